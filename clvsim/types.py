@@ -1,0 +1,178 @@
+"""Frozen values that pass between the stages. No behaviour beyond trivial look-ups."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+DAYS_PER_YEAR = 365.25
+DAYS_PER_MONTH = DAYS_PER_YEAR / 12
+DAYS_PER_WEEK = 7.0
+DAYS_PER_UNIT = {"day": 1.0, "week": DAYS_PER_WEEK, "month": DAYS_PER_MONTH}
+
+
+class QualityLine(NamedTuple):
+    """One row of the data-quality table. `level` is `info` or `warning`."""
+
+    key: str
+    label: str
+    value: str
+    note: str = ""
+    level: str = "info"
+
+
+@dataclass(frozen=True)
+class CustomerSummary:
+    """What a retention or spend model sees of each customer, as of `today`.
+
+    `customers` has one row per customer, ordered by the id's text, with columns
+    `customer_id` (str), `frequency` (repeat orders x in calibration, int64), `recency_days` (t_x),
+    `T_days`, `first_amount` (money of the first order), `repeat_amount` (sum over repeat orders with positive amounts),
+    `repeat_log_amount` (sum of their logs), `repeat_positive` (how many they are), `holdout_frequency` (orders after today), `segment`, `channel`
+    (str, "" where the log has none).
+    """
+
+    customers: pd.DataFrame
+    today: date
+    first_date: date
+    last_date: date
+    time_unit: str
+    data_hash: str
+
+    @property
+    def holdout_days(self) -> int:
+        return (self.last_date - self.today).days
+
+
+class Diagnostic(NamedTuple):
+    """One convergence figure and the limit it is held to."""
+
+    model: str
+    name: str
+    value: float
+    limit: str
+    ok: bool
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """Draws of all parameters, in natural units (time in `time_unit`, money as in the log), already permuted once.
+
+    `retention`, `spend` map parameter symbols to float64 arrays of shape (draw,).
+    """
+
+    retention_model: str
+    spend_model: str
+    retention: Mapping[str, np.ndarray]
+    spend: Mapping[str, np.ndarray]
+    time_unit: str
+    diagnostics: tuple[Diagnostic, ...]
+    method: str
+    warnings: tuple[str, ...] = ()
+    from_cache: bool = False
+
+    @property
+    def draws(self) -> int:
+        return next(iter(self.retention.values())).shape[0]
+
+
+class Assumption(NamedTuple):
+    """One number that did not come out of the log: where it is set, where it comes from, what it amounts to."""
+
+    path: str  # configuration path, e.g. scenario.upsell_soft.upsell.take
+    label: str  # in words, e.g. "Share of customers who take the offer"
+    kind: str  # fixed | prior | expert | experiment
+    text: str  # e.g. "200 of 10,000 against 230 of 10,000; shrunk with prior sd 0.05"
+    source: str  # the user's own note, "" when none
+    mean: float  # of the draws, on the scale a reader expects (relative change, probability, money)
+    p05: float
+    p95: float
+    unit: str = "number"  # relative | probability | money | number
+
+
+@dataclass(frozen=True)
+class ScenarioView:
+    """What the page says about one scenario."""
+
+    name: str
+    title: str
+    illustrative: bool
+    not_applicable: str  # "" or the reason, e.g. "needs acquisition.channels"
+    assumptions: tuple[Assumption, ...]
+    interventions: tuple[str, ...]  # one plain sentence each
+
+
+@dataclass(frozen=True)
+class PaybackCurve:
+    """Cumulative discounted contribution per acquired customer by month of own age (months 0..h), CAC not deducted."""
+
+    months: np.ndarray
+    mean: np.ndarray
+    p05: np.ndarray
+    p95: np.ndarray
+    cac_mean: float
+    payback_p50_months: float  # nan: not within the horizon in at least half of the draws
+    p_within_12_months: float
+    p_never: float  # not within the horizon
+
+
+@dataclass(frozen=True)
+class HoldoutCheck:
+    """Actual repeat orders of the hold-out against 90 % predictive intervals."""
+
+    days: int
+    actual: int
+    mean: float
+    with_environment: tuple[float, float]
+    without_environment: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Tracking:
+    """Weekly repeat orders, all customers of the log. Arrays have one entry per full week."""
+
+    week_start: np.ndarray  # datetime64[D]
+    actual: np.ndarray
+    mean: np.ndarray
+    p05: np.ndarray
+    p95: np.ndarray
+    holdout_from: np.datetime64 | None
+    holdout: HoldoutCheck | None
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """Everything that the terminal, the run folder and the page show of one run."""
+
+    title: str
+    question: str
+    command: str
+    version: str
+    created: str
+    currency: str
+    margin_known: bool  # False: every money figure is revenue and labels say so
+    acquisition_known: bool  # False: nothing about newcomers, CAC or payback is shown
+    horizon_months: int
+    arrival_months: int
+    annual_discount_rate: float
+    draws: int
+    replicates: int
+    seed: int
+    customers: int
+    today: date
+    layers: tuple[str, ...]  # of parameter, process, environment, assumption
+    scenarios: tuple[ScenarioView, ...]  # the baseline first
+    comparison: pd.DataFrame  # columns of comparison.csv
+    delta_draws: Mapping[str, np.ndarray]  # expected plan-value difference per draw, by scenario
+    payback: Mapping[str, PaybackCurve]  # by scenario; empty without acquisition
+    tracking: Tracking
+    quality: tuple[QualityLine, ...]
+    diagnostics: tuple[Diagnostic, ...]
+    assumptions: tuple[Assumption, ...]  # of the whole run (finance, acquisition, environment)
+    model_facts: tuple[tuple[str, str], ...]  # label, value: fitted figures and model checks
+    warnings: tuple[str, ...]
+    poor_fit: bool = False  # fit.allow_poor let a failed gate pass: red banner
+    notes: tuple[str, ...] = field(default=())  # on surrogate noise, weights of newcomers, pooled groups
