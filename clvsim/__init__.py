@@ -1,1 +1,40 @@
+"""From a transaction log to a decision about customers, with honest uncertainty.
+
+The shell is `clvsim STAGE`; the same stages are plain functions here, loaded when first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from clvsim.comparison import compare
+    from clvsim.data import read_transactions, summarize
+    from clvsim.models.fit import fit
+    from clvsim.report import write_report
+    from clvsim.simulation import simulate
+
+HOMES = {
+    "compare": "clvsim.comparison",
+    "fit": "clvsim.models.fit",
+    "read_transactions": "clvsim.data",
+    "simulate": "clvsim.simulation",
+    "summarize": "clvsim.data",
+    "write_report": "clvsim.report",
+}
+
+__all__ = ["__version__", "compare", "fit", "read_transactions", "simulate", "summarize", "write_report"]
+
+
+def __getattr__(name: str) -> Any:
+    """PEP 562: `import clvsim` stays instant, PyMC and DuckDB load with the function that needs them."""
+    if name not in HOMES:
+        raise AttributeError(f"module 'clvsim' has no attribute {name!r}")
+    value = getattr(import_module(HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -8,7 +8,7 @@ import fcntl
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,7 +38,7 @@ class RunContext:
 
 
 @contextmanager
-def run_folder(final: Path) -> Iterator[Path]:
+def run_folder(final: Path) -> Generator[Path]:
     """Yield the partial folder; on leaving, rename it to `final`, or remove it when anything was raised.
 
     Raises ConfigError when `final` holds files, is being written by another run, or cannot be made.
@@ -62,7 +62,7 @@ def run_folder(final: Path) -> Iterator[Path]:
 
 
 def publish(partial: Path, final: Path) -> None:
-    """Rename in one step. An empty `final` (Hydra makes it) is replaced; one that got filled meanwhile is left alone."""
+    """Rename in one step. An empty `final` (Hydra makes it) is replaced; one filled meanwhile is left alone."""
     try:
         partial.rename(final)
     except OSError as error:

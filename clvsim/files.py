@@ -1,0 +1,52 @@
+"""Where named files are found: in the current directory first, then among those that come with clvsim."""
+
+import difflib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parent
+ROOT = PACKAGE if (PACKAGE / "configs").is_dir() else PACKAGE.parent  # a wheel holds configs/, a checkout has it beside
+CONFIGS = ROOT / "configs"
+SHIPPED = {"scenario": CONFIGS / "scenario", "experiments": ROOT / "experiments"}
+
+
+def own_files(folder: str) -> dict[str, Path]:
+    """`FOLDER/NAME.yaml` of the current directory, by name."""
+    return yaml_files(Path.cwd() / folder)
+
+
+def named_files(folder: str) -> dict[str, Path]:
+    """All that `NAME` can mean, by name; the user's own file wins."""
+    return yaml_files(SHIPPED[folder]) | own_files(folder)
+
+
+def yaml_files(folder: Path) -> dict[str, Path]:
+    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+
+
+def choices(group: str) -> tuple[str, ...]:
+    """Names that `GROUP=` takes."""
+    return tuple(yaml_files(CONFIGS / group))
+
+
+def leading_comment(path: Path) -> str:
+    """The comment that a YAML file starts with, without its marks."""
+    lines = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if not line.startswith("#"):
+            break
+        lines.append(line.removeprefix("#").removeprefix(" "))
+    return "\n".join(lines).rstrip()
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """A clause to append to a message, or nothing when no known word comes near."""
+    near = difflib.get_close_matches(word, tuple(known), 1)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def unknown_name(kind: str, name: str, known: Mapping[str, object] | Iterable[str]) -> str:
+    """`no scenario 'upsel'; did you mean upsell_soft?`, or what there is when nothing comes near."""
+    known = tuple(known)
+    hint = did_you_mean(name, known) or f"; there is {', '.join(known)}"
+    return f"no {kind} {name!r}{hint}"
