@@ -1,0 +1,122 @@
+"""Effects: numbers that do not come out of the log, each with its provenance.
+
+`EFFECTS` maps a kind to its class; a configuration field of type `Effect` takes any of them or a bare number.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, NamedTuple
+
+import numpy as np
+from pydantic import BeforeValidator, Field
+
+from clvsim.effects.base import EffectKind
+from clvsim.effects.experiment import Experiment
+from clvsim.effects.expert import Expert
+from clvsim.effects.fixed import Fixed
+from clvsim.effects.prior import Prior
+from clvsim.effects.scales import NON_NEGATIVE, REAL, Domain, Scale, in_words, limits, open_unit, to_reader
+from clvsim.errors import ConfigError, Problem
+from clvsim.types import Assumption
+
+__all__ = [
+    "EFFECTS",
+    "NON_NEGATIVE",
+    "REAL",
+    "Domain",
+    "Effect",
+    "EffectDraws",
+    "EffectKind",
+    "Experiment",
+    "Expert",
+    "Fixed",
+    "Prior",
+    "Scale",
+    "assumption",
+    "check",
+    "draw",
+]
+
+EFFECTS: dict[str, type[EffectKind]] = {"fixed": Fixed, "prior": Prior, "expert": Expert, "experiment": Experiment}
+
+_EVERY_KEY = frozenset(key for kind in EFFECTS.values() for key in kind.model_fields)
+_UNITS: dict[Scale, str] = {"relative": "relative", "odds": "relative", "probability": "probability"}
+
+
+def one_kind(value: Any) -> Any:
+    """A bare number is `fixed`; keys that belong only to other kinds are dropped.
+
+    Overriding an effect's `kind` merges the new mapping over the old one, so the old kind's keys are left behind. A
+    key that no kind knows stays, and is refused.
+    """
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return {"kind": "fixed", "value": value}
+    if not isinstance(value, Mapping):
+        return value
+    kind = EFFECTS.get(value.get("kind"))
+    if kind is None:
+        return value
+    own = kind.own_keys(value)
+    return {key: v for key, v in value.items() if key in own or key not in _EVERY_KEY}
+
+
+Effect = Annotated[Fixed | Prior | Expert | Experiment, Field(discriminator="kind"), BeforeValidator(one_kind)]
+
+
+class EffectDraws(NamedTuple):
+    """`values` (n,): log units for relative and odds, natural units otherwise. `clipped`: draws moved to the domain."""
+
+    values: np.ndarray
+    clipped: int
+
+
+def check(effect: EffectKind, scale: Scale, path: str, domain: Domain = NON_NEGATIVE) -> list[Problem]:
+    """Everything in `effect` that does not fit `scale`; `domain` is the closed interval allowed for an amount."""
+    return [Problem(f"{path}.{key}" if key else path, what) for key, what in effect.misfits(scale, domain)]
+
+
+def draw(
+    effect: EffectKind, uniforms: np.ndarray, scale: Scale, *, path: str, domain: Domain = NON_NEGATIVE
+) -> EffectDraws:
+    """One value per uniform (n,), by inversion: monotone in the uniform, the same for the same uniform.
+
+    Raises ConfigError naming `path` when the effect does not fit the scale.
+    """
+    if problems := check(effect, scale, path, domain):
+        raise ConfigError(problems)
+    values = effect.sample(open_unit(uniforms), scale)
+    low, high = limits(scale, domain)
+    outside = int(np.count_nonzero((values < low) | (values > high)))
+    return EffectDraws(np.clip(values, low, high) if outside else values, outside)
+
+
+def assumption(
+    effect: EffectKind,
+    scale: Scale,
+    draws: EffectDraws,
+    path: str,
+    label: str,
+    *,
+    unit: str | None = None,
+    domain: Domain = NON_NEGATIVE,
+) -> Assumption:
+    """The line on the page: provenance in words, mean and 90 % interval of the draws on the reader's scale.
+
+    `unit` replaces the scale's own (relative, probability, number), for instance with `money`.
+    """
+    values = to_reader(draws.values, scale)
+    p05, p95 = np.quantile(values, [0.05, 0.95])
+    text = effect.describe(scale)
+    if draws.clipped:
+        bounds = in_words(limits(scale, domain))
+        text += f"; {draws.clipped:,} of {values.size:,} draws set to the nearest value that is {bounds}"
+    return Assumption(
+        path=path,
+        label=label,
+        kind=effect.kind_name,
+        text=text,
+        source=effect.source,
+        mean=float(values.mean()),
+        p05=float(p05),
+        p95=float(p95),
+        unit=unit or _UNITS.get(scale, "number"),
+    )

@@ -1,0 +1,113 @@
+"""`prior`: an assumed distribution."""
+
+from collections.abc import Iterator, Mapping
+from typing import ClassVar, Literal, Self
+
+import numpy as np
+from pydantic import Field, model_validator
+from scipy.special import betaincinv, ndtri
+
+from clvsim.effects.base import EffectKind
+from clvsim.effects.scales import CHANGES, Domain, Scale, from_applied, misfit, scale_name, shown, to_applied
+
+PARAMETERS: dict[str, tuple[str, ...]] = {
+    "normal": ("mean", "sd"),
+    "halfnormal": ("sd",),
+    "beta": ("alpha", "beta"),
+    "lognormal": ("median", "sd"),
+    "uniform": ("low", "high"),
+}
+# A half-normal logit would be a probability above one half; a lognormal multiplier is `normal` on the log scale.
+SCALES: dict[str, tuple[Scale, ...]] = {
+    "normal": ("relative", "odds", "probability", "amount"),
+    "halfnormal": ("relative", "odds", "amount"),
+    "beta": ("probability", "amount"),
+    "lognormal": ("amount",),
+    "uniform": ("relative", "odds", "probability", "amount"),
+}
+
+
+class Prior(EffectKind):
+    """One distribution with its own parameters.
+
+    normal(mean, sd): `mean` is typed like any other number of the scale (0.05 is +5 %, a probability, an amount) and
+    is the median there; the distribution is normal on the applied scale, where `sd` is measured.
+    halfnormal(sd): |N(0, sd)| on the applied scale. beta(alpha, beta), lognormal(median, sd of the log) and
+    uniform(low, high) are on the typed scale.
+    """
+
+    kind_name: ClassVar[str] = "prior"
+    kind: Literal["prior"] = "prior"
+    dist: Literal["normal", "halfnormal", "beta", "lognormal", "uniform"]
+    mean: float | None = None
+    sd: float | None = Field(None, gt=0)
+    alpha: float | None = Field(None, gt=0)
+    beta: float | None = Field(None, gt=0)
+    median: float | None = Field(None, gt=0)
+    low: float | None = None
+    high: float | None = None
+
+    @classmethod
+    def own_keys(cls, given: Mapping[str, object]) -> frozenset[str]:
+        """An override of `dist` leaves the parameters of the other distributions behind: they are not its own."""
+        names = frozenset(cls.model_fields)
+        dist = given.get("dist")
+        if not isinstance(dist, str) or dist not in PARAMETERS:
+            return names
+        return names - frozenset(p for ps in PARAMETERS.values() for p in ps) | frozenset(PARAMETERS[dist])
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        wanted = PARAMETERS[self.dist]
+        every = {p for ps in PARAMETERS.values() for p in ps}
+        given = {p for p in every if getattr(self, p) is not None}
+        if given != set(wanted):
+            got = ", ".join(sorted(given)) or "none"
+            raise ValueError(f"dist {self.dist} needs exactly {' and '.join(wanted)}, got {got}")
+        if self.dist == "uniform" and self._value("low") >= self._value("high"):
+            raise ValueError(f"needs low < high, got {self.low:g} and {self.high:g}")
+        return self
+
+    def _value(self, name: str) -> float:
+        value = getattr(self, name)
+        if value is None:  # the validator has made sure
+            raise TypeError(f"{name} is not a parameter of {self.dist}")
+        return value
+
+    def misfits(self, scale: Scale, domain: Domain) -> Iterator[tuple[str, str]]:
+        if scale not in SCALES[self.dist]:
+            fitting = ", ".join(d for d, scales in SCALES.items() if scale in scales)
+            yield "dist", f"{self.dist} does not suit this number, use one of {fitting}"
+            return
+        for key in PARAMETERS[self.dist]:
+            # A normal amount may well have its mean outside the domain's edge: its draws are clipped and counted.
+            if key in ("low", "high", "median") or (key == "mean" and scale != "amount"):
+                what = misfit(self._value(key), scale, domain, interior=key == "mean")
+                if what:
+                    yield key, what
+
+    def sample(self, uniforms: np.ndarray, scale: Scale) -> np.ndarray:
+        value = self._value
+        if self.dist == "normal":
+            return from_applied(to_applied(value("mean"), scale) + value("sd") * ndtri(uniforms), scale)
+        if self.dist == "halfnormal":
+            # −Φ⁻¹((1−u)/2) keeps its digits in the upper tail, and 0.5·u + 0.5 would not.
+            return -value("sd") * ndtri(0.5 * (1 - uniforms))
+        if self.dist == "beta":
+            return betaincinv(value("alpha"), value("beta"), uniforms)
+        if self.dist == "lognormal":
+            return value("median") * np.exp(value("sd") * ndtri(uniforms))
+        typed = value("low") + (value("high") - value("low")) * uniforms
+        return np.log1p(typed) if scale in CHANGES else typed
+
+    def describe(self, scale: Scale) -> str:
+        value = self._value
+        where = f" {scale_name(scale)}".rstrip()
+        words = {
+            "normal": lambda: f"normal around {shown(value('mean'), scale)}, sd {value('sd'):g}{where}",
+            "halfnormal": lambda: f"half-normal from {shown(0.0, scale)} up, sd {value('sd'):g}{where}",
+            "beta": lambda: f"Beta({value('alpha'):g}, {value('beta'):g})",
+            "lognormal": lambda: f"lognormal around {shown(value('median'), scale)}, sd of the log {value('sd'):g}",
+            "uniform": lambda: f"anything from {shown(value('low'), scale)} to {shown(value('high'), scale)}",
+        }
+        return f"assumed: {words[self.dist]()}"
