@@ -1,0 +1,149 @@
+"""`clvsim STAGE [key=value ...]`: dispatch, help, signals, exit codes."""
+
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+
+from clvsim import __version__
+from clvsim.console import complain, note, say
+from clvsim.errors import ClvsimError, ConfigError
+from clvsim.files import CONFIGS, choices, did_you_mean, leading_comment
+from clvsim.rim.arguments import COMPLETION_FLAGS, hydra_words, sort_words
+
+STAGES = ("run", "check", "fit", "report", "list")
+GROUPS = ("data", "retention", "spend", "fit", "simulation", "finance", "acquisition", "environment", "report")
+USAGE = "usage: clvsim STAGE [FILE] [key=value ...]"
+
+
+class Interrupted(SystemExit):
+    """SIGINT or SIGTERM. Not a KeyboardInterrupt: samplers catch that and return half a posterior."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The shell entry point. Returns 0, a user's error (2, 3, 4: `clvsim.errors`), 130, 143, or 1 for a bug of ours."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        with interruptible():
+            return dispatch(words)
+    except ClvsimError as error:
+        complain(error.problems)
+        return error.code
+    except Interrupted as stop:
+        note("interrupted; nothing was written")
+        return int(stop.code or 0)
+    except KeyboardInterrupt:
+        note("interrupted; nothing was written")
+        return 128 + signal.SIGINT
+    except Exception:
+        note("internal error: this is a bug in clvsim; please report it with what follows")
+        traceback.print_exc()
+        return 1
+
+
+def dispatch(words: list[str]) -> int:
+    if not words or words[0] in ("-h", "--help", "help"):
+        say(overview())
+        return 0
+    if words[0] == "--version":
+        say(f"clvsim {__version__}")
+        return 0
+    if words[0] in COMPLETION_FLAGS:
+        return complete(words)
+    name, *rest = words
+    if name not in STAGES:
+        raise ConfigError([("stage", f"no stage {name!r}{did_you_mean(name, STAGES) or '; ' + one_of()}")])
+    return perform(name, rest)
+
+
+def perform(name: str, words: list[str]) -> int:
+    if "-h" in words or "--help" in words:
+        say(stage_help(name))
+        return 0
+    if name == "list":
+        return show_list(words)
+    from clvsim.rim.stages import stage
+
+    return stage(name, words)
+
+
+def show_list(words: list[str]) -> int:
+    from clvsim.listing import listing
+
+    flags, files, overrides = sort_words(words)
+    if unexpected := [*flags, *files, *overrides]:
+        raise ConfigError([(word, "list takes no keys") for word in unexpected])
+    say("\n".join(listing()).rstrip())
+    return 0
+
+
+def one_of() -> str:
+    return f"one of {', '.join(STAGES)}"
+
+
+def overview() -> str:
+    """The stages, each with the first line of its help."""
+    lines = [f"  {name:<8} {stage_text(name).splitlines()[0]}" for name in STAGES]
+    more = "clvsim STAGE --help tells what a stage takes, clvsim list what can be named."
+    return "\n".join([USAGE, "", *lines, "", more, 'Completion: eval "$(clvsim -sc install=bash)"'])
+
+
+def stage_help(name: str) -> str:
+    """The comment at the head of the stage's primary configuration, and the choices of every group."""
+    groups = [f"  {group:<12} {' | '.join(names)}" for group in GROUPS if (names := choices(group))]
+    shown = [] if name == "list" else ["", "Groups:", *groups]
+    return "\n".join([stage_text(name), *shown])
+
+
+def stage_text(name: str) -> str:
+    return leading_comment(CONFIGS / f"{name}.yaml")
+
+
+def complete(words: list[str]) -> int:
+    """Shell completion: `clvsim -sc query=bash`, with the typed line, stage included, in COMP_LINE."""
+    line = os.environ.get("COMP_LINE", "")
+    _, *typed = line.split()
+    if "query=bash" in words and (not typed or (len(typed) == 1 and not line.endswith(" "))):
+        say(" ".join(STAGES))
+        return 0
+    name = typed[0] if typed and typed[0] in STAGES else "run"
+    if typed and "query=bash" in words:
+        os.environ["COMP_LINE"] = completion_line(name, typed[1:], line.endswith(" "))
+    from clvsim.rim.stages import stage
+
+    return stage(name, words)
+
+
+def completion_line(name: str, typed: list[str], finished: bool) -> str:
+    """The line without the stage, in Hydra's grammar; the word under the cursor stays as typed."""
+    done, last = (typed, "") if finished else (typed[:-1], typed[-1])
+    return " ".join(["clvsim", *hydra_words(name, done), last])
+
+
+@contextmanager
+def interruptible() -> Generator[None]:
+    """Turn the first SIGINT or SIGTERM into an exception, so that `finally` runs, and ignore those that follow."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    wanted = [number for number in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(number) != signal.SIG_IGN]
+    before = {number: signal.signal(number, interrupt) for number in wanted}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def interrupt(number: int, frame: FrameType | None) -> None:
+    for other in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(other, signal.SIG_IGN)
+    raise Interrupted(128 + number)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The configuration rim: Hydra composes here, and nowhere else; the pipeline behind it sees plain values."""

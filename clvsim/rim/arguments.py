@@ -1,0 +1,109 @@
+"""From what people type to what Hydra parses: file names without a key, free text without Hydra's quotes."""
+
+import os
+import re
+from collections.abc import Sequence
+
+from clvsim.errors import ConfigError
+from clvsim.files import did_you_mean
+
+# Flags of Hydra that take the next word as their value.
+VALUED_FLAGS = (
+    *("--cfg", "-c", "--package", "-p", "--info", "-i", "--experimental-rerun"),
+    *("--config-path", "-cp", "--config-name", "-cn", "--config-dir", "-cd"),
+)
+PLAIN_FLAGS = ("--help", "-h", "--hydra-help", "--version", "--multirun", "-m", "--run", "-r", "--resolve")
+COMPLETION_FLAGS = ("--shell-completion", "-sc")
+FLAGS = (*VALUED_FLAGS, *PLAIN_FLAGS, *COMPLETION_FLAGS)
+
+PATHS = ("data.path", "out", "run", "hydra.run.dir", "hydra.sweep.dir")
+COLUMNS = ("data.customer_id", "data.date", "data.amount", "data.segment", "data.channel")
+TEXTS = ("data.date_format", "data.decimal", "data.delimiter", "finance.currency", "title", "question")
+FREE_TEXT = frozenset(PATHS + COLUMNS + TEXTS)
+
+# Names below these keys are the user's own, or depend on an effect's kind: Hydra must be told that they may be new.
+OPEN_KEYS = re.compile(r"acquisition\.channels\.\w+(\.\w+)*|scenario\.\w+\.\w+\.\w+\.\w+")
+
+
+def hydra_words(stage: str, words: Sequence[str]) -> list[str]:
+    """The command line after the stage, as Hydra reads it.
+
+    Raises ConfigError on an unknown flag and on more than one file.
+    """
+    flags, files, overrides = sort_words(words)
+    multirun = "-m" in flags or "--multirun" in flags
+    return [*flags, *of_files(stage, files, overrides), *(rewritten(word, multirun) for word in overrides)]
+
+
+def sort_words(words: Sequence[str]) -> tuple[list[str], list[str], list[str]]:
+    """Flags with their values, file names, overrides."""
+    flags: list[str] = []
+    files: list[str] = []
+    overrides: list[str] = []
+    value_follows = False
+    for word in words:
+        if value_follows or word.startswith("-"):
+            flags.append(word)
+            value_follows = not value_follows and word in VALUED_FLAGS
+        elif is_override(word):
+            overrides.append(word)
+        else:
+            files.append(word)
+    unknown = [word for word in flags if word.startswith("-") and word.split("=")[0] not in FLAGS]
+    if unknown:
+        raise ConfigError([(word, f"no such flag{did_you_mean(word, FLAGS)}") for word in unknown])
+    if "-sc" in flags or "--shell-completion" in flags:
+        return flags, [], overrides
+    return flags, files, overrides
+
+
+def is_override(word: str) -> bool:
+    """`key=value`, or Hydra's `~key`; a path such as `~/orders.csv` is neither."""
+    return "=" in word or re.fullmatch(r"~[\w@]+([./@]\w+)*", word) is not None
+
+
+def of_files(stage: str, files: Sequence[str], overrides: Sequence[str]) -> list[str]:
+    """`orders.csv` is short for `data=csv data.path=orders.csv`; for `report` it is the run folder."""
+    if not files:
+        return []
+    key = "run" if stage == "report" else "data.path"
+    if len(files) > 1:
+        what = f"one at a time, got {len(files)}: {' '.join(files)}"
+        raise ConfigError([(key, what if stage == "report" else f"{what}; quote a pattern: 'logs/*.csv'")])
+    value = f"{key}={quoted(expanded(files[0]))}"
+    chosen = stage == "report" or any(word.startswith("data=") for word in overrides)
+    return [value] if chosen else ["data=csv", value]
+
+
+def rewritten(word: str, multirun: bool) -> str:
+    """One override with its free text quoted and its open key marked."""
+    prefix, key, value = split(word)
+    if not prefix and OPEN_KEYS.fullmatch(key):
+        return f"++{key}={value}"
+    if key not in FREE_TEXT or value in ("", "null") or is_quoted(value) or "${" in value:
+        return word
+    if multirun and "," in value:
+        return word  # a sweep over several values
+    return f"{prefix}{key}={quoted(expanded(value) if key in PATHS else value)}"
+
+
+def split(word: str) -> tuple[str, str, str]:
+    """`++a.b=c` to ("++", "a.b", "c")."""
+    key, _, value = word.partition("=")
+    bare = key.lstrip("+~")
+    return key[: len(key) - len(bare)], bare, value
+
+
+def is_quoted(value: str) -> bool:
+    return len(value) > 1 and value[0] == value[-1] and value[0] in "'\""
+
+
+def quoted(text: str) -> str:
+    """Hydra's single quotes. Backslashes are literal there, except before a quote and at the end."""
+    escaped = re.sub(r"(\\*)('|$)", lambda hit: hit[1] * 2 + ("\\'" if hit[2] else ""), text)
+    return f"'{escaped}'"
+
+
+def expanded(path: str) -> str:
+    """`~` is ours to expand: the shell leaves it alone after `key=`."""
+    return os.path.expanduser(path)

@@ -1,0 +1,101 @@
+"""Hydra's messages, in one line each and in our words; all unknown keys at once."""
+
+import re
+from collections.abc import Iterator, Sequence
+
+import yaml
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException, OverrideParseException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from clvsim.errors import Problem
+from clvsim.files import CONFIGS, choices, did_you_mean, named_files, unknown_name
+from clvsim.rim.arguments import sort_words, split
+
+COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, yaml.YAMLError)
+NO_KEY = re.compile(r"Could not override '([^']+)'")
+NO_CHOICE = re.compile(r"Could not find '([^']+)/([^/']+)'")
+FILES_OF = {"experiment": ("experiments", "experiment"), "scenarios": ("scenario", "scenario")}
+
+
+def explained(stage: str, words: Sequence[str], error: Exception) -> tuple[list[Problem], DictConfig | None]:
+    """Every problem of composition, and the configuration without its culprits (None when it is not an override).
+
+    Leaving a culprit out brings the next problem to light.
+    """
+    problems: list[Problem] = []
+    left = overrides_among(words)
+    while True:
+        problem, culprits = one_line(stage, left, error)
+        problems.append(problem)
+        remaining = [word for word in left if word not in culprits and not is_sweep(word)]
+        if not culprits:
+            return problems, None
+        left = remaining
+        try:
+            return problems, composed(stage, left)
+        except COMPOSITION_ERRORS as following:
+            error = following
+
+
+def overrides_among(words: Sequence[str]) -> list[str]:
+    _, _, overrides = sort_words(words)
+    return overrides
+
+
+def is_sweep(word: str) -> bool:
+    try:
+        return OverridesParser.create().parse_override(word).is_sweep_override()
+    except HydraException:
+        return False
+
+
+def one_line(stage: str, overrides: Sequence[str], error: Exception) -> tuple[Problem, list[str]]:
+    """The problem, and the overrides that cause it."""
+    text = str(error).split("\nConfig search path")[0].strip()
+    if isinstance(error, yaml.YAMLError):
+        return Problem("configuration", f"not YAML: {' '.join(text.split())}"), []
+    if isinstance(error, OverrideParseException):
+        return Problem(error.override, "cannot be read as key=value; quote what is text: key=\"'…'\""), [error.override]
+    if hit := NO_KEY.search(text):
+        return unknown_key(stage, hit[1]), [word for word in overrides if split(word)[1] == hit[1]]
+    if hit := NO_CHOICE.search(text):
+        return unknown_choice(hit[1], hit[2]), [word for word in overrides if split(word)[1] == hit[1]]
+    return Problem("configuration", text.splitlines()[0] if text else type(error).__name__), []
+
+
+def unknown_choice(group: str, name: str) -> Problem:
+    folder, kind = FILES_OF.get(group, ("", ""))
+    known = named_files(folder) if folder else choices(group)
+    return Problem(group, unknown_name(kind or "choice", name, known) if known else f"no choice {name!r}")
+
+
+def unknown_key(stage: str, key: str) -> Problem:
+    """A key alone (`draws`) is looked up in every section; otherwise the nearest full key is named."""
+    keys = known_keys(stage)
+    homes = [known for known in keys if known.endswith(f".{key}")]
+    if homes:
+        return Problem(key, f"no such key; did you mean {' or '.join(homes[:3])}?")
+    return Problem(key, f"no such key{did_you_mean(key, keys) or f'; clvsim {stage} --help lists them'}")
+
+
+def known_keys(stage: str) -> list[str]:
+    return sorted(dotted(composed(stage, [])))
+
+
+def composed(stage: str, overrides: Sequence[str]) -> DictConfig:
+    """The configuration of a stage, apart from any run of Hydra."""
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
+        return compose(stage, list(overrides))
+
+
+def dotted(tree: DictConfig, prefix: str = "") -> Iterator[str]:
+    for key in tree:
+        yield f"{prefix}{key}"
+        node = OmegaConf.select(tree, str(key), throw_on_missing=False) if not OmegaConf.is_missing(tree, key) else None
+        if isinstance(node, DictConfig):
+            yield from dotted(node, f"{prefix}{key}.")

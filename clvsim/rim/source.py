@@ -1,0 +1,93 @@
+"""Hydra finds experiments and scenarios by name: three virtual groups over the search path of `clvsim.files`."""
+
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from hydra._internal.core_plugins.file_config_source import FileConfigSource
+from hydra.core.config_search_path import ConfigSearchPath
+from hydra.core.object_type import ObjectType
+from hydra.core.plugins import Plugins
+from hydra.plugins.config_source import ConfigLoadError, ConfigResult
+from hydra.plugins.search_path_plugin import SearchPathPlugin
+from omegaconf import OmegaConf
+
+from clvsim.files import CONFIGS, ROOT, yaml_files
+from clvsim.runfolder import missing_folders
+
+
+class Group(NamedTuple):
+    folder: str
+    mount: str
+
+
+VIRTUAL = {
+    "experiment": Group("experiments", "_global_"),
+    "scenarios": Group("scenario", "scenario.{name}"),
+    "always": Group("scenario", "scenario.{name}"),  # the baseline, whatever `scenarios` says
+}
+
+
+class NamedFiles(FileConfigSource):
+    """`experiment=N` reads experiments/N.yaml at the root, `scenarios=[N]` scenario/N.yaml at scenario.N."""
+
+    @staticmethod
+    def scheme() -> str:
+        return "clvsim"
+
+    def load_config(self, config_path: str) -> ConfigResult:
+        result = super().load_config(in_folder(config_path))
+        group, _, name = config_path.partition("/")
+        if not OmegaConf.is_dict(result.config):
+            raise ConfigLoadError(f"{config_path}: holds no keys")
+        result.header["package"] = VIRTUAL[group].mount.format(name=PurePosixPath(name).stem)
+        return result
+
+    def is_group(self, config_path: str) -> bool:
+        return config_path == "" or super().is_group(in_folder(config_path))
+
+    def is_config(self, config_path: str) -> bool:
+        return super().is_config(in_folder(config_path))
+
+    def list(self, config_path: str, results_filter: ObjectType | None) -> list[str]:
+        if config_path == "":
+            return [group for group in VIRTUAL if self.is_group(group)]
+        if results_filter == ObjectType.GROUP:
+            return []
+        return sorted(yaml_files(Path(self.path) / in_folder(config_path)))
+
+
+def in_folder(config_path: str) -> str:
+    """Where a virtual path lies on disk; everything else is hidden from this source."""
+    group, _, rest = config_path.partition("/")
+    return f"{VIRTUAL[group].folder}/{rest}".rstrip("/") if group in VIRTUAL else ".none"
+
+
+class NamedFilesPath(SearchPathPlugin):
+    """The current directory comes first: the user's own file wins."""
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        for root in (Path.cwd(), CONFIGS, ROOT):
+            search_path.append("clvsim", f"clvsim://{root}")
+
+
+class Made(NamedTuple):
+    """What was missing before Hydra made an output folder, and whether a sweep's record was there before."""
+
+    missing: tuple[Path, ...]
+    had_record: bool
+
+
+made: dict[Path, Made] = {}
+
+
+def note_folder(path: str) -> str:
+    """Resolver `${folder:PATH}`: PATH itself. Hydra makes the folder before our code runs; this is the last look."""
+    folder = Path(path).absolute()
+    made.setdefault(folder, Made(missing_folders(folder), (folder / "multirun.yaml").exists()))
+    return path
+
+
+def register() -> None:
+    Plugins.instance().register(NamedFiles)
+    Plugins.instance().register(NamedFilesPath)
+    OmegaConf.register_new_resolver("folder", note_folder, replace=True)
