@@ -1,0 +1,14 @@
+"""Interventions by `kind`. A new one: a module with a frozen class that compiles to mechanisms, and a line here."""
+
+from clvsim.interventions.base import Intervention
+from clvsim.interventions.contact import ContactIntervention
+from clvsim.interventions.cost import CostIntervention
+from clvsim.interventions.offer import OfferIntervention
+from clvsim.interventions.shift import ShiftIntervention
+
+INTERVENTIONS: dict[str, type[Intervention]] = {
+    "shift": ShiftIntervention,
+    "offer": OfferIntervention,
+    "contact": ContactIntervention,
+    "cost": CostIntervention,
+}

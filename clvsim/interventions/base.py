@@ -1,0 +1,194 @@
+"""What every intervention shares: whom it reaches, when, which of its numbers are uncertain, what it compiles to."""
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Literal, NamedTuple
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from clvsim.effects import NON_NEGATIVE, Domain, Effect, Scale
+from clvsim.schema import Frozen
+from clvsim.types import DAYS_PER_MONTH, DAYS_PER_WEEK
+
+
+class Group(NamedTuple):
+    """A ledger group: existing customers of one segment and channel, or newcomers of one acquisition channel."""
+
+    origin: Literal["existing", "new"]
+    segment: str = ""
+    channel: str = ""
+
+    @property
+    def label(self) -> str:
+        return " / ".join(part for part in self if part)
+
+
+class Who(Frozen):
+    """Whom an intervention reaches. Nothing latent: what a company can see of its customers today."""
+
+    customers: Literal["all", "existing", "new"] = "all"
+    segments: tuple[str, ...] = ()  # empty: every segment
+    channels: tuple[str, ...] = ()
+
+    def reaches(self, group: Group) -> bool:
+        return (
+            self.customers in ("all", group.origin)
+            and (not self.segments or group.segment in self.segments)
+            and (not self.channels or group.channel in self.channels)
+        )
+
+    def __str__(self) -> str:
+        words = [{"all": "all customers", "existing": "existing customers", "new": "new customers"}[self.customers]]
+        if self.segments:
+            words.append("segment " + " or ".join(self.segments))
+        if self.channels:
+            words.append("channel " + " or ".join(self.channels))
+        return ", ".join(words)
+
+
+class When(Frozen):
+    """Calendar months since today in which an intervention runs; its effect grows linearly over the ramp."""
+
+    start_month: float = Field(0.0, ge=0)
+    end_month: float | None = Field(None, gt=0)
+    ramp_months: float = Field(0.0, ge=0)
+
+    @model_validator(mode="after")
+    def ordered(self) -> "When":
+        if self.end_month is not None and self.end_month <= self.start_month:
+            raise ValueError(f"end_month must lie after start_month {self.start_month:g}")
+        return self
+
+    def strength(self, months: np.ndarray) -> np.ndarray:
+        """0 outside the period, growing to 1 over the ramp; at times `months` (n,) since today."""
+        end = np.inf if self.end_month is None else self.end_month
+        grown = np.ones_like(months)
+        if self.ramp_months > 0:
+            grown = np.clip((months - self.start_month) / self.ramp_months, 0.0, 1.0)
+        return np.where((months >= self.start_month) & (months < end), grown, 0.0)
+
+    def weekly(self, weeks: int) -> np.ndarray:
+        """Strength in each week since today, at the middle of the week, shape (weeks,)."""
+        return self.strength((np.arange(weeks) + 0.5) * DAYS_PER_WEEK / DAYS_PER_MONTH)
+
+    def __str__(self) -> str:
+        words = [] if self.start_month == 0 else [f"from month {self.start_month:g}"]
+        if self.end_month is not None:
+            words.append(f"until month {self.end_month:g}")
+        if self.ramp_months:
+            words.append(f"growing over {self.ramp_months:g} months")
+        return " ".join(words)
+
+
+class Uncertain(NamedTuple):
+    """One number of an intervention that may be an effect: where, on which scale, in what words."""
+
+    scale: Scale
+    label: str
+    unit: str = ""
+    domain: Domain = NON_NEGATIVE
+
+
+# --- mechanisms: what the simulator knows; every intervention compiles to some of them -------------------------------
+
+
+@dataclass(frozen=True)
+class Shift:
+    """Adds `size` (n,) × strength to a log rate, log spend, log hazard, logit conversion or the gross margin."""
+
+    target: Literal["rate", "spend", "hazard", "conversion", "margin"]
+    size: np.ndarray
+    who: Who
+    when: When
+
+
+@dataclass(frozen=True)
+class OfferTerms:
+    """An extra item offered at orders. Arrays (n,); rates are log factors on the purchase rate, hazards budget units."""
+
+    name: str
+    on_orders: tuple[int, ...]  # 1 = first order of a customer; empty = every order
+    take: np.ndarray
+    price: np.ndarray
+    margin: float | None  # share of the price; None = the gross margin of orders
+    incentive: np.ndarray
+    refund: np.ndarray
+    cannibalised: np.ndarray
+    patience: int
+    decline_hazard: np.ndarray
+    decline_rate: np.ndarray
+    accept_rate: np.ndarray
+    who: Who
+    when: When
+
+
+@dataclass(frozen=True)
+class ContactProgramme:
+    """Regular contacts that build goodwill and fatigue. Arrays (n,)."""
+
+    name: str
+    per_month: float
+    cost: float  # money per contact
+    goodwill_weight: float  # stock added per contact
+    fatigue_weight: float
+    goodwill_half_life_weeks: float
+    fatigue_half_life_weeks: float
+    goodwill: np.ndarray  # κ
+    fatigue: np.ndarray  # φ
+    churn: np.ndarray  # φ_h, budget units per contact and unit of fatigue
+    opt_out: np.ndarray  # u0, hazard per contact
+    opt_out_fatigue: float  # ψ
+    who: Who
+    when: When
+
+
+@dataclass(frozen=True)
+class CostEntry:
+    """Money that is spent whatever customers do, or in proportion to what they do."""
+
+    name: str
+    amount: np.ndarray  # (n,), money, or a share of revenue
+    per: Literal["once", "month", "order", "customer", "revenue"]
+    who: Who
+    when: When
+
+
+Mechanism = Shift | OfferTerms | ContactProgramme | CostEntry
+
+
+class Intervention(Frozen):
+    """One thing the company does. Subclasses say which numbers are uncertain and compile to mechanisms."""
+
+    UNCERTAIN: ClassVar[Mapping[str, Uncertain]] = {}
+    who: Who = Who()
+    when: When = When()
+
+    def uncertain(self) -> dict[str, tuple[Effect, Uncertain]]:
+        """Uncertain numbers that are set, by dotted field."""
+        found = {field: _look_up(self, field) for field in self.UNCERTAIN}
+        return {field: (effect, self.UNCERTAIN[field]) for field, effect in found.items() if effect is not None}
+
+    @property
+    def needs_acquisition(self) -> bool:
+        """Whether it has no object without newcomers."""
+        return self.who.customers == "new"
+
+    @abstractmethod
+    def compile(self, name: str, values: Mapping[str, np.ndarray]) -> tuple[Mechanism, ...]:
+        """Mechanisms with one value per draw; `values` has an array (n,) for each uncertain number."""
+
+    @abstractmethod
+    def sentence(self) -> str:
+        """What it does, for the page."""
+
+    def _reach(self) -> str:
+        return ", ".join(part for part in (str(self.who), str(self.when)) if part)
+
+
+def _look_up(section: Frozen, field: str) -> Effect | None:
+    value = section
+    for part in field.split("."):
+        value = getattr(value, part)
+    return value  # ty: ignore[invalid-return-type]

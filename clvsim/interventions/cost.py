@@ -1,0 +1,36 @@
+"""COST: money that a plan spends: once, monthly, per order, per customer or as a share of revenue."""
+
+from collections.abc import Mapping
+from typing import ClassVar, Literal
+
+import numpy as np
+
+from clvsim.effects import Effect
+from clvsim.interventions.base import CostEntry, Intervention, Mechanism, Uncertain
+
+WORDS = {"once": "once", "month": "a month", "order": "per order", "customer": "per customer", "revenue": "of revenue"}
+
+
+class CostIntervention(Intervention):
+    """`once` and `month` are fixed costs, dated by `when` (a month starts at its first day) and independent of customers.
+
+    `order`, `customer` and `revenue` (a share) follow the customers reached; `customer` is paid at the start of the
+    simulation for existing ones and on the first order of new ones.
+    """
+
+    kind: Literal["cost"]
+    amount: Effect
+    per: Literal["once", "month", "order", "customer", "revenue"]
+    UNCERTAIN: ClassVar[Mapping[str, Uncertain]] = {"amount": Uncertain("amount", "Cost", "money")}
+
+    def uncertain(self) -> dict[str, tuple[Effect, Uncertain]]:
+        share = Uncertain("probability", "Cost, share of revenue")
+        money = Uncertain("amount", f"Cost {WORDS[self.per]}", "money")
+        return {"amount": (self.amount, share if self.per == "revenue" else money)}
+
+    def compile(self, name: str, values: Mapping[str, np.ndarray]) -> tuple[Mechanism, ...]:
+        return (CostEntry(name, values["amount"], self.per, self.who, self.when),)
+
+    def sentence(self) -> str:
+        reach = str(self.when) if self.per in ("once", "month") else self._reach()
+        return f"Costs money {WORDS[self.per]}" + (f" ({reach})." if reach else ".")

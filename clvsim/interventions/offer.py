@@ -1,0 +1,80 @@
+"""OFFER: an extra item shown at an order: upsell, cross-sell, order bump."""
+
+from collections.abc import Mapping
+from typing import ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
+
+from clvsim.effects import Effect, Fixed
+from clvsim.interventions.base import Intervention, Mechanism, OfferTerms, Uncertain
+from clvsim.schema import Frozen
+
+ZERO = Fixed(kind="fixed", value=0.0)
+
+
+class IfDeclined(Frozen):
+    """Annoyance. Hazard in units of the survival budget: 0.01 loses about 1 % of those who decline."""
+
+    after: int = Field(0, ge=0)  # declined offers without consequence
+    hazard: Effect = ZERO
+    rate: Effect = ZERO
+
+
+class IfAccepted(Frozen):
+    rate: Effect = ZERO  # relative change of the purchase rate from then on
+
+
+class OfferIntervention(Intervention):
+    """An extra item at `price`, taken with probability `take`, at the given orders of a customer.
+
+    Not modelled: an accepted item wearing the customer out (extra items charge no hazard per order), or a take rate that
+    depends on the customer.
+    """
+
+    kind: Literal["offer"]
+    on_orders: tuple[int, ...] = ()  # 1 = a customer's first order ever; empty = every order
+    take: Effect
+    price: Effect
+    margin: float | None = Field(None, gt=0, le=1)
+    incentive: Effect = ZERO  # money spent per taken offer
+    refund: Effect = ZERO  # probability that a taken offer is refunded
+    cannibalised: Effect = ZERO  # share of the price that later orders lose
+    if_accepted: IfAccepted = IfAccepted()
+    if_declined: IfDeclined = IfDeclined()
+    UNCERTAIN: ClassVar[Mapping[str, Uncertain]] = {
+        "take": Uncertain("probability", "Share of offers taken"),
+        "price": Uncertain("amount", "Price of the offer", "money"),
+        "incentive": Uncertain("amount", "Incentive per taken offer", "money"),
+        "refund": Uncertain("probability", "Share of taken offers refunded"),
+        "cannibalised": Uncertain("probability", "Share of the price that later orders lose"),
+        "if_accepted.rate": Uncertain("relative", "Change of the purchase rate after taking"),
+        "if_declined.hazard": Uncertain("amount", "Hazard of leaving per declined offer"),
+        "if_declined.rate": Uncertain("relative", "Change of the purchase rate per declined offer"),
+    }
+
+    def compile(self, name: str, values: Mapping[str, np.ndarray]) -> tuple[Mechanism, ...]:
+        return (
+            OfferTerms(
+                name=name,
+                on_orders=self.on_orders,
+                take=values["take"],
+                price=values["price"],
+                margin=self.margin,
+                incentive=values["incentive"],
+                refund=values["refund"],
+                cannibalised=values["cannibalised"],
+                patience=self.if_declined.after,
+                decline_hazard=values["if_declined.hazard"],
+                decline_rate=values["if_declined.rate"],
+                accept_rate=values["if_accepted.rate"],
+                who=self.who,
+                when=self.when,
+            ),
+        )
+
+    def sentence(self) -> str:
+        which = "every order" if not self.on_orders else "order " + " and ".join(map(str, self.on_orders))
+        return f"Offers one more item at {which} ({self._reach()})."
+
+

@@ -1,0 +1,47 @@
+"""SHIFT: a lever that moves a rate, the spend, the hazard of leaving, a conversion or the margin."""
+
+from collections.abc import Mapping
+from typing import ClassVar, Literal
+
+import numpy as np
+
+from clvsim.effects import REAL, Effect
+from clvsim.interventions.base import Intervention, Mechanism, Shift, Uncertain
+
+WORDS = {
+    "rate": "how often customers order",
+    "spend": "the amount of an order",
+    "hazard": "the risk of losing a customer",
+    "conversion": "the share of visitors who become customers",
+    "margin": "the gross margin",
+}
+SCALES = {
+    "rate": Uncertain("relative", "Change of the purchase rate"),
+    "spend": Uncertain("relative", "Change of the order amount"),
+    "hazard": Uncertain("relative", "Change of the hazard of leaving"),
+    "conversion": Uncertain("odds", "Change of the conversion"),
+    "margin": Uncertain("amount", "Change of the gross margin, in points", "relative", REAL),
+}
+
+
+class ShiftIntervention(Intervention):
+    """`size` is a relative change (0.05 = +5 %; of the odds for a conversion, points for a margin)."""
+
+    kind: Literal["shift"]
+    target: Literal["rate", "spend", "hazard", "conversion", "margin"]
+    size: Effect
+    UNCERTAIN: ClassVar[Mapping[str, Uncertain]] = {"size": Uncertain("relative", "Change")}
+
+    def uncertain(self) -> dict[str, tuple[Effect, Uncertain]]:
+        return {"size": (self.size, SCALES[self.target])}
+
+    @property
+    def needs_acquisition(self) -> bool:
+        return self.target == "conversion" or super().needs_acquisition
+
+    def compile(self, name: str, values: Mapping[str, np.ndarray]) -> tuple[Mechanism, ...]:
+        return (Shift(self.target, values["size"], self.who, self.when),)
+
+    def sentence(self) -> str:
+        reach = str(self.when) if self.target == "conversion" else self._reach()
+        return f"Changes {WORDS[self.target]}" + (f" ({reach})." if reach else ".")

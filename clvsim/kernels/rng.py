@@ -1,0 +1,129 @@
+"""Random numbers as a pure function of what they decide.
+
+uniform = u01(mix(base + stream · c₁ + event · c₂)), base = mix(entity key ^ world key): nothing is consumed, so no event
+can shift another's numbers. `mix` is the finaliser of SplitMix64 (Steele, Lea & Flood 2014, OOPSLA, variant 13 of
+Stafford). Streams name the *decision*; interventions xor the hash of their name into `base`.
+"""
+
+import hashlib
+import math
+
+import numpy as np
+from numba import njit
+
+U64 = np.uint64
+GOLDEN = U64(0x9E3779B97F4A7C15)
+STREAM = U64(0xD1342543DE82EF95)
+
+(
+    ALIVE,
+    RATE,
+    ATTRITION_TIME,
+    ATTRITION_ORDER,
+    SPEND,
+    LIFETIME,
+    GAP,
+    AMOUNT,
+    OFFER,
+    REFUND,
+    OPT_OUT,
+    ARRIVAL_GAP,
+    ARRIVAL_COUNT,
+    ARRIVAL_DAY,
+    EFFECT,
+    SHOCK,
+) = range(1, 17)
+
+inline = njit(inline="always", error_model="numpy")
+
+
+@inline
+def mix(z):
+    z = (z ^ (z >> U64(30))) * U64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> U64(27))) * U64(0x94D049BB133111EB)
+    return z ^ (z >> U64(31))
+
+
+@inline
+def u01(z):
+    """Uniform strictly inside (0, 1) from the upper 53 bits."""
+    return (np.float64(z >> U64(11)) + 0.5) * (1.0 / 9007199254740992.0)
+
+
+@inline
+def address(base, stream, event):
+    return mix(base + U64(stream) * STREAM + U64(event) * GOLDEN)
+
+
+@inline
+def uniform(base, stream, event):
+    return u01(address(base, stream, event))
+
+
+@inline
+def exponential(base, stream, event):
+    return -math.log(u01(address(base, stream, event)))
+
+
+@njit(error_model="numpy")
+def gamma(state, shape):
+    """Gamma(shape, 1), Marsaglia & Tsang 2000; `state` is an address, its followers are this draw's own."""
+    boost = 1.0
+    if shape < 1.0:
+        state = state + GOLDEN
+        boost = u01(mix(state)) ** (1.0 / shape)
+        shape += 1.0
+    d = shape - 1.0 / 3.0
+    c = 1.0 / math.sqrt(9.0 * d)
+    while True:
+        while True:  # polar normal
+            state = state + GOLDEN
+            a = 2.0 * u01(mix(state)) - 1.0
+            state = state + GOLDEN
+            b = 2.0 * u01(mix(state)) - 1.0
+            r = a * a + b * b
+            if 0.0 < r < 1.0:
+                break
+        x = a * math.sqrt(-2.0 * math.log(r) / r)
+        v = 1.0 + c * x
+        if v <= 0.0:
+            continue
+        v = v * v * v
+        state = state + GOLDEN
+        u = u01(mix(state))
+        if u < 1.0 - 0.0331 * x * x * x * x or math.log(u) < 0.5 * x * x + d * (1.0 - v + math.log(v)):
+            return d * v * boost
+
+
+def text_key(text: str) -> np.uint64:
+    """Stable 64-bit key of a name or customer id (BLAKE2b), the same in every process and version."""
+    return U64(int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little"))
+
+
+def text_keys(texts) -> np.ndarray:
+    """Keys of many texts, shape (n,), uint64."""
+    return np.fromiter((text_key(t) for t in texts), np.uint64, len(texts))
+
+
+def mix_array(z: np.ndarray) -> np.ndarray:
+    """`mix` on an array, for keys that are made once per world or per newcomer."""
+    z = np.asarray(z, np.uint64)
+    with np.errstate(over="ignore"):
+        z = (z ^ (z >> U64(30))) * U64(0xBF58476D1CE4E5B9)
+        z = (z ^ (z >> U64(27))) * U64(0x94D049BB133111EB)
+        return z ^ (z >> U64(31))
+
+
+def world_keys(seed: int, draws: np.ndarray, replicate: int) -> np.ndarray:
+    """Keys of the worlds (draw, replicate) under one seed, shape of `draws`, uint64."""
+    with np.errstate(over="ignore"):
+        root = mix_array(text_key(f"seed {seed} replicate {replicate}"))
+        return mix_array(root + (np.asarray(draws, np.uint64) + U64(1)) * GOLDEN)
+
+
+def world_uniforms(keys: np.ndarray, name: str, stream: int = EFFECT, event: int = 0) -> np.ndarray:
+    """Uniform of the entity "world" for an effect or shock called `name`, one per world."""
+    with np.errstate(over="ignore"):
+        base = mix_array(np.asarray(keys, np.uint64) ^ text_key("world " + name))
+        z = mix_array(base + U64(stream) * STREAM + U64(event) * GOLDEN)
+    return ((z >> U64(11)).astype(np.float64) + 0.5) / 9007199254740992.0

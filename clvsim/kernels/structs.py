@@ -1,0 +1,159 @@
+"""What crosses the border between Python and the kernels: NamedTuples of C-contiguous arrays.
+
+Times are days, money is in the log's currency. Axis names: w = worlds of the slice, d = draws of the slice,
+c = customers of the block, g = ledger groups, t = tables, k = weeks since today.
+Inputs are read-only views (`seal`), so that one compiled signature serves all callers.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+
+class People(NamedTuple):
+    """One entry per customer of the block, shape (c,)."""
+
+    key: np.ndarray  # uint64, entity key
+    group: np.ndarray  # int64, ledger group
+    column: np.ndarray  # int64, column of the laws
+    cell: np.ndarray  # int64, arrival cell; customer exists iff ordinal < count[w, cell] (-1: always)
+    ordinal: np.ndarray  # int64
+    orders_before: np.ndarray  # int64, orders before the simulation starts
+    cohort: np.ndarray  # int64, row of the cohort ledger
+    born: np.ndarray  # float64, first day in days since today; newcomers: day is drawn inside [born, born + spread)
+    spread: np.ndarray  # float64, 0 for a known first day
+
+
+class Laws(NamedTuple):
+    """Trait distributions (no random numbers), shape (d, columns); a shape parameter of 0 says the trait is absent."""
+
+    p_alive: np.ndarray
+    rate_shape: np.ndarray  # λ per day ~ Gamma(shape, rate)
+    rate_rate: np.ndarray
+    mu_shape: np.ndarray  # hazard per day ~ Gamma(shape, rate)
+    mu_rate: np.ndarray
+    drop_a: np.ndarray  # p ~ Beta(a, b); hazard per order η = -log(1 - p)
+    drop_b: np.ndarray
+    order_shape: np.ndarray  # order amount ~ Gamma(order_shape, ν)
+    nu_shape: np.ndarray  # ν ~ Gamma(shape, rate)
+    nu_rate: np.ndarray
+    first_factor: np.ndarray  # a newcomer's first order = factor × a draw from the own spend law
+
+
+class Traits(NamedTuple):
+    """Latent traits, shape (w, c), -1 until a path first needs them; kept for the other scenarios of the slice."""
+
+    rate: np.ndarray
+    mu: np.ndarray
+    eta: np.ndarray
+    nu: np.ndarray
+
+
+class Arrivals(NamedTuple):
+    """Newcomers per world and arrival cell, shape (w, cells). Above the cap, representatives carry a weight."""
+
+    count: np.ndarray  # int64, representatives
+    weight: np.ndarray  # float64
+    cac: np.ndarray  # float64, acquisition cost per acquired customer
+
+
+class Tables(NamedTuple):
+    """Everything that is scheduled, by week. Shape (w, t, k) or (w, t, k + 1) for cumulative ones.
+
+    Table index = group (or group's first table + arrival week when contacts run on the customer's own clock);
+    the second half of axis t holds for customers who have opted out.
+    `*_excess` is the integral of (multiplier - 1) up to the start of week k, in days.
+    """
+
+    first: np.ndarray  # int64 (g,), first table of a group
+    per_arrival_week: np.ndarray  # int64 (g,), 1: add the arrival week
+    rate: np.ndarray
+    rate_excess: np.ndarray
+    hazard: np.ndarray
+    hazard_excess: np.ndarray
+    budget: np.ndarray  # cumulative hazard in units of the survival budget
+    charge: np.ndarray  # multiplies η
+    opt_out: np.ndarray  # cumulative hazard of leaving the contact list
+    spend: np.ndarray  # (w, g, k)
+    margin: np.ndarray  # (w, g, k)
+
+
+class Offers(NamedTuple):
+    """One column per offer o; numbers that may be uncertain have shape (w, o)."""
+
+    key: np.ndarray  # uint64 (o,), hash of the intervention's name
+    on_order: np.ndarray  # bool (o, n), shown at order number 1, 2, …; the last entry holds for all later ones
+    active: np.ndarray  # bool (o, g, k)
+    take: np.ndarray
+    price: np.ndarray
+    cost: np.ndarray  # goods and incentive per taken offer
+    refund: np.ndarray  # probability
+    cannibalised: np.ndarray  # share of the price that later orders lose
+    patience: np.ndarray  # declined offers without consequence
+    decline_hazard: np.ndarray  # budget units
+    decline_rate: np.ndarray  # factor on the purchase rate
+    accept_rate: np.ndarray  # factor on the purchase rate
+
+
+class Contacts(NamedTuple):
+    """Contact programmes; opting out ends all of them."""
+
+    exposed: np.ndarray  # bool (g,)
+    count: np.ndarray  # (programmes, g, k + 1) cumulative contacts, undiscounted
+    discounted: np.ndarray  # same, discounted to today
+    cost: np.ndarray  # (g, k + 1) cumulative cost of all programmes, undiscounted
+    cost_discounted: np.ndarray  # same, discounted to today
+
+
+class Clock(NamedTuple):
+    """Scalars of a run, arrays of shape (1,) so that the struct is uniform."""
+
+    length_days: np.ndarray  # own life that is followed
+    stop_days: np.ndarray  # nobody is followed beyond this day
+    discount_per_day: np.ndarray  # log(1 + d) / 365.25
+    period_days: np.ndarray  # length of a ledger period
+    cost_per_order: np.ndarray
+    money_unit: np.ndarray  # ledger units per unit of money
+    attrition_by_order: np.ndarray  # 1: η is charged per order whatever the interventions do; 0: per time
+    flags: np.ndarray  # int64
+
+
+NEWCOMERS, TABLES, OFFERS, CONTACTS = 1, 2, 4, 8
+
+# lines that every ledger has; offers and contact programmes append theirs
+REVENUE, GOODS, ORDERS, ACQUIRED, ACTIVE, REPAID, OPTED_OUT, BASE_LINES = range(8)
+SHOWN, TAKEN, REFUNDED, OFFER_LINES = range(4)
+COHORT_REVENUE, COHORT_CONTRIBUTION, COHORT_ACTIVE, COHORT_LINES = range(4)
+COUNT_UNIT = 2.0**24
+
+
+class Ledgers(NamedTuple):
+    """int64 sums in ledger units; sums of integers do not depend on their order."""
+
+    calendar: np.ndarray  # (w, 2g, lines, 2, periods): group and half, line, (plain, discounted to today), period
+    age: np.ndarray  # same with period = month of own age, discounted to the own first order
+    cohort: np.ndarray  # (w, cohorts, COHORT_LINES, periods), undiscounted
+    exposure: np.ndarray  # (w, 2g, k + 1) entries minus exits of contact programmes
+    value: np.ndarray  # float64 (w, c) contribution per customer discounted to today; (w, 0): not kept
+    orders: np.ndarray  # int64 (w, c)
+
+
+class Trace(NamedTuple):
+    """Events of single paths, for tests: rows (world, customer, kind, day, amount); empty arrays record nothing."""
+
+    rows: np.ndarray  # float64 (n, 5)
+    used: np.ndarray  # int64 (1,)
+
+
+TRACE_ORDER, TRACE_TAKEN, TRACE_DECLINED, TRACE_DEATH, TRACE_OPT_OUT, TRACE_REFUND = range(6)
+
+
+def seal(array: np.ndarray, dtype: type | np.dtype = np.float64) -> np.ndarray:
+    """Read-only C-contiguous view (or copy) of `array`."""
+    view = np.ascontiguousarray(array, dtype).view()
+    view.flags.writeable = False
+    return view
+
+
+def scalar(value: float, dtype: type = np.float64) -> np.ndarray:
+    return seal(np.array([value], dtype))

@@ -1,0 +1,168 @@
+"""A scenario: a title and interventions by name. Compiling draws its uncertain numbers and lists its mechanisms."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, NamedTuple
+
+import numpy as np
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from clvsim import effects
+from clvsim.errors import Problem
+from clvsim.interventions import INTERVENTIONS
+from clvsim.interventions.base import Group, Intervention, Mechanism
+from clvsim.kernels.rng import world_uniforms
+from clvsim.types import Assumption, ScenarioView
+
+BASELINE = "baseline"
+NEEDS_ACQUISITION = "needs acquisition.channels"
+
+
+def one_intervention(value: Any) -> Any:
+    """The class that `kind` names; an unknown kind is refused with the list of known ones."""
+    if isinstance(value, Intervention) or not isinstance(value, Mapping):
+        return value
+    kind = value.get("kind")
+    if kind not in INTERVENTIONS:
+        raise ValueError(f"kind must be one of {', '.join(INTERVENTIONS)}, got {kind!r}")
+    return INTERVENTIONS[kind].model_validate(value)
+
+
+AnyIntervention = Annotated[Intervention, BeforeValidator(one_intervention)]
+
+
+class Scenario(BaseModel):
+    """`title`, flags, and every other key an intervention: `scenario.upsell_soft.upsell.take`."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
+    __pydantic_extra__: dict[str, AnyIntervention] = Field(init=False)
+    title: str = Field(min_length=1)
+    illustrative: bool = False  # the numbers are examples; never the headline on other people's data
+    combine: tuple[str, ...] = ()
+
+    @property
+    def interventions(self) -> dict[str, Intervention]:
+        return dict(self.__pydantic_extra__ or {})
+
+
+class Placed(NamedTuple):
+    """An intervention and the scenario whose file it stands in."""
+
+    origin: str
+    name: str
+    intervention: Intervention
+
+    @property
+    def path(self) -> str:
+        return f"scenario.{self.origin}.{self.name}"
+
+
+def placed(name: str, library: Mapping[str, Scenario], seen: tuple[str, ...] = ()) -> Iterator[Placed]:
+    """Interventions of a scenario, those it combines first. Names must be known and free of cycles (`problems`)."""
+    scenario = library[name]
+    for part in scenario.combine:
+        yield from placed(part, library, (*seen, name))
+    for own, intervention in scenario.interventions.items():
+        yield Placed(name, own, intervention)
+
+
+def problems(library: Mapping[str, Scenario]) -> list[Problem]:
+    """Everything wrong with scenarios as a set, and every effect that does not fit its scale."""
+    found: list[Problem] = []
+    for name, scenario in library.items():
+        if problem := _combination_problem(name, library):
+            found.append(problem)
+            continue
+        names = [p.name for p in placed(name, library)]
+        found += [
+            Problem(f"scenario.{name}.combine", f"two interventions are called {twice!r}; rename one")
+            for twice in sorted({n for n in names if names.count(n) > 1})
+        ]
+        for own, intervention in scenario.interventions.items():
+            for field, (effect, what) in intervention.uncertain().items():
+                found += effects.check(effect, what.scale, f"scenario.{name}.{own}.{field}", what.domain)
+    return found
+
+
+def _combination_problem(name: str, library: Mapping[str, Scenario], seen: tuple[str, ...] = ()) -> Problem | None:
+    if name in seen:
+        return Problem(f"scenario.{seen[0]}.combine", f"goes round in a circle: {' -> '.join((*seen, name))}")
+    if name not in library:
+        return Problem(f"scenario.{seen[-1]}.combine", f"no such scenario: {name}")
+    for part in library[name].combine:
+        if problem := _combination_problem(part, library, (*seen, name)):
+            return problem
+    return None
+
+
+@dataclass(frozen=True)
+class CompiledScenario:
+    """Mechanisms with one value per draw, and what is to be said about them."""
+
+    name: str
+    mechanisms: tuple[Mechanism, ...]
+    inputs: Mapping[str, np.ndarray]  # applied values (n,) by configuration path, uncertain ones only
+    view: ScenarioView
+
+    @property
+    def applies(self) -> bool:
+        return not self.view.not_applicable
+
+
+def compile_scenario(
+    name: str, library: Mapping[str, Scenario], draw_keys: np.ndarray, groups: tuple[Group, ...]
+) -> CompiledScenario:
+    """Draw every uncertain number, keyed by intervention and field, so scenarios that share one share its draws.
+
+    `draw_keys` (n,) uint64. Interventions without an object (conversion without acquisition, a segment nobody is in)
+    are left out and said.
+    """
+    scenario = library[name]
+    mechanisms: list[Mechanism] = []
+    inputs: dict[str, np.ndarray] = {}
+    assumptions: list[Assumption] = []
+    sentences: list[str] = []
+    reasons: list[str] = []
+    for item in placed(name, library):
+        if reason := _without_object(item.intervention, groups):
+            reasons.append(reason)
+            sentences.append(f"{item.intervention.sentence()} Does not apply here: {reason}.")
+            continue
+        sentences.append(item.intervention.sentence())
+        values = {}
+        for field, (effect, what) in item.intervention.uncertain().items():
+            path = f"{item.path}.{field}"
+            uniforms = world_uniforms(draw_keys, f"{item.name}.{field}")
+            drawn = effects.draw(effect, uniforms, what.scale, path=path, domain=what.domain)
+            values[field] = drawn.values
+            if np.ptp(drawn.values) > 0:
+                inputs[path] = drawn.values
+            if np.any(drawn.values != 0):
+                assumptions.append(
+                    effects.assumption(
+                        effect, what.scale, drawn, path, what.label, unit=what.unit or None, domain=what.domain
+                    )
+                )
+        mechanisms += item.intervention.compile(item.name, values)
+    nothing_left = bool(reasons) and not mechanisms
+    return CompiledScenario(
+        name=name,
+        mechanisms=tuple(mechanisms),
+        inputs=inputs,
+        view=ScenarioView(
+            name=name,
+            title=scenario.title,
+            illustrative=any(library[p.origin].illustrative for p in placed(name, library)) or scenario.illustrative,
+            not_applicable=reasons[0] if nothing_left else "",
+            assumptions=tuple(assumptions),
+            interventions=tuple(sentences),
+        ),
+    )
+
+
+def _without_object(intervention: Intervention, groups: tuple[Group, ...]) -> str:
+    if intervention.needs_acquisition and not any(g.origin == "new" for g in groups):
+        return NEEDS_ACQUISITION
+    if not any(intervention.who.reaches(g) for g in groups):
+        return f"reaches nobody ({intervention.who})"
+    return ""
