@@ -1,0 +1,215 @@
+"""The data-quality table: what a founder should know about the log before believing anything computed from it."""
+
+import numpy as np
+
+from clvsim.data.log import LogFacts, TransactionLog
+from clvsim.types import DAYS_PER_MONTH, DAYS_PER_UNIT, CustomerSummary, QualityLine
+
+_WIDE_RANGE = 1e9
+
+
+def quality(log: TransactionLog, summary: CustomerSummary) -> tuple[QualityLine, ...]:
+    """The table of `clvsim check`, in reading order. Warnings are worth a look; errors have stopped the reading."""
+    return (
+        *_source(log),
+        *_period(log),
+        *_unreadable(log.facts),
+        *_rows(log.facts),
+        *_refunds(log),
+        *_customers(log, summary),
+        *_money(log.facts, summary),
+    )
+
+
+def _source(log: TransactionLog) -> list[QualityLine]:
+    guessed = ", ".join(key for key, _ in log.guessed)
+    note = f"guessed: {guessed}; if wrong, type data.{log.guessed[0][0]}=COLUMN" if guessed else ""
+    columns = ", ".join(f"{key} = {header}" for key, header in log.columns)
+    return [
+        QualityLine("rows", "Rows in the log", f"{log.facts.rows:,}"),
+        QualityLine("columns", "Columns used", columns, note),
+    ]
+
+
+def _period(log: TransactionLog) -> list[QualityLine]:
+    months = ((log.last_date - log.first_date).days + 1) / DAYS_PER_MONTH
+    held_out = (log.last_date - log.today).days
+    today = (
+        f"the {held_out} days after it only check the prediction"
+        if held_out
+        else "the last day of the log: nothing is held out"
+    )
+    reading = "" if log.facts.date_reading == "year-month-day" else f"; dates read as {log.facts.date_reading}"
+    return [
+        QualityLine("span", "Period", f"{log.first_date} to {log.last_date}", f"{months:.1f} months{reading}"),
+        QualityLine("today", "Today", f"{log.today}", today),
+    ]
+
+
+def _unreadable(facts: LogFacts) -> list[QualityLine]:
+    if not facts.unusable_rows:
+        return [QualityLine("unreadable", "Missing or unreadable values", "0")]
+    share = f"{facts.unusable_rows / facts.rows:.2%} of all rows"
+    total = QualityLine("unreadable", "Rows left out as unreadable", f"{facts.unusable_rows:,}", share, "warning")
+    kinds = [
+        QualityLine(
+            f"unreadable_{i}", f"– {f.what}", f"{f.rows:,}", ". ".join(filter(None, (f.examples, f.hint))), "warning"
+        )
+        for i, f in enumerate(facts.findings, 1)
+    ]
+    return [total, *kinds]
+
+
+def _counted(key: str, label: str, count: int, note: str) -> QualityLine:
+    """A count that deserves a note and a warning when it is not zero."""
+    return QualityLine(key, label, f"{count:,}", note if count else "", "warning" if count else "info")
+
+
+def _rows(facts: LogFacts) -> list[QualityLine]:
+    merged = "rows of one customer on one day are one order" if facts.same_day_merged else ""
+    return [
+        QualityLine("merged", "Rows merged into an order of the same day", f"{facts.same_day_merged:,}", merged),
+        _counted(
+            "duplicates",
+            "Rows that repeat another row exactly",
+            facts.duplicate_rows,
+            "kept: were they really sold twice?",
+        ),
+        _counted("zeros", "Rows with an amount of zero", facts.zero_rows, "count as orders, not as spend"),
+    ]
+
+
+def _refunds(log: TransactionLog) -> list[QualityLine]:
+    refunds, policy = log.facts.refunds, log.config.refunds
+    if not refunds.rows:
+        return [QualityLine("refunds", "Refunds (negative amounts)", "0")]
+    value = f"{refunds.rows:,} worth {refunds.total:,.2f}"
+    if policy == "drop":
+        return [
+            QualityLine(
+                "refunds",
+                "Refunds (negative amounts)",
+                value,
+                "left out (data.refunds=drop): revenue is overstated",
+                "warning",
+            )
+        ]
+    removed = f"; {refunds.orders_removed:,} orders vanished with them" if refunds.orders_removed else ""
+    lines = [
+        QualityLine(
+            "refunds",
+            "Refunds (negative amounts)",
+            value,
+            f"taken off the same day's, then the latest earlier order{removed}",
+        )
+    ]
+    if refunds.unmatched:
+        note = (
+            f"{refunds.unmatched_customers:,} customers got back more than they paid in this log; the excess is ignored"
+        )
+        lines.append(
+            QualityLine("refunds_unmatched", "Refunds without an order", f"{refunds.unmatched:,.2f}", note, "warning")
+        )
+    if refunds.after_today:
+        note = "not taken off: what comes after today feeds no value"
+        lines.append(
+            QualityLine(
+                "refunds_after_today",
+                "Refunds after today of earlier orders",
+                f"{refunds.after_today:,.2f}",
+                note,
+                "warning",
+            )
+        )
+    if refunds.customers_removed:
+        note = "not in the analysis"
+        lines.append(
+            QualityLine(
+                "refunds_customers",
+                "Customers who got everything refunded",
+                f"{refunds.customers_removed:,}",
+                note,
+                "warning",
+            )
+        )
+    return lines
+
+
+def _customers(log: TransactionLog, summary: CustomerSummary) -> list[QualityLine]:
+    frame = summary.customers
+    frequency = frame["frequency"].to_numpy()
+    once = int((frequency == 0).sum())
+    exposure = frame["T_days"].mean() / DAYS_PER_UNIT[summary.time_unit]
+    lines = [
+        QualityLine("customers", "Customers up to today", f"{frequency.size:,}"),
+        QualityLine(
+            "repeat_orders",
+            "Repeat orders up to today (Σx)",
+            f"{int(frequency.sum()):,}",
+            f"{frequency.mean():.2f} per customer",
+        ),
+        QualityLine("one_time", "Customers who ordered once", f"{once:,}", f"{once / frequency.size:.1%}"),
+        QualityLine(
+            "exposure",
+            "Mean time since the first order",
+            f"{exposure:.1f} {summary.time_unit}s",
+            "how long there was to see repeat orders",
+        ),
+    ]
+    if log.facts.customers_after_today:
+        note = "first order after today: not in the analysis"
+        lines.insert(
+            1, QualityLine("late_customers", "Customers who came later", f"{log.facts.customers_after_today:,}", note)
+        )
+    if summary.holdout_days:
+        later = int(frame["holdout_frequency"].sum())
+        lines.append(
+            QualityLine(
+                "holdout_orders",
+                "Repeat orders after today",
+                f"{later:,}",
+                f"in {summary.holdout_days} days, for checking",
+            )
+        )
+    return lines
+
+
+def _money(facts: LogFacts, summary: CustomerSummary) -> list[QualityLine]:
+    frame = summary.customers
+    repeats = int(frame["repeat_positive"].sum())
+    first = frame["first_amount"].mean()
+    repeat = f"{frame['repeat_amount'].sum() / repeats:,.2f}" if repeats else "–"
+    return [
+        QualityLine("first_mean", "Mean first order", f"{first:,.2f}"),
+        QualityLine("repeat_mean", "Mean repeat order", repeat, f"of {repeats:,} with an amount above zero"),
+        _correlation(summary),
+        _range(facts),
+    ]
+
+
+def _correlation(summary: CustomerSummary) -> QualityLine:
+    """Of a repeat customer's mean repeat order with the number of repeat orders: the spend model assumes none."""
+    frame = summary.customers[summary.customers["repeat_positive"] > 0]
+    frequency = frame["frequency"].to_numpy(float)
+    spend = (frame["repeat_amount"] / frame["repeat_positive"]).to_numpy(float)
+    label = "Correlation of spend with frequency"
+    if frequency.size < 3 or np.ptp(frequency) == 0 or np.ptp(spend) == 0:
+        return QualityLine("correlation", label, "–", "too few different repeat customers to say")
+    value = np.corrcoef(frequency, spend)[0, 1]
+    note = "among repeat customers; the spend model assumes that it is near 0"
+    return QualityLine("correlation", label, f"{value:+.2f}", note, "warning" if abs(value) > 0.3 else "info")
+
+
+def _range(facts: LogFacts) -> QualityLine:
+    label = "Smallest and largest amount above zero"
+    if np.isnan(facts.smallest_amount):
+        return QualityLine("range", label, "–", "no amount is above zero", "warning")
+    wide = facts.largest_amount / facts.smallest_amount > _WIDE_RANGE
+    note = "over nine orders of magnitude: are units or currencies mixed?" if wide else ""
+    return QualityLine(
+        "range",
+        label,
+        f"{facts.smallest_amount:,.4g} to {facts.largest_amount:,.2f}",
+        note,
+        "warning" if wide else "info",
+    )

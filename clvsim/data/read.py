@@ -1,0 +1,245 @@
+"""`read_transactions`: from a file, a glob or a data frame to checked orders in DuckDB."""
+
+import hashlib
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import pandas as pd
+
+from clvsim.data import refunds
+from clvsim.data.config import DataConfig
+from clvsim.data.log import Finding, LogFacts, Refunds, TransactionLog
+from clvsim.data.parse import Rules, choose_rules, examples, find_bad_rows, future_dates
+from clvsim.data.sources import BUNDLED, Loaded, connect, load
+from clvsim.errors import ConfigError, DataError, Problem
+
+
+def read_transactions(
+    source: str | Path | pd.DataFrame | None = None,
+    config: DataConfig | None = None,
+    *,
+    today_date: date | None = None,
+) -> TransactionLog:
+    """Read a transaction log; everything that is wrong with it is reported at once.
+
+    Parameters
+    ----------
+    source
+        A CSV or Parquet file, a glob, or a data frame. None: what `config` says (its `path`, or the bundled sample).
+    config
+        How to read it; by default columns are guessed and amounts have a decimal point.
+    today_date
+        Dates after this day are an error. None: the current date.
+
+    Returns
+    -------
+    TransactionLog
+        One order per customer and day, net of refunds. It does not depend on row order, file format or threads.
+
+    Raises
+    ------
+    ConfigError
+        A missing file or column, a `calibration_end` outside the log.
+    DataError
+        An empty log; unreadable values in more than `max_bad_share` of the rows; day and month that cannot be told
+        apart; dates in the future; refunds under `refunds=error`; fewer than two customers up to today.
+
+    Notes
+    -----
+    Amounts are rounded to four decimals. Ids are text and stay as they are, but for surrounding blanks.
+    """
+    config = config or DataConfig()
+    con = connect()
+    loaded = load(con, _source(config) if source is None else source, config)
+    rows = con.execute("SELECT count(*) FROM raw").fetchall()[0][0] + len(loaded.broken)
+    if rows == 0:
+        raise DataError([(loaded.label, "no rows below the header" if loaded.header_rows else "no rows")])
+    rules, problems = choose_rules(con, loaded, config)
+    findings = find_bad_rows(con, loaded, rules, config)
+    unusable = _count_unusable(con, rules) + len(loaded.broken)
+    if not problems:  # days can be compared
+        problems = future_dates(con, loaded, rules, today_date or date.today())
+    problems = [*_over_limit(findings, rows, unusable, config), *problems]
+    if config.refunds == "error":
+        problems += _refund_problems(con, loaded, rules)
+    if problems:
+        raise DataError(problems)
+    if unusable == rows:
+        raise DataError([(loaded.label, f"none of the {rows:,} rows can be used")])
+    return _build(con, loaded, config, rules, findings, rows, unusable)
+
+
+def _source(config: DataConfig) -> str | Path:
+    if config.kind == "bundled":
+        if config.path:
+            raise ConfigError(
+                [
+                    (
+                        "data.path",
+                        f"{config.path!r} has no effect on the bundled sample; type data=csv for a file of your own",
+                    )
+                ]
+            )
+        return BUNDLED
+    if not config.path:
+        raise ConfigError([("data.path", "no file given; type data.path=orders.csv")])
+    return config.path
+
+
+def _usable(rules: Rules) -> str:
+    return f"customer_id IS NOT NULL AND ({rules.day}) IS NOT NULL AND ({rules.amount}) IS NOT NULL"
+
+
+def _count_unusable(con: duckdb.DuckDBPyConnection, rules: Rules) -> int:
+    return con.execute(f"SELECT count(*) FROM raw WHERE NOT ({_usable(rules)})").fetchall()[0][0]
+
+
+def _over_limit(findings: tuple[Finding, ...], rows: int, unusable: int, config: DataConfig) -> list[Problem]:
+    if unusable <= config.max_bad_share * rows:
+        return []
+    limit = Problem(
+        "data.max_bad_share",
+        f"{unusable:,} of {rows:,} rows ({unusable / rows:.2%}) cannot be read, more than {config.max_bad_share:.2%}; "
+        "repair the file or raise the limit to leave them out",
+    )
+    return [*(Problem(f.where, f.sentence(rows)) for f in findings), limit]
+
+
+def _refund_problems(con: duckdb.DuckDBPyConnection, loaded: Loaded, rules: Rules) -> list[Problem]:
+    negative = f"({rules.amount}) < 0"
+    count = con.execute(f"SELECT count(*) FROM raw WHERE {negative}").fetchall()[0][0]
+    if not count:
+        return []
+    shown = examples(con, loaded, "amount", negative)
+    return [
+        Problem(
+            "data.refunds", f"{count:,} amounts are negative, e.g. {shown}; type data.refunds=net or data.refunds=drop"
+        )
+    ]
+
+
+def _build(
+    con: duckdb.DuckDBPyConnection,
+    loaded: Loaded,
+    config: DataConfig,
+    rules: Rules,
+    findings: tuple[Finding, ...],
+    rows: int,
+    unusable: int,
+) -> TransactionLog:
+    """The tables `orders` and `labels` from checked rows, and the facts about them."""
+    con.execute(
+        f"CREATE TABLE entries AS "
+        f"SELECT customer_id, ({rules.day}) AS day, ({rules.amount}) AS amount, segment, channel "
+        f"FROM raw WHERE {_usable(rules)}"
+    )
+    duplicates = con.execute("SELECT count(*) - count(DISTINCT (fingerprint)) FROM raw").fetchall()[0][0]
+    con.execute("DROP TABLE raw")
+    first, last = con.execute("SELECT min(day), max(day) FROM entries").fetchall()[0]
+    today = _today(config, first, last)
+    order_rows, zeros, order_days, smallest, largest = con.execute(
+        """
+        SELECT count(*) FILTER (amount >= 0), count(*) FILTER (amount = 0),
+            count(DISTINCT (customer_id, day)) FILTER (amount >= 0),
+            min(amount) FILTER (amount > 0)::DOUBLE, max(amount) FILTER (amount > 0)::DOUBLE
+        FROM entries
+        """
+    ).fetchall()[0]
+    refunded = _orders(con, config, today)
+    _labels(con, today)
+    _check_customers(con, loaded, today)
+    late = con.execute(
+        f"SELECT count(*) FROM (SELECT customer_id FROM orders GROUP BY customer_id HAVING min(day) > DATE '{today}')"
+    ).fetchall()[0][0]
+    facts = LogFacts(
+        rows=rows,
+        unusable_rows=unusable,
+        findings=findings,
+        order_rows=order_rows,
+        same_day_merged=order_rows - order_days,
+        duplicate_rows=duplicates,
+        zero_rows=zeros,
+        smallest_amount=float("nan") if smallest is None else smallest,
+        largest_amount=float("nan") if largest is None else largest,
+        refunds=refunded,
+        customers_after_today=late,
+        date_reading=rules.date_reading,
+    )
+    return TransactionLog(
+        con, loaded.label, config, loaded.columns, loaded.guessed, today, first, last, _content_hash(con), facts
+    )
+
+
+def _today(config: DataConfig, first: date, last: date) -> date:
+    today = config.calibration_end or last
+    if not first <= today <= last:
+        raise ConfigError(
+            [("data.calibration_end", f"{today} lies outside the log, which runs from {first} to {last}")]
+        )
+    return today
+
+
+def _orders(con: duckdb.DuckDBPyConnection, config: DataConfig, today: date) -> Refunds:
+    """Create `orders`, following the refund policy."""
+    count, total = con.execute("SELECT count(*), coalesce(-sum(amount), 0) FROM entries WHERE amount < 0").fetchall()[0]
+    kept = "WHERE amount >= 0" if config.refunds == "drop" else ""
+    con.execute(
+        f"""
+        CREATE TABLE days AS
+        SELECT customer_id, day, day > DATE '{today}' AS later, count(*) FILTER (amount >= 0) AS orders,
+            coalesce(sum(amount) FILTER (amount >= 0), 0)::DECIMAL(38,4) AS ordered,
+            coalesce(-sum(amount) FILTER (amount < 0), 0)::DECIMAL(38,4) AS refunded
+        FROM entries {kept} GROUP BY customer_id, day
+        """
+    )
+    effect = refunds.net(con)
+    con.execute("DROP TABLE days")
+    return effect._replace(rows=count, total=total)
+
+
+def _labels(con: duckdb.DuckDBPyConnection, today: date) -> None:
+    """Each customer's first non-empty segment and channel up to today, ties by text; refund rows label nobody."""
+    con.execute(
+        f"""
+        CREATE TABLE labels AS
+        SELECT customer_id,
+            coalesce(arg_min(segment, (day, segment)) FILTER (segment <> ''), '') AS segment,
+            coalesce(arg_min(channel, (day, channel)) FILTER (channel <> ''), '') AS channel
+        FROM entries WHERE amount >= 0 AND day <= DATE '{today}' AND (segment <> '' OR channel <> '')
+        GROUP BY customer_id
+        """
+    )
+    con.execute("DROP TABLE entries")
+
+
+def _check_customers(con: duckdb.DuckDBPyConnection, loaded: Loaded, today: date) -> None:
+    customers = con.execute(f"SELECT count(DISTINCT customer_id) FROM orders WHERE day <= DATE '{today}'").fetchall()[
+        0
+    ][0]
+    if customers < 2:
+        found = "only one customer has" if customers else "no customer has"
+        raise DataError(
+            [
+                (
+                    loaded.label,
+                    f"{found} an order up to {today}; a customer base needs at least two (is data.customer_id right?)",
+                )
+            ]
+        )
+
+
+def _content_hash(con: duckdb.DuckDBPyConnection) -> str:
+    """sha256 of orders and labels, customer by customer in the order of ids: the same for any row order and format."""
+    found = con.execute(
+        """
+        WITH histories AS (
+            SELECT customer_id, string_agg(day || ' ' || amount, ';' ORDER BY day) AS history
+            FROM orders GROUP BY customer_id
+        )
+        SELECT string_agg(sha256(concat_ws(' ', sha256(customer_id), sha256(coalesce(segment, '')),
+            sha256(coalesce(channel, '')), history)), '' ORDER BY customer_id)
+        FROM histories LEFT JOIN labels USING (customer_id)
+        """
+    ).fetchall()[0][0]
+    return hashlib.sha256(found.encode()).hexdigest()

@@ -1,0 +1,281 @@
+"""From files or a data frame to one narrow DuckDB table of text. Nothing is interpreted here.
+
+DuckDB's own guesses are off: its sniffer looks at a sample, and a quoted comma after row 20,000 would be read wrongly.
+The delimiter comes from the header line, quotes are double quotes, every column is text, and lines that do not fit are
+kept aside and counted.
+"""
+
+import csv
+import glob
+import gzip
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import duckdb
+import numpy as np
+import pandas as pd
+
+from clvsim.data.columns import KEYS, choose_columns
+from clvsim.data.config import DataConfig
+from clvsim.errors import ConfigError, DataError
+
+BUNDLED = Path(__file__).parent / "bundled" / "cdnow_sample.parquet"
+_BLANKS = " \t\r\n\u00a0\ufeff"
+_MISSING = ("", "NULL", "null", "None", "NaN", "nan", "NaT", "NA", "N/A", "n/a", "#N/A", "<NA>")
+_NUMBER_TYPES = (
+    "TINYINT",
+    "SMALLINT",
+    "INTEGER",
+    "BIGINT",
+    "HUGEINT",
+    "UTINYINT",
+    "USMALLINT",
+    "UINTEGER",
+    "UBIGINT",
+    "UHUGEINT",
+)
+_FLOAT_TYPES = ("FLOAT", "DOUBLE")
+_DELIMITERS = ",;\t|"
+_NOT_TEXT = "not UTF-8 text; save it as “CSV UTF-8”"
+
+
+class Scan(NamedTuple):
+    """One file or frame as something that SQL can select from."""
+
+    label: str
+    headers: tuple[str, ...]
+    fields: tuple[str, ...]  # SQL expression of each column
+    types: tuple[str, ...]
+    table: str  # SQL after FROM
+    parameters: tuple[str, ...]
+    is_csv: bool = False
+
+
+class Loaded(NamedTuple):
+    """What went into `raw(file, row, customer_id, date, amount, segment, channel, fingerprint)`.
+
+    Values in `raw` are trimmed text, NULL where missing ("" for segment and channel).
+    """
+
+    label: str
+    files: tuple[str, ...]
+    header_rows: int  # 1 when row 1 of a file is its header
+    columns: tuple[tuple[str, str], ...]
+    guessed: tuple[tuple[str, str], ...]
+    amounts_typed: bool  # numbers already: the decimal sign of the configuration does not apply
+    dates_typed: bool  # dates already: the date format does not apply
+    broken: tuple[tuple[int, int, str], ...]  # (file, line, what is wrong): lines that are not rows
+
+
+def connect() -> duckdb.DuckDBPyConnection:
+    """An in-memory database that downloads nothing and keeps rows in file order."""
+    return duckdb.connect(
+        ":memory:",
+        config={"autoinstall_known_extensions": "false", "preserve_insertion_order": "true", "TimeZone": "UTC"},
+    )
+
+
+def quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def find_files(path: str) -> tuple[str, ...]:
+    """The files that `path` means: itself, or what a glob matches, sorted by name.
+
+    Raises ConfigError for what is missing or cannot be opened.
+    """
+    literal = Path(path).expanduser()
+    if literal.is_dir():
+        raise ConfigError(
+            [("data.path", f"{path} is a folder; several files are read with a glob such as {path.rstrip('/')}/*.csv")]
+        )
+    if literal.is_file():
+        return (str(literal),)
+    found = sorted(f for f in glob.glob(str(literal), recursive=True) if Path(f).is_file())
+    if not found:
+        wild = any(c in path for c in "*?[")
+        raise ConfigError([("data.path", f"no file matches: {path}" if wild else f"no such file: {path}")])
+    return tuple(found)
+
+
+def _head(path: str) -> bytes:
+    try:
+        with Path(path).open("rb") as file:
+            return file.read(4)
+    except OSError as error:
+        raise ConfigError([("data.path", f"cannot read {path}: {error.strerror}")]) from error
+
+
+def _delimiter(line: str) -> str:
+    """The most frequent candidate outside quotes; a comma for a single column."""
+    bare = "".join(line.split('"')[::2])
+    return max(_DELIMITERS, key=bare.count)
+
+
+def _csv_header(path: str, delimiter: str | None) -> tuple[tuple[str, ...], str]:
+    """The column names of a CSV file and its delimiter."""
+    opener = gzip.open if path.endswith(".gz") else open
+    try:
+        with opener(path, "rt", encoding="utf-8-sig", newline="") as text:
+            first = text.readline()
+            sign = delimiter or _delimiter(first)
+            text.seek(0)
+            header = next(csv.reader(text, delimiter=sign), [])
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError([(path, _NOT_TEXT)]) from error
+    except (OSError, EOFError) as error:
+        raise DataError([(path, f"cannot be unpacked: {error}")]) from error
+    if "\x00" in first:
+        raise DataError([(path, _NOT_TEXT)])
+    if not any(h.strip(_BLANKS) for h in header):
+        raise DataError([(path, "the first line is empty; it must hold the column names")])
+    return tuple(h.strip(_BLANKS) for h in header), sign
+
+
+def _scan_csv(path: str, config: DataConfig) -> Scan:
+    headers, sign = _csv_header(path, config.delimiter)
+    fields = tuple(f"c{i}" for i in range(len(headers)))
+    columns = ", ".join(f"'{f}': 'VARCHAR'" for f in fields)
+    table = (
+        f"read_csv([?], auto_detect=false, header=true, delim={quoted(sign)}, quote='\"', escape='\"', "
+        f"columns={{{columns}}}, ignore_errors=true, store_rejects=true, rejects_limit=0)"
+    )
+    return Scan(path, headers, fields, ("VARCHAR",) * len(fields), table, (glob.escape(path),), is_csv=True)
+
+
+def _described(con: duckdb.DuckDBPyConnection, label: str, table: str, parameters: tuple[str, ...]) -> Scan:
+    rows = con.execute(f"DESCRIBE SELECT * FROM {table}", list(parameters)).fetchall()
+    names = tuple(str(r[0]) for r in rows)
+    fields = tuple('"' + n.replace('"', '""') + '"' for n in names)
+    return Scan(label, names, fields, tuple(str(r[1]) for r in rows), table, parameters)
+
+
+def _scan_file(con: duckdb.DuckDBPyConnection, path: str, config: DataConfig) -> Scan:
+    head = _head(path)
+    if not head:
+        raise DataError([(path, "the file is empty")])
+    if head.startswith(b"PK\x03\x04"):
+        raise ConfigError([("data.path", f"{path} is a workbook or an archive; export the sheet as CSV")])
+    if head != b"PAR1":
+        return _scan_csv(path, config)
+    try:
+        return _described(con, path, "read_parquet([?])", (glob.escape(path),))
+    except duckdb.Error as error:
+        raise DataError([(path, f"not a readable Parquet file ({str(error).splitlines()[0]})")]) from error
+
+
+def _scan_frame(con: duckdb.DuckDBPyConnection, frame: pd.DataFrame) -> Scan:
+    """All but numbers and dates becomes text: mixed types would stop DuckDB. Dates with a zone keep their own day."""
+    plain = pd.DataFrame(index=pd.RangeIndex(len(frame)))
+    for position in range(frame.shape[1]):
+        column = frame.iloc[:, position].reset_index(drop=True)
+        if isinstance(column.dtype, pd.DatetimeTZDtype):
+            column = column.dt.tz_localize(None)
+        elif not (pd.api.types.is_numeric_dtype(column.dtype) or pd.api.types.is_datetime64_dtype(column.dtype)):
+            column = column.astype("string")
+        plain[f"c{position}"] = column
+    con.register("frame", plain)
+    scan = _described(con, "data frame", "frame", ())
+    return scan._replace(headers=tuple(str(c).strip(_BLANKS) for c in frame.columns))
+
+
+def _text(field: str, kind: str) -> str:
+    """SQL of a column as trimmed text; NULL where missing. Whole floats lose their '.0': 7.0 is customer 7."""
+    if kind in _FLOAT_TYPES:
+        whole = f"{field} = floor({field}) AND abs({field}) < 9e15"
+        field = f"CASE WHEN {whole} THEN CAST({field} AS BIGINT)::VARCHAR ELSE {field}::VARCHAR END"
+    missing = ", ".join(quoted(m) for m in _MISSING)
+    trimmed = f"trim(CAST({field} AS VARCHAR), {quoted(_BLANKS)})"
+    return f"CASE WHEN {trimmed} NOT IN ({missing}) THEN {trimmed} END"
+
+
+def _insert(
+    con: duckdb.DuckDBPyConnection, scan: Scan, number: int, used: dict[str, str]
+) -> list[tuple[int, int, str]]:
+    """Append one file to `raw`; return its broken lines."""
+    position = {h: i for i, h in enumerate(scan.headers)}
+
+    def text(key: str) -> str:
+        if key not in used:
+            return "NULL"
+        i = position[used[key]]
+        return _text(scan.fields[i], scan.types[i])
+
+    values = ", ".join(text(k) if k in KEYS[:3] else f"coalesce({text(k)}, '')" for k in KEYS)
+    everything = ", ".join(f"{f}::VARCHAR" for f in scan.fields)
+    select = f"SELECT {number}, row_number() OVER (), {values}, hash({everything}) FROM {scan.table}"
+    try:
+        con.execute(f"INSERT INTO raw {select}", list(scan.parameters))
+    except duckdb.Error as error:
+        raise DataError([(scan.label, f"cannot be read: {str(error).splitlines()[0]}")]) from error
+    if not scan.is_csv:
+        return []
+    broken = con.execute(
+        "SELECT line, any_value(error_message) FROM reject_errors GROUP BY line ORDER BY line"
+    ).fetchall()
+    con.execute("DROP TABLE reject_errors; DROP TABLE reject_scans")
+    return [(number, int(line), " ".join(str(what).split())) for line, what in broken]
+
+
+def _same_columns(scans: Sequence[Scan], used: dict[str, str]) -> None:
+    problems = [
+        (f"data.{key}", f"{scan.label} has no column {name!r}, unlike {scans[0].label}")
+        for scan in scans[1:]
+        for key, name in used.items()
+        if scan.headers.count(name) != 1
+    ]
+    if problems:
+        raise ConfigError(problems)
+
+
+def load(con: duckdb.DuckDBPyConnection, source: str | Path | pd.DataFrame, config: DataConfig) -> Loaded:
+    """Fill the table `raw` from `source`.
+
+    Raises
+    ------
+    ConfigError
+        A file or a column that is not there.
+    DataError
+        A file that is not what its name says, or empty.
+    """
+    if isinstance(source, pd.DataFrame):
+        if source.shape[1] == 0:
+            raise DataError([("data frame", "it has no columns")])
+        scans = [_scan_frame(con, source)]
+    else:
+        scans = [_scan_file(con, f, config) for f in find_files(str(source))]
+    columns = choose_columns(scans[0].headers, config, scans[0].label)
+    _same_columns(scans, columns.used)
+    con.execute(
+        "CREATE TABLE raw (file INTEGER, row BIGINT, customer_id VARCHAR, date VARCHAR, amount VARCHAR, "
+        "segment VARCHAR, channel VARCHAR, fingerprint UBIGINT)"
+    )
+    broken = [line for number, scan in enumerate(scans) for line in _insert(con, scan, number, columns.used)]
+    con.unregister("frame")
+    label = scans[0].label if len(scans) == 1 else str(source)
+    return Loaded(
+        label=label,
+        files=tuple(s.label for s in scans),
+        header_rows=int(scans[0].is_csv),
+        columns=tuple(columns.used.items()),
+        guessed=tuple((k, columns.used[k]) for k in columns.guessed),
+        amounts_typed=all(_is_number(_type(s, columns.used["amount"])) for s in scans),
+        dates_typed=all(_type(s, columns.used["date"]).startswith(("DATE", "TIMESTAMP")) for s in scans),
+        broken=tuple(broken),
+    )
+
+
+def _type(scan: Scan, header: str) -> str:
+    return scan.types[scan.headers.index(header)]
+
+
+def _is_number(kind: str) -> bool:
+    return kind in _NUMBER_TYPES or kind in _FLOAT_TYPES or kind.startswith("DECIMAL")
+
+
+def line_in_file(loaded: Loaded, file: int, row: int) -> int:
+    """Where the reader finds row `row` (from 1) of a file: header and broken lines count, blank lines do not."""
+    broken = np.array([line for number, line, _ in loaded.broken if number == file])
+    line = row + loaded.header_rows
+    return line + int(np.searchsorted(broken - np.arange(broken.size), line, side="right"))
