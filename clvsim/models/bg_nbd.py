@@ -1,0 +1,231 @@
+"""BG/NBD: customers buy at a rate of their own and may leave after any repeat order.
+
+Fader, Hardie & Lee 2005, "Counting your customers" the easy way, Marketing Science 24(2), 275-284, doi 10.1287/mksc.1040.0098
+(FHL below). Equations, assumptions and priors: docs/models/bg_nbd.md.
+
+Times are in any one unit. Parameters have shape (draw,), histories (customer,), results (draw, customer).
+"""
+
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from scipy.special import betaln, expit, gammaln
+
+from clvsim.errors import DiagnosticsError
+from clvsim.models.laws import Customers, LifeLaw, Params, column, customers_of
+from clvsim.models.priors import BetaPrior, LogNormalPrior
+from clvsim.schema import Frozen
+from clvsim.types import DAYS_PER_YEAR, CustomerSummary
+
+_NODES = 16  # Gauss-Legendre; the integrand is smooth, see kernels/special.py
+_CHUNK_CELLS = 1 << 18  # draws x rows tabulated at once
+
+
+class PurchaseRows(NamedTuple):
+    """Unique histories in lexical order, each of shape (row,), and how many customers have them.
+
+    `t_x` and `T` are in units of `unit_days`, the mean length of observation, so priors and posterior do not depend on
+    whether time is counted in days or weeks.
+    """
+
+    x: np.ndarray
+    t_x: np.ndarray
+    T: np.ndarray
+    count: np.ndarray
+    unit_days: float
+
+
+def purchase_rows(customers: Customers) -> PurchaseRows:
+    """All that the likelihood needs of a log.
+
+    Raises DiagnosticsError where there is nothing to learn from: no repeat order, or no time in which to make one.
+    """
+    if not customers.x.any():
+        raise DiagnosticsError([("retention", "BG/NBD needs repeat orders, and no customer has any before today")])
+    rows, count = np.unique(np.column_stack(customers), axis=0, return_counts=True)
+    unit = float(np.average(rows[:, 2], weights=count))
+    return PurchaseRows(rows[:, 0], rows[:, 1] / unit, rows[:, 2] / unit, count.astype(np.float64), unit)
+
+
+class BgNbd(Frozen):
+    """BG/NBD with its priors, which are on unit-free quantities.
+
+    `r`: shape of the order rate's distribution. `rate`: mean orders of a living customer within one mean observation.
+    `dropout_mean` = a/(a+b), `dropout_concentration` = a+b.
+    """
+
+    kind: Literal["bg_nbd"] = "bg_nbd"
+    r: LogNormalPrior = LogNormalPrior(median=1.0, sd_log=1.5)
+    rate: LogNormalPrior = LogNormalPrior(median=1.0, sd_log=1.5)
+    dropout_mean: BetaPrior = BetaPrior(a=1.0, b=1.0)
+    dropout_concentration: LogNormalPrior = LogNormalPrior(median=2.0, sd_log=1.5)
+
+    def sufficient(self, summary: CustomerSummary) -> PurchaseRows:
+        """Unique rows (x, t_x, T) with counts; see `purchase_rows`."""
+        return purchase_rows(customers_of(summary))
+
+    def build(self, rows: PurchaseRows) -> Any:
+        """The PyMC model on unique rows. Free variables: r, rate, dropout_mean, dropout_concentration.
+
+        The log-likelihood is `log_likelihood` with the terms in x alone and in T alone summed over their distinct values.
+        """
+        import pymc as pm
+        import pytensor.tensor as pt
+
+        with pm.Model() as model:
+            r = self.r.variable(pm, "r")
+            rate = self.rate.variable(pm, "rate")
+            mean = self.dropout_mean.variable(pm, "dropout_mean")
+            total = self.dropout_concentration.variable(pm, "dropout_concentration")
+            alpha, a, b = r / rate, total * mean, total * (1 - mean)
+
+            n = rows.count.sum()
+            k, class_of = np.unique(rows.x, return_inverse=True)
+            n_k = np.bincount(class_of, rows.count)
+            by_x = pt.sum(n_k * (pt.gammaln(r + k) + pt.gammaln(b + k) - pt.gammaln(total + k)))
+            age, age_of = np.unique(rows.T, return_inverse=True)
+            n_age, orders_age = np.bincount(age_of, rows.count), np.bincount(age_of, rows.count * rows.x)
+            by_age = pt.sum((n_age * r + orders_age) * pt.log(alpha + age))
+            again = rows.x > 0
+            x, t_x, T, count = rows.x[again], rows.t_x[again], rows.T[again], rows.count[again]
+            log_odds_left = pt.log(a) - pt.log(b + x - 1) + (r + x) * pt.log((alpha + T) / (alpha + t_x))
+            constant = n * (r * pt.log(alpha) - pt.gammaln(r) - pt.gammaln(b) + pt.gammaln(total))
+            left_or_not = pt.sum(count * pt.softplus(log_odds_left))
+            pm.Potential("log_likelihood", constant + by_x - by_age + left_or_not)
+        return model
+
+    def natural(self, draws: Params, rows: PurchaseRows, days_per_unit: float) -> dict[str, np.ndarray]:
+        """The paper's r, alpha (in reported time units), a, b from the model's variables."""
+        mean, total = draws["dropout_mean"], draws["dropout_concentration"]
+        alpha = draws["r"] / draws["rate"] * (rows.unit_days / days_per_unit)
+        return {"r": draws["r"], "alpha": alpha, "a": total * mean, "b": total * (1 - mean)}
+
+    @staticmethod
+    def laws(params: Params, customers: Customers, days_per_unit: float) -> LifeLaw:
+        """See `laws`."""
+        return laws(params, customers, days_per_unit)
+
+    @staticmethod
+    def newcomer_laws(params: Params, days_per_unit: float) -> LifeLaw:
+        """See `newcomer_laws`."""
+        return newcomer_laws(params, days_per_unit)
+
+    @staticmethod
+    def expected_discounted_orders(
+        params: Params, customers: Customers, horizon_days: float, annual_rate: float, days_per_unit: float
+    ) -> np.ndarray:
+        """See `expected_discounted_orders`."""
+        return expected_discounted_orders(params, customers, horizon_days, annual_rate, days_per_unit)
+
+    @staticmethod
+    def expected_orders_new(params: Params, t: np.ndarray | float) -> np.ndarray:
+        """See `expected_orders_new`."""
+        return expected_orders_new(params, t)
+
+
+def _log_odds_left(params: Params, x: np.ndarray, t_x: np.ndarray, T: np.ndarray) -> np.ndarray:
+    """log of P(left after the last order) / P(still alive) given the history; -inf at x = 0. In log space at any x."""
+    r, alpha, a, b = column(params, "r", "alpha", "a", "b")
+    x, t_x, T = (np.asarray(v, np.float64) for v in (x, t_x, T))
+    # x - 1 only matters where x > 0; elsewhere it must merely not be negative.
+    odds = np.log(a) - np.log(b + np.maximum(x - 1, 0)) + (r + x) * np.log((alpha + T) / (alpha + t_x))
+    return np.where(x > 0, odds, -np.inf)
+
+
+def log_likelihood(params: Params, x: np.ndarray, t_x: np.ndarray, T: np.ndarray) -> np.ndarray:
+    """Log density of each history, (draw, customer). FHL equation (6), alive factored out."""
+    r, alpha, a, b = column(params, "r", "alpha", "a", "b")
+    x, T = np.asarray(x, np.float64), np.asarray(T, np.float64)
+    alive = gammaln(r + x) - gammaln(r) + r * np.log(alpha) - (r + x) * np.log(alpha + T)
+    return alive + betaln(a, b + x) - betaln(a, b) + np.logaddexp(0.0, _log_odds_left(params, x, t_x, T))
+
+
+def probability_alive(params: Params, x: np.ndarray, t_x: np.ndarray, T: np.ndarray) -> np.ndarray:
+    """P(alive at T | history), (draw, customer); 1 without repeat orders, since nobody leaves before the first one."""
+    return expit(-_log_odds_left(params, x, t_x, T))
+
+
+def probability_no_order_new(params: Params, t: np.ndarray | float) -> np.ndarray:
+    """P(X(t) = 0) of a newcomer, (draw, time). FHL equation (8) at x = 0."""
+    r, alpha = column(params, "r", "alpha")
+    return (alpha / (alpha + np.atleast_1d(t))) ** r
+
+
+def probability_no_order(params: Params, x: np.ndarray, t_x: np.ndarray, T: np.ndarray, t: float) -> np.ndarray:
+    """P(no order in (T, T+t] | history), (draw, customer): gone already, or alive and silent."""
+    r, alpha = column(params, "r", "alpha")
+    p = probability_alive(params, x, t_x, T)
+    return 1 - p + p * ((alpha + T) / (alpha + T + t)) ** (r + x)
+
+
+def expected_orders_new(params: Params, t: np.ndarray | float) -> np.ndarray:
+    """E[X(t)] repeat orders of a newcomer within t, (draw, time). FHL equation (9), also at a = 1 where that is 0/0."""
+    zero = np.zeros(1)
+    return np.hstack([_orders_given_alive(params, zero, zero, float(h), 0.0) for h in np.atleast_1d(t)])
+
+
+def expected_orders(params: Params, x: np.ndarray, t_x: np.ndarray, T: np.ndarray, t: float) -> np.ndarray:
+    """E[orders in (T, T+t] | history], (draw, customer). FHL equation (10)."""
+    return probability_alive(params, x, t_x, T) * _orders_given_alive(params, x, T, t, 0.0)
+
+
+def expected_discounted_orders(
+    params: Params, customers: Customers, horizon_days: float, annual_rate: float, days_per_unit: float
+) -> np.ndarray:
+    """Orders expected within the horizon *given alive today*, each worth (1 + annual_rate)^-(days / 365.25).
+
+    (draw, customer). Multiply by `probability_alive` for an existing customer; x = T = 0 is a newcomer's repeat orders.
+    The result depends on (x, T) only and is computed once per distinct pair.
+    """
+    force = np.log1p(annual_rate) / DAYS_PER_YEAR * days_per_unit
+    return _orders_given_alive(
+        params, customers.x, np.asarray(customers.T_days) / days_per_unit, horizon_days / days_per_unit, force
+    )
+
+
+def _orders_given_alive(params: Params, x: np.ndarray, T: np.ndarray, horizon: float, force: float) -> np.ndarray:
+    """Integral over the horizon of the order intensity of living customers times exp(-force t), (draw, customer)."""
+    from clvsim.kernels.special import discounted_orders  # compiled: not for those who only read the registry
+
+    pairs, of = np.unique(np.column_stack([x, T]).astype(np.float64), axis=0, return_inverse=True)
+    r, alpha, a, b = (np.ascontiguousarray(params[n], np.float64).reshape(-1) for n in ("r", "alpha", "a", "b"))
+    nodes, weights = np.polynomial.legendre.leggauss(_NODES)
+    columns = np.ascontiguousarray(pairs.T)
+    out = np.empty((r.size, of.size))
+    step = max(1, _CHUNK_CELLS // len(pairs))
+    for i in range(0, r.size, step):
+        part = slice(i, i + step)
+        table = np.empty((r[part].size, len(pairs)))
+        discounted_orders(
+            r[part], alpha[part], a[part], b[part], columns[0], columns[1], horizon, force, nodes, weights, table
+        )
+        out[part] = table[:, of]
+    return out
+
+
+def laws(params: Params, customers: Customers, days_per_unit: float) -> LifeLaw:
+    """Traits of existing customers given their history and, but for `p_alive`, given that they are alive; per draw.
+
+    lambda ~ Gamma(r + x, alpha + T), p ~ Beta(a, b + x): FHL's prior times the likelihood of a customer alive at T.
+    """
+    r, alpha, a, b = column(params, "r", "alpha", "a", "b")
+    x, t_x, T = (np.asarray(v, np.float64) for v in customers)
+    alpha_days = alpha * days_per_unit
+    daily = {"r": r, "alpha": alpha_days, "a": a, "b": b}
+    shape = r + x
+    absent = np.zeros_like(shape)
+    return LifeLaw(
+        p_alive=probability_alive(daily, x, t_x, T),
+        rate_shape=shape,
+        rate_rate=alpha_days + T,
+        mu_shape=absent,
+        mu_rate=absent,
+        drop_a=a + absent,
+        drop_b=b + x,
+    )
+
+
+def newcomer_laws(params: Params, days_per_unit: float) -> LifeLaw:
+    """The population's law, (draw, 1): what is known of somebody right after the first order."""
+    zero = np.zeros(1)
+    return laws(params, Customers(zero, zero, zero), days_per_unit)

@@ -1,0 +1,138 @@
+"""Posteriors as files: the cache keyed by content, and the `posterior.nc` of a run folder.
+
+Reading one imports neither PyMC nor ArviZ. A cache is never required: what cannot be read is fitted again, what cannot
+be written is not kept, and either is said.
+"""
+
+import contextlib
+import hashlib
+import inspect
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from clvsim.errors import ConfigError
+from clvsim.types import Diagnostic, Posterior
+
+_FORMAT = 1
+_SAMPLERS = ("pymc", "nutpie", "clvsim")
+
+
+def cache_folder(cache_dir: Path | str | None = None) -> Path | None:
+    """`cache_dir`, else $CLVSIM_CACHE/posteriors, else the XDG cache; None where not even a home is known."""
+    if cache_dir is not None:
+        return Path(cache_dir)
+    if own := os.environ.get("CLVSIM_CACHE"):
+        return Path(own) / "posteriors"
+    try:
+        root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    except RuntimeError:
+        return None
+    return root / "clvsim" / "posteriors"
+
+
+def content_key(rows: Iterable[NamedTuple], models: Iterable[Any], modules: Iterable[str], settings: Any) -> str:
+    """sha256 over everything a posterior follows from, as 64 hex digits.
+
+    `rows`: sufficient statistics. `models`: configured models (their priors). `modules`: names of imported modules whose
+    source text counts. `settings`: JSON of sampler settings, seed and units.
+    """
+    digest = hashlib.sha256()
+
+    def add(*parts: bytes) -> None:
+        for part in parts:  # length first, so that no two sequences read the same
+            digest.update(len(part).to_bytes(8, "little") + part)
+
+    add(str(_FORMAT).encode(), *(f"{name} {version(name)}".encode() for name in _SAMPLERS))
+    for record in rows:
+        for name, value in zip(record._fields, record, strict=True):
+            add(name.encode(), np.ascontiguousarray(value, np.float64).tobytes())
+    add(*(model.model_dump_json().encode() for model in models))
+    add(*(inspect.getsource(sys.modules[name]).encode() for name in sorted(set(modules))))
+    add(json.dumps(settings, sort_keys=True).encode())
+    return digest.hexdigest()
+
+
+def write_posterior(posterior: Posterior, path: Path | str) -> None:
+    """Writes a DataTree with groups `retention` and `spend`, dimension `draw`; diagnostics are attributes, in JSON."""
+    import xarray as xr
+
+    def group(params: Any) -> xr.Dataset:
+        return xr.Dataset({name: ("draw", np.asarray(values)) for name, values in params.items()})
+
+    attributes = {
+        "format": _FORMAT,
+        "retention_model": posterior.retention_model,
+        "spend_model": posterior.spend_model,
+        "time_unit": posterior.time_unit,
+        "method": posterior.method,
+        "diagnostics": json.dumps([d._asdict() for d in posterior.diagnostics]),
+        "warnings": json.dumps(list(posterior.warnings)),
+    }
+    tree = xr.DataTree.from_dict(
+        {"/": xr.Dataset(attrs=attributes), "retention": group(posterior.retention), "spend": group(posterior.spend)}
+    )
+    tree.to_netcdf(Path(path), engine="h5netcdf")
+
+
+def read_posterior(path: Path | str) -> Posterior:
+    """The posterior that `write_posterior` wrote. Raises ConfigError naming the file when it is anything else."""
+    import xarray as xr
+
+    try:
+        with xr.open_datatree(Path(path), engine="h5netcdf") as tree:
+            found = tree.attrs
+            if found["format"] != _FORMAT:
+                raise ValueError(f"format {found['format']}, not {_FORMAT}")
+            groups = [
+                {str(name): values.to_numpy().astype(np.float64) for name, values in tree[group].data_vars.items()}
+                for group in ("retention", "spend")
+            ]
+            if len({v.shape for g in groups for v in g.values()}) != 1 or not all(groups):
+                raise ValueError("parameters are missing or of unequal length")
+            if not all(np.isfinite(v).all() for g in groups for v in g.values()):
+                raise ValueError("some draws are not finite")
+            return Posterior(
+                retention_model=str(found["retention_model"]),
+                spend_model=str(found["spend_model"]),
+                retention=groups[0],
+                spend=groups[1],
+                time_unit=str(found["time_unit"]),
+                diagnostics=tuple(Diagnostic(**d) for d in json.loads(found["diagnostics"])),
+                method=str(found["method"]),
+                warnings=tuple(json.loads(found["warnings"])),
+            )
+    except Exception as error:  # HDF5 reports damage through many types
+        raise ConfigError([(str(path), f"cannot be read as a posterior ({type(error).__name__}: {error})")]) from error
+
+
+def load(folder: Path, key: str, log: Callable[[str], None]) -> Posterior | None:
+    """The cached posterior, or None; says so when there is one that cannot be read."""
+    path = folder / f"{key}.nc"
+    if not os.path.isfile(path):
+        return None
+    try:
+        return read_posterior(path)
+    except ConfigError as error:
+        log(f"cached posterior is unreadable and will be fitted again: {error}")
+        return None
+
+
+def store(posterior: Posterior, folder: Path, key: str, log: Callable[[str], None]) -> None:
+    """Writes aside and replaces, so that other processes see the whole file or none; says so when it cannot."""
+    aside = folder / f".{key}.{os.getpid()}.tmp"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_posterior(posterior, aside)
+        os.replace(aside, folder / f"{key}.nc")
+    except OSError as error:
+        log(f"posterior is not cached: {folder} cannot be written ({error.strerror or error})")
+    finally:
+        with contextlib.suppress(OSError):
+            aside.unlink()

@@ -1,0 +1,25 @@
+"""The `fit` section: how posteriors are drawn."""
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from clvsim.schema import Frozen
+
+
+class FitConfig(Frozen):
+    """Sampler settings. `draws` is the total kept over all chains; `auto` means `nuts`."""
+
+    method: Literal["nuts", "auto"] = "auto"
+    draws: int = Field(4000, ge=1, le=1_000_000)
+    chains: int = Field(4, ge=2, le=64)
+    tune: int = Field(1000, ge=100, le=100_000)
+    seed: int = Field(1, ge=0, lt=2**32)
+    allow_poor: bool = False
+    cache: bool = True
+
+    @model_validator(mode="after")
+    def _chains_are_of_equal_length(self) -> "FitConfig":
+        if self.draws % self.chains:
+            raise ValueError(f"draws ({self.draws}) must be a multiple of chains ({self.chains})")
+        return self

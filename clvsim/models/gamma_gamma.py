@@ -1,0 +1,261 @@
+"""Gamma-Gamma: order amounts vary around a mean of each customer's own, which has nothing to do with how often they buy.
+
+Fader & Hardie 2013, "The Gamma-Gamma model of monetary value" (note 025, brucehardie.com); Fader, Hardie & Lee 2005, RFM and CLV, JMR
+42(4), 415-430. z | nu ~ Gamma(p, nu), nu ~ Gamma(q, gamma). Equations, assumptions and priors: docs/models/gamma_gamma.md.
+
+Money is in any one currency. Parameters have shape (draw,), histories (customer,), results (draw, customer).
+"""
+
+import math
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from scipy.special import gammaln
+
+from clvsim.errors import DiagnosticsError
+from clvsim.models.laws import Params, SpendHistory, SpendLaw, column, spend_history_of
+from clvsim.models.priors import LogNormalPrior
+from clvsim.schema import Frozen
+from clvsim.types import CustomerSummary
+
+_STRONG_CORRELATION = 0.2
+_NOTABLE_GAP = 0.05  # of model's mean against the orders' mean
+_NO_SPREAD = 1e-10  # mean over repeat orders of log(customer's mean) - log(order): a CV of about 1e-5
+
+
+class SpendRows(NamedTuple):
+    """Unique (orders, total) of customers with repeat orders of positive amount, each (row,), and what else is needed.
+
+    `total` is in units of `unit` money, the mean repeat order, so priors and posterior do not depend on the currency.
+    `log_sum`: sum over all those orders of log(amount / unit). `first_*`: number, mean and standard deviation of first
+    orders with a positive amount, in money.
+    """
+
+    x: np.ndarray
+    total: np.ndarray
+    count: np.ndarray
+    log_sum: float
+    unit: float
+    first_count: int
+    first_mean: float
+    first_sd: float
+
+
+class SpendCheck(NamedTuple):
+    """What the independence assumption can be held against; money is per order.
+
+    `correlation`: Pearson, of a customer's mean repeat order with the number of repeat orders. `mean_repeat_order` over
+    orders, `mean_of_customers` over customers' means, `fitted_mean` the model's population mean.
+    """
+
+    customers: int
+    correlation: float
+    mean_repeat_order: float
+    mean_of_customers: float
+    mean_first_order: float
+    fitted_mean: float
+
+
+class GammaGamma(Frozen):
+    """Gamma-Gamma on single orders, with its priors, which are on unit-free quantities.
+
+    `p`: shape of one customer's orders. `mean`: population mean, in mean repeat orders. `q_minus_1`: q - 1, positive so
+    that the population mean gamma p / (q - 1) exists.
+    """
+
+    kind: Literal["gamma_gamma"] = "gamma_gamma"
+    p: LogNormalPrior = LogNormalPrior(median=2.0, sd_log=1.5)
+    mean: LogNormalPrior = LogNormalPrior(median=1.0, sd_log=1.0)
+    q_minus_1: LogNormalPrior = LogNormalPrior(median=2.0, sd_log=1.5)
+
+    def sufficient(self, summary: CustomerSummary) -> SpendRows:
+        """Sufficient statistics of all repeat orders with a positive amount.
+
+        Raises DiagnosticsError where spend cannot be fitted: no such order, or none that differs from its customer's
+        others.
+        """
+        frame = summary.customers
+        history = spend_history_of(summary)
+        first = frame["first_amount"].to_numpy(np.float64)
+        return spend_rows(history, frame["repeat_log_amount"].to_numpy(np.float64), first)
+
+    def build(self, rows: SpendRows) -> Any:
+        """The PyMC model. Free variables: p, mean, q_minus_1. The same likelihood as `log_likelihood`."""
+        import pymc as pm
+        import pytensor.tensor as pt
+
+        with pm.Model() as model:
+            p = self.p.variable(pm, "p")
+            mean = self.mean.variable(pm, "mean")
+            excess = self.q_minus_1.variable(pm, "q_minus_1")
+            q, gamma = 1 + excess, mean * excess / p
+
+            customers, orders = rows.count.sum(), (rows.count * rows.x).sum()
+            k, class_of = np.unique(rows.x, return_inverse=True)
+            by_x = pt.sum(np.bincount(class_of, rows.count) * pt.gammaln(q + p * k))
+            by_row = pt.sum(rows.count * (q + p * rows.x) * pt.log(gamma + rows.total))
+            constant = (p - 1) * rows.log_sum + customers * (q * pt.log(gamma) - pt.gammaln(q)) - orders * pt.gammaln(p)
+            pm.Potential("log_likelihood", constant + by_x - by_row)
+        return model
+
+    def natural(self, draws: Params, rows: SpendRows, seed: int) -> dict[str, np.ndarray]:
+        """The paper's p, q, gamma (in money) from the model's variables, and `first_order_factor`, seeded."""
+        q = 1 + draws["q_minus_1"]
+        gamma = draws["mean"] * draws["q_minus_1"] / draws["p"] * rows.unit
+        factor = first_order_factor(draws["mean"] * rows.unit, rows, seed)
+        return {"p": draws["p"], "q": q, "gamma": gamma, "first_order_factor": factor}
+
+    @staticmethod
+    def laws(params: Params, history: SpendHistory) -> SpendLaw:
+        """See `laws`."""
+        return laws(params, history)
+
+    @staticmethod
+    def newcomer_laws(params: Params) -> SpendLaw:
+        """See `newcomer_laws`."""
+        return newcomer_laws(params)
+
+    @staticmethod
+    def expected_spend(params: Params, history: SpendHistory) -> np.ndarray:
+        """See `expected_spend`."""
+        return expected_spend(params, history.x, history.total)
+
+    @staticmethod
+    def expected_spend_new(params: Params) -> np.ndarray:
+        """See `expected_spend_new`."""
+        return expected_spend_new(params)
+
+    @staticmethod
+    def check(summary: CustomerSummary, params: Params) -> SpendCheck:
+        """See `spend_check`."""
+        return spend_check(summary, params)
+
+    @staticmethod
+    def warnings(summary: CustomerSummary, params: Params) -> tuple[str, ...]:
+        """Sentences for the reader where the log speaks against the model's assumptions."""
+        return spend_warnings(spend_check(summary, params))
+
+
+def spend_rows(history: SpendHistory, log_amount: np.ndarray, first_amount: np.ndarray) -> SpendRows:
+    """Sufficient statistics; `log_amount` and `first_amount` have shape (customer,). Errors: see `GammaGamma.sufficient`."""
+    has = history.x > 0
+    if not has.any():
+        raise DiagnosticsError(
+            [("spend", "Gamma-Gamma needs repeat orders with a positive amount, and there are none")]
+        )
+    x, total = history.x[has], history.total[has]
+    orders = math.fsum(x)
+    unit = math.fsum(total) / orders
+    log_sum = math.fsum(log_amount[has]) - orders * math.log(unit)
+    # Jensen: each customer's part is >= 0, and 0 only if all their orders are equal.
+    spread = math.fsum(x * np.log(total / x)) - math.fsum(log_amount[has])
+    if spread < _NO_SPREAD * orders:
+        raise DiagnosticsError(
+            [("spend", "Gamma-Gamma needs amounts that vary, and no customer has two repeat orders that differ")]
+        )
+    first = first_amount[first_amount > 0]
+    if first.size < 2:
+        raise DiagnosticsError([("spend", f"needs at least 2 first orders with a positive amount, not {first.size}")])
+    rows, count = np.unique(np.column_stack([x, total]), axis=0, return_counts=True)
+    first_mean = math.fsum(first) / first.size
+    first_sd = math.sqrt(math.fsum((first - first_mean) ** 2) / (first.size - 1))
+    return SpendRows(
+        rows[:, 0], rows[:, 1] / unit, count.astype(np.float64), log_sum, unit, first.size, first_mean, first_sd
+    )
+
+
+def first_order_factor(population_mean: np.ndarray, rows: SpendRows, seed: int) -> np.ndarray:
+    """Ratio of the mean first order to the mean repeat order of the population, per draw, (draw,).
+
+    The mean first order is drawn lognormally with the observed mean and its standard error (delta method); dividing by
+    the draw's own mean spend makes simulated first orders average the observed ones whatever the draw.
+    """
+    sigma2 = (rows.first_sd / rows.first_mean) ** 2 / rows.first_count
+    normal = np.random.default_rng([seed, 1]).standard_normal(population_mean.size)
+    return rows.first_mean * np.exp(math.sqrt(sigma2) * normal - sigma2 / 2) / population_mean
+
+
+def log_likelihood(params: Params, x: np.ndarray, total: np.ndarray, log_amount: np.ndarray) -> np.ndarray:
+    """Log density of each customer's orders, (draw, customer), given their number, sum and sum of logs.
+
+    The product of the orders' gamma densities, integrated over nu.
+    """
+    p, q, gamma = column(params, "p", "q", "gamma")
+    prior = q * np.log(gamma) - gammaln(q)
+    return (p - 1) * log_amount - x * gammaln(p) + prior + gammaln(q + p * x) - (q + p * x) * np.log(gamma + total)
+
+
+def log_likelihood_of_means(params: Params, x: np.ndarray, mean: np.ndarray) -> np.ndarray:
+    """Log density of each customer's mean of x orders, (draw, customer). Fader & Hardie 2013, equation (1a).
+
+    For summaries without orders, and the published estimates: it leaves the spread within customers unused.
+    """
+    p, q, gamma = column(params, "p", "q", "gamma")
+    shape = q + p * x
+    constant = gammaln(shape) - gammaln(p * x) - gammaln(q) + q * np.log(gamma)
+    return constant + (p * x - 1) * np.log(mean) + p * x * np.log(x) - shape * np.log(gamma + x * mean)
+
+
+def expected_spend_new(params: Params) -> np.ndarray:
+    """Mean order of a customer without history, gamma p / (q - 1), (draw, 1)."""
+    p, q, gamma = column(params, "p", "q", "gamma")
+    return gamma * p / (q - 1)
+
+
+def expected_spend(params: Params, x: np.ndarray, total: np.ndarray) -> np.ndarray:
+    """E[mean order | x repeat orders of that total], (draw, customer). Fader & Hardie 2013, equation (5)."""
+    p, q, gamma = column(params, "p", "q", "gamma")
+    return p * (gamma + total) / (q + p * x - 1)
+
+
+def laws(params: Params, history: SpendHistory) -> SpendLaw:
+    """Spend of existing customers: nu ~ Gamma(q + p x, gamma + total), per draw."""
+    p, q, gamma = column(params, "p", "q", "gamma")
+    return SpendLaw(p, q + p * history.x, gamma + history.total)
+
+
+def newcomer_laws(params: Params) -> SpendLaw:
+    """The population's law, (draw, 1)."""
+    zero = np.zeros(1)
+    return laws(params, SpendHistory(zero, zero))
+
+
+def spend_check(summary: CustomerSummary, params: Params) -> SpendCheck:
+    """Observed figures beside the fitted mean. The correlation is nan when one of the two does not vary."""
+    history = spend_history_of(summary)
+    has = history.x > 0
+    x, total = history.x[has], history.total[has]
+    means = total / x
+    varies = np.ptp(x) > 0 and np.ptp(means) > 0
+    first = summary.customers["first_amount"].to_numpy(np.float64)
+    return SpendCheck(
+        customers=int(has.sum()),
+        correlation=float(np.corrcoef(x, means)[0, 1]) if varies else math.nan,
+        mean_repeat_order=float(total.sum() / x.sum()),
+        mean_of_customers=float(means.mean()),
+        mean_first_order=float(first[first > 0].mean()),
+        fitted_mean=float(expected_spend_new(params).mean()),
+    )
+
+
+def spend_warnings(check: SpendCheck) -> tuple[str, ...]:
+    """Warns of a correlation above 0.2 that is beyond chance, and of simulated means 5 % off the actual ones."""
+    text = []
+    gap = check.fitted_mean / check.mean_repeat_order - 1
+    actual = f"mean per repeat order {check.fitted_mean:,.2f} simulated, {check.mean_repeat_order:,.2f} actual"
+    n = check.customers
+    if (
+        check.correlation > _STRONG_CORRELATION
+        and n > 3
+        and math.atanh(min(check.correlation, 1 - 1e-12)) * math.sqrt(n - 3) > 2
+    ):
+        text.append(
+            f"Spend rises with frequency (correlation {check.correlation:.2f} over {n:,} repeat customers), "
+            f"which Gamma-Gamma assumes away; {actual}"
+        )
+    elif abs(gap) > _NOTABLE_GAP:
+        text.append(
+            f"{actual[0].upper()}{actual[1:]} ({gap:+.0%}): Gamma-Gamma takes spend to be independent of frequency, "
+            "so orders of frequent buyers do not count for more"
+        )
+    return tuple(text)
