@@ -6,7 +6,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 from clvsim import __version__
@@ -106,16 +106,19 @@ def stage_text(name: str) -> str:
 def complete(words: list[str]) -> int:
     """Shell completion: `clvsim -sc query=bash`, with the typed line, stage included, in COMP_LINE."""
     line = os.environ.get("COMP_LINE", "")
-    _, *typed = line.split()
+    typed = line.split()[1:]
     if "query=bash" in words and (not typed or (len(typed) == 1 and not line.endswith(" "))):
         say(" ".join(STAGES))
         return 0
     name = typed[0] if typed and typed[0] in STAGES else "run"
     if typed and "query=bash" in words:
-        os.environ["COMP_LINE"] = completion_line(name, typed[1:], line.endswith(" "))
+        with suppress(ClvsimError):
+            os.environ["COMP_LINE"] = completion_line(name, typed[1:], line.endswith(" "))
     from clvsim.rim.stages import stage
 
-    return stage(name, words)
+    with suppress(ClvsimError):  # nobody wants to read about mistakes at each press of a key
+        return stage(name, words)
+    return 0
 
 
 def completion_line(name: str, typed: list[str], finished: bool) -> str:

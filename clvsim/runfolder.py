@@ -92,7 +92,13 @@ def sweep_partials(parent: Path) -> list[Path]:
     dead = [path for path in candidates if abandoned(path)]
     for path in dead:
         shutil.rmtree(path, ignore_errors=True)
+        remove_empty((final_of(path),))
     return dead
+
+
+def final_of(partial: Path) -> Path:
+    """The folder that a partial one would have become, for names that PARTIAL matches."""
+    return partial.with_name(partial.name.removeprefix(".").rpartition(".partial-")[0])
 
 
 def abandoned(partial: Path) -> bool:

@@ -16,13 +16,15 @@ PLAIN_FLAGS = ("--help", "-h", "--hydra-help", "--version", "--multirun", "-m", 
 COMPLETION_FLAGS = ("--shell-completion", "-sc")
 FLAGS = (*VALUED_FLAGS, *PLAIN_FLAGS, *COMPLETION_FLAGS)
 
-PATHS = ("data.path", "out", "run", "hydra.run.dir", "hydra.sweep.dir")
+PATHS = ("data.path", "out", "run")
+ALIASES = {"hydra.run.dir": "out", "hydra.sweep.dir": "out"}
 COLUMNS = ("data.customer_id", "data.date", "data.amount", "data.segment", "data.channel")
 TEXTS = ("data.date_format", "data.decimal", "data.delimiter", "finance.currency", "title", "question")
 FREE_TEXT = frozenset(PATHS + COLUMNS + TEXTS)
 
 # Names below these keys are the user's own, or depend on an effect's kind: Hydra must be told that they may be new.
 OPEN_KEYS = re.compile(r"acquisition\.channels\.\w+(\.\w+)*|scenario\.\w+\.\w+\.\w+\.\w+")
+SCENARIO_KEY = re.compile(r"scenario\.(\w+)\.[\w.]+")
 
 
 def hydra_words(stage: str, words: Sequence[str]) -> list[str]:
@@ -32,7 +34,8 @@ def hydra_words(stage: str, words: Sequence[str]) -> list[str]:
     """
     flags, files, overrides = sort_words(words)
     multirun = "-m" in flags or "--multirun" in flags
-    return [*flags, *of_files(stage, files, overrides), *(rewritten(word, multirun) for word in overrides)]
+    opened = [opened_key(word, overrides) for word in overrides]
+    return [*flags, *of_files(stage, files, overrides), *(rewritten(word, multirun) for word in opened)]
 
 
 def sort_words(words: Sequence[str]) -> tuple[list[str], list[str], list[str]]:
@@ -75,15 +78,28 @@ def of_files(stage: str, files: Sequence[str], overrides: Sequence[str]) -> list
     return [value] if chosen else ["data=csv", value]
 
 
-def rewritten(word: str, multirun: bool) -> str:
-    """One override with its free text quoted and its open key marked."""
+def opened_key(word: str, overrides: Sequence[str]) -> str:
+    """Mark a key that Hydra cannot know with `++`: the user's own names, an effect's fields, a scenario not picked."""
     prefix, key, value = split(word)
-    if not prefix and OPEN_KEYS.fullmatch(key):
-        return f"++{key}={value}"
-    if key not in FREE_TEXT or value in ("", "null") or is_quoted(value) or "${" in value:
+    is_new = OPEN_KEYS.fullmatch(key) or is_unpicked(key, overrides)
+    return f"++{key}={value}" if is_new and not prefix else word
+
+
+def is_unpicked(key: str, overrides: Sequence[str]) -> bool:
+    """True for a key of a scenario that `scenarios=[...]` leaves out; it may come in by another's `combine`."""
+    hit = SCENARIO_KEY.fullmatch(key)
+    picked = [value for _, group, value in map(split, overrides) if group == "scenarios"]
+    return hit is not None and hit[1] != "baseline" and bool(picked) and hit[1] not in re.findall(r"\w+", picked[-1])
+
+
+def rewritten(word: str, multirun: bool) -> str:
+    """One override with its free text quoted."""
+    prefix, key, value = split(word)
+    if key not in FREE_TEXT:
         return word
-    if multirun and "," in value:
-        return word  # a sweep over several values
+    is_sweep = multirun and "," in value
+    if value in ("", "null") or is_quoted(value) or "${" in value or is_sweep:
+        return f"{prefix}{key}={value}"
     return f"{prefix}{key}={quoted(expanded(value) if key in PATHS else value)}"
 
 
@@ -91,7 +107,7 @@ def split(word: str) -> tuple[str, str, str]:
     """`++a.b=c` to ("++", "a.b", "c")."""
     key, _, value = word.partition("=")
     bare = key.lstrip("+~")
-    return key[: len(key) - len(bare)], bare, value
+    return key[: len(key) - len(bare)], ALIASES.get(bare, bare), value
 
 
 def is_quoted(value: str) -> bool:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
 import yaml
 from hydra import compose, initialize_config_dir
@@ -15,28 +16,32 @@ from clvsim.errors import Problem
 from clvsim.files import CONFIGS, choices, did_you_mean, named_files, unknown_name
 from clvsim.rim.arguments import sort_words, split
 
-COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, yaml.YAMLError)
+COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, yaml.YAMLError, UnicodeDecodeError)
 NO_KEY = re.compile(r"Could not override '([^']+)'")
-NO_CHOICE = re.compile(r"Could not find '([^']+)/([^/']+)'")
+NO_CHOICE = re.compile(r"Could not (?:find|load) '([^']+)/([^/']+)'")
 FILES_OF = {"experiment": ("experiments", "experiment"), "scenarios": ("scenario", "scenario")}
 
 
 def explained(stage: str, words: Sequence[str], error: Exception) -> tuple[list[Problem], DictConfig | None]:
-    """Every problem of composition, and the configuration without its culprits (None when it is not an override).
+    """Every problem of composition, and the configuration without the unknown keys.
 
+    The configuration is None when something else was wrong: what a missing file would have set, nobody can check.
     Leaving a culprit out brings the next problem to light.
     """
     problems: list[Problem] = []
     left = overrides_among(words)
+    whole = True
     while True:
         problem, culprits = one_line(stage, left, error)
         problems.append(problem)
+        whole = whole and NO_KEY.search(str(error)) is not None
         remaining = [word for word in left if word not in culprits and not is_sweep(word)]
         if not culprits:
             return problems, None
         left = remaining
         try:
-            return problems, composed(stage, left)
+            cfg = composed(stage, left)
+            return problems, cfg if whole else None
         except COMPOSITION_ERRORS as following:
             error = following
 
@@ -58,10 +63,12 @@ def one_line(stage: str, overrides: Sequence[str], error: Exception) -> tuple[Pr
     text = str(error).split("\nConfig search path")[0].strip()
     if isinstance(error, yaml.YAMLError):
         return Problem("configuration", f"not YAML: {' '.join(text.split())}"), []
+    if isinstance(error, UnicodeDecodeError):
+        return Problem("configuration", "a YAML file is not in UTF-8"), []
     if isinstance(error, OverrideParseException):
         return Problem(error.override, "cannot be read as key=value; quote what is text: key=\"'…'\""), [error.override]
     if hit := NO_KEY.search(text):
-        return unknown_key(stage, hit[1]), [word for word in overrides if split(word)[1] == hit[1]]
+        return unknown_key(stage, hit[1], overrides), [word for word in overrides if split(word)[1] == hit[1]]
     if hit := NO_CHOICE.search(text):
         return unknown_choice(hit[1], hit[2]), [word for word in overrides if split(word)[1] == hit[1]]
     return Problem("configuration", text.splitlines()[0] if text else type(error).__name__), []
@@ -73,17 +80,25 @@ def unknown_choice(group: str, name: str) -> Problem:
     return Problem(group, unknown_name(kind or "choice", name, known) if known else f"no choice {name!r}")
 
 
-def unknown_key(stage: str, key: str) -> Problem:
+def unknown_key(stage: str, key: str, overrides: Sequence[str]) -> Problem:
     """A key alone (`draws`) is looked up in every section; otherwise the nearest full key is named."""
-    keys = known_keys(stage)
+    _, name, *_ = [*key.split("."), ""]
+    keys = known_keys(stage, overrides)
+    if key.startswith("scenario.") and name in named_files("scenario") and f"scenario.{name}" not in keys:
+        return Problem(key, f"changed but not picked; add {name} to scenarios=[...]")
     homes = [known for known in keys if known.endswith(f".{key}")]
     if homes:
         return Problem(key, f"no such key; did you mean {' or '.join(homes[:3])}?")
     return Problem(key, f"no such key{did_you_mean(key, keys) or f'; clvsim {stage} --help lists them'}")
 
 
-def known_keys(stage: str) -> list[str]:
-    return sorted(dotted(composed(stage, [])))
+def known_keys(stage: str, overrides: Sequence[str]) -> list[str]:
+    """All keys under the choices that were made, as far as they can be composed."""
+    chosen = [word for word in overrides if "." not in split(word)[1] and not is_sweep(word)]
+    for attempt in (chosen, [word for word in chosen if split(word)[1] in FILES_OF], []):
+        with suppress(*COMPOSITION_ERRORS):
+            return sorted(dotted(composed(stage, attempt)))
+    return []
 
 
 def composed(stage: str, overrides: Sequence[str]) -> DictConfig:

@@ -37,9 +37,12 @@ class NamedFiles(FileConfigSource):
     def load_config(self, config_path: str) -> ConfigResult:
         result = super().load_config(in_folder(config_path))
         group, _, name = config_path.partition("/")
+        folder, mount = VIRTUAL[group]
         if not OmegaConf.is_dict(result.config):
-            raise ConfigLoadError(f"{config_path}: holds no keys")
-        result.header["package"] = VIRTUAL[group].mount.format(name=PurePosixPath(name).stem)
+            raise ConfigLoadError(f"{folder}/{name}: holds no keys")
+        if folder == "scenario" and "title" not in result.config:
+            raise ConfigLoadError(f"{folder}/{name}: needs a title")
+        result.header["package"] = mount.format(name=PurePosixPath(name).stem)
         return result
 
     def is_group(self, config_path: str) -> bool:

@@ -17,6 +17,7 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from clvsim.console import complain, note, say
 from clvsim.errors import ClvsimError, ConfigError, Problem
@@ -66,10 +67,23 @@ def stage(name: str, words: Sequence[str]) -> int:
         except COMPOSITION_ERRORS as error:
             raise ConfigError(every_problem(name, overrides, error)) from None
         except OSError as error:
-            raise ConfigError([("out", f"cannot create {error.filename}: {error.strerror}")]) from None
+            raise ConfigError([unusable(error)]) from None
+        except ValueError as error:  # of Hydra's own flags: ours end in `job`
+            raise ConfigError([("flags", str(error))]) from None
+        except SystemExit:
+            if kept := done.codes().count(0):
+                note(f"finished before the interruption, and kept: {kept}")
+            raise
         finally:
             tidy()
         return max(done.codes(), default=0)
+
+
+def unusable(error: OSError) -> Problem:
+    """A configuration file that cannot be read, or a folder that Hydra could not make."""
+    if str(error.filename).endswith(".yaml"):
+        return Problem("configuration", f"cannot read {error.filename}: {error.strerror}")
+    return Problem("out", f"cannot create {error.filename}: {error.strerror}")
 
 
 def every_problem(name: str, words: list[str], error: Exception) -> list[Problem]:
@@ -86,7 +100,10 @@ def every_problem(name: str, words: list[str], error: Exception) -> list[Problem
 
 
 def plain(cfg: DictConfig) -> dict[Any, Any]:
-    raw = OmegaConf.to_container(cfg, resolve=True)
+    try:
+        raw = OmegaConf.to_container(cfg, resolve=True)
+    except OmegaConfBaseException as error:
+        raise ConfigError([(error.full_key or "configuration", str(error).splitlines()[0])]) from None
     assert isinstance(raw, dict)
     return raw
 
@@ -118,7 +135,16 @@ def job(name: str, words: tuple[str, ...], done: Outcomes, cfg: DictConfig) -> N
 def sweep_job() -> str:
     """`job 1: seed=2` in a sweep, empty otherwise."""
     config = HydraConfig.get()
-    return f"job {config.job.num}: {config.job.override_dirname}" if config.mode == RunMode.MULTIRUN else ""
+    return f"job {config.job.num}: {' '.join(without_out(config.overrides.task))}" if is_sweeping() else ""
+
+
+def is_sweeping() -> bool:
+    return HydraConfig.get().mode == RunMode.MULTIRUN
+
+
+def without_out(words: Sequence[str]) -> list[str]:
+    """A run folder is used once: what names it does not belong to a run's identity."""
+    return [word for word in words if split(word)[1] != "out"]
 
 
 def output_dir() -> Path:
@@ -186,15 +212,14 @@ def validated(name: str, raw: dict[Any, Any], validate: Callable[[dict[Any, Any]
 
 
 def context(name: str, words: tuple[str, ...], folder: Path | None, final: Path) -> RunContext:
-    sweeping = HydraConfig.get().mode == RunMode.MULTIRUN
-    given = tuple(HydraConfig.get().overrides.task) if sweeping else words
+    given = HydraConfig.get().overrides.task if is_sweeping() else words
     return RunContext(
         folder=folder,
         final=shown(final),
-        command=shlex.join(["clvsim", name, *(word for word in given if split(word)[1] != "out")]),
+        command=shlex.join(["clvsim", name, *without_out(given)]),
         say=say,
         note=note,
-        progress=progress(watched=not sweeping),
+        progress=progress(watched=not is_sweeping()),
     )
 
 
