@@ -1,0 +1,339 @@
+"""The page's figures. Each function takes a run and a width in inches and returns a Matplotlib figure."""
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import matplotlib.dates as mdates
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator, MultipleLocator
+from matplotlib.transforms import blended_transform_factory
+
+from clvsim.report import format as fmt
+from clvsim.report import view
+from clvsim.report.drawing import (
+    FAINT,
+    GAIN,
+    INK,
+    LOSS,
+    MUTED,
+    NARROW,
+    NORMAL,
+    SMALL,
+    WIDE,
+    clean,
+    inline,
+    style,
+    svg,
+    wrap,
+)
+from clvsim.types import PaybackCurve, RunResult, ScenarioView
+
+POINTS = 72.0
+_LINE = 1.3  # line height in font sizes
+
+
+class Drawing(NamedTuple):
+    """A finished figure: the file, and two elements for the page (wide screens and paper; phones)."""
+
+    name: str
+    file: str
+    wide: str
+    narrow: str
+    alternative_text: str
+
+
+def drawings(result: RunResult) -> dict[str, Drawing]:
+    """All figures that the run has data for: `difference`, `payback`, `tracking`."""
+    made = {"tracking": _drawing("tracking", tracking_figure, result, tracking_alternative_text(result))}
+    if difference_scenarios(result):
+        text = difference_alternative_text(result)
+        made["difference"] = _drawing("difference", difference_figure, result, text)
+    if payback_scenarios(result):
+        made["payback"] = _drawing("payback", payback_figure, result, payback_alternative_text(result))
+    return made
+
+
+def _drawing(name: str, draw: Callable[[RunResult, float], Figure], result: RunResult, text: str) -> Drawing:
+    with style():
+        wide, narrow = (svg(draw(result, width)) for width in (WIDE, NARROW))
+    return Drawing(name, wide, inline(wide, f"{name}-w", text), inline(narrow, f"{name}-n", text), text)
+
+
+# --- Difference from the baseline, one row per lever ---------------------------------------------------------------
+
+
+def difference_scenarios(result: RunResult) -> list[ScenarioView]:
+    table = view.rows(result, "expected")
+    return [s for s in view.levers(result) if s.name in result.delta_draws and (s.name, view.DECISION_METRIC) in table]
+
+
+def difference_figure(result: RunResult, width: float = WIDE) -> Figure:
+    """Distribution of each lever's expected difference, its 90 % interval and mean, around a common zero line."""
+    scenarios = difference_scenarios(result)
+    table = view.rows(result, "expected")
+    left, right, bottom, top = 0.35, 0.35, 0.52, 0.05
+    inner = (width - 0.1) * POINTS
+    titles = [wrap(s.title + (" (example effect)" if s.illustrative else ""), inner, NORMAL) for s in scenarios]
+    captions = [wrap(difference_caption(result, table[s.name, view.DECISION_METRIC]), inner) for s in scenarios]
+    # Heights of each row in inches: title, caption, density, interval.
+    heads = [
+        (len(t.splitlines()) * NORMAL + len(c.splitlines()) * SMALL) * _LINE / POINTS + 0.06
+        for t, c in zip(titles, captions, strict=True)
+    ]
+    hill, foot = 0.42, 0.22
+    height = sum(heads) + len(heads) * (hill + foot)
+    figure = Figure(figsize=(width, height + bottom + top))
+    axes = figure.add_axes(
+        (left / width, bottom / (height + bottom + top), 1 - (left + right) / width, height / (height + bottom + top))
+    )
+    axes.set_ylim(height, 0)
+    axes.set_xlim(*difference_range(result))
+    y = 0.0
+    for scenario, title, caption, head in zip(scenarios, titles, captions, heads, strict=True):
+        line = len(title.splitlines()) * NORMAL * _LINE / POINTS
+        _row_text(figure, axes, y, title, NORMAL, INK)
+        _row_text(figure, axes, y + line, caption, SMALL, MUTED)
+        _difference_row(axes, result, scenario.name, y + head + hill, hill)
+        y += head + hill + foot
+    axes.yaxis.set_visible(False)
+    axes.spines["left"].set_visible(False)
+    axes.xaxis.set_major_locator(MaxNLocator(7 if width > 5 else 4, steps=[1, 2, 2.5, 5, 10]))
+    axes.xaxis.set_major_formatter(FuncFormatter(_money_ticks(result, axes)))
+    axes.set_xlabel(wrap(f"{_difference_label(result)}, {result.horizon_months} months", inner - 2 * left * POINTS))
+    return figure
+
+
+def _row_text(figure: Figure, axes: Axes, y: float, text: str, size: float, colour: str) -> None:
+    axes.text(
+        0.003,
+        y,
+        text,
+        transform=blended_transform_factory(figure.transFigure, axes.transData),
+        ha="left",
+        va="top",
+        fontsize=size,
+        color=colour,
+        linespacing=_LINE * 0.85,
+        zorder=4,
+    )
+
+
+def _difference_row(axes: Axes, result: RunResult, name: str, base: float, hill: float) -> None:
+    draws = np.asarray(result.delta_draws[name], dtype=float)
+    row = view.rows(result, "expected")[name, view.DECISION_METRIC]
+    grid = np.linspace(*axes.get_xlim(), 401)
+    grid = np.sort(np.append(grid, [0.0]))
+    height = density(draws, grid)
+    if height.max() > 0:
+        curve = base - hill * 0.92 * height / height.max()
+        for colour, side in ((LOSS, grid <= 0), (GAIN, grid >= 0)):
+            axes.fill_between(grid, base, curve, where=side, color=colour, alpha=0.35, lw=0, zorder=1)
+    axes.plot([0, 0], [base - hill, base + 0.14], color=MUTED, lw=0.9, zorder=3, gid="zero")
+    axes.plot([row.delta_p05, row.delta_p95], [base + 0.07] * 2, color=INK, lw=2, solid_capstyle="butt", zorder=4)
+    axes.plot([row.delta_mean], [base + 0.07], "o", color=INK, ms=4.5, mew=0, zorder=5)
+
+
+def density(draws: np.ndarray, grid: np.ndarray) -> np.ndarray:
+    """Gaussian kernel density of `draws` at `grid`, Silverman's bandwidth; zero everywhere if all draws are equal."""
+    spread = min(draws.std(), (np.quantile(draws, 0.75) - np.quantile(draws, 0.25)) / 1.349) or draws.std()
+    if not spread > 1e-9 * max(1.0, float(np.abs(draws).max())):
+        return np.zeros(grid.shape)
+    width = 0.9 * spread * draws.size**-0.2
+    bins = np.histogram(draws, bins=512)
+    centres = (bins[1][1:] + bins[1][:-1]) / 2
+    kernel = np.exp(-0.5 * ((grid[:, None] - centres[None, :]) / width) ** 2)
+    return kernel @ bins[0] / (draws.size * width * math.sqrt(2 * math.pi))
+
+
+def difference_range(result: RunResult) -> tuple[float, float]:
+    """Limits of the common axis: zero, every interval and all but each lever's outermost 0.5 % of draws."""
+    table = view.rows(result, "expected")
+    points = [0.0]
+    for scenario in difference_scenarios(result):
+        row = table[scenario.name, view.DECISION_METRIC]
+        points += [*np.quantile(result.delta_draws[scenario.name], [0.005, 0.995]), row.delta_p05, row.delta_p95]
+    low, high = min(points), max(points)
+    pad = 0.06 * (high - low) or 1.0
+    return low - pad, high + pad
+
+
+def difference_caption(result: RunResult, row: view.Row) -> str:
+    """The numbers of one row in words: a reader need not measure the picture."""
+    delta = view.shown_delta(result, row)
+    odds = fmt.frequency(row.p_better, row.p_better_mcse)
+    return f"{delta.value} {delta.interval}; higher in {odds} futures"
+
+
+def _difference_label(result: RunResult) -> str:
+    return f"Difference in {view.wording(result, view.DECISION_METRIC).label.lower()} from the baseline"
+
+
+def difference_alternative_text(result: RunResult) -> str:
+    table = view.rows(result, "expected")
+    lines = [
+        f"{s.title}: {difference_caption(result, table[s.name, view.DECISION_METRIC])}"
+        for s in difference_scenarios(result)
+    ]
+    return f"{_difference_label(result)}, with 90 % intervals. {'. '.join(lines)}."
+
+
+# --- Cumulative cash per acquired customer -------------------------------------------------------------------------
+
+
+def payback_scenarios(result: RunResult) -> list[ScenarioView]:
+    return [s for s in view.applicable(result) if s.name in result.payback] if result.acquisition_known else []
+
+
+def payback_figure(result: RunResult, width: float = WIDE) -> Figure:
+    """One panel per scenario: cumulative cash by month of age against the acquisition cost, the baseline behind it."""
+    scenarios = payback_scenarios(result)
+    columns = min(len(scenarios), 3 if width > 5 else 1)
+    lines = math.ceil(len(scenarios) / columns)
+    panel = width / columns
+    text_width = (panel - 0.75) * POINTS
+    titles = [f"{wrap(s.title, text_width)}\n{wrap(payback_phrase(result, s.name), text_width)}" for s in scenarios]
+    tallest = max(len(t.splitlines()) for t in titles) * SMALL * _LINE / POINTS
+    figure = Figure(figsize=(width, lines * (1.55 + tallest) + 0.45), layout="constrained")
+    grid = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False)
+    base = result.payback.get(view.baseline(result).name)
+    for axes, scenario, title in zip(grid.flat, scenarios, titles, strict=False):
+        curve = result.payback[scenario.name]
+        if base is not None and scenario.name != view.baseline(result).name:
+            axes.plot(base.months, base.mean, color=FAINT, lw=1.6, gid="baseline")
+        axes.set_title(title, loc="left", fontsize=SMALL, color=INK, linespacing=_LINE * 0.9)
+        _payback_panel(axes, result, curve, text_width)
+    curves = [result.payback[s.name] for s in scenarios]
+    low = min(0.0, *(float(c.p05.min()) for c in curves))
+    grid.flat[0].set_ylim(low, 1.06 * max(max(float(c.p95.max()), c.cac_mean) for c in curves))
+    for axes in list(grid.flat)[len(scenarios) :]:
+        axes.set_visible(False)
+    for k, axes in enumerate(list(grid.flat)[: len(scenarios)]):
+        axes.tick_params(labelbottom=k + columns >= len(scenarios), length=3)
+    figure.supxlabel("Months since the first order", fontsize=SMALL, color=MUTED)
+    figure.supylabel(
+        wrap(_cash_label(result), (lines * 1.5) * POINTS),
+        fontsize=SMALL,
+        color=MUTED,
+    )
+    return figure
+
+
+def _payback_panel(axes: Axes, result: RunResult, curve: PaybackCurve, text_width: float) -> None:
+    axes.fill_between(curve.months, curve.p05, curve.p95, color=GAIN, alpha=0.2, lw=0)
+    axes.plot(curve.months, curve.mean, color=GAIN, lw=1.8, gid="mean")
+    axes.axhline(curve.cac_mean, color=LOSS, lw=1.1, ls=(0, (4, 2)), gid="cac")
+    if math.isfinite(curve.payback_p50_months):
+        axes.plot([curve.payback_p50_months], [curve.cac_mean], "o", color=LOSS, ms=5, mew=0, zorder=5, gid="payback")
+    above = curve.mean[-1] < curve.cac_mean
+    cost = fmt.money(curve.cac_mean, max(-2, fmt.last_place([curve.cac_mean], digits=4)), result.currency)
+    axes.annotate(
+        wrap(f"acquisition cost {cost}", text_width),
+        (1, curve.cac_mean),
+        xycoords=axes.get_yaxis_transform(),
+        xytext=(0, 3 if above else -3),
+        textcoords="offset points",
+        ha="right",
+        va="bottom" if above else "top",
+        fontsize=SMALL - 0.5,
+        color=LOSS,
+    )
+    last = float(curve.months[-1])
+    axes.set_xlim(0, last)
+    axes.xaxis.set_major_locator(MultipleLocator(next((step for step in (1, 3, 6, 12, 24) if last / step <= 4), 60)))
+    axes.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
+    axes.yaxis.set_major_formatter(FuncFormatter(_money_ticks(result, axes, vertical=True)))
+
+
+def payback_phrase(result: RunResult, name: str) -> str:
+    """When the median draw has paid back, in words for a panel's title."""
+    months = result.payback[name].payback_p50_months
+    verb = "paid back" if result.margin_known else "cost covered"
+    if not math.isfinite(months):
+        return f"not {verb} within {result.horizon_months} months"
+    return f"{verb} after {fmt.number(months, 0)} months"
+
+
+def _cash_label(result: RunResult) -> str:
+    kind = "contribution" if result.margin_known else "revenue"
+    return f"Cumulative {kind} per acquired customer"
+
+
+def payback_alternative_text(result: RunResult) -> str:
+    lines = [f"{s.title}: {payback_phrase(result, s.name)}" for s in payback_scenarios(result)]
+    return f"{_cash_label(result)} by month since the first order, against acquisition cost. {'. '.join(lines)}."
+
+
+# --- Weekly repeat orders ------------------------------------------------------------------------------------------
+
+
+def tracking_figure(result: RunResult, width: float = WIDE) -> Figure:
+    """Actual weekly repeat orders over the predicted mean and band; the weeks held back are marked."""
+    tracking = result.tracking
+    weeks = tracking.week_start.astype("datetime64[D]").astype(object)
+    figure = Figure(figsize=(width, 2.9), layout="constrained")
+    axes = figure.subplots()
+    axes.fill_between(weeks, tracking.p05, tracking.p95, color=GAIN, alpha=0.22, lw=0)
+    axes.plot(weeks, tracking.mean, color=GAIN, lw=1.8, gid="mean")
+    axes.plot(weeks, tracking.actual, color=INK, lw=0.9, marker="o", ms=2, gid="actual")
+    axes.set_ylim(0, 1.16 * max(1.0, float(np.nanmax([tracking.actual.max(), np.nanmax(tracking.p95)]))))
+    if len(weeks) > 1:
+        axes.set_xlim(weeks[0], weeks[-1])
+    if tracking.holdout_from is not None:
+        _mark_holdout(axes, tracking.holdout_from)
+    axes.set_ylabel("Repeat orders per week")
+    axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
+    locator = mdates.AutoDateLocator(minticks=3, maxticks=8 if width > 5 else 5)
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(mdates.ConciseDateFormatter(locator))
+    axes.xaxis.get_offset_text().set_color(MUTED)
+    axes.text(0, 1.03, "● actual", transform=axes.transAxes, color=INK, va="bottom", ha="left")
+    axes.text(1, 1.03, "━ predicted, with 90 % band", transform=axes.transAxes, color=GAIN, va="bottom", ha="right")
+    return figure
+
+
+def _mark_holdout(axes: Axes, start: np.datetime64) -> None:
+    position = mdates.date2num(start.astype("datetime64[D]").astype(object))
+    low, high = axes.get_xlim()
+    share = (position - low) / (high - low)
+    axes.axvline(position, color=MUTED, lw=0.9, ls=(0, (2, 2)), gid="holdout")
+    room = 0.22  # share of the width that either word needs on a phone
+    words = [("fitted", -4, "right", share > room), ("held back", 4, "left", 1 - share > room)]
+    for word, offset, side, fits in words:
+        if fits:
+            axes.annotate(
+                word,
+                (position, 0.98),
+                xycoords=axes.get_xaxis_transform(),
+                xytext=(offset, 0),
+                textcoords="offset points",
+                ha=side,
+                va="top",
+                color=MUTED,
+            )
+
+
+def tracking_alternative_text(result: RunResult) -> str:
+    tracking = result.tracking
+    text = (
+        f"Actual and predicted repeat orders per week over {len(tracking.actual)} weeks: "
+        f"{fmt.number(float(tracking.actual.sum()))} actual, {fmt.number(float(tracking.mean.sum()))} predicted."
+    )
+    return text + (" A dashed line marks where the held-back weeks begin." if tracking.holdout_from is not None else "")
+
+
+def _money_ticks(result: RunResult, axes: Axes, *, vertical: bool = False) -> Callable[[float, int], str]:
+    """Tick labels as short money with the digits that the tick distance needs."""
+
+    def label(value: float, _: int) -> str:
+        ticks = axes.get_yticks() if vertical else axes.get_xticks()
+        step = float(np.diff(ticks).min()) if len(ticks) > 1 else 1.0
+        place = math.floor(math.log10(step) + 1e-9)
+        if abs(step / 10.0**place - round(step / 10.0**place)) > 1e-6:
+            place -= 1  # a step of 2,500 needs its hundreds
+        scale = float(np.abs(ticks).max())
+        return clean(fmt.compact(value, place, result.currency, scale=scale))
+
+    return label

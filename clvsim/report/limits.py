@@ -1,0 +1,121 @@
+"""What a reader must know before trusting the page: its limits, and the words it uses."""
+
+from clvsim.report import format as fmt
+from clvsim.report.view import split_layers
+from clvsim.types import RunResult
+
+_LAYER_WORDS = {
+    "parameter": "parameter (the log is finite, so behaviour is known only roughly)",
+    "process": "process (who happens to buy, and when)",
+    "environment": "environment (shocks that hit all customers at once)",
+    "assumption": "effect and assumption (how well the levers work)",
+}
+
+
+def limits(result: RunResult) -> list[tuple[str, str]]:
+    """Limits as (heading, sentence or two), only those that touch this run."""
+    present = split_layers(result.layers)
+    missing = [_LAYER_WORDS[layer] for layer in _LAYER_WORDS if layer not in present]
+    listed = [
+        (
+            "What intervals hold",
+            f"This run varies {', '.join(_LAYER_WORDS[layer] for layer in present)}."
+            + (f" It does not vary {', '.join(missing)}." if missing else "")
+            + " No interval covers a wrong model or a business that changes in ways nobody wrote down.",
+        ),
+        (
+            "Expected and realised",
+            "Decisions rest on expected figures: in each draw of parameters and effects, chance is averaged out. What "
+            "really happens scatters more widely; realised figures show that. Scenarios are compared on the same "
+            "people with the same luck, so chances of being better on realised figures are those of paired worlds.",
+        ),
+        (
+            "Effects are not in the log",
+            "The log says how customers behave today. How a lever changes that comes from an experiment, an estimate "
+            "or an assumption, each listed above; if it is wrong, so is the difference. Effects of combined levers "
+            "multiply; that they neither help nor hinder each other is itself an assumption.",
+        ),
+        (
+            "Lost customers are inferred",
+            "Nobody says goodbye: the model infers from silence who has left. Under BG/NBD a customer can leave only "
+            "after a repeat order, so someone with a single order never counts as lost, which flatters "
+            "one-time buyers. P(alive) of single customers is a probability, not a fact.",
+        ),
+        (
+            "Behaviour is taken as lasting",
+            "Each customer’s own buying rate and spend per order stay as they are until a lever changes them. Seasons, "
+            "trends, price rises, competitors and ageing of tastes are not modelled.",
+        ),
+        (
+            "Shocks to all customers",
+            "Their size rests on a few months of data and a cautious prior, and they are assumed to fade with "
+            "a correlation of one half from month to month. A crisis larger than anything in the log is not in it.",
+        ),
+        (
+            "The horizon is cut",
+            f"Only {result.horizon_months} months of each customer’s life count. Orders after that are left out, "
+            "which understates long-lived customers and levers that pay late.",
+        ),
+        (
+            "Independent customers",
+            "Customers do not influence each other: no word of mouth, no stock-outs, no limit to how many are served.",
+        ),
+    ]
+    if result.acquisition_known:
+        listed.append(
+            (
+                "Newcomers",
+                "Visitors, conversion and cost per visitor are inputs and stay constant; newcomers are taken to behave "
+                "like the customers in the log, whichever channel they come from.",
+            )
+        )
+    if not result.margin_known:
+        listed.append(
+            (
+                "Revenue only",
+                "No gross margin was given, so nothing here says what remains after the cost of goods. A lever that "
+                "raises revenue can still lose money. Set finance.gross_margin to include it.",
+            )
+        )
+    if any(s.illustrative for s in result.scenarios):
+        listed.append(
+            (
+                "Example effects",
+                "Scenarios marked “example effect” show the mechanics with a made-up effect. They are no forecast for "
+                "this business and never reach the headline.",
+            )
+        )
+    if result.tracking.holdout is None:
+        listed.append(
+            (
+                "No hold-out",
+                "All of the log was used for fitting, so nothing here was checked against orders the model had not "
+                "seen. Set data.calibration_end to hold some back.",
+            )
+        )
+    return listed
+
+
+def terms(result: RunResult) -> list[tuple[str, str]]:
+    """Words of the page that are not metrics, with one line each."""
+    metric = "plan value" if result.margin_known else "plan revenue"
+    return [
+        (
+            f"90{fmt.NBSP}% interval",
+            "Nine in ten simulated futures lie inside; one in twenty below, one in twenty above.",
+        ),
+        ("Δ", f"Scenario minus baseline in {metric}, draw by draw on the same simulated people."),
+        (
+            "P(better)",
+            f"Share of draws in which the scenario’s expected {metric} is above the baseline’s; ties count half.",
+        ),
+        ("P(best)", "Share of draws in which the scenario beats all others, the baseline included; ties share."),
+        (
+            "Expected loss",
+            f"How much {metric} one forgoes on average by choosing this scenario when another turns out better. "
+            "The smallest of them is what perfect information would be worth at most."
+            if result.margin_known
+            else f"How much {metric} one forgoes on average by choosing this scenario when another turns out better.",
+        ),
+        ("Today", f"{result.today:%d %B %Y}, the last day the model was fitted on."),
+    ]

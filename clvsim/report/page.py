@@ -1,0 +1,232 @@
+"""The investor's page: one file that needs nothing else, built from a run and nothing else."""
+
+from importlib.resources import files
+from pathlib import Path
+from typing import NamedTuple
+
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+from clvsim.report import format as fmt
+from clvsim.report import view
+from clvsim.report.config import ReportConfig
+from clvsim.report.figures import Drawing, drawings, payback_scenarios
+from clvsim.report.headline import best_lever, headline, holdout_sentences, second_sentence
+from clvsim.report.limits import limits, terms
+from clvsim.types import Assumption, RunResult, ScenarioView
+
+EXAMPLE = "example effect"
+KINDS = {
+    "fixed": "fixed number",
+    "prior": "assumed range",
+    "expert": "expert’s estimate",
+    "experiment": "experiment",
+}
+
+
+class Card(NamedTuple):
+    """A key figure at the top."""
+
+    label: str
+    value: str
+    note: str
+
+
+class MetricTable(NamedTuple):
+    """Metrics × scenarios on one basis, with what its intervals contain."""
+
+    rows: tuple[tuple[str, str, tuple[view.Shown, ...]], ...]  # label, symbol, one cell per simulated scenario
+    notes: tuple[str, ...]
+
+
+class AssumptionLine(NamedTuple):
+    """One number that the log did not give."""
+
+    label: str
+    path: str
+    shown: view.Shown
+    kind: str
+    text: str
+    source: str
+
+
+def write_report(result: RunResult, folder: Path, config: ReportConfig | None = None) -> Path:
+    """Write `report.html` and `figures/*.svg` into `folder` (made if missing) and return the page's path.
+
+    The same run gives the same bytes. Raises OSError when the folder cannot be written.
+    """
+    made = drawings(result)
+    figures = folder / "figures"
+    figures.mkdir(parents=True, exist_ok=True)
+    for drawing in made.values():
+        _write(figures / f"{drawing.name}.svg", drawing.file)
+    page = folder / "report.html"
+    _write(page, render(result, made, config or ReportConfig()))
+    return page
+
+
+def _write(path: Path, text: str) -> None:
+    # A file name from the shell can hold bytes that are no text; they must not stop a page.
+    path.write_bytes(text.encode("utf-8", "replace"))
+
+
+def render(result: RunResult, made: dict[str, Drawing], config: ReportConfig) -> str:
+    """The page as text. Everything is escaped by Jinja but the figures, whose text is drawn as outlines."""
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    template = environment.from_string(files("clvsim.report").joinpath("page.html.j2").read_text(encoding="utf-8"))
+    return template.render(
+        result=result,
+        headline=headline(result),
+        second=second_sentence(result),
+        basis_note=_basis_note(result),
+        cards=cards(result),
+        columns=view.applicable(result),
+        expected=metric_table(result, "expected"),
+        realised=metric_table(result, "realised"),
+        decisions=view.decisions(result),
+        realised_decisions=[d for d in view.decisions(result, "realised") if d.p_better not in ("", fmt.MISSING)],
+        decision_notes=[view.layer_note("expected", _decision_layers(result))],
+        other=_other_differences(result, config),
+        not_applicable=[s for s in result.scenarios if s.not_applicable],
+        drawings={name: {"wide": Markup(d.wide), "narrow": Markup(d.narrow)} for name, d in made.items()},
+        payback=_payback_lines(result),
+        payback_note=_payback_note(result),
+        holdout=holdout_sentences(result, result.tracking.holdout) if result.tracking.holdout else [],
+        assumptions=[(s, [_assumption(result, a) for a in s.assumptions]) for s in result.scenarios],
+        run_assumptions=[_assumption(result, a) for a in result.assumptions],
+        diagnostics=[(d, fmt.number(d.value, fmt.last_place([d.value], digits=4))) for d in result.diagnostics],
+        limits=limits(result),
+        metrics=_shown_metrics(result),
+        terms=terms(result),
+        example=EXAMPLE,
+        decision_label=view.wording(result, view.DECISION_METRIC).label,
+        number=fmt.number,
+    )
+
+
+def _basis_note(result: RunResult) -> str:
+    discount = fmt.percent(result.annual_discount_rate, -3).replace(".0", "")
+    sentences = [
+        "A simulated future is one set of customer behaviour and effects that fits what is known; within it, the luck "
+        "of single customers is averaged out.",
+        f"Every customer is followed for {result.horizon_months} months of their own life"
+        + (f"; newcomers arrive over {result.arrival_months} months." if result.acquisition_known else "."),
+    ]
+    if result.margin_known:
+        sentences.append(f"Money is contribution, discounted at {discount} a year.")
+    else:
+        sentences.append(
+            "Money is revenue, before the cost of goods: no gross margin was given"
+            + (f". It is discounted at {discount} a year." if result.annual_discount_rate else ".")
+        )
+    return " ".join(sentences)
+
+
+def cards(result: RunResult) -> list[Card]:
+    """Three or four key figures: today's customers, the best lever, how sure it is, and one on acquisition."""
+    table = view.rows(result, "expected")
+    base = view.baseline(result).name
+
+    def of_baseline(metric: str, note: str = "") -> list[Card]:
+        row = table.get((base, metric))
+        if row is None:
+            return []
+        value, interval = view.shown(result, row)
+        return [Card(view.wording(result, metric).label, value, note or interval)]
+
+    made = of_baseline("rlv_total")
+    best = best_lever(result)
+    if best is not None:
+        scenario, row = best
+        delta = view.shown_delta(result, row)
+        made.append(Card(f"Best lever: {scenario.title}", delta.value, delta.interval))
+        made.append(
+            Card(
+                "It beats today in",
+                fmt.frequency(row.p_better, row.p_better_mcse),
+                "simulated futures",
+            )
+        )
+    for metric in ("ltv_cac", "rlv_per_customer", "customer_equity"):
+        if len(made) < 4:
+            made += of_baseline(metric)
+    if len(made) < 4:
+        made.append(Card("Customers of today", fmt.number(result.customers), f"as of {result.today:%d %B %Y}"))
+    return made
+
+
+def metric_table(result: RunResult, basis: str) -> MetricTable:
+    """All metrics that the comparison holds on `basis`, for every simulated scenario."""
+    table = view.rows(result, basis)
+    lines = []
+    for metric in view.metrics(table):
+        found = [table.get((s.name, metric)) for s in view.applicable(result)]
+        cells = tuple(view.shown(result, row) if row else view.Shown("", "") for row in found)
+        words = view.wording(result, metric)
+        lines.append((words.label, words.symbol, cells))
+    return MetricTable(tuple(lines), tuple(view.layer_notes(result, basis)) if table else ())
+
+
+def _decision_layers(result: RunResult) -> str:
+    table = view.rows(result, "expected")
+    return next((row.layers for (_, metric), row in table.items() if metric == view.DECISION_METRIC), "")
+
+
+def _other_differences(
+    result: RunResult, config: ReportConfig
+) -> tuple[str, list[tuple[ScenarioView, view.Shown]]] | None:
+    """Differences in the metric that `report.metric` asks for, unless it is the decision's own."""
+    if config.metric == view.DECISION_METRIC:
+        return None
+    table = {**view.rows(result, "realised"), **view.rows(result, "expected")}
+    found = [(s, table[s.name, config.metric]) for s in view.levers(result) if (s.name, config.metric) in table]
+    if not found:
+        return None
+    return view.wording(result, config.metric).label, [(s, view.shown_delta(result, row)) for s, row in found]
+
+
+def _payback_lines(result: RunResult) -> list[tuple[ScenarioView, str, str, str, str]]:
+    """Scenario, acquisition cost, median payback, P(within 12 months), P(not within the horizon)."""
+    lines = []
+    for scenario in payback_scenarios(result):
+        curve = result.payback[scenario.name]
+        months = curve.payback_p50_months
+        lines.append(
+            (
+                scenario,
+                fmt.money(curve.cac_mean, max(-2, fmt.last_place([curve.cac_mean], digits=4)), result.currency),
+                f"not within {result.horizon_months} months" if months != months else f"month {fmt.number(months, 0)}",
+                fmt.share(curve.p_within_12_months),
+                fmt.share(curve.p_never),
+            )
+        )
+    return lines
+
+
+def _payback_note(result: RunResult) -> str:
+    money = "contribution" if result.margin_known else "revenue"
+    return (
+        f"Expected cumulative {money} per acquired customer by month of age, lost customers counted as zero, "
+        f"discounted to the first order; acquisition cost is not deducted. Grey: the baseline. "
+        + view.layer_note("expected", "parameter assumption").replace("interval", "band")
+    )
+
+
+def _assumption(result: RunResult, assumption: Assumption) -> AssumptionLine:
+    return AssumptionLine(
+        assumption.label,
+        assumption.path,
+        view.shown_assumption(result, assumption),
+        KINDS.get(assumption.kind, assumption.kind),
+        assumption.text,
+        assumption.source,
+    )
+
+
+def _shown_metrics(result: RunResult) -> list[tuple[str, str, str]]:
+    """Label, symbol and definition of every metric on the page."""
+    names = dict.fromkeys(
+        metric for basis in ("expected", "realised") for metric in view.metrics(view.rows(result, basis))
+    )
+    words = [view.wording(result, name) for name in names]
+    return [(w.label, w.symbol, w.meaning) for w in words]

@@ -1,0 +1,122 @@
+"""The terminal's tables as plain monospace text, at most 100 columns wide."""
+
+import textwrap
+from collections.abc import Sequence
+
+from clvsim.report import view
+from clvsim.report.config import ReportConfig
+from clvsim.report.format import NBSP
+from clvsim.report.headline import headline
+from clvsim.types import RunResult
+
+WIDTH = 100
+_GAP = 2
+_NAME = 13  # widest scenario heading before it wraps
+
+type _Column = tuple[list[str], list[view.Shown]]  # heading lines, one cell per metric
+
+
+def tables(result: RunResult, config: ReportConfig | None = None) -> str:
+    """Headline, metrics × scenarios (mean over its 90 % interval), then the decision, and what the intervals hold."""
+    config = config or ReportConfig()
+    parts = []
+    if result.poor_fit:
+        parts.append(_wrapped("POOR FIT: convergence checks failed and were overridden; do not rely on these figures."))
+    parts += [_wrapped(headline(result)), _metric_table(result), _decision_table(result, config)]
+    parts.append("\n".join(_wrapped(note) for note in view.layer_notes(result, "expected")))
+    if view.rows(result, "realised"):
+        parts[-1] += "\n" + "\n".join(_wrapped("* " + note) for note in view.layer_notes(result, "realised"))
+    return "\n\n".join(parts).replace(NBSP, " ") + "\n"
+
+
+def _metric_table(result: RunResult) -> str:
+    """One block per group of scenarios that fits the width; each cell is a mean with its interval beneath."""
+    expected, realised = view.rows(result, "expected"), view.rows(result, "realised")
+    keys = [("expected", m) for m in view.metrics(expected)]
+    keys += [("realised", m) for m in view.metrics(realised) if m not in view.metrics(expected)]
+    labels = [view.wording(result, m).short + ("*" if basis == "realised" else "") for basis, m in keys]
+    columns = []
+    for scenario in view.applicable(result):
+        cells = []
+        for basis, metric in keys:
+            row = (expected if basis == "expected" else realised).get((scenario.name, metric))
+            cells.append(view.shown(result, row, short=True) if row else view.Shown("", ""))
+        columns.append((_heading(scenario.name), cells))
+    label_width = max(map(len, labels), default=0)
+    return "\n\n".join(_metric_block(labels, block, label_width) for block in _blocks(columns, WIDTH - label_width))
+
+
+def _metric_block(labels: list[str], columns: list[_Column], label_width: int) -> str:
+    widths = [_column_width(column) for column in columns]
+    height = max(len(heading) for heading, _ in columns)
+    lines = [
+        _line("", [([""] * (height - len(heading)) + heading)[k] for heading, _ in columns], widths, label_width)
+        for k in range(height)
+    ]
+    for k, label in enumerate(labels):
+        lines.append(_line(label, [cells[k].value for _, cells in columns], widths, label_width))
+        intervals = [cells[k].interval for _, cells in columns]
+        if any(intervals):
+            lines.append(_line("", intervals, widths, label_width))
+    return "\n".join(lines)
+
+
+def _blocks(columns: list[_Column], width: int) -> list[list[_Column]]:
+    """Columns in groups of at most `width` characters, gaps included."""
+    blocks: list[list[_Column]] = [[]]
+    room = width
+    for column in columns:
+        needed = _GAP + _column_width(column)
+        if blocks[-1] and needed > room:
+            blocks.append([])
+            room = width
+        blocks[-1].append(column)
+        room -= needed
+    return blocks
+
+
+def _column_width(column: _Column) -> int:
+    heading, cells = column
+    return max(len(text) for text in (*heading, *(c.value for c in cells), *(c.interval for c in cells)))
+
+
+def _decision_table(result: RunResult, config: ReportConfig) -> str:
+    metric = view.wording(result, view.DECISION_METRIC).label.lower()
+    other = config.metric if config.metric != view.DECISION_METRIC else None
+    expected = view.rows(result, "expected")
+    lines = [["", f"Δ {metric}", f"90{NBSP}%", "P(better)", "P(best)", "expected loss"]]
+    for decision in view.decisions(result):
+        name = decision.scenario.name + (" (example effect)" if decision.scenario.illustrative else "")
+        value, interval = decision.delta or ("", "")
+        lines.append([name, value, interval, decision.p_better, decision.p_best, decision.expected_loss])
+        row = expected.get((decision.scenario.name, other or ""))
+        if row and decision.delta:
+            lines.append([f"  {view.wording(result, row.metric).short}", *view.shown_delta(result, row)])
+    lines = [line + [""] * (6 - len(line)) for line in lines]
+    widths = [max(len(line[k]) for line in lines) for k in range(1, 6)]
+    label = min(max(len(line[0]) for line in lines), WIDTH - sum(widths) - _GAP * 5)
+    text = []
+    for name, *cells in lines:
+        *above, last = textwrap.wrap(name, label, subsequent_indent="  ") or [name]
+        text += [*above, _line(last, cells, widths, label)]
+    for scenario in result.scenarios:
+        if scenario.not_applicable:
+            text.append(_wrapped(f"{scenario.name}: does not apply: {scenario.not_applicable}"))
+    return "\n".join(text)
+
+
+def _line(label: str, cells: Sequence[str], widths: Sequence[int], label_width: int) -> str:
+    text = label.ljust(label_width)
+    for cell, width in zip(cells, widths, strict=True):
+        text += " " * _GAP + cell.rjust(width)
+    return text.rstrip()
+
+
+def _heading(name: str) -> list[str]:
+    """A scenario's name in pieces that end at an underscore where they can."""
+    pieces = textwrap.wrap(name.replace("_", "_ "), _NAME)
+    return [piece.replace("_ ", "_") for piece in pieces] or [""]
+
+
+def _wrapped(text: str) -> str:
+    return textwrap.fill(" ".join(text.replace(NBSP, " ").split()), WIDTH)

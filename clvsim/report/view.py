@@ -1,0 +1,228 @@
+"""A run arranged for reading: which rows and scenarios are shown, in what order, with what words and digits."""
+
+import math
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import pandas as pd
+
+from clvsim.report import format as fmt
+from clvsim.report.glossary import GLOSSARY, Words, words
+from clvsim.types import Assumption, RunResult, ScenarioView
+
+DECISION_METRIC = "plan_value"
+LAYERS = ("parameter", "process", "environment", "assumption")
+_WHAT_IS_AVERAGED = {"process": "who happens to buy (process)", "environment": "shocks common to all (environment)"}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of comparison.csv as numbers."""
+
+    scenario: str
+    metric: str
+    basis: str
+    layers: str
+    mean: float
+    mean_mcse: float
+    p05: float
+    p95: float
+    delta_mean: float
+    delta_mcse: float
+    delta_p05: float
+    delta_p95: float
+    p_better: float
+    p_better_mcse: float
+    p_best: float
+    expected_loss: float
+
+
+class Shown(NamedTuple):
+    """A number and its 90 % interval as text; `interval` is empty where there is none."""
+
+    value: str
+    interval: str
+
+
+def rows(result: RunResult, basis: str) -> dict[tuple[str, str], Row]:
+    """Rows of one basis by (scenario, metric); metrics on newcomers are left out when acquisition is not known."""
+    frame = result.comparison
+    found: dict[tuple[str, str], Row] = {}
+    for record in frame[frame["basis"] == basis].to_dict("records"):
+        metric = str(record["metric"])
+        if not result.acquisition_known and metric in GLOSSARY and GLOSSARY[metric].newcomers:
+            continue
+        texts = {key: str(record[key]) for key in ("scenario", "metric", "basis", "layers")}
+        numbers = {key: _number(record[key]) for key in Row.__dataclass_fields__ if key not in texts}
+        row = Row(**texts, **numbers)
+        found[row.scenario, row.metric] = row
+    return found
+
+
+def _number(value: object) -> float:
+    return math.nan if value is None or value is pd.NA else float(str(value))
+
+
+def metrics(table: dict[tuple[str, str], Row]) -> list[str]:
+    """Metrics in the order in which the comparison lists them."""
+    return list(dict.fromkeys(metric for _, metric in table))
+
+
+def baseline(result: RunResult) -> ScenarioView:
+    return result.scenarios[0]
+
+
+def applicable(result: RunResult) -> list[ScenarioView]:
+    """Scenarios that were simulated, the baseline first."""
+    return [s for s in result.scenarios if not s.not_applicable]
+
+
+def levers(result: RunResult) -> list[ScenarioView]:
+    """Simulated scenarios other than the baseline."""
+    return [s for s in applicable(result) if s.name != baseline(result).name]
+
+
+def wording(result: RunResult, metric: str) -> Words:
+    return words(
+        metric,
+        margin_known=result.margin_known,
+        horizon_months=result.horizon_months,
+        arrival_months=result.arrival_months,
+    )
+
+
+def shown(result: RunResult, row: Row, *, short: bool = False) -> Shown:
+    """A metric's mean and 90 % interval in its own unit; `short` writes 104k."""
+    unit = wording(result, row.metric).unit
+    return _shown(unit, row.mean, row.p05, row.p95, row.mean_mcse, result.currency, short=short)
+
+
+def shown_delta(result: RunResult, row: Row) -> Shown:
+    """A difference from the baseline with its sign."""
+    unit = wording(result, row.metric).unit
+    numbers = (row.delta_mean, row.delta_p05, row.delta_p95)
+    return _shown(unit, *numbers, row.delta_mcse, result.currency, signed=True)
+
+
+def shown_assumption(result: RunResult, assumption: Assumption) -> Shown:
+    """An assumption on the scale its reader expects; a fixed number has no interval."""
+    unit = {"relative": "change", "probability": "fine share", "money": "money"}.get(assumption.unit, "ratio")
+    if assumption.kind == "fixed" or assumption.p05 == assumption.p95:
+        return Shown(_shown(unit, assumption.mean, math.nan, math.nan, math.nan, result.currency, exact=True).value, "")
+    return _shown(unit, assumption.mean, assumption.p05, assumption.p95, math.nan, result.currency)
+
+
+def _shown(
+    unit: str,
+    mean: float,
+    low: float,
+    high: float,
+    mcse: float,
+    currency: str,
+    *,
+    short: bool = False,
+    signed: bool = False,
+    exact: bool = False,
+) -> Shown:
+    numbers = (mean, low, high)
+    place = fmt.own_place(mean) if exact else fmt.last_place(numbers, mcse)
+    largest = max((abs(v) for v in numbers if math.isfinite(v)), default=0.0)
+
+    def text(value: float, *, label: str, sign: bool) -> str:
+        match unit:
+            case "money" if exact:
+                return fmt.money(value, place if place == 0 else min(place, -2), label)
+            case "money" if short:
+                return fmt.compact(value, max(place, -2), label, scale=largest, signed=sign)
+            case "money":
+                return fmt.money(value, max(place, -2), label, signed=sign)
+            case "share" if short and not label:  # inside brackets of a narrow column
+                return fmt.number(value * 100, max(place + 2, -1), signed=sign)
+            case "share":
+                return fmt.percent(value, max(place, -3), signed=sign)
+            case "fine share":
+                return fmt.percent(value, min(place, -2), signed=sign)
+            case "change":
+                return fmt.percent(value, min(place, -2), signed=True)
+            case "count":
+                return (
+                    fmt.compact(value, max(place, 0), scale=largest, signed=sign)
+                    if short
+                    else fmt.number(value, max(place, 0), signed=sign)
+                )
+            case "months":
+                return fmt.number(value, max(place, -1), signed=sign)
+            case _:
+                return fmt.number(value, place, signed=sign)
+
+    value = text(mean, label=currency or " ", sign=signed)
+    if math.isnan(low) or math.isnan(high):
+        return Shown(value, "")
+    return Shown(value, f"[{text(low, label='', sign=False)}, {text(high, label='', sign=False)}]")
+
+
+class Decision(NamedTuple):
+    """One line of the table that decides: how a scenario compares with the baseline on plan value."""
+
+    scenario: ScenarioView
+    delta: Shown | None  # None for the baseline
+    p_better: str
+    p_best: str
+    expected_loss: str
+
+
+def decisions(result: RunResult, basis: str = "expected") -> list[Decision]:
+    """One entry per simulated scenario that has a plan value on this basis."""
+    table = rows(result, basis)
+    mcse = max((r.delta_mcse for (_, m), r in table.items() if m == DECISION_METRIC and r.delta_mcse >= 0), default=0.0)
+    lines = []
+    for scenario in applicable(result):
+        row = table.get((scenario.name, DECISION_METRIC))
+        if row is None:
+            continue
+        is_baseline = scenario.name == baseline(result).name
+        loss = _shown("money", row.expected_loss, math.nan, math.nan, mcse, result.currency).value
+        p_best_mcse = math.sqrt(row.p_best * (1 - row.p_best) / result.draws) if 0 <= row.p_best <= 1 else math.nan
+        lines.append(
+            Decision(
+                scenario,
+                None if is_baseline else shown_delta(result, row),
+                "" if is_baseline else fmt.share(row.p_better, row.p_better_mcse),
+                fmt.share(row.p_best, p_best_mcse),
+                loss,
+            )
+        )
+    return lines
+
+
+def split_layers(text: str | Iterable[str]) -> tuple[str, ...]:
+    """Layer words in their fixed order, from `comparison.layers` (any separator) or `RunResult.layers`."""
+    present = set(re.findall("[a-z]+", text)) if isinstance(text, str) else set(text)
+    return tuple(layer for layer in LAYERS if layer in present)
+
+
+def layer_note(basis: str, layers: str | Iterable[str]) -> str:
+    """What a 90 % interval contains, in words; expected values also say what they average out."""
+    present = split_layers(layers)
+    named = {"assumption": "effect and assumption"}
+    contained = " + ".join(named.get(layer, layer) for layer in present)
+    if basis == "realised":
+        return f"90{fmt.NBSP}% interval of realised worlds; {contained} uncertainty."
+    averaged = [words for layer, words in _WHAT_IS_AVERAGED.items() if layer not in present]
+    note = f"90{fmt.NBSP}% interval of expected values; {contained} uncertainty"
+    return f"{note}; averaged out: {' and '.join(averaged)}." if averaged else f"{note}."
+
+
+def layer_notes(result: RunResult, basis: str) -> list[str]:
+    """One note per distinct set of layers in a table; the metrics are named only when the sets differ."""
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for row in rows(result, basis).values():
+        names = groups.setdefault(split_layers(row.layers), [])
+        label = wording(result, row.metric).label
+        if label not in names:
+            names.append(label)
+    if len(groups) == 1:
+        return [layer_note(basis, next(iter(groups)))]
+    return [f"{', '.join(names)}: {layer_note(basis, layers)}" for layers, names in groups.items()]

@@ -1,0 +1,303 @@
+"""Synthetic runs for the report's tests: plausible numbers, no model behind them."""
+
+from dataclasses import replace
+from datetime import date
+
+import numpy as np
+import pandas as pd
+
+from clvsim.types import (
+    Assumption,
+    Diagnostic,
+    HoldoutCheck,
+    PaybackCurve,
+    QualityLine,
+    RunResult,
+    ScenarioView,
+    Tracking,
+)
+
+COLUMNS = [
+    "scenario",
+    "metric",
+    "unit",
+    "basis",
+    "layers",
+    "mean",
+    "mean_mcse",
+    "p05",
+    "p50",
+    "p95",
+    "delta_mean",
+    "delta_mcse",
+    "delta_p05",
+    "delta_p50",
+    "delta_p95",
+    "p_better",
+    "p_better_mcse",
+    "p_best",
+    "expected_loss",
+]
+DRAWS = 1000
+# Mean and relative sd of each baseline metric, and its Monte Carlo error relative to the mean.
+DEMO_METRICS = {
+    "plan_value": (104_230.0, 0.08, 0.002),
+    "customer_equity": (104_230.0, 0.08, 0.002),
+    "rlv_total": (61_870.0, 0.07, 0.002),
+    "rlv_per_customer": (26.25, 0.07, 0.002),
+    "pav_per_newcomer": (41.4, 0.06, 0.002),
+    "clv_per_newcomer": (22.9, 0.12, 0.002),
+    "ltv_cac": (2.24, 0.06, 0.002),
+    "payback_months": (7.3, 0.2, 0.01),
+    "p_payback_12_months": (0.93, np.nan, 0.008),
+    "share_repaying": (0.41, 0.05, 0.004),
+    "visitor_value": (0.828, 0.06, 0.002),
+    "max_cpc": (0.828, 0.06, 0.002),
+    "newcomers": (1200.0, 0.03, 0.002),
+    "orders": (6_420.0, 0.09, 0.002),
+}
+FOREIGN_METRICS = ("plan_value", "customer_equity", "rlv_total", "rlv_per_customer", "orders")
+LEVERS = {  # name: (title, mean effect on plan value, sd)
+    "conversion": ("Better landing page: conversion lift from an A/B test", 1_900.0, 2_700.0),
+    "upsell_soft": ("Gentle upsell at the first order", 12_340.0, 5_100.0),
+    "followup": ("Follow-up messages twice a month", -1_450.0, 3_800.0),
+    "plan": ("The plan: conversion, gentle upsell and follow-up together", 13_100.0, 7_300.0),
+}
+
+
+def comparison(
+    deltas: dict[str, np.ndarray], metrics: dict[str, tuple[float, float, float]], *, realised: bool = True
+) -> pd.DataFrame:
+    """Rows of comparison.csv whose plan-value columns agree with `deltas` (scenario → draws; the baseline is zeros)."""
+    table = np.array(list(deltas.values()))
+    best = (table == table.max(axis=0)).astype(float)
+    best /= best.sum(axis=0)
+    rows = []
+    for k, (scenario, draws) in enumerate(deltas.items()):
+        for metric, (mean, sd, mcse) in metrics.items():
+            fixed = metric in ("newcomers", "p_payback_12_months", "share_repaying", "payback_months")
+            lift = draws / 104_230.0 * (0.0 if fixed else 1.0)
+            scale = 1 + lift.mean()
+            unit = "money"
+            row = dict.fromkeys(COLUMNS, np.nan) | {
+                "scenario": scenario,
+                "metric": metric,
+                "unit": unit,
+                "basis": "realised" if metric in ("share_repaying", "orders") else "expected",
+                "layers": "parameter+assumption",
+                "mean": mean * scale,
+                "mean_mcse": mcse * mean,
+                "p05": mean * scale * (1 - 1.645 * sd),
+                "p50": mean * scale,
+                "p95": mean * scale * (1 + 1.645 * sd),
+            }
+            if row["basis"] == "realised":
+                row["layers"] = "parameter+process+environment+assumption"
+            if k:
+                change = lift * mean
+                low, middle, high = np.quantile(change, [0.05, 0.5, 0.95])
+                row |= {"delta_mean": change.mean(), "delta_mcse": change.std() / np.sqrt(DRAWS)}
+                row |= {"delta_p05": low, "delta_p50": middle, "delta_p95": high}
+            if metric == "plan_value":
+                better = float(np.mean(draws > 0) + 0.5 * np.mean(draws == 0))
+                row |= {"p_best": best[k].mean(), "expected_loss": (table.max(axis=0) - draws).mean()}
+                if k:
+                    row |= {"p_better": better, "p_better_mcse": np.sqrt(better * (1 - better) / DRAWS)}
+                rows.append(row)
+                if realised:
+                    rows.append(row | {"basis": "realised", "layers": "parameter+process+environment+assumption"})
+                continue
+            rows.append(row)
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def delta_draws(levers: dict[str, tuple[str, float, float]]) -> dict[str, np.ndarray]:
+    """Draws with exactly the given mean and sd; the seed is fixed."""
+    rng = np.random.default_rng(20_261)
+    made = {"baseline": np.zeros(DRAWS)}
+    for name, (_, mean, sd) in levers.items():
+        z = rng.standard_normal(DRAWS)
+        made[name] = mean + sd * (z - z.mean()) / z.std()
+    return made
+
+
+def curve(cac: float = 18.5, level: float = 41.0) -> PaybackCurve:
+    months = np.arange(37)
+    mean = 12.0 + (level - 12.0) * (1 - np.exp(-months / 11.0)) / (1 - np.exp(-36 / 11.0))
+    reached = np.flatnonzero(mean >= cac)
+    p50 = float(months[reached[0]]) if reached.size else float("nan")
+    return PaybackCurve(months, mean, mean * 0.9, mean * 1.11, cac, p50, 0.93 if reached.size else 0.0, 0.004)
+
+
+def tracking(holdout: bool = True) -> Tracking:
+    weeks = np.datetime64("1997-01-06") + 7 * np.arange(77)
+    t = np.arange(77)
+    mean = np.where(t < 13, 8 * t, 100 * np.exp(-(t - 13) / 60.0))
+    actual = np.random.default_rng(7).poisson(mean).astype(float)
+    check = HoldoutCheck(273, 1882, 1790.0, (1530.0, 2080.0), (1640.0, 1860.0)) if holdout else None
+    return Tracking(weeks, actual, mean, mean * 0.7, mean * 1.35 + 6, weeks[38] if holdout else None, check)
+
+
+ASSUMPTIONS = (
+    Assumption(
+        "scenario.upsell_soft.upsell.take",
+        "Share of customers who take the offer",
+        "expert",
+        "10 %, 50 % and 90 % points 4 %, 8 %, 13 %",
+        "Founder’s estimate, spring survey",
+        0.083,
+        0.031,
+        0.149,
+        "probability",
+    ),
+    Assumption(
+        "scenario.conversion.conversion.size",
+        "Change in conversion",
+        "experiment",
+        "200 of 10,000 against 230 of 10,000; shrunk with prior sd 0.05",
+        "",
+        0.031,
+        -0.042,
+        0.108,
+        "relative",
+    ),
+    Assumption(
+        "scenario.plan.fixed.amount", "Fixed cost per month", "fixed", "100", "Tool licence", 100, 100, 100, "money"
+    ),
+)
+
+
+def demo(levers: dict[str, tuple[str, float, float]] | None = None, *, illustrative: bool = False) -> RunResult:
+    """The demonstration: margin and acquisition known, hold-out present."""
+    levers = LEVERS if levers is None else levers
+    draws = delta_draws(levers)
+    scenarios = (
+        ScenarioView("baseline", "Carry on as today", False, "", (), ()),
+        *(
+            ScenarioView(
+                name,
+                title,
+                illustrative,
+                "",
+                ASSUMPTIONS,
+                (f"{title}: applies to every customer from the first month on.",),
+            )
+            for name, (title, _, _) in levers.items()
+        ),
+    )
+    payback = {s.name: curve(18.5 - 0.4 * k, 41.0 + 1.2 * k) for k, s in enumerate(scenarios)}
+    return RunResult(
+        title="CDNOW: five ways to spend the next year",
+        question="Which of three levers raises what our customers are worth, and is that sure enough to act?",
+        command="clvsim run experiment=demo",
+        version="0.1.0",
+        created="2026-11-21 22:40",
+        currency="USD",
+        margin_known=True,
+        acquisition_known=True,
+        horizon_months=36,
+        arrival_months=12,
+        annual_discount_rate=0.1,
+        draws=DRAWS,
+        replicates=1,
+        seed=1,
+        customers=2357,
+        today=date(1997, 9, 30),
+        layers=("parameter", "process", "environment", "assumption"),
+        scenarios=scenarios,
+        comparison=comparison(draws, DEMO_METRICS),
+        delta_draws={name: d for name, d in draws.items() if name != "baseline"},
+        payback=payback,
+        tracking=tracking(),
+        quality=(
+            QualityLine("rows", "Rows read", "6,919"),
+            QualityLine("zeros", "Orders with amount zero", "12", "kept as orders, left out of spend", "warning"),
+        ),
+        diagnostics=(
+            Diagnostic("bg_nbd", "R-hat", 1.0031, "≤ 1.01", True),
+            Diagnostic("bg_nbd", "ESS", 1873.2, "≥ 400", True),
+            Diagnostic("bg_nbd", "divergences", 0.0, "0", True),
+        ),
+        assumptions=(
+            Assumption(
+                "finance.gross_margin", "Gross margin", "fixed", "0.3", "demo only", 0.3, 0.3, 0.3, "probability"
+            ),
+            Assumption(
+                "environment.sd",
+                "Monthly market shocks (sd of log rate)",
+                "prior",
+                "HalfNormal(0.1), updated on the calibration months",
+                "",
+                0.11,
+                0.05,
+                0.19,
+            ),
+        ),
+        model_facts=(
+            ("Mean spend per repeat order, actual and simulated", "$37.10 and $36.80"),
+            ("r, α, a, b", "0.24, 4.41, 0.79, 2.43"),
+        ),
+        warnings=("12 orders have the amount zero.",),
+        notes=("Simulation noise is 3 % of the variance of differences; raw draws were used.",),
+    )
+
+
+def foreign() -> RunResult:
+    """Somebody's CSV: no margin, no acquisition, the shipped levers as examples, one that cannot apply."""
+    levers = {k: v for k, v in LEVERS.items() if k in ("upsell_soft", "followup")}
+    run = demo(levers, illustrative=True)
+    metrics = {m: DEMO_METRICS[m] for m in FOREIGN_METRICS}
+    scenarios = (
+        *run.scenarios,
+        ScenarioView("conversion", "Better landing page", True, "needs acquisition.channels", (), ()),
+    )
+    return replace(
+        run,
+        title="orders.csv",
+        question="",
+        command="clvsim run orders.csv",
+        currency="",
+        margin_known=False,
+        acquisition_known=False,
+        scenarios=scenarios,
+        comparison=comparison(delta_draws(levers), metrics),
+        payback={},
+        tracking=tracking(holdout=False),
+        assumptions=(),
+        annual_discount_rate=0.0,
+        warnings=(),
+    )
+
+
+HOSTILE = '<script>alert("x")</script> $\\frac{1}{2}$ & "quoted" \'s {{ 7*7 }} Ünïcödé 顧客'
+
+
+def hostile() -> RunResult:
+    """Markup, mathtext, template syntax, very long words and unknown glyphs wherever a user's text can come in."""
+    run = demo()
+    long = "W" * 90 + " " + HOSTILE
+    scenarios = tuple(
+        replace(
+            s,
+            title=f"{long} {k}",
+            interventions=(HOSTILE,),
+            assumptions=tuple(
+                a._replace(label=HOSTILE, text=HOSTILE, source=HOSTILE, path=HOSTILE) for a in ASSUMPTIONS
+            ),
+        )
+        for k, s in enumerate(run.scenarios)
+    )
+    return replace(
+        run,
+        title=long,
+        question=HOSTILE,
+        command=f"clvsim run '{HOSTILE}'",
+        currency="<b>$x$",
+        scenarios=scenarios,
+        quality=(QualityLine("k", HOSTILE, HOSTILE, HOSTILE, "warning"),),
+        diagnostics=(Diagnostic(HOSTILE, HOSTILE, 1.0, HOSTILE, False),),
+        model_facts=((HOSTILE, HOSTILE),),
+        warnings=(HOSTILE,),
+        notes=(HOSTILE,),
+        poor_fit=True,
+    )
