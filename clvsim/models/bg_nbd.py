@@ -1,7 +1,7 @@
 """BG/NBD: customers buy at a rate of their own and may leave after any repeat order.
 
-Fader, Hardie & Lee 2005, "Counting your customers" the easy way, Marketing Science 24(2), 275-284, doi 10.1287/mksc.1040.0098
-(FHL below). Equations, assumptions and priors: docs/models/bg_nbd.md.
+Fader, Hardie & Lee 2005, "Counting your customers" the easy way, Marketing Science 24(2), 275-284 (FHL below),
+doi 10.1287/mksc.1040.0098. Equations, assumptions and priors: docs/models/bg_nbd.md.
 
 Times are in any one unit. Parameters have shape (draw,), histories (customer,), results (draw, customer).
 """
@@ -12,7 +12,7 @@ import numpy as np
 from scipy.special import betaln, expit, gammaln
 
 from clvsim.errors import DiagnosticsError
-from clvsim.models.laws import Customers, LifeLaw, Params, column, customers_of
+from clvsim.models.laws import Customers, LifeLaw, Params, column, customers_of, unique_rows
 from clvsim.models.priors import BetaPrior, LogNormalPrior
 from clvsim.schema import Frozen
 from clvsim.types import DAYS_PER_YEAR, CustomerSummary
@@ -42,9 +42,9 @@ def purchase_rows(customers: Customers) -> PurchaseRows:
     """
     if not customers.x.any():
         raise DiagnosticsError([("retention", "BG/NBD needs repeat orders, and no customer has any before today")])
-    rows, count = np.unique(np.column_stack(customers), axis=0, return_counts=True)
+    rows, count = unique_rows(customers)
     unit = float(np.average(rows[:, 2], weights=count))
-    return PurchaseRows(rows[:, 0], rows[:, 1] / unit, rows[:, 2] / unit, count.astype(np.float64), unit)
+    return PurchaseRows(rows[:, 0], rows[:, 1] / unit, rows[:, 2] / unit, count, unit)
 
 
 class BgNbd(Frozen):
@@ -67,7 +67,7 @@ class BgNbd(Frozen):
     def build(self, rows: PurchaseRows) -> Any:
         """The PyMC model on unique rows. Free variables: r, rate, dropout_mean, dropout_concentration.
 
-        The log-likelihood is `log_likelihood` with the terms in x alone and in T alone summed over their distinct values.
+        The log-likelihood is `log_likelihood`, its terms in x alone and in T alone summed over distinct values.
         """
         import pymc as pm
         import pytensor.tensor as pt

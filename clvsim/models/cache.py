@@ -40,8 +40,8 @@ def cache_folder(cache_dir: Path | str | None = None) -> Path | None:
 def content_key(rows: Iterable[NamedTuple], models: Iterable[Any], modules: Iterable[str], settings: Any) -> str:
     """sha256 over everything a posterior follows from, as 64 hex digits.
 
-    `rows`: sufficient statistics. `models`: configured models (their priors). `modules`: names of imported modules whose
-    source text counts. `settings`: JSON of sampler settings, seed and units.
+    `rows`: sufficient statistics. `models`: configured models (their priors). `modules`: names of imported modules of
+    which the source text counts. `settings`: JSON of sampler settings, seed and units.
     """
     digest = hashlib.sha256()
 

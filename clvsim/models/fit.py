@@ -138,7 +138,7 @@ def sample(model: Any, config: FitConfig) -> tuple[dict[str, np.ndarray], int]:
     )
     names = [variable.name for variable in model.free_RVs]
     draws = {name: tree["posterior"][name].to_numpy().astype(np.float64).reshape(-1) for name in names}
-    return draws, int(tree["sample_stats"]["diverging"].sum())
+    return draws, int(tree["sample_stats"]["diverging"].to_numpy().sum())
 
 
 def diagnose(model: str, params: Params, divergences: int, chains: int) -> tuple[Diagnostic, ...]:
@@ -156,12 +156,15 @@ def diagnose(model: str, params: Params, divergences: int, chains: int) -> tuple
         name = next((n for n, v in values.items() if np.isnan(v)), None) or bad(values, key=lambda n: values[n])
         return Diagnostic(model, f"{label} ({name})", values[name], limit, bool(ok(values[name])))
 
+    def tail(draws: np.ndarray) -> float:
+        return az.ess(draws, method="tail", prob=(0.05, 0.95))
+
     return (
         worst("R-hat", az.rhat, f"<= {MAX_R_HAT}", lambda v: v <= MAX_R_HAT),
         worst("bulk ESS", lambda v: az.ess(v, method="bulk"), f">= {MIN_ESS:.0f}", lambda v: v >= MIN_ESS),
         worst(
             "tail ESS",
-            lambda v: az.ess(v, method="tail", prob=(0.05, 0.95)),
+            tail,
             f">= {MIN_ESS:.0f}",
             lambda v: v >= MIN_ESS,
         ),

@@ -1,7 +1,8 @@
-"""Gamma-Gamma: order amounts vary around a mean of each customer's own, which has nothing to do with how often they buy.
+"""Gamma-Gamma: amounts vary around a mean of each customer's own, which has nothing to do with how often they buy.
 
-Fader & Hardie 2013, "The Gamma-Gamma model of monetary value" (note 025, brucehardie.com); Fader, Hardie & Lee 2005, RFM and CLV, JMR
-42(4), 415-430. z | nu ~ Gamma(p, nu), nu ~ Gamma(q, gamma). Equations, assumptions and priors: docs/models/gamma_gamma.md.
+z | nu ~ Gamma(p, nu), nu ~ Gamma(q, gamma). Fader & Hardie 2013, "The Gamma-Gamma model of monetary value" (note 025,
+brucehardie.com); Fader, Hardie & Lee 2005, "RFM and CLV", JMR 42(4), 415-430. Equations, assumptions and priors:
+docs/models/gamma_gamma.md.
 
 Money is in any one currency. Parameters have shape (draw,), histories (customer,), results (draw, customer).
 """
@@ -13,7 +14,7 @@ import numpy as np
 from scipy.special import gammaln
 
 from clvsim.errors import DiagnosticsError
-from clvsim.models.laws import Params, SpendHistory, SpendLaw, column, spend_history_of
+from clvsim.models.laws import Params, SpendHistory, SpendLaw, column, spend_history_of, unique_rows
 from clvsim.models.priors import LogNormalPrior
 from clvsim.schema import Frozen
 from clvsim.types import CustomerSummary
@@ -137,12 +138,10 @@ class GammaGamma(Frozen):
 
 
 def spend_rows(history: SpendHistory, log_amount: np.ndarray, first_amount: np.ndarray) -> SpendRows:
-    """Sufficient statistics; `log_amount` and `first_amount` have shape (customer,). Errors: see `GammaGamma.sufficient`."""
+    """Sufficient statistics; `log_amount` and `first_amount` are (customer,). Errors: see `GammaGamma.sufficient`."""
     has = history.x > 0
     if not has.any():
-        raise DiagnosticsError(
-            [("spend", "Gamma-Gamma needs repeat orders with a positive amount, and there are none")]
-        )
+        raise DiagnosticsError([("spend", "Gamma-Gamma needs repeat orders with a positive amount: there are none")])
     x, total = history.x[has], history.total[has]
     orders = math.fsum(x)
     unit = math.fsum(total) / orders
@@ -156,12 +155,10 @@ def spend_rows(history: SpendHistory, log_amount: np.ndarray, first_amount: np.n
     first = first_amount[first_amount > 0]
     if first.size < 2:
         raise DiagnosticsError([("spend", f"needs at least 2 first orders with a positive amount, not {first.size}")])
-    rows, count = np.unique(np.column_stack([x, total]), axis=0, return_counts=True)
+    rows, count = unique_rows([x, total])
     first_mean = math.fsum(first) / first.size
     first_sd = math.sqrt(math.fsum((first - first_mean) ** 2) / (first.size - 1))
-    return SpendRows(
-        rows[:, 0], rows[:, 1] / unit, count.astype(np.float64), log_sum, unit, first.size, first_mean, first_sd
-    )
+    return SpendRows(rows[:, 0], rows[:, 1] / unit, count, log_sum, unit, first.size, first_mean, first_sd)
 
 
 def first_order_factor(population_mean: np.ndarray, rows: SpendRows, seed: int) -> np.ndarray:
@@ -244,11 +241,8 @@ def spend_warnings(check: SpendCheck) -> tuple[str, ...]:
     gap = check.fitted_mean / check.mean_repeat_order - 1
     actual = f"mean per repeat order {check.fitted_mean:,.2f} simulated, {check.mean_repeat_order:,.2f} actual"
     n = check.customers
-    if (
-        check.correlation > _STRONG_CORRELATION
-        and n > 3
-        and math.atanh(min(check.correlation, 1 - 1e-12)) * math.sqrt(n - 3) > 2
-    ):
+    beyond_chance = n > 3 and check.correlation * math.sqrt(n - 3) > 2  # 2 standard errors at no correlation
+    if check.correlation > _STRONG_CORRELATION and beyond_chance:
         text.append(
             f"Spend rises with frequency (correlation {check.correlation:.2f} over {n:,} repeat customers), "
             f"which Gamma-Gamma assumes away; {actual}"

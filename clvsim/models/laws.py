@@ -3,7 +3,7 @@
 Kernel time is days since today. Arrays are float64, C-contiguous and shaped (draw, customer) unless said otherwise.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -14,7 +14,7 @@ Params = Mapping[str, np.ndarray]  # parameter symbol -> (draw,), in natural uni
 
 
 class Customers(NamedTuple):
-    """Purchase histories as of today, each of shape (customer,): repeat orders, day of the last order, days observed."""
+    """Purchase histories as of today, each (customer,): repeat orders, day of the last order, days observed."""
 
     x: np.ndarray
     t_x_days: np.ndarray
@@ -74,6 +74,13 @@ def spend_history_of(summary: CustomerSummary) -> SpendHistory:
 def column(params: Params, *names: str) -> tuple[np.ndarray, ...]:
     """Parameters as (draw, 1), to broadcast against customers along the second axis."""
     return tuple(np.asarray(params[n], np.float64).reshape(-1, 1) for n in names)
+
+
+def unique_rows(columns: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Distinct rows in lexical order, (row, column), and how often each occurs, (row,), both float64."""
+    table: np.ndarray = np.column_stack([np.asarray(c, np.float64) for c in columns])
+    rows, count = np.unique(table, axis=0, return_counts=True)
+    return np.asarray(rows, np.float64), count.astype(np.float64)
 
 
 class RetentionModel(Protocol):
