@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import MappingProxyType
+from typing import Any
 
 import matplotlib as mpl
 from markupsafe import escape
@@ -22,7 +23,7 @@ INK, MUTED, FAINT, GAIN, LOSS = "#23282f", "#5d6671", "#c9ced6", "#0072b2", "#d5
 # In the page a colour is a CSS variable, so that a dark screen can lighten it.
 _VARIABLES = {INK: "ink", MUTED: "muted", FAINT: "faint", GAIN: "gain", LOSS: "loss"}
 
-_STYLE: Mapping[str, object] = MappingProxyType(
+_STYLE: Mapping[Any, Any] = MappingProxyType(
     {
         "font.family": ["DejaVu Sans"],
         "font.size": SMALL,
@@ -60,8 +61,7 @@ def style() -> Iterator[None]:
     """Matplotlib's defaults with our style on top, whatever a notebook or a matplotlibrc has set."""
     with mpl.rc_context():
         mpl.rcdefaults()
-        for key, value in _STYLE.items():
-            mpl.rcParams[key] = value
+        mpl.rcParams.update(_STYLE)
         yield
 
 

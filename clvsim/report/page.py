@@ -50,18 +50,15 @@ class AssumptionLine(NamedTuple):
     source: str
 
 
-def write_report(result: RunResult, folder: Path, config: ReportConfig | None = None) -> Path:
-    """Write `report.html` and `figures/*.svg` into `folder` (made if missing) and return the page's path.
-
-    The same run gives the same bytes. Raises OSError when the folder cannot be written.
-    """
+def write_page(result: RunResult, folder: Path, config: ReportConfig) -> Path:
+    """See `clvsim.report.write_report`."""
     made = drawings(result)
     figures = folder / "figures"
     figures.mkdir(parents=True, exist_ok=True)
     for drawing in made.values():
         _write(figures / f"{drawing.name}.svg", drawing.file)
     page = folder / "report.html"
-    _write(page, render(result, made, config or ReportConfig()))
+    _write(page, render(result, made, config))
     return page
 
 

@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import NamedTuple
 
 import pandas as pd
@@ -39,6 +39,9 @@ class Row:
     expected_loss: float
 
 
+_NUMBERS = tuple(f.name for f in fields(Row) if f.type is float)
+
+
 class Shown(NamedTuple):
     """A number and its 90 % interval as text; `interval` is empty where there is none."""
 
@@ -54,10 +57,9 @@ def rows(result: RunResult, basis: str) -> dict[tuple[str, str], Row]:
         metric = str(record["metric"])
         if not result.acquisition_known and metric in GLOSSARY and GLOSSARY[metric].newcomers:
             continue
-        texts = {key: str(record[key]) for key in ("scenario", "metric", "basis", "layers")}
-        numbers = {key: _number(record[key]) for key in Row.__dataclass_fields__ if key not in texts}
-        row = Row(**texts, **numbers)
-        found[row.scenario, row.metric] = row
+        scenario = str(record["scenario"])
+        numbers = {name: _number(record[name]) for name in _NUMBERS}
+        found[scenario, metric] = Row(scenario, metric, basis, str(record["layers"]), **numbers)
     return found
 
 
@@ -126,41 +128,41 @@ def _shown(
     signed: bool = False,
     exact: bool = False,
 ) -> Shown:
+    """A mean and its bounds with common digits; `exact` prints a number as somebody typed it."""
     numbers = (mean, low, high)
     place = fmt.own_place(mean) if exact else fmt.last_place(numbers, mcse)
-    largest = max((abs(v) for v in numbers if math.isfinite(v)), default=0.0)
-
-    def text(value: float, *, label: str, sign: bool) -> str:
-        match unit:
-            case "money" if exact:
-                return fmt.money(value, place if place == 0 else min(place, -2), label)
-            case "money" if short:
-                return fmt.compact(value, max(place, -2), label, scale=largest, signed=sign)
-            case "money":
-                return fmt.money(value, max(place, -2), label, signed=sign)
-            case "share" if short and not label:  # inside brackets of a narrow column
-                return fmt.number(value * 100, max(place + 2, -1), signed=sign)
-            case "share":
-                return fmt.percent(value, max(place, -3), signed=sign)
-            case "fine share":
-                return fmt.percent(value, min(place, -2), signed=sign)
-            case "change":
-                return fmt.percent(value, min(place, -2), signed=True)
-            case "count":
-                return (
-                    fmt.compact(value, max(place, 0), scale=largest, signed=sign)
-                    if short
-                    else fmt.number(value, max(place, 0), signed=sign)
-                )
-            case "months":
-                return fmt.number(value, max(place, -1), signed=sign)
-            case _:
-                return fmt.number(value, place, signed=sign)
-
-    value = text(mean, label=currency or " ", sign=signed)
+    if unit == "money":  # whole units or cents, never parts of cents
+        place = place if place == 0 or not exact else min(place, -2)
+        place = place if exact else max(place, -2)
+    scale = max((abs(v) for v in numbers if math.isfinite(v)), default=0.0) if short else None
+    value = _text(unit, mean, place, currency, scale, signed=signed)
     if math.isnan(low) or math.isnan(high):
         return Shown(value, "")
-    return Shown(value, f"[{text(low, label='', sign=False)}, {text(high, label='', sign=False)}]")
+    if unit == "share" and short:  # no room for three percent signs
+        unit, low, high, place = "number", low * 100, high * 100, max(place, -3) + 2
+    return Shown(value, f"[{', '.join(_text(unit, bound, place, '', scale) for bound in (low, high))}]")
+
+
+def _text(unit: str, value: float, place: int, currency: str, scale: float | None, *, signed: bool = False) -> str:
+    match unit:
+        case "money" if scale is not None:
+            return fmt.compact(value, place, currency, scale=scale, signed=signed)
+        case "money":
+            return fmt.money(value, place, currency, signed=signed)
+        case "share":
+            return fmt.percent(value, max(place, -3), signed=signed)
+        case "fine share":
+            return fmt.percent(value, min(place, -2), signed=signed)
+        case "change":
+            return fmt.percent(value, min(place, -2), signed=True)
+        case "count" if scale is not None:
+            return fmt.compact(value, max(place, 0), scale=scale, signed=signed)
+        case "count":
+            return fmt.number(value, max(place, 0), signed=signed)
+        case "months":
+            return fmt.number(value, max(place, -1), signed=signed)
+        case _:
+            return fmt.number(value, place, signed=signed)
 
 
 class Decision(NamedTuple):

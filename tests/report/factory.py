@@ -18,25 +18,9 @@ from clvsim.types import (
 )
 
 COLUMNS = [
-    "scenario",
-    "metric",
-    "unit",
-    "basis",
-    "layers",
-    "mean",
-    "mean_mcse",
-    "p05",
-    "p50",
-    "p95",
-    "delta_mean",
-    "delta_mcse",
-    "delta_p05",
-    "delta_p50",
-    "delta_p95",
-    "p_better",
-    "p_better_mcse",
-    "p_best",
-    "expected_loss",
+    *("scenario", "metric", "unit", "basis", "layers", "mean", "mean_mcse", "p05", "p50", "p95"),
+    *("delta_mean", "delta_mcse", "delta_p05", "delta_p50", "delta_p95"),
+    *("p_better", "p_better_mcse", "p_best", "expected_loss"),
 ]
 DRAWS = 1000
 # Mean and relative sd of each baseline metric, and its Monte Carlo error relative to the mean.
@@ -162,7 +146,7 @@ ASSUMPTIONS = (
         "relative",
     ),
     Assumption(
-        "scenario.plan.fixed.amount", "Fixed cost per month", "fixed", "100", "Tool licence", 100, 100, 100, "money"
+        "scenario.plan.fixed.amount", "Fixed cost a month", "fixed", "100", "Tool licence", 100, 100, 100, "money"
     ),
 )
 
@@ -219,9 +203,7 @@ def demo(levers: dict[str, tuple[str, float, float]] | None = None, *, illustrat
             Diagnostic("bg_nbd", "divergences", 0.0, "0", True),
         ),
         assumptions=(
-            Assumption(
-                "finance.gross_margin", "Gross margin", "fixed", "0.3", "demo only", 0.3, 0.3, 0.3, "probability"
-            ),
+            Assumption("finance.gross_margin", "Gross margin", "fixed", "0.3", "demo", 0.3, 0.3, 0.3, "probability"),
             Assumption(
                 "environment.sd",
                 "Monthly market shocks (sd of log rate)",
