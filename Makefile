@@ -1,0 +1,60 @@
+# PY=/path/to/python3.12 chooses the interpreter; with uv on PATH the installation is quicker.
+CANDIDATES := $(PY) python3.12 python3.13 python3
+UV := $(shell command -v uv 2>/dev/null)
+BIN := .venv/bin
+STAMP := .venv/.stamp
+
+.PHONY: demo test test-slow check bench clean help
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo       install into .venv, run the demo, print where its report is"
+	@echo "make test       all tests but the slow ones"
+	@echo "make test-slow  simulation-based calibration and long verification"
+	@echo "make check      lint, formatting, types, layers"
+	@echo "make bench      speed, as ratios, each checked for equal results first"
+	@echo "make clean      remove .venv and caches; outputs/ stays"
+
+demo: $(STAMP)
+	@$(BIN)/clvsim run experiment=demo
+
+test: $(STAMP)
+	@$(BIN)/pytest -n 2 --dist loadfile
+
+test-slow: $(STAMP)
+	@$(BIN)/pytest -n 2 --dist loadfile -m slow
+
+check: $(STAMP)
+	@$(BIN)/ruff check -q .
+	@$(BIN)/ruff format -q --check .
+	@$(BIN)/ty check -q
+	@$(BIN)/lint-imports
+
+bench: $(STAMP)
+	@$(BIN)/python benchmarks/run.py
+
+clean:
+	@rm -rf .venv .pytest_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
+	@find clvsim tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Without uv the interpreter needs its venv and ensurepip (Debian packages them apart).
+SUITS := import sys; sys.version_info[:2] in ((3, 12), (3, 13)) or sys.exit(1); $(if $(UV),,import venv, ensurepip)
+
+$(STAMP): pyproject.toml constraints.txt
+	@set -eu; python=; \
+	for one in $(CANDIDATES); do \
+	    if "$$one" -c '$(SUITS)' >/dev/null 2>&1; then python=$$one; break; fi; \
+	done; \
+	if [ -z "$$python" ]; then \
+	    echo "clvsim needs Python 3.12 or 3.13 with venv, or uv: make PY=/path/to/python3.12" >&2; exit 1; \
+	fi; \
+	fresh=; $(BIN)/python -c '$(SUITS)' >/dev/null 2>&1 || fresh=--clear; \
+	echo "installing into .venv ($$("$$python" --version))" >&2; \
+	if [ -n "$(UV)" ]; then \
+	    [ -z "$$fresh" ] || "$(UV)" venv -q --clear --python "$$python" .venv; \
+	    "$(UV)" pip install -q --python $(BIN)/python -c constraints.txt -e '.[dev]'; \
+	else \
+	    [ -z "$$fresh" ] || "$$python" -m venv --clear .venv; \
+	    $(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'; \
+	fi
+	@touch $@
