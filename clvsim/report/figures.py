@@ -196,7 +196,8 @@ def payback_figure(result: RunResult, width: float = WIDE) -> Figure:
     text_width = (panel - 0.75) * POINTS
     titles = [f"{wrap(s.title, text_width)}\n{wrap(payback_phrase(result, s.name), text_width)}" for s in scenarios]
     tallest = max(len(t.splitlines()) for t in titles) * SMALL * _LINE / POINTS
-    figure = Figure(figsize=(width, lines * (1.55 + tallest) + 0.45), layout="constrained")
+    figure = Figure(figsize=(width, lines * (1.55 + tallest) + 0.45))
+    figure.set_layout_engine("constrained", wspace=0.07, hspace=0.04)
     grid = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False)
     base = result.payback.get(view.baseline(result).name)
     for axes, scenario, title in zip(grid.flat, scenarios, titles, strict=False):
