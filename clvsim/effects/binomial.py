@@ -15,7 +15,7 @@ Arms = tuple[int, int]
 
 SMALL_COUNT = 30  # below it, in any of the four cells, the normal approximation is not used
 # Nodes of the inner integral, in standard deviations from the mode; the left tail is the longer one at low counts.
-_NODES = np.linspace(-20.0, 12.0, 321)
+_NODES = np.linspace(-20.0, 12.0, 161)
 
 
 def is_small(n: Arms, x: Arms) -> bool:
@@ -119,14 +119,14 @@ def invert_density(
     The interval shrinks around where the density is above e⁻³⁰ of its maximum until that fills half of the grid.
     """
     for _ in range(20):
-        points = np.linspace(low, high, 401)
+        points = np.linspace(low, high, 201)
         height = log_density(points)
         (inside,) = np.nonzero(height > height.max() - 30)
-        first, last = max(inside[0] - 1, 0), min(inside[-1] + 1, 400)
+        first, last = max(inside[0] - 1, 0), min(inside[-1] + 1, 200)
         low, high = points[first], points[last]
-        if last - first > 200:
+        if last - first > 100:
             break
-    points = _with_dense_zero(np.linspace(low, high, 1201))
+    points = _with_dense_zero(np.linspace(low, high, 801))
     height = log_density(points)
     density = np.exp(height - height.max())
     cdf = np.concatenate([[0.0], np.cumsum((density[1:] + density[:-1]) * np.diff(points))])
@@ -135,6 +135,6 @@ def invert_density(
 
 def _with_dense_zero(points: np.ndarray) -> np.ndarray:
     """Points refined around 0, where the density has a logarithmic peak when the prior's sd is itself uncertain."""
-    near = (points[1] - points[0]) * np.geomspace(1e-3, 1.0, 40)
+    near = (points[1] - points[0]) * np.geomspace(1e-3, 30.0, 150)
     extra = np.concatenate([-near, [0.0], near])
     return np.unique(np.concatenate([points, extra[(extra > points[0]) & (extra < points[-1])]]))

@@ -1,0 +1,98 @@
+"""P(better), P(best), expected loss and the value of information against closed forms."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from clvsim.decision import estimate, evpi, expected_loss, p_best, p_better, summary
+
+DRAWS = 200_000
+
+
+def unit_normal_loss(mu: float, sigma: float) -> float:
+    """E[max(0, X)] for X ~ N(mu, sigma²)."""
+    return sigma * stats.norm.pdf(mu / sigma) + mu * stats.norm.cdf(mu / sigma)
+
+
+@pytest.fixture
+def two_normals() -> tuple[np.ndarray, float, float]:
+    """Two independent options N(1, 2²) and N(1.5, 1); their difference is N(0.5, 5)."""
+    rng = np.random.default_rng(21)
+    return rng.normal([1.0, 1.5], [2.0, 1.0], (DRAWS, 2)), 0.5, np.sqrt(5)
+
+
+def test_evpi_of_two_normals(two_normals):
+    """E max − max E = E[max(0, −(X₂−X₁))] = σφ(μ/σ) − μΦ(−μ/σ)."""
+    values, mu, sigma = two_normals
+    exact = sigma * stats.norm.pdf(mu / sigma) - mu * stats.norm.cdf(-mu / sigma)
+    found = evpi(values)
+    assert found.value == found.estimate
+    assert found.best == 1
+    assert abs(found.estimate - exact) < 4 * found.mcse
+    # Second moment of the loss in closed form: (μ²+σ²)Φ(−μ/σ) − μσφ(μ/σ).
+    second = (mu**2 + sigma**2) * stats.norm.cdf(-mu / sigma) - mu * sigma * stats.norm.pdf(mu / sigma)
+    np.testing.assert_allclose(found.mcse, np.sqrt((second - exact**2) / DRAWS), rtol=0.02)
+
+
+def test_expected_loss_of_two_normals(two_normals):
+    values, mu, sigma = two_normals
+    loss = expected_loss(values)
+    exact = [unit_normal_loss(mu, sigma), unit_normal_loss(-mu, sigma)]
+    np.testing.assert_allclose(loss, exact, atol=4 * sigma / np.sqrt(DRAWS))
+    np.testing.assert_allclose(loss.min(), evpi(values).estimate, rtol=1e-12)
+
+
+def test_evpi_equals_mean_of_max_minus_max_of_mean(two_normals):
+    values = two_normals[0]
+    np.testing.assert_allclose(evpi(values).estimate, values.max(1).mean() - values.mean(0).max(), rtol=1e-9)
+
+
+def test_probabilities_of_two_normals(two_normals):
+    values, mu, sigma = two_normals
+    exact = stats.norm.cdf(mu / sigma)
+    better = p_better(values[:, 1] - values[:, 0])
+    np.testing.assert_allclose(better.mcse, np.sqrt(exact * (1 - exact) / DRAWS), rtol=0.01)
+    assert abs(better.value - exact) < 4 * better.mcse
+    best = p_best(values)
+    assert best[1] == better.value
+    np.testing.assert_allclose(best.sum(), 1.0, rtol=1e-12)
+
+
+def test_evpi_is_refused_below_three_standard_errors():
+    """Eight unit losses in 10,000 draws are √8 = 2.8 standard errors away from none, sixteen are four."""
+    values = np.zeros((10_000, 2))
+    values[:, 1] = -1.0
+    values[:8, 1] = 1.0
+    refused = evpi(values)
+    assert refused.value is None
+    assert refused.estimate == 8e-4
+    values[:16, 1] = 1.0
+    assert evpi(values).value == 1.6e-3
+
+
+def test_evpi_is_zero_when_one_option_is_always_best():
+    values = np.column_stack([np.zeros(50), np.linspace(1, 2, 50)])
+    found = evpi(values)
+    assert (found.value, found.mcse, found.best) == (0.0, 0.0, 1)
+
+
+def test_evpi_of_a_single_draw_is_refused():
+    assert evpi(np.array([[0.0, 1.0]])).value is None
+
+
+def test_ties_share_the_best_and_count_one_half_in_better():
+    values = np.array([[1.0, 1.0, 0.0], [2.0, 0.0, 0.0], [0.0, 0.0, 0.0], [0.0, 0.0, 3.0]])
+    np.testing.assert_allclose(p_best(values), [(0.5 + 1 + 1 / 3) / 4, (0.5 + 1 / 3) / 4, (1 / 3 + 1) / 4])
+    assert p_better(np.array([1.0, 0.0, -1.0, 2.0])).value == 0.625
+    zero = p_better(np.zeros(10))
+    assert (zero.value, zero.mcse) == (0.5, 0.0)
+
+
+def test_summary_and_mean():
+    values = np.arange(101.0)
+    found = summary(values)
+    assert found[0::4] == (50.0, 95.0)
+    assert (found.p05, found.p50) == (5.0, 50.0)
+    np.testing.assert_allclose(found.mcse, np.sqrt(101 * 102 / 12 / 101), rtol=1e-12)  # variance n(n+1)/12
+    assert estimate(values) == (found.mean, found.mcse)
+    assert np.isnan(estimate(np.array([3.0])).mcse)

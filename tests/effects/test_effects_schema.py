@@ -1,0 +1,116 @@
+"""What a configuration may say about an effect, and what is refused."""
+
+import subprocess
+import sys
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from clvsim.effects import EFFECTS, REAL, Effect, Experiment, Expert, Fixed, Prior, check
+
+EFFECT: TypeAdapter = TypeAdapter(Effect)
+
+
+def test_a_bare_number_is_fixed():
+    assert EFFECT.validate_python(0.05) == Fixed(value=0.05)
+    assert EFFECT.validate_python(0) == Fixed(value=0.0)
+
+
+def test_an_override_of_kind_leaves_no_keys_of_the_old_kind():
+    merged = {"kind": "expert", "n": [100, 100], "x": [1, 2], "value": 0.1, "p10": 0.0, "p50": 0.1, "p90": 0.2}
+    assert EFFECT.validate_python(merged) == Expert(p10=0.0, p50=0.1, p90=0.2)
+    merged = {"kind": "experiment", "n": [100, 100], "x": [1, 2], "dist": "beta", "alpha": 1, "beta": 9}
+    assert EFFECT.validate_python(merged) == Experiment(n=(100, 100), x=(1, 2))
+
+
+def test_an_override_of_dist_leaves_no_parameters_of_the_old_distribution():
+    merged = {"kind": "prior", "dist": "beta", "mean": 0.0, "sd": 0.1, "alpha": 2.0, "beta": 8.0, "source": "a guess"}
+    assert EFFECT.validate_python(merged) == Prior(dist="beta", alpha=2.0, beta=8.0, source="a guess")
+
+
+@pytest.mark.parametrize("name", EFFECTS)
+def test_registry_names_are_the_kinds(name):
+    assert EFFECTS[name].kind_name == name
+    assert EFFECTS[name].model_fields["kind"].default == name
+
+
+@pytest.mark.parametrize(
+    ("given", "where", "what"),
+    [
+        ({"kind": "fixed", "value": 0.1, "valeu": 1}, "valeu", "Extra inputs"),
+        ({"kind": "fixed"}, "value", "required"),
+        ({"kind": "fixed", "value": float("nan")}, "value", "finite"),
+        ({"kind": "guess", "value": 0.1}, "", "guess"),
+        (True, "", "dictionary"),
+        ({"kind": "expert", "p10": 0.2, "p50": 0.1, "p90": 0.3}, "", "p10 <= p50 <= p90, got 0.2, 0.1, 0.3"),
+        ({"kind": "prior", "dist": "normal", "mean": 0.0, "sd": 0.0}, "sd", "greater than 0"),
+        ({"kind": "prior", "dist": "normal", "mean": 0.0}, "", "exactly mean and sd, got mean"),
+        ({"kind": "prior", "dist": "uniform", "low": 1.0, "high": 1.0}, "", "low < high, got 1 and 1"),
+        ({"kind": "prior", "dist": "cauchy"}, "dist", "normal"),
+        ({"kind": "experiment", "n": [0, 10], "x": [0, 1]}, "n", "greater than or equal to 1"),
+        ({"kind": "experiment", "n": [10, 10], "x": [-1, 1]}, "x", "greater than or equal to 0"),
+        ({"kind": "experiment", "n": [10, 10], "x": [1, 11]}, "", "got 11 of 10 in the treated arm"),
+        ({"kind": "experiment", "n": [10, 10], "x": [1, 1], "prior_sd": "large"}, "prior_sd", "learn"),
+        ({"kind": "experiment", "n": [10, 10], "x": [1, 1], "prior_sd": 0.0}, "prior_sd", "greater than 0"),
+        ({"kind": "experiment", "n": [10, 10], "x": [1, 1], "tests_run": 0}, "tests_run", "greater than or equal to 1"),
+        (
+            {"kind": "experiment", "n": [10, 10], "x": [1, 1], "transport": -1},
+            "transport",
+            "greater than or equal to 0",
+        ),
+    ],
+)
+def test_what_cannot_be_is_refused_with_key_and_rule(given, where, what):
+    with pytest.raises(ValidationError) as caught:
+        EFFECT.validate_python(given)
+    errors = caught.value.errors()
+    assert any(where in (*map(str, e["loc"]), "") and what in e["msg"] for e in errors), errors
+
+
+@pytest.mark.parametrize(
+    ("effect", "scale", "keys"),
+    [
+        (Fixed(value=1.3), "probability", ["p"]),
+        (Fixed(value=-0.1), "probability", ["p"]),
+        (Fixed(value=-1.0), "relative", ["p"]),
+        (Fixed(value=-1.5), "odds", ["p"]),
+        (Fixed(value=-0.01), "amount", ["p"]),
+        (Expert(p10=-0.1, p50=0.5, p90=1.0), "probability", ["p.p10", "p.p90"]),
+        (Expert(p10=-2.0, p50=-1.0, p90=0.0), "relative", ["p.p10", "p.p50"]),
+        (Prior(dist="normal", mean=0.0, sd=1.0), "probability", ["p.mean"]),
+        (Prior(dist="normal", mean=-1.0, sd=1.0), "odds", ["p.mean"]),
+        (Prior(dist="uniform", low=-0.1, high=1.2), "probability", ["p.low", "p.high"]),
+        (Prior(dist="beta", alpha=1.0, beta=1.0), "relative", ["p.dist"]),
+        (Prior(dist="halfnormal", sd=1.0), "probability", ["p.dist"]),
+        (Experiment(n=(10, 10), x=(1, 2)), "probability", ["p.kind"]),
+        (Experiment(n=(10, 10), x=(1, 2)), "amount", ["p.kind"]),
+    ],
+)
+def test_check_names_every_value_that_does_not_fit(effect, scale, keys):
+    assert [p.where for p in check(effect, scale, "p")] == keys
+
+
+@pytest.mark.parametrize(
+    ("effect", "scale"),
+    [
+        (Fixed(value=0.0), "probability"),
+        (Fixed(value=1.0), "probability"),
+        (Fixed(value=-0.99), "relative"),
+        (Expert(p10=-0.5, p50=0.0, p90=2.0), "odds"),
+        (Prior(dist="uniform", low=0.0, high=1.0), "probability"),
+        (Prior(dist="normal", mean=-3.0, sd=1.0), "amount"),
+    ],
+)
+def test_check_lets_edges_pass(effect, scale):
+    assert check(effect, scale, "p") == []
+
+
+def test_the_domain_of_an_amount_is_the_callers():
+    assert check(Fixed(value=-4.0), "amount", "p", REAL) == []
+    assert check(Fixed(value=-4.0), "amount", "p")[0].what == "must be at least 0, got -4"
+    assert check(Fixed(value=13.0), "amount", "p", (1.0, 12.0))[0].what == "must be between 1 and 12, got 13"
+
+
+def test_the_package_does_not_pay_for_scipy_stats():
+    code = "import sys, clvsim.effects; sys.exit('scipy.stats' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
