@@ -17,15 +17,15 @@ from clvsim.errors import ConfigError, Problem
 
 _EXAMPLES = 3
 _CLOCK = r"([T ]+\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?( ?[AaPp][Mm])?( ?(Z|UTC|GMT|[+-]\d{2}(:?\d{2})?))?)?"
+_STRICT_ISO = rf"\d{{4}}-\d{{2}}-\d{{2}}{_CLOCK}"
 _ISO = rf"(\d{{4}})[-/.](\d{{1,2}})[-/.](\d{{1,2}}){_CLOCK}"
 _COMPACT = r"(\d{4})(\d{2})(\d{2})"
 _LOCAL = rf"(\d{{1,2}})[-/.](\d{{1,2}})[-/.](\d{{4}}){_CLOCK}"
-_DAY_FIRST, _MONTH_FIRST = r"\3-\2-\1", r"\3-\1-\2"
-_READINGS = {_DAY_FIRST: "day/month/year", _MONTH_FIRST: "month/day/year"}
+_YEAR_FIRST, _DAY_FIRST, _MONTH_FIRST = r"\1-\2-\3", r"\3-\2-\1", r"\3-\1-\2"
 
 
 class Rules(NamedTuple):
-    """SQL expressions over `raw`: a DATE and a DECIMAL(18,4), NULL where the text does not parse."""
+    """Columns of `raw` (or expressions of them): a DATE and a DECIMAL(18,4), NULL where the text does not parse."""
 
     day: str
     amount: str
@@ -39,14 +39,12 @@ def _date_by(pattern: str, replacement: str) -> str:
     )
 
 
-def _guessed_day(order: str) -> str:
-    forms = ((_ISO, r"\1-\2-\3"), (_COMPACT, r"\1-\2-\3"), (_LOCAL, order))
-    return f"coalesce({', '.join(_date_by(p, r) for p, r in forms)})"
-
-
-def _plausible(day: str) -> str:
-    """Years before 1900 are placeholders or typing errors."""
-    return f"CASE WHEN ({day}) >= DATE '1900-01-01' THEN ({day}) END"
+def _plain_day() -> str:
+    """ISO and yyyymmdd. The first branch is the common case without a replacement, ten times faster."""
+    return (
+        f"CASE WHEN regexp_full_match(date, {quoted(_STRICT_ISO)}) THEN try_cast(substr(date, 1, 10) AS DATE) "
+        f"ELSE coalesce({_date_by(_ISO, _YEAR_FIRST)}, {_date_by(_COMPACT, _YEAR_FIRST)}) END"
+    )
 
 
 def _amount(config: DataConfig, typed: bool) -> str:
@@ -54,6 +52,20 @@ def _amount(config: DataConfig, typed: bool) -> str:
     number = rf"[+-]?(\d+[{sign}]?\d*|[{sign}]\d+)([eE][+-]?\d+)?"
     text = "amount" if sign == "." else f"replace(amount, {quoted(sign)}, '.')"
     return f"CASE WHEN regexp_full_match(amount, {quoted(number)}) THEN try_cast({text} AS DECIMAL(18,4)) END"
+
+
+def _parse(con: duckdb.DuckDBPyConnection, day_first: str, month_first: str, amount: str) -> None:
+    """Add `day_first`, `month_first` and `value` to `raw`. Years before 1900 are placeholders or typing errors."""
+    con.execute(
+        f"""
+        CREATE TABLE parsed AS
+        SELECT * REPLACE (
+            CASE WHEN day_first >= DATE '1900-01-01' THEN day_first END AS day_first,
+            CASE WHEN month_first >= DATE '1900-01-01' THEN month_first END AS month_first)
+        FROM (SELECT *, {day_first} AS day_first, {month_first} AS month_first, {amount} AS value FROM raw)
+        """
+    )
+    con.execute("DROP TABLE raw; ALTER TABLE parsed RENAME TO raw")
 
 
 def examples(con: duckdb.DuckDBPyConnection, loaded: Loaded, column: str, where: str) -> str:
@@ -85,38 +97,41 @@ def _day_with_format(con: duckdb.DuckDBPyConnection, form: str) -> str:
 
 
 def _local_order(con: duckdb.DuckDBPyConnection, loaded: Loaded) -> tuple[str, str, list[Problem]]:
-    """How 03/04/2024 is read: (replacement, words, problems). Only rows that parse in one way alone can tell."""
-    d, m = _date_by(_LOCAL, _DAY_FIRST), _date_by(_LOCAL, _MONTH_FIRST)
-    day_only, month_only = f"({d}) IS NOT NULL AND ({m}) IS NULL", f"({m}) IS NOT NULL AND ({d}) IS NULL"
-    differ = f"({d}) <> ({m})"
-    counts = con.execute(
+    """How 03/04/2024 is read: (column, words, problems). Only rows that parse in one way alone can tell."""
+    day_only = "day_first IS NOT NULL AND month_first IS NULL"
+    month_only = "month_first IS NOT NULL AND day_first IS NULL"
+    differ = "day_first <> month_first"
+    days, months, open_rows = con.execute(
         f"SELECT count(*) FILTER ({day_only}), count(*) FILTER ({month_only}), count(*) FILTER ({differ}) FROM raw"
     ).fetchall()[0]
+    either = "coalesce(day_first, month_first)"  # good enough to find what is no date at all
     ask = "type data.date_format=%d/%m/%Y or %m/%d/%Y (with the signs of your file)"
-    if counts[0] and counts[1]:
+    if days and months:
         some, others = examples(con, loaded, "date", day_only), examples(con, loaded, "date", month_only)
-        why = f"day and month change places: {some}, but {others}"
-        return _DAY_FIRST, "", [Problem("data.date", f"{why}; {ask}")]
-    if counts[0] or counts[1]:
-        order = _DAY_FIRST if counts[0] else _MONTH_FIRST
-        return order, _READINGS[order], []
-    if counts[2]:
-        why = f"day/month and month/day are both possible for every date, e.g. {examples(con, loaded, 'date', differ)}"
-        return _DAY_FIRST, "", [Problem("data.date", f"{why}; {ask}")]
-    return _DAY_FIRST, "year-month-day", []
+        return either, "", [Problem("data.date", f"day and month change places: {some}, but {others}; {ask}")]
+    if days:
+        return "day_first", "day/month/year", []
+    if months:
+        return "month_first", "month/day/year", []
+    if open_rows:
+        why = f"day/month and month/day are both possible, e.g. {examples(con, loaded, 'date', differ)}"
+        return either, "", [Problem("data.date", f"{why}; {ask}")]
+    return "day_first", "year-month-day", []
 
 
 def choose_rules(con: duckdb.DuckDBPyConnection, loaded: Loaded, config: DataConfig) -> tuple[Rules, list[Problem]]:
-    """The expressions for this log; problems when day and month cannot be told apart.
+    """Parse `raw` and say which columns hold the result; problems when day and month cannot be told apart.
 
     Raises ConfigError when `date_format` is no format.
     """
     amount = _amount(config, loaded.amounts_typed)
     if config.date_format is not None and not loaded.dates_typed:
-        day = _plausible(_day_with_format(con, config.date_format))
-        return Rules(day, amount, f"as {config.date_format}"), []
-    order, words, problems = _local_order(con, loaded)
-    return Rules(_plausible(_guessed_day(order)), amount, words), problems
+        _parse(con, _day_with_format(con, config.date_format), "NULL::DATE", amount)
+        return Rules("day_first", "value", f"as {config.date_format}"), []
+    plain = _plain_day()
+    _parse(con, *(f"coalesce({plain}, {_date_by(_LOCAL, order)})" for order in (_DAY_FIRST, _MONTH_FIRST)), amount)
+    day, words, problems = _local_order(con, loaded)
+    return Rules(day, "value", words), problems
 
 
 def _amount_hint(con: duckdb.DuckDBPyConnection, config: DataConfig, bad: str) -> str:
@@ -129,12 +144,12 @@ def _amount_hint(con: duckdb.DuckDBPyConnection, config: DataConfig, bad: str) -
         f"{some(r'[^\d.,+\-eE]')} FROM raw WHERE {bad}"
     ).fetchall()[0]
     hints = []
-    if decimal or (thousands and other == ","):
-        hints.append(f"if “{other}” is the decimal sign, type data.decimal={other}")
-    if thousands:
-        hints.append("thousands separators are not read: export plain numbers")
     if letters:
         hints.append("amounts are plain numbers: no currency signs, letters or blanks")
+    if thousands:
+        hints.append("thousands separators are not read: export plain numbers")
+    if decimal or (thousands and other == ","):
+        hints.append(f"if “{other}” is the decimal sign, type data.decimal={other}")
     return "; ".join(hints)
 
 
@@ -146,7 +161,11 @@ def find_bad_rows(
         f"date IS NOT NULL AND ({rules.day}) IS NULL",
         f"amount IS NOT NULL AND ({rules.amount}) IS NULL",
     )
-    expected = f"the format is {config.date_format}" if config.date_format else "type data.date_format=…, e.g. %d.%m.%y"
+    expected = (
+        f"the format is {config.date_format}"
+        if config.date_format
+        else "if it is one, type its format, e.g. data.date_format=%d.%m.%y"
+    )
     kinds = (
         ("data.customer_id", "customer id is missing", "NULL", "customer_id IS NULL", ""),
         ("data.date", "date is missing", "NULL", "date IS NULL", ""),
@@ -162,28 +181,26 @@ def find_bad_rows(
     return (*found, *_broken_lines(loaded))
 
 
+_BROKEN = {
+    "TOO MANY COLUMNS": "a value with the delimiter in it needs quotes (12,50 is two values in a comma-separated file)",
+    "INVALID ENCODING": 'the file is not UTF-8 text; save it as "CSV UTF-8"',
+    "UNQUOTED VALUE": "a quote opens or closes in the wrong place",
+}
+
+
 def _broken_lines(loaded: Loaded) -> tuple[Finding, ...]:
     if not loaded.broken:
         return ()
-    shown = "; ".join(
-        f"{loaded.files[f] + ' ' if len(loaded.files) > 1 else ''}line {line} ({what})"
-        for f, line, what in loaded.broken[:_EXAMPLES]
-    )
-    return (
-        Finding(
-            loaded.label,
-            "line does not fit the header",
-            len(loaded.broken),
-            shown,
-            "a comma inside a value needs quotes",
-        ),
-    )
+    shown = "; ".join(_example(loaded, b.file, b.line, b.text) for b in loaded.broken[:_EXAMPLES])
+    hints = "; ".join(_BROKEN.get(kind, kind.lower()) for kind in sorted({b.kind for b in loaded.broken}))
+    return (Finding(loaded.label, "the line does not fit the header", loaded.broken_rows, shown, hints),)
 
 
 def future_dates(con: duckdb.DuckDBPyConnection, loaded: Loaded, rules: Rules, today: date) -> list[Problem]:
-    later = f"({rules.day}) > DATE '{today.isoformat()}'"
+    """Orders after `today` are a wrong date format or a wrong clock; leaving them out would hide it."""
+    later = f"({rules.day}) > DATE '{today}'"
     if not (count := _count(con, later)):
         return []
     return [
-        Problem("data.date", f"{count:,} dates lie after today ({today}), e.g. {examples(con, loaded, 'date', later)}")
+        Problem("data.date", f"{count:,} rows lie after today ({today}), e.g. {examples(con, loaded, 'date', later)}")
     ]

@@ -16,7 +16,7 @@ import duckdb
 
 from clvsim.data.log import Refunds
 
-# days: customer_id, day, later (day > today), orders (rows >= 0), ordered (their sum), refunded (minus the sum of rows < 0)
+# days: customer_id, day, later (day > today), orders (rows >= 0), ordered (their sum), refunded (−sum of rows < 0)
 _NETTED = """
 CREATE TABLE netted AS
 WITH balance AS (

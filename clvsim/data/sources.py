@@ -52,6 +52,15 @@ class Scan(NamedTuple):
     is_csv: bool = False
 
 
+class BrokenLine(NamedTuple):
+    """A line whose values do not fit the header."""
+
+    file: int
+    line: int
+    kind: str  # DuckDB's name for it
+    text: str
+
+
 class Loaded(NamedTuple):
     """What went into `raw(file, row, customer_id, date, amount, segment, channel, fingerprint)`.
 
@@ -65,7 +74,8 @@ class Loaded(NamedTuple):
     guessed: tuple[tuple[str, str], ...]
     amounts_typed: bool  # numbers already: the decimal sign of the configuration does not apply
     dates_typed: bool  # dates already: the date format does not apply
-    broken: tuple[tuple[int, int, str], ...]  # (file, line, what is wrong): lines that are not rows
+    broken: tuple[BrokenLine, ...]  # lines that are not rows, the first of each file
+    broken_rows: int  # how many there are
 
 
 def connect() -> duckdb.DuckDBPyConnection:
@@ -186,14 +196,16 @@ def _text(field: str, kind: str) -> str:
         whole = f"{field} = floor({field}) AND abs({field}) < 9e15"
         field = f"CASE WHEN {whole} THEN CAST({field} AS BIGINT)::VARCHAR ELSE {field}::VARCHAR END"
     missing = ", ".join(quoted(m) for m in _MISSING)
-    trimmed = f"trim(CAST({field} AS VARCHAR), {quoted(_BLANKS)})"
+    text = f"CAST({field} AS VARCHAR)"
+    edges = rf"^[\s\x{{a0}}\x{{feff}}]|[\s\x{{a0}}\x{{feff}}]$"  # trim() alone is five times slower
+    trimmed = f"CASE WHEN regexp_matches({text}, {quoted(edges)}) THEN trim({text}, {quoted(_BLANKS)}) ELSE {text} END"
     return f"CASE WHEN {trimmed} NOT IN ({missing}) THEN {trimmed} END"
 
 
 def _insert(
     con: duckdb.DuckDBPyConnection, scan: Scan, number: int, used: dict[str, str]
-) -> list[tuple[int, int, str]]:
-    """Append one file to `raw`; return its broken lines."""
+) -> tuple[list[BrokenLine], int]:
+    """Append one file to `raw`; return the first of its broken lines and their number."""
     position = {h: i for i, h in enumerate(scan.headers)}
 
     def text(key: str) -> str:
@@ -209,13 +221,17 @@ def _insert(
         con.execute(f"INSERT INTO raw {select}", list(scan.parameters))
     except duckdb.Error as error:
         raise DataError([(scan.label, f"cannot be read: {str(error).splitlines()[0]}")]) from error
-    if not scan.is_csv:
-        return []
-    broken = con.execute(
-        "SELECT line, any_value(error_message) FROM reject_errors GROUP BY line ORDER BY line"
+    return _broken_lines(con, number) if scan.is_csv else ([], 0)
+
+
+def _broken_lines(con: duckdb.DuckDBPyConnection, number: int) -> tuple[list[BrokenLine], int]:
+    found = con.execute(
+        "SELECT line, min(error_type::VARCHAR), any_value(csv_line) FROM reject_errors "
+        "GROUP BY line ORDER BY line LIMIT 1000"
     ).fetchall()
+    count = con.execute("SELECT count(DISTINCT line) FROM reject_errors").fetchall()[0][0]
     con.execute("DROP TABLE reject_errors; DROP TABLE reject_scans")
-    return [(number, int(line), " ".join(str(what).split())) for line, what in broken]
+    return [BrokenLine(number, int(line), kind, str(text).strip(_BLANKS)) for line, kind, text in found], count
 
 
 def _same_columns(scans: Sequence[Scan], used: dict[str, str]) -> None:
@@ -251,7 +267,7 @@ def load(con: duckdb.DuckDBPyConnection, source: str | Path | pd.DataFrame, conf
         "CREATE TABLE raw (file INTEGER, row BIGINT, customer_id VARCHAR, date VARCHAR, amount VARCHAR, "
         "segment VARCHAR, channel VARCHAR, fingerprint UBIGINT)"
     )
-    broken = [line for number, scan in enumerate(scans) for line in _insert(con, scan, number, columns.used)]
+    broken = [_insert(con, scan, number, columns.used) for number, scan in enumerate(scans)]
     con.unregister("frame")
     label = scans[0].label if len(scans) == 1 else str(source)
     return Loaded(
@@ -262,7 +278,8 @@ def load(con: duckdb.DuckDBPyConnection, source: str | Path | pd.DataFrame, conf
         guessed=tuple((k, columns.used[k]) for k in columns.guessed),
         amounts_typed=all(_is_number(_type(s, columns.used["amount"])) for s in scans),
         dates_typed=all(_type(s, columns.used["date"]).startswith(("DATE", "TIMESTAMP")) for s in scans),
-        broken=tuple(broken),
+        broken=tuple(line for lines, _ in broken for line in lines),
+        broken_rows=sum(count for _, count in broken),
     )
 
 
@@ -276,6 +293,6 @@ def _is_number(kind: str) -> bool:
 
 def line_in_file(loaded: Loaded, file: int, row: int) -> int:
     """Where the reader finds row `row` (from 1) of a file: header and broken lines count, blank lines do not."""
-    broken = np.array([line for number, line, _ in loaded.broken if number == file])
+    broken = np.array([b.line for b in loaded.broken if b.file == file])
     line = row + loaded.header_rows
     return line + int(np.searchsorted(broken - np.arange(broken.size), line, side="right"))
