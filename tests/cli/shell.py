@@ -1,0 +1,33 @@
+"""Helpers of the shell tests."""
+
+import subprocess
+from pathlib import Path
+
+ORDERS = """customer_id,date,amount
+a,2024-01-01,10
+a,2024-02-11,12
+a,2024-05-03,9
+b,2024-01-03,20
+b,2024-03-20,22
+c,2024-01-09,5
+d,2024-02-02,7
+d,2024-04-15,8
+e,2024-03-01,30
+"""
+
+
+def tree(folder: Path) -> dict[str, bytes | None]:
+    """Every path below a folder, hidden ones included, with its content (None for folders)."""
+    return {str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
+
+
+def assert_refused(done: subprocess.CompletedProcess[str], code: int, *expected: str) -> None:
+    """One line per problem on stderr, nothing else: each expected text in a line of its own, in any order."""
+    lines = done.stderr.splitlines()
+    assert done.returncode == code, done.stderr
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    assert all(line.startswith("clvsim: ") for line in lines), done.stderr
+    assert len(lines) == len(expected), done.stderr
+    for text in expected:
+        assert any(text in line for line in lines), f"{text!r} not in {done.stderr}"

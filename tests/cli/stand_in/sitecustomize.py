@@ -1,0 +1,41 @@
+"""With this folder on PYTHONPATH a quick pipeline takes the place of ours, in workers of a sweep too.
+
+It does what the title of the run says; everything around it is the real shell.
+"""
+
+import json
+import sys
+import time
+from types import ModuleType
+
+
+def run(config, ctx):
+    from clvsim.errors import DiagnosticsError
+
+    (ctx.folder / "figures").mkdir()
+    (ctx.folder / "half").write_text("x")
+    if config.title == "sleep":
+        time.sleep(60)
+    if config.title == "bug":
+        raise ZeroDivisionError("of our own making")
+    if config.title == "poor":
+        raise DiagnosticsError([("r_hat", "1.2 > 1.01"), ("ess", "12 < 400")])
+    if config.title == "quiet failure":
+        return 3
+    (ctx.folder / "run.json").write_text(json.dumps({"seed": config.seed, "command": ctx.command}))
+    with ctx.progress("nobody watches", total=2) as advance:
+        advance(2)
+    ctx.say(f"done {ctx.final}")
+    ctx.note("two\nlines")
+    return 0
+
+
+def check(config, ctx):
+    assert ctx.folder is None
+    ctx.say(f"checked {config.seed}")
+    return 0
+
+
+pipeline = ModuleType("clvsim.pipeline")
+pipeline.run, pipeline.fit, pipeline.check = run, run, check  # ty: ignore[unresolved-attribute]
+sys.modules["clvsim.pipeline"] = pipeline

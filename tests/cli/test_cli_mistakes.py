@@ -1,0 +1,120 @@
+"""Exit code 2: every mistake in a line of its own, all at once, and nothing written."""
+
+import pytest
+
+from tests.cli.shell import ORDERS, assert_refused, tree
+
+UPSELL = "scenario.upsell_soft.upsell"
+
+# What is typed, and a text for each line expected on stderr.
+MISTAKES = {
+    "nothing given": (["run"], ["clvsim: data.path: which orders?"]),
+    "nothing given to check": (["check"], ["clvsim: data.path: which orders? clvsim check orders.csv"]),
+    "unknown stage": (["chek"], ["clvsim: stage: no stage 'chek'; did you mean check?"]),
+    "far from any stage": (["xyzzy"], ["no stage 'xyzzy'; one of run, check, fit, report, list"]),
+    "unknown key": (
+        ["check", "orders.csv", "simulation.drws=10"],
+        ["simulation.drws: no such key; did you mean simul"],
+    ),
+    "key without section": (["check", "orders.csv", "horizon_months=3"], ["did you mean simulation.horizon_months?"]),
+    "several keys": (["run", "orders.csv", "seeed=1", "fit.drws=3"], ["mean seed?", "fit.drws: no such key"]),
+    "keys and values": (
+        ["check", "orders.csv", "simulation.drws=10", "simulation.draws=0"],
+        ["simulation.drws: no such key", "simulation.draws: "],
+    ),
+    "values": (
+        ["check", "orders.csv", "simulation.draws=0", "finance.gross_margin=1.3"],
+        ["clvsim: simulation.draws: ", "clvsim: finance.gross_margin: "],
+    ),
+    "a probability above 1": (
+        ["check", "experiment=demo", "acquisition.channels.paid.conversion=1.3"],
+        ["acquisition.channels.paid.conversion"],
+    ),
+    "text for a number": (["check", "orders.csv", "simulation.draws=many"], ["clvsim: simulation.draws: "]),
+    "inside a scenario": (
+        ["check", "orders.csv", f"{UPSELL}.price=-3", f"{UPSELL}.take=lots"],
+        [f"clvsim: {UPSELL}.price", f"clvsim: {UPSELL}.take"],
+    ),
+    "unknown key of a scenario": (["run", "orders.csv", f"{UPSELL}.tkae=0.1"], [f"did you mean {UPSELL}.take?"]),
+    "unknown scenario": (
+        ["check", "orders.csv", "scenarios=[baseline,upsel_soft]"],
+        ["clvsim: scenarios: no scenario 'upsel_soft'; did you mean upsell_soft?"],
+    ),
+    "unknown experiment": (["run", "experiment=dmo"], ["experiment: no experiment 'dmo'; did you mean demo?"]),
+    "unknown model": (["run", "orders.csv", "retention=bgnbd"], ["retention: no choice 'bgnbd'; did you mean bg_nbd?"]),
+    "several unknown names": (
+        ["run", "experiment=dmo", "scenarios=[upsel_soft]", "spend=gama_gamma"],
+        ["no experiment 'dmo'", "no scenario 'upsel_soft'", "no choice 'gama_gamma'"],
+    ),
+    "scenario changed but not picked": (
+        ["check", "orders.csv", "scenarios=[follow_up]", f"{UPSELL}.take=0.1"],
+        ["clvsim: scenario.upsell_soft: changed but not picked; add upsell_soft to scenarios=[...]"],
+    ),
+    "combining what is not there": (
+        ["check", "orders.csv", "scenarios=[plan]", "scenario.plan.combine=[upsel_soft]"],
+        ["clvsim: scenario.plan.combine: no scenario 'upsel_soft'; did you mean upsell_soft?"],
+    ),
+    "not key=value": (["run", "orders.csv", "seed=[", "a b=3"], ["seed=[: cannot be read", "a b=3: cannot be read"]),
+    "unknown flag": (["run", "orders.csv", "--mutirun"], ["--mutirun: no such flag; did you mean --multirun?"]),
+    "flags that exclude each other": (["run", "-m", "--cfg", "job"], ["clvsim: flags: Only one of"]),
+    "two files": (["run", "orders.csv", "orders.csv"], ["quote a pattern"]),
+    "missing file": (["run", "nope.csv"], ["clvsim: data.path: no such file: nope.csv"]),
+    "glob without a match": (["check", "nope*.csv"], ["clvsim: data.path: no file matches: nope*.csv"]),
+    "output below a file": (["run", "orders.csv", "out=orders.csv/x"], ["clvsim: out: cannot create orders.csv/x"]),
+    "output is a file": (["run", "orders.csv", "out=orders.csv"], ["clvsim: out: cannot create orders.csv"]),
+    "output is full": (["run", "orders.csv", "out=full"], ["full already holds files; choose another folder"]),
+    "mistake, output to be made": (["run", "orders.csv", "out=new/a/b", "seed=x"], ["clvsim: seed: "]),
+    "mistake, output there": (["run", "orders.csv", "out=empty", "seed=x"], ["clvsim: seed: "]),
+    "no run to report": (["report"], ["clvsim: run: no complete run folder below outputs/run"]),
+    "report of nothing": (["report", "run=nope"], ["clvsim: run: no such folder: nope"]),
+    "report of another folder": (["report", "full"], ["full is not a complete run folder: it holds no run.json"]),
+    "report of other numbers": (["report", "seed=3"], ["clvsim: seed: no such key"]),
+    "list takes no keys": (["list", "metrics"], ["clvsim: metrics: list takes no keys"]),
+}
+
+
+@pytest.mark.parametrize(("words", "lines"), MISTAKES.values(), ids=MISTAKES)
+def test_a_mistake_gets_a_line_and_leaves_nothing(clvsim, here, words, lines):
+    (here / "orders.csv").write_text(ORDERS)
+    (here / "full").mkdir()
+    (here / "full" / "notes.txt").write_text("mine")
+    (here / "empty").mkdir()
+    before = tree(here)
+    assert_refused(clvsim(*words), 2, *lines)
+    assert tree(here) == before
+
+
+FILES = {
+    "not YAML": ("experiments/bad.yaml", b"a: [\n", ["check", "experiment=bad"], "not YAML"),
+    "not UTF-8": ("experiments/bad.yaml", b"title: \xe4\n", ["check", "experiment=bad"], "not in UTF-8"),
+    "unknown group": (
+        "experiments/bad.yaml",
+        b"defaults:\n  - override /retenton: bg_nbd\n",
+        ["check", "experiment=bad"],
+        "retenton: no such key; did you mean retention?",
+    ),
+    "no title": (
+        "scenario/bad.yaml",
+        b"x: 1\n",
+        ["check", "orders.csv", "scenarios=[bad]"],
+        "scenario/bad: needs a ti",
+    ),
+    "empty": ("scenario/bad.yaml", b"", ["check", "orders.csv", "scenarios=[bad]"], "scenario/bad: needs a title"),
+    "a list": ("scenario/bad.yaml", b"- 1\n", ["check", "orders.csv", "scenarios=[bad]"], "scenario/bad: holds no key"),
+    "interpolation": (
+        "scenario/bad.yaml",
+        b"title: ${nope}\n",
+        ["check", "orders.csv", "scenarios=[bad]"],
+        "scenario.bad.title: Interpolation key 'nope' not found",
+    ),
+}
+
+
+@pytest.mark.parametrize(("path", "content", "words", "line"), FILES.values(), ids=FILES)
+def test_a_mistake_in_an_own_file_gets_a_line(clvsim, here, path, content, words, line):
+    (here / "orders.csv").write_text(ORDERS)
+    (here / path).parent.mkdir()
+    (here / path).write_bytes(content)
+    before = tree(here)
+    assert_refused(clvsim(*words), 2, line)
+    assert tree(here) == before

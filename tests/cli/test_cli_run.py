@@ -1,0 +1,177 @@
+"""What the shell does around a run: folders, sweeps, codes. The pipeline is a stand-in that obeys `title`."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.cli.shell import assert_refused, tree
+
+STAND_IN = str(Path(__file__).parent / "stand_in")
+JOBLIB = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
+FILES = {"figures", "half", "run.json"}
+
+
+@pytest.fixture
+def run(clvsim) -> Callable[..., subprocess.CompletedProcess[str]]:
+    return lambda *words, stage="run": clvsim(stage, "data=cdnow", *words, PYTHONPATH=STAND_IN)
+
+
+@contextmanager
+def started(here: Path, *words: str) -> Iterator[subprocess.Popen[str]]:
+    """A run in the background, once it has begun to write."""
+    before = writing(here)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "clvsim.cli", "run", "data=cdnow", *words],
+        cwd=here,
+        env={**os.environ, "PYTHONPATH": STAND_IN},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        deadline = time.monotonic() + 60
+        while writing(here) == before:
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def writing(here: Path) -> set[Path]:
+    return set(here.rglob(".*.partial-*/half"))
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def test_the_default_folder_is_dated_and_said(run, here):
+    done = run()
+    (folder,) = here.glob("outputs/run/*/*")
+    assert done.stdout == f"done {folder.relative_to(here)}\n"
+    assert done.stderr == "clvsim: two lines\n"
+    assert names(folder) == FILES
+    assert names(folder.parent) == {folder.name}
+
+
+def test_the_command_reproduces_the_run_in_a_new_folder(run, here):
+    run("out=a b/c", "title=My (first) run", "seed=3")
+    record = json.loads((here / "a b" / "c" / "run.json").read_text())
+    assert record == {"seed": 3, "command": "clvsim run data=cdnow 'title=My (first) run' seed=3"}
+
+
+def test_two_runs_in_one_second_get_folders_of_their_own(here):
+    with started(here, "title=sleep"), started(here, "title=sleep"):
+        assert len(writing(here)) == 2
+
+
+def test_a_poor_fit_is_3_and_leaves_nothing(run, here):
+    assert_refused(run("title=poor"), 3, "clvsim: r_hat: 1.2 > 1.01", "clvsim: ess: 12 < 400")
+    assert tree(here) == {}
+
+
+def test_a_stage_that_returns_a_code_leaves_nothing(run, here):
+    assert run("title=quiet failure").returncode == 3
+    assert tree(here) == {}
+
+
+def test_a_bug_is_1_says_so_and_shows_where(run, here):
+    done = run("title=bug", "out=x/y")
+    assert done.returncode == 1
+    assert done.stderr.startswith("clvsim: internal error: this is a bug in clvsim; please report it")
+    assert done.stderr.endswith("ZeroDivisionError: of our own making\n")
+    assert tree(here) == {}
+
+
+def test_a_killed_runs_remains_are_swept_by_the_next(run, here):
+    with started(here, "title=sleep") as process:
+        process.kill()
+        process.wait()
+    assert list(here.rglob(".*.partial-*"))
+    assert run().returncode == 0
+    assert not list(here.rglob(".*.partial-*"))
+    assert len(list(here.glob("outputs/run/*/*"))) == 1
+
+
+def test_a_sweep_has_a_folder_per_job(run, here):
+    done = run("-m", "seed=5,6", "out=sweep")
+    assert done.returncode == 0
+    assert names(here / "sweep") == {"0", "1", "multirun.yaml"}
+    records = [json.loads((here / "sweep" / job / "run.json").read_text()) for job in "01"]
+    assert [record["seed"] for record in records] == [5, 6]
+    assert records[1]["command"] == "clvsim run data=cdnow seed=6"
+
+
+def test_a_sweep_without_out_is_dated(run, here):
+    assert run("-m", "seed=5,6").returncode == 0
+    (folder,) = here.glob("outputs/run/*/*")
+    assert names(folder) == {"0", "1", "multirun.yaml"}
+
+
+@pytest.mark.parametrize("launcher", [(), JOBLIB], ids=["one by one", "joblib"])
+def test_a_sweep_goes_on_when_a_job_fails(run, here, launcher):
+    done = run("-m", "out=sweep", "simulation.draws=200,0,201", *launcher)
+    assert done.returncode == 2
+    (line,) = [line for line in done.stderr.splitlines() if line != "clvsim: two lines"]
+    assert line.startswith("clvsim: simulation.draws: ")
+    assert line.endswith("(job 1: data=cdnow simulation.draws=0)")
+    assert names(here / "sweep") == {"0", "2", "multirun.yaml"}
+    assert all(names(here / "sweep" / job) == FILES for job in "02")
+
+
+def test_the_worst_code_of_a_sweep_counts(run):
+    assert run("-m", "title=fine,poor,bug").returncode == 3
+
+
+@pytest.mark.parametrize("launcher", [(), JOBLIB], ids=["one by one", "joblib"])
+def test_a_sweep_whose_jobs_all_fail_leaves_nothing(run, here, launcher):
+    (here / "mine").mkdir()
+    assert run("-m", "out=mine/a/b", "simulation.draws=0,-1", *launcher).returncode == 2
+    assert tree(here) == {"mine": None}
+
+
+def test_a_sweep_of_checks_leaves_nothing(run, here):
+    done = run("-m", "seed=5,6", stage="check")
+    assert (done.returncode, done.stdout) == (0, "checked 5\nchecked 6\n")
+    assert tree(here) == {}
+
+
+def test_a_sweep_with_an_unknown_name_does_not_start(run, here):
+    assert_refused(run("-m", "experiment=demo,nope"), 2, "experiment: no experiment 'nope'")
+    assert tree(here) == {}
+
+
+@pytest.mark.parametrize(("number", "code"), [("INT", 130), ("TERM", 143)])
+@pytest.mark.parametrize("words", [(), ("-m", "seed=1,2"), ("-m", "seed=1,2", *JOBLIB)], ids=["run", "sweep", "joblib"])
+def test_an_interrupted_run_leaves_nothing(here, number, code, words):
+    import signal
+
+    with started(here, "title=sleep", "out=x/y", *words) as process:
+        process.send_signal(signal.Signals[f"SIG{number}"])
+        out, err = process.communicate(timeout=30)
+    assert (process.returncode, out) == (code, "")
+    assert err == "clvsim: interrupted; nothing was written\n"
+    assert tree(here) == {}
+
+
+def test_a_reader_that_goes_away_does_not_stop_the_run(run, here):
+    words = [sys.executable, "-m", "clvsim.cli", "run", "data=cdnow", "out=x"]
+    env = {**os.environ, "PYTHONPATH": STAND_IN}
+    process = subprocess.Popen(words, cwd=here, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    assert process.stderr.read() == "clvsim: two lines\n"
+    assert process.wait(timeout=30) == 0
+    assert names(here / "x") == FILES
+    process.stderr.close()

@@ -1,0 +1,124 @@
+"""A run folder is complete or absent, and dead runs are swept."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from clvsim.errors import ConfigError
+from clvsim.runfolder import hold, missing_folders, newest_run, remove_empty, run_folder, sweep_partials
+from tests.cli.shell import tree
+
+
+def dead_pid() -> int:
+    """The id of a process that has ended."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        pass
+    return process.pid
+
+
+def partial_of(parent: Path, pid: int) -> Path:
+    folder = parent / f".run.partial-{pid}"
+    folder.mkdir()
+    (folder / "half").write_text("x")
+    return folder
+
+
+def test_appears_with_its_files_at_the_end_only(tmp_path):
+    final = tmp_path / "a" / "run"
+    with run_folder(final) as folder:
+        (folder / "run.json").write_text("{}")
+        assert not final.exists()
+        assert folder.name == f".run.partial-{os.getpid()}"
+    assert tree(tmp_path) == {"a": None, "a/run": None, "a/run/run.json": b"{}"}
+
+
+@pytest.mark.parametrize("error", [ValueError, SystemExit, KeyboardInterrupt])
+def test_leaves_nothing_when_anything_is_raised(tmp_path, error):
+    def work() -> None:
+        with run_folder(tmp_path / "run") as folder:
+            (folder / "half").write_text("x")
+            raise error
+
+    with pytest.raises(error):
+        work()
+    assert tree(tmp_path) == {}
+
+
+def test_an_empty_folder_is_taken_and_a_full_one_is_not(tmp_path):
+    (tmp_path / "run").mkdir()
+    with run_folder(tmp_path / "run") as folder:
+        (folder / "run.json").write_text("{}")
+    before = tree(tmp_path)
+    with pytest.raises(ConfigError, match="already holds files"), run_folder(tmp_path / "run"):
+        pass
+    assert tree(tmp_path) == before
+
+
+def test_of_two_runs_at_once_the_second_leaves_the_first_alone(tmp_path):
+    final = tmp_path / "run"
+
+    def second() -> None:
+        with run_folder(final):
+            final.mkdir()
+            (final / "run.json").write_text("first")
+
+    with pytest.raises(ConfigError, match="already holds files"):
+        second()
+    assert tree(tmp_path) == {"run": None, "run/run.json": b"first"}
+
+
+def test_a_parent_that_is_a_file_is_a_mistake_of_configuration(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match="cannot create"), run_folder(tmp_path / "file" / "run"):
+        pass
+    assert tree(tmp_path) == {"file": b""}
+
+
+def test_partials_of_dead_processes_are_swept_with_the_empty_folder_hydra_made(tmp_path):
+    folder = partial_of(tmp_path, dead_pid())
+    (tmp_path / "run").mkdir()
+    assert sweep_partials(tmp_path) == [folder]
+    assert tree(tmp_path) == {}
+
+
+def test_partials_of_living_processes_stay(tmp_path):
+    partial_of(tmp_path, os.getpid())
+    assert sweep_partials(tmp_path) == []
+    assert f".run.partial-{os.getpid()}/half" in tree(tmp_path)
+
+
+def test_a_locked_partial_stays_even_when_its_process_id_is_unknown_here(tmp_path):
+    lock = hold(partial_of(tmp_path, dead_pid()))  # as from another container that shares the folder
+    try:
+        assert sweep_partials(tmp_path) == []
+    finally:
+        os.close(lock)
+    assert len(sweep_partials(tmp_path)) == 1
+
+
+def test_other_hidden_folders_stay(tmp_path):
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "run.partial-1").mkdir()
+    assert sweep_partials(tmp_path) == []
+
+
+def test_only_folders_that_were_missing_are_removed(tmp_path):
+    (tmp_path / "mine").mkdir()
+    missing = missing_folders(tmp_path / "mine" / "a" / "b")
+    assert missing == (tmp_path / "mine" / "a" / "b", tmp_path / "mine" / "a")
+    missing[0].mkdir(parents=True)
+    remove_empty(missing)
+    assert tree(tmp_path) == {"mine": None}
+
+
+def test_the_newest_run_is_the_one_finished_last(tmp_path):
+    for name, finished in {"x": 100, "y": 300, ".z.partial-1": 400, "w": 200}.items():
+        record = tmp_path / "2024-01-01" / name / "run.json"
+        record.parent.mkdir(parents=True)
+        record.write_text("{}")
+        os.utime(record, (finished, finished))
+    assert newest_run(tmp_path) == tmp_path / "2024-01-01" / "y"
+    assert newest_run(tmp_path / "none") is None

@@ -1,0 +1,139 @@
+"""Help, listing, completion, composition: the shell without a simulation."""
+
+import json
+
+import pytest
+
+from clvsim import __version__
+from clvsim.cli import STAGES
+from clvsim.effects import EFFECTS
+from clvsim.interventions import INTERVENTIONS
+from clvsim.models import RETENTION, SPEND
+from tests.cli.shell import ORDERS, tree
+
+MINE = "title: Mine\nlate: {kind: offer, take: 0.05, price: 99}\n"
+STUDY = """# Does my offer pay?
+defaults:
+  - override /scenarios: [mine]
+simulation: {draws: 200}
+scenario: {mine: {late: {price: 88}}}
+"""
+
+
+@pytest.fixture
+def own_files(here):
+    for path, content in {"scenario/mine.yaml": MINE, "experiments/q3.yaml": STUDY, "orders.csv": ORDERS}.items():
+        (here / path).parent.mkdir(exist_ok=True)
+        (here / path).write_text(content)
+    return here
+
+
+def job_config(clvsim, *words):
+    """The composed configuration, as printed."""
+    from omegaconf import OmegaConf
+
+    done = clvsim("run", *words, "--cfg", "job")
+    assert done.returncode == 0, done.stderr
+    return OmegaConf.create(done.stdout)
+
+
+def test_version(clvsim):
+    assert clvsim("--version").stdout == f"clvsim {__version__}\n"
+
+
+@pytest.mark.parametrize("words", [[], ["--help"], ["-h"]])
+def test_overview_names_every_stage(clvsim, words):
+    done = clvsim(*words)
+    assert done.returncode == 0
+    assert [name for name in STAGES if f"\n  {name} " in done.stdout] == list(STAGES)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_each_stage_has_its_own_help(clvsim, here, stage):
+    done = clvsim(stage, "--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert max(map(len, done.stdout.splitlines())) <= 120
+    assert ("retention    bg_nbd" in done.stdout) == (stage != "list")
+    assert tree(here) == {}
+
+
+def test_list_names_everything_registered_and_own_files(clvsim, own_files):
+    from clvsim.metrics import METRICS
+
+    done = clvsim("list")
+    assert (done.returncode, done.stderr) == (0, "")
+    names = {line.split()[0] for line in done.stdout.splitlines() if line.startswith("  ")}
+    assert names >= {*RETENTION, *SPEND, *INTERVENTIONS, *EFFECTS, *METRICS, "baseline", "plan", "demo", "mine", "q3"}
+    assert "mine               Mine [scenario/mine.yaml]" in done.stdout
+    assert "q3                 Does my offer pay? [experiments/q3.yaml]" in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 100
+
+
+def test_an_own_file_wins_over_a_shipped_one(clvsim, here):
+    (here / "scenario").mkdir()
+    (here / "scenario" / "baseline.yaml").write_text("title: As I see it\n")
+    assert job_config(clvsim).scenario.baseline.title == "As I see it"
+
+
+def test_an_experiment_wins_over_defaults_and_the_command_line_over_both(clvsim, own_files):
+    composed = job_config(clvsim, "experiment=q3", "simulation.horizon_months=5")
+    assert list(composed.scenario) == ["baseline", "mine"]
+    assert (composed.simulation.draws, composed.simulation.horizon_months) == (200, 5)
+    assert composed.scenario.mine.late == {"kind": "offer", "take": 0.05, "price": 88}
+    assert job_config(clvsim, "experiment=q3", "simulation.draws=7").simulation.draws == 7
+
+
+def test_the_baseline_comes_first_whatever_is_picked(clvsim):
+    assert list(job_config(clvsim, "scenarios=[upsell_soft,baseline]").scenario) == ["baseline", "upsell_soft"]
+
+
+def test_without_an_experiment_nothing_of_the_demo_is_there(clvsim):
+    composed = job_config(clvsim)
+    assert composed.data.kind == "csv"
+    assert composed.acquisition.channels == {}
+    assert composed.finance.gross_margin is None
+
+
+def test_parts_of_a_picked_scenario_are_loaded_and_overridable(clvsim, own_files):
+    done = clvsim("check", "orders.csv", "scenarios=[plan]", "scenario.upsell_soft.upsell.price=-1")
+    assert done.returncode == 2
+    assert "scenario.upsell_soft.upsell.price" in done.stderr
+    assert clvsim("check", "orders.csv", "scenarios=[plan]", "scenario.upsell_soft.upsell.price=31").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("clvsim ", set(STAGES)),
+        ("clvsim re", set(STAGES)),
+        ("clvsim run experiment=", {"experiment=demo", "experiment=q3"}),
+        ("clvsim run orders.csv simulation.dr", {"simulation.draws="}),
+        (
+            "clvsim run experiment=q3 scenario.mine.late.",
+            {f"scenario.mine.late.{key}=" for key in ("kind", "price", "take")},
+        ),
+        ("clvsim check 'a b.csv' data.decimal=", {"data.decimal=."}),
+    ],
+)
+def test_completion(clvsim, own_files, line, expected):
+    done = clvsim("-sc", "query=bash", COMP_LINE=line)
+    assert done.returncode == 0
+    assert set(done.stdout.split()) >= expected
+
+
+def test_completion_script_is_for_the_program(clvsim):
+    for words in (["run", "--shell-completion", "install=bash"], ["-sc", "install=bash"]):
+        assert clvsim(*words).stdout.rstrip().endswith("complete -o nospace -o default -F hydra_bash_completion clvsim")
+
+
+def test_report_composes_the_finished_runs_own_configuration(here, monkeypatch):
+    from clvsim.rim import report_of
+
+    folder = here / "outputs" / "run" / "a"
+    folder.mkdir(parents=True)
+    (folder / "run.json").write_text(json.dumps({"config": {"seed": 7, "report": {"metric": "plan_value"}}}))
+    composed = {"run": None, "report": {"metric": "ce"}}
+    found, config = report_of.finished(composed, ["report.metric=ce"])
+    assert found == folder.relative_to(here)
+    assert config == {"seed": 7, "report": {"metric": "ce"}}
+    assert report_of.finished(composed, [])[1]["report"] == {"metric": "plan_value"}

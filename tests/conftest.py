@@ -1,0 +1,46 @@
+"""What all tests share: a posterior cache that is not the user's, and the shell run as a user runs it."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+settings.register_profile("fixed", derandomize=True, database=None, deadline=None)
+settings.load_profile("fixed")
+
+Shell = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def posterior_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """One cache for all tests and workers of a session: each posterior is sampled once."""
+    base = tmp_path_factory.getbasetemp()
+    cache = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "posterior-cache"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CLVSIM_CACHE", str(cache))
+        yield cache
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty current directory."""
+    folder = tmp_path / "here"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture
+def clvsim(here: Path) -> Shell:
+    """`clvsim("run", "orders.csv")` in a process of its own; warnings do not count as output."""
+
+    def shell(*words: str, **extra: str) -> subprocess.CompletedProcess[str]:
+        env = {**os.environ, "PYTHONWARNINGS": "ignore", **extra}
+        command = [sys.executable, "-m", "clvsim.cli", *words]
+        return subprocess.run(command, cwd=here, env=env, capture_output=True, text=True, timeout=300)
+
+    return shell

@@ -1,0 +1,118 @@
+"""The layout that a newcomer relies on: what is registered has its file, what is lazy stays lazy, pins are complete."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+
+import clvsim
+from clvsim.cli import GROUPS, STAGES
+from clvsim.files import CONFIGS, ROOT, SHIPPED, choices, leading_comment, yaml_files
+from clvsim.models import RETENTION, SPEND
+
+HEAVY = {"arviz", "duckdb", "hydra", "matplotlib", "nutpie", "pymc", "pytensor"}
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+PINS = dict(line.split("==") for line in (ROOT / "constraints.txt").read_text().splitlines())
+
+
+def loaded_by(statement: str) -> set[str]:
+    """Top-level packages that a fresh interpreter holds after a statement."""
+    code = f"import sys; {statement}; print(*{{name.split('.')[0] for name in sys.modules}})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def test_importing_the_package_loads_nothing_heavy():
+    assert not loaded_by("import clvsim") & (HEAVY | {"numpy", "pandas", "pydantic", "numba"})
+
+
+def test_the_dispatcher_loads_nothing_heavy():
+    assert not loaded_by("import clvsim.cli") & (HEAVY | {"numpy", "pandas", "pydantic", "numba"})
+
+
+@pytest.mark.parametrize("module", ["clvsim.models", "clvsim.effects", "clvsim.interventions", "clvsim.metrics"])
+def test_a_registry_loads_no_sampler_and_no_drawing(module):
+    assert not loaded_by(f"import {module}") & HEAVY
+
+
+@pytest.mark.parametrize("name", [name for name in clvsim.__all__ if name != "__version__"])
+def test_the_python_interface_is_functions(name):
+    value = getattr(clvsim, name)
+    assert callable(value)
+    assert value.__doc__
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'nope'"):
+        _ = clvsim.nope
+    assert set(clvsim.__all__) <= set(dir(clvsim))
+
+
+@pytest.mark.parametrize(("group", "registry"), [("retention", RETENTION), ("spend", SPEND)])
+def test_every_model_has_a_configuration_of_its_name(group, registry):
+    kinds = {name: yaml.safe_load(path.read_text())["kind"] for name, path in yaml_files(CONFIGS / group).items()}
+    assert kinds == {name: name for name in registry}
+
+
+def test_every_stage_and_every_group_has_files():
+    assert {*STAGES, "common"} == set(yaml_files(CONFIGS))
+    assert all(choices(group) for group in GROUPS)
+    assert {*GROUPS, "scenario"} == {path.name for path in CONFIGS.iterdir() if path.is_dir()}
+
+
+def test_shipped_scenarios_have_titles_and_experiments_a_question():
+    for path in yaml_files(SHIPPED["scenario"]).values():
+        assert yaml.safe_load(path.read_text())["title"], path
+    for path in yaml_files(SHIPPED["experiments"]).values():
+        assert "?" in leading_comment(path), path
+
+
+def test_no_key_is_spelled_like_a_truth_value():
+    """YAML 1.1 reads on, off, yes and no as booleans, as keys too."""
+    for path in [*CONFIGS.rglob("*.yaml"), *SHIPPED["experiments"].glob("*.yaml")]:
+        keys = list(all_keys(yaml.safe_load(path.read_text())))
+        assert all(isinstance(key, str) for key in keys), path
+
+
+def all_keys(tree):
+    if isinstance(tree, dict):
+        for key, value in tree.items():
+            yield key
+            yield from all_keys(value)
+
+
+def canonical(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def test_constraints_are_plain_pins_of_what_runs_here():
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    assert all(re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.+]+", line) for line in lines)
+    pinned_here = {name: pin for name, pin in PINS.items() if not name.startswith("setuptools")}
+    assert {name: version(name) for name in pinned_here} == pinned_here
+
+
+def test_every_requirement_is_pinned_within_its_range():
+    pins = {canonical(name): pin for name, pin in PINS.items()}
+    extras = PROJECT["optional-dependencies"]
+    for requirement in map(Requirement, [*PROJECT["dependencies"], *extras["dev"], *extras["sweep"]]):
+        assert requirement.specifier.contains(pins[canonical(requirement.name)]), requirement
+
+
+def test_the_ci_entry_is_what_a_developer_types():
+    script = ROOT / ".ci" / "run"
+    assert script.stat().st_mode & 0o111
+    assert [line for line in script.read_text().splitlines() if line.startswith("make ")] == ["make check", "make test"]
+
+
+@pytest.mark.parametrize("target", ["demo", "test", "test-slow", "check", "bench", "clean"])
+def test_make_help_names_every_target(target):
+    makefile = Path(ROOT / "Makefile").read_text()
+    assert re.search(rf'@echo "make {target} +\w', makefile)
+    assert re.search(rf"^{target}:", makefile, re.M)
