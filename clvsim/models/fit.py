@@ -15,6 +15,7 @@ from clvsim.types import DAYS_PER_UNIT, CustomerSummary, Diagnostic, Posterior
 
 MAX_R_HAT = 1.01
 MIN_ESS = 400.0
+_TARGET_ACCEPT = 0.9  # small steps: a log with hardly any dropout has a sharp corner at a = 0
 
 
 def fit(
@@ -131,6 +132,7 @@ def sample(model: Any, config: FitConfig) -> tuple[dict[str, np.ndarray], int]:
         chains=config.chains,
         random_seed=config.seed,
         nuts_sampler="nutpie",
+        target_accept=_TARGET_ACCEPT,
         model=model,
         progressbar=False,
         quiet=True,
@@ -151,7 +153,8 @@ def diagnose(model: str, params: Params, divergences: int, chains: int) -> tuple
     by_chain = {name: values.reshape(chains, -1) for name, values in params.items()}
 
     def worst(label: str, figure: Callable[[np.ndarray], float], limit: str, ok: Callable[[float], bool]) -> Diagnostic:
-        values = {name: float(figure(draws)) for name, draws in by_chain.items()}
+        with np.errstate(all="ignore"):  # constant draws give 0/0, and the nan is looked at below
+            values = {name: float(figure(draws)) for name, draws in by_chain.items()}
         bad = max if limit.startswith("<=") else min
         name = next((n for n, v in values.items() if np.isnan(v)), None) or bad(values, key=lambda n: values[n])
         return Diagnostic(model, f"{label} ({name})", values[name], limit, bool(ok(values[name])))

@@ -45,11 +45,13 @@ class SpendRows(NamedTuple):
 class SpendCheck(NamedTuple):
     """What the independence assumption can be held against; money is per order.
 
-    `correlation`: Pearson, of a customer's mean repeat order with the number of repeat orders. `mean_repeat_order` over
-    orders, `mean_of_customers` over customers' means, `fitted_mean` the model's population mean.
+    `customers` have a repeat order of positive amount, `customers_twice` more than one. `correlation`: Pearson, of a
+    customer's mean repeat order with the number of them. `mean_repeat_order` is over orders, `mean_of_customers` over
+    customers' means, `fitted_mean` the model's population mean.
     """
 
     customers: int
+    customers_twice: int
     correlation: float
     mean_repeat_order: float
     mean_of_customers: float
@@ -148,9 +150,11 @@ def spend_rows(history: SpendHistory, log_amount: np.ndarray, first_amount: np.n
     log_sum = math.fsum(log_amount[has]) - orders * math.log(unit)
     # Jensen: each customer's part is >= 0, and 0 only if all their orders are equal.
     spread = math.fsum(x * np.log(total / x)) - math.fsum(log_amount[has])
+    if x.max() == 1:
+        spread = math.fsum(np.log(total / unit) ** 2)  # nothing to see within customers, so at least between them
     if spread < _NO_SPREAD * orders:
         raise DiagnosticsError(
-            [("spend", "Gamma-Gamma needs amounts that vary, and no customer has two repeat orders that differ")]
+            [("spend", "Gamma-Gamma needs amounts that vary: each customer's repeat orders are all of the same amount")]
         )
     first = first_amount[first_amount > 0]
     if first.size < 2:
@@ -227,6 +231,7 @@ def spend_check(summary: CustomerSummary, params: Params) -> SpendCheck:
     first = summary.customers["first_amount"].to_numpy(np.float64)
     return SpendCheck(
         customers=int(has.sum()),
+        customers_twice=int((x > 1).sum()),
         correlation=float(np.corrcoef(x, means)[0, 1]) if varies else math.nan,
         mean_repeat_order=float(total.sum() / x.sum()),
         mean_of_customers=float(means.mean()),
@@ -241,6 +246,10 @@ def spend_warnings(check: SpendCheck) -> tuple[str, ...]:
     gap = check.fitted_mean / check.mean_repeat_order - 1
     actual = f"mean per repeat order {check.fitted_mean:,.2f} simulated, {check.mean_repeat_order:,.2f} actual"
     n = check.customers
+    if not check.customers_twice:
+        text.append(
+            "No customer has two repeat orders: how much one customer's orders vary is the prior's, not the log's"
+        )
     beyond_chance = n > 3 and check.correlation * math.sqrt(n - 3) > 2  # 2 standard errors at no correlation
     if check.correlation > _STRONG_CORRELATION and beyond_chance:
         text.append(

@@ -1,0 +1,52 @@
+"""CDNOW as the models see it, and its one posterior, fitted once whatever the number of test processes."""
+
+import fcntl
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from clvsim.data import DataConfig, read_transactions, summarize
+from clvsim.models.bg_nbd import BgNbd
+from clvsim.models.config import FitConfig
+from clvsim.models.fit import fit
+from clvsim.models.gamma_gamma import GammaGamma
+from clvsim.types import CustomerSummary, Posterior
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+
+
+@pytest.fixture(scope="session")
+def cdnow() -> CustomerSummary:
+    config = DataConfig(**yaml.safe_load((CONFIGS / "data" / "cdnow.yaml").read_text()))
+    return summarize(read_transactions(None, config))
+
+
+@pytest.fixture(scope="session")
+def histories(cdnow: CustomerSummary) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """x, t_x, T of all customers, in weeks."""
+    frame = cdnow.customers
+    return tuple(frame[c].to_numpy(float) / u for c, u in (("frequency", 1), ("recency_days", 7), ("T_days", 7)))
+
+
+@pytest.fixture(scope="session")
+def shared_folder(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """A folder that all test processes of this session see."""
+    base = tmp_path_factory.getbasetemp()
+    return base if worker_id == "master" else base.parent
+
+
+@pytest.fixture(scope="session")
+def posterior_cache(shared_folder: Path) -> Path:
+    folder = shared_folder / "posterior-cache"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def posterior(cdnow: CustomerSummary, posterior_cache: Path) -> Posterior:
+    """The posterior of the shipped configuration on CDNOW."""
+    with (posterior_cache / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return fit(cdnow, BgNbd(), GammaGamma(), FitConfig(), cache_dir=posterior_cache)

@@ -1,0 +1,319 @@
+"""Gate, cache and configuration of a fit. Draws are made up here; the real sampler runs once, in `posterior`."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from pydantic import ValidationError
+
+from clvsim.errors import ConfigError, DiagnosticsError
+from clvsim.models import RETENTION, SPEND, cache
+from clvsim.models import fit as fit_module
+from clvsim.models.bg_nbd import BgNbd
+from clvsim.models.cache import cache_folder, read_posterior, write_posterior
+from clvsim.models.config import FitConfig
+from clvsim.models.fit import fit
+from clvsim.models.gamma_gamma import GammaGamma
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+
+
+class FakeSampler:
+    """Lognormal draws, `shift` apart between chains, in place of PyMC's; records the settings it was called with."""
+
+    def __init__(self):
+        self.shift, self.divergences = 0.0, 0
+        self.calls: list[FitConfig] = []
+
+    def __call__(self, model, config):
+        self.calls.append(config)
+        rng = np.random.default_rng(config.seed)
+        chain = np.repeat(np.arange(config.chains), config.draws // config.chains)
+        names = [v.name for v in model.free_RVs]
+        values = {n: 0.5 * np.exp(0.1 * rng.standard_normal(config.draws) + self.shift * chain) for n in names}
+        return {n: v / (1 + v) if n == "dropout_mean" else v for n, v in values.items()}, self.divergences
+
+
+@pytest.fixture
+def draws(monkeypatch):
+    fake = FakeSampler()
+    monkeypatch.setattr(fit_module, "sample", fake)
+    return fake
+
+
+@pytest.fixture
+def run(cdnow, tmp_path, draws):
+    """`fit` into a cache of its own; keyword arguments replace parts. Returns the posterior and the notes."""
+
+    def go(summary=cdnow, retention=None, spend=None, folder=tmp_path / "cache", **settings):
+        notes = []
+        config = FitConfig(**settings)
+        found = fit(summary, retention or BgNbd(), spend or GammaGamma(), config, cache_dir=folder, log=notes.append)
+        return found, notes
+
+    return go
+
+
+def test_cache_returns_the_same_posterior(run, draws, tmp_path):
+    fresh, _ = run()
+    hit, notes = run()
+    assert (fresh.from_cache, hit.from_cache) == (False, True)
+    assert len(draws.calls) == 2  # two models, once
+    assert notes == []
+    assert replace(hit, retention={}, spend={}, from_cache=False) == replace(fresh, retention={}, spend={})
+    for group in ("retention", "spend"):
+        a, b = getattr(fresh, group), getattr(hit, group)
+        assert list(a) == list(b)
+        for name in a:
+            np.testing.assert_array_equal(a[name], b[name])
+    assert [p.suffix for p in (tmp_path / "cache").iterdir()] == [".nc"]
+
+
+def test_cache_ignores_what_a_posterior_does_not_follow_from(run, draws, cdnow):
+    run()
+    frame = cdnow.customers.sample(frac=1, random_state=1)
+    frame = frame.assign(segment="gold", customer_id="x", holdout_frequency=0)
+    assert run(summary=replace(cdnow, customers=frame, data_hash="other"))[0].from_cache
+    assert run(allow_poor=True)[0].from_cache
+    assert run(method="nuts")[0].from_cache
+
+
+def changed(summary, column, row=0):
+    frame = summary.customers.copy()
+    frame.loc[row, column] += 1
+    return replace(summary, customers=frame)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda s: {"summary": changed(s, "recency_days")},
+        lambda s: {"summary": changed(s, "T_days", 5)},
+        lambda s: {"summary": changed(s, "repeat_amount")},
+        lambda s: {"summary": changed(s, "first_amount")},
+        lambda s: {"summary": replace(s, time_unit="day")},
+        lambda s: {"retention": BgNbd(r={"median": 1.1, "sd_log": 1.5})},
+        lambda s: {"spend": GammaGamma(p={"median": 2.1, "sd_log": 1.5})},
+        lambda s: {"seed": 2},
+        lambda s: {"draws": 4400},
+        lambda s: {"tune": 1001},
+        lambda s: {"chains": 2},
+    ],
+)
+def test_cache_key_changes_with(run, cdnow, change):
+    run()
+    assert not run(**change(cdnow))[0].from_cache
+
+
+def test_cache_key_changes_with_source_and_versions(monkeypatch, run):
+    run()
+    with monkeypatch.context() as patch:
+        patch.setattr(cache, "version", lambda name: "0")
+        assert not run()[0].from_cache
+    with monkeypatch.context() as patch:
+        patch.setattr(cache.inspect, "getsource", lambda module: "edited")
+        assert not run()[0].from_cache
+    assert run()[0].from_cache
+
+
+@pytest.mark.parametrize("damage", [b"", b"not a posterior", None])
+def test_unreadable_cache_is_fitted_again(run, tmp_path, damage):
+    run()
+    (entry,) = (tmp_path / "cache").iterdir()
+    entry.write_bytes(entry.read_bytes()[:5000] if damage is None else damage)
+    found, notes = run()
+    assert not found.from_cache
+    assert "unreadable" in notes[0]
+    assert "\n" not in notes[0]
+    assert run()[0].from_cache  # replaced
+
+
+def test_cached_nan_is_not_used(run, tmp_path):
+    fresh, _ = run()
+    (entry,) = (tmp_path / "cache").iterdir()
+    write_posterior(replace(fresh, spend={**fresh.spend, "p": np.full(4000, np.nan)}), entry)
+    found, notes = run()
+    assert not found.from_cache
+    assert "not finite" in notes[0]
+
+
+def test_unwritable_cache_is_done_without(run, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    found, notes = run(folder=tmp_path / "file" / "cache")
+    assert found.draws == 4000
+    assert "not cached" in notes[-1]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["file"]
+
+
+def test_cache_can_be_switched_off(run, tmp_path):
+    run(cache=False)
+    assert not (tmp_path / "cache").exists()
+
+
+def test_cache_folder_follows_the_environment(monkeypatch, tmp_path):
+    monkeypatch.setenv("CLVSIM_CACHE", str(tmp_path))
+    assert cache_folder() == tmp_path / "posteriors"
+    assert cache_folder(tmp_path / "own") == tmp_path / "own"
+    monkeypatch.delenv("CLVSIM_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    assert cache_folder() == tmp_path / "xdg" / "clvsim" / "posteriors"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert cache_folder() == tmp_path / "home" / ".cache" / "clvsim" / "posteriors"
+
+
+def test_a_hit_imports_no_sampler(posterior, posterior_cache, cdnow):
+    """In a process of its own, on the summary of the bundled log."""
+    code = f"""
+import sys, yaml
+from clvsim.data import DataConfig, read_transactions, summarize
+from clvsim.models import RETENTION, SPEND
+from clvsim.models.config import FitConfig
+from clvsim.models.fit import fit
+config = DataConfig(**yaml.safe_load(open({str(CONFIGS / "data" / "cdnow.yaml")!r})))
+found = fit(summarize(read_transactions(None, config)), RETENTION["bg_nbd"](), SPEND["gamma_gamma"](), FitConfig(),
+            cache_dir={str(posterior_cache)!r})
+heavy = [m for m in ("pymc", "pytensor", "nutpie", "arviz", "arviz_stats") if m in sys.modules]
+print(found.from_cache, heavy, float(found.retention["r"].sum()).hex())
+"""
+    env = {k: v for k, v in os.environ.items() if not k.startswith("COV")}
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env, timeout=120)
+    assert result.stderr == ""
+    assert result.stdout.split("\n")[0] == f"True [] {float(posterior.retention['r'].sum()).hex()}"
+
+
+def test_the_real_sampler_passes_the_gate(posterior):
+    assert all(d.ok for d in posterior.diagnostics)
+    assert {d.model for d in posterior.diagnostics} == {"bg_nbd", "gamma_gamma"}
+    assert (posterior.draws, posterior.method, posterior.time_unit) == (4000, "nuts", "week")
+
+
+def test_chains_that_disagree_stop_the_run(run, draws, tmp_path):
+    draws.shift, draws.divergences = 0.2, 3
+    with pytest.raises(DiagnosticsError) as stopped:
+        run()
+    lines = [f"{where}: {what}" for where, what in stopped.value.problems]
+    assert stopped.value.code == 3
+    assert all("fit.allow_poor=true" in line for line in lines)
+    for figure in ("bg_nbd: R-hat (", "gamma_gamma: bulk ESS (", "bg_nbd: divergences is 3, must be 0"):
+        assert any(figure in line for line in lines), figure
+    assert not list((tmp_path / "cache").glob("*"))
+
+
+def test_few_draws_stop_the_run(run):
+    with pytest.raises(DiagnosticsError, match="tail ESS"):
+        run(draws=200)
+
+
+def test_allow_poor_goes_on_with_a_warning_and_is_not_believed_later(run, draws):
+    draws.shift = 0.2
+    found, _ = run(allow_poor=True)
+    poor = [w for w in found.warnings if w.startswith("Poor fit")]
+    assert len(poor) == sum(not d.ok for d in found.diagnostics) > 0
+    again, _ = run(allow_poor=True)
+    assert again.from_cache
+    assert again.warnings == found.warnings
+    with pytest.raises(DiagnosticsError, match="R-hat"):
+        run()
+
+
+def test_constant_chains_do_not_pass():
+    """R-hat of a constant is nan, which is not below a limit."""
+    found = fit_module.diagnose("m", {"a": np.ones(4000)}, 0, 4)
+    assert not found[0].ok
+
+
+def test_draws_are_permuted_once_for_both_models(run, cdnow, draws):
+    """Draw i of every parameter comes from the same transition, and the first quarter from all chains."""
+    draws.shift = 1.0
+    found, _ = run(allow_poor=True)
+    r = np.log(found.retention["r"] / 0.5)
+    chain = np.rint(r)
+    a, b = found.retention["a"], found.retention["b"]
+    np.testing.assert_array_equal(chain, np.rint(np.log((a + b) / 0.5)))
+    np.testing.assert_array_equal(chain, np.rint(np.log(found.spend["p"] / 0.5)))
+    counts = np.bincount(chain[:1000].astype(int), minlength=4)
+    assert (abs(counts - 250) < 5 * np.sqrt(1000 * 0.25 * 0.75 * 0.75)).all()  # hypergeometric
+
+
+def test_time_unit_scales_alpha_only(run, cdnow):
+    weeks, _ = run()
+    days, _ = run(summary=replace(cdnow, time_unit="day"))
+    np.testing.assert_allclose(days.retention["alpha"], 7 * weeks.retention["alpha"], rtol=1e-14)
+    for name in ("r", "a", "b"):
+        np.testing.assert_array_equal(days.retention[name], weeks.retention[name])
+
+
+def test_nothing_to_learn_from_is_said_for_both_models_at_once(run, cdnow, draws):
+    frame = cdnow.customers.assign(
+        frequency=0, recency_days=0.0, repeat_positive=0, repeat_amount=0.0, repeat_log_amount=0.0
+    )
+    with pytest.raises(DiagnosticsError) as stopped:
+        run(summary=replace(cdnow, customers=frame))
+    assert [where for where, _ in stopped.value.problems] == ["retention", "spend"]
+    assert draws.calls == []
+
+
+def test_posterior_file_is_what_others_can_read(posterior, tmp_path):
+    import xarray as xr
+
+    path = tmp_path / "posterior.nc"
+    write_posterior(posterior, path)
+    with xr.open_datatree(path, engine="h5netcdf") as tree:
+        assert set(tree["retention"].data_vars) == {"r", "alpha", "a", "b"}
+        assert set(tree["spend"].data_vars) == {"p", "q", "gamma", "first_order_factor"}
+        assert tree["retention"].sizes == {"draw": 4000}
+        assert len(json.loads(tree.attrs["diagnostics"])) == 8
+    back = read_posterior(path)
+    assert back.warnings == posterior.warnings
+    assert back.diagnostics == posterior.diagnostics
+
+
+def test_a_foreign_file_is_refused_by_name(tmp_path):
+    path = tmp_path / "posterior.nc"
+    path.write_bytes(b"x")
+    with pytest.raises(ConfigError, match=r"posterior\.nc: cannot be read as a posterior"):
+        read_posterior(path)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"method": "laplace"}, "'nuts' or 'auto'"),
+        ({"draws": 0}, "greater than or equal to 1"),
+        ({"draws": 1001}, "multiple of chains"),
+        ({"chains": 1}, "greater than or equal to 2"),
+        ({"seed": -1}, "greater than or equal to 0"),
+        ({"drows": 5}, "Extra inputs"),
+    ],
+)
+def test_fit_settings_are_checked(values, message):
+    with pytest.raises(ValidationError, match=message):
+        FitConfig(**values)
+
+
+@pytest.mark.parametrize(
+    ("file", "section"),
+    [
+        ("fit/default", FitConfig),
+        *((f"retention/{k}", v) for k, v in RETENTION.items()),
+        *((f"spend/{k}", v) for k, v in SPEND.items()),
+    ],
+)
+def test_shipped_files_say_the_defaults(file, section):
+    values = yaml.safe_load((CONFIGS / f"{file}.yaml").read_text())
+    assert section(**values) == section()
+    assert set(values) == set(section.model_fields)
+
+
+def test_priors_must_be_proper():
+    with pytest.raises(ValidationError, match="greater than 0"):
+        BgNbd(r={"median": 0, "sd_log": 1})
+    with pytest.raises(ValidationError, match="greater than 0"):
+        BgNbd(dropout_mean={"a": 0, "b": 1})
