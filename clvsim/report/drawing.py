@@ -7,6 +7,7 @@ import io
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
@@ -69,7 +70,8 @@ def svg(figure: Figure) -> str:
     """The figure as an SVG file. Same figure, same bytes."""
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
-    return buffer.getvalue()
+    # Comments repeat every label as text, which nobody sees and an escaping mistake could reach.
+    return re.sub(r"<!-- .*? -->\n?", "", buffer.getvalue(), flags=re.DOTALL)
 
 
 def inline(svg_file: str, prefix: str, alternative_text: str) -> str:
@@ -111,6 +113,7 @@ def wrap(text: str, width: float, size: float = SMALL, *, bold: bool = False) ->
     return "\n".join(lines)
 
 
+@lru_cache(maxsize=20_000)
 def text_width(text: str, size: float = SMALL, *, bold: bool = False) -> float:
     """Width in points of one line as it will be drawn."""
     font = FontProperties(family="DejaVu Sans", size=size, weight="bold" if bold else "normal")

@@ -8,7 +8,7 @@ import matplotlib.dates as mdates
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator, MultipleLocator
+from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import blended_transform_factory
 
 from clvsim.report import format as fmt
@@ -27,6 +27,7 @@ from clvsim.report.drawing import (
     inline,
     style,
     svg,
+    text_width,
     wrap,
 )
 from clvsim.types import PaybackCurve, RunResult, ScenarioView
@@ -74,8 +75,10 @@ def difference_figure(result: RunResult, width: float = WIDE) -> Figure:
     """Distribution of each lever's expected difference, its 90 % interval and mean, around a common zero line."""
     scenarios = difference_scenarios(result)
     table = view.rows(result, "expected")
-    left, right, bottom, top = 0.35, 0.35, 0.52, 0.05
+    left, right, top = 0.35, 0.35, 0.05
     inner = (width - 0.1) * POINTS
+    label = wrap(f"{_difference_label(result)}, {result.horizon_months} months", inner - 2 * left * POINTS)
+    bottom = 0.36 + len(label.splitlines()) * SMALL * _LINE / POINTS
     titles = [wrap(s.title + (" (example effect)" if s.illustrative else ""), inner, NORMAL) for s in scenarios]
     captions = [wrap(difference_caption(result, table[s.name, view.DECISION_METRIC]), inner) for s in scenarios]
     # Heights of each row in inches: title, caption, density, interval.
@@ -96,13 +99,13 @@ def difference_figure(result: RunResult, width: float = WIDE) -> Figure:
         line = len(title.splitlines()) * NORMAL * _LINE / POINTS
         _row_text(figure, axes, y, title, NORMAL, INK)
         _row_text(figure, axes, y + line, caption, SMALL, MUTED)
-        _difference_row(axes, result, scenario.name, y + head + hill, hill)
+        row = table[scenario.name, view.DECISION_METRIC]
+        _difference_row(axes, row, result.delta_draws[scenario.name], y + head + hill, hill)
         y += head + hill + foot
     axes.yaxis.set_visible(False)
     axes.spines["left"].set_visible(False)
-    axes.xaxis.set_major_locator(MaxNLocator(7 if width > 5 else 4, steps=[1, 2, 2.5, 5, 10]))
-    axes.xaxis.set_major_formatter(FuncFormatter(_money_ticks(result, axes)))
-    axes.set_xlabel(wrap(f"{_difference_label(result)}, {result.horizon_months} months", inner - 2 * left * POINTS))
+    axes.set_xticks(*money_ticks(*axes.get_xlim(), 7 if width > 5 else 4, result.currency))
+    axes.set_xlabel(label)
     return figure
 
 
@@ -121,9 +124,7 @@ def _row_text(figure: Figure, axes: Axes, y: float, text: str, size: float, colo
     )
 
 
-def _difference_row(axes: Axes, result: RunResult, name: str, base: float, hill: float) -> None:
-    draws = np.asarray(result.delta_draws[name], dtype=float)
-    row = view.rows(result, "expected")[name, view.DECISION_METRIC]
+def _difference_row(axes: Axes, row: view.Row, draws: np.ndarray, base: float, hill: float) -> None:
     grid = np.linspace(*axes.get_xlim(), 401)
     grid = np.sort(np.append(grid, [0.0]))
     height = density(draws, grid)
@@ -188,41 +189,55 @@ def payback_scenarios(result: RunResult) -> list[ScenarioView]:
 
 
 def payback_figure(result: RunResult, width: float = WIDE) -> Figure:
-    """One panel per scenario: cumulative cash by month of age against the acquisition cost, the baseline behind it."""
+    """One panel per scenario: cumulative cash by month of age against the acquisition cost, the baseline behind it.
+
+    Panels are placed by hand and share their limits: Matplotlib's own layout draws everything twice.
+    """
     scenarios = payback_scenarios(result)
     columns = min(len(scenarios), 3 if width > 5 else 1)
     lines = math.ceil(len(scenarios) / columns)
-    panel = width / columns
-    text_width = (panel - 0.75) * POINTS
-    titles = [f"{wrap(s.title, text_width)}\n{wrap(payback_phrase(result, s.name), text_width)}" for s in scenarios]
-    tallest = max(len(t.splitlines()) for t in titles) * SMALL * _LINE / POINTS
-    figure = Figure(figsize=(width, lines * (1.55 + tallest) + 0.45))
-    figure.set_layout_engine("constrained", wspace=0.07, hspace=0.04)
-    grid = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False)
-    base = result.payback.get(view.baseline(result).name)
-    for axes, scenario, title in zip(grid.flat, scenarios, titles, strict=False):
-        curve = result.payback[scenario.name]
-        if base is not None and scenario.name != view.baseline(result).name:
-            axes.plot(base.months, base.mean, color=FAINT, lw=1.6, gid="baseline")
-        axes.set_title(title, loc="left", fontsize=SMALL, color=INK, linespacing=_LINE * 0.9)
-        _payback_panel(axes, result, curve, text_width)
-    curves = [result.payback[s.name] for s in scenarios]
-    low = min(0.0, *(float(c.p05.min()) for c in curves))
-    grid.flat[0].set_ylim(low, 1.06 * max(max(float(c.p95.max()), c.cac_mean) for c in curves))
-    for axes in list(grid.flat)[len(scenarios) :]:
-        axes.set_visible(False)
-    for k, axes in enumerate(list(grid.flat)[: len(scenarios)]):
+    low, high = _payback_range([result.payback[s.name] for s in scenarios])
+    ticks, labels = money_ticks(low, high, 4, result.currency)
+    left = 0.34 + max(text_width(label) for label in labels) / POINTS
+    gap, right, bottom, top = 0.24, 0.12, 0.28, 0.05
+    panel = (width - left - right - gap * (columns - 1)) / columns
+    titles = [_payback_title(result, s, panel * POINTS) for s in scenarios]
+    heads = [max(len(t.splitlines()) for t in titles[k : k + columns]) for k in range(0, len(titles), columns)]
+    head_heights = [0.12 + n * SMALL * _LINE / POINTS for n in heads]
+    body = 1.25
+    height = sum(head_heights) + lines * (body + 0.22) + bottom + top
+    figure = Figure(figsize=(width, height))
+    for k, (scenario, title) in enumerate(zip(scenarios, titles, strict=True)):
+        line, column = divmod(k, columns)
+        y = height - top - sum(head_heights[: line + 1]) - body - line * (body + 0.22)
+        x = left + column * (panel + gap)
+        axes = figure.add_axes((x / width, y / height, panel / width, body / height))
+        axes.set_ylim(low, high)
+        axes.set_yticks(ticks, labels if column == 0 else [])
+        _payback_panel(axes, result, scenario.name, panel * POINTS)
         axes.tick_params(labelbottom=k + columns >= len(scenarios), length=3)
-    figure.supxlabel("Months since the first order", fontsize=SMALL, color=MUTED)
-    figure.supylabel(
-        wrap(_cash_label(result), (lines * 1.5) * POINTS),
-        fontsize=SMALL,
-        color=MUTED,
-    )
+        axes.set_title(title, loc="left", fontsize=SMALL, color=INK, linespacing=_LINE * 0.9)
+    middle = (left + (width - left - right) / 2) / width
+    figure.text(middle, 0.06 / height, "Months since the first order", ha="center", va="bottom", color=MUTED)
+    vertical = wrap(_cash_label(result), (height - bottom) * POINTS)
+    y = (height + bottom) / 2 / height
+    figure.text(0.03 / width, y, vertical, rotation=90, ha="left", va="center", color=MUTED)
     return figure
 
 
-def _payback_panel(axes: Axes, result: RunResult, curve: PaybackCurve, text_width: float) -> None:
+def _payback_title(result: RunResult, scenario: ScenarioView, width: float) -> str:
+    return f"{wrap(scenario.title, width)}\n{wrap(payback_phrase(result, scenario.name), width)}"
+
+
+def _payback_range(curves: list[PaybackCurve]) -> tuple[float, float]:
+    low = min(0.0, *(float(c.p05.min()) for c in curves))
+    return low, 1.06 * max(max(float(c.p95.max()), c.cac_mean) for c in curves)
+
+
+def _payback_panel(axes: Axes, result: RunResult, name: str, width: float) -> None:
+    curve, base = result.payback[name], result.payback.get(view.baseline(result).name)
+    if base is not None and name != view.baseline(result).name:
+        axes.plot(base.months, base.mean, color=FAINT, lw=1.6, gid="baseline")
     axes.fill_between(curve.months, curve.p05, curve.p95, color=GAIN, alpha=0.2, lw=0)
     axes.plot(curve.months, curve.mean, color=GAIN, lw=1.8, gid="mean")
     axes.axhline(curve.cac_mean, color=LOSS, lw=1.1, ls=(0, (4, 2)), gid="cac")
@@ -231,7 +246,7 @@ def _payback_panel(axes: Axes, result: RunResult, curve: PaybackCurve, text_widt
     above = curve.mean[-1] < curve.cac_mean
     cost = fmt.money(curve.cac_mean, max(-2, fmt.last_place([curve.cac_mean], digits=4)), result.currency)
     axes.annotate(
-        wrap(f"acquisition cost {cost}", text_width),
+        wrap(f"acquisition cost {cost}", width),
         (1, curve.cac_mean),
         xycoords=axes.get_yaxis_transform(),
         xytext=(0, 3 if above else -3),
@@ -243,9 +258,8 @@ def _payback_panel(axes: Axes, result: RunResult, curve: PaybackCurve, text_widt
     )
     last = float(curve.months[-1])
     axes.set_xlim(0, last)
-    axes.xaxis.set_major_locator(MultipleLocator(next((step for step in (1, 3, 6, 12, 24) if last / step <= 4), 60)))
-    axes.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
-    axes.yaxis.set_major_formatter(FuncFormatter(_money_ticks(result, axes, vertical=True)))
+    step = next((step for step in (1, 3, 6, 12, 24) if last / step <= 4), 60)
+    axes.set_xticks(np.arange(0, last + 0.5, step))
 
 
 def payback_phrase(result: RunResult, name: str) -> str:
@@ -285,7 +299,8 @@ def tracking_figure(result: RunResult, width: float = WIDE) -> Figure:
     if tracking.holdout_from is not None:
         _mark_holdout(axes, tracking.holdout_from)
     axes.set_ylabel("Repeat orders per week")
-    axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
+    high = axes.get_ylim()[1]
+    axes.set_yticks([t for t in MaxNLocator(5, integer=True).tick_values(0, high) if 0 <= t <= high])
     locator = mdates.AutoDateLocator(minticks=3, maxticks=8 if width > 5 else 5)
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(mdates.ConciseDateFormatter(locator))
@@ -325,16 +340,13 @@ def tracking_alternative_text(result: RunResult) -> str:
     return text + (" A dashed line marks where the held-back weeks begin." if tracking.holdout_from is not None else "")
 
 
-def _money_ticks(result: RunResult, axes: Axes, *, vertical: bool = False) -> Callable[[float, int], str]:
-    """Tick labels as short money with the digits that the tick distance needs."""
-
-    def label(value: float, _: int) -> str:
-        ticks = axes.get_yticks() if vertical else axes.get_xticks()
-        step = float(np.diff(ticks).min()) if len(ticks) > 1 else 1.0
-        place = math.floor(math.log10(step) + 1e-9)
-        if abs(step / 10.0**place - round(step / 10.0**place)) > 1e-6:
-            place -= 1  # a step of 2,500 needs its hundreds
-        scale = float(np.abs(ticks).max())
-        return clean(fmt.compact(value, place, result.currency, scale=scale))
-
-    return label
+def money_ticks(low: float, high: float, count: int, currency: str) -> tuple[list[float], list[str]]:
+    """About `count` round positions in [low, high] and their labels, with the digits that their distance needs."""
+    locator = MaxNLocator(count, steps=[1, 2, 2.5, 5, 10])
+    ticks = [float(t) for t in locator.tick_values(low, high) if low <= t <= high]
+    step = ticks[1] - ticks[0] if len(ticks) > 1 else max(abs(low), abs(high), 1.0)
+    place = math.floor(math.log10(step) + 1e-9)
+    if abs(step / 10.0**place - round(step / 10.0**place)) > 1e-6:
+        place -= 1  # a step of 2,500 needs its hundreds
+    scale = max((abs(t) for t in ticks), default=0.0)
+    return ticks, [clean(fmt.compact(t, place, currency, scale=scale)) for t in ticks]

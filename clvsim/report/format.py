@@ -58,8 +58,10 @@ def compact(value: float, place: int, currency: str = "", *, scale: float | None
     largest = abs(value) if scale is None else abs(scale)
     unit, suffix = next(((u, s) for u, s in _SCALES if largest >= u and largest >= 1e4), (1.0, ""))
     rounded = round(value, -place) / unit
+    if not rounded:
+        return money(0.0, 0, currency)
     digits = f"{abs(rounded):,.{max(0, round(math.log10(unit)) - place)}f}"
-    return _with_currency(_sign(rounded, signed) + digits + (suffix if rounded else ""), currency)
+    return _with_currency(_sign(rounded, signed) + digits + suffix, currency)
 
 
 def percent(value: float, place: int = -2, *, signed: bool = False) -> str:
@@ -75,7 +77,7 @@ def frequency(probability: float, mcse: float = math.nan) -> str:
         return "fewer than 1 of 100"
     if probability > 0.995:
         return "more than 99 of 100"
-    place = _share_place(mcse)
+    place = _share_place(probability, mcse)
     shown = round(probability, -place) * 100
     return ("about " if place > -2 else "") + f"{shown:.0f} of 100"
 
@@ -86,11 +88,12 @@ def share(probability: float, mcse: float = math.nan) -> str:
         return f"<{NBSP}1{NBSP}%"
     if probability > 0.995:
         return f">{NBSP}99{NBSP}%"
-    return percent(probability, _share_place(mcse))
+    return percent(probability, _share_place(probability, mcse))
 
 
-def _share_place(mcse: float) -> int:
-    return max(-2, last_place([1.0], mcse))
+def _share_place(probability: float, mcse: float) -> int:
+    place = max(-2, last_place([1.0], mcse))
+    return -2 if round(probability, -place) in (0.0, 1.0) else place  # tens must not round to certainty either
 
 
 def _sign(value: float, signed: bool) -> str:

@@ -205,8 +205,19 @@ def _payback_note(result: RunResult) -> str:
     return (
         f"Expected cumulative {money} per acquired customer by month of age, lost customers counted as zero, "
         f"discounted to the first order; acquisition cost is not deducted. Grey: the baseline. "
-        + view.layer_note("expected", "parameter assumption").replace("interval", "band")
+        + _payback_layers(result)
     )
+
+
+def _payback_layers(result: RunResult) -> str:
+    """What the bands hold, as the comparison states it for payback (or for a newcomer's value)."""
+    for basis in ("expected", "realised"):
+        table = view.rows(result, basis)
+        for metric in ("payback_months", "p_payback_12_months", "pav_per_newcomer"):
+            row = table.get((view.baseline(result).name, metric))
+            if row is not None:
+                return view.layer_note(basis, row.layers).replace("interval", "band")
+    return view.layer_note("expected", result.layers).replace("interval", "band")
 
 
 def _assumption(result: RunResult, assumption: Assumption) -> AssumptionLine:
