@@ -20,9 +20,12 @@ LOGS = {
 }
 
 
-@pytest.mark.parametrize("stage", ["check", "run"])
-@pytest.mark.parametrize(("content", "code", "text"), LOGS.values(), ids=LOGS)
-def test_a_log_that_cannot_be_used(clvsim, here, stage, content, code, text):
+CASES = [*(("check", name) for name in LOGS), ("run", "unparsable date"), ("fit", "no repeat buyers")]
+
+
+@pytest.mark.parametrize(("stage", "log"), CASES, ids=[f"{stage} {log}" for stage, log in CASES])
+def test_a_log_that_cannot_be_used(clvsim, here, stage, log):
+    content, code, text = LOGS[log]
     (here / "orders.csv").write_text(content)
     before = tree(here)
     done = clvsim(stage, "orders.csv")

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -24,7 +24,7 @@ def run(clvsim) -> Callable[..., subprocess.CompletedProcess[str]]:
 
 
 @contextmanager
-def started(here: Path, *words: str) -> Iterator[subprocess.Popen[str]]:
+def started(here: Path, *words: str) -> Generator[subprocess.Popen[str]]:
     """A run in the background, once it has begun to write."""
     before = writing(here)
     process = subprocess.Popen(

@@ -37,5 +37,5 @@ def check(config, ctx):
 
 
 pipeline = ModuleType("clvsim.pipeline")
-pipeline.run, pipeline.fit, pipeline.check = run, run, check  # ty: ignore[unresolved-attribute]
+vars(pipeline).update(run=run, fit=run, check=check)
 sys.modules["clvsim.pipeline"] = pipeline
