@@ -14,9 +14,9 @@ from clvsim.types import DAYS_PER_MONTH, DAYS_PER_WEEK
 
 
 class Group(NamedTuple):
-    """A ledger group: existing customers of one segment and channel, or newcomers of one acquisition channel."""
+    """A ledger group: existing customers of one segment and channel, newcomers of one channel, or the company itself."""
 
-    origin: Literal["existing", "new"]
+    origin: Literal["existing", "new", "company"]
     segment: str = ""
     channel: str = ""
 

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 import numpy as np
+from pydantic import model_validator
 
 from clvsim.effects import Effect
-from clvsim.interventions.base import CostEntry, Intervention, Mechanism, Uncertain
+from clvsim.interventions.base import CostEntry, Intervention, Mechanism, Uncertain, When
 
 WORDS = {"once": "once", "month": "a month", "order": "per order", "customer": "per customer", "revenue": "of revenue"}
 
@@ -14,14 +15,20 @@ WORDS = {"once": "once", "month": "a month", "order": "per order", "customer": "
 class CostIntervention(Intervention):
     """`once` and `month` are fixed costs, dated by `when` (a month starts at its first day) and independent of customers.
 
-    `order`, `customer` and `revenue` (a share) follow the customers reached; `customer` is paid at the start of the
-    simulation for existing ones and on the first order of new ones.
+    `order`, `customer` and `revenue` (a share) follow the customers reached, over the whole plan; `customer` is paid
+    today for existing ones and on the first order of new ones.
     """
 
     kind: Literal["cost"]
     amount: Effect
     per: Literal["once", "month", "order", "customer", "revenue"]
     UNCERTAIN: ClassVar[Mapping[str, Uncertain]] = {"amount": Uncertain("amount", "Cost", "money")}
+
+    @model_validator(mode="after")
+    def dated(self) -> "CostIntervention":
+        if self.per not in ("once", "month") and self.when != When():
+            raise ValueError(f"a cost per {self.per} runs over the whole plan; `when` needs per: once or month")
+        return self
 
     def uncertain(self) -> dict[str, tuple[Effect, Uncertain]]:
         share = Uncertain("probability", "Cost, share of revenue")

@@ -19,10 +19,12 @@ from clvsim.kernels.structs import (
     BASE_LINES,
     COHORT_ACTIVE,
     COHORT_CONTRIBUTION,
+    COHORT_LINES,
     COHORT_REVENUE,
     CONTACTS,
     COUNT_UNIT,
     GOODS,
+    KEPT_AMOUNTS,
     NEWCOMERS,
     OFFER_LINES,
     OFFERS,
@@ -55,6 +57,7 @@ from clvsim.kernels.structs import (
 )
 
 WEEK = 7.0
+PER_WEEK = 1.0 / 7.0
 
 
 @inline
@@ -64,31 +67,36 @@ def units(amount, unit):
 
 
 @inline
-def post(ledger, w, g, line, period, amount, discount, unit):
-    ledger[w, g, line, 0, period] += units(amount, unit)
-    ledger[w, g, line, 1, period] += units(amount * discount, unit)
+def post(ledger, row, line, periods, period, amount, discount, unit):
+    """Add to a flat ledger whose `row` (world, group and half) starts at that index."""
+    at = row + 2 * line * periods + period
+    ledger[at] += units(amount, unit)
+    ledger[at + periods] += units(amount * discount, unit)
 
 
 @inline
 def excess_at(t, excess, multiplier, w, tab, last):
     """∫₀ᵗ (multiplier - 1), days."""
-    k = min(int(t / WEEK), last)
+    k = min(int(t * PER_WEEK), last)
     return excess[w, tab, k] + (t - WEEK * k) * (multiplier[w, tab, k] - 1.0)
 
 
 @inline
 def cumulative_at(t, table, w, tab, last):
     """Piecewise linear between the starts of weeks."""
-    k = min(int(t / WEEK), last)
+    k = min(int(t * PER_WEEK), last)
     return table[w, tab, k] + (t - WEEK * k) / WEEK * (table[w, tab, k + 1] - table[w, tab, k])
 
 
 @inline
-def day_at(s, excess, multiplier, w, tab, last):
-    """Day t on which t + excess(t) = s; exactly s while the multiplier has been 1. inf beyond the table."""
+def day_at(s, guess, excess, multiplier, w, tab, last):
+    """Day t on which t + excess(t) = s; exactly s while the multiplier has been 1. inf beyond the table.
+
+    `guess` is a day near it, to start the search of the week from.
+    """
     out = np.inf
     if s < WEEK * (last + 1) + excess[w, tab, last + 1]:
-        k = min(int(s / WEEK), last)
+        k = last if guess >= WEEK * last else int(guess * PER_WEEK)
         while k > 0 and WEEK * k + excess[w, tab, k] > s:
             k -= 1
         while k < last and WEEK * (k + 1) + excess[w, tab, k + 1] <= s:
@@ -113,7 +121,7 @@ def death_between(t0, t1, need, mu, excess, multiplier, budget, w, tab, last):
     """Day in (t0, t1] on which the hazard accrued since t0 reaches `need`; it is linear inside a week."""
     t = t0
     while True:
-        end = min(t1, WEEK * (int(t / WEEK) + 1))
+        end = min(t1, WEEK * (int(t * PER_WEEK) + 1))
         h = hazard_between(t, end, mu, excess, multiplier, budget, w, tab, last)
         if h >= need or end >= t1:
             return t + (end - t) * min(1.0, need / h)
@@ -127,7 +135,7 @@ def opt_out_day(start, end, threshold, table, w, tab, last):
     target = cumulative_at(start, table, w, tab, last) + threshold
     if cumulative_at(end, table, w, tab, last) < target:
         return np.inf
-    k = min(int(start / WEEK), last)
+    k = min(int(start * PER_WEEK), last)
     while k < last and table[w, tab, k + 1] < target:
         k += 1
     step = table[w, tab, k + 1] - table[w, tab, k]
@@ -135,9 +143,9 @@ def opt_out_day(start, end, threshold, table, w, tab, last):
 
 
 @inline
-def next_month_week(k, month_end, week_out):
-    """First week that starts at or after the end of a month, within [k, week_out]."""
-    return max(k, min(week_out, int(math.ceil(month_end / WEEK))))
+def age_week(month, week_in, per_day):
+    """First week in which somebody who joined in week `week_in` has the given age; ages are counted from that week."""
+    return week_in + int(math.ceil(month / per_day * PER_WEEK))
 
 
 @inline
@@ -177,7 +185,7 @@ def _simulate(
     p_alive, rate_shape, rate_rate = laws.p_alive, laws.rate_shape, laws.rate_rate
     mu_shape, mu_rate, drop_a, drop_b = laws.mu_shape, laws.mu_rate, laws.drop_a, laws.drop_b
     order_shape, nu_shape, nu_rate, first_factor = laws.order_shape, laws.nu_shape, laws.nu_rate, laws.first_factor
-    t_rate, t_mu, t_eta, t_nu = traits.rate, traits.mu, traits.eta, traits.nu
+    t_rate, t_mu, t_eta, t_nu, t_amount = traits.rate, traits.mu, traits.eta, traits.nu, traits.amount
     count, weight, cac = arrivals.count, arrivals.weight, arrivals.cac
     table_first, table_shift = tables.first, tables.per_arrival_week
     m_rate, x_rate, m_hazard, x_hazard = tables.rate, tables.rate_excess, tables.hazard, tables.hazard_excess
@@ -193,15 +201,20 @@ def _simulate(
     o_cannibal, o_patience, o_hazard = offers.cannibalised, offers.patience, offers.decline_hazard
     o_decline, o_accept = offers.decline_rate, offers.accept_rate
     c_exposed, c_count, c_discounted = contacts.exposed, contacts.count, contacts.discounted
-    c_cost, c_cost_discounted = contacts.cost, contacts.cost_discounted
+    c_cost = contacts.cost_discounted
     length, stop, delta = clock.length_days[0], clock.stop_days[0], clock.discount_per_day[0]
     per_day, cost_per_order, unit = 1.0 / clock.period_days[0], clock.cost_per_order[0], clock.money_unit[0]
     by_order = clock.attrition_by_order[0] > 0.0
     flags = clock.flags[0]
     newcomers, tabled = (flags & NEWCOMERS) != 0, (flags & TABLES) != 0
     offering, contacting = (flags & OFFERS) != 0, (flags & CONTACTS) != 0
-    calendar, age, by_cohort = out.calendar, out.age, out.cohort
-    exposure, value, order_count = out.exposure, out.value, out.orders
+    periods, ages = out.calendar.shape[4], out.age.shape[4]
+    calendar_row = 2 * out.calendar.shape[2] * periods
+    age_row = 2 * out.age.shape[2] * ages
+    rows_per_world = out.calendar.shape[1]
+    cohorts = out.cohort.shape[1]
+    calendar, age, by_cohort = out.calendar.reshape(-1), out.age.reshape(-1), out.cohort.reshape(-1)
+    exposure, age_exit, value, order_count = out.exposure, out.age_exit, out.value, out.orders
     rows, used = trace.rows, trace.used
     tracing = rows.shape[0] > 0
     n_offers, n_programmes = o_key.shape[0], c_count.shape[0]
@@ -209,8 +222,8 @@ def _simulate(
     contact_line = BASE_LINES + OFFER_LINES * n_offers
     last = m_rate.shape[2] - 1
     states = m_rate.shape[1] // 2
-    last_period = calendar.shape[4] - 1
-    last_age = age.shape[4] - 1
+    last_period = periods - 1
+    last_age = ages - 1
     count_unit = COUNT_UNIT
 
     for w in range(world_key.shape[0]):
@@ -228,8 +241,11 @@ def _simulate(
                 threshold = cac[w, cell[c]]
             base = mix(key[c] ^ world_key[w])
             g = group[c]
-            half = 2 * g + np.int64(key[c] >> np.uint64(63))
-            q = cohort[c]
+            bit = np.int64(key[c] >> np.uint64(63))
+            half = 2 * g + bit
+            cal = (w * rows_per_world + half) * calendar_row
+            own_row = (w * rows_per_world + half) * age_row
+            coh = (w * cohorts + cohort[c]) * COHORT_LINES * periods
             j = column[c]
             t = born[c]
             if spread[c] > 0.0:
@@ -240,31 +256,24 @@ def _simulate(
             money_unit = unit * people_weight
             head_unit = count_unit * people_weight
             first_period = int(start * per_day)
-            tab = table_first[g] + table_shift[g] * int(start / WEEK)
+            tab = table_first[g] + table_shift[g] * int(start * PER_WEEK)
             if newcomers:
-                post(calendar, w, half, ACQUIRED, first_period, 1.0, start_discount, head_unit)
-                post(age, w, half, ACQUIRED, 0, 1.0, 1.0, head_unit)
+                post(calendar, cal, ACQUIRED, periods, first_period, 1.0, start_discount, head_unit)
+                post(age, own_row, ACQUIRED, ages, 0, 1.0, 1.0, head_unit)
 
             leaves = np.inf  # day of opting out
             if contacting and c_exposed[g]:
                 leaves = opt_out_day(start, end, exponential(base, rng.OPT_OUT, 0), opting, w, tab, last)
-                week_in = int(start / WEEK)
+                week_in = int(start * PER_WEEK)
                 week_out = min(int(math.ceil(min(leaves, end) / WEEK)), last + 1)
                 heads = units(1.0, head_unit)
-                exposure[w, half, week_in] += heads
-                exposure[w, half, week_out] -= heads
+                exposure[w, 2 * cohort[c] + bit, week_in] += heads
+                exposure[w, 2 * cohort[c] + bit, week_out] -= heads
                 if keep_out:
-                    value[w, c] = c_cost_discounted[g, week_in] - c_cost_discounted[g, week_out]
-                k0 = week_in
-                month = first_period
-                while k0 < week_out:
-                    k1 = next_month_week(k0, (month + 1) / per_day, week_out)
-                    by_cohort[w, q, COHORT_CONTRIBUTION, month] -= units(c_cost[g, k1] - c_cost[g, k0], money_unit)
-                    k0 = k1
-                    month = min(month + 1, last_period)
+                    value[w, c] = c_cost[g, week_in] - c_cost[g, week_out]
                 if leaves < np.inf:
                     post(
-                        calendar, w, half, OPTED_OUT, min(int(leaves * per_day), last_period), 1.0,
+                        calendar, cal, OPTED_OUT, periods, min(int(leaves * per_day), last_period), 1.0,
                         math.exp(-delta * leaves), head_unit,
                     )  # fmt: skip
                     if tracing:
@@ -272,28 +281,26 @@ def _simulate(
                 if newcomers:
                     if leaves < np.inf:
                         post(
-                            age, w, half, OPTED_OUT, min(int((leaves - start) * per_day), last_age), 1.0,
+                            age, own_row, OPTED_OUT, ages, min(int((leaves - start) * per_day), last_age), 1.0,
                             math.exp(-delta * (leaves - start)), head_unit,
                         )  # fmt: skip
-                    k0 = week_in
-                    month = 0
-                    while k0 < week_out:
-                        k1 = next_month_week(k0, start + (month + 1) / per_day, week_out)
-                        for p in range(n_programmes):
-                            line = contact_line + p
-                            age[w, half, line, 0, month] += units(c_count[p, g, k1] - c_count[p, g, k0], head_unit)
-                            age[w, half, line, 1, month] += units(
-                                (c_discounted[p, g, k1] - c_discounted[p, g, k0]) / start_discount, head_unit
-                            )
-                        k0 = k1
-                        month = min(month + 1, last_age)
+                    own_month = min(int(max(0.0, WEEK * (week_out - 1) - WEEK * week_in) * per_day), last_age)
+                    age_exit[w, half, week_in, 0, own_month] += heads
+                    age_exit[w, half, week_in, 1, own_month] += units(1.0 / start_discount, head_unit)
+                    k0 = min(week_out, age_week(own_month, week_in, per_day))
+                    for p in range(n_programmes):
+                        at = own_row + 2 * (contact_line + p) * ages + own_month
+                        age[at] += units(c_count[p, g, week_out] - c_count[p, g, k0], head_unit)
+                        age[at + ages] += units(
+                            (c_discounted[p, g, week_out] - c_discounted[p, g, k0]) / start_discount, head_unit
+                        )
 
             if uniform(base, rng.ALIVE, 0) >= p_alive[d, j]:
                 continue
-            calendar[w, half, ACTIVE, 0, first_period] += units(1.0, head_unit)
-            by_cohort[w, q, COHORT_ACTIVE, first_period] += units(1.0, head_unit)
+            calendar[cal + 2 * ACTIVE * periods + first_period] += units(1.0, head_unit)
+            by_cohort[coh + COHORT_ACTIVE * periods + first_period] += units(1.0, head_unit)
             if newcomers:
-                age[w, half, ACTIVE, 0, 0] += units(1.0, head_unit)
+                age[own_row + 2 * ACTIVE * ages + 0] += units(1.0, head_unit)
 
             rate = t_rate[w, c]
             if rate < 0.0:
@@ -309,12 +316,12 @@ def _simulate(
             by_time = mu > 0.0 or (contacting and c_exposed[g])
             limit = -1.0  # survival budget E
             eta = 0.0
-            nu = -1.0
             spent = 0.0  # hazard so far
             damp = 1.0  # rate factor of offers accepted and declined
             declined = 0
             owed = 0.0  # money that later orders lose to offers taken
             tick = 0  # orders so far in this simulation
+            guess = 0.0
             due = -1.0  # integrated multiplier (days) at which the next order falls
             total = 0.0  # contribution discounted to today
             own = 0.0  # contribution discounted to the own first order
@@ -325,10 +332,11 @@ def _simulate(
             while True:
                 if not arriving:
                     if due < 0.0:
-                        due = t + exponential(base, rng.GAP, tick) / (rate * damp)
+                        guess = t + exponential(base, rng.GAP, tick) / (rate * damp)
+                        due = guess
                         if tabled:
                             due += excess_at(t, x_rate, m_rate, w, tab, last)
-                    t1 = day_at(due, x_rate, m_rate, w, tab, last) if tabled else due
+                    t1 = day_at(due, guess, x_rate, m_rate, w, tab, last) if tabled else due
                     until = min(t1, end)
                     if not opted and leaves < until:
                         until = leaves
@@ -354,15 +362,18 @@ def _simulate(
                         break
                     t = t1
                     due = -1.0
-                week = min(int(t / WEEK), last)
+                week = min(int(t * PER_WEEK), last)
                 period = min(int(t * per_day), last_period)
                 discount = math.exp(-delta * t)
-                if nu < 0.0:
+                amount = t_amount[w, c, tick] if tick < KEPT_AMOUNTS else -1.0
+                if amount < 0.0:
                     nu = t_nu[w, c]
                     if nu < 0.0:
                         nu = gamma(address(base, rng.SPEND, 0), nu_shape[d, j]) / nu_rate[d, j]
                         t_nu[w, c] = nu
-                amount = gamma(address(base, rng.AMOUNT, tick), order_shape[d, j]) / nu
+                    amount = gamma(address(base, rng.AMOUNT, tick), order_shape[d, j]) / nu
+                    if tick < KEPT_AMOUNTS:
+                        t_amount[w, c, tick] = amount
                 if arriving:
                     amount *= first_factor[d, j]
                 amount *= m_spend[w, g, week]
@@ -372,18 +383,18 @@ def _simulate(
                     owed -= lost
                 goods = amount * (1.0 - margins[w, g, week])
                 contribution = amount - goods - cost_per_order
-                post(calendar, w, half, REVENUE, period, amount, discount, money_unit)
-                post(calendar, w, half, GOODS, period, goods, discount, money_unit)
-                post(calendar, w, half, ORDERS, period, 1.0, discount, head_unit)
-                by_cohort[w, q, COHORT_REVENUE, period] += units(amount, money_unit)
+                post(calendar, cal, REVENUE, periods, period, amount, discount, money_unit)
+                post(calendar, cal, GOODS, periods, period, goods, discount, money_unit)
+                post(calendar, cal, ORDERS, periods, period, 1.0, discount, head_unit)
+                by_cohort[coh + COHORT_REVENUE * periods + period] += units(amount, money_unit)
                 own_month = 0
                 own_discount = 1.0
                 if newcomers:
                     own_month = min(int((t - start) * per_day), last_age)
                     own_discount = discount / start_discount
-                    post(age, w, half, REVENUE, own_month, amount, own_discount, money_unit)
-                    post(age, w, half, GOODS, own_month, goods, own_discount, money_unit)
-                    post(age, w, half, ORDERS, own_month, 1.0, own_discount, head_unit)
+                    post(age, own_row, REVENUE, ages, own_month, amount, own_discount, money_unit)
+                    post(age, own_row, GOODS, ages, own_month, goods, own_discount, money_unit)
+                    post(age, own_row, ORDERS, ages, own_month, 1.0, own_discount, head_unit)
                 if tracing:
                     record(rows, used, w, c, TRACE_ORDER, t, amount)
                 if offering:
@@ -392,23 +403,23 @@ def _simulate(
                         if not (o_active[o, g, week] and o_order[o, min(number, o_order.shape[1] - 1)]):
                             continue
                         line = BASE_LINES + OFFER_LINES * o
-                        post(calendar, w, half, line + SHOWN, period, 1.0, discount, head_unit)
+                        post(calendar, cal, line + SHOWN, periods, period, 1.0, discount, head_unit)
                         if newcomers:
-                            post(age, w, half, line + SHOWN, own_month, 1.0, own_discount, head_unit)
+                            post(age, own_row, line + SHOWN, ages, own_month, 1.0, own_discount, head_unit)
                         if uniform(base ^ o_key[o], rng.OFFER, tick) < o_take[w, o]:
-                            post(calendar, w, half, line + TAKEN, period, 1.0, discount, head_unit)
+                            post(calendar, cal, line + TAKEN, periods, period, 1.0, discount, head_unit)
                             if newcomers:
-                                post(age, w, half, line + TAKEN, own_month, 1.0, own_discount, head_unit)
+                                post(age, own_row, line + TAKEN, ages, own_month, 1.0, own_discount, head_unit)
                             gain = o_price[w, o] - o_cost[w, o]
                             if uniform(base ^ o_key[o], rng.REFUND, tick) < o_refund[w, o]:
                                 gain -= o_price[w, o]
-                                post(calendar, w, half, line + REFUNDED, period, 1.0, discount, head_unit)
+                                post(calendar, cal, line + REFUNDED, periods, period, 1.0, discount, head_unit)
                                 if newcomers:
-                                    post(age, w, half, line + REFUNDED, own_month, 1.0, own_discount, head_unit)
+                                    post(age, own_row, line + REFUNDED, ages, own_month, 1.0, own_discount, head_unit)
                                 if tracing:
                                     record(rows, used, w, c, TRACE_REFUND, t, o_price[w, o])
                             contribution += gain
-                            by_cohort[w, q, COHORT_REVENUE, period] += units(o_price[w, o], money_unit)
+                            by_cohort[coh + COHORT_REVENUE * periods + period] += units(o_price[w, o], money_unit)
                             owed += o_cannibal[w, o] * o_price[w, o]
                             damp *= o_accept[w, o]
                             if tracing:
@@ -421,7 +432,7 @@ def _simulate(
                             if tracing:
                                 record(rows, used, w, c, TRACE_DECLINED, t, 0.0)
                 total += discount * contribution
-                by_cohort[w, q, COHORT_CONTRIBUTION, period] += np.int64(
+                by_cohort[coh + COHORT_CONTRIBUTION * periods + period] += np.int64(
                     math.floor(contribution * money_unit + 0.5)
                 )
                 if newcomers and not repaid:
@@ -429,11 +440,11 @@ def _simulate(
                     paid = 0.0
                     if contacting and c_exposed[g]:
                         k1 = min(int(math.ceil(min(t, leaves) / WEEK)), last + 1)
-                        k0 = int(start / WEEK)
-                        paid = (c_cost_discounted[g, max(k0, k1)] - c_cost_discounted[g, k0]) / start_discount
+                        k0 = int(start * PER_WEEK)
+                        paid = (c_cost[g, max(k0, k1)] - c_cost[g, k0]) / start_discount
                     if own - paid >= threshold:
                         repaid = True
-                        post(age, w, half, REPAID, own_month, 1.0, own_discount, head_unit)
+                        post(age, own_row, REPAID, ages, own_month, 1.0, own_discount, head_unit)
                 charges = birth_charges if arriving else 1
                 arriving = False
                 tick += 1
@@ -457,12 +468,12 @@ def _simulate(
                 record(rows, used, w, c, TRACE_DEATH, t, 0.0)
             period = int(final * per_day)
             if period <= last_period:
-                calendar[w, half, ACTIVE, 0, period] -= units(1.0, head_unit)
-                by_cohort[w, q, COHORT_ACTIVE, period] -= units(1.0, head_unit)
+                calendar[cal + 2 * ACTIVE * periods + period] -= units(1.0, head_unit)
+                by_cohort[coh + COHORT_ACTIVE * periods + period] -= units(1.0, head_unit)
             if newcomers:
                 own_month = int((final - start) * per_day)
                 if own_month <= last_age:
-                    age[w, half, ACTIVE, 0, own_month] -= units(1.0, head_unit)
+                    age[own_row + 2 * ACTIVE * ages + own_month] -= units(1.0, head_unit)
             if keep_out:
                 value[w, c] += total
                 order_count[w, c] = tick
@@ -490,7 +501,7 @@ SIGNATURE = types.void(
             seal(np.zeros(0, I), I),
             _sample(Laws, rest=(2, F, True)),
             0,
-            _sample(Traits, rest=(2, F, False)),
+            _sample(Traits, amount=(3, F, False), rest=(2, F, False)),
             _sample(Arrivals, count=(2, I, True), rest=(2, F, True)),
             _sample(
                 Tables, first=(1, I, True), per_arrival_week=(1, I, True), rest=(3, F, True)
@@ -498,11 +509,11 @@ SIGNATURE = types.void(
             _sample(
                 Offers, key=(1, U, True), on_order=(2, B, True), active=(3, B, True), rest=(2, F, True)
             ),
-            _sample(Contacts, exposed=(1, B, True), count=(3, F, True), discounted=(3, F, True), rest=(2, F, True)),
+            _sample(Contacts, exposed=(1, B, True), cost_discounted=(2, F, True), rest=(3, F, True)),
             _sample(Clock, flags=(1, I, True), rest=(1, F, True)),
             _sample(
                 Ledgers, calendar=(5, I, False), age=(5, I, False), cohort=(4, I, False), exposure=(3, I, False),
-                value=(2, F, False), orders=(2, I, False),
+                age_exit=(5, I, False), value=(2, F, False), orders=(2, I, False),
             ),
             _sample(Trace, rows=(2, F, False), used=(1, I, False)),
         )

@@ -19,7 +19,7 @@ class People(NamedTuple):
     cell: np.ndarray  # int64, arrival cell; customer exists iff ordinal < count[w, cell] (-1: always)
     ordinal: np.ndarray  # int64
     orders_before: np.ndarray  # int64, orders before the simulation starts
-    cohort: np.ndarray  # int64, row of the cohort ledger
+    cohort: np.ndarray  # int64, row of the cohort ledger; customers of one row are in one group
     born: np.ndarray  # float64, first day in days since today; newcomers: day is drawn inside [born, born + spread)
     spread: np.ndarray  # float64, 0 for a known first day
 
@@ -41,12 +41,13 @@ class Laws(NamedTuple):
 
 
 class Traits(NamedTuple):
-    """Latent traits, shape (w, c), -1 until a path first needs them; kept for the other scenarios of the slice."""
+    """What a path draws by key, -1 until first needed; kept for the other scenarios of the slice."""
 
-    rate: np.ndarray
-    mu: np.ndarray
-    eta: np.ndarray
-    nu: np.ndarray
+    rate: np.ndarray  # (w, c)
+    mu: np.ndarray  # (w, c)
+    eta: np.ndarray  # (w, c)
+    nu: np.ndarray  # (w, c)
+    amount: np.ndarray  # (w, c, KEPT_AMOUNTS), amounts of the first orders before any factor
 
 
 class Arrivals(NamedTuple):
@@ -101,8 +102,7 @@ class Contacts(NamedTuple):
     exposed: np.ndarray  # bool (g,)
     count: np.ndarray  # (programmes, g, k + 1) cumulative contacts, undiscounted
     discounted: np.ndarray  # same, discounted to today
-    cost: np.ndarray  # (g, k + 1) cumulative cost of all programmes, undiscounted
-    cost_discounted: np.ndarray  # same, discounted to today
+    cost_discounted: np.ndarray  # (g, k + 1) cumulative cost of all programmes, discounted to today
 
 
 class Clock(NamedTuple):
@@ -118,6 +118,7 @@ class Clock(NamedTuple):
     flags: np.ndarray  # int64
 
 
+KEPT_AMOUNTS = 4
 NEWCOMERS, TABLES, OFFERS, CONTACTS = 1, 2, 4, 8
 
 # lines that every ledger has; offers and contact programmes append theirs
@@ -128,14 +129,25 @@ COUNT_UNIT = 2.0**24
 
 
 class Ledgers(NamedTuple):
-    """int64 sums in ledger units; sums of integers do not depend on their order."""
+    """int64 sums in ledger units; sums of integers do not depend on their order.
+
+    What contact programmes do to everybody on their list is not posted month by month: customers are counted in and
+    out (`exposure`, `age_exit`), and multiplied by the schedule after the loop.
+    """
 
     calendar: np.ndarray  # (w, 2g, lines, 2, periods): group and half, line, (plain, discounted to today), period
     age: np.ndarray  # same with period = month of own age, discounted to the own first order
-    cohort: np.ndarray  # (w, cohorts, COHORT_LINES, periods), undiscounted
-    exposure: np.ndarray  # (w, 2g, k + 1) entries minus exits of contact programmes
+    cohort: np.ndarray  # (w, cohorts, COHORT_LINES, periods), undiscounted, before contact costs
+    exposure: np.ndarray  # (w, 2 cohorts, k + 1) entries minus exits of contact lists, by week
+    age_exit: np.ndarray  # (w, 2g, arrival weeks, 2, ages) newcomers by month of own age in which they leave the list,
+    # counted as 1 and as 1 / discount of the own first order
     value: np.ndarray  # float64 (w, c) contribution per customer discounted to today; (w, 0): not kept
     orders: np.ndarray  # int64 (w, c)
+
+
+def empty_traits(worlds: int, customers: int) -> Traits:
+    flat = (np.full((worlds, customers), -1.0) for _ in range(4))
+    return Traits(*flat, np.full((worlds, customers, KEPT_AMOUNTS), -1.0))
 
 
 class Trace(NamedTuple):
@@ -156,4 +168,4 @@ def seal(array: np.ndarray, dtype: type | np.dtype = np.float64) -> np.ndarray:
 
 
 def scalar(value: float, dtype: type = np.float64) -> np.ndarray:
-    return seal(np.array([value], dtype))
+    return seal(np.array([value]), dtype)

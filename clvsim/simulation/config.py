@@ -1,0 +1,54 @@
+"""Sections of the configuration that the simulator reads."""
+
+from pydantic import Field
+
+from clvsim.effects import Effect
+from clvsim.schema import Frozen
+
+
+class SimulationConfig(Frozen):
+    """How many worlds, how long, how the work is cut. `jobs` and `shard_customers` never change a result."""
+
+    draws: int = Field(1000, gt=0)
+    replicates: int = Field(1, gt=0, le=1000)
+    horizon_months: int = Field(36, gt=0, le=600)
+    jobs: int = Field(2, gt=0, le=256)
+    shard_customers: int = Field(4096, gt=0)
+    max_newcomers_per_cell: int = Field(1000, gt=0)
+    attrition_clock: str = Field("time", pattern="^(time|orders)$")
+
+
+class FinanceConfig(Frozen):
+    """Without `gross_margin` every figure is revenue, and no cost is taken off."""
+
+    annual_discount_rate: float = Field(0.1, ge=0, le=10)
+    gross_margin: float | None = Field(None, gt=0, le=1)
+    cost_per_order: float = Field(0.0, ge=0)
+    currency: str = Field("$", min_length=1, max_length=8)
+
+
+class Channel(Frozen):
+    """Visitors arrive evenly over a month; `conversion` of them place a first order."""
+
+    visitors_per_month: float = Field(ge=0)
+    conversion: Effect
+    cost_per_visitor: float = Field(0.0, ge=0)
+
+
+class AcquisitionConfig(Frozen):
+    """Where new customers come from during the first `months`; no channels: none come."""
+
+    months: int = Field(12, gt=0, le=240)
+    channels: dict[str, Channel] = {}
+
+
+class EnvironmentConfig(Frozen):
+    """Shocks common to all customers: log purchase rate of a month + ε − σ²/2, ε AR(1) with stationary sd σ.
+
+    σ ~ HalfNormal(`sd_prior`), an assumption stated on the page; 0 turns the layer off. `acquisition_sd` is the sd of
+    independent monthly shocks to the number of visitors.
+    """
+
+    sd_prior: float = Field(0.1, ge=0, le=2)
+    autocorrelation: float = Field(0.5, ge=0, lt=1)
+    acquisition_sd: float = Field(0.0, ge=0, le=2)

@@ -1,0 +1,155 @@
+"""The work plan: customer blocks in turn, worlds in slices on threads, every scenario on the same drawn traits.
+
+Threads own disjoint worlds, so they add into disjoint rows of the one ledger; blocks are added one after the other.
+Nothing of size worlds × customers × months ever exists.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from joblib import Parallel, delayed
+
+from clvsim.interventions.base import Group
+from clvsim.kernels import structs as ks
+from clvsim.kernels.events import simulate as simulate_kernel
+from clvsim.kernels.structs import Clock, Ledgers, Trace, scalar, seal
+from clvsim.simulation.ledger import Raw, kernel_lines
+from clvsim.simulation.population import Block
+from clvsim.simulation.tables import Calendar, Levers, make_contacts, make_offers, make_tables
+from clvsim.simulation.worlds import Worlds, by_week
+
+DRAWS_AT_ONCE = 16
+NOBODY = ks.Arrivals(
+    seal(np.zeros((0, 0)), np.int64), seal(np.zeros((0, 0))), seal(np.zeros((0, 0)))
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Job:
+    """One scenario's part of a simulation."""
+
+    levers: Levers
+    arrivals: ks.Arrivals  # (w, cells); `NOBODY` without newcomers
+    raw: Raw
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What all scenarios share."""
+
+    worlds: Worlds
+    groups: tuple[Group, ...]
+    calendar: Calendar
+    gross_margin: float
+    cost_per_order: float
+    money_scale: float
+    length_days: float
+    stop_days: float
+    period_days: float
+    attrition_clock: str
+
+    def clock(self, flags: int) -> Clock:
+        return Clock(
+            length_days=scalar(self.length_days),
+            stop_days=scalar(self.stop_days),
+            discount_per_day=scalar(self.calendar.discount_per_day),
+            period_days=scalar(self.period_days),
+            cost_per_order=scalar(self.cost_per_order),
+            money_unit=scalar(ks.COUNT_UNIT / self.money_scale),
+            attrition_by_order=scalar(float(self.attrition_clock == "orders")),
+            flags=scalar(flags, np.int64),
+        )
+
+
+def empty_raw(setting: Setting, levers: Levers, periods: int, ages: int, cohorts: int) -> Raw:
+    w, g, k = setting.worlds.key.size, 2 * len(setting.groups), kernel_lines(levers)
+    listed = bool(levers.contacts)
+    return Raw(
+        calendar=np.zeros((w, g, k, 2, periods), np.int64),
+        age=np.zeros((w, g, k, 2, ages), np.int64),
+        cohort=np.zeros((w, cohorts, ks.COHORT_LINES, periods), np.int64),
+        exposure=np.zeros((w, 2 * cohorts * listed, setting.calendar.weeks + 1), np.int64),
+        age_exit=np.zeros((w, g * listed, setting.calendar.arrival_weeks, 2, ages), np.int64),
+    )
+
+
+def run_block(
+    block: Block, jobs: Sequence[Job], setting: Setting, threads: int, keep: bool = False
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Simulate one block under every scenario. With `keep`, the first scenario's value and orders, (w, c)."""
+    worlds = setting.worlds
+    per_draw = worlds.key.size // worlds.draws
+    at_once = max(1, DRAWS_AT_ONCE // per_draw)
+    size = block.people.key.size
+    kept = np.zeros((worlds.key.size, size)), np.zeros((worlds.key.size, size), np.int64)
+    shape = 0 if not keep else size
+    share = -(-worlds.draws // (threads * at_once)) * at_once
+    spans = [(low, min(worlds.draws, low + share)) for low in range(0, worlds.draws, share)]
+
+    def work(low: int, high: int) -> None:
+        for first in range(low, high, at_once):
+            draws = slice(first, min(high, first + at_once))
+            rows = slice(draws.start * per_draw, draws.stop * per_draw)
+            run_slice(block, jobs, setting, draws, rows, kept[0][rows, :shape], kept[1][rows, :shape])
+
+    if threads == 1:
+        for span in spans:
+            work(*span)
+    else:
+        Parallel(threads, backend="threading")(delayed(work)(*span) for span in spans)
+    return kept if keep else None
+
+
+def run_slice(
+    block: Block,
+    jobs: Sequence[Job],
+    setting: Setting,
+    draws: slice,
+    rows: slice,
+    value: np.ndarray,
+    orders: np.ndarray,
+) -> None:
+    """All scenarios of a slice of draws; traits drawn for one are kept for the next."""
+    laws, birth_charges = block.laws(draws)
+    draw = setting.worlds.draw[rows]
+    count = rows.stop - rows.start
+    traits = ks.empty_traits(count, block.people.key.size)
+    environment = by_week(setting.worlds.log_rate[rows], setting.calendar.weeks)
+    if not block.newcomers:
+        calendar = Calendar(setting.calendar.weeks, 1, setting.calendar.discount_per_day)
+    else:
+        calendar = setting.calendar
+    nothing = np.zeros((count, 0)), np.zeros((count, 0), np.int64)
+    for number, job in enumerate(jobs):
+        kept = (np.zeros(value.shape), np.zeros(orders.shape, np.int64)) if number == 0 else nothing
+        tables = make_tables(
+            job.levers, setting.groups, draw, environment, setting.gross_margin, calendar, setting.attrition_clock
+        )
+        flags = (
+            ks.NEWCOMERS * block.newcomers
+            + ks.TABLES * bool((tables.rate != 1.0).any())
+            + ks.OFFERS * bool(job.levers.offers)
+            + ks.CONTACTS * bool(job.levers.contacts)
+        )
+        arrivals = ks.Arrivals(*(seal(a[rows] if a.size else a, a.dtype) for a in job.arrivals))
+        raw = job.raw
+        simulate_kernel(
+            block.people,
+            seal(setting.worlds.key[rows], np.uint64),
+            seal(draw - draws.start, np.int64),
+            laws,
+            birth_charges,
+            traits,
+            arrivals,
+            tables,
+            make_offers(job.levers, setting.groups, draw, setting.gross_margin, calendar.weeks),
+            make_contacts(job.levers, setting.groups, calendar),
+            setting.clock(flags),
+            Ledgers(*(part[rows] for part in raw), *kept),
+            Trace(np.zeros((0, 5)), np.zeros(1, np.int64)),
+        )
+        if number == 0:
+            value[:], orders[:] = kept
+
+

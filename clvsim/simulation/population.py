@@ -1,0 +1,269 @@
+"""Who is simulated: existing customers with their history, newcomers by channel, month and ordinal, and their groups."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy.special import expit, logit, pdtrik
+
+from clvsim import effects
+from clvsim.interventions.base import Group, Shift
+from clvsim.kernels import rng
+from clvsim.kernels.structs import Arrivals, Laws, People, seal
+from clvsim.models import RETENTION, SPEND
+from clvsim.models.laws import LifeLaw, SpendLaw, customers_of, spend_history_of
+from clvsim.simulation.config import AcquisitionConfig
+from clvsim.simulation.ledger import Cohort
+from clvsim.simulation.worlds import Worlds
+from clvsim.types import DAYS_PER_MONTH, DAYS_PER_UNIT, CustomerSummary, Posterior
+
+MAX_GROUPS = 16
+OTHER = "other"
+
+
+@dataclass(frozen=True)
+class Block:
+    """Customers that are simulated together, and how to get their laws for a slice of draws."""
+
+    people: People
+    laws: Callable[[slice], tuple[Laws, int]]  # draws -> trait distributions, hazards charged at birth
+    newcomers: bool
+
+
+def ledger_groups(customers: pd.DataFrame, acquisition: AcquisitionConfig) -> tuple[tuple[Group, ...], np.ndarray, str]:
+    """Groups of a run, the group of each existing customer, and a note when small ones had to be pooled."""
+    pairs = list(zip(customers["segment"], customers["channel"], strict=True))
+    new = tuple(Group("new", "", channel) for channel in acquisition.channels)
+    room = max(1, MAX_GROUPS - len(new))
+    ranked = sorted(Counter(pairs).items(), key=lambda item: (-item[1], item[0]))
+    note = ""
+    kept = [pair for pair, _ in ranked]
+    if len(kept) > room:
+        pooled = kept[room - 1 :]
+        kept = kept[: room - 1]
+        note = (
+            f"{len(pooled)} combinations of segment and channel, the smallest, are pooled as '{OTHER}': "
+            f"{MAX_GROUPS} groups are kept apart."
+        )
+    kept.sort()
+    existing = tuple(Group("existing", *pair) for pair in kept)
+    if note:
+        existing += (Group("existing", OTHER),)
+    index = {pair: i for i, pair in enumerate(kept)}
+    member = np.array([index.get(pair, len(kept)) for pair in pairs], np.int64)
+    return existing + new, member, note
+
+
+def existing_cohorts(summary: CustomerSummary, group: np.ndarray) -> tuple[np.ndarray, tuple[Cohort, ...]]:
+    """Cohort of each existing customer (ledger group × calendar quarter of the first order), and the cohorts."""
+    born = pd.Timestamp(summary.today) - pd.to_timedelta(summary.customers["T_days"].to_numpy(float), unit="D")
+    quarter = born.to_period("Q").astype(str).to_numpy(str)
+    pairs = pd.MultiIndex.from_arrays([group, quarter])
+    codes, unique = pd.factorize(pairs, sort=True)
+    return codes.astype(np.int64), tuple(Cohort(int(g), str(q)) for g, q in unique)
+
+
+def newcomer_cohorts(acquisition: AcquisitionConfig, first_group: int) -> tuple[Cohort, ...]:
+    """Cohorts of newcomers: channel × quarter since today."""
+    quarters = range(quarters_of(acquisition))
+    return tuple(
+        Cohort(first_group + c, f"arriving in months {3 * q}-{3 * q + 2}")
+        for c in range(len(acquisition.channels))
+        for q in quarters
+    )
+
+
+def quarters_of(acquisition: AcquisitionConfig) -> int:
+    return -(-acquisition.months // 3)
+
+
+def existing_blocks(
+    summary: CustomerSummary, posterior: Posterior, group: np.ndarray, cohort: np.ndarray, size: int
+) -> tuple[list[Block], np.ndarray]:
+    """Blocks of existing customers in the order of their keys, and that order."""
+    frame = summary.customers
+    key = rng.text_keys(frame["customer_id"].tolist())
+    order = np.argsort(key, kind="stable")
+    histories, spends = customers_of(summary), spend_history_of(summary)
+    blocks = []
+    for low in range(0, order.size, size):
+        rows = order[low : low + size]
+        people = people_of(
+            key=key[rows],
+            group=group[rows],
+            column=np.arange(rows.size),
+            orders_before=histories.x[rows] + 1,
+            cohort=cohort[rows],
+        )
+        blocks.append(
+            Block(
+                people,
+                _existing_laws(posterior, type(histories)(*(v[rows] for v in histories)), type(spends)(*(v[rows] for v in spends))),
+                newcomers=False,
+            )
+        )
+    return blocks, order
+
+
+def people_of(key: np.ndarray, **given: np.ndarray) -> People:
+    """People with unset fields at their neutral values: known from day 0, always there."""
+    n = key.shape[0]
+    neutral = {"cell": np.full(n, -1), "born": np.zeros(n), "spread": np.zeros(n)}
+    fields = {f: given.get(f, neutral.get(f, np.zeros(n))) for f in People._fields if f != "key"}
+    as_float = ("born", "spread")
+    return People(
+        key=seal(key, np.uint64),
+        **{f: seal(v, np.float64 if f in as_float else np.int64) for f, v in fields.items()},
+    )
+
+
+def _existing_laws(posterior: Posterior, histories, spends) -> Callable[[slice], tuple[Laws, int]]:
+    retention, spend = RETENTION[posterior.retention_model], SPEND[posterior.spend_model]
+    days = DAYS_PER_UNIT[posterior.time_unit]
+
+    def laws(draws: slice) -> tuple[Laws, int]:
+        life = retention.laws(_part(posterior.retention, draws), histories, days)
+        return join_laws(life, spend.laws(_part(posterior.spend, draws), spends), 1.0), life.birth_charges
+
+    return laws
+
+
+def newcomer_laws(posterior: Posterior) -> Callable[[slice], tuple[Laws, int]]:
+    """The population's laws, one column."""
+    retention, spend = RETENTION[posterior.retention_model], SPEND[posterior.spend_model]
+    days = DAYS_PER_UNIT[posterior.time_unit]
+
+    def laws(draws: slice) -> tuple[Laws, int]:
+        parameters = _part(posterior.spend, draws)
+        life = retention.newcomer_laws(_part(posterior.retention, draws), days)
+        factor = parameters["first_order_factor"][:, None]
+        return join_laws(life, spend.newcomer_laws(parameters), factor), life.birth_charges
+
+    return laws
+
+
+def _part(parameters: Mapping[str, np.ndarray], draws: slice) -> dict[str, np.ndarray]:
+    return {name: values[draws] for name, values in parameters.items()}
+
+
+def join_laws(life: LifeLaw, spend: SpendLaw, first_factor: np.ndarray | float) -> Laws:
+    """The kernel's struct, all fields (draw, column)."""
+    shape = life.rate_shape.shape
+    fields = {**life._asdict(), **spend._asdict(), "first_factor": first_factor}
+    return Laws(**{f: seal(np.broadcast_to(fields[f], shape)) for f in Laws._fields})
+
+
+# --- newcomers -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ArrivalPlan:
+    """Newcomers of one scenario in every world. Cells are (channel, month), channel by channel."""
+
+    arrivals: Arrivals  # (w, cells)
+    visitors: np.ndarray  # (w, cells)
+    conversion: np.ndarray  # (w, cells)
+    cost: np.ndarray  # (w, cells), money spent on visitors
+
+
+def plan_arrivals(
+    acquisition: AcquisitionConfig, shifts: tuple[Shift, ...], worlds: Worlds, conversions: Mapping[str, np.ndarray], cap: int
+) -> ArrivalPlan:
+    """How many newcomers each cell brings: unit-exponential steps that fit into visitors × conversion.
+
+    A better conversion only adds ordinals. Where the *baseline* expects more than `cap` newcomers in a cell, their
+    number comes by inversion and `cap` representatives carry the weight of all.
+    """
+    from clvsim.kernels.events import count_arrivals
+
+    months = acquisition.months
+    shape = (worlds.key.size, len(acquisition.channels) * months)
+    count, weight = np.zeros(shape, np.int64), np.ones(shape)
+    visitors, converted, cac, spent = np.zeros(shape), np.zeros(shape), np.full(shape, np.inf), np.zeros(shape)
+    for c, (name, channel) in enumerate(acquisition.channels.items()):
+        before = conversions[name][worlds.draw]
+        for m in range(months):
+            cell = c * months + m
+            visitors[:, cell] = channel.visitors_per_month * np.exp(worlds.log_visitors[:, m])
+            after = shifted_conversion(before, shifts, Group("new", "", name), worlds.draw, m)
+            converted[:, cell] = after
+            spent[:, cell] = visitors[:, cell] * channel.cost_per_visitor
+            np.divide(channel.cost_per_visitor, after, out=cac[:, cell], where=after > 0)
+            expected = visitors[:, cell] * after
+            key = rng.text_key(f"arrivals {name} {m}")
+            many = visitors[:, cell] * before > cap
+            count[~many, cell] = [
+                count_arrivals(key, w, e) for w, e in zip(worlds.key[~many], expected[~many], strict=True)
+            ]
+            if many.any():
+                u = rng.world_uniforms(worlds.key[many], f"arrivals {name}", rng.ARRIVAL_COUNT, m)
+                number = np.ceil(pdtrik(u, expected[many])).clip(0)
+                count[many, cell] = np.minimum(number, cap)
+                weight[many, cell] = np.maximum(number / np.maximum(count[many, cell], 1), 1.0)
+    return ArrivalPlan(
+        Arrivals(seal(count, np.int64), seal(weight), seal(cac)), visitors, converted, spent
+    )
+
+
+def shifted_conversion(
+    before: np.ndarray, shifts: tuple[Shift, ...], group: Group, draw: np.ndarray, month: int
+) -> np.ndarray:
+    """Conversion after adding on its logit; an exact zero returns the input untouched."""
+    add = np.zeros_like(before)
+    for shift in shifts:
+        if shift.target == "conversion" and shift.who.reaches(group):
+            add += shift.size[draw] * shift.when.strength(np.array([month + 0.5]))[0]
+    moved = (add != 0) & (before > 0) & (before < 1)
+    after = before.copy()
+    after[moved] = expit(logit(before[moved]) + add[moved])
+    return after
+
+
+def base_conversions(acquisition: AcquisitionConfig, draw_key: np.ndarray) -> dict[str, effects.EffectDraws]:
+    """Conversion of each channel per draw, before any intervention."""
+    return {
+        name: effects.draw(
+            channel.conversion,
+            rng.world_uniforms(draw_key, f"acquisition.{name}.conversion"),
+            "probability",
+            path=f"acquisition.channels.{name}.conversion",
+        )
+        for name, channel in acquisition.channels.items()
+    }
+
+
+def newcomer_blocks(
+    acquisition: AcquisitionConfig,
+    posterior: Posterior,
+    plans: list[ArrivalPlan],
+    first_group: int,
+    first_cohort: int,
+    size: int,
+) -> list[Block]:
+    """Blocks of newcomers: as many ordinals in each cell as any world of any scenario needs."""
+    months = acquisition.months
+    most = np.max([plan.arrivals.count.max(axis=0) for plan in plans], axis=0)
+    cell = np.repeat(np.arange(most.size), most)
+    ordinal = np.concatenate([np.arange(n) for n in most]) if most.size else np.zeros(0, np.int64)
+    names = list(acquisition.channels)
+    roots = np.array([rng.text_key(f"newcomer {names[c // months]} {c % months}") for c in range(most.size)], np.uint64)
+    with np.errstate(over="ignore"):
+        key = rng.mix_array(roots[cell] + (ordinal.astype(np.uint64) + np.uint64(1)) * rng.GOLDEN)
+    channel, month = cell // months, cell % months
+    laws = newcomer_laws(posterior)
+    blocks = []
+    for low in range(0, cell.size, size):
+        part = slice(low, low + size)
+        people = people_of(
+            key=key[part],
+            group=first_group + channel[part],
+            cell=cell[part],
+            ordinal=ordinal[part],
+            cohort=first_cohort + channel[part] * quarters_of(acquisition) + month[part] // 3,
+            born=month[part] * DAYS_PER_MONTH,
+            spread=np.full(cell[part].size, DAYS_PER_MONTH),
+        )
+        blocks.append(Block(people, laws, newcomers=True))
+    return blocks

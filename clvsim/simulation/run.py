@@ -1,0 +1,444 @@
+"""`simulate`: posterior × scenarios → dated ledgers, on shared worlds."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from clvsim import effects
+from clvsim.errors import ConfigError
+from clvsim.interventions.base import ContactProgramme, CostEntry, Group, Mechanism, OfferTerms
+from clvsim.kernels import structs as ks
+from clvsim.models import RETENTION, SPEND
+from clvsim.models.laws import Customers, SpendHistory, customers_of, spend_history_of
+from clvsim.scenario import BASELINE, CompiledScenario, Scenario, compile_scenario
+from clvsim.simulation import engine, ledger, population
+from clvsim.simulation.config import AcquisitionConfig, EnvironmentConfig, FinanceConfig, SimulationConfig
+from clvsim.simulation.ledger import Cohort, Economics, Ledger, Line
+from clvsim.simulation.tables import Calendar, Levers, make_contacts
+from clvsim.simulation.worlds import Worlds, make_worlds
+from clvsim.types import DAYS_PER_MONTH, DAYS_PER_UNIT, DAYS_PER_WEEK, DAYS_PER_YEAR, Assumption, CustomerSummary, Posterior
+
+MAX_CELLS = 10**8
+COMPANY = Group("company")
+
+
+@dataclass(frozen=True)
+class Acquired:
+    """Newcomers of one scenario per world, summed over channels and months."""
+
+    visitors: np.ndarray  # (w,)
+    customers: np.ndarray  # (w,) with weights
+    cost: np.ndarray  # (w,), undiscounted
+    cac: np.ndarray  # (w,) expected cost per acquired customer
+    conversion: np.ndarray  # (w,) expected, over visitors
+    weighted_share: float  # share of newcomers who are represented with a weight above 1
+
+
+@dataclass(frozen=True)
+class SimulatedScenario:
+    """One scenario's ledger, what it assumed, and its newcomers."""
+
+    compiled: CompiledScenario
+    ledger: Ledger
+    acquired: Acquired | None
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """Everything that was simulated. `scenarios` starts with the baseline; those that do not apply have no ledger."""
+
+    scenarios: Mapping[str, SimulatedScenario]
+    skipped: Mapping[str, CompiledScenario]
+    worlds: Worlds
+    inputs: pd.DataFrame  # draw × uncertain number, by configuration path or parameter
+    customers: pd.DataFrame  # per existing customer, under the baseline
+    closed_form: np.ndarray  # (draws,) expected contribution of existing customers within the horizon, environment at 1
+    economics: Economics
+    horizon_months: int
+    assumptions: tuple[Assumption, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def draws(self) -> int:
+        return self.worlds.draws
+
+
+def simulate(
+    posterior: Posterior,
+    summary: CustomerSummary,
+    scenarios: Mapping[str, Scenario],
+    *,
+    names: Sequence[str] | None = None,
+    simulation: SimulationConfig | None = None,
+    finance: FinanceConfig | None = None,
+    acquisition: AcquisitionConfig | None = None,
+    environment: EnvironmentConfig | None = None,
+    seed: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+) -> Simulation:
+    """Simulate `names` (default all of `scenarios`, which also serves as the library that `combine` refers to).
+
+    `progress(done, total)` counts blocks. Raises ConfigError when more draws are asked for than the posterior holds,
+    when the ledgers would be too large, or an effect does not fit.
+    """
+    config = simulation or SimulationConfig()
+    finance, acquisition = finance or FinanceConfig(), acquisition or AcquisitionConfig()
+    environment = environment or EnvironmentConfig()
+    names = [BASELINE, *(n for n in (names or scenarios) if n != BASELINE)]
+    _check_draws(config, posterior)
+    months = config.horizon_months + (acquisition.months if acquisition.channels else 0)
+    worlds = make_worlds(seed, config.draws, config.replicates, months, environment)
+    economics = make_economics(finance, summary)
+    groups, member, pooled = population.ledger_groups(summary.customers, acquisition)
+    compiled = {name: compile_scenario(name, scenarios, worlds.draw_key, groups) for name in names}
+    active = [c for c in compiled.values() if c.applies]
+    levers = [Levers.of(priced(c, economics)) for c in active]
+    _check_cells(config, groups, levers, months, acquisition)
+
+    conversions = population.base_conversions(acquisition, worlds.draw_key)
+    values = {name: drawn.values for name, drawn in conversions.items()}
+    cap = config.max_newcomers_per_cell
+    plans = [population.plan_arrivals(acquisition, lever.shifts, worlds, values, cap) for lever in levers]
+    calendar = Calendar(
+        weeks=int(np.ceil(months * DAYS_PER_MONTH / DAYS_PER_WEEK)) + 1,
+        arrival_weeks=int(acquisition.months * DAYS_PER_MONTH / DAYS_PER_WEEK) + 1,
+        discount_per_day=economics.discount_per_day,
+    )
+    setting = engine.Setting(
+        worlds=worlds,
+        groups=groups,
+        calendar=calendar,
+        gross_margin=economics.gross_margin,
+        cost_per_order=economics.cost_per_order,
+        money_scale=economics.money_scale,
+        length_days=config.horizon_months * DAYS_PER_MONTH,
+        stop_days=months * DAYS_PER_MONTH,
+        period_days=DAYS_PER_MONTH,
+        attrition_clock=config.attrition_clock,
+    )
+    cohort, cohorts = population.existing_cohorts(summary, member)
+    first_new = len(groups) - len(acquisition.channels)
+    cohorts += population.newcomer_cohorts(acquisition, first_new)
+    ages = config.horizon_months if acquisition.channels else 1
+    raws = [engine.empty_raw(setting, lever, months, ages, len(cohorts)) for lever in levers]
+    existing, order = population.existing_blocks(summary, posterior, member, cohort, config.shard_customers)
+    newcomers = (
+        population.newcomer_blocks(
+            acquisition, posterior, plans, first_new, int(cohort.max()) + 1, config.shard_customers
+        )
+        if acquisition.channels
+        else []
+    )
+    total = len(existing) + len(newcomers)
+    customers = []
+    for number, block in enumerate([*existing, *newcomers]):
+        jobs = [
+            engine.Job(lever, plan.arrivals if block.newcomers else engine.NOBODY, raw)
+            for lever, plan, raw in zip(levers, plans, raws, strict=True)
+        ]
+        kept = engine.run_block(block, jobs, setting, config.jobs, keep=not block.newcomers)
+        if kept is not None:
+            customers.append(value_quantiles(kept[0]))
+        if progress:
+            progress(number + 1, total)
+
+    sizes = np.repeat(np.bincount(member, minlength=len(groups)), 2) / 2.0
+    done: dict[str, SimulatedScenario] = {}
+    for scenario, lever, plan in zip(active, levers, plans, strict=True):
+        raw = raws.pop(0)
+        book = make_ledger(raw, lever, scenario, setting, economics, plan, acquisition, sizes, config, cohorts)
+        done[scenario.name] = SimulatedScenario(
+            scenario, book, acquired_of(plan) if acquisition.channels else None
+        )
+    frame, closed_form = customer_values(posterior, summary, order, np.concatenate(customers), config, economics)
+    return Simulation(
+        scenarios=done,
+        skipped={name: c for name, c in compiled.items() if not c.applies},
+        worlds=worlds,
+        inputs=uncertain_inputs(posterior, worlds, values, active),
+        customers=frame,
+        closed_form=closed_form,
+        economics=economics,
+        horizon_months=config.horizon_months,
+        assumptions=run_assumptions(acquisition, conversions, environment, worlds),
+        notes=tuple(n for n in (pooled, *weight_notes(done)) if n),
+    )
+
+
+def _check_draws(config: SimulationConfig, posterior: Posterior) -> None:
+    if config.draws > posterior.draws:
+        what = f"must be at most the {posterior.draws} draws of the posterior, got {config.draws}; raise fit.draws"
+        raise ConfigError([("simulation.draws", what)])
+
+
+def _check_cells(
+    config: SimulationConfig, groups: tuple[Group, ...], levers: Sequence[Levers], months: int, acquisition: AcquisitionConfig
+) -> None:
+    """Refuse before any work what would not fit into memory."""
+    lines = sum(ledger.kernel_lines(lever) for lever in levers)
+    periods = 2 * months + (2 * config.horizon_months if acquisition.channels else 0)
+    cells = config.draws * config.replicates * len(groups) * lines * periods
+    if cells > MAX_CELLS:
+        what = (
+            f"{cells:,} ledger cells are more than {MAX_CELLS:,}; lower simulation.draws ({config.draws}), "
+            f"simulation.replicates ({config.replicates}), simulation.horizon_months ({config.horizon_months}), "
+            f"the number of scenarios ({len(levers)}) or of groups ({len(groups)})"
+        )
+        raise ConfigError([("simulation", what)])
+
+
+def make_economics(finance: FinanceConfig, summary: CustomerSummary) -> Economics:
+    known = finance.gross_margin is not None
+    return Economics(
+        margin_known=known,
+        gross_margin=finance.gross_margin if finance.gross_margin is not None else 1.0,
+        cost_per_order=finance.cost_per_order if known else 0.0,
+        discount_per_day=float(np.log1p(finance.annual_discount_rate) / DAYS_PER_YEAR),
+        money_scale=ledger.money_scale(summary.customers["first_amount"].to_numpy(float)),
+    )
+
+
+def priced(scenario: CompiledScenario, economics: Economics) -> CompiledScenario:
+    """Without a known margin contribution is revenue: costs are taken out of every mechanism."""
+    from dataclasses import replace
+
+    if economics.margin_known:
+        return scenario
+
+    def free(mechanism: Mechanism) -> Mechanism:
+        if isinstance(mechanism, OfferTerms):
+            return replace(mechanism, margin=None, incentive=np.zeros_like(mechanism.incentive))
+        return replace(mechanism, cost=0.0) if isinstance(mechanism, ContactProgramme) else mechanism
+
+    kept = tuple(
+        free(m)
+        for m in scenario.mechanisms
+        if not isinstance(m, CostEntry) and getattr(m, "target", "") != "margin"
+    )
+    return replace(scenario, mechanisms=kept)
+
+
+def make_ledger(
+    raw: ledger.Raw,
+    lever: Levers,
+    scenario: CompiledScenario,
+    setting: engine.Setting,
+    economics: Economics,
+    plan: population.ArrivalPlan,
+    acquisition: AcquisitionConfig,
+    sizes: np.ndarray,
+    config: SimulationConfig,
+    cohorts: tuple[Cohort, ...],
+) -> Ledger:
+    """Integer sums to dated lines, both halves kept for totals and added for everything else."""
+    worlds, groups = setting.worlds, setting.groups
+    draw, scale, delta = worlds.draw, economics.money_scale, economics.discount_per_day
+    entries = tuple(m for m in priced(scenario, economics).mechanisms if isinstance(m, CostEntry))
+    contacts = make_contacts(lever, groups, setting.calendar)
+    calendar, age = ledger.natural(raw.calendar, scale), ledger.natural(raw.age, scale)
+    cohort = raw.cohort / ks.COUNT_UNIT
+    cohort[:, :, [ks.COHORT_REVENUE, ks.COHORT_CONTRIBUTION]] *= scale
+    np.cumsum(cohort[:, :, ks.COHORT_ACTIVE], axis=-1, out=cohort[:, :, ks.COHORT_ACTIVE])
+    if lever.contacts:
+        first = ks.BASE_LINES + ks.OFFER_LINES * len(lever.offers)
+        on_list = np.cumsum(raw.exposure, axis=-1)[..., :-1] / ks.COUNT_UNIT
+        weekly_discount = setting.calendar.discount()
+        ledger.calendar_contacts(on_list, cohorts, contacts, weekly_discount, calendar[:, :, first:])
+        ledger.age_contacts(raw.age_exit, contacts, age[:, :, first:])
+        of_group = np.array([c.group for c in cohorts])
+        weekly_cost = np.diff(contacts.cost_discounted)[of_group] / weekly_discount
+        cost = (on_list[:, 0::2] + on_list[:, 1::2]) * weekly_cost
+        cohort[:, :, ks.COHORT_CONTRIBUTION] -= ledger.sum_by_month(cost, cohort.shape[-1])
+    for book in (calendar, age):
+        np.cumsum(book[:, :, ks.ACTIVE], axis=-1, out=book[:, :, ks.ACTIVE])
+
+    def lines_of(book: np.ndarray, heads: np.ndarray) -> dict[Line, np.ndarray]:
+        lines = dict(ledger.money_lines(book, lever, draw, economics))
+        return lines | dict(ledger.entry_lines(entries, groups, heads, lines, draw))
+
+    on_calendar = lines_of(calendar, sizes)
+    on_age = lines_of(age, np.zeros_like(sizes))
+    new = np.array([g.origin == "new" for g in groups])
+    halves = half_totals(on_calendar, new)
+    both = {line: _both(v) for line, v in on_calendar.items()}
+    empty = np.zeros((worlds.key.size, 1, 2, calendar.shape[-1]))
+    book = {line: np.concatenate([v, empty], axis=1) for line, v in both.items()}
+    blank = np.zeros((worlds.key.size, len(groups) + 1, 2, calendar.shape[-1]))
+    for c, (name, _) in enumerate(acquisition.channels.items()):
+        cells = slice(c * acquisition.months, (c + 1) * acquisition.months)
+        spent = np.zeros((worlds.key.size, calendar.shape[-1]))
+        spent[:, : acquisition.months] = plan.cost[:, cells]
+        middle = np.exp(-delta * DAYS_PER_MONTH * (np.arange(calendar.shape[-1]) + 0.5))
+        line = book[Line("cost_acquisition", name)] = blank.copy()
+        line[:, groups.index(Group("new", "", name)), 0] = spent
+        line[:, groups.index(Group("new", "", name)), 1] = spent * middle
+    for what, amount in ledger.fixed_lines(entries, draw, config.horizon_months, calendar.shape[-1], delta):
+        book[what] = blank.copy()
+        book[what][:, -1] = amount
+    aged = {line: _both(v)[:, new] for line, v in on_age.items()}
+    none = np.zeros((worlds.key.size, int(new.sum()), 2, age.shape[-1]))
+    return Ledger(
+        groups=(*groups, COMPANY),
+        lines=tuple(book),
+        calendar=np.stack(list(book.values()), axis=2),
+        age=np.stack([aged.get(line, none) for line in book], axis=2),
+        cohort=cohort,
+        cohorts=cohorts,
+        halves=halves,
+        age_halves=age_half_totals(on_age, new),
+    )
+
+
+def _both(values: np.ndarray) -> np.ndarray:
+    """Add the two halves of the customers: (w, 2g, …) → (w, g, …)."""
+    return values[:, 0::2] + values[:, 1::2]
+
+
+def half_totals(lines: Mapping[Line, np.ndarray], new: np.ndarray) -> np.ndarray:
+    """Discounted contribution of each half of the customers, (w, 2, [existing, new])."""
+    total = sum(line.sign * values[:, :, ledger.DISCOUNTED].sum(axis=-1) for line, values in lines.items())
+    by_half = np.asarray(total).reshape(-1, new.size, 2).transpose(0, 2, 1)
+    return np.stack([by_half[:, :, ~new].sum(axis=2), by_half[:, :, new].sum(axis=2)], axis=2)
+
+
+def age_half_totals(lines: Mapping[Line, np.ndarray], new: np.ndarray) -> np.ndarray:
+    """Of newcomers: discounted contribution and number, (w, 2, 2)."""
+    value = half_totals(lines, new)[:, :, 1]
+    heads = lines[Line("customers_acquired", "acquisition")][:, :, ledger.PLAIN].sum(axis=-1)
+    by_half = heads.reshape(-1, new.size, 2).transpose(0, 2, 1)[:, :, new].sum(axis=2)
+    return np.stack([value, by_half], axis=2)
+
+
+def acquired_of(plan: population.ArrivalPlan) -> Acquired:
+    visitors = plan.visitors.sum(axis=1)
+    heads = plan.arrivals.count * plan.arrivals.weight
+    expected = (plan.visitors * plan.conversion).sum(axis=1)
+    cost = plan.cost.sum(axis=1)
+    people = heads.sum()
+    return Acquired(
+        visitors=visitors,
+        customers=heads.sum(axis=1),
+        cost=cost,
+        cac=np.divide(cost, expected, out=np.full_like(cost, np.nan), where=expected > 0),
+        conversion=np.divide(expected, visitors, out=np.full_like(cost, np.nan), where=visitors > 0),
+        weighted_share=float(heads[plan.arrivals.weight > 1].sum() / people) if people else 0.0,
+    )
+
+
+def weight_notes(scenarios: Mapping[str, SimulatedScenario]) -> list[str]:
+    share = max((s.acquired.weighted_share for s in scenarios.values() if s.acquired), default=0.0)
+    if share == 0:
+        return []
+    return [
+        f"{share:.0%} of new customers are represented by fewer simulated ones with a weight; expected figures are "
+        "unaffected, realised figures vary too much (simulation.max_newcomers_per_cell)."
+    ]
+
+
+def value_quantiles(value: np.ndarray) -> np.ndarray:
+    """Simulated mean and 5, 50, 95 % quantiles over worlds per customer, (c, 4)."""
+    ordered = np.sort(np.ascontiguousarray(value.T), axis=1)
+    return np.column_stack([ordered.mean(axis=1), np.quantile(ordered, [0.05, 0.5, 0.95], axis=1).T])
+
+
+def customer_values(
+    posterior: Posterior,
+    summary: CustomerSummary,
+    order: np.ndarray,
+    simulated: np.ndarray,
+    config: SimulationConfig,
+    economics: Economics,
+) -> tuple[pd.DataFrame, np.ndarray]:
+    """Per existing customer: closed-form expectations averaged over draws, simulated quantiles; and the sum per draw."""
+    retention, spend = RETENTION[posterior.retention_model], SPEND[posterior.spend_model]
+    days, horizon = DAYS_PER_UNIT[posterior.time_unit], config.horizon_months * DAYS_PER_MONTH
+    rate = float(np.expm1(economics.discount_per_day * DAYS_PER_YEAR))
+    histories, spends = customers_of(summary), spend_history_of(summary)
+    n, draws = histories.x.size, config.draws
+    alive, orders, value = np.zeros(n), np.zeros(n), np.zeros(n)
+    per_draw = np.zeros(draws)
+    step = 64
+    for low in range(0, n, 4096):
+        part = slice(low, low + 4096)
+        some, money = Customers(*(v[part] for v in histories)), SpendHistory(*(v[part] for v in spends))
+        for first in range(0, draws, step):
+            chunk = slice(first, min(draws, first + step))
+            life = {k: v[chunk] for k, v in posterior.retention.items()}
+            p = retention.laws(life, some, days).p_alive
+            discounted = p * retention.expected_discounted_orders(life, some, horizon, rate, days)
+            plain = discounted if rate == 0 else p * retention.expected_discounted_orders(life, some, horizon, 0.0, days)
+            per_order = spend.expected_spend({k: v[chunk] for k, v in posterior.spend.items()}, money)
+            worth = discounted * (per_order * economics.gross_margin - economics.cost_per_order)
+            alive[part] += p.sum(axis=0)
+            orders[part] += plain.sum(axis=0)
+            value[part] += worth.sum(axis=0)
+            per_draw[chunk] += worth.sum(axis=1)
+    quantiles = np.empty((n, 4))
+    quantiles[order] = simulated
+    frame = pd.DataFrame(
+        {
+            "customer_id": summary.customers["customer_id"].to_numpy(),
+            "p_alive": alive / draws,
+            "expected_orders": orders / draws,
+            "rlv_mean": value / draws,
+            "rlv_p05": quantiles[:, 1],
+            "rlv_p50": quantiles[:, 2],
+            "rlv_p95": quantiles[:, 3],
+        }
+    )
+    return frame, per_draw
+
+
+def uncertain_inputs(
+    posterior: Posterior, worlds: Worlds, conversions: Mapping[str, np.ndarray], scenarios: Sequence[CompiledScenario]
+) -> pd.DataFrame:
+    """Every uncertain number of the run by draw: parameters, conversions, environment, effects."""
+    n = worlds.draws
+    columns = {f"retention.{k}": v[:n] for k, v in posterior.retention.items()}
+    columns |= {f"spend.{k}": v[:n] for k, v in posterior.spend.items()}
+    columns |= {f"acquisition.channels.{k}.conversion": v for k, v in conversions.items()}
+    columns["environment.sd"] = worlds.environment_sd
+    for scenario in scenarios:
+        columns |= scenario.inputs
+    frame = pd.DataFrame(columns)
+    return frame.loc[:, frame.nunique() > 1]
+
+
+def run_assumptions(
+    acquisition: AcquisitionConfig,
+    conversions: Mapping[str, effects.EffectDraws],
+    environment: EnvironmentConfig,
+    worlds: Worlds,
+) -> tuple[Assumption, ...]:
+    """Numbers of the whole run that are not in the log."""
+    found = []
+    for name, channel in acquisition.channels.items():
+        at = f"acquisition.channels.{name}"
+        found += [
+            stated(f"{at}.visitors_per_month", f"Visitors a month, {name}", channel.visitors_per_month),
+            stated(f"{at}.cost_per_visitor", f"Cost per visitor, {name}", channel.cost_per_visitor, "money"),
+            effects.assumption(
+                channel.conversion, "probability", conversions[name], f"{at}.conversion", f"Conversion, {name}"
+            ),
+        ]
+    if environment.sd_prior > 0:
+        sd = worlds.environment_sd
+        found.append(
+            Assumption(
+                "environment.sd_prior",
+                "Monthly shocks common to all customers, sd of log purchase rate",
+                "prior",
+                f"half-normal with sd {environment.sd_prior:g}, month-to-month correlation "
+                f"{environment.autocorrelation:g}; assumed, not estimated from the log",
+                "",
+                float(sd.mean()),
+                *(float(q) for q in np.quantile(sd, [0.05, 0.95])),
+            )
+        )
+    return tuple(found)
+
+
+def stated(path: str, label: str, value: float, unit: str = "number") -> Assumption:
+    return Assumption(path, label, "fixed", "as configured, no uncertainty", "", value, value, value, unit)

@@ -1,0 +1,64 @@
+"""Worlds: which posterior draw and replicate each stands for, its key, and the shocks common to all its customers."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import ndtri
+
+from clvsim.kernels import rng
+from clvsim.simulation.config import EnvironmentConfig
+from clvsim.types import DAYS_PER_MONTH, DAYS_PER_WEEK
+
+
+@dataclass(frozen=True)
+class Worlds:
+    """World w = draw · replicates + replicate. Parameters and effects belong to the draw, keyed events to the world."""
+
+    key: np.ndarray  # uint64 (w,)
+    draw: np.ndarray  # int64 (w,)
+    draw_key: np.ndarray  # uint64 (draws,), for effects
+    environment_sd: np.ndarray  # (draws,)
+    log_rate: np.ndarray  # (w, months): shock on the log purchase rate
+    log_visitors: np.ndarray  # (w, months)
+
+    @property
+    def draws(self) -> int:
+        return self.draw_key.shape[0]
+
+
+def make_worlds(seed: int, draws: int, replicates: int, months: int, config: EnvironmentConfig) -> Worlds:
+    """All worlds of a run; the first ones stay the same when there are more draws or months."""
+    index = np.arange(draws)
+    key = np.stack([rng.world_keys(seed, index, r) for r in range(replicates)], axis=1).reshape(-1)
+    draw_key = rng.world_keys(seed, index, 0)
+    draw = np.repeat(index, replicates)
+    sd = config.sd_prior * ndtri(0.5 + 0.5 * rng.world_uniforms(draw_key, "environment.sd"))
+    shocks = np.stack(
+        [ndtri(rng.world_uniforms(key, "environment.shock", rng.SHOCK, m)) for m in range(months)], axis=1
+    )
+    visits = np.stack(
+        [ndtri(rng.world_uniforms(key, "environment.visitors", rng.SHOCK, m)) for m in range(months)], axis=1
+    )
+    return Worlds(
+        key=key,
+        draw=draw,
+        draw_key=draw_key,
+        environment_sd=sd,
+        log_rate=_stationary(shocks, sd[draw], config.autocorrelation),
+        log_visitors=config.acquisition_sd * visits - 0.5 * config.acquisition_sd**2,
+    )
+
+
+def _stationary(normal: np.ndarray, sd: np.ndarray, autocorrelation: float) -> np.ndarray:
+    """AR(1) path with stationary sd, minus sd²/2 so that the multiplier has mean 1. (w, months)."""
+    path = np.empty_like(normal)
+    path[:, 0] = normal[:, 0]
+    for m in range(1, normal.shape[1]):
+        path[:, m] = autocorrelation * path[:, m - 1] + np.sqrt(1 - autocorrelation**2) * normal[:, m]
+    return sd[:, None] * path - 0.5 * sd[:, None] ** 2
+
+
+def by_week(monthly: np.ndarray, weeks: int) -> np.ndarray:
+    """Value of the month in which each week starts, (w, weeks)."""
+    month = (np.arange(weeks) * DAYS_PER_WEEK / DAYS_PER_MONTH).astype(int)
+    return monthly[:, np.minimum(month, monthly.shape[1] - 1)]
