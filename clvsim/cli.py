@@ -4,13 +4,12 @@ import os
 import signal
 import sys
 import threading
-import traceback
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
 from types import FrameType
 
 from clvsim import __version__
-from clvsim.console import complain, note, say
+from clvsim.console import complain, confess, note, say
 from clvsim.errors import ClvsimError, ConfigError
 from clvsim.files import CONFIGS, choices, did_you_mean, leading_comment
 from clvsim.rim.arguments import COMPLETION_FLAGS, hydra_words, sort_words
@@ -40,8 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         note("interrupted; nothing was written")
         return 128 + signal.SIGINT
     except Exception:
-        note("internal error: this is a bug in clvsim; please report it with what follows")
-        traceback.print_exc()
+        confess()
         return 1
 
 

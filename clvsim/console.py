@@ -2,6 +2,7 @@
 
 import os
 import sys
+import traceback
 from collections.abc import Iterable
 from contextlib import suppress
 from typing import TextIO
@@ -20,6 +21,12 @@ def complain(problems: Iterable[tuple[str, str]], job: str = "") -> None:
     """One line per problem; `job` names the member of a sweep."""
     for where, what in problems:
         note(f"{where}: {what}" + (f" ({job})" if job else ""))
+
+
+def confess(job: str = "") -> None:
+    """The exception at hand is our own fault: say so, and show what a report needs."""
+    complain([("internal error", "this is a bug in clvsim; please report it with what follows")], job)
+    traceback.print_exc()
 
 
 def one_line(text: str) -> str:

@@ -12,7 +12,6 @@ from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import OmegaConf
 
 from clvsim.files import CONFIGS, ROOT, yaml_files
-from clvsim.runfolder import missing_folders
 
 
 class Group(NamedTuple):
@@ -73,24 +72,6 @@ class NamedFilesPath(SearchPathPlugin):
             search_path.append("clvsim", f"clvsim://{root}")
 
 
-class Made(NamedTuple):
-    """What was missing before Hydra made an output folder, and whether a sweep's record was there before."""
-
-    missing: tuple[Path, ...]
-    had_record: bool
-
-
-made: dict[Path, Made] = {}
-
-
-def note_folder(path: str) -> str:
-    """Resolver `${folder:PATH}`: PATH itself. Hydra makes the folder before our code runs; this is the last look."""
-    folder = Path(path).absolute()
-    made.setdefault(folder, Made(missing_folders(folder), (folder / "multirun.yaml").exists()))
-    return path
-
-
 def register() -> None:
     Plugins.instance().register(NamedFiles)
     Plugins.instance().register(NamedFilesPath)
-    OmegaConf.register_new_resolver("folder", note_folder, replace=True)

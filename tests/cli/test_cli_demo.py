@@ -1,0 +1,97 @@
+"""The main job from the shell, for real: the demo with few draws."""
+
+import csv
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.cli.shell import tree
+
+QUICK = ("experiment=demo", "simulation.draws=200", "simulation.horizon_months=12")
+ARTEFACTS = {
+    "comparison.csv",
+    "customers.parquet",
+    "figures",
+    "ledger.nc",
+    "posterior.nc",
+    "report.html",
+    "run.json",
+    "summary.json",
+}
+COLUMNS = """scenario,metric,unit,basis,layers,mean,mean_mcse,p05,p50,p95,
+delta_mean,delta_mcse,delta_p05,delta_p50,delta_p95,p_better,p_better_mcse,p_best,expected_loss"""
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    """The current directory of a finished demo, and its output."""
+    here = tmp_path_factory.mktemp("demo")
+    command = [sys.executable, "-m", "clvsim.cli", "run", *QUICK, "out=outputs/run/first"]
+    return here, subprocess.run(command, cwd=here, capture_output=True, text=True, timeout=400)
+
+
+def test_it_ends_well_and_says_where_the_report_is(demo):
+    _, done = demo
+    assert done.returncode == 0, done.stderr
+    assert "outputs/run/first/report.html" in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 100
+    assert "Warning" not in done.stderr
+
+
+def test_the_run_folder_is_complete_and_alone(demo):
+    here, _ = demo
+    assert {path.name for path in (here / "outputs/run/first").iterdir()} == ARTEFACTS
+    assert [path.name for path in (here / "outputs/run").iterdir()] == ["first"]
+    assert [path.name for path in here.iterdir()] == ["outputs"]
+
+
+def test_the_comparison_has_the_columns_that_are_promised(demo):
+    here, _ = demo
+    with (here / "outputs/run/first/comparison.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == COLUMNS.replace("\n", "").split(",")
+    assert rows[0]["scenario"] == "baseline"
+    assert {row["scenario"] for row in rows} == {"baseline", "conversion_lift", "upsell_soft", "follow_up", "plan"}
+
+
+def test_run_json_reproduces_the_run(demo):
+    here, _ = demo
+    record = json.loads((here / "outputs/run/first/run.json").read_text())
+    assert record["config"]["simulation"]["draws"] == 200
+    assert record["config"]["scenario"]["upsell_soft"]["title"]
+
+
+def test_the_report_of_the_newest_run_is_rebuilt_in_place(demo):
+    here, _ = demo
+    page = here / "outputs/run/first/report.html"
+    before = page.read_text()
+    page.write_text("")
+    command = [sys.executable, "-m", "clvsim.cli", "report"]
+    done = subprocess.run(command, cwd=here, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stderr) == (0, "clvsim: run=outputs/run/first, the newest\n")
+    assert page.read_text() == before
+    assert {path.name for path in page.parent.iterdir()} == ARTEFACTS
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("seconds", [0.0, 3.0], ids=["at once", "while sampling"])
+def test_an_interruption_leaves_nothing(here, tmp_path, monkeypatch, number, code, seconds):
+    monkeypatch.setenv("CLVSIM_CACHE", str(tmp_path / "cold"))
+    command = [sys.executable, "-m", "clvsim.cli", "run", *QUICK, "out=x/y"]
+    with subprocess.Popen(command, cwd=here, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        deadline = time.monotonic() + 60
+        while not list(here.glob("x/.y.partial-*")):
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        time.sleep(seconds)
+        process.send_signal(number)
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (code, "clvsim: interrupted; nothing was written\n"), out
+    assert tree(here) == {}
+    assert tree(tmp_path / "cold") == {}
