@@ -73,14 +73,8 @@ def read_transactions(
 def _source(config: DataConfig) -> str | Path:
     if config.kind == "bundled":
         if config.path:
-            raise ConfigError(
-                [
-                    (
-                        "data.path",
-                        f"{config.path!r} has no effect on the bundled sample; type data=csv for a file of your own",
-                    )
-                ]
-            )
+            what = f"{config.path!r} has no effect on the bundled sample; type data=csv for a file of your own"
+            raise ConfigError([("data.path", what)])
         return BUNDLED
     if not config.path:
         raise ConfigError([("data.path", "no file given; type data.path=orders.csv")])

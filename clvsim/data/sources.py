@@ -197,7 +197,7 @@ def _text(field: str, kind: str) -> str:
         field = f"CASE WHEN {whole} THEN CAST({field} AS BIGINT)::VARCHAR ELSE {field}::VARCHAR END"
     missing = ", ".join(quoted(m) for m in _MISSING)
     text = f"CAST({field} AS VARCHAR)"
-    edges = rf"^[\s\x{{a0}}\x{{feff}}]|[\s\x{{a0}}\x{{feff}}]$"  # trim() alone is five times slower
+    edges = r"^[\s\x{a0}\x{feff}]|[\s\x{a0}\x{feff}]$"  # trim() alone is five times slower
     trimmed = f"CASE WHEN regexp_matches({text}, {quoted(edges)}) THEN trim({text}, {quoted(_BLANKS)}) ELSE {text} END"
     return f"CASE WHEN {trimmed} NOT IN ({missing}) THEN {trimmed} END"
 

@@ -1,0 +1,295 @@
+"""What is wrong with a log is said in full, with key, rule and value, and with the right exit code."""
+
+import gzip
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from clvsim.data import DataConfig, TransactionLog, gates, quality, read_transactions, summarize
+from clvsim.errors import ClvsimError, ConfigError, DataError, DiagnosticsError
+
+HEADER = "customer_id,date,amount\n"
+GOOD = "a,2024-01-01,5\nb,2024-01-02,6\na,2024-02-01,7\n"
+NOW = date(2025, 1, 1)  # the fixture `read` believes so
+Read = Callable[..., TransactionLog]
+
+
+def problems(error: pytest.ExceptionInfo[ClvsimError]) -> dict[str, str]:
+    return {p.where: p.what for p in error.value.problems}
+
+
+# --- files -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("nowhere/orders.csv", "no such file: nowhere/orders.csv"),
+        ("nowhere/*.csv", "no file matches: nowhere/*.csv"),
+        (".", ". is a folder"),
+    ],
+)
+def test_no_file(path: str, message: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        read_transactions(config=DataConfig(path=path))
+    assert error.value.code == 2
+    assert problems(error)["data.path"].startswith(message)
+
+
+def test_no_path_and_a_useless_path() -> None:
+    with pytest.raises(ConfigError, match=r"data.path: no file given; type data.path=orders.csv"):
+        read_transactions()
+    with pytest.raises(ConfigError, match=r"data.path: 'x.csv' has no effect on the bundled sample"):
+        read_transactions(config=DataConfig(kind="bundled", path="x.csv"))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "the file is empty"),
+        (HEADER.encode(), "no rows below the header"),
+        (b"\n" + HEADER.encode(), "the first line is empty"),
+        ((HEADER + "é,2024-01-01,3\n" + GOOD).encode("latin-1"), "not UTF-8 text"),
+        ((HEADER + GOOD).encode("utf-16"), "not UTF-8 text"),
+        (b"PAR1 and nothing else", "not a readable Parquet file"),
+    ],
+)
+def test_unreadable_files(read: Read, tmp_path: Path, content: bytes, message: str) -> None:
+    with pytest.raises(DataError) as error:
+        read(content)
+    assert error.value.code == 4
+    assert problems(error)[str(tmp_path / "orders.csv")].startswith(message)
+
+
+def test_truncated_gzip(read: Read) -> None:
+    with pytest.raises(DataError, match="cannot be unpacked"):
+        read(gzip.compress((HEADER + GOOD).encode())[:20], name="orders.csv.gz")
+
+
+def test_workbook(read: Read) -> None:
+    with pytest.raises(ConfigError, match="export the sheet as CSV"):
+        read(b"PK\x03\x04 a zip archive", name="orders.xlsx")
+
+
+def test_empty_frames() -> None:
+    with pytest.raises(DataError, match="data frame: no rows"):
+        read_transactions(pd.DataFrame({"customer": [], "date": [], "amount": []}))
+    with pytest.raises(DataError, match="data frame: it has no columns"):
+        read_transactions(pd.DataFrame())
+
+
+# --- columns ---------------------------------------------------------------------------------------------------------
+
+
+def test_columns_without_a_guess_are_all_asked_for(read: Read, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as error:
+        read("Kunde,Tag,Umsätze\n" + GOOD)
+    said = problems(error)
+    assert list(said) == ["data.customer_id", "data.date", "data.amount", str(tmp_path / "orders.csv")]
+    assert "type data.amount=COLUMN" in said["data.amount"]
+    assert said[str(tmp_path / "orders.csv")] == "its columns are: Kunde, Tag, Umsätze"
+
+
+@pytest.mark.parametrize("header", ["customer_id,date,total,revenue", "customer_id,date,Total,total"])
+def test_two_possible_columns(read: Read, header: str) -> None:
+    with pytest.raises(ConfigError, match=r"could both be meant; type data\.amount=COLUMN"):
+        read(header + "\na,2024-01-01,5,5\n")
+
+
+def test_price_beside_a_quantity_is_no_amount(read: Read) -> None:
+    with pytest.raises(ConfigError, match=r"data\.amount: no column name says so"):
+        read("customer_id,date,quantity,price\na,2024-01-01,5,5\n")
+
+
+def test_named_column_is_missing(read: Read) -> None:
+    with pytest.raises(ConfigError) as error:
+        read(HEADER + GOOD, amount="Amuont", segment="tier")
+    assert problems(error)["data.amount"] == "no column 'Amuont' (did you mean 'amount'?)"
+    assert problems(error)["data.segment"] == "no column 'tier'"
+
+
+def test_named_column_is_there_twice(read: Read) -> None:
+    with pytest.raises(ConfigError, match="2 columns are called 'amount'"):
+        read("customer_id,date,amount,amount\na,2024-01-01,5,5\n", amount="amount")
+
+
+def test_files_of_a_glob_differ(tmp_path: Path) -> None:
+    (tmp_path / "1.csv").write_text(HEADER + GOOD)
+    (tmp_path / "2.csv").write_text("customer_id,date,total\n" + GOOD)
+    with pytest.raises(ConfigError, match=r"data\.amount: .*2\.csv has no column 'amount', unlike .*1\.csv"):
+        read_transactions(tmp_path / "*.csv", today_date=NOW)
+
+
+# --- values ----------------------------------------------------------------------------------------------------------
+
+
+def test_every_kind_of_bad_value_is_listed_at_once(read: Read) -> None:
+    bad = ",2024-13-01,x\n ,,\na,2024-01-05,NA\na,soon,\n"
+    with pytest.raises(DataError) as error:
+        read(HEADER + bad + GOOD)
+    expected = [
+        ("data.customer_id", "2 of 7 rows: customer id is missing, e.g. row 2; row 3"),
+        ("data.date", "1 of 7 rows: date is missing, e.g. row 3"),
+        ("data.date", "2 of 7 rows: not a date, e.g. row 2: '2024-13-01'; row 5: 'soon'. "),
+        ("data.amount", "3 of 7 rows: amount is missing, e.g. row 3; row 4; row 5"),
+        ("data.amount", "1 of 7 rows: not an amount, e.g. row 2: 'x'. "),
+    ]
+    *listed, limit = error.value.problems
+    for (where, beginning), problem in zip(expected, listed, strict=True):
+        assert problem.where == where
+        assert problem.what.startswith(beginning)
+    assert limit.where == "data.max_bad_share"
+    assert "4 of 7 rows (57.14%)" in limit.what
+
+
+def test_three_examples_at_most(read: Read) -> None:
+    with pytest.raises(DataError) as error:
+        read(HEADER + "a,2024-01-01,free\n" * 9 + GOOD)
+    assert problems(error)["data.amount"].count("row ") == 3
+
+
+@pytest.mark.parametrize(
+    ("share", "raises"),
+    [(0.24, True), (0.25, False)],  # one of four rows
+)
+def test_the_limit_is_a_share_of_all_rows(read: Read, share: float, raises: bool) -> None:
+    text = HEADER + "a,2024-01-01,free\n" + GOOD
+    if raises:
+        with pytest.raises(DataError):
+            read(text, max_bad_share=share)
+        return
+    log = read(text, max_bad_share=share)
+    assert (log.facts.rows, log.facts.unusable_rows, log.facts.order_rows) == (4, 1, 3)
+    lines = {line.key: line for line in quality(log, summarize(log))}
+    assert lines["unreadable"].level == lines["unreadable_1"].level == "warning"
+    assert "row 2: 'free'" in lines["unreadable_1"].note
+
+
+def test_nothing_usable_at_all(read: Read) -> None:
+    with pytest.raises(DataError, match="none of the 2 rows can be used"):
+        read(HEADER + ",2024-01-01,1\n,2024-01-01,2\n", max_bad_share=1.0)
+
+
+@pytest.mark.parametrize(
+    ("amount", "decimal", "hint"),
+    [
+        ('"12,50"', ".", "type data.decimal=,"),
+        ('"1.234,50"', ".", "type data.decimal=,"),
+        ('"1,234"', ".", "thousands separators are not read"),
+        ('"1,234.50"', ".", "thousands separators are not read"),
+        ("$5", ".", "no currency signs"),
+        ("5 EUR", ".", "no currency signs"),
+        ("(5.00)", ".", "no currency signs"),
+        ("12.50", ",", "type data.decimal=."),
+        ("nonsense", ".", "amounts are plain numbers"),
+        ("inf", ".", "amounts are plain numbers"),
+        ("1_000", ".", "amounts are plain numbers"),
+        ("1e15", ".", ""),  # beyond DECIMAL(18,4)
+    ],
+)
+def test_amounts_that_are_none(read: Read, amount: str, decimal: str, hint: str) -> None:
+    with pytest.raises(DataError) as error:
+        read(HEADER + f"a,2024-01-01,{amount}\n" + GOOD, decimal=decimal)
+    said = problems(error)["data.amount"]
+    assert f"row 2: '{amount.strip(chr(34))}'" in said
+    assert hint in said
+
+
+def test_unquoted_decimal_comma_breaks_the_line(read: Read, tmp_path: Path) -> None:
+    with pytest.raises(DataError) as error:
+        read(HEADER + GOOD + "a,2024-01-01,12,50\n")
+    said = problems(error)[str(tmp_path / "orders.csv")]
+    assert "row 5: 'a,2024-01-01,12,50'" in said
+    assert "12,50 is two values" in said
+
+
+def test_rows_are_numbered_as_in_the_file_behind_broken_lines(read: Read) -> None:
+    with pytest.raises(DataError) as error:
+        read(HEADER + "a,2024-01-01\na,2024-01-01,1\nb\nb,2024-01-01,1,2\na,2024-01-01,free\n")
+    assert "e.g. row 6: 'free'" in problems(error)["data.amount"]
+
+
+def test_an_open_quote_is_not_swallowed(read: Read) -> None:
+    with pytest.raises(DataError, match="a quote opens or closes in the wrong place"):
+        read(HEADER + GOOD + 'a,2024-01-01,"1\n' + GOOD)
+
+
+@pytest.mark.parametrize("value", ["2024-02-30", "1899-12-31", "0000-00-00", "03/04/24", "1704067200", "2024-01-01x"])
+def test_dates_that_are_none(read: Read, value: str) -> None:
+    with pytest.raises(DataError) as error:
+        read(HEADER + f"a,{value},1\n" + GOOD)
+    assert f"1 of 4 rows: not a date, e.g. row 2: '{value}'" in problems(error)["data.date"]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    ["a,03/04/2024,1\nb,05/06/2024,2\n", "a,3.4.2024,1\nb,5.5.2024 10:00,2\n", "a,03/04/2024,1\nb,2024-01-02,2\n"],
+)
+def test_ambiguous_dates_are_asked_for(read: Read, rows: str) -> None:
+    with pytest.raises(DataError) as error:
+        read(HEADER + rows)
+    assert error.value.code == 4
+    said = problems(error)["data.date"]
+    assert "day/month and month/day are both possible" in said
+    assert "data.date_format=%d/%m/%Y" in said
+
+
+def test_day_and_month_that_change_places(read: Read) -> None:
+    with pytest.raises(DataError, match=r"row 2: '25/04/2024', but row 3: '05/26/2024'"):
+        read(HEADER + "a,25/04/2024,1\nb,05/26/2024,2\n")
+
+
+def test_date_format_that_is_none(read: Read) -> None:
+    with pytest.raises(ConfigError, match=r"data\.date_format: not a strptime format: '%Q'"):
+        read(HEADER + GOOD, date_format="%Q")
+
+
+def test_dates_in_the_future(read: Read) -> None:
+    read(HEADER + GOOD + f"a,{NOW},1\n")
+    with pytest.raises(DataError, match=r"1 rows lie after today \(2025-01-01\), e\.g\. row 5: '2025-01-02'"):
+        read(HEADER + GOOD + "a,2025-01-02,1\n", max_bad_share=1.0)
+
+
+def test_the_default_today_is_the_real_one(tmp_path: Path) -> None:
+    (tmp_path / "orders.csv").write_text(HEADER + GOOD + "a,2999-01-01,1\n")
+    with pytest.raises(DataError, match=f"after today \\({date.today()}\\)"):
+        read_transactions(tmp_path / "orders.csv")
+
+
+# --- orders ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("end", ["2023-12-31", "2024-02-02"])
+def test_calibration_end_outside_the_log(read: Read, end: str) -> None:
+    with pytest.raises(
+        ConfigError, match=rf"data\.calibration_end: {end} lies outside the log, .* 2024-01-01 to 2024-02-01"
+    ):
+        read(HEADER + GOOD, calibration_end=end)
+
+
+@pytest.mark.parametrize("config", [{}, {"calibration_end": "2024-01-01"}])
+def test_one_customer(read: Read, config: dict[str, str]) -> None:
+    rows = GOOD if config else "a,2024-01-01,5\na,2024-02-01,7\n"
+    with pytest.raises(DataError, match="only one customer has an order up to"):
+        read(HEADER + rows, **config)
+
+
+def test_refunds_as_an_error(read: Read) -> None:
+    with pytest.raises(DataError, match=r"data\.refunds: 1 rows are refunds \(negative amounts\), e\.g\. row 5: '-1'"):
+        read(HEADER + GOOD + "a,2024-02-03,-1\n", refunds="error")
+    assert read(HEADER + GOOD, refunds="error").facts.refunds.rows == 0
+
+
+def test_no_repeat_buyers(read: Read) -> None:
+    log = read(HEADER + "a,2024-01-01,5\na,2024-01-01,6\nb,2024-03-01,5\n")
+    with pytest.raises(DiagnosticsError, match="none of the 2 customers has a second order") as error:
+        gates(summarize(log))
+    assert error.value.code == 3
+
+
+def test_repeat_orders_without_money(read: Read) -> None:
+    with pytest.raises(DiagnosticsError, match="no repeat order has an amount above zero"):
+        gates(summarize(read(HEADER + "a,2024-01-01,5\na,2024-01-02,0\nb,2024-03-01,5\n")))
