@@ -48,10 +48,10 @@ def purchase_rows(customers: Customers) -> PurchaseRows:
 
 
 class BgNbd(Frozen):
-    """BG/NBD with its priors, which are on unit-free quantities.
+    """BG/NBD: orders at a rate of each customer's own, who may leave for good after any repeat order.
 
-    `r`: shape of the order rate's distribution. `rate`: mean orders of a living customer within one mean observation.
-    `dropout_mean` = a/(a+b), `dropout_concentration` = a+b.
+    Priors are on unit-free quantities. `r`: shape of the order rate's distribution. `rate`: mean orders of a living
+    customer within one mean observation. `dropout_mean` = a/(a+b), `dropout_concentration` = a+b.
     """
 
     kind: Literal["bg_nbd"] = "bg_nbd"

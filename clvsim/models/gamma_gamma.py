@@ -60,10 +60,10 @@ class SpendCheck(NamedTuple):
 
 
 class GammaGamma(Frozen):
-    """Gamma-Gamma on single orders, with its priors, which are on unit-free quantities.
+    """Gamma-Gamma: amounts vary around a mean of each customer's own, independent of how often they order.
 
-    `p`: shape of one customer's orders. `mean`: population mean, in mean repeat orders. `q_minus_1`: q - 1, positive so
-    that the population mean gamma p / (q - 1) exists.
+    Fitted to single orders; priors are on unit-free quantities. `p`: shape of one customer's orders. `mean`: population
+    mean, in mean repeat orders. `q_minus_1`: q - 1, positive so that the population mean gamma p / (q - 1) exists.
     """
 
     kind: Literal["gamma_gamma"] = "gamma_gamma"

@@ -31,22 +31,9 @@ def histories(cdnow: CustomerSummary) -> tuple[np.ndarray, np.ndarray, np.ndarra
 
 
 @pytest.fixture(scope="session")
-def shared_folder(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
-    """A folder that all test processes of this session see."""
-    base = tmp_path_factory.getbasetemp()
-    return base if worker_id == "master" else base.parent
-
-
-@pytest.fixture(scope="session")
-def posterior_cache(shared_folder: Path) -> Path:
-    folder = shared_folder / "posterior-cache"
-    folder.mkdir(exist_ok=True)
-    return folder
-
-
-@pytest.fixture(scope="session")
 def posterior(cdnow: CustomerSummary, posterior_cache: Path) -> Posterior:
-    """The posterior of the shipped configuration on CDNOW."""
+    """The posterior of the shipped configuration on CDNOW; the second test process waits for the first."""
+    posterior_cache.mkdir(exist_ok=True)
     with (posterior_cache / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        return fit(cdnow, BgNbd(), GammaGamma(), FitConfig(), cache_dir=posterior_cache)
+        return fit(cdnow, BgNbd(), GammaGamma(), FitConfig())

@@ -168,7 +168,7 @@ def test_cache_folder_follows_the_environment(monkeypatch, tmp_path):
     assert cache_folder() == tmp_path / "home" / ".cache" / "clvsim" / "posteriors"
 
 
-def test_a_hit_imports_no_sampler(posterior, posterior_cache, cdnow):
+def test_a_hit_imports_no_sampler(posterior):
     """In a process of its own, on the summary of the bundled log."""
     code = f"""
 import sys, yaml
@@ -177,8 +177,7 @@ from clvsim.models import RETENTION, SPEND
 from clvsim.models.config import FitConfig
 from clvsim.models.fit import fit
 config = DataConfig(**yaml.safe_load(open({str(CONFIGS / "data" / "cdnow.yaml")!r})))
-found = fit(summarize(read_transactions(None, config)), RETENTION["bg_nbd"](), SPEND["gamma_gamma"](), FitConfig(),
-            cache_dir={str(posterior_cache)!r})
+found = fit(summarize(read_transactions(None, config)), RETENTION["bg_nbd"](), SPEND["gamma_gamma"](), FitConfig())
 heavy = [m for m in ("pymc", "pytensor", "nutpie", "arviz", "arviz_stats") if m in sys.modules]
 print(found.from_cache, heavy, float(found.retention["r"].sum()).hex())
 """
