@@ -5,7 +5,7 @@ Text is drawn as outlines: a reader's font can be wider than ours, and a cut lab
 
 import io
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 from types import MappingProxyType
@@ -58,7 +58,7 @@ _STYLE: Mapping[Any, Any] = MappingProxyType(
 
 
 @contextmanager
-def style() -> Iterator[None]:
+def style() -> Generator[None, None, None]:
     """Matplotlib's defaults with our style on top, whatever a notebook or a matplotlibrc has set."""
     with mpl.rc_context():
         mpl.rcdefaults()
@@ -71,7 +71,9 @@ def svg(figure: Figure) -> str:
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
     # Comments repeat every label as text, which nobody sees and an escaping mistake could reach.
-    return re.sub(r"<!-- .*? -->\n?", "", buffer.getvalue(), flags=re.DOTALL)
+    text = re.sub(r"<!-- .*? -->\n?", "", buffer.getvalue(), flags=re.DOTALL)
+    used = set(re.findall(r'(?:href="|url\()#([^")]+)', text))
+    return re.sub(r' id="([^"]*)"', lambda name: name.group() if name[1] in used else "", text)
 
 
 def inline(svg_file: str, prefix: str, alternative_text: str) -> str:

@@ -30,8 +30,8 @@ GLOSSARY: dict[str, Metric] = {
         "loss are on this figure.",
         "Plan revenue",
         "Plan revenue",
-        "Revenue from all customers followed, net of what the plan’s own levers and channels cost where those costs "
-        "were given. Differences, P(better), P(best) and expected loss are on this figure.",
+        "Revenue from all customers followed, net of the plan’s own costs where those were given. "
+        "Differences, P(better), P(best) and expected loss are on this figure.",
     ),
     "customer_equity": Metric(
         "Customer equity",
@@ -155,6 +155,9 @@ GLOSSARY: dict[str, Metric] = {
         "Share repaying",
         "share",
         "Share of simulated newcomers who ever bring in their own acquisition cost; not the payback time.",
+        "Share of newcomers whose revenue covers their cost",
+        "Share covering cost",
+        "Share of simulated newcomers whose own revenue ever covers their acquisition cost.",
         newcomers=True,
     ),
     "visitor_value": Metric(

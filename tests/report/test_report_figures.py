@@ -90,7 +90,7 @@ def test_one_row_per_lever_around_zero() -> None:
     low, high = axes.get_xlim()
     assert low < 0 < high
     rows = result.comparison.query("metric == 'plan_value' and basis == 'expected' and scenario != 'baseline'")
-    bars = [line.get_xdata() for line in axes.get_lines() if line.get_linewidth() == 2]
+    bars = np.array([line.get_xdata() for line in axes.get_lines() if line.get_linewidth() == 2])
     assert np.allclose(bars, rows[["delta_p05", "delta_p95"]].to_numpy(), rtol=1e-12)
     dots = [float(np.asarray(line.get_xdata())[0]) for line in axes.get_lines() if line.get_marker() == "o"]
     assert np.allclose(dots, rows["delta_mean"], rtol=1e-12)

@@ -1,0 +1,289 @@
+"""The page: one file, nothing from outside, everything escaped, the right words for what is known."""
+
+import html
+import re
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from factory import DEMO_METRICS, HOSTILE, LEVERS, demo, foreign, hostile, tracking
+
+from clvsim.report import ReportConfig, write_report
+from clvsim.report.glossary import GLOSSARY, words
+from clvsim.report.headline import headline
+from clvsim.report.view import layer_note, split_layers
+from clvsim.types import RunResult
+
+MAKE: dict[str, Callable[[], RunResult]] = {"demo": demo, "foreign": foreign, "hostile": hostile}
+SECTIONS = [
+    "The decision",
+    "All scenarios in figures",
+    "Cash per acquired customer",
+    "What each lever may change",
+    "Predicted and actual repeat orders",
+    "What was assumed",
+    "Data quality",
+    "Diagnostics",
+    "Warnings",
+    "Limits",
+    "Glossary",
+    "Reproduce this page",
+]
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    folder = tmp_path_factory.mktemp("pages")
+    return {name: write_report(make(), folder / name).read_text("utf-8") for name, make in MAKE.items()}
+
+
+def page_of(result: RunResult, folder: Path, config: ReportConfig | None = None) -> str:
+    return write_report(result, folder, config).read_text("utf-8")
+
+
+def seen(page: str) -> str:
+    """What a reader sees or hears: text outside of style and figures, with the figures' alternative texts."""
+    spoken = " ".join(re.findall(r'aria-label="([^"]*)"', page))
+    page = re.sub(r"<style>.*?</style>|<svg.*?</svg>", " ", page, flags=re.DOTALL)
+    text = html.unescape(re.sub(r"<[^>]+>", " ", page) + " " + spoken)
+    return " ".join(text.split())
+
+
+def test_folder_holds_the_page_and_its_figures(tmp_path: Path) -> None:
+    path = write_report(demo(), tmp_path / "new" / "run")
+    assert path == tmp_path / "new" / "run" / "report.html"
+    assert sorted(p.name for p in (path.parent / "figures").iterdir()) == [
+        "difference.svg",
+        "payback.svg",
+        "tracking.svg",
+    ]
+    assert sorted(p.name for p in path.parent.iterdir()) == ["figures", "report.html"]
+
+
+def test_same_run_same_bytes(tmp_path: Path) -> None:
+    first, second = (write_report(demo(), tmp_path / name).read_bytes() for name in "ab")
+    assert first == second
+
+
+@pytest.mark.parametrize("name", list(MAKE))
+def test_nothing_is_loaded_from_outside(pages: dict[str, str], name: str) -> None:
+    page = pages[name]
+    assert not re.search(r"https?:|//[a-z]|@import|\bsrc\s*=|\bsrcset\s*=|data:", page)
+    assert not re.search(r"<(script|link|iframe|img|object|embed|base|form|video|audio)\b", page)
+    assert not re.search(r"<[^>]*\son\w+\s*=", page)
+    assert all(target.startswith("#") for target in re.findall(r'href\s*=\s*"([^"]*)"', page))
+    assert all(target.startswith("#") for target in re.findall(r"url\(([^)]*)\)", page))
+    assert "default-src 'none'" in page
+
+
+@pytest.mark.parametrize("name", list(MAKE))
+def test_names_inside_the_page_are_unique_and_resolve(pages: dict[str, str], name: str) -> None:
+    names = re.findall(r'\sid="([^"]*)"', pages[name])
+    assert len(names) == len(set(names))
+    used = re.findall(r'href="#([^"]*)"', pages[name]) + re.findall(r"url\(#([^)]*)\)", pages[name])
+    assert used
+    assert set(used) <= set(names)
+
+
+def test_hostile_text_is_shown_and_never_run(pages: dict[str, str]) -> None:
+    page = pages["hostile"]
+    assert "<script" not in page
+    assert "<b>" not in page
+    assert html.escape("<script>", quote=False) in page
+    assert "{{ 7*7 }}" in page  # a template in a title is text
+    assert " ".join(HOSTILE.split()) in seen(page)
+
+
+def test_hostile_figures_hold_no_text_of_the_user(tmp_path: Path) -> None:
+    write_report(hostile(), tmp_path)
+    for path in (tmp_path / "figures").iterdir():
+        assert "script" not in path.read_text("utf-8")
+
+
+def test_a_command_with_undecodable_bytes_does_not_stop_the_page(tmp_path: Path) -> None:
+    page = page_of(replace(demo(), command="clvsim run caf\udce9.csv", title="caf\udce9"), tmp_path)
+    assert "clvsim run caf?.csv" in page
+
+
+def test_sections_in_order(pages: dict[str, str]) -> None:
+    heads = [html.unescape(h) for h in re.findall(r"<h2[^>]*>(.*?)</h2>", pages["demo"])]
+    assert heads == SECTIONS
+    first = seen(pages["demo"])
+    assert first.index(demo().question) < first.index("“The plan") < first.index("The decision")
+
+
+def test_headline_stands_on_the_page(pages: dict[str, str]) -> None:
+    for name, make in MAKE.items():
+        assert " ".join(headline(make()).split()) in seen(pages[name])
+
+
+def test_poor_fit_is_the_first_thing_said(pages: dict[str, str]) -> None:
+    body = pages["hostile"].split("<main>")[1]
+    assert body.index('class="banner"') < body.index("<header>")
+    assert 'class="banner"' not in pages["demo"]
+
+
+@pytest.mark.parametrize("metric", DEMO_METRICS)
+def test_every_metric_is_labelled_and_defined(pages: dict[str, str], metric: str) -> None:
+    text = words(metric, margin_known=True, horizon_months=36, arrival_months=12)
+    assert seen(pages["demo"]).count(text.label) >= 2  # table and glossary
+    assert text.meaning in seen(pages["demo"])
+
+
+def test_metrics_that_are_not_shown_are_not_explained(pages: dict[str, str]) -> None:
+    assert "Opt-outs" not in seen(pages["demo"])
+
+
+@pytest.mark.parametrize("metric", GLOSSARY)
+@pytest.mark.parametrize("margin_known", [True, False])
+def test_glossary_entries_are_complete(metric: str, margin_known: bool) -> None:
+    text = words(metric, margin_known=margin_known, horizon_months=36, arrival_months=12)
+    assert 0 < len(text.short) <= 20
+    assert text.meaning.endswith(".")
+    assert text.unit in ("money", "ratio", "share", "months", "count")
+    assert "{" not in "".join(text)
+    if not margin_known:
+        assert not re.search(r"value|worth|profit|contribution|equity|ltv|payback|repay", text.label + text.short, re.I)
+        assert not re.search(r"value|worth|profit|contribution|equity|payback", text.meaning, re.I)
+
+
+def test_an_unknown_metric_is_a_warning_for_us_and_a_bare_label_for_readers() -> None:
+    with pytest.warns(UserWarning, match="brand_new"):
+        text = words("brand_new", margin_known=True, horizon_months=1, arrival_months=1)
+    assert text.label == "brand new"
+
+
+def test_registry_of_metrics_is_covered() -> None:
+    registry = pytest.importorskip("clvsim.metrics").METRICS
+    assert set(registry) <= set(GLOSSARY)
+
+
+def test_revenue_page_promises_nothing_else(pages: dict[str, str]) -> None:
+    text = seen(pages["foreign"]).lower()
+    assert "revenue" in text
+    assert not re.search(r"contribution|profit|worth|equity|lifetime|plan value|value of|value per", text)
+
+
+def test_revenue_page_with_acquisition(tmp_path: Path) -> None:
+    text = seen(page_of(replace(demo(), margin_known=False, question=""), tmp_path)).lower()
+    assert "revenue per newcomer" in text
+    assert not re.search(r"contribution|profit|worth|equity|lifetime value|plan value|value of|value per|payback", text)
+
+
+def test_without_acquisition_nothing_is_said_about_it(pages: dict[str, str], tmp_path: Path) -> None:
+    text = seen(pages["foreign"]).replace("does not apply: needs acquisition.channels", "")
+    assert not re.search(r"newcomer|\bCAC\b|payback|acquisition cost|per visitor|channel", text, re.I)
+    # Even when the comparison has such rows.
+    text = seen(page_of(replace(demo(), acquisition_known=False, assumptions=()), tmp_path))
+    assert "newcomer" not in text.lower()
+    assert "LTV:CAC" not in text
+
+
+def test_none_of_the_demos_assumptions_on_a_foreign_page(pages: dict[str, str]) -> None:
+    text = seen(pages["foreign"])
+    assert "Gross margin" not in text
+    assert "gross_margin" in text  # how to give one
+    assert "The whole run" not in text
+
+
+def test_examples_and_inapplicable_levers_are_marked(pages: dict[str, str]) -> None:
+    text = seen(pages["foreign"])
+    assert "does not apply: needs acquisition.channels" in text
+    assert "Gentle upsell at the first order example effect" in text
+    assert "example effect" not in seen(pages["demo"])
+    assert "Scenarios marked “example effect”" in text
+
+
+def test_every_interval_names_its_layers(pages: dict[str, str]) -> None:
+    text = seen(pages["demo"])
+    assert text.count("interval of expected values; parameter + effect and assumption uncertainty; averaged out") >= 3
+    assert "interval of realised worlds; parameter + process + environment + effect and assumption uncertainty" in text
+    assert "band of expected values; parameter" in text
+    assert "band of realised orders; parameter + process + environment uncertainty" in text
+
+
+def test_layers_are_read_in_any_spelling() -> None:
+    expected = ("parameter", "assumption")
+    assert split_layers("assumption, parameter") == split_layers(("assumption", "parameter")) == expected
+    assert "averaged out" not in layer_note("expected", "parameter+process+environment")
+
+
+def test_different_layers_in_one_table_are_told_apart(tmp_path: Path) -> None:
+    result = demo()
+    frame = result.comparison.copy()
+    frame.loc[frame["metric"] == "newcomers", "layers"] = "parameter"
+    text = seen(page_of(replace(result, comparison=frame), tmp_path))
+    assert "Newcomers: 90 % interval of expected values; parameter uncertainty" in text
+
+
+def test_assumptions_carry_their_provenance(pages: dict[str, str]) -> None:
+    text = seen(pages["demo"])
+    assert "Change in conversion scenario.conversion.conversion.size +3.1 % [−4.2 %, +10.8 %] experiment" in text
+    assert "200 of 10,000 against 230 of 10,000; shrunk with prior sd 0.05" in text
+    assert "expert’s estimate" in text
+    assert "Source: Founder’s estimate, spring survey" in text
+    assert "Gross margin finance.gross_margin 30 % fixed number" in text
+    assert "Fixed cost a month scenario.plan.fixed.amount $100 fixed number" in text
+
+
+def test_holdout_is_said_plainly_or_its_absence_is(pages: dict[str, str]) -> None:
+    text = seen(pages["demo"])
+    assert "placed 1,882 repeat orders" in text
+    assert "The actual figure lies inside the first and outside the second." in text
+    assert "nothing on this page was fitted or tuned to them" in text
+    assert "No hold-out" not in text
+    assert "No hold-out" in seen(pages["foreign"])
+
+
+def test_failed_diagnostics_are_visible(pages: dict[str, str]) -> None:
+    assert '<td class="bad">failed</td>' in pages["hostile"]
+    assert "failed" not in seen(pages["demo"])
+
+
+def test_reproduction_and_versions(pages: dict[str, str]) -> None:
+    text = seen(pages["demo"])
+    assert "clvsim run experiment=demo" in text
+    assert "clvsim 0.1.0 · 2026-11-21 22:40 · seed 1 · 1,000 posterior draws × 1 replicate · 2,357 customers" in text
+
+
+def test_limits_depend_on_the_run(pages: dict[str, str], tmp_path: Path) -> None:
+    assert "It does not vary" not in seen(pages["demo"])
+    fewer = page_of(replace(demo(), layers=("parameter", "process")), tmp_path)
+    assert "It does not vary environment (shocks" in seen(fewer)
+    assert "Newcomers Visitors, conversion" in seen(pages["demo"])
+    assert "Newcomers Visitors, conversion" not in seen(pages["foreign"])
+
+
+def test_another_metric_gets_a_table_of_differences(tmp_path: Path) -> None:
+    text = seen(page_of(demo(), tmp_path, ReportConfig(metric="customer_equity")))
+    assert "Differences in: Customer equity" in text
+    assert "Differences in:" not in seen(page_of(demo(), tmp_path))
+
+
+def test_one_scenario_one_week(tmp_path: Path) -> None:
+    """The smallest run there can be: no lever, a single week of tracking, no draws of differences."""
+    whole = tracking(holdout=False)
+    short = replace(whole, **{k: getattr(whole, k)[:1] for k in ("week_start", "actual", "mean", "p05", "p95")})
+    result = replace(demo({}), tracking=short, quality=(), diagnostics=(), model_facts=(), warnings=(), notes=())
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        text = seen(page_of(result, tmp_path))
+    assert "The 2,357 customers of today are worth about $61,900" in text
+    assert not (tmp_path / "figures" / "difference.svg").exists()
+
+
+def test_missing_numbers_read_not_available(tmp_path: Path) -> None:
+    result = demo()
+    frame = result.comparison.copy()
+    frame.loc[frame["metric"] == "payback_months", ["mean", "p05", "p50", "p95", "mean_mcse"]] = np.nan
+    text = seen(page_of(replace(result, comparison=frame), tmp_path))
+    assert "Payback of acquisition cost n/a n/a n/a n/a n/a" in text
+    assert "nan" not in text.lower().split()
+
+
+def test_page_without_levers_titles_is_complete(pages: dict[str, str]) -> None:
+    for title, _, _ in LEVERS.values():
+        assert title in seen(pages["demo"])
