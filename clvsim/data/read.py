@@ -214,26 +214,21 @@ def _check_customers(con: duckdb.DuckDBPyConnection, loaded: Loaded, today: date
     ][0]
     if customers < 2:
         found = "only one customer has" if customers else "no customer has"
-        raise DataError(
-            [
-                (
-                    loaded.label,
-                    f"{found} an order up to {today}; a customer base needs at least two (is data.customer_id right?)",
-                )
-            ]
-        )
+        ask = "a customer base needs at least two (is data.customer_id right?)"
+        raise DataError([(loaded.label, f"{found} an order up to {today}; {ask}")])
 
 
 def _content_hash(con: duckdb.DuckDBPyConnection) -> str:
     """sha256 over customers in the order of their ids: id, labels, orders. The same for any row order and format.
 
     A customer's orders enter as the exclusive or of their digests: days are unique, so none can cancel, and nothing
-    needs sorting (which took half of the reading time).
+    needs sorting. As hex, because the text of a 128-bit integer takes 80 µs each.
     """
     found = con.execute(
         """
         WITH histories AS (
-            SELECT customer_id, bit_xor(md5_number(day || ' ' || amount)) AS history FROM orders GROUP BY customer_id
+            SELECT customer_id, hex(bit_xor(md5_number(day || ' ' || amount))) AS history
+            FROM orders GROUP BY customer_id
         )
         SELECT string_agg(sha256(concat_ws(' ', sha256(customer_id), sha256(coalesce(segment, '')),
             sha256(coalesce(channel, '')), history)), '' ORDER BY customer_id)

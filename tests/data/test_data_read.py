@@ -110,7 +110,8 @@ def test_frames_with_zones_and_mixed_types() -> None:
     assert log.guessed == (("customer_id", "client"), ("date", "day"), ("amount", "value"))
 
 
-def test_awkward_names(read: Read) -> None:
+def test_awkward_names(read: Read, tmp_path: Path) -> None:
+    (tmp_path / "o'r d 1 üx.csv").write_text("a file that the name of the log would match as a glob\n")
     text = 'Kunde;Umsätze;Total (EUR);Tag;"a;\'b"\n' + "007;1,5;2;2024-01-01;x\n008;1;2;2024-02-01;y\n"
     log = read(
         text, name="o'r d [1] ü*.csv", customer_id="Kunde", date="Tag", amount="Umsätze", segment="a;'b", decimal=","
@@ -213,7 +214,10 @@ def test_money_is_added_exactly(read: Read) -> None:
 
 def test_first_label_by_date_then_by_text_and_not_from_the_holdout(read: Read) -> None:
     header = "customer_id,date,amount,segment,channel\n"
-    rows = "a,2024-01-03,1,b,\na,2024-01-03,1,a,\na,2024-01-01,1, ,\na,2024-01-05,1,0,x\nb,2024-01-01,-1,0,0\nb,2024-01-01,2,,\n"
+    rows = (
+        "a,2024-01-03,1,b,\na,2024-01-03,1,a,\na,2024-01-01,1, ,\na,2024-01-05,1,0,x\n"
+        "b,2024-01-01,-1,0,0\nb,2024-01-01,2,,\n"
+    )
     frame = summarize(read(header + rows, calibration_end="2024-01-04")).customers
     assert frame[["segment", "channel"]].to_numpy().tolist() == [["a", ""], ["", ""]]
 

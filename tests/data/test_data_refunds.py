@@ -113,7 +113,7 @@ def by_hand(events: Events) -> tuple[dict[tuple[str, int], int], int]:
     return remaining, unmatched
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(EVENTS)
 def test_netting_is_a_stack_and_conserves_money(events: Events) -> None:
     frame = pd.DataFrame(
