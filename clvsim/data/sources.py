@@ -8,6 +8,8 @@ kept aside and counted.
 import csv
 import glob
 import gzip
+import os
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -79,10 +81,15 @@ class Loaded(NamedTuple):
 
 
 def connect() -> duckdb.DuckDBPyConnection:
-    """An in-memory database that downloads nothing and keeps rows in file order."""
+    """An in-memory database that downloads nothing, keeps rows in file order and spills away from the user's folder."""
     return duckdb.connect(
         ":memory:",
-        config={"autoinstall_known_extensions": "false", "preserve_insertion_order": "true", "TimeZone": "UTC"},
+        config={
+            "autoinstall_known_extensions": "false",
+            "preserve_insertion_order": "true",
+            "temp_directory": str(Path(tempfile.gettempdir()) / f"clvsim-duckdb-{os.getpid()}"),
+            "TimeZone": "UTC",
+        },
     )
 
 
