@@ -16,6 +16,7 @@ from clvsim.types import Assumption, ScenarioView
 
 BASELINE = "baseline"
 NEEDS_ACQUISITION = "needs acquisition.channels"
+NEEDS_MARGIN = "needs finance.gross_margin"
 
 
 def one_intervention(value: Any) -> Any:
@@ -110,7 +111,11 @@ class CompiledScenario:
 
 
 def compile_scenario(
-    name: str, library: Mapping[str, Scenario], draw_keys: np.ndarray, groups: tuple[Group, ...]
+    name: str,
+    library: Mapping[str, Scenario],
+    draw_keys: np.ndarray,
+    groups: tuple[Group, ...],
+    margin_known: bool = True,
 ) -> CompiledScenario:
     """Draw every uncertain number, keyed by intervention and field, so scenarios that share one share its draws.
 
@@ -124,7 +129,7 @@ def compile_scenario(
     sentences: list[str] = []
     reasons: list[str] = []
     for item in placed(name, library):
-        if reason := _without_object(item.intervention, groups):
+        if reason := _without_object(item.intervention, groups, margin_known):
             reasons.append(reason)
             sentences.append(f"{item.intervention.sentence()} Does not apply here: {reason}.")
             continue
@@ -160,7 +165,9 @@ def compile_scenario(
     )
 
 
-def _without_object(intervention: Intervention, groups: tuple[Group, ...]) -> str:
+def _without_object(intervention: Intervention, groups: tuple[Group, ...], margin_known: bool) -> str:
+    if intervention.needs_margin and not margin_known:
+        return NEEDS_MARGIN
     if intervention.needs_acquisition and not any(g.origin == "new" for g in groups):
         return NEEDS_ACQUISITION
     if not any(intervention.who.reaches(g) for g in groups):

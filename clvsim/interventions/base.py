@@ -175,6 +175,11 @@ class Intervention(Frozen):
         """Whether it has no object without newcomers."""
         return self.who.customers == "new"
 
+    @property
+    def needs_margin(self) -> bool:
+        """Whether it has no object while the gross margin is unknown."""
+        return False
+
     @abstractmethod
     def compile(self, name: str, values: Mapping[str, np.ndarray]) -> tuple[Mechanism, ...]:
         """Mechanisms with one value per draw; `values` has an array (n,) for each uncertain number."""

@@ -39,6 +39,10 @@ class ShiftIntervention(Intervention):
     def needs_acquisition(self) -> bool:
         return self.target == "conversion" or super().needs_acquisition
 
+    @property
+    def needs_margin(self) -> bool:
+        return self.target == "margin"
+
     def compile(self, name: str, values: Mapping[str, np.ndarray]) -> tuple[Mechanism, ...]:
         return (Shift(self.target, values["size"], self.who, self.when),)
 

@@ -74,7 +74,7 @@ class Ledger:
 
 @dataclass(frozen=True)
 class Economics:
-    """Prices that turn counts into money. Without a known margin every cost is 0 and contribution is revenue."""
+    """Prices that turn counts into money. Without a known margin it is 1: contribution is revenue less stated costs."""
 
     margin_known: bool
     gross_margin: float

@@ -1,14 +1,14 @@
 """`simulate`: posterior × scenarios → dated ledgers, on shared worlds."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from clvsim import effects
 from clvsim.errors import ConfigError
-from clvsim.interventions.base import ContactProgramme, CostEntry, Group, Mechanism, OfferTerms
+from clvsim.interventions.base import CostEntry, Group, OfferTerms
 from clvsim.kernels import structs as ks
 from clvsim.models import RETENTION, SPEND
 from clvsim.models.laws import Customers, SpendHistory, customers_of, spend_history_of
@@ -92,7 +92,7 @@ def simulate(
     worlds = make_worlds(seed, config.draws, config.replicates, months, environment)
     economics = make_economics(finance, summary)
     groups, member, pooled = population.ledger_groups(summary.customers, acquisition)
-    compiled = {name: compile_scenario(name, scenarios, worlds.draw_key, groups) for name in names}
+    compiled = {name: compile_scenario(name, scenarios, worlds.draw_key, groups, economics.margin_known) for name in names}
     active = [c for c in compiled.values() if c.applies]
     levers = [Levers.of(priced(c, economics)) for c in active]
     _check_cells(config, groups, levers, months, acquisition)
@@ -194,30 +194,18 @@ def make_economics(finance: FinanceConfig, summary: CustomerSummary) -> Economic
     return Economics(
         margin_known=known,
         gross_margin=finance.gross_margin if finance.gross_margin is not None else 1.0,
-        cost_per_order=finance.cost_per_order if known else 0.0,
+        cost_per_order=finance.cost_per_order,
         discount_per_day=float(np.log1p(finance.annual_discount_rate) / DAYS_PER_YEAR),
         money_scale=ledger.money_scale(summary.customers["first_amount"].to_numpy(float)),
     )
 
 
 def priced(scenario: CompiledScenario, economics: Economics) -> CompiledScenario:
-    """Without a known margin contribution is revenue: costs are taken out of every mechanism."""
-    from dataclasses import replace
-
+    """Without a known margin no goods are costed: offers too count with their full price."""
     if economics.margin_known:
         return scenario
-
-    def free(mechanism: Mechanism) -> Mechanism:
-        if isinstance(mechanism, OfferTerms):
-            return replace(mechanism, margin=None, incentive=np.zeros_like(mechanism.incentive))
-        return replace(mechanism, cost=0.0) if isinstance(mechanism, ContactProgramme) else mechanism
-
-    kept = tuple(
-        free(m)
-        for m in scenario.mechanisms
-        if not isinstance(m, CostEntry) and getattr(m, "target", "") != "margin"
-    )
-    return replace(scenario, mechanisms=kept)
+    mechanisms = tuple(replace(m, margin=None) if isinstance(m, OfferTerms) else m for m in scenario.mechanisms)
+    return replace(scenario, mechanisms=mechanisms)
 
 
 def make_ledger(

@@ -1,0 +1,171 @@
+"""What a run folder holds, and how a finished run is read back."""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, is_dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from clvsim.comparison import Comparison
+from clvsim.errors import ConfigError
+from clvsim.simulation.run import Simulation
+from clvsim.types import (
+    Assumption,
+    Diagnostic,
+    HoldoutCheck,
+    PaybackCurve,
+    QualityLine,
+    RunResult,
+    ScenarioView,
+    Tracking,
+)
+
+SUMMARY, TABLE, LEDGER, CUSTOMERS = "summary.json", "comparison.csv", "ledger.nc", "customers.parquet"
+
+
+def plain(value: Any) -> Any:
+    """JSON-ready copy; NaN and infinity become null."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return plain(asdict(value))
+    if isinstance(value, Mapping):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, np.ndarray):
+        return plain(value.astype(str).tolist() if value.dtype.kind == "M" else value.tolist())
+    if hasattr(value, "_asdict"):
+        return plain(value._asdict())
+    if isinstance(value, list | tuple):
+        return [plain(v) for v in value]
+    if isinstance(value, np.datetime64 | date):
+        return str(value)
+    if isinstance(value, np.generic):
+        return plain(value.item())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def write_json(value: Any, path: Path) -> None:
+    path.write_text(json.dumps(plain(value), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def write_result(result: RunResult, folder: Path) -> None:
+    """`summary.json` and `comparison.csv`: all that the page needs."""
+    fields = {name: getattr(result, name) for name in result.__dataclass_fields__ if name != "comparison"}
+    write_json(fields, folder / SUMMARY)
+    result.comparison.to_csv(folder / TABLE, index=False, lineterminator="\n")
+
+
+def read_result(folder: Path) -> RunResult:
+    """The result that `write_result` wrote. Raises ConfigError naming the file when it cannot be read."""
+    try:
+        raw = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
+        table = pd.read_csv(folder / TABLE)
+        return _result(raw, table)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConfigError([("run", f"{folder} cannot be read as a finished run: {error}")]) from None
+
+
+def _result(raw: dict[str, Any], table: pd.DataFrame) -> RunResult:
+    def tuples(kind: Any, rows: list[dict[str, Any]]) -> tuple:
+        return tuple(kind(**{k: _number(v) for k, v in row.items()}) for row in rows)
+
+    scenarios = tuple(
+        ScenarioView(
+            **{
+                **view,
+                "assumptions": tuples(Assumption, view["assumptions"]),
+                "interventions": tuple(view["interventions"]),
+            }
+        )
+        for view in raw["scenarios"]
+    )
+    payback = {
+        name: PaybackCurve(**{k: np.array(v) if isinstance(v, list) else _number(v) for k, v in curve.items()})
+        for name, curve in raw["payback"].items()
+    }
+    return RunResult(
+        **{
+            **raw,
+            "today": date.fromisoformat(raw["today"]),
+            "scenarios": scenarios,
+            "comparison": table,
+            "delta_draws": {name: np.array(v) for name, v in raw["delta_draws"].items()},
+            "payback": payback,
+            "tracking": _tracking(raw["tracking"]),
+            "quality": tuples(QualityLine, raw["quality"]),
+            "diagnostics": tuples(Diagnostic, raw["diagnostics"]),
+            "assumptions": tuples(Assumption, raw["assumptions"]),
+            "model_facts": tuple((a, b) for a, b in raw["model_facts"]),
+            **{name: tuple(raw[name]) for name in ("layers", "warnings", "notes")},
+        }
+    )
+
+
+def _number(value: Any) -> Any:
+    return math.nan if value is None else value
+
+
+def _tracking(raw: dict[str, Any]) -> Tracking:
+    check = raw["holdout"]
+    if check:
+        check = HoldoutCheck(**{k: tuple(v) if isinstance(v, list) else v for k, v in check.items()})
+    since = raw["holdout_from"]
+    return Tracking(
+        week_start=np.array(raw["week_start"], "datetime64[D]"),
+        **{name: np.array(raw[name]) for name in ("actual", "mean", "p05", "p95")},
+        holdout_from=np.datetime64(since) if since else None,
+        holdout=check,
+    )
+
+
+# --- ledgers ---------------------------------------------------------------------------------------------------------
+
+
+def write_ledgers(simulation: Simulation, path: Path) -> None:
+    """One group per scenario with `calendar`, `age` and `cohort`, and the group `inputs`; single precision.
+
+    Dimensions: world, group, line, basis (plain, discounted), month (since today) or age_month.
+    """
+    import xarray as xr
+
+    coding = {"zlib": True, "complevel": 1, "shuffle": True}
+    inputs = xr.Dataset({"inputs": (("draw", "input"), simulation.inputs.to_numpy(float))})
+    inputs.coords["input"] = list(simulation.inputs.columns)
+    inputs.to_netcdf(path, group="inputs", engine="h5netcdf")
+    for name, scenario in simulation.scenarios.items():
+        book = scenario.ledger
+        labels = {
+            "group": [g.label for g in book.groups],
+            "line": [f"{line.account}/{line.cause}" for line in book.lines],
+            "basis": ["plain", "discounted"],
+            "cohort_line": ["revenue", "contribution", "active_customers"],
+            "cohort": [f"{book.groups[c.group].label} {c.quarter}" for c in book.cohorts],
+        }
+        arrays = {
+            "calendar": (("world", "group", "line", "basis", "month"), book.calendar),
+            "cohort_ledger": (("world", "cohort", "cohort_line", "month"), book.cohort),
+        }
+        if book.age.shape[1]:
+            arrays["age"] = (("world", "newcomer_group", "line", "basis", "age_month"), book.age)
+            labels["newcomer_group"] = [g.label for g in book.groups if g.origin == "new"]
+        data = xr.Dataset({k: (dims, v.astype(np.float32)) for k, (dims, v) in arrays.items()}, coords=labels)
+        data.to_netcdf(path, mode="a", group=name, engine="h5netcdf", encoding=dict.fromkeys(arrays, coding))
+
+
+def write_customers(simulation: Simulation, folder: Path) -> None:
+    simulation.customers.to_parquet(folder / CUSTOMERS, index=False)
+
+
+def write_run(
+    result: RunResult, simulation: Simulation, comparison: Comparison, record: Mapping[str, Any], folder: Path
+) -> None:
+    """Everything but the page and the posterior."""
+    write_result(result, folder)
+    write_ledgers(simulation, folder / LEDGER)
+    write_customers(simulation, folder)
+    write_json({**record, "variance_of_plan_value": dict(comparison.variance)}, folder / "run.json")

@@ -1,0 +1,276 @@
+"""Scenarios side by side: expected values per draw, paired differences, payback, and the table of all figures."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from clvsim import decision
+from clvsim.metrics import METRICS, PAYBACK, Metric, available
+from clvsim.scenario import BASELINE
+from clvsim.simulation.run import SimulatedScenario, Simulation
+from clvsim.types import PaybackCurve
+
+COLUMNS = (
+    "scenario",
+    "metric",
+    "unit",
+    "basis",
+    "layers",
+    "mean",
+    "mean_mcse",
+    "p05",
+    "p50",
+    "p95",
+    "delta_mean",
+    "delta_mcse",
+    "delta_p05",
+    "delta_p50",
+    "delta_p95",
+    "p_better",
+    "p_better_mcse",
+    "p_best",
+    "expected_loss",
+)
+HEADLINE = "plan_value"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """`table` has the columns of comparison.csv; per-draw arrays are expected plan values."""
+
+    table: pd.DataFrame
+    values: Mapping[str, np.ndarray]  # (draws,) by scenario
+    deltas: Mapping[str, np.ndarray]  # (draws,) by scenario, baseline excluded
+    evpi: decision.InformationValue | None
+    payback: Mapping[str, PaybackCurve]
+    variance: Mapping[str, float]  # of the baseline's realised plan value: parameter, process, environment
+    notes: tuple[str, ...]
+
+
+def compare(simulation: Simulation, metric: str = HEADLINE) -> Comparison:
+    """Compare every scenario with the baseline. P(better), P(best) and expected loss are on `metric`.
+
+    Raises KeyError for a metric that this run does not have.
+    """
+    metrics = available(simulation)
+    chosen = metrics[metric]
+    notes: list[str] = []
+    values, deltas = expected_values(simulation, chosen, notes)
+    rows = [
+        row
+        for name, one in metrics.items()
+        for row in metric_rows(simulation, name, one, (values, deltas) if name == metric else None)
+    ]
+    curves = {
+        name: payback_curve(simulation, scenario)
+        for name, scenario in simulation.scenarios.items()
+        if scenario.acquired and simulation.economics.margin_known
+    }
+    rows += [row for name, curve in curves.items() for row in payback_rows(simulation, name, curve)]
+    information = decision.evpi(np.column_stack(list(values.values()))) if deltas else None
+    return Comparison(
+        table=pd.DataFrame(rows, columns=list(COLUMNS)),
+        values=values,
+        deltas=deltas,
+        evpi=information,
+        payback={name: curve for name, (curve, _) in curves.items()},
+        variance=variance_layers(simulation, values[BASELINE]),
+        notes=tuple(dict.fromkeys(notes)),
+    )
+
+
+def expected_values(
+    simulation: Simulation, metric: Metric, notes: list[str]
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Expected value per draw of every scenario, and of its paired difference to the baseline."""
+    base = simulation.scenarios[BASELINE]
+    level = per_draw(simulation, metric.query(simulation, base))
+    start = _expected_level(simulation, base, metric, level)
+    values, deltas = {BASELINE: start}, {}
+    for name, scenario in simulation.scenarios.items():
+        if name == BASELINE:
+            continue
+        delta = per_draw(simulation, metric.query(simulation, scenario)) - level
+        deltas[name] = _expected_delta(simulation, scenario, metric, delta, notes)
+        values[name] = start + deltas[name]
+    return values, deltas
+
+
+def _expected_delta(
+    simulation: Simulation, scenario: SimulatedScenario, metric: Metric, delta: np.ndarray, notes: list[str]
+) -> np.ndarray:
+    if metric.halves is None:
+        return delta
+    halves = metric.halves(simulation, scenario) - metric.halves(simulation, simulation.scenarios[BASELINE])
+    inputs, effects = inputs_of(simulation, scenario)
+    cleaned = decision.expected_per_draw(delta, per_draw(simulation, halves), inputs, effects)
+    if cleaned.note:
+        notes.append(f"{scenario.compiled.view.title}: {cleaned.note}")
+    return cleaned.values
+
+
+def _expected_level(
+    simulation: Simulation, scenario: SimulatedScenario, metric: Metric, level: np.ndarray
+) -> np.ndarray:
+    """The closed form serves as control only where the metric is made of existing customers' totals."""
+    if metric.halves is None or not np.isfinite(level).all():
+        return level
+    halves = per_draw(simulation, metric.halves(simulation, scenario))
+    inputs, effects = inputs_of(simulation, scenario)
+    totals = ("plan_value", "customer_equity", "rlv_total")
+    closed = simulation.closed_form if metric in [METRICS[m] for m in totals] else None
+    return decision.expected_level(level, halves, inputs, effects, closed).values
+
+
+def per_draw(simulation: Simulation, values: np.ndarray) -> np.ndarray:
+    """Mean over the replicates of each draw."""
+    return values.reshape(simulation.draws, -1, *values.shape[1:]).mean(axis=1)
+
+
+def inputs_of(simulation: Simulation, scenario: SimulatedScenario) -> tuple[np.ndarray, np.ndarray]:
+    """Uncertain numbers that concern a scenario, (n, k), and which of them are its effects."""
+    others = {
+        path
+        for other in simulation.scenarios.values()
+        for path in other.compiled.inputs
+        if path not in scenario.compiled.inputs
+    }
+    columns = [c for c in simulation.inputs.columns if c not in others]
+    return simulation.inputs[columns].to_numpy(float), np.array([c in scenario.compiled.inputs for c in columns], bool)
+
+
+Decided = tuple[dict[str, np.ndarray], dict[str, np.ndarray]]
+
+
+def metric_rows(simulation: Simulation, name: str, metric: Metric, decided: Decided | None) -> list[dict]:
+    """Rows of one metric: expected for every scenario, and realised where people's chance was averaged out."""
+    values, deltas = decided or expected_values(simulation, metric, [])
+    rows = _rows(simulation, name, metric, "expected", values, deltas, ranked=decided is not None)
+    if decided is not None:
+        raw = {s: metric.query(simulation, one) for s, one in simulation.scenarios.items()}
+        realised = {s: v - raw[BASELINE] for s, v in raw.items() if s != BASELINE}
+        rows += _rows(simulation, name, metric, "realised", raw, realised, ranked=True)
+    return rows
+
+
+def layers(simulation: Simulation, basis: str) -> str:
+    """Layers of uncertainty that an interval contains."""
+    parts = ["parameter", "assumption"]
+    if basis == "realised":
+        parts.append("process")
+        if simulation.worlds.environment_sd.any() or simulation.worlds.log_visitors.any():
+            parts.append("environment")
+    return "+".join(parts)
+
+
+def _rows(
+    simulation: Simulation,
+    name: str,
+    metric: Metric,
+    basis: str,
+    values: Mapping[str, np.ndarray],
+    deltas: Mapping[str, np.ndarray],
+    ranked: bool,
+) -> list[dict]:
+    best = loss = dict.fromkeys(values, np.nan)
+    if ranked and deltas:
+        table = np.column_stack(list(values.values()))
+        best = dict(zip(values, decision.p_best(table), strict=True))
+        loss = dict(zip(values, decision.expected_loss(table), strict=True))
+    rows = []
+    for scenario, figure in values.items():
+        row = {"scenario": scenario, "metric": name, "unit": metric.unit, "basis": basis}
+        row |= {"layers": layers(simulation, basis)} | _summary(figure, "mean", "mean_mcse", "")
+        if scenario in deltas:
+            row |= _summary(deltas[scenario], "delta_mean", "delta_mcse", "delta_")
+            if ranked:
+                better = decision.p_better(deltas[scenario])
+                row |= {"p_better": better.value, "p_better_mcse": better.mcse}
+        rows.append(row | {"p_best": best[scenario], "expected_loss": loss[scenario]})
+    return rows
+
+
+def _summary(values: np.ndarray, mean: str, mcse: str, prefix: str) -> dict[str, float]:
+    finite = values[np.isfinite(values)]
+    if not finite.size:
+        return {}
+    s = decision.summary(finite)
+    return {mean: s.mean, mcse: s.mcse, f"{prefix}p05": s.p05, f"{prefix}p50": s.p50, f"{prefix}p95": s.p95}
+
+
+# --- payback ---------------------------------------------------------------------------------------------------------
+
+
+def payback_curve(simulation: Simulation, scenario: SimulatedScenario) -> tuple[PaybackCurve, np.ndarray]:
+    """Cumulative contribution per acquired customer by own age, and the payback month of each draw (inf: never).
+
+    Discounted to the own first order; customers who are lost count 0. Payback is the first month of age after which the
+    curve stays at or above the draw's acquisition cost.
+    """
+    ledger, acquired = scenario.ledger, scenario.acquired
+    if acquired is None:
+        raise ValueError("payback needs acquisition channels")
+    monthly = per_draw(simulation, ledger.contribution(age=True).sum(axis=1))
+    people = per_draw(simulation, ledger.total("customers_acquired", age=True))
+    cost = per_draw(simulation, acquired.cac)
+    draws = people > 0
+    curve = np.cumsum(monthly[draws], axis=1) / people[draws, None]
+    curve = np.concatenate([np.zeros((curve.shape[0], 1)), curve], axis=1)
+    month = payback_months(curve, cost[draws])
+    low, high = np.quantile(curve, [0.05, 0.95], axis=0)
+    middle = float(np.quantile(month, 0.5, method="higher"))
+    return (
+        PaybackCurve(
+            months=np.arange(curve.shape[1]),
+            mean=curve.mean(axis=0),
+            p05=low,
+            p95=high,
+            cac_mean=float(np.nanmean(cost)),
+            payback_p50_months=middle if np.isfinite(middle) else float("nan"),
+            p_within_12_months=float((month <= 12).mean()),
+            p_never=float(np.isinf(month).mean()),
+        ),
+        month,
+    )
+
+
+def payback_months(curve: np.ndarray, cost: np.ndarray) -> np.ndarray:
+    """First month (column) from which each row stays ≥ its cost; inf when the last month is below. (n, h+1) → (n,)."""
+    below = curve < cost[:, None]
+    last_below = below.shape[1] - 1 - np.argmax(below[:, ::-1], axis=1)
+    first = np.where(below.any(axis=1), last_below + 1.0, 0.0)
+    return np.where(first >= curve.shape[1], np.inf, first)
+
+
+def payback_rows(simulation: Simulation, name: str, found: tuple[PaybackCurve, np.ndarray]) -> list[dict]:
+    """Payback is a property of expected cash per draw: quantiles count draws without payback as infinitely late."""
+    _, month = found
+    common = {"scenario": name, "basis": "expected", "layers": layers(simulation, "expected")}
+    p05, p50, p95 = (float(q) for q in np.quantile(month, [0.05, 0.5, 0.95], method="higher"))
+    rows = [common | {"metric": PAYBACK[0], "unit": "months", "p05": p05, "p50": p50, "p95": p95}]
+    for metric, event in zip(PAYBACK[1:], (month <= 12, np.isinf(month)), strict=True):
+        share = decision.estimate(event.astype(float))
+        rows.append(common | {"metric": metric, "unit": "share", "mean": share.value, "mean_mcse": share.mcse})
+    return rows
+
+
+# --- layers ----------------------------------------------------------------------------------------------------------
+
+
+def variance_layers(simulation: Simulation, expected: np.ndarray) -> dict[str, float]:
+    """Variance of the baseline's realised plan value: parameter, process (from the halves), environment the rest."""
+    base = simulation.scenarios[BASELINE]
+    realised = METRICS[HEADLINE].query(simulation, base)
+    halves = base.ledger.halves.sum(axis=2)
+    inputs, effects = inputs_of(simulation, base)
+    split = decision.expected_level(per_draw(simulation, realised), per_draw(simulation, halves), inputs, effects)
+    process = split.noise_variance * (realised.size // simulation.draws)
+    total, parameter = float(realised.var(ddof=1)), float(expected.var(ddof=1))
+    return {
+        "parameter": parameter,
+        "process": process,
+        "environment": max(0.0, total - parameter - process),
+        "total": total,
+    }

@@ -1,0 +1,117 @@
+"""The whole configuration of a stage as one frozen value; everything wrong with it is reported at once."""
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, ValidationError, ValidationInfo
+
+from clvsim import scenario as scenarios
+from clvsim.data.config import DataConfig
+from clvsim.errors import ConfigError, Problem
+from clvsim.models import RETENTION, SPEND
+from clvsim.models.config import FitConfig
+from clvsim.report.config import ReportConfig
+from clvsim.scenario import BASELINE, Scenario
+from clvsim.schema import Frozen
+from clvsim.simulation.config import AcquisitionConfig, EnvironmentConfig, FinanceConfig, SimulationConfig
+
+
+def of_kind(registry: Mapping[str, type[Frozen]]) -> BeforeValidator:
+    """The class that `kind` names in a registry."""
+
+    def choose(value: Any, _: ValidationInfo) -> Any:
+        if not isinstance(value, Mapping):
+            return value
+        kind = value.get("kind")
+        if kind not in registry:
+            raise ValueError(f"kind must be one of {', '.join(registry)}, got {kind!r}")
+        return registry[kind].model_validate(value)
+
+    return BeforeValidator(choose)
+
+
+class RunConfig(Frozen):
+    """Sections of a run. `scenario_library` holds scenarios that others combine without being run themselves."""
+
+    data: DataConfig
+    retention: Annotated[Frozen, of_kind(RETENTION)]
+    spend: Annotated[Frozen, of_kind(SPEND)]
+    fit: FitConfig = FitConfig()
+    simulation: SimulationConfig = SimulationConfig()
+    finance: FinanceConfig = FinanceConfig()
+    acquisition: AcquisitionConfig = AcquisitionConfig()
+    environment: EnvironmentConfig = EnvironmentConfig()
+    report: ReportConfig = ReportConfig()
+    scenario: dict[str, Scenario]
+    scenario_library: dict[str, Scenario] = {}
+    seed: int = 1
+    title: str | None = None
+    question: str | None = None
+    out: str | None = None
+    run: str | None = None
+
+    @property
+    def library(self) -> dict[str, Scenario]:
+        return {**self.scenario_library, **self.scenario}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Scenarios to run, the baseline first."""
+        return (BASELINE, *(name for name in self.scenario if name != BASELINE))
+
+    def as_json(self) -> dict[str, Any]:
+        """JSON-ready; `validate` takes it back."""
+        return self.model_dump(mode="json", serialize_as_any=True)
+
+
+def validate(raw: Mapping[str, Any]) -> RunConfig:
+    """The configuration as composed, checked. Raises ConfigError with every problem, keys as the user types them."""
+    known = {key: value for key, value in raw.items() if key not in ("hydra", "always")}
+    try:
+        config = RunConfig.model_validate(known)
+    except ValidationError as error:
+        raise ConfigError(dict.fromkeys(_problem(e, known) for e in error.errors())) from None
+    found = scenarios.problems(config.library) if BASELINE in config.scenario else []
+    found += _acquisition_problems(config.acquisition)
+    if found:
+        raise ConfigError(dict.fromkeys(found))
+    return config
+
+
+def _acquisition_problems(acquisition: AcquisitionConfig) -> list[Problem]:
+    from clvsim import effects
+
+    return [
+        problem
+        for name, channel in acquisition.channels.items()
+        for problem in effects.check(channel.conversion, "probability", f"acquisition.channels.{name}.conversion")
+    ]
+
+
+def _problem(error: Any, raw: Mapping[str, Any]) -> Problem:
+    """One line in our words: rule, then the value that broke it."""
+    where = typed_key(error["loc"], raw)
+    value = error["input"]
+    if error["type"] == "extra_forbidden":
+        return Problem(where, "no such key here")
+    if error["type"] == "missing":
+        return Problem(where, "is needed and missing")
+    what = error["msg"].removeprefix("Value error, ").replace("Input should", "should")
+    what = what[0].lower() + what[1:] if not what.startswith("`") else what
+    shown = isinstance(value, str | int | float | date | datetime) and "got" not in what
+    return Problem(where, f"{what}, got {value!r}" if shown else what)
+
+
+def typed_key(location: tuple[Any, ...], raw: Any) -> str:
+    """The key as the user types it: pydantic puts the kind of an effect into the path, which is no key."""
+    parts = []
+    for i, part in enumerate(location):
+        if isinstance(raw, Mapping) and part in raw:
+            raw = raw[part]
+        elif isinstance(raw, list | tuple) and isinstance(part, int) and part < len(raw):
+            raw = raw[part]
+        elif i < len(location) - 1 or (isinstance(raw, Mapping) and raw.get("kind") == part):
+            continue
+        parts.append(str(part))
+    return ".".join(parts)

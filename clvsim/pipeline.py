@@ -1,0 +1,317 @@
+"""The stages as sequences of plain calls: read → check → fit → simulate → compare → report."""
+
+import time
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from clvsim import __version__, archive
+from clvsim.config import RunConfig
+from clvsim.data import TransactionLog, gates, quality, read_transactions, summarize, weekly_repeat_orders
+from clvsim.errors import ConfigError, Problem
+from clvsim.kernels.rng import world_keys
+from clvsim.metrics import available
+from clvsim.models.cache import write_posterior
+from clvsim.models.fit import failed, fit as fit_models
+from clvsim.provenance import provenance
+from clvsim.runfolder import RunContext
+from clvsim.scenario import BASELINE, compile_scenario
+from clvsim.simulation.population import ledger_groups
+from clvsim.types import Assumption, CustomerSummary, Posterior, QualityLine, RunResult, ScenarioView, Tracking
+
+if TYPE_CHECKING:
+    from clvsim.comparison import Comparison
+    from clvsim.simulation.run import Simulation
+
+SEGMENT_KEYS = (("segments", "segment"), ("channels", "channel"))
+
+
+class Stopwatch:
+    """Seconds by stage, for run.json."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, name: str) -> Generator[None]:
+        start = time.perf_counter()
+        yield
+        self.seconds[name] = round(time.perf_counter() - start, 3)
+
+
+def check(config: RunConfig, ctx: RunContext) -> int:
+    """Print the data-quality table; raise what a run would raise before its first expensive step."""
+    log, summary = read(config, ctx)
+    lines = quality(log, summary)
+    ctx.say(quality_text(lines))
+    prepared(config, summary)
+    gates(summary)
+    ctx.say("\nReady: this log can be fitted and simulated.")
+    return 0
+
+
+def fit(config: RunConfig, ctx: RunContext) -> int:
+    """Fit both models, print the posterior, keep `posterior.nc` and `run.json`."""
+    log, summary = read(config, ctx)
+    gates(summary)
+    posterior = fitted(config, summary, ctx)
+    folder = _folder(ctx)
+    write_posterior(posterior, folder / "posterior.nc")
+    archive.write_json(record(config, summary, ctx, {}), folder / "run.json")
+    ctx.say(posterior_text(posterior))
+    ctx.say(f"\nPosterior: {ctx.final / 'posterior.nc'}")
+    return 0
+
+
+def run(config: RunConfig, ctx: RunContext) -> int:
+    """The main job."""
+    from clvsim.comparison import compare
+    from clvsim.report import write_report
+    from clvsim.report.text import tables
+    from clvsim.simulation.run import simulate
+    from clvsim.simulation.tracking import track
+
+    clock = Stopwatch()
+    with clock("read"), ctx.progress("Reading the log"):
+        log, summary = read(config, ctx)
+        lines = quality(log, summary)
+    prepared(config, summary)
+    gates(summary)
+    with clock("fit"), ctx.progress("Fitting the models"):
+        posterior = fitted(config, summary, ctx)
+    with clock("simulate"), ctx.progress("Simulating customers", total=None) as advance:
+        simulation = simulate(
+            posterior,
+            summary,
+            config.library,
+            names=config.names,
+            simulation=config.simulation,
+            finance=config.finance,
+            acquisition=config.acquisition,
+            environment=config.environment,
+            seed=config.seed,
+            progress=lambda done, total: advance(1),
+        )
+    with clock("track"), ctx.progress("Comparing predicted and actual orders"):
+        tracking = track(
+            posterior,
+            summary,
+            weekly_repeat_orders(log),
+            config.environment,
+            draws=config.simulation.draws,
+            seed=config.seed,
+            jobs=config.simulation.jobs,
+            shard_customers=config.simulation.shard_customers,
+        )
+    with clock("compare"), ctx.progress("Comparing scenarios"):
+        if config.report.metric not in available(simulation):
+            raise ConfigError([("report.metric", f"{config.report.metric} does not apply to this run")])
+        comparison = compare(simulation)
+    result = assemble(config, ctx, summary, posterior, simulation, comparison, tracking, lines)
+    folder = _folder(ctx)
+    with clock("report"), ctx.progress("Writing the report"):
+        write_report(result, folder)
+    with clock("write"), ctx.progress("Keeping the results"):
+        write_posterior(posterior, folder / "posterior.nc")
+        archive.write_run(result, simulation, comparison, record(config, summary, ctx, clock.seconds), folder)
+    ctx.say(tables(result))
+    ctx.say(f"\nReport: {ctx.final / 'report.html'}")
+    return 0
+
+
+def report(config: RunConfig, ctx: RunContext) -> int:
+    """Write the page of a finished run again."""
+    from clvsim.report import write_report
+    from clvsim.report.text import tables
+
+    folder = _folder(ctx)
+    result = archive.read_result(folder)
+    write_report(result, folder)
+    ctx.say(tables(result))
+    ctx.say(f"\nReport: {folder / 'report.html'}")
+    return 0
+
+
+# --- steps -----------------------------------------------------------------------------------------------------------
+
+
+def read(config: RunConfig, ctx: RunContext) -> tuple[TransactionLog, CustomerSummary]:
+    log = read_transactions(None, config.data)
+    if log.guessed:
+        ctx.note("columns guessed: " + ", ".join(f"data.{key}='{name}'" for key, name in log.guessed))
+    return log, summarize(log)
+
+
+def prepared(config: RunConfig, summary: CustomerSummary) -> None:
+    """Refuse before anything expensive: segments and channels nobody is in, effects that cannot be drawn."""
+    known = {
+        "segments": {s for s in summary.customers["segment"] if s},
+        "channels": {c for c in summary.customers["channel"] if c} | set(config.acquisition.channels),
+    }
+    problems = [
+        Problem(
+            f"scenario.{name}.{own}.who.{field}",
+            f"no customer is in {value!r}; there are {', '.join(sorted(known[field])) or 'none'}",
+        )
+        for name, scenario in config.library.items()
+        for own, intervention in scenario.interventions.items()
+        for field, _ in SEGMENT_KEYS
+        for value in getattr(intervention.who, field)
+        if value not in known[field]
+    ]
+    if problems:
+        raise ConfigError(problems)
+    groups, _, _ = ledger_groups(summary.customers, config.acquisition)
+    for name in config.names:
+        compile_scenario(name, config.library, world_keys(config.seed, np.arange(2), 0), groups)
+
+
+def fitted(config: RunConfig, summary: CustomerSummary, ctx: RunContext) -> Posterior:
+    if config.simulation.draws > config.fit.draws:
+        what = f"must be at most fit.draws ({config.fit.draws}), got {config.simulation.draws}; raise fit.draws"
+        raise ConfigError([("simulation.draws", what)])
+    return fit_models(summary, config.retention, config.spend, config.fit, log=ctx.note)  # ty: ignore[invalid-argument-type]
+
+
+def record(config: RunConfig, summary: CustomerSummary, ctx: RunContext, seconds: Mapping[str, float]) -> dict[str, Any]:
+    """run.json: all that is needed to make the run again."""
+    return {
+        "command": ctx.command,
+        "config": config.as_json(),
+        "data": {"sha256": summary.data_hash, "today": str(summary.today), "customers": len(summary.customers)},
+        "seeds": {"fit": config.fit.seed, "simulation": config.seed},
+        "seconds": dict(seconds),
+        **provenance(),
+    }
+
+
+def _folder(ctx: RunContext):
+    if ctx.folder is None:
+        raise ValueError("this stage writes and needs a folder")
+    return ctx.folder
+
+
+def assemble(
+    config: RunConfig,
+    ctx: RunContext,
+    summary: CustomerSummary,
+    posterior: Posterior,
+    simulation: "Simulation",
+    comparison: "Comparison",
+    tracking: Tracking,
+    lines: tuple[QualityLine, ...],
+) -> RunResult:
+    """All that is shown of a run, in one frozen value."""
+    known_margin = config.finance.gross_margin is not None
+    acquisition = bool(config.acquisition.channels)
+    shaken = bool(simulation.worlds.environment_sd.any() or simulation.worlds.log_visitors.any())
+    return RunResult(
+        title=config.title or "What your customers are worth",
+        question=config.question or "What are the customers worth, and which lever pays?",
+        command=ctx.command,
+        version=__version__,
+        created=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        currency=config.finance.currency,
+        margin_known=known_margin,
+        acquisition_known=acquisition,
+        horizon_months=config.simulation.horizon_months,
+        arrival_months=config.acquisition.months if acquisition else 0,
+        annual_discount_rate=config.finance.annual_discount_rate,
+        draws=config.simulation.draws,
+        replicates=config.simulation.replicates,
+        seed=config.seed,
+        customers=len(summary.customers),
+        today=summary.today,
+        layers=("parameter", "process", *(("environment",) if shaken else ()), "assumption"),
+        scenarios=tuple(view(simulation, name) for name in config.names),
+        comparison=comparison.table,
+        delta_draws=comparison.deltas,
+        payback=comparison.payback,
+        tracking=tracking,
+        quality=lines,
+        diagnostics=posterior.diagnostics,
+        assumptions=finance_assumptions(config) + simulation.assumptions,
+        model_facts=model_facts(config, summary, posterior, comparison),
+        warnings=posterior.warnings + tuple(f"{q.label}: {q.value} {q.note}".strip() for q in lines if q.level == "warning"),
+        poor_fit=bool(failed(posterior.diagnostics)),
+        notes=comparison.notes + simulation.notes,
+    )
+
+
+def view(simulation: "Simulation", name: str) -> ScenarioView:
+    done = simulation.scenarios.get(name)
+    return done.compiled.view if done else simulation.skipped[name].view
+
+
+def finance_assumptions(config: RunConfig) -> tuple[Assumption, ...]:
+    """Numbers of the finance section that enter the figures."""
+    from clvsim.simulation.run import stated
+
+    finance = config.finance
+    found = [stated("finance.annual_discount_rate", "Discount rate a year", finance.annual_discount_rate, "probability")]
+    if finance.gross_margin is not None:
+        found.append(stated("finance.gross_margin", "Gross margin of orders", finance.gross_margin, "probability"))
+    if finance.cost_per_order:
+        found.append(stated("finance.cost_per_order", "Payment and fulfilment per order", finance.cost_per_order, "money"))
+    return tuple(found)
+
+
+def model_facts(
+    config: RunConfig, summary: CustomerSummary, posterior: Posterior, comparison: "Comparison"
+) -> tuple[tuple[str, str], ...]:
+    """Fitted figures and checks, in words."""
+    unit = posterior.time_unit
+    facts = [
+        (f"{name} ({posterior.retention_model}{', ' + unit + 's' if name in ('alpha', 'beta') else ''})", spread(values))
+        for name, values in posterior.retention.items()
+    ]
+    facts += [(f"{name} ({posterior.spend_model})", spread(values)) for name, values in posterior.spend.items()]
+    checked = config.spend.check(summary, posterior.spend)  # ty: ignore[unresolved-attribute]
+    facts += [
+        ("Mean per repeat order, simulated population", f"{checked.fitted_mean:,.2f}"),
+        ("Mean per repeat order, in the log", f"{checked.mean_repeat_order:,.2f}"),
+        ("Correlation of spend with frequency", f"{checked.correlation:.2f}"),
+    ]
+    total = comparison.variance["total"]
+    if total > 0:
+        shares = ", ".join(f"{k} {v / total:.0%}" for k, v in comparison.variance.items() if k != "total")
+        facts.append(("Where the spread of today's plan value comes from", shares))
+    if comparison.evpi is not None:
+        value = comparison.evpi.value
+        unknown = "too small to tell from Monte Carlo error"
+        facts.append(("Value of perfect information", unknown if value is None else f"{config.finance.currency}{value:,.0f}"))
+    return tuple(facts)
+
+
+def spread(values: np.ndarray) -> str:
+    low, high = np.quantile(values, [0.05, 0.95])
+    return f"{values.mean():.3g} [{low:.3g}, {high:.3g}]"
+
+
+def quality_text(lines: tuple[QualityLine, ...]) -> str:
+    """The table of `clvsim check`, at most 100 columns where the log's own words allow."""
+    wide = max(len(line.label) for line in lines)
+    out = []
+    for line in lines:
+        mark = "!" if line.level == "warning" else " "
+        out.append(f"{mark} {line.label:<{wide}}  {line.value}" + (f"  ({line.note})" if line.note else ""))
+    return "\n".join(out)
+
+
+def posterior_text(posterior: Posterior) -> str:
+    """Mean and 90 % interval of each parameter, then the diagnostics."""
+    rows = [f"{'parameter':<28}{'mean':>10}{'5 %':>10}{'95 %':>10}"]
+    for group in (posterior.retention, posterior.spend):
+        for name, values in group.items():
+            low, high = np.quantile(values, [0.05, 0.95])
+            rows.append(f"{name:<28}{values.mean():>10.4g}{low:>10.4g}{high:>10.4g}")
+    rows.append("")
+    rows += [f"{d.model:<14}{d.name:<32}{d.value:>10.4g}  {d.limit}{'' if d.ok else '  FAILED'}" for d in posterior.diagnostics]
+    rows += [f"! {warning}" for warning in posterior.warnings]
+    return "\n".join(rows)
+
+
+__all__ = ["BASELINE", "check", "fit", "report", "run"]
