@@ -10,14 +10,14 @@ from clvsim.report.config import ReportConfig
 from clvsim.types import RunResult
 
 
-def write_report(result: RunResult, folder: Path, config: ReportConfig | None = None) -> Path:
+def write_report(result: RunResult, folder: Path) -> Path:
     """Write `report.html` and `figures/*.svg` into `folder` (made if missing) and return the page's path.
 
     The same run gives the same bytes. Raises OSError when the folder cannot be written.
     """
     from clvsim.report.page import write_page
 
-    return write_page(result, folder, config or ReportConfig())
+    return write_page(result, folder)
 
 
 __all__ = ["ReportConfig", "write_report"]

@@ -67,20 +67,26 @@ def _drawing(name: str, draw: Callable[[RunResult, float], Figure], result: RunR
 
 
 def difference_scenarios(result: RunResult) -> list[ScenarioView]:
-    table = view.rows(result, "expected")
-    return [s for s in view.levers(result) if s.name in result.delta_draws and (s.name, view.DECISION_METRIC) in table]
+    rows = decision_rows(result)
+    return [s for s in view.levers(result) if s.name in result.delta_draws and s.name in rows]
+
+
+def decision_rows(result: RunResult) -> dict[str, view.Row]:
+    """Expected rows of the decision's metric by scenario."""
+    metric = view.decision_metric(result)
+    return {scenario: row for (scenario, m), row in view.rows(result, "expected").items() if m == metric}
 
 
 def difference_figure(result: RunResult, width: float = WIDE) -> Figure:
     """Distribution of each lever's expected difference, its 90 % interval and mean, around a common zero line."""
     scenarios = difference_scenarios(result)
-    table = view.rows(result, "expected")
+    rows = decision_rows(result)
     left, right, top = 0.35, 0.35, 0.05
     inner = (width - 0.1) * POINTS
     label = wrap(f"{_difference_label(result)}, {result.horizon_months} months", inner - 2 * left * POINTS)
     bottom = 0.36 + len(label.splitlines()) * SMALL * _LINE / POINTS
     titles = [wrap(s.title + (" (example effect)" if s.illustrative else ""), inner, NORMAL) for s in scenarios]
-    captions = [wrap(difference_caption(result, table[s.name, view.DECISION_METRIC]), inner) for s in scenarios]
+    captions = [wrap(difference_caption(result, rows[s.name]), inner) for s in scenarios]
     # Heights of each row in inches: title, caption, density, interval.
     heads = [
         (len(t.splitlines()) * NORMAL + len(c.splitlines()) * SMALL) * _LINE / POINTS + 0.06
@@ -99,12 +105,14 @@ def difference_figure(result: RunResult, width: float = WIDE) -> Figure:
         line = len(title.splitlines()) * NORMAL * _LINE / POINTS
         _row_text(figure, axes, y, title, NORMAL, INK)
         _row_text(figure, axes, y + line, caption, SMALL, MUTED)
-        row = table[scenario.name, view.DECISION_METRIC]
+        row = rows[scenario.name]
         _difference_row(axes, row, result.delta_draws[scenario.name], y + head + hill, hill)
         y += head + hill + foot
     axes.yaxis.set_visible(False)
     axes.spines["left"].set_visible(False)
-    axes.set_xticks(*money_ticks(*axes.get_xlim(), 7 if width > 5 else 4, result.currency))
+    unit = view.wording(result, view.decision_metric(result)).unit
+    currency = result.currency if unit == "money" else ""
+    axes.set_xticks(*money_ticks(*axes.get_xlim(), 7 if width > 5 else 4, currency))
     axes.set_xlabel(label)
     return figure
 
@@ -151,10 +159,10 @@ def density(draws: np.ndarray, grid: np.ndarray) -> np.ndarray:
 
 def difference_range(result: RunResult) -> tuple[float, float]:
     """Limits of the common axis: zero, every interval and all but each lever's outermost 0.5 % of draws."""
-    table = view.rows(result, "expected")
+    rows = decision_rows(result)
     points = [0.0]
     for scenario in difference_scenarios(result):
-        row = table[scenario.name, view.DECISION_METRIC]
+        row = rows[scenario.name]
         points += [*np.quantile(result.delta_draws[scenario.name], [0.005, 0.995]), row.delta_p05, row.delta_p95]
     low, high = min(points), max(points)
     pad = 0.06 * (high - low) or 1.0
@@ -169,15 +177,12 @@ def difference_caption(result: RunResult, row: view.Row) -> str:
 
 
 def _difference_label(result: RunResult) -> str:
-    return f"Difference in {view.wording(result, view.DECISION_METRIC).label.lower()} from the baseline"
+    return f"Difference in {view.wording(result, view.decision_metric(result)).label.lower()} from the baseline"
 
 
 def difference_alternative_text(result: RunResult) -> str:
-    table = view.rows(result, "expected")
-    lines = [
-        f"{s.title}: {difference_caption(result, table[s.name, view.DECISION_METRIC])}"
-        for s in difference_scenarios(result)
-    ]
+    rows = decision_rows(result)
+    lines = [f"{s.title}: {difference_caption(result, rows[s.name])}" for s in difference_scenarios(result)]
     return f"{_difference_label(result)}, with 90 % intervals. {'. '.join(lines)}."
 
 

@@ -26,12 +26,10 @@ GLOSSARY: dict[str, Metric] = {
         "Plan value",
         "Plan value",
         "money",
-        "Customer equity minus the discounted fixed costs of the plan. Differences, P(better), P(best) and expected "
-        "loss are on this figure.",
+        "Customer equity minus the discounted fixed costs of the plan.",
         "Plan revenue",
         "Plan revenue",
-        "Revenue from all customers followed, net of the plan’s own costs where those were given. "
-        "Differences, P(better), P(best) and expected loss are on this figure.",
+        "Revenue from all customers followed, net of the plan’s own costs where those were given.",
     ),
     "customer_equity": Metric(
         "Customer equity",
@@ -168,16 +166,6 @@ GLOSSARY: dict[str, Metric] = {
         "Revenue per visitor",
         "Revenue per visitor",
         "Conversion × revenue per newcomer, before paying for the visit.",
-        newcomers=True,
-    ),
-    "max_cpc": Metric(
-        "Highest cost per visitor that pays",
-        "Highest paying CPC",
-        "money",
-        "Cost per visitor at which a newcomer’s value just covers the acquisition cost.",
-        "Cost per visitor equal to revenue",
-        "Break-even CPC",
-        "Cost per visitor at which a newcomer’s revenue just covers the acquisition cost.",
         newcomers=True,
     ),
     "newcomers": Metric(

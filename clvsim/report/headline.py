@@ -5,6 +5,7 @@ examples never reach the headline.
 """
 
 import math
+from typing import NamedTuple
 
 from clvsim.report import format as fmt
 from clvsim.report import view
@@ -18,27 +19,23 @@ def headline(result: RunResult) -> str:
     if best is None:
         return _about_today(result)
     scenario, row = best
-    name, amount = f"“{scenario.title}”", _amount(result, abs(row.delta_mean), row)
+    name, words = f"“{scenario.title}”", _phrases(result)
+    size, low, high = _difference(result, row)
     span = f"over {result.horizon_months} months"
-    low, high = _range(result, row)
     futures = f"{fmt.frequency(row.p_better, row.p_better_mcse)} simulated futures"
-    more, less, stays = _verbs(result)
+    interval = f"90{fmt.NBSP}% interval"
     if row.delta_mean == row.delta_p05 == row.delta_p95 == 0:
-        return f"“{scenario.title}” makes no difference {span}: {stays} in every simulated future."
+        return f"{name} makes no difference {span}: {words.same} in every simulated future."
     if row.delta_p05 > 0:
-        return (
-            f"{name} {more.format(amount=amount)} {span} (90{fmt.NBSP}% interval {low} to {high}); "
-            f"in {futures} {_is_higher(result)}."
-        )
+        return f"{name} {words.more.format(size)} {span} ({interval} {low} to {high}); in {futures} {words.higher}."
     if row.delta_mean > 0:
         return (
-            f"No lever is clearly better than carrying on as today: the best, {name}, {more.format(amount=amount)} "
-            f"{span} on average, but its 90{fmt.NBSP}% interval runs from {low} to {high}, and in only {futures} "
-            f"{_is_higher(result)}."
+            f"No lever is clearly better than carrying on as today: the best, {name}, {words.more.format(size)} "
+            f"{span} on average, but its {interval} runs from {low} to {high}, and in only {futures} {words.higher}."
         )
     return (
-        f"No lever is expected to pay: even the best, {name}, {less.format(amount=amount)} {span} "
-        f"(90{fmt.NBSP}% interval {low} to {high}); in {futures} {_is_higher(result)}."
+        f"No lever is expected to pay: even the best, {name}, {words.less.format(size)} {span} "
+        f"({interval} {low} to {high}); in {futures} {words.higher}."
     )
 
 
@@ -56,12 +53,12 @@ def second_sentence(result: RunResult) -> str:
 
 
 def best_lever(result: RunResult) -> tuple[ScenarioView, Row] | None:
-    """The lever with the highest expected plan value among those that are not examples."""
-    table = view.rows(result, "expected")
+    """The lever with the highest expected value of the decision's metric among those that are not examples."""
+    table, metric = view.rows(result, "expected"), view.decision_metric(result)
     candidates = [
-        (scenario, table[scenario.name, view.DECISION_METRIC])
+        (scenario, table[scenario.name, metric])
         for scenario in view.levers(result)
-        if not scenario.illustrative and (scenario.name, view.DECISION_METRIC) in table
+        if not scenario.illustrative and (scenario.name, metric) in table
     ]
     return max(candidates, key=lambda pair: pair[1].mean, default=None)
 
@@ -115,24 +112,40 @@ def _about_today(result: RunResult) -> str:
     )
 
 
-def _verbs(result: RunResult) -> tuple[str, str, str]:
+class _Phrases(NamedTuple):
+    more: str  # {} is the size of the difference
+    less: str
+    same: str
+    higher: str
+
+
+def _phrases(result: RunResult) -> _Phrases:
+    metric = view.decision_metric(result)
+    if metric != "plan_value":
+        label = view.wording(result, metric).label
+        label = label if label.isupper() else label[0].lower() + label[1:]
+        return _Phrases(
+            f"changes “{label}” by about +{{}}",
+            f"changes “{label}” by about {fmt.MINUS}{{}}",
+            "it stays as it is today",
+            "it is higher than as of today",
+        )
     if result.margin_known:
-        return "adds about {amount}", "costs about {amount}", "the plan is worth as much as today’s"
-    return "brings in about {amount} more revenue", "brings in about {amount} less revenue", "revenue is the same"
+        return _Phrases(
+            "adds about {}",
+            "costs about {}",
+            "the plan is worth as much as today’s",
+            "the plan is worth more than today’s",
+        )
+    return _Phrases(
+        "brings in about {} more revenue",
+        "brings in about {} less revenue",
+        "revenue is the same",
+        "revenue is higher than as of today",
+    )
 
 
-def _is_higher(result: RunResult) -> str:
-    return "the plan is worth more than today’s" if result.margin_known else "revenue is higher than as of today"
-
-
-def _place(row: Row) -> int:
-    return fmt.last_place((row.delta_mean, row.delta_p05, row.delta_p95), row.delta_mcse)
-
-
-def _amount(result: RunResult, value: float, row: Row) -> str:
-    return fmt.money(value, _place(row), result.currency)
-
-
-def _range(result: RunResult, row: Row) -> tuple[str, str]:
-    low, high = (fmt.money(v, _place(row), result.currency) for v in (row.delta_p05, row.delta_p95))
-    return low, high
+def _difference(result: RunResult, row: Row) -> tuple[str, str, str]:
+    """Size of the mean difference without its sign, and both ends of its interval."""
+    size = view.shown_number(result, row, abs(row.delta_mean))
+    return size, view.shown_number(result, row, row.delta_p05), view.shown_number(result, row, row.delta_p95)

@@ -1,7 +1,7 @@
 """What a reader must know before trusting the page: its limits, and the words it uses."""
 
 from clvsim.report import format as fmt
-from clvsim.report.view import split_layers
+from clvsim.report.view import decision_metric, split_layers, wording
 from clvsim.types import RunResult
 
 _LAYER_WORDS = {
@@ -98,7 +98,8 @@ def limits(result: RunResult) -> list[tuple[str, str]]:
 
 def terms(result: RunResult) -> list[tuple[str, str]]:
     """Words of the page that are not metrics, with one line each."""
-    metric = "plan value" if result.margin_known else "plan revenue"
+    metric = wording(result, decision_metric(result)).label
+    metric = metric[0].lower() + metric[1:]
     return [
         (
             f"90{fmt.NBSP}% interval",

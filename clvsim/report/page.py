@@ -1,5 +1,6 @@
 """The investor's page: one file that needs nothing else, built from a run and nothing else."""
 
+import math
 from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
@@ -9,7 +10,6 @@ from markupsafe import Markup
 
 from clvsim.report import format as fmt
 from clvsim.report import view
-from clvsim.report.config import ReportConfig
 from clvsim.report.figures import Drawing, drawings, payback_scenarios
 from clvsim.report.headline import best_lever, headline, holdout_sentences, second_sentence
 from clvsim.report.limits import limits, terms
@@ -50,7 +50,7 @@ class AssumptionLine(NamedTuple):
     source: str
 
 
-def write_page(result: RunResult, folder: Path, config: ReportConfig) -> Path:
+def write_page(result: RunResult, folder: Path) -> Path:
     """See `clvsim.report.write_report`."""
     made = drawings(result)
     figures = folder / "figures"
@@ -58,7 +58,7 @@ def write_page(result: RunResult, folder: Path, config: ReportConfig) -> Path:
     for drawing in made.values():
         _write(figures / f"{drawing.name}.svg", drawing.file)
     page = folder / "report.html"
-    _write(page, render(result, made, config))
+    _write(page, render(result, made))
     return page
 
 
@@ -67,7 +67,7 @@ def _write(path: Path, text: str) -> None:
     path.write_bytes(text.encode("utf-8", "replace"))
 
 
-def render(result: RunResult, made: dict[str, Drawing], config: ReportConfig) -> str:
+def render(result: RunResult, made: dict[str, Drawing]) -> str:
     """The page as text. Everything is escaped by Jinja but the figures, whose text is drawn as outlines."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     template = environment.from_string(files("clvsim.report").joinpath("page.html.j2").read_text(encoding="utf-8"))
@@ -83,7 +83,6 @@ def render(result: RunResult, made: dict[str, Drawing], config: ReportConfig) ->
         decisions=view.decisions(result),
         realised_decisions=[d for d in view.decisions(result, "realised") if d.p_better not in ("", fmt.MISSING)],
         decision_notes=[view.layer_note("expected", _decision_layers(result))],
-        other=_other_differences(result, config),
         not_applicable=[s for s in result.scenarios if s.not_applicable],
         drawings={name: {"wide": Markup(d.wide), "narrow": Markup(d.narrow)} for name, d in made.items()},
         payback=_payback_lines(result),
@@ -96,7 +95,7 @@ def render(result: RunResult, made: dict[str, Drawing], config: ReportConfig) ->
         metrics=_shown_metrics(result),
         terms=terms(result),
         example=EXAMPLE,
-        decision_label=view.wording(result, view.DECISION_METRIC).label,
+        decision_label=view.wording(result, view.decision_metric(result)).label,
         number=fmt.number,
     )
 
@@ -165,21 +164,8 @@ def metric_table(result: RunResult, basis: str) -> MetricTable:
 
 
 def _decision_layers(result: RunResult) -> str:
-    table = view.rows(result, "expected")
-    return next((row.layers for (_, metric), row in table.items() if metric == view.DECISION_METRIC), "")
-
-
-def _other_differences(
-    result: RunResult, config: ReportConfig
-) -> tuple[str, list[tuple[ScenarioView, view.Shown]]] | None:
-    """Differences in the metric that `report.metric` asks for, unless it is the decision's own."""
-    if config.metric == view.DECISION_METRIC:
-        return None
-    table = {**view.rows(result, "realised"), **view.rows(result, "expected")}
-    found = [(s, table[s.name, config.metric]) for s in view.levers(result) if (s.name, config.metric) in table]
-    if not found:
-        return None
-    return view.wording(result, config.metric).label, [(s, view.shown_delta(result, row)) for s, row in found]
+    decisive = view.decision_metric(result)
+    return next((row.layers for (_, metric), row in view.rows(result, "expected").items() if metric == decisive), "")
 
 
 def _payback_lines(result: RunResult) -> list[tuple[ScenarioView, str, str, str, str]]:
@@ -192,7 +178,7 @@ def _payback_lines(result: RunResult) -> list[tuple[ScenarioView, str, str, str,
             (
                 scenario,
                 fmt.money(curve.cac_mean, max(-2, fmt.last_place([curve.cac_mean], digits=4)), result.currency),
-                f"not within {result.horizon_months} months" if months != months else f"month {fmt.number(months, 0)}",
+                f"month {fmt.number(months, 0)}" if math.isfinite(months) else f"not within {result.horizon_months}",
                 fmt.share(curve.p_within_12_months),
                 fmt.share(curve.p_never),
             )

@@ -4,7 +4,6 @@ import textwrap
 from collections.abc import Sequence
 
 from clvsim.report import view
-from clvsim.report.config import ReportConfig
 from clvsim.report.format import NBSP
 from clvsim.report.headline import headline
 from clvsim.types import RunResult
@@ -16,13 +15,12 @@ _NAME = 13  # widest scenario heading before it wraps
 type _Column = tuple[list[str], list[view.Shown]]  # heading lines, one cell per metric
 
 
-def tables(result: RunResult, config: ReportConfig | None = None) -> str:
+def tables(result: RunResult) -> str:
     """Headline, metrics × scenarios (mean over its 90 % interval), then the decision, and what the intervals hold."""
-    config = config or ReportConfig()
     parts = []
     if result.poor_fit:
         parts.append(_wrapped("POOR FIT: convergence checks failed and were overridden; do not rely on these figures."))
-    parts += [_wrapped(headline(result)), _metric_table(result), _decision_table(result, config)]
+    parts += [_wrapped(headline(result)), _metric_table(result), _decision_table(result)]
     parts.append("\n".join(_wrapped(note) for note in view.layer_notes(result, "expected")))
     if view.rows(result, "realised"):
         parts[-1] += "\n" + "\n".join(_wrapped("* " + note) for note in view.layer_notes(result, "realised"))
@@ -80,19 +78,13 @@ def _column_width(column: _Column) -> int:
     return max(len(text) for text in (*heading, *(c.value for c in cells), *(c.interval for c in cells)))
 
 
-def _decision_table(result: RunResult, config: ReportConfig) -> str:
-    metric = view.wording(result, view.DECISION_METRIC).label.lower()
-    other = config.metric if config.metric != view.DECISION_METRIC else None
-    expected = view.rows(result, "expected")
+def _decision_table(result: RunResult) -> str:
+    metric = view.wording(result, view.decision_metric(result)).label.lower()
     lines = [["", f"Δ {metric}", f"90{NBSP}%", "P(better)", "P(best)", "expected loss"]]
     for decision in view.decisions(result):
         name = decision.scenario.name + (" (example effect)" if decision.scenario.illustrative else "")
         value, interval = decision.delta or ("", "")
         lines.append([name, value, interval, decision.p_better, decision.p_best, decision.expected_loss])
-        row = expected.get((decision.scenario.name, other or ""))
-        if row and decision.delta:
-            lines.append([f"  {view.wording(result, row.metric).short}", *view.shown_delta(result, row)])
-    lines = [line + [""] * (6 - len(line)) for line in lines]
     widths = [max(len(line[k]) for line in lines) for k in range(1, 6)]
     label = min(max(len(line[0]) for line in lines), WIDTH - sum(widths) - _GAP * 5)
     text = []

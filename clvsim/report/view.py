@@ -12,7 +12,6 @@ from clvsim.report import format as fmt
 from clvsim.report.glossary import GLOSSARY, Words, words
 from clvsim.types import Assumption, RunResult, ScenarioView
 
-DECISION_METRIC = "plan_value"
 LAYERS = ("parameter", "process", "environment", "assumption")
 _WHAT_IS_AVERAGED = {"process": "who happens to buy (process)", "environment": "shocks common to all (environment)"}
 
@@ -72,6 +71,12 @@ def metrics(table: dict[tuple[str, str], Row]) -> list[str]:
     return list(dict.fromkeys(metric for _, metric in table))
 
 
+def decision_metric(result: RunResult) -> str:
+    """The metric that the comparison ranks scenarios by: the one whose rows have probabilities (`report.metric`)."""
+    ranked = (m for (_, m), row in rows(result, "expected").items() if math.isfinite(row.p_best))
+    return next(ranked, "plan_value")
+
+
 def baseline(result: RunResult) -> ScenarioView:
     return result.scenarios[0]
 
@@ -106,6 +111,13 @@ def shown_delta(result: RunResult, row: Row) -> Shown:
     unit = wording(result, row.metric).unit
     numbers = (row.delta_mean, row.delta_p05, row.delta_p95)
     return _shown(unit, *numbers, row.delta_mcse, result.currency, signed=True)
+
+
+def shown_number(result: RunResult, row: Row, value: float) -> str:
+    """A single number with the unit, currency and digits that a row's difference has."""
+    unit = wording(result, row.metric).unit
+    place = fmt.last_place((row.delta_mean, row.delta_p05, row.delta_p95), row.delta_mcse)
+    return _text(unit, value, max(place, -2) if unit == "money" else place, result.currency, None)
 
 
 def shown_assumption(result: RunResult, assumption: Assumption) -> Shown:
@@ -166,7 +178,7 @@ def _text(unit: str, value: float, place: int, currency: str, scale: float | Non
 
 
 class Decision(NamedTuple):
-    """One line of the table that decides: how a scenario compares with the baseline on plan value."""
+    """One line of the table that decides: how a scenario compares with the baseline."""
 
     scenario: ScenarioView
     delta: Shown | None  # None for the baseline
@@ -176,16 +188,17 @@ class Decision(NamedTuple):
 
 
 def decisions(result: RunResult, basis: str = "expected") -> list[Decision]:
-    """One entry per simulated scenario that has a plan value on this basis."""
-    table = rows(result, basis)
-    mcse = max((r.delta_mcse for (_, m), r in table.items() if m == DECISION_METRIC and r.delta_mcse >= 0), default=0.0)
+    """One entry per simulated scenario that has the decision's metric on this basis."""
+    table, metric = rows(result, basis), decision_metric(result)
+    mcse = max((r.delta_mcse for (_, m), r in table.items() if m == metric and r.delta_mcse >= 0), default=0.0)
+    unit = wording(result, metric).unit
     lines = []
     for scenario in applicable(result):
-        row = table.get((scenario.name, DECISION_METRIC))
+        row = table.get((scenario.name, metric))
         if row is None:
             continue
         is_baseline = scenario.name == baseline(result).name
-        loss = _shown("money", row.expected_loss, math.nan, math.nan, mcse, result.currency).value
+        loss = _shown(unit, row.expected_loss, math.nan, math.nan, mcse, result.currency).value
         p_best_mcse = math.sqrt(row.p_best * (1 - row.p_best) / result.draws) if 0 <= row.p_best <= 1 else math.nan
         lines.append(
             Decision(

@@ -36,7 +36,6 @@ DEMO_METRICS = {
     "p_payback_12_months": (0.93, np.nan, 0.008),
     "share_repaying": (0.41, 0.05, 0.004),
     "visitor_value": (0.828, 0.06, 0.002),
-    "max_cpc": (0.828, 0.06, 0.002),
     "newcomers": (1200.0, 0.03, 0.002),
     "orders": (6_420.0, 0.09, 0.002),
 }
@@ -283,3 +282,16 @@ def hostile() -> RunResult:
         notes=(HOSTILE,),
         poor_fit=True,
     )
+
+
+def decided_on(metric: str) -> RunResult:
+    """The demonstration ranked by another metric: its rows carry the probabilities, plan value's do not."""
+    run = demo()
+    frame = run.comparison.query("basis == 'expected'").copy()
+    ranked = ["p_better", "p_better_mcse", "p_best", "expected_loss"]
+    source, target = frame["metric"] == "plan_value", frame["metric"] == metric
+    frame.loc[target, ranked] = frame.loc[source, ranked].to_numpy()
+    frame.loc[source, ranked] = np.nan
+    share = DEMO_METRICS[metric][0] / DEMO_METRICS["plan_value"][0]
+    frame.loc[target, "expected_loss"] *= share
+    return replace(run, comparison=frame, delta_draws={k: share * d for k, d in run.delta_draws.items()})

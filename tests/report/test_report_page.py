@@ -9,9 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from factory import DEMO_METRICS, HOSTILE, LEVERS, demo, foreign, hostile, tracking
+from factory import DEMO_METRICS, HOSTILE, LEVERS, decided_on, demo, foreign, hostile, tracking
 
-from clvsim.report import ReportConfig, write_report
+from clvsim.metrics import METRICS, PAYBACK
+from clvsim.report import write_report
+from clvsim.report.config import DECIDABLE
 from clvsim.report.glossary import GLOSSARY, words
 from clvsim.report.headline import headline
 from clvsim.report.view import layer_note, split_layers
@@ -40,8 +42,8 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return {name: write_report(make(), folder / name).read_text("utf-8") for name, make in MAKE.items()}
 
 
-def page_of(result: RunResult, folder: Path, config: ReportConfig | None = None) -> str:
-    return write_report(result, folder, config).read_text("utf-8")
+def page_of(result: RunResult, folder: Path) -> str:
+    return write_report(result, folder).read_text("utf-8")
 
 
 def seen(page: str) -> str:
@@ -157,8 +159,10 @@ def test_an_unknown_metric_is_a_warning_for_us_and_a_bare_label_for_readers() ->
 
 
 def test_registry_of_metrics_is_covered() -> None:
-    registry = pytest.importorskip("clvsim.metrics").METRICS
-    assert set(registry) <= set(GLOSSARY)
+    assert set(GLOSSARY) == {*METRICS, *PAYBACK}
+    assert set(DECIDABLE) == set(METRICS)
+    for name, metric in METRICS.items():
+        assert (GLOSSARY[name].unit, GLOSSARY[name].newcomers) == (metric.unit, metric.newcomers)
 
 
 def test_revenue_page_promises_nothing_else(pages: dict[str, str]) -> None:
@@ -257,10 +261,13 @@ def test_limits_depend_on_the_run(pages: dict[str, str], tmp_path: Path) -> None
     assert "Newcomers Visitors, conversion" not in seen(pages["foreign"])
 
 
-def test_another_metric_gets_a_table_of_differences(tmp_path: Path) -> None:
-    text = seen(page_of(demo(), tmp_path, ReportConfig(metric="customer_equity")))
-    assert "Differences in: Customer equity" in text
-    assert "Differences in:" not in seen(page_of(demo(), tmp_path))
+@pytest.mark.parametrize("metric", ["customer_equity", "ltv_cac", "newcomers"])
+def test_a_page_decided_on_another_metric(metric: str, tmp_path: Path) -> None:
+    label = words(metric, margin_known=True, horizon_months=36, arrival_months=12).label
+    text = seen(page_of(decided_on(metric), tmp_path))
+    assert f"Scenario Δ {label.lower()}" in text
+    assert f"Difference in {label.lower()} from the baseline" in text
+    assert ("$" in re.findall(r"Expected loss (.*?) 90 % interval", text)[0]) == (metric == "customer_equity")
 
 
 def test_one_scenario_one_week(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from factory import DEMO_METRICS, LEVERS, demo, foreign, hostile
+from factory import DEMO_METRICS, LEVERS, decided_on, demo, foreign, hostile
 
 from clvsim.report.config import ReportConfig
 from clvsim.report.text import WIDTH, tables
@@ -73,16 +73,19 @@ def test_poor_fit_comes_first() -> None:
     assert "POOR FIT" not in tables(demo())
 
 
-def test_another_metric_is_added_to_the_decision() -> None:
-    text = tables(demo(), ReportConfig(metric="rlv_total"))
+def test_the_decision_follows_the_metric_that_was_ranked() -> None:
+    text = tables(decided_on("rlv_total"))
     change = LEVERS["plan"][1] / 104_230.0 * DEMO_METRICS["rlv_total"][0]
+    assert "Δ value of today’s customers" in text
     assert f"+${round(change, -2):,.0f}" in text
-    assert text.count("  Today’s customers") == len(LEVERS)
+    text = " ".join(tables(decided_on("ltv_cac")).split())
+    assert "changes “lifetime value to acquisition cost” by about +0.28 over 36 months (90 % interval 0.01 to" in text
 
 
 def test_report_metric_must_be_known() -> None:
     with pytest.raises(ValueError, match="no metric 'plan_valeu'"):
         ReportConfig(metric="plan_valeu")
+    assert ReportConfig().metric == "plan_value"
 
 
 def test_missing_numbers_read_not_available() -> None:
