@@ -74,36 +74,31 @@ def _result(raw: dict[str, Any], table: pd.DataFrame) -> RunResult:
     def tuples(kind: Any, rows: list[dict[str, Any]]) -> tuple:
         return tuple(kind(**{k: _number(v) for k, v in row.items()}) for row in rows)
 
-    scenarios = tuple(
-        ScenarioView(
-            **{
-                **view,
-                "assumptions": tuples(Assumption, view["assumptions"]),
-                "interventions": tuple(view["interventions"]),
-            }
-        )
-        for view in raw["scenarios"]
-    )
-    payback = {
-        name: PaybackCurve(**{k: np.array(v) if isinstance(v, list) else _number(v) for k, v in curve.items()})
-        for name, curve in raw["payback"].items()
+    fields: dict[str, Any] = {
+        **raw,
+        "today": date.fromisoformat(raw["today"]),
+        "scenarios": tuple(_view(view, tuples) for view in raw["scenarios"]),
+        "comparison": table,
+        "delta_draws": _arrays(raw["delta_draws"]),
+        "payback": {name: PaybackCurve(**_arrays(curve)) for name, curve in raw["payback"].items()},
+        "tracking": _tracking(raw["tracking"]),
+        "quality": tuples(QualityLine, raw["quality"]),
+        "diagnostics": tuples(Diagnostic, raw["diagnostics"]),
+        "assumptions": tuples(Assumption, raw["assumptions"]),
+        "model_facts": tuple((a, b) for a, b in raw["model_facts"]),
+        **{name: tuple(raw[name]) for name in ("layers", "warnings", "notes")},
     }
-    return RunResult(
-        **{
-            **raw,
-            "today": date.fromisoformat(raw["today"]),
-            "scenarios": scenarios,
-            "comparison": table,
-            "delta_draws": {name: np.array(v) for name, v in raw["delta_draws"].items()},
-            "payback": payback,
-            "tracking": _tracking(raw["tracking"]),
-            "quality": tuples(QualityLine, raw["quality"]),
-            "diagnostics": tuples(Diagnostic, raw["diagnostics"]),
-            "assumptions": tuples(Assumption, raw["assumptions"]),
-            "model_facts": tuple((a, b) for a, b in raw["model_facts"]),
-            **{name: tuple(raw[name]) for name in ("layers", "warnings", "notes")},
-        }
-    )
+    return RunResult(**fields)
+
+
+def _view(view: dict[str, Any], tuples: Any) -> ScenarioView:
+    fields: dict[str, Any] = {**view, "assumptions": tuples(Assumption, view["assumptions"])}
+    fields["interventions"] = tuple(view["interventions"])
+    return ScenarioView(**fields)
+
+
+def _arrays(raw: dict[str, Any]) -> dict[str, Any]:
+    return {name: np.array(v) if isinstance(v, list) else _number(v) for name, v in raw.items()}
 
 
 def _number(value: Any) -> Any:
@@ -111,15 +106,13 @@ def _number(value: Any) -> Any:
 
 
 def _tracking(raw: dict[str, Any]) -> Tracking:
-    check = raw["holdout"]
-    if check:
-        check = HoldoutCheck(**{k: tuple(v) if isinstance(v, list) else v for k, v in check.items()})
+    check: dict[str, Any] | None = raw["holdout"] and {k: tuple(v) if isinstance(v, list) else v for k, v in raw["holdout"].items()}
     since = raw["holdout_from"]
     return Tracking(
         week_start=np.array(raw["week_start"], "datetime64[D]"),
         **{name: np.array(raw[name]) for name in ("actual", "mean", "p05", "p95")},
         holdout_from=np.datetime64(since) if since else None,
-        holdout=check,
+        holdout=HoldoutCheck(**check) if check else None,
     )
 
 

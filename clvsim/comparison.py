@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -49,6 +50,17 @@ class Comparison:
     notes: tuple[str, ...]
 
 
+class Inputs(NamedTuple):
+    """Uncertain numbers that concern a scenario, (n, k), which of them are its effects, (k,), and their regression."""
+
+    values: np.ndarray
+    effects: np.ndarray
+    basis: decision.Basis
+
+
+Decided = tuple[dict[str, np.ndarray], dict[str, np.ndarray]]  # expected values and differences, (draws,), by scenario
+
+
 def compare(simulation: Simulation, metric: str = HEADLINE) -> Comparison:
     """Compare every scenario with the baseline. P(better), P(best) and expected loss are on `metric`.
 
@@ -57,11 +69,12 @@ def compare(simulation: Simulation, metric: str = HEADLINE) -> Comparison:
     metrics = available(simulation)
     chosen = metrics[metric]
     notes: list[str] = []
-    values, deltas = expected_values(simulation, chosen, notes)
+    known = {name: inputs_of(simulation, scenario) for name, scenario in simulation.scenarios.items()}
+    values, deltas = expected_values(simulation, chosen, known, notes)
     rows = [
         row
         for name, one in metrics.items()
-        for row in metric_rows(simulation, name, one, (values, deltas) if name == metric else None)
+        for row in metric_rows(simulation, name, one, known, (values, deltas) if name == metric else None)
     ]
     curves = {
         name: payback_curve(simulation, scenario)
@@ -76,52 +89,53 @@ def compare(simulation: Simulation, metric: str = HEADLINE) -> Comparison:
         deltas=deltas,
         evpi=information,
         payback={name: curve for name, (curve, _) in curves.items()},
-        variance=variance_layers(simulation, values[BASELINE]),
+        variance=variance_layers(simulation, values[BASELINE], known[BASELINE]),
         notes=tuple(dict.fromkeys(notes)),
     )
 
 
-def expected_values(
-    simulation: Simulation, metric: Metric, notes: list[str]
-) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+def expected_values(simulation: Simulation, metric: Metric, known: Mapping[str, Inputs], notes: list[str]) -> Decided:
     """Expected value per draw of every scenario, and of its paired difference to the baseline."""
     base = simulation.scenarios[BASELINE]
     level = per_draw(simulation, metric.query(simulation, base))
-    start = _expected_level(simulation, base, metric, level)
+    start = _expected_level(simulation, base, metric, level, known[BASELINE])
     values, deltas = {BASELINE: start}, {}
     for name, scenario in simulation.scenarios.items():
         if name == BASELINE:
             continue
         delta = per_draw(simulation, metric.query(simulation, scenario)) - level
-        deltas[name] = _expected_delta(simulation, scenario, metric, delta, notes)
+        deltas[name] = _expected_delta(simulation, scenario, metric, delta, known[name], notes)
         values[name] = start + deltas[name]
     return values, deltas
 
 
 def _expected_delta(
-    simulation: Simulation, scenario: SimulatedScenario, metric: Metric, delta: np.ndarray, notes: list[str]
+    simulation: Simulation,
+    scenario: SimulatedScenario,
+    metric: Metric,
+    delta: np.ndarray,
+    known: Inputs,
+    notes: list[str],
 ) -> np.ndarray:
     if metric.halves is None:
         return delta
     halves = metric.halves(simulation, scenario) - metric.halves(simulation, simulation.scenarios[BASELINE])
-    inputs, effects = inputs_of(simulation, scenario)
-    cleaned = decision.expected_per_draw(delta, per_draw(simulation, halves), inputs, effects)
+    cleaned = decision.expected_per_draw(delta, per_draw(simulation, halves), *known)
     if cleaned.note:
         notes.append(f"{scenario.compiled.view.title}: {cleaned.note}")
     return cleaned.values
 
 
 def _expected_level(
-    simulation: Simulation, scenario: SimulatedScenario, metric: Metric, level: np.ndarray
+    simulation: Simulation, scenario: SimulatedScenario, metric: Metric, level: np.ndarray, known: Inputs
 ) -> np.ndarray:
     """The closed form serves as control only where the metric is made of existing customers' totals."""
     if metric.halves is None or not np.isfinite(level).all():
         return level
     halves = per_draw(simulation, metric.halves(simulation, scenario))
-    inputs, effects = inputs_of(simulation, scenario)
     totals = ("plan_value", "customer_equity", "rlv_total")
     closed = simulation.closed_form if metric in [METRICS[m] for m in totals] else None
-    return decision.expected_level(level, halves, inputs, effects, closed).values
+    return decision.expected_level(level, halves, known.values, known.effects, closed, known.basis).values
 
 
 def per_draw(simulation: Simulation, values: np.ndarray) -> np.ndarray:
@@ -129,8 +143,7 @@ def per_draw(simulation: Simulation, values: np.ndarray) -> np.ndarray:
     return values.reshape(simulation.draws, -1, *values.shape[1:]).mean(axis=1)
 
 
-def inputs_of(simulation: Simulation, scenario: SimulatedScenario) -> tuple[np.ndarray, np.ndarray]:
-    """Uncertain numbers that concern a scenario, (n, k), and which of them are its effects."""
+def inputs_of(simulation: Simulation, scenario: SimulatedScenario) -> Inputs:
     others = {
         path
         for other in simulation.scenarios.values()
@@ -138,15 +151,16 @@ def inputs_of(simulation: Simulation, scenario: SimulatedScenario) -> tuple[np.n
         if path not in scenario.compiled.inputs
     }
     columns = [c for c in simulation.inputs.columns if c not in others]
-    return simulation.inputs[columns].to_numpy(float), np.array([c in scenario.compiled.inputs for c in columns], bool)
+    values = simulation.inputs[columns].to_numpy(float)
+    effects = np.array([c in scenario.compiled.inputs for c in columns], bool)
+    return Inputs(values, effects, decision.Basis.of(values, effects))
 
 
-Decided = tuple[dict[str, np.ndarray], dict[str, np.ndarray]]
-
-
-def metric_rows(simulation: Simulation, name: str, metric: Metric, decided: Decided | None) -> list[dict]:
+def metric_rows(
+    simulation: Simulation, name: str, metric: Metric, known: Mapping[str, Inputs], decided: Decided | None
+) -> list[dict]:
     """Rows of one metric: expected for every scenario, and realised where people's chance was averaged out."""
-    values, deltas = decided or expected_values(simulation, metric, [])
+    values, deltas = decided or expected_values(simulation, metric, known, [])
     rows = _rows(simulation, name, metric, "expected", values, deltas, ranked=decided is not None)
     if decided is not None:
         raw = {s: metric.query(simulation, one) for s, one in simulation.scenarios.items()}
@@ -181,7 +195,7 @@ def _rows(
         loss = dict(zip(values, decision.expected_loss(table), strict=True))
     rows = []
     for scenario, figure in values.items():
-        row = {"scenario": scenario, "metric": name, "unit": metric.unit, "basis": basis}
+        row: dict[str, Any] = {"scenario": scenario, "metric": name, "unit": metric.unit, "basis": basis}
         row |= {"layers": layers(simulation, basis)} | _summary(figure, "mean", "mean_mcse", "")
         if scenario in deltas:
             row |= _summary(deltas[scenario], "delta_mean", "delta_mcse", "delta_")
@@ -259,13 +273,14 @@ def payback_rows(simulation: Simulation, name: str, found: tuple[PaybackCurve, n
 # --- layers ----------------------------------------------------------------------------------------------------------
 
 
-def variance_layers(simulation: Simulation, expected: np.ndarray) -> dict[str, float]:
+def variance_layers(simulation: Simulation, expected: np.ndarray, known: Inputs) -> dict[str, float]:
     """Variance of the baseline's realised plan value: parameter, process (from the halves), environment the rest."""
     base = simulation.scenarios[BASELINE]
     realised = METRICS[HEADLINE].query(simulation, base)
     halves = base.ledger.halves.sum(axis=2)
-    inputs, effects = inputs_of(simulation, base)
-    split = decision.expected_level(per_draw(simulation, realised), per_draw(simulation, halves), inputs, effects)
+    split = decision.expected_level(
+        per_draw(simulation, realised), per_draw(simulation, halves), known.values, known.effects, basis=known.basis
+    )
     process = split.noise_variance * (realised.size // simulation.draws)
     total, parameter = float(realised.var(ddof=1)), float(expected.var(ddof=1))
     return {

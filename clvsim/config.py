@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, ValidationError, ValidationInfo
+from pydantic import BeforeValidator, Field, ValidationError, ValidationInfo
 
 from clvsim import scenario as scenarios
 from clvsim.data.config import DataConfig
@@ -44,7 +44,7 @@ class RunConfig(Frozen):
     environment: EnvironmentConfig = EnvironmentConfig()
     report: ReportConfig = ReportConfig()
     scenario: dict[str, Scenario]
-    scenario_library: dict[str, Scenario] = {}
+    scenario_library: dict[str, Scenario] = Field(default_factory=dict)
     seed: int = 1
     title: str | None = None
     question: str | None = None
@@ -107,9 +107,9 @@ def typed_key(location: tuple[Any, ...], raw: Any) -> str:
     """The key as the user types it: pydantic puts the kind of an effect into the path, which is no key."""
     parts = []
     for i, part in enumerate(location):
-        if isinstance(raw, Mapping) and part in raw:
-            raw = raw[part]
-        elif isinstance(raw, list | tuple) and isinstance(part, int) and part < len(raw):
+        if (isinstance(raw, Mapping) and part in raw) or (
+            isinstance(raw, list | tuple) and isinstance(part, int) and part < len(raw)
+        ):
             raw = raw[part]
         elif i < len(location) - 1 or (isinstance(raw, Mapping) and raw.get("kind") == part):
             continue

@@ -55,10 +55,29 @@ class InformationValue:
     best: int  # column with the least expected loss
 
 
+@dataclass(frozen=True)
+class Basis:
+    """Orthonormal form of the regression's columns; the same for every figure of a scenario."""
+
+    left: np.ndarray  # (n, rank)
+    singular: np.ndarray  # (rank,)
+    columns: int
+
+    @classmethod
+    def of(cls, inputs: np.ndarray, effects: np.ndarray) -> "Basis":
+        """From every uncertain number of the draw (n, k) and which of them are effects (k,)."""
+        columns = design(inputs, effects)
+        left, singular, _ = np.linalg.svd(columns, full_matrices=False)
+        sound = singular > 1e-10 * singular.max(initial=0.0)  # collinear columns count once
+        return cls(left[:, sound], singular[sound], columns.shape[1])
+
+
 # --- expected value per draw -----------------------------------------------------------------------------------------
 
 
-def expected_per_draw(delta: np.ndarray, halves: np.ndarray, inputs: np.ndarray, effects: np.ndarray) -> Surrogate:
+def expected_per_draw(
+    delta: np.ndarray, halves: np.ndarray, inputs: np.ndarray, effects: np.ndarray, basis: Basis | None = None
+) -> Surrogate:
     """E[Δ | parameters, effects] per draw from one simulated path per draw.
 
     Args:
@@ -67,6 +86,7 @@ def expected_per_draw(delta: np.ndarray, halves: np.ndarray, inputs: np.ndarray,
             to no customer (a fixed cost) may be left out of both.
         inputs: (n, k) every uncertain number of the draw.
         effects: (k,) True for inputs that are effects of interventions.
+        basis: `Basis.of(inputs, effects)`, to share it between figures.
 
     Given the draw the halves are independent, so Var(Δ_A − Δ_B) is the process variance of Δ_A + Δ_B. Over draws their
     difference varies a little with the inputs as well, because the halves are made of different people: that part is
@@ -78,7 +98,9 @@ def expected_per_draw(delta: np.ndarray, halves: np.ndarray, inputs: np.ndarray,
     _check_shapes(delta, halves, inputs, effects)
     if not delta.any():
         return Surrogate(np.zeros_like(delta, dtype=np.float64), 0.0, 0.0, 0.0, 0.0, used=False, note="")
-    return _surrogate(np.asarray(delta, dtype=np.float64), np.zeros(delta.shape[0]), halves, inputs, effects)
+    return _surrogate(
+        np.asarray(delta, dtype=np.float64), np.zeros(delta.shape[0]), halves, basis or Basis.of(inputs, effects)
+    )
 
 
 def expected_level(
@@ -87,6 +109,7 @@ def expected_level(
     inputs: np.ndarray,
     effects: np.ndarray,
     closed_form: np.ndarray | None = None,
+    basis: Basis | None = None,
 ) -> Surrogate:
     """E[level | parameters, effects] per draw. `closed_form` (n,) is a conditional expectation close to it.
 
@@ -98,23 +121,20 @@ def expected_level(
     control = np.zeros_like(level) if closed_form is None else np.asarray(closed_form, dtype=np.float64)
     if control.shape != level.shape or not np.isfinite(control).all():
         raise ValueError(f"closed_form must be finite with shape {level.shape}, got {control.shape}")
-    return _surrogate(level, control, halves, inputs, effects)
+    return _surrogate(level, control, halves, basis or Basis.of(inputs, effects))
 
 
-def _surrogate(
-    figure: np.ndarray, control: np.ndarray, halves: np.ndarray, inputs: np.ndarray, effects: np.ndarray
-) -> Surrogate:
+def _surrogate(figure: np.ndarray, control: np.ndarray, halves: np.ndarray, basis: Basis) -> Surrogate:
     draws = figure.size
     if draws < _FEWEST_DRAWS:
         note = f"With {draws} draws simulated values stand for expected ones; ask for more simulation.draws."
         return Surrogate(figure, np.nan, np.nan, np.nan, 0.0, used=False, note=note)
     variance = float(figure.var(ddof=1))
-    columns = design(inputs, effects)
-    noise = _Regression.of(halves[:, 0] - halves[:, 1], columns).residual_variance
+    noise = _Regression.of(halves[:, 0] - halves[:, 1], basis).residual_variance
     share = noise / variance if variance > 0 else 0.0
     if share < NEGLIGIBLE_SHARE:
         return Surrogate(figure, noise, variance, share, 0.0, used=False, note="")
-    fit = _Regression.of(figure - control, columns)
+    fit = _Regression.of(figure - control, basis)
     excess = fit.residual_variance / noise - 1
     note = ""
     if excess > TOLERATED_EXCESS:
@@ -169,14 +189,12 @@ class _Regression:
     residual_variance: float  # residual sum of squares / (n − effective degrees of freedom)
 
     @classmethod
-    def of(cls, y: np.ndarray, columns: np.ndarray) -> "_Regression":
+    def of(cls, y: np.ndarray, basis: Basis) -> "_Regression":
         centre = y.mean()
-        left, singular, _ = np.linalg.svd(columns, full_matrices=False)
-        sound = singular > 1e-10 * singular.max(initial=0.0)  # collinear columns count once
-        left, singular = left[:, sound], singular[sound]
+        left, singular = basis.left, basis.singular
         on_left = left.T @ (y - centre)
         penalty = 0.0
-        if y.size < RIDGE_BELOW * (columns.shape[1] + 1) and singular.size:
+        if y.size < RIDGE_BELOW * (basis.columns + 1) and singular.size:
             penalty = _least_press(y - centre, left, singular, on_left)
         shrink = singular**2 / (singular**2 + penalty)
         fitted = centre + left @ (shrink * on_left)

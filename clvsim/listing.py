@@ -7,6 +7,7 @@ from pathlib import Path
 import yaml
 
 from clvsim.files import SHIPPED, leading_comment, named_files
+from clvsim.report.glossary import GLOSSARY, Metric
 
 WIDTH = 100
 
@@ -25,7 +26,7 @@ def listing() -> list[str]:
         *section("spend models", "spend=NAME", registry(SPEND)),
         *section("interventions", "kind: NAME, in a scenario", registry(INTERVENTIONS)),
         *section("effects", "kind: NAME, for an uncertain number", registry(EFFECTS)),
-        *section("metrics", "report.metric=NAME", registry(METRICS)),
+        *section("metrics", "report.metric=NAME", ((name, meaning(GLOSSARY[name])) for name in METRICS)),
     ]
 
 
@@ -59,11 +60,10 @@ def question(path: Path) -> str:
 
 
 def registry(entries: Mapping[str, object]) -> list[tuple[str, str]]:
-    return [(name, first_line(entry)) for name, entry in entries.items()]
+    """Each entry by the first line of its documentation."""
+    return [(name, (inspect.getdoc(entry) or "").partition("\n")[0]) for name, entry in entries.items()]
 
 
-def first_line(entry: object) -> str:
-    """A definition that the entry carries, else the first line of its documentation."""
-    carried = getattr(entry, "definition", None)
-    text = carried if isinstance(carried, str) else inspect.getdoc(entry) or ""
-    return (text.splitlines() or [""])[0]
+def meaning(metric: Metric) -> str:
+    """The report's own definition, with the horizon left open."""
+    return metric.meaning.format(h="h", arrivals="m")

@@ -1,7 +1,7 @@
 """Metrics: one definition each, as a query on a ledger. A new one: a function here, a line in `METRICS`, its words in
 `clvsim.report.glossary`.
 
-A metric returns one value per world, (w,). Definitions hold over `simulation.horizon_months` of each customer's own life.
+A metric returns one value per world, (w,), over `simulation.horizon_months` of each customer's own life.
 """
 
 from collections.abc import Callable
@@ -29,7 +29,7 @@ class Metric(NamedTuple):
 def origin_value(scenario: SimulatedScenario, origin: str) -> np.ndarray:
     """Discounted contribution of the groups of one origin, acquisition cost taken off newcomers, (w,)."""
     groups = [g for g, group in enumerate(scenario.ledger.groups) if group.origin == origin]
-    return scenario.ledger.contribution()[:, groups].sum(axis=(1, 2))
+    return scenario.ledger.value_by_group[:, groups].sum(axis=1)
 
 
 def rlv_total(simulation: Simulation, scenario: SimulatedScenario) -> np.ndarray:
@@ -57,8 +57,7 @@ def plan_value(simulation: Simulation, scenario: SimulatedScenario) -> np.ndarra
 
 def pav_per_newcomer(simulation: Simulation, scenario: SimulatedScenario) -> np.ndarray:
     """PAV(h): contribution from the first order inclusive, discounted to it; acquisition cost not deducted."""
-    value = scenario.ledger.contribution(age=True).sum(axis=(1, 2))
-    return ratio(value, scenario.ledger.total("customers_acquired", age=True))
+    return ratio(scenario.ledger.newcomer_value, scenario.ledger.total("customers_acquired", age=True))
 
 
 def cac(simulation: Simulation, scenario: SimulatedScenario) -> np.ndarray:
@@ -165,9 +164,7 @@ def available(simulation: Simulation) -> dict[str, Metric]:
     """Metrics that mean something in this run."""
     acquisition = any(s.acquired for s in simulation.scenarios.values())
     margin = simulation.economics.margin_known
-    contacting = any(
-        line.account == "contacts" for s in simulation.scenarios.values() for line in s.ledger.lines
-    )
+    contacting = any(line.account == "contacts" for s in simulation.scenarios.values() for line in s.ledger.lines)
     return {
         name: metric
         for name, metric in METRICS.items()

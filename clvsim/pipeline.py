@@ -15,7 +15,8 @@ from clvsim.errors import ConfigError, Problem
 from clvsim.kernels.rng import world_keys
 from clvsim.metrics import available
 from clvsim.models.cache import write_posterior
-from clvsim.models.fit import failed, fit as fit_models
+from clvsim.models.fit import failed
+from clvsim.models.fit import fit as fit_models
 from clvsim.provenance import provenance
 from clvsim.runfolder import RunContext
 from clvsim.scenario import BASELINE, compile_scenario
@@ -55,7 +56,7 @@ def check(config: RunConfig, ctx: RunContext) -> int:
 
 def fit(config: RunConfig, ctx: RunContext) -> int:
     """Fit both models, print the posterior, keep `posterior.nc` and `run.json`."""
-    log, summary = read(config, ctx)
+    _, summary = read(config, ctx)
     gates(summary)
     posterior = fitted(config, summary, ctx)
     folder = _folder(ctx)
@@ -176,7 +177,9 @@ def fitted(config: RunConfig, summary: CustomerSummary, ctx: RunContext) -> Post
     return fit_models(summary, config.retention, config.spend, config.fit, log=ctx.note)  # ty: ignore[invalid-argument-type]
 
 
-def record(config: RunConfig, summary: CustomerSummary, ctx: RunContext, seconds: Mapping[str, float]) -> dict[str, Any]:
+def record(
+    config: RunConfig, summary: CustomerSummary, ctx: RunContext, seconds: Mapping[str, float]
+) -> dict[str, Any]:
     """run.json: all that is needed to make the run again."""
     return {
         "command": ctx.command,
@@ -235,7 +238,8 @@ def assemble(
         diagnostics=posterior.diagnostics,
         assumptions=finance_assumptions(config) + simulation.assumptions,
         model_facts=model_facts(config, summary, posterior, comparison),
-        warnings=posterior.warnings + tuple(f"{q.label}: {q.value} {q.note}".strip() for q in lines if q.level == "warning"),
+        warnings=posterior.warnings
+        + tuple(f"{q.label}: {q.value} {q.note}".strip() for q in lines if q.level == "warning"),
         poor_fit=bool(failed(posterior.diagnostics)),
         notes=comparison.notes + simulation.notes,
     )
@@ -251,11 +255,15 @@ def finance_assumptions(config: RunConfig) -> tuple[Assumption, ...]:
     from clvsim.simulation.run import stated
 
     finance = config.finance
-    found = [stated("finance.annual_discount_rate", "Discount rate a year", finance.annual_discount_rate, "probability")]
+    found = [
+        stated("finance.annual_discount_rate", "Discount rate a year", finance.annual_discount_rate, "probability")
+    ]
     if finance.gross_margin is not None:
         found.append(stated("finance.gross_margin", "Gross margin of orders", finance.gross_margin, "probability"))
     if finance.cost_per_order:
-        found.append(stated("finance.cost_per_order", "Payment and fulfilment per order", finance.cost_per_order, "money"))
+        found.append(
+            stated("finance.cost_per_order", "Payment and fulfilment per order", finance.cost_per_order, "money")
+        )
     return tuple(found)
 
 
@@ -265,11 +273,14 @@ def model_facts(
     """Fitted figures and checks, in words."""
     unit = posterior.time_unit
     facts = [
-        (f"{name} ({posterior.retention_model}{', ' + unit + 's' if name in ('alpha', 'beta') else ''})", spread(values))
+        (
+            f"{name} ({posterior.retention_model}{', ' + unit + 's' if name in ('alpha', 'beta') else ''})",
+            spread(values),
+        )
         for name, values in posterior.retention.items()
     ]
     facts += [(f"{name} ({posterior.spend_model})", spread(values)) for name, values in posterior.spend.items()]
-    checked = config.spend.check(summary, posterior.spend)  # ty: ignore[unresolved-attribute]
+    checked = config.spend.check(summary, posterior.spend)  # ty: ignore[missing-attribute]
     facts += [
         ("Mean per repeat order, simulated population", f"{checked.fitted_mean:,.2f}"),
         ("Mean per repeat order, in the log", f"{checked.mean_repeat_order:,.2f}"),
@@ -282,7 +293,9 @@ def model_facts(
     if comparison.evpi is not None:
         value = comparison.evpi.value
         unknown = "too small to tell from Monte Carlo error"
-        facts.append(("Value of perfect information", unknown if value is None else f"{config.finance.currency}{value:,.0f}"))
+        facts.append(
+            ("Value of perfect information", unknown if value is None else f"{config.finance.currency}{value:,.0f}")
+        )
     return tuple(facts)
 
 
@@ -309,7 +322,10 @@ def posterior_text(posterior: Posterior) -> str:
             low, high = np.quantile(values, [0.05, 0.95])
             rows.append(f"{name:<28}{values.mean():>10.4g}{low:>10.4g}{high:>10.4g}")
     rows.append("")
-    rows += [f"{d.model:<14}{d.name:<32}{d.value:>10.4g}  {d.limit}{'' if d.ok else '  FAILED'}" for d in posterior.diagnostics]
+    rows += [
+        f"{d.model:<14}{d.name:<32}{d.value:>10.4g}  {d.limit}{'' if d.ok else '  FAILED'}"
+        for d in posterior.diagnostics
+    ]
     rows += [f"! {warning}" for warning in posterior.warnings]
     return "\n".join(rows)
 

@@ -16,6 +16,7 @@ from clvsim.types import Assumption, ScenarioView
 
 BASELINE = "baseline"
 NEEDS_ACQUISITION = "needs acquisition.channels"
+RESERVED = {"orders", "acquisition", "contact"}  # causes of the lines that every ledger has
 NEEDS_MARGIN = "needs finance.gross_margin"
 
 
@@ -36,7 +37,7 @@ class Scenario(BaseModel):
     """`title`, flags, and every other key an intervention: `scenario.upsell_soft.upsell.take`."""
 
     model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
-    __pydantic_extra__: dict[str, AnyIntervention] = Field(init=False)
+    __pydantic_extra__: dict[str, AnyIntervention] = Field(init=False)  # ty: ignore[incompatible-mutable-override]
     title: str = Field(min_length=1)
     illustrative: bool = False  # the numbers are examples; never the headline on other people's data
     combine: tuple[str, ...] = ()
@@ -78,6 +79,10 @@ def problems(library: Mapping[str, Scenario]) -> list[Problem]:
         found += [
             Problem(f"scenario.{name}.combine", f"two interventions are called {twice!r}; rename one")
             for twice in sorted({n for n in names if names.count(n) > 1})
+        ]
+        found += [
+            Problem(f"scenario.{name}.{own}", "is a cause that every ledger has; choose another name")
+            for own in RESERVED & set(scenario.interventions)
         ]
         for own, intervention in scenario.interventions.items():
             for field, (effect, what) in intervention.uncertain().items():
@@ -128,7 +133,7 @@ def compile_scenario(
     assumptions: list[Assumption] = []
     sentences: list[str] = []
     reasons: list[str] = []
-    for item in placed(name, library):
+    for item in sorted(placed(name, library), key=lambda p: p.name):  # sums do not depend on how a scenario is written
         if reason := _without_object(item.intervention, groups, margin_known):
             reasons.append(reason)
             sentences.append(f"{item.intervention.sentence()} Does not apply here: {reason}.")

@@ -30,9 +30,9 @@ class CustomerSummary:
 
     `customers` has one row per customer, ordered by the id's text, with columns
     `customer_id` (str), `frequency` (repeat orders x in calibration, int64), `recency_days` (t_x),
-    `T_days`, `first_amount` (money of the first order), `repeat_amount` (sum over repeat orders with positive amounts),
-    `repeat_log_amount` (sum of their logs), `repeat_positive` (how many they are), `holdout_frequency` (orders after today), `segment`, `channel`
-    (str, "" where the log has none).
+    `T_days`, `first_amount` (money of the first order), `repeat_amount` (sum over repeat orders above zero),
+    `repeat_log_amount` (sum of their logs), `repeat_positive` (how many they are),
+    `holdout_frequency` (orders after today), `segment`, `channel` (str, "" where the log has none).
     """
 
     customers: pd.DataFrame

@@ -14,7 +14,7 @@ from clvsim.types import DAYS_PER_MONTH, DAYS_PER_WEEK
 
 
 class Group(NamedTuple):
-    """A ledger group: existing customers of one segment and channel, newcomers of one channel, or the company itself."""
+    """Existing customers of one segment and channel, newcomers of one channel, or the company itself."""
 
     origin: Literal["existing", "new", "company"]
     segment: str = ""
@@ -106,7 +106,7 @@ class Shift:
 
 @dataclass(frozen=True)
 class OfferTerms:
-    """An extra item offered at orders. Arrays (n,); rates are log factors on the purchase rate, hazards budget units."""
+    """An extra item at orders. Arrays (n,); rates are log factors on the purchase rate, hazards in budget units."""
 
     name: str
     on_orders: tuple[int, ...]  # 1 = first order of a customer; empty = every order
@@ -196,4 +196,4 @@ def _look_up(section: Frozen, field: str) -> Effect | None:
     value = section
     for part in field.split("."):
         value = getattr(value, part)
-    return value  # ty: ignore[invalid-return-type]
+    return value  # ty: ignore[invalid-explicit-return]

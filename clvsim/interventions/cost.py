@@ -13,7 +13,7 @@ WORDS = {"once": "once", "month": "a month", "order": "per order", "customer": "
 
 
 class CostIntervention(Intervention):
-    """`once` and `month` are fixed costs, dated by `when` (a month starts at its first day) and independent of customers.
+    """`once` and `month` are fixed costs, dated by `when` (at the first day of a month), whatever customers do.
 
     `order`, `customer` and `revenue` (a share) follow the customers reached, over the whole plan; `customer` is paid
     today for existing ones and on the first order of new ones.

@@ -28,8 +28,8 @@ class IfAccepted(Frozen):
 class OfferIntervention(Intervention):
     """An extra item at `price`, taken with probability `take`, at the given orders of a customer.
 
-    Not modelled: an accepted item wearing the customer out (extra items charge no hazard per order), or a take rate that
-    depends on the customer.
+    Not modelled: an accepted item wearing the customer out (extra items charge no hazard per order), or a take rate
+    that depends on the customer.
     """
 
     kind: Literal["offer"]
@@ -76,5 +76,3 @@ class OfferIntervention(Intervention):
     def sentence(self) -> str:
         which = "every order" if not self.on_orders else "order " + " and ".join(map(str, self.on_orders))
         return f"Offers one more item at {which} ({self._reach()})."
-
-

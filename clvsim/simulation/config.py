@@ -39,7 +39,7 @@ class AcquisitionConfig(Frozen):
     """Where new customers come from during the first `months`; no channels: none come."""
 
     months: int = Field(12, gt=0, le=240)
-    channels: dict[str, Channel] = {}
+    channels: dict[str, Channel] = Field(default_factory=dict)
 
 
 class EnvironmentConfig(Frozen):

@@ -151,5 +151,3 @@ def run_slice(
         )
         if number == 0:
             value[:], orders[:] = kept
-
-

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -54,7 +55,7 @@ class Ledger:
     lines: tuple[Line, ...]
     calendar: np.ndarray  # (w, g, l, 2, months since today), discounted to today
     age: np.ndarray  # (w, newcomer groups, l, 2, months of own age), discounted to the own first order
-    cohort: np.ndarray  # (w, cohorts, 3, months): revenue, contribution, active customers; undiscounted
+    cohort: np.ndarray  # (w, cohorts, 3, months): revenue, contribution before cost entries, active; undiscounted
     cohorts: tuple[Cohort, ...]
     halves: np.ndarray  # (w, 2, [existing, new]) discounted contribution of two halves of the customers
     age_halves: np.ndarray  # (w, 2, [contribution, customers]) of newcomers over their own horizon, discounted
@@ -70,6 +71,16 @@ class Ledger:
         data = self.age if age else self.calendar
         signs = np.array([line.sign for line in self.lines], float)
         return np.einsum("l,wglm->wgm", signs, data[:, :, :, int(discounted)])
+
+    @cached_property
+    def value_by_group(self) -> np.ndarray:
+        """Contribution discounted to today, (w, g)."""
+        return self.contribution().sum(axis=2)
+
+    @cached_property
+    def newcomer_value(self) -> np.ndarray:
+        """Contribution of newcomers over their own horizon, discounted to the own first order, (w,)."""
+        return self.contribution(age=True).sum(axis=(1, 2))
 
 
 @dataclass(frozen=True)
@@ -217,13 +228,19 @@ def entry_lines(
     for entry in entries:
         if entry.per in ("once", "month"):
             continue
-        accounts = {"order": ("orders",), "customer": ("customers_acquired",), "revenue": ("revenue_orders", "revenue_offers")}
+        accounts = {
+            "order": ("orders",),
+            "customer": ("customers_acquired",),
+            "revenue": ("revenue_orders", "revenue_offers"),
+        }
         base = np.sum([values for line, values in lines.items() if line.account in accounts[entry.per]], axis=0)
         if entry.per == "customer":
             base = base.copy()
             base[:, :, :, 0] += sizes[:, None]
         reached = np.repeat([entry.who.reaches(g) for g in groups], 2)[:, None, None]
-        out.append((Line(ENTRY_ACCOUNT[entry.per], entry.name), entry.amount[draw][:, None, None, None] * base * reached))
+        out.append(
+            (Line(ENTRY_ACCOUNT[entry.per], entry.name), entry.amount[draw][:, None, None, None] * base * reached)
+        )
     return out
 
 

@@ -1,4 +1,4 @@
-"""Who is simulated: existing customers with their history, newcomers by channel, month and ordinal, and their groups."""
+"""Who is simulated: existing customers with their history, newcomers by channel, month and ordinal; and groups."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -13,7 +13,7 @@ from clvsim.interventions.base import Group, Shift
 from clvsim.kernels import rng
 from clvsim.kernels.structs import Arrivals, Laws, People, seal
 from clvsim.models import RETENTION, SPEND
-from clvsim.models.laws import LifeLaw, SpendLaw, customers_of, spend_history_of
+from clvsim.models.laws import Customers, LifeLaw, SpendHistory, SpendLaw, customers_of, spend_history_of
 from clvsim.simulation.config import AcquisitionConfig
 from clvsim.simulation.ledger import Cohort
 from clvsim.simulation.worlds import Worlds
@@ -98,13 +98,13 @@ def existing_blocks(
             cohort=cohort[rows],
         )
         blocks.append(
-            Block(
-                people,
-                _existing_laws(posterior, type(histories)(*(v[rows] for v in histories)), type(spends)(*(v[rows] for v in spends))),
-                newcomers=False,
-            )
+            Block(people, _existing_laws(posterior, take(histories, rows), take(spends, rows)), newcomers=False)
         )
     return blocks, order
+
+
+def take[Rows: (Customers, SpendHistory)](history: Rows, rows: np.ndarray) -> Rows:
+    return history._make(v[rows] for v in history)
 
 
 def people_of(key: np.ndarray, **given: np.ndarray) -> People:
@@ -119,7 +119,9 @@ def people_of(key: np.ndarray, **given: np.ndarray) -> People:
     )
 
 
-def _existing_laws(posterior: Posterior, histories, spends) -> Callable[[slice], tuple[Laws, int]]:
+def _existing_laws(
+    posterior: Posterior, histories: Customers, spends: SpendHistory
+) -> Callable[[slice], tuple[Laws, int]]:
     retention, spend = RETENTION[posterior.retention_model], SPEND[posterior.spend_model]
     days = DAYS_PER_UNIT[posterior.time_unit]
 
@@ -169,7 +171,11 @@ class ArrivalPlan:
 
 
 def plan_arrivals(
-    acquisition: AcquisitionConfig, shifts: tuple[Shift, ...], worlds: Worlds, conversions: Mapping[str, np.ndarray], cap: int
+    acquisition: AcquisitionConfig,
+    shifts: tuple[Shift, ...],
+    worlds: Worlds,
+    conversions: Mapping[str, np.ndarray],
+    cap: int,
 ) -> ArrivalPlan:
     """How many newcomers each cell brings: unit-exponential steps that fit into visitors × conversion.
 
@@ -202,9 +208,7 @@ def plan_arrivals(
                 number = np.ceil(pdtrik(u, expected[many])).clip(0)
                 count[many, cell] = np.minimum(number, cap)
                 weight[many, cell] = np.maximum(number / np.maximum(count[many, cell], 1), 1.0)
-    return ArrivalPlan(
-        Arrivals(seal(count, np.int64), seal(weight), seal(cac)), visitors, converted, spent
-    )
+    return ArrivalPlan(Arrivals(seal(count, np.int64), seal(weight), seal(cac)), visitors, converted, spent)
 
 
 def shifted_conversion(

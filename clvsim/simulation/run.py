@@ -18,7 +18,15 @@ from clvsim.simulation.config import AcquisitionConfig, EnvironmentConfig, Finan
 from clvsim.simulation.ledger import Cohort, Economics, Ledger, Line
 from clvsim.simulation.tables import Calendar, Levers, make_contacts
 from clvsim.simulation.worlds import Worlds, make_worlds
-from clvsim.types import DAYS_PER_MONTH, DAYS_PER_UNIT, DAYS_PER_WEEK, DAYS_PER_YEAR, Assumption, CustomerSummary, Posterior
+from clvsim.types import (
+    DAYS_PER_MONTH,
+    DAYS_PER_UNIT,
+    DAYS_PER_WEEK,
+    DAYS_PER_YEAR,
+    Assumption,
+    CustomerSummary,
+    Posterior,
+)
 
 MAX_CELLS = 10**8
 COMPANY = Group("company")
@@ -92,10 +100,15 @@ def simulate(
     worlds = make_worlds(seed, config.draws, config.replicates, months, environment)
     economics = make_economics(finance, summary)
     groups, member, pooled = population.ledger_groups(summary.customers, acquisition)
-    compiled = {name: compile_scenario(name, scenarios, worlds.draw_key, groups, economics.margin_known) for name in names}
+    compiled = {
+        name: compile_scenario(name, scenarios, worlds.draw_key, groups, economics.margin_known) for name in names
+    }
     active = [c for c in compiled.values() if c.applies]
     levers = [Levers.of(priced(c, economics)) for c in active]
-    _check_cells(config, groups, levers, months, acquisition)
+    cohort, cohorts = population.existing_cohorts(summary, member)
+    first_new = len(groups) - len(acquisition.channels)
+    cohorts += population.newcomer_cohorts(acquisition, first_new)
+    _check_cells(config, groups, levers, months, len(cohorts), bool(acquisition.channels))
 
     conversions = population.base_conversions(acquisition, worlds.draw_key)
     values = {name: drawn.values for name, drawn in conversions.items()}
@@ -118,9 +131,6 @@ def simulate(
         period_days=DAYS_PER_MONTH,
         attrition_clock=config.attrition_clock,
     )
-    cohort, cohorts = population.existing_cohorts(summary, member)
-    first_new = len(groups) - len(acquisition.channels)
-    cohorts += population.newcomer_cohorts(acquisition, first_new)
     ages = config.horizon_months if acquisition.channels else 1
     raws = [engine.empty_raw(setting, lever, months, ages, len(cohorts)) for lever in levers]
     existing, order = population.existing_blocks(summary, posterior, member, cohort, config.shard_customers)
@@ -149,9 +159,7 @@ def simulate(
     for scenario, lever, plan in zip(active, levers, plans, strict=True):
         raw = raws.pop(0)
         book = make_ledger(raw, lever, scenario, setting, economics, plan, acquisition, sizes, config, cohorts)
-        done[scenario.name] = SimulatedScenario(
-            scenario, book, acquired_of(plan) if acquisition.channels else None
-        )
+        done[scenario.name] = SimulatedScenario(scenario, book, acquired_of(plan) if acquisition.channels else None)
     frame, closed_form = customer_values(posterior, summary, order, np.concatenate(customers), config, economics)
     return Simulation(
         scenarios=done,
@@ -174,12 +182,20 @@ def _check_draws(config: SimulationConfig, posterior: Posterior) -> None:
 
 
 def _check_cells(
-    config: SimulationConfig, groups: tuple[Group, ...], levers: Sequence[Levers], months: int, acquisition: AcquisitionConfig
+    config: SimulationConfig,
+    groups: tuple[Group, ...],
+    levers: Sequence[Levers],
+    months: int,
+    cohorts: int,
+    newcomers: bool,
 ) -> None:
     """Refuse before any work what would not fit into memory."""
-    lines = sum(ledger.kernel_lines(lever) for lever in levers)
-    periods = 2 * months + (2 * config.horizon_months if acquisition.channels else 0)
-    cells = config.draws * config.replicates * len(groups) * lines * periods
+    per_world = sum(
+        4 * len(groups) * ledger.kernel_lines(lever) * (months + config.horizon_months * newcomers)
+        + ks.COHORT_LINES * cohorts * months
+        for lever in levers
+    )
+    cells = config.draws * config.replicates * per_world
     if cells > MAX_CELLS:
         what = (
             f"{cells:,} ledger cells are more than {MAX_CELLS:,}; lower simulation.draws ({config.draws}), "
@@ -339,7 +355,7 @@ def customer_values(
     config: SimulationConfig,
     economics: Economics,
 ) -> tuple[pd.DataFrame, np.ndarray]:
-    """Per existing customer: closed-form expectations averaged over draws, simulated quantiles; and the sum per draw."""
+    """Per existing customer: closed-form expectations over draws and simulated quantiles; and the sum per draw."""
     retention, spend = RETENTION[posterior.retention_model], SPEND[posterior.spend_model]
     days, horizon = DAYS_PER_UNIT[posterior.time_unit], config.horizon_months * DAYS_PER_MONTH
     rate = float(np.expm1(economics.discount_per_day * DAYS_PER_YEAR))
@@ -356,7 +372,9 @@ def customer_values(
             life = {k: v[chunk] for k, v in posterior.retention.items()}
             p = retention.laws(life, some, days).p_alive
             discounted = p * retention.expected_discounted_orders(life, some, horizon, rate, days)
-            plain = discounted if rate == 0 else p * retention.expected_discounted_orders(life, some, horizon, 0.0, days)
+            plain = (
+                discounted if rate == 0 else p * retention.expected_discounted_orders(life, some, horizon, 0.0, days)
+            )
             per_order = spend.expected_spend({k: v[chunk] for k, v in posterior.spend.items()}, money)
             worth = discounted * (per_order * economics.gross_margin - economics.cost_per_order)
             alive[part] += p.sum(axis=0)
@@ -422,7 +440,8 @@ def run_assumptions(
                 f"{environment.autocorrelation:g}; assumed, not estimated from the log",
                 "",
                 float(sd.mean()),
-                *(float(q) for q in np.quantile(sd, [0.05, 0.95])),
+                float(np.quantile(sd, 0.05)),
+                float(np.quantile(sd, 0.95)),
             )
         )
     return tuple(found)

@@ -19,7 +19,7 @@ ORDER_NUMBERS = 64  # order numbers told apart by `on_orders`; later ones are li
 
 @dataclass(frozen=True)
 class Levers:
-    """Mechanisms of a scenario by kind, in the order of their names: sums do not depend on how a scenario is written."""
+    """Mechanisms of a scenario by kind, in the order of their names."""
 
     name: str
     shifts: tuple[Shift, ...]
@@ -28,13 +28,11 @@ class Levers:
 
     @classmethod
     def of(cls, scenario: CompiledScenario) -> "Levers":
-        offers = [m for m in scenario.mechanisms if isinstance(m, OfferTerms)]
-        contacts = [m for m in scenario.mechanisms if isinstance(m, ContactProgramme)]
         return cls(
             name=scenario.name,
             shifts=tuple(m for m in scenario.mechanisms if isinstance(m, Shift)),
-            offers=tuple(sorted(offers, key=lambda m: m.name)),
-            contacts=tuple(sorted(contacts, key=lambda m: m.name)),
+            offers=tuple(m for m in scenario.mechanisms if isinstance(m, OfferTerms)),
+            contacts=tuple(m for m in scenario.mechanisms if isinstance(m, ContactProgramme)),
         )
 
 
@@ -51,9 +49,7 @@ class Calendar:
         return np.exp(-self.discount_per_day * DAYS_PER_WEEK * (np.arange(self.weeks) + 0.5))
 
 
-def shift_sum(
-    shifts: Sequence[Shift], target: str, group: Group, draw: np.ndarray, weeks: int
-) -> np.ndarray:
+def shift_sum(shifts: Sequence[Shift], target: str, group: Group, draw: np.ndarray, weeks: int) -> np.ndarray:
     """Sum of size × strength over the shifts of one target that reach a group, (w, weeks); exactly 0 without any."""
     total = np.zeros((draw.size, weeks))
     for shift in shifts:
@@ -190,9 +186,7 @@ def make_offers(levers: Levers, groups: tuple[Group, ...], draw: np.ndarray, gro
             on_order[o] = np.isin(np.arange(1, ORDER_NUMBERS + 1), offer.on_orders)
         for g, group in enumerate(groups):
             active[o, g] = offer.who.reaches(group) & (offer.when.weekly(weeks) > 0)
-    cost = [
-        o.price * (1 - (gross_margin if o.margin is None else o.margin)) + o.incentive for o in offers
-    ]
+    cost = [o.price * (1 - (gross_margin if o.margin is None else o.margin)) + o.incentive for o in offers]
     return Offers(
         key=seal(text_keys([o.name for o in offers]), np.uint64),
         on_order=seal(on_order, np.bool_),

@@ -1,6 +1,5 @@
 """Predicted against actual repeat orders by week: from everybody's first order up to today, and on from there."""
 
-
 import numpy as np
 import pandas as pd
 
@@ -37,14 +36,19 @@ def track(
     they did; the hold-out starts from today with each customer's own law. Nothing is tuned to the hold-out.
     """
     draws = min(draws, posterior.draws, MAX_DRAWS)
-    start = pd.Timestamp(summary.today) + pd.Timedelta(days=1)
-    week = pd.DatetimeIndex(weekly["week_start"])
-    before, after = int((week < start).sum()), int((week >= start).sum())
+    start = np.datetime64(summary.today.isoformat()) + np.timedelta64(1, "D")
+    week = weekly["week_start"].to_numpy().astype("datetime64[D]")
+    before = int(np.count_nonzero(week < start))
+    after = week.size - before
 
     def simulated(blocks: list[Block], days: float, env: EnvironmentConfig) -> np.ndarray:
-        return repeat_orders(blocks, days, env, draws, seed, jobs, money_scale(summary.customers["first_amount"].to_numpy(float)))
+        return repeat_orders(
+            blocks, days, env, draws, seed, jobs, money_scale(summary.customers["first_amount"].to_numpy(float))
+        )
 
-    past = simulated(calibration_blocks(posterior, summary, before, shard_customers), DAYS_PER_WEEK * (before + 1), environment)
+    past = simulated(
+        calibration_blocks(posterior, summary, before, shard_customers), DAYS_PER_WEEK * (before + 1), environment
+    )
     parts = [past[:, 1 : before + 1]]
     holdout = None
     if summary.holdout_days > 0:
@@ -67,12 +71,12 @@ def track(
     orders = np.concatenate(parts, axis=1)
     low, high = np.quantile(orders, [0.05, 0.95], axis=0)
     return Tracking(
-        week_start=week.to_numpy().astype("datetime64[D]")[: before + after],
+        week_start=week[: before + after],
         actual=weekly["orders"].to_numpy()[: before + after],
         mean=orders.mean(axis=0),
         p05=low,
         p95=high,
-        holdout_from=np.datetime64(start.date()) if holdout else None,
+        holdout_from=start if holdout else None,
         holdout=holdout,
     )
 
@@ -123,5 +127,3 @@ def repeat_orders(
         engine.run_block(block, [engine.Job(NOTHING, engine.NOBODY, raw)], setting, jobs)
     plain = raw.calendar[:, :, :, 0].sum(axis=1) / ks.COUNT_UNIT
     return plain[:, ks.ORDERS] - plain[:, ks.ACQUIRED]
-
-
