@@ -41,6 +41,12 @@ def test_a_registry_loads_no_sampler_and_no_drawing(module):
     assert not loaded_by(f"import {module}") & HEAVY
 
 
+@pytest.mark.parametrize("module", ["clvsim.config", "clvsim.metrics"])
+def test_reading_a_configuration_compiles_no_kernel(module):
+    code = f"import sys, {module}; sys.exit('clvsim.kernels.events' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
 @pytest.mark.parametrize("name", [name for name in clvsim.__all__ if name != "__version__"])
 def test_the_python_interface_is_functions(name):
     value = getattr(clvsim, name)

@@ -55,14 +55,18 @@ def job(name: str, words: tuple[str, ...], done: Outcomes, cfg: DictConfig) -> N
 
 def worked(name: str, words: tuple[str, ...], cfg: DictConfig) -> int:
     """Validate, make the folder, hand over to the pipeline."""
-    from clvsim import pipeline
     from clvsim.config import validate
 
-    raw = plain(cfg)
+    raw, folder = plain(cfg), None
     if name == "report":
         folder, raw = report_of.finished(raw, HydraConfig.get().overrides.task)
-        return pipeline.report(validate(raw), context(name, words, folder, folder))
-    config = validated(name, raw, validate)
+        config = validate(raw)
+    else:
+        config = validated(name, raw, validate)
+    from clvsim import pipeline  # heavy: a mistake in the configuration is told before
+
+    if folder is not None:
+        return pipeline.report(config, context(name, words, folder, folder))
     if name == "check":
         return pipeline.check(config, context(name, words, None, output_dir()))
     action = {"run": pipeline.run, "fit": pipeline.fit}[name]

@@ -27,12 +27,12 @@ MISTAKES = {
         ["clvsim: simulation.draws: ", "clvsim: finance.gross_margin: "],
     ),
     "a probability above 1": (
-        ["check", "experiment=demo", "acquisition.channels.paid.conversion=1.3"],
-        ["acquisition.channels.paid.conversion"],
+        ["check", "experiment=demo", "acquisition.channels.search.conversion=1.3"],
+        ["clvsim: acquisition.channels.search.conversion: "],
     ),
     "text for a number": (["check", "orders.csv", "simulation.draws=many"], ["clvsim: simulation.draws: "]),
     "inside a scenario": (
-        ["check", "orders.csv", f"{UPSELL}.price=-3", f"{UPSELL}.take=lots"],
+        ["check", "orders.csv", f"{UPSELL}.price=-3", f"{UPSELL}.take=1.2"],
         [f"clvsim: {UPSELL}.price", f"clvsim: {UPSELL}.take"],
     ),
     "unknown key of a scenario": (["run", "orders.csv", f"{UPSELL}.tkae=0.1"], [f"did you mean {UPSELL}.take?"]),

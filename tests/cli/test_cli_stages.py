@@ -112,7 +112,7 @@ def test_parts_of_a_picked_scenario_are_loaded_and_overridable(clvsim, own_files
             "clvsim run experiment=q3 scenario.mine.late.",
             {f"scenario.mine.late.{key}=" for key in ("kind", "price", "take")},
         ),
-        ("clvsim check 'a b.csv' data.decimal=", {"data.decimal=."}),
+        ("clvsim check a.csv data.refunds=", {"data.refunds=net"}),
     ],
 )
 def test_completion(clvsim, own_files, line, expected):
