@@ -1,0 +1,161 @@
+"""The event loop against its plain-Python twin: every event, every ledger cell."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from cases import random_case
+from twin import Book, Case, Twin, simulate
+
+from clvsim.kernels import structs as ks
+from clvsim.simulation.ledger import Cohort, age_contacts, calendar_contacts
+
+# Two orders of summation of some hundred numbers; days are up to 600 and amounts up to 1e3.
+CLOSE = {"rtol": 1e-10, "atol": 1e-8}
+
+KINDS = {
+    "existing": {},
+    "existing, pareto": {"law": "time"},
+    "existing, both laws": {"law": "both"},
+    "newcomers": {"newcomers": True},
+    "newcomers, charged at birth": {"newcomers": True, "birth_charges": 1},
+    "newcomers, pareto": {"newcomers": True, "law": "time"},
+    "tables": {"tables": True},
+    "tables, both laws": {"tables": True, "law": "both"},
+    "tables, by order": {"tables": True, "by_order": True},
+    "tables, newcomers": {"tables": True, "newcomers": True, "law": "both"},
+    "one offer": {"offers": 1},
+    "offers": {"offers": 3},
+    "offers, by order": {"offers": 2, "by_order": True, "law": "both"},
+    "offers, newcomers": {"offers": 2, "newcomers": True},
+    "contacts": {"contacts": 1},
+    "contacts, two programmes": {"contacts": 2, "tables": True, "law": "both"},
+    "contacts, newcomers": {"contacts": 1, "newcomers": True},
+    "everything, existing": {"contacts": 2, "offers": 2, "tables": True, "law": "both"},
+    "everything, newcomers": {"contacts": 2, "offers": 3, "tables": True, "law": "both", "newcomers": True},
+    "everything, by order": {
+        "contacts": 1, "offers": 2, "tables": True, "law": "both", "newcomers": True, "by_order": True,
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_event_by_event(kind: str) -> None:
+    for seed in range(2):
+        case = random_case(seed, **KINDS[kind])
+        compare(case, simulate(case), *case.run()[:2])
+
+
+def test_any_mixture() -> None:
+    """Random combinations of mechanisms and sizes."""
+    for seed in range(100, 124):
+        r = np.random.default_rng(seed)
+        case = random_case(
+            seed,
+            newcomers=bool(r.integers(2)),
+            law=("order", "time", "both")[r.integers(3)],
+            tables=bool(r.integers(2)),
+            offers=int(r.integers(4)),
+            contacts=int(r.integers(3)),
+            by_order=bool(r.integers(2)),
+            birth_charges=int(r.integers(2)),
+            customers=int(r.integers(3, 20)),
+            worlds=int(r.integers(1, 4)),
+            months=int(r.integers(1, 30)),
+        )
+        compare(case, simulate(case), *case.run()[:2])
+
+
+def test_mechanisms_are_exercised() -> None:
+    """The comparison would be empty if the random cases never declined, refunded, opted out, died or repaid."""
+    case = random_case(0, **KINDS["everything, newcomers"])
+    twin = simulate(case)
+    kinds = Counter(event[2] for event in twin.events)
+    for kind in range(6):
+        assert kinds[kind] >= 5, (kind, kinds)
+    assert sum(units for (_, _, line, plain, _), units in twin.age.units.items() if line == ks.REPAID and not plain) > 0
+
+
+def test_traits_kept_from_another_scenario_change_nothing() -> None:
+    plain, offered = random_case(3), random_case(3, offers=2)
+    _, _, traits = plain.run()
+    kept, kept_trace, _ = offered.run(traits=traits)
+    fresh, fresh_trace, _ = offered.run()
+    np.testing.assert_array_equal(kept_trace, fresh_trace)
+    for a, b in zip(kept, fresh, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def compare(case: Case, twin: Twin, ledgers: ks.Ledgers, trace: np.ndarray) -> None:
+    compare_events(twin, trace)
+    for name in ("calendar", "age", "cohort", "exposure"):
+        compare_book(getattr(twin, name), contactless(case, name, getattr(ledgers, name)), name)
+    compare_contacts(case, twin, ledgers)
+    shape = ledgers.value.shape
+    np.testing.assert_allclose(ledgers.value, table(twin.value, shape), **CLOSE)
+    np.testing.assert_array_equal(ledgers.orders, table(twin.orders, shape))
+
+
+def compare_events(twin: Twin, trace: np.ndarray) -> None:
+    """Order of events within a life; the loop may report an opt-out, known from the start, ahead of the orders."""
+    expected = np.array(sorted(twin.events, key=_by_day)).reshape(-1, 5)
+    found = np.array(sorted(map(tuple, trace), key=_by_day)).reshape(-1, 5)
+    np.testing.assert_array_equal(found[:, :3], expected[:, :3])
+    np.testing.assert_allclose(found[:, 3:], expected[:, 3:], **CLOSE)
+
+
+def _by_day(event: tuple) -> tuple:
+    """World, customer, day; what happens at one moment stays in the order of its report."""
+    return event[0], event[1], round(event[3], 7)
+
+
+def contactless(case: Case, name: str, ledger: np.ndarray) -> np.ndarray:
+    """Contact lines are completed after the loop and compared on their own."""
+    if name not in ("calendar", "age"):
+        return ledger
+    out = ledger.copy()
+    out[:, :, case.lines - case.contacts.shape[0] :] = 0
+    return out
+
+
+def compare_book(book: Book, ledger: np.ndarray, name: str) -> None:
+    """Each entry is rounded to a unit; a difference in the last digit can send it to the other side, once."""
+    units, entries = np.zeros(ledger.shape, np.int64), np.zeros(ledger.shape, np.int64)
+    for where, value in book.units.items():
+        units[where] = value
+        entries[where] = book.entries[where]
+    far = np.abs(units - ledger) > entries
+    assert not far.any(), (name, np.argwhere(far)[:5], units[far][:5], ledger[far][:5])
+
+
+def compare_contacts(case: Case, twin: Twin, ledgers: ks.Ledgers) -> None:
+    programmes = case.contacts.shape[0]
+    if not programmes:
+        return
+    contacts = case.contact_struct()
+    groups = case.exposed.size
+    group_of = {int(c): int(g) for c, g in zip(case.people.cohort, case.people.group, strict=True)}
+    cohorts = tuple(Cohort(group_of.get(c, 0), "") for c in range(ledgers.cohort.shape[1]))
+    on_list = np.cumsum(ledgers.exposure, axis=-1)[..., :-1] / ks.COUNT_UNIT
+    calendar = np.zeros((case.worlds.size, 2 * groups, programmes, 2, case.periods))
+    calendar_contacts(on_list, cohorts, contacts, case.week_discount(), calendar)
+    np.testing.assert_allclose(calendar, sent(case, twin, "calendar", calendar.shape), rtol=1e-9, atol=1e-6)
+    if case.newcomers:
+        age = ledgers.age[:, :, case.lines - programmes :] / ks.COUNT_UNIT
+        age_contacts(ledgers.age_exit, contacts, age)
+        np.testing.assert_allclose(age, sent(case, twin, "age", age.shape), rtol=1e-9, atol=1e-5)
+
+
+def sent(case: Case, twin: Twin, book: str, shape: tuple[int, ...]) -> np.ndarray:
+    out = np.zeros(shape)
+    for (which, *where), number in twin.sent.items():
+        if which == book:
+            out[tuple(where)] = number
+    return out
+
+
+def table(values: dict[tuple[int, int], float], shape: tuple[int, int]) -> np.ndarray:
+    out = np.zeros(shape)
+    for where, value in values.items():
+        out[where] = value
+    return out

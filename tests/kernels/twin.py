@@ -1,0 +1,395 @@
+"""Plain-Python twin of the event loop: one life at a time, walking through the weeks instead of searching prefix sums.
+
+It shares the kernel's uniforms (tested on their own) and nothing else. `Case` holds schedules by week; it can hand them
+to the kernel as structs, and to the twin as they are.
+"""
+
+import math
+from collections import Counter
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from clvsim.kernels import events, rng
+from clvsim.kernels import structs as ks
+from clvsim.kernels.structs import scalar, seal
+
+MONTH = 365.25 / 12
+ORDER, TAKEN, DECLINED, DEATH, OPT_OUT, REFUND = (
+    ks.TRACE_ORDER, ks.TRACE_TAKEN, ks.TRACE_DECLINED, ks.TRACE_DEATH, ks.TRACE_OPT_OUT, ks.TRACE_REFUND
+)  # fmt: skip
+
+
+@dataclass
+class Case:
+    """All inputs of the kernel in plain form. Weekly tables have shape (w, tables, weeks), programmes (p, g, weeks)."""
+
+    people: ks.People
+    worlds: np.ndarray  # uint64 (w,)
+    laws: ks.Laws
+    newcomers: bool
+    months: int  # of own life
+    periods: int
+    rate: np.ndarray
+    hazard: np.ndarray
+    charge: np.ndarray
+    budget: np.ndarray
+    opt_out: np.ndarray
+    spend: np.ndarray
+    margin: np.ndarray
+    first_table: np.ndarray
+    own_clock: np.ndarray
+    arrivals: ks.Arrivals
+    offers: ks.Offers
+    exposed: np.ndarray
+    contacts: np.ndarray  # per week
+    contact_price: np.ndarray  # (p,)
+    annual_rate: float = 0.1
+    cost_per_order: float = 1.5
+    money_scale: float = 32.0
+    by_order: bool = False
+    birth_charges: int = 0
+
+    @property
+    def weeks(self) -> int:
+        return self.rate.shape[2]
+
+    @property
+    def lines(self) -> int:
+        return ks.BASE_LINES + ks.OFFER_LINES * self.offers.key.size + self.contacts.shape[0]
+
+    @property
+    def arrival_weeks(self) -> int:
+        return int((self.people.born + self.people.spread).max() / 7) + 1 if self.newcomers else 1
+
+    def week_discount(self) -> np.ndarray:
+        return (1 + self.annual_rate) ** (-7 * (np.arange(self.weeks) + 0.5) / 365.25)
+
+    def contact_struct(self) -> ks.Contacts:
+        cost = np.tensordot(self.contact_price, self.contacts, 1)
+        return ks.Contacts(
+            seal(self.exposed, np.bool_),
+            seal(_prefix(self.contacts)),
+            seal(_prefix(self.contacts * self.week_discount())),
+            seal(_prefix(cost * self.week_discount())),
+        )
+
+    def run(self, kernel=events.simulate, traits: ks.Traits | None = None) -> tuple[ks.Ledgers, np.ndarray, ks.Traits]:
+        """Ledgers and trace of the kernel."""
+        w, c, g = self.worlds.size, self.people.key.size, self.exposed.size
+        cohorts = int(self.people.cohort.max()) + 1
+        ledgers = ks.Ledgers(
+            calendar=np.zeros((w, 2 * g, self.lines, 2, self.periods), np.int64),
+            age=np.zeros((w, 2 * g, self.lines, 2, self.months), np.int64),
+            cohort=np.zeros((w, cohorts, ks.COHORT_LINES, self.periods), np.int64),
+            exposure=np.zeros((w, 2 * cohorts, self.weeks + 1), np.int64),
+            age_exit=np.zeros((w, 2 * g, self.arrival_weeks, 2, self.months), np.int64),
+            value=np.zeros((w, c)),
+            orders=np.zeros((w, c), np.int64),
+        )
+        tables = ks.Tables(
+            first=seal(self.first_table, np.int64),
+            per_arrival_week=seal(self.own_clock, np.int64),
+            rate=seal(self.rate),
+            rate_excess=seal(_prefix(7 * (self.rate - 1))),
+            hazard=seal(self.hazard),
+            hazard_excess=seal(_prefix(7 * (self.hazard - 1))),
+            budget=seal(_prefix(self.budget)),
+            charge=seal(self.charge),
+            opt_out=seal(_prefix(self.opt_out)),
+            spend=seal(self.spend),
+            margin=seal(self.margin),
+        )
+        flags = (
+            ks.NEWCOMERS * self.newcomers
+            + ks.TABLES * bool((self.rate != 1).any())
+            + ks.OFFERS * (self.offers.key.size > 0)
+            + ks.CONTACTS * (self.contacts.shape[0] > 0)
+        )
+        clock = ks.Clock(
+            length_days=scalar(self.months * MONTH),
+            stop_days=scalar(self.periods * MONTH),
+            discount_per_day=scalar(math.log1p(self.annual_rate) / 365.25),
+            period_days=scalar(MONTH),
+            cost_per_order=scalar(self.cost_per_order),
+            money_unit=scalar(ks.COUNT_UNIT / self.money_scale),
+            attrition_by_order=scalar(float(self.by_order)),
+            flags=scalar(flags, np.int64),
+        )
+        traits = traits or ks.empty_traits(w, c)
+        trace = ks.Trace(np.zeros((200_000, 5)), np.zeros(1, np.int64))
+        kernel(
+            self.people,
+            seal(self.worlds, np.uint64),
+            seal(np.zeros(w), np.int64),
+            self.laws,
+            self.birth_charges,
+            traits,
+            self.arrivals,
+            tables,
+            self.offers,
+            self.contact_struct(),
+            clock,
+            ledgers,
+            trace,
+        )
+        used = int(trace.used[0])
+        assert used < trace.rows.shape[0]
+        return ledgers, trace.rows[:used], traits
+
+
+def _prefix(weekly: np.ndarray) -> np.ndarray:
+    return np.concatenate([np.zeros((*weekly.shape[:-1], 1)), np.cumsum(weekly, axis=-1)], axis=-1)
+
+
+@dataclass
+class Book:
+    """Sums of the twin in ledger units, with the number of entries: each may be rounded to the other side."""
+
+    units: Counter = field(default_factory=Counter)
+    entries: Counter = field(default_factory=Counter)
+
+    def add(self, where: tuple, amount: float, unit: float) -> None:
+        self.units[where] += math.floor(amount * unit + 0.5)
+        self.entries[where] += 1
+
+
+@dataclass
+class Twin:
+    """Everything that the twin saw."""
+
+    calendar: Book = field(default_factory=Book)  # (w, half, line, plain or discounted, month)
+    age: Book = field(default_factory=Book)
+    cohort: Book = field(default_factory=Book)
+    exposure: Book = field(default_factory=Book)
+    sent: Counter = field(
+        default_factory=Counter
+    )  # contacts by (calendar or age, w, half, programme, plain/discounted, month)
+    events: list[tuple[int, int, int, float, float]] = field(default_factory=list)
+    value: dict[tuple[int, int], float] = field(default_factory=dict)
+    orders: dict[tuple[int, int], int] = field(default_factory=dict)
+
+
+class Draws:
+    """Random numbers of one customer in one world, by decision."""
+
+    def __init__(self, key: np.uint64, world: np.uint64) -> None:
+        self.base = np.uint64(rng.mix(np.uint64(int(key) ^ int(world))))
+
+    def uniform(self, stream: int, event: int, salt: int = 0) -> float:
+        return rng.uniform(np.uint64(int(self.base) ^ int(salt)), stream, event)
+
+    def exponential(self, stream: int, event: int) -> float:
+        return rng.exponential(self.base, stream, event)
+
+    def gamma(self, stream: int, event: int, shape: float) -> float:
+        return rng.gamma(np.uint64(rng.address(self.base, stream, event)), shape)
+
+
+def simulate(case: Case) -> Twin:
+    twin = Twin()
+    for w in range(case.worlds.size):
+        for c in range(case.people.key.size):
+            twin.value[w, c], twin.orders[w, c] = live(case, w, c, twin)
+    return twin
+
+
+def live(case: Case, w: int, c: int, twin: Twin) -> tuple[float, int]:
+    """One customer in one world; returns discounted contribution and number of orders."""
+    who = {name: values[c] for name, values in case.people._asdict().items()}
+    law = {name: float(values[0, who["column"]]) for name, values in case.laws._asdict().items()}
+    weight, cac = 1.0, 0.0
+    if who["cell"] >= 0:
+        if who["ordinal"] >= case.arrivals.count[w, who["cell"]]:
+            return 0.0, 0
+        weight, cac = case.arrivals.weight[w, who["cell"]], case.arrivals.cac[w, who["cell"]]
+    draws = Draws(who["key"], case.worlds[w])
+    group = int(who["group"])
+    half = 2 * group + (int(who["key"]) >> 63)
+    cohort = int(who["cohort"])
+    heads, money = ks.COUNT_UNIT * weight, ks.COUNT_UNIT / case.money_scale * weight
+
+    start = float(who["born"])
+    if who["spread"] > 0:
+        start += who["spread"] * draws.uniform(rng.ARRIVAL_DAY, 0)
+    end = min(start + case.months * MONTH, case.periods * MONTH)
+    week_in = int(start // 7)
+    table = int(case.first_table[group]) + (week_in if case.own_clock[group] else 0)
+
+    def discount(day: float) -> float:
+        return (1 + case.annual_rate) ** (-day / 365.25)
+
+    def post(line: int, day: float, amount: float, unit: float) -> None:
+        spots = [(twin.calendar, int(day / MONTH), discount(day))]
+        if case.newcomers:
+            spots.append((twin.age, int((day - start) / MONTH), discount(day - start)))
+        for book, month, factor in spots:
+            book.add((w, half, line, 0, month), amount, unit)
+            book.add((w, half, line, 1, month), amount * factor, unit)
+
+    def tell(kind: int, day: float, amount: float = 0.0) -> None:
+        twin.events.append((w, c, kind, day, amount))
+
+    if case.newcomers:
+        post(ks.ACQUIRED, start, 1.0, heads)
+
+    # contacts go on until the end or the opt-out, whether or not the customer still buys
+    leaves, value = math.inf, 0.0
+    listed = case.contacts.shape[0] > 0 and bool(case.exposed[group])
+    last_contact = 0
+    if listed:
+        left = draws.exponential(rng.OPT_OUT, 0)
+        day = start
+        while day < end and leaves == math.inf:
+            week = int(day // 7)
+            stop = min(7.0 * (week + 1), end)
+            hazard = case.opt_out[w, table, week] * (stop - day) / 7
+            if hazard >= left:
+                leaves = day + (stop - day) * left / hazard
+            left -= hazard
+            day = stop
+        last_contact = math.ceil(min(leaves, end) / 7)
+        twin.exposure.add((w, 2 * cohort + half % 2, week_in), 1.0, heads)
+        twin.exposure.add((w, 2 * cohort + half % 2, last_contact), -1.0, heads)
+        weekly = case.week_discount()
+        for week in range(week_in, last_contact):
+            month = min(int((7 * week + 3.5) / MONTH), case.periods - 1)
+            own = max(m for m in range(case.months) if week_in + math.ceil(m * MONTH / 7) <= week)
+            for p in range(case.contacts.shape[0]):
+                sent = weight * case.contacts[p, group, week]
+                value -= case.contact_price[p] * sent / weight * weekly[week]
+                twin.sent["calendar", w, half, p, 0, month] += sent
+                twin.sent["calendar", w, half, p, 1, month] += sent * weekly[week]
+                if case.newcomers:
+                    twin.sent["age", w, half, p, 0, own] += sent
+                    twin.sent["age", w, half, p, 1, own] += sent * weekly[week] / discount(start)
+        if leaves < math.inf:
+            post(ks.OPTED_OUT, leaves, 1.0, heads)
+            tell(OPT_OUT, leaves)
+
+    if draws.uniform(rng.ALIVE, 0) >= law["p_alive"]:
+        return value, 0
+    twin.calendar.add((w, half, ks.ACTIVE, 0, int(start / MONTH)), 1.0, heads)
+    twin.cohort.add((w, cohort, ks.COHORT_ACTIVE, int(start / MONTH)), 1.0, heads)
+    if case.newcomers:
+        twin.age.add((w, half, ks.ACTIVE, 0, 0), 1.0, heads)
+
+    buying = draws.gamma(rng.RATE, 0, law["rate_shape"]) / law["rate_rate"]
+    fading = draws.gamma(rng.ATTRITION_TIME, 0, law["mu_shape"]) / law["mu_rate"] if law["mu_shape"] > 0 else 0.0
+    money_law = draws.gamma(rng.SPEND, 0, law["nu_shape"]) / law["nu_rate"]
+    eta = 0.0
+    if law["drop_a"] > 0:
+        stays, goes = (
+            draws.gamma(rng.ATTRITION_ORDER, 1, law["drop_b"]),
+            draws.gamma(rng.ATTRITION_ORDER, 0, law["drop_a"]),
+        )
+        eta = -math.log(stays / (stays + goes))
+    budget = draws.exponential(rng.LIFETIME, 0)
+    state = {"damp": 1.0, "owed": 0.0, "declined": 0, "own": 0.0, "repaid": False}
+    orders, day, dead, on_list = 0, start, False, True
+
+    def order(day: float) -> float:
+        """One order with its offers; returns the hazard it brings."""
+        nonlocal value
+        annoyance = 0.0
+        week = int(day // 7)
+        amount = draws.gamma(rng.AMOUNT, orders, law["order_shape"]) / money_law
+        if case.newcomers and orders == 0:
+            amount *= law["first_factor"]
+        amount *= case.spend[w, group, week]
+        lost = min(state["owed"], amount)
+        state["owed"] -= lost
+        amount -= lost
+        goods = amount * (1 - case.margin[w, group, week])
+        gain = amount - goods - case.cost_per_order
+        post(ks.REVENUE, day, amount, money)
+        post(ks.GOODS, day, goods, money)
+        post(ks.ORDERS, day, 1.0, heads)
+        revenue = [amount]
+        tell(ORDER, day, amount)
+        for o in range(case.offers.key.size):
+            offer = {name: getattr(case.offers, name)[w, o] for name in case.offers._fields[3:]}
+            number = min(int(who["orders_before"]) + orders, case.offers.on_order.shape[1] - 1)
+            if not (case.offers.active[o, group, week] and case.offers.on_order[o, number]):
+                continue
+            line = ks.BASE_LINES + ks.OFFER_LINES * o
+            salt = case.offers.key[o]
+            post(line + ks.SHOWN, day, 1.0, heads)
+            if draws.uniform(rng.OFFER, orders, salt) < offer["take"]:
+                post(line + ks.TAKEN, day, 1.0, heads)
+                gain += offer["price"] - offer["cost"]
+                revenue.append(offer["price"])
+                if draws.uniform(rng.REFUND, orders, salt) < offer["refund"]:
+                    post(line + ks.REFUNDED, day, 1.0, heads)
+                    gain -= offer["price"]
+                    tell(REFUND, day, offer["price"])
+                state["owed"] += offer["cannibalised"] * offer["price"]
+                state["damp"] *= offer["accept_rate"]
+                tell(TAKEN, day, offer["price"])
+            else:
+                state["declined"] += 1
+                if state["declined"] > offer["patience"]:
+                    annoyance += offer["decline_hazard"]
+                    state["damp"] *= offer["decline_rate"]
+                tell(DECLINED, day)
+        value += discount(day) * gain
+        month = int(day / MONTH)
+        for amount in revenue:
+            twin.cohort.add((w, cohort, ks.COHORT_REVENUE, month), amount, money)
+        twin.cohort.add((w, cohort, ks.COHORT_CONTRIBUTION, month), gain, money)
+        if case.newcomers:
+            state["own"] += discount(day - start) * gain
+            paid = 0.0
+            if listed:
+                until = math.ceil(min(day, leaves) / 7)
+                cost = np.tensordot(case.contact_price, case.contacts[:, group], 1) * case.week_discount()
+                paid = cost[week_in:until].sum() / discount(start)
+            if not state["repaid"] and state["own"] - paid >= cac:
+                state["repaid"] = True
+                twin.age.add((w, half, ks.REPAID, 0, int((day - start) / MONTH)), 1.0, heads)
+                twin.age.add((w, half, ks.REPAID, 1, int((day - start) / MONTH)), discount(day - start), heads)
+        charges = case.birth_charges if case.newcomers and orders == 0 else 1
+        load = eta * case.charge[w, now, week] * charges
+        return annoyance + (load if case.by_order else load / state["damp"])
+
+    now = table
+    if case.newcomers:
+        budget -= order(day)
+        orders += 1
+        dead = budget <= 0
+    while not dead and day < end:
+        wait = draws.exponential(rng.GAP, orders) / (buying * state["damp"])  # in days of multiplier 1
+        while True:
+            week = int(day // 7)
+            now = table if on_list else table + case.rate.shape[1] // 2
+            stop = min(7.0 * (week + 1), end, leaves if on_list else math.inf)
+            speed, danger = case.rate[w, now, week], fading * case.hazard[w, now, week]
+            if listed:
+                danger += case.budget[w, now, week] / 7
+            next_order = day + wait / speed
+            dies = day + budget / danger if danger > 0 else math.inf
+            if dies <= min(next_order, stop):
+                day, dead = dies, True
+                break
+            if next_order <= stop and next_order < end:
+                budget -= danger * (next_order - day)
+                day = next_order
+                budget -= order(day)
+                orders += 1
+                dead = budget <= 0
+                break
+            wait -= speed * (stop - day)
+            budget -= danger * (stop - day)
+            day = stop
+            if day >= end:
+                break
+            if day == leaves:
+                on_list = False
+    if dead:
+        tell(DEATH, day)
+    if int(day / MONTH) < case.periods:
+        twin.calendar.add((w, half, ks.ACTIVE, 0, int(day / MONTH)), -1.0, heads)
+        twin.cohort.add((w, cohort, ks.COHORT_ACTIVE, int(day / MONTH)), -1.0, heads)
+    if case.newcomers and dead:
+        twin.age.add((w, half, ks.ACTIVE, 0, int((day - start) / MONTH)), -1.0, heads)
+    return value, orders
