@@ -78,8 +78,7 @@ def frequency(probability: float, mcse: float = math.nan) -> str:
     if probability > 0.995:
         return "more than 99 of 100"
     place = _share_place(probability, mcse)
-    shown = round(probability, -place) * 100
-    return ("about " if place > -2 else "") + f"{shown:.0f} of 100"
+    return ("about " if place > -2 else "") + f"{number(probability * 100, place + 2)} of 100"
 
 
 def share(probability: float, mcse: float = math.nan) -> str:

@@ -12,7 +12,7 @@ class Metric(NamedTuple):
 
     label: str
     short: str  # ≤ 20 characters: the terminal's row label
-    unit: str  # money | ratio | share | months | count
+    unit: str  # money | ratio | share (of customers) | chance (share of draws) | months | count
     meaning: str
     revenue_label: str = ""  # "" where the wording does not depend on the margin
     revenue_short: str = ""
@@ -117,12 +117,12 @@ GLOSSARY: dict[str, Metric] = {
         symbol="LTV:CAC",
     ),
     "payback_months": Metric(
-        "Payback of acquisition cost",
+        "Payback in months (median)",
         "Payback (months)",
         "months",
         "First month of a customer’s age from which the expected cumulative contribution per acquired customer, lost "
         "ones counted as zero, stays at or above the acquisition cost.",
-        "Months until revenue covers acquisition cost",
+        "Months until revenue covers acquisition cost (median)",
         "Cost covered, months",
         "First month of a customer’s age from which the expected cumulative revenue per acquired customer, lost ones "
         "counted as zero, stays at or above the acquisition cost.",
@@ -131,7 +131,7 @@ GLOSSARY: dict[str, Metric] = {
     "p_payback_12_months": Metric(
         "P(payback within 12 months)",
         "P(payback ≤ 12 m)",
-        "share",
+        "chance",
         "Share of posterior draws in which payback comes within 12 months of the first order.",
         "P(cost covered within 12 months)",
         "P(covered ≤ 12 m)",
@@ -141,7 +141,7 @@ GLOSSARY: dict[str, Metric] = {
     "p_payback_never": Metric(
         "P(no payback within {h} months)",
         "P(no payback)",
-        "share",
+        "chance",
         "Share of posterior draws without payback within the horizon.",
         "P(cost not covered within {h} months)",
         "P(never covered)",

@@ -89,6 +89,12 @@ def holdout_sentences(result: RunResult, check: HoldoutCheck) -> list[str]:
     ]
 
 
+def holdout_missed(result: RunResult) -> bool:
+    """Whether the held-back orders lay outside the wider 90 % interval: a reader should hear of that early."""
+    check = result.tracking.holdout
+    return check is not None and not _inside(check.actual, check.with_environment)
+
+
 def _inside(value: float, interval: tuple[float, float]) -> bool:
     return interval[0] <= value <= interval[1]
 

@@ -1,25 +1,26 @@
 """The investor's page: one file that needs nothing else, built from a run and nothing else."""
 
 import math
+import re
 from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
 
 from jinja2 import Environment, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from clvsim.report import format as fmt
 from clvsim.report import view
 from clvsim.report.figures import Drawing, drawings, payback_scenarios
-from clvsim.report.headline import best_lever, headline, holdout_sentences, second_sentence
+from clvsim.report.headline import best_lever, headline, holdout_missed, holdout_sentences, second_sentence
 from clvsim.report.limits import limits, terms
 from clvsim.types import Assumption, RunResult, ScenarioView
 
 EXAMPLE = "example effect"
 KINDS = {
-    "fixed": "fixed number",
-    "prior": "assumed range",
-    "expert": "expert’s estimate",
+    "fixed": "fixed",
+    "prior": "assumption",
+    "expert": "judgement",
     "experiment": "experiment",
 }
 
@@ -97,7 +98,14 @@ def render(result: RunResult, made: dict[str, Drawing]) -> str:
         example=EXAMPLE,
         decision_label=view.wording(result, view.decision_metric(result)).label,
         number=fmt.number,
+        breakable=breakable,
+        missed=holdout_missed(result),
     )
+
+
+def breakable(name: str) -> Markup:
+    """A dotted name that a narrow column may break after a dot or underscore."""
+    return Markup(r"<wbr>").join(Markup(escape(piece)) for piece in re.split(r"(?<=[._])", name))
 
 
 def _basis_note(result: RunResult) -> str:

@@ -22,7 +22,7 @@ def tables(result: RunResult) -> str:
         parts.append(_wrapped("POOR FIT: convergence checks failed and were overridden; do not rely on these figures."))
     parts += [_wrapped(headline(result)), _metric_table(result), _decision_table(result)]
     parts.append("\n".join(_wrapped(note) for note in view.layer_notes(result, "expected")))
-    if view.rows(result, "realised"):
+    if any(basis == "realised" for basis, _ in _shown_metrics(result)):
         parts[-1] += "\n" + "\n".join(_wrapped("* " + note) for note in view.layer_notes(result, "realised"))
     return "\n\n".join(parts).replace(NBSP, " ") + "\n"
 
@@ -30,8 +30,7 @@ def tables(result: RunResult) -> str:
 def _metric_table(result: RunResult) -> str:
     """One block per group of scenarios that fits the width; each cell is a mean with its interval beneath."""
     expected, realised = view.rows(result, "expected"), view.rows(result, "realised")
-    keys = [("expected", m) for m in view.metrics(expected)]
-    keys += [("realised", m) for m in view.metrics(realised) if m not in view.metrics(expected)]
+    keys = _shown_metrics(result)
     labels = [view.wording(result, m).short + ("*" if basis == "realised" else "") for basis, m in keys]
     columns = []
     for scenario in view.applicable(result):
@@ -42,6 +41,12 @@ def _metric_table(result: RunResult) -> str:
         columns.append((_heading(scenario.name), cells))
     label_width = max(map(len, labels), default=0)
     return "\n\n".join(_metric_block(labels, block, label_width) for block in _blocks(columns, WIDTH - label_width))
+
+
+def _shown_metrics(result: RunResult) -> list[tuple[str, str]]:
+    """Basis and name of each row: expected figures, then those that exist only as realised ones."""
+    expected, realised = (view.metrics(view.rows(result, basis)) for basis in ("expected", "realised"))
+    return [("expected", m) for m in expected] + [("realised", m) for m in realised if m not in expected]
 
 
 def _metric_block(labels: list[str], columns: list[_Column], label_width: int) -> str:

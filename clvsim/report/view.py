@@ -27,6 +27,7 @@ class Row:
     mean: float
     mean_mcse: float
     p05: float
+    p50: float
     p95: float
     delta_mean: float
     delta_mcse: float
@@ -103,7 +104,16 @@ def wording(result: RunResult, metric: str) -> Words:
 def shown(result: RunResult, row: Row, *, short: bool = False) -> Shown:
     """A metric's mean and 90 % interval in its own unit; `short` writes 104k."""
     unit = wording(result, row.metric).unit
+    if unit == "chance":
+        return Shown(fmt.share(row.mean, row.mean_mcse), "")
+    if unit == "months":  # no mean: some draws may never get there
+        low, middle, high = (_months(q, result.horizon_months) for q in (row.p05, row.p50, row.p95))
+        return Shown(middle, "" if middle == fmt.MISSING else f"[{low}, {high}]")
     return _shown(unit, row.mean, row.p05, row.p95, row.mean_mcse, result.currency, short=short)
+
+
+def _months(month: float, horizon: int) -> str:
+    return f">{fmt.NBSP}{horizon}" if math.isinf(month) else fmt.number(month, 0)
 
 
 def shown_delta(result: RunResult, row: Row) -> Shown:
@@ -171,8 +181,6 @@ def _text(unit: str, value: float, place: int, currency: str, scale: float | Non
             return fmt.compact(value, max(place, 0), scale=scale, signed=signed)
         case "count":
             return fmt.number(value, max(place, 0), signed=signed)
-        case "months":
-            return fmt.number(value, max(place, -1), signed=signed)
         case _:
             return fmt.number(value, place, signed=signed)
 

@@ -32,7 +32,7 @@ DEMO_METRICS = {
     "pav_per_newcomer": (41.4, 0.06, 0.002),
     "clv_per_newcomer": (22.9, 0.12, 0.002),
     "ltv_cac": (2.24, 0.06, 0.002),
-    "payback_months": (7.3, 0.2, 0.01),
+    "payback_months": (7.0, 0.2, 0.0),
     "p_payback_12_months": (0.93, np.nan, 0.008),
     "share_repaying": (0.41, 0.05, 0.004),
     "visitor_value": (0.828, 0.06, 0.002),

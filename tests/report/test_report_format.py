@@ -91,6 +91,7 @@ def test_compact(value: float, place: int, scale: float | None, text: str) -> No
     ("probability", "mcse", "words", "cell"),
     [
         (0.96, 0.006, "96 of 100", f"96{NBSP}%"),
+        (0.765, 0.01, "76 of 100", f"76{NBSP}%"),  # sentence and table round alike
         (0.9996, 0.001, "more than 99 of 100", f">{NBSP}99{NBSP}%"),
         (1.0, 0.0, "more than 99 of 100", f">{NBSP}99{NBSP}%"),
         (0.0, 0.0, "fewer than 1 of 100", f"<{NBSP}1{NBSP}%"),

@@ -49,6 +49,7 @@ def page_of(result: RunResult, folder: Path) -> str:
 def seen(page: str) -> str:
     """What a reader sees or hears: text outside of style and figures, with the figures' alternative texts."""
     spoken = " ".join(re.findall(r'aria-label="([^"]*)"', page))
+    page = page.replace("<wbr>", "")
     page = re.sub(r"<style>.*?</style>|<svg.*?</svg>", " ", page, flags=re.DOTALL)
     text = html.unescape(re.sub(r"<[^>]+>", " ", page) + " " + spoken)
     return " ".join(text.split())
@@ -145,7 +146,7 @@ def test_glossary_entries_are_complete(metric: str, margin_known: bool) -> None:
     text = words(metric, margin_known=margin_known, horizon_months=36, arrival_months=12)
     assert 0 < len(text.short) <= 20
     assert text.meaning.endswith(".")
-    assert text.unit in ("money", "ratio", "share", "months", "count")
+    assert text.unit in ("money", "ratio", "share", "chance", "months", "count")
     assert "{" not in "".join(text)
     if not margin_known:
         assert not re.search(r"value|worth|profit|contribution|equity|ltv|payback|repay", text.label + text.short, re.I)
@@ -227,10 +228,10 @@ def test_assumptions_carry_their_provenance(pages: dict[str, str]) -> None:
     text = seen(pages["demo"])
     assert "Change in conversion scenario.conversion.conversion.size +3.1 % [−4.2 %, +10.8 %] experiment" in text
     assert "200 of 10,000 against 230 of 10,000; shrunk with prior sd 0.05" in text
-    assert "expert’s estimate" in text
+    assert "judgement 10 %, 50 % and 90 % points" in text
     assert "Source: Founder’s estimate, spring survey" in text
-    assert "Gross margin finance.gross_margin 30 % fixed number" in text
-    assert "Fixed cost a month scenario.plan.fixed.amount $100 fixed number" in text
+    assert "Gross margin finance.gross_margin 30 % fixed" in text
+    assert "Fixed cost a month scenario.plan.fixed.amount $100 fixed" in text
 
 
 def test_holdout_is_said_plainly_or_its_absence_is(pages: dict[str, str]) -> None:
@@ -287,10 +288,27 @@ def test_missing_numbers_read_not_available(tmp_path: Path) -> None:
     frame = result.comparison.copy()
     frame.loc[frame["metric"] == "payback_months", ["mean", "p05", "p50", "p95", "mean_mcse"]] = np.nan
     text = seen(page_of(replace(result, comparison=frame), tmp_path))
-    assert "Payback of acquisition cost n/a n/a n/a n/a n/a" in text
+    assert "Payback in months (median) n/a n/a n/a n/a n/a" in text
     assert "nan" not in text.lower().split()
 
 
 def test_page_without_levers_titles_is_complete(pages: dict[str, str]) -> None:
     for title, _, _ in LEVERS.values():
         assert title in seen(pages["demo"])
+
+
+def test_payback_is_a_median_and_may_never_come(tmp_path: Path) -> None:
+    result = demo()
+    frame = result.comparison.copy()
+    rows = frame["metric"] == "payback_months"
+    frame.loc[rows, ["mean", "mean_mcse", "p05", "p50", "p95"]] = [np.nan, np.nan, 5.0, 9.0, np.inf]
+    assert "Payback in months (median) 9 [5, > 36] 9" in seen(page_of(replace(result, comparison=frame), tmp_path))
+
+
+@pytest.mark.parametrize(("actual", "missed"), [(1_882, False), (2_500, True)])
+def test_a_missed_holdout_is_said_at_the_top(actual: int, missed: bool, tmp_path: Path) -> None:
+    track = tracking()
+    assert track.holdout is not None
+    track = replace(track, holdout=replace(track.holdout, actual=actual))
+    top = seen(page_of(replace(demo(), tracking=track), tmp_path)).split("The decision")[0]
+    assert ("the actual number lay outside the model’s 90 % interval" in top) == missed

@@ -91,7 +91,7 @@ def test_report_metric_must_be_known() -> None:
 def test_missing_numbers_read_not_available() -> None:
     result: RunResult = demo()
     frame = result.comparison.copy()
-    frame.loc[frame["metric"] == "payback_months", ["mean", "p05", "p95"]] = float("nan")
+    frame.loc[frame["metric"] == "payback_months", ["mean", "p05", "p50", "p95"]] = float("nan")
     line = next(line for line in tables(replace(result, comparison=frame)).splitlines() if line.startswith("Payback"))
     assert line.split()[2:] == ["n/a"] * 5
 
