@@ -117,8 +117,10 @@ def _expected_delta(
     known: Inputs,
     notes: list[str],
 ) -> np.ndarray:
-    if metric.halves is None:
+    if metric.exact or not np.isfinite(delta).all():
         return delta
+    if metric.halves is None:
+        return decision.smoothed(delta, known.basis)
     halves = metric.halves(simulation, scenario) - metric.halves(simulation, simulation.scenarios[BASELINE])
     cleaned = decision.expected_per_draw(delta, per_draw(simulation, halves), *known)
     if cleaned.note:
@@ -129,13 +131,16 @@ def _expected_delta(
 def _expected_level(
     simulation: Simulation, scenario: SimulatedScenario, metric: Metric, level: np.ndarray, known: Inputs
 ) -> np.ndarray:
-    """The closed form serves as control only where the metric is made of existing customers' totals."""
-    if metric.halves is None or not np.isfinite(level).all():
+    """Shocks common to all are in both halves: where there are any, the regression has to average them out."""
+    if metric.exact or not np.isfinite(level).all():
         return level
+    if metric.halves is None:
+        return decision.smoothed(level, known.basis)
     halves = per_draw(simulation, metric.halves(simulation, scenario))
-    totals = ("plan_value", "customer_equity", "rlv_total")
-    closed = simulation.closed_form if metric in [METRICS[m] for m in totals] else None
-    return decision.expected_level(level, halves, known.values, known.effects, closed, known.basis).values
+    closed = metric.closed_form(simulation) if metric.closed_form else None
+    return decision.expected_level(
+        level, halves, known.values, known.effects, closed, known.basis, shocks=shaken(simulation)
+    ).values
 
 
 def per_draw(simulation: Simulation, values: np.ndarray) -> np.ndarray:
@@ -169,13 +174,16 @@ def metric_rows(
     return rows
 
 
+def shaken(simulation: Simulation) -> bool:
+    """Whether worlds differ by shocks common to all customers."""
+    return bool(simulation.worlds.environment_sd.any() or simulation.worlds.log_visitors.any())
+
+
 def layers(simulation: Simulation, basis: str) -> str:
     """Layers of uncertainty that an interval contains."""
     parts = ["parameter", "assumption"]
     if basis == "realised":
-        parts.append("process")
-        if simulation.worlds.environment_sd.any() or simulation.worlds.log_visitors.any():
-            parts.append("environment")
+        parts += ["process", "environment"] if shaken(simulation) else ["process"]
     return "+".join(parts)
 
 

@@ -110,21 +110,30 @@ def expected_level(
     effects: np.ndarray,
     closed_form: np.ndarray | None = None,
     basis: Basis | None = None,
+    shocks: bool = False,
 ) -> Surrogate:
     """E[level | parameters, effects] per draw. `closed_form` (n,) is a conditional expectation close to it.
 
     The regression sees level − closed form, and the closed form is added back: what it explains exactly needs no
-    fitting. Other arguments as in `expected_per_draw`; `share` compares noise with the variance of the level.
+    fitting. With `shocks` common to all customers the regression is used however small the noise of the halves is,
+    since they do not show in it. Other arguments as in `expected_per_draw`; `share` compares noise with the variance of the level.
     """
     _check_shapes(level, halves, inputs, effects)
     level = np.asarray(level, dtype=np.float64)
     control = np.zeros_like(level) if closed_form is None else np.asarray(closed_form, dtype=np.float64)
     if control.shape != level.shape or not np.isfinite(control).all():
         raise ValueError(f"closed_form must be finite with shape {level.shape}, got {control.shape}")
-    return _surrogate(level, control, halves, basis or Basis.of(inputs, effects))
+    return _surrogate(level, control, halves, basis or Basis.of(inputs, effects), always=shocks)
 
 
-def _surrogate(figure: np.ndarray, control: np.ndarray, halves: np.ndarray, basis: Basis) -> Surrogate:
+def smoothed(figure: np.ndarray, basis: Basis) -> np.ndarray:
+    """Regression of a figure (n,) on the draw's inputs, for figures whose noise cannot be told from halves."""
+    return _Regression.of(figure, basis).fitted if figure.any() else figure
+
+
+def _surrogate(
+    figure: np.ndarray, control: np.ndarray, halves: np.ndarray, basis: Basis, always: bool = False
+) -> Surrogate:
     draws = figure.size
     if draws < _FEWEST_DRAWS:
         note = f"With {draws} draws simulated values stand for expected ones; ask for more simulation.draws."
@@ -132,10 +141,10 @@ def _surrogate(figure: np.ndarray, control: np.ndarray, halves: np.ndarray, basi
     variance = float(figure.var(ddof=1))
     noise = _Regression.of(halves[:, 0] - halves[:, 1], basis).residual_variance
     share = noise / variance if variance > 0 else 0.0
-    if share < NEGLIGIBLE_SHARE:
+    if share < NEGLIGIBLE_SHARE and not (always and variance > 0):
         return Surrogate(figure, noise, variance, share, 0.0, used=False, note="")
     fit = _Regression.of(figure - control, basis)
-    excess = fit.residual_variance / noise - 1
+    excess = fit.residual_variance / noise - 1 if noise > 0 else 0.0
     note = ""
     if excess > TOLERATED_EXCESS:
         note = (

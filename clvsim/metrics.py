@@ -17,13 +17,16 @@ Query = Callable[[Simulation, SimulatedScenario], np.ndarray]
 
 class Metric(NamedTuple):
     """`halves` gives the same figure for two halves of the customers, (w, 2), whose sum is the metric: from them the
-    noise of single paths is measured. None: simulated values are used as they are."""
+    noise of single paths is measured; without them the metric is always regressed on the draw's inputs, unless it is
+    `exact`, a function of the draw alone. `closed_form` is an expectation per draw, (draws,), close to the metric."""
 
     query: Query
     unit: Unit
     newcomers: bool = False  # needs acquisition channels
     margin: bool = False  # needs a known margin: it compares contribution with a cost
     halves: Query | None = None
+    exact: bool = False
+    closed_form: Callable[[Simulation], np.ndarray] | None = None
 
 
 def origin_value(scenario: SimulatedScenario, origin: str) -> np.ndarray:
@@ -140,14 +143,30 @@ def pav_halves(simulation: Simulation, scenario: SimulatedScenario) -> np.ndarra
     return own / 2
 
 
+# --- closed forms ----------------------------------------------------------------------------------------------------
+
+
+def existing_expectation(simulation: Simulation) -> np.ndarray:
+    return simulation.closed_form
+
+
+def existing_expectation_per_customer(simulation: Simulation) -> np.ndarray:
+    return simulation.closed_form / len(simulation.customers)
+
+
 METRICS: dict[str, Metric] = {
-    "plan_value": Metric(plan_value, "money", halves=total_halves),
-    "customer_equity": Metric(customer_equity, "money", halves=total_halves),
-    "rlv_total": Metric(rlv_total, "money", halves=existing_halves),
-    "rlv_per_customer": Metric(rlv_per_customer, "money", halves=existing_halves_per_customer),
+    "plan_value": Metric(plan_value, "money", halves=total_halves, closed_form=existing_expectation),
+    "customer_equity": Metric(customer_equity, "money", halves=total_halves, closed_form=existing_expectation),
+    "rlv_total": Metric(rlv_total, "money", halves=existing_halves, closed_form=existing_expectation),
+    "rlv_per_customer": Metric(
+        rlv_per_customer,
+        "money",
+        halves=existing_halves_per_customer,
+        closed_form=existing_expectation_per_customer,
+    ),
     "newcomers_total": Metric(newcomers_total, "money", newcomers=True, margin=True, halves=newcomer_halves),
     "pav_per_newcomer": Metric(pav_per_newcomer, "money", newcomers=True, halves=pav_halves),
-    "cac": Metric(cac, "money", newcomers=True),
+    "cac": Metric(cac, "money", newcomers=True, exact=True),
     "clv_per_newcomer": Metric(clv_per_newcomer, "money", newcomers=True, margin=True, halves=pav_halves),
     "ltv_cac": Metric(ltv_cac, "ratio", newcomers=True, margin=True),
     "share_repaying": Metric(share_repaying, "share", newcomers=True, margin=True),

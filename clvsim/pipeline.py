@@ -210,7 +210,8 @@ def assemble(
     """All that is shown of a run, in one frozen value."""
     known_margin = config.finance.gross_margin is not None
     acquisition = bool(config.acquisition.channels)
-    shaken = bool(simulation.worlds.environment_sd.any() or simulation.worlds.log_visitors.any())
+    from clvsim.comparison import shaken
+
     return RunResult(
         title=config.title or "What your customers are worth",
         question=config.question or "What are the customers worth, and which lever pays?",
@@ -228,7 +229,7 @@ def assemble(
         seed=config.seed,
         customers=len(summary.customers),
         today=summary.today,
-        layers=("parameter", "process", *(("environment",) if shaken else ()), "assumption"),
+        layers=("parameter", "process", *(("environment",) if shaken(simulation) else ()), "assumption"),
         scenarios=tuple(view(simulation, name) for name in config.names),
         comparison=comparison.table,
         delta_draws=comparison.deltas,
