@@ -35,7 +35,7 @@ def uniforms(base: np.ndarray, stream: int, event: int = 0) -> np.ndarray:
 
 
 def test_finaliser_of_splitmix64() -> None:
-    """First outputs of SplitMix64 seeded with 1234567 (the reference program of Vigna's splitmix64.c): mix(seed + i·γ)."""
+    """First outputs of SplitMix64 from seed 1234567, mix(seed + i·γ), as Vigna's splitmix64.c prints them."""
     expected = [
         6457827717110365317,
         3203168211198807973,
@@ -66,11 +66,11 @@ def test_keys_of_texts_never_change() -> None:
 
 def test_uniforms_are_uniform() -> None:
     """Kolmogorov-Smirnov at fixed seeds: neither too far from uniform nor too even (p within .001 and .999)."""
-    n = 200_000
+    n = 50_000
     for stream in range(1, 17):
         u = uniforms(bases(n), stream)
-        assert 0 < u.min() < 1e-4
-        assert 1 - 1e-4 < u.max() < 1
+        assert 0 < u.min() < 4e-4
+        assert 1 - 4e-4 < u.max() < 1
         assert 0.001 < stats.kstest(u, "uniform").pvalue < 0.999, stream
 
 
