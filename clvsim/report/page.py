@@ -17,6 +17,7 @@ from clvsim.report.limits import limits, terms
 from clvsim.types import Assumption, RunResult, ScenarioView
 
 EXAMPLE = "example effect"
+WORD_JOINER = "\u2060"  # keeps a minus and its dollar on one line
 KINDS = {
     "fixed": "fixed",
     "prior": "assumption",
@@ -74,7 +75,7 @@ def render(result: RunResult, made: dict[str, Drawing]) -> str:
     template = environment.from_string(files("clvsim.report").joinpath("page.html.j2").read_text(encoding="utf-8"))
     return template.render(
         result=result,
-        headline=headline(result),
+        headline=headline(result).replace(fmt.MINUS, fmt.MINUS + WORD_JOINER),
         second=second_sentence(result),
         basis_note=_basis_note(result),
         cards=cards(result),

@@ -49,7 +49,7 @@ def page_of(result: RunResult, folder: Path) -> str:
 def seen(page: str) -> str:
     """What a reader sees or hears: text outside of style and figures, with the figures' alternative texts."""
     spoken = " ".join(re.findall(r'aria-label="([^"]*)"', page))
-    page = page.replace("<wbr>", "")
+    page = page.replace("<wbr>", "").replace("\u2060", "")
     page = re.sub(r"<style>.*?</style>|<svg.*?</svg>", " ", page, flags=re.DOTALL)
     text = html.unescape(re.sub(r"<[^>]+>", " ", page) + " " + spoken)
     return " ".join(text.split())
