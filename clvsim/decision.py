@@ -116,7 +116,8 @@ def expected_level(
 
     The regression sees level − closed form, and the closed form is added back: what it explains exactly needs no
     fitting. With `shocks` common to all customers the regression is used however small the noise of the halves is,
-    since they do not show in it. Other arguments as in `expected_per_draw`; `share` compares noise with the variance of the level.
+    since they do not show in it. Other arguments as in `expected_per_draw`; `share` compares noise with the variance
+    of the level.
     """
     _check_shapes(level, halves, inputs, effects)
     level = np.asarray(level, dtype=np.float64)

@@ -1,0 +1,53 @@
+"""A finished run is read back as it was."""
+
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from clvsim import archive
+from clvsim.errors import ConfigError
+from clvsim.report import write_report
+from clvsim.types import RunResult
+from tests.report import factory
+
+
+def same(a: object, b: object) -> bool:
+    return archive.plain(a) == archive.plain(b)
+
+
+@pytest.mark.parametrize("make", [factory.demo, factory.foreign])
+def test_round_trip(make, tmp_path: Path):
+    before: RunResult = make()
+    archive.write_result(before, tmp_path)
+    after = archive.read_result(tmp_path)
+    for field in fields(RunResult):
+        if field.name != "comparison":
+            assert same(getattr(before, field.name), getattr(after, field.name)), field.name
+    pd.testing.assert_frame_equal(before.comparison, after.comparison, check_exact=True, check_dtype=False)
+
+
+def test_the_page_of_a_run_read_back_is_the_same(tmp_path: Path):
+    before = factory.demo()
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    first = write_report(before, tmp_path / "a").read_bytes()
+    archive.write_result(before, tmp_path)
+    assert write_report(archive.read_result(tmp_path), tmp_path / "b").read_bytes() == first
+
+
+def test_a_damaged_run_is_one_line(tmp_path: Path):
+    archive.write_result(factory.demo(), tmp_path)
+    (tmp_path / archive.SUMMARY).write_text("{")
+    with pytest.raises(ConfigError, match="cannot be read as a finished run"):
+        archive.read_result(tmp_path)
+
+
+def test_numbers_that_json_lacks_become_null():
+    assert archive.plain({"a": np.array([1.0, np.nan]), "b": float("inf"), "c": np.datetime64("2024-01-02")}) == {
+        "a": [1.0, None],
+        "b": None,
+        "c": "2024-01-02",
+    }

@@ -1,0 +1,57 @@
+"""Somebody else's log, no margin, no channel: nothing on the page may be ours."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+HOSTILE = "<script>alert('id')</script>"
+
+
+def orders(customers: int = 220) -> pd.DataFrame:
+    """A log from BG/NBD and Gamma-Gamma with known parameters, with markup in an id and in a segment."""
+    rng = np.random.default_rng(11)
+    rows = []
+    for i in range(customers):
+        name = HOSTILE if i == 0 else f"c{i:03d}"
+        rate, leaves, mean = rng.gamma(0.8, 1 / 25), rng.beta(1.0, 4.0), rng.gamma(6, 8)
+        day = float(rng.integers(0, 240))
+        while day < 420:
+            rows.append((name, np.datetime64("2024-01-01") + np.timedelta64(int(day), "D"), rng.gamma(4, mean / 4)))
+            if len(rows) > 1 and rows[-2][0] == name and rng.random() < leaves:
+                break
+            day += rng.exponential(1 / rate)
+    frame = pd.DataFrame(rows, columns=["Client", "Order date", "Total"]).round({"Total": 2})
+    return frame.assign(Segment=np.where(frame["Client"].str[-1] < "5", "<b>shops</b>", "people"))
+
+
+@pytest.fixture
+def page(clvsim, here: Path) -> str:
+    orders().to_csv(here / "orders.csv", index=False)
+    done = clvsim("run", "orders.csv", "out=result", "simulation.draws=100", "fit.draws=1000", "fit.chains=2")
+    assert done.returncode == 0, done.stderr
+    assert "data.customer_id='Client'" in done.stderr
+    assert "example effect" in done.stdout
+    assert "conversion_lift: does not apply: needs acquisition.channels" in done.stdout
+    return (here / "result" / "report.html").read_text()
+
+
+def test_the_page_says_revenue_and_nothing_of_the_demo(page: str, here: Path):
+    text = re.sub(r"<style.*?</style>|<svg.*?</svg>", "", page, flags=re.S)
+    assert "revenue" in text
+    assert "no gross margin was given" in text
+    for ours in ("music", "CDNOW", "search", "35 %", "Gross margin of orders", "acquired customer", "LTV:CAC"):
+        assert ours not in text, ours
+    assert text.count("example effect") >= 4
+    config = json.loads((here / "result" / "run.json").read_text())["config"]
+    assert config["finance"]["gross_margin"] is None
+    assert config["acquisition"]["channels"] == {}
+
+
+def test_markup_in_the_log_is_text_on_the_page(page: str):
+    assert "<script>alert" not in page
+    assert "<b>shops</b>" not in page
+    assert not re.findall(r"(?:src|href)=[\"'](?!#)|url\((?!#|data:)|@import", page)
