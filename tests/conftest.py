@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -17,12 +18,25 @@ Shell = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture(scope="session", autouse=True)
 def posterior_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """One cache for all tests and workers of a session: each posterior is sampled once."""
+    """One cache for all tests and workers of a session: each posterior is sampled once, compiled kernels are kept."""
     base = tmp_path_factory.getbasetemp()
     cache = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "posterior-cache"
+    cache.mkdir(exist_ok=True)
+    with suppress(FileExistsError):  # another worker was here
+        (cache / "kernels").symlink_to(kernel_cache(), target_is_directory=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CLVSIM_CACHE", str(cache))
         yield cache
+
+
+def kernel_cache() -> Path:
+    """Where this process keeps compiled kernels: above the folder that is named by the hash of their sources."""
+    import numba
+
+    import clvsim.kernels
+
+    assert clvsim.kernels.__doc__
+    return Path(numba.config.CACHE_DIR).parent  # ty: ignore[missing-attribute]
 
 
 @pytest.fixture

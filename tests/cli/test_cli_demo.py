@@ -80,8 +80,11 @@ def test_the_report_of_the_newest_run_is_rebuilt_in_place(demo):
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 @pytest.mark.parametrize("seconds", [0.0, 3.0], ids=["at once", "while sampling"])
-def test_an_interruption_leaves_nothing(here, tmp_path, monkeypatch, number, code, seconds):
-    monkeypatch.setenv("CLVSIM_CACHE", str(tmp_path / "cold"))
+def test_an_interruption_leaves_nothing(here, tmp_path, posterior_cache, monkeypatch, number, code, seconds):
+    cold = tmp_path / "cold"
+    cold.mkdir()
+    (cold / "kernels").symlink_to(posterior_cache / "kernels")
+    monkeypatch.setenv("CLVSIM_CACHE", str(cold))
     command = [sys.executable, "-m", "clvsim.cli", "run", *QUICK, "out=x/y"]
     with subprocess.Popen(command, cwd=here, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         deadline = time.monotonic() + 60
@@ -92,6 +95,8 @@ def test_an_interruption_leaves_nothing(here, tmp_path, monkeypatch, number, cod
         time.sleep(seconds)
         process.send_signal(number)
         out, err = process.communicate(timeout=60)
-    assert (process.returncode, err) == (code, "clvsim: interrupted; nothing was written\n"), out
+    assert process.returncode == code, (out, err)
+    assert err.endswith("clvsim: interrupted; nothing was written\n")
+    assert all(line.startswith("clvsim: ") for line in err.splitlines())
     assert tree(here) == {}
-    assert tree(tmp_path / "cold") == {}
+    assert not [path for path in cold.rglob("*") if path.is_file()]
