@@ -106,7 +106,9 @@ def _number(value: Any) -> Any:
 
 
 def _tracking(raw: dict[str, Any]) -> Tracking:
-    check: dict[str, Any] | None = raw["holdout"] and {k: tuple(v) if isinstance(v, list) else v for k, v in raw["holdout"].items()}
+    check: dict[str, Any] | None = raw["holdout"] and {
+        k: tuple(v) if isinstance(v, list) else v for k, v in raw["holdout"].items()
+    }
     since = raw["holdout_from"]
     return Tracking(
         week_start=np.array(raw["week_start"], "datetime64[D]"),

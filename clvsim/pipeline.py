@@ -213,8 +213,9 @@ def assemble(
     from clvsim.comparison import shaken
 
     return RunResult(
-        title=config.title or "What your customers are worth",
-        question=config.question or "What are the customers worth, and which lever pays?",
+        title=config.title or ("What the customers are worth" if known_margin else "What the customers will bring in"),
+        question=config.question
+        or f"What {'are the customers worth' if known_margin else 'revenue will they bring'}, and which lever pays?",
         command=ctx.command,
         version=__version__,
         created=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
@@ -287,16 +288,18 @@ def model_facts(
         ("Mean per repeat order, in the log", f"{checked.mean_repeat_order:,.2f}"),
         ("Correlation of spend with frequency", f"{checked.correlation:.2f}"),
     ]
+    known_margin = config.finance.gross_margin is not None
     total = comparison.variance["total"]
     if total > 0:
         shares = ", ".join(f"{k} {v / total:.0%}" for k, v in comparison.variance.items() if k != "total")
-        facts.append(("Where the spread of today's plan value comes from", shares))
+        what = "value" if known_margin else "revenue"
+        facts.append((f"Where the spread of the baseline's plan {what} comes from", shares))
     if comparison.evpi is not None:
-        value = comparison.evpi.value
-        unknown = "too small to tell from Monte Carlo error"
-        facts.append(
-            ("Value of perfect information", unknown if value is None else f"{config.finance.currency}{value:,.0f}")
-        )
+        found = comparison.evpi.value
+        amount = "too small to tell from Monte Carlo error"
+        if found is not None:
+            amount = f"{config.finance.currency}{found:,.0f}"
+        facts.append(("The most that better knowledge could add to the choice", amount))
     return tuple(facts)
 
 

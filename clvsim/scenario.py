@@ -136,7 +136,7 @@ def compile_scenario(
     for item in sorted(placed(name, library), key=lambda p: p.name):  # sums do not depend on how a scenario is written
         if reason := _without_object(item.intervention, groups, margin_known):
             reasons.append(reason)
-            sentences.append(f"{item.intervention.sentence()} Does not apply here: {reason}.")
+            sentences.append(f"{item.intervention.sentence()} Left out here: it {reason}.")
             continue
         sentences.append(item.intervention.sentence())
         values = {}
@@ -165,7 +165,7 @@ def compile_scenario(
             illustrative=any(library[p.origin].illustrative for p in placed(name, library)) or scenario.illustrative,
             not_applicable=reasons[0] if nothing_left else "",
             assumptions=tuple(assumptions),
-            interventions=tuple(sentences),
+            interventions=() if nothing_left else tuple(sentences),
         ),
     )
 

@@ -24,7 +24,7 @@ class FinanceConfig(Frozen):
     annual_discount_rate: float = Field(0.1, ge=0, le=10)
     gross_margin: float | None = Field(None, gt=0, le=1)
     cost_per_order: float = Field(0.0, ge=0)
-    currency: str = Field("$", min_length=1, max_length=8)
+    currency: str = Field("", max_length=8)  # a label only
 
 
 class Channel(Frozen):

@@ -10,6 +10,7 @@ from clvsim import effects
 from clvsim.errors import ConfigError
 from clvsim.interventions.base import CostEntry, Group, OfferTerms
 from clvsim.kernels import structs as ks
+from clvsim.kernels.rng import world_keys
 from clvsim.models import RETENTION, SPEND
 from clvsim.models.laws import Customers, SpendHistory, customers_of, spend_history_of
 from clvsim.scenario import BASELINE, CompiledScenario, Scenario, compile_scenario
@@ -97,12 +98,10 @@ def simulate(
     names = [BASELINE, *(n for n in (names or scenarios) if n != BASELINE)]
     _check_draws(config, posterior)
     months = config.horizon_months + (acquisition.months if acquisition.channels else 0)
-    worlds = make_worlds(seed, config.draws, config.replicates, months, environment)
     economics = make_economics(finance, summary)
     groups, member, pooled = population.ledger_groups(summary.customers, acquisition)
-    compiled = {
-        name: compile_scenario(name, scenarios, worlds.draw_key, groups, economics.margin_known) for name in names
-    }
+    keys = world_keys(seed, np.arange(config.draws), 0)
+    compiled = {n: compile_scenario(n, scenarios, keys, groups, economics.margin_known) for n in names}
     active = [c for c in compiled.values() if c.applies]
     levers = [Levers.of(priced(c, economics)) for c in active]
     cohort, cohorts = population.existing_cohorts(summary, member)
@@ -110,6 +109,7 @@ def simulate(
     cohorts += population.newcomer_cohorts(acquisition, first_new)
     _check_cells(config, groups, levers, months, len(cohorts), bool(acquisition.channels))
 
+    worlds = make_worlds(seed, config.draws, config.replicates, months, environment)
     conversions = population.base_conversions(acquisition, worlds.draw_key)
     values = {name: drawn.values for name, drawn in conversions.items()}
     cap = config.max_newcomers_per_cell
