@@ -1,4 +1,4 @@
-"""A small made-up shop, fixed published parameters as a posterior, and short ways to simulate and to look at ledgers."""
+"""A small made-up shop, published parameters as a posterior, and short ways to simulate and to look at ledgers."""
 
 from collections.abc import Mapping
 from datetime import date

@@ -1,0 +1,355 @@
+"""Every unit of money has a date, an account and a cause, and all ledgers tell the same story."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from shop import CALM, channels, error, ledger, line, posterior, run, scenarios, shop
+
+from clvsim import metrics
+from clvsim.scenario import BASELINE
+from clvsim.simulation import Simulation
+from clvsim.simulation.config import AcquisitionConfig, EnvironmentConfig
+from clvsim.simulation.ledger import Line
+
+UNIT = 32 * 2.0**-24  # a ledger unit in money
+PLAN: dict[str, Any] = {
+    "upsell": {
+        "kind": "offer", "take": 0.3, "price": 15.0, "margin": 0.6, "incentive": 2.0, "refund": 0.2,
+        "cannibalised": 0.4, "if_declined": {"after": 1, "hazard": 0.02, "rate": -0.1},
+    },
+    "email": {"kind": "contact", "per_month": 4.0, "cost": 0.02, "opt_out": 0.01},
+    "flyer": {
+        "kind": "contact", "per_month": 1.0, "cost": 0.3, "type": "hard", "when": {"start_month": 2, "end_month": 5},
+    },
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def plan() -> Simulation:
+    return run(
+        scenarios(plan=PLAN),
+        draws=30,
+        horizon_months=9,
+        acquisition=channels(),
+        environment=EnvironmentConfig(sd_prior=0.2),
+        fitted=posterior(30, spread=0.1),
+    )
+
+
+def discount(months: np.ndarray | float, rate: float = 0.1) -> np.ndarray:
+    return (1 + rate) ** (-np.asarray(months, float) / 12)
+
+
+def test_lines_and_signs(plan: Simulation) -> None:
+    """All lines of both scenarios, and which way each one counts."""
+    base = {
+        Line("revenue_orders", "orders"): 1,
+        Line("cost_goods", "orders"): -1,
+        Line("cost_orders", "orders"): -1,
+        Line("orders", "orders"): 0,
+        Line("customers_acquired", "acquisition"): 0,
+        Line("active_customers", "orders"): 0,
+        Line("repaid", "acquisition"): 0,
+        Line("cost_acquisition", "ads"): -1,
+    }
+    offer = {
+        "revenue_offers": 1,
+        "refunds": -1,
+        "cost_goods": -1,
+        "cost_incentive": -1,
+        "offers_shown": 0,
+        "offers_taken": 0,
+    }
+    more = {Line(account, "upsell"): sign for account, sign in offer.items()} | {Line("opt_outs", "contact"): 0}
+    more |= {Line(a, name): s for name in ("email", "flyer") for a, s in (("contacts", 0), ("cost_contact", -1))}
+    for name, expected in ((BASELINE, base), ("plan", base | more)):
+        book = ledger(plan, name)
+        assert {one: one.sign for one in book.lines} == expected
+        money = [i for i, one in enumerate(book.lines) if one.sign]
+        assert book.calendar[:, :, money].min() >= 0  # costs are positive amounts of a negative line
+        by_hand = sum(one.sign * line(book, *one) for one in book.lines)
+        np.testing.assert_allclose(book.contribution(), by_hand[:, :, 1], rtol=1e-12, atol=1e-9)
+        np.testing.assert_allclose(book.contribution(discounted=False), by_hand[:, :, 0], rtol=1e-12, atol=1e-9)
+
+
+def test_offers_are_priced(plan: Simulation) -> None:
+    book = ledger(plan, "plan")
+    taken, shown = (line(book, account, "upsell") for account in ("offers_taken", "offers_shown"))
+    np.testing.assert_allclose(line(book, "revenue_offers", "upsell"), 15 * taken, rtol=1e-12)
+    np.testing.assert_allclose(line(book, "cost_goods", "upsell"), 0.4 * 15 * taken, rtol=1e-12)
+    np.testing.assert_allclose(line(book, "cost_incentive", "upsell"), 2 * taken, rtol=1e-12)
+    np.testing.assert_array_equal(shown[:, :, 0].sum(axis=1), line(book, "orders", "orders")[:, :, 0].sum(axis=1))
+    share = taken[:, :, 0].sum() / shown[:, :, 0].sum()
+    refunded = line(book, "refunds", "upsell")[:, :, 0].sum() / (15 * taken[:, :, 0].sum())
+    assert abs(share - 0.3) < 4 * np.sqrt(0.21 / shown[:, :, 0].sum())
+    assert abs(refunded - 0.2) < 4 * np.sqrt(0.16 / taken[:, :, 0].sum())
+    np.testing.assert_allclose(line(book, "cost_orders", "orders"), 1.5 * line(book, "orders", "orders"), rtol=1e-12)
+    goods, revenue = line(book, "cost_goods", "orders"), line(book, "revenue_orders", "orders")
+    np.testing.assert_allclose(goods, 0.6 * revenue, atol=100 * UNIT)
+
+
+def test_calendar_and_age_ledgers_agree(plan: Simulation) -> None:
+    """Undiscounted, newcomers' lines have the same total in both: everybody is followed to the same age."""
+    for name in plan.scenarios:
+        book = ledger(plan, name)
+        new = [i for i, g in enumerate(book.groups) if g.origin == "new"]
+        for one in book.lines:
+            if one.account in ("active_customers", "repaid", "cost_acquisition"):
+                continue
+            calendar, age = line(book, *one)[:, new, 0], line(book, *one, age=True)[:, :, 0]
+            np.testing.assert_allclose(calendar.sum(axis=-1), age.sum(axis=-1), rtol=1e-9, atol=1e-5, err_msg=str(one))
+
+
+def test_discounting_of_one_newcomer() -> None:
+    """In worlds with a single newcomer: value today = D(first order) × value at the own first order, by line."""
+    sim = run(
+        scenarios(plan=PLAN),
+        draws=60,
+        horizon_months=9,
+        acquisition=channels(visitors_per_month=50, months=2),
+        fitted=posterior(60, r=2.0, a=0.2),
+    )
+    for name in sim.scenarios:
+        book = ledger(sim, name)
+        new = [i for i, g in enumerate(book.groups) if g.origin == "new"]
+        acquired = line(book, "customers_acquired", "acquisition")[:, new].sum(axis=(1, 3))
+        single = acquired[:, 0] == 1
+        assert single.sum() >= 10
+        at_first = acquired[single, 1]
+        assert (discount(2) < at_first).all()
+        assert (at_first < 1).all()
+        for one in book.lines:
+            if one.account in ("active_customers", "repaid", "cost_acquisition"):
+                continue
+            calendar = line(book, *one)[single][:, new, 1].sum(axis=(1, 2))
+            age = line(book, *one, age=True)[single][:, :, 1].sum(axis=(1, 2))
+            np.testing.assert_allclose(calendar, at_first * age, rtol=1e-6, atol=100 * 15 * UNIT, err_msg=str(one))
+
+
+def test_discounting_within_a_month() -> None:
+    """Each entry is discounted at its own time, so a month's factor lies between those of its two ends."""
+    sim = run(draws=40, horizon_months=12, rate=0.5, acquisition=channels())
+    book = ledger(sim)
+    for age, months in ((False, 15), (True, 12)):
+        plain, late = (line(book, "revenue_orders", "orders", age=age)[:, :, i].sum(axis=(0, 1)) for i in (0, 1))
+        factor = late / plain
+        edge = discount(np.arange(months + 1), 0.5)
+        assert (factor <= edge[:-1] + 1e-9).all()
+        assert (factor >= edge[1:] - 1e-9).all()
+    flat = ledger(run(draws=5, rate=0.0, acquisition=channels()))
+    dated = [i for i, one in enumerate(flat.lines) if one.account != "active_customers"]  # a stock has no date
+    np.testing.assert_array_equal(flat.calendar[:, :, dated, 0], flat.calendar[:, :, dated, 1])
+
+
+def test_acquisition_cost_is_dated() -> None:
+    """Paid on visitors, whoever comes: 160 in each of three months, at the middle of the month."""
+    book = ledger(run(acquisition=channels(), horizon_months=6))
+    spent = line(book, "cost_acquisition", "ads")
+    np.testing.assert_allclose(spent[:, 1, 0], np.tile([160.0] * 3 + [0.0] * 6, (12, 1)), rtol=1e-12)
+    np.testing.assert_allclose(spent[:, 1, 1, :3], np.tile(160 * discount([0.5, 1.5, 2.5]), (12, 1)), rtol=1e-12)
+    assert not spent[:, [0, 2]].any()
+
+
+def test_cost_entries() -> None:
+    entries = {
+        "set_up": {"kind": "cost", "per": "once", "amount": 500.0, "when": {"start_month": 2}},
+        "wages": {"kind": "cost", "per": "month", "amount": 100.0, "when": {"start_month": 1, "end_month": 4}},
+        "rent": {"kind": "cost", "per": "month", "amount": 10.0},
+        "label": {"kind": "cost", "per": "order", "amount": 0.5, "who": {"customers": "existing"}},
+        "card": {"kind": "cost", "per": "customer", "amount": 2.0},
+        "fee": {"kind": "cost", "per": "revenue", "amount": 0.03},
+        "bump": {"kind": "offer", "take": 0.5, "price": 10.0},
+    }
+    sim = run(scenarios(plan=entries), acquisition=channels(), horizon_months=6)
+    book, base = ledger(sim, "plan"), ledger(sim)
+    months = np.arange(9)
+    dates = {
+        "set_up": 500.0 * (months == 2),
+        "wages": 100.0 * ((months >= 1) & (months < 4)),
+        "rent": 10.0 * (months < 6),
+    }
+    for name, expected in dates.items():
+        paid = line(book, "cost_fixed", name)
+        assert book.groups[-1].origin == "company"
+        assert not paid[:, :-1].any()
+        np.testing.assert_allclose(paid[:, -1, 0], np.tile(expected, (12, 1)), rtol=1e-12)
+        np.testing.assert_allclose(paid[:, -1, 1], np.tile(expected * discount(months), (12, 1)), rtol=1e-12)
+    orders = line(book, "orders", "orders").copy()
+    orders[:, 1] = 0
+    np.testing.assert_allclose(line(book, "cost_orders", "label"), 0.5 * orders, rtol=1e-12)
+    heads = line(book, "customers_acquired", "acquisition").copy()
+    heads[:, 0, :, 0] += 60
+    np.testing.assert_allclose(line(book, "cost_incentive", "card"), 2 * heads, rtol=1e-12)
+    revenue = line(book, "revenue_orders", "orders") + line(book, "revenue_offers", "bump")
+    np.testing.assert_allclose(line(book, "cost_orders", "fee"), 0.03 * revenue, rtol=1e-12)
+    np.testing.assert_array_equal(line(book, "revenue_orders", "orders"), line(base, "revenue_orders", "orders"))
+    loss = metrics.plan_value(sim, sim.scenarios[BASELINE]) - metrics.plan_value(sim, sim.scenarios["plan"])
+    costs = sum(
+        line(book, *one)[:, :, 1].sum(axis=(1, 2)) for one in book.lines if one.cause in entries and one.cause != "bump"
+    )
+    gain = sum(one.sign * line(book, *one)[:, :, 1].sum(axis=(1, 2)) for one in book.lines if one.cause == "bump")
+    np.testing.assert_allclose(loss, costs - gain, rtol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["orders", "acquisition", "contact"])
+def test_an_intervention_may_be_called_anything(name: str) -> None:
+    """A name that the ledger itself uses as a cause does not swallow the ledger's own line, or is refused."""
+    from clvsim.errors import ConfigError
+    from clvsim.scenario import problems
+
+    library = scenarios(plan={name: {"kind": "cost", "per": "order", "amount": 0.5}})
+    if problems(library):
+        return
+    try:
+        sim = run(library)
+    except ConfigError:
+        return
+    gap = metrics.plan_value(sim, sim.scenarios["plan"]) - metrics.plan_value(sim, sim.scenarios[BASELINE])
+    orders = line(ledger(sim), "orders", "orders")[:, :, 1].sum(axis=(1, 2))
+    np.testing.assert_allclose(gap, -0.5 * orders, rtol=1e-9)
+
+
+def test_cohorts_add_up(plan: Simulation) -> None:
+    for name in plan.scenarios:
+        book = ledger(plan, name)
+        revenue = sum(line(book, *one)[:, :, 0].sum(axis=1) for one in book.lines if one.account.startswith("revenue"))
+        np.testing.assert_allclose(book.cohort[:, :, 0].sum(axis=1), revenue, rtol=1e-9, atol=1e4 * UNIT)
+        contribution = book.contribution(discounted=False)[:, :-1].sum(axis=1)
+        contribution += line(book, "cost_acquisition", "ads")[:, :, 0].sum(axis=1)  # nobody's, so in no cohort
+        np.testing.assert_allclose(book.cohort[:, :, 1].sum(axis=1), contribution, rtol=1e-9, atol=1e4 * UNIT)
+        active = line(book, "active_customers", "orders")[:, :, 0].sum(axis=1)
+        np.testing.assert_allclose(book.cohort[:, :, 2].sum(axis=1), active, atol=1e-6)
+        for group in range(2):
+            mine = [i for i, c in enumerate(book.cohorts) if c.group == group]
+            np.testing.assert_allclose(
+                book.cohort[:, mine, 0].sum(axis=1),
+                sum(line(book, *one)[:, group, 0] for one in book.lines if one.account.startswith("revenue")),
+                atol=1e4 * UNIT,
+            )
+
+
+def test_halves_add_up(plan: Simulation) -> None:
+    for name, scenario in plan.scenarios.items():
+        book = ledger(plan, name)
+        whole = metrics.customer_equity(plan, scenario) + line(book, "cost_acquisition", "ads")[:, :, 1].sum(
+            axis=(1, 2)
+        )
+        np.testing.assert_allclose(book.halves.sum(axis=(1, 2)), whole, rtol=1e-9, atol=1e-6)
+        assert (book.halves[:, :, 0] > 0).mean() > 0.9
+        pav = metrics.pav_halves(plan, scenario).sum(axis=1)
+        both = (book.age_halves[:, :, 1] > 0).all(axis=1)
+        assert both.any()
+        assert np.isfinite(pav).all()
+        heads = book.total("customers_acquired", age=True)
+        np.testing.assert_allclose(book.age_halves[:, :, 1].sum(axis=1), heads, rtol=1e-12)
+        np.testing.assert_allclose(
+            book.age_halves[:, :, 0].sum(axis=1), metrics.pav_per_newcomer(plan, scenario) * heads, rtol=1e-9, atol=1e-6
+        )
+
+
+@pytest.mark.parametrize("months", [1, 7, 12, 24, 36])
+def test_active_customers_without_attrition(months: int) -> None:
+    """Everybody who never leaves is counted at the end of every month followed, the last one included."""
+    loyal = posterior(12, a=1e-9, b=1e3)
+    book = ledger(run(fitted=loyal, horizon_months=months, acquisition=channels()))
+    active = line(book, "active_customers", "orders")[:, :, 0]
+    np.testing.assert_array_equal(active[:, 0, :months], 60)
+    assert not active[:, 0, months:].any()
+    came = line(book, "customers_acquired", "acquisition")[:, 1, 0].cumsum(axis=1)
+    np.testing.assert_array_equal(active[:, 1, :months], came[:, :months])
+    age = line(book, "active_customers", "orders", age=True)[:, 0, 0]
+    np.testing.assert_array_equal(age, np.repeat(came[:, -1:], months, axis=1))
+
+
+def test_active_customers_fall_as_the_law_says() -> None:
+    """Existing customers alive today average Σ P(alive), and numbers only fall."""
+    sim = run(draws=400, horizon_months=12)
+    active = line(ledger(sim), "active_customers", "orders")[:, 0, 0]
+    assert (np.diff(active, axis=1) <= 0).all()
+    alive = sim.customers["p_alive"].sum()
+    assert (active[:, 0] <= 60).all()
+    assert active[:, 0].mean() < alive + 4 * error(active[:, 0])
+    assert active[:, 0].mean() > alive - 60 * 0.1
+
+
+def test_revenue_without_a_margin() -> None:
+    """No goods are costed, and offers count with their full price even where they name a margin."""
+    sim = run(scenarios(plan={"upsell": PLAN["upsell"]}), margin=None, cost_per_order=0.0)
+    book = ledger(sim, "plan")
+    assert not line(book, "cost_goods", "orders").any()
+    assert not line(book, "cost_goods", "upsell").any()
+    assert line(book, "revenue_offers", "upsell").any()
+    base = ledger(sim)
+    np.testing.assert_array_equal(base.contribution()[:, 0], line(base, "revenue_orders", "orders")[:, 0, 1])
+
+
+# --- newcomers -------------------------------------------------------------------------------------------------------
+
+
+def test_number_of_newcomers() -> None:
+    """Poisson with mean visitors × conversion in each month, whether counted in steps or by inversion."""
+    crowd = channels(visitors_per_month=2000, conversion=0.02, months=2)
+    for cap, weighted in ((1000, False), (10, True)):
+        sim = run(draws=400, horizon_months=1, acquisition=crowd, max_newcomers_per_cell=cap, summary=shop(2))
+        monthly = line(ledger(sim), "customers_acquired", "acquisition")[:, 1, 0, :2]
+        for m in range(2):
+            assert abs(monthly[:, m].mean() - 40) < 4 * np.sqrt(40 / 400)
+            assert monthly[:, m].var(ddof=1) == pytest.approx(40, rel=4 * np.sqrt(2 / 400))
+        assert abs(np.corrcoef(monthly.T)[0, 1]) < 4 / np.sqrt(400)
+        acquired = sim.scenarios[BASELINE].acquired
+        assert acquired is not None
+        assert (acquired.weighted_share > 0.99) == weighted
+        assert any("max_newcomers_per_cell" in note for note in sim.notes) == weighted
+        np.testing.assert_allclose(acquired.customers, monthly.sum(axis=1), rtol=1e-6)
+        np.testing.assert_allclose(acquired.visitors, 4000)
+        np.testing.assert_allclose(acquired.cac, 0.4 / 0.02)
+        np.testing.assert_allclose(acquired.conversion, 0.02)
+
+
+def test_weights_leave_expected_figures_alone() -> None:
+    """Few representatives with a weight or everybody: same means, in every line and with a lever."""
+    crowd = channels(visitors_per_month=2000, conversion=0.02, months=2)
+    library = scenarios(plan=PLAN | {"page": {"kind": "shift", "target": "conversion", "size": 0.2}})
+    kwargs: dict[str, Any] = {
+        "draws": 400,
+        "horizon_months": 6,
+        "acquisition": crowd,
+        "summary": shop(2),
+        "environment": CALM,
+    }
+    full, few = (run(library, max_newcomers_per_cell=cap, **kwargs) for cap in (1000, 10))
+    for name in full.scenarios:
+        for one in ledger(full, name).lines:
+            for age in (False, True):
+                a, b = (line(ledger(s, name), *one, age=age)[:, -1 if age else 1].sum(axis=-1) for s in (full, few))
+                for i in (0, 1):
+                    gap = 4.5 * np.hypot(error(a[:, i]), error(b[:, i])) + 1e-9  # some 100 comparisons
+                    assert abs(a[:, i].mean() - b[:, i].mean()) <= gap, (name, one, age, i)
+        for metric in (metrics.pav_per_newcomer, metrics.share_repaying, metrics.ltv_cac):
+            a, b = (metric(s, s.scenarios[name]) for s in (full, few))
+            assert abs(a.mean() - b.mean()) < 4 * np.hypot(error(a), error(b)), metric
+
+
+def test_metrics_are_queries(plan: Simulation) -> None:
+    for scenario in plan.scenarios.values():
+        book = scenario.ledger
+        pav, cac = metrics.pav_per_newcomer(plan, scenario), metrics.cac(plan, scenario)
+        contribution = sum(one.sign * line(book, *one, age=True)[:, :, 1].sum(axis=(1, 2)) for one in book.lines)
+        np.testing.assert_allclose(pav, contribution / book.total("customers_acquired"), rtol=1e-9)
+        np.testing.assert_allclose(cac, 20.0, rtol=1e-12)
+        np.testing.assert_allclose(metrics.clv_per_newcomer(plan, scenario), pav - 20, rtol=1e-12)
+        np.testing.assert_allclose(metrics.ltv_cac(plan, scenario), pav / 20, rtol=1e-12)
+        np.testing.assert_allclose(metrics.visitor_value(plan, scenario), 0.02 * pav, rtol=1e-12)
+        whole = metrics.rlv_total(plan, scenario) + metrics.newcomers_total(plan, scenario)
+        np.testing.assert_allclose(metrics.customer_equity(plan, scenario), whole, rtol=1e-12)
+        np.testing.assert_allclose(metrics.plan_value(plan, scenario), book.contribution().sum(axis=(1, 2)), rtol=1e-9)
+        np.testing.assert_allclose(metrics.rlv_per_customer(plan, scenario) * 60, metrics.rlv_total(plan, scenario))
+
+
+def test_no_channels_no_newcomers() -> None:
+    sim = run(acquisition=AcquisitionConfig())
+    assert sim.scenarios[BASELINE].acquired is None
+    assert [g.origin for g in ledger(sim).groups] == ["existing", "company"]
+    assert ledger(sim).calendar.shape[-1] == 12
+    assert not set(metrics.available(sim)) & {"pav_per_newcomer", "cac", "newcomers", "share_repaying"}

@@ -1,0 +1,294 @@
+"""What may not change a result, bit for bit; and what a change may touch."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from shop import CALM, assert_same, assert_same_ledger, channels, ledger, line, posterior, run, scenarios, shipped, shop
+
+from clvsim.errors import ConfigError
+from clvsim.scenario import BASELINE, Scenario
+from clvsim.simulation import Simulation
+from clvsim.simulation.config import EnvironmentConfig
+from clvsim.simulation.ledger import Ledger, Line
+
+STORMY = EnvironmentConfig(sd_prior=0.2, acquisition_sd=0.2)
+OFFER = {"kind": "offer", "take": 0.3, "price": 15.0, "refund": 0.05}
+PLAN = {
+    "upsell": OFFER | {"cannibalised": 0.4, "if_declined": {"after": 1, "hazard": 0.02, "rate": -0.1}},
+    "email": {"kind": "contact", "per_month": 4.0, "cost": 0.02},
+    "lift": {"kind": "shift", "target": "conversion", "size": 0.2},
+    "dearer": {
+        "kind": "shift",
+        "target": "spend",
+        "size": {"kind": "prior", "dist": "normal", "mean": 0.05, "sd": 0.1},
+    },
+    "wages": {"kind": "cost", "per": "month", "amount": 100.0},
+}
+
+
+def everything(**config: Any) -> Simulation:
+    settings = {"draws": 10, "acquisition": channels(), "environment": STORMY, "fitted": posterior(12, spread=0.1)}
+    return run(scenarios(plan=PLAN, email={"email": PLAN["email"]}), **(settings | config))
+
+
+@pytest.fixture(scope="module")
+def reference() -> Simulation:
+    return everything()
+
+
+# --- how the work is cut ---------------------------------------------------------------------------------------------
+
+CUTS = [{"jobs": 2}, {"jobs": 3, "shard_customers": 7}, {"shard_customers": 1}, {"shard_customers": 25}]
+
+
+@pytest.mark.parametrize("config", CUTS, ids=str)
+def test_jobs_and_shards(reference: Simulation, config: dict[str, int]) -> None:
+    assert_same(everything(**config), reference)
+
+
+def test_order_of_rows(reference: Simulation) -> None:
+    summary = shop()
+    shuffled = replace(summary, customers=summary.customers.sample(frac=1, random_state=1).reset_index(drop=True))
+    other = everything(summary=shuffled)
+    assert_same(other, reference, customers=False)
+    by_id = other.customers.set_index("customer_id").loc[summary.customers["customer_id"]].reset_index()
+    pd.testing.assert_frame_equal(by_id, reference.customers, check_exact=True)
+
+
+def test_same_seed_same_bits_other_seed_other_numbers(reference: Simulation) -> None:
+    assert_same(everything(), reference)
+    other = everything(seed=4)
+    assert (ledger(other).total("orders") != ledger(reference).total("orders")).any()
+
+
+def test_more_draws_extend_a_run(reference: Simulation) -> None:
+    more = everything(draws=12)
+    for name in reference.scenarios:
+        a, b = ledger(more, name), ledger(reference, name)
+        np.testing.assert_array_equal(a.calendar[:10], b.calendar)
+        np.testing.assert_array_equal(a.age[:10], b.age)
+        np.testing.assert_array_equal(a.cohort[:10], b.cohort)
+    pd.testing.assert_frame_equal(more.inputs.iloc[:10], reference.inputs, check_exact=True)
+
+
+def test_first_replicate_is_the_run_without(reference: Simulation) -> None:
+    thrice = everything(replicates=3)
+    for name in reference.scenarios:
+        np.testing.assert_array_equal(ledger(thrice, name).calendar[0::3], ledger(reference, name).calendar)
+        np.testing.assert_array_equal(ledger(thrice, name).age[0::3], ledger(reference, name).age)
+        assert (ledger(thrice, name).calendar[1::3] != ledger(reference, name).calendar).any()
+    pd.testing.assert_frame_equal(thrice.inputs, reference.inputs, check_exact=True)
+
+
+def test_another_scenario_changes_nothing(reference: Simulation) -> None:
+    library = scenarios(plan=PLAN)
+    alone = run(library, draws=10, acquisition=channels(), environment=STORMY, fitted=posterior(12, spread=0.1))
+    for name in (BASELINE, "plan"):
+        assert_same_ledger(ledger(alone, name), ledger(reference, name))
+
+
+def test_order_of_interventions() -> None:
+    """Also of three shifts of one number: sums of floats depend on their order."""
+    shifts = {
+        name: {"kind": "shift", "target": "rate", "size": size}
+        for name, size in (("a", 0.1), ("b", 0.037), ("c", -0.21))
+    }
+    plan = PLAN | shifts
+    one = run(scenarios(plan=plan), acquisition=channels(), environment=STORMY)
+    other = run(scenarios(plan=dict(reversed(plan.items()))), acquisition=channels(), environment=STORMY)
+    assert_same(one, other)
+
+
+def test_combining_is_writing_together() -> None:
+    parts = {name: {name: what} for name, what in PLAN.items()}
+    together = run(scenarios(plan=PLAN), acquisition=channels())
+    library = scenarios(**parts) | {"plan": Scenario(title="plan", combine=tuple(parts))}
+    combined = run(library, acquisition=channels())
+    assert_same_ledger(ledger(combined, "plan"), ledger(together, "plan"))
+
+
+# --- zero effects ----------------------------------------------------------------------------------------------------
+
+
+def without_effect(name: str) -> dict[str, Any]:
+    """A shipped lever whose every effect is zero."""
+    scenario = shipped(name)
+    if name == "conversion_lift":
+        scenario["landing_page"]["size"] = 0.0
+    if name == "upsell_soft":
+        scenario["upsell"] |= {
+            "take": 0.0,
+            "cannibalised": 0.0,
+            "if_declined": {"after": 0, "hazard": 0.0, "rate": 0.0},
+        }
+    if name == "follow_up":
+        scenario["email"] |= dict.fromkeys(("goodwill", "fatigue", "churn", "opt_out"), 0.0)
+    return scenario
+
+
+LEVERS = ("conversion_lift", "upsell_soft", "follow_up")
+
+
+@pytest.mark.parametrize("environment", [CALM, STORMY], ids=["calm", "stormy"])
+@pytest.mark.parametrize("lever", [*LEVERS, "plan"])
+def test_zero_effect(lever: str, environment: EnvironmentConfig) -> None:
+    library = {BASELINE: Scenario(title="x")}
+    library |= {name: Scenario.model_validate(without_effect(name)) for name in LEVERS}
+    library["plan"] = Scenario.model_validate(shipped("plan"))
+    sim = run({k: v for k, v in library.items() if k in (BASELINE, lever) or lever == "plan"},
+              acquisition=channels(), environment=environment, fitted=posterior(12, spread=0.1))  # fmt: skip
+    assert_untouched(ledger(sim, lever), ledger(sim))
+    if lever == "follow_up":
+        assert ledger(sim, lever).total("contacts").min() > 1000
+    if lever == "upsell_soft":
+        assert ledger(sim, lever).total("offers_shown").min() > 10
+
+
+SHIFTS = [{"kind": "shift", "target": t, "size": 0.0} for t in ("rate", "spend", "hazard", "conversion", "margin")]
+
+
+@pytest.mark.parametrize("shift", SHIFTS, ids=lambda s: s["target"])
+@pytest.mark.parametrize("clock", ["time", "orders"])
+def test_zero_shift(shift: dict[str, Any], clock: str) -> None:
+    sim = run(scenarios(nothing={"it": shift}), acquisition=channels(), environment=STORMY, attrition_clock=clock)
+    assert_untouched(ledger(sim, "nothing"), ledger(sim))
+    np.testing.assert_array_equal(ledger(sim, "nothing").cohort, ledger(sim).cohort)
+
+
+def assert_untouched(book: Ledger, base: Ledger, but: tuple[str, ...] = ()) -> None:
+    """Every line of the baseline, bit for bit. `repaid` is one, unless contacts cost money before it."""
+    for one in base.lines:
+        for age in (False, True):
+            if one.account == "repaid" and any(other.account == "cost_contact" for other in book.lines):
+                continue
+            if one.account not in but:
+                np.testing.assert_array_equal(line(book, *one, age=age), line(base, *one, age=age), err_msg=str(one))
+
+
+# --- what a lever may touch ------------------------------------------------------------------------------------------
+
+
+def test_offer_without_consequences_leaves_other_events_as_they_were() -> None:
+    sim = run(scenarios(bump={"bump": OFFER}), acquisition=channels(), environment=STORMY)
+    book = ledger(sim, "bump")
+    assert_untouched(book, ledger(sim), but=("repaid",))
+    assert line(book, "offers_taken", "bump")[:, :, 0].sum() > 20
+    assert line(book, "refunds", "bump")[:, :, 0].sum() > 0
+    worse = run(scenarios(bump={"bump": OFFER | {"if_declined": {"hazard": 0.05}}}), acquisition=channels())
+    assert ledger(worse, "bump").total("orders").sum() < ledger(worse).total("orders").sum()
+
+
+def test_better_conversion_only_adds_newcomers() -> None:
+    """Existing customers are untouched; every count and amount of a newcomers' cell can only grow."""
+    lift = {"kind": "shift", "target": "conversion", "size": 0.3}
+    sim = run(scenarios(lift={"page": lift}), acquisition=channels(), environment=STORMY, draws=20)
+    book, base = ledger(sim, "lift"), ledger(sim)
+    old = [i for i, g in enumerate(base.groups) if g.origin == "existing"]
+    np.testing.assert_array_equal(book.calendar[:, old], base.calendar[:, old])
+    for account in ("revenue_orders", "orders", "customers_acquired"):
+        for age in (False, True):
+            cause = "acquisition" if account == "customers_acquired" else "orders"
+            more = line(book, account, cause, age=age) - line(base, account, cause, age=age)
+            assert more.min() >= 0
+    extra = book.total("customers_acquired") - base.total("customers_acquired")
+    # 24 expected at 2 %; log-odds + log 1.3 gives 2.584 %: 7 more, with the variance of a Poisson number
+    assert abs(extra.mean() - 24 * (0.025847 / 0.02 - 1)) < 4 * np.sqrt(7 / 20)
+    np.testing.assert_array_equal(line(book, "cost_acquisition", "ads"), line(base, "cost_acquisition", "ads"))
+
+
+def test_one_newcomer_more_leaves_the_others_alone() -> None:
+    """Newcomers are keyed by channel, month and ordinal: where a lift adds nobody to a world, nothing differs."""
+    lift = {"kind": "shift", "target": "conversion", "size": 0.02}
+    sim = run(scenarios(lift={"page": lift}), acquisition=channels(), draws=40, fitted=posterior(40))
+    book, base = ledger(sim, "lift"), ledger(sim)
+    extra = (book.total("customers_acquired") - base.total("customers_acquired")).astype(int)
+    assert {0, 1} <= set(extra.tolist())
+    same = extra == 0
+    for one in base.lines:
+        if one != Line("repaid", "acquisition"):  # the cost of a newcomer has fallen
+            np.testing.assert_array_equal(line(book, *one, age=True)[same], line(base, *one, age=True)[same])
+    single = extra == 1
+    first = (
+        line(book, "orders", "orders", age=True)[single, 0, 0] - line(base, "orders", "orders", age=True)[single, 0, 0]
+    )
+    assert (first[:, 0] >= 1).all()
+    assert (first >= 0).all()
+
+
+def test_a_customer_who_is_not_there(reference: Simulation) -> None:
+    """Removing one customer leaves the figures of all others as they were."""
+    summary = shop()
+    fewer = replace(summary, customers=summary.customers.drop(17).reset_index(drop=True))
+    other = everything(summary=fewer).customers
+    kept = reference.customers.drop(17).reset_index(drop=True)
+    pd.testing.assert_frame_equal(other, kept, check_exact=True)
+
+
+# --- units -----------------------------------------------------------------------------------------------------------
+
+
+def test_days_or_weeks() -> None:
+    """The same posterior told in days: parameters differ in the last digits only, so do values."""
+    a = everything()
+    b = everything(fitted=posterior(12, spread=0.1, unit="day"), summary=shop(unit="day"))
+    for name in a.scenarios:
+        np.testing.assert_allclose(ledger(b, name).calendar, ledger(a, name).calendar, rtol=1e-6, atol=1e-4)
+
+
+def test_dollars_or_cents() -> None:
+    """All money × 100: events are the same, amounts to the rounding of each entry to ledger units."""
+    dollars = run(scenarios(up={"up": OFFER}), acquisition=channels())
+    cents = run(
+        scenarios(up={"up": OFFER | {"price": 1500.0}}),
+        summary=shop(money=100.0),
+        fitted=posterior(12, money=100.0),
+        acquisition=channels(cost_per_visitor=40.0),
+        cost_per_order=150.0,
+    )
+    for name in dollars.scenarios:
+        a, b = ledger(dollars, name), ledger(cents, name)
+        for one in a.lines:
+            x, y = line(a, *one), line(b, *one)
+            if (
+                one.account in ("orders", "customers_acquired", "active_customers", "repaid")
+                or "offers_" in one.account
+            ):
+                np.testing.assert_array_equal(x, y)
+            else:
+                np.testing.assert_allclose(y, 100 * x, rtol=1e-12, atol=200 * 100 * 64 * 2.0**-24)
+        np.testing.assert_array_equal(a.cohort[:, :, 2], b.cohort[:, :, 2])
+
+
+# --- refusals --------------------------------------------------------------------------------------------------------
+
+
+def test_more_draws_than_the_posterior_holds() -> None:
+    with pytest.raises(ConfigError, match=r"fit\.draws") as caught:
+        run(draws=13, fitted=posterior(12))
+    assert "simulation.draws" in str(caught.value)
+    assert "12" in str(caught.value)
+
+
+def test_too_many_cells() -> None:
+    with pytest.raises(ConfigError) as caught:
+        run(draws=2000, replicates=4, horizon_months=600)
+    for what in ("simulation.draws", "simulation.replicates", "simulation.horizon_months", "scenarios", "groups"):
+        assert what in str(caught.value)
+
+
+def test_segments_are_groups() -> None:
+    """Groups partition the customers: their sum is what one group would have been."""
+    one, four = run(summary=shop()), run(summary=shop(segments=4))
+    assert [g.label for g in ledger(four).groups] == [f"existing / s{i}" for i in range(4)] + ["company"]
+    np.testing.assert_allclose(
+        line(ledger(four), "orders", "orders").sum(axis=1), line(ledger(one), "orders", "orders").sum(axis=1), rtol=0
+    )
+    many = ledger(run(summary=shop(segments=20)))
+    assert len(many.groups) == 17
+    assert many.groups[15].segment == "other"
+    pd.testing.assert_series_equal(
+        pd.Series(many.total("orders")), pd.Series(ledger(one).total("orders")), check_exact=True
+    )
