@@ -4,15 +4,18 @@
 A metric returns one value per world, (w,), over `simulation.horizon_months` of each customer's own life.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
-from clvsim.simulation.run import Acquired, SimulatedScenario, Simulation
+if TYPE_CHECKING:
+    from clvsim.simulation.run import Acquired, SimulatedScenario, Simulation
 
 Unit = Literal["money", "ratio", "share", "months", "count"]
-Query = Callable[[Simulation, SimulatedScenario], np.ndarray]
+type Query = Callable[[Simulation, SimulatedScenario], np.ndarray]
 
 
 class Metric(NamedTuple):

@@ -110,7 +110,7 @@ def run(config: RunConfig, ctx: RunContext) -> int:
     with clock("compare"), ctx.progress("Comparing scenarios"):
         if config.report.metric not in available(simulation):
             raise ConfigError([("report.metric", f"{config.report.metric} does not apply to this run")])
-        comparison = compare(simulation)
+        comparison = compare(simulation, config.report.metric)
     result = assemble(config, ctx, summary, posterior, simulation, comparison, tracking, lines)
     folder = _folder(ctx)
     with clock("report"), ctx.progress("Writing the report"):
@@ -130,6 +130,11 @@ def report(config: RunConfig, ctx: RunContext) -> int:
 
     folder = _folder(ctx)
     result = archive.read_result(folder)
+    decided = result.comparison.loc[result.comparison["p_best"].notna(), "metric"]
+    if len(decided) and config.report.metric != decided.iloc[0]:
+        raise ConfigError(
+            [("report.metric", f"this run was decided on {decided.iloc[0]}; another one needs clvsim run")]
+        )
     write_report(result, folder)
     ctx.say(tables(result))
     ctx.say(f"\nReport: {folder / 'report.html'}")

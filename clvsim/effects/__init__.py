@@ -50,8 +50,10 @@ def one_kind(value: Any) -> Any:
     """
     if isinstance(value, int | float) and not isinstance(value, bool):
         return {"kind": "fixed", "value": value}
-    if not isinstance(value, Mapping):
+    if isinstance(value, EffectKind):
         return value
+    if not isinstance(value, Mapping):
+        raise ValueError(f"a number or an effect {{kind: {' | '.join(EFFECTS)}, ...}} is needed")
     kind = EFFECTS.get(value.get("kind"))
     if kind is None:
         return value

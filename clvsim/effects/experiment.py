@@ -15,7 +15,9 @@ LEARN_SD = 0.05  # scale of the half-normal prior of τ under `prior_sd: learn`
 
 
 class Experiment(EffectKind):
-    """Counts of a test: `n` people and `x` successes of [control, treated].
+    """The counts of an A/B test, shrunk.
+
+    Counts: `n` people and `x` successes of [control, treated].
 
     The log effect has the prior N(0, τ²), τ = `prior_sd`, which already pays for picking a winner. With
     `prior_sd: learn` τ has a half-normal prior of scale 0.05 and `tests_run` = K says that this test was the best of K

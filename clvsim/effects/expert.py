@@ -14,7 +14,10 @@ _Z90 = float(ndtri(0.9))
 
 
 class Expert(EffectKind):
-    """Split normal on the applied scale: two half-normals of mass ½ joined at p50, so that all three quantiles hold."""
+    """A judgement as 10, 50 and 90 % quantiles.
+
+    Split normal on the applied scale: two half-normals of mass ½ joined at p50, so that all three quantiles hold.
+    """
 
     kind_name: ClassVar[str] = "expert"
     kind: Literal["expert"] = "expert"

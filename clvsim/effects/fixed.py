@@ -10,7 +10,10 @@ from clvsim.effects.scales import CHANGES, Domain, Scale, misfit, shown
 
 
 class Fixed(EffectKind):
-    """`value` is typed on the reader's scale. A change of 0 is exactly 0.0 in every draw."""
+    """A number without uncertainty.
+
+    `value` is typed on the reader's scale. A change of 0 is exactly 0.0 in every draw.
+    """
 
     kind_name: ClassVar[str] = "fixed"
     kind: Literal["fixed"] = "fixed"

@@ -28,7 +28,7 @@ SCALES: dict[str, tuple[Scale, ...]] = {
 
 
 class Prior(EffectKind):
-    """One distribution with its own parameters.
+    """An assumed distribution with its own parameters.
 
     normal(mean, sd): `mean` is typed like any other number of the scale (0.05 is +5 %, a probability, an amount) and
     is the median there; the distribution is normal on the applied scale, where `sd` is measured.

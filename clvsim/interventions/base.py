@@ -3,12 +3,12 @@
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from clvsim.effects import NON_NEGATIVE, Domain, Effect, Scale
+from clvsim.effects import NON_NEGATIVE, Domain, Effect, Scale, check
 from clvsim.schema import Frozen
 from clvsim.types import DAYS_PER_MONTH, DAYS_PER_WEEK
 
@@ -164,6 +164,14 @@ class Intervention(Frozen):
     UNCERTAIN: ClassVar[Mapping[str, Uncertain]] = {}
     who: Who = Who()
     when: When = When()
+
+    @field_validator("*")
+    @classmethod
+    def _fits_its_scale(cls, value: Any, info: ValidationInfo) -> Any:
+        what = cls.UNCERTAIN.get(info.field_name or "")
+        if what is not None and (found := check(value, what.scale, "", what.domain)):
+            raise ValueError("; ".join(f"{where.lstrip('.')} {rule}".strip() for where, rule in found))
+        return value
 
     def uncertain(self) -> dict[str, tuple[Effect, Uncertain]]:
         """Uncertain numbers that are set, by dotted field."""

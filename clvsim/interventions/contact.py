@@ -15,7 +15,9 @@ ASSUMED = "assumed, not measured: optimum 7 contacts a month (90 % 2 to 20)"
 
 
 class ContactIntervention(Intervention):
-    """`per_month` contacts of one type. Weekly stocks G' = δ_G·G + ω_G·n and F' = δ_F·F + ω_F·n per customer.
+    """Sends regular messages, which build goodwill and fatigue.
+
+    `per_month` contacts of one type. Weekly stocks G' = δ_G·G + ω_G·n and F' = δ_F·F + ω_F·n per customer.
 
     Log purchase rate += κ(1 − e^−G) − φ·F²/(1+F); each contact adds φ_h·F of hazard in units of the survival budget
     and u₀·e^{ψF} of opt-out hazard; opting out ends every contact programme of the scenario and its effects, not the

@@ -13,7 +13,9 @@ WORDS = {"once": "once", "month": "a month", "order": "per order", "customer": "
 
 
 class CostIntervention(Intervention):
-    """`once` and `month` are fixed costs, dated by `when` (at the first day of a month), whatever customers do.
+    """Spends money: once, monthly, per order, per customer or as a share of revenue.
+
+    `once` and `month` are fixed costs, dated by `when` (at the first day of a month), whatever customers do.
 
     `order`, `customer` and `revenue` (a share) follow the customers reached, over the whole plan; `customer` is paid
     today for existing ones and on the first order of new ones.

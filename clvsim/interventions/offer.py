@@ -26,7 +26,9 @@ class IfAccepted(Frozen):
 
 
 class OfferIntervention(Intervention):
-    """An extra item at `price`, taken with probability `take`, at the given orders of a customer.
+    """Offers one more item at orders: upsell, cross-sell, order bump.
+
+    The item costs `price` and is taken with probability `take`, at the given orders of a customer.
 
     Not modelled: an accepted item wearing the customer out (extra items charge no hazard per order), or a take rate
     that depends on the customer.

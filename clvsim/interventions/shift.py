@@ -1,7 +1,7 @@
 """SHIFT: a lever that moves a rate, the spend, the hazard of leaving, a conversion or the margin."""
 
 from collections.abc import Mapping
-from typing import ClassVar, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -25,12 +25,14 @@ SCALES = {
 
 
 class ShiftIntervention(Intervention):
-    """`size` is a relative change (0.05 = +5 %; of the odds for a conversion, points for a margin)."""
+    """Moves a rate, the spend, the hazard of leaving, a conversion or the margin.
+
+    `size` is a relative change (0.05 = +5 %; of the odds for a conversion, points for a margin).
+    """
 
     kind: Literal["shift"]
     target: Literal["rate", "spend", "hazard", "conversion", "margin"]
     size: Effect
-    UNCERTAIN: ClassVar[Mapping[str, Uncertain]] = {"size": Uncertain("relative", "Change")}
 
     def uncertain(self) -> dict[str, tuple[Effect, Uncertain]]:
         return {"size": (self.size, SCALES[self.target])}

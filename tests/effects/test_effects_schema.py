@@ -41,7 +41,7 @@ def test_registry_names_are_the_kinds(name):
         ({"kind": "fixed"}, "value", "required"),
         ({"kind": "fixed", "value": float("nan")}, "value", "finite"),
         ({"kind": "guess", "value": 0.1}, "", "guess"),
-        (True, "", "dictionary"),
+        (True, "", "a number or an effect"),
         ({"kind": "expert", "p10": 0.2, "p50": 0.1, "p90": 0.3}, "", "p10 <= p50 <= p90, got 0.2, 0.1, 0.3"),
         ({"kind": "prior", "dist": "normal", "mean": 0.0, "sd": 0.0}, "sd", "greater than 0"),
         ({"kind": "prior", "dist": "normal", "mean": 0.0}, "", "exactly mean and sd, got mean"),
