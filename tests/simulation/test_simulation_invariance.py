@@ -181,6 +181,30 @@ def test_offer_without_consequences_leaves_other_events_as_they_were() -> None:
     assert ledger(worse, "bump").total("orders").sum() < ledger(worse).total("orders").sum()
 
 
+def test_opting_out_ends_contacts_not_customers() -> None:
+    """Contacts without any other effect: every other line is the baseline's. 1 − e^−(.02 × 48) of all opt out."""
+    harmless = {
+        "kind": "contact",
+        "per_month": 4.0,
+        "goodwill": 0.0,
+        "fatigue": 0.0,
+        "churn": 0.0,
+        "opt_out_fatigue": 0.0,
+    }
+    library = scenarios(stays={"email": harmless | {"opt_out": 0.0}}, goes={"email": harmless | {"opt_out": 0.02}})
+    sim = run(library, draws=40, acquisition=channels(), environment=STORMY)
+    for name in ("stays", "goes"):
+        assert_untouched(ledger(sim, name), ledger(sim))
+    sent, fewer = (line(ledger(sim, name), "contacts", "email")[:, 0, 0].sum(axis=1) for name in ("stays", "goes"))
+    np.testing.assert_allclose(sent, 60 * 48, rtol=0.01)  # whole weeks
+    left = line(ledger(sim, "goes"), "opt_outs", "contact")[:, 0, 0].sum(axis=1)
+    p = 1 - np.exp(-0.02 * 48)
+    assert abs(left.mean() - 60 * p) < 4 * np.sqrt(60 * p * (1 - p) / 40)
+    # until the end of the week of leaving: ∫ e^(−.08 t) dt over 12 months, and half a week more for those who leave
+    expected = 4 * 60 * (p / 0.08 + p * 0.5 * 7 / 30.4375)
+    assert abs(fewer.mean() - expected) < 4 * fewer.std(ddof=1) / np.sqrt(40)
+
+
 def test_better_conversion_only_adds_newcomers() -> None:
     """Existing customers are untouched; every count and amount of a newcomers' cell can only grow."""
     lift = {"kind": "shift", "target": "conversion", "size": 0.3}

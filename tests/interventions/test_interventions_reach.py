@@ -1,0 +1,208 @@
+"""Whom interventions reach, when they run, and on which numbers they act."""
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from clvsim.interventions.base import Group, Shift, When, Who
+from clvsim.interventions.cost import CostIntervention
+from clvsim.interventions.offer import OfferIntervention
+from clvsim.interventions.shift import ShiftIntervention
+from clvsim.kernels.rng import world_keys
+from clvsim.scenario import Scenario, compile_scenario, problems
+from clvsim.simulation.population import shifted_conversion
+from clvsim.simulation.tables import Calendar, Levers, make_offers, make_tables, shift_sum
+
+GROUPS = (
+    Group("existing", "gold", "shop"),
+    Group("existing", "gold", "web"),
+    Group("existing", "blue", "web"),
+    Group("new", "", "web"),
+)
+
+
+@pytest.mark.parametrize(
+    ("who", "reached"),
+    [
+        ({}, [True, True, True, True]),
+        ({"customers": "existing"}, [True, True, True, False]),
+        ({"customers": "new"}, [False, False, False, True]),
+        ({"segments": ["gold"]}, [True, True, False, False]),
+        ({"segments": ["gold", "blue"]}, [True, True, True, False]),
+        ({"channels": ["web"]}, [False, True, True, True]),
+        ({"segments": ["gold"], "channels": ["web"]}, [False, True, False, False]),
+        ({"customers": "existing", "channels": ["web"]}, [False, True, True, False]),
+    ],
+    ids=str,
+)
+def test_who(who: dict, reached: list[bool]) -> None:
+    made = Who.model_validate(who)
+    assert [made.reaches(g) for g in GROUPS] == reached
+    shift = Shift("rate", np.array([0.2]), made, When())
+    sums = [shift_sum([shift], "rate", g, np.array([0]), 4) for g in GROUPS]
+    assert [bool(s.any()) for s in sums] == reached
+    assert all(set(s.ravel()) <= {0.0, 0.2} for s in sums)
+
+
+@pytest.mark.parametrize(
+    ("when", "months", "strength"),
+    [
+        ({}, [0, 5, 99], [1, 1, 1]),
+        ({"start_month": 3}, [2.99, 3, 50], [0, 1, 1]),
+        ({"end_month": 6}, [0, 5.99, 6], [1, 1, 0]),
+        ({"start_month": 2, "end_month": 4}, [1.9, 2, 3.9, 4.1], [0, 1, 1, 0]),
+        ({"ramp_months": 4}, [0, 1, 2, 4, 8], [0, 0.25, 0.5, 1, 1]),
+        ({"start_month": 2, "ramp_months": 4, "end_month": 5}, [1, 2, 3, 4, 5], [0, 0, 0.25, 0.5, 0]),
+    ],
+    ids=str,
+)
+def test_when(when: dict, months: list[float], strength: list[float]) -> None:
+    np.testing.assert_allclose(When.model_validate(when).strength(np.array(months, float)), strength, atol=1e-12)
+
+
+def test_weeks_are_judged_at_their_middle() -> None:
+    """Month 1 starts at day 30.4: week 4 (days 28 to 35, middle 31.5) is the first one inside."""
+    weekly = When(start_month=1.0, end_month=2.0).weekly(12)
+    np.testing.assert_array_equal(np.flatnonzero(weekly), [4, 5, 6, 7, 8])
+
+
+def test_when_must_be_in_order() -> None:
+    for when in ({"start_month": 3, "end_month": 3}, {"start_month": -1}, {"ramp_months": -1}, {"begin": 2}):
+        with pytest.raises(ValidationError):
+            When.model_validate(when)
+
+
+def tables_of(*shifts: Shift, clock: str = "time", weeks: int = 10):
+    levers = Levers("s", shifts, (), ())
+    calendar = Calendar(weeks, 1, 0.0)
+    return make_tables(levers, GROUPS, np.array([0]), np.zeros((1, weeks)), 0.4, calendar, clock)
+
+
+def test_shifts_act_on_their_own_number() -> None:
+    """Sizes are log changes for rate, spend and hazard, points for the margin."""
+    size, who, when = np.array([np.log(1.5)]), Who(segments=("gold",)), When()
+    for target in ("rate", "spend", "hazard"):
+        t = tables_of(Shift(target, size, who, when))
+        changed = {"rate": t.rate, "spend": t.spend, "hazard": t.hazard}
+        for name, table in changed.items():
+            np.testing.assert_allclose(table[0, :, 0], [1.5, 1.5, 1, 1] if name == target else [1, 1, 1, 1])
+        np.testing.assert_allclose(t.margin, 0.4)
+    t = tables_of(Shift("margin", np.array([0.1]), who, when))
+    np.testing.assert_allclose(t.margin[0, :, 0], [0.5, 0.5, 0.4, 0.4])
+    assert tables_of(Shift("margin", np.array([5.0]), who, when)).margin.max() == 1.0
+
+
+def test_attrition_clock() -> None:
+    """More orders through an intervention charge η/m each; on the clock of orders, and for hazards, all of it."""
+    rate = Shift("rate", np.array([np.log(2.0)]), Who(), When())
+    hazard = Shift("hazard", np.array([np.log(3.0)]), Who(), When())
+    np.testing.assert_allclose(tables_of(rate).charge, 0.5)
+    np.testing.assert_allclose(tables_of(rate, clock="orders").charge, 1.0)
+    np.testing.assert_allclose(tables_of(rate, hazard).charge, 1.5)
+    np.testing.assert_allclose(tables_of(rate, hazard, clock="orders").charge, 3.0)
+
+
+def test_shifts_multiply() -> None:
+    both = tables_of(*(Shift("rate", np.array([np.log(1 + s)]), Who(), When()) for s in (0.2, 0.1)))
+    np.testing.assert_allclose(both.rate, 1.2 * 1.1)
+
+
+def test_prefix_sums_of_a_pulse() -> None:
+    """The integral of multiplier − 1 up to each week: 7 days × .5 for each week of the pulse."""
+    t = tables_of(Shift("rate", np.array([np.log(1.5)]), Who(), When(start_month=0.5, end_month=1.0)))
+    inside = np.array([0, 0, 1, 1, 0, 0, 0, 0, 0, 0])  # middles 17.5 and 24.5 of days 15.2 to 30.4
+    np.testing.assert_allclose(t.rate[0, 0], 1 + 0.5 * inside)
+    np.testing.assert_allclose(t.rate_excess[0, 0], np.concatenate([[0], np.cumsum(3.5 * inside)]), atol=1e-12)
+
+
+def test_conversion_moves_on_the_odds() -> None:
+    """2 % with odds × 1.2 is 2.39 %; an exact zero leaves the very same number; 0 and 1 stay."""
+    before = np.array([0.02, 0.0, 1.0])
+    ads, draws = Group("new", "", "ads"), np.array([0, 0, 0])
+    lift = Shift("conversion", np.array([np.log(1.2)]), Who(channels=("ads",)), When(start_month=2))
+    after = shifted_conversion(before, (lift,), ads, draws, 2)
+    odds = 0.02 / 0.98 * 1.2
+    np.testing.assert_allclose(after, [odds / (1 + odds), 0, 1])
+    assert (shifted_conversion(before, (lift,), ads, draws, 1) == before).all()
+    assert (shifted_conversion(before, (lift,), Group("new", "", "post"), draws, 2) == before).all()
+    nothing = Shift("conversion", np.array([0.0]), Who(), When())
+    odd = np.array([0.1, 0.3, 0.7])
+    assert (shifted_conversion(odd, (nothing,), ads, draws, 0) == odd).all()
+
+
+def test_offer_terms_become_arrays() -> None:
+    offer = {
+        "kind": "offer", "on_orders": [1, 3], "take": 0.25, "price": 20.0, "incentive": 1.0, "refund": 0.1,
+        "cannibalised": 0.5, "if_accepted": {"rate": 0.1}, "if_declined": {"after": 2, "hazard": 0.03, "rate": -0.2},
+        "who": {"segments": ["gold"]}, "when": {"end_month": 1},
+    }  # fmt: skip
+    scenario = Scenario.model_validate({"title": "x", "bump": offer, "all": {"kind": "offer", "take": 0.5, "price": 8}})
+    compiled = compile_scenario("s", {"s": scenario}, world_keys(1, np.arange(2), 0), GROUPS)
+    levers = Levers.of(compiled)
+    assert [o.name for o in levers.offers] == ["all", "bump"]
+    made = make_offers(levers, GROUPS, np.array([0, 1, 1]), 0.4, 10)
+    np.testing.assert_array_equal(np.flatnonzero(made.on_order[1]), [0, 2])
+    assert made.on_order[0].all()
+    np.testing.assert_array_equal(made.active[1].sum(axis=1), [4, 4, 0, 0])  # middles of weeks before day 30.4
+    expected = {
+        "take": 0.25, "price": 20, "cost": 20 * 0.6 + 1, "refund": 0.1, "cannibalised": 0.5, "patience": 2,
+        "decline_hazard": 0.03, "decline_rate": 0.8, "accept_rate": 1.1,
+    }  # fmt: skip
+    for name, value in expected.items():
+        np.testing.assert_allclose(getattr(made, name)[:, 1], np.full(3, value), err_msg=name)
+    np.testing.assert_allclose(made.cost[:, 0], 8 * 0.6)
+
+
+def test_effects_are_shared_by_name_not_by_scenario() -> None:
+    """Two scenarios with the same intervention draw the same values; another name draws its own."""
+    uncertain = {"kind": "shift", "target": "rate", "size": {"kind": "prior", "dist": "normal", "mean": 0.0, "sd": 0.1}}
+    library = {
+        "one": Scenario.model_validate({"title": "x", "a": uncertain}),
+        "two": Scenario.model_validate({"title": "y", "b": uncertain, "a": uncertain}),
+        "three": Scenario.model_validate({"title": "z", "combine": ["one"]}),
+    }
+    keys = world_keys(1, np.arange(500), 0)
+    compiled = {name: compile_scenario(name, library, keys, GROUPS) for name in library}
+    a = compiled["one"].inputs["scenario.one.a.size"]
+    np.testing.assert_array_equal(compiled["two"].inputs["scenario.two.a.size"], a)
+    np.testing.assert_array_equal(compiled["three"].inputs["scenario.one.a.size"], a)
+    b = compiled["two"].inputs["scenario.two.b.size"]
+    assert abs(np.corrcoef(a, b)[0, 1]) < 4 / np.sqrt(500)
+    assert a.std() == pytest.approx(0.1, rel=4 / np.sqrt(1000))
+
+
+def test_levers_without_an_object() -> None:
+    """They are left out and said; nothing fails."""
+    rate, page = ({"kind": "shift", "target": target, "size": 0.1} for target in ("rate", "conversion"))
+    lost = {"kind": "contact", "per_month": 1, "who": {"segments": ["z"]}}
+    library = {
+        "page": Scenario.model_validate({"title": "x", "lift": page}),
+        "none": Scenario.model_validate({"title": "x", "w": lost}),
+        "price": Scenario.model_validate({"title": "x", "m": page | {"target": "margin"}}),
+        "mixed": Scenario.model_validate({"title": "x", "combine": ["page"], "r": rate}),
+    }
+    keys = world_keys(1, np.arange(3), 0)
+    existing = GROUPS[:3]
+    made = {name: compile_scenario(name, library, keys, existing, margin_known=False) for name in library}
+    assert "acquisition.channels" in made["page"].view.not_applicable
+    assert "segment z" in made["none"].view.not_applicable
+    assert "gross_margin" in made["price"].view.not_applicable
+    assert made["mixed"].applies
+    assert len(made["mixed"].mechanisms) == 1
+    assert compile_scenario("page", library, keys, GROUPS).applies
+
+
+def test_refusals_name_the_key() -> None:
+    for section, bad in (
+        (OfferIntervention, {"kind": "offer", "take": 0.1, "price": 1.0, "pricee": 2}),
+        (CostIntervention, {"kind": "cost", "per": "order", "amount": 1.0, "when": {"start_month": 1}}),
+        (ShiftIntervention, {"kind": "shift", "target": "churn", "size": 0.1}),
+    ):
+        with pytest.raises(ValidationError):
+            section.model_validate(bad)
+    with pytest.raises(ValidationError) as caught:
+        Scenario.model_validate({"title": "x", "o": {"kind": "offer", "take": 1.3, "price": -1.0}})
+    assert {error["loc"] for error in caught.value.errors()} == {("o", "take"), ("o", "price")}
+    circle = {n: Scenario(title=n, combine=(m,)) for n, m in (("a", "b"), ("b", "a"))}
+    assert all("circle" in p.what for p in problems(circle))
+    assert len(problems(circle)) == 2
