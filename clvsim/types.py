@@ -143,7 +143,7 @@ class Tracking:
     holdout: HoldoutCheck | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class RunResult:
     """Everything that the terminal, the run folder and the page show of one run."""
 

@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from typing import NamedTuple
 
 import pandas as pd
@@ -49,6 +50,7 @@ class Shown(NamedTuple):
     interval: str
 
 
+@lru_cache(maxsize=4)
 def rows(result: RunResult, basis: str) -> dict[tuple[str, str], Row]:
     """Rows of one basis by (scenario, metric); metrics on newcomers are left out when acquisition is not known."""
     frame = result.comparison
