@@ -1,6 +1,8 @@
 """The event loop against its plain-Python twin: every event, every ledger cell."""
 
 from collections import Counter
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,9 +13,9 @@ from clvsim.kernels import structs as ks
 from clvsim.simulation.ledger import Cohort, age_contacts, calendar_contacts
 
 # Two orders of summation of some hundred numbers; days are up to 600 and amounts up to 1e3.
-CLOSE = {"rtol": 1e-10, "atol": 1e-8}
+CLOSE: dict[str, Any] = {"rtol": 1e-10, "atol": 1e-8}
 
-KINDS = {
+KINDS: dict[str, dict[str, Any]] = {
     "existing": {},
     "existing, pareto": {"law": "time"},
     "existing, both laws": {"law": "both"},
@@ -154,7 +156,7 @@ def sent(case: Case, twin: Twin, book: str, shape: tuple[int, ...]) -> np.ndarra
     return out
 
 
-def table(values: dict[tuple[int, int], float], shape: tuple[int, int]) -> np.ndarray:
+def table(values: Mapping[tuple[int, int], float], shape: tuple[int, int]) -> np.ndarray:
     out = np.zeros(shape)
     for where, value in values.items():
         out[where] = value

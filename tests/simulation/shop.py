@@ -100,7 +100,9 @@ def run(
         fitted or posterior(draws),
         summary if summary is not None else shop(),
         library or scenarios(),
-        simulation=SimulationConfig(draws=draws, horizon_months=horizon_months, **{"jobs": 1, **config}),
+        simulation=SimulationConfig.model_validate(
+            {"draws": draws, "horizon_months": horizon_months, "jobs": 1} | config
+        ),
         finance=FinanceConfig(gross_margin=margin, cost_per_order=cost_per_order, annual_discount_rate=rate),
         acquisition=acquisition,
         environment=environment,

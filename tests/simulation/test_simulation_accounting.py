@@ -37,7 +37,7 @@ def plan() -> Simulation:
     )
 
 
-def discount(months: np.ndarray | float, rate: float = 0.1) -> np.ndarray:
+def discount(months: np.ndarray | list[float] | float, rate: float = 0.1) -> np.ndarray:
     return (1 + rate) ** (-np.asarray(months, float) / 12)
 
 
@@ -68,7 +68,7 @@ def test_lines_and_signs(plan: Simulation) -> None:
         assert {one: one.sign for one in book.lines} == expected
         money = [i for i, one in enumerate(book.lines) if one.sign]
         assert book.calendar[:, :, money].min() >= 0  # costs are positive amounts of a negative line
-        by_hand = sum(one.sign * line(book, *one) for one in book.lines)
+        by_hand = np.sum([one.sign * line(book, *one) for one in book.lines], axis=0)
         np.testing.assert_allclose(book.contribution(), by_hand[:, :, 1], rtol=1e-12, atol=1e-9)
         np.testing.assert_allclose(book.contribution(discounted=False), by_hand[:, :, 0], rtol=1e-12, atol=1e-9)
 

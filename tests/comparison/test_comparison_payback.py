@@ -1,0 +1,150 @@
+"""Payback, share repaying and ratios, on numbers that can be followed by hand."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from shop import channels, ledger, line, posterior, run, scenarios  # ty: ignore[import-not-found]
+
+from clvsim import metrics
+from clvsim.comparison import compare, payback_curve, payback_months, payback_rows
+from clvsim.scenario import BASELINE
+from clvsim.simulation import Simulation
+from clvsim.simulation.ledger import Line
+
+
+@pytest.mark.parametrize(
+    ("curve", "cost", "month"),
+    [
+        ([0, 5, 12, 20], 10, 2),
+        ([0, 10, 10, 10], 10, 1),  # reached exactly counts
+        ([0, 12, 9, 15], 10, 3),  # fell below again: only then does it stay
+        ([0, 12, 15, 9], 10, np.inf),  # below at the end of what is followed
+        ([0, 1, 2, 3], 10, np.inf),
+        ([0, 1, 2, 3], 0, 0),  # nothing was paid
+        ([0, -5, -1, 3], 0, 3),
+    ],
+)
+def test_payback_month(curve: list[float], cost: float, month: float) -> None:
+    found = payback_months(np.array([curve, curve], float), np.array([cost, 1e9], float))
+    np.testing.assert_array_equal(found, [month, np.inf])
+
+
+def toy() -> Simulation:
+    """Four draws whose newcomers' ledger is written by hand: 2 customers each, contribution 30, 10, 0, −8, 20 …"""
+    sim = run(draws=4, horizon_months=5, acquisition=channels())
+    scenario = sim.scenarios[BASELINE]
+    book = scenario.ledger
+    age = np.zeros_like(book.age)
+    revenue = book.lines.index(Line("revenue_orders", "orders"))
+    cost = book.lines.index(Line("cost_goods", "orders"))
+    heads = book.lines.index(Line("customers_acquired", "acquisition"))
+    active = book.lines.index(Line("active_customers", "orders"))
+    age[:, 0, revenue, :, :] = [30, 10, 0, 0, 20]
+    age[:, 0, cost, :, 3] = 8
+    age[1, 0, revenue, 1, :] = 1.0  # discounted figures count, not the others
+    age[:, 0, heads, :, 0] = 2
+    age[:, 0, active, :, :] = [2, 1, 1, 1, 1]  # one of the two is lost at once: still counted
+    assert scenario.acquired is not None
+    paid = replace(scenario.acquired, cac=np.array([15.0, 15.0, 18.0, 40.0]), conversion=np.full(4, 0.1))
+    made = replace(scenario, ledger=replace(book, age=age), acquired=paid)
+    return replace(sim, scenarios={BASELINE: made})
+
+
+def test_toy_by_hand() -> None:
+    """Cumulative value per acquired customer: 15, 20, 20, 16, 26; of the second draw .5, 1, 1.5, −2, −1.5."""
+    sim = toy()
+    curve, months = payback_curve(sim, sim.scenarios[BASELINE])
+    # CAC 15 is reached in month 1 and kept; 18 is reached in month 2, lost in month 4, reached for good in month 5
+    np.testing.assert_array_equal(months, [1, np.inf, 5, np.inf])
+    by_draw = np.array(
+        [[0, 15, 20, 20, 16, 26], [0, 0.5, 1, 1.5, -2, -1.5], [0, 15, 20, 20, 16, 26], [0, 15, 20, 20, 16, 26]]
+    )
+    np.testing.assert_allclose(curve.mean, by_draw.mean(axis=0))
+    np.testing.assert_allclose(curve.p05, np.quantile(by_draw, 0.05, axis=0))
+    np.testing.assert_array_equal(curve.months, np.arange(6))
+    assert curve.cac_mean == 22.0
+    assert curve.p_within_12_months == 0.5
+    assert curve.p_never == 0.5
+    pav = metrics.pav_per_newcomer(sim, sim.scenarios[BASELINE])
+    np.testing.assert_allclose(pav, [26, -1.5, 26, 26])
+    np.testing.assert_allclose(metrics.ltv_cac(sim, sim.scenarios[BASELINE]), [26 / 15, -0.1, 26 / 18, 26 / 40])
+    np.testing.assert_allclose(metrics.clv_per_newcomer(sim, sim.scenarios[BASELINE]), [11, -16.5, 8, -14])
+    np.testing.assert_allclose(metrics.visitor_value(sim, sim.scenarios[BASELINE]), [2.6, -0.15, 2.6, 2.6])
+    rows = {row["metric"]: row for row in payback_rows(sim, BASELINE, (curve, months))}
+    assert rows["p_payback_12_months"]["mean"] == 0.5
+    assert rows["p_payback_never"]["mean"] == 0.5
+    assert rows["payback_months"]["p05"] == 5  # the next higher of 1 and 5
+    assert np.isinf(rows["payback_months"]["p50"])
+
+
+def test_payback_is_not_the_survivors() -> None:
+    """The curve divides by everybody who was acquired, lost customers included."""
+    sim = run(draws=60, horizon_months=24, acquisition=channels(), fitted=posterior(60, a=2.0))
+    book = ledger(sim)
+    curve, _ = payback_curve(sim, sim.scenarios[BASELINE])
+    cash = book.contribution(age=True).sum(axis=1).cumsum(axis=1)
+    everybody = line(book, "customers_acquired", "acquisition", age=True)[:, 0, 0].sum(axis=1)
+    alive = line(book, "active_customers", "orders", age=True)[:, 0, 0]
+    np.testing.assert_allclose(curve.mean[1:], (cash / everybody[:, None]).mean(axis=0), rtol=1e-12)
+    assert (alive[:, -1] < 0.7 * everybody).mean() > 0.9
+    assert curve.mean[-1] < 0.8 * (cash[:, -1] / np.maximum(alive[:, -2], 1)).mean()
+
+
+def test_share_repaying_by_hand() -> None:
+    """Nobody repays what is beyond reach; everybody a cost of nothing; in between the first order decides most."""
+    shares = []
+    for cost in (0.0, 0.3, 1000.0):
+        sim = run(draws=40, horizon_months=12, acquisition=channels(cost_per_visitor=cost), cost_per_order=0.0)
+        shares.append(metrics.share_repaying(sim, sim.scenarios[BASELINE]))
+    np.testing.assert_array_equal(shares[0], 1.0)
+    np.testing.assert_array_equal(shares[2], 0.0)
+    assert 0.1 < shares[1].mean() < 0.9
+
+
+def test_share_repaying_counts_customers_once() -> None:
+    """One order each and no other: those whose first order's margin covers the CAC of 15, which scipy can count."""
+    from scipy import stats
+
+    lost_at_once = posterior(200, r=1e-6)  # nobody orders again
+    sim = run(draws=200, horizon_months=12, acquisition=channels(cost_per_visitor=0.3), fitted=lost_at_once, margin=0.5)
+    book = ledger(sim)
+    heads = book.total("customers_acquired", age=True)
+    np.testing.assert_array_equal(book.total("orders", age=True), heads)
+    # amount = f × G(p) / G(q) × γ: f γ p/q × F(2p, 2q); needs .5 × amount − 1.5 ≥ 15
+    p, q, gamma, f = 6.25, 3.74, 15.44, 0.94
+    expected = stats.f.sf(33 / (f * gamma * p / q), 2 * p, 2 * q)
+    repaid = book.total("repaid", age=True)
+    assert abs(repaid.sum() / heads.sum() - expected) < 4 * np.sqrt(expected * (1 - expected) / heads.sum())
+
+
+def test_everything_in_one_table() -> None:
+    """Rows of a run with and without margin and acquisition; a scenario with no effect ties with the baseline."""
+    nothing = {"it": {"kind": "shift", "target": "rate", "size": 0.0}}
+    lib = scenarios(same=nothing, up={"it": nothing["it"] | {"size": 0.3}})
+    full = compare(run(lib, draws=30, acquisition=channels(), fitted=posterior(30, spread=0.05)))
+    assert set(metrics.PAYBACK) <= set(full.table["metric"])
+    rows = full.table[(full.table["metric"] == "plan_value") & (full.table["basis"] == "expected")].set_index(
+        "scenario"
+    )
+    assert rows.loc["same", "p_better"] == 0.5
+    assert rows.loc["same", "delta_mean"] == 0
+    assert rows.loc["same", "p_best"] == rows.loc[BASELINE, "p_best"]
+    assert rows.loc["up", "p_better"] > 0.9
+    bare = compare(run(lib, draws=30, margin=None, cost_per_order=0.0))
+    assert not set(bare.table["metric"]) & {"cac", "clv_per_newcomer", "ltv_cac", "share_repaying", *metrics.PAYBACK}
+    assert {"plan_value", "rlv_total", "orders"} <= set(bare.table["metric"])
+    with pytest.raises(KeyError):
+        compare(run(draws=8), "cac")
+
+
+def test_layers_of_variance_add_up() -> None:
+    from clvsim.simulation.config import EnvironmentConfig
+
+    sim = run(draws=400, fitted=posterior(400, spread=0.1), environment=EnvironmentConfig(sd_prior=0.3))
+    parts = compare(sim).variance
+    assert parts["total"] == pytest.approx(metrics.plan_value(sim, sim.scenarios[BASELINE]).var(ddof=1), rel=1e-9)
+    assert min(parts.values()) >= 0
+    assert parts["parameter"] > 0
+    assert parts["process"] > 0
+    assert parts["parameter"] + parts["process"] + parts["environment"] >= parts["total"] * 0.999
