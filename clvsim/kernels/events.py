@@ -9,10 +9,10 @@ Structs are opened into locals once, before the loops; helpers take scalars and 
 import math
 
 import numpy as np
-from numba import njit, types, typeof
+from numba import njit, typeof, types
 
 from clvsim.kernels import rng
-from clvsim.kernels.rng import address, exponential, gamma, inline, mix, uniform
+from clvsim.kernels.rng import address, exponential, gamma, inline, leaf, mix, uniform
 from clvsim.kernels.structs import (
     ACQUIRED,
     ACTIVE,
@@ -62,90 +62,118 @@ PER_WEEK = 1.0 / 7.0
 
 @inline
 def units(amount, unit):
-    """Ledger units, rounded half up (amounts are not negative)."""
-    return np.int64(amount * unit + 0.5)
+    """Ledger units, rounded half up."""
+    return np.int64(math.floor(amount * unit + 0.5))
 
 
 @inline
-def post(ledger, row, line, periods, period, amount, discount, unit):
-    """Add to a flat ledger whose `row` (world, group and half) starts at that index."""
-    at = row + 2 * line * periods + period
-    ledger[at] += units(amount, unit)
-    ledger[at + periods] += units(amount * discount, unit)
+def add(ledger, at, amount):
+    """An unsigned index spares the test for indices counted from the end."""
+    ledger[np.uint64(at)] += amount
 
 
 @inline
-def excess_at(t, excess, multiplier, w, tab, last):
-    """∫₀ᵗ (multiplier - 1), days."""
-    k = min(int(t * PER_WEEK), last)
-    return excess[w, tab, k] + (t - WEEK * k) * (multiplier[w, tab, k] - 1.0)
+def post(ledger, cell, gap, amount, discount, unit):
+    """Add to a cell of a flat ledger, and discounted to the cell `gap` further on."""
+    money = amount * unit
+    add(ledger, cell, np.int64(money + 0.5))
+    add(ledger, cell + gap, np.int64(money * discount + 0.5))
 
 
 @inline
-def cumulative_at(t, table, w, tab, last):
+def week_of(t, last):
+    return min(int(t * PER_WEEK), last)
+
+
+@inline
+def excess_at(t, k, excess, multiplier, row):
+    """∫₀ᵗ (multiplier - 1), days; k is the week of t. Rows of `excess` and of cumulative tables have an entry more."""
+    m = multiplier[np.uint64(row[0] + k)]
+    return excess[np.uint64(row[1] + k)] + (t - WEEK * k) * (m - 1.0)
+
+
+@inline
+def cumulative_at(t, table, row, last):
     """Piecewise linear between the starts of weeks."""
-    k = min(int(t * PER_WEEK), last)
-    return table[w, tab, k] + (t - WEEK * k) / WEEK * (table[w, tab, k + 1] - table[w, tab, k])
+    k = week_of(t, last)
+    low = table[np.uint64(row[1] + k)]
+    return low + (t - WEEK * k) * PER_WEEK * (table[np.uint64(row[1] + k + 1)] - low)
 
 
 @inline
-def day_at(s, guess, excess, multiplier, w, tab, last):
+def day_at(s, guess, excess, multiplier, row, last):
     """Day t on which t + excess(t) = s; exactly s while the multiplier has been 1. inf beyond the table.
 
     `guess` is a day near it, to start the search of the week from.
     """
-    out = np.inf
-    if s < WEEK * (last + 1) + excess[w, tab, last + 1]:
-        k = last if guess >= WEEK * last else int(guess * PER_WEEK)
-        while k > 0 and WEEK * k + excess[w, tab, k] > s:
-            k -= 1
-        while k < last and WEEK * (k + 1) + excess[w, tab, k + 1] <= s:
-            k += 1
-        m = multiplier[w, tab, k]
-        e = excess[w, tab, k]
-        out = s - e if m == 1.0 else WEEK * k + (s - e - WEEK * k) / m
-    return out
+    k = last if guess >= WEEK * last else int(guess * PER_WEEK)
+    e = excess[np.uint64(row[1] + k)]
+    while k > 0 and WEEK * k + e > s:
+        k -= 1
+        e = excess[np.uint64(row[1] + k)]
+    after = excess[np.uint64(row[1] + k + 1)]
+    while WEEK * (k + 1) + after <= s:
+        k += 1
+        if k > last:
+            return np.inf
+        e = after
+        after = excess[np.uint64(row[1] + k + 1)]
+    m = multiplier[np.uint64(row[0] + k)]
+    return s - e if m == 1.0 else WEEK * k + (s - e - WEEK * k) / m
 
 
 @inline
-def hazard_between(t0, t1, mu, excess, multiplier, budget, w, tab, last):
+def table_row(w, tab, tables, last):
+    """Where a world's table starts: in flat arrays by week, and in those with an entry more."""
+    index = w * tables + tab
+    return index * (last + 1), index * (last + 2)
+
+
+@inline
+def hazard_between(t0, t1, mu, excess, multiplier, budget, row, last):
     """Hazard that accrues by time alone: μ times its multiplier, plus what contacts add."""
-    h = mu * (
-        (t1 + excess_at(t1, excess, multiplier, w, tab, last)) - (t0 + excess_at(t0, excess, multiplier, w, tab, last))
-    )
-    return h + cumulative_at(t1, budget, w, tab, last) - cumulative_at(t0, budget, w, tab, last)
+    e0 = excess_at(t0, week_of(t0, last), excess, multiplier, row)
+    e1 = excess_at(t1, week_of(t1, last), excess, multiplier, row)
+    h = mu * ((t1 + e1) - (t0 + e0))
+    return h + cumulative_at(t1, budget, row, last) - cumulative_at(t0, budget, row, last)
 
 
-@njit(error_model="numpy")
-def death_between(t0, t1, need, mu, excess, multiplier, budget, w, tab, last):
+@leaf
+def death_between(t0, t1, need, mu, excess, multiplier, budget, row, last):
     """Day in (t0, t1] on which the hazard accrued since t0 reaches `need`; it is linear inside a week."""
     t = t0
     while True:
         end = min(t1, WEEK * (int(t * PER_WEEK) + 1))
-        h = hazard_between(t, end, mu, excess, multiplier, budget, w, tab, last)
+        h = hazard_between(t, end, mu, excess, multiplier, budget, row, last)
         if h >= need or end >= t1:
             return t + (end - t) * min(1.0, need / h)
         need -= h
         t = end
 
 
-@njit(error_model="numpy")
-def opt_out_day(start, end, threshold, table, w, tab, last):
+@inline
+def opt_out_day(start, end, threshold, table, row, last):
     """Day on which the cumulative opt-out hazard since `start` reaches the threshold, inf if not before `end`."""
-    target = cumulative_at(start, table, w, tab, last) + threshold
-    if cumulative_at(end, table, w, tab, last) < target:
+    low = cumulative_at(start, table, row, last)
+    high = cumulative_at(end, table, row, last)
+    target = low + threshold
+    if high < target:
         return np.inf
-    k = min(int(start * PER_WEEK), last)
-    while k < last and table[w, tab, k + 1] < target:
+    k0 = week_of(start, last)
+    k = min(k0 + int((end - start) * PER_WEEK * (threshold / (high - low))), last)  # as if contacts came evenly
+    while k > k0 and table[np.uint64(row[1] + k)] >= target:
+        k -= 1
+    while k < last and table[np.uint64(row[1] + k + 1)] < target:
         k += 1
-    step = table[w, tab, k + 1] - table[w, tab, k]
-    return max(start, WEEK * k + WEEK * (target - table[w, tab, k]) / step)
+    low = table[np.uint64(row[1] + k)]
+    step = table[np.uint64(row[1] + k + 1)] - low
+    return max(start, WEEK * k + WEEK * (target - low) / step)
 
 
 @inline
 def age_week(month, week_in, per_day):
     """First week in which somebody who joined in week `week_in` has the given age; ages are counted from that week."""
-    return week_in + int(math.ceil(month / per_day * PER_WEEK))
+    return week_in + math.ceil(month / per_day * PER_WEEK)
 
 
 @inline
@@ -158,6 +186,40 @@ def record(rows, used, w, c, kind, day, amount):
         rows[n, 3] = day
         rows[n, 4] = amount
         used[0] = n + 1
+
+
+@inline
+def kept_gamma(kept, w, c, base, stream, shape, rate):
+    """A trait ~ Gamma(shape, rate), drawn when first needed and kept for the other scenarios."""
+    value = kept[w, c]
+    if value < 0.0:
+        value = gamma(address(base, stream, 0), shape) / rate
+        kept[w, c] = value
+    return value
+
+
+@inline
+def kept_eta(kept, w, c, base, a, b):
+    """Hazard per order: -log(1 - p), p ~ Beta(a, b)."""
+    eta = kept[w, c]
+    if eta < 0.0:
+        g1 = gamma(address(base, rng.ATTRITION_ORDER, 0), a)
+        g2 = gamma(address(base, rng.ATTRITION_ORDER, 1), b)
+        eta = -math.log(g2 / (g1 + g2))
+        kept[w, c] = eta
+    return eta
+
+
+@inline
+def kept_amount(kept, w, c, tick, base, t_nu, nu_shape, nu_rate, order_shape):
+    """Amount of an order before any factor; those of the first orders are kept for the other scenarios."""
+    amount = kept[w, c, tick] if tick < KEPT_AMOUNTS else -1.0
+    if amount < 0.0:
+        nu = kept_gamma(t_nu, w, c, base, rng.SPEND, nu_shape, nu_rate)
+        amount = gamma(address(base, rng.AMOUNT, tick), order_shape) / nu
+        if tick < KEPT_AMOUNTS:
+            kept[w, c, tick] = amount
+    return amount
 
 
 def _simulate(
@@ -188,20 +250,19 @@ def _simulate(
     t_rate, t_mu, t_eta, t_nu, t_amount = traits.rate, traits.mu, traits.eta, traits.nu, traits.amount
     count, weight, cac = arrivals.count, arrivals.weight, arrivals.cac
     table_first, table_shift = tables.first, tables.per_arrival_week
-    m_rate, x_rate, m_hazard, x_hazard = tables.rate, tables.rate_excess, tables.hazard, tables.hazard_excess
-    budget, charge, opting, m_spend, margins = (
-        tables.budget,
-        tables.charge,
-        tables.opt_out,
-        tables.spend,
-        tables.margin,
-    )
+    n_tables, last = tables.rate.shape[1], tables.rate.shape[2] - 1
+    off_list = n_tables // 2  # tables of those who have opted out
+    m_rate, x_rate = tables.rate.reshape(-1), tables.rate_excess.reshape(-1)
+    m_hazard, x_hazard = tables.hazard.reshape(-1), tables.hazard_excess.reshape(-1)
+    budget, charge, opting = tables.budget.reshape(-1), tables.charge.reshape(-1), tables.opt_out.reshape(-1)
+    groups, m_spend, margins = tables.spend.shape[1], tables.spend.reshape(-1), tables.margin.reshape(-1)
     o_key, o_order, o_active = offers.key, offers.on_order, offers.active
     o_take, o_price, o_cost, o_refund = offers.take, offers.price, offers.cost, offers.refund
     o_cannibal, o_patience, o_hazard = offers.cannibalised, offers.patience, offers.decline_hazard
     o_decline, o_accept = offers.decline_rate, offers.accept_rate
+    n_offers, n_orders = o_key.shape[0], o_order.shape[1]
     c_exposed, c_count, c_discounted = contacts.exposed, contacts.count, contacts.discounted
-    c_cost = contacts.cost_discounted
+    c_cost, n_programmes = contacts.cost_discounted, contacts.count.shape[0]
     length, stop, delta = clock.length_days[0], clock.stop_days[0], clock.discount_per_day[0]
     per_day, cost_per_order, unit = 1.0 / clock.period_days[0], clock.cost_per_order[0], clock.money_unit[0]
     by_order = clock.attrition_by_order[0] > 0.0
@@ -209,22 +270,16 @@ def _simulate(
     newcomers, tabled = (flags & NEWCOMERS) != 0, (flags & TABLES) != 0
     offering, contacting = (flags & OFFERS) != 0, (flags & CONTACTS) != 0
     periods, ages = out.calendar.shape[4], out.age.shape[4]
-    calendar_row = 2 * out.calendar.shape[2] * periods
-    age_row = 2 * out.age.shape[2] * ages
-    rows_per_world = out.calendar.shape[1]
-    cohorts = out.cohort.shape[1]
+    last_period, last_age = periods - 1, ages - 1
+    line, own_line = 2 * periods, 2 * ages  # from one line of a ledger to the next
+    calendar_row, age_row = line * out.calendar.shape[2], own_line * out.age.shape[2]
+    rows_per_world, cohorts = out.calendar.shape[1], out.cohort.shape[1]
     calendar, age, by_cohort = out.calendar.reshape(-1), out.age.reshape(-1), out.cohort.reshape(-1)
     exposure, age_exit, value, order_count = out.exposure, out.age_exit, out.value, out.orders
-    rows, used = trace.rows, trace.used
-    tracing = rows.shape[0] > 0
-    n_offers, n_programmes = o_key.shape[0], c_count.shape[0]
     keep_out = value.shape[1] > 0
     contact_line = BASE_LINES + OFFER_LINES * n_offers
-    last = m_rate.shape[2] - 1
-    states = m_rate.shape[1] // 2
-    last_period = periods - 1
-    last_age = ages - 1
-    count_unit = COUNT_UNIT
+    rows, used = trace.rows, trace.used
+    tracing = rows.shape[0] > 0
 
     for w in range(world_key.shape[0]):
         d = world_draw[w]
@@ -241,81 +296,76 @@ def _simulate(
                 threshold = cac[w, cell[c]]
             base = mix(key[c] ^ world_key[w])
             g = group[c]
+            j = column[c]
             bit = np.int64(key[c] >> np.uint64(63))
             half = 2 * g + bit
             cal = (w * rows_per_world + half) * calendar_row
             own_row = (w * rows_per_world + half) * age_row
             coh = (w * cohorts + cohort[c]) * COHORT_LINES * periods
-            j = column[c]
-            t = born[c]
+            weekly = (w * groups + g) * (last + 1)  # row of the group's own tables
+            start = born[c]
             if spread[c] > 0.0:
-                t += spread[c] * uniform(base, rng.ARRIVAL_DAY, 0)
-            start = t
-            start_discount = math.exp(-delta * start)
+                start += spread[c] * uniform(base, rng.ARRIVAL_DAY, 0)
+            start_discount = math.exp(-delta * start) if start > 0.0 else 1.0
+            undiscount = 1.0 / start_discount
             end = min(start + length, stop)
             money_unit = unit * people_weight
-            head_unit = count_unit * people_weight
+            head_unit = COUNT_UNIT * people_weight
+            head = units(1.0, head_unit)
             first_period = int(start * per_day)
-            tab = table_first[g] + table_shift[g] * int(start * PER_WEEK)
+            week_in = int(start * PER_WEEK)
+            tab = table_first[g] + table_shift[g] * week_in
+            row = table_row(w, tab, n_tables, last)
+            listed = contacting and c_exposed[g]
             if newcomers:
-                post(calendar, cal, ACQUIRED, periods, first_period, 1.0, start_discount, head_unit)
-                post(age, own_row, ACQUIRED, ages, 0, 1.0, 1.0, head_unit)
+                post(calendar, cal + ACQUIRED * line + first_period, periods, 1.0, start_discount, head_unit)
+                post(age, own_row + ACQUIRED * own_line, ages, 1.0, 1.0, head_unit)
 
             leaves = np.inf  # day of opting out
-            if contacting and c_exposed[g]:
-                leaves = opt_out_day(start, end, exponential(base, rng.OPT_OUT, 0), opting, w, tab, last)
-                week_in = int(start * PER_WEEK)
-                week_out = min(int(math.ceil(min(leaves, end) / WEEK)), last + 1)
-                heads = units(1.0, head_unit)
-                exposure[w, 2 * cohort[c] + bit, week_in] += heads
-                exposure[w, 2 * cohort[c] + bit, week_out] -= heads
+            if listed:
+                leaves = opt_out_day(start, end, exponential(base, rng.OPT_OUT, 0), opting, row, last)
+                week_out = min(math.ceil(min(leaves, end) / WEEK), last + 1)
+                exposure[w, 2 * cohort[c] + bit, week_in] += head
+                exposure[w, 2 * cohort[c] + bit, week_out] -= head
                 if keep_out:
                     value[w, c] = c_cost[g, week_in] - c_cost[g, week_out]
                 if leaves < np.inf:
-                    post(
-                        calendar, cal, OPTED_OUT, periods, min(int(leaves * per_day), last_period), 1.0,
-                        math.exp(-delta * leaves), head_unit,
-                    )  # fmt: skip
+                    left_discount = math.exp(-delta * leaves)
+                    period = min(int(leaves * per_day), last_period)
+                    post(calendar, cal + OPTED_OUT * line + period, periods, 1.0, left_discount, head_unit)
+                    if newcomers:
+                        own_month = min(int((leaves - start) * per_day), last_age)
+                        own_discount = left_discount * undiscount
+                        post(age, own_row + OPTED_OUT * own_line + own_month, ages, 1.0, own_discount, head_unit)
                     if tracing:
                         record(rows, used, w, c, TRACE_OPT_OUT, leaves, 0.0)
                 if newcomers:
-                    if leaves < np.inf:
-                        post(
-                            age, own_row, OPTED_OUT, ages, min(int((leaves - start) * per_day), last_age), 1.0,
-                            math.exp(-delta * (leaves - start)), head_unit,
-                        )  # fmt: skip
                     own_month = min(int(max(0.0, WEEK * (week_out - 1) - WEEK * week_in) * per_day), last_age)
-                    age_exit[w, half, week_in, 0, own_month] += heads
-                    age_exit[w, half, week_in, 1, own_month] += units(1.0 / start_discount, head_unit)
+                    age_exit[w, half, week_in, 0, own_month] += head
+                    age_exit[w, half, week_in, 1, own_month] += units(undiscount, head_unit)
                     k0 = min(week_out, age_week(own_month, week_in, per_day))
                     for p in range(n_programmes):
-                        at = own_row + 2 * (contact_line + p) * ages + own_month
-                        age[at] += units(c_count[p, g, week_out] - c_count[p, g, k0], head_unit)
-                        age[at + ages] += units(
-                            (c_discounted[p, g, week_out] - c_discounted[p, g, k0]) / start_discount, head_unit
-                        )
+                        at = own_row + (contact_line + p) * own_line + own_month
+                        sent = c_count[p, g, week_out] - c_count[p, g, k0]
+                        discounted = c_discounted[p, g, week_out] - c_discounted[p, g, k0]
+                        add(age, at, units(sent, head_unit))
+                        add(age, at + ages, units(discounted * undiscount, head_unit))
 
             if uniform(base, rng.ALIVE, 0) >= p_alive[d, j]:
                 continue
-            calendar[cal + 2 * ACTIVE * periods + first_period] += units(1.0, head_unit)
-            by_cohort[coh + COHORT_ACTIVE * periods + first_period] += units(1.0, head_unit)
+            add(calendar, cal + ACTIVE * line + first_period, head)
+            add(by_cohort, coh + COHORT_ACTIVE * periods + first_period, head)
             if newcomers:
-                age[own_row + 2 * ACTIVE * ages + 0] += units(1.0, head_unit)
+                add(age, own_row + ACTIVE * own_line, head)
 
-            rate = t_rate[w, c]
-            if rate < 0.0:
-                rate = gamma(address(base, rng.RATE, 0), rate_shape[d, j]) / rate_rate[d, j]
-                t_rate[w, c] = rate
+            rate = kept_gamma(t_rate, w, c, base, rng.RATE, rate_shape[d, j], rate_rate[d, j])
             mu = 0.0
             if mu_shape[d, j] > 0.0:
-                mu = t_mu[w, c]
-                if mu < 0.0:
-                    mu = gamma(address(base, rng.ATTRITION_TIME, 0), mu_shape[d, j]) / mu_rate[d, j]
-                    t_mu[w, c] = mu
+                mu = kept_gamma(t_mu, w, c, base, rng.ATTRITION_TIME, mu_shape[d, j], mu_rate[d, j])
             per_order = drop_a[d, j] > 0.0
-            by_time = mu > 0.0 or (contacting and c_exposed[g])
-            limit = -1.0  # survival budget E
-            eta = 0.0
+            by_time = mu > 0.0 or listed
+            t = start
+            limit = -1.0  # survival budget E, drawn when first needed
             spent = 0.0  # hazard so far
             damp = 1.0  # rate factor of offers accepted and declined
             declined = 0
@@ -329,97 +379,93 @@ def _simulate(
             opted = False
             dead = False
             arriving = newcomers
+            week = week_in
             while True:
                 if not arriving:
                     if due < 0.0:
                         guess = t + exponential(base, rng.GAP, tick) / (rate * damp)
                         due = guess
                         if tabled:
-                            due += excess_at(t, x_rate, m_rate, w, tab, last)
-                    t1 = day_at(due, guess, x_rate, m_rate, w, tab, last) if tabled else due
+                            due += excess_at(t, week, x_rate, m_rate, row)
+                    t1 = day_at(due, guess, x_rate, m_rate, row, last) if tabled else due
                     until = min(t1, end)
                     if not opted and leaves < until:
                         until = leaves
                     if by_time:
                         if limit < 0.0:
                             limit = exponential(base, rng.LIFETIME, 0)
-                        h = hazard_between(t, until, mu, x_hazard, m_hazard, budget, w, tab, last)
+                        h = hazard_between(t, until, mu, x_hazard, m_hazard, budget, row, last)
                         if spent + h >= limit:
-                            t = death_between(
-                                t, until, limit - spent, mu, x_hazard, m_hazard, budget, w, tab, last
-                            )
+                            t = death_between(t, until, limit - spent, mu, x_hazard, m_hazard, budget, row, last)
                             dead = True
                             break
                         spent += h
                     if not opted and leaves <= until and leaves < t1:
-                        due -= excess_at(leaves, x_rate, m_rate, w, tab, last)
-                        due += excess_at(leaves, x_rate, m_rate, w, tab + states, last)
+                        week = week_of(leaves, last)
+                        due -= excess_at(leaves, week, x_rate, m_rate, row)
+                        tab += off_list
+                        row = table_row(w, tab, n_tables, last)
+                        due += excess_at(leaves, week, x_rate, m_rate, row)
                         t = leaves
                         opted = True
-                        tab += states
                         continue
                     if t1 >= end:
                         break
                     t = t1
                     due = -1.0
-                week = min(int(t * PER_WEEK), last)
+                week = week_of(t, last)
                 period = min(int(t * per_day), last_period)
                 discount = math.exp(-delta * t)
-                amount = t_amount[w, c, tick] if tick < KEPT_AMOUNTS else -1.0
-                if amount < 0.0:
-                    nu = t_nu[w, c]
-                    if nu < 0.0:
-                        nu = gamma(address(base, rng.SPEND, 0), nu_shape[d, j]) / nu_rate[d, j]
-                        t_nu[w, c] = nu
-                    amount = gamma(address(base, rng.AMOUNT, tick), order_shape[d, j]) / nu
-                    if tick < KEPT_AMOUNTS:
-                        t_amount[w, c, tick] = amount
+                cell_now = cal + period
+                cohort_now = coh + period
+                amount = kept_amount(t_amount, w, c, tick, base, t_nu, nu_shape[d, j], nu_rate[d, j], order_shape[d, j])
                 if arriving:
                     amount *= first_factor[d, j]
-                amount *= m_spend[w, g, week]
+                amount *= m_spend[np.uint64(weekly + week)]
                 if owed > 0.0:
                     lost = min(owed, amount)
                     amount -= lost
                     owed -= lost
-                goods = amount * (1.0 - margins[w, g, week])
+                goods = amount * (1.0 - margins[np.uint64(weekly + week)])
                 contribution = amount - goods - cost_per_order
-                post(calendar, cal, REVENUE, periods, period, amount, discount, money_unit)
-                post(calendar, cal, GOODS, periods, period, goods, discount, money_unit)
-                post(calendar, cal, ORDERS, periods, period, 1.0, discount, head_unit)
-                by_cohort[coh + COHORT_REVENUE * periods + period] += units(amount, money_unit)
-                own_month = 0
+                post(calendar, cell_now + REVENUE * line, periods, amount, discount, money_unit)
+                post(calendar, cell_now + GOODS * line, periods, goods, discount, money_unit)
+                post(calendar, cell_now + ORDERS * line, periods, 1.0, discount, head_unit)
+                add(by_cohort, cohort_now + COHORT_REVENUE * periods, np.int64(amount * money_unit + 0.5))
+                own_now = own_row
                 own_discount = 1.0
                 if newcomers:
-                    own_month = min(int((t - start) * per_day), last_age)
-                    own_discount = discount / start_discount
-                    post(age, own_row, REVENUE, ages, own_month, amount, own_discount, money_unit)
-                    post(age, own_row, GOODS, ages, own_month, goods, own_discount, money_unit)
-                    post(age, own_row, ORDERS, ages, own_month, 1.0, own_discount, head_unit)
+                    own_now = own_row + min(int((t - start) * per_day), last_age)
+                    own_discount = discount * undiscount
+                    post(age, own_now + REVENUE * own_line, ages, amount, own_discount, money_unit)
+                    post(age, own_now + GOODS * own_line, ages, goods, own_discount, money_unit)
+                    post(age, own_now + ORDERS * own_line, ages, 1.0, own_discount, head_unit)
                 if tracing:
                     record(rows, used, w, c, TRACE_ORDER, t, amount)
                 if offering:
-                    number = orders_before[c] + tick  # zero-based order number of this customer
+                    number = min(orders_before[c] + tick, n_orders - 1)  # zero-based order number of this customer
                     for o in range(n_offers):
-                        if not (o_active[o, g, week] and o_order[o, min(number, o_order.shape[1] - 1)]):
+                        if not (o_active[o, g, week] and o_order[o, number]):
                             continue
-                        line = BASE_LINES + OFFER_LINES * o
-                        post(calendar, cal, line + SHOWN, periods, period, 1.0, discount, head_unit)
+                        at = cell_now + (BASE_LINES + OFFER_LINES * o) * line
+                        own_at = own_now + (BASE_LINES + OFFER_LINES * o) * own_line
+                        post(calendar, at + SHOWN * line, periods, 1.0, discount, head_unit)
                         if newcomers:
-                            post(age, own_row, line + SHOWN, ages, own_month, 1.0, own_discount, head_unit)
+                            post(age, own_at + SHOWN * own_line, ages, 1.0, own_discount, head_unit)
                         if uniform(base ^ o_key[o], rng.OFFER, tick) < o_take[w, o]:
-                            post(calendar, cal, line + TAKEN, periods, period, 1.0, discount, head_unit)
-                            if newcomers:
-                                post(age, own_row, line + TAKEN, ages, own_month, 1.0, own_discount, head_unit)
                             gain = o_price[w, o] - o_cost[w, o]
+                            post(calendar, at + TAKEN * line, periods, 1.0, discount, head_unit)
+                            if newcomers:
+                                post(age, own_at + TAKEN * own_line, ages, 1.0, own_discount, head_unit)
                             if uniform(base ^ o_key[o], rng.REFUND, tick) < o_refund[w, o]:
                                 gain -= o_price[w, o]
-                                post(calendar, cal, line + REFUNDED, periods, period, 1.0, discount, head_unit)
+                                post(calendar, at + REFUNDED * line, periods, 1.0, discount, head_unit)
                                 if newcomers:
-                                    post(age, own_row, line + REFUNDED, ages, own_month, 1.0, own_discount, head_unit)
+                                    post(age, own_at + REFUNDED * own_line, ages, 1.0, own_discount, head_unit)
                                 if tracing:
                                     record(rows, used, w, c, TRACE_REFUND, t, o_price[w, o])
                             contribution += gain
-                            by_cohort[coh + COHORT_REVENUE * periods + period] += units(o_price[w, o], money_unit)
+                            add(by_cohort, cohort_now + COHORT_REVENUE * periods, units(o_price[w, o], money_unit))
                             owed += o_cannibal[w, o] * o_price[w, o]
                             damp *= o_accept[w, o]
                             if tracing:
@@ -432,30 +478,22 @@ def _simulate(
                             if tracing:
                                 record(rows, used, w, c, TRACE_DECLINED, t, 0.0)
                 total += discount * contribution
-                by_cohort[coh + COHORT_CONTRIBUTION * periods + period] += np.int64(
-                    math.floor(contribution * money_unit + 0.5)
-                )
+                add(by_cohort, cohort_now + COHORT_CONTRIBUTION * periods, units(contribution, money_unit))
                 if newcomers and not repaid:
                     own += own_discount * contribution
                     paid = 0.0
-                    if contacting and c_exposed[g]:
-                        k1 = min(int(math.ceil(min(t, leaves) / WEEK)), last + 1)
-                        k0 = int(start * PER_WEEK)
-                        paid = (c_cost[g, max(k0, k1)] - c_cost[g, k0]) / start_discount
+                    if listed:
+                        k1 = min(math.ceil(min(t, leaves) / WEEK), last + 1)
+                        paid = (c_cost[g, max(week_in, k1)] - c_cost[g, week_in]) * undiscount
                     if own - paid >= threshold:
                         repaid = True
-                        post(age, own_row, REPAID, ages, own_month, 1.0, own_discount, head_unit)
+                        post(age, own_now + REPAID * own_line, ages, 1.0, own_discount, head_unit)
                 charges = birth_charges if arriving else 1
                 arriving = False
                 tick += 1
                 if per_order and charges > 0:
-                    eta = t_eta[w, c]
-                    if eta < 0.0:
-                        g1 = gamma(address(base, rng.ATTRITION_ORDER, 0), drop_a[d, j])
-                        g2 = gamma(address(base, rng.ATTRITION_ORDER, 1), drop_b[d, j])
-                        eta = -math.log(g2 / (g1 + g2))
-                        t_eta[w, c] = eta
-                    load = eta * charge[w, tab, week] * charges
+                    eta = kept_eta(t_eta, w, c, base, drop_a[d, j], drop_b[d, j])
+                    load = eta * charge[np.uint64(row[0] + week)] * charges
                     spent += load if by_order else load / damp
                 if spent > 0.0:
                     if limit < 0.0:
@@ -466,14 +504,13 @@ def _simulate(
             final = t if dead else end
             if dead and tracing:
                 record(rows, used, w, c, TRACE_DEATH, t, 0.0)
-            period = int(final * per_day)
-            if period <= last_period:
-                calendar[cal + 2 * ACTIVE * periods + period] -= units(1.0, head_unit)
-                by_cohort[coh + COHORT_ACTIVE * periods + period] -= units(1.0, head_unit)
-            if newcomers:
-                own_month = int((final - start) * per_day)
-                if own_month <= last_age:
-                    age[own_row + 2 * ACTIVE * ages + own_month] -= units(1.0, head_unit)
+            if dead or end < stop:  # whoever lives at the end of a ledger is active in its last period
+                period = min(int(final * per_day), last_period)
+                add(calendar, cal + ACTIVE * line + period, -head)
+                add(by_cohort, coh + COHORT_ACTIVE * periods + period, -head)
+            if newcomers and dead:
+                own_month = min(int((t - start) * per_day), last_age)
+                add(age, own_row + ACTIVE * own_line + own_month, -head)
             if keep_out:
                 value[w, c] += total
                 order_count[w, c] = tick
@@ -489,37 +526,37 @@ def _sample(struct: type, **shapes: tuple[int, type, bool]):
     return struct(**arrays)
 
 
-F, I, U, B = np.float64, np.int64, np.uint64, np.bool_
+REAL, WHOLE, BITS, FLAG = np.float64, np.int64, np.uint64, np.bool_
 SIGNATURE = types.void(
     *(
         typeof(sample)
         for sample in (
             _sample(
-                People, key=(1, U, True), born=(1, F, True), spread=(1, F, True), rest=(1, I, True)
+                People, key=(1, BITS, True), born=(1, REAL, True), spread=(1, REAL, True), rest=(1, WHOLE, True)
             ),
-            seal(np.zeros(0, U), U),
-            seal(np.zeros(0, I), I),
-            _sample(Laws, rest=(2, F, True)),
+            seal(np.zeros(0, BITS), BITS),
+            seal(np.zeros(0, WHOLE), WHOLE),
+            _sample(Laws, rest=(2, REAL, True)),
             0,
-            _sample(Traits, amount=(3, F, False), rest=(2, F, False)),
-            _sample(Arrivals, count=(2, I, True), rest=(2, F, True)),
+            _sample(Traits, amount=(3, REAL, False), rest=(2, REAL, False)),
+            _sample(Arrivals, count=(2, WHOLE, True), rest=(2, REAL, True)),
             _sample(
-                Tables, first=(1, I, True), per_arrival_week=(1, I, True), rest=(3, F, True)
+                Tables, first=(1, WHOLE, True), per_arrival_week=(1, WHOLE, True), rest=(3, REAL, True)
             ),
             _sample(
-                Offers, key=(1, U, True), on_order=(2, B, True), active=(3, B, True), rest=(2, F, True)
+                Offers, key=(1, BITS, True), on_order=(2, FLAG, True), active=(3, FLAG, True), rest=(2, REAL, True)
             ),
-            _sample(Contacts, exposed=(1, B, True), cost_discounted=(2, F, True), rest=(3, F, True)),
-            _sample(Clock, flags=(1, I, True), rest=(1, F, True)),
+            _sample(Contacts, exposed=(1, FLAG, True), cost_discounted=(2, REAL, True), rest=(3, REAL, True)),
+            _sample(Clock, flags=(1, WHOLE, True), rest=(1, REAL, True)),
             _sample(
-                Ledgers, calendar=(5, I, False), age=(5, I, False), cohort=(4, I, False), exposure=(3, I, False),
-                age_exit=(5, I, False), value=(2, F, False), orders=(2, I, False),
+                Ledgers, calendar=(5, WHOLE, False), age=(5, WHOLE, False), cohort=(4, WHOLE, False), exposure=(3, WHOLE, False),
+                age_exit=(5, WHOLE, False), value=(2, REAL, False), orders=(2, WHOLE, False),
             ),
-            _sample(Trace, rows=(2, F, False), used=(1, I, False)),
+            _sample(Trace, rows=(2, REAL, False), used=(1, WHOLE, False)),
         )
     )
 )  # fmt: skip
-simulate = njit(SIGNATURE, cache=True, nogil=True, error_model="numpy")(_simulate)
+simulate = njit(SIGNATURE, cache=True, nogil=True, error_model="numpy", _nrt=False)(_simulate)
 simulate_python = _simulate
 
 

@@ -5,7 +5,8 @@ Nothing of size worlds × customers × months ever exists.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -16,7 +17,7 @@ from clvsim.kernels.events import simulate as simulate_kernel
 from clvsim.kernels.structs import Clock, Ledgers, Trace, scalar, seal
 from clvsim.simulation.ledger import Raw, kernel_lines
 from clvsim.simulation.population import Block
-from clvsim.simulation.tables import Calendar, Levers, make_contacts, make_offers, make_tables
+from clvsim.simulation.tables import Calendar, Levers, Responses, make_contacts, make_offers, make_tables, responses
 from clvsim.simulation.worlds import Worlds, by_week
 
 DRAWS_AT_ONCE = 16
@@ -32,6 +33,14 @@ class Job:
     levers: Levers
     arrivals: ks.Arrivals  # (w, cells); `NOBODY` without newcomers
     raw: Raw
+
+
+class Part(NamedTuple):
+    """A job with what no draw changes, made once per block."""
+
+    job: Job
+    responses: Responses
+    contacts: ks.Contacts
 
 
 @dataclass(frozen=True)
@@ -86,12 +95,17 @@ def run_block(
     shape = 0 if not keep else size
     share = -(-worlds.draws // (threads * at_once)) * at_once
     spans = [(low, min(worlds.draws, low + share)) for low in range(0, worlds.draws, share)]
+    calendar = setting.calendar if block.newcomers else replace(setting.calendar, arrival_weeks=1)
+    parts = [
+        Part(job, responses(job.levers, setting.groups, calendar), make_contacts(job.levers, setting.groups, calendar))
+        for job in jobs
+    ]
 
     def work(low: int, high: int) -> None:
         for first in range(low, high, at_once):
             draws = slice(first, min(high, first + at_once))
             rows = slice(draws.start * per_draw, draws.stop * per_draw)
-            run_slice(block, jobs, setting, draws, rows, kept[0][rows, :shape], kept[1][rows, :shape])
+            run_slice(block, parts, setting, calendar, draws, rows, kept[0][rows, :shape], kept[1][rows, :shape])
 
     if threads == 1:
         for span in spans:
@@ -103,8 +117,9 @@ def run_block(
 
 def run_slice(
     block: Block,
-    jobs: Sequence[Job],
+    parts: Sequence[Part],
     setting: Setting,
+    calendar: Calendar,
     draws: slice,
     rows: slice,
     value: np.ndarray,
@@ -116,15 +131,18 @@ def run_slice(
     count = rows.stop - rows.start
     traits = ks.empty_traits(count, block.people.key.size)
     environment = by_week(setting.worlds.log_rate[rows], setting.calendar.weeks)
-    if not block.newcomers:
-        calendar = Calendar(setting.calendar.weeks, 1, setting.calendar.discount_per_day)
-    else:
-        calendar = setting.calendar
     nothing = np.zeros((count, 0)), np.zeros((count, 0), np.int64)
-    for number, job in enumerate(jobs):
+    for number, (job, prepared, contacts) in enumerate(parts):
         kept = (np.zeros(value.shape), np.zeros(orders.shape, np.int64)) if number == 0 else nothing
         tables = make_tables(
-            job.levers, setting.groups, draw, environment, setting.gross_margin, calendar, setting.attrition_clock
+            job.levers,
+            setting.groups,
+            draw,
+            environment,
+            setting.gross_margin,
+            calendar,
+            setting.attrition_clock,
+            prepared,
         )
         flags = (
             ks.NEWCOMERS * block.newcomers
@@ -144,7 +162,7 @@ def run_slice(
             arrivals,
             tables,
             make_offers(job.levers, setting.groups, draw, setting.gross_margin, calendar.weeks),
-            make_contacts(job.levers, setting.groups, calendar),
+            contacts,
             setting.clock(flags),
             Ledgers(*(part[rows] for part in raw), *kept),
             Trace(np.zeros((0, 5)), np.zeros(1, np.int64)),

@@ -6,6 +6,7 @@ arrival week; the second half of the table axis is for customers who have opted 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -80,31 +81,28 @@ def stocks(programme: ContactProgramme, contacts: np.ndarray, first_weeks: int) 
     return goodwill, fatigue
 
 
-@dataclass(frozen=True)
-class Response:
-    """What the contacts of a scenario do to those on the list: (w, first_weeks, weeks), per week."""
+class Response(NamedTuple):
+    """What one programme's contacts do to a group, before the draw's sizes; each (first_weeks, weeks).
 
-    log_rate: np.ndarray
-    hazard: np.ndarray
-    opt_out: np.ndarray
+    The log rate changes by κ · goodwill - φ · fatigue in each week. Hazards are cumulative, (first_weeks, weeks + 1).
+    """
+
+    goodwill: np.ndarray
+    fatigue: np.ndarray
+    hazard: np.ndarray  # times φ_h, budget units
+    opt_out: np.ndarray  # times u0
 
 
-def response(
-    programmes: Sequence[ContactProgramme], group: Group, draw: np.ndarray, weeks: int, first_weeks: int
-) -> Response:
-    shape = (draw.size, first_weeks, weeks)
-    log_rate, hazard, opt_out = np.zeros(shape), np.zeros(shape), np.zeros(shape)
-    for programme in programmes:
-        contacts = weekly_contacts(programme, group, weeks)
-        g, f = stocks(programme, contacts, first_weeks)
-        received = contacts * (np.arange(weeks)[None, :] >= np.arange(first_weeks)[:, None])
-        kappa, phi, phi_h, u0 = (
-            v[draw][:, None, None] for v in (programme.goodwill, programme.fatigue, programme.churn, programme.opt_out)
-        )
-        log_rate += kappa * -np.expm1(-g) - phi * (f**2 / (1 + f))
-        hazard += phi_h * (received * f)
-        opt_out += u0 * (received * np.exp(programme.opt_out_fatigue * f))
-    return Response(log_rate, hazard, opt_out)
+def response(programme: ContactProgramme, group: Group, weeks: int, first_weeks: int) -> Response:
+    contacts = weekly_contacts(programme, group, weeks)
+    g, f = stocks(programme, contacts, first_weeks)
+    received = contacts * (np.arange(weeks)[None, :] >= np.arange(first_weeks)[:, None])
+    return Response(
+        goodwill=-np.expm1(-g),
+        fatigue=f**2 / (1 + f),
+        hazard=cumulative(received * f),
+        opt_out=cumulative(received * np.exp(programme.opt_out_fatigue * f)),
+    )
 
 
 def cumulative(weekly: np.ndarray) -> np.ndarray:
@@ -112,6 +110,22 @@ def cumulative(weekly: np.ndarray) -> np.ndarray:
     out = np.zeros((*weekly.shape[:-1], weekly.shape[-1] + 1))
     np.cumsum(weekly, axis=-1, out=out[..., 1:])
     return out
+
+
+def arrival_tables(levers: Levers, group: Group, calendar: Calendar) -> int:
+    """Tables of a group: one for each arrival week where contacts run on the customer's own clock."""
+    return calendar.arrival_weeks if group.origin == "new" and levers.contacts else 1
+
+
+Responses = tuple[tuple[Response, ...], ...]  # [group][programme]
+
+
+def responses(levers: Levers, groups: tuple[Group, ...], calendar: Calendar) -> Responses:
+    """The part of the tables that no draw changes."""
+    return tuple(
+        tuple(response(p, group, calendar.weeks, arrival_tables(levers, group, calendar)) for p in levers.contacts)
+        for group in groups
+    )
 
 
 def make_tables(
@@ -122,52 +136,78 @@ def make_tables(
     gross_margin: float,
     calendar: Calendar,
     attrition_clock: str,
+    prepared: Responses | None = None,
 ) -> Tables:
     """Tables of one scenario for the worlds of a slice.
 
-    `draw` (w,), `environment` (w, weeks) log rate common to all. A rate multiplier of an intervention divides the
-    hazard per order when attrition runs on time: buying more does not wear a customer out.
+    `draw` (w,), `environment` (w, weeks) log rate common to all; `prepared` spares the responses being made again. A
+    rate multiplier of an intervention divides the hazard per order when attrition runs on time: buying more does not
+    wear a customer out.
     """
-    weeks = calendar.weeks
-    states = 2 if levers.contacts else 1
-    first, own_clock, on_list, off_list = [], [], [], []
-    spend, margin = [], []
-    count = 0
-    for group in groups:
-        joins = calendar.arrival_weeks if group.origin == "new" and levers.contacts else 1
-        first.append(count)
-        own_clock.append(int(joins > 1))
-        count += joins
-        base = np.broadcast_to(shift_sum(levers.shifts, "rate", group, draw, weeks)[:, None], (draw.size, joins, weeks))
-        hazard = np.broadcast_to(
-            np.exp(shift_sum(levers.shifts, "hazard", group, draw, weeks))[:, None], (draw.size, joins, weeks)
-        )
-        nothing = np.zeros((draw.size, joins, weeks))
-        off_list.append((base, hazard, nothing, nothing))
-        if levers.contacts:
-            contacts = response(levers.contacts, group, draw, weeks, joins)
-            on_list.append((base + contacts.log_rate, hazard, contacts.hazard, contacts.opt_out))
-        spend.append(np.exp(shift_sum(levers.shifts, "spend", group, draw, weeks)))
-        margin.append(np.minimum(gross_margin + shift_sum(levers.shifts, "margin", group, draw, weeks), 1.0))
-    parts = [on_list, off_list] if states == 2 else [off_list]
-    log_rate, hazard, budget, opt_out = (
-        np.concatenate([group[i] for part in parts for group in part], axis=1) for i in range(4)
-    )
-    lever_rate = np.exp(log_rate)
-    rate = np.exp(environment)[:, None] * lever_rate
+    weeks, w = calendar.weeks, draw.size
+    prepared = responses(levers, groups, calendar) if prepared is None else prepared
+    joins = [arrival_tables(levers, group, calendar) for group in groups]
+    first = np.cumsum([0, *joins[:-1]])
+    off_list = sum(joins) if levers.contacts else 0  # second half of the table axis
+    count = sum(joins) + off_list
+    rate, excess = np.empty((w, count, weeks)), np.zeros((w, count, weeks + 1))
+    hazard, hazard_excess = np.empty((w, count, weeks)), np.empty((w, count, weeks + 1))
+    charge = np.empty((w, count, weeks))
+    budget, opt_out = np.zeros((w, count, weeks + 1)), np.zeros((w, count, weeks + 1))
+    common = np.exp(environment)[:, None]
+    for group, at, n, shapes in zip(groups, first, joins, prepared, strict=True):
+        own_hazard = np.exp(shift_sum(levers.shifts, "hazard", group, draw, weeks))[:, None]
+        base = shift_sum(levers.shifts, "rate", group, draw, weeks)[:, None]
+        listed, rest = slice(at, at + n), slice(off_list + at, off_list + at + n)
+        for rows in (listed, rest) if off_list else (listed,):
+            hazard[:, rows] = own_hazard
+            hazard_excess[:, rows] = cumulative(DAYS_PER_WEEK * (own_hazard - 1.0))
+        wear = own_hazard if attrition_clock == "orders" else None
+        fill_rate(np.exp(base), common, own_hazard, wear, rest, rate, excess, charge)
+        if off_list:
+            log_rate = np.repeat(base, n, axis=1)
+            for programme, shape in zip(levers.contacts, shapes, strict=True):
+                sizes = (programme.goodwill, programme.fatigue, programme.churn, programme.opt_out)
+                kappa, phi, churn, leave = (v[draw][:, None, None] for v in sizes)
+                log_rate += kappa * shape.goodwill
+                log_rate -= phi * shape.fatigue
+                budget[:, listed] += churn * shape.hazard
+                opt_out[:, listed] += leave * shape.opt_out
+            fill_rate(np.exp(log_rate, out=log_rate), common, own_hazard, wear, listed, rate, excess, charge)
+    spend = [np.exp(shift_sum(levers.shifts, "spend", group, draw, weeks)) for group in groups]
+    margin = [gross_margin + shift_sum(levers.shifts, "margin", group, draw, weeks) for group in groups]
     return Tables(
-        first=seal(np.array(first), np.int64),
-        per_arrival_week=seal(np.array(own_clock), np.int64),
+        first=seal(first, np.int64),
+        per_arrival_week=seal(np.array(joins) > 1, np.int64),
         rate=seal(rate),
-        rate_excess=seal(cumulative(DAYS_PER_WEEK * (rate - 1.0))),
+        rate_excess=seal(excess),
         hazard=seal(hazard),
-        hazard_excess=seal(cumulative(DAYS_PER_WEEK * (hazard - 1.0))),
-        budget=seal(cumulative(budget)),
-        charge=seal(hazard if attrition_clock == "orders" else hazard / lever_rate),
-        opt_out=seal(cumulative(opt_out)),
+        hazard_excess=seal(hazard_excess),
+        budget=seal(budget),
+        charge=seal(charge),
+        opt_out=seal(opt_out),
         spend=seal(np.stack(spend, axis=1)),
-        margin=seal(np.stack(margin, axis=1)),
+        margin=seal(np.minimum(np.stack(margin, axis=1), 1.0)),
     )
+
+
+def fill_rate(
+    lever: np.ndarray,
+    common: np.ndarray,
+    hazard: np.ndarray,
+    wear: np.ndarray | None,
+    rows: slice,
+    rate: np.ndarray,
+    excess: np.ndarray,
+    charge: np.ndarray,
+) -> None:
+    """Tables `rows` that follow from the levers' multiplier, (w, 1 or rows, weeks), written in place."""
+    own = lever * common
+    rate[:, rows] = own
+    charge[:, rows] = hazard / lever if wear is None else wear
+    own -= 1.0
+    own *= DAYS_PER_WEEK
+    excess[:, rows, 1:] = np.cumsum(own, axis=-1, out=own)
 
 
 def make_offers(levers: Levers, groups: tuple[Group, ...], draw: np.ndarray, gross_margin: float, weeks: int) -> Offers:
