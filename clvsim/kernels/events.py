@@ -189,36 +189,37 @@ def record(rows, used, w, c, kind, day, amount):
 
 
 @inline
-def kept_gamma(kept, w, c, base, stream, shape, rate):
+def kept_gamma(kept, path, base, stream, shape, rate):
     """A trait ~ Gamma(shape, rate), drawn when first needed and kept for the other scenarios."""
-    value = kept[w, c]
+    value = kept[path]
     if value < 0.0:
         value = gamma(address(base, stream, 0), shape) / rate
-        kept[w, c] = value
+        kept[path] = value
     return value
 
 
 @inline
-def kept_eta(kept, w, c, base, a, b):
+def kept_eta(kept, path, base, a, b):
     """Hazard per order: -log(1 - p), p ~ Beta(a, b)."""
-    eta = kept[w, c]
+    eta = kept[path]
     if eta < 0.0:
         g1 = gamma(address(base, rng.ATTRITION_ORDER, 0), a)
         g2 = gamma(address(base, rng.ATTRITION_ORDER, 1), b)
         eta = -math.log(g2 / (g1 + g2))
-        kept[w, c] = eta
+        kept[path] = eta
     return eta
 
 
 @inline
-def kept_amount(kept, w, c, tick, base, t_nu, nu_shape, nu_rate, order_shape):
+def kept_amount(kept, path, tick, base, t_nu, nu_shape, nu_rate, order_shape):
     """Amount of an order before any factor; those of the first orders are kept for the other scenarios."""
-    amount = kept[w, c, tick] if tick < KEPT_AMOUNTS else -1.0
+    place = path * np.uint64(KEPT_AMOUNTS) + np.uint64(tick)
+    amount = kept[place] if tick < KEPT_AMOUNTS else -1.0
     if amount < 0.0:
-        nu = kept_gamma(t_nu, w, c, base, rng.SPEND, nu_shape, nu_rate)
+        nu = kept_gamma(t_nu, path, base, rng.SPEND, nu_shape, nu_rate)
         amount = gamma(address(base, rng.AMOUNT, tick), order_shape) / nu
         if tick < KEPT_AMOUNTS:
-            kept[w, c, tick] = amount
+            kept[place] = amount
     return amount
 
 
@@ -244,10 +245,13 @@ def _simulate(
     key, group, column = people.key, people.group, people.column
     cell, ordinal, orders_before = people.cell, people.ordinal, people.orders_before
     cohort, born, spread = people.cohort, people.born, people.spread
-    p_alive, rate_shape, rate_rate = laws.p_alive, laws.rate_shape, laws.rate_rate
-    mu_shape, mu_rate, drop_a, drop_b = laws.mu_shape, laws.mu_rate, laws.drop_a, laws.drop_b
-    order_shape, nu_shape, nu_rate, first_factor = laws.order_shape, laws.nu_shape, laws.nu_rate, laws.first_factor
-    t_rate, t_mu, t_eta, t_nu, t_amount = traits.rate, traits.mu, traits.eta, traits.nu, traits.amount
+    columns = laws.p_alive.shape[1]
+    p_alive, rate_shape, rate_rate = laws.p_alive.reshape(-1), laws.rate_shape.reshape(-1), laws.rate_rate.reshape(-1)
+    mu_shape, mu_rate = laws.mu_shape.reshape(-1), laws.mu_rate.reshape(-1)
+    drop_a, drop_b, order_shape = laws.drop_a.reshape(-1), laws.drop_b.reshape(-1), laws.order_shape.reshape(-1)
+    nu_shape, nu_rate, first_factor = laws.nu_shape.reshape(-1), laws.nu_rate.reshape(-1), laws.first_factor.reshape(-1)
+    t_rate, t_mu, t_eta = traits.rate.reshape(-1), traits.mu.reshape(-1), traits.eta.reshape(-1)
+    t_nu, t_amount = traits.nu.reshape(-1), traits.amount.reshape(-1)
     count, weight, cac = arrivals.count, arrivals.weight, arrivals.cac
     table_first, table_shift = tables.first, tables.per_arrival_week
     n_tables, last = tables.rate.shape[1], tables.rate.shape[2] - 1
@@ -296,7 +300,8 @@ def _simulate(
                 threshold = cac[w, cell[c]]
             base = mix(key[c] ^ world_key[w])
             g = group[c]
-            j = column[c]
+            law = np.uint64(d * columns + column[c])
+            path = np.uint64(w * key.shape[0] + c)
             bit = np.int64(key[c] >> np.uint64(63))
             half = 2 * g + bit
             cal = (w * rows_per_world + half) * calendar_row
@@ -351,18 +356,18 @@ def _simulate(
                         add(age, at, units(sent, head_unit))
                         add(age, at + ages, units(discounted * undiscount, head_unit))
 
-            if uniform(base, rng.ALIVE, 0) >= p_alive[d, j]:
+            if uniform(base, rng.ALIVE, 0) >= p_alive[law]:
                 continue
             add(calendar, cal + ACTIVE * line + first_period, head)
             add(by_cohort, coh + COHORT_ACTIVE * periods + first_period, head)
             if newcomers:
                 add(age, own_row + ACTIVE * own_line, head)
 
-            rate = kept_gamma(t_rate, w, c, base, rng.RATE, rate_shape[d, j], rate_rate[d, j])
+            rate = kept_gamma(t_rate, path, base, rng.RATE, rate_shape[law], rate_rate[law])
             mu = 0.0
-            if mu_shape[d, j] > 0.0:
-                mu = kept_gamma(t_mu, w, c, base, rng.ATTRITION_TIME, mu_shape[d, j], mu_rate[d, j])
-            per_order = drop_a[d, j] > 0.0
+            if mu_shape[law] > 0.0:
+                mu = kept_gamma(t_mu, path, base, rng.ATTRITION_TIME, mu_shape[law], mu_rate[law])
+            per_order = drop_a[law] > 0.0
             by_time = mu > 0.0 or listed
             t = start
             limit = -1.0  # survival budget E, drawn when first needed
@@ -418,9 +423,9 @@ def _simulate(
                 discount = math.exp(-delta * t)
                 cell_now = cal + period
                 cohort_now = coh + period
-                amount = kept_amount(t_amount, w, c, tick, base, t_nu, nu_shape[d, j], nu_rate[d, j], order_shape[d, j])
+                amount = kept_amount(t_amount, path, tick, base, t_nu, nu_shape[law], nu_rate[law], order_shape[law])
                 if arriving:
-                    amount *= first_factor[d, j]
+                    amount *= first_factor[law]
                 amount *= m_spend[np.uint64(weekly + week)]
                 if owed > 0.0:
                     lost = min(owed, amount)
@@ -492,7 +497,7 @@ def _simulate(
                 arriving = False
                 tick += 1
                 if per_order and charges > 0:
-                    eta = kept_eta(t_eta, w, c, base, drop_a[d, j], drop_b[d, j])
+                    eta = kept_eta(t_eta, path, base, drop_a[law], drop_b[law])
                     load = eta * charge[np.uint64(row[0] + week)] * charges
                     spent += load if by_order else load / damp
                 if spent > 0.0:
@@ -549,8 +554,9 @@ SIGNATURE = types.void(
             _sample(Contacts, exposed=(1, FLAG, True), cost_discounted=(2, REAL, True), rest=(3, REAL, True)),
             _sample(Clock, flags=(1, WHOLE, True), rest=(1, REAL, True)),
             _sample(
-                Ledgers, calendar=(5, WHOLE, False), age=(5, WHOLE, False), cohort=(4, WHOLE, False), exposure=(3, WHOLE, False),
-                age_exit=(5, WHOLE, False), value=(2, REAL, False), orders=(2, WHOLE, False),
+                Ledgers, calendar=(5, WHOLE, False), age=(5, WHOLE, False), cohort=(4, WHOLE, False),
+                exposure=(3, WHOLE, False), age_exit=(5, WHOLE, False), value=(2, REAL, False),
+                orders=(2, WHOLE, False),
             ),
             _sample(Trace, rows=(2, REAL, False), used=(1, WHOLE, False)),
         )
