@@ -1,6 +1,8 @@
 """CONTACT: stocks against a naive loop, the cadence its shipped priors imply, and what an opt-out ends."""
 
 import math
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -9,10 +11,11 @@ from clvsim.effects import draw
 from clvsim.interventions import INTERVENTIONS
 from clvsim.interventions.base import ContactProgramme, Group
 from clvsim.interventions.contact import ContactIntervention
-from clvsim.simulation.tables import response, stocks, weekly_contacts
+from clvsim.kernels import structs as ks
+from clvsim.simulation.tables import Calendar, Levers, make_tables
 from clvsim.types import DAYS_PER_MONTH
 
-EXISTING = Group("existing", "s1", "")
+NEW = Group("new", "", "ads")
 
 
 def programme(draws: int = 3, per_month: float = 5.0, **changed) -> ContactProgramme:
@@ -27,15 +30,43 @@ def programme(draws: int = 3, per_month: float = 5.0, **changed) -> ContactProgr
     return mechanism
 
 
+class Response(NamedTuple):
+    """What the tables say of customers on the list, (w, tables, weeks); hazards per week."""
+
+    log_rate: np.ndarray
+    hazard: np.ndarray
+    opt_out: np.ndarray
+    charge: np.ndarray
+    off_list: ks.Tables
+
+
+def response(programmes: Sequence[ContactProgramme], weeks: int, arrival_weeks: int, draw: Sequence[int]) -> Response:
+    """Tables of one group of newcomers, who build up stocks from the week in which they join."""
+    levers = Levers("s", (), (), tuple(programmes))
+    rows = np.array(draw)
+    calendar = Calendar(weeks, arrival_weeks, 0.0)
+    t = make_tables(levers, (NEW,), rows, np.zeros((rows.size, weeks)), 0.4, calendar, "time")
+    np.testing.assert_array_equal(t.first, [0])
+    np.testing.assert_array_equal(t.per_arrival_week, [int(arrival_weeks > 1)])
+    n = arrival_weeks
+    assert t.rate.shape == (rows.size, 2 * n, weeks)
+    np.testing.assert_allclose(t.rate_excess[:, :, 1:], np.cumsum(7 * (t.rate - 1), axis=-1), atol=1e-9)
+    return Response(
+        log_rate=np.log(t.rate[:, :n]),
+        hazard=np.diff(t.budget[:, :n]),
+        opt_out=np.diff(t.opt_out[:, :n]),
+        charge=t.charge[:, :n],
+        off_list=ks.Tables(t.first, t.per_arrival_week, *(table[:, n:] for table in t[2:])),
+    )
+
+
 @pytest.mark.parametrize("kind", ["content", "soft", "hard", "appreciation"])
 @pytest.mark.parametrize("joined", [0, 7, 40])
 def test_stocks_and_response_against_a_loop(kind: str, joined: int) -> None:
-    """Equations of DESIGN 5, week by week, for somebody who joins in a given week."""
+    """The stocks' equations, week by week, for somebody who joins in a given week."""
     made = programme(type=kind, when={"start_month": 1, "end_month": 9, "ramp_months": 2}, opt_out_fatigue=0.7)
     weeks = 60
-    contacts = weekly_contacts(made, EXISTING, weeks)
-    goodwill, fatigue = stocks(made, contacts, 41)
-    answer = response([made], EXISTING, np.array([2, 0]), weeks, 41)
+    answer = response([made], weeks, 41, [2, 0])
     weight_g = {"content": 1.0, "soft": 1.0, "hard": 0.5, "appreciation": 1.5}[kind] * 0.05
     weight_f = {"content": 0.5, "soft": 1.0, "hard": 2.0, "appreciation": 0.5}[kind] * 0.2
     g = f = 0.0
@@ -44,23 +75,28 @@ def test_stocks_and_response_against_a_loop(kind: str, joined: int) -> None:
         n = 5.0 * 7 / DAYS_PER_MONTH * min(1.0, max(0.0, (month - 1) / 2)) * (1 <= month < 9) * (k >= joined)
         g = 2 ** (-1 / 8) * g + weight_g * n
         f = 2 ** (-1 / 2) * f + weight_f * n
-        assert goodwill[joined, k] == pytest.approx(g, rel=1e-12, abs=1e-15)
-        assert fatigue[joined, k] == pytest.approx(f, rel=1e-12, abs=1e-15)
         for row, d in enumerate((2, 0)):
             rate = made.goodwill[d] * (1 - math.exp(-g)) - made.fatigue[d] * f**2 / (1 + f)
-            assert answer.log_rate[row, joined, k] == pytest.approx(rate, rel=1e-9, abs=1e-15)
-            assert answer.hazard[row, joined, k] == pytest.approx(made.churn[d] * f * n, rel=1e-12, abs=1e-18)
+            assert answer.log_rate[row, joined, k] == pytest.approx(rate, rel=1e-9, abs=1e-13)
+            assert answer.charge[row, joined, k] == pytest.approx(math.exp(-rate), rel=1e-12)
+            # differences of cumulative sums, which lose some digits
+            assert answer.hazard[row, joined, k] == pytest.approx(made.churn[d] * f * n, rel=1e-9, abs=1e-15)
             opting = made.opt_out[d] * n * math.exp(0.7 * f)
-            assert answer.opt_out[row, joined, k] == pytest.approx(opting, rel=1e-12, abs=1e-18)
+            assert answer.opt_out[row, joined, k] == pytest.approx(opting, rel=1e-9, abs=1e-15)
+
+
+def test_nothing_is_left_after_opting_out() -> None:
+    rest = response([programme()], 30, 5, [0, 1, 2]).off_list
+    for table, value in ((rest.rate, 1), (rest.charge, 1), (rest.budget, 0), (rest.opt_out, 0), (rest.rate_excess, 0)):
+        assert (table == value).all()
 
 
 def test_programmes_add_up() -> None:
     two = [programme(), programme(per_month=1.0, type="hard")]
-    draws = np.arange(3)
-    both = response(two, EXISTING, draws, 30, 1)
-    apart = [response([one], EXISTING, draws, 30, 1) for one in two]
+    both = response(two, 30, 1, range(3))
+    apart = [response([one], 30, 1, range(3)) for one in two]
     for part in ("log_rate", "hazard", "opt_out"):
-        np.testing.assert_allclose(getattr(both, part), sum(getattr(a, part) for a in apart), rtol=1e-12)
+        np.testing.assert_allclose(getattr(both, part), sum(getattr(a, part) for a in apart), rtol=1e-9, atol=1e-14)
 
 
 def best_cadence(draws: int) -> np.ndarray:
@@ -93,7 +129,7 @@ def test_cadence_that_the_priors_imply() -> None:
 def test_more_than_the_optimum_is_worse() -> None:
     """At the priors' medians the steady-state rate rises up to the optimum and falls after it, below 0 in the end."""
     made = [programme(1, per_month=n) for n in (1.0, 7.0, 20.0, 60.0)]
-    rates = [response([one], EXISTING, np.array([0]), 200, 1).log_rate[0, 0, -1] for one in made]
+    rates = [response([one], 200, 1, [0]).log_rate[0, 0, -1] for one in made]
     assert 0 < rates[0] < rates[1]
     assert rates[1] > rates[2] > rates[3]
     assert rates[3] < 0
