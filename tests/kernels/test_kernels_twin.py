@@ -161,3 +161,67 @@ def table(values: Mapping[tuple[int, int], float], shape: tuple[int, int]) -> np
     for where, value in values.items():
         out[where] = value
     return out
+
+
+# --- what one life owes to offers, and to its neighbours -------------------------------------------------------------
+
+
+def silent(offers: ks.Offers) -> ks.Offers:
+    """The same offers without annoyance, cannibalisation and encouragement."""
+    zero, one = np.zeros_like(offers.take), np.ones_like(offers.take)
+    return offers._replace(
+        cannibalised=ks.seal(zero), decline_hazard=ks.seal(zero), decline_rate=ks.seal(one), accept_rate=ks.seal(one)
+    )
+
+
+def of_kind(trace: np.ndarray, *kinds: int) -> np.ndarray:
+    return trace[np.isin(trace[:, 2], kinds)]
+
+
+@pytest.mark.parametrize("kind", ["offers", "offers, newcomers", "everything, existing"])
+def test_silent_offers_leave_every_other_event(kind: str) -> None:
+    case = random_case(11, **KINDS[kind])
+    without = random_case(11, **KINDS[kind])
+    bare_kind: dict[str, Any] = KINDS[kind] | {"offers": 0}
+    without.offers = random_case(11, **bare_kind).offers
+    case.offers = silent(case.offers)
+    trace, bare = case.run()[1], without.run()[1]
+    assert of_kind(trace, ks.TRACE_TAKEN).shape[0] > 20
+    others = (ks.TRACE_ORDER, ks.TRACE_DEATH, ks.TRACE_OPT_OUT)
+    np.testing.assert_array_equal(of_kind(trace, *others), bare)
+
+
+def test_annoyance_moves_orders_but_not_their_amounts() -> None:
+    """Events count ticks: the n-th order of a life has the same amount whenever it comes."""
+    case, calm = random_case(12, offers=2), random_case(12, offers=2)
+    calm.offers = silent(calm.offers)
+    case.offers = case.offers._replace(cannibalised=ks.seal(np.zeros_like(case.offers.take)))
+    annoyed, without = (of_kind(c.run()[1], ks.TRACE_ORDER) for c in (case, calm))
+    moved = 0
+    for w in range(case.worlds.size):
+        for c in range(case.people.key.size):
+            a, b = (t[(t[:, 0] == w) & (t[:, 1] == c)] for t in (annoyed, without))
+            n = min(len(a), len(b))
+            np.testing.assert_array_equal(a[:n, 4], b[:n, 4])
+            moved += int((a[:n, 3] != b[:n, 3]).sum())
+    assert moved > 50
+
+
+def test_more_newcomers_leave_the_others_alone() -> None:
+    case, more = random_case(13, newcomers=True, offers=1), random_case(13, newcomers=True, offers=1)
+    case.arrivals = case.arrivals._replace(count=ks.seal(np.full((3, 3), 4), np.int64))
+    more.arrivals = more.arrivals._replace(count=ks.seal(np.full((3, 3), 6), np.int64))
+    few, many = case.run()[1], more.run()[1]
+    ordinal = more.people.ordinal[many[:, 1].astype(int)]
+    np.testing.assert_array_equal(many[ordinal < 4], few)
+    assert (ordinal >= 4).sum() > 20
+
+
+def test_multiplier_one_is_exact() -> None:
+    """With tables that say 1 the next order falls on exactly t + gap/λ: the same bits as without tables."""
+    plain, tabled = random_case(14), random_case(14)
+    tabled.rate = tabled.rate.copy()
+    tabled.rate[2] = 1.5  # so that the run has tables at all; worlds 0 and 1 stay at 1
+    a, b = plain.run()[1], tabled.run()[1]
+    np.testing.assert_array_equal(a[a[:, 0] < 2], b[b[:, 0] < 2])
+    assert not np.array_equal(a[a[:, 0] == 2], b[b[:, 0] == 2])
