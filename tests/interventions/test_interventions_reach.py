@@ -171,6 +171,22 @@ def test_effects_are_shared_by_name_not_by_scenario() -> None:
     assert a.std() == pytest.approx(0.1, rel=4 / np.sqrt(1000))
 
 
+def test_order_of_shifts_in_a_file() -> None:
+    """Sums of three floats depend on their order; the names decide it, and not the file."""
+    logs = np.log1p(np.arange(1, 30) / 100)
+    matters = ((i, j, k) for i in range(29) for j in range(i) for k in range(j)
+               if (logs[i] + logs[j]) + logs[k] != (logs[k] + logs[j]) + logs[i])  # fmt: skip
+    sizes = {name: (i + 1) / 100 for name, i in zip("abc", next(matters), strict=True)}
+    keys = world_keys(1, np.arange(1), 0)
+    found = []
+    for names in ("abc", "cba"):
+        shifts = {n: {"kind": "shift", "target": "rate", "size": sizes[n]} for n in names}
+        library = {"s": Scenario.model_validate({"title": "x", **shifts})}
+        levers = Levers.of(compile_scenario("s", library, keys, GROUPS))
+        found.append(tables_of(*levers.shifts).rate)
+    np.testing.assert_array_equal(*found)
+
+
 def test_levers_without_an_object() -> None:
     """They are left out and said; nothing fails."""
     rate, page = ({"kind": "shift", "target": target, "size": 0.1} for target in ("rate", "conversion"))

@@ -342,3 +342,40 @@ def test_no_channels_no_newcomers() -> None:
     assert [g.origin for g in ledger(sim).groups] == ["existing", "company"]
     assert ledger(sim).calendar.shape[-1] == 12
     assert not set(metrics.available(sim)) & {"pav_per_newcomer", "cac", "newcomers", "share_repaying"}
+
+
+def test_offers_at_the_nth_order() -> None:
+    """Orders are counted from a customer's first one ever: x + 1 lie behind an existing customer."""
+    library = scenarios(
+        first={"bump": {"kind": "offer", "take": 0.5, "price": 1.0, "on_orders": [1]}},
+        second={"bump": {"kind": "offer", "take": 0.5, "price": 1.0, "on_orders": [2]}},
+    )
+    once = shop()
+    once.customers["frequency"] = 0  # everybody has bought once
+    sim = run(library, draws=20, acquisition=channels(), summary=once)
+    orders = line(ledger(sim), "orders", "orders", age=True)[:, 0, 0]
+    first, second = (line(ledger(sim, name), "offers_shown", "bump") for name in ("first", "second"))
+    acquired = line(ledger(sim), "customers_acquired", "acquisition")
+    assert not first[:, 0].any()
+    np.testing.assert_array_equal(first[:, 1], acquired[:, 1])
+    assert 0 < second[:, 1, 0].sum() < orders.sum() - acquired[:, 1, 0].sum()  # third orders are not second ones
+    total = line(ledger(sim), "orders", "orders")[:, 0, 0].sum(axis=1)
+    shown = second[:, 0, 0].sum(axis=1)
+    assert (shown <= np.minimum(total, 60)).all()
+    assert shown.sum() > 100
+
+
+def test_acquisition_cost_per_customer_falls_with_conversion() -> None:
+    """Odds of 2 % times 1.3: conversion 2.5847 %, so 40 cents a visitor are $15.476 per customer."""
+    sim = run(scenarios(lift={"page": {"kind": "shift", "target": "conversion", "size": 0.3}}), acquisition=channels())
+    odds = 0.02 / 0.98 * 1.3
+    better = odds / (1 + odds)
+    lift = sim.scenarios["lift"]
+    np.testing.assert_allclose(metrics.cac(sim, lift), 0.4 / better, rtol=1e-12)
+    pav = metrics.pav_per_newcomer(sim, lift)
+    np.testing.assert_allclose(metrics.visitor_value(sim, lift), better * pav, rtol=1e-12)
+    later = {"kind": "shift", "target": "conversion", "size": 0.3, "when": {"start_month": 2}}
+    late = run(scenarios(lift={"page": later}), acquisition=channels())
+    np.testing.assert_allclose(
+        metrics.cac(late, late.scenarios["lift"]), 0.4 / ((0.02 + 0.02 + better) / 3), rtol=1e-12
+    )

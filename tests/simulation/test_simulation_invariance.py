@@ -96,7 +96,7 @@ def test_another_scenario_changes_nothing(reference: Simulation) -> None:
 
 
 def test_order_of_interventions() -> None:
-    """Also of three shifts of one number: sums of floats depend on their order."""
+    """Three of them shift the same number."""
     shifts = {
         name: {"kind": "shift", "target": "rate", "size": size}
         for name, size in (("a", 0.1), ("b", 0.037), ("c", -0.21))
