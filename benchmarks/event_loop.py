@@ -32,11 +32,11 @@ PARAMETERS = {"r": 0.243, "alpha": 4.414, "a": 0.793, "b": 2.426, "p": 6.25, "q"
 
 
 class Work:
-    """One slice of worlds with all of CDNOW's customers: inputs once, fresh outputs for each of the two programs."""
+    """All of CDNOW's customers in some worlds: inputs once, outputs of its own for each program."""
 
-    def __init__(self) -> None:
+    def __init__(self, worlds: int = WORLDS) -> None:
         summary = summarize(read_transactions(None, DataConfig(kind="bundled", calibration_end=date(1997, 9, 30))))
-        jitter = np.exp(np.random.default_rng(1).normal(0, 0.05, (len(PARAMETERS), WORLDS)))
+        jitter = np.exp(np.random.default_rng(1).normal(0, 0.05, (len(PARAMETERS), worlds)))
         drawn = {name: value * jitter[i] for i, (name, value) in enumerate(PARAMETERS.items())}
         life = RETENTION["bg_nbd"].laws(drawn, customers_of(summary), 7.0)
         spend = SPEND["gamma_gamma"].laws(drawn, spend_history_of(summary))
@@ -44,9 +44,9 @@ class Work:
         n = len(summary.customers)
         key = np.sort(rng.text_keys(summary.customers["customer_id"].tolist()))
         self.people = people_of(key=key, column=np.arange(n))
-        self.world_key = seal(rng.world_keys(1, np.arange(WORLDS), 0), np.uint64)
+        self.world_key = seal(rng.world_keys(1, np.arange(worlds), 0), np.uint64)
         self.groups = (Group("existing"),)
-        self.shape = (WORLDS, n)
+        self.shape = (worlds, n)
 
     def ledgers(self) -> ks.Ledgers:
         w, n = self.shape

@@ -24,7 +24,7 @@ from clvsim.kernels.structs import (
     CONTACTS,
     COUNT_UNIT,
     GOODS,
-    KEPT_AMOUNTS,
+    KEPT_ORDERS,
     NEWCOMERS,
     OFFER_LINES,
     OFFERS,
@@ -211,14 +211,36 @@ def kept_eta(kept, path, base, a, b):
 
 
 @inline
+def kept_limit(kept, path, base):
+    """Survival budget E ~ Exp(1)."""
+    limit = kept[path]
+    if limit < 0.0:
+        limit = exponential(base, rng.LIFETIME, 0)
+        kept[path] = limit
+    return limit
+
+
+@inline
+def kept_gap(kept, path, tick, base):
+    """Unit exponential before an order."""
+    place = path * np.uint64(KEPT_ORDERS) + np.uint64(tick)
+    gap = kept[place] if tick < KEPT_ORDERS else -1.0
+    if gap < 0.0:
+        gap = exponential(base, rng.GAP, tick)
+        if tick < KEPT_ORDERS:
+            kept[place] = gap
+    return gap
+
+
+@inline
 def kept_amount(kept, path, tick, base, t_nu, nu_shape, nu_rate, order_shape):
     """Amount of an order before any factor; those of the first orders are kept for the other scenarios."""
-    place = path * np.uint64(KEPT_AMOUNTS) + np.uint64(tick)
-    amount = kept[place] if tick < KEPT_AMOUNTS else -1.0
+    place = path * np.uint64(KEPT_ORDERS) + np.uint64(tick)
+    amount = kept[place] if tick < KEPT_ORDERS else -1.0
     if amount < 0.0:
         nu = kept_gamma(t_nu, path, base, rng.SPEND, nu_shape, nu_rate)
         amount = gamma(address(base, rng.AMOUNT, tick), order_shape) / nu
-        if tick < KEPT_AMOUNTS:
+        if tick < KEPT_ORDERS:
             kept[place] = amount
     return amount
 
@@ -251,7 +273,8 @@ def _simulate(
     drop_a, drop_b, order_shape = laws.drop_a.reshape(-1), laws.drop_b.reshape(-1), laws.order_shape.reshape(-1)
     nu_shape, nu_rate, first_factor = laws.nu_shape.reshape(-1), laws.nu_rate.reshape(-1), laws.first_factor.reshape(-1)
     t_rate, t_mu, t_eta = traits.rate.reshape(-1), traits.mu.reshape(-1), traits.eta.reshape(-1)
-    t_nu, t_amount = traits.nu.reshape(-1), traits.amount.reshape(-1)
+    t_nu, t_limit = traits.nu.reshape(-1), traits.limit.reshape(-1)
+    t_gap, t_amount = traits.gap.reshape(-1), traits.amount.reshape(-1)
     count, weight, cac = arrivals.count, arrivals.weight, arrivals.cac
     table_first, table_shift = tables.first, tables.per_arrival_week
     n_tables, last = tables.rate.shape[1], tables.rate.shape[2] - 1
@@ -388,7 +411,7 @@ def _simulate(
             while True:
                 if not arriving:
                     if due < 0.0:
-                        guess = t + exponential(base, rng.GAP, tick) / (rate * damp)
+                        guess = t + kept_gap(t_gap, path, tick, base) / (rate * damp)
                         due = guess
                         if tabled:
                             due += excess_at(t, week, x_rate, m_rate, row)
@@ -398,7 +421,7 @@ def _simulate(
                         until = leaves
                     if by_time:
                         if limit < 0.0:
-                            limit = exponential(base, rng.LIFETIME, 0)
+                            limit = kept_limit(t_limit, path, base)
                         h = hazard_between(t, until, mu, x_hazard, m_hazard, budget, row, last)
                         if spent + h >= limit:
                             t = death_between(t, until, limit - spent, mu, x_hazard, m_hazard, budget, row, last)
@@ -502,7 +525,7 @@ def _simulate(
                     spent += load if by_order else load / damp
                 if spent > 0.0:
                     if limit < 0.0:
-                        limit = exponential(base, rng.LIFETIME, 0)
+                        limit = kept_limit(t_limit, path, base)
                     if spent >= limit:
                         dead = True
                         break
@@ -543,7 +566,7 @@ SIGNATURE = types.void(
             seal(np.zeros(0, WHOLE), WHOLE),
             _sample(Laws, rest=(2, REAL, True)),
             0,
-            _sample(Traits, amount=(3, REAL, False), rest=(2, REAL, False)),
+            _sample(Traits, gap=(3, REAL, False), amount=(3, REAL, False), rest=(2, REAL, False)),
             _sample(Arrivals, count=(2, WHOLE, True), rest=(2, REAL, True)),
             _sample(
                 Tables, first=(1, WHOLE, True), per_arrival_week=(1, WHOLE, True), rest=(3, REAL, True)

@@ -47,7 +47,9 @@ class Traits(NamedTuple):
     mu: np.ndarray  # (w, c)
     eta: np.ndarray  # (w, c)
     nu: np.ndarray  # (w, c)
-    amount: np.ndarray  # (w, c, KEPT_AMOUNTS), amounts of the first orders before any factor
+    limit: np.ndarray  # (w, c), survival budget
+    gap: np.ndarray  # (w, c, KEPT_ORDERS), unit exponentials before the first orders
+    amount: np.ndarray  # (w, c, KEPT_ORDERS), amounts of the first orders before any factor
 
 
 class Arrivals(NamedTuple):
@@ -118,7 +120,7 @@ class Clock(NamedTuple):
     flags: np.ndarray  # int64
 
 
-KEPT_AMOUNTS = 4
+KEPT_ORDERS = 4
 NEWCOMERS, TABLES, OFFERS, CONTACTS = 1, 2, 4, 8
 
 # lines that every ledger has; offers and contact programmes append theirs
@@ -146,8 +148,8 @@ class Ledgers(NamedTuple):
 
 
 def empty_traits(worlds: int, customers: int) -> Traits:
-    flat = (np.full((worlds, customers), -1.0) for _ in range(4))
-    return Traits(*flat, np.full((worlds, customers, KEPT_AMOUNTS), -1.0))
+    flat = (np.full((worlds, customers), -1.0) for _ in range(5))
+    return Traits(*flat, *(np.full((worlds, customers, KEPT_ORDERS), -1.0) for _ in range(2)))
 
 
 class Trace(NamedTuple):

@@ -1,0 +1,19 @@
+"""`make bench`: each line is a ratio, printed after the results were found equal. What cannot run here says so."""
+
+import tempfile
+from pathlib import Path
+
+import demo
+import event_loop
+import scaling
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory(prefix="clvsim-bench-") as name:
+        print(event_loop.main(Path(name)), flush=True)
+        print(scaling.main(), flush=True)
+        print(demo.main(Path(name)), flush=True)
+
+
+if __name__ == "__main__":
+    main()
