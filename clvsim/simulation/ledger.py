@@ -247,7 +247,7 @@ def entry_lines(
 def fixed_lines(
     entries: Sequence[CostEntry], draw: np.ndarray, horizon_months: int, periods: int, delta: float
 ) -> list[tuple[Line, np.ndarray]]:
-    """Fixed costs, dated at the start of their month, (w, 2, months)."""
+    """Fixed costs, dated at the start of their month, (w, 2, months); a ramp counts with its strength in mid-month."""
     out = []
     for entry in entries:
         if entry.per not in ("once", "month"):
@@ -256,7 +256,7 @@ def fixed_lines(
         if entry.per == "once":
             share = months == np.floor(entry.when.start_month)
         else:
-            share = entry.when.strength(months) * (months < horizon_months)
+            share = entry.when.strength(months + 0.5) * (months < horizon_months)
         plain = entry.amount[draw][:, None] * share
         discounted = plain * np.exp(-delta * DAYS_PER_MONTH * months)
         out.append((Line("cost_fixed", entry.name), np.stack([plain, discounted], axis=1)))

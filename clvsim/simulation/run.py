@@ -107,6 +107,7 @@ def simulate(
     cohort, cohorts = population.existing_cohorts(summary, member)
     first_new = len(groups) - len(acquisition.channels)
     cohorts += population.newcomer_cohorts(acquisition, first_new)
+    _check_dates(active, months)
     _check_cells(config, groups, levers, months, len(cohorts), bool(acquisition.channels))
 
     worlds = make_worlds(seed, config.draws, config.replicates, months, environment)
@@ -179,6 +180,21 @@ def _check_draws(config: SimulationConfig, posterior: Posterior) -> None:
     if config.draws > posterior.draws:
         what = f"must be at most the {posterior.draws} draws of the posterior, got {config.draws}; raise fit.draws"
         raise ConfigError([("simulation.draws", what)])
+
+
+def _check_dates(scenarios: Sequence[CompiledScenario], months: int) -> None:
+    """A cost that falls after the last simulated month would be left out silently."""
+    late = [
+        (
+            f"scenario.{scenario.name}.{entry.name}.when.start_month",
+            f"must lie before month {months}, the last simulated",
+        )
+        for scenario in scenarios
+        for entry in scenario.mechanisms
+        if isinstance(entry, CostEntry) and entry.when.start_month >= months
+    ]
+    if late:
+        raise ConfigError(late)
 
 
 def _check_cells(
