@@ -470,6 +470,7 @@ def _simulate(
                     post(age, own_now + ORDERS * own_line, ages, 1.0, own_discount, head_unit)
                 if tracing:
                     record(rows, used, w, c, TRACE_ORDER, t, amount)
+                damp_before = damp  # the rate at which this order came
                 if offering:
                     number = min(orders_before[c] + tick, n_orders - 1)  # zero-based order number of this customer
                     for o in range(n_offers):
@@ -522,7 +523,7 @@ def _simulate(
                 if per_order and charges > 0:
                     eta = kept_eta(t_eta, path, base, drop_a[law], drop_b[law])
                     load = eta * charge[np.uint64(row[0] + week)] * charges
-                    spent += load if by_order else load / damp
+                    spent += load if by_order else load / damp_before
                 if spent > 0.0:
                     if limit < 0.0:
                         limit = kept_limit(t_limit, path, base)

@@ -307,6 +307,7 @@ def live(case: Case, w: int, c: int, twin: Twin) -> tuple[float, int]:
         post(ks.ORDERS, day, 1.0, heads)
         revenue = [amount]
         tell(ORDER, day, amount)
+        damp = state["damp"]  # the rate at which this order came: its hazard is charged at that rate
         for o in range(case.offers.key.size):
             offer = {name: getattr(case.offers, name)[w, o] for name in case.offers._fields[3:]}
             number = min(int(who["orders_before"]) + orders, case.offers.on_order.shape[1] - 1)
@@ -350,7 +351,7 @@ def live(case: Case, w: int, c: int, twin: Twin) -> tuple[float, int]:
                 twin.age.add((w, half, ks.REPAID, 1, int((day - start) / MONTH)), discount(day - start), heads)
         charges = case.birth_charges if case.newcomers and orders == 0 else 1
         load = eta * case.charge[w, now, week] * charges
-        return annoyance + (load if case.by_order else load / state["damp"])
+        return annoyance + (load if case.by_order else load / damp)
 
     now = table
     if case.newcomers:
