@@ -6,45 +6,19 @@ doi 10.1287/mksc.1040.0098. Equations, assumptions and priors: docs/models/bg_nb
 Times are in any one unit. Parameters have shape (draw,), histories (customer,), results (draw, customer).
 """
 
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 from scipy.special import betaln, expit, gammaln
 
-from clvsim.errors import DiagnosticsError
-from clvsim.models.laws import Customers, LifeLaw, Params, column, customers_of, unique_rows
+from clvsim.models.laws import Customers, LifeLaw, Params, column, customers_of
 from clvsim.models.priors import BetaPrior, LogNormalPrior
+from clvsim.models.purchases import PurchaseRows, purchase_rows
 from clvsim.schema import Frozen
 from clvsim.types import DAYS_PER_YEAR, CustomerSummary
 
 _NODES = 16  # Gauss-Legendre; the integrand is smooth, see kernels/special.py
 _CHUNK_CELLS = 1 << 18  # draws x rows tabulated at once
-
-
-class PurchaseRows(NamedTuple):
-    """Unique histories in lexical order, each of shape (row,), and how many customers have them.
-
-    `t_x` and `T` are in units of `unit_days`, the mean length of observation, so priors and posterior do not depend on
-    whether time is counted in days or weeks.
-    """
-
-    x: np.ndarray
-    t_x: np.ndarray
-    T: np.ndarray
-    count: np.ndarray
-    unit_days: float
-
-
-def purchase_rows(customers: Customers) -> PurchaseRows:
-    """All that the likelihood needs of a log.
-
-    Raises DiagnosticsError where there is nothing to learn from: no repeat order, or no time in which to make one.
-    """
-    if not customers.x.any():
-        raise DiagnosticsError([("retention", "BG/NBD needs repeat orders, and no customer has any before today")])
-    rows, count = unique_rows(customers)
-    unit = float(np.average(rows[:, 2], weights=count))
-    return PurchaseRows(rows[:, 0], rows[:, 1] / unit, rows[:, 2] / unit, count, unit)
 
 
 class BgNbd(Frozen):
@@ -161,12 +135,12 @@ def probability_no_order(params: Params, x: np.ndarray, t_x: np.ndarray, T: np.n
 def expected_orders_new(params: Params, t: np.ndarray | float) -> np.ndarray:
     """E[X(t)] repeat orders of a newcomer within t, (draw, time). FHL equation (9), also at a = 1 where that is 0/0."""
     zero = np.zeros(1)
-    return np.hstack([_orders_given_alive(params, zero, zero, float(h), 0.0) for h in np.atleast_1d(t)])
+    return np.hstack([orders_given_alive(params, zero, zero, float(h), 0.0) for h in np.atleast_1d(t)])
 
 
 def expected_orders(params: Params, x: np.ndarray, t_x: np.ndarray, T: np.ndarray, t: float) -> np.ndarray:
     """E[orders in (T, T+t] | history], (draw, customer). FHL equation (10)."""
-    return probability_alive(params, x, t_x, T) * _orders_given_alive(params, x, T, t, 0.0)
+    return probability_alive(params, x, t_x, T) * orders_given_alive(params, x, T, t, 0.0)
 
 
 def expected_discounted_orders(
@@ -178,13 +152,16 @@ def expected_discounted_orders(
     The result depends on (x, T) only and is computed once per distinct pair.
     """
     force = np.log1p(annual_rate) / DAYS_PER_YEAR * days_per_unit
-    return _orders_given_alive(
+    return orders_given_alive(
         params, customers.x, np.asarray(customers.T_days) / days_per_unit, horizon_days / days_per_unit, force
     )
 
 
-def _orders_given_alive(params: Params, x: np.ndarray, T: np.ndarray, horizon: float, force: float) -> np.ndarray:
-    """Integral over the horizon of the order intensity of living customers times exp(-force t), (draw, customer)."""
+def orders_given_alive(params: Params, x: np.ndarray, T: np.ndarray, horizon: float, force: float) -> np.ndarray:
+    """Integral over the horizon of the order intensity of living customers times exp(-force t), (draw, customer).
+
+    Living means lambda ~ Gamma(r + x, alpha + T), p ~ Beta(a, b + x). MBG/NBD uses it with another b.
+    """
     from clvsim.kernels.special import discounted_orders  # compiled: not for those who only read the registry
 
     pairs, of = np.unique(np.column_stack([x, T]).astype(np.float64), axis=0, return_inverse=True)

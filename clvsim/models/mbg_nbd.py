@@ -1,0 +1,197 @@
+"""MBG/NBD: BG/NBD in which a customer may leave right after the first order too.
+
+Batislam, Denizel & Filiztekin 2007, Empirical validation and comparison of models for customer base analysis,
+International Journal of Research in Marketing 24(3), 201-209 (BDF below), doi 10.1016/j.ijresmar.2006.12.005.
+Equations, assumptions and priors: docs/models/mbg_nbd.md.
+
+Times are in any one unit. Parameters have shape (draw,), histories (customer,), results (draw, customer).
+"""
+
+from typing import Any, Literal
+
+import numpy as np
+from scipy.special import betaln, expit, gammaln
+
+from clvsim.models.bg_nbd import orders_given_alive
+from clvsim.models.laws import Customers, LifeLaw, Params, column, customers_of
+from clvsim.models.priors import BetaPrior, LogNormalPrior
+from clvsim.models.purchases import PurchaseRows, purchase_rows
+from clvsim.schema import Frozen
+from clvsim.types import DAYS_PER_YEAR, CustomerSummary
+
+
+class MbgNbd(Frozen):
+    """MBG/NBD: orders at a rate of each customer's own, who may leave for good after any order, the first included.
+
+    Priors are on unit-free quantities. `r`: shape of the order rate's distribution. `rate`: mean orders of a living
+    customer within one mean observation. `dropout_mean` = a/(a+b), `dropout_concentration` = a+b.
+    """
+
+    kind: Literal["mbg_nbd"] = "mbg_nbd"
+    r: LogNormalPrior = LogNormalPrior(median=1.0, sd_log=1.5)
+    rate: LogNormalPrior = LogNormalPrior(median=1.0, sd_log=1.5)
+    dropout_mean: BetaPrior = BetaPrior(a=1.0, b=1.0)
+    dropout_concentration: LogNormalPrior = LogNormalPrior(median=2.0, sd_log=1.5)
+
+    def sufficient(self, summary: CustomerSummary) -> PurchaseRows:
+        """Unique rows (x, t_x, T) with counts; see `purchase_rows`."""
+        return purchase_rows(customers_of(summary))
+
+    def build(self, rows: PurchaseRows) -> Any:
+        """The PyMC model on unique rows. Free variables: r, rate, dropout_mean, dropout_concentration.
+
+        The log-likelihood is `log_likelihood`, its terms in x alone and in T alone summed over distinct values.
+        """
+        import pymc as pm
+        import pytensor.tensor as pt
+
+        with pm.Model() as model:
+            r = self.r.variable(pm, "r")
+            rate = self.rate.variable(pm, "rate")
+            mean = self.dropout_mean.variable(pm, "dropout_mean")
+            total = self.dropout_concentration.variable(pm, "dropout_concentration")
+            alpha, a, b = r / rate, total * mean, total * (1 - mean)
+
+            n = rows.count.sum()
+            k, class_of = np.unique(rows.x, return_inverse=True)
+            n_k = np.bincount(class_of, rows.count)
+            by_x = pt.sum(n_k * (pt.gammaln(r + k) + pt.gammaln(b + k + 1) - pt.gammaln(total + k + 1)))
+            age, age_of = np.unique(rows.T, return_inverse=True)
+            n_age, orders_age = np.bincount(age_of, rows.count), np.bincount(age_of, rows.count * rows.x)
+            by_age = pt.sum((n_age * r + orders_age) * pt.log(alpha + age))
+            log_odds_left = pt.log(a) - pt.log(b + rows.x)
+            log_odds_left += (r + rows.x) * pt.log((alpha + rows.T) / (alpha + rows.t_x))
+            constant = n * (r * pt.log(alpha) - pt.gammaln(r) - pt.gammaln(b) + pt.gammaln(total))
+            left_or_not = pt.sum(rows.count * pt.softplus(log_odds_left))
+            pm.Potential("log_likelihood", constant + by_x - by_age + left_or_not)
+        return model
+
+    def natural(self, draws: Params, rows: PurchaseRows, days_per_unit: float) -> dict[str, np.ndarray]:
+        """The paper's r, alpha (in reported time units), a, b from the model's variables."""
+        mean, total = draws["dropout_mean"], draws["dropout_concentration"]
+        alpha = draws["r"] / draws["rate"] * (rows.unit_days / days_per_unit)
+        return {"r": draws["r"], "alpha": alpha, "a": total * mean, "b": total * (1 - mean)}
+
+    @staticmethod
+    def laws(params: Params, customers: Customers, days_per_unit: float) -> LifeLaw:
+        """See `laws`."""
+        return laws(params, customers, days_per_unit)
+
+    @staticmethod
+    def newcomer_laws(params: Params, days_per_unit: float) -> LifeLaw:
+        """See `newcomer_laws`."""
+        return newcomer_laws(params, days_per_unit)
+
+    @staticmethod
+    def expected_discounted_orders(
+        params: Params, customers: Customers, horizon_days: float, annual_rate: float, days_per_unit: float
+    ) -> np.ndarray:
+        """See `expected_discounted_orders`."""
+        return expected_discounted_orders(params, customers, horizon_days, annual_rate, days_per_unit)
+
+    @staticmethod
+    def expected_orders_new(params: Params, t: np.ndarray | float) -> np.ndarray:
+        """See `expected_orders_new`."""
+        return expected_orders_new(params, t)
+
+
+def _log_odds_left(params: Params, x: np.ndarray, t_x: np.ndarray, T: np.ndarray) -> np.ndarray:
+    """log of P(left after the last order) / P(still alive) given the history. In log space at any x."""
+    r, alpha, a, b = column(params, "r", "alpha", "a", "b")
+    x, t_x, T = (np.asarray(v, np.float64) for v in (x, t_x, T))
+    return np.log(a) - np.log(b + x) + (r + x) * np.log((alpha + T) / (alpha + t_x))
+
+
+def log_likelihood(params: Params, x: np.ndarray, t_x: np.ndarray, T: np.ndarray) -> np.ndarray:
+    """Log density of each history, (draw, customer). BDF, with alive factored out."""
+    r, alpha, a, b = column(params, "r", "alpha", "a", "b")
+    x, T = np.asarray(x, np.float64), np.asarray(T, np.float64)
+    alive = gammaln(r + x) - gammaln(r) + r * np.log(alpha) - (r + x) * np.log(alpha + T)
+    return alive + betaln(a, b + x + 1) - betaln(a, b) + np.logaddexp(0.0, _log_odds_left(params, x, t_x, T))
+
+
+def probability_alive(params: Params, x: np.ndarray, t_x: np.ndarray, T: np.ndarray) -> np.ndarray:
+    """P(alive at T | history), (draw, customer); b/(a+b) right after the first order."""
+    return expit(-_log_odds_left(params, x, t_x, T))
+
+
+def probability_no_order_new(params: Params, t: np.ndarray | float) -> np.ndarray:
+    """P(X(t) = 0) of a newcomer, (draw, time): left at once, or alive and silent."""
+    r, alpha, a, b = column(params, "r", "alpha", "a", "b")
+    return (a + b * (alpha / (alpha + np.atleast_1d(t))) ** r) / (a + b)
+
+
+def probability_no_order(params: Params, x: np.ndarray, t_x: np.ndarray, T: np.ndarray, t: float) -> np.ndarray:
+    """P(no order in (T, T+t] | history), (draw, customer): gone already, or alive and silent."""
+    r, alpha = column(params, "r", "alpha")
+    p = probability_alive(params, x, t_x, T)
+    return 1 - p + p * ((alpha + T) / (alpha + T + t)) ** (r + x)
+
+
+def expected_orders_new(params: Params, t: np.ndarray | float) -> np.ndarray:
+    """E[X(t)] repeat orders of a newcomer within t, (draw, time): those who stay after the first order go on."""
+    a, b = column(params, "a", "b")
+    zero = np.zeros(1)
+    stay = [orders_given_alive(_charged(params), zero, zero, float(h), 0.0) for h in np.atleast_1d(t)]
+    return b / (a + b) * np.hstack(stay)
+
+
+def expected_orders(params: Params, x: np.ndarray, t_x: np.ndarray, T: np.ndarray, t: float) -> np.ndarray:
+    """E[orders in (T, T+t] | history], (draw, customer)."""
+    return probability_alive(params, x, t_x, T) * orders_given_alive(_charged(params), x, T, t, 0.0)
+
+
+def expected_discounted_orders(
+    params: Params, customers: Customers, horizon_days: float, annual_rate: float, days_per_unit: float
+) -> np.ndarray:
+    """Orders expected within the horizon *given alive today*, each worth (1 + annual_rate)^-(days / 365.25).
+
+    (draw, customer). Multiply by `probability_alive`, for x = T = 0 too: a newcomer may leave after the first order.
+    The result depends on (x, T) only and is computed once per distinct pair.
+    """
+    force = np.log1p(annual_rate) / DAYS_PER_YEAR * days_per_unit
+    age = np.asarray(customers.T_days) / days_per_unit
+    return orders_given_alive(_charged(params), customers.x, age, horizon_days / days_per_unit, force)
+
+
+def _charged(params: Params) -> dict[str, np.ndarray]:
+    """BG/NBD parameters of those who stayed after the first order: p ~ Beta(a, b + 1)."""
+    return {**params, "b": np.asarray(params["b"], np.float64) + 1}
+
+
+def laws(params: Params, customers: Customers, days_per_unit: float) -> LifeLaw:
+    """Traits of existing customers given their history and, but for `p_alive`, given that they are alive; per draw.
+
+    lambda ~ Gamma(r + x, alpha + T), p ~ Beta(a, b + x + 1): one order more than BG/NBD has been survived.
+    """
+    r, alpha, a, b = column(params, "r", "alpha", "a", "b")
+    x, t_x, T = (np.asarray(v, np.float64) for v in customers)
+    alpha_days = alpha * days_per_unit
+    shape = r + x
+    absent = np.zeros_like(shape)
+    return LifeLaw(
+        p_alive=probability_alive({"r": r, "alpha": alpha_days, "a": a, "b": b}, x, t_x, T),
+        rate_shape=shape,
+        rate_rate=alpha_days + T,
+        mu_shape=absent,
+        mu_rate=absent,
+        drop_a=a + absent,
+        drop_b=b + x + 1,
+        birth_charges=1,
+    )
+
+
+def newcomer_laws(params: Params, days_per_unit: float) -> LifeLaw:
+    """The population's law, (draw, 1), before the first order: p ~ Beta(a, b), charged at that order already."""
+    r, alpha, a, b = column(params, "r", "alpha", "a", "b")
+    absent = np.zeros_like(r)
+    return LifeLaw(
+        p_alive=np.ones_like(r),
+        rate_shape=r.copy(),
+        rate_rate=alpha * days_per_unit,
+        mu_shape=absent,
+        mu_rate=absent,
+        drop_a=a.copy(),
+        drop_b=b.copy(),
+        birth_charges=1,
+    )

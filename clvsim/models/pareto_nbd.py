@@ -1,0 +1,242 @@
+"""Pareto/NBD: customers buy at a rate of their own and die at a moment of their own, whether they buy or not.
+
+Schmittlein, Morrison & Colombo 1987, Counting your customers: who are they and what will they do next?, Management
+Science 33(1), 1-24 (SMC), doi 10.1287/mnsc.33.1.1. Fader & Hardie 2005, A note on deriving the Pareto/NBD model (FH).
+Fader, Hardie & Lee 2005, RFM and CLV, Journal of Marketing Research 42(4), 415-430 (JMR). Equations, assumptions and
+priors: docs/models/pareto_nbd.md.
+
+Times are in any one unit. Parameters have shape (draw,), histories (customer,), results (draw, customer).
+"""
+
+from typing import Any, Literal
+
+import numpy as np
+from scipy.special import expit, exprel, gammaln
+
+from clvsim.models.laws import Customers, LifeLaw, Params, column, customers_of
+from clvsim.models.priors import BetaPrior, LogNormalPrior
+from clvsim.models.purchases import PurchaseRows, purchase_rows
+from clvsim.schema import Frozen
+from clvsim.types import DAYS_PER_YEAR, CustomerSummary
+
+_NODES = 48  # Gauss-Legendre over the remaining life
+_DROP = 40.0  # what lies beyond a fall by exp(-40) is below rounding
+
+
+class ParetoNbd(Frozen):
+    """Pareto/NBD: orders at a rate of each customer's own until a death at a hazard of each customer's own.
+
+    Priors are on unit-free quantities. `r`: shape of the order rate's distribution. `rate`: mean orders of a living
+    customer within one mean observation. `s`: shape of the hazard's distribution. `lost`: share of newcomers who die
+    within one mean observation, 1 - (beta / (beta + 1))^s in that unit.
+    """
+
+    kind: Literal["pareto_nbd"] = "pareto_nbd"
+    r: LogNormalPrior = LogNormalPrior(median=1.0, sd_log=1.5)
+    rate: LogNormalPrior = LogNormalPrior(median=1.0, sd_log=1.5)
+    s: LogNormalPrior = LogNormalPrior(median=1.0, sd_log=1.0)
+    lost: BetaPrior = BetaPrior(a=1.0, b=1.0)
+
+    def sufficient(self, summary: CustomerSummary) -> PurchaseRows:
+        """Unique rows (x, t_x, T) with counts; see `purchase_rows`."""
+        return purchase_rows(customers_of(summary))
+
+    def build(self, rows: PurchaseRows) -> Any:
+        """The PyMC model on unique rows. Free variables: r, rate, s, lost.
+
+        The log-likelihood is `log_likelihood`, its terms in x alone and in T alone summed over distinct values, the
+        integral over the moment of death in one compiled pass with its gradient.
+        """
+        import pymc as pm
+        import pytensor.tensor as pt
+
+        from clvsim.models.fused import fused_sum
+
+        with pm.Model() as model:
+            r = self.r.variable(pm, "r")
+            rate = self.rate.variable(pm, "rate")
+            s = self.s.variable(pm, "s")
+            lost = self.lost.variable(pm, "lost")
+            alpha = r / rate
+            decay = -pt.log1p(-lost) / s  # log(1 + 1/beta), as survival (beta / (beta + 1))^s is 1 - lost
+            log_beta = -decay - pt.log1mexp(-decay)
+            beta = pt.exp(log_beta)
+
+            n = rows.count.sum()
+            k, class_of = np.unique(rows.x, return_inverse=True)
+            n_k = np.bincount(class_of, rows.count)
+            by_x = pt.sum(n_k * pt.gammaln(r + k))
+            age, age_of = np.unique(rows.T, return_inverse=True)
+            n_age, orders_age = np.bincount(age_of, rows.count), np.bincount(age_of, rows.count * rows.x)
+            by_age = pt.sum((n_age * r + orders_age) * pt.log(alpha + age) + n_age * s * pt.log(beta + age))
+            constant = n * (r * pt.log(alpha) - pt.gammaln(r) + s * log_beta)
+            silent = rows.t_x < rows.T
+            columns = [v[silent] for v in (rows.x, rows.t_x, rows.T, rows.count)]
+            dead_or_not = fused_sum("lost_or_not", (r, alpha, s, beta), columns)
+            pm.Potential("log_likelihood", constant + by_x - by_age + dead_or_not)
+        return model
+
+    def natural(self, draws: Params, rows: PurchaseRows, days_per_unit: float) -> dict[str, np.ndarray]:
+        """The paper's r, alpha, s, beta (alpha and beta in reported time units) from the model's variables."""
+        unit = rows.unit_days / days_per_unit
+        beta = unit / np.expm1(-np.log1p(-draws["lost"]) / draws["s"])
+        return {"r": draws["r"], "alpha": draws["r"] / draws["rate"] * unit, "s": draws["s"], "beta": beta}
+
+    @staticmethod
+    def laws(params: Params, customers: Customers, days_per_unit: float) -> LifeLaw:
+        """See `laws`."""
+        return laws(params, customers, days_per_unit)
+
+    @staticmethod
+    def newcomer_laws(params: Params, days_per_unit: float) -> LifeLaw:
+        """See `newcomer_laws`."""
+        return newcomer_laws(params, days_per_unit)
+
+    @staticmethod
+    def expected_discounted_orders(
+        params: Params, customers: Customers, horizon_days: float, annual_rate: float, days_per_unit: float
+    ) -> np.ndarray:
+        """See `expected_discounted_orders`."""
+        return expected_discounted_orders(params, customers, horizon_days, annual_rate, days_per_unit)
+
+    @staticmethod
+    def expected_orders_new(params: Params, t: np.ndarray | float) -> np.ndarray:
+        """See `expected_orders_new`."""
+        return expected_orders_new(params, t)
+
+
+def _log_silent_death(params: Params, x: np.ndarray, start: np.ndarray, span: np.ndarray) -> np.ndarray:
+    """log P(dies within `span` before another order | alive at `start` with x orders), (draw, customer).
+
+    Integral of ((alpha+start)/(alpha+start+t))^(r+x) against the density of death s (beta+start)^s/(beta+start+t)^(s+1)
+    over t in (0, span); -inf at span 0. Computed once per distinct (x, start, span).
+    """
+    from clvsim.kernels.special import log_silent_death  # compiled: not for those who only read the registry
+
+    rows, of = np.unique(np.column_stack(np.broadcast_arrays(x, start, span)), axis=0, return_inverse=True)
+    names = ("r", "alpha", "s", "beta")
+    draws = (np.ascontiguousarray(params[n], np.float64).reshape(-1) for n in names)
+    columns = np.ascontiguousarray(rows.T, np.float64)
+    table = np.empty((np.size(params["r"]), len(rows)))
+    log_silent_death(*draws, columns[0], columns[1], columns[2], table)
+    return table[:, of.reshape(-1)]
+
+
+def _log_odds_dead(params: Params, x: np.ndarray, t_x: np.ndarray, T: np.ndarray) -> np.ndarray:
+    """log of P(died in (t_x, T)) / P(still alive) given the history. In log space at any x and T."""
+    r, alpha, s, beta = column(params, "r", "alpha", "s", "beta")
+    x, t_x, T = (np.asarray(v, np.float64) for v in (x, t_x, T))
+    silent_life = (r + x) * np.log((alpha + t_x) / (alpha + T)) + s * np.log((beta + t_x) / (beta + T))
+    return _log_silent_death(params, x, t_x, T - t_x) - silent_life
+
+
+def log_likelihood(params: Params, x: np.ndarray, t_x: np.ndarray, T: np.ndarray) -> np.ndarray:
+    """Log density of each history, (draw, customer). SMC and FH, the integral over death kept, alive factored out."""
+    r, alpha, s, beta = column(params, "r", "alpha", "s", "beta")
+    x, T = np.asarray(x, np.float64), np.asarray(T, np.float64)
+    alive = gammaln(r + x) - gammaln(r) + r * np.log(alpha) - (r + x) * np.log(alpha + T) - s * np.log1p(T / beta)
+    return alive + np.logaddexp(0.0, _log_odds_dead(params, x, t_x, T))
+
+
+def probability_alive(params: Params, x: np.ndarray, t_x: np.ndarray, T: np.ndarray) -> np.ndarray:
+    """P(alive at T | history), (draw, customer)."""
+    return expit(-_log_odds_dead(params, x, t_x, T))
+
+
+def probability_no_order_new(params: Params, t: np.ndarray | float) -> np.ndarray:
+    """P(X(t) = 0) of a newcomer, (draw, time): the density of a history without orders."""
+    t = np.atleast_1d(np.asarray(t, np.float64))
+    return np.exp(log_likelihood(params, np.zeros_like(t), np.zeros_like(t), t))
+
+
+def probability_no_order(params: Params, x: np.ndarray, t_x: np.ndarray, T: np.ndarray, t: float) -> np.ndarray:
+    """P(no order in (T, T+t] | history), (draw, customer): dead already, dies before the next, or alive and silent."""
+    r, alpha, s, beta = column(params, "r", "alpha", "s", "beta")
+    x, T = np.asarray(x, np.float64), np.asarray(T, np.float64)
+    p = probability_alive(params, x, t_x, T)
+    dies_first = np.exp(_log_silent_death(params, x, T, np.full_like(T, t)))
+    lives = ((alpha + T) / (alpha + T + t)) ** (r + x) * ((beta + T) / (beta + T + t)) ** s
+    return 1 - p + p * (dies_first + lives)
+
+
+def expected_orders_new(params: Params, t: np.ndarray | float) -> np.ndarray:
+    """E[X(t)] repeat orders of a newcomer within t, (draw, time). SMC; also at s = 1 where their form is 0/0."""
+    r, alpha = column(params, "r", "alpha")
+    zero = np.zeros(1)
+    return np.hstack([r / alpha * _expected_life(params, zero, float(h), 0.0) for h in np.atleast_1d(t)])
+
+
+def expected_orders(params: Params, x: np.ndarray, t_x: np.ndarray, T: np.ndarray, t: float) -> np.ndarray:
+    """E[orders in (T, T+t] | history], (draw, customer). SMC; JMR."""
+    return probability_alive(params, x, t_x, T) * _orders_given_alive(params, x, T, t, 0.0)
+
+
+def expected_discounted_orders(
+    params: Params, customers: Customers, horizon_days: float, annual_rate: float, days_per_unit: float
+) -> np.ndarray:
+    """Orders expected within the horizon *given alive today*, each worth (1 + annual_rate)^-(days / 365.25).
+
+    (draw, customer). Multiply by `probability_alive` for an existing customer; x = T = 0 is a newcomer's repeat orders.
+    With an infinite horizon that product is JMR's DERT. Without discount it is infinite there unless s > 1.
+    """
+    force = float(np.log1p(annual_rate)) / DAYS_PER_YEAR * days_per_unit
+    age = np.asarray(customers.T_days, np.float64) / days_per_unit
+    return _orders_given_alive(params, customers.x, age, horizon_days / days_per_unit, force)
+
+
+def _orders_given_alive(params: Params, x: np.ndarray, T: np.ndarray, horizon: float, force: float) -> np.ndarray:
+    """Posterior mean rate times the remaining life within the horizon, which depends on T only; (draw, customer)."""
+    r, alpha = column(params, "r", "alpha")
+    ages, of = np.unique(np.asarray(T, np.float64), return_inverse=True)
+    return (r + x) / (alpha + T) * _expected_life(params, ages, horizon, force)[:, of]
+
+
+def _expected_life(params: Params, T: np.ndarray, horizon: float, force: float) -> np.ndarray:
+    """Integral over 0..horizon of exp(-force t) P(alive at T+t | alive at T), (draw, age).
+
+    P = ((beta+T)/(beta+T+t))^s. With u = log(1 + t/(beta+T)) the integrand is smooth however young the customer; the
+    range ends where it has fallen to nothing. Without discount the integral is elementary.
+    """
+    s, beta = column(params, "s", "beta")
+    rate = beta + T
+    end = np.log1p(horizon / rate)
+    if force == 0.0:
+        if np.isinf(horizon):
+            with np.errstate(divide="ignore"):
+                return np.where(s > 1, rate / np.abs(s - 1), np.inf)
+        return rate * end * exprel((1 - s) * end)
+    end = np.minimum(end, np.log1p(_DROP / (force * rate)))
+    end = np.minimum(end, _DROP / np.maximum(s - 1, 1e-300))
+    nodes, weights = np.polynomial.legendre.leggauss(_NODES)
+    total = np.zeros_like(end)
+    for node, weight in zip(nodes, weights, strict=True):
+        u = 0.5 * end * (1 + node)
+        total += weight * np.exp((1 - s) * u - force * rate * np.expm1(u))
+    return 0.5 * rate * end * total
+
+
+def laws(params: Params, customers: Customers, days_per_unit: float) -> LifeLaw:
+    """Traits of existing customers given their history and, but for `p_alive`, given that they are alive; per draw.
+
+    lambda ~ Gamma(r + x, alpha + T), mu ~ Gamma(s, beta + T): the prior times the likelihood of a customer alive at T.
+    """
+    r, alpha, s, beta = column(params, "r", "alpha", "s", "beta")
+    x, t_x, T = (np.asarray(v, np.float64) for v in customers)
+    daily = {"r": r, "alpha": alpha * days_per_unit, "s": s, "beta": beta * days_per_unit}
+    shape = r + x
+    absent = np.zeros_like(shape)
+    return LifeLaw(
+        p_alive=probability_alive(daily, x, t_x, T),
+        rate_shape=shape,
+        rate_rate=daily["alpha"] + T,
+        mu_shape=s + absent,
+        mu_rate=daily["beta"] + T,
+        drop_a=absent,
+        drop_b=absent,
+    )
+
+
+def newcomer_laws(params: Params, days_per_unit: float) -> LifeLaw:
+    """The population's law, (draw, 1): what is known of somebody right after the first order."""
+    zero = np.zeros(1)
+    return laws(params, Customers(zero, zero, zero), days_per_unit)
