@@ -6,12 +6,11 @@ be written is not kept, and either is said.
 
 import contextlib
 import hashlib
-import inspect
 import json
 import os
-import sys
 from collections.abc import Callable, Iterable
 from importlib.metadata import version
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,7 +20,7 @@ from clvsim.errors import ConfigError
 from clvsim.types import Diagnostic, Posterior
 
 _FORMAT = 1
-_SAMPLERS = ("pymc", "nutpie", "clvsim")
+_SAMPLERS = ("pymc", "nutpie", "arviz-stats", "clvsim")
 
 
 def cache_folder(cache_dir: Path | str | None = None) -> Path | None:
@@ -37,11 +36,19 @@ def cache_folder(cache_dir: Path | str | None = None) -> Path | None:
     return root / "clvsim" / "posteriors"
 
 
-def content_key(rows: Iterable[NamedTuple], models: Iterable[Any], modules: Iterable[str], settings: Any) -> str:
-    """sha256 over everything a posterior follows from, as 64 hex digits.
+def model_sources() -> list[bytes]:
+    """Source text of all models and of the compiled functions they call, whether imported yet or not."""
+    package = files("clvsim")
+    modules = [entry for entry in (package / "models").iterdir() if entry.name.endswith(".py")]
+    modules += [package / "kernels" / "special.py"]
+    return [entry.read_bytes() for entry in sorted(modules, key=lambda entry: entry.name)]
 
-    `rows`: sufficient statistics. `models`: configured models (their priors). `modules`: names of imported modules of
-    which the source text counts. `settings`: JSON of sampler settings, seed and units.
+
+def content_key(rows: Iterable[NamedTuple], models: Iterable[Any], settings: Any) -> str:
+    """sha256 over everything a posterior follows from, as 64 hex digits: the code as well, by `model_sources`.
+
+    `rows`: sufficient statistics. `models`: configured models (their priors). `settings`: JSON of the ways draws are
+    made, their number, seed and units.
     """
     digest = hashlib.sha256()
 
@@ -54,7 +61,7 @@ def content_key(rows: Iterable[NamedTuple], models: Iterable[Any], modules: Iter
         for name, value in zip(record._fields, record, strict=True):
             add(name.encode(), np.ascontiguousarray(value, np.float64).tobytes())
     add(*(model.model_dump_json().encode() for model in models))
-    add(*(inspect.getsource(sys.modules[name]).encode() for name in sorted(set(modules))))
+    add(*model_sources())
     add(json.dumps(settings, sort_keys=True).encode())
     return digest.hexdigest()
 

@@ -3,18 +3,23 @@
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from clvsim.errors import DiagnosticsError, Problem
-from clvsim.models import cache
+from clvsim.models import cache, inference
 from clvsim.models.config import FitConfig
 from clvsim.models.laws import Params, RetentionModel, SpendModel
 from clvsim.types import DAYS_PER_UNIT, CustomerSummary, Diagnostic, Posterior
 
 MAX_R_HAT = 1.01
-MIN_ESS = 400.0
+MIN_ESS = inference.MIN_ESS
+LARGE_TABLE = 5000  # distinct rows from which `auto` tries laplace: NUTS takes seconds below, minutes far above
+_DRAFT = (
+    "Draft, fitted by fit.method=map: parameter uncertainty is left out, so every interval is too narrow and every "
+    "decision looks surer than it is"
+)
 _TARGET_ACCEPT = 0.9  # small steps: a log with hardly any dropout has a sharp corner at a = 0
 
 
@@ -30,10 +35,10 @@ def fit(
     """Posterior of both models, `config.draws` draws in an order fixed by `config.seed`.
 
     `cache_dir` overrides the user's cache; `log` receives notes for the user (a fit that starts, a cache that fails).
-    Raises DiagnosticsError when a model has nothing to learn from, or when R-hat, ESS or divergences fail their limits;
-    the latter not under `config.allow_poor`, where the failures become warnings. Everything else that warrants a
-    warning is in `Posterior.warnings`. A posterior that failed is cached only under `allow_poor`, and a hit is held to
-    the limits again.
+    Raises DiagnosticsError when a model has nothing to learn from, when laplace or map find no single mode, or when
+    R-hat, ESS, divergences or Pareto k fail their limits; the last not under `config.allow_poor`, where the failures
+    become warnings. Everything else that warrants a warning is in `Posterior.warnings`. A posterior that failed is
+    cached only under `allow_poor`, and a hit is held to the limits again.
     """
     say = log or (lambda note: None)
     purchases, amounts = _all_or_problems(lambda: retention.sufficient(summary), lambda: spend.sufficient(summary))
@@ -41,7 +46,7 @@ def fit(
     key = _key(purchases, amounts, retention, spend, config, summary.time_unit) if folder else ""
     found = cache.load(folder, key, say) if folder else None
     if found is None:
-        posterior = _sample_both(purchases, amounts, retention, spend, config, summary.time_unit, say)
+        posterior = _fit_both(purchases, amounts, retention, spend, config, summary.time_unit, say)
     else:
         posterior = replace(found, from_cache=True)
 
@@ -51,15 +56,20 @@ def fit(
     if found is None and folder:
         cache.store(posterior, folder, key, say)
     poor = tuple(f"Poor fit, allowed by fit.allow_poor: {what}" for _, what in failures)
-    return replace(posterior, warnings=poor + tuple(spend.warnings(summary, posterior.spend)))
+    draft = (_DRAFT,) if posterior.method == "map" else ()
+    return replace(posterior, warnings=draft + poor + tuple(spend.warnings(summary, posterior.spend)))
 
 
 def failed(diagnostics: Iterable[Diagnostic]) -> tuple[Problem, ...]:
     """One line per convergence figure beyond its limit."""
+
+    def remedy(name: str) -> str:
+        return "use fit.method=nuts" if name == inference.PARETO_K else "raise fit.tune or fit.draws"
+
     return tuple(
         Problem(
             "fit",
-            f"{d.model}: {d.name} is {d.value:.4g}, must be {d.limit}; raise fit.tune or fit.draws, "
+            f"{d.model}: {d.name} is {d.value:.4g}, must be {d.limit}; {remedy(d.name)}, "
             "or go on regardless with fit.allow_poor=true",
         )
         for d in diagnostics
@@ -81,16 +91,21 @@ def _all_or_problems(*steps: Callable[[], Any]) -> list[Any]:
     return results
 
 
+def _ways(config: FitConfig, *tables: Any) -> tuple[str, ...]:
+    """How each table is fitted: `config.method`, where `auto` is nuts for a small one and remains `auto` else."""
+    small = "nuts" if config.method == "auto" else config.method
+    return tuple(config.method if len(rows.count) >= LARGE_TABLE else small for rows in tables)
+
+
 def _key(
     purchases: Any, amounts: Any, retention: RetentionModel, spend: SpendModel, config: FitConfig, time_unit: str
 ) -> str:
-    modules = [type(retention).__module__, type(spend).__module__, "clvsim.models.priors", __name__]
-    settings = {"method": "nuts", "time_unit": time_unit}
+    settings = {"ways": _ways(config, purchases, amounts), "time_unit": time_unit}
     settings |= {name: getattr(config, name) for name in ("draws", "chains", "tune", "seed")}
-    return cache.content_key([purchases, amounts], [retention, spend], modules, settings)
+    return cache.content_key([purchases, amounts], [retention, spend], settings)
 
 
-def _sample_both(
+def _fit_both(
     purchases: Any,
     amounts: Any,
     retention: RetentionModel,
@@ -99,27 +114,69 @@ def _sample_both(
     time_unit: str,
     say: Callable[[str], None],
 ) -> Posterior:
-    days_per_unit = DAYS_PER_UNIT[time_unit]
-    say(f"fitting {retention.kind} on {len(purchases.count):,} distinct histories")
-    free, divergences = sample(retention.build(purchases), config)
-    life = retention.natural(free, purchases, days_per_unit)
-    diagnostics = diagnose(retention.kind, life, divergences, config.chains)
-    say(f"fitting {spend.kind} on {len(amounts.count):,} distinct histories")
-    free, divergences = sample(spend.build(amounts), config)
-    money = spend.natural(free, amounts, config.seed)
-    diagnostics += diagnose(spend.kind, money, divergences, config.chains)
+    def life(free: Params) -> dict[str, np.ndarray]:
+        return retention.natural(free, purchases, DAYS_PER_UNIT[time_unit])
 
+    def money(free: Params) -> dict[str, np.ndarray]:
+        return spend.natural(free, amounts, config.seed)
+
+    of_life, of_money = _ways(config, purchases, amounts)
+    first = fit_one(retention, purchases, life, of_life, config, say)
+    second = fit_one(spend, amounts, money, of_money, config, say)
     # Chains one after the other would make the first n draws those of one chain.
     order = np.random.default_rng([config.seed, 0]).permutation(config.draws)
+    methods = f"{first.method} ({retention.kind}), {second.method} ({spend.kind})"
     return Posterior(
         retention_model=retention.kind,
         spend_model=spend.kind,
-        retention={name: values[order] for name, values in life.items()},
-        spend={name: values[order] for name, values in money.items()},
+        retention={name: values[order] for name, values in first.params.items()},
+        spend={name: values[order] for name, values in second.params.items()},
         time_unit=time_unit,
-        diagnostics=diagnostics,
-        method="nuts",
+        diagnostics=first.diagnostics + second.diagnostics,
+        method=first.method if first.method == second.method else methods,
     )
+
+
+class Fitted(NamedTuple):
+    """One model's draws of its natural parameters, each (draw,), and how they came about: nuts, laplace or map."""
+
+    params: dict[str, np.ndarray]
+    diagnostics: tuple[Diagnostic, ...]
+    method: str
+
+
+def fit_one(
+    model: RetentionModel | SpendModel,
+    rows: Any,
+    natural: Callable[[Params], dict[str, np.ndarray]],
+    way: str,
+    config: FitConfig,
+    say: Callable[[str], None],
+) -> Fitted:
+    """Draws of one model on its distinct rows. `natural` maps its free variables to the paper's parameters.
+
+    `way` is nuts, laplace, map, or `auto`: laplace if its diagnostics allow it, else nuts.
+    """
+    say(f"fitting {model.kind} on {len(rows.count):,} distinct histories by {'laplace' if way == 'auto' else way}")
+    built = model.build(rows)
+    if way == "map":
+        free, diagnostics = inference.mode_only(built, model.kind, config.draws, config.seed)
+        # Averaged, since a figure beside the model's own (first orders) has draws of its own: one point and no spread.
+        point = {name: np.full_like(values, values.mean()) for name, values in natural(free).items()}
+        return Fitted(point, diagnostics, "map")
+    if way in ("laplace", "auto"):
+        try:
+            free, diagnostics = inference.laplace(built, model.kind, len(rows.count), config.draws, config.seed)
+            if way == "auto" and (poor := failed(diagnostics)):
+                raise DiagnosticsError(poor)
+            return Fitted(natural(free), diagnostics, "laplace")
+        except DiagnosticsError as error:
+            if way == "laplace":
+                raise
+            say(f"{error.problems[0].what.split(';')[0]}: sampling by nuts instead")
+    free, divergences = sample(built, config)
+    params = natural(free)
+    return Fitted(params, diagnose(model.kind, params, divergences, config.chains), "nuts")
 
 
 def sample(model: Any, config: FitConfig) -> tuple[dict[str, np.ndarray], int]:

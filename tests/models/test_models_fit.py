@@ -13,13 +13,14 @@ import yaml
 from pydantic import ValidationError
 
 from clvsim.errors import ConfigError, DiagnosticsError
-from clvsim.models import RETENTION, SPEND, cache
+from clvsim.models import RETENTION, SPEND, cache, inference
 from clvsim.models import fit as fit_module
 from clvsim.models.bg_nbd import BgNbd
 from clvsim.models.cache import cache_folder, read_posterior, write_posterior
 from clvsim.models.config import FitConfig
 from clvsim.models.fit import fit
 from clvsim.models.gamma_gamma import GammaGamma
+from clvsim.types import Diagnostic
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 
@@ -84,6 +85,75 @@ def test_cache_ignores_what_a_posterior_does_not_follow_from(run, draws, cdnow):
     assert run(method="nuts")[0].from_cache
 
 
+class FakeLaplace:
+    """One point in place of weighted draws, with a Pareto k to choose; with None there is no mode."""
+
+    def __init__(self):
+        self.pareto_k: float | None = 0.1
+
+    def __call__(self, model, kind, *numbers):
+        k = self.pareto_k
+        if k is None:
+            raise DiagnosticsError([("fit", f"{kind}: no mode; use fit.method=nuts")])
+        *_, draws, _ = numbers
+        free = {v.name: np.full(draws, 0.25) for v in model.free_RVs}
+        return free, (Diagnostic(kind, inference.PARETO_K, k, "< 0.7", k < 0.7),)
+
+
+@pytest.fixture
+def laplace(monkeypatch):
+    fake = FakeLaplace()
+    monkeypatch.setattr(inference, "laplace", fake)
+    return fake
+
+
+def test_auto_is_nuts_on_small_tables(run, laplace):
+    """CDNOW has 1,016 distinct purchase histories and fewer than 1,000 of spend."""
+    found, notes = run()
+    assert found.method == "nuts"
+    assert notes[0] == "fitting bg_nbd on 1,016 distinct histories by nuts"
+
+
+def test_auto_is_laplace_on_large_tables(run, draws, laplace, monkeypatch):
+    monkeypatch.setattr(fit_module, "LARGE_TABLE", 1000)
+    found, notes = run()
+    assert found.method == "laplace (bg_nbd), nuts (gamma_gamma)"
+    assert [note.split(" by ")[-1] for note in notes] == ["laplace", "nuts"]
+    assert len(draws.calls) == 1
+    assert {d.model: d.name for d in found.diagnostics}["bg_nbd"] == "Pareto k"
+
+
+@pytest.mark.parametrize(
+    ("pareto_k", "reason"), [(0.9, "bg_nbd: Pareto k is 0.9, must be < 0.7"), (None, "bg_nbd: no mode")]
+)
+def test_auto_falls_back_to_nuts_and_says_why(run, draws, laplace, monkeypatch, pareto_k, reason):
+    monkeypatch.setattr(fit_module, "LARGE_TABLE", 1)
+    laplace.pareto_k = pareto_k
+    found, notes = run()
+    assert found.method == "nuts"
+    assert notes[1] == f"{reason}: sampling by nuts instead"
+    assert len(draws.calls) == 2
+
+
+def test_laplace_is_held_to_its_pareto_k(run, laplace):
+    laplace.pareto_k = 0.7
+    with pytest.raises(DiagnosticsError) as stopped:
+        run(method="laplace")
+    assert len(stopped.value.problems) == 2
+    where, what = stopped.value.problems[0]
+    assert f"{where}: {what}" == (
+        "fit: bg_nbd: Pareto k is 0.7, must be < 0.7; use fit.method=nuts, or go on regardless with fit.allow_poor=true"
+    )
+    found, _ = run(method="laplace", allow_poor=True)
+    assert sum(w.startswith("Poor fit") for w in found.warnings) == 2
+
+
+def test_laplace_without_a_mode_cannot_be_allowed(run, laplace):
+    laplace.pareto_k = None
+    with pytest.raises(DiagnosticsError, match="no mode"):
+        run(method="laplace", allow_poor=True)
+
+
 def changed(summary, column, row=0):
     frame = summary.customers.copy()
     frame.loc[row, column] += 1
@@ -111,13 +181,36 @@ def test_cache_key_changes_with(run, cdnow, change):
     assert not run(**change(cdnow))[0].from_cache
 
 
+@pytest.mark.parametrize("way", ["laplace", "map"])
+def test_cache_key_changes_with_the_method(run, laplace, monkeypatch, way):
+    monkeypatch.setattr(inference, "mode_only", laplace)
+    run()
+    assert not run(method=way)[0].from_cache
+    assert run(method=way)[0].from_cache
+    assert run(method="nuts")[0].from_cache
+
+
+def test_cache_keeps_auto_apart_from_laplace_on_large_tables(run, laplace, monkeypatch):
+    """Where `auto` may end in either, its posterior is neither's."""
+    monkeypatch.setattr(fit_module, "LARGE_TABLE", 1)
+    run(method="laplace")
+    assert not run()[0].from_cache
+    assert run()[0].from_cache
+
+
+def test_sources_are_those_of_all_models_and_their_kernels():
+    sources = [text.decode() for text in cache.model_sources()]
+    for line in ("class BgNbd(", "class LogNormalPrior(", "def laplace(", "def discounted_orders("):
+        assert sum(line in text for text in sources) == 1, line
+
+
 def test_cache_key_changes_with_source_and_versions(monkeypatch, run):
     run()
     with monkeypatch.context() as patch:
         patch.setattr(cache, "version", lambda name: "0")
         assert not run()[0].from_cache
     with monkeypatch.context() as patch:
-        patch.setattr(cache.inspect, "getsource", lambda module: "edited")
+        patch.setattr(cache, "model_sources", lambda: [b"edited"])
         assert not run()[0].from_cache
     assert run()[0].from_cache
 
@@ -284,9 +377,10 @@ def test_a_foreign_file_is_refused_by_name(tmp_path):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"method": "laplace"}, "'nuts' or 'auto'"),
+        ({"method": "vi"}, "'nuts', 'laplace', 'map' or 'auto'"),
         ({"draws": 0}, "greater than or equal to 1"),
         ({"draws": 1001}, "multiple of chains"),
+        ({"method": "nuts", "draws": 1001}, "multiple of chains"),
         ({"chains": 1}, "greater than or equal to 2"),
         ({"seed": -1}, "greater than or equal to 0"),
         ({"drows": 5}, "Extra inputs"),
@@ -295,6 +389,10 @@ def test_a_foreign_file_is_refused_by_name(tmp_path):
 def test_fit_settings_are_checked(values, message):
     with pytest.raises(ValidationError, match=message):
         FitConfig(**values)
+
+
+def test_chains_do_not_matter_without_nuts():
+    assert FitConfig(method="laplace", draws=1001).draws == 1001
 
 
 @pytest.mark.parametrize(
