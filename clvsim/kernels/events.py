@@ -7,6 +7,7 @@ Structs are opened into locals once, before the loops; helpers take scalars and 
 """
 
 import math
+from typing import Any
 
 import numpy as np
 from numba import njit, typeof, types
@@ -545,7 +546,7 @@ def _simulate(
                 order_count[w, c] = tick
 
 
-def _sample(struct: type, **shapes: tuple[int, type, bool]):
+def _sample(struct: Any, **shapes: tuple[int, type, bool]) -> Any:
     """Empty struct whose types are those of every call: (dimensions, dtype, read-only) per field."""
     arrays = {}
     for name in struct._fields:

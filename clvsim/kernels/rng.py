@@ -161,7 +161,7 @@ def mix_array(z: np.ndarray) -> np.ndarray:
 def world_keys(seed: int, draws: np.ndarray, replicate: int) -> np.ndarray:
     """Keys of the worlds (draw, replicate) under one seed, shape of `draws`, uint64."""
     with np.errstate(over="ignore"):
-        root = mix_array(text_key(f"seed {seed} replicate {replicate}"))
+        root = mix_array(np.asarray(text_key(f"seed {seed} replicate {replicate}")))
         return mix_array(root + (np.asarray(draws, np.uint64) + U64(1)) * GOLDEN)
 
 

@@ -4,7 +4,7 @@ Threads own disjoint worlds, so they add into disjoint rows of the one ledger; b
 Nothing of size worlds × customers × months ever exists.
 """
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -17,7 +17,16 @@ from clvsim.kernels.events import simulate as simulate_kernel
 from clvsim.kernels.structs import Clock, Ledgers, Trace, scalar, seal
 from clvsim.simulation.ledger import Raw, kernel_lines
 from clvsim.simulation.population import Block
-from clvsim.simulation.tables import Calendar, Levers, Responses, make_contacts, make_offers, make_tables, responses
+from clvsim.simulation.tables import (
+    Calendar,
+    Levers,
+    Responses,
+    make_contacts,
+    make_offers,
+    make_tables,
+    of_worlds,
+    responses,
+)
 from clvsim.simulation.worlds import Worlds, by_week
 
 DRAWS_AT_ONCE = 4  # traits and tables of a slice stay in a core's cache
@@ -39,8 +48,21 @@ class Part(NamedTuple):
     """A job with what no draw changes, made once per block."""
 
     job: Job
+    schedule: tuple[Hashable, ...]
     responses: Responses
+    offers: ks.Offers  # of all worlds
     contacts: ks.Contacts
+
+    @classmethod
+    def of(cls, job: Job, setting: "Setting", calendar: Calendar) -> "Part":
+        levers, groups = job.levers, setting.groups
+        return cls(
+            job=job,
+            schedule=levers.schedule(),
+            responses=responses(levers, groups, calendar),
+            offers=make_offers(levers, groups, setting.worlds.draw, setting.gross_margin, calendar.weeks),
+            contacts=make_contacts(levers, groups, calendar),
+        )
 
 
 @dataclass(frozen=True)
@@ -96,10 +118,7 @@ def run_block(
     share = -(-worlds.draws // (threads * at_once)) * at_once
     spans = [(low, min(worlds.draws, low + share)) for low in range(0, worlds.draws, share)]
     calendar = setting.calendar if block.newcomers else replace(setting.calendar, arrival_weeks=1)
-    parts = [
-        Part(job, responses(job.levers, setting.groups, calendar), make_contacts(job.levers, setting.groups, calendar))
-        for job in jobs
-    ]
+    parts = [Part.of(job, setting, calendar) for job in jobs]
 
     def work(low: int, high: int) -> None:
         for first in range(low, high, at_once):
@@ -138,7 +157,8 @@ def run_slice(
     environment = by_week(setting.worlds.log_rate[rows], setting.calendar.weeks)
     nothing = np.zeros((count, 0)), np.zeros((count, 0), np.int64)
     as_today: list[np.ndarray] = []  # what the first scenario without a lever on this block has added
-    for number, (job, prepared, contacts) in enumerate(parts):
+    made: dict[tuple[Hashable, ...], tuple[ks.Tables, int]] = {}
+    for number, (job, schedule, prepared, offers, contacts) in enumerate(parts):
         idle = not block.newcomers and leaves_lives_alone(job.levers)
         if idle and as_today:
             for ledger, added in zip(job.raw, as_today, strict=True):
@@ -146,19 +166,14 @@ def run_slice(
             continue
         before = [ledger[rows].copy() for ledger in job.raw] if idle else []
         kept = (np.zeros(value.shape), np.zeros(orders.shape, np.int64)) if number == 0 else nothing
-        tables = make_tables(
-            job.levers,
-            setting.groups,
-            draw,
-            environment,
-            setting.gross_margin,
-            calendar,
-            setting.attrition_clock,
-            prepared,
-        )
+        if schedule not in made:
+            margin, clock = setting.gross_margin, setting.attrition_clock
+            tables = make_tables(job.levers, setting.groups, draw, environment, margin, calendar, clock, prepared)
+            made[schedule] = tables, ks.TABLES * bool((tables.rate != 1.0).any())
+        tables, tabled = made[schedule]
         flags = (
             ks.NEWCOMERS * block.newcomers
-            + ks.TABLES * bool((tables.rate != 1.0).any())
+            + tabled
             + ks.OFFERS * bool(job.levers.offers)
             + ks.CONTACTS * bool(job.levers.contacts)
         )
@@ -173,7 +188,7 @@ def run_slice(
             traits,
             arrivals,
             tables,
-            make_offers(job.levers, setting.groups, draw, setting.gross_margin, calendar.weeks),
+            of_worlds(offers, rows),
             contacts,
             setting.clock(flags),
             Ledgers(*(part[rows] for part in raw), *kept),

@@ -198,22 +198,23 @@ def calendar_contacts(
                 out[:, 2 * g + half, p, DISCOUNTED] = sum_by_month(sent * weekly_discount, out.shape[-1])
 
 
-def age_contacts(age_exit: np.ndarray, contacts: Contacts, out: np.ndarray) -> None:
+def age_contacts(age_exit: np.ndarray, contacts: Contacts, newcomers: Sequence[int], out: np.ndarray) -> None:
     """Add the full months on the list to the age ledger's contact lines `out` (w, 2g, programmes, 2, ages).
 
     The kernel has posted the month in which somebody leaves; `age_exit` (w, 2g, arrival weeks, 2, ages) counts them.
+    `newcomers` are the groups that have an age.
     """
     ages = out.shape[-1]
-    staying = age_exit[..., ::-1].cumsum(axis=-1)[..., ::-1] - age_exit  # leave in a later month
     joined = np.arange(age_exit.shape[2])[:, None]
     last = contacts.count.shape[-1] - 1
     week = np.minimum(joined + np.ceil(np.arange(ages + 1) * DAYS_PER_MONTH / DAYS_PER_WEEK).astype(int), last)
-    for which, schedule in enumerate((contacts.count, contacts.discounted)):
-        for p in range(schedule.shape[0]):
-            for g in range(schedule.shape[1]):
-                sent = np.diff(schedule[p, g][week], axis=-1)  # (arrival weeks, ages)
-                for half in (2 * g, 2 * g + 1):
-                    out[:, half, p, which] += np.einsum("wam,am->wm", staying[:, half, :, which] / COUNT_UNIT, sent)
+    for half in [2 * g + h for g in newcomers for h in (0, 1)]:
+        for which, schedule in enumerate((contacts.count, contacts.discounted)):
+            leaving = age_exit[:, half, :, which]
+            staying = (leaving[..., ::-1].cumsum(axis=-1)[..., ::-1] - leaving) / COUNT_UNIT  # leave in a later month
+            for p in range(schedule.shape[0]):
+                sent = np.diff(schedule[p, half // 2][week], axis=-1)  # (arrival weeks, ages)
+                out[:, half, p, which] += np.einsum("wam,am->wm", staying, sent)
 
 
 def entry_lines(

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
+from joblib import Parallel, delayed
 
 from clvsim import effects
 from clvsim.errors import ConfigError
@@ -30,6 +31,7 @@ from clvsim.types import (
 )
 
 MAX_CELLS = 10**8
+CUSTOMERS_AT_ONCE = 4096  # in closed forms; floating sums must not depend on `simulation.shard_customers`
 COMPANY = Group("company")
 
 
@@ -154,6 +156,7 @@ def simulate(
             customers.append(value_quantiles(kept[0]))
         if progress:
             progress(number + 1, total)
+        del jobs  # the last reference to ledgers that are finished one by one below
 
     sizes = np.repeat(np.bincount(member, minlength=len(groups)), 2) / 2.0
     done: dict[str, SimulatedScenario] = {}
@@ -255,6 +258,7 @@ def make_ledger(
     """Integer sums to dated lines, both halves kept for totals and added for everything else."""
     worlds, groups = setting.worlds, setting.groups
     draw, scale, delta = worlds.draw, economics.money_scale, economics.discount_per_day
+    new = np.array([g.origin == "new" for g in groups])
     entries = tuple(m for m in priced(scenario, economics).mechanisms if isinstance(m, CostEntry))
     contacts = make_contacts(lever, groups, setting.calendar)
     calendar, age = ledger.natural(raw.calendar, scale), ledger.natural(raw.age, scale)
@@ -266,7 +270,7 @@ def make_ledger(
         on_list = np.cumsum(raw.exposure, axis=-1)[..., :-1] / ks.COUNT_UNIT
         weekly_discount = setting.calendar.discount()
         ledger.calendar_contacts(on_list, cohorts, contacts, weekly_discount, calendar[:, :, first:])
-        ledger.age_contacts(raw.age_exit, contacts, age[:, :, first:])
+        ledger.age_contacts(raw.age_exit, contacts, np.flatnonzero(new).tolist(), age[:, :, first:])
         of_group = np.array([c.group for c in cohorts])
         weekly_cost = np.diff(contacts.cost_discounted)[of_group] / weekly_discount
         cost = (on_list[:, 0::2] + on_list[:, 1::2]) * weekly_cost
@@ -280,7 +284,6 @@ def make_ledger(
 
     on_calendar = lines_of(calendar, sizes)
     on_age = lines_of(age, np.zeros_like(sizes))
-    new = np.array([g.origin == "new" for g in groups])
     halves = half_totals(on_calendar, new)
     both = {line: _both(v) for line, v in on_calendar.items()}
     empty = np.zeros((worlds.key.size, 1, 2, calendar.shape[-1]))
@@ -372,45 +375,56 @@ def customer_values(
     economics: Economics,
 ) -> tuple[pd.DataFrame, np.ndarray]:
     """Per existing customer: closed-form expectations over draws and simulated quantiles; and the sum per draw."""
-    retention, spend = RETENTION[posterior.retention_model], SPEND[posterior.spend_model]
-    days, horizon = DAYS_PER_UNIT[posterior.time_unit], config.horizon_months * DAYS_PER_MONTH
-    rate = float(np.expm1(economics.discount_per_day * DAYS_PER_YEAR))
     histories, spends = customers_of(summary), spend_history_of(summary)
-    n, draws = histories.x.size, config.draws
-    alive, orders, value = np.zeros(n), np.zeros(n), np.zeros(n)
-    per_draw = np.zeros(draws)
-    step = 64
-    for low in range(0, n, 4096):
-        part = slice(low, low + 4096)
+    sums = np.zeros((3, histories.x.size))
+    per_draw = np.zeros(config.draws)
+    chunks = [slice(low, min(config.draws, low + 64)) for low in range(0, config.draws, 64)]
+    for low in range(0, histories.x.size, CUSTOMERS_AT_ONCE):
+        part = slice(low, low + CUSTOMERS_AT_ONCE)
         some, money = Customers(*(v[part] for v in histories)), SpendHistory(*(v[part] for v in spends))
-        for first in range(0, draws, step):
-            chunk = slice(first, min(draws, first + step))
-            life = {k: v[chunk] for k, v in posterior.retention.items()}
-            p = retention.laws(life, some, days).p_alive
-            discounted = p * retention.expected_discounted_orders(life, some, horizon, rate, days)
-            plain = (
-                discounted if rate == 0 else p * retention.expected_discounted_orders(life, some, horizon, 0.0, days)
-            )
-            per_order = spend.expected_spend({k: v[chunk] for k, v in posterior.spend.items()}, money)
-            worth = discounted * (per_order * economics.gross_margin - economics.cost_per_order)
-            alive[part] += p.sum(axis=0)
-            orders[part] += plain.sum(axis=0)
-            value[part] += worth.sum(axis=0)
-            per_draw[chunk] += worth.sum(axis=1)
-    quantiles = np.empty((n, 4))
+        found = Parallel(config.jobs, backend="threading")(
+            delayed(expected_values)(posterior, chunk, some, money, config.horizon_months, economics)
+            for chunk in chunks
+        )
+        for chunk, (by_customer, by_draw) in zip(chunks, found, strict=True):  # in this order whatever the jobs
+            sums[:, part] += by_customer
+            per_draw[chunk] += by_draw
+    quantiles = np.empty((histories.x.size, 4))
     quantiles[order] = simulated
+    alive, orders, value = sums / config.draws
     frame = pd.DataFrame(
         {
             "customer_id": summary.customers["customer_id"].to_numpy(),
-            "p_alive": alive / draws,
-            "expected_orders": orders / draws,
-            "rlv_mean": value / draws,
+            "p_alive": alive,
+            "expected_orders": orders,
+            "rlv_mean": value,
             "rlv_p05": quantiles[:, 1],
             "rlv_p50": quantiles[:, 2],
             "rlv_p95": quantiles[:, 3],
         }
     )
     return frame, per_draw
+
+
+def expected_values(
+    posterior: Posterior,
+    draws: slice,
+    histories: Customers,
+    spends: SpendHistory,
+    horizon_months: int,
+    economics: Economics,
+) -> tuple[np.ndarray, np.ndarray]:
+    """P(alive), expected orders and expected contribution summed over draws, (3, c), and the last over customers."""
+    retention, spend = RETENTION[posterior.retention_model], SPEND[posterior.spend_model]
+    days, horizon = DAYS_PER_UNIT[posterior.time_unit], horizon_months * DAYS_PER_MONTH
+    rate = float(np.expm1(economics.discount_per_day * DAYS_PER_YEAR))
+    life = {name: values[draws] for name, values in posterior.retention.items()}
+    p = retention.laws(life, histories, days).p_alive
+    discounted = p * retention.expected_discounted_orders(life, histories, horizon, rate, days)
+    plain = discounted if rate == 0 else p * retention.expected_discounted_orders(life, histories, horizon, 0.0, days)
+    per_order = spend.expected_spend({name: values[draws] for name, values in posterior.spend.items()}, spends)
+    worth = discounted * (per_order * economics.gross_margin - economics.cost_per_order)
+    return np.stack([p.sum(axis=0), plain.sum(axis=0), worth.sum(axis=0)]), worth.sum(axis=1)
 
 
 def uncertain_inputs(

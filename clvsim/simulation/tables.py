@@ -4,7 +4,7 @@ Customers on a contact list build up goodwill and fatigue from their own first w
 arrival week; the second half of the table axis is for customers who have opted out.
 """
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -34,6 +34,13 @@ class Levers:
             shifts=tuple(m for m in scenario.mechanisms if isinstance(m, Shift)),
             offers=tuple(m for m in scenario.mechanisms if isinstance(m, OfferTerms)),
             contacts=tuple(m for m in scenario.mechanisms if isinstance(m, ContactProgramme)),
+        )
+
+    def schedule(self) -> tuple[Hashable, ...]:
+        """What the tables depend on: scenarios with equal schedules share them."""
+        parts = [m for m in (*self.shifts, *self.contacts) if getattr(m, "target", "") != "conversion"]
+        return tuple(
+            tuple(v.tobytes() if isinstance(v, np.ndarray) else v for v in vars(part).values()) for part in parts
         )
 
 
@@ -241,6 +248,12 @@ def make_offers(levers: Levers, groups: tuple[Group, ...], draw: np.ndarray, gro
         decline_rate=stack([np.exp(o.decline_rate) for o in offers]),
         accept_rate=stack([np.exp(o.accept_rate) for o in offers]),
     )
+
+
+def of_worlds(offers: Offers, rows: slice) -> Offers:
+    """Offers of a slice of worlds."""
+    shared = ("key", "on_order", "active")
+    return Offers(*(v if f in shared else seal(v[rows]) for f, v in zip(Offers._fields, offers, strict=True)))
 
 
 def make_contacts(levers: Levers, groups: tuple[Group, ...], calendar: Calendar) -> Contacts:

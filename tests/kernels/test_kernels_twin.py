@@ -144,7 +144,7 @@ def compare_contacts(case: Case, twin: Twin, ledgers: ks.Ledgers) -> None:
     np.testing.assert_allclose(calendar, sent(case, twin, "calendar", calendar.shape), rtol=1e-9, atol=1e-6)
     if case.newcomers:
         age = ledgers.age[:, :, case.lines - programmes :] / ks.COUNT_UNIT
-        age_contacts(ledgers.age_exit, contacts, age)
+        age_contacts(ledgers.age_exit, contacts, range(groups), age)
         np.testing.assert_allclose(age, sent(case, twin, "age", age.shape), rtol=1e-9, atol=1e-5)
 
 
