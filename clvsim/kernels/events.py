@@ -26,6 +26,7 @@ from clvsim.kernels.structs import (
     COUNT_UNIT,
     GOODS,
     KEPT_ORDERS,
+    MARGINS,
     NEWCOMERS,
     OFFER_LINES,
     OFFERS,
@@ -276,6 +277,7 @@ def _simulate(
     t_rate, t_mu, t_eta = traits.rate.reshape(-1), traits.mu.reshape(-1), traits.eta.reshape(-1)
     t_nu, t_limit = traits.nu.reshape(-1), traits.limit.reshape(-1)
     t_gap, t_amount = traits.gap.reshape(-1), traits.amount.reshape(-1)
+    keeping = t_rate.size > 1  # else there is one scenario, and one life's traits are overwritten by the next's
     count, weight, cac = arrivals.count, arrivals.weight, arrivals.cac
     table_first, table_shift = tables.first, tables.per_arrival_week
     n_tables, last = tables.rate.shape[1], tables.rate.shape[2] - 1
@@ -297,6 +299,7 @@ def _simulate(
     flags = clock.flags[0]
     newcomers, tabled = (flags & NEWCOMERS) != 0, (flags & TABLES) != 0
     offering, contacting = (flags & OFFERS) != 0, (flags & CONTACTS) != 0
+    costing = (flags & MARGINS) != 0
     periods, ages = out.calendar.shape[4], out.age.shape[4]
     last_period, last_age = periods - 1, ages - 1
     line, own_line = 2 * periods, 2 * ages  # from one line of a ledger to the next
@@ -325,7 +328,13 @@ def _simulate(
             base = mix(key[c] ^ world_key[w])
             g = group[c]
             law = np.uint64(d * columns + column[c])
-            path = np.uint64(w * key.shape[0] + c)
+            path = np.uint64(0)
+            if keeping:
+                path = np.uint64(w * key.shape[0] + c)
+            else:
+                t_rate[0] = t_mu[0] = t_eta[0] = t_nu[0] = t_limit[0] = -1.0
+                for k in range(KEPT_ORDERS):
+                    t_gap[k] = t_amount[k] = -1.0
             bit = np.int64(key[c] >> np.uint64(63))
             half = 2 * g + bit
             cal = (w * rows_per_world + half) * calendar_row
@@ -458,7 +467,6 @@ def _simulate(
                 goods = amount * (1.0 - margins[np.uint64(weekly + week)])
                 contribution = amount - goods - cost_per_order
                 post(calendar, cell_now + REVENUE * line, periods, amount, discount, money_unit)
-                post(calendar, cell_now + GOODS * line, periods, goods, discount, money_unit)
                 post(calendar, cell_now + ORDERS * line, periods, 1.0, discount, head_unit)
                 add(by_cohort, cohort_now + COHORT_REVENUE * periods, np.int64(amount * money_unit + 0.5))
                 own_now = own_row
@@ -467,8 +475,11 @@ def _simulate(
                     own_now = own_row + min(int((t - start) * per_day), last_age)
                     own_discount = discount * undiscount
                     post(age, own_now + REVENUE * own_line, ages, amount, own_discount, money_unit)
-                    post(age, own_now + GOODS * own_line, ages, goods, own_discount, money_unit)
                     post(age, own_now + ORDERS * own_line, ages, 1.0, own_discount, head_unit)
+                if costing:
+                    post(calendar, cell_now + GOODS * line, periods, goods, discount, money_unit)
+                    if newcomers:
+                        post(age, own_now + GOODS * own_line, ages, goods, own_discount, money_unit)
                 if tracing:
                     record(rows, used, w, c, TRACE_ORDER, t, amount)
                 damp_before = damp  # the rate at which this order came

@@ -41,7 +41,10 @@ class Laws(NamedTuple):
 
 
 class Traits(NamedTuple):
-    """What a path draws by key, -1 until first needed; kept for the other scenarios of the slice."""
+    """What a path draws by key, -1 until first needed; kept for the other scenarios of the slice.
+
+    A single scenario needs room for one life only: `empty_traits(1, 1)`.
+    """
 
     rate: np.ndarray  # (w, c)
     mu: np.ndarray  # (w, c)
@@ -122,6 +125,7 @@ class Clock(NamedTuple):
 
 KEPT_ORDERS = 4
 NEWCOMERS, TABLES, OFFERS, CONTACTS = 1, 2, 4, 8
+MARGINS = 16  # the margin varies: goods are posted order by order; else they follow from revenue after the loop
 
 # lines that every ledger has; offers and contact programmes append theirs
 REVENUE, GOODS, ORDERS, ACQUIRED, ACTIVE, REPAID, OPTED_OUT, BASE_LINES = range(8)

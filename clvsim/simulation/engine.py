@@ -153,7 +153,7 @@ def run_slice(
     laws, birth_charges = block.laws(draws)
     draw = setting.worlds.draw[rows]
     count = rows.stop - rows.start
-    traits = ks.empty_traits(count, block.people.key.size)
+    traits = ks.empty_traits(count, block.people.key.size) if len(parts) > 1 else ks.empty_traits(1, 1)
     environment = by_week(setting.worlds.log_rate[rows], setting.calendar.weeks)
     nothing = np.zeros((count, 0)), np.zeros((count, 0), np.int64)
     as_today: list[np.ndarray] = []  # what the first scenario without a lever on this block has added
@@ -176,6 +176,7 @@ def run_slice(
             + tabled
             + ks.OFFERS * bool(job.levers.offers)
             + ks.CONTACTS * bool(job.levers.contacts)
+            + ks.MARGINS * job.levers.moves_margin
         )
         arrivals = ks.Arrivals(*(seal(a[rows] if a.size else a, a.dtype) for a in job.arrivals))
         raw = job.raw

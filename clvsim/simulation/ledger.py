@@ -156,13 +156,17 @@ def money_lines(kernel: np.ndarray, levers: Levers, draw: np.ndarray, eco: Econo
     return lines
 
 
-def natural(raw: np.ndarray, scale: float, axis: int = 2) -> np.ndarray:
-    """Ledger units to natural ones: money lines by the money scale, counts by 2^-24. Refuses overflow."""
+def natural(raw: np.ndarray, scale: float, margin: float | None) -> np.ndarray:
+    """Ledger (w, 2g, k, …) in natural units: money lines by the money scale, counts by 2^-24. Refuses overflow.
+
+    With a constant `margin` goods were not posted and follow from revenue; None: they were.
+    """
     if raw.size and (raw.max() >= 2**62 or raw.min() <= -(2**62)):
         raise OverflowError("a ledger cell reached 2^62 units")
     out = raw / COUNT_UNIT
-    for line in (ks.REVENUE, ks.GOODS):
-        out[(slice(None),) * axis + (line,)] *= scale
+    out[:, :, [ks.REVENUE, ks.GOODS]] *= scale
+    if margin is not None:
+        out[:, :, ks.GOODS] = (1.0 - margin) * out[:, :, ks.REVENUE]
     return out
 
 

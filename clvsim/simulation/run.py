@@ -261,7 +261,8 @@ def make_ledger(
     new = np.array([g.origin == "new" for g in groups])
     entries = tuple(m for m in priced(scenario, economics).mechanisms if isinstance(m, CostEntry))
     contacts = make_contacts(lever, groups, setting.calendar)
-    calendar, age = ledger.natural(raw.calendar, scale), ledger.natural(raw.age, scale)
+    margin = None if lever.moves_margin else economics.gross_margin
+    calendar, age = ledger.natural(raw.calendar, scale, margin), ledger.natural(raw.age, scale, margin)
     cohort = raw.cohort / ks.COUNT_UNIT
     cohort[:, :, [ks.COHORT_REVENUE, ks.COHORT_CONTRIBUTION]] *= scale
     np.cumsum(cohort[:, :, ks.COHORT_ACTIVE], axis=-1, out=cohort[:, :, ks.COHORT_ACTIVE])

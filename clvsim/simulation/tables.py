@@ -36,6 +36,10 @@ class Levers:
             contacts=tuple(m for m in scenario.mechanisms if isinstance(m, ContactProgramme)),
         )
 
+    @property
+    def moves_margin(self) -> bool:
+        return any(s.target == "margin" and bool(s.size.any()) for s in self.shifts)
+
     def schedule(self) -> tuple[Hashable, ...]:
         """What the tables depend on: scenarios with equal schedules share them."""
         parts = [m for m in (*self.shifts, *self.contacts) if getattr(m, "target", "") != "conversion"]

@@ -105,6 +105,7 @@ class Case:
             + ks.TABLES * bool((self.rate != 1).any())
             + ks.OFFERS * (self.offers.key.size > 0)
             + ks.CONTACTS * (self.contacts.shape[0] > 0)
+            + ks.MARGINS
         )
         clock = ks.Clock(
             length_days=scalar(self.months * MONTH),
