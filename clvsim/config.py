@@ -114,4 +114,4 @@ def typed_key(location: tuple[Any, ...], raw: Any) -> str:
         elif i < len(location) - 1 or (isinstance(raw, Mapping) and raw.get("kind") == part):
             continue
         parts.append(str(part))
-    return ".".join(parts)
+    return ".".join(parts).replace("scenario_library.", "scenario.", 1)

@@ -247,6 +247,7 @@ def assemble(
         model_facts=model_facts(config, summary, posterior, comparison),
         warnings=posterior.warnings
         + tuple(f"{q.label}: {q.value} {q.note}".strip() for q in lines if q.level == "warning"),
+        who_is_lost=config.retention.WHO_IS_LOST,  # ty: ignore[missing-attribute]
         poor_fit=bool(failed(posterior.diagnostics)),
         notes=comparison.notes + simulation.notes,
     )

@@ -6,7 +6,7 @@ doi 10.1287/mksc.1040.0098. Equations, assumptions and priors: docs/models/bg_nb
 Times are in any one unit. Parameters have shape (draw,), histories (customer,), results (draw, customer).
 """
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from scipy.special import betaln, expit, gammaln
@@ -28,6 +28,10 @@ class BgNbd(Frozen):
     customer within one mean observation. `dropout_mean` = a/(a+b), `dropout_concentration` = a+b.
     """
 
+    WHO_IS_LOST: ClassVar[str] = (
+        "Under BG/NBD a customer can leave only after a repeat order, so someone with a single order never counts as "
+        "lost, which flatters one-time buyers."
+    )
     kind: Literal["bg_nbd"] = "bg_nbd"
     r: LogNormalPrior = LogNormalPrior(median=1.0, sd_log=1.5)
     rate: LogNormalPrior = LogNormalPrior(median=1.0, sd_log=1.5)

@@ -4,7 +4,7 @@ Kernel time is days since today. Arrays are float64, C-contiguous and shaped (dr
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 
@@ -86,6 +86,8 @@ def unique_rows(columns: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
 class RetentionModel(Protocol):
     """What an entry of RETENTION offers: a frozen section of priors, with these functions."""
 
+    WHO_IS_LOST: ClassVar[str]  # a sentence for the page: when a customer counts as lost
+
     @property
     def kind(self) -> str: ...
 
@@ -103,6 +105,16 @@ class RetentionModel(Protocol):
 
     @staticmethod
     def newcomer_laws(params: Params, days_per_unit: float) -> LifeLaw: ...
+
+    @staticmethod
+    def expected_discounted_orders(
+        params: Params, customers: Customers, horizon_days: float, annual_rate: float, days_per_unit: float
+    ) -> np.ndarray:
+        """Orders expected within the horizon given alive today, discounted, (draw, customer)."""
+
+    @staticmethod
+    def expected_orders_new(params: Params, t: np.ndarray | float) -> np.ndarray:
+        """E[X(t)] of a newcomer, t in reported time units, (draw, time)."""
 
     def model_dump_json(self) -> str: ...
 

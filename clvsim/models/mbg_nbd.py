@@ -7,7 +7,7 @@ Equations, assumptions and priors: docs/models/mbg_nbd.md.
 Times are in any one unit. Parameters have shape (draw,), histories (customer,), results (draw, customer).
 """
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from scipy.special import betaln, expit, gammaln
@@ -27,6 +27,10 @@ class MbgNbd(Frozen):
     customer within one mean observation. `dropout_mean` = a/(a+b), `dropout_concentration` = a+b.
     """
 
+    WHO_IS_LOST: ClassVar[str] = (
+        "Under MBG/NBD a customer may leave after any order, the first included; which one-time buyers have left shows "
+        "only in the pattern of all customers."
+    )
     kind: Literal["mbg_nbd"] = "mbg_nbd"
     r: LogNormalPrior = LogNormalPrior(median=1.0, sd_log=1.5)
     rate: LogNormalPrior = LogNormalPrior(median=1.0, sd_log=1.5)

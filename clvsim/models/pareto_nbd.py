@@ -8,7 +8,7 @@ priors: docs/models/pareto_nbd.md.
 Times are in any one unit. Parameters have shape (draw,), histories (customer,), results (draw, customer).
 """
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from scipy.special import expit, exprel, gammaln
@@ -31,6 +31,7 @@ class ParetoNbd(Frozen):
     within one mean observation, 1 - (beta / (beta + 1))^s in that unit.
     """
 
+    WHO_IS_LOST: ClassVar[str] = "Under Pareto/NBD a customer may leave at any time, whether or not they buy."
     kind: Literal["pareto_nbd"] = "pareto_nbd"
     r: LogNormalPrior = LogNormalPrior(median=1.0, sd_log=1.5)
     rate: LogNormalPrior = LogNormalPrior(median=1.0, sd_log=1.5)

@@ -37,9 +37,8 @@ def limits(result: RunResult) -> list[tuple[str, str]]:
         ),
         (
             "Lost customers are inferred",
-            "Nobody says goodbye: the model infers from silence who has left. Under BG/NBD a customer can leave only "
-            "after a repeat order, so someone with a single order never counts as lost, which flatters "
-            "one-time buyers. P(alive) of single customers is a probability, not a fact.",
+            f"Nobody says goodbye: the model infers from silence who has left. {result.who_is_lost} P(alive) of single "
+            "customers is a probability, not a fact.",
         ),
         (
             "Behaviour is taken as lasting",
@@ -48,8 +47,7 @@ def limits(result: RunResult) -> list[tuple[str, str]]:
         ),
         (
             "Shocks to all customers",
-            "Their size rests on a few months of data and a cautious prior, and they are assumed to fade with "
-            "a correlation of one half from month to month. A crisis larger than anything in the log is not in it.",
+            "Their size and how fast they fade are assumed, not estimated from the log. A crisis is not in them.",
         ),
         (
             "The horizon is cut",
