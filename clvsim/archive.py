@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, is_dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from clvsim.comparison import Comparison
 from clvsim.errors import ConfigError
+from clvsim.simulation.ledger import Ledger
 from clvsim.simulation.run import Simulation
 from clvsim.types import (
     Assumption,
@@ -24,6 +25,9 @@ from clvsim.types import (
     ScenarioView,
     Tracking,
 )
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 SUMMARY, TABLE, LEDGER, CUSTOMERS = "summary.json", "comparison.csv", "ledger.nc", "customers.parquet"
 
@@ -122,34 +126,39 @@ def _tracking(raw: dict[str, Any]) -> Tracking:
 
 
 def write_ledgers(simulation: Simulation, path: Path) -> None:
-    """One group per scenario with `calendar`, `age` and `cohort`, and the group `inputs`; single precision.
+    """One group per scenario with `calendar`, `age` and `cohort_ledger`, and the group `inputs`; single precision.
 
     Dimensions: world, group, line, basis (plain, discounted), month (since today) or age_month.
     """
     import xarray as xr
 
-    coding = {"zlib": True, "complevel": 1, "shuffle": True}
-    inputs = xr.Dataset({"inputs": (("draw", "input"), simulation.inputs.to_numpy(float))})
-    inputs.coords["input"] = list(simulation.inputs.columns)
-    inputs.to_netcdf(path, group="inputs", engine="h5netcdf")
-    for name, scenario in simulation.scenarios.items():
-        book = scenario.ledger
-        labels = {
-            "group": [g.label for g in book.groups],
-            "line": [f"{line.account}/{line.cause}" for line in book.lines],
-            "basis": ["plain", "discounted"],
-            "cohort_line": ["revenue", "contribution", "active_customers"],
-            "cohort": [f"{book.groups[c.group].label} {c.quarter}" for c in book.cohorts],
-        }
-        arrays = {
-            "calendar": (("world", "group", "line", "basis", "month"), book.calendar),
-            "cohort_ledger": (("world", "cohort", "cohort_line", "month"), book.cohort),
-        }
-        if book.age.shape[1]:
-            arrays["age"] = (("world", "newcomer_group", "line", "basis", "age_month"), book.age)
-            labels["newcomer_group"] = [g.label for g in book.groups if g.origin == "new"]
-        data = xr.Dataset({k: (dims, v.astype(np.float32)) for k, (dims, v) in arrays.items()}, coords=labels)
-        data.to_netcdf(path, mode="a", group=name, engine="h5netcdf", encoding=dict.fromkeys(arrays, coding))
+    table = (("draw", "input"), simulation.inputs.to_numpy(float))
+    groups = {"inputs": xr.Dataset({"inputs": table}, coords={"input": list(simulation.inputs.columns)})}
+    groups |= {name: ledger_dataset(scenario.ledger) for name, scenario in simulation.scenarios.items()}
+    packing = {"zlib": True, "complevel": 1}
+    encoding = {f"/{name}": dict.fromkeys(data.data_vars, packing) for name, data in groups.items()}
+    xr.DataTree.from_dict(groups).to_netcdf(path, engine="h5netcdf", encoding=encoding)
+
+
+def ledger_dataset(book: Ledger) -> "xr.Dataset":
+    """One scenario's ledger with its labels."""
+    import xarray as xr
+
+    labels = {
+        "group": [g.label for g in book.groups],
+        "line": [f"{line.account}/{line.cause}" for line in book.lines],
+        "basis": ["plain", "discounted"],
+        "cohort_line": ["revenue", "contribution", "active_customers"],
+        "cohort": [f"{book.groups[c.group].label} {c.quarter}" for c in book.cohorts],
+    }
+    arrays = {
+        "calendar": (("world", "group", "line", "basis", "month"), book.calendar),
+        "cohort_ledger": (("world", "cohort", "cohort_line", "month"), book.cohort),
+    }
+    if book.age.shape[1]:
+        arrays["age"] = (("world", "newcomer_group", "line", "basis", "age_month"), book.age)
+        labels["newcomer_group"] = [g.label for g in book.groups if g.origin == "new"]
+    return xr.Dataset({k: (dims, v.astype(np.float32)) for k, (dims, v) in arrays.items()}, coords=labels)
 
 
 def write_customers(simulation: Simulation, folder: Path) -> None:

@@ -74,6 +74,9 @@ def validate(raw: Mapping[str, Any]) -> RunConfig:
         raise ConfigError(dict.fromkeys(_problem(e, known) for e in error.errors())) from None
     found = scenarios.problems(config.library) if BASELINE in config.scenario else []
     found += _acquisition_problems(config.acquisition)
+    if config.simulation.draws > config.fit.draws:
+        what = f"must be at most fit.draws ({config.fit.draws}), got {config.simulation.draws}; raise fit.draws"
+        found.append(Problem("simulation.draws", what))
     if found:
         raise ConfigError(dict.fromkeys(found))
     return config

@@ -20,7 +20,7 @@ from clvsim.models.fit import fit as fit_models
 from clvsim.provenance import provenance
 from clvsim.runfolder import RunContext
 from clvsim.scenario import BASELINE, compile_scenario
-from clvsim.simulation.population import ledger_groups
+from clvsim.simulation.layout import make_layout, refuse
 from clvsim.types import Assumption, CustomerSummary, Posterior, QualityLine, RunResult, ScenarioView, Tracking
 
 if TYPE_CHECKING:
@@ -46,9 +46,8 @@ class Stopwatch:
 def check(config: RunConfig, ctx: RunContext) -> int:
     """Print the data-quality table; raise what a run would raise before its first expensive step."""
     log, summary = read(config, ctx)
-    lines = quality(log, summary)
-    ctx.say(quality_text(lines))
     prepared(config, summary)
+    ctx.say(quality_text(quality(log, summary)))
     gates(summary)
     ctx.say("\nReady: this log can be fitted and simulated.")
     return 0
@@ -170,15 +169,13 @@ def prepared(config: RunConfig, summary: CustomerSummary) -> None:
     ]
     if problems:
         raise ConfigError(problems)
-    groups, _, _ = ledger_groups(summary.customers, config.acquisition)
-    for name in config.names:
-        compile_scenario(name, config.library, world_keys(config.seed, np.arange(2), 0), groups)
+    layout = make_layout(summary, config.simulation, config.acquisition)
+    keys = world_keys(config.seed, np.arange(2), 0)
+    compiled = [compile_scenario(name, config.library, keys, layout.groups) for name in config.names]
+    refuse(layout, config.simulation, [c for c in compiled if c.applies])
 
 
 def fitted(config: RunConfig, summary: CustomerSummary, ctx: RunContext) -> Posterior:
-    if config.simulation.draws > config.fit.draws:
-        what = f"must be at most fit.draws ({config.fit.draws}), got {config.simulation.draws}; raise fit.draws"
-        raise ConfigError([("simulation.draws", what)])
     return fit_models(summary, config.retention, config.spend, config.fit, log=ctx.note)  # ty: ignore[invalid-argument-type]
 
 

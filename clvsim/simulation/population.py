@@ -246,7 +246,9 @@ def newcomer_blocks(
     first_cohort: int,
     size: int,
 ) -> list[Block]:
-    """Blocks of newcomers: as many ordinals in each cell as any world of any scenario needs."""
+    """Blocks of newcomers: as many ordinals in each cell as any world of any scenario needs. None without channels."""
+    if not acquisition.channels:
+        return []
     months = acquisition.months
     most = np.max([plan.arrivals.count.max(axis=0) for plan in plans], axis=0)
     cell = np.repeat(np.arange(most.size), most)

@@ -17,7 +17,8 @@ from clvsim.models.laws import Customers, SpendHistory, customers_of, spend_hist
 from clvsim.scenario import BASELINE, CompiledScenario, Scenario, compile_scenario
 from clvsim.simulation import engine, ledger, population
 from clvsim.simulation.config import AcquisitionConfig, EnvironmentConfig, FinanceConfig, SimulationConfig
-from clvsim.simulation.ledger import Cohort, Economics, Ledger, Line
+from clvsim.simulation.layout import Layout, make_layout, refuse
+from clvsim.simulation.ledger import Economics, Ledger, Line
 from clvsim.simulation.tables import Calendar, Levers, make_contacts
 from clvsim.simulation.worlds import Worlds, make_worlds
 from clvsim.types import (
@@ -30,7 +31,6 @@ from clvsim.types import (
     Posterior,
 )
 
-MAX_CELLS = 10**8
 CUSTOMERS_AT_ONCE = 4096  # in closed forms; floating sums must not depend on `simulation.shard_customers`
 COMPANY = Group("company")
 
@@ -99,72 +99,35 @@ def simulate(
     environment = environment or EnvironmentConfig()
     names = [BASELINE, *(n for n in (names or scenarios) if n != BASELINE)]
     _check_draws(config, posterior)
-    months = config.horizon_months + (acquisition.months if acquisition.channels else 0)
     economics = make_economics(finance, summary)
-    groups, member, pooled = population.ledger_groups(summary.customers, acquisition)
+    layout = make_layout(summary, config, acquisition)
     keys = world_keys(seed, np.arange(config.draws), 0)
-    compiled = {n: compile_scenario(n, scenarios, keys, groups, economics.margin_known) for n in names}
+    compiled = {n: compile_scenario(n, scenarios, keys, layout.groups, economics.margin_known) for n in names}
     active = [c for c in compiled.values() if c.applies]
-    levers = [Levers.of(priced(c, economics)) for c in active]
-    cohort, cohorts = population.existing_cohorts(summary, member)
-    first_new = len(groups) - len(acquisition.channels)
-    cohorts += population.newcomer_cohorts(acquisition, first_new)
-    _check_dates(active, months)
-    _check_cells(config, groups, levers, months, len(cohorts), bool(acquisition.channels))
+    refuse(layout, config, active)
 
-    worlds = make_worlds(seed, config.draws, config.replicates, months, environment)
+    worlds = make_worlds(seed, config.draws, config.replicates, layout.months, environment)
+    setting = make_setting(layout, worlds, economics, config, acquisition)
     conversions = population.base_conversions(acquisition, worlds.draw_key)
     values = {name: drawn.values for name, drawn in conversions.items()}
+    levers = [Levers.of(priced(c, economics)) for c in active]
     cap = config.max_newcomers_per_cell
     plans = [population.plan_arrivals(acquisition, lever.shifts, worlds, values, cap) for lever in levers]
-    calendar = Calendar(
-        weeks=int(np.ceil(months * DAYS_PER_MONTH / DAYS_PER_WEEK)) + 1,
-        arrival_weeks=int(acquisition.months * DAYS_PER_MONTH / DAYS_PER_WEEK) + 1,
-        discount_per_day=economics.discount_per_day,
+    raws = [engine.empty_raw(setting, lever, layout.months, layout.ages, len(layout.cohorts)) for lever in levers]
+    existing, order = population.existing_blocks(
+        summary, posterior, layout.group, layout.cohort, config.shard_customers
     )
-    setting = engine.Setting(
-        worlds=worlds,
-        groups=groups,
-        calendar=calendar,
-        gross_margin=economics.gross_margin,
-        cost_per_order=economics.cost_per_order,
-        money_scale=economics.money_scale,
-        length_days=config.horizon_months * DAYS_PER_MONTH,
-        stop_days=months * DAYS_PER_MONTH,
-        period_days=DAYS_PER_MONTH,
-        attrition_clock=config.attrition_clock,
+    newcomers = population.newcomer_blocks(
+        acquisition, posterior, plans, layout.first_new_group, layout.first_new_cohort, config.shard_customers
     )
-    ages = config.horizon_months if acquisition.channels else 1
-    raws = [engine.empty_raw(setting, lever, months, ages, len(cohorts)) for lever in levers]
-    existing, order = population.existing_blocks(summary, posterior, member, cohort, config.shard_customers)
-    newcomers = (
-        population.newcomer_blocks(
-            acquisition, posterior, plans, first_new, int(cohort.max()) + 1, config.shard_customers
-        )
-        if acquisition.channels
-        else []
-    )
-    total = len(existing) + len(newcomers)
-    customers = []
-    for number, block in enumerate([*existing, *newcomers]):
-        jobs = [
-            engine.Job(lever, plan.arrivals if block.newcomers else engine.NOBODY, raw)
-            for lever, plan, raw in zip(levers, plans, raws, strict=True)
-        ]
-        kept = engine.run_block(block, jobs, setting, config.jobs, keep=not block.newcomers)
-        if kept is not None:
-            customers.append(value_quantiles(kept[0]))
-        if progress:
-            progress(number + 1, total)
-        del jobs  # the last reference to ledgers that are finished one by one below
+    quantiles = run_blocks([*existing, *newcomers], levers, plans, raws, setting, config.jobs, progress)
 
-    sizes = np.repeat(np.bincount(member, minlength=len(groups)), 2) / 2.0
     done: dict[str, SimulatedScenario] = {}
     for scenario, lever, plan in zip(active, levers, plans, strict=True):
-        raw = raws.pop(0)
-        book = make_ledger(raw, lever, scenario, setting, economics, plan, acquisition, sizes, config, cohorts)
+        raw = raws.pop(0)  # freed as soon as it is turned into money
+        book = make_ledger(raw, lever, scenario, setting, economics, plan, acquisition, layout, config)
         done[scenario.name] = SimulatedScenario(scenario, book, acquired_of(plan) if acquisition.channels else None)
-    frame, closed_form = customer_values(posterior, summary, order, np.concatenate(customers), config, economics)
+    frame, closed_form = customer_values(posterior, summary, order, quantiles, config, economics)
     return Simulation(
         scenarios=done,
         skipped={name: c for name, c in compiled.items() if not c.applies},
@@ -175,53 +138,63 @@ def simulate(
         economics=economics,
         horizon_months=config.horizon_months,
         assumptions=run_assumptions(acquisition, conversions, environment, worlds),
-        notes=tuple(n for n in (pooled, *weight_notes(done)) if n),
+        notes=tuple(n for n in (layout.note, *weight_notes(done)) if n),
     )
+
+
+def make_setting(
+    layout: Layout,
+    worlds: Worlds,
+    economics: Economics,
+    config: SimulationConfig,
+    acquisition: AcquisitionConfig,
+) -> engine.Setting:
+    return engine.Setting(
+        worlds=worlds,
+        groups=layout.groups,
+        calendar=Calendar(
+            weeks=int(np.ceil(layout.months * DAYS_PER_MONTH / DAYS_PER_WEEK)) + 1,
+            arrival_weeks=int(acquisition.months * DAYS_PER_MONTH / DAYS_PER_WEEK) + 1,
+            discount_per_day=economics.discount_per_day,
+        ),
+        gross_margin=economics.gross_margin,
+        cost_per_order=economics.cost_per_order,
+        money_scale=economics.money_scale,
+        length_days=config.horizon_months * DAYS_PER_MONTH,
+        stop_days=layout.months * DAYS_PER_MONTH,
+        period_days=DAYS_PER_MONTH,
+        attrition_clock=config.attrition_clock,
+    )
+
+
+def run_blocks(
+    blocks: Sequence[population.Block],
+    levers: Sequence[Levers],
+    plans: Sequence[population.ArrivalPlan],
+    raws: Sequence[ledger.Raw],
+    setting: engine.Setting,
+    threads: int,
+    progress: Callable[[int, int], None] | None,
+) -> np.ndarray:
+    """Simulate everybody, adding to `raws`. Mean and quantiles of each existing customer's value, (c, 4)."""
+    customers = []
+    for number, block in enumerate(blocks):
+        jobs = [
+            engine.Job(lever, plan.arrivals if block.newcomers else engine.NOBODY, raw)
+            for lever, plan, raw in zip(levers, plans, raws, strict=True)
+        ]
+        kept = engine.run_block(block, jobs, setting, threads, keep=not block.newcomers)
+        if kept is not None:
+            customers.append(value_quantiles(kept[0]))
+        if progress:
+            progress(number + 1, len(blocks))
+    return np.concatenate(customers)
 
 
 def _check_draws(config: SimulationConfig, posterior: Posterior) -> None:
     if config.draws > posterior.draws:
         what = f"must be at most the {posterior.draws} draws of the posterior, got {config.draws}; raise fit.draws"
         raise ConfigError([("simulation.draws", what)])
-
-
-def _check_dates(scenarios: Sequence[CompiledScenario], months: int) -> None:
-    """A cost that falls after the last simulated month would be left out silently."""
-    late = [
-        (
-            f"scenario.{scenario.name}.{entry.name}.when.start_month",
-            f"must lie before month {months}, the last simulated",
-        )
-        for scenario in scenarios
-        for entry in scenario.mechanisms
-        if isinstance(entry, CostEntry) and entry.when.start_month >= months
-    ]
-    if late:
-        raise ConfigError(late)
-
-
-def _check_cells(
-    config: SimulationConfig,
-    groups: tuple[Group, ...],
-    levers: Sequence[Levers],
-    months: int,
-    cohorts: int,
-    newcomers: bool,
-) -> None:
-    """Refuse before any work what would not fit into memory."""
-    per_world = sum(
-        4 * len(groups) * ledger.kernel_lines(lever) * (months + config.horizon_months * newcomers)
-        + ks.COHORT_LINES * cohorts * months
-        for lever in levers
-    )
-    cells = config.draws * config.replicates * per_world
-    if cells > MAX_CELLS:
-        what = (
-            f"{cells:,} ledger cells are more than {MAX_CELLS:,}; lower simulation.draws ({config.draws}), "
-            f"simulation.replicates ({config.replicates}), simulation.horizon_months ({config.horizon_months}), "
-            f"the number of scenarios ({len(levers)}) or of groups ({len(groups)})"
-        )
-        raise ConfigError([("simulation", what)])
 
 
 def make_economics(finance: FinanceConfig, summary: CustomerSummary) -> Economics:
@@ -251,12 +224,12 @@ def make_ledger(
     economics: Economics,
     plan: population.ArrivalPlan,
     acquisition: AcquisitionConfig,
-    sizes: np.ndarray,
+    layout: Layout,
     config: SimulationConfig,
-    cohorts: tuple[Cohort, ...],
 ) -> Ledger:
     """Integer sums to dated lines, both halves kept for totals and added for everything else."""
-    worlds, groups = setting.worlds, setting.groups
+    worlds, groups, cohorts = setting.worlds, layout.groups, layout.cohorts
+    sizes = np.repeat(np.bincount(layout.group, minlength=len(groups)), 2) / 2.0  # halves are shared out evenly
     draw, scale, delta = worlds.draw, economics.money_scale, economics.discount_per_day
     new = np.array([g.origin == "new" for g in groups])
     entries = tuple(m for m in priced(scenario, economics).mechanisms if isinstance(m, CostEntry))

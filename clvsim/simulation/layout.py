@@ -1,0 +1,86 @@
+"""What is simulated, laid out before anything random or expensive: groups, cohorts, months; and whether it fits."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from clvsim.errors import ConfigError, Problem
+from clvsim.interventions.base import CostEntry, Group
+from clvsim.kernels import structs as ks
+from clvsim.scenario import CompiledScenario
+from clvsim.simulation import population
+from clvsim.simulation.config import AcquisitionConfig, SimulationConfig
+from clvsim.simulation.ledger import Cohort, kernel_lines
+from clvsim.simulation.tables import Levers
+from clvsim.types import CustomerSummary
+
+MAX_CELLS = 10**8
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Axes of the ledgers, and where each existing customer stands on them."""
+
+    groups: tuple[Group, ...]
+    group: np.ndarray  # of each existing customer, (c,)
+    cohorts: tuple[Cohort, ...]
+    cohort: np.ndarray  # of each existing customer, (c,)
+    months: int  # of the calendar ledger
+    ages: int  # months of the age ledger
+    note: str  # on groups that had to be pooled
+
+    @property
+    def first_new_group(self) -> int:
+        return sum(g.origin == "existing" for g in self.groups)
+
+    @property
+    def first_new_cohort(self) -> int:
+        return int(self.cohort.max()) + 1
+
+
+def make_layout(summary: CustomerSummary, config: SimulationConfig, acquisition: AcquisitionConfig) -> Layout:
+    groups, group, note = population.ledger_groups(summary.customers, acquisition)
+    cohort, cohorts = population.existing_cohorts(summary, group)
+    first_new = len(groups) - len(acquisition.channels)
+    return Layout(
+        groups=groups,
+        group=group,
+        cohorts=cohorts + population.newcomer_cohorts(acquisition, first_new),
+        cohort=cohort,
+        months=config.horizon_months + (acquisition.months if acquisition.channels else 0),
+        ages=config.horizon_months if acquisition.channels else 1,
+        note=note,
+    )
+
+
+def refuse(layout: Layout, config: SimulationConfig, scenarios: Sequence[CompiledScenario]) -> None:
+    """Raise ConfigError for ledgers that memory would not hold, and for costs that would fall after the last month."""
+    if problems := [*_late_costs(layout, scenarios), *_too_large(layout, config, scenarios)]:
+        raise ConfigError(problems)
+
+
+def _late_costs(layout: Layout, scenarios: Sequence[CompiledScenario]) -> list[Problem]:
+    what = f"must lie before month {layout.months}, the last simulated"
+    return [
+        Problem(f"scenario.{scenario.name}.{entry.name}.when.start_month", what)
+        for scenario in scenarios
+        for entry in scenario.mechanisms
+        if isinstance(entry, CostEntry) and entry.when.start_month >= layout.months
+    ]
+
+
+def _too_large(layout: Layout, config: SimulationConfig, scenarios: Sequence[CompiledScenario]) -> list[Problem]:
+    months = layout.months + (layout.ages if layout.ages > 1 else 0)
+    lines = sum(kernel_lines(Levers.of(scenario)) for scenario in scenarios)
+    per_world = 4 * len(layout.groups) * lines * months  # two halves of the customers, plain and discounted
+    per_world += len(scenarios) * ks.COHORT_LINES * len(layout.cohorts) * layout.months
+    cells = config.draws * config.replicates * per_world
+    if cells <= MAX_CELLS:
+        return []
+    what = (
+        f"{cells:,} ledger cells are more than {MAX_CELLS:,}; lower simulation.draws ({config.draws}), "
+        f"simulation.replicates ({config.replicates}), simulation.horizon_months ({config.horizon_months}), "
+        f"the number of scenarios ({len(scenarios)}) or of groups ({len(layout.groups)})"
+    )
+    return [Problem("simulation", what)]
