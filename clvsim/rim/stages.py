@@ -1,5 +1,6 @@
 """One stage from its command line to its exit code."""
 
+import multiprocessing
 import os
 import sys
 import tempfile
@@ -36,12 +37,19 @@ def stage(name: str, words: Sequence[str]) -> int:
         except ValueError as error:  # of Hydra's own flags: ours end in `job`
             raise ConfigError([("flags", str(error))]) from None
         except SystemExit:
+            stop_workers()
             if kept := done.codes().count(0):
                 note(f"finished before the interruption, and kept: {kept}")
             raise
         finally:
             folders.tidy()
         return max(done.codes(), default=0)
+
+
+def stop_workers() -> None:
+    """A parallel launcher's processes must not outlive an interruption: they hold our output and wait for us."""
+    for worker in multiprocessing.active_children():
+        worker.kill()
 
 
 def unusable(error: OSError) -> Problem:

@@ -2,11 +2,12 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,7 @@ def started(here: Path, *words: str) -> Generator[subprocess.Popen[str]]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        start_new_session=True,
     )
     try:
         deadline = time.monotonic() + 60
@@ -43,8 +45,9 @@ def started(here: Path, *words: str) -> Generator[subprocess.Popen[str]]:
             time.sleep(0.01)
         yield process
     finally:
-        process.kill()
-        process.communicate()
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # workers too: they hold the pipes
+        process.communicate(timeout=30)
 
 
 def writing(here: Path) -> set[Path]:
@@ -154,8 +157,6 @@ def test_a_sweep_with_an_unknown_name_does_not_start(run, here):
 @pytest.mark.parametrize(("number", "code"), [("INT", 130), ("TERM", 143)])
 @pytest.mark.parametrize("words", [(), ("-m", "seed=1,2"), ("-m", "seed=1,2", *JOBLIB)], ids=["run", "sweep", "joblib"])
 def test_an_interrupted_run_leaves_nothing(here, number, code, words):
-    import signal
-
     with started(here, "title=sleep", "out=x/y", *words) as process:
         process.send_signal(signal.Signals[f"SIG{number}"])
         out, err = process.communicate(timeout=30)
