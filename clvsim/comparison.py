@@ -174,6 +174,11 @@ def metric_rows(
     return rows
 
 
+def sampled(simulation: Simulation) -> bool:
+    """Whether parameters vary over draws; not in a draft fitted at a single point."""
+    return any(name.startswith(("retention.", "spend.")) for name in simulation.inputs.columns)
+
+
 def shaken(simulation: Simulation) -> bool:
     """Whether worlds differ by shocks common to all customers."""
     return bool(simulation.worlds.environment_sd.any() or simulation.worlds.log_visitors.any())
@@ -181,7 +186,7 @@ def shaken(simulation: Simulation) -> bool:
 
 def layers(simulation: Simulation, basis: str) -> str:
     """Layers of uncertainty that an interval contains."""
-    parts = ["parameter", "assumption"]
+    parts = ["parameter", "assumption"] if sampled(simulation) else ["assumption"]
     if basis == "realised":
         parts += ["process", "environment"] if shaken(simulation) else ["process"]
     return "+".join(parts)

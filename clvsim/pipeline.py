@@ -212,7 +212,7 @@ def assemble(
     """All that is shown of a run, in one frozen value."""
     known_margin = config.finance.gross_margin is not None
     acquisition = bool(config.acquisition.channels)
-    from clvsim.comparison import shaken
+    from clvsim.comparison import sampled, shaken
 
     return RunResult(
         title=config.title or ("What the customers are worth" if known_margin else "What the customers will bring in"),
@@ -232,7 +232,12 @@ def assemble(
         seed=config.seed,
         customers=len(summary.customers),
         today=summary.today,
-        layers=("parameter", "process", *(("environment",) if shaken(simulation) else ()), "assumption"),
+        layers=(
+            *(("parameter",) if sampled(simulation) else ()),
+            "process",
+            *(("environment",) if shaken(simulation) else ()),
+            "assumption",
+        ),
         scenarios=tuple(view(simulation, name) for name in config.names),
         comparison=comparison.table,
         delta_draws=comparison.deltas,
@@ -245,6 +250,7 @@ def assemble(
         warnings=posterior.warnings
         + tuple(f"{q.label}: {q.value} {q.note}".strip() for q in lines if q.level == "warning"),
         who_is_lost=config.retention.WHO_IS_LOST,  # ty: ignore[missing-attribute]
+        draft=not sampled(simulation),
         poor_fit=bool(failed(posterior.diagnostics)),
         notes=comparison.notes + simulation.notes,
     )
@@ -287,6 +293,7 @@ def model_facts(
     facts += [(f"{name} ({posterior.spend_model})", spread(values)) for name, values in posterior.spend.items()]
     checked = config.spend.check(summary, posterior.spend)  # ty: ignore[missing-attribute]
     facts += [
+        ("How the posterior was drawn", posterior.method),
         ("Mean per repeat order, simulated population", f"{checked.fitted_mean:,.2f}"),
         ("Mean per repeat order, in the log", f"{checked.mean_repeat_order:,.2f}"),
         ("Correlation of spend with frequency", f"{checked.correlation:.2f}"),
@@ -328,7 +335,7 @@ def posterior_text(posterior: Posterior) -> str:
         for name, values in group.items():
             low, high = np.quantile(values, [0.05, 0.95])
             rows.append(f"{name:<28}{values.mean():>10.4g}{low:>10.4g}{high:>10.4g}")
-    rows.append("")
+    rows += ["", f"drawn by {posterior.method}"]
     rows += [
         f"{d.model:<14}{d.name:<32}{d.value:>10.4g}  {d.limit}{'' if d.ok else '  FAILED'}"
         for d in posterior.diagnostics

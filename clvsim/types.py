@@ -175,5 +175,6 @@ class RunResult:
     model_facts: tuple[tuple[str, str], ...]  # label, value: fitted figures and model checks
     warnings: tuple[str, ...]
     poor_fit: bool = False  # fit.allow_poor let a failed gate pass: red banner
+    draft: bool = False  # parameters were not sampled: banner, and no interval contains their uncertainty
     who_is_lost: str = ""  # what the retention model takes a lost customer to be, in a sentence
     notes: tuple[str, ...] = field(default=())  # on surrogate noise, weights of newcomers, pooled groups

@@ -20,6 +20,10 @@ def tables(result: RunResult) -> str:
     parts = []
     if result.poor_fit:
         parts.append(_wrapped("POOR FIT: convergence checks failed and were overridden; do not rely on these figures."))
+    elif result.draft:
+        parts.append(
+            _wrapped("DRAFT: parameter uncertainty is left out (fit.method=map); do not decide on these figures.")
+        )
     parts += [_wrapped(headline(result)), _metric_table(result), _decision_table(result)]
     parts.append("\n".join(_wrapped(note) for note in view.layer_notes(result, "expected")))
     if any(basis == "realised" for basis, _ in _shown_metrics(result)):

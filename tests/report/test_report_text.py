@@ -68,6 +68,10 @@ def test_foreign_logs_get_revenue_examples_and_reasons() -> None:
         assert word not in text
 
 
+def test_a_draft_is_marked_as_one() -> None:
+    assert tables(replace(demo(), draft=True)).startswith("DRAFT: parameter uncertainty is left out")
+
+
 def test_poor_fit_comes_first() -> None:
     assert tables(replace(demo(), poor_fit=True)).startswith("POOR FIT")
     assert "POOR FIT" not in tables(demo())
