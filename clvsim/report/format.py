@@ -73,9 +73,9 @@ def frequency(probability: float, mcse: float = math.nan) -> str:
     """`96 of 100`, in words where rounding would claim certainty, which no finite number of draws gives."""
     if math.isnan(probability):
         return MISSING
-    if probability < 0.005:
+    if probability <= 0.005:
         return "fewer than 1 of 100"
-    if probability > 0.995:
+    if probability >= 0.995:
         return "more than 99 of 100"
     place = _share_place(probability, mcse)
     return ("about " if place > -2 else "") + f"{number(probability * 100, place + 2)} of 100"
@@ -83,9 +83,9 @@ def frequency(probability: float, mcse: float = math.nan) -> str:
 
 def share(probability: float, mcse: float = math.nan) -> str:
     """A probability in whole percents (tens when that is all the error supports), never 0 or 100: draws are finite."""
-    if probability < 0.005:
+    if probability <= 0.005:
         return f"<{NBSP}1{NBSP}%"
-    if probability > 0.995:
+    if probability >= 0.995:
         return f">{NBSP}99{NBSP}%"
     return percent(probability, _share_place(probability, mcse))
 

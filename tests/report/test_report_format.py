@@ -107,3 +107,9 @@ def test_frequencies_never_claim_certainty(probability: float, mcse: float, word
 @pytest.mark.parametrize(("value", "place"), [(0.3, -1), (100.0, 0), (0.125, -3), (1 / 3, -6)])
 def test_typed_numbers_keep_their_own_digits(value: float, place: int) -> None:
     assert fmt.own_place(value) == place
+
+
+def test_a_share_that_would_round_to_certainty_is_not_shown_as_such():
+    assert [fmt.share(p) for p in (0.005, 0.995, 1.0)] == ["<\N{NO-BREAK SPACE}1\N{NO-BREAK SPACE}%"] + [
+        ">\N{NO-BREAK SPACE}99\N{NO-BREAK SPACE}%"
+    ] * 2
