@@ -1,7 +1,16 @@
 """Helpers of the shell tests."""
 
 import subprocess
+import sys
 from pathlib import Path
+
+# Tests that are themselves started in the background inherit an ignored SIGINT, which clvsim would respect.
+INTERRUPTIBLE = (
+    sys.executable,
+    "-c",
+    "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler);"
+    "from clvsim.cli import main; sys.exit(main())",
+)
 
 ORDERS = """customer_id,date,amount
 a,2024-01-01,10

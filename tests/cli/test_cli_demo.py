@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.shell import tree
+from tests.cli.shell import INTERRUPTIBLE, tree
 
 QUICK = ("experiment=demo", "simulation.draws=200", "simulation.horizon_months=12")
 ARTEFACTS = {
@@ -85,7 +85,7 @@ def test_an_interruption_leaves_nothing(here, tmp_path, posterior_cache, monkeyp
     cold.mkdir()
     (cold / "kernels").symlink_to(posterior_cache / "kernels")
     monkeypatch.setenv("CLVSIM_CACHE", str(cold))
-    command = [sys.executable, "-m", "clvsim.cli", "run", *QUICK, "out=x/y"]
+    command = [*INTERRUPTIBLE, "run", *QUICK, "out=x/y"]
     with subprocess.Popen(command, cwd=here, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         deadline = time.monotonic() + 60
         while not list(here.glob("x/.y.partial-*")):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.shell import assert_refused, tree
+from tests.cli.shell import INTERRUPTIBLE, assert_refused, tree
 
 STAND_IN = str(Path(__file__).parent / "stand_in")
 JOBLIB = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
@@ -29,7 +29,7 @@ def started(here: Path, *words: str) -> Generator[subprocess.Popen[str]]:
     """A run in the background, once it has begun to write."""
     before = writing(here)
     process = subprocess.Popen(
-        [sys.executable, "-m", "clvsim.cli", "run", "data=cdnow", *words],
+        [*INTERRUPTIBLE, "run", "data=cdnow", *words],
         cwd=here,
         env={**os.environ, "PYTHONPATH": STAND_IN},
         stdout=subprocess.PIPE,
