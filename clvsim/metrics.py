@@ -182,11 +182,8 @@ METRICS: dict[str, Metric] = {
 PAYBACK = ("payback_months", "p_payback_12_months", "p_payback_never")
 
 
-def available(simulation: Simulation) -> dict[str, Metric]:
-    """Metrics that mean something in this run."""
-    acquisition = any(s.acquired for s in simulation.scenarios.values())
-    margin = simulation.economics.margin_known
-    contacting = any(line.account == "contacts" for s in simulation.scenarios.values() for line in s.ledger.lines)
+def applicable(*, acquisition: bool, margin: bool, contacting: bool) -> dict[str, Metric]:
+    """Metrics that mean something with or without channels, a known margin and contact programmes."""
     return {
         name: metric
         for name, metric in METRICS.items()
@@ -194,3 +191,12 @@ def available(simulation: Simulation) -> dict[str, Metric]:
         and (margin or not metric.margin)
         and (contacting or name not in ("contacts", "opt_outs"))
     }
+
+
+def available(simulation: Simulation) -> dict[str, Metric]:
+    scenarios = simulation.scenarios.values()
+    return applicable(
+        acquisition=any(s.acquired for s in scenarios),
+        margin=simulation.economics.margin_known,
+        contacting=any(line.account == "contacts" for s in scenarios for line in s.ledger.lines),
+    )

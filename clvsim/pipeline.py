@@ -12,8 +12,9 @@ from clvsim import __version__, archive
 from clvsim.config import RunConfig
 from clvsim.data import TransactionLog, gates, quality, read_transactions, summarize, weekly_repeat_orders
 from clvsim.errors import ConfigError, Problem
+from clvsim.interventions.base import ContactProgramme
 from clvsim.kernels.rng import world_keys
-from clvsim.metrics import available
+from clvsim.metrics import applicable
 from clvsim.models.cache import write_posterior
 from clvsim.models.fit import failed
 from clvsim.models.fit import fit as fit_models
@@ -107,8 +108,6 @@ def run(config: RunConfig, ctx: RunContext) -> int:
             shard_customers=config.simulation.shard_customers,
         )
     with clock("compare"), ctx.progress("Comparing scenarios"):
-        if config.report.metric not in available(simulation):
-            raise ConfigError([("report.metric", f"{config.report.metric} does not apply to this run")])
         comparison = compare(simulation, config.report.metric)
     result = assemble(config, ctx, summary, posterior, simulation, comparison, tracking, lines)
     folder = _folder(ctx)
@@ -151,7 +150,8 @@ def read(config: RunConfig, ctx: RunContext) -> tuple[TransactionLog, CustomerSu
 
 
 def prepared(config: RunConfig, summary: CustomerSummary) -> None:
-    """Refuse before anything expensive: segments and channels nobody is in, effects that cannot be drawn."""
+    """Refuse before anything expensive: segments and channels nobody is in, effects that cannot be drawn,
+    ledgers that would not fit, a metric that the run will not have."""
     known = {
         "segments": {s for s in summary.customers["segment"] if s},
         "channels": {c for c in summary.customers["channel"] if c} | set(config.acquisition.channels),
@@ -171,8 +171,14 @@ def prepared(config: RunConfig, summary: CustomerSummary) -> None:
         raise ConfigError(problems)
     layout = make_layout(summary, config.simulation, config.acquisition)
     keys = world_keys(config.seed, np.arange(2), 0)
-    compiled = [compile_scenario(name, config.library, keys, layout.groups) for name in config.names]
+    margin = config.finance.gross_margin is not None
+    compiled = [compile_scenario(name, config.library, keys, layout.groups, margin) for name in config.names]
     refuse(layout, config.simulation, [c for c in compiled if c.applies])
+    contacting = any(isinstance(m, ContactProgramme) for c in compiled for m in c.mechanisms)
+    if config.report.metric not in applicable(
+        acquisition=bool(config.acquisition.channels), margin=margin, contacting=contacting
+    ):
+        raise ConfigError([("report.metric", f"{config.report.metric} does not apply to this run")])
 
 
 def fitted(config: RunConfig, summary: CustomerSummary, ctx: RunContext) -> Posterior:

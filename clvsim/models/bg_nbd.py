@@ -11,21 +11,18 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from scipy.special import betaln, expit, gammaln
 
-from clvsim.models.laws import Customers, LifeLaw, Params, column, customers_of
-from clvsim.models.priors import BetaPrior, LogNormalPrior
-from clvsim.models.purchases import PurchaseRows, purchase_rows
-from clvsim.schema import Frozen
-from clvsim.types import DAYS_PER_YEAR, CustomerSummary
+from clvsim.models.laws import Customers, LifeLaw, Params, column
+from clvsim.models.purchases import DropoutModel, PurchaseRows
+from clvsim.types import DAYS_PER_YEAR
 
 _NODES = 16  # Gauss-Legendre; the integrand is smooth, see kernels/special.py
 _CHUNK_CELLS = 1 << 18  # draws x rows tabulated at once
 
 
-class BgNbd(Frozen):
+class BgNbd(DropoutModel):
     """BG/NBD: orders at a rate of each customer's own, who may leave for good after any repeat order.
 
-    Priors are on unit-free quantities. `r`: shape of the order rate's distribution. `rate`: mean orders of a living
-    customer within one mean observation. `dropout_mean` = a/(a+b), `dropout_concentration` = a+b.
+    Priors: see `DropoutModel`.
     """
 
     WHO_IS_LOST: ClassVar[str] = (
@@ -33,14 +30,6 @@ class BgNbd(Frozen):
         "lost, which flatters one-time buyers."
     )
     kind: Literal["bg_nbd"] = "bg_nbd"
-    r: LogNormalPrior = LogNormalPrior(median=1.0, sd_log=1.5)
-    rate: LogNormalPrior = LogNormalPrior(median=1.0, sd_log=1.5)
-    dropout_mean: BetaPrior = BetaPrior(a=1.0, b=1.0)
-    dropout_concentration: LogNormalPrior = LogNormalPrior(median=2.0, sd_log=1.5)
-
-    def sufficient(self, summary: CustomerSummary) -> PurchaseRows:
-        """Unique rows (x, t_x, T) with counts; see `purchase_rows`."""
-        return purchase_rows(customers_of(summary))
 
     def build(self, rows: PurchaseRows) -> Any:
         """The PyMC model on unique rows. Free variables: r, rate, dropout_mean, dropout_concentration.
@@ -71,12 +60,6 @@ class BgNbd(Frozen):
             left_or_not = pt.sum(count * pt.softplus(log_odds_left))
             pm.Potential("log_likelihood", constant + by_x - by_age + left_or_not)
         return model
-
-    def natural(self, draws: Params, rows: PurchaseRows, days_per_unit: float) -> dict[str, np.ndarray]:
-        """The paper's r, alpha (in reported time units), a, b from the model's variables."""
-        mean, total = draws["dropout_mean"], draws["dropout_concentration"]
-        alpha = draws["r"] / draws["rate"] * (rows.unit_days / days_per_unit)
-        return {"r": draws["r"], "alpha": alpha, "a": total * mean, "b": total * (1 - mean)}
 
     @staticmethod
     def laws(params: Params, customers: Customers, days_per_unit: float) -> LifeLaw:

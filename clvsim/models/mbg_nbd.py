@@ -13,18 +13,15 @@ import numpy as np
 from scipy.special import betaln, expit, gammaln
 
 from clvsim.models.bg_nbd import orders_given_alive
-from clvsim.models.laws import Customers, LifeLaw, Params, column, customers_of
-from clvsim.models.priors import BetaPrior, LogNormalPrior
-from clvsim.models.purchases import PurchaseRows, purchase_rows
-from clvsim.schema import Frozen
-from clvsim.types import DAYS_PER_YEAR, CustomerSummary
+from clvsim.models.laws import Customers, LifeLaw, Params, column
+from clvsim.models.purchases import DropoutModel, PurchaseRows
+from clvsim.types import DAYS_PER_YEAR
 
 
-class MbgNbd(Frozen):
+class MbgNbd(DropoutModel):
     """MBG/NBD: orders at a rate of each customer's own, who may leave for good after any order, the first included.
 
-    Priors are on unit-free quantities. `r`: shape of the order rate's distribution. `rate`: mean orders of a living
-    customer within one mean observation. `dropout_mean` = a/(a+b), `dropout_concentration` = a+b.
+    Priors: see `DropoutModel`.
     """
 
     WHO_IS_LOST: ClassVar[str] = (
@@ -32,14 +29,6 @@ class MbgNbd(Frozen):
         "only in the pattern of all customers."
     )
     kind: Literal["mbg_nbd"] = "mbg_nbd"
-    r: LogNormalPrior = LogNormalPrior(median=1.0, sd_log=1.5)
-    rate: LogNormalPrior = LogNormalPrior(median=1.0, sd_log=1.5)
-    dropout_mean: BetaPrior = BetaPrior(a=1.0, b=1.0)
-    dropout_concentration: LogNormalPrior = LogNormalPrior(median=2.0, sd_log=1.5)
-
-    def sufficient(self, summary: CustomerSummary) -> PurchaseRows:
-        """Unique rows (x, t_x, T) with counts; see `purchase_rows`."""
-        return purchase_rows(customers_of(summary))
 
     def build(self, rows: PurchaseRows) -> Any:
         """The PyMC model on unique rows. Free variables: r, rate, dropout_mean, dropout_concentration.
@@ -69,12 +58,6 @@ class MbgNbd(Frozen):
             left_or_not = pt.sum(rows.count * pt.softplus(log_odds_left))
             pm.Potential("log_likelihood", constant + by_x - by_age + left_or_not)
         return model
-
-    def natural(self, draws: Params, rows: PurchaseRows, days_per_unit: float) -> dict[str, np.ndarray]:
-        """The paper's r, alpha (in reported time units), a, b from the model's variables."""
-        mean, total = draws["dropout_mean"], draws["dropout_concentration"]
-        alpha = draws["r"] / draws["rate"] * (rows.unit_days / days_per_unit)
-        return {"r": draws["r"], "alpha": alpha, "a": total * mean, "b": total * (1 - mean)}
 
     @staticmethod
     def laws(params: Params, customers: Customers, days_per_unit: float) -> LifeLaw:

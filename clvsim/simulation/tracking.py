@@ -57,7 +57,7 @@ def track(
         blocks, _ = existing_blocks(summary, posterior, none, none, shard_customers)
         days = float(summary.holdout_days)
         future = simulated(blocks, days, environment)
-        calm = simulated(blocks, days, replace_sd(environment))
+        calm = simulated(blocks, days, environment.model_copy(update={"sd_prior": 0.0}))
         parts.append(future[:, :after])
         holdout = HoldoutCheck(
             days=summary.holdout_days,
@@ -79,10 +79,6 @@ def track(
         holdout_from=start if holdout else None,
         holdout=holdout,
     )
-
-
-def replace_sd(environment: EnvironmentConfig) -> EnvironmentConfig:
-    return environment.model_copy(update={"sd_prior": 0.0})
 
 
 def _interval(values: np.ndarray) -> tuple[float, float]:
