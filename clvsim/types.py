@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -73,6 +73,8 @@ class Posterior:
     method: str
     warnings: tuple[str, ...] = ()
     from_cache: bool = False
+    retention_config: Mapping[str, Any] = field(default_factory=dict)  # the models' sections, {} for all defaults
+    spend_config: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def draws(self) -> int:

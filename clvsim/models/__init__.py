@@ -5,8 +5,20 @@ One module per model and one line here. Importing this loads no sampler; PyMC, n
 
 from clvsim.models.bg_nbd import BgNbd
 from clvsim.models.gamma_gamma import GammaGamma
+from clvsim.models.laws import RetentionModel, SpendModel
 from clvsim.models.mbg_nbd import MbgNbd
 from clvsim.models.pareto_nbd import ParetoNbd
+from clvsim.types import Posterior
 
 RETENTION = {"bg_nbd": BgNbd, "mbg_nbd": MbgNbd, "pareto_nbd": ParetoNbd}
 SPEND = {"gamma_gamma": GammaGamma}
+
+
+def retention_of(posterior: Posterior) -> RetentionModel:
+    """The configured model a posterior came from."""
+    return RETENTION[posterior.retention_model].model_validate(posterior.retention_config)
+
+
+def spend_of(posterior: Posterior) -> SpendModel:
+    """The configured model a posterior came from."""
+    return SPEND[posterior.spend_model].model_validate(posterior.spend_config)

@@ -19,71 +19,6 @@ _NODES = 16  # Gauss-Legendre; the integrand is smooth, see kernels/special.py
 _CHUNK_CELLS = 1 << 18  # draws x rows tabulated at once
 
 
-class BgNbd(DropoutModel):
-    """BG/NBD: orders at a rate of each customer's own, who may leave for good after any repeat order.
-
-    Priors: see `DropoutModel`.
-    """
-
-    WHO_IS_LOST: ClassVar[str] = (
-        "Under BG/NBD a customer can leave only after a repeat order, so someone with a single order never counts as "
-        "lost, which flatters one-time buyers."
-    )
-    kind: Literal["bg_nbd"] = "bg_nbd"
-
-    def build(self, rows: PurchaseRows) -> Any:
-        """The PyMC model on unique rows. Free variables: r, rate, dropout_mean, dropout_concentration.
-
-        The log-likelihood is `log_likelihood`, its terms in x alone and in T alone summed over distinct values.
-        """
-        import pymc as pm
-        import pytensor.tensor as pt
-
-        with pm.Model() as model:
-            r = self.r.variable(pm, "r")
-            rate = self.rate.variable(pm, "rate")
-            mean = self.dropout_mean.variable(pm, "dropout_mean")
-            total = self.dropout_concentration.variable(pm, "dropout_concentration")
-            alpha, a, b = r / rate, total * mean, total * (1 - mean)
-
-            n = rows.count.sum()
-            k, class_of = np.unique(rows.x, return_inverse=True)
-            n_k = np.bincount(class_of, rows.count)
-            by_x = pt.sum(n_k * (pt.gammaln(r + k) + pt.gammaln(b + k) - pt.gammaln(total + k)))
-            age, age_of = np.unique(rows.T, return_inverse=True)
-            n_age, orders_age = np.bincount(age_of, rows.count), np.bincount(age_of, rows.count * rows.x)
-            by_age = pt.sum((n_age * r + orders_age) * pt.log(alpha + age))
-            again = rows.x > 0
-            x, t_x, T, count = rows.x[again], rows.t_x[again], rows.T[again], rows.count[again]
-            log_odds_left = pt.log(a) - pt.log(b + x - 1) + (r + x) * pt.log((alpha + T) / (alpha + t_x))
-            constant = n * (r * pt.log(alpha) - pt.gammaln(r) - pt.gammaln(b) + pt.gammaln(total))
-            left_or_not = pt.sum(count * pt.softplus(log_odds_left))
-            pm.Potential("log_likelihood", constant + by_x - by_age + left_or_not)
-        return model
-
-    @staticmethod
-    def laws(params: Params, customers: Customers, days_per_unit: float) -> LifeLaw:
-        """See `laws`."""
-        return laws(params, customers, days_per_unit)
-
-    @staticmethod
-    def newcomer_laws(params: Params, days_per_unit: float) -> LifeLaw:
-        """See `newcomer_laws`."""
-        return newcomer_laws(params, days_per_unit)
-
-    @staticmethod
-    def expected_discounted_orders(
-        params: Params, customers: Customers, horizon_days: float, annual_rate: float, days_per_unit: float
-    ) -> np.ndarray:
-        """See `expected_discounted_orders`."""
-        return expected_discounted_orders(params, customers, horizon_days, annual_rate, days_per_unit)
-
-    @staticmethod
-    def expected_orders_new(params: Params, t: np.ndarray | float) -> np.ndarray:
-        """See `expected_orders_new`."""
-        return expected_orders_new(params, t)
-
-
 def _log_odds_left(params: Params, x: np.ndarray, t_x: np.ndarray, T: np.ndarray) -> np.ndarray:
     """log of P(left after the last order) / P(still alive) given the history; -inf at x = 0. In log space at any x."""
     r, alpha, a, b = column(params, "r", "alpha", "a", "b")
@@ -193,3 +128,55 @@ def newcomer_laws(params: Params, days_per_unit: float) -> LifeLaw:
     """The population's law, (draw, 1): what is known of somebody right after the first order."""
     zero = np.zeros(1)
     return laws(params, Customers(zero, zero, zero), days_per_unit)
+
+
+class BgNbd(DropoutModel):
+    """BG/NBD: orders at a rate of each customer's own, who may leave for good after any repeat order.
+
+    Priors: see `DropoutModel`.
+    """
+
+    WHO_IS_LOST: ClassVar[str] = (
+        "Under BG/NBD a customer can leave only after a repeat order, so someone with a single order never counts as "
+        "lost, which flatters one-time buyers."
+    )
+    kind: Literal["bg_nbd"] = "bg_nbd"
+
+    def build(self, rows: PurchaseRows) -> Any:
+        """The PyMC model on unique rows. Free variables: r, rate, dropout_mean, dropout_concentration.
+
+        The log-likelihood is `log_likelihood`, its terms in x alone and in T alone summed over distinct values.
+        """
+        import pymc as pm
+        import pytensor.tensor as pt
+
+        with pm.Model() as model:
+            r = self.r.variable(pm, "r")
+            rate = self.rate.variable(pm, "rate")
+            mean = self.dropout_mean.variable(pm, "dropout_mean")
+            total = self.dropout_concentration.variable(pm, "dropout_concentration")
+            alpha, a, b = r / rate, total * mean, total * (1 - mean)
+
+            n = rows.count.sum()
+            k, class_of = np.unique(rows.x, return_inverse=True)
+            n_k = np.bincount(class_of, rows.count)
+            by_x = pt.sum(n_k * (pt.gammaln(r + k) + pt.gammaln(b + k) - pt.gammaln(total + k)))
+            age, age_of = np.unique(rows.T, return_inverse=True)
+            n_age, orders_age = np.bincount(age_of, rows.count), np.bincount(age_of, rows.count * rows.x)
+            by_age = pt.sum((n_age * r + orders_age) * pt.log(alpha + age))
+            again = rows.x > 0
+            x, t_x, T, count = rows.x[again], rows.t_x[again], rows.T[again], rows.count[again]
+            log_odds_left = pt.log(a) - pt.log(b + x - 1) + (r + x) * pt.log((alpha + T) / (alpha + t_x))
+            constant = n * (r * pt.log(alpha) - pt.gammaln(r) - pt.gammaln(b) + pt.gammaln(total))
+            left_or_not = pt.sum(count * pt.softplus(log_odds_left))
+            pm.Potential("log_likelihood", constant + by_x - by_age + left_or_not)
+        return model
+
+    def log_likelihood(self, params: Params, histories: Customers, days_per_unit: float) -> np.ndarray:
+        """See `log_likelihood`; histories in days."""
+        return log_likelihood(params, histories.x, histories.t_x_days / days_per_unit, histories.T_days / days_per_unit)
+
+    laws = staticmethod(laws)
+    newcomer_laws = staticmethod(newcomer_laws)
+    expected_discounted_orders = staticmethod(expected_discounted_orders)
+    expected_orders_new = staticmethod(expected_orders_new)

@@ -19,7 +19,7 @@ import numpy as np
 from clvsim.errors import ConfigError
 from clvsim.types import Diagnostic, Posterior
 
-_FORMAT = 1
+_FORMAT = 2
 _SAMPLERS = ("pymc", "nutpie", "arviz-stats", "clvsim")
 
 
@@ -79,6 +79,8 @@ def write_posterior(posterior: Posterior, path: Path | str) -> None:
         "spend_model": posterior.spend_model,
         "time_unit": posterior.time_unit,
         "method": posterior.method,
+        "retention_config": json.dumps(dict(posterior.retention_config)),
+        "spend_config": json.dumps(dict(posterior.spend_config)),
         "diagnostics": json.dumps([d._asdict() for d in posterior.diagnostics]),
         "warnings": json.dumps(list(posterior.warnings)),
     }
@@ -113,6 +115,8 @@ def read_posterior(path: Path | str) -> Posterior:
                 time_unit=str(found["time_unit"]),
                 diagnostics=tuple(Diagnostic(**d) for d in json.loads(found["diagnostics"])),
                 method=str(found["method"]),
+                retention_config=json.loads(found["retention_config"]),
+                spend_config=json.loads(found["spend_config"]),
                 warnings=tuple(json.loads(found["warnings"])),
             )
     except Exception as error:  # HDF5 reports damage through many types

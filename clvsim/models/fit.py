@@ -134,6 +134,8 @@ def _fit_both(
         time_unit=time_unit,
         diagnostics=first.diagnostics + second.diagnostics,
         method=first.method if first.method == second.method else methods,
+        retention_config=retention.model_dump(mode="json"),
+        spend_config=spend.model_dump(mode="json"),
     )
 
 

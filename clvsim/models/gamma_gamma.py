@@ -59,86 +59,6 @@ class SpendCheck(NamedTuple):
     fitted_mean: float
 
 
-class GammaGamma(Frozen):
-    """Gamma-Gamma: amounts vary around a mean of each customer's own, independent of how often they order.
-
-    Fitted to single orders; priors are on unit-free quantities. `p`: shape of one customer's orders. `mean`: population
-    mean, in mean repeat orders. `q_minus_1`: q - 1, positive so that the population mean gamma p / (q - 1) exists.
-    """
-
-    kind: Literal["gamma_gamma"] = "gamma_gamma"
-    p: LogNormalPrior = LogNormalPrior(median=2.0, sd_log=1.5)
-    mean: LogNormalPrior = LogNormalPrior(median=1.0, sd_log=1.0)
-    q_minus_1: LogNormalPrior = LogNormalPrior(median=2.0, sd_log=1.5)
-
-    def sufficient(self, summary: CustomerSummary) -> SpendRows:
-        """Sufficient statistics of all repeat orders with a positive amount.
-
-        Raises DiagnosticsError where spend cannot be fitted: no such order, or none that differs from its customer's
-        others.
-        """
-        frame = summary.customers
-        history = spend_history_of(summary)
-        first = frame["first_amount"].to_numpy(np.float64)
-        return spend_rows(history, frame["repeat_log_amount"].to_numpy(np.float64), first)
-
-    def build(self, rows: SpendRows) -> Any:
-        """The PyMC model. Free variables: p, mean, q_minus_1. The same likelihood as `log_likelihood`."""
-        import pymc as pm
-        import pytensor.tensor as pt
-
-        with pm.Model() as model:
-            p = self.p.variable(pm, "p")
-            mean = self.mean.variable(pm, "mean")
-            excess = self.q_minus_1.variable(pm, "q_minus_1")
-            q, gamma = 1 + excess, mean * excess / p
-
-            customers, orders = rows.count.sum(), (rows.count * rows.x).sum()
-            k, class_of = np.unique(rows.x, return_inverse=True)
-            by_x = pt.sum(np.bincount(class_of, rows.count) * pt.gammaln(q + p * k))
-            by_row = pt.sum(rows.count * (q + p * rows.x) * pt.log(gamma + rows.total))
-            constant = (p - 1) * rows.log_sum + customers * (q * pt.log(gamma) - pt.gammaln(q)) - orders * pt.gammaln(p)
-            pm.Potential("log_likelihood", constant + by_x - by_row)
-        return model
-
-    def natural(self, draws: Params, rows: SpendRows, seed: int) -> dict[str, np.ndarray]:
-        """The paper's p, q, gamma (in money) from the model's variables, and `first_order_factor`, seeded."""
-        q = 1 + draws["q_minus_1"]
-        gamma = draws["mean"] * draws["q_minus_1"] / draws["p"] * rows.unit
-        factor = first_order_factor(draws["mean"] * rows.unit, rows, seed)
-        return {"p": draws["p"], "q": q, "gamma": gamma, "first_order_factor": factor}
-
-    @staticmethod
-    def laws(params: Params, history: SpendHistory) -> SpendLaw:
-        """See `laws`."""
-        return laws(params, history)
-
-    @staticmethod
-    def newcomer_laws(params: Params) -> SpendLaw:
-        """See `newcomer_laws`."""
-        return newcomer_laws(params)
-
-    @staticmethod
-    def expected_spend(params: Params, history: SpendHistory) -> np.ndarray:
-        """See `expected_spend`."""
-        return expected_spend(params, history.x, history.total)
-
-    @staticmethod
-    def expected_spend_new(params: Params) -> np.ndarray:
-        """See `expected_spend_new`."""
-        return expected_spend_new(params)
-
-    @staticmethod
-    def check(summary: CustomerSummary, params: Params) -> SpendCheck:
-        """See `spend_check`."""
-        return spend_check(summary, params)
-
-    @staticmethod
-    def warnings(summary: CustomerSummary, params: Params) -> tuple[str, ...]:
-        """Sentences for the reader where the log speaks against the model's assumptions."""
-        return spend_warnings(spend_check(summary, params))
-
-
 def spend_rows(history: SpendHistory, log_amount: np.ndarray, first_amount: np.ndarray) -> SpendRows:
     """Sufficient statistics; `log_amount` and `first_amount` are (customer,). Errors: see `GammaGamma.sufficient`."""
     has = history.x > 0
@@ -262,3 +182,71 @@ def spend_warnings(check: SpendCheck) -> tuple[str, ...]:
             "so orders of frequent buyers do not count for more"
         )
     return tuple(text)
+
+
+class GammaGamma(Frozen):
+    """Gamma-Gamma: amounts vary around a mean of each customer's own, independent of how often they order.
+
+    Fitted to single orders; priors are on unit-free quantities. `p`: shape of one customer's orders. `mean`: population
+    mean, in mean repeat orders. `q_minus_1`: q - 1, positive so that the population mean gamma p / (q - 1) exists.
+    """
+
+    kind: Literal["gamma_gamma"] = "gamma_gamma"
+    p: LogNormalPrior = LogNormalPrior(median=2.0, sd_log=1.5)
+    mean: LogNormalPrior = LogNormalPrior(median=1.0, sd_log=1.0)
+    q_minus_1: LogNormalPrior = LogNormalPrior(median=2.0, sd_log=1.5)
+
+    def histories(self, summary: CustomerSummary) -> SpendHistory:
+        """Spend histories, in money."""
+        return spend_history_of(summary)
+
+    def sufficient(self, summary: CustomerSummary) -> SpendRows:
+        """Sufficient statistics of all repeat orders with a positive amount.
+
+        Raises DiagnosticsError where spend cannot be fitted: no such order, or none that differs from its customer's
+        others.
+        """
+        frame = summary.customers
+        history = spend_history_of(summary)
+        first = frame["first_amount"].to_numpy(np.float64)
+        return spend_rows(history, frame["repeat_log_amount"].to_numpy(np.float64), first)
+
+    def build(self, rows: SpendRows) -> Any:
+        """The PyMC model. Free variables: p, mean, q_minus_1. The same likelihood as `log_likelihood`."""
+        import pymc as pm
+        import pytensor.tensor as pt
+
+        with pm.Model() as model:
+            p = self.p.variable(pm, "p")
+            mean = self.mean.variable(pm, "mean")
+            excess = self.q_minus_1.variable(pm, "q_minus_1")
+            q, gamma = 1 + excess, mean * excess / p
+
+            customers, orders = rows.count.sum(), (rows.count * rows.x).sum()
+            k, class_of = np.unique(rows.x, return_inverse=True)
+            by_x = pt.sum(np.bincount(class_of, rows.count) * pt.gammaln(q + p * k))
+            by_row = pt.sum(rows.count * (q + p * rows.x) * pt.log(gamma + rows.total))
+            constant = (p - 1) * rows.log_sum + customers * (q * pt.log(gamma) - pt.gammaln(q)) - orders * pt.gammaln(p)
+            pm.Potential("log_likelihood", constant + by_x - by_row)
+        return model
+
+    def natural(self, draws: Params, rows: SpendRows, seed: int) -> dict[str, np.ndarray]:
+        """The paper's p, q, gamma (in money) from the model's variables, and `first_order_factor`, seeded."""
+        q = 1 + draws["q_minus_1"]
+        gamma = draws["mean"] * draws["q_minus_1"] / draws["p"] * rows.unit
+        factor = first_order_factor(draws["mean"] * rows.unit, rows, seed)
+        return {"p": draws["p"], "q": q, "gamma": gamma, "first_order_factor": factor}
+
+    @staticmethod
+    def warnings(summary: CustomerSummary, params: Params) -> tuple[str, ...]:
+        """Sentences for the reader where the log speaks against the model's assumptions."""
+        return spend_warnings(spend_check(summary, params))
+
+    def expected_spend(self, params: Params, history: SpendHistory) -> np.ndarray:
+        """See `expected_spend`."""
+        return expected_spend(params, history.x, history.total)
+
+    laws = staticmethod(laws)
+    newcomer_laws = staticmethod(newcomer_laws)
+    expected_spend_new = staticmethod(expected_spend_new)
+    check = staticmethod(spend_check)

@@ -10,15 +10,14 @@ Arrays of points are (point, dimension), unconstrained; d is the number of dimen
 
 import itertools
 import math
-import sys
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from clvsim.errors import DiagnosticsError
-from clvsim.models.laws import RetentionModel
+from clvsim.models.laws import RetentionModel, unique_rows
 from clvsim.types import DAYS_PER_UNIT, CustomerSummary, Diagnostic, Posterior
 
 MAX_PARETO_K = 0.7
@@ -259,21 +258,13 @@ def pointwise(
     """Log-likelihood of each distinct history, chunk by chunk: ((draw, row), how many customers have it (row,)).
 
     Times are in the posterior's unit, the same for every model, so that models can be compared; rows are in lexical
-    order of (x, t_x, T). A chunk holds at most `chunk_cells` values, or one row. For leave-one-customer-out
+    order of the model's histories. A chunk holds at most `chunk_cells` values, or one row. For leave-one-customer-out
     sums weigh each row's figure by its count.
     """
-    log_likelihood = _log_likelihood(model)
-    rows = model.sufficient(summary)
-    scale = rows.unit_days / DAYS_PER_UNIT[posterior.time_unit]
+    histories = model.histories(summary)
+    rows, count = unique_rows(histories)
     step = max(1, chunk_cells // posterior.draws)
-    for i in range(0, len(rows.count), step):
+    for i in range(0, len(count), step):
         part = slice(i, i + step)
-        times = rows.t_x[part] * scale, rows.T[part] * scale
-        yield log_likelihood(posterior.retention, rows.x[part], *times), rows.count[part]
-
-
-def _log_likelihood(
-    model: RetentionModel,
-) -> Callable[[Mapping[str, np.ndarray], np.ndarray, np.ndarray, np.ndarray], np.ndarray]:
-    """The function of that name in the model's module: (params, x, t_x, T) to (draw, row)."""
-    return sys.modules[type(model).__module__].__dict__["log_likelihood"]
+        some = type(histories)(*rows[part].T)
+        yield model.log_likelihood(posterior.retention, some, DAYS_PER_UNIT[posterior.time_unit]), count[part]

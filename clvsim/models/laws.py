@@ -35,6 +35,14 @@ class LifeLaw(NamedTuple):
     Attrition per day ~ Gamma(mu_shape, rate=mu_rate), absent where mu_shape is 0.
     Attrition per order: eta = -log(1 - p), p ~ Beta(drop_a, drop_b), charged after each order and `birth_charges` times
     at a newcomer's first order; absent where drop_a is 0.
+
+    A law may be a mixture: then all arrays but `p_alive` are (draw, customer, component), `weight` holds the
+    components' probabilities, and component j has served `stages_done[j]` of the `regularity` stages of its first gap.
+
+    With `interval_days` > 0 orders happen only at opportunities, the first `next_opportunity_days` from today (a
+    newcomer's: one interval after the first order), with probability ~ Beta(buy_a, buy_b), surely where buy_a is 0.
+    Attrition eta is then charged before opportunity number j = tenure + 1, tenure + 2, ..., eta (j^c - (j-1)^c) with
+    c the `tenure_exponent`, and there is no order rate: rate_shape is 0.
     """
 
     p_alive: np.ndarray
@@ -46,6 +54,14 @@ class LifeLaw(NamedTuple):
     drop_b: np.ndarray
     regularity: int = 1
     birth_charges: int = 0
+    weight: np.ndarray | None = None  # (draw, customer, component)
+    stages_done: np.ndarray | None = None  # (component,)
+    interval_days: float = 0.0
+    next_opportunity_days: np.ndarray | None = None  # (customer,)
+    buy_a: np.ndarray | None = None
+    buy_b: np.ndarray | None = None
+    tenure: np.ndarray | None = None  # (customer,) opportunities served
+    tenure_exponent: np.ndarray | None = None  # (draw, 1)
 
 
 class SpendLaw(NamedTuple):
@@ -71,6 +87,11 @@ def spend_history_of(summary: CustomerSummary) -> SpendHistory:
     return SpendHistory(*(frame[c].to_numpy(np.float64) for c in ("repeat_positive", "repeat_amount")))
 
 
+def rows_of[Rows: tuple](histories: Rows, rows: slice | np.ndarray) -> Rows:
+    """Some customers of a NamedTuple of (customer,) arrays."""
+    return type(histories)(*(v[rows] for v in histories))
+
+
 def column(params: Params, *names: str) -> tuple[np.ndarray, ...]:
     """Parameters as (draw, 1), to broadcast against customers along the second axis."""
     return tuple(np.asarray(params[n], np.float64).reshape(-1, 1) for n in names)
@@ -84,37 +105,45 @@ def unique_rows(columns: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
 
 
 class RetentionModel(Protocol):
-    """What an entry of RETENTION offers: a frozen section of priors, with these functions."""
+    """What an entry of RETENTION offers: a frozen section of priors and settings, with these functions.
+
+    `histories` is what the model's own `histories` returned, or rows of it; quantities are (draw, customer).
+    Times come in days and parameters in reported units of `days_per_unit` days.
+    """
 
     WHO_IS_LOST: ClassVar[str]  # a sentence for the page: when a customer counts as lost
 
     @property
     def kind(self) -> str: ...
 
-    def sufficient(self, summary: CustomerSummary) -> Any:
+    def histories(self, summary: CustomerSummary, /) -> Any:
+        """NamedTuple of (customer,) arrays in the order of the summary's rows: all that laws are conditioned on."""
+
+    def sufficient(self, summary: CustomerSummary, /) -> Any:
         """NamedTuple of all the likelihood sees, unit-free, the same whatever the order of the rows."""
 
-    def build(self, rows: Any) -> Any:
+    def build(self, rows: Any, /) -> Any:
         """PyMC model of those rows."""
 
-    def natural(self, draws: Params, rows: Any, days_per_unit: float) -> dict[str, np.ndarray]:
+    def natural(self, draws: Params, rows: Any, days_per_unit: float, /) -> dict[str, np.ndarray]:
         """Parameters by the paper's symbols, in reported time units, from draws of the model's free variables."""
 
-    @staticmethod
-    def laws(params: Params, customers: Customers, days_per_unit: float) -> LifeLaw: ...
+    def log_likelihood(self, params: Params, histories: Any, days_per_unit: float, /) -> np.ndarray:
+        """Log density of each history, times in reported units: comparable between models of the same data."""
 
-    @staticmethod
-    def newcomer_laws(params: Params, days_per_unit: float) -> LifeLaw: ...
+    def laws(self, params: Params, histories: Any, days_per_unit: float, /) -> LifeLaw: ...
 
-    @staticmethod
+    def newcomer_laws(self, params: Params, days_per_unit: float, /) -> LifeLaw: ...
+
     def expected_discounted_orders(
-        params: Params, customers: Customers, horizon_days: float, annual_rate: float, days_per_unit: float
+        self, params: Params, histories: Any, horizon_days: float, annual_rate: float, days_per_unit: float, /
     ) -> np.ndarray:
-        """Orders expected within the horizon given alive today, discounted, (draw, customer)."""
+        """Orders expected within the horizon given alive today, discounted."""
 
-    @staticmethod
-    def expected_orders_new(params: Params, t: np.ndarray | float) -> np.ndarray:
+    def expected_orders_new(self, params: Params, t: np.ndarray | float, /) -> np.ndarray:
         """E[X(t)] of a newcomer, t in reported time units, (draw, time)."""
+
+    def model_dump(self, *, mode: str = "python") -> dict[str, Any]: ...
 
     def model_dump_json(self) -> str: ...
 
@@ -125,19 +154,25 @@ class SpendModel(Protocol):
     @property
     def kind(self) -> str: ...
 
-    def sufficient(self, summary: CustomerSummary) -> Any: ...
+    def histories(self, summary: CustomerSummary, /) -> Any: ...
 
-    def build(self, rows: Any) -> Any: ...
+    def sufficient(self, summary: CustomerSummary, /) -> Any: ...
 
-    def natural(self, draws: Params, rows: Any, seed: int) -> dict[str, np.ndarray]: ...
+    def build(self, rows: Any, /) -> Any: ...
 
-    @staticmethod
-    def laws(params: Params, history: SpendHistory) -> SpendLaw: ...
+    def natural(self, draws: Params, rows: Any, seed: int, /) -> dict[str, np.ndarray]: ...
 
-    @staticmethod
-    def newcomer_laws(params: Params) -> SpendLaw: ...
+    def laws(self, params: Params, histories: Any, /) -> SpendLaw: ...
 
-    @staticmethod
-    def warnings(summary: CustomerSummary, params: Params) -> tuple[str, ...]: ...
+    def newcomer_laws(self, params: Params, /) -> SpendLaw: ...
+
+    def expected_spend(self, params: Params, histories: Any, /) -> np.ndarray:
+        """Mean order of each customer, (draw, customer)."""
+
+    def check(self, summary: CustomerSummary, params: Params, /) -> Any: ...
+
+    def warnings(self, summary: CustomerSummary, params: Params, /) -> tuple[str, ...]: ...
+
+    def model_dump(self, *, mode: str = "python") -> dict[str, Any]: ...
 
     def model_dump_json(self) -> str: ...

@@ -13,97 +13,13 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from scipy.special import expit, exprel, gammaln
 
-from clvsim.models.laws import Customers, LifeLaw, Params, column, customers_of
+from clvsim.models.laws import Customers, LifeLaw, Params, column
 from clvsim.models.priors import BetaPrior, LogNormalPrior
-from clvsim.models.purchases import PurchaseRows, purchase_rows
-from clvsim.schema import Frozen
-from clvsim.types import DAYS_PER_YEAR, CustomerSummary
+from clvsim.models.purchases import PurchaseModel, PurchaseRows
+from clvsim.types import DAYS_PER_YEAR
 
 _NODES = 48  # Gauss-Legendre over the remaining life
 _DROP = 40.0  # what lies beyond a fall by exp(-40) is below rounding
-
-
-class ParetoNbd(Frozen):
-    """Pareto/NBD: orders at a rate of each customer's own until a death at a hazard of each customer's own.
-
-    Priors are on unit-free quantities. `r`: shape of the order rate's distribution. `rate`: mean orders of a living
-    customer within one mean observation. `s`: shape of the hazard's distribution. `lost`: share of newcomers who die
-    within one mean observation, 1 - (beta / (beta + 1))^s in that unit.
-    """
-
-    WHO_IS_LOST: ClassVar[str] = "Under Pareto/NBD a customer may leave at any time, whether or not they buy."
-    kind: Literal["pareto_nbd"] = "pareto_nbd"
-    r: LogNormalPrior = LogNormalPrior(median=1.0, sd_log=1.5)
-    rate: LogNormalPrior = LogNormalPrior(median=1.0, sd_log=1.5)
-    s: LogNormalPrior = LogNormalPrior(median=1.0, sd_log=1.0)
-    lost: BetaPrior = BetaPrior(a=1.0, b=1.0)
-
-    def sufficient(self, summary: CustomerSummary) -> PurchaseRows:
-        """Unique rows (x, t_x, T) with counts; see `purchase_rows`."""
-        return purchase_rows(customers_of(summary))
-
-    def build(self, rows: PurchaseRows) -> Any:
-        """The PyMC model on unique rows. Free variables: r, rate, s, lost.
-
-        The log-likelihood is `log_likelihood`, its terms in x alone and in T alone summed over distinct values, the
-        integral over the moment of death in one compiled pass with its gradient.
-        """
-        import pymc as pm
-        import pytensor.tensor as pt
-
-        from clvsim.models.fused import fused_sum
-
-        with pm.Model() as model:
-            r = self.r.variable(pm, "r")
-            rate = self.rate.variable(pm, "rate")
-            s = self.s.variable(pm, "s")
-            lost = self.lost.variable(pm, "lost")
-            alpha = r / rate
-            decay = -pt.log1p(-lost) / s  # log(1 + 1/beta), as survival (beta / (beta + 1))^s is 1 - lost
-            log_beta = -decay - pt.log1mexp(-decay)
-            beta = pt.exp(log_beta)
-
-            n = rows.count.sum()
-            k, class_of = np.unique(rows.x, return_inverse=True)
-            n_k = np.bincount(class_of, rows.count)
-            by_x = pt.sum(n_k * pt.gammaln(r + k))
-            age, age_of = np.unique(rows.T, return_inverse=True)
-            n_age, orders_age = np.bincount(age_of, rows.count), np.bincount(age_of, rows.count * rows.x)
-            by_age = pt.sum((n_age * r + orders_age) * pt.log(alpha + age) + n_age * s * pt.log(beta + age))
-            constant = n * (r * pt.log(alpha) - pt.gammaln(r) + s * log_beta)
-            silent = rows.t_x < rows.T
-            columns = [v[silent] for v in (rows.x, rows.t_x, rows.T, rows.count)]
-            dead_or_not = fused_sum("lost_or_not", (r, alpha, s, beta), columns)
-            pm.Potential("log_likelihood", constant + by_x - by_age + dead_or_not)
-        return model
-
-    def natural(self, draws: Params, rows: PurchaseRows, days_per_unit: float) -> dict[str, np.ndarray]:
-        """The paper's r, alpha, s, beta (alpha and beta in reported time units) from the model's variables."""
-        unit = rows.unit_days / days_per_unit
-        beta = unit / np.expm1(-np.log1p(-draws["lost"]) / draws["s"])
-        return {"r": draws["r"], "alpha": draws["r"] / draws["rate"] * unit, "s": draws["s"], "beta": beta}
-
-    @staticmethod
-    def laws(params: Params, customers: Customers, days_per_unit: float) -> LifeLaw:
-        """See `laws`."""
-        return laws(params, customers, days_per_unit)
-
-    @staticmethod
-    def newcomer_laws(params: Params, days_per_unit: float) -> LifeLaw:
-        """See `newcomer_laws`."""
-        return newcomer_laws(params, days_per_unit)
-
-    @staticmethod
-    def expected_discounted_orders(
-        params: Params, customers: Customers, horizon_days: float, annual_rate: float, days_per_unit: float
-    ) -> np.ndarray:
-        """See `expected_discounted_orders`."""
-        return expected_discounted_orders(params, customers, horizon_days, annual_rate, days_per_unit)
-
-    @staticmethod
-    def expected_orders_new(params: Params, t: np.ndarray | float) -> np.ndarray:
-        """See `expected_orders_new`."""
-        return expected_orders_new(params, t)
 
 
 def _log_silent_death(params: Params, x: np.ndarray, start: np.ndarray, span: np.ndarray) -> np.ndarray:
@@ -241,3 +157,69 @@ def newcomer_laws(params: Params, days_per_unit: float) -> LifeLaw:
     """The population's law, (draw, 1): what is known of somebody right after the first order."""
     zero = np.zeros(1)
     return laws(params, Customers(zero, zero, zero), days_per_unit)
+
+
+class ParetoNbd(PurchaseModel):
+    """Pareto/NBD: orders at a rate of each customer's own until a death at a hazard of each customer's own.
+
+    Priors are on unit-free quantities. `r`: shape of the order rate's distribution. `rate`: mean orders of a living
+    customer within one mean observation. `s`: shape of the hazard's distribution. `lost`: share of newcomers who die
+    within one mean observation, 1 - (beta / (beta + 1))^s in that unit.
+    """
+
+    WHO_IS_LOST: ClassVar[str] = "Under Pareto/NBD a customer may leave at any time, whether or not they buy."
+    kind: Literal["pareto_nbd"] = "pareto_nbd"
+    r: LogNormalPrior = LogNormalPrior(median=1.0, sd_log=1.5)
+    rate: LogNormalPrior = LogNormalPrior(median=1.0, sd_log=1.5)
+    s: LogNormalPrior = LogNormalPrior(median=1.0, sd_log=1.0)
+    lost: BetaPrior = BetaPrior(a=1.0, b=1.0)
+
+    def build(self, rows: PurchaseRows) -> Any:
+        """The PyMC model on unique rows. Free variables: r, rate, s, lost.
+
+        The log-likelihood is `log_likelihood`, its terms in x alone and in T alone summed over distinct values, the
+        integral over the moment of death in one compiled pass with its gradient.
+        """
+        import pymc as pm
+        import pytensor.tensor as pt
+
+        from clvsim.models.fused import fused_sum
+
+        with pm.Model() as model:
+            r = self.r.variable(pm, "r")
+            rate = self.rate.variable(pm, "rate")
+            s = self.s.variable(pm, "s")
+            lost = self.lost.variable(pm, "lost")
+            alpha = r / rate
+            decay = -pt.log1p(-lost) / s  # log(1 + 1/beta), as survival (beta / (beta + 1))^s is 1 - lost
+            log_beta = -decay - pt.log1mexp(-decay)
+            beta = pt.exp(log_beta)
+
+            n = rows.count.sum()
+            k, class_of = np.unique(rows.x, return_inverse=True)
+            n_k = np.bincount(class_of, rows.count)
+            by_x = pt.sum(n_k * pt.gammaln(r + k))
+            age, age_of = np.unique(rows.T, return_inverse=True)
+            n_age, orders_age = np.bincount(age_of, rows.count), np.bincount(age_of, rows.count * rows.x)
+            by_age = pt.sum((n_age * r + orders_age) * pt.log(alpha + age) + n_age * s * pt.log(beta + age))
+            constant = n * (r * pt.log(alpha) - pt.gammaln(r) + s * log_beta)
+            silent = rows.t_x < rows.T
+            columns = [v[silent] for v in (rows.x, rows.t_x, rows.T, rows.count)]
+            dead_or_not = fused_sum("lost_or_not", (r, alpha, s, beta), columns)
+            pm.Potential("log_likelihood", constant + by_x - by_age + dead_or_not)
+        return model
+
+    def natural(self, draws: Params, rows: PurchaseRows, days_per_unit: float) -> dict[str, np.ndarray]:
+        """The paper's r, alpha, s, beta (alpha and beta in reported time units) from the model's variables."""
+        unit = rows.unit_days / days_per_unit
+        beta = unit / np.expm1(-np.log1p(-draws["lost"]) / draws["s"])
+        return {"r": draws["r"], "alpha": draws["r"] / draws["rate"] * unit, "s": draws["s"], "beta": beta}
+
+    def log_likelihood(self, params: Params, histories: Customers, days_per_unit: float) -> np.ndarray:
+        """See `log_likelihood`; histories in days."""
+        return log_likelihood(params, histories.x, histories.t_x_days / days_per_unit, histories.T_days / days_per_unit)
+
+    laws = staticmethod(laws)
+    newcomer_laws = staticmethod(newcomer_laws)
+    expected_discounted_orders = staticmethod(expected_discounted_orders)
+    expected_orders_new = staticmethod(expected_orders_new)

@@ -37,7 +37,19 @@ def purchase_rows(customers: Customers) -> PurchaseRows:
     return PurchaseRows(rows[:, 0], rows[:, 1] / unit, rows[:, 2] / unit, count, unit)
 
 
-class DropoutModel(Frozen):
+class PurchaseModel(Frozen):
+    """What models share that see a customer as repeat orders x, the time t_x of the last and the time T observed."""
+
+    def histories(self, summary: CustomerSummary) -> Customers:
+        """Purchase histories, in days."""
+        return customers_of(summary)
+
+    def sufficient(self, summary: CustomerSummary) -> PurchaseRows:
+        """Unique rows (x, t_x, T) with counts; see `purchase_rows`."""
+        return purchase_rows(customers_of(summary))
+
+
+class DropoutModel(PurchaseModel):
     """What models with a dropout probability per order share, p ~ Beta(a, b).
 
     Priors are on unit-free quantities. `r`: shape of the order rate's distribution. `rate`: mean orders of a living
@@ -48,10 +60,6 @@ class DropoutModel(Frozen):
     rate: LogNormalPrior = LogNormalPrior(median=1.0, sd_log=1.5)
     dropout_mean: BetaPrior = BetaPrior(a=1.0, b=1.0)
     dropout_concentration: LogNormalPrior = LogNormalPrior(median=2.0, sd_log=1.5)
-
-    def sufficient(self, summary: CustomerSummary) -> PurchaseRows:
-        """Unique rows (x, t_x, T) with counts; see `purchase_rows`."""
-        return purchase_rows(customers_of(summary))
 
     def natural(self, draws: Params, rows: PurchaseRows, days_per_unit: float) -> dict[str, np.ndarray]:
         """The paper's r, alpha (in reported time units), a, b from the model's variables."""

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,8 +13,8 @@ from clvsim import effects
 from clvsim.interventions.base import Group, Shift
 from clvsim.kernels import rng
 from clvsim.kernels.structs import Arrivals, Laws, People, seal
-from clvsim.models import RETENTION, SPEND
-from clvsim.models.laws import Customers, LifeLaw, SpendHistory, SpendLaw, customers_of, spend_history_of
+from clvsim.models import retention_of, spend_of
+from clvsim.models.laws import LifeLaw, SpendLaw, rows_of
 from clvsim.simulation.config import AcquisitionConfig
 from clvsim.simulation.ledger import Cohort
 from clvsim.simulation.worlds import Worlds
@@ -86,7 +87,8 @@ def existing_blocks(
     frame = summary.customers
     key = rng.text_keys(frame["customer_id"].tolist())
     order = np.argsort(key, kind="stable")
-    histories, spends = customers_of(summary), spend_history_of(summary)
+    histories, spends = retention_of(posterior).histories(summary), spend_of(posterior).histories(summary)
+    orders = summary.customers["frequency"].to_numpy()
     blocks = []
     for low in range(0, order.size, size):
         rows = order[low : low + size]
@@ -94,17 +96,13 @@ def existing_blocks(
             key=key[rows],
             group=group[rows],
             column=np.arange(rows.size),
-            orders_before=histories.x[rows] + 1,
+            orders_before=orders[rows] + 1,
             cohort=cohort[rows],
         )
         blocks.append(
-            Block(people, _existing_laws(posterior, take(histories, rows), take(spends, rows)), newcomers=False)
+            Block(people, _existing_laws(posterior, rows_of(histories, rows), rows_of(spends, rows)), newcomers=False)
         )
     return blocks, order
-
-
-def take[Rows: (Customers, SpendHistory)](history: Rows, rows: np.ndarray) -> Rows:
-    return history._make(v[rows] for v in history)
 
 
 def people_of(key: np.ndarray, **given: np.ndarray) -> People:
@@ -119,10 +117,8 @@ def people_of(key: np.ndarray, **given: np.ndarray) -> People:
     )
 
 
-def _existing_laws(
-    posterior: Posterior, histories: Customers, spends: SpendHistory
-) -> Callable[[slice], tuple[Laws, int]]:
-    retention, spend = RETENTION[posterior.retention_model], SPEND[posterior.spend_model]
+def _existing_laws(posterior: Posterior, histories: Any, spends: Any) -> Callable[[slice], tuple[Laws, int]]:
+    retention, spend = retention_of(posterior), spend_of(posterior)
     days = DAYS_PER_UNIT[posterior.time_unit]
 
     def laws(draws: slice) -> tuple[Laws, int]:
@@ -134,7 +130,7 @@ def _existing_laws(
 
 def newcomer_laws(posterior: Posterior) -> Callable[[slice], tuple[Laws, int]]:
     """The population's laws, one column."""
-    retention, spend = RETENTION[posterior.retention_model], SPEND[posterior.spend_model]
+    retention, spend = retention_of(posterior), spend_of(posterior)
     days = DAYS_PER_UNIT[posterior.time_unit]
 
     def laws(draws: slice) -> tuple[Laws, int]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,8 +13,8 @@ from clvsim.errors import ConfigError
 from clvsim.interventions.base import CostEntry, Group, OfferTerms
 from clvsim.kernels import structs as ks
 from clvsim.kernels.rng import world_keys
-from clvsim.models import RETENTION, SPEND
-from clvsim.models.laws import Customers, SpendHistory, customers_of, spend_history_of
+from clvsim.models import retention_of, spend_of
+from clvsim.models.laws import rows_of
 from clvsim.scenario import BASELINE, CompiledScenario, Scenario, compile_scenario
 from clvsim.simulation import engine, ledger, population
 from clvsim.simulation.config import AcquisitionConfig, EnvironmentConfig, FinanceConfig, SimulationConfig
@@ -349,13 +350,14 @@ def customer_values(
     economics: Economics,
 ) -> tuple[pd.DataFrame, np.ndarray]:
     """Per existing customer: closed-form expectations over draws and simulated quantiles; and the sum per draw."""
-    histories, spends = customers_of(summary), spend_history_of(summary)
-    sums = np.zeros((3, histories.x.size))
+    histories, spends = retention_of(posterior).histories(summary), spend_of(posterior).histories(summary)
+    customers = len(summary.customers)
+    sums = np.zeros((3, customers))
     per_draw = np.zeros(config.draws)
     chunks = [slice(low, min(config.draws, low + 64)) for low in range(0, config.draws, 64)]
-    for low in range(0, histories.x.size, CUSTOMERS_AT_ONCE):
+    for low in range(0, customers, CUSTOMERS_AT_ONCE):
         part = slice(low, low + CUSTOMERS_AT_ONCE)
-        some, money = Customers(*(v[part] for v in histories)), SpendHistory(*(v[part] for v in spends))
+        some, money = rows_of(histories, part), rows_of(spends, part)
         found = Parallel(config.jobs, backend="threading")(
             delayed(expected_values)(posterior, chunk, some, money, config.horizon_months, economics)
             for chunk in chunks
@@ -363,7 +365,7 @@ def customer_values(
         for chunk, (by_customer, by_draw) in zip(chunks, found, strict=True):  # in this order whatever the jobs
             sums[:, part] += by_customer
             per_draw[chunk] += by_draw
-    quantiles = np.empty((histories.x.size, 4))
+    quantiles = np.empty((customers, 4))
     quantiles[order] = simulated
     alive, orders, value = sums / config.draws
     frame = pd.DataFrame(
@@ -383,13 +385,13 @@ def customer_values(
 def expected_values(
     posterior: Posterior,
     draws: slice,
-    histories: Customers,
-    spends: SpendHistory,
+    histories: Any,
+    spends: Any,
     horizon_months: int,
     economics: Economics,
 ) -> tuple[np.ndarray, np.ndarray]:
     """P(alive), expected orders and expected contribution summed over draws, (3, c), and the last over customers."""
-    retention, spend = RETENTION[posterior.retention_model], SPEND[posterior.spend_model]
+    retention, spend = retention_of(posterior), spend_of(posterior)
     days, horizon = DAYS_PER_UNIT[posterior.time_unit], horizon_months * DAYS_PER_MONTH
     rate = float(np.expm1(economics.discount_per_day * DAYS_PER_YEAR))
     life = {name: values[draws] for name, values in posterior.retention.items()}

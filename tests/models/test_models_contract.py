@@ -143,7 +143,7 @@ def test_discounted_orders_follow_from_the_law(name, module, annual_rate):
     customers = Customers(*np.array(HISTORIES, float).T * [[1], [WEEK], [WEEK]])
     law = module.laws(params_of(name), customers, WEEK)
     horizon, force = 3 * DAYS_PER_YEAR, np.log1p(annual_rate) / DAYS_PER_YEAR
-    found = RETENTION[name].expected_discounted_orders(params_of(name), customers, horizon, annual_rate, WEEK)[0]
+    found = RETENTION[name]().expected_discounted_orders(params_of(name), customers, horizon, annual_rate, WEEK)[0]
     expected = [orders_of(law, i, horizon, force) for i in range(len(HISTORIES))]
     np.testing.assert_allclose(found, expected, rtol=1e-8)
 
@@ -164,7 +164,7 @@ def test_newcomers_follow_from_their_law(name, module):
     np.testing.assert_allclose(found, expected, rtol=1e-8)
     nobody = Customers(*(np.zeros(1) for _ in range(3)))
     alive = module.laws(params_of(name), nobody, WEEK).p_alive[0, 0]
-    again = RETENTION[name].expected_discounted_orders(params_of(name), nobody, 39 * WEEK, 0.0, WEEK)[0, 0]
+    again = RETENTION[name]().expected_discounted_orders(params_of(name), nobody, 39 * WEEK, 0.0, WEEK)[0, 0]
     assert alive * again == pytest.approx(found[1], rel=1e-9)
 
 
@@ -307,7 +307,7 @@ def test_forecasts_do_not_depend_on_days_or_weeks(name, module):
     days = {k: v * (WEEK if k in ("alpha", "beta") else 1.0) for k, v in weeks.items()}
     x, t_x, T = np.array(HISTORIES, float).T
     customers = Customers(x, t_x * WEEK, T * WEEK)
-    model = RETENTION[name]
+    model = RETENTION[name]()
     by_week, by_day = (model.laws(p, customers, u) for p, u in ((weeks, WEEK), (days, 1.0)))
     for a, b in zip(by_week[:7], by_day[:7], strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-9)
