@@ -119,6 +119,7 @@ def _tracking(raw: dict[str, Any]) -> Tracking:
         **{name: np.array(raw[name]) for name in ("actual", "mean", "p05", "p95")},
         holdout_from=np.datetime64(since) if since else None,
         holdout=HoldoutCheck(**check) if check else None,
+        untracked=raw.get("untracked", ""),
     )
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, ValidationError, ValidationInfo
 
 from clvsim import scenario as scenarios
-from clvsim.data.config import DataConfig
+from clvsim.data.config import SOURCES, Source
 from clvsim.errors import ConfigError, Problem
 from clvsim.models import RETENTION, SPEND
 from clvsim.models.config import FitConfig
@@ -34,7 +34,7 @@ def of_kind(registry: Mapping[str, type[Frozen]]) -> BeforeValidator:
 class RunConfig(Frozen):
     """Sections of a run. `scenario_library` holds scenarios that others combine without being run themselves."""
 
-    data: DataConfig
+    data: Annotated[Source, of_kind(SOURCES)]
     retention: Annotated[Frozen, of_kind(RETENTION)]
     spend: Annotated[Frozen, of_kind(SPEND)]
     fit: FitConfig = FitConfig()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from clvsim.files import SHIPPED, leading_comment, named_files
+from clvsim.files import CONFIGS, SHIPPED, leading_comment, named_files, yaml_files
 from clvsim.report.glossary import GLOSSARY, Metric
 
 WIDTH = 100
@@ -21,6 +21,7 @@ def listing() -> list[str]:
 
     return [
         *section("scenarios", "scenarios=[NAME,...]", files("scenario", scenario_title)),
+        *section("data", "data=NAME", sources()),
         *section("experiments", "experiment=NAME", files("experiments", question)),
         *section("retention models", "retention=NAME", registry(RETENTION)),
         *section("spend models", "spend=NAME", registry(SPEND)),
@@ -57,6 +58,11 @@ def scenario_title(path: Path) -> str:
 def question(path: Path) -> str:
     """An experiment opens with the question it answers."""
     return (leading_comment(path).splitlines() or ["(no question in its first line)"])[0]
+
+
+def sources() -> list[tuple[str, str]]:
+    """Each configuration of the data section by its leading comment."""
+    return [(name, leading_comment(path).splitlines()[0]) for name, path in yaml_files(CONFIGS / "data").items()]
 
 
 def registry(entries: Mapping[str, object]) -> list[tuple[str, str]]:

@@ -10,7 +10,8 @@ import numpy as np
 
 from clvsim import __version__, archive
 from clvsim.config import RunConfig
-from clvsim.data import TransactionLog, gates, quality, read_transactions, summarize, weekly_repeat_orders
+from clvsim.data import gates
+from clvsim.data.material import Material
 from clvsim.errors import ConfigError, Problem
 from clvsim.interventions.base import ContactProgramme
 from clvsim.kernels.rng import world_keys
@@ -46,17 +47,17 @@ class Stopwatch:
 
 def check(config: RunConfig, ctx: RunContext) -> int:
     """Print the data-quality table; raise what a run would raise before its first expensive step."""
-    log, summary = read(config, ctx)
-    prepared(config, summary)
-    ctx.say(quality_text(quality(log, summary)))
-    gates(summary)
+    material = read(config, ctx)
+    prepared(config, material.summary)
+    ctx.say(quality_text(material.quality))
+    gates(material.summary)
     ctx.say("\nReady: this log can be fitted and simulated.")
     return 0
 
 
 def fit(config: RunConfig, ctx: RunContext) -> int:
     """Fit both models, print the posterior, keep `posterior.nc` and `run.json`."""
-    _, summary = read(config, ctx)
+    summary = read(config, ctx).summary
     gates(summary)
     posterior = fitted(config, summary, ctx)
     folder = _folder(ctx)
@@ -73,12 +74,11 @@ def run(config: RunConfig, ctx: RunContext) -> int:
     from clvsim.report import write_report
     from clvsim.report.text import tables
     from clvsim.simulation.run import simulate
-    from clvsim.simulation.tracking import track
 
     clock = Stopwatch()
     with clock("read"), ctx.progress("Reading the log"):
-        log, summary = read(config, ctx)
-        lines = quality(log, summary)
+        material = read(config, ctx)
+    summary = material.summary
     prepared(config, summary)
     gates(summary)
     with clock("fit"), ctx.progress("Fitting the models"):
@@ -97,19 +97,10 @@ def run(config: RunConfig, ctx: RunContext) -> int:
             progress=lambda done, total: advance(1),
         )
     with clock("track"), ctx.progress("Comparing predicted and actual orders"):
-        tracking = track(
-            posterior,
-            summary,
-            weekly_repeat_orders(log),
-            config.environment,
-            draws=config.simulation.draws,
-            seed=config.seed,
-            jobs=config.simulation.jobs,
-            shard_customers=config.simulation.shard_customers,
-        )
+        tracking = tracked(config, material, posterior)
     with clock("compare"), ctx.progress("Comparing scenarios"):
         comparison = compare(simulation, config.report.metric)
-    result = assemble(config, ctx, summary, posterior, simulation, comparison, tracking, lines)
+    result = assemble(config, ctx, summary, posterior, simulation, comparison, tracking, material)
     folder = _folder(ctx)
     with clock("report"), ctx.progress("Writing the report"):
         write_report(result, folder)
@@ -142,11 +133,11 @@ def report(config: RunConfig, ctx: RunContext) -> int:
 # --- steps -----------------------------------------------------------------------------------------------------------
 
 
-def read(config: RunConfig, ctx: RunContext) -> tuple[TransactionLog, CustomerSummary]:
-    log = read_transactions(None, config.data)
-    if log.guessed:
-        ctx.note("columns guessed: " + ", ".join(f"data.{key}='{name}'" for key, name in log.guessed))
-    return log, summarize(log)
+def read(config: RunConfig, ctx: RunContext) -> Material:
+    material = config.data.material()
+    if material.guessed:
+        ctx.note("columns guessed: " + ", ".join(f"data.{key}='{name}'" for key, name in material.guessed))
+    return material
 
 
 def prepared(config: RunConfig, summary: CustomerSummary) -> None:
@@ -185,6 +176,24 @@ def fitted(config: RunConfig, summary: CustomerSummary, ctx: RunContext) -> Post
     return fit_models(summary, config.retention, config.spend, config.fit, log=ctx.note)  # ty: ignore[invalid-argument-type]
 
 
+def tracked(config: RunConfig, material: Material, posterior: Posterior) -> Tracking:
+    """Predicted against actual orders, where the source has dated orders."""
+    from clvsim.simulation.tracking import no_tracking, track
+
+    if material.weekly is None:
+        return no_tracking(material.untracked)
+    return track(
+        posterior,
+        material.summary,
+        material.weekly,
+        config.environment,
+        draws=config.simulation.draws,
+        seed=config.seed,
+        jobs=config.simulation.jobs,
+        shard_customers=config.simulation.shard_customers,
+    )
+
+
 def record(
     config: RunConfig, summary: CustomerSummary, ctx: RunContext, seconds: Mapping[str, float]
 ) -> dict[str, Any]:
@@ -213,7 +222,7 @@ def assemble(
     simulation: "Simulation",
     comparison: "Comparison",
     tracking: Tracking,
-    lines: tuple[QualityLine, ...],
+    material: Material,
 ) -> RunResult:
     """All that is shown of a run, in one frozen value."""
     known_margin = config.finance.gross_margin is not None
@@ -249,15 +258,16 @@ def assemble(
         delta_draws=comparison.deltas,
         payback=comparison.payback,
         tracking=tracking,
-        quality=lines,
+        quality=material.quality,
         diagnostics=posterior.diagnostics,
         assumptions=finance_assumptions(config) + simulation.assumptions,
         model_facts=model_facts(config, summary, posterior, comparison),
         warnings=posterior.warnings
-        + tuple(f"{q.label}: {q.value} {q.note}".strip() for q in lines if q.level == "warning"),
+        + tuple(f"{q.label}: {q.value} {q.note}".strip() for q in material.quality if q.level == "warning"),
         who_is_lost=config.retention.WHO_IS_LOST,  # ty: ignore[missing-attribute]
         draft=not sampled(simulation),
         poor_fit=bool(failed(posterior.diagnostics)),
+        synthetic=material.synthetic,
         notes=comparison.notes + simulation.notes,
     )
 

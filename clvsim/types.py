@@ -143,6 +143,7 @@ class Tracking:
     p95: np.ndarray
     holdout_from: np.datetime64 | None
     holdout: HoldoutCheck | None
+    untracked: str = ""  # why there are no weeks, in a sentence
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,4 +180,5 @@ class RunResult:
     poor_fit: bool = False  # fit.allow_poor let a failed gate pass: red banner
     draft: bool = False  # parameters were not sampled: banner, and no interval contains their uncertainty
     who_is_lost: str = ""  # what the retention model takes a lost customer to be, in a sentence
+    synthetic: str = ""  # what made the data up, in a sentence; "" for data that somebody brought
     notes: tuple[str, ...] = field(default=())  # on surrogate noise, weights of newcomers, pooled groups

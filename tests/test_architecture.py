@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from clvsim.data.config import SOURCES
 from clvsim.effects import EFFECTS
 from clvsim.interventions import INTERVENTIONS
 from clvsim.metrics import METRICS, PAYBACK
@@ -15,6 +16,7 @@ from clvsim.scenario import Scenario, problems
 
 ROOT = Path(__file__).parents[1]
 REGISTRIES = {
+    "SOURCES": SOURCES,
     "RETENTION": RETENTION,
     "SPEND": SPEND,
     "INTERVENTIONS": INTERVENTIONS,

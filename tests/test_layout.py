@@ -13,6 +13,7 @@ from packaging.requirements import Requirement
 
 import clvsim
 from clvsim.cli import GROUPS, STAGES
+from clvsim.data.config import SOURCES
 from clvsim.files import CONFIGS, ROOT, SHIPPED, choices, leading_comment, yaml_files
 from clvsim.models import RETENTION, SPEND
 
@@ -64,6 +65,13 @@ def test_an_unknown_name_is_an_attribute_error():
 def test_every_model_has_a_configuration_of_its_name(group, registry):
     kinds = {name: yaml.safe_load(path.read_text())["kind"] for name, path in yaml_files(CONFIGS / group).items()}
     assert kinds == {name: name for name in registry}
+
+
+def test_every_kind_of_source_has_a_configuration():
+    sections = [yaml.safe_load(path.read_text()) for path in yaml_files(CONFIGS / "data").values()]
+    assert {section["kind"] for section in sections} == set(SOURCES)
+    for section in sections:
+        assert set(section) == set(SOURCES[section["kind"]].model_fields)
 
 
 def test_every_stage_and_every_group_has_files():

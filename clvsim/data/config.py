@@ -1,18 +1,34 @@
-"""The `data` section of a run: where the log is and how it reads."""
+"""The `data` section of a run: one frozen class per kind of source, which hands over the material of a run."""
 
 import datetime as dt
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
 from clvsim.schema import Frozen
 
+if TYPE_CHECKING:
+    from clvsim.data.material import Material
 
-class DataConfig(Frozen):
-    """What to read and how. A column left out is guessed from its name; a wrong guess is corrected by naming it.
+TimeUnit = Literal["day", "week", "month"]
 
-    `kind=bundled` reads the CDNOW sample of the package; `csv` reads `path`: CSV (also gzipped), Parquet, or a glob.
-    `segment` and `channel` are optional; `""` switches their guess off.
+
+class Source(Frozen):
+    """What every kind of source offers. Reading is imported where it happens: a configuration loads no DuckDB."""
+
+    kind: str
+    time_unit: TimeUnit = "week"  # of reported parameters
+
+    def material(self) -> "Material":
+        """Read and check everything. Raises ConfigError, DataError or DiagnosticsError with every problem."""
+        raise NotImplementedError
+
+
+class DataConfig(Source):
+    """A log of orders. A column left out is guessed from its name; a wrong guess is corrected by naming it.
+
+    `kind=bundled` reads a log of the package, whose name is `path`; `csv` reads `path`: CSV (also gzipped), Parquet, or
+    a glob. `segment` and `channel` are optional; `""` switches their guess off.
     """
 
     kind: Literal["bundled", "csv"] = "csv"
@@ -27,9 +43,18 @@ class DataConfig(Frozen):
     )  # strptime; None: ISO, yyyymmdd, or an unambiguous d/m/y
     decimal: Literal[".", ","] = "."
     delimiter: str | None = Field(default=None, min_length=1, max_length=1)  # None: from the header line
-    time_unit: Literal["day", "week", "month"] = "week"
     calibration_end: dt.date | None = None  # "today"; None: the last day of the log, no hold-out
     refunds: Literal["net", "drop", "error"] = "net"
     max_bad_share: float = Field(
         default=0.0, ge=0.0, le=1.0
     )  # share of rows that may be left out because they cannot be read
+
+    def material(self) -> "Material":
+        """The log as read, with its weekly orders."""
+        from clvsim.data.material import material_of_log
+        from clvsim.data.read import read_transactions
+
+        return material_of_log(read_transactions(None, self))
+
+
+SOURCES: dict[str, type[Source]] = {"csv": DataConfig, "bundled": DataConfig}

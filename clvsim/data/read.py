@@ -72,10 +72,11 @@ def read_transactions(
 
 def _source(config: DataConfig) -> str | Path:
     if config.kind == "bundled":
-        if config.path:
-            what = f"{config.path!r} has no effect on the bundled sample; type data=csv for a file of your own"
+        name = config.path or "cdnow_sample"
+        if name not in BUNDLED:
+            what = f"no bundled log is called {name!r} ({', '.join(BUNDLED)}); type data=csv for a file of your own"
             raise ConfigError([("data.path", what)])
-        return BUNDLED
+        return BUNDLED[name]
     if not config.path:
         raise ConfigError([("data.path", "no file given; type data.path=orders.csv")])
     return config.path

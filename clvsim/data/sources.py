@@ -22,7 +22,7 @@ from clvsim.data.columns import KEYS, choose_columns
 from clvsim.data.config import DataConfig
 from clvsim.errors import ConfigError, DataError
 
-BUNDLED = Path(__file__).parent / "bundled" / "cdnow_sample.parquet"
+BUNDLED = {name: Path(__file__).parent / "bundled" / f"{name}.parquet" for name in ("cdnow_sample", "cdnow_master")}
 _BLANKS = " \t\r\n\u00a0\ufeff"
 _MISSING = ("", "NULL", "null", "None", "NaN", "nan", "NaT", "NA", "N/A", "n/a", "#N/A", "<NA>")
 _NUMBER_TYPES = (

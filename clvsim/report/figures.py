@@ -48,7 +48,9 @@ class Drawing(NamedTuple):
 
 def drawings(result: RunResult) -> dict[str, Drawing]:
     """All figures that the run has data for: `difference`, `payback`, `tracking`."""
-    made = {"tracking": _drawing("tracking", tracking_figure, result, tracking_alternative_text(result))}
+    made = {}
+    if not result.tracking.untracked:
+        made["tracking"] = _drawing("tracking", tracking_figure, result, tracking_alternative_text(result))
     if difference_scenarios(result):
         text = difference_alternative_text(result)
         made["difference"] = _drawing("difference", difference_figure, result, text)

@@ -83,7 +83,9 @@ def limits(result: RunResult) -> list[tuple[str, str]]:
                 "this business and never reach the headline.",
             )
         )
-    if result.tracking.holdout is None:
+    if result.tracking.untracked:
+        listed.append(("Nothing to check against", result.tracking.untracked))
+    elif result.tracking.holdout is None:
         listed.append(
             (
                 "No hold-out",

@@ -17,7 +17,11 @@ type _Column = tuple[list[str], list[view.Shown]]  # heading lines, one cell per
 
 def tables(result: RunResult) -> str:
     """Headline, metrics × scenarios (mean over its 90 % interval), then the decision, and what the intervals hold."""
-    parts = []
+    parts = (
+        [_wrapped(f"SYNTHETIC DATA: {result.synthetic} Nothing here is about real customers.")]
+        if result.synthetic
+        else []
+    )
     if result.poor_fit:
         parts.append(_wrapped("POOR FIT: convergence checks failed and were overridden; do not rely on these figures."))
     elif result.draft:

@@ -81,6 +81,12 @@ def track(
     )
 
 
+def no_tracking(why: str) -> Tracking:
+    """For a source without dated orders; `why` is a sentence for the reader."""
+    nothing = np.zeros(0)
+    return Tracking(np.zeros(0, "datetime64[D]"), nothing, nothing, nothing, nothing, None, None, untracked=why)
+
+
 def _interval(values: np.ndarray) -> tuple[float, float]:
     low, high = np.quantile(values, [0.05, 0.95])
     return float(low), float(high)

@@ -42,7 +42,7 @@ def test_no_file(path: str, message: str) -> None:
 def test_no_path_and_a_useless_path() -> None:
     with pytest.raises(ConfigError, match=r"data.path: no file given; type data.path=orders.csv"):
         read_transactions()
-    with pytest.raises(ConfigError, match=r"data.path: 'x.csv' has no effect on the bundled sample"):
+    with pytest.raises(ConfigError, match=r"data.path: no bundled log is called 'x.csv' .*type data=csv"):
         read_transactions(config=DataConfig(kind="bundled", path="x.csv"))
 
 

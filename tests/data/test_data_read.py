@@ -62,7 +62,7 @@ def test_row_order_and_format_change_no_bit(tmp_path: Path) -> None:
 
 
 def test_bundled_sample_as_csv(tmp_path: Path, cdnow: TransactionLog) -> None:
-    pd.read_parquet(BUNDLED).iloc[::-1].to_csv(tmp_path / "cdnow.csv", index=False)
+    pd.read_parquet(BUNDLED["cdnow_sample"]).iloc[::-1].to_csv(tmp_path / "cdnow.csv", index=False)
     log = read_transactions(tmp_path / "cdnow.csv", CONFIG)
     assert log.data_hash == cdnow.data_hash
 
@@ -270,7 +270,7 @@ def test_lines_in_the_middle_of_a_long_file_are_read_like_the_first(read: Read) 
     assert len(frame) == 40_001
 
 
-@pytest.mark.parametrize("name", ["cdnow", "csv"])
+@pytest.mark.parametrize("name", ["cdnow", "cdnow_master", "csv"])
 def test_shipped_configurations_are_valid_and_complete(name: str) -> None:
     keys = safe_load((Path(__file__).parents[2] / "configs" / "data" / f"{name}.yaml").read_text())
     config = DataConfig.model_validate(keys)

@@ -14,9 +14,12 @@ from factory import DEMO_METRICS, HOSTILE, LEVERS, decided_on, demo, foreign, ho
 from clvsim.metrics import METRICS, PAYBACK
 from clvsim.report import write_report
 from clvsim.report.config import DECIDABLE
+from clvsim.report.figures import drawings
 from clvsim.report.glossary import GLOSSARY, words
 from clvsim.report.headline import headline
+from clvsim.report.text import tables
 from clvsim.report.view import layer_note, split_layers
+from clvsim.simulation.tracking import no_tracking
 from clvsim.types import RunResult
 
 MAKE: dict[str, Callable[[], RunResult]] = {"demo": demo, "foreign": foreign, "hostile": hostile}
@@ -312,3 +315,21 @@ def test_a_missed_holdout_is_said_at_the_top(actual: int, missed: bool, tmp_path
     track = replace(track, holdout=replace(track.holdout, actual=actual))
     top = seen(page_of(replace(demo(), tracking=track), tmp_path)).split("The decision")[0]
     assert ("the actual number lay outside the model’s 90 % interval" in top) == missed
+
+
+def test_a_source_without_dated_orders_has_nothing_to_track(tmp_path: Path) -> None:
+    why = "There are no dated orders."
+    result = replace(demo(), tracking=no_tracking(why))
+    text = seen(page_of(result, tmp_path))
+    assert "tracking" not in drawings(result)
+    assert f"Predicted and actual repeat orders {why}" in text
+    assert f"Nothing to check against {why}" in text
+    assert "No hold-out" not in text
+
+
+def test_synthetic_data_are_called_so_first(tmp_path: Path) -> None:
+    result = replace(demo(), synthetic="Simulated <here>.")
+    text = seen(page_of(result, tmp_path))
+    assert text.index("Synthetic data. Simulated <here>.") < text.index(result.title, len(result.title) + 30)
+    assert tables(result).startswith("SYNTHETIC DATA: Simulated <here>.")
+    assert "ynthetic" not in seen(page_of(demo(), tmp_path / "demo"))
