@@ -3,6 +3,7 @@
 Imported only where a PyMC model is built: it loads PyTensor and compiles.
 """
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -20,9 +21,10 @@ _KERNELS = {"lost_or_not": lost_or_not}
 
 
 class FusedSum(Op):
-    """Value and gradient of a kernel of four scalar parameters and four columns of data, computed in one pass.
+    """Value and gradient of a kernel of four parameters and four columns of data, summed over levels in one pass.
 
-    The second output serves the gradient of the first; it has no derivative of its own.
+    Inputs: the parameters, each (level,); where the rows of each level begin and end, (level + 1,); the columns. The
+    second output, (4, level), serves the gradient of the first; it has no derivative of its own.
     """
 
     __props__ = ("kernel",)
@@ -31,17 +33,22 @@ class FusedSum(Op):
         self.kernel = kernel
 
     def make_node(self, *inputs: Any) -> Apply:
-        tensors = [pt.as_tensor_variable(v, dtype="float64") for v in inputs]
-        return Apply(self, tensors, [pt.dscalar(), pt.dvector()])
+        tensors = [pt.as_tensor_variable(v, dtype="int64" if i == 4 else "float64") for i, v in enumerate(inputs)]
+        return Apply(self, tensors, [pt.dscalar(), pt.dmatrix()])
 
     def perform(self, node: Apply, inputs: Sequence[Any], output_storage: Sequence[list[Any]]) -> None:
         """Without Numba's linker, as for constant folding."""
-        scalars, columns = inputs[:4], inputs[4:]
-        found = _KERNELS[self.kernel](*(float(v) for v in scalars), *(np.ascontiguousarray(c) for c in columns))
-        output_storage[0][0], output_storage[1][0] = np.asarray(found[0]), found[1:]
+        parameters, ends, columns = inputs[:4], inputs[4], [np.ascontiguousarray(c) for c in inputs[5:]]
+        spans = [slice(*pair) for pair in itertools.pairwise(ends)]
+        found = [
+            _KERNELS[self.kernel](*(float(p[i]) for p in parameters), *(c[span] for c in columns))
+            for i, span in enumerate(spans)
+        ]
+        sums: np.ndarray = np.array(found).T
+        output_storage[0][0], output_storage[1][0] = np.asarray(sums[0].sum()), np.ascontiguousarray(sums[1:])
 
     def connection_pattern(self, node: Apply) -> list[list[bool]]:
-        return [[True, True]] * 4 + [[False, False]] * 4
+        return [[True, True]] * 4 + [[False, False]] * 5
 
     def pullback(
         self, inputs: Sequence[Variable], outputs: Sequence[Variable], cotangents: Sequence[Variable]
@@ -51,7 +58,7 @@ class FusedSum(Op):
         if not isinstance(of_gradient.type, DisconnectedType):
             raise NotImplementedError(f"{self.kernel} has no second derivatives")
         gradient: Any = outputs[1]
-        return [of_value * gradient[i] for i in range(4)] + [disconnected_type() for _ in range(4)]
+        return [of_value * gradient[i] for i in range(4)] + [disconnected_type() for _ in range(5)]
 
 
 @register_funcify_and_cache_key(FusedSum)
@@ -60,14 +67,27 @@ def _compiled(op: FusedSum, node: Apply | None = None, **_: Any) -> tuple[Callab
     kernel = _KERNELS[op.kernel]
 
     @numba_njit
-    def fused(r, alpha, s, beta, x, t_x, T, count):
-        found = kernel(r.item(), alpha.item(), s.item(), beta.item(), x, t_x, T, count)
-        return np.asarray(found[0]), found[1:]
+    def fused(r, alpha, s, beta, ends, x, t_x, T, count):
+        total = 0.0
+        gradient = np.empty((4, r.size))
+        for i in range(r.size):
+            low, high = ends[i], ends[i + 1]
+            found = kernel(r[i], alpha[i], s[i], beta[i], x[low:high], t_x[low:high], T[low:high], count[low:high])
+            total += found[0]
+            gradient[:, i] = found[1:]
+        return np.asarray(total), gradient
 
-    return fused, f"clvsim {op.kernel} {source_hash()}"
+    return fused, f"clvsim {op.kernel} by level {source_hash()}"
 
 
-def fused_sum(kernel: str, parameters: Sequence[Any], columns: Sequence[np.ndarray]) -> Any:
-    """The kernel's sum over rows of `columns`, each (row,): a scalar, differentiable in `parameters` (four)."""
+def fused_sum(
+    kernel: str, parameters: Sequence[Any], columns: Sequence[np.ndarray], level: np.ndarray, levels: int
+) -> Any:
+    """The kernel's sum over rows of `columns`, each (row,): a scalar, differentiable in `parameters` (four).
+
+    A parameter is a scalar or (levels,); `level` of each row, (row,), ascends.
+    """
     constants = [np.ascontiguousarray(c, np.float64) for c in columns]
-    return FusedSum(kernel).make_node(*parameters, *constants).outputs[0]
+    ends = np.searchsorted(level, np.arange(levels + 1))
+    by_level = [pt.broadcast_to(p, (levels,)) for p in parameters]
+    return FusedSum(kernel).make_node(*by_level, ends, *constants).outputs[0]

@@ -7,6 +7,7 @@ Equations, assumptions and priors: docs/models/mbg_nbd.md.
 Times are in any one unit. Parameters have shape (draw,), histories (customer,), results (draw, customer).
 """
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -14,7 +15,7 @@ from scipy.special import betaln, expit, gammaln
 
 from clvsim.models.bg_nbd import orders_given_alive
 from clvsim.models.laws import Customers, LifeLaw, Params, column
-from clvsim.models.purchases import DropoutModel, PurchaseRows
+from clvsim.models.purchases import DropoutModel, PurchaseRows, at, classes
 from clvsim.types import DAYS_PER_YEAR
 
 
@@ -132,34 +133,25 @@ class MbgNbd(DropoutModel):
     )
     kind: Literal["mbg_nbd"] = "mbg_nbd"
 
-    def build(self, rows: PurchaseRows) -> Any:
-        """The PyMC model on unique rows. Free variables: r, rate, dropout_mean, dropout_concentration.
-
-        The log-likelihood is `log_likelihood`, its terms in x alone and in T alone summed over distinct values.
-        """
-        import pymc as pm
+    def log_density(self, params: Mapping[str, Any], rows: PurchaseRows) -> Any:
+        """`log_likelihood` as a graph, its terms in x alone and in T alone summed over distinct values."""
         import pytensor.tensor as pt
 
-        with pm.Model() as model:
-            r = self.r.variable(pm, "r")
-            rate = self.rate.variable(pm, "rate")
-            mean = self.dropout_mean.variable(pm, "dropout_mean")
-            total = self.dropout_concentration.variable(pm, "dropout_concentration")
-            alpha, a, b = r / rate, total * mean, total * (1 - mean)
-
-            n = rows.count.sum()
-            k, class_of = np.unique(rows.x, return_inverse=True)
-            n_k = np.bincount(class_of, rows.count)
-            by_x = pt.sum(n_k * (pt.gammaln(r + k) + pt.gammaln(b + k + 1) - pt.gammaln(total + k + 1)))
-            age, age_of = np.unique(rows.T, return_inverse=True)
-            n_age, orders_age = np.bincount(age_of, rows.count), np.bincount(age_of, rows.count * rows.x)
-            by_age = pt.sum((n_age * r + orders_age) * pt.log(alpha + age))
-            log_odds_left = pt.log(a) - pt.log(b + rows.x)
-            log_odds_left += (r + rows.x) * pt.log((alpha + rows.T) / (alpha + rows.t_x))
-            constant = n * (r * pt.log(alpha) - pt.gammaln(r) - pt.gammaln(b) + pt.gammaln(total))
-            left_or_not = pt.sum(rows.count * pt.softplus(log_odds_left))
-            pm.Potential("log_likelihood", constant + by_x - by_age + left_or_not)
-        return model
+        r, alpha, a, b = (params[name] for name in ("r", "alpha", "a", "b"))
+        total = a + b
+        n = np.bincount(rows.level, rows.count)
+        k = classes(rows.x, rows.level)
+        n_k, b_k, total_k = np.bincount(k.of, rows.count), at(b, k.level) + 1, at(total, k.level) + 1
+        by_x = pt.sum(n_k * (pt.gammaln(r + k.value) + pt.gammaln(b_k + k.value) - pt.gammaln(total_k + k.value)))
+        age = classes(rows.T, rows.level)
+        n_age, orders_age = np.bincount(age.of, rows.count), np.bincount(age.of, rows.count * rows.x)
+        by_age = pt.sum((n_age * r + orders_age) * pt.log(at(alpha, age.level) + age.value))
+        alpha_row = at(alpha, rows.level)
+        log_odds_left = pt.log(at(a, rows.level)) - pt.log(at(b, rows.level) + rows.x)
+        log_odds_left += (r + rows.x) * pt.log((alpha_row + rows.T) / (alpha_row + rows.t_x))
+        constant = pt.sum(n * (r * pt.log(alpha) - pt.gammaln(r) - pt.gammaln(b) + pt.gammaln(total)))
+        left_or_not = pt.sum(rows.count * pt.softplus(log_odds_left))
+        return constant + by_x - by_age + left_or_not
 
     def log_likelihood(self, params: Params, histories: Customers, days_per_unit: float) -> np.ndarray:
         """See `log_likelihood`; histories in days."""

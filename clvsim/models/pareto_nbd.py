@@ -8,6 +8,7 @@ priors: docs/models/pareto_nbd.md.
 Times are in any one unit. Parameters have shape (draw,), histories (customer,), results (draw, customer).
 """
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -15,7 +16,7 @@ from scipy.special import expit, exprel, gammaln
 
 from clvsim.models.laws import Customers, LifeLaw, Params, column
 from clvsim.models.priors import BetaPrior, LogNormalPrior
-from clvsim.models.purchases import PurchaseModel, PurchaseRows
+from clvsim.models.purchases import PurchaseModel, PurchaseRows, at, classes
 from clvsim.types import DAYS_PER_YEAR
 
 _NODES = 48  # Gauss-Legendre over the remaining life
@@ -174,40 +175,39 @@ class ParetoNbd(PurchaseModel):
     s: LogNormalPrior = LogNormalPrior(median=1.0, sd_log=1.0)
     lost: BetaPrior = BetaPrior(a=1.0, b=1.0)
 
-    def build(self, rows: PurchaseRows) -> Any:
-        """The PyMC model on unique rows. Free variables: r, rate, s, lost.
+    def graph(self, pm: Any) -> dict[str, Any]:
+        """Free variables: r, rate, s, lost."""
+        import pytensor.tensor as pt
 
-        The log-likelihood is `log_likelihood`, its terms in x alone and in T alone summed over distinct values, the
-        integral over the moment of death in one compiled pass with its gradient.
+        r = self.r.variable(pm, "r")
+        rate = self.rate.variable(pm, "rate")
+        s = self.s.variable(pm, "s")
+        lost = self.lost.variable(pm, "lost")
+        decay = -pt.log1p(-lost) / s  # log(1 + 1/beta), as survival (beta / (beta + 1))^s is 1 - lost
+        return {"r": r, "alpha": r / rate, "s": s, "beta": pt.exp(-decay - pt.log1mexp(-decay))}
+
+    def log_density(self, params: Mapping[str, Any], rows: PurchaseRows) -> Any:
+        """`log_likelihood` as a graph, its terms in x alone and in T alone summed over distinct values.
+
+        The integral over the moment of death is one compiled pass with its gradient.
         """
-        import pymc as pm
         import pytensor.tensor as pt
 
         from clvsim.models.fused import fused_sum
 
-        with pm.Model() as model:
-            r = self.r.variable(pm, "r")
-            rate = self.rate.variable(pm, "rate")
-            s = self.s.variable(pm, "s")
-            lost = self.lost.variable(pm, "lost")
-            alpha = r / rate
-            decay = -pt.log1p(-lost) / s  # log(1 + 1/beta), as survival (beta / (beta + 1))^s is 1 - lost
-            log_beta = -decay - pt.log1mexp(-decay)
-            beta = pt.exp(log_beta)
-
-            n = rows.count.sum()
-            k, class_of = np.unique(rows.x, return_inverse=True)
-            n_k = np.bincount(class_of, rows.count)
-            by_x = pt.sum(n_k * pt.gammaln(r + k))
-            age, age_of = np.unique(rows.T, return_inverse=True)
-            n_age, orders_age = np.bincount(age_of, rows.count), np.bincount(age_of, rows.count * rows.x)
-            by_age = pt.sum((n_age * r + orders_age) * pt.log(alpha + age) + n_age * s * pt.log(beta + age))
-            constant = n * (r * pt.log(alpha) - pt.gammaln(r) + s * log_beta)
-            silent = rows.t_x < rows.T
-            columns = [v[silent] for v in (rows.x, rows.t_x, rows.T, rows.count)]
-            dead_or_not = fused_sum("lost_or_not", (r, alpha, s, beta), columns)
-            pm.Potential("log_likelihood", constant + by_x - by_age + dead_or_not)
-        return model
+        r, alpha, s, beta = (params[name] for name in ("r", "alpha", "s", "beta"))
+        n = np.bincount(rows.level, rows.count)
+        k = classes(rows.x, rows.level)
+        by_x = pt.sum(np.bincount(k.of, rows.count) * pt.gammaln(r + k.value))
+        age = classes(rows.T, rows.level)
+        n_age, orders_age = np.bincount(age.of, rows.count), np.bincount(age.of, rows.count * rows.x)
+        by_age = pt.sum((n_age * r + orders_age) * pt.log(at(alpha, age.level) + age.value))
+        by_age += pt.sum(n_age * s * pt.log(at(beta, age.level) + age.value))
+        constant = pt.sum(n * (r * pt.log(alpha) - pt.gammaln(r) + s * pt.log(beta)))
+        silent = rows.t_x < rows.T
+        columns = [v[silent] for v in (rows.x, rows.t_x, rows.T, rows.count)]
+        dead_or_not = fused_sum("lost_or_not", (r, alpha, s, beta), columns, rows.level[silent], n.size)
+        return constant + by_x - by_age + dead_or_not
 
     def natural(self, draws: Params, rows: PurchaseRows, days_per_unit: float) -> dict[str, np.ndarray]:
         """The paper's r, alpha, s, beta (alpha and beta in reported time units) from the model's variables."""

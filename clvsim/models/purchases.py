@@ -1,6 +1,7 @@
 """Purchase histories as the likelihoods of non-contractual models see them: distinct, counted, unit-free."""
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,26 +16,50 @@ class PurchaseRows(NamedTuple):
     """Unique histories in lexical order, each of shape (row,), and how many customers have them.
 
     `t_x` and `T` are in units of `unit_days`, the mean length of observation, so priors and posterior do not depend on
-    whether time is counted in days or weeks.
+    whether time is counted in days or weeks. `level` (int, ascending from 0) says whose parameters apply, where
+    customers of different levels have parameters of their own.
     """
 
     x: np.ndarray
     t_x: np.ndarray
     T: np.ndarray
     count: np.ndarray
+    level: np.ndarray
     unit_days: float
 
 
-def purchase_rows(customers: Customers) -> PurchaseRows:
-    """All that the likelihood needs of a log.
+def purchase_rows(customers: Customers, level: np.ndarray | None = None) -> PurchaseRows:
+    """All that the likelihood needs of a log; `level` of each customer, (customer,), where they have one.
 
     Raises DiagnosticsError where there is nothing to learn from: no repeat order, or no time in which to make one.
     """
     if not customers.x.any():
         raise DiagnosticsError([("retention", "the model needs repeat orders, and no customer has any before today")])
-    rows, count = unique_rows(customers)
-    unit = float(np.average(rows[:, 2], weights=count))
-    return PurchaseRows(rows[:, 0], rows[:, 1] / unit, rows[:, 2] / unit, count, unit)
+    rows, count = unique_rows(customers if level is None else [level, *customers])
+    of = np.zeros(len(count), np.int64) if level is None else rows[:, 0].astype(np.int64)
+    x, t_x, T = np.ascontiguousarray(rows[:, -3:].T)
+    unit = float(np.average(T, weights=count))
+    return PurchaseRows(x, t_x / unit, T / unit, count, of, unit)
+
+
+class Classes(NamedTuple):
+    """Distinct (level, value) of rows: the class of each row is `of` (row,)."""
+
+    value: np.ndarray
+    level: np.ndarray
+    of: np.ndarray
+
+
+def classes(values: np.ndarray, level: np.ndarray) -> Classes:
+    """What a term of the likelihood has to be computed for that depends on one column only."""
+    value, of_value = np.unique(values, return_inverse=True)
+    pair, of = np.unique(level * value.size + of_value, return_inverse=True)
+    return Classes(value[pair % value.size], pair // value.size, of)
+
+
+def at(parameter: Any, level: np.ndarray) -> Any:
+    """A graph's parameter for rows of those levels: itself where it is one number for all."""
+    return parameter[level] if parameter.ndim else parameter
 
 
 class PurchaseModel(Frozen):
@@ -44,9 +69,25 @@ class PurchaseModel(Frozen):
         """Purchase histories, in days."""
         return customers_of(summary)
 
-    def sufficient(self, summary: CustomerSummary) -> PurchaseRows:
+    def sufficient(self, summary: CustomerSummary, level: np.ndarray | None = None) -> PurchaseRows:
         """Unique rows (x, t_x, T) with counts; see `purchase_rows`."""
-        return purchase_rows(customers_of(summary))
+        return purchase_rows(customers_of(summary), level)
+
+    def build(self, rows: PurchaseRows) -> Any:
+        """The PyMC model on unique rows; its free variables are those of `graph`."""
+        import pymc as pm
+
+        with pm.Model() as model:
+            pm.Potential("log_likelihood", self.log_density(self.graph(pm), rows))
+        return model
+
+    def graph(self, pm: Any) -> dict[str, Any]:
+        """The paper's parameters in unit-free time as functions of free variables, made inside an open PyMC model."""
+        raise NotImplementedError
+
+    def log_density(self, params: Mapping[str, Any], rows: PurchaseRows) -> Any:
+        """Log-likelihood of all rows as a graph. Parameters are scalars, or (level,) but for the shape `r`."""
+        raise NotImplementedError
 
 
 class DropoutModel(PurchaseModel):
@@ -60,6 +101,14 @@ class DropoutModel(PurchaseModel):
     rate: LogNormalPrior = LogNormalPrior(median=1.0, sd_log=1.5)
     dropout_mean: BetaPrior = BetaPrior(a=1.0, b=1.0)
     dropout_concentration: LogNormalPrior = LogNormalPrior(median=2.0, sd_log=1.5)
+
+    def graph(self, pm: Any) -> dict[str, Any]:
+        """Free variables: r, rate, dropout_mean, dropout_concentration."""
+        r = self.r.variable(pm, "r")
+        rate = self.rate.variable(pm, "rate")
+        mean = self.dropout_mean.variable(pm, "dropout_mean")
+        total = self.dropout_concentration.variable(pm, "dropout_concentration")
+        return {"r": r, "alpha": r / rate, "a": total * mean, "b": total * (1 - mean)}
 
     def natural(self, draws: Params, rows: PurchaseRows, days_per_unit: float) -> dict[str, np.ndarray]:
         """The paper's r, alpha (in reported time units), a, b from the model's variables."""
