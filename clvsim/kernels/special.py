@@ -23,6 +23,7 @@ _EASY_NODES, _EASY_WEIGHTS = _gauss_legendre(12)
 _NODES, _WEIGHTS = _gauss_legendre(24)
 _DATA = types.Array(types.float64, 1, "C", readonly=True)  # what can be written to is accepted too
 _DROP = 36.0  # where the integrand has fallen by exp(-36) the rest is below rounding
+_MOST = 16.0  # the same for a law of few points
 
 
 @njit("float64(float64, float64, float64, float64)", cache=True, nogil=True, error_model="numpy")
@@ -105,6 +106,20 @@ def discounted_orders(r, alpha, a, b, x, age, horizon, force, nodes, weights, ou
             out[d, i] = value
 
 
+@njit("UniTuple(float64, 2)(float64, float64, float64, float64, float64)", nogil=True, error_model="numpy", cache=True)
+def reach(first, second, ratio, end, most):
+    """Where in (0, end] the exponent first u + second log(1 + ratio (e^u - 1)) passes `most`, by at most 1; its value.
+
+    `end` where it stays below. Newton's method from the right: the exponent is convex in u, and 0 at 0.
+    """
+    drop = first * end + second * math.log(1.0 + ratio * math.expm1(end))
+    while drop > most + 1.0:  # nan ends it
+        growth = math.exp(end)
+        end -= (drop - most) / (first + second * ratio * growth / (1.0 + ratio * (growth - 1.0)))
+        drop = first * end + second * math.log(1.0 + ratio * math.expm1(end))
+    return end, drop
+
+
 @njit("UniTuple(float64, 5)(float64, float64, float64, float64, float64)", nogil=True, error_model="numpy", cache=True)
 def silent_death(power, rate_a, shape_b, rate_b, span):
     """log of G = integral over 0..span of (A/(A+t))^power * s/B * (B/(B+t))^(s+1) dt, and what its gradient needs.
@@ -113,19 +128,13 @@ def silent_death(power, rate_a, shape_b, rate_b, span):
     Returns log G and the means, under the normalised integrand, of log(1 + t/A), log(1 + t/B), 1/(A+t), 1/(B+t).
 
     With u = log(1 + t/min(A, B)) the integrand is analytic in a strip of half-width pi, however small A or B. Where it
-    falls steeply the range ends at a drop of exp(-36), found by Newton's method from the right (the exponent is
-    convex in u), so that all nodes lie where there is something to integrate.
+    falls steeply the range ends at a drop of exp(-36), so that all nodes lie where there is something to integrate.
     """
     swapped = rate_a > rate_b
     least, other = (rate_b, rate_a) if swapped else (rate_a, rate_b)
     first, second = (shape_b + 1.0, power) if swapped else (power, shape_b + 1.0)
     ratio = least / other
-    end = math.log1p(span / least)
-    drop = first * end + second * math.log(1.0 + ratio * math.expm1(end))
-    while drop > _DROP + 1.0:  # nan ends it
-        growth = math.exp(end)
-        end -= (drop - _DROP) / (first + second * ratio * growth / (1.0 + ratio * (growth - 1.0)))
-        drop = first * end + second * math.log(1.0 + ratio * math.expm1(end))
+    end, drop = reach(first, second, ratio, math.log1p(span / least), _DROP)
     nodes, weights = _NODES, _WEIGHTS
     if drop < _FLAT_DROP and end < _FLAT_LENGTH:
         nodes, weights = _FLAT_NODES, _FLAT_WEIGHTS
@@ -168,6 +177,65 @@ def log_silent_death(r, alpha, s, beta, x, start, span, out):
             out[d, i] = -np.inf
             if span[i] > 0.0:
                 out[d, i] = silent_death(r[d] + x[i], alpha[d] + start[i], s[d], beta[d] + start[i], span[i])[0]
+
+
+@njit(
+    "void(float64[::1], float64[::1], float64[::1], float64[::1], float64[::1], float64[::1], float64[::1],"
+    " float64[:, ::1])",
+    cache=True,
+    nogil=True,
+    error_model="numpy",
+)
+def log_order_first(r, alpha, s, beta, x, start, span, out):
+    """log P(orders within `span` before dying | alive at `start` with x orders): `silent_death`, roles exchanged.
+
+    Shapes as in `log_silent_death`. Over an infinite span it is E[lambda / (lambda + mu)], a Gaussian series.
+    """
+    for d in range(r.shape[0]):
+        for i in range(x.shape[0]):
+            power, rate_a, rate_b = r[d] + x[i], alpha[d] + start[i], beta[d] + start[i]
+            out[d, i] = -np.inf
+            if span[i] < np.inf:
+                if span[i] > 0.0:
+                    out[d, i] = silent_death(s[d], rate_b, power, rate_a, span[i])[0]
+            elif rate_a <= rate_b:
+                series = log_hyp2f1_positive(s[d], 1.0, power + s[d] + 1.0, 1.0 - rate_a / rate_b)
+                out[d, i] = math.log(power / (power + s[d])) + series
+            else:
+                series = log_hyp2f1_positive(power, 1.0, power + s[d] + 1.0, 1.0 - rate_b / rate_a)
+                out[d, i] = math.log1p(-math.exp(math.log(s[d] / (power + s[d])) + series))
+
+
+@njit(
+    "void(float64[::1], float64[::1], float64[::1], float64[::1], float64[::1], float64[::1], float64[::1],"
+    " float64[::1], float64[::1], float64[:, :, ::1], float64[:, :, ::1])",
+    cache=True,
+    nogil=True,
+    error_model="numpy",
+)
+def moments_of_death(r, alpha, s, beta, x, t_x, span, nodes, weights, moment, weight):
+    """Time of death of Pareto/NBD customers who died within `span` after the last of x orders at t_x: a discrete law.
+
+    r, alpha, s, beta: (draw,). x, t_x, span: (row,). nodes, weights: Gauss-Legendre on [-1, 1]. moment, weight (out):
+    (draw, row, node); weights add up to 1. The variable is that of `silent_death`; what is left out weighs 1e-7.
+    """
+    for d in range(r.shape[0]):
+        for i in range(x.shape[0]):
+            power, rate_a, rate_b = r[d] + x[i], alpha[d] + t_x[i], beta[d] + t_x[i]
+            least, other, first, second = rate_a, rate_b, power, s[d] + 1.0
+            if rate_a > rate_b:
+                least, other, first, second = rate_b, rate_a, s[d] + 1.0, power
+            ratio = least / other
+            end, _ = reach(first - 1.0, second, ratio, math.log1p(span[i] / least), _MOST)
+            total = 0.0
+            for j in range(nodes.shape[0]):
+                u = 0.5 * end * (1.0 + nodes[j])
+                past = math.expm1(u)
+                moment[d, i, j] = t_x[i] + least * past
+                weight[d, i, j] = weights[j] * math.exp((1.0 - first) * u - second * math.log1p(ratio * past))
+                total += weight[d, i, j]
+            for j in range(nodes.shape[0]):
+                weight[d, i, j] /= total
 
 
 @njit(

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-from scipy.special import betaln, expit, gammaln
+from scipy.special import betainc, betaln, expit, gammaln, xlogy
 
 from clvsim.models.laws import Customers, LifeLaw, Params, column
-from clvsim.models.purchases import DropoutModel, PurchaseRows, at, classes
+from clvsim.models.purchases import DropoutModel, Formulas, PurchaseRows, at, classes
 from clvsim.types import DAYS_PER_YEAR
 
 _NODES = 16  # Gauss-Legendre; the integrand is smooth, see kernels/special.py
@@ -42,17 +42,41 @@ def probability_alive(params: Params, x: np.ndarray, t_x: np.ndarray, T: np.ndar
     return expit(-_log_odds_left(params, x, t_x, T))
 
 
-def probability_no_order_new(params: Params, t: np.ndarray | float) -> np.ndarray:
-    """P(X(t) = 0) of a newcomer, (draw, time). FHL equation (8) at x = 0."""
-    r, alpha = column(params, "r", "alpha")
-    return (alpha / (alpha + np.atleast_1d(t))) ** r
+def probability_active(params: Params, x: np.ndarray, t_x: np.ndarray, T: np.ndarray, t: float) -> np.ndarray:
+    """P(at least one order in (T, T+t] | history), (draw, customer): alive and not silent. MBG/NBD has the latter too.
+
+    Nobody leaves between two orders, so a living customer is silent as under NBD.
+    """
+    return probability_alive(params, x, t_x, T) * probability_next(params, x, T, t)
 
 
-def probability_no_order(params: Params, x: np.ndarray, t_x: np.ndarray, T: np.ndarray, t: float) -> np.ndarray:
-    """P(no order in (T, T+t] | history), (draw, customer): gone already, or alive and silent."""
+def probability_next(params: Params, x: np.ndarray, T: np.ndarray, t: float) -> np.ndarray:
+    """P(at least one order in (T, T+t] | alive at T), (draw, customer): 1 - ((alpha+T) / (alpha+T+t))^(r+x)."""
     r, alpha = column(params, "r", "alpha")
-    p = probability_alive(params, x, t_x, T)
-    return 1 - p + p * ((alpha + T) / (alpha + T + t)) ** (r + x)
+    return -np.expm1(-(r + x) * np.log1p(t / (alpha + T)))
+
+
+def order_pmf(params: Params, n: int, t: float) -> np.ndarray:
+    """P(X(t) = 0..n) of a newcomer, (draw, n + 1). FHL equation (8).
+
+    Their sum over fewer orders is the probability that a customer who never leaves reaches x orders, an incomplete
+    beta function.
+    """
+    a, b = column(params, "a", "b")
+    x = np.arange(n + 1.0)
+    exactly, at_least = order_counts(params, n, t)
+    stayed = np.exp(betaln(a, b + x) - betaln(a, b))
+    left = np.exp(betaln(a + 1, b + np.maximum(x - 1, 0)) - betaln(a, b))
+    return stayed * exactly + np.where(x > 0, left * at_least, 0.0)
+
+
+def order_counts(params: Params, n: int, t: float) -> tuple[np.ndarray, np.ndarray]:
+    """P(N = 0..n) and P(N >= 0..n), each (draw, n + 1), of orders within t of somebody who never leaves: NBD."""
+    r, alpha = column(params, "r", "alpha")
+    x = np.arange(n + 1.0)
+    share = t / (alpha + t)
+    exactly = np.exp(gammaln(r + x) - gammaln(r) - gammaln(x + 1) - r * np.log1p(t / alpha) + xlogy(x, share))
+    return exactly, np.where(x > 0, betainc(np.maximum(x, 1.0), r, share), 1.0)
 
 
 def expected_orders_new(params: Params, t: np.ndarray | float) -> np.ndarray:
@@ -125,6 +149,28 @@ def laws(params: Params, customers: Customers, days_per_unit: float) -> LifeLaw:
     )
 
 
+def laws_given_dead(params: Params, customers: Customers, days_per_unit: float) -> LifeLaw:
+    """Traits of existing customers given their history and that they left after the last order; `p_alive` is 1.
+
+    lambda ~ Gamma(r + x, alpha + t_x), p ~ Beta(a + 1, b + x - 1). Nobody leaves before a repeat order: at x = 0 it is
+    the law of the living, which has a weight of 0 wherever it is used.
+    """
+    r, alpha, a, b = column(params, "r", "alpha", "a", "b")
+    x, t_x, T = (np.asarray(v, np.float64) for v in customers)
+    left = x > 0
+    shape = r + x
+    absent = np.zeros_like(shape)
+    return LifeLaw(
+        p_alive=np.ones_like(shape),
+        rate_shape=shape,
+        rate_rate=alpha * days_per_unit + np.where(left, t_x, T),
+        mu_shape=absent,
+        mu_rate=absent,
+        drop_a=a + left + absent,
+        drop_b=b + np.maximum(x - 1, 0),
+    )
+
+
 def newcomer_laws(params: Params, days_per_unit: float) -> LifeLaw:
     """The population's law, (draw, 1): what is known of somebody right after the first order."""
     zero = np.zeros(1)
@@ -165,11 +211,10 @@ class BgNbd(DropoutModel):
         left_or_not = pt.sum(count * pt.softplus(log_odds_left))
         return constant + by_x - by_age + left_or_not
 
-    def log_likelihood(self, params: Params, histories: Customers, days_per_unit: float) -> np.ndarray:
-        """See `log_likelihood`; histories in days."""
-        return log_likelihood(params, histories.x, histories.t_x_days / days_per_unit, histories.T_days / days_per_unit)
-
+    FORMULAS: ClassVar[Formulas] = Formulas(log_likelihood, probability_alive, probability_active, expected_orders)
     laws = staticmethod(laws)
+    laws_given_dead = staticmethod(laws_given_dead)
     newcomer_laws = staticmethod(newcomer_laws)
     expected_discounted_orders = staticmethod(expected_discounted_orders)
     expected_orders_new = staticmethod(expected_orders_new)
+    order_pmf = staticmethod(order_pmf)

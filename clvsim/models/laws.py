@@ -133,15 +133,36 @@ class RetentionModel(Protocol):
 
     def laws(self, params: Params, histories: Any, days_per_unit: float, /) -> LifeLaw: ...
 
+    def laws_given_dead(self, params: Params, histories: Any, days_per_unit: float, /) -> LifeLaw:
+        """Traits of customers who are lost today, for whom somebody wins back: `p_alive` is 1.
+
+        A mixture where the moment of death matters. Where the history rules out a loss, some law that nobody needs.
+        """
+
     def newcomer_laws(self, params: Params, days_per_unit: float, /) -> LifeLaw: ...
+
+    def probability_alive(self, params: Params, histories: Any, days_per_unit: float, /) -> np.ndarray: ...
+
+    def probability_active(
+        self, params: Params, histories: Any, horizon_days: float, days_per_unit: float, /
+    ) -> np.ndarray:
+        """P(at least one order within the horizon), alive today or not."""
+
+    def expected_orders(
+        self, params: Params, histories: Any, horizon_days: float, days_per_unit: float, /
+    ) -> np.ndarray:
+        """Orders expected within the horizon, alive today or not, undiscounted."""
 
     def expected_discounted_orders(
         self, params: Params, histories: Any, horizon_days: float, annual_rate: float, days_per_unit: float, /
     ) -> np.ndarray:
-        """Orders expected within the horizon given alive today, discounted."""
+        """Orders expected within the horizon given alive today, discounted; the horizon may be infinite."""
 
     def expected_orders_new(self, params: Params, t: np.ndarray | float, /) -> np.ndarray:
         """E[X(t)] of a newcomer, t in reported time units, (draw, time)."""
+
+    def order_pmf(self, params: Params, n: int, t: float, /) -> np.ndarray:
+        """P(X(t) = 0), ..., P(X(t) = n) of a newcomer, t in reported time units, (draw, n + 1)."""
 
     def model_dump(self, *, mode: str = "python") -> dict[str, Any]: ...
 

@@ -13,9 +13,9 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from scipy.special import betaln, expit, gammaln
 
-from clvsim.models.bg_nbd import orders_given_alive
+from clvsim.models.bg_nbd import order_counts, orders_given_alive, probability_next
 from clvsim.models.laws import Customers, LifeLaw, Params, column
-from clvsim.models.purchases import DropoutModel, PurchaseRows, at, classes
+from clvsim.models.purchases import DropoutModel, Formulas, PurchaseRows, at, classes
 from clvsim.types import DAYS_PER_YEAR
 
 
@@ -39,17 +39,18 @@ def probability_alive(params: Params, x: np.ndarray, t_x: np.ndarray, T: np.ndar
     return expit(-_log_odds_left(params, x, t_x, T))
 
 
-def probability_no_order_new(params: Params, t: np.ndarray | float) -> np.ndarray:
-    """P(X(t) = 0) of a newcomer, (draw, time): left at once, or alive and silent."""
-    r, alpha, a, b = column(params, "r", "alpha", "a", "b")
-    return (a + b * (alpha / (alpha + np.atleast_1d(t))) ** r) / (a + b)
+def probability_active(params: Params, x: np.ndarray, t_x: np.ndarray, T: np.ndarray, t: float) -> np.ndarray:
+    """P(at least one order in (T, T+t] | history), (draw, customer): alive and not silent."""
+    return probability_alive(params, x, t_x, T) * probability_next(params, x, T, t)
 
 
-def probability_no_order(params: Params, x: np.ndarray, t_x: np.ndarray, T: np.ndarray, t: float) -> np.ndarray:
-    """P(no order in (T, T+t] | history), (draw, customer): gone already, or alive and silent."""
-    r, alpha = column(params, "r", "alpha")
-    p = probability_alive(params, x, t_x, T)
-    return 1 - p + p * ((alpha + T) / (alpha + T + t)) ** (r + x)
+def order_pmf(params: Params, n: int, t: float) -> np.ndarray:
+    """P(X(t) = 0..n) of a newcomer, (draw, n + 1): x orders and stayed after each, or left after the last of them."""
+    a, b = column(params, "a", "b")
+    x = np.arange(n + 1.0)
+    exactly, at_least = order_counts(params, n, t)
+    stayed, left = betaln(a, b + x + 1) - betaln(a, b), betaln(a + 1, b + x) - betaln(a, b)
+    return np.exp(stayed) * exactly + np.exp(left) * at_least
 
 
 def expected_orders_new(params: Params, t: np.ndarray | float) -> np.ndarray:
@@ -105,6 +106,27 @@ def laws(params: Params, customers: Customers, days_per_unit: float) -> LifeLaw:
     )
 
 
+def laws_given_dead(params: Params, customers: Customers, days_per_unit: float) -> LifeLaw:
+    """Traits of existing customers given their history and that they left after the last order; `p_alive` is 1.
+
+    lambda ~ Gamma(r + x, alpha + t_x), p ~ Beta(a + 1, b + x).
+    """
+    r, alpha, a, b = column(params, "r", "alpha", "a", "b")
+    x, t_x, _ = (np.asarray(v, np.float64) for v in customers)
+    shape = r + x
+    absent = np.zeros_like(shape)
+    return LifeLaw(
+        p_alive=np.ones_like(shape),
+        rate_shape=shape,
+        rate_rate=alpha * days_per_unit + t_x,
+        mu_shape=absent,
+        mu_rate=absent,
+        drop_a=a + 1 + absent,
+        drop_b=b + x,
+        birth_charges=1,
+    )
+
+
 def newcomer_laws(params: Params, days_per_unit: float) -> LifeLaw:
     """The population's law, (draw, 1), before the first order: p ~ Beta(a, b), charged at that order already."""
     r, alpha, a, b = column(params, "r", "alpha", "a", "b")
@@ -153,11 +175,10 @@ class MbgNbd(DropoutModel):
         left_or_not = pt.sum(rows.count * pt.softplus(log_odds_left))
         return constant + by_x - by_age + left_or_not
 
-    def log_likelihood(self, params: Params, histories: Customers, days_per_unit: float) -> np.ndarray:
-        """See `log_likelihood`; histories in days."""
-        return log_likelihood(params, histories.x, histories.t_x_days / days_per_unit, histories.T_days / days_per_unit)
-
+    FORMULAS: ClassVar[Formulas] = Formulas(log_likelihood, probability_alive, probability_active, expected_orders)
     laws = staticmethod(laws)
+    laws_given_dead = staticmethod(laws_given_dead)
     newcomer_laws = staticmethod(newcomer_laws)
     expected_discounted_orders = staticmethod(expected_discounted_orders)
     expected_orders_new = staticmethod(expected_orders_new)
+    order_pmf = staticmethod(order_pmf)

@@ -8,19 +8,21 @@ priors: docs/models/pareto_nbd.md.
 Times are in any one unit. Parameters have shape (draw,), histories (customer,), results (draw, customer).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-from scipy.special import expit, exprel, gammaln
+from scipy.special import expit, exprel, gammaln, xlogy
 
 from clvsim.models.laws import Customers, LifeLaw, Params, column
 from clvsim.models.priors import BetaPrior, LogNormalPrior
-from clvsim.models.purchases import PurchaseModel, PurchaseRows, at, classes
+from clvsim.models.purchases import Formulas, PurchaseModel, PurchaseRows, at, classes
 from clvsim.types import DAYS_PER_YEAR
 
 _NODES = 48  # Gauss-Legendre over the remaining life
 _DROP = 40.0  # what lies beyond a fall by exp(-40) is below rounding
+_PANEL, _PANEL_NODES = 2.0, 16  # Gauss-Legendre in the logarithm of a moment of death
+_MOMENTS = 12  # of death, in a mixture
 
 
 def _log_silent_death(params: Params, x: np.ndarray, start: np.ndarray, span: np.ndarray) -> np.ndarray:
@@ -31,13 +33,23 @@ def _log_silent_death(params: Params, x: np.ndarray, start: np.ndarray, span: np
     """
     from clvsim.kernels.special import log_silent_death  # compiled: not for those who only read the registry
 
+    return _tabulated(log_silent_death, params, x, start, span)
+
+
+def _tabulated(
+    kernel: Callable[..., None], params: Params, x: np.ndarray, start: np.ndarray, span: np.ndarray
+) -> np.ndarray:
+    """A kernel of (r, alpha, s, beta, x, start, span, out) on distinct rows, (draw, customer)."""
     rows, of = np.unique(np.column_stack(np.broadcast_arrays(x, start, span)), axis=0, return_inverse=True)
-    names = ("r", "alpha", "s", "beta")
-    draws = (np.ascontiguousarray(params[n], np.float64).reshape(-1) for n in names)
     columns = np.ascontiguousarray(rows.T, np.float64)
     table = np.empty((np.size(params["r"]), len(rows)))
-    log_silent_death(*draws, columns[0], columns[1], columns[2], table)
+    kernel(*_draws(params), columns[0], columns[1], columns[2], table)
     return table[:, of.reshape(-1)]
+
+
+def _draws(params: Params) -> list[np.ndarray]:
+    """r, alpha, s, beta as a kernel takes them, each (draw,)."""
+    return [np.ascontiguousarray(params[n], np.float64).reshape(-1) for n in ("r", "alpha", "s", "beta")]
 
 
 def _log_odds_dead(params: Params, x: np.ndarray, t_x: np.ndarray, T: np.ndarray) -> np.ndarray:
@@ -61,20 +73,42 @@ def probability_alive(params: Params, x: np.ndarray, t_x: np.ndarray, T: np.ndar
     return expit(-_log_odds_dead(params, x, t_x, T))
 
 
-def probability_no_order_new(params: Params, t: np.ndarray | float) -> np.ndarray:
-    """P(X(t) = 0) of a newcomer, (draw, time): the density of a history without orders."""
-    t = np.atleast_1d(np.asarray(t, np.float64))
-    return np.exp(log_likelihood(params, np.zeros_like(t), np.zeros_like(t), t))
+def probability_active(params: Params, x: np.ndarray, t_x: np.ndarray, T: np.ndarray, t: float) -> np.ndarray:
+    """P(at least one order in (T, T+t] | history), (draw, customer): alive, and orders before dying.
+
+    The latter is `_log_silent_death` with the roles of order and death exchanged.
+    """
+    from clvsim.kernels.special import log_order_first  # compiled: not for those who only read the registry
+
+    first = _tabulated(log_order_first, params, x, T, np.full_like(np.asarray(T, np.float64), t))
+    return probability_alive(params, x, t_x, T) * np.exp(first)
 
 
-def probability_no_order(params: Params, x: np.ndarray, t_x: np.ndarray, T: np.ndarray, t: float) -> np.ndarray:
-    """P(no order in (T, T+t] | history), (draw, customer): dead already, dies before the next, or alive and silent."""
+def order_pmf(params: Params, n: int, t: float) -> np.ndarray:
+    """P(X(t) = 0..n) of a newcomer, (draw, n + 1). Fader & Hardie, Deriving an expression for P(X(t) = x) (2005).
+
+    Orders within min(t, moment of death), which are NBD, averaged over that moment; all terms are positive. With
+    u = log(1 + death / min(alpha, beta)) the integrand is smooth, on panels of at most 2 in u.
+    """
     r, alpha, s, beta = column(params, "r", "alpha", "s", "beta")
-    x, T = np.asarray(x, np.float64), np.asarray(T, np.float64)
-    p = probability_alive(params, x, t_x, T)
-    dies_first = np.exp(_log_silent_death(params, x, T, np.full_like(T, t)))
-    lives = ((alpha + T) / (alpha + T + t)) ** (r + x) * ((beta + T) / (beta + T + t)) ** s
-    return 1 - p + p * (dies_first + lives)
+    x = np.arange(n + 1.0)
+    constant = gammaln(r + x) - gammaln(r) - gammaln(x + 1)
+
+    def orders_within(time: np.ndarray | float) -> np.ndarray:
+        return constant - r * np.log1p(time / alpha) + xlogy(x, time / (alpha + time))
+
+    total = np.exp(orders_within(t) - s * np.log1p(t / beta))
+    least = np.minimum(alpha, beta)
+    end = np.log1p(t / least)
+    panels = int(np.ceil(end.max() / _PANEL)) if t > 0 else 0
+    nodes, weights = np.polynomial.legendre.leggauss(_PANEL_NODES)
+    for panel in range(panels):
+        for node, weight in zip(nodes, weights, strict=True):
+            u = end * (panel + 0.5 * (1 + node)) / panels
+            death = least * np.expm1(u)
+            density = np.log(s / beta) - (s + 1) * np.log1p(death / beta) + np.log(least) + u
+            total += 0.5 * weight * end / panels * np.exp(density + orders_within(death))
+    return total
 
 
 def expected_orders_new(params: Params, t: np.ndarray | float) -> np.ndarray:
@@ -154,6 +188,36 @@ def laws(params: Params, customers: Customers, days_per_unit: float) -> LifeLaw:
     )
 
 
+def laws_given_dead(params: Params, customers: Customers, days_per_unit: float) -> LifeLaw:
+    """Traits of existing customers given their history and that they died in (t_x, T); `p_alive` is 1.
+
+    Given the moment of death tau, lambda ~ Gamma(r + x, alpha + tau) and mu ~ Gamma(s + 1, beta + tau); tau has the
+    density (alpha + tau)^-(r+x) (beta + tau)^-(s+1), up to a constant: a mixture over Gauss-Legendre nodes of it. At
+    t_x = T, where nobody is dead, tau is T.
+    """
+    from clvsim.kernels.special import moments_of_death  # compiled: not for those who only read the registry
+
+    r, _, s, _ = column(params, "r", "alpha", "s", "beta")
+    x, t_x, T = (np.asarray(v, np.float64) for v in customers)
+    daily = {**params, **{n: np.asarray(params[n], np.float64) * days_per_unit for n in ("alpha", "beta")}}
+    draws = _draws(daily)
+    nodes, weights = np.polynomial.legendre.leggauss(_MOMENTS)
+    columns = [np.ascontiguousarray(v) for v in (x, t_x, T - t_x)]
+    tau, weight = (np.empty((draws[0].size, x.size, _MOMENTS)) for _ in range(2))
+    moments_of_death(*draws, *columns, nodes, weights, tau, weight)
+    absent = np.zeros_like(tau)
+    return LifeLaw(
+        p_alive=np.ones_like(r + x),
+        rate_shape=(r + x)[..., None] + absent,
+        rate_rate=draws[1][:, None, None] + tau,
+        mu_shape=s[..., None] + 1 + absent,
+        mu_rate=draws[3][:, None, None] + tau,
+        drop_a=absent,
+        drop_b=absent,
+        weight=weight,
+    )
+
+
 def newcomer_laws(params: Params, days_per_unit: float) -> LifeLaw:
     """The population's law, (draw, 1): what is known of somebody right after the first order."""
     zero = np.zeros(1)
@@ -215,11 +279,10 @@ class ParetoNbd(PurchaseModel):
         beta = unit / np.expm1(-np.log1p(-draws["lost"]) / draws["s"])
         return {"r": draws["r"], "alpha": draws["r"] / draws["rate"] * unit, "s": draws["s"], "beta": beta}
 
-    def log_likelihood(self, params: Params, histories: Customers, days_per_unit: float) -> np.ndarray:
-        """See `log_likelihood`; histories in days."""
-        return log_likelihood(params, histories.x, histories.t_x_days / days_per_unit, histories.T_days / days_per_unit)
-
+    FORMULAS: ClassVar[Formulas] = Formulas(log_likelihood, probability_alive, probability_active, expected_orders)
     laws = staticmethod(laws)
+    laws_given_dead = staticmethod(laws_given_dead)
     newcomer_laws = staticmethod(newcomer_laws)
     expected_discounted_orders = staticmethod(expected_discounted_orders)
     expected_orders_new = staticmethod(expected_orders_new)
+    order_pmf = staticmethod(order_pmf)

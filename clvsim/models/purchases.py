@@ -1,7 +1,7 @@
 """Purchase histories as the likelihoods of non-contractual models see them: distinct, counted, unit-free."""
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -62,8 +62,24 @@ def at(parameter: Any, level: np.ndarray) -> Any:
     return parameter[level] if parameter.ndim else parameter
 
 
+class Formulas(NamedTuple):
+    """A model's functions of (params, x, t_x, T, ...), all times in the parameters' unit; (draw, customer)."""
+
+    log_likelihood: Callable[..., np.ndarray]
+    probability_alive: Callable[..., np.ndarray]
+    probability_active: Callable[..., np.ndarray]
+    expected_orders: Callable[..., np.ndarray]
+
+
+def in_units(customers: Customers, days_per_unit: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """x, t_x, T with times in the parameters' unit."""
+    return customers.x, customers.t_x_days / days_per_unit, customers.T_days / days_per_unit
+
+
 class PurchaseModel(Frozen):
     """What models share that see a customer as repeat orders x, the time t_x of the last and the time T observed."""
+
+    FORMULAS: ClassVar[Formulas]
 
     def histories(self, summary: CustomerSummary) -> Customers:
         """Purchase histories, in days."""
@@ -88,6 +104,28 @@ class PurchaseModel(Frozen):
     def log_density(self, params: Mapping[str, Any], rows: PurchaseRows) -> Any:
         """Log-likelihood of all rows as a graph. Parameters are scalars, or (level,) but for the shape `r`."""
         raise NotImplementedError
+
+    def log_likelihood(self, params: Params, histories: Customers, days_per_unit: float) -> np.ndarray:
+        """Log density of each history."""
+        return self.FORMULAS.log_likelihood(params, *in_units(histories, days_per_unit))
+
+    def probability_alive(self, params: Params, histories: Customers, days_per_unit: float) -> np.ndarray:
+        """P(alive today | history)."""
+        return self.FORMULAS.probability_alive(params, *in_units(histories, days_per_unit))
+
+    def probability_active(
+        self, params: Params, histories: Customers, horizon_days: float, days_per_unit: float
+    ) -> np.ndarray:
+        """P(at least one order within the horizon | history); the horizon may be infinite."""
+        times = in_units(histories, days_per_unit)
+        return self.FORMULAS.probability_active(params, *times, horizon_days / days_per_unit)
+
+    def expected_orders(
+        self, params: Params, histories: Customers, horizon_days: float, days_per_unit: float
+    ) -> np.ndarray:
+        """E[orders within the horizon | history]."""
+        times = in_units(histories, days_per_unit)
+        return self.FORMULAS.expected_orders(params, *times, horizon_days / days_per_unit)
 
 
 class DropoutModel(PurchaseModel):

@@ -83,8 +83,8 @@ def test_expected_orders_of_newcomers(mle):
     np.testing.assert_allclose(bg_nbd.expected_orders_new(PRINTED, TIMES)[0], printed, rtol=0, atol=1e-5)
     at_maximum = [0.05318, 0.15063, 0.50062, 0.90132, 1.19501, 1.44401, 1.85796]
     np.testing.assert_allclose(bg_nbd.expected_orders_new(mle[0], TIMES)[0], at_maximum, rtol=0, atol=2e-5)
-    assert bg_nbd.probability_no_order_new(PRINTED, 39.0)[0, 0] == pytest.approx(0.57379, abs=1e-5)
-    assert bg_nbd.probability_no_order_new(mle[0], 39.0)[0, 0] == pytest.approx(0.57431, abs=2e-5)
+    assert bg_nbd.order_pmf(PRINTED, 0, 39.0)[0, 0] == pytest.approx(0.57379, abs=1e-5)
+    assert bg_nbd.order_pmf(mle[0], 0, 39.0)[0, 0] == pytest.approx(0.57431, abs=2e-5)
 
 
 def test_expected_orders_of_one_customer(mle):
@@ -191,11 +191,11 @@ def test_laws_are_ready_for_the_kernel():
     assert got == pytest.approx([1.0, 0.243, 4.414 * 7, 0.793, 2.426], rel=1e-14)
 
 
-def test_probability_of_no_order_in_the_limits():
+def test_probability_of_an_order_in_the_limits():
     one = [np.array([v]) for v in (2.0, 20.0, 39.0)]
     alive = bg_nbd.probability_alive(PRINTED, *one)[0, 0]
-    assert bg_nbd.probability_no_order(PRINTED, *one, 0.0)[0, 0] == pytest.approx(1.0, abs=1e-15)
-    assert bg_nbd.probability_no_order(PRINTED, *one, 1e12)[0, 0] == pytest.approx(1 - alive, abs=1e-12)
+    assert bg_nbd.probability_active(PRINTED, *one, 0.0)[0, 0] == 0
+    assert bg_nbd.probability_active(PRINTED, *one, np.inf)[0, 0] == alive
 
 
 @pytest.fixture(scope="module")

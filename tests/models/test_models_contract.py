@@ -174,10 +174,23 @@ def test_silence_follows_from_the_story(name, module, brute):
     longer = [(x, t_x, T + t) for x, t_x, T in HISTORIES]
     rate, other, weight = trait_grids(params_of(name))
     silent = np.array([sum((weight * part).sum() for part in STORIES[name][0](rate, other, *h)) for h in longer])
-    found = module.probability_no_order(params_of(name), *np.array(HISTORIES, float).T, t)[0]
-    np.testing.assert_allclose(found, silent / brute.sum(axis=1), rtol=1e-8)
-    new = module.probability_no_order_new(params_of(name), np.array([1.0, 38.9]))[0]
-    np.testing.assert_allclose(new, brute[:2].sum(axis=1), rtol=1e-9)
+    customers = Customers(*np.array(HISTORIES, float).T * [[1], [WEEK], [WEEK]])
+    found = RETENTION[name]().probability_active(params_of(name), customers, t * WEEK, WEEK)[0]
+    np.testing.assert_allclose(found, 1 - silent / brute.sum(axis=1), rtol=1e-8)
+    for i in (0, 1):
+        new = RETENTION[name]().order_pmf(params_of(name), 0, HISTORIES[i][2])[0, 0]
+        assert new == pytest.approx(brute[i].sum(), rel=1e-9)
+
+
+@pytest.mark.parametrize("t", [0.0, 0.5, 39.0])
+def test_order_counts_are_a_distribution_with_the_expected_mean(name, t):
+    n = 400
+    found = RETENTION[name]().order_pmf(params_of(name), n, t)[0]
+    assert found.shape == (n + 1,)
+    assert (found >= 0).all()
+    assert found.sum() == pytest.approx(1, abs=1e-12)
+    mean = RETENTION[name]().expected_orders_new(params_of(name), t)[0, 0]
+    assert (found * np.arange(n + 1)).sum() == pytest.approx(mean, rel=1e-9, abs=1e-15)
 
 
 def test_several_draws_and_customers_are_one_by_one(name, module):
