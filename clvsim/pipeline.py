@@ -1,9 +1,11 @@
 """The stages as sequences of plain calls: read → check → fit → simulate → compare → report."""
 
+import textwrap
 import time
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,12 +20,23 @@ from clvsim.kernels.rng import world_keys
 from clvsim.metrics import applicable
 from clvsim.models.cache import write_posterior
 from clvsim.models.fit import failed
-from clvsim.models.fit import fit as fit_models
+from clvsim.models.loo import compare_models, fit_all
 from clvsim.provenance import provenance
+from clvsim.report import models
 from clvsim.runfolder import RunContext
 from clvsim.scenario import BASELINE, compile_scenario
 from clvsim.simulation.layout import make_layout, refuse
-from clvsim.types import Assumption, CustomerSummary, Posterior, QualityLine, RunResult, ScenarioView, Tracking
+from clvsim.types import (
+    DAYS_PER_MONTH,
+    Assumption,
+    CustomerSummary,
+    ModelScore,
+    Posterior,
+    QualityLine,
+    RunResult,
+    ScenarioView,
+    Tracking,
+)
 
 if TYPE_CHECKING:
     from clvsim.comparison import Comparison
@@ -56,14 +69,19 @@ def check(config: RunConfig, ctx: RunContext) -> int:
 
 
 def fit(config: RunConfig, ctx: RunContext) -> int:
-    """Fit both models, print the posterior, keep `posterior.nc` and `run.json`."""
+    """Fit both models, print the posterior, keep `posterior.nc` and `run.json`; with `fit.compare` others beside it."""
     summary = read(config, ctx).summary
     gates(summary)
-    posterior = fitted(config, summary, ctx)
+    posteriors = fitted(config, summary, ctx)
+    posterior = next(iter(posteriors.values()))
+    days = summary.holdout_days or config.simulation.horizon_months * DAYS_PER_MONTH
+    scores = compared(config, posteriors, summary, days)
     folder = _folder(ctx)
-    write_posterior(posterior, folder / "posterior.nc")
-    archive.write_json(record(config, summary, ctx, {}), folder / "run.json")
+    write_posteriors(posteriors, folder)
+    archive.write_json({**record(config, summary, ctx, {}), "models": scores}, folder / "run.json")
     ctx.say(posterior_text(posterior))
+    if scores:
+        ctx.say(f"\n{models.table(scores, days)}\n{textwrap.fill(models.verdict(scores), 100)}")
     ctx.say(f"\nPosterior: {ctx.final / 'posterior.nc'}")
     return 0
 
@@ -82,7 +100,9 @@ def run(config: RunConfig, ctx: RunContext) -> int:
     prepared(config, summary)
     gates(summary)
     with clock("fit"), ctx.progress("Fitting the models"):
-        posterior = fitted(config, summary, ctx)
+        posteriors = fitted(config, summary, ctx)
+        posterior = next(iter(posteriors.values()))
+        scores = compared(config, posteriors, summary, config.simulation.horizon_months * DAYS_PER_MONTH)
     with clock("simulate"), ctx.progress("Simulating customers", total=None) as advance:
         simulation = simulate(
             posterior,
@@ -100,12 +120,12 @@ def run(config: RunConfig, ctx: RunContext) -> int:
         tracking = tracked(config, material, posterior)
     with clock("compare"), ctx.progress("Comparing scenarios"):
         comparison = compare(simulation, config.report.metric)
-    result = assemble(config, ctx, summary, posterior, simulation, comparison, tracking, material)
+    result = assemble(config, ctx, summary, posterior, simulation, comparison, tracking, material, scores)
     folder = _folder(ctx)
     with clock("report"), ctx.progress("Writing the report"):
         write_report(result, folder)
     with clock("write"), ctx.progress("Keeping the results"):
-        write_posterior(posterior, folder / "posterior.nc")
+        write_posteriors(posteriors, folder)
         archive.write_run(result, simulation, comparison, record(config, summary, ctx, clock.seconds), folder)
     ctx.say(tables(result))
     ctx.say(f"\nReport: {ctx.final / 'report.html'}")
@@ -172,8 +192,22 @@ def prepared(config: RunConfig, summary: CustomerSummary) -> None:
         raise ConfigError([("report.metric", f"{config.report.metric} does not apply to this run")])
 
 
-def fitted(config: RunConfig, summary: CustomerSummary, ctx: RunContext) -> Posterior:
-    return fit_models(summary, config.retention, config.spend, config.fit, log=ctx.note)  # ty: ignore[invalid-argument-type]
+def fitted(config: RunConfig, summary: CustomerSummary, ctx: RunContext) -> dict[str, Posterior]:
+    """By retention model: the run's own first, then those of `fit.compare`."""
+    return fit_all(summary, config.retention, config.spend, config.fit, ctx.note)  # ty: ignore[invalid-argument-type]
+
+
+def compared(
+    config: RunConfig, posteriors: Mapping[str, Posterior], summary: CustomerSummary, days: float
+) -> tuple[ModelScore, ...]:
+    """The models side by side; nothing where `fit.compare` names none."""
+    return compare_models(posteriors, summary, days) if config.fit.compare else ()
+
+
+def write_posteriors(posteriors: Mapping[str, Posterior], folder: Path) -> None:
+    """`posterior.nc` of the first, `posterior_NAME.nc` of each model beside it."""
+    for number, (name, posterior) in enumerate(posteriors.items()):
+        write_posterior(posterior, folder / (f"posterior_{name}.nc" if number else "posterior.nc"))
 
 
 def tracked(config: RunConfig, material: Material, posterior: Posterior) -> Tracking:
@@ -223,6 +257,7 @@ def assemble(
     comparison: "Comparison",
     tracking: Tracking,
     material: Material,
+    scores: tuple[ModelScore, ...] = (),
 ) -> RunResult:
     """All that is shown of a run, in one frozen value."""
     known_margin = config.finance.gross_margin is not None
@@ -261,7 +296,8 @@ def assemble(
         quality=material.quality,
         diagnostics=posterior.diagnostics,
         assumptions=finance_assumptions(config) + simulation.assumptions,
-        model_facts=model_facts(config, summary, posterior, comparison),
+        model_facts=model_facts(config, summary, posterior, comparison)
+        + (models.facts(scores, config.simulation.horizon_months) if scores else ()),
         warnings=posterior.warnings
         + tuple(f"{q.label}: {q.value} {q.note}".strip() for q in material.quality if q.level == "warning"),
         who_is_lost=config.retention.WHO_IS_LOST,  # ty: ignore[missing-attribute]

@@ -81,6 +81,27 @@ class Posterior:
         return next(iter(self.retention.values())).shape[0]
 
 
+class ModelScore(NamedTuple):
+    """One retention model beside others: how well it predicts customers left out, and what it expects of all of them.
+
+    `elpd`: sum over customers of the log score by leave-one-out; `difference`: to the best of the models, with its
+    standard error over customers; `parameters`: effective number of them; `weight`: share in the best mixture;
+    `unreliable`: customers whose score cannot be trusted. nan where a model's likelihood is not comparable.
+    `orders`: expected orders of existing customers within a horizon, 90 % interval over parameters alone.
+    """
+
+    model: str
+    elpd: float
+    difference: float
+    difference_se: float
+    parameters: float
+    weight: float
+    unreliable: int
+    orders: float
+    orders_p05: float
+    orders_p95: float
+
+
 class Assumption(NamedTuple):
     """One number that did not come out of the log: where it is set, where it comes from, what it amounts to."""
 

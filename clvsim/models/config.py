@@ -2,8 +2,9 @@
 
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from clvsim.models import RETENTION
 from clvsim.schema import Frozen
 
 
@@ -12,6 +13,7 @@ class FitConfig(Frozen):
 
     `laplace` weighs points around the mode; `map` repeats the mode, a draft without parameter uncertainty; `auto` is
     `laplace` on large tables where its diagnostics allow it, else `nuts`. See docs/models/inference.md.
+    `compare` names retention models to set beside the run's own: docs/models/comparison.md.
     """
 
     method: Literal["nuts", "laplace", "map", "auto"] = "auto"
@@ -21,6 +23,20 @@ class FitConfig(Frozen):
     seed: int = Field(1, ge=0, lt=2**32)
     allow_poor: bool = False
     cache: bool = True
+    compare: tuple[str, ...] = ()
+
+    @field_validator("compare")
+    @classmethod
+    def _are_retention_models(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if unknown := [name for name in names if name not in RETENTION]:
+            raise ValueError(f"no retention model {', '.join(unknown)}; choose from {', '.join(RETENTION)}")
+        return tuple(dict.fromkeys(names))
+
+    @model_validator(mode="after")
+    def _a_comparison_needs_parameter_uncertainty(self) -> "FitConfig":
+        if self.compare and self.method == "map":
+            raise ValueError("compare weighs customers left out by the spread of the posterior, and map has none")
+        return self
 
     @model_validator(mode="after")
     def _chains_are_of_equal_length(self) -> "FitConfig":

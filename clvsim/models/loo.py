@@ -1,0 +1,194 @@
+"""Which retention model? Leave-one-customer-out log scores, stacking weights, and each model's portfolio forecast.
+
+PSIS-LOO: Vehtari, Gelman & Gabry 2017, "Practical Bayesian model evaluation using leave-one-out cross-validation and
+WAIC", Statistics and Computing 27, smoothing as in Vehtari et al. 2024 (see `inference`). Stacking: Yao, Vehtari,
+Simpson & Gelman 2018, Bayesian Analysis 13(3). What a model says of one customer does not depend on the others given
+the parameters, so leaving a customer out is dividing by that customer's likelihood. docs/models/comparison.md.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.special import logsumexp
+
+from clvsim.errors import ConfigError, Problem
+from clvsim.models import RETENTION, retention_of
+from clvsim.models.config import FitConfig
+from clvsim.models.fit import fit
+from clvsim.models.inference import MAX_PARETO_K, pointwise
+from clvsim.models.laws import RetentionModel, SpendModel, unique_rows
+from clvsim.types import DAYS_PER_UNIT, CustomerSummary, ModelScore, Posterior
+
+_CHUNK_CELLS = 1 << 22
+
+
+@dataclass(frozen=True)
+class LeaveOneOut:
+    """One model's log scores: each customer's predicted by all others.
+
+    `elpd`, `pareto_k`: (customer,), in the order of the summary's rows. `parameters`: effective number of parameters.
+    """
+
+    elpd: np.ndarray
+    pareto_k: np.ndarray
+    parameters: float
+
+    @property
+    def unreliable(self) -> int:
+        """Customers whose weights have so heavy a tail that their score cannot be trusted."""
+        return int(np.count_nonzero(~(self.pareto_k < MAX_PARETO_K)))
+
+
+def leave_one_out(posterior: Posterior, summary: CustomerSummary) -> LeaveOneOut:
+    """Log scores of a posterior's retention model, computed once per distinct history."""
+    from arviz_stats.base import array_stats
+
+    model = retention_of(posterior)
+    elpd, within, k = [], [], []
+    for log_likelihood, _ in pointwise(posterior, summary, model):
+        rows = np.ascontiguousarray(log_likelihood.T)
+        log_weights, pareto_k = array_stats.psislw(rows)  # takes log likelihoods; weights are their inverses
+        elpd.append(logsumexp(log_weights + rows, axis=1) - logsumexp(log_weights, axis=1))
+        within.append(logsumexp(rows, axis=1) - np.log(rows.shape[1]))
+        k.append(np.atleast_1d(pareto_k))
+    columns = np.column_stack([np.asarray(c, np.float64) for c in model.histories(summary)])
+    of = np.unique(columns, axis=0, return_inverse=True)[1]
+    score = np.concatenate(elpd)[of]
+    return LeaveOneOut(score, np.concatenate(k)[of], float((np.concatenate(within)[of] - score).sum()))
+
+
+def stacking_weights(elpd: np.ndarray) -> np.ndarray:
+    """Shares (model,) that maximise the log score of the mixture, Σ log Σ_k w_k exp(elpd_k); `elpd` (customer, model).
+
+    The score is concave in w, so the maximum is the only one.
+    """
+    from scipy.optimize import minimize
+
+    rows, count = unique_rows([*elpd.T])
+    density = np.exp(rows - rows.max(axis=1, keepdims=True))
+    models = elpd.shape[1]
+
+    def loss(w: np.ndarray) -> tuple[float, np.ndarray]:
+        mixed = density @ w
+        return -float(count @ np.log(mixed)) / count.sum(), -(count / mixed) @ density / count.sum()
+
+    found = minimize(
+        loss,
+        np.full(models, 1 / models),
+        jac=True,
+        method="SLSQP",
+        bounds=[(0.0, 1.0)] * models,
+        constraints={"type": "eq", "fun": lambda w: w.sum() - 1.0, "jac": np.ones_like},
+        options={"ftol": 1e-14, "maxiter": 500},
+    )
+    weights = np.clip(found.x, 0.0, None)
+    return weights / weights.sum()
+
+
+def expected_portfolio_orders(posterior: Posterior, summary: CustomerSummary, horizon_days: float) -> np.ndarray:
+    """Orders expected of all existing customers within the horizon, (draw,): parameter uncertainty and nothing else."""
+    rows, count, model = _distinct(posterior, summary)
+    total = np.zeros(posterior.draws)
+    for part, some in _chunks(rows, model.histories(summary), posterior.draws):
+        total += expected_orders(posterior, model, some, horizon_days) @ count[part]
+    return total
+
+
+def expected_orders(posterior: Posterior, model: RetentionModel, histories: Any, horizon_days: float) -> np.ndarray:
+    """Orders expected within the horizon, alive or not, (draw, customer)."""
+    days = DAYS_PER_UNIT[posterior.time_unit]
+    alive = model.laws(posterior.retention, histories, days).p_alive
+    return alive * model.expected_discounted_orders(posterior.retention, histories, horizon_days, 0.0, days)
+
+
+def _distinct(posterior: Posterior, summary: CustomerSummary) -> tuple[np.ndarray, np.ndarray, RetentionModel]:
+    model = retention_of(posterior)
+    return *unique_rows(model.histories(summary)), model
+
+
+def _chunks(rows: np.ndarray, like: Any, draws: int):
+    step = max(1, _CHUNK_CELLS // draws)
+    for i in range(0, len(rows), step):
+        part = slice(i, i + step)
+        yield part, type(like)(*rows[part].T)
+
+
+def compared_models(retention: RetentionModel, names: Sequence[str]) -> dict[str, RetentionModel]:
+    """The run's own model first, then those of `fit.compare` with their default priors.
+
+    Raises ConfigError for a model that cannot do without settings of its own.
+    """
+    from pydantic import ValidationError
+
+    found: dict[str, RetentionModel] = {retention.kind: retention}
+    problems = []
+    for name in names:
+        if name in found:
+            continue
+        try:
+            found[name] = RETENTION[name]()
+        except ValidationError:
+            problems.append(Problem("fit.compare", f"{name} needs settings of its own: choose it by retention={name}"))
+    if problems:
+        raise ConfigError(problems)
+    return found
+
+
+def fit_all(
+    summary: CustomerSummary,
+    retention: RetentionModel,
+    spend: SpendModel,
+    config: FitConfig,
+    log: Callable[[str], None] | None = None,
+) -> dict[str, Posterior]:
+    """Posteriors of the run's model and of all it is compared with, each out of the cache where it is there."""
+    models = compared_models(retention, config.compare)
+    return {name: fit(summary, model, spend, config, log=log) for name, model in models.items()}
+
+
+def in_continuous_time(posterior: Posterior) -> bool:
+    """Whether the likelihood is a density of order times; at fixed opportunities it is a probability of yes and no."""
+    first = {name: values[:1] for name, values in posterior.retention.items()}
+    return retention_of(posterior).newcomer_laws(first, DAYS_PER_UNIT[posterior.time_unit]).interval_days == 0
+
+
+def compare_models(
+    posteriors: Mapping[str, Posterior], summary: CustomerSummary, horizon_days: float
+) -> tuple[ModelScore, ...]:
+    """Log scores, stacking weights and forecasts side by side, in the order of `posteriors`.
+
+    Scores and weights are among the models whose likelihood is of the same kind as the first one's; they are nan for
+    the others, since densities of order times and probabilities of yes and no are not on one scale.
+    """
+    kind = {name: in_continuous_time(one) for name, one in posteriors.items()}
+    same = [name for name in posteriors if kind[name] == kind[next(iter(posteriors))]]
+    scores = {name: leave_one_out(posteriors[name], summary) for name in same}
+    table = np.column_stack([scores[name].elpd for name in same])
+    best = int(table.sum(axis=0).argmax())
+    weights = dict(zip(same, stacking_weights(table), strict=True))
+    found = []
+    for name, posterior in posteriors.items():
+        orders = expected_portfolio_orders(posterior, summary, horizon_days)
+        low, high = np.quantile(orders, [0.05, 0.95])
+        forecast = (float(orders.mean()), float(low), float(high))
+        if name not in scores:
+            found.append(ModelScore(name, *([np.nan] * 5), 0, *forecast))
+            continue
+        behind = scores[name].elpd - table[:, best]
+        found.append(
+            ModelScore(
+                model=name,
+                elpd=float(scores[name].elpd.sum()),
+                difference=float(behind.sum()),
+                difference_se=float(behind.std(ddof=1) * np.sqrt(behind.size)) if behind.size > 1 else np.nan,
+                parameters=scores[name].parameters,
+                weight=float(weights[name]),
+                unreliable=scores[name].unreliable,
+                orders=forecast[0],
+                orders_p05=forecast[1],
+                orders_p95=forecast[2],
+            )
+        )
+    return tuple(found)

@@ -1,0 +1,99 @@
+"""Retention models side by side, in words and digits: for the terminal and the page's section on the model."""
+
+import math
+from collections.abc import Sequence
+
+from clvsim.report import format as fmt
+from clvsim.types import ModelScore
+
+NOT_COMPARABLE = "not on one scale"
+
+
+def verdict(scores: Sequence[ModelScore]) -> str:
+    """What leaving customers out says of the models, in a sentence or two that claim no more than its error allows."""
+    ranked = sorted((s for s in scores if math.isfinite(s.elpd)), key=lambda s: -s.elpd)
+    if len(ranked) < 2:
+        return "There is nothing to compare: the other models see the orders on another scale."
+    best, *others = ranked
+    behind = [s.model for s in others if s.difference < -2 * s.difference_se]
+    level = [s.model for s in others if s.model not in behind]
+    said = []
+    if behind:
+        said.append(
+            f"{listed([best.model, *level])} predict{'s' * (not level)} customers left out better than "
+            f"{listed(behind)}, beyond twice the standard error."
+        )
+    if level:
+        said.append(f"Customers left out do not tell {listed([best.model, *level])} apart.")
+    if any(s.unreliable for s in scores):
+        said.append("Some customers weigh so much that their log scores cannot be trusted: see the last column.")
+    return " ".join(said)
+
+
+def listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def facts(scores: Sequence[ModelScore], months: int) -> tuple[tuple[str, str], ...]:
+    """Label and value per model, for the page's table of fitted figures."""
+    return (
+        (
+            "Models side by side",
+            f"{verdict(scores)} Differences are ± one standard error over customers; intervals of "
+            "orders hold parameter uncertainty only.",
+        ),
+        *(
+            (
+                f"{s.model}, beside the others",
+                f"{_score(s)}; {_orders(s)} orders of today’s customers expected within {months} months",
+            )
+            for s in scores
+        ),
+    )
+
+
+def _score(s: ModelScore) -> str:
+    if not math.isfinite(s.elpd):
+        return f"log score {NOT_COMPARABLE}"
+    poor = f", {fmt.number(s.unreliable)} customers unreliable" if s.unreliable else ""
+    return f"log score {fmt.number(s.elpd, -1)}, {difference(s)} to the best, weight {fmt.share(s.weight)}{poor}"
+
+
+def difference(s: ModelScore) -> str:
+    """To the best model; the best itself has none."""
+    if not math.isfinite(s.difference):
+        return fmt.MISSING
+    return "0" if s.difference == 0 else f"{fmt.number(s.difference, -1)} ± {fmt.number(s.difference_se, -1)}"
+
+
+def _orders(s: ModelScore) -> str:
+    return f"{fmt.number(s.orders)} [{fmt.number(s.orders_p05)}, {fmt.number(s.orders_p95)}]"
+
+
+def table(scores: Sequence[ModelScore], days: float) -> str:
+    """At most 100 columns: log score, difference, weight, orders expected within `days`, customers beyond the limit."""
+    head = ("model", "log score", "to the best", "weight", f"orders in {days:.0f} days [90 %]", "unreliable")
+    rows = [
+        (
+            s.model,
+            fmt.number(s.elpd, -1) if math.isfinite(s.elpd) else NOT_COMPARABLE,
+            difference(s),
+            fmt.share(s.weight) if math.isfinite(s.weight) else fmt.MISSING,
+            _orders(s),
+            fmt.number(s.unreliable),
+        )
+        for s in scores
+    ]
+    return columns([head, *rows])
+
+
+def columns(rows: Sequence[Sequence[str]]) -> str:
+    """Aligned plain text: the first column to the left, the others to the right."""
+    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
+    lines = [
+        "  ".join(
+            cell.ljust(w) if k == 0 else cell.rjust(w) for k, (cell, w) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+    ]
+    return "\n".join(line.rstrip() for line in lines).replace(fmt.NBSP, " ")

@@ -1,0 +1,145 @@
+"""Leave-one-customer-out against exact leaving out, stacking at known optima, and the models on CDNOW."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.special import logsumexp
+
+from clvsim.errors import ConfigError
+from clvsim.models import RETENTION, bg_nbd
+from clvsim.models.bg_nbd import BgNbd
+from clvsim.models.config import FitConfig
+from clvsim.models.laws import customers_of
+from clvsim.models.loo import (
+    compare_models,
+    compared_models,
+    expected_portfolio_orders,
+    leave_one_out,
+    stacking_weights,
+)
+from clvsim.types import CustomerSummary, Posterior
+
+
+def few(summary: CustomerSummary, customers: int) -> CustomerSummary:
+    return replace(summary, customers=summary.customers.head(customers).reset_index(drop=True))
+
+
+def fixed(retention: dict[str, np.ndarray]) -> Posterior:
+    return Posterior("bg_nbd", "gamma_gamma", retention, {}, "week", (), "made up")
+
+
+def test_leaving_out_is_exact_on_a_grid(cdnow):
+    """One unknown, alpha, on a grid: p(history i | others) = Σ p(i | α) p(α | others), no sampling anywhere."""
+    some = few(cdnow, 40)
+    alpha = np.exp(np.linspace(np.log(0.5), np.log(60), 4001))
+    grid = {"r": np.full(4001, 0.25), "alpha": alpha, "a": np.full(4001, 0.8), "b": np.full(4001, 2.4)}
+    x, t_x, T = customers_of(some)
+    each = bg_nbd.log_likelihood(grid, x, t_x / 7, T / 7)  # (grid, customer); the prior is flat in log alpha
+    together = each.sum(axis=1)
+    others = together[:, None] - each
+    exact = logsumexp(others + each, axis=0) - logsumexp(others, axis=0)
+
+    chance = np.exp(together - logsumexp(together))
+    pick = np.random.default_rng(5).choice(4001, 20_000, p=chance)
+    found = leave_one_out(fixed({name: values[pick] for name, values in grid.items()}), some)
+    # Monte Carlo error of each score: sd of p(i | α)^-1 over its mean, for 20,000 draws
+    inverse = np.exp(-each[pick])
+    error = inverse.std(axis=0) / inverse.mean(axis=0) / np.sqrt(20_000)
+    assert (abs(found.elpd - exact) < 4.5 * error + 1e-6).all()
+    within = logsumexp(each, axis=0, b=chance[:, None])
+    assert (exact < within).all()  # leaving out costs
+    assert found.parameters == pytest.approx((within - exact).sum(), rel=0.15)
+    assert 0.5 < found.parameters < 1.5  # there is one
+    assert found.unreliable == 0
+
+
+def test_scores_follow_the_customers_not_the_table(cdnow, posterior):
+    """The order of the rows does not matter, and people with one history have one score."""
+    some = few(cdnow, 200)
+    turned = replace(some, customers=some.customers.iloc[::-1].reset_index(drop=True))
+    draws = replace(posterior, retention={k: v[:500] for k, v in posterior.retention.items()})
+    one, other = leave_one_out(draws, some), leave_one_out(draws, turned)
+    np.testing.assert_array_equal(one.elpd, other.elpd[::-1])
+    frame = some.customers.assign(elpd=one.elpd)
+    assert (frame.groupby(["frequency", "recency_days", "T_days"])["elpd"].nunique() == 1).all()
+
+
+def test_stacking_finds_known_optima():
+    """Two models that give 0.8 and 0.2 to one kind of customer, the reverse to the other kind, in shares π : 1 − π.
+
+    The mixture's 0.2 + 0.6 w is then π: w = (π − 0.2) / 0.6, and on the border where that lies outside.
+    """
+    for share, weight in ((0.5, 0.5), (0.35, 0.25), (0.62, 0.7), (0.9, 1.0), (0.1, 0.0)):
+        first = np.where(np.arange(1000) < 1000 * share, 0.8, 0.2)
+        found = stacking_weights(np.log(np.column_stack([first, 1 - first])) - 700)  # densities, far from 1
+        assert found == pytest.approx([weight, 1 - weight], abs=1e-5)
+    assert stacking_weights(np.zeros((5, 1))) == pytest.approx([1.0])
+
+
+def test_stacking_satisfies_the_conditions_of_a_maximum():
+    """Gradient (mean of p_k over the mixture) is 1 on the models used and at most 1 on the others."""
+    elpd = np.random.default_rng(2).normal(-4, 1.5, (3000, 4)) + np.array([0, 0.1, -0.3, -3])
+    weights = stacking_weights(elpd)
+    density = np.exp(elpd)
+    slope = (density / (density @ weights)[:, None]).mean(axis=0)
+    used = weights > 1e-4
+    assert used.sum() >= 2
+    assert slope[used] == pytest.approx(np.ones(used.sum()), abs=1e-5)
+    assert (slope < 1 + 1e-5).all()
+
+
+def test_models_side_by_side_on_cdnow(cdnow):
+    """At the published maxima −9582.43, −9594.98, −9582.14: with draws all but equal, scores are log-likelihoods."""
+    maxima = {
+        "bg_nbd": ({"r": 0.2426, "alpha": 4.4136, "a": 0.7929, "b": 2.4259}, -9582.4292),
+        "pareto_nbd": ({"r": 0.5533, "alpha": 10.578, "s": 0.6062, "beta": 11.669}, -9594.9762),
+        "mbg_nbd": ({"r": 0.525, "alpha": 6.183, "a": 0.891, "b": 1.614}, -9582.1357),
+    }
+    jitter = 1 + 1e-7 * np.random.default_rng(3).standard_normal(200)
+    posteriors = {
+        name: Posterior(name, "gamma_gamma", {k: v * jitter for k, v in at.items()}, {}, "week", (), "made up")
+        for name, (at, _) in maxima.items()
+    }
+    scores = {s.model: s for s in compare_models(posteriors, cdnow, 273.0)}
+    for name, (_, log_likelihood) in maxima.items():
+        assert scores[name].elpd == pytest.approx(log_likelihood, abs=5e-3)
+        assert scores[name].parameters == pytest.approx(0, abs=1e-3)
+    assert scores["mbg_nbd"].difference == 0
+    assert scores["pareto_nbd"].difference == pytest.approx(-9594.9762 + 9582.1357, abs=1e-2)
+    assert scores["pareto_nbd"].difference_se > 0
+    assert sum(s.weight for s in scores.values()) == pytest.approx(1)
+    # Conditional expectations over the hold-out, as published
+    assert scores["bg_nbd"].orders == pytest.approx(1653.4, abs=0.1)
+    assert scores["pareto_nbd"].orders == pytest.approx(1665.5, abs=0.1)
+
+
+def test_expected_orders_of_everybody_are_weighed_by_how_many_share_a_history(cdnow, posterior):
+    some = few(cdnow, 300)
+    draws = replace(posterior, retention={k: v[:50] for k, v in posterior.retention.items()})
+    x, t_x, T = customers_of(some)
+    each = bg_nbd.expected_orders(draws.retention, x, t_x / 7, T / 7, 39.0)
+    np.testing.assert_allclose(expected_portfolio_orders(draws, some, 273.0), each.sum(axis=1), rtol=1e-10)
+
+
+def test_the_runs_own_model_comes_first_and_keeps_its_priors():
+    own = BgNbd.model_validate({"r": {"median": 2.0, "sd_log": 0.5}})
+    found = compared_models(own, ("mbg_nbd", "bg_nbd", "pareto_nbd"))
+    assert list(found) == ["bg_nbd", "mbg_nbd", "pareto_nbd"]
+    assert found["bg_nbd"] is own
+
+
+def test_bad_names_are_told_with_the_choices():
+    with pytest.raises(ValueError, match=f"no retention model bgnbd, x; choose from {', '.join(RETENTION)}"):
+        FitConfig(compare=("bgnbd", "bg_nbd", "x"))
+    with pytest.raises(ValueError, match="map has none"):
+        FitConfig(compare=("bg_nbd",), method="map")
+
+
+def test_a_model_that_needs_settings_is_not_compared_silently(monkeypatch):
+    class Demanding(BgNbd):
+        needed: int
+
+    monkeypatch.setitem(RETENTION, "mbg_nbd", Demanding)
+    with pytest.raises(ConfigError, match=r"fit\.compare: mbg_nbd needs settings of its own"):
+        compared_models(BgNbd(), ("mbg_nbd",))
