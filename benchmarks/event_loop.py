@@ -92,7 +92,7 @@ def clvsim_program(work: Work) -> Callable[[], ks.Ledgers]:
     def run() -> ks.Ledgers:
         clear(out)
         simulate(
-            work.people, work.world_key, world_draw, work.laws, 0, traits, nobody, tables, offers, contacts, clock,
+            work.people, work.world_key, world_draw, work.laws, traits, nobody, tables, offers, contacts, clock,
             out, trace,
         )  # fmt: skip
         return out

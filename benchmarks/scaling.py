@@ -50,8 +50,9 @@ def main(rounds: int = 6) -> str:
     work = Work(DRAWS)
     setting = setting_of(work)
 
-    def laws(draws: slice) -> tuple[ks.Laws, int]:
-        return ks.Laws(*(seal(law[draws]) for law in work.laws)), 0
+    def laws(draws: slice) -> ks.Laws:
+        fields = work.laws._asdict().items()
+        return ks.Laws(**{f: seal(law[draws], law.dtype) if law.ndim == 2 else law for f, law in fields})
 
     block = Block(work.people, laws, newcomers=False)
 

@@ -223,12 +223,23 @@ def kept_limit(kept, path, base):
 
 
 @inline
-def kept_gap(kept, path, tick, base):
-    """Unit exponential before an order."""
+def component_of(base, weight, first, components):
+    """Which component of a mixture a path belongs to; the same in every scenario."""
+    u = uniform(base, rng.COMPONENT, 0)
+    j = 0
+    while j < components - 1 and u >= weight[first + np.uint64(j)]:
+        u -= weight[first + np.uint64(j)]
+        j += 1
+    return j
+
+
+@inline
+def kept_gap(kept, path, tick, base, shape):
+    """Gap before an order at rate 1 ~ Gamma(shape, 1)."""
     place = path * np.uint64(KEPT_ORDERS) + np.uint64(tick)
     gap = kept[place] if tick < KEPT_ORDERS else -1.0
     if gap < 0.0:
-        gap = exponential(base, rng.GAP, tick)
+        gap = exponential(base, rng.GAP, tick) if shape == 1.0 else gamma(address(base, rng.GAP, tick), shape)
         if tick < KEPT_ORDERS:
             kept[place] = gap
     return gap
@@ -252,7 +263,6 @@ def _simulate(
     world_key: np.ndarray,
     world_draw: np.ndarray,
     laws: Laws,
-    birth_charges: int,
     traits: Traits,
     arrivals: Arrivals,
     tables: Tables,
@@ -269,7 +279,9 @@ def _simulate(
     key, group, column = people.key, people.group, people.column
     cell, ordinal, orders_before = people.cell, people.ordinal, people.orders_before
     cohort, born, spread = people.cohort, people.born, people.spread
-    columns = laws.p_alive.shape[1]
+    columns, components = laws.p_alive.shape[1], laws.stages_done.shape[0]
+    stages_done, component_weight = laws.stages_done, laws.weight.reshape(-1)
+    regularity, birth_charges = laws.regularity[0], laws.birth_charges[0]
     p_alive, rate_shape, rate_rate = laws.p_alive.reshape(-1), laws.rate_shape.reshape(-1), laws.rate_rate.reshape(-1)
     mu_shape, mu_rate = laws.mu_shape.reshape(-1), laws.mu_rate.reshape(-1)
     drop_a, drop_b, order_shape = laws.drop_a.reshape(-1), laws.drop_b.reshape(-1), laws.order_shape.reshape(-1)
@@ -327,7 +339,8 @@ def _simulate(
                 threshold = cac[w, cell[c]]
             base = mix(key[c] ^ world_key[w])
             g = group[c]
-            law = np.uint64(d * columns + column[c])
+            who = np.uint64(d * columns + column[c])
+            law = who
             path = np.uint64(0)
             if keeping:
                 path = np.uint64(w * key.shape[0] + c)
@@ -389,13 +402,19 @@ def _simulate(
                         add(age, at, units(sent, head_unit))
                         add(age, at + ages, units(discounted * undiscount, head_unit))
 
-            if uniform(base, rng.ALIVE, 0) >= p_alive[law]:
+            if uniform(base, rng.ALIVE, 0) >= p_alive[who]:
                 continue
             add(calendar, cal + ACTIVE * line + first_period, head)
             add(by_cohort, coh + COHORT_ACTIVE * periods + first_period, head)
             if newcomers:
                 add(age, own_row + ACTIVE * own_line, head)
 
+            j = 0
+            if components > 1:
+                law = who * np.uint64(components)
+                j = component_of(base, component_weight, law, components)
+                law += np.uint64(j)
+            first_gap = regularity - stages_done[j]
             rate = kept_gamma(t_rate, path, base, rng.RATE, rate_shape[law], rate_rate[law])
             mu = 0.0
             if mu_shape[law] > 0.0:
@@ -421,7 +440,8 @@ def _simulate(
             while True:
                 if not arriving:
                     if due < 0.0:
-                        guess = t + kept_gap(t_gap, path, tick, base) / (rate * damp)
+                        shape = first_gap if tick == 0 else regularity
+                        guess = t + kept_gap(t_gap, path, tick, base, shape) / (rate * damp)
                         due = guess
                         if tabled:
                             due += excess_at(t, week, x_rate, m_rate, row)
@@ -456,9 +476,9 @@ def _simulate(
                 discount = math.exp(-delta * t)
                 cell_now = cal + period
                 cohort_now = coh + period
-                amount = kept_amount(t_amount, path, tick, base, t_nu, nu_shape[law], nu_rate[law], order_shape[law])
+                amount = kept_amount(t_amount, path, tick, base, t_nu, nu_shape[who], nu_rate[who], order_shape[who])
                 if arriving:
-                    amount *= first_factor[law]
+                    amount *= first_factor[who]
                 amount *= m_spend[np.uint64(weekly + week)]
                 if owed > 0.0:
                     lost = min(owed, amount)
@@ -577,8 +597,10 @@ SIGNATURE = types.void(
             ),
             seal(np.zeros(0, BITS), BITS),
             seal(np.zeros(0, WHOLE), WHOLE),
-            _sample(Laws, rest=(2, REAL, True)),
-            0,
+            _sample(
+                Laws, stages_done=(1, REAL, True), regularity=(1, REAL, True), birth_charges=(1, WHOLE, True),
+                rest=(2, REAL, True),
+            ),
             _sample(Traits, gap=(3, REAL, False), amount=(3, REAL, False), rest=(2, REAL, False)),
             _sample(Arrivals, count=(2, WHOLE, True), rest=(2, REAL, True)),
             _sample(

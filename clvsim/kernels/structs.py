@@ -15,7 +15,7 @@ class People(NamedTuple):
 
     key: np.ndarray  # uint64, entity key
     group: np.ndarray  # int64, ledger group
-    column: np.ndarray  # int64, column of the laws
+    column: np.ndarray  # int64, customer of the laws
     cell: np.ndarray  # int64, arrival cell; customer exists iff ordinal < count[w, cell] (-1: always)
     ordinal: np.ndarray  # int64
     orders_before: np.ndarray  # int64, orders before the simulation starts
@@ -25,19 +25,27 @@ class People(NamedTuple):
 
 
 class Laws(NamedTuple):
-    """Trait distributions (no random numbers), shape (d, columns); a shape parameter of 0 says the trait is absent."""
+    """Trait distributions (no random numbers); a shape parameter of 0 says the trait is absent.
+
+    Shape (d, columns), and (d, columns × components) for what a mixture's components may differ in: component j of a
+    customer stands at column × components + j.
+    """
 
     p_alive: np.ndarray
-    rate_shape: np.ndarray  # λ per day ~ Gamma(shape, rate)
+    weight: np.ndarray  # (d, columns × components) probabilities of the components; (0, 0) without a mixture
+    rate_shape: np.ndarray  # λ per day ~ Gamma(shape, rate), by component
     rate_rate: np.ndarray
-    mu_shape: np.ndarray  # hazard per day ~ Gamma(shape, rate)
+    mu_shape: np.ndarray  # hazard per day ~ Gamma(shape, rate), by component
     mu_rate: np.ndarray
-    drop_a: np.ndarray  # p ~ Beta(a, b); hazard per order η = -log(1 - p)
+    drop_a: np.ndarray  # p ~ Beta(a, b); hazard per order η = -log(1 - p), by component
     drop_b: np.ndarray
     order_shape: np.ndarray  # order amount ~ Gamma(order_shape, ν)
     nu_shape: np.ndarray  # ν ~ Gamma(shape, rate)
     nu_rate: np.ndarray
     first_factor: np.ndarray  # a newcomer's first order = factor × a draw from the own spend law
+    stages_done: np.ndarray  # (components,) stages of the first gap that an existing customer has behind
+    regularity: np.ndarray  # (1,) gaps are Gamma(regularity, λ)
+    birth_charges: np.ndarray  # int64 (1,) times that η is charged at a newcomer's first order
 
 
 class Traits(NamedTuple):
@@ -51,7 +59,7 @@ class Traits(NamedTuple):
     eta: np.ndarray  # (w, c)
     nu: np.ndarray  # (w, c)
     limit: np.ndarray  # (w, c), survival budget
-    gap: np.ndarray  # (w, c, KEPT_ORDERS), unit exponentials before the first orders
+    gap: np.ndarray  # (w, c, KEPT_ORDERS), gaps before the first orders, at rate 1
     amount: np.ndarray  # (w, c, KEPT_ORDERS), amounts of the first orders before any factor
 
 

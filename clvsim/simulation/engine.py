@@ -150,7 +150,7 @@ def run_slice(
     orders: np.ndarray,
 ) -> None:
     """All scenarios of a slice of draws; traits drawn for one are kept for the next."""
-    laws, birth_charges = block.laws(draws)
+    laws = block.laws(draws)
     draw = setting.worlds.draw[rows]
     count = rows.stop - rows.start
     traits = ks.empty_traits(count, block.people.key.size) if len(parts) > 1 else ks.empty_traits(1, 1)
@@ -185,7 +185,6 @@ def run_slice(
             seal(setting.worlds.key[rows], np.uint64),
             seal(draw - draws.start, np.int64),
             laws,
-            birth_charges,
             traits,
             arrivals,
             tables,

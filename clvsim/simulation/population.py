@@ -12,7 +12,7 @@ from scipy.special import expit, logit, pdtrik
 from clvsim import effects
 from clvsim.interventions.base import Group, Shift
 from clvsim.kernels import rng
-from clvsim.kernels.structs import Arrivals, Laws, People, seal
+from clvsim.kernels.structs import Arrivals, Laws, People, scalar, seal
 from clvsim.models import retention_of, spend_of
 from clvsim.models.laws import LifeLaw, SpendLaw, rows_of
 from clvsim.simulation.config import AcquisitionConfig
@@ -29,7 +29,7 @@ class Block:
     """Customers that are simulated together, and how to get their laws for a slice of draws."""
 
     people: People
-    laws: Callable[[slice], tuple[Laws, int]]  # draws -> trait distributions, hazards charged at birth
+    laws: Callable[[slice], Laws]  # draws -> trait distributions
     newcomers: bool
 
 
@@ -117,27 +117,27 @@ def people_of(key: np.ndarray, **given: np.ndarray) -> People:
     )
 
 
-def _existing_laws(posterior: Posterior, histories: Any, spends: Any) -> Callable[[slice], tuple[Laws, int]]:
+def _existing_laws(posterior: Posterior, histories: Any, spends: Any) -> Callable[[slice], Laws]:
     retention, spend = retention_of(posterior), spend_of(posterior)
     days = DAYS_PER_UNIT[posterior.time_unit]
 
-    def laws(draws: slice) -> tuple[Laws, int]:
+    def laws(draws: slice) -> Laws:
         life = retention.laws(_part(posterior.retention, draws), histories, days)
-        return join_laws(life, spend.laws(_part(posterior.spend, draws), spends), 1.0), life.birth_charges
+        return join_laws(life, spend.laws(_part(posterior.spend, draws), spends), 1.0)
 
     return laws
 
 
-def newcomer_laws(posterior: Posterior) -> Callable[[slice], tuple[Laws, int]]:
+def newcomer_laws(posterior: Posterior) -> Callable[[slice], Laws]:
     """The population's laws, one column."""
     retention, spend = retention_of(posterior), spend_of(posterior)
     days = DAYS_PER_UNIT[posterior.time_unit]
 
-    def laws(draws: slice) -> tuple[Laws, int]:
+    def laws(draws: slice) -> Laws:
         parameters = _part(posterior.spend, draws)
         life = retention.newcomer_laws(_part(posterior.retention, draws), days)
         factor = parameters["first_order_factor"][:, None]
-        return join_laws(life, spend.newcomer_laws(parameters), factor), life.birth_charges
+        return join_laws(life, spend.newcomer_laws(parameters), factor)
 
     return laws
 
@@ -146,11 +146,26 @@ def _part(parameters: Mapping[str, np.ndarray], draws: slice) -> dict[str, np.nd
     return {name: values[draws] for name, values in parameters.items()}
 
 
+BY_COMPONENT = ("weight", "rate_shape", "rate_rate", "mu_shape", "mu_rate", "drop_a", "drop_b")
+ABSENT = np.zeros((0, 0))
+
+
 def join_laws(life: LifeLaw, spend: SpendLaw, first_factor: np.ndarray | float) -> Laws:
-    """The kernel's struct, all fields (draw, column)."""
-    shape = life.rate_shape.shape
-    fields = {**life._asdict(), **spend._asdict(), "first_factor": first_factor}
-    return Laws(**{f: seal(np.broadcast_to(fields[f], shape)) for f in Laws._fields})
+    """The kernel's struct: one column per customer, and the components of a mixture side by side."""
+    people = life.p_alive.shape
+    components = () if life.weight is None else life.weight.shape[-1:]
+
+    def aside(value: np.ndarray | None) -> np.ndarray:
+        return seal(ABSENT if value is None else np.broadcast_to(value, people + components).reshape(people[0], -1))
+
+    single = {"p_alive": life.p_alive, "first_factor": first_factor, **spend._asdict()}
+    return Laws(
+        **{f: seal(np.broadcast_to(v, people)) for f, v in single.items()},
+        **{f: aside(getattr(life, f)) for f in BY_COMPONENT},
+        stages_done=seal(np.zeros(components or 1) if life.stages_done is None else life.stages_done),
+        regularity=scalar(life.regularity),
+        birth_charges=scalar(life.birth_charges, np.int64),
+    )
 
 
 # --- newcomers -------------------------------------------------------------------------------------------------------

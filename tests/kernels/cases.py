@@ -7,7 +7,7 @@ from twin import MONTH, Case
 
 from clvsim.kernels import rng
 from clvsim.kernels import structs as ks
-from clvsim.kernels.structs import seal
+from clvsim.kernels.structs import scalar, seal
 
 Law = Literal["order", "time", "both"]
 
@@ -22,6 +22,8 @@ def random_case(
     contacts: int = 0,
     by_order: bool = False,
     birth_charges: int = 0,
+    regularity: int = 1,
+    components: int = 1,
     customers: int = 24,
     worlds: int = 3,
     months: int = 18,
@@ -33,22 +35,27 @@ def random_case(
     weeks = int(np.ceil(periods * MONTH / 7)) + 1
     columns = 1 if newcomers else customers
 
-    def spread(low: float, high: float) -> np.ndarray:
+    def spread(low: float, high: float, columns: int = columns) -> np.ndarray:
         return r.uniform(low, high, (1, columns))
 
+    beside = columns * components  # components of a mixture stand side by side
     by_time, per_order = law in ("time", "both"), law in ("order", "both")
     laws = ks.Laws(
         p_alive=seal(np.ones((1, columns)) if newcomers else spread(0.4, 1.0)),
-        rate_shape=seal(spread(0.3, 4.0)),
-        rate_rate=seal(spread(30.0, 90.0)),
-        mu_shape=seal(spread(0.4, 2.0) * by_time),
-        mu_rate=seal(spread(200.0, 600.0)),
-        drop_a=seal(spread(0.3, 1.0) * per_order),
-        drop_b=seal(spread(2.0, 8.0)),
+        weight=random_weights(r, columns, components),
+        rate_shape=seal(spread(0.3, 4.0, beside)),
+        rate_rate=seal(spread(30.0, 90.0, beside) / regularity),
+        mu_shape=seal(spread(0.4, 2.0, beside) * by_time),
+        mu_rate=seal(spread(200.0, 600.0, beside)),
+        drop_a=seal(spread(0.3, 1.0, beside) * per_order),
+        drop_b=seal(spread(2.0, 8.0, beside)),
         order_shape=seal(spread(0.8, 6.0)),
         nu_shape=seal(spread(2.0, 9.0)),
         nu_rate=seal(spread(5.0, 40.0)),
         first_factor=seal(spread(0.6, 1.4) if newcomers else np.ones((1, columns))),
+        stages_done=seal(r.integers(0, regularity, components) if regularity > 1 else np.zeros(components)),
+        regularity=scalar(regularity),
+        birth_charges=scalar(birth_charges, np.int64),
     )
     group = r.integers(0, groups, customers)
     cell = np.arange(customers) % arriving if newcomers else np.full(customers, -1)
@@ -100,8 +107,16 @@ def random_case(
         contacts=programme,
         contact_price=r.uniform(0.01, 0.2, contacts),
         by_order=by_order,
-        birth_charges=birth_charges,
     )
+
+
+def random_weights(r: np.random.Generator, columns: int, components: int) -> np.ndarray:
+    """Probabilities of components, by customer; about a third of them are exactly 0. Empty without a mixture."""
+    if components == 1:
+        return seal(np.zeros((0, 0)))
+    weight = r.random((1, columns, components)) * (r.random((1, columns, components)) < 0.7)
+    weight[..., -1] += 1e-3
+    return seal((weight / weight.sum(axis=-1, keepdims=True)).reshape(1, -1))
 
 
 def no_arrivals() -> ks.Arrivals:

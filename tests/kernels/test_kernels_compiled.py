@@ -12,6 +12,7 @@ from cases import random_case
 from clvsim import kernels
 
 HERE = Path(__file__).parent
+PACKAGE = Path(kernels.__file__).parents[1]
 
 LEDGERS_OF_A_SMALL_CASE = """
 import sys
@@ -54,7 +55,8 @@ def python(code: str, *arguments: str, **env: str) -> str:
 
 def test_interpreted_kernel_gives_the_same_bits(tmp_path: Path) -> None:
     """Python's floats and the compiled ones do the same operations; only exp and log may differ in the last digit."""
-    python(LEDGERS_OF_A_SMALL_CASE, str(tmp_path / "slow"), NUMBA_DISABLE_JIT="1", PYTHONPATH=str(HERE))
+    path = os.pathsep.join(map(str, (HERE, PACKAGE.parent)))
+    python(LEDGERS_OF_A_SMALL_CASE, str(tmp_path / "slow"), NUMBA_DISABLE_JIT="1", PYTHONPATH=path)
     for newcomers in (False, True):
         case = random_case(5, newcomers=newcomers, law="both", tables=True, offers=2, contacts=2, customers=6, worlds=2)
         ledgers, trace, _ = case.run()
@@ -74,9 +76,8 @@ def test_an_edit_of_one_kernel_is_seen_by_those_that_import_it(tmp_path: Path) -
 
     The event loop takes long to compile: a small kernel that imports the random numbers stands for it.
     """
-    package = Path(kernels.__file__).parents[1]
     copy = tmp_path / "clvsim"
-    shutil.copytree(package / "kernels", copy / "kernels", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(PACKAGE / "kernels", copy / "kernels", ignore=shutil.ignore_patterns("__pycache__"))
     (copy / "__init__.py").write_text("")
     (copy / "kernels" / "events.py").unlink()
     (copy / "kernels" / "probe.py").write_text(PROBE)
@@ -106,7 +107,7 @@ def test_hash_covers_every_kernel_file(tmp_path: Path) -> None:
     """Content and names of all files, and nothing but them."""
     code = "from clvsim.kernels import source_hash; print(source_hash())"
     copy = tmp_path / "clvsim"
-    shutil.copytree(Path(kernels.__file__).parent, copy / "kernels", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(PACKAGE / "kernels", copy / "kernels", ignore=shutil.ignore_patterns("__pycache__"))
     (copy / "__init__.py").write_text("")
 
     def found() -> str:

@@ -48,7 +48,6 @@ class Case:
     cost_per_order: float = 1.5
     money_scale: float = 32.0
     by_order: bool = False
-    birth_charges: int = 0
 
     @property
     def weeks(self) -> int:
@@ -124,7 +123,6 @@ class Case:
             seal(self.worlds, np.uint64),
             seal(np.zeros(w), np.int64),
             self.laws,
-            self.birth_charges,
             traits,
             self.arrivals,
             tables,
@@ -183,8 +181,27 @@ class Draws:
     def exponential(self, stream: int, event: int) -> float:
         return rng.exponential(self.base, stream, event)
 
+    def gap(self, event: int, shape: float) -> float:
+        """At k = 1 the exponential of models without regularity."""
+        return self.exponential(rng.GAP, event) if shape == 1 else self.gamma(rng.GAP, event, shape)
+
     def gamma(self, stream: int, event: int, shape: float) -> float:
         return rng.gamma(np.uint64(rng.address(self.base, stream, event)), shape)
+
+
+def law_of(laws: ks.Laws, customer: int, draws: Draws) -> dict[str, float]:
+    """Parameters of the component that a path belongs to, and how many stages of its first gap are over."""
+    parts = laws.stages_done.size
+    part = 0
+    if parts > 1:
+        mass = np.cumsum(laws.weight[0, customer * parts : (customer + 1) * parts])
+        part = int(np.searchsorted(mass, draws.uniform(rng.COMPONENT, 0), side="right"))
+    law = {"stages_done": float(laws.stages_done[part])}
+    for name in ("p_alive", "order_shape", "nu_shape", "nu_rate", "first_factor"):
+        law[name] = float(getattr(laws, name)[0, customer])
+    for name in ("rate_shape", "rate_rate", "mu_shape", "mu_rate", "drop_a", "drop_b"):
+        law[name] = float(getattr(laws, name)[0, customer * parts + part])
+    return law
 
 
 def simulate(case: Case) -> Twin:
@@ -198,13 +215,17 @@ def simulate(case: Case) -> Twin:
 def live(case: Case, w: int, c: int, twin: Twin) -> tuple[float, int]:
     """One customer in one world; returns discounted contribution and number of orders."""
     who = {name: values[c] for name, values in case.people._asdict().items()}
-    law = {name: float(values[0, who["column"]]) for name, values in case.laws._asdict().items()}
     weight, cac = 1.0, 0.0
     if who["cell"] >= 0:
         if who["ordinal"] >= case.arrivals.count[w, who["cell"]]:
             return 0.0, 0
         weight, cac = case.arrivals.weight[w, who["cell"]], case.arrivals.cac[w, who["cell"]]
     draws = Draws(who["key"], case.worlds[w])
+    law, stages, at_birth = (
+        law_of(case.laws, int(who["column"]), draws),
+        case.laws.regularity[0],
+        case.laws.birth_charges[0],
+    )
     group = int(who["group"])
     half = 2 * group + (int(who["key"]) >> 63)
     cohort = int(who["cohort"])
@@ -350,7 +371,7 @@ def live(case: Case, w: int, c: int, twin: Twin) -> tuple[float, int]:
                 state["repaid"] = True
                 twin.age.add((w, half, ks.REPAID, 0, int((day - start) / MONTH)), 1.0, heads)
                 twin.age.add((w, half, ks.REPAID, 1, int((day - start) / MONTH)), discount(day - start), heads)
-        charges = case.birth_charges if case.newcomers and orders == 0 else 1
+        charges = at_birth if case.newcomers and orders == 0 else 1
         load = eta * case.charge[w, now, week] * charges
         return annoyance + (load if case.by_order else load / damp)
 
@@ -360,7 +381,8 @@ def live(case: Case, w: int, c: int, twin: Twin) -> tuple[float, int]:
         orders += 1
         dead = budget <= 0
     while not dead and day < end:
-        wait = draws.exponential(rng.GAP, orders) / (buying * state["damp"])  # in days of multiplier 1
+        left = stages - law["stages_done"] if orders == 0 else stages
+        wait = draws.gap(orders, left) / (buying * state["damp"])  # in days of multiplier 1
         while True:
             week = int(day // 7)
             now = table if on_list else table + case.rate.shape[1] // 2

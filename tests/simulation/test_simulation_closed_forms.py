@@ -4,6 +4,8 @@ Every tolerance is 4 Monte Carlo standard errors, measured from the simulation i
 """
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,12 +15,11 @@ from shop import BG_NBD, CALM, GAMMA_GAMMA, channels, error, ledger, line, poste
 from clvsim.interventions.base import Group
 from clvsim.kernels import rng
 from clvsim.kernels import structs as ks
-from clvsim.kernels.structs import seal
 from clvsim.models import bg_nbd, gamma_gamma
-from clvsim.models.laws import customers_of, spend_history_of
+from clvsim.models.laws import LifeLaw, SpendLaw, customers_of, spend_history_of
 from clvsim.simulation import engine
 from clvsim.simulation.config import EnvironmentConfig
-from clvsim.simulation.population import Block, existing_blocks, newcomer_laws, people_of
+from clvsim.simulation.population import Block, existing_blocks, join_laws, newcomer_laws, people_of
 from clvsim.simulation.tables import Calendar, Levers
 from clvsim.simulation.worlds import make_worlds
 from clvsim.types import CustomerSummary
@@ -91,13 +92,19 @@ def pareto_laws(columns: int, **conditional: np.ndarray | float):
     week = {"r": PARETO["r"], "alpha": 7 * PARETO["alpha"], "s": PARETO["s"], "beta": 7 * PARETO["beta"]} | conditional
     fields = {
         "p_alive": week.get("p_alive", 1.0), "rate_shape": week["r"], "rate_rate": week["alpha"], "mu_shape": week["s"],
-        "mu_rate": week["beta"], "drop_a": 0.0, "drop_b": 1.0, "order_shape": 6.25, "nu_shape": 3.74, "nu_rate": 15.44,
-        "first_factor": 1.0,
+        "mu_rate": week["beta"], "drop_a": 0.0, "drop_b": 1.0,
     }  # fmt: skip
+    return made_by_hand(columns, **fields)
 
-    def laws(draws: slice) -> tuple[ks.Laws, int]:
+
+def made_by_hand(columns: int, **fields: Any) -> Callable[[slice], ks.Laws]:
+    """Laws of equal draws from fields of `LifeLaw` that broadcast to (draw, columns)."""
+
+    def laws(draws: slice) -> ks.Laws:
         shape = (draws.stop - draws.start, columns)
-        return ks.Laws(**{f: seal(np.broadcast_to(np.asarray(v, float), shape)) for f, v in fields.items()}), 0
+        spend = SpendLaw(*(np.full(shape, v) for v in (6.25, 3.74, 15.44)))
+        life: dict[str, Any] = {f: np.broadcast_to(np.asarray(v, float), shape) for f, v in fields.items()}
+        return join_laws(LifeLaw(**life), spend, 1.0)
 
     return laws
 
