@@ -97,13 +97,20 @@ def pareto_laws(columns: int, **conditional: np.ndarray | float):
     return made_by_hand(columns, **fields)
 
 
+MIXED = ("rate_shape", "rate_rate", "mu_shape", "mu_rate", "drop_a", "drop_b", "buy_a", "buy_b")
+
+
 def made_by_hand(columns: int, **fields: Any) -> Callable[[slice], ks.Laws]:
-    """Laws of equal draws from fields of `LifeLaw` that broadcast to (draw, columns)."""
+    """Laws of equal draws from fields of `LifeLaw`; those of a mixture have an axis for its components."""
 
     def laws(draws: slice) -> ks.Laws:
         shape = (draws.stop - draws.start, columns)
         spend = SpendLaw(*(np.full(shape, v) for v in (6.25, 3.74, 15.44)))
-        life: dict[str, Any] = {f: np.broadcast_to(np.asarray(v, float), shape) for f, v in fields.items()}
+        life: dict[str, Any] = dict(fields)
+        for name in ("p_alive", "weight", *MIXED):
+            if name in fields:
+                value = np.asarray(fields[name], float)
+                life[name] = np.broadcast_to(value, shape + value.shape[2:])
         return join_laws(LifeLaw(**life), spend, 1.0)
 
     return laws

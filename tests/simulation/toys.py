@@ -1,0 +1,99 @@
+"""Made-up retention models, one for each kind of law that the simulator knows: only their laws are meant seriously.
+
+`enrol` puts them into the registry for the length of a test; their parameters are those of BG/NBD.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.special import gammaln
+
+from clvsim import models
+from clvsim.models import bg_nbd
+from clvsim.models.bg_nbd import BgNbd
+from clvsim.models.laws import Customers, LifeLaw, Params, column
+from clvsim.types import Posterior
+
+STAGES = 3
+
+
+def stage_weights(
+    shape: np.ndarray, rate: np.ndarray, silence: np.ndarray, stages: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """P(J of the next gap's stages are over | silent for a time), (..., J), and J; λ ~ Gamma(shape, rate) after it.
+
+    Given λ the stages of the silence are Poisson(λ × silence), fewer than all of them; `rate` counts the silence.
+    """
+    done = np.arange(stages)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        powers = np.where(done == 0, 0.0, done * np.log(np.asarray(silence)[..., None]))
+    log_weight = powers - gammaln(done + 1) + gammaln(shape[..., None] + done) - done * np.log(rate)[..., None]
+    weight = np.exp(log_weight - log_weight.max(axis=-1, keepdims=True))
+    return weight / weight.sum(axis=-1, keepdims=True), done
+
+
+class Regular(BgNbd):
+    """Gaps of three stages: existing customers are a mixture over the stages that lie behind them."""
+
+    @staticmethod
+    def laws(params: Params, customers: Customers, days_per_unit: float) -> LifeLaw:
+        life = bg_nbd.laws(params, customers, days_per_unit)
+        x, t_x, T = (np.asarray(v, np.float64) for v in customers)
+        r, _, a, b = column(params, "r", "alpha", "a", "b")
+        shape = r + STAGES * x
+        weight, done = stage_weights(shape, life.rate_rate, T - t_x, STAGES)
+        tall = np.ones(STAGES)
+        absent = np.zeros_like(weight)
+        return LifeLaw(
+            p_alive=life.p_alive,
+            rate_shape=shape[..., None] + done,
+            rate_rate=life.rate_rate[..., None] * tall,
+            mu_shape=absent,
+            mu_rate=absent,
+            drop_a=(a + 0 * x)[..., None] * tall,
+            drop_b=(b + x)[..., None] * tall,
+            regularity=STAGES,
+            weight=weight,
+            stages_done=done.astype(float),
+        )
+
+    @staticmethod
+    def newcomer_laws(params: Params, days_per_unit: float) -> LifeLaw:
+        return bg_nbd.newcomer_laws(params, days_per_unit)._replace(regularity=STAGES)
+
+
+class Mixed(BgNbd):
+    """Two kinds of customers, existing and new: the second orders half as often and is lost as time goes by."""
+
+    @staticmethod
+    def _mix(life: LifeLaw) -> LifeLaw:
+        beside: dict[str, Any] = {f: np.stack([v, v], axis=-1) for f, v in life._asdict().items() if f in BY_COMPONENT}
+        beside["rate_rate"] *= [1.0, 2.0]
+        beside["drop_a"] *= [1.0, 0.0]
+        beside["mu_shape"] = beside["mu_shape"] + [0.0, 0.8]
+        beside["mu_rate"] = beside["mu_rate"] + 300.0
+        share = 1 / (1 + life.rate_shape)
+        return life._replace(**beside, weight=np.stack([share, 1 - share], axis=-1))
+
+    @staticmethod
+    def laws(params: Params, customers: Customers, days_per_unit: float) -> LifeLaw:
+        return Mixed._mix(bg_nbd.laws(params, customers, days_per_unit))
+
+    @staticmethod
+    def newcomer_laws(params: Params, days_per_unit: float) -> LifeLaw:
+        return Mixed._mix(bg_nbd.newcomer_laws(params, days_per_unit))
+
+
+BY_COMPONENT = ("rate_shape", "rate_rate", "mu_shape", "mu_rate", "drop_a", "drop_b")
+TOYS: dict[str, type[BgNbd]] = {"regular": Regular, "mixed": Mixed}
+
+
+def enrol(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, toy in TOYS.items():
+        monkeypatch.setitem(models.RETENTION, name, toy)
+
+
+def as_toy(fitted: Posterior, name: str) -> Posterior:
+    return replace(fitted, retention_model=name)
