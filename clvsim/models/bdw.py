@@ -1,0 +1,41 @@
+"""Beta-discrete-Weibull: as sBG, but a contract's risk of ending may rise or fall as the customer stays.
+
+Fader, Hardie, Liu, Davin & Steenburgh 2018, "How to project customer retention" revisited: the role of duration
+dependence, Journal of Interactive Marketing 43, 1-16, doi 10.1016/j.intmar.2018.01.002. Formulas:
+`clvsim.models.contracts`; assumptions and priors: docs/models/bdw.md.
+"""
+
+from typing import Any, Literal
+
+import numpy as np
+
+from clvsim.models.contracts import ContractModel, ContractRows, Shapes
+from clvsim.models.laws import Params, column
+from clvsim.models.priors import LogNormalPrior
+
+
+class Bdw(ContractModel):
+    """BdW: theta ~ Beta(gamma, delta), S(n | theta) = (1 - theta)^(n^c). Settings and priors: see `ContractModel`.
+
+    `c`: above 1 a customer's own risk of ending rises with every renewal, below 1 it falls, at 1 the model is sBG.
+    """
+
+    kind: Literal["bdw"] = "bdw"
+    c: LogNormalPrior = LogNormalPrior(median=1.0, sd_log=0.5)
+
+    def shapes(self, params: Params) -> Shapes:
+        """As they are."""
+        return Shapes(*column(params, "gamma", "delta", "c"))
+
+    def variables(self) -> tuple[Any, Any, Any]:
+        """See `ContractModel.variables`."""
+        import pymc as pm
+
+        mean = self.churn_mean.variable(pm, "churn_mean")
+        total = self.churn_concentration.variable(pm, "churn_concentration")
+        return total * mean, total * (1 - mean), self.c.variable(pm, "c")
+
+    def natural(self, draws: Params, rows: ContractRows, days_per_unit: float) -> dict[str, np.ndarray]:
+        """The paper's gamma, delta and c from the model's variables; they have no unit."""
+        mean, total = draws["churn_mean"], draws["churn_concentration"]
+        return {"gamma": total * mean, "delta": total * (1 - mean), "c": draws["c"]}

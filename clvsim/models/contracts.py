@@ -1,0 +1,420 @@
+"""What sBG and BdW share: contracts that renew at anniversaries, with a probability of ending that differs by customer.
+
+Fader & Hardie 2007, "How to project customer retention", Journal of Interactive Marketing 21(1), 76-90 (FH below), doi
+10.1002/dir.20074; Fader, Hardie, Liu, Davin & Steenburgh 2018, "How to project customer retention" revisited: the role
+of duration dependence, Journal of Interactive Marketing 43, 1-16 (FHLDS below), doi 10.1016/j.intmar.2018.01.002.
+
+Everything is written for BdW, theta ~ Beta(gamma, delta), S(n | theta) = (1 - theta)^(n^c); sBG is BdW with c = 1.
+Parameters have shape (draw,), histories (customer,), results (draw, customer).
+"""
+
+from typing import Any, ClassVar, Literal, NamedTuple
+
+import numpy as np
+from pydantic import Field, model_validator
+from scipy.special import gammaln
+
+from clvsim.errors import DiagnosticsError
+from clvsim.models.laws import LifeLaw, Params, unique_rows
+from clvsim.models.priors import BetaPrior, LogNormalPrior
+from clvsim.schema import Frozen
+from clvsim.types import DAYS_PER_MONTH, DAYS_PER_WEEK, DAYS_PER_YEAR, CustomerSummary
+
+RENEWAL_DAYS = {
+    "week": DAYS_PER_WEEK,
+    "month": DAYS_PER_MONTH,
+    "quarter": 3 * DAYS_PER_MONTH,
+    "year": DAYS_PER_YEAR,
+}
+GRACE_DAYS = {"week": 2.0, "month": 7.0, "quarter": 14.0, "year": 30.0}
+
+_PIECES = 4  # of the law of those who are lost
+_CHUNK_CELLS = 1 << 21
+_DIRECT = 64  # terms summed one by one
+_FORGOTTEN = 40.0  # a discount of exp(-40) ends a sum
+_FAR = 1e13  # renewals after which an undiscounted sum without end is a power law's tail
+
+
+class Contracts(NamedTuple):
+    """Contracts as of today, each (customer,): `renewals` made, `lost` (1) or going on (0), days to the `next` renewal.
+
+    `seen` is how many of the renewals the likelihood counts. A renewal that fell due less than the grace ago is left
+    out, paid or not: those who pay at once would be seen and those who do not would not yet be.
+    """
+
+    renewals: np.ndarray
+    seen: np.ndarray
+    lost: np.ndarray
+    next_days: np.ndarray
+
+
+class ContractRows(NamedTuple):
+    """Unique (renewals seen, lost) in lexical order, each (row,), and how many contracts have them."""
+
+    seen: np.ndarray
+    lost: np.ndarray
+    count: np.ndarray
+
+
+class Shapes(NamedTuple):
+    """theta ~ Beta(gamma, delta) and duration dependence c, each (draw, 1)."""
+
+    gamma: np.ndarray
+    delta: np.ndarray
+    c: np.ndarray
+
+
+# --- survival ---------------------------------------------------------------------------------------------------------
+
+
+def log_gamma_ratio(z: np.ndarray, step: np.ndarray) -> np.ndarray:
+    """log of Gamma(z + step) / Gamma(z), without the cancellation of large log-gammas (Stirling's series from z = 32)."""
+    z, step = np.broadcast_arrays(z, step)
+    far = np.maximum(z, 32.0)
+
+    def series(at: np.ndarray) -> np.ndarray:
+        return (1 - (1 - 2 / 7 / at**2) / 30 / at**2) / 12 / at
+
+    large = (far + step - 0.5) * np.log1p(step / far) + step * np.log(far) - step + series(far + step) - series(far)
+    return np.where(z < 32.0, gammaln(np.minimum(z, 32.0) + step) - gammaln(np.minimum(z, 32.0)), large)
+
+
+def log_kept(shapes: Shapes, n: np.ndarray | float, ahead: np.ndarray | float) -> np.ndarray:
+    """log S(n + ahead) / S(n), FHLDS (6): B(gamma, delta + (n + ahead)^c) / B(gamma, delta + n^c)."""
+    gamma, delta, c = shapes
+    n = np.asarray(n, np.float64)
+    return log_gamma_ratio(delta + n**c, gamma) - log_gamma_ratio(delta + (n + ahead) ** c, gamma)
+
+
+def log_likelihood(shapes: Shapes, seen: np.ndarray, lost: np.ndarray) -> np.ndarray:
+    """log S(n) of contracts that go on after n renewals, log (S(n) - S(n + 1)) of those that ended instead of the next.
+
+    (draw, customer). FH (7), FHLDS (7).
+    """
+    seen = np.asarray(seen, np.float64)
+    survived = log_kept(shapes, 0.0, seen)
+    with np.errstate(divide="ignore"):
+        ended = np.log(-np.expm1(log_kept(shapes, seen, 1.0)))
+    return survived + np.where(np.asarray(lost) > 0, ended, 0.0)
+
+
+def renewals_ahead(shapes: Shapes, n: np.ndarray, periods: float, force: float) -> np.ndarray:
+    """Expected renewals among the next `periods` (may be inf) of contracts going on after n, (draw, n).
+
+    Renewal j from now is worth exp(-force (j - 1)). One by one at first, then as an integral over doubling panels with
+    the Euler-Maclaurin correction of midpoint sums: survival is a smooth function of its argument. Without discount and
+    without end it is finite only if c gamma > 1, FH's power-law tail; else inf.
+    """
+    n = np.asarray(n, np.float64)
+    endless = not np.isfinite(periods)
+    last = min(periods, np.ceil(_FORGOTTEN / force) + 1 if force > 0 else _FAR)
+    at, weight = _summation(last)
+    result = np.empty((shapes.gamma.shape[0], n.size))
+    step = max(1, _CHUNK_CELLS // (at.size * result.shape[0]))
+    wide = Shapes(*(v[..., None] for v in shapes))
+    for low in range(0, n.size, step):
+        part = slice(low, low + step)
+        result[:, part] = np.exp(log_kept(wide, n[part, None], at) - force * (at - 1)) @ weight
+    if endless and force == 0:
+        decay = shapes.c * shapes.gamma - 1
+        tail = np.exp(log_kept(shapes, n, last)) * last
+        with np.errstate(divide="ignore"):
+            result = np.where(decay > 0, result + tail / decay, np.inf)
+    return result
+
+
+def _summation(last: float) -> tuple[np.ndarray, np.ndarray]:
+    """Points and weights of the sum over 1, 2, ..., last of a function that varies slowly beyond 64."""
+    first = np.arange(1.0, min(last, _DIRECT) + 1)
+    points, weights = [first], [np.ones_like(first)]
+    if last > _DIRECT:
+        x, w = np.polynomial.legendre.leggauss(16)
+        low = _DIRECT + 0.5
+        while low < last + 0.5:
+            high = min(2 * low, last + 0.5)
+            points.append((low + high) / 2 + (high - low) / 2 * x)
+            weights.append((high - low) / 2 * w)
+            low = high
+        points.append(np.array([_DIRECT, _DIRECT + 1.0, last, last + 1.0]))
+        weights.append(np.array([-1.0, 1.0, 1.0, -1.0]) / 24)  # slopes at both ends
+    return np.concatenate(points), np.concatenate(weights)
+
+
+# --- the law of those who are lost ------------------------------------------------------------------------------------
+
+
+class ThetaMixture(NamedTuple):
+    """Beta(a, b) components of theta and their probabilities, each (draw, customer, component)."""
+
+    weight: np.ndarray
+    a: np.ndarray
+    b: np.ndarray
+
+
+def theta_of_lost(shapes: Shapes, n: np.ndarray) -> ThetaMixture:
+    """theta of contracts that ended instead of renewal n + 1: density prop. to Beta(gamma, delta + n^c) (1 - q^D).
+
+    q = 1 - theta, D = (n + 1)^c - n^c. 1 - q^D = sum of q^s (1 - q^w) over pieces of D that start at s and are w wide;
+    a piece of width 1 is Beta(gamma + 1, delta + n^c + s) exactly, every other one the Beta of the same mean and
+    variance. Exact for c = 1; for c from 0.5 to 2.5 later survival is right within 0.002, mean and variance always.
+    """
+    gamma, delta, c = (v[..., None] for v in shapes)
+    n = np.asarray(n, np.float64)[:, None]
+    served = n**c
+    wide = (n + 1) ** c - served
+    start, end = (np.minimum(np.arange(_PIECES) + i, wide) for i in (0, 1))
+    many = wide > _PIECES
+    start = np.where(many, wide * np.arange(_PIECES) / _PIECES, start)
+    end = np.where(many, wide * (np.arange(_PIECES) + 1) / _PIECES, end)
+    empty = end <= start
+    width = np.where(empty, 1.0, end - start)
+    b = delta + served + start
+
+    def ended(r: int) -> np.ndarray:
+        """E[1 - q^width] under Beta(gamma + r, b): what theta^r takes from Beta(gamma, b)."""
+        return -np.expm1(log_gamma_ratio(b, gamma + r) - log_gamma_ratio(b + width, gamma + r))
+
+    mean = gamma / (gamma + b) * ended(1) / ended(0)
+    ratio = (gamma + 1) / (gamma + b + 1) * ended(2) / ended(1)  # (a + 1) / (a + b + 1) of the Beta(a, b) sought
+    total = (1 - ratio) / (ratio - mean)
+    share = np.exp(log_gamma_ratio(b[..., :1], gamma) - log_gamma_ratio(b, gamma)) * ended(0)
+    weight = np.where(empty, 0.0, share)
+    return ThetaMixture(weight / weight.sum(axis=-1, keepdims=True), total * mean, total * (1 - mean))
+
+
+# --- the model --------------------------------------------------------------------------------------------------------
+
+
+class ContractModel(Frozen):
+    """Settings, data and laws of both models; times are days, parameters have no unit.
+
+    `renewal`: length of a contract. `grace_days`: how late a payment may come before the contract counts as lost
+    (null: 2, 7, 14, 30 days by length). `churn_mean` = gamma / (gamma + delta): share lost at the first renewal.
+    `churn_concentration` = gamma + delta: small where customers differ widely.
+    """
+
+    WHO_IS_LOST: ClassVar[str] = (
+        "A contract counts as lost when its renewal is overdue by more than the grace allowed; every other one is "
+        "active, with certainty."
+    )
+    BUYS: ClassVar[str] = "renewals"
+    renewal: Literal["week", "month", "quarter", "year"] = "month"
+    grace_days: float | None = Field(default=None, ge=0)
+    churn_mean: BetaPrior = BetaPrior(a=1.0, b=1.0)
+    churn_concentration: LogNormalPrior = LogNormalPrior(median=2.0, sd_log=1.5)
+
+    @model_validator(mode="after")
+    def _grace_is_short(self) -> "ContractModel":
+        if 2 * self.grace >= self.interval_days:
+            limit = self.interval_days / 2
+            raise ValueError(f"grace_days must be below half a {self.renewal} ({limit:g} days), got {self.grace:g}")
+        return self
+
+    @property
+    def interval_days(self) -> float:
+        return RENEWAL_DAYS[self.renewal]
+
+    @property
+    def grace(self) -> float:
+        return GRACE_DAYS[self.renewal] if self.grace_days is None else self.grace_days
+
+    def shapes(self, params: Params) -> Shapes:
+        """The parameters as BdW's."""
+        raise NotImplementedError
+
+    def variables(self) -> tuple[Any, Any, Any]:
+        """gamma, delta, c inside an open PyMC model."""
+        raise NotImplementedError
+
+    # data
+
+    def histories(self, summary: CustomerSummary) -> Contracts:
+        """Contracts from dates of payment, or from `lost` where a survivor table says who is.
+
+        The date of the last payment tells the number of renewals, to the nearest anniversary: several payments within a
+        contract period count once, and an anniversary skipped in between counts as renewed (`warnings` says how often).
+        """
+        frame = summary.customers
+        t_x, T = (frame[c].to_numpy(np.float64) for c in ("recency_days", "T_days"))
+        interval, grace = self.interval_days, self.grace
+        renewals = np.rint(t_x / interval)
+        overdue = T - (renewals + 1) * interval
+        if "lost" in frame:
+            lost, seen = frame["lost"].to_numpy(np.float64), renewals
+        else:
+            lost = (overdue > grace).astype(np.float64)
+            settled = np.maximum(np.ceil((T - grace) / interval) - 1, 0.0)
+            seen = np.minimum(renewals, settled)
+        return Contracts(renewals, seen, lost, np.maximum(-overdue, 0.0))
+
+    def sufficient(self, summary: CustomerSummary) -> ContractRows:
+        """Unique (seen, lost) with counts. Raises DiagnosticsError where no renewal has been due yet."""
+        contracts = self.histories(summary)
+        if not (contracts.seen + contracts.lost).any():
+            why = (
+                f"no contract's first renewal has been due for longer than the grace ({self.grace:g} days): how many "
+                f"are renewed cannot be learned yet (is retention.renewal={self.renewal} right?)"
+            )
+            raise DiagnosticsError([("retention", why)])
+        rows, count = unique_rows([contracts.seen, contracts.lost])
+        return ContractRows(rows[:, 0], rows[:, 1], count)
+
+    def warnings(self, summary: CustomerSummary) -> tuple[str, ...]:
+        """Sentences on contracts that do not look like contracts, and on data that leave the prior to speak."""
+        frame = summary.customers
+        contracts = self.histories(summary)
+        paid = frame["frequency"].to_numpy(np.float64)
+        off = np.abs(frame["recency_days"].to_numpy(np.float64) - contracts.renewals * self.interval_days)
+        odd = (off > self.grace) | (paid < contracts.renewals)
+        often = ~odd & (paid > contracts.renewals)
+        text = []
+        if odd.any():
+            text.append(
+                f"{odd.sum():,} of {odd.size:,} contracts are irregular: a payment is missing in between, or the last "
+                f"one lies more than {self.grace:g} days off its anniversary (retention.renewal={self.renewal}, "
+                "retention.grace_days); they count as renewed up to the anniversary nearest to the last payment"
+            )
+        if often.any():
+            text.append(
+                f"{often.sum():,} of {often.size:,} contracts have several payments within one {self.renewal}: they "
+                "count as one renewal"
+            )
+        if not contracts.lost.any():
+            text.append("No contract has been lost yet: how fast they end is the prior's word, not the data's")
+        if contracts.lost.all():
+            text.append("Every contract has been lost: existing customers are worth nothing")
+        return tuple(text)
+
+    # likelihood
+
+    def build(self, rows: ContractRows) -> Any:
+        """The PyMC model on unique rows. Free variables: churn_mean, churn_concentration (and c)."""
+        import pymc as pm
+        import pytensor.tensor as pt
+
+        lost = rows.lost > 0
+        with pm.Model() as model:
+            gamma, delta, c = self.variables()
+
+            def log_survival(n: np.ndarray) -> Any:
+                served = pt.exp(c * np.log(np.maximum(n, 1.0))) * (n > 0)
+                end, start = (pt.gammaln(delta + u) - pt.gammaln(gamma + delta + u) for u in (served, 0.0))
+                return end - start
+
+            survived = log_survival(rows.seen)
+            ended = pt.log1mexp(log_survival(rows.seen[lost] + 1) - survived[lost])
+            pm.Potential("log_likelihood", pt.sum(rows.count * survived) + pt.sum(rows.count[lost] * ended))
+        return model
+
+    def log_likelihood(self, params: Params, histories: Contracts, days_per_unit: float) -> np.ndarray:
+        """See `log_likelihood`."""
+        return log_likelihood(self.shapes(params), histories.seen, histories.lost)
+
+    # quantities
+
+    def opportunities(self, next_days: np.ndarray | float, horizon_days: float) -> np.ndarray:
+        """How many anniversaries fall within [0, horizon), the first `next_days` from now; inf without end."""
+        return np.maximum(np.ceil((horizon_days - np.asarray(next_days, np.float64)) / self.interval_days), 0.0)
+
+    def probability_alive(self, params: Params, histories: Contracts, days_per_unit: float) -> np.ndarray:
+        """1 for active contracts and 0 for lost ones: nothing is hidden."""
+        return np.ones((self.shapes(params).gamma.shape[0], 1)) * (1 - histories.lost)
+
+    def probability_active(
+        self, params: Params, histories: Contracts, horizon_days: float, days_per_unit: float
+    ) -> np.ndarray:
+        """P(at least one renewal within the horizon), (draw, customer)."""
+        due = (1 - histories.lost) * (self.opportunities(histories.next_days, horizon_days) > 0)
+        return due * np.exp(log_kept(self.shapes(params), histories.renewals, 1.0))
+
+    def expected_orders(
+        self, params: Params, histories: Contracts, horizon_days: float, days_per_unit: float
+    ) -> np.ndarray:
+        """Renewals expected within the horizon, (draw, customer)."""
+        ahead = self.expected_discounted_orders(params, histories, horizon_days, 0.0, days_per_unit)
+        return np.where(histories.lost > 0, 0.0, ahead)
+
+    def expected_discounted_orders(
+        self, params: Params, histories: Contracts, horizon_days: float, annual_rate: float, days_per_unit: float
+    ) -> np.ndarray:
+        """Renewals expected within the horizon (may be inf) given active, each worth (1 + rate)^-(days / 365.25).
+
+        The discounted expected residual lifetime of FH and of Fader & Hardie 2010 (Marketing Science 29(1)), from
+        today to the next anniversary and on from there. Computed once per distinct (renewals, anniversaries left).
+        """
+        shapes = self.shapes(params)
+        per_day = np.log1p(annual_rate) / DAYS_PER_YEAR
+        left = self.opportunities(histories.next_days, horizon_days)
+        result = np.zeros((shapes.gamma.shape[0], left.size))
+        for periods in np.unique(left[left > 0]):
+            who = left == periods
+            n, place = np.unique(histories.renewals[who], return_inverse=True)
+            result[:, who] = renewals_ahead(shapes, n, float(periods), per_day * self.interval_days)[:, place]
+        return result * np.exp(-per_day * histories.next_days)
+
+    def expected_orders_new(self, params: Params, t: np.ndarray | float, days_per_unit: float) -> np.ndarray:
+        """E[X(t)]: renewals of a newcomer expected before t, in units of `days_per_unit`, (draw, time)."""
+        shapes = self.shapes(params)
+        made = self.opportunities(self.interval_days, np.atleast_1d(t) * days_per_unit)
+        none = np.zeros(1)
+        sums = {n: renewals_ahead(shapes, none, n, 0.0) if n else np.zeros_like(shapes.gamma) for n in np.unique(made)}
+        return np.hstack([sums[n] for n in made])
+
+    def order_pmf(self, params: Params, n: int, t: float, days_per_unit: float) -> np.ndarray:
+        """P(X(t) = 0), ..., P(X(t) = n): renewals of a newcomer before t, in units of `days_per_unit`, (draw, n + 1)."""
+        due = self.opportunities(self.interval_days, t * days_per_unit)
+        k = np.arange(n + 1.0)
+        ended = np.exp(log_likelihood(self.shapes(params), np.minimum(k, due), k < due))
+        return np.where(k <= due, ended, 0.0)
+
+    # laws
+
+    def laws(self, params: Params, histories: Contracts, days_per_unit: float) -> LifeLaw:
+        """Active contracts: theta ~ Beta(gamma, delta + n^c) after n renewals, the next one at the own anniversary."""
+        gamma, delta, c = self.shapes(params)
+        served = histories.renewals**c
+        return self._law(
+            self.probability_alive(params, histories, days_per_unit),
+            gamma + np.zeros_like(served),
+            delta + served,
+            c,
+            next_opportunity_days=histories.next_days,
+            tenure=histories.renewals,
+        )
+
+    def newcomer_laws(self, params: Params, days_per_unit: float) -> LifeLaw:
+        """The population's law, (draw, 1): the first payment now, the first renewal one period on."""
+        gamma, delta, c = self.shapes(params)
+        return self._law(
+            np.ones_like(gamma),
+            gamma.copy(),
+            delta.copy(),
+            c,
+            next_opportunity_days=np.full(1, self.interval_days),
+            tenure=np.zeros(1),
+        )
+
+    def laws_given_dead(self, params: Params, histories: Contracts, days_per_unit: float) -> LifeLaw:
+        """Traits of contracts that ended instead of renewal n + 1, a mixture; see `theta_of_lost`. `p_alive` is 1.
+
+        A contract that comes back is due one period later, as one with n renewals behind it.
+        """
+        shapes = self.shapes(params)
+        theta = theta_of_lost(shapes, histories.renewals)
+        law = self._law(
+            np.ones(theta.a.shape[:2]),
+            theta.a,
+            theta.b,
+            shapes.c,
+            next_opportunity_days=np.full(histories.renewals.size, self.interval_days),
+            tenure=histories.renewals,
+        )
+        return law._replace(weight=theta.weight)
+
+    def _law(self, p_alive: np.ndarray, a: np.ndarray, b: np.ndarray, c: np.ndarray, **given: np.ndarray) -> LifeLaw:
+        """Renewals are certain while the contract lasts: neither order rate nor hazard per time."""
+        absent = np.zeros_like(a)
+        return LifeLaw(
+            p_alive, absent, absent, absent, absent, a, b,
+            interval_days=self.interval_days, buy_a=absent, buy_b=absent, tenure_exponent=c, **given,
+        )  # fmt: skip

@@ -1,0 +1,45 @@
+"""Shifted Beta-Geometric: at each renewal a contract ends with a probability of the customer's own, always the same.
+
+Fader & Hardie 2007, "How to project customer retention", Journal of Interactive Marketing 21(1), 76-90, doi
+10.1002/dir.20074. Formulas: `clvsim.models.contracts`; assumptions and priors: docs/models/sbg.md.
+"""
+
+from typing import Any, Literal
+
+import numpy as np
+
+from clvsim.models.contracts import ContractModel, ContractRows, Contracts, Shapes
+from clvsim.models.laws import LifeLaw, Params, column
+
+
+class Sbg(ContractModel):
+    """sBG: theta ~ Beta(alpha, beta), constant over a customer's life. Settings and priors: see `ContractModel`."""
+
+    kind: Literal["sbg"] = "sbg"
+
+    def shapes(self, params: Params) -> Shapes:
+        """BdW with c = 1."""
+        alpha, beta = column(params, "alpha", "beta")
+        return Shapes(alpha, beta, np.ones_like(alpha))
+
+    def variables(self) -> tuple[Any, Any, Any]:
+        """See `ContractModel.variables`."""
+        import pymc as pm
+
+        mean = self.churn_mean.variable(pm, "churn_mean")
+        total = self.churn_concentration.variable(pm, "churn_concentration")
+        return total * mean, total * (1 - mean), 1.0
+
+    def natural(self, draws: Params, rows: ContractRows, days_per_unit: float) -> dict[str, np.ndarray]:
+        """The paper's alpha and beta from the model's variables; they have no unit."""
+        mean, total = draws["churn_mean"], draws["churn_concentration"]
+        return {"alpha": total * mean, "beta": total * (1 - mean)}
+
+    def laws_given_dead(self, params: Params, histories: Contracts, days_per_unit: float) -> LifeLaw:
+        """theta ~ Beta(alpha + 1, beta + n) of contracts that ended instead of renewal n + 1; see `ContractModel`."""
+        alpha = np.asarray(params["alpha"], np.float64) + 1
+        law = self.laws({**params, "alpha": alpha}, histories, days_per_unit)
+        return law._replace(
+            p_alive=np.ones_like(law.drop_a),
+            next_opportunity_days=np.full(histories.renewals.size, self.interval_days),
+        )
