@@ -3,6 +3,8 @@
 One module per model and one line here. Importing this loads no sampler; PyMC, nutpie and ArviZ load when a fit starts.
 """
 
+from typing import Any
+
 from clvsim.models.bdw import Bdw
 from clvsim.models.bg_nbd import BgNbd
 from clvsim.models.gamma_gamma import GammaGamma
@@ -12,7 +14,7 @@ from clvsim.models.pareto_nbd import ParetoNbd
 from clvsim.models.sbg import Sbg
 from clvsim.types import Posterior
 
-RETENTION = {"bg_nbd": BgNbd, "mbg_nbd": MbgNbd, "pareto_nbd": ParetoNbd, "sbg": Sbg, "bdw": Bdw}
+RETENTION: dict[str, Any] = {"bg_nbd": BgNbd, "mbg_nbd": MbgNbd, "pareto_nbd": ParetoNbd, "sbg": Sbg, "bdw": Bdw}
 SPEND = {"gamma_gamma": GammaGamma}
 
 

@@ -27,13 +27,11 @@ class Bdw(ContractModel):
         """As they are."""
         return Shapes(*column(params, "gamma", "delta", "c"))
 
-    def variables(self) -> tuple[Any, Any, Any]:
-        """See `ContractModel.variables`."""
-        import pymc as pm
-
+    def graph(self, pm: Any) -> dict[str, Any]:
+        """Free variables: churn_mean, churn_concentration, c."""
         mean = self.churn_mean.variable(pm, "churn_mean")
         total = self.churn_concentration.variable(pm, "churn_concentration")
-        return total * mean, total * (1 - mean), self.c.variable(pm, "c")
+        return {"gamma": total * mean, "delta": total * (1 - mean), "c": self.c.variable(pm, "c")}
 
     def natural(self, draws: Params, rows: ContractRows, days_per_unit: float) -> dict[str, np.ndarray]:
         """The paper's gamma, delta and c from the model's variables; they have no unit."""

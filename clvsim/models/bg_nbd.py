@@ -211,10 +211,10 @@ class BgNbd(DropoutModel):
         left_or_not = pt.sum(count * pt.softplus(log_odds_left))
         return constant + by_x - by_age + left_or_not
 
-    FORMULAS: ClassVar[Formulas] = Formulas(log_likelihood, probability_alive, probability_active, expected_orders)
+    FORMULAS: ClassVar[Formulas] = Formulas(
+        log_likelihood, probability_alive, probability_active, expected_orders, expected_orders_new, order_pmf
+    )
     laws = staticmethod(laws)
     laws_given_dead = staticmethod(laws_given_dead)
     newcomer_laws = staticmethod(newcomer_laws)
     expected_discounted_orders = staticmethod(expected_discounted_orders)
-    expected_orders_new = staticmethod(expected_orders_new)
-    order_pmf = staticmethod(order_pmf)

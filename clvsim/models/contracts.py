@@ -68,7 +68,7 @@ class Shapes(NamedTuple):
 
 
 def log_gamma_ratio(z: np.ndarray, step: np.ndarray) -> np.ndarray:
-    """log of Gamma(z + step) / Gamma(z), without the cancellation of large log-gammas (Stirling's series from z = 32)."""
+    """log of Gamma(z + step) / Gamma(z), without the cancellation of large log-gammas (Stirling from z = 32)."""
     z, step = np.broadcast_arrays(z, step)
     far = np.maximum(z, 32.0)
 
@@ -197,7 +197,6 @@ class ContractModel(Frozen):
         "A contract counts as lost when its renewal is overdue by more than the grace allowed; every other one is "
         "active, with certainty."
     )
-    BUYS: ClassVar[str] = "renewals"
     renewal: Literal["week", "month", "quarter", "year"] = "month"
     grace_days: float | None = Field(default=None, ge=0)
     churn_mean: BetaPrior = BetaPrior(a=1.0, b=1.0)
@@ -222,8 +221,8 @@ class ContractModel(Frozen):
         """The parameters as BdW's."""
         raise NotImplementedError
 
-    def variables(self) -> tuple[Any, Any, Any]:
-        """gamma, delta, c inside an open PyMC model."""
+    def graph(self, pm: Any) -> dict[str, Any]:
+        """gamma, delta, c as functions of free variables, made inside an open PyMC model."""
         raise NotImplementedError
 
     # data
@@ -259,7 +258,7 @@ class ContractModel(Frozen):
         rows, count = unique_rows([contracts.seen, contracts.lost])
         return ContractRows(rows[:, 0], rows[:, 1], count)
 
-    def warnings(self, summary: CustomerSummary) -> tuple[str, ...]:
+    def warnings(self, summary: CustomerSummary, params: Params) -> tuple[str, ...]:
         """Sentences on contracts that do not look like contracts, and on data that leave the prior to speak."""
         frame = summary.customers
         contracts = self.histories(summary)
@@ -294,7 +293,7 @@ class ContractModel(Frozen):
 
         lost = rows.lost > 0
         with pm.Model() as model:
-            gamma, delta, c = self.variables()
+            gamma, delta, c = self.graph(pm).values()
 
             def log_survival(n: np.ndarray) -> Any:
                 served = pt.exp(c * np.log(np.maximum(n, 1.0))) * (n > 0)
@@ -312,7 +311,7 @@ class ContractModel(Frozen):
 
     # quantities
 
-    def opportunities(self, next_days: np.ndarray | float, horizon_days: float) -> np.ndarray:
+    def opportunities(self, next_days: np.ndarray | float, horizon_days: np.ndarray | float) -> np.ndarray:
         """How many anniversaries fall within [0, horizon), the first `next_days` from now; inf without end."""
         return np.maximum(np.ceil((horizon_days - np.asarray(next_days, np.float64)) / self.interval_days), 0.0)
 
@@ -361,7 +360,7 @@ class ContractModel(Frozen):
         return np.hstack([sums[n] for n in made])
 
     def order_pmf(self, params: Params, n: int, t: float, days_per_unit: float) -> np.ndarray:
-        """P(X(t) = 0), ..., P(X(t) = n): renewals of a newcomer before t, in units of `days_per_unit`, (draw, n + 1)."""
+        """P(X(t) = 0..n): renewals of a newcomer before t, in units of `days_per_unit`, (draw, n + 1)."""
         due = self.opportunities(self.interval_days, t * days_per_unit)
         k = np.arange(n + 1.0)
         ended = np.exp(log_likelihood(self.shapes(params), np.minimum(k, due), k < due))
@@ -411,7 +410,7 @@ class ContractModel(Frozen):
         )
         return law._replace(weight=theta.weight)
 
-    def _law(self, p_alive: np.ndarray, a: np.ndarray, b: np.ndarray, c: np.ndarray, **given: np.ndarray) -> LifeLaw:
+    def _law(self, p_alive: np.ndarray, a: np.ndarray, b: np.ndarray, c: np.ndarray, **given: Any) -> LifeLaw:
         """Renewals are certain while the contract lasts: neither order rate nor hazard per time."""
         absent = np.zeros_like(a)
         return LifeLaw(

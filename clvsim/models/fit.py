@@ -57,7 +57,8 @@ def fit(
         cache.store(posterior, folder, key, say)
     poor = tuple(f"Poor fit, allowed by fit.allow_poor: {what}" for _, what in failures)
     draft = (_DRAFT,) if posterior.method == "map" else ()
-    return replace(posterior, warnings=draft + poor + tuple(spend.warnings(summary, posterior.spend)))
+    found_odd = (*retention.warnings(summary, posterior.retention), *spend.warnings(summary, posterior.spend))
+    return replace(posterior, warnings=draft + poor + found_odd)
 
 
 def failed(diagnostics: Iterable[Diagnostic]) -> tuple[Problem, ...]:

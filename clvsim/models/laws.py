@@ -158,11 +158,14 @@ class RetentionModel(Protocol):
     ) -> np.ndarray:
         """Orders expected within the horizon given alive today, discounted; the horizon may be infinite."""
 
-    def expected_orders_new(self, params: Params, t: np.ndarray | float, /) -> np.ndarray:
+    def expected_orders_new(self, params: Params, t: np.ndarray | float, days_per_unit: float, /) -> np.ndarray:
         """E[X(t)] of a newcomer, t in reported time units, (draw, time)."""
 
-    def order_pmf(self, params: Params, n: int, t: float, /) -> np.ndarray:
+    def order_pmf(self, params: Params, n: int, t: float, days_per_unit: float, /) -> np.ndarray:
         """P(X(t) = 0), ..., P(X(t) = n) of a newcomer, t in reported time units, (draw, n + 1)."""
+
+    def warnings(self, summary: CustomerSummary, params: Params, /) -> tuple[str, ...]:
+        """Sentences for the reader where the data speak against the model's assumptions."""
 
     def model_dump(self, *, mode: str = "python") -> dict[str, Any]: ...
 

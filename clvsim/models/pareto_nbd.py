@@ -279,10 +279,10 @@ class ParetoNbd(PurchaseModel):
         beta = unit / np.expm1(-np.log1p(-draws["lost"]) / draws["s"])
         return {"r": draws["r"], "alpha": draws["r"] / draws["rate"] * unit, "s": draws["s"], "beta": beta}
 
-    FORMULAS: ClassVar[Formulas] = Formulas(log_likelihood, probability_alive, probability_active, expected_orders)
+    FORMULAS: ClassVar[Formulas] = Formulas(
+        log_likelihood, probability_alive, probability_active, expected_orders, expected_orders_new, order_pmf
+    )
     laws = staticmethod(laws)
     laws_given_dead = staticmethod(laws_given_dead)
     newcomer_laws = staticmethod(newcomer_laws)
     expected_discounted_orders = staticmethod(expected_discounted_orders)
-    expected_orders_new = staticmethod(expected_orders_new)
-    order_pmf = staticmethod(order_pmf)

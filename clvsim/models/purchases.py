@@ -69,6 +69,8 @@ class Formulas(NamedTuple):
     probability_alive: Callable[..., np.ndarray]
     probability_active: Callable[..., np.ndarray]
     expected_orders: Callable[..., np.ndarray]
+    expected_orders_new: Callable[..., np.ndarray]
+    order_pmf: Callable[..., np.ndarray]
 
 
 def in_units(customers: Customers, days_per_unit: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -126,6 +128,18 @@ class PurchaseModel(Frozen):
         """E[orders within the horizon | history]."""
         times = in_units(histories, days_per_unit)
         return self.FORMULAS.expected_orders(params, *times, horizon_days / days_per_unit)
+
+    def expected_orders_new(self, params: Params, t: np.ndarray | float, days_per_unit: float) -> np.ndarray:
+        """E[X(t)] of a newcomer, (draw, time); t has the parameters' unit, whatever that is."""
+        return self.FORMULAS.expected_orders_new(params, t)
+
+    def order_pmf(self, params: Params, n: int, t: float, days_per_unit: float) -> np.ndarray:
+        """P(X(t) = 0..n) of a newcomer, (draw, n + 1); t has the parameters' unit, whatever that is."""
+        return self.FORMULAS.order_pmf(params, n, t)
+
+    def warnings(self, summary: CustomerSummary, params: Params) -> tuple[str, ...]:
+        """None: what a log can have against these models is in its quality table."""
+        return ()
 
 
 class DropoutModel(PurchaseModel):

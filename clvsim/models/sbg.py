@@ -22,13 +22,11 @@ class Sbg(ContractModel):
         alpha, beta = column(params, "alpha", "beta")
         return Shapes(alpha, beta, np.ones_like(alpha))
 
-    def variables(self) -> tuple[Any, Any, Any]:
-        """See `ContractModel.variables`."""
-        import pymc as pm
-
+    def graph(self, pm: Any) -> dict[str, Any]:
+        """Free variables: churn_mean, churn_concentration."""
         mean = self.churn_mean.variable(pm, "churn_mean")
         total = self.churn_concentration.variable(pm, "churn_concentration")
-        return total * mean, total * (1 - mean), 1.0
+        return {"gamma": total * mean, "delta": total * (1 - mean), "c": 1.0}
 
     def natural(self, draws: Params, rows: ContractRows, days_per_unit: float) -> dict[str, np.ndarray]:
         """The paper's alpha and beta from the model's variables; they have no unit."""

@@ -17,8 +17,13 @@ from scipy.stats import norm
 
 from clvsim.kernels import rng
 from clvsim.models import RETENTION
-from clvsim.models.laws import Customers
+from clvsim.models.bdw import Bdw
+from clvsim.models.bg_nbd import BgNbd
+from clvsim.models.laws import Customers, RetentionModel
+from clvsim.models.mbg_nbd import MbgNbd
+from clvsim.models.pareto_nbd import ParetoNbd
 from clvsim.models.priors import BetaPrior
+from clvsim.models.sbg import Sbg
 from clvsim.simulation.config import EnvironmentConfig
 from clvsim.simulation.population import Block, existing_blocks, newcomer_laws, people_of
 from clvsim.simulation.tracking import repeat_orders
@@ -54,6 +59,11 @@ STORIES = {
 }
 CONTRACTUAL = ["sbg", "bdw"]  # neither rates nor days: the same and more in test_models_contracts.py
 HISTORIES = [(0, 0.0, 1.0), (0, 0.0, 38.9), (1, 3.0, 30.0), (2, 30.43, 38.86), (7, 12.0, 39.0), (9, 38.9, 39.0)]
+
+
+def test_every_model_keeps_the_protocol():
+    models: list[RetentionModel] = [BgNbd(), MbgNbd(), ParetoNbd(), Sbg(), Bdw()]
+    assert [model.kind for model in models] == list(RETENTION)
 
 
 def test_every_model_has_a_story():
@@ -179,18 +189,18 @@ def test_silence_follows_from_the_story(name, module, brute):
     found = RETENTION[name]().probability_active(params_of(name), customers, t * WEEK, WEEK)[0]
     np.testing.assert_allclose(found, 1 - silent / brute.sum(axis=1), rtol=1e-8)
     for i in (0, 1):
-        new = RETENTION[name]().order_pmf(params_of(name), 0, HISTORIES[i][2])[0, 0]
+        new = RETENTION[name]().order_pmf(params_of(name), 0, HISTORIES[i][2], WEEK)[0, 0]
         assert new == pytest.approx(brute[i].sum(), rel=1e-9)
 
 
 @pytest.mark.parametrize("t", [0.0, 0.5, 39.0])
 def test_order_counts_are_a_distribution_with_the_expected_mean(name, t):
     n = 400
-    found = RETENTION[name]().order_pmf(params_of(name), n, t)[0]
+    found = RETENTION[name]().order_pmf(params_of(name), n, t, WEEK)[0]
     assert found.shape == (n + 1,)
     assert (found >= 0).all()
     assert found.sum() == pytest.approx(1, abs=1e-12)
-    mean = RETENTION[name]().expected_orders_new(params_of(name), t)[0, 0]
+    mean = RETENTION[name]().expected_orders_new(params_of(name), t, WEEK)[0, 0]
     assert (found * np.arange(n + 1)).sum() == pytest.approx(mean, rel=1e-9, abs=1e-15)
 
 

@@ -1,4 +1,4 @@
-"""sBG and BdW: published estimates and lifetimes, brute force over the renewal probability, and contracts from dates."""
+"""sBG and BdW: published estimates and lifetimes, brute force over theta, and contracts from dates."""
 
 import datetime as dt
 import itertools
@@ -68,7 +68,7 @@ def test_published_estimates(kind, name, estimate, maximum, survival):
 
 @pytest.mark.parametrize(("renewals", "dollars"), [(0, 288), (1, 394), (4, 568)])
 def test_published_residual_lifetime(renewals, dollars):
-    """Fader & Hardie 2010, Marketing Science 29(1): $100 a year at 10 %, right before the renewal after 1, 2, 5 years."""
+    """Fader & Hardie 2010, Marketing Science 29(1): $100 a year at 10 %, before renewal 1, 2, 5."""
     params = {"alpha": np.array([0.764]), "beta": np.array([1.296])}
     found = Sbg(renewal="year").expected_discounted_orders(params, contracts(renewals), np.inf, 0.1, WEEK)[0, 0]
     assert 100 * found == pytest.approx(dollars, abs=1)
@@ -97,9 +97,8 @@ def test_likelihood_is_one_customers_story_averaged_over_theta(values):
 def test_renewals_ahead_are_the_sum(values, periods, force):
     shapes, n = shapes_of(*values), np.array([0.0, 1.0, 12.0])
     j = np.arange(1.0, periods + 1)
-    plain = (np.exp(log_kept(Shapes(*(v[..., None] for v in shapes)), n[:, None], j)) * np.exp(-force * (j - 1))).sum(
-        -1
-    )
+    kept = np.exp(log_kept(Shapes(*(v[..., None] for v in shapes)), n[:, None], j))
+    plain = (kept * np.exp(-force * (j - 1))).sum(axis=-1)
     np.testing.assert_allclose(renewals_ahead(shapes, n, periods, force), plain, rtol=2e-9)
 
 
@@ -241,13 +240,13 @@ def test_contracts_from_dates():
 
 def test_odd_contracts_are_counted_aloud():
     rows = [(2, 61, 70), (1, 61, 70), (5, 61, 70), (1, 44, 50), (0, 0, 100)]
-    text = Bdw(renewal="month").warnings(summary_of(rows))
+    text = Bdw(renewal="month").warnings(summary_of(rows), {})
     assert len(text) == 2
     assert text[0].startswith("2 of 5 contracts are irregular")
     assert text[1].startswith("1 of 5 contracts have several payments")
-    alone = Sbg(renewal="month").warnings(summary_of([(1, 30, 50), (2, 61, 70)]))
+    alone = Sbg(renewal="month").warnings(summary_of([(1, 30, 50), (2, 61, 70)]), {})
     assert alone == ("No contract has been lost yet: how fast they end is the prior's word, not the data's",)
-    gone = Sbg(renewal="month").warnings(summary_of([(0, 0, 50), (1, 30, 90)]))
+    gone = Sbg(renewal="month").warnings(summary_of([(0, 0, 50), (1, 30, 90)]), {})
     assert gone == ("Every contract has been lost: existing customers are worth nothing",)
 
 
