@@ -109,6 +109,8 @@ def day_at(s, guess, excess, multiplier, row, last):
     `guess` is a day near it, to start the search of the week from.
     """
     k = last if guess >= WEEK * last else int(guess * PER_WEEK)
+    nearer = s - excess[np.uint64(row[1] + k)]  # excess changes little from week to week
+    k = last if nearer >= WEEK * last else int(max(nearer, 0.0) * PER_WEEK)
     e = excess[np.uint64(row[1] + k)]
     while k > 0 and WEEK * k + e > s:
         k -= 1
@@ -134,9 +136,11 @@ def table_row(w, tab, tables, last):
 @inline
 def hazard_between(t0, t1, mu, excess, multiplier, budget, row, last):
     """Hazard that accrues by time alone: μ times its multiplier, plus what contacts add."""
-    e0 = excess_at(t0, week_of(t0, last), excess, multiplier, row)
-    e1 = excess_at(t1, week_of(t1, last), excess, multiplier, row)
-    h = mu * ((t1 + e1) - (t0 + e0))
+    h = 0.0
+    if mu > 0.0:
+        e0 = excess_at(t0, week_of(t0, last), excess, multiplier, row)
+        e1 = excess_at(t1, week_of(t1, last), excess, multiplier, row)
+        h = mu * ((t1 + e1) - (t0 + e0))
     return h + cumulative_at(t1, budget, row, last) - cumulative_at(t0, budget, row, last)
 
 
@@ -473,7 +477,7 @@ def _simulate(
                     due = -1.0
                 week = week_of(t, last)
                 period = min(int(t * per_day), last_period)
-                discount = math.exp(-delta * t)
+                discount = start_discount if arriving else math.exp(-delta * t)
                 cell_now = cal + period
                 cohort_now = coh + period
                 amount = kept_amount(t_amount, path, tick, base, t_nu, nu_shape[who], nu_rate[who], order_shape[who])
