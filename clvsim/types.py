@@ -11,6 +11,7 @@ import pandas as pd
 DAYS_PER_YEAR = 365.25
 DAYS_PER_MONTH = DAYS_PER_YEAR / 12
 DAYS_PER_WEEK = 7.0
+PARTS = 16  # of the customers, to see how much chance there is in sums over them
 DAYS_PER_UNIT = {"day": 1.0, "week": DAYS_PER_WEEK, "month": DAYS_PER_MONTH}
 
 
@@ -33,6 +34,8 @@ class CustomerSummary:
     `T_days`, `first_amount` (money of the first order), `repeat_amount` (sum over repeat orders above zero),
     `repeat_log_amount` (sum of their logs), `repeat_positive` (how many they are),
     `holdout_frequency` (orders after today), `segment`, `channel` (str, "" where the log has none).
+    `repeat_orders_by_day` has a column per day from `first_date` to `today` and a row for each of `PARTS` parts of the
+    customers, dealt out in turn in their order; None where nothing is known but the histories.
     """
 
     customers: pd.DataFrame
@@ -41,6 +44,7 @@ class CustomerSummary:
     last_date: date
     time_unit: str
     data_hash: str
+    repeat_orders_by_day: np.ndarray | None = None  # int64 (part, day)
 
     @property
     def holdout_days(self) -> int:
@@ -107,7 +111,7 @@ class Assumption(NamedTuple):
 
     path: str  # configuration path, e.g. scenario.upsell_soft.upsell.take
     label: str  # in words, e.g. "Share of customers who take the offer"
-    kind: str  # fixed | prior | expert | experiment
+    kind: str  # fixed | prior | expert | experiment | learned
     text: str  # e.g. "200 of 10,000 against 230 of 10,000; shrunk with prior sd 0.05"
     source: str  # the user's own note, "" when none
     mean: float  # of the draws, on the scale a reader expects (relative change, probability, money)

@@ -7,7 +7,7 @@ import pandas as pd
 
 from clvsim.data.log import TransactionLog
 from clvsim.errors import DiagnosticsError
-from clvsim.types import CustomerSummary
+from clvsim.types import PARTS, CustomerSummary
 
 # One order per customer and day, so arg_min is unique. Logs are summed as decimals: floating sums depend on row order.
 _SUMMARY = """
@@ -36,7 +36,27 @@ def summarize(log: TransactionLog) -> CustomerSummary:
     Customers whose first order lies after today are not part of it; `log.facts.customers_after_today` counts them.
     """
     customers = log.connection.execute(_SUMMARY, {"today": log.today}).df()
-    return CustomerSummary(customers, log.today, log.first_date, log.last_date, log.config.time_unit, log.data_hash)
+    unit, daily = log.config.time_unit, daily_repeat_orders(log)
+    return CustomerSummary(customers, log.today, log.first_date, log.last_date, unit, log.data_hash, daily)
+
+
+def daily_repeat_orders(log: TransactionLog) -> np.ndarray:
+    """Orders but first ones, by part of the customers and day from the first of the log to today, (part, day) int64."""
+    found = log.connection.execute(
+        """
+        WITH firsts AS (
+            SELECT customer_id, min(day) AS first_day, (row_number() OVER (ORDER BY customer_id) - 1) % $parts AS part
+            FROM orders GROUP BY customer_id HAVING min(day) <= $today
+        )
+        SELECT part, (day - $first)::BIGINT AS since, count(*) AS orders FROM orders JOIN firsts USING (customer_id)
+        WHERE day > first_day AND day <= $today GROUP BY part, since
+        """,
+        {"first": log.first_date, "today": log.today, "parts": PARTS},
+    ).fetchnumpy()
+    orders = np.zeros((PARTS, (log.today - log.first_date).days + 1), np.int64)
+    part, since, count = (np.asarray(found[name], np.int64) for name in ("part", "since", "orders"))
+    orders[part, since] = count
+    return orders
 
 
 def weekly_repeat_orders(log: TransactionLog) -> pd.DataFrame:

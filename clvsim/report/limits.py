@@ -47,7 +47,7 @@ def limits(result: RunResult) -> list[tuple[str, str]]:
         ),
         (
             "Shocks to all customers",
-            "Their size and how fast they fade are assumed, not estimated from the log. A crisis is not in them.",
+            f"{_shock_size(result)} A crisis is not in them.",
         ),
         (
             "The horizon is cut",
@@ -94,6 +94,12 @@ def limits(result: RunResult) -> list[tuple[str, str]]:
             )
         )
     return listed
+
+
+def _shock_size(result: RunResult) -> str:
+    if any(a.kind == "learned" for a in result.assumptions if a.path.startswith("environment.")):
+        return "Their size is learned from how far months of the log differ; how fast they fade is assumed."
+    return "Their size and how fast they fade are assumed, not estimated from the log."
 
 
 def terms(result: RunResult) -> list[tuple[str, str]]:

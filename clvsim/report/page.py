@@ -23,6 +23,7 @@ KINDS = {
     "prior": "assumption",
     "expert": "judgement",
     "experiment": "experiment",
+    "learned": "learned from the log",
 }
 
 

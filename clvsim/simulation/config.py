@@ -45,10 +45,11 @@ class AcquisitionConfig(Frozen):
 class EnvironmentConfig(Frozen):
     """Shocks common to all customers: log purchase rate of a month + ε − σ²/2, ε AR(1) with stationary sd σ.
 
-    σ ~ HalfNormal(`sd_prior`), an assumption stated on the page; 0 turns the layer off. `acquisition_sd` is the sd of
-    independent monthly shocks to the number of visitors.
+    σ ~ HalfNormal(`sd_prior`) before the log was seen; with `learn`, months of the calibration update it. A prior of 0
+    turns the layer off. `acquisition_sd` is the sd of independent monthly shocks to the number of visitors.
     """
 
     sd_prior: float = Field(0.1, ge=0, le=2)
+    learn: bool = True
     autocorrelation: float = Field(0.5, ge=0, lt=1)
     acquisition_sd: float = Field(0.0, ge=0, le=2)

@@ -18,6 +18,7 @@ from clvsim.models.laws import rows_of
 from clvsim.scenario import BASELINE, CompiledScenario, Scenario, compile_scenario
 from clvsim.simulation import engine, ledger, population
 from clvsim.simulation.config import AcquisitionConfig, EnvironmentConfig, FinanceConfig, SimulationConfig
+from clvsim.simulation.environment import SdLaw, sd_law
 from clvsim.simulation.layout import Layout, make_layout, refuse
 from clvsim.simulation.ledger import Economics, Ledger, Line
 from clvsim.simulation.tables import Calendar, Levers, make_contacts
@@ -107,7 +108,8 @@ def simulate(
     active = [c for c in compiled.values() if c.applies]
     refuse(layout, config, active)
 
-    worlds = make_worlds(seed, config.draws, config.replicates, layout.months, environment)
+    shocks_sd = sd_law(posterior, summary, environment)
+    worlds = make_worlds(seed, config.draws, config.replicates, layout.months, environment, shocks_sd)
     setting = make_setting(layout, worlds, economics, config, acquisition)
     conversions = population.base_conversions(acquisition, worlds.draw_key)
     values = {name: drawn.values for name, drawn in conversions.items()}
@@ -138,7 +140,7 @@ def simulate(
         closed_form=closed_form,
         economics=economics,
         horizon_months=config.horizon_months,
-        assumptions=run_assumptions(acquisition, conversions, environment, worlds),
+        assumptions=run_assumptions(acquisition, conversions, environment, shocks_sd, worlds),
         notes=tuple(n for n in (layout.note, *weight_notes(done)) if n),
     )
 
@@ -422,6 +424,7 @@ def run_assumptions(
     acquisition: AcquisitionConfig,
     conversions: Mapping[str, effects.EffectDraws],
     environment: EnvironmentConfig,
+    shocks_sd: SdLaw,
     worlds: Worlds,
 ) -> tuple[Assumption, ...]:
     """Numbers of the whole run that are not in the log."""
@@ -437,13 +440,18 @@ def run_assumptions(
         ]
     if environment.sd_prior > 0:
         sd = worlds.environment_sd
+        memory = f"month-to-month correlation {environment.autocorrelation:g}"
+        learned = (
+            f"half-normal with sd {environment.sd_prior:g} before the log was seen, updated on its "
+            f"{shocks_sd.months} full months up to today; {memory} is assumed"
+        )
+        assumed = f"half-normal with sd {environment.sd_prior:g}, {memory}; assumed, not estimated from the log"
         found.append(
             Assumption(
                 "environment.sd_prior",
                 "Monthly shocks common to all customers, sd of log purchase rate",
-                "prior",
-                f"half-normal with sd {environment.sd_prior:g}, month-to-month correlation "
-                f"{environment.autocorrelation:g}; assumed, not estimated from the log",
+                "learned" if shocks_sd.months else "prior",
+                learned if shocks_sd.months else assumed,
                 "",
                 float(sd.mean()),
                 float(np.quantile(sd, 0.05)),

@@ -8,6 +8,7 @@ from clvsim.kernels import rng
 from clvsim.kernels import structs as ks
 from clvsim.simulation import engine
 from clvsim.simulation.config import EnvironmentConfig
+from clvsim.simulation.environment import SdLaw, sd_law
 from clvsim.simulation.ledger import money_scale
 from clvsim.simulation.population import Block, existing_blocks, newcomer_laws, people_of
 from clvsim.simulation.tables import Calendar, Levers
@@ -41,13 +42,14 @@ def track(
     before = int(np.count_nonzero(week < start))
     after = week.size - before
 
-    def simulated(blocks: list[Block], days: float, env: EnvironmentConfig) -> np.ndarray:
-        return repeat_orders(
-            blocks, days, env, draws, seed, jobs, money_scale(summary.customers["first_amount"].to_numpy(float))
-        )
+    scale = money_scale(summary.customers["first_amount"].to_numpy(float))
+    shocks_sd = sd_law(posterior, summary, environment)
+
+    def simulated(blocks: list[Block], days: float, law: SdLaw) -> np.ndarray:
+        return repeat_orders(blocks, days, environment, draws, seed, jobs, scale, law)
 
     past = simulated(
-        calibration_blocks(posterior, summary, before, shard_customers), DAYS_PER_WEEK * (before + 1), environment
+        calibration_blocks(posterior, summary, before, shard_customers), DAYS_PER_WEEK * (before + 1), shocks_sd
     )
     parts = [past[:, 1 : before + 1]]
     holdout = None
@@ -56,8 +58,7 @@ def track(
         none = np.zeros(n, np.int64)
         blocks, _ = existing_blocks(summary, posterior, none, none, shard_customers)
         days = float(summary.holdout_days)
-        future = simulated(blocks, days, environment)
-        calm = simulated(blocks, days, environment.model_copy(update={"sd_prior": 0.0}))
+        future, calm = (simulated(blocks, days, law) for law in (shocks_sd, SdLaw(0.0, 0, None)))
         parts.append(future[:, :after])
         holdout = HoldoutCheck(
             days=summary.holdout_days,
@@ -107,10 +108,17 @@ def calibration_blocks(posterior: Posterior, summary: CustomerSummary, weeks: in
 
 
 def repeat_orders(
-    blocks: list[Block], days: float, environment: EnvironmentConfig, draws: int, seed: int, jobs: int, scale: float
+    blocks: list[Block],
+    days: float,
+    environment: EnvironmentConfig,
+    draws: int,
+    seed: int,
+    jobs: int,
+    scale: float,
+    shocks_sd: SdLaw | None = None,
 ) -> np.ndarray:
-    """Repeat orders per week in every world, (w, weeks)."""
-    worlds = make_worlds(seed, draws, 1, int(days / DAYS_PER_MONTH) + 1, environment)
+    """Repeat orders per week in every world, (w, weeks); `shocks_sd` as in `make_worlds`."""
+    worlds = make_worlds(seed, draws, 1, int(days / DAYS_PER_MONTH) + 1, environment, shocks_sd)
     weeks = int(np.ceil(days / DAYS_PER_WEEK))
     setting = engine.Setting(
         worlds=worlds,

@@ -7,6 +7,7 @@ from scipy.special import ndtri
 
 from clvsim.kernels import rng
 from clvsim.simulation.config import EnvironmentConfig
+from clvsim.simulation.environment import SdLaw
 from clvsim.types import DAYS_PER_MONTH, DAYS_PER_WEEK
 
 
@@ -26,13 +27,19 @@ class Worlds:
         return self.draw_key.shape[0]
 
 
-def make_worlds(seed: int, draws: int, replicates: int, months: int, config: EnvironmentConfig) -> Worlds:
-    """All worlds of a run; the first ones stay the same when there are more draws or months."""
+def make_worlds(
+    seed: int, draws: int, replicates: int, months: int, config: EnvironmentConfig, shocks_sd: SdLaw | None = None
+) -> Worlds:
+    """All worlds of a run; the first ones stay the same when there are more draws or months.
+
+    `shocks_sd` is the law of the shocks' sd, the prior of `config` by default.
+    """
     index = np.arange(draws)
     key = np.stack([rng.world_keys(seed, index, r) for r in range(replicates)], axis=1).reshape(-1)
     draw_key = rng.world_keys(seed, index, 0)
     draw = np.repeat(index, replicates)
-    sd = config.sd_prior * ndtri(0.5 + 0.5 * rng.world_uniforms(draw_key, "environment.sd"))
+    law = shocks_sd or SdLaw(config.sd_prior, 0, None)
+    sd = law.quantile(rng.world_uniforms(draw_key, "environment.sd"))
     shocks = np.stack(
         [ndtri(rng.world_uniforms(key, "environment.shock", rng.SHOCK, m)) for m in range(months)], axis=1
     )

@@ -39,7 +39,9 @@ def everything(source: object) -> tuple[pd.DataFrame, str, pd.DataFrame, object]
     log = read_transactions(source, CONFIG)  # ty: ignore[invalid-argument-type]
     summary = summarize(log)
     lines = [line for line in quality(log, summary) if line.key != "columns"]
-    return summary.customers, summary.data_hash, weekly_repeat_orders(log), lines
+    assert summary.repeat_orders_by_day is not None
+    daily = summary.repeat_orders_by_day.tolist()
+    return summary.customers, summary.data_hash, weekly_repeat_orders(log), (lines, daily)
 
 
 def test_row_order_and_format_change_no_bit(tmp_path: Path) -> None:

@@ -1,0 +1,184 @@
+"""How large shocks common to all customers are: a half-normal prior, updated on the months of the calibration.
+
+Expected repeat orders of month m of everybody in the log, given when they were acquired and nothing else, are E_m (the
+retention model's). With u a stationary AR(1) of unit variance and a level L that is free, orders are
+N_m / D ~ Poisson(L E_m exp(sd u_m) / D). The free level takes what all months share: how far the customers of this log
+as a whole differ from the model's mean, and the mean of the shocks; so months inform sd by their differences only, and
+a single month says nothing. D >= 1 is the chance of who stays and who leaves, as seen between parts of the customers
+that live through the same months. The path u and log L are integrated out by Laplace's method, sd by a fixed grid.
+docs/environment.md.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import ndtr, ndtri
+
+from clvsim.models import retention_of
+from clvsim.simulation.config import EnvironmentConfig
+from clvsim.types import DAYS_PER_MONTH, DAYS_PER_UNIT, CustomerSummary, Posterior
+
+_POINTS = np.arange(513) / 64.0  # of sd, in units of the prior's
+_POSTERIOR_DRAWS = 16  # of the retention model, to average over: their months differ in level, which is free, not shape
+_FITTING_STEPS = 50
+_NEWTON_STEPS = 100
+_LONGEST_STEP = 2.0  # in log rate
+
+
+class Months(NamedTuple):
+    """Full months of the calibration, the oldest first; the last one ends with today."""
+
+    orders: np.ndarray  # (part, month) repeat orders of each part of the customers
+    expected: np.ndarray  # (draw, part, month) the same by the retention model, without shocks
+
+
+class SdLaw(NamedTuple):
+    """Distribution of the shocks' standard deviation; `cdf` (513,) at multiples of `prior` / 64, None for the prior."""
+
+    prior: float  # sd of the half-normal
+    months: int  # how many informed it
+    cdf: np.ndarray | None
+
+    def quantile(self, uniform: np.ndarray) -> np.ndarray:
+        """By inversion, increasing in each of the uniforms."""
+        if self.cdf is None:
+            return self.prior * ndtri(0.5 + 0.5 * uniform)
+        i = np.clip(np.searchsorted(self.cdf, uniform, side="right") - 1, 0, self.cdf.size - 2)
+        share = (uniform - self.cdf[i]) / (self.cdf[i + 1] - self.cdf[i])
+        beyond = _beyond(_POINTS)
+        return -self.prior * ndtri(0.5 * (beyond[i] - share * (beyond[i] - beyond[i + 1])))
+
+
+def _beyond(z: np.ndarray) -> np.ndarray:
+    """P(|Z| > z), accurate in the tail."""
+    return 2 * ndtr(-z)
+
+
+def sd_law(posterior: Posterior, summary: CustomerSummary, config: EnvironmentConfig) -> SdLaw:
+    """Posterior of the shocks' sd: the prior where it is not to be learned or the months say nothing.
+
+    Where orders can only fall on given days (renewals) months differ for other reasons: the prior is kept.
+    """
+    prior = SdLaw(config.sd_prior, 0, None)
+    if not (config.learn and config.sd_prior > 0) or _by_opportunity(posterior):
+        return prior
+    months = calibration_months(posterior, summary)
+    count = months.orders.shape[1]
+    if count < 2 or not months.orders.any():
+        return prior
+    sds, mass = config.sd_prior * _POINTS, -np.diff(_beyond(_POINTS))
+    chance = dispersion(months.orders, months.expected.mean(axis=0))
+    orders, total = months.orders.sum(axis=0) / chance, np.zeros_like(mass)
+    for expected in months.expected.sum(axis=1) / chance:
+        evidence = log_evidence(sds, orders, expected, config.autocorrelation)
+        weight = np.exp(evidence - evidence.max())
+        found = mass * (weight[1:] + weight[:-1])
+        total += found / found.sum()
+    return SdLaw(config.sd_prior, count, np.concatenate([[0.0], np.cumsum(total) / total.sum()]))
+
+
+def _by_opportunity(posterior: Posterior) -> bool:
+    one = {name: values[:1] for name, values in posterior.retention.items()}
+    return retention_of(posterior).newcomer_laws(one, DAYS_PER_UNIT[posterior.time_unit]).interval_days > 0
+
+
+def calibration_months(posterior: Posterior, summary: CustomerSummary) -> Months:
+    """Months of 365.25/12 days backwards from today, cut at days; an order's hour is midday."""
+    daily = summary.repeat_orders_by_day
+    if daily is None:
+        return Months(np.zeros((1, 0)), np.zeros((1, 1, 0)))
+    parts, length = daily.shape
+    edges = np.round(np.arange(int(length / DAYS_PER_MONTH) + 1) * DAYS_PER_MONTH).astype(int)[
+        ::-1
+    ]  # days before today
+    until = np.concatenate([np.zeros((parts, 1)), np.cumsum(daily, axis=1)], axis=1)[:, length - edges]
+    T = summary.customers["T_days"].to_numpy(np.float64)
+    age, of_age = np.unique(T, return_inverse=True)
+    customers = np.zeros((age.size, parts))
+    np.add.at(customers, (of_age, np.arange(T.size) % parts), 1)
+    days, of = np.unique(np.maximum(age - edges[:, None] + 0.5, 0.0), return_inverse=True)
+    draws = {name: values[:_POSTERIOR_DRAWS] for name, values in posterior.retention.items()}
+    unit = DAYS_PER_UNIT[posterior.time_unit]
+    by_age = retention_of(posterior).expected_orders_new(draws, days / unit, unit)
+    by_edge = np.stack([by_age[:, row] @ customers for row in of.reshape(edges.size, age.size)], axis=-1)
+    orders, expected = np.diff(until, axis=1), np.diff(by_edge, axis=-1)
+    someone = (expected.sum(axis=1) > 0).all(axis=0)
+    return Months(orders[:, someone], expected[:, :, someone])
+
+
+def dispersion(orders: np.ndarray, expected: np.ndarray) -> float:
+    """Pearson's chi-square of tables (part, month) by its degrees of freedom, levels of both free; at least 1.
+
+    Under the model orders are Poisson given rates and lives; parts with other lives than the mean scatter by more.
+    """
+    some = (orders.sum(axis=1) > 0) & (expected.sum(axis=1) > 0)
+    n, e = orders[some][:, orders.any(axis=0)], expected[some][:, orders.any(axis=0)].copy()
+    freedom = (n.shape[0] - 1) * (n.shape[1] - 1)
+    if freedom < 1:
+        return 1.0
+    for _ in range(_FITTING_STEPS):  # iterative proportional fitting
+        e *= (n.sum(axis=1) / e.sum(axis=1))[:, None]
+        e *= n.sum(axis=0) / e.sum(axis=0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return max(1.0, float(np.nansum((n - e) ** 2 / e)) / freedom)
+
+
+def log_evidence(sds: np.ndarray, orders: np.ndarray, expected: np.ndarray, autocorrelation: float) -> np.ndarray:
+    """Log density of monthly orders (month,) around their expectation (month,) for each sd, up to a constant, (sd,).
+
+    Integral over log L and the unit path u, both at the mode of their log-concave joint density.
+    """
+    months = orders.size
+    ends = np.isin(np.arange(months), (0, months - 1))
+    rho2 = autocorrelation**2
+    diagonal, beside = np.where(ends, 1.0, 1.0 + rho2)[:, None] / (1 - rho2), -autocorrelation / (1 - rho2)
+    if months == 1:
+        diagonal = np.ones((1, 1))
+    n, e = orders[:, None], expected[:, None]
+    u = np.zeros((months, sds.size))
+    level = np.full(sds.size, np.log(orders.sum() / expected.sum()))
+
+    def smooth(path: np.ndarray) -> np.ndarray:
+        """The path's precision matrix times the path."""
+        out = diagonal * path
+        out[1:] += beside * path[:-1]
+        out[:-1] += beside * path[1:]
+        return out
+
+    for _ in range(_NEWTON_STEPS):
+        mean = e * np.exp(level + sds * u)
+        coupling = sds * mean
+        towards, joint, log_pivots = _tridiagonal(
+            diagonal + sds * coupling, beside, sds * (n - mean) - smooth(u), coupling
+        )
+        curvature = mean.sum(axis=0) - (coupling * joint).sum(axis=0)  # of the level, the path at its best
+        step = ((n - mean).sum(axis=0) - (coupling * towards).sum(axis=0)) / curvature
+        of_path = towards - joint * step
+        longest = np.abs(step + sds * of_path).max(axis=0)
+        short = np.minimum(1.0, _LONGEST_STEP / np.maximum(longest, _LONGEST_STEP))
+        level, u = level + short * step, u + short * of_path
+        if longest.max() < 1e-9:
+            break
+    fit = (n * (level + sds * u) - e * np.exp(level + sds * u)).sum(axis=0) - 0.5 * (u * smooth(u)).sum(axis=0)
+    return fit - 0.5 * (log_pivots + np.log(curvature))
+
+
+def _tridiagonal(
+    diagonal: np.ndarray, beside: float, first: np.ndarray, second: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Solutions of A x = first and A x = second, each (row, system), and log |A|; A is symmetric, positive definite.
+
+    `diagonal` (row, system), `beside` the same everywhere.
+    """
+    pivot, x, y = diagonal.copy(), first.copy(), second.copy()
+    for m in range(1, len(pivot)):
+        factor = beside / pivot[m - 1]
+        pivot[m] -= factor * beside
+        x[m] -= factor * x[m - 1]
+        y[m] -= factor * y[m - 1]
+    x[-1] /= pivot[-1]
+    y[-1] /= pivot[-1]
+    for m in range(len(pivot) - 2, -1, -1):
+        x[m] = (x[m] - beside * x[m + 1]) / pivot[m]
+        y[m] = (y[m] - beside * y[m + 1]) / pivot[m]
+    return x, y, np.log(pivot).sum(axis=0)
