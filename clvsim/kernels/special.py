@@ -7,6 +7,12 @@ from numba import njit, types
 
 _TOLERANCE = 1e-12  # of the neglected tail, relative to the sum
 _MAX_CANCELLATION = -4.0  # least first parameter for which the quickly converging series is used
+_NEAR = 4.0  # u up to which it is used alone; with 1 - z = exp(-4) it needs some 1,500 terms at most
+_FAR = 1.5  # where it stops otherwise
+_MAX_TERMS = 4096
+_STEEP_WIDTH = 0.75  # of a panel of u on which a discount may fall double-exponentially
+_FAR_PANELS = 32  # that are kept
+_FORGOTTEN = 40.0  # what is discounted by exp(-40) is below rounding
 
 
 def _gauss_legendre(size: int) -> tuple[np.ndarray, np.ndarray]:
@@ -48,61 +54,155 @@ def log_hyp2f1_positive(a, b, c, z):
 
 
 @njit(
-    "void(float64[::1], float64[::1], float64[::1], float64[::1], float64[::1], float64[::1],"
-    " float64, float64, float64[::1], float64[::1], float64[:, ::1])",
+    "UniTuple(int64, 2)(float64[::1], int64, float64, float64, float64, float64)",
     cache=True,
     nogil=True,
     error_model="numpy",
 )
-def discounted_orders(r, alpha, a, b, x, age, horizon, force, nodes, weights, out):
+def series_terms(coefficient, known, a, b, c, z):
+    """How many terms of 2F1(a, b; c; z) leave a rest below 1e-12 of the sum, and how many coefficients are known now.
+
+    Writes missing coefficients into `coefficient`, of which the first `known` are there. Looks at every eighth term.
+    """
+    total, term, power, n = 0.0, 0.0, 1.0, 0
+    while True:
+        for _ in range(8):
+            if n == known:
+                coefficient[n] = coefficient[n - 1] * (a + n - 1.0) * (b + n - 1.0) / ((c + n - 1.0) * n)
+                known += 1
+            term = coefficient[n] * power
+            total += term
+            power *= z
+            n += 1
+        ratio = max(z, abs((a + n) * (b + n) / ((c + n) * (n + 1.0))) * z)
+        rest = abs(term) * ratio
+        if not (ratio >= 1.0 or rest > _TOLERANCE * (1.0 - ratio) * abs(total)) or n == _MAX_TERMS:
+            return n, known
+
+
+@njit("void(float64, float64, float64, float64, float64, float64[::1])", cache=True, nogil=True, error_model="numpy")
+def intensity_panel(shape, a, b, start, end, out):
+    """BG/NBD order intensity shape e^u E[(1 + p y)^-(shape+1)], y = e^u - 1, p ~ Beta(a, b), at nodes of [start, end].
+
+    out: (node,). Trapezoid in the logit of p, whose error falls exponentially with the step;
+    beyond its ends, where the integrand no longer depends on p, the weights are a geometric series.
+    """
+    middle = math.log(a / b)
+    # Where p^a, and (1 - p)^b, have fallen by exp(-40) from there.
+    low = max(-math.log(math.expm1(40.0 / a + math.log1p(math.exp(-middle)))), -40.0 - end)
+    high = min(math.log(math.expm1(40.0 / b + math.log1p(math.exp(middle)))), 40.0)
+    # As fine as the law of p is narrow.
+    count = math.ceil((high - low) * math.sqrt(1.0 + a * b / (a + b)) / 0.4) + 2
+    step = (high - low) / (count - 1)
+    top = -a * math.log1p(math.exp(-middle)) - b * math.log1p(math.exp(middle))
+    mass = 0.0
+    y = np.empty(out.shape[0])
+    for j in range(out.shape[0]):
+        y[j] = math.expm1(start + (end - start) * _FLAT_NODES[j])
+        out[j] = 0.0
+    for k in range(count):
+        w = low + step * k
+        p = 1.0 / (1.0 + math.exp(-w))
+        weight = math.exp(-a * math.log1p(math.exp(-w)) - b * math.log1p(math.exp(w)) - top)
+        if k == 0:
+            weight /= -math.expm1(-a * step)
+        elif k == count - 1:
+            weight /= -math.expm1(-b * step)
+        mass += weight
+        if weight > 0.0:
+            for j in range(out.shape[0]):
+                out[j] += weight * math.exp(-(shape + 1.0) * math.log1p(p * y[j]))
+    for j in range(out.shape[0]):
+        out[j] *= shape * (1.0 + y[j]) / mass
+
+
+@njit(
+    "void(float64[::1], float64[::1], float64[::1], float64[::1], float64[::1], float64[::1],"
+    " float64, float64, float64[:, ::1])",
+    cache=True,
+    nogil=True,
+    error_model="numpy",
+)
+def discounted_orders(r, alpha, a, b, x, age, horizon, force, out):
     """Orders a living BG/NBD customer is expected to make within `horizon`, each weighted by exp(-force * time).
 
-    r, alpha, a, b: (draw,). x, age: (row,) repeat orders and time since the first order. nodes, weights: Gauss-Legendre
-    on [-1, 1]. out: (draw, row). All times in one unit.
+    r, alpha, a, b: (draw,). x, age: (row,) repeat orders and time since the first order, sorted by x. out: (draw, row).
+    All times in one unit; the horizon may be infinite.
 
     With r' = r + x, alpha' = alpha + age, b' = b + x the intensity of orders at future time t is
     E[lambda exp(-lambda p t)] = r' alpha'^r' (alpha' + t)^-(r'+1) 2F1(r'+1, b'; a+b'; z), z = t / (alpha' + t),
-    which Euler's transformation turns into r'/alpha' (1-z)^a 2F1(a+b-r-1, a; a+b'; z): far fewer terms, no overflow.
-    Substituting u = log(1 + t/alpha') makes the integrand smooth on the whole range, however young the customer.
+    which Euler's transformation turns into r'/alpha' (1-z)^a 2F1(a+b-r-1, a; a+b'; z): far fewer terms, no overflow,
+    and coefficients that all customers with x orders share. u = log(1 + t/alpha') makes the integrand smooth, however
+    young the customer. Where u is so large that the series is slow, the intensity, a function of u and x alone, comes
+    from `intensity_panel`.
     """
-    size = nodes.shape[0]
-    z, power, total, factor = np.empty(size), np.empty(size), np.empty(size), np.empty(size)
+    coefficient = np.empty(_MAX_TERMS)
+    z, factor, total = np.empty(_EASY_NODES.size), np.empty(_EASY_NODES.size), np.empty(_EASY_NODES.size)
+    far = np.empty((_FAR_PANELS, _FLAT_NODES.size))
+    partial = np.empty(_FLAT_NODES.size)
     for d in range(r.shape[0]):
         first = a[d] + b[d] - r[d] - 1.0
+        known, panels, known_x = 0, 0, -1.0
         for i in range(x.shape[0]):
             shape = r[d] + x[i]
             rate = alpha[d] + age[i]
             third = a[d] + b[d] + x[i]
-            half = 0.5 * math.log1p(horizon / rate)
-            for j in range(size):
-                u = half * (1.0 + nodes[j])
-                growth = math.expm1(u)
-                z[j] = growth / (1.0 + growth)
-                power[j] = 1.0
-                total[j] = 1.0
-                factor[j] = half * weights[j] * shape * math.exp((1.0 - a[d]) * u - force * rate * growth)
-            if first > _MAX_CANCELLATION:
-                # The coefficients do not depend on the node: one division serves all nodes.
-                coefficient, n = 1.0, 0.0
-                top = z[size - 1]
-                while True:
-                    coefficient *= (first + n) * (a[d] + n) / ((third + n) * (n + 1.0))
-                    for j in range(size):
-                        power[j] *= z[j]
-                        total[j] += coefficient * power[j]
-                    n += 1.0
-                    ratio = max(top, abs((first + n) * (a[d] + n) / ((third + n) * (n + 1.0))) * top)
-                    rest = abs(coefficient) * power[size - 1] * ratio
-                    if not (ratio >= 1.0 or rest > _TOLERANCE * (1.0 - ratio) * abs(total[size - 1])):
-                        break
-            else:
-                # r > a + b + 3: the transformed series would alternate, the original one never does.
-                for j in range(size):
-                    log_sum = log_hyp2f1_positive(shape + 1.0, b[d] + x[i], third, z[j])
-                    total[j] = math.exp(log_sum + (shape + 1.0 - a[d]) * math.log1p(-z[j]))
+            if force == 0.0 and horizon == np.inf:
+                out[d, i] = (third - 1.0) / (a[d] - 1.0) if a[d] > 1.0 else np.inf
+                continue
+            if x[i] != known_x:
+                known, panels, known_x = 1, 0, x[i]
+                coefficient[0] = 1.0
+            scale = force * rate
+            end = math.log1p(horizon / rate)
+            stop = min(end, math.log1p(_FORGOTTEN / scale)) if scale > 0.0 else end
+            near = stop if stop <= _NEAR else _FAR
             value = 0.0
-            for j in range(size):
-                value += factor[j] * total[j]
+            # Panels of the series, so short that no discount falls steeply in one that matters.
+            drop = scale * math.expm1(near)
+            pieces = max(math.ceil(near / (_STEEP_WIDTH if drop > _FLAT_DROP else _NEAR)), math.ceil(drop / 10.0))
+            nodes, weights = _EASY_NODES, _EASY_WEIGHTS
+            if near < _FLAT_LENGTH and drop < 1.0:
+                nodes, weights = _FLAT_NODES, _FLAT_WEIGHTS
+            size = nodes.shape[0]
+            for piece in range(pieces - 1, -1, -1):
+                width = near / pieces
+                for j in range(size):
+                    u = width * (piece + nodes[j])
+                    growth = math.expm1(u)
+                    z[j] = growth / (1.0 + growth)
+                    factor[j] = width * weights[j] * shape * math.exp((1.0 - a[d]) * u - scale * growth)
+                if first > _MAX_CANCELLATION:
+                    terms, known = series_terms(coefficient, known, first, a[d], third, z[size - 1])
+                    for j in range(size):
+                        total[j] = coefficient[terms - 1]
+                    for n in range(terms - 2, -1, -1):
+                        for j in range(size):
+                            total[j] = total[j] * z[j] + coefficient[n]
+                else:
+                    # r > a + b + 3: the transformed series would alternate, the original one never does.
+                    for j in range(size):
+                        log_sum = log_hyp2f1_positive(shape + 1.0, b[d] + x[i], third, z[j])
+                        total[j] = math.exp(log_sum + (shape + 1.0 - a[d]) * math.log1p(-z[j]))
+                for j in range(size):
+                    value += factor[j] * total[j]
+            # Panels far out, which lie at the same u for every age.
+            panel, start = 0, near
+            while start < stop:
+                width = min(_STEEP_WIDTH, end - start)
+                if width < _STEEP_WIDTH or panel >= _FAR_PANELS:
+                    intensity_panel(shape, a[d], b[d] + x[i], start, start + width, partial)
+                    found = partial
+                else:
+                    if panel >= panels:
+                        intensity_panel(shape, a[d], b[d] + x[i], start, start + width, far[panel])
+                        panels = panel + 1
+                    found = far[panel]
+                for j in range(_FLAT_NODES.size):
+                    growth = math.expm1(start + width * _FLAT_NODES[j])
+                    value += width * _FLAT_WEIGHTS[j] * found[j] * math.exp(-scale * growth)
+                start += width
+                panel += 1
             out[d, i] = value
 
 

@@ -16,7 +16,6 @@ from clvsim.models.laws import Customers, LifeLaw, Params, column
 from clvsim.models.purchases import DropoutModel, Formulas, PurchaseRows, at, classes
 from clvsim.types import DAYS_PER_YEAR
 
-_NODES = 16  # Gauss-Legendre; the integrand is smooth, see kernels/special.py
 _CHUNK_CELLS = 1 << 18  # draws x rows tabulated at once
 
 
@@ -96,7 +95,8 @@ def expected_discounted_orders(
     """Orders expected within the horizon *given alive today*, each worth (1 + annual_rate)^-(days / 365.25).
 
     (draw, customer). Multiply by `probability_alive` for an existing customer; x = T = 0 is a newcomer's repeat orders.
-    The result depends on (x, T) only and is computed once per distinct pair.
+    The result depends on (x, T) only and is computed once per distinct pair. The horizon may be infinite; without
+    discount that is (a+b+x-1)/(a-1), infinite unless a > 1.
     """
     force = np.log1p(annual_rate) / DAYS_PER_YEAR * days_per_unit
     return orders_given_alive(
@@ -113,16 +113,13 @@ def orders_given_alive(params: Params, x: np.ndarray, T: np.ndarray, horizon: fl
 
     pairs, of = np.unique(np.column_stack([x, T]).astype(np.float64), axis=0, return_inverse=True)
     r, alpha, a, b = (np.ascontiguousarray(params[n], np.float64).reshape(-1) for n in ("r", "alpha", "a", "b"))
-    nodes, weights = np.polynomial.legendre.leggauss(_NODES)
     columns = np.ascontiguousarray(pairs.T)
     out = np.empty((r.size, of.size))
     step = max(1, _CHUNK_CELLS // len(pairs))
     for i in range(0, r.size, step):
         part = slice(i, i + step)
         table = np.empty((r[part].size, len(pairs)))
-        discounted_orders(
-            r[part], alpha[part], a[part], b[part], columns[0], columns[1], horizon, force, nodes, weights, table
-        )
+        discounted_orders(r[part], alpha[part], a[part], b[part], columns[0], columns[1], horizon, force, table)
         out[part] = table[:, of]
     return out
 

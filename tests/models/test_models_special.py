@@ -2,17 +2,16 @@
 
 import numpy as np
 import pytest
-from numpy.polynomial.legendre import leggauss
 from scipy.integrate import quad
-from scipy.special import hyp2f1
+from scipy.special import betaln, expit, gammaln, hyp2f1
 
 from clvsim.kernels.special import discounted_orders, log_hyp2f1_positive
 
 
-def integral(r, alpha, a, b, x=0.0, age=0.0, horizon=39.0, force=0.0, nodes=16):
+def integral(r, alpha, a, b, x=0.0, age=0.0, horizon=39.0, force=0.0):
     out = np.empty((1, 1))
     arrays = (np.array([v], float) for v in (r, alpha, a, b, x, age))
-    discounted_orders(*arrays, horizon, force, *leggauss(nodes), out)
+    discounted_orders(*arrays, horizon, force, out)
     return out[0, 0]
 
 
@@ -103,6 +102,41 @@ def test_heavy_buyers_do_not_overflow():
     assert rate * 39 * (1 - rate * 39 * eta) < value < rate * 39
 
 
-def test_more_nodes_change_nothing():
-    case = {"r": 0.24, "alpha": 1.0, "a": 0.79, "b": 2.4, "horizon": 520.0, "force": 0.002}
-    assert integral(**case) == pytest.approx(integral(**case, nodes=64), rel=1e-9)
+def mean_over_traits(r, alpha, a, b, x, age, horizon, force):
+    """E[lambda (1 - exp(-h (lambda p + force))) / (lambda p + force)], trapezoids in log lambda and the logit of p."""
+    shape, later = r + x, b + x
+    u = np.linspace(-40 / shape, np.log(60 + 10 * shape), 2500)
+    rate, of_rate = np.exp(u) / (alpha + age), np.exp(shape * u - np.exp(u) - gammaln(shape)) * (u[1] - u[0])
+    w = np.linspace(-40 / a, 40 / later, 2500)
+    of_p = np.exp(a * np.log(expit(w)) + later * np.log(expit(-w)) - betaln(a, later)) * (w[1] - w[0])
+    both = rate[:, None] * expit(w) + force
+    return of_rate @ (rate[:, None] * -np.expm1(-both * horizon) / both) @ of_p
+
+
+@pytest.mark.parametrize("force", [1e-4, 0.0018, 0.03, 1.0])
+@pytest.mark.parametrize("horizon", [20.0, 1000.0, 1e5, np.inf])
+@pytest.mark.parametrize(
+    "history", [(0.24, 4.4, 0.79, 2.4, 0, 0), (0.24, 0.05, 1.0, 0.5, 1, 0.5), (0.24, 4.4, 3.0, 2.4, 250, 1000)]
+)
+def test_long_and_endless_horizons(history, horizon, force):
+    """Far beyond where the series converges in reasonable time, and under any discount."""
+    assert integral(*history, horizon, force) == pytest.approx(mean_over_traits(*history, horizon, force), rel=1e-9)
+
+
+def test_endless_horizon_without_discount():
+    """E[1/p], p ~ Beta(a, b + x): finite only for a > 1."""
+    assert integral(0.3, 4.0, 3.0, 2.0, 5.0, 9.0, np.inf) == pytest.approx((3 + 7 - 1) / (3 - 1), rel=1e-14)
+    assert integral(0.3, 4.0, 1.0, 2.0, 5.0, 9.0, np.inf) == np.inf
+    long = integral(0.3, 4.0, 3.0, 2.0, 5.0, 9.0, 1e9)
+    assert long == pytest.approx((3 + 7 - 1) / (3 - 1), rel=1e-9)
+
+
+def test_rows_share_coefficients_whatever_their_order_in_a_run():
+    """Customers with the same x, young and old: each as if alone."""
+    x, age = np.repeat([0.0, 3.0, 40.0], 4), np.tile([0.1, 500.0, 3.0, 40.0], 3)
+    out = np.empty((2, 12))
+    draws = [np.array(v) for v in ([0.24, 0.4], [4.4, 3.0], [0.79, 1.2], [2.4, 2.0])]
+    discounted_orders(*draws, x, age, np.inf, 0.002, out)
+    for d in range(2):
+        for i in range(12):
+            assert out[d, i] == integral(*(v[d] for v in draws), x[i], age[i], np.inf, 0.002)

@@ -1,0 +1,103 @@
+"""Retention models told by the life of one customer with known traits: all that the contract suite needs of a model.
+
+A customer has two traits. The first is a rate of orders per day, or a chance to buy at an opportunity (1 where there is
+nothing to decide); the second a hazard per day, or a probability of leaving at an event. Times are in days.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from clvsim.models.laws import Customers
+
+WEEK = 7.0
+
+
+class Story(NamedTuple):
+    """One entry per model.
+
+    `density(first, second, *history)`: densities of a history and being (alive, lost) at its end, given the traits as
+    arrays. `live(random, first, second, days)`: one customer's history over that many days, as columns of a summary;
+    `frequency` counts what X(t) counts. `params`: of newcomers, in weeks, `times` naming those that are times. If there
+    are any, the likelihood is a density per unit of time for each order. `histories`, `extreme`: what the model
+    conditions on, in days; the latter many orders, long silences. `facts`: other fields of the summary.
+    """
+
+    params: Mapping[str, float]
+    histories: Any
+    extreme: Any
+    density: Callable[..., tuple[Any, Any]]
+    live: Callable[..., dict[str, Any]]
+    times: tuple[str, ...] = ()
+    config: Mapping[str, Any] = {}
+    facts: Mapping[str, Any] = {}
+
+
+def bg_density(rate, p, x, t_x, T):
+    """x orders at a rate, leaving with probability p after each repeat order."""
+    left = p * (1 - p) ** (x - 1) * rate**x * np.exp(-rate * t_x) if x else 0.0 * rate * p
+    return (1 - p) ** x * rate**x * np.exp(-rate * T), left
+
+
+def mbg_density(rate, p, x, t_x, T):
+    """Leaving with probability p after each order, the first included."""
+    return (1 - p) ** (x + 1) * rate**x * np.exp(-rate * T), p * (1 - p) ** x * rate**x * np.exp(-rate * t_x)
+
+
+def pareto_density(rate, mu, x, t_x, T):
+    """x orders at a rate, death at the hazard mu: after T, or silently between t_x and T."""
+    both = rate + mu
+    silent = mu / both * (np.exp(-both * t_x) - np.exp(-both * T))
+    return rate**x * np.exp(-both * T), rate**x * silent
+
+
+def purchases(times: list[float], days: float) -> dict[str, Any]:
+    return {"frequency": len(times), "recency_days": times[-1] if times else 0.0, "T_days": days}
+
+
+def bg_live(random, rate, p, days, may_leave_at_once=False):
+    times, t = [], 0.0
+    stays = not may_leave_at_once or random.random() >= p
+    while stays and (t := t + random.exponential(1 / rate)) <= days:
+        times.append(t)
+        stays = random.random() >= p
+    return purchases(times, days)
+
+
+def mbg_live(random, rate, p, days):
+    return bg_live(random, rate, p, days, may_leave_at_once=True)
+
+
+def pareto_live(random, rate, mu, days):
+    times, t = [], 0.0
+    end = min(days, random.exponential(1 / mu))
+    while (t := t + random.exponential(1 / rate)) <= end:
+        times.append(t)
+    return purchases(times, days)
+
+
+def in_weeks(*histories: tuple[float, float, float]) -> Customers:
+    return Customers(*np.array(histories, np.float64).T * [[1], [WEEK], [WEEK]])
+
+
+HISTORIES = in_weeks((0, 0, 1), (0, 0, 38.9), (1, 3, 30), (2, 30.43, 38.86), (7, 12, 39), (9, 38.9, 39))
+EXTREME = in_weeks((5000, 99.9, 1000), (300, 10, 5000), (250, 990, 1000), (0, 0, 1e5))
+
+# Published maximum likelihood on CDNOW, in weeks.
+STORIES = {
+    "bg_nbd": Story(
+        {"r": 0.2426, "alpha": 4.4136, "a": 0.7929, "b": 2.4259}, HISTORIES, EXTREME, bg_density, bg_live, ("alpha",)
+    ),
+    "mbg_nbd": Story(
+        {"r": 0.525, "alpha": 6.183, "a": 0.891, "b": 1.614}, HISTORIES, EXTREME, mbg_density, mbg_live, ("alpha",)
+    ),
+    "pareto_nbd": Story(
+        {"r": 0.5533, "alpha": 10.578, "s": 0.6062, "beta": 11.669},
+        HISTORIES,
+        EXTREME,
+        pareto_density,
+        pareto_live,
+        ("alpha", "beta"),
+    ),
+}
