@@ -7,10 +7,12 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, ValidationError, ValidationInfo
 
 from clvsim import scenario as scenarios
-from clvsim.data.config import SOURCES, Source
+from clvsim.data.config import SOURCES, Source, SurvivorsConfig
 from clvsim.errors import ConfigError, Problem
 from clvsim.models import RETENTION, SPEND
 from clvsim.models.config import FitConfig
+from clvsim.models.contracts import ContractModel
+from clvsim.models.fixed_price import FixedPrice
 from clvsim.report.config import ReportConfig
 from clvsim.scenario import BASELINE, Scenario
 from clvsim.schema import Frozen
@@ -77,9 +79,25 @@ def validate(raw: Mapping[str, Any]) -> RunConfig:
     if config.simulation.draws > config.fit.draws:
         what = f"must be at most fit.draws ({config.fit.draws}), got {config.simulation.draws}; raise fit.draws"
         found.append(Problem("simulation.draws", what))
+    found += _survivor_problems(config)
     if found:
         raise ConfigError(dict.fromkeys(found))
     return config
+
+
+def _survivor_problems(config: RunConfig) -> list[Problem]:
+    """A survivor table is about contracts of one length at one price per cohort."""
+    if not isinstance(config.data, SurvivorsConfig):
+        return []
+    if not isinstance(config.retention, ContractModel):
+        return [Problem("retention", "data=survivors needs a model of contracts; type retention=sbg or retention=bdw")]
+    found = []
+    if config.data.renewal != config.retention.renewal:
+        what = f"must be retention.renewal ({config.retention.renewal}), got {config.data.renewal!r}; leave it out"
+        found.append(Problem("data.renewal", what))
+    if not isinstance(config.spend, FixedPrice):
+        found.append(Problem("spend", "data=survivors has one price per cohort; type spend=fixed_price"))
+    return found
 
 
 def _acquisition_problems(acquisition: AcquisitionConfig) -> list[Problem]:

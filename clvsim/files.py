@@ -30,12 +30,13 @@ def choices(group: str) -> tuple[str, ...]:
 
 
 def leading_comment(path: Path) -> str:
-    """The comment that a YAML file starts with, without its marks."""
+    """The comment that a YAML file starts with, without its marks and Hydra's `@package`."""
     lines = []
     for line in path.read_text(encoding="utf-8").splitlines():
         if not line.startswith("#"):
             break
-        lines.append(line.removeprefix("#").removeprefix(" "))
+        if not line.startswith("# @package "):
+            lines.append(line.removeprefix("#").removeprefix(" "))
     return "\n".join(lines).rstrip()
 
 

@@ -12,6 +12,12 @@ DAYS_PER_YEAR = 365.25
 DAYS_PER_MONTH = DAYS_PER_YEAR / 12
 DAYS_PER_WEEK = 7.0
 PARTS = 16  # of the customers, to see how much chance there is in sums over them
+RENEWAL_DAYS = {
+    "week": DAYS_PER_WEEK,
+    "month": DAYS_PER_MONTH,
+    "quarter": 3 * DAYS_PER_MONTH,
+    "year": DAYS_PER_YEAR,
+}
 DAYS_PER_UNIT = {"day": 1.0, "week": DAYS_PER_WEEK, "month": DAYS_PER_MONTH}
 
 
@@ -33,7 +39,8 @@ class CustomerSummary:
     `customer_id` (str), `frequency` (repeat orders x in calibration, int64), `recency_days` (t_x),
     `T_days`, `first_amount` (money of the first order), `repeat_amount` (sum over repeat orders above zero),
     `repeat_log_amount` (sum of their logs), `repeat_positive` (how many they are),
-    `holdout_frequency` (orders after today), `segment`, `channel` (str, "" where the log has none).
+    `holdout_frequency` (orders after today), `segment`, `channel` (str, "" where the log has none), and of a survivor
+    table `lost` (bool): whose contract is known to have ended.
     `repeat_orders_by_day` has a column per day from `first_date` to `today` and a row for each of `PARTS` parts of the
     customers, dealt out in turn in their order; None where nothing is known but the histories.
     """

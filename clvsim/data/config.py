@@ -57,4 +57,24 @@ class DataConfig(Source):
         return material_of_log(read_transactions(None, self))
 
 
-SOURCES: dict[str, type[Source]] = {"csv": DataConfig, "bundled": DataConfig}
+class SurvivorsConfig(Source):
+    """A table of how many customers of each cohort are left after each contract period: see `clvsim.data.survivors`.
+
+    `renewal` is the length of a period, that of the retention model. `price`: of each payment, unless the table has it.
+    """
+
+    kind: Literal["survivors"] = "survivors"
+    path: str | None = None
+    renewal: Literal["week", "month", "quarter", "year"] | None = None
+    price: float | None = Field(default=None, gt=0)
+    today: dt.date | None = None  # None: the day of the run
+    time_unit: TimeUnit = "month"
+
+    def material(self) -> "Material":
+        """One pseudo-customer per customer of a cohort: nothing to track."""
+        from clvsim.data.survivors import material_of_survivors
+
+        return material_of_survivors(self)
+
+
+SOURCES: dict[str, type[Source]] = {"csv": DataConfig, "bundled": DataConfig, "survivors": SurvivorsConfig}

@@ -255,8 +255,10 @@ def kept_amount(kept, path, tick, base, t_nu, nu_shape, nu_rate, order_shape):
     place = path * np.uint64(KEPT_ORDERS) + np.uint64(tick)
     amount = kept[place] if tick < KEPT_ORDERS else -1.0
     if amount < 0.0:
-        nu = kept_gamma(t_nu, path, base, rng.SPEND, nu_shape, nu_rate)
-        amount = gamma(address(base, rng.AMOUNT, tick), order_shape) / nu
+        amount = nu_rate
+        if order_shape > 0.0:
+            nu = kept_gamma(t_nu, path, base, rng.SPEND, nu_shape, nu_rate)
+            amount = gamma(address(base, rng.AMOUNT, tick), order_shape) / nu
         if tick < KEPT_ORDERS:
             kept[place] = amount
     return amount

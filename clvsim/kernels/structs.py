@@ -39,7 +39,7 @@ class Laws(NamedTuple):
     mu_rate: np.ndarray
     drop_a: np.ndarray  # p ~ Beta(a, b); hazard per order η = -log(1 - p), by component
     drop_b: np.ndarray
-    order_shape: np.ndarray  # order amount ~ Gamma(order_shape, ν)
+    order_shape: np.ndarray  # order amount ~ Gamma(order_shape, ν); 0: exactly nu_rate
     nu_shape: np.ndarray  # ν ~ Gamma(shape, rate)
     nu_rate: np.ndarray
     first_factor: np.ndarray  # a newcomer's first order = factor × a draw from the own spend law

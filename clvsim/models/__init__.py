@@ -7,6 +7,7 @@ from typing import Any
 
 from clvsim.models.bdw import Bdw
 from clvsim.models.bg_nbd import BgNbd
+from clvsim.models.fixed_price import FixedPrice
 from clvsim.models.gamma_gamma import GammaGamma
 from clvsim.models.laws import RetentionModel, SpendModel
 from clvsim.models.mbg_nbd import MbgNbd
@@ -15,7 +16,7 @@ from clvsim.models.sbg import Sbg
 from clvsim.types import Posterior
 
 RETENTION: dict[str, Any] = {"bg_nbd": BgNbd, "mbg_nbd": MbgNbd, "pareto_nbd": ParetoNbd, "sbg": Sbg, "bdw": Bdw}
-SPEND = {"gamma_gamma": GammaGamma}
+SPEND: dict[str, Any] = {"gamma_gamma": GammaGamma, "fixed_price": FixedPrice}
 
 
 def retention_of(posterior: Posterior) -> RetentionModel:

@@ -18,14 +18,8 @@ from clvsim.errors import DiagnosticsError
 from clvsim.models.laws import LifeLaw, Params, unique_rows
 from clvsim.models.priors import BetaPrior, LogNormalPrior
 from clvsim.schema import Frozen
-from clvsim.types import DAYS_PER_MONTH, DAYS_PER_WEEK, DAYS_PER_YEAR, CustomerSummary
+from clvsim.types import DAYS_PER_YEAR, RENEWAL_DAYS, CustomerSummary
 
-RENEWAL_DAYS = {
-    "week": DAYS_PER_WEEK,
-    "month": DAYS_PER_MONTH,
-    "quarter": 3 * DAYS_PER_MONTH,
-    "year": DAYS_PER_YEAR,
-}
 GRACE_DAYS = {"week": 2.0, "month": 7.0, "quarter": 14.0, "year": 30.0}
 
 _PIECES = 4  # of the law of those who are lost

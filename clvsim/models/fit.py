@@ -15,6 +15,7 @@ from clvsim.types import DAYS_PER_UNIT, CustomerSummary, Diagnostic, Posterior
 
 MAX_R_HAT = 1.01
 MIN_ESS = inference.MIN_ESS
+OBSERVED = "observed"  # of a model in which nothing is inferred
 LARGE_TABLE = 5000  # distinct rows from which `auto` tries laplace: NUTS takes seconds below, minutes far above
 _DRAFT = (
     "Draft, fitted by fit.method=map: parameter uncertainty is left out, so every interval is too narrow and every "
@@ -134,14 +135,14 @@ def _fit_both(
         spend={name: values[order] for name, values in second.params.items()},
         time_unit=time_unit,
         diagnostics=first.diagnostics + second.diagnostics,
-        method=first.method if first.method == second.method else methods,
+        method=first.method if second.method in (first.method, OBSERVED) else methods,
         retention_config=retention.model_dump(mode="json"),
         spend_config=spend.model_dump(mode="json"),
     )
 
 
 class Fitted(NamedTuple):
-    """One model's draws of its natural parameters, each (draw,), and how they came about: nuts, laplace or map."""
+    """One model's draws of its natural parameters, each (draw,), and how they came about."""
 
     params: dict[str, np.ndarray]
     diagnostics: tuple[Diagnostic, ...]
@@ -160,8 +161,11 @@ def fit_one(
 
     `way` is nuts, laplace, map, or `auto`: laplace if its diagnostics allow it, else nuts.
     """
-    say(f"fitting {model.kind} on {len(rows.count):,} distinct histories by {'laplace' if way == 'auto' else way}")
     built = model.build(rows)
+    if built is None:
+        standard = np.random.default_rng([config.seed, 3]).standard_normal(config.draws)
+        return Fitted(natural({"normal": standard * (way != "map")}), (), OBSERVED)
+    say(f"fitting {model.kind} on {len(rows.count):,} distinct histories by {'laplace' if way == 'auto' else way}")
     if way == "map":
         free, diagnostics = inference.mode_only(built, model.kind, config.draws, config.seed)
         # Averaged, since a figure beside the model's own (first orders) has draws of its own: one point and no spread.

@@ -67,6 +67,7 @@ class LifeLaw(NamedTuple):
 class SpendLaw(NamedTuple):
     """Amounts of orders: Gamma(order_shape, rate=nu), nu ~ Gamma(nu_shape, rate=nu_rate per unit of money).
 
+    Where `order_shape` is 0 amounts do not vary: each is of exactly `nu_rate` money.
     `order_shape` has shape (draw, 1), the others (draw, customer).
     """
 
@@ -182,7 +183,8 @@ class SpendModel(Protocol):
 
     def sufficient(self, summary: CustomerSummary, /) -> Any: ...
 
-    def build(self, rows: Any, /) -> Any: ...
+    def build(self, rows: Any, /) -> Any:
+        """PyMC model, or None where nothing is to be sampled: `natural` then gets draws of one `normal`, standard."""
 
     def natural(self, draws: Params, rows: Any, seed: int, /) -> dict[str, np.ndarray]: ...
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -77,6 +78,15 @@ def test_any_mixture() -> None:
             months=int(r.integers(1, 30)),
         )
         compare(case, simulate(case), *case.run()[:2])
+
+
+def test_amounts_that_do_not_vary() -> None:
+    """With `order_shape` 0 every order is of exactly `nu_rate`, and the other events stay as they were."""
+    for kind in ("everything, existing", "everything, newcomers"):
+        case = random_case(0, **KINDS[kind])
+        zero = ks.seal(np.zeros_like(case.laws.order_shape))
+        fixed = replace(case, laws=case.laws._replace(order_shape=zero, nu_shape=zero))
+        compare(fixed, simulate(fixed), *fixed.run()[:2])
 
 
 def test_mechanisms_are_exercised() -> None:

@@ -298,7 +298,8 @@ def live(case: Case, w: int, c: int, twin: Twin) -> tuple[float, int]:
 
     buying = draws.gamma(rng.RATE, 0, law["rate_shape"]) / law["rate_rate"]
     fading = draws.gamma(rng.ATTRITION_TIME, 0, law["mu_shape"]) / law["mu_rate"] if law["mu_shape"] > 0 else 0.0
-    money_law = draws.gamma(rng.SPEND, 0, law["nu_shape"]) / law["nu_rate"]
+    varying = law["order_shape"] > 0
+    money_law = draws.gamma(rng.SPEND, 0, law["nu_shape"]) / law["nu_rate"] if varying else math.nan
     eta = 0.0
     if law["drop_a"] > 0:
         stays, goes = (
@@ -315,7 +316,7 @@ def live(case: Case, w: int, c: int, twin: Twin) -> tuple[float, int]:
         nonlocal value
         annoyance = 0.0
         week = int(day // 7)
-        amount = draws.gamma(rng.AMOUNT, orders, law["order_shape"]) / money_law
+        amount = draws.gamma(rng.AMOUNT, orders, law["order_shape"]) / money_law if varying else law["nu_rate"]
         if case.newcomers and orders == 0:
             amount *= law["first_factor"]
         amount *= case.spend[w, group, week]

@@ -1,0 +1,123 @@
+"""Fixed price: all payments of a customer are of the same amount, the one observed. For contracts and single plans.
+
+Nothing is fitted to existing customers, so their prices carry no uncertainty. Limits: docs/models/fixed_price.md.
+
+Money is in any one currency. Parameters have shape (draw,), histories (customer,), results (draw, customer).
+"""
+
+import math
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from clvsim.errors import DiagnosticsError
+from clvsim.models.gamma_gamma import SpendCheck
+from clvsim.models.laws import Params, SpendLaw, column, unique_rows
+from clvsim.schema import Frozen
+from clvsim.types import CustomerSummary
+
+_SAME = 1e-9  # mean log spread of a customer's payments that is rounding
+
+
+class Prices(NamedTuple):
+    """Money of each customer's next payment, (customer,)."""
+
+    price: np.ndarray
+
+
+class PriceRows(NamedTuple):
+    """Distinct prices and how many customers pay them, each (row,); mean first payment, in money."""
+
+    price: np.ndarray
+    count: np.ndarray
+    first_mean: float
+
+
+def laws(params: Params, history: Prices) -> SpendLaw:
+    """The price itself: `order_shape` 0 says that orders do not vary."""
+    draws = next(iter(params.values())).shape[0]
+    zero = np.zeros((draws, 1))
+    return SpendLaw(zero, zero, zero + history.price)
+
+
+def newcomer_laws(params: Params) -> SpendLaw:
+    """Every newcomer pays the mean price, (draw, 1)."""
+    (price,) = column(params, "price")
+    return SpendLaw(np.zeros_like(price), np.zeros_like(price), price)
+
+
+class FixedPrice(Frozen):
+    """Fixed price: each customer goes on paying what they paid so far, newcomers pay the mean of all customers."""
+
+    kind: Literal["fixed_price"] = "fixed_price"
+
+    def histories(self, summary: CustomerSummary) -> Prices:
+        """Mean repeat payment above zero; else the first payment; where that is 0 or unknown, the others' mean."""
+        frame = summary.customers
+        x, total, first = (frame[c].to_numpy(np.float64) for c in ("repeat_positive", "repeat_amount", "first_amount"))
+        price = np.divide(total, x, out=first.copy(), where=x > 0)
+        paying = price > 0
+        return Prices(np.where(paying, price, price[paying].mean() if paying.any() else 0.0))
+
+    def sufficient(self, summary: CustomerSummary) -> PriceRows:
+        """Distinct prices. Raises DiagnosticsError where nobody paid anything."""
+        (price,) = self.histories(summary)
+        if not (price > 0).any():
+            raise DiagnosticsError([("spend", "no payment has an amount above zero")])
+        rows, count = unique_rows([price])
+        first = summary.customers["first_amount"].to_numpy(np.float64)
+        known = first[~np.isnan(first)]
+        return PriceRows(rows[:, 0], count, math.fsum(known) / known.size if known.size else math.nan)
+
+    def build(self, rows: PriceRows) -> None:
+        """Nothing to sample: `natural` gets standard normal draws."""
+
+    def natural(self, draws: Params, rows: PriceRows, seed: int) -> dict[str, np.ndarray]:
+        """`price`: the mean over customers, lognormal with its standard error, and newcomers' first payment over it."""
+        customers = rows.count.sum()
+        mean = math.fsum(rows.count * rows.price) / customers
+        variance = math.fsum(rows.count * (rows.price - mean) ** 2) / max(customers - 1, 1)
+        sigma2 = variance / customers / mean**2
+        price = mean * np.exp(math.sqrt(sigma2) * draws["normal"] - sigma2 / 2)
+        first = 1.0 if math.isnan(rows.first_mean) else rows.first_mean / mean
+        return {"price": price, "first_order_factor": np.full_like(price, first)}
+
+    def expected_spend(self, params: Params, history: Prices) -> np.ndarray:
+        """The price, in every draw."""
+        return np.broadcast_to(history.price, (params["price"].shape[0], history.price.size))
+
+    def check(self, summary: CustomerSummary, params: Params) -> SpendCheck:
+        """Observed figures beside the mean price."""
+        frame = summary.customers
+        x, total, first = (frame[c].to_numpy(np.float64) for c in ("repeat_positive", "repeat_amount", "first_amount"))
+        has = x > 0
+        means = total[has] / x[has]
+        varies = has.any() and np.ptp(x[has]) > 0 and np.ptp(means) > 0
+        return SpendCheck(
+            customers=int(has.sum()),
+            customers_twice=int((x > 1).sum()),
+            correlation=float(np.corrcoef(x[has], means)[0, 1]) if varies else math.nan,
+            mean_repeat_order=float(total.sum() / x.sum()) if has.any() else math.nan,
+            mean_of_customers=float(means.mean()) if has.any() else math.nan,
+            mean_first_order=float(np.nanmean(first)),
+            fitted_mean=float(params["price"].mean()),
+        )
+
+    def warnings(self, summary: CustomerSummary, params: Params) -> tuple[str, ...]:
+        """How many customers did not pay one price."""
+        frame = summary.customers
+        x, total = (frame[c].to_numpy(np.float64) for c in ("repeat_positive", "repeat_amount"))
+        logs = frame["repeat_log_amount"].to_numpy(np.float64)
+        spread = np.log(np.divide(total, x, out=np.ones_like(x), where=x > 0)) - np.divide(
+            logs, x, out=np.zeros_like(x), where=x > 0
+        )
+        varying = int((spread > _SAME).sum())
+        if not varying:
+            return ()
+        return (
+            f"{varying:,} of {x.size:,} customers did not pay the same amount each time: spend=fixed_price goes on "
+            "with the mean of each customer's repeat payments, as if certain (spend=gamma_gamma lets them vary)",
+        )
+
+    laws = staticmethod(laws)
+    newcomer_laws = staticmethod(newcomer_laws)
