@@ -206,6 +206,65 @@ def discounted_orders(r, alpha, a, b, x, age, horizon, force, out):
             out[d, i] = value
 
 
+@njit(
+    "void(float64[::1], float64[::1], float64[::1], float64[::1], float64[::1], float64[:, ::1], float64[:, ::1],"
+    " float64[::1], float64, float64[::1], float64[::1], float64[::1], float64[::1], float64[:, ::1])",
+    cache=True,
+    nogil=True,
+    error_model="numpy",
+)
+def discounted_orders_by_clock(
+    r, alpha, a, b, x, age, reached, edges, force, nodes, weights, more_nodes, more_weights, out
+):
+    """`discounted_orders` where buying runs on a clock of its own, which at time edges[k] has reached reached[d, k].
+
+    r, alpha, a, b: (draw,). x: (row,). age: (draw, row) by the clock. reached: (draw, edge), edges: (edge,), both from
+    0; in between the clock runs evenly. Two rules of Gauss-Legendre on [-1, 1], the second one for long pieces. out:
+    (draw, row). The discount goes by time.
+    """
+    pieces = edges.shape[0] - 1
+    size = pieces * more_nodes.shape[0]
+    z, growth, factor = np.empty(size), np.empty(size), np.empty(size)
+    for d in range(r.shape[0]):
+        first = a[d] + b[d] - r[d] - 1.0
+        for i in range(x.shape[0]):
+            shape, rate, third = r[d] + x[i], alpha[d] + age[d, i], a[d] + b[d] + x[i]
+            used = 0
+            low = 0.0
+            for k in range(pieces):
+                high = math.log1p(reached[d, k + 1] / rate)
+                pace = (edges[k + 1] - edges[k]) / (reached[d, k + 1] - reached[d, k])
+                half = 0.5 * (high - low)
+                many = high - low > 0.5
+                count = more_nodes.shape[0] if many else nodes.shape[0]
+                for j in range(count):
+                    node, weight = (more_nodes[j], more_weights[j]) if many else (nodes[j], weights[j])
+                    u = low + half * (1.0 + node)
+                    past = math.expm1(u)
+                    time = edges[k] + pace * (rate * past - reached[d, k])
+                    z[used] = past / (1.0 + past)
+                    growth[used] = u
+                    factor[used] = half * weight * shape * math.exp((1.0 - a[d]) * u - force * time)
+                    used += 1
+                low = high
+            value = 0.0
+            for j in range(used):
+                total, term, n = 1.0, 1.0, 0.0
+                if first > _MAX_CANCELLATION:
+                    while True:
+                        term *= (first + n) * (a[d] + n) / ((third + n) * (n + 1.0)) * z[j]
+                        total += term
+                        n += 1.0
+                        ratio = max(z[j], abs((first + n) * (a[d] + n) / ((third + n) * (n + 1.0))) * z[j])
+                        if not (ratio >= 1.0 or abs(term) * ratio > _TOLERANCE * (1.0 - ratio) * abs(total)):
+                            break
+                else:
+                    log_sum = log_hyp2f1_positive(shape + 1.0, b[d] + x[i], third, z[j])
+                    total = math.exp(log_sum - (shape + 1.0 - a[d]) * growth[j])
+                value += factor[j] * total
+            out[d, i] = value
+
+
 @njit("UniTuple(float64, 2)(float64, float64, float64, float64, float64)", nogil=True, error_model="numpy", cache=True)
 def reach(first, second, ratio, end, most):
     """Where in (0, end] the exponent first u + second log(1 + ratio (e^u - 1)) passes `most`, by at most 1; its value.

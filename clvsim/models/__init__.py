@@ -5,6 +5,7 @@ One module per model and one line here. Importing this loads no sampler; PyMC, n
 
 from typing import Any
 
+from clvsim.models import season
 from clvsim.models.bdw import Bdw
 from clvsim.models.bg_nbd import BgNbd
 from clvsim.models.fixed_price import FixedPrice
@@ -21,7 +22,9 @@ SPEND: dict[str, Any] = {"gamma_gamma": GammaGamma, "fixed_price": FixedPrice}
 
 def retention_of(posterior: Posterior) -> RetentionModel:
     """The configured model a posterior came from."""
-    return RETENTION[posterior.retention_model].model_validate(posterior.retention_config)
+    section = {name: value for name, value in posterior.retention_config.items() if name != "calendar"}
+    model = RETENTION[posterior.retention_model].model_validate(section)
+    return season.restored(model, posterior.retention_config.get("calendar"))
 
 
 def spend_of(posterior: Posterior) -> SpendModel:

@@ -13,7 +13,7 @@ import numpy as np
 from scipy.special import betainc, betaln, expit, gammaln, xlogy
 
 from clvsim.models.laws import Customers, LifeLaw, Params, column
-from clvsim.models.purchases import DropoutModel, Formulas, PurchaseRows, at, classes
+from clvsim.models.purchases import Clock, DropoutModel, Formulas, PurchaseRows, at, by_clock, classes
 from clvsim.types import DAYS_PER_YEAR
 
 _CHUNK_CELLS = 1 << 18  # draws x rows tabulated at once
@@ -186,7 +186,7 @@ class BgNbd(DropoutModel):
     )
     kind: Literal["bg_nbd"] = "bg_nbd"
 
-    def log_density(self, params: Mapping[str, Any], rows: PurchaseRows) -> Any:
+    def log_density(self, params: Mapping[str, Any], rows: PurchaseRows, clock: Clock | None = None) -> Any:
         """`log_likelihood` as a graph, its terms in x alone and in T alone summed over distinct values."""
         import pytensor.tensor as pt
 
@@ -198,9 +198,12 @@ class BgNbd(DropoutModel):
         by_x = pt.sum(n_k * (pt.gammaln(r + k.value) + pt.gammaln(b_k + k.value) - pt.gammaln(total_k + k.value)))
         age = classes(rows.T, rows.level)
         n_age, orders_age = np.bincount(age.of, rows.count), np.bincount(age.of, rows.count * rows.x)
-        by_age = pt.sum((n_age * r + orders_age) * pt.log(at(alpha, age.level) + age.value))
+        by_age = pt.sum(
+            (n_age * r + orders_age) * pt.log(at(alpha, age.level) + by_clock(age.value, age.value, clock)[1])
+        )
         again = rows.x > 0
         x, t_x, T, count, level = (v[again] for v in (rows.x, rows.t_x, rows.T, rows.count, rows.level))
+        t_x, T = by_clock(t_x, T, clock)
         alpha_row = at(alpha, level)
         log_odds_left = pt.log(at(a, level)) - pt.log(at(b, level) + x - 1)
         log_odds_left += (r + x) * pt.log((alpha_row + T) / (alpha_row + t_x))
@@ -211,6 +214,11 @@ class BgNbd(DropoutModel):
     FORMULAS: ClassVar[Formulas] = Formulas(
         log_likelihood, probability_alive, probability_active, expected_orders, expected_orders_new, order_pmf
     )
+
+    def living(self, params: Params) -> Params:
+        """Parameters with which `orders_given_alive` holds for customers of this model."""
+        return params
+
     laws = staticmethod(laws)
     laws_given_dead = staticmethod(laws_given_dead)
     newcomer_laws = staticmethod(newcomer_laws)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from clvsim.errors import DiagnosticsError, Problem
-from clvsim.models import cache, inference
+from clvsim.models import cache, inference, season
 from clvsim.models.config import FitConfig
 from clvsim.models.laws import Params, RetentionModel, SpendModel
 from clvsim.types import DAYS_PER_UNIT, CustomerSummary, Diagnostic, Posterior
@@ -42,6 +42,7 @@ def fit(
     cached only under `allow_poor`, and a hit is held to the limits again.
     """
     say = log or (lambda note: None)
+    retention = season.configured(retention, summary)
     purchases, amounts = _all_or_problems(lambda: retention.sufficient(summary), lambda: spend.sufficient(summary))
     folder = cache.cache_folder(cache_dir) if config.cache else None
     key = _key(purchases, amounts, retention, spend, config, summary.time_unit) if folder else ""

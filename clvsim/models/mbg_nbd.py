@@ -15,7 +15,7 @@ from scipy.special import betaln, expit, gammaln
 
 from clvsim.models.bg_nbd import order_counts, orders_given_alive, probability_next
 from clvsim.models.laws import Customers, LifeLaw, Params, column
-from clvsim.models.purchases import DropoutModel, Formulas, PurchaseRows, at, classes
+from clvsim.models.purchases import Clock, DropoutModel, Formulas, PurchaseRows, at, by_clock, classes
 from clvsim.types import DAYS_PER_YEAR
 
 
@@ -155,7 +155,7 @@ class MbgNbd(DropoutModel):
     )
     kind: Literal["mbg_nbd"] = "mbg_nbd"
 
-    def log_density(self, params: Mapping[str, Any], rows: PurchaseRows) -> Any:
+    def log_density(self, params: Mapping[str, Any], rows: PurchaseRows, clock: Clock | None = None) -> Any:
         """`log_likelihood` as a graph, its terms in x alone and in T alone summed over distinct values."""
         import pytensor.tensor as pt
 
@@ -167,10 +167,13 @@ class MbgNbd(DropoutModel):
         by_x = pt.sum(n_k * (pt.gammaln(r + k.value) + pt.gammaln(b_k + k.value) - pt.gammaln(total_k + k.value)))
         age = classes(rows.T, rows.level)
         n_age, orders_age = np.bincount(age.of, rows.count), np.bincount(age.of, rows.count * rows.x)
-        by_age = pt.sum((n_age * r + orders_age) * pt.log(at(alpha, age.level) + age.value))
+        by_age = pt.sum(
+            (n_age * r + orders_age) * pt.log(at(alpha, age.level) + by_clock(age.value, age.value, clock)[1])
+        )
         alpha_row = at(alpha, rows.level)
         log_odds_left = pt.log(at(a, rows.level)) - pt.log(at(b, rows.level) + rows.x)
-        log_odds_left += (r + rows.x) * pt.log((alpha_row + rows.T) / (alpha_row + rows.t_x))
+        t_x, T = by_clock(rows.t_x, rows.T, clock)
+        log_odds_left += (r + rows.x) * pt.log((alpha_row + T) / (alpha_row + t_x))
         constant = pt.sum(n * (r * pt.log(alpha) - pt.gammaln(r) - pt.gammaln(b) + pt.gammaln(total)))
         left_or_not = pt.sum(rows.count * pt.softplus(log_odds_left))
         return constant + by_x - by_age + left_or_not
@@ -178,6 +181,7 @@ class MbgNbd(DropoutModel):
     FORMULAS: ClassVar[Formulas] = Formulas(
         log_likelihood, probability_alive, probability_active, expected_orders, expected_orders_new, order_pmf
     )
+    living = staticmethod(_charged)
     laws = staticmethod(laws)
     laws_given_dead = staticmethod(laws_given_dead)
     newcomer_laws = staticmethod(newcomer_laws)

@@ -1,13 +1,15 @@
 """Purchase histories as the likelihoods of non-contractual models see them: distinct, counted, unit-free."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
+from pydantic import Field
 
 from clvsim.errors import DiagnosticsError
 from clvsim.models.laws import Customers, Params, customers_of, unique_rows
 from clvsim.models.priors import BetaPrior, LogNormalPrior
+from clvsim.models.season import Window
 from clvsim.schema import Frozen
 from clvsim.types import CustomerSummary
 
@@ -62,6 +64,14 @@ def at(parameter: Any, level: np.ndarray) -> Any:
     return parameter[level] if parameter.ndim else parameter
 
 
+Clock = Callable[[np.ndarray], Any]  # days ago, in units, to a graph of how far the customers' clock ran since then
+
+
+def by_clock(t_x: np.ndarray, T: np.ndarray, clock: Clock | None) -> tuple[Any, Any]:
+    """t_x and T as the likelihood needs them, where buying runs on a clock of its own."""
+    return (t_x, T) if clock is None else (clock(T) - clock(T - t_x), clock(T))
+
+
 class Formulas(NamedTuple):
     """A model's functions of (params, x, t_x, T, ...), all times in the parameters' unit; (draw, customer)."""
 
@@ -103,7 +113,7 @@ class PurchaseModel(Frozen):
         """The paper's parameters in unit-free time as functions of free variables, made inside an open PyMC model."""
         raise NotImplementedError
 
-    def log_density(self, params: Mapping[str, Any], rows: PurchaseRows) -> Any:
+    def log_density(self, params: Mapping[str, Any], rows: Any) -> Any:
         """Log-likelihood of all rows as a graph. Parameters are scalars, or (level,) but for the shape `r`."""
         raise NotImplementedError
 
@@ -147,12 +157,15 @@ class DropoutModel(PurchaseModel):
 
     Priors are on unit-free quantities. `r`: shape of the order rate's distribution. `rate`: mean orders of a living
     customer within one mean observation. `dropout_mean` = a/(a+b), `dropout_concentration` = a+b.
+    `season`: whether months of the year differ; `promotions`: days on which they may. See docs/models/seasonality.md.
     """
 
     r: LogNormalPrior = LogNormalPrior(median=1.0, sd_log=1.5)
     rate: LogNormalPrior = LogNormalPrior(median=1.0, sd_log=1.5)
     dropout_mean: BetaPrior = BetaPrior(a=1.0, b=1.0)
     dropout_concentration: LogNormalPrior = LogNormalPrior(median=2.0, sd_log=1.5)
+    season: Literal["off", "month"] = "off"
+    promotions: dict[Annotated[str, Field(pattern=r"^\w+$")], Window] = Field(default_factory=dict)
 
     def graph(self, pm: Any) -> dict[str, Any]:
         """Free variables: r, rate, dropout_mean, dropout_concentration."""

@@ -42,8 +42,8 @@ def limits(result: RunResult) -> list[tuple[str, str]]:
         ),
         (
             "Behaviour is taken as lasting",
-            "Each customer’s own buying rate and spend per order stay as they are until a lever changes them. Seasons, "
-            "trends, price rises, competitors and ageing of tastes are not modelled.",
+            "Each customer’s own buying rate and spend per order stay as they are until a lever changes them. "
+            f"{_seasons(result)}rends, price rises, competitors and ageing of tastes are not modelled.",
         ),
         (
             "Shocks to all customers",
@@ -94,6 +94,12 @@ def limits(result: RunResult) -> list[tuple[str, str]]:
             )
         )
     return listed
+
+
+def _seasons(result: RunResult) -> str:
+    if any(label.startswith("season[") for label, _ in result.model_facts):
+        return "The year’s months (or the promotions) were fitted and are taken to come back as they were. T"
+    return "Seasons, t"
 
 
 def _shock_size(result: RunResult) -> str:

@@ -23,7 +23,9 @@ TEXTS = ("data.date_format", "data.decimal", "data.delimiter", "finance.currency
 FREE_TEXT = frozenset(PATHS + COLUMNS + TEXTS)
 
 # Names below these keys are the user's own, or depend on an effect's kind: Hydra must be told that they may be new.
-OPEN_KEYS = re.compile(r"acquisition\.channels\.\w+(\.\w+)*|scenario\.\w+\.\w+\.\w+\.\w+")
+OPEN_KEYS = re.compile(
+    r"acquisition\.channels\.\w+(\.\w+)*|scenario\.\w+\.\w+\.\w+\.\w+|retention\.promotions\.\w+(\.\w+)?"
+)
 SCENARIO_KEY = re.compile(r"scenario\.(\w+)\.[\w.]+")
 
 

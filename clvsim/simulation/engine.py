@@ -79,6 +79,7 @@ class Setting:
     stop_days: float
     period_days: float
     attrition_clock: str
+    season: np.ndarray | None = None  # (draws, weeks) log purchase rate of everybody
 
     def clock(self, flags: int) -> Clock:
         return Clock(
@@ -155,6 +156,8 @@ def run_slice(
     count = rows.stop - rows.start
     traits = ks.empty_traits(count, block.people.key.size) if len(parts) > 1 else ks.empty_traits(1, 1)
     environment = by_week(setting.worlds.log_rate[rows], setting.calendar.weeks)
+    if setting.season is not None:
+        environment = environment + setting.season[draw]
     nothing = np.zeros((count, 0)), np.zeros((count, 0), np.int64)
     as_today: list[np.ndarray] = []  # what the first scenario without a lever on this block has added
     made: dict[tuple[Hashable, ...], tuple[ks.Tables, int]] = {}

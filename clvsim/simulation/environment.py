@@ -9,12 +9,14 @@ that live through the same months. The path u and log L are integrated out by La
 docs/environment.md.
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 from scipy.special import ndtr, ndtri
 
 from clvsim.models import retention_of
+from clvsim.models.season import Seasonal
 from clvsim.simulation.config import EnvironmentConfig
 from clvsim.types import DAYS_PER_MONTH, DAYS_PER_UNIT, CustomerSummary, Posterior
 
@@ -96,14 +98,38 @@ def calibration_months(posterior: Posterior, summary: CustomerSummary) -> Months
     age, of_age = np.unique(T, return_inverse=True)
     customers = np.zeros((age.size, parts))
     np.add.at(customers, (of_age, np.arange(T.size) % parts), 1)
-    days, of = np.unique(np.maximum(age - edges[:, None] + 0.5, 0.0), return_inverse=True)
     draws = {name: values[:_POSTERIOR_DRAWS] for name, values in posterior.retention.items()}
-    unit = DAYS_PER_UNIT[posterior.time_unit]
-    by_age = retention_of(posterior).expected_orders_new(draws, days / unit, unit)
-    by_edge = np.stack([by_age[:, row] @ customers for row in of.reshape(edges.size, age.size)], axis=-1)
+    model, unit = retention_of(posterior), DAYS_PER_UNIT[posterior.time_unit]
+    if isinstance(model, Seasonal):
+        until_edge = (_expected_by_clock(model, draws, age, edge, unit) for edge in edges)
+    else:
+        days, of = np.unique(np.maximum(age - edges[:, None] + 0.5, 0.0), return_inverse=True)
+        by_age = model.expected_orders_new(draws, days / unit, unit)
+        until_edge = (by_age[:, row] for row in of.reshape(edges.size, age.size))
+    by_edge = np.stack([some @ customers for some in until_edge], axis=-1)
     orders, expected = np.diff(until, axis=1), np.diff(by_edge, axis=-1)
     someone = (expected.sum(axis=1) > 0).all(axis=0)
     return Months(orders[:, someone], expected[:, :, someone])
+
+
+def _expected_by_clock(
+    model: Seasonal, params: Mapping[str, np.ndarray], age: np.ndarray, edge: int, unit: float
+) -> np.ndarray:
+    """E[X] of newcomers of each age up to `edge` days ago by the season's clock, (draw, age): between whole days of the
+    clock E[X(t)] is as good as linear."""
+    since = model.since(params)
+    ran = np.maximum(since[:, age.astype(int)] - since[:, [edge]] + 0.5, 0.0) * (age >= edge)
+    day = np.concatenate([[0.0, 0.25, 0.5, 0.75], np.arange(1, np.ceil(ran.max()) + 1)])
+    by_day = model.expected_orders_new(params, day / unit, unit)
+    return np.stack([np.interp(row, day, known) for row, known in zip(ran, by_day, strict=True)])
+
+
+def season_by_week(posterior: Posterior, draws: int, first: int, weeks: int) -> np.ndarray | None:
+    """log of the season's multiplier by week from day `first` on (0: today, 1: tomorrow), (draw, week), or None."""
+    model = retention_of(posterior)
+    if not isinstance(model, Seasonal):
+        return None
+    return model.by_week({name: values[:draws] for name, values in posterior.retention.items()}, first, weeks)
 
 
 def dispersion(orders: np.ndarray, expected: np.ndarray) -> float:

@@ -18,7 +18,7 @@ from clvsim.models.laws import rows_of
 from clvsim.scenario import BASELINE, CompiledScenario, Scenario, compile_scenario
 from clvsim.simulation import engine, ledger, population
 from clvsim.simulation.config import AcquisitionConfig, EnvironmentConfig, FinanceConfig, SimulationConfig
-from clvsim.simulation.environment import SdLaw, sd_law
+from clvsim.simulation.environment import SdLaw, sd_law, season_by_week
 from clvsim.simulation.layout import Layout, make_layout, refuse
 from clvsim.simulation.ledger import Economics, Ledger, Line
 from clvsim.simulation.tables import Calendar, Levers, make_contacts
@@ -110,7 +110,7 @@ def simulate(
 
     shocks_sd = sd_law(posterior, summary, environment)
     worlds = make_worlds(seed, config.draws, config.replicates, layout.months, environment, shocks_sd)
-    setting = make_setting(layout, worlds, economics, config, acquisition)
+    setting = make_setting(layout, worlds, economics, config, acquisition, posterior)
     conversions = population.base_conversions(acquisition, worlds.draw_key)
     values = {name: drawn.values for name, drawn in conversions.items()}
     levers = [Levers.of(priced(c, economics)) for c in active]
@@ -151,12 +151,14 @@ def make_setting(
     economics: Economics,
     config: SimulationConfig,
     acquisition: AcquisitionConfig,
+    posterior: Posterior,
 ) -> engine.Setting:
+    weeks = int(np.ceil(layout.months * DAYS_PER_MONTH / DAYS_PER_WEEK)) + 1
     return engine.Setting(
         worlds=worlds,
         groups=layout.groups,
         calendar=Calendar(
-            weeks=int(np.ceil(layout.months * DAYS_PER_MONTH / DAYS_PER_WEEK)) + 1,
+            weeks=weeks,
             arrival_weeks=int(acquisition.months * DAYS_PER_MONTH / DAYS_PER_WEEK) + 1,
             discount_per_day=economics.discount_per_day,
         ),
@@ -167,6 +169,7 @@ def make_setting(
         stop_days=layout.months * DAYS_PER_MONTH,
         period_days=DAYS_PER_MONTH,
         attrition_clock=config.attrition_clock,
+        season=season_by_week(posterior, worlds.draws, 1, weeks),
     )
 
 

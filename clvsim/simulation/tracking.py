@@ -8,7 +8,7 @@ from clvsim.kernels import rng
 from clvsim.kernels import structs as ks
 from clvsim.simulation import engine
 from clvsim.simulation.config import EnvironmentConfig
-from clvsim.simulation.environment import SdLaw, sd_law
+from clvsim.simulation.environment import SdLaw, sd_law, season_by_week
 from clvsim.simulation.ledger import money_scale
 from clvsim.simulation.population import Block, existing_blocks, newcomer_laws, people_of
 from clvsim.simulation.tables import Calendar, Levers
@@ -45,11 +45,13 @@ def track(
     scale = money_scale(summary.customers["first_amount"].to_numpy(float))
     shocks_sd = sd_law(posterior, summary, environment)
 
-    def simulated(blocks: list[Block], days: float, law: SdLaw) -> np.ndarray:
-        return repeat_orders(blocks, days, environment, draws, seed, jobs, scale, law)
+    def simulated(blocks: list[Block], first: int, days: float, law: SdLaw) -> np.ndarray:
+        season = season_by_week(posterior, draws, first, int(np.ceil(days / DAYS_PER_WEEK)) + 1)
+        return repeat_orders(blocks, days, environment, draws, seed, jobs, scale, law, season)
 
+    length = 7 * (before + 1)
     past = simulated(
-        calibration_blocks(posterior, summary, before, shard_customers), DAYS_PER_WEEK * (before + 1), shocks_sd
+        calibration_blocks(posterior, summary, before, shard_customers), 1 - length, float(length), shocks_sd
     )
     parts = [past[:, 1 : before + 1]]
     holdout = None
@@ -58,7 +60,7 @@ def track(
         none = np.zeros(n, np.int64)
         blocks, _ = existing_blocks(summary, posterior, none, none, shard_customers)
         days = float(summary.holdout_days)
-        future, calm = (simulated(blocks, days, law) for law in (shocks_sd, SdLaw(0.0, 0, None)))
+        future, calm = (simulated(blocks, 1, days, law) for law in (shocks_sd, SdLaw(0.0, 0, None)))
         parts.append(future[:, :after])
         holdout = HoldoutCheck(
             days=summary.holdout_days,
@@ -116,8 +118,9 @@ def repeat_orders(
     jobs: int,
     scale: float,
     shocks_sd: SdLaw | None = None,
+    season: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Repeat orders per week in every world, (w, weeks); `shocks_sd` as in `make_worlds`."""
+    """Repeat orders per week in every world, (w, weeks); `shocks_sd` as in `make_worlds`, `season` by week."""
     worlds = make_worlds(seed, draws, 1, int(days / DAYS_PER_MONTH) + 1, environment, shocks_sd)
     weeks = int(np.ceil(days / DAYS_PER_WEEK))
     setting = engine.Setting(
@@ -131,6 +134,7 @@ def repeat_orders(
         stop_days=days,
         period_days=DAYS_PER_WEEK,
         attrition_clock="time",
+        season=season,
     )
     raw = engine.empty_raw(setting, NOTHING, weeks, 1, 1)
     for block in blocks:

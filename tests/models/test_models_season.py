@@ -1,0 +1,361 @@
+"""Seasons and promotions of BG/NBD and MBG/NBD."""
+
+from dataclasses import replace
+from datetime import date, timedelta
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.special import betaln, expit, gammaln
+
+from clvsim.errors import ConfigError
+from clvsim.models import RETENTION, retention_of
+from clvsim.models.cache import read_posterior, write_posterior
+from clvsim.models.config import FitConfig
+from clvsim.models.fit import fit_one
+from clvsim.models.laws import Customers
+from clvsim.models.season import Calendar, Seasonal, Window, configured
+from clvsim.simulation.config import EnvironmentConfig
+from clvsim.simulation.environment import calibration_months, season_by_week
+from clvsim.simulation.population import existing_blocks
+from clvsim.simulation.tracking import calibration_blocks, repeat_orders
+from clvsim.types import DAYS_PER_YEAR, PARTS, CustomerSummary, Posterior
+
+WEEK = 7.0
+TODAY, FIRST = date(2025, 3, 20), date(2023, 6, 1)
+LENGTH = (TODAY - FIRST).days
+SALE = Window(start=date(2024, 11, 25), end=date(2024, 12, 2))
+MONTHS = np.array([-0.2, -0.15, 0.0, 0.05, 0.1, 0.05, -0.1, -0.2, 0.0, 0.1, 0.15, 0.35])
+PUBLISHED = {
+    "bg_nbd": {"r": 0.2426, "alpha": 4.4136, "a": 0.7929, "b": 2.4259},
+    "mbg_nbd": {"r": 0.525, "alpha": 6.183, "a": 0.891, "b": 1.614},
+}
+
+
+def multiplier(day: np.ndarray, sale: float = 0.6) -> np.ndarray:
+    """m by number of days from today, the mean over the log 1."""
+
+    def raw(which: np.ndarray) -> np.ndarray:
+        dates = [TODAY + timedelta(days=int(d)) for d in which]
+        running = np.array([SALE.start <= d <= SALE.end for d in dates])
+        return np.exp(MONTHS[[d.month - 1 for d in dates]] + sale * running)
+
+    return raw(day) / raw(-np.arange(LENGTH)).mean()
+
+
+def bought(rng: np.random.Generator, customers: int, kind: str = "bg_nbd") -> tuple[CustomerSummary, list[np.ndarray]]:
+    """Customers of the model who live by m, and the days (from today) of each one's repeat orders."""
+    p = PUBLISHED[kind]
+    clock = np.concatenate([[0.0], np.cumsum(multiplier(np.arange(1 - LENGTH, 1)))])  # from the day after the first
+    born = rng.integers(0, LENGTH - 30, customers)
+    rate = rng.gamma(p["r"], 1 / (WEEK * p["alpha"]), customers)
+    leaving = rng.beta(p["a"], p["b"], customers)
+    daily, days = np.zeros((PARTS, LENGTH + 1), np.int64), []
+    for c in range(customers):
+        at, own = clock[born[c]], set()
+        gone = kind == "mbg_nbd" and rng.random() < leaving[c]
+        while not gone:
+            at += rng.exponential(1 / max(rate[c], 1e-12))
+            if at >= clock[-1]:
+                break
+            day = int(np.searchsorted(clock, at, side="right"))
+            if day not in own:  # one order a day
+                own.add(day)
+                daily[c % PARTS, day] += 1
+            gone = rng.random() < leaving[c]
+        days.append(np.array(sorted(own), int) - LENGTH)
+    T = (LENGTH - born).astype(float)
+    frame = pd.DataFrame(
+        {
+            "customer_id": [f"c{c:05d}" for c in range(customers)],
+            "frequency": [len(d) for d in days],
+            "recency_days": [T[c] + d[-1] if len(d) else 0.0 for c, d in enumerate(days)],
+            "T_days": T,
+            "first_amount": 30.0,
+            "repeat_amount": 30.0,
+            "repeat_log_amount": 3.0,
+            "repeat_positive": 1,
+        }
+    )
+    return CustomerSummary(frame, TODAY, FIRST, TODAY, "week", "made up", daily), days
+
+
+@pytest.fixture(scope="module")
+def log():
+    return bought(np.random.default_rng(3), 40)
+
+
+@pytest.fixture(params=["bg_nbd", "mbg_nbd"])
+def kind(request):
+    return request.param
+
+
+def seasonal(kind: str, summary: CustomerSummary, **config) -> Seasonal:
+    section = RETENTION[kind](season="month", promotions={"sale": SALE}, **config)
+    model = configured(section, summary)
+    assert isinstance(model, Seasonal)
+    return model
+
+
+def params_of(kind: str, months: np.ndarray = MONTHS, sale: float = 0.6, draws: int = 1) -> dict[str, np.ndarray]:
+    """Published parameters and the effects of `multiplier`, as `natural` reports them."""
+    log_mean = np.log(multiplier(np.array([-1]), sale) / np.exp(MONTHS[2]))[0]  # of a day in March
+    if not months.any():
+        log_mean = 0.0
+    effects = {f"season[{m + 1}]": e + log_mean for m, e in enumerate(months)} | {"promotion[sale]": sale}
+    return {name: np.full(draws, v) for name, v in (PUBLISHED[kind] | effects).items()}
+
+
+def test_multiplier_is_that_of_the_day(log, kind):
+    model = seasonal(kind, log[0])
+    day = np.arange(-LENGTH + 1, 800)
+    np.testing.assert_allclose(np.exp(model.log_multiplier(params_of(kind), day)[0]), multiplier(day), rtol=1e-12)
+    assert np.exp(model.log_multiplier(params_of(kind), -np.arange(LENGTH))).mean() == pytest.approx(1.0)
+    weekly = model.by_week(params_of(kind), 1, 5)[0]
+    np.testing.assert_allclose(np.exp(weekly), multiplier(np.arange(1, 36)).reshape(5, 7).mean(axis=1))
+
+
+def grids(shape, rate, a, b):
+    """Points of a rate ~ Gamma and a dropout ~ Beta with joint weights: trapezoids in its logarithm and its logit."""
+    u = np.linspace(-40 / shape, np.log(60 + 10 * shape), 1500)
+    of_u = np.exp(shape * u - np.exp(u) - gammaln(shape)) * (u[1] - u[0])
+    v = np.linspace(-40 / a, 40 / b, 500)
+    of_v = np.exp(a * np.log(expit(v)) + b * np.log(expit(-v)) - betaln(a, b)) * (v[1] - v[0])
+    return np.exp(u)[:, None] / rate, expit(v), of_u[:, None] * of_v
+
+
+def densities(kind, T, days, m):
+    """(alive, lost) of a history, by the inhomogeneous Poisson process itself: averaged over rate and dropout."""
+    p = PUBLISHED[kind]
+    rate, leave, weight = grids(p["r"], p["alpha"] * WEEK, p["a"], p["b"])
+    x, born = len(days), -int(T)
+    exposed = m[(np.arange(born + 1, 1) + LENGTH - 1)].sum()
+    until = m[(np.arange(born + 1, (days[-1] if x else born) + 1) + LENGTH - 1)].sum()
+    orders = rate**x * np.prod(m[days + LENGTH - 1])
+    survived = (1 - leave) ** (x + (kind == "mbg_nbd"))
+    lost = leave * (1 - leave) ** (x - 1 + (kind == "mbg_nbd")) if x or kind == "mbg_nbd" else 0 * leave
+    return (weight * survived * orders * np.exp(-rate * exposed)).sum(), (
+        weight * lost * orders * np.exp(-rate * until)
+    ).sum()
+
+
+def test_likelihood_is_the_inhomogeneous_process(log, kind):
+    """The PyMC density less priors is the sum over customers, order by order on its own day."""
+    summary, days = log
+    model = seasonal(kind, summary)
+    rows = model.sufficient(summary)
+    built = model.build(rows)
+    p = PUBLISHED[kind]
+    alpha = p["alpha"] * WEEK / rows.unit_days
+    point = {
+        "r_log__": np.log(p["r"]),
+        "rate_log__": np.log(p["r"] / alpha),
+        "dropout_mean_logodds__": np.log(p["a"] / p["b"]),
+        "dropout_concentration_log__": np.log(p["a"] + p["b"]),
+        "promotion_sale": 0.6,
+    } | {f"season_{m + 1}": e for m, e in enumerate(MONTHS)}
+    found = float(built.compile_logp(vars=built.potentials)(point))
+    m = multiplier(np.arange(1 - LENGTH, 1))
+    plain = sum(
+        np.log(sum(densities(kind, T, own, m))) for T, own in zip(summary.customers["T_days"], days, strict=True)
+    )
+    orders = sum(len(own) for own in days)
+    assert found == pytest.approx(plain + orders * np.log(rows.unit_days), abs=1e-6)
+    total = model.log_likelihood(params_of(kind), model.histories(summary), WEEK).sum()
+    assert total == pytest.approx(plain + orders * np.log(WEEK), abs=1e-6)
+    free = {"r": p["r"], "rate": p["r"] / alpha, "dropout_mean": p["a"] / (p["a"] + p["b"]), "promotion_sale": 0.6}
+    free |= {"dropout_concentration": p["a"] + p["b"]} | {f"season_{m + 1}": e for m, e in enumerate(MONTHS)}
+    natural = model.natural({name: np.array([v]) for name, v in free.items()}, rows, WEEK)
+    for name, value in params_of(kind).items():
+        assert natural[name] == pytest.approx(value), name
+
+
+def test_alive_is_bayes_rule(log, kind):
+    summary, days = log
+    model = seasonal(kind, summary)
+    m = multiplier(np.arange(1 - LENGTH, 1))
+    found = model.laws(params_of(kind), model.histories(summary), WEEK)
+    some = [int(np.argmax(summary.customers["frequency"])), 0, 7]
+    for c in some:
+        alive, lost = densities(kind, summary.customers["T_days"][c], days[c], m)
+        assert found.p_alive[0, c] == pytest.approx(alive / (alive + lost), rel=1e-8)
+
+
+def test_equal_months_are_no_season(log, kind):
+    """Likelihood, laws and forecasts are those of the model itself."""
+    summary, _ = log
+    model, section = seasonal(kind, summary), RETENTION[kind]()
+    even = params_of(kind, np.zeros(12), 0.0, draws=3)
+    plain = {name: even[name] for name in PUBLISHED[kind]}
+    histories = section.histories(summary)
+    for name in ("log_likelihood", "probability_alive"):
+        found, expected = (getattr(of, name)(p, histories, WEEK) for of, p in ((model, even), (section, plain)))
+        np.testing.assert_allclose(found, expected, rtol=1e-10, err_msg=name)
+    for name in ("probability_active", "expected_orders"):
+        found, expected = (getattr(of, name)(p, histories, 200.0, WEEK) for of, p in ((model, even), (section, plain)))
+        np.testing.assert_allclose(found, expected, rtol=1e-10, err_msg=name)
+    for name in ("laws", "laws_given_dead"):
+        found, expected = (getattr(of, name)(p, histories, WEEK) for of, p in ((model, even), (section, plain)))
+        for one, other in zip(found[:7], expected[:7], strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-10)
+    for horizon, rate in ((10.0, 0.1), (1100.0, 0.1), (5000.0, 0.1), (np.inf, 0.1), (np.inf, 0.0)):
+        found, expected = (
+            of.expected_discounted_orders(p, histories, horizon, rate, WEEK)
+            for of, p in ((model, even), (section, plain))
+        )
+        np.testing.assert_allclose(found, expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("annual_rate", [0.0, 0.15])
+def test_discounted_orders_follow_from_the_law(log, kind, annual_rate):
+    """Day by day: E[rate m exp(-rate p S)] of the living, integrated inside each day."""
+    summary, _ = log
+    model = seasonal(kind, summary)
+    histories = model.histories(summary)
+    horizon, force = 40, np.log1p(annual_rate) / DAYS_PER_YEAR
+    found = model.expected_discounted_orders(params_of(kind), histories, float(horizon), annual_rate, WEEK)[0]
+    law = model.laws(params_of(kind), histories, WEEK)
+    m = multiplier(np.arange(1, horizon + 1))
+    reached = np.concatenate([[0.0], np.cumsum(m)])
+    for c in (0, int(np.argmax(histories.x))):
+        shapes = (law.rate_shape, law.rate_rate, law.drop_a, law.drop_b)
+        rate, leave, weight = grids(*(v[0, c] for v in shapes))
+        hazard, total = rate * leave, 0.0
+        for d in range(horizon):
+            fall = hazard * m[d] + force
+            inside = -np.expm1(-fall) / np.where(fall > 0, fall, 1)
+            total += float((weight * rate * m[d] * np.exp(-hazard * reached[d] - force * d) * inside).sum())
+        assert found[c] == pytest.approx(total, rel=1e-7)
+
+
+# --- simulator --------------------------------------------------------------------------------------------------------
+
+CALM = EnvironmentConfig(sd_prior=0.0)
+
+
+def posterior_of(kind: str, model: Seasonal, draws: int) -> Posterior:
+    spend = {"p": 6.25, "q": 3.74, "gamma": 15.44, "first_order_factor": 0.94}
+    return Posterior(
+        retention_model=kind,
+        spend_model="gamma_gamma",
+        retention=params_of(kind, draws=draws),
+        spend={name: np.full(draws, v) for name, v in spend.items()},
+        time_unit="week",
+        diagnostics=(),
+        method="fixed",
+        retention_config=model.model_dump(mode="json"),
+    )
+
+
+def near(worlds: np.ndarray, expected: float) -> bool:
+    return abs(worlds.mean() - expected) < 4 * worlds.std(ddof=1) / np.sqrt(worlds.size)
+
+
+def test_simulated_orders_follow_the_season(log, kind):
+    """Months ahead of existing customers against closed forms, and months of the log from first orders on."""
+    summary, _ = log
+    model, draws = seasonal(kind, summary), 1500
+    posterior = posterior_of(kind, model, draws)
+    none = np.zeros(len(summary.customers), np.int64)
+    blocks, _ = existing_blocks(summary, posterior, none, none, 4096)
+    season = season_by_week(posterior, draws, 1, 53)
+    weekly = repeat_orders(blocks, 52 * WEEK, CALM, draws, 2, 1, 32.0, None, season)
+    until = np.cumsum(weekly, axis=1)
+    one, histories = params_of(kind), model.histories(summary)
+    expected = [model.expected_orders(one, histories, WEEK * w, WEEK).sum() for w in (37, 41, 52)]
+    for week, mean in zip((37, 41, 52), expected, strict=True):
+        assert near(until[:, week - 1], mean), week
+    assert near(until[:, 40] - until[:, 36], expected[1] - expected[0])  # from the end of November to Christmas
+    months = calibration_months(posterior, summary)
+    before = LENGTH // 7
+    length = 7 * (before + 1)
+    season = season_by_week(posterior, draws, 1 - length, before + 2)
+    blocks = calibration_blocks(posterior, summary, before, 4096)
+    past = repeat_orders(blocks, float(length), CALM, draws, 2, 1, 32.0, None, season)
+    assert near(past[:, -48:].sum(axis=1), months.expected[0].sum(axis=0)[-11:].sum())  # 335 days against 336
+
+
+def test_posterior_keeps_its_calendar(log, kind, tmp_path):
+    summary, _ = log
+    model = seasonal(kind, summary)
+    write_posterior(posterior_of(kind, model, 3), tmp_path / "posterior.nc")
+    again = retention_of(read_posterior(tmp_path / "posterior.nc"))
+    assert again == model
+
+
+# --- fit --------------------------------------------------------------------------------------------------------------
+
+
+def test_recovery():
+    """Effects of months and of a sale from 4,000 customers, within four posterior standard deviations."""
+    summary, _ = bought(np.random.default_rng(8), 4000)
+    model = seasonal("bg_nbd", summary)
+    rows = model.sufficient(summary)
+    anything: Any = model
+    found = fit_one(
+        anything,
+        rows,
+        lambda free: model.natural(free, rows, WEEK),
+        "laplace",
+        FitConfig(draws=1000),
+        lambda note: None,
+    )
+    assert all(d.ok for d in found.diagnostics)
+    truth = params_of("bg_nbd")
+    z = {name: (v.mean() - truth[name][0]) / v.std() for name, v in found.params.items()}
+    assert max(abs(v) for v in z.values()) < 4
+    months = [name for name in z if name.startswith("season")]
+    assert all(found.params[name].std() < 0.1 for name in months)  # the prior's sd is 0.2
+    assert np.mean([z[name] ** 2 for name in months]) < 2.5
+
+
+# --- bad input --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "why"),
+    [
+        (date(2025, 4, 1), date(2025, 4, 8), "does not touch the log"),
+        (date(2020, 1, 1), date(2030, 1, 1), "covers the whole log"),
+    ],
+)
+def test_windows_must_be_learnable(log, start, end, why):
+    with pytest.raises(ConfigError, match=why):
+        configured(RETENTION["bg_nbd"](promotions={"tv": Window(start=start, end=end)}), log[0])
+
+
+def test_windows_end_after_they_start():
+    with pytest.raises(ValueError, match="must not be before start"):
+        Window(start=date(2025, 4, 8), end=date(2025, 4, 1))
+
+
+def test_days_of_orders_must_be_known(log):
+    with pytest.raises(ConfigError, match="on which days"):
+        configured(RETENTION["mbg_nbd"](season="month"), replace(log[0], repeat_orders_by_day=None))
+
+
+def test_another_log_is_refused(log):
+    model = seasonal("bg_nbd", log[0])
+    with pytest.raises(ConfigError, match="not to this one"):
+        model.histories(replace(log[0], today=date(2025, 3, 21)))
+
+
+def test_promotions_alone(log):
+    """All months are alike; the sale's effect is the only one, and its level keeps the mean at 1."""
+    model = configured(RETENTION["bg_nbd"](promotions={"sale": SALE}), log[0])
+    assert isinstance(model, Seasonal)
+    assert model.calendar.names == ("season[any]", "promotion[sale]")
+    rows = model.sufficient(log[0])
+    free = {"r": 1.0, "rate": 1.0, "dropout_mean": 0.3, "dropout_concentration": 2.0, "promotion_sale": 0.6}
+    natural = model.natural({name: np.array([v]) for name, v in free.items()}, rows, WEEK)
+    m = np.exp(model.log_multiplier(natural, -np.arange(LENGTH)))[0]
+    assert m.mean() == pytest.approx(1.0)
+    assert set(np.round(m / m.min(), 6)) == {1.0, np.round(np.exp(0.6), 6)}
+
+
+def test_nothing_asked_for_is_the_model_itself(log):
+    section = RETENTION["bg_nbd"]()
+    assert configured(section, log[0]) is section
+    assert isinstance(Calendar.model_validate(seasonal("bg_nbd", log[0]).calendar.model_dump(mode="json")), Calendar)
+    assert isinstance(section.histories(log[0]), Customers)
