@@ -16,7 +16,7 @@ from clvsim.types import DAYS_PER_UNIT, CustomerSummary, Diagnostic, Posterior
 MAX_R_HAT = 1.01
 MIN_ESS = inference.MIN_ESS
 OBSERVED = "observed"  # of a model in which nothing is inferred
-LARGE_TABLE = 5000  # distinct rows from which `auto` tries laplace: NUTS takes seconds below, minutes far above
+LARGE_TABLE = 500  # distinct rows from which `auto` tries laplace; docs/models/inference.md says why
 _DRAFT = (
     "Draft, fitted by fit.method=map: parameter uncertainty is left out, so every interval is too narrow and every "
     "decision looks surer than it is"

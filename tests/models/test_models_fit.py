@@ -49,8 +49,12 @@ def draws(monkeypatch):
 
 
 @pytest.fixture
-def run(cdnow, tmp_path, draws):
-    """`fit` into a cache of its own; keyword arguments replace parts. Returns the posterior and the notes."""
+def run(cdnow, tmp_path, draws, monkeypatch):
+    """`fit` into a cache of its own; keyword arguments replace parts. Returns the posterior and the notes.
+
+    CDNOW counts as a small table, so that `auto` takes the fake sampler.
+    """
+    monkeypatch.setattr(fit_module, "LARGE_TABLE", 5000)
 
     def go(summary=cdnow, retention=None, spend=None, folder=tmp_path / "cache", **settings):
         notes = []
