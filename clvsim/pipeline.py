@@ -19,6 +19,7 @@ from clvsim.interventions.base import ContactProgramme
 from clvsim.kernels.rng import world_keys
 from clvsim.metrics import applicable
 from clvsim.models.cache import write_posterior
+from clvsim.models.contracts import ContractModel
 from clvsim.models.fit import failed
 from clvsim.models.loo import compare_models, fit_all
 from clvsim.provenance import provenance
@@ -301,6 +302,7 @@ def assemble(
         warnings=posterior.warnings
         + tuple(f"{q.label}: {q.value} {q.note}".strip() for q in material.quality if q.level == "warning"),
         who_is_lost=config.retention.WHO_IS_LOST,  # ty: ignore[missing-attribute]
+        contracts=isinstance(config.retention, ContractModel),
         draft=not sampled(simulation),
         poor_fit=bool(failed(posterior.diagnostics)),
         synthetic=material.synthetic,
@@ -335,9 +337,10 @@ def model_facts(
 ) -> tuple[tuple[str, str], ...]:
     """Fitted figures and checks, in words."""
     unit = posterior.time_unit
+    timed = not isinstance(config.retention, ContractModel)  # whose parameters have no unit
     facts = [
         (
-            f"{name} ({posterior.retention_model}{', ' + unit + 's' if name in ('alpha', 'beta') else ''})",
+            f"{name} ({posterior.retention_model}{', ' + unit + 's' if timed and name in ('alpha', 'beta') else ''})",
             spread(values),
         )
         for name, values in posterior.retention.items()

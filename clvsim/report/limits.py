@@ -35,16 +35,7 @@ def limits(result: RunResult) -> list[tuple[str, str]]:
             "or an assumption, each listed above; if it is wrong, so is the difference. Effects of combined levers "
             "multiply; that they neither help nor hinder each other is itself an assumption.",
         ),
-        (
-            "Lost customers are inferred",
-            f"Nobody says goodbye: the model infers from silence who has left. {result.who_is_lost} P(alive) of single "
-            "customers is a probability, not a fact.",
-        ),
-        (
-            "Behaviour is taken as lasting",
-            "Each customer’s own buying rate and spend per order stay as they are until a lever changes them. "
-            f"{_seasons(result)}rends, price rises, competitors and ageing of tastes are not modelled.",
-        ),
+        *_of_behaviour(result),
         (
             "Shocks to all customers",
             f"{_shock_size(result)} A crisis is not in them.",
@@ -106,6 +97,36 @@ def _shock_size(result: RunResult) -> str:
     if any(a.kind == "learned" for a in result.assumptions if a.path.startswith("environment.")):
         return "Their size is learned from how far months of the log differ; how fast they fade is assumed."
     return "Their size and how fast they fade are assumed, not estimated from the log."
+
+
+def _of_behaviour(result: RunResult) -> list[tuple[str, str]]:
+    """What is taken for granted about staying and buying."""
+    unseen = f"{_seasons(result)}rends, price rises, competitors and ageing of tastes are not modelled."
+    if result.contracts:
+        return [
+            (
+                "Lost contracts are seen, later losses are forecast",
+                f"{result.who_is_lost} Who will renew is a forecast from how many did so far at the same age; cohorts "
+                "of different years are taken to be alike.",
+            ),
+            (
+                "Behaviour is taken as lasting",
+                "Each customer’s own way of renewing, and the price they pay, stay as they are until a lever changes "
+                f"them. Every order is a payment: the start of a contract or a renewal. {unseen}",
+            ),
+        ]
+    return [
+        (
+            "Lost customers are inferred",
+            f"Nobody says goodbye: the model infers from silence who has left. {result.who_is_lost} P(alive) of single "
+            "customers is a probability, not a fact.",
+        ),
+        (
+            "Behaviour is taken as lasting",
+            "Each customer’s own buying rate and spend per order stay as they are until a lever changes them. "
+            + unseen,
+        ),
+    ]
 
 
 def terms(result: RunResult) -> list[tuple[str, str]]:

@@ -95,12 +95,18 @@ def levers(result: RunResult) -> list[ScenarioView]:
 
 
 def wording(result: RunResult, metric: str) -> Words:
-    return words(
+    found = words(
         metric,
         margin_known=result.margin_known,
         horizon_months=result.horizon_months,
         arrival_months=result.arrival_months,
     )
+    if metric == "orders" and result.contracts:
+        meaning = (
+            f"Payments of all customers followed, first ones and renewals, each over {result.horizon_months} months."
+        )
+        return found._replace(label="Payments", short="Payments", meaning=meaning)
+    return found
 
 
 def shown(result: RunResult, row: Row, *, short: bool = False) -> Shown:

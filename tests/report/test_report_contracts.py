@@ -1,0 +1,27 @@
+"""What the page and the terminal say where customers hold contracts: no silence, no guess at who has left."""
+
+from dataclasses import replace
+
+from factory import demo
+
+from clvsim.report.limits import limits
+from clvsim.report.text import tables
+from clvsim.report.view import wording
+
+RESULT = replace(demo(), contracts=True, who_is_lost="A contract counts as lost when nobody pays.")
+
+
+def test_lost_contracts_are_not_inferred():
+    listed = dict(limits(RESULT))
+    assert listed["Lost contracts are seen, later losses are forecast"].startswith(RESULT.who_is_lost)
+    everything = " ".join(listed.values())
+    assert "silence" not in everything
+    assert "buying rate" not in everything
+    assert "Every order is a payment" in listed["Behaviour is taken as lasting"]
+    assert "Lost customers are inferred" in dict(limits(demo()))
+
+
+def test_orders_are_payments():
+    assert wording(RESULT, "orders").label == "Payments"
+    assert wording(demo(), "orders").label == "Orders"
+    assert "Orders" not in tables(RESULT)
