@@ -12,19 +12,50 @@ if TYPE_CHECKING:
     from clvsim.comparison import compare
     from clvsim.data import read_transactions, summarize
     from clvsim.models.fit import fit
+    from clvsim.quantities import (
+        expected_discounted_orders,
+        expected_orders,
+        expected_rlv,
+        expected_spend,
+        probability_active,
+        probability_alive,
+        reduce_draws,
+    )
     from clvsim.report import write_report
     from clvsim.simulation import simulate
 
 HOMES = {
     "compare": "clvsim.comparison",
+    "expected_discounted_orders": "clvsim.quantities",
+    "expected_orders": "clvsim.quantities",
+    "expected_rlv": "clvsim.quantities",
+    "expected_spend": "clvsim.quantities",
     "fit": "clvsim.models.fit",
+    "probability_active": "clvsim.quantities",
+    "probability_alive": "clvsim.quantities",
     "read_transactions": "clvsim.data",
+    "reduce_draws": "clvsim.quantities",
     "simulate": "clvsim.simulation",
     "summarize": "clvsim.data",
     "write_report": "clvsim.report",
 }
 
-__all__ = ["__version__", "compare", "fit", "read_transactions", "simulate", "summarize", "write_report"]
+__all__ = [
+    "__version__",
+    "compare",
+    "expected_discounted_orders",
+    "expected_orders",
+    "expected_rlv",
+    "expected_spend",
+    "fit",
+    "probability_active",
+    "probability_alive",
+    "read_transactions",
+    "reduce_draws",
+    "simulate",
+    "summarize",
+    "write_report",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,0 +1,249 @@
+"""What a fitted model expects of each customer, by posterior draw: closed forms with labelled dimensions.
+
+Times are months of 365.25/12 days from today, money is in the log's currency. `expected_*` is a conditional mean given
+the draw, `probability_*` a conditional probability; no random outcome. Layers of uncertainty in the draws: parameters
+only. Environment and interventions are the simulator's.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import xarray as xr
+from joblib import Parallel, delayed
+
+from clvsim.errors import ConfigError
+from clvsim.models import retention_of, spend_of
+from clvsim.models.laws import Params, RetentionModel, SpendModel, rows_of
+from clvsim.types import DAYS_PER_MONTH, DAYS_PER_UNIT, CustomerSummary, Posterior
+
+CELLS_AT_ONCE = 1 << 21  # draws × distinct customers of a chunk: some tens of MB for each thread
+
+
+class Fitted(NamedTuple):
+    """Both models with draws of their parameters, and the histories of some customers."""
+
+    retention: RetentionModel
+    spend: SpendModel
+    life: Params
+    money: Params
+    histories: Any
+    spends: Any
+    days_per_unit: float
+
+    @classmethod
+    def of(cls, posterior: Posterior, summary: CustomerSummary, draws: int | None = None) -> "Fitted":
+        """All customers of a summary in its order, the first `draws` draws (default all)."""
+        retention, spend = retention_of(posterior), spend_of(posterior)
+        life, money = ({k: v[:draws] for k, v in p.items()} for p in (posterior.retention, posterior.spend))
+        unit = DAYS_PER_UNIT[posterior.time_unit]
+        return cls(retention, spend, life, money, retention.histories(summary), spend.histories(summary), unit)
+
+    def part(self, rows: slice | np.ndarray, draws: slice = slice(None)) -> "Fitted":
+        """Some customers, some draws."""
+        return self._replace(
+            histories=rows_of(self.histories, rows),
+            spends=rows_of(self.spends, rows),
+            life={k: v[draws] for k, v in self.life.items()},
+            money={k: v[draws] for k, v in self.money.items()},
+        )
+
+    def distinct(self) -> tuple["Fitted", np.ndarray]:
+        """One customer for each distinct history, and which of them each customer is, (customer,).
+
+        Sorted by the first column of the life's history, then by the last: what depends on orders and age alone has
+        few values among neighbours.
+        """
+        first, *middle, last = self.histories
+        table = np.column_stack([first, last, *middle, *self.spends])
+        _, row, of = np.unique(table, axis=0, return_index=True, return_inverse=True)
+        return self.part(row), of.reshape(-1)
+
+
+Formula = Callable[[Fitted], np.ndarray]  # (draw, customer)
+
+
+# --- formulas ---------------------------------------------------------------------------------------------------------
+
+
+def _alive() -> Formula:
+    return lambda f: f.retention.probability_alive(f.life, f.histories, f.days_per_unit)
+
+
+def _active(horizon_months: float) -> Formula:
+    days = horizon_months * DAYS_PER_MONTH
+    return lambda f: f.retention.probability_active(f.life, f.histories, days, f.days_per_unit)
+
+
+def _orders(horizon_months: float) -> Formula:
+    days = horizon_months * DAYS_PER_MONTH
+    return lambda f: f.retention.expected_orders(f.life, f.histories, days, f.days_per_unit)
+
+
+def _discounted(horizon_months: float, annual_discount_rate: float) -> Formula:
+    days = horizon_months * DAYS_PER_MONTH
+
+    def orders(f: Fitted) -> np.ndarray:
+        living = f.retention.expected_discounted_orders(
+            f.life, f.histories, days, annual_discount_rate, f.days_per_unit
+        )
+        alive = f.retention.probability_alive(f.life, f.histories, f.days_per_unit)
+        return np.multiply(alive, living, out=alive)
+
+    return orders
+
+
+def _spend() -> Formula:
+    return lambda f: f.spend.expected_spend(f.money, f.spends)
+
+
+def _rlv(
+    horizon_months: float, annual_discount_rate: float, gross_margin: float = 1.0, cost_per_order: float = 0.0
+) -> Formula:
+    orders, spend = _discounted(horizon_months, annual_discount_rate), _spend()
+
+    def value(f: Fitted) -> np.ndarray:
+        per_order = spend(f)
+        per_order *= gross_margin
+        per_order -= cost_per_order
+        per_order *= orders(f)
+        return per_order
+
+    return value
+
+
+QUANTITIES: Mapping[str, Callable[..., Formula]] = {
+    "probability_alive": _alive,
+    "probability_active": _active,
+    "expected_orders": _orders,
+    "expected_discounted_orders": _discounted,
+    "expected_spend": _spend,
+    "expected_rlv": _rlv,
+}
+
+
+# --- every draw of every customer -------------------------------------------------------------------------------------
+
+
+def probability_alive(posterior: Posterior, summary: CustomerSummary) -> xr.DataArray:
+    """P(alive today | history), (draw, customer_id)."""
+    return _labelled(posterior, summary, "probability_alive", _alive())
+
+
+def probability_active(posterior: Posterior, summary: CustomerSummary, *, horizon_months: float) -> xr.DataArray:
+    """P(at least one order within the horizon | history), (draw, customer_id)."""
+    return _labelled(posterior, summary, "probability_active", _active(horizon_months))
+
+
+def expected_orders(posterior: Posterior, summary: CustomerSummary, *, horizon_months: float) -> xr.DataArray:
+    """E[orders within the horizon | history], alive or not, (draw, customer_id)."""
+    return _labelled(posterior, summary, "expected_orders", _orders(horizon_months))
+
+
+def expected_discounted_orders(
+    posterior: Posterior, summary: CustomerSummary, *, horizon_months: float, annual_discount_rate: float
+) -> xr.DataArray:
+    """The same, each order worth (1 + annual_discount_rate)^-(days / 365.25), (draw, customer_id).
+
+    The horizon may be infinite. Without discount some models then expect infinitely many orders.
+    """
+    formula = _discounted(horizon_months, annual_discount_rate)
+    return _labelled(posterior, summary, "expected_discounted_orders", formula)
+
+
+def expected_spend(posterior: Posterior, summary: CustomerSummary) -> xr.DataArray:
+    """E[mean order | history], in money, (draw, customer_id)."""
+    return _labelled(posterior, summary, "expected_spend", _spend())
+
+
+def expected_rlv(
+    posterior: Posterior,
+    summary: CustomerSummary,
+    *,
+    horizon_months: float,
+    annual_discount_rate: float,
+    gross_margin: float = 1.0,
+    cost_per_order: float = 0.0,
+) -> xr.DataArray:
+    """E[residual lifetime value | history], (draw, customer_id): discounted orders × (spend × margin - cost per order).
+
+    With a margin of 1 and no cost it is revenue. Spend is independent of purchasing given the parameters.
+    """
+    formula = _rlv(horizon_months, annual_discount_rate, gross_margin, cost_per_order)
+    return _labelled(posterior, summary, "expected_rlv", formula)
+
+
+def _labelled(posterior: Posterior, summary: CustomerSummary, name: str, formula: Formula) -> xr.DataArray:
+    fitted, of = Fitted.of(posterior, summary).distinct()
+    values = np.empty((posterior.draws, of.size))
+    order, ends = np.argsort(of, kind="stable"), np.cumsum(np.bincount(of))
+    start = 0
+    for rows in _chunks(fitted):
+        stop = ends[rows.stop - 1]
+        some = order[start:stop]
+        values[:, some] = formula(fitted.part(rows))[:, of[some] - rows.start]
+        start = stop
+    ids = summary.customers["customer_id"].to_numpy()
+    coords = {"draw": np.arange(posterior.draws), "customer_id": ids}
+    return xr.DataArray(values, coords, ("draw", "customer_id"), name=name)
+
+
+# --- means and quantiles only -----------------------------------------------------------------------------------------
+
+
+def reduce_draws(
+    quantity: str,
+    posterior: Posterior,
+    summary: CustomerSummary,
+    *,
+    quantiles: Sequence[float] = (),
+    draws: int | None = None,
+    jobs: int = 1,
+    **options: Any,
+) -> xr.Dataset:
+    """A quantity by name, reduced over draws without ever holding draws × customers.
+
+    Variables: `mean` (customer_id), `total` (draw), the sum over customers, and where asked for `quantile`
+    (probability, customer_id); quantiles of customers do not add up to those of the total. `options` are those of the
+    quantity's own function; `draws` takes the first ones. The result does not depend on `jobs`, the number of threads.
+
+    Raises ConfigError for an unknown quantity and for probabilities beyond 0 and 1.
+    """
+    problems = []
+    if quantity not in QUANTITIES:
+        problems.append(("quantity", f"must be one of {', '.join(QUANTITIES)}, got {quantity}"))
+    if not all(0 <= q <= 1 for q in quantiles):
+        problems.append(("quantiles", f"must be between 0 and 1, got {list(quantiles)}"))
+    if problems:
+        raise ConfigError(problems)
+    formula = QUANTITIES[quantity](**options)
+    fitted, of = Fitted.of(posterior, summary, draws).distinct()
+    count = np.bincount(of).astype(np.float64)
+    probabilities = np.asarray(quantiles, np.float64)
+
+    def reduced(rows: slice) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        values = formula(fitted.part(rows))
+        found = np.quantile(values, probabilities, axis=0) if probabilities.size else np.empty((0, values.shape[1]))
+        return values.mean(axis=0), found, values @ count[rows]
+
+    done = Parallel(jobs, backend="threading", return_as="generator")(delayed(reduced)(r) for r in _chunks(fitted))
+    means, tables, total = [], [], 0.0
+    for mean, table, part in done:  # in this order whatever the jobs
+        means.append(mean)
+        tables.append(table)
+        total = total + part
+    size = np.size(total)
+    data: dict[str, Any] = {"mean": ("customer_id", np.concatenate(means)[of]), "total": ("draw", np.asarray(total))}
+    if probabilities.size:
+        data["quantile"] = (("probability", "customer_id"), np.concatenate(tables, axis=1)[:, of])
+    coords: dict[str, Any] = {"customer_id": summary.customers["customer_id"].to_numpy(), "draw": np.arange(size)}
+    return xr.Dataset(data, coords | ({"probability": probabilities} if probabilities.size else {}))
+
+
+def _chunks(fitted: Fitted) -> Iterator[slice]:
+    """Slices of the distinct customers, whose length depends on the number of draws only."""
+    draws = next(iter(fitted.life.values())).shape[0]
+    step = max(1, CELLS_AT_ONCE // draws)
+    customers = len(fitted.histories[0])
+    for low in range(0, customers, step):
+        yield slice(low, min(customers, low + step))
