@@ -15,7 +15,7 @@ from clvsim.errors import ClvsimError, ConfigError
 from clvsim.files import CONFIGS, choices, did_you_mean, leading_comment
 from clvsim.rim.arguments import COMPLETION_FLAGS, hydra_words, sort_words
 
-STAGES = ("run", "check", "fit", "report", "list")
+STAGES = ("run", "check", "fit", "validate", "report", "list")
 GROUPS = ("data", "retention", "spend", "fit", "simulation", "finance", "acquisition", "environment", "report")
 USAGE = "usage: clvsim STAGE [FILE] [key=value ...]"
 

@@ -4,7 +4,7 @@ import textwrap
 import time
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from clvsim import __version__, archive
 from clvsim.config import RunConfig
 from clvsim.data import gates
 from clvsim.data.material import Material
-from clvsim.errors import ConfigError, Problem
+from clvsim.errors import ConfigError, DiagnosticsError, Problem
 from clvsim.interventions.base import ContactProgramme
 from clvsim.kernels.rng import world_keys
 from clvsim.metrics import applicable
@@ -29,6 +29,7 @@ from clvsim.scenario import BASELINE, compile_scenario
 from clvsim.simulation.layout import make_layout, refuse
 from clvsim.types import (
     DAYS_PER_MONTH,
+    DAYS_PER_WEEK,
     Assumption,
     CustomerSummary,
     ModelScore,
@@ -40,6 +41,8 @@ from clvsim.types import (
 )
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from clvsim.comparison import Comparison
     from clvsim.simulation.run import Simulation
 
@@ -133,6 +136,49 @@ def run(config: RunConfig, ctx: RunContext) -> int:
     return 0
 
 
+def validate(config: RunConfig, ctx: RunContext) -> int:
+    """Fit on the calibration, predict what was held back, write page and table. 3 if the run's model does not fit."""
+    from clvsim.report.validation_page import Made, write_validation
+    from clvsim.report.validation_text import misfits
+    from clvsim.report.validation_text import summary as told
+    from clvsim.validation.holdout import Setting
+    from clvsim.validation.holdout import validate as against_holdout
+
+    clock = Stopwatch()
+    with clock("read"), ctx.progress("Reading the log"):
+        material = read(config, ctx)
+    summary = material.summary
+    weekly = held_back(material)
+    gates(summary)
+    with clock("fit"), ctx.progress("Fitting the models"):
+        posteriors = fitted(config, summary, ctx)
+        scores = compared(config, posteriors, summary, summary.holdout_days)
+    simulation = config.simulation
+    setting = Setting(config.environment, simulation.draws, config.seed, simulation.jobs, simulation.shard_customers)
+    with clock("simulate"), ctx.progress("Predicting the orders held back"):
+        found = against_holdout(posteriors, summary, weekly, setting, scores)
+    folder = _folder(ctx)
+    made = Made(
+        title=config.title or "Do the models predict?",
+        question=config.question or "Which model to trust, and how far, judged by orders it has not seen.",
+        command=ctx.command,
+        created=now(),
+        seed=config.seed,
+    )
+    with clock("report"), ctx.progress("Writing the page"):
+        write_validation(found, made, folder)
+        write_posteriors(posteriors, folder)
+        verdict = {"trusted": found.trusted.model, "pit_central_80": {m.model: m.central for m in found.models}}
+        done = {**record(config, summary, ctx, clock.seconds), "models": scores, "verdict": verdict}
+        archive.write_json(done, folder / "run.json")
+    ctx.say(told(found))
+    ctx.say(f"\nPage: {ctx.final / 'validation.html'}")
+    if found.own.fits:
+        return 0
+    ctx.note(misfits(found)[0])
+    return DiagnosticsError.code
+
+
 def report(config: RunConfig, ctx: RunContext) -> int:
     """Write the page of a finished run again."""
     from clvsim.report import write_report
@@ -159,6 +205,26 @@ def read(config: RunConfig, ctx: RunContext) -> Material:
     if material.guessed:
         ctx.note("columns guessed: " + ", ".join(f"data.{key}='{name}'" for key, name in material.guessed))
     return material
+
+
+def held_back(material: Material) -> "pd.DataFrame":
+    """Actual orders by week. Refuses a log of which nothing, or less than a week, was held back."""
+    summary = material.summary
+    if material.weekly is None:
+        raise ConfigError([("data", f"validate needs dated orders. {material.untracked}")])
+    days = (summary.last_date - summary.first_date).days
+    if summary.holdout_days < DAYS_PER_WEEK:
+        suggested = summary.first_date + timedelta(days=round(days * 2 / 3))
+        what = (
+            f"validate needs at least a week of orders held back, got {summary.holdout_days} days; this log runs from "
+            f"{summary.first_date} to {summary.last_date}, two thirds of it are data.calibration_end={suggested}"
+        )
+        raise ConfigError([("data.calibration_end", what)])
+    return material.weekly
+
+
+def now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def prepared(config: RunConfig, summary: CustomerSummary) -> None:
@@ -271,7 +337,7 @@ def assemble(
         or f"What {'are the customers worth' if known_margin else 'revenue will they bring'}, and which lever pays?",
         command=ctx.command,
         version=__version__,
-        created=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        created=now(),
         currency=config.finance.currency,
         margin_known=known_margin,
         acquisition_known=acquisition,
@@ -399,4 +465,4 @@ def posterior_text(posterior: Posterior) -> str:
     return "\n".join(rows)
 
 
-__all__ = ["BASELINE", "check", "fit", "report", "run"]
+__all__ = ["BASELINE", "check", "fit", "report", "run", "validate"]

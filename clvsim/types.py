@@ -39,8 +39,9 @@ class CustomerSummary:
     `customer_id` (str), `frequency` (repeat orders x in calibration, int64), `recency_days` (t_x),
     `T_days`, `first_amount` (money of the first order), `repeat_amount` (sum over repeat orders above zero),
     `repeat_log_amount` (sum of their logs), `repeat_positive` (how many they are),
-    `holdout_frequency` (orders after today), `segment`, `channel` (str, "" where the log has none), and of a survivor
-    table `lost` (bool): whose contract is known to have ended.
+    `holdout_frequency` (orders after today), `recent_frequency` (repeat orders in as many days up to today; only where
+    the log dates them), `segment`, `channel` (str, "" where the log has none), and of a survivor table `lost` (bool):
+    whose contract is known to have ended.
     `repeat_orders_by_day` has a column per day from `first_date` to `today` and a row for each of `PARTS` parts of the
     customers, dealt out in turn in their order; None where nothing is known but the histories.
     """

@@ -14,6 +14,7 @@ _SUMMARY = """
 WITH known AS (
     SELECT customer_id, min(day) AS first_day, max(day) FILTER (day <= $today) AS last_day,
         count(*) FILTER (day <= $today) AS orders, count(*) FILTER (day > $today) AS later_orders,
+        count(*) FILTER (day > $today - $later_days AND day <= $today) AS recent_orders,
         arg_min(amount, day) AS first_amount, sum(amount) FILTER (day <= $today) AS total,
         count(*) FILTER (day <= $today AND amount > 0) AS positive,
         sum(CASE WHEN amount > 0 AND day <= $today THEN ln(amount::DOUBLE)::DECIMAL(38,15) ELSE 0 END) AS log_total
@@ -25,6 +26,7 @@ SELECT customer_id, orders - 1 AS frequency, (last_day - first_day)::DOUBLE AS r
     (log_total - CASE WHEN first_amount > 0 THEN ln(first_amount::DOUBLE)::DECIMAL(38,15) ELSE 0 END)::DOUBLE
         AS repeat_log_amount,
     positive - (first_amount > 0)::BIGINT AS repeat_positive, later_orders AS holdout_frequency,
+    recent_orders - (first_day > $today - $later_days)::BIGINT AS recent_frequency,
     coalesce(segment, '') AS segment, coalesce(channel, '') AS channel
 FROM known LEFT JOIN labels USING (customer_id) ORDER BY customer_id
 """
@@ -35,7 +37,8 @@ def summarize(log: TransactionLog) -> CustomerSummary:
 
     Customers whose first order lies after today are not part of it; `log.facts.customers_after_today` counts them.
     """
-    customers = log.connection.execute(_SUMMARY, {"today": log.today}).df()
+    later_days = (log.last_date - log.today).days
+    customers = log.connection.execute(_SUMMARY, {"today": log.today, "later_days": later_days}).df()
     unit, daily = log.config.time_unit, daily_repeat_orders(log)
     return CustomerSummary(customers, log.today, log.first_date, log.last_date, unit, log.data_hash, daily)
 

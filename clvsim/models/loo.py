@@ -6,9 +6,8 @@ Simpson & Gelman 2018, Bayesian Analysis 13(3). What a model says of one custome
 the parameters, so leaving a customer out is dividing by that customer's likelihood. docs/models/comparison.md.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from scipy.special import logsumexp
@@ -53,10 +52,15 @@ def leave_one_out(posterior: Posterior, summary: CustomerSummary) -> LeaveOneOut
         elpd.append(logsumexp(log_weights + rows, axis=1) - logsumexp(log_weights, axis=1))
         within.append(logsumexp(rows, axis=1) - np.log(rows.shape[1]))
         k.append(np.atleast_1d(pareto_k))
-    columns = np.column_stack([np.asarray(c, np.float64) for c in model.histories(summary)])
-    of = np.unique(columns, axis=0, return_inverse=True)[1]
+    of = row_of_each(model.histories(summary))
     score = np.concatenate(elpd)[of]
     return LeaveOneOut(score, np.concatenate(k)[of], float((np.concatenate(within)[of] - score).sum()))
+
+
+def row_of_each(histories: tuple) -> np.ndarray:
+    """Where each customer's history stands among the distinct ones in lexical order, (customer,)."""
+    columns = np.column_stack([np.asarray(c, np.float64) for c in histories])
+    return np.unique(columns, axis=0, return_inverse=True)[1]
 
 
 def stacking_weights(elpd: np.ndarray) -> np.ndarray:
@@ -89,30 +93,20 @@ def stacking_weights(elpd: np.ndarray) -> np.ndarray:
 
 def expected_portfolio_orders(posterior: Posterior, summary: CustomerSummary, horizon_days: float) -> np.ndarray:
     """Orders expected of all existing customers within the horizon, (draw,): parameter uncertainty and nothing else."""
-    rows, count, model = _distinct(posterior, summary)
+    model, days = retention_of(posterior), DAYS_PER_UNIT[posterior.time_unit]
     total = np.zeros(posterior.draws)
-    for part, some in _chunks(rows, model.histories(summary), posterior.draws):
-        total += expected_orders(posterior, model, some, horizon_days) @ count[part]
+    for some, count in distinct_histories(model.histories(summary), posterior.draws):
+        total += model.expected_orders(posterior.retention, some, horizon_days, days) @ count
     return total
 
 
-def expected_orders(posterior: Posterior, model: RetentionModel, histories: Any, horizon_days: float) -> np.ndarray:
-    """Orders expected within the horizon, alive or not, (draw, customer)."""
-    days = DAYS_PER_UNIT[posterior.time_unit]
-    alive = model.laws(posterior.retention, histories, days).p_alive
-    return alive * model.expected_discounted_orders(posterior.retention, histories, horizon_days, 0.0, days)
-
-
-def _distinct(posterior: Posterior, summary: CustomerSummary) -> tuple[np.ndarray, np.ndarray, RetentionModel]:
-    model = retention_of(posterior)
-    return *unique_rows(model.histories(summary)), model
-
-
-def _chunks(rows: np.ndarray, like: Any, draws: int):
+def distinct_histories[Rows: tuple](histories: Rows, draws: int) -> Iterator[tuple[Rows, np.ndarray]]:
+    """Distinct histories in lexical order with how many customers have each, in chunks fit for (draw, row) tables."""
+    rows, count = unique_rows(histories)
     step = max(1, _CHUNK_CELLS // draws)
     for i in range(0, len(rows), step):
         part = slice(i, i + step)
-        yield part, type(like)(*rows[part].T)
+        yield type(histories)(*rows[part].T), count[part]
 
 
 def compared_models(retention: RetentionModel, names: Sequence[str]) -> dict[str, RetentionModel]:

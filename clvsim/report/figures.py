@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import matplotlib.dates as mdates
 import numpy as np
@@ -30,7 +30,7 @@ from clvsim.report.drawing import (
     text_width,
     wrap,
 )
-from clvsim.types import PaybackCurve, RunResult, ScenarioView
+from clvsim.types import PaybackCurve, RunResult, ScenarioView, Tracking
 
 POINTS = 72.0
 _LINE = 1.3  # line height in font sizes
@@ -50,16 +50,17 @@ def drawings(result: RunResult) -> dict[str, Drawing]:
     """All figures that the run has data for: `difference`, `payback`, `tracking`."""
     made = {}
     if not result.tracking.untracked:
-        made["tracking"] = _drawing("tracking", tracking_figure, result, tracking_alternative_text(result))
+        made["tracking"] = drawn("tracking", tracking_figure, result, tracking_alternative_text(result))
     if difference_scenarios(result):
         text = difference_alternative_text(result)
-        made["difference"] = _drawing("difference", difference_figure, result, text)
+        made["difference"] = drawn("difference", difference_figure, result, text)
     if payback_scenarios(result):
-        made["payback"] = _drawing("payback", payback_figure, result, payback_alternative_text(result))
+        made["payback"] = drawn("payback", payback_figure, result, payback_alternative_text(result))
     return made
 
 
-def _drawing(name: str, draw: Callable[[RunResult, float], Figure], result: RunResult, text: str) -> Drawing:
+def drawn[Shown](name: str, draw: Callable[[Shown, float], Figure], result: Shown, text: str) -> Drawing:
+    """A figure for wide screens and for phones."""
     with style():
         wide, narrow = (svg(draw(result, width)) for width in (WIDE, NARROW))
     return Drawing(name, wide, inline(wide, f"{name}-w", text), inline(narrow, f"{name}-n", text), text)
@@ -291,7 +292,14 @@ def payback_alternative_text(result: RunResult) -> str:
 # --- Weekly repeat orders ------------------------------------------------------------------------------------------
 
 
-def tracking_figure(result: RunResult, width: float = WIDE) -> Figure:
+class Tracked(Protocol):
+    """A run, or a model of a validation."""
+
+    @property
+    def tracking(self) -> Tracking: ...
+
+
+def tracking_figure(result: Tracked, width: float = WIDE) -> Figure:
     """Actual weekly repeat orders over the predicted mean and band; the weeks held back are marked."""
     tracking = result.tracking
     weeks = tracking.week_start.astype("datetime64[D]").astype(object)
@@ -338,7 +346,7 @@ def _mark_holdout(axes: Axes, start: np.datetime64) -> None:
             )
 
 
-def tracking_alternative_text(result: RunResult) -> str:
+def tracking_alternative_text(result: Tracked) -> str:
     tracking = result.tracking
     text = (
         f"Actual and predicted repeat orders per week over {len(tracking.actual)} weeks: "

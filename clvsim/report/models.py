@@ -66,6 +66,11 @@ def difference(s: ModelScore) -> str:
     return "0" if s.difference == 0 else f"{fmt.number(s.difference, -1)} ± {fmt.number(s.difference_se, -1)}"
 
 
+def weight(s: ModelScore) -> str:
+    """Share in the best mixture."""
+    return fmt.share(s.weight) if math.isfinite(s.weight) else fmt.MISSING
+
+
 def _orders(s: ModelScore) -> str:
     return f"{fmt.number(s.orders)} [{fmt.number(s.orders_p05)}, {fmt.number(s.orders_p95)}]"
 
@@ -78,7 +83,7 @@ def table(scores: Sequence[ModelScore], days: float) -> str:
             s.model,
             fmt.number(s.elpd, -1) if math.isfinite(s.elpd) else NOT_COMPARABLE,
             difference(s),
-            fmt.share(s.weight) if math.isfinite(s.weight) else fmt.MISSING,
+            weight(s),
             _orders(s),
             fmt.number(s.unreliable),
         )

@@ -6,7 +6,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
 from markupsafe import Markup, escape
 
 from clvsim.report import format as fmt
@@ -59,22 +59,20 @@ def write_page(result: RunResult, folder: Path) -> Path:
     figures = folder / "figures"
     figures.mkdir(parents=True, exist_ok=True)
     for drawing in made.values():
-        _write(figures / f"{drawing.name}.svg", drawing.file)
+        write_text(figures / f"{drawing.name}.svg", drawing.file)
     page = folder / "report.html"
-    _write(page, render(result, made))
+    write_text(page, render(result, made))
     return page
 
 
-def _write(path: Path, text: str) -> None:
+def write_text(path: Path, text: str) -> None:
     # A file name from the shell can hold bytes that are no text; they must not stop a page.
     path.write_bytes(text.encode("utf-8", "replace"))
 
 
 def render(result: RunResult, made: dict[str, Drawing]) -> str:
     """The page as text. Everything is escaped by Jinja but the figures, whose text is drawn as outlines."""
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    template = environment.from_string(files("clvsim.report").joinpath("page.html.j2").read_text(encoding="utf-8"))
-    return template.render(
+    return template("page.html.j2").render(
         result=result,
         headline=headline(result).replace(fmt.MINUS, fmt.MINUS + WORD_JOINER),
         second=second_sentence(result),
@@ -103,6 +101,18 @@ def render(result: RunResult, made: dict[str, Drawing]) -> str:
         breakable=breakable,
         missed=holdout_missed(result),
     )
+
+
+def template(name: str) -> Template:
+    """One of this package's templates; they share their style."""
+    environment = Environment(
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        loader=FunctionLoader(lambda part: files("clvsim.report").joinpath(part).read_text(encoding="utf-8")),
+    )
+    return environment.get_template(name)
 
 
 def breakable(name: str) -> Markup:

@@ -69,21 +69,23 @@ def worked(name: str, words: tuple[str, ...], cfg: DictConfig) -> int:
         return pipeline.report(config, context(name, words, folder, folder))
     if name == "check":
         return pipeline.check(config, context(name, words, None, output_dir()))
-    action = {"run": pipeline.run, "fit": pipeline.fit}[name]
+    action = getattr(pipeline, name)
     return in_folder(name, words, partial(action, config))
 
 
 def in_folder(name: str, words: tuple[str, ...], action: Callable[[RunContext], int]) -> int:
+    """Run `action` in a folder that is kept when it succeeded, or ended with a result all the same: a run.json."""
     final = output_dir()
     for parent in (final.parent, *folders.siblings(final)):
         sweep_partials(parent)
     try:
         with run_folder(final) as folder:
-            if code := action(context(name, words, folder, final)):
+            code = action(context(name, words, folder, final))
+            if code and not (folder / "run.json").is_file():
                 raise Unfinished(code)
     except Unfinished as stop:
         return stop.code
-    return 0
+    return code
 
 
 class Unfinished(Exception):

@@ -1,5 +1,7 @@
 """Predicted against actual repeat orders by week: from everybody's first order up to today, and on from there."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 
@@ -119,8 +121,12 @@ def repeat_orders(
     scale: float,
     shocks_sd: SdLaw | None = None,
     season: np.ndarray | None = None,
+    each: Callable[[np.ndarray], None] | None = None,
 ) -> np.ndarray:
-    """Repeat orders per week in every world, (w, weeks); `shocks_sd` as in `make_worlds`, `season` by week."""
+    """Repeat orders per week in every world, (w, weeks); `shocks_sd` as in `make_worlds`, `season` by week.
+
+    `each` sees the orders per customer, (w, c), of one block after the other.
+    """
     worlds = make_worlds(seed, draws, 1, int(days / DAYS_PER_MONTH) + 1, environment, shocks_sd)
     weeks = int(np.ceil(days / DAYS_PER_WEEK))
     setting = engine.Setting(
@@ -138,6 +144,8 @@ def repeat_orders(
     )
     raw = engine.empty_raw(setting, NOTHING, weeks, 1, 1)
     for block in blocks:
-        engine.run_block(block, [engine.Job(NOTHING, engine.NOBODY, raw)], setting, jobs)
+        kept = engine.run_block(block, [engine.Job(NOTHING, engine.NOBODY, raw)], setting, jobs, keep=each is not None)
+        if each is not None and kept is not None:
+            each(kept[1])
     plain = raw.calendar[:, :, :, 0].sum(axis=1) / ks.COUNT_UNIT
     return plain[:, ks.ORDERS] - plain[:, ks.ACQUIRED]

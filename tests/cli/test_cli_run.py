@@ -88,6 +88,12 @@ def test_a_stage_that_returns_a_code_leaves_nothing(run, here):
     assert tree(here) == {}
 
 
+def test_a_stage_that_fails_with_a_result_keeps_it(run, here):
+    assert run("title=a result that fails", "out=v", stage="validate").returncode == 3
+    assert names(here / "v") == FILES
+    assert not writing(here)
+
+
 def test_a_bug_is_1_says_so_and_shows_where(run, here):
     done = run("title=bug", "out=x/y")
     assert done.returncode == 1

@@ -22,6 +22,9 @@ def run(config, ctx):
         raise DiagnosticsError([("r_hat", "1.2 > 1.01"), ("ess", "12 < 400")])
     if config.title == "quiet failure":
         return 3
+    if config.title == "a result that fails":
+        (ctx.folder / "run.json").write_text("{}")
+        return 3
     (ctx.folder / "run.json").write_text(json.dumps({"seed": config.seed, "command": ctx.command}))
     with ctx.progress("nobody watches", total=2) as advance:
         advance(2)
@@ -37,5 +40,5 @@ def check(config, ctx):
 
 
 pipeline = ModuleType("clvsim.pipeline")
-vars(pipeline).update(run=run, fit=run, check=check)
+vars(pipeline).update(run=run, fit=run, validate=run, check=check)
 sys.modules["clvsim.pipeline"] = pipeline

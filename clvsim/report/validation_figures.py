@@ -1,0 +1,192 @@
+"""Figures of the validation page. Each takes a validation and a width in inches and returns a Matplotlib figure."""
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+from clvsim.report import format as fmt
+from clvsim.report.drawing import FAINT, GAIN, INK, LOSS, MUTED, WIDE, wrap
+from clvsim.report.figures import POINTS, Drawing, drawn, tracking_alternative_text, tracking_figure
+from clvsim.report.validation_text import span
+from clvsim.validation.result import ModelCheck, Validation
+
+PIT_BINS = 10
+_WEIGHTS = (5.5, 3.2, 1.4)  # line widths of the narrowest to the fullest set of layers
+
+
+def drawings(found: Validation) -> dict[str, Drawing]:
+    """All figures, by name."""
+    made = {
+        "totals": (totals_figure, totals_text),
+        "cumulative": (cumulative_figure, cumulative_text),
+        "classes": (classes_figure, classes_text),
+        "active": (active_figure, active_text),
+        "pit": (pit_figure, pit_text),
+    }
+    figures = {name: drawn(name, draw, found, words(found)) for name, (draw, words) in made.items()}
+    weekly = drawn("tracking", tracking_figure, found.trusted, tracking_alternative_text(found.trusted))
+    return {**figures, "tracking": weekly}
+
+
+def panels(
+    found: Validation, width: float, height: float, *, square: bool = False
+) -> Iterator[tuple[Axes, ModelCheck]]:
+    """One panel per model with common axes, three abreast where there is room."""
+    across = min(len(found.models), 3 if width > 5 else 1)
+    if width > 5 and len(found.models) == 1:
+        across = 1
+    lines = math.ceil(len(found.models) / across)
+    figure = Figure(figsize=(width, lines * height + 0.35), layout="constrained")
+    axes = figure.subplots(lines, across, sharex=True, sharey=True, squeeze=False).reshape(-1)
+    for panel, check in zip(axes, found.models, strict=False):
+        panel.set_title(wrap(check.model, width / across * POINTS), loc="left", color=INK, fontsize="medium")
+        if square:
+            panel.set_aspect("equal")
+        yield panel, check
+    for panel in axes[len(found.models) :]:
+        panel.set_visible(False)
+
+
+def _finished(axes: list[Axes], x: str, y: str) -> Figure:
+    """Common labels; returns the panels' figure."""
+    figure = axes[0].figure
+    assert isinstance(figure, Figure)
+    figure.supxlabel(x, color=MUTED, fontsize="medium")
+    figure.supylabel(y, color=MUTED, fontsize="medium")
+    return figure
+
+
+def totals_figure(found: Validation, width: float = WIDE) -> Figure:
+    """Each model's interval of all orders, one bar per set of layers inside the other, and what came."""
+    figure = Figure(figsize=(width, 0.75 + 0.5 * len(found.models)), layout="constrained")
+    axes = figure.subplots()
+    for row, check in enumerate(found.models):
+        forecasts = list(check.total.forecasts.values())
+        for f, weight in zip(forecasts, _WEIGHTS[-len(forecasts) :], strict=True):
+            axes.plot([f.p05, f.p95], [row, row], color=GAIN, lw=weight, alpha=0.55, solid_capstyle="butt")
+        axes.plot([forecasts[-1].mean], [row], "o", color=INK, ms=4.5, mew=0, zorder=5)
+    actual = found.own.total.actual
+    axes.axvline(actual, color=LOSS, lw=1.3, ls=(0, (4, 2)), gid="actual")
+    axes.annotate(
+        f"actual {fmt.number(actual)}",
+        (actual, 1),
+        xycoords=axes.get_xaxis_transform(),
+        xytext=(0, 2),
+        textcoords="offset points",
+        ha="center",
+        va="bottom",
+        color=LOSS,
+    )
+    axes.set_yticks(range(len(found.models)), [m.model for m in found.models])
+    axes.tick_params(axis="y", length=0, labelcolor=INK)
+    axes.set_ylim(len(found.models) - 0.4, -0.6)
+    axes.spines["left"].set_visible(False)
+    axes.margins(x=0.12)
+    axes.xaxis.set_major_locator(MaxNLocator(7 if width > 5 else 4, integer=True))
+    axes.set_xlabel(wrap(f"Orders of all customers in the {found.holdout_days} days held back", (width - 1) * POINTS))
+    return figure
+
+
+def totals_text(found: Validation) -> str:
+    lines = [f"{m.model}: {fmt.number(m.total.full.mean)} {span(m.total.full)}" for m in found.models]
+    return (
+        f"Orders expected of all customers with 90 % intervals: {'; '.join(lines)}. Actual: {found.own.total.actual}."
+    )
+
+
+def cumulative_figure(found: Validation, width: float = WIDE) -> Figure:
+    """Orders since today by week, predicted with its band and actual, one panel per model."""
+    drawn_on = []
+    for axes, check in panels(found, width, 2.1):
+        c, weeks = check.cumulative, np.arange(check.cumulative.actual.size + 1)
+        low, middle, high, actual = (np.concatenate([[0], v]) for v in (c.p05, c.mean, c.p95, c.actual))
+        axes.fill_between(weeks, low, high, color=GAIN, alpha=0.22, lw=0)
+        axes.plot(weeks, middle, color=GAIN, lw=1.8, gid="mean")
+        axes.plot(weeks, actual, color=INK, lw=1.3, gid="actual")
+        axes.set_xlim(0, max(1, weeks[-1]))
+        axes.set_ylim(0)
+        axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+        drawn_on.append(axes)
+    return _finished(drawn_on, "Weeks since today", "Orders since today")
+
+
+def cumulative_text(found: Validation) -> str:
+    return f"Orders added up week by week over the {found.holdout_days} days held back, predicted and actual, by model."
+
+
+def classes_figure(found: Validation, width: float = WIDE) -> Figure:
+    """Orders per customer by repeat orders in calibration: predicted with its interval, and actual."""
+    drawn_on = []
+    for axes, check in panels(found, width, 2.1):
+        at = np.arange(len(check.classes))
+        n = np.array([g.customers for g in check.classes], float)
+        bands = [g.full for g in check.classes]
+        low, middle, high = (np.array([getattr(b, k) for b in bands]) / n for k in ("p05", "mean", "p95"))
+        axes.vlines(at, low, high, color=GAIN, lw=5, alpha=0.35)
+        axes.plot(at, middle, color=GAIN, lw=1.2, marker="o", ms=3.5, mew=0, gid="mean")
+        axes.plot(at, [g.actual / g.customers for g in check.classes], "D", color=INK, ms=3.5, mew=0, gid="actual")
+        axes.set_xticks(at, [g.label for g in check.classes])
+        axes.set_ylim(0)
+        drawn_on.append(axes)
+    return _finished(drawn_on, "Repeat orders up to today", "Orders per customer")
+
+
+def classes_text(found: Validation) -> str:
+    lines = [
+        f"{g.label} repeat orders: {g.actual} actual, {fmt.number(g.full.mean)} predicted"
+        for g in found.trusted.classes
+    ]
+    return f"Orders held back by repeat orders up to today, {found.trusted.model}. {'; '.join(lines)}."
+
+
+def active_figure(found: Validation, width: float = WIDE) -> Figure:
+    """Share of customers who ordered against their predicted chance; a model that is right lies on the diagonal."""
+    drawn_on = []
+    for axes, check in panels(found, width, 2.4 if width > 5 else 3.0, square=True):
+        bins = check.by_active
+        chance, seen = [b.active for b in bins], [b.observed for b in bins]
+        axes.plot([0, 1], [0, 1], color=FAINT, lw=1, gid="diagonal")
+        axes.vlines(chance, [b.low for b in bins], [b.high for b in bins], color=GAIN, lw=5, alpha=0.35)
+        axes.plot(chance, seen, "o", color=INK, ms=4, mew=0, gid="observed")
+        axes.set_xlim(0, 1)
+        axes.set_ylim(0, 1)
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_locator(MaxNLocator(2))
+            axis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+        drawn_on.append(axes)
+    return _finished(drawn_on, "Predicted chance to order", "Share who ordered")
+
+
+def active_text(found: Validation) -> str:
+    lines = [f"{fmt.percent(b.active)} predicted, {fmt.percent(b.observed)} ordered" for b in found.trusted.by_active]
+    return (
+        f"Chance to order in the days held back against the share who did, {found.trusted.model}: {'; '.join(lines)}."
+    )
+
+
+def pit_figure(found: Validation, width: float = WIDE) -> Figure:
+    """Where customers fell in what was expected of them: flat for a model that is right."""
+    drawn_on = []
+    for axes, check in panels(found, width, 1.7):
+        share = np.histogram(check.pit, PIT_BINS, (0, 1))[0] / check.pit.size
+        even = 1 / PIT_BINS
+        half = 1.6449 * math.sqrt(even * (1 - even) / check.pit.size)
+        axes.bar((np.arange(PIT_BINS) + 0.5) / PIT_BINS, share, 0.92 / PIT_BINS, color=GAIN, alpha=0.55, lw=0)
+        axes.axhspan(even - half, even + half, color=LOSS, alpha=0.2, lw=0)
+        axes.axhline(even, color=LOSS, lw=1.1, ls=(0, (4, 2)), gid="even")
+        axes.set_xlim(0, 1)
+        axes.xaxis.set_major_locator(MaxNLocator(2))
+        axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+        axes.yaxis.set_major_locator(MaxNLocator(3))
+        axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+        drawn_on.append(axes)
+    return _finished(drawn_on, "Place in the predicted distribution", "Customers")
+
+
+def pit_text(found: Validation) -> str:
+    lines = [f"{m.model}: {fmt.percent(m.central)} in the central 80 %" for m in found.models]
+    return f"Where customers fell in their predicted distributions. {'; '.join(lines)}."

@@ -1,0 +1,256 @@
+"""Simulated hold-outs of one posterior: what each set of layers of uncertainty says, down to the single customer.
+
+Every customer goes on from today with the own law, conditioned on the calibration. Customers come in blocks, so nothing
+of size worlds × customers is ever whole; what is kept are sums by group and figures per customer.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from clvsim.kernels import rng
+from clvsim.models import retention_of
+from clvsim.models.fit import failed
+from clvsim.models.loo import distinct_histories, row_of_each
+from clvsim.simulation.config import EnvironmentConfig
+from clvsim.simulation.environment import SdLaw, sd_law, season_by_week
+from clvsim.simulation.ledger import money_scale
+from clvsim.simulation.population import existing_blocks
+from clvsim.simulation.tracking import repeat_orders, track
+from clvsim.types import DAYS_PER_UNIT, CustomerSummary, ModelScore, Posterior
+from clvsim.validation import scores
+from clvsim.validation.result import Cumulative, Forecast, GroupCheck, ModelCheck, Validation
+
+PROCESS = "process"
+PARAMETER = "parameter + process"
+ENVIRONMENT = "parameter + process + environment"
+CALM = SdLaw(0.0, 0, None)  # no shocks
+MOST_COHORTS = 12
+LAST_CLASS = 7  # customers with that many repeat orders or more are one class
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How hold-outs are simulated; `jobs` and `shard_customers` change no figure."""
+
+    environment: EnvironmentConfig
+    draws: int
+    seed: int
+    jobs: int
+    shard_customers: int
+
+
+@dataclass(frozen=True)
+class PerCustomer:
+    """(customer,) each, in the order of the summary's rows."""
+
+    pit: np.ndarray
+    crps: np.ndarray
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """Orders in the hold-out: by week (w, weeks), by partition and group (w, group), and figures per customer."""
+
+    weekly: np.ndarray
+    grouped: Mapping[str, np.ndarray]
+    customers: PerCustomer
+
+
+def simulate_holdout(
+    posterior: Posterior,
+    summary: CustomerSummary,
+    partitions: Mapping[str, np.ndarray],
+    shocks_sd: SdLaw,
+    setting: Setting,
+) -> Simulated:
+    """Simulate everybody from today to the end of the log. `partitions` number each customer's group, (customer,)."""
+    n = len(summary.customers)
+    none = np.zeros(n, np.int64)
+    blocks, order = existing_blocks(summary, posterior, none, none, setting.shard_customers)
+    actual = summary.customers["holdout_frequency"].to_numpy(np.int64)
+    uniform = rng.world_uniforms(rng.text_keys(summary.customers["customer_id"].tolist()), f"pit {setting.seed}")
+    grouped = {name: np.zeros((setting.draws, int(of.max()) + 1)) for name, of in partitions.items()}
+    pit, crps = np.empty(n), np.empty(n)
+    seen = 0
+
+    def each(orders: np.ndarray) -> None:
+        nonlocal seen
+        rows = order[seen : seen + orders.shape[1]]
+        seen += rows.size
+        for name, of in partitions.items():
+            member = np.zeros((rows.size, grouped[name].shape[1]))
+            member[np.arange(rows.size), of[rows]] = 1.0
+            grouped[name] += orders @ member
+        pit[rows] = scores.randomised_pit(orders, actual[rows], uniform[rows])
+        crps[rows] = scores.crps_of_counts(orders, actual[rows])
+
+    weeks = -(-summary.holdout_days // 7) + 1
+    weekly = repeat_orders(
+        blocks,
+        float(summary.holdout_days),
+        setting.environment,
+        setting.draws,
+        setting.seed,
+        setting.jobs,
+        money_scale(summary.customers["first_amount"].to_numpy(float)),
+        shocks_sd,
+        season_by_week(posterior, setting.draws, 1, weeks),
+        each,
+    )
+    return Simulated(weekly, grouped, PerCustomer(pit, crps))
+
+
+def as_if_known(posterior: Posterior) -> Posterior:
+    """The same posterior without parameter uncertainty: its most central draw of life parameters, repeated.
+
+    Central in logarithms, scaled by their spread; a draw, and not a mean, so that parameters belong together.
+    """
+    logs = np.log([np.maximum(v, 1e-300) for v in posterior.retention.values()])
+    spread = logs.std(axis=1, keepdims=True)
+    away = (logs - logs.mean(axis=1, keepdims=True)) / np.where(spread > 0, spread, 1.0)
+    centre = int((away**2).sum(axis=0).argmin())
+    return replace(posterior, retention={k: np.full_like(v, v[centre]) for k, v in posterior.retention.items()})
+
+
+def cohorts_of(summary: CustomerSummary) -> tuple[list[str], np.ndarray]:
+    """Labels of the cohorts by first order (months, quarters or years, at most twelve), and each customer's number."""
+    ages = pd.to_timedelta(summary.customers["T_days"].to_numpy(float), unit="D")
+    born = pd.Timestamp(summary.today) - ages
+    for unit in ("M", "Q", "Y"):
+        labels, of = np.unique(born.to_period(unit).astype(str).to_numpy(str), return_inverse=True)
+        if labels.size <= MOST_COHORTS:
+            break
+    return [str(label) for label in labels], of
+
+
+def classes_of(summary: CustomerSummary) -> tuple[list[str], np.ndarray]:
+    """Labels of the classes by repeat orders in calibration, those that occur, and each customer's number."""
+    x = np.minimum(summary.customers["frequency"].to_numpy(np.int64), LAST_CLASS)
+    present, of = np.unique(x, return_inverse=True)
+    return [f"{k}+" if k == LAST_CLASS else str(k) for k in present], of
+
+
+def check_model(posterior: Posterior, summary: CustomerSummary, weekly: pd.DataFrame, setting: Setting) -> ModelCheck:
+    """One posterior against the hold-out under every set of layers. `weekly`: actual orders of full weeks."""
+    parted = {"total": (["all customers"], np.zeros(len(summary.customers), np.int64))}
+    parted |= {"cohorts": cohorts_of(summary), "classes": classes_of(summary)}
+    partitions = {name: of for name, (_, of) in parted.items()}
+    worlds = {PROCESS: simulate_holdout(as_if_known(posterior), summary, partitions, CALM, setting)}
+    worlds[PARAMETER] = simulate_holdout(posterior, summary, partitions, CALM, setting)
+    if setting.environment.sd_prior:
+        shocks_sd = sd_law(posterior, summary, setting.environment)
+        worlds[ENVIRONMENT] = simulate_holdout(posterior, summary, partitions, shocks_sd, setting)
+    full = next(reversed(worlds.values()))
+    actual = summary.customers["holdout_frequency"].to_numpy(np.int64)
+    groups = {
+        name: tuple(group_check(k, label, of, actual, name, worlds) for k, label in enumerate(labels))
+        for name, (labels, of) in parted.items()
+    }
+    model = retention_of(posterior)
+    alive, active, expected = chances(posterior, summary, setting.draws)
+    return ModelCheck(
+        model=posterior.retention_model,
+        who_is_lost=model.WHO_IS_LOST,
+        method=posterior.method,
+        diagnostics=tuple(d for d in posterior.diagnostics if d.model == posterior.retention_model),
+        total=groups["total"][0],
+        cohorts=groups["cohorts"],
+        classes=groups["classes"],
+        tracking=track(
+            posterior,
+            summary,
+            weekly,
+            setting.environment,
+            draws=setting.draws,
+            seed=setting.seed,
+            jobs=setting.jobs,
+            shard_customers=setting.shard_customers,
+        ),
+        cumulative=cumulative(full.weekly, weekly, summary),
+        pit=full.customers.pit,
+        by_active=scores.share_checks(active, alive, active, actual > 0),
+        by_alive=scores.share_checks(alive, alive, active, actual > 0),
+        crps=full.customers.crps,
+        absolute_error=abs(expected - actual),
+        total_crps=float(scores.crps_of_counts(full.grouped["total"], actual.sum(keepdims=True))[0]),
+    )
+
+
+def group_check(
+    number: int, label: str, of: np.ndarray, actual: np.ndarray, partition: str, worlds: Mapping[str, Simulated]
+) -> GroupCheck:
+    rows = of == number
+    forecasts = {layers: forecast(one.grouped[partition][:, number]) for layers, one in worlds.items()}
+    return GroupCheck(label, int(rows.sum()), int(actual[rows].sum()), forecasts)
+
+
+def forecast(orders: np.ndarray) -> Forecast:
+    low, high = np.quantile(orders, [0.05, 0.95])
+    return Forecast(float(orders.mean()), float(low), float(high))
+
+
+def chances(posterior: Posterior, summary: CustomerSummary, draws: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """P(alive today), P(an order in the hold-out), expected orders in it: means over draws, (customer,) each."""
+    model, days = retention_of(posterior), DAYS_PER_UNIT[posterior.time_unit]
+    params = {name: values[:draws] for name, values in posterior.retention.items()}
+    histories, horizon = model.histories(summary), float(summary.holdout_days)
+    tables = [
+        np.stack(
+            [
+                model.probability_alive(params, some, days).mean(axis=0),
+                model.probability_active(params, some, horizon, days).mean(axis=0),
+                model.expected_orders(params, some, horizon, days).mean(axis=0),
+            ]
+        )
+        for some, _ in distinct_histories(histories, draws)
+    ]
+    alive, active, expected = np.concatenate(tables, axis=1)[:, row_of_each(histories)]
+    return alive, active, expected
+
+
+def cumulative(simulated: np.ndarray, weekly: pd.DataFrame, summary: CustomerSummary) -> Cumulative:
+    """Orders since today by full week of the hold-out; `simulated` is (w, weeks)."""
+    later = weekly["week_start"].to_numpy().astype("datetime64[D]") > np.datetime64(summary.today.isoformat())
+    actual = weekly["orders"].to_numpy()[later].cumsum()
+    worlds = simulated[:, : actual.size].cumsum(axis=1)
+    low, high = np.quantile(worlds, [0.05, 0.95], axis=0)
+    return Cumulative(actual, worlds.mean(axis=0), low, high)
+
+
+def validate(
+    posteriors: Mapping[str, Posterior],
+    summary: CustomerSummary,
+    weekly: pd.DataFrame,
+    setting: Setting,
+    left_out: Sequence[ModelScore] = (),
+) -> Validation:
+    """Every posterior, the run's own first, against the orders held back, and simple rules beside them."""
+    models = tuple(check_model(posterior, summary, weekly, setting) for posterior in posteriors.values())
+    actual = summary.customers["holdout_frequency"].to_numpy(np.int64)
+    ranking = scores.ranked({m.model: m.crps for m in models}, {m.model: m.absolute_error for m in models})
+    best = next(m for m in models if m.model == ranking[0].name)
+    rules = scores.simple_rules(summary)
+    first = next(iter(posteriors.values()))
+    return Validation(
+        models=models,
+        scores=ranking,
+        rules=scores.ranked(
+            {name: scores.crps_of_poisson(rule.expected, actual) for name, rule in rules.items()},
+            {name: abs(rule.expected - actual) for name, rule in rules.items()},
+            best.crps,
+        ),
+        rule_words={name: rule.words for name, rule in rules.items()},
+        left_out=tuple(left_out),
+        customers=len(summary.customers),
+        first_date=summary.first_date,
+        today=summary.today,
+        last_date=summary.last_date,
+        environment=bool(setting.environment.sd_prior),
+        draws=setting.draws,
+        draft=any(p.method == "map" for p in posteriors.values()),
+        poor_fit=any(failed(p.diagnostics) for p in posteriors.values()),
+        warnings=first.warnings,
+    )

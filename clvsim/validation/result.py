@@ -1,0 +1,154 @@
+"""What a validation found, in frozen values: everything that its page, its table and the terminal show."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import NamedTuple
+
+import numpy as np
+
+from clvsim.types import Diagnostic, ModelScore, Tracking
+
+PIT_LIMITS = (0.65, 0.92)  # share of customers in the central 80 % below or above which a model is refused
+
+
+class Forecast(NamedTuple):
+    """Orders of a whole within the hold-out: mean and 90 % interval of simulated worlds."""
+
+    mean: float
+    p05: float
+    p95: float
+
+
+class GroupCheck(NamedTuple):
+    """A group of customers: how many, orders they placed, orders predicted for them by set of layers."""
+
+    label: str
+    customers: int
+    actual: int
+    forecasts: Mapping[str, Forecast]  # by layers, the fullest last
+
+    @property
+    def full(self) -> Forecast:
+        """With every layer that was simulated."""
+        return list(self.forecasts.values())[-1]
+
+    @property
+    def holds(self) -> bool:
+        """Whether what came lies inside."""
+        return self.full.p05 <= self.actual <= self.full.p95
+
+
+class ShareCheck(NamedTuple):
+    """Customers whose predicted chance lies in one bin: mean chance of being alive and of ordering, share who did.
+
+    `low`, `high`: where that share would lie nine times in ten if the chances of ordering were right.
+    """
+
+    customers: int
+    alive: float
+    active: float
+    observed: float
+    low: float
+    high: float
+
+
+class Score(NamedTuple):
+    """Error per customer, and the difference of its CRPS to the best's with a standard error over customers."""
+
+    name: str
+    crps: float
+    mae: float
+    difference: float
+    difference_se: float
+
+
+class Cumulative(NamedTuple):
+    """Orders since today at the end of each full week of the hold-out, (week,)."""
+
+    actual: np.ndarray
+    mean: np.ndarray
+    p05: np.ndarray
+    p95: np.ndarray
+
+
+@dataclass(frozen=True)
+class ModelCheck:
+    """One retention model against the hold-out."""
+
+    model: str
+    who_is_lost: str
+    method: str
+    diagnostics: tuple[Diagnostic, ...]
+    total: GroupCheck
+    cohorts: tuple[GroupCheck, ...]  # by first order
+    classes: tuple[GroupCheck, ...]  # by repeat orders in calibration
+    tracking: Tracking
+    cumulative: Cumulative
+    pit: np.ndarray  # (customer,)
+    by_active: tuple[ShareCheck, ...]  # bins of the chance to order
+    by_alive: tuple[ShareCheck, ...]  # bins of the chance to be alive
+    crps: np.ndarray  # (customer,)
+    absolute_error: np.ndarray  # (customer,) of the expected number
+    total_crps: float  # of the orders of all customers together
+
+    @property
+    def central(self) -> float:
+        """Share of customers whose PIT lies in the central 80 %."""
+        return float(((self.pit >= 0.1) & (self.pit <= 0.9)).mean())
+
+    @property
+    def fits(self) -> bool:
+        return PIT_LIMITS[0] <= self.central <= PIT_LIMITS[1]
+
+
+@dataclass(frozen=True)
+class Validation:
+    """All models and simple rules against one hold-out. The first model is the run's own."""
+
+    models: tuple[ModelCheck, ...]
+    scores: tuple[Score, ...]  # of the models, the least CRPS first
+    rules: tuple[Score, ...]  # of simple rules, the least CRPS first; differences to the best model
+    rule_words: Mapping[str, str]
+    left_out: tuple[ModelScore, ...]  # leave-one-out; empty for a single model
+    customers: int
+    first_date: date
+    today: date
+    last_date: date
+    environment: bool  # whether shocks common to all were simulated
+    draws: int
+    draft: bool
+    poor_fit: bool
+    warnings: tuple[str, ...]
+
+    @property
+    def holdout_days(self) -> int:
+        return (self.last_date - self.today).days
+
+    @property
+    def own(self) -> ModelCheck:
+        return self.models[0]
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Sets of layers, the fullest last."""
+        return tuple(self.own.total.forecasts)
+
+    @property
+    def level(self) -> tuple[ModelCheck, ...]:
+        """The model with the least error per customer, and those that the hold-out cannot tell from it.
+
+        That is a CRPS within two standard errors of the difference. Models that do not fit stay out if others do.
+        """
+        fitting = [s for s in self.scores if self.check(s.name).fits] or list(self.scores)
+        best = fitting[0]
+        near = [s for s in fitting[1:] if s.difference - best.difference <= 2 * s.difference_se]
+        return tuple(self.check(s.name) for s in (best, *near))
+
+    @property
+    def trusted(self) -> ModelCheck:
+        """Of the models that single customers do not tell apart, the one that did best on all orders together."""
+        return min(self.level, key=lambda m: m.total_crps)
+
+    def check(self, name: str) -> ModelCheck:
+        return next(m for m in self.models if m.model == name)

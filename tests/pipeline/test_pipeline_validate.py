@@ -1,0 +1,146 @@
+"""The stage from a configuration to its files and exit code, with posteriors that are not sampled."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from clvsim import pipeline
+from clvsim.config import RunConfig, validate
+from clvsim.errors import ConfigError
+from clvsim.progress import progress
+from clvsim.runfolder import RunContext
+from clvsim.types import Posterior
+from tests.simulation.shop import posterior
+
+DRAWS = 40
+DATA = {"kind": "bundled", "calibration_end": "1997-09-30", "customer_id": "customer_id", "date": "date"}
+
+
+def configured(**changed: Any) -> RunConfig:
+    data = {**DATA, "amount": "amount", **changed.pop("data", {})}
+    raw = {
+        "data": data,
+        "retention": {"kind": "bg_nbd"},
+        "spend": {"kind": "gamma_gamma"},
+        "simulation": {"draws": DRAWS, "jobs": 1},
+        "scenario": {"baseline": {"title": "As today"}},
+        "title": "<b>A & B</b>",
+    }
+    return validate({**raw, **changed})
+
+
+class Shell:
+    """What a stage said."""
+
+    def __init__(self, folder: Path) -> None:
+        self.said: list[str] = []
+        self.notes: list[str] = []
+        silent = progress(watched=False)
+        self.context = RunContext(folder, folder, "clvsim validate", self.said.append, self.notes.append, silent)
+
+
+def beside(name: str, **values: float) -> Posterior:
+    """A posterior of the shape of the shop's with a little spread, so that leaving out has something to weigh."""
+    made = posterior(DRAWS, spread=0.02)
+    jitter = np.exp(0.02 * np.random.default_rng(1).standard_normal(DRAWS))
+    retention = {k: v * jitter for k, v in values.items()} or made.retention
+    return Posterior(name, made.spend_model, retention, made.spend, "week", (), "made up")
+
+
+@pytest.fixture
+def validated(tmp_path, monkeypatch) -> Callable[..., tuple[int, Shell]]:
+    def stage(*posteriors: Posterior, **changed: Any) -> tuple[int, Shell]:
+        monkeypatch.setattr(pipeline, "fitted", lambda *_: {p.retention_model: p for p in posteriors})
+        shell = Shell(tmp_path)
+        return pipeline.validate(configured(**changed), shell.context), shell
+
+    return stage
+
+
+def test_models_side_by_side_make_one_page_and_one_table(validated, tmp_path):
+    models = [beside("bg_nbd"), beside("mbg_nbd", r=0.525, alpha=6.183, a=0.891, b=1.614)]
+    code, shell = validated(*models, fit={"compare": ["mbg_nbd"]})
+    assert code == 0
+    assert {p.name for p in tmp_path.iterdir()} == {
+        "validation.html", "validation.csv", "figures", "run.json", "posterior.nc", "posterior_mbg_nbd.nc",
+    }  # fmt: skip
+    text = shell.said[0]
+    assert max(map(len, text.splitlines())) <= 100
+    assert "1,882" in text
+    assert "a single order never counts as lost" in " ".join(text.split())
+
+    page = (tmp_path / "validation.html").read_text("utf-8")
+    assert "&lt;b&gt;A &amp; B&lt;/b&gt;" in page
+    assert "<script" not in page
+    assert not re.findall(r'(?:src|href)="(?!#)', page)  # nothing is loaded
+    assert page.count('<svg role="img"') == 12  # six figures, for wide and narrow screens
+    figures = {"totals", "cumulative", "tracking", "classes", "active", "pit"}
+    assert {p.stem for p in (tmp_path / "figures").iterdir()} == figures
+    assert "never counts as lost" in page
+
+    table = pd.read_csv(tmp_path / "validation.csv")
+    assert list(table.columns) == ["figure", "model", "value", "low", "high", "n"]
+    of = table.set_index(["figure", "model"])
+    assert of.loc[("orders_total/all customers", "actual"), "value"].item() == 1882
+    assert of.loc[("orders_class/7+", "actual"), "n"].item() == 64
+    assert table[table["figure"] == "stacking_weight"]["value"].sum() == pytest.approx(1)
+    assert set(table["model"]) == {"actual", "bg_nbd", "mbg_nbd", "same again", "mean rate", "recency rule"}
+    bands = table.dropna(subset=["low"])
+    bands = bands[bands["figure"].str.startswith(("orders_", "weekly_", "cumulative_"))]
+    assert len(bands) > 200
+    assert (bands["low"] <= bands["high"]).all()
+
+    record = json.loads((tmp_path / "run.json").read_text())
+    assert record["verdict"]["trusted"] in {"bg_nbd", "mbg_nbd"}
+    assert {m["model"] for m in record["models"]} == {"bg_nbd", "mbg_nbd"}
+
+
+def test_a_model_that_customers_contradict_is_3_and_leaves_its_page(validated, tmp_path):
+    """Everybody buys every two weeks and nobody leaves."""
+    code, shell = validated(beside("bg_nbd", r=50.0, alpha=100.0, a=0.001, b=10.0))
+    assert code == 3
+    assert (tmp_path / "validation.html").is_file()
+    assert (tmp_path / "run.json").is_file()
+    assert shell.said[0].startswith("Do not rely on this model")
+    (note,) = shell.notes
+    assert re.match(r"bg_nbd fails: .* must be 65.% to 92.%", note)
+
+
+def test_without_a_hold_out_the_key_and_a_date_are_named(validated, tmp_path):
+    """545 days of CDNOW: two thirds are 363, from 1 January 1997."""
+    with pytest.raises(ConfigError) as refused:
+        validated(beside("bg_nbd"), data={"calibration_end": None})
+    ((where, what),) = refused.value.problems
+    assert where == "data.calibration_end"
+    assert "got 0 days" in what
+    assert what.endswith("data.calibration_end=1997-12-30")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_comparison_reaches_the_report_of_a_run():
+    from clvsim.report import models
+    from clvsim.types import ModelScore
+
+    scores = (
+        ModelScore("bg_nbd", -9586.67, -0.16, 4.17, 4.5, 0.62, 0, 1654.3, 1533.3, 1775.8),
+        ModelScore("mbg_nbd", -9586.51, 0.0, 0.0, 4.7, 0.0, 0, 1576.9, 1471.6, 1683.7),
+        ModelScore("pareto_nbd", -9612.0, -25.5, 6.5, 4.9, 0.38, 3, 1615.9, 1414.7, 1796.8),
+        ModelScore("bg_bb", *[np.nan] * 5, 0, 1600.0, 1500.0, 1700.0),
+    )
+    said = dict(models.facts(scores, 36))
+    assert said["Models side by side"].startswith(
+        "mbg_nbd and bg_nbd predict customers left out better than pareto_nbd, beyond twice the standard error. "
+        "Customers left out do not tell mbg_nbd and bg_nbd apart. Some customers weigh so much"
+    )
+    assert "log score −9,586.7, −0.2 ± 4.2 to the best, weight 62" in said["bg_nbd, beside the others"]
+    assert "log score not on one scale" in said["bg_bb, beside the others"]
+    assert "1,600 [1,500, 1,700] orders" in said["bg_bb, beside the others"]
+    table = models.table(scores, 273)
+    assert max(map(len, table.splitlines())) <= 100
+    assert len({len(line) for line in table.splitlines()}) == 1

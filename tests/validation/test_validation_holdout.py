@@ -1,0 +1,164 @@
+"""Simulated hold-outs: at published parameters on CDNOW, and on data whose truth is known."""
+
+from dataclasses import replace
+from datetime import date
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from clvsim.data import DataConfig, TransactionLog, read_transactions, summarize, weekly_repeat_orders
+from clvsim.simulation.config import EnvironmentConfig
+from clvsim.simulation.environment import SdLaw
+from clvsim.types import CustomerSummary, Posterior
+from clvsim.validation.holdout import CALM as NO_SHOCKS
+from clvsim.validation.holdout import (
+    ENVIRONMENT,
+    PARAMETER,
+    PROCESS,
+    Setting,
+    as_if_known,
+    chances,
+    check_model,
+    cohorts_of,
+    simulate_holdout,
+)
+from tests.simulation.shop import BG_NBD, CALM, posterior
+
+DRAWS = 200
+PARETO = {"r": 0.5533, "alpha": 10.578, "s": 0.6062, "beta": 11.669}
+
+
+def setting(environment: EnvironmentConfig = CALM, draws: int = DRAWS, shard: int = 4096, jobs: int = 1) -> Setting:
+    return Setting(environment, draws, 1, jobs, shard)
+
+
+@pytest.fixture(scope="module")
+def log() -> TransactionLog:
+    return read_transactions(config=DataConfig(kind="bundled", calibration_end=date(1997, 9, 30)))
+
+
+def test_customers_and_groups_of_cdnow_at_the_published_maximum(log):
+    """BG/NBD: 1,653.4 orders, MAE .7855 (Fader, Hardie & Lee 2005); actual 1,882, by class as published."""
+    summary = summarize(log)
+    found = check_model(posterior(DRAWS), summary, weekly_repeat_orders(log), setting())
+    assert found.absolute_error.mean() == pytest.approx(0.7855, abs=1e-4)
+    assert found.total.actual == 1882
+    assert [g.label for g in found.classes] == [*"0123456", "7+"]
+    assert [g.customers for g in found.classes] == [1411, 439, 214, 100, 62, 38, 29, 64]
+    means = [g.actual / g.customers for g in found.classes]
+    assert means == pytest.approx([0.237, 0.697, 1.393, 1.560, 2.532, 2.947, 3.862, 6.359], abs=1e-3)
+    spread = (found.total.full.p95 - found.total.full.p05) / (2 * 1.645)
+    assert abs(found.total.full.mean - 1653.4) < 4 * spread / np.sqrt(DRAWS)
+    for parts in (found.classes, found.cohorts):
+        assert sum(g.actual for g in parts) == 1882
+        assert sum(g.full.mean for g in parts) == pytest.approx(found.total.full.mean, rel=1e-9)
+    assert list(found.total.forecasts) == [PROCESS, PARAMETER]  # the environment is off
+    assert found.cumulative.actual[-1] == 1882
+    assert found.cumulative.mean[-1] == pytest.approx(found.total.full.mean, rel=1e-9)
+    assert sum(b.customers for b in found.by_alive) == sum(b.customers for b in found.by_active) == 2357
+    ordered = sum(b.customers * b.observed for b in found.by_active)
+    assert ordered == pytest.approx((summary.customers["holdout_frequency"] > 0).sum())
+
+
+def test_pareto_nbd_predicts_the_published_total(log):
+    """Σ CET 1,665.5, MAE .7545."""
+    there = replace(posterior(1), retention_model="pareto_nbd", retention={k: np.array([v]) for k, v in PARETO.items()})
+    summary = summarize(log)
+    alive, active, expected = chances(there, summary, 1)
+    assert expected.sum() == pytest.approx(1665.5, abs=0.1)
+    assert abs(expected - summary.customers["holdout_frequency"]).mean() == pytest.approx(0.7545, abs=1e-4)
+    assert (active <= alive + 1e-12).all()
+
+
+def test_more_layers_make_wider_intervals(log):
+    """With lognormal parameters (sd 0.2) and shocks of sd up to 0.4, each layer adds beyond Monte Carlo error."""
+    summary = summarize(log)
+    found = check_model(
+        posterior(DRAWS, spread=0.2),
+        summary,
+        weekly_repeat_orders(log),
+        setting(EnvironmentConfig(sd_prior=0.4, learn=False)),
+    )
+    wide = {layers: f.p95 - f.p05 for layers, f in found.total.forecasts.items()}
+    assert list(wide) == [PROCESS, PARAMETER, ENVIRONMENT]
+    assert wide[PARAMETER] > 1.3 * wide[PROCESS]
+    assert wide[ENVIRONMENT] > 1.05 * wide[PARAMETER]
+
+
+def test_blocks_and_threads_change_no_figure(log):
+    summary = few(summarize(log), 500)
+    of = {"total": np.zeros(500, np.int64)}
+    args = posterior(20, spread=0.1), summary, of, SdLaw(0.1, 0, None)
+    one = simulate_holdout(*args, setting(draws=20))
+    other = simulate_holdout(*args, setting(draws=20, shard=77, jobs=2))
+    np.testing.assert_array_equal(one.grouped["total"], other.grouped["total"])
+    np.testing.assert_array_equal(one.customers.pit, other.customers.pit)
+    np.testing.assert_array_equal(one.customers.crps, other.customers.crps)
+
+
+def few(summary: CustomerSummary, customers: int) -> CustomerSummary:
+    return replace(summary, customers=summary.customers.head(customers).reset_index(drop=True))
+
+
+def made_up(customers: int, weeks: int, later: int, seed: int) -> CustomerSummary:
+    """A log of BG/NBD customers with the published parameters: `weeks` of calibration, `later` held back."""
+    rng = np.random.default_rng(seed)
+    today, end = 7 * weeks, 7 * (weeks + later)
+    rows = []
+    for i in range(customers):
+        rate = rng.gamma(BG_NBD["r"], 1 / BG_NBD["alpha"]) / 7
+        p = rng.beta(BG_NBD["a"], BG_NBD["b"])
+        first = rng.uniform(0, 84)
+        times, t = [first], first
+        while True:
+            t += rng.exponential(1 / rate)
+            if t > end:
+                break
+            times.append(t)
+            if rng.random() < p:
+                break
+        before = [v for v in times if v <= today]
+        rows.append((f"c{i:05d}", len(before) - 1, before[-1] - first, today - first, len(times) - len(before)))
+    frame = pd.DataFrame(rows, columns=["customer_id", "frequency", "recency_days", "T_days", "holdout_frequency"])
+    frame = frame.assign(first_amount=30.0, repeat_amount=30.0 * frame["frequency"], repeat_positive=frame["frequency"])
+    frame = frame.assign(repeat_log_amount=np.log(30.0) * frame["frequency"], segment="", channel="")
+    start, day = date(2024, 1, 1).toordinal(), date.fromordinal
+    return CustomerSummary(frame, day(start + today), day(start), day(start + end), "week", "made up")
+
+
+def test_under_the_true_model_customers_fall_evenly(log):
+    """4,000 customers: central 80 % between 76 and 84 % (± 2.5 % would be 4 standard errors), tenths by χ² at 0.1 %."""
+    from scipy.stats import chi2
+
+    summary = made_up(4000, 39, 39, 8)
+    of = {"total": np.zeros(4000, np.int64)}
+    found = simulate_holdout(posterior(DRAWS), summary, of, NO_SHOCKS, setting())
+    pit = found.customers.pit
+    assert 0.76 < ((pit >= 0.1) & (pit <= 0.9)).mean() < 0.84
+    tenths = np.histogram(pit, 10, (0, 1))[0]
+    assert ((tenths - 400) ** 2 / 400).sum() < chi2.isf(1e-3, 9)
+    # A model that takes everybody for a buyer is told from it.
+    hasty = posterior(DRAWS, r=4 * BG_NBD["r"])
+    wrong = simulate_holdout(hasty, summary, of, NO_SHOCKS, setting()).customers
+    assert ((np.histogram(wrong.pit, 10, (0, 1))[0] - 400) ** 2 / 400).sum() > chi2.isf(1e-3, 9)
+    assert wrong.crps.mean() > found.customers.crps.mean()
+
+
+def test_known_parameters_are_one_central_draw():
+    """The draw in the middle of an unordered grid, every parameter from the same draw."""
+    grid = np.exp(np.array([0.3, -2.0, 0.1, 1.5, -0.2]))
+    there = Posterior("bg_nbd", "gamma_gamma", {"r": grid, "k": np.full(5, 3.0)}, {}, "week", (), "made up")
+    found = as_if_known(there).retention
+    assert set(found["r"]) == {grid[4]}  # the mean of the logs is -0.06
+    assert set(found["k"]) == {3.0}
+
+
+def test_cohorts_are_at_most_twelve():
+    summary = made_up(300, 39, 10, 3)
+    assert cohorts_of(summary)[0] == ["2024-01", "2024-02", "2024-03"]
+    frame = summary.customers
+    long = replace(summary, customers=frame.assign(T_days=np.linspace(1, 1400, 300)))
+    assert len(cohorts_of(long)[0]) == 5  # years
+    recent = replace(summary, customers=frame.assign(T_days=np.linspace(1, 800, 300)))
+    assert len(cohorts_of(recent)[0]) == 9  # quarters

@@ -1,0 +1,174 @@
+"""Scores against sums by hand, closed forms and brute force."""
+
+from dataclasses import replace
+from datetime import date
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from clvsim.types import CustomerSummary, Tracking
+from clvsim.validation import scores
+from clvsim.validation.result import (
+    PIT_LIMITS,
+    Cumulative,
+    Forecast,
+    GroupCheck,
+    ModelCheck,
+    Validation,
+)
+
+NOTHING = np.zeros(0)
+
+
+def test_crps_of_a_known_distribution_by_hand():
+    """P(0, 1, 3) = ½, ¼, ¼. E|X − X'|/2 = ⅛·1 + ⅛·3 + (1/16)·2 = ⅝; E|X − y| = 1, 1, 1½, 2 at y = 0, 1, 2, 3."""
+    atoms, chance = np.array([0, 1, 3]), np.array([0.5, 0.25, 0.25])
+    simulated = np.tile(np.repeat(atoms, (2000, 1000, 1000))[:, None], (1, 4))
+    actual = np.array([0, 1, 2, 3])
+    spread = 0.5 * sum(p * q * abs(a - b) for a, p in zip(atoms, chance) for b, q in zip(atoms, chance))  # noqa: B905
+    assert spread == pytest.approx(0.625)
+    by_hand = np.array([1, 1, 1.5, 2]) - 0.625
+    by_steps = [sum((chance[atoms <= k].sum() - (y <= k)) ** 2 for k in range(5)) for y in actual]
+    assert by_steps == pytest.approx(by_hand)
+    # The unbiased spread is larger by n / (n − 1)
+    assert scores.crps_of_counts(simulated, actual) == pytest.approx(by_hand - 0.625 / 3999, abs=1e-12)
+
+
+def test_crps_of_few_draws_is_unbiased():
+    """Mean over many pairs of draws from Poisson(1.3) is the exact CRPS, within 4 standard errors; one: |x − y|."""
+    rng = np.random.default_rng(4)
+    pairs = rng.poisson(1.3, (2, 400_000))
+    found = scores.crps_of_counts(pairs, np.full(400_000, 2))
+    exact = scores.crps_of_poisson(np.array([1.3]), np.array([2.0]))[0]
+    assert abs(found.mean() - exact) < 4 * found.std() / np.sqrt(400_000)
+    assert scores.crps_of_counts(np.array([[3, 0]]), np.array([1, 0])).tolist() == [2, 0]
+
+
+def test_crps_of_poisson_counts():
+    """Sums over 200 terms; a mean of 0 predicts 0 for sure, so its error is the count."""
+    from scipy.stats import poisson
+
+    mean, y = np.array([0.0, 0.0, 0.4, 7.5, 7.5]), np.array([0.0, 3.0, 0.0, 7.0, 40.0])
+    k = np.arange(200)
+    by_sum = [((poisson.cdf(k, m) - (k >= v)) ** 2).sum() for m, v in zip(mean, y, strict=True)]
+    found = scores.crps_of_poisson(mean, y)
+    assert found == pytest.approx(by_sum, abs=1e-9)
+    assert found[:2].tolist() == [0, 3]
+
+
+def test_pit_is_uniform_when_the_count_is_one_more_draw():
+    """Whatever the distribution, and with as few as 19 draws: every tenth holds a tenth, χ² at 0.1 %."""
+    from scipy.stats import chi2
+
+    rng = np.random.default_rng(11)
+    counts = rng.negative_binomial(0.3, 0.2, (20, 60_000))
+    pit = scores.randomised_pit(counts[:19], counts[19], rng.random(60_000))
+    tenths = np.histogram(pit, 10, (0, 1))[0]
+    assert ((tenths - 6000) ** 2 / 6000).sum() < chi2.isf(1e-3, 9)
+    # and not when the count comes from elsewhere
+    shifted = scores.randomised_pit(counts[:19], counts[19] + 1, rng.random(60_000))
+    assert ((np.histogram(shifted, 10, (0, 1))[0] - 6000) ** 2 / 6000).sum() > chi2.isf(1e-3, 9)
+
+
+def test_pit_by_hand():
+    simulated = np.array([[0, 0], [0, 2], [1, 5]])
+    assert scores.randomised_pit(simulated, np.array([0, 3]), np.array([0.5, 0.5])).tolist() == [1.5 / 4, 2.5 / 4]
+
+
+def test_shares_by_hand():
+    """Two bins: chances .12, .18 (one of two ordered), and 1.0 for the last; the band is 1.6449 √Σp(1−p) / n."""
+    active = np.array([0.12, 0.18, 1.0])
+    low, high = scores.share_checks(active, active, active, np.array([True, False, True]))
+    assert (low.customers, low.active, low.observed) == (2, pytest.approx(0.15), 0.5)
+    half = 1.6449 * np.sqrt(0.12 * 0.88 + 0.18 * 0.82) / 2
+    assert (low.low, low.high) == (0.0, pytest.approx(0.15 + half))
+    assert (high.customers, high.low, high.high) == (1, 1, 1)
+
+
+def test_simple_rules_by_hand():
+    """100 days held back. Mean time between orders 140/7 = 20 days, so who was silent for over 40 is given nothing."""
+    frame = pd.DataFrame(
+        {
+            "customer_id": list("abcd"),
+            "frequency": [4, 3, 0, 0],
+            "recency_days": [80.0, 60.0, 0.0, 0.0],
+            "T_days": [100.0, 150.0, 30.0, 0.0],
+            "recent_frequency": [4, 1, 0, 0],
+        }
+    )
+    summary = CustomerSummary(frame, date(2024, 6, 1), date(2024, 1, 1), date(2024, 9, 9), "week", "made up")
+    assert summary.holdout_days == 100
+    rules = scores.simple_rules(summary)
+    assert {name: rule.expected.tolist() for name, rule in rules.items()} == {
+        "same again": [4, 1, 0, 0],
+        "mean rate": [4, 2, 0, 0],
+        "recency rule": [4, 0, 0, 0],
+    }
+    assert "6 weeks" in rules["recency rule"].words
+    undated = replace(summary, customers=frame.drop(columns="recent_frequency"))
+    assert "same again" not in scores.simple_rules(undated)
+
+
+def test_ranking_is_paired_by_customer():
+    crps = {"a": np.array([1.0, 2.0, 3.0]), "b": np.array([0.5, 2.0, 2.0])}
+    first, second = scores.ranked(crps, crps)
+    assert (first.name, first.difference, first.difference_se) == ("b", 0, 0)
+    assert second.difference == pytest.approx(0.5)
+    assert second.difference_se == pytest.approx(np.std([0.5, 0, 1], ddof=1) / np.sqrt(3))
+
+
+# --- whom to trust ---------------------------------------------------------------------------------------------------
+
+
+def model(name: str, crps: np.ndarray, total_crps: float = 1.0, pit: np.ndarray | None = None) -> ModelCheck:
+    week = Tracking(np.zeros(0, "datetime64[D]"), NOTHING, NOTHING, NOTHING, NOTHING, None, None)
+    total = GroupCheck("all customers", crps.size, 10, {"process": Forecast(9.0, 8.0, 11.0)})
+    spread = np.linspace(0.005, 0.995, 100)
+    return ModelCheck(
+        name, f"{name} never loses.", "nuts", (), total, (), (total,), week, Cumulative(*[NOTHING] * 4),
+        spread if pit is None else pit, (), (), crps, crps, total_crps,
+    )  # fmt: skip
+
+
+def validation(*models: ModelCheck) -> Validation:
+    crps = {m.model: m.crps for m in models}
+    day = date(2024, 1, 1)
+    ranking = scores.ranked(crps, crps)
+    rules = scores.ranked({"mean rate": models[0].crps + 1}, {"mean rate": models[0].crps + 1}, crps[ranking[0].name])
+    return Validation(
+        models, ranking, rules, {"mean rate": "As before"}, (), 100, day, day, date(2024, 3, 1),
+        environment=False, draws=10, draft=False, poor_fit=False, warnings=(),
+    )  # fmt: skip
+
+
+NOISE = np.random.default_rng(1).normal(1, 0.3, 100)
+JITTER = np.random.default_rng(2).normal(0, 0.3, 100)
+CRAMPED = np.full(100, 0.5)
+
+
+def test_a_clear_difference_decides_alone():
+    found = validation(model("a", NOISE + 0.5, 1.0), model("b", NOISE + 0.001 * JITTER, 9.0))
+    assert [m.model for m in found.level] == ["b"]
+    assert found.trusted.model == "b"
+
+
+def test_all_orders_together_decide_between_models_that_customers_do_not_tell_apart():
+    found = validation(model("a", NOISE, 5.0), model("b", NOISE + JITTER - JITTER.mean() + 0.01, 2.0))
+    assert [m.model for m in found.level] == ["a", "b"]
+    assert found.trusted.model == "b"
+
+
+def test_a_model_that_does_not_fit_is_not_trusted_while_another_does():
+    found = validation(model("a", NOISE - 0.5, 1.0, CRAMPED), model("b", NOISE, 9.0))
+    assert not found.own.fits
+    assert found.trusted.model == "b"
+
+
+@pytest.mark.parametrize(("share", "fits"), [(0.64, False), (0.66, True), (0.91, True), (0.93, False)])
+def test_limits_of_the_central_share(share, fits):
+    inside = round(100 * share)
+    pit = np.array([0.5] * inside + [0.99] * (100 - inside))
+    assert PIT_LIMITS == (0.65, 0.92)
+    assert model("a", NOISE, pit=pit).central == pytest.approx(share)
+    assert model("a", NOISE, pit=pit).fits is fits
