@@ -11,6 +11,8 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from clvsim.comparison import compare
     from clvsim.data import read_transactions, summarize
+    from clvsim.data.frequencies import read_summary
+    from clvsim.models.elsewhere import read_posterior
     from clvsim.models.fit import fit
     from clvsim.quantities import (
         expected_discounted_orders,
@@ -33,6 +35,8 @@ HOMES = {
     "fit": "clvsim.models.fit",
     "probability_active": "clvsim.quantities",
     "probability_alive": "clvsim.quantities",
+    "read_posterior": "clvsim.models.elsewhere",
+    "read_summary": "clvsim.data.frequencies",
     "read_transactions": "clvsim.data",
     "reduce_draws": "clvsim.quantities",
     "simulate": "clvsim.simulation",
@@ -50,6 +54,8 @@ __all__ = [
     "fit",
     "probability_active",
     "probability_alive",
+    "read_posterior",
+    "read_summary",
     "read_transactions",
     "reduce_draws",
     "simulate",

@@ -261,7 +261,12 @@ def prepared(config: RunConfig, summary: CustomerSummary) -> None:
 
 def fitted(config: RunConfig, summary: CustomerSummary, ctx: RunContext) -> dict[str, Posterior]:
     """By retention model: the run's own first, then those of `fit.compare`."""
-    return fit_all(summary, config.retention, config.spend, config.fit, ctx.note)  # ty: ignore[invalid-argument-type]
+    found = fit_all(summary, config.retention, config.spend, config.fit, ctx.note)  # ty: ignore[invalid-argument-type]
+    draws = next(iter(found.values())).draws
+    if draws < config.simulation.draws:
+        what = f"must be at most {draws}, as many as {', '.join(config.fit.posterior)} holds"
+        raise ConfigError([("simulation.draws", f"{what}, got {config.simulation.draws}")])
+    return found
 
 
 def compared(

@@ -44,6 +44,7 @@ class CustomerSummary:
     whose contract is known to have ended.
     `repeat_orders_by_day` has a column per day from `first_date` to `today` and a row for each of `PARTS` parts of the
     customers, dealt out in turn in their order; None where nothing is known but the histories.
+    With `means_only` nothing is known of single orders: `first_amount` and `repeat_log_amount` are NaN.
     """
 
     customers: pd.DataFrame
@@ -53,6 +54,7 @@ class CustomerSummary:
     time_unit: str
     data_hash: str
     repeat_orders_by_day: np.ndarray | None = None  # int64 (part, day)
+    means_only: bool = False
 
     @property
     def holdout_days(self) -> int:

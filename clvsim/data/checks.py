@@ -135,12 +135,13 @@ def _refunds(log: TransactionLog) -> list[QualityLine]:
     return lines
 
 
-def _customers(log: TransactionLog, summary: CustomerSummary) -> list[QualityLine]:
+def customer_lines(summary: CustomerSummary) -> list[QualityLine]:
+    """How many customers and repeat orders there are, and how long was there to see them."""
     frame = summary.customers
     frequency = frame["frequency"].to_numpy()
     once = int((frequency == 0).sum())
     exposure = frame["T_days"].mean() / DAYS_PER_UNIT[summary.time_unit]
-    lines = [
+    return [
         QualityLine("customers", "Customers up to today", f"{frequency.size:,}"),
         QualityLine(
             "repeat_orders",
@@ -155,14 +156,33 @@ def _customers(log: TransactionLog, summary: CustomerSummary) -> list[QualityLin
             f"{exposure:.1f} {summary.time_unit}s",
             "how long there was to see repeat orders",
         ),
+        *_lonely(summary),
     ]
+
+
+def _lonely(summary: CustomerSummary) -> list[QualityLine]:
+    """Groups that a report would show with a figure of their own, on the evidence of one person."""
+    lines = []
+    for key in ("segment", "channel"):
+        sizes = summary.customers[key].value_counts().drop("", errors="ignore")
+        alone = sorted(str(name) for name in sizes.index[sizes == 1])
+        if alone and len(sizes) > 1:
+            shown = ", ".join(alone[:3]) + (", …" if len(alone) > 3 else "")
+            note = "what one customer did says next to nothing about the group"
+            label = f"{key.capitalize()}s with a single customer"
+            lines.append(QualityLine(f"lonely_{key}s", label, f"{len(alone):,}: {shown}", note, "warning"))
+    return lines
+
+
+def _customers(log: TransactionLog, summary: CustomerSummary) -> list[QualityLine]:
+    lines = customer_lines(summary)
     if log.facts.customers_after_today:
         note = "first order after today: not in the analysis"
         lines.insert(
             1, QualityLine("late_customers", "Customers who came later", f"{log.facts.customers_after_today:,}", note)
         )
     if summary.holdout_days:
-        later = int(frame["holdout_frequency"].sum())
+        later = int(summary.customers["holdout_frequency"].sum())
         lines.append(
             QualityLine(
                 "holdout_orders",
@@ -182,12 +202,12 @@ def _money(facts: LogFacts, summary: CustomerSummary) -> list[QualityLine]:
     return [
         QualityLine("first_mean", "Mean first order", f"{first:,.2f}"),
         QualityLine("repeat_mean", "Mean repeat order", repeat, f"of {repeats:,} with an amount above zero"),
-        _correlation(summary),
-        _range(facts),
+        correlation_line(summary),
+        range_line(facts.smallest_amount, facts.largest_amount, "Smallest and largest amount above zero"),
     ]
 
 
-def _correlation(summary: CustomerSummary) -> QualityLine:
+def correlation_line(summary: CustomerSummary) -> QualityLine:
     """Of a repeat customer's mean repeat order with the number of repeat orders: the spend model assumes none."""
     frame = summary.customers[summary.customers["repeat_positive"] > 0]
     frequency = frame["frequency"].to_numpy(float)
@@ -200,16 +220,16 @@ def _correlation(summary: CustomerSummary) -> QualityLine:
     return QualityLine("correlation", label, f"{value:+.2f}", note, "warning" if abs(value) > 0.3 else "info")
 
 
-def _range(facts: LogFacts) -> QualityLine:
-    label = "Smallest and largest amount above zero"
-    if np.isnan(facts.smallest_amount):
+def range_line(smallest: float, largest: float, label: str) -> QualityLine:
+    """Both nan where no amount is above zero."""
+    if np.isnan(smallest):
         return QualityLine("range", label, "–", "no amount is above zero", "warning")
-    wide = facts.largest_amount / facts.smallest_amount > _WIDE_RANGE
+    wide = largest / smallest > _WIDE_RANGE
     note = "over nine orders of magnitude: are units or currencies mixed?" if wide else ""
     return QualityLine(
         "range",
         label,
-        f"{facts.smallest_amount:,.4g} to {facts.largest_amount:,.2f}",
+        f"{smallest:,.4g} to {largest:,.2f}",
         note,
         "warning" if wide else "info",
     )

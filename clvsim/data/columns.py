@@ -1,7 +1,7 @@
 """Which column is which: as configured, or guessed from common export headers (Shopify, Stripe, WooCommerce, …)."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import NamedTuple
 
@@ -88,9 +88,9 @@ def _plain(name: str) -> str:
     return re.sub(r"[\W_]+", "", re.sub(r"\(.*?\)\s*$", "", name)).casefold()
 
 
-def _guesses(key: str, headers: Sequence[str]) -> list[str]:
+def _guesses(key: str, headers: Sequence[str], tiers: Sequence[Sequence[str]]) -> list[str]:
     plain = [_plain(h) for h in headers]
-    for tier in _NAMES[key]:
+    for tier in tiers:
         names = set(tier)
         if key == "amount" and _QUANTITY & set(plain):
             names.discard("price")  # beside a quantity it is the price of one piece
@@ -118,7 +118,21 @@ def _named(key: str, name: str, headers: Sequence[str]) -> list[Problem]:
 
 
 def choose_columns(headers: Sequence[str], config: DataConfig, label: str) -> Columns:
-    """Map the keys of the log to the headers of the file called `label`.
+    """The columns of a log; see `choose`."""
+    return choose(headers, {key: getattr(config, key) for key in KEYS}, _NAMES, REQUIRED, label)
+
+
+def choose(
+    headers: Sequence[str],
+    named: Mapping[str, str | None],
+    names: Mapping[str, Sequence[Sequence[str]]],
+    required: Sequence[str],
+    label: str,
+) -> Columns:
+    """Map keys to the headers of the file called `label`.
+
+    `named` are the columns that the configuration names: None is a guess, "" for none where the key is not `required`.
+    `names` are tiers of names for each key. A guess is the one match of the first tier that has any.
 
     Raises
     ------
@@ -128,17 +142,17 @@ def choose_columns(headers: Sequence[str], config: DataConfig, label: str) -> Co
     used: dict[str, str] = {}
     guessed: list[str] = []
     problems: list[Problem] = []
-    for key in KEYS:
-        name = getattr(config, key)
+    for key, tiers in names.items():
+        name = named[key]
         if name:
             problems += _named(key, name, headers)
             used[key] = name
             continue
-        found = [] if name == "" and key not in REQUIRED else _guesses(key, headers)
+        found = [] if name == "" and key not in required else _guesses(key, headers, tiers)
         if len(found) == 1:
             used[key] = found[0]
             guessed.append(key)
-        elif key in REQUIRED:
+        elif key in required:
             why = f"{' and '.join(map(repr, found))} could both be meant" if found else "no column name says so"
             problems.append(Problem(f"data.{key}", f"{why}; type data.{key}=COLUMN"))
     if problems:

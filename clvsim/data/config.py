@@ -1,9 +1,9 @@
 """The `data` section of a run: one frozen class per kind of source, which hands over the material of a run."""
 
 import datetime as dt
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from clvsim.schema import Frozen
 
@@ -77,4 +77,127 @@ class SurvivorsConfig(Source):
         return material_of_survivors(self)
 
 
-SOURCES: dict[str, type[Source]] = {"csv": DataConfig, "bundled": DataConfig, "survivors": SurvivorsConfig}
+def _needed(value: Any, info: ValidationInfo) -> Any:
+    if value is None:
+        raise ValueError(f"is needed: {_NOT_IN_A_SUMMARY[str(info.field_name)]}")
+    return value
+
+
+_NOT_IN_A_SUMMARY = {
+    "today": "the day on which T ends, e.g. data.today=2025-12-31",
+    "time_unit": "the unit of recency and T; type data.time_unit=day, week or month",
+}
+
+
+class SummaryConfig(Source):
+    """One row per customer instead of orders: the frames of PyMC-Marketing's rfm_summary and of lifetimes.
+
+    `recency` and `T` are in `time_unit`, and T ends on `today`. Columns left out are guessed, as for a log.
+    """
+
+    kind: Literal["summary"] = "summary"
+    path: str | None = None
+    today: Annotated[dt.date, BeforeValidator(_needed)]
+    time_unit: Annotated[TimeUnit, BeforeValidator(_needed)]
+    customer_id: str | None = None
+    frequency: str | None = None
+    recency: str | None = None
+    T: str | None = None
+    monetary_value: str | None = None
+    segment: str | None = None
+    channel: str | None = None
+    decimal: Literal[".", ","] = "."
+    delimiter: str | None = Field(default=None, min_length=1, max_length=1)
+
+    def material(self) -> "Material":
+        """Customers as the table has them: nothing to track."""
+        from clvsim.data.frequencies import material_of_table
+
+        return material_of_table(self)
+
+
+_DROPOUT = {"r": 0.5, "alpha": 8.0, "a": 0.9, "b": 2.7}
+# Models that logs can be made up from, and parameters for those who give none (times in weeks).
+GENERATED = {
+    "bg_nbd": _DROPOUT,
+    "mbg_nbd": _DROPOUT,
+    "pareto_nbd": {"r": 0.55, "alpha": 10.6, "s": 0.6, "beta": 11.7},
+}
+
+
+class SyntheticSpend(Frozen):
+    """Gamma-Gamma: amounts ~ Gamma(p, nu), nu ~ Gamma(q, gamma); a first order is `first_order_factor` as large."""
+
+    p: float = Field(4.0, gt=0)
+    q: float = Field(4.0, gt=1)  # below, the mean does not exist
+    gamma: float = Field(30.0, gt=0)
+    first_order_factor: float = Field(1.0, gt=0)
+
+
+class SyntheticConfig(Source):
+    """A log made up from a model with known parameters: for trying things out, and for checking what fits recover.
+
+    First orders fall evenly on `acquisition_days` from `start`. `season` has a multiplier of the order rate for January
+    to December; `segments` one for each of some equally large segments. Times in `parameters` are in `time_unit`; those
+    left out have an example's value.
+    """
+
+    kind: Literal["synthetic"] = "synthetic"
+    model: str = "bg_nbd"
+    parameters: dict[str, Annotated[float, Field(gt=0)] | None] = Field(default_factory=dict, validate_default=True)
+    customers: int = Field(2000, ge=2, le=5_000_000)
+    start: dt.date = dt.date(2023, 1, 2)
+    acquisition_days: int = Field(180, ge=1)
+    span_days: int = Field(730, ge=2)
+    season: tuple[Annotated[float, Field(gt=0)], ...] = ()
+    segments: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
+    spend: SyntheticSpend = SyntheticSpend()
+    calibration_end: dt.date | None = None  # "today"; None: the last day with an order
+    seed: int = Field(1, ge=0, lt=2**32)
+
+    @field_validator("model")
+    @classmethod
+    def _has_a_generator(cls, name: str) -> str:
+        if name not in GENERATED:
+            raise ValueError(f"no log can be made up from {name}; choose from {', '.join(GENERATED)}")
+        return name
+
+    @field_validator("parameters")
+    @classmethod
+    def _are_the_models_own(cls, given: dict[str, float | None], info: ValidationInfo) -> dict[str, float | None]:
+        model = info.data.get("model")
+        if model is None:  # a problem of its own
+            return given
+        known = GENERATED[model]
+        if unknown := [name for name, value in given.items() if value is not None and name not in known]:
+            raise ValueError(f"{model} has {', '.join(known)}, but no {', '.join(unknown)}")
+        return {name: given.get(name) or default for name, default in known.items()}
+
+    @field_validator("season")
+    @classmethod
+    def _has_twelve_months(cls, season: tuple[float, ...]) -> tuple[float, ...]:
+        if len(season) not in (0, 12):
+            raise ValueError(f"needs 12 multipliers, January to December, got {len(season)}")
+        return season
+
+    @model_validator(mode="after")
+    def _ends_after_it_begins(self) -> "SyntheticConfig":
+        if self.span_days <= self.acquisition_days:
+            what = f"span_days ({self.span_days}) must be above acquisition_days ({self.acquisition_days})"
+            raise ValueError(what)
+        return self
+
+    def material(self) -> "Material":
+        """The made-up log, read like any other."""
+        from clvsim.data.synthetic import synthetic_material
+
+        return synthetic_material(self)
+
+
+SOURCES: dict[str, type[Source]] = {
+    "csv": DataConfig,
+    "bundled": DataConfig,
+    "survivors": SurvivorsConfig,
+    "summary": SummaryConfig,
+    "synthetic": SyntheticConfig,
+}

@@ -150,8 +150,8 @@ def _csv_header(path: str, delimiter: str | None) -> tuple[tuple[str, ...], str]
     return tuple(h.strip(_BLANKS) for h in header), sign
 
 
-def _scan_csv(path: str, config: DataConfig) -> Scan:
-    headers, sign = _csv_header(path, config.delimiter)
+def _scan_csv(path: str, delimiter: str | None) -> Scan:
+    headers, sign = _csv_header(path, delimiter)
     fields = tuple(f"c{i}" for i in range(len(headers)))
     columns = ", ".join(f"'{f}': 'VARCHAR'" for f in fields)
     table = (
@@ -168,14 +168,14 @@ def _described(con: duckdb.DuckDBPyConnection, label: str, table: str, parameter
     return Scan(label, names, fields, tuple(str(r[1]) for r in rows), table, parameters)
 
 
-def _scan_file(con: duckdb.DuckDBPyConnection, path: str, config: DataConfig) -> Scan:
+def _scan_file(con: duckdb.DuckDBPyConnection, path: str, delimiter: str | None) -> Scan:
     head = _head(path)
     if not head:
         raise DataError([(path, "the file is empty")])
     if head.startswith(b"PK\x03\x04"):
         raise ConfigError([("data.path", f"{path} is a workbook or an archive; export the sheet as CSV")])
     if head != b"PAR1":
-        return _scan_csv(path, config)
+        return _scan_csv(path, delimiter)
     try:
         return _described(con, path, "read_parquet([?])", (glob.escape(path),))
     except duckdb.Error as error:
@@ -191,7 +191,7 @@ def _scan_frame(con: duckdb.DuckDBPyConnection, frame: pd.DataFrame) -> Scan:
             column = column.dt.tz_localize(None)
         elif not (pd.api.types.is_numeric_dtype(column.dtype) or pd.api.types.is_datetime64_dtype(column.dtype)):
             column = column.astype("string")
-        plain[f"c{position}"] = column
+        plain[f"c{position}"] = column.copy()  # DuckDB reads no reversed view
     con.register("frame", plain)
     scan = _described(con, "data frame", "frame", ())
     return scan._replace(headers=tuple(str(c).strip(_BLANKS) for c in frame.columns))
@@ -209,17 +209,19 @@ def _text(field: str, kind: str) -> str:
     return f"CASE WHEN {trimmed} NOT IN ({missing}) THEN {trimmed} END"
 
 
+def column_text(scan: Scan, header: str) -> str:
+    """SQL of the column with that header as trimmed text; NULL where missing."""
+    i = scan.headers.index(header)
+    return _text(scan.fields[i], scan.types[i])
+
+
 def _insert(
     con: duckdb.DuckDBPyConnection, scan: Scan, number: int, used: dict[str, str]
 ) -> tuple[list[BrokenLine], int]:
     """Append one file to `raw`; return the first of its broken lines and their number."""
-    position = {h: i for i, h in enumerate(scan.headers)}
 
     def text(key: str) -> str:
-        if key not in used:
-            return "NULL"
-        i = position[used[key]]
-        return _text(scan.fields[i], scan.types[i])
+        return column_text(scan, used[key]) if key in used else "NULL"
 
     values = ", ".join(text(k) if k in KEYS[:3] else f"coalesce({text(k)}, '')" for k in KEYS)
     everything = ", ".join(f"{f}::VARCHAR" for f in scan.fields)
@@ -228,10 +230,11 @@ def _insert(
         con.execute(f"INSERT INTO raw {select}", list(scan.parameters))
     except duckdb.Error as error:
         raise DataError([(scan.label, f"cannot be read: {str(error).splitlines()[0]}")]) from error
-    return _broken_lines(con, number) if scan.is_csv else ([], 0)
+    return broken_lines(con, number) if scan.is_csv else ([], 0)
 
 
-def _broken_lines(con: duckdb.DuckDBPyConnection, number: int) -> tuple[list[BrokenLine], int]:
+def broken_lines(con: duckdb.DuckDBPyConnection, number: int) -> tuple[list[BrokenLine], int]:
+    """Lines of the CSV file read last that do not fit its header, the first of them, and their number."""
     found = con.execute(
         "SELECT line, min(error_type::VARCHAR), any_value(csv_line) FROM reject_errors "
         "GROUP BY line ORDER BY line LIMIT 1000"
@@ -241,7 +244,8 @@ def _broken_lines(con: duckdb.DuckDBPyConnection, number: int) -> tuple[list[Bro
     return [BrokenLine(number, int(line), kind, str(text).strip(_BLANKS)) for line, kind, text in found], count
 
 
-def _same_columns(scans: Sequence[Scan], used: dict[str, str]) -> None:
+def same_columns(scans: Sequence[Scan], used: dict[str, str]) -> None:
+    """Raises ConfigError where a file lacks a column that the first one has."""
     problems = [
         (f"data.{key}", f"{scan.label} has no column {name!r}, unlike {scans[0].label}")
         for scan in scans[1:]
@@ -250,6 +254,15 @@ def _same_columns(scans: Sequence[Scan], used: dict[str, str]) -> None:
     ]
     if problems:
         raise ConfigError(problems)
+
+
+def scans_of(con: duckdb.DuckDBPyConnection, source: str | Path | pd.DataFrame, delimiter: str | None) -> list[Scan]:
+    """The files or the frame that `source` means. Raises as `load` does."""
+    if isinstance(source, pd.DataFrame):
+        if source.shape[1] == 0:
+            raise DataError([("data frame", "it has no columns")])
+        return [_scan_frame(con, source)]
+    return [_scan_file(con, f, delimiter) for f in find_files(str(source))]
 
 
 def load(con: duckdb.DuckDBPyConnection, source: str | Path | pd.DataFrame, config: DataConfig) -> Loaded:
@@ -262,14 +275,9 @@ def load(con: duckdb.DuckDBPyConnection, source: str | Path | pd.DataFrame, conf
     DataError
         A file that is not what its name says, or empty.
     """
-    if isinstance(source, pd.DataFrame):
-        if source.shape[1] == 0:
-            raise DataError([("data frame", "it has no columns")])
-        scans = [_scan_frame(con, source)]
-    else:
-        scans = [_scan_file(con, f, config) for f in find_files(str(source))]
+    scans = scans_of(con, source, config.delimiter)
     columns = choose_columns(scans[0].headers, config, scans[0].label)
-    _same_columns(scans, columns.used)
+    same_columns(scans, columns.used)
     con.execute(
         "CREATE TABLE raw (file INTEGER, row BIGINT, customer_id VARCHAR, date VARCHAR, amount VARCHAR, "
         "segment VARCHAR, channel VARCHAR, fingerprint UBIGINT)"

@@ -1,6 +1,6 @@
 """The `fit` section: how posteriors are drawn."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -13,6 +13,7 @@ class FitConfig(Frozen):
 
     `laplace` weighs points around the mode; `map` repeats the mode, a draft without parameter uncertainty; `auto` is
     `laplace` on large tables where its diagnostics allow it, else `nuts`. See docs/models/inference.md.
+    `posterior` are files with draws to use instead of fitting (docs/models/elsewhere.md), in `posterior_time_unit`.
     `compare` names retention models to set beside the run's own: docs/models/comparison.md.
     """
 
@@ -24,6 +25,19 @@ class FitConfig(Frozen):
     allow_poor: bool = False
     cache: bool = True
     compare: tuple[str, ...] = ()
+    posterior: tuple[str, ...] = ()
+    posterior_time_unit: Literal["day", "week", "month"] | None = None
+
+    @field_validator("posterior", mode="before")
+    @classmethod
+    def _one_file_or_several(cls, paths: Any) -> Any:
+        return (paths,) if isinstance(paths, str) else () if paths is None else paths
+
+    @model_validator(mode="after")
+    def _a_comparison_fits(self) -> "FitConfig":
+        if self.compare and self.posterior:
+            raise ValueError("compare fits models side by side; it does not go with posterior")
+        return self
 
     @field_validator("compare")
     @classmethod

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from clvsim.errors import DiagnosticsError, Problem
+from clvsim.errors import ConfigError, DiagnosticsError, Problem
 from clvsim.models import cache, inference, season
 from clvsim.models.config import FitConfig
 from clvsim.models.laws import Params, RetentionModel, SpendModel
@@ -39,15 +39,18 @@ def fit(
     Raises DiagnosticsError when a model has nothing to learn from, when laplace or map find no single mode, or when
     R-hat, ESS, divergences or Pareto k fail their limits; the last not under `config.allow_poor`, where the failures
     become warnings. Everything else that warrants a warning is in `Posterior.warnings`. A posterior that failed is
-    cached only under `allow_poor`, and a hit is held to the limits again.
+    cached only under `allow_poor`, and a hit is held to the limits again. What `config.posterior` holds is not fitted,
+    but held to the limits as well; ConfigError where it cannot be used.
     """
     say = log or (lambda note: None)
     retention = season.configured(retention, summary)
     purchases, amounts = _all_or_problems(lambda: retention.sufficient(summary), lambda: spend.sufficient(summary))
-    folder = cache.cache_folder(cache_dir) if config.cache else None
+    folder = cache.cache_folder(cache_dir) if config.cache and not config.posterior else None
     key = _key(purchases, amounts, retention, spend, config, summary.time_unit) if folder else ""
     found = cache.load(folder, key, say) if folder else None
-    if found is None:
+    if config.posterior:
+        posterior = _from_files(purchases, amounts, retention, spend, config, summary.time_unit, say)
+    elif found is None:
         posterior = _fit_both(purchases, amounts, retention, spend, config, summary.time_unit, say)
     else:
         posterior = replace(found, from_cache=True)
@@ -142,6 +145,58 @@ def _fit_both(
     )
 
 
+def _from_files(
+    purchases: Any,
+    amounts: Any,
+    retention: RetentionModel,
+    spend: SpendModel,
+    config: FitConfig,
+    time_unit: str,
+    say: Callable[[str], None],
+) -> Posterior:
+    """Draws of the files; a model that is in none of them is fitted. As many draws as the shortest of them has."""
+    from clvsim.models import elsewhere, gamma_gamma
+
+    parts = elsewhere.merged(config.posterior, retention.kind)
+    life, money = parts.get("retention"), parts.get("spend")
+    if money and money.kind != spend.kind:
+        what = f"holds a posterior of {money.kind}, and the run asks for {spend.kind}; type spend={money.kind}"
+        raise ConfigError([("fit.posterior", what)])
+    draws = min(config.draws, *(part.draws for part in parts.values()))
+    ways = _ways(config, purchases, amounts)
+    if life:
+        unit = elsewhere.unit_of(life, config.posterior_time_unit)
+        first = Fitted(elsewhere.permuted(life.params, draws, config.seed), life.diagnostics, "read from a file")
+    else:
+        unit = time_unit
+        days = DAYS_PER_UNIT[unit]
+        fresh = fit_one(
+            retention, purchases, lambda free: retention.natural(free, purchases, days), ways[0], config, say
+        )
+        first = fresh._replace(params=elsewhere.permuted(fresh.params, draws, config.seed))
+    if money:
+        params = elsewhere.permuted(money.params, draws, config.seed)
+        if "first_order_factor" not in params and money.kind == "gamma_gamma":
+            mean = gamma_gamma.expected_spend_new(params)[:, 0]
+            params["first_order_factor"] = gamma_gamma.first_order_factor(mean, amounts, config.seed)
+        second = Fitted(params, money.diagnostics, "read from a file")
+    else:
+        fresh = fit_one(spend, amounts, lambda free: spend.natural(free, amounts, config.seed), ways[1], config, say)
+        second = fresh._replace(params=elsewhere.permuted(fresh.params, draws, config.seed))
+    methods = f"{first.method} ({retention.kind}), {second.method} ({spend.kind})"
+    return Posterior(
+        retention_model=retention.kind,
+        spend_model=spend.kind,
+        retention=first.params,
+        spend=second.params,
+        time_unit=unit,
+        diagnostics=first.diagnostics + second.diagnostics,
+        method=first.method if first.method == second.method else methods,
+        retention_config=life.config if life else retention.model_dump(mode="json"),
+        spend_config=money.config if money else spend.model_dump(mode="json"),
+    )
+
+
 class Fitted(NamedTuple):
     """One model's draws of its natural parameters, each (draw,), and how they came about."""
 
@@ -208,14 +263,17 @@ def sample(model: Any, config: FitConfig) -> tuple[dict[str, np.ndarray], int]:
     return draws, int(tree["sample_stats"]["diverging"].to_numpy().sum())
 
 
-def diagnose(model: str, params: Params, divergences: int, chains: int) -> tuple[Diagnostic, ...]:
-    """The worst R-hat, bulk and tail ESS over a model's parameters (named), and its divergences.
+def diagnose(model: str, params: Params, divergences: int | None, chains: int) -> tuple[Diagnostic, ...]:
+    """The worst R-hat, bulk and tail ESS over a model's parameters (named), and its divergences where
+    they are known.
 
-    `params` as `sample` orders them. A figure that cannot be computed is nan and fails.
+    `params` as `sample` orders them. A figure that cannot be computed is nan and fails. What is the same in all draws
+    was not inferred (a summary's `first_order_factor`) and is left out, unless nothing else is left.
     """
     import arviz as az
 
-    by_chain = {name: values.reshape(chains, -1) for name, values in params.items()}
+    inferred = {name: values for name, values in params.items() if np.ptp(values) > 0} or params
+    by_chain = {name: values.reshape(chains, -1) for name, values in inferred.items()}
 
     def worst(label: str, figure: Callable[[np.ndarray], float], limit: str, ok: Callable[[float], bool]) -> Diagnostic:
         with np.errstate(all="ignore"):  # constant draws give 0/0, and the nan is looked at below
@@ -236,5 +294,9 @@ def diagnose(model: str, params: Params, divergences: int, chains: int) -> tuple
             f">= {MIN_ESS:.0f}",
             lambda v: v >= MIN_ESS,
         ),
-        Diagnostic(model, "divergences", float(divergences), "0", divergences == 0),
+        *(
+            ()
+            if divergences is None
+            else (Diagnostic(model, "divergences", float(divergences), "0", divergences == 0),)
+        ),
     )

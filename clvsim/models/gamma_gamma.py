@@ -29,7 +29,8 @@ class SpendRows(NamedTuple):
 
     `total` is in units of `unit` money, the mean repeat order, so priors and posterior do not depend on the currency.
     `log_sum`: sum over all those orders of log(amount / unit). `first_*`: number, mean and standard deviation of first
-    orders with a positive amount, in money.
+    orders with a positive amount, in money. Where only customers' means are known, `log_sum`, `first_mean` and
+    `first_sd` are nan and `first_count` is 0.
     """
 
     x: np.ndarray
@@ -61,12 +62,7 @@ class SpendCheck(NamedTuple):
 
 def spend_rows(history: SpendHistory, log_amount: np.ndarray, first_amount: np.ndarray) -> SpendRows:
     """Sufficient statistics; `log_amount` and `first_amount` are (customer,). Errors: see `GammaGamma.sufficient`."""
-    has = history.x > 0
-    if not has.any():
-        raise DiagnosticsError([("spend", "Gamma-Gamma needs repeat orders with a positive amount: there are none")])
-    x, total = history.x[has], history.total[has]
-    orders = math.fsum(x)
-    unit = math.fsum(total) / orders
+    has, x, total, orders, unit = _positive(history)
     log_sum = math.fsum(log_amount[has]) - orders * math.log(unit)
     # Jensen: each customer's part is >= 0, and 0 only if all their orders are equal.
     spread = math.fsum(x * np.log(total / x)) - math.fsum(log_amount[has])
@@ -85,12 +81,37 @@ def spend_rows(history: SpendHistory, log_amount: np.ndarray, first_amount: np.n
     return SpendRows(rows[:, 0], rows[:, 1] / unit, count, log_sum, unit, first.size, first_mean, first_sd)
 
 
+def mean_rows(history: SpendHistory) -> SpendRows:
+    """What is left to learn from where only customers' means are known. Errors: see `GammaGamma.sufficient`."""
+    _, x, total, orders, unit = _positive(history)
+    if math.fsum(x * np.log(total / x / unit) ** 2) < _NO_SPREAD * orders:
+        raise DiagnosticsError(
+            [("spend", "Gamma-Gamma needs amounts that vary: all customers have the same mean repeat order")]
+        )
+    rows, count = unique_rows([x, total])
+    return SpendRows(rows[:, 0], rows[:, 1] / unit, count, math.nan, unit, 0, math.nan, math.nan)
+
+
+def _positive(history: SpendHistory) -> tuple[np.ndarray, np.ndarray, np.ndarray, float, float]:
+    """Who has repeat orders with a positive amount, (customer,), these customers' x and total, all orders, and their
+    mean."""
+    has = history.x > 0
+    if not has.any():
+        raise DiagnosticsError([("spend", "Gamma-Gamma needs repeat orders with a positive amount: there are none")])
+    x, total = history.x[has], history.total[has]
+    orders = math.fsum(x)
+    return has, x, total, orders, math.fsum(total) / orders
+
+
 def first_order_factor(population_mean: np.ndarray, rows: SpendRows, seed: int) -> np.ndarray:
     """Ratio of the mean first order to the mean repeat order of the population, per draw, (draw,).
 
     The mean first order is drawn lognormally with the observed mean and its standard error (delta method); dividing by
-    the draw's own mean spend makes simulated first orders average the observed ones whatever the draw.
+    the draw's own mean spend makes simulated first orders average the observed ones whatever the draw. 1 where no first
+    orders are known.
     """
+    if not rows.first_count:
+        return np.ones_like(population_mean)
     sigma2 = (rows.first_sd / rows.first_mean) ** 2 / rows.first_count
     normal = np.random.default_rng([seed, 1]).standard_normal(population_mean.size)
     return rows.first_mean * np.exp(math.sqrt(sigma2) * normal - sigma2 / 2) / population_mean
@@ -155,7 +176,7 @@ def spend_check(summary: CustomerSummary, params: Params) -> SpendCheck:
         correlation=float(np.corrcoef(x, means)[0, 1]) if varies else math.nan,
         mean_repeat_order=float(total.sum() / x.sum()),
         mean_of_customers=float(means.mean()),
-        mean_first_order=float(first[first > 0].mean()),
+        mean_first_order=float(first[first > 0].mean()) if (first > 0).any() else math.nan,
         fitted_mean=float(expected_spend_new(params).mean()),
     )
 
@@ -204,15 +225,20 @@ class GammaGamma(Frozen):
         """Sufficient statistics of all repeat orders with a positive amount.
 
         Raises DiagnosticsError where spend cannot be fitted: no such order, or none that differs from its customer's
-        others.
+        others. Of a summary without orders, the means.
         """
         frame = summary.customers
         history = spend_history_of(summary)
+        if summary.means_only:
+            return mean_rows(history)
         first = frame["first_amount"].to_numpy(np.float64)
         return spend_rows(history, frame["repeat_log_amount"].to_numpy(np.float64), first)
 
     def build(self, rows: SpendRows) -> Any:
-        """The PyMC model. Free variables: p, mean, q_minus_1. The same likelihood as `log_likelihood`."""
+        """The PyMC model. Free variables: p, mean, q_minus_1.
+
+        The same likelihood as `log_likelihood`, or as `log_likelihood_of_means` where single orders are not known.
+        """
         import pymc as pm
         import pytensor.tensor as pt
 
@@ -226,8 +252,14 @@ class GammaGamma(Frozen):
             k, class_of = np.unique(rows.x, return_inverse=True)
             by_x = pt.sum(np.bincount(class_of, rows.count) * pt.gammaln(q + p * k))
             by_row = pt.sum(rows.count * (q + p * rows.x) * pt.log(gamma + rows.total))
-            constant = (p - 1) * rows.log_sum + customers * (q * pt.log(gamma) - pt.gammaln(q)) - orders * pt.gammaln(p)
-            pm.Potential("log_likelihood", constant + by_x - by_row)
+            constant = customers * (q * pt.log(gamma) - pt.gammaln(q))
+            if rows.first_count:
+                within = (p - 1) * rows.log_sum - orders * pt.gammaln(p)
+            else:
+                log_total, log_mean = np.log(rows.total), np.log(rows.total / rows.x)
+                of_totals, of_means = (rows.count * rows.x * log_total).sum(), (rows.count * log_mean).sum()
+                within = p * of_totals - of_means - pt.sum(np.bincount(class_of, rows.count) * pt.gammaln(p * k))
+            pm.Potential("log_likelihood", constant + within + by_x - by_row)
         return model
 
     def natural(self, draws: Params, rows: SpendRows, seed: int) -> dict[str, np.ndarray]:

@@ -18,13 +18,17 @@ FLAGS = (*VALUED_FLAGS, *PLAIN_FLAGS, *COMPLETION_FLAGS)
 
 PATHS = ("data.path", "out", "run")
 ALIASES = {"hydra.run.dir": "out", "hydra.sweep.dir": "out"}
-COLUMNS = ("data.customer_id", "data.date", "data.amount", "data.segment", "data.channel")
+COLUMNS = (
+    *("data.customer_id", "data.date", "data.amount", "data.segment", "data.channel"),
+    *("data.frequency", "data.recency", "data.T", "data.monetary_value"),
+)
 TEXTS = ("data.date_format", "data.decimal", "data.delimiter", "finance.currency", "title", "question")
 FREE_TEXT = frozenset(PATHS + COLUMNS + TEXTS)
 
 # Names below these keys are the user's own, or depend on an effect's kind: Hydra must be told that they may be new.
 OPEN_KEYS = re.compile(
     r"acquisition\.channels\.\w+(\.\w+)*|scenario\.\w+\.\w+\.\w+\.\w+|retention\.promotions\.\w+(\.\w+)?"
+    r"|data\.segments(\.\w+)?"
 )
 SCENARIO_KEY = re.compile(r"scenario\.(\w+)\.[\w.]+")
 

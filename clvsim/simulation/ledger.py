@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from clvsim.interventions.base import CostEntry, Group
 from clvsim.kernels import structs as ks
@@ -108,6 +109,14 @@ def money_scale(amounts: np.ndarray) -> float:
     """Power of two nearest the median positive amount, 1 without any."""
     positive = amounts[amounts > 0]
     return float(2.0 ** np.round(np.log2(np.median(positive)))) if positive.size else 1.0
+
+
+def typical_amounts(customers: pd.DataFrame) -> np.ndarray:
+    """First orders, or mean repeat orders where no first one is known; what sets the money scale."""
+    first = customers["first_amount"].to_numpy(float)
+    orders = customers["repeat_positive"].to_numpy(float)
+    means = np.divide(customers["repeat_amount"].to_numpy(float), orders, out=np.zeros_like(first), where=orders > 0)
+    return np.where(np.isnan(first), means, first)
 
 
 def kernel_lines(levers: Levers) -> int:

@@ -210,7 +210,7 @@ def make_economics(finance: FinanceConfig, summary: CustomerSummary) -> Economic
         gross_margin=finance.gross_margin if finance.gross_margin is not None else 1.0,
         cost_per_order=finance.cost_per_order,
         discount_per_day=float(np.log1p(finance.annual_discount_rate) / DAYS_PER_YEAR),
-        money_scale=ledger.money_scale(summary.customers["first_amount"].to_numpy(float)),
+        money_scale=ledger.money_scale(ledger.typical_amounts(summary.customers)),
     )
 
 

@@ -11,7 +11,7 @@ from clvsim.kernels import structs as ks
 from clvsim.simulation import engine
 from clvsim.simulation.config import EnvironmentConfig
 from clvsim.simulation.environment import SdLaw, sd_law, season_by_week
-from clvsim.simulation.ledger import money_scale
+from clvsim.simulation.ledger import money_scale, typical_amounts
 from clvsim.simulation.population import Block, existing_blocks, newcomer_laws, people_of
 from clvsim.simulation.tables import Calendar, Levers
 from clvsim.simulation.worlds import make_worlds
@@ -44,7 +44,7 @@ def track(
     before = int(np.count_nonzero(week < start))
     after = week.size - before
 
-    scale = money_scale(summary.customers["first_amount"].to_numpy(float))
+    scale = money_scale(typical_amounts(summary.customers))
     shocks_sd = sd_law(posterior, summary, environment)
 
     def simulated(blocks: list[Block], first: int, days: float, law: SdLaw) -> np.ndarray:

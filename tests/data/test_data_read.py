@@ -272,6 +272,11 @@ def test_lines_in_the_middle_of_a_long_file_are_read_like_the_first(read: Read) 
     assert len(frame) == 40_001
 
 
+def test_a_reversed_frame_is_read() -> None:
+    frame = pd.DataFrame({"customer_id": [1, 2, 1], "date": ["2024-01-01", "2024-01-02", "2024-02-01"], "amount": 5})
+    assert read_transactions(frame.iloc[::-1]).data_hash == read_transactions(frame).data_hash
+
+
 @pytest.mark.parametrize("name", ["cdnow", "cdnow_master", "csv"])
 def test_shipped_configurations_are_valid_and_complete(name: str) -> None:
     keys = safe_load((Path(__file__).parents[2] / "configs" / "data" / f"{name}.yaml").read_text())

@@ -4,6 +4,8 @@ Fader & Hardie 2013 (note 025): p 6.25 q 3.74 gamma 15.44, fitted to customers' 
 independently: p 3.61 (.12), mean 35.29.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.integrate import quad
@@ -13,7 +15,9 @@ from scipy.stats import gamma as gamma_distribution
 from clvsim.errors import DiagnosticsError
 from clvsim.models import gamma_gamma
 from clvsim.models.gamma_gamma import GammaGamma, spend_check, spend_rows, spend_warnings
+from clvsim.models.inference import mode_only
 from clvsim.models.laws import SpendHistory, spend_history_of
+from clvsim.models.priors import LogNormalPrior
 
 
 def params(p, q, gamma):
@@ -195,3 +199,55 @@ def test_correlation_of_spend_with_frequency_warns(cdnow, posterior):
     assert spend_warnings(check._replace(mean_repeat_order=check.fitted_mean)) == ()
     assert spend_warnings(check._replace(mean_repeat_order=check.fitted_mean, correlation=0.4, customers=20)) == ()
     assert "No customer has two" in spend_warnings(check._replace(customers_twice=0))[0]
+
+
+# --- means instead of orders ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def of_means(cdnow):
+    """CDNOW without its orders."""
+    frame = cdnow.customers.assign(first_amount=np.nan, repeat_log_amount=np.nan)
+    return replace(cdnow, customers=frame, means_only=True)
+
+
+def test_density_of_means(of_means, repeat):
+    """The PyMC model's likelihood is that of the means, but for the unit of money; nothing of single orders is used."""
+    x, total, _ = repeat
+    rows = GammaGamma().sufficient(of_means)
+    model = GammaGamma().build(rows)
+    likelihood = model.compile_logp(vars=model.potentials)
+    rng = np.random.default_rng(8)
+    for _ in range(5):
+        p, excess, mean = np.exp(rng.normal(0, 0.3, 3)) * [6.0, 2.7, 35.0]
+        point = {"p_log__": np.log(p), "q_minus_1_log__": np.log(excess), "mean_log__": np.log(mean / rows.unit)}
+        plain = gamma_gamma.log_likelihood_of_means(params(p, 1 + excess, mean * excess / p), x, total / x).sum()
+        assert float(likelihood(point)) == pytest.approx(plain + 946 * np.log(rows.unit), abs=1e-7, rel=0)
+
+
+def wide(median: float) -> LogNormalPrior:
+    return LogNormalPrior(median=median, sd_log=2.0)
+
+
+def test_fit_of_a_summary_is_the_published_one(of_means):
+    """With wide priors the mode is all but the printed maximum; first orders, which nobody saw, are like repeat orders.
+
+    The prior moves log p, whose standard error is 0.19, by 0.19² · log(6.25 / 5) / 2² = 0.002.
+    """
+    model = GammaGamma(p=wide(5.0), mean=wide(1.0), q_minus_1=wide(3.0))
+    rows = model.sufficient(of_means)
+    free, _ = mode_only(model.build(rows), "gamma_gamma", 2, 1)
+    found = model.natural(free, rows, 1)
+    assert [found[k][0] for k in ("p", "q", "gamma")] == pytest.approx([6.25, 3.74, 15.44], rel=0.004)
+    np.testing.assert_array_equal(found["first_order_factor"], 1.0)
+    assert np.isnan(spend_check(of_means, found).mean_first_order)
+    assert not any("nan" in text for text in GammaGamma.warnings(of_means, found))
+
+
+def test_means_that_cannot_be_fitted_are_said(of_means):
+    alike = of_means.customers.assign(repeat_amount=7.0 * of_means.customers["repeat_positive"])
+    with pytest.raises(DiagnosticsError, match="all customers have the same mean repeat order"):
+        GammaGamma().sufficient(replace(of_means, customers=alike))
+    none = of_means.customers.assign(repeat_positive=0)
+    with pytest.raises(DiagnosticsError, match="positive amount: there are none"):
+        GammaGamma().sufficient(replace(of_means, customers=none))

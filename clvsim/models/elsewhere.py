@@ -1,0 +1,226 @@
+"""Posteriors that were drawn elsewhere: files of PyMC-Marketing, and our own `posterior.nc`.
+
+PyMC-Marketing's `model.save` writes an InferenceData file: group `posterior` with dimensions chain and draw, its model
+in the root attribute `model_type`. Its parameters are the papers', but for Gamma-Gamma's gamma, which it calls v.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from clvsim.errors import ConfigError
+from clvsim.models import SPEND, cache
+from clvsim.models.fit import diagnose
+from clvsim.types import Diagnostic, Posterior
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+# What a file holds, by its variables; of two models with the same ones, `model_type` or the configuration decides.
+BY_VARIABLES = {
+    ("r", "alpha", "a", "b"): ("bg_nbd", "mbg_nbd"),
+    ("r", "alpha", "s", "beta"): ("pareto_nbd",),
+    ("p", "q", "v"): ("gamma_gamma",),
+}
+MODEL_TYPES = {"BG/NBD": "bg_nbd", "MBG/NBD": "mbg_nbd", "Pareto/NBD": "pareto_nbd"}
+RENAMED = {"v": "gamma"}
+HELPERS = ("phi_", "kappa_")  # PyMC-Marketing's variables behind a and b
+MIN_DRAWS = 2
+
+
+class Part(NamedTuple):
+    """One model's draws as a file has them: (draw,), chain after chain. `diagnostics` is of the whole."""
+
+    kind: str
+    params: dict[str, np.ndarray]
+    diagnostics: tuple[Diagnostic, ...]
+    time_unit: str | None  # None: the file does not say, and somebody must
+    config: dict[str, Any]
+
+    @property
+    def draws(self) -> int:
+        return next(iter(self.params.values())).size
+
+
+def read_parts(path: Path | str, retention: str) -> dict[str, Part]:
+    """What a file holds: a part called `retention`, one called `spend`, or both.
+
+    `retention` is the model that the configuration asks for. Raises ConfigError, naming the file, for one that is no
+    posterior, another model's, or has draws that no parameter can have.
+    """
+    path = Path(path).expanduser()
+    if not path.is_file():
+        raise ConfigError([("fit.posterior", f"no such file: {path}")])
+    try:
+        parts = _own(path) if _is_own(path) else _foreign(path, retention)
+    except ValueError as error:
+        raise ConfigError([("fit.posterior", f"{path}: {error}")]) from None
+    except ConfigError:
+        raise
+    except Exception as error:  # HDF5 reports damage through many types
+        what = f"{path} cannot be read as a posterior ({type(error).__name__}: {str(error).splitlines()[0]})"
+        raise ConfigError([("fit.posterior", what)]) from None
+    found = parts.get("retention")
+    if found and found.kind != retention:
+        what = (
+            f"{path} holds a posterior of {found.kind}, and the run asks for {retention}; type retention={found.kind}"
+        )
+        raise ConfigError([("fit.posterior", what)])
+    return parts
+
+
+def merged(paths: Sequence[Path | str], retention: str) -> dict[str, Part]:
+    """The parts of several files. Raises ConfigError as `read_parts` does, and where two hold the same part."""
+    parts: dict[str, Part] = {}
+    for path in paths:
+        for name, part in read_parts(path, retention).items():
+            if name in parts:
+                raise ConfigError([("fit.posterior", f"{path} holds a {name} posterior, and so does a file before it")])
+            parts[name] = part
+    return parts
+
+
+def read_posterior(
+    *paths: Path | str, retention: str = "bg_nbd", time_unit: str | None = None, seed: int = 1
+) -> Posterior:
+    """The posterior in our own file, or in PyMC-Marketing's files of a retention model and of Gamma-Gamma.
+
+    Parameters
+    ----------
+    paths
+        One file of ours, or one per model.
+    retention
+        The model to use the draws with: BG/NBD and MBG/NBD have the same parameters.
+    time_unit
+        `day`, `week` or `month`: the unit of recency and T that the model was fitted in. Our files say it.
+    seed
+        Of the permutation that mixes the chains.
+
+    Returns
+    -------
+    Posterior
+        First orders are like repeat orders unless the file is ours; the diagnostics are computed, and not enforced.
+
+    Raises
+    ------
+    ConfigError
+        A file that is no posterior, a part that is missing, a time unit that nobody stated.
+    """
+    parts = merged(paths, retention)
+    missing = [name for name in ("retention", "spend") if name not in parts]
+    if missing:
+        raise ConfigError(
+            [("fit.posterior", f"no {' and no '.join(missing)} posterior in {', '.join(map(str, paths))}")]
+        )
+    life, money = parts["retention"], parts["spend"]
+    draws = min(life.draws, money.draws)
+    spend = permuted(money.params, draws, seed)
+    spend.setdefault("first_order_factor", np.ones(draws))
+    return Posterior(
+        retention_model=life.kind,
+        spend_model=money.kind,
+        retention=permuted(life.params, draws, seed),
+        spend=spend,
+        time_unit=unit_of(life, time_unit),
+        diagnostics=life.diagnostics + money.diagnostics,
+        method="read from a file",
+        retention_config=life.config,
+        spend_config=money.config,
+    )
+
+
+def unit_of(part: Part, stated: str | None) -> str:
+    """The unit of a retention part's parameters. Raises ConfigError where neither the file nor the user says it."""
+    unit = part.time_unit or stated
+    if unit is None:
+        what = "is needed: the unit of recency and T in which the model was fitted; day, week or month"
+        raise ConfigError([("fit.posterior_time_unit", what)])
+    return unit
+
+
+def permuted(params: dict[str, np.ndarray], draws: int, seed: int) -> dict[str, np.ndarray]:
+    """The first `draws` of one fixed permutation: chains one after the other would put one chain first."""
+    total = next(iter(params.values())).size
+    order = np.random.default_rng([seed, 0]).permutation(total)[:draws]
+    return {name: values[order] for name, values in params.items()}
+
+
+def _is_own(path: Path | str) -> bool:
+    import xarray as xr
+
+    with xr.open_dataset(path, engine="h5netcdf") as root:
+        return {"format", "retention_model"} <= set(root.attrs)
+
+
+def _own(path: Path | str) -> dict[str, Part]:
+    found = cache.read_posterior(path)
+    by_model = {
+        "retention": (found.retention_model, found.retention, found.time_unit, found.retention_config),
+        "spend": (found.spend_model, found.spend, None, found.spend_config),
+    }
+    return {
+        name: Part(kind, dict(params), tuple(d for d in found.diagnostics if d.model == kind), unit, dict(config))
+        for name, (kind, params, unit, config) in by_model.items()
+    }
+
+
+def _foreign(path: Path | str, retention: str) -> dict[str, Part]:
+    """An InferenceData file's part. Raises ValueError in our words for whatever is wrong with it."""
+    import xarray as xr
+
+    with xr.open_dataset(path, engine="h5netcdf") as root:
+        stated = MODEL_TYPES.get(str(root.attrs.get("model_type", "")))
+    with xr.open_dataset(path, group="posterior", engine="h5netcdf") as group:
+        posterior = group.load()
+    names = tuple(str(name) for name in posterior.data_vars if not str(name).startswith(HELPERS))
+    known = next((v for v in BY_VARIABLES if set(v) == set(names)), None)
+    if known is None:
+        choices = "; ".join(", ".join(v) for v in BY_VARIABLES)
+        raise ValueError(
+            f"holds {', '.join(names) or 'no variables'}; what can be read is {choices}, without covariates"
+        )
+    kinds = BY_VARIABLES[known]
+    kind = stated if stated in kinds else retention if retention in kinds else kinds[0]
+    chains, params = _draws(posterior, known)
+    diagnostics = diagnose(kind, params, _divergences(path), chains)
+    part = Part(kind, {RENAMED.get(k, k): v for k, v in params.items()}, diagnostics, None, {})
+    return {"spend" if kind in SPEND else "retention": part}
+
+
+def _draws(posterior: "xr.Dataset", names: Sequence[str]) -> tuple[int, dict[str, np.ndarray]]:
+    """Number of chains, two halves where there is one, and parameters chain after chain, (draw,)."""
+    params = {}
+    for name in names:
+        values = posterior[name]
+        if set(values.dims) != {"chain", "draw"}:
+            raise ValueError(f"{name} has dimensions {', '.join(map(str, values.dims))}; chain and draw are expected")
+        array = values.transpose("chain", "draw").to_numpy().astype(np.float64)
+        if array.size < MIN_DRAWS:
+            raise ValueError(f"holds {array.size} draw; a posterior has many (a point estimate has no uncertainty)")
+        if wrong := int((~np.isfinite(array)).sum()):
+            raise ValueError(f"{wrong:,} of {array.size:,} draws of {name} are not finite")
+        if wrong := int((array <= 0).sum()):
+            raise ValueError(f"{wrong:,} of {array.size:,} draws of {name} are not above zero")
+        if name == "q" and (wrong := int((array <= 1).sum())):
+            raise ValueError(
+                f"in {wrong:,} of {array.size:,} draws q is not above 1: there the mean spend does not exist"
+            )
+        params[name] = array
+    chains = next(iter(params.values())).shape[0]
+    if chains == 1:
+        even = next(iter(params.values())).size // 2 * 2
+        return 2, {name: array[0, :even] for name, array in params.items()}
+    return chains, {name: array.reshape(-1) for name, array in params.items()}
+
+
+def _divergences(path: Path | str) -> int | None:
+    """None where the file does not tell."""
+    import xarray as xr
+
+    try:
+        with xr.open_dataset(path, group="sample_stats", engine="h5netcdf") as stats:
+            return int(stats["diverging"].sum()) if "diverging" in stats else None
+    except OSError:
+        return None

@@ -1,0 +1,144 @@
+"""Made-up logs follow the papers' closed forms, the same for the same seed."""
+
+from datetime import date
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from clvsim.config import validate
+from clvsim.data.config import GENERATED, SyntheticConfig
+from clvsim.data.synthetic import STORIES, make_log, read_synthetic
+from clvsim.errors import ConfigError
+from clvsim.models import bg_nbd, mbg_nbd, pareto_nbd
+
+FORMULAS = {"bg_nbd": bg_nbd, "mbg_nbd": mbg_nbd, "pareto_nbd": pareto_nbd}
+WEEK = 7.0
+
+
+def config(**keys: object) -> SyntheticConfig:
+    return SyntheticConfig.model_validate({"kind": "synthetic", **keys})
+
+
+def repeats(log: pd.DataFrame) -> np.ndarray:
+    """Repeat orders of each customer."""
+    return log.groupby("customer_id").size().to_numpy() - 1
+
+
+def test_every_model_with_parameters_has_a_story() -> None:
+    assert list(STORIES) == list(GENERATED) == list(FORMULAS)
+
+
+@pytest.mark.parametrize("model", list(GENERATED))
+def test_orders_are_as_many_as_the_closed_form_says(model: str) -> None:
+    """All came on one day; the mean over 80,000 customers is within 4 standard errors, which are below 3 %."""
+    log = make_log(config(model=model, customers=80_000, acquisition_days=1, span_days=365))
+    found = repeats(log)
+    params = {name: np.array([value]) for name, value in GENERATED[model].items()}
+    expected = FORMULAS[model].expected_orders_new(params, 364.5 / WEEK)[0, 0]
+    error = found.std() / np.sqrt(found.size)
+    assert 4 * error < 0.03 * expected
+    assert abs(found.mean() - expected) < 4 * error
+
+
+@pytest.mark.parametrize("model", list(GENERATED))
+def test_silence_is_as_frequent_as_the_closed_form_says(model: str) -> None:
+    log = make_log(config(model=model, customers=40_000, acquisition_days=1, span_days=200, seed=5))
+    found = (repeats(log) == 0).mean()
+    params = {name: np.array([value]) for name, value in GENERATED[model].items()}
+    expected = FORMULAS[model].order_pmf(params, 0, 199.5 / WEEK)[0, 0]
+    assert abs(found - expected) < 4 * np.sqrt(expected * (1 - expected) / 40_000)
+
+
+def test_the_same_seed_makes_the_same_log() -> None:
+    first, again, other = (make_log(config(customers=300, seed=seed)) for seed in (1, 1, 2))
+    pd.testing.assert_frame_equal(first, again)
+    assert not first.equals(other)
+    assert read_synthetic(config(customers=300)).data_hash == read_synthetic(config(customers=300)).data_hash
+
+
+def test_days_and_weeks_are_the_same_log() -> None:
+    weeks = {"r": 0.5, "alpha": 8.0, "s": 0.6, "beta": 12.0}
+    days = {k: v * (WEEK if k in ("alpha", "beta") else 1) for k, v in weeks.items()}
+    shared = {"model": "pareto_nbd", "customers": 200}
+    by_week = make_log(config(**shared, parameters=weeks))
+    pd.testing.assert_frame_equal(by_week, make_log(config(**shared, parameters=days, time_unit="day")))
+
+
+LOYAL = {"a": 1e-6, "b": 1e6, "r": 5.0, "alpha": 20.0}  # nobody leaves, so that orders follow the rate alone
+
+
+def test_busy_months_have_as_many_more_orders() -> None:
+    season = [1.0] * 10 + [2.0, 3.0]
+    log = make_log(
+        config(parameters=LOYAL, customers=4000, start="2022-12-31", acquisition_days=1, span_days=366, season=season)
+    )
+    months = log[log["date"] > "2022-12-31"]["date"].dt.month
+    per_day = months.value_counts().sort_index() / pd.Series(
+        [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31], range(1, 13)
+    )
+    usual = per_day.loc[:10].mean()
+    assert per_day.loc[11] / usual == pytest.approx(2.0, rel=0.05)
+    assert per_day.loc[12] / usual == pytest.approx(3.0, rel=0.05)
+
+
+def test_segments_buy_at_their_own_rate() -> None:
+    log = make_log(config(parameters=LOYAL, customers=8000, acquisition_days=1, segments={"x": 1.0, "y": 1.5}))
+    orders = log.groupby("customer_id").agg(n=("date", "size"), segment=("segment", "first"))
+    means = (orders["n"] - 1).groupby(orders["segment"]).mean()
+    assert means["y"] / means["x"] == pytest.approx(1.5, rel=0.06)
+    assert 3700 < (orders["segment"] == "x").sum() < 4300
+
+
+def test_amounts_average_the_spend_models_mean() -> None:
+    spend = {"p": 5.0, "q": 6.0, "gamma": 40.0, "first_order_factor": 0.5}
+    log = make_log(config(customers=20_000, spend=spend))
+    first = log.groupby("customer_id")["date"].transform("min") == log["date"]
+    mean = 5.0 * 40.0 / 5.0
+    assert log[~first]["amount"].mean() == pytest.approx(mean, rel=0.05)
+    assert log[first]["amount"].mean() == pytest.approx(mean / 2, rel=0.03)
+    assert log["amount"].min() >= 0.01
+
+
+def test_first_orders_fall_evenly_and_nothing_comes_after_the_end() -> None:
+    log = make_log(config(customers=9000, start="2023-01-02", acquisition_days=90, span_days=300))
+    first = log.groupby("customer_id")["date"].min()
+    days = (first - pd.Timestamp("2023-01-02")).dt.days
+    assert (days.min(), days.max()) == (0, 89)
+    assert abs(days.mean() - 44.5) < 4 * 26 / np.sqrt(9000)
+    assert log["date"].max() < pd.Timestamp("2023-01-02") + pd.Timedelta(days=300)
+
+
+def test_the_material_says_what_it_is() -> None:
+    material = config(customers=500, calibration_end="2023-12-31", segments={"x": 1, "y": 1}).material()
+    assert material.synthetic.startswith(
+        "The orders of 500 customers were drawn from bg_nbd with known parameters (r 0.5"
+    )
+    assert (material.summary.today, len(material.summary.customers)) == (date(2023, 12, 31), 500)
+    assert set(material.summary.customers["segment"]) == {"x", "y"}
+    assert material.weekly is not None
+    assert not material.guessed
+
+
+def test_all_mistakes_at_once() -> None:
+    data = {"kind": "synthetic", "parameters": {"s": 1.0}, "season": [1, 2], "customers": 1, "spend": {"q": 1.0}}
+    with pytest.raises(ConfigError) as error:
+        validate({"data": data, "retention": {"kind": "bg_nbd"}, "spend": {"kind": "gamma_gamma"}, "scenario": {}})
+    said = {p.where: p.what for p in error.value.problems}
+    assert set(said) == {"data.parameters", "data.season", "data.customers", "data.spend.q"}
+    assert said["data.parameters"] == "bg_nbd has r, alpha, a, b, but no s"
+    assert said["data.season"].startswith("needs 12 multipliers, January to December, got 2")
+
+
+@pytest.mark.parametrize(
+    ("keys", "what"),
+    [
+        ({"model": "sbg"}, "no log can be made up from sbg; choose from bg_nbd, mbg_nbd, pareto_nbd"),
+        ({"acquisition_days": 400, "span_days": 400}, r"span_days \(400\) must be above acquisition_days \(400\)"),
+        ({"parameters": {"r": -1.0}}, "greater than 0"),
+        ({"segments": {"x": 0.0}}, "greater than 0"),
+    ],
+)
+def test_settings_that_make_no_log(keys: dict, what: str) -> None:
+    with pytest.raises(ValueError, match=what):
+        config(**keys)

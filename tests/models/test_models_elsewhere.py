@@ -1,0 +1,186 @@
+"""Posteriors out of files: PyMC-Marketing's layout, our own, and everything that is neither."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import clvsim
+from clvsim.errors import ConfigError, DiagnosticsError
+from clvsim.models import gamma_gamma
+from clvsim.models.bg_nbd import BgNbd
+from clvsim.models.cache import write_posterior
+from clvsim.models.config import FitConfig
+from clvsim.models.elsewhere import merged, permuted, read_parts
+from clvsim.models.fit import fit
+from clvsim.models.gamma_gamma import GammaGamma
+from clvsim.models.mbg_nbd import MbgNbd
+
+BG = {"r": 0.24, "alpha": 4.41, "a": 0.79, "b": 2.43}
+PARETO = {"r": 0.55, "alpha": 10.6, "s": 0.61, "beta": 11.7}
+GG = {"p": 6.25, "q": 3.74, "v": 15.44}
+SHAPE = (4, 500)
+
+
+@pytest.fixture
+def save(tmp_path: Path):
+    """`save(centre, **changes)` writes draws around the centre as PyMC-Marketing does, and returns the path."""
+
+    def write(centre: dict[str, float], name="model.nc", model_type="", shape=SHAPE, diverging=0, **changes) -> Path:
+        rng = np.random.default_rng(4)
+        draws = {k: v * np.exp(0.05 * rng.standard_normal(shape)) for k, v in centre.items()} | changes
+        coords = {"chain": np.arange(shape[0]), "draw": np.arange(shape[1])}
+        posterior = xr.Dataset({k: (("chain", "draw"), v) for k, v in draws.items()}, coords=coords)
+        stats = np.zeros(shape, bool)
+        stats[0, :diverging] = True
+        customers = xr.Dataset({"frequency": ("index", np.arange(3.0))})
+        groups = {
+            "/": xr.Dataset(attrs={"model_type": model_type, "version": "0.1", "id": "f00"}),
+            "posterior": posterior,
+            "sample_stats": xr.Dataset({"diverging": (("chain", "draw"), stats)}, coords=coords),
+            "fit_data": customers,
+        }
+        path = tmp_path / name
+        xr.DataTree.from_dict(groups).to_netcdf(path, engine="h5netcdf")
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("centre", "asked", "model_type", "part", "kind"),
+    [
+        (BG, "bg_nbd", "", "retention", "bg_nbd"),
+        (BG, "mbg_nbd", "", "retention", "mbg_nbd"),
+        (BG, "mbg_nbd", "MBG/NBD", "retention", "mbg_nbd"),
+        (PARETO, "pareto_nbd", "Pareto/NBD", "retention", "pareto_nbd"),
+        (GG, "bg_nbd", "Gamma-Gamma Model (Mean Transactions)", "spend", "gamma_gamma"),
+    ],
+)
+def test_models_are_known_by_their_variables(save, centre, asked, model_type, part, kind) -> None:
+    parts = read_parts(save(centre, model_type=model_type, phi_dropout=np.ones(SHAPE)), asked)
+    assert list(parts) == [part]
+    found = parts[part]
+    assert (found.kind, found.draws, found.time_unit) == (kind, 2000, None)
+    assert set(found.params) == {"gamma" if k == "v" else k for k in centre}
+    for key, value in centre.items():
+        draws = found.params["gamma" if key == "v" else key]
+        assert np.log(draws).mean() == pytest.approx(np.log(value), abs=5 * 0.05 / np.sqrt(2000))
+    assert all(d.ok for d in found.diagnostics)
+    assert [d.name.split(" (")[0] for d in found.diagnostics] == ["R-hat", "bulk ESS", "tail ESS", "divergences"]
+
+
+def test_chains_are_mixed_by_one_permutation_for_all_parameters(save) -> None:
+    by_chain = np.repeat(np.arange(1.0, 5.0), 500).reshape(SHAPE)
+    part = read_parts(save(BG, r=by_chain, a=by_chain * 2), "bg_nbd")["retention"]
+    np.testing.assert_array_equal(part.params["r"], by_chain.reshape(-1))
+    mixed, more = permuted(part.params, 100, 1), permuted(part.params, 200, 1)
+    assert set(mixed["r"]) == {1.0, 2.0, 3.0, 4.0}
+    np.testing.assert_array_equal(mixed["a"], 2 * mixed["r"])
+    np.testing.assert_array_equal(more["r"][:100], mixed["r"])  # more draws extend a run
+
+
+def test_the_python_interface_reads_both_models(save, tmp_path: Path) -> None:
+    files = save(BG), save(GG, name="spend.nc", shape=(2, 300))
+    found = clvsim.read_posterior(*files, time_unit="day")
+    assert (found.retention_model, found.spend_model, found.time_unit, found.draws) == (
+        "bg_nbd",
+        "gamma_gamma",
+        "day",
+        600,
+    )
+    assert set(found.spend) == {"p", "q", "gamma", "first_order_factor"}
+    write_posterior(found, tmp_path / "own.nc")
+    again = clvsim.read_posterior(tmp_path / "own.nc")
+    assert (again.time_unit, again.draws, again.diagnostics) == ("day", 600, found.diagnostics)
+    for name, values in found.retention.items():
+        assert sorted(again.retention[name]) == sorted(values)
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        ({"r": np.full(SHAPE, np.nan)}, "2,000 of 2,000 draws of r are not finite"),
+        ({"alpha": np.full(SHAPE, -1.0)}, "2,000 of 2,000 draws of alpha are not above zero"),
+        ({"purchase_coefficient": np.ones(SHAPE)}, "holds r, alpha, a, b, purchase_coefficient; what can be read is"),
+        (
+            {"model_type": "MBG/NBD"},
+            "holds a posterior of mbg_nbd, and the run asks for bg_nbd; type retention=mbg_nbd",
+        ),
+        ({"shape": (1, 1)}, "holds 1 draw; a posterior has many"),
+    ],
+)
+def test_files_that_cannot_be_used(save, change, what) -> None:
+    path = save(BG, **change)
+    with pytest.raises(ConfigError) as error:
+        read_parts(path, "bg_nbd")
+    (problem,) = error.value.problems
+    assert problem.where == "fit.posterior"
+    assert str(path) in problem.what
+    assert what in problem.what
+
+
+def test_a_mean_spend_that_does_not_exist(save) -> None:
+    q = np.full(SHAPE, 2.0)
+    q[1, :7] = 1.0
+    with pytest.raises(ConfigError, match=r"in 7 of 2,000 draws q is not above 1: there the mean spend does not exist"):
+        read_parts(save(GG, q=q), "bg_nbd")
+
+
+def test_parts_and_units_that_nobody_gave(save, tmp_path: Path) -> None:
+    bg, pareto = save(BG), save(PARETO, name="pareto.nc")
+    with pytest.raises(ConfigError, match=r"fit\.posterior: no spend posterior in .*model\.nc"):
+        clvsim.read_posterior(bg, time_unit="week")
+    with pytest.raises(ConfigError, match="holds a retention posterior, and so does a file before it"):
+        merged([bg, bg], "bg_nbd")
+    with pytest.raises(ConfigError, match="holds a posterior of pareto_nbd, and the run asks for bg_nbd"):
+        merged([pareto], "bg_nbd")
+    with pytest.raises(ConfigError, match=r"fit\.posterior_time_unit: is needed: the unit of recency and T"):
+        clvsim.read_posterior(bg, save(GG, name="spend.nc"))
+    with pytest.raises(ConfigError, match=r"fit\.posterior: no such file: .*nowhere\.nc"):
+        merged([tmp_path / "nowhere.nc"], "bg_nbd")
+    (tmp_path / "text.nc").write_text("not HDF5")
+    with pytest.raises(ConfigError, match=r"text\.nc cannot be read as a posterior"):
+        merged([tmp_path / "text.nc"], "bg_nbd")
+
+
+def test_a_run_uses_the_file_and_fits_what_is_missing(save, cdnow) -> None:
+    config = FitConfig(
+        posterior=(str(save(BG)),), posterior_time_unit="week", method="laplace", draws=1000, cache=False
+    )
+    said: list[str] = []
+    found = fit(cdnow, BgNbd(), GammaGamma(), config, log=said.append)
+    assert len(said) == 1
+    assert said[0].startswith("fitting gamma_gamma on")
+    assert found.draws == found.spend["p"].size == 1000
+    assert found.method == "read from a file (bg_nbd), laplace (gamma_gamma)"
+    assert found.retention["alpha"].mean() == pytest.approx(4.41, rel=0.01)
+    assert {d.model for d in found.diagnostics} == {"bg_nbd", "gamma_gamma"}
+
+
+def test_first_orders_of_a_foreign_spend_model_are_the_logs(save, cdnow) -> None:
+    files = (str(save(BG)), str(save(GG, name="spend.nc")))
+    config = FitConfig(posterior=files, posterior_time_unit="week", draws=2000)
+    found = fit(cdnow, BgNbd(), GammaGamma(), config)
+    first = found.spend["first_order_factor"] * gamma_gamma.expected_spend_new(found.spend)[:, 0]
+    assert first.mean() == pytest.approx(cdnow.customers["first_amount"].loc[lambda v: v > 0].mean(), abs=0.2)
+
+
+def test_the_gate_holds_files_to_the_limits(save, cdnow) -> None:
+    apart = 0.24 + np.arange(4.0)[:, None] + 0.01 * np.random.default_rng(1).standard_normal(SHAPE)
+    files = (str(save(BG, r=apart, diverging=3)), str(save(GG, name="spend.nc")))
+    config = FitConfig(posterior=files, posterior_time_unit="week", draws=2000)
+    with pytest.raises(DiagnosticsError) as error:
+        fit(cdnow, BgNbd(), GammaGamma(), config)
+    said = " ".join(p.what for p in error.value.problems)
+    assert "bg_nbd: R-hat (r) is" in said
+    assert "bg_nbd: divergences is 3" in said
+    poor = fit(cdnow, BgNbd(), GammaGamma(), config.model_copy(update={"allow_poor": True}))
+    assert sum(text.startswith("Poor fit") for text in poor.warnings) >= 2
+
+
+def test_wrong_kinds_are_refused_in_a_run(save, cdnow) -> None:
+    config = FitConfig(posterior=(str(save(PARETO)),), posterior_time_unit="week")
+    with pytest.raises(ConfigError, match="type retention=pareto_nbd"):
+        fit(cdnow, MbgNbd(), GammaGamma(), config)
