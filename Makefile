@@ -4,7 +4,7 @@ UV := $(shell command -v uv 2>/dev/null)
 BIN := .venv/bin
 STAMP := .venv/.stamp
 
-.PHONY: demo test test-slow check bench clean help
+.PHONY: demo test test-slow check bench lock clean help
 .DEFAULT_GOAL := help
 
 help:
@@ -13,6 +13,7 @@ help:
 	@echo "make test-slow  simulation-based calibration and long verification"
 	@echo "make check      lint, formatting, types, layers"
 	@echo "make bench      speed, as ratios, each checked for equal results first"
+	@echo "make lock       resolve all packages anew and pin them in constraints.txt"
 	@echo "make clean      remove .venv and caches; outputs/ stays"
 
 demo: $(STAMP)
@@ -32,6 +33,21 @@ check: $(STAMP)
 
 bench: $(STAMP)
 	@$(BIN)/python benchmarks/run.py
+
+# Nothing but name==version: addresses belong to a machine. Both resolve without installing.
+PINS := import json, sys; pins = [p["metadata"] for p in json.load(sys.stdin)["install"]]; \
+	print(*sorted((f"{p["name"]}=={p["version"]}" for p in pins if p["name"] != "clvsim"), key=str.lower), sep="\n")
+
+lock: $(STAMP)
+	@rm -f .constraints.new
+ifdef UV
+	@"$(UV)" pip compile -q --no-header --no-annotate --python $(BIN)/python --extra dev pyproject.toml > .constraints.new
+else
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --dry-run --ignore-installed --report - '.[dev]' \
+	    > .constraints.json && $(BIN)/python -c '$(PINS)' < .constraints.json > .constraints.new; rm -f .constraints.json
+endif
+	@test -s .constraints.new && ! grep -qvE '^[A-Za-z0-9._-]+==[A-Za-z0-9.+]+$$' .constraints.new && mv .constraints.new constraints.txt
+	@git diff --stat -- constraints.txt; echo "now: make test"
 
 clean:
 	@rm -rf .venv .pytest_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info

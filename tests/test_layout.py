@@ -126,7 +126,7 @@ def test_the_ci_entry_is_what_a_developer_types():
     assert [line for line in script.read_text().splitlines() if line.startswith("make ")] == ["make check", "make test"]
 
 
-@pytest.mark.parametrize("target", ["demo", "test", "test-slow", "check", "bench", "clean"])
+@pytest.mark.parametrize("target", ["demo", "test", "test-slow", "check", "bench", "lock", "clean"])
 def test_make_help_names_every_target(target):
     makefile = Path(ROOT / "Makefile").read_text()
     assert re.search(rf'@echo "make {target} +\w', makefile)

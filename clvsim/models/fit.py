@@ -10,7 +10,8 @@ import numpy as np
 from clvsim.errors import ConfigError, DiagnosticsError, Problem
 from clvsim.models import cache, inference, season
 from clvsim.models.config import FitConfig
-from clvsim.models.laws import Params, RetentionModel, SpendModel
+from clvsim.models.laws import Params, RetentionModel, SpendModel, rows_of
+from clvsim.models.purchases import PurchaseModel
 from clvsim.types import DAYS_PER_UNIT, CustomerSummary, Diagnostic, Posterior
 
 MAX_R_HAT = 1.01
@@ -21,6 +22,7 @@ _DRAFT = (
     "Draft, fitted by fit.method=map: parameter uncertainty is left out, so every interval is too narrow and every "
     "decision looks surer than it is"
 )
+_NOBODY = 0.01  # share of repeat customers
 _TARGET_ACCEPT = 0.9  # small steps: a log with hardly any dropout has a sharp corner at a = 0
 
 
@@ -62,8 +64,37 @@ def fit(
         cache.store(posterior, folder, key, say)
     poor = tuple(f"Poor fit, allowed by fit.allow_poor: {what}" for _, what in failures)
     draft = (_DRAFT,) if posterior.method == "map" else ()
-    found_odd = (*retention.warnings(summary, posterior.retention), *spend.warnings(summary, posterior.spend))
+    found_odd = (
+        *attrition_warnings(retention, summary, posterior),
+        *retention.warnings(summary, posterior.retention),
+        *spend.warnings(summary, posterior.spend),
+    )
     return replace(posterior, warnings=draft + poor + found_odd)
+
+
+def attrition_warnings(retention: RetentionModel, summary: CustomerSummary, posterior: Posterior) -> tuple[str, ...]:
+    """Says when practically all repeat customers have left, or none: then little of a forecast was seen in the data.
+
+    Judged by the mean P(alive) of at most 2,000 of them over 50 draws; contracts say themselves who has left.
+    """
+    again = np.flatnonzero(summary.customers["frequency"].to_numpy() > 0)
+    if not isinstance(retention, PurchaseModel) or not again.size:
+        return ()
+    some = again[:: -(-again.size // 2000)]
+    params = {name: values[:50] for name, values in posterior.retention.items()}
+    histories = rows_of(retention.histories(summary), some)
+    alive = float(retention.probability_alive(params, histories, DAYS_PER_UNIT[posterior.time_unit]).mean())
+    if alive < _NOBODY:
+        return (
+            f"Practically everybody has left: of those who ordered more than once {alive:.2%} count as still there. "
+            "What the customers of today are worth rests on hardly anybody (is today, data.calibration_end, too late?)",
+        )
+    if alive > 1 - _NOBODY:
+        return (
+            f"Hardly anybody has left: of those who ordered more than once {1 - alive:.2%} count as gone. How long "
+            "customers stay was not seen: beyond the length of the data, forecasts rest on the model's form and priors",
+        )
+    return ()
 
 
 def failed(diagnostics: Iterable[Diagnostic]) -> tuple[Problem, ...]:

@@ -21,6 +21,7 @@ from clvsim.types import CustomerSummary
 
 _STRONG_CORRELATION = 0.2
 _NOTABLE_GAP = 0.05  # of model's mean against the orders' mean
+_THIN, _RARELY = 0.1, 0.05  # q - 1, and the share of draws below it
 _NO_SPREAD = 1e-10  # mean over repeat orders of log(customer's mean) - log(order): a CV of about 1e-5
 
 
@@ -205,6 +206,17 @@ def spend_warnings(check: SpendCheck) -> tuple[str, ...]:
     return tuple(text)
 
 
+def tail_warnings(params: Params) -> tuple[str, ...]:
+    """Warns where the mean spend all but does not exist: it is gamma p / (q - 1)."""
+    near = float(np.mean(params["q"] < 1 + _THIN))
+    if near <= _RARELY:
+        return ()
+    return (
+        f"Spend is so uneven that its mean hardly exists: in {near:.0%} of the draws q is below {1 + _THIN:g}, and a "
+        "few customers with huge orders carry every figure in money (are units or currencies mixed?)",
+    )
+
+
 class GammaGamma(Frozen):
     """Gamma-Gamma: amounts vary around a mean of each customer's own, independent of how often they order.
 
@@ -272,7 +284,7 @@ class GammaGamma(Frozen):
     @staticmethod
     def warnings(summary: CustomerSummary, params: Params) -> tuple[str, ...]:
         """Sentences for the reader where the log speaks against the model's assumptions."""
-        return spend_warnings(spend_check(summary, params))
+        return (*spend_warnings(spend_check(summary, params)), *tail_warnings(params))
 
     def expected_spend(self, params: Params, history: SpendHistory) -> np.ndarray:
         """See `expected_spend`."""
