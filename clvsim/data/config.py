@@ -70,8 +70,8 @@ class SurvivorsConfig(Source):
     today: dt.date | None = None  # None: the day of the run
     time_unit: TimeUnit = "month"
 
-    def material(self) -> "Material":
-        """One pseudo-customer per customer of a cohort: nothing to track."""
+    def material(self, opportunity_days: float = 0.0) -> "Material":
+        """One pseudo-customer per customer of a cohort: nothing to track, nor orders to merge."""
         from clvsim.data.survivors import material_of_survivors
 
         return material_of_survivors(self)
