@@ -373,12 +373,19 @@ def assemble(
         warnings=posterior.warnings
         + tuple(f"{q.label}: {q.value} {q.note}".strip() for q in material.quality if q.level == "warning"),
         who_is_lost=config.retention.WHO_IS_LOST,  # ty: ignore[missing-attribute]
-        contracts=isinstance(config.retention, ContractModel),
+        active_contracts=active_contracts(config, summary),
         draft=not sampled(simulation),
         poor_fit=bool(failed(posterior.diagnostics)),
         synthetic=material.synthetic,
         notes=comparison.notes + simulation.notes,
     )
+
+
+def active_contracts(config: RunConfig, summary: CustomerSummary) -> int | None:
+    """How many customers hold a contract today; None where there are no contracts."""
+    if not isinstance(config.retention, ContractModel):
+        return None
+    return int((config.retention.histories(summary).lost == 0).sum())
 
 
 def view(simulation: "Simulation", name: str) -> ScenarioView:

@@ -215,6 +215,6 @@ class RunResult:
     poor_fit: bool = False  # fit.allow_poor let a failed gate pass: red banner
     draft: bool = False  # parameters were not sampled: banner, and no interval contains their uncertainty
     who_is_lost: str = ""  # what the retention model takes a lost customer to be, in a sentence
-    contracts: bool = False  # orders are payments of contracts, and who is lost is known
+    active_contracts: int | None = None  # where orders are payments of contracts, and who is lost is known
     synthetic: str = ""  # what made the data up, in a sentence; "" for data that somebody brought
     notes: tuple[str, ...] = field(default=())  # on surrogate noise, weights of newcomers, pooled groups

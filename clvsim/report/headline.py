@@ -102,6 +102,8 @@ def _inside(value: float, interval: tuple[float, float]) -> bool:
 def _about_today(result: RunResult) -> str:
     row = view.rows(result, "expected").get((view.baseline(result).name, "rlv_total"))
     customers = fmt.number(result.customers)
+    active = result.active_contracts
+    of_today = " of today" if active is None else f" ({fmt.number(active)} with an active contract)"
     if row is None:
         return f"The run followed {customers} customers over {result.horizon_months} months."
     place = fmt.last_place((row.mean, row.p05, row.p95), row.mean_mcse)
@@ -109,11 +111,11 @@ def _about_today(result: RunResult) -> str:
     interval = f"(90{fmt.NBSP}% interval {low} to {high})"
     if result.margin_known:
         return (
-            f"The {customers} customers of today are worth about {amount} over the next {result.horizon_months} "
+            f"The {customers} customers{of_today} are worth about {amount} over the next {result.horizon_months} "
             f"months {interval}."
         )
     return (
-        f"The {customers} customers of today are expected to bring in about {amount} of revenue over the next "
+        f"The {customers} customers{of_today} are expected to bring in about {amount} of revenue over the next "
         f"{result.horizon_months} months {interval}."
     )
 

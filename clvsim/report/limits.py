@@ -102,12 +102,13 @@ def _shock_size(result: RunResult) -> str:
 def _of_behaviour(result: RunResult) -> list[tuple[str, str]]:
     """What is taken for granted about staying and buying."""
     unseen = f"{_seasons(result)}rends, price rises, competitors and ageing of tastes are not modelled."
-    if result.contracts:
+    if result.active_contracts is not None:
         return [
             (
                 "Lost contracts are seen, later losses are forecast",
-                f"{result.who_is_lost} Who will renew is a forecast from how many did so far at the same age; cohorts "
-                "of different years are taken to be alike.",
+                f"{result.who_is_lost} {fmt.number(result.active_contracts)} of {fmt.number(result.customers)} are "
+                "active; figures per customer of today are averages over all of them. Who will renew is a forecast "
+                "from how many did so far at the same age; cohorts of different years are taken to be alike.",
             ),
             (
                 "Behaviour is taken as lasting",

@@ -101,7 +101,7 @@ def wording(result: RunResult, metric: str) -> Words:
         horizon_months=result.horizon_months,
         arrival_months=result.arrival_months,
     )
-    if metric == "orders" and result.contracts:
+    if metric == "orders" and result.active_contracts is not None:
         meaning = (
             f"Payments of all customers followed, first ones and renewals, each over {result.horizon_months} months."
         )
