@@ -1,8 +1,9 @@
 """The event loop: one customer's orders, offers, contacts and death in one world, posted to integer ledgers.
 
-A life has one survival budget E ~ Exp(1) and ends when its cumulative hazard reaches E: hazard μ per day, η per order,
-and what interventions add. Orders solve M(t') = M(t) + gap/λ on the integral M of the rate multiplier, kept as its
-excess over time, so that at multiplier 1 the next order is exactly t + gap/λ.
+A life has one survival budget E ~ Exp(1) and ends when its cumulative hazard reaches E: hazard μ per day, η per order
+or per opportunity, and what interventions add. Orders solve M(t') = M(t) + gap/λ on the integral M of the rate
+multiplier, kept as its excess over time, so that at multiplier 1 the next order is exactly t + gap/λ; or they happen at
+opportunities of a fixed grid, with a probability or surely.
 Structs are opened into locals once, before the loops; helpers take scalars and arrays.
 """
 
@@ -183,6 +184,12 @@ def age_week(month, week_in, per_day):
 
 
 @inline
+def month_of_life(t, start, per_day, last):
+    """Monthly renewals fall on the very first moment of a month, which the rounding of t - start must not miss."""
+    return min(int((t - start) * per_day + 1e-9), last)
+
+
+@inline
 def record(rows, used, w, c, kind, day, amount):
     n = used[0]
     if n < rows.shape[0]:
@@ -202,6 +209,24 @@ def kept_gamma(kept, path, base, stream, shape, rate):
         value = gamma(address(base, stream, 0), shape) / rate
         kept[path] = value
     return value
+
+
+@inline
+def kept_chance(kept, path, base, a, b):
+    """Purchase probability at an opportunity ~ Beta(a, b)."""
+    value = kept[path]
+    if value < 0.0:
+        g1 = gamma(address(base, rng.RATE, 0), a)
+        g2 = gamma(address(base, rng.RATE, 1), b)
+        value = g1 / (g1 + g2)
+        kept[path] = value
+    return value
+
+
+@inline
+def raised(chance, multiplier):
+    """Purchase probability when the rate is multiplied: 1 - (1 - p)^m."""
+    return chance if multiplier == 1.0 else -math.expm1(multiplier * math.log1p(-chance))
 
 
 @inline
@@ -288,6 +313,9 @@ def _simulate(
     columns, components = laws.p_alive.shape[1], laws.stages_done.shape[0]
     stages_done, component_weight = laws.stages_done, laws.weight.reshape(-1)
     regularity, birth_charges = laws.regularity[0], laws.birth_charges[0]
+    interval, first_days, tenure = laws.interval_days[0], laws.first_days, laws.tenure
+    by_opportunity, certain = interval > 0.0, laws.buy_a.size == 0
+    buy_a, buy_b, exponents = laws.buy_a.reshape(-1), laws.buy_b.reshape(-1), laws.tenure_exponent.reshape(-1)
     p_alive, rate_shape, rate_rate = laws.p_alive.reshape(-1), laws.rate_shape.reshape(-1), laws.rate_rate.reshape(-1)
     mu_shape, mu_rate = laws.mu_shape.reshape(-1), laws.mu_rate.reshape(-1)
     drop_a, drop_b, order_shape = laws.drop_a.reshape(-1), laws.drop_b.reshape(-1), laws.order_shape.reshape(-1)
@@ -391,7 +419,7 @@ def _simulate(
                     period = min(int(leaves * per_day), last_period)
                     post(calendar, cal + OPTED_OUT * line + period, periods, 1.0, left_discount, head_unit)
                     if newcomers:
-                        own_month = min(int((leaves - start) * per_day), last_age)
+                        own_month = month_of_life(leaves, start, per_day, last_age)
                         own_discount = left_discount * undiscount
                         post(age, own_row + OPTED_OUT * own_line + own_month, ages, 1.0, own_discount, head_unit)
                     if tracing:
@@ -415,17 +443,28 @@ def _simulate(
             if newcomers:
                 add(age, own_row + ACTIVE * own_line, head)
 
-            j = 0
+            part = 0
             if components > 1:
                 law = who * np.uint64(components)
-                j = component_of(base, component_weight, law, components)
-                law += np.uint64(j)
-            first_gap = regularity - stages_done[j]
-            rate = kept_gamma(t_rate, path, base, rng.RATE, rate_shape[law], rate_rate[law])
+                part = component_of(base, component_weight, law, components)
+                law += np.uint64(part)
+            first_gap = regularity - stages_done[part]
+            rate = chance = exponent = 1.0
+            wait = served = 0.0  # at tick 0
+            if by_opportunity:
+                exponent, wait, served = exponents[d], first_days[column[c]], tenure[column[c]]
+                if newcomers:  # whose first order is tick 0 and no opportunity
+                    wait -= interval
+                    served -= 1.0
+                if not certain and buy_a[law] > 0.0:
+                    chance = kept_chance(t_rate, path, base, buy_a[law], buy_b[law])
+            else:
+                rate = kept_gamma(t_rate, path, base, rng.RATE, rate_shape[law], rate_rate[law])
             mu = 0.0
             if mu_shape[law] > 0.0:
                 mu = kept_gamma(t_mu, path, base, rng.ATTRITION_TIME, mu_shape[law], mu_rate[law])
-            per_order = drop_a[law] > 0.0
+            wears = drop_a[law] > 0.0
+            per_order = wears and not by_opportunity
             by_time = mu > 0.0 or listed
             t = start
             limit = -1.0  # survival budget E, drawn when first needed
@@ -433,7 +472,8 @@ def _simulate(
             damp = 1.0  # rate factor of offers accepted and declined
             declined = 0
             owed = 0.0  # money that later orders lose to offers taken
-            tick = 0  # orders so far in this simulation
+            tick = 0  # orders so far in this simulation, or opportunities, and a newcomer's first order
+            skipped = 0  # opportunities without an order
             guess = 0.0
             due = -1.0  # integrated multiplier (days) at which the next order falls
             total = 0.0  # contribution discounted to today
@@ -445,13 +485,17 @@ def _simulate(
             week = week_in
             while True:
                 if not arriving:
-                    if due < 0.0:
+                    if by_opportunity:
+                        due = guess = start + (wait + interval * tick)
+                    elif due < 0.0:
                         shape = first_gap if tick == 0 else regularity
                         guess = t + kept_gap(t_gap, path, tick, base, shape) / (rate * damp)
                         due = guess
                         if tabled:
                             due += excess_at(t, week, x_rate, m_rate, row)
-                    t1 = day_at(due, guess, x_rate, m_rate, row, last) if tabled else due
+                    t1 = due
+                    if tabled and not by_opportunity:
+                        t1 = day_at(due, guess, x_rate, m_rate, row, last)
                     until = min(t1, end)
                     if not opted and leaves < until:
                         until = leaves
@@ -478,6 +522,22 @@ def _simulate(
                     t = t1
                     due = -1.0
                 week = week_of(t, last)
+                if by_opportunity and not arriving:
+                    if wears:
+                        if limit < 0.0:
+                            limit = kept_limit(t_limit, path, base)
+                        eta = kept_eta(t_eta, path, base, drop_a[law], drop_b[law])
+                        j = served + tick
+                        spent += eta * m_hazard[np.uint64(row[0] + week)] * ((j + 1.0) ** exponent - j**exponent)
+                        if spent >= limit:
+                            dead = True
+                            break
+                    if chance < 1.0:
+                        m = damp * m_rate[np.uint64(row[0] + week)] if tabled else damp
+                        if uniform(base, rng.OPPORTUNITY, tick) >= raised(chance, m):
+                            tick += 1
+                            skipped += 1
+                            continue
                 period = min(int(t * per_day), last_period)
                 discount = start_discount if arriving else math.exp(-delta * t)
                 cell_now = cal + period
@@ -498,7 +558,7 @@ def _simulate(
                 own_now = own_row
                 own_discount = 1.0
                 if newcomers:
-                    own_now = own_row + min(int((t - start) * per_day), last_age)
+                    own_now = own_row + month_of_life(t, start, per_day, last_age)
                     own_discount = discount * undiscount
                     post(age, own_now + REVENUE * own_line, ages, amount, own_discount, money_unit)
                     post(age, own_now + ORDERS * own_line, ages, 1.0, own_discount, head_unit)
@@ -510,7 +570,8 @@ def _simulate(
                     record(rows, used, w, c, TRACE_ORDER, t, amount)
                 damp_before = damp  # the rate at which this order came
                 if offering:
-                    number = min(orders_before[c] + tick, n_orders - 1)  # zero-based order number of this customer
+                    number = orders_before[c] + tick - skipped  # of this customer, counted from 0
+                    number = min(number, n_orders - 1)
                     for o in range(n_offers):
                         if not (o_active[o, g, week] and o_order[o, number]):
                             continue
@@ -576,11 +637,11 @@ def _simulate(
                 add(calendar, cal + ACTIVE * line + period, -head)
                 add(by_cohort, coh + COHORT_ACTIVE * periods + period, -head)
             if newcomers and dead:
-                own_month = min(int((t - start) * per_day), last_age)
+                own_month = month_of_life(t, start, per_day, last_age)
                 add(age, own_row + ACTIVE * own_line + own_month, -head)
             if keep_out:
                 value[w, c] += total
-                order_count[w, c] = tick
+                order_count[w, c] = tick - skipped
 
 
 def _sample(struct: Any, **shapes: tuple[int, type, bool]) -> Any:
@@ -605,7 +666,7 @@ SIGNATURE = types.void(
             seal(np.zeros(0, WHOLE), WHOLE),
             _sample(
                 Laws, stages_done=(1, REAL, True), regularity=(1, REAL, True), birth_charges=(1, WHOLE, True),
-                rest=(2, REAL, True),
+                interval_days=(1, REAL, True), first_days=(1, REAL, True), tenure=(1, REAL, True), rest=(2, REAL, True),
             ),
             _sample(Traits, gap=(3, REAL, False), amount=(3, REAL, False), rest=(2, REAL, False)),
             _sample(Arrivals, count=(2, WHOLE, True), rest=(2, REAL, True)),

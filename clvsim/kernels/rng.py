@@ -33,7 +33,8 @@ STREAM = U64(0xD1342543DE82EF95)
     EFFECT,
     SHOCK,
     COMPONENT,
-) = range(1, 18)
+    OPPORTUNITY,
+) = range(1, 19)
 
 # Without reference counts: kernels allocate nothing, and atomic counts on every array handed to a helper took a quarter
 # of the event loop. Inlined by LLVM and not by Numba, whose types are then inferred once per helper.

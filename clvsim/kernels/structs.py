@@ -37,14 +37,20 @@ class Laws(NamedTuple):
     rate_rate: np.ndarray
     mu_shape: np.ndarray  # hazard per day ~ Gamma(shape, rate), by component
     mu_rate: np.ndarray
-    drop_a: np.ndarray  # p ~ Beta(a, b); hazard per order η = -log(1 - p), by component
+    drop_a: np.ndarray  # p ~ Beta(a, b); hazard per order or opportunity η = -log(1 - p), by component
     drop_b: np.ndarray
+    buy_a: np.ndarray  # purchase probability at an opportunity ~ Beta(a, b), by component; 1 where a is 0 or (0, 0)
+    buy_b: np.ndarray
     order_shape: np.ndarray  # order amount ~ Gamma(order_shape, ν); 0: exactly nu_rate
     nu_shape: np.ndarray  # ν ~ Gamma(shape, rate)
     nu_rate: np.ndarray
     first_factor: np.ndarray  # a newcomer's first order = factor × a draw from the own spend law
     stages_done: np.ndarray  # (components,) stages of the first gap that an existing customer has behind
     regularity: np.ndarray  # (1,) gaps are Gamma(regularity, λ)
+    interval_days: np.ndarray  # (1,) between opportunities to order; 0: orders come at a rate
+    first_days: np.ndarray  # (columns,) from the start of a life to its first opportunity
+    tenure: np.ndarray  # (columns,) opportunities served before
+    tenure_exponent: np.ndarray  # (d, 1) c: opportunity number j charges η (j^c - (j-1)^c)
     birth_charges: np.ndarray  # int64 (1,) times that η is charged at a newcomer's first order
 
 
@@ -54,7 +60,7 @@ class Traits(NamedTuple):
     A single scenario needs room for one life only: `empty_traits(1, 1)`.
     """
 
-    rate: np.ndarray  # (w, c)
+    rate: np.ndarray  # (w, c), or the purchase probability
     mu: np.ndarray  # (w, c)
     eta: np.ndarray  # (w, c)
     nu: np.ndarray  # (w, c)

@@ -42,7 +42,8 @@ class LifeLaw(NamedTuple):
     With `interval_days` > 0 orders happen only at opportunities, the first `next_opportunity_days` from today (a
     newcomer's: one interval after the first order), with probability ~ Beta(buy_a, buy_b), surely where buy_a is 0.
     Attrition eta is then charged before opportunity number j = tenure + 1, tenure + 2, ..., eta (j^c - (j-1)^c) with
-    c the `tenure_exponent`, and there is no order rate: rate_shape is 0.
+    c the `tenure_exponent`, and there is no order rate: rate_shape is 0. Days are followed up to but without the end of
+    a horizon: of monthly renewals twelve months hold the eleven after the first order.
     """
 
     p_alive: np.ndarray

@@ -16,7 +16,7 @@ from clvsim.kernels import structs as ks
 from clvsim.kernels.events import simulate as simulate_kernel
 from clvsim.kernels.structs import Clock, Ledgers, Trace, scalar, seal
 from clvsim.simulation.ledger import Raw, kernel_lines
-from clvsim.simulation.population import Block
+from clvsim.simulation.population import Block, contractual
 from clvsim.simulation.tables import (
     Calendar,
     Levers,
@@ -152,6 +152,7 @@ def run_slice(
 ) -> None:
     """All scenarios of a slice of draws; traits drawn for one are kept for the next."""
     laws = block.laws(draws)
+    renewing = contractual(laws)
     draw = setting.worlds.draw[rows]
     count = rows.stop - rows.start
     traits = ks.empty_traits(count, block.people.key.size) if len(parts) > 1 else ks.empty_traits(1, 1)
@@ -171,7 +172,9 @@ def run_slice(
         kept = (np.zeros(value.shape), np.zeros(orders.shape, np.int64)) if number == 0 else nothing
         if schedule not in made:
             margin, clock = setting.gross_margin, setting.attrition_clock
-            tables = make_tables(job.levers, setting.groups, draw, environment, margin, calendar, clock, prepared)
+            tables = make_tables(
+                job.levers, setting.groups, draw, environment, margin, calendar, clock, prepared, renewing
+            )
             made[schedule] = tables, ks.TABLES * bool((tables.rate != 1.0).any())
         tables, tabled = made[schedule]
         flags = (

@@ -146,26 +146,38 @@ def _part(parameters: Mapping[str, np.ndarray], draws: slice) -> dict[str, np.nd
     return {name: values[draws] for name, values in parameters.items()}
 
 
-BY_COMPONENT = ("weight", "rate_shape", "rate_rate", "mu_shape", "mu_rate", "drop_a", "drop_b")
+BY_COMPONENT = ("weight", "rate_shape", "rate_rate", "mu_shape", "mu_rate", "drop_a", "drop_b", "buy_a", "buy_b")
 ABSENT = np.zeros((0, 0))
 
 
 def join_laws(life: LifeLaw, spend: SpendLaw, first_factor: np.ndarray | float) -> Laws:
     """The kernel's struct: one column per customer, and the components of a mixture side by side."""
-    people = life.p_alive.shape
+    people = draws, customers = life.p_alive.shape
     components = () if life.weight is None else life.weight.shape[-1:]
 
+    def given(value: np.ndarray | float | None, shape: tuple[int, ...], neutral: float = 0.0) -> np.ndarray:
+        return seal(np.broadcast_to(neutral if value is None else value, shape))
+
     def aside(value: np.ndarray | None) -> np.ndarray:
-        return seal(ABSENT if value is None else np.broadcast_to(value, people + components).reshape(people[0], -1))
+        return seal(ABSENT) if value is None else given(value, people + components).reshape(draws, -1)
 
     single = {"p_alive": life.p_alive, "first_factor": first_factor, **spend._asdict()}
     return Laws(
-        **{f: seal(np.broadcast_to(v, people)) for f, v in single.items()},
+        **{f: given(v, people) for f, v in single.items()},
         **{f: aside(getattr(life, f)) for f in BY_COMPONENT},
-        stages_done=seal(np.zeros(components or 1) if life.stages_done is None else life.stages_done),
+        stages_done=given(life.stages_done, components or (1,)),
         regularity=scalar(life.regularity),
+        interval_days=scalar(life.interval_days),
+        first_days=given(life.next_opportunity_days, (customers,), life.interval_days),
+        tenure=given(life.tenure, (customers,)),
+        tenure_exponent=given(life.tenure_exponent, (draws, 1), 1.0),
         birth_charges=scalar(life.birth_charges, np.int64),
     )
+
+
+def contractual(laws: Laws) -> bool:
+    """Whether all customers buy at every opportunity until they leave: subscriptions."""
+    return bool(laws.interval_days[0] > 0 and not laws.buy_a.any())
 
 
 # --- newcomers -------------------------------------------------------------------------------------------------------

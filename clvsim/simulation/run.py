@@ -10,7 +10,7 @@ from joblib import Parallel, delayed
 
 from clvsim import effects
 from clvsim.errors import ConfigError
-from clvsim.interventions.base import CostEntry, Group, OfferTerms
+from clvsim.interventions.base import ContactProgramme, CostEntry, Group, Mechanism, OfferTerms, Shift
 from clvsim.kernels import structs as ks
 from clvsim.kernels.rng import world_keys
 from clvsim.models import retention_of, spend_of
@@ -130,6 +130,7 @@ def simulate(
         raw = raws.pop(0)  # freed as soon as it is turned into money
         book = make_ledger(raw, lever, scenario, setting, economics, plan, acquisition, layout, config)
         done[scenario.name] = SimulatedScenario(scenario, book, acquired_of(plan) if acquisition.channels else None)
+    renewing = population.contractual(population.newcomer_laws(posterior)(slice(0, 1)))
     frame, closed_form = customer_values(posterior, summary, order, quantiles, config, economics)
     return Simulation(
         scenarios=done,
@@ -140,8 +141,8 @@ def simulate(
         closed_form=closed_form,
         economics=economics,
         horizon_months=config.horizon_months,
-        assumptions=run_assumptions(acquisition, conversions, environment, shocks_sd, worlds),
-        notes=tuple(n for n in (layout.note, *weight_notes(done)) if n),
+        assumptions=run_assumptions(acquisition, conversions, environment, shocks_sd, worlds, renewing),
+        notes=tuple(n for n in (layout.note, *weight_notes(done), *(rate_notes(active) if renewing else ())) if n),
     )
 
 
@@ -340,6 +341,28 @@ def weight_notes(scenarios: Mapping[str, SimulatedScenario]) -> list[str]:
     ]
 
 
+def rate_notes(scenarios: Sequence[CompiledScenario]) -> list[str]:
+    """Which scenarios try to make customers of a contract buy more often."""
+    return [
+        f"{scenario.view.title}: customers pay at every renewal until they cancel, so what is to make them buy more or "
+        "less often has no effect here (shifts of the rate, goodwill and fatigue of contacts, an offer's effect on "
+        "the rate). What makes them stay is a shift of the hazard."
+        for scenario in scenarios
+        if any(moves_rate(m) for m in scenario.mechanisms)
+    ]
+
+
+def moves_rate(mechanism: Mechanism) -> bool:
+    match mechanism:
+        case Shift():
+            return mechanism.target == "rate" and bool(mechanism.size.any())
+        case ContactProgramme():
+            return bool(mechanism.goodwill.any() or mechanism.fatigue.any())
+        case OfferTerms():
+            return bool(mechanism.decline_rate.any() or mechanism.accept_rate.any())
+    return False
+
+
 def value_quantiles(value: np.ndarray) -> np.ndarray:
     """Simulated mean and 5, 50, 95 % quantiles over worlds per customer, (c, 4)."""
     ordered = np.sort(np.ascontiguousarray(value.T), axis=1)
@@ -429,6 +452,7 @@ def run_assumptions(
     environment: EnvironmentConfig,
     shocks_sd: SdLaw,
     worlds: Worlds,
+    renewing: bool,
 ) -> tuple[Assumption, ...]:
     """Numbers of the whole run that are not in the log."""
     found = []
@@ -452,7 +476,7 @@ def run_assumptions(
         found.append(
             Assumption(
                 "environment.sd_prior",
-                "Monthly shocks common to all customers, sd of log purchase rate",
+                f"Monthly shocks common to all customers, sd of log {'hazard' if renewing else 'purchase rate'}",
                 "learned" if shocks_sd.months else "prior",
                 learned if shocks_sd.months else assumed,
                 "",

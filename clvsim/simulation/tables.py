@@ -148,12 +148,14 @@ def make_tables(
     calendar: Calendar,
     attrition_clock: str,
     prepared: Responses | None = None,
+    renewing: bool = False,
 ) -> Tables:
     """Tables of one scenario for the worlds of a slice.
 
     `draw` (w,), `environment` (w, weeks) log rate common to all; `prepared` spares the responses being made again. A
     rate multiplier of an intervention divides the hazard per order when attrition runs on time: buying more does not
-    wear a customer out.
+    wear a customer out. Where customers are `renewing` contracts the environment multiplies the hazard instead of the
+    rate, which has nothing to act on.
     """
     weeks, w = calendar.weeks, draw.size
     prepared = responses(levers, groups, calendar) if prepared is None else prepared
@@ -165,9 +167,10 @@ def make_tables(
     hazard, hazard_excess = np.empty((w, count, weeks)), np.empty((w, count, weeks + 1))
     charge = np.empty((w, count, weeks))
     budget, opt_out = np.zeros((w, count, weeks + 1)), np.zeros((w, count, weeks + 1))
-    common = np.exp(environment)[:, None]
+    shocks, calm = np.exp(environment)[:, None], np.ones((w, 1, weeks))
+    common, danger = (calm, shocks) if renewing else (shocks, calm)
     for group, at, n, shapes in zip(groups, first, joins, prepared, strict=True):
-        own_hazard = np.exp(shift_sum(levers.shifts, "hazard", group, draw, weeks))[:, None]
+        own_hazard = np.exp(shift_sum(levers.shifts, "hazard", group, draw, weeks))[:, None] * danger
         base = shift_sum(levers.shifts, "rate", group, draw, weeks)[:, None]
         listed, rest = slice(at, at + n), slice(off_list + at, off_list + at + n)
         for rows in (listed, rest) if off_list else (listed,):

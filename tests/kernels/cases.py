@@ -10,6 +10,7 @@ from clvsim.kernels import structs as ks
 from clvsim.kernels.structs import scalar, seal
 
 Law = Literal["order", "time", "both"]
+Opportunities = Literal["", "chance", "sure", "some sure"]
 
 
 def random_case(
@@ -24,6 +25,7 @@ def random_case(
     birth_charges: int = 0,
     regularity: int = 1,
     components: int = 1,
+    opportunities: Opportunities = "",
     customers: int = 24,
     worlds: int = 3,
     months: int = 18,
@@ -39,6 +41,12 @@ def random_case(
         return r.uniform(low, high, (1, columns))
 
     beside = columns * components  # components of a mixture stand side by side
+    buy_a, buy_b = np.zeros((0, 0)), np.zeros((0, 0))
+    if opportunities in ("chance", "some sure"):
+        buy_a, buy_b = spread(0.5, 4.0, beside), spread(0.5, 4.0, beside)
+    if opportunities == "some sure":
+        buy_a *= r.random((1, beside)) < 0.5
+    interval = float(r.choice([7.0, 30.4375, r.uniform(5.0, 50.0)])) if opportunities else 0.0
     by_time, per_order = law in ("time", "both"), law in ("order", "both")
     laws = ks.Laws(
         p_alive=seal(np.ones((1, columns)) if newcomers else spread(0.4, 1.0)),
@@ -49,12 +57,18 @@ def random_case(
         mu_rate=seal(spread(200.0, 600.0, beside)),
         drop_a=seal(spread(0.3, 1.0, beside) * per_order),
         drop_b=seal(spread(2.0, 8.0, beside)),
+        buy_a=seal(buy_a),
+        buy_b=seal(buy_b),
         order_shape=seal(spread(0.8, 6.0)),
         nu_shape=seal(spread(2.0, 9.0)),
         nu_rate=seal(spread(5.0, 40.0)),
         first_factor=seal(spread(0.6, 1.4) if newcomers else np.ones((1, columns))),
         stages_done=seal(r.integers(0, regularity, components) if regularity > 1 else np.zeros(components)),
         regularity=scalar(regularity),
+        interval_days=scalar(interval),
+        first_days=seal(np.full(columns, interval) if newcomers else r.random(columns) * interval),
+        tenure=seal(np.zeros(columns) if newcomers else r.integers(0, 12, columns)),
+        tenure_exponent=seal(r.uniform(0.6, 1.3, (1, 1)) if opportunities else np.ones((1, 1))),
         birth_charges=scalar(birth_charges, np.int64),
     )
     group = r.integers(0, groups, customers)

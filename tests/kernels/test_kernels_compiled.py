@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from cases import random_case
@@ -20,11 +21,17 @@ import warnings
 warnings.filterwarnings("ignore", "overflow encountered", RuntimeWarning)  # interpreted uint64 wraps around aloud
 import numpy as np
 from cases import random_case
-for newcomers in (False, True):
-    case = random_case(5, newcomers=newcomers, law="both", tables=True, offers=2, contacts=2, customers=6, worlds=2)
-    ledgers, trace, _ = case.run()
-    np.savez(f"{sys.argv[1]}-{newcomers}.npz", trace=trace, **ledgers._asdict())
+for name, kind in eval(sys.argv[2]).items():
+    ledgers, trace, _ = random_case(5, **kind).run()
+    np.savez(f"{sys.argv[1]}-{name}.npz", trace=trace, **ledgers._asdict())
 """
+EVERYTHING = {"law": "both", "tables": True, "offers": 2, "contacts": 2, "customers": 6, "worlds": 2}
+KINDS: dict[str, dict[str, Any]] = {
+    "existing": EVERYTHING,
+    "newcomers": EVERYTHING | {"newcomers": True},
+    "stages": EVERYTHING | {"regularity": 3, "components": 3},
+    "opportunities": EVERYTHING | {"opportunities": "some sure", "components": 2, "months": 30},
+}
 
 PROBE = """
 import numpy as np
@@ -56,11 +63,10 @@ def python(code: str, *arguments: str, **env: str) -> str:
 def test_interpreted_kernel_gives_the_same_bits(tmp_path: Path) -> None:
     """Python's floats and the compiled ones do the same operations; only exp and log may differ in the last digit."""
     path = os.pathsep.join(map(str, (HERE, PACKAGE.parent)))
-    python(LEDGERS_OF_A_SMALL_CASE, str(tmp_path / "slow"), NUMBA_DISABLE_JIT="1", PYTHONPATH=path)
-    for newcomers in (False, True):
-        case = random_case(5, newcomers=newcomers, law="both", tables=True, offers=2, contacts=2, customers=6, worlds=2)
-        ledgers, trace, _ = case.run()
-        with np.load(tmp_path / f"slow-{newcomers}.npz") as slow:
+    python(LEDGERS_OF_A_SMALL_CASE, str(tmp_path / "slow"), repr(KINDS), NUMBA_DISABLE_JIT="1", PYTHONPATH=path)
+    for name, kind in KINDS.items():
+        ledgers, trace, _ = random_case(5, **kind).run()
+        with np.load(tmp_path / f"slow-{name}.npz") as slow:
             np.testing.assert_array_equal(trace[:, :3], slow["trace"][:, :3])
             np.testing.assert_allclose(trace[:, 3:], slow["trace"][:, 3:], rtol=1e-12)
             for name, ledger in ledgers._asdict().items():

@@ -43,6 +43,19 @@ KINDS: dict[str, dict[str, Any]] = {
     "mixture of stages, everything": {
         "components": 4, "regularity": 4, "contacts": 2, "offers": 2, "tables": True, "law": "both",
     },
+    "opportunities": {"opportunities": "chance"},
+    "opportunities, tables": {"opportunities": "chance", "tables": True, "law": "both"},
+    "opportunities, newcomers": {"opportunities": "chance", "newcomers": True},
+    "opportunities, offers": {"opportunities": "chance", "offers": 3, "newcomers": True, "tables": True},
+    "opportunities, contacts": {"opportunities": "chance", "contacts": 2, "offers": 2, "tables": True},
+    "renewals": {"opportunities": "sure"},
+    "renewals, tables": {"opportunities": "sure", "tables": True},
+    "renewals, newcomers": {"opportunities": "sure", "newcomers": True, "tables": True, "birth_charges": 1},
+    "renewals, everything": {"opportunities": "sure", "contacts": 2, "offers": 2, "tables": True, "newcomers": True},
+    "opportunities, mixture, everything": {
+        "opportunities": "some sure", "components": 3, "contacts": 2, "offers": 2, "tables": True, "law": "both",
+        "by_order": True,
+    },
     "everything, existing": {"contacts": 2, "offers": 2, "tables": True, "law": "both"},
     "everything, newcomers": {"contacts": 2, "offers": 3, "tables": True, "law": "both", "newcomers": True},
     "everything, by order": {
@@ -60,7 +73,7 @@ def test_event_by_event(kind: str) -> None:
 
 def test_any_mixture() -> None:
     """Random combinations of mechanisms and sizes."""
-    for seed in range(100, 124):
+    for seed in range(100, 132):
         r = np.random.default_rng(seed)
         case = random_case(
             seed,
@@ -73,6 +86,7 @@ def test_any_mixture() -> None:
             birth_charges=int(r.integers(2)),
             regularity=int(r.integers(1, 4)),
             components=int(r.integers(1, 5)),
+            opportunities=("", "", "chance", "sure", "some sure")[r.integers(5)],
             customers=int(r.integers(3, 20)),
             worlds=int(r.integers(1, 4)),
             months=int(r.integers(1, 30)),

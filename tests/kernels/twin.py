@@ -201,7 +201,49 @@ def law_of(laws: ks.Laws, customer: int, draws: Draws) -> dict[str, float]:
         law[name] = float(getattr(laws, name)[0, customer])
     for name in ("rate_shape", "rate_rate", "mu_shape", "mu_rate", "drop_a", "drop_b"):
         law[name] = float(getattr(laws, name)[0, customer * parts + part])
+    for name in ("buy_a", "buy_b"):
+        law[name] = float(getattr(laws, name)[0, customer * parts + part]) if laws.buy_a.size else 0.0
     return law
+
+
+def age_month(days: float) -> int:
+    """Whole months of life; a renewal after exactly n months is in month n, whatever its day was rounded to."""
+    return math.floor(round(days / MONTH, 9))
+
+
+@dataclass
+class Grid:
+    """Opportunities of one life: their days, and what becomes of them."""
+
+    law: dict[str, float]
+    interval: float
+    first_day: float
+    served: float
+    exponent: float
+    eta: float
+    chance: float  # purchase probability
+
+    @classmethod
+    def of(cls, laws: ks.Laws, customer: int, law: dict[str, float], start: float, eta: float, draws: Draws) -> "Grid":
+        chance = 1.0
+        if law["buy_a"] > 0:
+            buys, not_ = (draws.gamma(rng.RATE, i, law[name]) for i, name in enumerate(("buy_a", "buy_b")))
+            chance = buys / (buys + not_)
+        return cls(
+            law, float(laws.interval_days[0]), start + float(laws.first_days[customer]), float(laws.tenure[customer]),
+            float(laws.tenure_exponent[0, 0]), eta, chance,
+        )  # fmt: skip
+
+    def day(self, number: int) -> float:
+        """Of the opportunities to come, counted from 0."""
+        return self.first_day + number * self.interval
+
+    def hazard(self, number: int, multiplier: float) -> float:
+        j = self.served + number + 1
+        return self.eta * multiplier * (j**self.exponent - (j - 1) ** self.exponent)
+
+    def taken(self, uniform: float, multiplier: float) -> bool:
+        return uniform < 1 - (1 - self.chance) ** multiplier
 
 
 def simulate(case: Case) -> Twin:
@@ -244,7 +286,7 @@ def live(case: Case, w: int, c: int, twin: Twin) -> tuple[float, int]:
     def post(line: int, day: float, amount: float, unit: float) -> None:
         spots = [(twin.calendar, int(day / MONTH), discount(day))]
         if case.newcomers:
-            spots.append((twin.age, int((day - start) / MONTH), discount(day - start)))
+            spots.append((twin.age, age_month(day - start), discount(day - start)))
         for book, month, factor in spots:
             book.add((w, half, line, 0, month), amount, unit)
             book.add((w, half, line, 1, month), amount * factor, unit)
@@ -296,7 +338,8 @@ def live(case: Case, w: int, c: int, twin: Twin) -> tuple[float, int]:
     if case.newcomers:
         twin.age.add((w, half, ks.ACTIVE, 0, 0), 1.0, heads)
 
-    buying = draws.gamma(rng.RATE, 0, law["rate_shape"]) / law["rate_rate"]
+    gridded = case.laws.interval_days[0] > 0
+    buying = math.nan if gridded else draws.gamma(rng.RATE, 0, law["rate_shape"]) / law["rate_rate"]
     fading = draws.gamma(rng.ATTRITION_TIME, 0, law["mu_shape"]) / law["mu_rate"] if law["mu_shape"] > 0 else 0.0
     varying = law["order_shape"] > 0
     money_law = draws.gamma(rng.SPEND, 0, law["nu_shape"]) / law["nu_rate"] if varying else math.nan
@@ -307,16 +350,17 @@ def live(case: Case, w: int, c: int, twin: Twin) -> tuple[float, int]:
             draws.gamma(rng.ATTRITION_ORDER, 0, law["drop_a"]),
         )
         eta = -math.log(stays / (stays + goes))
+    grid = Grid.of(case.laws, int(who["column"]), law, start, eta, draws)
     budget = draws.exponential(rng.LIFETIME, 0)
     state = {"damp": 1.0, "owed": 0.0, "declined": 0, "own": 0.0, "repaid": False}
-    orders, day, dead, on_list = 0, start, False, True
+    orders, ticks, day, dead, on_list = 0, 0, start, False, True  # ticks count opportunities too that nobody took
 
     def order(day: float) -> float:
         """One order with its offers; returns the hazard it brings."""
         nonlocal value
         annoyance = 0.0
         week = int(day // 7)
-        amount = draws.gamma(rng.AMOUNT, orders, law["order_shape"]) / money_law if varying else law["nu_rate"]
+        amount = draws.gamma(rng.AMOUNT, ticks, law["order_shape"]) / money_law if varying else law["nu_rate"]
         if case.newcomers and orders == 0:
             amount *= law["first_factor"]
         amount *= case.spend[w, group, week]
@@ -339,11 +383,11 @@ def live(case: Case, w: int, c: int, twin: Twin) -> tuple[float, int]:
             line = ks.BASE_LINES + ks.OFFER_LINES * o
             salt = case.offers.key[o]
             post(line + ks.SHOWN, day, 1.0, heads)
-            if draws.uniform(rng.OFFER, orders, salt) < offer["take"]:
+            if draws.uniform(rng.OFFER, ticks, salt) < offer["take"]:
                 post(line + ks.TAKEN, day, 1.0, heads)
                 gain += offer["price"] - offer["cost"]
                 revenue.append(offer["price"])
-                if draws.uniform(rng.REFUND, orders, salt) < offer["refund"]:
+                if draws.uniform(rng.REFUND, ticks, salt) < offer["refund"]:
                     post(line + ks.REFUNDED, day, 1.0, heads)
                     gain -= offer["price"]
                     tell(REFUND, day, offer["price"])
@@ -370,9 +414,11 @@ def live(case: Case, w: int, c: int, twin: Twin) -> tuple[float, int]:
                 paid = cost[week_in:until].sum() / discount(start)
             if not state["repaid"] and state["own"] - paid >= cac:
                 state["repaid"] = True
-                twin.age.add((w, half, ks.REPAID, 0, int((day - start) / MONTH)), 1.0, heads)
-                twin.age.add((w, half, ks.REPAID, 1, int((day - start) / MONTH)), discount(day - start), heads)
+                twin.age.add((w, half, ks.REPAID, 0, age_month(day - start)), 1.0, heads)
+                twin.age.add((w, half, ks.REPAID, 1, age_month(day - start)), discount(day - start), heads)
         charges = at_birth if case.newcomers and orders == 0 else 1
+        if gridded:
+            charges = 0  # it was charged before the opportunity
         load = eta * case.charge[w, now, week] * charges
         return annoyance + (load if case.by_order else load / damp)
 
@@ -380,10 +426,13 @@ def live(case: Case, w: int, c: int, twin: Twin) -> tuple[float, int]:
     if case.newcomers:
         budget -= order(day)
         orders += 1
+        ticks += 1
         dead = budget <= 0
     while not dead and day < end:
-        left = stages - law["stages_done"] if orders == 0 else stages
-        wait = draws.gap(orders, left) / (buying * state["damp"])  # in days of multiplier 1
+        wait, number = math.nan, ticks - case.newcomers
+        if not gridded:
+            left = stages - law["stages_done"] if ticks == 0 else stages
+            wait = draws.gap(ticks, left) / (buying * state["damp"])  # in days of multiplier 1
         while True:
             week = int(day // 7)
             now = table if on_list else table + case.rate.shape[1] // 2
@@ -391,7 +440,7 @@ def live(case: Case, w: int, c: int, twin: Twin) -> tuple[float, int]:
             speed, danger = case.rate[w, now, week], fading * case.hazard[w, now, week]
             if listed:
                 danger += case.budget[w, now, week] / 7
-            next_order = day + wait / speed
+            next_order = grid.day(number) if gridded else day + wait / speed
             dies = day + budget / danger if danger > 0 else math.inf
             if dies <= min(next_order, stop):
                 day, dead = dies, True
@@ -399,9 +448,18 @@ def live(case: Case, w: int, c: int, twin: Twin) -> tuple[float, int]:
             if next_order <= stop and next_order < end:
                 budget -= danger * (next_order - day)
                 day = next_order
-                budget -= order(day)
-                orders += 1
-                dead = budget <= 0
+                week = int(day // 7)
+                if gridded:
+                    budget -= grid.hazard(number, case.hazard[w, now, week])
+                    dead = budget <= 0
+                if not dead and (
+                    not gridded
+                    or grid.taken(draws.uniform(rng.OPPORTUNITY, ticks), state["damp"] * case.rate[w, now, week])
+                ):
+                    budget -= order(day)
+                    orders += 1
+                    dead = budget <= 0
+                ticks += 1
                 break
             wait -= speed * (stop - day)
             budget -= danger * (stop - day)
@@ -416,5 +474,5 @@ def live(case: Case, w: int, c: int, twin: Twin) -> tuple[float, int]:
         twin.calendar.add((w, half, ks.ACTIVE, 0, int(day / MONTH)), -1.0, heads)
         twin.cohort.add((w, cohort, ks.COHORT_ACTIVE, int(day / MONTH)), -1.0, heads)
     if case.newcomers and dead:
-        twin.age.add((w, half, ks.ACTIVE, 0, int((day - start) / MONTH)), -1.0, heads)
+        twin.age.add((w, half, ks.ACTIVE, 0, age_month(day - start)), -1.0, heads)
     return value, orders

@@ -10,14 +10,31 @@ import numpy as np
 import pytest
 import toys
 from scipy import stats
-from shop import assert_same, assert_same_ledger, channels, error, ledger, posterior, run, scenarios, shop
+from scipy.special import betaln, gammaln
+from shop import (
+    BG_NBD,
+    CALM,
+    assert_same,
+    assert_same_ledger,
+    channels,
+    error,
+    ledger,
+    line,
+    posterior,
+    run,
+    scenarios,
+    shop,
+)
 from test_simulation_closed_forms import made_by_hand, one_newcomer, orders_of
 from test_simulation_invariance import PLAN, STORMY, assert_untouched
 
+from clvsim.interventions.base import Group, Shift, When, Who
 from clvsim.kernels import rng
+from clvsim.models.laws import customers_of
 from clvsim.scenario import BASELINE
 from clvsim.simulation import Simulation
 from clvsim.simulation.population import Block, people_of
+from clvsim.simulation.tables import Calendar, Levers, make_tables
 
 ZERO = {
     **{f"no_{t}": {"kind": "shift", "target": t, "size": 0.0} for t in ("rate", "spend", "hazard")},
@@ -135,3 +152,177 @@ def test_a_mixture_is_its_components_in_proportion() -> None:
     for simulated, expected in ((orders.mean(axis=1), weight @ mean), ((orders**2).mean(axis=1), weight @ second)):
         assert abs(simulated.mean() - expected) < 4 * error(simulated)
         assert error(simulated) < 0.01 * expected
+
+
+# --- opportunities ---------------------------------------------------------------------------------------------------
+
+A, B = 0.9, 3.1  # attrition per opportunity ~ Beta
+BUY_A, BUY_B = 1.2, 2.4
+NO_RATE = dict.fromkeys(("rate_shape", "rate_rate", "mu_shape", "mu_rate"), 0.0)
+
+
+def kept(b: np.ndarray | float, times: np.ndarray | float = 1.0) -> np.ndarray:
+    """E[(1 - θ)^times], θ ~ Beta(A, b)."""
+    return np.exp(betaln(A, b + times) - betaln(A, b))
+
+
+@pytest.mark.parametrize(("c", "tenure"), [(1.0, 0), (1.0, 7), (0.7, 0), (1.6, 3)])
+def test_renewals(c: float, tenure: int) -> None:
+    """Renewals 1 … n of a contract of some tenure: S(t) = B(α, β + t^c) / B(α, β), given those before. c = 1: sBG."""
+    draws, copies, n = 60, 3000, 12
+    law = made_by_hand(
+        1, p_alive=1.0, **NO_RATE, drop_a=A, drop_b=B + tenure**c, interval_days=7.0, tenure=np.array([tenure]),
+        tenure_exponent=np.full((1, 1), c), next_opportunity_days=np.array([2.0]),
+    )  # fmt: skip
+    orders, weekly = orders_of(one_newcomer(copies, draws, law), 2.0 + 7.0 * (n - 1) + 1.0, draws)
+    until = np.arange(tenure + 1, tenure + n + 1.0) ** c
+    survival = kept(B + tenure**c, until - tenure**c)
+    simulated = orders.mean(axis=1)
+    assert abs(simulated.mean() - survival.sum()) < 4 * error(simulated)
+    assert error(simulated) < 0.004 * survival.sum()
+    for week in (0, 5, n - 1):  # and when: one opportunity a week
+        paid = weekly[:, week] / copies
+        assert abs(paid.mean() - survival[week]) < 4 * error(paid), week
+
+
+def chances(multiplier: float, n: int) -> tuple[float, float]:
+    """E[X(n)] of BG/BB and P(X(n) = 0), the purchase probability raised to 1 - (1 - p)^m."""
+    i = np.arange(n)
+    alive = kept(B, i + 1.0)  # at opportunity i + 1
+
+    def silent(times: np.ndarray | float) -> np.ndarray:
+        return np.exp(betaln(BUY_A, BUY_B + multiplier * times) - betaln(BUY_A, BUY_B))
+
+    gone_before = np.exp(betaln(A + 1, B + i) - betaln(A, B))
+    return float(alive.sum() * (1 - silent(1.0))), float((gone_before * silent(i)).sum() + alive[-1] * silent(n))
+
+
+def test_opportunities_published_form() -> None:
+    """E[X(n)] = α/(α+β) · δ/(γ−1) · (1 − Γ(γ+δ)/Γ(γ+δ+n) · Γ(1+δ+n)/Γ(1+δ)): Fader, Hardie & Shang 2010, eq. 8."""
+    n = 9
+    ratio = np.exp(gammaln(A + B) - gammaln(A + B + n) + gammaln(1 + B + n) - gammaln(1 + B))
+    assert chances(1.0, n)[0] == pytest.approx(BUY_A / (BUY_A + BUY_B) * B / (A - 1) * (1 - ratio), rel=1e-12)
+
+
+def test_opportunities_of_newcomers() -> None:
+    """The first opportunity comes an interval after the first order; the horizon's end holds none."""
+    draws, copies, n = 60, 3000, 9
+    law = made_by_hand(1, p_alive=1.0, **NO_RATE, drop_a=A, drop_b=B, interval_days=14.0, buy_a=BUY_A, buy_b=BUY_B)
+    keys = rng.text_keys([f"copy {i}" for i in range(copies)])
+    block = Block(people_of(key=keys), law, newcomers=True)
+    orders, weekly = orders_of(block, 14.0 * (n + 1), draws)
+    assert not weekly[:, 1::2].any()  # opportunities open every other week
+    repeat = orders - 1
+    for simulated, expected in zip((repeat.mean(axis=1), (repeat == 0).mean(axis=1)), chances(1.0, n), strict=True):
+        assert abs(simulated.mean() - expected) < 4 * error(simulated)
+        assert error(simulated) < 0.005 * expected
+
+
+LOG2 = float(np.log(2.0))
+
+
+def lever(toy: str, target: str, draws: int = 400, **config: Any) -> Simulation:
+    """Existing customers of a toy under the double of its rate or hazard."""
+    fitted = toys.as_toy(posterior(draws), toy)
+    library = scenarios(twice={"it": {"kind": "shift", "target": target, "size": LOG2}})
+    return run(library, draws=draws, fitted=fitted, environment=CALM, **config)
+
+
+def test_hazard_of_renewals_doubles() -> None:
+    """θ → 1 − (1−θ)^h for every renewal to come."""
+    sim, summary = lever("renewing", "hazard"), shop()
+    law = toys.Renewing.laws(point(), customers_of(summary), 7.0)
+    assert law.tenure is not None
+    assert law.next_opportunity_days is not None
+    assert law.tenure_exponent is not None
+    c, n = float(law.tenure_exponent[0, 0]), np.arange(1, 14)
+    due = law.next_opportunity_days[:, None] + (n - 1) * toys.INTERVAL < 12 * toys.INTERVAL
+    served = law.tenure[:, None]
+    steps = (served + n) ** c - served**c
+    for name, h in ((BASELINE, 1.0), ("twice", 2.0)):
+        a, b = law.drop_a[0, 0], law.drop_b[0][:, None]
+        expected = (due * np.exp(betaln(a, b + h * steps) - betaln(a, b))).sum()
+        simulated = ledger(sim, name).total("orders")
+        assert abs(simulated.mean() - expected) < 4 * error(simulated), name
+        assert error(simulated) < 0.01 * expected
+
+
+def test_rate_of_opportunities_doubles() -> None:
+    """p → 1 − (1−p)^m, attrition as before."""
+    sim, summary = lever("occasional", "rate"), shop()
+    law = toys.Occasional.laws(point(), customers_of(summary), 7.0)
+    assert law.buy_a is not None
+    assert law.buy_b is not None
+    assert law.next_opportunity_days is not None
+    n = np.arange(1, 16)
+    due = law.next_opportunity_days[:, None] + (n - 1) * 28.0 < 12 * 365.25 / 12
+    a, b = law.drop_a[0][:, None], law.drop_b[0][:, None]
+    alive = (due * np.exp(betaln(a, b + n) - betaln(a, b))).sum(axis=1)
+    for name, m in ((BASELINE, 1.0), ("twice", 2.0)):
+        buys = 1 - np.exp(betaln(law.buy_a[0], law.buy_b[0] + m) - betaln(law.buy_a[0], law.buy_b[0]))
+        simulated = ledger(sim, name).total("orders")
+        expected = 0.7 * (alive * buys).sum()
+        assert abs(simulated.mean() - expected) < 4 * error(simulated), name
+        assert error(simulated) < 0.01 * expected
+
+
+def point() -> dict[str, np.ndarray]:
+    return {name: np.array([value]) for name, value in BG_NBD.items()}
+
+
+def test_rate_of_renewals_is_refused_aloud() -> None:
+    """Nothing to shift: the ledgers stay as they were, and the run says so; not so under a shift of the hazard."""
+    sim = lever("renewing", "rate", draws=12)
+    assert_same_ledger(ledger(sim, "twice"), ledger(sim))
+    assert [n for n in sim.notes if n.startswith("twice: ") and "no effect" in n]
+    assert not lever("renewing", "hazard", draws=12).notes
+    assert not lever("occasional", "rate", draws=12).notes
+
+
+def test_environment_of_renewals() -> None:
+    """Shocks multiply the hazard of contracts, and the rate of everything else."""
+    shocks = np.array([[0.2, -0.1, 0.0], [0.0, 0.3, -0.2]])
+    size = np.array([0.05, -0.4])
+    shift = Shift("hazard", size, Who(), When())
+    rate = Shift("rate", size, Who(), When())
+    levers = Levers("one", (shift, rate), (), ())
+    made = [
+        make_tables(
+            levers, (Group("existing"),), np.arange(2), shocks, 1.0, Calendar(3, 1, 0.0), "time", None, renewing
+        )
+        for renewing in (False, True)
+    ]
+    own, shock = np.exp(size)[:, None], np.exp(shocks)
+    for table, of_rate, of_hazard in zip(made, (shock, 1.0), (1.0, shock), strict=True):
+        np.testing.assert_allclose(table.rate[:, 0], own * of_rate, rtol=1e-15)
+        np.testing.assert_allclose(table.hazard[:, 0], own * of_hazard, rtol=1e-15)
+        excess = np.cumsum(7 * (table.hazard[:, 0] - 1), axis=1)
+        np.testing.assert_allclose(table.hazard_excess[:, 0, 1:], excess, rtol=1e-13)
+    stormy = run(fitted=toys.as_toy(posterior(200), "renewing"), draws=200, environment=STORMY)
+    calm = run(fitted=toys.as_toy(posterior(200), "renewing"), draws=200)
+    a, b = (ledger(s).total("orders") for s in (calm, stormy))
+    assert (a != b).any()
+    assert any("hazard" in one.label for one in stormy.assumptions)
+
+
+def test_offers_count_orders_and_not_opportunities() -> None:
+    """An offer at the second order of newcomers is shown once to each who has two."""
+    fitted = toys.as_toy(posterior(40), "occasional")
+    upsell = {"kind": "offer", "take": 0.5, "price": 10.0, "on_orders": [2], "who": {"customers": "new"}}
+    sim = run(scenarios(upsell={"it": upsell}), draws=40, fitted=fitted, acquisition=channels())
+    book = ledger(sim, "upsell")
+    shown = line(book, "offers_shown", "it", age=True)[:, :, 0].sum(axis=(1, 2))
+    heads = line(book, "customers_acquired", "acquisition", age=True)[:, :, 0].sum(axis=(1, 2))
+    orders = line(book, "orders", "orders", age=True)[:, :, 0].sum(axis=(1, 2))
+    assert (shown <= heads).all()
+    assert (shown <= orders - heads).all()
+    law = toys.Occasional.newcomer_laws(point(), 7.0)
+    assert law.buy_a is not None
+    assert law.buy_b is not None
+    n = np.arange(1, 14)  # 12 months hold 13 intervals of four weeks
+    a, b, p, q = law.drop_a[0, 0], law.drop_b[0, 0], law.buy_a[0, 0], law.buy_b[0, 0]
+    gone = np.exp(betaln(a + 1, b + n - 1) - betaln(a, b) + betaln(p, q + n - 1) - betaln(p, q)).sum()
+    silent = gone + np.exp(betaln(a, b + 13) - betaln(a, b) + betaln(p, q + 13) - betaln(p, q))
+    second = shown - (1 - silent) * heads
+    assert abs(second.mean()) < 4 * error(second)
+    assert error(second) < 0.05 * shown.mean()

@@ -16,7 +16,7 @@ from clvsim.models.bg_nbd import BgNbd
 from clvsim.models.laws import Customers, LifeLaw, Params, column
 from clvsim.types import Posterior
 
-STAGES = 3
+STAGES, INTERVAL = 3, 30.4375
 
 
 def stage_weights(
@@ -86,8 +86,77 @@ class Mixed(BgNbd):
         return Mixed._mix(bg_nbd.newcomer_laws(params, days_per_unit))
 
 
+class Renewing(BgNbd):
+    """Monthly contracts, each with a date of its own; the longer they last, the safer they are."""
+
+    @staticmethod
+    def laws(params: Params, customers: Customers, days_per_unit: float) -> LifeLaw:
+        T = np.asarray(customers.T_days, np.float64)
+        r, _, a, b = column(params, "r", "alpha", "a", "b")
+        served = T // INTERVAL
+        exponent = 0.6 + r
+        absent = np.zeros((r.size, T.size))
+        return LifeLaw(
+            p_alive=absent + 1,
+            rate_shape=absent,
+            rate_rate=absent,
+            mu_shape=absent,
+            mu_rate=absent,
+            drop_a=a + absent,
+            drop_b=b + served**exponent,
+            interval_days=INTERVAL,
+            next_opportunity_days=(served + 1) * INTERVAL - T,
+            tenure=served,
+            tenure_exponent=exponent,
+        )
+
+    @staticmethod
+    def newcomer_laws(params: Params, days_per_unit: float) -> LifeLaw:
+        r, _, a, b = column(params, "r", "alpha", "a", "b")
+        absent = np.zeros_like(r)
+        return LifeLaw(
+            np.ones_like(r), absent, absent, absent, absent, a, b, interval_days=INTERVAL, tenure_exponent=0.6 + r
+        )
+
+
+class Occasional(BgNbd):
+    """An opportunity every four weeks, taken or not."""
+
+    @staticmethod
+    def laws(params: Params, customers: Customers, days_per_unit: float) -> LifeLaw:
+        T, x = (np.asarray(v, np.float64) for v in (customers.T_days, customers.x))
+        r, _, a, b = column(params, "r", "alpha", "a", "b")
+        served = np.maximum(T // 28.0, x)
+        absent = np.zeros((r.size, T.size))
+        return LifeLaw(
+            p_alive=absent + 0.7,
+            rate_shape=absent,
+            rate_rate=absent,
+            mu_shape=absent,
+            mu_rate=absent,
+            drop_a=a + absent,
+            drop_b=10 * b + served,
+            interval_days=28.0,
+            next_opportunity_days=28.0 - T % 28.0,
+            buy_a=4 * r + x,
+            buy_b=1.0 + served - x + absent,
+            tenure=served,
+        )
+
+    @staticmethod
+    def newcomer_laws(params: Params, days_per_unit: float) -> LifeLaw:
+        nobody = Customers(*(np.zeros(1) for _ in range(3)))
+        law = Occasional.laws(params, nobody, days_per_unit)
+        return law._replace(p_alive=np.ones_like(law.p_alive), next_opportunity_days=None, tenure=None)
+
+
 BY_COMPONENT = ("rate_shape", "rate_rate", "mu_shape", "mu_rate", "drop_a", "drop_b")
-TOYS: dict[str, type[BgNbd]] = {"regular": Regular, "mixed": Mixed}
+TOYS: dict[str, type[BgNbd]] = {
+    "regular": Regular,
+    "mixed": Mixed,
+    "renewing": Renewing,
+    "occasional": Occasional,
+}
 
 
 def enrol(monkeypatch: pytest.MonkeyPatch) -> None:
