@@ -45,6 +45,9 @@ class AcquisitionConfig(Frozen):
 class EnvironmentConfig(Frozen):
     """Shocks common to all customers: log purchase rate of a month + ε − σ²/2, ε AR(1) with stationary sd σ.
 
+    At opportunities the multiplier m makes p to 1 − (1 − p)^m; renewals of contracts, which are certain, take the shock
+    on their log hazard.
+
     σ ~ HalfNormal(`sd_prior`) before the log was seen; with `learn`, months of the calibration update it. A prior of 0
     turns the layer off. `acquisition_sd` is the sd of independent monthly shocks to the number of visitors.
     """

@@ -46,6 +46,8 @@ def random_case(
         buy_a, buy_b = spread(0.5, 4.0, beside), spread(0.5, 4.0, beside)
     if opportunities == "some sure":
         buy_a *= r.random((1, beside)) < 0.5
+    first = r.random(columns)
+    first[0] = 0.0  # due today
     interval = float(r.choice([7.0, 30.4375, r.uniform(5.0, 50.0)])) if opportunities else 0.0
     by_time, per_order = law in ("time", "both"), law in ("order", "both")
     laws = ks.Laws(
@@ -66,7 +68,7 @@ def random_case(
         stages_done=seal(r.integers(0, regularity, components) if regularity > 1 else np.zeros(components)),
         regularity=scalar(regularity),
         interval_days=scalar(interval),
-        first_days=seal(np.full(columns, interval) if newcomers else r.random(columns) * interval),
+        first_days=seal(np.full(columns, interval) if newcomers else first * interval),
         tenure=seal(np.zeros(columns) if newcomers else r.integers(0, 12, columns)),
         tenure_exponent=seal(r.uniform(0.6, 1.3, (1, 1)) if opportunities else np.ones((1, 1))),
         birth_charges=scalar(birth_charges, np.int64),

@@ -218,13 +218,10 @@ def test_opportunities_of_newcomers() -> None:
         assert error(simulated) < 0.005 * expected
 
 
-LOG2 = float(np.log(2.0))
-
-
 def lever(toy: str, target: str, draws: int = 400, **config: Any) -> Simulation:
     """Existing customers of a toy under the double of its rate or hazard."""
     fitted = toys.as_toy(posterior(draws), toy)
-    library = scenarios(twice={"it": {"kind": "shift", "target": target, "size": LOG2}})
+    library = scenarios(twice={"it": {"kind": "shift", "target": target, "size": 1.0}})
     return run(library, draws=draws, fitted=fitted, environment=CALM, **config)
 
 
@@ -294,8 +291,8 @@ def test_environment_of_renewals() -> None:
     ]
     own, shock = np.exp(size)[:, None], np.exp(shocks)
     for table, of_rate, of_hazard in zip(made, (shock, 1.0), (1.0, shock), strict=True):
-        np.testing.assert_allclose(table.rate[:, 0], own * of_rate, rtol=1e-15)
-        np.testing.assert_allclose(table.hazard[:, 0], own * of_hazard, rtol=1e-15)
+        np.testing.assert_allclose(table.rate[:, 0], np.broadcast_to(own * of_rate, (2, 3)), rtol=1e-15)
+        np.testing.assert_allclose(table.hazard[:, 0], np.broadcast_to(own * of_hazard, (2, 3)), rtol=1e-15)
         excess = np.cumsum(7 * (table.hazard[:, 0] - 1), axis=1)
         np.testing.assert_allclose(table.hazard_excess[:, 0, 1:], excess, rtol=1e-13)
     stormy = run(fitted=toys.as_toy(posterior(200), "renewing"), draws=200, environment=STORMY)
