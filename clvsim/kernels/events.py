@@ -59,6 +59,7 @@ from clvsim.kernels.structs import (
     seal,
 )
 
+ORDERED, SKIPPED, LOST = range(3)
 WEEK = 7.0
 PER_WEEK = 1.0 / 7.0
 
@@ -212,24 +213,6 @@ def kept_gamma(kept, path, base, stream, shape, rate):
 
 
 @inline
-def kept_chance(kept, path, base, a, b):
-    """Purchase probability at an opportunity ~ Beta(a, b)."""
-    value = kept[path]
-    if value < 0.0:
-        g1 = gamma(address(base, rng.RATE, 0), a)
-        g2 = gamma(address(base, rng.RATE, 1), b)
-        value = g1 / (g1 + g2)
-        kept[path] = value
-    return value
-
-
-@inline
-def raised(chance, multiplier):
-    """Purchase probability when the rate is multiplied: 1 - (1 - p)^m."""
-    return chance if multiplier == 1.0 else -math.expm1(multiplier * math.log1p(-chance))
-
-
-@inline
 def kept_eta(kept, path, base, a, b):
     """Hazard per order: -log(1 - p), p ~ Beta(a, b)."""
     eta = kept[path]
@@ -260,6 +243,32 @@ def component_of(base, weight, first, components):
         u -= weight[first + np.uint64(j)]
         j += 1
     return j
+
+
+@leaf
+def opportunity(t_chance, t_eta, t_limit, path, base, tick, served, c, a, b, buy_a, buy_b, hazard, rate, spent):
+    """What becomes of an opportunity, and the hazard spent after it: ORDERED, SKIPPED or LOST before it.
+
+    It charges η times `hazard` for the step from `served` to one more, and is taken with 1 - (1 - p)^rate. Out of line:
+    it would slow down those who order at a rate.
+    """
+    if a > 0.0:
+        eta = kept_eta(t_eta, path, base, a, b)
+        spent += eta * hazard * ((served + 1.0) ** c - served**c)
+        if spent >= kept_limit(t_limit, path, base):
+            return LOST, spent
+    if buy_a > 0.0:
+        chance = t_chance[path]
+        if chance < 0.0:
+            g1 = gamma(address(base, rng.RATE, 0), buy_a)
+            g2 = gamma(address(base, rng.RATE, 1), buy_b)
+            chance = g1 / (g1 + g2)
+            t_chance[path] = chance
+        if rate != 1.0:
+            chance = -math.expm1(rate * math.log1p(-chance))
+        if uniform(base, rng.OPPORTUNITY, tick) >= chance:
+            return SKIPPED, spent
+    return ORDERED, spent
 
 
 @inline
@@ -345,6 +354,7 @@ def _simulate(
     flags = clock.flags[0]
     newcomers, tabled = (flags & NEWCOMERS) != 0, (flags & TABLES) != 0
     offering, contacting = (flags & OFFERS) != 0, (flags & CONTACTS) != 0
+    paced = tabled and not by_opportunity  # gaps are shorter or longer than drawn
     costing = (flags & MARGINS) != 0
     periods, ages = out.calendar.shape[4], out.age.shape[4]
     last_period, last_age = periods - 1, ages - 1
@@ -449,22 +459,13 @@ def _simulate(
                 part = component_of(base, component_weight, law, components)
                 law += np.uint64(part)
             first_gap = regularity - stages_done[part]
-            rate = chance = exponent = 1.0
-            wait = served = 0.0  # at tick 0
-            if by_opportunity:
-                exponent, wait, served = exponents[d], first_days[column[c]], tenure[column[c]]
-                if newcomers:  # whose first order is tick 0 and no opportunity
-                    wait -= interval
-                    served -= 1.0
-                if not certain and buy_a[law] > 0.0:
-                    chance = kept_chance(t_rate, path, base, buy_a[law], buy_b[law])
-            else:
+            rate = 1.0
+            if not by_opportunity:
                 rate = kept_gamma(t_rate, path, base, rng.RATE, rate_shape[law], rate_rate[law])
             mu = 0.0
             if mu_shape[law] > 0.0:
                 mu = kept_gamma(t_mu, path, base, rng.ATTRITION_TIME, mu_shape[law], mu_rate[law])
-            wears = drop_a[law] > 0.0
-            per_order = wears and not by_opportunity
+            per_order = drop_a[law] > 0.0 and not by_opportunity
             by_time = mu > 0.0 or listed
             t = start
             limit = -1.0  # survival budget E, drawn when first needed
@@ -485,17 +486,16 @@ def _simulate(
             week = week_in
             while True:
                 if not arriving:
-                    if by_opportunity:
-                        due = guess = start + (wait + interval * tick)
-                    elif due < 0.0:
-                        shape = first_gap if tick == 0 else regularity
-                        guess = t + kept_gap(t_gap, path, tick, base, shape) / (rate * damp)
+                    if due < 0.0:
+                        if by_opportunity:
+                            guess = start + (first_days[column[c]] + interval * (tick - newcomers))
+                        else:
+                            shape = first_gap if tick == 0 else regularity
+                            guess = t + kept_gap(t_gap, path, tick, base, shape) / (rate * damp)
                         due = guess
-                        if tabled:
+                        if paced:
                             due += excess_at(t, week, x_rate, m_rate, row)
-                    t1 = due
-                    if tabled and not by_opportunity:
-                        t1 = day_at(due, guess, x_rate, m_rate, row, last)
+                    t1 = day_at(due, guess, x_rate, m_rate, row, last) if paced else due
                     until = min(t1, end)
                     if not opted and leaves < until:
                         until = leaves
@@ -510,10 +510,12 @@ def _simulate(
                         spent += h
                     if not opted and leaves <= until and leaves < t1:
                         week = week_of(leaves, last)
-                        due -= excess_at(leaves, week, x_rate, m_rate, row)
+                        if paced:
+                            due -= excess_at(leaves, week, x_rate, m_rate, row)
                         tab += off_list
                         row = table_row(w, tab, n_tables, last)
-                        due += excess_at(leaves, week, x_rate, m_rate, row)
+                        if paced:
+                            due += excess_at(leaves, week, x_rate, m_rate, row)
                         t = leaves
                         opted = True
                         continue
@@ -523,21 +525,19 @@ def _simulate(
                     due = -1.0
                 week = week_of(t, last)
                 if by_opportunity and not arriving:
-                    if wears:
-                        if limit < 0.0:
-                            limit = kept_limit(t_limit, path, base)
-                        eta = kept_eta(t_eta, path, base, drop_a[law], drop_b[law])
-                        j = served + tick
-                        spent += eta * m_hazard[np.uint64(row[0] + week)] * ((j + 1.0) ** exponent - j**exponent)
-                        if spent >= limit:
-                            dead = True
-                            break
-                    if chance < 1.0:
-                        m = damp * m_rate[np.uint64(row[0] + week)] if tabled else damp
-                        if uniform(base, rng.OPPORTUNITY, tick) >= raised(chance, m):
-                            tick += 1
-                            skipped += 1
-                            continue
+                    at, served = np.uint64(row[0] + week), tenure[column[c]] + (tick - newcomers)
+                    fate, spent = opportunity(
+                        t_rate, t_eta, t_limit, path, base, tick, served, exponents[d], drop_a[law], drop_b[law],
+                        0.0 if certain else buy_a[law], 1.0 if certain else buy_b[law], m_hazard[at],
+                        damp * m_rate[at], spent,
+                    )  # fmt: skip
+                    if fate == LOST:
+                        dead = True
+                        break
+                    if fate == SKIPPED:
+                        tick += 1
+                        skipped += 1
+                        continue
                 period = min(int(t * per_day), last_period)
                 discount = start_discount if arriving else math.exp(-delta * t)
                 cell_now = cal + period
