@@ -215,9 +215,9 @@ def age_month(days: float) -> int:
 class Grid:
     """Opportunities of one life: their days, and what becomes of them."""
 
-    law: dict[str, float]
     interval: float
-    first_day: float
+    start: float
+    first: float  # days from the start
     served: float
     exponent: float
     eta: float
@@ -230,13 +230,13 @@ class Grid:
             buys, not_ = (draws.gamma(rng.RATE, i, law[name]) for i, name in enumerate(("buy_a", "buy_b")))
             chance = buys / (buys + not_)
         return cls(
-            law, float(laws.interval_days[0]), start + float(laws.first_days[customer]), float(laws.tenure[customer]),
+            float(laws.interval_days[0]), start, float(laws.first_days[customer]), float(laws.tenure[customer]),
             float(laws.tenure_exponent[0, 0]), eta, chance,
         )  # fmt: skip
 
     def day(self, number: int) -> float:
         """Of the opportunities to come, counted from 0."""
-        return self.first_day + number * self.interval
+        return self.start + (self.first + number * self.interval)
 
     def hazard(self, number: int, multiplier: float) -> float:
         j = self.served + number + 1
