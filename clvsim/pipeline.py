@@ -18,10 +18,12 @@ from clvsim.errors import ConfigError, DiagnosticsError, Problem
 from clvsim.interventions.base import ContactProgramme
 from clvsim.kernels.rng import world_keys
 from clvsim.metrics import applicable
+from clvsim.models import retention_of
 from clvsim.models.cache import write_posterior
 from clvsim.models.contracts import ContractModel
 from clvsim.models.fit import failed
 from clvsim.models.loo import compare_models, fit_all
+from clvsim.models.pooling import configured, in_words
 from clvsim.provenance import provenance
 from clvsim.report import models
 from clvsim.runfolder import RunContext
@@ -228,12 +230,14 @@ def now() -> str:
 
 
 def prepared(config: RunConfig, summary: CustomerSummary) -> None:
-    """Refuse before anything expensive: segments and channels nobody is in, effects that cannot be drawn,
+    """Refuse before anything expensive: levels of which nothing can be learned, segments and channels nobody is in,
+    effects that cannot be drawn,
     ledgers that would not fit, a metric that the run will not have."""
     known = {
         "segments": {s for s in summary.customers["segment"] if s},
         "channels": {c for c in summary.customers["channel"] if c} | set(config.acquisition.channels),
     }
+    configured(config.retention, summary)  # ty: ignore[invalid-argument-type]
     problems = [
         Problem(
             f"scenario.{name}.{own}.who.{field}",
@@ -416,13 +420,15 @@ def model_facts(
     """Fitted figures and checks, in words."""
     unit = posterior.time_unit
     timed = not isinstance(config.retention, ContractModel)  # whose parameters have no unit
+    own, of_levels = in_words(retention_of(posterior), posterior.retention)
     facts = [
         (
             f"{name} ({posterior.retention_model}{', ' + unit + 's' if timed and name in ('alpha', 'beta') else ''})",
             spread(values),
         )
-        for name, values in posterior.retention.items()
+        for name, values in own.items()
     ]
+    facts += of_levels
     facts += [(f"{name} ({posterior.spend_model})", spread(values)) for name, values in posterior.spend.items()]
     checked = config.spend.check(summary, posterior.spend)  # ty: ignore[missing-attribute]
     facts += [
@@ -463,11 +469,12 @@ def quality_text(lines: tuple[QualityLine, ...]) -> str:
 
 def posterior_text(posterior: Posterior) -> str:
     """Mean and 90 % interval of each parameter, then the diagnostics."""
-    rows = [f"{'parameter':<28}{'mean':>10}{'5 %':>10}{'95 %':>10}"]
+    wide = max(28, *(len(name) + 2 for name in posterior.retention))
+    rows = [f"{'parameter':<{wide}}{'mean':>10}{'5 %':>10}{'95 %':>10}"]
     for group in (posterior.retention, posterior.spend):
         for name, values in group.items():
             low, high = np.quantile(values, [0.05, 0.95])
-            rows.append(f"{name:<28}{values.mean():>10.4g}{low:>10.4g}{high:>10.4g}")
+            rows.append(f"{name:<{wide}}{values.mean():>10.4g}{low:>10.4g}{high:>10.4g}")
     rows += ["", f"drawn by {posterior.method}"]
     rows += [
         f"{d.model:<14}{d.name:<32}{d.value:>10.4g}  {d.limit}{'' if d.ok else '  FAILED'}"

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+COVARIATE = "covariate "  # prefix of their columns in a summary
 DAYS_PER_YEAR = 365.25
 DAYS_PER_MONTH = DAYS_PER_YEAR / 12
 DAYS_PER_WEEK = 7.0
@@ -40,8 +41,9 @@ class CustomerSummary:
     `T_days`, `first_amount` (money of the first order), `repeat_amount` (sum over repeat orders above zero),
     `repeat_log_amount` (sum of their logs), `repeat_positive` (how many they are),
     `holdout_frequency` (orders after today), `recent_frequency` (repeat orders in as many days up to today; only where
-    the log dates them), `segment`, `channel` (str, "" where the log has none), and of a survivor table `lost` (bool):
-    whose contract is known to have ended.
+    the log dates them), `segment`, `channel` (str, "" where the log has none), for each NAME of `data.covariates`
+    "covariate NAME" (float64 with nan where missing, or str with "" where missing), and of a survivor table `lost`
+    (bool): whose contract is known to have ended.
     `repeat_orders_by_day` has a column per day from `first_date` to `today` and a row for each of `PARTS` parts of the
     customers, dealt out in turn in their order; None where nothing is known but the histories.
     With `means_only` nothing is known of single orders: `first_amount` and `repeat_log_amount` are NaN.

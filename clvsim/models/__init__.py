@@ -5,7 +5,7 @@ One module per model and one line here. Importing this loads no sampler; PyMC, n
 
 from typing import Any
 
-from clvsim.models import season
+from clvsim.models import pooling, season
 from clvsim.models.bdw import Bdw
 from clvsim.models.bg_nbd import BgNbd
 from clvsim.models.fixed_price import FixedPrice
@@ -22,9 +22,10 @@ SPEND: dict[str, Any] = {"gamma_gamma": GammaGamma, "fixed_price": FixedPrice}
 
 def retention_of(posterior: Posterior) -> RetentionModel:
     """The configured model a posterior came from."""
-    section = {name: value for name, value in posterior.retention_config.items() if name != "calendar"}
+    wrappers = {name: posterior.retention_config.get(name) for name in ("calendar", "design")}
+    section = {name: value for name, value in posterior.retention_config.items() if name not in wrappers}
     model = RETENTION[posterior.retention_model].model_validate(section)
-    return season.restored(model, posterior.retention_config.get("calendar"))
+    return season.restored(pooling.restored(model, wrappers["design"]), wrappers["calendar"])
 
 
 def spend_of(posterior: Posterior) -> SpendModel:

@@ -13,6 +13,7 @@ from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import quote, unquote
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from clvsim.errors import ConfigError
 from clvsim.types import Diagnostic, Posterior
 
 _FORMAT = 2
+_PLAIN = " []()-+&,:;=#!?"  # in names of parameters, which hold names of groups: a slash would make a folder
 _SAMPLERS = ("pymc", "nutpie", "arviz-stats", "clvsim")
 
 
@@ -57,9 +59,16 @@ def content_key(rows: Iterable[NamedTuple], models: Iterable[Any], settings: Any
             digest.update(len(part).to_bytes(8, "little") + part)
 
     add(str(_FORMAT).encode(), *(f"{name} {version(name)}".encode() for name in _SAMPLERS))
-    for record in rows:
+
+    def add_record(record: Any) -> None:
         for name, value in zip(record._fields, record, strict=True):
-            add(name.encode(), np.ascontiguousarray(value, np.float64).tobytes())
+            if hasattr(value, "_fields"):
+                add_record(value)
+            else:
+                add(name.encode(), np.ascontiguousarray(value, np.float64).tobytes())
+
+    for record in rows:
+        add_record(record)
     add(*(model.model_dump_json().encode() for model in models))
     add(*model_sources())
     add(json.dumps(settings, sort_keys=True).encode())
@@ -71,7 +80,7 @@ def write_posterior(posterior: Posterior, path: Path | str) -> None:
     import xarray as xr
 
     def group(params: Any) -> xr.Dataset:
-        return xr.Dataset({name: ("draw", np.asarray(values)) for name, values in params.items()})
+        return xr.Dataset({quote(name, safe=_PLAIN): ("draw", np.asarray(v)) for name, v in params.items()})
 
     attributes = {
         "format": _FORMAT,
@@ -100,7 +109,10 @@ def read_posterior(path: Path | str) -> Posterior:
             if found["format"] != _FORMAT:
                 raise ValueError(f"format {found['format']}, not {_FORMAT}")
             groups = [
-                {str(name): values.to_numpy().astype(np.float64) for name, values in tree[group].data_vars.items()}
+                {
+                    unquote(str(name)): values.to_numpy().astype(np.float64)
+                    for name, values in tree[group].data_vars.items()
+                }
                 for group in ("retention", "spend")
             ]
             if len({v.shape for g in groups for v in g.values()}) != 1 or not all(groups):

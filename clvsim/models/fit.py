@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from clvsim.errors import ConfigError, DiagnosticsError, Problem
-from clvsim.models import cache, inference, season
+from clvsim.models import cache, inference, pooling, season
 from clvsim.models.config import FitConfig
 from clvsim.models.laws import Params, RetentionModel, SpendModel, rows_of
 from clvsim.models.purchases import PurchaseModel
@@ -38,6 +38,7 @@ def fit(
     """Posterior of both models, `config.draws` draws in an order fixed by `config.seed`.
 
     `cache_dir` overrides the user's cache; `log` receives notes for the user (a fit that starts, a cache that fails).
+    Raises ConfigError for groups or covariates of which nothing can be learned.
     Raises DiagnosticsError when a model has nothing to learn from, when laplace or map find no single mode, or when
     R-hat, ESS, divergences or Pareto k fail their limits; the last not under `config.allow_poor`, where the failures
     become warnings. Everything else that warrants a warning is in `Posterior.warnings`. A posterior that failed is
@@ -45,7 +46,7 @@ def fit(
     but held to the limits as well; ConfigError where it cannot be used.
     """
     say = log or (lambda note: None)
-    retention = season.configured(retention, summary)
+    retention = season.configured(pooling.configured(retention, summary), summary)
     purchases, amounts = _all_or_problems(lambda: retention.sufficient(summary), lambda: spend.sufficient(summary))
     folder = cache.cache_folder(cache_dir) if config.cache and not config.posterior else None
     key = _key(purchases, amounts, retention, spend, config, summary.time_unit) if folder else ""
@@ -274,7 +275,7 @@ def fit_one(
 
 
 def sample(model: Any, config: FitConfig) -> tuple[dict[str, np.ndarray], int]:
-    """Draws of the model's free variables, chain after chain, each (draw,), and the number of divergent transitions."""
+    """Draws of the free variables, chain after chain, each (draw, ...), and the number of divergent transitions."""
     import pymc as pm
 
     tree = pm.sample(
@@ -290,7 +291,8 @@ def sample(model: Any, config: FitConfig) -> tuple[dict[str, np.ndarray], int]:
         compute_convergence_checks=False,  # ours are stricter
     )
     names = [variable.name for variable in model.free_RVs]
-    draws = {name: tree["posterior"][name].to_numpy().astype(np.float64).reshape(-1) for name in names}
+    found = {name: tree["posterior"][name].to_numpy().astype(np.float64) for name in names}
+    draws = {name: values.reshape(-1, *values.shape[2:]) for name, values in found.items()}
     return draws, int(tree["sample_stats"]["diverging"].to_numpy().sum())
 
 

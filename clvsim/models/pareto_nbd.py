@@ -202,7 +202,7 @@ def laws_given_dead(params: Params, customers: Customers, days_per_unit: float) 
     daily = {**params, **{n: np.asarray(params[n], np.float64) * days_per_unit for n in ("alpha", "beta")}}
     draws = _draws(daily)
     nodes, weights = np.polynomial.legendre.leggauss(_MOMENTS)
-    columns = [np.ascontiguousarray(v) for v in (x, t_x, T - t_x)]
+    columns = [np.array(v) for v in (x, t_x, T - t_x)]  # a summary's own are read-only
     tau, weight = (np.empty((draws[0].size, x.size, _MOMENTS)) for _ in range(2))
     moments_of_death(*draws, *columns, nodes, weights, tau, weight)
     absent = np.zeros_like(tau)
@@ -233,6 +233,7 @@ class ParetoNbd(PurchaseModel):
     """
 
     WHO_IS_LOST: ClassVar[str] = "Under Pareto/NBD a customer may leave at any time, whether or not they buy."
+    ATTRITION: ClassVar[str] = "log_hazard"
     kind: Literal["pareto_nbd"] = "pareto_nbd"
     r: LogNormalPrior = LogNormalPrior(median=1.0, sd_log=1.5)
     rate: LogNormalPrior = LogNormalPrior(median=1.0, sd_log=1.5)
@@ -249,6 +250,10 @@ class ParetoNbd(PurchaseModel):
         lost = self.lost.variable(pm, "lost")
         decay = -pt.log1p(-lost) / s  # log(1 + 1/beta), as survival (beta / (beta + 1))^s is 1 - lost
         return {"r": r, "alpha": r / rate, "s": s, "beta": pt.exp(-decay - pt.log1mexp(-decay))}
+
+    def moved(self, params: Mapping[str, Any], buying: Any, leaving: Any) -> dict[str, Any]:
+        """alpha over `buying` and beta over `leaving`: rate and hazard of every customer are multiplied by them."""
+        return {**params, "alpha": params["alpha"] / buying, "beta": params["beta"] / leaving}
 
     def log_density(self, params: Mapping[str, Any], rows: PurchaseRows) -> Any:
         """`log_likelihood` as a graph, its terms in x alone and in T alone summed over distinct values.

@@ -8,9 +8,9 @@ from pydantic import Field
 
 from clvsim.errors import DiagnosticsError
 from clvsim.models.laws import Customers, Params, customers_of, unique_rows
+from clvsim.models.levels import Poolable
 from clvsim.models.priors import BetaPrior, LogNormalPrior
 from clvsim.models.season import Window
-from clvsim.schema import Frozen
 from clvsim.types import CustomerSummary
 
 
@@ -88,10 +88,11 @@ def in_units(customers: Customers, days_per_unit: float) -> tuple[np.ndarray, np
     return customers.x, customers.t_x_days / days_per_unit, customers.T_days / days_per_unit
 
 
-class PurchaseModel(Frozen):
+class PurchaseModel(Poolable):
     """What models share that see a customer as repeat orders x, the time t_x of the last and the time T observed."""
 
     FORMULAS: ClassVar[Formulas]
+    ATTRITION: ClassVar[str]  # the scale on which `moved` moves it
 
     def histories(self, summary: CustomerSummary) -> Customers:
         """Purchase histories, in days."""
@@ -111,6 +112,11 @@ class PurchaseModel(Frozen):
 
     def graph(self, pm: Any) -> dict[str, Any]:
         """The paper's parameters in unit-free time as functions of free variables, made inside an open PyMC model."""
+        raise NotImplementedError
+
+    def moved(self, params: Mapping[str, Any], buying: Any, leaving: Any) -> dict[str, Any]:
+        """The paper's parameters, arrays or graphs, where customers buy `buying` times as often and attrition is moved
+        by the logarithm of `leaving`; 1 and 1 leave all as it is."""
         raise NotImplementedError
 
     def log_density(self, params: Mapping[str, Any], rows: Any) -> Any:
@@ -160,6 +166,7 @@ class DropoutModel(PurchaseModel):
     `season`: whether months of the year differ; `promotions`: days on which they may. See docs/models/seasonality.md.
     """
 
+    ATTRITION: ClassVar[str] = "logit_dropout"
     r: LogNormalPrior = LogNormalPrior(median=1.0, sd_log=1.5)
     rate: LogNormalPrior = LogNormalPrior(median=1.0, sd_log=1.5)
     dropout_mean: BetaPrior = BetaPrior(a=1.0, b=1.0)
@@ -174,6 +181,13 @@ class DropoutModel(PurchaseModel):
         mean = self.dropout_mean.variable(pm, "dropout_mean")
         total = self.dropout_concentration.variable(pm, "dropout_concentration")
         return {"r": r, "alpha": r / rate, "a": total * mean, "b": total * (1 - mean)}
+
+    def moved(self, params: Mapping[str, Any], buying: Any, leaving: Any) -> dict[str, Any]:
+        """alpha over `buying`; the odds of the mean dropout a/(a+b) times `leaving`, at the same a + b."""
+        a, b = params["a"], params["b"]
+        left = a * leaving
+        scale = (a + b) / (left + b)
+        return {**params, "alpha": params["alpha"] / buying, "a": left * scale, "b": b * scale}
 
     def natural(self, draws: Params, rows: PurchaseRows, days_per_unit: float) -> dict[str, np.ndarray]:
         """The paper's r, alpha (in reported time units), a, b from the model's variables."""

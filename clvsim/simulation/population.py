@@ -14,7 +14,8 @@ from clvsim.interventions.base import Group, Shift
 from clvsim.kernels import rng
 from clvsim.kernels.structs import Arrivals, Laws, People, scalar, seal
 from clvsim.models import retention_of, spend_of
-from clvsim.models.laws import LifeLaw, SpendLaw, rows_of
+from clvsim.models.laws import LifeLaw, Params, SpendLaw, rows_of
+from clvsim.models.pooling import at_birth, from_channel
 from clvsim.simulation.config import AcquisitionConfig
 from clvsim.simulation.ledger import Cohort
 from clvsim.simulation.worlds import Worlds
@@ -128,14 +129,23 @@ def _existing_laws(posterior: Posterior, histories: Any, spends: Any) -> Callabl
     return laws
 
 
-def newcomer_laws(posterior: Posterior) -> Callable[[slice], Laws]:
-    """The population's laws, one column."""
-    retention, spend = retention_of(posterior), spend_of(posterior)
-    days = DAYS_PER_UNIT[posterior.time_unit]
+def newcomer_laws(posterior: Posterior, channel: str = "") -> Callable[[slice], Laws]:
+    """The population's laws, one column; those of an acquisition channel where the model tells channels apart."""
+    return _laws_of_new(posterior, from_channel(retention_of(posterior), channel).newcomer_laws)
+
+
+def birth_laws(posterior: Posterior, summary: CustomerSummary) -> tuple[Callable[[slice], Laws], np.ndarray]:
+    """What was known of customers right after their first order: laws, and each customer's column of them."""
+    laws, column = at_birth(retention_of(posterior), summary)
+    return _laws_of_new(posterior, laws), column
+
+
+def _laws_of_new(posterior: Posterior, of_life: Callable[[Params, float], LifeLaw]) -> Callable[[slice], Laws]:
+    spend, days = spend_of(posterior), DAYS_PER_UNIT[posterior.time_unit]
 
     def laws(draws: slice) -> Laws:
         parameters = _part(posterior.spend, draws)
-        life = retention.newcomer_laws(_part(posterior.retention, draws), days)
+        life = of_life(_part(posterior.retention, draws), days)
         factor = parameters["first_order_factor"][:, None]
         return join_laws(life, spend.newcomer_laws(parameters), factor)
 
@@ -281,18 +291,20 @@ def newcomer_blocks(
     with np.errstate(over="ignore"):
         key = rng.mix_array(roots[cell] + (ordinal.astype(np.uint64) + np.uint64(1)) * rng.GOLDEN)
     channel, month = cell // months, cell % months
-    laws = newcomer_laws(posterior)
     blocks = []
-    for low in range(0, cell.size, size):
-        part = slice(low, low + size)
-        people = people_of(
-            key=key[part],
-            group=first_group + channel[part],
-            cell=cell[part],
-            ordinal=ordinal[part],
-            cohort=first_cohort + channel[part] * quarters_of(acquisition) + month[part] // 3,
-            born=month[part] * DAYS_PER_MONTH,
-            spread=np.full(cell[part].size, DAYS_PER_MONTH),
-        )
-        blocks.append(Block(people, laws, newcomers=True))
+    for c, name in enumerate(names):
+        laws = newcomer_laws(posterior, name)
+        mine = np.flatnonzero(channel == c)
+        for low in range(0, mine.size, size):
+            part = mine[low : low + size]
+            people = people_of(
+                key=key[part],
+                group=first_group + channel[part],
+                cell=cell[part],
+                ordinal=ordinal[part],
+                cohort=first_cohort + channel[part] * quarters_of(acquisition) + month[part] // 3,
+                born=month[part] * DAYS_PER_MONTH,
+                spread=np.full(part.size, DAYS_PER_MONTH),
+            )
+            blocks.append(Block(people, laws, newcomers=True))
     return blocks

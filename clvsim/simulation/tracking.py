@@ -12,7 +12,7 @@ from clvsim.simulation import engine
 from clvsim.simulation.config import EnvironmentConfig
 from clvsim.simulation.environment import SdLaw, sd_law, season_by_week
 from clvsim.simulation.ledger import money_scale, typical_amounts
-from clvsim.simulation.population import Block, existing_blocks, newcomer_laws, people_of
+from clvsim.simulation.population import Block, birth_laws, existing_blocks, people_of
 from clvsim.simulation.tables import Calendar, Levers
 from clvsim.simulation.worlds import make_worlds
 from clvsim.types import DAYS_PER_MONTH, DAYS_PER_WEEK, CustomerSummary, HoldoutCheck, Posterior, Tracking
@@ -102,11 +102,12 @@ def calibration_blocks(posterior: Posterior, summary: CustomerSummary, weeks: in
     first_day = DAYS_PER_WEEK * (weeks + 1) - 1 - summary.customers["T_days"].to_numpy(float)
     key = rng.text_keys(summary.customers["customer_id"].tolist())
     order = np.argsort(key, kind="stable")
-    laws = newcomer_laws(posterior)
+    laws, column = birth_laws(posterior, summary)
     blocks = []
     for low in range(0, order.size, size):
         rows = order[low : low + size]
-        people = people_of(key=key[rows], born=first_day[rows] + 0.5)  # an order's hour is unknown: midday
+        born = first_day[rows] + 0.5  # an order's hour is unknown: midday
+        people = people_of(key=key[rows], born=born, column=column[rows])
         blocks.append(Block(people, laws, newcomers=True))
     return blocks
 

@@ -1,0 +1,291 @@
+"""Which level a customer belongs to: the group that is pooled over, and each covariate cut into few values.
+
+A level is one combination of them, coded as one number, so that a history remains a row of numbers and equal histories
+of one level remain one row. Everything here is learned from the summary that a model is fitted to, and kept with the
+posterior: the same customer has the same level wherever the posterior is used.
+"""
+
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from pydantic import Field
+
+from clvsim.errors import ConfigError, Problem
+from clvsim.schema import Frozen
+from clvsim.types import COVARIATE, CustomerSummary
+
+MAX_GROUPS = 200
+MAX_VALUES = 32  # of a covariate in words
+MAX_LEVELS = 512
+_FEW_MISSING = 0.05
+_SAME = 1e-6  # share of a covariate's variance that others must leave unexplained
+NONE = "(none)"
+
+By = Literal["segment", "channel", "cohort"]
+
+
+class CovariatesConfig(Frozen):
+    """Columns of `data.covariates` on which the order rate and attrition depend.
+
+    `sd`: scale of the prior on their effects, Student's t with 4 degrees of freedom. Numbers with more than `quantiles`
+    different values are cut into that many classes of about equal size, each represented by its mean.
+    """
+
+    purchase: tuple[str, ...] = ()
+    attrition: tuple[str, ...] = ()
+    quantiles: int = Field(16, ge=2, le=16)
+    sd: float = Field(0.5, gt=0, le=5)
+
+
+class Poolable(Frozen):
+    """Settings of a model whose customers may fall into levels; see `models.pooling`.
+
+    `pool`: groups with parameters of their own. `pool_sd`: scale of the half-normal prior on the standard deviation
+    between groups, of the logarithm of the order rate and of attrition.
+    """
+
+    pool: By | None = None
+    pool_sd: float = Field(0.5, gt=0, le=5)
+    covariates: CovariatesConfig = CovariatesConfig()
+
+    @property
+    def levelled(self) -> bool:
+        return bool(self.pool or self.covariates.purchase or self.covariates.attrition)
+
+
+class Numbers(Frozen):
+    """A covariate in numbers. Class i holds values up to `ends[i]`; `values` are standard deviations from the mean."""
+
+    name: str
+    ends: tuple[float, ...]  # ascending; the last class has no end
+    values: tuple[float, ...]
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        return (self.name,)
+
+    def says(self, feature: str) -> str:
+        return f"one standard deviation more of {feature}"
+
+    def codes(self, column: pd.Series) -> np.ndarray:
+        """Class of each customer; the last but one more where the value is missing, which counts as average."""
+        found = pd.to_numeric(column, errors="coerce").to_numpy(np.float64)
+        return np.where(np.isnan(found), len(self.values), np.searchsorted(self.ends, found, side="left"))
+
+    def exact(self, column: pd.Series) -> np.ndarray:
+        """The values themselves, (customer, 1)."""
+        return column.fillna(column.mean()).to_numpy(np.float64)[:, None]
+
+    def table(self) -> np.ndarray:
+        """Features by code, (code, 1)."""
+        return np.array([*self.values, 0.0])[:, None]
+
+
+class Words(Frozen):
+    """A covariate in words, the most frequent value first: the others are compared with it."""
+
+    name: str
+    values: tuple[str, ...]
+    shares: tuple[float, ...]
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        return tuple(f"{self.name} {value}" for value in self.values[1:])
+
+    def says(self, feature: str) -> str:
+        return f"{feature} rather than {self.values[0]}"
+
+    def codes(self, column: pd.Series) -> np.ndarray:
+        """Index of each customer's value; the last but one more for a value that the model has not seen."""
+        found = pd.Index(self.values).get_indexer(column.replace("", NONE))
+        return np.where(found < 0, len(self.values), found)
+
+    def exact(self, column: pd.Series) -> np.ndarray:
+        return self.table()[self.codes(column)]
+
+    def table(self) -> np.ndarray:
+        """Features by code, (code, value - 1): whether it is that value, less its share; average where unknown."""
+        is_value = np.eye(len(self.values))[:, 1:] - np.array(self.shares)[1:]
+        return np.vstack([is_value, np.zeros(len(self.values) - 1)])
+
+
+class Group(Frozen):
+    """What is pooled over, and its groups in the order of their names."""
+
+    by: By
+    names: tuple[str, ...]
+
+    def codes(self, summary: CustomerSummary) -> np.ndarray:
+        """Group of each customer; the last but one more for a group that the model has not seen."""
+        found = pd.Index(self.names).get_indexer(group_of(summary, self.by))
+        return np.where(found < 0, len(self.names), found)
+
+
+class Design(Frozen):
+    """How customers fall into levels: a mixed-radix number of the group's and each covariate's code.
+
+    `levels` are those of the customers the model was fitted to, ascending, `shares` how many of them are in each.
+    """
+
+    group: Group | None
+    covariates: tuple[Numbers | Words, ...]
+    purchase: tuple[str, ...]  # covariates by name
+    attrition: tuple[str, ...]
+    levels: tuple[int, ...] = ()
+    shares: tuple[float, ...] = ()
+
+    @property
+    def groups(self) -> int:
+        return len(self.group.names) if self.group else 0
+
+    def _sizes(self) -> list[int]:
+        return [self.groups + 1, *(len(c.values) + 1 for c in self.covariates)]
+
+    def level(self, summary: CustomerSummary) -> np.ndarray:
+        """Code of each customer's level, int64 (customer,)."""
+        columns = [self.group.codes(summary) if self.group else np.zeros(len(summary.customers), np.int64)]
+        columns += [c.codes(summary.customers[COVARIATE + c.name]) for c in self.covariates]
+        return np.asarray(np.ravel_multi_index(columns, self._sizes()), np.int64)
+
+    def parts(self, level: np.ndarray) -> tuple[np.ndarray, ...]:
+        """The group's and each covariate's code, each (level,)."""
+        return tuple(np.unravel_index(np.asarray(level, np.int64), self._sizes()))
+
+    def of_group(self, level: np.ndarray, group: int) -> np.ndarray:
+        """The same levels in another group."""
+        _, *rest = self.parts(level)
+        return np.ravel_multi_index([np.full(np.shape(level), group), *rest], self._sizes())
+
+    def features(self, level: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
+        """Covariates of levels as numbers, (level, feature), columns as `feature_names`."""
+        codes = self.parts(level)[1:]
+        found = [c.table()[code] for c, code in zip(self.covariates, codes, strict=True) if c.name in names]
+        return np.hstack(found) if found else np.zeros((np.size(level), 0))
+
+    def feature_names(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(feature for c in self.covariates if c.name in names for feature in c.features)
+
+
+def group_of(summary: CustomerSummary, by: By) -> np.ndarray:
+    """Segment, channel or calendar quarter of the first order of each customer, as text."""
+    if by == "cohort":
+        born = pd.Timestamp(summary.today) - pd.to_timedelta(summary.customers["T_days"].to_numpy(float), unit="D")
+        return born.to_period("Q").astype(str).to_numpy(str)
+    return summary.customers[by].replace("", NONE).to_numpy(str)
+
+
+def make_design(asked: Poolable, summary: CustomerSummary) -> Design:
+    """Groups and classes of covariates as this summary has them.
+
+    Raises ConfigError with every problem: nothing to tell groups apart, unknown, constant or collinear covariates,
+    numbers of which more than a few are missing, too many levels.
+    """
+    config, frame = asked.covariates, summary.customers
+    problems: list[Problem] = []
+    group = None
+    if asked.pool:
+        names = tuple(np.unique(group_of(summary, asked.pool)).tolist())
+        problems += _group_problems(asked.pool, names)
+        group = Group(by=asked.pool, names=names)
+    made: dict[str, Numbers | Words] = {}
+    known = [c.removeprefix(COVARIATE) for c in frame.columns if c.startswith(COVARIATE)]
+    for name in dict.fromkeys((*config.purchase, *config.attrition)):
+        found = _covariate(name, frame.get(COVARIATE + name), known, config.quantiles)
+        if isinstance(found, Problem):
+            problems.append(found)
+        else:
+            made[name] = found
+    if problems:
+        raise ConfigError(problems)
+    design = Design(group=group, covariates=tuple(made.values()), purchase=config.purchase, attrition=config.attrition)
+    levels, count = np.unique(design.level(summary), return_counts=True)
+    if len(levels) > MAX_LEVELS:
+        what = (
+            f"{len(levels):,} combinations of groups and covariates occur, more than {MAX_LEVELS}; "
+            "lower retention.covariates.quantiles or name fewer covariates"
+        )
+        raise ConfigError([Problem("retention", what)])
+    if problems := _collinear(design, summary):
+        raise ConfigError(problems)
+    shares = count / count.sum()
+    return design.model_copy(update={"levels": tuple(levels.tolist()), "shares": tuple(shares.tolist())})
+
+
+def _group_problems(by: By, names: tuple[str, ...]) -> list[Problem]:
+    if names == (NONE,):
+        return [Problem("retention.pool", f"the log names no {by}; type data.{by}=COLUMN")]
+    if len(names) < 2:
+        return [Problem("retention.pool", f"all customers are of one {by}, {names[0]!r}: there is nothing to compare")]
+    if len(names) > MAX_GROUPS:
+        return [Problem("retention.pool", f"{len(names):,} different values of {by}, more than {MAX_GROUPS}")]
+    return []
+
+
+def _covariate(name: str, column: pd.Series | None, known: list[str], quantiles: int) -> Numbers | Words | Problem:
+    key = "retention.covariates"
+    if column is None:
+        there = f"it names {', '.join(known)}" if known else "it names none"
+        return Problem(key, f"{name!r} is not among data.covariates ({there})")
+    if column.nunique() < 2:
+        return Problem(key, f"{name!r} is the same for all customers: nothing can be learned from it, leave it out")
+    if not pd.api.types.is_numeric_dtype(column):
+        return _words(name, column.replace("", NONE))
+    missing = int(column.isna().sum())
+    if missing > _FEW_MISSING * column.size:
+        what = f"{name!r} is missing for {missing:,} of {column.size:,} customers; at most {_FEW_MISSING:.0%} may be"
+        return Problem(key, f"{what}, who count as average")
+    return _numbers(name, column.dropna().to_numpy(np.float64), quantiles)
+
+
+def _words(name: str, column: pd.Series) -> Words | Problem:
+    counts = column.value_counts()
+    if len(counts) > MAX_VALUES:
+        shown = ", ".join(repr(v) for v in counts.index[:3])
+        what = f"{name!r} has {len(counts):,} different values that are not all numbers, more than {MAX_VALUES}"
+        return Problem("retention.covariates", f"{what}: {shown}, …")
+    ranked = sorted(zip(counts.index.tolist(), counts.tolist(), strict=True), key=lambda item: (-item[1], item[0]))
+    return Words(name=name, values=tuple(v for v, _ in ranked), shares=tuple(n / column.size for _, n in ranked))
+
+
+def _numbers(name: str, found: np.ndarray, quantiles: int) -> Numbers:
+    values = np.unique(found)
+    if values.size > quantiles:
+        ends = np.unique(np.quantile(found, np.arange(1, quantiles) / quantiles, method="inverted_cdf"))
+        ends = ends[ends < values[-1]]
+    else:
+        ends = values[:-1]
+    of = np.searchsorted(ends, found, side="left")
+    count = np.bincount(of, minlength=ends.size + 1)
+    means = np.bincount(of, found, minlength=ends.size + 1) / count
+    centre = float(np.average(means, weights=count))
+    scale = float(np.sqrt(np.average((means - centre) ** 2, weights=count)))
+    return Numbers(name=name, ends=tuple(ends.tolist()), values=tuple(((means - centre) / scale).tolist()))
+
+
+def _collinear(design: Design, summary: CustomerSummary) -> list[Problem]:
+    """A covariate, or one combination of its values, that the groups and the covariates before it determine."""
+    frame = summary.customers
+    group = design.group.codes(summary) if design.group else np.zeros(len(frame), np.int64)
+    problems = []
+    for process in ("purchase", "attrition"):
+        others = [f"the {design.group.by}"] if design.group else []
+        before = np.zeros((len(frame), 0))
+        for covariate in (c for c in design.covariates if c.name in getattr(design, process)):
+            own = covariate.exact(frame[COVARIATE + covariate.name])
+            directions = np.linalg.svd(own - own.mean(axis=0), full_matrices=False)[0]
+            rest = _within(directions, group)
+            if before.size:
+                rest = rest - before @ np.linalg.lstsq(before, rest, rcond=None)[0]
+            if np.linalg.svd(rest, compute_uv=False).min() ** 2 < _SAME:
+                what = f"{covariate.name!r} follows from {' and '.join(others)} (collinear): leave it out"
+                problems.append(Problem(f"retention.covariates.{process}", what))
+            before, others = np.hstack([before, _within(own, group)]), [*others, repr(covariate.name)]
+    return problems
+
+
+def _within(columns: np.ndarray, group: np.ndarray) -> np.ndarray:
+    """Columns less their mean in each customer's group, (customer, column)."""
+    count = np.maximum(np.bincount(group), 1)
+    means = [np.bincount(group, column) / count for column in columns.T]
+    return columns - np.column_stack(means)[group]

@@ -1,0 +1,395 @@
+"""Groups of customers with parameters of their own, pooled as far as the data do not tell them apart; and covariates.
+
+A wrapper around any model of purchases: it multiplies the order rate by exp(u) and moves attrition by v, on the scale
+of the model's `moved`, with u and v of each level
+
+    u = offset[group] + features . effect,   offset ~ Normal(0, sd), summing to 0,   sd ~ HalfNormal,
+                                             effect ~ StudentT(4, 0, scale),
+
+and leaves all formulas to the model, evaluated level by level. Fader & Hardie 2007, "Incorporating time-invariant
+covariates into the Pareto/NBD and BG/NBD models", brucehardie.com/notes/019. docs/models/segments.md.
+
+Not modelled: groups that differ in the shape of their customers' spread (r, s, a + b are shared), and groups whose
+effects on buying and on attrition go together.
+"""
+
+from collections import namedtuple
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from clvsim.errors import ConfigError
+from clvsim.models.laws import LifeLaw, Params, RetentionModel, rows_of
+from clvsim.models.levels import Design, Group, Poolable, make_design
+from clvsim.types import CustomerSummary
+
+_FREEDOM = 4  # of the effects' prior: most are shrunk, a large one is left alone
+_INFORMED = {"purchase": 50, "attrition": 200}  # customers with a repeat order from which a group speaks for itself
+_GROUPS_SHOWN = 8
+_WORDS = {
+    "log_rate": "Order rate",
+    "logit_dropout": "Odds of leaving after an order",
+    "log_hazard": "Hazard of leaving",
+}
+_NEW_GROUP = 20110228  # seed of the group that nobody has seen yet: a draw of its own whatever the sampler did
+
+
+class PooledRows(NamedTuple):
+    """Rows of the model underneath, whose `level` counts `levels`, the codes of a design; `count` is the rows' own."""
+
+    rows: Any
+    levels: np.ndarray
+    count: np.ndarray
+
+
+def configured(model: RetentionModel, summary: CustomerSummary) -> RetentionModel:
+    """The model itself, or with levels as its section asks for and the summary has them; errors as `make_design`."""
+    if not isinstance(model, Poolable) or not model.levelled:
+        return model
+    if getattr(model, "season", "off") != "off" or getattr(model, "promotions", {}):
+        what = "groups and covariates cannot be combined with retention.season or retention.promotions yet: choose one"
+        raise ConfigError([("retention", what)])
+    pooled: Any = Pooled(model, make_design(model, summary))
+    return pooled
+
+
+def restored(model: RetentionModel, design: Mapping[str, Any] | None) -> RetentionModel:
+    """The model of a posterior that kept its design."""
+    pooled: Any = Pooled(model, Design.model_validate(design)) if design else model
+    return pooled
+
+
+def from_channel(model: RetentionModel, channel: str) -> RetentionModel:
+    """What is known of newcomers of one acquisition channel: its own level if the model pools over channels."""
+    if not isinstance(model, Pooled):
+        return model
+    group = model.design.group
+    if not group or group.by != "channel" or channel not in group.names:
+        return model
+    return replace(model, newcomers=group.names.index(channel))
+
+
+def at_birth(model: RetentionModel, summary: CustomerSummary) -> tuple[Callable[[Params, float], LifeLaw], np.ndarray]:
+    """What was known of customers right after their first order, of params and days per unit, (draw, column); and the
+    column of each customer."""
+    if not isinstance(model, Pooled):
+        return model.newcomer_laws, np.zeros(len(summary.customers), np.int64)
+    pooled: Pooled = model
+    levels, column = np.unique(pooled.design.level(summary), return_inverse=True)
+
+    def laws(params: Params, days_per_unit: float) -> LifeLaw:
+        parts = [pooled.section.newcomer_laws(pooled.parameters(params, level), days_per_unit) for level in levels]
+        return _laws_together(parts, [np.array([i]) for i in range(levels.size)], levels.size)
+
+    return laws, column
+
+
+def in_words(model: RetentionModel, params: Params) -> tuple[Params, tuple[tuple[str, str], ...]]:
+    """Parameters that belong to no level, and what is to be said of levels: label, value."""
+    return (model.own(params), model.facts(params)) if isinstance(model, Pooled) else (params, ())
+
+
+@cache
+def _with_level(histories: Any) -> Any:
+    """The type of a model's histories with one more column, `level`."""
+    made: Any = namedtuple(f"Pooled{histories.__name__}", (*histories._fields, "level"))
+    made.plain = histories
+    return made
+
+
+def _each_level(name: str) -> Callable[..., Any]:
+    """A method of the model underneath, of (params, histories, ...), for customers of all levels."""
+
+    def method(self: "Pooled", params: Params, histories: Any, *rest: Any) -> Any:
+        function = getattr(self.section, name)
+        return self.by_level(lambda of_level, some: function(of_level, some, *rest), params, histories)
+
+    return method
+
+
+def _mean_of_newcomers(name: str) -> Callable[..., np.ndarray]:
+    """A method of the model underneath, of (params, ...), averaged over the levels newcomers come from."""
+
+    def method(self: "Pooled", params: Params, *rest: Any) -> np.ndarray:
+        levels, shares = self.levels_of_newcomers()
+        function = getattr(self.section, name)
+        return sum(s * function(self.parameters(params, level), *rest) for level, s in zip(levels, shares, strict=True))
+
+    return method
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """A retention model whose customers' order rate and attrition depend on their level.
+
+    `params` are the model's own, of the average group at average covariates, and `names`'s effects, each (draw,).
+    `newcomers` is the group they come from where that is known.
+    """
+
+    section: Any
+    design: Design
+    newcomers: int | None = None
+
+    @property
+    def kind(self) -> str:
+        return self.section.kind
+
+    @property
+    def WHO_IS_LOST(self) -> str:
+        return self.section.WHO_IS_LOST
+
+    def warnings(self, summary: CustomerSummary, params: Params) -> tuple[str, ...]:
+        return self.section.warnings(summary, self.parameters(params, self.design.levels[0]))
+
+    def own(self, params: Params) -> dict[str, np.ndarray]:
+        """The model's own parameters: those of the average group at average covariates."""
+        effects = {name for names in self.names().values() for name in names}
+        effects |= {f"sd_{self.scale(process)}" for process in ("purchase", "attrition")}
+        return {name: values for name, values in params.items() if name not in effects}
+
+    def model_dump(self, *, mode: str = "python") -> dict[str, Any]:
+        return {**self.section.model_dump(mode=mode), "design": self.design.model_dump(mode=mode)}
+
+    def model_dump_json(self) -> str:
+        return f"[{self.section.model_dump_json()}, {self.design.model_dump_json()}]"
+
+    # --- fit ----------------------------------------------------------------------------------------------------------
+
+    def histories(self, summary: CustomerSummary) -> Any:
+        """The model's own, and the code of each customer's level."""
+        plain = self.section.histories(summary)
+        return _with_level(type(plain))(*plain, self.design.level(summary).astype(np.float64))
+
+    def sufficient(self, summary: CustomerSummary) -> PooledRows:
+        levels, of = np.unique(self.design.level(summary), return_inverse=True)
+        rows = self.section.sufficient(summary, of)
+        return PooledRows(rows, levels, rows.count)
+
+    def build(self, rows: PooledRows) -> Any:
+        """The PyMC model. Free variables: the model's own, and for each process `sd` and `contrast` of the groups and
+        `effect` of the covariates.
+
+        Offsets add up to 0, so that the model's own rate is that of the average group, and there is no direction in
+        which only the priors could tell them apart. They are drawn by contrasts between groups, in units of sd for a
+        group that knows little (non-centred) and directly for one that knows a lot: either way the same prior, but
+        each sampled in the coordinates in which its posterior is close to normal.
+        """
+        import pymc as pm
+        import pytensor.tensor as pt
+
+        basis, _ = self.contrasts(rows)
+
+        def moves(process: str, covariates: tuple[str, ...]) -> Any:
+            total: Any = 0.0
+            if self.design.group:
+                sd = pm.HalfNormal(f"{process}_sd", self.section.pool_sd)
+                scale = pt.where(self.informed(rows, process), sd, 1.0)
+                contrast = pm.Normal(f"{process}_contrast", 0.0, scale, shape=basis.shape[1]) * (sd / scale)
+                total = pt.dot(basis, contrast)[self.design.parts(rows.levels)[0]]
+            if covariates:
+                features = self.design.features(rows.levels, covariates)
+                shape, prior = features.shape[1], self.section.covariates.sd
+                effect = pm.StudentT(f"{process}_effect", nu=_FREEDOM, mu=0.0, sigma=prior, shape=shape)
+                total = total + pt.dot(features, effect)
+            return pt.exp(total)
+
+        with pm.Model() as model:
+            params = self.section.graph(pm)
+            buying, leaving = (moves(p, getattr(self.design, p)) for p in ("purchase", "attrition"))
+            moved = self.section.moved(params, buying, leaving)
+            pm.Potential("log_likelihood", self.section.log_density(moved, rows.rows))
+        return model
+
+    def contrasts(self, rows: PooledRows) -> tuple[np.ndarray, np.ndarray]:
+        """An orthonormal basis of offsets that sum to 0, (group, contrast), and customers with repeat orders behind
+        each contrast: the k-th compares a group with all groups that have more of them.
+        """
+        again = np.bincount(rows.rows.level, rows.count * (rows.rows.x > 0), rows.levels.size)
+        size = self.design.groups
+        behind = np.bincount(self.design.parts(rows.levels)[0], again, size)[:size]
+        order = np.argsort(-behind, kind="stable")
+        basis = np.zeros((size, max(size - 1, 0)))
+        for k in range(1, size):
+            basis[order[:k], k - 1], basis[order[k], k - 1] = -1 / np.sqrt(k * (k + 1)), np.sqrt(k / (k + 1))
+        return basis, behind[order][1:]
+
+    def informed(self, rows: PooledRows, process: str) -> np.ndarray:
+        return self.contrasts(rows)[1] >= _INFORMED[process]
+
+    def names(self) -> dict[str, list[str]]:
+        """Names of the effects among the parameters, of each process: its groups', then its covariates'."""
+        group = self.design.group
+        return {
+            process: [
+                *([_named(self.scale(process), group, name) for name in (*group.names, None)] if group else []),
+                *(f"{self.scale(process)}[{f}]" for f in self.design.feature_names(getattr(self.design, process))),
+            ]
+            for process in ("purchase", "attrition")
+        }
+
+    def scale(self, process: str) -> str:
+        """What effects of a process are added to."""
+        return "log_rate" if process == "purchase" else self.section.ATTRITION
+
+    def natural(self, draws: Params, rows: PooledRows, days_per_unit: float) -> dict[str, np.ndarray]:
+        """The model's own parameters, the effect of each group and of one standard deviation (or one value) of each
+        covariate on the logarithm of the order rate and on attrition, their standard deviations, and a new group's
+        effect, drawn from the distribution of groups.
+        """
+        found = self.section.natural(draws, rows.rows, days_per_unit)
+        basis, _ = self.contrasts(rows)
+        rng = np.random.default_rng(_NEW_GROUP)
+        for process, names in self.names().items():
+            columns = []
+            if groups := self.design.groups:
+                sd = draws[f"{process}_sd"]
+                scale = np.where(self.informed(rows, process), 1.0, sd[:, None])
+                new = sd * np.sqrt(1 + 1 / groups) * rng.standard_normal(sd.size)  # the offsets' mean is in the rate
+                columns += [*(basis @ (draws[f"{process}_contrast"] * scale).T), new]
+                found[f"sd_{self.scale(process)}"] = sd
+            if f"{process}_effect" in draws:
+                columns += [*draws[f"{process}_effect"].T]
+            found |= dict(zip(names, columns, strict=True))
+        return found
+
+    # --- levels -------------------------------------------------------------------------------------------------------
+
+    def effects(self, params: Params, level: int) -> tuple[np.ndarray, np.ndarray]:
+        """u and v of one level, each (draw,)."""
+        code = int(self.design.parts(np.array([level]))[0][0])
+
+        def effect(process: str) -> np.ndarray:
+            names = self.names()[process]
+            total = np.zeros(len(next(iter(params.values()))))
+            if self.design.group:
+                total = total + params[names[code]]
+                names = names[self.design.groups + 1 :]
+            features = self.design.features(np.array([level]), getattr(self.design, process))[0]
+            return total + sum(x * params[name] for x, name in zip(features, names, strict=True))
+
+        return effect("purchase"), effect("attrition")
+
+    def parameters(self, params: Params, level: int) -> dict[str, np.ndarray]:
+        """The model's own parameters at one level, each (draw,)."""
+        buying, leaving = self.effects(params, level)
+        return self.section.moved(self.own(params), np.exp(buying), np.exp(leaving))
+
+    def by_level(self, function: Callable[[Params, Any], Any], params: Params, histories: Any) -> Any:
+        """A function of (the model's own params, histories), (draw, customer) or a law, for customers of all levels."""
+        plain = type(histories).plain(*histories[:-1])
+        levels, of = np.unique(histories.level, return_inverse=True)
+        groups = [np.flatnonzero(of == i) for i in range(levels.size)]
+        parts = [
+            function(self.parameters(params, int(level)), rows_of(plain, rows))
+            for level, rows in zip(levels, groups, strict=True)
+        ]
+        if isinstance(parts[0], np.ndarray):
+            return _together(parts, groups, of.size)
+        return _laws_together(parts, groups, of.size)
+
+    def levels_of_newcomers(self) -> tuple[np.ndarray, np.ndarray]:
+        """Levels that newcomers may have, and with which probabilities: as customers today have, those of a new cohort
+        being of a cohort that nobody has seen yet."""
+        levels, shares = np.array(self.design.levels), np.array(self.design.shares)
+        group = self.newcomers
+        if group is not None:
+            here = self.design.parts(levels)[0] == group
+            levels, shares = levels[here], shares[here]
+        elif self.design.group and self.design.group.by == "cohort":
+            levels = self.design.of_group(levels, self.design.groups)
+        found, of = np.unique(levels, return_inverse=True)
+        weight = np.bincount(of, shares)
+        return found, weight / weight.sum()
+
+    def facts(self, params: Params) -> tuple[tuple[str, str], ...]:
+        """How customers are told apart, and by how much: factors on the order rate and on attrition, with intervals."""
+        said = [("Levels that customers are told apart by", self._levels_in_words())]
+        group = self.design.group
+        for process in ("purchase", "attrition"):
+            scale = self.scale(process)
+            what = _WORDS[scale]
+            if group:
+                said.append((f"{what}: typical factor between {group.by}s", _factor(params[f"sd_{scale}"])))
+                said += [
+                    (f"{what}, {group.by} {name} against the average", _factor(params[_named(scale, group, name)]))
+                    for name in self._largest(_GROUPS_SHOWN)
+                ]
+            said += [
+                (f"{what}, {covariate.says(feature)}", _factor(params[f"{scale}[{feature}]"]))
+                for covariate in self.design.covariates
+                if covariate.name in getattr(self.design, process)
+                for feature in covariate.features
+            ]
+        return tuple(said)
+
+    def _largest(self, count: int) -> list[str]:
+        """Names of the largest groups, in their own order."""
+        names = self.design.group.names if self.design.group else ()
+        shares = np.bincount(self.design.parts(np.array(self.design.levels))[0], self.design.shares, len(names))
+        return [names[i] for i in np.sort(np.argsort(-shares[: len(names)], kind="stable")[:count])]
+
+    def _levels_in_words(self) -> str:
+        group = self.design.group
+        parts = [f"{len(group.names)} {group.by}s, pooled as far as they are alike"] if group else []
+        parts += [f"{covariate.name} in {len(covariate.values)} classes" for covariate in self.design.covariates]
+        more = f"; only the {_GROUPS_SHOWN} largest are listed" if self.design.groups > _GROUPS_SHOWN else ""
+        return f"{len(self.design.levels)} that occur ({'; '.join(parts)}){more}"
+
+    # --- quantities ---------------------------------------------------------------------------------------------------
+
+    log_likelihood = _each_level("log_likelihood")
+    probability_alive = _each_level("probability_alive")
+    probability_active = _each_level("probability_active")
+    expected_orders = _each_level("expected_orders")
+    expected_discounted_orders = _each_level("expected_discounted_orders")
+    laws = _each_level("laws")
+    laws_given_dead = _each_level("laws_given_dead")
+    expected_orders_new = _mean_of_newcomers("expected_orders_new")
+    order_pmf = _mean_of_newcomers("order_pmf")
+
+    def newcomer_laws(self, params: Params, days_per_unit: float) -> LifeLaw:
+        """A mixture over the levels newcomers come from, (draw, 1, level)."""
+        levels, shares = self.levels_of_newcomers()
+        laws = [self.section.newcomer_laws(self.parameters(params, level), days_per_unit) for level in levels]
+        if len(laws) == 1:
+            return laws[0]
+        if any(law.weight is not None for law in laws):
+            raise NotImplementedError(f"{self.kind}: a mixture of mixtures")
+        first = laws[0]
+        fields = ("rate_shape", "rate_rate", "mu_shape", "mu_rate", "drop_a", "drop_b")
+        stacked = {f: np.stack([getattr(law, f) for law in laws], axis=-1) for f in fields}
+        weight = np.broadcast_to(shares, stacked["rate_shape"].shape)
+        return first._replace(**stacked, weight=np.ascontiguousarray(weight), stages_done=np.zeros(len(laws)))
+
+
+def _named(scale: str, group: Group, name: str | None) -> str:
+    """The parameter that holds a group's effect; of a group nobody has seen yet where `name` is None."""
+    return f"{scale}[new {group.by}]" if name is None else f"{scale}[{group.by} {name}]"
+
+
+def _factor(log: np.ndarray) -> str:
+    low, mid, high = np.exp(np.quantile(log, [0.05, 0.5, 0.95]))
+    return f"×{mid:.2f} [{low:.2f}, {high:.2f}]"
+
+
+def _together(parts: list[np.ndarray], groups: list[np.ndarray], size: int) -> np.ndarray:
+    """Columns of parts back in the customers' order, (draw, customer, ...); parts of one column count for all."""
+    out = np.empty((parts[0].shape[0], size, *parts[0].shape[2:]))
+    for part, rows in zip(parts, groups, strict=True):
+        out[:, rows] = part
+    return out
+
+
+def _laws_together(parts: list[LifeLaw], groups: list[np.ndarray], size: int) -> LifeLaw:
+    """One law of all customers: arrays over (draw, customer) are put together, what all levels share is kept."""
+    first = parts[0]
+    shared = ("regularity", "birth_charges", "stages_done")
+    found: dict[str, Any] = {
+        name: _together([getattr(part, name) for part in parts], groups, size)
+        for name in first._fields
+        if name not in shared and np.ndim(getattr(first, name)) >= 2
+    }
+    return first._replace(**found)

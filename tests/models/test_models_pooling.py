@@ -1,0 +1,448 @@
+"""Levels of customers: the graph against the wrapper, the wrapper against the model underneath, and what is refused."""
+
+from dataclasses import replace
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.special import expit, logit
+
+from clvsim.errors import ConfigError
+from clvsim.kernels import rng
+from clvsim.models import RETENTION, retention_of
+from clvsim.models.cache import read_posterior, write_posterior
+from clvsim.models.config import FitConfig
+from clvsim.models.fit import fit
+from clvsim.models.gamma_gamma import GammaGamma
+from clvsim.models.pooling import Pooled, configured, from_channel, in_words
+from clvsim.simulation.config import EnvironmentConfig
+from clvsim.simulation.population import Block, birth_laws, existing_blocks, newcomer_laws, people_of
+from clvsim.simulation.tracking import repeat_orders
+from clvsim.types import COVARIATE, CustomerSummary, Posterior
+
+CALM = EnvironmentConfig(sd_prior=0.0)
+WEEK = 7.0
+MODELS = ("bg_nbd", "mbg_nbd", "pareto_nbd")
+OWN = {
+    "bg_nbd": {"r": 0.24, "alpha": 4.4, "a": 0.79, "b": 2.43},
+    "mbg_nbd": {"r": 0.53, "alpha": 6.2, "a": 0.89, "b": 1.61},
+    "pareto_nbd": {"r": 0.55, "alpha": 10.6, "s": 0.61, "beta": 11.7},
+}
+ASKED = {"pool": "segment", "covariates": {"purchase": ["age", "vip"], "attrition": ["age"]}}
+SPEND = {"p": 6.25, "q": 3.74, "gamma": 15.44, "first_order_factor": 0.94}
+
+
+@pytest.fixture(params=MODELS)
+def name(request):
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def shop(cdnow) -> CustomerSummary:
+    """CDNOW with made-up segments, an age in whole years and a yes or no that is sometimes missing."""
+    draw = np.random.default_rng(3)
+    n = len(cdnow.customers)
+    frame = cdnow.customers.assign(
+        segment=draw.choice(["gold/1", "tin", ""], n, p=[0.2, 0.5, 0.3]),
+        channel=draw.choice(["ads", "shop"], n),
+        **{
+            COVARIATE + "age": draw.integers(18, 80, n).astype(float),
+            COVARIATE + "vip": draw.choice(["yes", "no", ""], n, p=[0.3, 0.6, 0.1]),
+        },
+    )
+    return replace(cdnow, customers=frame)
+
+
+def section(name, **asked):
+    return RETENTION[name].model_validate({"kind": name, **(asked or ASKED)})
+
+
+def pooled(name, summary, **asked) -> Any:
+    made = configured(section(name, **asked), summary)
+    assert isinstance(made, Pooled)
+    return made
+
+
+def params_of(model, draws=1, spread=0.4, seed=5):
+    """Published parameters of the model underneath and made-up effects."""
+    draw = np.random.default_rng(seed)
+    found = {k: v * np.exp(draw.normal(0, 0.02, draws)) for k, v in OWN[model.kind].items()}
+    for process, names in model.names().items():
+        found |= {n: np.full(draws, draw.normal(0, spread)) for n in names}
+        if model.design.group:
+            found[f"sd_{model.scale(process)}"] = np.full(draws, spread)
+    return found
+
+
+def posterior_of(model, params) -> Posterior:
+    draws = len(params["r"])
+    return Posterior(
+        retention_model=model.kind,
+        spend_model="gamma_gamma",
+        retention=params,
+        spend={k: np.full(draws, v) for k, v in SPEND.items()},
+        time_unit="week",
+        diagnostics=(),
+        method="fixed",
+        retention_config=model.model_dump(mode="json"),
+    )
+
+
+def test_the_graph_is_the_likelihood_of_each_customer_at_the_own_level(name, shop):
+    """Two ways to the same number: indices in one graph, and the model's formula level by level."""
+    model = pooled(name, shop)
+    rows = model.sufficient(shop)
+    built = model.build(rows)
+    (potential,) = built.potentials
+    free = [built.rvs_to_values[v] for v in built.free_RVs]
+    evaluate = built.compile_fn(built.replace_rvs_by_values([potential, *built.free_RVs]), inputs=free)
+    draw = np.random.default_rng(2)
+    for _ in range(3):
+        point = {v.name: draw.normal(0, 0.5, v.type.shape) for v in free}
+        found, *values = evaluate(point)
+        draws = {v.name: np.asarray(x)[None] for v, x in zip(built.free_RVs, values, strict=True)}
+        params = model.natural(draws, rows, rows.rows.unit_days)
+        plain = model.log_likelihood(params, model.histories(shop), rows.rows.unit_days)
+        assert float(found) == pytest.approx(plain.sum(), abs=2e-7, rel=0)
+
+
+def test_offsets_add_up_to_nothing_and_have_their_prior(name, shop):
+    """Whatever a group knows, an offset is sd times the same isotropic contrasts."""
+    model = pooled(name, shop)
+    rows = model.sufficient(shop)
+    basis, behind = model.contrasts(rows)
+    np.testing.assert_allclose(basis.T @ basis, np.eye(2), atol=1e-12)
+    np.testing.assert_allclose(basis.sum(axis=0), 0, atol=1e-12)
+    assert list(behind) == sorted(behind, reverse=True)
+    sd, z = np.array([0.7]), np.array([[0.3, -1.1]])
+    draws = {k: np.array([0.5]) for k in ("r", "rate", "dropout_mean", "dropout_concentration", "s", "lost")}
+    for process in ("purchase", "attrition"):
+        draws |= {f"{process}_sd": sd, f"{process}_effect": np.zeros((1, 3 if process == "purchase" else 1))}
+        draws[f"{process}_contrast"] = np.where(model.informed(rows, process), sd[:, None] * z, z)
+    found = model.natural(draws, rows, 7.0)
+    for process in ("purchase", "attrition"):
+        offsets = [found[n][0] for n in model.names()[process][:3]]
+        np.testing.assert_allclose(offsets, 0.7 * (basis @ z[0]), rtol=1e-12)
+
+
+def test_without_effects_nothing_changes(name, shop):
+    model = pooled(name, shop)
+    params = {k: np.zeros_like(v) if "[" in k else v for k, v in params_of(model, 3).items()}
+    plain, own = section(name), {k: params[k] for k in OWN[name]}
+    mine, theirs = model.histories(shop), plain.histories(shop)
+    for method, rest in (
+        ("log_likelihood", (WEEK,)),
+        ("probability_alive", (WEEK,)),
+        ("probability_active", (90.0, WEEK)),
+        ("expected_orders", (90.0, WEEK)),
+        ("expected_discounted_orders", (365.0, 0.1, WEEK)),
+    ):
+        found, expected = getattr(model, method)(params, mine, *rest), getattr(plain, method)(own, theirs, *rest)
+        np.testing.assert_allclose(found, expected, rtol=1e-11, err_msg=method)
+    for method in ("laws", "laws_given_dead"):
+        found, expected = getattr(model, method)(params, mine, WEEK), getattr(plain, method)(own, theirs, WEEK)
+        for field, a, b in zip(found._fields, found, expected, strict=True):
+            if b is not None:
+                np.testing.assert_allclose(a, b, rtol=1e-11, err_msg=field)
+    np.testing.assert_allclose(
+        model.expected_orders_new(params, np.array([3.0, 50.0]), WEEK),
+        plain.expected_orders_new(own, np.array([3.0, 50.0]), WEEK),
+        rtol=1e-11,
+    )
+    np.testing.assert_allclose(model.order_pmf(params, 4, 20.0, WEEK), plain.order_pmf(own, 4, 20.0, WEEK), rtol=1e-11)
+
+
+def test_effects_have_the_sign_their_names_say(name, shop):
+    model = pooled(name, shop)
+    params = params_of(model, spread=0.0)
+    level = model.design.levels[0]
+    scale = model.scale("attrition")
+    assert model.design.group is not None
+    group = model.design.group.names[int(model.design.parts(np.array([level]))[0][0])]
+    before = model.parameters(params, level)
+    more = model.parameters({**params, f"log_rate[segment {group}]": np.array([np.log(2)])}, level)
+    worse = model.parameters({**params, f"{scale}[segment {group}]": np.array([np.log(2)])}, level)
+    assert more["alpha"][0] == pytest.approx(before["alpha"][0] / 2, rel=1e-12)
+    if "beta" in before:
+        assert worse["beta"][0] == pytest.approx(before["beta"][0] / 2, rel=1e-12)
+    else:
+        mean = [p["a"][0] / (p["a"][0] + p["b"][0]) for p in (before, worse)]
+        assert logit(mean[1]) - logit(mean[0]) == pytest.approx(np.log(2), rel=1e-12)
+        assert worse["a"][0] + worse["b"][0] == pytest.approx(before["a"][0] + before["b"][0], rel=1e-12)
+
+
+def test_names_of_groups_order_of_rows_and_the_unit_do_not_matter(name, shop):
+    model = pooled(name, shop)
+    names = {"gold/1": "zinc", "tin": "brass", "": ""}
+    renamed = replace(shop, customers=shop.customers.assign(segment=shop.customers["segment"].map(names)))
+    other = pooled(name, renamed)
+    params = params_of(model, 2)
+    moved = {k.replace("gold/1", "zinc").replace("segment tin", "segment brass"): v for k, v in params.items()}
+    expected = model.log_likelihood(params, model.histories(shop), WEEK)
+    np.testing.assert_allclose(other.log_likelihood(moved, other.histories(renamed), WEEK), expected, rtol=1e-12)
+    shuffled = replace(shop, customers=shop.customers.sample(frac=1, random_state=1))
+    again = pooled(name, shuffled)
+    assert again.design == model.design
+    for a, b in zip(again.sufficient(shuffled).rows, model.sufficient(shop).rows, strict=True):
+        np.testing.assert_array_equal(a, b)
+    draws = {k: np.array([0.4]) for k in ("r", "rate", "dropout_mean", "dropout_concentration", "s", "lost")}
+    for p, k in (("purchase", 3), ("attrition", 1)):
+        draws |= {f"{p}_sd": np.array([0.5]), f"{p}_contrast": np.ones((1, 2)), f"{p}_effect": np.ones((1, k))}
+    rows = model.sufficient(shop)
+    weeks, days = (model.natural(draws, rows, unit) for unit in (WEEK, 1.0))
+    for parameter in weeks:
+        factor = WEEK if parameter in ("alpha", "beta") else 1.0
+        np.testing.assert_allclose(days[parameter], factor * weeks[parameter], rtol=1e-12)
+
+
+def test_a_posterior_knows_its_levels(shop, tmp_path):
+    """From the file alone: names with a slash, the same level for the same customer, unseen groups as new ones."""
+    model = pooled("bg_nbd", shop)
+    params = params_of(model, 4)
+    write_posterior(posterior_of(model, params), tmp_path / "posterior.nc")
+    again = read_posterior(tmp_path / "posterior.nc")
+    assert set(again.retention) == set(params)
+    for key, values in params.items():
+        np.testing.assert_array_equal(again.retention[key], values)
+    found = retention_of(again)
+    assert isinstance(found, Pooled)
+    assert found.design == model.design
+    few = replace(shop, customers=shop.customers.iloc[::7])
+    np.testing.assert_array_equal(found.histories(few).level, model.histories(shop).level[::7])
+    strangers = replace(few, customers=few.customers.assign(segment="nickel", **{COVARIATE + "vip": "maybe"}))
+    level = int(found.histories(strangers).level[0])
+    group, _, vip = (int(c[0]) for c in found.design.parts(np.array([level])))
+    assert (group, vip) == (3, 3)
+    rest = {k: np.zeros_like(v) if "age" in k or "vip" in k else v for k, v in params.items()}
+    np.testing.assert_allclose(found.effects(rest, level)[0], params["log_rate[new segment]"], rtol=1e-12)
+
+
+def test_numbers_are_cut_into_classes_of_about_equal_size(shop):
+    (age, vip) = pooled("bg_nbd", shop).design.covariates
+    codes = age.codes(shop.customers[COVARIATE + "age"])
+    count = np.bincount(codes)
+    assert count.size == 16
+    assert count.max() < 1.6 * count.min()
+    z = np.array(age.values)[codes]
+    assert z.mean() == pytest.approx(0, abs=1e-12)
+    assert z.std() == pytest.approx(1, rel=1e-12)
+    assert (np.diff(age.values) > 0).all()
+    assert vip.values == ("no", "yes", "(none)")
+    few = pooled("bg_nbd", shop, covariates={"purchase": ["age"], "quantiles": 2})
+    assert len(few.design.levels) == 2
+
+
+def with_columns(shop, **columns):
+    return replace(shop, customers=shop.customers.assign(**columns))
+
+
+@pytest.mark.parametrize(
+    ("asked", "columns", "key", "what"),
+    [
+        ({"pool": "segment"}, {"segment": ""}, "retention.pool", "the log names no segment; type data.segment=COLUMN"),
+        ({"pool": "channel"}, {"channel": "ads"}, "retention.pool", "all customers are of one channel, 'ads'"),
+        (
+            {"covariates": {"purchase": ["agee"]}},
+            {},
+            "retention.covariates",
+            "'agee' is not among data.covariates (it names age, vip)",
+        ),
+        (
+            {"covariates": {"attrition": ["vip"]}},
+            {COVARIATE + "vip": "yes"},
+            "retention.covariates",
+            "'vip' is the same for all customers",
+        ),
+        (
+            {"covariates": {"purchase": ["age"]}},
+            {COVARIATE + "age": 7.0},
+            "retention.covariates",
+            "'age' is the same for all customers",
+        ),
+    ],
+)
+def test_what_cannot_be_learned_is_refused_before_the_fit(shop, asked, columns, key, what):
+    with pytest.raises(ConfigError) as refused:
+        configured(section("bg_nbd", **asked), with_columns(shop, **columns))
+    assert [p.where for p in refused.value.problems] == [key]
+    assert refused.value.problems[0].what.startswith(what)
+
+
+def test_levels_and_seasons_are_not_combined(shop):
+    with pytest.raises(ConfigError, match=r"cannot be combined with retention\.season"):
+        configured(section("bg_nbd", pool="segment", season="month"), shop)
+
+
+def test_collinear_covariates_are_refused(shop):
+    frame = shop.customers
+    born = with_columns(shop, **{COVARIATE + "born": 2000 - frame[COVARIATE + "age"]})
+    with pytest.raises(ConfigError, match=r"purchase: 'born' follows from 'age' \(collinear\)"):
+        configured(section("bg_nbd", covariates={"purchase": ["age", "born"]}), born)
+    gold = with_columns(shop, **{COVARIATE + "vip": np.where(frame["segment"] == "gold/1", "yes", "no")})
+    with pytest.raises(ConfigError, match="attrition: 'vip' follows from the segment"):
+        configured(section("bg_nbd", pool="segment", covariates={"attrition": ["vip"]}), gold)
+    assert configured(section("bg_nbd", covariates={"attrition": ["vip"], "purchase": ["age"]}), gold)
+
+
+def test_missing_numbers_are_average_if_they_are_few(shop):
+    column = shop.customers[COVARIATE + "age"].copy()
+    column.iloc[:50] = np.nan
+    model = pooled("bg_nbd", with_columns(shop, **{COVARIATE + "age": column}), covariates={"purchase": ["age"]})
+    level = model.histories(with_columns(shop, **{COVARIATE + "age": column})).level
+    params = params_of(model)
+    np.testing.assert_array_equal(model.effects(params, int(level[0]))[0], 0)
+    column.iloc[:500] = np.nan
+    many = with_columns(shop, **{COVARIATE + "age": column})
+    with pytest.raises(ConfigError, match=r"'age' is missing for 500 of 2,357 customers; at most 5% may be"):
+        configured(section("bg_nbd", covariates={"purchase": ["age"]}), many)
+
+
+def test_too_many_levels_are_refused(shop):
+    draw = np.random.default_rng(1)
+    many = with_columns(
+        shop,
+        segment=draw.choice([f"s{i}" for i in range(60)], len(shop.customers)),
+        **{COVARIATE + "age": draw.normal(size=len(shop.customers))},
+    )
+    with pytest.raises(ConfigError, match="combinations of groups and covariates occur, more than 512"):
+        configured(section("bg_nbd", pool="segment", covariates={"purchase": ["age"]}), many)
+    text = with_columns(shop, **{COVARIATE + "vip": shop.customers["customer_id"]})
+    with pytest.raises(ConfigError, match=r"'vip' has 2,357 different values that are not all numbers"):
+        configured(section("bg_nbd", covariates={"purchase": ["vip"]}), text)
+
+
+def test_cohorts_are_quarters_and_newcomers_come_from_a_new_one(cdnow):
+    frame = cdnow.customers
+    later = frame["customer_id"].str.endswith("7")
+    two = replace(cdnow, customers=frame.assign(T_days=frame["T_days"] - 90.0 * later))
+    model = pooled("bg_nbd", two, pool="cohort")
+    assert model.design.group is not None
+    assert model.design.group.names == ("1997Q1", "1997Q2")
+    levels, shares = model.levels_of_newcomers()
+    assert (list(levels), list(shares)) == ([2], [1.0])
+    params = params_of(model)
+    assert model.effects(params, 2)[0] == params["log_rate[new cohort]"]
+
+
+def test_newcomers_are_of_their_channel_or_of_all(shop):
+    model = pooled("bg_nbd", shop, pool="channel")
+    params = params_of(model)
+    weeks = np.array([30.0])
+    ads, store = (from_channel(model, c).expected_orders_new(params, weeks, WEEK) for c in ("ads", "shop"))
+    unknown = from_channel(model, "post").expected_orders_new(params, weeks, WEEK)
+    share = (shop.customers["channel"] == "ads").mean()
+    np.testing.assert_allclose(unknown, share * ads + (1 - share) * store, rtol=1e-12)
+    assert from_channel(model, "ads").newcomer_laws(params, WEEK).weight is None
+    weight = model.newcomer_laws(params, WEEK).weight
+    assert weight.shape == (1, 1, 2)
+    np.testing.assert_allclose(weight[0, 0], [share, 1 - share])
+
+
+def near(worlds: np.ndarray, expected: float) -> bool:
+    """The mean over worlds, within 4 Monte Carlo errors, which are below 3 % of it."""
+    error = worlds.std(ddof=1) / np.sqrt(worlds.size)
+    assert 4 * error < 0.03 * expected
+    return abs(worlds.mean() - expected) < 4 * error
+
+
+def test_simulated_customers_and_newcomers_have_the_expected_orders(name, shop):
+    model = pooled(name, shop, **{**ASKED, "covariates": {"purchase": ["vip"], "attrition": ["vip"]}})
+    draws, weeks = 300, 39
+    params = params_of(model, draws)
+    posterior = posterior_of(model, params)
+    one = {k: v[:draws] for k, v in params.items()}
+    gold = replace(shop, customers=shop.customers[shop.customers["segment"] == "gold/1"].reset_index(drop=True))
+    for some in (shop, gold):
+        none = np.zeros(len(some.customers), np.int64)
+        blocks, _ = existing_blocks(some, posterior, none, none, 4096)
+        total = repeat_orders(blocks, WEEK * weeks, CALM, draws, 9, 1, 32.0).sum(axis=1)
+        assert near(total, model.expected_orders(one, model.histories(some), weeks * WEEK, WEEK).sum(axis=1).mean())
+    copies = 1500
+    people = people_of(key=rng.text_keys([f"copy {i}" for i in range(copies)]))
+    weekly = repeat_orders(
+        [Block(people, newcomer_laws(posterior), newcomers=True)], WEEK * 40, CALM, draws, 7, 1, 32.0
+    )
+    expected = model.expected_orders_new(one, 40.0, WEEK).mean()
+    assert near(weekly.sum(axis=1) / copies, expected)
+    laws, column = birth_laws(posterior, shop)
+    key = rng.text_keys(shop.customers["customer_id"].tolist())
+    people = people_of(key=key, column=column)
+    weekly = repeat_orders([Block(people, laws, newcomers=True)], WEEK * 40, CALM, draws, 7, 1, 32.0)
+    assert near(weekly.sum(axis=1) / len(key), expected)
+
+
+def test_the_page_says_how_far_levels_lie_apart(shop):
+    model = pooled("bg_nbd", shop)
+    own, facts = in_words(model, params_of(model, 50))
+    assert list(own) == list(OWN["bg_nbd"])
+    said = dict(facts)
+    assert said["Levels that customers are told apart by"].startswith(
+        f"{len(model.design.levels)} that occur (3 segments"
+    )
+    assert "Order rate: typical factor between segments" in said
+    assert "Order rate, vip yes rather than no" in said
+    assert "Odds of leaving after an order, one standard deviation more of age" in said
+    assert len(facts) == 1 + 2 * 4 + 3 + 1
+
+
+# --- fits -------------------------------------------------------------------------------------------------------------
+
+
+def made_up(customers, rate, leave, seed=4) -> CustomerSummary:
+    """BG/NBD lives in segments `s0`, `s1`, ... whose log rates and logit dropouts are shifted as given."""
+    draw = np.random.default_rng(seed)
+    segment = draw.integers(0, len(rate), customers)
+    orders = draw.gamma(0.8, 1 / 6.0, customers) * np.exp(np.array(rate)[segment]) / WEEK
+    mean = expit(logit(0.25) + np.array(leave)[segment])
+    p = draw.beta(3 * mean, 3 * (1 - mean))
+    T = draw.integers(150, 500, customers).astype(float)
+    x, t_x, t, active = np.zeros(customers, int), np.zeros(customers), np.zeros(customers), np.ones(customers, bool)
+    while active.any():
+        t = t + draw.exponential(1 / orders)
+        active &= t < T
+        x += active
+        t_x = np.where(active, t, t_x)
+        active &= draw.random(customers) >= p
+    mean_order = 1 / draw.gamma(4.0, 1 / 60.0, customers)
+    amount = mean_order * draw.gamma(3.0, 1 / 3.0, customers)
+    frame = pd.DataFrame(
+        {
+            "customer_id": [f"{i:06d}" for i in range(customers)],
+            "frequency": x,
+            "recency_days": t_x,
+            "T_days": T,
+            "first_amount": amount,
+            "repeat_amount": amount * x,
+            "repeat_log_amount": x * (np.log(amount) - 0.2),
+            "repeat_positive": x,
+            "holdout_frequency": 0,
+            "segment": np.char.add("s", segment.astype(str)),
+            "channel": "",
+        }
+    )
+    return CustomerSummary(frame, date(2026, 1, 1), date(2024, 1, 1), date(2026, 1, 1), "week", "made up")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["laplace", "nuts"])
+def test_known_effects_are_recovered(method):
+    rate, leave = np.array([0.7, -0.4, 0.1, -0.4]), np.array([-0.6, 0.5, 0.1, 0.0])
+    found = fit(made_up(4000, rate, leave), section("bg_nbd", pool="segment"), GammaGamma(), FitConfig(method=method))
+    for scale, truth in (("log_rate", rate), ("logit_dropout", leave)):
+        for i, true in enumerate(truth - truth.mean()):
+            values = found.retention[f"{scale}[segment s{i}]"]
+            assert abs(values.mean() - true) < 3.5 * values.std(), (scale, i)
+            assert values.std() < 0.2
+
+
+@pytest.mark.slow
+def test_groups_that_are_alike_are_as_one():
+    """The average group's parameters agree with those of the model without groups, and groups hardly differ."""
+    summary = made_up(3000, np.zeros(4), np.zeros(4), seed=8)
+    apart = fit(summary, section("bg_nbd", pool="segment"), GammaGamma(), FitConfig(method="nuts")).retention
+    together = fit(summary, RETENTION["bg_nbd"](), GammaGamma(), FitConfig(method="nuts")).retention
+    for parameter, values in together.items():
+        assert abs(apart[parameter].mean() - values.mean()) < 0.5 * values.std(), parameter
+    assert np.median(apart["sd_log_rate"]) < 0.15
