@@ -11,10 +11,14 @@ from scipy.optimize import minimize
 from scipy.special import betaln, expit, hyp2f1
 
 from clvsim.errors import DiagnosticsError
+from clvsim.kernels import rng
 from clvsim.models.bdw import Bdw
 from clvsim.models.contracts import Contracts, Shapes, log_kept, log_likelihood, renewals_ahead, theta_of_lost
 from clvsim.models.sbg import Sbg
-from clvsim.types import DAYS_PER_MONTH, DAYS_PER_YEAR, CustomerSummary
+from clvsim.simulation.config import EnvironmentConfig
+from clvsim.simulation.population import Block, existing_blocks, newcomer_laws, people_of
+from clvsim.simulation.tracking import repeat_orders
+from clvsim.types import DAYS_PER_MONTH, DAYS_PER_YEAR, CustomerSummary, Posterior
 
 # Customers of 1,000 who are left after 0, 1, ..., 12 renewals: Fader & Hardie 2007, Table 1.
 SURVIVORS = {
@@ -31,6 +35,7 @@ PUBLISHED = [
 ]
 SYMBOLS = {Sbg: ("alpha", "beta"), Bdw: ("gamma", "delta", "c")}
 WEEK = 7.0
+CALM = EnvironmentConfig(sd_prior=0.0)
 SHAPES = [(0.4556, 0.7793, 1.2835), (0.2143, 1.4266, 1.7236), (0.7, 1.2, 1.0), (3.0, 10.0, 0.7), (2.3, 1.4, 1.2)]
 
 
@@ -275,6 +280,56 @@ def test_late_payers_do_not_bias_the_share_renewed():
     kept, ended = (rows.count * rows.seen).sum(), (rows.count * rows.lost).sum()
     share = kept / (kept + ended)
     assert abs(share - 0.8) < 4 * np.sqrt(0.8 * 0.2 / (kept + ended))
+
+
+# --- the simulator ----------------------------------------------------------------------------------------------------
+
+
+def posterior_of(model, draws) -> Posterior:
+    values = dict(zip(SYMBOLS[type(model)], (0.4556, 1.7793, 1.2835), strict=False))
+    return Posterior(
+        retention_model=model.kind,
+        spend_model="fixed_price",
+        retention={k: np.full(draws, v) for k, v in values.items()},
+        spend={"price": np.full(draws, 9.0), "first_order_factor": np.ones(draws)},
+        time_unit="week",
+        diagnostics=(),
+        method="fixed",
+        retention_config=model.model_dump(mode="json"),
+    )
+
+
+def near(worlds: np.ndarray, expected: float) -> bool:
+    """The mean over worlds, within 4 Monte Carlo errors, which are below 3 % of it."""
+    error = worlds.std(ddof=1) / np.sqrt(worlds.size)
+    assert 4 * error < 0.03 * expected
+    return abs(worlds.mean() - expected) < 4 * error
+
+
+@pytest.mark.parametrize("model", [Sbg(renewal="month"), Bdw(renewal="quarter")])
+def test_simulated_contracts_make_the_expected_renewals(model):
+    """Existing ones at their own anniversaries and tenures, some of them lost; newcomers from the first payment on."""
+    draws, days, every = 300, 500.0, model.interval_days
+    draw = np.random.default_rng(2)
+    paid = draw.integers(0, 12, 400)
+    age = paid * every + draw.uniform(0, 1.5 * every, paid.size)
+    money = {"first_amount": 9.0, "repeat_positive": paid, "repeat_amount": 9.0 * paid}
+    ids = [f"c{i}" for i in range(paid.size)]
+    summary = summary_of(np.column_stack([paid, paid * every, age]), customer_id=ids, **money)
+    posterior = posterior_of(model, draws)
+    none = np.zeros(paid.size, np.int64)
+    blocks, _ = existing_blocks(summary, posterior, none, none, 4096)
+    found = repeat_orders(blocks, days, CALM, draws, 9, 1, 8.0).sum(axis=1)
+    contracts = model.histories(summary)
+    assert 0 < contracts.lost.sum() < paid.size / 2
+    assert near(found, model.expected_orders(posterior.retention, contracts, days, WEEK)[0].sum())
+
+    people = people_of(key=rng.text_keys(ids))
+    block = Block(people, newcomer_laws(posterior), newcomers=True)
+    weekly = repeat_orders([block], WEEK * 70, CALM, draws, 7, 1, 8.0)
+    until = np.cumsum(weekly, axis=1) / paid.size
+    for week in (14, 70):
+        assert near(until[:, week - 1], model.expected_orders_new(posterior.retention, float(week), WEEK)[0, 0])
 
 
 # --- the PyMC model ---------------------------------------------------------------------------------------------------
