@@ -251,6 +251,8 @@ def prepared(config: RunConfig, summary: CustomerSummary) -> None:
     ]
     if problems:
         raise ConfigError(problems)
+    if config.fit.posterior:
+        readable(config)
     layout = make_layout(summary, config.simulation, config.acquisition)
     keys = world_keys(config.seed, np.arange(2), 0)
     margin = config.finance.gross_margin is not None
@@ -261,6 +263,15 @@ def prepared(config: RunConfig, summary: CustomerSummary) -> None:
         acquisition=bool(config.acquisition.channels), margin=margin, contacting=contacting
     ):
         raise ConfigError([("report.metric", f"{config.report.metric} does not apply to this run")])
+
+
+def readable(config: RunConfig) -> None:
+    """Refuse files of `fit.posterior` that cannot be used."""
+    from clvsim.models.elsewhere import merged, unit_of
+
+    life = merged(config.fit.posterior, config.retention.kind).get("retention")  # ty: ignore[missing-attribute]
+    if life:
+        unit_of(life, config.fit.posterior_time_unit)
 
 
 def fitted(config: RunConfig, summary: CustomerSummary, ctx: RunContext) -> dict[str, Posterior]:
