@@ -16,7 +16,9 @@ from clvsim.models.config import FitConfig
 from clvsim.models.fit import fit_one
 from clvsim.models.laws import Customers
 from clvsim.models.season import Calendar, Seasonal, Window, configured
-from clvsim.simulation.config import EnvironmentConfig
+from clvsim.scenario import BASELINE, Scenario
+from clvsim.simulation import simulate
+from clvsim.simulation.config import EnvironmentConfig, FinanceConfig, SimulationConfig
 from clvsim.simulation.environment import calibration_months, season_by_week
 from clvsim.simulation.population import existing_blocks
 from clvsim.simulation.tracking import calibration_blocks, repeat_orders
@@ -26,7 +28,7 @@ WEEK = 7.0
 TODAY, FIRST = date(2025, 3, 20), date(2023, 6, 1)
 LENGTH = (TODAY - FIRST).days
 SALE = Window(start=date(2024, 11, 25), end=date(2024, 12, 2))
-MONTHS = np.array([-0.2, -0.15, 0.0, 0.05, 0.1, 0.05, -0.1, -0.2, 0.0, 0.1, 0.15, 0.35])
+MONTHS = np.array([-0.2, -0.15, 0.0, 0.25, 0.3, 0.25, -0.2, -0.25, -0.1, 0.1, 0.15, 0.35])
 PUBLISHED = {
     "bg_nbd": {"r": 0.2426, "alpha": 4.4136, "a": 0.7929, "b": 2.4259},
     "mbg_nbd": {"r": 0.525, "alpha": 6.183, "a": 0.891, "b": 1.614},
@@ -76,6 +78,8 @@ def bought(rng: np.random.Generator, customers: int, kind: str = "bg_nbd") -> tu
             "repeat_amount": 30.0,
             "repeat_log_amount": 3.0,
             "repeat_positive": 1,
+            "segment": "",
+            "channel": "",
         }
     )
     return CustomerSummary(frame, TODAY, FIRST, TODAY, "week", "made up", daily), days
@@ -274,6 +278,28 @@ def test_simulated_orders_follow_the_season(log, kind):
     blocks = calibration_blocks(posterior, summary, before, 4096)
     past = repeat_orders(blocks, float(length), CALM, draws, 2, 1, 32.0, None, season)
     assert near(past[:, -48:].sum(axis=1), months.expected[0].sum(axis=0)[-11:].sum())  # 335 days against 336
+
+
+def test_ledgers_agree_with_the_closed_form(kind):
+    """Discounted contribution of existing customers in a quarter in which they buy a fifth more than on average."""
+    summary, _ = bought(np.random.default_rng(5), 600, kind)
+    assert multiplier(np.arange(1, 93)).mean() == pytest.approx(1.205, abs=0.001)
+    draws, finance = 600, FinanceConfig(gross_margin=0.5, annual_discount_rate=0.2)
+    found = simulate(
+        posterior_of(kind, seasonal(kind, summary), draws),
+        summary,
+        {BASELINE: Scenario(title="As today")},
+        simulation=SimulationConfig(draws=draws, horizon_months=3, jobs=1),
+        finance=finance,
+        environment=CALM,
+        seed=4,
+    )
+    book = found.scenarios[BASELINE].ledger
+    total = book.halves.sum(axis=(1, 2))
+    assert near(total, found.closed_form.mean())
+    assert 4 * total.std(ddof=1) / np.sqrt(draws) < 0.03 * total.mean()
+    orders = book.total("orders")
+    assert near(orders, found.customers["expected_orders"].sum())
 
 
 def test_posterior_keeps_its_calendar(log, kind, tmp_path):
