@@ -15,6 +15,7 @@ def quality(log: TransactionLog, summary: CustomerSummary) -> tuple[QualityLine,
         *_period(log),
         *_unreadable(log.facts),
         *_rows(log.facts),
+        *_conflicts(log.facts),
         *_refunds(log),
         *_customers(log, summary),
         *_money(log.facts, summary),
@@ -77,6 +78,11 @@ def _rows(facts: LogFacts) -> list[QualityLine]:
         ),
         _counted("zeros", "Rows with an amount of zero", facts.zero_rows, "count as orders, not as spend"),
     ]
+
+
+def _conflicts(facts: LogFacts) -> list[QualityLine]:
+    note = "their first value counts"
+    return [_counted(key, f"Customers with several values of {key}", count, note) for key, count in facts.conflicts]
 
 
 def _refunds(log: TransactionLog) -> list[QualityLine]:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from clvsim.data.config import DataConfig
 from clvsim.errors import ConfigError, Problem
+from clvsim.types import COVARIATE
 
 KEYS = ("customer_id", "date", "amount", "segment", "channel")
 REQUIRED = KEYS[:3]
@@ -119,7 +120,7 @@ def _named(key: str, name: str, headers: Sequence[str]) -> list[Problem]:
 
 def choose_columns(headers: Sequence[str], config: DataConfig, label: str) -> Columns:
     """The columns of a log; see `choose`."""
-    return choose(headers, {key: getattr(config, key) for key in KEYS}, _NAMES, REQUIRED, label)
+    return choose(headers, {key: getattr(config, key) for key in KEYS}, _NAMES, REQUIRED, label, config.covariates)
 
 
 def choose(
@@ -128,11 +129,13 @@ def choose(
     names: Mapping[str, Sequence[Sequence[str]]],
     required: Sequence[str],
     label: str,
+    covariates: Sequence[str] = (),
 ) -> Columns:
     """Map keys to the headers of the file called `label`.
 
     `named` are the columns that the configuration names: None is a guess, "" for none where the key is not `required`.
-    `names` are tiers of names for each key. A guess is the one match of the first tier that has any.
+    `names` are tiers of names for each key; `covariates` are always named. A guess is the one match of the first tier
+    that has any.
 
     Raises
     ------
@@ -155,6 +158,9 @@ def choose(
         elif key in required:
             why = f"{' and '.join(map(repr, found))} could both be meant" if found else "no column name says so"
             problems.append(Problem(f"data.{key}", f"{why}; type data.{key}=COLUMN"))
+    for name in dict.fromkeys(covariates):
+        problems += _named("covariates", name, headers)
+        used[COVARIATE + name] = name
     if problems:
         raise ConfigError([*problems, Problem(label, f"its columns are: {_listed(headers)}")])
     return Columns(used, tuple(guessed))

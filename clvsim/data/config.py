@@ -38,6 +38,7 @@ class DataConfig(Source):
     amount: str | None = None
     segment: str | None = None
     channel: str | None = None
+    covariates: tuple[str, ...] = ()  # columns for retention.covariates; a customer's first value counts
     date_format: str | None = Field(
         default=None, min_length=2
     )  # strptime; None: ISO, yyyymmdd, or an unambiguous d/m/y

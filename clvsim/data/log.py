@@ -54,6 +54,7 @@ class LogFacts(NamedTuple):
     refunds: Refunds
     customers_after_today: int  # first order in the hold-out: not in the summary
     date_reading: str  # how dates were read, in words
+    conflicts: tuple[tuple[str, int], ...] = ()  # covariate, customers with several values of it
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,8 @@ class TransactionLog:
     """Orders, one per customer and day, net of refunds.
 
     `connection` holds the tables `orders(customer_id VARCHAR, day DATE, amount DECIMAL(38,4))` and
-    `labels(customer_id VARCHAR, segment VARCHAR, channel VARCHAR)`. `columns` and `guessed` are pairs (key, header).
+    `labels(customer_id VARCHAR, segment VARCHAR, channel VARCHAR, ...)` with one column more per covariate. `columns`
+    and `guessed` are pairs (key, header).
     """
 
     connection: duckdb.DuckDBPyConnection

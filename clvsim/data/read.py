@@ -1,6 +1,7 @@
 """`read_transactions`: from a file, a glob or a data frame to checked orders in DuckDB."""
 
 import hashlib
+from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from clvsim.data import refunds
 from clvsim.data.config import DataConfig
 from clvsim.data.log import Finding, LogFacts, Refunds, TransactionLog
 from clvsim.data.parse import Rules, choose_rules, examples, find_bad_rows, future_dates
-from clvsim.data.sources import BUNDLED, Loaded, connect, load
+from clvsim.data.sources import BUNDLED, Loaded, connect, covariates_of, identifier, load
 from clvsim.errors import ConfigError, DataError, Problem
 
 
@@ -125,9 +126,10 @@ def _build(
     unusable: int,
 ) -> TransactionLog:
     """The tables `orders` and `labels` from checked rows, and the facts about them."""
+    extra = covariates_of(dict(loaded.columns))
     con.execute(
         f"CREATE TABLE entries AS "
-        f"SELECT customer_id, ({rules.day}) AS day, ({rules.amount}) AS amount, segment, channel "
+        f"SELECT customer_id, ({rules.day}) AS day, ({rules.amount}) AS amount, segment, channel{_listed(extra)} "
         f"FROM raw WHERE {_usable(rules)}"
     )
     duplicates = con.execute("SELECT count(*) - count(DISTINCT (fingerprint)) FROM raw").fetchall()[0][0]
@@ -143,7 +145,7 @@ def _build(
         """
     ).fetchall()[0]
     refunded = _orders(con, config, today)
-    _labels(con, today)
+    conflicts = _labels(con, today, extra)
     _check_customers(con, loaded, today)
     late = con.execute(
         f"SELECT count(*) FROM (SELECT customer_id FROM orders GROUP BY customer_id HAVING min(day) > DATE '{today}')"
@@ -161,9 +163,10 @@ def _build(
         refunds=refunded,
         customers_after_today=late,
         date_reading=rules.date_reading,
+        conflicts=conflicts,
     )
     return TransactionLog(
-        con, loaded.label, config, loaded.columns, loaded.guessed, today, first, last, _content_hash(con), facts
+        con, loaded.label, config, loaded.columns, loaded.guessed, today, first, last, _content_hash(con, extra), facts
     )
 
 
@@ -194,19 +197,26 @@ def _orders(con: duckdb.DuckDBPyConnection, config: DataConfig, today: date) -> 
     return effect._replace(rows=count, total=total)
 
 
-def _labels(con: duckdb.DuckDBPyConnection, today: date) -> None:
-    """Each customer's first non-empty segment and channel up to today, ties by text; refund rows label nobody."""
-    con.execute(
-        f"""
-        CREATE TABLE labels AS
-        SELECT customer_id,
-            coalesce(arg_min(segment, (day, segment)) FILTER (segment <> ''), '') AS segment,
-            coalesce(arg_min(channel, (day, channel)) FILTER (channel <> ''), '') AS channel
-        FROM entries WHERE amount >= 0 AND day <= DATE '{today}' AND (segment <> '' OR channel <> '')
-        GROUP BY customer_id
-        """
-    )
+def _listed(columns: Iterable[str]) -> str:
+    return "".join(f", {identifier(column)}" for column in columns)
+
+
+def _labels(con: duckdb.DuckDBPyConnection, today: date, extra: tuple[str, ...]) -> tuple[tuple[str, int], ...]:
+    """Each customer's first non-empty segment, channel and covariates up to today, ties by text; refund rows label
+    nobody. Returns how many customers have several values of a covariate.
+    """
+    names = [identifier(name) for name in ("segment", "channel", *extra)]
+    first = ", ".join(f"coalesce(arg_min({n}, (day, {n})) FILTER ({n} <> ''), '') AS {n}" for n in names)
+    known = f"FROM entries WHERE amount >= 0 AND day <= DATE '{today}'"
+    labelled = " OR ".join(f"{n} <> ''" for n in names)
+    con.execute(f"CREATE TABLE labels AS SELECT customer_id, {first} {known} AND ({labelled}) GROUP BY customer_id")
+    conflicts = []
+    for name in extra:
+        n = identifier(name)
+        several = f"SELECT customer_id {known} AND {n} <> '' GROUP BY customer_id HAVING min({n}) <> max({n})"
+        conflicts.append((name, con.execute(f"SELECT count(*) FROM ({several})").fetchall()[0][0]))
     con.execute("DROP TABLE entries")
+    return tuple(conflicts)
 
 
 def _check_customers(con: duckdb.DuckDBPyConnection, loaded: Loaded, today: date) -> None:
@@ -219,20 +229,21 @@ def _check_customers(con: duckdb.DuckDBPyConnection, loaded: Loaded, today: date
         raise DataError([(loaded.label, f"{found} an order up to {today}; {ask}")])
 
 
-def _content_hash(con: duckdb.DuckDBPyConnection) -> str:
+def _content_hash(con: duckdb.DuckDBPyConnection, extra: tuple[str, ...]) -> str:
     """sha256 over customers in the order of their ids: id, labels, orders. The same for any row order and format.
 
     A customer's orders enter as the exclusive or of their digests: days are unique, so none can cancel, and nothing
     needs sorting. As hex, because the text of a 128-bit integer takes 80 µs each.
     """
+    more = "".join(f"sha256(coalesce({identifier(name)}, '')), " for name in extra)
     found = con.execute(
-        """
+        f"""
         WITH histories AS (
             SELECT customer_id, hex(bit_xor(md5_number(day || ' ' || amount))) AS history
             FROM orders GROUP BY customer_id
         )
         SELECT string_agg(sha256(concat_ws(' ', sha256(customer_id), sha256(coalesce(segment, '')),
-            sha256(coalesce(channel, '')), history)), '' ORDER BY customer_id)
+            sha256(coalesce(channel, '')), {more}history)), '' ORDER BY customer_id)
         FROM histories LEFT JOIN labels USING (customer_id)
         """
     ).fetchall()[0][0]

@@ -10,7 +10,7 @@ import glob
 import gzip
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,6 +21,7 @@ import pandas as pd
 from clvsim.data.columns import KEYS, choose_columns
 from clvsim.data.config import DataConfig
 from clvsim.errors import ConfigError, DataError
+from clvsim.types import COVARIATE
 
 BUNDLED = {name: Path(__file__).parent / "bundled" / f"{name}.parquet" for name in ("cdnow_sample", "cdnow_master")}
 _BLANKS = " \t\r\n\u00a0\ufeff"
@@ -91,6 +92,15 @@ def connect() -> duckdb.DuckDBPyConnection:
             "TimeZone": "UTC",
         },
     )
+
+
+def identifier(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"'
+
+
+def covariates_of(keys: Iterable[str]) -> tuple[str, ...]:
+    """Keys, and columns of `raw`, that hold covariates."""
+    return tuple(key for key in keys if key.startswith(COVARIATE))
 
 
 def quoted(text: str) -> str:
@@ -223,7 +233,8 @@ def _insert(
     def text(key: str) -> str:
         return column_text(scan, used[key]) if key in used else "NULL"
 
-    values = ", ".join(text(k) if k in KEYS[:3] else f"coalesce({text(k)}, '')" for k in KEYS)
+    keys = (*KEYS, *covariates_of(used))
+    values = ", ".join(text(k) if k in KEYS[:3] else f"coalesce({text(k)}, '')" for k in keys)
     everything = ", ".join(f"{f}::VARCHAR" for f in scan.fields)
     select = f"SELECT {number}, row_number() OVER (), {values}, hash({everything}) FROM {scan.table}"
     try:
@@ -278,9 +289,10 @@ def load(con: duckdb.DuckDBPyConnection, source: str | Path | pd.DataFrame, conf
     scans = scans_of(con, source, config.delimiter)
     columns = choose_columns(scans[0].headers, config, scans[0].label)
     same_columns(scans, columns.used)
+    added = "".join(f", {identifier(key)} VARCHAR" for key in covariates_of(columns.used))
     con.execute(
         "CREATE TABLE raw (file INTEGER, row BIGINT, customer_id VARCHAR, date VARCHAR, amount VARCHAR, "
-        "segment VARCHAR, channel VARCHAR, fingerprint UBIGINT)"
+        f"segment VARCHAR, channel VARCHAR{added}, fingerprint UBIGINT)"
     )
     broken = [_insert(con, scan, number, columns.used) for number, scan in enumerate(scans)]
     con.unregister("frame")

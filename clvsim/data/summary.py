@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from clvsim.data.log import TransactionLog
+from clvsim.data.sources import covariates_of, identifier
 from clvsim.errors import DiagnosticsError
 from clvsim.types import PARTS, CustomerSummary
 
@@ -27,7 +28,7 @@ SELECT customer_id, orders - 1 AS frequency, (last_day - first_day)::DOUBLE AS r
         AS repeat_log_amount,
     positive - (first_amount > 0)::BIGINT AS repeat_positive, later_orders AS holdout_frequency,
     recent_orders - (first_day > $today - $later_days)::BIGINT AS recent_frequency,
-    coalesce(segment, '') AS segment, coalesce(channel, '') AS channel
+    coalesce(segment, '') AS segment, coalesce(channel, '') AS channel{covariates}
 FROM known LEFT JOIN labels USING (customer_id) ORDER BY customer_id
 """
 
@@ -38,9 +39,20 @@ def summarize(log: TransactionLog) -> CustomerSummary:
     Customers whose first order lies after today are not part of it; `log.facts.customers_after_today` counts them.
     """
     later_days = (log.last_date - log.today).days
-    customers = log.connection.execute(_SUMMARY, {"today": log.today, "later_days": later_days}).df()
+    extra = covariates_of(dict(log.columns))
+    listed = "".join(f", coalesce({identifier(name)}, '') AS {identifier(name)}" for name in extra)
+    sql = _SUMMARY.format(covariates=listed)
+    customers = log.connection.execute(sql, {"today": log.today, "later_days": later_days}).df()
+    customers = customers.assign(**{name: _numbers_or_words(customers[name], log.config.decimal) for name in extra})
     unit, daily = log.config.time_unit, daily_repeat_orders(log)
     return CustomerSummary(customers, log.today, log.first_date, log.last_date, unit, log.data_hash, daily)
+
+
+def _numbers_or_words(column: pd.Series, decimal: str) -> pd.Series:
+    """Numbers, nan where missing, if all that is there are numbers; else the text, "" where missing."""
+    numbers = pd.to_numeric(column.str.replace(decimal, ".", regex=False).replace("", np.nan), errors="coerce")
+    are_numbers = np.isfinite(numbers) | (column == "")
+    return numbers.astype(np.float64) if are_numbers.all() and (column != "").any() else column
 
 
 def daily_repeat_orders(log: TransactionLog) -> np.ndarray:
