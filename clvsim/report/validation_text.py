@@ -53,20 +53,21 @@ def sentences(found: Validation) -> list[str]:
 
 def _total(found: Validation) -> str:
     check, f = found.trusted, found.trusted.total.full
-    off = f.mean / check.total.actual - 1 if check.total.actual else 0.0
+    actual = check.total.actual
     side = "inside" if check.total.holds else "outside"
     said = (
-        f"Of the {fmt.number(found.holdout_days)} days held back it expected {fmt.number(f.mean)} orders {span(f)}; "
-        f"{fmt.number(check.total.actual)} came, {side} the interval"
-        + (f" ({fmt.percent(off, signed=True)} off)." if check.total.actual else ".")
+        f"For the {fmt.number(found.holdout_days)} days held back it expected {fmt.number(f.mean)} orders {span(f)}; "
+        f"{fmt.number(actual)} came, {side} the interval."
     )
-    others = [m.total.full.mean for m in found.models]
-    if len(others) > 1 and (max(others) < check.total.actual or min(others) > check.total.actual):
-        few = "few" if max(others) < check.total.actual else "many"
-        said += f" Every model expected too {few}."
+    if actual and abs(f.mean / actual - 1) >= 0.005:
+        low = f.mean < actual
+        others = [m.total.full.mean for m in found.models if m is not check]
+        alike = others and all((mean < actual) == low for mean in others)
+        said += f" Its mean is {fmt.percent(abs(f.mean / actual - 1))} too {'low' if low else 'high'}"
+        said += f"; that of every other model is too {'low' if low else 'high'} as well." if alike else "."
     wider = [f"{m.model}’s {span(m.total.full)}" for m in found.models if m.total.holds and m is not check]
     if wider and not check.total.holds:
-        said += f" It lies inside {models.listed(wider)}."
+        said += f" The actual number lies inside {models.listed(wider)}."
     return said
 
 
