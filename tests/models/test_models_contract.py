@@ -17,16 +17,16 @@ from scipy.stats import norm
 from stories import STORIES, WEEK
 
 from clvsim.kernels import rng
-from clvsim.models import RETENTION, inference
+from clvsim.models import RETENTION, inference, spend_of
 from clvsim.models.bdw import Bdw
 from clvsim.models.bg_nbd import BgNbd
-from clvsim.models.laws import Customers, LifeLaw, RetentionModel, rows_of
+from clvsim.models.laws import Customers, LifeLaw, RetentionModel, SpendHistory, rows_of
 from clvsim.models.mbg_nbd import MbgNbd
 from clvsim.models.pareto_nbd import ParetoNbd
 from clvsim.models.priors import BetaPrior, LogNormalPrior
 from clvsim.models.sbg import Sbg
 from clvsim.simulation.config import EnvironmentConfig
-from clvsim.simulation.population import Block, existing_blocks, newcomer_laws, people_of
+from clvsim.simulation.population import Block, existing_blocks, join_laws, newcomer_laws, people_of
 from clvsim.simulation.tracking import repeat_orders
 from clvsim.types import DAYS_PER_YEAR, CustomerSummary, Posterior
 
@@ -555,3 +555,22 @@ def test_simulated_customers_have_the_expected_orders(name, model, compiled, hal
     blocks, _ = existing_blocks(some, point_posterior(name, draws), none, none, 4096)
     total = repeat_orders(blocks, WEEK * weeks, CALM, draws, 9, 1, 32.0).sum(axis=1)
     assert near(total, expected[rows].sum())
+
+
+def test_revived_customers_have_the_orders_of_the_law_given_dead(name, story, model, brute):
+    """Win-back: whoever can have been lost, alive again with the traits of somebody who was."""
+    draws, copies, days = 200, 400, 39 * WEEK
+    lost = np.flatnonzero(brute[:, 1] > 0)
+    crowd = rows_of(story.histories, np.tile(lost, copies))
+    posterior = point_posterior(name, draws)
+    spend, nothing = spend_of(posterior), SpendHistory(*np.zeros((2, lost.size * copies)))
+
+    def laws(part):
+        life, money = ({k: v[part] for k, v in p.items()} for p in (posterior.retention, posterior.spend))
+        return join_laws(model.laws_given_dead(life, crowd, WEEK), spend.laws(money, nothing), 1.0)
+
+    size = lost.size * copies
+    revived = people_of(key=rng.text_keys([f"revived {i}" for i in range(size)]), column=np.arange(size))
+    total = repeat_orders([Block(revived, laws, newcomers=False)], days, CALM, draws, 3, 1, 32.0).sum(axis=1)
+    law = model.laws_given_dead(params_of(name), story.histories, WEEK)
+    assert near(total, copies * sum(orders_of(law, i, days, 0.0) for i in lost))
