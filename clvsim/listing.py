@@ -20,6 +20,7 @@ def listing() -> list[str]:
     from clvsim.models import RETENTION, SPEND
 
     return [
+        *section("stages", "clvsim STAGE", stages()),
         *section("scenarios", "scenarios=[NAME,...]", files("scenario", scenario_title)),
         *section("data", "data=NAME", sources()),
         *section("experiments", "experiment=NAME", files("experiments", question)),
@@ -45,6 +46,12 @@ def files(folder: str, describe: Callable[[Path], str]) -> list[tuple[str, str]]
         (name, describe(path) + ("" if path.parent == SHIPPED[folder] else f" [{folder}/{path.name}]"))
         for name, path in named_files(folder).items()
     ]
+
+
+def stages() -> list[tuple[str, str]]:
+    """Each stage by the first line of its help; `common` is what they share."""
+    found = yaml_files(CONFIGS)
+    return [(name, leading_comment(path).splitlines()[0]) for name, path in found.items() if name != "common"]
 
 
 def scenario_title(path: Path) -> str:

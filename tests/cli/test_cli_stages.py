@@ -63,7 +63,7 @@ def test_list_names_everything_registered_and_own_files(clvsim, own_files):
     done = clvsim("list")
     assert (done.returncode, done.stderr) == (0, "")
     names = {line.split()[0] for line in done.stdout.splitlines() if line.startswith("  ")}
-    assert names >= {*RETENTION, *SPEND, *INTERVENTIONS, *EFFECTS, *METRICS, "baseline", "plan", "demo"}
+    assert names >= {*STAGES, *RETENTION, *SPEND, *INTERVENTIONS, *EFFECTS, *METRICS, "baseline", "plan", "demo"}
     assert names >= {"cdnow_master", "mine", "q3"}
     assert "mine               Mine [scenario/mine.yaml]" in done.stdout
     assert "q3                 Does my offer pay? [experiments/q3.yaml]" in done.stdout
