@@ -45,8 +45,11 @@ class CustomerSummary:
     "covariate NAME" (float64 with nan where missing, or str with "" where missing), and of a survivor table `lost`
     (bool): whose contract is known to have ended.
     `repeat_orders_by_day` has a column per day from `first_date` to `today` and a row for each of `PARTS` parts of the
-    customers, dealt out in turn in their order; None where nothing is known but the histories.
-    With `means_only` nothing is known of single orders: `first_amount` and `repeat_log_amount` are NaN.
+    customers, dealt out in turn in their order; None where nothing is known but the histories, or orders are
+    merged. With `means_only` nothing is known of single orders: `first_amount` and `repeat_log_amount` are NaN.
+
+    With `opportunity_days` > 0 time is cut into periods of that length from each customer's own first order, and all
+    orders of one period are one, dated at its end; periods that have not ended by today are not in it yet.
     """
 
     customers: pd.DataFrame
@@ -57,6 +60,7 @@ class CustomerSummary:
     data_hash: str
     repeat_orders_by_day: np.ndarray | None = None  # int64 (part, day)
     means_only: bool = False
+    opportunity_days: float = 0.0
 
     @property
     def holdout_days(self) -> int:

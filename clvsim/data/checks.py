@@ -182,6 +182,8 @@ def _lonely(summary: CustomerSummary) -> list[QualityLine]:
 
 def _customers(log: TransactionLog, summary: CustomerSummary) -> list[QualityLine]:
     lines = customer_lines(summary)
+    if summary.opportunity_days:
+        lines.insert(1, _merged_periods(log, summary))
     if log.facts.customers_after_today:
         note = "first order after today: not in the analysis"
         lines.insert(
@@ -198,6 +200,20 @@ def _customers(log: TransactionLog, summary: CustomerSummary) -> list[QualityLin
             )
         )
     return lines
+
+
+def _merged_periods(log: TransactionLog, summary: CustomerSummary) -> QualityLine:
+    """What became of orders where the retention model sees one opportunity per period."""
+    found = log.connection.execute("SELECT count(*) FROM orders WHERE day <= $today", {"today": log.today}).fetchone()
+    frequency = summary.customers["frequency"]
+    repeats = int(found[0] if found else 0) - len(frequency)
+    return QualityLine(
+        "opportunities",
+        "Opportunities to order, counted from the own first order",
+        f"one in {summary.opportunity_days:g} days",
+        f"{repeats:,} repeat orders up to today count as {int(frequency.sum()):,}: those of one period are one, "
+        "and a period that is still running counts when it ends",
+    )
 
 
 def _money(facts: LogFacts, summary: CustomerSummary) -> list[QualityLine]:

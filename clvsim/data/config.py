@@ -19,8 +19,11 @@ class Source(Frozen):
     kind: str
     time_unit: TimeUnit = "week"  # of reported parameters
 
-    def material(self) -> "Material":
-        """Read and check everything. Raises ConfigError, DataError or DiagnosticsError with every problem."""
+    def material(self, opportunity_days: float = 0.0) -> "Material":
+        """Read and check everything; orders are merged by period where `opportunity_days` is not 0.
+
+        Raises ConfigError, DataError or DiagnosticsError with every problem.
+        """
         raise NotImplementedError
 
 
@@ -50,12 +53,12 @@ class DataConfig(Source):
         default=0.0, ge=0.0, le=1.0
     )  # share of rows that may be left out because they cannot be read
 
-    def material(self) -> "Material":
+    def material(self, opportunity_days: float = 0.0) -> "Material":
         """The log as read, with its weekly orders."""
         from clvsim.data.material import material_of_log
         from clvsim.data.read import read_transactions
 
-        return material_of_log(read_transactions(None, self))
+        return material_of_log(read_transactions(None, self), opportunity_days)
 
 
 class SurvivorsConfig(Source):

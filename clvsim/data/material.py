@@ -24,7 +24,7 @@ class Material(NamedTuple):
     synthetic: str = ""  # what made the data up, in a sentence
 
 
-def material_of_log(log: TransactionLog) -> Material:
+def material_of_log(log: TransactionLog, opportunity_days: float = 0.0) -> Material:
     """A log's customers as of today."""
-    summary = summarize(log)
-    return Material(summary, quality(log, summary), weekly_repeat_orders(log), log.guessed)
+    summary = summarize(log, opportunity_days)
+    return Material(summary, quality(log, summary), weekly_repeat_orders(log, opportunity_days), log.guessed)

@@ -1,6 +1,7 @@
 """What models see of a log: one row per customer as of today, and the weekly count that charts show."""
 
 from datetime import timedelta
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,42 +11,77 @@ from clvsim.data.sources import covariates_of, identifier
 from clvsim.errors import DiagnosticsError
 from clvsim.types import PARTS, CustomerSummary
 
-# One order per customer and day, so arg_min is unique. Logs are summed as decimals: floating sums depend on row order.
+# One order per customer and moment, so arg_min is unique. Logs are summed as decimals: floating sums depend on the
+# order of rows.
 _SUMMARY = """
-WITH known AS (
-    SELECT customer_id, min(day) AS first_day, max(day) FILTER (day <= $today) AS last_day,
-        count(*) FILTER (day <= $today) AS orders, count(*) FILTER (day > $today) AS later_orders,
-        count(*) FILTER (day > $today - $later_days AND day <= $today) AS recent_orders,
-        arg_min(amount, day) AS first_amount, sum(amount) FILTER (day <= $today) AS total,
-        count(*) FILTER (day <= $today AND amount > 0) AS positive,
-        sum(CASE WHEN amount > 0 AND day <= $today THEN ln(amount::DOUBLE)::DECIMAL(38,15) ELSE 0 END) AS log_total
-    FROM orders GROUP BY customer_id HAVING min(day) <= $today
+WITH {dated}, totals AS (
+    SELECT customer_id, count(*) FILTER ({known}) AS orders, count(*) FILTER ({later}) AS later_orders,
+        count(*) FILTER ({recent}) AS recent_orders,
+        min(first_day) AS first_day, {recency} AS recency_days,
+        arg_min(amount, {moment}) AS first_amount, sum(amount) FILTER ({known}) AS total,
+        count(*) FILTER ({known} AND amount > 0) AS positive,
+        sum(CASE WHEN amount > 0 AND {known} THEN ln(amount::DOUBLE)::DECIMAL(38,15) ELSE 0 END) AS log_total
+    FROM dated GROUP BY customer_id HAVING min(first_day) <= $today
 )
-SELECT customer_id, orders - 1 AS frequency, (last_day - first_day)::DOUBLE AS recency_days,
+SELECT customer_id, orders - 1 AS frequency, recency_days::DOUBLE AS recency_days,
     ($today - first_day)::DOUBLE AS T_days, first_amount::DOUBLE AS first_amount,
     (total - first_amount)::DOUBLE AS repeat_amount,
     (log_total - CASE WHEN first_amount > 0 THEN ln(first_amount::DOUBLE)::DECIMAL(38,15) ELSE 0 END)::DOUBLE
         AS repeat_log_amount,
     positive - (first_amount > 0)::BIGINT AS repeat_positive, later_orders AS holdout_frequency,
-    recent_orders - (first_day > $today - $later_days)::BIGINT AS recent_frequency,
+    recent_orders - {first_is_recent} AS recent_frequency,
     coalesce(segment, '') AS segment, coalesce(channel, '') AS channel{covariates}
-FROM known LEFT JOIN labels USING (customer_id) ORDER BY customer_id
+FROM totals LEFT JOIN labels USING (customer_id) ORDER BY customer_id
 """
+_BY_DAY = {
+    "dated": "dated AS (SELECT customer_id, day, day AS first_day, amount FROM orders)",
+    "known": "day <= $today",
+    "later": "day > $today",
+    "recent": "day > $today - $later_days AND day <= $today",
+    "first_is_recent": "(first_day > $today - $later_days)::BIGINT",
+    "recency": "max(day) FILTER (day <= $today) - min(day)",
+    "moment": "day",
+}
+# Period i of a customer holds the orders of the days in ((i-1) every, i every] after the first; period 0 the first. An
+# order's hour is unknown, so it is midday, and today has passed: half a day more than from day to day.
+_PERIODS = """
+firsts AS (SELECT customer_id, min(day) AS first_day FROM orders GROUP BY customer_id),
+dated AS (
+    SELECT customer_id, first_day, ceil((day - first_day) / $every) AS period, sum(amount) AS amount,
+        floor(($today - first_day + 0.5) / $every) AS ended,
+        floor(($last - first_day + 0.5) / $every) AS ended_at_last
+    FROM orders JOIN firsts USING (customer_id) GROUP BY ALL
+)
+"""
+_BY_PERIOD = {
+    "dated": _PERIODS,
+    "known": "period <= ended",
+    "later": "period > ended AND period <= ended_at_last",
+    "recent": "period > 0 AND period <= ended AND period * $every > $today - first_day + 0.5 - $later_days",
+    "first_is_recent": "0",
+    "recency": "max(period) FILTER (period <= ended) * $every",
+    "moment": "period",
+}
 
 
-def summarize(log: TransactionLog) -> CustomerSummary:
+def summarize(log: TransactionLog, opportunity_days: float = 0.0) -> CustomerSummary:
     """Count, date and add up each customer's orders up to today; later ones are only counted (`holdout_frequency`).
 
-    Customers whose first order lies after today are not part of it; `log.facts.customers_after_today` counts them.
+    With `opportunity_days` all orders of one period of a customer are one; see `CustomerSummary`. A period that is
+    running today is later, with all its orders; one that is running on the last day of the log is left out. Customers
+    whose first order lies after today are not part of it; `log.facts.customers_after_today` counts them.
     """
-    later_days = (log.last_date - log.today).days
+    values: dict[str, Any] = {"today": log.today, "later_days": (log.last_date - log.today).days}
+    words = _BY_DAY
+    if opportunity_days:
+        values, words = values | _period_values(log, opportunity_days), _BY_PERIOD
     extra = covariates_of(dict(log.columns))
     listed = "".join(f", coalesce({identifier(name)}, '') AS {identifier(name)}" for name in extra)
-    sql = _SUMMARY.format(covariates=listed)
-    customers = log.connection.execute(sql, {"today": log.today, "later_days": later_days}).df()
+    customers = log.connection.execute(_SUMMARY.format(**words, covariates=listed), values).df()
     customers = customers.assign(**{name: _numbers_or_words(customers[name], log.config.decimal) for name in extra})
-    unit, daily = log.config.time_unit, daily_repeat_orders(log)
-    return CustomerSummary(customers, log.today, log.first_date, log.last_date, unit, log.data_hash, daily)
+    unit, every = log.config.time_unit, float(opportunity_days)
+    daily = None if every else daily_repeat_orders(log)
+    return CustomerSummary(customers, log.today, log.first_date, log.last_date, unit, log.data_hash, daily, opportunity_days=every)
 
 
 def _numbers_or_words(column: pd.Series, decimal: str) -> pd.Series:
@@ -74,24 +110,39 @@ def daily_repeat_orders(log: TransactionLog) -> np.ndarray:
     return orders
 
 
-def weekly_repeat_orders(log: TransactionLog) -> pd.DataFrame:
+def _period_values(log: TransactionLog, opportunity_days: float) -> dict[str, Any]:
+    return {"today": log.today, "last": log.last_date, "every": float(opportunity_days)}
+
+
+def weekly_repeat_orders(log: TransactionLog, opportunity_days: float = 0.0) -> pd.DataFrame:
     """Repeat orders per full week of the log: columns `week_start` (datetime64), `orders` (int64).
 
     Weeks are laid out from the day after today, backwards and forwards, so that the calibration ends with a week.
-    Only customers of the summary count: those first seen after today have no prediction to be compared with.
+    Only customers of the summary count: those first seen after today have no prediction to be compared with. With
+    `opportunity_days` orders are merged as in `summarize`, each in the week in which its period ends.
     """
     start = log.today + timedelta(days=1)
     before, after = (start - log.first_date).days // 7, (log.last_date - log.today).days // 7
-    found = log.connection.execute(
-        """
-        WITH firsts AS (
-            SELECT customer_id, min(day) AS first_day FROM orders GROUP BY customer_id HAVING min(day) < $start
-        )
-        SELECT floor((day - $start) / 7)::BIGINT AS week, count(*) AS orders
-        FROM orders JOIN firsts USING (customer_id) WHERE day > first_day GROUP BY week
-        """,
-        {"start": start},
-    ).fetchnumpy()
+    if opportunity_days:
+        found = log.connection.execute(
+            f"""
+            WITH {_PERIODS}
+            SELECT ceil((period * $every - ($today - first_day + 0.5)) / 7) - 1 AS week, count(*) AS orders
+            FROM dated WHERE first_day <= $today AND period > 0 AND period <= ended_at_last GROUP BY week
+            """,
+            _period_values(log, opportunity_days),
+        ).fetchnumpy()
+    else:
+        found = log.connection.execute(
+            """
+            WITH firsts AS (
+                SELECT customer_id, min(day) AS first_day FROM orders GROUP BY customer_id HAVING min(day) < $start
+            )
+            SELECT floor((day - $start) / 7)::BIGINT AS week, count(*) AS orders
+            FROM orders JOIN firsts USING (customer_id) WHERE day > first_day GROUP BY week
+            """,
+            {"start": start},
+        ).fetchnumpy()
     weeks = np.arange(-before, after)
     orders = np.zeros(weeks.size, dtype=np.int64)
     week = np.asarray(found["week"], dtype=np.int64)
@@ -115,10 +166,14 @@ def gates(summary: CustomerSummary) -> None:
     """
     frequency = summary.customers["frequency"].to_numpy()
     if not frequency.any():
+        again, cure = "on another day", "or data.calibration_end too early?"
+        if summary.opportunity_days:
+            again = f"in any period of {summary.opportunity_days:g} days that has ended"
+            cure = "data.calibration_end too early, or retention.opportunity_days too long?"
         why = (
-            f"none of the {frequency.size:,} customers has a second order on another day up to {summary.today}: "
+            f"none of the {frequency.size:,} customers has a second order {again} up to {summary.today}: "
             "how often customers come back and when they stop cannot be learned from this log "
-            "(is data.customer_id one id per order, or data.calibration_end too early?)"
+            f"(is data.customer_id one id per order, {cure})"
         )
         raise DiagnosticsError([("data", why)])
     if not summary.customers["repeat_positive"].to_numpy().any():

@@ -15,9 +15,10 @@ from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch.basic import numba_njit, register_funcify_and_cache_key
 
 from clvsim.kernels import source_hash
+from clvsim.kernels.opportunities import gone_or_not
 from clvsim.kernels.special import lost_or_not
 
-_KERNELS = {"lost_or_not": lost_or_not}
+_KERNELS = {"gone_or_not": gone_or_not, "lost_or_not": lost_or_not}
 
 
 class FusedSum(Op):

@@ -118,6 +118,10 @@ class RetentionModel(Protocol):
     @property
     def kind(self) -> str: ...
 
+    @property
+    def opportunity_days(self) -> float:
+        """The period in which a customer orders at most once, for `summarize`; 0 where orders come at any time."""
+
     def histories(self, summary: CustomerSummary, /) -> Any:
         """NamedTuple of (customer,) arrays in the order of the summary's rows: all that laws are conditioned on."""
 

@@ -125,6 +125,10 @@ def compared_models(retention: RetentionModel, names: Sequence[str]) -> dict[str
             found[name] = RETENTION[name]()
         except ValidationError:
             problems.append(Problem("fit.compare", f"{name} needs settings of its own: choose it by retention={name}"))
+            continue
+        if found[name].opportunity_days != retention.opportunity_days:
+            what = f"{name} and {retention.kind} do not see the same orders: one of them merges those of a period"
+            problems.append(Problem("fit.compare", what))
     if problems:
         raise ConfigError(problems)
     return found

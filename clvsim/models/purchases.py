@@ -93,6 +93,7 @@ class PurchaseModel(Poolable):
 
     FORMULAS: ClassVar[Formulas]
     ATTRITION: ClassVar[str]  # the scale on which `moved` moves it
+    opportunity_days: ClassVar[float] = 0.0
 
     def histories(self, summary: CustomerSummary) -> Customers:
         """Purchase histories, in days."""

@@ -1,0 +1,338 @@
+"""BG/BB: customers buy or not at each opportunity, with a chance of their own, and may leave before any opportunity.
+
+Fader, Hardie & Shang 2010, Customer-base analysis in a discrete-time noncontractual setting, Marketing Science 29(6),
+1086-1108 (FHS below), doi 10.1287/mksc.1100.0580. Equations, data, assumptions and priors: docs/models/bg_bb.md.
+
+Opportunities are counted from each customer's first order, which is none of them. Parameters have shape (draw,),
+histories (customer,), results (draw, customer).
+"""
+
+from collections.abc import Callable
+from typing import Any, ClassVar, Literal, NamedTuple
+
+import numpy as np
+from pydantic import Field
+from scipy.special import betaln, expit, gammaln
+
+from clvsim.errors import DiagnosticsError
+from clvsim.models.laws import LifeLaw, Params, column, unique_rows
+from clvsim.models.priors import BetaPrior, LogNormalPrior
+from clvsim.schema import Frozen
+from clvsim.types import DAYS_PER_MONTH, DAYS_PER_YEAR, CustomerSummary
+
+_SYMBOLS = ("alpha", "beta", "gamma", "delta")
+_CHUNK_CELLS = 1 << 22
+MIDDAY = 0.5  # an order's hour is unknown, and today has passed
+_SAME = 1e-9  # relative: an opportunity that closes with the horizon lies within it, whatever the rounding
+
+
+class Opportunities(NamedTuple):
+    """Histories, each (customer,): purchases x at opportunities 1..n, the last at t_x (0: none), and the next one."""
+
+    x: np.ndarray
+    t_x: np.ndarray
+    n: np.ndarray
+    next_days: np.ndarray  # from today to opportunity n + 1
+
+
+class OpportunityRows(NamedTuple):
+    """Unique histories in lexical order, each of shape (row,), and how many customers have them."""
+
+    x: np.ndarray
+    t_x: np.ndarray
+    n: np.ndarray
+    count: np.ndarray
+
+
+def log_likelihood(params: Params, x: np.ndarray, t_x: np.ndarray, n: np.ndarray) -> np.ndarray:
+    """Log probability of each history, (draw, customer). FHS equation (5), alive factored out."""
+    alpha, beta, gamma, delta = column(params, *_SYMBOLS)
+    x, n = np.asarray(x, np.float64), np.asarray(n, np.float64)
+    bought = betaln(alpha + x, beta + n - x) - betaln(alpha, beta)
+    stayed = betaln(gamma, delta + n) - betaln(gamma, delta)
+    return bought + stayed + np.logaddexp(0.0, _log_odds_gone(params, x, t_x, n))
+
+
+def probability_alive(params: Params, x: np.ndarray, t_x: np.ndarray, n: np.ndarray) -> np.ndarray:
+    """P(alive at opportunity n | history), (draw, customer); 1 where the last opportunity brought a purchase."""
+    return expit(-_log_odds_gone(params, x, t_x, n))
+
+
+def probability_alive_next(params: Params, x: np.ndarray, t_x: np.ndarray, n: np.ndarray) -> np.ndarray:
+    """P(still there at opportunity n + 1 | history), (draw, customer). FHS equation (11), the figure they print."""
+    gamma, delta = column(params, "gamma", "delta")
+    return probability_alive(params, x, t_x, n) * (delta + n) / (gamma + delta + n)
+
+
+def expected_orders(params: Params, x: np.ndarray, t_x: np.ndarray, n: np.ndarray, m: np.ndarray | float) -> np.ndarray:
+    """E[purchases at opportunities n+1..n+m | history], (draw, customer). FHS equation (13), also at gamma = 1."""
+    return probability_alive(params, x, t_x, n) * orders_given_alive(params, x, n, m, 1.0)
+
+
+def orders_given_alive(
+    params: Params, x: np.ndarray, n: np.ndarray, m: np.ndarray | float, factor: float
+) -> np.ndarray:
+    """Purchases expected at opportunities n+1..n+m of the living, the k-th worth factor^(k-1), (draw, customer).
+
+    `m` may be infinite: with factor < 1 that is FHS equation (14), their DERT, but for the discount of the first one.
+    """
+    from clvsim.kernels.opportunities import expected_survivals  # compiled: not for those who only read the registry
+
+    alpha, beta = column(params, "alpha", "beta")
+    chance = (alpha + x) / (alpha + beta + n)
+    return chance * _tabulated(expected_survivals, params, ("gamma", "delta"), (n, m), factor)
+
+
+def expected_orders_new(params: Params, n: np.ndarray | float) -> np.ndarray:
+    """E[X(n)] purchases of a newcomer at the first n opportunities, (draw, n). FHS equation (8), also at gamma = 1."""
+    n = np.atleast_1d(np.asarray(n, np.float64))
+    zero = np.zeros_like(n)
+    return orders_given_alive(params, zero, zero, n, 1.0)
+
+
+def purchase_given_alive(params: Params, x: np.ndarray, n: np.ndarray, m: np.ndarray | float) -> np.ndarray:
+    """P(some purchase at opportunities n+1..n+m | alive at n), (draw, customer); m finite."""
+    from clvsim.kernels.opportunities import purchase_within
+
+    return _tabulated(purchase_within, params, _SYMBOLS, (x, n, m))
+
+
+def order_pmf(params: Params, x: int, n: int) -> np.ndarray:
+    """P(X(n) = 0..x) of a newcomer at the first n opportunities, (draw, x + 1). FHS equation (7).
+
+    Beta-binomial purchases over the opportunities that were lived to see.
+    """
+    alpha, beta, gamma, delta = (v[:, :, None] for v in column(params, *_SYMBOLS))
+    lived = np.arange(n + 1.0)
+    left = np.where(lived < n, betaln(gamma + 1, delta + lived), betaln(gamma, delta + n)) - betaln(gamma, delta)
+    k, of = np.arange(min(x, n) + 1.0)[:, None], lived[None, :]
+    possible = of >= k
+    misses = np.where(possible, of - k, 0.0)
+    choose = gammaln(of + 1) - gammaln(k + 1) - gammaln(misses + 1)
+    out = np.zeros((left.shape[0], x + 1))
+    step = max(1, _CHUNK_CELLS // possible.size)
+    for i in range(0, len(out), step):
+        some = slice(i, i + step)
+        bought = choose + betaln(alpha[some] + k, beta[some] + misses) - betaln(alpha[some], beta[some])
+        out[some, : k.size] = np.where(possible, np.exp(bought + left[some]), 0.0).sum(axis=2)
+    return out
+
+
+def _log_odds_gone(params: Params, x: np.ndarray, t_x: np.ndarray, n: np.ndarray) -> np.ndarray:
+    """log of P(gone at n) / P(alive at n) given the history; -inf at t_x = n. FHS equation (5), sum over alive term."""
+    from clvsim.kernels.opportunities import log_odds_gone
+
+    return _tabulated(log_odds_gone, params, _SYMBOLS, (x, t_x, n))
+
+
+def _tabulated(kernel: Callable[..., None], params: Params, names: tuple[str, ...], of: tuple, *more: float):
+    """A kernel's (draw, row) table on the distinct rows of the columns `of`, spread to customers."""
+    rows, where = np.unique(np.column_stack(np.broadcast_arrays(*of)).astype(np.float64), axis=0, return_inverse=True)
+    draws = [np.ascontiguousarray(params[n], np.float64).reshape(-1) for n in names]
+    table = np.empty((draws[0].size, len(rows)))
+    kernel(*draws, *np.ascontiguousarray(rows.T), *more, table)
+    return table[:, where.reshape(-1)]
+
+
+class BgBb(Frozen):
+    """BG/BB: at every opportunity a living customer buys with a chance of their own; before each, some leave for good.
+
+    `opportunity_days`: from one opportunity to the next, counted from each customer's first order; all orders between
+    two are one purchase at the later. Priors: `purchase_mean` = alpha/(alpha+beta), `purchase_concentration` =
+    alpha+beta of the chance to buy; `dropout_mean`, `dropout_concentration` the same for leaving (gamma, delta).
+    """
+
+    WHO_IS_LOST: ClassVar[str] = (
+        "Under BG/BB a customer may leave before any opportunity to order, whether or not they used the last one; who "
+        "used the latest opportunity counts as present."
+    )
+    kind: Literal["bg_bb"] = "bg_bb"
+    opportunity_days: float = Field(DAYS_PER_MONTH, ge=1, le=3653)
+    purchase_mean: BetaPrior = BetaPrior(a=1.0, b=1.0)
+    purchase_concentration: LogNormalPrior = LogNormalPrior(median=2.0, sd_log=1.5)
+    dropout_mean: BetaPrior = BetaPrior(a=1.0, b=1.0)
+    dropout_concentration: LogNormalPrior = LogNormalPrior(median=2.0, sd_log=1.5)
+
+    def histories(self, summary: CustomerSummary) -> Opportunities:
+        """Purchases by opportunity. Raises ValueError for a summary whose orders were merged by another period."""
+        if summary.opportunity_days != self.opportunity_days:
+            raise ValueError(
+                f"the summary's orders are merged by {summary.opportunity_days:g} days (0: not at all), the model's "
+                f"opportunities are {self.opportunity_days:g} days apart: summarize(log, opportunity_days=...)"
+            )
+        frame, every = summary.customers, self.opportunity_days
+        age = frame["T_days"].to_numpy(np.float64) + MIDDAY
+        n = np.floor(age / every)
+        t_x = np.rint(frame["recency_days"].to_numpy(np.float64) / every)
+        return Opportunities(frame["frequency"].to_numpy(np.float64), t_x, n, (n + 1) * every - age)
+
+    def sufficient(self, summary: CustomerSummary) -> OpportunityRows:
+        """Unique rows (x, t_x, n) with counts.
+
+        Raises DiagnosticsError where there is nothing to learn from: no purchase at any opportunity.
+        """
+        histories = self.histories(summary)
+        if not histories.x.any():
+            what = f"no customer has an order in any period of {self.opportunity_days:g} days that has ended by today"
+            raise DiagnosticsError([("retention", f"the model needs repeat orders, and {what}")])
+        rows, count = unique_rows(histories[:3])
+        return OpportunityRows(*np.ascontiguousarray(rows.T), count)
+
+    def build(self, rows: OpportunityRows) -> Any:
+        """The PyMC model on unique rows. Free variables: means and concentrations.
+
+        The log-likelihood is `log_likelihood`, log-gammas summed over distinct arguments, the sum over departures in
+        one compiled pass with its gradient.
+        """
+        import pymc as pm
+        import pytensor.tensor as pt
+
+        from clvsim.models.fused import fused_sum
+
+        def log_gammas(start: Any, steps: np.ndarray) -> Any:
+            distinct, of = np.unique(steps, return_inverse=True)
+            return pt.sum(np.bincount(of, rows.count) * pt.gammaln(start + distinct))
+
+        with pm.Model() as model:
+            mean = self.purchase_mean.variable(pm, "purchase_mean")
+            total = self.purchase_concentration.variable(pm, "purchase_concentration")
+            leaving = self.dropout_mean.variable(pm, "dropout_mean")
+            exits = self.dropout_concentration.variable(pm, "dropout_concentration")
+            alpha, beta, gamma, delta = total * mean, total * (1 - mean), exits * leaving, exits * (1 - leaving)
+
+            customers = rows.count.sum()
+            bought = log_gammas(alpha, rows.x) + log_gammas(beta, rows.n - rows.x) - log_gammas(total, rows.n)
+            bought -= customers * (pt.gammaln(alpha) + pt.gammaln(beta) - pt.gammaln(total))
+            stayed = log_gammas(delta, rows.n) - log_gammas(exits, rows.n)
+            stayed -= customers * (pt.gammaln(delta) - pt.gammaln(exits))
+            silent = rows.t_x < rows.n
+            columns = [v[silent] for v in (rows.x, rows.t_x, rows.n, rows.count)]
+            gone_or_not = fused_sum("gone_or_not", (alpha, beta, gamma, delta), columns)
+            pm.Potential("log_likelihood", bought + stayed + gone_or_not)
+        return model
+
+    def natural(self, draws: Params, rows: OpportunityRows, days_per_unit: float) -> dict[str, np.ndarray]:
+        """The paper's alpha, beta, gamma, delta, which have no unit, from the model's variables."""
+        mean, total = draws["purchase_mean"], draws["purchase_concentration"]
+        leaving, exits = draws["dropout_mean"], draws["dropout_concentration"]
+        return {
+            "alpha": total * mean,
+            "beta": total * (1 - mean),
+            "gamma": exits * leaving,
+            "delta": exits * (1 - leaving),
+        }
+
+    def log_likelihood(self, params: Params, histories: Opportunities, days_per_unit: float) -> np.ndarray:
+        """See `log_likelihood`. A probability of purchases by opportunity: not comparable with a density in time."""
+        return log_likelihood(params, histories.x, histories.t_x, histories.n)
+
+    def probability_alive(self, params: Params, histories: Opportunities, days_per_unit: float) -> np.ndarray:
+        """P(alive at the latest opportunity so far)."""
+        return probability_alive(params, histories.x, histories.t_x, histories.n)
+
+    def probability_active(
+        self, params: Params, histories: Opportunities, horizon_days: float, days_per_unit: float
+    ) -> np.ndarray:
+        """P(at least one purchase at the opportunities within a finite horizon)."""
+        x, t_x, n, next_days = histories
+        ahead = self._within(horizon_days, next_days)
+        return probability_alive(params, x, t_x, n) * purchase_given_alive(params, x, n, ahead)
+
+    def expected_orders(
+        self, params: Params, histories: Opportunities, horizon_days: float, days_per_unit: float
+    ) -> np.ndarray:
+        """Purchases expected at the opportunities within the horizon, alive or not, undiscounted."""
+        x, t_x, n, next_days = histories
+        return expected_orders(params, x, t_x, n, self._within(horizon_days, next_days))
+
+    def expected_discounted_orders(
+        self, params: Params, histories: Opportunities, horizon_days: float, annual_rate: float, days_per_unit: float
+    ) -> np.ndarray:
+        """Purchases expected within the horizon *given alive*, each worth (1 + annual_rate)^-(days / 365.25).
+
+        At infinity without discount it is infinite unless gamma > 1.
+        """
+        x, _, n, next_days = histories
+        per_day = float(np.log1p(annual_rate)) / DAYS_PER_YEAR
+        factor = float(np.exp(-per_day * self.opportunity_days))
+        ahead = self._within(horizon_days, next_days)
+        return np.exp(-per_day * next_days) * orders_given_alive(params, x, n, ahead, factor)
+
+    def _within(self, horizon_days: np.ndarray | float, next_days: np.ndarray | float) -> np.ndarray:
+        """How many opportunities lie within the horizon, the one at its end included."""
+        last = (horizon_days - next_days) / self.opportunity_days
+        return np.maximum(np.floor(last + _SAME * (1 + np.abs(last))) + 1, 0.0)
+
+    def laws(self, params: Params, histories: Opportunities, days_per_unit: float) -> LifeLaw:
+        """Traits of existing customers given their history and, but for `p_alive`, given that they are alive at n.
+
+        Chance to buy ~ Beta(alpha + x, beta + n - x), to leave before an opportunity ~ Beta(gamma, delta + n).
+        """
+        alpha, beta, gamma, delta = column(params, *_SYMBOLS)
+        x, _, n, next_days = histories
+        absent = np.zeros((alpha.shape[0], x.shape[0]))
+        return LifeLaw(
+            p_alive=self.probability_alive(params, histories, days_per_unit),
+            rate_shape=absent,
+            rate_rate=absent,
+            mu_shape=absent,
+            mu_rate=absent,
+            drop_a=gamma + absent,
+            drop_b=delta + n,
+            interval_days=self.opportunity_days,
+            next_opportunity_days=next_days,
+            buy_a=alpha + x,
+            buy_b=beta + n - x,
+            tenure=n,
+            tenure_exponent=np.ones_like(alpha),
+        )
+
+    def laws_given_dead(self, params: Params, histories: Opportunities, days_per_unit: float) -> LifeLaw:
+        """Traits of customers who have left by today: a mixture over the opportunity before which they did.
+
+        Component i left before opportunity k + 1, k = t_x + i survived, with weight proportional to
+        B(alpha+x, beta+k-x) B(gamma+1, delta+k), and has the traits of these two distributions. As many components as
+        the longest silence among these customers; those beyond a customer's own n have no weight. `p_alive` is 1. At
+        t_x = n, where nobody can have left, it is the law of a departure right after, which nobody needs.
+        """
+        alpha, beta, gamma, delta = (v[:, :, None] for v in column(params, *_SYMBOLS))
+        x, t_x, n, next_days = histories
+        silence = np.maximum(n - t_x, 1.0)[:, None]
+        i = np.arange(silence.max(initial=1.0))
+        possible = i < silence
+        k = t_x[:, None] + np.where(possible, i, 0.0)
+        buy_b, drop_b = beta + (k - x[:, None]), delta + k
+        # The earliest departure, i = 0, has the largest weight.
+        log_weight = betaln(alpha + x[:, None], buy_b) + betaln(gamma + 1, drop_b)
+        weight = possible * np.exp(log_weight - log_weight[:, :, :1])
+        weight /= weight.sum(axis=2, keepdims=True)
+        absent = np.zeros_like(weight)
+        return LifeLaw(
+            p_alive=np.ones(weight.shape[:2]),
+            rate_shape=absent,
+            rate_rate=absent,
+            mu_shape=absent,
+            mu_rate=absent,
+            drop_a=gamma + 1 + absent,
+            drop_b=drop_b,
+            weight=weight,
+            interval_days=self.opportunity_days,
+            next_opportunity_days=next_days,
+            buy_a=alpha + x[:, None] + absent,
+            buy_b=buy_b,
+            tenure=n,
+            tenure_exponent=np.ones(alpha.shape[:2]),
+        )
+
+    def newcomer_laws(self, params: Params, days_per_unit: float) -> LifeLaw:
+        """The population's law, (draw, 1): somebody right after the first order, one interval before an opportunity."""
+        zero = np.zeros(1)
+        return self.laws(params, Opportunities(zero, zero, zero, zero + self.opportunity_days), days_per_unit)
+
+    def expected_orders_new(self, params: Params, t: np.ndarray | float, days_per_unit: float) -> np.ndarray:
+        """E[X(t)] of a newcomer, t in units of `days_per_unit`, (draw, time)."""
+        return expected_orders_new(params, self._within(np.atleast_1d(t) * days_per_unit, self.opportunity_days))
+
+    def order_pmf(self, params: Params, n: int, t: float, days_per_unit: float) -> np.ndarray:
+        """P(X(t) = 0..n) of a newcomer, t in units of `days_per_unit`, (draw, n + 1)."""
+        return order_pmf(params, n, int(self._within(t * days_per_unit, self.opportunity_days)))
