@@ -203,7 +203,7 @@ def report(config: RunConfig, ctx: RunContext) -> int:
 
 
 def read(config: RunConfig, ctx: RunContext) -> Material:
-    material = config.data.material(config.retention.opportunity_days)  # ty: ignore[unresolved-attribute]
+    material = config.data.material(config.retention.opportunity_days)  # ty: ignore[missing-attribute]
     if material.guessed:
         ctx.note("columns guessed: " + ", ".join(f"data.{key}='{name}'" for key, name in material.guessed))
     return material

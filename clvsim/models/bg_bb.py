@@ -207,9 +207,15 @@ class BgBb(Frozen):
             stayed -= customers * (pt.gammaln(delta) - pt.gammaln(exits))
             silent = rows.t_x < rows.n
             columns = [v[silent] for v in (rows.x, rows.t_x, rows.n, rows.count)]
-            gone_or_not = fused_sum("gone_or_not", (alpha, beta, gamma, delta), columns)
+            gone_or_not = fused_sum(
+                "gone_or_not", (alpha, beta, gamma, delta), columns, np.zeros(np.count_nonzero(silent)), 1
+            )
             pm.Potential("log_likelihood", bought + stayed + gone_or_not)
         return model
+
+    def warnings(self, summary: CustomerSummary, params: Params) -> tuple[str, ...]:
+        """None: what became of the orders is in the quality table."""
+        return ()
 
     def natural(self, draws: Params, rows: OpportunityRows, days_per_unit: float) -> dict[str, np.ndarray]:
         """The paper's alpha, beta, gamma, delta, which have no unit, from the model's variables."""

@@ -1,6 +1,7 @@
 """BG/BB against the published figures of the 1995 donors, brute force over traits, and plain simulation."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -145,7 +146,7 @@ def test_traits_of_the_dead_are_a_mixture_over_their_departure(history):
     _, gone = story(P, THETA, *history)
     weight = np.array([(WEIGHT * g).sum() for g in gone])
     x, t_x, n = (np.array([float(v), 0.0]) for v in history)  # the second has no opportunity behind
-    law = YEARLY.laws_given_dead(MLE, Opportunities(x, t_x, n, np.ones(2)), 7.0)
+    law: Any = YEARLY.laws_given_dead(MLE, Opportunities(x, t_x, n, np.ones(2)), 7.0)
     np.testing.assert_allclose(law.weight[0, 0, : len(gone)], weight / weight.sum(), rtol=1e-10)
     np.testing.assert_allclose(law.weight.sum(axis=2), 1, rtol=1e-12)
     assert (law.weight[0, 1] == [1.0] + [0.0] * (law.weight.shape[2] - 1)).all()
@@ -242,7 +243,7 @@ def test_long_histories_stay_finite():
     assert 0 <= alive[0] < 1e-100  # 900 purchases in a row, then none at 4,100 opportunities
     assert 0 < alive[1] < 1
     assert list(alive[2:]) == [1, 1]
-    law = YEARLY.laws_given_dead(MLE, Opportunities(x[:1], t_x[:1], n[:1], np.ones(1)), 7.0)
+    law: Any = YEARLY.laws_given_dead(MLE, Opportunities(x[:1], t_x[:1], n[:1], np.ones(1)), 7.0)
     assert np.isfinite(law.weight).all()
     assert law.weight.sum() == pytest.approx(1)
 
@@ -270,7 +271,8 @@ def test_laws_are_those_of_a_simulated_population(history):
     mine = (past.sum(axis=1) == history[0]) & (last == history[1])
     of = Opportunities(*(np.array([float(v)]) for v in (*history, n)), np.array([5.0]))
     model = BgBb(opportunity_days=10.0)
-    law, dead = model.laws(MLE, of, 7.0), model.laws_given_dead(MLE, of, 7.0)
+    law: Any = model.laws(MLE, of, 7.0)
+    dead: Any = model.laws_given_dead(MLE, of, 7.0)
     here, gone = mine & (lived >= n), mine & (lived < n)
 
     def agree(values, expected):
@@ -339,7 +341,8 @@ def test_donations_are_fitted():
         return YEARLY.natural(free, ROWS, 7.0)
 
     config = FitConfig(method="laplace", draws=2000)
-    fitted = fit_one(YEARLY, ROWS, natural, "laplace", config, lambda note: None)
+    model: Any = YEARLY
+    fitted = fit_one(model, ROWS, natural, "laplace", config, lambda note: None)
     assert all(d.ok for d in fitted.diagnostics)
     for name, values in fitted.params.items():
         assert abs(values.mean() - MLE[name][0]) < 0.5 * values.std(), name
