@@ -187,6 +187,7 @@ class ContractModel(Frozen):
     `churn_concentration` = gamma + delta: small where customers differ widely.
     """
 
+    opportunity_days: ClassVar[float] = 0.0
     WHO_IS_LOST: ClassVar[str] = (
         "A contract counts as lost when its renewal is overdue by more than the grace allowed; every other one is "
         "active, with certainty."
