@@ -389,6 +389,7 @@ def assemble(
         + tuple(f"{q.label}: {q.value} {q.note}".strip() for q in material.quality if q.level == "warning"),
         who_is_lost=config.retention.WHO_IS_LOST,  # ty: ignore[missing-attribute]
         active_contracts=active_contracts(config, summary),
+        merged_days=summary.opportunity_days,
         draft=not sampled(simulation),
         poor_fit=bool(failed(posterior.diagnostics)),
         synthetic=material.synthetic,
@@ -429,14 +430,10 @@ def model_facts(
     config: RunConfig, summary: CustomerSummary, posterior: Posterior, comparison: "Comparison"
 ) -> tuple[tuple[str, str], ...]:
     """Fitted figures and checks, in words."""
-    unit = posterior.time_unit
-    timed = not isinstance(config.retention, ContractModel)  # whose parameters have no unit
+    unit, times = f", {posterior.time_unit}s", config.retention.TIMES  # ty: ignore[missing-attribute]
     own, of_levels = in_words(retention_of(posterior), posterior.retention)
     facts = [
-        (
-            f"{name} ({posterior.retention_model}{', ' + unit + 's' if timed and name in ('alpha', 'beta') else ''})",
-            spread(values),
-        )
+        (f"{name} ({posterior.retention_model}{unit if name in times else ''})", spread(values))
         for name, values in own.items()
     ]
     facts += of_levels

@@ -222,5 +222,6 @@ class RunResult:
     draft: bool = False  # parameters were not sampled: banner, and no interval contains their uncertainty
     who_is_lost: str = ""  # what the retention model takes a lost customer to be, in a sentence
     active_contracts: int | None = None  # where orders are payments of contracts, and who is lost is known
+    merged_days: float = 0.0  # all orders of a customer in a period of that length are one; 0: each order is one
     synthetic: str = ""  # what made the data up, in a sentence; "" for data that somebody brought
     notes: tuple[str, ...] = field(default=())  # on surrogate noise, weights of newcomers, pooled groups

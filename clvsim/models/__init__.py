@@ -7,6 +7,7 @@ from typing import Any
 
 from clvsim.models import pooling, season
 from clvsim.models.bdw import Bdw
+from clvsim.models.bg_bb import BgBb
 from clvsim.models.bg_nbd import BgNbd
 from clvsim.models.fixed_price import FixedPrice
 from clvsim.models.gamma_gamma import GammaGamma
@@ -16,7 +17,14 @@ from clvsim.models.pareto_nbd import ParetoNbd
 from clvsim.models.sbg import Sbg
 from clvsim.types import Posterior
 
-RETENTION: dict[str, Any] = {"bg_nbd": BgNbd, "mbg_nbd": MbgNbd, "pareto_nbd": ParetoNbd, "sbg": Sbg, "bdw": Bdw}
+RETENTION: dict[str, Any] = {
+    "bg_nbd": BgNbd,
+    "mbg_nbd": MbgNbd,
+    "pareto_nbd": ParetoNbd,
+    "bg_bb": BgBb,
+    "sbg": Sbg,
+    "bdw": Bdw,
+}
 SPEND: dict[str, Any] = {"gamma_gamma": GammaGamma, "fixed_price": FixedPrice}
 
 

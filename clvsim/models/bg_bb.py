@@ -23,7 +23,7 @@ from clvsim.types import DAYS_PER_MONTH, DAYS_PER_YEAR, CustomerSummary
 _SYMBOLS = ("alpha", "beta", "gamma", "delta")
 _CHUNK_CELLS = 1 << 22
 MIDDAY = 0.5  # an order's hour is unknown, and today has passed
-_SAME = 1e-9  # relative: an opportunity that closes with the horizon lies within it, whatever the rounding
+_SAME = 1e-9  # periods: an opportunity at the end of the horizon lies outside it, whatever the rounding
 
 
 class Opportunities(NamedTuple):
@@ -146,6 +146,7 @@ class BgBb(Frozen):
         "Under BG/BB a customer may leave before any opportunity to order, whether or not they used the last one; who "
         "used the latest opportunity counts as present."
     )
+    TIMES: ClassVar[tuple[str, ...]] = ()
     kind: Literal["bg_bb"] = "bg_bb"
     opportunity_days: float = Field(DAYS_PER_MONTH, ge=1, le=3653)
     purchase_mean: BetaPrior = BetaPrior(a=1.0, b=1.0)
@@ -239,7 +240,9 @@ class BgBb(Frozen):
     def probability_active(
         self, params: Params, histories: Opportunities, horizon_days: float, days_per_unit: float
     ) -> np.ndarray:
-        """P(at least one purchase at the opportunities within a finite horizon)."""
+        """P(at least one purchase at the opportunities within the horizon). Raises ValueError if it is infinite."""
+        if not np.isfinite(horizon_days):
+            raise ValueError("the chance of ever buying again needs a finite horizon")
         x, t_x, n, next_days = histories
         ahead = self._within(horizon_days, next_days)
         return probability_alive(params, x, t_x, n) * purchase_given_alive(params, x, n, ahead)
@@ -265,9 +268,8 @@ class BgBb(Frozen):
         return np.exp(-per_day * next_days) * orders_given_alive(params, x, n, ahead, factor)
 
     def _within(self, horizon_days: np.ndarray | float, next_days: np.ndarray | float) -> np.ndarray:
-        """How many opportunities lie within the horizon, the one at its end included."""
-        last = (horizon_days - next_days) / self.opportunity_days
-        return np.maximum(np.floor(last + _SAME * (1 + np.abs(last))) + 1, 0.0)
+        """How many opportunities lie within [0, horizon)."""
+        return np.maximum(np.ceil((horizon_days - next_days) / self.opportunity_days - _SAME), 0.0)
 
     def laws(self, params: Params, histories: Opportunities, days_per_unit: float) -> LifeLaw:
         """Traits of existing customers given their history and, but for `p_alive`, given that they are alive at n.
@@ -336,9 +338,9 @@ class BgBb(Frozen):
         return self.laws(params, Opportunities(zero, zero, zero, zero + self.opportunity_days), days_per_unit)
 
     def expected_orders_new(self, params: Params, t: np.ndarray | float, days_per_unit: float) -> np.ndarray:
-        """E[X(t)] of a newcomer, t in units of `days_per_unit`, (draw, time)."""
+        """Purchases of a newcomer expected before t, in units of `days_per_unit`, (draw, time)."""
         return expected_orders_new(params, self._within(np.atleast_1d(t) * days_per_unit, self.opportunity_days))
 
     def order_pmf(self, params: Params, n: int, t: float, days_per_unit: float) -> np.ndarray:
-        """P(X(t) = 0..n) of a newcomer, t in units of `days_per_unit`, (draw, n + 1)."""
+        """P(X(t) = 0..n): purchases of a newcomer before t, in units of `days_per_unit`, (draw, n + 1)."""
         return order_pmf(params, n, int(self._within(t * days_per_unit, self.opportunity_days)))

@@ -188,6 +188,7 @@ class ContractModel(Frozen):
     """
 
     opportunity_days: ClassVar[float] = 0.0
+    TIMES: ClassVar[tuple[str, ...]] = ()
     WHO_IS_LOST: ClassVar[str] = (
         "A contract counts as lost when its renewal is overdue by more than the grace allowed; every other one is "
         "active, with certainty."

@@ -114,6 +114,7 @@ class RetentionModel(Protocol):
     """
 
     WHO_IS_LOST: ClassVar[str]  # a sentence for the page: when a customer counts as lost
+    TIMES: ClassVar[tuple[str, ...]]  # parameters that are in the reported unit of time, if the model has them
 
     @property
     def kind(self) -> str: ...

@@ -141,6 +141,14 @@ class Pooled:
     def WHO_IS_LOST(self) -> str:
         return self.section.WHO_IS_LOST
 
+    @property
+    def TIMES(self) -> tuple[str, ...]:
+        return self.section.TIMES
+
+    @property
+    def opportunity_days(self) -> float:
+        return self.section.opportunity_days
+
     def warnings(self, summary: CustomerSummary, params: Params) -> tuple[str, ...]:
         return self.section.warnings(summary, self.parameters(params, self.design.levels[0]))
 

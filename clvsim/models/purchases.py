@@ -94,6 +94,7 @@ class PurchaseModel(Poolable):
     FORMULAS: ClassVar[Formulas]
     ATTRITION: ClassVar[str]  # the scale on which `moved` moves it
     opportunity_days: ClassVar[float] = 0.0
+    TIMES: ClassVar[tuple[str, ...]] = ("alpha", "beta")
 
     def histories(self, summary: CustomerSummary) -> Customers:
         """Purchase histories, in days."""

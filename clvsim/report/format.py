@@ -42,6 +42,11 @@ def number(value: float, place: int = 0, *, signed: bool = False) -> str:
     return _sign(rounded, signed) + digits
 
 
+def days(value: float) -> str:
+    """A length of time, to a tenth of a day."""
+    return f"{round(value, 1):g}"
+
+
 def money(value: float, place: int = 0, currency: str = "", *, signed: bool = False) -> str:
     """An amount with its currency: a sign stands before the digits (−$4,100), other labels behind (4,100 CHF)."""
     return _with_currency(number(value, place, signed=signed), currency)

@@ -74,6 +74,7 @@ def holdout_sentences(result: RunResult, check: HoldoutCheck) -> list[str]:
             f"The actual figure lies {'inside' if inside_with else 'outside'} the first and "
             f"{'inside' if inside_without else 'outside'} the second."
         )
+    counted = f", those of a period of {fmt.days(result.merged_days)} days as one" if result.merged_days else ""
     place = fmt.last_place((check.mean, *check.with_environment))
     actual = fmt.number(check.actual)
     wide, narrow = (
@@ -81,9 +82,9 @@ def holdout_sentences(result: RunResult, check: HoldoutCheck) -> list[str]:
         for low, high in (check.with_environment, check.without_environment)
     )
     return [
-        f"In the {check.days} days held back, customers of the log placed {actual} repeat orders; the model expected "
-        f"{fmt.number(check.mean, place)}, with a 90{fmt.NBSP}% interval of {wide} when shocks common to all customers "
-        f"are allowed for (parameter + process + environment), and {narrow} without them (parameter + process).",
+        f"In the {check.days} days held back, customers of the log placed {actual} repeat orders{counted}; the "
+        f"model expected {fmt.number(check.mean, place)}, with a 90{fmt.NBSP}% interval of {wide} when shocks common to "
+        f"all customers are allowed for (parameter + process + environment), and {narrow} without them (parameter + process).",
         verdict,
         "The held-back orders only check the model: nothing on this page was fitted or tuned to them.",
     ]

@@ -50,6 +50,17 @@ def limits(result: RunResult) -> list[tuple[str, str]]:
             "Customers do not influence each other: no word of mouth, no stock-outs, no limit to how many are served.",
         ),
     ]
+    if result.merged_days:
+        period = fmt.days(result.merged_days)
+        listed.append(
+            (
+                "One order per period",
+                f"The model sees whether a customer orders in a period of {period} days, counted from the first order, "
+                "not how often. Everywhere on this page all orders of a customer in one period are one: their sum, "
+                "dated at the end of the period. So there are fewer and larger orders than in the log, a cost per "
+                "order is charged once per period, and orders of the period that is running today count when it ends.",
+            )
+        )
     if result.acquisition_known:
         listed.append(
             (

@@ -71,9 +71,9 @@ def test_maximum_likelihood_is_the_published_one():
 
 def test_published_expectations():
     assert bg_bb.expected_orders_new(MLE, 10.0)[0, 0] == pytest.approx(3.180, abs=1e-3)
-    assert YEARLY.expected_orders_new(MLE, np.array([10.0]), DAYS_PER_YEAR)[0, 0] == pytest.approx(3.180, abs=1e-3)
+    assert YEARLY.expected_orders_new(MLE, np.array([10.5]), DAYS_PER_YEAR)[0, 0] == pytest.approx(3.180, abs=1e-3)
     of = donors((6, 6), (3, 4), (0, 0))
-    found = YEARLY.expected_orders(MLE, of, 5 * DAYS_PER_YEAR, 7.0)[0]
+    found = YEARLY.expected_orders(MLE, of, 5.5 * DAYS_PER_YEAR, 7.0)[0]
     np.testing.assert_allclose(found, [3.75, 1.03, 0.07], atol=0.01)
 
 
@@ -136,7 +136,7 @@ def test_everything_is_the_story_averaged_over_traits(history):
     longer_here, longer_gone = story(P, THETA, x, t_x, n + m)
     silent = (WEIGHT * (longer_here + sum(longer_gone))).sum()
     of = Opportunities(*arrays, np.array([3.0]))
-    horizon = 3.0 + (m - 1) * DAYS_PER_YEAR
+    horizon = 3.1 + (m - 1) * DAYS_PER_YEAR
     active = YEARLY.probability_active(MLE, of, horizon, 7.0)[0, 0]
     assert active == pytest.approx(1 - silent / (alive + lost), rel=1e-9)
 
@@ -170,7 +170,7 @@ def test_order_counts_of_newcomers(n):
     np.testing.assert_allclose(found[0], [*expected, 0, 0], rtol=1e-9, atol=1e-15)
     assert found.sum() == pytest.approx(1, rel=1e-12)
     assert found[0] @ np.arange(n + 3) == pytest.approx(bg_bb.expected_orders_new(MLE, float(n))[0, 0], rel=1e-12)
-    np.testing.assert_array_equal(YEARLY.order_pmf(MLE, n + 2, n, DAYS_PER_YEAR), found)
+    np.testing.assert_array_equal(YEARLY.order_pmf(MLE, n + 2, n + 1, DAYS_PER_YEAR), found)
 
 
 def test_several_draws_and_customers_are_one_by_one():
@@ -194,10 +194,10 @@ def test_several_draws_and_customers_are_one_by_one():
 # --- the horizon and the grid -----------------------------------------------------------------------------------------
 
 
-def test_a_horizon_holds_the_opportunities_up_to_its_end():
+def test_a_horizon_holds_the_opportunities_before_its_end():
     model = BgBb(opportunity_days=30.0)
     of = Opportunities(np.array([2.0]), np.array([4.0]), np.array([4.0]), np.array([12.5]))
-    for horizon, m in ((12.4, 0), (12.5, 1), (42.4, 1), (42.5, 2), (12.5 + 30 * 40, 41)):
+    for horizon, m in ((12.5, 0), (12.6, 1), (42.5, 1), (42.6, 2), (12.5 + 30 * 40, 40)):
         expected = bg_bb.expected_orders(MLE, *of[:3], m)[0, 0]
         assert model.expected_orders(MLE, of, horizon, 7.0)[0, 0] == expected
         assert model.expected_discounted_orders(MLE, of, horizon, 0.0, 7.0)[0, 0] == pytest.approx(expected, rel=1e-12)
@@ -209,7 +209,7 @@ def test_discount_is_that_of_each_opportunity_s_own_date():
     until = [bg_bb.orders_given_alive(MLE, of.x, of.n, m, 1.0)[0] for m in range(25)]
     days = of.next_days + 30.0 * np.arange(24)[:, None]
     expected = (np.diff(until, axis=0) * (1 + rate) ** (-days / DAYS_PER_YEAR)).sum(axis=0)
-    found = model.expected_discounted_orders(MLE, of, 30.0 * 24, rate, 7.0)[0]
+    found = model.expected_discounted_orders(MLE, of, 30.0 * 24 + 1e-6, rate, 7.0)[0]
     np.testing.assert_allclose(found, expected, rtol=1e-12)
 
 
