@@ -83,8 +83,9 @@ def holdout_sentences(result: RunResult, check: HoldoutCheck) -> list[str]:
     )
     return [
         f"In the {check.days} days held back, customers of the log placed {actual} repeat orders{counted}; the "
-        f"model expected {fmt.number(check.mean, place)}, with a 90{fmt.NBSP}% interval of {wide} when shocks common to "
-        f"all customers are allowed for (parameter + process + environment), and {narrow} without them (parameter + process).",
+        f"model expected {fmt.number(check.mean, place)}, with a 90{fmt.NBSP}% interval of {wide} when shocks "
+        "common to all customers are allowed for (parameter + process + environment), and "
+        f"{narrow} without them (parameter + process).",
         verdict,
         "The held-back orders only check the model: nothing on this page was fitted or tuned to them.",
     ]
