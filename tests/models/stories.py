@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from clvsim.models.bg_bb import Opportunities
 from clvsim.models.laws import Customers
 
 WEEK = 7.0
@@ -77,6 +78,26 @@ def pareto_live(random, rate, mu, days):
     return purchases(times, days)
 
 
+def bgbb_density(p, theta, x, t_x, n, next_days):
+    """x purchases at n opportunities, leaving before each with probability theta: after n, or silently after t_x."""
+    gone = sum(p**x * (1 - p) ** (k - x) * (1 - theta) ** k * theta for k in np.arange(t_x, n))
+    return p**x * (1 - p) ** (n - x) * (1 - theta) ** n, gone + 0.0 * p * theta
+
+
+def bgbb_live(random, p, theta, days):
+    times = []
+    for k in range(1, int((days + 0.5) / EVERY) + 1):
+        if random.random() < theta:
+            break
+        if random.random() < p:
+            times.append(k * EVERY)
+    return purchases(times, days)
+
+
+def at_opportunities(*histories: tuple[float, float, float, float]) -> Opportunities:
+    return Opportunities(*np.array(histories, np.float64).T)
+
+
 def in_weeks(*histories: tuple[float, float, float]) -> Customers:
     return Customers(*np.array(histories, np.float64).T * [[1], [WEEK], [WEEK]])
 
@@ -84,7 +105,8 @@ def in_weeks(*histories: tuple[float, float, float]) -> Customers:
 HISTORIES = in_weeks((0, 0, 1), (0, 0, 38.9), (1, 3, 30), (2, 30.43, 38.86), (7, 12, 39), (9, 38.9, 39))
 EXTREME = in_weeks((5000, 99.9, 1000), (300, 10, 5000), (250, 990, 1000), (0, 0, 1e5))
 
-# Published maximum likelihood on CDNOW, in weeks.
+EVERY = 20.0  # days between opportunities
+# Published maximum likelihood on CDNOW, in weeks; of BG/BB on donations.
 STORIES = {
     "bg_nbd": Story(
         {"r": 0.2426, "alpha": 4.4136, "a": 0.7929, "b": 2.4259}, HISTORIES, EXTREME, bg_density, bg_live, ("alpha",)
@@ -99,5 +121,14 @@ STORIES = {
         pareto_density,
         pareto_live,
         ("alpha", "beta"),
+    ),
+    "bg_bb": Story(
+        {"alpha": 1.2035, "beta": 0.7497, "gamma": 0.6567, "delta": 2.7834},
+        at_opportunities((0, 0, 0, 12), (0, 0, 7, 3.5), (1, 1, 7, 20), (2, 4, 6, 7), (6, 6, 6, 1), (3, 5, 30, 9)),
+        at_opportunities((900, 900, 5000, 7), (5000, 5000, 5000, 7), (3, 900, 1000, 20), (0, 0, 20_000, 1)),
+        bgbb_density,
+        bgbb_live,
+        config={"opportunity_days": EVERY},
+        facts={"opportunity_days": EVERY},
     ),
 }

@@ -19,6 +19,7 @@ from stories import STORIES, WEEK
 from clvsim.kernels import rng
 from clvsim.models import RETENTION, inference, spend_of
 from clvsim.models.bdw import Bdw
+from clvsim.models.bg_bb import BgBb
 from clvsim.models.bg_nbd import BgNbd
 from clvsim.models.laws import Customers, LifeLaw, RetentionModel, SpendHistory, rows_of
 from clvsim.models.mbg_nbd import MbgNbd
@@ -39,7 +40,7 @@ CONTRACTUAL = ["sbg", "bdw"]  # neither rates nor days: the same and more in tes
 
 
 def test_every_model_keeps_the_protocol():
-    models: list[RetentionModel] = [BgNbd(), MbgNbd(), ParetoNbd(), Sbg(), Bdw()]
+    models: list[RetentionModel] = [BgNbd(), MbgNbd(), ParetoNbd(), BgBb(), Sbg(), Bdw()]
     assert [model.kind for model in models] == list(RETENTION)
 
 
@@ -129,7 +130,8 @@ def components(law: LifeLaw, i: int):
 def opportunities(law, i, horizon, p):
     """Days of the opportunities within the horizon, and what survives to each: (l,), (l, p)."""
     start = law.next_opportunity_days[min(i, law.next_opportunity_days.size - 1)]
-    days = start + law.interval_days * np.arange(min(5000, int((horizon - start) / law.interval_days + 1e-9) + 1))
+    count = min(5000.0, (horizon - start) / law.interval_days + 1)
+    days = start + law.interval_days * np.arange(int(count + 1e-9))
     served = 0.0 if law.tenure is None else law.tenure[min(i, law.tenure.size - 1)]
     c = 1.0 if law.tenure_exponent is None else law.tenure_exponent[0, 0]
     exponent = (served + 1 + np.arange(days.size)) ** c - served**c
