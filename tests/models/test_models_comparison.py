@@ -8,6 +8,7 @@ from scipy.special import logsumexp
 
 from clvsim.errors import ConfigError
 from clvsim.models import RETENTION, bg_nbd
+from clvsim.models.bg_bb import BgBb
 from clvsim.models.bg_nbd import BgNbd
 from clvsim.models.config import FitConfig
 from clvsim.models.laws import customers_of
@@ -143,3 +144,11 @@ def test_a_model_that_needs_settings_is_not_compared_silently(monkeypatch):
     monkeypatch.setitem(RETENTION, "mbg_nbd", Demanding)
     with pytest.raises(ConfigError, match=r"fit\.compare: mbg_nbd needs settings of its own"):
         compared_models(BgNbd(), ("mbg_nbd",))
+
+
+def test_models_of_other_orders_are_not_set_beside_each_other():
+    """BG/BB merges the orders of a period: neither scores nor forecasts are of the same orders."""
+    with pytest.raises(ConfigError, match="bg_bb and bg_nbd do not see the same orders"):
+        compared_models(BgNbd(), ("pareto_nbd", "bg_bb"))
+    with pytest.raises(ConfigError, match="bg_nbd and bg_bb do not see the same orders"):
+        compared_models(BgBb(), ("bg_bb", "bg_nbd"))

@@ -265,6 +265,19 @@ def test_limits_depend_on_the_run(pages: dict[str, str], tmp_path: Path) -> None
     assert "Newcomers Visitors, conversion" not in seen(pages["foreign"])
 
 
+def test_merged_orders_are_said_to_be(pages: dict[str, str], tmp_path: Path) -> None:
+    """Wherever orders are counted: the check on held-back orders, the chart's caption, the limits."""
+    text = seen(page_of(replace(demo(), merged_days=30.4375), tmp_path))
+    said = (
+        "repeat orders, those of a period of 30.4 days as one; the model expected",
+        "customers in the log, all orders of a customer in one period as one at its end.",
+        "The model sees whether a customer orders in a period of 30.4 days",
+    )
+    for words_of in said:
+        assert words_of in text
+        assert words_of not in seen(pages["demo"])
+
+
 @pytest.mark.parametrize("metric", ["customer_equity", "ltv_cac", "newcomers"])
 def test_a_page_decided_on_another_metric(metric: str, tmp_path: Path) -> None:
     label = words(metric, margin_known=True, horizon_months=36, arrival_months=12).label
