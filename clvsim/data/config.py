@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
+from clvsim.errors import ConfigError
 from clvsim.schema import Frozen
 
 if TYPE_CHECKING:
@@ -113,8 +114,14 @@ class SummaryConfig(Source):
     decimal: Literal[".", ","] = "."
     delimiter: str | None = Field(default=None, min_length=1, max_length=1)
 
-    def material(self) -> "Material":
-        """Customers as the table has them: nothing to track."""
+    def material(self, opportunity_days: float = 0.0) -> "Material":
+        """Customers as the table has them: nothing to track.
+
+        Raises ConfigError for a model that merges orders by period, which a table without their days does not allow.
+        """
+        if opportunity_days:
+            what = "a model of opportunities needs the days of orders, and data=summary has none; name another model"
+            raise ConfigError([("retention", what)])
         from clvsim.data.frequencies import material_of_table
 
         return material_of_table(self)
@@ -191,11 +198,11 @@ class SyntheticConfig(Source):
             raise ValueError(what)
         return self
 
-    def material(self) -> "Material":
+    def material(self, opportunity_days: float = 0.0) -> "Material":
         """The made-up log, read like any other."""
         from clvsim.data.synthetic import synthetic_material
 
-        return synthetic_material(self)
+        return synthetic_material(self, opportunity_days)
 
 
 SOURCES: dict[str, type[Source]] = {

@@ -81,7 +81,9 @@ def summarize(log: TransactionLog, opportunity_days: float = 0.0) -> CustomerSum
     customers = customers.assign(**{name: _numbers_or_words(customers[name], log.config.decimal) for name in extra})
     unit, every = log.config.time_unit, float(opportunity_days)
     daily = None if every else daily_repeat_orders(log)
-    return CustomerSummary(customers, log.today, log.first_date, log.last_date, unit, log.data_hash, daily, opportunity_days=every)
+    return CustomerSummary(
+        customers, log.today, log.first_date, log.last_date, unit, log.data_hash, daily, opportunity_days=every
+    )
 
 
 def _numbers_or_words(column: pd.Series, decimal: str) -> pd.Series:

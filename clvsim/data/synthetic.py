@@ -87,14 +87,14 @@ def read_synthetic(config: SyntheticConfig) -> "TransactionLog":
     return read_transactions(make_log(config), section, today_date=config.start + dt.timedelta(days=config.span_days))
 
 
-def synthetic_material(config: SyntheticConfig) -> Material:
+def synthetic_material(config: SyntheticConfig, opportunity_days: float = 0.0) -> Material:
     """The made-up log's customers, and the sentence that says so."""
     values = ", ".join(f"{name} {value:g}" for name, value in known(config).items())
     sentence = (
         f"The orders of {config.customers:,} customers were drawn from {config.model} with known parameters ({values}; "
         f"times in {config.time_unit}s; seed {config.seed})."
     )
-    return material_of_log(read_synthetic(config))._replace(synthetic=sentence)
+    return material_of_log(read_synthetic(config), opportunity_days)._replace(synthetic=sentence)
 
 
 def known(config: SyntheticConfig) -> dict[str, float]:
