@@ -21,8 +21,8 @@ from clvsim.metrics import applicable
 from clvsim.models import retention_of
 from clvsim.models.cache import write_posterior
 from clvsim.models.contracts import ContractModel
-from clvsim.models.fit import failed
-from clvsim.models.loo import compare_models, fit_all
+from clvsim.models.fit import failed, learnable
+from clvsim.models.loo import compare_models, compared_models, fit_all
 from clvsim.models.pooling import configured, in_words
 from clvsim.provenance import provenance
 from clvsim.report import models
@@ -70,6 +70,8 @@ def check(config: RunConfig, ctx: RunContext) -> int:
     prepared(config, material.summary)
     ctx.say(quality_text(material.quality))
     gates(material.summary)
+    for model in compared_models(config.retention, config.fit.compare).values():  # ty: ignore[invalid-argument-type]
+        learnable(material.summary, model, config.spend)  # ty: ignore[invalid-argument-type]
     ctx.say("\nReady: this log can be fitted and simulated.")
     return 0
 

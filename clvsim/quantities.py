@@ -88,7 +88,7 @@ def _discounted(horizon_months: float, annual_discount_rate: float) -> Formula:
             f.life, f.histories, days, annual_discount_rate, f.days_per_unit
         )
         alive = f.retention.probability_alive(f.life, f.histories, f.days_per_unit)
-        return np.multiply(alive, living, out=alive)
+        return np.multiply(alive, living, out=alive, where=alive > 0)  # none lost has infinitely many ahead
 
     return orders
 
@@ -103,8 +103,7 @@ def _rlv(
     orders, spend = _discounted(horizon_months, annual_discount_rate), _spend()
 
     def value(f: Fitted) -> np.ndarray:
-        per_order = spend(f)
-        per_order *= gross_margin
+        per_order = spend(f) * gross_margin
         per_order -= cost_per_order
         per_order *= orders(f)
         return per_order

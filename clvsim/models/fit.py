@@ -1,6 +1,6 @@
 """From a customer summary to a posterior that passed its diagnostics, or came out of the cache."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from clvsim.errors import ConfigError, DiagnosticsError, Problem
-from clvsim.models import cache, inference, pooling, season
+from clvsim.models import cache, inference, pooling, retention_of, season
 from clvsim.models.config import FitConfig
 from clvsim.models.laws import Params, RetentionModel, SpendModel, rows_of
 from clvsim.models.purchases import PurchaseModel
@@ -46,8 +46,7 @@ def fit(
     but held to the limits as well; ConfigError where it cannot be used.
     """
     say = log or (lambda note: None)
-    retention = season.configured(pooling.configured(retention, summary), summary)
-    purchases, amounts = _all_or_problems(lambda: retention.sufficient(summary), lambda: spend.sufficient(summary))
+    retention, purchases, amounts = learnable(summary, retention, spend)
     folder = cache.cache_folder(cache_dir) if config.cache and not config.posterior else None
     key = _key(purchases, amounts, retention, spend, config, summary.time_unit) if folder else ""
     found = cache.load(folder, key, say) if folder else None
@@ -65,12 +64,21 @@ def fit(
         cache.store(posterior, folder, key, say)
     poor = tuple(f"Poor fit, allowed by fit.allow_poor: {what}" for _, what in failures)
     draft = (_DRAFT,) if posterior.method == "map" else ()
+    made = retention_of(posterior)
     found_odd = (
-        *attrition_warnings(retention, summary, posterior),
-        *retention.warnings(summary, posterior.retention),
+        *attrition_warnings(made, summary, posterior),
+        *made.warnings(summary, posterior.retention),
         *spend.warnings(summary, posterior.spend),
     )
     return replace(posterior, warnings=draft + poor + found_odd)
+
+
+def learnable(
+    summary: CustomerSummary, retention: RetentionModel, spend: SpendModel
+) -> tuple[RetentionModel, Any, Any]:
+    """The retention model with levels or seasons as its section asks, and both models' rows. Raises as `fit` does."""
+    retention = season.configured(pooling.configured(retention, summary), summary)
+    return retention, *_all_or_problems(lambda: retention.sufficient(summary), lambda: spend.sufficient(summary))
 
 
 def attrition_warnings(retention: RetentionModel, summary: CustomerSummary, posterior: Posterior) -> tuple[str, ...]:
@@ -79,7 +87,7 @@ def attrition_warnings(retention: RetentionModel, summary: CustomerSummary, post
     Judged by the mean P(alive) of at most 2,000 of them over 50 draws; contracts say themselves who has left.
     """
     again = np.flatnonzero(summary.customers["frequency"].to_numpy() > 0)
-    if not isinstance(retention, PurchaseModel) or not again.size:
+    if not isinstance(getattr(retention, "section", retention), PurchaseModel) or not again.size:
         return ()
     some = again[:: -(-again.size // 2000)]
     params = {name: values[:50] for name, values in posterior.retention.items()}
@@ -197,6 +205,7 @@ def _from_files(
     draws = min(config.draws, *(part.draws for part in parts.values()))
     ways = _ways(config, purchases, amounts)
     if life:
+        _same_settings(retention, life.config)
         unit = elsewhere.unit_of(life, config.posterior_time_unit)
         first = Fitted(elsewhere.permuted(life.params, draws, config.seed), life.diagnostics, "read from a file")
     else:
@@ -227,6 +236,20 @@ def _from_files(
         retention_config=life.config if life else retention.model_dump(mode="json"),
         spend_config=money.config if money else spend.model_dump(mode="json"),
     )
+
+
+def _same_settings(retention: RetentionModel, found: Mapping[str, Any]) -> None:
+    """Refuse draws of a model that tells other customers or days apart than the run asks for, or renews otherwise."""
+    asked = retention.model_dump(mode="json")
+    settings = {
+        "design": "retention.pool and retention.covariates",
+        "calendar": "retention.season and retention.promotions",
+        **{name: f"retention.{name}" for name in ("renewal", "grace_days", "opportunity_days")},
+    }
+    different = [words for name, words in settings.items() if name in asked and asked[name] != found.get(name)]
+    if different:
+        what = f"was not fitted with what the run asks for in {' or '.join(different)}, or not to these data"
+        raise ConfigError([("fit.posterior", what)])
 
 
 class Fitted(NamedTuple):

@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from clvsim.errors import DiagnosticsError
+from clvsim.errors import ConfigError, DiagnosticsError
 from clvsim.models.gamma_gamma import SpendCheck
 from clvsim.models.laws import Params, SpendLaw, column, unique_rows
 from clvsim.schema import Frozen
@@ -60,7 +60,13 @@ class FixedPrice(Frozen):
         return Prices(np.where(paying, price, price[paying].mean() if paying.any() else 0.0))
 
     def sufficient(self, summary: CustomerSummary) -> PriceRows:
-        """Distinct prices. Raises DiagnosticsError where nobody paid anything."""
+        """Distinct prices.
+
+        Raises ConfigError where single payments are not known, DiagnosticsError where nobody paid anything.
+        """
+        if summary.means_only:
+            what = "fixed_price needs single payments, and this summary has only their means; type spend=gamma_gamma"
+            raise ConfigError([("spend", what)])
         (price,) = self.histories(summary)
         if not (price > 0).any():
             raise DiagnosticsError([("spend", "no payment has an amount above zero")])

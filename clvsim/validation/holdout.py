@@ -106,9 +106,10 @@ def simulate_holdout(
 def as_if_known(posterior: Posterior) -> Posterior:
     """The same posterior without parameter uncertainty: its most central draw of life parameters, repeated.
 
-    Central in logarithms, scaled by their spread; a draw, and not a mean, so that parameters belong together.
+    Central in logarithms (effects, which may be below zero, as they are), scaled by their spread; a draw, and not a
+    mean, so that parameters belong together.
     """
-    logs = np.log([np.maximum(v, 1e-300) for v in posterior.retention.values()])
+    logs = np.array([np.log(v) if (v > 0).all() else v for v in posterior.retention.values()])
     spread = logs.std(axis=1, keepdims=True)
     away = (logs - logs.mean(axis=1, keepdims=True)) / np.where(spread > 0, spread, 1.0)
     centre = int((away**2).sum(axis=0).argmin())

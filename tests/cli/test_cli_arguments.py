@@ -37,6 +37,7 @@ def test_quoted_text_survives_hydras_grammar(text):
         (["data.path=${oc.env:ORDERS}"], ["data.path=${oc.env:ORDERS}"]),
         (["hydra.run.dir=x y"], ["out='x y'"]),
         (["acquisition.channels.paid.conversion=0.02"], ["++acquisition.channels.paid.conversion=0.02"]),
+        (["acquisition.channels={paid: {conversion: 0.02}}"], ["++acquisition.channels={paid: {conversion: 0.02}}"]),
         (["scenario.s.offer.take.value=0.1"], ["++scenario.s.offer.take.value=0.1"]),
         (["scenario.s.offer.take=0.1"], ["scenario.s.offer.take=0.1"]),
         (["~scenario.s.offer"], ["~scenario.s.offer"]),

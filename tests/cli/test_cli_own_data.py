@@ -19,6 +19,14 @@ def test_a_summary_is_checked_and_says_what_it_lacks(clvsim, here):
     done = clvsim("check", "data=summary", "s.csv", "data.today=2024-12-31", "data.time_unit=week", "data.T=T")
     assert lines_of(done, 0) == []
     assert "! Single orders" in done.stdout
+    stated = ("s.csv", "data.today=2024-12-31", "data.time_unit=week")
+    (said,) = lines_of(clvsim("check", "data=summary", *stated, "spend=fixed_price"), 2)
+    assert said.startswith("clvsim: spend: fixed_price needs single payments")
+    (said,) = lines_of(clvsim("check", "data=summary", *stated, "retention.season=month"), 2)
+    assert said.startswith("clvsim: retention.season: seasons and promotions need a log of orders")
+    made_up = ("data=synthetic", "data.customers=200", "retention=bg_bb", "fit.compare=[bg_nbd]")
+    (said,) = lines_of(clvsim("check", *made_up), 2)
+    assert said.startswith("clvsim: fit.compare: bg_nbd and bg_bb do not see the same orders")
     assert tree(here) == before
 
 

@@ -2,13 +2,14 @@
 
 from dataclasses import replace
 from datetime import date
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from clvsim.errors import DiagnosticsError
-from clvsim.models import RETENTION
+from clvsim.models import RETENTION, pooling
 from clvsim.models.bg_nbd import BgNbd
 from clvsim.models.config import FitConfig
 from clvsim.models.fit import attrition_warnings, fit
@@ -68,6 +69,16 @@ def test_all_gone_or_nobody_gone_is_said(kind: str) -> None:
     assert text.startswith("Hardly anybody has left: of those who ordered more than once 0.0")
     assert attrition_warnings(model, some, posterior(kind)) == ()
     assert attrition_warnings(model, customers(np.zeros(5), 0.0, 9.0), posterior(kind)) == ()
+
+
+def test_levels_do_not_hide_that_all_are_gone() -> None:
+    gone = customers(np.full(30, 6), 10.0, 500.0)
+    two = replace(gone, customers=gone.customers.assign(segment=["a", "b"] * 15))
+    model: Any = pooling.configured(BgNbd(pool="segment"), two)
+    effects = {name: np.zeros(60) for names in model.names().values() for name in names}
+    plain = posterior("bg_nbd")
+    (text,) = attrition_warnings(model, two, replace(plain, retention={**plain.retention, **effects}))
+    assert text.startswith("Practically everybody has left")
 
 
 def test_the_unit_is_the_posteriors() -> None:

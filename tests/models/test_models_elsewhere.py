@@ -1,5 +1,6 @@
 """Posteriors out of files: PyMC-Marketing's layout, our own, and everything that is neither."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -96,6 +97,20 @@ def test_the_python_interface_reads_both_models(save, tmp_path: Path) -> None:
     assert (again.time_unit, again.draws, again.diagnostics) == ("day", 600, found.diagnostics)
     for name, values in found.retention.items():
         assert sorted(again.retention[name]) == sorted(values)
+
+
+@pytest.mark.parametrize(
+    ("model", "what"),
+    [
+        (BgNbd(season="month"), r"asks for in retention\.season and retention\.promotions, or not to these data"),
+        (BgNbd(pool="segment"), r"asks for in retention\.pool and retention\.covariates, or not to these data"),
+    ],
+)
+def test_draws_of_a_simpler_model_than_asked_for_are_refused(save, cdnow, model, what) -> None:
+    config = FitConfig(posterior=(str(save(BG)),), posterior_time_unit="week")
+    two = cdnow.customers.assign(segment=np.where(np.arange(len(cdnow.customers)) % 2, "a", "b"))
+    with pytest.raises(ConfigError, match=what):
+        fit(replace(cdnow, customers=two), model, GammaGamma(), config)
 
 
 @pytest.mark.parametrize(

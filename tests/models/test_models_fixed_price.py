@@ -1,12 +1,13 @@
 """Fixed price: the law is the price, in the model and in the event loop."""
 
 import datetime as dt
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from clvsim.errors import DiagnosticsError
+from clvsim.errors import ConfigError, DiagnosticsError
 from clvsim.models.config import FitConfig
 from clvsim.models.fit import fit_one
 from clvsim.models.fixed_price import FixedPrice
@@ -76,3 +77,8 @@ def test_nothing_paid_is_nothing_to_go_by():
 def test_order_of_rows_does_not_matter():
     a, b = (MODEL.sufficient(summary_of(rows)) for rows in (ROWS, ROWS[::-1]))
     assert all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
+
+
+def test_means_do_not_say_whether_payments_vary():
+    with pytest.raises(ConfigError, match=r"fixed_price needs single payments, .* type spend=gamma_gamma"):
+        MODEL.sufficient(replace(summary_of(ROWS), means_only=True))

@@ -97,3 +97,22 @@ def test_mistakes_are_said_together(posterior, cdnow):
     with pytest.raises(ConfigError) as error:
         clvsim.reduce_draws("expected_rlw", posterior, cdnow, quantiles=(0.05, 95))
     assert [p.where for p in error.value.problems] == ["quantity", "quantiles"]
+
+
+def test_values_of_contracts_at_one_price(cdnow):
+    """Those who are lost are worth nothing, even where the others renew without end (alpha below 1)."""
+    life = {"alpha": np.full(3, 0.7), "beta": np.full(3, 1.8)}
+    money = {"price": np.full(3, 20.0), "first_order_factor": np.ones(3)}
+    contracts = Posterior("sbg", "fixed_price", life, money, "week", (), "made up")
+    lost = RETENTION["sbg"]().histories(cdnow).lost > 0
+    paid, times = spend_history_of(cdnow).total, spend_history_of(cdnow).x
+    found = clvsim.expected_rlv(contracts, cdnow, **TERMS).values
+    orders = clvsim.expected_discounted_orders(contracts, cdnow, horizon_months=36, annual_discount_rate=0.1).values
+    some = times > 0
+    np.testing.assert_allclose(found[:, some], orders[:, some] * (0.4 * (paid / np.maximum(times, 1))[some] - 2))
+    endless = clvsim.expected_discounted_orders(
+        contracts, cdnow, horizon_months=np.inf, annual_discount_rate=0.0
+    ).values
+    assert 0 < lost.sum() < lost.size
+    assert (endless[:, lost] == 0).all()
+    assert np.isinf(endless[:, ~lost]).all()

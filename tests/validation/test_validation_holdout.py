@@ -162,3 +162,9 @@ def test_cohorts_are_at_most_twelve():
     assert len(cohorts_of(long)[0]) == 5  # years
     recent = replace(summary, customers=frame.assign(T_days=np.linspace(1, 800, 300)))
     assert len(cohorts_of(recent)[0]) == 9  # quarters
+
+
+def test_effects_below_zero_have_a_centre_too():
+    effect = np.linspace(-1.0, 1.0, 11)
+    grouped = replace(posterior(11), retention={"r": np.full(11, 0.3), "log_rate[segment a]": effect})
+    assert as_if_known(grouped).retention["log_rate[segment a]"] == pytest.approx(np.zeros(11))
