@@ -2,6 +2,7 @@
 
 import textwrap
 import time
+from calendar import month_name
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -25,6 +26,7 @@ from clvsim.models.fit import failed, learnable
 from clvsim.models.loo import compare_models, compared_models, fit_all
 from clvsim.models.pooling import configured, in_words
 from clvsim.provenance import provenance
+from clvsim.report import format as fmt
 from clvsim.report import models
 from clvsim.runfolder import RunContext
 from clvsim.scenario import BASELINE, compile_scenario
@@ -164,7 +166,7 @@ def validate(config: RunConfig, ctx: RunContext) -> int:
     folder = _folder(ctx)
     made = Made(
         title=config.title or "Do the models predict?",
-        question=config.question or "Which model to trust, and how far, judged by orders it has not seen.",
+        question=config.question or "Which model to trust, and how far, judged by orders they have not seen.",
         command=ctx.command,
         created=now(),
         seed=config.seed,
@@ -435,16 +437,19 @@ def model_facts(
     unit, times = f", {posterior.time_unit}s", config.retention.TIMES  # ty: ignore[missing-attribute]
     own, of_levels = in_words(retention_of(posterior), posterior.retention)
     facts = [
-        (f"{name} ({posterior.retention_model}{unit if name in times else ''})", spread(values))
+        season_fact(name, values)
+        if name.startswith(("season[", "promotion["))
+        else (f"{name} ({posterior.retention_model}{unit if name in times else ''})", spread(values))
         for name, values in own.items()
     ]
     facts += of_levels
     facts += [(f"{name} ({posterior.spend_model})", spread(values)) for name, values in posterior.spend.items()]
     checked = config.spend.check(summary, posterior.spend)  # ty: ignore[missing-attribute]
+    ordered = "renewal" if isinstance(config.retention, ContractModel) else "repeat order"
     facts += [
         ("How the posterior was drawn", posterior.method),
-        ("Mean per repeat order, simulated population", f"{checked.fitted_mean:,.2f}"),
-        ("Mean per repeat order, in the log", f"{checked.mean_repeat_order:,.2f}"),
+        (f"Mean per {ordered}, simulated population", f"{checked.fitted_mean:,.2f}"),
+        (f"Mean per {ordered}, in the data", f"{checked.mean_repeat_order:,.2f}"),
         ("Correlation of spend with frequency", f"{checked.correlation:.2f}"),
     ]
     known_margin = config.finance.gross_margin is not None
@@ -457,9 +462,18 @@ def model_facts(
         found = comparison.evpi.value
         amount = "too small to tell from Monte Carlo error"
         if found is not None:
-            amount = f"{config.finance.currency}{found:,.0f}"
+            amount = fmt.money(found, fmt.last_place([found], comparison.evpi.mcse), config.finance.currency)
         facts.append(("The most that better knowledge could add to the choice", amount))
     return tuple(facts)
+
+
+def season_fact(name: str, log_rate: np.ndarray) -> tuple[str, str]:
+    """What a month or a promotion does to the order rate, as a factor."""
+    group, _, key = name.removesuffix("]").partition("[")
+    if group == "promotion":
+        return f"{name}: order rate against the same days without it", f"×{spread(np.exp(log_rate))}"
+    what = f"{month_name[int(key)]} against a mean month" if key.isdigit() else "other days against a mean day"
+    return f"{name}: order rate, {what}", f"×{spread(np.exp(log_rate))}"
 
 
 def spread(values: np.ndarray) -> str:

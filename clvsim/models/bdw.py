@@ -15,7 +15,9 @@ from clvsim.models.priors import LogNormalPrior
 
 
 class Bdw(ContractModel):
-    """BdW: theta ~ Beta(gamma, delta), S(n | theta) = (1 - theta)^(n^c). Settings and priors: see `ContractModel`.
+    """BdW: contracts that end at a renewal with a chance of each customer's own that grows or falls as they stay.
+
+    theta ~ Beta(gamma, delta), S(n | theta) = (1 - theta)^(n^c). Settings and priors: see `ContractModel`.
 
     `c`: above 1 a customer's own risk of ending rises with every renewal, below 1 it falls, at 1 the model is sBG.
     """

@@ -190,8 +190,8 @@ class ContractModel(Frozen):
     opportunity_days: ClassVar[float] = 0.0
     TIMES: ClassVar[tuple[str, ...]] = ()
     WHO_IS_LOST: ClassVar[str] = (
-        "A contract counts as lost when its renewal is overdue by more than the grace allowed; every other one is "
-        "active, with certainty."
+        "A contract counts as lost when its renewal is overdue by more than the grace allowed, or, in a table of "
+        "survivors, when the table no longer has it; every other one is active, with certainty."
     )
     renewal: Literal["week", "month", "quarter", "year"] = "month"
     grace_days: float | None = Field(default=None, ge=0)

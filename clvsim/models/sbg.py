@@ -13,7 +13,10 @@ from clvsim.models.laws import LifeLaw, Params, column
 
 
 class Sbg(ContractModel):
-    """sBG: theta ~ Beta(alpha, beta), constant over a customer's life. Settings and priors: see `ContractModel`."""
+    """sBG: contracts that end at a renewal with a chance of each customer's own, always the same.
+
+    theta ~ Beta(alpha, beta). Settings and priors: see `ContractModel`.
+    """
 
     kind: Literal["sbg"] = "sbg"
 

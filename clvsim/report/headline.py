@@ -77,12 +77,13 @@ def holdout_sentences(result: RunResult, check: HoldoutCheck) -> list[str]:
     counted = f", those of a period of {fmt.days(result.merged_days)} days as one" if result.merged_days else ""
     place = fmt.last_place((check.mean, *check.with_environment))
     actual = fmt.number(check.actual)
+    done = f"placed {actual} repeat orders" if result.active_contracts is None else f"made {actual} renewals"
     wide, narrow = (
         f"{fmt.number(low, place)} to {fmt.number(high, place)}"
         for low, high in (check.with_environment, check.without_environment)
     )
     return [
-        f"In the {check.days} days held back, customers of the log placed {actual} repeat orders{counted}; the "
+        f"In the {check.days} days held back, customers of the log {done}{counted}; the "
         f"model expected {fmt.number(check.mean, place)}, with a 90{fmt.NBSP}% interval of {wide} when shocks "
         "common to all customers are allowed for (parameter + process + environment), and "
         f"{narrow} without them (parameter + process).",

@@ -107,7 +107,7 @@ def _seasons(result: RunResult) -> str:
 def _shock_size(result: RunResult) -> str:
     if any(a.kind == "learned" for a in result.assumptions if a.path.startswith("environment.")):
         return "Their size is learned from how far months of the log differ; how fast they fade is assumed."
-    return "Their size and how fast they fade are assumed, not estimated from the log."
+    return "Their size and how fast they fade are assumed, not estimated from the data."
 
 
 def _of_behaviour(result: RunResult) -> list[tuple[str, str]]:

@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from clvsim.report import format as fmt
 from clvsim.report.drawing import FAINT, GAIN, INK, LOSS, MUTED, WIDE, wrap
 from clvsim.report.figures import POINTS, Drawing, drawn, tracking_alternative_text, tracking_figure
-from clvsim.report.validation_text import span
+from clvsim.report.validation_text import mean, span
 from clvsim.validation.result import ModelCheck, Validation
 
 PIT_BINS = 10
@@ -92,7 +92,7 @@ def totals_figure(found: Validation, width: float = WIDE) -> Figure:
 
 
 def totals_text(found: Validation) -> str:
-    lines = [f"{m.model}: {fmt.number(m.total.full.mean)} {span(m.total.full)}" for m in found.models]
+    lines = [f"{m.model}: {mean(m.total.full)} {span(m.total.full)}" for m in found.models]
     return (
         f"Orders expected of all customers with 90 % intervals: {'; '.join(lines)}. Actual: {found.own.total.actual}."
     )

@@ -61,6 +61,7 @@ def write_validation(found: Validation, made: Made, folder: Path) -> Path:
                 for m in found.models
                 for d in m.diagnostics
             ],
+            interval_note=text.interval_note(found),
             layers_note=text.layers_note(found),
             lost=text.lost(found),
             terms=terms(found),
@@ -79,7 +80,7 @@ def cards(found: Validation) -> list[Card]:
         Card(
             "Orders in the days held back", fmt.number(check.total.actual), f"{fmt.number(found.customers)} customers"
         ),
-        Card(f"Expected by {check.model}", fmt.number(f.mean), text.span(f)),
+        Card(f"Expected by {check.model}", text.mean(f), text.span(f)),
         Card("Customers in the central 80 % expected", fmt.percent(check.central), "80 % if the model is right"),
     ]
     if found.rules:
@@ -90,7 +91,7 @@ def cards(found: Validation) -> list[Card]:
 
 
 def _shown(f: Forecast) -> str:
-    return f"{fmt.number(f.mean)} {text.span(f)}"
+    return f"{text.mean(f)} {text.span(f)}"
 
 
 def grouped(found: Validation, partition: str) -> list[tuple[str, ...]]:

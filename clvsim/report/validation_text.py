@@ -12,8 +12,17 @@ FEW = 20  # customers below which a share says little
 INTERVAL = f"90{NBSP}%"
 
 
+def place(f: Forecast) -> int:
+    """Simulated worlds support three digits of a forecast; orders are whole."""
+    return max(0, fmt.last_place((f.mean, f.p05, f.p95)))
+
+
+def mean(f: Forecast) -> str:
+    return fmt.number(f.mean, place(f))
+
+
 def span(f: Forecast) -> str:
-    return f"[{fmt.number(f.p05)}, {fmt.number(f.p95)}]"
+    return f"[{fmt.number(f.p05, place(f))}, {fmt.number(f.p95, place(f))}]"
 
 
 def headline(found: Validation) -> str:
@@ -56,13 +65,13 @@ def _total(found: Validation) -> str:
     actual = check.total.actual
     side = "inside" if check.total.holds else "outside"
     said = (
-        f"For the {fmt.number(found.holdout_days)} days held back it expected {fmt.number(f.mean)} orders {span(f)}; "
-        f"{fmt.number(actual)} came, {side} the interval."
+        f"For the {fmt.number(found.holdout_days)} days held back it expected {mean(f)} orders, {INTERVAL} interval "
+        f"{span(f)}; {fmt.number(actual)} came, {side} the interval."
     )
     if actual and abs(f.mean / actual - 1) >= 0.005:
         low = f.mean < actual
         others = [m.total.full.mean for m in found.models if m is not check]
-        alike = others and all((mean < actual) == low for mean in others)
+        alike = others and all((expected < actual) == low for expected in others)
         said += f" Its mean is {fmt.percent(abs(f.mean / actual - 1))} too {'low' if low else 'high'}"
         said += f"; that of every other model is too {'low' if low else 'high'} as well." if alike else "."
     wider = [f"{m.model}’s {span(m.total.full)}" for m in found.models if m.total.holds and m is not check]
@@ -98,15 +107,19 @@ def _chances(found: Validation) -> str:
 
 
 def _past(found: Validation) -> str:
-    return models.verdict(found.left_out) + " (That is on the past it was fitted to.)" if found.left_out else ""
+    return (
+        models.verdict(found.left_out) + " (This is about the past they were fitted to, not the orders held back.)"
+        if found.left_out
+        else ""
+    )
 
 
 def _spread(found: Validation) -> str:
-    means = [m.total.full.mean for m in found.models]
-    if len(means) < 2:
+    ordered = sorted((m.total.full for m in found.models), key=lambda f: f.mean)
+    if len(ordered) < 2:
         return ""
     return (
-        f"The models’ forecasts of all orders range from {fmt.number(min(means))} to {fmt.number(max(means))}: "
+        f"The models’ forecasts of all orders range from {mean(ordered[0])} to {mean(ordered[-1])}: "
         "uncertainty about the model itself, which no interval of a single one contains."
     )
 
@@ -144,7 +157,7 @@ def model_rows(found: Validation) -> list[tuple[str, ...]]:
     return [
         (
             m.model,
-            fmt.number(m.total.full.mean),
+            mean(m.total.full),
             span(m.total.full),
             "yes" if m.total.holds else "no",
             fmt.percent(m.central) + ("" if m.fits else " FAILS"),
@@ -154,10 +167,13 @@ def model_rows(found: Validation) -> list[tuple[str, ...]]:
     ]
 
 
+def interval_note(found: Validation) -> str:
+    return f"{INTERVAL} intervals of simulated worlds; {found.layers[-1]} uncertainty, not that of the model."
+
+
 def layers_note(found: Validation) -> str:
-    layers = found.layers[-1]
     return (
-        f"{INTERVAL} intervals of simulated worlds; {layers} uncertainty, not that of the model. In the middle: share "
+        f"{interval_note(found)} In the middle: share "
         f"of customers in the central 80{NBSP}% of what was expected of them, 80{NBSP}% for a model that is right."
     )
 

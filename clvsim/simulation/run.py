@@ -472,7 +472,7 @@ def run_assumptions(
             f"half-normal with sd {environment.sd_prior:g} before the log was seen, updated on its "
             f"{shocks_sd.months} full months up to today; {memory} is assumed"
         )
-        assumed = f"half-normal with sd {environment.sd_prior:g}, {memory}; assumed, not estimated from the log"
+        assumed = f"half-normal with sd {environment.sd_prior:g}, {memory}; assumed, not estimated from the data"
         found.append(
             Assumption(
                 "environment.sd_prior",

@@ -223,4 +223,4 @@ def test_page_says_what_informed_it(cdnow):
     assert line.mean == pytest.approx(learned.worlds.environment_sd.mean())
     assumed = run(draws=12, environment=EnvironmentConfig(learn=False))
     (line,) = (a for a in assumed.assumptions if a.path.startswith("environment"))
-    assert (line.kind, "not estimated from the log" in line.text) == ("prior", True)
+    assert (line.kind, "not estimated from the data" in line.text) == ("prior", True)
