@@ -10,8 +10,8 @@ import numpy as np
 from clvsim.errors import ConfigError, DiagnosticsError, Problem
 from clvsim.models import cache, inference, pooling, retention_of, season
 from clvsim.models.config import FitConfig
+from clvsim.models.contracts import ContractModel
 from clvsim.models.laws import Params, RetentionModel, SpendModel, rows_of
-from clvsim.models.purchases import PurchaseModel
 from clvsim.types import DAYS_PER_UNIT, CustomerSummary, Diagnostic, Posterior
 
 MAX_R_HAT = 1.01
@@ -87,7 +87,7 @@ def attrition_warnings(retention: RetentionModel, summary: CustomerSummary, post
     Judged by the mean P(alive) of at most 2,000 of them over 50 draws; contracts say themselves who has left.
     """
     again = np.flatnonzero(summary.customers["frequency"].to_numpy() > 0)
-    if not isinstance(getattr(retention, "section", retention), PurchaseModel) or not again.size:
+    if isinstance(retention, ContractModel) or not again.size:
         return ()
     some = again[:: -(-again.size // 2000)]
     params = {name: values[:50] for name, values in posterior.retention.items()}

@@ -316,7 +316,8 @@ def tracking_figure(result: Tracked, width: float = WIDE) -> Figure:
     axes.set_ylabel("Repeat orders per week")
     high = axes.get_ylim()[1]
     axes.set_yticks([t for t in MaxNLocator(5, integer=True).tick_values(0, high) if 0 <= t <= high])
-    locator = mdates.AutoDateLocator(minticks=3, maxticks=8 if width > 5 else 5)
+    minticks, maxticks = (3, 8) if width > 5 else (2, 5)  # for fewer than 3 years months would be more than 5
+    locator = mdates.AutoDateLocator(minticks=minticks, maxticks=maxticks)
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(mdates.ConciseDateFormatter(locator))
     axes.xaxis.get_offset_text().set_color(MUTED)

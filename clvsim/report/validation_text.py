@@ -68,6 +68,8 @@ def _total(found: Validation) -> str:
         f"For the {fmt.number(found.holdout_days)} days held back it expected {mean(f)} orders, {INTERVAL} interval "
         f"{span(f)}; {fmt.number(actual)} came, {side} the interval."
     )
+    if found.merged_days:
+        said += f" Orders of a customer in one period of {fmt.days(found.merged_days)} days count as one order."
     if actual and abs(f.mean / actual - 1) >= 0.005:
         low = f.mean < actual
         others = [m.total.full.mean for m in found.models if m is not check]

@@ -254,4 +254,5 @@ def validate(
         draft=any(p.method == "map" for p in posteriors.values()),
         poor_fit=any(failed(p.diagnostics) for p in posteriors.values()),
         warnings=first.warnings,
+        merged_days=summary.opportunity_days,
     )

@@ -120,6 +120,7 @@ class Validation:
     draft: bool
     poor_fit: bool
     warnings: tuple[str, ...]
+    merged_days: float = 0.0  # all orders of a customer in a period of that length are one; 0: each order is one
 
     @property
     def holdout_days(self) -> int:

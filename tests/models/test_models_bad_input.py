@@ -81,6 +81,15 @@ def test_levels_do_not_hide_that_all_are_gone() -> None:
     assert text.startswith("Practically everybody has left")
 
 
+def test_opportunities_that_all_went_by_unused_are_said() -> None:
+    x = np.full(10, 3)
+    gone = replace(customers(x, 30.4375 * 5 / WEEK, 300.0), opportunity_days=30.4375)
+    draws = {"alpha": 6.0, "beta": 2.0, "gamma": 0.7, "delta": 3.0}
+    made = Posterior("bg_bb", "gamma_gamma", {k: np.full(60, v) for k, v in draws.items()}, {}, "week", (), "fixed")
+    (text,) = attrition_warnings(RETENTION["bg_bb"](), gone, made)
+    assert text.startswith("Practically everybody has left")
+
+
 def test_the_unit_is_the_posteriors() -> None:
     """A posterior out of a file may count days where the data count weeks."""
     x = np.full(10, 6)

@@ -112,6 +112,12 @@ def test_a_model_that_customers_contradict_is_3_and_leaves_its_page(validated, t
     assert re.match(r"bg_nbd fails: .* must be 65.% to 92.%", note)
 
 
+def test_orders_that_are_merged_are_said_to_be(validated):
+    made = beside("bg_bb", alpha=0.3, beta=2.0, gamma=0.7, delta=3.0)
+    _, shell = validated(made, retention={"kind": "bg_bb"})
+    assert "Orders of a customer in one period of 30.4 days count as one order." in " ".join(shell.said[0].split())
+
+
 def test_without_a_hold_out_the_key_and_a_date_are_named(validated, tmp_path):
     """545 days of CDNOW: two thirds are 363, from 1 January 1997."""
     with pytest.raises(ConfigError) as refused:

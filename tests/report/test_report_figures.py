@@ -169,6 +169,17 @@ def test_tracking_shows_actual_and_predicted_weeks() -> None:
     assert figure.axes[0].get_ylim()[1] > result.tracking.p95.max()
 
 
+@pytest.mark.parametrize("weeks", [8, 20, 52, 104, 130, 143, 156, 260, 1000])
+@pytest.mark.parametrize("width", [WIDE, NARROW])
+def test_tracking_has_dates_for_a_log_of_any_length(weeks, width) -> None:
+    """Matplotlib warns, which is an error here, where no ticks fit."""
+    week = np.datetime64("2023-01-02") + 7 * np.arange(weeks)
+    track = replace(tracking(), week_start=week, **{f: np.ones(weeks) for f in ("actual", "mean", "p05", "p95")})
+    figure = figures.tracking_figure(replace(demo(), tracking=replace(track, holdout_from=None)), width)
+    figure.canvas.draw()
+    assert 1 <= len(figure.axes[0].get_xticks()) <= 8
+
+
 def test_tracking_without_holdout_has_no_line() -> None:
     assert lines(figures.tracking_figure(foreign()), "holdout") == []
 
