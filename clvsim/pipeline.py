@@ -450,8 +450,9 @@ def model_facts(
         ("How the posterior was drawn", posterior.method),
         (f"Mean per {ordered}, simulated population", f"{checked.fitted_mean:,.2f}"),
         (f"Mean per {ordered}, in the data", f"{checked.mean_repeat_order:,.2f}"),
-        ("Correlation of spend with frequency", f"{checked.correlation:.2f}"),
     ]
+    if np.isfinite(checked.correlation):
+        facts.append(("Correlation of spend with frequency", f"{checked.correlation:.2f}"))
     known_margin = config.finance.gross_margin is not None
     total = comparison.variance["total"]
     if total > 0:
