@@ -75,6 +75,7 @@ def holdout_sentences(result: RunResult, check: HoldoutCheck) -> list[str]:
             f"{'inside' if inside_without else 'outside'} the second."
         )
     counted = f", those of a period of {fmt.days(result.merged_days)} days as one" if result.merged_days else ""
+    layers = "parameter + process" if "parameter" in result.layers else "process"
     place = fmt.last_place((check.mean, *check.with_environment))
     actual = fmt.number(check.actual)
     done = f"placed {actual} repeat orders" if result.active_contracts is None else f"made {actual} renewals"
@@ -85,8 +86,7 @@ def holdout_sentences(result: RunResult, check: HoldoutCheck) -> list[str]:
     return [
         f"In the {check.days} days held back, customers of the log {done}{counted}; the "
         f"model expected {fmt.number(check.mean, place)}, with a 90{fmt.NBSP}% interval of {wide} when shocks "
-        "common to all customers are allowed for (parameter + process + environment), and "
-        f"{narrow} without them (parameter + process).",
+        f"common to all customers are allowed for ({layers} + environment), and {narrow} without them ({layers}).",
         verdict,
         "The held-back orders only check the model: nothing on this page was fitted or tuned to them.",
     ]

@@ -88,6 +88,7 @@ def render(result: RunResult, made: dict[str, Drawing]) -> str:
         drawings={name: {"wide": Markup(d.wide), "narrow": Markup(d.narrow)} for name, d in made.items()},
         payback=_payback_lines(result),
         payback_note=_payback_note(result),
+        tracked_layers=" + ".join(layer for layer in view.split_layers(result.layers) if layer != "assumption"),
         holdout=holdout_sentences(result, result.tracking.holdout) if result.tracking.holdout else [],
         assumptions=[(s, [_assumption(result, a) for a in s.assumptions]) for s in result.scenarios],
         run_assumptions=[_assumption(result, a) for a in result.assumptions],

@@ -170,7 +170,8 @@ def model_rows(found: Validation) -> list[tuple[str, ...]]:
 
 
 def interval_note(found: Validation) -> str:
-    return f"{INTERVAL} intervals of simulated worlds; {found.layers[-1]} uncertainty, not that of the model."
+    layers = found.layers[-1].replace("parameter + ", "") if found.draft else found.layers[-1]
+    return f"{INTERVAL} intervals of simulated worlds; {layers} uncertainty, not that of the model."
 
 
 def layers_note(found: Validation) -> str:

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +111,11 @@ def test_a_model_that_customers_contradict_is_3_and_leaves_its_page(validated, t
     assert shell.said[0].startswith("Do not rely on this model")
     (note,) = shell.notes
     assert re.match(r"bg_nbd fails: .* must be 65.% to 92.%", note)
+
+
+def test_a_draft_names_no_parameters_among_its_layers(validated):
+    _, shell = validated(replace(beside("bg_nbd"), method="map"))
+    assert "intervals of simulated worlds; process + environment uncertainty" in " ".join(shell.said[0].split())
 
 
 def test_orders_that_are_merged_are_said_to_be(validated):

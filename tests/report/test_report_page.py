@@ -213,6 +213,14 @@ def test_every_interval_names_its_layers(pages: dict[str, str]) -> None:
     assert "band of realised orders; parameter + process + environment uncertainty" in text
 
 
+def test_a_draft_names_no_parameters_among_its_layers(tmp_path) -> None:
+    draft = replace(demo(), draft=True, layers=("process", "environment", "assumption"))
+    text = seen(page_of(draft, tmp_path))
+    assert "band of realised orders; process + environment uncertainty" in text
+    assert "are allowed for (process + environment), and" in text
+    assert "without them (process)." in text
+
+
 def test_layers_are_read_in_any_spelling() -> None:
     expected = ("parameter", "assumption")
     assert split_layers("assumption, parameter") == split_layers(("assumption", "parameter")) == expected
