@@ -41,7 +41,8 @@ class CustomerSummary:
     `T_days`, `first_amount` (money of the first order), `repeat_amount` (sum over repeat orders above zero),
     `repeat_log_amount` (sum of their logs), `repeat_positive` (how many they are),
     `holdout_frequency` (orders after today), `recent_frequency` (repeat orders in as many days up to today; only where
-    the log dates them), `segment`, `channel` (str, "" where the log has none), for each NAME of `data.covariates`
+    the log dates them), `log_gaps` (sum of the logs of the days between orders; only from a log), `segment`, `channel`
+    (str, "" where the log has none), for each NAME of `data.covariates`
     "covariate NAME" (float64 with nan where missing, or str with "" where missing), and of a survivor table `lost`
     (bool): whose contract is known to have ended.
     `repeat_orders_by_day` has a column per day from `first_date` to `today` and a row for each of `PARTS` parts of the

@@ -22,6 +22,11 @@ WITH {dated}, totals AS (
         count(*) FILTER ({known} AND amount > 0) AS positive,
         sum(CASE WHEN amount > 0 AND {known} THEN ln(amount::DOUBLE)::DECIMAL(38,15) ELSE 0 END) AS log_total
     FROM dated GROUP BY customer_id HAVING min(first_day) <= $today
+), gaps AS (
+    SELECT customer_id, sum(ln((day - previous)::DOUBLE)::DECIMAL(38,15))::DOUBLE AS log_gaps FROM (
+        SELECT customer_id, day, lag(day) OVER (PARTITION BY customer_id ORDER BY day) AS previous
+        FROM orders WHERE day <= $today
+    ) WHERE previous IS NOT NULL GROUP BY customer_id
 )
 SELECT customer_id, orders - 1 AS frequency, recency_days::DOUBLE AS recency_days,
     ($today - first_day)::DOUBLE AS T_days, first_amount::DOUBLE AS first_amount,
@@ -29,9 +34,9 @@ SELECT customer_id, orders - 1 AS frequency, recency_days::DOUBLE AS recency_day
     (log_total - CASE WHEN first_amount > 0 THEN ln(first_amount::DOUBLE)::DECIMAL(38,15) ELSE 0 END)::DOUBLE
         AS repeat_log_amount,
     positive - (first_amount > 0)::BIGINT AS repeat_positive, later_orders AS holdout_frequency,
-    recent_orders - {first_is_recent} AS recent_frequency,
+    recent_orders - {first_is_recent} AS recent_frequency, coalesce(log_gaps, 0) AS log_gaps,
     coalesce(segment, '') AS segment, coalesce(channel, '') AS channel{covariates}
-FROM totals LEFT JOIN labels USING (customer_id) ORDER BY customer_id
+FROM totals LEFT JOIN gaps USING (customer_id) LEFT JOIN labels USING (customer_id) ORDER BY customer_id
 """
 _BY_DAY = {
     "dated": "dated AS (SELECT customer_id, day, day AS first_day, amount FROM orders)",

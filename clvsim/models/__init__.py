@@ -9,6 +9,7 @@ from clvsim.models import pooling, season
 from clvsim.models.bdw import Bdw
 from clvsim.models.bg_bb import BgBb
 from clvsim.models.bg_nbd import BgNbd
+from clvsim.models.cnbd import BgCnbd, MbgCnbd
 from clvsim.models.fixed_price import FixedPrice
 from clvsim.models.gamma_gamma import GammaGamma
 from clvsim.models.laws import RetentionModel, SpendModel
@@ -21,6 +22,8 @@ RETENTION: dict[str, Any] = {
     "bg_nbd": BgNbd,
     "mbg_nbd": MbgNbd,
     "pareto_nbd": ParetoNbd,
+    "bg_cnbd": BgCnbd,
+    "mbg_cnbd": MbgCnbd,
     "bg_bb": BgBb,
     "sbg": Sbg,
     "bdw": Bdw,

@@ -5,11 +5,15 @@ nothing to decide); the second a hazard per day, or a probability of leaving at 
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
+from math import factorial
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.special import gammaln
 
 from clvsim.models.bg_bb import Opportunities
+from clvsim.models.cnbd import RegularCustomers
 from clvsim.models.laws import Customers
 
 WEEK = 7.0
@@ -57,6 +61,26 @@ def purchases(times: list[float], days: float) -> dict[str, Any]:
     return {"frequency": len(times), "recency_days": times[-1] if times else 0.0, "T_days": days}
 
 
+def regular_density(rate, p, x, t_x, T, log_gaps, k=3, may_leave_at_once=False):
+    """Gaps of k stages at a rate; the running one has fewer than k behind it. Leaving as under BG or MBG."""
+    chances = x + may_leave_at_once
+    orders = rate ** (k * x) * np.exp((k - 1) * log_gaps - x * gammaln(k) - rate * t_x)
+    silent = sum((rate * (T - t_x)) ** j / factorial(j) for j in range(k)) * np.exp(-rate * (T - t_x))
+    left = p * (1 - p) ** (chances - 1) * orders if chances else 0.0 * rate * p
+    return (1 - p) ** chances * orders * silent, left
+
+
+def regular_live(random, rate, p, days, k=3, may_leave_at_once=False):
+    times, t, logs = [], 0.0, 0.0
+    stays = not may_leave_at_once or random.random() >= p
+    while stays and t + (gap := random.gamma(k) / rate) <= days:
+        t += gap
+        logs += np.log(gap)
+        times.append(t)
+        stays = random.random() >= p
+    return purchases(times, days) | {"log_gaps": logs}
+
+
 def bg_live(random, rate, p, days, may_leave_at_once=False):
     times, t = [], 0.0
     stays = not may_leave_at_once or random.random() >= p
@@ -102,6 +126,12 @@ def in_weeks(*histories: tuple[float, float, float]) -> Customers:
     return Customers(*np.array(histories, np.float64).T * [[1], [WEEK], [WEEK]])
 
 
+def regular(histories: Customers) -> RegularCustomers:
+    """With gaps as even as they can be, but for one that is half as long."""
+    days = np.where(histories.x > 0, histories.t_x_days / np.maximum(histories.x, 1), 1.0)
+    return RegularCustomers(*histories, histories.x * np.log(days) + np.where(histories.x > 1, np.log(0.75), 0.0))
+
+
 HISTORIES = in_weeks((0, 0, 1), (0, 0, 38.9), (1, 3, 30), (2, 30.43, 38.86), (7, 12, 39), (9, 38.9, 39))
 EXTREME = in_weeks((5000, 99.9, 1000), (300, 10, 5000), (250, 990, 1000), (0, 0, 1e5))
 
@@ -121,6 +151,24 @@ STORIES = {
         pareto_density,
         pareto_live,
         ("alpha", "beta"),
+    ),
+    "bg_cnbd": Story(
+        {"r": 0.6, "alpha": 2.5, "a": 0.8, "b": 2.4},
+        regular(HISTORIES),
+        regular(EXTREME),
+        regular_density,
+        regular_live,
+        ("alpha",),
+        {"k": 3},
+    ),
+    "mbg_cnbd": Story(
+        {"r": 0.9, "alpha": 4.0, "a": 0.9, "b": 1.6},
+        regular(HISTORIES),
+        regular(EXTREME),
+        partial(regular_density, k=2, may_leave_at_once=True),
+        partial(regular_live, k=2, may_leave_at_once=True),
+        ("alpha",),
+        {"k": 2},
     ),
     "bg_bb": Story(
         {"alpha": 1.2035, "beta": 0.7497, "gamma": 0.6567, "delta": 2.7834},

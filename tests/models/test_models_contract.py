@@ -21,6 +21,7 @@ from clvsim.models import RETENTION, inference, spend_of
 from clvsim.models.bdw import Bdw
 from clvsim.models.bg_bb import BgBb
 from clvsim.models.bg_nbd import BgNbd
+from clvsim.models.cnbd import BgCnbd, MbgCnbd
 from clvsim.models.laws import Customers, LifeLaw, RetentionModel, SpendHistory, rows_of
 from clvsim.models.mbg_nbd import MbgNbd
 from clvsim.models.pareto_nbd import ParetoNbd
@@ -40,7 +41,16 @@ CONTRACTUAL = ["sbg", "bdw"]  # neither rates nor days: the same and more in tes
 
 
 def test_every_model_keeps_the_protocol():
-    models: list[RetentionModel] = [BgNbd(), MbgNbd(), ParetoNbd(), BgBb(), Sbg(), Bdw()]
+    models: list[RetentionModel] = [
+        BgNbd(),
+        MbgNbd(),
+        ParetoNbd(),
+        BgCnbd(),
+        MbgCnbd(),
+        BgBb(),
+        Sbg(),
+        Bdw(),
+    ]
     assert [model.kind for model in models] == list(RETENTION)
 
 
@@ -147,6 +157,10 @@ def orders_of(law, i, horizon, force, born=False):
         if law.interval_days:
             days, survives = opportunities(law, i, horizon, second)
             total += weight * (of_first @ first) * (np.exp(-force * days) @ survives @ of_second)
+        elif law.regularity > 1 and np.isinf(horizon):
+            stage = (first / (first + force))[:, None]
+            again = (1 - second[None, :]) * stage**law.regularity
+            total += weight * (of_first @ (stage ** (law.regularity - done) / (1 - again)) @ of_second)
         elif law.regularity > 1:
             reach = min(horizon, 60 / force if force else horizon)
             m = np.arange(1, 40 + int(3 * law.rate_shape.flat[i] / law.rate_rate.flat[i] * reach / law.regularity))

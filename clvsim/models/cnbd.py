@@ -1,0 +1,415 @@
+"""BG/CNBD-k and MBG/CNBD-k: BG/NBD and MBG/NBD for customers who buy at regular intervals.
+
+Platzer & Reutterer 2016, "Ticking away the moments: timing regularity helps to better predict customer activity",
+Marketing Science 35(5), 779-799, doi 10.1287/mksc.2015.0963; Reutterer, Platzer & Schröder 2021, "Leveraging purchase
+regularity for predicting customer behavior the easy way", International Journal of Research in Marketing 38(1),
+194-215, doi 10.1016/j.ijresmar.2020.09.002. Equations, assumptions and priors: docs/models/cnbd.md.
+
+Gaps are Gamma(k, lambda): every k-th event of a Poisson process is an order, so that of the gap that runs J = 0..k-1
+stages are over. `lost_at_birth` is 1 where a customer may leave at the first order too (MBG), else 0.
+Times are in any one unit. Parameters have shape (draw,), histories (customer,), results (draw, customer).
+"""
+
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+
+import numpy as np
+from pydantic import Field
+from scipy.optimize import minimize
+from scipy.special import betainc, betaln, expit, gammaln, xlogy
+
+from clvsim.errors import DiagnosticsError
+from clvsim.models.laws import Customers, LifeLaw, Params, column
+from clvsim.models.priors import BetaPrior, LogNormalPrior
+from clvsim.models.purchases import PurchaseRows, purchase_rows
+from clvsim.schema import Frozen
+from clvsim.types import DAYS_PER_YEAR, CustomerSummary
+
+MAX_K = 6
+_CHUNK_CELLS = 1 << 18  # draws x rows tabulated at once
+
+
+class RegularCustomers(NamedTuple):
+    """Purchase histories as of today, each (customer,); `log_gaps` sums the logs of the days between orders."""
+
+    x: np.ndarray
+    t_x_days: np.ndarray
+    T_days: np.ndarray
+    log_gaps: np.ndarray
+
+
+class RegularRows(NamedTuple):
+    """As `PurchaseRows`; `log_gaps` is the sum over all gaps of the log of their length in units of `unit_days`."""
+
+    x: np.ndarray
+    t_x: np.ndarray
+    T: np.ndarray
+    count: np.ndarray
+    unit_days: float
+    log_gaps: float
+    k: float  # order of the gaps' distribution: as configured, or the likeliest
+
+
+def log_stages(k: int, params: Params, x: np.ndarray, t_x: np.ndarray, T: np.ndarray) -> np.ndarray:
+    """log of P(history so far, J stages of the running gap are over | never leaves), up to what k and x alone fix.
+
+    (draw, customer, J): u^J/J! Gamma(r+kx+J)/Gamma(r) alpha^r (alpha+T)^-(r+kx+J), u = T - t_x.
+    """
+    r, alpha = (v[..., None] for v in column(params, "r", "alpha"))
+    j = np.arange(float(k))
+    shape = r + k * np.asarray(x, np.float64)[:, None] + j
+    silent = np.asarray(T, np.float64) - np.asarray(t_x, np.float64)
+    return (
+        xlogy(j, silent[:, None])
+        - gammaln(j + 1)
+        + gammaln(shape)
+        - gammaln(r)
+        + r * np.log(alpha)
+        - shape * np.log(alpha + np.asarray(T, np.float64)[:, None])
+    )
+
+
+def _log_alive_and_left(
+    k: int, lost_at_birth: int, params: Params, x: np.ndarray, t_x: np.ndarray, T: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """log density of the history and being alive, and of it and having left at the last order; (draw, customer)."""
+    r, alpha, a, b = column(params, "r", "alpha", "a", "b")
+    x, t_x = np.asarray(x, np.float64), np.asarray(t_x, np.float64)
+    whole = betaln(a, b)
+    alive = betaln(a, b + x + lost_at_birth) - whole + np.logaddexp.reduce(log_stages(k, params, x, t_x, T), axis=2)
+    chances = x + lost_at_birth  # occasions to leave so far
+    left = betaln(a + 1, b + np.maximum(chances - 1, 0)) - whole
+    left = left + gammaln(r + k * x) - gammaln(r) + r * np.log(alpha) - (r + k * x) * np.log(alpha + t_x)
+    return alive, np.where(chances > 0, left, -np.inf)
+
+
+def log_likelihood(
+    k: int, lost_at_birth: int, params: Params, x: np.ndarray, t_x: np.ndarray, T: np.ndarray, log_gaps: np.ndarray
+) -> np.ndarray:
+    """Log density of each history, (draw, customer); `log_gaps` in the log of the same unit of time."""
+    alive, left = _log_alive_and_left(k, lost_at_birth, params, x, t_x, T)
+    return np.logaddexp(alive, left) + (k - 1) * log_gaps - np.asarray(x, np.float64) * gammaln(k)
+
+
+def probability_alive(
+    k: int, lost_at_birth: int, params: Params, x: np.ndarray, t_x: np.ndarray, T: np.ndarray
+) -> np.ndarray:
+    """P(alive at T | history), (draw, customer)."""
+    alive, left = _log_alive_and_left(k, lost_at_birth, params, x, t_x, T)
+    return expit(alive - left)
+
+
+def stage_weights(k: int, params: Params, x: np.ndarray, t_x: np.ndarray, T: np.ndarray) -> np.ndarray:
+    """P(J stages of the running gap are over | history, alive), (draw, customer, J)."""
+    logs = log_stages(k, params, x, t_x, T)
+    return np.exp(logs - np.logaddexp.reduce(logs, axis=2, keepdims=True))
+
+
+def probability_next(k: int, params: Params, x: np.ndarray, t_x: np.ndarray, T: np.ndarray, t: float) -> np.ndarray:
+    """P(at least one order in (T, T+t] | history, alive at T), (draw, customer)."""
+    r, alpha = (v[..., None] for v in column(params, "r", "alpha"))
+    x, T = np.asarray(x, np.float64)[:, None], np.asarray(T, np.float64)[:, None]
+    j = np.arange(float(k))
+    share = 1.0 if np.isinf(t) else t / (alpha + T + t)
+    reached = betainc(k - j, r + k * x + j, share)
+    return (stage_weights(k, params, x[:, 0], t_x, T[:, 0]) * reached).sum(axis=2)
+
+
+def orders_given_alive(
+    k: int,
+    lost_at_birth: int,
+    params: Params,
+    x: np.ndarray,
+    t_x: np.ndarray,
+    T: np.ndarray,
+    horizon: float,
+    force: float,
+) -> np.ndarray:
+    """Orders of the living within the horizon, each weighted by exp(-force t), (draw, customer).
+
+    Sum over J and future orders m of w_J P(N >= k m - J) B(a, b'+m-1)/B(a, b'), N ~ NegBin(r+kx+J) stages within the
+    horizon, b' = b + x + `lost_at_birth`; exact, unlike the approximation in BTYDplus. With a discount its integral
+    over time.
+    """
+    from clvsim.kernels.special import regular_orders  # compiled: not for those who only read the registry
+
+    rows, of = np.unique(np.column_stack([x, t_x, T]).astype(np.float64), axis=0, return_inverse=True)
+    r, alpha, a, b = (np.ascontiguousarray(params[n], np.float64).reshape(-1) for n in ("r", "alpha", "a", "b"))
+    x, t_x, T = np.ascontiguousarray(rows.T)
+    out = np.empty((r.size, of.size))
+    step = max(1, _CHUNK_CELLS // (len(rows) * k))
+    for i in range(0, r.size, step):
+        part = slice(i, i + step)
+        some = {name: np.asarray(params[name])[part] for name in ("r", "alpha")}
+        weight = np.ascontiguousarray(stage_weights(k, some, x, t_x, T))
+        table = np.empty((r[part].size, len(rows)))
+        stayed = b[part] + lost_at_birth
+        regular_orders(r[part], alpha[part], a[part], stayed, x, T, weight, horizon, force, table)
+        out[part] = table[:, of]
+    return out
+
+
+def order_pmf(k: int, lost_at_birth: int, params: Params, n: int, t: float) -> np.ndarray:
+    """P(X(t) = 0..n) of a newcomer, (draw, n + 1): x orders and stayed after each, or left after the last of them."""
+    r, alpha, a, b = column(params, "r", "alpha", "a", "b")
+    x = np.arange(n + 2.0)
+    at_least = np.where(x > 0, betainc(np.maximum(k * x, 1.0), r, t / (alpha + t)), 1.0)  # had nobody left
+    exactly, at_least = at_least[:, :-1] - at_least[:, 1:], at_least[:, :-1]
+    x = x[:-1]
+    chances = x + lost_at_birth
+    stayed = np.exp(betaln(a, b + chances) - betaln(a, b))
+    left = np.exp(betaln(a + 1, b + np.maximum(chances - 1, 0)) - betaln(a, b))
+    return stayed * exactly + np.where(chances > 0, left * at_least, 0.0)
+
+
+class RegularModel(Frozen):
+    """What BG/CNBD-k and MBG/CNBD-k share.
+
+    `k`: order of the gaps' Gamma distribution, 1 for Poisson, or `auto`: the likeliest of 1 to 6, which needs a log of
+    orders. Priors are on unit-free quantities. `r`: shape of the distribution of stage rates. `rate`: mean *orders* of
+    a living customer within one mean observation. `dropout_mean` = a/(a+b), `dropout_concentration` = a+b.
+    """
+
+    LOST_AT_BIRTH: ClassVar[int]
+    k: Literal["auto"] | Annotated[int, Field(ge=1, le=12)] = "auto"
+    r: LogNormalPrior = LogNormalPrior(median=1.0, sd_log=1.5)
+    rate: LogNormalPrior = LogNormalPrior(median=1.0, sd_log=1.5)
+    dropout_mean: BetaPrior = BetaPrior(a=1.0, b=1.0)
+    dropout_concentration: LogNormalPrior = LogNormalPrior(median=2.0, sd_log=1.5)
+
+    def histories(self, summary: CustomerSummary) -> RegularCustomers:
+        """Purchase histories, in days. Gaps are nan where the summary has none: then models cannot be compared."""
+        frame = summary.customers
+        gaps = frame["log_gaps"] if "log_gaps" in frame else np.full(len(frame), np.nan)
+        columns = (frame[c].to_numpy(np.float64) for c in ("frequency", "recency_days", "T_days"))
+        return RegularCustomers(*columns, np.asarray(gaps, np.float64))
+
+    def sufficient(self, summary: CustomerSummary) -> RegularRows:
+        """Unique rows (x, t_x, T) with counts, and the likeliest k where it is `auto`.
+
+        Raises DiagnosticsError without repeat orders, and for `auto` where the summary knows no gaps between orders.
+        """
+        histories = self.histories(summary)
+        rows = purchase_rows(Customers(*histories[:3]))
+        gaps = float(np.sort(histories.log_gaps).sum()) - float(histories.x.sum()) * np.log(rows.unit_days)
+        if self.k == "auto":
+            if np.isnan(gaps):
+                what = "auto needs a log of orders, since a summary has no gaps between them; set a whole number"
+                raise DiagnosticsError([("retention.k", what)])
+            k = likeliest_k(self.LOST_AT_BIRTH, rows, gaps)
+        else:
+            k = self.k
+        return RegularRows(rows.x, rows.t_x, rows.T, rows.count, rows.unit_days, gaps, float(k))
+
+    def build(self, rows: RegularRows) -> Any:
+        """The PyMC model on unique rows. Free variables: r, rate, dropout_mean, dropout_concentration."""
+        import pymc as pm
+        import pytensor.tensor as pt
+
+        k, birth = int(rows.k), self.LOST_AT_BIRTH
+        with pm.Model() as model:
+            r = self.r.variable(pm, "r")
+            rate = self.rate.variable(pm, "rate")
+            mean = self.dropout_mean.variable(pm, "dropout_mean")
+            total = self.dropout_concentration.variable(pm, "dropout_concentration")
+            alpha, a, b = r / (rate * k), total * mean, total * (1 - mean)
+            chances = rows.x + birth
+            log_left_scale = rows.count.sum() * (r * pt.log(alpha) - pt.gammaln(r) - pt.gammaln(b) + pt.gammaln(total))
+            # Alive, J stages over; lost. What depends on x alone, on its distinct values.
+            silent, shape = rows.T - rows.t_x, r + k * rows.x
+            stages = [
+                xlogy(j, silent) - gammaln(j + 1.0) + pt.gammaln(shape + j) - (shape + j) * pt.log(alpha + rows.T)
+                for j in range(k)
+            ]
+            alive = pt.gammaln(b + chances) - pt.gammaln(total + chances) + pt.logsumexp(pt.stack(stages), axis=0)
+            may = chances > 0
+            c, x, t_x = chances[may], rows.x[may], rows.t_x[may]
+            left = pt.log(a) + pt.gammaln(b + c - 1) - pt.gammaln(total + c)
+            left += pt.gammaln(r + k * x) - (r + k * x) * pt.log(alpha + t_x)
+            either = pt.sum(rows.count[may] * pt.logaddexp(alive[may], left)) + pt.sum(rows.count[~may] * alive[~may])
+            gaps = (k - 1) * (0.0 if np.isnan(rows.log_gaps) else rows.log_gaps)
+            gaps -= (rows.count * rows.x).sum() * gammaln(k)
+            pm.Potential("log_likelihood", log_left_scale + either + gaps)
+        return model
+
+    def natural(self, draws: Params, rows: RegularRows, days_per_unit: float) -> dict[str, np.ndarray]:
+        """The papers' r, alpha (in reported time units), a, b from the model's variables."""
+        mean, total = draws["dropout_mean"], draws["dropout_concentration"]
+        alpha = draws["r"] / (draws["rate"] * rows.k) * (rows.unit_days / days_per_unit)
+        chosen = {"k": np.full_like(alpha, rows.k)} if self.k == "auto" else {}
+        return {**chosen, "r": draws["r"], "alpha": alpha, "a": total * mean, "b": total * (1 - mean)}
+
+    def order(self, params: Params) -> int:
+        """k: as configured, or the one that the fit chose, the same in every draw."""
+        return int(np.asarray(params["k"]).flat[0]) if self.k == "auto" else self.k
+
+    def log_likelihood(self, params: Params, histories: RegularCustomers, days_per_unit: float) -> np.ndarray:
+        """Log density of each history, its gaps included: comparable with models that do not look at them."""
+        x, t_x, T = in_units(histories, days_per_unit)
+        gaps = histories.log_gaps - x * np.log(days_per_unit)
+        if np.isnan(gaps).any():
+            what = "models can be compared only on a log of orders: a summary has no gaps between them"
+            raise DiagnosticsError([("retention", what)])
+        return log_likelihood(self.order(params), self.LOST_AT_BIRTH, params, x, t_x, T, gaps)
+
+    def probability_alive(self, params: Params, histories: RegularCustomers, days_per_unit: float) -> np.ndarray:
+        """P(alive today | history)."""
+        return probability_alive(self.order(params), self.LOST_AT_BIRTH, params, *in_units(histories, days_per_unit))
+
+    def probability_active(
+        self, params: Params, histories: RegularCustomers, horizon_days: float, days_per_unit: float
+    ) -> np.ndarray:
+        """P(at least one order within the horizon | history); the horizon may be infinite."""
+        times = in_units(histories, days_per_unit)
+        following = probability_next(self.order(params), params, *times, horizon_days / days_per_unit)
+        return self.probability_alive(params, histories, days_per_unit) * following
+
+    def expected_orders(
+        self, params: Params, histories: RegularCustomers, horizon_days: float, days_per_unit: float
+    ) -> np.ndarray:
+        """E[orders within the horizon | history]."""
+        living = self.expected_discounted_orders(params, histories, horizon_days, 0.0, days_per_unit)
+        return self.probability_alive(params, histories, days_per_unit) * living
+
+    def expected_discounted_orders(
+        self,
+        params: Params,
+        histories: RegularCustomers,
+        horizon_days: float,
+        annual_rate: float,
+        days_per_unit: float,
+    ) -> np.ndarray:
+        """Orders expected within the horizon *given alive today*, each worth (1 + annual_rate)^-(days / 365.25)."""
+        force = float(np.log1p(annual_rate)) / DAYS_PER_YEAR * days_per_unit
+        times = in_units(histories, days_per_unit)
+        horizon = horizon_days / days_per_unit
+        return orders_given_alive(self.order(params), self.LOST_AT_BIRTH, params, *times, horizon, force)
+
+    def expected_orders_new(self, params: Params, t: np.ndarray | float, days_per_unit: float) -> np.ndarray:
+        """E[X(t)] of a newcomer, (draw, time); t has the parameters' unit, whatever that is."""
+        a, b = column(params, "a", "b")
+        nobody = (np.zeros(1),) * 3
+        k, birth = self.order(params), self.LOST_AT_BIRTH
+        found = [orders_given_alive(k, birth, params, *nobody, float(h), 0.0) for h in np.atleast_1d(t)]
+        return (b / (a + b)) ** birth * np.hstack(found)
+
+    def order_pmf(self, params: Params, n: int, t: float, days_per_unit: float) -> np.ndarray:
+        """P(X(t) = 0..n) of a newcomer, (draw, n + 1); t has the parameters' unit, whatever that is."""
+        return order_pmf(self.order(params), self.LOST_AT_BIRTH, params, n, t)
+
+    def laws(self, params: Params, histories: RegularCustomers, days_per_unit: float) -> LifeLaw:
+        """Traits given the history and, but for `p_alive`, given alive: a mixture over the stages that are over.
+
+        lambda ~ Gamma(r+kx+J, alpha+T), p ~ Beta(a, b+x), one more survived where the first order counts too.
+        """
+        k, birth = self.order(params), self.LOST_AT_BIRTH
+        r, alpha, a, b = (v[..., None] for v in column(params, "r", "alpha", "a", "b"))
+        x, t_x, T = (np.asarray(v, np.float64) for v in histories[:3])
+        daily = {**params, "alpha": np.asarray(params["alpha"]) * days_per_unit}
+        weight = stage_weights(k, daily, x, t_x, T)
+        shape = r + k * x[:, None] + np.arange(float(k))
+        absent = np.zeros_like(shape)
+        return LifeLaw(
+            p_alive=probability_alive(k, birth, daily, x, t_x, T),
+            rate_shape=shape,
+            rate_rate=alpha * days_per_unit + T[:, None] + absent,
+            mu_shape=absent,
+            mu_rate=absent,
+            drop_a=a + absent,
+            drop_b=b + x[:, None] + birth + absent,
+            regularity=k,
+            birth_charges=birth,
+            weight=weight,
+            stages_done=np.arange(float(k)),
+        )
+
+    def laws_given_dead(self, params: Params, histories: RegularCustomers, days_per_unit: float) -> LifeLaw:
+        """Traits given the history and that they left at the last order; `p_alive` is 1, the gap starts afresh.
+
+        lambda ~ Gamma(r+kx, alpha+t_x), p ~ Beta(a+1, b+x-1), or b+x where the first order counts too. Where nobody
+        can have left it is the law of a newcomer's rate, with a weight of 0 wherever it is used.
+        """
+        k, birth = self.order(params), self.LOST_AT_BIRTH
+        r, alpha, a, b = column(params, "r", "alpha", "a", "b")
+        x, t_x = (np.asarray(v, np.float64) for v in histories[:2])
+        shape = r + k * x
+        absent = np.zeros_like(shape)
+        chances = x + birth
+        return LifeLaw(
+            p_alive=np.ones_like(shape),
+            rate_shape=shape,
+            rate_rate=alpha * days_per_unit + t_x + absent,
+            mu_shape=absent,
+            mu_rate=absent,
+            drop_a=a + (chances > 0) + absent,
+            drop_b=b + np.maximum(chances - 1, 0) + absent,
+            regularity=k,
+            birth_charges=birth,
+        )
+
+    def newcomer_laws(self, params: Params, days_per_unit: float) -> LifeLaw:
+        """The population's law, (draw, 1), before the first order."""
+        r, alpha, a, b = column(params, "r", "alpha", "a", "b")
+        absent = np.zeros_like(r)
+        return LifeLaw(
+            p_alive=np.ones_like(r),
+            rate_shape=r.copy(),
+            rate_rate=alpha * days_per_unit,
+            mu_shape=absent,
+            mu_rate=absent,
+            drop_a=a.copy(),
+            drop_b=b.copy(),
+            regularity=self.order(params),
+            birth_charges=self.LOST_AT_BIRTH,
+        )
+
+    def warnings(self, summary: CustomerSummary, params: Params) -> tuple[str, ...]:
+        """None: what a log can have against these models is in its quality table."""
+        return ()
+
+
+def in_units(histories: RegularCustomers, days_per_unit: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """x, t_x, T with times in the parameters' unit."""
+    return histories.x, histories.t_x_days / days_per_unit, histories.T_days / days_per_unit
+
+
+def likeliest_k(lost_at_birth: int, rows: PurchaseRows, log_gaps: float) -> int:
+    """The k of 1 to 6 with the highest maximum of the likelihood; stops at the first that is worse than the last."""
+    best, value = 1, -np.inf
+    for k in range(1, MAX_K + 1):
+
+        def loss(at: np.ndarray, k: int = k) -> float:
+            r, alpha, mean, total = np.exp(at[0]), np.exp(at[1]), expit(at[2]), np.exp(at[3])
+            natural = {"r": r, "alpha": alpha, "a": total * mean, "b": total * (1 - mean)}
+            params = {name: np.array([value]) for name, value in natural.items()}
+            zero = np.zeros(rows.x.size)
+            each = log_likelihood(k, lost_at_birth, params, rows.x, rows.t_x, rows.T, zero)[0]
+            return -float(rows.count @ each)
+
+        found = minimize(loss, np.array([0.0, -np.log(k), 0.0, 0.7]), method="BFGS", options={"gtol": 1e-3})
+        reached = -float(found.fun) + (k - 1) * log_gaps
+        if reached <= value:
+            break
+        best, value = k, reached
+    return best
+
+
+class BgCnbd(RegularModel):
+    """BG/CNBD-k: regular buyers who may leave for good after any repeat order. See `RegularModel`."""
+
+    WHO_IS_LOST: ClassVar[str] = (
+        "Under BG/CNBD-k a customer can leave only after a repeat order, so someone with a single order never counts "
+        "as lost, which flatters one-time buyers; a regular buyer who is overdue soon counts as lost."
+    )
+    LOST_AT_BIRTH: ClassVar[int] = 0
+    kind: Literal["bg_cnbd"] = "bg_cnbd"
+
+
+class MbgCnbd(RegularModel):
+    """MBG/CNBD-k: regular buyers who may leave for good after any order, the first included. See `RegularModel`."""
+
+    WHO_IS_LOST: ClassVar[str] = (
+        "Under MBG/CNBD-k a customer may leave after any order, the first included; a regular buyer who is overdue "
+        "soon counts as lost."
+    )
+    LOST_AT_BIRTH: ClassVar[int] = 1
+    kind: Literal["mbg_cnbd"] = "mbg_cnbd"
