@@ -30,6 +30,7 @@ _NODES, _WEIGHTS = _gauss_legendre(24)
 _DATA = types.Array(types.float64, 1, "C", readonly=True)  # what can be written to is accepted too
 _DROP = 36.0  # where the integrand has fallen by exp(-36) the rest is below rounding
 _MOST = 16.0  # the same for a law of few points
+_UNLIKELY = 1e-16  # numbers of stages with less than this chance together are left out
 
 
 @njit("float64(float64, float64, float64, float64)", cache=True, nogil=True, error_model="numpy")
@@ -425,13 +426,13 @@ def lost_or_not(r, alpha, s, beta, x, t_x, T, count):
     return out
 
 
-@njit("float64(float64[::1], float64, float64, float64, float64, float64)", cache=True, nogil=True, error_model="numpy")
-def regular_orders_within(weight, shape, log_ratio, a, b, tolerance):
+@njit("float64(float64[::1], float64, float64, float64, float64)", cache=True, nogil=True, error_model="numpy")
+def regular_orders_within(weight, shape, log_ratio, a, b):
     """Expected orders of a living CNBD-k customer within a time t, k = weight.size.
 
     weight: (J,) probability that J stages of the running gap are over; given J, stages are NegBin(shape + J) with
     log_ratio = log(1 + t/alpha') between its parameters. Order m falls with stage k m - J, if none of the m - 1 before
-    was the last: B(a, b+m-1)/B(a, b). Probabilities of more stages than have a chance above `tolerance` are left out.
+    was the last: B(a, b+m-1)/B(a, b).
     """
     k = weight.size
     share = -math.expm1(-log_ratio)
@@ -452,9 +453,9 @@ def regular_orders_within(weight, shape, log_ratio, a, b, tolerance):
                 cdf += pmf
                 pmf *= (r + n) / (n + 1.0) * share
                 n += 1
-            reached = 1.0 - cdf
-            orders += stayed * max(reached, 0.0)
-            if n > mean and not reached > tolerance:
+            orders += stayed * max(1.0 - cdf, 0.0)
+            ratio = (r + n) / (n + 1.0) * share
+            if ratio < 1.0 and not pmf > _UNLIKELY * (1.0 - ratio):  # what is left, as a geometric series
                 break
             stayed *= (b + m - 1.0) / (a + b + m - 1.0)
             m += 1
@@ -484,21 +485,19 @@ def regular_orders(r, alpha, a, b, x, age, weight, horizon, force, out):
                 if math.isinf(horizon):
                     out[d, i] = (a[d] + stays - 1.0) / (a[d] - 1.0) if a[d] > 1.0 else math.inf
                 else:
-                    out[d, i] = regular_orders_within(
-                        weight[d, i], shape, math.log1p(horizon / scale), a[d], stays, 1e-15
-                    )
+                    out[d, i] = regular_orders_within(weight[d, i], shape, math.log1p(horizon / scale), a[d], stays)
                 continue
             end = math.log1p(min(horizon, _FORGOTTEN / force) / scale)
             total = 0.0
             if force * horizon < _FORGOTTEN:
-                orders = regular_orders_within(weight[d, i], shape, end, a[d], stays, 1e-15)
+                orders = regular_orders_within(weight[d, i], shape, end, a[d], stays)
                 total = math.exp(-force * horizon) * orders
             panels = math.ceil(end / _STEEP_WIDTH)
             for panel in range(panels):
                 for node in range(_EASY_NODES.size):
                     u = (panel + _EASY_NODES[node]) * end / panels
                     t = scale * math.expm1(u)
-                    orders = regular_orders_within(weight[d, i], shape, u, a[d], stays, 1e-15)
+                    orders = regular_orders_within(weight[d, i], shape, u, a[d], stays)
                     density = force * math.exp(-force * t) * scale * math.exp(u)
                     total += _EASY_WEIGHTS[node] * end / panels * density * orders
             out[d, i] = total
