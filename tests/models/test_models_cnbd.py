@@ -1,0 +1,80 @@
+"""CNBD-k: at k = 1 it is BG/NBD and MBG/NBD; the order of the gaps' distribution is found where it is to be chosen."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from stories import regular_live
+
+from clvsim.errors import DiagnosticsError
+from clvsim.models.bg_nbd import BgNbd
+from clvsim.models.cnbd import BgCnbd, MbgCnbd
+from clvsim.models.laws import Customers
+from clvsim.models.mbg_nbd import MbgNbd
+from clvsim.types import CustomerSummary
+
+PARAMS = {k: np.array([v]) for k, v in {"r": 0.525, "alpha": 6.183, "a": 0.891, "b": 1.614}.items()}
+
+
+@pytest.mark.parametrize(("regular", "plain"), [(BgCnbd(k=1), BgNbd()), (MbgCnbd(k=1), MbgNbd())])
+def test_random_moments_are_the_plain_model(regular, plain, cdnow: CustomerSummary) -> None:
+    some = replace(cdnow, customers=cdnow.customers.iloc[:300])
+    ours, theirs = regular.histories(some), plain.histories(some)
+    assert isinstance(theirs, Customers)
+    for quantity, arguments in (
+        ("log_likelihood", ()),
+        ("probability_alive", ()),
+        ("probability_active", (273.0,)),
+        ("expected_orders", (273.0,)),
+        ("expected_discounted_orders", (1095.0, 0.1)),
+        ("expected_discounted_orders", (np.inf, 0.1)),
+    ):
+        found = getattr(regular, quantity)(PARAMS, ours, *arguments, 7.0)
+        expected = getattr(plain, quantity)(PARAMS, theirs, *arguments, 7.0)
+        np.testing.assert_allclose(found, expected, rtol=1e-9, err_msg=quantity)
+    np.testing.assert_allclose(
+        regular.order_pmf(PARAMS, 30, 39.0, 7.0), plain.order_pmf(PARAMS, 30, 39.0, 7.0), rtol=1e-9, atol=1e-15
+    )
+
+
+def test_cdnow_is_bought_at_random_moments(cdnow: CustomerSummary) -> None:
+    """Platzer & Reutterer 2016 find k = 1 for it."""
+    assert BgCnbd().sufficient(cdnow).k == 1
+    assert BgCnbd(k=2).sufficient(cdnow).k == 2
+
+
+@pytest.mark.parametrize("model", [BgCnbd(), MbgCnbd()])
+def test_regular_gaps_are_recognised(model, cdnow: CustomerSummary) -> None:
+    random = np.random.default_rng(4)
+    leaves = model.LOST_AT_BIRTH == 1
+    rows = [
+        regular_live(random, random.gamma(2.0) / 30, random.beta(0.8, 2.4), 500.0, k=3, may_leave_at_once=leaves)
+        for _ in range(800)
+    ]
+    summary = replace(cdnow, customers=pd.DataFrame(rows))
+    found = model.sufficient(summary)
+    assert found.k == 3
+    shuffled = replace(summary, customers=summary.customers.sample(frac=1, random_state=1))
+    assert model.sufficient(shuffled).log_gaps == found.log_gaps
+
+
+def test_a_summary_without_gaps_needs_a_number(cdnow: CustomerSummary) -> None:
+    summary = replace(cdnow, customers=cdnow.customers.drop(columns="log_gaps"))
+    with pytest.raises(DiagnosticsError, match=r"retention\.k: auto needs a log of orders"):
+        BgCnbd().sufficient(summary)
+    model = BgCnbd(k=2)
+    assert model.sufficient(summary).k == 2
+    with pytest.raises(DiagnosticsError, match="only on a log of orders"):
+        model.log_likelihood(PARAMS, model.histories(summary), 7.0)
+
+
+def test_log_gaps_are_those_of_the_log(cdnow: CustomerSummary) -> None:
+    """Sums of logs: below those of equally long gaps, equal to that of the only gap."""
+    frame = cdnow.customers
+    once = frame["frequency"] == 1
+    np.testing.assert_allclose(frame["log_gaps"][once], np.log(frame["recency_days"][once]), rtol=1e-12)
+    many = frame[frame["frequency"] > 1]
+    even = many["frequency"] * np.log(many["recency_days"] / many["frequency"])
+    assert (many["log_gaps"] <= even + 1e-9).all()
+    assert (frame["log_gaps"][frame["frequency"] == 0] == 0).all()
