@@ -171,6 +171,7 @@ class RegularModel(Frozen):
 
     LOST_AT_BIRTH: ClassVar[int]
     TIMES: ClassVar[tuple[str, ...]] = ("alpha",)
+    opportunity_days: ClassVar[float] = 0.0
     k: Literal["auto"] | Annotated[int, Field(ge=1, le=12)] = "auto"
     r: LogNormalPrior = LogNormalPrior(median=1.0, sd_log=1.5)
     rate: LogNormalPrior = LogNormalPrior(median=1.0, sd_log=1.5)
