@@ -3,7 +3,7 @@
 Platzer & Reutterer 2016, "Ticking away the moments: timing regularity helps to better predict customer activity",
 Marketing Science 35(5), 779-799, doi 10.1287/mksc.2015.0963; Reutterer, Platzer & Schröder 2021, "Leveraging purchase
 regularity for predicting customer behavior the easy way", International Journal of Research in Marketing 38(1),
-194-215, doi 10.1016/j.ijresmar.2020.09.002. Equations, assumptions and priors: docs/models/cnbd.md.
+194-215, doi 10.1016/j.ijresmar.2020.09.002. Equations, assumptions and priors: docs/models/bg_cnbd.md.
 
 Gaps are Gamma(k, lambda): every k-th event of a Poisson process is an order, so that of the gap that runs J = 0..k-1
 stages are over. `lost_at_birth` is 1 where a customer may leave at the first order too (MBG), else 0.
