@@ -15,7 +15,7 @@ from clvsim.models.priors import LogNormalPrior
 
 
 class Bdw(ContractModel):
-    """BdW: contracts that end at a renewal with a chance of each customer's own that grows or falls as they stay.
+    """BdW: as sBG, but the chance to end grows or falls while a customer stays.
 
     theta ~ Beta(gamma, delta), S(n | theta) = (1 - theta)^(n^c). Settings and priors: see `ContractModel`.
 

@@ -13,9 +13,9 @@ from clvsim.models.laws import LifeLaw, Params, column
 
 
 class Sbg(ContractModel):
-    """sBG: contracts that end at a renewal with a chance of each customer's own, always the same.
+    """sBG: contracts that end at a renewal with a chance of each customer's own.
 
-    theta ~ Beta(alpha, beta). Settings and priors: see `ContractModel`.
+    The chance is always the same, theta ~ Beta(alpha, beta). Settings and priors: see `ContractModel`.
     """
 
     kind: Literal["sbg"] = "sbg"
