@@ -101,10 +101,12 @@ def fitted(cdnow):
     return life, diagnose(model.kind, life, divergences, config.chains)
 
 
+@pytest.mark.slow
 def test_the_sampler_passes_the_gate(fitted):
     assert all(d.ok for d in fitted[1]), fitted[1]
 
 
+@pytest.mark.slow
 def test_posterior_is_around_the_maximum(fitted):
     """No standard errors are published: within half a posterior sd, which is mostly that of the likelihood."""
     found, _ = fitted

@@ -262,10 +262,12 @@ def fitted(cdnow):
     return life, diagnose(model.kind, life, divergences, config.chains)
 
 
+@pytest.mark.slow
 def test_the_sampler_passes_the_gate(fitted):
     assert all(d.ok for d in fitted[1]), fitted[1]
 
 
+@pytest.mark.slow
 def test_posterior_agrees_with_the_published_estimates(fitted):
     """Within one published standard error: means of r and alpha; medians of s and beta, which are skewed to the right.
 
