@@ -6,14 +6,13 @@ doi 10.1287/mksc.1040.0098. Equations, assumptions and priors: docs/models/bg_nb
 Times are in any one unit. Parameters have shape (draw,), histories (customer,), results (draw, customer).
 """
 
-from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from scipy.special import betainc, betaln, expit, gammaln, xlogy
 
 from clvsim.models.laws import Customers, LifeLaw, Params, column
-from clvsim.models.purchases import Clock, DropoutModel, Formulas, PurchaseRows, at, by_clock, classes
+from clvsim.models.purchases import DropoutModel, Formulas
 from clvsim.types import DAYS_PER_YEAR
 
 _CHUNK_CELLS = 1 << 18  # draws x rows tabulated at once
@@ -177,39 +176,15 @@ def newcomer_laws(params: Params, days_per_unit: float) -> LifeLaw:
 class BgNbd(DropoutModel):
     """BG/NBD: orders at a rate of each customer's own, who may leave for good after any repeat order.
 
-    Priors: see `DropoutModel`.
+    Priors: see `DropoutPriors`.
     """
 
     WHO_IS_LOST: ClassVar[str] = (
         "Under BG/NBD a customer can leave only after a repeat order, so someone with a single order never counts as "
         "lost, which flatters one-time buyers."
     )
+    LOST_AT_BIRTH: ClassVar[int] = 0
     kind: Literal["bg_nbd"] = "bg_nbd"
-
-    def log_density(self, params: Mapping[str, Any], rows: PurchaseRows, clock: Clock | None = None) -> Any:
-        """`log_likelihood` as a graph, its terms in x alone and in T alone summed over distinct values."""
-        import pytensor.tensor as pt
-
-        r, alpha, a, b = (params[name] for name in ("r", "alpha", "a", "b"))
-        total = a + b
-        n = np.bincount(rows.level, rows.count)
-        k = classes(rows.x, rows.level)
-        n_k, b_k, total_k = np.bincount(k.of, rows.count), at(b, k.level), at(total, k.level)
-        by_x = pt.sum(n_k * (pt.gammaln(r + k.value) + pt.gammaln(b_k + k.value) - pt.gammaln(total_k + k.value)))
-        age = classes(rows.T, rows.level)
-        n_age, orders_age = np.bincount(age.of, rows.count), np.bincount(age.of, rows.count * rows.x)
-        by_age = pt.sum(
-            (n_age * r + orders_age) * pt.log(at(alpha, age.level) + by_clock(age.value, age.value, clock)[1])
-        )
-        again = rows.x > 0
-        x, t_x, T, count, level = (v[again] for v in (rows.x, rows.t_x, rows.T, rows.count, rows.level))
-        t_x, T = by_clock(t_x, T, clock)
-        alpha_row = at(alpha, level)
-        log_odds_left = pt.log(at(a, level)) - pt.log(at(b, level) + x - 1)
-        log_odds_left += (r + x) * pt.log((alpha_row + T) / (alpha_row + t_x))
-        constant = pt.sum(n * (r * pt.log(alpha) - pt.gammaln(r) - pt.gammaln(b) + pt.gammaln(total)))
-        left_or_not = pt.sum(count * pt.softplus(log_odds_left))
-        return constant + by_x - by_age + left_or_not
 
     FORMULAS: ClassVar[Formulas] = Formulas(
         log_likelihood, probability_alive, probability_active, expected_orders, expected_orders_new, order_pmf

@@ -18,10 +18,9 @@ from scipy.optimize import minimize
 from scipy.special import betainc, betaln, expit, gammaln, xlogy
 
 from clvsim.errors import DiagnosticsError
+from clvsim.models import mbg_nbd
 from clvsim.models.laws import Customers, LifeLaw, Params, column
-from clvsim.models.priors import BetaPrior, LogNormalPrior
-from clvsim.models.purchases import PurchaseRows, purchase_rows
-from clvsim.schema import Frozen
+from clvsim.models.purchases import DropoutPriors, PurchaseRows, in_units, purchase_rows
 from clvsim.types import DAYS_PER_YEAR, CustomerSummary
 
 MAX_K = 6
@@ -161,22 +160,16 @@ def order_pmf(k: int, lost_at_birth: int, params: Params, n: int, t: float) -> n
     return stayed * exactly + np.where(chances > 0, left * at_least, 0.0)
 
 
-class RegularModel(Frozen):
+class RegularModel(DropoutPriors):
     """What BG/CNBD-k and MBG/CNBD-k share.
 
     `k`: order of the gaps' Gamma distribution, 1 for Poisson, or `auto`: the likeliest of 1 to 6, which needs a log of
-    orders. Priors are on unit-free quantities. `r`: shape of the distribution of stage rates. `rate`: mean *orders* of
-    a living customer within one mean observation. `dropout_mean` = a/(a+b), `dropout_concentration` = a+b.
+    orders. Priors: see `DropoutPriors`; `rate` counts orders, not stages.
     """
 
-    LOST_AT_BIRTH: ClassVar[int]
     TIMES: ClassVar[tuple[str, ...]] = ("alpha",)
     opportunity_days: ClassVar[float] = 0.0
     k: Literal["auto"] | Annotated[int, Field(ge=1, le=12)] = "auto"
-    r: LogNormalPrior = LogNormalPrior(median=1.0, sd_log=1.5)
-    rate: LogNormalPrior = LogNormalPrior(median=1.0, sd_log=1.5)
-    dropout_mean: BetaPrior = BetaPrior(a=1.0, b=1.0)
-    dropout_concentration: LogNormalPrior = LogNormalPrior(median=2.0, sd_log=1.5)
 
     def histories(self, summary: CustomerSummary) -> RegularCustomers:
         """Purchase histories, in days. Gaps are nan where the summary has none: then models cannot be compared."""
@@ -209,11 +202,8 @@ class RegularModel(Frozen):
 
         k, birth = int(rows.k), self.LOST_AT_BIRTH
         with pm.Model() as model:
-            r = self.r.variable(pm, "r")
-            rate = self.rate.variable(pm, "rate")
-            mean = self.dropout_mean.variable(pm, "dropout_mean")
-            total = self.dropout_concentration.variable(pm, "dropout_concentration")
-            alpha, a, b = r / (rate * k), total * mean, total * (1 - mean)
+            r, per_order, a, b = self.graph(pm).values()
+            alpha, total = per_order / k, a + b
             chances = rows.x + birth
             log_left_scale = rows.count.sum() * (r * pt.log(alpha) - pt.gammaln(r) - pt.gammaln(b) + pt.gammaln(total))
             # Alive, J stages over; lost. What depends on x alone, on its distinct values.
@@ -234,11 +224,10 @@ class RegularModel(Frozen):
         return model
 
     def natural(self, draws: Params, rows: RegularRows, days_per_unit: float) -> dict[str, np.ndarray]:
-        """The papers' r, alpha (in reported time units), a, b from the model's variables."""
-        mean, total = draws["dropout_mean"], draws["dropout_concentration"]
-        alpha = draws["r"] / (draws["rate"] * rows.k) * (rows.unit_days / days_per_unit)
-        chosen = {"k": np.full_like(alpha, rows.k)} if self.k == "auto" else {}
-        return {**chosen, "r": draws["r"], "alpha": alpha, "a": total * mean, "b": total * (1 - mean)}
+        """The papers' r, alpha (in reported time units), a, b from the model's variables, and a k that was chosen."""
+        found = super().natural(draws, rows, days_per_unit)
+        chosen = {"k": np.full_like(found["alpha"], rows.k)} if self.k == "auto" else {}
+        return {**chosen, **found, "alpha": found["alpha"] / rows.k}
 
     def order(self, params: Params) -> int:
         """k: as configured, or the one that the fit chose, the same in every draw."""
@@ -350,28 +339,12 @@ class RegularModel(Frozen):
 
     def newcomer_laws(self, params: Params, days_per_unit: float) -> LifeLaw:
         """The population's law, (draw, 1), before the first order."""
-        r, alpha, a, b = column(params, "r", "alpha", "a", "b")
-        absent = np.zeros_like(r)
-        return LifeLaw(
-            p_alive=np.ones_like(r),
-            rate_shape=r.copy(),
-            rate_rate=alpha * days_per_unit,
-            mu_shape=absent,
-            mu_rate=absent,
-            drop_a=a.copy(),
-            drop_b=b.copy(),
-            regularity=self.order(params),
-            birth_charges=self.LOST_AT_BIRTH,
-        )
+        law = mbg_nbd.newcomer_laws(params, days_per_unit)
+        return law._replace(regularity=self.order(params), birth_charges=self.LOST_AT_BIRTH)
 
     def warnings(self, summary: CustomerSummary, params: Params) -> tuple[str, ...]:
         """None: what a log can have against these models is in its quality table."""
         return ()
-
-
-def in_units(histories: RegularCustomers, days_per_unit: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """x, t_x, T with times in the parameters' unit."""
-    return histories.x, histories.t_x_days / days_per_unit, histories.T_days / days_per_unit
 
 
 def likeliest_k(lost_at_birth: int, rows: PurchaseRows, log_gaps: float) -> int:

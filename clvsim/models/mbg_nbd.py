@@ -7,15 +7,14 @@ Equations, assumptions and priors: docs/models/mbg_nbd.md.
 Times are in any one unit. Parameters have shape (draw,), histories (customer,), results (draw, customer).
 """
 
-from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from scipy.special import betaln, expit, gammaln
 
 from clvsim.models.bg_nbd import order_counts, orders_given_alive, probability_next
 from clvsim.models.laws import Customers, LifeLaw, Params, column
-from clvsim.models.purchases import Clock, DropoutModel, Formulas, PurchaseRows, at, by_clock, classes
+from clvsim.models.purchases import DropoutModel, Formulas
 from clvsim.types import DAYS_PER_YEAR
 
 
@@ -146,37 +145,15 @@ def newcomer_laws(params: Params, days_per_unit: float) -> LifeLaw:
 class MbgNbd(DropoutModel):
     """MBG/NBD: orders at a rate of each customer's own, who may leave for good after any order, the first included.
 
-    Priors: see `DropoutModel`.
+    Priors: see `DropoutPriors`.
     """
 
     WHO_IS_LOST: ClassVar[str] = (
         "Under MBG/NBD a customer may leave after any order, the first included; which one-time buyers have left shows "
         "only in the pattern of all customers."
     )
+    LOST_AT_BIRTH: ClassVar[int] = 1
     kind: Literal["mbg_nbd"] = "mbg_nbd"
-
-    def log_density(self, params: Mapping[str, Any], rows: PurchaseRows, clock: Clock | None = None) -> Any:
-        """`log_likelihood` as a graph, its terms in x alone and in T alone summed over distinct values."""
-        import pytensor.tensor as pt
-
-        r, alpha, a, b = (params[name] for name in ("r", "alpha", "a", "b"))
-        total = a + b
-        n = np.bincount(rows.level, rows.count)
-        k = classes(rows.x, rows.level)
-        n_k, b_k, total_k = np.bincount(k.of, rows.count), at(b, k.level) + 1, at(total, k.level) + 1
-        by_x = pt.sum(n_k * (pt.gammaln(r + k.value) + pt.gammaln(b_k + k.value) - pt.gammaln(total_k + k.value)))
-        age = classes(rows.T, rows.level)
-        n_age, orders_age = np.bincount(age.of, rows.count), np.bincount(age.of, rows.count * rows.x)
-        by_age = pt.sum(
-            (n_age * r + orders_age) * pt.log(at(alpha, age.level) + by_clock(age.value, age.value, clock)[1])
-        )
-        alpha_row = at(alpha, rows.level)
-        log_odds_left = pt.log(at(a, rows.level)) - pt.log(at(b, rows.level) + rows.x)
-        t_x, T = by_clock(rows.t_x, rows.T, clock)
-        log_odds_left += (r + rows.x) * pt.log((alpha_row + T) / (alpha_row + t_x))
-        constant = pt.sum(n * (r * pt.log(alpha) - pt.gammaln(r) - pt.gammaln(b) + pt.gammaln(total)))
-        left_or_not = pt.sum(rows.count * pt.softplus(log_odds_left))
-        return constant + by_x - by_age + left_or_not
 
     FORMULAS: ClassVar[Formulas] = Formulas(
         log_likelihood, probability_alive, probability_active, expected_orders, expected_orders_new, order_pmf

@@ -11,6 +11,7 @@ from clvsim.models.laws import Customers, Params, customers_of, unique_rows
 from clvsim.models.levels import Poolable
 from clvsim.models.priors import BetaPrior, LogNormalPrior
 from clvsim.models.season import Window
+from clvsim.schema import Frozen
 from clvsim.types import CustomerSummary
 
 
@@ -83,8 +84,8 @@ class Formulas(NamedTuple):
     order_pmf: Callable[..., np.ndarray]
 
 
-def in_units(customers: Customers, days_per_unit: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """x, t_x, T with times in the parameters' unit."""
+def in_units(customers: Any, days_per_unit: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """x, t_x, T with times in the parameters' unit, of `Customers` or what has their fields."""
     return customers.x, customers.t_x_days / days_per_unit, customers.T_days / days_per_unit
 
 
@@ -160,21 +161,19 @@ class PurchaseModel(Poolable):
         return ()
 
 
-class DropoutModel(PurchaseModel):
+class DropoutPriors(Frozen):
     """What models with a dropout probability per order share, p ~ Beta(a, b).
 
     Priors are on unit-free quantities. `r`: shape of the order rate's distribution. `rate`: mean orders of a living
     customer within one mean observation. `dropout_mean` = a/(a+b), `dropout_concentration` = a+b.
-    `season`: whether months of the year differ; `promotions`: days on which they may. See docs/models/seasonality.md.
     """
 
+    LOST_AT_BIRTH: ClassVar[int]  # 1 where a customer may leave at the first order too, else 0
     ATTRITION: ClassVar[str] = "logit_dropout"
     r: LogNormalPrior = LogNormalPrior(median=1.0, sd_log=1.5)
     rate: LogNormalPrior = LogNormalPrior(median=1.0, sd_log=1.5)
     dropout_mean: BetaPrior = BetaPrior(a=1.0, b=1.0)
     dropout_concentration: LogNormalPrior = LogNormalPrior(median=2.0, sd_log=1.5)
-    season: Literal["off", "month"] = "off"
-    promotions: dict[Annotated[str, Field(pattern=r"^\w+$")], Window] = Field(default_factory=dict)
 
     def graph(self, pm: Any) -> dict[str, Any]:
         """Free variables: r, rate, dropout_mean, dropout_concentration."""
@@ -191,8 +190,43 @@ class DropoutModel(PurchaseModel):
         scale = (a + b) / (left + b)
         return {**params, "alpha": params["alpha"] / buying, "a": left * scale, "b": b * scale}
 
-    def natural(self, draws: Params, rows: PurchaseRows, days_per_unit: float) -> dict[str, np.ndarray]:
+    def natural(self, draws: Params, rows: Any, days_per_unit: float) -> dict[str, np.ndarray]:
         """The paper's r, alpha (in reported time units), a, b from the model's variables."""
         mean, total = draws["dropout_mean"], draws["dropout_concentration"]
         alpha = draws["r"] / draws["rate"] * (rows.unit_days / days_per_unit)
         return {"r": draws["r"], "alpha": alpha, "a": total * mean, "b": total * (1 - mean)}
+
+
+class DropoutModel(DropoutPriors, PurchaseModel):
+    """What BG/NBD and MBG/NBD share: orders at random moments, and a dropout probability per order.
+
+    `season`: whether months of the year differ; `promotions`: days on which they may. See docs/models/seasonality.md.
+    """
+
+    season: Literal["off", "month"] = "off"
+    promotions: dict[Annotated[str, Field(pattern=r"^\w+$")], Window] = Field(default_factory=dict)
+
+    def log_density(self, params: Mapping[str, Any], rows: PurchaseRows, clock: Clock | None = None) -> Any:
+        """`log_likelihood` as a graph, its terms in x alone and in T alone summed over distinct values."""
+        import pytensor.tensor as pt
+
+        r, alpha, a, b = (params[name] for name in ("r", "alpha", "a", "b"))
+        total, birth = a + b, self.LOST_AT_BIRTH
+        n = np.bincount(rows.level, rows.count)
+        k = classes(rows.x, rows.level)
+        n_k, b_k, total_k = np.bincount(k.of, rows.count), at(b, k.level) + birth, at(total, k.level) + birth
+        by_x = pt.sum(n_k * (pt.gammaln(r + k.value) + pt.gammaln(b_k + k.value) - pt.gammaln(total_k + k.value)))
+        age = classes(rows.T, rows.level)
+        n_age, orders_age = np.bincount(age.of, rows.count), np.bincount(age.of, rows.count * rows.x)
+        by_age = pt.sum(
+            (n_age * r + orders_age) * pt.log(at(alpha, age.level) + by_clock(age.value, age.value, clock)[1])
+        )
+        may = rows.x + birth > 0  # have had an order at which to leave
+        x, t_x, T, count, level = (v[may] for v in (rows.x, rows.t_x, rows.T, rows.count, rows.level))
+        t_x, T = by_clock(t_x, T, clock)
+        alpha_row = at(alpha, level)
+        log_odds_left = pt.log(at(a, level)) - pt.log(at(b, level) + (x + birth - 1))
+        log_odds_left += (r + x) * pt.log((alpha_row + T) / (alpha_row + t_x))
+        constant = pt.sum(n * (r * pt.log(alpha) - pt.gammaln(r) - pt.gammaln(b) + pt.gammaln(total)))
+        left_or_not = pt.sum(count * pt.softplus(log_odds_left))
+        return constant + by_x - by_age + left_or_not
