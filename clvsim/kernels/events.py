@@ -14,7 +14,7 @@ import numpy as np
 from numba import njit, typeof, types
 
 from clvsim.kernels import rng
-from clvsim.kernels.rng import address, exponential, gamma, inline, leaf, mix, uniform
+from clvsim.kernels.rng import address, exponential, gamma, inline, leaf, mix, normal, uniform
 from clvsim.kernels.structs import (
     ACQUIRED,
     ACTIVE,
@@ -284,6 +284,13 @@ def kept_gap(kept, path, tick, base, shape):
 
 
 @inline
+def deviate(base, stream, event):
+    """Standard normal of a decision."""
+    x, _ = normal(address(base, stream, event))
+    return x
+
+
+@inline
 def kept_amount(kept, path, tick, base, t_nu, nu_shape, nu_rate, order_shape):
     """Amount of an order before any factor; those of the first orders are kept for the other scenarios."""
     place = path * np.uint64(KEPT_ORDERS) + np.uint64(tick)
@@ -293,6 +300,22 @@ def kept_amount(kept, path, tick, base, t_nu, nu_shape, nu_rate, order_shape):
         if order_shape > 0.0:
             nu = kept_gamma(t_nu, path, base, rng.SPEND, nu_shape, nu_rate)
             amount = gamma(address(base, rng.AMOUNT, tick), order_shape) / nu
+        if tick < KEPT_ORDERS:
+            kept[place] = amount
+    return amount
+
+
+@leaf
+def kept_lognormal(kept, path, tick, base, t_typical, rate, level_mean, level_sd, level_slope, order_sd):
+    """The same of amounts whose logarithms are normal around the customer's level, which may go with the own rate."""
+    place = path * np.uint64(KEPT_ORDERS) + np.uint64(tick)
+    amount = kept[place] if tick < KEPT_ORDERS else -1.0
+    if amount < 0.0:
+        typical = t_typical[path]
+        if typical < 0.0:
+            typical = math.exp(level_mean + level_slope * math.log(rate) + level_sd * deviate(base, rng.SPEND, 0))
+            t_typical[path] = typical
+        amount = typical * math.exp(order_sd * deviate(base, rng.AMOUNT, tick))
         if tick < KEPT_ORDERS:
             kept[place] = amount
     return amount
@@ -329,6 +352,8 @@ def _simulate(
     mu_shape, mu_rate = laws.mu_shape.reshape(-1), laws.mu_rate.reshape(-1)
     drop_a, drop_b, order_shape = laws.drop_a.reshape(-1), laws.drop_b.reshape(-1), laws.order_shape.reshape(-1)
     nu_shape, nu_rate, first_factor = laws.nu_shape.reshape(-1), laws.nu_rate.reshape(-1), laws.first_factor.reshape(-1)
+    lognormal, order_sd, level_sd = laws.order_sd.size > 0, laws.order_sd.reshape(-1), laws.level_sd.reshape(-1)
+    level_mean, level_slope = laws.level_mean.reshape(-1), laws.level_slope.reshape(-1)
     t_rate, t_mu, t_eta = traits.rate.reshape(-1), traits.mu.reshape(-1), traits.eta.reshape(-1)
     t_nu, t_limit = traits.nu.reshape(-1), traits.limit.reshape(-1)
     t_gap, t_amount = traits.gap.reshape(-1), traits.amount.reshape(-1)
@@ -542,7 +567,15 @@ def _simulate(
                 discount = start_discount if arriving else math.exp(-delta * t)
                 cell_now = cal + period
                 cohort_now = coh + period
-                amount = kept_amount(t_amount, path, tick, base, t_nu, nu_shape[who], nu_rate[who], order_shape[who])
+                if lognormal:
+                    amount = kept_lognormal(
+                        t_amount, path, tick, base, t_nu, rate, level_mean[who], level_sd[who], level_slope[who],
+                        order_sd[who],
+                    )  # fmt: skip
+                else:
+                    amount = kept_amount(
+                        t_amount, path, tick, base, t_nu, nu_shape[who], nu_rate[who], order_shape[who]
+                    )
                 if arriving:
                     amount *= first_factor[who]
                 amount *= m_spend[np.uint64(weekly + week)]

@@ -44,6 +44,10 @@ class Laws(NamedTuple):
     order_shape: np.ndarray  # order amount ~ Gamma(order_shape, ν); 0: exactly nu_rate
     nu_shape: np.ndarray  # ν ~ Gamma(shape, rate)
     nu_rate: np.ndarray
+    level_mean: np.ndarray  # or log amount ~ Normal(level, order_sd), and, given the customer's λ per day,
+    level_sd: np.ndarray  # level ~ Normal(level_mean + level_slope log λ, level_sd)
+    level_slope: np.ndarray
+    order_sd: np.ndarray  # all four (0, 0) where amounts are not lognormal
     first_factor: np.ndarray  # a newcomer's first order = factor × a draw from the own spend law
     stages_done: np.ndarray  # (components,) stages of the first gap that an existing customer has behind
     regularity: np.ndarray  # (1,) gaps are Gamma(regularity, λ)
@@ -63,7 +67,7 @@ class Traits(NamedTuple):
     rate: np.ndarray  # (w, c), or the purchase probability
     mu: np.ndarray  # (w, c)
     eta: np.ndarray  # (w, c)
-    nu: np.ndarray  # (w, c)
+    nu: np.ndarray  # (w, c), or exp(level)
     limit: np.ndarray  # (w, c), survival budget
     gap: np.ndarray  # (w, c, KEPT_ORDERS), gaps before the first orders, at rate 1
     amount: np.ndarray  # (w, c, KEPT_ORDERS), amounts of the first orders before any factor

@@ -69,12 +69,19 @@ class SpendLaw(NamedTuple):
     """Amounts of orders: Gamma(order_shape, rate=nu), nu ~ Gamma(nu_shape, rate=nu_rate per unit of money).
 
     Where `order_shape` is 0 amounts do not vary: each is of exactly `nu_rate` money.
-    `order_shape` has shape (draw, 1), the others (draw, customer).
+
+    Or lognormal, where `order_sd` is given (the other three are then 0): log amount ~ Normal(level, order_sd) and
+    level ~ Normal(level_mean + level_slope log(order rate per day), level_sd), given the customer's own rate.
+    `order_shape` and `order_sd` have shape (draw, 1), the others (draw, customer).
     """
 
     order_shape: np.ndarray
     nu_shape: np.ndarray
     nu_rate: np.ndarray
+    level_mean: np.ndarray | None = None
+    level_sd: np.ndarray | None = None
+    level_slope: np.ndarray | None = None
+    order_sd: np.ndarray | None = None
 
 
 def customers_of(summary: CustomerSummary) -> Customers:

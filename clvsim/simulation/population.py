@@ -173,7 +173,7 @@ def join_laws(life: LifeLaw, spend: SpendLaw, first_factor: np.ndarray | float) 
 
     single = {"p_alive": life.p_alive, "first_factor": first_factor, **spend._asdict()}
     return Laws(
-        **{f: given(v, people) for f, v in single.items()},
+        **{f: seal(ABSENT) if v is None else given(v, people) for f, v in single.items()},
         **{f: aside(getattr(life, f)) for f in BY_COMPONENT},
         stages_done=given(life.stages_done, components or (1,)),
         regularity=scalar(life.regularity),

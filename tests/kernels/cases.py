@@ -29,6 +29,7 @@ def random_case(
     customers: int = 24,
     worlds: int = 3,
     months: int = 18,
+    lognormal: bool = False,
 ) -> Case:
     """Customers order about every six weeks, so that most have several orders in 18 months, and some leave."""
     r = np.random.default_rng(seed)
@@ -64,6 +65,7 @@ def random_case(
         order_shape=seal(spread(0.8, 6.0)),
         nu_shape=seal(spread(2.0, 9.0)),
         nu_rate=seal(spread(5.0, 40.0)),
+        **random_levels(seed, columns if lognormal else 0, slope=not opportunities),
         first_factor=seal(spread(0.6, 1.4) if newcomers else np.ones((1, columns))),
         stages_done=seal(r.integers(0, regularity, components) if regularity > 1 else np.zeros(components)),
         regularity=scalar(regularity),
@@ -133,6 +135,14 @@ def random_weights(r: np.random.Generator, columns: int, components: int) -> np.
     weight = r.random((1, columns, components)) * (r.random((1, columns, components)) < 0.7)
     weight[..., -1] += 1e-3
     return seal((weight / weight.sum(axis=-1, keepdims=True)).reshape(1, -1))
+
+
+def random_levels(seed: int, columns: int, slope: bool) -> dict[str, np.ndarray]:
+    """Lognormal amounts; without columns none. With numbers of its own: the rest of a case does not depend on it."""
+    r = np.random.default_rng([seed, 1])
+    low_high = {"level_mean": (2.0, 4.0), "level_sd": (0.0, 0.8), "level_slope": (-0.3, 0.3), "order_sd": (0.1, 0.9)}
+    made = {name: r.uniform(*ends, (1 if columns else 0, columns)) for name, ends in low_high.items()}
+    return {name: seal(values * (slope or name != "level_slope")) for name, values in made.items()}
 
 
 def no_arrivals() -> ks.Arrivals:

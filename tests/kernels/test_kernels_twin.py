@@ -61,6 +61,11 @@ KINDS: dict[str, dict[str, Any]] = {
     "everything, by order": {
         "contacts": 1, "offers": 2, "tables": True, "law": "both", "newcomers": True, "by_order": True,
     },
+    "lognormal": {"lognormal": True, "components": 3},
+    "lognormal, everything": {
+        "lognormal": True, "contacts": 2, "offers": 3, "tables": True, "law": "both", "newcomers": True,
+    },
+    "lognormal renewals": {"lognormal": True, "opportunities": "sure", "tables": True},
 }  # fmt: skip
 
 
@@ -101,6 +106,13 @@ def test_amounts_that_do_not_vary() -> None:
         zero = ks.seal(np.zeros_like(case.laws.order_shape))
         fixed = replace(case, laws=case.laws._replace(order_shape=zero, nu_shape=zero))
         compare(fixed, simulate(fixed), *fixed.run()[:2])
+
+
+def test_lognormal_amounts_leave_all_days_as_they_were() -> None:
+    for newcomers in (False, True):
+        plain, lognormal = (random_case(3, newcomers=newcomers, lognormal=law).run()[1] for law in (False, True))
+        np.testing.assert_array_equal(lognormal[:, :4], plain[:, :4])
+        assert (lognormal[:, 4] != plain[:, 4]).mean() > 0.8  # deaths have no amount
 
 
 def test_mechanisms_are_exercised() -> None:

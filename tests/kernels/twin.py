@@ -185,6 +185,9 @@ class Draws:
         """At k = 1 the exponential of models without regularity."""
         return self.exponential(rng.GAP, event) if shape == 1 else self.gamma(rng.GAP, event, shape)
 
+    def normal(self, stream: int, event: int) -> float:
+        return rng.normal(np.uint64(rng.address(self.base, stream, event)))[0]
+
     def gamma(self, stream: int, event: int, shape: float) -> float:
         return rng.gamma(np.uint64(rng.address(self.base, stream, event)), shape)
 
@@ -201,9 +204,24 @@ def law_of(laws: ks.Laws, customer: int, draws: Draws) -> dict[str, float]:
         law[name] = float(getattr(laws, name)[0, customer])
     for name in ("rate_shape", "rate_rate", "mu_shape", "mu_rate", "drop_a", "drop_b"):
         law[name] = float(getattr(laws, name)[0, customer * parts + part])
+    for name in ("level_mean", "level_sd", "level_slope", "order_sd"):
+        law[name] = float(getattr(laws, name)[0, customer]) if laws.order_sd.size else 0.0
     for name in ("buy_a", "buy_b"):
         law[name] = float(getattr(laws, name)[0, customer * parts + part]) if laws.buy_a.size else 0.0
     return law
+
+
+def amount_of(law: dict[str, float], lognormal: bool, draws: Draws, rate: float, tick: int) -> float:
+    """Before any factor: Gamma or normal logarithms around what is the customer's own, or always the same."""
+    if lognormal:
+        level = law["level_mean"] + law["level_sd"] * draws.normal(rng.SPEND, 0)
+        if law["level_slope"]:
+            level += law["level_slope"] * math.log(rate)
+        return math.exp(level + law["order_sd"] * draws.normal(rng.AMOUNT, tick))
+    if not law["order_shape"]:
+        return law["nu_rate"]
+    nu = draws.gamma(rng.SPEND, 0, law["nu_shape"]) / law["nu_rate"]
+    return draws.gamma(rng.AMOUNT, tick, law["order_shape"]) / nu
 
 
 def age_month(days: float) -> int:
@@ -341,8 +359,7 @@ def live(case: Case, w: int, c: int, twin: Twin) -> tuple[float, int]:
     gridded = case.laws.interval_days[0] > 0
     buying = math.nan if gridded else draws.gamma(rng.RATE, 0, law["rate_shape"]) / law["rate_rate"]
     fading = draws.gamma(rng.ATTRITION_TIME, 0, law["mu_shape"]) / law["mu_rate"] if law["mu_shape"] > 0 else 0.0
-    varying = law["order_shape"] > 0
-    money_law = draws.gamma(rng.SPEND, 0, law["nu_shape"]) / law["nu_rate"] if varying else math.nan
+    lognormal = case.laws.order_sd.size > 0
     eta = 0.0
     if law["drop_a"] > 0:
         stays, goes = (
@@ -360,7 +377,7 @@ def live(case: Case, w: int, c: int, twin: Twin) -> tuple[float, int]:
         nonlocal value
         annoyance = 0.0
         week = int(day // 7)
-        amount = draws.gamma(rng.AMOUNT, ticks, law["order_shape"]) / money_law if varying else law["nu_rate"]
+        amount = amount_of(law, lognormal, draws, buying, ticks)
         if case.newcomers and orders == 0:
             amount *= law["first_factor"]
         amount *= case.spend[w, group, week]
