@@ -1,12 +1,14 @@
 """The `data` section of a run: one frozen class per kind of source, which hands over the material of a run."""
 
 import datetime as dt
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from clvsim.errors import ConfigError
 from clvsim.schema import Frozen
+from clvsim.types import DAYS_PER_MONTH, DAYS_PER_UNIT, DAYS_PER_WEEK, RENEWAL_DAYS
 
 if TYPE_CHECKING:
     from clvsim.data.material import Material
@@ -127,44 +129,83 @@ class SummaryConfig(Source):
         return material_of_table(self)
 
 
+class Generated(NamedTuple):
+    """A model that logs can be made up from: an example's parameters, and which of them are times (here in weeks)."""
+
+    example: Mapping[str, float]
+    times: tuple[str, ...] = ()  # none: orders come at given days, and there is no order rate
+
+
 _DROPOUT = {"r": 0.5, "alpha": 8.0, "a": 0.9, "b": 2.7}
-# Models that logs can be made up from, and parameters for those who give none (times in weeks).
+_REGULAR = {"r": 0.8, "alpha": 4.0, "a": 0.9, "b": 4.5, "k": 3.0}
 GENERATED = {
-    "bg_nbd": _DROPOUT,
-    "mbg_nbd": _DROPOUT,
-    "pareto_nbd": {"r": 0.55, "alpha": 10.6, "s": 0.6, "beta": 11.7},
+    "bg_nbd": Generated(_DROPOUT, ("alpha",)),
+    "mbg_nbd": Generated(_DROPOUT, ("alpha",)),
+    "pareto_nbd": Generated({"r": 0.55, "alpha": 10.6, "s": 0.6, "beta": 11.7}, ("alpha", "beta")),
+    "bg_cnbd": Generated(_REGULAR, ("alpha",)),
+    "mbg_cnbd": Generated(_REGULAR, ("alpha",)),
+    "bg_bb": Generated({"alpha": 1.2, "beta": 0.75, "gamma": 0.66, "delta": 2.78}),
+    "sbg": Generated({"alpha": 0.67, "beta": 3.8}),
+    "bdw": Generated({"gamma": 0.67, "delta": 3.8, "c": 1.3}),
 }
+CONTRACTS = ("sbg", "bdw")
+RATE = "rate"  # of a segment: a factor of the order rate, beside its own parameters
+Positive = Annotated[float, Field(gt=0)]
 
 
 class SyntheticSpend(Frozen):
-    """Gamma-Gamma: amounts ~ Gamma(p, nu), nu ~ Gamma(q, gamma); a first order is `first_order_factor` as large."""
+    """Gamma-Gamma: amounts ~ Gamma(p, nu), nu ~ Gamma(q, gamma); a first order is `first_order_factor` as large.
+
+    `vary`: whether a customer's amounts differ, or are all their mean p / nu. None: they do, but for contracts.
+    """
 
     p: float = Field(4.0, gt=0)
     q: float = Field(4.0, gt=1)  # below, the mean does not exist
     gamma: float = Field(30.0, gt=0)
     first_order_factor: float = Field(1.0, gt=0)
+    vary: bool | None = None
 
 
 class SyntheticConfig(Source):
     """A log made up from a model with known parameters: for trying things out, and for checking what fits recover.
 
-    First orders fall evenly on `acquisition_days` from `start`. `season` has a multiplier of the order rate for January
-    to December; `segments` one for each of some equally large segments. Times in `parameters` are in `time_unit`; those
-    left out have an example's value.
+    First orders fall evenly on `acquisition_days` from `start`. Times in `parameters` are in `time_unit`; those left
+    out have an example's value. `season` has a multiplier of the order rate for January to December. `segments` are
+    equally large, each with parameters of its own, or with `rate`, a factor of the order rate, for which a bare number
+    is short. `renewal` is the length of a contract, `opportunity_days` the time between opportunities of BG/BB.
     """
 
     kind: Literal["synthetic"] = "synthetic"
     model: str = "bg_nbd"
-    parameters: dict[str, Annotated[float, Field(gt=0)] | None] = Field(default_factory=dict, validate_default=True)
+    parameters: dict[str, Positive | None] = Field(default_factory=dict, validate_default=True)
     customers: int = Field(2000, ge=2, le=5_000_000)
     start: dt.date = dt.date(2023, 1, 2)
     acquisition_days: int = Field(180, ge=1)
     span_days: int = Field(730, ge=2)
-    season: tuple[Annotated[float, Field(gt=0)], ...] = ()
-    segments: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
+    renewal: Literal["week", "month", "quarter", "year"] = "month"
+    opportunity_days: float = Field(DAYS_PER_MONTH, ge=1, le=3653)
+    season: tuple[Positive, ...] = ()
+    segments: dict[str, dict[str, Positive]] = Field(default_factory=dict)
     spend: SyntheticSpend = SyntheticSpend()
     calibration_end: dt.date | None = None  # "today"; None: the last day with an order
     seed: int = Field(1, ge=0, lt=2**32)
+
+    @property
+    def is_contract(self) -> bool:
+        return self.model in CONTRACTS
+
+    @property
+    def by_interval(self) -> bool:
+        """Whether orders fall on given days only."""
+        return not GENERATED[self.model].times
+
+    @property
+    def interval_days(self) -> float:
+        return RENEWAL_DAYS[self.renewal] if self.is_contract else self.opportunity_days
+
+    @property
+    def amounts_vary(self) -> bool:
+        return not self.is_contract if self.spend.vary is None else self.spend.vary
 
     @field_validator("model")
     @classmethod
@@ -176,20 +217,40 @@ class SyntheticConfig(Source):
     @field_validator("parameters")
     @classmethod
     def _are_the_models_own(cls, given: dict[str, float | None], info: ValidationInfo) -> dict[str, float | None]:
-        model = info.data.get("model")
-        if model is None:  # a problem of its own
+        model, unit = (info.data.get(name) for name in ("model", "time_unit"))
+        if model is None or unit is None:  # a problem of its own
             return given
-        known = GENERATED[model]
-        if unknown := [name for name, value in given.items() if value is not None and name not in known]:
-            raise ValueError(f"{model} has {', '.join(known)}, but no {', '.join(unknown)}")
-        return {name: given.get(name) or default for name, default in known.items()}
+        example, times = GENERATED[model]
+        _check_names(model, {name: value for name, value in given.items() if value is not None})
+        weeks = DAYS_PER_WEEK / DAYS_PER_UNIT[unit]
+        default = {name: value * weeks if name in times else value for name, value in example.items()}
+        return {name: given.get(name) or default[name] for name in example}
 
     @field_validator("season")
     @classmethod
-    def _has_twelve_months(cls, season: tuple[float, ...]) -> tuple[float, ...]:
+    def _has_twelve_months(cls, season: tuple[float, ...], info: ValidationInfo) -> tuple[float, ...]:
         if len(season) not in (0, 12):
             raise ValueError(f"needs 12 multipliers, January to December, got {len(season)}")
+        if season and (model := info.data.get("model")) and not GENERATED[model].times:
+            raise ValueError(f"a season multiplies an order rate, and {model} has none: its orders fall on given days")
         return season
+
+    @field_validator("segments", mode="before")
+    @classmethod
+    def _numbers_are_rates(cls, segments: Any) -> Any:
+        if not isinstance(segments, Mapping):
+            return segments
+        return {name: {RATE: own} if isinstance(own, int | float) else own for name, own in segments.items()}
+
+    @field_validator("segments")
+    @classmethod
+    def _segments_have_the_models_parameters(
+        cls, segments: dict[str, dict[str, float]], info: ValidationInfo
+    ) -> dict[str, dict[str, float]]:
+        if model := info.data.get("model"):
+            for own in segments.values():
+                _check_names(model, own, RATE)
+        return segments
 
     @model_validator(mode="after")
     def _ends_after_it_begins(self) -> "SyntheticConfig":
@@ -203,6 +264,18 @@ class SyntheticConfig(Source):
         from clvsim.data.synthetic import synthetic_material
 
         return synthetic_material(self, opportunity_days)
+
+
+def _check_names(model: str, given: Mapping[str, float], *more: str) -> None:
+    """Raises ValueError for what is no parameter of the model, and for a k that is no whole number."""
+    example, times = GENERATED[model]
+    if RATE in given and not times:
+        raise ValueError(f"a rate multiplies an order rate, and {model} has none; it has {', '.join(example)}")
+    known = (*example, *more)
+    if unknown := [name for name in given if name not in known]:
+        raise ValueError(f"{model} has {', '.join(known)}, but no {', '.join(unknown)}")
+    if given.get("k", 1.0) % 1:
+        raise ValueError(f"k counts the stages of a gap, a whole number, got {given['k']:g}")
 
 
 SOURCES: dict[str, type[Source]] = {

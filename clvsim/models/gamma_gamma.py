@@ -71,7 +71,13 @@ def spend_rows(history: SpendHistory, log_amount: np.ndarray, first_amount: np.n
         spread = math.fsum(np.log(total / unit) ** 2)  # nothing to see within customers, so at least between them
     if spread < _NO_SPREAD * orders:
         raise DiagnosticsError(
-            [("spend", "Gamma-Gamma needs amounts that vary: each customer's repeat orders are all of the same amount")]
+            [
+                (
+                    "spend",
+                    "Gamma-Gamma needs amounts that vary: each customer's repeat orders are all of the same amount; "
+                    "spend=fixed_price goes on with it",
+                )
+            ]
         )
     first = first_amount[first_amount > 0]
     if first.size < 2:

@@ -28,7 +28,7 @@ FREE_TEXT = frozenset(PATHS + COLUMNS + TEXTS)
 # Names below these keys are the user's own, or depend on an effect's kind: Hydra must be told that they may be new.
 OPEN_KEYS = re.compile(
     r"acquisition\.channels(\.\w+)*|scenario\.\w+\.\w+\.\w+\.\w+|retention\.promotions(\.\w+){0,2}"
-    r"|data\.segments(\.\w+)?"
+    r"|data\.segments(\.\w+){0,2}"
 )
 SCENARIO_KEY = re.compile(r"scenario\.(\w+)\.[\w.]+")
 
