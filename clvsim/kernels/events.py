@@ -321,6 +321,44 @@ def kept_lognormal(kept, path, tick, base, t_typical, rate, level_mean, level_sd
     return amount
 
 
+@leaf
+def write_to(
+    out, contacts, rows, used, w, c, g, cohort, half, cal, own_row, week_in, last, start, start_discount, delta,
+    per_day, head_unit, leaves, end, n_offers, newcomers,
+):  # fmt: skip
+    """Post the contacts of a customer who is on the list from `start` up to day `end`, or until the opt-out."""
+    undiscount = 1.0 / start_discount
+    head = units(1.0, head_unit)
+    periods, ages = out.calendar.shape[4], out.age.shape[4]
+    calendar, age, age_exit, bit = out.calendar.reshape(-1), out.age.reshape(-1), out.age_exit, half & 1
+    week_out = min(math.ceil(min(leaves, end) / WEEK), last + 1)
+    out.exposure[w, 2 * cohort + bit, week_in] += head
+    out.exposure[w, 2 * cohort + bit, week_out] -= head
+    if out.value.shape[1] > 0:
+        out.value[w, c] = contacts.cost_discounted[g, week_in] - contacts.cost_discounted[g, week_out]
+    if leaves < end:
+        left_discount = math.exp(-delta * leaves)
+        period = min(int(leaves * per_day), periods - 1)
+        post(calendar, cal + OPTED_OUT * 2 * periods + period, periods, 1.0, left_discount, head_unit)
+        if newcomers:
+            own_month = month_of_life(leaves, start, per_day, ages - 1)
+            own_discount = left_discount * undiscount
+            post(age, own_row + OPTED_OUT * 2 * ages + own_month, ages, 1.0, own_discount, head_unit)
+        if rows.shape[0] > 0:
+            record(rows, used, w, c, TRACE_OPT_OUT, leaves, 0.0)
+    if newcomers:
+        own_month = min(int(max(0.0, WEEK * (week_out - 1) - WEEK * week_in) * per_day), ages - 1)
+        age_exit[w, half, week_in, 0, own_month] += head
+        age_exit[w, half, week_in, 1, own_month] += units(undiscount, head_unit)
+        k0 = min(week_out, age_week(own_month, week_in, per_day))
+        for p in range(contacts.count.shape[0]):
+            at = own_row + (BASE_LINES + OFFER_LINES * n_offers + p) * 2 * ages + own_month
+            sent = contacts.count[p, g, week_out] - contacts.count[p, g, k0]
+            discounted = contacts.discounted[p, g, week_out] - contacts.discounted[p, g, k0]
+            add(age, at, units(sent, head_unit))
+            add(age, at + ages, units(discounted * undiscount, head_unit))
+
+
 def _simulate(
     people: People,
     world_key: np.ndarray,
@@ -347,6 +385,7 @@ def _simulate(
     regularity, birth_charges = laws.regularity[0], laws.birth_charges[0]
     interval, first_days, tenure = laws.interval_days[0], laws.first_days, laws.tenure
     by_opportunity, certain = interval > 0.0, laws.buy_a.size == 0
+    renewing = by_opportunity and not laws.buy_a.any()
     buy_a, buy_b, exponents = laws.buy_a.reshape(-1), laws.buy_b.reshape(-1), laws.tenure_exponent.reshape(-1)
     p_alive, rate_shape, rate_rate = laws.p_alive.reshape(-1), laws.rate_shape.reshape(-1), laws.rate_rate.reshape(-1)
     mu_shape, mu_rate = laws.mu_shape.reshape(-1), laws.mu_rate.reshape(-1)
@@ -371,8 +410,7 @@ def _simulate(
     o_cannibal, o_patience, o_hazard = offers.cannibalised, offers.patience, offers.decline_hazard
     o_decline, o_accept = offers.decline_rate, offers.accept_rate
     n_offers, n_orders = o_key.shape[0], o_order.shape[1]
-    c_exposed, c_count, c_discounted = contacts.exposed, contacts.count, contacts.discounted
-    c_cost, n_programmes = contacts.cost_discounted, contacts.count.shape[0]
+    c_exposed, c_cost = contacts.exposed, contacts.cost_discounted
     length, stop, delta = clock.length_days[0], clock.stop_days[0], clock.discount_per_day[0]
     per_day, cost_per_order, unit = 1.0 / clock.period_days[0], clock.cost_per_order[0], clock.money_unit[0]
     by_order = clock.attrition_by_order[0] > 0.0
@@ -387,9 +425,8 @@ def _simulate(
     calendar_row, age_row = line * out.calendar.shape[2], own_line * out.age.shape[2]
     rows_per_world, cohorts = out.calendar.shape[1], out.cohort.shape[1]
     calendar, age, by_cohort = out.calendar.reshape(-1), out.age.reshape(-1), out.cohort.reshape(-1)
-    exposure, age_exit, value, order_count = out.exposure, out.age_exit, out.value, out.orders
+    value, order_count = out.value, out.orders
     keep_out = value.shape[1] > 0
-    contact_line = BASE_LINES + OFFER_LINES * n_offers
     rows, used = trace.rows, trace.used
     tracing = rows.shape[0] > 0
 
@@ -444,32 +481,11 @@ def _simulate(
             leaves = np.inf  # day of opting out
             if listed:
                 leaves = opt_out_day(start, end, exponential(base, rng.OPT_OUT, 0), opting, row, last)
-                week_out = min(math.ceil(min(leaves, end) / WEEK), last + 1)
-                exposure[w, 2 * cohort[c] + bit, week_in] += head
-                exposure[w, 2 * cohort[c] + bit, week_out] -= head
-                if keep_out:
-                    value[w, c] = c_cost[g, week_in] - c_cost[g, week_out]
-                if leaves < np.inf:
-                    left_discount = math.exp(-delta * leaves)
-                    period = min(int(leaves * per_day), last_period)
-                    post(calendar, cal + OPTED_OUT * line + period, periods, 1.0, left_discount, head_unit)
-                    if newcomers:
-                        own_month = month_of_life(leaves, start, per_day, last_age)
-                        own_discount = left_discount * undiscount
-                        post(age, own_row + OPTED_OUT * own_line + own_month, ages, 1.0, own_discount, head_unit)
-                    if tracing:
-                        record(rows, used, w, c, TRACE_OPT_OUT, leaves, 0.0)
-                if newcomers:
-                    own_month = min(int(max(0.0, WEEK * (week_out - 1) - WEEK * week_in) * per_day), last_age)
-                    age_exit[w, half, week_in, 0, own_month] += head
-                    age_exit[w, half, week_in, 1, own_month] += units(undiscount, head_unit)
-                    k0 = min(week_out, age_week(own_month, week_in, per_day))
-                    for p in range(n_programmes):
-                        at = own_row + (contact_line + p) * own_line + own_month
-                        sent = c_count[p, g, week_out] - c_count[p, g, k0]
-                        discounted = c_discounted[p, g, week_out] - c_discounted[p, g, k0]
-                        add(age, at, units(sent, head_unit))
-                        add(age, at + ages, units(discounted * undiscount, head_unit))
+                if not renewing:  # nobody sees who has left
+                    write_to(
+                        out, contacts, rows, used, w, c, g, cohort[c], half, cal, own_row, week_in, last, start,
+                        start_discount, delta, per_day, head_unit, leaves, end, n_offers, newcomers,
+                    )  # fmt: skip
 
             if uniform(base, rng.ALIVE, 0) >= p_alive[who]:
                 continue
@@ -672,6 +688,11 @@ def _simulate(
             if newcomers and dead:
                 own_month = month_of_life(t, start, per_day, last_age)
                 add(age, own_row + ACTIVE * own_line + own_month, -head)
+            if listed and renewing:  # a contract that ended is known to be lost
+                write_to(
+                    out, contacts, rows, used, w, c, g, cohort[c], half, cal, own_row, week_in, last, start,
+                    start_discount, delta, per_day, head_unit, leaves, final, n_offers, newcomers,
+                )  # fmt: skip
             if keep_out:
                 value[w, c] += total
                 order_count[w, c] = tick - skipped

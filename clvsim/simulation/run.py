@@ -130,7 +130,8 @@ def simulate(
         raw = raws.pop(0)  # freed as soon as it is turned into money
         book = make_ledger(raw, lever, scenario, setting, economics, plan, acquisition, layout, config)
         done[scenario.name] = SimulatedScenario(scenario, book, acquired_of(plan) if acquisition.channels else None)
-    renewing = population.contractual(population.newcomer_laws(posterior)(slice(0, 1)))
+    law = population.newcomer_laws(posterior)(slice(0, 1))
+    renewing, on_given_days = population.contractual(law), bool(law.interval_days[0] > 0)
     frame, closed_form = customer_values(posterior, summary, order, quantiles, config, economics)
     return Simulation(
         scenarios=done,
@@ -141,7 +142,7 @@ def simulate(
         closed_form=closed_form,
         economics=economics,
         horizon_months=config.horizon_months,
-        assumptions=run_assumptions(acquisition, conversions, environment, shocks_sd, worlds, renewing),
+        assumptions=run_assumptions(acquisition, conversions, environment, shocks_sd, worlds, renewing, on_given_days),
         notes=tuple(n for n in (layout.note, *weight_notes(done), *(rate_notes(active) if renewing else ())) if n),
     )
 
@@ -453,6 +454,7 @@ def run_assumptions(
     shocks_sd: SdLaw,
     worlds: Worlds,
     renewing: bool,
+    on_given_days: bool,
 ) -> tuple[Assumption, ...]:
     """Numbers of the whole run that are not in the log."""
     found = []
@@ -473,6 +475,8 @@ def run_assumptions(
             f"{shocks_sd.months} full months up to today; {memory} is assumed"
         )
         assumed = f"half-normal with sd {environment.sd_prior:g}, {memory}; assumed, not estimated from the data"
+        if environment.learn and on_given_days:
+            assumed += f" (it is for orders at any time only, not for {'renewals' if renewing else 'opportunities'})"
         found.append(
             Assumption(
                 "environment.sd_prior",

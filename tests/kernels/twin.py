@@ -315,10 +315,10 @@ def live(case: Case, w: int, c: int, twin: Twin) -> tuple[float, int]:
     if case.newcomers:
         post(ks.ACQUIRED, start, 1.0, heads)
 
-    # contacts go on until the end or the opt-out, whether or not the customer still buys
+    # contacts go on until the end or the opt-out, whether or not the customer still buys; but contracts are seen to end
+    renews = case.laws.interval_days[0] > 0 and not case.laws.buy_a.any()
     leaves, value = math.inf, 0.0
     listed = case.contacts.shape[0] > 0 and bool(case.exposed[group])
-    last_contact = 0
     if listed:
         left = draws.exponential(rng.OPT_OUT, 0)
         day = start
@@ -330,7 +330,10 @@ def live(case: Case, w: int, c: int, twin: Twin) -> tuple[float, int]:
                 leaves = day + (stop - day) * left / hazard
             left -= hazard
             day = stop
-        last_contact = math.ceil(min(leaves, end) / 7)
+
+    def write_until(known: float) -> None:
+        nonlocal value
+        last_contact = math.ceil(min(leaves, known) / 7)
         twin.exposure.add((w, 2 * cohort + half % 2, week_in), 1.0, heads)
         twin.exposure.add((w, 2 * cohort + half % 2, last_contact), -1.0, heads)
         weekly = case.week_discount()
@@ -345,9 +348,12 @@ def live(case: Case, w: int, c: int, twin: Twin) -> tuple[float, int]:
                 if case.newcomers:
                     twin.sent["age", w, half, p, 0, own] += sent
                     twin.sent["age", w, half, p, 1, own] += sent * weekly[week] / discount(start)
-        if leaves < math.inf:
+        if leaves < known:
             post(ks.OPTED_OUT, leaves, 1.0, heads)
             tell(OPT_OUT, leaves)
+
+    if listed and not renews:
+        write_until(end)
 
     if draws.uniform(rng.ALIVE, 0) >= law["p_alive"]:
         return value, 0
@@ -492,4 +498,6 @@ def live(case: Case, w: int, c: int, twin: Twin) -> tuple[float, int]:
         twin.cohort.add((w, cohort, ks.COHORT_ACTIVE, int(day / MONTH)), -1.0, heads)
     if case.newcomers and dead:
         twin.age.add((w, half, ks.ACTIVE, 0, age_month(day - start)), -1.0, heads)
+    if listed and renews:
+        write_until(min(day, end))
     return value, orders

@@ -30,7 +30,7 @@ from test_simulation_invariance import PLAN, STORMY, assert_untouched
 
 from clvsim.interventions.base import Group, Shift, When, Who
 from clvsim.kernels import rng
-from clvsim.models.laws import customers_of
+from clvsim.models.laws import LifeLaw, customers_of
 from clvsim.scenario import BASELINE
 from clvsim.simulation import Simulation
 from clvsim.simulation.population import Block, people_of
@@ -276,6 +276,37 @@ def test_rate_of_renewals_is_refused_aloud() -> None:
     assert not lever("occasional", "rate", draws=12).notes
 
 
+def test_messages_go_to_contracts_until_they_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half of the shop was lost before today: one message a week to everybody else, as long as their contract lasts."""
+    whole = toys.Renewing.laws
+
+    def half(params: Any, customers: Any, days_per_unit: float) -> LifeLaw:
+        law = whole(params, customers, days_per_unit)
+        return law._replace(p_alive=law.p_alive * (np.asarray(customers.T_days) % 2))
+
+    monkeypatch.setattr(toys.Renewing, "laws", staticmethod(half))
+    lost = shop().customers["T_days"].to_numpy() % 2 == 0
+    assert 10 < lost.sum() < 50
+    letters = {**ZERO["post"], "per_month": 365.25 / 12 / 7, "cost": 2.0}
+    sim = run(scenarios(mail={"post": letters}), draws=400, fitted=toys.as_toy(posterior(400), "renewing"), rate=0.0)
+    law = whole(point(), customers_of(shop()), 7.0)
+    assert law.tenure is not None
+    assert law.next_opportunity_days is not None
+    assert law.tenure_exponent is not None
+    c, n, end = float(law.tenure_exponent[0, 0]), np.arange(0, 14), 365.25
+    due = np.minimum(law.next_opportunity_days[:, None] + (n - 1) * toys.INTERVAL, end)
+    due[:, 0] = 0.0
+    served = law.tenure[:, None]
+    survival = np.exp(betaln(law.drop_a[0, 0], law.drop_b[0][:, None] + (served + n) ** c - served**c))
+    survival = (survival / np.exp(betaln(law.drop_a[0, 0], law.drop_b[0]))[:, None])[~lost]
+    weeks = np.ceil(np.minimum(due, end) / 7)[~lost]
+    ends = np.append(np.diff(weeks, axis=1), (np.ceil(end / 7) - weeks[:, -1])[:, None], axis=1)
+    sent = ledger(sim, "mail").total("contacts")
+    assert abs(sent.mean() - (survival * ends).sum()) < 4 * error(sent)
+    assert error(sent) < 0.01 * sent.mean()
+    assert not sim.customers.loc[np.asarray(lost), "rlv_mean"].any()
+
+
 def test_environment_of_renewals() -> None:
     """Shocks multiply the hazard of contracts, and the rate of everything else."""
     shocks = np.array([[0.2, -0.1, 0.0], [0.0, 0.3, -0.2]])
@@ -300,6 +331,7 @@ def test_environment_of_renewals() -> None:
     a, b = (ledger(s).total("orders") for s in (calm, stormy))
     assert (a != b).any()
     assert any("hazard" in one.label for one in stormy.assumptions)
+    assert any(one.text.endswith("at any time only, not for renewals)") for one in stormy.assumptions)
 
 
 def test_offers_count_orders_and_not_opportunities() -> None:
