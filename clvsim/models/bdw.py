@@ -5,12 +5,12 @@ dependence, Journal of Interactive Marketing 43, 1-16, doi 10.1016/j.intmar.2018
 `clvsim.models.contracts`; assumptions and priors: docs/models/bdw.md.
 """
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from clvsim.models.contracts import ContractModel, ContractRows, Shapes
-from clvsim.models.laws import Params, column
+from clvsim.models.contracts import ContractModel, ContractRows
+from clvsim.models.laws import Params
 from clvsim.models.priors import LogNormalPrior
 
 
@@ -22,20 +22,14 @@ class Bdw(ContractModel):
     `c`: above 1 a customer's own risk of ending rises with every renewal, below 1 it falls, at 1 the model is sBG.
     """
 
+    SYMBOLS: ClassVar[tuple[str, str]] = ("gamma", "delta")
     kind: Literal["bdw"] = "bdw"
     c: LogNormalPrior = LogNormalPrior(median=1.0, sd_log=0.5)
 
-    def shapes(self, params: Params) -> Shapes:
-        """As they are."""
-        return Shapes(*column(params, "gamma", "delta", "c"))
-
     def graph(self, pm: Any) -> dict[str, Any]:
-        """Free variables: churn_mean, churn_concentration, c."""
-        mean = self.churn_mean.variable(pm, "churn_mean")
-        total = self.churn_concentration.variable(pm, "churn_concentration")
-        return {"gamma": total * mean, "delta": total * (1 - mean), "c": self.c.variable(pm, "c")}
+        """gamma, delta, c. Free variables: churn_mean, churn_concentration, c."""
+        return {**super().graph(pm), "c": self.c.variable(pm, "c")}
 
     def natural(self, draws: Params, rows: ContractRows, days_per_unit: float) -> dict[str, np.ndarray]:
         """The paper's gamma, delta and c from the model's variables; they have no unit."""
-        mean, total = draws["churn_mean"], draws["churn_concentration"]
-        return {"gamma": total * mean, "delta": total * (1 - mean), "c": draws["c"]}
+        return {**super().natural(draws, rows, days_per_unit), "c": draws["c"]}

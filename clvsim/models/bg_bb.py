@@ -7,7 +7,7 @@ Opportunities are counted from each customer's first order, which is none of the
 histories (customer,), results (draw, customer).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
@@ -15,9 +15,10 @@ from pydantic import Field
 from scipy.special import betaln, expit, gammaln
 
 from clvsim.errors import DiagnosticsError
-from clvsim.models.laws import LifeLaw, Params, column, unique_rows
+from clvsim.models.laws import LifeLaw, Params, column, rows_by_level
+from clvsim.models.levels import Poolable, Scale, at, odds_times
 from clvsim.models.priors import BetaPrior, LogNormalPrior
-from clvsim.schema import Frozen
+from clvsim.models.purchases import classes
 from clvsim.types import DAYS_PER_MONTH, DAYS_PER_YEAR, CustomerSummary
 
 _SYMBOLS = ("alpha", "beta", "gamma", "delta")
@@ -36,12 +37,16 @@ class Opportunities(NamedTuple):
 
 
 class OpportunityRows(NamedTuple):
-    """Unique histories in lexical order, each of shape (row,), and how many customers have them."""
+    """Unique histories in lexical order, each of shape (row,), and how many customers have them.
+
+    `level` (int, ascending from 0) says whose parameters apply, where levels of customers have their own.
+    """
 
     x: np.ndarray
     t_x: np.ndarray
     n: np.ndarray
     count: np.ndarray
+    level: np.ndarray
 
 
 def log_likelihood(params: Params, x: np.ndarray, t_x: np.ndarray, n: np.ndarray) -> np.ndarray:
@@ -134,7 +139,7 @@ def _tabulated(kernel: Callable[..., None], params: Params, names: tuple[str, ..
     return table[:, where.reshape(-1)]
 
 
-class BgBb(Frozen):
+class BgBb(Poolable):
     """BG/BB: at every opportunity a living customer buys with a chance of their own; before each, some leave for good.
 
     `opportunity_days`: from one opportunity to the next, counted from each customer's first order; all orders between
@@ -147,6 +152,10 @@ class BgBb(Frozen):
         "used the latest opportunity counts as present."
     )
     TIMES: ClassVar[tuple[str, ...]] = ()
+    SCALES: ClassVar[Mapping[str, Scale]] = {
+        "purchase": Scale("logit_purchase", "Odds of buying at an opportunity"),
+        "attrition": Scale("logit_dropout", "Odds of leaving before an opportunity"),
+    }
     kind: Literal["bg_bb"] = "bg_bb"
     opportunity_days: float = Field(DAYS_PER_MONTH, ge=1, le=3653)
     purchase_mean: BetaPrior = BetaPrior(a=1.0, b=1.0)
@@ -167,7 +176,7 @@ class BgBb(Frozen):
         t_x = np.rint(frame["recency_days"].to_numpy(np.float64) / every)
         return Opportunities(frame["frequency"].to_numpy(np.float64), t_x, n, (n + 1) * every - age)
 
-    def sufficient(self, summary: CustomerSummary) -> OpportunityRows:
+    def sufficient(self, summary: CustomerSummary, level: np.ndarray | None = None) -> OpportunityRows:
         """Unique rows (x, t_x, n) with counts.
 
         Raises DiagnosticsError where there is nothing to learn from: no purchase at any opportunity.
@@ -176,43 +185,51 @@ class BgBb(Frozen):
         if not histories.x.any():
             what = f"no customer has an order in any period of {self.opportunity_days:g} days that has ended by today"
             raise DiagnosticsError([("retention", f"the model needs repeat orders, and {what}")])
-        rows, count = unique_rows(histories[:3])
-        return OpportunityRows(*np.ascontiguousarray(rows.T), count)
+        (x, t_x, n), count, of = rows_by_level(histories[:3], level)
+        return OpportunityRows(x, t_x, n, count, of)
 
-    def build(self, rows: OpportunityRows) -> Any:
-        """The PyMC model on unique rows. Free variables: means and concentrations.
+    def graph(self, pm: Any) -> dict[str, Any]:
+        """Free variables: means and concentrations."""
+        names = ("purchase_mean", "purchase_concentration", "dropout_mean", "dropout_concentration")
+        mean, total, leaving, exits = (getattr(self, name).variable(pm, name) for name in names)
+        return {
+            "alpha": total * mean,
+            "beta": total * (1 - mean),
+            "gamma": exits * leaving,
+            "delta": exits * (1 - leaving),
+        }
 
-        The log-likelihood is `log_likelihood`, log-gammas summed over distinct arguments, the sum over departures in
-        one compiled pass with its gradient.
+    def moved(self, params: Mapping[str, Any], buying: Any, leaving: Any) -> dict[str, Any]:
+        """The odds of alpha/(alpha+beta) times `buying`, of gamma/(gamma+delta) times `leaving`; sums as they are."""
+        alpha, beta = odds_times(params["alpha"], params["beta"], buying)
+        gamma, delta = odds_times(params["gamma"], params["delta"], leaving)
+        return {**params, "alpha": alpha, "beta": beta, "gamma": gamma, "delta": delta}
+
+    def log_density(self, params: Mapping[str, Any], rows: OpportunityRows) -> Any:
+        """`log_likelihood` as a graph, log-gammas summed over distinct arguments.
+
+        The sum over departures is one compiled pass with its gradient.
         """
-        import pymc as pm
         import pytensor.tensor as pt
 
         from clvsim.models.fused import fused_sum
 
+        alpha, beta, gamma, delta = (params[name] for name in _SYMBOLS)
+        total, exits = alpha + beta, gamma + delta
+        customers = np.bincount(rows.level, rows.count)
+
         def log_gammas(start: Any, steps: np.ndarray) -> Any:
-            distinct, of = np.unique(steps, return_inverse=True)
-            return pt.sum(np.bincount(of, rows.count) * pt.gammaln(start + distinct))
+            """Sum over customers of log Gamma(start + steps) / Gamma(start)."""
+            distinct = classes(steps, rows.level)
+            ahead = np.bincount(distinct.of, rows.count) * pt.gammaln(at(start, distinct.level) + distinct.value)
+            return pt.sum(ahead) - pt.sum(customers * pt.gammaln(start))
 
-        with pm.Model() as model:
-            mean = self.purchase_mean.variable(pm, "purchase_mean")
-            total = self.purchase_concentration.variable(pm, "purchase_concentration")
-            leaving = self.dropout_mean.variable(pm, "dropout_mean")
-            exits = self.dropout_concentration.variable(pm, "dropout_concentration")
-            alpha, beta, gamma, delta = total * mean, total * (1 - mean), exits * leaving, exits * (1 - leaving)
-
-            customers = rows.count.sum()
-            bought = log_gammas(alpha, rows.x) + log_gammas(beta, rows.n - rows.x) - log_gammas(total, rows.n)
-            bought -= customers * (pt.gammaln(alpha) + pt.gammaln(beta) - pt.gammaln(total))
-            stayed = log_gammas(delta, rows.n) - log_gammas(exits, rows.n)
-            stayed -= customers * (pt.gammaln(delta) - pt.gammaln(exits))
-            silent = rows.t_x < rows.n
-            columns = [v[silent] for v in (rows.x, rows.t_x, rows.n, rows.count)]
-            gone_or_not = fused_sum(
-                "gone_or_not", (alpha, beta, gamma, delta), columns, np.zeros(np.count_nonzero(silent)), 1
-            )
-            pm.Potential("log_likelihood", bought + stayed + gone_or_not)
-        return model
+        bought = log_gammas(alpha, rows.x) + log_gammas(beta, rows.n - rows.x) - log_gammas(total, rows.n)
+        stayed = log_gammas(delta, rows.n) - log_gammas(exits, rows.n)
+        silent = rows.t_x < rows.n
+        columns = [v[silent] for v in (rows.x, rows.t_x, rows.n, rows.count)]
+        four = (alpha, beta, gamma, delta)
+        return bought + stayed + fused_sum("gone_or_not", four, columns, rows.level[silent], customers.size)
 
     def warnings(self, summary: CustomerSummary, params: Params) -> tuple[str, ...]:
         """None: what became of the orders is in the quality table."""

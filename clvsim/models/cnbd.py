@@ -10,6 +10,7 @@ stages are over. `lost_at_birth` is 1 where a customer may leave at the first or
 Times are in any one unit. Parameters have shape (draw,), histories (customer,), results (draw, customer).
 """
 
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
@@ -20,6 +21,7 @@ from scipy.special import betainc, betaln, expit, gammaln, xlogy
 from clvsim.errors import DiagnosticsError
 from clvsim.models import mbg_nbd
 from clvsim.models.laws import Customers, LifeLaw, Params, column
+from clvsim.models.levels import Poolable, at
 from clvsim.models.purchases import DropoutPriors, PurchaseRows, in_units, purchase_rows
 from clvsim.types import DAYS_PER_YEAR, CustomerSummary
 
@@ -43,6 +45,7 @@ class RegularRows(NamedTuple):
     t_x: np.ndarray
     T: np.ndarray
     count: np.ndarray
+    level: np.ndarray
     unit_days: float
     log_gaps: float
     k: float  # order of the gaps' distribution: as configured, or the likeliest
@@ -160,7 +163,7 @@ def order_pmf(k: int, lost_at_birth: int, params: Params, n: int, t: float) -> n
     return stayed * exactly + np.where(chances > 0, left * at_least, 0.0)
 
 
-class RegularModel(DropoutPriors):
+class RegularModel(DropoutPriors, Poolable):
     """What BG/CNBD-k and MBG/CNBD-k share.
 
     `k`: order of the gaps' Gamma distribution, 1 for Poisson, or `auto`: the likeliest of 1 to 6, which needs a log of
@@ -178,13 +181,13 @@ class RegularModel(DropoutPriors):
         columns = (frame[c].to_numpy(np.float64) for c in ("frequency", "recency_days", "T_days"))
         return RegularCustomers(*columns, np.asarray(gaps, np.float64))
 
-    def sufficient(self, summary: CustomerSummary) -> RegularRows:
-        """Unique rows (x, t_x, T) with counts, and the likeliest k where it is `auto`.
+    def sufficient(self, summary: CustomerSummary, level: np.ndarray | None = None) -> RegularRows:
+        """Unique rows (x, t_x, T) with counts, and the likeliest k where it is `auto`, one for all levels.
 
         Raises DiagnosticsError without repeat orders, and for `auto` where the summary knows no gaps between orders.
         """
         histories = self.histories(summary)
-        rows = purchase_rows(Customers(*histories[:3]))
+        rows = purchase_rows(Customers(*histories[:3]), level)
         gaps = float(np.sort(histories.log_gaps).sum()) - float(histories.x.sum()) * np.log(rows.unit_days)
         if self.k == "auto":
             if np.isnan(gaps):
@@ -193,35 +196,32 @@ class RegularModel(DropoutPriors):
             k = likeliest_k(self.LOST_AT_BIRTH, rows, gaps)
         else:
             k = self.k
-        return RegularRows(rows.x, rows.t_x, rows.T, rows.count, rows.unit_days, gaps, float(k))
+        return RegularRows(*rows[:5], rows.unit_days, gaps, float(k))
 
-    def build(self, rows: RegularRows) -> Any:
-        """The PyMC model on unique rows. Free variables: r, rate, dropout_mean, dropout_concentration."""
-        import pymc as pm
+    def log_density(self, params: Mapping[str, Any], rows: RegularRows) -> Any:
+        """`log_likelihood` as a graph; here alpha is that of orders, k times that of stages."""
         import pytensor.tensor as pt
 
         k, birth = int(rows.k), self.LOST_AT_BIRTH
-        with pm.Model() as model:
-            r, per_order, a, b = self.graph(pm).values()
-            alpha, total = per_order / k, a + b
-            chances = rows.x + birth
-            log_left_scale = rows.count.sum() * (r * pt.log(alpha) - pt.gammaln(r) - pt.gammaln(b) + pt.gammaln(total))
-            # Alive, J stages over; lost. What depends on x alone, on its distinct values.
-            silent, shape = rows.T - rows.t_x, r + k * rows.x
-            stages = [
-                xlogy(j, silent) - gammaln(j + 1.0) + pt.gammaln(shape + j) - (shape + j) * pt.log(alpha + rows.T)
-                for j in range(k)
-            ]
-            alive = pt.gammaln(b + chances) - pt.gammaln(total + chances) + pt.logsumexp(pt.stack(stages), axis=0)
-            may = chances > 0
-            c, x, t_x = chances[may], rows.x[may], rows.t_x[may]
-            left = pt.log(a) + pt.gammaln(b + c - 1) - pt.gammaln(total + c)
-            left += pt.gammaln(r + k * x) - (r + k * x) * pt.log(alpha + t_x)
-            either = pt.sum(rows.count[may] * pt.logaddexp(alive[may], left)) + pt.sum(rows.count[~may] * alive[~may])
-            gaps = (k - 1) * (0.0 if np.isnan(rows.log_gaps) else rows.log_gaps)
-            gaps -= (rows.count * rows.x).sum() * gammaln(k)
-            pm.Potential("log_likelihood", log_left_scale + either + gaps)
-        return model
+        r, alpha, a, b = params["r"], params["alpha"] / k, params["a"], params["b"]
+        n = np.bincount(rows.level, rows.count)
+        total = a + b
+        constant = pt.sum(n * (r * pt.log(alpha) - pt.gammaln(r) - pt.gammaln(b) + pt.gammaln(total)))
+        alpha, a, b, total = (at(parameter, rows.level) for parameter in (alpha, a, b, total))
+        # Alive, J stages over; lost.
+        chances, silent, shape = rows.x + birth, rows.T - rows.t_x, r + k * rows.x
+        stages = [
+            xlogy(j, silent) - gammaln(j + 1.0) + pt.gammaln(shape + j) - (shape + j) * pt.log(alpha + rows.T)
+            for j in range(k)
+        ]
+        alive = pt.gammaln(b + chances) - pt.gammaln(total + chances) + pt.logsumexp(pt.stack(stages), axis=0)
+        may = chances > 0
+        left = pt.log(a) + pt.gammaln(b + np.maximum(chances - 1, 0)) - pt.gammaln(total + chances)
+        left += pt.gammaln(shape) - shape * pt.log(alpha + rows.t_x)
+        either = pt.sum(rows.count[may] * pt.logaddexp(alive[may], left[may]))
+        either += pt.sum(rows.count[~may] * alive[~may])
+        gaps = (k - 1) * (0.0 if np.isnan(rows.log_gaps) else rows.log_gaps)
+        return constant + either + gaps - (rows.count * rows.x).sum() * gammaln(k)
 
     def natural(self, draws: Params, rows: RegularRows, days_per_unit: float) -> dict[str, np.ndarray]:
         """The papers' r, alpha (in reported time units), a, b from the model's variables, and a k that was chosen."""

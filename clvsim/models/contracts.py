@@ -8,6 +8,7 @@ Everything is written for BdW, theta ~ Beta(gamma, delta), S(n | theta) = (1 - t
 Parameters have shape (draw,), histories (customer,), results (draw, customer).
 """
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
@@ -15,9 +16,9 @@ from pydantic import Field, model_validator
 from scipy.special import gammaln
 
 from clvsim.errors import DiagnosticsError
-from clvsim.models.laws import LifeLaw, Params, unique_rows
+from clvsim.models.laws import LifeLaw, Params, column, rows_by_level
+from clvsim.models.levels import Poolable, Scale, at, odds_times
 from clvsim.models.priors import BetaPrior, LogNormalPrior
-from clvsim.schema import Frozen
 from clvsim.types import DAYS_PER_YEAR, RENEWAL_DAYS, CustomerSummary
 
 GRACE_DAYS = {"week": 2.0, "month": 7.0, "quarter": 14.0, "year": 30.0}
@@ -43,11 +44,15 @@ class Contracts(NamedTuple):
 
 
 class ContractRows(NamedTuple):
-    """Unique (renewals seen, lost) in lexical order, each (row,), and how many contracts have them."""
+    """Unique (renewals seen, lost) in lexical order, each (row,), and how many contracts have them.
+
+    `level` (int, ascending from 0) says whose parameters apply, where levels of customers have their own.
+    """
 
     seen: np.ndarray
     lost: np.ndarray
     count: np.ndarray
+    level: np.ndarray
 
 
 class Shapes(NamedTuple):
@@ -179,7 +184,7 @@ def theta_of_lost(shapes: Shapes, n: np.ndarray) -> ThetaMixture:
 # --- the model --------------------------------------------------------------------------------------------------------
 
 
-class ContractModel(Frozen):
+class ContractModel(Poolable):
     """Settings, data and laws of both models; times are days, parameters have no unit.
 
     `renewal`: length of a contract. `grace_days`: how late a payment may come before the contract counts as lost
@@ -189,6 +194,10 @@ class ContractModel(Frozen):
 
     opportunity_days: ClassVar[float] = 0.0
     TIMES: ClassVar[tuple[str, ...]] = ()
+    SYMBOLS: ClassVar[tuple[str, str]]  # of theta's Beta distribution in the model's paper
+    SCALES: ClassVar[Mapping[str, Scale]] = {
+        "attrition": Scale("logit_churn", "Odds of ending at the first renewal"),
+    }
     WHO_IS_LOST: ClassVar[str] = (
         "A contract counts as lost when its renewal is overdue by more than the grace allowed, or, in a table of "
         "survivors, when the table no longer has it; every other one is active, with certainty."
@@ -214,12 +223,25 @@ class ContractModel(Frozen):
         return GRACE_DAYS[self.renewal] if self.grace_days is None else self.grace_days
 
     def shapes(self, params: Params) -> Shapes:
-        """The parameters as BdW's."""
-        raise NotImplementedError
+        """The parameters as BdW's; c is 1 where there is none."""
+        gamma, delta = column(params, *self.SYMBOLS)
+        return Shapes(gamma, delta, column(params, "c")[0] if "c" in params else np.ones_like(gamma))
 
     def graph(self, pm: Any) -> dict[str, Any]:
-        """gamma, delta, c as functions of free variables, made inside an open PyMC model."""
-        raise NotImplementedError
+        """The parameters of theta's distribution. Free variables: churn_mean, churn_concentration."""
+        mean = self.churn_mean.variable(pm, "churn_mean")
+        total = self.churn_concentration.variable(pm, "churn_concentration")
+        return dict(zip(self.SYMBOLS, (total * mean, total * (1 - mean)), strict=True))
+
+    def moved(self, params: Mapping[str, Any], buying: Any, leaving: Any) -> dict[str, Any]:
+        """The odds of theta's mean times `leaving`, at the same sum of both parameters. Nothing to buy in between."""
+        moved = odds_times(*(params[name] for name in self.SYMBOLS), leaving)
+        return {**params, **dict(zip(self.SYMBOLS, moved, strict=True))}
+
+    def natural(self, draws: Params, rows: ContractRows, days_per_unit: float) -> dict[str, np.ndarray]:
+        """The paper's parameters from the model's variables; they have no unit."""
+        mean, total = draws["churn_mean"], draws["churn_concentration"]
+        return dict(zip(self.SYMBOLS, (total * mean, total * (1 - mean)), strict=True))
 
     # data
 
@@ -242,7 +264,7 @@ class ContractModel(Frozen):
             seen = np.minimum(renewals, settled)
         return Contracts(renewals, seen, lost, np.maximum(-overdue, 0.0))
 
-    def sufficient(self, summary: CustomerSummary) -> ContractRows:
+    def sufficient(self, summary: CustomerSummary, level: np.ndarray | None = None) -> ContractRows:
         """Unique (seen, lost) with counts. Raises DiagnosticsError where no renewal has been due yet."""
         contracts = self.histories(summary)
         if not (contracts.seen + contracts.lost).any():
@@ -251,8 +273,12 @@ class ContractModel(Frozen):
                 f"are renewed cannot be learned yet (is retention.renewal={self.renewal} right?)"
             )
             raise DiagnosticsError([("retention", why)])
-        rows, count = unique_rows([contracts.seen, contracts.lost])
-        return ContractRows(rows[:, 0], rows[:, 1], count)
+        (seen, lost), count, of = rows_by_level([contracts.seen, contracts.lost], level)
+        return ContractRows(seen, lost, count, of)
+
+    def telling(self, rows: ContractRows) -> np.ndarray:
+        """Contracts of which a renewal has been due."""
+        return rows.seen + rows.lost > 0
 
     def warnings(self, summary: CustomerSummary, params: Params) -> tuple[str, ...]:
         """Sentences on contracts that do not look like contracts, and on data that leave the prior to speak."""
@@ -282,24 +308,22 @@ class ContractModel(Frozen):
 
     # likelihood
 
-    def build(self, rows: ContractRows) -> Any:
-        """The PyMC model on unique rows. Free variables: churn_mean, churn_concentration (and c)."""
-        import pymc as pm
+    def log_density(self, params: Mapping[str, Any], rows: ContractRows) -> Any:
+        """`log_likelihood` as a graph."""
         import pytensor.tensor as pt
 
+        symbols, c = [params[name] for name in self.SYMBOLS], params.get("c", 1.0)
+
+        def log_survival(n: np.ndarray, level: np.ndarray) -> Any:
+            gamma, delta = (at(symbol, level) for symbol in symbols)
+            served = pt.exp(c * np.log(np.maximum(n, 1.0))) * (n > 0)
+            end, start = (pt.gammaln(delta + u) - pt.gammaln(gamma + delta + u) for u in (served, 0.0))
+            return end - start
+
         lost = rows.lost > 0
-        with pm.Model() as model:
-            gamma, delta, c = self.graph(pm).values()
-
-            def log_survival(n: np.ndarray) -> Any:
-                served = pt.exp(c * np.log(np.maximum(n, 1.0))) * (n > 0)
-                end, start = (pt.gammaln(delta + u) - pt.gammaln(gamma + delta + u) for u in (served, 0.0))
-                return end - start
-
-            survived = log_survival(rows.seen)
-            ended = pt.log1mexp(log_survival(rows.seen[lost] + 1) - survived[lost])
-            pm.Potential("log_likelihood", pt.sum(rows.count * survived) + pt.sum(rows.count[lost] * ended))
-        return model
+        survived = log_survival(rows.seen, rows.level)
+        ended = pt.log1mexp(log_survival(rows.seen[lost] + 1, rows.level[lost]) - survived[lost])
+        return pt.sum(rows.count * survived) + pt.sum(rows.count[lost] * ended)
 
     def log_likelihood(self, params: Params, histories: Contracts, days_per_unit: float) -> np.ndarray:
         """See `log_likelihood`."""

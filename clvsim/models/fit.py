@@ -87,7 +87,7 @@ def attrition_warnings(retention: RetentionModel, summary: CustomerSummary, post
     Judged by the mean P(alive) of at most 2,000 of them over 50 draws; contracts say themselves who has left.
     """
     again = np.flatnonzero(summary.customers["frequency"].to_numpy() > 0)
-    if isinstance(retention, ContractModel) or not again.size:
+    if isinstance(getattr(retention, "section", retention), ContractModel) or not again.size:
         return ()
     some = again[:: -(-again.size // 2000)]
     params = {name: values[:50] for name, values in posterior.retention.items()}

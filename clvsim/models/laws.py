@@ -113,6 +113,16 @@ def unique_rows(columns: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     return np.asarray(rows, np.float64), count.astype(np.float64)
 
 
+def rows_by_level(columns: Sequence[np.ndarray], level: np.ndarray | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Distinct rows of each level in lexical order, (column, row), how often each occurs, and its level, (row,).
+
+    `level` of each customer counts from 0, or is None where all are of one.
+    """
+    rows, count = unique_rows(columns if level is None else [level, *columns])
+    of = np.zeros(len(count), np.int64) if level is None else rows[:, 0].astype(np.int64)
+    return np.ascontiguousarray(rows[:, -len(columns) :].T), count, of
+
+
 class RetentionModel(Protocol):
     """What an entry of RETENTION offers: a frozen section of priors and settings, with these functions.
 

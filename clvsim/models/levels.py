@@ -5,11 +5,12 @@ of one level remain one row. Everything here is learned from the summary that a 
 posterior: the same customer has the same level wherever the posterior is used.
 """
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from clvsim.errors import ConfigError, Problem
 from clvsim.schema import Frozen
@@ -38,20 +39,75 @@ class CovariatesConfig(Frozen):
     sd: float = Field(0.5, gt=0, le=5)
 
 
+class Scale(NamedTuple):
+    """What effects are added to: its name among the parameters, and what a factor multiplies, in words."""
+
+    name: str
+    words: str
+
+
 class Poolable(Frozen):
-    """Settings of a model whose customers may fall into levels; see `models.pooling`.
+    """Settings of a model whose customers may fall into levels, and what it tells the wrapper in `models.pooling`.
 
     `pool`: groups with parameters of their own. `pool_sd`: scale of the half-normal prior on the standard deviation
-    between groups, of the logarithm of the order rate and of attrition.
+    between groups, on the scale on which buying and attrition are moved.
+
+    `SCALES`: purchase and attrition, or only the latter where customers have nothing to buy in between.
     """
 
+    SCALES: ClassVar[Mapping[str, Scale]]
     pool: By | None = None
     pool_sd: float = Field(0.5, gt=0, le=5)
     covariates: CovariatesConfig = CovariatesConfig()
 
+    @field_validator("covariates")
+    @classmethod
+    def _act_on_what_there_is(cls, covariates: CovariatesConfig) -> CovariatesConfig:
+        if covariates.purchase and "purchase" not in cls.SCALES:
+            what = "contracts are renewed or end, there is no order rate for a covariate to act on"
+            raise ValueError(f"purchase: {what}; name it in covariates.attrition")
+        return covariates
+
+    def build(self, rows: Any) -> Any:
+        """The PyMC model on unique rows; its free variables are those of `graph`."""
+        import pymc as pm
+
+        with pm.Model() as model:
+            pm.Potential("log_likelihood", self.log_density(self.graph(pm), rows))
+        return model
+
+    def graph(self, pm: Any) -> dict[str, Any]:
+        """The paper's parameters in unit-free time as functions of free variables, made inside an open PyMC model."""
+        raise NotImplementedError
+
+    def moved(self, params: Mapping[str, Any], buying: Any, leaving: Any) -> dict[str, Any]:
+        """The paper's parameters, arrays or graphs, moved by the logarithms of two factors, each on its scale in
+        `SCALES`; 1 and 1 leave all as it is."""
+        raise NotImplementedError
+
+    def log_density(self, params: Mapping[str, Any], rows: Any) -> Any:
+        """Log-likelihood of all rows as a graph. What `moved` moves is a scalar, or (level,)."""
+        raise NotImplementedError
+
+    def telling(self, rows: Any) -> np.ndarray:
+        """Which rows tell much about their group, (row,): customers who came back."""
+        return rows.x > 0
+
     @property
     def levelled(self) -> bool:
         return bool(self.pool or self.covariates.purchase or self.covariates.attrition)
+
+
+def odds_times(a: Any, b: Any, factor: Any) -> tuple[Any, Any]:
+    """Beta(a, b) with the odds of its mean times `factor`, at the same a + b; arrays or graphs."""
+    moved = a * factor
+    scale = (a + b) / (moved + b)
+    return moved * scale, b * scale
+
+
+def at(parameter: Any, level: np.ndarray) -> Any:
+    """A graph's parameter for rows of those levels: itself where it is one number for all."""
+    return parameter[level] if parameter.ndim else parameter
 
 
 class Numbers(Frozen):
@@ -134,6 +190,10 @@ class Design(Frozen):
     attrition: tuple[str, ...]
     levels: tuple[int, ...] = ()
     shares: tuple[float, ...] = ()
+
+    def covariates_of(self, process: str) -> tuple[str, ...]:
+        """Names of those that act on `purchase` or on `attrition`."""
+        return self.purchase if process == "purchase" else self.attrition
 
     @property
     def groups(self) -> int:

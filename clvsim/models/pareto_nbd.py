@@ -15,8 +15,9 @@ import numpy as np
 from scipy.special import expit, exprel, gammaln, xlogy
 
 from clvsim.models.laws import Customers, LifeLaw, Params, column
+from clvsim.models.levels import Scale, at
 from clvsim.models.priors import BetaPrior, LogNormalPrior
-from clvsim.models.purchases import Formulas, PurchaseModel, PurchaseRows, at, classes
+from clvsim.models.purchases import ORDER_RATE, Formulas, PurchaseModel, PurchaseRows, classes
 from clvsim.types import DAYS_PER_YEAR
 
 _NODES = 48  # Gauss-Legendre over the remaining life
@@ -233,7 +234,10 @@ class ParetoNbd(PurchaseModel):
     """
 
     WHO_IS_LOST: ClassVar[str] = "Under Pareto/NBD a customer may leave at any time, whether or not they buy."
-    ATTRITION: ClassVar[str] = "log_hazard"
+    SCALES: ClassVar[Mapping[str, Scale]] = {
+        "purchase": ORDER_RATE,
+        "attrition": Scale("log_hazard", "Hazard of leaving"),
+    }
     kind: Literal["pareto_nbd"] = "pareto_nbd"
     r: LogNormalPrior = LogNormalPrior(median=1.0, sd_log=1.5)
     rate: LogNormalPrior = LogNormalPrior(median=1.0, sd_log=1.5)

@@ -1,7 +1,7 @@
 """Groups of customers with parameters of their own, pooled as far as the data do not tell them apart; and covariates.
 
-A wrapper around any model of purchases: it multiplies the order rate by exp(u) and moves attrition by v, on the scale
-of the model's `moved`, with u and v of each level
+A wrapper around any retention model: it moves buying by u and attrition by v, each on its scale in the model's
+`SCALES`, with u and v of each level
 
     u = offset[group] + features . effect,   offset ~ Normal(0, sd), summing to 0,   sd ~ HalfNormal,
                                              effect ~ StudentT(4, 0, scale),
@@ -9,7 +9,7 @@ of the model's `moved`, with u and v of each level
 and leaves all formulas to the model, evaluated level by level. Fader & Hardie 2007, "Incorporating time-invariant
 covariates into the Pareto/NBD and BG/NBD models", brucehardie.com/notes/019. docs/models/segments.md.
 
-Not modelled: groups that differ in the shape of their customers' spread (r, s, a + b are shared), and groups whose
+Not modelled: groups that differ in the shape of their customers' spread (r, s, a + b, c are shared), and groups whose
 effects on buying and on attrition go together.
 """
 
@@ -23,17 +23,14 @@ import numpy as np
 
 from clvsim.errors import ConfigError
 from clvsim.models.laws import LifeLaw, Params, RetentionModel, rows_of
-from clvsim.models.levels import Design, Group, Poolable, make_design
+from clvsim.models.levels import Design, Group, Poolable, Scale, make_design
 from clvsim.types import CustomerSummary
 
 _FREEDOM = 4  # of the effects' prior: most are shrunk, a large one is left alone
 _INFORMED = {"purchase": 50, "attrition": 200}  # customers with a repeat order from which a group speaks for itself
 _GROUPS_SHOWN = 8
-_WORDS = {
-    "log_rate": "Order rate",
-    "logit_dropout": "Odds of leaving after an order",
-    "log_hazard": "Hazard of leaving",
-}
+_BY_CUSTOMER = ("next_opportunity_days", "tenure")  # of a law: (customer,)
+_OF_THE_MODEL = ("regularity", "birth_charges", "stages_done", "interval_days", "tenure_exponent")  # at all levels
 _NEW_GROUP = 20110228  # seed of the group that nobody has seen yet: a draw of its own whatever the sampler did
 
 
@@ -155,7 +152,7 @@ class Pooled:
     def own(self, params: Params) -> dict[str, np.ndarray]:
         """The model's own parameters: those of the average group at average covariates."""
         effects = {name for names in self.names().values() for name in names}
-        effects |= {f"sd_{self.scale(process)}" for process in ("purchase", "attrition")}
+        effects |= {f"sd_{scale.name}" for scale in self.scales.values()}
         return {name: values for name, values in params.items() if name not in effects}
 
     def model_dump(self, *, mode: str = "python") -> dict[str, Any]:
@@ -190,14 +187,16 @@ class Pooled:
 
         basis, _ = self.contrasts(rows)
 
-        def moves(process: str, covariates: tuple[str, ...]) -> Any:
+        def moves(process: str) -> Any:
+            if process not in self.scales:
+                return 1.0
             total: Any = 0.0
             if self.design.group:
                 sd = pm.HalfNormal(f"{process}_sd", self.section.pool_sd)
                 scale = pt.where(self.informed(rows, process), sd, 1.0)
                 contrast = pm.Normal(f"{process}_contrast", 0.0, scale, shape=basis.shape[1]) * (sd / scale)
                 total = pt.dot(basis, contrast)[self.design.parts(rows.levels)[0]]
-            if covariates:
+            if covariates := self.design.covariates_of(process):
                 features = self.design.features(rows.levels, covariates)
                 shape, prior = features.shape[1], self.section.covariates.sd
                 effect = pm.StudentT(f"{process}_effect", nu=_FREEDOM, mu=0.0, sigma=prior, shape=shape)
@@ -206,16 +205,15 @@ class Pooled:
 
         with pm.Model() as model:
             params = self.section.graph(pm)
-            buying, leaving = (moves(p, getattr(self.design, p)) for p in ("purchase", "attrition"))
-            moved = self.section.moved(params, buying, leaving)
+            moved = self.section.moved(params, moves("purchase"), moves("attrition"))
             pm.Potential("log_likelihood", self.section.log_density(moved, rows.rows))
         return model
 
     def contrasts(self, rows: PooledRows) -> tuple[np.ndarray, np.ndarray]:
-        """An orthonormal basis of offsets that sum to 0, (group, contrast), and customers with repeat orders behind
-        each contrast: the k-th compares a group with all groups that have more of them.
+        """An orthonormal basis of offsets that sum to 0, (group, contrast), and how many customers who tell something
+        are behind each contrast: the k-th compares a group with all groups that have more of them.
         """
-        again = np.bincount(rows.rows.level, rows.count * (rows.rows.x > 0), rows.levels.size)
+        again = np.bincount(rows.rows.level, rows.count * self.section.telling(rows.rows), rows.levels.size)
         size = self.design.groups
         behind = np.bincount(self.design.parts(rows.levels)[0], again, size)[:size]
         order = np.argsort(-behind, kind="stable")
@@ -232,19 +230,20 @@ class Pooled:
         group = self.design.group
         return {
             process: [
-                *([_named(self.scale(process), group, name) for name in (*group.names, None)] if group else []),
-                *(f"{self.scale(process)}[{f}]" for f in self.design.feature_names(getattr(self.design, process))),
+                *([_named(scale.name, group, name) for name in (*group.names, None)] if group else []),
+                *(f"{scale.name}[{f}]" for f in self.design.feature_names(self.design.covariates_of(process))),
             ]
-            for process in ("purchase", "attrition")
+            for process, scale in self.scales.items()
         }
 
-    def scale(self, process: str) -> str:
-        """What effects of a process are added to."""
-        return "log_rate" if process == "purchase" else self.section.ATTRITION
+    @property
+    def scales(self) -> Mapping[str, Scale]:
+        """What effects of each process are added to."""
+        return self.section.SCALES
 
     def natural(self, draws: Params, rows: PooledRows, days_per_unit: float) -> dict[str, np.ndarray]:
         """The model's own parameters, the effect of each group and of one standard deviation (or one value) of each
-        covariate on the logarithm of the order rate and on attrition, their standard deviations, and a new group's
+        covariate on the scales of buying and attrition, their standard deviations, and a new group's
         effect, drawn from the distribution of groups.
         """
         found = self.section.natural(draws, rows.rows, days_per_unit)
@@ -257,7 +256,7 @@ class Pooled:
                 scale = np.where(self.informed(rows, process), 1.0, sd[:, None])
                 new = sd * np.sqrt(1 + 1 / groups) * rng.standard_normal(sd.size)  # the offsets' mean is in the rate
                 columns += [*(basis @ (draws[f"{process}_contrast"] * scale).T), new]
-                found[f"sd_{self.scale(process)}"] = sd
+                found[f"sd_{self.scales[process].name}"] = sd
             if f"{process}_effect" in draws:
                 columns += [*draws[f"{process}_effect"].T]
             found |= dict(zip(names, columns, strict=True))
@@ -270,12 +269,14 @@ class Pooled:
         code = int(self.design.parts(np.array([level]))[0][0])
 
         def effect(process: str) -> np.ndarray:
-            names = self.names()[process]
             total = np.zeros(len(next(iter(params.values()))))
+            if process not in self.scales:
+                return total
+            names = self.names()[process]
             if self.design.group:
                 total = total + params[names[code]]
                 names = names[self.design.groups + 1 :]
-            features = self.design.features(np.array([level]), getattr(self.design, process))[0]
+            features = self.design.features(np.array([level]), self.design.covariates_of(process))[0]
             return total + sum(x * params[name] for x, name in zip(features, names, strict=True))
 
         return effect("purchase"), effect("attrition")
@@ -313,12 +314,10 @@ class Pooled:
         return found, weight / weight.sum()
 
     def facts(self, params: Params) -> tuple[tuple[str, str], ...]:
-        """How customers are told apart, and by how much: factors on the order rate and on attrition, with intervals."""
+        """How customers are told apart, and by how much: factors on buying and on attrition, with intervals."""
         said = [("Levels that customers are told apart by", self._levels_in_words())]
         group = self.design.group
-        for process in ("purchase", "attrition"):
-            scale = self.scale(process)
-            what = _WORDS[scale]
+        for process, (scale, what) in self.scales.items():
             if group:
                 said.append((f"{what}: typical factor between {group.by}s", _factor(params[f"sd_{scale}"])))
                 said += [
@@ -328,7 +327,7 @@ class Pooled:
             said += [
                 (f"{what}, {covariate.says(feature)}", _factor(params[f"{scale}[{feature}]"]))
                 for covariate in self.design.covariates
-                if covariate.name in getattr(self.design, process)
+                if covariate.name in self.design.covariates_of(process)
                 for feature in covariate.features
             ]
         return tuple(said)
@@ -367,9 +366,11 @@ class Pooled:
         if any(law.weight is not None for law in laws):
             raise NotImplementedError(f"{self.kind}: a mixture of mixtures")
         first = laws[0]
-        fields = ("rate_shape", "rate_rate", "mu_shape", "mu_rate", "drop_a", "drop_b")
-        stacked = {f: np.stack([getattr(law, f) for law in laws], axis=-1) for f in fields}
-        weight = np.broadcast_to(shares, stacked["rate_shape"].shape)
+        traits = set(first._fields) - {"p_alive", "weight", *_BY_CUSTOMER, *_OF_THE_MODEL}
+        stacked: dict[str, Any] = {
+            f: np.stack([getattr(law, f) for law in laws], axis=-1) for f in traits if getattr(first, f) is not None
+        }
+        weight = np.broadcast_to(shares, stacked["drop_a"].shape)
         return first._replace(**stacked, weight=np.ascontiguousarray(weight), stages_done=np.zeros(len(laws)))
 
 
@@ -392,12 +393,20 @@ def _together(parts: list[np.ndarray], groups: list[np.ndarray], size: int) -> n
 
 
 def _laws_together(parts: list[LifeLaw], groups: list[np.ndarray], size: int) -> LifeLaw:
-    """One law of all customers: arrays over (draw, customer) are put together, what all levels share is kept."""
+    """One law of all customers: their arrays are put together, those of fewer components with others of no weight."""
     first = parts[0]
-    shared = ("regularity", "birth_charges", "stages_done")
-    found: dict[str, Any] = {
-        name: _together([getattr(part, name) for part in parts], groups, size)
-        for name in first._fields
-        if name not in shared and np.ndim(getattr(first, name)) >= 2
-    }
+    most = max(0 if part.weight is None else part.weight.shape[2] for part in parts)
+    found: dict[str, Any] = {}
+    for name in set(first._fields) - {*_OF_THE_MODEL}:
+        values = [getattr(part, name) for part in parts]
+        if values[0] is None:
+            continue
+        if name in _BY_CUSTOMER:
+            found[name] = _together([value[None] for value in values], groups, size)[0]
+        elif values[0].ndim == 3:
+            mode = "constant" if name == "weight" else "edge"
+            wide = [np.pad(v, ((0, 0), (0, 0), (0, most - v.shape[2])), mode=mode) for v in values]
+            found[name] = _together(wide, groups, size)
+        else:
+            found[name] = _together(values, groups, size)
     return first._replace(**found)

@@ -7,8 +7,8 @@ import numpy as np
 from pydantic import Field
 
 from clvsim.errors import DiagnosticsError
-from clvsim.models.laws import Customers, Params, customers_of, unique_rows
-from clvsim.models.levels import Poolable
+from clvsim.models.laws import Customers, Params, customers_of, rows_by_level
+from clvsim.models.levels import Poolable, Scale, at, odds_times
 from clvsim.models.priors import BetaPrior, LogNormalPrior
 from clvsim.models.season import Window
 from clvsim.schema import Frozen
@@ -38,9 +38,7 @@ def purchase_rows(customers: Customers, level: np.ndarray | None = None) -> Purc
     """
     if not customers.x.any():
         raise DiagnosticsError([("retention", "the model needs repeat orders, and no customer has any before today")])
-    rows, count = unique_rows(customers if level is None else [level, *customers])
-    of = np.zeros(len(count), np.int64) if level is None else rows[:, 0].astype(np.int64)
-    x, t_x, T = np.ascontiguousarray(rows[:, -3:].T)
+    (x, t_x, T), count, of = rows_by_level(customers, level)
     unit = float(np.average(T, weights=count))
     return PurchaseRows(x, t_x / unit, T / unit, count, of, unit)
 
@@ -60,17 +58,15 @@ def classes(values: np.ndarray, level: np.ndarray) -> Classes:
     return Classes(value[pair % value.size], pair // value.size, of)
 
 
-def at(parameter: Any, level: np.ndarray) -> Any:
-    """A graph's parameter for rows of those levels: itself where it is one number for all."""
-    return parameter[level] if parameter.ndim else parameter
-
-
 Clock = Callable[[np.ndarray], Any]  # days ago, in units, to a graph of how far the customers' clock ran since then
 
 
 def by_clock(t_x: np.ndarray, T: np.ndarray, clock: Clock | None) -> tuple[Any, Any]:
     """t_x and T as the likelihood needs them, where buying runs on a clock of its own."""
     return (t_x, T) if clock is None else (clock(T) - clock(T - t_x), clock(T))
+
+
+ORDER_RATE = Scale("log_rate", "Order rate")
 
 
 class Formulas(NamedTuple):
@@ -93,7 +89,6 @@ class PurchaseModel(Poolable):
     """What models share that see a customer as repeat orders x, the time t_x of the last and the time T observed."""
 
     FORMULAS: ClassVar[Formulas]
-    ATTRITION: ClassVar[str]  # the scale on which `moved` moves it
     opportunity_days: ClassVar[float] = 0.0
     TIMES: ClassVar[tuple[str, ...]] = ("alpha", "beta")
 
@@ -104,27 +99,6 @@ class PurchaseModel(Poolable):
     def sufficient(self, summary: CustomerSummary, level: np.ndarray | None = None) -> PurchaseRows:
         """Unique rows (x, t_x, T) with counts; see `purchase_rows`."""
         return purchase_rows(customers_of(summary), level)
-
-    def build(self, rows: PurchaseRows) -> Any:
-        """The PyMC model on unique rows; its free variables are those of `graph`."""
-        import pymc as pm
-
-        with pm.Model() as model:
-            pm.Potential("log_likelihood", self.log_density(self.graph(pm), rows))
-        return model
-
-    def graph(self, pm: Any) -> dict[str, Any]:
-        """The paper's parameters in unit-free time as functions of free variables, made inside an open PyMC model."""
-        raise NotImplementedError
-
-    def moved(self, params: Mapping[str, Any], buying: Any, leaving: Any) -> dict[str, Any]:
-        """The paper's parameters, arrays or graphs, where customers buy `buying` times as often and attrition is moved
-        by the logarithm of `leaving`; 1 and 1 leave all as it is."""
-        raise NotImplementedError
-
-    def log_density(self, params: Mapping[str, Any], rows: Any) -> Any:
-        """Log-likelihood of all rows as a graph. Parameters are scalars, or (level,) but for the shape `r`."""
-        raise NotImplementedError
 
     def log_likelihood(self, params: Params, histories: Customers, days_per_unit: float) -> np.ndarray:
         """Log density of each history."""
@@ -169,7 +143,10 @@ class DropoutPriors(Frozen):
     """
 
     LOST_AT_BIRTH: ClassVar[int]  # 1 where a customer may leave at the first order too, else 0
-    ATTRITION: ClassVar[str] = "logit_dropout"
+    SCALES: ClassVar[Mapping[str, Scale]] = {
+        "purchase": ORDER_RATE,
+        "attrition": Scale("logit_dropout", "Odds of leaving after an order"),
+    }
     r: LogNormalPrior = LogNormalPrior(median=1.0, sd_log=1.5)
     rate: LogNormalPrior = LogNormalPrior(median=1.0, sd_log=1.5)
     dropout_mean: BetaPrior = BetaPrior(a=1.0, b=1.0)
@@ -185,10 +162,8 @@ class DropoutPriors(Frozen):
 
     def moved(self, params: Mapping[str, Any], buying: Any, leaving: Any) -> dict[str, Any]:
         """alpha over `buying`; the odds of the mean dropout a/(a+b) times `leaving`, at the same a + b."""
-        a, b = params["a"], params["b"]
-        left = a * leaving
-        scale = (a + b) / (left + b)
-        return {**params, "alpha": params["alpha"] / buying, "a": left * scale, "b": b * scale}
+        a, b = odds_times(params["a"], params["b"], leaving)
+        return {**params, "alpha": params["alpha"] / buying, "a": a, "b": b}
 
     def natural(self, draws: Params, rows: Any, days_per_unit: float) -> dict[str, np.ndarray]:
         """The paper's r, alpha (in reported time units), a, b from the model's variables."""

@@ -4,12 +4,12 @@ Fader & Hardie 2007, "How to project customer retention", Journal of Interactive
 10.1002/dir.20074. Formulas: `clvsim.models.contracts`; assumptions and priors: docs/models/sbg.md.
 """
 
-from typing import Any, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
-from clvsim.models.contracts import ContractModel, ContractRows, Contracts, Shapes
-from clvsim.models.laws import LifeLaw, Params, column
+from clvsim.models.contracts import ContractModel, Contracts
+from clvsim.models.laws import LifeLaw, Params
 
 
 class Sbg(ContractModel):
@@ -18,23 +18,8 @@ class Sbg(ContractModel):
     The chance is always the same, theta ~ Beta(alpha, beta). Settings and priors: see `ContractModel`.
     """
 
+    SYMBOLS: ClassVar[tuple[str, str]] = ("alpha", "beta")
     kind: Literal["sbg"] = "sbg"
-
-    def shapes(self, params: Params) -> Shapes:
-        """BdW with c = 1."""
-        alpha, beta = column(params, "alpha", "beta")
-        return Shapes(alpha, beta, np.ones_like(alpha))
-
-    def graph(self, pm: Any) -> dict[str, Any]:
-        """Free variables: churn_mean, churn_concentration."""
-        mean = self.churn_mean.variable(pm, "churn_mean")
-        total = self.churn_concentration.variable(pm, "churn_concentration")
-        return {"gamma": total * mean, "delta": total * (1 - mean), "c": 1.0}
-
-    def natural(self, draws: Params, rows: ContractRows, days_per_unit: float) -> dict[str, np.ndarray]:
-        """The paper's alpha and beta from the model's variables; they have no unit."""
-        mean, total = draws["churn_mean"], draws["churn_concentration"]
-        return {"alpha": total * mean, "beta": total * (1 - mean)}
 
     def laws_given_dead(self, params: Params, histories: Contracts, days_per_unit: float) -> LifeLaw:
         """theta ~ Beta(alpha + 1, beta + n) of contracts that ended instead of renewal n + 1; see `ContractModel`."""

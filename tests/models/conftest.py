@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import yaml
 
-from clvsim.data import DataConfig, read_transactions, summarize
+from clvsim.data import DataConfig, TransactionLog, read_transactions, summarize
 from clvsim.models.bg_nbd import BgNbd
 from clvsim.models.config import FitConfig
 from clvsim.models.fit import fit
@@ -18,9 +18,14 @@ CONFIGS = Path(__file__).parents[2] / "configs"
 
 
 @pytest.fixture(scope="session")
-def cdnow() -> CustomerSummary:
+def cdnow_log() -> TransactionLog:
     config = DataConfig(**yaml.safe_load((CONFIGS / "data" / "cdnow.yaml").read_text()))
-    return summarize(read_transactions(None, config))
+    return read_transactions(None, config)
+
+
+@pytest.fixture(scope="session")
+def cdnow(cdnow_log: TransactionLog) -> CustomerSummary:
+    return summarize(cdnow_log)
 
 
 @pytest.fixture(scope="session")

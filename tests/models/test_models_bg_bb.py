@@ -34,6 +34,7 @@ ROWS = OpportunityRows(
     np.ascontiguousarray(DONATIONS[:, 1]),
     np.full(22, 6.0),
     np.ascontiguousarray(DONATIONS[:, 2]),
+    np.zeros(22, np.int64),
 )
 MLE = {
     "alpha": np.array([1.2035]),
