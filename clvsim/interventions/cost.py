@@ -18,7 +18,7 @@ class CostIntervention(Intervention):
     `once` and `month` are fixed costs, dated by `when` (at the first day of a month), whatever customers do.
 
     `order`, `customer` and `revenue` (a share) follow the customers reached, over the whole plan; `customer` is paid
-    today for existing ones and on the first order of new ones.
+    today for existing ones, but for contracts that have ended, and on the first order of new ones.
     """
 
     kind: Literal["cost"]

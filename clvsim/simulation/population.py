@@ -190,6 +190,15 @@ def contractual(laws: Laws) -> bool:
     return bool(laws.interval_days[0] > 0 and not laws.buy_a.any())
 
 
+def reachable(posterior: Posterior, summary: CustomerSummary) -> np.ndarray:
+    """Existing customers who are not known to be lost, (c,): all of them, but contracts that have ended."""
+    if not contractual(newcomer_laws(posterior)(slice(0, 1))):
+        return np.ones(len(summary.customers), bool)
+    model = retention_of(posterior)
+    one = _part(posterior.retention, slice(0, 1))
+    return model.laws(one, model.histories(summary), DAYS_PER_UNIT[posterior.time_unit]).p_alive[0] > 0
+
+
 # --- newcomers -------------------------------------------------------------------------------------------------------
 
 

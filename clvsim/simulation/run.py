@@ -125,10 +125,11 @@ def simulate(
     )
     quantiles = run_blocks([*existing, *newcomers], levers, plans, raws, setting, config.jobs, progress)
 
+    reachable = population.reachable(posterior, summary)
     done: dict[str, SimulatedScenario] = {}
     for scenario, lever, plan in zip(active, levers, plans, strict=True):
         raw = raws.pop(0)  # freed as soon as it is turned into money
-        book = make_ledger(raw, lever, scenario, setting, economics, plan, acquisition, layout, config)
+        book = make_ledger(raw, lever, scenario, setting, economics, plan, acquisition, layout, config, reachable)
         done[scenario.name] = SimulatedScenario(scenario, book, acquired_of(plan) if acquisition.channels else None)
     law = population.newcomer_laws(posterior)(slice(0, 1))
     renewing, on_given_days = population.contractual(law), bool(law.interval_days[0] > 0)
@@ -234,10 +235,12 @@ def make_ledger(
     acquisition: AcquisitionConfig,
     layout: Layout,
     config: SimulationConfig,
+    reachable: np.ndarray,
 ) -> Ledger:
     """Integer sums to dated lines, both halves kept for totals and added for everything else."""
     worlds, groups, cohorts = setting.worlds, layout.groups, layout.cohorts
-    sizes = np.repeat(np.bincount(layout.group, minlength=len(groups)), 2) / 2.0  # halves are shared out evenly
+    there = np.bincount(layout.group, reachable, minlength=len(groups))
+    sizes = np.repeat(there, 2) / 2.0  # halves are shared out evenly
     draw, scale, delta = worlds.draw, economics.money_scale, economics.discount_per_day
     new = np.array([g.origin == "new" for g in groups])
     entries = tuple(m for m in priced(scenario, economics).mechanisms if isinstance(m, CostEntry))

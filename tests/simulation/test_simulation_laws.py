@@ -288,7 +288,9 @@ def test_messages_go_to_contracts_until_they_end(monkeypatch: pytest.MonkeyPatch
     lost = shop().customers["T_days"].to_numpy() % 2 == 0
     assert 10 < lost.sum() < 50
     letters = {**ZERO["post"], "per_month": 365.25 / 12 / 7, "cost": 2.0}
-    sim = run(scenarios(mail={"post": letters}), draws=400, fitted=toys.as_toy(posterior(400), "renewing"), rate=0.0)
+    gifts = {"kind": "cost", "per": "customer", "amount": 3.0}
+    library = scenarios(mail={"post": letters, "gifts": gifts})
+    sim = run(library, draws=400, fitted=toys.as_toy(posterior(400), "renewing"), rate=0.0)
     law = whole(point(), customers_of(shop()), 7.0)
     assert law.tenure is not None
     assert law.next_opportunity_days is not None
@@ -305,6 +307,7 @@ def test_messages_go_to_contracts_until_they_end(monkeypatch: pytest.MonkeyPatch
     assert abs(sent.mean() - (survival * ends).sum()) < 4 * error(sent)
     assert error(sent) < 0.01 * sent.mean()
     assert not sim.customers.loc[np.asarray(lost), "rlv_mean"].any()
+    assert ledger(sim, "mail").total("cost_incentive") == pytest.approx(3.0 * (~lost).sum())
 
 
 def test_environment_of_renewals() -> None:
