@@ -107,8 +107,8 @@ class ModelScore(NamedTuple):
 
     `elpd`: sum over customers of the log score by leave-one-out; `difference`: to the best of the models, with its
     standard error over customers; `parameters`: effective number of them; `weight`: share in the best mixture;
-    `unreliable`: customers whose score cannot be trusted. nan where a model's likelihood is not comparable.
-    `orders`: expected orders of existing customers within a horizon, 90 % interval over parameters alone.
+    `unreliable`: customers whose score cannot be trusted. `orders`: expected orders of existing customers within a
+    horizon, 90 % interval over parameters alone. `without`: what the run's own model tells apart and this one cannot.
     """
 
     model: str
@@ -121,6 +121,7 @@ class ModelScore(NamedTuple):
     orders: float
     orders_p05: float
     orders_p95: float
+    without: tuple[str, ...] = ()
 
 
 class Assumption(NamedTuple):

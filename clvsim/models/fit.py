@@ -34,10 +34,12 @@ def fit(
     *,
     cache_dir: Path | str | None = None,
     log: Callable[[str], None] | None = None,
+    amounts_fitted: "list[Fitted] | None" = None,
 ) -> Posterior:
     """Posterior of both models, `config.draws` draws in an order fixed by `config.seed`.
 
     `cache_dir` overrides the user's cache; `log` receives notes for the user (a fit that starts, a cache that fails).
+    `amounts_fitted` keeps the spend model's draws for the next retention model fitted to the same summary.
     Raises ConfigError for groups or covariates of which nothing can be learned.
     Raises DiagnosticsError when a model has nothing to learn from, when laplace or map find no single mode, or when
     R-hat, ESS, divergences or Pareto k fail their limits; the last not under `config.allow_poor`, where the failures
@@ -53,7 +55,8 @@ def fit(
     if config.posterior:
         posterior = _from_files(purchases, amounts, retention, spend, config, summary.time_unit, say)
     elif found is None:
-        posterior = _fit_both(purchases, amounts, retention, spend, config, summary.time_unit, say)
+        kept = [] if amounts_fitted is None else amounts_fitted
+        posterior = _fit_both(purchases, amounts, retention, spend, config, summary.time_unit, say, kept)
     else:
         posterior = replace(found, from_cache=True)
 
@@ -159,7 +162,10 @@ def _fit_both(
     config: FitConfig,
     time_unit: str,
     say: Callable[[str], None],
+    kept: "list[Fitted]",
 ) -> Posterior:
+    """`kept` holds the spend model's draws if there are any, and receives them else: they are the same for all."""
+
     def life(free: Params) -> dict[str, np.ndarray]:
         return retention.natural(free, purchases, DAYS_PER_UNIT[time_unit])
 
@@ -168,7 +174,9 @@ def _fit_both(
 
     of_life, of_money = _ways(config, purchases, amounts)
     first = fit_one(retention, purchases, life, of_life, config, say)
-    second = fit_one(spend, amounts, money, of_money, config, say)
+    if not kept:
+        kept.append(fit_one(spend, amounts, money, of_money, config, say))
+    (second,) = kept
     # Chains one after the other would make the first n draws those of one chain.
     order = np.random.default_rng([config.seed, 0]).permutation(config.draws)
     methods = f"{first.method} ({retention.kind}), {second.method} ({spend.kind})"

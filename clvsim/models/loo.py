@@ -15,7 +15,8 @@ from scipy.special import logsumexp
 from clvsim.errors import ConfigError, Problem
 from clvsim.models import RETENTION, retention_of
 from clvsim.models.config import FitConfig
-from clvsim.models.fit import fit
+from clvsim.models.contracts import ContractModel
+from clvsim.models.fit import Fitted, fit
 from clvsim.models.inference import MAX_PARETO_K, pointwise
 from clvsim.models.laws import RetentionModel, SpendModel, unique_rows
 from clvsim.types import DAYS_PER_UNIT, CustomerSummary, ModelScore, Posterior
@@ -109,10 +110,14 @@ def distinct_histories[Rows: tuple](histories: Rows, draws: int) -> Iterator[tup
         yield type(histories)(*rows[part].T), count[part]
 
 
-def compared_models(retention: RetentionModel, names: Sequence[str]) -> dict[str, RetentionModel]:
-    """The run's own model first, then those of `fit.compare` with their default priors.
+# What a section says of the data and of how customers differ, unlike its priors: the same for all that are compared.
+_SHARED = ("renewal", "grace_days", "season", "promotions", "pool", "pool_sd", "covariates")
 
-    Raises ConfigError for a model that cannot do without settings of its own.
+
+def compared_models(retention: RetentionModel, names: Sequence[str]) -> dict[str, RetentionModel]:
+    """The run's own model first, then those of `fit.compare` with their default priors and the own model's settings.
+
+    Raises ConfigError for a model that cannot do without settings of its own, or that reads other histories.
     """
     from pydantic import ValidationError
 
@@ -121,17 +126,34 @@ def compared_models(retention: RetentionModel, names: Sequence[str]) -> dict[str
     for name in names:
         if name in found:
             continue
+        if what := _other_data(retention, name):
+            problems.append(Problem("fit.compare", what))
+            continue
+        known = RETENTION[name].model_fields
+        shared = {key: getattr(retention, key) for key in _SHARED if key in known and hasattr(retention, key)}
         try:
-            found[name] = RETENTION[name]()
+            found[name] = RETENTION[name](**shared)
         except ValidationError:
             problems.append(Problem("fit.compare", f"{name} needs settings of its own: choose it by retention={name}"))
-            continue
-        if found[name].opportunity_days != retention.opportunity_days:
-            what = f"{name} and {retention.kind} do not see the same orders: one of them merges those of a period"
-            problems.append(Problem("fit.compare", what))
     if problems:
         raise ConfigError(problems)
     return found
+
+
+def _other_data(retention: RetentionModel, name: str) -> str:
+    """Why the model of that name cannot be set beside the own one: they do not read the same histories. "" if it can.
+
+    What is read of a log is a time of each order, yes or no in each period, or a contract and its end: densities and
+    probabilities of different things are not on one scale.
+    """
+    own, contracts = retention.kind, issubclass(RETENTION[name], ContractModel)
+    if contracts != isinstance(retention, ContractModel):
+        about = (name, own) if contracts else (own, name)
+        return "{} is about contracts that renew and {} about orders: they do not read the same of a log".format(*about)
+    other = RETENTION[name].model_fields.get("opportunity_days")
+    if (other is not None) != bool(retention.opportunity_days):
+        return f"{name} and {own} do not see the same orders: one of them merges those of a period"
+    return ""
 
 
 def fit_all(
@@ -143,50 +165,43 @@ def fit_all(
 ) -> dict[str, Posterior]:
     """Posteriors of the run's model and of all it is compared with, each out of the cache where it is there."""
     models = compared_models(retention, config.compare)
-    return {name: fit(summary, model, spend, config, log=log) for name, model in models.items()}
+    amounts: list[Fitted] = []
+    return {name: fit(summary, model, spend, config, log=log, amounts_fitted=amounts) for name, model in models.items()}
 
 
-def in_continuous_time(posterior: Posterior) -> bool:
-    """Whether the likelihood is a density of order times; at fixed opportunities it is a probability of yes and no."""
-    first = {name: values[:1] for name, values in posterior.retention.items()}
-    return retention_of(posterior).newcomer_laws(first, DAYS_PER_UNIT[posterior.time_unit]).interval_days == 0
+def without(posterior: Posterior, first: Posterior) -> tuple[str, ...]:
+    """What the run's own posterior, `first`, tells apart and this one cannot, in words."""
+    words = {"design": "groups and covariates", "calendar": "months and promotions"}
+    own, other = first.retention_config, posterior.retention_config
+    return tuple(said for key, said in words.items() if own.get(key) and not other.get(key))
 
 
 def compare_models(
     posteriors: Mapping[str, Posterior], summary: CustomerSummary, horizon_days: float
 ) -> tuple[ModelScore, ...]:
-    """Log scores, stacking weights and forecasts side by side, in the order of `posteriors`.
-
-    Scores and weights are among the models whose likelihood is of the same kind as the first one's; they are nan for
-    the others, since densities of order times and probabilities of yes and no are not on one scale.
-    """
-    kind = {name: in_continuous_time(one) for name, one in posteriors.items()}
-    same = [name for name in posteriors if kind[name] == kind[next(iter(posteriors))]]
-    scores = {name: leave_one_out(posteriors[name], summary) for name in same}
-    table = np.column_stack([scores[name].elpd for name in same])
+    """Log scores, stacking weights and forecasts side by side, in their order; all are of the same histories."""
+    first = next(iter(posteriors.values()))
+    scores = [leave_one_out(posterior, summary) for posterior in posteriors.values()]
+    table = np.column_stack([score.elpd for score in scores])
     best = int(table.sum(axis=0).argmax())
-    weights = dict(zip(same, stacking_weights(table), strict=True))
     found = []
-    for name, posterior in posteriors.items():
+    for posterior, score, weight in zip(posteriors.values(), scores, stacking_weights(table), strict=True):
         orders = expected_portfolio_orders(posterior, summary, horizon_days)
         low, high = np.quantile(orders, [0.05, 0.95])
-        forecast = (float(orders.mean()), float(low), float(high))
-        if name not in scores:
-            found.append(ModelScore(name, *([np.nan] * 5), 0, *forecast))
-            continue
-        behind = scores[name].elpd - table[:, best]
+        behind = score.elpd - table[:, best]
         found.append(
             ModelScore(
-                model=name,
-                elpd=float(scores[name].elpd.sum()),
+                model=posterior.retention_model,
+                elpd=float(score.elpd.sum()),
                 difference=float(behind.sum()),
                 difference_se=float(behind.std(ddof=1) * np.sqrt(behind.size)) if behind.size > 1 else np.nan,
-                parameters=scores[name].parameters,
-                weight=float(weights[name]),
-                unreliable=scores[name].unreliable,
-                orders=forecast[0],
-                orders_p05=forecast[1],
-                orders_p95=forecast[2],
+                parameters=score.parameters,
+                weight=float(weight),
+                unreliable=score.unreliable,
+                orders=float(orders.mean()),
+                orders_p05=float(low),
+                orders_p95=float(high),
+                without=without(posterior, first),
             )
         )
     return tuple(found)

@@ -6,15 +6,12 @@ from collections.abc import Sequence
 from clvsim.report import format as fmt
 from clvsim.types import ModelScore
 
-NOT_COMPARABLE = "not on one scale"
-
 
 def verdict(scores: Sequence[ModelScore]) -> str:
     """What leaving customers out says of the models, in a sentence or two that claim no more than its error allows."""
-    ranked = sorted((s for s in scores if math.isfinite(s.elpd)), key=lambda s: -s.elpd)
-    if len(ranked) < 2:
-        return "There is nothing to compare: the other models see the orders on another scale."
-    best, *others = ranked
+    best, *others = sorted(scores, key=lambda s: -s.elpd)
+    if not others:
+        return f"There is nothing to compare {best.model} with."
     behind = [s.model for s in others if s.difference < -2 * s.difference_se]
     level = [s.model for s in others if s.model not in behind]
     said = []
@@ -27,6 +24,7 @@ def verdict(scores: Sequence[ModelScore]) -> str:
         said.append(f"Customers left out do not tell {listed([best.model, *level])} apart.")
     if any(s.unreliable for s in scores):
         said.append("Some customers weigh so much that their log scores cannot be trusted: see the last column.")
+    said += [f"{s.model} knows nothing of {listed(s.without)}." for s in scores if s.without]
     return " ".join(said)
 
 
@@ -53,8 +51,6 @@ def facts(scores: Sequence[ModelScore], months: int) -> tuple[tuple[str, str], .
 
 
 def _score(s: ModelScore) -> str:
-    if not math.isfinite(s.elpd):
-        return f"log score {NOT_COMPARABLE}"
     poor = f", {fmt.number(s.unreliable)} customers unreliable" if s.unreliable else ""
     return f"log score {fmt.number(s.elpd, -1)}, {difference(s)} to the best, weight {fmt.share(s.weight)}{poor}"
 
@@ -68,7 +64,7 @@ def difference(s: ModelScore) -> str:
 
 def weight(s: ModelScore) -> str:
     """Share in the best mixture."""
-    return fmt.share(s.weight) if math.isfinite(s.weight) else fmt.MISSING
+    return fmt.share(s.weight)
 
 
 def _orders(s: ModelScore) -> str:
@@ -81,7 +77,7 @@ def table(scores: Sequence[ModelScore], days: float) -> str:
     rows = [
         (
             s.model,
-            fmt.number(s.elpd, -1) if math.isfinite(s.elpd) else NOT_COMPARABLE,
+            fmt.number(s.elpd, -1),
             difference(s),
             weight(s),
             _orders(s),

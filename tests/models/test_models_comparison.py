@@ -8,17 +8,24 @@ from scipy.special import logsumexp
 
 from clvsim.errors import ConfigError
 from clvsim.models import RETENTION, bg_nbd
+from clvsim.models import fit as fitting
+from clvsim.models.bdw import Bdw
 from clvsim.models.bg_bb import BgBb
 from clvsim.models.bg_nbd import BgNbd
 from clvsim.models.config import FitConfig
+from clvsim.models.gamma_gamma import GammaGamma
 from clvsim.models.laws import customers_of
 from clvsim.models.loo import (
     compare_models,
     compared_models,
     expected_portfolio_orders,
+    fit_all,
     leave_one_out,
     stacking_weights,
+    without,
 )
+from clvsim.models.mbg_nbd import MbgNbd
+from clvsim.models.sbg import Sbg
 from clvsim.types import CustomerSummary, Posterior
 
 
@@ -152,3 +159,48 @@ def test_models_of_other_orders_are_not_set_beside_each_other():
         compared_models(BgNbd(), ("pareto_nbd", "bg_bb"))
     with pytest.raises(ConfigError, match="bg_nbd and bg_bb do not see the same orders"):
         compared_models(BgBb(), ("bg_bb", "bg_nbd"))
+    with pytest.raises(ConfigError) as refused:
+        compared_models(BgNbd(), ("sbg", "bdw", "mbg_nbd"))
+    words = "{} is about contracts that renew and bg_nbd about orders: they do not read the same of a log"
+    assert [what for _, what in refused.value.problems] == [words.format(name) for name in ("sbg", "bdw")]
+    with pytest.raises(ConfigError, match="sbg is about contracts that renew and bg_bb about orders"):
+        compared_models(Sbg(), ("bg_bb",))
+
+
+def test_settings_that_say_how_to_read_the_data_are_shared():
+    yearly = compared_models(Sbg(renewal="year", grace_days=10.0), ("bdw",))["bdw"]
+    assert isinstance(yearly, Bdw)
+    assert (yearly.renewal, yearly.grace_days, yearly.churn_mean) == ("year", 10.0, Bdw().churn_mean)
+    own = BgNbd.model_validate({"pool": "segment", "r": {"median": 2.0, "sd_log": 0.5}, "covariates": {"sd": 0.3}})
+    other = compared_models(own, ("mbg_nbd", "bg_cnbd"))["mbg_nbd"]
+    assert isinstance(other, MbgNbd)
+    assert (other.pool, other.covariates, other.r) == ("segment", own.covariates, MbgNbd().r)
+    in_summer = BgNbd.model_validate({"season": "month"})
+    assert [getattr(m, "season", "none") for m in compared_models(in_summer, ("mbg_nbd",)).values()] == ["month"] * 2
+
+
+def test_what_a_model_cannot_tell_apart_is_said():
+    plain = fixed({"r": np.ones(2)})
+    pooled, seasonal = (replace(plain, retention_config={key: {"x": 1}}) for key in ("design", "calendar"))
+    assert without(plain, pooled) == ("groups and covariates",)
+    assert without(plain, seasonal) == ("months and promotions",)
+    assert without(pooled, pooled) == without(pooled, plain) == ()
+
+
+def test_spend_is_fitted_once_for_all(cdnow, monkeypatch):
+    made = {"r": 0.25, "alpha": 4.4, "a": 0.8, "b": 2.4}, {"p": 6.2, "q": 3.7, "gamma": 15.0, "first_order_factor": 0.9}
+    fitted = []
+
+    def fake(model, *_):
+        fitted.append(model.kind)
+        noise = np.random.default_rng(len(fitted)).uniform(0.9, 1.1, 8)
+        params = {name: value * noise for name, value in made[model.kind == "gamma_gamma"].items()}
+        return fitting.Fitted(params, (), f"made for {model.kind}")
+
+    monkeypatch.setattr(fitting, "fit_one", fake)
+    config = FitConfig(draws=8, cache=False, compare=("mbg_nbd",))
+    found = fit_all(cdnow, BgNbd(), GammaGamma(), config)
+    assert fitted == ["bg_nbd", "gamma_gamma", "mbg_nbd"]
+    for name, values in found["bg_nbd"].spend.items():
+        np.testing.assert_array_equal(found["mbg_nbd"].spend[name], values)
+    assert found["mbg_nbd"].method == "made for mbg_nbd (mbg_nbd), made for gamma_gamma (gamma_gamma)"

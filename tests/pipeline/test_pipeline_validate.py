@@ -143,16 +143,18 @@ def test_the_comparison_reaches_the_report_of_a_run():
         ModelScore("bg_nbd", -9586.67, -0.16, 4.17, 4.5, 0.62, 0, 1654.3, 1533.3, 1775.8),
         ModelScore("mbg_nbd", -9586.51, 0.0, 0.0, 4.7, 0.0, 0, 1576.9, 1471.6, 1683.7),
         ModelScore("pareto_nbd", -9612.0, -25.5, 6.5, 4.9, 0.38, 3, 1615.9, 1414.7, 1796.8),
-        ModelScore("bg_bb", *[np.nan] * 5, 0, 1600.0, 1500.0, 1700.0),
+        ModelScore("bg_cnbd", -9613.0, -26.5, 6.9, 4.9, 0.0, 0, 1600.0, 1500.0, 1700.0, ("groups and covariates",)),
     )
     said = dict(models.facts(scores, 36))
     assert said["Models side by side"].startswith(
-        "mbg_nbd and bg_nbd predict customers left out better than pareto_nbd, beyond twice the standard error. "
+        "mbg_nbd and bg_nbd predict customers left out better than pareto_nbd and bg_cnbd, beyond twice the standard "
+        "error. "
         "Customers left out do not tell mbg_nbd and bg_nbd apart. Some customers weigh so much"
     )
     assert "log score −9,586.7, −0.2 ± 4.2 to the best, weight 62" in said["bg_nbd, beside the others"]
-    assert "log score not on one scale" in said["bg_bb, beside the others"]
-    assert "1,600 [1,500, 1,700] orders" in said["bg_bb, beside the others"]
+    assert "1,600 [1,500, 1,700] orders" in said["bg_cnbd, beside the others"]
+    assert " bg_cnbd knows nothing of groups and covariates." in said["Models side by side"]
+    assert models.verdict(scores[:1]) == "There is nothing to compare bg_nbd with."
     table = models.table(scores, 273)
     assert max(map(len, table.splitlines())) <= 100
     assert len({len(line) for line in table.splitlines()}) == 1
