@@ -29,6 +29,7 @@ from clvsim.types import (
 if TYPE_CHECKING:
     import xarray as xr
 
+_PACKED_FROM_BYTES = 1 << 28  # packing makes a third of it, and takes longer than all else that is written
 SUMMARY, TABLE, LEDGER, CUSTOMERS = "summary.json", "comparison.csv", "ledger.nc", "customers.parquet"
 
 
@@ -136,7 +137,8 @@ def write_ledgers(simulation: Simulation, path: Path) -> None:
     table = (("draw", "input"), simulation.inputs.to_numpy(float))
     groups = {"inputs": xr.Dataset({"inputs": table}, coords={"input": list(simulation.inputs.columns)})}
     groups |= {name: ledger_dataset(scenario.ledger) for name, scenario in simulation.scenarios.items()}
-    packing = {"zlib": True, "complevel": 1}
+    large = sum(data.nbytes for data in groups.values()) > _PACKED_FROM_BYTES
+    packing = {"zlib": True, "complevel": 1, "shuffle": True} if large else {}
     encoding = {f"/{name}": dict.fromkeys(data.data_vars, packing) for name, data in groups.items()}
     xr.DataTree.from_dict(groups).to_netcdf(path, engine="h5netcdf", encoding=encoding)
 

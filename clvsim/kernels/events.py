@@ -8,6 +8,7 @@ Structs are opened into locals once, before the loops; helpers take scalars and 
 """
 
 import math
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -60,6 +61,7 @@ from clvsim.kernels.structs import (
 )
 
 ORDERED, SKIPPED, LOST = range(3)
+FULL = True  # a constant of each compiled loop: what is never on costs nothing, see `_compiled`
 WEEK = 7.0
 PER_WEEK = 1.0 / 7.0
 
@@ -384,14 +386,18 @@ def _simulate(
     stages_done, component_weight = laws.stages_done, laws.weight.reshape(-1)
     regularity, birth_charges = laws.regularity[0], laws.birth_charges[0]
     interval, first_days, tenure = laws.interval_days[0], laws.first_days, laws.tenure
-    by_opportunity, certain = interval > 0.0, laws.buy_a.size == 0
+    by_opportunity, certain = FULL and interval > 0.0, laws.buy_a.size == 0
     renewing = by_opportunity and not laws.buy_a.any()
     buy_a, buy_b, exponents = laws.buy_a.reshape(-1), laws.buy_b.reshape(-1), laws.tenure_exponent.reshape(-1)
     p_alive, rate_shape, rate_rate = laws.p_alive.reshape(-1), laws.rate_shape.reshape(-1), laws.rate_rate.reshape(-1)
     mu_shape, mu_rate = laws.mu_shape.reshape(-1), laws.mu_rate.reshape(-1)
     drop_a, drop_b, order_shape = laws.drop_a.reshape(-1), laws.drop_b.reshape(-1), laws.order_shape.reshape(-1)
     nu_shape, nu_rate, first_factor = laws.nu_shape.reshape(-1), laws.nu_rate.reshape(-1), laws.first_factor.reshape(-1)
-    lognormal, order_sd, level_sd = laws.order_sd.size > 0, laws.order_sd.reshape(-1), laws.level_sd.reshape(-1)
+    lognormal, order_sd, level_sd = (
+        FULL and laws.order_sd.size > 0,
+        laws.order_sd.reshape(-1),
+        laws.level_sd.reshape(-1),
+    )
     level_mean, level_slope = laws.level_mean.reshape(-1), laws.level_slope.reshape(-1)
     t_rate, t_mu, t_eta = traits.rate.reshape(-1), traits.mu.reshape(-1), traits.eta.reshape(-1)
     t_nu, t_limit = traits.nu.reshape(-1), traits.limit.reshape(-1)
@@ -415,10 +421,10 @@ def _simulate(
     per_day, cost_per_order, unit = 1.0 / clock.period_days[0], clock.cost_per_order[0], clock.money_unit[0]
     by_order = clock.attrition_by_order[0] > 0.0
     flags = clock.flags[0]
-    newcomers, tabled = (flags & NEWCOMERS) != 0, (flags & TABLES) != 0
-    offering, contacting = (flags & OFFERS) != 0, (flags & CONTACTS) != 0
+    newcomers, tabled = FULL and (flags & NEWCOMERS) != 0, (flags & TABLES) != 0
+    offering, contacting = FULL and (flags & OFFERS) != 0, FULL and (flags & CONTACTS) != 0
     paced = tabled and not by_opportunity  # gaps are shorter or longer than drawn
-    costing = (flags & MARGINS) != 0
+    costing = FULL and (flags & MARGINS) != 0
     periods, ages = out.calendar.shape[4], out.age.shape[4]
     last_period, last_age = periods - 1, ages - 1
     line, own_line = 2 * periods, 2 * ages  # from one line of a ledger to the next
@@ -428,7 +434,7 @@ def _simulate(
     value, order_count = out.value, out.orders
     keep_out = value.shape[1] > 0
     rows, used = trace.rows, trace.used
-    tracing = rows.shape[0] > 0
+    tracing = FULL and rows.shape[0] > 0
 
     for w in range(world_key.shape[0]):
         d = world_draw[w]
@@ -495,7 +501,7 @@ def _simulate(
                 add(age, own_row + ACTIVE * own_line, head)
 
             part = 0
-            if components > 1:
+            if FULL and components > 1:
                 law = who * np.uint64(components)
                 part = component_of(base, component_weight, law, components)
                 law += np.uint64(part)
@@ -741,7 +747,44 @@ SIGNATURE = types.void(
         )
     )
 )  # fmt: skip
-simulate = njit(SIGNATURE, cache=True, nogil=True, error_model="numpy", _nrt=False)(_simulate)
+
+
+def _compiled(name: str, full: bool) -> Any:
+    """The loop with FULL fixed, under a name of its own by which it is cached."""
+    loop = FunctionType(_simulate.__code__, {**globals(), "FULL": full}, name)
+    loop.__qualname__, loop.__module__ = name, __name__
+    return njit(SIGNATURE, cache=True, nogil=True, error_model="numpy", _nrt=False)(loop)
+
+
+simulate_full, simulate_plain = _compiled("simulate_full", True), _compiled("simulate_plain", False)
+
+
+def is_plain(laws: Laws, clock: Clock, trace: Trace) -> bool:
+    """Whether only today's customers are simulated, who order at a rate, with no lever but shifts and no trace."""
+    without_levers = not int(clock.flags[0]) & ~TABLES
+    at_a_rate = laws.interval_days[0] == 0.0 and laws.stages_done.size == 1 and laws.order_sd.size == 0
+    return without_levers and at_a_rate and trace.rows.size == 0
+
+
+def simulate(
+    people: People,
+    world_key: np.ndarray,
+    world_draw: np.ndarray,
+    laws: Laws,
+    traits: Traits,
+    arrivals: Arrivals,
+    tables: Tables,
+    offers: Offers,
+    contacts: Contacts,
+    clock: Clock,
+    out: Ledgers,
+    trace: Trace,
+) -> None:
+    """`_simulate`, compiled; the baseline of today's customers by a loop without the branches that it never takes."""
+    loop = simulate_plain if is_plain(laws, clock, trace) else simulate_full
+    loop(people, world_key, world_draw, laws, traits, arrivals, tables, offers, contacts, clock, out, trace)
+
+
 simulate_python = _simulate
 
 

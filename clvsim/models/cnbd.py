@@ -15,7 +15,6 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 from pydantic import Field
-from scipy.optimize import minimize
 from scipy.special import betainc, betaln, expit, gammaln, xlogy
 
 from clvsim.errors import DiagnosticsError
@@ -349,6 +348,8 @@ class RegularModel(DropoutPriors, Poolable):
 
 def likeliest_k(lost_at_birth: int, rows: PurchaseRows, log_gaps: float) -> int:
     """The k of 1 to 6 with the highest maximum of the likelihood; stops at the first that is worse than the last."""
+    from scipy.optimize import minimize
+
     best, value = 1, -np.inf
     for k in range(1, MAX_K + 1):
 

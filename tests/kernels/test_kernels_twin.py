@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cases import random_case
+from cases import Law, random_case
 from twin import Book, Case, Twin, simulate
 
+from clvsim.kernels import events
 from clvsim.kernels import structs as ks
 from clvsim.simulation.ledger import Cohort, age_contacts, calendar_contacts
 
@@ -97,6 +98,21 @@ def test_any_mixture() -> None:
             months=int(r.integers(1, 30)),
         )
         compare(case, simulate(case), *case.run()[:2])
+
+
+@pytest.mark.parametrize("law", ["order", "time", "both"])
+def test_the_plain_loop_posts_what_the_full_one_does(law: Law) -> None:
+    for seed, tables in enumerate((False, True)):
+        case = random_case(seed, law=law, tables=tables, regularity=1 + seed, customers=40)
+        chosen = []
+
+        def plain(*given, chosen: list[bool] = chosen) -> None:
+            chosen.append(events.is_plain(given[3], given[9], given[11]))
+            events.simulate(*given)
+
+        for a, b in zip(case.run(plain, traced=False)[0], case.run(events.simulate_full, traced=False)[0], strict=True):
+            np.testing.assert_array_equal(a, b)
+        assert chosen == [True]
 
 
 def test_amounts_that_do_not_vary() -> None:

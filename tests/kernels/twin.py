@@ -73,8 +73,10 @@ class Case:
             seal(_prefix(cost * self.week_discount())),
         )
 
-    def run(self, kernel=events.simulate, traits: ks.Traits | None = None) -> tuple[ks.Ledgers, np.ndarray, ks.Traits]:
-        """Ledgers and trace of the kernel."""
+    def run(
+        self, kernel=events.simulate, traits: ks.Traits | None = None, traced: bool = True
+    ) -> tuple[ks.Ledgers, np.ndarray, ks.Traits]:
+        """Ledgers and trace of the kernel; without a trace, goods are not posted either."""
         w, c, g = self.worlds.size, self.people.key.size, self.exposed.size
         cohorts = int(self.people.cohort.max()) + 1
         ledgers = ks.Ledgers(
@@ -104,7 +106,7 @@ class Case:
             + ks.TABLES * bool((self.rate != 1).any())
             + ks.OFFERS * (self.offers.key.size > 0)
             + ks.CONTACTS * (self.contacts.shape[0] > 0)
-            + ks.MARGINS
+            + ks.MARGINS * traced
         )
         clock = ks.Clock(
             length_days=scalar(self.months * MONTH),
@@ -117,7 +119,7 @@ class Case:
             flags=scalar(flags, np.int64),
         )
         traits = traits or ks.empty_traits(w, c)
-        trace = ks.Trace(np.zeros((200_000, 5)), np.zeros(1, np.int64))
+        trace = ks.Trace(np.zeros((200_000 * traced, 5)), np.zeros(1, np.int64))
         kernel(
             self.people,
             seal(self.worlds, np.uint64),
@@ -133,7 +135,7 @@ class Case:
             trace,
         )
         used = int(trace.used[0])
-        assert used < trace.rows.shape[0]
+        assert used < trace.rows.shape[0] or not traced
         return ledgers, trace.rows[:used], traits
 
 
