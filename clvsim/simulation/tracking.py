@@ -34,11 +34,12 @@ def track(
 ) -> Tracking:
     """Simulate repeat orders per week; bands are 5 to 95 % of realised worlds.
 
+    The hold-out takes all `draws`, so that `clvsim validate` says the same of it; the past at most `MAX_DRAWS`.
     `weekly` holds the actual orders (`week_start`, `orders`) of full weeks, laid out around the day after today.
     Calibration starts every customer at the first order with the population's law, so it is not conditioned on what
     they did; the hold-out starts from today with each customer's own law. Nothing is tuned to the hold-out.
     """
-    draws = min(draws, posterior.draws, MAX_DRAWS)
+    draws = min(draws, posterior.draws)
     start = np.datetime64(summary.today.isoformat()) + np.timedelta64(1, "D")
     week = weekly["week_start"].to_numpy().astype("datetime64[D]")
     before = int(np.count_nonzero(week < start))
@@ -47,14 +48,13 @@ def track(
     scale = money_scale(typical_amounts(summary.customers))
     shocks_sd = sd_law(posterior, summary, environment)
 
-    def simulated(blocks: list[Block], first: int, days: float, law: SdLaw) -> np.ndarray:
-        season = season_by_week(posterior, draws, first, int(np.ceil(days / DAYS_PER_WEEK)) + 1)
-        return repeat_orders(blocks, days, environment, draws, seed, jobs, scale, law, season)
+    def simulated(blocks: list[Block], first: int, days: float, law: SdLaw, worlds: int) -> np.ndarray:
+        season = season_by_week(posterior, worlds, first, int(np.ceil(days / DAYS_PER_WEEK)) + 1)
+        return repeat_orders(blocks, days, environment, worlds, seed, jobs, scale, law, season)
 
     length = 7 * (before + 1)
-    past = simulated(
-        calibration_blocks(posterior, summary, before, shard_customers), 1 - length, float(length), shocks_sd
-    )
+    born = calibration_blocks(posterior, summary, before, shard_customers)
+    past = simulated(born, 1 - length, float(length), shocks_sd, min(draws, MAX_DRAWS))
     parts = [past[:, 1 : before + 1]]
     holdout = None
     if summary.holdout_days > 0:
@@ -62,7 +62,7 @@ def track(
         none = np.zeros(n, np.int64)
         blocks, _ = existing_blocks(summary, posterior, none, none, shard_customers)
         days = float(summary.holdout_days)
-        future, calm = (simulated(blocks, 1, days, law) for law in (shocks_sd, SdLaw(0.0, 0, None)))
+        future, calm = (simulated(blocks, 1, days, law, draws) for law in (shocks_sd, SdLaw(0.0, 0, None)))
         parts.append(future[:, :after])
         holdout = HoldoutCheck(
             days=summary.holdout_days,
@@ -73,12 +73,11 @@ def track(
         )
     else:
         after = 0
-    orders = np.concatenate(parts, axis=1)
-    low, high = np.quantile(orders, [0.05, 0.95], axis=0)
+    mean, low, high = np.concatenate([[o.mean(axis=0), *np.quantile(o, [0.05, 0.95], axis=0)] for o in parts], axis=1)
     return Tracking(
         week_start=week[: before + after],
         actual=weekly["orders"].to_numpy()[: before + after],
-        mean=orders.mean(axis=0),
+        mean=mean,
         p05=low,
         p95=high,
         holdout_from=start if holdout else None,

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from clvsim.data import DataConfig, TransactionLog, read_transactions, summarize, weekly_repeat_orders
+from clvsim.simulation import tracking
 from clvsim.simulation.config import EnvironmentConfig
 from clvsim.simulation.environment import SdLaw
 from clvsim.types import CustomerSummary, Posterior
@@ -71,8 +72,12 @@ def test_pareto_nbd_predicts_the_published_total(log):
     assert (active <= alive + 1e-12).all()
 
 
-def test_more_layers_make_wider_intervals(log):
-    """With lognormal parameters (sd 0.2) and shocks of sd up to 0.4, each layer adds beyond Monte Carlo error."""
+def test_more_layers_make_wider_intervals(log, monkeypatch):
+    """With lognormal parameters (sd 0.2) and shocks of sd up to 0.4, each layer adds beyond Monte Carlo error.
+
+    And what a run's report says of the hold-out is the same to the digit, however few draws the past is followed with.
+    """
+    monkeypatch.setattr(tracking, "MAX_DRAWS", 20)
     summary = summarize(log)
     found = check_model(
         posterior(DRAWS, spread=0.2),
@@ -84,6 +89,12 @@ def test_more_layers_make_wider_intervals(log):
     assert list(wide) == [PROCESS, PARAMETER, ENVIRONMENT]
     assert wide[PARAMETER] > 1.3 * wide[PROCESS]
     assert wide[ENVIRONMENT] > 1.05 * wide[PARAMETER]
+    reported = found.tracking.holdout
+    assert reported is not None
+    layers = found.total.forecasts
+    assert reported.with_environment == pytest.approx((layers[ENVIRONMENT].p05, layers[ENVIRONMENT].p95), rel=1e-12)
+    assert reported.without_environment == pytest.approx((layers[PARAMETER].p05, layers[PARAMETER].p95), rel=1e-12)
+    assert reported.mean == pytest.approx(found.total.full.mean, rel=1e-12)
 
 
 def test_blocks_and_threads_change_no_figure(log):
