@@ -444,6 +444,7 @@ def model_facts(
     ]
     facts += of_levels
     facts += [(f"{name} ({posterior.spend_model})", spread(values)) for name, values in posterior.spend.items()]
+    facts += config.spend.facts(posterior.spend)  # ty: ignore[missing-attribute]
     checked = config.spend.check(summary, posterior.spend)  # ty: ignore[missing-attribute]
     ordered = "renewal" if isinstance(config.retention, ContractModel) else "repeat order"
     facts += [

@@ -6,7 +6,7 @@ only. Environment and interventions are the simulator's.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -14,22 +14,15 @@ from joblib import Parallel, delayed
 
 from clvsim.errors import ConfigError
 from clvsim.models import retention_of, spend_of
-from clvsim.models.laws import Params, RetentionModel, SpendModel, rows_of
+from clvsim.models.laws import rows_of
+from clvsim.models.revenue import Both, expected_spend_per_order, mean_order
 from clvsim.types import DAYS_PER_MONTH, DAYS_PER_UNIT, CustomerSummary, Posterior
 
 CELLS_AT_ONCE = 1 << 21  # draws × distinct customers of a chunk: some tens of MB for each thread
 
 
-class Fitted(NamedTuple):
+class Fitted(Both):
     """Both models with draws of their parameters, and the histories of some customers."""
-
-    retention: RetentionModel
-    spend: SpendModel
-    life: Params
-    money: Params
-    histories: Any
-    spends: Any
-    days_per_unit: float
 
     @classmethod
     def of(cls, posterior: Posterior, summary: CustomerSummary, draws: int | None = None) -> "Fitted":
@@ -94,16 +87,16 @@ def _discounted(horizon_months: float, annual_discount_rate: float) -> Formula:
 
 
 def _spend() -> Formula:
-    return lambda f: f.spend.expected_spend(f.money, f.spends)
+    return mean_order
 
 
 def _rlv(
     horizon_months: float, annual_discount_rate: float, gross_margin: float = 1.0, cost_per_order: float = 0.0
 ) -> Formula:
-    orders, spend = _discounted(horizon_months, annual_discount_rate), _spend()
+    orders = _discounted(horizon_months, annual_discount_rate)
 
     def value(f: Fitted) -> np.ndarray:
-        per_order = spend(f) * gross_margin
+        per_order = expected_spend_per_order(f, horizon_months * DAYS_PER_MONTH, annual_discount_rate) * gross_margin
         per_order -= cost_per_order
         per_order *= orders(f)
         return per_order
@@ -151,7 +144,10 @@ def expected_discounted_orders(
 
 
 def expected_spend(posterior: Posterior, summary: CustomerSummary) -> xr.DataArray:
-    """E[mean order | history], in money, (draw, customer_id)."""
+    """E[mean order | history], in money, (draw, customer_id).
+
+    Given alive, where spend goes with the order rate: then a mean over customers' means and not over their orders.
+    """
     return _labelled(posterior, summary, "expected_spend", _spend())
 
 
@@ -166,7 +162,8 @@ def expected_rlv(
 ) -> xr.DataArray:
     """E[residual lifetime value | history], (draw, customer_id): discounted orders × (spend × margin - cost per order).
 
-    With a margin of 1 and no cost it is revenue. Spend is independent of purchasing given the parameters.
+    With a margin of 1 and no cost it is revenue. Where spend goes with the order rate, the expected product and not
+    the product of expectations; else spend is independent of purchasing given the parameters.
     """
     formula = _rlv(horizon_months, annual_discount_rate, gross_margin, cost_per_order)
     return _labelled(posterior, summary, "expected_rlv", formula)

@@ -39,7 +39,8 @@ class CustomerSummary:
     `customers` has one row per customer, ordered by the id's text, with columns
     `customer_id` (str), `frequency` (repeat orders x in calibration, int64), `recency_days` (t_x),
     `T_days`, `first_amount` (money of the first order), `repeat_amount` (sum over repeat orders above zero),
-    `repeat_log_amount` (sum of their logs), `repeat_positive` (how many they are),
+    `repeat_log_amount` (sum of their logs), `repeat_log_square` (sum of the squares of those logs), `repeat_positive`
+    (how many they are),
     `holdout_frequency` (orders after today), `recent_frequency` (repeat orders in as many days up to today; only where
     the log dates them), `log_gaps` (sum of the logs of the days between orders; only from a log), `segment`, `channel`
     (str, "" where the log has none), for each NAME of `data.covariates`
@@ -47,7 +48,7 @@ class CustomerSummary:
     (bool): whose contract is known to have ended.
     `repeat_orders_by_day` has a column per day from `first_date` to `today` and a row for each of `PARTS` parts of the
     customers, dealt out in turn in their order; None where nothing is known but the histories, or orders are
-    merged. With `means_only` nothing is known of single orders: `first_amount` and `repeat_log_amount` are NaN.
+    merged. With `means_only` nothing is known of single orders: `first_amount` and sums of logs are NaN.
 
     With `opportunity_days` > 0 time is cut into periods of that length from each customer's own first order, and all
     orders of one period are one, dated at its end; periods that have not ended by today are not in it yet.

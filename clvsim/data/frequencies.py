@@ -137,6 +137,7 @@ def summary_of(table: Table, config: SummaryConfig) -> CustomerSummary:
             "first_amount": np.nan,
             "repeat_amount": np.where(paid, x * np.nan_to_num(mean), 0.0),
             "repeat_log_amount": np.nan,
+            "repeat_log_square": np.nan,
             "repeat_positive": np.where(paid, x, 0.0).astype(np.int64),
             "holdout_frequency": np.int64(0),
             "segment": table.frame["segment"].fillna("").astype(str),

@@ -20,7 +20,8 @@ WITH {dated}, totals AS (
         min(first_day) AS first_day, {recency} AS recency_days,
         arg_min(amount, {moment}) AS first_amount, sum(amount) FILTER ({known}) AS total,
         count(*) FILTER ({known} AND amount > 0) AS positive,
-        sum(CASE WHEN amount > 0 AND {known} THEN ln(amount::DOUBLE)::DECIMAL(38,15) ELSE 0 END) AS log_total
+        sum(CASE WHEN amount > 0 AND {known} THEN ln(amount::DOUBLE)::DECIMAL(38,15) ELSE 0 END) AS log_total,
+        sum(CASE WHEN amount > 0 AND {known} THEN (ln(amount::DOUBLE)^2)::DECIMAL(38,15) ELSE 0 END) AS log_square
     FROM dated GROUP BY customer_id HAVING min(first_day) <= $today
 ), gaps AS (
     SELECT customer_id, sum(ln((day - previous)::DOUBLE)::DECIMAL(38,15))::DOUBLE AS log_gaps FROM (
@@ -33,6 +34,8 @@ SELECT customer_id, orders - 1 AS frequency, recency_days::DOUBLE AS recency_day
     (total - first_amount)::DOUBLE AS repeat_amount,
     (log_total - CASE WHEN first_amount > 0 THEN ln(first_amount::DOUBLE)::DECIMAL(38,15) ELSE 0 END)::DOUBLE
         AS repeat_log_amount,
+    (log_square - CASE WHEN first_amount > 0 THEN (ln(first_amount::DOUBLE)^2)::DECIMAL(38,15) ELSE 0 END)::DOUBLE
+        AS repeat_log_square,
     positive - (first_amount > 0)::BIGINT AS repeat_positive, later_orders AS holdout_frequency,
     recent_orders - {first_is_recent} AS recent_frequency, coalesce(log_gaps, 0) AS log_gaps,
     coalesce(segment, '') AS segment, coalesce(channel, '') AS channel{covariates}

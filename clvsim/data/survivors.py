@@ -150,6 +150,7 @@ def summary_of(table: pd.DataFrame, config: SurvivorsConfig) -> CustomerSummary:
                     "first_amount": price,
                     "repeat_amount": renewals * price,
                     "repeat_log_amount": renewals * np.log(price),
+                    "repeat_log_square": renewals * np.log(price) ** 2,
                     "repeat_positive": renewals.astype(np.int64),
                     "holdout_frequency": np.int64(0),
                     "segment": "" if cohort == ALL else str(cohort),

@@ -13,6 +13,7 @@ from clvsim.models.cnbd import BgCnbd, MbgCnbd
 from clvsim.models.fixed_price import FixedPrice
 from clvsim.models.gamma_gamma import GammaGamma
 from clvsim.models.laws import RetentionModel, SpendModel
+from clvsim.models.lognormal import Lognormal
 from clvsim.models.mbg_nbd import MbgNbd
 from clvsim.models.pareto_nbd import ParetoNbd
 from clvsim.models.sbg import Sbg
@@ -28,7 +29,7 @@ RETENTION: dict[str, Any] = {
     "sbg": Sbg,
     "bdw": Bdw,
 }
-SPEND: dict[str, Any] = {"gamma_gamma": GammaGamma, "fixed_price": FixedPrice}
+SPEND: dict[str, Any] = {"gamma_gamma": GammaGamma, "lognormal": Lognormal, "fixed_price": FixedPrice}
 
 
 def retention_of(posterior: Posterior) -> RetentionModel:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from clvsim.errors import ConfigError, DiagnosticsError, Problem
 from clvsim.models import cache, inference, pooling, retention_of, season
 from clvsim.models.config import FitConfig
 from clvsim.models.contracts import ContractModel
-from clvsim.models.laws import Params, RetentionModel, SpendModel, rows_of
+from clvsim.models.laws import Correlated, Params, RetentionModel, SpendModel, rows_of
 from clvsim.types import DAYS_PER_UNIT, CustomerSummary, Diagnostic, Posterior
 
 MAX_R_HAT = 1.01
@@ -81,7 +81,15 @@ def learnable(
 ) -> tuple[RetentionModel, Any, Any]:
     """The retention model with levels or seasons as its section asks, and both models' rows. Raises as `fit` does."""
     retention = season.configured(pooling.configured(retention, summary), summary)
-    return retention, *_all_or_problems(lambda: retention.sufficient(summary), lambda: spend.sufficient(summary))
+    return retention, *_all_or_problems(
+        lambda: retention.sufficient(summary),
+        lambda: spend.beside(summary, retention) if together(spend) else spend.sufficient(summary),
+    )
+
+
+def together(spend: SpendModel) -> TypeGuard[Correlated]:
+    """Whether a spend model needs the retention model's order rates."""
+    return spend.correlated
 
 
 def attrition_warnings(retention: RetentionModel, summary: CustomerSummary, posterior: Posterior) -> tuple[str, ...]:
@@ -164,7 +172,9 @@ def _fit_both(
     say: Callable[[str], None],
     kept: "list[Fitted]",
 ) -> Posterior:
-    """`kept` holds the spend model's draws if there are any, and receives them else: they are the same for all."""
+    """`kept` holds the spend model's draws if there are any, and receives them else: they are the same for all retention
+    models, unless amounts go with the order rate.
+    """
 
     def life(free: Params) -> dict[str, np.ndarray]:
         return retention.natural(free, purchases, DAYS_PER_UNIT[time_unit])
@@ -174,9 +184,14 @@ def _fit_both(
 
     of_life, of_money = _ways(config, purchases, amounts)
     first = fit_one(retention, purchases, life, of_life, config, say)
-    if not kept:
-        kept.append(fit_one(spend, amounts, money, of_money, config, say))
-    (second,) = kept
+if together(spend):
+        amounts = spend.given_rates(amounts, retention, first.params, DAYS_PER_UNIT[time_unit])
+        second = fit_one(spend, amounts, money, of_money, config, say)
+        second = paired(spend, second, amounts, retention, first.params, time_unit, config)
+    else:
+        if not kept:
+            kept.append(fit_one(spend, amounts, money, of_money, config, say))
+        (second,) = kept
     # Chains one after the other would make the first n draws those of one chain.
     order = np.random.default_rng([config.seed, 0]).permutation(config.draws)
     methods = f"{first.method} ({retention.kind}), {second.method} ({spend.kind})"
@@ -230,8 +245,11 @@ def _from_files(
             params["first_order_factor"] = gamma_gamma.first_order_factor(mean, amounts, config.seed)
         second = Fitted(params, money.diagnostics, "read from a file")
     else:
+        if together(spend):
+            amounts = spend.given_rates(amounts, retention, first.params, DAYS_PER_UNIT[unit])
         fresh = fit_one(spend, amounts, lambda free: spend.natural(free, amounts, config.seed), ways[1], config, say)
-        second = fresh._replace(params=elsewhere.permuted(fresh.params, draws, config.seed))
+        fresh = fresh._replace(params=elsewhere.permuted(fresh.params, draws, config.seed))
+        second = paired(spend, fresh, amounts, retention, first.params, unit, config)
     methods = f"{first.method} ({retention.kind}), {second.method} ({spend.kind})"
     return Posterior(
         retention_model=retention.kind,
@@ -303,6 +321,24 @@ def fit_one(
     free, divergences = sample(built, config)
     params = natural(free)
     return Fitted(params, diagnose(model.kind, params, divergences, config.chains), "nuts")
+
+
+def paired(
+    spend: SpendModel,
+    found: Fitted,
+    amounts: Any,
+    retention: RetentionModel,
+    life: Params,
+    time_unit: str,
+    config: FitConfig,
+) -> Fitted:
+    """With the parameters that follow from both models' draws, of a spend model that goes with the order rate."""
+    if not together(spend):
+        return found
+    params = spend.paired(found.params, amounts, retention, life, DAYS_PER_UNIT[time_unit], config.seed)
+    if found.method == "map":  # one point, as in `fit_one`
+        params = {name: np.full_like(values, values.mean()) for name, values in params.items()}
+    return found._replace(params=params)
 
 
 def sample(model: Any, config: FitConfig) -> tuple[dict[str, np.ndarray], int]:

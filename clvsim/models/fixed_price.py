@@ -6,13 +6,13 @@ Money is in any one currency. Parameters have shape (draw,), histories (customer
 """
 
 import math
-from typing import Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 import numpy as np
 
 from clvsim.errors import ConfigError, DiagnosticsError
 from clvsim.models.gamma_gamma import SpendCheck
-from clvsim.models.laws import Params, SpendLaw, column, unique_rows
+from clvsim.models.laws import LifeLaw, Params, SpendLaw, column, unique_rows
 from clvsim.schema import Frozen
 from clvsim.types import CustomerSummary
 
@@ -50,6 +50,7 @@ class FixedPrice(Frozen):
     """Fixed price: each customer goes on paying what they paid so far, newcomers pay the mean of all customers."""
 
     kind: Literal["fixed_price"] = "fixed_price"
+    correlated: ClassVar[bool] = False
 
     def histories(self, summary: CustomerSummary) -> Prices:
         """Mean repeat payment above zero; else the first payment; where that is 0 or unknown, the others' mean."""
@@ -88,9 +89,14 @@ class FixedPrice(Frozen):
         first = 1.0 if math.isnan(rows.first_mean) else rows.first_mean / mean
         return {"price": price, "first_order_factor": np.full_like(price, first)}
 
-    def expected_spend(self, params: Params, history: Prices) -> np.ndarray:
+    def expected_spend(self, params: Params, history: Prices, life: LifeLaw | None = None) -> np.ndarray:
         """The price, in every draw."""
         return np.broadcast_to(history.price, (params["price"].shape[0], history.price.size))
+
+    @staticmethod
+    def facts(params: Params) -> tuple[tuple[str, str], ...]:
+        """None: the parameters say all."""
+        return ()
 
     def check(self, summary: CustomerSummary, params: Params) -> SpendCheck:
         """Observed figures beside the mean price."""

@@ -8,13 +8,13 @@ Money is in any one currency. Parameters have shape (draw,), histories (customer
 """
 
 import math
-from typing import Any, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 
 import numpy as np
 from scipy.special import gammaln
 
 from clvsim.errors import DiagnosticsError
-from clvsim.models.laws import Params, SpendHistory, SpendLaw, column, spend_history_of, unique_rows
+from clvsim.models.laws import LifeLaw, Params, SpendHistory, SpendLaw, column, spend_history_of, unique_rows
 from clvsim.models.priors import LogNormalPrior
 from clvsim.schema import Frozen
 from clvsim.types import CustomerSummary
@@ -22,6 +22,7 @@ from clvsim.types import CustomerSummary
 _STRONG_CORRELATION = 0.2
 _NOTABLE_GAP = 0.05  # of model's mean against the orders' mean
 _THIN, _RARELY = 0.1, 0.05  # q - 1, and the share of draws below it
+_REMEDY = "spend=lognormal spend.correlated=true"
 _NO_SPREAD = 1e-10  # mean over repeat orders of log(customer's mean) - log(order): a CV of about 1e-5
 
 
@@ -42,6 +43,19 @@ class SpendRows(NamedTuple):
     first_count: int
     first_mean: float
     first_sd: float
+
+
+class FirstOrders(Protocol):
+    """Number, mean and standard deviation of first orders with a positive amount, in money."""
+
+    @property
+    def first_count(self) -> int: ...
+
+    @property
+    def first_mean(self) -> float: ...
+
+    @property
+    def first_sd(self) -> float: ...
 
 
 class SpendCheck(NamedTuple):
@@ -79,13 +93,17 @@ def spend_rows(history: SpendHistory, log_amount: np.ndarray, first_amount: np.n
                 )
             ]
         )
+    rows, count = unique_rows([x, total])
+    return SpendRows(rows[:, 0], rows[:, 1] / unit, count, log_sum, unit, *first_orders(first_amount))
+
+
+def first_orders(first_amount: np.ndarray) -> tuple[int, float, float]:
+    """Number, mean and standard deviation of first orders with a positive amount; DiagnosticsError below two."""
     first = first_amount[first_amount > 0]
     if first.size < 2:
         raise DiagnosticsError([("spend", f"needs at least 2 first orders with a positive amount, not {first.size}")])
-    rows, count = unique_rows([x, total])
-    first_mean = math.fsum(first) / first.size
-    first_sd = math.sqrt(math.fsum((first - first_mean) ** 2) / (first.size - 1))
-    return SpendRows(rows[:, 0], rows[:, 1] / unit, count, log_sum, unit, first.size, first_mean, first_sd)
+    mean = math.fsum(first) / first.size
+    return first.size, mean, math.sqrt(math.fsum((first - mean) ** 2) / (first.size - 1))
 
 
 def mean_rows(history: SpendHistory) -> SpendRows:
@@ -110,7 +128,7 @@ def _positive(history: SpendHistory) -> tuple[np.ndarray, np.ndarray, np.ndarray
     return has, x, total, orders, math.fsum(total) / orders
 
 
-def first_order_factor(population_mean: np.ndarray, rows: SpendRows, seed: int) -> np.ndarray:
+def first_order_factor(population_mean: np.ndarray, rows: FirstOrders, seed: int) -> np.ndarray:
     """Ratio of the mean first order to the mean repeat order of the population, per draw, (draw,).
 
     The mean first order is drawn lognormally with the observed mean and its standard error (delta method); dividing by
@@ -170,7 +188,12 @@ def newcomer_laws(params: Params) -> SpendLaw:
 
 
 def spend_check(summary: CustomerSummary, params: Params) -> SpendCheck:
-    """Observed figures beside the fitted mean. The correlation is nan when one of the two does not vary."""
+    """Observed figures beside the fitted mean."""
+    return observed_spend(summary, float(expected_spend_new(params).mean()))
+
+
+def observed_spend(summary: CustomerSummary, fitted_mean: float) -> SpendCheck:
+    """Of customers with repeat orders. The correlation is nan when one of the two does not vary."""
     history = spend_history_of(summary)
     has = history.x > 0
     x, total = history.x[has], history.total[has]
@@ -184,12 +207,15 @@ def spend_check(summary: CustomerSummary, params: Params) -> SpendCheck:
         mean_repeat_order=float(total.sum() / x.sum()),
         mean_of_customers=float(means.mean()),
         mean_first_order=float(first[first > 0].mean()) if (first > 0).any() else math.nan,
-        fitted_mean=float(expected_spend_new(params).mean()),
+        fitted_mean=fitted_mean,
     )
 
 
-def spend_warnings(check: SpendCheck) -> tuple[str, ...]:
-    """Warns of a correlation above 0.2 that is beyond chance, and of simulated means 5 % off the actual ones."""
+def spend_warnings(check: SpendCheck, model: str = "Gamma-Gamma") -> tuple[str, ...]:
+    """Warns of a correlation above 0.2 that is beyond chance, and of simulated means 5 % off the actual ones.
+
+    Of a model, named as `model`, that takes spend to be independent of frequency.
+    """
     text = []
     gap = check.fitted_mean / check.mean_repeat_order - 1
     actual = f"mean per repeat order {check.fitted_mean:,.2f} simulated, {check.mean_repeat_order:,.2f} actual"
@@ -202,12 +228,12 @@ def spend_warnings(check: SpendCheck) -> tuple[str, ...]:
     if check.correlation > _STRONG_CORRELATION and beyond_chance:
         text.append(
             f"Spend rises with frequency (correlation {check.correlation:.2f} over {n:,} repeat customers), "
-            f"which Gamma-Gamma assumes away; {actual}"
+            f"which {model} assumes away; {actual} ({_REMEDY} lets them go together)"
         )
     elif abs(gap) > _NOTABLE_GAP:
         text.append(
-            f"{actual[0].upper()}{actual[1:]} ({gap:+.0%}): Gamma-Gamma takes spend to be independent of frequency, "
-            "so orders of frequent buyers do not count for more"
+            f"{actual[0].upper()}{actual[1:]} ({gap:+.0%}): {model} takes spend to be independent of frequency, "
+            f"so orders of frequent buyers do not count for more ({_REMEDY} lets them)"
         )
     return tuple(text)
 
@@ -231,6 +257,7 @@ class GammaGamma(Frozen):
     """
 
     kind: Literal["gamma_gamma"] = "gamma_gamma"
+    correlated: ClassVar[bool] = False
     p: LogNormalPrior = LogNormalPrior(median=2.0, sd_log=1.5)
     mean: LogNormalPrior = LogNormalPrior(median=1.0, sd_log=1.0)
     q_minus_1: LogNormalPrior = LogNormalPrior(median=2.0, sd_log=1.5)
@@ -292,7 +319,12 @@ class GammaGamma(Frozen):
         """Sentences for the reader where the log speaks against the model's assumptions."""
         return (*spend_warnings(spend_check(summary, params)), *tail_warnings(params))
 
-    def expected_spend(self, params: Params, history: SpendHistory) -> np.ndarray:
+    @staticmethod
+    def facts(params: Params) -> tuple[tuple[str, str], ...]:
+        """None: the parameters say all."""
+        return ()
+
+    def expected_spend(self, params: Params, history: SpendHistory, life: LifeLaw | None = None) -> np.ndarray:
         """See `expected_spend`."""
         return expected_spend(params, history.x, history.total)
 

@@ -202,6 +202,10 @@ class SpendModel(Protocol):
     @property
     def kind(self) -> str: ...
 
+    @property
+    def correlated(self) -> bool:
+        """Whether amounts go with the customer's order rate, so that neither can do without the other: `Correlated`."""
+
     def histories(self, summary: CustomerSummary, /) -> Any: ...
 
     def sufficient(self, summary: CustomerSummary, /) -> Any: ...
@@ -215,13 +219,31 @@ class SpendModel(Protocol):
 
     def newcomer_laws(self, params: Params, /) -> SpendLaw: ...
 
-    def expected_spend(self, params: Params, histories: Any, /) -> np.ndarray:
-        """Mean order of each customer, (draw, customer)."""
+    def expected_spend(self, params: Params, histories: Any, life: LifeLaw | None = None, /) -> np.ndarray:
+        """Mean order of each customer, (draw, customer); `life` is asked for by those that are `correlated`."""
 
     def check(self, summary: CustomerSummary, params: Params, /) -> Any: ...
+
+    def facts(self, params: Params, /) -> tuple[tuple[str, str], ...]:
+        """What else the page says of the fitted model: label, value."""
 
     def warnings(self, summary: CustomerSummary, params: Params, /) -> tuple[str, ...]: ...
 
     def model_dump(self, *, mode: str = "python") -> dict[str, Any]: ...
 
     def model_dump_json(self) -> str: ...
+
+
+class Correlated(SpendModel, Protocol):
+    """What a spend model that is `correlated` offers beside the rest."""
+
+    def beside(self, summary: CustomerSummary, retention: RetentionModel, /) -> Any:
+        """`sufficient`, of each customer's orders and amounts together."""
+
+    def given_rates(self, rows: Any, retention: RetentionModel, life: Params, days_per_unit: float, /) -> Any:
+        """Rows that can be fitted: with what draws of the retention model say of the order rates."""
+
+    def paired(
+        self, params: Params, rows: Any, retention: RetentionModel, life: Params, days_per_unit: float, seed: int, /
+    ) -> dict[str, np.ndarray]:
+        """Parameters with what else follows from them and the retention model's, draw by draw."""

@@ -15,6 +15,7 @@ from clvsim.kernels import structs as ks
 from clvsim.kernels.rng import world_keys
 from clvsim.models import retention_of, spend_of
 from clvsim.models.laws import rows_of
+from clvsim.models.revenue import Both, expected_spend_per_order
 from clvsim.scenario import BASELINE, CompiledScenario, Scenario, compile_scenario
 from clvsim.simulation import engine, ledger, population
 from clvsim.simulation.config import AcquisitionConfig, EnvironmentConfig, FinanceConfig, SimulationConfig
@@ -430,7 +431,8 @@ def expected_values(
     p = retention.laws(life, histories, days).p_alive
     discounted = p * retention.expected_discounted_orders(life, histories, horizon, rate, days)
     plain = discounted if rate == 0 else p * retention.expected_discounted_orders(life, histories, horizon, 0.0, days)
-    per_order = spend.expected_spend({name: values[draws] for name, values in posterior.spend.items()}, spends)
+    money = {name: values[draws] for name, values in posterior.spend.items()}
+    per_order = expected_spend_per_order(Both(retention, spend, life, money, histories, spends, days), horizon, rate)
     worth = discounted * (per_order * economics.gross_margin - economics.cost_per_order)
     return np.stack([p.sum(axis=0), plain.sum(axis=0), worth.sum(axis=0)]), worth.sum(axis=1)
 
