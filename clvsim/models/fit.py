@@ -184,7 +184,7 @@ def _fit_both(
 
     of_life, of_money = _ways(config, purchases, amounts)
     first = fit_one(retention, purchases, life, of_life, config, say)
-if together(spend):
+    if together(spend):
         amounts = spend.given_rates(amounts, retention, first.params, DAYS_PER_UNIT[time_unit])
         second = fit_one(spend, amounts, money, of_money, config, say)
         second = paired(spend, second, amounts, retention, first.params, time_unit, config)
