@@ -47,7 +47,7 @@ class Laws(NamedTuple):
     level_mean: np.ndarray  # or log amount ~ Normal(level, order_sd), and, given the customer's λ per day,
     level_sd: np.ndarray  # level ~ Normal(level_mean + level_slope log λ, level_sd)
     level_slope: np.ndarray
-    order_sd: np.ndarray  # all four (0, 0) where amounts are not lognormal
+    order_sd: np.ndarray  # all four are (0, 0) where amounts are not lognormal, else the three before
     first_factor: np.ndarray  # a newcomer's first order = factor × a draw from the own spend law
     stages_done: np.ndarray  # (components,) stages of the first gap that an existing customer has behind
     regularity: np.ndarray  # (1,) gaps are Gamma(regularity, λ)

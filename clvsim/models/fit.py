@@ -172,8 +172,8 @@ def _fit_both(
     say: Callable[[str], None],
     kept: "list[Fitted]",
 ) -> Posterior:
-    """`kept` holds the spend model's draws if there are any, and receives them else: they are the same for all retention
-    models, unless amounts go with the order rate.
+    """`kept` holds the spend model's draws if there are any, and receives them else: they are the same for all models,
+    unless amounts go with the order rate.
     """
 
     def life(free: Params) -> dict[str, np.ndarray]:

@@ -69,19 +69,25 @@ class SpendLaw(NamedTuple):
     """Amounts of orders: Gamma(order_shape, rate=nu), nu ~ Gamma(nu_shape, rate=nu_rate per unit of money).
 
     Where `order_shape` is 0 amounts do not vary: each is of exactly `nu_rate` money.
-
-    Or lognormal, where `order_sd` is given (the other three are then 0): log amount ~ Normal(level, order_sd) and
-    level ~ Normal(level_mean + level_slope log(order rate per day), level_sd), given the customer's own rate.
-    `order_shape` and `order_sd` have shape (draw, 1), the others (draw, customer).
+    `order_shape` has shape (draw, 1), the others (draw, customer).
     """
 
     order_shape: np.ndarray
     nu_shape: np.ndarray
     nu_rate: np.ndarray
-    level_mean: np.ndarray | None = None
-    level_sd: np.ndarray | None = None
-    level_slope: np.ndarray | None = None
-    order_sd: np.ndarray | None = None
+
+
+class LognormalLaw(NamedTuple):
+    """Amounts of orders: log amount ~ Normal(level, order_sd), in logs of money.
+
+    level ~ Normal(level_mean + level_slope log(order rate per day), level_sd), given the customer's own rate.
+    `order_sd` has shape (draw, 1), the others (draw, customer).
+    """
+
+    level_mean: np.ndarray
+    level_sd: np.ndarray
+    level_slope: np.ndarray
+    order_sd: np.ndarray
 
 
 def customers_of(summary: CustomerSummary) -> Customers:
@@ -215,9 +221,9 @@ class SpendModel(Protocol):
 
     def natural(self, draws: Params, rows: Any, seed: int, /) -> dict[str, np.ndarray]: ...
 
-    def laws(self, params: Params, histories: Any, /) -> SpendLaw: ...
+    def laws(self, params: Params, histories: Any, /) -> SpendLaw | LognormalLaw: ...
 
-    def newcomer_laws(self, params: Params, /) -> SpendLaw: ...
+    def newcomer_laws(self, params: Params, /) -> SpendLaw | LognormalLaw: ...
 
     def expected_spend(self, params: Params, histories: Any, life: LifeLaw | None = None, /) -> np.ndarray:
         """Mean order of each customer, (draw, customer); `life` is asked for by those that are `correlated`."""

@@ -23,7 +23,7 @@ from scipy.special import logsumexp
 from clvsim.errors import ConfigError, DiagnosticsError
 from clvsim.models import rates
 from clvsim.models.gamma_gamma import SpendCheck, first_order_factor, first_orders, observed_spend, spend_warnings
-from clvsim.models.laws import LifeLaw, Params, RetentionModel, SpendLaw, column, unique_rows
+from clvsim.models.laws import LifeLaw, LognormalLaw, Params, RetentionModel, column, unique_rows
 from clvsim.models.priors import BetaPrior, LogNormalPrior
 from clvsim.models.rates import Scores
 from clvsim.schema import Frozen
@@ -93,7 +93,7 @@ def _within(sigma: np.ndarray, x: np.ndarray, log_total: np.ndarray, log_square:
     return -0.5 * (free * (_LOG_2PI + 2 * np.log(sigma)) + np.log(x) + squares / sigma**2) - log_total
 
 
-def laws(params: Params, history: LogSpend) -> SpendLaw:
+def laws(params: Params, history: LogSpend) -> LognormalLaw:
     """Normal-normal updating: the level given the customer's orders and, where it goes with it, their rate."""
     mu, omega, sigma = column(params, "mu", "omega", "sigma")
     rho, centre, scale = np.zeros_like(mu), np.zeros_like(mu), np.ones_like(mu)
@@ -103,26 +103,17 @@ def laws(params: Params, history: LogSpend) -> SpendLaw:
     total = history.x * own + sigma**2
     elasticity = rho * omega / scale
     level = (sigma**2 * (mu - elasticity * centre) + own * history.log_total) / total
-    zero = np.zeros_like(mu)
-    return SpendLaw(
-        zero, zero, zero,
-        level_mean=level,
-        level_sd=sigma * np.sqrt(own / total),
-        level_slope=sigma**2 / total * elasticity,
-        order_sd=sigma,
-    )  # fmt: skip
+    return LognormalLaw(level, sigma * np.sqrt(own / total), sigma**2 / total * elasticity, sigma)
 
 
-def newcomer_laws(params: Params) -> SpendLaw:
+def newcomer_laws(params: Params) -> LognormalLaw:
     """The population's law, (draw, 1)."""
     zero = np.zeros(1)
     return laws(params, LogSpend(zero, zero))
 
 
-def mean_order(law: SpendLaw, life: LifeLaw | None) -> np.ndarray:
+def mean_order(law: LognormalLaw, life: LifeLaw | None) -> np.ndarray:
     """E[amount] under a law, (draw, customer): finite, since a slope is never below minus the rate's shape."""
-    if law.level_mean is None or law.level_sd is None or law.level_slope is None or law.order_sd is None:
-        raise TypeError("not a lognormal law")
     mean = np.exp(law.level_mean + (law.level_sd**2 + law.order_sd**2) / 2)
     return mean if life is None else mean * rates.power_mean(life, law.level_slope)
 

@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from clvsim.models.laws import Params, RetentionModel, SpendModel, rows_of
+from clvsim.models.laws import LognormalLaw, Params, RetentionModel, SpendModel, rows_of
 
 
 class Both(NamedTuple):
@@ -34,8 +34,8 @@ def expected_spend_per_order(both: Both, horizon_days: float, annual_rate: float
     customers with equally many amounts in their history.
     """
     mean = mean_order(both)
-    slope = both.spend.laws(both.money, both.spends).level_slope
-    if not both.spend.correlated or slope is None:
+    law = both.spend.laws(both.money, both.spends)
+    if not both.spend.correlated or not isinstance(law, LognormalLaw):
         return mean
     discounted, days = both.retention.expected_discounted_orders, both.days_per_unit
     orders = discounted(both.life, both.histories, horizon_days, annual_rate, days)
@@ -43,7 +43,7 @@ def expected_spend_per_order(both: Both, horizon_days: float, annual_rate: float
     _, first, of = np.unique(both.spends.x, return_index=True, return_inverse=True)
     for group, row in enumerate(first):
         rows = np.flatnonzero(of == group)
-        life = {**both.life, "r": both.life["r"] + slope[:, row]}
+        life = {**both.life, "r": both.life["r"] + law.level_slope[:, row]}
         weighed[:, rows] = discounted(life, rows_of(both.histories, rows), horizon_days, annual_rate, days)
     some = (orders > 0) & np.isfinite(orders)  # the other ratios are those of none to none, or of endless to endless
     return mean * np.divide(weighed, orders, out=np.ones_like(mean), where=some)

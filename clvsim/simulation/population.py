@@ -14,7 +14,7 @@ from clvsim.interventions.base import Group, Shift
 from clvsim.kernels import rng
 from clvsim.kernels.structs import Arrivals, Laws, People, scalar, seal
 from clvsim.models import retention_of, spend_of
-from clvsim.models.laws import LifeLaw, Params, SpendLaw, rows_of
+from clvsim.models.laws import LifeLaw, LognormalLaw, Params, SpendLaw, rows_of
 from clvsim.models.pooling import at_birth, from_channel
 from clvsim.simulation.config import AcquisitionConfig
 from clvsim.simulation.ledger import Cohort
@@ -160,7 +160,7 @@ BY_COMPONENT = ("weight", "rate_shape", "rate_rate", "mu_shape", "mu_rate", "dro
 ABSENT = np.zeros((0, 0))
 
 
-def join_laws(life: LifeLaw, spend: SpendLaw, first_factor: np.ndarray | float) -> Laws:
+def join_laws(life: LifeLaw, spend: SpendLaw | LognormalLaw, first_factor: np.ndarray | float) -> Laws:
     """The kernel's struct: one column per customer, and the components of a mixture side by side."""
     people = draws, customers = life.p_alive.shape
     components = () if life.weight is None else life.weight.shape[-1:]
@@ -172,8 +172,10 @@ def join_laws(life: LifeLaw, spend: SpendLaw, first_factor: np.ndarray | float) 
         return seal(ABSENT) if value is None else given(value, people + components).reshape(draws, -1)
 
     single = {"p_alive": life.p_alive, "first_factor": first_factor, **spend._asdict()}
+    other = (SpendLaw if isinstance(spend, LognormalLaw) else LognormalLaw)._fields
     return Laws(
-        **{f: seal(ABSENT) if v is None else given(v, people) for f, v in single.items()},
+        **{f: given(v, people) for f, v in single.items()},
+        **{f: seal(ABSENT) for f in other},
         **{f: aside(getattr(life, f)) for f in BY_COMPONENT},
         stages_done=given(life.stages_done, components or (1,)),
         regularity=scalar(life.regularity),

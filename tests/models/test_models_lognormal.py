@@ -21,7 +21,7 @@ from clvsim.models.lognormal import Lognormal, LogSpend
 from clvsim.models.revenue import Both, expected_spend_per_order, mean_order
 from clvsim.types import CustomerSummary
 
-PLAIN = Mode(linker="py", optimizer=None)  # of graphs that are evaluated a few times
+PLAIN = Mode(linker="py", optimizer="fast_compile")  # of graphs that are evaluated a few times
 LIFE = {"r": 0.6, "alpha": 8.0, "a": 0.8, "b": 2.5}  # BG/NBD, weeks
 MONEY = {"mu": 3.2, "omega": 0.5, "sigma": 0.6}
 WEEK = 7.0
