@@ -339,6 +339,16 @@ def log_silent_death(r, alpha, s, beta, x, start, span, out):
                 out[d, i] = silent_death(r[d] + x[i], alpha[d] + start[i], s[d], beta[d] + start[i], span[i])[0]
 
 
+@njit("float64(float64, float64, float64, float64)", cache=True, nogil=True, error_model="numpy")
+def order_ever(power, rate_a, s, rate_b):
+    """E[lambda / (lambda + mu)], lambda ~ Gamma(power, rate_a), mu ~ Gamma(s, rate_b): P(orders before dying)."""
+    if rate_a <= rate_b:
+        series = log_hyp2f1_positive(s, 1.0, power + s + 1.0, 1.0 - rate_a / rate_b)
+        return power / (power + s) * math.exp(series)
+    series = log_hyp2f1_positive(power, 1.0, power + s + 1.0, 1.0 - rate_b / rate_a)
+    return 1.0 - s / (power + s) * math.exp(series)
+
+
 @njit(
     "void(float64[::1], float64[::1], float64[::1], float64[::1], float64[::1], float64[::1], float64[::1],"
     " float64[:, ::1])",
@@ -349,21 +359,16 @@ def log_silent_death(r, alpha, s, beta, x, start, span, out):
 def log_order_first(r, alpha, s, beta, x, start, span, out):
     """log P(orders within `span` before dying | alive at `start` with x orders): `silent_death`, roles exchanged.
 
-    Shapes as in `log_silent_death`. Over an infinite span it is E[lambda / (lambda + mu)], a Gaussian series.
+    Shapes as in `log_silent_death`. Over an infinite span it is `order_ever`.
     """
     for d in range(r.shape[0]):
         for i in range(x.shape[0]):
             power, rate_a, rate_b = r[d] + x[i], alpha[d] + start[i], beta[d] + start[i]
             out[d, i] = -np.inf
-            if span[i] < np.inf:
-                if span[i] > 0.0:
-                    out[d, i] = silent_death(s[d], rate_b, power, rate_a, span[i])[0]
-            elif rate_a <= rate_b:
-                series = log_hyp2f1_positive(s[d], 1.0, power + s[d] + 1.0, 1.0 - rate_a / rate_b)
-                out[d, i] = math.log(power / (power + s[d])) + series
-            else:
-                series = log_hyp2f1_positive(power, 1.0, power + s[d] + 1.0, 1.0 - rate_b / rate_a)
-                out[d, i] = math.log1p(-math.exp(math.log(s[d] / (power + s[d])) + series))
+            if span[i] == np.inf:
+                out[d, i] = math.log(order_ever(power, rate_a, s[d], rate_b))
+            elif span[i] > 0.0:
+                out[d, i] = silent_death(s[d], rate_b, power, rate_a, span[i])[0]
 
 
 @njit(

@@ -37,7 +37,7 @@ def retention_of(posterior: Posterior) -> RetentionModel:
     wrappers = {name: posterior.retention_config.get(name) for name in ("calendar", "design")}
     section = {name: value for name, value in posterior.retention_config.items() if name not in wrappers}
     model = RETENTION[posterior.retention_model].model_validate(section)
-    return season.restored(pooling.restored(model, wrappers["design"]), wrappers["calendar"])
+    return pooling.restored(season.restored(model, wrappers["calendar"]), wrappers["design"])
 
 
 def spend_of(posterior: Posterior) -> SpendModel:

@@ -42,7 +42,7 @@ def model_sources() -> list[bytes]:
     """Source text of all models and of the compiled functions they call, whether imported yet or not."""
     package = files("clvsim")
     modules = [entry for entry in (package / "models").iterdir() if entry.name.endswith(".py")]
-    modules += [package / "kernels" / name for name in ("opportunities.py", "special.py")]
+    modules += [package / "kernels" / name for name in ("opportunities.py", "seasons.py", "special.py")]
     return [entry.read_bytes() for entry in sorted(modules, key=lambda entry: entry.name)]
 
 

@@ -80,7 +80,7 @@ def learnable(
     summary: CustomerSummary, retention: RetentionModel, spend: SpendModel
 ) -> tuple[RetentionModel, Any, Any]:
     """The retention model with levels or seasons as its section asks, and both models' rows. Raises as `fit` does."""
-    retention = season.configured(pooling.configured(retention, summary), summary)
+    retention = pooling.configured(retention, summary, season.configured(retention, summary))
     return retention, *_all_or_problems(
         lambda: retention.sufficient(summary),
         lambda: spend.beside(summary, retention) if together(spend) else spend.sufficient(summary),
@@ -269,7 +269,7 @@ def _same_settings(retention: RetentionModel, found: Mapping[str, Any]) -> None:
     asked = retention.model_dump(mode="json")
     settings = {
         "design": "retention.pool and retention.covariates",
-        "calendar": "retention.season and retention.promotions",
+        "calendar": "retention.season, retention.trend and retention.promotions",
         **{name: f"retention.{name}" for name in ("renewal", "grace_days", "opportunity_days")},
     }
     different = [words for name, words in settings.items() if name in asked and asked[name] != found.get(name)]

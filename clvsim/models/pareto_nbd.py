@@ -17,7 +17,8 @@ from scipy.special import expit, exprel, gammaln, xlogy
 from clvsim.models.laws import Customers, LifeLaw, Params, column
 from clvsim.models.levels import Scale, at
 from clvsim.models.priors import BetaPrior, LogNormalPrior
-from clvsim.models.purchases import ORDER_RATE, Formulas, PurchaseModel, PurchaseRows, classes
+from clvsim.models.purchases import ORDER_RATE, Formulas, PurchaseModel, PurchaseRows, by_clock, classes
+from clvsim.models.season import Calendar, Clock, Seasonable
 from clvsim.types import DAYS_PER_YEAR
 
 _NODES = 48  # Gauss-Legendre over the remaining life
@@ -225,7 +226,7 @@ def newcomer_laws(params: Params, days_per_unit: float) -> LifeLaw:
     return laws(params, Customers(zero, zero, zero), days_per_unit)
 
 
-class ParetoNbd(PurchaseModel):
+class ParetoNbd(Seasonable, PurchaseModel):
     """Pareto/NBD: orders at a rate of each customer's own until a death at a hazard of each customer's own.
 
     Priors are on unit-free quantities. `r`: shape of the order rate's distribution. `rate`: mean orders of a living
@@ -259,14 +260,19 @@ class ParetoNbd(PurchaseModel):
         """alpha over `buying` and beta over `leaving`: rate and hazard of every customer are multiplied by them."""
         return {**params, "alpha": params["alpha"] / buying, "beta": params["beta"] / leaving}
 
-    def log_density(self, params: Mapping[str, Any], rows: PurchaseRows) -> Any:
+    def by_calendar(self, calendar: Calendar) -> Any:
+        from clvsim.models.pareto_season import SeasonalPareto
+
+        return SeasonalPareto(self, calendar)
+
+    def log_density(self, params: Mapping[str, Any], rows: PurchaseRows, clock: Clock | None = None) -> Any:
         """`log_likelihood` as a graph, its terms in x alone and in T alone summed over distinct values.
 
-        The integral over the moment of death is one compiled pass with its gradient.
+        The integral over the moment of death is one compiled pass with its gradient. Death knows the calendar only.
         """
         import pytensor.tensor as pt
 
-        from clvsim.models.fused import fused_sum
+        from clvsim.models.fused import clocked_sum, fused_sum
 
         r, alpha, s, beta = (params[name] for name in ("r", "alpha", "s", "beta"))
         n = np.bincount(rows.level, rows.count)
@@ -274,12 +280,17 @@ class ParetoNbd(PurchaseModel):
         by_x = pt.sum(np.bincount(k.of, rows.count) * pt.gammaln(r + k.value))
         age = classes(rows.T, rows.level)
         n_age, orders_age = np.bincount(age.of, rows.count), np.bincount(age.of, rows.count * rows.x)
-        by_age = pt.sum((n_age * r + orders_age) * pt.log(at(alpha, age.level) + age.value))
+        _, ran = by_clock(age.value, age.value, clock)
+        by_age = pt.sum((n_age * r + orders_age) * pt.log(at(alpha, age.level) + ran))
         by_age += pt.sum(n_age * s * pt.log(at(beta, age.level) + age.value))
         constant = pt.sum(n * (r * pt.log(alpha) - pt.gammaln(r) + s * pt.log(beta)))
         silent = rows.t_x < rows.T
         columns = [v[silent] for v in (rows.x, rows.t_x, rows.T, rows.count)]
-        dead_or_not = fused_sum("lost_or_not", (r, alpha, s, beta), columns, rows.level[silent], n.size)
+        of_rows = (columns, rows.level[silent], n.size)
+        if clock is None:
+            dead_or_not = fused_sum("lost_or_not", (r, alpha, s, beta), *of_rows)
+        else:
+            dead_or_not = clocked_sum((r, alpha, s, beta), clock.run, clock.ago, *of_rows)
         return constant + by_x - by_age + dead_or_not
 
     def natural(self, draws: Params, rows: PurchaseRows, days_per_unit: float) -> dict[str, np.ndarray]:

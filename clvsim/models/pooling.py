@@ -21,7 +21,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from clvsim.errors import ConfigError
 from clvsim.models.laws import LifeLaw, Params, RetentionModel, rows_of
 from clvsim.models.levels import Design, Group, Poolable, Scale, make_design
 from clvsim.types import CustomerSummary
@@ -42,15 +41,15 @@ class PooledRows(NamedTuple):
     count: np.ndarray
 
 
-def configured(model: RetentionModel, summary: CustomerSummary) -> RetentionModel:
-    """The model itself, or with levels as its section asks for and the summary has them; errors as `make_design`."""
+def configured(model: RetentionModel, summary: CustomerSummary, by_clock: RetentionModel | None = None) -> Any:
+    """The model itself, or with levels as its section asks for and the summary has them; errors as `make_design`.
+
+    `by_clock` is the section with its season, where it has one.
+    """
+    section = model if by_clock is None else by_clock
     if not isinstance(model, Poolable) or not model.levelled:
-        return model
-    if getattr(model, "season", "off") != "off" or getattr(model, "promotions", {}):
-        what = "groups and covariates cannot be combined with retention.season or retention.promotions yet: choose one"
-        raise ConfigError([("retention", what)])
-    pooled: Any = Pooled(model, make_design(model, summary))
-    return pooled
+        return section
+    return Pooled(section, make_design(model, summary))
 
 
 def restored(model: RetentionModel, design: Mapping[str, Any] | None) -> RetentionModel:
@@ -356,6 +355,7 @@ class Pooled:
     laws_given_dead = _each_level("laws_given_dead")
     expected_orders_new = _mean_of_newcomers("expected_orders_new")
     order_pmf = _mean_of_newcomers("order_pmf")
+    expected_orders_until = _mean_of_newcomers("expected_orders_until")  # of a section with a season
 
     def newcomer_laws(self, params: Params, days_per_unit: float) -> LifeLaw:
         """A mixture over the levels newcomers come from, (draw, 1, level)."""

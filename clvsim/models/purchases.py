@@ -1,16 +1,15 @@
 """Purchase histories as the likelihoods of non-contractual models see them: distinct, counted, unit-free."""
 
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
-from pydantic import Field
 
 from clvsim.errors import DiagnosticsError
 from clvsim.models.laws import Customers, Params, customers_of, rows_by_level
 from clvsim.models.levels import Poolable, Scale, at, odds_times
 from clvsim.models.priors import BetaPrior, LogNormalPrior
-from clvsim.models.season import Window
+from clvsim.models.season import Clock, Seasonable
 from clvsim.schema import Frozen
 from clvsim.types import CustomerSummary
 
@@ -58,12 +57,9 @@ def classes(values: np.ndarray, level: np.ndarray) -> Classes:
     return Classes(value[pair % value.size], pair // value.size, of)
 
 
-Clock = Callable[[np.ndarray], Any]  # days ago, in units, to a graph of how far the customers' clock ran since then
-
-
 def by_clock(t_x: np.ndarray, T: np.ndarray, clock: Clock | None) -> tuple[Any, Any]:
     """t_x and T as the likelihood needs them, where buying runs on a clock of its own."""
-    return (t_x, T) if clock is None else (clock(T) - clock(T - t_x), clock(T))
+    return (t_x, T) if clock is None else (clock.ran(T) - clock.ran(T - t_x), clock.ran(T))
 
 
 ORDER_RATE = Scale("log_rate", "Order rate")
@@ -172,14 +168,8 @@ class DropoutPriors(Frozen):
         return {"r": draws["r"], "alpha": alpha, "a": total * mean, "b": total * (1 - mean)}
 
 
-class DropoutModel(DropoutPriors, PurchaseModel):
-    """What BG/NBD and MBG/NBD share: orders at random moments, and a dropout probability per order.
-
-    `season`: whether months of the year differ; `promotions`: days on which they may. See docs/models/seasonality.md.
-    """
-
-    season: Literal["off", "month"] = "off"
-    promotions: dict[Annotated[str, Field(pattern=r"^\w+$")], Window] = Field(default_factory=dict)
+class DropoutModel(Seasonable, DropoutPriors, PurchaseModel):
+    """What BG/NBD and MBG/NBD share: orders at random moments, and a dropout probability per order."""
 
     def log_density(self, params: Mapping[str, Any], rows: PurchaseRows, clock: Clock | None = None) -> Any:
         """`log_likelihood` as a graph, its terms in x alone and in T alone summed over distinct values."""

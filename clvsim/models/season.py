@@ -1,32 +1,35 @@
-"""Seasons and promotions: a model of purchases whose customers all buy m(day) times as fast on a given day.
+"""Seasons, promotions and a trend: a model of purchases whose customers all buy m(day) times as fast on a given day.
 
-A wrapper around BG/NBD and MBG/NBD. Customers leave after orders, not with time, so a customer who lives through m is
-one who lives without it by another clock: with S(u) the integral of m over the last u days, T becomes S(T) and t_x
-becomes S(T) - S(T - t_x), and each repeat order contributes log m of its day. The day of the first order is today - T,
-so histories stay rows of (x, t_x, T), and the log m of all orders together need their number per kind of day. Bachmann,
-Meierer & Naef 2021, Marketing Science 40(4), 783-809, treat the Pareto/NBD, whose customers leave with time.
+A wrapper. By the clock S, the integral of m, purchases come evenly. Where customers leave after orders and not with
+time (BG/NBD, MBG/NBD) one who lives through m is one who lives without it by that clock: with S(u) what it ran in the
+last u days, T becomes S(T) and t_x becomes S(T) - S(T - t_x). Pareto/NBD's customers die by the calendar: see
+`models.pareto_season`. Each repeat order contributes log m of its day. The day of the first order is today - T, so
+histories stay rows of (x, t_x, T), and the log m of all orders together need their number per kind of day. Bachmann,
+Meierer & Naef 2021, Marketing Science 40(4), 783-809, treat the Pareto/NBD with covariates that vary with time.
 
-m is e^(effect of the month + effects of the promotions that run), divided by its mean over the days of the log up to
-today. On the log rate effects of months are Normal(0, 0.2), of promotions Normal(0, 0.5). docs/models/seasonality.md.
+m is e^(effect of the month + effects of the promotions that run + trend), divided by its mean over the days of the log
+up to today. On the log rate effects of months are Normal(0, 0.2), of promotions Normal(0, 0.5), of a year's trend
+Normal(0, 0.1). The trend moves from month to month and stops at today's level. docs/models/seasonality.md.
 
-Not modelled: a trend, which such a log cannot tell from customers leaving; seasons that differ between customers.
+Not modelled: seasons that differ between customers; a trend that goes on.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
-from pydantic import model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from clvsim.errors import ConfigError, Problem
 from clvsim.models.laws import Customers, LifeLaw, Params, RetentionModel
 from clvsim.schema import Frozen
 from clvsim.types import DAYS_PER_YEAR, CustomerSummary
 
-MONTH_SD, PROMOTION_SD = 0.2, 0.5
+MONTH_SD, PROMOTION_SD, TREND_SD = 0.2, 0.5, 0.1
 LONG_ENOUGH_DAYS = 2 * DAYS_PER_YEAR
+_JOINING_DAYS = DAYS_PER_YEAR  # over which the middle 80 % of customers must have joined to tell a trend from ageing
 _AHEAD_DAYS = 3653  # ten years; from then on m is its mean over four years
 _CYCLE_DAYS = 1461
 _BELOW_ROUNDING = 40.0  # what is discounted by exp(-40)
@@ -47,6 +50,63 @@ class Window(Frozen):
         return self
 
 
+def _word(value: Any) -> Any:
+    """YAML reads on and off as yes and no."""
+    return {True: "on", False: "off"}.get(value, value) if isinstance(value, bool) else value
+
+
+class Seasonable(Frozen):
+    """Settings of a model whose customers may all buy faster on some days; see docs/models/seasonality.md.
+
+    `season`: whether months of the year differ; `promotions`: days on which they may; `trend`: whether the level moves
+    from month to month, `auto` where months or promotions are asked for and the log can tell a trend from ageing.
+    """
+
+    season: Annotated[Literal["off", "month"], BeforeValidator(_word)] = "off"
+    trend: Annotated[Literal["auto", "off", "on"], BeforeValidator(_word)] = "auto"
+    promotions: dict[Annotated[str, Field(pattern=r"^\w+$")], Window] = Field(default_factory=dict)
+
+    @property
+    def seasonal(self) -> bool:
+        return self.season != "off" or self.trend == "on" or bool(self.promotions)
+
+    def by_calendar(self, calendar: "Calendar") -> Any:
+        """The model by that calendar's clock."""
+        return Seasonal(self, calendar)
+
+
+class Clock(NamedTuple):
+    """How far the customers' clock ran in the last 0, 1, ... days, (day,), as a graph, in units of `unit_days`.
+
+    `edges`: days ago, ascending from 0 to the length of the log, between which it runs evenly.
+    """
+
+    since: Any
+    edges: np.ndarray
+    unit_days: float
+
+    def ran(self, ago: np.ndarray) -> Any:
+        """In the last `ago` units of time."""
+        return self.since[np.rint(ago * self.unit_days).astype(np.int64)]
+
+    @property
+    def ago(self) -> np.ndarray:
+        return self.edges / self.unit_days
+
+    @property
+    def run(self) -> Any:
+        return self.since[self.edges]
+
+
+class Ahead(NamedTuple):
+    """The clock after today: days from today (edge,), the first 0 and the last the horizon; between them it runs `pace`
+    (draw, edge - 1) times as fast as the calendar, and up to them `reached` (draw, edge) days."""
+
+    edges: np.ndarray
+    pace: np.ndarray
+    reached: np.ndarray
+
+
 class SeasonRows(NamedTuple):
     """`PurchaseRows`, and the number of repeat orders on days of each kind, in the calendar's order."""
 
@@ -60,7 +120,8 @@ class SeasonRows(NamedTuple):
 
 
 class Calendar(Frozen):
-    """Kinds of days: month of the year (all one kind where not `monthly`) and which promotions run, as one code.
+    """Kinds of days: month of the year (all one kind where not `monthly`), which promotions run, and how many months
+    since the log began (where there is a `trend`), as one code.
 
     `codes`, `days`, `orders`: kinds that occur after `first_date` up to `today`, on how many days, with how many repeat
     orders. Days are told by their number from today, 0 being today itself and 1 tomorrow.
@@ -70,6 +131,7 @@ class Calendar(Frozen):
     today: date
     monthly: bool
     promotions: dict[str, Window]
+    trend: bool = False
     codes: tuple[int, ...] = ()
     days: tuple[int, ...] = ()
     orders: tuple[int, ...] = ()
@@ -83,34 +145,58 @@ class Calendar(Frozen):
     def names(self) -> tuple[str, ...]:
         """Of the effects, in the order of the columns of `features`."""
         months = [f"season[{m}]" for m in range(1, 13)] if self.monthly else ["season[any]"]
-        return (*months, *(f"promotion[{name}]" for name in self.promotions))
+        promotions = (f"promotion[{name}]" for name in self.promotions)
+        return (*months, *promotions, *(["trend[year]"] if self.trend else []))
+
+    def _months(self) -> tuple[int, int]:
+        """The log's first and last month, counted from 1970."""
+        days: np.ndarray = np.array([self.first_date, self.today], "datetime64[M]")
+        first, last = days.astype(np.int64)
+        return int(first), int(last)
 
     def code(self, day: np.ndarray) -> np.ndarray:
         """Kind of each day, int64."""
         dates = np.datetime64(self.today, "D") + np.asarray(day, np.int64)
-        found = dates.astype("datetime64[M]").astype(np.int64) % 12 * self.monthly
+        month = dates.astype("datetime64[M]").astype(np.int64)
+        found = month % 12 * self.monthly
+        if self.trend:
+            first, last = self._months()
+            found += 12 * (np.clip(month, first, last) - first)
         for window in self.promotions.values():
             running = (dates >= np.datetime64(window.start, "D")) & (dates <= np.datetime64(window.end, "D"))
             found = 2 * found + running
         return found
 
     def features(self, codes: np.ndarray) -> np.ndarray:
-        """Which effects a kind of day has, (code, effect) of 0 and 1."""
+        """Which effects a kind of day has, (code, effect) of 0 and 1; of a trend, the years since the log's middle."""
         promotions = len(self.promotions)
         running = codes[:, None] >> np.arange(promotions)[::-1] & 1
-        months = (codes >> promotions)[:, None] == np.arange(12 if self.monthly else 1)
-        return np.hstack([months, running]).astype(np.float64)
+        since, month = np.divmod(codes >> promotions, 12)
+        columns = [month[:, None] == np.arange(12 if self.monthly else 1), running]
+        if self.trend:
+            first, last = self._months()
+            columns.append((since[:, None] - (last - first) / 2) / 12)
+        return np.hstack(columns).astype(np.float64)
+
+    def edges(self) -> np.ndarray:
+        """Days ago between which all days are of one kind, from 0 to the log's length."""
+        changes = np.flatnonzero(np.diff(self.code(-np.arange(self.length)))) + 1
+        return np.concatenate([[0], changes, [self.length]])
 
 
-def make_calendar(monthly: bool, promotions: Mapping[str, Window], summary: CustomerSummary) -> Calendar:
+def make_calendar(asked: Seasonable, summary: CustomerSummary) -> Calendar:
     """Kinds of days of a summary. Raises ConfigError where an effect cannot be learned from it."""
+    monthly, promotions = asked.season == "month", asked.promotions
     if summary.repeat_orders_by_day is None:
-        what = "seasons and promotions need a log of orders; this summary does not know on which days they were"
-        raise ConfigError([Problem("retention.season" if monthly else "retention.promotions", what)])
+        key = "season" if monthly else "promotions" if promotions else "trend"
+        what = "seasons, promotions and trends need a log of orders; this summary does not know on which days they were"
+        raise ConfigError([Problem(f"retention.{key}", what)])
     empty = Calendar(first_date=summary.first_date, today=summary.today, monthly=monthly, promotions=dict(promotions))
-    day = -np.arange(empty.length)
-    code = empty.code(day)
     problems = []
+    if asked.trend == "on" and empty.length < LONG_ENOUGH_DAYS:
+        what = f"needs a log of at least 24 months up to today; this one has {empty.length:,} days: use auto or off"
+        problems.append(Problem("retention.trend", what))
+    code = empty.code(-np.arange(empty.length))
     for i, (name, window) in enumerate(promotions.items()):
         running = code >> (len(promotions) - 1 - i) & 1
         if running.all() or not running.any():
@@ -119,6 +205,10 @@ def make_calendar(monthly: bool, promotions: Mapping[str, Window], summary: Cust
             problems.append(Problem(f"retention.promotions.{name}", what))
     if problems:
         raise ConfigError(problems)
+    tellable = empty.length >= LONG_ENOUGH_DAYS and _joining_days(summary) >= _JOINING_DAYS
+    if asked.trend == "on" or (asked.trend == "auto" and tellable):
+        empty = empty.model_copy(update={"trend": True})
+        code = empty.code(-np.arange(empty.length))
     codes, of, days = np.unique(code, return_inverse=True, return_counts=True)
     orders = np.bincount(of, summary.repeat_orders_by_day.sum(axis=0)[:0:-1], minlength=codes.size).astype(int)
     return empty.model_copy(
@@ -126,50 +216,39 @@ def make_calendar(monthly: bool, promotions: Mapping[str, Window], summary: Cust
     )
 
 
+def _joining_days(summary: CustomerSummary) -> float:
+    """Between the first orders of the first and the last tenth of customers."""
+    low, high = np.quantile(summary.customers["T_days"], [0.1, 0.9])
+    return float(high - low)
+
+
 def configured(model: RetentionModel, summary: CustomerSummary) -> RetentionModel:
     """The model itself, or by the clock that its section asks for; errors as `make_calendar`."""
-    monthly, promotions = getattr(model, "season", "off") == "month", getattr(model, "promotions", {})
-    if not monthly and not promotions:
+    if not isinstance(model, Seasonable) or not model.seasonal:
         return model
-    seasonal: Any = Seasonal(model, make_calendar(monthly, promotions, summary))
-    return seasonal
+    return model.by_calendar(make_calendar(model, summary))
 
 
 def restored(model: RetentionModel, calendar: Mapping[str, Any] | None) -> RetentionModel:
     """The model of a posterior that kept its calendar."""
-    seasonal: Any = Seasonal(model, Calendar.model_validate(calendar)) if calendar else model
-    return seasonal
+    if not calendar:
+        return model
+    found: Any = model
+    return found.by_calendar(Calendar.model_validate(calendar))
 
 
-def _by_draw(name: str) -> Callable[..., Any]:
-    """A method of the model underneath, of (params, histories, days per unit), each draw by its own clock."""
-
-    def method(self: "Seasonal", params: Params, histories: Customers, days_per_unit: float) -> Any:
-        function = getattr(self.section, name)
-        return self.each_draw(lambda one, some, _: function(one, some, days_per_unit), params, histories)
-
-    return method
-
-
-def _within(name: str) -> Callable[..., np.ndarray]:
-    """The same of (params, histories, horizon, days per unit)."""
-
-    def method(
-        self: "Seasonal", params: Params, histories: Customers, horizon_days: float, days_per_unit: float
-    ) -> np.ndarray:
-        function = getattr(self.section, name)
-        ends = self.ahead(params, horizon_days)[1][:, -1]
-        return self.each_draw(lambda one, some, d: function(one, some, ends[d], days_per_unit), params, histories)
-
-    return method
+def seasonal_of(model: RetentionModel) -> "Seasonal | None":
+    """What carries the season in a model, whether customers are told apart by levels or not."""
+    inner = getattr(model, "section", None)
+    return next((found for found in (model, inner) if isinstance(found, Seasonal)), None)
 
 
 @dataclass(frozen=True)
 class Seasonal:
-    """BG/NBD or MBG/NBD with a season or promotions. `params` are the model's own and the calendar's effects, (draw,).
+    """BG/NBD or MBG/NBD by a clock of its own. `params` are the model's own and the calendar's effects, (draw,).
 
     Effects are reported after division by the mean, so log m of a day is the sum of those it has. What is said of
-    newcomers in general (`expected_orders_new`, `order_pmf`) holds where m is 1.
+    newcomers in general (`expected_orders_new`, `order_pmf`) holds where m is 1: on an average day of the log.
     """
 
     section: Any
@@ -182,6 +261,26 @@ class Seasonal:
     @property
     def WHO_IS_LOST(self) -> str:
         return self.section.WHO_IS_LOST
+
+    @property
+    def TIMES(self) -> tuple[str, ...]:
+        return self.section.TIMES
+
+    @property
+    def ATTRITION(self) -> str:
+        return self.section.ATTRITION
+
+    @property
+    def opportunity_days(self) -> float:
+        return self.section.opportunity_days
+
+    @property
+    def pool_sd(self) -> float:
+        return self.section.pool_sd
+
+    @property
+    def covariates(self) -> Any:
+        return self.section.covariates
 
     def model_dump(self, *, mode: str = "python") -> dict[str, Any]:
         return {**self.section.model_dump(mode=mode), "calendar": self.calendar.model_dump(mode=mode)}
@@ -198,34 +297,45 @@ class Seasonal:
             raise ConfigError([Problem("retention.season", what)])
         return self.section.histories(summary)
 
-    def sufficient(self, summary: CustomerSummary) -> SeasonRows:
-        return SeasonRows(*self.section.sufficient(summary), np.array(self.calendar.orders, np.float64))
+    def sufficient(self, summary: CustomerSummary, level: np.ndarray | None = None) -> SeasonRows:
+        return SeasonRows(*self.section.sufficient(summary, level), np.array(self.calendar.orders, np.float64))
 
     def build(self, rows: SeasonRows) -> Any:
-        """The PyMC model. Free variables: the model's own and one for each effect of the calendar."""
+        """The PyMC model on unique rows; its free variables are those of `graph`."""
         import pymc as pm
-        import pytensor.tensor as pt
 
-        calendar = self.calendar
         with pm.Model() as model:
-            params = self.section.graph(pm)
-            effects: list[Any] = [pm.Normal(name, 0.0, sd) for name, sd in self._free().items()]
-            log_m = self._log_m(pt, effects)
-            kind = np.searchsorted(calendar.codes, calendar.code(-np.arange(calendar.length)))
-            since = pt.concatenate([np.zeros(1), pt.cumsum(pt.exp(log_m)[kind])]) / rows.unit_days
-
-            def clock(t: np.ndarray) -> Any:
-                return since[np.rint(t * rows.unit_days).astype(np.int64)]
-
-            density = self.section.log_density(params, rows, clock) + pt.sum(rows.orders * log_m)
-            pm.Potential("log_likelihood", density)
+            pm.Potential("log_likelihood", self.log_density(self.graph(pm), rows))
         return model
 
+    def graph(self, pm: Any) -> dict[str, Any]:
+        """The model's own parameters and `log_m` of each kind of day. Free variables: the model's own and one for each
+        effect of the calendar."""
+        import pytensor.tensor as pt
+
+        params = self.section.graph(pm)
+        effects: list[Any] = [pm.Normal(name, 0.0, sd) for name, sd in self._free().items()]
+        return {**params, "log_m": self._log_m(pt, effects)}
+
+    def moved(self, params: Mapping[str, Any], buying: Any, leaving: Any) -> dict[str, Any]:
+        """The model's own; the calendar is the same for all."""
+        return self.section.moved(params, buying, leaving)
+
+    def log_density(self, params: Mapping[str, Any], rows: SeasonRows) -> Any:
+        """Log-likelihood of all rows as a graph; parameters may be (level,)."""
+        import pytensor.tensor as pt
+
+        calendar, log_m = self.calendar, params["log_m"]
+        kind = np.searchsorted(calendar.codes, calendar.code(-np.arange(calendar.length)))
+        since = pt.concatenate([np.zeros(1), pt.cumsum(pt.exp(log_m)[kind])]) / rows.unit_days
+        clock = Clock(since, calendar.edges(), rows.unit_days)
+        return self.section.log_density(params, rows, clock) + pt.sum(rows.orders * log_m)
+
     def _free(self) -> dict[str, float]:
-        """Names and prior standard deviations of the free variables; without months only promotions vary."""
+        """Names and prior standard deviations of the free variables; without months only the others vary."""
+        sds = {"season": MONTH_SD, "promotion": PROMOTION_SD, "trend": TREND_SD}
         names = self.calendar.names if self.calendar.monthly else self.calendar.names[1:]
-        sds = (MONTH_SD if name.startswith("season") else PROMOTION_SD for name in names)
-        return {name.replace("[", "_").replace("]", ""): sd for name, sd in zip(names, sds, strict=True)}
+        return {name.replace("[", "_").replace("]", ""): sds[name.partition("[")[0]] for name in names}
 
     def _log_m(self, xp: Any, effects: list[Any]) -> Any:
         """log m of each kind of day in the log from the free variables; `xp` computes, arrays are (..., kind)."""
@@ -236,7 +346,7 @@ class Seasonal:
         return log_m - xp.log(xp.sum(share * xp.exp(log_m), axis=-1, keepdims=True))
 
     def natural(self, draws: Params, rows: SeasonRows, days_per_unit: float) -> dict[str, np.ndarray]:
-        """The model's own parameters; effects of months less log of the mean, and effects of promotions."""
+        """The model's own parameters; effects of months less log of the mean, and the other effects."""
         found = self.section.natural(draws, rows, days_per_unit)
         effects = [np.asarray(draws[name])[:, None] for name in self._free()]
         features = self.calendar.features(np.array(self.calendar.codes))
@@ -251,13 +361,19 @@ class Seasonal:
         }
 
     def warnings(self, summary: CustomerSummary, params: Params) -> tuple[str, ...]:
-        """What the model has to say, and that a short log tells months from ageing only by the prior."""
-        short = self.calendar.monthly and self.calendar.length < LONG_ENOUGH_DAYS
-        found = (
-            f"Seasons from a log of {self.calendar.length:,} days: under two years no month comes round twice, so what "
-            "looks like a season may be customers ageing or a single good month",
-        )
-        return (*(found if short else ()), *self.section.warnings(summary, params))
+        """What the model has to say, and where months or a trend are told from ageing only by the prior."""
+        found = []
+        if self.calendar.monthly and self.calendar.length < LONG_ENOUGH_DAYS:
+            found.append(
+                f"Seasons from a log of {self.calendar.length:,} days: under two years no month comes round twice, so "
+                "what looks like a season may be customers ageing or a single good month"
+            )
+        if self.calendar.trend and _joining_days(summary) < _JOINING_DAYS:
+            found.append(
+                f"A trend where most customers joined within {_joining_days(summary):,.0f} days: they grew older as "
+                "time went by, so what looks like a trend may be customers leaving, or staying"
+            )
+        return (*found, *self.section.warnings(summary, params))
 
     # --- clock --------------------------------------------------------------------------------------------------------
 
@@ -278,72 +394,66 @@ class Seasonal:
         daily = np.exp(self.log_multiplier(params, -np.arange(self.calendar.length)))
         return np.concatenate([np.zeros((len(daily), 1)), np.cumsum(daily, axis=1)], axis=1)
 
-    def ahead(self, params: Params, horizon_days: float) -> tuple[np.ndarray, np.ndarray]:
-        """Days (piece + 1,) between which m does not change, up to the horizon, and its integral there (draw, same).
-
-        An infinite horizon is its only end."""
-        if np.isinf(horizon_days):
-            return np.array([0.0, np.inf]), np.tile([0.0, np.inf], (len(next(iter(params.values()))), 1))
+    def ahead(self, params: Params, horizon_days: float) -> Ahead:
+        """The clock up to a horizon, which may be infinite: pieces in which m does not change."""
         near = min(horizon_days, float(_AHEAD_DAYS))
         code = self.calendar.code(1 + np.arange(max(int(np.ceil(near)), 1)))
-        changes = np.flatnonzero(np.diff(code)) + 1
-        starts = np.concatenate([[0], changes])
-        m = np.exp(self.log_multiplier(params, 1 + starts))
+        starts = np.concatenate([[0], np.flatnonzero(np.diff(code)) + 1])
+        pace = np.exp(self.log_multiplier(params, 1 + starts))
         edges = np.concatenate([starts, [near]]).astype(np.float64)
         if horizon_days > near:
             cycle = 1 + _AHEAD_DAYS + np.arange(_CYCLE_DAYS)
             later = np.exp(self.log_multiplier(params, cycle)).mean(axis=1, keepdims=True)
-            m, edges = np.hstack([m, later]), np.append(edges, horizon_days)
-        reached = np.concatenate([np.zeros((len(m), 1)), np.cumsum(m * np.diff(edges), axis=1)], axis=1)
-        return edges, reached
+            pace, edges = np.hstack([pace, later]), np.append(edges, horizon_days)
+        reached = np.concatenate([np.zeros((len(pace), 1)), np.cumsum(pace * np.diff(edges), axis=1)], axis=1)
+        return Ahead(edges, np.ascontiguousarray(pace), reached)
 
-    def stretched(self, since: np.ndarray, histories: Customers) -> Customers:
-        """Histories by one draw's clock, `since` (day,)."""
-        day = np.arange(since.size)
-        T = np.interp(histories.T_days, day, since)
-        return Customers(histories.x, T - np.interp(histories.T_days - histories.t_x_days, day, since), T)
+    def ran(self, since: np.ndarray, days: np.ndarray) -> np.ndarray:
+        """How far the clock ran in the last `days` (row,), (draw, row); `since` as of that name."""
+        whole = np.minimum(days.astype(np.int64), since.shape[1] - 2)
+        return since[:, whole] + (since[:, whole + 1] - since[:, whole]) * (days - whole)
+
+    def stretched(self, params: Params, histories: Customers) -> Customers:
+        """Histories by each draw's clock: times are (draw, customer)."""
+        since = self.since(params)
+        T = self.ran(since, histories.T_days)
+        return Customers(histories.x, T - self.ran(since, histories.T_days - histories.t_x_days), T)
 
     def own(self, params: Params) -> dict[str, np.ndarray]:
         """The parameters of the model underneath."""
         return {name: values for name, values in params.items() if name not in self.calendar.names}
 
-    def each_draw(self, function: Callable[[Params, Customers, int], Any], params: Params, histories: Customers) -> Any:
-        """A function of (one draw's params, its histories, its number), (1, customer) or a law, for all draws."""
-        since, own = self.since(params), self.own(params)
-        parts = [
-            function({name: values[d : d + 1] for name, values in own.items()}, self.stretched(row, histories), d)
-            for d, row in enumerate(since)
-        ]
-        if isinstance(parts[0], np.ndarray):
-            return np.concatenate(parts)
-        first = parts[0]
-        found: dict[str, Any] = {
-            name: np.concatenate([getattr(part, name) for part in parts])
-            for name in first._fields
-            if np.ndim(getattr(first, name)) >= 2
-        }
-        return first._replace(**found)
-
     # --- quantities ---------------------------------------------------------------------------------------------------
 
-    probability_alive = _by_draw("probability_alive")
-    laws = _by_draw("laws")
-    laws_given_dead = _by_draw("laws_given_dead")
-    probability_active = _within("probability_active")
-    expected_orders = _within("expected_orders")
+    def probability_alive(self, params: Params, histories: Customers, days_per_unit: float) -> np.ndarray:
+        return self.section.probability_alive(self.own(params), self.stretched(params, histories), days_per_unit)
+
+    def laws(self, params: Params, histories: Customers, days_per_unit: float) -> LifeLaw:
+        return self.section.laws(self.own(params), self.stretched(params, histories), days_per_unit)
+
+    def laws_given_dead(self, params: Params, histories: Customers, days_per_unit: float) -> LifeLaw:
+        return self.section.laws_given_dead(self.own(params), self.stretched(params, histories), days_per_unit)
+
+    def probability_active(
+        self, params: Params, histories: Customers, horizon_days: float, days_per_unit: float
+    ) -> np.ndarray:
+        end = self.ahead(params, horizon_days).reached[:, -1:]
+        return self.section.probability_active(self.own(params), self.stretched(params, histories), end, days_per_unit)
 
     def log_likelihood(self, params: Params, histories: Customers, days_per_unit: float) -> np.ndarray:
         """Log density of each history. On which days are known of all orders together only: each has their mean log m.
 
         The sum over all customers of the log is exact; single ones are off by how their orders' days differ.
         """
-        by_clock = self.each_draw(
-            lambda one, some, _: self.section.log_likelihood(one, some, days_per_unit), params, histories
-        )
         effects = np.stack([np.asarray(params[name], np.float64) for name in self.calendar.names], axis=1)
         log_m = effects @ self.calendar.features(np.array(self.calendar.codes)).T
         orders = np.array(self.calendar.orders, np.float64)
+        by_clock = self.log_likelihood_by_clock(params, histories, days_per_unit)
         return by_clock + (log_m @ orders / orders.sum())[:, None] * histories.x
+
+    def log_likelihood_by_clock(self, params: Params, histories: Customers, days_per_unit: float) -> np.ndarray:
+        """Log density of orders by the customers' own clock."""
+        return self.section.log_likelihood(self.own(params), self.stretched(params, histories), days_per_unit)
 
     def newcomer_laws(self, params: Params, days_per_unit: float) -> LifeLaw:
         """The model's own: the simulator's clock carries the season."""
@@ -354,6 +464,23 @@ class Seasonal:
 
     def order_pmf(self, params: Params, n: int, t: float, days_per_unit: float) -> np.ndarray:
         return self.section.order_pmf(self.own(params), n, t, days_per_unit)
+
+    def expected_orders_until(
+        self, params: Params, age: np.ndarray, edges: np.ndarray, days_per_unit: float
+    ) -> np.ndarray:
+        """Repeat orders of newcomers of `age` (age,) days ago, at midday, up to the end of the day `edges` (edge,) days
+        ago: (edge, draw, age). Between whole days of the clock E[X(t)] is as good as linear."""
+        since, whole = self.since(params), age.astype(np.int64)
+        ran = np.stack([np.maximum(since[:, whole] - since[:, [e]] + 0.5, 0.0) * (whole >= e) for e in edges])
+        day = np.concatenate([[0.0, 0.25, 0.5, 0.75], np.arange(1, np.ceil(ran.max()) + 1)])
+        by_day = self.expected_orders_new(params, day / days_per_unit, days_per_unit)
+        return np.stack([np.interp(ran[:, d], day, known) for d, known in enumerate(by_day)], axis=1)
+
+    def expected_orders(
+        self, params: Params, histories: Customers, horizon_days: float, days_per_unit: float
+    ) -> np.ndarray:
+        alive = self.probability_alive(params, histories, days_per_unit)
+        return alive * self.expected_discounted_orders(params, histories, horizon_days, 0.0, days_per_unit)
 
     def expected_discounted_orders(
         self, params: Params, histories: Customers, horizon_days: float, annual_rate: float, days_per_unit: float
@@ -369,20 +496,20 @@ class Seasonal:
         horizon = min(horizon_days, _BELOW_ROUNDING / force) if force else horizon_days
         if np.isinf(horizon):
             endless = self.section.expected_discounted_orders
-            return self.each_draw(
-                lambda one, some, _: endless(one, some, horizon, 0.0, days_per_unit), params, histories
-            )
-        edges, reached = self.ahead(params, horizon)
+            return endless(self.own(params), histories, horizon, 0.0, days_per_unit)
+        edges, _, reached = self.ahead(params, horizon)
+        if not force:  # only the end of the clock counts
+            edges, reached = edges[[0, -1]], reached[:, [0, -1]]
         own = self.section.living(self.own(params))
         r, alpha, a, b = (np.ascontiguousarray(own[name], np.float64) for name in ("r", "alpha", "a", "b"))
         pairs, of = np.unique(np.column_stack([histories.x, histories.T_days]), axis=0, return_inverse=True)
-        since, day = self.since(params), np.arange(self.calendar.length + 1)
+        since = self.since(params)
         of_pairs, ages = np.asarray(pairs[:, 0], np.float64), np.asarray(pairs[:, 1], np.float64)
         out = np.empty((r.size, of.size))
         step = max(1, _CHUNK_CELLS // len(pairs))
         for i in range(0, r.size, step):
             part = slice(i, i + step)
-            age = np.stack([np.interp(ages, day, row) for row in since[part]]) / days_per_unit
+            age = np.ascontiguousarray(self.ran(since[part], ages)) / days_per_unit
             table = np.empty_like(age)
             discounted_orders_by_clock(
                 *(v[part] for v in (r, alpha, a, b)),

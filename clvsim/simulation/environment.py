@@ -9,14 +9,13 @@ that live through the same months. The path u and log L are integrated out by La
 docs/environment.md.
 """
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.special import ndtr, ndtri
 
 from clvsim.models import retention_of
-from clvsim.models.season import Seasonal
+from clvsim.models.season import seasonal_of
 from clvsim.simulation.config import EnvironmentConfig
 from clvsim.types import DAYS_PER_MONTH, DAYS_PER_UNIT, CustomerSummary, Posterior
 
@@ -100,8 +99,9 @@ def calibration_months(posterior: Posterior, summary: CustomerSummary) -> Months
     np.add.at(customers, (of_age, np.arange(T.size) % parts), 1)
     draws = {name: values[:_POSTERIOR_DRAWS] for name, values in posterior.retention.items()}
     model, unit = retention_of(posterior), DAYS_PER_UNIT[posterior.time_unit]
-    if isinstance(model, Seasonal):
-        until_edge = (_expected_by_clock(model, draws, age, edge, unit) for edge in edges)
+    if seasonal_of(model):
+        timed: Any = model
+        until_edge = iter(timed.expected_orders_until(draws, age, edges, unit))
     else:
         days, of = np.unique(np.maximum(age - edges[:, None] + 0.5, 0.0), return_inverse=True)
         by_age = model.expected_orders_new(draws, days / unit, unit)
@@ -112,24 +112,12 @@ def calibration_months(posterior: Posterior, summary: CustomerSummary) -> Months
     return Months(orders[:, someone], expected[:, :, someone])
 
 
-def _expected_by_clock(
-    model: Seasonal, params: Mapping[str, np.ndarray], age: np.ndarray, edge: int, unit: float
-) -> np.ndarray:
-    """E[X] of newcomers of each age up to `edge` days ago by the season's clock, (draw, age): between whole days of the
-    clock E[X(t)] is as good as linear."""
-    since = model.since(params)
-    ran = np.maximum(since[:, age.astype(int)] - since[:, [edge]] + 0.5, 0.0) * (age >= edge)
-    day = np.concatenate([[0.0, 0.25, 0.5, 0.75], np.arange(1, np.ceil(ran.max()) + 1)])
-    by_day = model.expected_orders_new(params, day / unit, unit)
-    return np.stack([np.interp(row, day, known) for row, known in zip(ran, by_day, strict=True)])
-
-
 def season_by_week(posterior: Posterior, draws: int, first: int, weeks: int) -> np.ndarray | None:
     """log of the season's multiplier by week from day `first` on (0: today, 1: tomorrow), (draw, week), or None."""
-    model = retention_of(posterior)
-    if not isinstance(model, Seasonal):
+    seasonal = seasonal_of(retention_of(posterior))
+    if seasonal is None:
         return None
-    return model.by_week({name: values[:draws] for name, values in posterior.retention.items()}, first, weeks)
+    return seasonal.by_week({name: values[:draws] for name, values in posterior.retention.items()}, first, weeks)
 
 
 def dispersion(orders: np.ndarray, expected: np.ndarray) -> float:

@@ -1,4 +1,4 @@
-"""Seasons and promotions of BG/NBD and MBG/NBD."""
+"""Seasons, promotions and trends of BG/NBD, MBG/NBD and Pareto/NBD."""
 
 from dataclasses import replace
 from datetime import date, timedelta
@@ -32,6 +32,7 @@ MONTHS = np.array([-0.2, -0.15, 0.0, 0.25, 0.3, 0.25, -0.2, -0.25, -0.1, 0.1, 0.
 PUBLISHED = {
     "bg_nbd": {"r": 0.2426, "alpha": 4.4136, "a": 0.7929, "b": 2.4259},
     "mbg_nbd": {"r": 0.525, "alpha": 6.183, "a": 0.891, "b": 1.614},
+    "pareto_nbd": {"r": 0.5533, "alpha": 10.578, "s": 0.6062, "beta": 11.669},
 }
 
 
@@ -52,14 +53,17 @@ def bought(rng: np.random.Generator, customers: int, kind: str = "bg_nbd") -> tu
     clock = np.concatenate([[0.0], np.cumsum(multiplier(np.arange(1 - LENGTH, 1)))])  # from the day after the first
     born = rng.integers(0, LENGTH - 30, customers)
     rate = rng.gamma(p["r"], 1 / (WEEK * p["alpha"]), customers)
-    leaving = rng.beta(p["a"], p["b"], customers)
+    dies = kind == "pareto_nbd"
+    leaving = np.zeros(customers) if dies else rng.beta(p["a"], p["b"], customers)
+    hazard = rng.gamma(p["s"], 1 / (WEEK * p["beta"]), customers) if dies else np.full(customers, 1e-12)
+    death = born + rng.exponential(1 / np.maximum(hazard, 1e-12))
     daily, days = np.zeros((PARTS, LENGTH + 1), np.int64), []
     for c in range(customers):
         at, own = clock[born[c]], set()
         gone = kind == "mbg_nbd" and rng.random() < leaving[c]
         while not gone:
             at += rng.exponential(1 / max(rate[c], 1e-12))
-            if at >= clock[-1]:
+            if at >= clock[-1] or np.interp(at, clock, np.arange(LENGTH + 1.0)) > death[c]:
                 break
             day = int(np.searchsorted(clock, at, side="right"))
             if day not in own:  # one order a day
@@ -90,7 +94,7 @@ def log():
     return bought(np.random.default_rng(3), 40)
 
 
-@pytest.fixture(params=["bg_nbd", "mbg_nbd"])
+@pytest.fixture(params=list(PUBLISHED))
 def kind(request):
     return request.param
 
@@ -132,6 +136,8 @@ def grids(shape, rate, a, b):
 def densities(kind, T, days, m):
     """(alive, lost) of a history, by the inhomogeneous Poisson process itself: averaged over rate and dropout."""
     p = PUBLISHED[kind]
+    if kind == "pareto_nbd":
+        return pareto_densities(T, days, m)
     rate, leave, weight = grids(p["r"], p["alpha"] * WEEK, p["a"], p["b"])
     x, born = len(days), -int(T)
     exposed = m[(np.arange(born + 1, 1) + LENGTH - 1)].sum()
@@ -144,21 +150,69 @@ def densities(kind, T, days, m):
     ).sum()
 
 
+def gamma_grid(shape, rate):
+    """Points and weights of a Gamma: trapezoids in the logarithm."""
+    u = np.linspace(-40 / shape, np.log(60 + 10 * shape), 1500)
+    return np.exp(u) / rate, np.exp(shape * u - np.exp(u) - gammaln(shape)) * (u[1] - u[0])
+
+
+def moments(last: float, m: np.ndarray):
+    """Gauss-Legendre inside each day after `last`, both from today: times, weights, the clock since then."""
+    nodes, weights = np.polynomial.legendre.leggauss(4)
+    days = np.arange(int(last), 0)
+    speed = m[days + LENGTH]  # of the day that follows
+    before = np.concatenate([[0.0], np.cumsum(speed)[:-1]])
+    share = 0.5 * (1 + nodes)
+    tau = (days[:, None] + share).ravel()
+    return tau, np.tile(0.5 * weights, days.size), (before[:, None] + speed[:, None] * share).ravel()
+
+
+def pareto_densities(T, days, m):
+    """Pareto/NBD by the process: alive, and lost at any moment since the last order, by the calendar."""
+    p = PUBLISHED["pareto_nbd"]
+    rate, of_rate = gamma_grid(p["r"], p["alpha"] * WEEK)
+    hazard, of_hazard = gamma_grid(p["s"], p["beta"] * WEEK)
+    x, last = len(days), days[-1] if len(days) else -int(T)
+    until = m[np.arange(1 - int(T), last + 1) + LENGTH - 1].sum()
+    after = m[np.arange(last + 1, 1) + LENGTH - 1].sum()
+    orders = of_rate * rate**x * np.prod(m[days + LENGTH - 1]) * np.exp(-rate * until)
+    alive = (orders * np.exp(-rate * after)).sum() * (of_hazard * np.exp(-hazard * T)).sum()
+    tau, weight, passed = moments(last, m)
+    bought = np.exp(-passed[:, None] * rate) @ orders
+    died = np.exp(-(T + tau)[:, None] * hazard) @ (of_hazard * hazard)
+    return alive, (weight * bought * died).sum()
+
+
+FREE = {
+    "bg_nbd": lambda p: {"dropout_mean": p["a"] / (p["a"] + p["b"]), "dropout_concentration": p["a"] + p["b"]},
+    "pareto_nbd": lambda p: {"s": p["s"], "lost": 1 - (p["beta"] / (p["beta"] + 1)) ** p["s"]},
+}
+FREE["mbg_nbd"] = FREE["bg_nbd"]
+TRANSFORMS = {
+    "lost": ("logodds", lambda v: np.log(v / (1 - v))),
+    "dropout_mean": ("logodds", lambda v: np.log(v / (1 - v))),
+}
+
+
+def free_point(kind: str, unit_days: float) -> tuple[dict[str, float], dict[str, float]]:
+    """Free variables of the model at the published parameters: as they are, and as PyMC takes them."""
+    p = {n: v * (WEEK / unit_days if n in ("alpha", "beta") else 1) for n, v in PUBLISHED[kind].items()}
+    free = {"r": p["r"], "rate": p["r"] / p["alpha"], **FREE[kind](p)}
+    effects = {f"season_{m + 1}": e for m, e in enumerate(MONTHS)} | {"promotion_sale": 0.6}
+    point = {}
+    for name, value in free.items():
+        how, transform = TRANSFORMS.get(name, ("log", np.log))
+        point[f"{name}_{how}__"] = transform(value)
+    return free | effects, point | effects
+
+
 def test_likelihood_is_the_inhomogeneous_process(log, kind):
     """The PyMC density less priors is the sum over customers, order by order on its own day."""
     summary, days = log
     model = seasonal(kind, summary)
     rows = model.sufficient(summary)
     built = model.build(rows)
-    p = PUBLISHED[kind]
-    alpha = p["alpha"] * WEEK / rows.unit_days
-    point = {
-        "r_log__": np.log(p["r"]),
-        "rate_log__": np.log(p["r"] / alpha),
-        "dropout_mean_logodds__": np.log(p["a"] / p["b"]),
-        "dropout_concentration_log__": np.log(p["a"] + p["b"]),
-        "promotion_sale": 0.6,
-    } | {f"season_{m + 1}": e for m, e in enumerate(MONTHS)}
+    free, point = free_point(kind, rows.unit_days)
     found = float(built.compile_logp(vars=built.potentials)(point))
     m = multiplier(np.arange(1 - LENGTH, 1))
     plain = sum(
@@ -168,8 +222,6 @@ def test_likelihood_is_the_inhomogeneous_process(log, kind):
     assert found == pytest.approx(plain + orders * np.log(rows.unit_days), abs=1e-6)
     total = model.log_likelihood(params_of(kind), model.histories(summary), WEEK).sum()
     assert total == pytest.approx(plain + orders * np.log(WEEK), abs=1e-6)
-    free = {"r": p["r"], "rate": p["r"] / alpha, "dropout_mean": p["a"] / (p["a"] + p["b"]), "promotion_sale": 0.6}
-    free |= {"dropout_concentration": p["a"] + p["b"]} | {f"season_{m + 1}": e for m, e in enumerate(MONTHS)}
     natural = model.natural({name: np.array([v]) for name, v in free.items()}, rows, WEEK)
     for name, value in params_of(kind).items():
         assert natural[name] == pytest.approx(value), name
@@ -203,6 +255,9 @@ def test_equal_months_are_no_season(log, kind):
         found, expected = (getattr(of, name)(p, histories, WEEK) for of, p in ((model, even), (section, plain)))
         for one, other in zip(found[:7], expected[:7], strict=True):
             np.testing.assert_allclose(one, other, rtol=1e-10)
+    np.testing.assert_allclose(
+        *(of.probability_active(p, histories, np.inf, WEEK) for of, p in ((model, even), (section, plain))), rtol=1e-10
+    )
     for horizon, rate in ((10.0, 0.1), (1100.0, 0.1), (5000.0, 0.1), (np.inf, 0.1), (np.inf, 0.0)):
         found, expected = (
             of.expected_discounted_orders(p, histories, horizon, rate, WEEK)
@@ -221,16 +276,93 @@ def test_discounted_orders_follow_from_the_law(log, kind, annual_rate):
     found = model.expected_discounted_orders(params_of(kind), histories, float(horizon), annual_rate, WEEK)[0]
     law = model.laws(params_of(kind), histories, WEEK)
     m = multiplier(np.arange(1, horizon + 1))
-    reached = np.concatenate([[0.0], np.cumsum(m)])
     for c in (0, int(np.argmax(histories.x))):
-        shapes = (law.rate_shape, law.rate_rate, law.drop_a, law.drop_b)
-        rate, leave, weight = grids(*(v[0, c] for v in shapes))
-        hazard, total = rate * leave, 0.0
+        total = 0.0
+        if kind == "pareto_nbd":
+            rate, of_rate = gamma_grid(law.rate_shape[0, c], law.rate_rate[0, c])
+            hazard, weight = gamma_grid(law.mu_shape[0, c], law.mu_rate[0, c])
+            hazard, weight, pace = hazard, weight * (of_rate * rate).sum(), np.ones(horizon)
+        else:
+            shapes = (law.rate_shape, law.rate_rate, law.drop_a, law.drop_b)
+            rate, leave, weight = grids(*(v[0, c] for v in shapes))
+            hazard, weight, pace = rate * leave, weight * rate, m  # lost with orders, and they come by the clock
         for d in range(horizon):
-            fall = hazard * m[d] + force
+            fall = hazard * pace[d] + force
             inside = -np.expm1(-fall) / np.where(fall > 0, fall, 1)
-            total += float((weight * rate * m[d] * np.exp(-hazard * reached[d] - force * d) * inside).sum())
+            passed = pace[:d].sum()
+            total += float((weight * m[d] * np.exp(-hazard * passed - force * d) * inside).sum())
         assert found[c] == pytest.approx(total, rel=1e-7)
+
+
+def test_active_is_one_less_silence_and_loss(log):
+    """Pareto/NBD: P(no order in 40 days | alive) as those who die before one and those who live, day by day."""
+    summary, _ = log
+    model = seasonal("pareto_nbd", summary)
+    histories, horizon = model.histories(summary), 40
+    found = model.probability_active(params_of("pareto_nbd"), histories, float(horizon), WEEK)[0]
+    law = model.laws(params_of("pareto_nbd"), histories, WEEK)
+    m = np.concatenate([multiplier(np.arange(1, horizon + 1)), np.zeros(LENGTH - horizon)])
+    tau, weight, ran = moments(-LENGTH, m)
+    within = tau + LENGTH < horizon
+    for c in (0, 7, int(np.argmax(histories.x))):
+        rate, of_rate = gamma_grid(law.rate_shape[0, c], law.rate_rate[0, c])
+        hazard, of_hazard = gamma_grid(law.mu_shape[0, c], law.mu_rate[0, c])
+        silent = np.exp(-ran[within, None] * rate) @ of_rate
+        dying = np.exp(-(tau[within] + LENGTH)[:, None] * hazard) @ (of_hazard * hazard)
+        living = (np.exp(-m.sum() * rate) @ of_rate) * (np.exp(-horizon * hazard) @ of_hazard)
+        quiet = (weight[within] * silent * dying).sum() + living
+        assert found[c] == pytest.approx(law.p_alive[0, c] * (1 - quiet), rel=1e-8)
+
+
+def test_traits_of_the_dead_are_those_of_the_process(log):
+    """Pareto/NBD: mean rate and hazard of those who are lost, by brute force over moments of death."""
+    summary, days = log
+    model, m = seasonal("pareto_nbd", summary), multiplier(np.arange(1 - LENGTH, 1))
+    law = model.laws_given_dead(params_of("pareto_nbd"), model.histories(summary), WEEK)
+    assert law.weight is not None
+    np.testing.assert_allclose(law.weight.sum(axis=2), 1.0)
+    p, T = PUBLISHED["pareto_nbd"], summary.customers["T_days"].to_numpy()
+    for c in (0, 7, int(np.argmax(summary.customers["frequency"]))):
+        last = days[c][-1] if len(days[c]) else -int(T[c])
+        until = m[np.arange(1 - int(T[c]), last + 1) + LENGTH - 1].sum()
+        tau, weight, passed = moments(last, m)
+        rates, hazards = p["alpha"] * WEEK + until + passed, p["beta"] * WEEK + T[c] + tau
+        power = p["r"] + len(days[c])
+        density = weight * (rates / rates[0]) ** -power * (hazards / hazards[0]) ** -(p["s"] + 1)
+        for shape, by, mean in ((power, law.rate_rate, rates), (p["s"] + 1, law.mu_rate, hazards)):
+            found = (law.weight[0, c] * shape / by[0, c]).sum()
+            assert found == pytest.approx((density * shape / mean).sum() / density.sum(), rel=1e-3)
+
+
+def test_gradient_is_the_slope(log):
+    """Of the Pareto/NBD density, whose integral over death moves with every month: against central differences."""
+    model = seasonal("pareto_nbd", log[0])
+    rows = model.sufficient(log[0])
+    built = model.build(rows)
+    logp, slope = built.compile_logp(), built.compile_dlogp()
+    _, point = free_point("pareto_nbd", rows.unit_days)
+    names = [v.name for v in built.continuous_value_vars]
+    found = slope(point)
+    for name, value in zip(names, found, strict=True):
+        up, down = ({**point, name: point[name] + h} for h in (1e-5, -1e-5))
+        assert value == pytest.approx((logp(up) - logp(down)) / 2e-5, rel=1e-6, abs=1e-6), name
+
+
+def test_neither_unit_nor_order_of_rows_matters(log, kind):
+    summary, _ = log
+    model, daily = seasonal(kind, summary), {**params_of(kind)}
+    times = model.TIMES
+    daily = {n: v * WEEK if n in times else v for n, v in daily.items()}
+    histories = model.histories(summary)
+    for name, rest in (("probability_alive", ()), ("expected_orders", (90.0,)), ("probability_active", (90.0,))):
+        function = getattr(model, name)
+        weekly = function(params_of(kind), histories, *rest, WEEK)
+        np.testing.assert_allclose(function(daily, histories, *rest, 1.0), weekly, rtol=1e-12, err_msg=name)
+        back = Customers(*(v[::-1] for v in histories))
+        np.testing.assert_array_equal(function(params_of(kind), back, *rest, WEEK)[:, ::-1], weekly)
+    turned = replace(summary, customers=summary.customers[::-1].reset_index(drop=True))
+    for one, other in zip(model.sufficient(summary), model.sufficient(turned), strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 # --- simulator --------------------------------------------------------------------------------------------------------
