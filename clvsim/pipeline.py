@@ -438,7 +438,7 @@ def model_facts(
     own, of_levels = in_words(retention_of(posterior), posterior.retention)
     facts = [
         season_fact(name, values)
-        if name.startswith(("season[", "promotion["))
+        if name.startswith(("season[", "promotion[", "trend["))
         else (f"{name} ({posterior.retention_model}{unit if name in times else ''})", spread(values))
         for name, values in own.items()
     ]
@@ -470,8 +470,10 @@ def model_facts(
 
 
 def season_fact(name: str, log_rate: np.ndarray) -> tuple[str, str]:
-    """What a month or a promotion does to the order rate, as a factor."""
+    """What a month, a promotion or a year of trend does to the order rate, as a factor."""
     group, _, key = name.removesuffix("]").partition("[")
+    if group == "trend":
+        return "trend: order rate per year of the log, not continued after today", f"×{spread(np.exp(log_rate))}"
     if group == "promotion":
         return f"{name}: order rate against the same days without it", f"×{spread(np.exp(log_rate))}"
     what = f"{month_name[int(key)]} against a mean month" if key.isdigit() else "other days against a mean day"

@@ -111,7 +111,7 @@ def distinct_histories[Rows: tuple](histories: Rows, draws: int) -> Iterator[tup
 
 
 # What a section says of the data and of how customers differ, unlike its priors: the same for all that are compared.
-_SHARED = ("renewal", "grace_days", "season", "promotions", "pool", "pool_sd", "covariates")
+_SHARED = ("renewal", "grace_days", "season", "trend", "promotions", "pool", "pool_sd", "covariates")
 
 
 def compared_models(retention: RetentionModel, names: Sequence[str]) -> dict[str, RetentionModel]:
@@ -171,7 +171,7 @@ def fit_all(
 
 def without(posterior: Posterior, first: Posterior) -> tuple[str, ...]:
     """What the run's own posterior, `first`, tells apart and this one cannot, in words."""
-    words = {"design": "groups and covariates", "calendar": "months and promotions"}
+    words = {"design": "groups and covariates", "calendar": "months, promotions and trend"}
     own, other = first.retention_config, posterior.retention_config
     return tuple(said for key, said in words.items() if own.get(key) and not other.get(key))
 

@@ -99,9 +99,12 @@ def limits(result: RunResult) -> list[tuple[str, str]]:
 
 
 def _seasons(result: RunResult) -> str:
-    if any(label.startswith("season[") for label, _ in result.model_facts):
-        return "The year’s months (or the promotions) were fitted and are taken to come back as they were. T"
-    return "Seasons, t"
+    fitted = {label.partition("[")[0].partition(":")[0] for label, _ in result.model_facts}
+    again = "The year’s months (or the promotions) were fitted and are taken to come back as they were. "
+    stops = "A trend was fitted to the log; it is taken to end today, and orders go on at today’s level. "
+    if "trend" in fitted:
+        return f"{again if 'season' in fitted else ''}{stops}Other t"
+    return f"{again}T" if "season" in fitted else "Seasons, t"
 
 
 def _shock_size(result: RunResult) -> str:

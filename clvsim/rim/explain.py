@@ -87,8 +87,10 @@ def unknown_key(stage: str, key: str, overrides: Sequence[str]) -> Problem:
     if key.startswith("scenario.") and name in named_files("scenario") and f"scenario.{name}" not in keys:
         return Problem(key, f"changed but not picked; add {name} to scenarios=[...]")
     homes = [known for known in keys if known.endswith(f".{key}")]
-    if key.split(".")[:2] in (["retention", "season"], ["retention", "promotions"]):
-        return Problem(key, "seasons and promotions are available with retention=bg_nbd and retention=mbg_nbd")
+    if key.split(".")[0] == "retention" and key.split(".")[1:2] in (["season"], ["promotions"], ["trend"]):
+        return Problem(
+            key, "seasons, promotions and trends are available with retention=bg_nbd, mbg_nbd and pareto_nbd"
+        )
     if homes:
         return Problem(key, f"no such key; did you mean {' or '.join(homes[:3])}?")
     return Problem(key, f"no such key{did_you_mean(key, keys) or f'; clvsim {stage} --help lists them'}")

@@ -183,7 +183,7 @@ def test_what_a_model_cannot_tell_apart_is_said():
     plain = fixed({"r": np.ones(2)})
     pooled, seasonal = (replace(plain, retention_config={key: {"x": 1}}) for key in ("design", "calendar"))
     assert without(plain, pooled) == ("groups and covariates",)
-    assert without(plain, seasonal) == ("months and promotions",)
+    assert without(plain, seasonal) == ("months, promotions and trend",)
     assert without(pooled, pooled) == without(pooled, plain) == ()
 
 

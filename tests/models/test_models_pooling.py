@@ -383,11 +383,6 @@ def test_contracts_have_no_order_rate_to_move(name):
         RETENTION[name].model_validate({"kind": name, "covariates": {"purchase": ["age"]}})
 
 
-def test_levels_and_seasons_are_not_combined(shop):
-    with pytest.raises(ConfigError, match=r"cannot be combined with retention\.season"):
-        configured(section("bg_nbd", pool="segment", season="month"), shop)
-
-
 def test_collinear_covariates_are_refused(shop):
     frame = shop.customers
     born = with_columns(shop, **{COVARIATE + "born": 2000 - frame[COVARIATE + "age"]})

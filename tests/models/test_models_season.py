@@ -10,12 +10,12 @@ import pytest
 from scipy.special import betaln, expit, gammaln
 
 from clvsim.errors import ConfigError
-from clvsim.models import RETENTION, retention_of
+from clvsim.models import RETENTION, pooling, retention_of, season
 from clvsim.models.cache import read_posterior, write_posterior
 from clvsim.models.config import FitConfig
 from clvsim.models.fit import fit_one
 from clvsim.models.laws import Customers
-from clvsim.models.season import Calendar, Seasonal, Window, configured
+from clvsim.models.season import Calendar, Seasonal, Window, configured, seasonal_of
 from clvsim.scenario import BASELINE, Scenario
 from clvsim.simulation import simulate
 from clvsim.simulation.config import EnvironmentConfig, FinanceConfig, SimulationConfig
@@ -213,7 +213,8 @@ def test_likelihood_is_the_inhomogeneous_process(log, kind):
     rows = model.sufficient(summary)
     built = model.build(rows)
     free, point = free_point(kind, rows.unit_days)
-    found = float(built.compile_logp(vars=built.potentials)(point))
+    mode = None if kind == "pareto_nbd" else "FAST_COMPILE"  # its integral is a kernel in the compiled graph
+    found = float(built.compile_logp(vars=built.potentials, mode=mode)(point))
     m = multiplier(np.arange(1 - LENGTH, 1))
     plain = sum(
         np.log(sum(densities(kind, T, own, m))) for T, own in zip(summary.customers["T_days"], days, strict=True)
@@ -339,7 +340,7 @@ def test_gradient_is_the_slope(log):
     model = seasonal("pareto_nbd", log[0])
     rows = model.sufficient(log[0])
     built = model.build(rows)
-    logp, slope = built.compile_logp(), built.compile_dlogp()
+    logp, slope = (compiled(mode="FAST_COMPILE") for compiled in (built.compile_logp, built.compile_dlogp))
     _, point = free_point("pareto_nbd", rows.unit_days)
     names = [v.name for v in built.continuous_value_vars]
     found = slope(point)
@@ -370,7 +371,7 @@ def test_neither_unit_nor_order_of_rows_matters(log, kind):
 CALM = EnvironmentConfig(sd_prior=0.0)
 
 
-def posterior_of(kind: str, model: Seasonal, draws: int) -> Posterior:
+def posterior_of(kind: str, model: Any, draws: int) -> Posterior:
     spend = {"p": 6.25, "q": 3.74, "gamma": 15.44, "first_order_factor": 0.94}
     return Posterior(
         retention_model=kind,
@@ -395,8 +396,8 @@ def test_simulated_orders_follow_the_season(log, kind):
     posterior = posterior_of(kind, model, draws)
     none = np.zeros(len(summary.customers), np.int64)
     blocks, _ = existing_blocks(summary, posterior, none, none, 4096)
-    season = season_by_week(posterior, draws, 1, 53)
-    weekly = repeat_orders(blocks, 52 * WEEK, CALM, draws, 2, 1, 32.0, None, season)
+    multipliers = season_by_week(posterior, draws, 1, 53)
+    weekly = repeat_orders(blocks, 52 * WEEK, CALM, draws, 2, 1, 32.0, None, multipliers)
     until = np.cumsum(weekly, axis=1)
     one, histories = params_of(kind), model.histories(summary)
     expected = [model.expected_orders(one, histories, WEEK * w, WEEK).sum() for w in (37, 41, 52)]
@@ -406,9 +407,9 @@ def test_simulated_orders_follow_the_season(log, kind):
     months = calibration_months(posterior, summary)
     before = LENGTH // 7
     length = 7 * (before + 1)
-    season = season_by_week(posterior, draws, 1 - length, before + 2)
+    multipliers = season_by_week(posterior, draws, 1 - length, before + 2)
     blocks = calibration_blocks(posterior, summary, before, 4096)
-    past = repeat_orders(blocks, float(length), CALM, draws, 2, 1, 32.0, None, season)
+    past = repeat_orders(blocks, float(length), CALM, draws, 2, 1, 32.0, None, multipliers)
     assert near(past[:, -48:].sum(axis=1), months.expected[0].sum(axis=0)[-11:].sum())  # 335 days against 336
 
 
@@ -440,6 +441,164 @@ def test_posterior_keeps_its_calendar(log, kind, tmp_path):
     write_posterior(posterior_of(kind, model, 3), tmp_path / "posterior.nc")
     again = retention_of(read_posterior(tmp_path / "posterior.nc"))
     assert again == model
+
+
+# --- levels -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def shops(log):
+    """The same customers from two shops."""
+    segment = np.where(np.arange(len(log[0].customers)) % 3 > 0, "big", "small")
+    return replace(log[0], customers=log[0].customers.assign(segment=segment))
+
+
+def levelled(kind: str, summary: CustomerSummary) -> tuple[pooling.Pooled, dict[str, float]]:
+    """The seasonal model with two shops; effects that are none, by name."""
+    section = RETENTION[kind](season="month", promotions={"sale": SALE}, pool="segment")
+    model = pooling.configured(section, summary, configured(section, summary))
+    assert isinstance(model, pooling.Pooled)
+    assert seasonal_of(model) == model.section
+    names = [name for of_process in model.names().values() for name in of_process]
+    return model, dict.fromkeys([*names, "sd_log_rate", f"sd_{model.section.ATTRITION}"], 0.0)
+
+
+QUANTITIES = {
+    "log_likelihood": (),
+    "probability_alive": (),
+    "probability_active": (90.0,),
+    "expected_orders": (90.0,),
+    "expected_discounted_orders": (900.0, 0.1),
+}
+
+
+def quantity(model: Any, name: str, params: Any, summary: CustomerSummary) -> np.ndarray:
+    return getattr(model, name)(params, model.histories(summary), *QUANTITIES[name], WEEK)
+
+
+def test_levels_that_are_alike_leave_the_season(shops, kind):
+    """Quantities, expected months of the log and the density are those of the model with its season and no levels."""
+    pooled, none = levelled(kind, shops)
+    plain = seasonal(kind, shops)
+    params = params_of(kind, draws=2)
+    with_levels = params | {name: np.full(2, v) for name, v in none.items()}
+    for name in QUANTITIES:
+        found, expected = quantity(pooled, name, with_levels, shops), quantity(plain, name, params, shops)
+        np.testing.assert_allclose(found, expected, rtol=1e-12, err_msg=name)
+    ages, edges = np.array([100.0, 400.0]), np.array([0, 50])
+    found, expected = (
+        m.expected_orders_until(p, ages, edges, WEEK) for m, p in ((pooled, with_levels), (plain, params))
+    )
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+    rows, by_level = plain.sufficient(shops), pooled.sufficient(shops)
+    _, point = free_point(kind, rows.unit_days)
+    some = {
+        f"{p}_{what}": np.zeros(n) for p in ("purchase", "attrition") for what, n in (("sd_log__", ()), ("contrast", 1))
+    }
+    densities = [
+        float(built.compile_logp(vars=built.potentials, mode="FAST_COMPILE")(at))
+        for built, at in ((plain.build(rows), point), (pooled.build(by_level), point | some))
+    ]
+    assert densities[1] == pytest.approx(densities[0], rel=1e-12)
+
+
+def test_equal_months_leave_the_levels(shops, kind):
+    pooled, none = levelled(kind, shops)
+    plain = pooling.configured(RETENTION[kind](pool="segment"), shops)
+    effects = {name: 0.1 * (i + 1) * (-1) ** i for i, name in enumerate(none)}
+    params = {name: np.full(2, v) for name, v in (PUBLISHED[kind] | effects).items()}
+    even = params_of(kind, np.zeros(12), 0.0, draws=2) | params
+    for name in QUANTITIES:
+        found, expected = quantity(pooled, name, even, shops), quantity(plain, name, params, shops)
+        np.testing.assert_allclose(found, expected, rtol=1e-9, err_msg=name)
+
+
+def test_levels_and_seasons_come_back_from_a_file(shops, tmp_path):
+    pooled, none = levelled("pareto_nbd", shops)
+    posterior = posterior_of("pareto_nbd", pooled, 3)
+    retention = {**posterior.retention, **{name: np.full(3, v) for name, v in none.items()}}
+    posterior = replace(posterior, retention=retention)
+    write_posterior(posterior, tmp_path / "posterior.nc")
+    assert retention_of(read_posterior(tmp_path / "posterior.nc")) == pooled
+    weekly = season_by_week(posterior, 3, 1, 4)
+    assert weekly is not None
+    np.testing.assert_array_equal(weekly, pooled.section.by_week(posterior.retention, 1, 4))
+    assert (calibration_months(posterior, shops).expected.sum(axis=1) > 0).all()
+
+
+# --- trend ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def long_enough(monkeypatch):
+    """As if 21 months were two years, and any time of joining long enough."""
+    monkeypatch.setattr(season, "LONG_ENOUGH_DAYS", LENGTH - 30)
+    monkeypatch.setattr(season, "_JOINING_DAYS", 100)
+
+
+def with_trend(kind: str, summary: CustomerSummary, trend: Any = "on") -> Seasonal:
+    model = configured(RETENTION[kind](season="month", trend=trend, promotions={"sale": SALE}), summary)
+    assert isinstance(model, Seasonal)
+    return model
+
+
+def test_trend_moves_by_months_and_stops_today(log, long_enough):
+    """The same factor from each month to the next within the log, mean 1, and today's level from then on."""
+    model = with_trend("bg_nbd", log[0])
+    rows = model.sufficient(log[0])
+    free, _ = free_point("bg_nbd", rows.unit_days)
+    free |= {name: 0.0 for name in free if name.startswith(("season", "promotion"))} | {"trend_year": 0.3}
+    params = model.natural({name: np.array([v]) for name, v in free.items()}, rows, WEEK)
+    assert params["trend[year]"] == 0.3
+    day = np.arange(1 - LENGTH, 4000)
+    log_m = model.log_multiplier(params, day)[0]
+    assert np.exp(log_m[:LENGTH]).mean() == pytest.approx(1.0)
+    assert (log_m[LENGTH:] == log_m[LENGTH - 1]).all()
+    month = np.array([(TODAY + timedelta(days=int(d))).strftime("%Y%m") for d in day[:LENGTH]])
+    steps = np.diff(log_m[:LENGTH])
+    np.testing.assert_allclose(steps[month[1:] == month[:-1]], 0.0, atol=1e-14)
+    np.testing.assert_allclose(steps[month[1:] != month[:-1]], 0.3 / 12)
+
+
+@pytest.mark.parametrize("kind", ["bg_nbd", "pareto_nbd"])
+def test_likelihood_with_a_trend_is_the_process(log, long_enough, kind):
+    summary, days = log
+    model = with_trend(kind, summary)
+    rows = model.sufficient(summary)
+    free, point = free_point(kind, rows.unit_days)
+    built = model.build(rows)
+    found = float(built.compile_logp(vars=built.potentials, mode="FAST_COMPILE")(point | {"trend_year": 0.3}))
+    params = model.natural({name: np.array([v]) for name, v in (free | {"trend_year": 0.3}).items()}, rows, WEEK)
+    m = np.exp(model.log_multiplier(params, np.arange(1 - LENGTH, 1)))[0]
+    T = summary.customers["T_days"]
+    plain = sum(np.log(sum(densities(kind, age, own, m))) for age, own in zip(T, days, strict=True))
+    assert found == pytest.approx(plain + sum(map(len, days)) * np.log(rows.unit_days), abs=1e-6)
+
+
+def test_trend_of_its_own_accord(log, long_enough, monkeypatch):
+    """`auto` with months, where the log is long and customers joined all along; never without months or promotions."""
+    summary, _ = log
+    assert with_trend("bg_nbd", summary, "auto").calendar.trend
+    assert not with_trend("bg_nbd", summary, "off").calendar.trend
+    section = RETENTION["bg_nbd"]()
+    assert configured(section, summary) is section
+    monkeypatch.setattr(season, "_JOINING_DAYS", 10_000)
+    assert not with_trend("bg_nbd", summary, "auto").calendar.trend
+    asked = with_trend("bg_nbd", summary, "on")
+    assert "customers leaving, or staying" in asked.warnings(summary, {})[-1]
+    monkeypatch.setattr(season, "LONG_ENOUGH_DAYS", 730.5)
+    assert not with_trend("bg_nbd", summary, "auto").calendar.trend
+
+
+def test_a_trend_alone(log, long_enough):
+    model = configured(RETENTION["pareto_nbd"](trend=True), log[0])  # as YAML reads on
+    assert isinstance(model, Seasonal)
+    assert model.calendar.names == ("season[any]", "trend[year]")
+
+
+def test_a_trend_needs_two_years(log):
+    with pytest.raises(ConfigError, match="at least 24 months"):
+        with_trend("bg_nbd", log[0])
 
 
 # --- fit --------------------------------------------------------------------------------------------------------------
