@@ -267,8 +267,8 @@ class Seasonal:
         return self.section.TIMES
 
     @property
-    def ATTRITION(self) -> str:
-        return self.section.ATTRITION
+    def SCALES(self) -> Mapping[str, Any]:
+        return self.section.SCALES
 
     @property
     def opportunity_days(self) -> float:
@@ -316,6 +316,9 @@ class Seasonal:
         params = self.section.graph(pm)
         effects: list[Any] = [pm.Normal(name, 0.0, sd) for name, sd in self._free().items()]
         return {**params, "log_m": self._log_m(pt, effects)}
+
+    def telling(self, rows: SeasonRows) -> np.ndarray:
+        return self.section.telling(rows)
 
     def moved(self, params: Mapping[str, Any], buying: Any, leaving: Any) -> dict[str, Any]:
         """The model's own; the calendar is the same for all."""

@@ -99,12 +99,15 @@ def limits(result: RunResult) -> list[tuple[str, str]]:
 
 
 def _seasons(result: RunResult) -> str:
-    fitted = {label.partition("[")[0].partition(":")[0] for label, _ in result.model_facts}
-    again = "The year’s months (or the promotions) were fitted and are taken to come back as they were. "
-    stops = "A trend was fitted to the log; it is taken to end today, and orders go on at today’s level. "
-    if "trend" in fitted:
-        return f"{again if 'season' in fitted else ''}{stops}Other t"
-    return f"{again}T" if "season" in fitted else "Seasons, t"
+    labels = [label for label, _ in result.model_facts if not label.startswith("season[any]")]
+    again = any(label.startswith(("season[", "promotion[")) for label in labels)
+    said = (
+        "The year’s months (or the promotions) were fitted and are taken to come back as they were. " if again else ""
+    )
+    if any(label.startswith("trend:") for label in labels):
+        stops = "A trend was fitted to the log; it is taken to end today, and orders go on at today’s level. "
+        return f"{said}{stops}Other t"
+    return f"{said}T" if again else "Seasons, t"
 
 
 def _shock_size(result: RunResult) -> str:

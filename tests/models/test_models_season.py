@@ -460,7 +460,7 @@ def levelled(kind: str, summary: CustomerSummary) -> tuple[pooling.Pooled, dict[
     assert isinstance(model, pooling.Pooled)
     assert seasonal_of(model) == model.section
     names = [name for of_process in model.names().values() for name in of_process]
-    return model, dict.fromkeys([*names, "sd_log_rate", f"sd_{model.section.ATTRITION}"], 0.0)
+    return model, dict.fromkeys([*names, "sd_log_rate", f"sd_{model.section.SCALES['attrition'].name}"], 0.0)
 
 
 QUANTITIES = {
