@@ -272,8 +272,6 @@ class ParetoNbd(Seasonable, PurchaseModel):
         """
         import pytensor.tensor as pt
 
-        from clvsim.models.fused import clocked_sum, fused_sum
-
         r, alpha, s, beta = (params[name] for name in ("r", "alpha", "s", "beta"))
         n = np.bincount(rows.level, rows.count)
         k = classes(rows.x, rows.level)
@@ -288,8 +286,12 @@ class ParetoNbd(Seasonable, PurchaseModel):
         columns = [v[silent] for v in (rows.x, rows.t_x, rows.T, rows.count)]
         of_rows = (columns, rows.level[silent], n.size)
         if clock is None:
+            from clvsim.models.fused import fused_sum
+
             dead_or_not = fused_sum("lost_or_not", (r, alpha, s, beta), *of_rows)
         else:
+            from clvsim.models.clocked import clocked_sum
+
             dead_or_not = clocked_sum((r, alpha, s, beta), clock.run, clock.ago, *of_rows)
         return constant + by_x - by_age + dead_or_not
 
