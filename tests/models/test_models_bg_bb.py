@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from plainly import PLAIN
 from scipy.optimize import minimize
 from scipy.special import betaln, comb, expit
 from scipy.stats import beta as beta_distribution
@@ -300,7 +301,7 @@ def test_laws_are_those_of_a_simulated_population(history):
 @pytest.fixture(scope="module")
 def built():
     model = YEARLY.build(ROWS)
-    return model, model.compile_logp(), model.compile_dlogp()
+    return model, model.compile_logp(mode=PLAIN), model.compile_dlogp(mode=PLAIN)
 
 
 def points(count):

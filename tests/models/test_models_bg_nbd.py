@@ -6,6 +6,7 @@ b 2.4259 (.705), log-likelihood -9582.4292; a/(a+b) = .246.
 
 import numpy as np
 import pytest
+from plainly import PLAIN
 from scipy.integrate import quad
 from scipy.optimize import minimize
 from scipy.special import beta as beta_function
@@ -209,7 +210,7 @@ def models(cdnow):
 def test_posterior_density_does_not_depend_on_days_or_weeks(models):
     """log density plus Jacobian at 20 points given in natural units; alpha is 7 times as large in days."""
     rng = np.random.default_rng(5)
-    logps = [model.compile_logp() for _, model in models]
+    logps = [model.compile_logp(mode=PLAIN) for _, model in models]
     for _ in range(20):
         r, alpha, mean, total = np.exp(rng.normal(0, 0.3, 4)) * [0.24, 4.4, 0.25, 3.2]
         values = []
@@ -228,7 +229,7 @@ def test_posterior_density_does_not_depend_on_days_or_weeks(models):
 def test_model_has_the_likelihood_of_all_customers(models, histories):
     """The grouped sums in the model equal the plain ones over 2,357 customers, but for the unit: sum x log(unit)."""
     rows, model = models[1]
-    logp = model.compile_logp(vars=model.potentials)
+    logp = model.compile_logp(mode=PLAIN, vars=model.potentials)
     x, t_x, T = histories
     for r, alpha, a, b in ((0.2426, 4.4136, 0.7929, 2.4259), (1.5, 20.0, 0.2, 0.3)):
         rate, total = r / alpha * rows.unit_days, a + b

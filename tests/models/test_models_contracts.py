@@ -6,6 +6,7 @@ import itertools
 import numpy as np
 import pandas as pd
 import pytest
+from plainly import PLAIN
 from pydantic import ValidationError
 from scipy.optimize import minimize
 from scipy.special import betaln, expit, hyp2f1
@@ -342,7 +343,7 @@ def test_density_is_likelihood_times_priors_and_smooth(kind):
     model = kind()
     rows = model.sufficient(repeated(n, lost, count))
     built = model.build(rows)
-    logp, dlogp = built.compile_logp(), built.compile_dlogp()
+    logp, dlogp = built.compile_logp(mode=PLAIN), built.compile_dlogp(mode=PLAIN)
     draw = np.random.default_rng(4)
     names = ["churn_mean", "churn_concentration", "c"][: len(built.free_RVs)]
     ends = []

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from plainly import PLAIN
 from scipy.integrate import quad
 from scipy.optimize import minimize
 from scipy.stats import gamma as gamma_distribution
@@ -124,8 +125,8 @@ def test_model_density_in_dollars_and_cents(cdnow, rows, repeat):
     in_cents = SpendHistory(history.x, history.total * 100)
     cents = spend_rows(in_cents, logs + history.x * np.log(100), first * 100)
     models = [GammaGamma().build(r) for r in (rows, cents)]
-    logps = [m.compile_logp() for m in models]
-    likelihood = models[0].compile_logp(vars=models[0].potentials)
+    logps = [m.compile_logp(mode=PLAIN) for m in models]
+    likelihood = models[0].compile_logp(mode=PLAIN, vars=models[0].potentials)
     rng = np.random.default_rng(6)
     for i in range(20):
         p, excess, mean = np.exp(rng.normal(0, 0.3, 3)) * [3.6, 3.5, 35.0]
@@ -216,7 +217,7 @@ def test_density_of_means(of_means, repeat):
     x, total, _ = repeat
     rows = GammaGamma().sufficient(of_means)
     model = GammaGamma().build(rows)
-    likelihood = model.compile_logp(vars=model.potentials)
+    likelihood = model.compile_logp(mode=PLAIN, vars=model.potentials)
     rng = np.random.default_rng(8)
     for _ in range(5):
         p, excess, mean = np.exp(rng.normal(0, 0.3, 3)) * [6.0, 2.7, 35.0]

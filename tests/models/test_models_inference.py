@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from plainly import PLAIN
 from scipy.special import digamma, expit, logit, polygamma
 from scipy.stats import multivariate_normal
 
@@ -139,7 +140,7 @@ def test_pymcs_density_on_many_points():
         pm.Potential("log_likelihood", -rate * (share**2).sum())
     target = inference.density(model)
     points = np.random.default_rng(5).normal(size=(7, 3))
-    logp, dlogp = model.compile_logp(), model.compile_dlogp()
+    logp, dlogp = model.compile_logp(mode=PLAIN), model.compile_dlogp(mode=PLAIN)
     for i, value in enumerate(target.values(points)):
         at = points[i]
         point = {"rate_log__": at[0], "share_logodds__": at[1:]}

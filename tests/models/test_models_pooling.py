@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from plainly import PLAIN
 from pydantic import ValidationError
-from pytensor.compile.mode import Mode
 from scipy.special import expit, logit
 from stories import STORIES
 
@@ -34,8 +34,6 @@ OWN = {name: dict(story.params) for name, story in STORIES.items()} | {
 }
 SETTINGS = {name: dict(story.config) for name, story in STORIES.items()}
 ASKED: dict[str, Any] = {"pool": "segment", "covariates": {"purchase": ["age", "vip"], "attrition": ["age"]}}
-# Compiling would take longer than evaluating a few times.
-PLAIN = Mode(linker="py", optimizer=None)  # ty: ignore[invalid-argument-type]
 BETAS = ("purchase", "dropout", "churn")
 FREE = ("r", "rate", "s", "lost", "c", *(f"{name}_{part}" for name in BETAS for part in ("mean", "concentration")))
 SPEND = {"p": 6.25, "q": 3.74, "gamma": 15.44, "first_order_factor": 0.94}
