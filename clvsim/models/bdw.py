@@ -5,6 +5,7 @@ dependence, Journal of Interactive Marketing 43, 1-16, doi 10.1016/j.intmar.2018
 `clvsim.models.contracts`; assumptions and priors: docs/models/bdw.md.
 """
 
+import math
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -12,6 +13,8 @@ import numpy as np
 from clvsim.models.contracts import ContractModel, ContractRows
 from clvsim.models.laws import Params
 from clvsim.models.priors import LogNormalPrior
+
+_LATE = 10  # share of the contracts that a late renewal was due for, inverted
 
 
 class Bdw(ContractModel):
@@ -26,10 +29,40 @@ class Bdw(ContractModel):
     kind: Literal["bdw"] = "bdw"
     c: LogNormalPrior = LogNormalPrior(median=1.0, sd_log=0.5)
 
-    def graph(self, pm: Any) -> dict[str, Any]:
-        """gamma, delta, c. Free variables: churn_mean, churn_concentration, c."""
-        return {**super().graph(pm), "c": self.c.variable(pm, "c")}
+    def graph(self, pm: Any, rows: ContractRows) -> dict[str, Any]:
+        """gamma, delta, c. Free variables: churn_mean, churn_concentration, log_c_off_ridge."""
+        import pytensor.tensor as pt
+
+        params = super().graph(pm, rows)
+        ridge = log_c_on_ridge(pt, params["gamma"], rows)
+        off = pm.Normal("log_c_off_ridge", math.log(self.c.median) - ridge, self.c.sd_log)
+        return {**params, "c": pt.exp(ridge + off)}
 
     def natural(self, draws: Params, rows: ContractRows, days_per_unit: float) -> dict[str, np.ndarray]:
         """The paper's gamma, delta and c from the model's variables; they have no unit."""
-        return {**super().natural(draws, rows, days_per_unit), "c": draws["c"]}
+        found = super().natural(draws, rows, days_per_unit)
+        return {**found, "c": np.exp(log_c_on_ridge(np, found["gamma"], rows) + draws["log_c_off_ridge"])}
+
+
+def log_c_on_ridge(xp: Any, gamma: Any, rows: ContractRows) -> Any:
+    """log of the c that goes with gamma, were survival of the first and of a late renewal known; `xp` computes.
+
+    A risk that rises with tenure hides customers who differ, so c and gamma lie on a curved ridge, along which a chain
+    moves in steps of its width. Sampled is log c less this, which hardly depends on gamma, with the prior that makes
+    log c normal and independent of gamma. From S(n) = (1 + n^c/d)^-gamma, which -log(1 - theta) gives if it is Gamma.
+    """
+    late, log_first, log_late = _seen_to_survive(rows)
+    first, last = (y + xp.log(-xp.expm1(-y)) for y in (-log_first / gamma, -log_late / gamma))  # log(e^y - 1)
+    return xp.log((last - first) / math.log(late))
+
+
+def _seen_to_survive(rows: ContractRows) -> tuple[int, float, float]:
+    """Number of the last renewal that a tenth of the contracts were due for (at least the second), and the logs of the
+    shares of contracts that make the first and it: Kaplan-Meier, with half a loss more at each, so that no share is 1.
+    """
+    due = np.bincount((rows.seen + rows.lost).astype(int), rows.count)
+    due = np.append(np.cumsum(due[::-1])[::-1][1:], [0.0, 0.0])  # of renewals 1, 2, ...
+    lost = np.append(np.bincount(rows.seen.astype(int), rows.count * rows.lost), [0.0, 0.0])[: due.size]
+    late = max(int(np.count_nonzero(due >= rows.count.sum() / _LATE)), 2)
+    log_kept = np.cumsum(np.log1p(-(lost + 0.5) / (due + 1)))
+    return late, float(log_kept[0]), float(log_kept[late - 1])

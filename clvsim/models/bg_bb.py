@@ -188,7 +188,7 @@ class BgBb(Poolable):
         (x, t_x, n), count, of = rows_by_level(histories[:3], level)
         return OpportunityRows(x, t_x, n, count, of)
 
-    def graph(self, pm: Any) -> dict[str, Any]:
+    def graph(self, pm: Any, rows: Any) -> dict[str, Any]:
         """Free variables: means and concentrations."""
         names = ("purchase_mean", "purchase_concentration", "dropout_mean", "dropout_concentration")
         mean, total, leaving, exits = (getattr(self, name).variable(pm, name) for name in names)

@@ -227,7 +227,7 @@ class ContractModel(Poolable):
         gamma, delta = column(params, *self.SYMBOLS)
         return Shapes(gamma, delta, column(params, "c")[0] if "c" in params else np.ones_like(gamma))
 
-    def graph(self, pm: Any) -> dict[str, Any]:
+    def graph(self, pm: Any, rows: Any) -> dict[str, Any]:
         """The parameters of theta's distribution. Free variables: churn_mean, churn_concentration."""
         mean = self.churn_mean.variable(pm, "churn_mean")
         total = self.churn_concentration.variable(pm, "churn_concentration")

@@ -351,7 +351,7 @@ def sample(model: Any, config: FitConfig) -> tuple[dict[str, np.ndarray], int]:
         chains=config.chains,
         random_seed=config.seed,
         nuts_sampler="nutpie",
-        target_accept=_TARGET_ACCEPT,
+        nuts={"target_accept": _TARGET_ACCEPT, "adaptation": "low_rank"},  # parameters are correlated in most models
         model=model,
         progressbar=False,
         quiet=True,

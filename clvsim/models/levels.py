@@ -73,11 +73,14 @@ class Poolable(Frozen):
         import pymc as pm
 
         with pm.Model() as model:
-            pm.Potential("log_likelihood", self.log_density(self.graph(pm), rows))
+            pm.Potential("log_likelihood", self.log_density(self.graph(pm, rows), rows))
         return model
 
-    def graph(self, pm: Any) -> dict[str, Any]:
-        """The paper's parameters in unit-free time as functions of free variables, made inside an open PyMC model."""
+    def graph(self, pm: Any, rows: Any) -> dict[str, Any]:
+        """The paper's parameters in unit-free time as functions of free variables, made inside an open PyMC model.
+
+        Priors do not depend on `rows`; the coordinates in which they are sampled may.
+        """
         raise NotImplementedError
 
     def moved(self, params: Mapping[str, Any], buying: Any, leaving: Any) -> dict[str, Any]:

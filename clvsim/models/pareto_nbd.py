@@ -245,7 +245,7 @@ class ParetoNbd(Seasonable, PurchaseModel):
     s: LogNormalPrior = LogNormalPrior(median=1.0, sd_log=1.0)
     lost: BetaPrior = BetaPrior(a=1.0, b=1.0)
 
-    def graph(self, pm: Any) -> dict[str, Any]:
+    def graph(self, pm: Any, rows: Any) -> dict[str, Any]:
         """Free variables: r, rate, s, lost."""
         import pytensor.tensor as pt
 

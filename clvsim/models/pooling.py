@@ -26,7 +26,7 @@ from clvsim.models.levels import Design, Group, Poolable, Scale, make_design
 from clvsim.types import CustomerSummary
 
 _FREEDOM = 4  # of the effects' prior: most are shrunk, a large one is left alone
-_INFORMED = {"purchase": 50, "attrition": 200}  # customers with a repeat order from which a group speaks for itself
+_KNOWN = {"purchase": 2.0, "attrition": 8.0}  # variance of a contrast behind which one telling customer stands, about
 _GROUPS_SHOWN = 8
 _BY_CUSTOMER = ("next_opportunity_days", "tenure")  # of a law: (customer,)
 _OF_THE_MODEL = ("regularity", "birth_charges", "stages_done", "interval_days", "tenure_exponent")  # at all levels
@@ -177,9 +177,9 @@ class Pooled:
         `effect` of the covariates.
 
         Offsets add up to 0, so that the model's own rate is that of the average group, and there is no direction in
-        which only the priors could tell them apart. They are drawn by contrasts between groups, in units of sd for a
-        group that knows little (non-centred) and directly for one that knows a lot: either way the same prior, but
-        each sampled in the coordinates in which its posterior is close to normal.
+        which only the priors could tell them apart. They are drawn by contrasts between groups, in units of `spread`:
+        of sd where that is smaller than what customers tell (non-centred), of what they tell where sd is larger
+        (centred). In these units the posterior's width is the same at every sd; the prior is the same in all.
         """
         import pymc as pm
         import pytensor.tensor as pt
@@ -192,8 +192,8 @@ class Pooled:
             total: Any = 0.0
             if self.design.group:
                 sd = pm.HalfNormal(f"{process}_sd", self.section.pool_sd)
-                scale = pt.where(self.informed(rows, process), sd, 1.0)
-                contrast = pm.Normal(f"{process}_contrast", 0.0, scale, shape=basis.shape[1]) * (sd / scale)
+                unit = self.spread(rows, process, sd)
+                contrast = pm.Normal(f"{process}_contrast", 0.0, sd / unit, shape=basis.shape[1]) * unit
                 total = pt.dot(basis, contrast)[self.design.parts(rows.levels)[0]]
             if covariates := self.design.covariates_of(process):
                 features = self.design.features(rows.levels, covariates)
@@ -203,7 +203,7 @@ class Pooled:
             return pt.exp(total)
 
         with pm.Model() as model:
-            params = self.section.graph(pm)
+            params = self.section.graph(pm, rows.rows)
             moved = self.section.moved(params, moves("purchase"), moves("attrition"))
             pm.Potential("log_likelihood", self.section.log_density(moved, rows.rows))
         return model
@@ -221,8 +221,10 @@ class Pooled:
             basis[order[:k], k - 1], basis[order[k], k - 1] = -1 / np.sqrt(k * (k + 1)), np.sqrt(k / (k + 1))
         return basis, behind[order][1:]
 
-    def informed(self, rows: PooledRows, process: str) -> np.ndarray:
-        return self.contrasts(rows)[1] >= _INFORMED[process]
+    def spread(self, rows: PooledRows, process: str, sd: Any) -> Any:
+        """About the posterior sd of contrasts given the sd of groups, array or graph: (..., contrast) of (..., 1)."""
+        known = self.contrasts(rows)[1] / _KNOWN[process]
+        return sd / (1 + known * sd**2) ** 0.5
 
     def names(self) -> dict[str, list[str]]:
         """Names of the effects among the parameters, of each process: its groups', then its covariates'."""
@@ -252,9 +254,9 @@ class Pooled:
             columns = []
             if groups := self.design.groups:
                 sd = draws[f"{process}_sd"]
-                scale = np.where(self.informed(rows, process), 1.0, sd[:, None])
+                unit = self.spread(rows, process, sd[:, None])
                 new = sd * np.sqrt(1 + 1 / groups) * rng.standard_normal(sd.size)  # the offsets' mean is in the rate
-                columns += [*(basis @ (draws[f"{process}_contrast"] * scale).T), new]
+                columns += [*(basis @ (draws[f"{process}_contrast"] * unit).T), new]
                 found[f"sd_{self.scales[process].name}"] = sd
             if f"{process}_effect" in draws:
                 columns += [*draws[f"{process}_effect"].T]

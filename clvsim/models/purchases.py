@@ -148,7 +148,7 @@ class DropoutPriors(Frozen):
     dropout_mean: BetaPrior = BetaPrior(a=1.0, b=1.0)
     dropout_concentration: LogNormalPrior = LogNormalPrior(median=2.0, sd_log=1.5)
 
-    def graph(self, pm: Any) -> dict[str, Any]:
+    def graph(self, pm: Any, rows: Any) -> dict[str, Any]:
         """Free variables: r, rate, dropout_mean, dropout_concentration."""
         r = self.r.variable(pm, "r")
         rate = self.rate.variable(pm, "rate")

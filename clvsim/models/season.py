@@ -305,15 +305,15 @@ class Seasonal:
         import pymc as pm
 
         with pm.Model() as model:
-            pm.Potential("log_likelihood", self.log_density(self.graph(pm), rows))
+            pm.Potential("log_likelihood", self.log_density(self.graph(pm, rows), rows))
         return model
 
-    def graph(self, pm: Any) -> dict[str, Any]:
+    def graph(self, pm: Any, rows: SeasonRows) -> dict[str, Any]:
         """The model's own parameters and `log_m` of each kind of day. Free variables: the model's own and one for each
         effect of the calendar."""
         import pytensor.tensor as pt
 
-        params = self.section.graph(pm)
+        params = self.section.graph(pm, rows)
         effects: list[Any] = [pm.Normal(name, 0.0, sd) for name, sd in self._free().items()]
         return {**params, "log_m": self._log_m(pt, effects)}
 

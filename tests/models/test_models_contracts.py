@@ -345,17 +345,19 @@ def test_density_is_likelihood_times_priors_and_smooth(kind):
     built = model.build(rows)
     logp, dlogp = built.compile_logp(mode=PLAIN), built.compile_dlogp(mode=PLAIN)
     draw = np.random.default_rng(4)
-    names = ["churn_mean", "churn_concentration", "c"][: len(built.free_RVs)]
+    names = {"churn_mean": "_logodds__", "churn_concentration": "_log__"}
+    names |= {"log_c_off_ridge": ""} if kind is Bdw else {}
     ends = []
     for _ in range(4):
         z = dict(zip(names, draw.normal(0, 0.7, len(names)), strict=True))
-        point = {f"{k}_{'logodds' if k == 'churn_mean' else 'log'}__": np.array(v) for k, v in z.items()}
-        free = {k: np.array([expit(v) if k == "churn_mean" else np.exp(v)]) for k, v in z.items()}
+        point = {k + names[k]: np.array(v) for k, v in z.items()}
+        back = {"_logodds__": expit, "_log__": np.exp, "": np.asarray}
+        free = {k: np.array([back[names[k]](v)]) for k, v in z.items()}
         params = model.natural(free, rows, WEEK)
         plain = (rows.count * log_likelihood(model.shapes(params), rows.seen, rows.lost)[0]).sum()
         prior = np.log(free["churn_mean"] * (1 - free["churn_mean"]))[0]  # uniform, times the Jacobian
         prior -= (z["churn_concentration"] - np.log(2)) ** 2 / (2 * 1.5**2)
-        prior -= z.get("c", 0.0) ** 2 / (2 * 0.5**2)
+        prior -= np.log(params["c"][0]) ** 2 / (2 * 0.5**2) if "c" in params else 0.0
         ends.append(float(logp(point)) - plain - prior)
         gradient = dlogp(point)
         for i, variable in enumerate(built.value_vars):

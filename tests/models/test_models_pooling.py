@@ -10,6 +10,7 @@ import pytest
 from plainly import PLAIN
 from pydantic import ValidationError
 from scipy.special import expit, logit
+from scipy.stats import norm
 from stories import STORIES
 
 from clvsim.data import summarize
@@ -35,7 +36,14 @@ OWN = {name: dict(story.params) for name, story in STORIES.items()} | {
 SETTINGS = {name: dict(story.config) for name, story in STORIES.items()}
 ASKED: dict[str, Any] = {"pool": "segment", "covariates": {"purchase": ["age", "vip"], "attrition": ["age"]}}
 BETAS = ("purchase", "dropout", "churn")
-FREE = ("r", "rate", "s", "lost", "c", *(f"{name}_{part}" for name in BETAS for part in ("mean", "concentration")))
+FREE = (
+    "r",
+    "rate",
+    "s",
+    "lost",
+    "log_c_off_ridge",
+    *(f"{name}_{part}" for name in BETAS for part in ("mean", "concentration")),
+)
 SPEND = {"p": 6.25, "q": 3.74, "gamma": 15.44, "first_order_factor": 0.94}
 
 
@@ -220,7 +228,7 @@ def free_draws(model, **more):
 
 
 def test_offsets_add_up_to_nothing_and_have_their_prior(name, shops):
-    """Whatever a group knows, an offset is sd times the same isotropic contrasts."""
+    """Whatever a group knows, an offset is sd times the same isotropic contrasts where these are standard normal."""
     model = pooled(name, shops[name])
     rows = model.sufficient(shops[name])
     basis, behind = model.contrasts(rows)
@@ -230,12 +238,25 @@ def test_offsets_add_up_to_nothing_and_have_their_prior(name, shops):
     assert behind[-1] > 50
     draws = free_draws(model)
     for process in model.scales:
-        z = draws[f"{process}_contrast"]
-        draws[f"{process}_contrast"] = np.where(model.informed(rows, process), 0.7 * z, z)
+        draws[f"{process}_contrast"] *= 0.7 / model.spread(rows, process, draws[f"{process}_sd"][:, None])
     found = model.natural(draws, rows, 7.0)
     for process in model.scales:
         offsets = [found[n][0] for n in model.names()[process][:3]]
         np.testing.assert_allclose(offsets, 0.7 * (basis @ [0.3, -1.1]), rtol=1e-12)
+
+
+def test_contrasts_are_normal_in_any_unit(graphs):
+    """Density of the sampled variable: that of Normal(0, sd) offsets, times the unit."""
+    model, rows, built, _ = graphs("bg_nbd")
+    values = [built.rvs_to_values[built[f"{p}_{v}"]] for p in model.scales for v in ("sd", "contrast")]
+    densities = built.logp(vars=[built[f"{p}_contrast"] for p in model.scales], sum=False)
+    evaluate = built.compile_fn(densities, inputs=values, mode=PLAIN)
+    for log_sd in (-7.0, -1.0, 1.0):
+        z = np.array([0.8, -1.3])
+        found = evaluate({v.name: np.array(log_sd) if "sd" in v.name else z for v in values})
+        for process, density in zip(model.scales, found, strict=True):
+            unit = model.spread(rows, process, np.exp([log_sd]))
+            np.testing.assert_allclose(density, norm.logpdf(z * unit, 0, np.exp(log_sd)) + np.log(unit), rtol=1e-9)
 
 
 def test_without_effects_nothing_changes(name, shops):
