@@ -15,6 +15,7 @@ from pydantic import Field
 from scipy.special import betaln, expit, gammaln
 
 from clvsim.errors import DiagnosticsError
+from clvsim.models.contracts import FAR, log_gamma_ratio, summation
 from clvsim.models.laws import LifeLaw, Params, column, rows_by_level
 from clvsim.models.levels import Poolable, Scale, at, odds_times
 from clvsim.models.priors import BetaPrior, LogNormalPrior
@@ -96,10 +97,36 @@ def expected_orders_new(params: Params, n: np.ndarray | float) -> np.ndarray:
 
 
 def purchase_given_alive(params: Params, x: np.ndarray, n: np.ndarray, m: np.ndarray | float) -> np.ndarray:
-    """P(some purchase at opportunities n+1..n+m | alive at n), (draw, customer); m finite."""
+    """P(some purchase at opportunities n+1..n+m | alive at n), (draw, customer); m may be infinite, for all or none."""
     from clvsim.kernels.opportunities import purchase_within
 
+    if np.isinf(m).any():
+        return purchase_ever(params, x, n)
     return _tabulated(purchase_within, params, _SYMBOLS, (x, n, m))
+
+
+def purchase_ever(params: Params, x: np.ndarray, n: np.ndarray) -> np.ndarray:
+    """P(ever buying again | alive at n), (draw, customer): the sum over which opportunity k is the first to be used.
+
+    With A = alpha + x, B = beta + n - x, D = delta + n its terms are
+    B(gamma, D+k)/B(gamma, D) B(A, B+k-1)/B(A, B) A/(A+B+k-1), which end as a power law of k.
+    """
+    rows, where = np.unique(np.column_stack([x, n]).astype(np.float64), axis=0, return_inverse=True)
+    k, weight = summation(FAR)
+    k, weight = np.append(k, FAR), np.append(weight, 0.0)
+    wide = tuple(v[..., None] for v in column(params, *_SYMBOLS))
+    found = np.empty((wide[0].shape[0], len(rows)))
+    step = max(1, _CHUNK_CELLS // (k.size * len(found)))
+    for low in range(0, len(rows), step):
+        part = slice(low, low + step)
+        x, n = (v[part, None] for v in rows.T)
+        alpha, beta, gamma, delta = wide
+        buys, declines, served = alpha + x, beta + n - x, delta + n
+        stays = log_gamma_ratio(served, gamma) - log_gamma_ratio(served + k, gamma)
+        waits = log_gamma_ratio(declines, buys) - log_gamma_ratio(declines + k - 1, buys)
+        term = np.exp(stays + waits) * buys / (buys + declines + k - 1)
+        found[:, part] = term @ weight + term[..., -1] * FAR / (gamma + buys)[..., 0]
+    return found[:, where.reshape(-1)]
 
 
 def order_pmf(params: Params, x: int, n: int) -> np.ndarray:
@@ -257,9 +284,7 @@ class BgBb(Poolable):
     def probability_active(
         self, params: Params, histories: Opportunities, horizon_days: float, days_per_unit: float
     ) -> np.ndarray:
-        """P(at least one purchase at the opportunities within the horizon). Raises ValueError if it is infinite."""
-        if not np.isfinite(horizon_days):
-            raise ValueError("the chance of ever buying again needs a finite horizon")
+        """P(at least one purchase at the opportunities within the horizon, which may be infinite)."""
         x, t_x, n, next_days = histories
         ahead = self._within(horizon_days, next_days)
         return probability_alive(params, x, t_x, n) * purchase_given_alive(params, x, n, ahead)

@@ -27,7 +27,7 @@ _PIECES = 4  # of the law of those who are lost
 _CHUNK_CELLS = 1 << 21
 _DIRECT = 64  # terms summed one by one
 _FORGOTTEN = 40.0  # a discount of exp(-40) ends a sum
-_FAR = 1e13  # renewals after which an undiscounted sum without end is a power law's tail
+FAR = 1e13  # renewals after which an undiscounted sum without end is a power law's tail
 
 
 class Contracts(NamedTuple):
@@ -106,8 +106,8 @@ def renewals_ahead(shapes: Shapes, n: np.ndarray, periods: float, force: float) 
     """
     n = np.asarray(n, np.float64)
     endless = not np.isfinite(periods)
-    last = min(periods, np.ceil(_FORGOTTEN / force) + 1 if force > 0 else _FAR)
-    at, weight = _summation(last)
+    last = min(periods, np.ceil(_FORGOTTEN / force) + 1 if force > 0 else FAR)
+    at, weight = summation(last)
     result = np.empty((shapes.gamma.shape[0], n.size))
     step = max(1, _CHUNK_CELLS // (at.size * result.shape[0]))
     wide = Shapes(*(v[..., None] for v in shapes))
@@ -122,7 +122,7 @@ def renewals_ahead(shapes: Shapes, n: np.ndarray, periods: float, force: float) 
     return result
 
 
-def _summation(last: float) -> tuple[np.ndarray, np.ndarray]:
+def summation(last: float) -> tuple[np.ndarray, np.ndarray]:
     """Points and weights of the sum over 1, 2, ..., last of a function that varies slowly beyond 64."""
     first = np.arange(1.0, min(last, _DIRECT) + 1)
     points, weights = [first], [np.ones_like(first)]

@@ -72,6 +72,13 @@ class Cumulative(NamedTuple):
     p95: np.ndarray
 
 
+def clearly_above(crps: np.ndarray, best: np.ndarray) -> bool:
+    """Whether errors of the same customers, (customer,), are larger on average beyond two standard errors."""
+    apart = crps - best
+    error = apart.std(ddof=1) / np.sqrt(apart.size) if apart.size > 1 else np.inf
+    return bool(apart.mean() > 2 * error)
+
+
 @dataclass(frozen=True)
 class ModelCheck:
     """One retention model against the hold-out."""
@@ -139,12 +146,12 @@ class Validation:
     def level(self) -> tuple[ModelCheck, ...]:
         """The model with the least error per customer, and those that the hold-out cannot tell from it.
 
-        That is a CRPS within two standard errors of the difference. Models that do not fit stay out if others do.
+        That is a CRPS within two standard errors of the difference between the two, paired by customer. Models that do
+        not fit stay out if others do.
         """
-        fitting = [s for s in self.scores if self.check(s.name).fits] or list(self.scores)
-        best = fitting[0]
-        near = [s for s in fitting[1:] if s.difference - best.difference <= 2 * s.difference_se]
-        return tuple(self.check(s.name) for s in (best, *near))
+        ordered = [self.check(s.name) for s in self.scores]
+        best, *others = [m for m in ordered if m.fits] or ordered
+        return (best, *(m for m in others if not clearly_above(m.crps, best.crps)))
 
     @property
     def trusted(self) -> ModelCheck:

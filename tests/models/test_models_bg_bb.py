@@ -141,6 +141,18 @@ def test_everything_is_the_story_averaged_over_traits(history):
     horizon = 3.1 + (m - 1) * DAYS_PER_YEAR
     active = YEARLY.probability_active(MLE, of, horizon, 7.0)[0, 0]
     assert active == pytest.approx(1 - silent / (alive + lost), rel=1e-9)
+    again = (WEIGHT * here * P * (1 - THETA) / (1 - (1 - P) * (1 - THETA))).sum()
+    assert YEARLY.probability_active(MLE, of, np.inf, 7.0)[0, 0] == pytest.approx(again / (alive + lost), rel=1e-7)
+
+
+def test_who_never_leaves_buys_again_some_day():
+    """gamma near 0: P(ever) = 1, of which those with p near 0 need 10^13 opportunities and more."""
+    some = (np.array([0.0, 3.0, 400.0]), np.array([0.0, 10.0, 1000.0]))
+    for alpha, beta in ((0.02, 3.0), (1.2, 0.75)):
+        loyal = {name: np.array([v]) for name, v in zip(MLE, (alpha, beta, 1e-12, 2.0), strict=True)}
+        np.testing.assert_allclose(bg_bb.purchase_ever(loyal, *some), 1.0, rtol=1e-7)
+    late = bg_bb.purchase_given_alive(MLE, *some, 1e6)
+    np.testing.assert_allclose(bg_bb.purchase_given_alive(MLE, *some, np.inf), late, rtol=1e-7)
 
 
 @pytest.mark.parametrize("history", [h for h in HISTORIES if h[1] < h[2]])

@@ -153,6 +153,16 @@ def test_a_clear_difference_decides_alone():
     assert found.trusted.model == "b"
 
 
+def test_a_clear_difference_is_one_to_the_best_that_fits():
+    """c is far from b, whichever model has the least error of all; and its difference to that one is anything but."""
+    wild = NOISE - 0.1 + 3 * (JITTER - JITTER.mean())
+    models = model("a", wild, 1.0, CRAMPED), model("b", NOISE, 9.0), model("c", NOISE + 0.05 + 0.001 * JITTER, 1.0)
+    found = validation(*models)
+    assert found.scores[0].name == "a"
+    assert found.scores[2].difference - found.scores[1].difference < 2 * found.scores[2].difference_se
+    assert [m.model for m in found.level] == ["b"]
+
+
 def test_all_orders_together_decide_between_models_that_customers_do_not_tell_apart():
     found = validation(model("a", NOISE, 5.0), model("b", NOISE + JITTER - JITTER.mean() + 0.01, 2.0))
     assert [m.model for m in found.level] == ["a", "b"]
