@@ -34,7 +34,10 @@ class Scores(NamedTuple):
 
 def has_rates(model: RetentionModel) -> bool:
     """Whether customers of this model order at a rate, Gamma-distributed with the shape `r` (and x)."""
-    return isinstance(getattr(model, "section", model), PurchaseModel | DropoutPriors)
+    within: Any = model
+    while hasattr(within, "section"):  # levels and seasons leave the distribution of rates what it is
+        within = within.section
+    return isinstance(within, PurchaseModel | DropoutPriors)
 
 
 def components(law: LifeLaw) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -3,6 +3,8 @@
 Every tolerance is 4 Monte Carlo standard errors, measured from the simulation itself.
 """
 
+from typing import Any
+
 import numpy as np
 import pytest
 from shop import BG_NBD, channels, error, ledger, line, run, scenarios, shipped, shop
@@ -33,7 +35,8 @@ def posterior(draws: int, rho: float | None, model: str = "bg_nbd") -> Posterior
 @pytest.mark.parametrize("model", LIFE)
 def test_value_of_existing_customers(model: str) -> None:
     """E[orders × amount] per customer and in all; the product of expectations is another figure."""
-    draws, terms = 40, {"horizon_months": 24, "annual_discount_rate": 0.1}
+    draws = 40
+    terms: dict[str, Any] = {"horizon_months": 24, "annual_discount_rate": 0.1}
     fitted = posterior(draws, 0.8, model)
     sim = run(draws=draws, replicates=40, horizon_months=24, fitted=fitted, margin=1.0, cost_per_order=0.0)
     value = ledger(sim).contribution().sum(axis=(1, 2))
