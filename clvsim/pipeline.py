@@ -455,9 +455,10 @@ def model_facts(
     if np.isfinite(checked.correlation):
         facts.append(("Correlation of spend with frequency", f"{checked.correlation:.2f}"))
     known_margin = config.finance.gross_margin is not None
-    total = comparison.variance["total"]
+    parts = {layer: value for layer, value in comparison.variance.items() if layer != "total"}
+    total = sum(parts.values())  # with few draws they are more than the whole
     if total > 0:
-        shares = ", ".join(f"{k} {v / total:.0%}" for k, v in comparison.variance.items() if k != "total")
+        shares = ", ".join(f"{layer} {value / total:.0%}" for layer, value in parts.items())
         what = "value" if known_margin else "revenue"
         facts.append((f"Where the spread of the baseline's plan {what} comes from", shares))
     if comparison.evpi is not None:

@@ -22,8 +22,8 @@ def verdict(scores: Sequence[ModelScore]) -> str:
         )
     if level:
         said.append(f"Customers left out do not tell {listed([best.model, *level])} apart.")
-    if any(s.unreliable for s in scores):
-        said.append("Some customers weigh so much that their log scores cannot be trusted: see the last column.")
+    if poor := [f"{s.model} ({fmt.number(s.unreliable)} customers)" for s in scores if s.unreliable]:
+        said.append(f"Do not rely on the log score of {listed(poor)}: single customers weigh too much in it.")
     said += [f"{s.model} knows nothing of {listed(s.without)}." for s in scores if s.without]
     return " ".join(said)
 
@@ -37,8 +37,9 @@ def facts(scores: Sequence[ModelScore], months: int) -> tuple[tuple[str, str], .
     return (
         (
             "Models side by side",
-            f"{verdict(scores)} Differences are ± one standard error over customers; intervals of "
-            "orders hold parameter uncertainty only.",
+            f"{verdict(scores)} Differences are ± one standard error over customers; a weight is a share in the best "
+            "mixture of the models, not a chance to be right (of two that say the same one may take it all); intervals "
+            "of orders hold parameter uncertainty only.",
         ),
         *(
             (
@@ -68,7 +69,10 @@ def weight(s: ModelScore) -> str:
 
 
 def _orders(s: ModelScore) -> str:
-    return f"{fmt.number(s.orders)} [{fmt.number(s.orders_p05)}, {fmt.number(s.orders_p95)}]"
+    """Draws support three digits."""
+    place = max(0, fmt.last_place((s.orders, s.orders_p05, s.orders_p95)))
+    low, high = (fmt.number(v, place) for v in (s.orders_p05, s.orders_p95))
+    return f"{fmt.number(s.orders, place)} [{low}, {high}]"
 
 
 def table(scores: Sequence[ModelScore], days: float) -> str:

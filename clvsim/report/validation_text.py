@@ -70,6 +70,8 @@ def _total(found: Validation) -> str:
     )
     if found.merged_days:
         said += f" Orders of a customer in one period of {fmt.days(found.merged_days)} days count as one order."
+    if found.renewing:
+        said += " An order is a renewal here: customers hold contracts."
     if actual and abs(f.mean / actual - 1) >= 0.005:
         low = f.mean < actual
         others = [m.total.full.mean for m in found.models if m is not check]

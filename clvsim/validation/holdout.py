@@ -17,7 +17,7 @@ from clvsim.models.loo import distinct_histories, row_of_each
 from clvsim.simulation.config import EnvironmentConfig
 from clvsim.simulation.environment import SdLaw, sd_law, season_by_week
 from clvsim.simulation.ledger import money_scale
-from clvsim.simulation.population import existing_blocks
+from clvsim.simulation.population import contractual, existing_blocks, newcomer_laws
 from clvsim.simulation.tracking import repeat_orders, track
 from clvsim.types import DAYS_PER_UNIT, CustomerSummary, ModelScore, Posterior
 from clvsim.validation import scores
@@ -255,4 +255,5 @@ def validate(
         poor_fit=any(failed(p.diagnostics) for p in posteriors.values()),
         warnings=first.warnings,
         merged_days=summary.opportunity_days,
+        renewing=contractual(newcomer_laws(first)(slice(0, 1))),
     )

@@ -127,6 +127,7 @@ class Validation:
     draft: bool
     poor_fit: bool
     warnings: tuple[str, ...]
+    renewing: bool = False  # customers hold contracts, whose orders are renewals
     merged_days: float = 0.0  # all orders of a customer in a period of that length are one; 0: each order is one
 
     @property

@@ -149,7 +149,8 @@ def test_the_comparison_reaches_the_report_of_a_run():
     assert said["Models side by side"].startswith(
         "mbg_nbd and bg_nbd predict customers left out better than pareto_nbd and bg_cnbd, beyond twice the standard "
         "error. "
-        "Customers left out do not tell mbg_nbd and bg_nbd apart. Some customers weigh so much"
+        "Customers left out do not tell mbg_nbd and bg_nbd apart. Do not rely on the log score of pareto_nbd (3 "
+        "customers): single customers"
     )
     assert "log score −9,586.7, −0.2 ± 4.2 to the best, weight 62" in said["bg_nbd, beside the others"]
     assert "1,600 [1,500, 1,700] orders" in said["bg_cnbd, beside the others"]

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from clvsim.report.validation_text import sentences
 from clvsim.types import CustomerSummary, Tracking
 from clvsim.validation import scores
 from clvsim.validation.result import (
@@ -161,6 +162,12 @@ def test_a_clear_difference_is_one_to_the_best_that_fits():
     assert found.scores[0].name == "a"
     assert found.scores[2].difference - found.scores[1].difference < 2 * found.scores[2].difference_se
     assert [m.model for m in found.level] == ["b"]
+
+
+def test_orders_of_contracts_are_said_to_be_renewals():
+    found = validation(model("a", NOISE))
+    assert "renewal" not in sentences(found)[0]
+    assert "An order is a renewal here" in sentences(replace(found, renewing=True))[0]
 
 
 def test_all_orders_together_decide_between_models_that_customers_do_not_tell_apart():
