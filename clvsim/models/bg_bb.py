@@ -166,6 +166,18 @@ def _tabulated(kernel: Callable[..., None], params: Params, names: tuple[str, ..
     return table[:, where.reshape(-1)]
 
 
+def log_odds_on_ridge(xp: Any, concentration: Any, rows: OpportunityRows) -> Any:
+    """About the log odds of leaving that go with a concentration, up to a constant; `xp` computes.
+
+    What customers tell is how many are left after the n opportunities they had, about (1 + n/concentration)^-gamma:
+    the more they differ, the more leave at first. The mean and the concentration lie on that curved ridge, along which
+    a chain moves in steps of its width. Sampled is how far the log odds of the mean are from it, with the prior that
+    leaves the mean's prior as it is, whatever the concentration.
+    """
+    n = float(np.average(rows.n, weights=rows.count))
+    return -xp.log(concentration * xp.log1p(n / concentration))
+
+
 class BgBb(Poolable):
     """BG/BB: at every opportunity a living customer buys with a chance of their own; before each, some leave for good.
 
@@ -216,9 +228,12 @@ class BgBb(Poolable):
         return OpportunityRows(x, t_x, n, count, of)
 
     def graph(self, pm: Any, rows: Any) -> dict[str, Any]:
-        """Free variables: means and concentrations."""
-        names = ("purchase_mean", "purchase_concentration", "dropout_mean", "dropout_concentration")
-        mean, total, leaving, exits = (getattr(self, name).variable(pm, name) for name in names)
+        """Free variables: means and concentrations, of dropout_mean dropout_off_ridge."""
+        import pytensor.tensor as pt
+
+        names = ("purchase_mean", "purchase_concentration", "dropout_concentration")
+        mean, total, exits = (getattr(self, name).variable(pm, name) for name in names)
+        leaving = self.dropout_mean.off_ridge(pm, "dropout_off_ridge", log_odds_on_ridge(pt, exits, rows))
         return {
             "alpha": total * mean,
             "beta": total * (1 - mean),
@@ -265,7 +280,8 @@ class BgBb(Poolable):
     def natural(self, draws: Params, rows: OpportunityRows, days_per_unit: float) -> dict[str, np.ndarray]:
         """The paper's alpha, beta, gamma, delta, which have no unit, from the model's variables."""
         mean, total = draws["purchase_mean"], draws["purchase_concentration"]
-        leaving, exits = draws["dropout_mean"], draws["dropout_concentration"]
+        exits = draws["dropout_concentration"]
+        leaving = expit(draws["dropout_off_ridge"] + log_odds_on_ridge(np, exits, rows))
         return {
             "alpha": total * mean,
             "beta": total * (1 - mean),

@@ -26,7 +26,9 @@ class Story(NamedTuple):
     arrays. `live(random, first, second, days)`: one customer's history over that many days, as columns of a summary;
     `frequency` counts what X(t) counts. `params`: of newcomers, in weeks, `times` naming those that are times. If there
     are any, the likelihood is a density per unit of time for each order. `histories`, `extreme`: what the model
-    conditions on, in days; the latter many orders, long silences. `facts`: other fields of the summary.
+    conditions on, in days; the latter many orders, long silences. `facts`: other fields of the summary. `ridges`: of
+    priors whose log odds are sampled by their distance from a ridge, the variable, and the ridge from other variables
+    and rows.
     """
 
     params: Mapping[str, float]
@@ -37,6 +39,7 @@ class Story(NamedTuple):
     times: tuple[str, ...] = ()
     config: Mapping[str, Any] = {}
     facts: Mapping[str, Any] = {}
+    ridges: Mapping[str, tuple[str, Callable[..., float]]] = {}
 
 
 def bg_density(rate, p, x, t_x, T):
@@ -118,6 +121,11 @@ def bgbb_live(random, p, theta, days):
     return purchases(times, days)
 
 
+def bgbb_ridge(free, rows):
+    exits, n = free["dropout_concentration"], (rows.count * rows.n).sum() / rows.count.sum()
+    return -np.log(exits * np.log1p(n / exits))
+
+
 def at_opportunities(*histories: tuple[float, float, float, float]) -> Opportunities:
     return Opportunities(*np.array(histories, np.float64).T)
 
@@ -178,5 +186,6 @@ STORIES = {
         bgbb_live,
         config={"opportunity_days": EVERY},
         facts={"opportunity_days": EVERY},
+        ridges={"dropout_mean": ("dropout_off_ridge", bgbb_ridge)},
     ),
 }

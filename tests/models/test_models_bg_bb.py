@@ -318,20 +318,20 @@ def built():
 
 def points(count):
     draw = np.random.default_rng(5)
-    names = ("purchase_mean_logodds__", "purchase_concentration_log__", "dropout_mean_logodds__")
-    return [
-        dict(zip((*names, "dropout_concentration_log__"), draw.normal(0, 0.8, 4), strict=True)) for _ in range(count)
-    ]
+    names = ("purchase_mean_logodds__", "purchase_concentration_log__", "dropout_concentration_log__")
+    return [dict(zip((*names, "dropout_off_ridge"), draw.normal(0, 0.8, 4), strict=True)) for _ in range(count)]
 
 
 def test_density_is_likelihood_times_priors(built):
     _, logp, _ = built
     for point in points(10):
-        mean, total, leaving, exits = (expit(v) if "odds" in k else np.exp(v) for k, v in point.items())
+        log_odds, log_total, log_exits, off = point.values()
+        mean, total, exits = expit(log_odds), np.exp(log_total), np.exp(log_exits)
         free = {"purchase_mean": mean, "purchase_concentration": total}
-        free |= {"dropout_mean": leaving, "dropout_concentration": exits}
+        free |= {"dropout_off_ridge": off, "dropout_concentration": exits}
         natural = YEARLY.natural({k: np.array([v]) for k, v in free.items()}, ROWS, 7.0)
-        assert natural["gamma"][0] == pytest.approx(leaving * exits)
+        leaving = natural["gamma"][0] / exits
+        assert leaving == pytest.approx(expit(off - np.log(exits * np.log1p(6 / exits))))
         expected = (ROWS.count * bg_bb.log_likelihood(natural, *ROWS[:3])[0]).sum()
         expected += np.log([mean * (1 - mean), leaving * (1 - leaving)]).sum()
         expected += norm.logpdf(np.log([total, exits]), np.log(2.0), 1.5).sum()

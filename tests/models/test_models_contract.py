@@ -413,8 +413,11 @@ def compiled():
     return of
 
 
-def free_points(section, count, seed=5):
-    """Values of the free variables around the middle of their priors, and the same on the sampler's scale."""
+def free_points(section, rows, count, seed=5):
+    """Values of the free variables around the middle of their priors, and the same on the sampler's scale.
+
+    Where a prior is sampled by its distance from a ridge, both the prior's own and the variable's.
+    """
     draw = np.random.default_rng(seed)
     for _ in range(count):
         free, point = {}, {}
@@ -424,6 +427,9 @@ def free_points(section, count, seed=5):
                 free[name], point[f"{name}_logodds__"] = expit(z), z
             else:
                 free[name], point[f"{name}_log__"] = np.exp(z), z
+        for name, (variable, ridge) in STORIES[section.kind].ridges.items():
+            off = point.pop(f"{name}_logodds__") - ridge(free, rows)
+            free[variable] = point[variable] = off
         yield free, point
 
 
@@ -454,7 +460,7 @@ def test_density_is_likelihood_times_priors(name, compiled):
     """At 20 points. The log-gammas of SciPy and of PyTensor differ by about 1e-11 for each of 2,500 customers."""
     section, summary, rows, logp, _, variables = compiled(name)
     histories = section.histories(summary)
-    for free, point in free_points(section, 20):
+    for free, point in free_points(section, rows, 20):
         assert set(point) == {v.name for v in variables}
         natural = section.natural({k: np.array([v]) for k, v in free.items()}, rows, unit_of(rows))
         plain = section.log_likelihood(natural, histories, unit_of(rows))[0].sum()
@@ -463,9 +469,9 @@ def test_density_is_likelihood_times_priors(name, compiled):
 
 def test_gradient_is_that_of_the_density(name, compiled):
     """Central differences; their error is about 1e-10 of the density, over the step."""
-    section, _, _, logp, dlogp, variables = compiled(name)
+    section, _, rows, logp, dlogp, variables = compiled(name)
     step = 1e-4
-    for _, point in free_points(section, 5, seed=6):
+    for _, point in free_points(section, rows, 5, seed=6):
         gradient = dlogp(point)
         for i, variable in enumerate(variables):
             up, down = ({**point, variable.name: point[variable.name] + h} for h in (step, -step))
@@ -476,7 +482,7 @@ def test_gradient_is_that_of_the_density(name, compiled):
 def test_posterior_does_not_depend_on_days_or_weeks(name, story, compiled):
     """Rows, and so the density at any point, are the same; only what is reported in time units moves."""
     section, summary, rows, logp, _, _ = compiled(name)
-    free = {k: np.full(1, v) for k, v in next(free_points(section, 1))[0].items()}
+    free = {k: np.full(1, v) for k, v in next(free_points(section, rows, 1))[0].items()}
     in_weeks, in_days = section.natural(free, rows, WEEK), section.natural(free, rows, 1.0)
     for parameter in in_weeks:
         factor = WEEK if parameter in story.times else 1.0
@@ -490,7 +496,7 @@ def test_posterior_does_not_depend_on_days_or_weeks(name, story, compiled):
     weeks = section.sufficient(replace(summary, customers=slow))
     assert weeks.unit_days * WEEK == pytest.approx(rows.unit_days, rel=1e-13)
     other = section.build(weeks).compile_logp(mode=PLAIN)
-    for _, point in free_points(section, 3, seed=8):
+    for _, point in free_points(section, rows, 3, seed=8):
         assert float(other(point)) == pytest.approx(float(logp(point)), abs=1e-9, rel=1e-13)
 
 

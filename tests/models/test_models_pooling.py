@@ -42,6 +42,7 @@ FREE = (
     "s",
     "lost",
     "log_c_off_ridge",
+    "dropout_off_ridge",
     *(f"{name}_{part}" for name in BETAS for part in ("mean", "concentration")),
 )
 SPEND = {"p": 6.25, "q": 3.74, "gamma": 15.44, "first_order_factor": 0.94}
