@@ -230,7 +230,7 @@ def _money(facts: LogFacts, summary: CustomerSummary) -> list[QualityLine]:
 
 
 def correlation_line(summary: CustomerSummary) -> QualityLine:
-    """Of a repeat customer's mean repeat order with the number of repeat orders: the spend model assumes none."""
+    """Of a repeat customer's mean repeat order with the number of repeat orders: Gamma-Gamma assumes none."""
     frame = summary.customers[summary.customers["repeat_positive"] > 0]
     frequency = frame["frequency"].to_numpy(float)
     spend = (frame["repeat_amount"] / frame["repeat_positive"]).to_numpy(float)
@@ -238,7 +238,7 @@ def correlation_line(summary: CustomerSummary) -> QualityLine:
     if frequency.size < 3 or np.ptp(frequency) == 0 or np.ptp(spend) == 0:
         return QualityLine("correlation", label, "–", "too few different repeat customers to say")
     value = np.corrcoef(frequency, spend)[0, 1]
-    note = "among repeat customers; the spend model assumes that it is near 0"
+    note = "among repeat customers; Gamma-Gamma assumes that it is near 0, lognormal spend can do without"
     return QualityLine("correlation", label, f"{value:+.2f}", note, "warning" if abs(value) > 0.3 else "info")
 
 

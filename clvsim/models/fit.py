@@ -225,6 +225,10 @@ def _from_files(
     if money and money.kind != spend.kind:
         what = f"holds a posterior of {money.kind}, and the run asks for {spend.kind}; type spend={money.kind}"
         raise ConfigError([("fit.posterior", what)])
+    if money and money.config.get("correlated", False) != spend.correlated:
+        was = str(not spend.correlated).lower()
+        what = f"was fitted with spend.correlated={was}, and the run asks for the other; type spend.correlated={was}"
+        raise ConfigError([("fit.posterior", what)])
     draws = min(config.draws, *(part.draws for part in parts.values()))
     ways = _ways(config, purchases, amounts)
     if life:

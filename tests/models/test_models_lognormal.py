@@ -13,6 +13,7 @@ from scipy.special import betaln, gammaln
 from clvsim import quantities
 from clvsim.errors import ConfigError, DiagnosticsError
 from clvsim.models import RETENTION, lognormal, rates
+from clvsim.models.cache import write_posterior
 from clvsim.models.config import FitConfig
 from clvsim.models.fit import fit, learnable
 from clvsim.models.inference import density
@@ -392,6 +393,18 @@ def test_words(draft, dollars):
     assert "simulated" in spend.warnings(dollars, far)[0]
     assert spend.warnings(dollars, {**far, "mean_order": np.full(4, check.mean_repeat_order)}) == ()
     assert any("spend=lognormal spend.correlated=true" in text for text in Lognormal().warnings(dollars, far))
+
+
+def test_draws_out_of_a_file_are_used_as_they_were_fitted(draft, dollars, tmp_path):
+    spend, found = draft
+    path = tmp_path / "posterior.nc"
+    write_posterior(found, path)
+    config = FitConfig(posterior=[str(path)], draws=4, cache=False, allow_poor=True)
+    again = fit(dollars, RETENTION["bg_nbd"](), spend, config)
+    for name, values in found.spend.items():
+        np.testing.assert_array_equal(again.spend[name], values, err_msg=name)
+    with pytest.raises(ConfigError, match=r"type spend\.correlated=true"):
+        fit(dollars, RETENTION["bg_nbd"](), Lognormal(), config)
 
 
 def test_what_cannot_be_fitted_is_said(dollars):
