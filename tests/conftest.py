@@ -39,6 +39,17 @@ def kernel_cache() -> Path:
     return Path(numba.config.CACHE_DIR).parent  # ty: ignore[missing-attribute]
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What tests recorded (`record_property`), passed or not: the figures behind a verdict."""
+    reports = [r for kind in ("passed", "failed") for r in terminalreporter.getreports(kind) if r.user_properties]
+    if reports:
+        terminalreporter.section("figures")
+    for report in reports:
+        terminalreporter.line(report.nodeid)
+        for name, value in report.user_properties:
+            terminalreporter.line(f"    {name}: {value}")
+
+
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty current directory."""

@@ -7,14 +7,23 @@ import pytest
 from plainly import PLAIN
 from scipy.special import digamma, expit, logit, polygamma
 from scipy.stats import multivariate_normal
+from test_models_bg_bb import ROWS as DONATIONS
+from test_models_bg_bb import YEARLY
+from test_models_contracts import cohort
 
 from clvsim.errors import DiagnosticsError
-from clvsim.models import bg_nbd, inference
+from clvsim.models import RETENTION, bg_nbd, inference
+from clvsim.models.bdw import Bdw
 from clvsim.models.bg_nbd import BgNbd
+from clvsim.models.cnbd import BgCnbd, MbgCnbd
 from clvsim.models.config import FitConfig
+from clvsim.models.contracts import ContractRows
 from clvsim.models.fit import fit, sample
 from clvsim.models.gamma_gamma import GammaGamma
 from clvsim.models.inference import Density, find_mode, proposals, systematic, weighted
+from clvsim.models.mbg_nbd import MbgNbd
+from clvsim.models.pareto_nbd import ParetoNbd
+from clvsim.models.sbg import Sbg
 
 
 def made_up(log_density, start) -> Density:
@@ -192,22 +201,45 @@ def test_laplace_agrees_with_nuts_on_cdnow(laplace_posterior, posterior):
     assert_agree(unconstrained(posterior), unconstrained(laplace_posterior))
 
 
+SHARES = ("dropout_mean", "purchase_mean", "churn_mean", "lost")
+CDNOW = (BgNbd(), MbgNbd(), ParetoNbd(), BgCnbd(k=2), MbgCnbd(k=2), GammaGamma())
+PUBLISHED = (YEARLY, Sbg(), Bdw())  # on the papers' own data
+
+
 @pytest.mark.slow
-def test_laplace_agrees_with_long_chains_on_cdnow(cdnow):
-    """At least 4,000 effective draws each."""
+@pytest.mark.parametrize("model", [*CDNOW, *PUBLISHED], ids=lambda model: model.kind)
+def test_laplace_agrees_with_long_chains(model: Any, cdnow, record_property):
+    """At least 4,000 effective draws each, on the unconstrained scale."""
     import arviz as az
 
-    models: list[Any] = [BgNbd(), GammaGamma()]
-    for model in models:
-        rows = model.sufficient(cdnow)
-        built = model.build(rows)
-        chains, divergences = sample(built, FitConfig(draws=24_000, seed=7))
-        free, diagnostics = inference.laplace(built, model.kind, len(rows.count), 24_000, 7)
-        assert divergences == 0
-        assert min(az.ess(v.reshape(4, -1)) for v in chains.values()) > 4000
-        assert diagnostics[1].value > 4000
-        scale = {name: logit if name == "dropout_mean" else np.log for name in free}
-        assert_agree(*({name: scale[name](draws[name]) for name in free} for draws in (chains, free)))
+    rows = (
+        model.sufficient(cdnow)
+        if model in CDNOW
+        else DONATIONS
+        if model is YEARLY
+        else ContractRows(*cohort("regular"))
+    )
+    built = model.build(rows)
+    free, (pareto_k, ess) = inference.laplace(built, model.kind, len(rows.count), 12_000, 7)
+    chains, divergences = sample(built, FitConfig(draws=16_000, seed=7))
+    scale = {name: logit if name in SHARES else np.log for name in free}
+    one, other = ({name: scale[name](draws[name]) for name in free} for draws in (chains, free))
+    effective = min(az.ess(v.reshape(4, -1)) for v in one.values())
+    sd = {name: values.std() for name, values in one.items()}
+    record_property("Pareto k", f"{pareto_k.value:.2f}, effective draws {effective:.0f} (NUTS) and {ess.value:.0f}")
+    record_property(
+        "difference of means, in sds, and ratio of sds",
+        ", ".join(f"{n} {(other[n].mean() - one[n].mean()) / sd[n]:+.3f} {other[n].std() / sd[n]:.3f}" for n in one),
+    )
+    assert pareto_k.ok
+    assert divergences == 0
+    assert effective > 4000
+    assert ess.value > 4000
+    assert_agree(one, other)
+
+
+def test_every_model_is_held_against_long_chains():
+    assert {model.kind for model in (*CDNOW, *PUBLISHED)} == {*RETENTION, "gamma_gamma"}
 
 
 def test_draws_of_the_two_models_are_independent(laplace_posterior):
