@@ -15,8 +15,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from clvsim.models import RETENTION
+from clvsim.models import RETENTION, lognormal
 from clvsim.models.gamma_gamma import GammaGamma, log_likelihood, log_likelihood_of_means
+from clvsim.models.lognormal import Lognormal
 from clvsim.models.priors import BetaPrior, LogNormalPrior
 from clvsim.types import DAYS_PER_MONTH, CustomerSummary
 
@@ -206,6 +207,11 @@ def of_amounts(v: Values) -> Values:
     return {"p": v["p"], "q": 1 + v["q_minus_1"], "gamma": v["mean"] * v["q_minus_1"] / v["p"]}
 
 
+def of_levels(v: Values) -> Values:
+    """The prior of rho is that of levels that go with rates, which are not looked at here."""
+    return {"mu": np.log(v["median"]), "omega": v["omega"], "sigma": v["sigma"]}
+
+
 def amounts(means_only: bool) -> Callable[..., Data]:
     """z ~ Gamma(p, nu), nu ~ Gamma(q, gamma); in logs, as a small p brings amounts below the smallest float."""
 
@@ -228,6 +234,20 @@ def amounts(means_only: bool) -> Callable[..., Data]:
     return data
 
 
+def lognormal_amounts(model: Any, v: Values, random: np.random.Generator) -> Data:
+    """log z ~ Normal(m, sigma), m ~ Normal(mu, omega)."""
+    n = ORDERS.size
+    of = np.repeat(np.arange(n), ORDERS.astype(int))
+    level = random.normal(v["mu"], v["omega"], n)
+    log_z = random.normal(level[of], v["sigma"])
+    log_sum, log_square = np.bincount(of, log_z), np.bincount(of, log_z**2)
+    columns = {"repeat_positive": ORDERS, "repeat_log_amount": log_sum, "repeat_log_square": log_square}
+    first = np.exp(random.normal(level, v["sigma"]))
+    rows = model.sufficient(summary_of(columns | {"first_amount": first, "T_days": AGES}))
+    rows = rows._replace(log_mean=rows.log_mean + np.log(rows.unit), unit=1.0)
+    return Data(rows, lambda params: lognormal.log_likelihood(params, ORDERS, log_sum, log_square).sum(axis=1))
+
+
 def log_gamma_variates(shape: float, size: int, random: np.random.Generator) -> np.ndarray:
     """log of Gamma(shape): Gamma(shape + 1) times U^(1 / shape)."""
     return np.log(random.gamma(shape + 1, size=size)) + np.log(random.random(size)) / shape
@@ -235,7 +255,6 @@ def log_gamma_variates(shape: float, size: int, random: np.random.Generator) -> 
 
 # --- all of them ------------------------------------------------------------------------------------------------------
 
-# A lognormal model of spend goes here too, beside gamma_gamma.
 WORLDS: dict[str, World] = {
     "bg_nbd": World(RETENTION["bg_nbd"](), of_dropout, purchases(bought_until_they_left)),
     "mbg_nbd": World(
@@ -249,4 +268,5 @@ WORLDS: dict[str, World] = {
     "bdw": World(RETENTION["bdw"](renewal="month"), of_contracts(("gamma", "delta")), renewed),
     "gamma_gamma": World(GammaGamma(), of_amounts, amounts(means_only=False)),
     "gamma_gamma of means": World(GammaGamma(), of_amounts, amounts(means_only=True)),
+    "lognormal": World(Lognormal(), of_levels, lognormal_amounts),
 }

@@ -9,7 +9,7 @@ from scipy.special import digamma, expit, logit, polygamma
 from scipy.stats import multivariate_normal
 from test_models_bg_bb import ROWS as DONATIONS
 from test_models_bg_bb import YEARLY
-from test_models_contracts import cohort
+from test_models_contracts import cohort, repeated
 
 from clvsim.errors import DiagnosticsError
 from clvsim.models import RETENTION, bg_nbd, inference
@@ -17,10 +17,11 @@ from clvsim.models.bdw import Bdw
 from clvsim.models.bg_nbd import BgNbd
 from clvsim.models.cnbd import BgCnbd, MbgCnbd
 from clvsim.models.config import FitConfig
-from clvsim.models.contracts import ContractRows
+from clvsim.models.contracts import ContractModel
 from clvsim.models.fit import fit, sample
 from clvsim.models.gamma_gamma import GammaGamma
 from clvsim.models.inference import Density, find_mode, proposals, systematic, weighted
+from clvsim.models.lognormal import Lognormal
 from clvsim.models.mbg_nbd import MbgNbd
 from clvsim.models.pareto_nbd import ParetoNbd
 from clvsim.models.sbg import Sbg
@@ -202,7 +203,7 @@ def test_laplace_agrees_with_nuts_on_cdnow(laplace_posterior, posterior):
 
 
 SHARES = ("dropout_mean", "purchase_mean", "churn_mean", "lost")
-CDNOW = (BgNbd(), MbgNbd(), ParetoNbd(), BgCnbd(k=2), MbgCnbd(k=2), GammaGamma())
+CDNOW = (BgNbd(), MbgNbd(), ParetoNbd(), BgCnbd(k=2), MbgCnbd(k=2), GammaGamma(), Lognormal())
 PUBLISHED = (YEARLY, Sbg(), Bdw())  # on the papers' own data
 
 
@@ -212,13 +213,8 @@ def test_laplace_agrees_with_long_chains(model: Any, cdnow, record_property):
     """At least 4,000 effective draws each, on the unconstrained scale."""
     import arviz as az
 
-    rows = (
-        model.sufficient(cdnow)
-        if model in CDNOW
-        else DONATIONS
-        if model is YEARLY
-        else ContractRows(*cohort("regular"))
-    )
+    contracts = isinstance(model, ContractModel) and repeated(*cohort("regular"))
+    rows = DONATIONS if model is YEARLY else model.sufficient(contracts or cdnow)
     built = model.build(rows)
     free, (pareto_k, ess) = inference.laplace(built, model.kind, len(rows.count), 12_000, 7)
     chains, divergences = sample(built, FitConfig(draws=16_000, seed=7))
@@ -239,7 +235,7 @@ def test_laplace_agrees_with_long_chains(model: Any, cdnow, record_property):
 
 
 def test_every_model_is_held_against_long_chains():
-    assert {model.kind for model in (*CDNOW, *PUBLISHED)} == {*RETENTION, "gamma_gamma"}
+    assert {model.kind for model in (*CDNOW, *PUBLISHED)} == {*RETENTION, "gamma_gamma", "lognormal"}
 
 
 def test_draws_of_the_two_models_are_independent(laplace_posterior):
