@@ -3,7 +3,7 @@
 A model's graph holds its data as constants, so that the product compiles anew for every data set: seconds, of which a
 thousand data sets have none to spare. Here each data set's graph is still built by the model; what differs between
 data sets (found by comparing graphs, not by knowing the model) becomes an input, all else stays as it is. Gradient,
-rewrites and linker are the product's.
+rewrites and linker are the product's. Imported only where it is used: it loads PyMC.
 """
 
 from collections.abc import Iterable, Sequence
@@ -199,11 +199,6 @@ def graph_of(model: Any) -> Graph:
 def identity(op: Any) -> Any:
     """What two operations have in common that do the same; symbolic ones differ in the lengths of inputs too."""
     return (type(op), *(getattr(op, p) for p in getattr(op, "__props__", ()))) if isinstance(op, SymbolicOp) else op
-
-
-def spread(values: np.ndarray, count: int) -> np.ndarray:
-    """That many of the draws, from the first to the last."""
-    return values[np.linspace(0, len(values) - 1, count).round().astype(int)]
 
 
 def flattened(constants: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

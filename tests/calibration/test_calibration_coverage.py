@@ -11,8 +11,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from compile_once import CompileOnce, spread
-from worlds import WEEK, Values, last_of, stays, summary_of
+from worlds import WEEK, Values, last_of, spread, stays, summary_of
 
 from clvsim.models import RETENTION
 from clvsim.simulation.config import EnvironmentConfig
@@ -94,6 +93,8 @@ def made(story, truth: Values, random: np.random.Generator) -> CustomerSummary:
 )
 def test_intervals_hold_what_comes(kind, truth, story, record_property):
     """Both shares between 76 and 84 %. Of 1,000 portfolios the share has a standard error of 1.3 %."""
+    from compile_once import CompileOnce
+
     model, once = RETENTION[kind](**({"opportunity_days": EVERY} if kind == "bg_bb" else {})), CompileOnce()
     ways = Counter[str]()
     central, covered, errors = [], [], []

@@ -23,12 +23,12 @@ covariates and seasons, lognormal levels that go with rates (which are fitted af
 
 import zlib
 from collections import Counter
+from typing import Any
 
 import numpy as np
 import pytest
-from compile_once import CompileOnce, spread
 from scipy.stats import chisquare
-from worlds import WEEK, WORLDS, Data, World
+from worlds import WEEK, WORLDS, Data, World, spread
 
 from clvsim.errors import DiagnosticsError
 from clvsim.models import RETENTION, SPEND
@@ -42,6 +42,8 @@ NUTS_AT_ONCE = 20  # every so many data sets
 @pytest.mark.slow
 @pytest.mark.parametrize("name", list(WORLDS))
 def test_ranks_of_the_truth_are_uniform(name, record_property):
+    from compile_once import CompileOnce
+
     world, once = WORLDS[name], CompileOnce()
     key = zlib.crc32(name.encode())
     refused = Counter[str]()
@@ -75,7 +77,7 @@ def test_every_model_is_calibrated():
     assert {world.model.kind for world in WORLDS.values()} == {*RETENTION, *SPEND} - {"fixed_price"}
 
 
-def posterior(world: World, data: Data, once: CompileOnce, number: int) -> tuple[dict[str, np.ndarray], str]:
+def posterior(world: World, data: Data, once: Any, number: int) -> tuple[dict[str, np.ndarray], str]:
     """99 draws of the papers' parameters, and how they came about."""
     free, way = once.auto(world.model, data.rows, number, at_once=number % NUTS_AT_ONCE == 0)
     # Retention models want days per unit of time, spend models a seed for what is no parameter of the likelihood.

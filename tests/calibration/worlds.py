@@ -63,6 +63,11 @@ def value_of(prior: Any, random: np.random.Generator) -> float:
     return random.beta(prior.a, prior.b)
 
 
+def spread(values: np.ndarray, count: int) -> np.ndarray:
+    """That many of the draws, from the first to the last."""
+    return values[np.linspace(0, len(values) - 1, count).round().astype(int)]
+
+
 def summary_of(columns: dict[str, Any], holdout_days: int = 0, **facts: Any) -> CustomerSummary:
     today = dt.date(2026, 1, 1)
     last = today + dt.timedelta(days=holdout_days)
