@@ -31,7 +31,7 @@ def log_odds_gone(alpha, beta, gamma, delta, x, t_x, n, out):
             last = exits + n[i] - 1.0  # the factor that the first term does not have
             log_ratio += math.log(exits / last)
             while k >= t_x[i]:
-                step = (both + k) / (beta[d] + k - x[i]) * ((exits + k) / (delta[d] + k))
+                step = (both + k) / (beta[d] + (k - x[i])) * ((exits + k) / (delta[d] + k))
                 total = total / step + 1.0
                 log_ratio += math.log(step)
                 k -= 1.0
@@ -56,7 +56,7 @@ def gone_or_not(alpha, beta, gamma, delta, x, t_x, n, count):
         by_both, by_beta, by_gamma, by_delta = 0.0, 0.0, 1.0 / gamma - 1.0 / last, -1.0 / last
         total, of_both, of_beta, of_gamma, of_delta = 0.0, 0.0, 0.0, 0.0, 0.0
         while k >= t_x[i]:
-            purchases, silence, leaving, staying = both + k, beta + k - x[i], exits + k, delta + k
+            purchases, silence, leaving, staying = both + k, beta + (k - x[i]), exits + k, delta + k
             step = purchases / silence * (leaving / staying)
             log_ratio += math.log(step)
             by_both += 1.0 / purchases
@@ -144,7 +144,7 @@ def purchase_within(alpha, beta, gamma, delta, x, n, m, out):
     """
     for d in range(alpha.shape[0]):
         for i in range(n.shape[0]):
-            buys, declines, served = alpha[d] + x[i], beta[d] + n[i] - x[i], delta[d] + n[i]
+            buys, declines, served = alpha[d] + x[i], beta[d] + (n[i] - x[i]), delta[d] + n[i]
             silent, total, k = 1.0, 0.0, 0.0
             while k < m[i]:
                 silent *= (served + k) / (gamma[d] + served + k)

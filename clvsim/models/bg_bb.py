@@ -54,7 +54,7 @@ def log_likelihood(params: Params, x: np.ndarray, t_x: np.ndarray, n: np.ndarray
     """Log probability of each history, (draw, customer). FHS equation (5), alive factored out."""
     alpha, beta, gamma, delta = column(params, *_SYMBOLS)
     x, n = np.asarray(x, np.float64), np.asarray(n, np.float64)
-    bought = betaln(alpha + x, beta + n - x) - betaln(alpha, beta)
+    bought = betaln(alpha + x, beta + (n - x)) - betaln(alpha, beta)
     stayed = betaln(gamma, delta + n) - betaln(gamma, delta)
     return bought + stayed + np.logaddexp(0.0, _log_odds_gone(params, x, t_x, n))
 
@@ -121,7 +121,7 @@ def purchase_ever(params: Params, x: np.ndarray, n: np.ndarray) -> np.ndarray:
         part = slice(low, low + step)
         x, n = (v[part, None] for v in rows.T)
         alpha, beta, gamma, delta = wide
-        buys, declines, served = alpha + x, beta + n - x, delta + n
+        buys, declines, served = alpha + x, beta + (n - x), delta + n
         stays = log_gamma_ratio(served, gamma) - log_gamma_ratio(served + k, gamma)
         waits = log_gamma_ratio(declines, buys) - log_gamma_ratio(declines + k - 1, buys)
         term = np.exp(stays + waits) * buys / (buys + declines + k - 1)
@@ -348,7 +348,7 @@ class BgBb(Poolable):
             interval_days=self.opportunity_days,
             next_opportunity_days=next_days,
             buy_a=alpha + x,
-            buy_b=beta + n - x,
+            buy_b=beta + (n - x),
             tenure=n,
             tenure_exponent=np.ones_like(alpha),
         )

@@ -12,7 +12,7 @@ from scipy.stats import beta as beta_distribution
 from scipy.stats import norm
 
 from clvsim.errors import DiagnosticsError
-from clvsim.kernels.opportunities import endless
+from clvsim.kernels.opportunities import endless, gone_or_not
 from clvsim.models import bg_bb
 from clvsim.models.bg_bb import BgBb, Opportunities, OpportunityRows
 from clvsim.models.config import FitConfig
@@ -260,6 +260,16 @@ def test_long_histories_stay_finite():
     law: Any = YEARLY.laws_given_dead(MLE, Opportunities(x[:1], t_x[:1], n[:1], np.ones(1)), 7.0)
     assert np.isfinite(law.weight).all()
     assert law.weight.sum() == pytest.approx(1)
+
+
+def test_a_chance_to_buy_next_to_one_is_not_lost_in_rounding():
+    """As beta goes to 0, only who is gone stays silent: after x = t_x of n opportunities, B(2, 1 + x) for n > x."""
+    params = {name: np.array([value]) for name, value in zip(MLE, (1.0, 1e-18, 1.0, 1.0), strict=True)}
+    x, n = np.array([1.0, 5.0, 900.0]), np.array([2.0, 6.0, 901.0])
+    np.testing.assert_allclose(bg_bb.log_likelihood(params, x, x, n)[0], betaln(2.0, 1 + x), rtol=1e-12)
+    found = gone_or_not(1.0, 1e-18, 1.0, 1.0, *(v[1:2] for v in (x, x, n, np.ones(3))))
+    assert np.isfinite(found).all()
+    assert found[2] == pytest.approx(-1e18, rel=1e-9)  # odds of being gone go as 1 / beta
 
 
 # --- laws, by plain simulation ----------------------------------------------------------------------------------------
