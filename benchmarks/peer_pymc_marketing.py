@@ -4,14 +4,18 @@
 
     .venv-peer/bin/python benchmarks/peer_pymc_marketing.py numbers > tests/models/pymc_marketing.json
 
-`posteriors FOLDER`: small files of its own `save`, as in tests/models/pymc_marketing/.
+`posteriors TABLE FOLDER DRAWS`: models fitted and saved by its own `save`; some are in tests/models/pymc_marketing/.
+
+The rest is the other side of `peer.py`. TABLE is an .npz with the arrays x, t_x, T and, for money, monetary_value.
 """
 
 import contextlib
 import json
 import math
 import sys
+import time
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -85,7 +89,7 @@ def with_ids(columns: Table) -> pd.DataFrame:
     return frame.assign(customer_id=[f"c{i:02d}" for i in range(len(frame))])
 
 
-def likelihood(distribution: Any, parameters: Table, data: pd.DataFrame) -> list[list[float | str | None]]:
+def likelihood(distribution: Any, parameters: Table, data: pd.DataFrame) -> list[list[Any]]:
     """(draw, customer)."""
     observed = data[["recency", "frequency"]].to_numpy(float)
     rows = []
@@ -290,6 +294,110 @@ def numbers() -> dict[str, Any]:
     }
 
 
+def frame_of(path: str) -> pd.DataFrame:
+    """Its column names, customers by number."""
+    with np.load(path) as arrays:
+        columns = {name: arrays[name] for name in arrays.files if arrays[name].ndim == 1}
+    frame = pd.DataFrame(columns).rename(columns={"x": "frequency", "t_x": "recency"})
+    return frame.assign(customer_id=np.arange(len(frame)))
+
+
+def posteriors(table_path: str, folder: str, draws: str) -> dict[str, str]:
+    """Every model whose files can be read, fitted in two chains and saved."""
+    data, settings = frame_of(table_path), {"tune": 500, "draws": int(draws), "chains": 2, "random_seed": 1}
+    settings |= {"progressbar": False}
+    paid = data[(data["frequency"] > 0) & (data["monetary_value"] > 0)]
+    models = {
+        "bg_nbd": (clv.BetaGeoModel(sampler_config=settings), data, {}),
+        "mbg_nbd": (clv.ModifiedBetaGeoModel(sampler_config=settings), data, {}),
+        "pareto_nbd": (clv.ParetoNBDModel(sampler_config=settings), data, {"method": "demz"}),
+        "gamma_gamma": (clv.GammaGammaModel(sampler_config=settings), paid, {}),
+    }
+    for name, (model, rows, options) in models.items():
+        model.fit(data=rows, **options)
+        model.save(str(Path(folder) / f"{name}.nc"))
+    return {name: str(Path(folder) / f"{name}.nc") for name in models}
+
+
+def log_likelihood(table_path: str) -> dict[str, Any]:
+    """BG/NBD, summed over customers, at the first three published and made-up points."""
+    points = {name: values[:3] for name, values in BETA_GEO.items()}
+    rows = likelihood(distributions.BetaGeoNBD, points, frame_of(table_path))
+    return {"points": points, "total": [math.fsum(row) for row in rows]}
+
+
+def nuts(table_path: str, customers: str, chains: str, draws: str, tune: str) -> dict[str, Any]:
+    """BG/NBD on the first customers by its default sampler: time without compilation, effective draws, what it found.
+
+    Compilation is what a run of one step takes.
+    """
+    import arviz as az
+
+    data = frame_of(table_path).iloc[: int(customers)]
+    spent, model = [], clv.BetaGeoModel()
+    for length in ({"draws": 2, "tune": 1}, {"draws": int(draws), "tune": int(tune)}):
+        model = clv.BetaGeoModel()
+        start, used = time.perf_counter(), time.process_time()
+        model.fit(
+            data=data, chains=int(chains), random_seed=1, progressbar=False, compute_convergence_checks=False, **length
+        )
+        spent.append((time.perf_counter() - start, time.process_time() - used))
+    posterior = model.idata["posterior"].dataset
+    symbols = ("r", "alpha", "a", "b")
+    return {
+        "seconds": spent[1][0] - spent[0][0],
+        "cpu": spent[1][1] - spent[0][1],
+        "sampler": posterior.attrs.get("inference_library", "pymc"),
+        "ess": {name: float(az.ess(posterior[name].to_numpy(), method="bulk")) for name in symbols},
+        "mean": {name: float(posterior[name].mean()) for name in symbols},
+        "sd": {name: float(posterior[name].std()) for name in symbols},
+        "gradients": int(model.idata["sample_stats"].dataset["n_steps"].sum()),
+    }
+
+
+def cost(table_path: str, *customers: str) -> dict[str, float]:
+    """CPU seconds of one log density with its gradient, by number of customers."""
+    data, found = frame_of(table_path), {}
+    for size in customers:
+        model = clv.BetaGeoModel()
+        model.build_model(data.iloc[: int(size)])
+        of = model.model.logp_dlogp_function(ravel_inputs=True)
+        of.set_extra_values({})
+        at = pm.blocking.DictToArrayBijection.map(model.model.initial_point())
+        of(at)
+        rounds = []
+        for _ in range(5):
+            used = time.process_time()
+            of(at)
+            rounds.append(time.process_time() - used)
+        found[size] = min(rounds)
+    return found
+
+
+def value(table_path: str, months: str, monthly_rate: str) -> dict[str, Any]:
+    """Lifetime values at the draws in the table: CPU seconds, sums over customers (draw,)."""
+    data = frame_of(table_path)
+    with np.load(table_path) as arrays:
+        parameters = {name: arrays[f"draws_{name}"].reshape(-1).tolist() for name in ("r", "alpha", "a", "b")}
+    life = fitted(clv.BetaGeoModel(), data, parameters)
+    start, used = time.perf_counter(), time.process_time()
+    found = clv.customer_lifetime_value(
+        life, data, future_t=int(months), discount_rate=float(monthly_rate), time_unit="W"
+    )
+    seconds, cpu = time.perf_counter() - start, time.process_time() - used
+    return {"seconds": seconds, "cpu": cpu, "total": found.sum("customer_id").to_numpy()[0].tolist()}
+
+
+COMMANDS = {
+    "numbers": numbers,
+    "posteriors": posteriors,
+    "log_likelihood": log_likelihood,
+    "nuts": nuts,
+    "cost": cost,
+    "value": value,
+}
+
+
 def dumped(found: Any, depth: int = 0) -> str:
     """JSON with one entry of a mapping in a line."""
     if not isinstance(found, dict) or depth > 1:
@@ -302,7 +410,7 @@ def main() -> None:
     warnings.simplefilter("ignore")
     command, *words = sys.argv[1:]
     with contextlib.redirect_stdout(sys.stderr):
-        found = {"numbers": numbers}[command](*words)
+        found = COMMANDS[command](*words)
     print(dumped(found))
 
 

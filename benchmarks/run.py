@@ -5,6 +5,7 @@ from pathlib import Path
 
 import demo
 import event_loop
+import peer
 import quantities
 import scaling
 
@@ -15,6 +16,7 @@ def main() -> None:
         print(scaling.main(), flush=True)
         print(quantities.main(), flush=True)
         print(demo.main(Path(name)), flush=True)
+        print(peer.main(), flush=True)
 
 
 if __name__ == "__main__":

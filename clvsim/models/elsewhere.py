@@ -27,6 +27,7 @@ BY_VARIABLES = {
 MODEL_TYPES = {"BG/NBD": "bg_nbd", "MBG/NBD": "mbg_nbd", "Pareto/NBD": "pareto_nbd"}
 RENAMED = {"v": "gamma"}
 HELPERS = ("phi_", "kappa_")  # PyMC-Marketing's variables behind a and b
+PER_CUSTOMER = ("nu",)  # of its Gamma-Gamma of single orders: what customers' own orders tell again
 MIN_DRAWS = 2
 
 
@@ -174,7 +175,8 @@ def _foreign(path: Path | str, retention: str) -> dict[str, Part]:
         stated = MODEL_TYPES.get(str(root.attrs.get("model_type", "")))
     with xr.open_dataset(path, group="posterior", engine="h5netcdf") as group:
         posterior = group.load()
-    names = tuple(str(name) for name in posterior.data_vars if not str(name).startswith(HELPERS))
+    everything = (str(name) for name in posterior.data_vars)
+    names = tuple(name for name in everything if not name.startswith(HELPERS) and name not in PER_CUSTOMER)
     known = next((v for v in BY_VARIABLES if set(v) == set(names)), None)
     if known is None:
         choices = "; ".join(", ".join(v) for v in BY_VARIABLES)
@@ -183,9 +185,9 @@ def _foreign(path: Path | str, retention: str) -> dict[str, Part]:
         )
     kinds = BY_VARIABLES[known]
     kind = stated if stated in kinds else retention if retention in kinds else kinds[0]
-    chains, params = _draws(posterior, known)
-    diagnostics = diagnose(kind, params, _divergences(path), chains)
-    part = Part(kind, {RENAMED.get(k, k): v for k, v in params.items()}, diagnostics, None, {})
+    chains, drawn = _draws(posterior, known)
+    params = {RENAMED.get(name, name): values for name, values in drawn.items()}
+    part = Part(kind, params, diagnose(kind, params, _divergences(path), chains), None, {})
     return {"spend" if kind in SPEND else "retention": part}
 
 
