@@ -4,7 +4,10 @@ UV := $(shell command -v uv 2>/dev/null)
 BIN := .venv/bin
 STAMP := .venv/.stamp
 
-.PHONY: demo test test-slow check bench lock clean help
+PEER := .venv-peer
+PEER_PACKAGES := 'pymc-marketing==1.3.0' 'numpy<2.5' nutpie
+
+.PHONY: demo test test-slow check bench peer lock clean help
 .DEFAULT_GOAL := help
 
 help:
@@ -13,8 +16,9 @@ help:
 	@echo "make test-slow  simulation-based calibration and long verification"
 	@echo "make check      lint, formatting, types, layers"
 	@echo "make bench      speed, as ratios, each checked for equal results first"
+	@echo "make peer       PyMC-Marketing in an environment of its own, for make bench to compare with"
 	@echo "make lock       resolve all packages anew and pin them in constraints.txt"
-	@echo "make clean      remove .venv and caches; outputs/ stays"
+	@echo "make clean      remove environments and caches; outputs/ stays"
 
 demo: $(STAMP)
 	@$(BIN)/clvsim run experiment=demo
@@ -34,6 +38,19 @@ check: $(STAMP)
 bench: $(STAMP)
 	@$(BIN)/python benchmarks/run.py
 
+# It does not go with our NumPy. nutpie, which its sampler takes where it is there, makes it faster.
+peer: $(PEER)/.stamp
+
+$(PEER)/.stamp: | $(STAMP)
+	@set -eu; if [ -n "$(UV)" ]; then \
+	    "$(UV)" venv -q --clear --python $(BIN)/python $(PEER); \
+	    "$(UV)" pip install -q --python $(PEER)/bin/python $(PEER_PACKAGES); \
+	else \
+	    $(BIN)/python -m venv --clear $(PEER); \
+	    $(PEER)/bin/python -m pip install -q --disable-pip-version-check $(PEER_PACKAGES); \
+	fi
+	@touch $@
+
 # Nothing but name==version: addresses belong to a machine. Both resolve without installing.
 PINS := import json, sys; pins = [p["metadata"] for p in json.load(sys.stdin)["install"]]; \
 	print(*sorted((f"{p["name"]}=={p["version"]}" for p in pins if p["name"] != "clvsim"), key=str.lower), sep="\n")
@@ -50,7 +67,7 @@ endif
 	@git diff --stat -- constraints.txt; echo "now: make test"
 
 clean:
-	@rm -rf .venv .pytest_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
+	@rm -rf .venv $(PEER) .pytest_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
 	@find clvsim tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Without uv the interpreter needs its venv and ensurepip (Debian packages them apart).

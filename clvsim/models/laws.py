@@ -115,8 +115,9 @@ def column(params: Params, *names: str) -> tuple[np.ndarray, ...]:
 def unique_rows(columns: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Distinct rows in lexical order, (row, column), and how often each occurs, (row,), both float64."""
     table: np.ndarray = np.column_stack([np.asarray(c, np.float64) for c in columns])
-    rows, count = np.unique(table, axis=0, return_counts=True)
-    return np.asarray(rows, np.float64), count.astype(np.float64)
+    table = table[np.lexsort(table.T[::-1])]
+    first = np.flatnonzero(np.r_[len(table) > 0, (table[1:] != table[:-1]).any(axis=1)])
+    return table[first], np.diff(first, append=len(table)).astype(np.float64)
 
 
 def rows_by_level(columns: Sequence[np.ndarray], level: np.ndarray | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -183,15 +183,18 @@ class DropoutModel(Seasonable, DropoutPriors, PurchaseModel):
         by_x = pt.sum(n_k * (pt.gammaln(r + k.value) + pt.gammaln(b_k + k.value) - pt.gammaln(total_k + k.value)))
         age = classes(rows.T, rows.level)
         n_age, orders_age = np.bincount(age.of, rows.count), np.bincount(age.of, rows.count * rows.x)
-        by_age = pt.sum(
-            (n_age * r + orders_age) * pt.log(at(alpha, age.level) + by_clock(age.value, age.value, clock)[1])
-        )
+        log_age = pt.log(at(alpha, age.level) + by_clock(age.value, age.value, clock)[1])
+        by_age = pt.sum((n_age * r + orders_age) * log_age)
         may = rows.x + birth > 0  # have had an order at which to leave
         x, t_x, T, count, level = (v[may] for v in (rows.x, rows.t_x, rows.T, rows.count, rows.level))
-        t_x, T = by_clock(t_x, T, clock)
-        alpha_row = at(alpha, level)
-        log_odds_left = pt.log(at(a, level)) - pt.log(at(b, level) + (x + birth - 1))
-        log_odds_left += (r + x) * pt.log((alpha_row + T) / (alpha_row + t_x))
+        # Looked up, since a logarithm per row costs more than all the rest; on a season's clock rows share none.
+        last = classes(t_x, level) if clock is None else Classes(t_x, level, np.arange(t_x.size))
+        since = by_clock(last.value, T if clock else last.value, clock)[0]
+        log_last = pt.log(at(alpha, last.level) + since)
+        order = classes(x, level)
+        log_stay = pt.log(at(b, order.level) + (order.value + birth - 1))
+        log_odds_left = pt.log(at(a, level)) - log_stay[order.of]
+        log_odds_left += (r + x) * (log_age[age.of[may]] - log_last[last.of])
         constant = pt.sum(n * (r * pt.log(alpha) - pt.gammaln(r) - pt.gammaln(b) + pt.gammaln(total)))
         left_or_not = pt.sum(count * pt.softplus(log_odds_left))
         return constant + by_x - by_age + left_or_not
