@@ -189,8 +189,7 @@ class DropoutModel(Seasonable, DropoutPriors, PurchaseModel):
         x, t_x, T, count, level = (v[may] for v in (rows.x, rows.t_x, rows.T, rows.count, rows.level))
         # Looked up, since a logarithm per row costs more than all the rest; on a season's clock rows share none.
         last = classes(t_x, level) if clock is None else Classes(t_x, level, np.arange(t_x.size))
-        since = by_clock(last.value, T if clock else last.value, clock)[0]
-        log_last = pt.log(at(alpha, last.level) + since)
+        log_last = pt.log(at(alpha, last.level) + (last.value if clock is None else by_clock(t_x, T, clock)[0]))
         order = classes(x, level)
         log_stay = pt.log(at(b, order.level) + (order.value + birth - 1))
         log_odds_left = pt.log(at(a, level)) - log_stay[order.of]
