@@ -23,6 +23,7 @@ from clvsim.types import DAYS_PER_YEAR, RENEWAL_DAYS, CustomerSummary
 
 GRACE_DAYS = {"week": 2.0, "month": 7.0, "quarter": 14.0, "year": 30.0}
 
+_CALENDAR_DAYS = 2.0  # by which a calendar month is longer or shorter than a twelfth of a year, whole days included
 _PIECES = 4  # of the law of those who are lost
 _CHUNK_CELLS = 1 << 21
 _DIRECT = 64  # terms summed one by one
@@ -286,13 +287,14 @@ class ContractModel(Poolable):
         contracts = self.histories(summary)
         paid = frame["frequency"].to_numpy(np.float64)
         off = np.abs(frame["recency_days"].to_numpy(np.float64) - contracts.renewals * self.interval_days)
-        odd = (off > self.grace) | (paid < contracts.renewals)
+        tolerated = max(self.grace, _CALENDAR_DAYS)
+        odd = (off > tolerated) | (paid < contracts.renewals)
         often = ~odd & (paid > contracts.renewals)
         text = []
         if odd.any():
             text.append(
                 f"{odd.sum():,} of {odd.size:,} contracts are irregular: a payment is missing in between, or the last "
-                f"one lies more than {self.grace:g} days off its anniversary (retention.renewal={self.renewal}, "
+                f"one lies more than {tolerated:g} days off its anniversary (retention.renewal={self.renewal}, "
                 "retention.grace_days); they count as renewed up to the anniversary nearest to the last payment"
             )
         if often.any():
