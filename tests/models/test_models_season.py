@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from plainly import PLAIN
 from scipy.special import betaln, expit, gammaln
 
 from clvsim.errors import ConfigError
@@ -213,8 +214,7 @@ def test_likelihood_is_the_inhomogeneous_process(log, kind):
     rows = model.sufficient(summary)
     built = model.build(rows)
     free, point = free_point(kind, rows.unit_days)
-    mode = None if kind == "pareto_nbd" else "FAST_COMPILE"  # its integral is a kernel in the compiled graph
-    found = float(built.compile_logp(vars=built.potentials, mode=mode)(point))
+    found = float(built.compile_logp(vars=built.potentials, mode=PLAIN)(point))
     m = multiplier(np.arange(1 - LENGTH, 1))
     plain = sum(
         np.log(sum(densities(kind, T, own, m))) for T, own in zip(summary.customers["T_days"], days, strict=True)
@@ -340,7 +340,7 @@ def test_gradient_is_the_slope(log):
     model = seasonal("pareto_nbd", log[0])
     rows = model.sufficient(log[0])
     built = model.build(rows)
-    logp, slope = (compiled(mode="FAST_COMPILE") for compiled in (built.compile_logp, built.compile_dlogp))
+    logp, slope = (compiled(mode=PLAIN) for compiled in (built.compile_logp, built.compile_dlogp))
     _, point = free_point("pareto_nbd", rows.unit_days)
     names = [v.name for v in built.continuous_value_vars]
     found = slope(point)
@@ -496,7 +496,7 @@ def test_levels_that_are_alike_leave_the_season(shops, kind):
         f"{p}_{what}": np.zeros(n) for p in ("purchase", "attrition") for what, n in (("sd_log__", ()), ("contrast", 1))
     }
     densities = [
-        float(built.compile_logp(vars=built.potentials, mode="FAST_COMPILE")(at))
+        float(built.compile_logp(vars=built.potentials, mode=PLAIN)(at))
         for built, at in ((plain.build(rows), point), (pooled.build(by_level), point | some))
     ]
     assert densities[1] == pytest.approx(densities[0], rel=1e-12)
@@ -567,7 +567,7 @@ def test_likelihood_with_a_trend_is_the_process(log, long_enough, kind):
     rows = model.sufficient(summary)
     free, point = free_point(kind, rows.unit_days)
     built = model.build(rows)
-    found = float(built.compile_logp(vars=built.potentials, mode="FAST_COMPILE")(point | {"trend_year": 0.3}))
+    found = float(built.compile_logp(vars=built.potentials, mode=PLAIN)(point | {"trend_year": 0.3}))
     params = model.natural({name: np.array([v]) for name, v in (free | {"trend_year": 0.3}).items()}, rows, WEEK)
     m = np.exp(model.log_multiplier(params, np.arange(1 - LENGTH, 1)))[0]
     T = summary.customers["T_days"]
@@ -604,10 +604,11 @@ def test_a_trend_needs_two_years(log):
 # --- fit --------------------------------------------------------------------------------------------------------------
 
 
-def test_recovery():
+@pytest.mark.parametrize("kind", ["bg_nbd", pytest.param("pareto_nbd", marks=pytest.mark.slow)])
+def test_recovery(kind):
     """Effects of months and of a sale from 4,000 customers, within four posterior standard deviations."""
-    summary, _ = bought(np.random.default_rng(8), 4000)
-    model = seasonal("bg_nbd", summary)
+    summary, _ = bought(np.random.default_rng(8), 4000, kind)
+    model = seasonal(kind, summary)
     rows = model.sufficient(summary)
     anything: Any = model
     found = fit_one(
@@ -619,7 +620,7 @@ def test_recovery():
         lambda note: None,
     )
     assert all(d.ok for d in found.diagnostics)
-    truth = params_of("bg_nbd")
+    truth = params_of(kind)
     z = {name: (v.mean() - truth[name][0]) / v.std() for name, v in found.params.items()}
     assert max(abs(v) for v in z.values()) < 4
     months = [name for name in z if name.startswith("season")]
