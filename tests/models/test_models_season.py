@@ -273,7 +273,7 @@ def test_discounted_orders_follow_from_the_law(log, kind, annual_rate):
     summary, _ = log
     model = seasonal(kind, summary)
     histories = model.histories(summary)
-    horizon, force = 40, np.log1p(annual_rate) / DAYS_PER_YEAR
+    horizon, force = 24, np.log1p(annual_rate) / DAYS_PER_YEAR
     found = model.expected_discounted_orders(params_of(kind), histories, float(horizon), annual_rate, WEEK)[0]
     law = model.laws(params_of(kind), histories, WEEK)
     m = multiplier(np.arange(1, horizon + 1))
