@@ -34,7 +34,10 @@ OWN = {name: dict(story.params) for name, story in STORIES.items()} | {
     "bdw": {"gamma": 0.46, "delta": 0.78, "c": 1.28},
 }
 SETTINGS = {name: dict(story.config) for name, story in STORIES.items()}
-ASKED: dict[str, Any] = {"pool": "segment", "covariates": {"purchase": ["age", "vip"], "attrition": ["age"]}}
+ASKED: dict[str, Any] = {
+    "pool": "segment",
+    "covariates": {"purchase": ["age", "vip"], "attrition": ["age"], "quantiles": 4},
+}
 BETAS = ("purchase", "dropout", "churn")
 FREE = (
     "r",
@@ -345,7 +348,7 @@ def test_a_posterior_knows_its_levels(shop, tmp_path):
 
 
 def test_numbers_are_cut_into_classes_of_about_equal_size(shop):
-    (age, vip) = pooled("bg_nbd", shop).design.covariates
+    (age, vip) = pooled("bg_nbd", shop, covariates={"purchase": ["age", "vip"]}).design.covariates
     codes = age.codes(shop.customers[COVARIATE + "age"])
     count = np.bincount(codes)
     assert count.size == 16
@@ -478,7 +481,7 @@ def near(worlds: np.ndarray, expected: float) -> bool:
 @pytest.mark.parametrize("name", ["bg_nbd", "pareto_nbd", "mbg_cnbd", "bg_bb", "bdw"])  # each kind of law
 def test_simulated_customers_and_newcomers_have_the_expected_orders(name, shops):
     shop = replace(shops[name], customers=shops[name].customers.iloc[::3].reset_index(drop=True))
-    model = pooled(name, shop, **{**ASKED, "covariates": {"purchase": ["vip"], "attrition": ["vip"]}})
+    model = pooled(name, shop, pool="segment")
     draws, weeks = 300, 39
     params = params_of(model, draws)
     posterior = posterior_of(model, params)
