@@ -3,7 +3,8 @@
 A model's graph holds its data as constants, so that the product compiles anew for every data set: seconds, of which a
 thousand data sets have none to spare. Here each data set's graph is still built by the model; what differs between
 data sets (found by comparing graphs, not by knowing the model) becomes an input, all else stays as it is. Gradient,
-rewrites and linker are the product's. Imported only where it is used: it loads PyMC.
+rewrites and linker are the product's; searches and chains start where those of the first data set do. Imported only
+where it is used: it loads PyMC.
 """
 
 from collections.abc import Iterable, Sequence
@@ -19,7 +20,7 @@ from nutpie.compiled_pyfunc import from_pyfunc
 from pymc.pytensorf import join_nonshared_inputs
 from pytensor.compile.builders import SymbolicOp
 from pytensor.graph.basic import Constant, Variable
-from pytensor.graph.traversal import io_toposort
+from pytensor.graph.traversal import toposort
 
 from clvsim.errors import DiagnosticsError
 from clvsim.models import inference
@@ -33,9 +34,11 @@ Use = tuple[int, int]  # of a constant: which node in order, which of its inputs
 
 
 class Graph(NamedTuple):
-    """A model's log-likelihood as a function of its free variables: its operations in order and what each is applied
-    to, for comparison; its constants."""
+    """Log density and the free variables as functions of one point; the operations in order and what each is applied
+    to, for comparison; the constants."""
 
+    point: Any
+    outputs: list[Any]
     nodes: list[Any]
     wiring: tuple[Any, ...]
     constants: dict[Use, np.ndarray]
@@ -57,20 +60,12 @@ class Program:
         if not new <= set(self.uses):
             self.uses, self.compiled = tuple(sorted({*self.uses, *new})), None
 
-    def compile(self, model: Any, graph: Graph) -> None:
-        """As `inference.density` does, `model` being used up by it."""
-        flat, ends, likelihood = lift(model, graph, self.uses)
-        list.__setitem__(model.potentials, 0, likelihood)  # PyMC's own list refuses
-        outputs = [model.logp(), *model.replace_rvs_by_values(model.free_RVs)]
-        (log_density, *constrained), point = join_nonshared_inputs(model.initial_point(), outputs, model.value_vars)
-        gradient: Any = pt.grad(log_density, point)
+    def compile(self, graph: Graph) -> None:
+        flat, ends, (log_density, *constrained) = lift(graph, self.uses)
+        gradient: Any = pt.grad(log_density, graph.point)
         self.compiled = tuple(
-            pytensor.function(inputs, of, mode="NUMBA", trust_input=True)
-            for inputs, of in (
-                ([point, flat, ends], [log_density, gradient]),
-                ([point], constrained),
-                ([point, flat, ends], log_density),
-            )
+            pytensor.function([graph.point, flat, ends], of, mode="NUMBA", trust_input=True, on_unused_input="ignore")
+            for of in ([log_density, gradient], constrained, log_density)
         )
 
 
@@ -99,7 +94,7 @@ class CompileOnce:
         program = self.program(model, graph)
         program.learn(graph)
         if program.compiled is None:
-            program.compile(model, graph)
+            program.compile(graph)
         assert program.compiled is not None
         value_and_gradient, to_free, value = program.compiled
         data = flattened([graph.constants[use] for use in program.uses])
@@ -114,7 +109,7 @@ class CompileOnce:
             return float(found), np.asarray(ascent, np.float64)
 
         def constrain(points: np.ndarray) -> dict[str, np.ndarray]:
-            columns = zip(*(to_free(at) for at in points), strict=True)
+            columns = zip(*(to_free(at, *data) for at in points), strict=True)
             names = [variable.name for variable in model.free_RVs]
             return {name: np.array(column, np.float64) for name, column in zip(names, columns, strict=True)}
 
@@ -175,10 +170,13 @@ def _fill(one: Any, points: np.ndarray, flat: np.ndarray, ends: np.ndarray, out:
 
 
 def graph_of(model: Any) -> Graph:
-    """Of the one potential that a model has."""
-    (likelihood,) = model.potentials
-    nodes = list(io_toposort(model.free_RVs, [likelihood]))
-    place: dict[Any, Any] = {variable: variable.name for variable in model.free_RVs}
+    """Joined as in `inference.density`."""
+    with pytensor.config.change_flags(traceback__limit=0):  # takes twice as long otherwise
+        shapes = {variable.name: np.zeros(variable.type.shape) for variable in model.value_vars}
+        outputs = [model.logp(), *model.replace_rvs_by_values(model.free_RVs)]
+        joined, point = join_nonshared_inputs(shapes, outputs, model.value_vars)
+    nodes = list(toposort(joined))
+    place: dict[Any, Any] = {point: "point"}
     wiring: list[Any] = []
     constants: dict[Use, np.ndarray] = {}
     for i, node in enumerate(nodes):
@@ -193,7 +191,7 @@ def graph_of(model: Any) -> Graph:
                 of.append((variable.type, str(variable.data)))
         wiring.append(tuple(of))
         place |= {out: (i, j) for j, out in enumerate(node.outputs)}
-    return Graph(nodes, tuple(wiring), constants)
+    return Graph(point, list(joined), nodes, (*wiring, *(place[out] for out in joined)), constants)
 
 
 def identity(op: Any) -> Any:
@@ -207,8 +205,8 @@ def flattened(constants: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate([*rows, np.zeros(1)]), np.cumsum([0, *(row.size for row in rows)])
 
 
-def lift(model: Any, graph: Graph, uses: Sequence[Use]) -> tuple[Any, Any, Any]:
-    """Inputs as `flattened` makes them, and the log-likelihood as a function of them; lengths are left open."""
+def lift(graph: Graph, uses: Sequence[Use]) -> tuple[Any, Any, list[Any]]:
+    """Inputs as `flattened` makes them, and the outputs as functions of them; lengths are left open."""
     flat, ends = pt.dvector("flat"), pt.lvector("ends")
     number = {use: i for i, use in enumerate(uses)}
     now: dict[Variable, Variable] = {}
@@ -228,4 +226,4 @@ def lift(model: Any, graph: Graph, uses: Sequence[Use]) -> tuple[Any, Any, Any]:
         else:
             made = node.clone_with_new_inputs(changed, strict=False).outputs
         now.update(zip(node.outputs, made, strict=True))
-    return flat, ends, now[model.potentials[0]]
+    return flat, ends, [now[out] for out in graph.outputs]
