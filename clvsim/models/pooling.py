@@ -83,6 +83,17 @@ def at_birth(model: RetentionModel, summary: CustomerSummary) -> tuple[Callable[
     return laws, column
 
 
+def apart(
+    model: RetentionModel, params: Params, summary: CustomerSummary
+) -> list[tuple[RetentionModel, Params, np.ndarray]]:
+    """The model underneath and its parameters at each level, and who has that level, (customer,) bool."""
+    if not isinstance(model, Pooled):
+        return [(model, params, np.ones(len(summary.customers), bool))]
+    pooled: Pooled = model
+    level = pooled.design.level(summary)
+    return [(pooled.section, pooled.parameters(params, int(one)), level == one) for one in np.unique(level)]
+
+
 def in_words(model: RetentionModel, params: Params) -> tuple[Params, tuple[tuple[str, str], ...]]:
     """Parameters that belong to no level, and what is to be said of levels: label, value."""
     return (model.own(params), model.facts(params)) if isinstance(model, Pooled) else (params, ())

@@ -15,6 +15,7 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from clvsim.models import retention_of
+from clvsim.models.pooling import apart
 from clvsim.models.season import seasonal_of
 from clvsim.simulation.config import EnvironmentConfig
 from clvsim.types import DAYS_PER_MONTH, DAYS_PER_UNIT, CustomerSummary, Posterior
@@ -95,18 +96,26 @@ def calibration_months(posterior: Posterior, summary: CustomerSummary) -> Months
     until = np.concatenate([np.zeros((parts, 1)), np.cumsum(daily, axis=1)], axis=1)[:, length - edges]
     T = summary.customers["T_days"].to_numpy(np.float64)
     age, of_age = np.unique(T, return_inverse=True)
-    customers = np.zeros((age.size, parts))
-    np.add.at(customers, (of_age, np.arange(T.size) % parts), 1)
+    part = np.arange(T.size) % parts
+
+    def counted(rows: np.ndarray) -> np.ndarray:
+        customers = np.zeros((age.size, parts))
+        np.add.at(customers, (of_age[rows], part[rows]), 1)
+        return customers
+
     draws = {name: values[:_POSTERIOR_DRAWS] for name, values in posterior.retention.items()}
     model, unit = retention_of(posterior), DAYS_PER_UNIT[posterior.time_unit]
     if seasonal_of(model):
         timed: Any = model
-        until_edge = iter(timed.expected_orders_until(draws, age, edges, unit))
+        customers = counted(np.arange(T.size))
+        by_edge = np.stack([e @ customers for e in timed.expected_orders_until(draws, age, edges, unit)], axis=-1)
     else:
         days, of = np.unique(np.maximum(age - edges[:, None] + 0.5, 0.0), return_inverse=True)
-        by_age = model.expected_orders_new(draws, days / unit, unit)
-        until_edge = (by_age[:, row] for row in of.reshape(edges.size, age.size))
-    by_edge = np.stack([some @ customers for some in until_edge], axis=-1)
+        row_of = of.reshape(edges.size, age.size)
+        by_edge = np.zeros((1, 1, 1))
+        for plain, own, rows in apart(model, draws, summary):
+            by_age, customers = plain.expected_orders_new(own, days / unit, unit), counted(np.flatnonzero(rows))
+            by_edge = by_edge + np.stack([by_age[:, row] @ customers for row in row_of], axis=-1)
     orders, expected = np.diff(until, axis=1), np.diff(by_edge, axis=-1)
     someone = (expected.sum(axis=1) > 0).all(axis=0)
     return Months(orders[:, someone], expected[:, :, someone])

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import date, timedelta
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,8 @@ from scipy.stats import kstest
 from shop import BG_NBD, posterior, run, shop
 
 from clvsim.models import bg_nbd
+from clvsim.models.bg_nbd import BgNbd
+from clvsim.models.pooling import configured
 from clvsim.simulation.config import EnvironmentConfig
 from clvsim.simulation.environment import SdLaw, calibration_months, dispersion, log_evidence, sd_law
 from clvsim.simulation.worlds import make_worlds
@@ -224,3 +227,25 @@ def test_page_says_what_informed_it(cdnow):
     assumed = run(draws=12, environment=EnvironmentConfig(learn=False))
     (line,) = (a for a in assumed.assumptions if a.path.startswith("environment"))
     assert (line.kind, "not estimated from the data" in line.text) == ("prior", True)
+
+
+def test_groups_are_expected_to_order_as_they_do():
+    """Two segments, one of which orders 3 times as fast: the months expect what each of them does, added up."""
+    summary = shop(segments=2)
+    summary = replace(summary, repeat_orders_by_day=np.full((PARTS, 200), 2, np.int64))
+    model: Any = configured(BgNbd.model_validate({"pool": "segment"}), summary)
+    names = [name for names in model.names().values() for name in names]
+    effects = dict.fromkeys([*names, *(f"sd_{scale.name}" for scale in model.scales.values())], np.zeros(2))
+    fast = {"log_rate[segment s1]": np.full(2, np.log(3.0))}
+    base = posterior(2)
+    config = model.model_dump(mode="json")
+    fitted = replace(base, retention={**base.retention, **effects, **fast}, retention_config=config)
+    found = calibration_months(fitted, summary).expected
+    segment = summary.customers["segment"].to_numpy()
+    by_hand = 0.0
+    for name, factor in (("s0", 1.0), ("s1", 3.0)):
+        T = summary.customers["T_days"].where(segment == name, -1e9)  # nobody else has come yet
+        alone = replace(summary, customers=summary.customers.assign(T_days=T))
+        plain = posterior(2, alpha=BG_NBD["alpha"] / factor)
+        by_hand = by_hand + calibration_months(plain, alone).expected
+    np.testing.assert_allclose(found, by_hand, rtol=1e-9)
