@@ -17,6 +17,7 @@ from clvsim.types import DAYS_PER_UNIT, CustomerSummary, Diagnostic, Posterior
 MAX_R_HAT = 1.01
 MIN_ESS = inference.MIN_ESS
 OBSERVED = "observed"  # of a model in which nothing is inferred
+_READ = "read from a file"
 LARGE_TABLE = 500  # distinct rows from which `auto` tries laplace; docs/models/inference.md says why
 _DRAFT = (
     "Draft, fitted by fit.method=map: parameter uncertainty is left out, so every interval is too narrow and every "
@@ -52,11 +53,9 @@ def fit(
     folder = cache.cache_folder(cache_dir) if config.cache and not config.posterior else None
     key = _key(purchases, amounts, retention, spend, config, summary.time_unit) if folder else ""
     found = cache.load(folder, key, say) if folder else None
-    if config.posterior:
-        posterior = _from_files(purchases, amounts, retention, spend, config, summary.time_unit, say)
-    elif found is None:
+    if found is None:
         kept = [] if amounts_fitted is None else amounts_fitted
-        posterior = _fit_both(purchases, amounts, retention, spend, config, summary.time_unit, say, kept)
+        posterior = _draw(purchases, amounts, retention, spend, config, summary.time_unit, say, kept)
     else:
         posterior = replace(found, from_cache=True)
 
@@ -66,7 +65,7 @@ def fit(
     if found is None and folder:
         cache.store(posterior, folder, key, say)
     poor = tuple(f"Poor fit, allowed by fit.allow_poor: {what}" for _, what in failures)
-    draft = (_DRAFT,) if posterior.method == "map" else ()
+    draft = (_DRAFT,) if "map" in posterior.method.split() else ()
     made = retention_of(posterior)
     found_odd = (
         *attrition_warnings(made, summary, posterior),
@@ -162,7 +161,7 @@ def _key(
     return cache.content_key([purchases, amounts], [retention, spend], settings)
 
 
-def _fit_both(
+def _draw(
     purchases: Any,
     amounts: Any,
     retention: RetentionModel,
@@ -172,52 +171,11 @@ def _fit_both(
     say: Callable[[str], None],
     kept: "list[Fitted]",
 ) -> Posterior:
-    """`kept` holds the spend model's draws if there are any, and receives them else: they are the same for all models,
+    """Draws of both models, out of files where these hold them and fitted else; as many as the shortest of them has.
+
+    `kept` holds the spend model's draws if there are any, and receives them else: they are the same for all models,
     unless amounts go with the order rate.
     """
-
-    def life(free: Params) -> dict[str, np.ndarray]:
-        return retention.natural(free, purchases, DAYS_PER_UNIT[time_unit])
-
-    def money(free: Params) -> dict[str, np.ndarray]:
-        return spend.natural(free, amounts, config.seed)
-
-    of_life, of_money = _ways(config, purchases, amounts)
-    first = fit_one(retention, purchases, life, of_life, config, say)
-    if together(spend):
-        amounts = spend.given_rates(amounts, retention, first.params, DAYS_PER_UNIT[time_unit])
-        second = fit_one(spend, amounts, money, of_money, config, say)
-        second = paired(spend, second, amounts, retention, first.params, time_unit, config)
-    else:
-        if not kept:
-            kept.append(fit_one(spend, amounts, money, of_money, config, say))
-        (second,) = kept
-    # Chains one after the other would make the first n draws those of one chain.
-    order = np.random.default_rng([config.seed, 0]).permutation(config.draws)
-    methods = f"{first.method} ({retention.kind}), {second.method} ({spend.kind})"
-    return Posterior(
-        retention_model=retention.kind,
-        spend_model=spend.kind,
-        retention={name: values[order] for name, values in first.params.items()},
-        spend={name: values[order] for name, values in second.params.items()},
-        time_unit=time_unit,
-        diagnostics=first.diagnostics + second.diagnostics,
-        method=first.method if second.method in (first.method, OBSERVED) else methods,
-        retention_config=retention.model_dump(mode="json"),
-        spend_config=spend.model_dump(mode="json"),
-    )
-
-
-def _from_files(
-    purchases: Any,
-    amounts: Any,
-    retention: RetentionModel,
-    spend: SpendModel,
-    config: FitConfig,
-    time_unit: str,
-    say: Callable[[str], None],
-) -> Posterior:
-    """Draws of the files; a model that is in none of them is fitted. As many draws as the shortest of them has."""
     from clvsim.models import elsewhere, gamma_gamma
 
     parts = elsewhere.merged(config.posterior, retention.kind)
@@ -229,40 +187,48 @@ def _from_files(
         was = str(not spend.correlated).lower()
         what = f"was fitted with spend.correlated={was}, and the run asks for the other; type spend.correlated={was}"
         raise ConfigError([("fit.posterior", what)])
-    draws = min(config.draws, *(part.draws for part in parts.values()))
-    ways = _ways(config, purchases, amounts)
     if life:
         _same_settings(retention, life.config)
-        unit = elsewhere.unit_of(life, config.posterior_time_unit)
-        first = Fitted(elsewhere.permuted(life.params, draws, config.seed), life.diagnostics, "read from a file")
+        time_unit = elsewhere.unit_of(life, config.posterior_time_unit)
+    days, draws = DAYS_PER_UNIT[time_unit], min([config.draws, *(part.draws for part in parts.values())])
+    of_life, of_money = _ways(config, purchases, amounts)
+
+    def lives(free: Params) -> dict[str, np.ndarray]:
+        return retention.natural(free, purchases, days)
+
+    def orders(free: Params) -> dict[str, np.ndarray]:
+        return spend.natural(free, amounts, config.seed)
+
+    def mixed(found: Fitted) -> Fitted:
+        """Chains one after the other would make the first n draws those of one chain."""
+        return found._replace(params=elsewhere.permuted(found.params, draws, config.seed))
+
+    if life:
+        first = mixed(Fitted(life.params, life.diagnostics, _READ))
     else:
-        unit = time_unit
-        days = DAYS_PER_UNIT[unit]
-        fresh = fit_one(
-            retention, purchases, lambda free: retention.natural(free, purchases, days), ways[0], config, say
-        )
-        first = fresh._replace(params=elsewhere.permuted(fresh.params, draws, config.seed))
+        first = mixed(fit_one(retention, purchases, lives, of_life, config, say))
     if money:
-        params = elsewhere.permuted(money.params, draws, config.seed)
-        if "first_order_factor" not in params and money.kind == "gamma_gamma":
-            mean = gamma_gamma.expected_spend_new(params)[:, 0]
-            params["first_order_factor"] = gamma_gamma.first_order_factor(mean, amounts, config.seed)
-        second = Fitted(params, money.diagnostics, "read from a file")
+        second = mixed(Fitted(money.params, money.diagnostics, _READ))
+        if "first_order_factor" not in second.params and money.kind == "gamma_gamma":
+            mean = gamma_gamma.expected_spend_new(second.params)[:, 0]
+            second.params["first_order_factor"] = gamma_gamma.first_order_factor(mean, amounts, config.seed)
+    elif together(spend):
+        amounts = spend.given_rates(amounts, retention, first.params, days)
+        second = mixed(fit_one(spend, amounts, orders, of_money, config, say))
+        second = paired(spend, second, amounts, retention, first.params, days, config.seed)
     else:
-        if together(spend):
-            amounts = spend.given_rates(amounts, retention, first.params, DAYS_PER_UNIT[unit])
-        fresh = fit_one(spend, amounts, lambda free: spend.natural(free, amounts, config.seed), ways[1], config, say)
-        fresh = fresh._replace(params=elsewhere.permuted(fresh.params, draws, config.seed))
-        second = paired(spend, fresh, amounts, retention, first.params, unit, config)
+        if not kept:
+            kept.append(fit_one(spend, amounts, orders, of_money, config, say))
+        second = mixed(kept[0])
     methods = f"{first.method} ({retention.kind}), {second.method} ({spend.kind})"
     return Posterior(
         retention_model=retention.kind,
         spend_model=spend.kind,
         retention=first.params,
         spend=second.params,
-        time_unit=unit,
+        time_unit=time_unit,
         diagnostics=first.diagnostics + second.diagnostics,
-        method=first.method if first.method == second.method else methods,
+        method=first.method if second.method in (first.method, OBSERVED) else methods,
         retention_config=life.config if life else retention.model_dump(mode="json"),
         spend_config=money.config if money else spend.model_dump(mode="json"),
     )
@@ -328,18 +294,16 @@ def fit_one(
 
 
 def paired(
-    spend: SpendModel,
+    spend: Correlated,
     found: Fitted,
     amounts: Any,
     retention: RetentionModel,
     life: Params,
-    time_unit: str,
-    config: FitConfig,
+    days_per_unit: float,
+    seed: int,
 ) -> Fitted:
     """With the parameters that follow from both models' draws, of a spend model that goes with the order rate."""
-    if not together(spend):
-        return found
-    params = spend.paired(found.params, amounts, retention, life, DAYS_PER_UNIT[time_unit], config.seed)
+    params = spend.paired(found.params, amounts, retention, life, days_per_unit, seed)
     if found.method == "map":  # one point, as in `fit_one`
         params = {name: np.full_like(values, values.mean()) for name, values in params.items()}
     return found._replace(params=params)
