@@ -11,7 +11,6 @@ from clvsim import effects
 from clvsim.errors import Problem
 from clvsim.interventions import INTERVENTIONS
 from clvsim.interventions.base import Group, Intervention, Mechanism
-from clvsim.kernels.rng import world_uniforms
 from clvsim.types import Assumption, ScenarioView
 
 BASELINE = "baseline"
@@ -127,6 +126,8 @@ def compile_scenario(
     `draw_keys` (n,) uint64. Interventions without an object (conversion without acquisition, a segment nobody is in)
     are left out and said.
     """
+    from clvsim.kernels.rng import world_uniforms  # compiled: not for those who only read a configuration
+
     scenario = library[name]
     mechanisms: list[Mechanism] = []
     inputs: dict[str, np.ndarray] = {}
