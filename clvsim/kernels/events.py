@@ -323,8 +323,7 @@ def kept_lognormal(kept, path, tick, base, t_typical, rate, level_mean, level_sd
     return amount
 
 
-@leaf
-def write_to(
+def _write_to(
     out, contacts, rows, used, w, c, g, cohort, half, cal, own_row, week_in, last, start, start_discount, delta,
     per_day, head_unit, leaves, end, n_offers, newcomers,
 ):  # fmt: skip
@@ -359,6 +358,10 @@ def write_to(
             discounted = contacts.discounted[p, g, week_out] - contacts.discounted[p, g, k0]
             add(age, at, units(sent, head_unit))
             add(age, at + ages, units(discounted * undiscount, head_unit))
+
+
+# Passing structs costs as much as the posts; in line twice would make the loop larger than it need be.
+write_in_line, write_to_contract = inline(_write_to), leaf(_write_to)
 
 
 def _simulate(
@@ -488,7 +491,7 @@ def _simulate(
             if listed:
                 leaves = opt_out_day(start, end, exponential(base, rng.OPT_OUT, 0), opting, row, last)
                 if not renewing:  # nobody sees who has left
-                    write_to(
+                    write_in_line(
                         out, contacts, rows, used, w, c, g, cohort[c], half, cal, own_row, week_in, last, start,
                         start_discount, delta, per_day, head_unit, leaves, end, n_offers, newcomers,
                     )  # fmt: skip
@@ -695,7 +698,7 @@ def _simulate(
                 own_month = month_of_life(t, start, per_day, last_age)
                 add(age, own_row + ACTIVE * own_line + own_month, -head)
             if listed and renewing:  # a contract that ended is known to be lost
-                write_to(
+                write_to_contract(
                     out, contacts, rows, used, w, c, g, cohort[c], half, cal, own_row, week_in, last, start,
                     start_discount, delta, per_day, head_unit, leaves, final, n_offers, newcomers,
                 )  # fmt: skip
