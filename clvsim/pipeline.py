@@ -441,6 +441,7 @@ def model_facts(
         if name.startswith(("season[", "promotion[", "trend["))
         else (f"{name} ({posterior.retention_model}{unit if name in times else ''})", spread(values))
         for name, values in own.items()
+        if name != "season[any]" or any(other.startswith("promotion[") for other in own)  # else the mean day itself
     ]
     facts += of_levels
     facts += [(f"{name} ({posterior.spend_model})", spread(values)) for name, values in posterior.spend.items()]

@@ -61,6 +61,7 @@ from clvsim.kernels.structs import (
 )
 
 ORDERED, SKIPPED, LOST = range(3)
+TINY = 1e-12  # orders per day, for a logarithm: draws of a very uneven rate fall far below, down to 0
 FULL = True  # a constant of each compiled loop: what is never on costs nothing, see `_compiled`
 WEEK = 7.0
 PER_WEEK = 1.0 / 7.0
@@ -315,7 +316,8 @@ def kept_lognormal(kept, path, tick, base, t_typical, rate, level_mean, level_sd
     if amount < 0.0:
         typical = t_typical[path]
         if typical < 0.0:
-            typical = math.exp(level_mean + level_slope * math.log(rate) + level_sd * deviate(base, rng.SPEND, 0))
+            level = level_mean + level_slope * math.log(max(rate, TINY))
+            typical = math.exp(level + level_sd * deviate(base, rng.SPEND, 0))
             t_typical[path] = typical
         amount = typical * math.exp(order_sd * deviate(base, rng.AMOUNT, tick))
         if tick < KEPT_ORDERS:

@@ -65,7 +65,7 @@ def fit(
     if found is None and folder:
         cache.store(posterior, folder, key, say)
     poor = tuple(f"Poor fit, allowed by fit.allow_poor: {what}" for _, what in failures)
-    draft = (_DRAFT,) if "map" in posterior.method.split() else ()
+    draft = (_DRAFT,) if is_draft(posterior) else ()
     made = retention_of(posterior)
     found_odd = (
         *attrition_warnings(made, summary, posterior),
@@ -73,6 +73,11 @@ def fit(
         *spend.warnings(summary, posterior.spend),
     )
     return replace(posterior, warnings=draft + poor + found_odd)
+
+
+def is_draft(posterior: Posterior) -> bool:
+    """Whether parameters of one of its models are a single point."""
+    return "map" in posterior.method.split()
 
 
 def learnable(

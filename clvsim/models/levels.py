@@ -84,8 +84,8 @@ class Poolable(Frozen):
         raise NotImplementedError
 
     def moved(self, params: Mapping[str, Any], buying: Any, leaving: Any) -> dict[str, Any]:
-        """The paper's parameters, arrays or graphs, moved by the logarithms of two factors, each on its scale in
-        `SCALES`; 1 and 1 leave all as it is."""
+        """The paper's parameters, arrays or graphs, moved by two factors on what the scales in `SCALES` are logarithms
+        (or log odds) of; 1 and 1 leave all as it is."""
         raise NotImplementedError
 
     def log_density(self, params: Mapping[str, Any], rows: Any) -> Any:

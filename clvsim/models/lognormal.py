@@ -24,6 +24,7 @@ from clvsim.errors import ConfigError, DiagnosticsError
 from clvsim.models import rates
 from clvsim.models.gamma_gamma import SpendCheck, first_order_factor, first_orders, observed_spend, spend_warnings
 from clvsim.models.laws import LifeLaw, LognormalLaw, Params, RetentionModel, column, unique_rows
+from clvsim.models.pooling import Pooled
 from clvsim.models.priors import BetaPrior, LogNormalPrior
 from clvsim.models.rates import Scores
 from clvsim.schema import Frozen
@@ -153,9 +154,14 @@ class Lognormal(Frozen):
         return self._rows(summary, ())
 
     def beside(self, summary: CustomerSummary, retention: RetentionModel) -> LogRows:
-        """The same, distinct together with the retention model's histories. ConfigError where it has no order rate."""
+        """The same, distinct together with the retention model's histories. ConfigError where it has no order rate,
+        or one that differs between groups: scores would be measured against somebody else's.
+        """
         if not rates.has_rates(retention):
             what = f"needs customers who order at a rate, and retention={retention.kind} has none; set it to false"
+            raise ConfigError([("spend.correlated", what)])
+        if isinstance(retention, Pooled):
+            what = "does not go with groups or covariates (retention.pool, retention.covariates); set it to false"
             raise ConfigError([("spend.correlated", what)])
         return self._rows(summary, retention.histories(summary))
 
@@ -173,7 +179,10 @@ class Lognormal(Frozen):
         within, log_unit = math.fsum(squares), math.fsum(log_total) / orders
         spread = within if x.max() > 1 else math.fsum((log_total - log_unit) ** 2)
         if spread < _NO_SPREAD * orders:
-            what = "lognormal needs amounts that vary: each customer's repeat orders are all of the same amount"
+            what = (
+                "lognormal needs amounts that vary: each customer's repeat orders are all of the same amount; "
+                "spend=fixed_price goes on with it"
+            )
             raise DiagnosticsError([("spend", what)])
         first = first_orders(summary.customers["first_amount"].to_numpy(np.float64))
         rows, count = unique_rows([*(column[has] for column in histories), x, log_total])

@@ -12,7 +12,7 @@ import pandas as pd
 
 from clvsim.kernels import rng
 from clvsim.models import retention_of
-from clvsim.models.fit import failed
+from clvsim.models.fit import failed, is_draft
 from clvsim.models.loo import distinct_histories, row_of_each
 from clvsim.simulation.config import EnvironmentConfig
 from clvsim.simulation.environment import SdLaw, sd_law, season_by_week
@@ -251,7 +251,7 @@ def validate(
         last_date=summary.last_date,
         environment=bool(setting.environment.sd_prior),
         draws=setting.draws,
-        draft=any(p.method == "map" for p in posteriors.values()),
+        draft=any(is_draft(p) for p in posteriors.values()),
         poor_fit=any(failed(p.diagnostics) for p in posteriors.values()),
         warnings=first.warnings,
         merged_days=summary.opportunity_days,

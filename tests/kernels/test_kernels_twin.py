@@ -131,6 +131,15 @@ def test_lognormal_amounts_leave_all_days_as_they_were() -> None:
         assert (lognormal[:, 4] != plain[:, 4]).mean() > 0.8  # deaths have no amount
 
 
+def test_a_rate_whose_draw_underflows_leaves_amounts_alone() -> None:
+    case = random_case(4, newcomers=True, lognormal=True, customers=60)
+    rare = replace(case, laws=case.laws._replace(rate_shape=ks.seal(np.full_like(case.laws.rate_shape, 0.004))))
+    ledgers, trace, traits = rare.run()
+    assert (traits.rate == 0.0).any()
+    assert np.isfinite(trace).all()
+    assert ledgers.calendar[:, :, ks.REVENUE].min() >= 0
+
+
 def test_mechanisms_are_exercised() -> None:
     """The comparison would be empty if the random cases never declined, refunded, opted out, died or repaid."""
     case = random_case(0, **KINDS["everything, newcomers"])

@@ -218,7 +218,7 @@ def amount_of(law: dict[str, float], lognormal: bool, draws: Draws, rate: float,
     if lognormal:
         level = law["level_mean"] + law["level_sd"] * draws.normal(rng.SPEND, 0)
         if law["level_slope"]:
-            level += law["level_slope"] * math.log(rate)
+            level += law["level_slope"] * math.log(max(rate, 1e-12))
         return math.exp(level + law["order_sd"] * draws.normal(rng.AMOUNT, tick))
     if not law["order_shape"]:
         return law["nu_rate"]

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import date
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,7 +19,9 @@ from clvsim.models.config import FitConfig
 from clvsim.models.fit import fit, learnable
 from clvsim.models.inference import density
 from clvsim.models.laws import Customers
+from clvsim.models.levels import Design, Group
 from clvsim.models.lognormal import Lognormal, LogSpend
+from clvsim.models.pooling import Pooled
 from clvsim.models.revenue import Both, expected_spend_per_order, mean_order
 from clvsim.types import CustomerSummary
 
@@ -423,5 +426,9 @@ def test_what_cannot_be_fitted_is_said(dollars):
     for name in ("bg_bb", "sbg"):
         with pytest.raises(ConfigError, match=f"retention={name} has none"):
             Lognormal(correlated=True).beside(dollars, RETENTION[name]())
+    design = Design(group=Group(by="segment", names=("a", "b")), covariates=(), purchase=(), attrition=())
+    pooled: Any = Pooled(RETENTION["bg_nbd"](pool="segment"), design)
+    with pytest.raises(ConfigError, match="does not go with groups"):
+        Lognormal(correlated=True).beside(dollars, pooled)
     with pytest.raises(DiagnosticsError, match="there are none"):
         learnable(with_columns(repeat_positive=0.0), RETENTION["bg_nbd"](), Lognormal(correlated=True))
