@@ -22,7 +22,7 @@ from clvsim.metrics import applicable
 from clvsim.models import retention_of
 from clvsim.models.cache import write_posterior
 from clvsim.models.contracts import ContractModel
-from clvsim.models.fit import failed, learnable
+from clvsim.models.fit import failed, is_draft, learnable
 from clvsim.models.loo import compare_models, compared_models, fit_all
 from clvsim.models.pooling import configured, in_words
 from clvsim.provenance import provenance
@@ -394,7 +394,7 @@ def assemble(
         who_is_lost=config.retention.WHO_IS_LOST,  # ty: ignore[missing-attribute]
         active_contracts=active_contracts(config, summary),
         merged_days=summary.opportunity_days,
-        draft=not sampled(simulation),
+        draft=is_draft(posterior) or not sampled(simulation),
         poor_fit=bool(failed(posterior.diagnostics)),
         synthetic=material.synthetic,
         notes=comparison.notes + simulation.notes,
@@ -505,7 +505,7 @@ def posterior_text(posterior: Posterior) -> str:
         for name, values in group.items():
             low, high = np.quantile(values, [0.05, 0.95])
             rows.append(f"{name:<{wide}}{values.mean():>10.4g}{low:>10.4g}{high:>10.4g}")
-    rows += ["", f"drawn by {posterior.method}"]
+    rows += ["", f"draws: {posterior.method}"]
     rows += [
         f"{d.model:<14}{d.name:<32}{d.value:>10.4g}  {d.limit}{'' if d.ok else '  FAILED'}"
         for d in posterior.diagnostics

@@ -12,7 +12,7 @@ import numpy as np
 
 from clvsim.errors import ConfigError
 from clvsim.models import SPEND, cache
-from clvsim.models.fit import diagnose
+from clvsim.models.fit import READ, diagnose, method_of, methods
 from clvsim.types import Diagnostic, Posterior
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ class Part(NamedTuple):
     diagnostics: tuple[Diagnostic, ...]
     time_unit: str | None  # None: the file does not say, and somebody must
     config: dict[str, Any]
+    method: str
 
     @property
     def draws(self) -> int:
@@ -126,7 +127,7 @@ def read_posterior(
         spend=spend,
         time_unit=unit_of(life, time_unit),
         diagnostics=life.diagnostics + money.diagnostics,
-        method="read from a file",
+        method=methods(life.kind, life.method, money.kind, money.method),
         retention_config=life.config,
         spend_config=money.config,
     )
@@ -161,8 +162,17 @@ def _own(path: Path | str) -> dict[str, Part]:
         "retention": (found.retention_model, found.retention, found.time_unit, found.retention_config),
         "spend": (found.spend_model, found.spend, None, found.spend_config),
     }
+
+    def diagnostics(kind: str) -> tuple[Diagnostic, ...]:
+        return tuple(d for d in found.diagnostics if d.model == kind)
+
+    def method(kind: str) -> str:
+        """Drafts stay drafts, however often they are written and read."""
+        drawn = method_of(found, kind)
+        return drawn if drawn.endswith(READ) else f"{drawn}, {READ}"
+
     return {
-        name: Part(kind, dict(params), tuple(d for d in found.diagnostics if d.model == kind), unit, dict(config))
+        name: Part(kind, dict(params), diagnostics(kind), unit, dict(config), method(kind))
         for name, (kind, params, unit, config) in by_model.items()
     }
 
@@ -187,7 +197,7 @@ def _foreign(path: Path | str, retention: str) -> dict[str, Part]:
     kind = stated if stated in kinds else retention if retention in kinds else kinds[0]
     chains, drawn = _draws(posterior, known)
     params = {RENAMED.get(name, name): values for name, values in drawn.items()}
-    part = Part(kind, params, diagnose(kind, params, _divergences(path), chains), None, {})
+    part = Part(kind, params, diagnose(kind, params, _divergences(path), chains), None, {}, READ)
     return {"spend" if kind in SPEND else "retention": part}
 
 

@@ -1,5 +1,6 @@
 """From a customer summary to a posterior that passed its diagnostics, or came out of the cache."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from clvsim.types import DAYS_PER_UNIT, CustomerSummary, Diagnostic, Posterior
 MAX_R_HAT = 1.01
 MIN_ESS = inference.MIN_ESS
 OBSERVED = "observed"  # of a model in which nothing is inferred
-_READ = "read from a file"
+READ = "read from a file"
 LARGE_TABLE = 500  # distinct rows from which `auto` tries laplace; docs/models/inference.md says why
 _DRAFT = (
     "Draft, fitted by fit.method=map: parameter uncertainty is left out, so every interval is too narrow and every "
@@ -77,7 +78,18 @@ def fit(
 
 def is_draft(posterior: Posterior) -> bool:
     """Whether parameters of one of its models are a single point."""
-    return "map" in posterior.method.split()
+    return re.search(r"\bmap\b", posterior.method) is not None
+
+
+def methods(retention: str, life: str, spend: str, money: str) -> str:
+    """`Posterior.method`: how the draws of both models came about, said once where it was the same way."""
+    return life if money in (life, OBSERVED) else f"{life} ({retention}), {money} ({spend})"
+
+
+def method_of(posterior: Posterior, kind: str) -> str:
+    """How the draws of one of its models came about."""
+    by_model = {found: method for method, found in re.findall(r"(.+?) \((\w+)\)(?:, |$)", posterior.method)}
+    return by_model.get(kind, posterior.method)
 
 
 def learnable(
@@ -209,11 +221,11 @@ def _draw(
         return found._replace(params=elsewhere.permuted(found.params, draws, config.seed))
 
     if life:
-        first = mixed(Fitted(life.params, life.diagnostics, _READ))
+        first = mixed(Fitted(life.params, life.diagnostics, life.method))
     else:
         first = mixed(fit_one(retention, purchases, lives, of_life, config, say))
     if money:
-        second = mixed(Fitted(money.params, money.diagnostics, _READ))
+        second = mixed(Fitted(money.params, money.diagnostics, money.method))
         if "first_order_factor" not in second.params and money.kind == "gamma_gamma":
             mean = gamma_gamma.expected_spend_new(second.params)[:, 0]
             second.params["first_order_factor"] = gamma_gamma.first_order_factor(mean, amounts, config.seed)
@@ -225,7 +237,6 @@ def _draw(
         if not kept:
             kept.append(fit_one(spend, amounts, orders, of_money, config, say))
         second = mixed(kept[0])
-    methods = f"{first.method} ({retention.kind}), {second.method} ({spend.kind})"
     return Posterior(
         retention_model=retention.kind,
         spend_model=spend.kind,
@@ -233,7 +244,7 @@ def _draw(
         spend=second.params,
         time_unit=time_unit,
         diagnostics=first.diagnostics + second.diagnostics,
-        method=first.method if second.method in (first.method, OBSERVED) else methods,
+        method=methods(retention.kind, first.method, spend.kind, second.method),
         retention_config=life.config if life else retention.model_dump(mode="json"),
         spend_config=money.config if money else spend.model_dump(mode="json"),
     )

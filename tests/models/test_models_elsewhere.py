@@ -14,9 +14,10 @@ from clvsim.models.bg_nbd import BgNbd
 from clvsim.models.cache import write_posterior
 from clvsim.models.config import FitConfig
 from clvsim.models.elsewhere import merged, permuted, read_parts
-from clvsim.models.fit import fit
+from clvsim.models.fit import fit, is_draft
 from clvsim.models.gamma_gamma import GammaGamma
 from clvsim.models.mbg_nbd import MbgNbd
+from tests.simulation.shop import posterior
 
 BG = {"r": 0.24, "alpha": 4.41, "a": 0.79, "b": 2.43}
 PARETO = {"r": 0.55, "alpha": 10.6, "s": 0.61, "beta": 11.7}
@@ -236,6 +237,41 @@ def test_a_run_on_files_that_pymc_marketing_saved(cdnow) -> None:
     assert (found.retention["a"] / (found.retention["a"] + found.retention["b"])).mean() == pytest.approx(
         0.25, abs=0.15
     )
+
+
+def test_a_draft_remains_one_however_often_it_is_written_and_read(cdnow, tmp_path: Path) -> None:
+    path = tmp_path / "posterior.nc"
+    drawn = replace(posterior(2), method="map")
+    for _ in range(2):
+        write_posterior(drawn, path)
+        assert is_draft(clvsim.read_posterior(path))
+        drawn = fit(cdnow, BgNbd(), GammaGamma(), FitConfig(posterior=(str(path),), draws=2, chains=2))
+        assert drawn.method == "map, read from a file"
+        assert drawn.warnings[0].startswith("Draft, fitted by fit.method=map")
+
+
+@pytest.mark.parametrize(
+    ("method", "again", "draft"),
+    [
+        ("read from a file", "read from a file", False),
+        (
+            "laplace (bg_nbd), nuts (gamma_gamma)",
+            "laplace, read from a file (bg_nbd), nuts, read from a file (gamma_gamma)",
+            False,
+        ),
+        (
+            "read from a file (bg_nbd), map (gamma_gamma)",
+            "read from a file (bg_nbd), map, read from a file (gamma_gamma)",
+            True,
+        ),
+    ],
+)
+def test_a_file_says_how_each_model_was_drawn(method, again, draft, tmp_path: Path) -> None:
+    for path in (tmp_path / "first.nc", tmp_path / "second.nc"):
+        write_posterior(replace(posterior(2, spread=0.1), method=method), path)
+        method = clvsim.read_posterior(path).method
+        assert method == again
+    assert is_draft(clvsim.read_posterior(path)) is draft
 
 
 def test_pymc_marketing_on_single_orders(tmp_path: Path) -> None:

@@ -118,6 +118,14 @@ def test_a_draft_names_no_parameters_among_its_layers(validated):
     assert "intervals of simulated worlds; process + environment uncertainty" in " ".join(shell.said[0].split())
 
 
+def test_a_run_with_one_model_at_a_single_point_is_a_draft(tmp_path, monkeypatch):
+    half = replace(posterior(2), spend=posterior(2, spread=0.1).spend, method="map (bg_nbd), nuts (gamma_gamma)")
+    monkeypatch.setattr(pipeline, "fitted", lambda *_: {"bg_nbd": half})
+    shell = Shell(tmp_path)
+    pipeline.run(configured(simulation={"draws": 2, "jobs": 1, "horizon_months": 1}), shell.context)
+    assert shell.said[0].startswith("DRAFT: parameter uncertainty is left out")
+
+
 def test_orders_that_are_merged_are_said_to_be(validated):
     made = beside("bg_bb", alpha=0.3, beta=2.0, gamma=0.7, delta=3.0)
     _, shell = validated(made, retention={"kind": "bg_bb"})
