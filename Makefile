@@ -23,6 +23,9 @@ help:
 demo: $(STAMP)
 	@$(BIN)/clvsim run experiment=demo
 
+# Two workers on two cores: BLAS with threads of its own would only be in the way.
+test test-slow: export OPENBLAS_NUM_THREADS = 1
+
 test: $(STAMP)
 	@$(BIN)/pytest -n 2 --dist loadfile
 

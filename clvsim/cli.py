@@ -25,8 +25,13 @@ class Interrupted(SystemExit):
 
 
 def start() -> int:
-    """`clvsim` as a process of its own: it ends soon, so cyclic garbage may wait, which speeds up imports."""
+    """`clvsim` as a process of its own: it ends soon, so cyclic garbage may wait, which speeds up imports.
+
+    BLAS gets one thread: our systems are small, its threads wait by spinning, and sums of more threads differ in
+    their last bits.
+    """
     gc.set_threshold(100_000, 50, 100)
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     return main()
 
 
