@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.forks import PATIENCE_SECONDS, Server, fork_server, forked
+
 settings.register_profile("fixed", derandomize=True, database=None, deadline=None)
 settings.load_profile("fixed")
 
@@ -59,13 +61,25 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    with fork_server() as server:
+        yield server
+
+
 @pytest.fixture
-def clvsim(here: Path) -> Shell:
-    """`clvsim("run", "orders.csv")` in a process of its own; warnings do not count as output."""
+def clvsim(server: Server, here: Path, tmp_path: Path) -> Shell:
+    """`clvsim("run", "orders.csv")` in a forked process of its own; warnings do not count as output."""
+    return lambda *words, **extra: forked(server, words, here, tmp_path, {**os.environ, **extra})
+
+
+@pytest.fixture
+def command(here: Path) -> Shell:
+    """The same in a process from scratch."""
 
     def shell(*words: str, **extra: str) -> subprocess.CompletedProcess[str]:
         env = {**os.environ, "PYTHONWARNINGS": "ignore", **extra}
-        command = [sys.executable, "-m", "clvsim.cli", *words]
-        return subprocess.run(command, cwd=here, env=env, capture_output=True, text=True, timeout=300)
+        words = (sys.executable, "-m", "clvsim.cli", *words)
+        return subprocess.run(words, cwd=here, env=env, capture_output=True, text=True, timeout=PATIENCE_SECONDS)
 
     return shell

@@ -42,17 +42,17 @@ def test_a_log_that_cannot_be_used(clvsim, here, stage, log):
     assert tree(here) == before
 
 
-def test_refunds_when_they_are_an_error(clvsim, here):
+def test_refunds_when_they_are_an_error(command, here):
     (here / "orders.csv").write_text(ORDERS + "a,2024-05-09,-3\n")
     before = tree(here)
-    assert_refused(clvsim("check", "orders.csv", "data.refunds=error"), 4, "refund")
+    assert_refused(command("check", "orders.csv", "data.refunds=error"), 4, "refund")
     assert tree(here) == before
 
 
-def test_a_log_that_can_be_used(clvsim, here):
+def test_a_log_that_can_be_used(command, here):
     (here / "orders.csv").write_text(ORDERS)
     before = tree(here)
-    done = clvsim("check", "orders.csv")
+    done = command("check", "orders.csv")
     assert done.returncode == 0, done.stderr
     assert (
         done.stderr

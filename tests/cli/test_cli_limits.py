@@ -19,7 +19,7 @@ def assert_refused_by_size(done):
         assert key in done.stderr
 
 
-def test_more_draws_than_the_posterior_will_have(clvsim, here):
-    done = clvsim("run", "experiment=demo", "simulation.draws=5000")
+def test_more_draws_than_the_posterior_will_have(command, here):
+    done = command("run", "experiment=demo", "simulation.draws=5000")
     assert_refused(done, 2, "simulation.draws: must be at most fit.draws (4000), got 5000; raise fit.draws")
     assert not any(here.iterdir())

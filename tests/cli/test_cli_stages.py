@@ -37,8 +37,8 @@ def job_config(clvsim, *words):
     return OmegaConf.create(done.stdout)
 
 
-def test_version(clvsim):
-    assert clvsim("--version").stdout == f"clvsim {__version__}\n"
+def test_version(command):
+    assert command("--version").stdout == f"clvsim {__version__}\n"
 
 
 @pytest.mark.parametrize("words", [[], ["--help"], ["-h"]])
@@ -122,9 +122,9 @@ def test_completion(clvsim, own_files, line, expected):
     assert set(done.stdout.split()) >= expected
 
 
-def test_completion_script_is_for_the_program(clvsim):
-    for words in (["run", "--shell-completion", "install=bash"], ["-sc", "install=bash"]):
-        assert clvsim(*words).stdout.rstrip().endswith("complete -o nospace -o default -F hydra_bash_completion clvsim")
+def test_completion_script_is_for_the_program(clvsim, command):
+    for shell, words in ((clvsim, ["run", "--shell-completion", "install=bash"]), (command, ["-sc", "install=bash"])):
+        assert shell(*words).stdout.rstrip().endswith("complete -o nospace -o default -F hydra_bash_completion clvsim")
 
 
 def test_report_composes_the_finished_runs_own_configuration(here, monkeypatch):
