@@ -100,7 +100,7 @@ def laplace(people: CustomerSummary, model: BgNbd | GammaGamma) -> Quick:
     rng, draws, size = np.random.default_rng(1), FitConfig().draws, len(rows.count)
     with Spent() as spent:
         mode = inference.find_mode(target, model.kind, rng)
-        found = inference.weighted(target, mode, draws, inference.proposals(draws, size), rng)
+        found = inference.weighted(target.values, mode, draws, inference.proposals(draws, size), rng)
         free = target.constrain(found.points)
         params = model.natural(free, rows, 7.0) if isinstance(model, BgNbd) else model.natural(free, rows, 1)
     spent.seconds, spent.cpu = spent.seconds + first.seconds, spent.cpu + first.cpu

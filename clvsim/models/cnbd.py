@@ -11,6 +11,7 @@ Times are in any one unit. Parameters have shape (draw,), histories (customer,),
 """
 
 from collections.abc import Mapping
+from functools import reduce
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
@@ -213,7 +214,7 @@ class RegularModel(DropoutPriors, Poolable):
             xlogy(j, silent) - gammaln(j + 1.0) + pt.gammaln(shape + j) - (shape + j) * pt.log(alpha + rows.T)
             for j in range(k)
         ]
-        alive = pt.gammaln(b + chances) - pt.gammaln(total + chances) + pt.logsumexp(pt.stack(stages), axis=0)
+        alive = pt.gammaln(b + chances) - pt.gammaln(total + chances) + reduce(pt.logaddexp, stages)
         may = chances > 0
         left = pt.log(a) + pt.gammaln(b + np.maximum(chances - 1, 0)) - pt.gammaln(total + chances)
         left += pt.gammaln(shape) - shape * pt.log(alpha + rows.t_x)

@@ -8,6 +8,7 @@ right whatever the shape of the posterior, not only where it is normal. docs/mod
 Arrays of points are (point, dimension), unconstrained; d is the number of dimensions.
 """
 
+import functools
 import itertools
 import math
 import zlib
@@ -28,6 +29,7 @@ WEIGHT_ESS = "effective draws"
 _FREEDOM = 5  # of the t proposal: a normal posterior keeps 86 % of the draws at d = 4, 76 % at d = 8
 _ROW_BUDGET = 40_000_000  # rows evaluated for the proposals: BG/NBD takes 40 ns for one, Pareto/NBD ten times that
 _MIN_PROPOSALS = 1000
+_FEW_ROWS = 10_000_000  # evaluated for the proposals: done by the time a function without gradient is compiled
 _STARTS = 3
 _SLOPE_STEP = 1e-3  # parameters are logs and log-odds, so their natural scale is 1 however long the log
 _NEWTON_STEPS = 25
@@ -77,7 +79,9 @@ def laplace(
     """
     target = density(model)
     rng = np.random.default_rng([seed, 2, zlib.crc32(kind.encode())])
-    found = weighted(target, find_mode(target, kind, rng), draws, proposals(draws, rows), rng)
+    mode, proposed = find_mode(target, kind, rng), proposals(draws, rows)
+    values = target.values if proposed * rows > _FEW_ROWS else one_by_one(target.slope)
+    found = weighted(values, mode, draws, proposed, rng)
     return target.constrain(found.points), (
         Diagnostic(kind, PARETO_K, found.pareto_k, f"< {MAX_PARETO_K}", found.pareto_k < MAX_PARETO_K),
         Diagnostic(kind, WEIGHT_ESS, found.ess, f">= {MIN_ESS:.0f}", found.ess >= MIN_ESS),
@@ -105,7 +109,7 @@ def proposals(draws: int, rows: int) -> int:
 
 
 def density(model: Any) -> Density:
-    """The PyMC model's own transformed log density, compiled by Numba."""
+    """The PyMC model's own transformed log density, compiled by Numba; without gradient only when it is asked for."""
     import pytensor
     import pytensor.tensor as pt
     from pymc.pytensorf import join_nonshared_inputs
@@ -126,8 +130,12 @@ def density(model: Any) -> Density:
         names = [variable.name for variable in model.free_RVs]
         return {name: np.array(column, np.float64) for name, column in zip(names, columns, strict=True)}
 
+    @functools.cache
+    def without_gradient() -> Callable[[np.ndarray], np.ndarray]:
+        return _on_all_cores(pytensor.function([point], log_density, mode="NUMBA"))
+
     start = np.concatenate([np.ravel(initial[variable.name]) for variable in model.value_vars]).astype(np.float64)
-    return Density(start, _on_all_cores(pytensor.function([point], log_density, mode="NUMBA")), slope, constrain)
+    return Density(start, lambda points: without_gradient()(points), slope, constrain)
 
 
 def _on_all_cores(compiled: Any) -> Callable[[np.ndarray], np.ndarray]:
@@ -147,6 +155,16 @@ def _on_all_cores(compiled: Any) -> Callable[[np.ndarray], np.ndarray]:
         ends = np.linspace(0, len(points), cpu_count() + 1).astype(int)
         parts = [slice(*pair) for pair in itertools.pairwise(ends)]
         Parallel(n_jobs=len(parts), backend="threading")(delayed(fill)(one, points[p], out[p]) for p in parts)
+        return np.where(np.isnan(out), -np.inf, out)
+
+    return values
+
+
+def one_by_one(slope: Callable[[np.ndarray], tuple[float, np.ndarray]]) -> Callable[[np.ndarray], np.ndarray]:
+    """`Density.values` from `Density.slope`, on one core."""
+
+    def values(points: np.ndarray) -> np.ndarray:
+        out = np.array([slope(at)[0] for at in points])
         return np.where(np.isnan(out), -np.inf, out)
 
     return values
@@ -224,7 +242,9 @@ def _distance(point: np.ndarray, mode: Mode) -> float:
     return math.sqrt(float(apart @ mode.precision @ apart))
 
 
-def weighted(target: Density, mode: Mode, draws: int, proposed: int, rng: np.random.Generator) -> Weighted:
+def weighted(
+    values: Callable[[np.ndarray], np.ndarray], mode: Mode, draws: int, proposed: int, rng: np.random.Generator
+) -> Weighted:
     """`draws` points resampled, by Pareto-smoothed weights, from `proposed` points of a t around the mode."""
     from arviz_stats.base import array_stats
 
@@ -234,7 +254,7 @@ def weighted(target: Density, mode: Mode, draws: int, proposed: int, rng: np.ran
     root = np.linalg.cholesky(np.linalg.inv(mode.precision))
     points = mode.point + standard @ root.T
     log_proposal = -(_FREEDOM + d) / 2 * np.log1p((standard**2).sum(axis=1) / _FREEDOM)
-    log_ratio = target.values(points) - mode.value - log_proposal
+    log_ratio = values(points) - mode.value - log_proposal
     smooth, pareto_k = array_stats.psislw(-log_ratio)  # takes log likelihoods and negates
     weights = np.exp(smooth - smooth.max())
     weights /= weights.sum()

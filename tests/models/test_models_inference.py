@@ -64,7 +64,7 @@ def test_the_mode_of_a_normal_and_its_precision(normal):
 def test_a_normal_is_drawn_without_loss(normal):
     """Moments to 4 standard errors; a t with 5 degrees of freedom is worth 89 % of its draws at d = 3."""
     rng = np.random.default_rng(2)
-    found = weighted(normal, find_mode(normal, "m", rng), 20_000, 20_000, rng)
+    found = weighted(normal.values, find_mode(normal, "m", rng), 20_000, 20_000, rng)
     assert found.pareto_k < 0.5
     # Copies of kept points cost some more than the weights do.
     assert 0.6 * 20_000 < found.ess < 0.89 * 20_000
@@ -79,7 +79,7 @@ def test_weights_correct_a_skewed_posterior():
     target = made_up(log_gamma_variate(3.0), [0.0, 0.0])
     mode = find_mode(target, "m", rng)
     np.testing.assert_allclose(mode.point, np.log(3), atol=1e-3)
-    found = weighted(target, mode, 20_000, 40_000, rng)
+    found = weighted(target.values, mode, 20_000, 40_000, rng)
     sd = np.sqrt(polygamma(1, 3.0))
     np.testing.assert_allclose((found.points.mean(axis=0) - digamma(3.0)) / sd, 0, atol=4 / np.sqrt(found.ess))
     # Kurtosis 4.2 makes the sd's standard error sqrt(3.2 / 4 n).
@@ -90,7 +90,7 @@ def test_tails_heavier_than_the_proposals_show_in_pareto_k():
     """Against a t with half a degree of freedom the weights of a t with 5 have tail shape 1 - 0.5 / 5 = 0.9."""
     rng = np.random.default_rng(4)
     target = made_up(lambda v: -0.75 * np.log1p(2 * (v**2).sum(axis=-1)), [0.1])
-    found = weighted(target, find_mode(target, "m", rng), 4000, 8000, rng)
+    found = weighted(target.values, find_mode(target, "m", rng), 4000, 8000, rng)
     assert found.pareto_k == pytest.approx(0.9, abs=0.15)
     assert not found.pareto_k < inference.MAX_PARETO_K
 
@@ -253,13 +253,23 @@ def test_draws_of_the_two_models_are_independent(laplace_posterior):
     assert np.corrcoef(columns)[2, 3] < -0.3
 
 
-def test_laplace_follows_its_seed(cdnow):
-    rows = BgNbd().sufficient(cdnow)
-    built = BgNbd().build(rows)
-    first, again, other = (inference.laplace(built, "bg_nbd", len(rows.count), 500, seed)[0] for seed in (1, 1, 2))
-    for name in first:
-        np.testing.assert_array_equal(first[name], again[name])
-        assert (first[name] != other[name]).any()
+def test_laplace_follows_its_seed(normal, monkeypatch):
+    monkeypatch.setattr(inference, "density", lambda model: normal)
+    first, again, other = (inference.laplace(None, "bg_nbd", 1000, 500, seed)[0]["v"] for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first, again)
+    assert (first != other).any(axis=0).all()
+
+
+@pytest.mark.parametrize(("rows", "gradient_too"), [(10_000, True), (10_001, False)])
+def test_many_rows_are_evaluated_without_gradient(normal, monkeypatch, rows, gradient_too):
+    """For 1,000 proposals; else nothing without a gradient is compiled. Draws are the same."""
+    asked = []
+    watched = normal._replace(values=lambda points: asked.append(len(points)) or normal.values(points))
+    monkeypatch.setattr(inference, "density", lambda model: watched)
+    found = inference.laplace(None, "m", rows, 400, 1)[0]["v"]
+    assert asked == ([] if gradient_too else [1000])
+    monkeypatch.setattr(inference, "_FEW_ROWS", 0)
+    np.testing.assert_array_equal(inference.laplace(None, "m", rows, 400, 1)[0]["v"], found)
 
 
 def test_map_is_one_point_without_spread(cdnow, laplace_posterior):
