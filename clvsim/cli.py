@@ -4,24 +4,19 @@ import gc
 import os
 import signal
 import sys
-import threading
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager, suppress
-from types import FrameType
+from collections.abc import Sequence
+from contextlib import suppress
 
 from clvsim import __version__
 from clvsim.console import complain, confess, note, say
 from clvsim.errors import ClvsimError, ConfigError
 from clvsim.files import CONFIGS, choices, did_you_mean, leading_comment
+from clvsim.interruption import Interrupted, interruptible
 from clvsim.rim.arguments import COMPLETION_FLAGS, hydra_words, sort_words
 
 STAGES = ("run", "check", "fit", "validate", "report", "list")
 GROUPS = ("data", "retention", "spend", "fit", "simulation", "finance", "acquisition", "environment", "report")
 USAGE = "usage: clvsim STAGE [FILE] [key=value ...]"
-
-
-class Interrupted(SystemExit):
-    """SIGINT or SIGTERM. Not a KeyboardInterrupt: samplers catch that and return half a posterior."""
 
 
 def start() -> int:
@@ -135,27 +130,6 @@ def completion_line(name: str, typed: list[str], finished: bool) -> str:
     """The line without the stage, in Hydra's grammar; the word under the cursor stays as typed."""
     done, last = (typed, "") if finished else (typed[:-1], typed[-1])
     return " ".join(["clvsim", *hydra_words(name, done), last])
-
-
-@contextmanager
-def interruptible() -> Generator[None]:
-    """Turn the first SIGINT or SIGTERM into an exception, so that `finally` runs, and ignore those that follow."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    wanted = [number for number in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(number) != signal.SIG_IGN]
-    before = {number: signal.signal(number, interrupt) for number in wanted}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def interrupt(number: int, frame: FrameType | None) -> None:
-    for other in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(other, signal.SIG_IGN)
-    raise Interrupted(128 + number)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from clvsim.console import complain, confess, note, say
 from clvsim.errors import ClvsimError, ConfigError, Problem
+from clvsim.interruption import outlasting
 from clvsim.progress import progress
 from clvsim.rim import folders, report_of
 from clvsim.rim.arguments import split
@@ -41,7 +42,9 @@ def job(name: str, words: tuple[str, ...], done: Outcomes, cfg: DictConfig) -> N
     """Hydra's task: nothing leaves it but interruptions, so that one failing job does not stop a sweep."""
     job_name = sweep_job()
     try:
-        done.add(worked(name, words, cfg))
+        with outlasting():
+            code = worked(name, words, cfg)
+        done.add(code)
     except ClvsimError as error:
         complain(error.problems, job_name)
         done.add(error.code)

@@ -167,9 +167,13 @@ def test_a_sweep_with_an_unknown_name_does_not_start(run, here):
 
 
 @pytest.mark.parametrize(("number", "code"), [("INT", 130), ("TERM", 143)])
-@pytest.mark.parametrize("words", [(), ("-m", "seed=1,2"), ("-m", "seed=1,2", *JOBLIB)], ids=["run", "sweep", "joblib"])
+@pytest.mark.parametrize(
+    "words",
+    [("title=wrapped",), ("title=sleep", "-m", "seed=1,2"), ("title=sleep", "-m", "seed=1,2", *JOBLIB)],
+    ids=["run", "sweep", "joblib"],
+)
 def test_an_interrupted_run_leaves_nothing(here, number, code, words):
-    with started(here, "title=sleep", "out=x/y", *words) as process:
+    with started(here, "out=x/y", *words) as process:
         process.send_signal(signal.Signals[f"SIG{number}"])
         out, err = process.communicate(timeout=30)
     assert (process.returncode, out) == (code, "")

@@ -16,6 +16,11 @@ def run(config, ctx):
     (ctx.folder / "half").write_text("x")
     if config.title == "sleep":
         time.sleep(60)
+    if config.title == "wrapped":
+        try:
+            time.sleep(60)
+        except BaseException as error:
+            raise RuntimeError("of a library") from error
     if config.title == "bug":
         raise ZeroDivisionError("of our own making")
     if config.title == "poor":
