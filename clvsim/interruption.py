@@ -1,8 +1,8 @@
 """SIGINT and SIGTERM end a command in order, also where a library swallows or disguises what a handler raises.
 
-An exception does not come out of a finalizer or of what LLVM calls back, it makes llvmlite free memory twice, and libraries
-wrap it. So a signal is remembered: it raises where that does no harm, again if it does not get through, and what else is
-raised after it counts as its effect.
+An exception does not come out of a finalizer or of what LLVM calls back, it makes llvmlite free memory twice, and
+libraries wrap it. So a signal is remembered: it raises where that does no harm, again if it does not get through, and
+what else is raised after it counts as its effect.
 """
 
 import signal

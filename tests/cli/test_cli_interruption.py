@@ -5,6 +5,7 @@ import sys
 import time
 from contextlib import suppress
 from functools import partial
+from typing import Any
 
 import pytest
 
@@ -81,7 +82,11 @@ def test_what_is_put_in_order_meanwhile_is_not_disturbed():
 
 def test_llvm_is_left_in_peace_until_its_memory_is_accounted_for():
     """Numba's binding frees in one line and notes it in the next; its finalizer frees what is not noted."""
-    binding = {"__name__": "llvmlite.binding.ffi", "noted": [], "free": partial(signal.raise_signal, signal.SIGTERM)}
+    binding: dict[str, Any] = {
+        "__name__": "llvmlite.binding.ffi",
+        "noted": [],
+        "free": partial(signal.raise_signal, signal.SIGTERM),
+    }
     exec("def close(): free(); noted.append(True)", binding)
 
     @interruptible()
