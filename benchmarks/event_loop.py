@@ -14,7 +14,7 @@ from clvsim.data.config import DataConfig
 from clvsim.data.read import read_transactions
 from clvsim.data.summary import summarize
 from clvsim.interventions.base import Group
-from clvsim.kernels import rng
+from clvsim.kernels import rng, variates
 from clvsim.kernels import structs as ks
 from clvsim.kernels.events import simulate
 from clvsim.kernels.structs import scalar, seal
@@ -132,7 +132,7 @@ def c_program(work: Work, folder: Path) -> Callable[[], ks.Ledgers]:
             *map(number, (MONTHS * DAYS_PER_MONTH, DELTA, DAYS_PER_MONTH, MARGIN, COST, ks.COUNT_UNIT / SCALE)),
             number(ks.COUNT_UNIT),
             *map(integer, (1, 1, MONTHS)),
-            *map(array, (rng.EDGE, rng.CURVE, out.calendar, out.cohort, out.value, out.orders)),
+            *map(array, (variates.EDGE, variates.CURVE, out.calendar, out.cohort, out.value, out.orders)),
         )
         return out
 

@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import pandas as pd
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 COVARIATE = "covariate "  # prefix of their columns in a summary
 DAYS_PER_YEAR = 365.25
@@ -54,7 +56,7 @@ class CustomerSummary:
     orders of one period are one, dated at its end; periods that have not ended by today are not in it yet.
     """
 
-    customers: pd.DataFrame
+    customers: "pd.DataFrame"
     today: date
     first_date: date
     last_date: date
@@ -212,7 +214,7 @@ class RunResult:
     today: date
     layers: tuple[str, ...]  # of parameter, process, environment, assumption
     scenarios: tuple[ScenarioView, ...]  # the baseline first
-    comparison: pd.DataFrame  # columns of comparison.csv
+    comparison: "pd.DataFrame"  # columns of comparison.csv
     delta_draws: Mapping[str, np.ndarray]  # expected plan-value difference per draw, by scenario
     payback: Mapping[str, PaybackCurve]  # by scenario; empty without acquisition
     tracking: Tracking

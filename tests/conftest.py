@@ -35,9 +35,9 @@ def kernel_cache() -> Path:
     """Where this process keeps compiled kernels: above the folder that is named by the hash of their sources."""
     import numba
 
-    import clvsim.kernels
+    import clvsim.kernels.compiler
 
-    assert clvsim.kernels.__doc__
+    assert clvsim.kernels.compiler.__doc__
     return Path(numba.config.CACHE_DIR).parent  # ty: ignore[missing-attribute]
 
 

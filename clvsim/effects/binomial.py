@@ -7,9 +7,9 @@ The log effect is the log risk ratio (scale `relative`) or the log odds ratio (s
 from collections.abc import Callable
 
 import numpy as np
-from scipy.special import expit, log_expit
 
 from clvsim.effects.scales import Scale
+from clvsim.special import expit, log_expit
 
 Arms = tuple[int, int]
 

@@ -5,11 +5,11 @@ from typing import Annotated, ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import Field, model_validator
-from scipy.special import log_ndtr, logsumexp, ndtri
 
 from clvsim.effects.base import EffectKind
 from clvsim.effects.binomial import estimate, exact_log_likelihood, invert_density, is_small
 from clvsim.effects.scales import CHANGES, Domain, Scale, shown
+from clvsim.special import log_ndtr, logsumexp, ndtri
 
 LEARN_SD = 0.05  # scale of the half-normal prior of τ under `prior_sd: learn`
 

@@ -5,12 +5,10 @@ from typing import ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import model_validator
-from scipy.special import ndtri
 
 from clvsim.effects.base import EffectKind
 from clvsim.effects.scales import Domain, Scale, from_applied, misfit, shown, to_applied
-
-_Z90 = float(ndtri(0.9))
+from clvsim.special import ndtri
 
 
 class Expert(EffectKind):
@@ -39,7 +37,7 @@ class Expert(EffectKind):
     def sample(self, uniforms: np.ndarray, scale: Scale) -> np.ndarray:
         low, mid, high = (to_applied(q, scale) for q in (self.p10, self.p50, self.p90))
         z = ndtri(uniforms)
-        sd = np.where(z < 0, mid - low, high - mid) / _Z90
+        sd = np.where(z < 0, mid - low, high - mid) / ndtri(0.9)
         return from_applied(mid + sd * z, scale)
 
     def describe(self, scale: Scale) -> str:

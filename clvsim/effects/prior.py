@@ -5,10 +5,10 @@ from typing import ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import Field, model_validator
-from scipy.special import betaincinv, ndtri
 
 from clvsim.effects.base import EffectKind
 from clvsim.effects.scales import CHANGES, Domain, Scale, from_applied, misfit, scale_name, shown, to_applied
+from clvsim.special import betaincinv, ndtri
 
 PARAMETERS: dict[str, tuple[str, ...]] = {
     "normal": ("mean", "sd"),

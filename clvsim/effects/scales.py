@@ -12,7 +12,8 @@ from math import inf
 from typing import Literal
 
 import numpy as np
-from scipy.special import expit, logit
+
+from clvsim.special import expit, logit
 
 Scale = Literal["relative", "odds", "probability", "amount"]
 Domain = tuple[float, float]

@@ -12,10 +12,9 @@ from types import FunctionType
 from typing import Any
 
 import numpy as np
-from numba import njit, typeof, types
 
 from clvsim.kernels import rng
-from clvsim.kernels.rng import address, exponential, gamma, inline, leaf, mix, normal, uniform
+from clvsim.kernels.compiler import njit, typeof, types
 from clvsim.kernels.structs import (
     ACQUIRED,
     ACTIVE,
@@ -59,6 +58,7 @@ from clvsim.kernels.structs import (
     scalar,
     seal,
 )
+from clvsim.kernels.variates import address, exponential, gamma, inline, leaf, mix, normal, uniform
 
 ORDERED, SKIPPED, LOST = range(3)
 TINY = 1e-12  # orders per day, for a logarithm: draws of a very uneven rate fall far below, down to 0

@@ -6,7 +6,8 @@ Ratios of beta functions of neighbouring arguments are rational, so sums run on 
 import math
 
 import numpy as np
-from numba import njit, types
+
+from clvsim.kernels.compiler import njit, types
 
 _CONVERGED = 1e-15  # relative change of a continued fraction
 _DATA = types.Array(types.float64, 1, "C", readonly=True)  # what can be written to is accepted too

@@ -10,8 +10,8 @@ piece.
 import math
 
 import numpy as np
-from numba import njit, types
 
+from clvsim.kernels.compiler import njit, types
 from clvsim.kernels.special import (
     _DATA,
     _EASY_NODES,

@@ -3,7 +3,8 @@
 import math
 
 import numpy as np
-from numba import njit, types
+
+from clvsim.kernels.compiler import njit, types
 
 _TOLERANCE = 1e-12  # of the neglected tail, relative to the sum
 _MAX_CANCELLATION = -4.0  # least first parameter for which the quickly converging series is used

@@ -12,7 +12,6 @@ from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 from pydantic import Field
-from scipy.special import betaln, expit, gammaln
 
 from clvsim.errors import DiagnosticsError
 from clvsim.models.contracts import FAR, log_gamma_ratio, summation
@@ -20,6 +19,7 @@ from clvsim.models.laws import LifeLaw, Params, column, rows_by_level
 from clvsim.models.levels import Poolable, Scale, at, odds_times
 from clvsim.models.priors import BetaPrior, LogNormalPrior
 from clvsim.models.purchases import classes
+from clvsim.special import betaln, expit, gammaln
 from clvsim.types import DAYS_PER_MONTH, DAYS_PER_YEAR, CustomerSummary
 
 _SYMBOLS = ("alpha", "beta", "gamma", "delta")

@@ -9,10 +9,10 @@ Times are in any one unit. Parameters have shape (draw,), histories (customer,),
 from typing import ClassVar, Literal
 
 import numpy as np
-from scipy.special import betainc, betaln, expit, gammaln, xlogy
 
 from clvsim.models.laws import Customers, LifeLaw, Params, column
 from clvsim.models.purchases import DropoutModel, Formulas
+from clvsim.special import betainc, betaln, expit, gammaln, xlogy
 from clvsim.types import DAYS_PER_YEAR
 
 _CHUNK_CELLS = 1 << 18  # draws x rows tabulated at once

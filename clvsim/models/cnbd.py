@@ -16,13 +16,13 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 from pydantic import Field
-from scipy.special import betainc, betaln, expit, gammaln, xlogy
 
 from clvsim.errors import DiagnosticsError
 from clvsim.models import mbg_nbd
 from clvsim.models.laws import Customers, LifeLaw, Params, column
 from clvsim.models.levels import Poolable, at
 from clvsim.models.purchases import DropoutPriors, PurchaseRows, in_units, purchase_rows
+from clvsim.special import betainc, betaln, expit, gammaln, xlogy
 from clvsim.types import DAYS_PER_YEAR, CustomerSummary
 
 MAX_K = 6

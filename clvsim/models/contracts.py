@@ -13,12 +13,12 @@ from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 from pydantic import Field, model_validator
-from scipy.special import gammaln
 
 from clvsim.errors import DiagnosticsError
 from clvsim.models.laws import LifeLaw, Params, column, rows_by_level
 from clvsim.models.levels import Poolable, Scale, at, odds_times
 from clvsim.models.priors import BetaPrior, LogNormalPrior
+from clvsim.special import gammaln
 from clvsim.types import DAYS_PER_YEAR, RENEWAL_DAYS, CustomerSummary
 
 GRACE_DAYS = {"week": 2.0, "month": 7.0, "quarter": 14.0, "year": 30.0}

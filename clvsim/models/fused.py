@@ -14,7 +14,7 @@ from pytensor.graph.basic import Apply, Variable
 from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch.basic import numba_njit, register_funcify_and_cache_key
 
-from clvsim.kernels import source_hash
+from clvsim.kernels.compiler import source_hash
 from clvsim.kernels.opportunities import gone_or_not
 from clvsim.kernels.special import lost_or_not
 

@@ -11,12 +11,12 @@ import math
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 
 import numpy as np
-from scipy.special import gammaln
 
 from clvsim.errors import DiagnosticsError
 from clvsim.models.laws import LifeLaw, Params, SpendHistory, SpendLaw, column, spend_history_of, unique_rows
 from clvsim.models.priors import LogNormalPrior
 from clvsim.schema import Frozen
+from clvsim.special import gammaln
 from clvsim.types import CustomerSummary
 
 _STRONG_CORRELATION = 0.2

@@ -6,15 +6,17 @@ posterior: the same customer has the same level wherever the posterior is used.
 """
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
-import pandas as pd
 from pydantic import Field, field_validator
 
 from clvsim.errors import ConfigError, Problem
 from clvsim.schema import Frozen
 from clvsim.types import COVARIATE, CustomerSummary
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MAX_GROUPS = 200
 MAX_VALUES = 32  # of a covariate in words
@@ -127,12 +129,14 @@ class Numbers(Frozen):
     def says(self, feature: str) -> str:
         return f"one standard deviation more of {feature}"
 
-    def codes(self, column: pd.Series) -> np.ndarray:
+    def codes(self, column: "pd.Series") -> np.ndarray:
         """Class of each customer; the last but one more where the value is missing, which counts as average."""
+        import pandas as pd
+
         found = pd.to_numeric(column, errors="coerce").to_numpy(np.float64)
         return np.where(np.isnan(found), len(self.values), np.searchsorted(self.ends, found, side="left"))
 
-    def exact(self, column: pd.Series) -> np.ndarray:
+    def exact(self, column: "pd.Series") -> np.ndarray:
         """The values themselves, (customer, 1)."""
         return column.fillna(column.mean()).to_numpy(np.float64)[:, None]
 
@@ -155,12 +159,14 @@ class Words(Frozen):
     def says(self, feature: str) -> str:
         return f"{feature} rather than {self.values[0]}"
 
-    def codes(self, column: pd.Series) -> np.ndarray:
+    def codes(self, column: "pd.Series") -> np.ndarray:
         """Index of each customer's value; the last but one more for a value that the model has not seen."""
+        import pandas as pd
+
         found = pd.Index(self.values).get_indexer(column.replace("", NONE))
         return np.where(found < 0, len(self.values), found)
 
-    def exact(self, column: pd.Series) -> np.ndarray:
+    def exact(self, column: "pd.Series") -> np.ndarray:
         return self.table()[self.codes(column)]
 
     def table(self) -> np.ndarray:
@@ -177,6 +183,8 @@ class Group(Frozen):
 
     def codes(self, summary: CustomerSummary) -> np.ndarray:
         """Group of each customer; the last but one more for a group that the model has not seen."""
+        import pandas as pd
+
         found = pd.Index(self.names).get_indexer(group_of(summary, self.by))
         return np.where(found < 0, len(self.names), found)
 
@@ -233,6 +241,8 @@ class Design(Frozen):
 def group_of(summary: CustomerSummary, by: By) -> np.ndarray:
     """Segment, channel or calendar quarter of the first order of each customer, as text."""
     if by == "cohort":
+        import pandas as pd
+
         born = pd.Timestamp(summary.today) - pd.to_timedelta(summary.customers["T_days"].to_numpy(float), unit="D")
         return born.to_period("Q").astype(str).to_numpy(str)
     return summary.customers[by].replace("", NONE).to_numpy(str)
@@ -285,14 +295,16 @@ def _group_problems(by: By, names: tuple[str, ...]) -> list[Problem]:
     return []
 
 
-def _covariate(name: str, column: pd.Series | None, known: list[str], quantiles: int) -> Numbers | Words | Problem:
+def _covariate(name: str, column: "pd.Series | None", known: list[str], quantiles: int) -> Numbers | Words | Problem:
+    from pandas.api.types import is_numeric_dtype
+
     key = "retention.covariates"
     if column is None:
         there = f"it names {', '.join(known)}" if known else "it names none"
         return Problem(key, f"{name!r} is not among data.covariates ({there})")
     if column.nunique() < 2:
         return Problem(key, f"{name!r} is the same for all customers: nothing can be learned from it, leave it out")
-    if not pd.api.types.is_numeric_dtype(column):
+    if not is_numeric_dtype(column):
         return _words(name, column.replace("", NONE))
     missing = int(column.isna().sum())
     if missing > _FEW_MISSING * column.size:
@@ -301,7 +313,7 @@ def _covariate(name: str, column: pd.Series | None, known: list[str], quantiles:
     return _numbers(name, column.dropna().to_numpy(np.float64), quantiles)
 
 
-def _words(name: str, column: pd.Series) -> Words | Problem:
+def _words(name: str, column: "pd.Series") -> Words | Problem:
     counts = column.value_counts()
     if len(counts) > MAX_VALUES:
         shown = ", ".join(repr(v) for v in counts.index[:3])

@@ -18,7 +18,6 @@ import math
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from scipy.special import logsumexp
 
 from clvsim.errors import ConfigError, DiagnosticsError
 from clvsim.models import rates
@@ -28,6 +27,7 @@ from clvsim.models.pooling import Pooled
 from clvsim.models.priors import BetaPrior, LogNormalPrior
 from clvsim.models.rates import Scores
 from clvsim.schema import Frozen
+from clvsim.special import logsumexp
 from clvsim.types import CustomerSummary
 
 _LOG_2PI = math.log(2 * math.pi)

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import logsumexp
 
 from clvsim.errors import ConfigError, Problem
 from clvsim.models import RETENTION, retention_of
@@ -19,6 +18,7 @@ from clvsim.models.contracts import ContractModel
 from clvsim.models.fit import Fitted, fit
 from clvsim.models.inference import MAX_PARETO_K, pointwise
 from clvsim.models.laws import RetentionModel, SpendModel, unique_rows
+from clvsim.special import logsumexp
 from clvsim.types import DAYS_PER_UNIT, CustomerSummary, ModelScore, Posterior
 
 _CHUNK_CELLS = 1 << 22

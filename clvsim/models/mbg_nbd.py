@@ -10,11 +10,11 @@ Times are in any one unit. Parameters have shape (draw,), histories (customer,),
 from typing import ClassVar, Literal
 
 import numpy as np
-from scipy.special import betaln, expit, gammaln
 
 from clvsim.models.bg_nbd import order_counts, orders_given_alive, probability_next
 from clvsim.models.laws import Customers, LifeLaw, Params, column
 from clvsim.models.purchases import DropoutModel, Formulas
+from clvsim.special import betaln, expit, gammaln
 from clvsim.types import DAYS_PER_YEAR
 
 

@@ -12,13 +12,13 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-from scipy.special import expit, exprel, gammaln, xlogy
 
 from clvsim.models.laws import Customers, LifeLaw, Params, column
 from clvsim.models.levels import Scale, at
 from clvsim.models.priors import BetaPrior, LogNormalPrior
 from clvsim.models.purchases import ORDER_RATE, Formulas, PurchaseModel, PurchaseRows, by_clock, classes
 from clvsim.models.season import Calendar, Clock, Seasonable
+from clvsim.special import expit, exprel, gammaln, xlogy
 from clvsim.types import DAYS_PER_YEAR
 
 _NODES = 48  # Gauss-Legendre over the remaining life

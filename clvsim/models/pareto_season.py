@@ -14,10 +14,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import expit, exprel, gammaln
 
 from clvsim.models.laws import Customers, LifeLaw, Params, column
 from clvsim.models.season import Seasonal
+from clvsim.special import expit, exprel, gammaln
 from clvsim.types import DAYS_PER_YEAR
 
 _MOMENTS = 12  # of death, in a mixture

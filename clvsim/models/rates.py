@@ -7,10 +7,10 @@ z = (log lambda - mean) / sd. Given a history, lambda is a mixture of gammas: th
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.special import digamma, gammaln, polygamma
 
 from clvsim.models.laws import LifeLaw, Params, RetentionModel, rows_of
 from clvsim.models.purchases import DropoutPriors, PurchaseModel
+from clvsim.special import digamma, gammaln, polygamma
 
 NODES = 16
 _GRID = np.linspace(-16.0, 7.0, 161)  # of a customer's standardised log rate, whose lower tail is an exponential's

@@ -9,11 +9,9 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
-from joblib import Parallel, delayed
 
 from clvsim.interventions.base import Group
 from clvsim.kernels import structs as ks
-from clvsim.kernels.events import simulate as simulate_kernel
 from clvsim.kernels.structs import Clock, Ledgers, Trace, scalar, seal
 from clvsim.simulation.ledger import Raw, kernel_lines
 from clvsim.simulation.population import Block, contractual
@@ -131,6 +129,8 @@ def run_block(
         for span in spans:
             work(*span)
     else:
+        from joblib import Parallel, delayed
+
         Parallel(threads, backend="threading")(delayed(work)(*span) for span in spans)
     return kept if keep else None
 
@@ -151,6 +151,8 @@ def run_slice(
     orders: np.ndarray,
 ) -> None:
     """All scenarios of a slice of draws; traits drawn for one are kept for the next."""
+    from clvsim.kernels.events import simulate  # compiled: not for those who only check
+
     laws = block.laws(draws)
     renewing = contractual(laws)
     draw = setting.worlds.draw[rows]
@@ -186,7 +188,7 @@ def run_slice(
         )
         arrivals = ks.Arrivals(*(seal(a[rows] if a.size else a, a.dtype) for a in job.arrivals))
         raw = job.raw
-        simulate_kernel(
+        simulate(
             block.people,
             seal(setting.worlds.key[rows], np.uint64),
             seal(draw - draws.start, np.int64),

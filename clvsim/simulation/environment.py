@@ -12,12 +12,12 @@ docs/environment.md.
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.special import ndtr, ndtri
 
 from clvsim.models import retention_of
 from clvsim.models.pooling import apart
 from clvsim.models.season import seasonal_of
 from clvsim.simulation.config import EnvironmentConfig
+from clvsim.special import ndtr, ndtri
 from clvsim.types import DAYS_PER_MONTH, DAYS_PER_UNIT, CustomerSummary, Posterior
 
 _POINTS = np.arange(513) / 64.0  # of sd, in units of the prior's

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import expit, logit, pdtrik
 
 from clvsim import effects
 from clvsim.interventions.base import Group, Shift
@@ -19,6 +18,7 @@ from clvsim.models.pooling import at_birth, from_channel
 from clvsim.simulation.config import AcquisitionConfig
 from clvsim.simulation.ledger import Cohort
 from clvsim.simulation.worlds import Worlds
+from clvsim.special import expit, logit, pdtrik
 from clvsim.types import DAYS_PER_MONTH, DAYS_PER_UNIT, CustomerSummary, Posterior
 
 MAX_GROUPS = 16

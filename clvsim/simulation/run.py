@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
 
 from clvsim import effects
 from clvsim.errors import ConfigError
@@ -383,6 +382,8 @@ def customer_values(
     economics: Economics,
 ) -> tuple[pd.DataFrame, np.ndarray]:
     """Per existing customer: closed-form expectations over draws and simulated quantiles; and the sum per draw."""
+    from joblib import Parallel, delayed
+
     histories, spends = retention_of(posterior).histories(summary), spend_of(posterior).histories(summary)
     customers = len(summary.customers)
     sums = np.zeros((3, customers))

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import ndtri
 
 from clvsim.kernels import rng
 from clvsim.simulation.config import EnvironmentConfig
 from clvsim.simulation.environment import SdLaw
+from clvsim.special import ndtri
 from clvsim.types import DAYS_PER_MONTH, DAYS_PER_WEEK
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from cases import random_case
 
 from clvsim import kernels
+from clvsim.kernels import compiler
 
 HERE = Path(__file__).parent
 PACKAGE = Path(kernels.__file__).parents[1]
@@ -36,7 +37,7 @@ KINDS: dict[str, dict[str, Any]] = {
 PROBE = """
 import numpy as np
 from numba import njit, types
-from clvsim.kernels.rng import uniform
+from clvsim.kernels.variates import uniform
 
 @njit(types.float64(types.uint64), cache=True)
 def probe(base):
@@ -45,11 +46,12 @@ def probe(base):
 
 NUMBERS_OF_A_COPY = """
 import sys
-import clvsim.kernels, numba
+import numba
+from clvsim.kernels import compiler
 from clvsim.kernels.probe import probe
-assert clvsim.kernels.__file__.startswith(sys.argv[1]), clvsim.kernels.__file__
+assert compiler.__file__.startswith(sys.argv[1]), compiler.__file__
 import numpy as np
-print(clvsim.kernels.source_hash(), numba.config.CACHE_DIR, probe(np.uint64(12)), sum(probe.stats.cache_hits.values()))
+print(compiler.source_hash(), numba.config.CACHE_DIR, probe(np.uint64(12)), sum(probe.stats.cache_hits.values()))
 """
 
 
@@ -98,7 +100,7 @@ def test_an_edit_of_one_kernel_is_seen_by_those_that_import_it(tmp_path: Path) -
     first, again = numbers(), numbers()
     assert (first[3], again[3]) == ("0", "1")  # the second process found the first one's code
     assert again[:3] == first[:3]
-    source = copy / "kernels" / "rng.py"
+    source = copy / "kernels" / "variates.py"
     stamp = source.stat()
     edited = source.read_text().replace("0x94D049BB133111EB", "0x94D049BB133111ED")
     assert edited != source.read_text()
@@ -111,7 +113,7 @@ def test_an_edit_of_one_kernel_is_seen_by_those_that_import_it(tmp_path: Path) -
 
 def test_hash_covers_every_kernel_file(tmp_path: Path) -> None:
     """Content and names of all files, and nothing but them."""
-    code = "from clvsim.kernels import source_hash; print(source_hash())"
+    code = "from clvsim.kernels.compiler import source_hash; print(source_hash())"
     copy = tmp_path / "clvsim"
     shutil.copytree(PACKAGE / "kernels", copy / "kernels", ignore=shutil.ignore_patterns("__pycache__"))
     (copy / "__init__.py").write_text("")
@@ -119,6 +121,6 @@ def test_hash_covers_every_kernel_file(tmp_path: Path) -> None:
     def found() -> str:
         return python(code, PYTHONPATH=str(tmp_path), PYTHONDONTWRITEBYTECODE="1").strip()
 
-    assert found() == kernels.source_hash()
+    assert found() == compiler.source_hash()
     (copy / "kernels" / "structs.py").write_text((copy / "kernels" / "structs.py").read_text() + "\n# a note\n")
-    assert found() != kernels.source_hash()
+    assert found() != compiler.source_hash()

@@ -5,7 +5,7 @@ import pytest
 from numba import njit
 from scipy import stats
 
-from clvsim.kernels import rng
+from clvsim.kernels import rng, variates
 
 U64 = np.uint64
 
@@ -13,19 +13,19 @@ U64 = np.uint64
 @njit
 def many_uniforms(base, stream, event, out):
     for i in range(out.size):
-        out[i] = rng.uniform(base[i], stream, event[i])
+        out[i] = variates.uniform(base[i], stream, event[i])
 
 
 @njit
 def many_gammas(base, shape, out):
     for i in range(out.size):
-        out[i] = rng.gamma(rng.address(base[i], rng.RATE, 0), shape)
+        out[i] = variates.gamma(variates.address(base[i], rng.RATE, 0), shape)
 
 
 @njit
 def many_normals(base, out):
     for i in range(out.size):
-        out[i], _ = rng.normal(base[i])
+        out[i], _ = variates.normal(base[i])
 
 
 def bases(n: int, seed: int = 1) -> np.ndarray:
@@ -50,7 +50,7 @@ def test_finaliser_of_splitmix64() -> None:
         16408922859458223821,
     ]
     state = (1234567 + np.arange(1, 6, dtype=object) * int(rng.GOLDEN)) % 2**64
-    assert [int(rng.mix(U64(int(s)))) for s in state] == expected
+    assert [int(variates.mix(U64(int(s)))) for s in state] == expected
     assert rng.mix_array(state.astype(U64)).tolist() == expected
 
 
@@ -105,10 +105,10 @@ def test_normals() -> None:
     assert 0.001 < stats.kstest(x[:100_000], "norm").pvalue < 0.999
     for power, expected, variance in ((1, 0, 1), (2, 1, 2), (3, 0, 15), (4, 3, 96)):
         assert abs((x**power).mean() - expected) < 4.4 * np.sqrt(variance / x.size)
-    far = np.abs(x) - rng.ZIGGURAT_TAIL
-    share = 2 * stats.norm.sf(rng.ZIGGURAT_TAIL)
+    far = np.abs(x) - variates.ZIGGURAT_TAIL
+    share = 2 * stats.norm.sf(variates.ZIGGURAT_TAIL)
     assert abs((far > 0).sum() - share * x.size) < 4.4 * np.sqrt(share * x.size)
-    tail = stats.norm.sf(far[far > 0] + rng.ZIGGURAT_TAIL) / (share / 2)
+    tail = stats.norm.sf(far[far > 0] + variates.ZIGGURAT_TAIL) / (share / 2)
     assert 0.001 < stats.kstest(tail, "uniform").pvalue < 0.999
     # edges of the layers are where a ziggurat goes wrong: 4,000 fine classes of equal probability
     observed = np.histogram(stats.norm.cdf(x), np.linspace(0, 1, 4001))[0]

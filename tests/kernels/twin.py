@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from clvsim.kernels import events, rng
+from clvsim.kernels import events, rng, variates
 from clvsim.kernels import structs as ks
 from clvsim.kernels.structs import scalar, seal
 
@@ -175,23 +175,23 @@ class Draws:
     """Random numbers of one customer in one world, by decision."""
 
     def __init__(self, key: np.uint64, world: np.uint64) -> None:
-        self.base = np.uint64(rng.mix(np.uint64(int(key) ^ int(world))))
+        self.base = np.uint64(variates.mix(np.uint64(int(key) ^ int(world))))
 
     def uniform(self, stream: int, event: int, salt: int = 0) -> float:
-        return rng.uniform(np.uint64(int(self.base) ^ int(salt)), stream, event)
+        return variates.uniform(np.uint64(int(self.base) ^ int(salt)), stream, event)
 
     def exponential(self, stream: int, event: int) -> float:
-        return rng.exponential(self.base, stream, event)
+        return variates.exponential(self.base, stream, event)
 
     def gap(self, event: int, shape: float) -> float:
         """At k = 1 the exponential of models without regularity."""
         return self.exponential(rng.GAP, event) if shape == 1 else self.gamma(rng.GAP, event, shape)
 
     def normal(self, stream: int, event: int) -> float:
-        return rng.normal(np.uint64(rng.address(self.base, stream, event)))[0]
+        return variates.normal(np.uint64(variates.address(self.base, stream, event)))[0]
 
     def gamma(self, stream: int, event: int, shape: float) -> float:
-        return rng.gamma(np.uint64(rng.address(self.base, stream, event)), shape)
+        return variates.gamma(np.uint64(variates.address(self.base, stream, event)), shape)
 
 
 def law_of(laws: ks.Laws, customer: int, draws: Draws) -> dict[str, float]:
