@@ -55,8 +55,9 @@ $(PEER)/.stamp: | $(STAMP)
 	@touch $@
 
 # Nothing but name==version: addresses belong to a machine. Both resolve without installing.
-PINS := import json, sys; pins = [p["metadata"] for p in json.load(sys.stdin)["install"]]; \
-	print(*sorted((f"{p["name"]}=={p["version"]}" for p in pins if p["name"] != "clvsim"), key=str.lower), sep="\n")
+PINS := import json, re, sys; pins = [p["metadata"] for p in json.load(sys.stdin)["install"]]; \
+	names = {re.sub(r"[-_.]+", "-", p["name"]).lower(): p["version"] for p in pins}; \
+	print(*(f"{name}=={names[name]}" for name in sorted(names) if name != "clvsim"), sep="\n")
 
 lock: $(STAMP)
 	@rm -f .constraints.new
@@ -84,7 +85,7 @@ $(STAMP): pyproject.toml constraints.txt
 	if [ -z "$$python" ]; then \
 	    echo "clvsim needs Python 3.12 or 3.13 with venv, or uv: make PY=/path/to/python3.12" >&2; exit 1; \
 	fi; \
-	fresh=; $(BIN)/python -c '$(SUITS)' >/dev/null 2>&1 || fresh=--clear; \
+	fresh=; $(BIN)/python -c '$(SUITS)$(if $(UV),,; import pip)' >/dev/null 2>&1 || fresh=--clear; \
 	echo "installing into .venv ($$("$$python" --version))" >&2; \
 	if [ -n "$(UV)" ]; then \
 	    [ -z "$$fresh" ] || "$(UV)" venv -q --clear --python "$$python" .venv; \
