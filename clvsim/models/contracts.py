@@ -36,12 +36,14 @@ class Contracts(NamedTuple):
 
     `seen` is how many of the renewals the likelihood counts. A renewal that fell due less than the grace ago is left
     out, paid or not: those who pay at once would be seen and those who do not would not yet be.
+    `outstanding` is the share of those who renew whose payment would not be here yet: 1 unless the renewal is overdue.
     """
 
     renewals: np.ndarray
     seen: np.ndarray
     lost: np.ndarray
     next_days: np.ndarray
+    outstanding: np.ndarray
 
 
 class ContractRows(NamedTuple):
@@ -140,6 +142,21 @@ def summation(last: float) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate(points), np.concatenate(weights)
 
 
+# --- contracts within the grace ---------------------------------------------------------------------------------------
+
+
+def still_to_come(overdue: np.ndarray, late: np.ndarray, grace: float) -> np.ndarray:
+    """Share of payments that come later than `overdue` days after they fall due, (customer,); 1 before they do.
+
+    In whole days, as payments are dated. `late` are the days by which payments came late, (payment,), of renewals that
+    fell due longer than the grace ago, so that no late one is missing. One more is taken to come evenly within the
+    grace, lest few payments pass for all.
+    """
+    later = late.size - np.searchsorted(np.sort(np.floor(late)), np.floor(overdue), side="right")
+    evenly = np.clip(1 - overdue / grace, 0.0, 1.0) if grace > 0 else 0.0
+    return np.where(overdue < 0, 1.0, (later + evenly) / (late.size + 1))
+
+
 # --- the law of those who are lost ------------------------------------------------------------------------------------
 
 
@@ -201,7 +218,8 @@ class ContractModel(Poolable):
     }
     WHO_IS_LOST: ClassVar[str] = (
         "A contract counts as lost when its renewal is overdue by more than the grace allowed, or, in a table of "
-        "survivors, when the table no longer has it; every other one is active, with certainty."
+        "survivors, when the table no longer has it; every other one is active. Whether one that is overdue will still "
+        "be paid is judged by how late payments have come so far."
     )
     renewal: Literal["week", "month", "quarter", "year"] = "month"
     grace_days: float | None = Field(default=None, ge=0)
@@ -259,11 +277,14 @@ class ContractModel(Poolable):
         overdue = T - (renewals + 1) * interval
         if "lost" in frame:
             lost, seen = frame["lost"].to_numpy(np.float64), renewals
+            outstanding = np.ones_like(lost)
         else:
             lost = (overdue > grace).astype(np.float64)
             settled = np.maximum(np.ceil((T - grace) / interval) - 1, 0.0)
             seen = np.minimum(renewals, settled)
-        return Contracts(renewals, seen, lost, np.maximum(-overdue, 0.0))
+            known = (renewals > 0) & (renewals == seen)
+            outstanding = still_to_come(overdue, (t_x - renewals * interval)[known], grace)
+        return Contracts(renewals, seen, lost, np.maximum(-overdue, 0.0), outstanding)
 
     def sufficient(self, summary: CustomerSummary, level: np.ndarray | None = None) -> ContractRows:
         """Unique (seen, lost) with counts. Raises DiagnosticsError where no renewal has been due yet."""
@@ -338,22 +359,30 @@ class ContractModel(Poolable):
         return np.maximum(np.ceil((horizon_days - np.asarray(next_days, np.float64)) / self.interval_days), 0.0)
 
     def probability_alive(self, params: Params, histories: Contracts, days_per_unit: float) -> np.ndarray:
-        """1 for active contracts and 0 for lost ones: nothing is hidden."""
-        return np.ones((self.shapes(params).gamma.shape[0], 1)) * (1 - histories.lost)
+        """1 for active contracts and 0 for lost ones; in between where a renewal is overdue within the grace.
+
+        There P(the payment still comes) is r w / (1 - r + r w), r = S(n + 1) / S(n) and w the share `outstanding`: of
+        those who renew and those who do not, the ones who have not paid. As the law charges for the renewal, which
+        leaves r of those alive, P(alive) is the rest of it, w / (1 - r + r w); theta is as if the renewal lay ahead.
+        """
+        ended = -np.expm1(log_kept(self.shapes(params), histories.renewals, 1.0))
+        waits = np.where(histories.lost > 0, 0.0, histories.outstanding)
+        return waits / (ended + (1 - ended) * np.where(histories.lost > 0, 1.0, waits))
 
     def probability_active(
         self, params: Params, histories: Contracts, horizon_days: float, days_per_unit: float
     ) -> np.ndarray:
         """P(at least one renewal within the horizon), (draw, customer)."""
-        due = (1 - histories.lost) * (self.opportunities(histories.next_days, horizon_days) > 0)
-        return due * np.exp(log_kept(self.shapes(params), histories.renewals, 1.0))
+        due = self.opportunities(histories.next_days, horizon_days) > 0
+        alive = self.probability_alive(params, histories, days_per_unit)
+        return due * alive * np.exp(log_kept(self.shapes(params), histories.renewals, 1.0))
 
     def expected_orders(
         self, params: Params, histories: Contracts, horizon_days: float, days_per_unit: float
     ) -> np.ndarray:
         """Renewals expected within the horizon, (draw, customer)."""
         ahead = self.expected_discounted_orders(params, histories, horizon_days, 0.0, days_per_unit)
-        return np.where(histories.lost > 0, 0.0, ahead)
+        return np.where(histories.lost > 0, 0.0, self.probability_alive(params, histories, days_per_unit) * ahead)
 
     def expected_discounted_orders(
         self, params: Params, histories: Contracts, horizon_days: float, annual_rate: float, days_per_unit: float
@@ -391,7 +420,8 @@ class ContractModel(Poolable):
     # laws
 
     def laws(self, params: Params, histories: Contracts, days_per_unit: float) -> LifeLaw:
-        """Active contracts: theta ~ Beta(gamma, delta + n^c) after n renewals, the next one at the own anniversary."""
+        """Active contracts: theta ~ Beta(gamma, delta + n^c) after n renewals, the next one at the own anniversary, or
+        now where it is overdue."""
         gamma, delta, c = self.shapes(params)
         served = histories.renewals**c
         return self._law(

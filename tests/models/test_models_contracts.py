@@ -46,7 +46,8 @@ def shapes_of(*values) -> Shapes:
 
 def contracts(renewals, lost=0, next_days=0.0) -> Contracts:
     n = np.atleast_1d(np.asarray(renewals, float))
-    return Contracts(n, n, np.broadcast_to(float(lost), n.shape), np.broadcast_to(float(next_days), n.shape))
+    lost, next_days = (np.broadcast_to(float(v), n.shape) for v in (lost, next_days))
+    return Contracts(n, n, lost, next_days, np.ones_like(n))
 
 
 def cohort(name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -182,7 +183,8 @@ def by_law(law, customer, periods, force):
 @pytest.mark.parametrize("annual_rate", [0.0, 0.1])
 def test_expected_renewals_follow_from_the_law(model, annual_rate):
     params = dict(zip(SYMBOLS[type(model)], map(np.atleast_1d, (0.4556, 0.7793, 1.2835)), strict=False))
-    some = Contracts(*(np.array(v, float) for v in ([0, 3, 3, 9], [0, 3, 2, 9], [0, 0, 1, 0], [0.0, 40.0, 0.0, 91.0])))
+    some = [0, 3, 3, 9], [0, 3, 2, 9], [0, 0, 1, 0], [0.0, 40.0, 0.0, 91.0], [1.0, 1.0, 0.2, 1.0]
+    some = Contracts(*(np.array(v, float) for v in some))
     horizon, force = 2 * DAYS_PER_YEAR, np.log1p(annual_rate) / DAYS_PER_YEAR
     law = model.laws(params, some, WEEK)
     assert law.p_alive[0].tolist() == [1, 1, 0, 1]
@@ -242,6 +244,43 @@ def test_contracts_from_dates():
     assert found.lost.tolist() == [0, 0, 1, 0, 0, 0, 1]
     due = [DAYS_PER_MONTH - 20, 0, 0, 2 * DAYS_PER_MONTH - 50, 2 * DAYS_PER_MONTH - 33, 3 * DAYS_PER_MONTH - 70, 0]
     np.testing.assert_allclose(found.next_days, due)
+    # Of the three payments known by now, 0, -2 and 4 whole days late, and one spread evenly over the week: how many
+    # come later than on the second whole day.
+    np.testing.assert_allclose(found.outstanding[1], (1 + 1 - (33 - DAYS_PER_MONTH) / 7) / 4)
+    assert found.outstanding[[0, 3, 4, 5]].tolist() == [1, 1, 1, 1]
+
+
+@pytest.mark.parametrize("latest", [0, 6])
+@pytest.mark.parametrize("model", [Sbg(renewal="month"), Bdw(renewal="month")])
+def test_renewals_of_contracts_within_the_grace(model, latest):
+    """Due and not yet paid: hardly anybody if all pay on the day, some if they pay up to six days late.
+
+    Contracts with theta ~ Beta(1, 4), a renewal and a half ahead, in whole days; the others are as many as expected.
+    """
+    draw = np.random.default_rng(5)
+    size, last = 40_000, 10
+    c = 1.3 if isinstance(model, Bdw) else 1.0
+    theta = draw.beta(1.0, 4.0, size)
+    stays = np.floor((draw.exponential(size=size) / -np.log1p(-theta)) ** (1 / c))  # renewals made in the end
+    age = draw.integers(1, 180, size)
+    due = np.ceil(np.arange(1, last + 1) * DAYS_PER_MONTH)
+    paid_on = due + draw.integers(0, latest + 1, (size, last))
+    renews = np.arange(1, last + 1) <= stays[:, None]
+    paid = renews & (paid_on <= age[:, None])
+    summary = summary_of(np.column_stack([paid.sum(axis=1), np.where(paid, paid_on, 0.0).max(axis=1), age]))
+    horizon = 1.5 * DAYS_PER_MONTH
+    coming = (renews & ~paid & (due < age[:, None] + horizon)).sum(axis=1)
+
+    found = model.histories(summary)
+    params = {name: np.array([v]) for name, v in zip(SYMBOLS[type(model)], (1.0, 4.0, c), strict=False)}
+    over = coming - model.expected_orders(params, found, horizon, WEEK)[0]
+    overdue = (found.lost == 0) & (found.next_days == 0)
+    assert 300 < overdue.sum() < 4000
+    for rows in (overdue, ~overdue):
+        assert abs(over[rows].sum()) < 4 * over[rows].std() * np.sqrt(rows.sum()) + 1
+    alive = model.probability_alive(params, found, WEEK)[0]
+    assert (alive[overdue] < (0.01 if latest == 0 else 1)).all()
+    assert (coming[overdue].sum() > 0) == (latest > 0)
 
 
 def test_odd_contracts_are_counted_aloud():
