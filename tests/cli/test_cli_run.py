@@ -127,8 +127,10 @@ def test_a_sweep_has_a_folder_per_job(run, here):
     assert records[1]["command"] == "clvsim run data=cdnow seed=6"
 
 
-def test_a_sweep_without_out_is_dated(run, here):
-    assert run("-m", "seed=5,6").returncode == 0
+def test_an_experiment_that_asks_for_a_sweep_gets_one_in_a_dated_folder(run, here):
+    (here / "experiments").mkdir()
+    (here / "experiments" / "both.yaml").write_text("hydra: {mode: MULTIRUN, sweeper: {params: {seed: '5,6'}}}\n")
+    assert run("experiment=both").returncode == 0
     (folder,) = here.glob("outputs/run/*/*")
     assert names(folder) == {"0", "1", "multirun.yaml"}
 
@@ -166,11 +168,15 @@ def test_a_sweep_with_an_unknown_name_does_not_start(run, here):
     assert tree(here) == {}
 
 
-@pytest.mark.parametrize(("number", "code"), [("INT", 130), ("TERM", 143)])
 @pytest.mark.parametrize(
-    "words",
-    [("title=wrapped",), ("title=sleep", "-m", "seed=1,2"), ("title=sleep", "-m", "seed=1,2", *JOBLIB)],
-    ids=["run", "sweep", "joblib"],
+    ("number", "code", "words"),
+    [
+        ("INT", 130, ("title=wrapped",)),
+        ("TERM", 143, ("title=wrapped",)),
+        ("TERM", 143, ("title=sleep", "-m", "seed=1,2")),
+        ("INT", 130, ("title=sleep", "-m", "seed=1,2", *JOBLIB)),
+    ],
+    ids=["run INT", "run TERM", "sweep TERM", "joblib INT"],
 )
 def test_an_interrupted_run_leaves_nothing(here, number, code, words):
     with started(here, "out=x/y", *words) as process:
