@@ -2,6 +2,7 @@
 
 import math
 import re
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
@@ -104,6 +105,7 @@ def render(result: RunResult, made: dict[str, Drawing]) -> str:
     )
 
 
+@cache
 def template(name: str) -> Template:
     """One of this package's templates; they share their style."""
     environment = Environment(

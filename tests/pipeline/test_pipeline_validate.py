@@ -17,6 +17,7 @@ from clvsim.errors import ConfigError
 from clvsim.progress import progress
 from clvsim.runfolder import RunContext
 from clvsim.types import Posterior
+from tests.report.factory import undrawn
 from tests.simulation.shop import posterior
 
 DRAWS = 40
@@ -102,6 +103,13 @@ def test_models_side_by_side_make_one_page_and_one_table(validated, tmp_path):
     assert {m["model"] for m in record["models"]} == {"bg_nbd", "mbg_nbd"}
 
 
+@pytest.fixture
+def in_words(monkeypatch) -> None:
+    """Figures of the page are not drawn: they are in the test above."""
+    monkeypatch.setattr("clvsim.report.validation_figures.drawn", undrawn)
+
+
+@pytest.mark.usefixtures("in_words")
 def test_a_model_that_customers_contradict_is_3_and_leaves_its_page(validated, tmp_path):
     """Everybody buys every two weeks and nobody leaves."""
     code, shell = validated(beside("bg_nbd", r=50.0, alpha=100.0, a=0.001, b=10.0))
@@ -113,6 +121,7 @@ def test_a_model_that_customers_contradict_is_3_and_leaves_its_page(validated, t
     assert re.match(r"bg_nbd fails: .* must be 65.% to 92.%", note)
 
 
+@pytest.mark.usefixtures("in_words")
 def test_a_draft_names_no_parameters_among_its_layers(validated):
     _, shell = validated(replace(beside("bg_nbd"), method="map"))
     assert "intervals of simulated worlds; process + environment uncertainty" in " ".join(shell.said[0].split())
@@ -126,6 +135,7 @@ def test_a_run_with_one_model_at_a_single_point_is_a_draft(tmp_path, monkeypatch
     assert shell.said[0].startswith("DRAFT: parameter uncertainty is left out")
 
 
+@pytest.mark.usefixtures("in_words")
 def test_orders_that_are_merged_are_said_to_be(validated):
     made = beside("bg_bb", alpha=0.3, beta=2.0, gamma=0.7, delta=3.0)
     _, shell = validated(made, retention={"kind": "bg_bb"})

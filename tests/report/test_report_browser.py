@@ -31,9 +31,9 @@ def browse(page: Path, profile: Path, *flags: str) -> subprocess.CompletedProces
 
 
 @pytest.mark.parametrize("make", [demo, hostile])
-def test_page_opens_without_network_or_errors(make: Callable[[], RunResult], tmp_path: Path) -> None:
-    page = write_report(make(), tmp_path / "run")
-    shown = browse(page, tmp_path / "profile", "--dump-dom")
+def test_page_opens_and_is_drawn_without_network_or_errors(make: Callable[[], RunResult], tmp_path: Path) -> None:
+    page, picture = write_report(make(), tmp_path / "run"), tmp_path / "page.png"
+    shown = browse(page, tmp_path / "profile", "--dump-dom", f"--screenshot={picture}", "--window-size=1000,3000")
     dom = shown.stdout
     assert dom.count("<svg") == 6  # three figures, each for wide and narrow screens
     assert dom.rstrip().endswith("</html>")
@@ -46,12 +46,6 @@ def test_page_opens_without_network_or_errors(make: Callable[[], RunResult], tmp
         ), element
     complaints = [line for line in shown.stderr.splitlines() if "CONSOLE" in line]
     assert complaints == []
-
-
-def test_page_can_be_drawn(tmp_path: Path) -> None:
-    page = write_report(demo(), tmp_path / "run")
-    picture = tmp_path / "page.png"
-    browse(page, tmp_path / "profile", f"--screenshot={picture}", "--window-size=1000,3000")
     assert picture.read_bytes().startswith(b"\x89PNG")
     assert picture.stat().st_size > 50_000  # an empty page of this size takes 15 kB
 

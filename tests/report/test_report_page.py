@@ -5,16 +5,17 @@ import re
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import pytest
-from factory import DEMO_METRICS, HOSTILE, LEVERS, decided_on, demo, foreign, hostile, tracking
+from factory import DEMO_METRICS, HOSTILE, LEVERS, decided_on, demo, foreign, hostile, tracking, undrawn
 
 from clvsim.metrics import METRICS, PAYBACK
-from clvsim.report import write_report
+from clvsim.report import figures, write_report
 from clvsim.report.config import DECIDABLE
-from clvsim.report.figures import drawings
+from clvsim.report.drawing import style, svg
 from clvsim.report.glossary import GLOSSARY, words
 from clvsim.report.headline import headline
 from clvsim.report.text import tables
@@ -22,6 +23,7 @@ from clvsim.report.view import layer_note, split_layers
 from clvsim.simulation.tracking import no_tracking
 from clvsim.types import RunResult
 
+Text = Callable[[RunResult], str]
 MAKE: dict[str, Callable[[], RunResult]] = {"demo": demo, "foreign": foreign, "hostile": hostile}
 SECTIONS = [
     "The decision",
@@ -40,15 +42,28 @@ SECTIONS = [
 
 
 @pytest.fixture(scope="module")
-def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def written(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("pages")
-    return {name: write_report(make(), folder / name).read_text("utf-8") for name, make in MAKE.items()}
+    return {name: write_report(make(), folder / "new" / name) for name, make in MAKE.items()}
+
+
+@pytest.fixture(scope="module")
+def pages(written: dict[str, Path]) -> dict[str, str]:
+    return {name: path.read_text("utf-8") for name, path in written.items()}
 
 
 def page_of(result: RunResult, folder: Path) -> str:
     return write_report(result, folder).read_text("utf-8")
 
 
+@pytest.fixture
+def text_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Text:
+    """What a reader sees of a run, whose figures are not drawn: they are tested apart, and on the pages above."""
+    monkeypatch.setattr(figures, "drawn", undrawn)
+    return lambda result: seen(page_of(result, tmp_path))
+
+
+@lru_cache(maxsize=len(MAKE))
 def seen(page: str) -> str:
     """What a reader sees or hears: text outside of style and figures, with the figures' alternative texts."""
     spoken = " ".join(re.findall(r'aria-label="([^"]*)"', page))
@@ -58,9 +73,9 @@ def seen(page: str) -> str:
     return " ".join(text.split())
 
 
-def test_folder_holds_the_page_and_its_figures(tmp_path: Path) -> None:
-    path = write_report(demo(), tmp_path / "new" / "run")
-    assert path == tmp_path / "new" / "run" / "report.html"
+def test_folder_holds_the_page_and_its_figures(written: dict[str, Path]) -> None:
+    path = written["demo"]
+    assert path.parts[-3:] == ("new", "demo", "report.html")
     assert sorted(p.name for p in (path.parent / "figures").iterdir()) == [
         "difference.svg",
         "payback.svg",
@@ -69,9 +84,8 @@ def test_folder_holds_the_page_and_its_figures(tmp_path: Path) -> None:
     assert sorted(p.name for p in path.parent.iterdir()) == ["figures", "report.html"]
 
 
-def test_same_run_same_bytes(tmp_path: Path) -> None:
-    first, second = (write_report(demo(), tmp_path / name).read_bytes() for name in "ab")
-    assert first == second
+def test_same_run_same_bytes(written: dict[str, Path], tmp_path: Path) -> None:
+    assert write_report(demo(), tmp_path).read_bytes() == written["demo"].read_bytes()
 
 
 @pytest.mark.parametrize("name", list(MAKE))
@@ -103,9 +117,8 @@ def test_hostile_text_is_shown_and_never_run(pages: dict[str, str]) -> None:
     assert " ".join(HOSTILE.split()) in seen(page)
 
 
-def test_hostile_figures_hold_no_text_of_the_user(tmp_path: Path) -> None:
-    write_report(hostile(), tmp_path)
-    for path in (tmp_path / "figures").iterdir():
+def test_hostile_figures_hold_no_text_of_the_user(written: dict[str, Path]) -> None:
+    for path in (written["hostile"].parent / "figures").iterdir():
         assert "script" not in path.read_text("utf-8")
 
 
@@ -175,17 +188,17 @@ def test_revenue_page_promises_nothing_else(pages: dict[str, str]) -> None:
     assert not re.search(r"contribution|profit|worth|equity|lifetime|plan value|value of|value per", text)
 
 
-def test_revenue_page_with_acquisition(tmp_path: Path) -> None:
-    text = seen(page_of(replace(demo(), margin_known=False, question=""), tmp_path)).lower()
+def test_revenue_page_with_acquisition(text_of: Text) -> None:
+    text = text_of(replace(demo(), margin_known=False, question="")).lower()
     assert "revenue per newcomer" in text
     assert not re.search(r"contribution|profit|worth|equity|lifetime value|plan value|value of|value per|payback", text)
 
 
-def test_without_acquisition_nothing_is_said_about_it(pages: dict[str, str], tmp_path: Path) -> None:
+def test_without_acquisition_nothing_is_said_about_it(pages: dict[str, str], text_of: Text) -> None:
     text = seen(pages["foreign"]).replace("does not apply: needs acquisition.channels", "")
     assert not re.search(r"newcomer|\bCAC\b|payback|acquisition cost|per visitor|channel", text, re.I)
     # Even when the comparison has such rows.
-    text = seen(page_of(replace(demo(), acquisition_known=False, assumptions=()), tmp_path))
+    text = text_of(replace(demo(), acquisition_known=False, assumptions=()))
     assert "newcomer" not in text.lower()
     assert "LTV:CAC" not in text
 
@@ -213,9 +226,9 @@ def test_every_interval_names_its_layers(pages: dict[str, str]) -> None:
     assert "band of realised orders; parameter + process + environment uncertainty" in text
 
 
-def test_a_draft_names_no_parameters_among_its_layers(tmp_path) -> None:
+def test_a_draft_names_no_parameters_among_its_layers(text_of: Text) -> None:
     draft = replace(demo(), draft=True, layers=("process", "environment", "assumption"))
-    text = seen(page_of(draft, tmp_path))
+    text = text_of(draft)
     assert "band of realised orders; process + environment uncertainty" in text
     assert "are allowed for (process + environment), and" in text
     assert "without them (process)." in text
@@ -227,11 +240,11 @@ def test_layers_are_read_in_any_spelling() -> None:
     assert "averaged out" not in layer_note("expected", "parameter+process+environment")
 
 
-def test_different_layers_in_one_table_are_told_apart(tmp_path: Path) -> None:
+def test_different_layers_in_one_table_are_told_apart(text_of: Text) -> None:
     result = demo()
     frame = result.comparison.copy()
     frame.loc[frame["metric"] == "newcomers", "layers"] = "parameter"
-    text = seen(page_of(replace(result, comparison=frame), tmp_path))
+    text = text_of(replace(result, comparison=frame))
     assert "Newcomers: 90 % interval of expected values; parameter uncertainty" in text
 
 
@@ -265,17 +278,16 @@ def test_reproduction_and_versions(pages: dict[str, str]) -> None:
     assert "clvsim 0.1.0 · 2026-11-21 22:40 · seed 1 · 1,000 posterior draws × 1 replicate · 2,357 customers" in text
 
 
-def test_limits_depend_on_the_run(pages: dict[str, str], tmp_path: Path) -> None:
+def test_limits_depend_on_the_run(pages: dict[str, str], text_of: Text) -> None:
     assert "It does not vary" not in seen(pages["demo"])
-    fewer = page_of(replace(demo(), layers=("parameter", "process")), tmp_path)
-    assert "It does not vary environment (shocks" in seen(fewer)
+    assert "It does not vary environment (shocks" in text_of(replace(demo(), layers=("parameter", "process")))
     assert "Newcomers Visitors, conversion" in seen(pages["demo"])
     assert "Newcomers Visitors, conversion" not in seen(pages["foreign"])
 
 
-def test_merged_orders_are_said_to_be(pages: dict[str, str], tmp_path: Path) -> None:
+def test_merged_orders_are_said_to_be(pages: dict[str, str], text_of: Text) -> None:
     """Wherever orders are counted: the check on held-back orders, the chart's caption, the limits."""
-    text = seen(page_of(replace(demo(), merged_days=30.4375), tmp_path))
+    text = text_of(replace(demo(), merged_days=30.4375))
     said = (
         "repeat orders, those of a period of 30.4 days as one; the model expected",
         "customers in the log, all orders of a customer in one period as one at its end.",
@@ -287,12 +299,15 @@ def test_merged_orders_are_said_to_be(pages: dict[str, str], tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("metric", ["customer_equity", "ltv_cac", "newcomers"])
-def test_a_page_decided_on_another_metric(metric: str, tmp_path: Path) -> None:
+def test_a_page_decided_on_another_metric(metric: str, text_of: Text) -> None:
     label = words(metric, margin_known=True, horizon_months=36, arrival_months=12).label
-    text = seen(page_of(decided_on(metric), tmp_path))
+    result = decided_on(metric)
+    text = text_of(result)
     assert f"Scenario Δ {label.lower()}" in text
     assert f"Difference in {label.lower()} from the baseline" in text
     assert ("$" in re.findall(r"Expected loss (.*?) 90 % interval", text)[0]) == (metric == "customer_equity")
+    with style():
+        assert svg(figures.difference_figure(result))
 
 
 def test_one_scenario_one_week(tmp_path: Path) -> None:
@@ -307,11 +322,11 @@ def test_one_scenario_one_week(tmp_path: Path) -> None:
     assert not (tmp_path / "figures" / "difference.svg").exists()
 
 
-def test_missing_numbers_read_not_available(tmp_path: Path) -> None:
+def test_missing_numbers_read_not_available(text_of: Text) -> None:
     result = demo()
     frame = result.comparison.copy()
     frame.loc[frame["metric"] == "payback_months", ["mean", "p05", "p50", "p95", "mean_mcse"]] = np.nan
-    text = seen(page_of(replace(result, comparison=frame), tmp_path))
+    text = text_of(replace(result, comparison=frame))
     assert "Payback in months (median) n/a n/a n/a n/a n/a" in text
     assert "nan" not in text.lower().split()
 
@@ -321,36 +336,36 @@ def test_page_without_levers_titles_is_complete(pages: dict[str, str]) -> None:
         assert title in seen(pages["demo"])
 
 
-def test_payback_is_a_median_and_may_never_come(tmp_path: Path) -> None:
+def test_payback_is_a_median_and_may_never_come(text_of: Text) -> None:
     result = demo()
     frame = result.comparison.copy()
     rows = frame["metric"] == "payback_months"
     frame.loc[rows, ["mean", "mean_mcse", "p05", "p50", "p95"]] = [np.nan, np.nan, 5.0, 9.0, np.inf]
-    assert "Payback in months (median) 9 [5, > 36] 9" in seen(page_of(replace(result, comparison=frame), tmp_path))
+    assert "Payback in months (median) 9 [5, > 36] 9" in text_of(replace(result, comparison=frame))
 
 
 @pytest.mark.parametrize(("actual", "missed"), [(1_882, False), (2_500, True)])
-def test_a_missed_holdout_is_said_at_the_top(actual: int, missed: bool, tmp_path: Path) -> None:
+def test_a_missed_holdout_is_said_at_the_top(actual: int, missed: bool, text_of: Text) -> None:
     track = tracking()
     assert track.holdout is not None
     track = replace(track, holdout=replace(track.holdout, actual=actual))
-    top = seen(page_of(replace(demo(), tracking=track), tmp_path)).split("The decision")[0]
+    top = text_of(replace(demo(), tracking=track)).split("The decision")[0]
     assert ("the actual number lay outside the model’s 90 % interval" in top) == missed
 
 
-def test_a_source_without_dated_orders_has_nothing_to_track(tmp_path: Path) -> None:
+def test_a_source_without_dated_orders_has_nothing_to_track(text_of: Text) -> None:
     why = "There are no dated orders."
     result = replace(demo(), tracking=no_tracking(why))
-    text = seen(page_of(result, tmp_path))
-    assert "tracking" not in drawings(result)
+    text = text_of(result)
+    assert "tracking" not in figures.drawings(result)
     assert f"Predicted and actual repeat orders {why}" in text
     assert f"Nothing to check against {why}" in text
     assert "No hold-out" not in text
 
 
-def test_synthetic_data_are_called_so_first(tmp_path: Path) -> None:
+def test_synthetic_data_are_called_so_first(text_of: Text) -> None:
     result = replace(demo(), synthetic="Simulated <here>.")
-    text = seen(page_of(result, tmp_path))
+    text = text_of(result)
     assert text.index("Synthetic data. Simulated <here>.") < text.index(result.title, len(result.title) + 30)
     assert tables(result).startswith("SYNTHETIC DATA: Simulated <here>.")
-    assert "ynthetic" not in seen(page_of(demo(), tmp_path / "demo"))
+    assert "ynthetic" not in text_of(demo())
