@@ -125,13 +125,19 @@ def test_multiplier_is_that_of_the_day(log, kind):
     np.testing.assert_allclose(np.exp(weekly), multiplier(np.arange(1, 36)).reshape(5, 7).mean(axis=1))
 
 
+def gamma_grid(shape, rate):
+    """Points and weights of a Gamma: trapezoids in the logarithm, in steps that are good to 1e-13."""
+    low, high = -40 / shape, np.log(60 + 10 * shape)
+    u = np.linspace(low, high, int((high - low) / min(0.12, 0.5 / np.sqrt(shape))) + 2)
+    return np.exp(u) / rate, np.exp(shape * u - np.exp(u) - gammaln(shape)) * (u[1] - u[0])
+
+
 def grids(shape, rate, a, b):
     """Points of a rate ~ Gamma and a dropout ~ Beta with joint weights: trapezoids in its logarithm and its logit."""
-    u = np.linspace(-40 / shape, np.log(60 + 10 * shape), 1500)
-    of_u = np.exp(shape * u - np.exp(u) - gammaln(shape)) * (u[1] - u[0])
+    rates, of_rate = gamma_grid(shape, rate)
     v = np.linspace(-40 / a, 40 / b, 500)
     of_v = np.exp(a * np.log(expit(v)) + b * np.log(expit(-v)) - betaln(a, b)) * (v[1] - v[0])
-    return np.exp(u)[:, None] / rate, expit(v), of_u[:, None] * of_v
+    return rates[:, None], expit(v), of_rate[:, None] * of_v
 
 
 def densities(kind, T, days, m):
@@ -151,15 +157,9 @@ def densities(kind, T, days, m):
     ).sum()
 
 
-def gamma_grid(shape, rate):
-    """Points and weights of a Gamma: trapezoids in the logarithm."""
-    u = np.linspace(-40 / shape, np.log(60 + 10 * shape), 1500)
-    return np.exp(u) / rate, np.exp(shape * u - np.exp(u) - gammaln(shape)) * (u[1] - u[0])
-
-
 def moments(last: float, m: np.ndarray):
     """Gauss-Legendre inside each day after `last`, both from today: times, weights, the clock since then."""
-    nodes, weights = np.polynomial.legendre.leggauss(4)
+    nodes, weights = np.polynomial.legendre.leggauss(2)
     days = np.arange(int(last), 0)
     speed = m[days + LENGTH]  # of the day that follows
     before = np.concatenate([[0.0], np.cumsum(speed)[:-1]])

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from factory import DRAWS, LEVERS, curve, demo, foreign, hostile, tracking
+from factory import DRAWS, LEVERS, curve, demo, foreign, hostile, tracking, undrawn
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -75,9 +75,12 @@ def test_same_run_same_bytes(name: str) -> None:
 def test_bytes_do_not_depend_on_the_readers_matplotlib_settings() -> None:
     import matplotlib as mpl
 
-    expected = figures.drawings(demo())["tracking"].file
+    def file() -> str:
+        return figures.drawn("tracking", figures.tracking_figure, demo(), "").file
+
+    expected = file()
     with mpl.rc_context({"font.size": 20, "axes.grid": True, "svg.fonttype": "none"}):
-        assert figures.drawings(demo())["tracking"].file == expected
+        assert file() == expected
 
 
 def test_one_row_per_lever_around_zero() -> None:
@@ -154,7 +157,8 @@ def test_no_payback_is_said_and_not_marked() -> None:
     assert cut_texts(figure) == []
 
 
-def test_no_payback_figure_without_acquisition() -> None:
+def test_no_payback_figure_without_acquisition(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(figures, "drawn", undrawn)
     result = replace(demo(), acquisition_known=False)
     assert "payback" not in figures.drawings(result)
     assert set(figures.drawings(foreign())) == {"tracking", "difference"}
@@ -226,7 +230,7 @@ def test_what_the_font_lacks_becomes_a_box() -> None:
 
 
 def test_inline_names_are_the_figures_own() -> None:
-    drawing = figures.drawings(demo())["tracking"]
+    drawing = figures.drawn("tracking", figures.tracking_figure, demo(), "words")
     for element, prefix in ((drawing.wide, "tracking-w"), (drawing.narrow, "tracking-n")):
         assert f'id="{prefix}-' in element
         assert element.count(' id="') == element.count(f' id="{prefix}-')
@@ -241,7 +245,7 @@ def test_alternative_text_is_escaped_and_holds_the_numbers() -> None:
     made = figures.drawings(hostile())["difference"]
     assert "<script" not in made.wide
     assert "&lt;script&gt;" in made.wide
-    assert "+$13,100" in figures.drawings(demo())["difference"].alternative_text
+    assert "+$13,100" in figures.difference_alternative_text(demo())
 
 
 def test_curves_may_have_any_horizon() -> None:
