@@ -28,6 +28,24 @@ _FLAT_NODES, _FLAT_WEIGHTS = _gauss_legendre(8)
 _EASY_DROP, _EASY_LENGTH = 12.0, 2.0
 _EASY_NODES, _EASY_WEIGHTS = _gauss_legendre(12)
 _NODES, _WEIGHTS = _gauss_legendre(24)
+_TABLE_WIDTH, _TABLE_STEEP = 0.25, 2.0  # of a panel; how steep the logarithm of the intensity may be on it
+
+
+def _integral(nodes: np.ndarray) -> np.ndarray:
+    """From values at Gauss nodes in [0, 1] to powers of 2 u - 1 in the integral from 0 to u, (power, node)."""
+    legendre = np.polynomial.legendre
+    by_order = np.linalg.inv(legendre.legvander(2.0 * nodes - 1.0, nodes.size - 1))  # (order, node)
+    integrated = legendre.legint(by_order, lbnd=-1, axis=0) / 2.0
+    return np.stack([legendre.leg2poly(column) for column in integrated.T], axis=1)
+
+
+_INTEGRAL = _integral(_EASY_NODES)
+# Rules for an integral between edges of a clock: how many nodes, how much of a discount's exponent they follow.
+_RULE_SIZES, _RULE_DROPS = np.array([2, 3, 4, 8, 16]), np.array([0.01, 0.06, 0.4, 2.0, 5.0])
+_RULES = np.zeros((_RULE_SIZES.size, 2, _RULE_SIZES[-1]))
+for _i, _size in enumerate(_RULE_SIZES):
+    _RULES[_i, :, :_size] = _gauss_legendre(_size)
+_RULE_ERROR = 1e-11  # relative to the intensity of orders
 _DATA = types.Array(types.float64, 1, "C", readonly=True)  # what can be written to is accepted too
 _DROP = 36.0  # where the integrand has fallen by exp(-36) the rest is below rounding
 _MOST = 16.0  # the same for a law of few points
@@ -82,11 +100,37 @@ def series_terms(coefficient, known, a, b, c, z):
             return n, known
 
 
-@njit("void(float64, float64, float64, float64, float64, float64[::1])", cache=True, nogil=True, error_model="numpy")
-def intensity_panel(shape, a, b, start, end, out):
+@njit(
+    "int64(float64[::1], int64, float64, float64, float64, float64, float64, float64[::1], float64[::1])",
+    cache=True,
+    nogil=True,
+    error_model="numpy",
+)
+def euler_series(coefficient, known, shape, first, a, b, third, z, out):
+    """2F1(first, a; third; z) at rising z, first = third - shape - 1 and third = a + b; see `discounted_orders`.
+
+    Writes missing coefficients into `coefficient`, of which the first `known` are there. Returns how many are now.
+    """
+    size = z.shape[0]
+    if first > _MAX_CANCELLATION:
+        terms, known = series_terms(coefficient, known, first, a, third, z[size - 1])
+        for j in range(size):
+            out[j] = coefficient[terms - 1]
+        for n in range(terms - 2, -1, -1):
+            for j in range(size):
+                out[j] = out[j] * z[j] + coefficient[n]
+    else:
+        # The transformed series would alternate, the original one never does.
+        for j in range(size):
+            out[j] = math.exp(log_hyp2f1_positive(shape + 1.0, b, third, z[j]) + (shape + 1.0 - a) * math.log1p(-z[j]))
+    return known
+
+
+@njit(types.void(*[types.float64] * 5, _DATA, types.float64[::1]), cache=True, nogil=True, error_model="numpy")
+def intensity_panel(shape, a, b, start, end, nodes, out):
     """BG/NBD order intensity shape e^u E[(1 + p y)^-(shape+1)], y = e^u - 1, p ~ Beta(a, b), at nodes of [start, end].
 
-    out: (node,). Trapezoid in the logit of p, whose error falls exponentially with the step;
+    nodes: (node,) in [0, 1]. out: (node,). Trapezoid in the logit of p, whose error falls exponentially with the step;
     beyond its ends, where the integrand no longer depends on p, the weights are a geometric series.
     """
     middle = math.log(a / b)
@@ -100,7 +144,7 @@ def intensity_panel(shape, a, b, start, end, out):
     mass = 0.0
     y = np.empty(out.shape[0])
     for j in range(out.shape[0]):
-        y[j] = math.expm1(start + (end - start) * _FLAT_NODES[j])
+        y[j] = math.expm1(start + (end - start) * nodes[j])
         out[j] = 0.0
     for k in range(count):
         w = low + step * k
@@ -174,18 +218,7 @@ def discounted_orders(r, alpha, a, b, x, age, horizon, force, out):
                     growth = math.expm1(u)
                     z[j] = growth / (1.0 + growth)
                     factor[j] = width * weights[j] * shape * math.exp((1.0 - a[d]) * u - scale * growth)
-                if first > _MAX_CANCELLATION:
-                    terms, known = series_terms(coefficient, known, first, a[d], third, z[size - 1])
-                    for j in range(size):
-                        total[j] = coefficient[terms - 1]
-                    for n in range(terms - 2, -1, -1):
-                        for j in range(size):
-                            total[j] = total[j] * z[j] + coefficient[n]
-                else:
-                    # r > a + b + 3: the transformed series would alternate, the original one never does.
-                    for j in range(size):
-                        log_sum = log_hyp2f1_positive(shape + 1.0, b[d] + x[i], third, z[j])
-                        total[j] = math.exp(log_sum + (shape + 1.0 - a[d]) * math.log1p(-z[j]))
+                known = euler_series(coefficient, known, shape, first, a[d], b[d] + x[i], third, z[:size], total[:size])
                 for j in range(size):
                     value += factor[j] * total[j]
             # Panels far out, which lie at the same u for every age.
@@ -193,11 +226,11 @@ def discounted_orders(r, alpha, a, b, x, age, horizon, force, out):
             while start < stop:
                 width = min(_STEEP_WIDTH, end - start)
                 if width < _STEEP_WIDTH or panel >= _FAR_PANELS:
-                    intensity_panel(shape, a[d], b[d] + x[i], start, start + width, partial)
+                    intensity_panel(shape, a[d], b[d] + x[i], start, start + width, _FLAT_NODES, partial)
                     found = partial
                 else:
                     if panel >= panels:
-                        intensity_panel(shape, a[d], b[d] + x[i], start, start + width, far[panel])
+                        intensity_panel(shape, a[d], b[d] + x[i], start, start + width, _FLAT_NODES, far[panel])
                         panels = panel + 1
                     found = far[panel]
                 for j in range(_FLAT_NODES.size):
@@ -208,62 +241,112 @@ def discounted_orders(r, alpha, a, b, x, age, horizon, force, out):
             out[d, i] = value
 
 
+def rule_limits(edges: np.ndarray, force: float) -> tuple[np.ndarray, np.ndarray]:
+    """Edges (edge,) between which no discount is too steep for the last rule, and up to which growth of the clock,
+    relative to alpha + age + what it ran before, each rule does for each piece, (edge - 1, rule).
+
+    Orders before t are singular where the clock has run -(alpha + age): at (2 / growth + 1) half lengths of a piece
+    from its middle. A Gauss rule of n nodes leaves about (4 / growth + 2)^-2n of that.
+    """
+    parts = np.maximum(np.ceil(force * np.diff(edges) / _RULE_DROPS[-1]), 1).astype(int)
+    pieces = [np.linspace(*ends, n, endpoint=False) for *ends, n in zip(edges[:-1], edges[1:], parts, strict=True)]
+    fine = np.append(np.concatenate(pieces), edges[-1])
+    drop = force * np.diff(fine)[:, None]
+    room = (4.0 * drop / _RULE_ERROR) ** (0.5 / _RULE_SIZES) - 2.0
+    limit = np.where(room > 0, 4.0 / np.maximum(room, 1e-3), np.inf)
+    limit[:, :-1][drop > _RULE_DROPS[:-1]] = 0.0
+    return fine, np.ascontiguousarray(limit)
+
+
+@njit("float64(float64[:, ::1], float64, float64)", cache=True, nogil=True, error_model="numpy")
+def tabulated(table, width, u):
+    """A function given as polynomials in (-1, 1) on panels of one width from 0, (panel, power)."""
+    panel = max(min(int(u / width), table.shape[0] - 1), 0)
+    at = 2.0 * (u / width - panel) - 1.0
+    value = table[panel, table.shape[1] - 1]
+    for n in range(table.shape[1] - 2, -1, -1):
+        value = value * at + table[panel, n]
+    return value
+
+
 @njit(
     "void(float64[::1], float64[::1], float64[::1], float64[::1], float64[::1], float64[:, ::1], float64[:, ::1],"
-    " float64[::1], float64, float64[::1], float64[::1], float64[::1], float64[::1], float64[:, ::1])",
+    " float64[::1], float64[:, ::1], float64, float64[:, ::1])",
     cache=True,
     nogil=True,
     error_model="numpy",
 )
-def discounted_orders_by_clock(
-    r, alpha, a, b, x, age, reached, edges, force, nodes, weights, more_nodes, more_weights, out
-):
+def discounted_orders_by_clock(r, alpha, a, b, x, age, reached, edges, limit, force, out):
     """`discounted_orders` where buying runs on a clock of its own, which at time edges[k] has reached reached[d, k].
 
-    r, alpha, a, b: (draw,). x: (row,). age: (draw, row) by the clock. reached: (draw, edge), edges: (edge,), both from
-    0; in between the clock runs evenly. Two rules of Gauss-Legendre on [-1, 1], the second one for long pieces. out:
-    (draw, row). The discount goes by time.
+    r, alpha, a, b: (draw,). x: (row,), sorted. age: (draw, row) by the clock. reached: (draw, edge), edges: (edge,),
+    both finite and from 0; in between the clock runs evenly. limit: `rule_limits`. out: (draw, row). The discount goes
+    by time.
+
+    M(u), the orders before u = log(1 + clock / (alpha + age)), depends on x and u only. It is tabulated, for all rows
+    of one x, as polynomials on short panels: the intensity at the nodes of a Gauss rule, integrated. By parts, orders
+    are worth exp(-force t) M at the end, and force times the integral of exp(-force t) M before it, which takes few
+    nodes between edges.
     """
-    pieces = edges.shape[0] - 1
-    size = pieces * more_nodes.shape[0]
-    z, growth, factor = np.empty(size), np.empty(size), np.empty(size)
+    last = limit.shape[1] - 1
+    size = _EASY_NODES.size
+    coefficient = np.empty(_MAX_TERMS)
+    z, total, intensity = np.empty(size), np.empty(size), np.empty(size)
     for d in range(r.shape[0]):
         first = a[d] + b[d] - r[d] - 1.0
+        width = _TABLE_WIDTH / max(1.0, a[d] / _TABLE_STEEP, a[d] * r[d] / (a[d] + b[d]) / _TABLE_STEEP)
+        youngest = age[d, 0]
+        for i in range(x.shape[0]):
+            youngest = min(youngest, age[d, i])
+        longest = math.log1p(reached[d, edges.shape[0] - 1] / (alpha[d] + youngest))
+        table = np.empty((int(longest / width) + 1, size + 1))
+        known, panels, known_x = 0, 0, -1.0
         for i in range(x.shape[0]):
             shape, rate, third = r[d] + x[i], alpha[d] + age[d, i], a[d] + b[d] + x[i]
-            used = 0
-            low = 0.0
-            for k in range(pieces):
-                high = math.log1p(reached[d, k + 1] / rate)
-                pace = (edges[k + 1] - edges[k]) / (reached[d, k + 1] - reached[d, k])
-                half = 0.5 * (high - low)
-                many = high - low > 0.5
-                count = more_nodes.shape[0] if many else nodes.shape[0]
-                for j in range(count):
-                    node, weight = (more_nodes[j], more_weights[j]) if many else (nodes[j], weights[j])
-                    u = low + half * (1.0 + node)
-                    past = math.expm1(u)
-                    time = edges[k] + pace * (rate * past - reached[d, k])
-                    z[used] = past / (1.0 + past)
-                    growth[used] = u
-                    factor[used] = half * weight * shape * math.exp((1.0 - a[d]) * u - force * time)
-                    used += 1
-                low = high
-            value = 0.0
-            for j in range(used):
-                total, term, n = 1.0, 1.0, 0.0
-                if first > _MAX_CANCELLATION:
-                    while True:
-                        term *= (first + n) * (a[d] + n) / ((third + n) * (n + 1.0)) * z[j]
-                        total += term
-                        n += 1.0
-                        ratio = max(z[j], abs((first + n) * (a[d] + n) / ((third + n) * (n + 1.0))) * z[j])
-                        if not (ratio >= 1.0 or abs(term) * ratio > _TOLERANCE * (1.0 - ratio) * abs(total)):
-                            break
+            if x[i] != known_x:
+                known, panels, known_x = 1, 0, x[i]
+                coefficient[0] = 1.0
+            until = math.log1p(reached[d, edges.shape[0] - 1] / rate)
+            while panels * width <= until and panels < table.shape[0]:
+                start = panels * width
+                if start + width > _NEAR:
+                    intensity_panel(shape, a[d], b[d] + x[i], start, start + width, _EASY_NODES, intensity)
                 else:
-                    log_sum = log_hyp2f1_positive(shape + 1.0, b[d] + x[i], third, z[j])
-                    total = math.exp(log_sum - (shape + 1.0 - a[d]) * growth[j])
-                value += factor[j] * total
+                    for j in range(size):
+                        z[j] = -math.expm1(-start - width * _EASY_NODES[j])
+                    known = euler_series(coefficient, known, shape, first, a[d], b[d] + x[i], third, z, total)
+                    for j in range(size):
+                        intensity[j] = total[j] * shape * math.exp((1.0 - a[d]) * (start + width * _EASY_NODES[j]))
+                before = 0.0
+                if panels > 0:
+                    for n in range(size + 1):
+                        before += table[panels - 1, n]
+                for n in range(size + 1):
+                    value = before if n == 0 else 0.0
+                    for j in range(size):
+                        value += width * _INTEGRAL[n, j] * intensity[j]
+                    table[panels, n] = value
+                panels += 1
+            value = math.exp(-force * edges[edges.shape[0] - 1]) * tabulated(table, width, until)
+            for k in range(edges.shape[0] - 1 if force > 0.0 else 0):
+                pace = (reached[d, k + 1] - reached[d, k]) / (edges[k + 1] - edges[k])
+                time, goes_on = edges[k], edges[k + 1] > edges[k]
+                while goes_on:
+                    ran = reached[d, k] + pace * (time - edges[k])
+                    step = edges[k + 1] - time
+                    growth = pace * step / (rate + ran)
+                    rule = 0
+                    while rule < last and growth > limit[k, rule]:
+                        rule += 1
+                    goes_on = growth > limit[k, last]
+                    if goes_on:
+                        step = limit[k, last] * (rate + ran) / pace
+                    for j in range(_RULE_SIZES[rule]):
+                        past = step * _RULES[rule, 0, j]
+                        u = math.log1p((ran + pace * past) / rate)
+                        worth = force * step * _RULES[rule, 1, j] * math.exp(-force * (time + past))
+                        value += worth * tabulated(table, width, u)
+                    time += step
             out[d, i] = value
 
 

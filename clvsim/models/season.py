@@ -33,7 +33,6 @@ _JOINING_DAYS = DAYS_PER_YEAR  # over which the middle 80 % of customers must ha
 _AHEAD_DAYS = 3653  # ten years; from then on m is its mean over four years
 _CYCLE_DAYS = 1461
 _BELOW_ROUNDING = 40.0  # what is discounted by exp(-40)
-_FEW, _MANY = (np.polynomial.legendre.leggauss(n) for n in (4, 16))
 _CHUNK_CELLS = 1 << 18
 
 
@@ -493,16 +492,16 @@ class Seasonal:
         Between days on which m changes, time is a linear function of the clock. All orders without discount or end are
         as many by any clock.
         """
-        from clvsim.kernels.special import discounted_orders_by_clock
+        from clvsim.kernels.special import discounted_orders_by_clock, rule_limits
 
         force = float(np.log1p(annual_rate)) / DAYS_PER_YEAR
         horizon = min(horizon_days, _BELOW_ROUNDING / force) if force else horizon_days
         if np.isinf(horizon):
             endless = self.section.expected_discounted_orders
             return endless(self.own(params), histories, horizon, 0.0, days_per_unit)
-        edges, _, reached = self.ahead(params, horizon)
-        if not force:  # only the end of the clock counts
-            edges, reached = edges[[0, -1]], reached[:, [0, -1]]
+        ahead = self.ahead(params, horizon)
+        edges, limit = rule_limits(ahead.edges, force)
+        reached = np.stack([np.interp(edges, ahead.edges, run) for run in ahead.reached])
         own = self.section.living(self.own(params))
         r, alpha, a, b = (np.ascontiguousarray(own[name], np.float64) for name in ("r", "alpha", "a", "b"))
         pairs, of = np.unique(np.column_stack([histories.x, histories.T_days]), axis=0, return_inverse=True)
@@ -520,9 +519,8 @@ class Seasonal:
                 age,
                 np.ascontiguousarray(reached[part]) / days_per_unit,
                 edges / days_per_unit,
+                limit,
                 force * days_per_unit,
-                *_FEW,
-                *_MANY,
                 table,
             )
             out[part] = table[:, of.reshape(-1)]

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from plainly import PLAIN
+from scipy.integrate import simpson
 from scipy.special import betaln, expit, gammaln
 
 from clvsim.errors import ConfigError
@@ -293,6 +294,30 @@ def test_discounted_orders_follow_from_the_law(log, kind, annual_rate):
             passed = pace[:d].sum()
             total += float((weight * m[d] * np.exp(-hazard * passed - force * d) * inside).sum())
         assert found[c] == pytest.approx(total, rel=1e-7)
+
+
+@pytest.mark.parametrize("steep", [{}, {"r": 8.0, "alpha": 3.0, "a": 0.5, "b": 1.0}], ids=["CDNOW", "steep"])
+@pytest.mark.parametrize("kind", ["bg_nbd", "mbg_nbd"])
+def test_discounted_orders_by_parts(log, kind, steep):
+    """Worth exp(-force t) at the end and force times the integral of that before it, of orders without discount: the
+    model's own by the clock, added up by Simpson's rule day by day."""
+    summary, _ = log
+    model = seasonal(kind, summary)
+    params = {**params_of(kind), **{name: np.array([value]) for name, value in steep.items()}}
+    x, t_x, T = model.histories(summary)
+    some = [*np.argsort(T)[[0, 1, -1]], np.argmax(x)]
+    histories = Customers(x[some], t_x[some], T[some])
+    horizon, force = 100, np.log1p(0.5) / DAYS_PER_YEAR
+    found = model.expected_discounted_orders(params, histories, float(horizon), 0.5, WEEK)[0]
+    ahead, times = model.ahead(params, float(horizon)), np.arange(0, horizon + 0.5, 0.5)
+    by_clock = histories._replace(T_days=model.ran(model.since(params), histories.T_days)[0])
+    orders = np.array([
+        model.section.expected_discounted_orders(model.own(params), by_clock, float(ran), 0.0, WEEK)[0]
+        for ran in np.interp(times, ahead.edges, ahead.reached[0])
+    ])  # fmt: skip
+    worth = np.exp(-force * times)[:, None]
+    expected = worth[-1] * orders[-1] + force * simpson(worth * orders, x=times, axis=0)
+    np.testing.assert_allclose(found, expected, rtol=1e-9)
 
 
 def test_active_is_one_less_silence_and_loss(log):
