@@ -62,8 +62,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture(scope="session")
-def server() -> Iterator[Server]:
-    with fork_server() as server:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with fork_server(tmp_path_factory.mktemp("bytecode")) as server:
         yield server
 
 

@@ -26,10 +26,10 @@ Server = subprocess.Popen[str]
 Done = subprocess.CompletedProcess[str]
 
 
-def fork_server() -> Server:
-    """It ends when its input does: with the tests, however they end."""
+def fork_server(bytecode: Path) -> Server:
+    """It ends when its input does: with the tests, however they end. `bytecode`: a folder of its own."""
     env = {**os.environ, "PYTHONWARNINGS": "ignore", "OPENBLAS_NUM_THREADS": "1"}  # threads do not survive a fork
-    command = [sys.executable, __file__]
+    command = [sys.executable, __file__, str(bytecode)]
     return subprocess.Popen(command, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
@@ -45,9 +45,11 @@ def forked(server: Server, words: Sequence[str], folder: Path, output: Path, env
     return subprocess.CompletedProcess(words, code, out.read_text(), err.read_text())
 
 
-def serve() -> None:
+def serve(bytecode: str) -> None:
     for package in READY:
         import_module(package)
+    if sys.dont_write_bytecode:  # beside the sources: then elsewhere, so that `clvsim` is compiled once
+        sys.dont_write_bytecode, sys.pycache_prefix = False, bytecode
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for request in sys.stdin:
         with warnings.catch_warnings(action="error"):  # Python's own, should there be threads
@@ -81,4 +83,4 @@ def become(words: list[str], folder: str, streams: list[str], env: dict[str, str
 
 
 if __name__ == "__main__":
-    serve()
+    serve(sys.argv[1])

@@ -78,8 +78,11 @@ def test_the_report_of_the_newest_run_is_rebuilt_in_place(demo):
     assert {path.name for path in page.parent.iterdir()} == ARTEFACTS
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-@pytest.mark.parametrize("seconds", [0.0, 3.0], ids=["at once", "while sampling"])
+@pytest.mark.parametrize(
+    ("number", "code", "seconds"),
+    [(signal.SIGINT, 130, 0.0), (signal.SIGINT, 130, 3.0), (signal.SIGTERM, 143, 3.0)],
+    ids=["INT at once", "INT while sampling", "TERM while sampling"],
+)
 def test_an_interruption_leaves_nothing(here, tmp_path, posterior_cache, monkeypatch, number, code, seconds):
     cold = tmp_path / "cold"
     cold.mkdir()
