@@ -1,5 +1,7 @@
 """The posterior of an experiment: worked check, exact binomial likelihood, calibration."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -119,10 +121,14 @@ def tails(
     effects: np.ndarray, counts: list[tuple[int, int]], n: tuple[int, int], tau: float, scale: Scale
 ) -> tuple[int, int]:
     """How many true effects lie below the 5 % and above the 95 % posterior quantile."""
+
+    @cache
+    def interval(x: tuple[int, int]) -> np.ndarray:
+        return draw(Experiment(n=n, x=x, prior_sd=tau), np.array([0.05, 0.95]), scale, path="p").values
+
     below = above = 0
     for truth, x in zip(effects, counts, strict=True):
-        test = Experiment(n=n, x=x, prior_sd=tau)
-        low, high = draw(test, np.array([0.05, 0.95]), scale, path="p").values
+        low, high = interval(x)
         below += truth < low
         above += truth > high
     return below, above
