@@ -43,6 +43,7 @@ from clvsim.types import (
     ScenarioView,
     Tracking,
 )
+from clvsim.validation.vocabulary import Vocabulary, vocabulary_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -91,7 +92,7 @@ def fit(config: RunConfig, ctx: RunContext) -> int:
     archive.write_json({**record(config, summary, ctx, {}), "models": scores}, folder / "run.json")
     ctx.say(posterior_text(posterior))
     if scores:
-        ctx.say(f"\n{models.table(scores, days)}\n{textwrap.fill(models.verdict(scores), 100)}")
+        ctx.say(f"\n{models.table(scores, days, words(config))}\n{textwrap.fill(models.verdict(scores), 100)}")
     ctx.say(f"\nPosterior: {ctx.final / 'posterior.nc'}")
     return 0
 
@@ -166,7 +167,8 @@ def validate(config: RunConfig, ctx: RunContext) -> int:
     folder = _folder(ctx)
     made = Made(
         title=config.title or "Do the models predict?",
-        question=config.question or "Which model to trust, and how far, judged by orders they have not seen.",
+        question=config.question
+        or f"Which model to trust, and how far, judged by {words(config).many} they have not seen.",
         command=ctx.command,
         created=now(),
         seed=config.seed,
@@ -388,7 +390,7 @@ def assemble(
         diagnostics=posterior.diagnostics,
         assumptions=finance_assumptions(config) + simulation.assumptions,
         model_facts=model_facts(config, summary, posterior, comparison)
-        + (models.facts(scores, config.simulation.horizon_months) if scores else ()),
+        + (models.facts(scores, config.simulation.horizon_months, words(config)) if scores else ()),
         warnings=posterior.warnings
         + tuple(f"{q.label}: {q.value} {q.note}".strip() for q in material.quality if q.level == "warning"),
         who_is_lost=config.retention.WHO_IS_LOST,  # ty: ignore[missing-attribute]
@@ -399,6 +401,11 @@ def assemble(
         synthetic=material.synthetic,
         notes=comparison.notes + simulation.notes,
     )
+
+
+def words(config: RunConfig) -> Vocabulary:
+    """What the customers of a run's model do."""
+    return vocabulary_of(isinstance(config.retention, ContractModel))
 
 
 def active_contracts(config: RunConfig, summary: CustomerSummary) -> int | None:

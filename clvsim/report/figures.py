@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple, Protocol
 
 import matplotlib.dates as mdates
@@ -31,6 +32,7 @@ from clvsim.report.drawing import (
     wrap,
 )
 from clvsim.types import PaybackCurve, RunResult, ScenarioView, Tracking
+from clvsim.validation.vocabulary import ORDERS, Vocabulary
 
 POINTS = 72.0
 _LINE = 1.3  # line height in font sizes
@@ -50,7 +52,9 @@ def drawings(result: RunResult) -> dict[str, Drawing]:
     """All figures that the run has data for: `difference`, `payback`, `tracking`."""
     made = {}
     if not result.tracking.untracked:
-        made["tracking"] = drawn("tracking", tracking_figure, result, tracking_alternative_text(result))
+        words = view.vocabulary(result)
+        told = tracking_alternative_text(result, words)
+        made["tracking"] = drawn("tracking", partial(tracking_figure, words=words), result, told)
     if difference_scenarios(result):
         text = difference_alternative_text(result)
         made["difference"] = drawn("difference", difference_figure, result, text)
@@ -299,8 +303,8 @@ class Tracked(Protocol):
     def tracking(self) -> Tracking: ...
 
 
-def tracking_figure(result: Tracked, width: float = WIDE) -> Figure:
-    """Actual weekly repeat orders over the predicted mean and band; the weeks held back are marked."""
+def tracking_figure(result: Tracked, width: float = WIDE, *, words: Vocabulary = ORDERS) -> Figure:
+    """Actual weekly orders over the predicted mean and band; the weeks held back are marked."""
     tracking = result.tracking
     weeks = tracking.week_start.astype("datetime64[D]").astype(object)
     figure = Figure(figsize=(width, 2.9), layout="constrained")
@@ -313,7 +317,7 @@ def tracking_figure(result: Tracked, width: float = WIDE) -> Figure:
         axes.set_xlim(weeks[0], weeks[-1])
     if tracking.holdout_from is not None:
         _mark_holdout(axes, tracking.holdout_from)
-    axes.set_ylabel("Repeat orders per week")
+    axes.set_ylabel(f"{words.repeat.capitalize()} per week")
     high = axes.get_ylim()[1]
     axes.set_yticks([t for t in MaxNLocator(5, integer=True).tick_values(0, high) if 0 <= t <= high])
     minticks, maxticks = (3, 8) if width > 5 else (2, 5)  # for fewer than 3 years months would be more than 5
@@ -347,10 +351,10 @@ def _mark_holdout(axes: Axes, start: np.datetime64) -> None:
             )
 
 
-def tracking_alternative_text(result: Tracked) -> str:
+def tracking_alternative_text(result: Tracked, words: Vocabulary = ORDERS) -> str:
     tracking = result.tracking
     text = (
-        f"Actual and predicted repeat orders per week over {len(tracking.actual)} weeks: "
+        f"Actual and predicted {words.repeat} per week over {len(tracking.actual)} weeks: "
         f"{fmt.number(float(tracking.actual.sum()))} actual, {fmt.number(float(tracking.mean.sum()))} predicted."
     )
     return text + (" A dashed line marks where the held-back weeks begin." if tracking.holdout_from is not None else "")

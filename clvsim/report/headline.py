@@ -65,6 +65,7 @@ def best_lever(result: RunResult) -> tuple[ScenarioView, Row] | None:
 
 def holdout_sentences(result: RunResult, check: HoldoutCheck) -> list[str]:
     """Whether the orders held back lay inside the 90 % intervals, said plainly."""
+    words = view.vocabulary(result)
     inside_with = _inside(check.actual, check.with_environment)
     inside_without = _inside(check.actual, check.without_environment)
     if inside_with == inside_without:
@@ -78,7 +79,7 @@ def holdout_sentences(result: RunResult, check: HoldoutCheck) -> list[str]:
     layers = "parameter + process" if "parameter" in result.layers else "process"
     place = fmt.last_place((check.mean, *check.with_environment))
     actual = fmt.number(check.actual)
-    done = f"placed {actual} repeat orders" if result.active_contracts is None else f"made {actual} renewals"
+    done = f"{'placed' if result.active_contracts is None else 'made'} {actual} {words.repeat}"
     wide, narrow = (
         f"{fmt.number(low, place)} to {fmt.number(high, place)}"
         for low, high in (check.with_environment, check.without_environment)
@@ -88,7 +89,7 @@ def holdout_sentences(result: RunResult, check: HoldoutCheck) -> list[str]:
         f"model expected {fmt.number(check.mean, place)}, with a 90{fmt.NBSP}% interval of {wide} when shocks "
         f"common to all customers are allowed for ({layers} + environment), and {narrow} without them ({layers}).",
         verdict,
-        "The held-back orders only check the model: nothing on this page was fitted or tuned to them.",
+        f"The held-back {words.many} only check the model: nothing on this page was fitted or tuned to them.",
     ]
 
 

@@ -1,7 +1,7 @@
 """What a reader must know before trusting the page: its limits, and the words it uses."""
 
 from clvsim.report import format as fmt
-from clvsim.report.view import decision_metric, split_layers, wording
+from clvsim.report.view import decision_metric, split_layers, vocabulary, wording
 from clvsim.types import RunResult
 
 _LAYER_WORDS = {
@@ -42,7 +42,8 @@ def limits(result: RunResult) -> list[tuple[str, str]]:
         ),
         (
             "The horizon is cut",
-            f"Only {result.horizon_months} months of each customer’s life count. Orders after that are left out, "
+            f"Only {result.horizon_months} months of each customer’s life count. "
+            f"{vocabulary(result).paid.capitalize()} after that are left out, "
             "which understates long-lived customers and levers that pay late.",
         ),
         (

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from clvsim.report import format as fmt
 from clvsim.types import ModelScore
+from clvsim.validation.vocabulary import ORDERS, Vocabulary
 
 
 def verdict(scores: Sequence[ModelScore]) -> str:
@@ -32,19 +33,19 @@ def listed(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-def facts(scores: Sequence[ModelScore], months: int) -> tuple[tuple[str, str], ...]:
+def facts(scores: Sequence[ModelScore], months: int, words: Vocabulary = ORDERS) -> tuple[tuple[str, str], ...]:
     """Label and value per model, for the page's table of fitted figures."""
     return (
         (
             "Models side by side",
             f"{verdict(scores)} Differences are ± one standard error over customers; a weight is a share in the best "
             "mixture of the models, not a chance to be right (of two that say the same one may take it all); intervals "
-            "of orders hold parameter uncertainty only.",
+            f"of {words.many} hold parameter uncertainty only.",
         ),
         *(
             (
                 f"{s.model}, beside the others",
-                f"{_score(s)}; {_orders(s)} orders of today’s customers expected within {months} months",
+                f"{_score(s)}; {_orders(s)} {words.many} of today’s customers expected within {months} months",
             )
             for s in scores
         ),
@@ -75,9 +76,9 @@ def _orders(s: ModelScore) -> str:
     return f"{fmt.number(s.orders, place)} [{low}, {high}]"
 
 
-def table(scores: Sequence[ModelScore], days: float) -> str:
+def table(scores: Sequence[ModelScore], days: float, words: Vocabulary = ORDERS) -> str:
     """At most 100 columns: log score, difference, weight, orders expected within `days`, customers beyond the limit."""
-    head = ("model", "log score", "to the best", "weight", f"orders in {days:.0f} days [90 %]", "unreliable")
+    head = ("model", "log score", "to the best", "weight", f"{words.many} in {days:.0f} days [90 %]", "unreliable")
     rows = [
         (
             s.model,

@@ -75,6 +75,7 @@ def render(result: RunResult, made: dict[str, Drawing]) -> str:
     """The page as text. Everything is escaped by Jinja but the figures, whose text is drawn as outlines."""
     return template("page.html.j2").render(
         result=result,
+        words=view.vocabulary(result),
         headline=headline(result).replace(fmt.MINUS, fmt.MINUS + WORD_JOINER),
         second=second_sentence(result),
         basis_note=_basis_note(result),

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -27,9 +28,10 @@ def drawings(found: Validation) -> dict[str, Drawing]:
         "active": (active_figure, active_text),
         "pit": (pit_figure, pit_text),
     }
-    figures = {name: drawn(name, draw, found, words(found)) for name, (draw, words) in made.items()}
-    weekly = drawn("tracking", tracking_figure, found.trusted, tracking_alternative_text(found.trusted))
-    return {**figures, "tracking": weekly}
+    figures = {name: drawn(name, draw, found, told(found)) for name, (draw, told) in made.items()}
+    weekly = partial(tracking_figure, words=found.words)
+    told = tracking_alternative_text(found.trusted, found.words)
+    return {**figures, "tracking": drawn("tracking", weekly, found.trusted, told)}
 
 
 def panels(
@@ -87,15 +89,19 @@ def totals_figure(found: Validation, width: float = WIDE) -> Figure:
     axes.spines["left"].set_visible(False)
     axes.margins(x=0.12)
     axes.xaxis.set_major_locator(MaxNLocator(7 if width > 5 else 4, integer=True))
-    axes.set_xlabel(wrap(f"Orders of all customers in the {found.holdout_days} days held back", (width - 1) * POINTS))
+    axes.set_xlabel(
+        wrap(
+            f"{found.words.many.capitalize()} of all customers in the {found.holdout_days} days held back",
+            (width - 1) * POINTS,
+        )
+    )
     return figure
 
 
 def totals_text(found: Validation) -> str:
     lines = [f"{m.model}: {mean(m.total.full)} {span(m.total.full)}" for m in found.models]
-    return (
-        f"Orders expected of all customers with 90 % intervals: {'; '.join(lines)}. Actual: {found.own.total.actual}."
-    )
+    said, actual = found.words.many.capitalize(), found.own.total.actual
+    return f"{said} expected of all customers with 90 % intervals: {'; '.join(lines)}. Actual: {actual}."
 
 
 def cumulative_figure(found: Validation, width: float = WIDE) -> Figure:
@@ -111,11 +117,12 @@ def cumulative_figure(found: Validation, width: float = WIDE) -> Figure:
         axes.set_ylim(0)
         axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
         drawn_on.append(axes)
-    return _finished(drawn_on, "Weeks since today", "Orders since today")
+    return _finished(drawn_on, "Weeks since today", f"{found.words.many.capitalize()} since today")
 
 
 def cumulative_text(found: Validation) -> str:
-    return f"Orders added up week by week over the {found.holdout_days} days held back, predicted and actual, by model."
+    said, days = found.words.many.capitalize(), found.holdout_days
+    return f"{said} added up week by week over the {days} days held back, predicted and actual, by model."
 
 
 def classes_figure(found: Validation, width: float = WIDE) -> Figure:
@@ -132,15 +139,19 @@ def classes_figure(found: Validation, width: float = WIDE) -> Figure:
         axes.set_xticks(at, [g.label for g in check.classes])
         axes.set_ylim(0)
         drawn_on.append(axes)
-    return _finished(drawn_on, "Repeat orders up to today", "Orders per customer")
+    said = found.words
+    return _finished(drawn_on, f"{said.repeat.capitalize()} up to today", f"{said.many.capitalize()} per customer")
 
 
 def classes_text(found: Validation) -> str:
     lines = [
-        f"{g.label} repeat orders: {g.actual} actual, {fmt.number(g.full.mean)} predicted"
+        f"{g.label} {found.words.repeat}: {g.actual} actual, {fmt.number(g.full.mean)} predicted"
         for g in found.trusted.classes
     ]
-    return f"Orders held back by repeat orders up to today, {found.trusted.model}. {'; '.join(lines)}."
+    said = found.words
+    return (
+        f"{said.many.capitalize()} held back by {said.repeat} up to today, {found.trusted.model}. {'; '.join(lines)}."
+    )
 
 
 def active_figure(found: Validation, width: float = WIDE) -> Figure:
@@ -158,14 +169,13 @@ def active_figure(found: Validation, width: float = WIDE) -> Figure:
             axis.set_major_locator(MaxNLocator(2))
             axis.set_major_formatter(PercentFormatter(1.0, decimals=0))
         drawn_on.append(axes)
-    return _finished(drawn_on, "Predicted chance to order", "Share who ordered")
+    return _finished(drawn_on, f"Predicted chance to {found.words.do}", f"Share who {found.words.did}")
 
 
 def active_text(found: Validation) -> str:
-    lines = [f"{fmt.percent(b.active)} predicted, {fmt.percent(b.observed)} ordered" for b in found.trusted.by_active]
-    return (
-        f"Chance to order in the days held back against the share who did, {found.trusted.model}: {'; '.join(lines)}."
-    )
+    said, check = found.words, found.trusted
+    lines = [f"{fmt.percent(b.active)} predicted, {fmt.percent(b.observed)} {said.did}" for b in check.by_active]
+    return f"Chance to {said.do} in the days held back against the share who did, {check.model}: {'; '.join(lines)}."
 
 
 def pit_figure(found: Validation, width: float = WIDE) -> Figure:

@@ -78,7 +78,9 @@ def cards(found: Validation) -> list[Card]:
     score = next(s for s in found.scores if s.name == check.model)
     made = [
         Card(
-            "Orders in the days held back", fmt.number(check.total.actual), f"{fmt.number(found.customers)} customers"
+            f"{found.words.many.capitalize()} in the days held back",
+            fmt.number(check.total.actual),
+            f"{fmt.number(found.customers)} customers",
         ),
         Card(f"Expected by {check.model}", text.mean(f), text.span(f)),
         Card("Customers in the central 80 % expected", fmt.percent(check.central), "80 % if the model is right"),
@@ -125,8 +127,12 @@ def left_out(found: Validation) -> list[tuple[str, ...]]:
 
 def terms(found: Validation) -> list[tuple[str, str]]:
     low, high = (fmt.percent(limit) for limit in PIT_LIMITS)
+    said = found.words
     listed = [
-        ("Held back", "Orders after the last day the models were fitted on. Nothing was tuned to them."),
+        (
+            "Held back",
+            f"{found.words.many.capitalize()} after the last day the models were fitted on. Nothing was tuned to them.",
+        ),
         (
             "90 % interval",
             "Nine in ten simulated worlds lie inside. Process: who happens to buy, as if the parameters were known. "
@@ -134,17 +140,17 @@ def terms(found: Validation) -> list[tuple[str, str]]:
         ),
         (
             "CRPS",
-            "Continuous ranked probability score: how far a predicted distribution of orders lies from the number that "
-            "came, in orders per customer; 0 is perfect. It rewards both aim and honest width, and is the same as the "
-            "absolute error for a prediction that names one number.",
+            f"Continuous ranked probability score: how far a predicted distribution of {said.many} lies from the "
+            f"number that came, in {said.many} per customer; 0 is perfect. It rewards both aim and honest width, and "
+            "is the same as the absolute error for a prediction that names one number.",
         ),
-        ("MAE", "Mean absolute error per customer of the expected number of orders."),
+        ("MAE", f"Mean absolute error per customer of the expected number of {said.many}."),
         (
             "In the middle",
-            "Each customer’s actual orders have a place in the distribution predicted for them (randomised where "
+            f"Each customer’s actual {said.many} have a place in the distribution predicted for them (randomised where "
             "several places are equal). With the right model 80 % lie in the central 80 %. Below "
-            f"{low} or above {high} of a run’s own model the stage ends with exit code 3. Most customers order "
-            "nothing, so this check is mild.",
+            f"{low} or above {high} of a run’s own model the stage ends with exit code 3. Most customers "
+            f"{'renew once or twice' if found.renewing else 'order nothing'}, so this check is mild.",
         ),
     ]
     listed += [(f"Rule: {name}", f"{words}; scored as a Poisson count.") for name, words in found.rule_words.items()]

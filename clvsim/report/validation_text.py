@@ -40,15 +40,16 @@ def headline(found: Validation) -> str:
         return f"Trust {trusted}: it predicted single customers best, beyond twice the standard error."
     return (
         f"Use {trusted} before {models.listed(level)}, for a weak reason: single customers do not tell them apart, but "
-        f"it did best on all orders together{'' if found.trusted.total.holds else ', and still missed them'}."
+        f"it did best on all {found.words.many} together"
+        f"{'' if found.trusted.total.holds else ', and still missed them'}."
     )
 
 
 def _alone(found: Validation) -> str:
     check = found.own
     if check.total.holds:
-        return "passes: the orders held back lie where it expected them"
-    return f"is to be used with care: all orders together lie outside its {INTERVAL} interval"
+        return f"passes: the {found.words.many} held back lie where it expected them"
+    return f"is to be used with care: all {found.words.many} together lie outside its {INTERVAL} interval"
 
 
 def sentences(found: Validation) -> list[str]:
@@ -65,13 +66,11 @@ def _total(found: Validation) -> str:
     actual = check.total.actual
     side = "inside" if check.total.holds else "outside"
     said = (
-        f"For the {fmt.number(found.holdout_days)} days held back it expected {mean(f)} orders, {INTERVAL} interval "
-        f"{span(f)}; {fmt.number(actual)} came, {side} the interval."
+        f"For the {fmt.number(found.holdout_days)} days held back it expected {mean(f)} {found.words.many}, {INTERVAL} "
+        f"interval {span(f)}; {fmt.number(actual)} came, {side} the interval."
     )
     if found.merged_days:
         said += f" Orders of a customer in one period of {fmt.days(found.merged_days)} days count as one order."
-    if found.renewing:
-        said += " An order is a renewal here: customers hold contracts."
     if actual and abs(f.mean / actual - 1) >= 0.005:
         low = f.mean < actual
         others = [m.total.full.mean for m in found.models if m is not check]
@@ -102,17 +101,18 @@ def _chances(found: Validation) -> str:
     """The bin of predicted chances that is furthest off, where chance does not explain it."""
     off = [b for b in found.trusted.by_active if b.customers >= FEW and not b.low <= b.observed <= b.high]
     if not off:
-        return "Customers ordered about as often as their predicted chances say."
+        return f"Customers {found.words.did} about as often as their predicted chances say."
     worst = max(off, key=lambda b: abs(b.observed - b.active))
     return (
         f"Its chances are furthest off for {fmt.number(worst.customers)} customers, given {fmt.percent(worst.active)} "
-        f"to order on average: {fmt.percent(worst.observed)} did."
+        f"to {found.words.do} on average: {fmt.percent(worst.observed)} did."
     )
 
 
 def _past(found: Validation) -> str:
     return (
-        models.verdict(found.left_out) + " (This is about the past they were fitted to, not the orders held back.)"
+        models.verdict(found.left_out)
+        + f" (This is about the past they were fitted to, not the {found.words.many} held back.)"
         if found.left_out
         else ""
     )
@@ -123,7 +123,7 @@ def _spread(found: Validation) -> str:
     if len(ordered) < 2:
         return ""
     return (
-        f"The models’ forecasts of all orders range from {mean(ordered[0])} to {mean(ordered[-1])}: "
+        f"The models’ forecasts of all {found.words.many} range from {mean(ordered[0])} to {mean(ordered[-1])}: "
         "uncertainty about the model itself, which no interval of a single one contains."
     )
 
@@ -187,7 +187,7 @@ def summary(found: Validation) -> str:
     """The terminal's text, at most 100 columns."""
     parts = [*_banners(found), _wrapped(headline(found))]
     parts.append("\n".join(map(_wrapped, sentences(found))))
-    head = ("model", "orders expected", INTERVAL, "holds actual", "in the middle", "weight")
+    head = ("model", f"{found.words.many} expected", INTERVAL, "holds actual", "in the middle", "weight")
     rows = [head, *model_rows(found)]
     actual = fmt.number(found.own.total.actual)
     parts.append(models.columns(rows if found.left_out else [r[:-1] for r in rows]) + f"\nactual: {actual}")

@@ -12,6 +12,7 @@ import pandas as pd
 from clvsim.report import format as fmt
 from clvsim.report.glossary import GLOSSARY, Words, words
 from clvsim.types import Assumption, RunResult, ScenarioView
+from clvsim.validation.vocabulary import Vocabulary, vocabulary_of
 
 LAYERS = ("parameter", "process", "environment", "assumption")
 _WHAT_IS_AVERAGED = {"process": "who happens to buy (process)", "environment": "shocks common to all (environment)"}
@@ -92,6 +93,11 @@ def applicable(result: RunResult) -> list[ScenarioView]:
 def levers(result: RunResult) -> list[ScenarioView]:
     """Simulated scenarios other than the baseline."""
     return [s for s in applicable(result) if s.name != baseline(result).name]
+
+
+def vocabulary(result: RunResult) -> Vocabulary:
+    """What customers do: order, or renew contracts."""
+    return vocabulary_of(result.active_contracts is not None)
 
 
 def wording(result: RunResult, metric: str) -> Words:

@@ -22,6 +22,7 @@ from clvsim.simulation.tracking import repeat_orders, track
 from clvsim.types import DAYS_PER_UNIT, CustomerSummary, ModelScore, Posterior
 from clvsim.validation import scores
 from clvsim.validation.result import Cumulative, Forecast, GroupCheck, ModelCheck, Validation
+from clvsim.validation.vocabulary import vocabulary_of
 
 PROCESS = "process"
 PARAMETER = "parameter + process"
@@ -233,8 +234,9 @@ def validate(
     actual = summary.customers["holdout_frequency"].to_numpy(np.int64)
     ranking = scores.ranked({m.model: m.crps for m in models}, {m.model: m.absolute_error for m in models})
     best = next(m for m in models if m.model == ranking[0].name)
-    rules = scores.simple_rules(summary)
     first = next(iter(posteriors.values()))
+    renewing = contractual(newcomer_laws(first)(slice(0, 1)))
+    rules = scores.simple_rules(summary, vocabulary_of(renewing))
     return Validation(
         models=models,
         scores=ranking,
@@ -255,5 +257,5 @@ def validate(
         poor_fit=any(failed(p.diagnostics) for p in posteriors.values()),
         warnings=first.warnings,
         merged_days=summary.opportunity_days,
-        renewing=contractual(newcomer_laws(first)(slice(0, 1))),
+        renewing=renewing,
     )

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from clvsim.types import Diagnostic, ModelScore, Tracking
+from clvsim.validation.vocabulary import Vocabulary, vocabulary_of
 
 PIT_LIMITS = (0.65, 0.92)  # share of customers in the central 80 % below or above which a model is refused
 
@@ -129,6 +130,10 @@ class Validation:
     warnings: tuple[str, ...]
     renewing: bool = False  # customers hold contracts, whose orders are renewals
     merged_days: float = 0.0  # all orders of a customer in a period of that length are one; 0: each order is one
+
+    @property
+    def words(self) -> Vocabulary:
+        return vocabulary_of(self.renewing)
 
     @property
     def holdout_days(self) -> int:

@@ -13,6 +13,7 @@ from scipy.stats import poisson
 
 from clvsim.types import CustomerSummary
 from clvsim.validation.result import Score, ShareCheck
+from clvsim.validation.vocabulary import ORDERS, Vocabulary
 
 BINS = np.linspace(0, 1, 11)
 _Z90 = 1.6449
@@ -72,7 +73,7 @@ class Rule(NamedTuple):
     words: str
 
 
-def simple_rules(summary: CustomerSummary) -> dict[str, Rule]:
+def simple_rules(summary: CustomerSummary, words: Vocabulary = ORDERS) -> dict[str, Rule]:
     """Rules that need no model and, like the models, nothing of the hold-out but its length."""
     frame, days = summary.customers, summary.holdout_days
     x, t_x, T = (frame[c].to_numpy(float) for c in ("frequency", "recency_days", "T_days"))
@@ -82,13 +83,13 @@ def simple_rules(summary: CustomerSummary) -> dict[str, Rule]:
     rules = {
         "same again": Rule(
             frame["recent_frequency"].to_numpy(float) if "recent_frequency" in frame else x,
-            f"As many repeat orders as in the {days} days before",
+            f"As many {words.repeat} as in the {days} days before",
         ),
-        "mean rate": Rule(rate, "Repeat orders per day since the first order, kept up"),
+        "mean rate": Rule(rate, f"{words.repeat.capitalize()} per day since the {words.first}, kept up"),
         "recency rule": Rule(
             np.where(T - t_x <= hiatus, rate, 0.0),
-            f"The mean rate for whoever ordered within the last {weeks} (twice the mean time between orders), "
-            "nothing from all others",
+            f"The mean rate for whoever {words.did} within the last {weeks} (twice the mean time between "
+            f"{words.many}), nothing from all others",
         ),
     }
     if "recent_frequency" not in frame:

@@ -136,6 +136,17 @@ def test_a_run_with_one_model_at_a_single_point_is_a_draft(tmp_path, monkeypatch
 
 
 @pytest.mark.usefixtures("in_words")
+def test_a_page_about_contracts_speaks_of_renewals(validated, tmp_path):
+    """In text, figures and their captions, but for the log, which is one of orders."""
+    made = beside("sbg", alpha=1.0, beta=1.5)
+    _, shell = validated(made, retention={"kind": "sbg"}, title="Contracts", question="Renewed?")
+    page = re.sub(r"<style.*?</style>", "", (tmp_path / "validation.html").read_text("utf-8"), flags=re.S)
+    seen = re.sub(r"<[^>]*>", " ", page) + " ".join(re.findall(r'aria-label="([^"]*)"', page))
+    assert "renewals expected" in seen
+    for text in (seen, *shell.said):
+        assert not re.findall(r".{0,20}[Oo]rder.{0,20}", text)
+
+
 def test_orders_that_are_merged_are_said_to_be(validated):
     made = beside("bg_bb", alpha=0.3, beta=2.0, gamma=0.7, delta=3.0)
     _, shell = validated(made, retention={"kind": "bg_bb"})
