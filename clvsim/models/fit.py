@@ -291,9 +291,7 @@ def fit_one(
     say(f"fitting {model.kind} on {len(rows.count):,} distinct histories by {'laplace' if way == 'auto' else way}")
     if way == "map":
         free, diagnostics = inference.mode_only(built, model.kind, config.draws, config.seed)
-        # Averaged, since a figure beside the model's own (first orders) has draws of its own: one point and no spread.
-        point = {name: np.full_like(values, values.mean()) for name, values in natural(free).items()}
-        return Fitted(point, diagnostics, "map")
+        return Fitted(one_point(natural(free)), diagnostics, "map")
     if way in ("laplace", "auto"):
         try:
             free, diagnostics = inference.laplace(built, model.kind, len(rows.count), config.draws, config.seed)
@@ -320,9 +318,12 @@ def paired(
 ) -> Fitted:
     """With the parameters that follow from both models' draws, of a spend model that goes with the order rate."""
     params = spend.paired(found.params, amounts, retention, life, days_per_unit, seed)
-    if found.method == "map":  # one point, as in `fit_one`
-        params = {name: np.full_like(values, values.mean()) for name, values in params.items()}
-    return found._replace(params=params)
+    return found._replace(params=one_point(params) if found.method == "map" else params)
+
+
+def one_point(params: Params) -> dict[str, np.ndarray]:
+    """Without spread: averaged, since a figure beside the model's own (first orders) has draws of its own."""
+    return {name: np.full_like(values, values.mean()) for name, values in params.items()}
 
 
 def sample(model: Any, config: FitConfig) -> tuple[dict[str, np.ndarray], int]:

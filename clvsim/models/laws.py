@@ -4,6 +4,7 @@ Kernel time is days since today. Arrays are float64, C-contiguous and shaped (dr
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
@@ -201,6 +202,29 @@ class RetentionModel(Protocol):
     def model_dump(self, *, mode: str = "python") -> dict[str, Any]: ...
 
     def model_dump_json(self) -> str: ...
+
+
+@dataclass(frozen=True)
+class Around:
+    """What a retention model made around another one, its `section`, takes over from that."""
+
+    section: Any
+
+    @property
+    def kind(self) -> str:
+        return self.section.kind
+
+    @property
+    def WHO_IS_LOST(self) -> str:
+        return self.section.WHO_IS_LOST
+
+    @property
+    def TIMES(self) -> tuple[str, ...]:
+        return self.section.TIMES
+
+    @property
+    def opportunity_days(self) -> float:
+        return self.section.opportunity_days
 
 
 class SpendModel(Protocol):

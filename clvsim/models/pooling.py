@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from clvsim.models.laws import LifeLaw, Params, RetentionModel, rows_of
+from clvsim.models.laws import Around, LifeLaw, Params, RetentionModel, rows_of
 from clvsim.models.levels import Design, Group, Poolable, Scale, make_design
 from clvsim.types import CustomerSummary
 
@@ -129,32 +129,15 @@ def _mean_of_newcomers(name: str) -> Callable[..., np.ndarray]:
 
 
 @dataclass(frozen=True)
-class Pooled:
+class Pooled(Around):
     """A retention model whose customers' order rate and attrition depend on their level.
 
     `params` are the model's own, of the average group at average covariates, and `names`'s effects, each (draw,).
     `newcomers` is the group they come from where that is known.
     """
 
-    section: Any
     design: Design
     newcomers: int | None = None
-
-    @property
-    def kind(self) -> str:
-        return self.section.kind
-
-    @property
-    def WHO_IS_LOST(self) -> str:
-        return self.section.WHO_IS_LOST
-
-    @property
-    def TIMES(self) -> tuple[str, ...]:
-        return self.section.TIMES
-
-    @property
-    def opportunity_days(self) -> float:
-        return self.section.opportunity_days
 
     def warnings(self, summary: CustomerSummary, params: Params) -> tuple[str, ...]:
         return self.section.warnings(summary, self.parameters(params, self.design.levels[0]))

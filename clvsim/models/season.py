@@ -23,7 +23,7 @@ import numpy as np
 from pydantic import BeforeValidator, Field, model_validator
 
 from clvsim.errors import ConfigError, Problem
-from clvsim.models.laws import Customers, LifeLaw, Params, RetentionModel
+from clvsim.models.laws import Around, Customers, LifeLaw, Params, RetentionModel
 from clvsim.schema import Frozen
 from clvsim.types import DAYS_PER_YEAR, CustomerSummary
 
@@ -243,35 +243,18 @@ def seasonal_of(model: RetentionModel) -> "Seasonal | None":
 
 
 @dataclass(frozen=True)
-class Seasonal:
+class Seasonal(Around):
     """BG/NBD or MBG/NBD by a clock of its own. `params` are the model's own and the calendar's effects, (draw,).
 
     Effects are reported after division by the mean, so log m of a day is the sum of those it has. What is said of
     newcomers in general (`expected_orders_new`, `order_pmf`) holds where m is 1: on an average day of the log.
     """
 
-    section: Any
     calendar: Calendar
-
-    @property
-    def kind(self) -> str:
-        return self.section.kind
-
-    @property
-    def WHO_IS_LOST(self) -> str:
-        return self.section.WHO_IS_LOST
-
-    @property
-    def TIMES(self) -> tuple[str, ...]:
-        return self.section.TIMES
 
     @property
     def SCALES(self) -> Mapping[str, Any]:
         return self.section.SCALES
-
-    @property
-    def opportunity_days(self) -> float:
-        return self.section.opportunity_days
 
     @property
     def pool_sd(self) -> float:
@@ -314,7 +297,8 @@ class Seasonal:
 
         params = self.section.graph(pm, rows)
         effects: list[Any] = [pm.Normal(name, 0.0, sd) for name, sd in self._free().items()]
-        return {**params, "log_m": self._log_m(pt, effects)}
+        raw = self._effects(effects)
+        return {**params, "log_m": raw - self._log_mean(pt, raw)}
 
     def telling(self, rows: SeasonRows) -> np.ndarray:
         return self.section.telling(rows)
@@ -339,27 +323,27 @@ class Seasonal:
         names = self.calendar.names if self.calendar.monthly else self.calendar.names[1:]
         return {name.replace("[", "_").replace("]", ""): sds[name.partition("[")[0]] for name in names}
 
-    def _log_m(self, xp: Any, effects: list[Any]) -> Any:
-        """log m of each kind of day in the log from the free variables; `xp` computes, arrays are (..., kind)."""
+    def _effects(self, effects: list[Any]) -> Any:
+        """The sum of a kind of day's effects from the free variables, arrays (..., kind)."""
         features = self.calendar.features(np.array(self.calendar.codes))
         columns = features.T if self.calendar.monthly else features.T[1:]
-        log_m = sum(effect * column for effect, column in zip(effects, columns, strict=True))
+        return sum(effect * column for effect, column in zip(effects, columns, strict=True))
+
+    def _log_mean(self, xp: Any, log_m: Any) -> Any:
+        """log of the mean of m over the log's days, (..., 1); `xp` computes."""
         share = np.array(self.calendar.days) / self.calendar.length
-        return log_m - xp.log(xp.sum(share * xp.exp(log_m), axis=-1, keepdims=True))
+        return xp.log(xp.sum(share * xp.exp(log_m), axis=-1, keepdims=True))
 
     def natural(self, draws: Params, rows: SeasonRows, days_per_unit: float) -> dict[str, np.ndarray]:
         """The model's own parameters; effects of months less log of the mean, and the other effects."""
         found = self.section.natural(draws, rows, days_per_unit)
         effects = [np.asarray(draws[name])[:, None] for name in self._free()]
-        features = self.calendar.features(np.array(self.calendar.codes))
-        columns = features.T if self.calendar.monthly else features.T[1:]
-        raw: Any = sum(effect * column for effect, column in zip(effects, columns, strict=True))
-        log_mean = (raw - self._log_m(np, effects))[:, 0]
+        log_mean = self._log_mean(np, self._effects(effects))
         if not self.calendar.monthly:
-            effects = [np.zeros((log_mean.size, 1)), *effects]
+            effects = [np.zeros_like(log_mean), *effects]
         by_name = dict(zip(self.calendar.names, effects, strict=True))
         return found | {
-            name: effect[:, 0] - (log_mean if name.startswith("season") else 0.0) for name, effect in by_name.items()
+            name: (effect - (log_mean if name.startswith("season") else 0.0))[:, 0] for name, effect in by_name.items()
         }
 
     def warnings(self, summary: CustomerSummary, params: Params) -> tuple[str, ...]:
