@@ -1,5 +1,7 @@
 """Random numbers as a function of what they decide: known values, distributions, independence."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 from numba import njit
@@ -28,6 +30,7 @@ def many_normals(base, out):
         out[i], _ = variates.normal(base[i])
 
 
+@cache
 def bases(n: int, seed: int = 1) -> np.ndarray:
     """Customers' keys in one world."""
     keys = rng.text_keys([str(i) for i in range(n)])

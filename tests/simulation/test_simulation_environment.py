@@ -24,8 +24,11 @@ QUANTILES = np.array([0.05, 0.5, 0.95])
 
 
 def plain_evidence(sd: float, orders: np.ndarray, expected: np.ndarray, phi: float) -> float:
-    """The integral over log L by hand (a gamma function), over the path of three months by trapezoids."""
-    z = np.linspace(-6, 6, 121)
+    """The integral over log L by hand (a gamma function), over the path of three months by trapezoids.
+
+    Where orders tell most (500 a month, sd .4) their hump is .11 wide: steps of .15 are good to 1e-4.
+    """
+    z = np.linspace(-6, 6, 81)
     first, second, third = np.meshgrid(z, z, z, indexing="ij")
     path = np.stack([first, phi * first + np.sqrt(1 - phi**2) * second, np.zeros_like(first)])
     path[2] = phi * path[1] + np.sqrt(1 - phi**2) * third
