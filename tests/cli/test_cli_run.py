@@ -150,10 +150,9 @@ def test_the_worst_code_of_a_sweep_counts(run):
     assert run("-m", "title=fine,poor,bug").returncode == 3
 
 
-@pytest.mark.parametrize("launcher", [(), JOBLIB], ids=["one by one", "joblib"])
-def test_a_sweep_whose_jobs_all_fail_leaves_nothing(run, here, launcher):
+def test_a_sweep_whose_jobs_all_fail_leaves_nothing(run, here):
     (here / "mine").mkdir()
-    assert run("-m", "out=mine/a/b", "simulation.draws=0,-1", *launcher).returncode == 2
+    assert run("-m", "out=mine/a/b", "simulation.draws=0,-1").returncode == 2
     assert tree(here) == {"mine": None}
 
 
