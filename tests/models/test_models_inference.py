@@ -165,8 +165,24 @@ def test_pymcs_density_on_many_points():
 
 
 @pytest.fixture(scope="module")
-def laplace_posterior(cdnow):
-    return fit(cdnow, BgNbd(), GammaGamma(), FitConfig(method="laplace", draws=8000))
+def compiled_once():
+    """The densities of the two models on CDNOW, for laplace and map alike."""
+    kept, compiled = {}, inference.density
+
+    def density(model: Any) -> Density:
+        names = tuple(variable.name for variable in model.free_RVs)
+        if names not in kept:
+            kept[names] = compiled(model)
+        return kept[names]
+
+    return density
+
+
+@pytest.fixture(scope="module")
+def laplace_posterior(cdnow, compiled_once):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(inference, "density", compiled_once)
+        return fit(cdnow, BgNbd(), GammaGamma(), FitConfig(method="laplace", draws=8000))
 
 
 def unconstrained(posterior):
@@ -272,7 +288,8 @@ def test_many_rows_are_evaluated_without_gradient(normal, monkeypatch, rows, gra
     np.testing.assert_array_equal(inference.laplace(None, "m", rows, 400, 1)[0]["v"], found)
 
 
-def test_map_is_one_point_without_spread(cdnow, laplace_posterior):
+def test_map_is_one_point_without_spread(cdnow, laplace_posterior, compiled_once, monkeypatch):
+    monkeypatch.setattr(inference, "density", compiled_once)
     found = fit(cdnow, BgNbd(), GammaGamma(), FitConfig(method="map", draws=10))
     assert found.method == "map"
     assert all(d.ok for d in found.diagnostics)
