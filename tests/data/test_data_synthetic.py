@@ -29,7 +29,7 @@ def repeats(log: pd.DataFrame) -> np.ndarray:
 def model_and_truth(name: str) -> tuple[Any, dict[str, np.ndarray]]:
     """The model and its example's parameters, one draw, times in weeks."""
     truth = GENERATED[name].example
-    section = {"k": int(truth["k"])} if "k" in truth else {"grace_days": 0.0} if name in ("sbg", "bdw") else {}
+    section = {"k": int(truth["k"])} if "k" in truth else {}
     return RETENTION[name](**section), {key: np.array([value]) for key, value in truth.items()}
 
 
