@@ -96,6 +96,12 @@ def sweep_partials(parent: Path) -> list[Path]:
     return dead
 
 
+def remove_own_partials(parent: Path) -> None:
+    """Remove what this process began in `parent`: an interruption can come just before `run_folder` can see to it."""
+    for path in parent.glob(f".*.partial-{os.getpid()}"):
+        shutil.rmtree(path, ignore_errors=True)
+
+
 def final_of(partial: Path) -> Path:
     """The folder that a partial one would have become, for names that PARTIAL matches."""
     return partial.with_name(partial.name.removeprefix(".").rpartition(".partial-")[0])

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from omegaconf import OmegaConf
 
-from clvsim.runfolder import missing_folders, remove_empty, sweep_partials
+from clvsim.runfolder import missing_folders, remove_empty, remove_own_partials, sweep_partials
 
 
 class Made(NamedTuple):
@@ -31,8 +31,10 @@ def register() -> None:
 
 
 def tidy() -> None:
-    """Remove what Hydra and killed workers left where nothing came about."""
+    """Remove what Hydra, killed workers and an untimely interruption left where nothing came about."""
     for folder, before in made.items():
+        for parent in (folder.parent, folder):
+            remove_own_partials(parent)
         record = folder / "multirun.yaml"
         if record.exists():
             reap(folder)

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from clvsim import cli
+from clvsim import cli, runfolder
 from clvsim.interruption import AGAIN_SECONDS, Interrupted, interruptible
+from tests.cli.shell import tree
 
 
 @pytest.fixture(autouse=True)
@@ -105,3 +106,11 @@ def test_errors_without_a_signal_are_what_they_are(monkeypatch, capfd):
     monkeypatch.setattr(cli, "dispatch", lambda words: 1 // 0)
     assert cli.main(["run"]) == 1
     assert "internal error" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("words", [("out=x/y",), ("-m", "seed=1,2", "out=x/y")], ids=["run", "sweep"])
+def test_a_folder_just_made_goes_again(words, here, monkeypatch, capfd):
+    monkeypatch.setattr(runfolder, "hold", lambda folder: signal.raise_signal(signal.SIGINT))
+    assert cli.main(["fit", "data=cdnow", *words]) == 130
+    assert capfd.readouterr() == ("", "clvsim: interrupted; nothing was written\n")
+    assert tree(here) == {}
