@@ -454,7 +454,7 @@ def model_facts(
     facts += [(f"{name} ({posterior.spend_model})", spread(values)) for name, values in posterior.spend.items()]
     facts += config.spend.facts(posterior.spend)  # ty: ignore[missing-attribute]
     checked = config.spend.check(summary, posterior.spend)  # ty: ignore[missing-attribute]
-    ordered = "renewal" if isinstance(config.retention, ContractModel) else "repeat order"
+    ordered = words(config).one_repeat
     facts += [
         ("How the posterior was drawn", posterior.method),
         (f"Mean per {ordered}, simulated population", f"{checked.fitted_mean:,.2f}"),

@@ -79,7 +79,7 @@ def holdout_sentences(result: RunResult, check: HoldoutCheck) -> list[str]:
     layers = "parameter + process" if "parameter" in result.layers else "process"
     place = fmt.last_place((check.mean, *check.with_environment))
     actual = fmt.number(check.actual)
-    done = f"{'placed' if result.active_contracts is None else 'made'} {actual} {words.repeat}"
+    done = f"{words.placed} {actual} {words.repeat}"
     wide, narrow = (
         f"{fmt.number(low, place)} to {fmt.number(high, place)}"
         for low, high in (check.with_environment, check.without_environment)

@@ -4,11 +4,12 @@ from typing import NamedTuple
 
 
 class Vocabulary(NamedTuple):
-    """Nouns for what is predicted, `paid` for all payments of a log, and the verb."""
+    """Nouns for what is predicted, `paid` for all payments of a log, and the verbs."""
 
-    one: str
     many: str
     repeat: str  # beside the first one, which `first` is
+    one_repeat: str
+    placed: str  # what customers have done with them
     first: str
     paid: str
     do: str
@@ -16,8 +17,14 @@ class Vocabulary(NamedTuple):
     did: str
 
 
-ORDERS = Vocabulary("order", "orders", "repeat orders", "first order", "orders", "order", "orders", "ordered")
-RENEWALS = Vocabulary("renewal", "renewals", "renewals", "first payment", "payments", "renew", "renews", "renewed")
+ORDERS = Vocabulary(
+    many="orders", repeat="repeat orders", one_repeat="repeat order", placed="placed",
+    first="first order", paid="orders", do="order", does="orders", did="ordered",
+)  # fmt: skip
+RENEWALS = Vocabulary(
+    many="renewals", repeat="renewals", one_repeat="renewal", placed="made",
+    first="first payment", paid="payments", do="renew", does="renews", did="renewed",
+)  # fmt: skip
 
 
 def vocabulary_of(renewing: bool) -> Vocabulary:
