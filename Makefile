@@ -7,14 +7,15 @@ STAMP := .venv/.stamp
 PEER := .venv-peer
 PEER_PACKAGES := 'pymc-marketing==1.3.0' 'numpy<2.5' nutpie
 
-.PHONY: demo test test-slow check bench peer lock clean help
+.PHONY: demo env test test-slow check bench peer lock clean help
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo       install into .venv, run the demo, print where its report is"
+	@echo "make env        install into .venv and do nothing else; the targets below do it where it is needed"
 	@echo "make test       all tests but the slow ones"
-	@echo "make test-slow  simulation-based calibration and long verification"
-	@echo "make check      lint, formatting, types, layers"
+	@echo "make test-slow  simulation-based calibration, long verification, the demo from a wheel"
+	@echo "make check      lint, formatting, types, layers; each problem with its file and line"
 	@echo "make bench      speed, as ratios, each checked for equal results first"
 	@echo "make peer       PyMC-Marketing in an environment of its own, for make bench to compare with"
 	@echo "make lock       resolve all packages anew and pin them in constraints.txt"
@@ -22,6 +23,8 @@ help:
 
 demo: $(STAMP)
 	@$(BIN)/clvsim run experiment=demo
+
+env: $(STAMP)
 
 # Two workers on two cores: BLAS with threads of its own would only be in the way.
 test test-slow: export OPENBLAS_NUM_THREADS = 1
@@ -35,8 +38,8 @@ test-slow: $(STAMP)
 check: $(STAMP)
 	@$(BIN)/ruff check -q .
 	@$(BIN)/ruff format -q --check .
-	@$(BIN)/ty check -q
-	@$(BIN)/lint-imports
+	@$(BIN)/ty check --no-progress --output-format concise
+	@report=$$($(BIN)/lint-imports --no-logo) || { echo "$$report"; exit 1; }
 
 bench: $(STAMP)
 	@$(BIN)/python benchmarks/run.py

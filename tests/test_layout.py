@@ -125,13 +125,23 @@ def test_every_requirement_is_pinned_within_its_range():
         assert requirement.specifier.contains(pins[canonical(requirement.name)]), requirement
 
 
+def test_numba_is_capped_while_a_private_option_of_it_is_used():
+    uses = [path for path in (ROOT / "clvsim").rglob("*.py") if "_nrt=" in path.read_text()]
+    numba = next(r for r in map(Requirement, PROJECT["dependencies"]) if r.name == "numba")
+    major, minor, _ = PINS["numba"].split(".")
+    assert not uses or not numba.specifier.contains(f"{major}.{int(minor) + 1}.0")
+
+
 def test_the_ci_entry_is_what_a_developer_types():
     script = ROOT / ".ci" / "run"
     assert script.stat().st_mode & 0o111
     assert [line for line in script.read_text().splitlines() if line.startswith("make ")] == ["make check", "make test"]
 
 
-@pytest.mark.parametrize("target", ["demo", "test", "test-slow", "check", "bench", "lock", "clean"])
+TARGETS = ["demo", "env", "test", "test-slow", "check", "bench", "peer", "lock", "clean"]
+
+
+@pytest.mark.parametrize("target", TARGETS)
 def test_make_help_names_every_target(target):
     makefile = Path(ROOT / "Makefile").read_text()
     assert re.search(rf'@echo "make {target} +\w', makefile)
