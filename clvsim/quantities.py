@@ -3,6 +3,37 @@
 Times are months of 365.25/12 days from today, money is in the log's currency. `expected_*` is a conditional mean given
 the draw, `probability_*` a conditional probability; no random outcome. Layers of uncertainty in the draws: parameters
 only. Environment and interventions are the simulator's.
+
+Examples
+--------
+The functions' examples go on from this one: two customers of whom a table knows, and the published estimates for CDNOW
+(Fader, Hardie and Lee 2005 for BG/NBD, Fader and Hardie 2013 for Gamma-Gamma) in place of draws.
+
+>>> from datetime import date
+>>> import numpy as np
+>>> import pandas as pd
+>>> import clvsim
+>>> from clvsim.data.config import SummaryConfig
+>>> from clvsim.types import Posterior
+>>> posterior = Posterior(
+...     retention_model="bg_nbd",
+...     spend_model="gamma_gamma",
+...     retention={"r": np.array([0.243]), "alpha": np.array([4.414]), "a": np.array([0.793]), "b": np.array([2.426])},
+...     spend={"p": np.array([6.25]), "q": np.array([3.74]), "gamma": np.array([15.44])},
+...     time_unit="week",
+...     diagnostics=(),
+...     method="published",
+... )
+>>> table = pd.DataFrame(
+...     {
+...         "customer_id": ["again", "once"],
+...         "frequency": [2, 0],
+...         "recency": [30.43, 0.0],
+...         "T": [38.86, 38.86],
+...         "monetary_value": [22.35, 0.0],
+...     }
+... )
+>>> summary = clvsim.read_summary(table, SummaryConfig(today=date(1997, 9, 30), time_unit="week"))
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -118,35 +149,145 @@ QUANTITIES: Mapping[str, Callable[..., Formula]] = {
 
 
 def probability_alive(posterior: Posterior, summary: CustomerSummary) -> xr.DataArray:
-    """P(alive today | history), (draw, customer_id)."""
+    """P(alive today | history).
+
+    Parameters
+    ----------
+    posterior
+        Draws of both models' parameters, of `clvsim.fit` or `clvsim.read_posterior`.
+    summary
+        The customers, whether or not they are those that the models were fitted to.
+
+    Returns
+    -------
+    xarray.DataArray
+        Probabilities, (draw, customer_id).
+
+    Notes
+    -----
+    What a lost customer is depends on the model: BG/NBD never counts one who ordered once, contracts are lost when
+    their renewal is overdue by more than the grace. Formulas and papers: docs/models, a page per model.
+
+    Examples
+    --------
+    >>> clvsim.probability_alive(posterior, summary).values.round(3)
+    array([[0.727, 1.   ]])
+    """
     return _labelled(posterior, summary, "probability_alive", _alive())
 
 
 def probability_active(posterior: Posterior, summary: CustomerSummary, *, horizon_months: float) -> xr.DataArray:
-    """P(at least one order within the horizon | history), (draw, customer_id)."""
+    """P(at least one order within the horizon | history).
+
+    Parameters
+    ----------
+    posterior
+        Draws of both models' parameters, of `clvsim.fit` or `clvsim.read_posterior`.
+    summary
+        The customers, whether or not they are those that the models were fitted to.
+    horizon_months
+        Length of the time that starts today, in months of 365.25/12 days.
+
+    Returns
+    -------
+    xarray.DataArray
+        Probabilities; of contracts, that of a renewal, (draw, customer_id).
+
+    Examples
+    --------
+    >>> clvsim.probability_active(posterior, summary, horizon_months=12).values.round(3)
+    array([[0.603, 0.175]])
+    """
     return _labelled(posterior, summary, "probability_active", _active(horizon_months))
 
 
 def expected_orders(posterior: Posterior, summary: CustomerSummary, *, horizon_months: float) -> xr.DataArray:
-    """E[orders within the horizon | history], alive or not, (draw, customer_id)."""
+    """E[orders within the horizon | history], alive or not.
+
+    Parameters
+    ----------
+    posterior
+        Draws of both models' parameters, of `clvsim.fit` or `clvsim.read_posterior`.
+    summary
+        The customers, whether or not they are those that the models were fitted to.
+    horizon_months
+        Length of the time that starts today, in months of 365.25/12 days.
+
+    Returns
+    -------
+    xarray.DataArray
+        Expected numbers of orders, (draw, customer_id).
+
+    Examples
+    --------
+    The next 39 weeks, as many as the customers were observed:
+
+    >>> weeks = 7 / (365.25 / 12)
+    >>> clvsim.expected_orders(posterior, summary, horizon_months=39 * weeks).values.round(3)
+    array([[1.226, 0.195]])
+    """
     return _labelled(posterior, summary, "expected_orders", _orders(horizon_months))
 
 
 def expected_discounted_orders(
     posterior: Posterior, summary: CustomerSummary, *, horizon_months: float, annual_discount_rate: float
 ) -> xr.DataArray:
-    """The same, each order worth (1 + annual_discount_rate)^-(days / 365.25), (draw, customer_id).
+    """E[orders within the horizon | history], alive or not, each order discounted to today.
 
-    The horizon may be infinite. Without discount some models then expect infinitely many orders.
+    Parameters
+    ----------
+    posterior
+        Draws of both models' parameters, of `clvsim.fit` or `clvsim.read_posterior`.
+    summary
+        The customers, whether or not they are those that the models were fitted to.
+    horizon_months
+        Length of the time that starts today, in months of 365.25/12 days; may be infinite.
+    annual_discount_rate
+        An order after d days counts (1 + rate)^-(d / 365.25).
+
+    Returns
+    -------
+    xarray.DataArray
+        Expected discounted numbers of orders, (draw, customer_id).
+
+    Notes
+    -----
+    Without discount some models expect infinitely many orders within an endless horizon.
+
+    Examples
+    --------
+    >>> options = {"horizon_months": float("inf"), "annual_discount_rate": 0.1}
+    >>> clvsim.expected_discounted_orders(posterior, summary, **options).values.round(3)
+    array([[6.372, 1.304]])
     """
     formula = _discounted(horizon_months, annual_discount_rate)
     return _labelled(posterior, summary, "expected_discounted_orders", formula)
 
 
 def expected_spend(posterior: Posterior, summary: CustomerSummary) -> xr.DataArray:
-    """E[mean order | history], in money, (draw, customer_id).
+    """E[mean order | history], in money.
 
+    Parameters
+    ----------
+    posterior
+        Draws of both models' parameters, of `clvsim.fit` or `clvsim.read_posterior`.
+    summary
+        The customers, whether or not they are those that the models were fitted to.
+
+    Returns
+    -------
+    xarray.DataArray
+        Money per order, (draw, customer_id).
+
+    Notes
+    -----
     Given alive, where spend goes with the order rate: then a mean over customers' means and not over their orders.
+    Trends of spend are not modelled.
+
+    Examples
+    --------
+    >>> clvsim.expected_spend(posterior, summary).values.round(2)
+    array([[24.66, 35.22]])
     """
     return _labelled(posterior, summary, "expected_spend", _spend())
 
@@ -160,10 +301,38 @@ def expected_rlv(
     gross_margin: float = 1.0,
     cost_per_order: float = 0.0,
 ) -> xr.DataArray:
-    """E[residual lifetime value | history], (draw, customer_id): discounted orders × (spend × margin - cost per order).
+    """E[residual lifetime value | history]: discounted orders × (spend × margin - cost per order).
 
-    With a margin of 1 and no cost it is revenue. Where spend goes with the order rate, the expected product and not
-    the product of expectations; else spend is independent of purchasing given the parameters.
+    Parameters
+    ----------
+    posterior
+        Draws of both models' parameters, of `clvsim.fit` or `clvsim.read_posterior`.
+    summary
+        The customers, whether or not they are those that the models were fitted to.
+    horizon_months
+        Length of the time that starts today, in months of 365.25/12 days; may be infinite.
+    annual_discount_rate
+        An order after d days counts (1 + rate)^-(d / 365.25).
+    gross_margin
+        Share of an order's amount that remains after the cost of goods.
+    cost_per_order
+        Money that each order costs beside its goods.
+
+    Returns
+    -------
+    xarray.DataArray
+        Money; with a margin of 1 and no cost it is revenue, (draw, customer_id).
+
+    Notes
+    -----
+    Where spend goes with the order rate, the expected product and not the product of expectations; else spend is
+    independent of purchasing given the parameters. Not modelled: taxes, returns, costs of keeping a customer.
+
+    Examples
+    --------
+    >>> options = {"horizon_months": 36, "annual_discount_rate": 0.1, "gross_margin": 0.4}
+    >>> clvsim.expected_rlv(posterior, summary, **options).values.round(2)
+    array([[31.19,  7.8 ]])
     """
     formula = _rlv(horizon_months, annual_discount_rate, gross_margin, cost_per_order)
     return _labelled(posterior, summary, "expected_rlv", formula)
@@ -199,11 +368,39 @@ def reduce_draws(
 ) -> xr.Dataset:
     """A quantity by name, reduced over draws without ever holding draws × customers.
 
-    Variables: `mean` (customer_id), `total` (draw), the sum over customers, and where asked for `quantile`
-    (probability, customer_id); quantiles of customers do not add up to those of the total. `options` are those of the
-    quantity's own function; `draws` takes the first ones. The result does not depend on `jobs`, the number of threads.
+    Parameters
+    ----------
+    quantity
+        Name of one of this module's functions, e.g. "expected_rlv".
+    posterior
+        Draws of both models' parameters, of `clvsim.fit` or `clvsim.read_posterior`.
+    summary
+        The customers, whether or not they are those that the models were fitted to.
+    quantiles
+        Probabilities at which to take quantiles over draws.
+    draws
+        How many of the posterior's draws to take, the first ones. None: all.
+    jobs
+        Number of threads, on which the result does not depend.
+    **options
+        What the quantity's own function takes beside posterior and summary.
 
-    Raises ConfigError for an unknown quantity and for probabilities beyond 0 and 1.
+    Returns
+    -------
+    xarray.Dataset
+        `mean` (customer_id), `total` (draw), the sum over customers, and with `quantiles` also `quantile`
+        (probability, customer_id). Quantiles of customers do not add up to those of the total.
+
+    Raises
+    ------
+    ConfigError
+        An unknown quantity; probabilities beyond 0 and 1.
+
+    Examples
+    --------
+    >>> found = clvsim.reduce_draws("expected_orders", posterior, summary, quantiles=[0.05, 0.95], horizon_months=12)
+    >>> found["mean"].values.round(3), found["quantile"].shape
+    (array([1.563, 0.253]), (2, 2))
     """
     problems = []
     if quantity not in QUANTITIES:

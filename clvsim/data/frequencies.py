@@ -65,6 +65,11 @@ def read_summary(source: str | Path | pd.DataFrame | None, config: SummaryConfig
     config
         `today` and `time_unit` are needed: the table does not say them.
 
+    Returns
+    -------
+    CustomerSummary
+        With `means_only`, since nothing is known of single orders.
+
     Raises
     ------
     ConfigError
@@ -72,6 +77,25 @@ def read_summary(source: str | Path | pd.DataFrame | None, config: SummaryConfig
     DataError
         Values that no history can have: missing, negative, not whole, a last order after today, repeat orders without
         time for them; ids that occur twice; fewer than two customers.
+
+    Examples
+    --------
+    >>> from datetime import date
+    >>> import pandas as pd
+    >>> import clvsim
+    >>> from clvsim.data.config import SummaryConfig
+    >>> table = pd.DataFrame(
+    ...     {
+    ...         "customer_id": ["a", "b"],
+    ...         "frequency": [2, 0],
+    ...         "recency": [30.0, 0.0],
+    ...         "T": [38.0, 38.0],
+    ...         "monetary_value": [22.5, 0.0],
+    ...     }
+    ... )
+    >>> summary = clvsim.read_summary(table, SummaryConfig(today=date(2024, 6, 30), time_unit="week"))
+    >>> summary.customers[["frequency", "recency_days", "T_days", "repeat_amount"]].values.tolist()
+    [[2.0, 210.0, 266.0, 45.0], [0.0, 0.0, 266.0, 0.0]]
     """
     return summary_of(read_table(source, config), config)
 

@@ -49,6 +49,21 @@ def read_transactions(
     Notes
     -----
     Amounts are rounded to four decimals. Ids are text and stay as they are, but for surrounding blanks.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import clvsim
+    >>> orders = pd.DataFrame(
+    ...     {
+    ...         "customer_id": ["a", "a", "b", "b"],
+    ...         "date": ["2024-01-01", "2024-02-11", "2024-01-03", "2024-01-03"],
+    ...         "amount": [10.0, 12.5, 20.0, 4.0],
+    ...     }
+    ... )
+    >>> log = clvsim.read_transactions(orders)
+    >>> str(log.today), log.facts.order_rows, log.facts.same_day_merged
+    ('2024-02-11', 4, 1)
     """
     config = config or DataConfig()
     con = connect()
