@@ -146,3 +146,24 @@ def test_make_help_names_every_target(target):
     makefile = Path(ROOT / "Makefile").read_text()
     assert re.search(rf'@echo "make {target} +\w', makefile)
     assert re.search(rf"^{target}:", makefile, re.M)
+
+
+PROSE = [
+    *(
+        ROOT / name
+        for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "benchmarks/README.md")
+    ),
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
+
+
+def lines_of_prose(text: str) -> list[str]:
+    """Lines of Markdown but for tables and code."""
+    without_fences = re.sub(r"^```.*?^```", "", text, flags=re.M | re.S)
+    return [line for line in without_fences.splitlines() if not line.startswith(("|", "    "))]
+
+
+@pytest.mark.parametrize("path", PROSE, ids=lambda path: str(path.relative_to(ROOT)))
+def test_prose_is_as_wide_as_code(path):
+    width = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["ruff"]["line-length"]
+    assert [line for line in lines_of_prose(path.read_text()) if len(line) > width] == []
