@@ -13,47 +13,14 @@ import xarray as xr
 from joblib import Parallel, delayed
 
 from clvsim.errors import ConfigError
-from clvsim.models import retention_of, spend_of
-from clvsim.models.laws import rows_of
-from clvsim.models.revenue import Both, expected_spend_per_order, mean_order
-from clvsim.types import DAYS_PER_MONTH, DAYS_PER_UNIT, CustomerSummary, Posterior
+from clvsim.models.fitted import FittedModels
+from clvsim.models.revenue import FittedCustomers, expected_spend_per_order, mean_order
+from clvsim.types import DAYS_PER_MONTH, CustomerSummary
 
 CELLS_AT_ONCE = 1 << 21  # draws × distinct customers of a chunk: some tens of MB for each thread
 
 
-class Fitted(Both):
-    """Both models with draws of their parameters, and the histories of some customers."""
-
-    @classmethod
-    def of(cls, posterior: Posterior, summary: CustomerSummary, draws: int | None = None) -> "Fitted":
-        """All customers of a summary in its order, the first `draws` draws (default all)."""
-        retention, spend = retention_of(posterior), spend_of(posterior)
-        life, money = ({k: v[:draws] for k, v in p.items()} for p in (posterior.retention, posterior.spend))
-        unit = DAYS_PER_UNIT[posterior.time_unit]
-        return cls(retention, spend, life, money, retention.histories(summary), spend.histories(summary), unit)
-
-    def part(self, rows: slice | np.ndarray, draws: slice = slice(None)) -> "Fitted":
-        """Some customers, some draws."""
-        return self._replace(
-            histories=rows_of(self.histories, rows),
-            spends=rows_of(self.spends, rows),
-            life={k: v[draws] for k, v in self.life.items()},
-            money={k: v[draws] for k, v in self.money.items()},
-        )
-
-    def distinct(self) -> tuple["Fitted", np.ndarray]:
-        """One customer for each distinct history, and which of them each customer is, (customer,).
-
-        Sorted by the first column of the life's history, then by the last: what depends on orders and age alone has
-        few values among neighbours.
-        """
-        first, *middle, last = self.histories
-        table = np.column_stack([first, last, *middle, *self.spends])
-        _, row, of = np.unique(table, axis=0, return_index=True, return_inverse=True)
-        return self.part(row), of.reshape(-1)
-
-
-Formula = Callable[[Fitted], np.ndarray]  # (draw, customer)
+Formula = Callable[[FittedCustomers], np.ndarray]  # (draw, customer)
 
 
 # --- formulas ---------------------------------------------------------------------------------------------------------
@@ -76,7 +43,7 @@ def _orders(horizon_months: float) -> Formula:
 def _discounted(horizon_months: float, annual_discount_rate: float) -> Formula:
     days = horizon_months * DAYS_PER_MONTH
 
-    def orders(f: Fitted) -> np.ndarray:
+    def orders(f: FittedCustomers) -> np.ndarray:
         living = f.retention.expected_discounted_orders(
             f.life, f.histories, days, annual_discount_rate, f.days_per_unit
         )
@@ -95,7 +62,7 @@ def _rlv(
 ) -> Formula:
     orders = _discounted(horizon_months, annual_discount_rate)
 
-    def value(f: Fitted) -> np.ndarray:
+    def value(f: FittedCustomers) -> np.ndarray:
         per_order = expected_spend_per_order(f, horizon_months * DAYS_PER_MONTH, annual_discount_rate) * gross_margin
         per_order -= cost_per_order
         per_order *= orders(f)
@@ -117,42 +84,42 @@ QUANTITIES: Mapping[str, Callable[..., Formula]] = {
 # --- every draw of every customer -------------------------------------------------------------------------------------
 
 
-def probability_alive(posterior: Posterior, summary: CustomerSummary) -> xr.DataArray:
+def probability_alive(fitted: FittedModels, summary: CustomerSummary) -> xr.DataArray:
     """P(alive today | history), (draw, customer_id)."""
-    return _labelled(posterior, summary, "probability_alive", _alive())
+    return _labelled(fitted, summary, "probability_alive", _alive())
 
 
-def probability_active(posterior: Posterior, summary: CustomerSummary, *, horizon_months: float) -> xr.DataArray:
+def probability_active(fitted: FittedModels, summary: CustomerSummary, *, horizon_months: float) -> xr.DataArray:
     """P(at least one order within the horizon | history), (draw, customer_id)."""
-    return _labelled(posterior, summary, "probability_active", _active(horizon_months))
+    return _labelled(fitted, summary, "probability_active", _active(horizon_months))
 
 
-def expected_orders(posterior: Posterior, summary: CustomerSummary, *, horizon_months: float) -> xr.DataArray:
+def expected_orders(fitted: FittedModels, summary: CustomerSummary, *, horizon_months: float) -> xr.DataArray:
     """E[orders within the horizon | history], alive or not, (draw, customer_id)."""
-    return _labelled(posterior, summary, "expected_orders", _orders(horizon_months))
+    return _labelled(fitted, summary, "expected_orders", _orders(horizon_months))
 
 
 def expected_discounted_orders(
-    posterior: Posterior, summary: CustomerSummary, *, horizon_months: float, annual_discount_rate: float
+    fitted: FittedModels, summary: CustomerSummary, *, horizon_months: float, annual_discount_rate: float
 ) -> xr.DataArray:
     """The same, each order worth (1 + annual_discount_rate)^-(days / 365.25), (draw, customer_id).
 
     The horizon may be infinite. Without discount some models then expect infinitely many orders.
     """
     formula = _discounted(horizon_months, annual_discount_rate)
-    return _labelled(posterior, summary, "expected_discounted_orders", formula)
+    return _labelled(fitted, summary, "expected_discounted_orders", formula)
 
 
-def expected_spend(posterior: Posterior, summary: CustomerSummary) -> xr.DataArray:
+def expected_spend(fitted: FittedModels, summary: CustomerSummary) -> xr.DataArray:
     """E[mean order | history], in money, (draw, customer_id).
 
     Given alive, where spend goes with the order rate: then a mean over customers' means and not over their orders.
     """
-    return _labelled(posterior, summary, "expected_spend", _spend())
+    return _labelled(fitted, summary, "expected_spend", _spend())
 
 
 def expected_rlv(
-    posterior: Posterior,
+    fitted: FittedModels,
     summary: CustomerSummary,
     *,
     horizon_months: float,
@@ -166,21 +133,21 @@ def expected_rlv(
     the product of expectations; else spend is independent of purchasing given the parameters.
     """
     formula = _rlv(horizon_months, annual_discount_rate, gross_margin, cost_per_order)
-    return _labelled(posterior, summary, "expected_rlv", formula)
+    return _labelled(fitted, summary, "expected_rlv", formula)
 
 
-def _labelled(posterior: Posterior, summary: CustomerSummary, name: str, formula: Formula) -> xr.DataArray:
-    fitted, of = Fitted.of(posterior, summary).distinct()
-    values = np.empty((posterior.draws, of.size))
+def _labelled(fitted: FittedModels, summary: CustomerSummary, name: str, formula: Formula) -> xr.DataArray:
+    customers, of = FittedCustomers.of(fitted, summary).distinct()
+    values = np.empty((fitted.draws, of.size))
     order, ends = np.argsort(of, kind="stable"), np.cumsum(np.bincount(of))
     start = 0
-    for rows in _chunks(fitted):
+    for rows in _chunks(customers):
         stop = ends[rows.stop - 1]
         some = order[start:stop]
-        values[:, some] = formula(fitted.part(rows))[:, of[some] - rows.start]
+        values[:, some] = formula(customers.part(rows))[:, of[some] - rows.start]
         start = stop
     ids = summary.customers["customer_id"].to_numpy()
-    coords = {"draw": np.arange(posterior.draws), "customer_id": ids}
+    coords = {"draw": np.arange(fitted.draws), "customer_id": ids}
     return xr.DataArray(values, coords, ("draw", "customer_id"), name=name)
 
 
@@ -189,7 +156,7 @@ def _labelled(posterior: Posterior, summary: CustomerSummary, name: str, formula
 
 def reduce_draws(
     quantity: str,
-    posterior: Posterior,
+    fitted: FittedModels,
     summary: CustomerSummary,
     *,
     quantiles: Sequence[float] = (),
@@ -213,16 +180,16 @@ def reduce_draws(
     if problems:
         raise ConfigError(problems)
     formula = QUANTITIES[quantity](**options)
-    fitted, of = Fitted.of(posterior, summary, draws).distinct()
+    customers, of = FittedCustomers.of(fitted, summary, draws).distinct()
     count = np.bincount(of).astype(np.float64)
     probabilities = np.asarray(quantiles, np.float64)
 
     def reduced(rows: slice) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        values = formula(fitted.part(rows))
+        values = formula(customers.part(rows))
         found = np.quantile(values, probabilities, axis=0) if probabilities.size else np.empty((0, values.shape[1]))
         return values.mean(axis=0), found, values @ count[rows]
 
-    done = Parallel(jobs, backend="threading", return_as="generator")(delayed(reduced)(r) for r in _chunks(fitted))
+    done = Parallel(jobs, backend="threading", return_as="generator")(delayed(reduced)(r) for r in _chunks(customers))
     means, tables, total = [], [], 0.0
     for mean, table, part in done:  # in this order whatever the jobs
         means.append(mean)
@@ -236,10 +203,10 @@ def reduce_draws(
     return xr.Dataset(data, coords | ({"probability": probabilities} if probabilities.size else {}))
 
 
-def _chunks(fitted: Fitted) -> Iterator[slice]:
+def _chunks(customers: FittedCustomers) -> Iterator[slice]:
     """Slices of the distinct customers, whose length depends on the number of draws only."""
-    draws = next(iter(fitted.life.values())).shape[0]
+    draws = next(iter(customers.life.values())).shape[0]
     step = max(1, CELLS_AT_ONCE // draws)
-    customers = len(fitted.histories[0])
-    for low in range(0, customers, step):
-        yield slice(low, min(customers, low + step))
+    size = len(customers.histories[0])
+    for low in range(0, size, step):
+        yield slice(low, min(size, low + step))
