@@ -375,7 +375,7 @@ def draft(dollars):
 def test_means_of_orders_and_first_orders(draft, dollars):
     """Per draw: first orders average the observed ones; the mean of repeat orders weighs frequent buyers more."""
     _, found = draft
-    newcomers = RETENTION["bg_nbd"]().newcomer_laws(found.retention, WEEK)
+    newcomers = RETENTION["bg_nbd"]().newcomer_laws(found.posterior.retention, WEEK)
     mean = lognormal.mean_order(lognormal.newcomer_laws(found.posterior.spend), newcomers)[:, 0]
     first = dollars.customers["first_amount"]
     error = first.std() / np.sqrt(len(first))
