@@ -176,9 +176,9 @@ def values(python: Path, folder: Path) -> str:
     """Revenue of 36 months at 10 % a year, orders of $40."""
     months, yearly = 36, 0.1
     monthly = (1 + yearly) ** (1 / 12) - 1
-    fitted, people = made_up.posterior(made_up.DRAWS), made_up.customers(made_up.CUSTOMERS)
+    fitted, people = made_up.fitted_models(made_up.DRAWS), made_up.customers(made_up.CUSTOMERS)
     few = replace(people, customers=people.customers.iloc[:FEW_CUSTOMERS])
-    draws = {f"draws_{name}": v[:FEW_DRAWS, None] for name, v in fitted.retention.items()}
+    draws = {f"draws_{name}": v[:FEW_DRAWS, None] for name, v in fitted.posterior.retention.items()}
     table = table_of(few, folder / "few.npz", future_spend=np.full(FEW_CUSTOMERS, 40.0), **draws)
     theirs = ask(python, "value", table, months, monthly)
     total, before = 0.0, 0.0

@@ -13,6 +13,9 @@ import numpy as np
 import pandas as pd
 
 from clvsim import quantities
+from clvsim.models.bg_nbd import BgNbd
+from clvsim.models.fitted import FittedModels
+from clvsim.models.gamma_gamma import GammaGamma
 from clvsim.types import CustomerSummary, Posterior
 
 CUSTOMERS, DRAWS, MONTHS = 200_000, 1000, 36.0
@@ -57,19 +60,19 @@ def customers(size: int) -> CustomerSummary:
     return CustomerSummary(frame, today, date(2023, 1, 1), today, "week", "made up")
 
 
-def posterior(draws: int) -> Posterior:
+def fitted_models(draws: int) -> FittedModels:
     """Draws about 5 % around the published values."""
     random = np.random.default_rng(8)
 
     def around(values: dict[str, float]) -> dict[str, np.ndarray]:
         return {k: v * np.exp(0.05 * random.standard_normal(draws)) for k, v in values.items()}
 
-    return Posterior("bg_nbd", "gamma_gamma", around(LIFE), around(MONEY), "week", (), "made up")
+    return FittedModels(BgNbd(), GammaGamma(), Posterior(around(LIFE), around(MONEY), "week"))
 
 
 def child(jobs: int) -> dict[str, float]:
     """Times one reduction; kernels are compiled, or read from the cache, before."""
-    fitted, people = posterior(DRAWS), customers(CUSTOMERS)
+    fitted, people = fitted_models(DRAWS), customers(CUSTOMERS)
     few = CustomerSummary(people.customers.iloc[:300], *(getattr(people, f) for f in list(people.__dict__)[1:6]))
     short = quantities.reduce_draws("expected_rlv", fitted, few, **TERMS)
     plain = quantities.expected_rlv(fitted, few, **TERMS)

@@ -19,10 +19,11 @@ from clvsim.errors import ConfigError, DiagnosticsError, Problem
 from clvsim.interventions.base import ContactProgramme
 from clvsim.kernels.rng import world_keys
 from clvsim.metrics import applicable
-from clvsim.models import retention_of
 from clvsim.models.cache import write_posterior
 from clvsim.models.contracts import ContractModel
-from clvsim.models.fit import failed, is_draft, learnable
+from clvsim.models.diagnostics import failed
+from clvsim.models.fit import learnable
+from clvsim.models.fitted import FittedModels
 from clvsim.models.loo import compare_models, compared_models, fit_all
 from clvsim.models.pooling import configured, in_words
 from clvsim.provenance import provenance
@@ -37,7 +38,6 @@ from clvsim.types import (
     Assumption,
     CustomerSummary,
     ModelScore,
-    Posterior,
     QualityLine,
     RunResult,
     ScenarioView,
@@ -83,14 +83,14 @@ def fit(config: RunConfig, ctx: RunContext) -> int:
     """Fit both models, print the posterior, keep `posterior.nc` and `run.json`; with `fit.compare` others beside it."""
     summary = read(config, ctx).summary
     gates(summary)
-    posteriors = fitted(config, summary, ctx)
-    posterior = next(iter(posteriors.values()))
+    by_model = fitted(config, summary, ctx)
+    own = next(iter(by_model.values()))
     days = summary.holdout_days or config.simulation.horizon_months * DAYS_PER_MONTH
-    scores = compared(config, posteriors, summary, days)
+    scores = compared(config, by_model, summary, days)
     folder = _folder(ctx)
-    write_posteriors(posteriors, folder)
+    write_posteriors(by_model, folder)
     archive.write_json({**record(config, summary, ctx, {}), "models": scores}, folder / "run.json")
-    ctx.say(posterior_text(posterior))
+    ctx.say(posterior_text(own))
     if scores:
         ctx.say(f"\n{models.table(scores, days, words(config))}\n{textwrap.fill(models.verdict(scores), 100)}")
     ctx.say(f"\nPosterior: {ctx.final / 'posterior.nc'}")
@@ -111,12 +111,12 @@ def run(config: RunConfig, ctx: RunContext) -> int:
     prepared(config, summary)
     gates(summary)
     with clock("fit"), ctx.progress("Fitting the models"):
-        posteriors = fitted(config, summary, ctx)
-        posterior = next(iter(posteriors.values()))
-        scores = compared(config, posteriors, summary, config.simulation.horizon_months * DAYS_PER_MONTH)
+        by_model = fitted(config, summary, ctx)
+        own = next(iter(by_model.values()))
+        scores = compared(config, by_model, summary, config.simulation.horizon_months * DAYS_PER_MONTH)
     with clock("simulate"), ctx.progress("Simulating customers", total=None) as advance:
         simulation = simulate(
-            posterior,
+            own,
             summary,
             config.library,
             names=config.names,
@@ -128,15 +128,15 @@ def run(config: RunConfig, ctx: RunContext) -> int:
             progress=lambda done, total: advance(1),
         )
     with clock("track"), ctx.progress("Comparing predicted and actual orders"):
-        tracking = tracked(config, material, posterior)
+        tracking = tracked(config, material, own)
     with clock("compare"), ctx.progress("Comparing scenarios"):
         comparison = compare(simulation, config.report.metric)
-    result = assemble(config, ctx, summary, posterior, simulation, comparison, tracking, material, scores)
+    result = assemble(config, ctx, summary, own, simulation, comparison, tracking, material, scores)
     folder = _folder(ctx)
     with clock("report"), ctx.progress("Writing the report"):
         write_report(result, folder)
     with clock("write"), ctx.progress("Keeping the results"):
-        write_posteriors(posteriors, folder)
+        write_posteriors(by_model, folder)
         archive.write_run(result, simulation, comparison, record(config, summary, ctx, clock.seconds), folder)
     ctx.say(tables(result))
     ctx.say(f"\nReport: {ctx.final / 'report.html'}")
@@ -158,12 +158,12 @@ def validate(config: RunConfig, ctx: RunContext) -> int:
     weekly = held_back(material)
     gates(summary)
     with clock("fit"), ctx.progress("Fitting the models"):
-        posteriors = fitted(config, summary, ctx)
-        scores = compared(config, posteriors, summary, summary.holdout_days)
+        by_model = fitted(config, summary, ctx)
+        scores = compared(config, by_model, summary, summary.holdout_days)
     simulation = config.simulation
     setting = Setting(config.environment, simulation.draws, config.seed, simulation.jobs, simulation.shard_customers)
     with clock("simulate"), ctx.progress("Predicting the orders held back"):
-        found = against_holdout(posteriors, summary, weekly, setting, scores)
+        found = against_holdout(by_model, summary, weekly, setting, scores)
     folder = _folder(ctx)
     made = Made(
         title=config.title or "Do the models predict?",
@@ -175,7 +175,7 @@ def validate(config: RunConfig, ctx: RunContext) -> int:
     )
     with clock("report"), ctx.progress("Writing the page"):
         write_validation(found, made, folder)
-        write_posteriors(posteriors, folder)
+        write_posteriors(by_model, folder)
         verdict = {"trusted": found.trusted.model, "pit_central_80": {m.model: m.central for m in found.models}}
         done = {**record(config, summary, ctx, clock.seconds), "models": scores, "verdict": verdict}
         archive.write_json(done, folder / "run.json")
@@ -280,7 +280,7 @@ def readable(config: RunConfig) -> None:
         unit_of(life, config.fit.posterior_time_unit)
 
 
-def fitted(config: RunConfig, summary: CustomerSummary, ctx: RunContext) -> dict[str, Posterior]:
+def fitted(config: RunConfig, summary: CustomerSummary, ctx: RunContext) -> dict[str, FittedModels]:
     """By retention model: the run's own first, then those of `fit.compare`."""
     found = fit_all(summary, config.retention, config.spend, config.fit, ctx.note)  # ty: ignore[invalid-argument-type]
     draws = next(iter(found.values())).draws
@@ -291,26 +291,26 @@ def fitted(config: RunConfig, summary: CustomerSummary, ctx: RunContext) -> dict
 
 
 def compared(
-    config: RunConfig, posteriors: Mapping[str, Posterior], summary: CustomerSummary, days: float
+    config: RunConfig, by_model: Mapping[str, FittedModels], summary: CustomerSummary, days: float
 ) -> tuple[ModelScore, ...]:
     """The models side by side; nothing where `fit.compare` names none."""
-    return compare_models(posteriors, summary, days) if config.fit.compare else ()
+    return compare_models(by_model, summary, days) if config.fit.compare else ()
 
 
-def write_posteriors(posteriors: Mapping[str, Posterior], folder: Path) -> None:
+def write_posteriors(by_model: Mapping[str, FittedModels], folder: Path) -> None:
     """`posterior.nc` of the first, `posterior_NAME.nc` of each model beside it."""
-    for number, (name, posterior) in enumerate(posteriors.items()):
-        write_posterior(posterior, folder / (f"posterior_{name}.nc" if number else "posterior.nc"))
+    for number, (name, one) in enumerate(by_model.items()):
+        write_posterior(one, folder / (f"posterior_{name}.nc" if number else "posterior.nc"))
 
 
-def tracked(config: RunConfig, material: Material, posterior: Posterior) -> Tracking:
+def tracked(config: RunConfig, material: Material, own_models: FittedModels) -> Tracking:
     """Predicted against actual orders, where the source has dated orders."""
     from clvsim.simulation.tracking import no_tracking, track
 
     if material.weekly is None:
         return no_tracking(material.untracked)
     return track(
-        posterior,
+        own_models,
         material.summary,
         material.weekly,
         config.environment,
@@ -345,7 +345,7 @@ def assemble(
     config: RunConfig,
     ctx: RunContext,
     summary: CustomerSummary,
-    posterior: Posterior,
+    own_models: FittedModels,
     simulation: "Simulation",
     comparison: "Comparison",
     tracking: Tracking,
@@ -387,17 +387,17 @@ def assemble(
         payback=comparison.payback,
         tracking=tracking,
         quality=material.quality,
-        diagnostics=posterior.diagnostics,
+        diagnostics=own_models.posterior.diagnostics,
         assumptions=finance_assumptions(config) + simulation.assumptions,
-        model_facts=model_facts(config, summary, posterior, comparison)
+        model_facts=model_facts(config, summary, own_models, comparison)
         + (models.facts(scores, config.simulation.horizon_months, words(config)) if scores else ()),
-        warnings=posterior.warnings
+        warnings=own_models.posterior.warnings
         + tuple(f"{q.label}: {q.value} {q.note}".strip() for q in material.quality if q.level == "warning"),
         who_is_lost=config.retention.WHO_IS_LOST,  # ty: ignore[missing-attribute]
         active_contracts=active_contracts(config, summary),
         merged_days=summary.opportunity_days,
-        draft=is_draft(posterior) or not sampled(simulation),
-        poor_fit=bool(failed(posterior.diagnostics)),
+        draft=own_models.posterior.is_draft or not sampled(simulation),
+        poor_fit=bool(failed(own_models.posterior.diagnostics)),
         synthetic=material.synthetic,
         notes=comparison.notes + simulation.notes,
     )
@@ -438,25 +438,26 @@ def finance_assumptions(config: RunConfig) -> tuple[Assumption, ...]:
 
 
 def model_facts(
-    config: RunConfig, summary: CustomerSummary, posterior: Posterior, comparison: "Comparison"
+    config: RunConfig, summary: CustomerSummary, own_models: FittedModels, comparison: "Comparison"
 ) -> tuple[tuple[str, str], ...]:
     """Fitted figures and checks, in words."""
+    posterior = own_models.posterior
     unit, times = f", {posterior.time_unit}s", config.retention.TIMES  # ty: ignore[missing-attribute]
-    own, of_levels = in_words(retention_of(posterior), posterior.retention)
+    own, of_levels = in_words(own_models.retention, posterior.retention)
     facts = [
         season_fact(name, values)
         if name.startswith(("season[", "promotion[", "trend["))
-        else (f"{name} ({posterior.retention_model}{unit if name in times else ''})", spread(values))
+        else (f"{name} ({own_models.retention.kind}{unit if name in times else ''})", spread(values))
         for name, values in own.items()
         if name != "season[any]" or any(other.startswith("promotion[") for other in own)  # else the mean day itself
     ]
     facts += of_levels
-    facts += [(f"{name} ({posterior.spend_model})", spread(values)) for name, values in posterior.spend.items()]
+    facts += [(f"{name} ({own_models.spend.kind})", spread(values)) for name, values in posterior.spend.items()]
     facts += config.spend.facts(posterior.spend)  # ty: ignore[missing-attribute]
     checked = config.spend.check(summary, posterior.spend)  # ty: ignore[missing-attribute]
     ordered = words(config).one_repeat
     facts += [
-        ("How the posterior was drawn", posterior.method),
+        ("How the posterior was drawn", own_models.method),
         (f"Mean per {ordered}, simulated population", f"{checked.fitted_mean:,.2f}"),
         (f"Mean per {ordered}, in the data", f"{checked.mean_repeat_order:,.2f}"),
     ]
@@ -504,15 +505,16 @@ def quality_text(lines: tuple[QualityLine, ...]) -> str:
     return "\n".join(out)
 
 
-def posterior_text(posterior: Posterior) -> str:
+def posterior_text(own_models: FittedModels) -> str:
     """Mean and 90 % interval of each parameter, then the diagnostics."""
+    posterior = own_models.posterior
     wide = max(28, *(len(name) + 2 for name in posterior.retention))
     rows = [f"{'parameter':<{wide}}{'mean':>10}{'5 %':>10}{'95 %':>10}"]
     for group in (posterior.retention, posterior.spend):
         for name, values in group.items():
             low, high = np.quantile(values, [0.05, 0.95])
             rows.append(f"{name:<{wide}}{values.mean():>10.4g}{low:>10.4g}{high:>10.4g}")
-    rows += ["", f"draws: {posterior.method}"]
+    rows += ["", f"draws: {own_models.method}"]
     rows += [
         f"{d.model:<14}{d.name:<32}{d.value:>10.4g}  {d.limit}{'' if d.ok else '  FAILED'}"
         for d in posterior.diagnostics

@@ -14,16 +14,15 @@ The functions' examples go on from this one: two customers of whom a table knows
 >>> import pandas as pd
 >>> import clvsim
 >>> from clvsim.data.config import SummaryConfig
+>>> from clvsim.models import RETENTION, SPEND
+>>> from clvsim.models.fitted import FittedModels
 >>> from clvsim.types import Posterior
->>> posterior = Posterior(
-...     retention_model="bg_nbd",
-...     spend_model="gamma_gamma",
+>>> draws = Posterior(
 ...     retention={"r": np.array([0.243]), "alpha": np.array([4.414]), "a": np.array([0.793]), "b": np.array([2.426])},
 ...     spend={"p": np.array([6.25]), "q": np.array([3.74]), "gamma": np.array([15.44])},
 ...     time_unit="week",
-...     diagnostics=(),
-...     method="published",
 ... )
+>>> fitted = FittedModels(RETENTION["bg_nbd"], SPEND["gamma_gamma"], draws)
 >>> table = pd.DataFrame(
 ...     {
 ...         "customer_id": ["again", "once"],
@@ -44,47 +43,14 @@ import xarray as xr
 from joblib import Parallel, delayed
 
 from clvsim.errors import ConfigError
-from clvsim.models import retention_of, spend_of
-from clvsim.models.laws import rows_of
-from clvsim.models.revenue import Both, expected_spend_per_order, mean_order
-from clvsim.types import DAYS_PER_MONTH, DAYS_PER_UNIT, CustomerSummary, Posterior
+from clvsim.models.fitted import FittedModels
+from clvsim.models.revenue import FittedCustomers, expected_spend_per_order, mean_order
+from clvsim.types import DAYS_PER_MONTH, CustomerSummary
 
 CELLS_AT_ONCE = 1 << 21  # draws × distinct customers of a chunk: some tens of MB for each thread
 
 
-class Fitted(Both):
-    """Both models with draws of their parameters, and the histories of some customers."""
-
-    @classmethod
-    def of(cls, posterior: Posterior, summary: CustomerSummary, draws: int | None = None) -> "Fitted":
-        """All customers of a summary in its order, the first `draws` draws (default all)."""
-        retention, spend = retention_of(posterior), spend_of(posterior)
-        life, money = ({k: v[:draws] for k, v in p.items()} for p in (posterior.retention, posterior.spend))
-        unit = DAYS_PER_UNIT[posterior.time_unit]
-        return cls(retention, spend, life, money, retention.histories(summary), spend.histories(summary), unit)
-
-    def part(self, rows: slice | np.ndarray, draws: slice = slice(None)) -> "Fitted":
-        """Some customers, some draws."""
-        return self._replace(
-            histories=rows_of(self.histories, rows),
-            spends=rows_of(self.spends, rows),
-            life={k: v[draws] for k, v in self.life.items()},
-            money={k: v[draws] for k, v in self.money.items()},
-        )
-
-    def distinct(self) -> tuple["Fitted", np.ndarray]:
-        """One customer for each distinct history, and which of them each customer is, (customer,).
-
-        Sorted by the first column of the life's history, then by the last: what depends on orders and age alone has
-        few values among neighbours.
-        """
-        first, *middle, last = self.histories
-        table = np.column_stack([first, last, *middle, *self.spends])
-        _, row, of = np.unique(table, axis=0, return_index=True, return_inverse=True)
-        return self.part(row), of.reshape(-1)
-
-
-Formula = Callable[[Fitted], np.ndarray]  # (draw, customer)
+Formula = Callable[[FittedCustomers], np.ndarray]  # (draw, customer)
 
 
 # --- formulas ---------------------------------------------------------------------------------------------------------
@@ -107,7 +73,7 @@ def _orders(horizon_months: float) -> Formula:
 def _discounted(horizon_months: float, annual_discount_rate: float) -> Formula:
     days = horizon_months * DAYS_PER_MONTH
 
-    def orders(f: Fitted) -> np.ndarray:
+    def orders(f: FittedCustomers) -> np.ndarray:
         living = f.retention.expected_discounted_orders(
             f.life, f.histories, days, annual_discount_rate, f.days_per_unit
         )
@@ -126,7 +92,7 @@ def _rlv(
 ) -> Formula:
     orders = _discounted(horizon_months, annual_discount_rate)
 
-    def value(f: Fitted) -> np.ndarray:
+    def value(f: FittedCustomers) -> np.ndarray:
         per_order = expected_spend_per_order(f, horizon_months * DAYS_PER_MONTH, annual_discount_rate) * gross_margin
         per_order -= cost_per_order
         per_order *= orders(f)
@@ -148,13 +114,13 @@ QUANTITIES: Mapping[str, Callable[..., Formula]] = {
 # --- every draw of every customer -------------------------------------------------------------------------------------
 
 
-def probability_alive(posterior: Posterior, summary: CustomerSummary) -> xr.DataArray:
+def probability_alive(fitted: FittedModels, summary: CustomerSummary) -> xr.DataArray:
     """P(alive today | history).
 
     Parameters
     ----------
-    posterior
-        Draws of both models' parameters, of `clvsim.fit` or `clvsim.read_posterior`.
+    fitted
+        Both models with draws of their parameters, of `clvsim.fit` or `clvsim.read_posterior`.
     summary
         The customers, whether or not they are those that the models were fitted to.
 
@@ -170,19 +136,19 @@ def probability_alive(posterior: Posterior, summary: CustomerSummary) -> xr.Data
 
     Examples
     --------
-    >>> clvsim.probability_alive(posterior, summary).values.round(3)
+    >>> clvsim.probability_alive(fitted, summary).values.round(3)
     array([[0.727, 1.   ]])
     """
-    return _labelled(posterior, summary, "probability_alive", _alive())
+    return _labelled(fitted, summary, "probability_alive", _alive())
 
 
-def probability_active(posterior: Posterior, summary: CustomerSummary, *, horizon_months: float) -> xr.DataArray:
+def probability_active(fitted: FittedModels, summary: CustomerSummary, *, horizon_months: float) -> xr.DataArray:
     """P(at least one order within the horizon | history).
 
     Parameters
     ----------
-    posterior
-        Draws of both models' parameters, of `clvsim.fit` or `clvsim.read_posterior`.
+    fitted
+        Both models with draws of their parameters, of `clvsim.fit` or `clvsim.read_posterior`.
     summary
         The customers, whether or not they are those that the models were fitted to.
     horizon_months
@@ -195,19 +161,19 @@ def probability_active(posterior: Posterior, summary: CustomerSummary, *, horizo
 
     Examples
     --------
-    >>> clvsim.probability_active(posterior, summary, horizon_months=12).values.round(3)
+    >>> clvsim.probability_active(fitted, summary, horizon_months=12).values.round(3)
     array([[0.603, 0.175]])
     """
-    return _labelled(posterior, summary, "probability_active", _active(horizon_months))
+    return _labelled(fitted, summary, "probability_active", _active(horizon_months))
 
 
-def expected_orders(posterior: Posterior, summary: CustomerSummary, *, horizon_months: float) -> xr.DataArray:
+def expected_orders(fitted: FittedModels, summary: CustomerSummary, *, horizon_months: float) -> xr.DataArray:
     """E[orders within the horizon | history], alive or not.
 
     Parameters
     ----------
-    posterior
-        Draws of both models' parameters, of `clvsim.fit` or `clvsim.read_posterior`.
+    fitted
+        Both models with draws of their parameters, of `clvsim.fit` or `clvsim.read_posterior`.
     summary
         The customers, whether or not they are those that the models were fitted to.
     horizon_months
@@ -223,21 +189,21 @@ def expected_orders(posterior: Posterior, summary: CustomerSummary, *, horizon_m
     The next 39 weeks, as many as the customers were observed:
 
     >>> weeks = 7 / (365.25 / 12)
-    >>> clvsim.expected_orders(posterior, summary, horizon_months=39 * weeks).values.round(3)
+    >>> clvsim.expected_orders(fitted, summary, horizon_months=39 * weeks).values.round(3)
     array([[1.226, 0.195]])
     """
-    return _labelled(posterior, summary, "expected_orders", _orders(horizon_months))
+    return _labelled(fitted, summary, "expected_orders", _orders(horizon_months))
 
 
 def expected_discounted_orders(
-    posterior: Posterior, summary: CustomerSummary, *, horizon_months: float, annual_discount_rate: float
+    fitted: FittedModels, summary: CustomerSummary, *, horizon_months: float, annual_discount_rate: float
 ) -> xr.DataArray:
     """E[orders within the horizon | history], alive or not, each order discounted to today.
 
     Parameters
     ----------
-    posterior
-        Draws of both models' parameters, of `clvsim.fit` or `clvsim.read_posterior`.
+    fitted
+        Both models with draws of their parameters, of `clvsim.fit` or `clvsim.read_posterior`.
     summary
         The customers, whether or not they are those that the models were fitted to.
     horizon_months
@@ -257,20 +223,20 @@ def expected_discounted_orders(
     Examples
     --------
     >>> options = {"horizon_months": float("inf"), "annual_discount_rate": 0.1}
-    >>> clvsim.expected_discounted_orders(posterior, summary, **options).values.round(3)
+    >>> clvsim.expected_discounted_orders(fitted, summary, **options).values.round(3)
     array([[6.372, 1.304]])
     """
     formula = _discounted(horizon_months, annual_discount_rate)
-    return _labelled(posterior, summary, "expected_discounted_orders", formula)
+    return _labelled(fitted, summary, "expected_discounted_orders", formula)
 
 
-def expected_spend(posterior: Posterior, summary: CustomerSummary) -> xr.DataArray:
+def expected_spend(fitted: FittedModels, summary: CustomerSummary) -> xr.DataArray:
     """E[mean order | history], in money.
 
     Parameters
     ----------
-    posterior
-        Draws of both models' parameters, of `clvsim.fit` or `clvsim.read_posterior`.
+    fitted
+        Both models with draws of their parameters, of `clvsim.fit` or `clvsim.read_posterior`.
     summary
         The customers, whether or not they are those that the models were fitted to.
 
@@ -286,14 +252,14 @@ def expected_spend(posterior: Posterior, summary: CustomerSummary) -> xr.DataArr
 
     Examples
     --------
-    >>> clvsim.expected_spend(posterior, summary).values.round(2)
+    >>> clvsim.expected_spend(fitted, summary).values.round(2)
     array([[24.66, 35.22]])
     """
-    return _labelled(posterior, summary, "expected_spend", _spend())
+    return _labelled(fitted, summary, "expected_spend", _spend())
 
 
 def expected_rlv(
-    posterior: Posterior,
+    fitted: FittedModels,
     summary: CustomerSummary,
     *,
     horizon_months: float,
@@ -305,8 +271,8 @@ def expected_rlv(
 
     Parameters
     ----------
-    posterior
-        Draws of both models' parameters, of `clvsim.fit` or `clvsim.read_posterior`.
+    fitted
+        Both models with draws of their parameters, of `clvsim.fit` or `clvsim.read_posterior`.
     summary
         The customers, whether or not they are those that the models were fitted to.
     horizon_months
@@ -331,25 +297,25 @@ def expected_rlv(
     Examples
     --------
     >>> options = {"horizon_months": 36, "annual_discount_rate": 0.1, "gross_margin": 0.4}
-    >>> clvsim.expected_rlv(posterior, summary, **options).values.round(2)
+    >>> clvsim.expected_rlv(fitted, summary, **options).values.round(2)
     array([[31.19,  7.8 ]])
     """
     formula = _rlv(horizon_months, annual_discount_rate, gross_margin, cost_per_order)
-    return _labelled(posterior, summary, "expected_rlv", formula)
+    return _labelled(fitted, summary, "expected_rlv", formula)
 
 
-def _labelled(posterior: Posterior, summary: CustomerSummary, name: str, formula: Formula) -> xr.DataArray:
-    fitted, of = Fitted.of(posterior, summary).distinct()
-    values = np.empty((posterior.draws, of.size))
+def _labelled(fitted: FittedModels, summary: CustomerSummary, name: str, formula: Formula) -> xr.DataArray:
+    customers, of = FittedCustomers.of(fitted, summary).distinct()
+    values = np.empty((fitted.draws, of.size))
     order, ends = np.argsort(of, kind="stable"), np.cumsum(np.bincount(of))
     start = 0
-    for rows in _chunks(fitted):
+    for rows in _chunks(customers):
         stop = ends[rows.stop - 1]
         some = order[start:stop]
-        values[:, some] = formula(fitted.part(rows))[:, of[some] - rows.start]
+        values[:, some] = formula(customers.part(rows))[:, of[some] - rows.start]
         start = stop
     ids = summary.customers["customer_id"].to_numpy()
-    coords = {"draw": np.arange(posterior.draws), "customer_id": ids}
+    coords = {"draw": np.arange(fitted.draws), "customer_id": ids}
     return xr.DataArray(values, coords, ("draw", "customer_id"), name=name)
 
 
@@ -358,7 +324,7 @@ def _labelled(posterior: Posterior, summary: CustomerSummary, name: str, formula
 
 def reduce_draws(
     quantity: str,
-    posterior: Posterior,
+    fitted: FittedModels,
     summary: CustomerSummary,
     *,
     quantiles: Sequence[float] = (),
@@ -372,8 +338,8 @@ def reduce_draws(
     ----------
     quantity
         Name of one of this module's functions, e.g. "expected_rlv".
-    posterior
-        Draws of both models' parameters, of `clvsim.fit` or `clvsim.read_posterior`.
+    fitted
+        Both models with draws of their parameters, of `clvsim.fit` or `clvsim.read_posterior`.
     summary
         The customers, whether or not they are those that the models were fitted to.
     quantiles
@@ -383,7 +349,7 @@ def reduce_draws(
     jobs
         Number of threads, on which the result does not depend.
     **options
-        What the quantity's own function takes beside posterior and summary.
+        What the quantity's own function takes beside fitted models and summary.
 
     Returns
     -------
@@ -398,7 +364,7 @@ def reduce_draws(
 
     Examples
     --------
-    >>> found = clvsim.reduce_draws("expected_orders", posterior, summary, quantiles=[0.05, 0.95], horizon_months=12)
+    >>> found = clvsim.reduce_draws("expected_orders", fitted, summary, quantiles=[0.05, 0.95], horizon_months=12)
     >>> found["mean"].values.round(3), found["quantile"].shape
     (array([1.563, 0.253]), (2, 2))
     """
@@ -410,16 +376,16 @@ def reduce_draws(
     if problems:
         raise ConfigError(problems)
     formula = QUANTITIES[quantity](**options)
-    fitted, of = Fitted.of(posterior, summary, draws).distinct()
+    customers, of = FittedCustomers.of(fitted, summary, draws).distinct()
     count = np.bincount(of).astype(np.float64)
     probabilities = np.asarray(quantiles, np.float64)
 
     def reduced(rows: slice) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        values = formula(fitted.part(rows))
+        values = formula(customers.part(rows))
         found = np.quantile(values, probabilities, axis=0) if probabilities.size else np.empty((0, values.shape[1]))
         return values.mean(axis=0), found, values @ count[rows]
 
-    done = Parallel(jobs, backend="threading", return_as="generator")(delayed(reduced)(r) for r in _chunks(fitted))
+    done = Parallel(jobs, backend="threading", return_as="generator")(delayed(reduced)(r) for r in _chunks(customers))
     means, tables, total = [], [], 0.0
     for mean, table, part in done:  # in this order whatever the jobs
         means.append(mean)
@@ -433,10 +399,10 @@ def reduce_draws(
     return xr.Dataset(data, coords | ({"probability": probabilities} if probabilities.size else {}))
 
 
-def _chunks(fitted: Fitted) -> Iterator[slice]:
+def _chunks(customers: FittedCustomers) -> Iterator[slice]:
     """Slices of the distinct customers, whose length depends on the number of draws only."""
-    draws = next(iter(fitted.life.values())).shape[0]
+    draws = next(iter(customers.life.values())).shape[0]
     step = max(1, CELLS_AT_ONCE // draws)
-    customers = len(fitted.histories[0])
-    for low in range(0, customers, step):
-        yield slice(low, min(customers, low + step))
+    size = len(customers.histories[0])
+    for low in range(0, size, step):
+        yield slice(low, min(size, low + step))

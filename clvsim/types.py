@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -81,6 +81,23 @@ class Diagnostic(NamedTuple):
     ok: bool
 
 
+class DrawMethod(NamedTuple):
+    """How one model's draws came about.
+
+    `name`: `nuts`, `laplace`, `map` (a draft: one point), `observed` where nothing is inferred, "" where a file does
+    not say. `from_file`: whether they were read rather than fitted.
+    """
+
+    name: str = ""
+    from_file: bool = False
+
+    def __str__(self) -> str:
+        return ", ".join(part for part in (self.name, "read from a file" if self.from_file else "") if part)
+
+
+UNKNOWN_METHOD = DrawMethod()
+
+
 @dataclass(frozen=True)
 class Posterior:
     """Draws of all parameters, in natural units (time in `time_unit`, money as in the log), already permuted once.
@@ -88,21 +105,23 @@ class Posterior:
     `retention`, `spend` map parameter symbols to float64 arrays of shape (draw,).
     """
 
-    retention_model: str
-    spend_model: str
     retention: Mapping[str, np.ndarray]
     spend: Mapping[str, np.ndarray]
     time_unit: str
-    diagnostics: tuple[Diagnostic, ...]
-    method: str
+    diagnostics: tuple[Diagnostic, ...] = ()
+    retention_method: DrawMethod = UNKNOWN_METHOD
+    spend_method: DrawMethod = UNKNOWN_METHOD
     warnings: tuple[str, ...] = ()
     from_cache: bool = False
-    retention_config: Mapping[str, Any] = field(default_factory=dict)  # the models' sections, {} for all defaults
-    spend_config: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def draws(self) -> int:
         return next(iter(self.retention.values())).shape[0]
+
+    @property
+    def is_draft(self) -> bool:
+        """Whether the parameters of one of the models are a single point."""
+        return "map" in (self.retention_method.name, self.spend_method.name)
 
 
 class ModelScore(NamedTuple):

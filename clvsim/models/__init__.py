@@ -5,19 +5,16 @@ One module per model and one line here. Importing this loads no sampler; PyMC, n
 
 from typing import Any
 
-from clvsim.models import pooling, season
 from clvsim.models.bdw import Bdw
 from clvsim.models.bg_bb import BgBb
 from clvsim.models.bg_nbd import BgNbd
 from clvsim.models.cnbd import BgCnbd, MbgCnbd
 from clvsim.models.fixed_price import FixedPrice
 from clvsim.models.gamma_gamma import GammaGamma
-from clvsim.models.laws import RetentionModel, SpendModel
 from clvsim.models.lognormal import Lognormal
 from clvsim.models.mbg_nbd import MbgNbd
 from clvsim.models.pareto_nbd import ParetoNbd
 from clvsim.models.sbg import Sbg
-from clvsim.types import Posterior
 
 RETENTION: dict[str, Any] = {
     "bg_nbd": BgNbd,
@@ -30,16 +27,3 @@ RETENTION: dict[str, Any] = {
     "bdw": Bdw,
 }
 SPEND: dict[str, Any] = {"gamma_gamma": GammaGamma, "lognormal": Lognormal, "fixed_price": FixedPrice}
-
-
-def retention_of(posterior: Posterior) -> RetentionModel:
-    """The configured model a posterior came from."""
-    wrappers = {name: posterior.retention_config.get(name) for name in ("calendar", "design")}
-    section = {name: value for name, value in posterior.retention_config.items() if name not in wrappers}
-    model = RETENTION[posterior.retention_model].model_validate(section)
-    return pooling.restored(season.restored(model, wrappers["calendar"]), wrappers["design"])
-
-
-def spend_of(posterior: Posterior) -> SpendModel:
-    """The configured model a posterior came from."""
-    return SPEND[posterior.spend_model].model_validate(posterior.spend_config)

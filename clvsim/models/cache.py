@@ -8,7 +8,8 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
@@ -18,9 +19,12 @@ from urllib.parse import quote, unquote
 import numpy as np
 
 from clvsim.errors import ConfigError
-from clvsim.types import Diagnostic, Posterior
+from clvsim.models.fitted import FittedModels, restored
+from clvsim.types import Diagnostic, DrawMethod, Posterior
 
-_FORMAT = 2
+_FORMAT = 3
+_IN_ONE_SENTENCE = 2  # the format in which `method` held both models' methods as text
+_READ = "read from a file"
 _PLAIN = " []()-+&,:;=#!?"  # in names of parameters, which hold names of groups: a slash would make a folder
 _SAMPLERS = ("pymc", "nutpie", "arviz-stats", "clvsim")
 
@@ -75,21 +79,26 @@ def content_key(rows: Iterable[NamedTuple], models: Iterable[Any], settings: Any
     return digest.hexdigest()
 
 
-def write_posterior(posterior: Posterior, path: Path | str) -> None:
-    """Writes a DataTree with groups `retention` and `spend`, dimension `draw`; diagnostics are attributes, in JSON."""
+def write_posterior(fitted: FittedModels, path: Path | str) -> None:
+    """Writes a DataTree with groups `retention` and `spend`, dimension `draw`; all else are attributes.
+
+    The models' settings, how each was drawn, diagnostics and warnings are JSON.
+    """
     import xarray as xr
 
     def group(params: Any) -> xr.Dataset:
         return xr.Dataset({quote(name, safe=_PLAIN): ("draw", np.asarray(v)) for name, v in params.items()})
 
+    posterior = fitted.posterior
     attributes = {
         "format": _FORMAT,
-        "retention_model": posterior.retention_model,
-        "spend_model": posterior.spend_model,
+        "retention_model": fitted.retention.kind,
+        "spend_model": fitted.spend.kind,
         "time_unit": posterior.time_unit,
-        "method": posterior.method,
-        "retention_config": json.dumps(dict(posterior.retention_config)),
-        "spend_config": json.dumps(dict(posterior.spend_config)),
+        "retention_method": json.dumps(posterior.retention_method._asdict()),
+        "spend_method": json.dumps(posterior.spend_method._asdict()),
+        "retention_config": json.dumps(fitted.retention.model_dump(mode="json")),
+        "spend_config": json.dumps(fitted.spend.model_dump(mode="json")),
         "diagnostics": json.dumps([d._asdict() for d in posterior.diagnostics]),
         "warnings": json.dumps(list(posterior.warnings)),
     }
@@ -99,14 +108,17 @@ def write_posterior(posterior: Posterior, path: Path | str) -> None:
     tree.to_netcdf(Path(path), engine="h5netcdf")
 
 
-def read_posterior(path: Path | str) -> Posterior:
-    """The posterior that `write_posterior` wrote. Raises ConfigError naming the file when it is anything else."""
+def read_posterior(path: Path | str) -> FittedModels:
+    """The models and draws that `write_posterior` wrote, in this format or the one before it.
+
+    Raises ConfigError naming the file when it is anything else.
+    """
     import xarray as xr
 
     try:
         with xr.open_datatree(Path(path), engine="h5netcdf") as tree:
             found = tree.attrs
-            if found["format"] != _FORMAT:
+            if found["format"] not in (_FORMAT, _IN_ONE_SENTENCE):
                 raise ValueError(f"format {found['format']}, not {_FORMAT}")
             groups = [
                 {
@@ -119,24 +131,45 @@ def read_posterior(path: Path | str) -> Posterior:
                 raise ValueError("parameters are missing or of unequal length")
             if not all(np.isfinite(v).all() for g in groups for v in g.values()):
                 raise ValueError("some draws are not finite")
-            return Posterior(
-                retention_model=str(found["retention_model"]),
-                spend_model=str(found["spend_model"]),
+            retention, spend = restored(
+                str(found["retention_model"]),
+                json.loads(found["retention_config"]),
+                str(found["spend_model"]),
+                json.loads(found["spend_config"]),
+            )
+            retention_method, spend_method = _methods(found)
+            posterior = Posterior(
                 retention=groups[0],
                 spend=groups[1],
                 time_unit=str(found["time_unit"]),
                 diagnostics=tuple(Diagnostic(**d) for d in json.loads(found["diagnostics"])),
-                method=str(found["method"]),
-                retention_config=json.loads(found["retention_config"]),
-                spend_config=json.loads(found["spend_config"]),
+                retention_method=retention_method,
+                spend_method=spend_method,
                 warnings=tuple(json.loads(found["warnings"])),
             )
+            return FittedModels(retention, spend, posterior)
     except Exception as error:  # HDF5 reports damage through many types
         raise ConfigError([(str(path), f"cannot be read as a posterior ({type(error).__name__}: {error})")]) from error
 
 
-def load(folder: Path, key: str, log: Callable[[str], None]) -> Posterior | None:
-    """The cached posterior, or None; says so when there is one that cannot be read."""
+def _methods(attributes: Mapping[Any, Any]) -> tuple[DrawMethod, DrawMethod]:
+    """How the retention and the spend model of a file were drawn."""
+    if attributes["format"] == _FORMAT:
+        life, money = (DrawMethod(**json.loads(attributes[f"{part}_method"])) for part in ("retention", "spend"))
+        return life, money
+    text = str(attributes["method"])  # "laplace", or "map, read from a file (bg_nbd), nuts (gamma_gamma)"
+    by_model = {kind: words for words, kind in re.findall(r"(.+?) \((\w+)\)(?:, |$)", text)}
+
+    def method(kind: str) -> DrawMethod:
+        words = by_model.get(kind, text)
+        name = words.removesuffix(_READ).removesuffix(", ")
+        return DrawMethod(name, from_file=words.endswith(_READ))
+
+    return method(str(attributes["retention_model"])), method(str(attributes["spend_model"]))
+
+
+def load(folder: Path, key: str, log: Callable[[str], None]) -> FittedModels | None:
+    """What is cached, or None; says so when there is one that cannot be read."""
     path = folder / f"{key}.nc"
     if not os.path.isfile(path):
         return None
@@ -147,12 +180,12 @@ def load(folder: Path, key: str, log: Callable[[str], None]) -> Posterior | None
         return None
 
 
-def store(posterior: Posterior, folder: Path, key: str, log: Callable[[str], None]) -> None:
+def store(fitted: FittedModels, folder: Path, key: str, log: Callable[[str], None]) -> None:
     """Writes aside and replaces, so that other processes see the whole file or none; says so when it cannot."""
     aside = folder / f".{key}.{os.getpid()}.tmp"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        write_posterior(posterior, aside)
+        write_posterior(fitted, aside)
         os.replace(aside, folder / f"{key}.nc")
     except OSError as error:
         log(f"posterior is not cached: {folder} cannot be written ({error.strerror or error})")

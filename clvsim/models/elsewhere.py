@@ -4,16 +4,18 @@ PyMC-Marketing's `model.save` writes an InferenceData file: group `posterior` wi
 in the root attribute `model_type`. Its parameters are the papers', but for Gamma-Gamma's gamma, which it calls v.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from clvsim.errors import ConfigError
-from clvsim.models import SPEND, cache
-from clvsim.models.fit import READ, diagnose, method_of, methods
-from clvsim.types import Diagnostic, Posterior
+from clvsim.models import RETENTION, SPEND, cache
+from clvsim.models.diagnostics import diagnose
+from clvsim.models.fitted import FittedModels
+from clvsim.models.laws import RetentionModel, SpendModel
+from clvsim.types import Diagnostic, DrawMethod, Posterior
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -34,12 +36,15 @@ MIN_DRAWS = 2
 class Part(NamedTuple):
     """One model's draws as a file has them: (draw,), chain after chain. `diagnostics` is of the whole."""
 
-    kind: str
+    model: Any  # of RETENTION or SPEND, configured as the file says; by default where it does not
     params: dict[str, np.ndarray]
     diagnostics: tuple[Diagnostic, ...]
-    time_unit: str | None  # None: the file does not say, and somebody must
-    config: dict[str, Any]
-    method: str
+    time_unit: str | None  # None: the file does not say, and the user must
+    method: DrawMethod
+
+    @property
+    def kind(self) -> str:
+        return self.model.kind
 
     @property
     def draws(self) -> int:
@@ -86,8 +91,8 @@ def merged(paths: Sequence[Path | str], retention: str) -> dict[str, Part]:
 
 def read_posterior(
     *paths: Path | str, retention: str = "bg_nbd", time_unit: str | None = None, seed: int = 1
-) -> Posterior:
-    """The posterior in our own file, or in PyMC-Marketing's files of a retention model and of Gamma-Gamma.
+) -> FittedModels:
+    """The models and draws in our own file, or in PyMC-Marketing's files of a retention model and of Gamma-Gamma.
 
     Parameters
     ----------
@@ -102,7 +107,7 @@ def read_posterior(
 
     Returns
     -------
-    Posterior
+    FittedModels
         First orders are like repeat orders unless the file is ours; the diagnostics are computed, and not enforced.
 
     Raises
@@ -120,17 +125,15 @@ def read_posterior(
     draws = min(life.draws, money.draws)
     spend = permuted(money.params, draws, seed)
     spend.setdefault("first_order_factor", np.ones(draws))
-    return Posterior(
-        retention_model=life.kind,
-        spend_model=money.kind,
+    posterior = Posterior(
         retention=permuted(life.params, draws, seed),
         spend=spend,
         time_unit=unit_of(life, time_unit),
         diagnostics=life.diagnostics + money.diagnostics,
-        method=methods(life.kind, life.method, money.kind, money.method),
-        retention_config=life.config,
-        spend_config=money.config,
+        retention_method=life.method,
+        spend_method=money.method,
     )
+    return FittedModels(life.model, money.model, posterior)
 
 
 def unit_of(part: Part, stated: str | None) -> str:
@@ -158,22 +161,18 @@ def _is_own(path: Path | str) -> bool:
 
 def _own(path: Path | str) -> dict[str, Part]:
     found = cache.read_posterior(path)
-    by_model = {
-        "retention": (found.retention_model, found.retention, found.time_unit, found.retention_config),
-        "spend": (found.spend_model, found.spend, None, found.spend_config),
-    }
+    posterior = found.posterior
 
-    def diagnostics(kind: str) -> tuple[Diagnostic, ...]:
-        return tuple(d for d in found.diagnostics if d.model == kind)
-
-    def method(kind: str) -> str:
+    def part(
+        model: RetentionModel | SpendModel, params: Mapping[str, np.ndarray], unit: str | None, method: DrawMethod
+    ) -> Part:
         """Drafts stay drafts, however often they are written and read."""
-        drawn = method_of(found, kind)
-        return drawn if drawn.endswith(READ) else f"{drawn}, {READ}"
+        own = tuple(d for d in posterior.diagnostics if d.model == model.kind)
+        return Part(model, dict(params), own, unit, method._replace(from_file=True))
 
     return {
-        name: Part(kind, dict(params), diagnostics(kind), unit, dict(config), method(kind))
-        for name, (kind, params, unit, config) in by_model.items()
+        "retention": part(found.retention, posterior.retention, posterior.time_unit, posterior.retention_method),
+        "spend": part(found.spend, posterior.spend, None, posterior.spend_method),
     }
 
 
@@ -197,8 +196,10 @@ def _foreign(path: Path | str, retention: str) -> dict[str, Part]:
     kind = stated if stated in kinds else retention if retention in kinds else kinds[0]
     chains, drawn = _draws(posterior, known)
     params = {RENAMED.get(name, name): values for name, values in drawn.items()}
-    part = Part(kind, params, diagnose(kind, params, _divergences(path), chains), None, {}, READ)
-    return {"spend" if kind in SPEND else "retention": part}
+    part = "spend" if kind in SPEND else "retention"
+    model = (RETENTION | SPEND)[kind]()
+    diagnostics = diagnose(kind, params, _divergences(path), chains)
+    return {part: Part(model, params, diagnostics, None, DrawMethod(from_file=True))}
 
 
 def _draws(posterior: "xr.Dataset", names: Sequence[str]) -> tuple[int, dict[str, np.ndarray]]:

@@ -1,7 +1,6 @@
 """From a customer summary to a posterior that passed its diagnostics, or came out of the cache."""
 
-import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, TypeGuard
@@ -9,16 +8,14 @@ from typing import Any, NamedTuple, TypeGuard
 import numpy as np
 
 from clvsim.errors import ConfigError, DiagnosticsError, Problem
-from clvsim.models import cache, inference, pooling, retention_of, season
+from clvsim.models import cache, elsewhere, gamma_gamma, inference, pooling, season
 from clvsim.models.config import FitConfig
 from clvsim.models.contracts import ContractModel
+from clvsim.models.diagnostics import diagnose, failed
+from clvsim.models.fitted import OBSERVED, FittedModels
 from clvsim.models.laws import Correlated, Params, RetentionModel, SpendModel, rows_of
-from clvsim.types import DAYS_PER_UNIT, CustomerSummary, Diagnostic, Posterior
+from clvsim.types import DAYS_PER_UNIT, CustomerSummary, Diagnostic, DrawMethod, Posterior
 
-MAX_R_HAT = 1.01
-MIN_ESS = inference.MIN_ESS
-OBSERVED = "observed"  # of a model in which nothing is inferred
-READ = "read from a file"
 LARGE_TABLE = 500  # distinct rows from which `auto` tries laplace; docs/models/inference.md says why
 _DRAFT = (
     "Draft, fitted by fit.method=map: parameter uncertainty is left out, so every interval is too narrow and every "
@@ -36,9 +33,9 @@ def fit(
     *,
     cache_dir: Path | str | None = None,
     log: Callable[[str], None] | None = None,
-    amounts_fitted: "list[Fitted] | None" = None,
-) -> Posterior:
-    """Posterior of both models, `config.draws` draws in an order fixed by `config.seed`.
+    amounts_fitted: "list[ModelDraws] | None" = None,
+) -> FittedModels:
+    """Both models with draws of their parameters, `config.draws` of them in an order fixed by `config.seed`.
 
     `cache_dir` overrides the user's cache; `log` receives notes for the user (a fit that starts, a cache that fails).
     `amounts_fitted` keeps the spend model's draws for the next retention model fitted to the same summary.
@@ -53,43 +50,27 @@ def fit(
     retention, purchases, amounts = learnable(summary, retention, spend)
     folder = cache.cache_folder(cache_dir) if config.cache and not config.posterior else None
     key = _key(purchases, amounts, retention, spend, config, summary.time_unit) if folder else ""
-    found = cache.load(folder, key, say) if folder else None
-    if found is None:
+    cached = cache.load(folder, key, say) if folder else None
+    if cached is None:
         kept = [] if amounts_fitted is None else amounts_fitted
-        posterior = _draw(purchases, amounts, retention, spend, config, summary.time_unit, say, kept)
+        fitted = _draw(purchases, amounts, retention, spend, config, summary.time_unit, say, kept)
     else:
-        posterior = replace(found, from_cache=True)
+        fitted = replace(cached, posterior=replace(cached.posterior, from_cache=True))
 
+    posterior = fitted.posterior
     failures = failed(posterior.diagnostics)
     if failures and not config.allow_poor:
         raise DiagnosticsError(failures)
-    if found is None and folder:
-        cache.store(posterior, folder, key, say)
+    if cached is None and folder:
+        cache.store(fitted, folder, key, say)
     poor = tuple(f"Poor fit, allowed by fit.allow_poor: {what}" for _, what in failures)
-    draft = (_DRAFT,) if is_draft(posterior) else ()
-    made = retention_of(posterior)
-    found_odd = (
-        *attrition_warnings(made, summary, posterior),
-        *made.warnings(summary, posterior.retention),
-        *spend.warnings(summary, posterior.spend),
+    draft = (_DRAFT,) if posterior.is_draft else ()
+    against_the_data = (
+        *attrition_warnings(fitted, summary),
+        *fitted.retention.warnings(summary, posterior.retention),
+        *fitted.spend.warnings(summary, posterior.spend),
     )
-    return replace(posterior, warnings=draft + poor + found_odd)
-
-
-def is_draft(posterior: Posterior) -> bool:
-    """Whether parameters of one of its models are a single point."""
-    return re.search(r"\bmap\b", posterior.method) is not None
-
-
-def methods(retention: str, life: str, spend: str, money: str) -> str:
-    """`Posterior.method`: how the draws of both models came about, said once where it was the same way."""
-    return life if money in (life, OBSERVED) else f"{life} ({retention}), {money} ({spend})"
-
-
-def method_of(posterior: Posterior, kind: str) -> str:
-    """How the draws of one of its models came about."""
-    by_model = {found: method for method, found in re.findall(r"(.+?) \((\w+)\)(?:, |$)", posterior.method)}
-    return by_model.get(kind, posterior.method)
+    return replace(fitted, posterior=replace(posterior, warnings=draft + poor + against_the_data))
 
 
 def learnable(
@@ -108,18 +89,19 @@ def together(spend: SpendModel) -> TypeGuard[Correlated]:
     return spend.correlated
 
 
-def attrition_warnings(retention: RetentionModel, summary: CustomerSummary, posterior: Posterior) -> tuple[str, ...]:
+def attrition_warnings(fitted: FittedModels, summary: CustomerSummary) -> tuple[str, ...]:
     """Says when practically all repeat customers have left, or none: then little of a forecast was seen in the data.
 
     Judged by the mean P(alive) of at most 2,000 of them over 50 draws; contracts say themselves who has left.
     """
+    retention = fitted.retention
     again = np.flatnonzero(summary.customers["frequency"].to_numpy() > 0)
     if isinstance(getattr(retention, "section", retention), ContractModel) or not again.size:
         return ()
     some = again[:: -(-again.size // 2000)]
-    params = {name: values[:50] for name, values in posterior.retention.items()}
     histories = rows_of(retention.histories(summary), some)
-    alive = float(retention.probability_alive(params, histories, DAYS_PER_UNIT[posterior.time_unit]).mean())
+    params = fitted.retention_draws(slice(50))
+    alive = float(retention.probability_alive(params, histories, fitted.days_per_unit).mean())
     if alive < _NOBODY:
         return (
             f"Practically everybody has left: of those who ordered more than once {alive:.2%} count as still there. "
@@ -131,23 +113,6 @@ def attrition_warnings(retention: RetentionModel, summary: CustomerSummary, post
             "customers stay was not seen: beyond the length of the data, forecasts rest on the model's form and priors",
         )
     return ()
-
-
-def failed(diagnostics: Iterable[Diagnostic]) -> tuple[Problem, ...]:
-    """One line per convergence figure beyond its limit."""
-
-    def remedy(name: str) -> str:
-        return "use fit.method=nuts" if name == inference.PARETO_K else "raise fit.tune or fit.draws"
-
-    return tuple(
-        Problem(
-            "fit",
-            f"{d.model}: {d.name} is {d.value:.4g}, must be {d.limit}; {remedy(d.name)}, "
-            "or go on regardless with fit.allow_poor=true",
-        )
-        for d in diagnostics
-        if not d.ok
-    )
 
 
 def _all_or_problems(*steps: Callable[[], Any]) -> list[Any]:
@@ -186,26 +151,24 @@ def _draw(
     config: FitConfig,
     time_unit: str,
     say: Callable[[str], None],
-    kept: "list[Fitted]",
-) -> Posterior:
+    kept: "list[ModelDraws]",
+) -> FittedModels:
     """Draws of both models, out of files where these hold them and fitted else; as many as the shortest of them has.
 
     `kept` holds the spend model's draws if there are any, and receives them else: they are the same for all models,
     unless amounts go with the order rate.
     """
-    from clvsim.models import elsewhere, gamma_gamma
-
     parts = elsewhere.merged(config.posterior, retention.kind)
     life, money = parts.get("retention"), parts.get("spend")
     if money and money.kind != spend.kind:
         what = f"holds a posterior of {money.kind}, and the run asks for {spend.kind}; type spend={money.kind}"
         raise ConfigError([("fit.posterior", what)])
-    if money and money.config.get("correlated", False) != spend.correlated:
+    if money and money.model.correlated != spend.correlated:
         was = str(not spend.correlated).lower()
         what = f"was fitted with spend.correlated={was}, and the run asks for the other; type spend.correlated={was}"
         raise ConfigError([("fit.posterior", what)])
     if life:
-        _same_settings(retention, life.config)
+        _same_settings(retention, life.model)
         time_unit = elsewhere.unit_of(life, config.posterior_time_unit)
     days, draws = DAYS_PER_UNIT[time_unit], min([config.draws, *(part.draws for part in parts.values())])
     of_life, of_money = _ways(config, purchases, amounts)
@@ -216,16 +179,16 @@ def _draw(
     def orders(free: Params) -> dict[str, np.ndarray]:
         return spend.natural(free, amounts, config.seed)
 
-    def mixed(found: Fitted) -> Fitted:
+    def mixed(found: ModelDraws) -> ModelDraws:
         """Chains one after the other would make the first n draws those of one chain."""
         return found._replace(params=elsewhere.permuted(found.params, draws, config.seed))
 
     if life:
-        first = mixed(Fitted(life.params, life.diagnostics, life.method))
+        first = mixed(ModelDraws(life.params, life.diagnostics, life.method))
     else:
         first = mixed(fit_one(retention, purchases, lives, of_life, config, say))
     if money:
-        second = mixed(Fitted(money.params, money.diagnostics, money.method))
+        second = mixed(ModelDraws(money.params, money.diagnostics, money.method))
         if "first_order_factor" not in second.params and money.kind == "gamma_gamma":
             mean = gamma_gamma.expected_spend_new(second.params)[:, 0]
             second.params["first_order_factor"] = gamma_gamma.first_order_factor(mean, amounts, config.seed)
@@ -237,22 +200,20 @@ def _draw(
         if not kept:
             kept.append(fit_one(spend, amounts, orders, of_money, config, say))
         second = mixed(kept[0])
-    return Posterior(
-        retention_model=retention.kind,
-        spend_model=spend.kind,
+    posterior = Posterior(
         retention=first.params,
         spend=second.params,
         time_unit=time_unit,
         diagnostics=first.diagnostics + second.diagnostics,
-        method=methods(retention.kind, first.method, spend.kind, second.method),
-        retention_config=life.config if life else retention.model_dump(mode="json"),
-        spend_config=money.config if money else spend.model_dump(mode="json"),
+        retention_method=first.method,
+        spend_method=second.method,
     )
+    return FittedModels(life.model if life else retention, money.model if money else spend, posterior)
 
 
-def _same_settings(retention: RetentionModel, found: Mapping[str, Any]) -> None:
+def _same_settings(retention: RetentionModel, fitted: RetentionModel) -> None:
     """Refuse draws of a model that tells other customers or days apart than the run asks for, or renews otherwise."""
-    asked = retention.model_dump(mode="json")
+    asked, found = retention.model_dump(mode="json"), fitted.model_dump(mode="json")
     settings = {
         "design": "retention.pool and retention.covariates",
         "calendar": "retention.season, retention.trend and retention.promotions",
@@ -264,12 +225,12 @@ def _same_settings(retention: RetentionModel, found: Mapping[str, Any]) -> None:
         raise ConfigError([("fit.posterior", what)])
 
 
-class Fitted(NamedTuple):
+class ModelDraws(NamedTuple):
     """One model's draws of its natural parameters, each (draw,), and how they came about."""
 
     params: dict[str, np.ndarray]
     diagnostics: tuple[Diagnostic, ...]
-    method: str
+    method: DrawMethod
 
 
 def fit_one(
@@ -279,7 +240,7 @@ def fit_one(
     way: str,
     config: FitConfig,
     say: Callable[[str], None],
-) -> Fitted:
+) -> ModelDraws:
     """Draws of one model on its distinct rows. `natural` maps its free variables to the paper's parameters.
 
     `way` is nuts, laplace, map, or `auto`: laplace if its diagnostics allow it, else nuts.
@@ -287,38 +248,38 @@ def fit_one(
     built = model.build(rows)
     if built is None:
         standard = np.random.default_rng([config.seed, 3]).standard_normal(config.draws)
-        return Fitted(natural({"normal": standard * (way != "map")}), (), OBSERVED)
+        return ModelDraws(natural({"normal": standard * (way != "map")}), (), DrawMethod(OBSERVED))
     say(f"fitting {model.kind} on {len(rows.count):,} distinct histories by {'laplace' if way == 'auto' else way}")
     if way == "map":
         free, diagnostics = inference.mode_only(built, model.kind, config.draws, config.seed)
-        return Fitted(one_point(natural(free)), diagnostics, "map")
+        return ModelDraws(one_point(natural(free)), diagnostics, DrawMethod("map"))
     if way in ("laplace", "auto"):
         try:
             free, diagnostics = inference.laplace(built, model.kind, len(rows.count), config.draws, config.seed)
             if way == "auto" and (poor := failed(diagnostics)):
                 raise DiagnosticsError(poor)
-            return Fitted(natural(free), diagnostics, "laplace")
+            return ModelDraws(natural(free), diagnostics, DrawMethod("laplace"))
         except DiagnosticsError as error:
             if way == "laplace":
                 raise
             say(f"{error.problems[0].what.split(';')[0]}: sampling by nuts instead")
     free, divergences = sample(built, config)
     params = natural(free)
-    return Fitted(params, diagnose(model.kind, params, divergences, config.chains), "nuts")
+    return ModelDraws(params, diagnose(model.kind, params, divergences, config.chains), DrawMethod("nuts"))
 
 
 def paired(
     spend: Correlated,
-    found: Fitted,
+    found: ModelDraws,
     amounts: Any,
     retention: RetentionModel,
     life: Params,
     days_per_unit: float,
     seed: int,
-) -> Fitted:
+) -> ModelDraws:
     """With the parameters that follow from both models' draws, of a spend model that goes with the order rate."""
     params = spend.paired(found.params, amounts, retention, life, days_per_unit, seed)
-    return found._replace(params=one_point(params) if found.method == "map" else params)
+    return found._replace(params=one_point(params) if found.method.name == "map" else params)
 
 
 def one_point(params: Params) -> dict[str, np.ndarray]:
@@ -346,42 +307,3 @@ def sample(model: Any, config: FitConfig) -> tuple[dict[str, np.ndarray], int]:
     found = {name: tree["posterior"][name].to_numpy().astype(np.float64) for name in names}
     draws = {name: values.reshape(-1, *values.shape[2:]) for name, values in found.items()}
     return draws, int(tree["sample_stats"]["diverging"].to_numpy().sum())
-
-
-def diagnose(model: str, params: Params, divergences: int | None, chains: int) -> tuple[Diagnostic, ...]:
-    """The worst R-hat, bulk and tail ESS over a model's parameters (named), and its divergences where
-    they are known.
-
-    `params` as `sample` orders them. A figure that cannot be computed is nan and fails. What is the same in all draws
-    was not inferred (a summary's `first_order_factor`) and is left out, unless nothing else is left.
-    """
-    import arviz as az
-
-    inferred = {name: values for name, values in params.items() if np.ptp(values) > 0} or params
-    by_chain = {name: values.reshape(chains, -1) for name, values in inferred.items()}
-
-    def worst(label: str, figure: Callable[[np.ndarray], float], limit: str, ok: Callable[[float], bool]) -> Diagnostic:
-        with np.errstate(all="ignore"):  # constant draws give 0/0, and the nan is looked at below
-            values = {name: float(figure(draws)) for name, draws in by_chain.items()}
-        bad = max if limit.startswith("<=") else min
-        name = next((n for n, v in values.items() if np.isnan(v)), None) or bad(values, key=lambda n: values[n])
-        return Diagnostic(model, f"{label} ({name})", values[name], limit, bool(ok(values[name])))
-
-    def tail(draws: np.ndarray) -> float:
-        return az.ess(draws, method="tail", prob=(0.05, 0.95))
-
-    return (
-        worst("R-hat", az.rhat, f"<= {MAX_R_HAT}", lambda v: v <= MAX_R_HAT),
-        worst("bulk ESS", lambda v: az.ess(v, method="bulk"), f">= {MIN_ESS:.0f}", lambda v: v >= MIN_ESS),
-        worst(
-            "tail ESS",
-            tail,
-            f">= {MIN_ESS:.0f}",
-            lambda v: v >= MIN_ESS,
-        ),
-        *(
-            ()
-            if divergences is None
-            else (Diagnostic(model, "divergences", float(divergences), "0", divergences == 0),)
-        ),
-    )

@@ -18,12 +18,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from clvsim.errors import DiagnosticsError
+from clvsim.models.diagnostics import MAX_PARETO_K, MIN_ESS, PARETO_K
 from clvsim.models.laws import RetentionModel, unique_rows
 from clvsim.types import DAYS_PER_UNIT, CustomerSummary, Diagnostic, Posterior
 
-MAX_PARETO_K = 0.7
-MIN_ESS = 400.0
-PARETO_K = "Pareto k"
 WEIGHT_ESS = "effective draws"
 
 _FREEDOM = 5  # of the t proposal: a normal posterior keeps 86 % of the draws at d = 4, 76 % at d = 8

@@ -12,14 +12,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from clvsim.errors import ConfigError, Problem
-from clvsim.models import RETENTION, retention_of
+from clvsim.models import RETENTION
 from clvsim.models.config import FitConfig
 from clvsim.models.contracts import ContractModel
-from clvsim.models.fit import Fitted, fit
-from clvsim.models.inference import MAX_PARETO_K, pointwise
+from clvsim.models.diagnostics import MAX_PARETO_K
+from clvsim.models.fit import ModelDraws, fit
+from clvsim.models.fitted import FittedModels
+from clvsim.models.inference import pointwise
 from clvsim.models.laws import RetentionModel, SpendModel, unique_rows
+from clvsim.models.pooling import Pooled
+from clvsim.models.season import seasonal_of
 from clvsim.special import logsumexp
-from clvsim.types import DAYS_PER_UNIT, CustomerSummary, ModelScore, Posterior
+from clvsim.types import CustomerSummary, ModelScore
 
 _CHUNK_CELLS = 1 << 22
 
@@ -41,13 +45,13 @@ class LeaveOneOut:
         return int(np.count_nonzero(~(self.pareto_k < MAX_PARETO_K)))
 
 
-def leave_one_out(posterior: Posterior, summary: CustomerSummary) -> LeaveOneOut:
-    """Log scores of a posterior's retention model, computed once per distinct history."""
+def leave_one_out(fitted: FittedModels, summary: CustomerSummary) -> LeaveOneOut:
+    """Log scores of the retention model, computed once per distinct history."""
     from arviz_stats.base import array_stats
 
-    model = retention_of(posterior)
+    model = fitted.retention
     elpd, within, k = [], [], []
-    for log_likelihood, _ in pointwise(posterior, summary, model):
+    for log_likelihood, _ in pointwise(fitted.posterior, summary, model):
         rows = np.ascontiguousarray(log_likelihood.T)
         log_weights, pareto_k = array_stats.psislw(rows)  # takes log likelihoods; weights are their inverses
         elpd.append(logsumexp(log_weights + rows, axis=1) - logsumexp(log_weights, axis=1))
@@ -92,12 +96,12 @@ def stacking_weights(elpd: np.ndarray) -> np.ndarray:
     return weights / weights.sum()
 
 
-def expected_portfolio_orders(posterior: Posterior, summary: CustomerSummary, horizon_days: float) -> np.ndarray:
+def expected_portfolio_orders(fitted: FittedModels, summary: CustomerSummary, horizon_days: float) -> np.ndarray:
     """Orders expected of all existing customers within the horizon, (draw,): parameter uncertainty and nothing else."""
-    model, days = retention_of(posterior), DAYS_PER_UNIT[posterior.time_unit]
-    total = np.zeros(posterior.draws)
-    for some, count in distinct_histories(model.histories(summary), posterior.draws):
-        total += model.expected_orders(posterior.retention, some, horizon_days, days) @ count
+    model, draws = fitted.retention, fitted.posterior.retention
+    total = np.zeros(fitted.draws)
+    for some, count in distinct_histories(model.histories(summary), fitted.draws):
+        total += model.expected_orders(draws, some, horizon_days, fitted.days_per_unit) @ count
     return total
 
 
@@ -162,36 +166,38 @@ def fit_all(
     spend: SpendModel,
     config: FitConfig,
     log: Callable[[str], None] | None = None,
-) -> dict[str, Posterior]:
-    """Posteriors of the run's model and of all it is compared with, each out of the cache where it is there."""
+) -> dict[str, FittedModels]:
+    """The run's model and all it is compared with, fitted, each out of the cache where it is there."""
     models = compared_models(retention, config.compare)
-    amounts: list[Fitted] = []
+    amounts: list[ModelDraws] = []
     return {name: fit(summary, model, spend, config, log=log, amounts_fitted=amounts) for name, model in models.items()}
 
 
-def without(posterior: Posterior, first: Posterior) -> tuple[str, ...]:
-    """What the run's own posterior, `first`, tells apart and this one cannot, in words."""
-    words = {"design": "groups and covariates", "calendar": "months, promotions and trend"}
-    own, other = first.retention_config, posterior.retention_config
-    return tuple(said for key, said in words.items() if own.get(key) and not other.get(key))
+def without(model: RetentionModel, first: RetentionModel) -> tuple[str, ...]:
+    """What the run's own model, `first`, tells apart and this one cannot, in words."""
+    words = {
+        "groups and covariates": lambda one: isinstance(one, Pooled),
+        "months, promotions and trend": lambda one: seasonal_of(one) is not None,
+    }
+    return tuple(differences for differences, known in words.items() if known(first) and not known(model))
 
 
 def compare_models(
-    posteriors: Mapping[str, Posterior], summary: CustomerSummary, horizon_days: float
+    fitted: Mapping[str, FittedModels], summary: CustomerSummary, horizon_days: float
 ) -> tuple[ModelScore, ...]:
     """Log scores, stacking weights and forecasts side by side, in their order; all are of the same histories."""
-    first = next(iter(posteriors.values()))
-    scores = [leave_one_out(posterior, summary) for posterior in posteriors.values()]
+    first = next(iter(fitted.values()))
+    scores = [leave_one_out(models, summary) for models in fitted.values()]
     table = np.column_stack([score.elpd for score in scores])
     best = int(table.sum(axis=0).argmax())
     found = []
-    for posterior, score, weight in zip(posteriors.values(), scores, stacking_weights(table), strict=True):
-        orders = expected_portfolio_orders(posterior, summary, horizon_days)
+    for models, score, weight in zip(fitted.values(), scores, stacking_weights(table), strict=True):
+        orders = expected_portfolio_orders(models, summary, horizon_days)
         low, high = np.quantile(orders, [0.05, 0.95])
         behind = score.elpd - table[:, best]
         found.append(
             ModelScore(
-                model=posterior.retention_model,
+                model=models.retention.kind,
                 elpd=float(score.elpd.sum()),
                 difference=float(behind.sum()),
                 difference_se=float(behind.std(ddof=1) * np.sqrt(behind.size)) if behind.size > 1 else np.nan,
@@ -201,7 +207,7 @@ def compare_models(
                 orders=float(orders.mean()),
                 orders_p05=float(low),
                 orders_p95=float(high),
-                without=without(posterior, first),
+                without=without(models.retention, first.retention),
             )
         )
     return tuple(found)

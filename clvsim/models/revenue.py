@@ -4,11 +4,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from clvsim.models.fitted import FittedModels
 from clvsim.models.laws import LognormalLaw, Params, RetentionModel, SpendModel, rows_of
+from clvsim.types import CustomerSummary
 
 
-class Both(NamedTuple):
-    """Both models, draws of their parameters, and the histories of some customers."""
+class FittedCustomers(NamedTuple):
+    """The models, draws of their parameters, and what the models know of some customers."""
 
     retention: RetentionModel
     spend: SpendModel
@@ -18,14 +20,44 @@ class Both(NamedTuple):
     spends: Any
     days_per_unit: float
 
+    @classmethod
+    def of(cls, fitted: FittedModels, summary: CustomerSummary, draws: int | None = None) -> "FittedCustomers":
+        """All customers of a summary in its order, the first `draws` draws (default all)."""
+        retention, spend = fitted.retention, fitted.spend
+        life, money = fitted.retention_draws(slice(draws)), fitted.spend_draws(slice(draws))
+        histories, spends = retention.histories(summary), spend.histories(summary)
+        return cls(retention, spend, life, money, histories, spends, fitted.days_per_unit)
 
-def mean_order(both: Both) -> np.ndarray:
+    def part(self, rows: slice | np.ndarray, draws: slice = slice(None)) -> "FittedCustomers":
+        """Some customers, some draws."""
+        return self._replace(
+            histories=rows_of(self.histories, rows),
+            spends=rows_of(self.spends, rows),
+            life={k: v[draws] for k, v in self.life.items()},
+            money={k: v[draws] for k, v in self.money.items()},
+        )
+
+    def distinct(self) -> tuple["FittedCustomers", np.ndarray]:
+        """One customer for each distinct history, and which of them each customer is, (customer,).
+
+        Sorted by the first column of the life's history, then by the last: what depends on orders and age alone has
+        few values among neighbours.
+        """
+        first, *middle, last = self.histories
+        table = np.column_stack([first, last, *middle, *self.spends])
+        _, row, of = np.unique(table, axis=0, return_index=True, return_inverse=True)
+        return self.part(row), of.reshape(-1)
+
+
+def mean_order(fitted: FittedCustomers) -> np.ndarray:
     """Mean order of each customer given the history and, where spend goes with the rate, alive, (draw, customer)."""
-    law = both.retention.laws(both.life, both.histories, both.days_per_unit) if both.spend.correlated else None
-    return both.spend.expected_spend(both.money, both.spends, law)
+    law = None
+    if fitted.spend.correlated:
+        law = fitted.retention.laws(fitted.life, fitted.histories, fitted.days_per_unit)
+    return fitted.spend.expected_spend(fitted.money, fitted.spends, law)
 
 
-def expected_spend_per_order(both: Both, horizon_days: float, annual_rate: float) -> np.ndarray:
+def expected_spend_per_order(fitted: FittedCustomers, horizon_days: float, annual_rate: float) -> np.ndarray:
     """E[amounts ordered within the horizon] / E[orders], both discounted and given alive today, (draw, customer).
 
     Where spend is independent of purchasing it is the mean order. Where a customer's amounts go with lambda^slope,
@@ -33,17 +65,17 @@ def expected_spend_per_order(both: Both, horizon_days: float, annual_rate: float
     lambda^slope. That adds the slope to their shapes, and so to the retention model's `r`; it is the same for all
     customers with equally many amounts in their history.
     """
-    mean = mean_order(both)
-    law = both.spend.laws(both.money, both.spends)
-    if not both.spend.correlated or not isinstance(law, LognormalLaw):
+    mean = mean_order(fitted)
+    law = fitted.spend.laws(fitted.money, fitted.spends)
+    if not fitted.spend.correlated or not isinstance(law, LognormalLaw):
         return mean
-    discounted, days = both.retention.expected_discounted_orders, both.days_per_unit
-    orders = discounted(both.life, both.histories, horizon_days, annual_rate, days)
+    discounted, days = fitted.retention.expected_discounted_orders, fitted.days_per_unit
+    orders = discounted(fitted.life, fitted.histories, horizon_days, annual_rate, days)
     weighed = np.empty_like(mean)
-    _, first, of = np.unique(both.spends.x, return_index=True, return_inverse=True)
+    _, first, of = np.unique(fitted.spends.x, return_index=True, return_inverse=True)
     for group, row in enumerate(first):
         rows = np.flatnonzero(of == group)
-        life = {**both.life, "r": both.life["r"] + law.level_slope[:, row]}
-        weighed[:, rows] = discounted(life, rows_of(both.histories, rows), horizon_days, annual_rate, days)
+        life = {**fitted.life, "r": fitted.life["r"] + law.level_slope[:, row]}
+        weighed[:, rows] = discounted(life, rows_of(fitted.histories, rows), horizon_days, annual_rate, days)
     some = (orders > 0) & np.isfinite(orders)  # the other ratios are those of none to none, or of endless to endless
     return mean * np.divide(weighed, orders, out=np.ones_like(mean), where=some)

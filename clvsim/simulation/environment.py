@@ -13,12 +13,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from clvsim.models import retention_of
+from clvsim.models.fitted import FittedModels
 from clvsim.models.pooling import apart
 from clvsim.models.season import seasonal_of
 from clvsim.simulation.config import EnvironmentConfig
 from clvsim.special import ndtr, ndtri
-from clvsim.types import DAYS_PER_MONTH, DAYS_PER_UNIT, CustomerSummary, Posterior
+from clvsim.types import DAYS_PER_MONTH, CustomerSummary
 
 _POINTS = np.arange(513) / 64.0  # of sd, in units of the prior's
 _POSTERIOR_DRAWS = 16  # of the retention model, to average over: their months differ in level, which is free, not shape
@@ -56,15 +56,15 @@ def _beyond(z: np.ndarray) -> np.ndarray:
     return 2 * ndtr(-z)
 
 
-def sd_law(posterior: Posterior, summary: CustomerSummary, config: EnvironmentConfig) -> SdLaw:
+def sd_law(fitted: FittedModels, summary: CustomerSummary, config: EnvironmentConfig) -> SdLaw:
     """Posterior of the shocks' sd: the prior where it is not to be learned or the months say nothing.
 
     Where orders can only fall on given days (renewals) months differ for other reasons: the prior is kept.
     """
     prior = SdLaw(config.sd_prior, 0, None)
-    if not (config.learn and config.sd_prior > 0) or _by_opportunity(posterior):
+    if not (config.learn and config.sd_prior > 0) or _by_opportunity(fitted):
         return prior
-    months = calibration_months(posterior, summary)
+    months = calibration_months(fitted, summary)
     count = months.orders.shape[1]
     if count < 2 or not months.orders.any():
         return prior
@@ -79,12 +79,11 @@ def sd_law(posterior: Posterior, summary: CustomerSummary, config: EnvironmentCo
     return SdLaw(config.sd_prior, count, np.concatenate([[0.0], np.cumsum(total) / total.sum()]))
 
 
-def _by_opportunity(posterior: Posterior) -> bool:
-    one = {name: values[:1] for name, values in posterior.retention.items()}
-    return retention_of(posterior).newcomer_laws(one, DAYS_PER_UNIT[posterior.time_unit]).interval_days > 0
+def _by_opportunity(fitted: FittedModels) -> bool:
+    return fitted.retention.newcomer_laws(fitted.retention_draws(slice(1)), fitted.days_per_unit).interval_days > 0
 
 
-def calibration_months(posterior: Posterior, summary: CustomerSummary) -> Months:
+def calibration_months(fitted: FittedModels, summary: CustomerSummary) -> Months:
     """Months of 365.25/12 days backwards from today, cut at days; an order's hour is midday."""
     daily = summary.repeat_orders_by_day
     if daily is None:
@@ -103,8 +102,7 @@ def calibration_months(posterior: Posterior, summary: CustomerSummary) -> Months
         np.add.at(customers, (of_age[rows], part[rows]), 1)
         return customers
 
-    draws = {name: values[:_POSTERIOR_DRAWS] for name, values in posterior.retention.items()}
-    model, unit = retention_of(posterior), DAYS_PER_UNIT[posterior.time_unit]
+    draws, model, unit = fitted.retention_draws(slice(_POSTERIOR_DRAWS)), fitted.retention, fitted.days_per_unit
     if seasonal_of(model):
         timed: Any = model
         customers = counted(np.arange(T.size))
@@ -121,12 +119,12 @@ def calibration_months(posterior: Posterior, summary: CustomerSummary) -> Months
     return Months(orders[:, someone], expected[:, :, someone])
 
 
-def season_by_week(posterior: Posterior, draws: int, first: int, weeks: int) -> np.ndarray | None:
+def season_by_week(fitted: FittedModels, draws: int, first: int, weeks: int) -> np.ndarray | None:
     """log of the season's multiplier by week from day `first` on (0: today, 1: tomorrow), (draw, week), or None."""
-    seasonal = seasonal_of(retention_of(posterior))
+    seasonal = seasonal_of(fitted.retention)
     if seasonal is None:
         return None
-    return seasonal.by_week({name: values[:draws] for name, values in posterior.retention.items()}, first, weeks)
+    return seasonal.by_week(fitted.retention_draws(slice(draws)), first, weeks)
 
 
 def dispersion(orders: np.ndarray, expected: np.ndarray) -> float:

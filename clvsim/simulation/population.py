@@ -12,14 +12,14 @@ from clvsim import effects
 from clvsim.interventions.base import Group, Shift
 from clvsim.kernels import rng
 from clvsim.kernels.structs import Arrivals, Laws, People, scalar, seal
-from clvsim.models import retention_of, spend_of
+from clvsim.models.fitted import FittedModels
 from clvsim.models.laws import LifeLaw, LognormalLaw, Params, SpendLaw, rows_of
 from clvsim.models.pooling import at_birth, from_channel
 from clvsim.simulation.config import AcquisitionConfig
 from clvsim.simulation.ledger import Cohort
 from clvsim.simulation.worlds import Worlds
 from clvsim.special import expit, logit, pdtrik
-from clvsim.types import DAYS_PER_MONTH, DAYS_PER_UNIT, CustomerSummary, Posterior
+from clvsim.types import DAYS_PER_MONTH, CustomerSummary
 
 MAX_GROUPS = 16
 OTHER = "other"
@@ -82,13 +82,13 @@ def quarters_of(acquisition: AcquisitionConfig) -> int:
 
 
 def existing_blocks(
-    summary: CustomerSummary, posterior: Posterior, group: np.ndarray, cohort: np.ndarray, size: int
+    summary: CustomerSummary, fitted: FittedModels, group: np.ndarray, cohort: np.ndarray, size: int
 ) -> tuple[list[Block], np.ndarray]:
     """Blocks of existing customers in the order of their keys, and that order."""
     frame = summary.customers
     key = rng.text_keys(frame["customer_id"].tolist())
     order = np.argsort(key, kind="stable")
-    histories, spends = retention_of(posterior).histories(summary), spend_of(posterior).histories(summary)
+    histories, spends = fitted.retention.histories(summary), fitted.spend.histories(summary)
     orders = summary.customers["frequency"].to_numpy()
     blocks = []
     for low in range(0, order.size, size):
@@ -101,7 +101,7 @@ def existing_blocks(
             cohort=cohort[rows],
         )
         blocks.append(
-            Block(people, _existing_laws(posterior, rows_of(histories, rows), rows_of(spends, rows)), newcomers=False)
+            Block(people, _existing_laws(fitted, rows_of(histories, rows), rows_of(spends, rows)), newcomers=False)
         )
     return blocks, order
 
@@ -118,42 +118,33 @@ def people_of(key: np.ndarray, **given: np.ndarray) -> People:
     )
 
 
-def _existing_laws(posterior: Posterior, histories: Any, spends: Any) -> Callable[[slice], Laws]:
-    retention, spend = retention_of(posterior), spend_of(posterior)
-    days = DAYS_PER_UNIT[posterior.time_unit]
-
+def _existing_laws(fitted: FittedModels, histories: Any, spends: Any) -> Callable[[slice], Laws]:
     def laws(draws: slice) -> Laws:
-        life = retention.laws(_part(posterior.retention, draws), histories, days)
-        return join_laws(life, spend.laws(_part(posterior.spend, draws), spends), 1.0)
+        life = fitted.retention.laws(fitted.retention_draws(draws), histories, fitted.days_per_unit)
+        return join_laws(life, fitted.spend.laws(fitted.spend_draws(draws), spends), 1.0)
 
     return laws
 
 
-def newcomer_laws(posterior: Posterior, channel: str = "") -> Callable[[slice], Laws]:
+def newcomer_laws(fitted: FittedModels, channel: str = "") -> Callable[[slice], Laws]:
     """The population's laws, one column; those of an acquisition channel where the model tells channels apart."""
-    return _laws_of_new(posterior, from_channel(retention_of(posterior), channel).newcomer_laws)
+    return _laws_of_new(fitted, from_channel(fitted.retention, channel).newcomer_laws)
 
 
-def birth_laws(posterior: Posterior, summary: CustomerSummary) -> tuple[Callable[[slice], Laws], np.ndarray]:
+def birth_laws(fitted: FittedModels, summary: CustomerSummary) -> tuple[Callable[[slice], Laws], np.ndarray]:
     """What was known of customers right after their first order: laws, and each customer's column of them."""
-    laws, column = at_birth(retention_of(posterior), summary)
-    return _laws_of_new(posterior, laws), column
+    laws, column = at_birth(fitted.retention, summary)
+    return _laws_of_new(fitted, laws), column
 
 
-def _laws_of_new(posterior: Posterior, of_life: Callable[[Params, float], LifeLaw]) -> Callable[[slice], Laws]:
-    spend, days = spend_of(posterior), DAYS_PER_UNIT[posterior.time_unit]
-
+def _laws_of_new(fitted: FittedModels, of_life: Callable[[Params, float], LifeLaw]) -> Callable[[slice], Laws]:
     def laws(draws: slice) -> Laws:
-        parameters = _part(posterior.spend, draws)
-        life = of_life(_part(posterior.retention, draws), days)
+        parameters = fitted.spend_draws(draws)
+        life = of_life(fitted.retention_draws(draws), fitted.days_per_unit)
         factor = parameters["first_order_factor"][:, None]
-        return join_laws(life, spend.newcomer_laws(parameters), factor)
+        return join_laws(life, fitted.spend.newcomer_laws(parameters), factor)
 
     return laws
-
-
-def _part(parameters: Mapping[str, np.ndarray], draws: slice) -> dict[str, np.ndarray]:
-    return {name: values[draws] for name, values in parameters.items()}
 
 
 BY_COMPONENT = ("weight", "rate_shape", "rate_rate", "mu_shape", "mu_rate", "drop_a", "drop_b", "buy_a", "buy_b")
@@ -192,13 +183,12 @@ def contractual(laws: Laws) -> bool:
     return bool(laws.interval_days[0] > 0 and not laws.buy_a.any())
 
 
-def reachable(posterior: Posterior, summary: CustomerSummary) -> np.ndarray:
+def reachable(fitted: FittedModels, summary: CustomerSummary) -> np.ndarray:
     """Existing customers who are not known to be lost, (c,): all of them, but contracts that have ended."""
-    if not contractual(newcomer_laws(posterior)(slice(0, 1))):
+    if not contractual(newcomer_laws(fitted)(slice(0, 1))):
         return np.ones(len(summary.customers), bool)
-    model = retention_of(posterior)
-    one = _part(posterior.retention, slice(0, 1))
-    return model.laws(one, model.histories(summary), DAYS_PER_UNIT[posterior.time_unit]).p_alive[0] > 0
+    model, first = fitted.retention, fitted.retention_draws(slice(1))
+    return model.laws(first, model.histories(summary), fitted.days_per_unit).p_alive[0] > 0
 
 
 # --- newcomers -------------------------------------------------------------------------------------------------------
@@ -284,7 +274,7 @@ def base_conversions(acquisition: AcquisitionConfig, draw_key: np.ndarray) -> di
 
 def newcomer_blocks(
     acquisition: AcquisitionConfig,
-    posterior: Posterior,
+    fitted: FittedModels,
     plans: list[ArrivalPlan],
     first_group: int,
     first_cohort: int,
@@ -304,7 +294,7 @@ def newcomer_blocks(
     channel, month = cell // months, cell % months
     blocks = []
     for c, name in enumerate(names):
-        laws = newcomer_laws(posterior, name)
+        laws = newcomer_laws(fitted, name)
         mine = np.flatnonzero(channel == c)
         for low in range(0, mine.size, size):
             part = mine[low : low + size]

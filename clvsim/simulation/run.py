@@ -12,9 +12,9 @@ from clvsim.errors import ConfigError
 from clvsim.interventions.base import ContactProgramme, CostEntry, Group, Mechanism, OfferTerms, Shift
 from clvsim.kernels import structs as ks
 from clvsim.kernels.rng import world_keys
-from clvsim.models import retention_of, spend_of
+from clvsim.models.fitted import FittedModels
 from clvsim.models.laws import rows_of
-from clvsim.models.revenue import Both, expected_spend_per_order
+from clvsim.models.revenue import FittedCustomers, expected_spend_per_order
 from clvsim.scenario import BASELINE, CompiledScenario, Scenario, compile_scenario
 from clvsim.simulation import engine, ledger, population
 from clvsim.simulation.config import AcquisitionConfig, EnvironmentConfig, FinanceConfig, SimulationConfig
@@ -25,12 +25,10 @@ from clvsim.simulation.tables import Calendar, Levers, make_contacts
 from clvsim.simulation.worlds import Worlds, make_worlds
 from clvsim.types import (
     DAYS_PER_MONTH,
-    DAYS_PER_UNIT,
     DAYS_PER_WEEK,
     DAYS_PER_YEAR,
     Assumption,
     CustomerSummary,
-    Posterior,
 )
 
 CUSTOMERS_AT_ONCE = 4096  # in closed forms; floating sums must not depend on `simulation.shard_customers`
@@ -79,7 +77,7 @@ class Simulation:
 
 
 def simulate(
-    posterior: Posterior,
+    fitted: FittedModels,
     summary: CustomerSummary,
     scenarios: Mapping[str, Scenario],
     *,
@@ -100,7 +98,7 @@ def simulate(
     finance, acquisition = finance or FinanceConfig(), acquisition or AcquisitionConfig()
     environment = environment or EnvironmentConfig()
     names = [BASELINE, *(n for n in (names or scenarios) if n != BASELINE)]
-    _check_draws(config, posterior)
+    _check_draws(config, fitted)
     economics = make_economics(finance, summary)
     layout = make_layout(summary, config, acquisition)
     keys = world_keys(seed, np.arange(config.draws), 0)
@@ -108,37 +106,35 @@ def simulate(
     active = [c for c in compiled.values() if c.applies]
     refuse(layout, config, active)
 
-    shocks_sd = sd_law(posterior, summary, environment)
+    shocks_sd = sd_law(fitted, summary, environment)
     worlds = make_worlds(seed, config.draws, config.replicates, layout.months, environment, shocks_sd)
-    setting = make_setting(layout, worlds, economics, config, acquisition, posterior)
+    setting = make_setting(layout, worlds, economics, config, acquisition, fitted)
     conversions = population.base_conversions(acquisition, worlds.draw_key)
     values = {name: drawn.values for name, drawn in conversions.items()}
     levers = [Levers.of(priced(c, economics)) for c in active]
     cap = config.max_newcomers_per_cell
     plans = [population.plan_arrivals(acquisition, lever.shifts, worlds, values, cap) for lever in levers]
     raws = [engine.empty_raw(setting, lever, layout.months, layout.ages, len(layout.cohorts)) for lever in levers]
-    existing, order = population.existing_blocks(
-        summary, posterior, layout.group, layout.cohort, config.shard_customers
-    )
+    existing, order = population.existing_blocks(summary, fitted, layout.group, layout.cohort, config.shard_customers)
     newcomers = population.newcomer_blocks(
-        acquisition, posterior, plans, layout.first_new_group, layout.first_new_cohort, config.shard_customers
+        acquisition, fitted, plans, layout.first_new_group, layout.first_new_cohort, config.shard_customers
     )
     quantiles = run_blocks([*existing, *newcomers], levers, plans, raws, setting, config.jobs, progress)
 
-    reachable = population.reachable(posterior, summary)
+    reachable = population.reachable(fitted, summary)
     done: dict[str, SimulatedScenario] = {}
     for scenario, lever, plan in zip(active, levers, plans, strict=True):
         raw = raws.pop(0)  # freed as soon as it is turned into money
         book = make_ledger(raw, lever, scenario, setting, economics, plan, acquisition, layout, config, reachable)
         done[scenario.name] = SimulatedScenario(scenario, book, acquired_of(plan) if acquisition.channels else None)
-    law = population.newcomer_laws(posterior)(slice(0, 1))
+    law = population.newcomer_laws(fitted)(slice(0, 1))
     renewing, on_given_days = population.contractual(law), bool(law.interval_days[0] > 0)
-    frame, closed_form = customer_values(posterior, summary, order, quantiles, config, economics)
+    frame, closed_form = customer_values(fitted, summary, order, quantiles, config, economics)
     return Simulation(
         scenarios=done,
         skipped={name: c for name, c in compiled.items() if not c.applies},
         worlds=worlds,
-        inputs=uncertain_inputs(posterior, worlds, values, active),
+        inputs=uncertain_inputs(fitted, worlds, values, active),
         customers=frame,
         closed_form=closed_form,
         economics=economics,
@@ -154,7 +150,7 @@ def make_setting(
     economics: Economics,
     config: SimulationConfig,
     acquisition: AcquisitionConfig,
-    posterior: Posterior,
+    fitted: FittedModels,
 ) -> engine.Setting:
     weeks = int(np.ceil(layout.months * DAYS_PER_MONTH / DAYS_PER_WEEK)) + 1
     return engine.Setting(
@@ -172,7 +168,7 @@ def make_setting(
         stop_days=layout.months * DAYS_PER_MONTH,
         period_days=DAYS_PER_MONTH,
         attrition_clock=config.attrition_clock,
-        season=season_by_week(posterior, worlds.draws, 1, weeks),
+        season=season_by_week(fitted, worlds.draws, 1, weeks),
     )
 
 
@@ -200,9 +196,9 @@ def run_blocks(
     return np.concatenate(customers)
 
 
-def _check_draws(config: SimulationConfig, posterior: Posterior) -> None:
-    if config.draws > posterior.draws:
-        what = f"must be at most the {posterior.draws} draws of the posterior, got {config.draws}; raise fit.draws"
+def _check_draws(config: SimulationConfig, fitted: FittedModels) -> None:
+    if config.draws > fitted.draws:
+        what = f"must be at most the {fitted.draws} draws of the posterior, got {config.draws}; raise fit.draws"
         raise ConfigError([("simulation.draws", what)])
 
 
@@ -374,7 +370,7 @@ def value_quantiles(value: np.ndarray) -> np.ndarray:
 
 
 def customer_values(
-    posterior: Posterior,
+    fitted: FittedModels,
     summary: CustomerSummary,
     order: np.ndarray,
     simulated: np.ndarray,
@@ -384,7 +380,7 @@ def customer_values(
     """Per existing customer: closed-form expectations over draws and simulated quantiles; and the sum per draw."""
     from joblib import Parallel, delayed
 
-    histories, spends = retention_of(posterior).histories(summary), spend_of(posterior).histories(summary)
+    histories, spends = fitted.retention.histories(summary), fitted.spend.histories(summary)
     customers = len(summary.customers)
     sums = np.zeros((3, customers))
     per_draw = np.zeros(config.draws)
@@ -393,8 +389,7 @@ def customer_values(
         part = slice(low, low + CUSTOMERS_AT_ONCE)
         some, money = rows_of(histories, part), rows_of(spends, part)
         found = Parallel(config.jobs, backend="threading")(
-            delayed(expected_values)(posterior, chunk, some, money, config.horizon_months, economics)
-            for chunk in chunks
+            delayed(expected_values)(fitted, chunk, some, money, config.horizon_months, economics) for chunk in chunks
         )
         for chunk, (by_customer, by_draw) in zip(chunks, found, strict=True):  # in this order whatever the jobs
             sums[:, part] += by_customer
@@ -417,7 +412,7 @@ def customer_values(
 
 
 def expected_values(
-    posterior: Posterior,
+    fitted: FittedModels,
     draws: slice,
     histories: Any,
     spends: Any,
@@ -425,26 +420,25 @@ def expected_values(
     economics: Economics,
 ) -> tuple[np.ndarray, np.ndarray]:
     """P(alive), expected orders and expected contribution summed over draws, (3, c), and the last over customers."""
-    retention, spend = retention_of(posterior), spend_of(posterior)
-    days, horizon = DAYS_PER_UNIT[posterior.time_unit], horizon_months * DAYS_PER_MONTH
+    retention, days, horizon = fitted.retention, fitted.days_per_unit, horizon_months * DAYS_PER_MONTH
     rate = float(np.expm1(economics.discount_per_day * DAYS_PER_YEAR))
-    life = {name: values[draws] for name, values in posterior.retention.items()}
+    life = fitted.retention_draws(draws)
     p = retention.laws(life, histories, days).p_alive
     discounted = p * retention.expected_discounted_orders(life, histories, horizon, rate, days)
     plain = discounted if rate == 0 else p * retention.expected_discounted_orders(life, histories, horizon, 0.0, days)
-    money = {name: values[draws] for name, values in posterior.spend.items()}
-    per_order = expected_spend_per_order(Both(retention, spend, life, money, histories, spends, days), horizon, rate)
+    customers = FittedCustomers(retention, fitted.spend, life, fitted.spend_draws(draws), histories, spends, days)
+    per_order = expected_spend_per_order(customers, horizon, rate)
     worth = discounted * (per_order * economics.gross_margin - economics.cost_per_order)
     return np.stack([p.sum(axis=0), plain.sum(axis=0), worth.sum(axis=0)]), worth.sum(axis=1)
 
 
 def uncertain_inputs(
-    posterior: Posterior, worlds: Worlds, conversions: Mapping[str, np.ndarray], scenarios: Sequence[CompiledScenario]
+    fitted: FittedModels, worlds: Worlds, conversions: Mapping[str, np.ndarray], scenarios: Sequence[CompiledScenario]
 ) -> pd.DataFrame:
     """Every uncertain number of the run by draw: parameters, conversions, environment, effects."""
     n = worlds.draws
-    columns = {f"retention.{k}": v[:n] for k, v in posterior.retention.items()}
-    columns |= {f"spend.{k}": v[:n] for k, v in posterior.spend.items()}
+    columns = {f"retention.{k}": v for k, v in fitted.retention_draws(slice(n)).items()}
+    columns |= {f"spend.{k}": v for k, v in fitted.spend_draws(slice(n)).items()}
     columns |= {f"acquisition.channels.{k}.conversion": v for k, v in conversions.items()}
     columns["environment.sd"] = worlds.environment_sd
     for scenario in scenarios:

@@ -8,6 +8,7 @@ import pandas as pd
 from clvsim.interventions.base import Group
 from clvsim.kernels import rng
 from clvsim.kernels import structs as ks
+from clvsim.models.fitted import FittedModels
 from clvsim.simulation import engine
 from clvsim.simulation.config import EnvironmentConfig
 from clvsim.simulation.environment import SdLaw, sd_law, season_by_week
@@ -15,14 +16,14 @@ from clvsim.simulation.ledger import money_scale, typical_amounts
 from clvsim.simulation.population import Block, birth_laws, existing_blocks, people_of
 from clvsim.simulation.tables import Calendar, Levers
 from clvsim.simulation.worlds import make_worlds
-from clvsim.types import DAYS_PER_MONTH, DAYS_PER_WEEK, CustomerSummary, HoldoutCheck, Posterior, Tracking
+from clvsim.types import DAYS_PER_MONTH, DAYS_PER_WEEK, CustomerSummary, HoldoutCheck, Tracking
 
 NOTHING = Levers("tracking", (), (), ())
 MAX_DRAWS = 400
 
 
 def track(
-    posterior: Posterior,
+    fitted: FittedModels,
     summary: CustomerSummary,
     weekly: pd.DataFrame,
     environment: EnvironmentConfig,
@@ -39,28 +40,28 @@ def track(
     Calibration starts every customer at the first order with the population's law, so it is not conditioned on what
     they did; the hold-out starts from today with each customer's own law. Nothing is tuned to the hold-out.
     """
-    draws = min(draws, posterior.draws)
+    draws = min(draws, fitted.draws)
     start = np.datetime64(summary.today.isoformat()) + np.timedelta64(1, "D")
     week = weekly["week_start"].to_numpy().astype("datetime64[D]")
     before = int(np.count_nonzero(week < start))
     after = week.size - before
 
     scale = money_scale(typical_amounts(summary.customers))
-    shocks_sd = sd_law(posterior, summary, environment)
+    shocks_sd = sd_law(fitted, summary, environment)
 
     def simulated(blocks: list[Block], first: int, days: float, law: SdLaw, worlds: int) -> np.ndarray:
-        season = season_by_week(posterior, worlds, first, int(np.ceil(days / DAYS_PER_WEEK)) + 1)
+        season = season_by_week(fitted, worlds, first, int(np.ceil(days / DAYS_PER_WEEK)) + 1)
         return repeat_orders(blocks, days, environment, worlds, seed, jobs, scale, law, season)
 
     length = 7 * (before + 1)
-    born = calibration_blocks(posterior, summary, before, shard_customers)
+    born = calibration_blocks(fitted, summary, before, shard_customers)
     past = simulated(born, 1 - length, float(length), shocks_sd, min(draws, MAX_DRAWS))
     parts = [past[:, 1 : before + 1]]
     holdout = None
     if summary.holdout_days > 0:
         n = len(summary.customers)
         none = np.zeros(n, np.int64)
-        blocks, _ = existing_blocks(summary, posterior, none, none, shard_customers)
+        blocks, _ = existing_blocks(summary, fitted, none, none, shard_customers)
         days = float(summary.holdout_days)
         future, calm = (simulated(blocks, 1, days, law, draws) for law in (shocks_sd, SdLaw(0.0, 0, None)))
         parts.append(future[:, :after])
@@ -96,12 +97,12 @@ def _interval(values: np.ndarray) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def calibration_blocks(posterior: Posterior, summary: CustomerSummary, weeks: int, size: int) -> list[Block]:
+def calibration_blocks(fitted: FittedModels, summary: CustomerSummary, weeks: int, size: int) -> list[Block]:
     """Everybody from the first order on; day 0 is one week before the first full week of the log."""
     first_day = DAYS_PER_WEEK * (weeks + 1) - 1 - summary.customers["T_days"].to_numpy(float)
     key = rng.text_keys(summary.customers["customer_id"].tolist())
     order = np.argsort(key, kind="stable")
-    laws, column = birth_laws(posterior, summary)
+    laws, column = birth_laws(fitted, summary)
     blocks = []
     for low in range(0, order.size, size):
         rows = order[low : low + size]

@@ -11,15 +11,15 @@ import numpy as np
 import pandas as pd
 
 from clvsim.kernels import rng
-from clvsim.models import retention_of
-from clvsim.models.fit import failed, is_draft
+from clvsim.models.diagnostics import failed
+from clvsim.models.fitted import FittedModels
 from clvsim.models.loo import distinct_histories, row_of_each
 from clvsim.simulation.config import EnvironmentConfig
 from clvsim.simulation.environment import SdLaw, sd_law, season_by_week
 from clvsim.simulation.ledger import money_scale
 from clvsim.simulation.population import contractual, existing_blocks, newcomer_laws
 from clvsim.simulation.tracking import repeat_orders, track
-from clvsim.types import DAYS_PER_UNIT, CustomerSummary, ModelScore, Posterior
+from clvsim.types import CustomerSummary, ModelScore
 from clvsim.validation import scores
 from clvsim.validation.result import Cumulative, Forecast, GroupCheck, ModelCheck, Validation
 from clvsim.validation.vocabulary import vocabulary_of
@@ -61,7 +61,7 @@ class Simulated:
 
 
 def simulate_holdout(
-    posterior: Posterior,
+    fitted: FittedModels,
     summary: CustomerSummary,
     partitions: Mapping[str, np.ndarray],
     shocks_sd: SdLaw,
@@ -70,7 +70,7 @@ def simulate_holdout(
     """Simulate everybody from today to the end of the log. `partitions` number each customer's group, (customer,)."""
     n = len(summary.customers)
     none = np.zeros(n, np.int64)
-    blocks, order = existing_blocks(summary, posterior, none, none, setting.shard_customers)
+    blocks, order = existing_blocks(summary, fitted, none, none, setting.shard_customers)
     actual = summary.customers["holdout_frequency"].to_numpy(np.int64)
     uniform = rng.world_uniforms(rng.text_keys(summary.customers["customer_id"].tolist()), f"pit {setting.seed}")
     grouped = {name: np.zeros((setting.draws, int(of.max()) + 1)) for name, of in partitions.items()}
@@ -98,23 +98,25 @@ def simulate_holdout(
         setting.jobs,
         money_scale(summary.customers["first_amount"].to_numpy(float)),
         shocks_sd,
-        season_by_week(posterior, setting.draws, 1, weeks),
+        season_by_week(fitted, setting.draws, 1, weeks),
         each,
     )
     return Simulated(weekly, grouped, PerCustomer(pit, crps))
 
 
-def as_if_known(posterior: Posterior) -> Posterior:
-    """The same posterior without parameter uncertainty: its most central draw of life parameters, repeated.
+def as_if_known(fitted: FittedModels) -> FittedModels:
+    """The same models without parameter uncertainty: its most central draw of life parameters, repeated.
 
     Central in logarithms (effects, which may be below zero, as they are), scaled by their spread; a draw, and not a
     mean, so that parameters belong together.
     """
+    posterior = fitted.posterior
     logs = np.array([np.log(v) if (v > 0).all() else v for v in posterior.retention.values()])
     spread = logs.std(axis=1, keepdims=True)
     away = (logs - logs.mean(axis=1, keepdims=True)) / np.where(spread > 0, spread, 1.0)
     centre = int((away**2).sum(axis=0).argmin())
-    return replace(posterior, retention={k: np.full_like(v, v[centre]) for k, v in posterior.retention.items()})
+    repeated = {name: np.full_like(values, values[centre]) for name, values in posterior.retention.items()}
+    return replace(fitted, posterior=replace(posterior, retention=repeated))
 
 
 def cohorts_of(summary: CustomerSummary) -> tuple[list[str], np.ndarray]:
@@ -135,34 +137,34 @@ def classes_of(summary: CustomerSummary) -> tuple[list[str], np.ndarray]:
     return [f"{k}+" if k == LAST_CLASS else str(k) for k in present], of
 
 
-def check_model(posterior: Posterior, summary: CustomerSummary, weekly: pd.DataFrame, setting: Setting) -> ModelCheck:
-    """One posterior against the hold-out under every set of layers. `weekly`: actual orders of full weeks."""
+def check_model(fitted: FittedModels, summary: CustomerSummary, weekly: pd.DataFrame, setting: Setting) -> ModelCheck:
+    """One retention model against the hold-out under every set of layers. `weekly`: actual orders of full weeks."""
     parted = {"total": (["all customers"], np.zeros(len(summary.customers), np.int64))}
     parted |= {"cohorts": cohorts_of(summary), "classes": classes_of(summary)}
     partitions = {name: of for name, (_, of) in parted.items()}
-    worlds = {PROCESS: simulate_holdout(as_if_known(posterior), summary, partitions, CALM, setting)}
-    worlds[PARAMETER] = simulate_holdout(posterior, summary, partitions, CALM, setting)
+    worlds = {PROCESS: simulate_holdout(as_if_known(fitted), summary, partitions, CALM, setting)}
+    worlds[PARAMETER] = simulate_holdout(fitted, summary, partitions, CALM, setting)
     if setting.environment.sd_prior:
-        shocks_sd = sd_law(posterior, summary, setting.environment)
-        worlds[ENVIRONMENT] = simulate_holdout(posterior, summary, partitions, shocks_sd, setting)
+        shocks_sd = sd_law(fitted, summary, setting.environment)
+        worlds[ENVIRONMENT] = simulate_holdout(fitted, summary, partitions, shocks_sd, setting)
     full = next(reversed(worlds.values()))
     actual = summary.customers["holdout_frequency"].to_numpy(np.int64)
     groups = {
         name: tuple(group_check(k, label, of, actual, name, worlds) for k, label in enumerate(labels))
         for name, (labels, of) in parted.items()
     }
-    model = retention_of(posterior)
-    alive, active, expected = chances(posterior, summary, setting.draws)
+    model = fitted.retention
+    alive, active, expected = chances(fitted, summary, setting.draws)
     return ModelCheck(
-        model=posterior.retention_model,
+        model=model.kind,
         who_is_lost=model.WHO_IS_LOST,
-        method=posterior.method,
-        diagnostics=tuple(d for d in posterior.diagnostics if d.model == posterior.retention_model),
+        method=fitted.method,
+        diagnostics=tuple(d for d in fitted.posterior.diagnostics if d.model == model.kind),
         total=groups["total"][0],
         cohorts=groups["cohorts"],
         classes=groups["classes"],
         tracking=track(
-            posterior,
+            fitted,
             summary,
             weekly,
             setting.environment,
@@ -194,10 +196,9 @@ def forecast(orders: np.ndarray) -> Forecast:
     return Forecast(float(orders.mean()), float(low), float(high))
 
 
-def chances(posterior: Posterior, summary: CustomerSummary, draws: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def chances(fitted: FittedModels, summary: CustomerSummary, draws: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """P(alive today), P(an order in the hold-out), expected orders in it: means over draws, (customer,) each."""
-    model, days = retention_of(posterior), DAYS_PER_UNIT[posterior.time_unit]
-    params = {name: values[:draws] for name, values in posterior.retention.items()}
+    model, days, params = fitted.retention, fitted.days_per_unit, fitted.retention_draws(slice(draws))
     histories, horizon = model.histories(summary), float(summary.holdout_days)
     tables = [
         np.stack(
@@ -223,18 +224,18 @@ def cumulative(simulated: np.ndarray, weekly: pd.DataFrame, summary: CustomerSum
 
 
 def validate(
-    posteriors: Mapping[str, Posterior],
+    fitted: Mapping[str, FittedModels],
     summary: CustomerSummary,
     weekly: pd.DataFrame,
     setting: Setting,
     left_out: Sequence[ModelScore] = (),
 ) -> Validation:
-    """Every posterior, the run's own first, against the orders held back, and simple rules beside them."""
-    models = tuple(check_model(posterior, summary, weekly, setting) for posterior in posteriors.values())
+    """Every retention model, the run's own first, against the orders held back, and simple rules beside them."""
+    models = tuple(check_model(one, summary, weekly, setting) for one in fitted.values())
     actual = summary.customers["holdout_frequency"].to_numpy(np.int64)
     ranking = scores.ranked({m.model: m.crps for m in models}, {m.model: m.absolute_error for m in models})
     best = next(m for m in models if m.model == ranking[0].name)
-    first = next(iter(posteriors.values()))
+    first = next(iter(fitted.values()))
     renewing = contractual(newcomer_laws(first)(slice(0, 1)))
     rules = scores.simple_rules(summary, vocabulary_of(renewing))
     return Validation(
@@ -253,9 +254,9 @@ def validate(
         last_date=summary.last_date,
         environment=bool(setting.environment.sd_prior),
         draws=setting.draws,
-        draft=any(is_draft(p) for p in posteriors.values()),
-        poor_fit=any(failed(p.diagnostics) for p in posteriors.values()),
-        warnings=first.warnings,
+        draft=any(one.posterior.is_draft for one in fitted.values()),
+        poor_fit=any(failed(one.posterior.diagnostics) for one in fitted.values()),
+        warnings=first.posterior.warnings,
         merged_days=summary.opportunity_days,
         renewing=renewing,
     )

@@ -14,6 +14,8 @@ import pytest
 from worlds import WEEK, Values, last_of, spread, stays, summary_of
 
 from clvsim.models import RETENTION
+from clvsim.models.fitted import FittedModels
+from clvsim.models.fixed_price import FixedPrice
 from clvsim.simulation.config import EnvironmentConfig
 from clvsim.types import CustomerSummary, Posterior
 from clvsim.validation.holdout import CALM, Setting, simulate_holdout
@@ -109,18 +111,10 @@ def test_intervals_hold_what_comes(kind, truth, story, record_property):
         free, way = once.auto(model, rows, number)
         ways[way] += 1
         life = {symbol: spread(values, DRAWS) for symbol, values in model.natural(free, rows, WEEK).items()}
-        posterior = Posterior(
-            retention_model=kind,
-            spend_model="fixed_price",
-            retention=life,
-            spend={"price": np.full(DRAWS, 9.0), "first_order_factor": np.ones(DRAWS)},
-            time_unit="week",
-            diagnostics=(),
-            method=way,
-            retention_config=model.model_dump(mode="json"),
-        )
+        spend = {"price": np.full(DRAWS, 9.0), "first_order_factor": np.ones(DRAWS)}
+        fitted = FittedModels(model, FixedPrice(), Posterior(life, spend, "week"))
         setting = Setting(EnvironmentConfig(sd_prior=0.0), DRAWS, number, 1, 4096)
-        found = simulate_holdout(posterior, summary, {"total": np.zeros(T.size, np.int64)}, CALM, setting)
+        found = simulate_holdout(fitted, summary, {"total": np.zeros(T.size, np.int64)}, CALM, setting)
         total = found.grouped["total"][:, 0]
         low, high = np.quantile(total, [0.1, 0.9])
         actual = summary.customers["holdout_frequency"].sum()

@@ -117,7 +117,7 @@ def test_noise_is_substantial_and_measured(case: Case) -> None:
 
 def test_upsell_has_a_closed_form(case: Case) -> None:
     """The nested answer itself is right: take × price × expected discounted orders, per draw."""
-    parameters = {name: posterior(DRAWS, spread=0.05).retention[name] for name in BG_NBD}
+    parameters = {name: posterior(DRAWS, spread=0.05).posterior.retention[name] for name in BG_NBD}
     history = customers_of(shop(CUSTOMERS))
     orders = bg_nbd.expected_discounted_orders(parameters, history, 365.25, 0.1, 7.0)
     orders = (orders * bg_nbd.laws(parameters, history, 7.0).p_alive).sum(axis=1)

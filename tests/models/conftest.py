@@ -11,6 +11,7 @@ from clvsim.data import DataConfig, TransactionLog, read_transactions, summarize
 from clvsim.models.bg_nbd import BgNbd
 from clvsim.models.config import FitConfig
 from clvsim.models.fit import fit
+from clvsim.models.fitted import FittedModels
 from clvsim.models.gamma_gamma import GammaGamma
 from clvsim.types import CustomerSummary, Posterior
 
@@ -36,9 +37,15 @@ def histories(cdnow: CustomerSummary) -> tuple[np.ndarray, np.ndarray, np.ndarra
 
 
 @pytest.fixture(scope="session")
-def posterior(cdnow: CustomerSummary, posterior_cache: Path) -> Posterior:
-    """The posterior of the shipped configuration on CDNOW; the second test process waits for the first."""
+def fitted_models(cdnow: CustomerSummary, posterior_cache: Path) -> FittedModels:
+    """The shipped configuration fitted to CDNOW; the second test process waits for the first."""
     posterior_cache.mkdir(exist_ok=True)
     with (posterior_cache / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         return fit(cdnow, BgNbd(), GammaGamma(), FitConfig())
+
+
+@pytest.fixture(scope="session")
+def posterior(fitted_models: FittedModels) -> Posterior:
+    """The draws of the shipped configuration on CDNOW."""
+    return fitted_models.posterior

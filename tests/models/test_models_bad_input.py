@@ -10,9 +10,11 @@ import pytest
 
 from clvsim.errors import DiagnosticsError
 from clvsim.models import RETENTION, pooling
+from clvsim.models.bg_bb import BgBb
 from clvsim.models.bg_nbd import BgNbd
 from clvsim.models.config import FitConfig
 from clvsim.models.fit import attrition_warnings, fit
+from clvsim.models.fitted import FittedModels
 from clvsim.models.gamma_gamma import GammaGamma, tail_warnings
 from clvsim.models.inference import mode_only
 from clvsim.types import CustomerSummary, Posterior
@@ -43,10 +45,10 @@ def customers(x, t_x, T, mean=30.0) -> CustomerSummary:
     return CustomerSummary(frame, day, day, day, "week", "", means_only=True)
 
 
-def posterior(kind: str, **changes: float) -> Posterior:
+def fitted(kind: str, model: Any = None, **changes: float) -> FittedModels:
     names = ("r", "alpha", "s", "beta") if kind == "pareto_nbd" else ("r", "alpha", "a", "b")
     draws = {name: np.full(60, changes.get(name, PARAMS[name])) for name in names}
-    return Posterior(kind, "gamma_gamma", draws, {}, "week", (), "fixed")
+    return FittedModels(model or RETENTION[kind](), GammaGamma(), Posterior(draws, {}, "week"))
 
 
 @pytest.mark.parametrize(
@@ -54,7 +56,6 @@ def posterior(kind: str, **changes: float) -> Posterior:
     ["bg_nbd", "mbg_nbd", "pareto_nbd"],
 )
 def test_all_gone_or_nobody_gone_is_said(kind: str) -> None:
-    model = RETENTION[kind]()
     x = np.full(3000, 6)
     x[::2] = 0  # one-time buyers do not count: under BG/NBD they never leave
     gone, here, some = (
@@ -62,13 +63,13 @@ def test_all_gone_or_nobody_gone_is_said(kind: str) -> None:
         customers(x, 10.0 * (x > 0), 10.0),
         customers(x, 10.0 * (x > 0), 17.0),
     )
-    (text,) = attrition_warnings(model, gone, posterior(kind))
+    (text,) = attrition_warnings(fitted(kind), gone)
     assert text.startswith("Practically everybody has left: of those who ordered more than once 0.")
     loyal = {"a": 1e-4, "s": 1e-4}
-    (text,) = attrition_warnings(model, here, posterior(kind, **loyal))
+    (text,) = attrition_warnings(fitted(kind, **loyal), here)
     assert text.startswith("Hardly anybody has left: of those who ordered more than once 0.0")
-    assert attrition_warnings(model, some, posterior(kind)) == ()
-    assert attrition_warnings(model, customers(np.zeros(5), 0.0, 9.0), posterior(kind)) == ()
+    assert attrition_warnings(fitted(kind), some) == ()
+    assert attrition_warnings(fitted(kind), customers(np.zeros(5), 0.0, 9.0)) == ()
 
 
 def test_levels_do_not_hide_that_all_are_gone() -> None:
@@ -76,8 +77,9 @@ def test_levels_do_not_hide_that_all_are_gone() -> None:
     two = replace(gone, customers=gone.customers.assign(segment=["a", "b"] * 15))
     model: Any = pooling.configured(BgNbd(pool="segment"), two)
     effects = {name: np.zeros(60) for names in model.names().values() for name in names}
-    plain = posterior("bg_nbd")
-    (text,) = attrition_warnings(model, two, replace(plain, retention={**plain.retention, **effects}))
+    plain = fitted("bg_nbd", model)
+    draws = {**plain.posterior.retention, **effects}
+    (text,) = attrition_warnings(replace(plain, posterior=replace(plain.posterior, retention=draws)), two)
     assert text.startswith("Practically everybody has left")
 
 
@@ -85,8 +87,8 @@ def test_opportunities_that_all_went_by_unused_are_said() -> None:
     x = np.full(10, 3)
     gone = replace(customers(x, 30.4375 * 5 / WEEK, 300.0), opportunity_days=30.4375)
     draws = {"alpha": 6.0, "beta": 2.0, "gamma": 0.7, "delta": 3.0}
-    made = Posterior("bg_bb", "gamma_gamma", {k: np.full(60, v) for k, v in draws.items()}, {}, "week", (), "fixed")
-    (text,) = attrition_warnings(RETENTION["bg_bb"](), gone, made)
+    posterior = Posterior({k: np.full(60, v) for k, v in draws.items()}, {}, "week")
+    (text,) = attrition_warnings(FittedModels(BgBb(), GammaGamma(), posterior), gone)
     assert text.startswith("Practically everybody has left")
 
 
@@ -94,8 +96,9 @@ def test_the_unit_is_the_posteriors() -> None:
     """A posterior out of a file may count days where the data count weeks."""
     x = np.full(10, 6)
     at = customers(x, 10.0, 20.0)
-    days = replace(posterior("bg_nbd", alpha=PARAMS["alpha"] * WEEK), time_unit="day")
-    assert attrition_warnings(BgNbd(), at, days) == attrition_warnings(BgNbd(), at, posterior("bg_nbd")) == ()
+    weeks, days = fitted("bg_nbd"), fitted("bg_nbd", alpha=PARAMS["alpha"] * WEEK)
+    days = replace(days, posterior=replace(days.posterior, time_unit="day"))
+    assert attrition_warnings(days, at) == attrition_warnings(weeks, at) == ()
 
 
 def test_a_mean_that_hardly_exists_is_said() -> None:

@@ -1,6 +1,8 @@
 """Leave-one-customer-out against exact leaving out, stacking at known optima, and the models on CDNOW."""
 
 from dataclasses import replace
+from datetime import date
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,8 +15,10 @@ from clvsim.models.bdw import Bdw
 from clvsim.models.bg_bb import BgBb
 from clvsim.models.bg_nbd import BgNbd
 from clvsim.models.config import FitConfig
+from clvsim.models.fitted import FittedModels
 from clvsim.models.gamma_gamma import GammaGamma
 from clvsim.models.laws import customers_of
+from clvsim.models.levels import Design
 from clvsim.models.loo import (
     compare_models,
     compared_models,
@@ -25,16 +29,18 @@ from clvsim.models.loo import (
     without,
 )
 from clvsim.models.mbg_nbd import MbgNbd
+from clvsim.models.pooling import Pooled
 from clvsim.models.sbg import Sbg
-from clvsim.types import CustomerSummary, Posterior
+from clvsim.models.season import Calendar, Seasonal
+from clvsim.types import CustomerSummary, DrawMethod, Posterior
 
 
 def few(summary: CustomerSummary, customers: int) -> CustomerSummary:
     return replace(summary, customers=summary.customers.head(customers).reset_index(drop=True))
 
 
-def fixed(retention: dict[str, np.ndarray]) -> Posterior:
-    return Posterior("bg_nbd", "gamma_gamma", retention, {}, "week", (), "made up")
+def fixed(draws: dict[str, np.ndarray], kind: str = "bg_nbd") -> FittedModels:
+    return FittedModels(RETENTION[kind](), GammaGamma(), Posterior(draws, {}, "week"))
 
 
 def test_leaving_out_is_exact_on_a_grid(cdnow):
@@ -66,7 +72,7 @@ def test_scores_follow_the_customers_not_the_table(cdnow, posterior):
     """The order of the rows does not matter, and people with one history have one score."""
     some = few(cdnow, 200)
     turned = replace(some, customers=some.customers.iloc[::-1].reset_index(drop=True))
-    draws = replace(posterior, retention={k: v[:500] for k, v in posterior.retention.items()})
+    draws = fixed({k: v[:500] for k, v in posterior.retention.items()})
     one, other = leave_one_out(draws, some), leave_one_out(draws, turned)
     np.testing.assert_array_equal(one.elpd, other.elpd[::-1])
     frame = some.customers.assign(elpd=one.elpd)
@@ -105,11 +111,8 @@ def test_models_side_by_side_on_cdnow(cdnow):
         "mbg_nbd": ({"r": 0.525, "alpha": 6.183, "a": 0.891, "b": 1.614}, -9582.1357),
     }
     jitter = 1 + 1e-7 * np.random.default_rng(3).standard_normal(200)
-    posteriors = {
-        name: Posterior(name, "gamma_gamma", {k: v * jitter for k, v in at.items()}, {}, "week", (), "made up")
-        for name, (at, _) in maxima.items()
-    }
-    scores = {s.model: s for s in compare_models(posteriors, cdnow, 273.0)}
+    fitted = {name: fixed({k: v * jitter for k, v in at.items()}, name) for name, (at, _) in maxima.items()}
+    scores = {s.model: s for s in compare_models(fitted, cdnow, 273.0)}
     for name, (_, log_likelihood) in maxima.items():
         assert scores[name].elpd == pytest.approx(log_likelihood, abs=5e-3)
         assert scores[name].parameters == pytest.approx(0, abs=1e-3)
@@ -124,10 +127,10 @@ def test_models_side_by_side_on_cdnow(cdnow):
 
 def test_expected_orders_of_everybody_are_weighed_by_how_many_share_a_history(cdnow, posterior):
     some = few(cdnow, 300)
-    draws = replace(posterior, retention={k: v[:50] for k, v in posterior.retention.items()})
+    draws = {k: v[:50] for k, v in posterior.retention.items()}
     x, t_x, T = customers_of(some)
-    each = bg_nbd.expected_orders(draws.retention, x, t_x / 7, T / 7, 39.0)
-    np.testing.assert_allclose(expected_portfolio_orders(draws, some, 273.0), each.sum(axis=1), rtol=1e-10)
+    each = bg_nbd.expected_orders(draws, x, t_x / 7, T / 7, 39.0)
+    np.testing.assert_allclose(expected_portfolio_orders(fixed(draws), some, 273.0), each.sum(axis=1), rtol=1e-10)
 
 
 def test_the_runs_own_model_comes_first_and_keeps_its_priors():
@@ -180,11 +183,14 @@ def test_settings_that_say_how_to_read_the_data_are_shared():
 
 
 def test_what_a_model_cannot_tell_apart_is_said():
-    plain = fixed({"r": np.ones(2)})
-    pooled, seasonal = (replace(plain, retention_config={key: {"x": 1}}) for key in ("design", "calendar"))
+    plain, day = BgNbd(), date(2024, 1, 1)
+    pooled: Any = Pooled(plain, Design(group=None, covariates=(), purchase=(), attrition=()))
+    seasonal: Any = Seasonal(plain, Calendar(first_date=day, today=day, monthly=True, promotions={}))
     assert without(plain, pooled) == ("groups and covariates",)
     assert without(plain, seasonal) == ("months, promotions and trend",)
     assert without(pooled, pooled) == without(pooled, plain) == ()
+    both: Any = Pooled(seasonal, pooled.design)
+    assert without(pooled, both) == ("months, promotions and trend",)
 
 
 def test_spend_is_fitted_once_for_all(cdnow, monkeypatch):
@@ -195,12 +201,12 @@ def test_spend_is_fitted_once_for_all(cdnow, monkeypatch):
         fitted.append(model.kind)
         noise = np.random.default_rng(len(fitted)).uniform(0.9, 1.1, 8)
         params = {name: value * noise for name, value in made[model.kind == "gamma_gamma"].items()}
-        return fitting.Fitted(params, (), f"made for {model.kind}")
+        return fitting.ModelDraws(params, (), DrawMethod(f"made for {model.kind}"))
 
     monkeypatch.setattr(fitting, "fit_one", fake)
     config = FitConfig(draws=8, cache=False, compare=("mbg_nbd",))
     found = fit_all(cdnow, BgNbd(), GammaGamma(), config)
     assert fitted == ["bg_nbd", "gamma_gamma", "mbg_nbd"]
-    for name, values in found["bg_nbd"].spend.items():
-        np.testing.assert_array_equal(found["mbg_nbd"].spend[name], values)
+    for name, values in found["bg_nbd"].posterior.spend.items():
+        np.testing.assert_array_equal(found["mbg_nbd"].posterior.spend[name], values)
     assert found["mbg_nbd"].method == "made for mbg_nbd (mbg_nbd), made for gamma_gamma (gamma_gamma)"

@@ -18,11 +18,13 @@ from scipy.stats import norm
 from stories import STORIES, WEEK
 
 from clvsim.kernels import rng
-from clvsim.models import RETENTION, inference, spend_of
+from clvsim.models import RETENTION, inference
 from clvsim.models.bdw import Bdw
 from clvsim.models.bg_bb import BgBb
 from clvsim.models.bg_nbd import BgNbd
 from clvsim.models.cnbd import BgCnbd, MbgCnbd
+from clvsim.models.fitted import FittedModels
+from clvsim.models.gamma_gamma import GammaGamma
 from clvsim.models.laws import Customers, LifeLaw, RetentionModel, SpendHistory, rows_of
 from clvsim.models.mbg_nbd import MbgNbd
 from clvsim.models.pareto_nbd import ParetoNbd
@@ -542,18 +544,10 @@ def test_known_parameters_are_recovered(name, story, compiled):
 # --- the simulator ----------------------------------------------------------------------------------------------------
 
 
-def point_posterior(name, draws) -> Posterior:
+def at_a_point(name, draws) -> FittedModels:
     spend = {"p": 6.25, "q": 3.74, "gamma": 15.44, "first_order_factor": 0.94}
-    return Posterior(
-        retention_model=name,
-        spend_model="gamma_gamma",
-        retention=params_of(name, draws),
-        spend={k: np.full(draws, v) for k, v in spend.items()},
-        time_unit="week",
-        diagnostics=(),
-        method="fixed",
-        retention_config=configured(name).model_dump(mode="json"),
-    )
+    posterior = Posterior(params_of(name, draws), {k: np.full(draws, v) for k, v in spend.items()}, "week")
+    return FittedModels(configured(name), GammaGamma(), posterior)
 
 
 def near(worlds: np.ndarray, expected: float) -> bool:
@@ -566,7 +560,7 @@ def near(worlds: np.ndarray, expected: float) -> bool:
 def test_simulated_newcomers_have_the_expected_orders(name, model):
     draws, copies, weeks = 250, 2000, 78
     crowd = people_of(key=rng.text_keys([f"copy {i}" for i in range(copies)]))
-    block = Block(crowd, newcomer_laws(point_posterior(name, draws)), newcomers=True)
+    block = Block(crowd, newcomer_laws(at_a_point(name, draws)), newcomers=True)
     weekly = repeat_orders([block], WEEK * weeks, CALM, draws, 7, 1, 32.0)
     until = np.cumsum(weekly, axis=1) / copies
     for week in (4, 26, weeks):
@@ -584,7 +578,7 @@ def test_simulated_customers_have_the_expected_orders(name, model, compiled, hal
     rows = np.sort(rows[:many] if half == "weak" else rows[many:])
     some = replace(summary, customers=summary.customers.iloc[rows].reset_index(drop=True))
     none = np.zeros(rows.size, np.int64)
-    blocks, _ = existing_blocks(some, point_posterior(name, draws), none, none, 4096)
+    blocks, _ = existing_blocks(some, at_a_point(name, draws), none, none, 4096)
     total = repeat_orders(blocks, WEEK * weeks, CALM, draws, 9, 1, 32.0).sum(axis=1)
     assert near(total, expected[rows].sum())
 
@@ -594,11 +588,11 @@ def test_revived_customers_have_the_orders_of_the_law_given_dead(name, story, mo
     draws, copies, days = 200, 400, 39 * WEEK
     lost = np.flatnonzero(brute[:, 1] > 0)
     crowd = rows_of(story.histories, np.tile(lost, copies))
-    posterior = point_posterior(name, draws)
-    spend, nothing = spend_of(posterior), SpendHistory(*np.zeros((2, lost.size * copies)))
+    fitted = at_a_point(name, draws)
+    spend, nothing = fitted.spend, SpendHistory(*np.zeros((2, lost.size * copies)))
 
     def laws(part):
-        life, money = ({k: v[part] for k, v in p.items()} for p in (posterior.retention, posterior.spend))
+        life, money = fitted.retention_draws(part), fitted.spend_draws(part)
         return join_laws(model.laws_given_dead(life, crowd, WEEK), spend.laws(money, nothing), 1.0)
 
     size = lost.size * copies

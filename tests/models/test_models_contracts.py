@@ -15,6 +15,8 @@ from clvsim.errors import DiagnosticsError
 from clvsim.kernels import rng
 from clvsim.models.bdw import Bdw
 from clvsim.models.contracts import Contracts, Shapes, log_kept, log_likelihood, renewals_ahead, theta_of_lost
+from clvsim.models.fitted import FittedModels
+from clvsim.models.fixed_price import FixedPrice
 from clvsim.models.sbg import Sbg
 from clvsim.simulation.config import EnvironmentConfig
 from clvsim.simulation.population import Block, existing_blocks, newcomer_laws, people_of
@@ -325,17 +327,11 @@ def test_late_payers_do_not_bias_the_share_renewed():
 # --- the simulator ----------------------------------------------------------------------------------------------------
 
 
-def posterior_of(model, draws) -> Posterior:
+def fitted_of(model, draws) -> FittedModels:
     values = dict(zip(SYMBOLS[type(model)], (0.4556, 1.7793, 1.2835), strict=False))
-    return Posterior(
-        retention_model=model.kind,
-        spend_model="fixed_price",
-        retention={k: np.full(draws, v) for k, v in values.items()},
-        spend={"price": np.full(draws, 9.0), "first_order_factor": np.ones(draws)},
-        time_unit="week",
-        diagnostics=(),
-        method="fixed",
-        retention_config=model.model_dump(mode="json"),
+    spend = {"price": np.full(draws, 9.0), "first_order_factor": np.ones(draws)}
+    return FittedModels(
+        model, FixedPrice(), Posterior({k: np.full(draws, v) for k, v in values.items()}, spend, "week")
     )
 
 
@@ -356,20 +352,20 @@ def test_simulated_contracts_make_the_expected_renewals(model):
     money = {"first_amount": 9.0, "repeat_positive": paid, "repeat_amount": 9.0 * paid}
     ids = [f"c{i}" for i in range(paid.size)]
     summary = summary_of(np.column_stack([paid, paid * every, age]), customer_id=ids, **money)
-    posterior = posterior_of(model, draws)
+    fitted = fitted_of(model, draws)
     none = np.zeros(paid.size, np.int64)
-    blocks, _ = existing_blocks(summary, posterior, none, none, 4096)
+    blocks, _ = existing_blocks(summary, fitted, none, none, 4096)
     found = repeat_orders(blocks, days, CALM, draws, 9, 1, 8.0).sum(axis=1)
     contracts = model.histories(summary)
     assert 0 < contracts.lost.sum() < paid.size / 2
-    assert near(found, model.expected_orders(posterior.retention, contracts, days, WEEK)[0].sum())
+    assert near(found, model.expected_orders(fitted.posterior.retention, contracts, days, WEEK)[0].sum())
 
     people = people_of(key=rng.text_keys(ids))
-    block = Block(people, newcomer_laws(posterior), newcomers=True)
+    block = Block(people, newcomer_laws(fitted), newcomers=True)
     weekly = repeat_orders([block], WEEK * 70, CALM, draws, 7, 1, 8.0)
     until = np.cumsum(weekly, axis=1) / paid.size
     for week in (14, 70):
-        assert near(until[:, week - 1], model.expected_orders_new(posterior.retention, float(week), WEEK)[0, 0])
+        assert near(until[:, week - 1], model.expected_orders_new(fitted.posterior.retention, float(week), WEEK)[0, 0])
 
 
 # --- the PyMC model ---------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 import xarray as xr
@@ -11,13 +12,14 @@ import clvsim
 from clvsim.errors import ConfigError, DiagnosticsError
 from clvsim.models import gamma_gamma
 from clvsim.models.bg_nbd import BgNbd
-from clvsim.models.cache import write_posterior
+from clvsim.models.cache import read_posterior, write_posterior
 from clvsim.models.config import FitConfig
 from clvsim.models.elsewhere import merged, permuted, read_parts
-from clvsim.models.fit import fit, is_draft
+from clvsim.models.fit import fit
 from clvsim.models.gamma_gamma import GammaGamma
 from clvsim.models.mbg_nbd import MbgNbd
-from tests.simulation.shop import posterior
+from clvsim.types import DrawMethod
+from tests.simulation.shop import posterior, with_draws
 
 BG = {"r": 0.24, "alpha": 4.41, "a": 0.79, "b": 2.43}
 PARETO = {"r": 0.55, "alpha": 10.6, "s": 0.61, "beta": 11.7}
@@ -87,18 +89,15 @@ def test_chains_are_mixed_by_one_permutation_for_all_parameters(save) -> None:
 def test_the_python_interface_reads_both_models(save, tmp_path: Path) -> None:
     files = save(BG), save(GG, name="spend.nc", shape=(2, 300))
     found = clvsim.read_posterior(*files, time_unit="day")
-    assert (found.retention_model, found.spend_model, found.time_unit, found.draws) == (
-        "bg_nbd",
-        "gamma_gamma",
-        "day",
-        600,
-    )
-    assert set(found.spend) == {"p", "q", "gamma", "first_order_factor"}
+    assert (found.retention, found.spend, found.draws) == (BgNbd(), GammaGamma(), 600)
+    assert found.posterior.time_unit == "day"
+    assert set(found.posterior.spend) == {"p", "q", "gamma", "first_order_factor"}
     write_posterior(found, tmp_path / "own.nc")
     again = clvsim.read_posterior(tmp_path / "own.nc")
-    assert (again.time_unit, again.draws, again.diagnostics) == ("day", 600, found.diagnostics)
-    for name, values in found.retention.items():
-        assert sorted(again.retention[name]) == sorted(values)
+    assert (again.posterior.time_unit, again.draws) == ("day", 600)
+    assert again.posterior.diagnostics == found.posterior.diagnostics
+    for name, values in found.posterior.retention.items():
+        assert sorted(again.posterior.retention[name]) == sorted(values)
 
 
 @pytest.mark.parametrize(
@@ -170,17 +169,18 @@ def test_a_run_uses_the_file_and_fits_what_is_missing(save, cdnow) -> None:
     found = fit(cdnow, BgNbd(), GammaGamma(), config, log=said.append)
     assert len(said) == 1
     assert said[0].startswith("fitting gamma_gamma on")
-    assert found.draws == found.spend["p"].size == 1000
+    assert found.draws == found.posterior.spend["p"].size == 1000
     assert found.method == "read from a file (bg_nbd), laplace (gamma_gamma)"
-    assert found.retention["alpha"].mean() == pytest.approx(4.41, rel=0.01)
-    assert {d.model for d in found.diagnostics} == {"bg_nbd", "gamma_gamma"}
+    assert found.posterior.retention["alpha"].mean() == pytest.approx(4.41, rel=0.01)
+    assert {d.model for d in found.posterior.diagnostics} == {"bg_nbd", "gamma_gamma"}
 
 
 def test_first_orders_of_a_foreign_spend_model_are_the_logs(save, cdnow) -> None:
     files = (str(save(BG)), str(save(GG, name="spend.nc")))
     config = FitConfig(posterior=files, posterior_time_unit="week", draws=2000)
     found = fit(cdnow, BgNbd(), GammaGamma(), config)
-    first = found.spend["first_order_factor"] * gamma_gamma.expected_spend_new(found.spend)[:, 0]
+    spend = found.posterior.spend
+    first = spend["first_order_factor"] * gamma_gamma.expected_spend_new(spend)[:, 0]
     assert first.mean() == pytest.approx(cdnow.customers["first_amount"].loc[lambda v: v > 0].mean(), abs=0.2)
 
 
@@ -194,7 +194,7 @@ def test_the_gate_holds_files_to_the_limits(save, cdnow) -> None:
     assert "bg_nbd: R-hat (r) is" in said
     assert "bg_nbd: divergences is 3" in said
     poor = fit(cdnow, BgNbd(), GammaGamma(), config.model_copy(update={"allow_poor": True}))
-    assert sum(text.startswith("Poor fit") for text in poor.warnings) >= 2
+    assert sum(text.startswith("Poor fit") for text in poor.posterior.warnings) >= 2
 
 
 def test_wrong_kinds_are_refused_in_a_run(save, cdnow) -> None:
@@ -232,46 +232,68 @@ def test_a_run_on_files_that_pymc_marketing_saved(cdnow) -> None:
     with pytest.raises(DiagnosticsError, match="bg_nbd: bulk ESS"):
         fit(cdnow, BgNbd(), GammaGamma(), config)
     found = fit(cdnow, BgNbd(), GammaGamma(), config.model_copy(update={"allow_poor": True}))
-    assert (found.method, found.draws, found.time_unit) == ("read from a file", 100, "week")
+    assert (found.method, found.draws, found.posterior.time_unit) == ("read from a file", 100, "week")
     # The customers they were fitted to, one in twenty, are of this log, whose published estimate is .246.
-    assert (found.retention["a"] / (found.retention["a"] + found.retention["b"])).mean() == pytest.approx(
-        0.25, abs=0.15
-    )
+    a, b = (found.posterior.retention[name] for name in ("a", "b"))
+    assert (a / (a + b)).mean() == pytest.approx(0.25, abs=0.15)
 
 
 def test_a_draft_remains_one_however_often_it_is_written_and_read(cdnow, tmp_path: Path) -> None:
     path = tmp_path / "posterior.nc"
-    drawn = replace(posterior(2), method="map")
+    drawn = with_draws(posterior(2), retention_method=DrawMethod("map"), spend_method=DrawMethod("map"))
     for _ in range(2):
         write_posterior(drawn, path)
-        assert is_draft(clvsim.read_posterior(path))
+        assert clvsim.read_posterior(path).posterior.is_draft
         drawn = fit(cdnow, BgNbd(), GammaGamma(), FitConfig(posterior=(str(path),), draws=2, chains=2))
         assert drawn.method == "map, read from a file"
-        assert drawn.warnings[0].startswith("Draft, fitted by fit.method=map")
+        assert drawn.posterior.warnings[0].startswith("Draft, fitted by fit.method=map")
 
 
-@pytest.mark.parametrize(
-    ("method", "again", "draft"),
-    [
-        ("read from a file", "read from a file", False),
-        (
-            "laplace (bg_nbd), nuts (gamma_gamma)",
-            "laplace, read from a file (bg_nbd), nuts, read from a file (gamma_gamma)",
-            False,
-        ),
-        (
-            "read from a file (bg_nbd), map (gamma_gamma)",
-            "read from a file (bg_nbd), map, read from a file (gamma_gamma)",
-            True,
-        ),
-    ],
-)
-def test_a_file_says_how_each_model_was_drawn(method, again, draft, tmp_path: Path) -> None:
+METHODS = [
+    (DrawMethod("", True), DrawMethod("", True), "read from a file", "read from a file", False),
+    (
+        DrawMethod("laplace"),
+        DrawMethod("nuts"),
+        "laplace (bg_nbd), nuts (gamma_gamma)",
+        "laplace, read from a file (bg_nbd), nuts, read from a file (gamma_gamma)",
+        False,
+    ),
+    (
+        DrawMethod("", True),
+        DrawMethod("map"),
+        "read from a file (bg_nbd), map (gamma_gamma)",
+        "read from a file (bg_nbd), map, read from a file (gamma_gamma)",
+        True,
+    ),
+]
+
+
+@pytest.mark.parametrize(("retention", "spend", "method", "again", "draft"), METHODS)
+def test_a_file_says_how_each_model_was_drawn(retention, spend, method, again, draft, tmp_path: Path) -> None:
+    fitted = with_draws(posterior(2, spread=0.1), retention_method=retention, spend_method=spend)
     for path in (tmp_path / "first.nc", tmp_path / "second.nc"):
-        write_posterior(replace(posterior(2, spread=0.1), method=method), path)
-        method = clvsim.read_posterior(path).method
-        assert method == again
-    assert is_draft(clvsim.read_posterior(path)) is draft
+        assert fitted.method == method
+        write_posterior(fitted, path)
+        fitted = clvsim.read_posterior(path)
+        assert fitted.method == again
+        assert fitted.posterior.is_draft is draft
+        method = again
+
+
+@pytest.mark.parametrize(("retention", "spend", "method", "again", "draft"), METHODS)
+def test_files_of_the_format_before_say_it_too(retention, spend, method, again, draft, tmp_path: Path) -> None:
+    """They have one sentence for both models."""
+    path = tmp_path / "posterior.nc"
+    write_posterior(posterior(2, spread=0.1), path)
+    with h5py.File(path, "a") as file:
+        del file.attrs["retention_method"], file.attrs["spend_method"]
+        file.attrs["format"], file.attrs["method"] = 2, method
+    stored = read_posterior(path)
+    assert (stored.posterior.retention_method, stored.posterior.spend_method) == (retention, spend)
+    assert stored.method == method
+    found = clvsim.read_posterior(path)
+    assert found.method == again
+    assert found.posterior.is_draft is draft
 
 
 def test_pymc_marketing_on_single_orders(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from clvsim.models import fit as fit_module
 from clvsim.models.bg_nbd import BgNbd
 from clvsim.models.cache import cache_folder, read_posterior, write_posterior
 from clvsim.models.config import FitConfig
+from clvsim.models.diagnostics import diagnose
 from clvsim.models.fit import fit
 from clvsim.models.gamma_gamma import GammaGamma
 from clvsim.types import Diagnostic
@@ -68,9 +69,10 @@ def run(cdnow, tmp_path, draws, monkeypatch):
 def test_cache_returns_the_same_posterior(run, draws, tmp_path):
     fresh, _ = run()
     hit, notes = run()
-    assert (fresh.from_cache, hit.from_cache) == (False, True)
+    assert (fresh.posterior.from_cache, hit.posterior.from_cache) == (False, True)
     assert len(draws.calls) == 2  # two models, once
     assert notes == []
+    hit, fresh = hit.posterior, fresh.posterior
     assert replace(hit, retention={}, spend={}, from_cache=False) == replace(fresh, retention={}, spend={})
     for group in ("retention", "spend"):
         a, b = getattr(fresh, group), getattr(hit, group)
@@ -84,9 +86,9 @@ def test_cache_ignores_what_a_posterior_does_not_follow_from(run, draws, cdnow):
     run()
     frame = cdnow.customers.sample(frac=1, random_state=1)
     frame = frame.assign(segment="gold", customer_id="x", holdout_frequency=0)
-    assert run(summary=replace(cdnow, customers=frame, data_hash="other"))[0].from_cache
-    assert run(allow_poor=True)[0].from_cache
-    assert run(method="nuts")[0].from_cache
+    assert run(summary=replace(cdnow, customers=frame, data_hash="other"))[0].posterior.from_cache
+    assert run(allow_poor=True)[0].posterior.from_cache
+    assert run(method="nuts")[0].posterior.from_cache
 
 
 class FakeLaplace:
@@ -124,7 +126,7 @@ def test_auto_is_laplace_on_large_tables(run, draws, laplace, monkeypatch):
     assert found.method == "laplace (bg_nbd), nuts (gamma_gamma)"
     assert [note.split(" by ")[-1] for note in notes] == ["laplace", "nuts"]
     assert len(draws.calls) == 1
-    assert {d.model: d.name for d in found.diagnostics}["bg_nbd"] == "Pareto k"
+    assert {d.model: d.name for d in found.posterior.diagnostics}["bg_nbd"] == "Pareto k"
 
 
 @pytest.mark.parametrize(
@@ -149,7 +151,7 @@ def test_laplace_is_held_to_its_pareto_k(run, laplace):
         "fit: bg_nbd: Pareto k is 0.7, must be < 0.7; use fit.method=nuts, or go on regardless with fit.allow_poor=true"
     )
     found, _ = run(method="laplace", allow_poor=True)
-    assert sum(w.startswith("Poor fit") for w in found.warnings) == 2
+    assert sum(w.startswith("Poor fit") for w in found.posterior.warnings) == 2
 
 
 def test_laplace_without_a_mode_cannot_be_allowed(run, laplace):
@@ -182,24 +184,24 @@ def changed(summary, column, row=0):
 )
 def test_cache_key_changes_with(run, cdnow, change):
     run()
-    assert not run(**change(cdnow))[0].from_cache
+    assert not run(**change(cdnow))[0].posterior.from_cache
 
 
 @pytest.mark.parametrize("way", ["laplace", "map"])
 def test_cache_key_changes_with_the_method(run, laplace, monkeypatch, way):
     monkeypatch.setattr(inference, "mode_only", laplace)
     run()
-    assert not run(method=way)[0].from_cache
-    assert run(method=way)[0].from_cache
-    assert run(method="nuts")[0].from_cache
+    assert not run(method=way)[0].posterior.from_cache
+    assert run(method=way)[0].posterior.from_cache
+    assert run(method="nuts")[0].posterior.from_cache
 
 
 def test_cache_keeps_auto_apart_from_laplace_on_large_tables(run, laplace, monkeypatch):
     """Where `auto` may end in either, its posterior is neither's."""
     monkeypatch.setattr(fit_module, "LARGE_TABLE", 1)
     run(method="laplace")
-    assert not run()[0].from_cache
-    assert run()[0].from_cache
+    assert not run()[0].posterior.from_cache
+    assert run()[0].posterior.from_cache
 
 
 def test_sources_are_those_of_all_models_and_their_kernels():
@@ -212,11 +214,11 @@ def test_cache_key_changes_with_source_and_versions(monkeypatch, run):
     run()
     with monkeypatch.context() as patch:
         patch.setattr(cache, "version", lambda name: "0")
-        assert not run()[0].from_cache
+        assert not run()[0].posterior.from_cache
     with monkeypatch.context() as patch:
         patch.setattr(cache, "model_sources", lambda: [b"edited"])
-        assert not run()[0].from_cache
-    assert run()[0].from_cache
+        assert not run()[0].posterior.from_cache
+    assert run()[0].posterior.from_cache
 
 
 @pytest.mark.parametrize("damage", [b"", b"not a posterior", None])
@@ -225,18 +227,19 @@ def test_unreadable_cache_is_fitted_again(run, tmp_path, damage):
     (entry,) = (tmp_path / "cache").iterdir()
     entry.write_bytes(entry.read_bytes()[:5000] if damage is None else damage)
     found, notes = run()
-    assert not found.from_cache
+    assert not found.posterior.from_cache
     assert "unreadable" in notes[0]
     assert "\n" not in notes[0]
-    assert run()[0].from_cache  # replaced
+    assert run()[0].posterior.from_cache  # replaced
 
 
 def test_cached_nan_is_not_used(run, tmp_path):
     fresh, _ = run()
     (entry,) = (tmp_path / "cache").iterdir()
-    write_posterior(replace(fresh, spend={**fresh.spend, "p": np.full(4000, np.nan)}), entry)
+    spend = {**fresh.posterior.spend, "p": np.full(4000, np.nan)}
+    write_posterior(replace(fresh, posterior=replace(fresh.posterior, spend=spend)), entry)
     found, notes = run()
-    assert not found.from_cache
+    assert not found.posterior.from_cache
     assert "not finite" in notes[0]
 
 
@@ -276,7 +279,7 @@ from clvsim.models.fit import fit
 config = DataConfig(**yaml.safe_load(open({str(CONFIGS / "data" / "cdnow.yaml")!r})))
 found = fit(summarize(read_transactions(None, config)), RETENTION["bg_nbd"](), SPEND["gamma_gamma"](), FitConfig())
 heavy = [m for m in ("pymc", "pytensor", "nutpie", "arviz", "arviz_stats") if m in sys.modules]
-print(found.from_cache, heavy, float(found.retention["r"].sum()).hex())
+print(found.posterior.from_cache, heavy, float(found.posterior.retention["r"].sum()).hex())
 """
     env = {k: v for k, v in os.environ.items() if not k.startswith("COV")}
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env, timeout=120)
@@ -284,10 +287,11 @@ print(found.from_cache, heavy, float(found.retention["r"].sum()).hex())
     assert result.stdout.split("\n")[0] == f"True [] {float(posterior.retention['r'].sum()).hex()}"
 
 
-def test_the_shipped_configuration_passes_the_gate(posterior):
+def test_the_shipped_configuration_passes_the_gate(fitted_models):
+    posterior = fitted_models.posterior
     assert all(d.ok for d in posterior.diagnostics)
     assert {d.model for d in posterior.diagnostics} == {"bg_nbd", "gamma_gamma"}
-    assert (posterior.draws, posterior.method, posterior.time_unit) == (4000, "laplace", "week")
+    assert (fitted_models.draws, fitted_models.method, posterior.time_unit) == (4000, "laplace", "week")
 
 
 def test_chains_that_disagree_stop_the_run(run, draws, tmp_path):
@@ -310,18 +314,18 @@ def test_few_draws_stop_the_run(run):
 def test_allow_poor_goes_on_with_a_warning_and_is_not_believed_later(run, draws):
     draws.shift = 0.2
     found, _ = run(allow_poor=True)
-    poor = [w for w in found.warnings if w.startswith("Poor fit")]
-    assert len(poor) == sum(not d.ok for d in found.diagnostics) > 0
+    poor = [w for w in found.posterior.warnings if w.startswith("Poor fit")]
+    assert len(poor) == sum(not d.ok for d in found.posterior.diagnostics) > 0
     again, _ = run(allow_poor=True)
-    assert again.from_cache
-    assert again.warnings == found.warnings
+    assert again.posterior.from_cache
+    assert again.posterior.warnings == found.posterior.warnings
     with pytest.raises(DiagnosticsError, match="R-hat"):
         run()
 
 
 def test_constant_chains_do_not_pass():
     """R-hat of a constant is nan, which is not below a limit."""
-    found = fit_module.diagnose("m", {"a": np.ones(4000)}, 0, 4)
+    found = diagnose("m", {"a": np.ones(4000)}, 0, 4)
     assert not found[0].ok
 
 
@@ -329,11 +333,11 @@ def test_draws_are_permuted_once_for_both_models(run, cdnow, draws):
     """Draw i of every parameter comes from the same transition, and the first quarter from all chains."""
     draws.shift = 1.0
     found, _ = run(allow_poor=True)
-    r = np.log(found.retention["r"] / 0.5)
+    r = np.log(found.posterior.retention["r"] / 0.5)
     chain = np.rint(r)
-    a, b = found.retention["a"], found.retention["b"]
+    a, b = found.posterior.retention["a"], found.posterior.retention["b"]
     np.testing.assert_array_equal(chain, np.rint(np.log((a + b) / 0.5)))
-    np.testing.assert_array_equal(chain, np.rint(np.log(found.spend["p"] / 0.5)))
+    np.testing.assert_array_equal(chain, np.rint(np.log(found.posterior.spend["p"] / 0.5)))
     counts = np.bincount(chain[:1000].astype(int), minlength=4)
     assert (abs(counts - 250) < 5 * np.sqrt(1000 * 0.25 * 0.75 * 0.75)).all()  # hypergeometric
 
@@ -341,9 +345,9 @@ def test_draws_are_permuted_once_for_both_models(run, cdnow, draws):
 def test_time_unit_scales_alpha_only(run, cdnow):
     weeks, _ = run()
     days, _ = run(summary=replace(cdnow, time_unit="day"))
-    np.testing.assert_allclose(days.retention["alpha"], 7 * weeks.retention["alpha"], rtol=1e-14)
+    np.testing.assert_allclose(days.posterior.retention["alpha"], 7 * weeks.posterior.retention["alpha"], rtol=1e-14)
     for name in ("r", "a", "b"):
-        np.testing.assert_array_equal(days.retention[name], weeks.retention[name])
+        np.testing.assert_array_equal(days.posterior.retention[name], weeks.posterior.retention[name])
 
 
 def test_nothing_to_learn_from_is_said_for_both_models_at_once(run, cdnow, draws):
@@ -356,19 +360,20 @@ def test_nothing_to_learn_from_is_said_for_both_models_at_once(run, cdnow, draws
     assert draws.calls == []
 
 
-def test_posterior_file_is_what_others_can_read(posterior, tmp_path):
+def test_posterior_file_is_what_others_can_read(fitted_models, tmp_path):
     import xarray as xr
 
     path = tmp_path / "posterior.nc"
-    write_posterior(posterior, path)
+    write_posterior(fitted_models, path)
     with xr.open_datatree(path, engine="h5netcdf") as tree:
         assert set(tree["retention"].data_vars) == {"r", "alpha", "a", "b"}
         assert set(tree["spend"].data_vars) == {"p", "q", "gamma", "first_order_factor"}
         assert tree["retention"].sizes == {"draw": 4000}
         assert len(json.loads(tree.attrs["diagnostics"])) == 4
     back = read_posterior(path)
-    assert back.warnings == posterior.warnings
-    assert back.diagnostics == posterior.diagnostics
+    assert (back.retention, back.spend) == (fitted_models.retention, fitted_models.spend)
+    assert back.posterior.warnings == fitted_models.posterior.warnings
+    assert back.posterior.diagnostics == fitted_models.posterior.diagnostics
 
 
 def test_a_foreign_file_is_refused_by_name(tmp_path):

@@ -25,6 +25,7 @@ from clvsim.models.lognormal import Lognormal
 from clvsim.models.mbg_nbd import MbgNbd
 from clvsim.models.pareto_nbd import ParetoNbd
 from clvsim.models.sbg import Sbg
+from clvsim.types import DrawMethod
 
 
 def made_up(log_density, start) -> Density:
@@ -182,7 +183,9 @@ def compiled_once():
 def laplace_posterior(cdnow, compiled_once):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(inference, "density", compiled_once)
-        return fit(cdnow, BgNbd(), GammaGamma(), FitConfig(method="laplace", draws=8000))
+        fitted = fit(cdnow, BgNbd(), GammaGamma(), FitConfig(method="laplace", draws=8000))
+        assert fitted.method == "laplace"
+        return fitted.posterior
 
 
 def unconstrained(posterior):
@@ -214,7 +217,7 @@ def test_laplace_agrees_with_nuts_on_cdnow(laplace_posterior, posterior):
     for d in laplace_posterior.diagnostics:
         assert d.ok
         assert d.value < 0.5 if d.name == "Pareto k" else d.value > 4000, d
-    assert laplace_posterior.method == "laplace"
+    assert (laplace_posterior.retention_method, laplace_posterior.spend_method) == (DrawMethod("laplace"),) * 2
     assert_agree(unconstrained(posterior), unconstrained(laplace_posterior))
 
 
@@ -290,8 +293,9 @@ def test_many_rows_are_evaluated_without_gradient(normal, monkeypatch, rows, gra
 
 def test_map_is_one_point_without_spread(cdnow, laplace_posterior, compiled_once, monkeypatch):
     monkeypatch.setattr(inference, "density", compiled_once)
-    found = fit(cdnow, BgNbd(), GammaGamma(), FitConfig(method="map", draws=10))
-    assert found.method == "map"
+    fitted = fit(cdnow, BgNbd(), GammaGamma(), FitConfig(method="map", draws=10))
+    assert fitted.method == "map"
+    found = fitted.posterior
     assert all(d.ok for d in found.diagnostics)
     assert found.warnings[0].startswith("Draft, fitted by fit.method=map: parameter uncertainty is left out")
     for values in (*found.retention.values(), *found.spend.values()):

@@ -22,7 +22,7 @@ from clvsim.models.laws import Customers
 from clvsim.models.levels import Design, Group
 from clvsim.models.lognormal import Lognormal, LogSpend
 from clvsim.models.pooling import Pooled
-from clvsim.models.revenue import Both, expected_spend_per_order, mean_order
+from clvsim.models.revenue import FittedCustomers, expected_spend_per_order, mean_order
 from clvsim.types import CustomerSummary
 
 PLAIN = Mode(linker="py", optimizer="fast_compile")  # of graphs that are evaluated a few times
@@ -185,12 +185,12 @@ def test_expected_spend_is_an_integral_over_rates(rho):
     histories = Customers(*(np.append(v, w) for v, w in zip(HISTORY, (0.0, 0.0, 210.0), strict=True)))
     spends = LogSpend(np.array([3.0, 0.0]), np.array([np.log(AMOUNTS).sum(), 0.0]))
     params = correlated(rho=rho)
-    both = Both(model, spend, draws(**LIFE), params, histories, spends, WEEK)
+    customers = FittedCustomers(model, spend, draws(**LIFE), params, histories, spends, WEEK)
     law = lognormal.laws(params, spends)
     r, alpha, a, b = LIFE.values()
     days, rate = 365.25, np.exp(np.linspace(-60, 1, 3001))
     shares = (np.arange(2000) + 0.5) / 2000
-    means, per_order = mean_order(both)[0], expected_spend_per_order(both, days, 0.0)[0]
+    means, per_order = mean_order(customers)[0], expected_spend_per_order(customers, days, 0.0)[0]
     for i, orders in enumerate((x, 0.0)):
         of_rate = stats.gamma.pdf(rate, r + orders, scale=1 / (7 * alpha + T)) * rate
         of_rate /= of_rate.sum()
@@ -203,8 +203,8 @@ def test_expected_spend_is_an_integral_over_rates(rho):
         product = (of_rate * within * amount).sum() / (of_rate * within).sum()
         assert per_order[i] == pytest.approx(product, rel=1e-4)  # shares are midpoints
     assert ((per_order > means) == (rho > 0)).all()
-    apart = expected_spend_per_order(both._replace(spend=Lognormal()), days, 0.0)
-    np.testing.assert_array_equal(apart, mean_order(both._replace(spend=Lognormal())))
+    apart = expected_spend_per_order(customers._replace(spend=Lognormal()), days, 0.0)
+    np.testing.assert_array_equal(apart, mean_order(customers._replace(spend=Lognormal())))
 
 
 # --- on a log ---------------------------------------------------------------------------------------------------------
@@ -354,7 +354,7 @@ def test_fit_of_both_models():
     summary = made_up(2500, rho=0.6, seed=9)
     model, spend = RETENTION["bg_nbd"](), Lognormal(correlated=True)
     by = {
-        way: fit(summary, model, spend, FitConfig(method=way, cache=False, draws=2000, chains=4)).spend
+        way: fit(summary, model, spend, FitConfig(method=way, cache=False, draws=2000, chains=4)).posterior.spend
         for way in ("laplace", "nuts")
     }
     for name, true in {**MONEY, "rho": 0.6}.items():
@@ -375,24 +375,24 @@ def draft(dollars):
 def test_means_of_orders_and_first_orders(draft, dollars):
     """Per draw: first orders average the observed ones; the mean of repeat orders weighs frequent buyers more."""
     _, found = draft
-    newcomers = RETENTION["bg_nbd"]().newcomer_laws(found.retention, WEEK)
-    mean = lognormal.mean_order(lognormal.newcomer_laws(found.spend), newcomers)[:, 0]
+    newcomers = RETENTION["bg_nbd"]().newcomer_laws(found.posterior.retention, WEEK)
+    mean = lognormal.mean_order(lognormal.newcomer_laws(found.posterior.spend), newcomers)[:, 0]
     first = dollars.customers["first_amount"]
     error = first.std() / np.sqrt(len(first))
-    np.testing.assert_allclose(found.spend["first_order_factor"] * mean, first.mean(), atol=4 * error)
-    assert (found.spend["mean_order"] > mean).all()
+    np.testing.assert_allclose(found.posterior.spend["first_order_factor"] * mean, first.mean(), atol=4 * error)
+    assert (found.posterior.spend["mean_order"] > mean).all()
     assert np.isfinite(quantities.expected_rlv(found, dollars, horizon_months=12, annual_discount_rate=0.1)).all()
 
 
 def test_words(draft, dollars):
     spend, found = draft
-    ((label, value),) = spend.facts(found.spend)
+    ((label, value),) = spend.facts(found.posterior.spend)
     assert "twice as often" in label
-    change = 2 ** lognormal.elasticity(found.spend)[0] - 1
+    change = 2 ** lognormal.elasticity(found.posterior.spend)[0] - 1
     assert value.startswith(f"{change:+.1%} [")
-    assert Lognormal().facts(found.spend) == ()
-    check = spend.check(dollars, found.spend)
-    far = {**found.spend, "mean_order": np.full(4, 1.2 * check.mean_repeat_order)}
+    assert Lognormal().facts(found.posterior.spend) == ()
+    check = spend.check(dollars, found.posterior.spend)
+    far = {**found.posterior.spend, "mean_order": np.full(4, 1.2 * check.mean_repeat_order)}
     assert "simulated" in spend.warnings(dollars, far)[0]
     assert spend.warnings(dollars, {**far, "mean_order": np.full(4, check.mean_repeat_order)}) == ()
     assert any("spend=lognormal spend.correlated=true" in text for text in Lognormal().warnings(dollars, far))
@@ -404,8 +404,8 @@ def test_draws_out_of_a_file_are_used_as_they_were_fitted(draft, dollars, tmp_pa
     write_posterior(found, path)
     config = FitConfig(posterior=[str(path)], draws=4, cache=False, allow_poor=True)
     again = fit(dollars, RETENTION["bg_nbd"](), spend, config)
-    for name, values in found.spend.items():
-        np.testing.assert_array_equal(again.spend[name], values, err_msg=name)
+    for name, values in found.posterior.spend.items():
+        np.testing.assert_array_equal(again.posterior.spend[name], values, err_msg=name)
     with pytest.raises(ConfigError, match=r"type spend\.correlated=true"):
         fit(dollars, RETENTION["bg_nbd"](), Lognormal(), config)
 

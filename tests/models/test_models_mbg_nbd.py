@@ -10,7 +10,8 @@ from scipy.special import hyp2f1
 
 from clvsim.models import bg_nbd, mbg_nbd
 from clvsim.models.config import FitConfig
-from clvsim.models.fit import diagnose, sample
+from clvsim.models.diagnostics import diagnose
+from clvsim.models.fit import sample
 from clvsim.models.laws import Customers
 from clvsim.models.mbg_nbd import MbgNbd
 

@@ -15,7 +15,8 @@ from scipy.special import gammaln, hyp2f1, hyperu
 from clvsim.kernels.special import silent_death
 from clvsim.models import pareto_nbd
 from clvsim.models.config import FitConfig
-from clvsim.models.fit import diagnose, sample
+from clvsim.models.diagnostics import diagnose
+from clvsim.models.fit import sample
 from clvsim.models.laws import Customers
 from clvsim.models.pareto_nbd import ParetoNbd
 from clvsim.models.purchases import purchase_rows

@@ -20,7 +20,10 @@ from clvsim.data import DataConfig, read_transactions, summarize
 from clvsim.data.config import SummaryConfig
 from clvsim.data.frequencies import read_summary
 from clvsim.models import bg_bb, bg_nbd, contracts, gamma_gamma, mbg_nbd, pareto_nbd
+from clvsim.models.bg_nbd import BgNbd
 from clvsim.models.contracts import Contracts
+from clvsim.models.fitted import FittedModels
+from clvsim.models.gamma_gamma import GammaGamma
 from clvsim.models.sbg import Sbg
 from clvsim.types import CustomerSummary, Posterior
 
@@ -309,12 +312,12 @@ def test_spend_of_customers_in_any_order() -> None:
     assert float(mine.sel(customer_id="a")) == pytest.approx(10, rel=0.1)
 
 
-def value_of(frame: pd.DataFrame | None = None) -> tuple[Posterior, CustomerSummary]:
+def value_of(frame: pd.DataFrame | None = None) -> tuple[FittedModels, CustomerSummary]:
     """The draws of its lifetime values, and its customers, or others."""
     found = PEER["lifetime_value"]
     life, money = draws(found["parameters"]), draws(found["spend_parameters"])
     money = {"p": money["p"], "q": money["q"], "gamma": money["v"], "first_order_factor": np.ones(3)}
-    posterior = Posterior("bg_nbd", "gamma_gamma", life, money, "week", (), "fixed")
+    fitted = FittedModels(BgNbd(), GammaGamma(), Posterior(life, money, "week"))
     if frame is None:
         x, t_x, T, mean = (array(found["histories"][k]) for k in ("frequency", "recency", "T", "monetary_value"))
         frame = pd.DataFrame(
@@ -328,26 +331,26 @@ def value_of(frame: pd.DataFrame | None = None) -> tuple[Posterior, CustomerSumm
             }
         )
     day = date(2024, 12, 31)
-    return posterior, CustomerSummary(frame, day, date(2023, 1, 1), day, "week", "fixed")
+    return fitted, CustomerSummary(frame, day, date(2023, 1, 1), day, "week", "fixed")
 
 
 def at_month_ends(months: int, rate: float) -> np.ndarray:
     """Orders, each discounted to the end of its month, (draw, customer)."""
-    posterior, summary = value_of()
-    total = [quantities.expected_orders(posterior, summary, horizon_months=m).to_numpy() for m in range(months + 1)]
+    fitted, summary = value_of()
+    total = [quantities.expected_orders(fitted, summary, horizon_months=m).to_numpy() for m in range(months + 1)]
     return sum((total[m] - total[m - 1]) / (1 + rate) ** m for m in range(1, months + 1))
 
 
 def test_lifetime_values() -> None:
     """Discounted at month ends we have its values; an order's own day makes them larger by less than a month's rate."""
     found = PEER["lifetime_value"]
-    posterior, summary = value_of()
-    agree(quantities.expected_spend(posterior, summary).to_numpy(), array(found["expected_customer_spend"]))
+    fitted, summary = value_of()
+    agree(quantities.expected_spend(fitted, summary).to_numpy(), array(found["expected_customer_spend"]))
     agree(40 * at_month_ends(36, 0.0), array(found["at_40_undiscounted_36"]))
     theirs = array(found["at_40_one_percent_36"])
     agree(40 * at_month_ends(36, 0.01), theirs)
     by_day = quantities.expected_discounted_orders(
-        posterior, summary, horizon_months=36, annual_discount_rate=1.01**12 - 1
+        fitted, summary, horizon_months=36, annual_discount_rate=1.01**12 - 1
     )
     ratio = 40 * by_day.to_numpy() / theirs
     assert (ratio > 1).all()
@@ -358,10 +361,10 @@ def test_a_horizon_that_is_no_whole_month() -> None:
     """With a discount the peer takes two and a half months for three."""
     found = PEER["lifetime_value"]
     assert found["at_40_one_percent_2.5"] == found["at_40_one_percent_3"]
-    posterior, summary = value_of()
+    fitted, summary = value_of()
     mine, two = (
         40 * quantities.expected_discounted_orders(
-            posterior, summary, horizon_months=months, annual_discount_rate=1.01**12 - 1
+            fitted, summary, horizon_months=months, annual_discount_rate=1.01**12 - 1
         ).to_numpy()
         for months in (2.5, 2)
     )  # fmt: skip
@@ -375,8 +378,8 @@ def test_values_hold_the_uncertainty_of_spend() -> None:
     theirs, spend = array(found["expected_customer_lifetime_value"]), array(found["expected_customer_spend"])
     orders = at_month_ends(36, 0.01)
     agree(orders * spend.mean(axis=0), theirs)
-    posterior, summary = value_of()
-    mine = orders * quantities.expected_spend(posterior, summary).to_numpy()  # a draw's value at the draw's parameters
+    fitted, summary = value_of()
+    mine = orders * quantities.expected_spend(fitted, summary).to_numpy()  # a draw's value at the draw's parameters
     agree(mine, orders * spend)
     some = np.array([False, False, True, True])  # where spend differs between the draws
     assert (np.abs(mine / theirs - 1).max(axis=0)[some] > 0.2).all()

@@ -16,10 +16,11 @@ from stories import STORIES
 from clvsim.data import summarize
 from clvsim.errors import ConfigError
 from clvsim.kernels import rng
-from clvsim.models import RETENTION, retention_of
+from clvsim.models import RETENTION
 from clvsim.models.cache import read_posterior, write_posterior
 from clvsim.models.config import FitConfig
 from clvsim.models.fit import fit
+from clvsim.models.fitted import FittedModels
 from clvsim.models.gamma_gamma import GammaGamma
 from clvsim.models.pooling import Pooled, configured, from_channel, in_words
 from clvsim.simulation.config import EnvironmentConfig
@@ -107,18 +108,10 @@ def params_of(model, draws=1, spread=0.4, seed=5):
     return found
 
 
-def posterior_of(model, params) -> Posterior:
+def fitted_of(model, params) -> FittedModels:
     draws = len(next(iter(params.values())))
-    return Posterior(
-        retention_model=model.kind,
-        spend_model="gamma_gamma",
-        retention=params,
-        spend={k: np.full(draws, v) for k, v in SPEND.items()},
-        time_unit="week",
-        diagnostics=(),
-        method="fixed",
-        retention_config=model.model_dump(mode="json"),
-    )
+    posterior = Posterior(params, {k: np.full(draws, v) for k, v in SPEND.items()}, "week")
+    return FittedModels(model, GammaGamma(), posterior)
 
 
 @pytest.fixture(scope="module")
@@ -329,12 +322,12 @@ def test_a_posterior_knows_its_levels(shop, tmp_path):
     """From the file alone: names with a slash, the same level for the same customer, unseen groups as new ones."""
     model = pooled("bg_nbd", shop)
     params = params_of(model, 4)
-    write_posterior(posterior_of(model, params), tmp_path / "posterior.nc")
+    write_posterior(fitted_of(model, params), tmp_path / "posterior.nc")
     again = read_posterior(tmp_path / "posterior.nc")
-    assert set(again.retention) == set(params)
+    assert set(again.posterior.retention) == set(params)
     for key, values in params.items():
-        np.testing.assert_array_equal(again.retention[key], values)
-    found = retention_of(again)
+        np.testing.assert_array_equal(again.posterior.retention[key], values)
+    found = again.retention
     assert isinstance(found, Pooled)
     assert found.design == model.design
     few = replace(shop, customers=shop.customers.iloc[::7])
@@ -484,20 +477,18 @@ def test_simulated_customers_and_newcomers_have_the_expected_orders(name, shops)
     model = pooled(name, shop, pool="segment")
     draws, weeks = 300, 39
     params = params_of(model, draws)
-    posterior = posterior_of(model, params)
+    fitted = fitted_of(model, params)
     one = {k: v[:draws] for k, v in params.items()}
     none = np.zeros(len(shop.customers), np.int64)
-    blocks, _ = existing_blocks(shop, posterior, none, none, 4096)
+    blocks, _ = existing_blocks(shop, fitted, none, none, 4096)
     total = repeat_orders(blocks, WEEK * weeks, CALM, draws, 9, 1, 32.0).sum(axis=1)
     assert near(total, model.expected_orders(one, model.histories(shop), weeks * WEEK, WEEK).sum(axis=1).mean())
     copies = 800
     people = people_of(key=rng.text_keys([f"copy {i}" for i in range(copies)]))
-    weekly = repeat_orders(
-        [Block(people, newcomer_laws(posterior), newcomers=True)], WEEK * 40, CALM, draws, 7, 1, 32.0
-    )
+    weekly = repeat_orders([Block(people, newcomer_laws(fitted), newcomers=True)], WEEK * 40, CALM, draws, 7, 1, 32.0)
     expected = model.expected_orders_new(one, 40.0, WEEK).mean()
     assert near(weekly.sum(axis=1) / copies, expected)
-    laws, column = birth_laws(posterior, shop)
+    laws, column = birth_laws(fitted, shop)
     key = rng.text_keys(shop.customers["customer_id"].tolist())
     people = people_of(key=key, column=column)
     weekly = repeat_orders([Block(people, laws, newcomers=True)], WEEK * 40, CALM, draws, 7, 1, 32.0)
@@ -563,7 +554,7 @@ def test_known_effects_are_recovered(method):
     found = fit(made_up(4000, rate, leave), section("bg_nbd", pool="segment"), GammaGamma(), FitConfig(method=method))
     for scale, truth in (("log_rate", rate), ("logit_dropout", leave)):
         for i, true in enumerate(truth - truth.mean()):
-            values = found.retention[f"{scale}[segment s{i}]"]
+            values = found.posterior.retention[f"{scale}[segment s{i}]"]
             assert abs(values.mean() - true) < 3.5 * values.std(), (scale, i)
             assert values.std() < 0.2
 
@@ -572,8 +563,10 @@ def test_known_effects_are_recovered(method):
 def test_groups_that_are_alike_are_as_one():
     """The average group's parameters agree with those of the model without groups, and groups hardly differ."""
     summary = made_up(3000, np.zeros(4), np.zeros(4), seed=8)
-    apart = fit(summary, section("bg_nbd", pool="segment"), GammaGamma(), FitConfig(method="nuts")).retention
-    together = fit(summary, RETENTION["bg_nbd"](), GammaGamma(), FitConfig(method="nuts")).retention
-    for parameter, values in together.items():
-        assert abs(apart[parameter].mean() - values.mean()) < 0.5 * values.std(), parameter
-    assert np.median(apart["sd_log_rate"]) < 0.15
+    grouped, plain = (
+        fit(summary, model, GammaGamma(), FitConfig(method="nuts")).posterior.retention
+        for model in (section("bg_nbd", pool="segment"), RETENTION["bg_nbd"]())
+    )
+    for parameter, values in plain.items():
+        assert abs(grouped[parameter].mean() - values.mean()) < 0.5 * values.std(), parameter
+    assert np.median(grouped["sd_log_rate"]) < 0.15

@@ -12,10 +12,12 @@ from scipy.integrate import simpson
 from scipy.special import betaln, expit, gammaln
 
 from clvsim.errors import ConfigError
-from clvsim.models import RETENTION, pooling, retention_of, season
+from clvsim.models import RETENTION, pooling, season
 from clvsim.models.cache import read_posterior, write_posterior
 from clvsim.models.config import FitConfig
 from clvsim.models.fit import fit_one
+from clvsim.models.fitted import FittedModels
+from clvsim.models.gamma_gamma import GammaGamma
 from clvsim.models.laws import Customers
 from clvsim.models.season import Calendar, Seasonal, Window, configured, seasonal_of
 from clvsim.scenario import BASELINE, Scenario
@@ -396,18 +398,10 @@ def test_neither_unit_nor_order_of_rows_matters(log, kind):
 CALM = EnvironmentConfig(sd_prior=0.0)
 
 
-def posterior_of(kind: str, model: Any, draws: int) -> Posterior:
+def fitted_of(kind: str, model: Any, draws: int) -> FittedModels:
     spend = {"p": 6.25, "q": 3.74, "gamma": 15.44, "first_order_factor": 0.94}
-    return Posterior(
-        retention_model=kind,
-        spend_model="gamma_gamma",
-        retention=params_of(kind, draws=draws),
-        spend={name: np.full(draws, v) for name, v in spend.items()},
-        time_unit="week",
-        diagnostics=(),
-        method="fixed",
-        retention_config=model.model_dump(mode="json"),
-    )
+    money = {name: np.full(draws, v) for name, v in spend.items()}
+    return FittedModels(model, GammaGamma(), Posterior(params_of(kind, draws=draws), money, "week"))
 
 
 def near(worlds: np.ndarray, expected: float) -> bool:
@@ -418,10 +412,10 @@ def test_simulated_orders_follow_the_season(log, kind):
     """Months ahead of existing customers against closed forms, and months of the log from first orders on."""
     summary, _ = log
     model, draws = seasonal(kind, summary), 1500
-    posterior = posterior_of(kind, model, draws)
+    fitted = fitted_of(kind, model, draws)
     none = np.zeros(len(summary.customers), np.int64)
-    blocks, _ = existing_blocks(summary, posterior, none, none, 4096)
-    multipliers = season_by_week(posterior, draws, 1, 53)
+    blocks, _ = existing_blocks(summary, fitted, none, none, 4096)
+    multipliers = season_by_week(fitted, draws, 1, 53)
     weekly = repeat_orders(blocks, 52 * WEEK, CALM, draws, 2, 1, 32.0, None, multipliers)
     until = np.cumsum(weekly, axis=1)
     one, histories = params_of(kind), model.histories(summary)
@@ -429,11 +423,11 @@ def test_simulated_orders_follow_the_season(log, kind):
     for week, mean in zip((37, 41, 52), expected, strict=True):
         assert near(until[:, week - 1], mean), week
     assert near(until[:, 40] - until[:, 36], expected[1] - expected[0])  # from the end of November to Christmas
-    months = calibration_months(posterior, summary)
+    months = calibration_months(fitted, summary)
     before = LENGTH // 7
     length = 7 * (before + 1)
-    multipliers = season_by_week(posterior, draws, 1 - length, before + 2)
-    blocks = calibration_blocks(posterior, summary, before, 4096)
+    multipliers = season_by_week(fitted, draws, 1 - length, before + 2)
+    blocks = calibration_blocks(fitted, summary, before, 4096)
     past = repeat_orders(blocks, float(length), CALM, draws, 2, 1, 32.0, None, multipliers)
     assert near(past[:, -48:].sum(axis=1), months.expected[0].sum(axis=0)[-11:].sum())  # 335 days against 336
 
@@ -444,7 +438,7 @@ def test_ledgers_agree_with_the_closed_form(kind):
     assert multiplier(np.arange(1, 93)).mean() == pytest.approx(1.205, abs=0.001)
     draws, finance = 600, FinanceConfig(gross_margin=0.5, annual_discount_rate=0.2)
     found = simulate(
-        posterior_of(kind, seasonal(kind, summary), draws),
+        fitted_of(kind, seasonal(kind, summary), draws),
         summary,
         {BASELINE: Scenario(title="As today")},
         simulation=SimulationConfig(draws=draws, horizon_months=3, jobs=1),
@@ -463,9 +457,8 @@ def test_ledgers_agree_with_the_closed_form(kind):
 def test_posterior_keeps_its_calendar(log, kind, tmp_path):
     summary, _ = log
     model = seasonal(kind, summary)
-    write_posterior(posterior_of(kind, model, 3), tmp_path / "posterior.nc")
-    again = retention_of(read_posterior(tmp_path / "posterior.nc"))
-    assert again == model
+    write_posterior(fitted_of(kind, model, 3), tmp_path / "posterior.nc")
+    assert read_posterior(tmp_path / "posterior.nc").retention == model
 
 
 # --- levels -----------------------------------------------------------------------------------------------------------
@@ -540,15 +533,15 @@ def test_equal_months_leave_the_levels(shops, kind):
 
 def test_levels_and_seasons_come_back_from_a_file(shops, tmp_path):
     pooled, none = levelled("pareto_nbd", shops)
-    posterior = posterior_of("pareto_nbd", pooled, 3)
-    retention = {**posterior.retention, **{name: np.full(3, v) for name, v in none.items()}}
-    posterior = replace(posterior, retention=retention)
-    write_posterior(posterior, tmp_path / "posterior.nc")
-    assert retention_of(read_posterior(tmp_path / "posterior.nc")) == pooled
-    weekly = season_by_week(posterior, 3, 1, 4)
+    fitted = fitted_of("pareto_nbd", pooled, 3)
+    draws = {**fitted.posterior.retention, **{name: np.full(3, v) for name, v in none.items()}}
+    fitted = replace(fitted, posterior=replace(fitted.posterior, retention=draws))
+    write_posterior(fitted, tmp_path / "posterior.nc")
+    assert read_posterior(tmp_path / "posterior.nc").retention == pooled
+    weekly = season_by_week(fitted, 3, 1, 4)
     assert weekly is not None
-    np.testing.assert_array_equal(weekly, pooled.section.by_week(posterior.retention, 1, 4))
-    assert (calibration_months(posterior, shops).expected.sum(axis=1) > 0).all()
+    np.testing.assert_array_equal(weekly, pooled.section.by_week(draws, 1, 4))
+    assert (calibration_months(fitted, shops).expected.sum(axis=1) > 0).all()
 
 
 # --- trend ------------------------------------------------------------------------------------------------------------

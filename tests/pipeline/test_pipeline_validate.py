@@ -14,11 +14,13 @@ import pytest
 from clvsim import pipeline
 from clvsim.config import RunConfig, validate
 from clvsim.errors import ConfigError
+from clvsim.models import RETENTION
+from clvsim.models.fitted import FittedModels
 from clvsim.progress import progress
 from clvsim.runfolder import RunContext
-from clvsim.types import Posterior
+from clvsim.types import DrawMethod
 from tests.report.factory import undrawn
-from tests.simulation.shop import posterior
+from tests.simulation.shop import posterior, with_draws
 
 DRAWS = 40
 DATA = {"kind": "bundled", "calibration_end": "1997-09-30", "customer_id": "customer_id", "date": "date"}
@@ -47,18 +49,18 @@ class Shell:
         self.context = RunContext(folder, folder, "clvsim validate", self.said.append, self.notes.append, silent)
 
 
-def beside(name: str, **values: float) -> Posterior:
-    """A posterior of the shape of the shop's with a little spread, so that leaving out has something to weigh."""
+def beside(name: str, **values: float) -> FittedModels:
+    """A model with draws like the shop's with a little spread, so that leaving out has something to weigh."""
     made = posterior(DRAWS, spread=0.02)
     jitter = np.exp(0.02 * np.random.default_rng(1).standard_normal(DRAWS))
-    retention = {k: v * jitter for k, v in values.items()} or made.retention
-    return Posterior(name, made.spend_model, retention, made.spend, "week", (), "made up")
+    draws = {k: v * jitter for k, v in values.items()} or made.posterior.retention
+    return replace(with_draws(made, retention=draws), retention=RETENTION[name]())
 
 
 @pytest.fixture
 def validated(tmp_path, monkeypatch) -> Callable[..., tuple[int, Shell]]:
-    def stage(*posteriors: Posterior, **changed: Any) -> tuple[int, Shell]:
-        monkeypatch.setattr(pipeline, "fitted", lambda *_: {p.retention_model: p for p in posteriors})
+    def stage(*models: FittedModels, **changed: Any) -> tuple[int, Shell]:
+        monkeypatch.setattr(pipeline, "fitted", lambda *_: {m.retention.kind: m for m in models})
         shell = Shell(tmp_path)
         return pipeline.validate(configured(**changed), shell.context), shell
 
@@ -123,12 +125,14 @@ def test_a_model_that_customers_contradict_is_3_and_leaves_its_page(validated, t
 
 @pytest.mark.usefixtures("in_words")
 def test_a_draft_names_no_parameters_among_its_layers(validated):
-    _, shell = validated(replace(beside("bg_nbd"), method="map"))
+    _, shell = validated(with_draws(beside("bg_nbd"), retention_method=DrawMethod("map")))
     assert "intervals of simulated worlds; process + environment uncertainty" in " ".join(shell.said[0].split())
 
 
 def test_a_run_with_one_model_at_a_single_point_is_a_draft(tmp_path, monkeypatch):
-    half = replace(posterior(2), spend=posterior(2, spread=0.1).spend, method="map (bg_nbd), nuts (gamma_gamma)")
+    spend = posterior(2, spread=0.1).posterior.spend
+    methods = {"retention_method": DrawMethod("map"), "spend_method": DrawMethod("nuts")}
+    half = with_draws(posterior(2), spend=spend, **methods)
     monkeypatch.setattr(pipeline, "fitted", lambda *_: {"bg_nbd": half})
     shell = Shell(tmp_path)
     pipeline.run(configured(simulation={"draws": 2, "jobs": 1, "horizon_months": 1}), shell.context)

@@ -11,6 +11,9 @@ from factory import demo, foreign
 from clvsim.config import validate
 from clvsim.data.config import SurvivorsConfig
 from clvsim.data.survivors import material_of_survivors
+from clvsim.models.fitted import FittedModels
+from clvsim.models.fixed_price import FixedPrice
+from clvsim.models.sbg import Sbg
 from clvsim.pipeline import model_facts
 from clvsim.report.limits import limits
 from clvsim.report.text import tables
@@ -52,8 +55,8 @@ def test_at_one_price_no_correlation_is_shown():
     summary = material_of_survivors(SurvivorsConfig(**data), table).summary
     draws = {name: np.ones(5) for name in ("alpha", "beta", "price", "first_order_factor")}
     life, money = ({k: draws[k] for k in names} for names in (("alpha", "beta"), ("price", "first_order_factor")))
-    posterior = Posterior("sbg", "fixed_price", life, money, "month", (), "made up")
+    fitted = FittedModels(Sbg(), FixedPrice(), Posterior(life, money, "month"))
     nothing: Any = SimpleNamespace(variance={"total": 0.0}, evpi=None)
-    facts = dict(model_facts(config, summary, posterior, nothing))
+    facts = dict(model_facts(config, summary, fitted, nothing))
     assert facts["Mean per renewal, in the data"] == "10.00"
     assert not [value for value in facts.values() if "nan" in value]

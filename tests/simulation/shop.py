@@ -1,6 +1,7 @@
 """A small made-up shop, published parameters as a posterior, and short ways to simulate and to look at ledgers."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,9 @@ import numpy as np
 import pandas as pd
 import yaml
 
+from clvsim.models.bg_nbd import BgNbd
+from clvsim.models.fitted import FittedModels
+from clvsim.models.gamma_gamma import GammaGamma
 from clvsim.scenario import BASELINE, Scenario
 from clvsim.simulation import Simulation, simulate
 from clvsim.simulation.config import AcquisitionConfig, EnvironmentConfig, FinanceConfig, SimulationConfig
@@ -22,22 +26,22 @@ GAMMA_GAMMA = {"p": 6.25, "q": 3.74, "gamma": 15.44, "first_order_factor": 0.94}
 CALM = EnvironmentConfig(sd_prior=0.0)
 
 
-def posterior(draws: int, spread: float = 0.0, unit: str = "week", money: float = 1.0, **changed: float) -> Posterior:
+def posterior(
+    draws: int, spread: float = 0.0, unit: str = "week", money: float = 1.0, **changed: float
+) -> FittedModels:
     """The published values in every draw; with `spread`, lognormal around them with that sd."""
     r = np.random.default_rng(20)
     values = {**BG_NBD, **GAMMA_GAMMA, **changed}
     drawn = {name: value * np.exp(spread * r.standard_normal(draws)) for name, value in values.items()}
     drawn["alpha"] = drawn["alpha"] * {"week": 1, "day": 7}[unit]
     drawn["gamma"] = drawn["gamma"] * money
-    return Posterior(
-        retention_model="bg_nbd",
-        spend_model="gamma_gamma",
-        retention={name: drawn[name] for name in BG_NBD},
-        spend={name: drawn[name] for name in GAMMA_GAMMA},
-        time_unit=unit,
-        diagnostics=(),
-        method="fixed",
-    )
+    life, spend = ({name: drawn[name] for name in names} for names in (BG_NBD, GAMMA_GAMMA))
+    return FittedModels(BgNbd(), GammaGamma(), Posterior(life, spend, unit))
+
+
+def with_draws(fitted: FittedModels, **changed: Any) -> FittedModels:
+    """The same models with another `retention`, `spend`, `retention_method`, ... of the posterior."""
+    return replace(fitted, posterior=replace(fitted.posterior, **changed))
 
 
 def shop(customers: int = 60, segments: int = 1, unit: str = "week", money: float = 1.0) -> CustomerSummary:
@@ -87,7 +91,7 @@ def run(
     draws: int = 12,
     horizon_months: int = 12,
     summary: CustomerSummary | None = None,
-    fitted: Posterior | None = None,
+    fitted: FittedModels | None = None,
     acquisition: AcquisitionConfig | None = None,
     environment: EnvironmentConfig = CALM,
     margin: float | None = 0.4,

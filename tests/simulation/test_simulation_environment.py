@@ -241,8 +241,8 @@ def test_groups_are_expected_to_order_as_they_do():
     effects = dict.fromkeys([*names, *(f"sd_{scale.name}" for scale in model.scales.values())], np.zeros(2))
     fast = {"log_rate[segment s1]": np.full(2, np.log(3.0))}
     base = posterior(2)
-    config = model.model_dump(mode="json")
-    fitted = replace(base, retention={**base.retention, **effects, **fast}, retention_config=config)
+    draws = {**base.posterior.retention, **effects, **fast}
+    fitted = replace(base, retention=model, posterior=replace(base.posterior, retention=draws))
     found = calibration_months(fitted, summary).expected
     segment = summary.customers["segment"].to_numpy()
     by_hand = 0.0

@@ -43,11 +43,6 @@ ZERO = {
 }  # fmt: skip
 
 
-@pytest.fixture(autouse=True)
-def _toys(monkeypatch: pytest.MonkeyPatch) -> None:
-    toys.enrol(monkeypatch)
-
-
 def everything(toy: str, **config: Any) -> Simulation:
     settings: dict[str, Any] = {
         "draws": 8,

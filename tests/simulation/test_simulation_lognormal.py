@@ -11,6 +11,8 @@ from shop import BG_NBD, channels, error, ledger, line, run, scenarios, shipped,
 
 from clvsim import quantities
 from clvsim.models import RETENTION, lognormal, rates
+from clvsim.models.fitted import FittedModels
+from clvsim.models.lognormal import Lognormal
 from clvsim.types import Posterior
 
 LIFE = {
@@ -21,15 +23,15 @@ LIFE = {
 MONEY = {"mu": 3.0, "omega": 0.7, "sigma": 0.5}
 
 
-def posterior(draws: int, rho: float | None, model: str = "bg_nbd") -> Posterior:
+def posterior(draws: int, rho: float | None, model: str = "bg_nbd") -> FittedModels:
     """The same values in every draw; None: levels have nothing to do with rates."""
     life, money = ({k: np.full(draws, v) for k, v in p.items()} for p in (LIFE[model], MONEY))
     money["first_order_factor"] = np.full(draws, 0.8)
     if rho is not None:
         of_rate = rates.log_rate(RETENTION[model]().newcomer_laws(life, 7.0))
         money |= {"rho": np.full(draws, rho), "log_rate_mean": of_rate.mean, "log_rate_sd": of_rate.sd}
-    section = {"kind": "lognormal", "correlated": rho is not None}
-    return Posterior(model, "lognormal", life, money, "week", (), "fixed", spend_config=section)
+    spend = Lognormal(correlated=rho is not None)
+    return FittedModels(RETENTION[model](), spend, Posterior(life, money, "week"))
 
 
 @pytest.mark.parametrize("model", LIFE)
@@ -56,8 +58,8 @@ def test_value_of_newcomers() -> None:
     book = ledger(sim)
     heads = line(book, "customers_acquired", "acquisition", age=True)[:, :, 0].sum(axis=(1, 2))
     revenue = line(book, "revenue_orders", "orders", age=True)[:, :, 0].sum(axis=(1, 2))
-    model, one = RETENTION["bg_nbd"](), {k: v[:1] for k, v in fitted.spend.items()}
-    life = {k: v[:1] for k, v in fitted.retention.items()}
+    model, one = RETENTION["bg_nbd"](), {k: v[:1] for k, v in fitted.posterior.spend.items()}
+    life = {k: v[:1] for k, v in fitted.posterior.retention.items()}
     law = lognormal.newcomer_laws(one)
     mean = lognormal.mean_order(law, model.newcomer_laws(life, 7.0))[0, 0]
     plain = mean * model.expected_orders_new(life, 365.25 / 7, 7.0)[0, 0]

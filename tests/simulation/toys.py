@@ -1,20 +1,18 @@
 """Made-up retention models, one for each kind of law that the simulator knows: only their laws are meant seriously.
 
-`enrol` puts them into the registry for the length of a test; their parameters are those of BG/NBD.
+Their parameters are those of BG/NBD.
 """
 
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import pytest
 from scipy.special import gammaln
 
-from clvsim import models
 from clvsim.models import bg_nbd
 from clvsim.models.bg_nbd import BgNbd
+from clvsim.models.fitted import FittedModels
 from clvsim.models.laws import Customers, LifeLaw, Params, column
-from clvsim.types import Posterior
 
 STAGES, INTERVAL = 3, 30.4375
 
@@ -159,10 +157,5 @@ TOYS: dict[str, type[BgNbd]] = {
 }
 
 
-def enrol(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, toy in TOYS.items():
-        monkeypatch.setitem(models.RETENTION, name, toy)
-
-
-def as_toy(fitted: Posterior, name: str) -> Posterior:
-    return replace(fitted, retention_model=name)
+def as_toy(fitted: FittedModels, name: str) -> FittedModels:
+    return replace(fitted, retention=TOYS[name]())

@@ -8,10 +8,11 @@ import pandas as pd
 import pytest
 
 from clvsim.data import DataConfig, TransactionLog, read_transactions, summarize, weekly_repeat_orders
+from clvsim.models.pareto_nbd import ParetoNbd
 from clvsim.simulation import tracking
 from clvsim.simulation.config import EnvironmentConfig
 from clvsim.simulation.environment import SdLaw
-from clvsim.types import CustomerSummary, Posterior
+from clvsim.types import CustomerSummary
 from clvsim.validation.holdout import CALM as NO_SHOCKS
 from clvsim.validation.holdout import (
     ENVIRONMENT,
@@ -24,7 +25,7 @@ from clvsim.validation.holdout import (
     cohorts_of,
     simulate_holdout,
 )
-from tests.simulation.shop import BG_NBD, CALM, posterior
+from tests.simulation.shop import BG_NBD, CALM, posterior, with_draws
 
 DRAWS = 200
 PARETO = {"r": 0.5533, "alpha": 10.578, "s": 0.6062, "beta": 11.669}
@@ -64,7 +65,8 @@ def test_customers_and_groups_of_cdnow_at_the_published_maximum(log):
 
 def test_pareto_nbd_predicts_the_published_total(log):
     """Σ CET 1,665.5, MAE .7545."""
-    there = replace(posterior(1), retention_model="pareto_nbd", retention={k: np.array([v]) for k, v in PARETO.items()})
+    draws = {k: np.array([v]) for k, v in PARETO.items()}
+    there = replace(with_draws(posterior(1), retention=draws), retention=ParetoNbd())
     summary = summarize(log)
     alive, active, expected = chances(there, summary, 1)
     assert expected.sum() == pytest.approx(1665.5, abs=0.1)
@@ -159,8 +161,8 @@ def test_under_the_true_model_customers_fall_evenly(log):
 def test_known_parameters_are_one_central_draw():
     """The draw in the middle of an unordered grid, every parameter from the same draw."""
     grid = np.exp(np.array([0.3, -2.0, 0.1, 1.5, -0.2]))
-    there = Posterior("bg_nbd", "gamma_gamma", {"r": grid, "k": np.full(5, 3.0)}, {}, "week", (), "made up")
-    found = as_if_known(there).retention
+    there = with_draws(posterior(5), retention={"r": grid, "k": np.full(5, 3.0)})
+    found = as_if_known(there).posterior.retention
     assert set(found["r"]) == {grid[4]}  # the mean of the logs is -0.06
     assert set(found["k"]) == {3.0}
 
@@ -177,5 +179,5 @@ def test_cohorts_are_at_most_twelve():
 
 def test_effects_below_zero_have_a_centre_too():
     effect = np.linspace(-1.0, 1.0, 11)
-    grouped = replace(posterior(11), retention={"r": np.full(11, 0.3), "log_rate[segment a]": effect})
-    assert as_if_known(grouped).retention["log_rate[segment a]"] == pytest.approx(np.zeros(11))
+    grouped = with_draws(posterior(11), retention={"r": np.full(11, 0.3), "log_rate[segment a]": effect})
+    assert as_if_known(grouped).posterior.retention["log_rate[segment a]"] == pytest.approx(np.zeros(11))

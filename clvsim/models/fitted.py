@@ -1,0 +1,61 @@
+"""Both models with draws of their parameters: what a fit or a file hands to everything that comes after it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from clvsim.models import RETENTION, SPEND, pooling, season
+from clvsim.models.laws import RetentionModel, SpendModel
+from clvsim.types import DAYS_PER_UNIT, Posterior
+
+OBSERVED = "observed"  # the method's name of a model in which nothing is inferred
+
+
+@dataclass(frozen=True)
+class FittedModels:
+    """A retention and a spend model, configured as they were fitted, and draws of the parameters of both."""
+
+    retention: RetentionModel
+    spend: SpendModel
+    posterior: Posterior
+
+    @property
+    def draws(self) -> int:
+        return self.posterior.draws
+
+    @property
+    def days_per_unit(self) -> float:
+        """Days of the unit of time that the retention model's parameters are in."""
+        return DAYS_PER_UNIT[self.posterior.time_unit]
+
+    @property
+    def method(self) -> str:
+        """How the draws of both models came about, in words: once where it was the same way."""
+        life, money = self.posterior.retention_method, self.posterior.spend_method
+        if money == life or money.name == OBSERVED:
+            return str(life)
+        return f"{life} ({self.retention.kind}), {money} ({self.spend.kind})"
+
+    def retention_draws(self, draws: slice = slice(None)) -> dict[str, np.ndarray]:
+        """Parameters of the retention model in some draws, each (draw,)."""
+        return {name: values[draws] for name, values in self.posterior.retention.items()}
+
+    def spend_draws(self, draws: slice = slice(None)) -> dict[str, np.ndarray]:
+        """Parameters of the spend model in some draws, each (draw,)."""
+        return {name: values[draws] for name, values in self.posterior.spend.items()}
+
+
+def restored(
+    retention: str, retention_settings: Mapping[str, Any], spend: str, spend_settings: Mapping[str, Any]
+) -> tuple[RetentionModel, SpendModel]:
+    """The models of those kinds from what `model_dump` returned of each, {} for all defaults.
+
+    Raises KeyError for a kind that is not registered, ValidationError for settings that it does not have.
+    """
+    wrappers = ("calendar", "design")
+    section = {name: value for name, value in retention_settings.items() if name not in wrappers}
+    calendar, design = (retention_settings.get(name) for name in wrappers)
+    model = RETENTION[retention].model_validate(section)
+    return pooling.restored(season.restored(model, calendar), design), SPEND[spend].model_validate(spend_settings)
