@@ -22,7 +22,7 @@ The functions' examples go on from this one: two customers of whom a table knows
 ...     spend={"p": np.array([6.25]), "q": np.array([3.74]), "gamma": np.array([15.44])},
 ...     time_unit="week",
 ... )
->>> fitted = FittedModels(RETENTION["bg_nbd"], SPEND["gamma_gamma"], draws)
+>>> fitted = FittedModels(RETENTION["bg_nbd"](), SPEND["gamma_gamma"](), draws)
 >>> table = pd.DataFrame(
 ...     {
 ...         "customer_id": ["again", "once"],
