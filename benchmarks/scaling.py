@@ -59,7 +59,7 @@ def main(rounds: int = 6) -> str:
     def run(threads: int) -> tuple[Raw, float]:
         raw = engine.empty_raw(setting, NOTHING, MONTHS, 1, 1)
         start = time.perf_counter()
-        engine.run_block(block, [engine.Job(NOTHING, engine.NOBODY, raw)], setting, threads)
+        engine.run_block(block, [engine.make_job(setting, NOTHING, raw)], setting, threads)
         return raw, time.perf_counter() - start
 
     one, two = run(1)[0], run(2)[0]

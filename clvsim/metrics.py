@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import numpy as np
 
 if TYPE_CHECKING:
-    from clvsim.simulation.run import Acquired, SimulatedScenario, Simulation
+    from clvsim.simulation.arrivals import Acquired
+    from clvsim.simulation.run import SimulatedScenario, Simulation
 
 Unit = Literal["money", "ratio", "share", "months", "count"]
 type Query = Callable[[Simulation, SimulatedScenario], np.ndarray]

@@ -16,8 +16,6 @@ from clvsim.config import RunConfig
 from clvsim.data import gates
 from clvsim.data.material import Material
 from clvsim.errors import ConfigError, DiagnosticsError, Problem
-from clvsim.interventions.base import ContactProgramme
-from clvsim.kernels.rng import world_keys
 from clvsim.metrics import applicable
 from clvsim.models.cache import write_posterior
 from clvsim.models.contracts import ContractModel
@@ -30,8 +28,8 @@ from clvsim.provenance import provenance
 from clvsim.report import format as fmt
 from clvsim.report import models
 from clvsim.runfolder import RunContext
-from clvsim.scenario import BASELINE, compile_scenario
-from clvsim.simulation.layout import make_layout, refuse
+from clvsim.scenario import BASELINE
+from clvsim.simulation.plan import RunPlan, make_plan
 from clvsim.types import (
     DAYS_PER_MONTH,
     DAYS_PER_WEEK,
@@ -102,31 +100,20 @@ def run(config: RunConfig, ctx: RunContext) -> int:
     from clvsim.comparison import compare
     from clvsim.report import write_report
     from clvsim.report.text import tables
-    from clvsim.simulation.run import simulate
+    from clvsim.simulation.run import simulate_plan
 
     clock = Stopwatch()
     with clock("read"), ctx.progress("Reading the log"):
         material = read(config, ctx)
     summary = material.summary
-    prepared(config, summary)
+    plan = prepared(config, summary)
     gates(summary)
     with clock("fit"), ctx.progress("Fitting the models"):
         by_model = fitted(config, summary, ctx)
         own = next(iter(by_model.values()))
         scores = compared(config, by_model, summary, config.simulation.horizon_months * DAYS_PER_MONTH)
     with clock("simulate"), ctx.progress("Simulating customers", total=None) as advance:
-        simulation = simulate(
-            own,
-            summary,
-            config.library,
-            names=config.names,
-            simulation=config.simulation,
-            finance=config.finance,
-            acquisition=config.acquisition,
-            environment=config.environment,
-            seed=config.seed,
-            progress=lambda done, total: advance(1),
-        )
+        simulation = simulate_plan(plan, own, summary, lambda done, total: advance(1))
     with clock("track"), ctx.progress("Comparing predicted and actual orders"):
         tracking = tracked(config, material, own)
     with clock("compare"), ctx.progress("Comparing scenarios"):
@@ -235,10 +222,9 @@ def now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
-def prepared(config: RunConfig, summary: CustomerSummary) -> None:
-    """Refuse before anything expensive: levels of which nothing can be learned, segments and channels nobody is in,
-    effects that cannot be drawn,
-    ledgers that would not fit, a metric that the run will not have."""
+def prepared(config: RunConfig, summary: CustomerSummary) -> RunPlan:
+    """The plan of the run. Refuses before anything expensive: levels of which nothing can be learned, segments and
+    channels nobody is in, effects that cannot be drawn, ledgers that would not fit, a metric the run will not have."""
     known = {
         "segments": {s for s in summary.customers["segment"] if s},
         "channels": {c for c in summary.customers["channel"] if c} | set(config.acquisition.channels),
@@ -259,16 +245,21 @@ def prepared(config: RunConfig, summary: CustomerSummary) -> None:
         raise ConfigError(problems)
     if config.fit.posterior:
         readable(config)
-    layout = make_layout(summary, config.simulation, config.acquisition)
-    keys = world_keys(config.seed, np.arange(2), 0)
-    margin = config.finance.gross_margin is not None
-    compiled = [compile_scenario(name, config.library, keys, layout.groups, margin) for name in config.names]
-    refuse(layout, config.simulation, [c for c in compiled if c.applies])
-    contacting = any(isinstance(m, ContactProgramme) for c in compiled for m in c.mechanisms)
+    plan = make_plan(
+        summary,
+        config.library,
+        config.names,
+        simulation=config.simulation,
+        finance=config.finance,
+        acquisition=config.acquisition,
+        environment=config.environment,
+        seed=config.seed,
+    )
     if config.report.metric not in applicable(
-        acquisition=bool(config.acquisition.channels), margin=margin, contacting=contacting
+        acquisition=bool(config.acquisition.channels), margin=plan.economics.margin_known, contacting=plan.contacting
     ):
         raise ConfigError([("report.metric", f"{config.report.metric} does not apply to this run")])
+    return plan
 
 
 def readable(config: RunConfig) -> None:
@@ -422,17 +413,21 @@ def view(simulation: "Simulation", name: str) -> ScenarioView:
 
 def finance_assumptions(config: RunConfig) -> tuple[Assumption, ...]:
     """Numbers of the finance section that enter the figures."""
-    from clvsim.simulation.run import stated
+    from clvsim.simulation.assumptions import as_configured
 
     finance = config.finance
     found = [
-        stated("finance.annual_discount_rate", "Discount rate a year", finance.annual_discount_rate, "probability")
+        as_configured(
+            "finance.annual_discount_rate", "Discount rate a year", finance.annual_discount_rate, "probability"
+        )
     ]
     if finance.gross_margin is not None:
-        found.append(stated("finance.gross_margin", "Gross margin of orders", finance.gross_margin, "probability"))
+        found.append(
+            as_configured("finance.gross_margin", "Gross margin of orders", finance.gross_margin, "probability")
+        )
     if finance.cost_per_order:
         found.append(
-            stated("finance.cost_per_order", "Payment and fulfilment per order", finance.cost_per_order, "money")
+            as_configured("finance.cost_per_order", "Payment and fulfilment per order", finance.cost_per_order, "money")
         )
     return tuple(found)
 

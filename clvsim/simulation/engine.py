@@ -4,7 +4,7 @@ Threads own disjoint worlds, so they add into disjoint rows of the one ledger; b
 Nothing of size worlds × customers × months ever exists.
 """
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -28,39 +28,9 @@ from clvsim.simulation.tables import (
 from clvsim.simulation.worlds import Worlds, by_week
 
 DRAWS_AT_ONCE = 4  # traits and tables of a slice stay in a core's cache
-NOBODY = ks.Arrivals(
+NO_ARRIVALS = ks.Arrivals(
     seal(np.zeros((0, 0)), np.int64), seal(np.zeros((0, 0))), seal(np.zeros((0, 0)))
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Job:
-    """One scenario's part of a simulation."""
-
-    levers: Levers
-    arrivals: ks.Arrivals  # (w, cells); `NOBODY` without newcomers
-    raw: Raw
-
-
-class Part(NamedTuple):
-    """A job with what no draw changes, made once per block."""
-
-    job: Job
-    schedule: tuple[Hashable, ...]
-    responses: Responses
-    offers: ks.Offers  # of all worlds
-    contacts: ks.Contacts
-
-    @classmethod
-    def of(cls, job: Job, setting: "Setting", calendar: Calendar) -> "Part":
-        levers, groups = job.levers, setting.groups
-        return cls(
-            job=job,
-            schedule=levers.schedule(),
-            responses=responses(levers, groups, calendar),
-            offers=make_offers(levers, groups, setting.worlds.draw, setting.gross_margin, calendar.weeks),
-            contacts=make_contacts(levers, groups, calendar),
-        )
 
 
 @dataclass(frozen=True)
@@ -79,6 +49,10 @@ class Setting:
     attrition_clock: str
     season: np.ndarray | None = None  # (draws, weeks) log purchase rate of everybody
 
+    @property
+    def worlds_per_draw(self) -> int:
+        return self.worlds.key.size // self.worlds.draws
+
     def clock(self, flags: int) -> Clock:
         return Clock(
             length_days=scalar(self.length_days),
@@ -90,6 +64,70 @@ class Setting:
             attrition_by_order=scalar(float(self.attrition_clock == "orders")),
             flags=scalar(flags, np.int64),
         )
+
+    def calendar_for(self, *, newcomers: bool) -> Calendar:
+        """Existing customers have all arrived: one arrival week spares them the tables of the others."""
+        return self.calendar if newcomers else replace(self.calendar, arrival_weeks=1)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One scenario's part of a simulation, with all that no block and no draw changes."""
+
+    levers: Levers
+    schedule: tuple[Hashable, ...]  # scenarios with equal ones share tables
+    arrivals: ks.Arrivals  # (w, cells); `NO_ARRIVALS` without newcomers
+    raw: Raw  # where the kernel adds
+    offers: ks.Offers  # of all worlds
+    contacts: ks.Contacts
+    responses: Mapping[bool, Responses]  # to contacts, by whether customers are newcomers
+
+
+class CustomerTotals(NamedTuple):
+    """Of each customer under the first scenario; no columns where they are not asked for."""
+
+    value: np.ndarray  # float64 (w, c), contribution discounted to today
+    orders: np.ndarray  # int64 (w, c)
+
+    @classmethod
+    def zeros(cls, worlds: int, customers: int) -> "CustomerTotals":
+        return cls(np.zeros((worlds, customers)), np.zeros((worlds, customers), np.int64))
+
+
+class WorldSlice(NamedTuple):
+    """The worlds of some draws, and what all scenarios share on them."""
+
+    rows: slice  # of all worlds
+    draw: np.ndarray  # of each world, (rows,)
+    first_draw: int
+    laws: ks.Laws
+    traits: ks.Traits  # drawn for one scenario, used again for the next
+    environment: np.ndarray  # (rows, weeks) log rate common to all customers
+    renewing: bool  # whether customers are contracts, which only end
+
+    @property
+    def no_totals(self) -> CustomerTotals:
+        return CustomerTotals.zeros(self.draw.size, 0)
+
+
+class SharedTables(NamedTuple):
+    """Tables of all scenarios with one schedule."""
+
+    tables: ks.Tables
+    rate_varies: bool
+
+
+def make_job(setting: Setting, levers: Levers, raw: Raw, arrivals: ks.Arrivals = NO_ARRIVALS) -> Job:
+    groups, calendar = setting.groups, setting.calendar
+    return Job(
+        levers=levers,
+        schedule=levers.schedule(),
+        arrivals=arrivals,
+        raw=raw,
+        offers=make_offers(levers, groups, setting.worlds.draw, setting.gross_margin, calendar.weeks),
+        contacts=make_contacts(levers, groups, calendar),
+        responses={new: responses(levers, groups, setting.calendar_for(newcomers=new)) for new in (False, True)},
+    )
 
 
 def empty_raw(setting: Setting, levers: Levers, periods: int, ages: int, cohorts: int) -> Raw:
@@ -105,34 +143,52 @@ def empty_raw(setting: Setting, levers: Levers, periods: int, ages: int, cohorts
 
 
 def run_block(
-    block: Block, jobs: Sequence[Job], setting: Setting, threads: int, keep: bool = False
-) -> tuple[np.ndarray, np.ndarray] | None:
-    """Simulate one block under every scenario. With `keep`, the first scenario's value and orders, (w, c)."""
-    worlds = setting.worlds
-    per_draw = worlds.key.size // worlds.draws
-    at_once = max(1, DRAWS_AT_ONCE // per_draw)
-    size = block.people.key.size
-    kept = np.zeros((worlds.key.size, size)), np.zeros((worlds.key.size, size), np.int64)
-    shape = 0 if not keep else size
-    share = -(-worlds.draws // (threads * at_once)) * at_once
-    spans = [(low, min(worlds.draws, low + share)) for low in range(0, worlds.draws, share)]
-    calendar = setting.calendar if block.newcomers else replace(setting.calendar, arrival_weeks=1)
-    parts = [Part.of(job, setting, calendar) for job in jobs]
+    block: Block, jobs: Sequence[Job], setting: Setting, threads: int, *, per_customer: bool = False
+) -> CustomerTotals | None:
+    """Simulate one block under every scenario. With `per_customer`, the first scenario's totals of each customer."""
+    draws = setting.worlds.draws
+    at_once = max(1, DRAWS_AT_ONCE // setting.worlds_per_draw)
+    totals = CustomerTotals.zeros(setting.worlds.key.size, block.people.key.size if per_customer else 0)
+    share = -(-draws // (threads * at_once)) * at_once
+    spans = [(low, min(draws, low + share)) for low in range(0, draws, share)]
 
-    def work(low: int, high: int) -> None:
+    def run_span(low: int, high: int) -> None:
         for first in range(low, high, at_once):
-            draws = slice(first, min(high, first + at_once))
-            rows = slice(draws.start * per_draw, draws.stop * per_draw)
-            run_slice(block, parts, setting, calendar, draws, rows, kept[0][rows, :shape], kept[1][rows, :shape])
+            run_slice(block, jobs, setting, slice(first, min(high, first + at_once)), totals)
 
     if threads == 1:
         for span in spans:
-            work(*span)
+            run_span(*span)
     else:
         from joblib import Parallel, delayed
 
-        Parallel(threads, backend="threading")(delayed(work)(*span) for span in spans)
-    return kept if keep else None
+        Parallel(threads, backend="threading")(delayed(run_span)(*span) for span in spans)
+    return totals if per_customer else None
+
+
+def run_slice(block: Block, jobs: Sequence[Job], setting: Setting, draws: slice, totals: CustomerTotals) -> None:
+    """All scenarios of a slice of draws; those that leave the block's lives alone are simulated once."""
+    worlds = make_slice(block, setting, draws, scenarios=len(jobs))
+    tables: dict[tuple[Hashable, ...], SharedTables] = {}
+
+    def run_scenario(number: int, raw: Raw) -> None:
+        job = jobs[number]
+        if job.schedule not in tables:
+            tables[job.schedule] = make_shared_tables(job, setting, worlds, newcomers=block.newcomers)
+        own = CustomerTotals(*(t[worlds.rows] for t in totals)) if number == 0 else worlds.no_totals
+        run_kernel(block, job, setting, worlds, tables[job.schedule], raw, own)
+
+    unchanged: Raw | None = None  # what every scenario adds that leaves lives alone
+    for number, job in enumerate(jobs):
+        raw = Raw(*(ledger[worlds.rows] for ledger in job.raw))
+        if block.newcomers or not leaves_lives_alone(job.levers):
+            run_scenario(number, raw)
+            continue
+        if unchanged is None:
+            unchanged = Raw(*(np.zeros_like(ledger) for ledger in raw))
+            run_scenario(number, unchanged)
+        for ledger, added in zip(raw, unchanged, strict=True):
+            ledger += added
 
 
 def leaves_lives_alone(levers: Levers) -> bool:
@@ -140,69 +196,77 @@ def leaves_lives_alone(levers: Levers) -> bool:
     return not levers.offers and not levers.contacts and all(s.target == "conversion" for s in levers.shifts)
 
 
-def run_slice(
-    block: Block,
-    parts: Sequence[Part],
-    setting: Setting,
-    calendar: Calendar,
-    draws: slice,
-    rows: slice,
-    value: np.ndarray,
-    orders: np.ndarray,
-) -> None:
-    """All scenarios of a slice of draws; traits drawn for one are kept for the next."""
-    from clvsim.kernels.events import simulate  # compiled: not for those who only check
-
-    laws = block.laws(draws)
-    renewing = contractual(laws)
+def make_slice(block: Block, setting: Setting, draws: slice, scenarios: int) -> WorldSlice:
+    per_draw = setting.worlds_per_draw
+    rows = slice(draws.start * per_draw, draws.stop * per_draw)
     draw = setting.worlds.draw[rows]
-    count = rows.stop - rows.start
-    traits = ks.empty_traits(count, block.people.key.size) if len(parts) > 1 else ks.empty_traits(1, 1)
+    laws = block.laws(draws)
     environment = by_week(setting.worlds.log_rate[rows], setting.calendar.weeks)
     if setting.season is not None:
         environment = environment + setting.season[draw]
-    nothing = np.zeros((count, 0)), np.zeros((count, 0), np.int64)
-    as_today: list[np.ndarray] = []  # what the first scenario without a lever on this block has added
-    made: dict[tuple[Hashable, ...], tuple[ks.Tables, int]] = {}
-    for number, (job, schedule, prepared, offers, contacts) in enumerate(parts):
-        idle = not block.newcomers and leaves_lives_alone(job.levers)
-        if idle and as_today:
-            for ledger, added in zip(job.raw, as_today, strict=True):
-                ledger[rows] += added
-            continue
-        before = [ledger[rows].copy() for ledger in job.raw] if idle else []
-        kept = (np.zeros(value.shape), np.zeros(orders.shape, np.int64)) if number == 0 else nothing
-        if schedule not in made:
-            margin, clock = setting.gross_margin, setting.attrition_clock
-            tables = make_tables(
-                job.levers, setting.groups, draw, environment, margin, calendar, clock, prepared, renewing
-            )
-            made[schedule] = tables, ks.TABLES * bool((tables.rate != 1.0).any())
-        tables, tabled = made[schedule]
-        flags = (
-            ks.NEWCOMERS * block.newcomers
-            + tabled
-            + ks.OFFERS * bool(job.levers.offers)
-            + ks.CONTACTS * bool(job.levers.contacts)
-            + ks.MARGINS * job.levers.moves_margin
-        )
-        arrivals = ks.Arrivals(*(seal(a[rows] if a.size else a, a.dtype) for a in job.arrivals))
-        raw = job.raw
-        simulate(
-            block.people,
-            seal(setting.worlds.key[rows], np.uint64),
-            seal(draw - draws.start, np.int64),
-            laws,
-            traits,
-            arrivals,
-            tables,
-            of_worlds(offers, rows),
-            contacts,
-            setting.clock(flags),
-            Ledgers(*(part[rows] for part in raw), *kept),
-            Trace(np.zeros((0, 5)), np.zeros(1, np.int64)),
-        )
-        if idle:
-            as_today = [ledger[rows] - old for ledger, old in zip(raw, before, strict=True)]
-        if number == 0:
-            value[:], orders[:] = kept
+    return WorldSlice(
+        rows=rows,
+        draw=draw,
+        first_draw=draws.start,
+        laws=laws,
+        traits=ks.empty_traits(draw.size, block.people.key.size) if scenarios > 1 else ks.empty_traits(1, 1),
+        environment=environment,
+        renewing=contractual(laws),
+    )
+
+
+def make_shared_tables(job: Job, setting: Setting, worlds: WorldSlice, *, newcomers: bool) -> SharedTables:
+    tables = make_tables(
+        job.levers,
+        setting.groups,
+        worlds.draw,
+        worlds.environment,
+        setting.gross_margin,
+        setting.calendar_for(newcomers=newcomers),
+        setting.attrition_clock,
+        job.responses[newcomers],
+        worlds.renewing,
+    )
+    return SharedTables(tables, rate_varies=bool((tables.rate != 1.0).any()))
+
+
+def kernel_flags(levers: Levers, *, newcomers: bool, rate_varies: bool) -> int:
+    """Which mechanisms the kernel has to look at."""
+    return (
+        ks.NEWCOMERS * newcomers
+        + ks.TABLES * rate_varies
+        + ks.OFFERS * bool(levers.offers)
+        + ks.CONTACTS * bool(levers.contacts)
+        + ks.MARGINS * levers.moves_margin
+    )
+
+
+def run_kernel(
+    block: Block,
+    job: Job,
+    setting: Setting,
+    worlds: WorldSlice,
+    shared: SharedTables,
+    raw: Raw,
+    totals: CustomerTotals,
+) -> None:
+    """One scenario of a slice, added to `raw` and `totals`, which hold the slice's worlds."""
+    from clvsim.kernels.events import simulate  # compiled: not for those who only check
+
+    rows = worlds.rows
+    arrivals = job.arrivals if block.newcomers else NO_ARRIVALS
+    flags = kernel_flags(job.levers, newcomers=block.newcomers, rate_varies=shared.rate_varies)
+    simulate(
+        block.people,
+        seal(setting.worlds.key[rows], np.uint64),
+        seal(worlds.draw - worlds.first_draw, np.int64),
+        worlds.laws,
+        worlds.traits,
+        ks.Arrivals(*(seal(a[rows] if a.size else a, a.dtype) for a in arrivals)),
+        shared.tables,
+        of_worlds(job.offers, rows),
+        job.contacts,
+        setting.clock(flags),
+        Ledgers(*raw, *totals),
+        Trace(np.zeros((0, 5)), np.zeros(1, np.int64)),
+    )

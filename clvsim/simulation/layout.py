@@ -16,6 +16,7 @@ from clvsim.simulation.tables import Levers
 from clvsim.types import CustomerSummary
 
 MAX_CELLS = 10**8
+MAX_DRAWS = MAX_CELLS // (4 * ks.BASE_LINES)  # with one group, one scenario and one month
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,11 @@ class Layout:
     months: int  # of the calendar ledger
     ages: int  # months of the age ledger
     note: str  # on groups that had to be pooled
+
+    @property
+    def is_new(self) -> np.ndarray:
+        """Whether a group is one of newcomers, (g,)."""
+        return np.array([g.origin == "new" for g in self.groups], bool)
 
     @property
     def first_new_group(self) -> int:

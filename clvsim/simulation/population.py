@@ -1,25 +1,22 @@
 """Who is simulated: existing customers with their history, newcomers by channel, month and ordinal; and groups."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from clvsim import effects
-from clvsim.interventions.base import Group, Shift
+from clvsim.interventions.base import Group
 from clvsim.kernels import rng
-from clvsim.kernels.structs import Arrivals, Laws, People, scalar, seal
+from clvsim.kernels.structs import Laws, People, scalar, seal
 from clvsim.models.fitted import FittedModels
 from clvsim.models.laws import LifeLaw, LognormalLaw, Params, SpendLaw, rows_of
 from clvsim.models.pooling import at_birth, from_channel
 from clvsim.simulation.config import AcquisitionConfig
 from clvsim.simulation.ledger import Cohort
-from clvsim.simulation.worlds import Worlds
-from clvsim.special import expit, logit, pdtrik
-from clvsim.types import DAYS_PER_MONTH, CustomerSummary
+from clvsim.types import CustomerSummary
 
 MAX_GROUPS = 16
 OTHER = "other"
@@ -189,123 +186,3 @@ def reachable(fitted: FittedModels, summary: CustomerSummary) -> np.ndarray:
         return np.ones(len(summary.customers), bool)
     model, first = fitted.retention, fitted.retention_draws(slice(1))
     return model.laws(first, model.histories(summary), fitted.days_per_unit).p_alive[0] > 0
-
-
-# --- newcomers -------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class ArrivalPlan:
-    """Newcomers of one scenario in every world. Cells are (channel, month), channel by channel."""
-
-    arrivals: Arrivals  # (w, cells)
-    visitors: np.ndarray  # (w, cells)
-    conversion: np.ndarray  # (w, cells)
-    cost: np.ndarray  # (w, cells), money spent on visitors
-
-
-def plan_arrivals(
-    acquisition: AcquisitionConfig,
-    shifts: tuple[Shift, ...],
-    worlds: Worlds,
-    conversions: Mapping[str, np.ndarray],
-    cap: int,
-) -> ArrivalPlan:
-    """How many newcomers each cell brings: unit-exponential steps that fit into visitors × conversion.
-
-    A better conversion only adds ordinals. Where the *baseline* expects more than `cap` newcomers in a cell, their
-    number comes by inversion and `cap` representatives carry the weight of all.
-    """
-    from clvsim.kernels.events import count_arrivals
-
-    months = acquisition.months
-    shape = (worlds.key.size, len(acquisition.channels) * months)
-    count, weight = np.zeros(shape, np.int64), np.ones(shape)
-    visitors, converted, cac, spent = np.zeros(shape), np.zeros(shape), np.full(shape, np.inf), np.zeros(shape)
-    for c, (name, channel) in enumerate(acquisition.channels.items()):
-        before = conversions[name][worlds.draw]
-        for m in range(months):
-            cell = c * months + m
-            visitors[:, cell] = channel.visitors_per_month * np.exp(worlds.log_visitors[:, m])
-            after = shifted_conversion(before, shifts, Group("new", "", name), worlds.draw, m)
-            converted[:, cell] = after
-            spent[:, cell] = visitors[:, cell] * channel.cost_per_visitor
-            np.divide(channel.cost_per_visitor, after, out=cac[:, cell], where=after > 0)
-            expected = visitors[:, cell] * after
-            key = rng.text_key(f"arrivals {name} {m}")
-            many = visitors[:, cell] * before > cap
-            count[~many, cell] = [
-                count_arrivals(key, w, e) for w, e in zip(worlds.key[~many], expected[~many], strict=True)
-            ]
-            if many.any():
-                u = rng.world_uniforms(worlds.key[many], f"arrivals {name}", rng.ARRIVAL_COUNT, m)
-                number = np.ceil(pdtrik(u, expected[many])).clip(0)
-                count[many, cell] = np.minimum(number, cap)
-                weight[many, cell] = np.maximum(number / np.maximum(count[many, cell], 1), 1.0)
-    return ArrivalPlan(Arrivals(seal(count, np.int64), seal(weight), seal(cac)), visitors, converted, spent)
-
-
-def shifted_conversion(
-    before: np.ndarray, shifts: tuple[Shift, ...], group: Group, draw: np.ndarray, month: int
-) -> np.ndarray:
-    """Conversion after adding on its logit; an exact zero returns the input untouched."""
-    add = np.zeros_like(before)
-    for shift in shifts:
-        if shift.target == "conversion" and shift.who.reaches(group):
-            add += shift.size[draw] * shift.when.strength(np.array([month + 0.5]))[0]
-    moved = (add != 0) & (before > 0) & (before < 1)
-    after = before.copy()
-    after[moved] = expit(logit(before[moved]) + add[moved])
-    return after
-
-
-def base_conversions(acquisition: AcquisitionConfig, draw_key: np.ndarray) -> dict[str, effects.EffectDraws]:
-    """Conversion of each channel per draw, before any intervention."""
-    return {
-        name: effects.draw(
-            channel.conversion,
-            rng.world_uniforms(draw_key, f"acquisition.{name}.conversion"),
-            "probability",
-            path=f"acquisition.channels.{name}.conversion",
-        )
-        for name, channel in acquisition.channels.items()
-    }
-
-
-def newcomer_blocks(
-    acquisition: AcquisitionConfig,
-    fitted: FittedModels,
-    plans: list[ArrivalPlan],
-    first_group: int,
-    first_cohort: int,
-    size: int,
-) -> list[Block]:
-    """Blocks of newcomers: as many ordinals in each cell as any world of any scenario needs. None without channels."""
-    if not acquisition.channels:
-        return []
-    months = acquisition.months
-    most = np.max([plan.arrivals.count.max(axis=0) for plan in plans], axis=0)
-    cell = np.repeat(np.arange(most.size), most)
-    ordinal = np.concatenate([np.arange(n) for n in most]) if most.size else np.zeros(0, np.int64)
-    names = list(acquisition.channels)
-    roots = np.array([rng.text_key(f"newcomer {names[c // months]} {c % months}") for c in range(most.size)], np.uint64)
-    with np.errstate(over="ignore"):
-        key = rng.mix_array(roots[cell] + (ordinal.astype(np.uint64) + np.uint64(1)) * rng.GOLDEN)
-    channel, month = cell // months, cell % months
-    blocks = []
-    for c, name in enumerate(names):
-        laws = newcomer_laws(fitted, name)
-        mine = np.flatnonzero(channel == c)
-        for low in range(0, mine.size, size):
-            part = mine[low : low + size]
-            people = people_of(
-                key=key[part],
-                group=first_group + channel[part],
-                cell=cell[part],
-                ordinal=ordinal[part],
-                cohort=first_cohort + channel[part] * quarters_of(acquisition) + month[part] // 3,
-                born=month[part] * DAYS_PER_MONTH,
-                spread=np.full(part.size, DAYS_PER_MONTH),
-            )
-            blocks.append(Block(people, laws, newcomers=True))
-    return blocks

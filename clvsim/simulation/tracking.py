@@ -18,7 +18,7 @@ from clvsim.simulation.tables import Calendar, Levers
 from clvsim.simulation.worlds import make_worlds
 from clvsim.types import DAYS_PER_MONTH, DAYS_PER_WEEK, CustomerSummary, HoldoutCheck, Tracking
 
-NOTHING = Levers("tracking", (), (), ())
+NO_LEVERS = Levers("tracking", (), (), ())
 MAX_DRAWS = 400
 
 
@@ -143,10 +143,11 @@ def repeat_orders(
         attrition_clock="time",
         season=season,
     )
-    raw = engine.empty_raw(setting, NOTHING, weeks, 1, 1)
+    raw = engine.empty_raw(setting, NO_LEVERS, weeks, 1, 1)
+    job = engine.make_job(setting, NO_LEVERS, raw)
     for block in blocks:
-        kept = engine.run_block(block, [engine.Job(NOTHING, engine.NOBODY, raw)], setting, jobs, keep=each is not None)
-        if each is not None and kept is not None:
-            each(kept[1])
+        totals = engine.run_block(block, [job], setting, jobs, per_customer=each is not None)
+        if each is not None and totals is not None:
+            each(totals.orders)
     plain = raw.calendar[:, :, :, 0].sum(axis=1) / ks.COUNT_UNIT
     return plain[:, ks.ORDERS] - plain[:, ks.ACQUIRED]

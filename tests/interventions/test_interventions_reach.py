@@ -10,7 +10,7 @@ from clvsim.interventions.offer import OfferIntervention
 from clvsim.interventions.shift import ShiftIntervention
 from clvsim.kernels.rng import world_keys
 from clvsim.scenario import Scenario, compile_scenario, problems
-from clvsim.simulation.population import shifted_conversion
+from clvsim.simulation.arrivals import shifted_conversion
 from clvsim.simulation.tables import Calendar, Levers, make_offers, make_tables, shift_sum
 
 GROUPS = (

@@ -48,9 +48,9 @@ def orders_of(block: Block, days: float, draws: int, rate: float = 0.0) -> tuple
         attrition_clock="time",
     )
     raw = engine.empty_raw(setting, nothing, weeks, weeks, 1)
-    kept = engine.run_block(block, [engine.Job(nothing, engine.NOBODY, raw)], setting, 1, keep=True)
-    assert kept is not None
-    return kept[1], raw.calendar[:, :, ks.ORDERS, 1].sum(axis=1) / ks.COUNT_UNIT
+    totals = engine.run_block(block, [engine.make_job(setting, nothing, raw)], setting, 1, per_customer=True)
+    assert totals is not None
+    return totals.orders, raw.calendar[:, :, ks.ORDERS, 1].sum(axis=1) / ks.COUNT_UNIT
 
 
 def test_existing_customers_of_cdnow(cdnow: CustomerSummary) -> None:

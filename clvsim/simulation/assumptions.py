@@ -1,0 +1,122 @@
+"""What a run assumes and is uncertain about, for the regression of expected values and for the page."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from clvsim import effects
+from clvsim.interventions.base import ContactProgramme, Mechanism, OfferTerms, Shift
+from clvsim.models.fitted import FittedModels
+from clvsim.scenario import CompiledScenario
+from clvsim.simulation.arrivals import Acquired
+from clvsim.simulation.config import AcquisitionConfig, EnvironmentConfig
+from clvsim.simulation.environment import SdLaw
+from clvsim.simulation.worlds import Worlds
+from clvsim.types import Assumption
+
+
+def uncertain_inputs(
+    fitted: FittedModels, worlds: Worlds, conversions: Mapping[str, np.ndarray], scenarios: Sequence[CompiledScenario]
+) -> pd.DataFrame:
+    """Every uncertain number of the run by draw: parameters, conversions, environment, effects."""
+    n = worlds.draws
+    columns = {f"retention.{k}": v for k, v in fitted.retention_draws(slice(n)).items()}
+    columns |= {f"spend.{k}": v for k, v in fitted.spend_draws(slice(n)).items()}
+    columns |= {f"acquisition.channels.{k}.conversion": v for k, v in conversions.items()}
+    columns["environment.sd"] = worlds.environment_sd
+    for scenario in scenarios:
+        columns |= scenario.inputs
+    frame = pd.DataFrame(columns)
+    return frame.loc[:, frame.nunique() > 1]
+
+
+# --- assumptions -----------------------------------------------------------------------------------------------------
+
+
+def acquisition_assumptions(
+    acquisition: AcquisitionConfig, conversions: Mapping[str, effects.EffectDraws]
+) -> tuple[Assumption, ...]:
+    """Visitors, their cost and their conversion, by channel."""
+    assumptions = []
+    for name, channel in acquisition.channels.items():
+        path, conversion = f"acquisition.channels.{name}", conversions[name]
+        assumptions += [
+            as_configured(f"{path}.visitors_per_month", f"Visitors a month, {name}", channel.visitors_per_month),
+            as_configured(f"{path}.cost_per_visitor", f"Cost per visitor, {name}", channel.cost_per_visitor, "money"),
+            effects.assumption(
+                channel.conversion, "probability", conversion, f"{path}.conversion", f"Conversion, {name}"
+            ),
+        ]
+    return tuple(assumptions)
+
+
+def environment_assumptions(
+    environment: EnvironmentConfig, shocks_sd: SdLaw, sd: np.ndarray, *, contracts: bool, at_opportunities: bool
+) -> tuple[Assumption, ...]:
+    """The size of shocks common to all customers, `sd` (draws,); nothing where they are turned off."""
+    if environment.sd_prior == 0:
+        return ()
+    memory = f"month-to-month correlation {environment.autocorrelation:g}"
+    text = f"half-normal with sd {environment.sd_prior:g}, {memory}; assumed, not estimated from the data"
+    if environment.learn and at_opportunities:
+        text += f" (it is for orders at any time only, not for {'renewals' if contracts else 'opportunities'})"
+    if shocks_sd.months:
+        text = (
+            f"half-normal with sd {environment.sd_prior:g} before the log was seen, updated on its "
+            f"{shocks_sd.months} full months up to today; {memory} is assumed"
+        )
+    return (
+        Assumption(
+            path="environment.sd_prior",
+            label=f"Monthly shocks common to all customers, sd of log {'hazard' if contracts else 'purchase rate'}",
+            kind="learned" if shocks_sd.months else "prior",
+            text=text,
+            source="",
+            mean=float(sd.mean()),
+            p05=float(np.quantile(sd, 0.05)),
+            p95=float(np.quantile(sd, 0.95)),
+        ),
+    )
+
+
+def as_configured(path: str, label: str, value: float, unit: str = "number") -> Assumption:
+    """A number that is taken as configured."""
+    return Assumption(path, label, "fixed", "as configured, no uncertainty", "", value, value, value, unit)
+
+
+# --- notes -----------------------------------------------------------------------------------------------------------
+
+
+def weight_notes(acquired: Iterable[Acquired | None]) -> tuple[str, ...]:
+    """How many newcomers were represented by others, in the scenario with most of them."""
+    share = max((totals.weighted_share for totals in acquired if totals), default=0.0)
+    if share == 0:
+        return ()
+    return (
+        f"{share:.0%} of new customers are represented by fewer simulated ones with a weight; expected figures are "
+        "unaffected, realised figures vary too much (simulation.max_newcomers_per_cell).",
+    )
+
+
+def rate_notes(scenarios: Iterable[CompiledScenario]) -> tuple[str, ...]:
+    """Which scenarios try to make customers of a contract buy more often."""
+    return tuple(
+        f"{scenario.view.title}: customers pay at every renewal until they cancel, so what is to make them buy more or "
+        "less often has no effect here (shifts of the rate, goodwill and fatigue of contacts, an offer's effect on "
+        "the rate). What makes them stay is a shift of the hazard."
+        for scenario in scenarios
+        if any(changes_rate(mechanism) for mechanism in scenario.mechanisms)
+    )
+
+
+def changes_rate(mechanism: Mechanism) -> bool:
+    """Whether a mechanism changes how often customers order."""
+    match mechanism:
+        case Shift():
+            return mechanism.target == "rate" and bool(mechanism.size.any())
+        case ContactProgramme():
+            return bool(mechanism.goodwill.any() or mechanism.fatigue.any())
+        case OfferTerms():
+            return bool(mechanism.decline_rate.any() or mechanism.accept_rate.any())
+    return False

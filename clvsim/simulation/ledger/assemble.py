@@ -1,0 +1,166 @@
+"""From the integer sums of one scenario to its ledger.
+
+Axis names: w = worlds, g = ledger groups, 2g = groups by half of the customers, k = the kernel's lines.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from clvsim.interventions.base import Group
+from clvsim.kernels import structs as ks
+from clvsim.simulation.arrivals import ArrivalPlan
+from clvsim.simulation.ledger.contacts import age_contacts, calendar_contacts, sum_by_month
+from clvsim.simulation.ledger.lines import (
+    DISCOUNTED,
+    PLAIN,
+    Economics,
+    Ledger,
+    Line,
+    Raw,
+    first_contact_line,
+    fixed_lines,
+    money_lines,
+    natural_units,
+    proportional_lines,
+)
+from clvsim.simulation.plan import RunPlan, ScenarioPlan
+from clvsim.simulation.tables import Levers
+from clvsim.types import DAYS_PER_MONTH
+
+COMPANY = Group("company")
+Lines = Mapping[Line, np.ndarray]
+
+
+class Sums(NamedTuple):
+    """The kernel's sums in natural units: money and counts."""
+
+    calendar: np.ndarray  # (w, 2g, k, 2, months)
+    age: np.ndarray  # (w, 2g, k, 2, ages)
+    cohort: np.ndarray  # (w, cohorts, 3, months)
+
+
+def assemble_ledger(
+    raw: Raw,
+    contacts: ks.Contacts,
+    scenario: ScenarioPlan,
+    arrivals: ArrivalPlan,
+    plan: RunPlan,
+    draw: np.ndarray,
+    customers: np.ndarray,
+) -> Ledger:
+    """Turn integer sums into dated lines; both halves are kept for totals and added for everything else.
+
+    `draw` (w,) of each world; `customers` (g,) existing customers of each group who are not known to be lost.
+    """
+    layout = plan.layout
+    sums = sums_of(raw, scenario.levers, plan.economics)
+    if scenario.levers.contacts:
+        add_contacts(sums, raw, contacts, scenario.levers, plan)
+    for book in (sums.calendar, sums.age):  # the kernel posts who comes and goes
+        np.cumsum(book[:, :, ks.ACTIVE], axis=-1, out=book[:, :, ks.ACTIVE])
+    sizes = np.repeat(customers, 2) / 2.0  # halves are shared out evenly
+    calendar = customer_lines(sums.calendar, scenario, plan, draw, sizes)
+    age = customer_lines(sums.age, scenario, plan, draw, np.zeros_like(sizes))
+    halves, age_halves = half_totals(calendar, layout.is_new), age_half_totals(age, layout.is_new)
+    lines = {line: with_company(add_halves(values)) for line, values in calendar.items()}
+    lines |= acquisition_lines(arrivals, plan) | company_lines(scenario, plan, draw)
+    none = np.zeros((draw.size, int(layout.is_new.sum()), 2, layout.ages))
+    of_new = {line: add_halves(values)[:, layout.is_new] for line, values in age.items()}
+    return Ledger(
+        groups=(*layout.groups, COMPANY),
+        lines=tuple(lines),
+        calendar=np.stack(list(lines.values()), axis=2),
+        age=np.stack([of_new.get(line, none) for line in lines], axis=2),
+        cohort=sums.cohort,
+        cohorts=layout.cohorts,
+        halves=halves,
+        age_halves=age_halves,
+    )
+
+
+def sums_of(raw: Raw, levers: Levers, economics: Economics) -> Sums:
+    """Integer sums in natural units; the cohorts' active customers are counted on from month to month."""
+    scale = economics.money_scale
+    margin = None if levers.moves_margin else economics.gross_margin
+    calendar, age = natural_units(raw.calendar, scale, margin), natural_units(raw.age, scale, margin)
+    cohort = raw.cohort / ks.COUNT_UNIT
+    cohort[:, :, [ks.COHORT_REVENUE, ks.COHORT_CONTRIBUTION]] *= scale
+    np.cumsum(cohort[:, :, ks.COHORT_ACTIVE], axis=-1, out=cohort[:, :, ks.COHORT_ACTIVE])
+    return Sums(calendar, age, cohort)
+
+
+def add_contacts(sums: Sums, raw: Raw, contacts: ks.Contacts, levers: Levers, plan: RunPlan) -> None:
+    """Post the contacts of everybody on a list to all three books of `sums`, in place."""
+    cohorts, first = plan.layout.cohorts, first_contact_line(levers)
+    on_list = np.cumsum(raw.exposure, axis=-1)[..., :-1] / ks.COUNT_UNIT
+    weekly_discount = plan.calendar.discount()
+    calendar_contacts(on_list, cohorts, contacts, weekly_discount, sums.calendar[:, :, first:])
+    age_contacts(raw.age_exit, contacts, np.flatnonzero(plan.layout.is_new).tolist(), sums.age[:, :, first:])
+    group = np.array([c.group for c in cohorts])
+    weekly_cost = np.diff(contacts.cost_discounted)[group] / weekly_discount
+    cost = add_halves(on_list) * weekly_cost
+    sums.cohort[:, :, ks.COHORT_CONTRIBUTION] -= sum_by_month(cost, sums.cohort.shape[-1])
+
+
+def customer_lines(
+    kernel: np.ndarray, scenario: ScenarioPlan, plan: RunPlan, draw: np.ndarray, sizes: np.ndarray
+) -> dict[Line, np.ndarray]:
+    """Every line that customers cause, each (w, 2g, 2, months), from a book in natural units, (w, 2g, k, 2, months)."""
+    lines = money_lines(kernel, scenario.levers, draw, plan.economics)
+    return lines | proportional_lines(scenario.costs, plan.layout.groups, sizes, lines, draw)
+
+
+def add_halves(values: np.ndarray) -> np.ndarray:
+    """Add the two halves of the customers: (w, 2g, …) → (w, g, …)."""
+    return values[:, 0::2] + values[:, 1::2]
+
+
+def with_company(values: np.ndarray) -> np.ndarray:
+    """The same with the company as one more group, which has nothing: (w, g, …) → (w, g + 1, …)."""
+    return np.concatenate([values, np.zeros_like(values[:, :1])], axis=1)
+
+
+def acquisition_lines(arrivals: ArrivalPlan, plan: RunPlan) -> dict[Line, np.ndarray]:
+    """Money spent on the visitors of each channel, discounted from the middle of its month, (w, g + 1, 2, months)."""
+    layout, months = plan.layout, plan.acquisition.months
+    worlds = arrivals.cost.shape[0]
+    middle = np.exp(-plan.economics.discount_per_day * DAYS_PER_MONTH * (np.arange(layout.months) + 0.5))
+    lines = {}
+    for c, name in enumerate(plan.acquisition.channels):
+        spent = np.zeros((worlds, layout.months))
+        spent[:, :months] = arrivals.cost[:, c * months : (c + 1) * months]
+        values = np.zeros((worlds, len(layout.groups) + 1, 2, layout.months))
+        group = layout.groups.index(Group("new", "", name))
+        values[:, group, PLAIN] = spent
+        values[:, group, DISCOUNTED] = spent * middle
+        lines[Line("cost_acquisition", name)] = values
+    return lines
+
+
+def company_lines(scenario: ScenarioPlan, plan: RunPlan, draw: np.ndarray) -> dict[Line, np.ndarray]:
+    """Fixed costs, which belong to the company, (w, g + 1, 2, months)."""
+    layout = plan.layout
+    lines = {}
+    for line, amount in fixed_lines(
+        scenario.costs, draw, plan.simulation.horizon_months, layout.months, plan.economics.discount_per_day
+    ).items():
+        lines[line] = np.zeros((draw.size, len(layout.groups) + 1, 2, layout.months))
+        lines[line][:, -1] = amount
+    return lines
+
+
+def half_totals(lines: Lines, is_new: np.ndarray) -> np.ndarray:
+    """Discounted contribution of each half of the customers, (w, 2, [existing, new]); `is_new` (g,)."""
+    total = sum(line.sign * values[:, :, DISCOUNTED].sum(axis=-1) for line, values in lines.items())
+    by_half = np.asarray(total).reshape(-1, is_new.size, 2).transpose(0, 2, 1)
+    return np.stack([by_half[:, :, ~is_new].sum(axis=2), by_half[:, :, is_new].sum(axis=2)], axis=2)
+
+
+def age_half_totals(lines: Lines, is_new: np.ndarray) -> np.ndarray:
+    """Of newcomers: discounted contribution and number, (w, 2, 2)."""
+    value = half_totals(lines, is_new)[:, :, 1]
+    acquired = lines[Line("customers_acquired", "acquisition")][:, :, PLAIN].sum(axis=-1)
+    by_half = acquired.reshape(-1, is_new.size, 2).transpose(0, 2, 1)[:, :, is_new].sum(axis=2)
+    return np.stack([value, by_half], axis=2)

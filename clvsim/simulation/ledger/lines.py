@@ -1,0 +1,225 @@
+"""The ledger of a scenario, and its lines of money: accounts, causes, and what follows from counts and prices."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from clvsim.interventions.base import CostEntry, Group
+from clvsim.kernels import structs as ks
+from clvsim.kernels.structs import COUNT_UNIT
+from clvsim.simulation.tables import Levers
+from clvsim.types import DAYS_PER_MONTH
+
+PLAIN, DISCOUNTED = 0, 1
+FIXED = ("once", "month")  # costs whatever customers do
+FOLLOWED = {  # accounts that a cost in proportion follows
+    "order": ("orders",),
+    "customer": ("customers_acquired",),
+    "revenue": ("revenue_orders", "revenue_offers"),
+}
+ENTRY_ACCOUNT = {"order": "cost_orders", "revenue": "cost_orders", "customer": "cost_incentive"}
+
+
+class Line(NamedTuple):
+    """`account` says what the money is, `cause` which mechanism posted it."""
+
+    account: str
+    cause: str
+
+    @property
+    def sign(self) -> int:
+        """Of the account in contribution: +1 revenue, -1 refunds and costs, 0 counts."""
+        if self.account.startswith("revenue"):
+            return 1
+        return -1 if self.account.startswith("cost") or self.account == "refunds" else 0
+
+
+class Cohort(NamedTuple):
+    """Customers of one ledger group who started in the same quarter."""
+
+    group: int
+    quarter: str
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """One scenario. Axis order: world, group, line, (undiscounted, discounted), month."""
+
+    groups: tuple[Group, ...]
+    lines: tuple[Line, ...]
+    calendar: np.ndarray  # (w, g, l, 2, months since today), discounted to today
+    age: np.ndarray  # (w, newcomer groups, l, 2, months of own age), discounted to the own first order
+    cohort: np.ndarray  # (w, cohorts, 3, months): revenue, contribution before cost entries, active; undiscounted
+    cohorts: tuple[Cohort, ...]
+    halves: np.ndarray  # (w, 2, [existing, new]) discounted contribution of two halves of the customers
+    age_halves: np.ndarray  # (w, 2, [contribution, customers]) of newcomers over their own horizon, discounted
+
+    def total(self, account: str, *, age: bool = False, discounted: bool = False) -> np.ndarray:
+        """Sum over groups, causes and months of an account, (w,)."""
+        data = self.age if age else self.calendar
+        rows = [i for i, line in enumerate(self.lines) if line.account == account]
+        return data[:, :, rows, int(discounted)].sum(axis=(1, 2, 3))
+
+    def contribution(self, *, age: bool = False, discounted: bool = True) -> np.ndarray:
+        """Revenue minus refunds and all costs, by group and month, (w, g, months)."""
+        data = self.age if age else self.calendar
+        signs = np.array([line.sign for line in self.lines], float)
+        return np.einsum("l,wglm->wgm", signs, data[:, :, :, int(discounted)])
+
+    @cached_property
+    def value_by_group(self) -> np.ndarray:
+        """Contribution discounted to today, (w, g)."""
+        return self.contribution().sum(axis=2)
+
+    @cached_property
+    def newcomer_value(self) -> np.ndarray:
+        """Contribution of newcomers over their own horizon, discounted to the own first order, (w,)."""
+        return self.contribution(age=True).sum(axis=(1, 2))
+
+
+@dataclass(frozen=True)
+class Economics:
+    """Prices that turn counts into money. Without a known margin it is 1: contribution is revenue less stated costs."""
+
+    margin_known: bool
+    gross_margin: float
+    cost_per_order: float
+    discount_per_day: float
+    money_scale: float
+
+
+class Raw(NamedTuple):
+    """Integer sums of one scenario as the kernel leaves them; see `clvsim.kernels.structs.Ledgers`."""
+
+    calendar: np.ndarray
+    age: np.ndarray
+    cohort: np.ndarray
+    exposure: np.ndarray
+    age_exit: np.ndarray
+
+
+def money_scale(amounts: np.ndarray) -> float:
+    """Power of two nearest the median positive amount, 1 without any."""
+    positive = amounts[amounts > 0]
+    return float(2.0 ** np.round(np.log2(np.median(positive)))) if positive.size else 1.0
+
+
+def typical_amounts(customers: pd.DataFrame) -> np.ndarray:
+    """First orders, or mean repeat orders where no first one is known; what sets the money scale."""
+    first = customers["first_amount"].to_numpy(float)
+    orders = customers["repeat_positive"].to_numpy(float)
+    means = np.divide(customers["repeat_amount"].to_numpy(float), orders, out=np.zeros_like(first), where=orders > 0)
+    return np.where(np.isnan(first), means, first)
+
+
+def first_contact_line(levers: Levers) -> int:
+    """Where the kernel's lines of contact programmes start."""
+    return ks.BASE_LINES + ks.OFFER_LINES * len(levers.offers)
+
+
+def kernel_lines(levers: Levers) -> int:
+    """How many lines the kernel posts to."""
+    return first_contact_line(levers) + len(levers.contacts)
+
+
+def money_lines(kernel: np.ndarray, levers: Levers, draw: np.ndarray, economics: Economics) -> dict[Line, np.ndarray]:
+    """Every line that customers cause, from the kernel's lines (w, x, k, …) in natural units; each (w, x, …)."""
+
+    def kernel_line(i: int) -> np.ndarray:
+        return kernel[:, :, i]
+
+    def per_world(values: np.ndarray) -> np.ndarray:
+        return values[draw].reshape(-1, *([1] * (kernel.ndim - 2)))
+
+    lines = {
+        Line("revenue_orders", "orders"): kernel_line(ks.REVENUE),
+        Line("cost_goods", "orders"): kernel_line(ks.GOODS),
+        Line("cost_orders", "orders"): economics.cost_per_order * kernel_line(ks.ORDERS),
+        Line("orders", "orders"): kernel_line(ks.ORDERS),
+        Line("customers_acquired", "acquisition"): kernel_line(ks.ACQUIRED),
+        Line("active_customers", "orders"): kernel_line(ks.ACTIVE),
+        Line("repaid", "acquisition"): kernel_line(ks.REPAID),
+    }
+    for o, offer in enumerate(levers.offers):
+        first = ks.BASE_LINES + ks.OFFER_LINES * o
+        taken = kernel_line(first + ks.TAKEN)
+        margin = economics.gross_margin if offer.margin is None else offer.margin
+        price = per_world(offer.price)
+        lines |= {
+            Line("revenue_offers", offer.name): price * taken,
+            Line("refunds", offer.name): price * kernel_line(first + ks.REFUNDED),
+            Line("cost_goods", offer.name): price * (1 - margin) * taken,
+            Line("cost_incentive", offer.name): per_world(offer.incentive) * taken,
+            Line("offers_shown", offer.name): kernel_line(first + ks.SHOWN),
+            Line("offers_taken", offer.name): taken,
+        }
+    for p, programme in enumerate(levers.contacts):
+        contacts = kernel_line(first_contact_line(levers) + p)
+        lines |= {
+            Line("contacts", programme.name): contacts,
+            Line("cost_contact", programme.name): programme.cost * contacts,
+        }
+    if levers.contacts:
+        lines[Line("opt_outs", "contact")] = kernel_line(ks.OPTED_OUT)
+    return lines
+
+
+def natural_units(raw: np.ndarray, scale: float, margin: float | None) -> np.ndarray:
+    """Ledger (w, 2g, k, …) in natural units: money lines by the money scale, counts by 2^-24. Refuses overflow.
+
+    With a constant `margin` goods were not posted and follow from revenue; None: they were.
+    """
+    if raw.size and (raw.max() >= 2**62 or raw.min() <= -(2**62)):
+        raise OverflowError("a ledger cell reached 2^62 units")
+    out = raw / COUNT_UNIT
+    out[:, :, [ks.REVENUE, ks.GOODS]] *= scale
+    if margin is not None:
+        out[:, :, ks.GOODS] = (1.0 - margin) * out[:, :, ks.REVENUE]
+    return out
+
+
+def proportional_lines(
+    costs: Sequence[CostEntry],
+    groups: tuple[Group, ...],
+    sizes: np.ndarray,
+    lines: Mapping[Line, np.ndarray],
+    draw: np.ndarray,
+) -> dict[Line, np.ndarray]:
+    """Costs in proportion to orders, customers or revenue, each shaped like the lines (w, 2g, 2, months) it follows.
+
+    `sizes` (2g,) are the customers who are there at the start.
+    """
+    new_lines = {}
+    for cost in costs:
+        if cost.per in FIXED:
+            continue
+        base = np.sum([values for line, values in lines.items() if line.account in FOLLOWED[cost.per]], axis=0)
+        if cost.per == "customer":
+            base = base.copy()
+            base[:, :, :, 0] += sizes[:, None]
+        reached = np.repeat([cost.who.reaches(g) for g in groups], 2)[:, None, None]
+        new_lines[Line(ENTRY_ACCOUNT[cost.per], cost.name)] = cost.amount[draw][:, None, None, None] * base * reached
+    return new_lines
+
+
+def fixed_lines(
+    costs: Sequence[CostEntry], draw: np.ndarray, horizon_months: int, periods: int, discount_per_day: float
+) -> dict[Line, np.ndarray]:
+    """Fixed costs, dated at the start of their month, (w, 2, months); a ramp counts with its strength in mid-month."""
+    lines = {}
+    months = np.arange(periods, dtype=float)
+    for cost in costs:
+        if cost.per not in FIXED:
+            continue
+        if cost.per == "once":
+            share = months == np.floor(cost.when.start_month)
+        else:
+            share = cost.when.strength(months + 0.5) * (months < horizon_months)
+        plain = cost.amount[draw][:, None] * share
+        discounted = plain * np.exp(-discount_per_day * DAYS_PER_MONTH * months)
+        lines[Line("cost_fixed", cost.name)] = np.stack([plain, discounted], axis=1)
+    return lines

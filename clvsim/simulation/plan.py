@@ -1,0 +1,122 @@
+"""The plan of a run: all that the data and the configuration decide, before anything is fitted or simulated.
+
+Made without Numba, so that `clvsim check` can refuse what a run would refuse.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from clvsim.effects import EffectDraws
+from clvsim.interventions.base import CostEntry, OfferTerms
+from clvsim.kernels.rng import world_keys
+from clvsim.scenario import BASELINE, CompiledScenario, Scenario, compile_scenario
+from clvsim.simulation.arrivals import base_conversions
+from clvsim.simulation.config import AcquisitionConfig, EnvironmentConfig, FinanceConfig, SimulationConfig
+from clvsim.simulation.layout import MAX_DRAWS, Layout, make_layout, refuse
+from clvsim.simulation.ledger import Economics, money_scale, typical_amounts
+from clvsim.simulation.tables import Calendar, Levers
+from clvsim.types import DAYS_PER_MONTH, DAYS_PER_WEEK, DAYS_PER_YEAR, CustomerSummary
+
+
+@dataclass(frozen=True)
+class ScenarioPlan:
+    """One scenario that applies: its mechanisms by what the simulator does with them."""
+
+    compiled: CompiledScenario
+    levers: Levers  # simulated
+    costs: tuple[CostEntry, ...]  # computed from the ledger
+
+    @classmethod
+    def of(cls, compiled: CompiledScenario, economics: Economics) -> "ScenarioPlan":
+        costs = tuple(m for m in compiled.mechanisms if isinstance(m, CostEntry))
+        return cls(compiled, Levers.of(offers_at_full_price(compiled, economics)), costs)
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """What is simulated: axes of the ledgers, every uncertain number that no fit changes, prices, schedules."""
+
+    seed: int
+    simulation: SimulationConfig
+    acquisition: AcquisitionConfig
+    environment: EnvironmentConfig
+    economics: Economics
+    layout: Layout
+    calendar: Calendar
+    conversions: Mapping[str, EffectDraws]  # by channel, before any intervention
+    scenarios: Mapping[str, ScenarioPlan]  # those that apply, the baseline first
+    skipped: Mapping[str, CompiledScenario]  # those that do not
+
+    @property
+    def base_conversions(self) -> dict[str, np.ndarray]:
+        """Conversion of each channel per draw, before any intervention."""
+        return {name: drawn.values for name, drawn in self.conversions.items()}
+
+    @property
+    def contacting(self) -> bool:
+        """Whether any scenario has a contact programme."""
+        return any(scenario.levers.contacts for scenario in self.scenarios.values())
+
+
+def make_plan(
+    summary: CustomerSummary,
+    library: Mapping[str, Scenario],
+    names: Sequence[str],
+    *,
+    simulation: SimulationConfig,
+    finance: FinanceConfig,
+    acquisition: AcquisitionConfig,
+    environment: EnvironmentConfig,
+    seed: int,
+) -> RunPlan:
+    """Plan the simulation of `names`, the baseline first; `library` is what `combine` refers to.
+
+    Raises ConfigError when an effect does not fit, the ledgers would be too large, or a cost would fall after the last
+    month.
+    """
+    economics = make_economics(finance, summary)
+    layout = make_layout(summary, simulation, acquisition)
+    keys = world_keys(seed, np.arange(min(simulation.draws, MAX_DRAWS)), 0)  # more are refused below
+    compiled = {
+        name: compile_scenario(name, library, keys, layout.groups, economics.margin_known)
+        for name in dict.fromkeys([BASELINE, *names])
+    }
+    applying = {name: scenario for name, scenario in compiled.items() if scenario.applies}
+    refuse(layout, simulation, list(applying.values()))
+    return RunPlan(
+        seed=seed,
+        simulation=simulation,
+        acquisition=acquisition,
+        environment=environment,
+        economics=economics,
+        layout=layout,
+        calendar=Calendar(
+            weeks=int(np.ceil(layout.months * DAYS_PER_MONTH / DAYS_PER_WEEK)) + 1,
+            arrival_weeks=int(acquisition.months * DAYS_PER_MONTH / DAYS_PER_WEEK) + 1,
+            discount_per_day=economics.discount_per_day,
+        ),
+        conversions=base_conversions(acquisition, keys),
+        scenarios={name: ScenarioPlan.of(scenario, economics) for name, scenario in applying.items()},
+        skipped={name: scenario for name, scenario in compiled.items() if not scenario.applies},
+    )
+
+
+def make_economics(finance: FinanceConfig, summary: CustomerSummary) -> Economics:
+    margin = finance.gross_margin
+    return Economics(
+        margin_known=margin is not None,
+        gross_margin=1.0 if margin is None else margin,
+        cost_per_order=finance.cost_per_order,
+        discount_per_day=float(np.log1p(finance.annual_discount_rate) / DAYS_PER_YEAR),
+        money_scale=money_scale(typical_amounts(summary.customers)),
+    )
+
+
+def offers_at_full_price(scenario: CompiledScenario, economics: Economics) -> CompiledScenario:
+    """Without a known margin no goods are costed: offers too count with their full price."""
+    if economics.margin_known:
+        return scenario
+    mechanisms = tuple(replace(m, margin=None) if isinstance(m, OfferTerms) else m for m in scenario.mechanisms)
+    return replace(scenario, mechanisms=mechanisms)
