@@ -139,6 +139,14 @@ def responses(levers: Levers, groups: tuple[Group, ...], calendar: Calendar) -> 
     )
 
 
+class RateTables(NamedTuple):
+    """Tables that follow from the multiplier of the purchase rate; as in the kernel's `Tables`."""
+
+    rate: np.ndarray  # (w, t, weeks)
+    rate_excess: np.ndarray  # (w, t, weeks + 1)
+    charge: np.ndarray  # (w, t, weeks)
+
+
 def make_tables(
     levers: Levers,
     groups: tuple[Group, ...],
@@ -147,58 +155,51 @@ def make_tables(
     gross_margin: float,
     calendar: Calendar,
     attrition_clock: str,
-    prepared: Responses | None = None,
+    contact_responses: Responses | None = None,
     renewing: bool = False,
 ) -> Tables:
     """Tables of one scenario for the worlds of a slice.
 
-    `draw` (w,), `environment` (w, weeks) log rate common to all; `prepared` spares the responses being made again. A
-    rate multiplier of an intervention divides the hazard per order when attrition runs on time: buying more does not
-    wear a customer out. Where customers are `renewing` contracts the environment multiplies the hazard instead of the
-    rate, which has nothing to act on.
+    `draw` (w,), `environment` (w, weeks) log rate common to all; `contact_responses` are those of `responses`, to share
+    them between slices. A rate multiplier of an intervention divides the hazard per order when attrition runs on time:
+    buying more does not wear a customer out. Where customers are `renewing` contracts the environment multiplies the
+    hazard instead of the rate, which has nothing to act on.
     """
     weeks, w = calendar.weeks, draw.size
-    prepared = responses(levers, groups, calendar) if prepared is None else prepared
+    shapes = responses(levers, groups, calendar) if contact_responses is None else contact_responses
     joins = [arrival_tables(levers, group, calendar) for group in groups]
     first = np.cumsum([0, *joins[:-1]])
     off_list = sum(joins) if levers.contacts else 0  # second half of the table axis
     count = sum(joins) + off_list
-    rate, excess = np.empty((w, count, weeks)), np.zeros((w, count, weeks + 1))
+    rates = RateTables(np.empty((w, count, weeks)), np.zeros((w, count, weeks + 1)), np.empty((w, count, weeks)))
     hazard, hazard_excess = np.empty((w, count, weeks)), np.empty((w, count, weeks + 1))
-    charge = np.empty((w, count, weeks))
     budget, opt_out = np.zeros((w, count, weeks + 1)), np.zeros((w, count, weeks + 1))
     shocks, calm = np.exp(environment)[:, None], np.ones((w, 1, weeks))
-    common, danger = (calm, shocks) if renewing else (shocks, calm)
-    for group, at, n, shapes in zip(groups, first, joins, prepared, strict=True):
-        own_hazard = np.exp(shift_sum(levers.shifts, "hazard", group, draw, weeks))[:, None] * danger
-        base = shift_sum(levers.shifts, "rate", group, draw, weeks)[:, None]
-        listed, rest = slice(at, at + n), slice(off_list + at, off_list + at + n)
+    common_rate, common_hazard = (calm, shocks) if renewing else (shocks, calm)
+    for group, start, n, group_shapes in zip(groups, first, joins, shapes, strict=True):
+        own_hazard = np.exp(shift_sum(levers.shifts, "hazard", group, draw, weeks))[:, None] * common_hazard
+        log_rate = shift_sum(levers.shifts, "rate", group, draw, weeks)[:, None]
+        listed, rest = slice(start, start + n), slice(off_list + start, off_list + start + n)
         for rows in (listed, rest) if off_list else (listed,):
             hazard[:, rows] = own_hazard
             hazard_excess[:, rows] = cumulative(DAYS_PER_WEEK * (own_hazard - 1.0))
         wear = own_hazard if attrition_clock == "orders" else None
-        fill_rate(np.exp(base), common, own_hazard, wear, rest, rate, excess, charge)
+        fill_rate(np.exp(log_rate), common_rate, own_hazard, wear, rest, rates)
         if off_list:
-            log_rate = np.repeat(base, n, axis=1)
-            for programme, shape in zip(levers.contacts, shapes, strict=True):
-                sizes = (programme.goodwill, programme.fatigue, programme.churn, programme.opt_out)
-                kappa, phi, churn, leave = (v[draw][:, None, None] for v in sizes)
-                log_rate += kappa * shape.goodwill
-                log_rate -= phi * shape.fatigue
-                budget[:, listed] += churn * shape.hazard
-                opt_out[:, listed] += leave * shape.opt_out
-            fill_rate(np.exp(log_rate, out=log_rate), common, own_hazard, wear, listed, rate, excess, charge)
+            on_list = listed_log_rate(log_rate, levers, group_shapes, draw)
+            fill_rate(np.exp(on_list, out=on_list), common_rate, own_hazard, wear, listed, rates)
+            add_contact_hazards(levers, group_shapes, draw, budget[:, listed], opt_out[:, listed])
     spend = [np.exp(shift_sum(levers.shifts, "spend", group, draw, weeks)) for group in groups]
     margin = [gross_margin + shift_sum(levers.shifts, "margin", group, draw, weeks) for group in groups]
     return Tables(
         first=seal(first, np.int64),
         per_arrival_week=seal(np.array(joins) > 1, np.int64),
-        rate=seal(rate),
-        rate_excess=seal(excess),
+        rate=seal(rates.rate),
+        rate_excess=seal(rates.rate_excess),
         hazard=seal(hazard),
         hazard_excess=seal(hazard_excess),
         budget=seal(budget),
-        charge=seal(charge),
+        charge=seal(rates.charge),
         opt_out=seal(opt_out),
         spend=seal(np.stack(spend, axis=1)),
         margin=seal(np.minimum(np.stack(margin, axis=1), 1.0)),
@@ -211,17 +212,38 @@ def fill_rate(
     hazard: np.ndarray,
     wear: np.ndarray | None,
     rows: slice,
-    rate: np.ndarray,
-    excess: np.ndarray,
-    charge: np.ndarray,
+    tables: RateTables,
 ) -> None:
     """Tables `rows` that follow from the levers' multiplier, (w, 1 or rows, weeks), written in place."""
-    own = lever * common
-    rate[:, rows] = own
-    charge[:, rows] = hazard / lever if wear is None else wear
-    own -= 1.0
-    own *= DAYS_PER_WEEK
-    excess[:, rows, 1:] = np.cumsum(own, axis=-1, out=own)
+    rate = lever * common
+    tables.rate[:, rows] = rate
+    tables.charge[:, rows] = hazard / lever if wear is None else wear
+    rate -= 1.0
+    rate *= DAYS_PER_WEEK
+    tables.rate_excess[:, rows, 1:] = np.cumsum(rate, axis=-1, out=rate)
+
+
+def listed_log_rate(log_rate: np.ndarray, levers: Levers, shapes: tuple[Response, ...], draw: np.ndarray) -> np.ndarray:
+    """`log_rate` (w, 1, weeks) with what contacts do to customers on the list, (w, first weeks, weeks)."""
+    out = np.repeat(log_rate, shapes[0].goodwill.shape[0], axis=1)
+    for programme, shape in zip(levers.contacts, shapes, strict=True):
+        out += per_world(programme.goodwill, draw) * shape.goodwill
+        out -= per_world(programme.fatigue, draw) * shape.fatigue
+    return out
+
+
+def add_contact_hazards(
+    levers: Levers, shapes: tuple[Response, ...], draw: np.ndarray, budget: np.ndarray, opt_out: np.ndarray
+) -> None:
+    """Add what contacts do to the hazards of leaving and of opting out, in place, both (w, first weeks, weeks + 1)."""
+    for programme, shape in zip(levers.contacts, shapes, strict=True):
+        budget += per_world(programme.churn, draw) * shape.hazard
+        opt_out += per_world(programme.opt_out, draw) * shape.opt_out
+
+
+def per_world(values: np.ndarray, draw: np.ndarray) -> np.ndarray:
+    """Value of each world's draw, (draws,) → (w, 1, 1)."""
+    return values[draw][:, None, None]
 
 
 def make_offers(levers: Levers, groups: tuple[Group, ...], draw: np.ndarray, gross_margin: float, weeks: int) -> Offers:

@@ -1,0 +1,89 @@
+"""The plan of a run: made once, before anything is fitted, and without Numba."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from shop import CALM, assert_same, channels, posterior, scenarios, shipped, shop
+
+from clvsim.errors import ConfigError
+from clvsim.scenario import BASELINE
+from clvsim.simulation import simulate
+from clvsim.simulation.config import FinanceConfig, SimulationConfig
+from clvsim.simulation.layout import MAX_CELLS
+from clvsim.simulation.plan import RunPlan, make_plan
+from clvsim.simulation.run import simulate_plan
+
+BETTER = {"kind": "prior", "dist": "normal", "mean": 0.1, "sd": 0.05}
+LIBRARY = scenarios(
+    upsell={"upsell": shipped("upsell_soft")["upsell"], "set_up": {"kind": "cost", "per": "once", "amount": 50}},
+    page={"page": {"kind": "shift", "target": "conversion", "size": BETTER}},
+)
+
+
+def plan_of(*names: str, draws: int = 8, horizon_months: int = 6, margin: float | None = 0.4, **given: Any) -> RunPlan:
+    return make_plan(
+        shop(),
+        LIBRARY,
+        names or tuple(LIBRARY),
+        simulation=SimulationConfig(draws=draws, horizon_months=horizon_months, jobs=1),
+        finance=FinanceConfig(gross_margin=margin),
+        acquisition=given.get("acquisition", channels()),
+        environment=CALM,
+        seed=3,
+    )
+
+
+def test_a_plan_is_simulated_as_its_parts_are() -> None:
+    plan = plan_of()
+    direct = simulate(
+        posterior(8),
+        shop(),
+        LIBRARY,
+        simulation=plan.simulation,
+        finance=FinanceConfig(gross_margin=0.4),
+        acquisition=plan.acquisition,
+        environment=CALM,
+        seed=3,
+    )
+    assert_same(simulate_plan(plan, posterior(8), shop()), direct)
+
+
+def test_the_baseline_is_first_whether_named_or_not() -> None:
+    assert list(plan_of("upsell").scenarios) == [BASELINE, "upsell"]
+    assert list(plan_of("page", BASELINE).scenarios) == [BASELINE, "page"]
+
+
+def test_more_draws_only_add_draws() -> None:
+    few, many = plan_of(draws=5).scenarios["page"].compiled, plan_of(draws=9).scenarios["page"].compiled
+    (path,) = few.inputs
+    np.testing.assert_array_equal(many.inputs[path][:5], few.inputs[path])
+
+
+def test_what_does_not_apply_is_skipped_with_its_reason() -> None:
+    plan = plan_of(acquisition=channels().model_copy(update={"channels": {}}))
+    assert list(plan.scenarios) == [BASELINE, "upsell"]
+    assert plan.skipped["page"].view.not_applicable == "needs acquisition.channels"
+
+
+def test_offers_count_with_their_full_price_where_no_margin_is_known() -> None:
+    (offer,) = plan_of(margin=None).scenarios["upsell"].levers.offers
+    assert offer.margin is None
+    assert plan_of(margin=None).economics.gross_margin == 1.0
+
+
+def test_any_number_of_draws_is_refused_in_words() -> None:
+    """Not by running out of memory."""
+    with pytest.raises(ConfigError, match=f"ledger cells are more than {MAX_CELLS:,}"):
+        plan_of(draws=10**12, horizon_months=1)
+
+
+def test_a_plan_needs_no_compiled_code() -> None:
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1]); import test_simulation_plan as t; t.plan_of(); "
+        "sys.exit('numba' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(Path(__file__).parent)], check=True)
