@@ -74,8 +74,8 @@ def sd_law(fitted: FittedModels, summary: CustomerSummary, config: EnvironmentCo
     for expected in months.expected.sum(axis=1) / chance:
         evidence = log_evidence(sds, orders, expected, config.autocorrelation)
         weight = np.exp(evidence - evidence.max())
-        found = mass * (weight[1:] + weight[:-1])
-        total += found / found.sum()
+        interval = mass * (weight[1:] + weight[:-1])
+        total += interval / interval.sum()
     return SdLaw(config.sd_prior, count, np.concatenate([[0.0], np.cumsum(total) / total.sum()]))
 
 
@@ -97,7 +97,7 @@ def calibration_months(fitted: FittedModels, summary: CustomerSummary) -> Months
     age, of_age = np.unique(T, return_inverse=True)
     part = np.arange(T.size) % parts
 
-    def counted(rows: np.ndarray) -> np.ndarray:
+    def count_customers(rows: np.ndarray) -> np.ndarray:
         customers = np.zeros((age.size, parts))
         np.add.at(customers, (of_age[rows], part[rows]), 1)
         return customers
@@ -105,18 +105,18 @@ def calibration_months(fitted: FittedModels, summary: CustomerSummary) -> Months
     draws, model, unit = fitted.retention_draws(slice(_POSTERIOR_DRAWS)), fitted.retention, fitted.days_per_unit
     if seasonal_of(model):
         timed: Any = model
-        customers = counted(np.arange(T.size))
+        customers = count_customers(np.arange(T.size))
         by_edge = np.stack([e @ customers for e in timed.expected_orders_until(draws, age, edges, unit)], axis=-1)
     else:
-        days, of = np.unique(np.maximum(age - edges[:, None] + 0.5, 0.0), return_inverse=True)
-        row_of = of.reshape(edges.size, age.size)
+        days, row_of = np.unique(np.maximum(age - edges[:, None] + 0.5, 0.0), return_inverse=True)
+        row_of = row_of.reshape(edges.size, age.size)
         by_edge = np.zeros((1, 1, 1))
         for plain, own, rows in apart(model, draws, summary):
-            by_age, customers = plain.expected_orders_new(own, days / unit, unit), counted(np.flatnonzero(rows))
+            by_age, customers = plain.expected_orders_new(own, days / unit, unit), count_customers(np.flatnonzero(rows))
             by_edge = by_edge + np.stack([by_age[:, row] @ customers for row in row_of], axis=-1)
     orders, expected = np.diff(until, axis=1), np.diff(by_edge, axis=-1)
-    someone = (expected.sum(axis=1) > 0).all(axis=0)
-    return Months(orders[:, someone], expected[:, :, someone])
+    populated = (expected.sum(axis=1) > 0).all(axis=0)
+    return Months(orders[:, populated], expected[:, :, populated])
 
 
 def season_by_week(fitted: FittedModels, draws: int, first: int, weeks: int) -> np.ndarray | None:
@@ -132,8 +132,8 @@ def dispersion(orders: np.ndarray, expected: np.ndarray) -> float:
 
     Under the model orders are Poisson given rates and lives; parts with other lives than the mean scatter by more.
     """
-    some = (orders.sum(axis=1) > 0) & (expected.sum(axis=1) > 0)
-    n, e = orders[some][:, orders.any(axis=0)], expected[some][:, orders.any(axis=0)].copy()
+    parts, months = (orders.sum(axis=1) > 0) & (expected.sum(axis=1) > 0), orders.any(axis=0)
+    n, e = orders[parts][:, months], expected[parts][:, months].copy()
     freedom = (n.shape[0] - 1) * (n.shape[1] - 1)
     if freedom < 1:
         return 1.0
@@ -152,7 +152,7 @@ def log_evidence(sds: np.ndarray, orders: np.ndarray, expected: np.ndarray, auto
     months = orders.size
     ends = np.isin(np.arange(months), (0, months - 1))
     rho2 = autocorrelation**2
-    diagonal, beside = np.where(ends, 1.0, 1.0 + rho2)[:, None] / (1 - rho2), -autocorrelation / (1 - rho2)
+    diagonal, off_diagonal = np.where(ends, 1.0, 1.0 + rho2)[:, None] / (1 - rho2), -autocorrelation / (1 - rho2)
     if months == 1:
         diagonal = np.ones((1, 1))
     n, e = orders[:, None], expected[:, None]
@@ -162,15 +162,15 @@ def log_evidence(sds: np.ndarray, orders: np.ndarray, expected: np.ndarray, auto
     def smooth(path: np.ndarray) -> np.ndarray:
         """The path's precision matrix times the path."""
         out = diagonal * path
-        out[1:] += beside * path[:-1]
-        out[:-1] += beside * path[1:]
+        out[1:] += off_diagonal * path[:-1]
+        out[:-1] += off_diagonal * path[1:]
         return out
 
     for _ in range(_NEWTON_STEPS):
         mean = e * np.exp(level + sds * u)
         coupling = sds * mean
         towards, joint, log_pivots = _tridiagonal(
-            diagonal + sds * coupling, beside, sds * (n - mean) - smooth(u), coupling
+            diagonal + sds * coupling, off_diagonal, sds * (n - mean) - smooth(u), coupling
         )
         curvature = mean.sum(axis=0) - (coupling * joint).sum(axis=0)  # of the level, the path at its best
         step = ((n - mean).sum(axis=0) - (coupling * towards).sum(axis=0)) / curvature
@@ -185,21 +185,21 @@ def log_evidence(sds: np.ndarray, orders: np.ndarray, expected: np.ndarray, auto
 
 
 def _tridiagonal(
-    diagonal: np.ndarray, beside: float, first: np.ndarray, second: np.ndarray
+    diagonal: np.ndarray, off_diagonal: float, first: np.ndarray, second: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Solutions of A x = first and A x = second, each (row, system), and log |A|; A is symmetric, positive definite.
 
-    `diagonal` (row, system), `beside` the same everywhere.
+    `diagonal` (row, system), `off_diagonal` the same everywhere.
     """
     pivot, x, y = diagonal.copy(), first.copy(), second.copy()
     for m in range(1, len(pivot)):
-        factor = beside / pivot[m - 1]
-        pivot[m] -= factor * beside
+        factor = off_diagonal / pivot[m - 1]
+        pivot[m] -= factor * off_diagonal
         x[m] -= factor * x[m - 1]
         y[m] -= factor * y[m - 1]
     x[-1] /= pivot[-1]
     y[-1] /= pivot[-1]
     for m in range(len(pivot) - 2, -1, -1):
-        x[m] = (x[m] - beside * x[m + 1]) / pivot[m]
-        y[m] = (y[m] - beside * y[m + 1]) / pivot[m]
+        x[m] = (x[m] - off_diagonal * x[m + 1]) / pivot[m]
+        y[m] = (y[m] - off_diagonal * y[m + 1]) / pivot[m]
     return x, y, np.log(pivot).sum(axis=0)

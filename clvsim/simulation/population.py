@@ -36,23 +36,20 @@ def ledger_groups(customers: pd.DataFrame, acquisition: AcquisitionConfig) -> tu
     pairs = list(zip(customers["segment"], customers["channel"], strict=True))
     new = tuple(Group("new", "", channel) for channel in acquisition.channels)
     room = max(1, MAX_GROUPS - len(new))
-    ranked = sorted(Counter(pairs).items(), key=lambda item: (-item[1], item[0]))
+    by_size = [pair for pair, _ in sorted(Counter(pairs).items(), key=lambda item: (-item[1], item[0]))]
+    pooled = by_size[room - 1 :] if len(by_size) > room else []
+    own_group = sorted(by_size[: len(by_size) - len(pooled)])
+    existing = tuple(Group("existing", *pair) for pair in own_group)
     note = ""
-    kept = [pair for pair, _ in ranked]
-    if len(kept) > room:
-        pooled = kept[room - 1 :]
-        kept = kept[: room - 1]
+    if pooled:
+        existing += (Group("existing", OTHER),)
         note = (
             f"{len(pooled)} combinations of segment and channel, the smallest, are pooled as '{OTHER}': "
             f"{MAX_GROUPS} groups are kept apart."
         )
-    kept.sort()
-    existing = tuple(Group("existing", *pair) for pair in kept)
-    if note:
-        existing += (Group("existing", OTHER),)
-    index = {pair: i for i, pair in enumerate(kept)}
-    member = np.array([index.get(pair, len(kept)) for pair in pairs], np.int64)
-    return existing + new, member, note
+    index = {pair: i for i, pair in enumerate(own_group)}
+    group = np.array([index.get(pair, len(own_group)) for pair in pairs], np.int64)
+    return existing + new, group, note
 
 
 def existing_cohorts(summary: CustomerSummary, group: np.ndarray) -> tuple[np.ndarray, tuple[Cohort, ...]]:
@@ -103,11 +100,11 @@ def existing_blocks(
     return blocks, order
 
 
-def people_of(key: np.ndarray, **given: np.ndarray) -> People:
+def people_of(key: np.ndarray, **known: np.ndarray) -> People:
     """People with unset fields at their neutral values: known from day 0, always there."""
     n = key.shape[0]
     neutral = {"cell": np.full(n, -1), "born": np.zeros(n), "spread": np.zeros(n)}
-    fields = {f: given.get(f, neutral.get(f, np.zeros(n))) for f in People._fields if f != "key"}
+    fields = {f: known.get(f, neutral.get(f, np.zeros(n))) for f in People._fields if f != "key"}
     as_float = ("born", "spread")
     return People(
         key=seal(key, np.uint64),
@@ -153,24 +150,24 @@ def join_laws(life: LifeLaw, spend: SpendLaw | LognormalLaw, first_factor: np.nd
     people = draws, customers = life.p_alive.shape
     components = () if life.weight is None else life.weight.shape[-1:]
 
-    def given(value: np.ndarray | float | None, shape: tuple[int, ...], neutral: float = 0.0) -> np.ndarray:
+    def filled(value: np.ndarray | float | None, shape: tuple[int, ...], neutral: float = 0.0) -> np.ndarray:
         return seal(np.broadcast_to(neutral if value is None else value, shape))
 
-    def aside(value: np.ndarray | None) -> np.ndarray:
-        return seal(ABSENT) if value is None else given(value, people + components).reshape(draws, -1)
+    def by_component(value: np.ndarray | None) -> np.ndarray:
+        return seal(ABSENT) if value is None else filled(value, people + components).reshape(draws, -1)
 
     single = {"p_alive": life.p_alive, "first_factor": first_factor, **spend._asdict()}
     other = (SpendLaw if isinstance(spend, LognormalLaw) else LognormalLaw)._fields
     return Laws(
-        **{f: given(v, people) for f, v in single.items()},
+        **{f: filled(v, people) for f, v in single.items()},
         **{f: seal(ABSENT) for f in other},
-        **{f: aside(getattr(life, f)) for f in BY_COMPONENT},
-        stages_done=given(life.stages_done, components or (1,)),
+        **{f: by_component(getattr(life, f)) for f in BY_COMPONENT},
+        stages_done=filled(life.stages_done, components or (1,)),
         regularity=scalar(life.regularity),
         interval_days=scalar(life.interval_days),
-        first_days=given(life.next_opportunity_days, (customers,), life.interval_days),
-        tenure=given(life.tenure, (customers,)),
-        tenure_exponent=given(life.tenure_exponent, (draws, 1), 1.0),
+        first_days=filled(life.next_opportunity_days, (customers,), life.interval_days),
+        tenure=filled(life.tenure, (customers,)),
+        tenure_exponent=filled(life.tenure_exponent, (draws, 1), 1.0),
         birth_charges=scalar(life.birth_charges, np.int64),
     )
 

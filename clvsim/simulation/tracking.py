@@ -88,8 +88,8 @@ def track(
 
 def no_tracking(why: str) -> Tracking:
     """For a source without dated orders; `why` is a sentence for the reader."""
-    nothing = np.zeros(0)
-    return Tracking(np.zeros(0, "datetime64[D]"), nothing, nothing, nothing, nothing, None, None, untracked=why)
+    empty = np.zeros(0)
+    return Tracking(np.zeros(0, "datetime64[D]"), empty, empty, empty, empty, None, None, untracked=why)
 
 
 def _interval(values: np.ndarray) -> tuple[float, float]:

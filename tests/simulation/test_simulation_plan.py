@@ -78,7 +78,7 @@ def test_offers_count_with_their_full_price_where_no_margin_is_known() -> None:
 def test_any_number_of_draws_is_refused_in_words() -> None:
     """Not by running out of memory."""
     with pytest.raises(ConfigError, match=f"ledger cells are more than {MAX_CELLS:,}"):
-        plan_of(draws=10**12, horizon_months=1)
+        plan_of("page", draws=10**12, horizon_months=1)
 
 
 def test_a_plan_needs_no_compiled_code() -> None:
