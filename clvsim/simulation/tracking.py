@@ -65,13 +65,7 @@ def track(
         days = float(summary.holdout_days)
         future, calm = (simulated(blocks, 1, days, law, draws) for law in (shocks_sd, SdLaw(0.0, 0, None)))
         parts.append(future[:, :after])
-        holdout = HoldoutCheck(
-            days=summary.holdout_days,
-            actual=int(summary.customers["holdout_frequency"].sum()),
-            mean=float(future.sum(axis=1).mean()),
-            with_environment=_interval(future.sum(axis=1)),
-            without_environment=_interval(calm.sum(axis=1)),
-        )
+        holdout = check_holdout(summary, future.sum(axis=1), calm.sum(axis=1))
     else:
         after = 0
     mean, low, high = np.concatenate([[o.mean(axis=0), *np.quantile(o, [0.05, 0.95], axis=0)] for o in parts], axis=1)
@@ -90,6 +84,17 @@ def no_tracking(why: str) -> Tracking:
     """For a source without dated orders; `why` is a sentence for the reader."""
     empty = np.zeros(0)
     return Tracking(np.zeros(0, "datetime64[D]"), empty, empty, empty, empty, None, None, untracked=why)
+
+
+def check_holdout(summary: CustomerSummary, orders: np.ndarray, calm: np.ndarray) -> HoldoutCheck:
+    """Orders held back against simulated ones, with and without shocks common to all customers, both (w,)."""
+    return HoldoutCheck(
+        days=summary.holdout_days,
+        actual=int(summary.customers["holdout_frequency"].sum()),
+        mean=float(orders.mean()),
+        with_environment=_interval(orders),
+        without_environment=_interval(calm),
+    )
 
 
 def _interval(values: np.ndarray) -> tuple[float, float]:
