@@ -20,7 +20,7 @@ from clvsim.kernels.events import simulate
 from clvsim.kernels.structs import scalar, seal
 from clvsim.models import RETENTION, SPEND
 from clvsim.models.laws import customers_of, spend_history_of
-from clvsim.simulation.population import join_laws, people_of
+from clvsim.simulation.people import join_laws, people_of
 from clvsim.simulation.tables import Calendar, Levers, make_contacts, make_offers, make_tables
 from clvsim.types import DAYS_PER_MONTH
 

@@ -10,7 +10,7 @@ from clvsim.kernels import structs as ks
 from clvsim.kernels.structs import seal
 from clvsim.simulation import engine
 from clvsim.simulation.ledger import Raw
-from clvsim.simulation.population import Block
+from clvsim.simulation.people import Block
 from clvsim.simulation.tables import Calendar, Levers
 from clvsim.simulation.worlds import Worlds
 from clvsim.types import DAYS_PER_MONTH

@@ -15,7 +15,7 @@ from clvsim.kernels.structs import Arrivals, seal
 from clvsim.models.fitted import FittedModels
 from clvsim.simulation.config import AcquisitionConfig
 from clvsim.simulation.layout import Layout
-from clvsim.simulation.population import Block, newcomer_laws, people_of, quarters_of
+from clvsim.simulation.people import Block, newcomer_laws, people_of, quarters_of
 from clvsim.simulation.worlds import Worlds
 from clvsim.special import expit, logit, pdtrik
 from clvsim.types import DAYS_PER_MONTH

@@ -14,7 +14,7 @@ from clvsim.interventions.base import Group
 from clvsim.kernels import structs as ks
 from clvsim.kernels.structs import Clock, Ledgers, Trace, scalar, seal
 from clvsim.simulation.ledger import Raw, kernel_lines
-from clvsim.simulation.population import Block, contractual
+from clvsim.simulation.people import Block, contractual
 from clvsim.simulation.tables import (
     Calendar,
     Levers,

@@ -9,7 +9,7 @@ from clvsim.errors import ConfigError, Problem
 from clvsim.interventions.base import CostEntry, Group
 from clvsim.kernels import structs as ks
 from clvsim.scenario import CompiledScenario
-from clvsim.simulation import population
+from clvsim.simulation import people
 from clvsim.simulation.config import AcquisitionConfig, SimulationConfig
 from clvsim.simulation.ledger import Cohort, kernel_lines
 from clvsim.simulation.tables import Levers
@@ -46,13 +46,13 @@ class Layout:
 
 
 def make_layout(summary: CustomerSummary, config: SimulationConfig, acquisition: AcquisitionConfig) -> Layout:
-    groups, group, note = population.ledger_groups(summary.customers, acquisition)
-    cohort, cohorts = population.existing_cohorts(summary, group)
+    groups, group, note = people.ledger_groups(summary.customers, acquisition)
+    cohort, cohorts = people.existing_cohorts(summary, group)
     first_new = len(groups) - len(acquisition.channels)
     return Layout(
         groups=groups,
         group=group,
-        cohorts=cohorts + population.newcomer_cohorts(acquisition, first_new),
+        cohorts=cohorts + people.newcomer_cohorts(acquisition, first_new),
         cohort=cohort,
         months=config.horizon_months + (acquisition.months if acquisition.channels else 0),
         ages=config.horizon_months if acquisition.channels else 1,

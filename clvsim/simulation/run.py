@@ -9,7 +9,7 @@ import pandas as pd
 from clvsim.errors import ConfigError
 from clvsim.models.fitted import FittedModels
 from clvsim.scenario import CompiledScenario, Scenario
-from clvsim.simulation import engine, population
+from clvsim.simulation import engine, people
 from clvsim.simulation.arrivals import Acquired, ArrivalPlan, newcomer_blocks, plan_arrivals, sum_acquired
 from clvsim.simulation.assumptions import (
     acquisition_assumptions,
@@ -110,18 +110,18 @@ def simulate_plan(
         )
         for name, scenario in plan.scenarios.items()
     }
-    existing, order = population.existing_blocks(summary, fitted, layout.group, layout.cohort, config.shard_customers)
+    existing, order = people.existing_blocks(summary, fitted, layout.group, layout.cohort, config.shard_customers)
     newcomers = newcomer_blocks(plan.acquisition, fitted, list(arrivals.values()), layout, config.shard_customers)
     jobs = make_jobs(plan, setting, arrivals)
     quantiles = np.empty((order.size, 3))
     quantiles[order] = run_blocks([*existing, *newcomers], jobs, setting, config.jobs, progress)
 
-    there = population.reachable(fitted, summary)
+    there = people.reachable(fitted, summary)
     customers = np.bincount(layout.group, there, minlength=len(layout.groups))
     done = assemble_scenarios(plan, jobs, arrivals, worlds.draw, customers)
     frame, closed_form = customer_values(fitted, summary, quantiles, config, plan.economics)
     compiled = [scenario.compiled for scenario in plan.scenarios.values()]
-    law = population.newcomer_laws(fitted)(slice(0, 1))
+    law = people.newcomer_laws(fitted)(slice(0, 1))
     return Simulation(
         scenarios=done,
         skipped=plan.skipped,
@@ -136,12 +136,12 @@ def simulate_plan(
             plan.environment,
             shocks_sd,
             worlds.environment_sd,
-            contracts=population.contractual(law),
+            contracts=people.contractual(law),
             at_opportunities=bool(law.interval_days[0] > 0),
         ),
         notes=((layout.note,) if layout.note else ())
         + weight_notes(scenario.acquired for scenario in done.values())
-        + (rate_notes(compiled) if population.contractual(law) else ()),
+        + (rate_notes(compiled) if people.contractual(law) else ()),
     )
 
 
@@ -183,7 +183,7 @@ def make_jobs(plan: RunPlan, setting: engine.Setting, arrivals: Mapping[str, Arr
 
 
 def run_blocks(
-    blocks: Sequence[population.Block],
+    blocks: Sequence[people.Block],
     jobs: Sequence[engine.Job],
     setting: engine.Setting,
     threads: int,

@@ -13,7 +13,7 @@ from clvsim.simulation import engine
 from clvsim.simulation.config import EnvironmentConfig
 from clvsim.simulation.environment import SdLaw, sd_law, season_by_week
 from clvsim.simulation.ledger import money_scale, typical_amounts
-from clvsim.simulation.population import Block, birth_laws, existing_blocks, people_of
+from clvsim.simulation.people import Block, birth_laws, existing_blocks, people_of
 from clvsim.simulation.tables import Calendar, Levers
 from clvsim.simulation.worlds import make_worlds
 from clvsim.types import DAYS_PER_MONTH, DAYS_PER_WEEK, CustomerSummary, HoldoutCheck, Tracking

@@ -17,7 +17,7 @@ from clvsim.models.loo import distinct_histories, row_of_each
 from clvsim.simulation.config import EnvironmentConfig
 from clvsim.simulation.environment import SdLaw, sd_law, season_by_week
 from clvsim.simulation.ledger import money_scale
-from clvsim.simulation.population import contractual, existing_blocks, newcomer_laws
+from clvsim.simulation.people import contractual, existing_blocks, newcomer_laws
 from clvsim.simulation.tracking import repeat_orders, track
 from clvsim.types import CustomerSummary, ModelScore
 from clvsim.validation import scores

@@ -31,7 +31,7 @@ from clvsim.models.pareto_nbd import ParetoNbd
 from clvsim.models.priors import BetaPrior, LogNormalPrior
 from clvsim.models.sbg import Sbg
 from clvsim.simulation.config import EnvironmentConfig
-from clvsim.simulation.population import Block, existing_blocks, join_laws, newcomer_laws, people_of
+from clvsim.simulation.people import Block, existing_blocks, join_laws, newcomer_laws, people_of
 from clvsim.simulation.tracking import repeat_orders
 from clvsim.types import DAYS_PER_YEAR, CustomerSummary, Posterior
 

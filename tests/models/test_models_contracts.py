@@ -19,7 +19,7 @@ from clvsim.models.fitted import FittedModels
 from clvsim.models.fixed_price import FixedPrice
 from clvsim.models.sbg import Sbg
 from clvsim.simulation.config import EnvironmentConfig
-from clvsim.simulation.population import Block, existing_blocks, newcomer_laws, people_of
+from clvsim.simulation.people import Block, existing_blocks, newcomer_laws, people_of
 from clvsim.simulation.tracking import repeat_orders
 from clvsim.types import DAYS_PER_MONTH, DAYS_PER_YEAR, CustomerSummary, Posterior
 

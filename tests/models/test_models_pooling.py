@@ -24,7 +24,7 @@ from clvsim.models.fitted import FittedModels
 from clvsim.models.gamma_gamma import GammaGamma
 from clvsim.models.pooling import Pooled, configured, from_channel, in_words
 from clvsim.simulation.config import EnvironmentConfig
-from clvsim.simulation.population import Block, birth_laws, existing_blocks, newcomer_laws, people_of
+from clvsim.simulation.people import Block, birth_laws, existing_blocks, newcomer_laws, people_of
 from clvsim.simulation.tracking import repeat_orders
 from clvsim.types import COVARIATE, CustomerSummary, Posterior
 

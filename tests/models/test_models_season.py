@@ -24,7 +24,7 @@ from clvsim.scenario import BASELINE, Scenario
 from clvsim.simulation import simulate
 from clvsim.simulation.config import EnvironmentConfig, FinanceConfig, SimulationConfig
 from clvsim.simulation.environment import calibration_months, season_by_week
-from clvsim.simulation.population import existing_blocks
+from clvsim.simulation.people import existing_blocks
 from clvsim.simulation.tracking import calibration_blocks, repeat_orders
 from clvsim.types import DAYS_PER_YEAR, PARTS, CustomerSummary, Posterior
 

@@ -19,7 +19,7 @@ from clvsim.models import bg_nbd, gamma_gamma
 from clvsim.models.laws import LifeLaw, SpendLaw, customers_of, spend_history_of
 from clvsim.simulation import engine
 from clvsim.simulation.config import EnvironmentConfig
-from clvsim.simulation.population import Block, existing_blocks, join_laws, newcomer_laws, people_of
+from clvsim.simulation.people import Block, existing_blocks, join_laws, newcomer_laws, people_of
 from clvsim.simulation.tables import Calendar, Levers
 from clvsim.simulation.worlds import make_worlds
 from clvsim.types import CustomerSummary

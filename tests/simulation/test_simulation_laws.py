@@ -33,7 +33,7 @@ from clvsim.kernels import rng
 from clvsim.models.laws import LifeLaw, customers_of
 from clvsim.scenario import BASELINE
 from clvsim.simulation import Simulation
-from clvsim.simulation.population import Block, people_of
+from clvsim.simulation.people import Block, people_of
 from clvsim.simulation.tables import Calendar, Levers, make_tables
 
 ZERO = {
