@@ -1,9 +1,11 @@
 """The layout that a newcomer relies on: what is registered has its file, what is lazy stays lazy, pins are complete."""
 
+import inspect
 import re
 import subprocess
 import sys
 import tomllib
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 
@@ -16,6 +18,8 @@ from clvsim.cli import GROUPS, STAGES
 from clvsim.data.config import SOURCES
 from clvsim.files import CONFIGS, ROOT, SHIPPED, choices, leading_comment, yaml_files
 from clvsim.models import RETENTION, SPEND
+from clvsim.stages import STAGES as CONFIGURED_STAGES
+from clvsim.stages import load_stage
 
 HEAVY = {"arviz", "duckdb", "hydra", "matplotlib", "nutpie", "pymc", "pytensor"}
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -46,11 +50,18 @@ def test_a_registry_loads_no_sampler_and_no_drawing(module):
     ("module", "later"),
     [
         ("clvsim.config, clvsim.listing", {"numba", "pandas", "scipy", "joblib"}),
-        ("clvsim.pipeline", {"numba", "scipy"}),
+        (", ".join(f"clvsim.stages.{name}" for name in CONFIGURED_STAGES), {"numba", "scipy"}),
     ],
 )
 def test_mistakes_are_told_without_what_takes_long_to_load(module, later):
     assert not loaded_by(f"import {module}") & later
+
+
+@pytest.mark.parametrize("name", CONFIGURED_STAGES)
+def test_every_stage_is_a_function_in_a_module_of_its_name(name):
+    stage = load_stage(name)
+    assert inspect.getmodule(stage) is import_module(f"clvsim.stages.{name}")
+    assert stage.__doc__
 
 
 @pytest.mark.parametrize("name", [name for name in clvsim.__all__ if name != "__version__"])
