@@ -8,6 +8,7 @@ import tomllib
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import yaml
@@ -15,7 +16,8 @@ from packaging.requirements import Requirement
 
 import clvsim
 from clvsim.cli import GROUPS, STAGES
-from clvsim.data.config import SOURCES
+from clvsim.data.config import Source
+from clvsim.data.readers import SOURCES
 from clvsim.files import CONFIGS, ROOT, SHIPPED, choices, leading_comment, yaml_files
 from clvsim.models import RETENTION, SPEND
 from clvsim.stages import STAGES as CONFIGURED_STAGES
@@ -88,7 +90,13 @@ def test_every_kind_of_source_has_a_configuration():
     sections = [section.get("data", section) for section in found]  # one that chooses models too has all in `data`
     assert {section["kind"] for section in sections} == set(SOURCES)
     for section in sections:
-        assert set(section) == set(SOURCES[section["kind"]].model_fields)
+        assert set(section) == set(SOURCES[section["kind"]].section.model_fields)
+
+
+def test_every_section_of_a_source_has_a_reader_for_each_of_its_kinds():
+    sections = Source.__subclasses__()
+    kinds = [(kind, section) for section in sections for kind in get_args(section.model_fields["kind"].annotation)]
+    assert dict(kinds) == {kind: reader.section for kind, reader in SOURCES.items()}
 
 
 def test_every_stage_and_every_group_has_files():

@@ -9,6 +9,7 @@ from typing import Any
 
 from clvsim.config import RunConfig
 from clvsim.data.material import Material
+from clvsim.data.readers import read_material
 from clvsim.errors import ConfigError
 from clvsim.models.cache import write_posterior
 from clvsim.models.contracts import ContractModel
@@ -39,7 +40,7 @@ def utc_now() -> str:
 
 def read(config: RunConfig, ctx: RunContext) -> Material:
     """Read and check the data; note which columns were guessed."""
-    material = config.data.material(config.retention.opportunity_days)
+    material = read_material(config.data, config.retention.opportunity_days)
     if material.guessed:
         ctx.note("columns guessed: " + ", ".join(f"data.{key}='{name}'" for key, name in material.guessed))
     return material

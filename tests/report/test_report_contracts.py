@@ -10,7 +10,7 @@ from factory import demo, foreign
 
 from clvsim.config import validate
 from clvsim.data.config import SurvivorsConfig
-from clvsim.data.survivors import material_of_survivors
+from clvsim.data.tables.survivors import material_of_survivors
 from clvsim.models.fitted import FittedModels
 from clvsim.models.fixed_price import FixedPrice
 from clvsim.models.sbg import Sbg
