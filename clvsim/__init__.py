@@ -11,7 +11,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from clvsim.comparison import compare
     from clvsim.data import read_transactions, summarize
-    from clvsim.data.frequencies import read_summary
+    from clvsim.data.tables.frequencies import read_summary
     from clvsim.models.elsewhere import read_posterior
     from clvsim.models.fit import fit
     from clvsim.quantities import (
@@ -36,7 +36,7 @@ HOMES = {
     "probability_active": "clvsim.quantities",
     "probability_alive": "clvsim.quantities",
     "read_posterior": "clvsim.models.elsewhere",
-    "read_summary": "clvsim.data.frequencies",
+    "read_summary": "clvsim.data.tables.frequencies",
     "read_transactions": "clvsim.data",
     "reduce_draws": "clvsim.quantities",
     "simulate": "clvsim.simulation",

@@ -13,8 +13,9 @@ from clvsim.errors import ClvsimError, ConfigError
 from clvsim.files import CONFIGS, choices, did_you_mean, leading_comment
 from clvsim.interruption import Interrupted, interruptible
 from clvsim.rim.arguments import COMPLETION_FLAGS, hydra_words, sort_words
+from clvsim.stages import STAGES as CONFIGURED_STAGES
 
-STAGES = ("run", "check", "fit", "validate", "report", "list")
+STAGES = (*CONFIGURED_STAGES, "list")
 GROUPS = ("data", "retention", "spend", "fit", "simulation", "finance", "acquisition", "environment", "report")
 USAGE = "usage: clvsim STAGE [FILE] [key=value ...]"
 

@@ -4,41 +4,45 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, ValidationError, ValidationInfo
+from pydantic import Field, PlainValidator, ValidationError
 
 from clvsim import scenario as scenarios
-from clvsim.data.config import SOURCES, Source, SurvivorsConfig
+from clvsim.data.config import Source, SurvivorsConfig
+from clvsim.data.readers import SOURCES
 from clvsim.errors import ConfigError, Problem
 from clvsim.models import RETENTION, SPEND
 from clvsim.models.config import FitConfig
 from clvsim.models.contracts import ContractModel
 from clvsim.models.fixed_price import FixedPrice
+from clvsim.models.laws import RetentionModel, SpendModel
 from clvsim.report.config import ReportConfig
 from clvsim.scenario import BASELINE, Scenario
 from clvsim.schema import Frozen
 from clvsim.simulation.config import AcquisitionConfig, EnvironmentConfig, FinanceConfig, SimulationConfig
 
 
-def of_kind(registry: Mapping[str, type[Frozen]]) -> BeforeValidator:
-    """The class that `kind` names in a registry."""
+def of_kind(sections: Mapping[str, type[Frozen]]) -> PlainValidator:
+    """The section of the class that `kind` names. It is its own check: a protocol as the field's type needs none."""
 
-    def choose(value: Any, _: ValidationInfo) -> Any:
-        if not isinstance(value, Mapping):
+    def choose(value: Any) -> Frozen:
+        if isinstance(value, tuple(sections.values())):
             return value
+        if not isinstance(value, Mapping):
+            raise ValueError("must be a section with the keys of its kind")
         kind = value.get("kind")
-        if kind not in registry:
-            raise ValueError(f"kind must be one of {', '.join(registry)}, got {kind!r}")
-        return registry[kind].model_validate(value)
+        if kind not in sections:
+            raise ValueError(f"kind must be one of {', '.join(sections)}, got {kind!r}")
+        return sections[kind].model_validate(value)
 
-    return BeforeValidator(choose)
+    return PlainValidator(choose)
 
 
 class RunConfig(Frozen):
     """Sections of a run. `scenario_library` holds scenarios that others combine without being run themselves."""
 
-    data: Annotated[Source, of_kind(SOURCES)]
-    retention: Annotated[Frozen, of_kind(RETENTION)]
-    spend: Annotated[Frozen, of_kind(SPEND)]
+    data: Annotated[Source, of_kind({kind: reader.section for kind, reader in SOURCES.items()})]
+    retention: Annotated[RetentionModel, of_kind(RETENTION)]
+    spend: Annotated[SpendModel, of_kind(SPEND)]
     fit: FitConfig = FitConfig()
     simulation: SimulationConfig = SimulationConfig()
     finance: FinanceConfig = FinanceConfig()

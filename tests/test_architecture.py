@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from clvsim.data.config import SOURCES
+from clvsim.data.readers import SOURCES
 from clvsim.effects import EFFECTS
 from clvsim.interventions import INTERVENTIONS
 from clvsim.metrics import METRICS, PAYBACK

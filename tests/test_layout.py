@@ -1,11 +1,14 @@
 """The layout that a newcomer relies on: what is registered has its file, what is lazy stays lazy, pins are complete."""
 
+import inspect
 import re
 import subprocess
 import sys
 import tomllib
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import yaml
@@ -13,9 +16,12 @@ from packaging.requirements import Requirement
 
 import clvsim
 from clvsim.cli import GROUPS, STAGES
-from clvsim.data.config import SOURCES
+from clvsim.data.config import Source
+from clvsim.data.readers import SOURCES
 from clvsim.files import CONFIGS, ROOT, SHIPPED, choices, leading_comment, yaml_files
 from clvsim.models import RETENTION, SPEND
+from clvsim.stages import STAGES as CONFIGURED_STAGES
+from clvsim.stages import load_stage
 
 HEAVY = {"arviz", "duckdb", "hydra", "matplotlib", "nutpie", "pymc", "pytensor"}
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -46,11 +52,18 @@ def test_a_registry_loads_no_sampler_and_no_drawing(module):
     ("module", "later"),
     [
         ("clvsim.config, clvsim.listing", {"numba", "pandas", "scipy", "joblib"}),
-        ("clvsim.pipeline", {"numba", "scipy"}),
+        (", ".join(f"clvsim.stages.{name}" for name in CONFIGURED_STAGES), {"numba", "scipy"}),
     ],
 )
 def test_mistakes_are_told_without_what_takes_long_to_load(module, later):
     assert not loaded_by(f"import {module}") & later
+
+
+@pytest.mark.parametrize("name", CONFIGURED_STAGES)
+def test_every_stage_is_a_function_in_a_module_of_its_name(name):
+    stage = load_stage(name)
+    assert inspect.getmodule(stage) is import_module(f"clvsim.stages.{name}")
+    assert stage.__doc__
 
 
 @pytest.mark.parametrize("name", [name for name in clvsim.__all__ if name != "__version__"])
@@ -77,7 +90,13 @@ def test_every_kind_of_source_has_a_configuration():
     sections = [section.get("data", section) for section in found]  # one that chooses models too has all in `data`
     assert {section["kind"] for section in sections} == set(SOURCES)
     for section in sections:
-        assert set(section) == set(SOURCES[section["kind"]].model_fields)
+        assert set(section) == set(SOURCES[section["kind"]].section.model_fields)
+
+
+def test_every_section_of_a_source_has_a_reader_for_each_of_its_kinds():
+    sections = Source.__subclasses__()
+    kinds = [(kind, section) for section in sections for kind in get_args(section.model_fields["kind"].annotation)]
+    assert dict(kinds) == {kind: reader.section for kind, reader in SOURCES.items()}
 
 
 def test_every_stage_and_every_group_has_files():

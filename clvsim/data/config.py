@@ -1,33 +1,22 @@
-"""The `data` section of a run: one frozen class per kind of source, which hands over the material of a run."""
+"""The `data` section of a run: one frozen class of keys per kind of source. What reads it: `clvsim.data.readers`."""
 
 import datetime as dt
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
-from clvsim.errors import ConfigError
 from clvsim.schema import Frozen
 from clvsim.types import DAYS_PER_MONTH, DAYS_PER_UNIT, DAYS_PER_WEEK, RENEWAL_DAYS
-
-if TYPE_CHECKING:
-    from clvsim.data.material import Material
 
 TimeUnit = Literal["day", "week", "month"]
 
 
 class Source(Frozen):
-    """What every kind of source offers. Reading is imported where it happens: a configuration loads no DuckDB."""
+    """The keys that every kind of source has."""
 
     kind: str
     time_unit: TimeUnit = "week"  # of reported parameters
-
-    def material(self, opportunity_days: float = 0.0) -> "Material":
-        """Read and check everything; orders are merged by period where `opportunity_days` is not 0.
-
-        Raises ConfigError, DataError or DiagnosticsError with every problem.
-        """
-        raise NotImplementedError
 
 
 class DataConfig(Source):
@@ -56,16 +45,9 @@ class DataConfig(Source):
         default=0.0, ge=0.0, le=1.0
     )  # share of rows that may be left out because they cannot be read
 
-    def material(self, opportunity_days: float = 0.0) -> "Material":
-        """The log as read, with its weekly orders."""
-        from clvsim.data.material import material_of_log
-        from clvsim.data.read import read_transactions
-
-        return material_of_log(read_transactions(None, self), opportunity_days)
-
 
 class SurvivorsConfig(Source):
-    """A table of how many customers of each cohort are left after each contract period: see `clvsim.data.survivors`.
+    """A table of how many customers of each cohort are left after each contract period: `clvsim.data.tables`.
 
     `renewal` is the length of a period, that of the retention model. `price`: of each payment, unless the table has it.
     """
@@ -76,12 +58,6 @@ class SurvivorsConfig(Source):
     price: float | None = Field(default=None, gt=0)
     today: dt.date | None = None  # None: the day of the run
     time_unit: TimeUnit = "month"
-
-    def material(self, opportunity_days: float = 0.0) -> "Material":
-        """One pseudo-customer per customer of a cohort: nothing to track, nor orders to merge."""
-        from clvsim.data.survivors import material_of_survivors
-
-        return material_of_survivors(self)
 
 
 def _needed(value: Any, info: ValidationInfo) -> Any:
@@ -115,18 +91,6 @@ class SummaryConfig(Source):
     channel: str | None = None
     decimal: Literal[".", ","] = "."
     delimiter: str | None = Field(default=None, min_length=1, max_length=1)
-
-    def material(self, opportunity_days: float = 0.0) -> "Material":
-        """Customers as the table has them: nothing to track.
-
-        Raises ConfigError for a model that merges orders by period, which a table without their days does not allow.
-        """
-        if opportunity_days:
-            what = "a model of opportunities needs the days of orders, and data=summary has none; name another model"
-            raise ConfigError([("retention", what)])
-        from clvsim.data.frequencies import material_of_table
-
-        return material_of_table(self)
 
 
 class Generated(NamedTuple):
@@ -259,12 +223,6 @@ class SyntheticConfig(Source):
             raise ValueError(what)
         return self
 
-    def material(self, opportunity_days: float = 0.0) -> "Material":
-        """The made-up log, read like any other."""
-        from clvsim.data.synthetic import synthetic_material
-
-        return synthetic_material(self, opportunity_days)
-
 
 def _check_names(model: str, given: Mapping[str, float], *more: str) -> None:
     """Raises ValueError for what is no parameter of the model, and for a k that is no whole number."""
@@ -276,12 +234,3 @@ def _check_names(model: str, given: Mapping[str, float], *more: str) -> None:
         raise ValueError(f"{model} has {', '.join(known)}, but no {', '.join(unknown)}")
     if given.get("k", 1.0) % 1:
         raise ValueError(f"k counts the stages of a gap, a whole number, got {given['k']:g}")
-
-
-SOURCES: dict[str, type[Source]] = {
-    "csv": DataConfig,
-    "bundled": DataConfig,
-    "survivors": SurvivorsConfig,
-    "summary": SummaryConfig,
-    "synthetic": SyntheticConfig,
-}

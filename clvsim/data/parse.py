@@ -12,7 +12,7 @@ import duckdb
 
 from clvsim.data.config import DataConfig
 from clvsim.data.log import Finding
-from clvsim.data.sources import Loaded, line_in_file, quoted
+from clvsim.data.raw import Loaded, line_in_file, quoted
 from clvsim.errors import ConfigError, Problem
 
 _EXAMPLES = 3

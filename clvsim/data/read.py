@@ -12,7 +12,7 @@ from clvsim.data import refunds
 from clvsim.data.config import DataConfig
 from clvsim.data.log import Finding, LogFacts, Refunds, TransactionLog
 from clvsim.data.parse import Rules, choose_rules, examples, find_bad_rows, future_dates
-from clvsim.data.sources import BUNDLED, Loaded, connect, covariates_of, identifier, load
+from clvsim.data.raw import BUNDLED, Loaded, connect, covariates_of, identifier, load
 from clvsim.errors import ConfigError, DataError, Problem
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from clvsim.data.log import TransactionLog
-from clvsim.data.sources import covariates_of, identifier
+from clvsim.data.raw import covariates_of, identifier
 from clvsim.errors import DiagnosticsError
 from clvsim.types import PARTS, CustomerSummary
 

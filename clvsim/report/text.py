@@ -3,11 +3,15 @@
 import textwrap
 from collections.abc import Sequence
 
+import numpy as np
+
+from clvsim.models.fitted import FittedModels
 from clvsim.report import view
 from clvsim.report.format import NBSP
 from clvsim.report.headline import headline
-from clvsim.types import RunResult
+from clvsim.types import QualityLine, RunResult
 
+READY = "Ready: this log can be fitted and simulated."
 WIDTH = 100
 _GAP = 2
 _NAME = 13  # widest scenario heading before it wraps
@@ -125,3 +129,31 @@ def _heading(name: str) -> list[str]:
 
 def _wrapped(text: str) -> str:
     return textwrap.fill(" ".join(text.replace(NBSP, " ").split()), WIDTH)
+
+
+def quality_table(lines: Sequence[QualityLine]) -> str:
+    """The table of `clvsim check`, at most 100 columns where the log's own words allow."""
+    wide = max(len(line.label) for line in lines)
+    out = []
+    for line in lines:
+        mark = "!" if line.level == "warning" else " "
+        out.append(f"{mark} {line.label:<{wide}}  {line.value}" + (f"  ({line.note})" if line.note else ""))
+    return "\n".join(out)
+
+
+def posterior_table(fitted: FittedModels) -> str:
+    """Mean and 90 % interval of each parameter, then the diagnostics."""
+    posterior = fitted.posterior
+    wide = max(28, *(len(name) + 2 for name in posterior.retention))
+    rows = [f"{'parameter':<{wide}}{'mean':>10}{'5 %':>10}{'95 %':>10}"]
+    for group in (posterior.retention, posterior.spend):
+        for name, values in group.items():
+            low, high = np.quantile(values, [0.05, 0.95])
+            rows.append(f"{name:<{wide}}{values.mean():>10.4g}{low:>10.4g}{high:>10.4g}")
+    rows += ["", f"draws: {fitted.method}"]
+    rows += [
+        f"{d.model:<14}{d.name:<32}{d.value:>10.4g}  {d.limit}{'' if d.ok else '  FAILED'}"
+        for d in posterior.diagnostics
+    ]
+    rows += [f"! {warning}" for warning in posterior.warnings]
+    return "\n".join(rows)

@@ -1,1 +1,1 @@
-"""The configuration rim: Hydra composes here, and nowhere else; the pipeline behind it sees plain values."""
+"""The configuration rim: Hydra composes here, and nowhere else; the stages behind it see plain values."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from clvsim.errors import ConfigError
 from clvsim.files import did_you_mean
+from clvsim.stages import STAGES, Folder
 
 # Flags of Hydra that take the next word as their value.
 VALUED_FLAGS = (
@@ -72,15 +73,16 @@ def is_override(word: str) -> bool:
 
 
 def of_files(stage: str, files: Sequence[str], overrides: Sequence[str]) -> list[str]:
-    """`orders.csv` is short for `data=csv data.path=orders.csv`; for `report` it is the run folder."""
+    """`orders.csv` is short for `data=csv data.path=orders.csv`; for a stage of finished runs it is the run folder."""
     if not files:
         return []
-    key = "run" if stage == "report" else "data.path"
+    finished = STAGES.get(stage) is Folder.FINISHED
+    key = "run" if finished else "data.path"
     if len(files) > 1:
         what = f"one at a time, got {len(files)}: {' '.join(files)}"
-        raise ConfigError([(key, what if stage == "report" else f"{what}; quote a pattern: 'logs/*.csv'")])
+        raise ConfigError([(key, what if finished else f"{what}; quote a pattern: 'logs/*.csv'")])
     value = f"{key}={quoted(expanded(files[0]))}"
-    chosen = stage == "report" or any(word.startswith("data=") for word in overrides)
+    chosen = finished or any(word.startswith("data=") for word in overrides)
     return [value] if chosen else ["data=csv", value]
 
 

@@ -20,6 +20,7 @@ from clvsim.rim import folders, report_of
 from clvsim.rim.arguments import split
 from clvsim.rim.scenarios import with_library
 from clvsim.runfolder import RunContext, remove_empty, run_folder, sweep_partials
+from clvsim.stages import STAGES, Folder, load_stage
 
 WHICH_ORDERS = "which orders? clvsim {stage} orders.csv, or the demo: clvsim {stage} experiment=demo"
 
@@ -57,23 +58,19 @@ def job(name: str, words: tuple[str, ...], done: Outcomes, cfg: DictConfig) -> N
 
 
 def worked(name: str, words: tuple[str, ...], cfg: DictConfig) -> int:
-    """Validate, make the folder, hand over to the pipeline."""
+    """Validate, make the folder, hand over to the stage."""
     from clvsim.config import validate
 
-    raw, folder = plain(cfg), None
-    if name == "report":
+    raw = plain(cfg)
+    if STAGES[name] is Folder.FINISHED:
         folder, raw = report_of.finished(raw, HydraConfig.get().overrides.task)
         config = validate(raw)
-    else:
-        config = validated(name, raw, validate)
-    from clvsim import pipeline  # heavy: a mistake in the configuration is told before
-
-    if folder is not None:
-        return pipeline.report(config, context(name, words, folder, folder))
-    if name == "check":
-        return pipeline.check(config, context(name, words, None, output_dir()))
-    action = getattr(pipeline, name)
-    return in_folder(name, words, partial(action, config))
+        return load_stage(name)(config, context(name, words, folder, folder))
+    config = validated(name, raw, validate)
+    action = partial(load_stage(name), config)  # slow to import: mistakes in the configuration are reported before
+    if STAGES[name] is Folder.NONE:
+        return action(context(name, words, None, output_dir()))
+    return in_folder(name, words, action)
 
 
 def in_folder(name: str, words: tuple[str, ...], action: Callable[[RunContext], int]) -> int:

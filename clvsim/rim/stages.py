@@ -20,6 +20,7 @@ from clvsim.rim import folders, source
 from clvsim.rim.arguments import COMPLETION_FLAGS, PLAIN_FLAGS, hydra_words, split
 from clvsim.rim.explain import COMPOSITION_ERRORS, explained
 from clvsim.rim.jobs import Outcomes, job, plain, validated
+from clvsim.stages import STAGES, Folder
 
 
 def stage(name: str, words: Sequence[str]) -> int:
@@ -65,7 +66,7 @@ def every_problem(name: str, words: list[str], error: Exception) -> list[Problem
     from clvsim.config import validate
 
     problems, rest = explained(name, words, error)
-    if rest is not None and name != "report":
+    if rest is not None and STAGES[name] is not Folder.FINISHED:
         try:
             validated(name, plain(rest), validate)
         except ClvsimError as more:

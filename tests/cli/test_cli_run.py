@@ -1,4 +1,4 @@
-"""What the shell does around a run: folders, sweeps, codes. The pipeline is a stand-in that obeys `title`."""
+"""What the shell does around a run: folders, sweeps, codes. The stages are stand-ins that obey `title`."""
 
 import json
 import os

@@ -10,13 +10,15 @@ from yaml import safe_load
 
 from clvsim.data import DataConfig
 from clvsim.data.material import Material
-from clvsim.data.sources import BUNDLED
+from clvsim.data.raw import BUNDLED
+from clvsim.data.readers import read_material
 from clvsim.files import CONFIGS
 
 
 @pytest.fixture(scope="module")
 def master() -> Material:
-    return DataConfig.model_validate(safe_load((CONFIGS / "data" / "cdnow_master.yaml").read_text())).material()
+    section = DataConfig.model_validate(safe_load((CONFIGS / "data" / "cdnow_master.yaml").read_text()))
+    return read_material(section)
 
 
 def test_the_file_holds_what_the_raw_one_does() -> None:

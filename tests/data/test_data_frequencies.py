@@ -11,7 +11,8 @@ import pytest
 from clvsim.config import RunConfig, validate
 from clvsim.data import gates
 from clvsim.data.config import SummaryConfig
-from clvsim.data.frequencies import material_of_table, read_summary
+from clvsim.data.readers import read_material
+from clvsim.data.tables.frequencies import material_of_table, read_summary
 from clvsim.errors import ConfigError, DataError, DiagnosticsError
 from clvsim.types import CustomerSummary
 
@@ -130,10 +131,10 @@ def test_missing_columns_and_files(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"data\.recency: no column name says so; type data\.recency=COLUMN"):
         read(rows={k: v for k, v in GOOD.items() if k != "recency"})
     with pytest.raises(ConfigError, match=r"data\.path: no file given; type data\.path=summary\.csv"):
-        config().material()
+        read_material(config())
     (tmp_path / "s.csv").write_text("customer_id,frequency,recency,T,monetary_value\na,1,1,2,3,4\nb,0,0,1,0\n")
     with pytest.raises(DataError, match=r"1 lines do not fit the header, e\.g\. row 2: 'a,1,1,2,3,4'"):
-        config(path=str(tmp_path / "s.csv")).material()
+        read_material(config(path=str(tmp_path / "s.csv")))
 
 
 def test_what_a_table_cannot_say_is_asked_for() -> None:

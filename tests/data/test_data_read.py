@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from yaml import safe_load
 
 from clvsim.data import DataConfig, TransactionLog, quality, read_transactions, summarize, weekly_repeat_orders
-from clvsim.data.sources import BUNDLED
+from clvsim.data.raw import BUNDLED
 
 Read = Callable[..., TransactionLog]
 HEADER = "customer_id,date,amount\n"

@@ -8,7 +8,7 @@ import pytest
 
 from clvsim.config import validate
 from clvsim.data.config import SurvivorsConfig
-from clvsim.data.survivors import material_of_survivors
+from clvsim.data.tables.survivors import material_of_survivors
 from clvsim.errors import ConfigError, DataError
 from clvsim.models.sbg import Sbg
 from clvsim.types import DAYS_PER_YEAR

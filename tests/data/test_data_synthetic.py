@@ -9,6 +9,7 @@ import pytest
 
 from clvsim.config import validate
 from clvsim.data.config import GENERATED, SyntheticConfig
+from clvsim.data.readers import read_material
 from clvsim.data.synthetic import STORIES, make_log, read_synthetic
 from clvsim.errors import ConfigError
 from clvsim.models import RETENTION
@@ -62,7 +63,7 @@ def test_the_models_read_their_own_logs(name: str) -> None:
     model, truth = model_and_truth(name)
     half = {"a": 2 * truth["a"][0]} if "a" in truth else {next(iter(truth)): 0.5 * truth[next(iter(truth))][0]}
     made = config(model=name, customers=4_000, segments={"x": {}, "y": half}, seed=7, calibration_end="2023-12-31")
-    summary = made.material(model.opportunity_days).summary
+    summary = read_material(made, model.opportunity_days).summary
     frame = summary.customers
     ages = frame["T_days"].to_numpy() + 0.5
     for segment, own in (("x", {}), ("y", {key: np.array([value]) for key, value in half.items()})):
@@ -173,7 +174,7 @@ def test_first_orders_fall_evenly_and_nothing_comes_after_the_end() -> None:
 
 
 def test_the_material_says_what_it_is() -> None:
-    material = config(customers=500, calibration_end="2023-12-31", segments={"x": 1, "y": 1}).material()
+    material = read_material(config(customers=500, calibration_end="2023-12-31", segments={"x": 1, "y": 1}))
     assert material.synthetic.startswith(
         "The orders of 500 customers were drawn from bg_nbd with known parameters (r 0.5"
     )

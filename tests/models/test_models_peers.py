@@ -18,7 +18,7 @@ from scipy.special import betaln, expit, roots_jacobi
 from clvsim import quantities
 from clvsim.data import DataConfig, read_transactions, summarize
 from clvsim.data.config import SummaryConfig
-from clvsim.data.frequencies import read_summary
+from clvsim.data.tables.frequencies import read_summary
 from clvsim.models import bg_bb, bg_nbd, contracts, gamma_gamma, mbg_nbd, pareto_nbd
 from clvsim.models.bg_nbd import BgNbd
 from clvsim.models.contracts import Contracts

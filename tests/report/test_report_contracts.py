@@ -10,15 +10,16 @@ from factory import demo, foreign
 
 from clvsim.config import validate
 from clvsim.data.config import SurvivorsConfig
-from clvsim.data.survivors import material_of_survivors
+from clvsim.data.tables.survivors import material_of_survivors
 from clvsim.models.fitted import FittedModels
 from clvsim.models.fixed_price import FixedPrice
 from clvsim.models.sbg import Sbg
-from clvsim.pipeline import model_facts
+from clvsim.report.facts import model_facts
 from clvsim.report.limits import limits
 from clvsim.report.text import tables
 from clvsim.report.view import wording
 from clvsim.types import Posterior
+from clvsim.validation.vocabulary import RENEWALS
 
 RESULT = replace(demo(), active_contracts=1_234, who_is_lost="A contract counts as lost when nobody pays.")
 
@@ -57,6 +58,6 @@ def test_at_one_price_no_correlation_is_shown():
     life, money = ({k: draws[k] for k in names} for names in (("alpha", "beta"), ("price", "first_order_factor")))
     fitted = FittedModels(Sbg(), FixedPrice(), Posterior(life, money, "month"))
     nothing: Any = SimpleNamespace(variance={"total": 0.0}, evpi=None)
-    facts = dict(model_facts(config, summary, fitted, nothing))
+    facts = dict(model_facts(fitted, summary, nothing, config.finance, RENEWALS))
     assert facts["Mean per renewal, in the data"] == "10.00"
     assert not [value for value in facts.values() if "nan" in value]

@@ -1,4 +1,4 @@
-"""With this folder on PYTHONPATH a quick pipeline takes the place of ours, in workers of a sweep too.
+"""With this folder on PYTHONPATH quick stages take the place of ours, in workers of a sweep too.
 
 It does what the title of the run says; everything around it is the real shell.
 """
@@ -44,6 +44,7 @@ def check(config, ctx):
     return 0
 
 
-pipeline = ModuleType("clvsim.pipeline")
-vars(pipeline).update(run=run, fit=run, validate=run, check=check)
-sys.modules["clvsim.pipeline"] = pipeline
+for name, function in {"run": run, "fit": run, "validate": run, "check": check}.items():
+    stage = ModuleType(f"clvsim.stages.{name}")
+    setattr(stage, name, function)
+    sys.modules[stage.__name__] = stage

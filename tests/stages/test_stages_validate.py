@@ -11,13 +11,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from clvsim import pipeline
 from clvsim.config import RunConfig, validate
 from clvsim.errors import ConfigError
 from clvsim.models import RETENTION
 from clvsim.models.fitted import FittedModels
 from clvsim.progress import progress
 from clvsim.runfolder import RunContext
+from clvsim.stages import run as run_stage
+from clvsim.stages import validate as validate_stage
 from clvsim.types import DrawMethod
 from tests.report.factory import undrawn
 from tests.simulation.shop import posterior, with_draws
@@ -60,9 +61,9 @@ def beside(name: str, **values: float) -> FittedModels:
 @pytest.fixture
 def validated(tmp_path, monkeypatch) -> Callable[..., tuple[int, Shell]]:
     def stage(*models: FittedModels, **changed: Any) -> tuple[int, Shell]:
-        monkeypatch.setattr(pipeline, "fitted", lambda *_: {m.retention.kind: m for m in models})
+        monkeypatch.setattr(validate_stage, "fit_models", lambda *_: {m.retention.kind: m for m in models})
         shell = Shell(tmp_path)
-        return pipeline.validate(configured(**changed), shell.context), shell
+        return validate_stage.validate(configured(**changed), shell.context), shell
 
     return stage
 
@@ -133,9 +134,9 @@ def test_a_run_with_one_model_at_a_single_point_is_a_draft(tmp_path, monkeypatch
     spend = posterior(2, spread=0.1).posterior.spend
     methods = {"retention_method": DrawMethod("map"), "spend_method": DrawMethod("nuts")}
     half = with_draws(posterior(2), spend=spend, **methods)
-    monkeypatch.setattr(pipeline, "fitted", lambda *_: {"bg_nbd": half})
+    monkeypatch.setattr(run_stage, "fit_models", lambda *_: {"bg_nbd": half})
     shell = Shell(tmp_path)
-    pipeline.run(configured(simulation={"draws": 2, "jobs": 1, "horizon_months": 1}), shell.context)
+    run_stage.run(configured(simulation={"draws": 2, "jobs": 1, "horizon_months": 1}), shell.context)
     assert shell.said[0].startswith("DRAFT: parameter uncertainty is left out")
 
 

@@ -18,7 +18,7 @@ from clvsim.data import checks
 from clvsim.data.columns import Columns, choose
 from clvsim.data.config import SummaryConfig
 from clvsim.data.material import Material
-from clvsim.data.sources import Scan, broken_lines, column_text, connect, quoted, same_columns, scans_of
+from clvsim.data.raw import Scan, broken_lines, column_text, connect, quoted, same_columns, scans_of
 from clvsim.errors import ConfigError, DataError, Problem
 from clvsim.types import DAYS_PER_UNIT, CustomerSummary, QualityLine
 
@@ -213,8 +213,17 @@ def _example(table: Table, key: str, row: int) -> str:
     return f"row {table.position[row]}: {values}"
 
 
-def material_of_table(config: SummaryConfig, source: pd.DataFrame | None = None) -> Material:
-    """A summary table's customers."""
+def material_of_table(
+    config: SummaryConfig, source: pd.DataFrame | None = None, *, opportunity_days: float = 0.0
+) -> Material:
+    """A summary table's customers.
+
+    Raises as `read_summary`, and ConfigError for a model that merges orders by period (`opportunity_days`), which a
+    table without their days does not allow.
+    """
+    if opportunity_days:
+        what = "a model of opportunities needs the days of orders, and data=summary has none; name another model"
+        raise ConfigError([("retention", what)])
     table = read_table(source, config)
     summary = summary_of(table, config)
     return Material(

@@ -14,7 +14,7 @@ import pandas as pd
 
 from clvsim.data.config import SurvivorsConfig
 from clvsim.data.material import Material
-from clvsim.data.sources import find_files
+from clvsim.data.raw import find_files
 from clvsim.errors import ConfigError, DataError, Problem
 from clvsim.types import RENEWAL_DAYS, CustomerSummary, QualityLine
 

@@ -1,0 +1,65 @@
+"""Each kind of source: its section of the configuration, and the function that makes a run's material of it.
+
+A reader imports what it needs when it is called: sections are checked without DuckDB.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from clvsim.data.config import DataConfig, Source, SummaryConfig, SurvivorsConfig, SyntheticConfig
+
+if TYPE_CHECKING:
+    from clvsim.data.material import Material
+
+
+def log(section: DataConfig, opportunity_days: float) -> "Material":
+    """A log of orders, with its weekly orders."""
+    from clvsim.data.material import material_of_log
+    from clvsim.data.read import read_transactions
+
+    return material_of_log(read_transactions(None, section), opportunity_days)
+
+
+def survivors(section: SurvivorsConfig, opportunity_days: float) -> "Material":
+    """One pseudo-customer per customer of a cohort: nothing to track, nor orders to merge."""
+    from clvsim.data.tables.survivors import material_of_survivors
+
+    return material_of_survivors(section)
+
+
+def summary(section: SummaryConfig, opportunity_days: float) -> "Material":
+    """Customers as the table has them: nothing to track."""
+    from clvsim.data.tables.frequencies import material_of_table
+
+    return material_of_table(section, opportunity_days=opportunity_days)
+
+
+def synthetic(section: SyntheticConfig, opportunity_days: float) -> "Material":
+    """A made-up log, read like any other."""
+    from clvsim.data.synthetic import synthetic_material
+
+    return synthetic_material(section, opportunity_days)
+
+
+class Reader(NamedTuple):
+    """`read` takes the section and the retention model's `opportunity_days`."""
+
+    section: type[Source]
+    read: Callable[[Any, float], "Material"]
+
+
+SOURCES: dict[str, Reader] = {
+    "csv": Reader(DataConfig, log),
+    "bundled": Reader(DataConfig, log),
+    "survivors": Reader(SurvivorsConfig, survivors),
+    "summary": Reader(SummaryConfig, summary),
+    "synthetic": Reader(SyntheticConfig, synthetic),
+}
+
+
+def read_material(section: Source, opportunity_days: float = 0.0) -> "Material":
+    """Read and check everything; orders are merged by period where `opportunity_days` is not 0.
+
+    Raises ConfigError, DataError or DiagnosticsError with every problem.
+    """
+    return SOURCES[section.kind].read(section, opportunity_days)

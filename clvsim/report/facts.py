@@ -1,0 +1,124 @@
+"""What the page's tables say of the fitted models, of the finance section and of the data."""
+
+from calendar import month_name
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from clvsim.models.fitted import FittedModels
+from clvsim.models.pooling import in_words
+from clvsim.report import format as fmt
+from clvsim.simulation.config import FinanceConfig
+from clvsim.types import Assumption, CustomerSummary, QualityLine
+from clvsim.validation.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from clvsim.comparison import Comparison
+
+Fact = tuple[str, str]  # label, value
+
+
+def model_facts(
+    fitted: FittedModels,
+    summary: CustomerSummary,
+    comparison: "Comparison",
+    finance: FinanceConfig,
+    words: Vocabulary,
+) -> tuple[Fact, ...]:
+    """Fitted figures and checks: label and value of each row of the page's section on the model."""
+    spend, draws = fitted.spend, fitted.posterior.spend
+    return (
+        *retention_facts(fitted),
+        *((f"{name} ({spend.kind})", spread(values)) for name, values in draws.items()),
+        *spend.facts(draws),
+        ("How the posterior was drawn", fitted.method),
+        *spend_checks(fitted, summary, words),
+        *decision_facts(comparison, finance),
+    )
+
+
+def retention_facts(fitted: FittedModels) -> list[Fact]:
+    """Parameters of the retention model, those of its calendar as factors, and what levels add to it."""
+    retention, posterior = fitted.retention, fitted.posterior
+    unit, times = f", {posterior.time_unit}s", retention.TIMES
+    own, of_levels = in_words(retention, posterior.retention)
+    promoted = any(name.startswith("promotion[") for name in own)
+    facts = [
+        season_fact(name, values)
+        if name.startswith(("season[", "promotion[", "trend["))
+        else (f"{name} ({retention.kind}{unit if name in times else ''})", spread(values))
+        for name, values in own.items()
+        if name != "season[any]" or promoted  # else the mean day itself
+    ]
+    return [*facts, *of_levels]
+
+
+def season_fact(name: str, log_rate: np.ndarray) -> Fact:
+    """What a month, a promotion or a year of trend does to the order rate, as a factor; `log_rate` is (draw,)."""
+    group, _, key = name.removesuffix("]").partition("[")
+    if group == "trend":
+        return "trend: order rate per year of the log, not continued after today", f"×{spread(np.exp(log_rate))}"
+    if group == "promotion":
+        return f"{name}: order rate against the same days without it", f"×{spread(np.exp(log_rate))}"
+    what = f"{month_name[int(key)]} against a mean month" if key.isdigit() else "other days against a mean day"
+    return f"{name}: order rate, {what}", f"×{spread(np.exp(log_rate))}"
+
+
+def spend_checks(fitted: FittedModels, summary: CustomerSummary, words: Vocabulary) -> list[Fact]:
+    """Mean amounts of the fitted model and of the data, and what amounts have to do with frequency."""
+    checked = fitted.spend.check(summary, fitted.posterior.spend)
+    facts = [
+        (f"Mean per {words.one_repeat}, simulated population", f"{checked.fitted_mean:,.2f}"),
+        (f"Mean per {words.one_repeat}, in the data", f"{checked.mean_repeat_order:,.2f}"),
+    ]
+    if np.isfinite(checked.correlation):
+        facts.append(("Correlation of spend with frequency", f"{checked.correlation:.2f}"))
+    return facts
+
+
+def decision_facts(comparison: "Comparison", finance: FinanceConfig) -> list[Fact]:
+    """Where the spread of the baseline's value comes from, and what better knowledge could add."""
+    facts = []
+    parts = {layer: value for layer, value in comparison.variance.items() if layer != "total"}
+    total = sum(parts.values())  # with few draws they are more than the whole
+    if total > 0:
+        shares = ", ".join(f"{layer} {value / total:.0%}" for layer, value in parts.items())
+        what = "revenue" if finance.gross_margin is None else "value"
+        facts.append((f"Where the spread of the baseline's plan {what} comes from", shares))
+    if comparison.evpi is not None:
+        evpi = comparison.evpi.value
+        amount = "too small to tell from Monte Carlo error"
+        if evpi is not None:
+            amount = fmt.money(evpi, fmt.last_place([evpi], comparison.evpi.mcse), finance.currency)
+        facts.append(("The most that better knowledge could add to the choice", amount))
+    return facts
+
+
+def spread(values: np.ndarray) -> str:
+    """Mean and 90 % interval of (draw,) values."""
+    low, high = np.quantile(values, [0.05, 0.95])
+    return f"{values.mean():.3g} [{low:.3g}, {high:.3g}]"
+
+
+def finance_assumptions(finance: FinanceConfig) -> tuple[Assumption, ...]:
+    """Numbers of the finance section that enter the figures."""
+    from clvsim.simulation.assumptions import as_configured
+
+    rate = as_configured(
+        "finance.annual_discount_rate", "Discount rate a year", finance.annual_discount_rate, "probability"
+    )
+    assumptions = [rate]
+    if finance.gross_margin is not None:
+        assumptions.append(
+            as_configured("finance.gross_margin", "Gross margin of orders", finance.gross_margin, "probability")
+        )
+    if finance.cost_per_order:
+        assumptions.append(
+            as_configured("finance.cost_per_order", "Payment and fulfilment per order", finance.cost_per_order, "money")
+        )
+    return tuple(assumptions)
+
+
+def quality_warnings(quality: tuple[QualityLine, ...]) -> tuple[str, ...]:
+    """The lines of the quality table that are worth a look, each as a sentence."""
+    return tuple(f"{q.label}: {q.value} {q.note}".strip() for q in quality if q.level == "warning")

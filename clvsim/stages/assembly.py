@@ -1,0 +1,95 @@
+"""From the values of a run's steps to the one that is shown and kept."""
+
+from typing import TYPE_CHECKING
+
+from clvsim import __version__
+from clvsim.config import RunConfig
+from clvsim.data.material import Material
+from clvsim.models.contracts import ContractModel
+from clvsim.models.diagnostics import failed
+from clvsim.models.fitted import FittedModels
+from clvsim.report import models, titles
+from clvsim.runfolder import RunContext
+from clvsim.stages.steps import utc_now, vocabulary
+from clvsim.types import CustomerSummary, ModelScore, RunResult, ScenarioView, Tracking
+
+if TYPE_CHECKING:
+    from clvsim.comparison import Comparison
+    from clvsim.simulation.run import Simulation
+
+
+def assemble(
+    config: RunConfig,
+    ctx: RunContext,
+    material: Material,
+    fitted: FittedModels,
+    simulation: "Simulation",
+    comparison: "Comparison",
+    tracking: Tracking,
+    scores: tuple[ModelScore, ...] = (),
+) -> RunResult:
+    """All that is shown of a run, in one frozen value."""
+    from clvsim.comparison import sampled, shaken
+    from clvsim.report import facts
+
+    summary, posterior = material.summary, fitted.posterior
+    words = vocabulary(config)
+    margin_known = config.finance.gross_margin is not None
+    acquisition = bool(config.acquisition.channels)
+    model_facts = facts.model_facts(fitted, summary, comparison, config.finance, words)
+    if scores:
+        model_facts += models.facts(scores, config.simulation.horizon_months, words)
+    return RunResult(
+        title=config.title or titles.run_title(margin_known),
+        question=config.question or titles.run_question(margin_known),
+        command=ctx.command,
+        version=__version__,
+        created=utc_now(),
+        currency=config.finance.currency,
+        margin_known=margin_known,
+        acquisition_known=acquisition,
+        horizon_months=config.simulation.horizon_months,
+        arrival_months=config.acquisition.months if acquisition else 0,
+        annual_discount_rate=config.finance.annual_discount_rate,
+        draws=config.simulation.draws,
+        replicates=config.simulation.replicates,
+        seed=config.seed,
+        customers=len(summary.customers),
+        today=summary.today,
+        layers=(
+            *(("parameter",) if sampled(simulation) else ()),
+            "process",
+            *(("environment",) if shaken(simulation) else ()),
+            "assumption",
+        ),
+        scenarios=tuple(scenario_view(simulation, name) for name in config.names),
+        comparison=comparison.table,
+        delta_draws=comparison.deltas,
+        payback=comparison.payback,
+        tracking=tracking,
+        quality=material.quality,
+        diagnostics=posterior.diagnostics,
+        assumptions=facts.finance_assumptions(config.finance) + simulation.assumptions,
+        model_facts=model_facts,
+        warnings=posterior.warnings + facts.quality_warnings(material.quality),
+        who_is_lost=config.retention.WHO_IS_LOST,
+        active_contracts=active_contracts(config, summary),
+        merged_days=summary.opportunity_days,
+        draft=posterior.is_draft or not sampled(simulation),
+        poor_fit=bool(failed(posterior.diagnostics)),
+        synthetic=material.synthetic,
+        notes=comparison.notes + simulation.notes,
+    )
+
+
+def scenario_view(simulation: "Simulation", name: str) -> ScenarioView:
+    """What is shown of a scenario, simulated or not applicable."""
+    simulated = simulation.scenarios.get(name)
+    return simulated.compiled.view if simulated else simulation.skipped[name].view
+
+
+def active_contracts(config: RunConfig, summary: CustomerSummary) -> int | None:
+    """How many customers hold a contract today; None where there are no contracts."""
+    if not isinstance(config.retention, ContractModel):
+        return None
+    return int((config.retention.histories(summary).lost == 0).sum())

@@ -1,0 +1,87 @@
+"""What is refused before anything expensive happens: a configuration that does not go with its data."""
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from clvsim.config import RunConfig
+from clvsim.data.material import Material
+from clvsim.errors import ConfigError, Problem
+from clvsim.metrics import applicable
+from clvsim.models.pooling import configured
+from clvsim.simulation.plan import RunPlan, make_plan
+from clvsim.types import DAYS_PER_WEEK, CustomerSummary
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def plan_run(config: RunConfig, summary: CustomerSummary) -> RunPlan:
+    """The plan of a run, or ConfigError, or DiagnosticsError for levels of which nothing can be learned.
+
+    Refused are segments and channels nobody is in, posteriors that cannot be used, effects that cannot be drawn,
+    ledgers that would not fit into memory, and a metric that the run will not have.
+    """
+    configured(config.retention, summary)
+    if problems := unknown_groups(config, summary):
+        raise ConfigError(problems)
+    if config.fit.posterior:
+        refuse_posterior(config)
+    plan = make_plan(
+        summary,
+        config.library,
+        config.names,
+        simulation=config.simulation,
+        finance=config.finance,
+        acquisition=config.acquisition,
+        environment=config.environment,
+        seed=config.seed,
+    )
+    if config.report.metric not in applicable(
+        acquisition=bool(config.acquisition.channels), margin=plan.economics.margin_known, contacting=plan.contacting
+    ):
+        raise ConfigError([("report.metric", f"{config.report.metric} does not apply to this run")])
+    return plan
+
+
+def unknown_groups(config: RunConfig, summary: CustomerSummary) -> list[Problem]:
+    """Segments and channels that interventions name and no customer is in."""
+    known = {
+        "segments": {s for s in summary.customers["segment"] if s},
+        "channels": {c for c in summary.customers["channel"] if c} | set(config.acquisition.channels),
+    }
+    return [
+        Problem(
+            f"scenario.{name}.{own}.who.{field}",
+            f"no customer is in {value!r}; there are {', '.join(sorted(groups)) or 'none'}",
+        )
+        for name, scenario in config.library.items()
+        for own, intervention in scenario.interventions.items()
+        for field, groups in known.items()
+        for value in getattr(intervention.who, field)
+        if value not in groups
+    ]
+
+
+def refuse_posterior(config: RunConfig) -> None:
+    """Raise ConfigError for files of `fit.posterior` that cannot be used."""
+    from clvsim.models.elsewhere import merged, unit_of
+
+    life = merged(config.fit.posterior, config.retention.kind).get("retention")
+    if life:
+        unit_of(life, config.fit.posterior_time_unit)
+
+
+def require_holdout(material: Material) -> "pd.DataFrame":
+    """Actual orders by week. Raises ConfigError for a log of which nothing, or less than a week, was held back."""
+    summary = material.summary
+    if material.weekly is None:
+        raise ConfigError([("data", f"validate needs dated orders. {material.untracked}")])
+    days = (summary.last_date - summary.first_date).days
+    if summary.holdout_days < DAYS_PER_WEEK:
+        suggested = summary.first_date + timedelta(days=round(days * 2 / 3))
+        what = (
+            f"validate needs at least a week of orders held back, got {summary.holdout_days} days; this log runs from "
+            f"{summary.first_date} to {summary.last_date}, two thirds of it are data.calibration_end={suggested}"
+        )
+        raise ConfigError([("data.calibration_end", what)])
+    return material.weekly

@@ -1,0 +1,25 @@
+"""`clvsim report`: the page of a finished run, written again."""
+
+from clvsim import archive
+from clvsim.config import RunConfig
+from clvsim.errors import ConfigError
+from clvsim.runfolder import RunContext
+from clvsim.stages.steps import output_folder
+
+
+def report(config: RunConfig, ctx: RunContext) -> int:
+    """Write the page of a finished run again."""
+    from clvsim.report import write_report
+    from clvsim.report.text import tables
+
+    folder = output_folder(ctx)
+    result = archive.read_result(folder)
+    decided = result.comparison.loc[result.comparison["p_best"].notna(), "metric"]
+    if len(decided) and config.report.metric != decided.iloc[0]:
+        raise ConfigError(
+            [("report.metric", f"this run was decided on {decided.iloc[0]}; another one needs clvsim run")]
+        )
+    write_report(result, folder)
+    ctx.say(tables(result))
+    ctx.say(f"\nReport: {folder / 'report.html'}")
+    return 0

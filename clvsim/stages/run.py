@@ -1,0 +1,65 @@
+"""`clvsim run`: read → refuse → fit → simulate → compare → report."""
+
+from clvsim import archive
+from clvsim.config import RunConfig
+from clvsim.data import gates
+from clvsim.data.material import Material
+from clvsim.models.fitted import FittedModels
+from clvsim.runfolder import RunContext
+from clvsim.stages.assembly import assemble
+from clvsim.stages.refusals import plan_run
+from clvsim.stages.steps import Stopwatch, fit_models, output_folder, read, record, score_models, write_posteriors
+from clvsim.types import DAYS_PER_MONTH, Tracking
+
+
+def run(config: RunConfig, ctx: RunContext) -> int:
+    """The main job: simulate every scenario and decide between them; write page, tables, ledgers and posterior."""
+    from clvsim.comparison import compare
+    from clvsim.report import write_report
+    from clvsim.report.text import tables
+    from clvsim.simulation.run import simulate_plan
+
+    clock = Stopwatch()
+    with clock("read"), ctx.progress("Reading the log"):
+        material = read(config, ctx)
+    summary = material.summary
+    plan = plan_run(config, summary)
+    gates(summary)
+    with clock("fit"), ctx.progress("Fitting the models"):
+        by_name = fit_models(config, summary, ctx)
+        fitted = next(iter(by_name.values()))
+        scores = score_models(config, by_name, summary, config.simulation.horizon_months * DAYS_PER_MONTH)
+    with clock("simulate"), ctx.progress("Simulating customers", total=None) as advance:
+        simulation = simulate_plan(plan, fitted, summary, lambda done, total: advance(1))
+    with clock("track"), ctx.progress("Comparing predicted and actual orders"):
+        tracking = track_orders(config, material, fitted)
+    with clock("compare"), ctx.progress("Comparing scenarios"):
+        comparison = compare(simulation, config.report.metric)
+    result = assemble(config, ctx, material, fitted, simulation, comparison, tracking, scores)
+    folder = output_folder(ctx)
+    with clock("report"), ctx.progress("Writing the report"):
+        write_report(result, folder)
+    with clock("write"), ctx.progress("Keeping the results"):
+        write_posteriors(by_name, folder)
+        archive.write_run(result, simulation, comparison, record(config, summary, ctx, clock.seconds), folder)
+    ctx.say(tables(result))
+    ctx.say(f"\nReport: {ctx.final / 'report.html'}")
+    return 0
+
+
+def track_orders(config: RunConfig, material: Material, fitted: FittedModels) -> Tracking:
+    """Predicted against actual orders, where the source has dated orders."""
+    from clvsim.simulation.tracking import no_tracking, track
+
+    if material.weekly is None:
+        return no_tracking(material.untracked)
+    return track(
+        fitted,
+        material.summary,
+        material.weekly,
+        config.environment,
+        draws=config.simulation.draws,
+        seed=config.seed,
+        jobs=config.simulation.jobs,
+        shard_customers=config.simulation.shard_customers,
+    )

@@ -1,0 +1,94 @@
+"""Steps that several stages share."""
+
+import time
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from clvsim.config import RunConfig
+from clvsim.data.material import Material
+from clvsim.data.readers import read_material
+from clvsim.errors import ConfigError
+from clvsim.models.cache import write_posterior
+from clvsim.models.contracts import ContractModel
+from clvsim.models.fitted import FittedModels
+from clvsim.models.loo import compare_models, fit_all
+from clvsim.provenance import provenance
+from clvsim.runfolder import RunContext
+from clvsim.types import CustomerSummary, ModelScore
+from clvsim.validation.vocabulary import Vocabulary, vocabulary_of
+
+
+class Stopwatch:
+    """Seconds by stage, for run.json."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, name: str) -> Generator[None]:
+        start = time.perf_counter()
+        yield
+        self.seconds[name] = round(time.perf_counter() - start, 3)
+
+
+def utc_now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def read(config: RunConfig, ctx: RunContext) -> Material:
+    """Read and check the data; note which columns were guessed."""
+    material = read_material(config.data, config.retention.opportunity_days)
+    if material.guessed:
+        ctx.note("columns guessed: " + ", ".join(f"data.{key}='{name}'" for key, name in material.guessed))
+    return material
+
+
+def fit_models(config: RunConfig, summary: CustomerSummary, ctx: RunContext) -> dict[str, FittedModels]:
+    """By retention model: the run's own first, then those of `fit.compare`."""
+    by_name = fit_all(summary, config.retention, config.spend, config.fit, ctx.note)
+    draws = next(iter(by_name.values())).draws
+    if draws < config.simulation.draws:
+        what = f"must be at most {draws}, as many as {', '.join(config.fit.posterior)} holds"
+        raise ConfigError([("simulation.draws", f"{what}, got {config.simulation.draws}")])
+    return by_name
+
+
+def score_models(
+    config: RunConfig, by_name: Mapping[str, FittedModels], summary: CustomerSummary, days: float
+) -> tuple[ModelScore, ...]:
+    """The models' scores and forecasts of `days`; none where `fit.compare` names no other model."""
+    return compare_models(by_name, summary, days) if config.fit.compare else ()
+
+
+def write_posteriors(by_name: Mapping[str, FittedModels], folder: Path) -> None:
+    """`posterior.nc` of the first, `posterior_NAME.nc` of each model it is compared with."""
+    for number, (name, fitted) in enumerate(by_name.items()):
+        write_posterior(fitted, folder / (f"posterior_{name}.nc" if number else "posterior.nc"))
+
+
+def record(
+    config: RunConfig, summary: CustomerSummary, ctx: RunContext, seconds: Mapping[str, float]
+) -> dict[str, Any]:
+    """run.json: all that is needed to make the run again."""
+    return {
+        "command": ctx.command,
+        "config": config.as_json(),
+        "data": {"sha256": summary.data_hash, "today": str(summary.today), "customers": len(summary.customers)},
+        "seeds": {"fit": config.fit.seed, "simulation": config.seed},
+        "seconds": dict(seconds),
+        **provenance(),
+    }
+
+
+def output_folder(ctx: RunContext) -> Path:
+    if ctx.folder is None:
+        raise ValueError("this stage writes and needs a folder")
+    return ctx.folder
+
+
+def vocabulary(config: RunConfig) -> Vocabulary:
+    """What the customers of a run's model do."""
+    return vocabulary_of(isinstance(config.retention, ContractModel))

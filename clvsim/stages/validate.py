@@ -1,0 +1,65 @@
+"""`clvsim validate`: do the models predict orders that they have not seen?"""
+
+from clvsim import archive
+from clvsim.config import RunConfig
+from clvsim.data import gates
+from clvsim.errors import DiagnosticsError
+from clvsim.runfolder import RunContext
+from clvsim.stages.refusals import require_holdout
+from clvsim.stages.steps import (
+    Stopwatch,
+    fit_models,
+    output_folder,
+    read,
+    record,
+    score_models,
+    utc_now,
+    vocabulary,
+    write_posteriors,
+)
+
+
+def validate(config: RunConfig, ctx: RunContext) -> int:
+    """Fit on the calibration, predict what was held back, write page and table. 3 if the run's model does not fit."""
+    from clvsim.report import titles, validation_text
+    from clvsim.report.validation_page import Made, write_validation
+    from clvsim.validation import holdout
+
+    clock = Stopwatch()
+    with clock("read"), ctx.progress("Reading the log"):
+        material = read(config, ctx)
+    summary = material.summary
+    weekly = require_holdout(material)
+    gates(summary)
+    with clock("fit"), ctx.progress("Fitting the models"):
+        by_name = fit_models(config, summary, ctx)
+        scores = score_models(config, by_name, summary, summary.holdout_days)
+    simulation = config.simulation
+    setting = holdout.Setting(
+        config.environment, simulation.draws, config.seed, simulation.jobs, simulation.shard_customers
+    )
+    with clock("simulate"), ctx.progress("Predicting the orders held back"):
+        validation = holdout.validate(by_name, summary, weekly, setting, scores)
+    folder = output_folder(ctx)
+    made = Made(
+        title=config.title or titles.VALIDATION,
+        question=config.question or titles.validation_question(vocabulary(config)),
+        command=ctx.command,
+        created=utc_now(),
+        seed=config.seed,
+    )
+    with clock("report"), ctx.progress("Writing the page"):
+        write_validation(validation, made, folder)
+        write_posteriors(by_name, folder)
+        verdict = {
+            "trusted": validation.trusted.model,
+            "pit_central_80": {m.model: m.central for m in validation.models},
+        }
+        run_json = {**record(config, summary, ctx, clock.seconds), "models": scores, "verdict": verdict}
+        archive.write_json(run_json, folder / "run.json")
+    ctx.say(validation_text.summary(validation))
+    ctx.say(f"\nPage: {ctx.final / 'validation.html'}")
+    if validation.own.fits:
+        return 0
+    ctx.note(validation_text.misfits(validation)[0])
+    return DiagnosticsError.code
