@@ -16,7 +16,7 @@ from clvsim.data.summary import summarize
 from clvsim.interventions.base import Group
 from clvsim.kernels import rng, variates
 from clvsim.kernels import structs as ks
-from clvsim.kernels.events import simulate
+from clvsim.kernels.simulate import simulate
 from clvsim.kernels.structs import scalar, seal
 from clvsim.models import RETENTION, SPEND
 from clvsim.models.laws import customers_of, spend_history_of

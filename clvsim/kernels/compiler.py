@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numba
 from numba import njit, typeof, types
+from numba.extending import intrinsic
 
 
 def source_hash() -> str:
@@ -41,4 +42,27 @@ def _cache_folder() -> str:
 if "NUMBA_CACHE_DIR" not in os.environ:
     numba.config.CACHE_DIR = _cache_folder()  # ty: ignore[missing-attribute]
 
-__all__ = ["njit", "source_hash", "typeof", "types"]
+
+
+@intrinsic
+def _address_of(typingctx, array):
+    def codegen(context, builder, signature, arguments):
+        return context.make_array(signature.args[0])(context, builder, arguments[0]).data
+
+    entry = types.uint8 if array.dtype == types.boolean else array.dtype  # as booleans are stored
+    return types.CPointer(entry)(array), codegen
+
+
+def flat(array):
+    """Entries of a contiguous array, one after the other, to be indexed without bounds.
+
+    Compiled, a pointer: one value where an array is handed to a helper as seven or more, of which structs of arrays
+    make hundreds that take longer to compile than the code.
+    """
+    return array.reshape(-1)
+
+
+if not numba.config.DISABLE_JIT:  # ty: ignore[unresolved-attribute]
+    flat = njit(forceinline=True, _nrt=False)(lambda array: _address_of(array))
+
+__all__ = ["flat", "njit", "source_hash", "typeof", "types"]

@@ -144,11 +144,13 @@ class Clock(NamedTuple):
 KEPT_ORDERS = 4
 NEWCOMERS, TABLES, OFFERS, CONTACTS = 1, 2, 4, 8
 MARGINS = 16  # the margin varies: goods are posted order by order; else they follow from revenue after the loop
+STEADY = 32  # all hazard multipliers are 1 and contacts add none: no table need be read
 
-# lines that every ledger has; offers and contact programmes append theirs
-REVENUE, GOODS, ORDERS, ACQUIRED, ACTIVE, REPAID, OPTED_OUT, BASE_LINES = range(8)
-SHOWN, TAKEN, REFUNDED, OFFER_LINES = range(4)
-COHORT_REVENUE, COHORT_CONTRIBUTION, COHORT_ACTIVE, COHORT_LINES = range(4)
+# Lines that every ledger has; offers and contact programmes append theirs. As np.int64: of a Python integer Numba makes
+# a literal type, and compiles each helper once per value.
+REVENUE, GOODS, ORDERS, ACQUIRED, ACTIVE, REPAID, OPTED_OUT, BASE_LINES = map(np.int64, range(8))
+SHOWN, TAKEN, REFUNDED, OFFER_LINES = map(np.int64, range(4))
+COHORT_REVENUE, COHORT_CONTRIBUTION, COHORT_ACTIVE, COHORT_LINES = map(np.int64, range(4))
 COUNT_UNIT = 2.0**24
 
 
@@ -181,7 +183,7 @@ class Trace(NamedTuple):
     used: np.ndarray  # int64 (1,)
 
 
-TRACE_ORDER, TRACE_TAKEN, TRACE_DECLINED, TRACE_DEATH, TRACE_OPT_OUT, TRACE_REFUND = range(6)
+TRACE_ORDER, TRACE_TAKEN, TRACE_DECLINED, TRACE_DEATH, TRACE_OPT_OUT, TRACE_REFUND = map(np.int64, range(6))
 
 
 def seal(array: np.ndarray, dtype: type | np.dtype = np.float64) -> np.ndarray:

@@ -93,7 +93,7 @@ def count_all(channel: str, month: int, world_key: np.ndarray, expected: np.ndar
 
     `world_key`, `expected` (w,).
     """
-    from clvsim.kernels.events import count_arrivals
+    from clvsim.kernels.simulate import count_arrivals
 
     key = rng.text_key(f"arrivals {channel} {month}")
     return [count_arrivals(key, w, e) for w, e in zip(world_key, expected, strict=True)]

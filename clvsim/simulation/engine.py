@@ -251,7 +251,7 @@ def run_kernel(
     totals: CustomerTotals,
 ) -> None:
     """One scenario of a slice, added to `raw` and `totals`, which hold the slice's worlds."""
-    from clvsim.kernels.events import simulate  # compiled: not for those who only check
+    from clvsim.kernels.simulate import simulate  # compiled: not for those who only check
 
     rows = worlds.rows
     arrivals = job.arrivals if block.newcomers else NO_ARRIVALS

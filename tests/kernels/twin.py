@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from clvsim.kernels import events, rng, variates
+from clvsim.kernels import rng, variates
 from clvsim.kernels import structs as ks
+from clvsim.kernels.simulate import simulate as compiled
 from clvsim.kernels.structs import scalar, seal
 
 MONTH = 365.25 / 12
@@ -74,7 +75,7 @@ class Case:
         )
 
     def run(
-        self, kernel=events.simulate, traits: ks.Traits | None = None, traced: bool = True
+        self, kernel=compiled, traits: ks.Traits | None = None, traced: bool = True
     ) -> tuple[ks.Ledgers, np.ndarray, ks.Traits]:
         """Ledgers and trace of the kernel; without a trace, goods are not posted either."""
         w, c, g = self.worlds.size, self.people.key.size, self.exposed.size
@@ -107,6 +108,7 @@ class Case:
             + ks.OFFERS * (self.offers.key.size > 0)
             + ks.CONTACTS * (self.contacts.shape[0] > 0)
             + ks.MARGINS * traced
+            + ks.STEADY * bool((self.hazard == 1).all() and not self.budget.any())
         )
         clock = ks.Clock(
             length_days=scalar(self.months * MONTH),

@@ -1,0 +1,90 @@
+"""What an order is worth before any lever: Gamma around the customer's level, lognormal around it, or always the same."""
+
+import math
+
+import numpy as np
+
+from clvsim.kernels import rng
+from clvsim.kernels.state import Own, Terms
+from clvsim.kernels.structs import KEPT_ORDERS
+from clvsim.kernels.traits import gamma_trait, keep, known
+from clvsim.kernels.variates import address, gamma, inline, leaf, normal
+
+TINY = 1e-12  # orders per day, for a logarithm: draws of a very uneven rate fall far below, down to 0
+
+
+@inline
+def kept_place(path, tick):
+    """Place of the first orders' gaps and amounts, which are kept; -1 for later ones."""
+    return path.kept * KEPT_ORDERS + tick if path.kept >= 0 and tick < KEPT_ORDERS else np.int64(-1)
+
+
+@inline
+def gamma_amount(ground, path, own, tick):
+    laws = ground.spend
+    if laws.order_shape[path.law] <= 0.0:
+        return laws.nu_rate[path.law], own
+    nu = own.nu
+    if nu < 0.0:
+        nu = gamma_trait(ground.kept.nu, path, rng.SPEND, laws.nu_shape[path.law], laws.nu_rate[path.law])
+    amount = gamma(address(path.base, rng.AMOUNT, tick), laws.order_shape[path.law]) / nu
+    return amount, Own(own.part, own.first_gap, own.rate, own.mu, own.eta, nu, own.chance)
+
+
+@inline
+def deviate(base, stream, event):
+    """Standard normal of a decision."""
+    x, _ = normal(address(base, stream, event))
+    return x
+
+
+@leaf
+def typical_amount(kept_nu, kept, base, rate, mean, sd, slope):
+    """exp(level), level ~ Normal(mean + slope log λ, sd). Out of line: it would slow down amounts that are Gamma."""
+    typical = known(kept_nu, kept)
+    if typical < 0.0:
+        level = mean + slope * math.log(max(rate, TINY))
+        typical = math.exp(level + sd * deviate(base, rng.SPEND, 0))
+        keep(kept_nu, kept, typical)
+    return typical
+
+
+@inline
+def lognormal_amount(laws, kept_nu, path, own, tick):
+    """Logarithms are normal around the customer's level, which may go with the own rate."""
+    who, typical = path.law, own.nu
+    if typical < 0.0:
+        typical = typical_amount(
+            kept_nu, path.kept, path.base, own.rate, laws.mean[who], laws.sd[who], laws.slope[who]
+        )  # fmt: skip
+    amount = typical * math.exp(laws.order_sd[who] * deviate(path.base, rng.AMOUNT, tick))
+    return amount, Own(own.part, own.first_gap, own.rate, own.mu, own.eta, typical, own.chance)
+
+
+@inline
+def new_amount(lognormal, ground, path, own, tick):
+    if lognormal is None:
+        return gamma_amount(ground, path, own, tick)
+    if lognormal.given:
+        return lognormal_amount(lognormal, ground.kept.nu, path, own, tick)
+    return gamma_amount(ground, path, own, tick)
+
+
+@inline
+def amount_of(ground, path, own, tick):
+    """-> (amount, traits); amounts of the first orders are kept for the other scenarios."""
+    place = kept_place(path, tick)
+    amount = known(ground.kept.amount, place)
+    if amount < 0.0:
+        amount, own = new_amount(ground.lognormal, ground, path, own, tick)
+        keep(ground.kept.amount, place, amount)
+    return amount, own
+
+
+@inline
+def collected(terms, amount):
+    """What is left of an amount after what earlier offers displaced, and what is then still owed."""
+    if terms.owed <= 0.0:
+        return amount, terms
+    lost = min(terms.owed, amount)
+    return amount - lost, Terms(terms.pace, terms.owed - lost, terms.declined)

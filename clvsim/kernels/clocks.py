@@ -1,0 +1,104 @@
+"""Clocks of a life: each gives a day, inf when absent. The smallest wins; of equal days, the first in the list.
+
+A mechanism that a loop is compiled without is None, and its clock is gone from the compiled code. Death is no clock: the
+hazard is charged over the step to the day that won (`attrition.over_step`), since tables may change it week by week.
+"""
+
+import math
+
+import numpy as np
+
+from clvsim.kernels import rng
+from clvsim.kernels.amounts import kept_place
+from clvsim.kernels.pace import day_of, operational_excess
+from clvsim.kernels.state import Moment
+from clvsim.kernels.traits import at_intervals, keep, known
+from clvsim.kernels.variates import address, exponential, gamma, inline
+
+END, ORDER, OPT_OUT = map(np.int64, range(3))
+
+
+@inline
+def begin(path):
+    return Moment(path.start, -1.0, path.start, 0, 0)
+
+
+@inline
+def gap_of(kept_gap, path, tick, shape):
+    """Gap before an order at rate 1 ~ Gamma(shape, 1); those before the first orders are kept."""
+    place = kept_place(path, tick)
+    gap = known(kept_gap, place)
+    if gap < 0.0:
+        gap = exponential(path.base, rng.GAP, tick) if shape == 1.0 else gamma(address(path.base, rng.GAP, tick), shape)
+        keep(kept_gap, place, gap)
+    return gap
+
+
+@inline
+def opportunity_day(grid, path, served):
+    if grid is None:
+        return math.inf
+    return path.start + (grid.first_days[path.column] + grid.interval * served)
+
+
+@inline
+def with_order(ground, path, life, arriving):
+    """The next order or opportunity, drawn once and kept while other clocks strike."""
+    now, own, run = life.now, life.own, ground.run
+    if now.due >= 0.0:
+        return now
+    if at_intervals(ground.grid):
+        day = opportunity_day(ground.grid, path, now.tick - 1 if arriving else now.tick)
+        return Moment(now.t, day, day, now.tick, now.skipped)
+    shape = own.first_gap if now.tick == 0 else ground.rates.regularity
+    guess = now.t + gap_of(ground.kept.gap, path, now.tick, shape) / (own.rate * life.terms.pace)
+    due = guess + operational_excess(run, ground.weeks, life.row, now.t)
+    return Moment(now.t, due, guess, now.tick, now.skipped)
+
+
+@inline
+def at(now, day):
+    return Moment(day, now.due, now.guess, now.tick, now.skipped)
+
+
+@inline
+def ordered(now):
+    return Moment(now.t, -1.0, now.guess, now.tick + 1, now.skipped)
+
+
+@inline
+def passed_over(now):
+    """An opportunity went by without an order."""
+    return Moment(now.t, -1.0, now.guess, now.tick + 1, now.skipped + 1)
+
+
+@inline
+def shifted(now, excess):
+    """The same order under another table of multipliers."""
+    return Moment(now.t, now.due + excess, now.guess, now.tick, now.skipped)
+
+
+@inline
+def next_order(ground, life):
+    if at_intervals(ground.grid):  # days of opportunities do not depend on the rate
+        return life.now.due
+    return day_of(ground.run, ground.weeks, life.row, life.now.due, life.now.guess)
+
+
+@inline
+def next_opt_out(contacts, listing):
+    if contacts is None:
+        return math.inf
+    return math.inf if listing.opted else listing.leaves
+
+
+@inline
+def sooner(kind, day, other, then):
+    return (other, then) if then < day else (kind, day)
+
+
+@inline
+def soonest(ground, path, life):
+    """(kind, day) of what happens next."""
+    kind, day = sooner(END, path.end, ORDER, next_order(ground, life))
+    return sooner(kind, day, OPT_OUT, next_opt_out(ground.contacts, life.listing))

@@ -1,0 +1,69 @@
+"""Opportunities on a fixed grid of days: taken with a probability (BG/BB), or surely (renewals of contracts)."""
+
+import math
+
+import numpy as np
+
+from clvsim.kernels import rng
+from clvsim.kernels.attrition import charged, drawn, lost
+from clvsim.kernels.state import Own
+from clvsim.kernels.traits import eta_of, keep, known
+from clvsim.kernels.variates import address, gamma, inline, uniform
+
+ORDERED, SKIPPED, LOST = map(np.int64, range(3))
+
+
+@inline
+def chance_of(grid, kept_rate, path, own):
+    """Purchase probability ~ Beta(a, b) over customers."""
+    if own.chance >= 0.0:
+        return own
+    chance = known(kept_rate, path.kept)
+    if chance < 0.0:
+        g1 = gamma(address(path.base, rng.RATE, 0), grid.buy_a[own.part])
+        g2 = gamma(address(path.base, rng.RATE, 1), grid.buy_b[own.part])
+        chance = g1 / (g1 + g2)
+        keep(kept_rate, path.kept, chance)
+    return Own(own.part, own.first_gap, own.rate, own.mu, own.eta, own.nu, chance)
+
+
+@inline
+def attrition_at(grid, ground, path, own, budget, served, multiplier):
+    """The hazard of the step from `served` to one more, charged before the opportunity; -> (traits, budget)."""
+    if ground.exits.drop_a[own.part] <= 0.0:
+        return own, budget
+    own = eta_of(ground, path, own)
+    c = grid.exponent[path.draw]
+    budget = charged(budget, own.eta * multiplier * ((served + 1.0) ** c - served**c))
+    budget = drawn(ground.kept.limit, path, budget)
+    return own, lost(budget) if budget.spent >= budget.limit else budget
+
+
+@inline
+def is_taken(grid, kept_rate, path, own, tick, rate):
+    """-> (traits, whether the customer orders): with 1 - (1 - p)^rate."""
+    if grid.certain:
+        return own, True
+    if grid.buy_a[own.part] <= 0.0:
+        return own, True
+    own = chance_of(grid, kept_rate, path, own)
+    chance = own.chance
+    if rate != 1.0:
+        chance = -math.expm1(rate * math.log1p(-chance))
+    return own, uniform(path.base, rng.OPPORTUNITY, tick) < chance
+
+
+@inline
+def at_opportunity(grid, ground, path, life, week, arriving):
+    """-> (fate, traits, budget)."""
+    if grid is None:
+        return ORDERED, life.own, life.budget
+    weeks, now, own = ground.weeks, life.now, life.own
+    at = np.uint64(life.row.week + week)
+    before = now.tick - 1 if arriving else now.tick
+    served = grid.tenure[path.column] + before
+    own, budget = attrition_at(grid, ground, path, own, life.budget, served, weeks.hazard[at])
+    if not budget.alive:
+        return LOST, own, budget
+    own, ordered = is_taken(grid, ground.kept.rate, path, own, now.tick, life.terms.pace * weeks.rate[at])
+    return ORDERED if ordered else SKIPPED, own, budget

@@ -1,0 +1,72 @@
+"""Offers shown at orders: taken with a probability, at a price of their own; a declined one may annoy."""
+
+import numpy as np
+
+from clvsim.kernels import rng
+from clvsim.kernels.books import count, of_cohort, units
+from clvsim.kernels.paths import pushed
+from clvsim.kernels.state import Push
+from clvsim.kernels.structs import (
+    BASE_LINES,
+    COHORT_REVENUE,
+    OFFER_LINES,
+    REFUNDED,
+    SHOWN,
+    TAKEN,
+    TRACE_DECLINED,
+    TRACE_REFUND,
+    TRACE_TAKEN,
+)
+from clvsim.kernels.trace import record
+from clvsim.kernels.variates import inline, uniform
+
+
+@inline
+def is_shown(offers, o, run, path, week, number):
+    active = offers.active[(o * run.groups + path.group) * (run.last_week + 1) + week]
+    return active != 0 and offers.on_order[o * offers.numbers + number] != 0
+
+
+@inline
+def taken(offers, o, ground, path, place, life):
+    """Price and cost now; later orders lose a share of the price."""
+    run, book, now, at = ground.run, ground.book, life.now, path.w * offers.count + o
+    line, price = BASE_LINES + OFFER_LINES * o, offers.price[at]
+    count(run, book, path, place, line + TAKEN)
+    gain = price - offers.cost[at]
+    if uniform(path.base ^ offers.key[o], rng.REFUND, now.tick) < offers.refund[at]:
+        gain -= price
+        count(run, book, path, place, line + REFUNDED)
+        record(ground.trace, path, TRACE_REFUND, now.t, price)
+    of_cohort(run, book, place, COHORT_REVENUE, units(price, path.money_unit))
+    record(ground.trace, path, TRACE_TAKEN, now.t, price)
+    return Push(gain, 0.0, offers.accept_rate[at], offers.cannibalised[at] * price, 0)
+
+
+@inline
+def declined(offers, o, ground, path, life):
+    """Beyond the patience, which all offers share, a refusal costs hazard and pace."""
+    at = path.w * offers.count + o
+    record(ground.trace, path, TRACE_DECLINED, life.now.t, 0.0)
+    if life.terms.declined + 1 > offers.patience[at]:
+        return Push(0.0, offers.decline_hazard[at], offers.decline_rate[at], 0.0, 1)
+    return Push(0.0, 0.0, 1.0, 0.0, 1)
+
+
+@inline
+def at_order(offers, ground, path, place, life, gain):
+    """All offers that an order meets, one after the other; -> (life, contribution of the order with them)."""
+    if offers is None:
+        return life, gain
+    number = min(path.orders_before + life.now.tick - life.now.skipped, offers.numbers - 1)
+    for o in range(offers.count):
+        if not is_shown(offers, o, ground.run, path, place.week, number):
+            continue
+        count(ground.run, ground.book, path, place, BASE_LINES + OFFER_LINES * o + SHOWN)
+        if uniform(path.base ^ offers.key[o], rng.OFFER, life.now.tick) < offers.take[path.w * offers.count + o]:
+            push = taken(offers, o, ground, path, place, life)
+        else:
+            push = declined(offers, o, ground, path, life)
+        life = pushed(life, push)
+        gain += push.gain
+    return life, gain

@@ -1,0 +1,68 @@
+"""Where a path begins, and what pushes do to a life."""
+
+import math
+
+import numpy as np
+
+from clvsim.kernels import rng
+from clvsim.kernels.attrition import charged
+from clvsim.kernels.pace import PER_WEEK
+from clvsim.kernels.state import Life, Path, Terms
+from clvsim.kernels.structs import COHORT_LINES, COUNT_UNIT
+from clvsim.kernels.variates import inline, mix, uniform
+
+
+@inline
+def exists(people, arrivals, w, c):
+    """Newcomers are there by number: a better conversion only adds some."""
+    cell = people.cell[c]
+    return cell < 0 or people.ordinal[c] < arrivals.count[w, cell]
+
+
+@inline
+def path_of(ground, people, arrivals, world_key, draw, w, c):
+    run, key, group = ground.run, people.key[c], people.group[c]
+    base = mix(key ^ world_key[w])
+    half = 2 * group + np.int64(key >> np.uint64(63))
+    row = w * run.rows + half
+    weight, cac = 1.0, 0.0
+    if people.cell[c] >= 0:
+        weight, cac = arrivals.weight[w, people.cell[c]], arrivals.cac[w, people.cell[c]]
+    start = people.born[c]
+    if people.spread[c] > 0.0:
+        start += people.spread[c] * uniform(base, rng.ARRIVAL_DAY, 0)
+    discount = math.exp(-run.delta * start) if start > 0.0 else 1.0
+    kept = w * run.customers + c if run.keeping else np.int64(-1)
+    return Path(
+        w,
+        c,
+        base,
+        np.uint64(draw * run.columns + people.column[c]),  # law
+        kept,
+        draw,
+        people.column[c],
+        group,
+        people.cohort[c],
+        half,
+        2 * row * run.lines * run.periods,  # calendar
+        2 * row * run.lines * run.ages,
+        (w * run.cohorts + people.cohort[c]) * COHORT_LINES * run.periods,  # by_cohort
+        (w * run.groups + group) * (run.last_week + 1),  # own_weeks
+        int(start * PER_WEEK),  # week_in
+        start,
+        min(start + run.length, run.stop),  # end
+        discount,
+        1.0 / discount,  # undiscount
+        run.unit * weight,  # money_unit
+        COUNT_UNIT * weight,  # head_unit
+        cac,
+        people.orders_before[c],
+    )
+
+
+@inline
+def pushed(life, push):
+    """A life after what a mechanism did to it; its gain belongs to the order."""
+    terms = Terms(life.terms.pace * push.factor, life.terms.owed + push.owed, life.terms.declined + push.declined)
+    budget = charged(life.budget, push.hazard)
+    return Life(life.now, life.own, budget, terms, life.purse, life.listing, life.row)

@@ -1,0 +1,30 @@
+"""What a customer has brought so far, and whether a newcomer has repaid the cost of acquisition."""
+
+from clvsim.kernels.books import contribute, post_age
+from clvsim.kernels.contacts import paid_by
+from clvsim.kernels.state import Purse
+from clvsim.kernels.structs import REPAID
+from clvsim.kernels.variates import inline
+
+
+@inline
+def repaying(age, ground, path, place, purse, listing, t, amount):
+    """-> (contribution discounted to the own first order, whether it has repaid)."""
+    if age is None:
+        return purse.own, purse.repaid
+    if purse.repaid:
+        return purse.own, True
+    own = purse.own + place.own_discount * amount
+    repaid = own - paid_by(ground.contacts, ground.run, path, listing, t) >= path.cac
+    if repaid:
+        post_age(age, ground.run, place, REPAID, path.head_unit)
+    return own, repaid
+
+
+@inline
+def contributed(ground, path, place, life, amount):
+    """The purse with the contribution of an order and its offers."""
+    total = life.purse.total + place.discount * amount
+    contribute(ground.run, ground.book, path, place, amount)
+    own, repaid = repaying(ground.book.age, ground, path, place, life.purse, life.listing, life.now.t, amount)
+    return Purse(total, own, repaid)

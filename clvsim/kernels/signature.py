@@ -1,0 +1,239 @@
+"""The one signature of all compiled loops, and how a call's structs are opened for the rooms."""
+
+from typing import Any
+
+import numpy as np
+
+from clvsim.kernels.compiler import flat, typeof, types
+from clvsim.kernels.state import (
+    Books,
+    Deals,
+    Exits,
+    Grid,
+    Ground,
+    Kept,
+    Lognormal,
+    Mixture,
+    Programmes,
+    Rates,
+    Run,
+    Spend,
+    Weeks,
+)
+from clvsim.kernels.structs import (
+    MARGINS,
+    STEADY,
+    TABLES,
+    Arrivals,
+    Clock,
+    Contacts,
+    Laws,
+    Ledgers,
+    Offers,
+    People,
+    Tables,
+    Trace,
+    Traits,
+    seal,
+)
+from clvsim.kernels.variates import inline
+
+
+def _sample(struct: Any, **shapes: tuple[int, type, bool]) -> Any:
+    """Empty struct whose types are those of every call: (dimensions, dtype, read-only) per field."""
+    arrays = {}
+    for name in struct._fields:
+        ndim, dtype, sealed = shapes[name] if name in shapes else shapes["rest"]
+        empty = np.zeros((0,) * ndim, dtype)
+        arrays[name] = seal(empty, dtype) if sealed else empty
+    return struct(**arrays)
+
+
+REAL, WHOLE, BITS, FLAG = np.float64, np.int64, np.uint64, np.bool_
+SIGNATURE = types.void(
+    *(
+        typeof(sample)
+        for sample in (
+            _sample(
+                People, key=(1, BITS, True), born=(1, REAL, True), spread=(1, REAL, True), rest=(1, WHOLE, True)
+            ),
+            seal(np.zeros(0, BITS), BITS),
+            seal(np.zeros(0, WHOLE), WHOLE),
+            _sample(
+                Laws, stages_done=(1, REAL, True), regularity=(1, REAL, True), birth_charges=(1, WHOLE, True),
+                interval_days=(1, REAL, True), first_days=(1, REAL, True), tenure=(1, REAL, True), rest=(2, REAL, True),
+            ),
+            _sample(Traits, gap=(3, REAL, False), amount=(3, REAL, False), rest=(2, REAL, False)),
+            _sample(Arrivals, count=(2, WHOLE, True), rest=(2, REAL, True)),
+            _sample(
+                Tables, first=(1, WHOLE, True), per_arrival_week=(1, WHOLE, True), rest=(3, REAL, True)
+            ),
+            _sample(
+                Offers, key=(1, BITS, True), on_order=(2, FLAG, True), active=(3, FLAG, True), rest=(2, REAL, True)
+            ),
+            _sample(Contacts, exposed=(1, FLAG, True), cost_discounted=(2, REAL, True), rest=(3, REAL, True)),
+            _sample(Clock, flags=(1, WHOLE, True), rest=(1, REAL, True)),
+            _sample(
+                Ledgers, calendar=(5, WHOLE, False), age=(5, WHOLE, False), cohort=(4, WHOLE, False),
+                exposure=(3, WHOLE, False), age_exit=(5, WHOLE, False), value=(2, REAL, False),
+                orders=(2, WHOLE, False),
+            ),
+            _sample(Trace, rows=(2, REAL, False), used=(1, WHOLE, False)),
+        )
+    )
+)  # fmt: skip
+
+
+@inline
+def run_of(people, laws, kept, tables, clock, out):
+    flags, interval = clock.flags[0], laws.interval_days[0]
+    return Run(
+        clock.length_days[0],
+        clock.stop_days[0],
+        clock.discount_per_day[0],
+        1.0 / clock.period_days[0],
+        clock.cost_per_order[0],
+        clock.money_unit[0],
+        clock.attrition_by_order[0] > 0.0,
+        (flags & TABLES) != 0,
+        (flags & STEADY) != 0,
+        interval > 0.0 and not laws.buy_a.any(),
+        (flags & MARGINS) != 0,
+        kept.rate.size > 1,
+        out.value.shape[1] > 0,
+        laws.birth_charges[0],
+        people.key.shape[0],
+        laws.p_alive.shape[1],
+        tables.rate.shape[1],
+        tables.rate.shape[2] - 1,
+        tables.spend.shape[1],
+        out.calendar.shape[1],
+        out.cohort.shape[1],
+        out.calendar.shape[2],
+        out.calendar.shape[4],
+        out.age_exit.shape[2],
+        out.age.shape[4],
+    )
+
+
+@inline
+def flat_age(age):
+    if age is None:
+        return None
+    return flat(age)
+
+
+@inline
+def mixture_of(laws, special):
+    if special is None:
+        return None
+    return Mixture(laws.stages_done.shape[0], flat(laws.weight), flat(laws.stages_done))
+
+
+@inline
+def grid_of(laws, special):
+    if special is None:
+        return None
+    return Grid(
+        laws.interval_days[0],
+        laws.buy_a.shape[0] == 0,
+        flat(laws.buy_a),
+        flat(laws.buy_b),
+        flat(laws.first_days),
+        flat(laws.tenure),
+        flat(laws.tenure_exponent),
+    )
+
+
+@inline
+def lognormal_of(laws, special):
+    if special is None:
+        return None
+    return Lognormal(
+        laws.order_sd.shape[0] > 0,
+        flat(laws.level_mean),
+        flat(laws.level_sd),
+        flat(laws.level_slope),
+        flat(laws.order_sd),
+    )
+
+
+@inline
+def deals_of(offers):
+    if offers is None:
+        return None
+    return Deals(
+        offers.key.shape[0],
+        offers.on_order.shape[1],
+        flat(offers.key),
+        flat(offers.on_order),
+        flat(offers.active),
+        flat(offers.take),
+        flat(offers.price),
+        flat(offers.cost),
+        flat(offers.refund),
+        flat(offers.cannibalised),
+        flat(offers.patience),
+        flat(offers.decline_hazard),
+        flat(offers.decline_rate),
+        flat(offers.accept_rate),
+    )
+
+
+@inline
+def programmes_of(contacts, tables, out):
+    if contacts is None:
+        return None
+    return Programmes(
+        contacts.count.shape[0],
+        flat(contacts.exposed),
+        flat(contacts.count),
+        flat(contacts.discounted),
+        flat(contacts.cost_discounted),
+        flat(tables.first),
+        flat(tables.per_arrival_week),
+        flat(tables.opt_out),
+        flat(out.exposure),
+        flat(out.age_exit),
+        flat(out.value),
+    )
+
+
+@inline
+def ground_of(people, laws, kept, tables, clock, out, age, offers, contacts, trace):
+    """What stays the same over all paths of a call; `age`, `offers`, `contacts`, `trace` may be None.
+
+    Whoever knows traces knows all that is rare.
+    """
+    return Ground(
+        run_of(people, laws, kept, tables, clock, out),
+        Rates(flat(laws.p_alive), flat(laws.rate_shape), flat(laws.rate_rate), laws.regularity[0], laws.stages_done[0]),
+        Exits(flat(laws.mu_shape), flat(laws.mu_rate), flat(laws.drop_a), flat(laws.drop_b)),
+        Spend(flat(laws.order_shape), flat(laws.nu_shape), flat(laws.nu_rate), flat(laws.first_factor)),
+        Weeks(
+            flat(tables.rate),
+            flat(tables.rate_excess),
+            flat(tables.hazard),
+            flat(tables.hazard_excess),
+            flat(tables.budget),
+            flat(tables.charge),
+            flat(tables.spend),
+            flat(tables.margin),
+        ),
+        Kept(
+            flat(kept.rate),
+            flat(kept.mu),
+            flat(kept.eta),
+            flat(kept.nu),
+            flat(kept.limit),
+            flat(kept.gap),
+            flat(kept.amount),
+        ),
+        Books(flat(out.calendar), flat_age(age), flat(out.cohort)),
+        mixture_of(laws, trace),
+        grid_of(laws, trace),
+        lognormal_of(laws, trace),
+        deals_of(offers),
+        programmes_of(contacts, tables, out),
+        trace,
+    )

@@ -1,0 +1,315 @@
+"""What the rooms of the event loop hand each other: inputs of a call, then the state of one path. Times are days.
+
+A path is one customer in one world. Its state is split into small structs; only the room that owns one makes a new one.
+Numba has no `_replace`, so each field stands in few places; state in arrays would be 40 % slower.
+
+Arrays are flat (`compiler.flat`); their shapes stand beside them. Structs that a loop is compiled without are None.
+Numba prunes `if x is None` for an argument of a function only: each room tests what it is handed.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+Flat = Any  # entries of an array one after the other: a pointer when compiled, an array when interpreted
+
+# --- inputs of a call -------------------------------------------------------------------------------------------------
+
+
+class Run(NamedTuple):
+    """Scalars of a call, and the sizes by which its flat arrays are cut."""
+
+    length: float  # own life that is followed
+    stop: float  # nobody is followed beyond
+    delta: float  # log discount per day
+    per_day: float  # ledger periods per day
+    cost_per_order: float
+    unit: float  # ledger units per unit of money
+    by_order: bool  # attrition clock: η is charged per order whatever the rate
+    paced: bool  # some rate multiplier differs from 1
+    steady: bool  # no hazard but the customers' own
+    renewing: bool  # contracts: a customer is seen to leave
+    goods: bool  # goods are posted order by order, since the margin varies
+    keeping: bool  # traits, for the other scenarios
+    valued: bool  # value and orders of single customers are wanted
+    birth_charges: int  # times that η is charged at a newcomer's first order
+    customers: int
+    columns: int  # of the laws
+    tables: int  # of a world
+    last_week: int
+    groups: int
+    rows: int  # of a world's ledgers: group × half
+    cohorts: int
+    lines: int
+    periods: int
+    arrival_weeks: int
+    ages: int
+
+
+class Rates(NamedTuple):
+    """Who is alive, and how often they order, (d, columns) and (d, columns × components) as in `structs.Laws`."""
+
+    p_alive: Flat
+    shape: Flat
+    rate: Flat
+    regularity: float  # stages of a gap
+    stages_done: float  # of the first gap, by existing customers without a mixture
+
+
+class Mixture(NamedTuple):
+    """Components that differ in the laws by component; optional."""
+
+    components: int
+    weight: Flat
+    stages_done: Flat  # (components,)
+
+
+class Exits(NamedTuple):
+    """Laws of the hazard per day and per order."""
+
+    mu_shape: Flat
+    mu_rate: Flat
+    drop_a: Flat
+    drop_b: Flat
+
+
+class Spend(NamedTuple):
+    """Laws of amounts, (d, columns)."""
+
+    order_shape: Flat
+    nu_shape: Flat
+    nu_rate: Flat
+    first_factor: Flat
+
+
+class Lognormal(NamedTuple):
+    """The same of amounts whose logarithms are normal; optional, and idle unless `given`."""
+
+    given: bool
+    mean: Flat
+    sd: Flat
+    slope: Flat
+    order_sd: Flat
+
+
+class Grid(NamedTuple):
+    """Opportunities; optional, and idle where the interval is 0: orders then come at a rate."""
+
+    interval: float
+    certain: bool  # everybody orders at each
+    buy_a: Flat
+    buy_b: Flat
+    first_days: Flat  # (columns,)
+    tenure: Flat  # (columns,)
+    exponent: Flat  # (d,)
+
+
+class Weeks(NamedTuple):
+    """Tables of a scenario: by world, table and week, or world, group and week; `structs.Tables`."""
+
+    rate: Flat
+    rate_excess: Flat
+    hazard: Flat
+    hazard_excess: Flat
+    budget: Flat
+    charge: Flat
+    spend: Flat
+    margin: Flat
+
+
+class Kept(NamedTuple):
+    """Traits for the other scenarios: `structs.Traits`."""
+
+    rate: Flat
+    mu: Flat
+    eta: Flat
+    nu: Flat
+    limit: Flat
+    gap: Flat
+    amount: Flat
+
+
+class Books(NamedTuple):
+    """Ledgers: `structs.Ledgers`."""
+
+    calendar: Flat
+    age: Flat | None
+    cohort: Flat
+
+
+class Deals(NamedTuple):
+    """Offers: `structs.Offers`, (w, count) but for the first five."""
+
+    count: int
+    numbers: int  # order numbers told apart
+    key: Flat
+    on_order: Flat  # (count, numbers)
+    active: Flat  # (count, groups, weeks)
+    take: Flat
+    price: Flat
+    cost: Flat
+    refund: Flat
+    cannibalised: Flat
+    patience: Flat
+    decline_hazard: Flat
+    decline_rate: Flat
+    accept_rate: Flat
+
+
+class Programmes(NamedTuple):
+    """Contact programmes: `structs.Contacts`, with the tables and ledgers that only they use."""
+
+    number: int
+    exposed: Flat
+    count: Flat
+    discounted: Flat
+    cost_discounted: Flat
+    first: Flat
+    per_arrival_week: Flat
+    opt_out: Flat
+    exposure: Flat
+    age_exit: Flat
+    value: Flat
+
+
+class Ground(NamedTuple):
+    """Everything that stays the same over all paths of a call."""
+
+    run: Run
+    rates: Rates
+    exits: Exits
+    spend: Spend
+    weeks: Weeks
+    kept: Kept
+    book: Books
+    mixture: Mixture | None
+    grid: Grid | None
+    lognormal: Lognormal | None
+    offers: Deals | None
+    contacts: Programmes | None
+    trace: Any | None
+
+
+# --- one path ---------------------------------------------------------------------------------------------------------
+
+
+class Path(NamedTuple):
+    """What never changes along a path."""
+
+    w: int
+    c: int
+    base: np.uint64  # key of the customer in this world
+    law: np.uint64  # place in the flat laws, before components
+    kept: int  # place in the kept traits; -1: not kept
+    draw: int  # row of the laws
+    column: int
+    group: int
+    cohort: int
+    half: int  # row of the ledgers: group and half of the customers
+    calendar: int  # first cells of the own ledger rows
+    age: int
+    by_cohort: int
+    own_weeks: int  # row of the group's spend and margin
+    week_in: int
+    start: float
+    end: float
+    discount: float  # of the start
+    undiscount: float
+    money_unit: float  # ledger units, times the weight of a representative
+    head_unit: float
+    cac: float  # what a newcomer has to repay
+    orders_before: int
+
+
+class Row(NamedTuple):
+    """Where a customer's table starts in arrays by week, and in cumulative ones, which have an entry more."""
+
+    week: int
+    cumulative: int
+
+
+class Place(NamedTuple):
+    """Where a moment stands in ledgers and tables."""
+
+    week: int
+    calendar: int
+    age: int
+    cohort: int
+    discount: float  # to today
+    own_discount: float  # to the own first order
+
+
+class Own(NamedTuple):
+    """Traits of the customer; < 0: not drawn yet. Owned by `traits` and `amounts`."""
+
+    part: np.uint64  # place in those laws that differ by component of a mixture
+    first_gap: float  # stages of the first gap
+    rate: float  # orders per day; 1 where orders come at opportunities
+    mu: float  # hazard per day
+    eta: float  # hazard per order or opportunity
+    nu: float  # spend level
+    chance: float  # of an order at an opportunity
+
+
+class Moment(NamedTuple):
+    """Owned by `clocks`."""
+
+    t: float  # now
+    due: float  # the next order, in operational time; < 0: not drawn yet
+    guess: float  # a day near it
+    tick: int  # orders, or opportunities and a newcomer's first order, in this run
+    skipped: int  # opportunities without an order
+
+
+class Budget(NamedTuple):
+    """Survival budget of one line of a life. Owned by `attrition`."""
+
+    spent: float  # hazard so far
+    limit: float  # E ~ Exp(1); < 0: not drawn yet
+    alive: bool
+
+
+class Terms(NamedTuple):
+    """What mechanisms have done to later orders."""
+
+    pace: float  # factor on the own rate
+    owed: float  # money that later orders lose
+    declined: int  # offers
+
+
+class Purse(NamedTuple):
+    """Contribution so far. Owned by `payback`."""
+
+    total: float  # discounted to today
+    own: float  # discounted to the own first order
+    repaid: bool
+
+
+class Listing(NamedTuple):
+    """Standing with contact programmes. Owned by `contacts`."""
+
+    listed: bool
+    leaves: float  # day of opting out; inf: never
+    opted: bool  # out
+
+
+class Life(NamedTuple):
+    """State of one line of a life. A second line beside it has one of its own."""
+
+    now: Moment
+    own: Own
+    budget: Budget
+    terms: Terms
+    purse: Purse
+    listing: Listing
+    row: Row
+
+
+class Push(NamedTuple):
+    """All that a mechanism may do to a life; the loop applies it once, see `paths.pushed`."""
+
+    gain: float  # money now
+    hazard: float  # of the survival budget
+    factor: float  # on the rate
+    owed: float  # money that later orders lose
+    declined: int  # offers

@@ -1,0 +1,17 @@
+"""Events of single paths, for tests."""
+
+from clvsim.kernels.variates import inline
+
+
+@inline
+def record(trace, path, kind, day, amount):
+    if trace is None:
+        return
+    n = trace.used[0]
+    if n < trace.rows.shape[0]:
+        trace.rows[n, 0] = path.w
+        trace.rows[n, 1] = path.c
+        trace.rows[n, 2] = kind
+        trace.rows[n, 3] = day
+        trace.rows[n, 4] = amount
+        trace.used[0] = n + 1
