@@ -8,18 +8,18 @@ from clvsim.kernels import rng
 from clvsim.kernels.state import Own, Terms
 from clvsim.kernels.structs import KEPT_ORDERS
 from clvsim.kernels.traits import gamma_trait, keep, known
-from clvsim.kernels.variates import address, gamma, inline, leaf, normal
+from clvsim.kernels.variates import address, gamma, leaf, normal, room
 
 TINY = 1e-12  # orders per day, for a logarithm: draws of a very uneven rate fall far below, down to 0
 
 
-@inline
+@room
 def kept_place(path, tick):
     """Place of the first orders' gaps and amounts, which are kept; -1 for later ones."""
     return path.kept * KEPT_ORDERS + tick if path.kept >= 0 and tick < KEPT_ORDERS else np.int64(-1)
 
 
-@inline
+@room
 def gamma_amount(ground, path, own, tick):
     laws = ground.spend
     if laws.order_shape[path.law] <= 0.0:
@@ -31,7 +31,7 @@ def gamma_amount(ground, path, own, tick):
     return amount, Own(own.part, own.first_gap, own.rate, own.mu, own.eta, nu, own.chance)
 
 
-@inline
+@room
 def deviate(base, stream, event):
     """Standard normal of a decision."""
     x, _ = normal(address(base, stream, event))
@@ -49,7 +49,7 @@ def typical_amount(kept_nu, kept, base, rate, mean, sd, slope):
     return typical
 
 
-@inline
+@room
 def lognormal_amount(laws, kept_nu, path, own, tick):
     """Logarithms are normal around the customer's level, which may go with the own rate."""
     who, typical = path.law, own.nu
@@ -61,27 +61,27 @@ def lognormal_amount(laws, kept_nu, path, own, tick):
     return amount, Own(own.part, own.first_gap, own.rate, own.mu, own.eta, typical, own.chance)
 
 
-@inline
-def new_amount(lognormal, ground, path, own, tick):
-    if lognormal is None:
+@room
+def new_amount(ground, rare, path, own, tick):
+    if rare is None:
         return gamma_amount(ground, path, own, tick)
-    if lognormal.given:
-        return lognormal_amount(lognormal, ground.kept.nu, path, own, tick)
+    if rare.lognormal.given:
+        return lognormal_amount(rare.lognormal, ground.kept.nu, path, own, tick)
     return gamma_amount(ground, path, own, tick)
 
 
-@inline
-def amount_of(ground, path, own, tick):
+@room
+def amount_of(ground, rare, path, own, tick):
     """-> (amount, traits); amounts of the first orders are kept for the other scenarios."""
     place = kept_place(path, tick)
     amount = known(ground.kept.amount, place)
     if amount < 0.0:
-        amount, own = new_amount(ground.lognormal, ground, path, own, tick)
+        amount, own = new_amount(ground, rare, path, own, tick)
         keep(ground.kept.amount, place, amount)
     return amount, own
 
 
-@inline
+@room
 def collected(terms, amount):
     """What is left of an amount after what earlier offers displaced, and what is then still owed."""
     if terms.owed <= 0.0:

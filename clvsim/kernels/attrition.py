@@ -8,10 +8,10 @@ import numpy as np
 from clvsim.kernels.pace import PER_WEEK, WEEK, cumulative_at, excess_at
 from clvsim.kernels.state import Budget
 from clvsim.kernels.traits import limit_of
-from clvsim.kernels.variates import inline, leaf
+from clvsim.kernels.variates import leaf, room
 
 
-@inline
+@room
 def drawn(kept_limit, path, budget):
     """With the limit, if it is needed by now."""
     if budget.limit >= 0.0:
@@ -19,12 +19,12 @@ def drawn(kept_limit, path, budget):
     return Budget(budget.spent, limit_of(kept_limit, path), budget.alive)
 
 
-@inline
+@room
 def charged(budget, hazard):
     return Budget(budget.spent + hazard, budget.limit, budget.alive)
 
 
-@inline
+@room
 def tested(kept_limit, path, budget):
     """Lost if the hazard has reached the limit."""
     if budget.spent <= 0.0:
@@ -33,12 +33,12 @@ def tested(kept_limit, path, budget):
     return Budget(budget.spent, budget.limit, budget.spent < budget.limit)
 
 
-@inline
+@room
 def lost(budget):
     return Budget(budget.spent, budget.limit, False)
 
 
-@inline
+@room
 def hazard_between(t0, t1, mu, excess, multiplier, budget, row, last):
     """Hazard that accrues by time alone: μ times its multiplier, plus what contacts add."""
     h = 0.0
@@ -62,7 +62,7 @@ def death_between(t0, t1, need, mu, excess, multiplier, budget, row, last):
         t = end
 
 
-@inline
+@room
 def over_step(ground, path, life, day):
     """Charge what accrues by time until `day`; -> (budget, the day or that of the death)."""
     run, weeks, budget, mu, t = ground.run, ground.weeks, life.budget, life.own.mu, life.now.t
@@ -86,7 +86,7 @@ def over_step(ground, path, life, day):
     return lost(budget), day
 
 
-@inline
+@room
 def order_hazard(ground, path, own, terms, row, week, charges):
     """η of an order, divided by what interventions do to the rate where attrition runs on time."""
     load = own.eta * ground.weeks.charge[np.uint64(row.week + week)] * charges

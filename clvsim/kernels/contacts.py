@@ -15,10 +15,10 @@ from clvsim.kernels.state import Listing
 from clvsim.kernels.structs import OPTED_OUT, TRACE_OPT_OUT
 from clvsim.kernels.trace import record
 from clvsim.kernels.traits import at_intervals
-from clvsim.kernels.variates import exponential, inline
+from clvsim.kernels.variates import exponential, room
 
 
-@inline
+@room
 def opt_out_day(start, end, threshold, table, row, last):
     """Day on which the cumulative opt-out hazard since `start` reaches the threshold, inf if not before `end`."""
     low = cumulative_at(start, table, row, last)
@@ -37,7 +37,7 @@ def opt_out_day(start, end, threshold, table, row, last):
     return max(start, WEEK * k + WEEK * (target - low) / step)
 
 
-@inline
+@room
 def enlisted(contacts, ground, path):
     """-> (listing, row) at the start of a life. Opting out is one threshold for all programmes."""
     run = ground.run
@@ -51,33 +51,33 @@ def enlisted(contacts, ground, path):
     return Listing(True, leaves, False), row
 
 
-@inline
-def at_opt_out(contacts, ground, path, life):
+@room
+def at_opt_out(contacts, ground, rare, path, life):
     """-> (now, listing, row): from here on the tables of those who have opted out."""
     if contacts is None:
         return life.now, life.listing, life.row
     run, weeks, leaves = ground.run, ground.weeks, life.listing.leaves
     listing = Listing(life.listing.listed, leaves, True)
     row = row_of(run, path.w, table_of(contacts, path) + run.tables // 2)
-    if at_intervals(ground.grid):
+    if at_intervals(rare):
         return life.now, listing, row
     now = shifted(life.now, -operational_excess(run, weeks, life.row, leaves))
     return shifted(now, operational_excess(run, weeks, row, leaves)), listing, row
 
 
-@inline
+@room
 def table_of(contacts, path):
     """Tables of those on a list begin anew with each arrival week."""
     return contacts.first[path.group] + contacts.per_arrival_week[path.group] * path.week_in
 
 
-@inline
+@room
 def cost_until(contacts, run, path, week):
     """Of all programmes from today to the start of a week, discounted to today."""
     return contacts.cost_discounted[path.group * (run.last_week + 2) + week]
 
 
-@inline
+@room
 def paid_by(contacts, run, path, listing, t):
     """Cost of a customer's contacts until day t, discounted to the start of the life."""
     if contacts is None:
@@ -88,36 +88,29 @@ def paid_by(contacts, run, path, listing, t):
     return (cost_until(contacts, run, path, week) - cost_until(contacts, run, path, path.week_in)) * path.undiscount
 
 
-@inline
-def post_opt_out(ground, path, leaves):
+@room
+def post_opt_out(ground, rare, path, leaves):
     run, book = ground.run, ground.book
     discount = math.exp(-run.delta * leaves)
     period = min(int(leaves * run.per_day), run.periods - 1)
     cell = path.calendar + 2 * OPTED_OUT * run.periods + period
     post(book.calendar, cell, run.periods, path.head_unit, discount)
-    post_own_opt_out(book.age, run, path, leaves, discount)
-    record(ground.trace, path, TRACE_OPT_OUT, leaves, 0.0)
+    if run.arriving:
+        cell = path.age + 2 * OPTED_OUT * run.ages + month_of_life(run, path, leaves)
+        post(book.age, cell, run.ages, path.head_unit, discount * path.undiscount)
+    record(rare, path, TRACE_OPT_OUT, leaves, 0.0)
 
 
-@inline
-def post_own_opt_out(age, run, path, leaves, discount):
-    if age is not None:
-        cell = path.age + 2 * OPTED_OUT * run.ages + month_of_life(age, run, path, leaves)
-        post(age, cell, run.ages, path.head_unit, discount * path.undiscount)
-
-
-@inline
+@room
 def age_week(month, week_in, per_day):
     """First week in which somebody who joined in week `week_in` has the given age; ages are counted from that week."""
     return week_in + math.ceil(month / per_day * PER_WEEK)
 
 
-@inline
-def post_own_exit(age, contacts, ground, path, week_out):
+@room
+def post_own_exit(contacts, run, age, path, week_out):
     """Contacts in the month of own age in which a newcomer leaves the list; full months are multiplied afterwards."""
-    if age is None:
-        return
-    run, week_in = ground.run, path.week_in
+    week_in = path.week_in
     month = min(int(max(0.0, WEEK * (week_out - 1) - WEEK * week_in) * run.per_day), run.ages - 1)
     left = 2 * ((path.w * run.rows + path.half) * run.arrival_weeks + week_in) * run.ages + month
     add(contacts.age_exit, left, units(1.0, path.head_unit))
@@ -132,8 +125,8 @@ def post_own_exit(age, contacts, ground, path, week_out):
         add(age, at + run.ages, units(discounted * path.undiscount, path.head_unit))
 
 
-@inline
-def write_until(contacts, ground, path, leaves, known):
+@room
+def write_until(contacts, ground, rare, path, leaves, known):
     """Post what a customer is sent until day `known`, or until the opt-out."""
     if contacts is None:
         return
@@ -146,5 +139,6 @@ def write_until(contacts, ground, path, leaves, known):
         cost = cost_until(contacts, run, path, week_in) - cost_until(contacts, run, path, week_out)
         contacts.value[path.w * run.customers + path.c] = cost
     if leaves < known:
-        post_opt_out(ground, path, leaves)
-    post_own_exit(ground.book.age, contacts, ground, path, week_out)
+        post_opt_out(ground, rare, path, leaves)
+    if run.arriving:
+        post_own_exit(contacts, run, ground.book.age, path, week_out)

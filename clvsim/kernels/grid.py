@@ -8,12 +8,12 @@ from clvsim.kernels import rng
 from clvsim.kernels.attrition import charged, drawn, lost
 from clvsim.kernels.state import Own
 from clvsim.kernels.traits import eta_of, keep, known
-from clvsim.kernels.variates import address, gamma, inline, uniform
+from clvsim.kernels.variates import address, gamma, room, uniform
 
 ORDERED, SKIPPED, LOST = map(np.int64, range(3))
 
 
-@inline
+@room
 def chance_of(grid, kept_rate, path, own):
     """Purchase probability ~ Beta(a, b) over customers."""
     if own.chance >= 0.0:
@@ -27,7 +27,7 @@ def chance_of(grid, kept_rate, path, own):
     return Own(own.part, own.first_gap, own.rate, own.mu, own.eta, own.nu, chance)
 
 
-@inline
+@room
 def attrition_at(grid, ground, path, own, budget, served, multiplier):
     """The hazard of the step from `served` to one more, charged before the opportunity; -> (traits, budget)."""
     if ground.exits.drop_a[own.part] <= 0.0:
@@ -39,7 +39,7 @@ def attrition_at(grid, ground, path, own, budget, served, multiplier):
     return own, lost(budget) if budget.spent >= budget.limit else budget
 
 
-@inline
+@room
 def is_taken(grid, kept_rate, path, own, tick, rate):
     """-> (traits, whether the customer orders): with 1 - (1 - p)^rate."""
     if grid.certain:
@@ -53,14 +53,14 @@ def is_taken(grid, kept_rate, path, own, tick, rate):
     return own, uniform(path.base, rng.OPPORTUNITY, tick) < chance
 
 
-@inline
-def at_opportunity(grid, ground, path, life, week, arriving):
+@room
+def at_opportunity(ground, rare, path, life, week):
     """-> (fate, traits, budget)."""
-    if grid is None:
+    if rare is None:
         return ORDERED, life.own, life.budget
-    weeks, now, own = ground.weeks, life.now, life.own
+    grid, weeks, now, own = rare.grid, ground.weeks, life.now, life.own
     at = np.uint64(life.row.week + week)
-    before = now.tick - 1 if arriving else now.tick
+    before = now.tick - 1 if ground.run.arriving else now.tick
     served = grid.tenure[path.column] + before
     own, budget = attrition_at(grid, ground, path, own, life.budget, served, weeks.hazard[at])
     if not budget.alive:

@@ -18,17 +18,17 @@ from clvsim.kernels.structs import (
     TRACE_TAKEN,
 )
 from clvsim.kernels.trace import record
-from clvsim.kernels.variates import inline, uniform
+from clvsim.kernels.variates import room, uniform
 
 
-@inline
+@room
 def is_shown(offers, o, run, path, week, number):
     active = offers.active[(o * run.groups + path.group) * (run.last_week + 1) + week]
     return active != 0 and offers.on_order[o * offers.numbers + number] != 0
 
 
-@inline
-def taken(offers, o, ground, path, place, life):
+@room
+def taken(offers, o, ground, rare, path, place, life):
     """Price and cost now; later orders lose a share of the price."""
     run, book, now, at = ground.run, ground.book, life.now, path.w * offers.count + o
     line, price = BASE_LINES + OFFER_LINES * o, offers.price[at]
@@ -37,24 +37,24 @@ def taken(offers, o, ground, path, place, life):
     if uniform(path.base ^ offers.key[o], rng.REFUND, now.tick) < offers.refund[at]:
         gain -= price
         count(run, book, path, place, line + REFUNDED)
-        record(ground.trace, path, TRACE_REFUND, now.t, price)
+        record(rare, path, TRACE_REFUND, now.t, price)
     of_cohort(run, book, place, COHORT_REVENUE, units(price, path.money_unit))
-    record(ground.trace, path, TRACE_TAKEN, now.t, price)
+    record(rare, path, TRACE_TAKEN, now.t, price)
     return Push(gain, 0.0, offers.accept_rate[at], offers.cannibalised[at] * price, 0)
 
 
-@inline
-def declined(offers, o, ground, path, life):
+@room
+def declined(offers, o, rare, path, life):
     """Beyond the patience, which all offers share, a refusal costs hazard and pace."""
     at = path.w * offers.count + o
-    record(ground.trace, path, TRACE_DECLINED, life.now.t, 0.0)
+    record(rare, path, TRACE_DECLINED, life.now.t, 0.0)
     if life.terms.declined + 1 > offers.patience[at]:
         return Push(0.0, offers.decline_hazard[at], offers.decline_rate[at], 0.0, 1)
     return Push(0.0, 0.0, 1.0, 0.0, 1)
 
 
-@inline
-def at_order(offers, ground, path, place, life, gain):
+@room
+def at_order(offers, ground, rare, path, place, life, gain):
     """All offers that an order meets, one after the other; -> (life, contribution of the order with them)."""
     if offers is None:
         return life, gain
@@ -64,9 +64,9 @@ def at_order(offers, ground, path, place, life, gain):
             continue
         count(ground.run, ground.book, path, place, BASE_LINES + OFFER_LINES * o + SHOWN)
         if uniform(path.base ^ offers.key[o], rng.OFFER, life.now.tick) < offers.take[path.w * offers.count + o]:
-            push = taken(offers, o, ground, path, place, life)
+            push = taken(offers, o, ground, rare, path, place, life)
         else:
-            push = declined(offers, o, ground, path, life)
+            push = declined(offers, o, rare, path, life)
         life = pushed(life, push)
         gain += push.gain
     return life, gain

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from clvsim.kernels import offers
+from clvsim.kernels import offers as offers_room
 from clvsim.kernels.amounts import amount_of, collected
 from clvsim.kernels.attrition import charged, order_hazard, tested
 from clvsim.kernels.books import count, earn, post_both
@@ -12,24 +12,24 @@ from clvsim.kernels.state import Life
 from clvsim.kernels.structs import GOODS, ORDERS, REVENUE, TRACE_ORDER
 from clvsim.kernels.trace import record
 from clvsim.kernels.traits import at_intervals, eta_of
-from clvsim.kernels.variates import inline
+from clvsim.kernels.variates import room
 
 
-@inline
-def sold(ground, path, place, life, first):
+@room
+def sold(ground, rare, path, place, life, first):
     """The order itself; -> (traits, terms, amount)."""
-    amount, own = amount_of(ground, path, life.own, life.now.tick)
+    amount, own = amount_of(ground, rare, path, life.own, life.now.tick)
     if first:
         amount *= ground.spend.first_factor[path.law]
     amount *= ground.weeks.spend[np.uint64(path.own_weeks + place.week)]
     amount, terms = collected(life.terms, amount)
     earn(ground.run, ground.book, path, place, REVENUE, amount)
     count(ground.run, ground.book, path, place, ORDERS)
-    record(ground.trace, path, TRACE_ORDER, life.now.t, amount)
+    record(rare, path, TRACE_ORDER, life.now.t, amount)
     return own, terms, amount
 
 
-@inline
+@room
 def margin_of(ground, path, place, amount):
     """Contribution of an order. A constant margin's goods follow from revenue after the loop."""
     run = ground.run
@@ -39,25 +39,25 @@ def margin_of(ground, path, place, amount):
     return amount - goods - run.cost_per_order
 
 
-@inline
-def worn(ground, path, place, life, terms, first):
+@room
+def worn(ground, rare, path, place, life, terms, first):
     """Traits and budget after the hazard of an order; that of an opportunity was charged before it."""
     own, budget = life.own, life.budget
     charges = ground.run.birth_charges if first else np.int64(1)
-    if not at_intervals(ground.grid) and charges > 0 and ground.exits.drop_a[own.part] > 0.0:
+    if not at_intervals(rare) and charges > 0 and ground.exits.drop_a[own.part] > 0.0:
         own = eta_of(ground, path, own)
         budget = charged(budget, order_hazard(ground, path, own, terms, life.row, place.week, charges))
     return own, tested(ground.kept.limit, path, budget)
 
 
-@inline
-def at_order(ground, path, place, life, first):
+@room
+def at_order(ground, offers, contacts, rare, path, place, life, first):
     """`first`: a newcomer's, which starts the life."""
-    own, terms, amount = sold(ground, path, place, life, first)
+    own, terms, amount = sold(ground, rare, path, place, life, first)
     before = terms  # the rate at which this order came: its hazard is charged at that rate
     gain = margin_of(ground, path, place, amount)
     life = Life(life.now, own, life.budget, terms, life.purse, life.listing, life.row)
-    life, gain = offers.at_order(ground.offers, ground, path, place, life, gain)
-    purse = contributed(ground, path, place, life, gain)
-    own, budget = worn(ground, path, place, life, before, first)
+    life, gain = offers_room.at_order(offers, ground, rare, path, place, life, gain)
+    purse = contributed(ground, contacts, path, place, life, gain)
+    own, budget = worn(ground, rare, path, place, life, before, first)
     return Life(ordered(life.now), own, budget, life.terms, purse, life.listing, life.row)

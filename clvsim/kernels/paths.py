@@ -9,17 +9,17 @@ from clvsim.kernels.attrition import charged
 from clvsim.kernels.pace import PER_WEEK
 from clvsim.kernels.state import Life, Path, Terms
 from clvsim.kernels.structs import COHORT_LINES, COUNT_UNIT
-from clvsim.kernels.variates import inline, mix, uniform
+from clvsim.kernels.variates import mix, room, uniform
 
 
-@inline
+@room
 def exists(people, arrivals, w, c):
     """Newcomers are there by number: a better conversion only adds some."""
     cell = people.cell[c]
     return cell < 0 or people.ordinal[c] < arrivals.count[w, cell]
 
 
-@inline
+@room
 def path_of(ground, people, arrivals, world_key, draw, w, c):
     run, key, group = ground.run, people.key[c], people.group[c]
     base = mix(key ^ world_key[w])
@@ -60,7 +60,7 @@ def path_of(ground, people, arrivals, world_key, draw, w, c):
     )
 
 
-@inline
+@room
 def pushed(life, push):
     """A life after what a mechanism did to it; its gain belongs to the order."""
     terms = Terms(life.terms.pace * push.factor, life.terms.owed + push.owed, life.terms.declined + push.declined)

@@ -15,6 +15,7 @@ from clvsim.kernels.state import (
     Lognormal,
     Mixture,
     Programmes,
+    Rare,
     Rates,
     Run,
     Spend,
@@ -36,7 +37,7 @@ from clvsim.kernels.structs import (
     Traits,
     seal,
 )
-from clvsim.kernels.variates import inline
+from clvsim.kernels.variates import room
 
 
 def _sample(struct: Any, **shapes: tuple[int, type, bool]) -> Any:
@@ -84,8 +85,8 @@ SIGNATURE = types.void(
 )  # fmt: skip
 
 
-@inline
-def run_of(people, laws, kept, tables, clock, out):
+@room
+def run_of(people, laws, kept, tables, clock, out, arriving):
     flags, interval = clock.flags[0], laws.interval_days[0]
     return Run(
         clock.length_days[0],
@@ -98,6 +99,7 @@ def run_of(people, laws, kept, tables, clock, out):
         (flags & TABLES) != 0,
         (flags & STEADY) != 0,
         interval > 0.0 and not laws.buy_a.any(),
+        arriving,
         (flags & MARGINS) != 0,
         kept.rate.size > 1,
         out.value.shape[1] > 0,
@@ -116,52 +118,32 @@ def run_of(people, laws, kept, tables, clock, out):
     )
 
 
-@inline
-def flat_age(age):
-    if age is None:
-        return None
-    return flat(age)
-
-
-@inline
-def mixture_of(laws, special):
-    if special is None:
-        return None
-    return Mixture(laws.stages_done.shape[0], flat(laws.weight), flat(laws.stages_done))
-
-
-@inline
-def grid_of(laws, special):
-    if special is None:
-        return None
-    return Grid(
-        laws.interval_days[0],
-        laws.buy_a.shape[0] == 0,
-        flat(laws.buy_a),
-        flat(laws.buy_b),
-        flat(laws.first_days),
-        flat(laws.tenure),
-        flat(laws.tenure_exponent),
+@room
+def rare_of(laws, trace):
+    return Rare(
+        Mixture(laws.stages_done.shape[0], flat(laws.weight), flat(laws.stages_done)),
+        Grid(
+            laws.interval_days[0],
+            laws.buy_a.shape[0] == 0,
+            flat(laws.buy_a),
+            flat(laws.buy_b),
+            flat(laws.first_days),
+            flat(laws.tenure),
+            flat(laws.tenure_exponent),
+        ),
+        Lognormal(
+            laws.order_sd.shape[0] > 0,
+            flat(laws.level_mean),
+            flat(laws.level_sd),
+            flat(laws.level_slope),
+            flat(laws.order_sd),
+        ),
+        trace,
     )
 
 
-@inline
-def lognormal_of(laws, special):
-    if special is None:
-        return None
-    return Lognormal(
-        laws.order_sd.shape[0] > 0,
-        flat(laws.level_mean),
-        flat(laws.level_sd),
-        flat(laws.level_slope),
-        flat(laws.order_sd),
-    )
-
-
-@inline
+@room
 def deals_of(offers):
-    if offers is None:
-        return None
     return Deals(
         offers.key.shape[0],
         offers.on_order.shape[1],
@@ -180,10 +162,8 @@ def deals_of(offers):
     )
 
 
-@inline
+@room
 def programmes_of(contacts, tables, out):
-    if contacts is None:
-        return None
     return Programmes(
         contacts.count.shape[0],
         flat(contacts.exposed),
@@ -199,15 +179,13 @@ def programmes_of(contacts, tables, out):
     )
 
 
-@inline
-def ground_of(people, laws, kept, tables, clock, out, age, offers, contacts, trace):
-    """What stays the same over all paths of a call; `age`, `offers`, `contacts`, `trace` may be None.
-
-    Whoever knows traces knows all that is rare.
-    """
+@room
+def ground_of(people, laws, kept, tables, clock, out, arriving):
     return Ground(
-        run_of(people, laws, kept, tables, clock, out),
-        Rates(flat(laws.p_alive), flat(laws.rate_shape), flat(laws.rate_rate), laws.regularity[0], laws.stages_done[0]),
+        run_of(people, laws, kept, tables, clock, out, arriving),
+        Rates(
+            flat(laws.p_alive), flat(laws.rate_shape), flat(laws.rate_rate), laws.regularity[0], laws.stages_done[0]
+        ),
         Exits(flat(laws.mu_shape), flat(laws.mu_rate), flat(laws.drop_a), flat(laws.drop_b)),
         Spend(flat(laws.order_shape), flat(laws.nu_shape), flat(laws.nu_rate), flat(laws.first_factor)),
         Weeks(
@@ -229,11 +207,5 @@ def ground_of(people, laws, kept, tables, clock, out, age, offers, contacts, tra
             flat(kept.gap),
             flat(kept.amount),
         ),
-        Books(flat(out.calendar), flat_age(age), flat(out.cohort)),
-        mixture_of(laws, trace),
-        grid_of(laws, trace),
-        lognormal_of(laws, trace),
-        deals_of(offers),
-        programmes_of(contacts, tables, out),
-        trace,
+        Books(flat(out.calendar), flat(out.age), flat(out.cohort)),
     )

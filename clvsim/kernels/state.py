@@ -3,13 +3,15 @@
 A path is one customer in one world. Its state is split into small structs; only the room that owns one makes a new one.
 Numba has no `_replace`, so each field stands in few places; state in arrays would be 40 % slower.
 
-Arrays are flat (`compiler.flat`); their shapes stand beside them. Structs that a loop is compiled without are None.
-Numba prunes `if x is None` for an argument of a function only: each room tests what it is handed.
+Arrays are flat (`compiler.flat`); their shapes stand beside them. `Deals`, `Programmes` and `Rare` are None in loops that
+are compiled without them: a room that is handed one tests it first.
 """
 
 from typing import Any, NamedTuple
 
 import numpy as np
+
+from clvsim.kernels.structs import Trace
 
 Flat = Any  # entries of an array one after the other: a pointer when compiled, an array when interpreted
 
@@ -29,6 +31,7 @@ class Run(NamedTuple):
     paced: bool  # some rate multiplier differs from 1
     steady: bool  # no hazard but the customers' own
     renewing: bool  # contracts: a customer is seen to leave
+    arriving: bool  # newcomers: ledgers by own age are kept
     goods: bool  # goods are posted order by order, since the margin varies
     keeping: bool  # traits, for the other scenarios
     valued: bool  # value and orders of single customers are wanted
@@ -57,7 +60,7 @@ class Rates(NamedTuple):
 
 
 class Mixture(NamedTuple):
-    """Components that differ in the laws by component; optional."""
+    """Components that differ in the laws by component; one is none."""
 
     components: int
     weight: Flat
@@ -83,7 +86,7 @@ class Spend(NamedTuple):
 
 
 class Lognormal(NamedTuple):
-    """The same of amounts whose logarithms are normal; optional, and idle unless `given`."""
+    """The same of amounts whose logarithms are normal; idle unless `given`."""
 
     given: bool
     mean: Flat
@@ -93,7 +96,7 @@ class Lognormal(NamedTuple):
 
 
 class Grid(NamedTuple):
-    """Opportunities; optional, and idle where the interval is 0: orders then come at a rate."""
+    """Opportunities; idle where the interval is 0: orders then come at a rate."""
 
     interval: float
     certain: bool  # everybody orders at each
@@ -133,7 +136,7 @@ class Books(NamedTuple):
     """Ledgers: `structs.Ledgers`."""
 
     calendar: Flat
-    age: Flat | None
+    age: Flat
     cohort: Flat
 
 
@@ -172,8 +175,17 @@ class Programmes(NamedTuple):
     value: Flat
 
 
+class Rare(NamedTuple):
+    """What few runs need, compiled together."""
+
+    mixture: Mixture
+    grid: Grid
+    lognormal: Lognormal
+    trace: Trace
+
+
 class Ground(NamedTuple):
-    """Everything that stays the same over all paths of a call."""
+    """Everything that stays the same over all paths of a call, and that all loops know."""
 
     run: Run
     rates: Rates
@@ -182,12 +194,6 @@ class Ground(NamedTuple):
     weeks: Weeks
     kept: Kept
     book: Books
-    mixture: Mixture | None
-    grid: Grid | None
-    lognormal: Lognormal | None
-    offers: Deals | None
-    contacts: Programmes | None
-    trace: Any | None
 
 
 # --- one path ---------------------------------------------------------------------------------------------------------

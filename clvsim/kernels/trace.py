@@ -1,12 +1,13 @@
 """Events of single paths, for tests."""
 
-from clvsim.kernels.variates import inline
+from clvsim.kernels.variates import room
 
 
-@inline
-def record(trace, path, kind, day, amount):
-    if trace is None:
+@room
+def record(rare, path, kind, day, amount):
+    if rare is None:
         return
+    trace = rare.trace
     n = trace.used[0]
     if n < trace.rows.shape[0]:
         trace.rows[n, 0] = path.w

@@ -6,22 +6,22 @@ import numpy as np
 
 from clvsim.kernels import rng
 from clvsim.kernels.state import Own
-from clvsim.kernels.variates import address, exponential, gamma, inline, uniform
+from clvsim.kernels.variates import address, exponential, gamma, room, uniform
 
 
-@inline
+@room
 def known(kept, place):
     """What another scenario has drawn; < 0: nothing yet."""
     return kept[np.uint64(place)] if place >= 0 else -1.0
 
 
-@inline
+@room
 def keep(kept, place, value):
     if place >= 0:
         kept[np.uint64(place)] = value
 
 
-@inline
+@room
 def gamma_trait(kept, path, stream, shape, rate):
     """A trait ~ Gamma(shape, rate)."""
     value = known(kept, path.kept)
@@ -31,7 +31,7 @@ def gamma_trait(kept, path, stream, shape, rate):
     return value
 
 
-@inline
+@room
 def eta_of(ground, path, own):
     """Hazard per order or opportunity: -log(1 - p), p ~ Beta(a, b)."""
     if own.eta >= 0.0:
@@ -45,7 +45,7 @@ def eta_of(ground, path, own):
     return Own(own.part, own.first_gap, own.rate, own.mu, eta, own.nu, own.chance)
 
 
-@inline
+@room
 def limit_of(kept, path):
     """Survival budget E ~ Exp(1)."""
     limit = known(kept, path.kept)
@@ -55,14 +55,15 @@ def limit_of(kept, path):
     return limit
 
 
-@inline
-def component_of(mixture, rates, path):
+@room
+def component_of(rare, rates, path):
     """Which component of a mixture a path belongs to, the same in every scenario; -> (place in its laws, stages done).
 
     Stages of the first gap that lie behind an existing customer.
     """
-    if mixture is None:
+    if rare is None:
         return path.law, rates.stages_done
+    mixture = rare.mixture
     if mixture.components == 1:
         return path.law, mixture.stages_done[0]
     first = path.law * np.uint64(mixture.components)
@@ -74,21 +75,21 @@ def component_of(mixture, rates, path):
     return first + np.uint64(j), mixture.stages_done[j]
 
 
-@inline
-def at_intervals(grid):
+@room
+def at_intervals(rare):
     """Whether orders come at opportunities only."""
-    if grid is None:
+    if rare is None:
         return False
-    return grid.interval > 0.0
+    return rare.grid.interval > 0.0
 
 
-@inline
-def of_living(ground, path):
+@room
+def of_living(ground, rare, path):
     """Traits that every living customer needs: the component of a mixture, rate and hazard per day."""
     rates, exits = ground.rates, ground.exits
-    part, stages_done = component_of(ground.mixture, rates, path)
+    part, stages_done = component_of(rare, rates, path)
     rate, mu = 1.0, 0.0
-    if not at_intervals(ground.grid):
+    if not at_intervals(rare):
         rate = gamma_trait(ground.kept.rate, path, rng.RATE, rates.shape[part], rates.rate[part])
     if exits.mu_shape[part] > 0.0:
         mu = gamma_trait(ground.kept.mu, path, rng.ATTRITION_TIME, exits.mu_shape[part], exits.mu_rate[part])
