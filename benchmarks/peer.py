@@ -22,11 +22,12 @@ import yaml
 
 from clvsim import quantities
 from clvsim.data import DataConfig, read_transactions, summarize
-from clvsim.models import bg_nbd, inference
-from clvsim.models.bg_nbd import BgNbd
+from clvsim.models import inference
 from clvsim.models.config import FitConfig
 from clvsim.models.fit import sample
-from clvsim.models.gamma_gamma import GammaGamma
+from clvsim.models.retention import bg_nbd
+from clvsim.models.retention.bg_nbd import BgNbd
+from clvsim.models.spend.gamma_gamma import GammaGamma
 from clvsim.types import CustomerSummary
 
 SCRIPT = Path(__file__).with_name("peer_pymc_marketing.py")

@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 
 from clvsim import quantities
-from clvsim.models.bg_nbd import BgNbd
 from clvsim.models.fitted import FittedModels
-from clvsim.models.gamma_gamma import GammaGamma
+from clvsim.models.retention.bg_nbd import BgNbd
+from clvsim.models.spend.gamma_gamma import GammaGamma
 from clvsim.types import CustomerSummary, Posterior
 
 CUSTOMERS, DRAWS, MONTHS = 200_000, 1000, 36.0

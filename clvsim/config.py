@@ -12,9 +12,9 @@ from clvsim.data.readers import SOURCES
 from clvsim.errors import ConfigError, Problem
 from clvsim.models import RETENTION, SPEND
 from clvsim.models.config import FitConfig
-from clvsim.models.contracts import ContractModel
-from clvsim.models.fixed_price import FixedPrice
-from clvsim.models.laws import RetentionModel, SpendModel
+from clvsim.models.protocol import RetentionModel, SpendModel
+from clvsim.models.retention.contracts import ContractModel
+from clvsim.models.spend.fixed_price import FixedPrice
 from clvsim.report.config import ReportConfig
 from clvsim.scenario import BASELINE, Scenario
 from clvsim.schema import Frozen

@@ -5,16 +5,16 @@ One module per model and one line here. Importing this loads no sampler; PyMC, n
 
 from typing import Any
 
-from clvsim.models.bdw import Bdw
-from clvsim.models.bg_bb import BgBb
-from clvsim.models.bg_nbd import BgNbd
-from clvsim.models.cnbd import BgCnbd, MbgCnbd
-from clvsim.models.fixed_price import FixedPrice
-from clvsim.models.gamma_gamma import GammaGamma
-from clvsim.models.lognormal import Lognormal
-from clvsim.models.mbg_nbd import MbgNbd
-from clvsim.models.pareto_nbd import ParetoNbd
-from clvsim.models.sbg import Sbg
+from clvsim.models.retention.bdw import Bdw
+from clvsim.models.retention.bg_bb import BgBb
+from clvsim.models.retention.bg_nbd import BgNbd
+from clvsim.models.retention.cnbd import BgCnbd, MbgCnbd
+from clvsim.models.retention.mbg_nbd import MbgNbd
+from clvsim.models.retention.pareto_nbd import ParetoNbd
+from clvsim.models.retention.sbg import Sbg
+from clvsim.models.spend.fixed_price import FixedPrice
+from clvsim.models.spend.gamma_gamma import GammaGamma
+from clvsim.models.spend.lognormal import Lognormal
 
 RETENTION: dict[str, Any] = {
     "bg_nbd": BgNbd,

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import version
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
@@ -45,9 +46,19 @@ def cache_folder(cache_dir: Path | str | None = None) -> Path | None:
 def model_sources() -> list[bytes]:
     """Source text of all models and of the compiled functions they call, whether imported yet or not."""
     package = files("clvsim")
-    modules = [entry for entry in (package / "models").iterdir() if entry.name.endswith(".py")]
-    modules += [package / "kernels" / name for name in ("opportunities.py", "seasons.py", "special.py")]
-    return [entry.read_bytes() for entry in sorted(modules, key=lambda entry: entry.name)]
+    kernels = [package / "kernels" / name for name in ("opportunities.py", "seasons.py", "special.py")]
+    return [entry.read_bytes() for entry in [*_modules(package / "models"), *kernels]]
+
+
+def _modules(folder: Traversable) -> list[Traversable]:
+    """Python files of a folder and of the folders in it, ordered by path."""
+    found: list[Traversable] = []
+    for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
+        if entry.is_dir():
+            found += _modules(entry)
+        elif entry.name.endswith(".py"):
+            found.append(entry)
+    return found
 
 
 def content_key(rows: Iterable[NamedTuple], models: Iterable[Any], settings: Any) -> str:

@@ -14,7 +14,7 @@ from clvsim.errors import ConfigError
 from clvsim.models import RETENTION, SPEND, cache
 from clvsim.models.diagnostics import diagnose
 from clvsim.models.fitted import FittedModels
-from clvsim.models.laws import RetentionModel, SpendModel
+from clvsim.models.protocol import RetentionModel, SpendModel
 from clvsim.types import Diagnostic, DrawMethod, Posterior
 
 if TYPE_CHECKING:

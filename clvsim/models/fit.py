@@ -8,12 +8,15 @@ from typing import Any, NamedTuple, TypeGuard
 import numpy as np
 
 from clvsim.errors import ConfigError, DiagnosticsError, Problem
-from clvsim.models import cache, elsewhere, gamma_gamma, inference, pooling, season
+from clvsim.models import cache, elsewhere, inference
+from clvsim.models.around import pooling, season
 from clvsim.models.config import FitConfig
-from clvsim.models.contracts import ContractModel
 from clvsim.models.diagnostics import diagnose, failed
 from clvsim.models.fitted import OBSERVED, FittedModels
-from clvsim.models.laws import Correlated, Params, RetentionModel, SpendModel, rows_of
+from clvsim.models.laws import Params, rows_of
+from clvsim.models.protocol import Correlated, RetentionModel, SpendModel
+from clvsim.models.retention.contracts import ContractModel
+from clvsim.models.spend import gamma_gamma
 from clvsim.types import DAYS_PER_UNIT, CustomerSummary, Diagnostic, DrawMethod, Posterior
 
 LARGE_TABLE = 500  # distinct rows from which `auto` tries laplace; docs/models/inference.md says why

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from clvsim.models import RETENTION, SPEND, pooling, season
-from clvsim.models.laws import RetentionModel, SpendModel
+from clvsim.models import RETENTION, SPEND
+from clvsim.models.around import pooling, season
+from clvsim.models.protocol import RetentionModel, SpendModel
 from clvsim.types import DAYS_PER_UNIT, Posterior
 
 OBSERVED = "observed"  # the method's name of a model in which nothing is inferred

@@ -19,7 +19,8 @@ import numpy as np
 
 from clvsim.errors import DiagnosticsError
 from clvsim.models.diagnostics import MAX_PARETO_K, MIN_ESS, PARETO_K
-from clvsim.models.laws import RetentionModel, unique_rows
+from clvsim.models.laws import unique_rows
+from clvsim.models.protocol import RetentionModel
 from clvsim.types import DAYS_PER_UNIT, CustomerSummary, Diagnostic, Posterior
 
 WEIGHT_ESS = "effective draws"

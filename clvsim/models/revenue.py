@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from clvsim.models.fitted import FittedModels
-from clvsim.models.laws import LognormalLaw, Params, RetentionModel, SpendModel, rows_of
+from clvsim.models.laws import LognormalLaw, Params, rows_of
+from clvsim.models.protocol import RetentionModel, SpendModel
 from clvsim.types import CustomerSummary
 
 

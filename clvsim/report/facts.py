@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from clvsim.models.around.pooling import in_words
 from clvsim.models.fitted import FittedModels
-from clvsim.models.pooling import in_words
 from clvsim.report import format as fmt
 from clvsim.simulation.config import FinanceConfig
 from clvsim.types import Assumption, CustomerSummary, QualityLine

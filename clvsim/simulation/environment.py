@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from clvsim.models.around.pooling import apart
+from clvsim.models.around.season import seasonal_of
 from clvsim.models.fitted import FittedModels
-from clvsim.models.pooling import apart
-from clvsim.models.season import seasonal_of
 from clvsim.simulation.config import EnvironmentConfig
 from clvsim.special import ndtr, ndtri
 from clvsim.types import DAYS_PER_MONTH, CustomerSummary

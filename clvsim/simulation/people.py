@@ -11,9 +11,9 @@ import pandas as pd
 from clvsim.interventions.base import Group
 from clvsim.kernels import rng
 from clvsim.kernels.structs import Laws, People, scalar, seal
+from clvsim.models.around.pooling import at_birth, from_channel
 from clvsim.models.fitted import FittedModels
 from clvsim.models.laws import LifeLaw, LognormalLaw, Params, SpendLaw, rows_of
-from clvsim.models.pooling import at_birth, from_channel
 from clvsim.simulation.config import AcquisitionConfig
 from clvsim.simulation.ledger import Cohort
 from clvsim.types import CustomerSummary

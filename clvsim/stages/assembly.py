@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 from clvsim import __version__
 from clvsim.config import RunConfig
 from clvsim.data.material import Material
-from clvsim.models.contracts import ContractModel
 from clvsim.models.diagnostics import failed
 from clvsim.models.fitted import FittedModels
+from clvsim.models.retention.contracts import ContractModel
 from clvsim.report import models, titles
 from clvsim.runfolder import RunContext
 from clvsim.stages.steps import utc_now, vocabulary

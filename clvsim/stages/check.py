@@ -2,8 +2,8 @@
 
 from clvsim.config import RunConfig
 from clvsim.data import gates
+from clvsim.models.compare import compared_models
 from clvsim.models.fit import learnable
-from clvsim.models.loo import compared_models
 from clvsim.report.text import READY, quality_table
 from clvsim.runfolder import RunContext
 from clvsim.stages.refusals import plan_run

@@ -7,7 +7,7 @@ from clvsim.config import RunConfig
 from clvsim.data.material import Material
 from clvsim.errors import ConfigError, Problem
 from clvsim.metrics import applicable
-from clvsim.models.pooling import configured
+from clvsim.models.around.pooling import configured
 from clvsim.simulation.plan import RunPlan, make_plan
 from clvsim.types import DAYS_PER_WEEK, CustomerSummary
 

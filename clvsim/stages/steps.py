@@ -12,9 +12,9 @@ from clvsim.data.material import Material
 from clvsim.data.readers import read_material
 from clvsim.errors import ConfigError
 from clvsim.models.cache import write_posterior
-from clvsim.models.contracts import ContractModel
+from clvsim.models.compare import compare_models, fit_all
 from clvsim.models.fitted import FittedModels
-from clvsim.models.loo import compare_models, fit_all
+from clvsim.models.retention.contracts import ContractModel
 from clvsim.provenance import provenance
 from clvsim.runfolder import RunContext
 from clvsim.types import CustomerSummary, ModelScore

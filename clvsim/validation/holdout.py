@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 
 from clvsim.kernels import rng
+from clvsim.models.compare import distinct_histories, row_of_each
 from clvsim.models.diagnostics import failed
 from clvsim.models.fitted import FittedModels
-from clvsim.models.loo import distinct_histories, row_of_each
 from clvsim.simulation.config import EnvironmentConfig
 from clvsim.simulation.environment import SdLaw, sd_law, season_by_week
 from clvsim.simulation.ledger import money_scale

@@ -15,7 +15,7 @@ from worlds import WEEK, Values, last_of, spread, stays, summary_of
 
 from clvsim.models import RETENTION
 from clvsim.models.fitted import FittedModels
-from clvsim.models.fixed_price import FixedPrice
+from clvsim.models.spend.fixed_price import FixedPrice
 from clvsim.simulation.config import EnvironmentConfig
 from clvsim.types import CustomerSummary, Posterior
 from clvsim.validation.holdout import CALM, Setting, simulate_holdout

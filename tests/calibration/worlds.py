@@ -15,10 +15,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from clvsim.models import RETENTION, lognormal
-from clvsim.models.gamma_gamma import GammaGamma, log_likelihood, log_likelihood_of_means
-from clvsim.models.lognormal import Lognormal
+from clvsim.models import RETENTION
 from clvsim.models.priors import BetaPrior, LogNormalPrior
+from clvsim.models.spend import lognormal
+from clvsim.models.spend.gamma_gamma import GammaGamma, log_likelihood, log_likelihood_of_means
+from clvsim.models.spend.lognormal import Lognormal
 from clvsim.types import DAYS_PER_MONTH, CustomerSummary
 
 Values = dict[str, Any]  # symbol -> a number

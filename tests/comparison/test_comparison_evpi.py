@@ -8,8 +8,8 @@ from shop import BG_NBD, posterior, run, scenarios, shop  # ty: ignore[import-no
 
 from clvsim import decision, metrics
 from clvsim.comparison import Comparison, compare
-from clvsim.models import bg_nbd
 from clvsim.models.laws import customers_of
+from clvsim.models.retention import bg_nbd
 from clvsim.scenario import BASELINE, Scenario
 from clvsim.simulation import Simulation
 

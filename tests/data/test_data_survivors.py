@@ -10,7 +10,7 @@ from clvsim.config import validate
 from clvsim.data.config import SurvivorsConfig
 from clvsim.data.tables.survivors import material_of_survivors
 from clvsim.errors import ConfigError, DataError
-from clvsim.models.sbg import Sbg
+from clvsim.models.retention.sbg import Sbg
 from clvsim.types import DAYS_PER_YEAR
 
 CONFIG = SurvivorsConfig(path="t.csv", renewal="year", today=dt.date(2026, 1, 1))

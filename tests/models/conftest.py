@@ -8,11 +8,11 @@ import pytest
 import yaml
 
 from clvsim.data import DataConfig, TransactionLog, read_transactions, summarize
-from clvsim.models.bg_nbd import BgNbd
 from clvsim.models.config import FitConfig
 from clvsim.models.fit import fit
 from clvsim.models.fitted import FittedModels
-from clvsim.models.gamma_gamma import GammaGamma
+from clvsim.models.retention.bg_nbd import BgNbd
+from clvsim.models.spend.gamma_gamma import GammaGamma
 from clvsim.types import CustomerSummary, Posterior
 
 CONFIGS = Path(__file__).parents[2] / "configs"

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.special import gammaln
 
-from clvsim.models.bg_bb import Opportunities
-from clvsim.models.cnbd import RegularCustomers
 from clvsim.models.laws import Customers
+from clvsim.models.retention.bg_bb import Opportunities
+from clvsim.models.retention.cnbd import RegularCustomers
 
 WEEK = 7.0
 

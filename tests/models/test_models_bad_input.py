@@ -9,14 +9,15 @@ import pandas as pd
 import pytest
 
 from clvsim.errors import DiagnosticsError
-from clvsim.models import RETENTION, pooling
-from clvsim.models.bg_bb import BgBb
-from clvsim.models.bg_nbd import BgNbd
+from clvsim.models import RETENTION
+from clvsim.models.around import pooling
 from clvsim.models.config import FitConfig
 from clvsim.models.fit import attrition_warnings, fit
 from clvsim.models.fitted import FittedModels
-from clvsim.models.gamma_gamma import GammaGamma, tail_warnings
 from clvsim.models.inference import mode_only
+from clvsim.models.retention.bg_bb import BgBb
+from clvsim.models.retention.bg_nbd import BgNbd
+from clvsim.models.spend.gamma_gamma import GammaGamma, tail_warnings
 from clvsim.types import CustomerSummary, Posterior
 
 PARAMS = {"r": 0.24, "alpha": 4.41, "a": 0.79, "b": 2.43, "s": 0.61, "beta": 11.7}

@@ -14,11 +14,11 @@ from scipy.stats import norm
 
 from clvsim.errors import DiagnosticsError
 from clvsim.kernels.opportunities import endless, gone_or_not
-from clvsim.models import bg_bb
-from clvsim.models.bg_bb import BgBb, Opportunities, OpportunityRows
 from clvsim.models.config import FitConfig
 from clvsim.models.fit import fit_one
 from clvsim.models.laws import rows_of
+from clvsim.models.retention import bg_bb
+from clvsim.models.retention.bg_bb import BgBb, Opportunities, OpportunityRows
 from clvsim.types import DAYS_PER_YEAR, CustomerSummary
 
 # Fader, Hardie & Shang 2010, Marketing Science 29(6), Table 2: donations of the 1995 cohort over six years.

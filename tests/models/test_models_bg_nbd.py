@@ -14,10 +14,10 @@ from scipy.special import gamma as gamma_function
 from scipy.special import hyp2f1, roots_genlaguerre, roots_sh_jacobi
 
 from clvsim.errors import DiagnosticsError
-from clvsim.models import bg_nbd
-from clvsim.models.bg_nbd import BgNbd
 from clvsim.models.laws import Customers, customers_of
-from clvsim.models.purchases import purchase_rows
+from clvsim.models.retention import bg_nbd
+from clvsim.models.retention.bg_nbd import BgNbd
+from clvsim.models.retention.purchases import purchase_rows
 
 
 def params(r, alpha, a, b):

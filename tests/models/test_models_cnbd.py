@@ -8,10 +8,10 @@ import pytest
 from stories import regular_live
 
 from clvsim.errors import DiagnosticsError
-from clvsim.models.bg_nbd import BgNbd
-from clvsim.models.cnbd import BgCnbd, MbgCnbd
 from clvsim.models.laws import Customers
-from clvsim.models.mbg_nbd import MbgNbd
+from clvsim.models.retention.bg_nbd import BgNbd
+from clvsim.models.retention.cnbd import BgCnbd, MbgCnbd
+from clvsim.models.retention.mbg_nbd import MbgNbd
 from clvsim.types import CustomerSummary
 
 PARAMS = {k: np.array([v]) for k, v in {"r": 0.525, "alpha": 6.183, "a": 0.891, "b": 1.614}.items()}

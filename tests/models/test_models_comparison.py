@@ -9,17 +9,13 @@ import pytest
 from scipy.special import logsumexp
 
 from clvsim.errors import ConfigError
-from clvsim.models import RETENTION, bg_nbd
+from clvsim.models import RETENTION
 from clvsim.models import fit as fitting
-from clvsim.models.bdw import Bdw
-from clvsim.models.bg_bb import BgBb
-from clvsim.models.bg_nbd import BgNbd
-from clvsim.models.config import FitConfig
-from clvsim.models.fitted import FittedModels
-from clvsim.models.gamma_gamma import GammaGamma
-from clvsim.models.laws import customers_of
-from clvsim.models.levels import Design
-from clvsim.models.loo import (
+from clvsim.models.around.calendar import Calendar
+from clvsim.models.around.levels import Design
+from clvsim.models.around.pooling import Pooled
+from clvsim.models.around.season import Seasonal
+from clvsim.models.compare import (
     compare_models,
     compared_models,
     expected_portfolio_orders,
@@ -28,10 +24,16 @@ from clvsim.models.loo import (
     stacking_weights,
     without,
 )
-from clvsim.models.mbg_nbd import MbgNbd
-from clvsim.models.pooling import Pooled
-from clvsim.models.sbg import Sbg
-from clvsim.models.season import Calendar, Seasonal
+from clvsim.models.config import FitConfig
+from clvsim.models.fitted import FittedModels
+from clvsim.models.laws import customers_of
+from clvsim.models.retention import bg_nbd
+from clvsim.models.retention.bdw import Bdw
+from clvsim.models.retention.bg_bb import BgBb
+from clvsim.models.retention.bg_nbd import BgNbd
+from clvsim.models.retention.mbg_nbd import MbgNbd
+from clvsim.models.retention.sbg import Sbg
+from clvsim.models.spend.gamma_gamma import GammaGamma
 from clvsim.types import CustomerSummary, DrawMethod, Posterior
 
 

@@ -19,17 +19,18 @@ from stories import STORIES, WEEK
 
 from clvsim.kernels import rng
 from clvsim.models import RETENTION, inference
-from clvsim.models.bdw import Bdw
-from clvsim.models.bg_bb import BgBb
-from clvsim.models.bg_nbd import BgNbd
-from clvsim.models.cnbd import BgCnbd, MbgCnbd
 from clvsim.models.fitted import FittedModels
-from clvsim.models.gamma_gamma import GammaGamma
-from clvsim.models.laws import Customers, LifeLaw, RetentionModel, SpendHistory, rows_of
-from clvsim.models.mbg_nbd import MbgNbd
-from clvsim.models.pareto_nbd import ParetoNbd
+from clvsim.models.laws import Customers, LifeLaw, SpendHistory, rows_of
 from clvsim.models.priors import BetaPrior, LogNormalPrior
-from clvsim.models.sbg import Sbg
+from clvsim.models.protocol import RetentionModel
+from clvsim.models.retention.bdw import Bdw
+from clvsim.models.retention.bg_bb import BgBb
+from clvsim.models.retention.bg_nbd import BgNbd
+from clvsim.models.retention.cnbd import BgCnbd, MbgCnbd
+from clvsim.models.retention.mbg_nbd import MbgNbd
+from clvsim.models.retention.pareto_nbd import ParetoNbd
+from clvsim.models.retention.sbg import Sbg
+from clvsim.models.spend.gamma_gamma import GammaGamma
 from clvsim.simulation.config import EnvironmentConfig
 from clvsim.simulation.people import Block, existing_blocks, join_laws, newcomer_laws, people_of
 from clvsim.simulation.tracking import repeat_orders

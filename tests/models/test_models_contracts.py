@@ -13,11 +13,11 @@ from scipy.special import betaln, expit, hyp2f1
 
 from clvsim.errors import DiagnosticsError
 from clvsim.kernels import rng
-from clvsim.models.bdw import Bdw
-from clvsim.models.contracts import Contracts, Shapes, log_kept, log_likelihood, renewals_ahead, theta_of_lost
 from clvsim.models.fitted import FittedModels
-from clvsim.models.fixed_price import FixedPrice
-from clvsim.models.sbg import Sbg
+from clvsim.models.retention.bdw import Bdw
+from clvsim.models.retention.contracts import Contracts, Shapes, log_kept, log_likelihood, renewals_ahead, theta_of_lost
+from clvsim.models.retention.sbg import Sbg
+from clvsim.models.spend.fixed_price import FixedPrice
 from clvsim.simulation.config import EnvironmentConfig
 from clvsim.simulation.people import Block, existing_blocks, newcomer_laws, people_of
 from clvsim.simulation.tracking import repeat_orders

@@ -10,14 +10,14 @@ import xarray as xr
 
 import clvsim
 from clvsim.errors import ConfigError, DiagnosticsError
-from clvsim.models import gamma_gamma
-from clvsim.models.bg_nbd import BgNbd
 from clvsim.models.cache import read_posterior, write_posterior
 from clvsim.models.config import FitConfig
 from clvsim.models.elsewhere import merged, permuted, read_parts
 from clvsim.models.fit import fit
-from clvsim.models.gamma_gamma import GammaGamma
-from clvsim.models.mbg_nbd import MbgNbd
+from clvsim.models.retention.bg_nbd import BgNbd
+from clvsim.models.retention.mbg_nbd import MbgNbd
+from clvsim.models.spend import gamma_gamma
+from clvsim.models.spend.gamma_gamma import GammaGamma
 from clvsim.types import DrawMethod
 from tests.simulation.shop import posterior, with_draws
 

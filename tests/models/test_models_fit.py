@@ -15,12 +15,12 @@ from pydantic import ValidationError
 from clvsim.errors import ConfigError, DiagnosticsError
 from clvsim.models import RETENTION, SPEND, cache, inference
 from clvsim.models import fit as fit_module
-from clvsim.models.bg_nbd import BgNbd
 from clvsim.models.cache import cache_folder, read_posterior, write_posterior
 from clvsim.models.config import FitConfig
 from clvsim.models.diagnostics import diagnose
 from clvsim.models.fit import fit
-from clvsim.models.gamma_gamma import GammaGamma
+from clvsim.models.retention.bg_nbd import BgNbd
+from clvsim.models.spend.gamma_gamma import GammaGamma
 from clvsim.types import Diagnostic
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -208,6 +208,13 @@ def test_sources_are_those_of_all_models_and_their_kernels():
     sources = [text.decode() for text in cache.model_sources()]
     for line in ("class BgNbd(", "class LogNormalPrior(", "def laplace(", "def discounted_orders("):
         assert sum(line in text for text in sources) == 1, line
+
+
+def test_sources_are_all_files_of_the_models():
+    sources, folder = cache.model_sources(), Path(cache.__file__).parent
+    assert {"retention", "around", "spend"} <= {path.name for path in folder.iterdir()}
+    for path in folder.rglob("*.py"):
+        assert path.read_bytes() in sources, path
 
 
 def test_cache_key_changes_with_source_and_versions(monkeypatch, run):

@@ -10,8 +10,8 @@ import pytest
 from clvsim.errors import ConfigError, DiagnosticsError
 from clvsim.models.config import FitConfig
 from clvsim.models.fit import fit_one
-from clvsim.models.fixed_price import FixedPrice
-from clvsim.models.laws import SpendModel
+from clvsim.models.protocol import SpendModel
+from clvsim.models.spend.fixed_price import FixedPrice
 from clvsim.types import CustomerSummary
 
 

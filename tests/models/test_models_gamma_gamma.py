@@ -14,11 +14,11 @@ from scipy.optimize import minimize
 from scipy.stats import gamma as gamma_distribution
 
 from clvsim.errors import DiagnosticsError
-from clvsim.models import gamma_gamma
-from clvsim.models.gamma_gamma import GammaGamma, spend_check, spend_rows, spend_warnings
 from clvsim.models.inference import mode_only
 from clvsim.models.laws import SpendHistory, spend_history_of
 from clvsim.models.priors import LogNormalPrior
+from clvsim.models.spend import gamma_gamma
+from clvsim.models.spend.gamma_gamma import GammaGamma, spend_check, spend_rows, spend_warnings
 
 
 def params(p, q, gamma):

@@ -12,19 +12,20 @@ from test_models_bg_bb import YEARLY
 from test_models_contracts import cohort, repeated
 
 from clvsim.errors import DiagnosticsError
-from clvsim.models import RETENTION, bg_nbd, inference
-from clvsim.models.bdw import Bdw
-from clvsim.models.bg_nbd import BgNbd
-from clvsim.models.cnbd import BgCnbd, MbgCnbd
+from clvsim.models import RETENTION, inference
 from clvsim.models.config import FitConfig
-from clvsim.models.contracts import ContractModel
 from clvsim.models.fit import fit, sample
-from clvsim.models.gamma_gamma import GammaGamma
 from clvsim.models.inference import Density, find_mode, proposals, systematic, weighted
-from clvsim.models.lognormal import Lognormal
-from clvsim.models.mbg_nbd import MbgNbd
-from clvsim.models.pareto_nbd import ParetoNbd
-from clvsim.models.sbg import Sbg
+from clvsim.models.retention import bg_nbd
+from clvsim.models.retention.bdw import Bdw
+from clvsim.models.retention.bg_nbd import BgNbd
+from clvsim.models.retention.cnbd import BgCnbd, MbgCnbd
+from clvsim.models.retention.contracts import ContractModel
+from clvsim.models.retention.mbg_nbd import MbgNbd
+from clvsim.models.retention.pareto_nbd import ParetoNbd
+from clvsim.models.retention.sbg import Sbg
+from clvsim.models.spend.gamma_gamma import GammaGamma
+from clvsim.models.spend.lognormal import Lognormal
 from clvsim.types import DrawMethod
 
 

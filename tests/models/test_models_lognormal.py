@@ -13,16 +13,17 @@ from scipy.special import betaln, gammaln
 
 from clvsim import quantities
 from clvsim.errors import ConfigError, DiagnosticsError
-from clvsim.models import RETENTION, lognormal, rates
+from clvsim.models import RETENTION
+from clvsim.models.around.levels import Design, Group
+from clvsim.models.around.pooling import Pooled
 from clvsim.models.cache import write_posterior
 from clvsim.models.config import FitConfig
 from clvsim.models.fit import fit, learnable
 from clvsim.models.inference import density
 from clvsim.models.laws import Customers
-from clvsim.models.levels import Design, Group
-from clvsim.models.lognormal import Lognormal, LogSpend
-from clvsim.models.pooling import Pooled
 from clvsim.models.revenue import FittedCustomers, expected_spend_per_order, mean_order
+from clvsim.models.spend import lognormal, rates
+from clvsim.models.spend.lognormal import Lognormal, LogSpend
 from clvsim.types import CustomerSummary
 
 PLAIN = Mode(linker="py", optimizer="fast_compile")  # of graphs that are evaluated a few times

@@ -8,12 +8,12 @@ import pytest
 from scipy.optimize import minimize
 from scipy.special import hyp2f1
 
-from clvsim.models import bg_nbd, mbg_nbd
 from clvsim.models.config import FitConfig
 from clvsim.models.diagnostics import diagnose
 from clvsim.models.fit import sample
 from clvsim.models.laws import Customers
-from clvsim.models.mbg_nbd import MbgNbd
+from clvsim.models.retention import bg_nbd, mbg_nbd
+from clvsim.models.retention.mbg_nbd import MbgNbd
 
 
 def params(r, alpha, a, b):

@@ -13,13 +13,13 @@ from scipy.optimize import minimize
 from scipy.special import gammaln, hyp2f1, hyperu
 
 from clvsim.kernels.special import silent_death
-from clvsim.models import pareto_nbd
 from clvsim.models.config import FitConfig
 from clvsim.models.diagnostics import diagnose
 from clvsim.models.fit import sample
 from clvsim.models.laws import Customers
-from clvsim.models.pareto_nbd import ParetoNbd
-from clvsim.models.purchases import purchase_rows
+from clvsim.models.retention import pareto_nbd
+from clvsim.models.retention.pareto_nbd import ParetoNbd
+from clvsim.models.retention.purchases import purchase_rows
 
 
 def params(r, alpha, s, beta):

@@ -19,12 +19,13 @@ from clvsim import quantities
 from clvsim.data import DataConfig, read_transactions, summarize
 from clvsim.data.config import SummaryConfig
 from clvsim.data.tables.frequencies import read_summary
-from clvsim.models import bg_bb, bg_nbd, contracts, gamma_gamma, mbg_nbd, pareto_nbd
-from clvsim.models.bg_nbd import BgNbd
-from clvsim.models.contracts import Contracts
 from clvsim.models.fitted import FittedModels
-from clvsim.models.gamma_gamma import GammaGamma
-from clvsim.models.sbg import Sbg
+from clvsim.models.retention import bg_bb, bg_nbd, contracts, mbg_nbd, pareto_nbd
+from clvsim.models.retention.bg_nbd import BgNbd
+from clvsim.models.retention.contracts import Contracts
+from clvsim.models.retention.sbg import Sbg
+from clvsim.models.spend import gamma_gamma
+from clvsim.models.spend.gamma_gamma import GammaGamma
 from clvsim.types import CustomerSummary, Posterior
 
 PEER = json.loads((Path(__file__).parent / "pymc_marketing.json").read_text())

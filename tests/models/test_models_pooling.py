@@ -17,12 +17,12 @@ from clvsim.data import summarize
 from clvsim.errors import ConfigError
 from clvsim.kernels import rng
 from clvsim.models import RETENTION
+from clvsim.models.around.pooling import Pooled, configured, from_channel, in_words
 from clvsim.models.cache import read_posterior, write_posterior
 from clvsim.models.config import FitConfig
 from clvsim.models.fit import fit
 from clvsim.models.fitted import FittedModels
-from clvsim.models.gamma_gamma import GammaGamma
-from clvsim.models.pooling import Pooled, configured, from_channel, in_words
+from clvsim.models.spend.gamma_gamma import GammaGamma
 from clvsim.simulation.config import EnvironmentConfig
 from clvsim.simulation.people import Block, birth_laws, existing_blocks, newcomer_laws, people_of
 from clvsim.simulation.tracking import repeat_orders

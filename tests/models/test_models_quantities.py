@@ -11,10 +11,10 @@ from clvsim import quantities
 from clvsim.errors import ConfigError
 from clvsim.models import RETENTION
 from clvsim.models.fitted import FittedModels
-from clvsim.models.fixed_price import FixedPrice
-from clvsim.models.gamma_gamma import GammaGamma
 from clvsim.models.laws import customers_of, spend_history_of
-from clvsim.models.sbg import Sbg
+from clvsim.models.retention.sbg import Sbg
+from clvsim.models.spend.fixed_price import FixedPrice
+from clvsim.models.spend.gamma_gamma import GammaGamma
 from clvsim.types import DAYS_PER_MONTH, Posterior
 
 LIFE = {

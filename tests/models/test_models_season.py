@@ -12,14 +12,16 @@ from scipy.integrate import simpson
 from scipy.special import betaln, expit, gammaln
 
 from clvsim.errors import ConfigError
-from clvsim.models import RETENTION, pooling, season
+from clvsim.models import RETENTION
+from clvsim.models.around import pooling, season
+from clvsim.models.around.calendar import Calendar, Window
+from clvsim.models.around.season import Seasonal, configured, seasonal_of
 from clvsim.models.cache import read_posterior, write_posterior
 from clvsim.models.config import FitConfig
 from clvsim.models.fit import fit_one
 from clvsim.models.fitted import FittedModels
-from clvsim.models.gamma_gamma import GammaGamma
 from clvsim.models.laws import Customers
-from clvsim.models.season import Calendar, Seasonal, Window, configured, seasonal_of
+from clvsim.models.spend.gamma_gamma import GammaGamma
 from clvsim.scenario import BASELINE, Scenario
 from clvsim.simulation import simulate
 from clvsim.simulation.config import EnvironmentConfig, FinanceConfig, SimulationConfig

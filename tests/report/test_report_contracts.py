@@ -12,8 +12,8 @@ from clvsim.config import validate
 from clvsim.data.config import SurvivorsConfig
 from clvsim.data.tables.survivors import material_of_survivors
 from clvsim.models.fitted import FittedModels
-from clvsim.models.fixed_price import FixedPrice
-from clvsim.models.sbg import Sbg
+from clvsim.models.retention.sbg import Sbg
+from clvsim.models.spend.fixed_price import FixedPrice
 from clvsim.report.facts import model_facts
 from clvsim.report.limits import limits
 from clvsim.report.text import tables

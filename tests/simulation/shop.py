@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from clvsim.models.bg_nbd import BgNbd
 from clvsim.models.fitted import FittedModels
-from clvsim.models.gamma_gamma import GammaGamma
+from clvsim.models.retention.bg_nbd import BgNbd
+from clvsim.models.spend.gamma_gamma import GammaGamma
 from clvsim.scenario import BASELINE, Scenario
 from clvsim.simulation import Simulation, simulate
 from clvsim.simulation.config import AcquisitionConfig, EnvironmentConfig, FinanceConfig, SimulationConfig

@@ -15,8 +15,9 @@ from shop import BG_NBD, CALM, GAMMA_GAMMA, channels, error, ledger, line, poste
 from clvsim.interventions.base import Group
 from clvsim.kernels import rng
 from clvsim.kernels import structs as ks
-from clvsim.models import bg_nbd, gamma_gamma
 from clvsim.models.laws import LifeLaw, SpendLaw, customers_of, spend_history_of
+from clvsim.models.retention import bg_nbd
+from clvsim.models.spend import gamma_gamma
 from clvsim.simulation import engine
 from clvsim.simulation.config import EnvironmentConfig
 from clvsim.simulation.people import Block, existing_blocks, join_laws, newcomer_laws, people_of

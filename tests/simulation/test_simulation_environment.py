@@ -11,9 +11,9 @@ from scipy.special import gammaln, ndtri
 from scipy.stats import kstest
 from shop import BG_NBD, posterior, run, shop
 
-from clvsim.models import bg_nbd
-from clvsim.models.bg_nbd import BgNbd
-from clvsim.models.pooling import configured
+from clvsim.models.around.pooling import configured
+from clvsim.models.retention import bg_nbd
+from clvsim.models.retention.bg_nbd import BgNbd
 from clvsim.simulation.config import EnvironmentConfig
 from clvsim.simulation.environment import SdLaw, calibration_months, dispersion, log_evidence, sd_law
 from clvsim.simulation.worlds import make_worlds

@@ -10,9 +10,10 @@ import pytest
 from shop import BG_NBD, channels, error, ledger, line, run, scenarios, shipped, shop
 
 from clvsim import quantities
-from clvsim.models import RETENTION, lognormal, rates
+from clvsim.models import RETENTION
 from clvsim.models.fitted import FittedModels
-from clvsim.models.lognormal import Lognormal
+from clvsim.models.spend import lognormal, rates
+from clvsim.models.spend.lognormal import Lognormal
 from clvsim.types import Posterior
 
 LIFE = {

@@ -7,8 +7,8 @@ import pytest
 from shop import BG_NBD, CALM, posterior
 
 from clvsim.data import DataConfig, TransactionLog, read_transactions, summarize, weekly_repeat_orders
-from clvsim.models import bg_nbd
 from clvsim.models.laws import customers_of
+from clvsim.models.retention import bg_nbd
 from clvsim.simulation.config import EnvironmentConfig
 from clvsim.simulation.tracking import track
 from clvsim.types import Tracking

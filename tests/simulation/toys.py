@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from scipy.special import gammaln
 
-from clvsim.models import bg_nbd
-from clvsim.models.bg_nbd import BgNbd
 from clvsim.models.fitted import FittedModels
 from clvsim.models.laws import Customers, LifeLaw, Params, column
+from clvsim.models.retention import bg_nbd
+from clvsim.models.retention.bg_nbd import BgNbd
 
 STAGES, INTERVAL = 3, 30.4375
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from clvsim.data import DataConfig, TransactionLog, read_transactions, summarize, weekly_repeat_orders
-from clvsim.models.pareto_nbd import ParetoNbd
+from clvsim.models.retention.pareto_nbd import ParetoNbd
 from clvsim.simulation import tracking
 from clvsim.simulation.config import EnvironmentConfig
 from clvsim.simulation.environment import SdLaw

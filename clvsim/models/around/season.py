@@ -3,9 +3,9 @@
 A wrapper. By the clock S, the integral of m, purchases come evenly. Where customers leave after orders and not with
 time (BG/NBD, MBG/NBD) one who lives through m is one who lives without it by that clock: with S(u) what it ran in the
 last u days, T becomes S(T) and t_x becomes S(T) - S(T - t_x). Pareto/NBD's customers die by the calendar: see
-`models.pareto_season`. Each repeat order contributes log m of its day. The day of the first order is today - T, so
-histories stay rows of (x, t_x, T), and the log m of all orders together need their number per kind of day. Bachmann,
-Meierer & Naef 2021, Marketing Science 40(4), 783-809, treat the Pareto/NBD with covariates that vary with time.
+`pareto_season`. Each repeat order contributes log m of its day. The day of the first order is today - T, so histories
+stay rows of (x, t_x, T), and the log m of all orders together need their number per kind of day. Bachmann, Meierer &
+Naef 2021, Marketing Science 40(4), 783-809, treat the Pareto/NBD with covariates that vary with time.
 
 m is e^(effect of the month + effects of the promotions that run + trend), divided by its mean over the days of the log
 up to today. On the log rate effects of months are Normal(0, 0.2), of promotions Normal(0, 0.5), of a year's trend
@@ -16,14 +16,16 @@ Not modelled: seasons that differ between customers; a trend that goes on.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
 from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field
 
 from clvsim.errors import ConfigError, Problem
-from clvsim.models.laws import Around, Customers, LifeLaw, Params, RetentionModel
+from clvsim.models.around.calendar import Calendar, Window
+from clvsim.models.around.wrapper import Wrapper
+from clvsim.models.laws import Customers, LifeLaw, Params
+from clvsim.models.protocol import RetentionModel
 from clvsim.schema import Frozen
 from clvsim.types import DAYS_PER_YEAR, CustomerSummary
 
@@ -34,19 +36,6 @@ _AHEAD_DAYS = 3653  # ten years; from then on m is its mean over four years
 _CYCLE_DAYS = 1461
 _BELOW_ROUNDING = 40.0  # what is discounted by exp(-40)
 _CHUNK_CELLS = 1 << 18
-
-
-class Window(Frozen):
-    """Days of a promotion, both ends included."""
-
-    start: date
-    end: date
-
-    @model_validator(mode="after")
-    def _ends_after_it_starts(self) -> "Window":
-        if self.end < self.start:
-            raise ValueError(f"end ({self.end}) must not be before start ({self.start})")
-        return self
 
 
 def _word(value: Any) -> Any:
@@ -69,7 +58,7 @@ class Seasonable(Frozen):
     def seasonal(self) -> bool:
         return self.season != "off" or self.trend == "on" or bool(self.promotions)
 
-    def by_calendar(self, calendar: "Calendar") -> Any:
+    def by_calendar(self, calendar: Calendar) -> Any:
         """The model by that calendar's clock."""
         return Seasonal(self, calendar)
 
@@ -116,71 +105,6 @@ class SeasonRows(NamedTuple):
     level: np.ndarray
     unit_days: float
     orders: np.ndarray
-
-
-class Calendar(Frozen):
-    """Kinds of days: month of the year (all one kind where not `monthly`), which promotions run, and how many months
-    since the log began (where there is a `trend`), as one code.
-
-    `codes`, `days`, `orders`: kinds that occur after `first_date` up to `today`, on how many days, with how many repeat
-    orders. Days are told by their number from today, 0 being today itself and 1 tomorrow.
-    """
-
-    first_date: date
-    today: date
-    monthly: bool
-    promotions: dict[str, Window]
-    trend: bool = False
-    codes: tuple[int, ...] = ()
-    days: tuple[int, ...] = ()
-    orders: tuple[int, ...] = ()
-
-    @property
-    def length(self) -> int:
-        """Days on which there could be repeat orders."""
-        return (self.today - self.first_date).days
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Of the effects, in the order of the columns of `features`."""
-        months = [f"season[{m}]" for m in range(1, 13)] if self.monthly else ["season[any]"]
-        promotions = (f"promotion[{name}]" for name in self.promotions)
-        return (*months, *promotions, *(["trend[year]"] if self.trend else []))
-
-    def _months(self) -> tuple[int, int]:
-        """The log's first and last month, counted from 1970."""
-        days: np.ndarray = np.array([self.first_date, self.today], "datetime64[M]")
-        first, last = days.astype(np.int64)
-        return int(first), int(last)
-
-    def code(self, day: np.ndarray) -> np.ndarray:
-        """Kind of each day, int64."""
-        dates = np.datetime64(self.today, "D") + np.asarray(day, np.int64)
-        month = dates.astype("datetime64[M]").astype(np.int64)
-        found = month % 12 * self.monthly
-        if self.trend:
-            first, last = self._months()
-            found += 12 * (np.clip(month, first, last) - first)
-        for window in self.promotions.values():
-            running = (dates >= np.datetime64(window.start, "D")) & (dates <= np.datetime64(window.end, "D"))
-            found = 2 * found + running
-        return found
-
-    def features(self, codes: np.ndarray) -> np.ndarray:
-        """Which effects a kind of day has, (code, effect) of 0 and 1; of a trend, the years since the log's middle."""
-        promotions = len(self.promotions)
-        running = codes[:, None] >> np.arange(promotions)[::-1] & 1
-        since, month = np.divmod(codes >> promotions, 12)
-        columns = [month[:, None] == np.arange(12 if self.monthly else 1), running]
-        if self.trend:
-            first, last = self._months()
-            columns.append((since[:, None] - (last - first) / 2) / 12)
-        return np.hstack(columns).astype(np.float64)
-
-    def edges(self) -> np.ndarray:
-        """Days ago between which all days are of one kind, from 0 to the log's length."""
-        changes = np.flatnonzero(np.diff(self.code(-np.arange(self.length)))) + 1
-        return np.concatenate([[0], changes, [self.length]])
 
 
 def make_calendar(asked: Seasonable, summary: CustomerSummary) -> Calendar:
@@ -243,7 +167,7 @@ def seasonal_of(model: RetentionModel) -> "Seasonal | None":
 
 
 @dataclass(frozen=True)
-class Seasonal(Around):
+class Seasonal(Wrapper):
     """BG/NBD or MBG/NBD by a clock of its own. `params` are the model's own and the calendar's effects, (draw,).
 
     Effects are reported after division by the mean, so log m of a day is the sum of those it has. What is said of

@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from clvsim.models.laws import LifeLaw, Params, RetentionModel, rows_of
-from clvsim.models.purchases import DropoutPriors, PurchaseModel
+from clvsim.models.laws import LifeLaw, Params, rows_of
+from clvsim.models.protocol import RetentionModel
+from clvsim.models.retention.purchases import DropoutPriors, PurchaseModel
 from clvsim.special import digamma, gammaln, polygamma
 
 NODES = 16

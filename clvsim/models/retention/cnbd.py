@@ -18,10 +18,10 @@ import numpy as np
 from pydantic import Field
 
 from clvsim.errors import DiagnosticsError
-from clvsim.models import mbg_nbd
+from clvsim.models.around.levels import Poolable, at
 from clvsim.models.laws import Customers, LifeLaw, Params, column
-from clvsim.models.levels import Poolable, at
-from clvsim.models.purchases import DropoutPriors, PurchaseRows, in_units, purchase_rows
+from clvsim.models.retention import mbg_nbd
+from clvsim.models.retention.purchases import DropoutPriors, PurchaseRows, in_units, purchase_rows
 from clvsim.special import betainc, betaln, expit, gammaln, xlogy
 from clvsim.types import DAYS_PER_YEAR, CustomerSummary
 

@@ -20,12 +20,13 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from clvsim.errors import ConfigError, DiagnosticsError
-from clvsim.models import rates
-from clvsim.models.gamma_gamma import SpendCheck, first_order_factor, first_orders, observed_spend, spend_warnings
-from clvsim.models.laws import LifeLaw, LognormalLaw, Params, RetentionModel, column, unique_rows
-from clvsim.models.pooling import Pooled
+from clvsim.models.around.pooling import Pooled
+from clvsim.models.laws import LifeLaw, LognormalLaw, Params, column, unique_rows
 from clvsim.models.priors import BetaPrior, LogNormalPrior
-from clvsim.models.rates import Scores
+from clvsim.models.protocol import RetentionModel
+from clvsim.models.spend import rates
+from clvsim.models.spend.gamma_gamma import SpendCheck, first_order_factor, first_orders, observed_spend, spend_warnings
+from clvsim.models.spend.rates import Scores
 from clvsim.schema import Frozen
 from clvsim.special import logsumexp
 from clvsim.types import CustomerSummary

@@ -2,7 +2,7 @@
 
 Fader, Hardie, Liu, Davin & Steenburgh 2018, "How to project customer retention" revisited: the role of duration
 dependence, Journal of Interactive Marketing 43, 1-16, doi 10.1016/j.intmar.2018.01.002. Formulas:
-`clvsim.models.contracts`; assumptions and priors: docs/models/bdw.md.
+`clvsim.models.retention.contracts`; assumptions and priors: docs/models/bdw.md.
 """
 
 import math
@@ -10,9 +10,9 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from clvsim.models.contracts import ContractModel, ContractRows
 from clvsim.models.laws import Params
 from clvsim.models.priors import LogNormalPrior
+from clvsim.models.retention.contracts import ContractModel, ContractRows
 
 _LATE = 10  # share of the contracts that a late renewal was due for, inverted
 

@@ -11,7 +11,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from clvsim.models.laws import Customers, LifeLaw, Params, column
-from clvsim.models.purchases import DropoutModel, Formulas
+from clvsim.models.retention.purchases import DropoutModel, Formulas
 from clvsim.special import betainc, betaln, expit, gammaln, xlogy
 from clvsim.types import DAYS_PER_YEAR
 

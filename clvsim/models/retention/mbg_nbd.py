@@ -11,9 +11,9 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from clvsim.models.bg_nbd import order_counts, orders_given_alive, probability_next
 from clvsim.models.laws import Customers, LifeLaw, Params, column
-from clvsim.models.purchases import DropoutModel, Formulas
+from clvsim.models.retention.bg_nbd import order_counts, orders_given_alive, probability_next
+from clvsim.models.retention.purchases import DropoutModel, Formulas
 from clvsim.special import betaln, expit, gammaln
 from clvsim.types import DAYS_PER_YEAR
 

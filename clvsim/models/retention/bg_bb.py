@@ -14,11 +14,11 @@ import numpy as np
 from pydantic import Field
 
 from clvsim.errors import DiagnosticsError
-from clvsim.models.contracts import FAR, log_gamma_ratio, summation
+from clvsim.models.around.levels import Poolable, Scale, at, odds_times
 from clvsim.models.laws import LifeLaw, Params, column, rows_by_level
-from clvsim.models.levels import Poolable, Scale, at, odds_times
 from clvsim.models.priors import BetaPrior, LogNormalPrior
-from clvsim.models.purchases import classes
+from clvsim.models.retention.contracts import FAR, log_gamma_ratio, summation
+from clvsim.models.retention.purchases import classes
 from clvsim.special import betaln, expit, gammaln
 from clvsim.types import DAYS_PER_MONTH, DAYS_PER_YEAR, CustomerSummary
 

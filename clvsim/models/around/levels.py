@@ -49,7 +49,7 @@ class Scale(NamedTuple):
 
 
 class Poolable(Frozen):
-    """Settings of a model whose customers may fall into levels, and what it tells the wrapper in `models.pooling`.
+    """Settings of a model whose customers may fall into levels, and what it tells the wrapper in `pooling`.
 
     `pool`: groups with parameters of their own. `pool_sd`: scale of the half-normal prior on the standard deviation
     between groups, on the scale on which buying and attrition are moved.

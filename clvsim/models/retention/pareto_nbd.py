@@ -13,11 +13,12 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from clvsim.models.around.calendar import Calendar
+from clvsim.models.around.levels import Scale, at
+from clvsim.models.around.season import Clock, Seasonable
 from clvsim.models.laws import Customers, LifeLaw, Params, column
-from clvsim.models.levels import Scale, at
 from clvsim.models.priors import BetaPrior, LogNormalPrior
-from clvsim.models.purchases import ORDER_RATE, Formulas, PurchaseModel, PurchaseRows, by_clock, classes
-from clvsim.models.season import Calendar, Clock, Seasonable
+from clvsim.models.retention.purchases import ORDER_RATE, Formulas, PurchaseModel, PurchaseRows, by_clock, classes
 from clvsim.special import expit, exprel, gammaln, xlogy
 from clvsim.types import DAYS_PER_YEAR
 
@@ -261,7 +262,7 @@ class ParetoNbd(Seasonable, PurchaseModel):
         return {**params, "alpha": params["alpha"] / buying, "beta": params["beta"] / leaving}
 
     def by_calendar(self, calendar: Calendar) -> Any:
-        from clvsim.models.pareto_season import SeasonalPareto
+        from clvsim.models.around.pareto_season import SeasonalPareto
 
         return SeasonalPareto(self, calendar)
 

@@ -11,8 +11,8 @@ from typing import ClassVar, Literal, NamedTuple
 import numpy as np
 
 from clvsim.errors import ConfigError, DiagnosticsError
-from clvsim.models.gamma_gamma import SpendCheck
 from clvsim.models.laws import LifeLaw, Params, SpendLaw, column, unique_rows
+from clvsim.models.spend.gamma_gamma import SpendCheck
 from clvsim.schema import Frozen
 from clvsim.types import CustomerSummary
 

@@ -1,15 +1,15 @@
 """Shifted Beta-Geometric: at each renewal a contract ends with a probability of the customer's own, always the same.
 
 Fader & Hardie 2007, "How to project customer retention", Journal of Interactive Marketing 21(1), 76-90, doi
-10.1002/dir.20074. Formulas: `clvsim.models.contracts`; assumptions and priors: docs/models/sbg.md.
+10.1002/dir.20074. Formulas: `clvsim.models.retention.contracts`; assumptions and priors: docs/models/sbg.md.
 """
 
 from typing import ClassVar, Literal
 
 import numpy as np
 
-from clvsim.models.contracts import ContractModel, Contracts
 from clvsim.models.laws import LifeLaw, Params
+from clvsim.models.retention.contracts import ContractModel, Contracts
 
 
 class Sbg(ContractModel):

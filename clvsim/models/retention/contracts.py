@@ -15,8 +15,8 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from clvsim.errors import DiagnosticsError
+from clvsim.models.around.levels import Poolable, Scale, at, odds_times
 from clvsim.models.laws import LifeLaw, Params, column, rows_by_level
-from clvsim.models.levels import Poolable, Scale, at, odds_times
 from clvsim.models.priors import BetaPrior, LogNormalPrior
 from clvsim.special import gammaln
 from clvsim.types import DAYS_PER_YEAR, RENEWAL_DAYS, CustomerSummary

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from clvsim.models.around.season import Seasonal
 from clvsim.models.laws import Customers, LifeLaw, Params, column
-from clvsim.models.season import Seasonal
 from clvsim.special import expit, exprel, gammaln
 from clvsim.types import DAYS_PER_YEAR
 

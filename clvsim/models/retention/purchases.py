@@ -6,10 +6,10 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from clvsim.errors import DiagnosticsError
+from clvsim.models.around.levels import Poolable, Scale, at, odds_times
+from clvsim.models.around.season import Clock, Seasonable
 from clvsim.models.laws import Customers, Params, customers_of, rows_by_level
-from clvsim.models.levels import Poolable, Scale, at, odds_times
 from clvsim.models.priors import BetaPrior, LogNormalPrior
-from clvsim.models.season import Clock, Seasonable
 from clvsim.schema import Frozen
 from clvsim.types import CustomerSummary
 

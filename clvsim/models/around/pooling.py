@@ -21,8 +21,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from clvsim.models.laws import Around, LifeLaw, Params, RetentionModel, rows_of
-from clvsim.models.levels import Design, Group, Poolable, Scale, make_design
+from clvsim.models.around.levels import Design, Group, Poolable, Scale, make_design
+from clvsim.models.around.wrapper import Wrapper
+from clvsim.models.laws import LifeLaw, Params, rows_of
+from clvsim.models.protocol import RetentionModel
 from clvsim.types import CustomerSummary
 
 _FREEDOM = 4  # of the effects' prior: most are shrunk, a large one is left alone
@@ -129,7 +131,7 @@ def _mean_of_newcomers(name: str) -> Callable[..., np.ndarray]:
 
 
 @dataclass(frozen=True)
-class Pooled(Around):
+class Pooled(Wrapper):
     """A retention model whose customers' order rate and attrition depend on their level.
 
     `params` are the model's own, of the average group at average covariates, and `names`'s effects, each (draw,).

@@ -13,15 +13,16 @@ import numpy as np
 
 from clvsim.errors import ConfigError, Problem
 from clvsim.models import RETENTION
+from clvsim.models.around.pooling import Pooled
+from clvsim.models.around.season import seasonal_of
 from clvsim.models.config import FitConfig
-from clvsim.models.contracts import ContractModel
 from clvsim.models.diagnostics import MAX_PARETO_K
 from clvsim.models.fit import ModelDraws, fit
 from clvsim.models.fitted import FittedModels
 from clvsim.models.inference import pointwise
-from clvsim.models.laws import RetentionModel, SpendModel, unique_rows
-from clvsim.models.pooling import Pooled
-from clvsim.models.season import seasonal_of
+from clvsim.models.laws import unique_rows
+from clvsim.models.protocol import RetentionModel, SpendModel
+from clvsim.models.retention.contracts import ContractModel
 from clvsim.special import logsumexp
 from clvsim.types import CustomerSummary, ModelScore
 

@@ -1,0 +1,27 @@
+"""What every wrapper of a retention model takes over from the model inside."""
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Wrapper:
+    """A retention model around another one, its `section`."""
+
+    section: Any
+
+    @property
+    def kind(self) -> str:
+        return self.section.kind
+
+    @property
+    def WHO_IS_LOST(self) -> str:
+        return self.section.WHO_IS_LOST
+
+    @property
+    def TIMES(self) -> tuple[str, ...]:
+        return self.section.TIMES
+
+    @property
+    def opportunity_days(self) -> float:
+        return self.section.opportunity_days

@@ -1,0 +1,1 @@
+"""Spend models, a module each: what an order is worth."""
