@@ -8,30 +8,29 @@ from clvsim.kernels import rng
 from clvsim.kernels.state import Own, Terms
 from clvsim.kernels.structs import KEPT_ORDERS
 from clvsim.kernels.traits import gamma_trait, keep, known
-from clvsim.kernels.variates import address, gamma, leaf, normal, room
+from clvsim.kernels.variates import address, gamma, inline, leaf, normal
 
 TINY = 1e-12  # orders per day, for a logarithm: draws of a very uneven rate fall far below, down to 0
 
 
-@room
+@inline
 def kept_place(path, tick):
     """Place of the first orders' gaps and amounts, which are kept; -1 for later ones."""
     return path.kept * KEPT_ORDERS + tick if path.kept >= 0 and tick < KEPT_ORDERS else np.int64(-1)
 
 
-@room
-def gamma_amount(ground, path, own, tick):
-    laws = ground.spend
+@inline
+def gamma_amount(laws, kept_nu, path, own, tick):
     if laws.order_shape[path.law] <= 0.0:
         return laws.nu_rate[path.law], own
     nu = own.nu
     if nu < 0.0:
-        nu = gamma_trait(ground.kept.nu, path, rng.SPEND, laws.nu_shape[path.law], laws.nu_rate[path.law])
+        nu = gamma_trait(kept_nu, path, rng.SPEND, laws.nu_shape[path.law], laws.nu_rate[path.law])
     amount = gamma(address(path.base, rng.AMOUNT, tick), laws.order_shape[path.law]) / nu
     return amount, Own(own.part, own.first_gap, own.rate, own.mu, own.eta, nu, own.chance)
 
 
-@room
+@inline
 def deviate(base, stream, event):
     """Standard normal of a decision."""
     x, _ = normal(address(base, stream, event))
@@ -49,7 +48,7 @@ def typical_amount(kept_nu, kept, base, rate, mean, sd, slope):
     return typical
 
 
-@room
+@inline
 def lognormal_amount(laws, kept_nu, path, own, tick):
     """Logarithms are normal around the customer's level, which may go with the own rate."""
     who, typical = path.law, own.nu
@@ -61,27 +60,27 @@ def lognormal_amount(laws, kept_nu, path, own, tick):
     return amount, Own(own.part, own.first_gap, own.rate, own.mu, own.eta, typical, own.chance)
 
 
-@room
-def new_amount(ground, rare, path, own, tick):
+@inline
+def new_amount(spend, kept_nu, rare, path, own, tick):
     if rare is None:
-        return gamma_amount(ground, path, own, tick)
+        return gamma_amount(spend, kept_nu, path, own, tick)
     if rare.lognormal.given:
-        return lognormal_amount(rare.lognormal, ground.kept.nu, path, own, tick)
-    return gamma_amount(ground, path, own, tick)
+        return lognormal_amount(rare.lognormal, kept_nu, path, own, tick)
+    return gamma_amount(spend, kept_nu, path, own, tick)
 
 
-@room
-def amount_of(ground, rare, path, own, tick):
+@inline
+def amount_of(spend, kept, rare, path, own, tick):
     """-> (amount, traits); amounts of the first orders are kept for the other scenarios."""
     place = kept_place(path, tick)
-    amount = known(ground.kept.amount, place)
+    amount = known(kept.amount, place)
     if amount < 0.0:
-        amount, own = new_amount(ground, rare, path, own, tick)
-        keep(ground.kept.amount, place, amount)
+        amount, own = new_amount(spend, kept.nu, rare, path, own, tick)
+        keep(kept.amount, place, amount)
     return amount, own
 
 
-@room
+@inline
 def collected(terms, amount):
     """What is left of an amount after what earlier offers displaced, and what is then still owed."""
     if terms.owed <= 0.0:

@@ -8,10 +8,10 @@ import numpy as np
 from clvsim.kernels.pace import PER_WEEK, WEEK, cumulative_at, excess_at
 from clvsim.kernels.state import Budget
 from clvsim.kernels.traits import limit_of
-from clvsim.kernels.variates import leaf, room
+from clvsim.kernels.variates import inline, leaf
 
 
-@room
+@inline
 def drawn(kept_limit, path, budget):
     """With the limit, if it is needed by now."""
     if budget.limit >= 0.0:
@@ -19,12 +19,12 @@ def drawn(kept_limit, path, budget):
     return Budget(budget.spent, limit_of(kept_limit, path), budget.alive)
 
 
-@room
+@inline
 def charged(budget, hazard):
     return Budget(budget.spent + hazard, budget.limit, budget.alive)
 
 
-@room
+@inline
 def tested(kept_limit, path, budget):
     """Lost if the hazard has reached the limit."""
     if budget.spent <= 0.0:
@@ -33,12 +33,12 @@ def tested(kept_limit, path, budget):
     return Budget(budget.spent, budget.limit, budget.spent < budget.limit)
 
 
-@room
+@inline
 def lost(budget):
     return Budget(budget.spent, budget.limit, False)
 
 
-@room
+@inline
 def hazard_between(t0, t1, mu, excess, multiplier, budget, row, last):
     """Hazard that accrues by time alone: μ times its multiplier, plus what contacts add."""
     h = 0.0
@@ -62,13 +62,13 @@ def death_between(t0, t1, need, mu, excess, multiplier, budget, row, last):
         t = end
 
 
-@room
-def over_step(ground, path, life, day):
+@inline
+def over_step(run, weeks, kept_limit, path, life, day):
     """Charge what accrues by time until `day`; -> (budget, the day or that of the death)."""
-    run, weeks, budget, mu, t = ground.run, ground.weeks, life.budget, life.own.mu, life.now.t
+    budget, mu, t = life.budget, life.own.mu, life.now.t
     if not (mu > 0.0 or life.listing.listed):
         return budget, day
-    budget = drawn(ground.kept.limit, path, budget)
+    budget = drawn(kept_limit, path, budget)
     if run.steady:
         h = mu * (day - t)
     else:
@@ -86,8 +86,8 @@ def over_step(ground, path, life, day):
     return lost(budget), day
 
 
-@room
-def order_hazard(ground, path, own, terms, row, week, charges):
+@inline
+def order_hazard(run, charge, own, terms, row, week, charges):
     """η of an order, divided by what interventions do to the rate where attrition runs on time."""
-    load = own.eta * ground.weeks.charge[np.uint64(row.week + week)] * charges
-    return load if ground.run.by_order else load / terms.pace
+    load = own.eta * charge[np.uint64(row.week + week)] * charges
+    return load if run.by_order else load / terms.pace

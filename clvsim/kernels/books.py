@@ -7,47 +7,47 @@ import numpy as np
 from clvsim.kernels.pace import week_of
 from clvsim.kernels.state import Place
 from clvsim.kernels.structs import ACQUIRED, ACTIVE, COHORT_ACTIVE, COHORT_CONTRIBUTION, COHORT_REVENUE
-from clvsim.kernels.variates import room
+from clvsim.kernels.variates import inline
 
 
-@room
+@inline
 def units(amount, unit):
     """Ledger units, rounded half up."""
     return np.int64(math.floor(amount * unit + 0.5))
 
 
-@room
+@inline
 def add(ledger, at, amount):
     """An unsigned index spares the test for indices counted from the end."""
     ledger[np.uint64(at)] += amount
 
 
-@room
+@inline
 def post(ledger, cell, gap, amount, discount):
     """Add ledger units >= 0 to a cell, and discounted to the cell `gap` further on."""
     add(ledger, cell, np.int64(amount + 0.5))
     add(ledger, cell + gap, np.int64(amount * discount + 0.5))
 
 
-@room
+@inline
 def post_age(run, book, place, line, amount):
     if run.arriving:
         post(book.age, place.age + 2 * line * run.ages, run.ages, amount, place.own_discount)
 
 
-@room
+@inline
 def post_both(run, book, place, line, amount, unit):
     """An amount >= 0 on a line, at a moment: on the calendar, and by own age where there are newcomers."""
     post(book.calendar, place.calendar + 2 * line * run.periods, run.periods, amount * unit, place.discount)
     post_age(run, book, place, line, amount * unit)
 
 
-@room
+@inline
 def count(run, book, path, place, line):
     post_both(run, book, place, line, 1.0, path.head_unit)
 
 
-@room
+@inline
 def month_of_life(run, path, t):
     """Monthly renewals fall on the very first moment of a month, which the rounding of t - start must not miss."""
     if not run.arriving:
@@ -55,7 +55,7 @@ def month_of_life(run, path, t):
     return min(int((t - path.start) * run.per_day + 1e-9), run.ages - 1)
 
 
-@room
+@inline
 def place_at(run, book, path, t, discount):
     period = min(int(t * run.per_day), run.periods - 1)
     return Place(
@@ -68,32 +68,32 @@ def place_at(run, book, path, t, discount):
     )
 
 
-@room
+@inline
 def place_of(run, book, path, t):
     """Where day t stands."""
     return place_at(run, book, path, t, path.discount if t == path.start else math.exp(-run.delta * t))
 
 
-@room
+@inline
 def of_cohort(run, book, place, line, amount):
     """Ledger units on a line of the cohort."""
     add(book.cohort, place.cohort + line * run.periods, amount)
 
 
-@room
+@inline
 def earn(run, book, path, place, line, amount):
     """Revenue >= 0 on a line, and of the cohort."""
     post_both(run, book, place, line, amount, path.money_unit)
     of_cohort(run, book, place, COHORT_REVENUE, np.int64(amount * path.money_unit + 0.5))
 
 
-@room
+@inline
 def contribute(run, book, path, place, amount):
     """Contribution of the cohort; it may be negative."""
     of_cohort(run, book, place, COHORT_CONTRIBUTION, units(amount, path.money_unit))
 
 
-@room
+@inline
 def acquire(run, book, path, place):
     """Count a newcomer on the day of the first order, from which the own discount is exactly 1."""
     if not run.arriving:
@@ -102,13 +102,13 @@ def acquire(run, book, path, place):
     post(book.age, place.age + 2 * ACQUIRED * run.ages, run.ages, path.head_unit, 1.0)
 
 
-@room
+@inline
 def activate_age(run, book, path, t, heads):
     if run.arriving:
         add(book.age, path.age + month_of_life(run, path, t) + 2 * ACTIVE * run.ages, heads)
 
 
-@room
+@inline
 def activate(run, book, path, t, heads):
     """Enter (+) or leave (-) the active customers of the calendar and of the cohort, on day t."""
     period = min(int(t * run.per_day), run.periods - 1)
@@ -116,7 +116,7 @@ def activate(run, book, path, t, heads):
     add(book.cohort, path.by_cohort + COHORT_ACTIVE * run.periods + period, heads)
 
 
-@room
+@inline
 def close(run, book, path, t, alive):
     """Whoever lives at the end of a ledger is active in its last period; by own age the window is all."""
     head = units(1.0, path.head_unit)

@@ -13,17 +13,17 @@ from clvsim.kernels.amounts import kept_place
 from clvsim.kernels.pace import day_of, operational_excess
 from clvsim.kernels.state import Moment
 from clvsim.kernels.traits import at_intervals, keep, known
-from clvsim.kernels.variates import address, exponential, gamma, room
+from clvsim.kernels.variates import address, exponential, gamma, inline
 
 END, ORDER, OPT_OUT = map(np.int64, range(3))
 
 
-@room
+@inline
 def begin(path):
     return Moment(path.start, -1.0, path.start, 0, 0)
 
 
-@room
+@inline
 def gap_of(kept_gap, path, tick, shape):
     """Gap before an order at rate 1 ~ Gamma(shape, 1); those before the first orders are kept."""
     place = kept_place(path, tick)
@@ -34,71 +34,71 @@ def gap_of(kept_gap, path, tick, shape):
     return gap
 
 
-@room
+@inline
 def opportunity_day(rare, path, served):
     if rare is None:
         return math.inf
     return path.start + (rare.grid.first_days[path.column] + rare.grid.interval * served)
 
 
-@room
-def with_order(ground, rare, path, life):
+@inline
+def with_order(run, rates, weeks, kept_gap, rare, path, life):
     """The next order or opportunity, drawn once and kept while other clocks strike."""
-    now, own, run = life.now, life.own, ground.run
+    now, own = life.now, life.own
     if now.due >= 0.0:
         return now
     if at_intervals(rare):
         day = opportunity_day(rare, path, now.tick - 1 if run.arriving else now.tick)
         return Moment(now.t, day, day, now.tick, now.skipped)
-    shape = own.first_gap if now.tick == 0 else ground.rates.regularity
-    guess = now.t + gap_of(ground.kept.gap, path, now.tick, shape) / (own.rate * life.terms.pace)
-    due = guess + operational_excess(run, ground.weeks, life.row, now.t)
+    shape = own.first_gap if now.tick == 0 else rates.regularity
+    guess = now.t + gap_of(kept_gap, path, now.tick, shape) / (own.rate * life.terms.pace)
+    due = guess + operational_excess(run, weeks, life.row, now.t)
     return Moment(now.t, due, guess, now.tick, now.skipped)
 
 
-@room
+@inline
 def at(now, day):
     return Moment(day, now.due, now.guess, now.tick, now.skipped)
 
 
-@room
+@inline
 def ordered(now):
     return Moment(now.t, -1.0, now.guess, now.tick + 1, now.skipped)
 
 
-@room
+@inline
 def passed_over(now):
     """An opportunity went by without an order."""
     return Moment(now.t, -1.0, now.guess, now.tick + 1, now.skipped + 1)
 
 
-@room
+@inline
 def shifted(now, excess):
     """The same order under another table of multipliers."""
     return Moment(now.t, now.due + excess, now.guess, now.tick, now.skipped)
 
 
-@room
-def next_order(ground, rare, life):
+@inline
+def next_order(run, weeks, rare, life):
     if at_intervals(rare):  # days of opportunities do not depend on the rate
         return life.now.due
-    return day_of(ground.run, ground.weeks, life.row, life.now.due, life.now.guess)
+    return day_of(run, weeks, life.row, life.now.due, life.now.guess)
 
 
-@room
+@inline
 def next_opt_out(contacts, listing):
     if contacts is None:
         return math.inf
     return math.inf if listing.opted else listing.leaves
 
 
-@room
+@inline
 def sooner(kind, day, other, then):
     return (other, then) if then < day else (kind, day)
 
 
-@room
-def soonest(ground, contacts, rare, path, life):
+@inline
+def soonest(run, weeks, contacts, rare, path, life):
     """(kind, day) of what happens next."""
-    kind, day = sooner(END, path.end, ORDER, next_order(ground, rare, life))
+    kind, day = sooner(END, path.end, ORDER, next_order(run, weeks, rare, life))
     return sooner(kind, day, OPT_OUT, next_opt_out(contacts, life.listing))

@@ -15,10 +15,10 @@ from clvsim.kernels.state import Listing
 from clvsim.kernels.structs import OPTED_OUT, TRACE_OPT_OUT
 from clvsim.kernels.trace import record
 from clvsim.kernels.traits import at_intervals
-from clvsim.kernels.variates import exponential, room
+from clvsim.kernels.variates import exponential, inline
 
 
-@room
+@inline
 def opt_out_day(start, end, threshold, table, row, last):
     """Day on which the cumulative opt-out hazard since `start` reaches the threshold, inf if not before `end`."""
     low = cumulative_at(start, table, row, last)
@@ -37,10 +37,9 @@ def opt_out_day(start, end, threshold, table, row, last):
     return max(start, WEEK * k + WEEK * (target - low) / step)
 
 
-@room
-def enlisted(contacts, ground, path):
+@inline
+def enlisted(contacts, run, path):
     """-> (listing, row) at the start of a life. Opting out is one threshold for all programmes."""
-    run = ground.run
     if contacts is None:
         return Listing(False, math.inf, True), row_of(run, path.w, path.group)
     row = row_of(run, path.w, table_of(contacts, path))
@@ -51,12 +50,12 @@ def enlisted(contacts, ground, path):
     return Listing(True, leaves, False), row
 
 
-@room
-def at_opt_out(contacts, ground, rare, path, life):
+@inline
+def at_opt_out(contacts, run, weeks, rare, path, life):
     """-> (now, listing, row): from here on the tables of those who have opted out."""
     if contacts is None:
         return life.now, life.listing, life.row
-    run, weeks, leaves = ground.run, ground.weeks, life.listing.leaves
+    leaves = life.listing.leaves
     listing = Listing(life.listing.listed, leaves, True)
     row = row_of(run, path.w, table_of(contacts, path) + run.tables // 2)
     if at_intervals(rare):
@@ -65,19 +64,19 @@ def at_opt_out(contacts, ground, rare, path, life):
     return shifted(now, operational_excess(run, weeks, row, leaves)), listing, row
 
 
-@room
+@inline
 def table_of(contacts, path):
     """Tables of those on a list begin anew with each arrival week."""
     return contacts.first[path.group] + contacts.per_arrival_week[path.group] * path.week_in
 
 
-@room
+@inline
 def cost_until(contacts, run, path, week):
     """Of all programmes from today to the start of a week, discounted to today."""
     return contacts.cost_discounted[path.group * (run.last_week + 2) + week]
 
 
-@room
+@inline
 def paid_by(contacts, run, path, listing, t):
     """Cost of a customer's contacts until day t, discounted to the start of the life."""
     if contacts is None:
@@ -88,9 +87,8 @@ def paid_by(contacts, run, path, listing, t):
     return (cost_until(contacts, run, path, week) - cost_until(contacts, run, path, path.week_in)) * path.undiscount
 
 
-@room
-def post_opt_out(ground, rare, path, leaves):
-    run, book = ground.run, ground.book
+@inline
+def post_opt_out(run, book, rare, path, leaves):
     discount = math.exp(-run.delta * leaves)
     period = min(int(leaves * run.per_day), run.periods - 1)
     cell = path.calendar + 2 * OPTED_OUT * run.periods + period
@@ -101,13 +99,13 @@ def post_opt_out(ground, rare, path, leaves):
     record(rare, path, TRACE_OPT_OUT, leaves, 0.0)
 
 
-@room
+@inline
 def age_week(month, week_in, per_day):
     """First week in which somebody who joined in week `week_in` has the given age; ages are counted from that week."""
     return week_in + math.ceil(month / per_day * PER_WEEK)
 
 
-@room
+@inline
 def post_own_exit(contacts, run, age, path, week_out):
     """Contacts in the month of own age in which a newcomer leaves the list; full months are multiplied afterwards."""
     week_in = path.week_in
@@ -125,12 +123,12 @@ def post_own_exit(contacts, run, age, path, week_out):
         add(age, at + run.ages, units(discounted * path.undiscount, path.head_unit))
 
 
-@room
-def write_until(contacts, ground, rare, path, leaves, known):
+@inline
+def write_until(contacts, run, book, rare, path, leaves, known):
     """Post what a customer is sent until day `known`, or until the opt-out."""
     if contacts is None:
         return
-    run, week_in, head = ground.run, path.week_in, units(1.0, path.head_unit)
+    week_in, head = path.week_in, units(1.0, path.head_unit)
     week_out = min(math.ceil(min(leaves, known) / WEEK), run.last_week + 1)
     exposure = (2 * (path.w * run.cohorts + path.cohort) + (path.half & 1)) * (run.last_week + 2)
     add(contacts.exposure, exposure + week_in, head)
@@ -139,6 +137,6 @@ def write_until(contacts, ground, rare, path, leaves, known):
         cost = cost_until(contacts, run, path, week_in) - cost_until(contacts, run, path, week_out)
         contacts.value[path.w * run.customers + path.c] = cost
     if leaves < known:
-        post_opt_out(ground, rare, path, leaves)
+        post_opt_out(run, book, rare, path, leaves)
     if run.arriving:
-        post_own_exit(contacts, run, ground.book.age, path, week_out)
+        post_own_exit(contacts, run, book.age, path, week_out)

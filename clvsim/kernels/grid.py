@@ -8,12 +8,12 @@ from clvsim.kernels import rng
 from clvsim.kernels.attrition import charged, drawn, lost
 from clvsim.kernels.state import Own
 from clvsim.kernels.traits import eta_of, keep, known
-from clvsim.kernels.variates import address, gamma, room, uniform
+from clvsim.kernels.variates import address, gamma, inline, uniform
 
 ORDERED, SKIPPED, LOST = map(np.int64, range(3))
 
 
-@room
+@inline
 def chance_of(grid, kept_rate, path, own):
     """Purchase probability ~ Beta(a, b) over customers."""
     if own.chance >= 0.0:
@@ -27,19 +27,19 @@ def chance_of(grid, kept_rate, path, own):
     return Own(own.part, own.first_gap, own.rate, own.mu, own.eta, own.nu, chance)
 
 
-@room
-def attrition_at(grid, ground, path, own, budget, served, multiplier):
+@inline
+def attrition_at(grid, exits, kept, path, own, budget, served, multiplier):
     """The hazard of the step from `served` to one more, charged before the opportunity; -> (traits, budget)."""
-    if ground.exits.drop_a[own.part] <= 0.0:
+    if exits.drop_a[own.part] <= 0.0:
         return own, budget
-    own = eta_of(ground, path, own)
+    own = eta_of(exits, kept, path, own)
     c = grid.exponent[path.draw]
     budget = charged(budget, own.eta * multiplier * ((served + 1.0) ** c - served**c))
-    budget = drawn(ground.kept.limit, path, budget)
+    budget = drawn(kept.limit, path, budget)
     return own, lost(budget) if budget.spent >= budget.limit else budget
 
 
-@room
+@inline
 def is_taken(grid, kept_rate, path, own, tick, rate):
     """-> (traits, whether the customer orders): with 1 - (1 - p)^rate."""
     if grid.certain:
@@ -53,17 +53,17 @@ def is_taken(grid, kept_rate, path, own, tick, rate):
     return own, uniform(path.base, rng.OPPORTUNITY, tick) < chance
 
 
-@room
-def at_opportunity(ground, rare, path, life, week):
+@inline
+def at_opportunity(run, weeks, exits, kept, rare, path, life, week):
     """-> (fate, traits, budget)."""
     if rare is None:
         return ORDERED, life.own, life.budget
-    grid, weeks, now, own = rare.grid, ground.weeks, life.now, life.own
+    grid, now, own = rare.grid, life.now, life.own
     at = np.uint64(life.row.week + week)
-    before = now.tick - 1 if ground.run.arriving else now.tick
+    before = now.tick - 1 if run.arriving else now.tick
     served = grid.tenure[path.column] + before
-    own, budget = attrition_at(grid, ground, path, own, life.budget, served, weeks.hazard[at])
+    own, budget = attrition_at(grid, exits, kept, path, own, life.budget, served, weeks.hazard[at])
     if not budget.alive:
         return LOST, own, budget
-    own, ordered = is_taken(grid, ground.kept.rate, path, own, now.tick, life.terms.pace * weeks.rate[at])
+    own, ordered = is_taken(grid, kept.rate, path, own, now.tick, life.terms.pace * weeks.rate[at])
     return ORDERED if ordered else SKIPPED, own, budget

@@ -41,10 +41,10 @@ def next_event(ground, contacts, rare, path, life):
     """(kind, life at its day), after the hazard of the time until then."""
     if ground.run.arriving and life.now.tick == 0:  # a newcomer begins with an order
         return clocks.ORDER, life
-    now = clocks.with_order(ground, rare, path, life)
+    now = clocks.with_order(ground.run, ground.rates, ground.weeks, ground.kept.gap, rare, path, life)
     life = Life(now, life.own, life.budget, life.terms, life.purse, life.listing, life.row)
-    kind, day = clocks.soonest(ground, contacts, rare, path, life)
-    budget, day = attrition.over_step(ground, path, life, day)
+    kind, day = clocks.soonest(ground.run, ground.weeks, contacts, rare, path, life)
+    budget, day = attrition.over_step(ground.run, ground.weeks, ground.kept.limit, path, life, day)
     return kind, Life(clocks.at(now, day), life.own, budget, life.terms, life.purse, life.listing, life.row)
 
 
@@ -56,13 +56,15 @@ def lived(ground, offers, contacts, rare, path, life):
         if kind == clocks.END or not life.budget.alive:
             break
         if kind == clocks.OPT_OUT:
-            now, listing, row = contacts_room.at_opt_out(contacts, ground, rare, path, life)
+            now, listing, row = contacts_room.at_opt_out(contacts, ground.run, ground.weeks, rare, path, life)
             life = Life(now, life.own, life.budget, life.terms, life.purse, listing, row)
             continue
         first = ground.run.arriving and life.now.tick == 0
         place = books.place_of(ground.run, ground.book, path, life.now.t)
         if traits.at_intervals(rare) and not first:
-            fate, own, budget = grid.at_opportunity(ground, rare, path, life, place.week)
+            fate, own, budget = grid.at_opportunity(
+                ground.run, ground.weeks, ground.exits, ground.kept, rare, path, life, place.week
+            )
             now = clocks.passed_over(life.now) if fate == grid.SKIPPED else life.now
             life = Life(now, own, budget, life.terms, life.purse, life.listing, life.row)
             if fate == grid.LOST:
@@ -95,9 +97,9 @@ def build(on: Mechanisms):
                     continue
                 path = paths.path_of(ground, people, arrivals, world_key, world_draw[w], w, c)
                 books.acquire(run, book, path, books.place_of(run, book, path, path.start))
-                listing, row = contacts_room.enlisted(contacts, ground, path)
+                listing, row = contacts_room.enlisted(contacts, run, path)
                 if listing.listed and not run.renewing:  # nobody sees who has left
-                    contacts_room.write_until(contacts, ground, rare, path, listing.leaves, path.end)
+                    contacts_room.write_until(contacts, run, book, rare, path, listing.leaves, path.end)
                 if uniform(path.base, rng.ALIVE, 0) >= ground.rates.p_alive[path.law]:
                     continue
                 life = lived(ground, deals, contacts, rare, path, began(ground, rare, path, listing, row))
@@ -106,7 +108,7 @@ def build(on: Mechanisms):
                     trace.record(rare, path, TRACE_DEATH, day, 0.0)
                 books.close(run, book, path, day, life.budget.alive)
                 if special and listing.listed and run.renewing:  # a contract that ended is known to be lost
-                    contacts_room.write_until(contacts, ground, rare, path, listing.leaves, day)
+                    contacts_room.write_until(contacts, run, book, rare, path, listing.leaves, day)
                 if run.valued:
                     out.value[w, c] += life.purse.total
                     out.orders[w, c] = life.now.tick - life.now.skipped

@@ -18,19 +18,19 @@ from clvsim.kernels.structs import (
     TRACE_TAKEN,
 )
 from clvsim.kernels.trace import record
-from clvsim.kernels.variates import room, uniform
+from clvsim.kernels.variates import inline, uniform
 
 
-@room
+@inline
 def is_shown(offers, o, run, path, week, number):
     active = offers.active[(o * run.groups + path.group) * (run.last_week + 1) + week]
     return active != 0 and offers.on_order[o * offers.numbers + number] != 0
 
 
-@room
-def taken(offers, o, ground, rare, path, place, life):
+@inline
+def taken(offers, o, run, book, rare, path, place, life):
     """Price and cost now; later orders lose a share of the price."""
-    run, book, now, at = ground.run, ground.book, life.now, path.w * offers.count + o
+    now, at = life.now, path.w * offers.count + o
     line, price = BASE_LINES + OFFER_LINES * o, offers.price[at]
     count(run, book, path, place, line + TAKEN)
     gain = price - offers.cost[at]
@@ -43,7 +43,7 @@ def taken(offers, o, ground, rare, path, place, life):
     return Push(gain, 0.0, offers.accept_rate[at], offers.cannibalised[at] * price, 0)
 
 
-@room
+@inline
 def declined(offers, o, rare, path, life):
     """Beyond the patience, which all offers share, a refusal costs hazard and pace."""
     at = path.w * offers.count + o
@@ -53,18 +53,18 @@ def declined(offers, o, rare, path, life):
     return Push(0.0, 0.0, 1.0, 0.0, 1)
 
 
-@room
-def at_order(offers, ground, rare, path, place, life, gain):
+@inline
+def at_order(offers, run, book, rare, path, place, life, gain):
     """All offers that an order meets, one after the other; -> (life, contribution of the order with them)."""
     if offers is None:
         return life, gain
     number = min(path.orders_before + life.now.tick - life.now.skipped, offers.numbers - 1)
     for o in range(offers.count):
-        if not is_shown(offers, o, ground.run, path, place.week, number):
+        if not is_shown(offers, o, run, path, place.week, number):
             continue
-        count(ground.run, ground.book, path, place, BASE_LINES + OFFER_LINES * o + SHOWN)
+        count(run, book, path, place, BASE_LINES + OFFER_LINES * o + SHOWN)
         if uniform(path.base ^ offers.key[o], rng.OFFER, life.now.tick) < offers.take[path.w * offers.count + o]:
-            push = taken(offers, o, ground, rare, path, place, life)
+            push = taken(offers, o, run, book, rare, path, place, life)
         else:
             push = declined(offers, o, rare, path, life)
         life = pushed(life, push)

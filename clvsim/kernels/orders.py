@@ -12,13 +12,13 @@ from clvsim.kernels.state import Life
 from clvsim.kernels.structs import GOODS, ORDERS, REVENUE, TRACE_ORDER
 from clvsim.kernels.trace import record
 from clvsim.kernels.traits import at_intervals, eta_of
-from clvsim.kernels.variates import room
+from clvsim.kernels.variates import inline, room
 
 
 @room
 def sold(ground, rare, path, place, life, first):
     """The order itself; -> (traits, terms, amount)."""
-    amount, own = amount_of(ground, rare, path, life.own, life.now.tick)
+    amount, own = amount_of(ground.spend, ground.kept, rare, path, life.own, life.now.tick)
     if first:
         amount *= ground.spend.first_factor[path.law]
     amount *= ground.weeks.spend[np.uint64(path.own_weeks + place.week)]
@@ -29,13 +29,12 @@ def sold(ground, rare, path, place, life, first):
     return own, terms, amount
 
 
-@room
-def margin_of(ground, path, place, amount):
+@inline
+def margin_of(run, book, margin, path, place, amount):
     """Contribution of an order. A constant margin's goods follow from revenue after the loop."""
-    run = ground.run
-    goods = amount * (1.0 - ground.weeks.margin[np.uint64(path.own_weeks + place.week)])
+    goods = amount * (1.0 - margin[np.uint64(path.own_weeks + place.week)])
     if run.goods:
-        post_both(run, ground.book, place, GOODS, goods, path.money_unit)
+        post_both(run, book, place, GOODS, goods, path.money_unit)
     return amount - goods - run.cost_per_order
 
 
@@ -45,8 +44,8 @@ def worn(ground, rare, path, place, life, terms, first):
     own, budget = life.own, life.budget
     charges = ground.run.birth_charges if first else np.int64(1)
     if not at_intervals(rare) and charges > 0 and ground.exits.drop_a[own.part] > 0.0:
-        own = eta_of(ground, path, own)
-        budget = charged(budget, order_hazard(ground, path, own, terms, life.row, place.week, charges))
+        own = eta_of(ground.exits, ground.kept, path, own)
+        budget = charged(budget, order_hazard(ground.run, ground.weeks.charge, own, terms, life.row, place.week, charges))
     return own, tested(ground.kept.limit, path, budget)
 
 
@@ -55,9 +54,9 @@ def at_order(ground, offers, contacts, rare, path, place, life, first):
     """`first`: a newcomer's, which starts the life."""
     own, terms, amount = sold(ground, rare, path, place, life, first)
     before = terms  # the rate at which this order came: its hazard is charged at that rate
-    gain = margin_of(ground, path, place, amount)
+    gain = margin_of(ground.run, ground.book, ground.weeks.margin, path, place, amount)
     life = Life(life.now, own, life.budget, terms, life.purse, life.listing, life.row)
-    life, gain = offers_room.at_order(offers, ground, rare, path, place, life, gain)
-    purse = contributed(ground, contacts, path, place, life, gain)
+    life, gain = offers_room.at_order(offers, ground.run, ground.book, rare, path, place, life, gain)
+    purse = contributed(ground.run, ground.book, contacts, path, place, life, gain)
     own, budget = worn(ground, rare, path, place, life, before, first)
     return Life(ordered(life.now), own, budget, life.terms, purse, life.listing, life.row)

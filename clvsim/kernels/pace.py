@@ -6,25 +6,25 @@ At multiplier 1 the two are the same to the last bit: the next order is exactly 
 import numpy as np
 
 from clvsim.kernels.state import Row
-from clvsim.kernels.variates import room
+from clvsim.kernels.variates import inline
 
 WEEK = 7.0
 PER_WEEK = 1.0 / 7.0
 
 
-@room
+@inline
 def week_of(t, last):
     return min(int(t * PER_WEEK), last)
 
 
-@room
+@inline
 def row_of(run, w, table):
     """Where a world's table starts."""
     index = w * run.tables + table
     return Row(index * (run.last_week + 1), index * (run.last_week + 2))
 
 
-@room
+@inline
 def excess_at(t, excess, multiplier, row, last):
     """∫₀ᵗ (multiplier - 1), days."""
     k = week_of(t, last)
@@ -32,7 +32,7 @@ def excess_at(t, excess, multiplier, row, last):
     return excess[np.uint64(row.cumulative + k)] + (t - WEEK * k) * (m - 1.0)
 
 
-@room
+@inline
 def cumulative_at(t, table, row, last):
     """Piecewise linear between the starts of weeks."""
     k = week_of(t, last)
@@ -40,7 +40,7 @@ def cumulative_at(t, table, row, last):
     return low + (t - WEEK * k) * PER_WEEK * (table[np.uint64(row.cumulative + k + 1)] - low)
 
 
-@room
+@inline
 def day_at(s, guess, excess, multiplier, row, last):
     """Day t on which t + excess(t) = s; exactly s while the multiplier has been 1. inf beyond the table.
 
@@ -64,7 +64,7 @@ def day_at(s, guess, excess, multiplier, row, last):
     return s - e if m == 1.0 else WEEK * k + (s - e - WEEK * k) / m
 
 
-@room
+@inline
 def operational_excess(run, weeks, row, t):
     """Operational time minus time at day t."""
     if not run.paced:
@@ -72,7 +72,7 @@ def operational_excess(run, weeks, row, t):
     return excess_at(t, weeks.rate_excess, weeks.rate, row, run.last_week)
 
 
-@room
+@inline
 def day_of(run, weeks, row, due, guess):
     """Day of an operational time."""
     if not run.paced:

@@ -9,10 +9,10 @@ from clvsim.kernels.attrition import charged
 from clvsim.kernels.pace import PER_WEEK
 from clvsim.kernels.state import Life, Path, Terms
 from clvsim.kernels.structs import COHORT_LINES, COUNT_UNIT
-from clvsim.kernels.variates import mix, room, uniform
+from clvsim.kernels.variates import inline, mix, room, uniform
 
 
-@room
+@inline
 def exists(people, arrivals, w, c):
     """Newcomers are there by number: a better conversion only adds some."""
     cell = people.cell[c]
@@ -60,7 +60,7 @@ def path_of(ground, people, arrivals, world_key, draw, w, c):
     )
 
 
-@room
+@inline
 def pushed(life, push):
     """A life after what a mechanism did to it; its gain belongs to the order."""
     terms = Terms(life.terms.pace * push.factor, life.terms.owed + push.owed, life.terms.declined + push.declined)

@@ -1,9 +1,9 @@
 """Events of single paths, for tests."""
 
-from clvsim.kernels.variates import room
+from clvsim.kernels.variates import inline
 
 
-@room
+@inline
 def record(rare, path, kind, day, amount):
     if rare is None:
         return

@@ -6,22 +6,22 @@ import numpy as np
 
 from clvsim.kernels import rng
 from clvsim.kernels.state import Own
-from clvsim.kernels.variates import address, exponential, gamma, room, uniform
+from clvsim.kernels.variates import address, exponential, gamma, inline, room, uniform
 
 
-@room
+@inline
 def known(kept, place):
     """What another scenario has drawn; < 0: nothing yet."""
     return kept[np.uint64(place)] if place >= 0 else -1.0
 
 
-@room
+@inline
 def keep(kept, place, value):
     if place >= 0:
         kept[np.uint64(place)] = value
 
 
-@room
+@inline
 def gamma_trait(kept, path, stream, shape, rate):
     """A trait ~ Gamma(shape, rate)."""
     value = known(kept, path.kept)
@@ -31,21 +31,21 @@ def gamma_trait(kept, path, stream, shape, rate):
     return value
 
 
-@room
-def eta_of(ground, path, own):
+@inline
+def eta_of(exits, kept, path, own):
     """Hazard per order or opportunity: -log(1 - p), p ~ Beta(a, b)."""
     if own.eta >= 0.0:
         return own
-    eta = known(ground.kept.eta, path.kept)
+    eta = known(kept.eta, path.kept)
     if eta < 0.0:
-        g1 = gamma(address(path.base, rng.ATTRITION_ORDER, 0), ground.exits.drop_a[own.part])
-        g2 = gamma(address(path.base, rng.ATTRITION_ORDER, 1), ground.exits.drop_b[own.part])
+        g1 = gamma(address(path.base, rng.ATTRITION_ORDER, 0), exits.drop_a[own.part])
+        g2 = gamma(address(path.base, rng.ATTRITION_ORDER, 1), exits.drop_b[own.part])
         eta = -math.log(g2 / (g1 + g2))
-        keep(ground.kept.eta, path.kept, eta)
+        keep(kept.eta, path.kept, eta)
     return Own(own.part, own.first_gap, own.rate, own.mu, eta, own.nu, own.chance)
 
 
-@room
+@inline
 def limit_of(kept, path):
     """Survival budget E ~ Exp(1)."""
     limit = known(kept, path.kept)
@@ -55,7 +55,7 @@ def limit_of(kept, path):
     return limit
 
 
-@room
+@inline
 def component_of(rare, rates, path):
     """Which component of a mixture a path belongs to, the same in every scenario; -> (place in its laws, stages done).
 
@@ -75,7 +75,7 @@ def component_of(rare, rates, path):
     return first + np.uint64(j), mixture.stages_done[j]
 
 
-@room
+@inline
 def at_intervals(rare):
     """Whether orders come at opportunities only."""
     if rare is None:
