@@ -58,7 +58,8 @@ class Metric:
 
     def __post_init__(self) -> None:
         if found := self._contradictions():
-            raise ValueError(f"metric {self.query.__name__}: {'; '.join(found)}")
+            name = getattr(self.query, "__name__", repr(self.query))
+            raise ValueError(f"metric {name}: {'; '.join(found)}")
 
     def _contradictions(self) -> list[str]:
         low, high = self.range
