@@ -49,12 +49,16 @@ class Who(Frozen):
 
 
 class Uncertain(NamedTuple):
-    """One number of an intervention that may be an effect: where, on which scale, in what words."""
+    """One number of an intervention that may be an effect: where, on which scale, in what words.
+
+    `neutral` is the typed value with which it does nothing.
+    """
 
     scale: Scale
     label: str
     unit: str = ""
     domain: Domain = NON_NEGATIVE
+    neutral: float = 0.0
 
 
 # --- mechanisms: what the simulator knows; every intervention compiles to some of them -------------------------------
