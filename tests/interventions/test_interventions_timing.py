@@ -94,7 +94,8 @@ def test_sentences_show_what_was_typed() -> None:
 def test_dates_and_their_text_are_the_same() -> None:
     text = "when: {start_date: 2026-01-15, end_date: 2026-03-31}"
     expected = When(start_date=date(2026, 1, 15), end_date=date(2026, 3, 31))
-    for tree in (yaml.safe_load(text), OmegaConf.to_container(OmegaConf.create(text))):
+    trees: list[Any] = [yaml.safe_load(text), OmegaConf.to_container(OmegaConf.create(text))]
+    for tree in trees:
         assert When.model_validate(tree["when"]) == expected
     assert When.model_validate(expected.model_dump(mode="json")) == expected
 
