@@ -16,8 +16,8 @@ from clvsim.interventions.base import CostEntry, Group, Intervention, Shift
 from clvsim.interventions.timing import Horizon, When
 from clvsim.kernels.rng import world_keys
 from clvsim.scenario import Scenario, compile_scenario, one_intervention, problems
-from clvsim.simulation.ledger import fixed_lines
-from clvsim.simulation.population import shifted_conversion
+from clvsim.simulation.arrivals import shifted_conversion
+from clvsim.simulation.ledger.lines import fixed_lines
 from clvsim.simulation.tables import shift_sum
 from clvsim.types import DAYS_PER_MONTH
 
@@ -261,7 +261,7 @@ def test_never_acting_is_what_the_simulator_makes_of_it(typed: dict[str, Any]) -
 
     for per in ("month", "once"):
         entry = CostEntry("c", np.array([5.0]), per, shift.who, period)
-        ((_, money),) = fixed_lines([entry], one, 6, 9, 0.0)
+        (money,) = fixed_lines([entry], one, 6, 9, 0.0).values()
         paid = bool(money.any()) and (per == "month" or 0 < period.end_month > period.start_month)
         assert (lever(per, typed).never_acts(HORIZON, (OLD, NEW)) == "") == paid, per
 
