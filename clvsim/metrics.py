@@ -7,9 +7,12 @@ A metric returns one value per world, (w,), over `simulation.horizon_months` of 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+
+from clvsim.effects import NON_NEGATIVE, REAL, Domain
 
 if TYPE_CHECKING:
     from clvsim.simulation.arrivals import Acquired
@@ -19,18 +22,66 @@ Unit = Literal["money", "ratio", "share", "months", "count"]
 type Query = Callable[[Simulation, SimulatedScenario], np.ndarray]
 
 
-class Metric(NamedTuple):
-    """`halves` gives the same figure for two halves of the customers, (w, 2), whose sum is the metric: from them the
-    noise of single paths is measured; without them the metric is always regressed on the draw's inputs, unless it is
-    `exact`, a function of the draw alone. `closed_form` is an expectation per draw, (draws,), close to the metric."""
+SHARE: Domain = (0.0, 1.0)
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One figure of a scenario, and how far it can be trusted.
+
+    Args:
+        query: the figure of each world, (w,).
+        unit: how it is written.
+        basis: `expected` where the noise of single paths is known, by `halves` or because the figure is `exact`;
+            `realised` where only the worlds' own values exist: its expectation per draw is always a regression on the
+            draw's inputs.
+        range: closed interval that holds every value of the query but nan (nothing to divide by), and so every mean.
+        newcomers: it needs acquisition channels.
+        margin: it needs a known margin, because it compares contribution with a cost.
+        halves: the same figure for two halves of the customers, (w, 2), whose sum is the metric: from them the noise of
+            single paths is measured.
+        exact: it is a function of the draw alone.
+        closed_form: an expectation per draw, (draws,), close to the metric: a control variate beside `halves`.
+
+    Raises ValueError for a declaration that contradicts itself.
+    """
 
     query: Query
     unit: Unit
-    newcomers: bool = False  # needs acquisition channels
-    margin: bool = False  # needs a known margin: it compares contribution with a cost
+    basis: Literal["expected", "realised"]
+    range: Domain
+    newcomers: bool = False
+    margin: bool = False
     halves: Query | None = None
     exact: bool = False
     closed_form: Callable[[Simulation], np.ndarray] | None = None
+
+    def __post_init__(self) -> None:
+        if found := self._contradictions():
+            name = getattr(self.query, "__name__", repr(self.query))
+            raise ValueError(f"metric {name}: {'; '.join(found)}")
+
+    def _contradictions(self) -> list[str]:
+        low, high = self.range
+        widest = _WIDEST.get(self.unit, REAL)
+        rules = {
+            "an expected metric needs halves, or to be exact": (
+                self.basis == "expected" and self.halves is None and not self.exact
+            ),
+            "a metric that is realised only has no halves and is not exact": (
+                self.basis == "realised" and (self.halves is not None or self.exact)
+            ),
+            "an exact metric has no noise for halves to measure": self.exact and self.halves is not None,
+            "closed_form is used beside halves only": self.closed_form is not None and self.halves is None,
+            f"its range {self.range} is no interval": not low < high,
+            f"its range {self.range} goes beyond {widest}, which holds every {self.unit}": (
+                low < widest[0] or high > widest[1]
+            ),
+        }
+        return [what for what, broken in rules.items() if broken]
+
+
+_WIDEST: dict[Unit, Domain] = {"share": SHARE, "count": NON_NEGATIVE, "months": NON_NEGATIVE}
 
 
 def origin_value(scenario: SimulatedScenario, origin: str) -> np.ndarray:
@@ -159,26 +210,34 @@ def existing_expectation_per_customer(simulation: Simulation) -> np.ndarray:
 
 
 METRICS: dict[str, Metric] = {
-    "plan_value": Metric(plan_value, "money", halves=total_halves, closed_form=existing_expectation),
-    "customer_equity": Metric(customer_equity, "money", halves=total_halves, closed_form=existing_expectation),
-    "rlv_total": Metric(rlv_total, "money", halves=existing_halves, closed_form=existing_expectation),
+    "plan_value": Metric(plan_value, "money", "expected", REAL, halves=total_halves, closed_form=existing_expectation),
+    "customer_equity": Metric(
+        customer_equity, "money", "expected", REAL, halves=total_halves, closed_form=existing_expectation
+    ),
+    "rlv_total": Metric(rlv_total, "money", "expected", REAL, halves=existing_halves, closed_form=existing_expectation),
     "rlv_per_customer": Metric(
         rlv_per_customer,
         "money",
+        "expected",
+        REAL,
         halves=existing_halves_per_customer,
         closed_form=existing_expectation_per_customer,
     ),
-    "newcomers_total": Metric(newcomers_total, "money", newcomers=True, margin=True, halves=newcomer_halves),
-    "pav_per_newcomer": Metric(pav_per_newcomer, "money", newcomers=True, halves=pav_halves),
-    "cac": Metric(cac, "money", newcomers=True, exact=True),
-    "clv_per_newcomer": Metric(clv_per_newcomer, "money", newcomers=True, margin=True, halves=pav_halves),
-    "ltv_cac": Metric(ltv_cac, "ratio", newcomers=True, margin=True),
-    "share_repaying": Metric(share_repaying, "share", newcomers=True, margin=True),
-    "visitor_value": Metric(visitor_value, "money", newcomers=True),
-    "newcomers": Metric(newcomers, "count", newcomers=True),
-    "orders": Metric(orders, "count"),
-    "contacts": Metric(contacts, "count"),
-    "opt_outs": Metric(opt_outs, "count"),
+    "newcomers_total": Metric(
+        newcomers_total, "money", "expected", REAL, newcomers=True, margin=True, halves=newcomer_halves
+    ),
+    "pav_per_newcomer": Metric(pav_per_newcomer, "money", "expected", REAL, newcomers=True, halves=pav_halves),
+    "cac": Metric(cac, "money", "expected", NON_NEGATIVE, newcomers=True, exact=True),
+    "clv_per_newcomer": Metric(
+        clv_per_newcomer, "money", "expected", REAL, newcomers=True, margin=True, halves=pav_halves
+    ),
+    "ltv_cac": Metric(ltv_cac, "ratio", "realised", REAL, newcomers=True, margin=True),
+    "share_repaying": Metric(share_repaying, "share", "realised", SHARE, newcomers=True, margin=True),
+    "visitor_value": Metric(visitor_value, "money", "realised", REAL, newcomers=True),
+    "newcomers": Metric(newcomers, "count", "realised", NON_NEGATIVE, newcomers=True),
+    "orders": Metric(orders, "count", "realised", NON_NEGATIVE),
+    "contacts": Metric(contacts, "count", "realised", NON_NEGATIVE),
+    "opt_outs": Metric(opt_outs, "count", "realised", NON_NEGATIVE),
 }
 PAYBACK = ("payback_months", "p_payback_12_months", "p_payback_never")
 

@@ -11,6 +11,7 @@ from clvsim import effects
 from clvsim.errors import Problem
 from clvsim.interventions import INTERVENTIONS
 from clvsim.interventions.base import Group, Intervention, Mechanism
+from clvsim.interventions.timing import Horizon
 from clvsim.types import Assumption, ScenarioView
 
 BASELINE = "baseline"
@@ -102,12 +103,16 @@ def _combination_problem(name: str, library: Mapping[str, Scenario], seen: tuple
 
 @dataclass(frozen=True)
 class CompiledScenario:
-    """Mechanisms with one value per draw, and what is to be said about them."""
+    """Mechanisms with one value per draw, and the sentences and assumptions that the report prints for them.
+
+    `problems`: interventions that can never act within the horizon; a run refuses a scenario that has any.
+    """
 
     name: str
     mechanisms: tuple[Mechanism, ...]
     inputs: Mapping[str, np.ndarray]  # applied values (n,) by configuration path, uncertain ones only
     view: ScenarioView
+    problems: tuple[Problem, ...] = ()
 
     @property
     def applies(self) -> bool:
@@ -119,12 +124,13 @@ def compile_scenario(
     library: Mapping[str, Scenario],
     draw_keys: np.ndarray,
     groups: tuple[Group, ...],
+    horizon: Horizon,
     margin_known: bool = True,
 ) -> CompiledScenario:
     """Draw every uncertain number, keyed by intervention and field, so scenarios that share one share its draws.
 
-    `draw_keys` (n,) uint64. Interventions without an object (conversion without acquisition, a segment nobody is in)
-    are left out and said.
+    `draw_keys` (n,) uint64. Dates are resolved against the horizon's today. Interventions without an object (conversion
+    without acquisition, a segment nobody is in) are skipped, and their sentences say so.
     """
     from clvsim.kernels.rng import world_uniforms  # compiled: not for those who only read a configuration
 
@@ -134,8 +140,12 @@ def compile_scenario(
     assumptions: list[Assumption] = []
     sentences: list[str] = []
     reasons: list[str] = []
+    problems: list[Problem] = []
     for item in sorted(placed(name, library), key=lambda p: p.name):  # sums do not depend on how a scenario is written
-        if reason := _without_object(item.intervention, groups, margin_known):
+        reason = _without_object(item.intervention, groups, margin_known)
+        if reason not in (NEEDS_MARGIN, NEEDS_ACQUISITION) and (what := item.intervention.never_acts(horizon, groups)):
+            problems.append(Problem(f"{item.path}.when", what))
+        if reason:
             reasons.append(reason)
             sentences.append(f"{item.intervention.sentence()} Left out here: it {reason}.")
             continue
@@ -154,7 +164,7 @@ def compile_scenario(
                         effect, what.scale, drawn, path, what.label, unit=what.unit or None, domain=what.domain
                     )
                 )
-        mechanisms += item.intervention.compile(item.name, values)
+        mechanisms += item.intervention.compile(item.name, values, item.intervention.when.period(horizon.today))
     nothing_left = bool(reasons) and not mechanisms
     return CompiledScenario(
         name=name,
@@ -168,6 +178,7 @@ def compile_scenario(
             assumptions=tuple(assumptions),
             interventions=() if nothing_left else tuple(sentences),
         ),
+        problems=tuple(problems),
     )
 
 

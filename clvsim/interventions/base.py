@@ -1,16 +1,16 @@
 """What every intervention shares: whom it reaches, when, which of its numbers are uncertain, what it compiles to."""
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import ValidationInfo, field_validator
 
 from clvsim.effects import NON_NEGATIVE, Domain, Effect, Scale, check
+from clvsim.interventions.timing import Horizon, Period, Schedule, When
 from clvsim.schema import Frozen
-from clvsim.types import DAYS_PER_MONTH, DAYS_PER_WEEK
 
 
 class Group(NamedTuple):
@@ -48,47 +48,17 @@ class Who(Frozen):
         return ", ".join(words)
 
 
-class When(Frozen):
-    """Calendar months since today in which an intervention runs; its effect grows linearly over the ramp."""
-
-    start_month: float = Field(0.0, ge=0)
-    end_month: float | None = Field(None, gt=0)
-    ramp_months: float = Field(0.0, ge=0)
-
-    @model_validator(mode="after")
-    def ordered(self) -> "When":
-        if self.end_month is not None and self.end_month <= self.start_month:
-            raise ValueError(f"end_month must lie after start_month {self.start_month:g}")
-        return self
-
-    def strength(self, months: np.ndarray) -> np.ndarray:
-        """0 outside the period, growing to 1 over the ramp; at times `months` (n,) since today."""
-        end = np.inf if self.end_month is None else self.end_month
-        grown = np.ones_like(months)
-        if self.ramp_months > 0:
-            grown = np.clip((months - self.start_month) / self.ramp_months, 0.0, 1.0)
-        return np.where((months >= self.start_month) & (months < end), grown, 0.0)
-
-    def weekly(self, weeks: int) -> np.ndarray:
-        """Strength in each week since today, at the middle of the week, shape (weeks,)."""
-        return self.strength((np.arange(weeks) + 0.5) * DAYS_PER_WEEK / DAYS_PER_MONTH)
-
-    def __str__(self) -> str:
-        words = [] if self.start_month == 0 else [f"from month {self.start_month:g}"]
-        if self.end_month is not None:
-            words.append(f"until month {self.end_month:g}")
-        if self.ramp_months:
-            words.append(f"growing over {self.ramp_months:g} months")
-        return " ".join(words)
-
-
 class Uncertain(NamedTuple):
-    """One number of an intervention that may be an effect: where, on which scale, in what words."""
+    """One number of an intervention that may be an effect: where, on which scale, in what words.
+
+    `neutral` is the typed value with which it does nothing.
+    """
 
     scale: Scale
     label: str
     unit: str = ""
     domain: Domain = NON_NEGATIVE
+    neutral: float = 0.0
 
 
 # --- mechanisms: what the simulator knows; every intervention compiles to some of them -------------------------------
@@ -101,7 +71,7 @@ class Shift:
     target: Literal["rate", "spend", "hazard", "conversion", "margin"]
     size: np.ndarray
     who: Who
-    when: When
+    when: Period
 
 
 @dataclass(frozen=True)
@@ -121,7 +91,7 @@ class OfferTerms:
     decline_rate: np.ndarray
     accept_rate: np.ndarray
     who: Who
-    when: When
+    when: Period
 
 
 @dataclass(frozen=True)
@@ -141,7 +111,7 @@ class ContactProgramme:
     opt_out: np.ndarray  # u0, hazard per contact
     opt_out_fatigue: float  # ψ
     who: Who
-    when: When
+    when: Period
 
 
 @dataclass(frozen=True)
@@ -152,7 +122,7 @@ class CostEntry:
     amount: np.ndarray  # (n,), money, or a share of revenue
     per: Literal["once", "month", "order", "customer", "revenue"]
     who: Who
-    when: When
+    when: Period
 
 
 Mechanism = Shift | OfferTerms | ContactProgramme | CostEntry
@@ -189,8 +159,22 @@ class Intervention(Frozen):
         return False
 
     @abstractmethod
-    def compile(self, name: str, values: Mapping[str, np.ndarray]) -> tuple[Mechanism, ...]:
+    def compile(self, name: str, values: Mapping[str, np.ndarray], period: Period) -> tuple[Mechanism, ...]:
         """Mechanisms with one value per draw; `values` has an array (n,) for each uncertain number."""
+
+    def schedule(self, horizon: Horizon, groups: Sequence[Group]) -> Schedule:
+        """When the simulator reads its strength: by default in each week, while somebody it reaches is followed."""
+        newcomers = any(group.origin == "new" and self.who.reaches(group) for group in groups)
+        return horizon.weeks(newcomers=newcomers)
+
+    def never_acts(self, horizon: Horizon, groups: Sequence[Group]) -> str:
+        """Why it cannot act on anybody of `groups` within the horizon, with its time and the horizon; "" where it can.
+
+        It is about time only: `who` reaches some of the groups.
+        """
+        schedule = self.schedule(horizon, groups)
+        why = schedule.misses(self.when.period(horizon.today))
+        return f"{self.when} can never act: {why}; {schedule.in_words(horizon.today)}" if why else ""
 
     @abstractmethod
     def sentence(self) -> str:

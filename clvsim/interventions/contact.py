@@ -8,6 +8,7 @@ from pydantic import Field
 
 from clvsim.effects import Effect, Expert, Prior
 from clvsim.interventions.base import ContactProgramme, Intervention, Mechanism, Uncertain
+from clvsim.interventions.timing import Period
 
 GOODWILL_PER_CONTACT, FATIGUE_PER_CONTACT = 0.05, 0.2
 WEIGHTS = {"content": (1.0, 0.5), "soft": (1.0, 1.0), "hard": (0.5, 2.0), "appreciation": (1.5, 0.5)}
@@ -43,7 +44,7 @@ class ContactIntervention(Intervention):
         "opt_out": Uncertain("amount", "Opt-out hazard per contact"),
     }
 
-    def compile(self, name: str, values: Mapping[str, np.ndarray]) -> tuple[Mechanism, ...]:
+    def compile(self, name: str, values: Mapping[str, np.ndarray], period: Period) -> tuple[Mechanism, ...]:
         goodwill, fatigue = WEIGHTS[self.type]
         return (
             ContactProgramme(
@@ -60,7 +61,7 @@ class ContactIntervention(Intervention):
                 opt_out=values["opt_out"],
                 opt_out_fatigue=self.opt_out_fatigue,
                 who=self.who,
-                when=self.when,
+                when=period,
             ),
         )
 

@@ -1,13 +1,14 @@
 """COST: money that a plan spends: once, monthly, per order, per customer or as a share of revenue."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import model_validator
 
 from clvsim.effects import Effect
-from clvsim.interventions.base import CostEntry, Intervention, Mechanism, Uncertain, When
+from clvsim.interventions.base import CostEntry, Group, Intervention, Mechanism, Uncertain
+from clvsim.interventions.timing import Horizon, Period, Schedule
 
 WORDS = {"once": "once", "month": "a month", "order": "per order", "customer": "per customer", "revenue": "of revenue"}
 
@@ -28,7 +29,7 @@ class CostIntervention(Intervention):
 
     @model_validator(mode="after")
     def dated(self) -> "CostIntervention":
-        if self.per not in ("once", "month") and self.when != When():
+        if self.per not in ("once", "month") and not self.when.always:
             raise ValueError(f"a cost per {self.per} runs over the whole plan; `when` needs per: once or month")
         return self
 
@@ -37,8 +38,11 @@ class CostIntervention(Intervention):
         money = Uncertain("amount", f"Cost {WORDS[self.per]}", "money")
         return {"amount": (self.amount, share if self.per == "revenue" else money)}
 
-    def compile(self, name: str, values: Mapping[str, np.ndarray]) -> tuple[Mechanism, ...]:
-        return (CostEntry(name, values["amount"], self.per, self.who, self.when),)
+    def schedule(self, horizon: Horizon, groups: Sequence[Group]) -> Schedule:
+        return horizon.fixed_costs(self.per) if self.per in ("once", "month") else super().schedule(horizon, groups)
+
+    def compile(self, name: str, values: Mapping[str, np.ndarray], period: Period) -> tuple[Mechanism, ...]:
+        return (CostEntry(name, values["amount"], self.per, self.who, period),)
 
     def sentence(self) -> str:
         reach = str(self.when) if self.per in ("once", "month") else self._reach()

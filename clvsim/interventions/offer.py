@@ -8,6 +8,7 @@ from pydantic import Field
 
 from clvsim.effects import Effect, Fixed
 from clvsim.interventions.base import Intervention, Mechanism, OfferTerms, Uncertain
+from clvsim.interventions.timing import Period
 from clvsim.schema import Frozen
 
 ZERO = Fixed(kind="fixed", value=0.0)
@@ -55,7 +56,7 @@ class OfferIntervention(Intervention):
         "if_declined.rate": Uncertain("relative", "Change of the purchase rate per declined offer"),
     }
 
-    def compile(self, name: str, values: Mapping[str, np.ndarray]) -> tuple[Mechanism, ...]:
+    def compile(self, name: str, values: Mapping[str, np.ndarray], period: Period) -> tuple[Mechanism, ...]:
         return (
             OfferTerms(
                 name=name,
@@ -71,7 +72,7 @@ class OfferIntervention(Intervention):
                 decline_rate=values["if_declined.rate"],
                 accept_rate=values["if_accepted.rate"],
                 who=self.who,
-                when=self.when,
+                when=period,
             ),
         )
 

@@ -1,12 +1,13 @@
 """SHIFT: a lever that moves a rate, the spend, the hazard of leaving, a conversion or the margin."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
 
 from clvsim.effects import REAL, Effect
-from clvsim.interventions.base import Intervention, Mechanism, Shift, Uncertain
+from clvsim.interventions.base import Group, Intervention, Mechanism, Shift, Uncertain
+from clvsim.interventions.timing import Horizon, Period, Schedule
 
 WORDS = {
     "rate": "how often customers order",
@@ -45,8 +46,11 @@ class ShiftIntervention(Intervention):
     def needs_margin(self) -> bool:
         return self.target == "margin"
 
-    def compile(self, name: str, values: Mapping[str, np.ndarray]) -> tuple[Mechanism, ...]:
-        return (Shift(self.target, values["size"], self.who, self.when),)
+    def schedule(self, horizon: Horizon, groups: Sequence[Group]) -> Schedule:
+        return horizon.arrivals() if self.target == "conversion" else super().schedule(horizon, groups)
+
+    def compile(self, name: str, values: Mapping[str, np.ndarray], period: Period) -> tuple[Mechanism, ...]:
+        return (Shift(self.target, values["size"], self.who, period),)
 
     def sentence(self) -> str:
         reach = str(self.when) if self.target == "conversion" else self._reach()

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from clvsim.errors import ConfigError, Problem
-from clvsim.interventions.base import CostEntry, Group
+from clvsim.interventions.base import Group
+from clvsim.interventions.timing import Horizon
 from clvsim.kernels import structs as ks
 from clvsim.scenario import CompiledScenario
 from clvsim.simulation import people
@@ -27,6 +28,7 @@ class Layout:
     group: np.ndarray  # of each existing customer, (c,)
     cohorts: tuple[Cohort, ...]
     cohort: np.ndarray  # of each existing customer, (c,)
+    horizon: Horizon
     months: int  # of the calendar ledger
     ages: int  # months of the age ledger
     note: str  # on groups that had to be pooled
@@ -49,31 +51,25 @@ def make_layout(summary: CustomerSummary, config: SimulationConfig, acquisition:
     groups, group, note = people.ledger_groups(summary.customers, acquisition)
     cohort, cohorts = people.existing_cohorts(summary, group)
     first_new = len(groups) - len(acquisition.channels)
+    horizon = Horizon(summary.today, config.horizon_months, acquisition.months if acquisition.channels else 0)
     return Layout(
         groups=groups,
         group=group,
         cohorts=cohorts + people.newcomer_cohorts(acquisition, first_new),
         cohort=cohort,
-        months=config.horizon_months + (acquisition.months if acquisition.channels else 0),
+        horizon=horizon,
+        months=horizon.months + horizon.arrival_months,
         ages=config.horizon_months if acquisition.channels else 1,
         note=note,
     )
 
 
 def refuse(layout: Layout, config: SimulationConfig, scenarios: Sequence[CompiledScenario]) -> None:
-    """Raise ConfigError for ledgers that memory would not hold, and for costs that would fall after the last month."""
-    if problems := [*_late_costs(layout, scenarios), *_too_large(layout, config, scenarios)]:
+    """Raise ConfigError for interventions that can never act, each once, and ledgers that memory would not hold."""
+    never = dict.fromkeys(problem for scenario in scenarios for problem in scenario.problems)
+    applying = [scenario for scenario in scenarios if scenario.applies]
+    if problems := [*never, *_too_large(layout, config, applying)]:
         raise ConfigError(problems)
-
-
-def _late_costs(layout: Layout, scenarios: Sequence[CompiledScenario]) -> list[Problem]:
-    what = f"must lie before month {layout.months}, the last simulated"
-    return [
-        Problem(f"scenario.{scenario.name}.{entry.name}.when.start_month", what)
-        for scenario in scenarios
-        for entry in scenario.mechanisms
-        if isinstance(entry, CostEntry) and entry.when.start_month >= layout.months
-    ]
 
 
 def _too_large(layout: Layout, config: SimulationConfig, scenarios: Sequence[CompiledScenario]) -> list[Problem]:

@@ -73,18 +73,17 @@ def make_plan(
 ) -> RunPlan:
     """Plan the simulation of `names`, the baseline first; `library` is what `combine` refers to.
 
-    Raises ConfigError when an effect does not fit, the ledgers would be too large, or a cost would fall after the last
-    month.
+    Raises ConfigError when an effect does not fit, an intervention can never act, or the ledgers would be too large.
     """
     economics = make_economics(finance, summary)
     layout = make_layout(summary, simulation, acquisition)
     keys = world_keys(seed, np.arange(min(simulation.draws, MAX_DRAWS)), 0)  # more are refused below
     compiled = {
-        name: compile_scenario(name, library, keys, layout.groups, economics.margin_known)
+        name: compile_scenario(name, library, keys, layout.groups, layout.horizon, economics.margin_known)
         for name in dict.fromkeys([BASELINE, *names])
     }
     applying = {name: scenario for name, scenario in compiled.items() if scenario.applies}
-    refuse(layout, simulation, list(applying.values()))
+    refuse(layout, simulation, list(compiled.values()))
     return RunPlan(
         seed=seed,
         simulation=simulation,

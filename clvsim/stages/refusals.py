@@ -19,23 +19,27 @@ def plan_run(config: RunConfig, summary: CustomerSummary) -> RunPlan:
     """The plan of a run, or ConfigError, or DiagnosticsError for levels of which nothing can be learned.
 
     Refused are segments and channels nobody is in, posteriors that cannot be used, effects that cannot be drawn,
-    ledgers that would not fit into memory, and a metric that the run will not have.
+    interventions that can never act, ledgers that would not fit into memory, and a metric that the run will not have.
     """
     configured(config.retention, summary)
-    if problems := unknown_groups(config, summary):
-        raise ConfigError(problems)
+    problems = unknown_groups(config, summary)
     if config.fit.posterior:
         refuse_posterior(config)
-    plan = make_plan(
-        summary,
-        config.library,
-        config.names,
-        simulation=config.simulation,
-        finance=config.finance,
-        acquisition=config.acquisition,
-        environment=config.environment,
-        seed=config.seed,
-    )
+    try:
+        plan = make_plan(
+            summary,
+            config.library,
+            config.names,
+            simulation=config.simulation,
+            finance=config.finance,
+            acquisition=config.acquisition,
+            environment=config.environment,
+            seed=config.seed,
+        )
+    except ConfigError as error:
+        raise ConfigError([*problems, *error.problems]) from None
+    if problems:
+        raise ConfigError(problems)
     if config.report.metric not in applicable(
         acquisition=bool(config.acquisition.channels), margin=plan.economics.margin_known, contacting=plan.contacting
     ):

@@ -35,6 +35,47 @@ MISTAKES = {
         ["check", "orders.csv", f"{UPSELL}.price=-3", f"{UPSELL}.take=1.2"],
         [f"clvsim: {UPSELL}.price", f"clvsim: {UPSELL}.take"],
     ),
+    "levers that can never act": (
+        [
+            "check",
+            "orders.csv",
+            f"{UPSELL}.when.start_date=2031-01-01",
+            f"{UPSELL}.who.segments=[gold]",
+            "scenario.upsell_soft.set_up.when.start_month=36",
+            "scenario.follow_up.email.when.end_date=2024-05-03",
+        ],
+        [
+            "clvsim: columns guessed: ",
+            f"clvsim: {UPSELL}.who.segments: no customer is in 'gold'",
+            f"clvsim: {UPSELL}.when: from 2031-01-01 can never act: that starts after the last simulated day; ",
+            "clvsim: scenario.upsell_soft.set_up.when: from month 36 can never act: that starts after the last "
+            "simulated day; fixed costs are counted for 36 months, 2024-05-04 to 2027-05-04 (simulation.horizon_mo",
+            "clvsim: scenario.follow_up.email.when: until 2024-05-03 can never act: that is over before the first "
+            "simulated day; customers are followed for 36 months, 2024-05-04 to 2027-05-04 (simulation.horizon_mo",
+        ],
+    ),
+    "a lever after the newcomers": (
+        ["run", "experiment=demo", "scenario.conversion_lift.landing_page.when.start_date=1999-01-01"],
+        [
+            "clvsim: scenario.conversion_lift.landing_page.when: from 1999-01-01 can never act: that starts after the "
+            "last simulated day; newcomers arrive for 12 months, 1997-10-01 to 1998-10-01 (acquisition.months)"
+        ],
+    ),
+    "when, typed wrongly": (
+        [
+            "check",
+            "orders.csv",
+            f"{UPSELL}.when.start_date=1.6.2024",
+            f"{UPSELL}.when.end_date=20240901",
+            "scenario.follow_up.email.when.start_month=1",
+            "scenario.follow_up.email.when.start_date=2024-06-01",
+        ],
+        [
+            f"clvsim: {UPSELL}.when.start_date: a date is needed, such as 2026-01-15, got '1.6.2024'",
+            f"clvsim: {UPSELL}.when.end_date: a date is needed, such as 2026-01-15, got 20240901",
+            "clvsim: scenario.follow_up.email.when: start_month and start_date exclude each other; give one of them",
+        ],
+    ),
     "unknown key of a scenario": (["run", "orders.csv", f"{UPSELL}.tkae=0.1"], [f"did you mean {UPSELL}.take?"]),
     "unknown scenario": (
         ["check", "orders.csv", "scenarios=[baseline,upsel_soft]"],

@@ -6,7 +6,7 @@ from pydantic import TypeAdapter
 from scipy import stats
 from scipy.special import logit
 
-from clvsim.effects import EFFECTS, REAL, Effect, EffectDraws, Experiment, Expert, Fixed, Prior, assumption, draw
+from clvsim.effects import REAL, Effect, EffectDraws, Experiment, Expert, Fixed, Prior, assumption, draw
 from clvsim.errors import ConfigError
 
 UNIFORMS = (np.arange(2_001) + 0.5) / 2_001
@@ -30,8 +30,8 @@ EXAMPLES = {
 }
 CASES = [
     pytest.param(effect, scale, id=f"{kind}-{number}-{scale}")
-    for kind in EFFECTS
-    for number, (effect, scales) in enumerate(EXAMPLES[kind])
+    for kind, examples in EXAMPLES.items()
+    for number, (effect, scales) in enumerate(examples)
     for scale in scales
 ]
 

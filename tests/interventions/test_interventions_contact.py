@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from datetime import date
 from typing import NamedTuple
 
 import numpy as np
@@ -25,7 +26,7 @@ def programme(draws: int = 3, per_month: float = 5.0, **changed) -> ContactProgr
         field: draw(effect, uniforms, what.scale, path=field, domain=what.domain).values
         for field, (effect, what) in section.uncertain().items()
     }
-    (mechanism,) = section.compile("email", values)
+    (mechanism,) = section.compile("email", values, section.when.period(date(2024, 9, 30)))
     assert isinstance(mechanism, ContactProgramme)
     return mechanism
 

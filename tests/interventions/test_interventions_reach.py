@@ -1,13 +1,16 @@
 """Whom interventions reach, when they run, and on which numbers they act."""
 
+from datetime import date
+
 import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from clvsim.interventions.base import Group, Shift, When, Who
+from clvsim.interventions.base import Group, Shift, Who
 from clvsim.interventions.cost import CostIntervention
 from clvsim.interventions.offer import OfferIntervention
 from clvsim.interventions.shift import ShiftIntervention
+from clvsim.interventions.timing import Horizon, Period, When
 from clvsim.kernels.rng import world_keys
 from clvsim.scenario import Scenario, compile_scenario, problems
 from clvsim.simulation.arrivals import shifted_conversion
@@ -19,6 +22,7 @@ GROUPS = (
     Group("existing", "blue", "web"),
     Group("new", "", "web"),
 )
+HORIZON = Horizon(date(2024, 9, 30), months=12, arrival_months=3)
 
 
 @pytest.mark.parametrize(
@@ -38,7 +42,7 @@ GROUPS = (
 def test_who(who: dict, reached: list[bool]) -> None:
     made = Who.model_validate(who)
     assert [made.reaches(g) for g in GROUPS] == reached
-    shift = Shift("rate", np.array([0.2]), made, When())
+    shift = Shift("rate", np.array([0.2]), made, Period())
     sums = [shift_sum([shift], "rate", g, np.array([0]), 4) for g in GROUPS]
     assert [bool(s.any()) for s in sums] == reached
     assert all(set(s.ravel()) <= {0.0, 0.2} for s in sums)
@@ -57,12 +61,13 @@ def test_who(who: dict, reached: list[bool]) -> None:
     ids=str,
 )
 def test_when(when: dict, months: list[float], strength: list[float]) -> None:
-    np.testing.assert_allclose(When.model_validate(when).strength(np.array(months, float)), strength, atol=1e-12)
+    period = When.model_validate(when).period(HORIZON.today)
+    np.testing.assert_allclose(period.strength(np.array(months, float)), strength, atol=1e-12)
 
 
 def test_weeks_are_judged_at_their_middle() -> None:
     """Month 1 starts at day 30.4: week 4 (days 28 to 35, middle 31.5) is the first one inside."""
-    weekly = When(start_month=1.0, end_month=2.0).weekly(12)
+    weekly = Period(start_month=1.0, end_month=2.0).weekly(12)
     np.testing.assert_array_equal(np.flatnonzero(weekly), [4, 5, 6, 7, 8])
 
 
@@ -80,7 +85,7 @@ def tables_of(*shifts: Shift, clock: str = "time", weeks: int = 10):
 
 def test_shifts_act_on_their_own_number() -> None:
     """Sizes are log changes for rate, spend and hazard, points for the margin."""
-    size, who, when = np.array([np.log(1.5)]), Who(segments=("gold",)), When()
+    size, who, when = np.array([np.log(1.5)]), Who(segments=("gold",)), Period()
     for target in ("rate", "spend", "hazard"):
         t = tables_of(Shift(target, size, who, when))
         changed = {"rate": t.rate, "spend": t.spend, "hazard": t.hazard}
@@ -94,8 +99,8 @@ def test_shifts_act_on_their_own_number() -> None:
 
 def test_attrition_clock() -> None:
     """More orders through an intervention charge η/m each; on the clock of orders, and for hazards, all of it."""
-    rate = Shift("rate", np.array([np.log(2.0)]), Who(), When())
-    hazard = Shift("hazard", np.array([np.log(3.0)]), Who(), When())
+    rate = Shift("rate", np.array([np.log(2.0)]), Who(), Period())
+    hazard = Shift("hazard", np.array([np.log(3.0)]), Who(), Period())
     np.testing.assert_allclose(tables_of(rate).charge, 0.5)
     np.testing.assert_allclose(tables_of(rate, clock="orders").charge, 1.0)
     np.testing.assert_allclose(tables_of(rate, hazard).charge, 1.5)
@@ -103,13 +108,13 @@ def test_attrition_clock() -> None:
 
 
 def test_shifts_multiply() -> None:
-    both = tables_of(*(Shift("rate", np.array([np.log(1 + s)]), Who(), When()) for s in (0.2, 0.1)))
+    both = tables_of(*(Shift("rate", np.array([np.log(1 + s)]), Who(), Period()) for s in (0.2, 0.1)))
     np.testing.assert_allclose(both.rate, 1.2 * 1.1)
 
 
 def test_prefix_sums_of_a_pulse() -> None:
     """The integral of multiplier − 1 up to each week: 7 days × .5 for each week of the pulse."""
-    t = tables_of(Shift("rate", np.array([np.log(1.5)]), Who(), When(start_month=0.5, end_month=1.0)))
+    t = tables_of(Shift("rate", np.array([np.log(1.5)]), Who(), Period(start_month=0.5, end_month=1.0)))
     inside = np.array([0, 0, 1, 1, 0, 0, 0, 0, 0, 0])  # middles 17.5 and 24.5 of days 15.2 to 30.4
     np.testing.assert_allclose(t.rate[0, 0], 1 + 0.5 * inside)
     np.testing.assert_allclose(t.rate_excess[0, 0], np.concatenate([[0], np.cumsum(3.5 * inside)]), atol=1e-12)
@@ -119,13 +124,13 @@ def test_conversion_moves_on_the_odds() -> None:
     """2 % with odds × 1.2 is 2.39 %; an exact zero leaves the very same number; 0 and 1 stay."""
     before = np.array([0.02, 0.0, 1.0])
     ads, draws = Group("new", "", "ads"), np.array([0, 0, 0])
-    lift = Shift("conversion", np.array([np.log(1.2)]), Who(channels=("ads",)), When(start_month=2))
+    lift = Shift("conversion", np.array([np.log(1.2)]), Who(channels=("ads",)), Period(start_month=2))
     after = shifted_conversion(before, (lift,), ads, draws, 2)
     odds = 0.02 / 0.98 * 1.2
     np.testing.assert_allclose(after, [odds / (1 + odds), 0, 1])
     assert (shifted_conversion(before, (lift,), ads, draws, 1) == before).all()
     assert (shifted_conversion(before, (lift,), Group("new", "", "post"), draws, 2) == before).all()
-    nothing = Shift("conversion", np.array([0.0]), Who(), When())
+    nothing = Shift("conversion", np.array([0.0]), Who(), Period())
     odd = np.array([0.1, 0.3, 0.7])
     assert (shifted_conversion(odd, (nothing,), ads, draws, 0) == odd).all()
 
@@ -137,7 +142,7 @@ def test_offer_terms_become_arrays() -> None:
         "who": {"segments": ["gold"]}, "when": {"end_month": 1},
     }  # fmt: skip
     scenario = Scenario.model_validate({"title": "x", "bump": offer, "all": {"kind": "offer", "take": 0.5, "price": 8}})
-    compiled = compile_scenario("s", {"s": scenario}, world_keys(1, np.arange(2), 0), GROUPS)
+    compiled = compile_scenario("s", {"s": scenario}, world_keys(1, np.arange(2), 0), GROUPS, HORIZON)
     levers = Levers.of(compiled)
     assert [o.name for o in levers.offers] == ["all", "bump"]
     made = make_offers(levers, GROUPS, np.array([0, 1, 1]), 0.4, 10)
@@ -162,7 +167,7 @@ def test_effects_are_shared_by_name_not_by_scenario() -> None:
         "three": Scenario.model_validate({"title": "z", "combine": ["one"]}),
     }
     keys = world_keys(1, np.arange(500), 0)
-    compiled = {name: compile_scenario(name, library, keys, GROUPS) for name in library}
+    compiled = {name: compile_scenario(name, library, keys, GROUPS, HORIZON) for name in library}
     a = compiled["one"].inputs["scenario.one.a.size"]
     np.testing.assert_array_equal(compiled["two"].inputs["scenario.two.a.size"], a)
     np.testing.assert_array_equal(compiled["three"].inputs["scenario.one.a.size"], a)
@@ -182,7 +187,7 @@ def test_order_of_shifts_in_a_file() -> None:
     for names in ("abc", "cba"):
         shifts = {n: {"kind": "shift", "target": "rate", "size": sizes[n]} for n in names}
         library = {"s": Scenario.model_validate({"title": "x", **shifts})}
-        levers = Levers.of(compile_scenario("s", library, keys, GROUPS))
+        levers = Levers.of(compile_scenario("s", library, keys, GROUPS, HORIZON))
         found.append(tables_of(*levers.shifts).rate)
     np.testing.assert_array_equal(*found)
 
@@ -199,13 +204,13 @@ def test_levers_without_an_object() -> None:
     }
     keys = world_keys(1, np.arange(3), 0)
     existing = GROUPS[:3]
-    made = {name: compile_scenario(name, library, keys, existing, margin_known=False) for name in library}
+    made = {name: compile_scenario(name, library, keys, existing, HORIZON, margin_known=False) for name in library}
     assert "acquisition.channels" in made["page"].view.not_applicable
     assert "segment z" in made["none"].view.not_applicable
     assert "gross_margin" in made["price"].view.not_applicable
     assert made["mixed"].applies
     assert len(made["mixed"].mechanisms) == 1
-    assert compile_scenario("page", library, keys, GROUPS).applies
+    assert compile_scenario("page", library, keys, GROUPS, HORIZON).applies
 
 
 def test_refusals_name_the_key() -> None:

@@ -6,10 +6,25 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from shop import CALM, assert_same, assert_same_ledger, channels, ledger, line, posterior, run, scenarios, shipped, shop
+from shop import (
+    CALM,
+    CONFIGS,
+    assert_same,
+    assert_same_ledger,
+    channels,
+    ledger,
+    line,
+    posterior,
+    run,
+    scenarios,
+    shipped,
+    shop,
+)
 
 from clvsim.errors import ConfigError
-from clvsim.scenario import BASELINE, Scenario
+from clvsim.interventions.base import ContactProgramme, OfferTerms
+from clvsim.kernels import structs as ks
+from clvsim.scenario import BASELINE, Scenario, placed
 from clvsim.simulation import Simulation
 from clvsim.simulation.config import EnvironmentConfig
 from clvsim.simulation.ledger import Ledger, Line
@@ -118,38 +133,63 @@ def test_combining_is_writing_together() -> None:
 # --- zero effects ----------------------------------------------------------------------------------------------------
 
 
+SHIPPED = sorted(path.stem for path in (CONFIGS / "scenario").glob("*.yaml") if path.stem != BASELINE)
+
+
 def without_effect(name: str) -> dict[str, Any]:
-    """A shipped lever whose every effect is zero."""
+    """A shipped scenario whose every number that may be uncertain has the value that does nothing."""
     scenario = shipped(name)
-    if name == "conversion_lift":
-        scenario["landing_page"]["size"] = 0.0
-    if name == "upsell_soft":
-        scenario["upsell"] |= {
-            "take": 0.0,
-            "cannibalised": 0.0,
-            "if_declined": {"after": 0, "hazard": 0.0, "rate": 0.0},
-        }
-    if name == "follow_up":
-        scenario["email"] |= dict.fromkeys(("goodwill", "fatigue", "churn", "opt_out"), 0.0)
+    for own, intervention in Scenario.model_validate(scenario).interventions.items():
+        for field, (_, what) in intervention.uncertain().items():
+            *parents, last = field.split(".")
+            section = scenario[own]
+            for parent in parents:
+                section = section.setdefault(parent, {})
+            section[last] = what.neutral
     return scenario
 
 
-LEVERS = ("conversion_lift", "upsell_soft", "follow_up")
+@pytest.fixture(scope="module", params=[CALM, STORMY], ids=["calm", "stormy"])
+def neutral(request: pytest.FixtureRequest) -> Simulation:
+    """All shipped scenarios without effect."""
+    library = {BASELINE: Scenario(title="x")}
+    library |= {name: Scenario.model_validate(without_effect(name)) for name in SHIPPED}
+    return run(library, acquisition=channels(), environment=request.param, fitted=posterior(12, spread=0.1))
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_zero_effect(neutral: Simulation, name: str) -> None:
+    """Whatever is in configs/scenario: every line of the baseline bit for bit, and only its own counts and costs more.
+
+    Contacts cost money, which `repaid` and the cohorts' contribution count.
+    """
+    file = f"configs/scenario/{name}.yaml"
+    assert name in neutral.scenarios, f"{file} says nothing about the shop: {neutral.skipped[name].view.not_applicable}"
+    scenario, book, base = neutral.scenarios[name], ledger(neutral, name), ledger(neutral)
+    assert scenario.compiled.mechanisms, f"{file} does nothing at all"
+    assert not scenario.compiled.inputs
+    assert_untouched(book, base)
+    own = {p.name for p in placed(name, {n: Scenario.model_validate(shipped(n)) for n in SHIPPED})}
+    for one in set(book.lines) - set(base.lines):
+        if one.cause not in own:
+            assert not line(book, *one).any(), one
+    costly = any(one.account == "cost_contact" for one in book.lines)
+    same = [row for row in range(ks.COHORT_LINES) if not (costly and row == ks.COHORT_CONTRIBUTION)]
+    np.testing.assert_array_equal(book.cohort[:, :, same], base.cohort[:, :, same])
+    if any(isinstance(m, ContactProgramme) for m in scenario.compiled.mechanisms):
+        assert book.total("contacts").min() > 1000
+    if any(isinstance(m, OfferTerms) for m in scenario.compiled.mechanisms):
+        assert book.total("offers_shown").min() > 10
 
 
 @pytest.mark.parametrize("environment", [CALM, STORMY], ids=["calm", "stormy"])
-@pytest.mark.parametrize("lever", [*LEVERS, "plan"])
-def test_zero_effect(lever: str, environment: EnvironmentConfig) -> None:
-    library = {BASELINE: Scenario(title="x")}
-    library |= {name: Scenario.model_validate(without_effect(name)) for name in LEVERS}
-    library["plan"] = Scenario.model_validate(shipped("plan"))
-    sim = run({k: v for k, v in library.items() if k in (BASELINE, lever) or lever == "plan"},
-              acquisition=channels(), environment=environment, fitted=posterior(12, spread=0.1))  # fmt: skip
-    assert_untouched(ledger(sim, lever), ledger(sim))
-    if lever == "follow_up":
-        assert ledger(sim, lever).total("contacts").min() > 1000
-    if lever == "upsell_soft":
-        assert ledger(sim, lever).total("offers_shown").min() > 10
+def test_zero_offer(environment: EnvironmentConfig) -> None:
+    """An offer that nobody takes and whose every refusal counts, with a price."""
+    offer = OFFER | {"take": 0.0, "if_declined": {"after": 0, "hazard": 0.0, "rate": 0.0}}
+    sim = run(scenarios(nothing={"it": offer}), acquisition=channels(), environment=environment)
+    assert_untouched(ledger(sim, "nothing"), ledger(sim))
+    np.testing.assert_array_equal(ledger(sim, "nothing").cohort, ledger(sim).cohort)
+    assert ledger(sim, "nothing").total("offers_shown").min() > 10
 
 
 SHIFTS = [{"kind": "shift", "target": t, "size": 0.0} for t in ("rate", "spend", "hazard", "conversion", "margin")]

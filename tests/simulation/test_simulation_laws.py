@@ -28,7 +28,8 @@ from shop import (
 from test_simulation_closed_forms import made_by_hand, one_newcomer, orders_of
 from test_simulation_invariance import PLAN, STORMY, assert_untouched
 
-from clvsim.interventions.base import Group, Shift, When, Who
+from clvsim.interventions.base import Group, Shift, Who
+from clvsim.interventions.timing import Period
 from clvsim.kernels import rng
 from clvsim.models.laws import LifeLaw, customers_of
 from clvsim.scenario import BASELINE
@@ -309,8 +310,8 @@ def test_environment_of_renewals() -> None:
     """Shocks multiply the hazard of contracts, and the rate of everything else."""
     shocks = np.array([[0.2, -0.1, 0.0], [0.0, 0.3, -0.2]])
     size = np.array([0.05, -0.4])
-    shift = Shift("hazard", size, Who(), When())
-    rate = Shift("rate", size, Who(), When())
+    shift = Shift("hazard", size, Who(), Period())
+    rate = Shift("rate", size, Who(), Period())
     levers = Levers("one", (shift, rate), (), ())
     made = [
         make_tables(

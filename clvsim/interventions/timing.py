@@ -1,0 +1,164 @@
+"""When interventions run: by months or dates, against the time that a run simulates."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Annotated, Any, Literal, NamedTuple
+
+import numpy as np
+from pydantic import BeforeValidator, Field, model_validator
+
+from clvsim.schema import Frozen
+from clvsim.types import DAYS_PER_MONTH, DAYS_PER_WEEK
+
+
+def iso_date(value: Any) -> Any:
+    """A date, or its ISO text; numbers and moments of a day are refused."""
+    if value is None or (isinstance(value, date) and not isinstance(value, datetime)):
+        return value
+    try:
+        day = date.fromisoformat(value)
+    except (TypeError, ValueError):
+        day = None
+    if day is None or str(day) != value:
+        raise ValueError("a date is needed, such as 2026-01-15")
+    return day
+
+
+IsoDate = Annotated[date, BeforeValidator(iso_date)]
+
+
+@dataclass(frozen=True)
+class Period:
+    """Months since the end of today in which a mechanism acts; its strength grows linearly over the ramp.
+
+    What has begun before has a negative `start_month`.
+    """
+
+    start_month: float = 0.0
+    end_month: float = np.inf
+    ramp_months: float = 0.0
+
+    def strength(self, months: np.ndarray) -> np.ndarray:
+        """0 outside the period, growing to 1 over the ramp; at times `months` (n,) since today."""
+        grown = np.ones_like(months)
+        if self.ramp_months > 0:
+            grown = np.clip(months - self.start_month, 0.0, self.ramp_months) / self.ramp_months
+        return np.where((months >= self.start_month) & (months < self.end_month), grown, 0.0)
+
+    def weekly(self, weeks: int) -> np.ndarray:
+        """Strength in each week since today, at the middle of the week, shape (weeks,)."""
+        return self.strength((np.arange(weeks) + 0.5) * DAYS_PER_WEEK / DAYS_PER_MONTH)
+
+
+class When(Frozen):
+    """When an intervention runs, by months since today or by dates; its effect grows linearly over the ramp.
+
+    It runs on both dates. Without a start it runs from the first simulated day, which is the day after today; without
+    an end it runs on.
+    """
+
+    start_month: float | None = Field(None, ge=0)
+    end_month: float | None = Field(None, gt=0)
+    start_date: IsoDate | None = None
+    end_date: IsoDate | None = None
+    ramp_months: float = Field(0.0, ge=0)
+
+    @model_validator(mode="after")
+    def ordered(self) -> "When":
+        """Each end is given once, and they are in order as far as that is known without today."""
+        wrong = [
+            f"{month} and {day} exclude each other; give one of them"
+            for month, day in (("start_month", "start_date"), ("end_month", "end_date"))
+            if getattr(self, month) is not None and getattr(self, day) is not None
+        ]
+        start = self.start_month or 0.0
+        if self.end_month is not None and self.start_date is None and self.end_month <= start:
+            wrong.append(f"end_month must lie after start_month {start:g}")
+        if self.start_date is not None and self.end_date is not None and self.end_date < self.start_date:
+            wrong.append(f"end_date must not lie before start_date {self.start_date}, got {self.end_date}")
+        if wrong:
+            raise ValueError("; ".join(wrong))
+        return self
+
+    @property
+    def always(self) -> bool:
+        """Whether it says no more than the default: all the time, at once with full strength."""
+        ends = (self.start_month or None, self.end_month, self.start_date, self.end_date)
+        return self.ramp_months == 0 and all(end is None for end in ends)
+
+    def period(self, today: date) -> Period:
+        """The same in months since the end of today."""
+        start, end = self.start_month or 0.0, np.inf if self.end_month is None else self.end_month
+        if self.start_date is not None:
+            start = ((self.start_date - today).days - 1) / DAYS_PER_MONTH
+        if self.end_date is not None:
+            end = (self.end_date - today).days / DAYS_PER_MONTH
+        return Period(start, end, self.ramp_months)
+
+    def __str__(self) -> str:
+        words = []
+        if self.start_month:
+            words.append(f"from month {self.start_month:g}")
+        if self.start_date is not None:
+            words.append(f"from {self.start_date}")
+        if self.end_month is not None:
+            words.append(f"until month {self.end_month:g}")
+        if self.end_date is not None:
+            words.append(f"until {self.end_date}")
+        if self.ramp_months:
+            words.append(f"growing over {self.ramp_months:g} months")
+        return " ".join(words)
+
+
+class Schedule(NamedTuple):
+    """The times at which the simulator reads the strength of an intervention: once, or in the middle of each step."""
+
+    step: Literal["week", "month", "once"]
+    months: int  # nothing is read from this month on
+    subject: str  # what goes on until then, for instance "newcomers arrive"
+    keys: str  # the configuration that says how long
+
+    def misses(self, period: Period) -> str:
+        """Why an intervention that runs in `period` never acts; "" where it does."""
+        if period.end_month <= 0 or (self.step == "once" and period.start_month < 0):
+            return "that is over before the first simulated day"
+        if period.start_month >= self.months:
+            return "that starts after the last simulated day"
+        if period.end_month <= period.start_month:
+            return "it ends before it starts"
+        if self.step == "week":
+            acts = period.weekly(int(np.ceil(self.months * DAYS_PER_MONTH / DAYS_PER_WEEK))).any()
+        else:
+            acts = self.step == "once" or period.strength(np.arange(self.months) + 0.5).any()
+        return "" if acts else f"it acts by whole {self.step}s, and the middle of none lies in it"
+
+    def in_words(self, today: date) -> str:
+        """What is simulated from when until when, and which keys say so."""
+        first, last = today + timedelta(days=1), today + timedelta(days=int(np.ceil(self.months * DAYS_PER_MONTH)))
+        return f"{self.subject} for {self.months} months, {first} to {last} ({self.keys})"
+
+
+class Horizon(NamedTuple):
+    """The time that a run simulates: `months` of each life, from today or from a newcomer's first order."""
+
+    today: date
+    months: int
+    arrival_months: int = 0  # in which newcomers arrive; 0 without acquisition
+
+    def weeks(self, *, newcomers: bool) -> Schedule:
+        """Weeks in which existing customers are followed, or newcomers too."""
+        if newcomers and self.arrival_months:
+            keys = "simulation.horizon_months and acquisition.months"
+            return Schedule("week", self.months + self.arrival_months, "customers and newcomers are followed", keys)
+        return Schedule("week", self.months, "customers are followed", "simulation.horizon_months")
+
+    def arrivals(self) -> Schedule:
+        """Months in which newcomers arrive."""
+        return Schedule("month", self.arrival_months, "newcomers arrive", "acquisition.months")
+
+    def fixed_costs(self, step: Literal["month", "once"]) -> Schedule:
+        """Months in which a fixed cost is paid: every month of the horizon, or once before anybody's life ends."""
+        if step == "month" or not self.arrival_months:
+            return Schedule(step, self.months, "fixed costs are counted", "simulation.horizon_months")
+        keys = "simulation.horizon_months and acquisition.months"
+        return Schedule(step, self.months + self.arrival_months, "fixed costs are counted", keys)

@@ -1,0 +1,188 @@
+"""What a new entry of a registry needs, file by file: a failure names the files that were forgotten.
+
+CONTRIBUTING.md has the same lists in words; a test keeps it naming the same files.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple, get_args
+
+import pytest
+import yaml
+
+from clvsim.effects import EFFECTS, Effect
+from clvsim.interventions import INTERVENTIONS
+from clvsim.metrics import METRICS, PAYBACK
+from clvsim.report.glossary import GLOSSARY
+
+ROOT = Path(__file__).parents[1]
+
+
+class Step(NamedTuple):
+    """One file of a checklist. NAME in `file` and `what` stands for the entry; `done` looks it up by that name."""
+
+    file: str
+    what: str
+    done: Callable[[str], bool]
+
+
+def forgotten(steps: Iterable[Step], name: str) -> list[str]:
+    """A line per step that an entry still needs, the file first."""
+    return [f"{step.file}: {step.what}".replace("NAME", name) for step in steps if not step.done(name)]
+
+
+def assert_complete(steps: Iterable[Step], name: str) -> None:
+    lines = forgotten(steps, name)
+    assert not lines, f"{name!r} is not finished:\n  " + "\n  ".join(lines)
+
+
+@cache
+def text(path: str) -> str:
+    """All files that a pattern below the root matches, one after the other."""
+    return "\n".join(file.read_text(encoding="utf-8") for file in sorted(ROOT.glob(path)))
+
+
+def has(path: str, pattern: str) -> Callable[[str], bool]:
+    """Whether the text holds a regular expression, in which NAME stands for the entry."""
+    return lambda name: re.search(pattern.replace("NAME", re.escape(name)), text(path), flags=re.M) is not None
+
+
+def is_defined(package: str, registry: Mapping[str, type]) -> Callable[[str], bool]:
+    """Whether the entry's class stands in the module of its name."""
+    return lambda name: name in registry and registry[name].__module__ == f"clvsim.{package}.{name}"
+
+
+def is_in_inventory(registry: str) -> Callable[[str], bool]:
+    return has("ARCHITECTURE.md", rf"^\| `{registry}` \|.*[ ,]NAME[ ,]")
+
+
+def kinds_declared(package: str) -> set[str]:
+    """Kinds that classes in a package claim, registered or not."""
+    return set(re.findall(r'^    kind: Literal\["(\w+)"\]', text(f"clvsim/{package}/*.py"), flags=re.M))
+
+
+def kinds_shipped() -> set[str]:
+    """Kinds of all interventions in shipped scenarios."""
+    trees = [yaml.safe_load(file.read_text(encoding="utf-8")) for file in ROOT.glob("configs/scenario/*.yaml")]
+    return {str(part.get("kind")) for tree in trees for part in tree.values() if isinstance(part, dict)}
+
+
+INTERVENTION = (
+    Step(
+        "clvsim/interventions/NAME.py",
+        'a frozen class with kind: Literal["NAME"], copied from offer.py',
+        is_defined("interventions", INTERVENTIONS),
+    ),
+    Step("clvsim/interventions/__init__.py", "a line in INTERVENTIONS", lambda name: name in INTERVENTIONS),
+    Step(
+        "configs/scenario/",
+        "an example with kind: NAME, which the zero-effect test picks up",
+        lambda name: name in kinds_shipped(),
+    ),
+    Step("docs/interventions.md", "a row `NAME` in the table of kinds", has("docs/interventions.md", r"^\| `NAME` \|")),
+    Step(
+        "docs/interventions.md",
+        "a section ## NAME with an example",
+        has("docs/interventions.md", r"^## NAME\n(?:(?!^## )[\s\S])*?^```yaml\ntitle:(?:(?!^```)[\s\S])*?kind: NAME\b"),
+    ),
+    Step("ARCHITECTURE.md", "NAME in the inventory of INTERVENTIONS", is_in_inventory("INTERVENTIONS")),
+    Step(
+        "tests/interventions/test_interventions_timing.py",
+        "an entry of kind NAME in KINDS, and when it can never act in NEVER",
+        has("tests/interventions/test_interventions_timing.py", r'^    "[\w ]+": \{"kind": "NAME"'),
+    ),
+    Step(
+        "tests/simulation/test_simulation_accounting.py",
+        "what NAME does to the ledger",
+        has("tests/simulation/test_simulation_accounting.py", r'"kind": "NAME"'),
+    ),
+)
+
+EFFECT = (
+    Step(
+        "clvsim/effects/NAME.py",
+        'a class with kind_name and kind: Literal["NAME"], copied from expert.py',
+        is_defined("effects", EFFECTS),
+    ),
+    Step("clvsim/effects/__init__.py", "a line in EFFECTS", lambda name: name in EFFECTS),
+    Step(
+        "clvsim/effects/__init__.py",
+        "its class in the union Effect",
+        lambda name: EFFECTS.get(name) in get_args(get_args(Effect)[0]),
+    ),
+    Step("docs/effects.md", "a paragraph that starts with **NAME**", has("docs/effects.md", r"^\*\*NAME\*\*")),
+    Step("ARCHITECTURE.md", "NAME in the inventory of EFFECTS", is_in_inventory("EFFECTS")),
+    Step(
+        "tests/effects/test_effects_draws.py",
+        "an entry NAME in EXAMPLES, on every scale that it suits",
+        has("tests/effects/test_effects_draws.py", r'^    "NAME": \['),
+    ),
+    Step(
+        "tests/effects/test_effects_schema.py",
+        "what NAME refuses",
+        has("tests/effects/test_effects_schema.py", r'"kind": "NAME"'),
+    ),
+)
+
+METRIC = (
+    Step(
+        "clvsim/metrics.py",
+        "a function NAME, and its line in METRICS with basis and range",
+        lambda name: name in METRICS and getattr(METRICS[name].query, "__name__", "") == name,
+    ),
+    Step(
+        "clvsim/report/glossary.py",
+        "an entry NAME with its words, and the unit and `newcomers` of METRICS",
+        lambda name: (
+            name in GLOSSARY
+            and name in METRICS
+            and (GLOSSARY[name].unit, GLOSSARY[name].newcomers) == (METRICS[name].unit, METRICS[name].newcomers)
+        ),
+    ),
+    Step("ARCHITECTURE.md", "NAME in the inventory of METRICS", is_in_inventory("METRICS")),
+    Step(
+        "tests/simulation/test_simulation_accounting.py",
+        "NAME worked out from the ledger in another way",
+        has("tests/simulation/test_simulation_accounting.py", r'metrics\.NAME\b|"NAME"'),
+    ),
+)
+
+# Sections of CONTRIBUTING.md by the list that they put into words.
+CHECKLISTS = {
+    "Adding an intervention": INTERVENTION,
+    "Adding an effect": EFFECT,
+    "Adding a metric": METRIC,
+}
+
+
+@pytest.mark.parametrize("name", sorted({*INTERVENTIONS, *kinds_declared("interventions"), *kinds_shipped()}))
+def test_every_intervention_has_all_its_files(name: str) -> None:
+    assert_complete(INTERVENTION, name)
+
+
+@pytest.mark.parametrize("name", sorted({*EFFECTS, *kinds_declared("effects")}))
+def test_every_effect_has_all_its_files(name: str) -> None:
+    assert_complete(EFFECT, name)
+
+
+@pytest.mark.parametrize("name", sorted({*METRICS, *GLOSSARY} - {*PAYBACK}))
+def test_every_metric_has_all_its_files(name: str) -> None:
+    assert_complete(METRIC, name)
+
+
+@pytest.mark.parametrize("section", CHECKLISTS)
+def test_an_entry_that_is_nowhere_lacks_every_file(section: str) -> None:
+    """No step holds by accident, and each line names its file."""
+    steps = CHECKLISTS[section]
+    lines = forgotten(steps, "no_such_entry")
+    assert lines == [f"{step.file}: {step.what}".replace("NAME", "no_such_entry") for step in steps]
+
+
+@pytest.mark.parametrize("section", CHECKLISTS)
+def test_contributing_names_every_file_of_a_checklist(section: str) -> None:
+    found = re.search(rf"^## {section}\n((?:(?!^## )[\s\S])*)", text("CONTRIBUTING.md"), flags=re.M)
+    assert found, f"CONTRIBUTING.md: no section ## {section}"
+    unnamed = sorted({step.file for step in CHECKLISTS[section] if f"`{step.file}`" not in found[1]})
+    assert not unnamed, f"CONTRIBUTING.md, ## {section}: does not name {', '.join(unnamed)}"
