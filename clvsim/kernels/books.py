@@ -6,7 +6,7 @@ import numpy as np
 
 from clvsim.kernels.pace import week_of
 from clvsim.kernels.state import Place
-from clvsim.kernels.structs import ACQUIRED, ACTIVE, COHORT_ACTIVE, COHORT_CONTRIBUTION, COHORT_REVENUE
+from clvsim.kernels.structs import ACQUIRED, ACTIVE, COHORT_ACTIVE, COHORT_REVENUE
 from clvsim.kernels.variates import inline
 
 
@@ -56,8 +56,10 @@ def month_of_life(run, path, t):
 
 
 @inline
-def place_at(run, book, path, t, discount):
+def place_of(run, path, t):
+    """Where day t stands."""
     period = min(int(t * run.per_day), run.periods - 1)
+    discount = path.discount if t == path.start else math.exp(-run.delta * t)
     return Place(
         week_of(t, run.last_week),
         path.calendar + period,
@@ -66,12 +68,6 @@ def place_at(run, book, path, t, discount):
         discount,
         discount * path.undiscount,
     )
-
-
-@inline
-def place_of(run, book, path, t):
-    """Where day t stands."""
-    return place_at(run, book, path, t, path.discount if t == path.start else math.exp(-run.delta * t))
 
 
 @inline
@@ -85,12 +81,6 @@ def earn(run, book, path, place, line, amount):
     """Revenue >= 0 on a line, and of the cohort."""
     post_both(run, book, place, line, amount, path.money_unit)
     of_cohort(run, book, place, COHORT_REVENUE, np.int64(amount * path.money_unit + 0.5))
-
-
-@inline
-def contribute(run, book, path, place, amount):
-    """Contribution of the cohort; it may be negative."""
-    of_cohort(run, book, place, COHORT_CONTRIBUTION, units(amount, path.money_unit))
 
 
 @inline

@@ -19,11 +19,6 @@ END, ORDER, OPT_OUT = map(np.int64, range(3))
 
 
 @inline
-def begin(path):
-    return Moment(path.start, -1.0, path.start, 0, 0)
-
-
-@inline
 def gap_of(kept_gap, path, tick, shape):
     """Gap before an order at rate 1 ~ Gamma(shape, 1); those before the first orders are kept."""
     place = kept_place(path, tick)
@@ -79,26 +74,22 @@ def shifted(now, excess):
 
 
 @inline
-def next_order(run, weeks, rare, life):
-    if at_intervals(rare):  # days of opportunities do not depend on the rate
+def order_day(run, weeks, rare, life):
+    """Days of opportunities do not depend on the rate."""
+    if at_intervals(rare):
         return life.now.due
     return day_of(run, weeks, life.row, life.now.due, life.now.guess)
 
 
 @inline
-def next_opt_out(contacts, listing):
-    if contacts is None:
-        return math.inf
-    return math.inf if listing.opted else listing.leaves
-
-
-@inline
-def sooner(kind, day, other, then):
-    return (other, then) if then < day else (kind, day)
-
-
-@inline
 def soonest(run, weeks, contacts, rare, path, life):
     """(kind, day) of what happens next."""
-    kind, day = sooner(END, path.end, ORDER, next_order(run, weeks, rare, life))
-    return sooner(kind, day, OPT_OUT, next_opt_out(contacts, life.listing))
+    kind, day = END, path.end
+    order = order_day(run, weeks, rare, life)
+    if order < day:
+        kind, day = ORDER, order
+    if contacts is None:
+        return kind, day
+    if not life.listing.opted and life.listing.leaves < day:
+        kind, day = OPT_OUT, life.listing.leaves
+    return kind, day

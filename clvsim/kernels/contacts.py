@@ -38,36 +38,31 @@ def opt_out_day(start, end, threshold, table, row, last):
 
 
 @inline
+def unlisted():
+    return Listing(False, math.inf, True)
+
+
+@inline
 def enlisted(contacts, run, path):
-    """-> (listing, row) at the start of a life. Opting out is one threshold for all programmes."""
-    if contacts is None:
-        return Listing(False, math.inf, True), row_of(run, path.w, path.group)
-    row = row_of(run, path.w, table_of(contacts, path))
+    """The listing at the start of a life. Opting out is one threshold for all programmes."""
     if contacts.exposed[path.group] == 0:
-        return Listing(False, math.inf, True), row
+        return unlisted()
+    row = row_of(run, path.w, path.table)
     threshold = exponential(path.base, rng.OPT_OUT, 0)
     leaves = opt_out_day(path.start, path.end, threshold, contacts.opt_out, row, run.last_week)
-    return Listing(True, leaves, False), row
+    return Listing(True, leaves, False)
 
 
 @inline
 def at_opt_out(contacts, run, weeks, rare, path, life):
     """-> (now, listing, row): from here on the tables of those who have opted out."""
-    if contacts is None:
-        return life.now, life.listing, life.row
     leaves = life.listing.leaves
     listing = Listing(life.listing.listed, leaves, True)
-    row = row_of(run, path.w, table_of(contacts, path) + run.tables // 2)
+    row = row_of(run, path.w, path.table + run.tables // 2)
     if at_intervals(rare):
         return life.now, listing, row
     now = shifted(life.now, -operational_excess(run, weeks, life.row, leaves))
     return shifted(now, operational_excess(run, weeks, row, leaves)), listing, row
-
-
-@inline
-def table_of(contacts, path):
-    """Tables of those on a list begin anew with each arrival week."""
-    return contacts.first[path.group] + contacts.per_arrival_week[path.group] * path.week_in
 
 
 @inline
@@ -126,8 +121,6 @@ def post_own_exit(contacts, run, age, path, week_out):
 @inline
 def write_until(contacts, run, book, rare, path, leaves, known):
     """Post what a customer is sent until day `known`, or until the opt-out."""
-    if contacts is None:
-        return
     week_in, head = path.week_in, units(1.0, path.head_unit)
     week_out = min(math.ceil(min(leaves, known) / WEEK), run.last_week + 1)
     exposure = (2 * (path.w * run.cohorts + path.cohort) + (path.half & 1)) * (run.last_week + 2)

@@ -54,11 +54,9 @@ def is_taken(grid, kept_rate, path, own, tick, rate):
 
 
 @inline
-def at_opportunity(run, weeks, exits, kept, rare, path, life, week):
+def at_opportunity(run, weeks, exits, kept, grid, path, life, week):
     """-> (fate, traits, budget)."""
-    if rare is None:
-        return ORDERED, life.own, life.budget
-    grid, now, own = rare.grid, life.now, life.own
+    now, own = life.now, life.own
     at = np.uint64(life.row.week + week)
     before = now.tick - 1 if run.arriving else now.tick
     served = grid.tenure[path.column] + before

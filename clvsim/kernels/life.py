@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from clvsim.kernels import attrition, books, clocks, grid, orders, paths, rng, trace, traits
 from clvsim.kernels import contacts as contacts_room
 from clvsim.kernels.compiler import njit
+from clvsim.kernels.pace import row_of
 from clvsim.kernels.signature import SIGNATURE, deals_of, ground_of, programmes_of, rare_of
-from clvsim.kernels.state import Life, Purse, Terms, Budget
+from clvsim.kernels.state import Budget, Life, Moment, Purse, Terms
 from clvsim.kernels.structs import TRACE_DEATH
 from clvsim.kernels.variates import room, uniform
 
@@ -25,15 +26,16 @@ class Mechanisms:
 
 
 @room
-def began(ground, rare, path, listing, row):
+def began(ground, rare, path, listing):
     """A living customer on the first day."""
     heads = books.units(1.0, path.head_unit)
     books.activate(ground.run, ground.book, path, path.start, heads)
     books.activate_age(ground.run, ground.book, path, path.start, heads)
     own = traits.of_living(ground, rare, path)
     return Life(
-        clocks.begin(path), own, Budget(0.0, -1.0, True), Terms(1.0, 0.0, 0), Purse(0.0, 0.0, False), listing, row
-    )
+        Moment(path.start, -1.0, path.start, 0, 0), own, Budget(0.0, -1.0, True), Terms(1.0, 0.0, 0), Purse(0.0, 0.0, False),
+        listing, row_of(ground.run, path.w, path.table),
+    )  # fmt: skip
 
 
 @room
@@ -55,22 +57,24 @@ def lived(ground, offers, contacts, rare, path, life):
         kind, life = next_event(ground, contacts, rare, path, life)
         if kind == clocks.END or not life.budget.alive:
             break
-        if kind == clocks.OPT_OUT:
-            now, listing, row = contacts_room.at_opt_out(contacts, ground.run, ground.weeks, rare, path, life)
-            life = Life(now, life.own, life.budget, life.terms, life.purse, listing, row)
-            continue
-        first = ground.run.arriving and life.now.tick == 0
-        place = books.place_of(ground.run, ground.book, path, life.now.t)
-        if traits.at_intervals(rare) and not first:
-            fate, own, budget = grid.at_opportunity(
-                ground.run, ground.weeks, ground.exits, ground.kept, rare, path, life, place.week
-            )
-            now = clocks.passed_over(life.now) if fate == grid.SKIPPED else life.now
-            life = Life(now, own, budget, life.terms, life.purse, life.listing, life.row)
-            if fate == grid.LOST:
-                break
-            if fate == grid.SKIPPED:
+        if contacts is not None:
+            if kind == clocks.OPT_OUT:
+                now, listing, row = contacts_room.at_opt_out(contacts, ground.run, ground.weeks, rare, path, life)
+                life = Life(now, life.own, life.budget, life.terms, life.purse, listing, row)
                 continue
+        first = ground.run.arriving and life.now.tick == 0
+        place = books.place_of(ground.run, path, life.now.t)
+        if rare is not None:
+            if rare.grid.interval > 0.0 and not first:
+                fate, own, budget = grid.at_opportunity(
+                    ground.run, ground.weeks, ground.exits, ground.kept, rare.grid, path, life, place.week
+                )
+                now = clocks.passed_over(life.now) if fate == grid.SKIPPED else life.now
+                life = Life(now, own, budget, life.terms, life.purse, life.listing, life.row)
+                if fate == grid.LOST:
+                    break
+                if fate == grid.SKIPPED:
+                    continue
         life = orders.at_order(ground, offers, contacts, rare, path, place, life, first)
         if not life.budget.alive:
             break
@@ -96,19 +100,22 @@ def build(on: Mechanisms):
                 if not paths.exists(people, arrivals, w, c):
                     continue
                 path = paths.path_of(ground, people, arrivals, world_key, world_draw[w], w, c)
-                books.acquire(run, book, path, books.place_of(run, book, path, path.start))
-                listing, row = contacts_room.enlisted(contacts, run, path)
-                if listing.listed and not run.renewing:  # nobody sees who has left
-                    contacts_room.write_until(contacts, run, book, rare, path, listing.leaves, path.end)
+                books.acquire(run, book, path, books.place_of(run, path, path.start))
+                listing = contacts_room.unlisted()
+                if contacts is not None:
+                    listing = contacts_room.enlisted(contacts, run, path)
+                    if listing.listed and not run.renewing:  # nobody sees who has left
+                        contacts_room.write_until(contacts, run, book, rare, path, listing.leaves, path.end)
                 if uniform(path.base, rng.ALIVE, 0) >= ground.rates.p_alive[path.law]:
                     continue
-                life = lived(ground, deals, contacts, rare, path, began(ground, rare, path, listing, row))
+                life = lived(ground, deals, contacts, rare, path, began(ground, rare, path, listing))
                 day = path.end if life.budget.alive else life.now.t
-                if not life.budget.alive:
-                    trace.record(rare, path, TRACE_DEATH, day, 0.0)
                 books.close(run, book, path, day, life.budget.alive)
-                if special and listing.listed and run.renewing:  # a contract that ended is known to be lost
-                    contacts_room.write_until(contacts, run, book, rare, path, listing.leaves, day)
+                if special:
+                    if not life.budget.alive:
+                        trace.record(rare, path, TRACE_DEATH, day, 0.0)
+                    if listing.listed and run.renewing:  # a contract that ended is known to be lost
+                        contacts_room.write_until(contacts, run, book, rare, path, listing.leaves, day)
                 if run.valued:
                     out.value[w, c] += life.purse.total
                     out.orders[w, c] = life.now.tick - life.now.skipped

@@ -56,8 +56,6 @@ def declined(offers, o, rare, path, life):
 @inline
 def at_order(offers, run, book, rare, path, place, life, gain):
     """All offers that an order meets, one after the other; -> (life, contribution of the order with them)."""
-    if offers is None:
-        return life, gain
     number = min(path.orders_before + life.now.tick - life.now.skipped, offers.numbers - 1)
     for o in range(offers.count):
         if not is_shown(offers, o, run, path, place.week, number):

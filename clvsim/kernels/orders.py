@@ -56,7 +56,8 @@ def at_order(ground, offers, contacts, rare, path, place, life, first):
     before = terms  # the rate at which this order came: its hazard is charged at that rate
     gain = margin_of(ground.run, ground.book, ground.weeks.margin, path, place, amount)
     life = Life(life.now, own, life.budget, terms, life.purse, life.listing, life.row)
-    life, gain = offers_room.at_order(offers, ground.run, ground.book, rare, path, place, life, gain)
+    if offers is not None:
+        life, gain = offers_room.at_order(offers, ground.run, ground.book, rare, path, place, life, gain)
     purse = contributed(ground.run, ground.book, contacts, path, place, life, gain)
     own, budget = worn(ground, rare, path, place, life, before, first)
     return Life(ordered(life.now), own, budget, life.terms, purse, life.listing, life.row)

@@ -12,7 +12,7 @@ from clvsim.kernels.structs import COHORT_LINES, COUNT_UNIT
 from clvsim.kernels.variates import inline, mix, room, uniform
 
 
-@inline
+@room
 def exists(people, arrivals, w, c):
     """Newcomers are there by number: a better conversion only adds some."""
     cell = people.cell[c]
@@ -32,6 +32,7 @@ def path_of(ground, people, arrivals, world_key, draw, w, c):
     if people.spread[c] > 0.0:
         start += people.spread[c] * uniform(base, rng.ARRIVAL_DAY, 0)
     discount = math.exp(-run.delta * start) if start > 0.0 else 1.0
+    week_in = int(start * PER_WEEK)
     kept = w * run.customers + c if run.keeping else np.int64(-1)
     return Path(
         w,
@@ -47,8 +48,9 @@ def path_of(ground, people, arrivals, world_key, draw, w, c):
         2 * row * run.lines * run.periods,  # calendar
         2 * row * run.lines * run.ages,
         (w * run.cohorts + people.cohort[c]) * COHORT_LINES * run.periods,  # by_cohort
+        ground.weeks.first[group] + ground.weeks.per_arrival_week[group] * week_in,
         (w * run.groups + group) * (run.last_week + 1),  # own_weeks
-        int(start * PER_WEEK),  # week_in
+        week_in,
         start,
         min(start + run.length, run.stop),  # end
         discount,

@@ -23,6 +23,7 @@ from clvsim.kernels.state import (
 )
 from clvsim.kernels.structs import (
     MARGINS,
+    RENEWING,
     STEADY,
     TABLES,
     Arrivals,
@@ -87,7 +88,7 @@ SIGNATURE = types.void(
 
 @room
 def run_of(people, laws, kept, tables, clock, out, arriving):
-    flags, interval = clock.flags[0], laws.interval_days[0]
+    flags = clock.flags[0]
     return Run(
         clock.length_days[0],
         clock.stop_days[0],
@@ -98,7 +99,7 @@ def run_of(people, laws, kept, tables, clock, out, arriving):
         clock.attrition_by_order[0] > 0.0,
         (flags & TABLES) != 0,
         (flags & STEADY) != 0,
-        interval > 0.0 and not laws.buy_a.any(),
+        (flags & RENEWING) != 0,
         arriving,
         (flags & MARGINS) != 0,
         kept.rate.size > 1,
@@ -170,8 +171,6 @@ def programmes_of(contacts, tables, out):
         flat(contacts.count),
         flat(contacts.discounted),
         flat(contacts.cost_discounted),
-        flat(tables.first),
-        flat(tables.per_arrival_week),
         flat(tables.opt_out),
         flat(out.exposure),
         flat(out.age_exit),
@@ -189,6 +188,8 @@ def ground_of(people, laws, kept, tables, clock, out, arriving):
         Exits(flat(laws.mu_shape), flat(laws.mu_rate), flat(laws.drop_a), flat(laws.drop_b)),
         Spend(flat(laws.order_shape), flat(laws.nu_shape), flat(laws.nu_rate), flat(laws.first_factor)),
         Weeks(
+            flat(tables.first),
+            flat(tables.per_arrival_week),
             flat(tables.rate),
             flat(tables.rate_excess),
             flat(tables.hazard),

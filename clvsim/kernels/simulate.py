@@ -45,7 +45,7 @@ def mechanisms_of(laws: Laws, offers: Offers, contacts: Contacts, clock: Clock, 
     at_a_rate = laws.interval_days[0] == 0.0 and laws.stages_done.size == 1 and laws.order_sd.size == 0
     special = not at_a_rate or trace.rows.size > 0
     levered = bool(flags & MARGINS) or offers.key.size > 0 or bool(contacts.exposed.any())
-    return Mechanisms(newcomers, levered or special, special)
+    return Mechanisms(newcomers, levered or special or newcomers, special)
 
 
 def simulate(

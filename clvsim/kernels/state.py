@@ -110,6 +110,8 @@ class Grid(NamedTuple):
 class Weeks(NamedTuple):
     """Tables of a scenario: by world, table and week, or world, group and week; `structs.Tables`."""
 
+    first: Flat  # (groups,)
+    per_arrival_week: Flat  # (groups,)
     rate: Flat
     rate_excess: Flat
     hazard: Flat
@@ -167,8 +169,6 @@ class Programmes(NamedTuple):
     count: Flat
     discounted: Flat
     cost_discounted: Flat
-    first: Flat
-    per_arrival_week: Flat
     opt_out: Flat
     exposure: Flat
     age_exit: Flat
@@ -215,6 +215,7 @@ class Path(NamedTuple):
     calendar: int  # first cells of the own ledger rows
     age: int
     by_cohort: int
+    table: int  # of rates and hazards; with contacts those of each arrival week have one
     own_weeks: int  # row of the group's spend and margin
     week_in: int
     start: float

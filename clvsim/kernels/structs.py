@@ -144,6 +144,7 @@ class Clock(NamedTuple):
 KEPT_ORDERS = 4
 NEWCOMERS, TABLES, OFFERS, CONTACTS = 1, 2, 4, 8
 MARGINS = 16  # the margin varies: goods are posted order by order; else they follow from revenue after the loop
+RENEWING = 64  # contracts, which are seen to end: they get no messages afterwards
 STEADY = 32  # all hazard multipliers are 1 and contacts add none: no table need be read
 
 # Lines that every ledger has; offers and contact programmes append theirs. As np.int64: of a Python integer Numba makes

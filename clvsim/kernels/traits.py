@@ -56,14 +56,11 @@ def limit_of(kept, path):
 
 
 @inline
-def component_of(rare, rates, path):
+def component_of(mixture, path):
     """Which component of a mixture a path belongs to, the same in every scenario; -> (place in its laws, stages done).
 
     Stages of the first gap that lie behind an existing customer.
     """
-    if rare is None:
-        return path.law, rates.stages_done
-    mixture = rare.mixture
     if mixture.components == 1:
         return path.law, mixture.stages_done[0]
     first = path.law * np.uint64(mixture.components)
@@ -87,7 +84,9 @@ def at_intervals(rare):
 def of_living(ground, rare, path):
     """Traits that every living customer needs: the component of a mixture, rate and hazard per day."""
     rates, exits = ground.rates, ground.exits
-    part, stages_done = component_of(rare, rates, path)
+    part, stages_done = path.law, rates.stages_done
+    if rare is not None:
+        part, stages_done = component_of(rare.mixture, path)
     rate, mu = 1.0, 0.0
     if not at_intervals(rare):
         rate = gamma_trait(ground.kept.rate, path, rng.RATE, rates.shape[part], rates.rate[part])

@@ -115,6 +115,7 @@ class SharedTables(NamedTuple):
 
     tables: ks.Tables
     rate_varies: bool
+    steady: bool  # no hazard but the customers' own
 
 
 def make_job(setting: Setting, levers: Levers, raw: Raw, arrivals: ks.Arrivals = NO_ARRIVALS) -> Job:
@@ -227,14 +228,17 @@ def make_shared_tables(job: Job, setting: Setting, worlds: WorldSlice, *, newcom
         job.responses[newcomers],
         worlds.renewing,
     )
-    return SharedTables(tables, rate_varies=bool((tables.rate != 1.0).any()))
+    steady = not job.levers.contacts and bool((tables.hazard == 1.0).all())
+    return SharedTables(tables, rate_varies=bool((tables.rate != 1.0).any()), steady=steady)
 
 
-def kernel_flags(levers: Levers, *, newcomers: bool, rate_varies: bool) -> int:
+def kernel_flags(levers: Levers, worlds: WorldSlice, shared: SharedTables, *, newcomers: bool) -> int:
     """Which mechanisms the kernel has to look at."""
     return (
         ks.NEWCOMERS * newcomers
-        + ks.TABLES * rate_varies
+        + ks.TABLES * shared.rate_varies
+        + ks.STEADY * shared.steady
+        + ks.RENEWING * worlds.renewing
         + ks.OFFERS * bool(levers.offers)
         + ks.CONTACTS * bool(levers.contacts)
         + ks.MARGINS * levers.moves_margin
@@ -255,7 +259,7 @@ def run_kernel(
 
     rows = worlds.rows
     arrivals = job.arrivals if block.newcomers else NO_ARRIVALS
-    flags = kernel_flags(job.levers, newcomers=block.newcomers, rate_varies=shared.rate_varies)
+    flags = kernel_flags(job.levers, worlds, shared, newcomers=block.newcomers)
     simulate(
         block.people,
         seal(setting.worlds.key[rows], np.uint64),

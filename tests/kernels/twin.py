@@ -108,6 +108,7 @@ class Case:
             + ks.OFFERS * (self.offers.key.size > 0)
             + ks.CONTACTS * (self.contacts.shape[0] > 0)
             + ks.MARGINS * traced
+            + ks.RENEWING * bool(self.laws.interval_days[0] > 0 and not self.laws.buy_a.any())
             + ks.STEADY * bool((self.hazard == 1).all() and not self.budget.any())
         )
         clock = ks.Clock(
