@@ -1,4 +1,4 @@
-"""What an order is worth before any lever: Gamma around the customer's level, lognormal around it, or always the same."""
+"""What an order is worth before any lever: Gamma or lognormal around the customer's level, or always the same."""
 
 import math
 

@@ -1,7 +1,7 @@
 """Clocks of a life: each gives a day, inf when absent. The smallest wins; of equal days, the first in the list.
 
-A mechanism that a loop is compiled without is None, and its clock is gone from the compiled code. Death is no clock: the
-hazard is charged over the step to the day that won (`attrition.over_step`), since tables may change it week by week.
+A mechanism that a loop is compiled without is None, and its clock is gone from the compiled code. Death is no clock:
+the hazard is charged over the step to the day that won (`attrition.over_step`), since tables may change it by week.
 """
 
 import math
@@ -90,6 +90,6 @@ def soonest(run, weeks, contacts, rare, path, life):
         kind, day = ORDER, order
     if contacts is None:
         return kind, day
-    if not life.listing.opted and life.listing.leaves < day:
-        kind, day = OPT_OUT, life.listing.leaves
+    if life.listing.ahead < day:
+        kind, day = OPT_OUT, life.listing.ahead
     return kind, day

@@ -43,7 +43,6 @@ if "NUMBA_CACHE_DIR" not in os.environ:
     numba.config.CACHE_DIR = _cache_folder()  # ty: ignore[missing-attribute]
 
 
-
 @intrinsic
 def _address_of(typingctx, array):
     def codegen(context, builder, signature, arguments):

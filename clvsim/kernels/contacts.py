@@ -39,7 +39,7 @@ def opt_out_day(start, end, threshold, table, row, last):
 
 @inline
 def unlisted():
-    return Listing(False, math.inf, True)
+    return Listing(False, math.inf, math.inf)
 
 
 @inline
@@ -50,14 +50,14 @@ def enlisted(contacts, run, path):
     row = row_of(run, path.w, path.table)
     threshold = exponential(path.base, rng.OPT_OUT, 0)
     leaves = opt_out_day(path.start, path.end, threshold, contacts.opt_out, row, run.last_week)
-    return Listing(True, leaves, False)
+    return Listing(True, leaves, leaves)
 
 
 @inline
 def at_opt_out(contacts, run, weeks, rare, path, life):
     """-> (now, listing, row): from here on the tables of those who have opted out."""
     leaves = life.listing.leaves
-    listing = Listing(life.listing.listed, leaves, True)
+    listing = Listing(life.listing.listed, leaves, math.inf)
     row = row_of(run, path.w, path.table + run.tables // 2)
     if at_intervals(rare):
         return life.now, listing, row

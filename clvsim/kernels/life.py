@@ -31,44 +31,43 @@ def began(ground, rare, path, listing):
     heads = books.units(1.0, path.head_unit)
     books.activate(ground.run, ground.book, path, path.start, heads)
     books.activate_age(ground.run, ground.book, path, path.start, heads)
-    own = traits.of_living(ground, rare, path)
     return Life(
-        Moment(path.start, -1.0, path.start, 0, 0), own, Budget(0.0, -1.0, True), Terms(1.0, 0.0, 0), Purse(0.0, 0.0, False),
-        listing, row_of(ground.run, path.w, path.table),
-    )  # fmt: skip
-
-
-@room
-def next_event(ground, contacts, rare, path, life):
-    """(kind, life at its day), after the hazard of the time until then."""
-    if ground.run.arriving and life.now.tick == 0:  # a newcomer begins with an order
-        return clocks.ORDER, life
-    now = clocks.with_order(ground.run, ground.rates, ground.weeks, ground.kept.gap, rare, path, life)
-    life = Life(now, life.own, life.budget, life.terms, life.purse, life.listing, life.row)
-    kind, day = clocks.soonest(ground.run, ground.weeks, contacts, rare, path, life)
-    budget, day = attrition.over_step(ground.run, ground.weeks, ground.kept.limit, path, life, day)
-    return kind, Life(clocks.at(now, day), life.own, budget, life.terms, life.purse, life.listing, life.row)
+        Moment(path.start, -1.0, path.start, 0, 0),
+        traits.of_living(ground, rare, path),
+        Budget(0.0, -1.0, True),
+        Terms(1.0, 0.0, 0),
+        Purse(0.0, 0.0, False),
+        listing,
+        row_of(ground.run, path.w, path.table),
+    )
 
 
 @room
 def lived(ground, offers, contacts, rare, path, life):
     """The life at its end or at that of its window."""
+    run, weeks, kept = ground.run, ground.weeks, ground.kept
     while True:
-        kind, life = next_event(ground, contacts, rare, path, life)
-        if kind == clocks.END or not life.budget.alive:
-            break
-        if contacts is not None:
-            if kind == clocks.OPT_OUT:
-                now, listing, row = contacts_room.at_opt_out(contacts, ground.run, ground.weeks, rare, path, life)
-                life = Life(now, life.own, life.budget, life.terms, life.purse, listing, row)
-                continue
-        first = ground.run.arriving and life.now.tick == 0
-        place = books.place_of(ground.run, path, life.now.t)
-        if rare is not None:
+        first = run.arriving and life.now.tick == 0
+        if not first:  # a newcomer begins with an order
+            now = clocks.with_order(run, ground.rates, weeks, kept.gap, rare, path, life)
+            life = Life(now, life.own, life.budget, life.terms, life.purse, life.listing, life.row)
+            kind, day = clocks.soonest(run, weeks, contacts, rare, path, life)
+            budget, day = attrition.over_step(run, weeks, kept.limit, path, life, day)
+            now = clocks.at(now, day)
+            life = Life(now, life.own, budget, life.terms, life.purse, life.listing, life.row)
+            if kind == clocks.END or not budget.alive:
+                break
+            if contacts is not None:  # noqa: SIM102 (pruned on its own)
+                if kind == clocks.OPT_OUT:
+                    now, listing, row = contacts_room.at_opt_out(contacts, run, weeks, rare, path, life)
+                    life = Life(now, life.own, life.budget, life.terms, life.purse, listing, row)
+                    continue
+        place = books.place_of(run, path, life.now.t)
+        if rare is not None:  # noqa: SIM102
             if rare.grid.interval > 0.0 and not first:
                 fate, own, budget = grid.at_opportunity(
-                    ground.run, ground.weeks, ground.exits, ground.kept, rare.grid, path, life, place.week
-                )
+                    run, weeks, ground.exits, kept, rare.grid, path, life, place.week
+                )  # fmt: skip
                 now = clocks.passed_over(life.now) if fate == grid.SKIPPED else life.now
                 life = Life(now, own, budget, life.terms, life.purse, life.listing, life.row)
                 if fate == grid.LOST:
@@ -97,7 +96,8 @@ def build(on: Mechanisms):
                 if run.valued:
                     out.value[w, c] = 0.0
                     out.orders[w, c] = 0
-                if not paths.exists(people, arrivals, w, c):
+                cell = people.cell[c]  # newcomers are there by number: a better conversion only adds some
+                if cell >= 0 and people.ordinal[c] >= arrivals.count[w, cell]:
                     continue
                 path = paths.path_of(ground, people, arrivals, world_key, world_draw[w], w, c)
                 books.acquire(run, book, path, books.place_of(run, path, path.start))

@@ -1,7 +1,5 @@
 """Offers shown at orders: taken with a probability, at a price of their own; a declined one may annoy."""
 
-import numpy as np
-
 from clvsim.kernels import rng
 from clvsim.kernels.books import count, of_cohort, units
 from clvsim.kernels.paths import pushed

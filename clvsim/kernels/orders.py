@@ -45,7 +45,9 @@ def worn(ground, rare, path, place, life, terms, first):
     charges = ground.run.birth_charges if first else np.int64(1)
     if not at_intervals(rare) and charges > 0 and ground.exits.drop_a[own.part] > 0.0:
         own = eta_of(ground.exits, ground.kept, path, own)
-        budget = charged(budget, order_hazard(ground.run, ground.weeks.charge, own, terms, life.row, place.week, charges))
+        budget = charged(
+            budget, order_hazard(ground.run, ground.weeks.charge, own, terms, life.row, place.week, charges)
+        )
     return own, tested(ground.kept.limit, path, budget)
 
 

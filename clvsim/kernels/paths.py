@@ -13,13 +13,6 @@ from clvsim.kernels.variates import inline, mix, room, uniform
 
 
 @room
-def exists(people, arrivals, w, c):
-    """Newcomers are there by number: a better conversion only adds some."""
-    cell = people.cell[c]
-    return cell < 0 or people.ordinal[c] < arrivals.count[w, cell]
-
-
-@room
 def path_of(ground, people, arrivals, world_key, draw, w, c):
     run, key, group = ground.run, people.key[c], people.group[c]
     base = mix(key ^ world_key[w])

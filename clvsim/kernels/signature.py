@@ -182,9 +182,7 @@ def programmes_of(contacts, tables, out):
 def ground_of(people, laws, kept, tables, clock, out, arriving):
     return Ground(
         run_of(people, laws, kept, tables, clock, out, arriving),
-        Rates(
-            flat(laws.p_alive), flat(laws.rate_shape), flat(laws.rate_rate), laws.regularity[0], laws.stages_done[0]
-        ),
+        Rates(flat(laws.p_alive), flat(laws.rate_shape), flat(laws.rate_rate), laws.regularity[0], laws.stages_done[0]),
         Exits(flat(laws.mu_shape), flat(laws.mu_rate), flat(laws.drop_a), flat(laws.drop_b)),
         Spend(flat(laws.order_shape), flat(laws.nu_shape), flat(laws.nu_rate), flat(laws.first_factor)),
         Weeks(

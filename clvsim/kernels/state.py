@@ -3,8 +3,8 @@
 A path is one customer in one world. Its state is split into small structs; only the room that owns one makes a new one.
 Numba has no `_replace`, so each field stands in few places; state in arrays would be 40 % slower.
 
-Arrays are flat (`compiler.flat`); their shapes stand beside them. `Deals`, `Programmes` and `Rare` are None in loops that
-are compiled without them: a room that is handed one tests it first.
+Arrays are flat (`compiler.flat`); their shapes stand beside them. `Deals`, `Programmes` and `Rare` are None in loops
+that are compiled without them.
 """
 
 from typing import Any, NamedTuple
@@ -297,7 +297,7 @@ class Listing(NamedTuple):
 
     listed: bool
     leaves: float  # day of opting out; inf: never
-    opted: bool  # out
+    ahead: float  # the same while it is to come, then inf
 
 
 class Life(NamedTuple):

@@ -11,7 +11,7 @@ from clvsim.kernels.rng import GOLDEN, STREAM, U64
 # of the event loop. Inlined by LLVM and not by Numba, whose types are then inferred once per helper.
 leaf = njit(error_model="numpy", _nrt=False)
 inline = njit(forceinline=True, error_model="numpy", _nrt=False)
-# Merged by Numba into the loop that calls it, whose types are inferred once: structs that a helper of its own is handed
+# Merged by Numba into the loop that calls it: structs that a function of its own is handed take longer to compile than
 # take longer to compile than its code. `x is None` is pruned where the loop passes None.
 room = njit(inline="always", error_model="numpy", _nrt=False)
 
