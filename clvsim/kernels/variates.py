@@ -11,8 +11,8 @@ from clvsim.kernels.rng import GOLDEN, STREAM, U64
 # of the event loop. Inlined by LLVM and not by Numba, whose types are then inferred once per helper.
 leaf = njit(error_model="numpy", _nrt=False)
 inline = njit(forceinline=True, error_model="numpy", _nrt=False)
-# Merged by Numba into the loop that calls it: structs that a function of its own is handed take longer to compile than
-# take longer to compile than its code. `x is None` is pruned where the loop passes None.
+# Merged by Numba into the loop that calls it, for what is handed many structs: as a function of its own it would take
+# longer to compile than its code does. `x is None` is pruned where the loop has None.
 room = njit(inline="always", error_model="numpy", _nrt=False)
 
 
