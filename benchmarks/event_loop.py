@@ -82,7 +82,7 @@ def clvsim_program(work: Work) -> Callable[[], ks.Ledgers]:
         cost_per_order=scalar(COST),
         money_unit=scalar(ks.COUNT_UNIT / SCALE),
         attrition_by_order=scalar(0.0),
-        flags=scalar(0, np.int64),
+        flags=scalar(ks.STEADY, np.int64),
     )
     nobody = ks.Arrivals(seal(np.zeros((0, 0)), np.int64), seal(np.zeros((0, 0))), seal(np.zeros((0, 0))))
     trace = ks.Trace(np.zeros((0, 5)), np.zeros(1, np.int64))
