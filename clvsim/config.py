@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Annotated, Any
 
-from pydantic import Field, PlainValidator, ValidationError
+from pydantic import Field, ValidationError
 
 from clvsim import scenario as scenarios
 from clvsim.data.config import Source, SurvivorsConfig
 from clvsim.data.readers import SOURCES
 from clvsim.errors import ConfigError, Problem
+from clvsim.files import choices
 from clvsim.models import RETENTION, SPEND
 from clvsim.models.config import FitConfig
 from clvsim.models.protocol import RetentionModel, SpendModel
@@ -17,32 +18,16 @@ from clvsim.models.retention.contracts import ContractModel
 from clvsim.models.spend.fixed_price import FixedPrice
 from clvsim.report.config import ReportConfig
 from clvsim.scenario import BASELINE, Scenario
-from clvsim.schema import Frozen
+from clvsim.schema import Frozen, OfKind, nearest_keys, schema_keys, split_key
 from clvsim.simulation.config import AcquisitionConfig, EnvironmentConfig, FinanceConfig, SimulationConfig
-
-
-def of_kind(sections: Mapping[str, type[Frozen]]) -> PlainValidator:
-    """The section of the class that `kind` names. It is its own check: a protocol as the field's type needs none."""
-
-    def choose(value: Any) -> Frozen:
-        if isinstance(value, tuple(sections.values())):
-            return value
-        if not isinstance(value, Mapping):
-            raise ValueError("must be a section with the keys of its kind")
-        kind = value.get("kind")
-        if kind not in sections:
-            raise ValueError(f"kind must be one of {', '.join(sections)}, got {kind!r}")
-        return sections[kind].model_validate(value)
-
-    return PlainValidator(choose)
 
 
 class RunConfig(Frozen):
     """Sections of a run. `scenario_library` holds scenarios that others combine without being run themselves."""
 
-    data: Annotated[Source, of_kind({kind: reader.section for kind, reader in SOURCES.items()})]
-    retention: Annotated[RetentionModel, of_kind(RETENTION)]
-    spend: Annotated[SpendModel, of_kind(SPEND)]
+    data: Annotated[Source, OfKind({kind: reader.section for kind, reader in SOURCES.items()})]
+    retention: Annotated[RetentionModel, OfKind(RETENTION)]
+    spend: Annotated[SpendModel, OfKind(SPEND)]
     fit: FitConfig = FitConfig()
     simulation: SimulationConfig = SimulationConfig()
     finance: FinanceConfig = FinanceConfig()
@@ -119,7 +104,7 @@ def _problem(error: Any, raw: Mapping[str, Any]) -> Problem:
     where = typed_key(error["loc"], raw)
     value = error["input"]
     if error["type"] == "extra_forbidden":
-        return Problem(where, "no such key here")
+        return unknown_key(where, raw)
     if error["type"] == "missing":
         return Problem(where, "is needed and missing")
     what = error["msg"].removeprefix("Value error, ").replace("Input should", "should")
@@ -128,8 +113,37 @@ def _problem(error: Any, raw: Mapping[str, Any]) -> Problem:
     return Problem(where, f"{what}, got {value!r}" if shown else what)
 
 
+def unknown_key(key: str, raw: Mapping[str, Any], groups: tuple[str, ...] = ()) -> Problem:
+    """A key that no section of `raw` has, and what it may have meant. `groups` can be chosen, but are no sections."""
+    library = {**(raw.get("scenario_library") or {}), **(raw.get("scenario") or {})}
+    keys = schema_keys(RunConfig, {**raw, "scenario": library, "scenario_library": {}})
+    near = nearest_keys(key, [*groups, *(known for known in keys if known.partition(".")[0] in raw)])
+    what = ["no such key"]
+    if other := choices_with(key, raw):
+        near = [known for known in near if split_key(known)[1] == split_key(key)[1]]
+        what.append(f"it goes with {key.partition('.')[0]}={', '.join(other)}")
+    if near:
+        what.append(f"did you mean {' or '.join(near)}?")
+    return Problem(key, "; ".join(what))
+
+
+def choices_with(key: str, raw: Mapping[str, Any]) -> list[str]:
+    """Choices of the key's section whose kinds have the key, where the kind in `raw` does not."""
+    section, _, rest = key.partition(".")
+    name = rest.partition(".")[0]
+    metadata = RunConfig.model_fields[section].metadata if section in RunConfig.model_fields else []
+    having = [
+        kind
+        for item in metadata
+        if isinstance(item, OfKind)
+        for kind, own in item.classes.items()
+        if name in own.model_fields
+    ]
+    return [] if raw.get(section, {}).get("kind") in having else [kind for kind in having if kind in choices(section)]
+
+
 def typed_key(location: tuple[Any, ...], raw: Any) -> str:
-    """The key as the user types it: pydantic puts the kind of an effect into the path, which is no key."""
+    """The key as the user types it: pydantic puts the kind of an effect into the path, which is not a key."""
     parts = []
     for i, part in enumerate(location):
         if (isinstance(raw, Mapping) and part in raw) or (

@@ -1,20 +1,21 @@
-"""SIGINT and SIGTERM end a command in order, also where a library swallows or disguises what a handler raises.
+"""SIGINT and SIGTERM: the first signal raises `Interrupted`; the second one, or two seconds, end the process at once.
 
-An exception does not come out of a finalizer or of what LLVM calls back, it makes llvmlite free memory twice, and
-libraries wrap it. So a signal is remembered: it raises where that does no harm, again if it does not get through, and
-what else is raised after it counts as its effect.
+The exception lets `with` and `finally` remove what was begun. It can get lost: it does not come out of a finalizer or
+of a callback from C, and libraries catch it. What the hard end leaves behind, the next run sweeps (`clvsim.runfolder`).
 """
 
+import os
 import signal
 import sys
 import threading
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
-AGAIN_SECONDS = 0.02
+GRACE_SECONDS = 2.0
+ENDED = b"clvsim: interrupted, and ended at once; the next run removes the unfinished folder\n"
 
-_came: int | None = None  # the first signal since `interruptible` began
+_first_signal: int | None = None  # since `interruptible` began
 
 
 class Interrupted(SystemExit):
@@ -23,54 +24,48 @@ class Interrupted(SystemExit):
 
 @contextmanager
 def interruptible() -> Generator[None]:
-    """Turn SIGINT or SIGTERM into one `Interrupted`, so that `finally` runs undisturbed. Takes SIGALRM for itself."""
-    global _came
+    """Within it, SIGINT and SIGTERM interrupt, unless the process was started to ignore them."""
+    global _first_signal
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    wanted = [number for number in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(number) != signal.SIG_IGN]
-    _came = None
-    before = {number: signal.signal(number, interrupt) for number in (*wanted, signal.SIGALRM)}
+    deadline = threading.Timer(GRACE_SECONDS, end_process)
+    deadline.daemon = True
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        global _first_signal
+        if _first_signal is not None:
+            end_process()
+        _first_signal = number
+        sys.unraisablehook = lambda _: None  # for good: half-made objects raise in finalizers after the command
+        deadline.start()
+        raise Interrupted(128 + number)
+
+    handled = [number for number in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(number) != signal.SIG_IGN]
+    _first_signal = None
+    handlers = {number: signal.signal(number, interrupt) for number in handled}
     try:
-        with outlasting():
+        with interruption_first():
             yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        for number, handler in before.items():
+        deadline.cancel()
+        for number, handler in handlers.items():
             signal.signal(number, handler)
 
 
-def interrupt(number: int, frame: FrameType | None) -> None:
-    """Raise, unless that is under way or would do harm here, and come again in a moment."""
-    global _came
-    if _came is None:
-        _came = number
-        sys.unraisablehook = lambda _: None  # nobody wants to read about halves of what was being made
-        signal.setitimer(signal.ITIMER_REAL, AGAIN_SECONDS, AGAIN_SECONDS)
-    if not under_way(sys.exception()) and not delicate(frame):
-        raise Interrupted(128 + _came)
-
-
-def under_way(error: BaseException | None) -> bool:
-    """Whether an interruption is being handled: by `finally`, or by somebody who raised something else."""
-    return error is not None and (isinstance(error, Interrupted) or under_way(error.__context__))
-
-
-def delicate(frame: FrameType | None) -> bool:
-    """Whether a finalizer or llvmlite is at work."""
-    while frame is not None:
-        if frame.f_code.co_name == "__del__" or frame.f_globals.get("__name__", "").startswith("llvmlite.binding"):
-            return True
-        frame = frame.f_back
-    return False
-
-
 @contextmanager
-def outlasting() -> Generator[None]:
-    """`Interrupted` whatever was raised, if a signal came before."""
+def interruption_first() -> Generator[None]:
+    """An error that follows a signal is its effect: libraries raise their own in place of `Interrupted`."""
     try:
         yield
     except Exception as error:
-        if _came is None:
+        if _first_signal is None:
             raise
-        raise Interrupted(128 + _came) from error
+        raise Interrupted(128 + _first_signal) from error
+
+
+def end_process() -> None:
+    """Without `finally`, exit handlers and buffers: any of them may be what does not end."""
+    with suppress(OSError):
+        os.write(2, ENDED)
+    os._exit(128 + (_first_signal or 0))

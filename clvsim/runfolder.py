@@ -50,15 +50,17 @@ def run_folder(final: Path) -> Generator[Path]:
         partial.mkdir(parents=True)
     except OSError as error:
         raise ConfigError([("out", f"cannot create {final}: {error.strerror}")]) from None
-    lock = hold(partial)
+    lock = None
     try:
+        lock = hold(partial)
         yield partial
         publish(partial, final)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
     finally:
-        os.close(lock)
+        if lock is not None:
+            os.close(lock)
 
 
 def publish(partial: Path, final: Path) -> None:
@@ -94,12 +96,6 @@ def sweep_partials(parent: Path) -> list[Path]:
         shutil.rmtree(path, ignore_errors=True)
         remove_empty((final_of(path),))
     return dead
-
-
-def remove_own_partials(parent: Path) -> None:
-    """Remove what this process began in `parent`: an interruption can come just before `run_folder` can see to it."""
-    for path in parent.glob(f".*.partial-{os.getpid()}"):
-        shutil.rmtree(path, ignore_errors=True)
 
 
 def final_of(partial: Path) -> Path:

@@ -2,16 +2,17 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from clvsim import effects
 from clvsim.errors import Problem
 from clvsim.interventions import INTERVENTIONS
 from clvsim.interventions.base import Group, Intervention, Mechanism
 from clvsim.interventions.timing import Horizon
+from clvsim.schema import OfKind
 from clvsim.types import Assumption, ScenarioView
 
 BASELINE = "baseline"
@@ -20,17 +21,7 @@ RESERVED = {"orders", "acquisition", "contact"}  # causes of the lines that ever
 NEEDS_MARGIN = "needs finance.gross_margin"
 
 
-def one_intervention(value: Any) -> Any:
-    """The class that `kind` names; an unknown kind is refused with the list of known ones."""
-    if isinstance(value, Intervention) or not isinstance(value, Mapping):
-        return value
-    kind = value.get("kind")
-    if kind not in INTERVENTIONS:
-        raise ValueError(f"kind must be one of {', '.join(INTERVENTIONS)}, got {kind!r}")
-    return INTERVENTIONS[kind].model_validate(value)
-
-
-AnyIntervention = Annotated[Intervention, BeforeValidator(one_intervention)]
+AnyIntervention = Annotated[Intervention, OfKind(INTERVENTIONS)]
 
 
 class Scenario(BaseModel):

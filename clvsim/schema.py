@@ -1,9 +1,108 @@
-"""What every configuration section has in common."""
+"""What every configuration section has in common, and the keys that a section has."""
 
-from pydantic import BaseModel, ConfigDict
+import difflib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, get_args, get_origin, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
+from pydantic_core import CoreSchema, core_schema
 
 
 class Frozen(BaseModel):
     """A section of the configuration: immutable, no unknown keys, finite numbers."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+@dataclass(frozen=True)
+class OfKind:
+    """Annotation of a field: its class is the one that `kind` names.
+
+    It replaces the check of the annotated type, which may be a protocol.
+    """
+
+    classes: Mapping[str, type[Frozen]]
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(self.validate)
+
+    def validate(self, value: Any) -> Frozen:
+        if isinstance(value, tuple(self.classes.values())):
+            return value
+        if not isinstance(value, Mapping):
+            raise ValueError("must be a section with the keys of its kind")
+        kind = value.get("kind")
+        if kind not in self.classes:
+            raise ValueError(f"kind must be one of {', '.join(self.classes)}, got {kind!r}")
+        return self.classes[kind].model_validate(value)
+
+
+def schema_keys(section: type[BaseModel], values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """Every dotted key of a section. `values` as typed: they have the names in mappings, and the kinds."""
+    for name, field in section.model_fields.items():
+        yield f"{prefix}{name}"
+        yield from _keys_below(field.annotation, field.metadata, values.get(name), f"{prefix}{name}.")
+    if section.model_config.get("extra") == "allow":
+        named = {name: value for name, value in values.items() if name not in section.model_fields}
+        extra = get_type_hints(section, include_extras=True)["__pydantic_extra__"]
+        yield from _keys_below(extra, (), named, prefix)
+
+
+def _keys_below(annotation: Any, metadata: Sequence[Any], value: Any, prefix: str) -> Iterator[str]:
+    if hasattr(annotation, "__metadata__"):
+        annotation, metadata = annotation.__origin__, annotation.__metadata__
+    values = value if isinstance(value, Mapping) else {}
+    if get_origin(annotation) is dict:
+        for name, item in values.items():
+            yield f"{prefix}{name}"
+            yield from _keys_below(get_args(annotation)[1], (), item, f"{prefix}{name}.")
+        return
+    for section in _sections(annotation, metadata, values.get("kind")):
+        yield from schema_keys(section, values, prefix)
+
+
+def _sections(annotation: Any, metadata: Sequence[Any], kind: Any) -> list[type[BaseModel]]:
+    """The classes that a field's value can have; those of another kind are left out."""
+    for item in metadata:
+        if isinstance(item, OfKind):
+            return [item.classes[kind]] if kind in item.classes else []
+    found = [a for a in get_args(annotation) or (annotation,) if isinstance(a, type) and issubclass(a, BaseModel)]
+    return [a for a in found if kind is None or "kind" not in a.model_fields or kind in _kinds(a)]
+
+
+def _kinds(section: type[BaseModel]) -> tuple[Any, ...]:
+    return get_args(section.model_fields["kind"].annotation)
+
+
+def nearest_keys(key: str, known: Iterable[str]) -> list[str]:
+    """What an unknown key may have meant, the likeliest first, at most three.
+
+    In this order: a misspelling of the whole key, the same name in other sections, a name that is like it in its own
+    section, a name that is like it in any. Of other sections only their fields, not what lies deeper.
+    """
+    keys = tuple(known)
+    section, name = split_key(key)
+    if whole := difflib.get_close_matches(key, [k for k in keys if k.count(".") == key.count(".")], 1, cutoff=0.9):
+        return whole
+    eligible = [k for k in keys if k.count(".") <= 1 or k.startswith(f"{key.partition('.')[0]}.")]
+    if not (found := [k for k in eligible if split_key(k)[1] == name]):
+        siblings = [split_key(k)[1] for k in keys if split_key(k)[0] == section]
+        if like := _like(name, siblings, cutoff=0.6):
+            return [f"{section}.{like}" if section else like]
+        like = _like(name, [split_key(k)[1] for k in eligible], cutoff=0.8)
+        found = [k for k in eligible if split_key(k)[1] == like]
+    return sorted(found, key=lambda k: -difflib.SequenceMatcher(None, key, k).ratio())[:3]
+
+
+def _like(name: str, names: Iterable[str], cutoff: float) -> str:
+    """The name nearest in spelling, else the first that contains it; empty when there is none."""
+    names = tuple(names)
+    near = difflib.get_close_matches(name, names, 1, cutoff)
+    return next(iter([*near, *(n for n in names if len(name) > 2 and name in n)]), "")
+
+
+def split_key(key: str) -> tuple[str, str]:
+    """`a.b.c` to ("a.b", "c")."""
+    section, _, name = key.rpartition(".")
+    return section, name

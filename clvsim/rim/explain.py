@@ -1,8 +1,9 @@
 """Hydra's messages, in one line each and in our words; all unknown keys at once."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
+from typing import Any, cast
 
 import yaml
 from hydra import compose, initialize_config_dir
@@ -13,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from clvsim.errors import Problem
-from clvsim.files import CONFIGS, choices, did_you_mean, named_files, unknown_name
+from clvsim.files import CONFIGS, choices, named_files, unknown_name
 from clvsim.rim.arguments import sort_words, split
 
 COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, yaml.YAMLError, UnicodeDecodeError)
@@ -81,28 +82,23 @@ def unknown_choice(group: str, name: str) -> Problem:
 
 
 def unknown_key(stage: str, key: str, overrides: Sequence[str]) -> Problem:
-    """A key alone (`draws`) is looked up in every section; otherwise the nearest full key is named."""
+    from clvsim import config
+
     _, name, *_ = [*key.split("."), ""]
-    keys = known_keys(stage, overrides)
-    if key.startswith("scenario.") and name in named_files("scenario") and f"scenario.{name}" not in keys:
+    raw = composable(stage, overrides)
+    if key.startswith("scenario.") and name in named_files("scenario") and name not in raw.get("scenario", {}):
         return Problem(key, f"changed but not picked; add {name} to scenarios=[...]")
-    homes = [known for known in keys if known.endswith(f".{key}")]
-    if key.split(".")[0] == "retention" and key.split(".")[1:2] in (["season"], ["promotions"], ["trend"]):
-        return Problem(
-            key, "seasons, promotions and trends are available with retention=bg_nbd, mbg_nbd and pareto_nbd"
-        )
-    if homes:
-        return Problem(key, f"no such key; did you mean {' or '.join(homes[:3])}?")
-    return Problem(key, f"no such key{did_you_mean(key, keys) or f'; clvsim {stage} --help lists them'}")
+    problem = config.unknown_key(key, raw, tuple(FILES_OF))
+    return problem if ";" in problem.what else Problem(key, f"{problem.what}; clvsim {stage} --help lists them")
 
 
-def known_keys(stage: str, overrides: Sequence[str]) -> list[str]:
-    """All keys under the choices that were made, as far as they can be composed."""
-    chosen = [word for word in overrides if "." not in split(word)[1] and not is_sweep(word)]
-    for attempt in (chosen, [word for word in chosen if split(word)[1] in FILES_OF], []):
+def composable(stage: str, overrides: Sequence[str]) -> dict[str, Any]:
+    """The configuration under the choices in `overrides`, as far as they can be composed; values are left out."""
+    choices_made = [word for word in overrides if "." not in split(word)[1] and not is_sweep(word)]
+    for attempt in (choices_made, [word for word in choices_made if split(word)[1] in FILES_OF], []):
         with suppress(*COMPOSITION_ERRORS):
-            return sorted(dotted(composed(stage, attempt)))
-    return []
+            return cast("dict[str, Any]", OmegaConf.to_container(composed(stage, attempt)))
+    return {}
 
 
 def composed(stage: str, overrides: Sequence[str]) -> DictConfig:
@@ -110,11 +106,3 @@ def composed(stage: str, overrides: Sequence[str]) -> DictConfig:
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(CONFIGS), version_base="1.3"):
         return compose(stage, list(overrides))
-
-
-def dotted(tree: DictConfig, prefix: str = "") -> Iterator[str]:
-    for key in tree:
-        yield f"{prefix}{key}"
-        node = OmegaConf.select(tree, str(key), throw_on_missing=False) if not OmegaConf.is_missing(tree, key) else None
-        if isinstance(node, DictConfig):
-            yield from dotted(node, f"{prefix}{key}.")

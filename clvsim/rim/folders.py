@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from omegaconf import OmegaConf
 
-from clvsim.runfolder import missing_folders, remove_empty, remove_own_partials, sweep_partials
+from clvsim.runfolder import missing_folders, remove_empty, sweep_partials
 
 
 class Made(NamedTuple):
@@ -31,10 +31,8 @@ def register() -> None:
 
 
 def tidy() -> None:
-    """Remove what Hydra, killed workers and an untimely interruption left where nothing came about."""
+    """Remove what Hydra and killed workers left where no result came about."""
     for folder, before in made.items():
-        for parent in (folder.parent, folder):
-            remove_own_partials(parent)
         record = folder / "multirun.yaml"
         if record.exists():
             reap(folder)
@@ -43,7 +41,7 @@ def tidy() -> None:
         remove_empty(before.missing)
 
 
-def reap(sweep: Path, patience_seconds: float = 2.0) -> None:
+def reap(sweep: Path, patience_seconds: float = 1.0) -> None:
     """Remove what a sweep's workers left; they may take a moment to die."""
     end = time.monotonic() + patience_seconds
     while any(sweep.glob(".*.partial-*")) and time.monotonic() < end:

@@ -14,7 +14,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from clvsim.console import complain, confess, note, say
 from clvsim.errors import ClvsimError, ConfigError, Problem
-from clvsim.interruption import outlasting
+from clvsim.interruption import interruption_first
 from clvsim.progress import progress
 from clvsim.rim import folders, report_of
 from clvsim.rim.arguments import split
@@ -43,7 +43,7 @@ def job(name: str, words: tuple[str, ...], done: Outcomes, cfg: DictConfig) -> N
     """Hydra's task: nothing leaves it but interruptions, so that one failing job does not stop a sweep."""
     job_name = sweep_job()
     try:
-        with outlasting():
+        with interruption_first():
             code = worked(name, words, cfg)
         done.add(code)
     except ClvsimError as error:

@@ -10,14 +10,13 @@ from functools import partial
 from pathlib import Path
 
 import hydra
-from hydra._internal.hydra import Hydra
 from omegaconf import DictConfig
 
 from clvsim.console import note
 from clvsim.errors import ClvsimError, ConfigError, Problem
 from clvsim.files import CONFIGS
 from clvsim.rim import folders, source
-from clvsim.rim.arguments import COMPLETION_FLAGS, PLAIN_FLAGS, hydra_words, split
+from clvsim.rim.arguments import COMPLETION_FLAGS, hydra_words
 from clvsim.rim.explain import COMPOSITION_ERRORS, explained
 from clvsim.rim.jobs import Outcomes, job, plain, validated
 from clvsim.stages import STAGES, Folder
@@ -78,25 +77,7 @@ def call_hydra(name: str, overrides: list[str], task: Callable[[DictConfig], Non
     completing = any(word in COMPLETION_FLAGS for word in overrides)
     sys.argv = ["clvsim" if completing else f"clvsim {name}", *overrides]
     os.environ["HYDRA_FULL_ERROR"] = "1"  # exceptions reach us; we print them
-    with composing_once(overrides):
-        hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name=name)(task)()
-
-
-@contextmanager
-def composing_once(words: Sequence[str]) -> Generator[None]:
-    """Hydra composes everything a first time only to look for `hydra.mode`: not where nothing can have set it."""
-    mode = Hydra.get_mode
-    if not any(map(may_set_mode, words)):
-        Hydra.get_mode = lambda *_, **__: None
-    try:
-        yield
-    finally:
-        Hydra.get_mode = mode
-
-
-def may_set_mode(word: str) -> bool:
-    """A flag for other files, one of Hydra's own keys, or an experiment, which may hold some."""
-    return split(word)[1].startswith(("hydra", "experiment")) or (word.startswith("-") and word not in PLAIN_FLAGS)
+    hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name=name)(task)()
 
 
 @contextmanager

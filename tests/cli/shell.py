@@ -4,6 +4,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+from clvsim import interruption
+from clvsim.runfolder import sweep_partials
+
 # Tests that are themselves started in the background inherit an ignored SIGINT, which clvsim would respect.
 INTERRUPTIBLE = (
     sys.executable,
@@ -24,6 +27,9 @@ d,2024-04-15,8
 e,2024-03-01,30
 """
 
+RAISED = "clvsim: interrupted; nothing was written\n"
+ENDED = interruption.ENDED.decode()
+
 
 def tree(folder: Path) -> dict[str, bytes | None]:
     """Every path below a folder, hidden ones included, with its content (None for folders)."""
@@ -40,3 +46,16 @@ def assert_refused(done: subprocess.CompletedProcess[str], code: int, *expected:
     assert len(lines) == len(expected), done.stderr
     for text in expected:
         assert any(text in line for line in lines), f"{text!r} not in {done.stderr}"
+
+
+def interrupted(process: subprocess.Popen[str], code: int, parent: Path) -> str:
+    """RAISED or ENDED, with which a run that writes into `parent` stops. After a hard end, all it leaves is swept."""
+    out, err = process.communicate(timeout=60)
+    *remarks, last = err.splitlines(keepends=True)
+    assert (process.returncode, out) == (code, ""), err
+    assert last in (RAISED, ENDED), err
+    assert all(line.startswith("clvsim: ") for line in remarks), err
+    if last == ENDED:
+        sweep_partials(parent)
+    assert not parent.exists() or tree(parent) == {}
+    return last

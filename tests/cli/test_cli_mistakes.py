@@ -17,6 +17,19 @@ MISTAKES = {
         ["simulation.drws: no such key; did you mean simul"],
     ),
     "key without section": (["check", "orders.csv", "horizon_months=3"], ["did you mean simulation.horizon_months?"]),
+    "key of another section": (
+        ["check", "orders.csv", "retention.draws=3"],
+        ["clvsim: retention.draws: no such key; did you mean simulation.draws or fit.draws?"],
+    ),
+    "key of another kind": (
+        ["check", "orders.csv", "data.frequency=n"],
+        ["clvsim: data.frequency: no such key; it goes with data=summary"],
+    ),
+    "misspelt group": (["check", "orders.csv", "scenaros=[plan]"], ["scenaros: no such key; did you mean scenarios?"]),
+    "misspelt key of a channel": (
+        ["check", "experiment=demo", "acquisition.channels.search.convrsion=0.1"],
+        ["search.convrsion: no such key; did you mean acquisition.channels.search.conversion?"],
+    ),
     "several keys": (["run", "orders.csv", "seeed=1", "fit.drws=3"], ["mean seed?", "fit.drws: no such key"]),
     "keys and values": (
         ["check", "orders.csv", "simulation.drws=10", "simulation.draws=0"],

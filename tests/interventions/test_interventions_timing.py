@@ -12,10 +12,11 @@ from omegaconf import OmegaConf
 from pydantic import ValidationError
 
 from clvsim.errors import Problem
+from clvsim.interventions import INTERVENTIONS
 from clvsim.interventions.base import CostEntry, Group, Intervention, Shift
 from clvsim.interventions.timing import Horizon, When
 from clvsim.kernels.rng import world_keys
-from clvsim.scenario import Scenario, compile_scenario, one_intervention, problems
+from clvsim.scenario import Scenario, compile_scenario, problems
 from clvsim.simulation.arrivals import shifted_conversion
 from clvsim.simulation.ledger.lines import fixed_lines
 from clvsim.simulation.tables import shift_sum
@@ -35,6 +36,10 @@ WHENS = st.fixed_dictionaries(
         "ramp_months": st.floats(0, 12),
     },
 )
+
+
+def intervention(values: dict[str, Any]) -> Intervention:
+    return INTERVENTIONS[values["kind"]].model_validate(values)
 
 
 def sound(when: dict[str, Any]) -> When | None:
@@ -81,7 +86,7 @@ def test_months_at_one_end_and_a_date_at_the_other() -> None:
 
 
 def test_sentences_show_what_was_typed() -> None:
-    offer = one_intervention({"kind": "offer", "take": 0.1, "price": 5.0, "when": {"start_date": "2026-01-15"}})
+    offer = intervention({"kind": "offer", "take": 0.1, "price": 5.0, "when": {"start_date": "2026-01-15"}})
     assert offer.sentence() == "Offers one more item at every order (all customers, from 2026-01-15)."
     when = {"start_date": "2026-01-15", "end_date": "2026-03-31", "ramp_months": 2}
     assert str(When.model_validate(when)) == "from 2026-01-15 until 2026-03-31 growing over 2 months"
@@ -161,9 +166,9 @@ def test_a_period_is_read_or_refused_and_comes_back_from_json(when: dict[str, An
 
 def test_costs_that_follow_customers_take_no_dates() -> None:
     cost = {"kind": "cost", "per": "order", "amount": 1.0}
-    assert one_intervention(cost | {"when": {"start_month": 0}}).when.always
+    assert intervention(cost | {"when": {"start_month": 0}}).when.always
     with pytest.raises(ValidationError, match="a cost per order runs over the whole plan"):
-        one_intervention(cost | {"when": {"end_date": "2026-03-31"}})
+        intervention(cost | {"when": {"end_date": "2026-03-31"}})
 
 
 # --- what can never act ----------------------------------------------------------------------------------------------
@@ -220,7 +225,7 @@ ACTING = [
 
 
 def lever(kind: str, when: dict[str, Any]) -> Intervention:
-    return one_intervention(KINDS[kind] | {"when": when})
+    return intervention(KINDS[kind] | {"when": when})
 
 
 @pytest.mark.parametrize(("kind", "when", "line"), NEVER, ids=str)
@@ -250,11 +255,11 @@ def test_never_acting_is_what_the_simulator_makes_of_it(typed: dict[str, Any]) -
         return
     period, one = when.period(TODAY), np.array([0])
     weeks = int(np.ceil(6 * DAYS_PER_MONTH / 7))
-    shift = Shift("rate", np.array([0.1]), one_intervention(KINDS["rate of customers"]).who, period)
+    shift = Shift("rate", np.array([0.1]), intervention(KINDS["rate of customers"]).who, period)
     acts = bool(shift_sum([shift], "rate", OLD, one, weeks).any()) and period.start_month < 6
     assert (lever("rate of customers", typed).never_acts(HORIZON, (OLD, NEW)) == "") == acts
 
-    lift = Shift("conversion", np.array([0.1]), one_intervention(KINDS["conversion"]).who, period)
+    lift = Shift("conversion", np.array([0.1]), intervention(KINDS["conversion"]).who, period)
     before = np.array([0.5])
     lifts = any(shifted_conversion(before, (lift,), NEW, one, m)[0] != before[0] for m in range(3))
     assert (lever("conversion", typed).never_acts(HORIZON, (OLD, NEW)) == "") == lifts

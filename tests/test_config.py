@@ -1,0 +1,94 @@
+"""What an unknown key of the configuration may have meant."""
+
+import pytest
+import yaml
+
+from clvsim.config import RunConfig, unknown_key, validate
+from clvsim.errors import ConfigError
+from clvsim.files import CONFIGS, choices
+from clvsim.schema import nearest_keys, schema_keys
+
+GROUPS = ("data", "retention", "spend", "fit", "simulation", "finance", "acquisition", "environment", "report")
+CHOICES = [(group, choice) for group in GROUPS for choice in choices(group)]
+TITLED = {"title": "Mine", "upsell": {"kind": "offer", "take": {"kind": "fixed", "value": 0.1}, "price": 9}}
+
+
+def read(group: str, choice: str) -> dict[str, object]:
+    """The section of a shipped file; one that chooses for other groups too has it below the group's name."""
+    values = yaml.safe_load((CONFIGS / group / f"{choice}.yaml").read_text()) or {}
+    return values.get(group, values)
+
+
+def composed(**changed: object) -> dict[str, object]:
+    sections = {
+        "data": read("data", "csv"),
+        "retention": read("retention", "bg_nbd"),
+        "spend": read("spend", "gamma_gamma"),
+    }
+    default = {group: read(group, "default") for group in ("fit", "simulation", "finance", "environment", "report")}
+    acquisition = {"channels": {"search": {"visitors_per_month": 10, "conversion": 0.1}}}
+    scenarios = {"scenario": {"baseline": {"title": "As it is"}, "mine": TITLED}}
+    return {**sections, **default, "acquisition": acquisition, **scenarios, "seed": 1, **changed}
+
+
+@pytest.mark.parametrize(("group", "choice"), CHOICES, ids=["-".join(pair) for pair in CHOICES])
+def test_a_shipped_file_has_the_keys_of_its_section(group, choice):
+    values = read(group, choice)
+    schema = {key for key in schema_keys(RunConfig, {group: values}) if key.startswith(f"{group}.")}
+    assert set(dotted({group: values})) - {group} == schema
+
+
+def dotted(tree, prefix=""):
+    for key, value in tree.items():
+        yield f"{prefix}{key}"
+        if isinstance(value, dict):
+            yield from dotted(value, f"{prefix}{key}.")
+
+
+@pytest.mark.parametrize(
+    ("key", "meant"),
+    [
+        ("retention.draws", "; did you mean simulation.draws or fit.draws?"),
+        ("draws", "; did you mean fit.draws or simulation.draws?"),
+        ("finance.gros_margin", "; did you mean finance.gross_margin?"),
+        ("gross_margin", "; did you mean finance.gross_margin?"),
+        ("finance.discount", "; did you mean finance.annual_discount_rate?"),
+        ("simulaton.draws", "; did you mean simulation.draws?"),
+        ("horizon", "; did you mean simulation.horizon_months?"),
+        ("acquisition.channels.search.conv", "; did you mean acquisition.channels.search.conversion?"),
+        ("scenario.mine.upsell.tkae", "; did you mean scenario.mine.upsell.take?"),
+        ("scenario.mine.upsell.take.vlue", "; did you mean scenario.mine.upsell.take.value?"),
+        ("data.frequency", "; it goes with data=summary"),
+        ("data.seed", "; it goes with data=synthetic; did you mean fit.seed or seed?"),
+        ("retenton", "; did you mean retention?"),
+        ("spend.q", ""),
+        ("fit.draws.x", ""),
+        ("xyz", ""),
+    ],
+)
+def test_what_an_unknown_key_may_have_meant(key, meant):
+    assert unknown_key(key, composed()) == (key, f"no such key{meant}")
+
+
+def test_a_season_goes_with_models_of_order_rates_by_the_clock():
+    problem = unknown_key("retention.season", composed(retention=read("retention", "sbg")))
+    assert problem.what == "no such key; it goes with retention=bg_nbd, mbg_nbd, pareto_nbd"
+
+
+def test_sections_that_a_stage_lacks_are_not_named():
+    assert unknown_key("draws", {"report": {"metric": "plan_value"}, "run": None}).what == "no such key"
+
+
+def test_validation_has_a_line_for_each_unknown_key():
+    fit = {**read("fit", "default"), "drws": 3}
+    with pytest.raises(ConfigError) as caught:
+        validate(composed(fit=fit, finance={"gros_margin": 0.3}))
+    assert sorted(caught.value.problems) == [
+        ("finance.gros_margin", "no such key; did you mean finance.gross_margin?"),
+        ("fit.drws", "no such key; did you mean fit.draws?"),
+    ]
+
+
+def test_at_most_three_are_named():
+    keys = [f"{section}.{name}" for section in "abcde" for name in ("own", "draws")]
+    assert len(nearest_keys("section.draws", keys)) == 3
