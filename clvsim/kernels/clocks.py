@@ -6,16 +6,15 @@ the hazard is charged over the step to the day that won (`attrition.over_step`),
 
 import math
 
-import numpy as np
-
 from clvsim.kernels import rng
 from clvsim.kernels.amounts import kept_place
 from clvsim.kernels.pace import day_of, operational_excess
 from clvsim.kernels.state import Moment
+from clvsim.kernels.structs import constants
 from clvsim.kernels.traits import at_intervals, keep, known
 from clvsim.kernels.variates import address, exponential, gamma, inline
 
-END, ORDER, OPT_OUT = map(np.int64, range(3))
+END, ORDER, OPT_OUT = constants(3)
 
 
 @inline

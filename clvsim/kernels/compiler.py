@@ -8,10 +8,13 @@ import hashlib
 import os
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numba
 from numba import njit, typeof, types
 from numba.extending import intrinsic
+
+_SETTINGS: Any = numba.config  # its attributes are made at run time
 
 
 def source_hash() -> str:
@@ -40,11 +43,10 @@ def _cache_folder() -> str:
 
 
 if "NUMBA_CACHE_DIR" not in os.environ:
-    numba.config.CACHE_DIR = _cache_folder()  # ty: ignore[missing-attribute]
+    _SETTINGS.CACHE_DIR = _cache_folder()
 
 
-@intrinsic
-def _address_of(typingctx, array):
+def _typed_address(typingctx, array):
     def codegen(context, builder, signature, arguments):
         return context.make_array(signature.args[0])(context, builder, arguments[0]).data
 
@@ -52,16 +54,20 @@ def _address_of(typingctx, array):
     return types.CPointer(entry)(array), codegen
 
 
-def flat(array):
-    """Entries of a contiguous array, one after the other, to be indexed without bounds.
+_address: Any = intrinsic(_typed_address)
 
-    Compiled, a pointer: one value where an array is handed to a helper as seven or more, of which structs of arrays
-    make hundreds that take longer to compile than the code.
-    """
+
+def _pointer(array):
+    return _address(array)
+
+
+def _entries(array):
     return array.reshape(-1)
 
 
-if not numba.config.DISABLE_JIT:  # ty: ignore[unresolved-attribute]
-    flat = njit(forceinline=True, _nrt=False)(lambda array: _address_of(array))
+# Entries of a contiguous array, one after the other, to be indexed without bounds. Compiled, a pointer: an array is
+# handed to a helper as seven values or more, of which structs of arrays make hundreds, and these take longer to compile
+# than the helper's code.
+flat: Any = _entries if _SETTINGS.DISABLE_JIT else njit(forceinline=True, _nrt=False)(_pointer)
 
 __all__ = ["flat", "njit", "source_hash", "typeof", "types"]

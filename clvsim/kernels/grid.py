@@ -7,10 +7,11 @@ import numpy as np
 from clvsim.kernels import rng
 from clvsim.kernels.attrition import charged, drawn, lost
 from clvsim.kernels.state import Own
+from clvsim.kernels.structs import constants
 from clvsim.kernels.traits import eta_of, keep, known
 from clvsim.kernels.variates import address, gamma, inline, uniform
 
-ORDERED, SKIPPED, LOST = map(np.int64, range(3))
+ORDERED, SKIPPED, LOST = constants(3)
 
 
 @inline

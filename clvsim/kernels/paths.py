@@ -26,7 +26,7 @@ def path_of(ground, people, arrivals, world_key, draw, w, c):
         start += people.spread[c] * uniform(base, rng.ARRIVAL_DAY, 0)
     discount = math.exp(-run.delta * start) if start > 0.0 else 1.0
     week_in = int(start * PER_WEEK)
-    kept = w * run.customers + c if run.keeping else np.int64(-1)
+    kept = w * run.customers + c if run.keeping else -1
     return Path(
         w,
         c,

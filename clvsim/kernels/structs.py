@@ -5,9 +5,15 @@ c = customers of the block, g = ledger groups, t = tables, k = weeks since today
 Inputs are read-only views (`seal`), so that one compiled signature serves all callers.
 """
 
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
+
+
+def constants(number: int) -> Iterator[Any]:
+    """0, 1, … as np.int64: of a Python integer Numba makes a literal type, and compiles each helper once per value."""
+    return map(np.int64, range(number))
 
 
 class People(NamedTuple):
@@ -147,11 +153,10 @@ MARGINS = 16  # the margin varies: goods are posted order by order; else they fo
 RENEWING = 64  # contracts, which are seen to end: they get no messages afterwards
 STEADY = 32  # all hazard multipliers are 1 and contacts add none: no table need be read
 
-# Lines that every ledger has; offers and contact programmes append theirs. As np.int64: of a Python integer Numba makes
-# a literal type, and compiles each helper once per value.
-REVENUE, GOODS, ORDERS, ACQUIRED, ACTIVE, REPAID, OPTED_OUT, BASE_LINES = map(np.int64, range(8))
-SHOWN, TAKEN, REFUNDED, OFFER_LINES = map(np.int64, range(4))
-COHORT_REVENUE, COHORT_CONTRIBUTION, COHORT_ACTIVE, COHORT_LINES = map(np.int64, range(4))
+# Lines that every ledger has; offers and contact programmes append theirs.
+REVENUE, GOODS, ORDERS, ACQUIRED, ACTIVE, REPAID, OPTED_OUT, BASE_LINES = constants(8)
+SHOWN, TAKEN, REFUNDED, OFFER_LINES = constants(4)
+COHORT_REVENUE, COHORT_CONTRIBUTION, COHORT_ACTIVE, COHORT_LINES = constants(4)
 COUNT_UNIT = 2.0**24
 
 
@@ -184,7 +189,7 @@ class Trace(NamedTuple):
     used: np.ndarray  # int64 (1,)
 
 
-TRACE_ORDER, TRACE_TAKEN, TRACE_DECLINED, TRACE_DEATH, TRACE_OPT_OUT, TRACE_REFUND = map(np.int64, range(6))
+TRACE_ORDER, TRACE_TAKEN, TRACE_DECLINED, TRACE_DEATH, TRACE_OPT_OUT, TRACE_REFUND = constants(6)
 
 
 def seal(array: np.ndarray, dtype: type | np.dtype = np.float64) -> np.ndarray:
