@@ -91,7 +91,7 @@ def _result(raw: dict[str, Any], table: pd.DataFrame) -> RunResult:
         "diagnostics": tuples(Diagnostic, raw["diagnostics"]),
         "assumptions": tuples(Assumption, raw["assumptions"]),
         "model_facts": tuple((a, b) for a, b in raw["model_facts"]),
-        **{name: tuple(raw[name]) for name in ("layers", "warnings", "notes")},
+        **{name: tuple(raw[name]) for name in ("layers", "warnings", "calendar_effects", "notes")},
     }
     return RunResult(**fields)
 

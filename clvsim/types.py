@@ -242,6 +242,7 @@ class RunResult:
     assumptions: tuple[Assumption, ...]  # of the whole run (finance, acquisition, environment)
     model_facts: tuple[tuple[str, str], ...]  # label, value: fitted figures and model checks
     warnings: tuple[str, ...]
+    calendar_effects: tuple[str, ...] = ()  # that were fitted: season, promotion, trend
     poor_fit: bool = False  # fit.allow_poor let a failed gate pass: red banner
     draft: bool = False  # parameters were not sampled: banner, and no interval contains their uncertainty
     who_is_lost: str = ""  # what the retention model takes a lost customer to be, in a sentence

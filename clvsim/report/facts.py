@@ -5,8 +5,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from clvsim.models.around.calendar import MEAN_DAY, Effect
 from clvsim.models.around.pooling import in_words
+from clvsim.models.around.season import seasonal_of
 from clvsim.models.fitted import FittedModels
+from clvsim.models.protocol import RetentionModel
 from clvsim.report import format as fmt
 from clvsim.simulation.config import FinanceConfig
 from clvsim.types import Assumption, CustomerSummary, QualityLine
@@ -42,26 +45,40 @@ def retention_facts(fitted: FittedModels) -> list[Fact]:
     retention, posterior = fitted.retention, fitted.posterior
     unit, times = f", {posterior.time_unit}s", retention.TIMES
     own, of_levels = in_words(retention, posterior.retention)
-    promoted = any(name.startswith("promotion[") for name in own)
+    effects = {effect.label: effect for effect in calendar_effects(retention)}
+    promoted = any(effect.kind == "promotion" for effect in effects.values())
     facts = [
-        season_fact(name, values)
-        if name.startswith(("season[", "promotion[", "trend["))
+        calendar_fact(effects[name], values)
+        if name in effects
         else (f"{name} ({retention.kind}{unit if name in times else ''})", spread(values))
         for name, values in own.items()
-        if name != "season[any]" or promoted  # else the mean day itself
+        if promoted or name != MEAN_DAY.label  # else the mean day itself
     ]
     return [*facts, *of_levels]
 
 
-def season_fact(name: str, log_rate: np.ndarray) -> Fact:
+def calendar_effects(retention: RetentionModel) -> tuple[Effect, ...]:
+    """Effects of the calendar that a retention model was fitted with."""
+    seasonal = seasonal_of(retention)
+    return seasonal.calendar.effects if seasonal else ()
+
+
+def fitted_kinds(retention: RetentionModel) -> tuple[str, ...]:
+    """Kinds of the calendar's effects that differ from a mean day, each once."""
+    return tuple(dict.fromkeys(effect.kind for effect in calendar_effects(retention) if effect != MEAN_DAY))
+
+
+def calendar_fact(effect: Effect, log_rate: np.ndarray) -> Fact:
     """What a month, a promotion or a year of trend does to the order rate, as a factor; `log_rate` is (draw,)."""
-    group, _, key = name.removesuffix("]").partition("[")
-    if group == "trend":
-        return "trend: order rate per year of the log, not continued after today", f"×{spread(np.exp(log_rate))}"
-    if group == "promotion":
-        return f"{name}: order rate against the same days without it", f"×{spread(np.exp(log_rate))}"
-    what = f"{month_name[int(key)]} against a mean month" if key.isdigit() else "other days against a mean day"
-    return f"{name}: order rate, {what}", f"×{spread(np.exp(log_rate))}"
+    factor = f"×{spread(np.exp(log_rate))}"
+    if effect.kind == "trend":
+        return "trend: order rate per year of the log, not continued after today", factor
+    if effect.kind == "promotion":
+        return f"{effect.label}: order rate against the same days without it", factor
+    month = "other days against a mean day"
+    if effect != MEAN_DAY:
+        month = f"{month_name[int(effect.key)]} against a mean month"
+    return f"{effect.label}: order rate, {month}", factor
 
 
 def spend_checks(fitted: FittedModels, summary: CustomerSummary, words: Vocabulary) -> list[Fact]:

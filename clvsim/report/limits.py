@@ -100,15 +100,13 @@ def limits(result: RunResult) -> list[tuple[str, str]]:
 
 
 def _seasons(result: RunResult) -> str:
-    labels = [label for label, _ in result.model_facts if not label.startswith("season[any]")]
-    again = any(label.startswith(("season[", "promotion[")) for label in labels)
-    said = (
-        "The year’s months (or the promotions) were fitted and are taken to come back as they were. " if again else ""
-    )
-    if any(label.startswith("trend:") for label in labels):
+    recurring = {"season", "promotion"} & set(result.calendar_effects)
+    return_of_months = "The year’s months (or the promotions) were fitted and are taken to come back as they were. "
+    before = return_of_months if recurring else ""
+    if "trend" in result.calendar_effects:
         stops = "A trend was fitted to the log; it is taken to end today, and orders go on at today’s level. "
-        return f"{said}{stops}Other t"
-    return f"{said}T" if again else "Seasons, t"
+        return f"{before}{stops}Other t"
+    return f"{before}T" if recurring else "Seasons, t"
 
 
 def _shock_size(result: RunResult) -> str:

@@ -71,6 +71,7 @@ def assemble(
         diagnostics=posterior.diagnostics,
         assumptions=facts.finance_assumptions(config.finance) + simulation.assumptions,
         model_facts=model_facts,
+        calendar_effects=facts.fitted_kinds(fitted.retention),
         warnings=posterior.warnings + facts.quality_warnings(material.quality),
         who_is_lost=config.retention.WHO_IS_LOST,
         active_contracts=active_contracts(config, summary),

@@ -4,6 +4,7 @@ A day of a calendar is a number counted from today: 0 is today itself, 1 tomorro
 """
 
 from datetime import date
+from typing import Literal, NamedTuple
 
 import numpy as np
 from pydantic import model_validator
@@ -22,6 +23,29 @@ class Window(Frozen):
         if self.end < self.start:
             raise ValueError(f"end ({self.end}) must not be before start ({self.start})")
         return self
+
+
+class Effect(NamedTuple):
+    """One parameter of the calendar: what it does to the log rate of the days it belongs to.
+
+    `key`: a season's month, 1 to 12, or `any` where months are alike; a promotion's name; of a trend, `year`.
+    """
+
+    kind: Literal["season", "promotion", "trend"]
+    key: str
+
+    @property
+    def label(self) -> str:
+        """Its name among the parameters."""
+        return f"{self.kind}[{self.key}]"
+
+    @property
+    def variable(self) -> str:
+        """Its name among the free variables of a fit."""
+        return f"{self.kind}_{self.key}"
+
+
+MEAN_DAY = Effect("season", "any")  # of the days outside promotions, where months are alike
 
 
 class Calendar(Frozen):
@@ -47,11 +71,16 @@ class Calendar(Frozen):
         return (self.today - self.first_date).days
 
     @property
+    def effects(self) -> tuple[Effect, ...]:
+        """In the order of the columns of `features`."""
+        months = [Effect("season", str(month)) for month in range(1, 13)] if self.monthly else [MEAN_DAY]
+        promotions = (Effect("promotion", name) for name in self.promotions)
+        return (*months, *promotions, *([Effect("trend", "year")] if self.trend else []))
+
+    @property
     def names(self) -> tuple[str, ...]:
-        """Of the effects, in the order of the columns of `features`."""
-        months = [f"season[{m}]" for m in range(1, 13)] if self.monthly else ["season[any]"]
-        promotions = (f"promotion[{name}]" for name in self.promotions)
-        return (*months, *promotions, *(["trend[year]"] if self.trend else []))
+        """Of the parameters, in the order of `effects`."""
+        return tuple(effect.label for effect in self.effects)
 
     def _months(self) -> tuple[int, int]:
         """The log's first and last month, counted from 1970."""

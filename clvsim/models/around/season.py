@@ -244,8 +244,8 @@ class Seasonal(Wrapper):
     def _free(self) -> dict[str, float]:
         """Names and prior standard deviations of the free variables; without months only the others vary."""
         sds = {"season": MONTH_SD, "promotion": PROMOTION_SD, "trend": TREND_SD}
-        names = self.calendar.names if self.calendar.monthly else self.calendar.names[1:]
-        return {name.replace("[", "_").replace("]", ""): sds[name.partition("[")[0]] for name in names}
+        effects = self.calendar.effects if self.calendar.monthly else self.calendar.effects[1:]
+        return {effect.variable: sds[effect.kind] for effect in effects}
 
     def _effects(self, effects: list[Any]) -> Any:
         """The sum of a kind of day's effects from the free variables, arrays (..., kind)."""
@@ -265,9 +265,9 @@ class Seasonal(Wrapper):
         log_mean = self._log_mean(np, self._effects(effects))
         if not self.calendar.monthly:
             effects = [np.zeros_like(log_mean), *effects]
-        by_name = dict(zip(self.calendar.names, effects, strict=True))
         return found | {
-            name: (effect - (log_mean if name.startswith("season") else 0.0))[:, 0] for name, effect in by_name.items()
+            effect.label: (values - (log_mean if effect.kind == "season" else 0.0))[:, 0]
+            for effect, values in zip(self.calendar.effects, effects, strict=True)
         }
 
     def warnings(self, summary: CustomerSummary, params: Params) -> tuple[str, ...]:
