@@ -54,7 +54,7 @@ def main(rounds: int = 6) -> str:
         fields = work.laws._asdict().items()
         return ks.Laws(**{f: seal(law[draws], law.dtype) if law.ndim == 2 else law for f, law in fields})
 
-    block = Block(work.people, laws, newcomers=False)
+    block = Block(work.people, laws, newcomers=False, renewing=False)
 
     def run(threads: int) -> tuple[Raw, float]:
         raw = engine.empty_raw(setting, NOTHING, MONTHS, 1, 1)

@@ -14,7 +14,6 @@ from clvsim.files import choices
 from clvsim.models import RETENTION, SPEND
 from clvsim.models.config import FitConfig
 from clvsim.models.protocol import RetentionModel, SpendModel
-from clvsim.models.retention.contracts import ContractModel
 from clvsim.models.spend.fixed_price import FixedPrice
 from clvsim.report.config import ReportConfig
 from clvsim.scenario import BASELINE, Scenario
@@ -78,11 +77,12 @@ def _survivor_problems(config: RunConfig) -> list[Problem]:
     """A survivor table is about contracts of one length at one price per cohort."""
     if not isinstance(config.data, SurvivorsConfig):
         return []
-    if not isinstance(config.retention, ContractModel):
+    if not config.retention.renewing:
         return [Problem("retention", "data=survivors needs a model of contracts; type retention=sbg or retention=bdw")]
     found = []
-    if config.data.renewal != config.retention.renewal:
-        what = f"must be retention.renewal ({config.retention.renewal}), got {config.data.renewal!r}; leave it out"
+    renewal = config.retention.model_dump()["renewal"]
+    if config.data.renewal != renewal:
+        what = f"must be retention.renewal ({renewal}), got {config.data.renewal!r}; leave it out"
         found.append(Problem("data.renewal", what))
     if not isinstance(config.spend, FixedPrice):
         found.append(Problem("spend", "data=survivors has one price per cohort; type spend=fixed_price"))

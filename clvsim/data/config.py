@@ -98,6 +98,7 @@ class Generated(NamedTuple):
 
     example: Mapping[str, float]
     times: tuple[str, ...] = ()  # none: orders come at given days, and there is no order rate
+    renewing: bool = False  # as of the retention model of that name
 
 
 _DROPOUT = {"r": 0.5, "alpha": 8.0, "a": 0.9, "b": 2.7}
@@ -109,10 +110,9 @@ GENERATED = {
     "bg_cnbd": Generated(_REGULAR, ("alpha",)),
     "mbg_cnbd": Generated(_REGULAR, ("alpha",)),
     "bg_bb": Generated({"alpha": 1.2, "beta": 0.75, "gamma": 0.66, "delta": 2.78}),
-    "sbg": Generated({"alpha": 0.67, "beta": 3.8}),
-    "bdw": Generated({"gamma": 0.67, "delta": 3.8, "c": 1.3}),
+    "sbg": Generated({"alpha": 0.67, "beta": 3.8}, renewing=True),
+    "bdw": Generated({"gamma": 0.67, "delta": 3.8, "c": 1.3}, renewing=True),
 }
-CONTRACTS = ("sbg", "bdw")
 RATE = "rate"  # of a segment: a factor of the order rate, beside its own parameters
 Positive = Annotated[float, Field(gt=0)]
 
@@ -155,8 +155,9 @@ class SyntheticConfig(Source):
     seed: int = Field(1, ge=0, lt=2**32)
 
     @property
-    def is_contract(self) -> bool:
-        return self.model in CONTRACTS
+    def renewing(self) -> bool:
+        """Whether customers hold contracts."""
+        return GENERATED[self.model].renewing
 
     @property
     def by_interval(self) -> bool:
@@ -165,11 +166,11 @@ class SyntheticConfig(Source):
 
     @property
     def interval_days(self) -> float:
-        return RENEWAL_DAYS[self.renewal] if self.is_contract else self.opportunity_days
+        return RENEWAL_DAYS[self.renewal] if self.renewing else self.opportunity_days
 
     @property
     def amounts_vary(self) -> bool:
-        return not self.is_contract if self.spend.vary is None else self.spend.vary
+        return not self.renewing if self.spend.vary is None else self.spend.vary
 
     @field_validator("model")
     @classmethod
@@ -184,7 +185,7 @@ class SyntheticConfig(Source):
         model, unit = (info.data.get(name) for name in ("model", "time_unit"))
         if model is None or unit is None:  # a problem of its own
             return given
-        example, times = GENERATED[model]
+        example, times, _ = GENERATED[model]
         _check_names(model, {name: value for name, value in given.items() if value is not None})
         weeks = DAYS_PER_WEEK / DAYS_PER_UNIT[unit]
         default = {name: value * weeks if name in times else value for name, value in example.items()}
@@ -226,7 +227,7 @@ class SyntheticConfig(Source):
 
 def _check_names(model: str, given: Mapping[str, float], *more: str) -> None:
     """Raises ValueError for what is no parameter of the model, and for a k that is no whole number."""
-    example, times = GENERATED[model]
+    example, times, _ = GENERATED[model]
     if RATE in given and not times:
         raise ValueError(f"a rate multiplies an order rate, and {model} has none; it has {', '.join(example)}")
     known = (*example, *more)

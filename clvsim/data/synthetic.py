@@ -105,7 +105,7 @@ def _sentence(config: SyntheticConfig) -> str:
     if GENERATED[config.model].times:
         said.append(f"times in {config.time_unit}s")
     if config.by_interval:
-        said.append(f"{config.interval_days:g} days between {'renewals' if config.is_contract else 'opportunities'}")
+        said.append(f"{config.interval_days:g} days between {'renewals' if config.renewing else 'opportunities'}")
     if len(config.segments) <= _SEGMENTS_SAID:
         said += [f"segment {name}: {listed(own)}" for name, own in config.segments.items()]
     else:

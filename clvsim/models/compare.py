@@ -22,7 +22,6 @@ from clvsim.models.fitted import FittedModels
 from clvsim.models.inference import pointwise
 from clvsim.models.laws import unique_rows
 from clvsim.models.protocol import RetentionModel, SpendModel
-from clvsim.models.retention.contracts import ContractModel
 from clvsim.special import logsumexp
 from clvsim.types import CustomerSummary, ModelScore
 
@@ -151,9 +150,9 @@ def _other_data(retention: RetentionModel, name: str) -> str:
     What is read of a log is a time of each order, yes or no in each period, or a contract and its end: densities and
     probabilities of different things are not on one scale.
     """
-    own, contracts = retention.kind, issubclass(RETENTION[name], ContractModel)
-    if contracts != isinstance(retention, ContractModel):
-        about = (name, own) if contracts else (own, name)
+    own, renewing = retention.kind, RETENTION[name].renewing
+    if renewing != retention.renewing:
+        about = (name, own) if renewing else (own, name)
         return "{} is about contracts that renew and {} about orders: they do not read the same of a log".format(*about)
     other = RETENTION[name].model_fields.get("opportunity_days")
     if (other is not None) != bool(retention.opportunity_days):

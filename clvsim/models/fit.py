@@ -15,7 +15,6 @@ from clvsim.models.diagnostics import diagnose, failed
 from clvsim.models.fitted import OBSERVED, FittedModels
 from clvsim.models.laws import Params, rows_of
 from clvsim.models.protocol import Correlated, RetentionModel, SpendModel
-from clvsim.models.retention.contracts import ContractModel
 from clvsim.models.spend import gamma_gamma
 from clvsim.types import DAYS_PER_UNIT, CustomerSummary, Diagnostic, DrawMethod, Posterior
 
@@ -99,7 +98,7 @@ def attrition_warnings(fitted: FittedModels, summary: CustomerSummary) -> tuple[
     """
     retention = fitted.retention
     again = np.flatnonzero(summary.customers["frequency"].to_numpy() > 0)
-    if isinstance(getattr(retention, "section", retention), ContractModel) or not again.size:
+    if retention.renewing or not again.size:
         return ()
     some = again[:: -(-again.size // 2000)]
     histories = rows_of(retention.histories(summary), some)

@@ -22,8 +22,16 @@ class RetentionModel(Protocol):
     def kind(self) -> str: ...
 
     @property
+    def renewing(self) -> bool:
+        """Whether customers hold contracts: they renew at every opportunity until they leave."""
+
+    @property
+    def interval_days(self) -> float:
+        """Time between the days on which a customer can order, or renews; 0 where orders come at any time."""
+
+    @property
     def opportunity_days(self) -> float:
-        """The period in which a customer orders at most once, for `summarize`; 0 where orders come at any time."""
+        """The period in which a customer orders at most once, for `summarize`; 0 where orders come one by one."""
 
     def histories(self, summary: CustomerSummary, /) -> Any:
         """NamedTuple of (customer,) arrays in the order of the summary's rows: all that laws are conditioned on."""

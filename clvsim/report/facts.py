@@ -13,7 +13,7 @@ from clvsim.models.protocol import RetentionModel
 from clvsim.report import format as fmt
 from clvsim.simulation.config import FinanceConfig
 from clvsim.types import Assumption, CustomerSummary, QualityLine
-from clvsim.validation.vocabulary import Vocabulary
+from clvsim.validation.vocabulary import vocabulary_of
 
 if TYPE_CHECKING:
     from clvsim.comparison import Comparison
@@ -26,7 +26,6 @@ def model_facts(
     summary: CustomerSummary,
     comparison: "Comparison",
     finance: FinanceConfig,
-    words: Vocabulary,
 ) -> tuple[Fact, ...]:
     """Fitted figures and checks: label and value of each row of the page's section on the model."""
     spend, draws = fitted.spend, fitted.posterior.spend
@@ -35,7 +34,7 @@ def model_facts(
         *((f"{name} ({spend.kind})", spread(values)) for name, values in draws.items()),
         *spend.facts(draws),
         ("How the posterior was drawn", fitted.method),
-        *spend_checks(fitted, summary, words),
+        *spend_checks(fitted, summary),
         *decision_facts(comparison, finance),
     )
 
@@ -81,12 +80,13 @@ def calendar_fact(effect: Effect, log_rate: np.ndarray) -> Fact:
     return f"{effect.label}: order rate, {month}", factor
 
 
-def spend_checks(fitted: FittedModels, summary: CustomerSummary, words: Vocabulary) -> list[Fact]:
+def spend_checks(fitted: FittedModels, summary: CustomerSummary) -> list[Fact]:
     """Mean amounts of the fitted model and of the data, and what amounts have to do with frequency."""
     checked = fitted.spend.check(summary, fitted.posterior.spend)
+    order = vocabulary_of(fitted.retention.renewing).one_repeat
     facts = [
-        (f"Mean per {words.one_repeat}, simulated population", f"{checked.fitted_mean:,.2f}"),
-        (f"Mean per {words.one_repeat}, in the data", f"{checked.mean_repeat_order:,.2f}"),
+        (f"Mean per {order}, simulated population", f"{checked.fitted_mean:,.2f}"),
+        (f"Mean per {order}, in the data", f"{checked.mean_repeat_order:,.2f}"),
     ]
     if np.isfinite(checked.correlation):
         facts.append(("Correlation of spend with frequency", f"{checked.correlation:.2f}"))

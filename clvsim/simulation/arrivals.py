@@ -150,7 +150,7 @@ def newcomer_blocks(
                 born=month[rows] * DAYS_PER_MONTH,
                 spread=np.full(rows.size, DAYS_PER_MONTH),
             )
-            blocks.append(Block(people, laws, newcomers=True))
+            blocks.append(Block(people, laws, newcomers=True, renewing=fitted.retention.renewing))
     return blocks
 
 

@@ -14,7 +14,7 @@ from clvsim.interventions.base import Group
 from clvsim.kernels import structs as ks
 from clvsim.kernels.structs import Clock, Ledgers, Trace, scalar, seal
 from clvsim.simulation.ledger import Raw, kernel_lines
-from clvsim.simulation.people import Block, contractual
+from clvsim.simulation.people import Block
 from clvsim.simulation.tables import (
     Calendar,
     Levers,
@@ -103,7 +103,6 @@ class WorldSlice(NamedTuple):
     laws: ks.Laws
     traits: ks.Traits  # drawn for one scenario, used again for the next
     environment: np.ndarray  # (rows, weeks) log rate common to all customers
-    renewing: bool  # whether customers are contracts, which only end
 
     @property
     def no_totals(self) -> CustomerTotals:
@@ -175,7 +174,7 @@ def run_slice(block: Block, jobs: Sequence[Job], setting: Setting, draws: slice,
     def run_scenario(number: int, raw: Raw) -> None:
         job = jobs[number]
         if job.schedule not in tables:
-            tables[job.schedule] = make_shared_tables(job, setting, worlds, newcomers=block.newcomers)
+            tables[job.schedule] = make_shared_tables(job, setting, worlds, block)
         own = CustomerTotals(*(t[worlds.rows] for t in totals)) if number == 0 else worlds.no_totals
         run_kernel(block, job, setting, worlds, tables[job.schedule], raw, own)
 
@@ -201,7 +200,6 @@ def make_slice(block: Block, setting: Setting, draws: slice, scenarios: int) -> 
     per_draw = setting.worlds_per_draw
     rows = slice(draws.start * per_draw, draws.stop * per_draw)
     draw = setting.worlds.draw[rows]
-    laws = block.laws(draws)
     environment = by_week(setting.worlds.log_rate[rows], setting.calendar.weeks)
     if setting.season is not None:
         environment = environment + setting.season[draw]
@@ -209,36 +207,35 @@ def make_slice(block: Block, setting: Setting, draws: slice, scenarios: int) -> 
         rows=rows,
         draw=draw,
         first_draw=draws.start,
-        laws=laws,
+        laws=block.laws(draws),
         traits=ks.empty_traits(draw.size, block.people.key.size) if scenarios > 1 else ks.empty_traits(1, 1),
         environment=environment,
-        renewing=contractual(laws),
     )
 
 
-def make_shared_tables(job: Job, setting: Setting, worlds: WorldSlice, *, newcomers: bool) -> SharedTables:
+def make_shared_tables(job: Job, setting: Setting, worlds: WorldSlice, block: Block) -> SharedTables:
     tables = make_tables(
         job.levers,
         setting.groups,
         worlds.draw,
         worlds.environment,
         setting.gross_margin,
-        setting.calendar_for(newcomers=newcomers),
+        setting.calendar_for(newcomers=block.newcomers),
         setting.attrition_clock,
-        job.responses[newcomers],
-        worlds.renewing,
+        job.responses[block.newcomers],
+        block.renewing,
     )
     steady = not job.levers.contacts and bool((tables.hazard == 1.0).all())
     return SharedTables(tables, rate_varies=bool((tables.rate != 1.0).any()), steady=steady)
 
 
-def kernel_flags(levers: Levers, worlds: WorldSlice, shared: SharedTables, *, newcomers: bool) -> int:
+def kernel_flags(levers: Levers, shared: SharedTables, *, newcomers: bool, renewing: bool) -> int:
     """Which mechanisms the kernel has to look at."""
     return (
         ks.NEWCOMERS * newcomers
         + ks.TABLES * shared.rate_varies
         + ks.STEADY * shared.steady
-        + ks.RENEWING * worlds.renewing
+        + ks.RENEWING * renewing
         + ks.OFFERS * bool(levers.offers)
         + ks.CONTACTS * bool(levers.contacts)
         + ks.MARGINS * levers.moves_margin
@@ -259,7 +256,7 @@ def run_kernel(
 
     rows = worlds.rows
     arrivals = job.arrivals if block.newcomers else NO_ARRIVALS
-    flags = kernel_flags(job.levers, worlds, shared, newcomers=block.newcomers)
+    flags = kernel_flags(job.levers, shared, newcomers=block.newcomers, renewing=block.renewing)
     simulate(
         block.people,
         seal(setting.worlds.key[rows], np.uint64),

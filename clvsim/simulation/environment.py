@@ -62,7 +62,7 @@ def sd_law(fitted: FittedModels, summary: CustomerSummary, config: EnvironmentCo
     Where orders can only fall on given days (renewals) months differ for other reasons: the prior is kept.
     """
     prior = SdLaw(config.sd_prior, 0, None)
-    if not (config.learn and config.sd_prior > 0) or _by_opportunity(fitted):
+    if not (config.learn and config.sd_prior > 0) or fitted.retention.interval_days > 0:
         return prior
     months = calibration_months(fitted, summary)
     count = months.orders.shape[1]
@@ -77,10 +77,6 @@ def sd_law(fitted: FittedModels, summary: CustomerSummary, config: EnvironmentCo
         interval = mass * (weight[1:] + weight[:-1])
         total += interval / interval.sum()
     return SdLaw(config.sd_prior, count, np.concatenate([[0.0], np.cumsum(total) / total.sum()]))
-
-
-def _by_opportunity(fitted: FittedModels) -> bool:
-    return fitted.retention.newcomer_laws(fitted.retention_draws(slice(1)), fitted.days_per_unit).interval_days > 0
 
 
 def calibration_months(fitted: FittedModels, summary: CustomerSummary) -> Months:

@@ -29,6 +29,7 @@ class Block:
     people: People
     laws: Callable[[slice], Laws]  # draws -> trait distributions
     newcomers: bool
+    renewing: bool  # whether they hold contracts, which only end
 
 
 def ledger_groups(customers: pd.DataFrame, acquisition: AcquisitionConfig) -> tuple[tuple[Group, ...], np.ndarray, str]:
@@ -94,9 +95,8 @@ def existing_blocks(
             orders_before=orders[rows] + 1,
             cohort=cohort[rows],
         )
-        blocks.append(
-            Block(people, _existing_laws(fitted, rows_of(histories, rows), rows_of(spends, rows)), newcomers=False)
-        )
+        laws = _existing_laws(fitted, rows_of(histories, rows), rows_of(spends, rows))
+        blocks.append(Block(people, laws, newcomers=False, renewing=fitted.retention.renewing))
     return blocks, order
 
 
@@ -172,14 +172,9 @@ def join_laws(life: LifeLaw, spend: SpendLaw | LognormalLaw, first_factor: np.nd
     )
 
 
-def contractual(laws: Laws) -> bool:
-    """Whether all customers buy at every opportunity until they leave: subscriptions."""
-    return bool(laws.interval_days[0] > 0 and not laws.buy_a.any())
-
-
 def reachable(fitted: FittedModels, summary: CustomerSummary) -> np.ndarray:
     """Existing customers who are not known to be lost, (c,): all of them, but contracts that have ended."""
-    if not contractual(newcomer_laws(fitted)(slice(0, 1))):
-        return np.ones(len(summary.customers), bool)
     model, first = fitted.retention, fitted.retention_draws(slice(1))
+    if not model.renewing:
+        return np.ones(len(summary.customers), bool)
     return model.laws(first, model.histories(summary), fitted.days_per_unit).p_alive[0] > 0

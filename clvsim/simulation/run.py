@@ -121,7 +121,6 @@ def simulate_plan(
     done = assemble_scenarios(plan, jobs, arrivals, worlds.draw, customers)
     frame, closed_form = customer_values(fitted, summary, quantiles, config, plan.economics)
     compiled = [scenario.compiled for scenario in plan.scenarios.values()]
-    law = people.newcomer_laws(fitted)(slice(0, 1))
     return Simulation(
         scenarios=done,
         skipped=plan.skipped,
@@ -136,12 +135,12 @@ def simulate_plan(
             plan.environment,
             shocks_sd,
             worlds.environment_sd,
-            contracts=people.contractual(law),
-            at_opportunities=bool(law.interval_days[0] > 0),
+            contracts=fitted.retention.renewing,
+            at_opportunities=fitted.retention.interval_days > 0,
         ),
         notes=((layout.note,) if layout.note else ())
         + weight_notes(scenario.acquired for scenario in done.values())
-        + (rate_notes(compiled) if people.contractual(law) else ()),
+        + (rate_notes(compiled) if fitted.retention.renewing else ()),
     )
 
 

@@ -113,7 +113,7 @@ def calibration_blocks(fitted: FittedModels, summary: CustomerSummary, weeks: in
         rows = order[low : low + size]
         born = first_day[rows] + 0.5  # an order's hour is unknown: midday
         people = people_of(key=key[rows], born=born, column=column[rows])
-        blocks.append(Block(people, laws, newcomers=True))
+        blocks.append(Block(people, laws, newcomers=True, renewing=fitted.retention.renewing))
     return blocks
 
 

@@ -7,7 +7,6 @@ from clvsim.config import RunConfig
 from clvsim.data.material import Material
 from clvsim.models.diagnostics import failed
 from clvsim.models.fitted import FittedModels
-from clvsim.models.retention.contracts import ContractModel
 from clvsim.report import models, titles
 from clvsim.runfolder import RunContext
 from clvsim.stages.steps import utc_now, vocabulary
@@ -33,12 +32,11 @@ def assemble(
     from clvsim.report import facts
 
     summary, posterior = material.summary, fitted.posterior
-    words = vocabulary(config)
     margin_known = config.finance.gross_margin is not None
     acquisition = bool(config.acquisition.channels)
-    model_facts = facts.model_facts(fitted, summary, comparison, config.finance, words)
+    model_facts = facts.model_facts(fitted, summary, comparison, config.finance)
     if scores:
-        model_facts += models.facts(scores, config.simulation.horizon_months, words)
+        model_facts += models.facts(scores, config.simulation.horizon_months, vocabulary(config))
     return RunResult(
         title=config.title or titles.run_title(margin_known),
         question=config.question or titles.run_question(margin_known),
@@ -91,6 +89,6 @@ def scenario_view(simulation: "Simulation", name: str) -> ScenarioView:
 
 def active_contracts(config: RunConfig, summary: CustomerSummary) -> int | None:
     """How many customers hold a contract today; None where there are no contracts."""
-    if not isinstance(config.retention, ContractModel):
+    if not config.retention.renewing:
         return None
     return int((config.retention.histories(summary).lost == 0).sum())

@@ -14,7 +14,6 @@ from clvsim.errors import ConfigError
 from clvsim.models.cache import write_posterior
 from clvsim.models.compare import compare_models, fit_all
 from clvsim.models.fitted import FittedModels
-from clvsim.models.retention.contracts import ContractModel
 from clvsim.provenance import provenance
 from clvsim.runfolder import RunContext
 from clvsim.types import CustomerSummary, ModelScore
@@ -91,4 +90,4 @@ def output_folder(ctx: RunContext) -> Path:
 
 def vocabulary(config: RunConfig) -> Vocabulary:
     """What the customers of a run's model do."""
-    return vocabulary_of(isinstance(config.retention, ContractModel))
+    return vocabulary_of(config.retention.renewing)

@@ -17,7 +17,7 @@ from clvsim.models.fitted import FittedModels
 from clvsim.simulation.config import EnvironmentConfig
 from clvsim.simulation.environment import SdLaw, sd_law, season_by_week
 from clvsim.simulation.ledger import money_scale
-from clvsim.simulation.people import contractual, existing_blocks, newcomer_laws
+from clvsim.simulation.people import existing_blocks
 from clvsim.simulation.tracking import repeat_orders, track
 from clvsim.types import CustomerSummary, ModelScore
 from clvsim.validation import scores
@@ -236,8 +236,7 @@ def validate(
     ranking = scores.ranked({m.model: m.crps for m in models}, {m.model: m.absolute_error for m in models})
     best = next(m for m in models if m.model == ranking[0].name)
     first = next(iter(fitted.values()))
-    renewing = contractual(newcomer_laws(first)(slice(0, 1)))
-    rules = scores.simple_rules(summary, vocabulary_of(renewing))
+    rules = scores.simple_rules(summary, vocabulary_of(first.retention.renewing))
     return Validation(
         models=models,
         scores=ranking,
@@ -258,5 +257,5 @@ def validate(
         poor_fit=any(failed(one.posterior.diagnostics) for one in fitted.values()),
         warnings=first.posterior.warnings,
         merged_days=summary.opportunity_days,
-        renewing=renewing,
+        renewing=first.retention.renewing,
     )

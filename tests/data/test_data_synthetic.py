@@ -36,7 +36,8 @@ def model_and_truth(name: str) -> tuple[Any, dict[str, np.ndarray]]:
 
 def test_every_model_has_a_story_of_its_parameters() -> None:
     assert set(STORIES) == set(GENERATED) == set(RETENTION)
-    for name, (example, times) in GENERATED.items():
+    for name, (example, times, renewing) in GENERATED.items():
+        assert renewing == RETENTION[name].renewing
         assert set(times) == set(RETENTION[name].TIMES) & set(example)
 
 

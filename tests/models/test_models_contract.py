@@ -374,6 +374,13 @@ def test_laws_are_ready_for_the_kernel(name, story, model):
             assert array is law.p_alive or array.shape == shape
 
 
+def test_laws_have_orders_when_the_model_says(name, story, model):
+    params = params_of(name)
+    for law in (model.laws(params, story.histories, WEEK), model.newcomer_laws(params, WEEK)):
+        assert law.interval_days == model.interval_days
+        assert model.renewing == (law.interval_days > 0 and (law.buy_a is None or not law.buy_a.any()))
+
+
 def test_many_orders_and_long_silence_stay_finite(name, story, model):
     with np.errstate(over="raise", invalid="raise", divide="raise"):
         found = quantities(model, params_of(name), story.extreme)
@@ -561,7 +568,7 @@ def near(worlds: np.ndarray, expected: float) -> bool:
 def test_simulated_newcomers_have_the_expected_orders(name, model):
     draws, copies, weeks = 250, 2000, 78
     crowd = people_of(key=rng.text_keys([f"copy {i}" for i in range(copies)]))
-    block = Block(crowd, newcomer_laws(at_a_point(name, draws)), newcomers=True)
+    block = Block(crowd, newcomer_laws(at_a_point(name, draws)), newcomers=True, renewing=model.renewing)
     weekly = repeat_orders([block], WEEK * weeks, CALM, draws, 7, 1, 32.0)
     until = np.cumsum(weekly, axis=1) / copies
     for week in (4, 26, weeks):
@@ -598,6 +605,8 @@ def test_revived_customers_have_the_orders_of_the_law_given_dead(name, story, mo
 
     size = lost.size * copies
     revived = people_of(key=rng.text_keys([f"revived {i}" for i in range(size)]), column=np.arange(size))
-    total = repeat_orders([Block(revived, laws, newcomers=False)], days, CALM, draws, 3, 1, 32.0).sum(axis=1)
+    total = repeat_orders(
+        [Block(revived, laws, newcomers=False, renewing=model.renewing)], days, CALM, draws, 3, 1, 32.0
+    ).sum(axis=1)
     law = model.laws_given_dead(params_of(name), story.histories, WEEK)
     assert near(total, copies * sum(orders_of(law, i, days, 0.0) for i in lost))

@@ -202,6 +202,14 @@ def test_expected_renewals_follow_from_the_law(model, annual_rate):
         np.testing.assert_allclose(active, np.array(once) * [1, 1, 0, 0], rtol=1e-8)
 
 
+@pytest.mark.parametrize("model", [Sbg(renewal="month"), Bdw(renewal="year")])
+def test_laws_renew_when_the_model_says(model):
+    law = model.newcomer_laws({name: np.ones(2) for name in (*model.SYMBOLS, "c")}, 7.0)
+    assert model.renewing
+    assert law.interval_days == model.interval_days > 0
+    assert not law.buy_a.any()
+
+
 @pytest.mark.parametrize("model", [Sbg(renewal="month"), Bdw(renewal="month")])
 def test_newcomers_renewals(model):
     params = dict(zip(SYMBOLS[type(model)], map(np.atleast_1d, (0.4556, 0.7793, 1.2835)), strict=False))
@@ -361,7 +369,7 @@ def test_simulated_contracts_make_the_expected_renewals(model):
     assert near(found, model.expected_orders(fitted.posterior.retention, contracts, days, WEEK)[0].sum())
 
     people = people_of(key=rng.text_keys(ids))
-    block = Block(people, newcomer_laws(fitted), newcomers=True)
+    block = Block(people, newcomer_laws(fitted), newcomers=True, renewing=True)
     weekly = repeat_orders([block], WEEK * 70, CALM, draws, 7, 1, 8.0)
     until = np.cumsum(weekly, axis=1) / paid.size
     for week in (14, 70):

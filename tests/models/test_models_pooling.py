@@ -485,13 +485,15 @@ def test_simulated_customers_and_newcomers_have_the_expected_orders(name, shops)
     assert near(total, model.expected_orders(one, model.histories(shop), weeks * WEEK, WEEK).sum(axis=1).mean())
     copies = 800
     people = people_of(key=rng.text_keys([f"copy {i}" for i in range(copies)]))
-    weekly = repeat_orders([Block(people, newcomer_laws(fitted), newcomers=True)], WEEK * 40, CALM, draws, 7, 1, 32.0)
+    weekly = repeat_orders(
+        [Block(people, newcomer_laws(fitted), newcomers=True, renewing=False)], WEEK * 40, CALM, draws, 7, 1, 32.0
+    )
     expected = model.expected_orders_new(one, 40.0, WEEK).mean()
     assert near(weekly.sum(axis=1) / copies, expected)
     laws, column = birth_laws(fitted, shop)
     key = rng.text_keys(shop.customers["customer_id"].tolist())
     people = people_of(key=key, column=column)
-    weekly = repeat_orders([Block(people, laws, newcomers=True)], WEEK * 40, CALM, draws, 7, 1, 32.0)
+    weekly = repeat_orders([Block(people, laws, newcomers=True, renewing=False)], WEEK * 40, CALM, draws, 7, 1, 32.0)
     assert near(weekly.sum(axis=1) / len(key), expected)
 
 

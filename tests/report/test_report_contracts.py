@@ -19,7 +19,6 @@ from clvsim.report.limits import limits
 from clvsim.report.text import tables
 from clvsim.report.view import wording
 from clvsim.types import Posterior
-from clvsim.validation.vocabulary import RENEWALS
 
 RESULT = replace(demo(), active_contracts=1_234, who_is_lost="A contract counts as lost when nobody pays.")
 
@@ -58,6 +57,6 @@ def test_at_one_price_no_correlation_is_shown():
     life, money = ({k: draws[k] for k in names} for names in (("alpha", "beta"), ("price", "first_order_factor")))
     fitted = FittedModels(Sbg(), FixedPrice(), Posterior(life, money, "month"))
     nothing: Any = SimpleNamespace(variance={"total": 0.0}, evpi=None)
-    facts = dict(model_facts(fitted, summary, nothing, config.finance, RENEWALS))
+    facts = dict(model_facts(fitted, summary, nothing, config.finance))
     assert facts["Mean per renewal, in the data"] == "10.00"
     assert not [value for value in facts.values() if "nan" in value]

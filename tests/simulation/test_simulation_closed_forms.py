@@ -77,7 +77,7 @@ def test_existing_customers_of_cdnow(cdnow: CustomerSummary) -> None:
 def one_newcomer(copies: int, draws: int, laws) -> Block:
     """Many copies of a customer of whom only the law is known. `laws` (draws slice) → kernel's laws."""
     keys = rng.text_keys([f"copy {i}" for i in range(copies)])
-    return Block(people_of(key=keys), laws, newcomers=False)
+    return Block(people_of(key=keys), laws, newcomers=False, renewing=False)
 
 
 def test_newcomers_published_expectations() -> None:

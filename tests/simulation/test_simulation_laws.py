@@ -34,7 +34,7 @@ from clvsim.kernels import rng
 from clvsim.models.laws import LifeLaw, customers_of
 from clvsim.scenario import BASELINE
 from clvsim.simulation import Simulation
-from clvsim.simulation.people import Block, people_of
+from clvsim.simulation.people import Block, newcomer_laws, people_of
 from clvsim.simulation.tables import Calendar, Levers, make_tables
 
 ZERO = {
@@ -122,7 +122,7 @@ def test_regular_gaps_of_newcomers() -> None:
         1, p_alive=1.0, rate_shape=R, rate_rate=ALPHA, mu_shape=0.0, mu_rate=0.0, drop_a=0.0, drop_b=1.0, regularity=K
     )
     keys = rng.text_keys([f"copy {i}" for i in range(copies)])
-    orders, _ = orders_of(Block(people_of(key=keys), law, newcomers=True), days, draws)
+    orders, _ = orders_of(Block(people_of(key=keys), law, newcomers=True, renewing=False), days, draws)
     rate = stats.gamma(R, scale=1 / ALPHA).ppf((np.arange(20_000) + 0.5) / 20_000)
     expected = sum(stats.poisson.sf(K * n - 1, rate * days).mean() for n in range(1, 60))
     simulated = orders.mean(axis=1) - 1
@@ -205,13 +205,20 @@ def test_opportunities_of_newcomers() -> None:
     draws, copies, n = 60, 3000, 9
     law = made_by_hand(1, p_alive=1.0, **NO_RATE, drop_a=A, drop_b=B, interval_days=14.0, buy_a=BUY_A, buy_b=BUY_B)
     keys = rng.text_keys([f"copy {i}" for i in range(copies)])
-    block = Block(people_of(key=keys), law, newcomers=True)
+    block = Block(people_of(key=keys), law, newcomers=True, renewing=False)
     orders, weekly = orders_of(block, 14.0 * (n + 1), draws)
     assert not weekly[:, 1::2].any()  # opportunities open every other week
     repeat = orders - 1
     for simulated, expected in zip((repeat.mean(axis=1), (repeat == 0).mean(axis=1)), chances(1.0, n), strict=True):
         assert abs(simulated.mean() - expected) < 4 * error(simulated)
         assert error(simulated) < 0.005 * expected
+
+
+@pytest.mark.parametrize("toy", list(toys.TOYS))
+def test_toys_order_when_they_say(toy: str) -> None:
+    model, laws = toys.TOYS[toy](), newcomer_laws(toys.as_toy(posterior(2), toy))(slice(1))
+    assert laws.interval_days[0] == model.interval_days
+    assert model.renewing == bool(model.interval_days > 0 and not laws.buy_a.any())
 
 
 def lever(toy: str, target: str, draws: int = 400, **config: Any) -> Simulation:

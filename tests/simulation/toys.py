@@ -4,7 +4,7 @@ Their parameters are those of BG/NBD.
 """
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from scipy.special import gammaln
@@ -87,6 +87,9 @@ class Mixed(BgNbd):
 class Renewing(BgNbd):
     """Monthly contracts, each with a date of its own; the longer they last, the safer they are."""
 
+    renewing: ClassVar[bool] = True
+    interval_days: ClassVar[float] = INTERVAL
+
     @staticmethod
     def laws(params: Params, customers: Customers, days_per_unit: float) -> LifeLaw:
         T = np.asarray(customers.T_days, np.float64)
@@ -119,6 +122,8 @@ class Renewing(BgNbd):
 
 class Occasional(BgNbd):
     """An opportunity every four weeks, taken or not."""
+
+    interval_days: ClassVar[float] = 28.0
 
     @staticmethod
     def laws(params: Params, customers: Customers, days_per_unit: float) -> LifeLaw:

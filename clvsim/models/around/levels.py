@@ -58,6 +58,7 @@ class Poolable(Frozen):
     """
 
     SCALES: ClassVar[Mapping[str, Scale]]
+    renewing: ClassVar[bool] = False
     pool: By | None = None
     pool_sd: float = Field(0.5, gt=0, le=5)
     covariates: CovariatesConfig = CovariatesConfig()

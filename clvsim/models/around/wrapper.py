@@ -23,5 +23,13 @@ class Wrapper:
         return self.section.TIMES
 
     @property
+    def renewing(self) -> bool:
+        return self.section.renewing
+
+    @property
+    def interval_days(self) -> float:
+        return self.section.interval_days
+
+    @property
     def opportunity_days(self) -> float:
         return self.section.opportunity_days

@@ -202,6 +202,10 @@ class BgBb(Poolable):
     dropout_mean: BetaPrior = BetaPrior(a=1.0, b=1.0)
     dropout_concentration: LogNormalPrior = LogNormalPrior(median=2.0, sd_log=1.5)
 
+    @property
+    def interval_days(self) -> float:
+        return self.opportunity_days
+
     def histories(self, summary: CustomerSummary) -> Opportunities:
         """Purchases by opportunity. Raises ValueError for a summary whose orders were merged by another period."""
         if summary.opportunity_days != self.opportunity_days:

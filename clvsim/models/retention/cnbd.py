@@ -171,6 +171,7 @@ class RegularModel(DropoutPriors, Poolable):
     """
 
     TIMES: ClassVar[tuple[str, ...]] = ("alpha",)
+    interval_days: ClassVar[float] = 0.0
     opportunity_days: ClassVar[float] = 0.0
     k: Literal["auto"] | Annotated[int, Field(ge=1, le=12)] = "auto"
 

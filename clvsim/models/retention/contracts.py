@@ -210,6 +210,7 @@ class ContractModel(Poolable):
     `churn_concentration` = gamma + delta: small where customers differ widely.
     """
 
+    renewing: ClassVar[bool] = True
     opportunity_days: ClassVar[float] = 0.0
     TIMES: ClassVar[tuple[str, ...]] = ()
     SYMBOLS: ClassVar[tuple[str, str]]  # of theta's Beta distribution in the model's paper

@@ -85,6 +85,7 @@ class PurchaseModel(Poolable):
     """What models share that see a customer as repeat orders x, the time t_x of the last and the time T observed."""
 
     FORMULAS: ClassVar[Formulas]
+    interval_days: ClassVar[float] = 0.0
     opportunity_days: ClassVar[float] = 0.0
     TIMES: ClassVar[tuple[str, ...]] = ("alpha", "beta")
 
