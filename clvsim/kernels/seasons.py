@@ -12,22 +12,13 @@ import math
 import numpy as np
 
 from clvsim.kernels.compiler import njit, types
-from clvsim.kernels.special import (
-    _DATA,
-    _EASY_NODES,
-    _EASY_WEIGHTS,
-    _FORGOTTEN,
-    _STEEP_WIDTH,
-    _gauss_legendre,
-    order_ever,
-    reach,
-    silent_death,
-)
+from clvsim.kernels.quadrature import EASY_NODES, EASY_WEIGHTS, FORGOTTEN, READABLE, STEEP_WIDTH, gauss_legendre
+from clvsim.kernels.silence import order_ever, reach, silent_death
 
 _BELOW_ROUNDING = 1e-16
 _MOST = 16.0  # fall of the logarithm of a density, in a law of few points
 _SHORT_WIDTH, _SHORT_DROP = 0.15, 0.5  # of a piece for three nodes
-_SHORT_NODES, _SHORT_WEIGHTS = _gauss_legendre(3)
+_SHORT_NODES, _SHORT_WEIGHTS = gauss_legendre(3)
 
 
 @njit("float64(float64[::1], float64[::1], float64)", cache=True, nogil=True, error_model="numpy")
@@ -85,13 +76,13 @@ def log_odds_dead(r, alpha, s, beta, ago, run, x, t_x, T, out):
 
 
 @njit(
-    types.float64[::1](*[types.float64] * 4, *[_DATA] * 6),
+    types.float64[::1](*[types.float64] * 4, *[READABLE] * 6),
     cache=True,
     nogil=True,
     error_model="numpy",
 )
 def lost_or_not_by_clock(r, alpha, s, beta, run, ago, x, t_x, T, count):
-    """`special.lost_or_not` by two clocks: the sum, its gradient in (r, alpha, s, beta) and in `run`, (5 + edge,).
+    """`silence.lost_or_not` by two clocks: the sum, its gradient in (r, alpha, s, beta) and in `run`, (5 + edge,).
 
     Nodes lie by the calendar, where the limits of the integral hold no parameter: this is the quadrature of the exact
     derivative.
@@ -151,17 +142,19 @@ def lost_or_not_by_clock(r, alpha, s, beta, run, ago, x, t_x, T, count):
 
 @njit(
     "void(float64[::1], float64[::1], float64[::1], float64[::1], float64[::1], float64[:, ::1], float64[::1],"
-    " float64[::1], float64[::1], float64[::1], float64[::1], float64[:, :, ::1], float64[:, :, ::1],"
-    " float64[:, :, ::1])",
+    " float64[::1], float64[::1], float64[:, ::1], float64[:, :, :, ::1])",
     cache=True,
     nogil=True,
     error_model="numpy",
 )
-def moments_of_death_by_clock(r, alpha, s, beta, ago, run, x, t_x, T, nodes, weights, moment, ran, weight):
-    """`special.moments_of_death` by two clocks: when customers died, and how far theirs had run, (draw, row, node).
+def moments_of_death_by_clock(r, alpha, s, beta, ago, run, x, t_x, T, rule, out):
+    """`silence.moments_of_death` by two clocks: when customers died, how far theirs had run, and with which weights.
 
-    The nodes are those of a clock that runs evenly through the silence.
+    rule: (2, node), Gauss-Legendre nodes on [-1, 1] and weights. out: (3, draw, row, node). The nodes are those of a
+    clock that runs evenly through the silence.
     """
+    nodes, weights = rule[0], rule[1]
+    moment, ran, weight = out[0], out[1], out[2]
     for d in range(r.size):
         for i in range(x.size):
             power, rate_b, silent = r[d] + x[i], beta[d] + t_x[i], T[i] - t_x[i]
@@ -231,11 +224,11 @@ def expected_life(s, rate_b, span, force):
         power = (1.0 - s) * end
         return rate_b * end * (math.expm1(power) / power if power != 0.0 else 1.0)
     scale = force * rate_b
-    end = min(end, math.log1p(_FORGOTTEN / scale))
+    end = min(end, math.log1p(FORGOTTEN / scale))
     if s > 1.0:
-        end = min(end, _FORGOTTEN / (s - 1.0))
+        end = min(end, FORGOTTEN / (s - 1.0))
     drop = scale * math.expm1(end)
-    nodes, weights, panels = _EASY_NODES, _EASY_WEIGHTS, max(math.ceil(end / _STEEP_WIDTH), math.ceil(drop / 10.0))
+    nodes, weights, panels = EASY_NODES, EASY_WEIGHTS, max(math.ceil(end / STEEP_WIDTH), math.ceil(drop / 10.0))
     if end < _SHORT_WIDTH and drop < _SHORT_DROP and abs(s - 1.0) * end < _SHORT_DROP:
         nodes, weights, panels = _SHORT_NODES, _SHORT_WEIGHTS, 1
     width, total = end / panels, 0.0

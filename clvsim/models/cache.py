@@ -27,6 +27,7 @@ _FORMAT = 3
 _IN_ONE_SENTENCE = 2  # the format in which `method` held both models' methods as text
 _READ = "read from a file"
 _PLAIN = " []()-+&,:;=#!?"  # in names of parameters, which hold names of groups: a slash would make a folder
+_KERNELS = ("compiler", "dropout", "hypergeometric", "opportunities", "quadrature", "regular", "seasons", "silence")
 _SAMPLERS = ("pymc", "nutpie", "arviz-stats", "clvsim")
 
 
@@ -46,7 +47,7 @@ def cache_folder(cache_dir: Path | str | None = None) -> Path | None:
 def model_sources() -> list[bytes]:
     """Source text of all models and of the compiled functions they call, whether imported yet or not."""
     package = files("clvsim")
-    kernels = [package / "kernels" / name for name in ("opportunities.py", "seasons.py", "special.py")]
+    kernels = [package / "kernels" / f"{name}.py" for name in _KERNELS]
     return [entry.read_bytes() for entry in [*_modules(package / "models"), *kernels]]
 
 

@@ -16,7 +16,7 @@ from pytensor.link.numba.dispatch.basic import numba_njit, register_funcify_and_
 
 from clvsim.kernels.compiler import source_hash
 from clvsim.kernels.opportunities import gone_or_not
-from clvsim.kernels.special import lost_or_not
+from clvsim.kernels.silence import lost_or_not
 
 _KERNELS = {"gone_or_not": gone_or_not, "lost_or_not": lost_or_not}
 

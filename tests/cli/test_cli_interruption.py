@@ -126,7 +126,7 @@ def test_two_seconds_after_a_lost_signal_the_process_ends(start, here, work):
 @pytest.mark.parametrize(("number", "code"), BOTH, ids=["INT", "TERM"])
 def test_while_kernels_compile(start, here, tmp_path, number, code):
     """The exception may be lost in what LLVM calls back: then the process ends two seconds later."""
-    with start("import clvsim.kernels.special; time.sleep(60)") as process:
+    with start("import clvsim.kernels.silence; time.sleep(60)") as process:
         wait_for(process, tmp_path, "cold/kernels/**/*.nbi")
         process.send_signal(number)
         interrupted(process, code, here / "a")

@@ -1,5 +1,6 @@
 """Gate, cache and configuration of a fit. Draws are made up here; the real sampler runs once, in `posterior`."""
 
+import ast
 import json
 import os
 import subprocess
@@ -215,6 +216,27 @@ def test_sources_are_all_files_of_the_models():
     assert {"retention", "around", "spend"} <= {path.name for path in folder.iterdir()}
     for path in folder.rglob("*.py"):
         assert path.read_bytes() in sources, path
+
+
+def imported_kernels(text: str) -> set[str]:
+    """Modules of `clvsim.kernels` that a module imports, at its top or in its functions."""
+    imports = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Import | ast.ImportFrom)]
+    names = {f"{getattr(node, 'module', '')}.{alias.name}" for node in imports for alias in node.names}
+    return {parts[3] for name in names if (parts := f".{name}".split("."))[1:3] == ["clvsim", "kernels"]}
+
+
+def test_sources_are_all_kernels_that_models_import():
+    sources, models = cache.model_sources(), Path(cache.__file__).parent
+    left = set().union(*(imported_kernels(path.read_text()) for path in models.rglob("*.py")))
+    assert {"dropout", "seasons", "silence"} <= left
+    seen: set[str] = set()
+    while left:
+        name = left.pop()
+        seen.add(name)
+        path = models.parent / "kernels" / f"{name}.py"
+        assert path.read_bytes() in sources, name
+        left |= imported_kernels(path.read_text()) - seen
+    assert len(sources) == len([*models.rglob("*.py")]) + len(seen)
 
 
 def test_cache_key_changes_with_source_and_versions(monkeypatch, run):

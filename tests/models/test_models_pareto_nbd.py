@@ -12,7 +12,7 @@ from scipy.integrate import quad
 from scipy.optimize import minimize
 from scipy.special import gammaln, hyp2f1, hyperu
 
-from clvsim.kernels.special import silent_death
+from clvsim.kernels.silence import silent_death
 from clvsim.models.config import FitConfig
 from clvsim.models.diagnostics import diagnose
 from clvsim.models.fit import sample

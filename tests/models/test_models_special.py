@@ -5,7 +5,8 @@ import pytest
 from scipy.integrate import quad
 from scipy.special import betaln, expit, gammaln, hyp2f1
 
-from clvsim.kernels.special import discounted_orders, log_hyp2f1_positive
+from clvsim.kernels.dropout import discounted_orders
+from clvsim.kernels.hypergeometric import log_hyp2f1_positive
 
 
 def integral(r, alpha, a, b, x=0.0, age=0.0, horizon=39.0, force=0.0):

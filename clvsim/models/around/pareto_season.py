@@ -82,9 +82,9 @@ class SeasonalPareto(Seasonal):
         daily, behind = self._daily(params, days_per_unit), self._behind(params)
         r, alpha, s, beta = daily
         columns = [np.array(v, np.float64) for v in histories]  # a summary's own are read-only
-        moment, ran, weight = (np.empty((r.size, histories.x.size, _MOMENTS)) for _ in range(3))
-        nodes, weights = np.polynomial.legendre.leggauss(_MOMENTS)
-        moments_of_death_by_clock(*daily, *behind, *columns, nodes, weights, moment, ran, weight)
+        moment, ran, weight = deaths = np.empty((3, r.size, histories.x.size, _MOMENTS))
+        rule = np.stack(np.polynomial.legendre.leggauss(_MOMENTS))
+        moments_of_death_by_clock(*daily, *behind, *columns, rule, deaths)
         absent = np.zeros_like(weight)
         return LifeLaw(
             p_alive=np.ones(weight.shape[:2]),

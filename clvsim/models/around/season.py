@@ -400,7 +400,7 @@ class Seasonal(Wrapper):
         Between days on which m changes, time is a linear function of the clock. All orders without discount or end are
         as many by any clock.
         """
-        from clvsim.kernels.special import discounted_orders_by_clock, rule_limits
+        from clvsim.kernels.dropout import discounted_orders_by_clock, rule_limits
 
         force = float(np.log1p(annual_rate)) / DAYS_PER_YEAR
         horizon = min(horizon_days, _BELOW_ROUNDING / force) if force else horizon_days

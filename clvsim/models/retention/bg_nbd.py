@@ -108,7 +108,7 @@ def orders_given_alive(params: Params, x: np.ndarray, T: np.ndarray, horizon: fl
 
     Living means lambda ~ Gamma(r + x, alpha + T), p ~ Beta(a, b + x). MBG/NBD uses it with another b.
     """
-    from clvsim.kernels.special import discounted_orders  # compiled: not for those who only read the registry
+    from clvsim.kernels.dropout import discounted_orders  # compiled: not for those who only read the registry
 
     pairs, of = np.unique(np.column_stack([x, T]).astype(np.float64), axis=0, return_inverse=True)
     r, alpha, a, b = (np.ascontiguousarray(params[n], np.float64).reshape(-1) for n in ("r", "alpha", "a", "b"))

@@ -132,7 +132,7 @@ def orders_given_alive(
     horizon, b' = b + x + `lost_at_birth`; exact, unlike the approximation in BTYDplus. With a discount its integral
     over time.
     """
-    from clvsim.kernels.special import regular_orders  # compiled: not for those who only read the registry
+    from clvsim.kernels.regular import regular_orders  # compiled: not for those who only read the registry
 
     rows, of = np.unique(np.column_stack([x, t_x, T]).astype(np.float64), axis=0, return_inverse=True)
     r, alpha, a, b = (np.ascontiguousarray(params[n], np.float64).reshape(-1) for n in ("r", "alpha", "a", "b"))

@@ -34,7 +34,7 @@ def _log_silent_death(params: Params, x: np.ndarray, start: np.ndarray, span: np
     Integral of ((alpha+start)/(alpha+start+t))^(r+x) against the density of death s (beta+start)^s/(beta+start+t)^(s+1)
     over t in (0, span); -inf at span 0. Computed once per distinct (x, start, span).
     """
-    from clvsim.kernels.special import log_silent_death  # compiled: not for those who only read the registry
+    from clvsim.kernels.silence import log_silent_death  # compiled: not for those who only read the registry
 
     return _tabulated(log_silent_death, params, x, start, span)
 
@@ -81,7 +81,7 @@ def probability_active(params: Params, x: np.ndarray, t_x: np.ndarray, T: np.nda
 
     The latter is `_log_silent_death` with the roles of order and death exchanged.
     """
-    from clvsim.kernels.special import log_order_first  # compiled: not for those who only read the registry
+    from clvsim.kernels.silence import log_order_first  # compiled: not for those who only read the registry
 
     first = _tabulated(log_order_first, params, x, T, np.full_like(np.asarray(T, np.float64), t))
     return probability_alive(params, x, t_x, T) * np.exp(first)
@@ -198,7 +198,7 @@ def laws_given_dead(params: Params, customers: Customers, days_per_unit: float) 
     density (alpha + tau)^-(r+x) (beta + tau)^-(s+1), up to a constant: a mixture over Gauss-Legendre nodes of it. At
     t_x = T, where nobody is dead, tau is T.
     """
-    from clvsim.kernels.special import moments_of_death  # compiled: not for those who only read the registry
+    from clvsim.kernels.silence import moments_of_death  # compiled: not for those who only read the registry
 
     r, _, s, _ = column(params, "r", "alpha", "s", "beta")
     x, t_x, T = (np.asarray(v, np.float64) for v in customers)

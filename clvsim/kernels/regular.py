@@ -1,0 +1,85 @@
+"""Discounted orders of customers whose gaps have k stages (the CNBD-k family)."""
+
+import math
+
+from clvsim.kernels.compiler import njit
+from clvsim.kernels.quadrature import EASY_NODES, EASY_WEIGHTS, FORGOTTEN, STEEP_WIDTH
+
+_UNLIKELY = 1e-16  # numbers of stages with less than this chance together are left out
+
+
+@njit("float64(float64[::1], float64, float64, float64, float64)", cache=True, nogil=True, error_model="numpy")
+def regular_orders_within(weight, shape, log_ratio, a, b):
+    """Expected orders of a living CNBD-k customer within a time t, k = weight.size.
+
+    weight: (J,) probability that J stages of the running gap are over; given J, stages are NegBin(shape + J) with
+    log_ratio = log(1 + t/alpha') between its parameters. Order m falls with stage k m - J, if none of the m - 1 before
+    was the last: B(a, b+m-1)/B(a, b).
+    """
+    k = weight.size
+    share = -math.expm1(-log_ratio)
+    total = 0.0
+    for j in range(k):
+        r = shape + j
+        mean = r * math.expm1(log_ratio)
+        n, cdf = 0, 0.0  # stages, and the probability of fewer
+        log_pmf = -r * log_ratio
+        if log_pmf < -600.0:  # far from its mode the law has no mass
+            n = max(0, int(mean - 14.0 * math.sqrt(mean * math.exp(log_ratio))))
+            log_pmf += math.lgamma(r + n) - math.lgamma(r) - math.lgamma(n + 1.0) + n * math.log(share)
+        pmf = math.exp(log_pmf)
+        m, stayed = 1, 1.0
+        orders = 0.0
+        while True:
+            while n < k * m - j:
+                cdf += pmf
+                pmf *= (r + n) / (n + 1.0) * share
+                n += 1
+            orders += stayed * max(1.0 - cdf, 0.0)
+            ratio = (r + n) / (n + 1.0) * share
+            if ratio < 1.0 and not pmf > _UNLIKELY * (1.0 - ratio):  # what is left, as a geometric series
+                break
+            stayed *= (b + m - 1.0) / (a + b + m - 1.0)
+            m += 1
+        total += weight[j] * orders
+    return total
+
+
+@njit(
+    "void(float64[::1], float64[::1], float64[::1], float64[::1], float64[::1], float64[::1],"
+    " float64[:, :, ::1], float64, float64, float64[:, ::1])",
+    cache=True,
+    nogil=True,
+    error_model="numpy",
+)
+def regular_orders(r, alpha, a, b, x, age, weight, horizon, force, out):
+    """Orders a living CNBD-k customer is expected to make within `horizon`, each weighted by exp(-force * time).
+
+    r, alpha, a, b: (draw,), b counting a chance to leave at the first order. x, age: (row,). weight: (draw, row, J).
+    out: (draw, row). All times in one unit; the horizon may be infinite. With a discount: its value at the horizon
+    times the orders until then, plus the integral of force exp(-force t) times the orders until t.
+    """
+    k = weight.shape[2]
+    for d in range(r.size):
+        for i in range(x.size):
+            shape, scale, stays = r[d] + k * x[i], alpha[d] + age[i], b[d] + x[i]
+            if force == 0.0:
+                if math.isinf(horizon):
+                    out[d, i] = (a[d] + stays - 1.0) / (a[d] - 1.0) if a[d] > 1.0 else math.inf
+                else:
+                    out[d, i] = regular_orders_within(weight[d, i], shape, math.log1p(horizon / scale), a[d], stays)
+                continue
+            end = math.log1p(min(horizon, FORGOTTEN / force) / scale)
+            total = 0.0
+            if force * horizon < FORGOTTEN:
+                orders = regular_orders_within(weight[d, i], shape, end, a[d], stays)
+                total = math.exp(-force * horizon) * orders
+            panels = math.ceil(end / STEEP_WIDTH)
+            for panel in range(panels):
+                for node in range(EASY_NODES.size):
+                    u = (panel + EASY_NODES[node]) * end / panels
+                    t = scale * math.expm1(u)
+                    orders = regular_orders_within(weight[d, i], shape, u, a[d], stays)
+                    density = force * math.exp(-force * t) * scale * math.exp(u)
+                    total += EASY_WEIGHTS[node] * end / panels * density * orders
+            out[d, i] = total
