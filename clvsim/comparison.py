@@ -62,9 +62,62 @@ Decided = tuple[dict[str, np.ndarray], dict[str, np.ndarray]]  # expected values
 
 
 def compare(simulation: Simulation, metric: str = HEADLINE) -> Comparison:
-    """Compare every scenario with the baseline. P(better), P(best) and expected loss are on `metric`.
+    """Compare every scenario with the baseline.
 
-    Raises KeyError for a metric that this run does not have.
+    Parameters
+    ----------
+    simulation
+        Ledgers of the scenarios, of `clvsim.simulate`.
+    metric
+        What the decision is about, by its name in `clvsim.metrics.METRICS`: P(better), P(best) and expected loss are on
+        it.
+
+    Returns
+    -------
+    Comparison
+        A table of all figures, a row per scenario, metric and basis (expected or realised); expected values of `metric`
+        per draw and their differences to the baseline, (draw,), by scenario; the value of perfect information, None
+        without another scenario; payback by scenario, where newcomers and the margin are known.
+
+    Raises
+    ------
+    KeyError
+        A metric that this simulation does not have.
+
+    Notes
+    -----
+    One simulated life per customer and draw carries luck, which would inflate P(best) and the value of information.
+    Expected values are closed forms where there are any; else luck is regressed away (`clvsim.decision`).
+
+    Examples
+    --------
+    Two customers with the published parameters of CDNOW, and a scenario that halves the hazard of losing them:
+
+    >>> from datetime import date
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> import clvsim
+    >>> from clvsim.data.config import SummaryConfig
+    >>> from clvsim.models import RETENTION, SPEND
+    >>> from clvsim.models.fitted import FittedModels
+    >>> from clvsim.scenario import Scenario
+    >>> from clvsim.simulation.config import SimulationConfig
+    >>> from clvsim.types import Posterior
+    >>> orders = {"frequency": [2, 0], "recency": [30.43, 0.0], "T": [38.86, 38.86], "monetary_value": [22.35, 0.0]}
+    >>> table = pd.DataFrame({"customer_id": ["again", "once"], **orders})
+    >>> summary = clvsim.read_summary(table, SummaryConfig(today=date(1997, 9, 30), time_unit="week"))
+    >>> life = {"r": 0.243, "alpha": 4.414, "a": 0.793, "b": 2.426}
+    >>> spend = {"p": 6.25, "q": 3.74, "gamma": 15.44, "first_order_factor": 1.0}
+    >>> draws = ({name: np.full(64, value) for name, value in values.items()} for values in (life, spend))
+    >>> fitted = FittedModels(RETENTION["bg_nbd"](), SPEND["gamma_gamma"](), Posterior(*draws, time_unit="week"))
+    >>> service = {"title": "Better service", "stay": {"kind": "shift", "target": "hazard", "size": -0.5}}
+    >>> scenarios = {"baseline": Scenario(title="As today"), "service": Scenario.model_validate(service)}
+    >>> config = SimulationConfig(draws=64, horizon_months=12)
+    >>> simulation = clvsim.simulate(fitted, summary, scenarios, simulation=config)
+    >>> comparison = clvsim.compare(simulation)
+    >>> rows = comparison.table.query("metric == 'plan_value' and basis == 'expected'")
+    >>> rows[["scenario", "mean", "delta_mean", "p_best"]].round(1).values.tolist()
+    [['baseline', 38.3, nan, 0.0], ['service', 43.6, 5.3, 1.0]]
     """
     metrics = available(simulation)
     chosen = metrics[metric]

@@ -92,11 +92,11 @@ def merged(paths: Sequence[Path | str], retention: str) -> dict[str, Part]:
 def read_posterior(
     *paths: Path | str, retention: str = "bg_nbd", time_unit: str | None = None, seed: int = 1
 ) -> FittedModels:
-    """The models and draws in our own file, or in PyMC-Marketing's files of a retention model and of Gamma-Gamma.
+    """Read the models and their draws from our own file, or from PyMC-Marketing's of a retention model and Gamma-Gamma.
 
     Parameters
     ----------
-    paths
+    *paths
         One file of ours, or one per model.
     retention
         The model to use the draws with: BG/NBD and MBG/NBD have the same parameters.
@@ -108,12 +108,35 @@ def read_posterior(
     Returns
     -------
     FittedModels
-        First orders are like repeat orders unless the file is ours; the diagnostics are computed, and not enforced.
+        As many draws of each parameter, (draw,), as the shorter file holds. First orders are like repeat orders unless
+        the file is ours. The diagnostics are computed, and not enforced.
 
     Raises
     ------
     ConfigError
-        A file that is no posterior, a part that is missing, a time unit that nobody stated.
+        A file that is no posterior, a part that is missing, a time unit that neither the file nor the caller states.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import clvsim
+    >>> from clvsim.models import RETENTION, SPEND
+    >>> from clvsim.models.cache import write_posterior
+    >>> from clvsim.models.fitted import FittedModels
+    >>> from clvsim.types import Posterior
+    >>> rng = np.random.default_rng(1)
+    >>> life, spend = (
+    ...     {name: mean * np.exp(rng.normal(0, 0.02, 100)) for name, mean in means.items()}
+    ...     for means in (
+    ...         {"r": 0.243, "alpha": 4.414, "a": 0.793, "b": 2.426},
+    ...         {"p": 6.25, "q": 3.74, "gamma": 15.44, "first_order_factor": 1.0},
+    ...     )
+    ... )
+    >>> models = RETENTION["bg_nbd"](), SPEND["gamma_gamma"]()
+    >>> write_posterior(FittedModels(*models, Posterior(life, spend, time_unit="week")), "posterior.nc")
+    >>> fitted = clvsim.read_posterior("posterior.nc")
+    >>> fitted.retention.kind, fitted.spend.kind, fitted.draws, fitted.posterior.time_unit
+    ('bg_nbd', 'gamma_gamma', 100, 'week')
     """
     parts = merged(paths, retention)
     missing = [name for name in ("retention", "spend") if name not in parts]

@@ -37,16 +37,60 @@ def fit(
     log: Callable[[str], None] | None = None,
     amounts_fitted: "list[ModelDraws] | None" = None,
 ) -> FittedModels:
-    """Both models with draws of their parameters, `config.draws` of them in an order fixed by `config.seed`.
+    """Fit a retention and a spend model to customers, and hold the draws to the limits of their diagnostics.
 
-    `cache_dir` overrides the user's cache; `log` receives notes for the user (a fit that starts, a cache that fails).
-    `amounts_fitted` keeps the spend model's draws for the next retention model fitted to the same summary.
-    Raises ConfigError for groups or covariates of which nothing can be learned.
-    Raises DiagnosticsError when a model has nothing to learn from, when laplace or map find no single mode, or when
-    R-hat, ESS, divergences or Pareto k fail their limits; the last not under `config.allow_poor`, where the failures
-    become warnings. Everything else that warrants a warning is in `Posterior.warnings`. A posterior that failed is
-    cached only under `allow_poor`, and a hit is held to the limits again. What `config.posterior` holds is not fitted,
-    but held to the limits as well; ConfigError where it cannot be used.
+    Parameters
+    ----------
+    summary
+        The customers, one row each.
+    retention
+        Section of a retention model: its priors and settings.
+    spend
+        Section of a spend model.
+    config
+        How draws are made, and how many. Files in `config.posterior` are read instead of fitting what they hold.
+    cache_dir
+        Folder of cached posteriors. None: the user's, of `clvsim.models.cache.cache_folder`.
+    log
+        Receives notes for the user: a fit that starts, a cache that cannot be read or written.
+    amounts_fitted
+        An empty list, which keeps the spend model's draws for the next retention model fitted to the same summary.
+
+    Returns
+    -------
+    FittedModels
+        Both models, with levels or seasons as their sections ask, and a `Posterior` with `config.draws` draws of each
+        parameter, (draw,), in an order fixed by `config.seed`; as many as the shortest file holds where there are
+        files. What warrants a warning is in `Posterior.warnings`.
+
+    Raises
+    ------
+    ConfigError
+        Groups, covariates or seasons of which nothing can be learned; a file that cannot be used.
+    DiagnosticsError
+        A model has nothing to learn from; laplace or map find no single mode; R-hat, ESS, divergences or Pareto k fail
+        their limits. The last are warnings under `config.allow_poor`.
+
+    Notes
+    -----
+    A posterior that failed is cached only under `allow_poor`, and one out of the cache is held to the limits again.
+    Retention and spend are fitted one after the other, and independently unless amounts go with the order rate. Methods
+    and their sources: docs/models/inference.md.
+
+    Examples
+    --------
+    CDNOW's first 39 weeks; published are r 0.243, alpha 4.414, a 0.793, b 2.426 (Fader, Hardie and Lee 2005):
+
+    >>> import clvsim
+    >>> from clvsim.data.config import DataConfig
+    >>> from clvsim.models import RETENTION, SPEND
+    >>> from clvsim.models.config import FitConfig
+    >>> data = DataConfig(kind="bundled", path="cdnow_sample", calibration_end="1997-09-30")
+    >>> summary = clvsim.summarize(clvsim.read_transactions(config=data))
+    >>> config = FitConfig(method="laplace", draws=400, cache=False)
+    >>> fitted = clvsim.fit(summary, RETENTION["bg_nbd"](), SPEND["gamma_gamma"](), config)
+    >>> {name: round(float(draws.mean()), 1) for name, draws in fitted.posterior.retention.items()}
+    {'r': 0.2, 'alpha': 4.4, 'a': 0.8, 'b': 2.5}
     """
     say = log or (lambda note: None)
     retention, purchases, amounts = learnable(summary, retention, spend)
