@@ -53,13 +53,13 @@ def model_sources() -> list[bytes]:
 
 def _modules(folder: Traversable) -> list[Traversable]:
     """Python files of a folder and of the folders in it, ordered by path."""
-    found: list[Traversable] = []
+    modules: list[Traversable] = []
     for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
         if entry.is_dir():
-            found += _modules(entry)
+            modules += _modules(entry)
         elif entry.name.endswith(".py"):
-            found.append(entry)
-    return found
+            modules.append(entry)
+    return modules
 
 
 def content_key(rows: Iterable[NamedTuple], models: Iterable[Any], settings: Any) -> str:
@@ -129,9 +129,9 @@ def read_posterior(path: Path | str) -> FittedModels:
 
     try:
         with xr.open_datatree(Path(path), engine="h5netcdf") as tree:
-            found = tree.attrs
-            if found["format"] not in (_FORMAT, _IN_ONE_SENTENCE):
-                raise ValueError(f"format {found['format']}, not {_FORMAT}")
+            attributes = tree.attrs
+            if attributes["format"] not in (_FORMAT, _IN_ONE_SENTENCE):
+                raise ValueError(f"format {attributes['format']}, not {_FORMAT}")
             groups = [
                 {
                     unquote(str(name)): values.to_numpy().astype(np.float64)
@@ -144,20 +144,20 @@ def read_posterior(path: Path | str) -> FittedModels:
             if not all(np.isfinite(v).all() for g in groups for v in g.values()):
                 raise ValueError("some draws are not finite")
             retention, spend = restored(
-                str(found["retention_model"]),
-                json.loads(found["retention_config"]),
-                str(found["spend_model"]),
-                json.loads(found["spend_config"]),
+                str(attributes["retention_model"]),
+                json.loads(attributes["retention_config"]),
+                str(attributes["spend_model"]),
+                json.loads(attributes["spend_config"]),
             )
-            retention_method, spend_method = _methods(found)
+            retention_method, spend_method = _methods(attributes)
             posterior = Posterior(
                 retention=groups[0],
                 spend=groups[1],
-                time_unit=str(found["time_unit"]),
-                diagnostics=tuple(Diagnostic(**d) for d in json.loads(found["diagnostics"])),
+                time_unit=str(attributes["time_unit"]),
+                diagnostics=tuple(Diagnostic(**d) for d in json.loads(attributes["diagnostics"])),
                 retention_method=retention_method,
                 spend_method=spend_method,
-                warnings=tuple(json.loads(found["warnings"])),
+                warnings=tuple(json.loads(attributes["warnings"])),
             )
             return FittedModels(retention, spend, posterior)
     except Exception as error:  # HDF5 reports damage through many types

@@ -57,9 +57,9 @@ def leave_one_out(fitted: FittedModels, summary: CustomerSummary) -> LeaveOneOut
         elpd.append(logsumexp(log_weights + rows, axis=1) - logsumexp(log_weights, axis=1))
         within.append(logsumexp(rows, axis=1) - np.log(rows.shape[1]))
         k.append(np.atleast_1d(pareto_k))
-    of = row_of_each(model.histories(summary))
-    score = np.concatenate(elpd)[of]
-    return LeaveOneOut(score, np.concatenate(k)[of], float((np.concatenate(within)[of] - score).sum()))
+    row_of = row_of_each(model.histories(summary))
+    score = np.concatenate(elpd)[row_of]
+    return LeaveOneOut(score, np.concatenate(k)[row_of], float((np.concatenate(within)[row_of] - score).sum()))
 
 
 def row_of_each(histories: tuple) -> np.ndarray:
@@ -83,7 +83,7 @@ def stacking_weights(elpd: np.ndarray) -> np.ndarray:
         mixed = density @ w
         return -float(count @ np.log(mixed)) / count.sum(), -(count / mixed) @ density / count.sum()
 
-    found = minimize(
+    optimum = minimize(
         loss,
         np.full(models, 1 / models),
         jac=True,
@@ -92,7 +92,7 @@ def stacking_weights(elpd: np.ndarray) -> np.ndarray:
         constraints={"type": "eq", "fun": lambda w: w.sum() - 1.0, "jac": np.ones_like},
         options={"ftol": 1e-14, "maxiter": 500},
     )
-    weights = np.clip(found.x, 0.0, None)
+    weights = np.clip(optimum.x, 0.0, None)
     return weights / weights.sum()
 
 
@@ -100,8 +100,8 @@ def expected_portfolio_orders(fitted: FittedModels, summary: CustomerSummary, ho
     """Orders expected of all existing customers within the horizon, (draw,): parameter uncertainty and nothing else."""
     model, draws = fitted.retention, fitted.posterior.retention
     total = np.zeros(fitted.draws)
-    for some, count in distinct_histories(model.histories(summary), fitted.draws):
-        total += model.expected_orders(draws, some, horizon_days, fitted.days_per_unit) @ count
+    for distinct, count in distinct_histories(model.histories(summary), fitted.draws):
+        total += model.expected_orders(draws, distinct, horizon_days, fitted.days_per_unit) @ count
     return total
 
 
@@ -125,23 +125,23 @@ def compared_models(retention: RetentionModel, names: Sequence[str]) -> dict[str
     """
     from pydantic import ValidationError
 
-    found: dict[str, RetentionModel] = {retention.kind: retention}
+    models: dict[str, RetentionModel] = {retention.kind: retention}
     problems = []
     for name in names:
-        if name in found:
+        if name in models:
             continue
         if what := _other_data(retention, name):
             problems.append(Problem("fit.compare", what))
             continue
-        known = RETENTION[name].model_fields
-        shared = {key: getattr(retention, key) for key in _SHARED if key in known and hasattr(retention, key)}
+        fields = RETENTION[name].model_fields
+        shared = {key: getattr(retention, key) for key in _SHARED if key in fields and hasattr(retention, key)}
         try:
-            found[name] = RETENTION[name](**shared)
+            models[name] = RETENTION[name](**shared)
         except ValidationError:
             problems.append(Problem("fit.compare", f"{name} needs settings of its own: choose it by retention={name}"))
     if problems:
         raise ConfigError(problems)
-    return found
+    return models
 
 
 def _other_data(retention: RetentionModel, name: str) -> str:
@@ -190,12 +190,12 @@ def compare_models(
     scores = [leave_one_out(models, summary) for models in fitted.values()]
     table = np.column_stack([score.elpd for score in scores])
     best = int(table.sum(axis=0).argmax())
-    found = []
+    table_rows = []
     for models, score, weight in zip(fitted.values(), scores, stacking_weights(table), strict=True):
         orders = expected_portfolio_orders(models, summary, horizon_days)
         low, high = np.quantile(orders, [0.05, 0.95])
         behind = score.elpd - table[:, best]
-        found.append(
+        table_rows.append(
             ModelScore(
                 model=models.retention.kind,
                 elpd=float(score.elpd.sum()),
@@ -210,4 +210,4 @@ def compare_models(
                 without=without(models.retention, first.retention),
             )
         )
-    return tuple(found)
+    return tuple(table_rows)

@@ -69,11 +69,9 @@ def read_parts(path: Path | str, retention: str) -> dict[str, Part]:
     except Exception as error:  # HDF5 reports damage through many types
         what = f"{path} cannot be read as a posterior ({type(error).__name__}: {str(error).splitlines()[0]})"
         raise ConfigError([("fit.posterior", what)]) from None
-    found = parts.get("retention")
-    if found and found.kind != retention:
-        what = (
-            f"{path} holds a posterior of {found.kind}, and the run asks for {retention}; type retention={found.kind}"
-        )
+    part = parts.get("retention")
+    if part and part.kind != retention:
+        what = f"{path} holds a posterior of {part.kind}, and the run asks for {retention}; type retention={part.kind}"
         raise ConfigError([("fit.posterior", what)])
     return parts
 
@@ -183,19 +181,19 @@ def _is_own(path: Path | str) -> bool:
 
 
 def _own(path: Path | str) -> dict[str, Part]:
-    found = cache.read_posterior(path)
-    posterior = found.posterior
+    fitted = cache.read_posterior(path)
+    posterior = fitted.posterior
 
     def part(
         model: RetentionModel | SpendModel, params: Mapping[str, np.ndarray], unit: str | None, method: DrawMethod
     ) -> Part:
         """Drafts stay drafts, however often they are written and read."""
-        own = tuple(d for d in posterior.diagnostics if d.model == model.kind)
-        return Part(model, dict(params), own, unit, method._replace(from_file=True))
+        own_diagnostics = tuple(d for d in posterior.diagnostics if d.model == model.kind)
+        return Part(model, dict(params), own_diagnostics, unit, method._replace(from_file=True))
 
     return {
-        "retention": part(found.retention, posterior.retention, posterior.time_unit, posterior.retention_method),
-        "spend": part(found.spend, posterior.spend, None, posterior.spend_method),
+        "retention": part(fitted.retention, posterior.retention, posterior.time_unit, posterior.retention_method),
+        "spend": part(fitted.spend, posterior.spend, None, posterior.spend_method),
     }
 
 

@@ -98,8 +98,8 @@ def fit(
     key = _key(purchases, amounts, retention, spend, config, summary.time_unit) if folder else ""
     cached = cache.load(folder, key, say) if folder else None
     if cached is None:
-        kept = [] if amounts_fitted is None else amounts_fitted
-        fitted = _draw(purchases, amounts, retention, spend, config, summary.time_unit, say, kept)
+        spend_draws = [] if amounts_fitted is None else amounts_fitted
+        fitted = _draw(purchases, amounts, retention, spend, config, summary.time_unit, say, spend_draws)
     else:
         fitted = replace(cached, posterior=replace(cached.posterior, from_cache=True))
 
@@ -126,11 +126,11 @@ def learnable(
     retention = pooling.configured(retention, summary, season.configured(retention, summary))
     return retention, *_all_or_problems(
         lambda: retention.sufficient(summary),
-        lambda: spend.beside(summary, retention) if together(spend) else spend.sufficient(summary),
+        lambda: spend.sufficient_jointly(summary, retention) if is_correlated(spend) else spend.sufficient(summary),
     )
 
 
-def together(spend: SpendModel) -> TypeGuard[Correlated]:
+def is_correlated(spend: SpendModel) -> TypeGuard[Correlated]:
     """Whether a spend model needs the retention model's order rates."""
     return spend.correlated
 
@@ -141,11 +141,11 @@ def attrition_warnings(fitted: FittedModels, summary: CustomerSummary) -> tuple[
     Judged by the mean P(alive) of at most 2,000 of them over 50 draws; contracts say themselves who has left.
     """
     retention = fitted.retention
-    again = np.flatnonzero(summary.customers["frequency"].to_numpy() > 0)
-    if retention.renewing or not again.size:
+    repeat_buyers = np.flatnonzero(summary.customers["frequency"].to_numpy() > 0)
+    if retention.renewing or not repeat_buyers.size:
         return ()
-    some = again[:: -(-again.size // 2000)]
-    histories = rows_of(retention.histories(summary), some)
+    sampled = repeat_buyers[:: -(-repeat_buyers.size // 2000)]
+    histories = rows_of(retention.histories(summary), sampled)
     params = fitted.retention_draws(slice(50))
     alive = float(retention.probability_alive(params, histories, fitted.days_per_unit).mean())
     if alive < _NOBODY:
@@ -197,7 +197,7 @@ def _draw(
     config: FitConfig,
     time_unit: str,
     say: Callable[[str], None],
-    kept: "list[ModelDraws]",
+    spend_draws: "list[ModelDraws]",
 ) -> FittedModels:
     """Draws of both models, out of files where these hold them and fitted else; as many as the shortest of them has.
 
@@ -217,7 +217,7 @@ def _draw(
         _same_settings(retention, life.model)
         time_unit = elsewhere.unit_of(life, config.posterior_time_unit)
     days, draws = DAYS_PER_UNIT[time_unit], min([config.draws, *(part.draws for part in parts.values())])
-    of_life, of_money = _ways(config, purchases, amounts)
+    retention_method, spend_method = _ways(config, purchases, amounts)
 
     def lives(free: Params) -> dict[str, np.ndarray]:
         return retention.natural(free, purchases, days)
@@ -225,27 +225,27 @@ def _draw(
     def orders(free: Params) -> dict[str, np.ndarray]:
         return spend.natural(free, amounts, config.seed)
 
-    def mixed(found: ModelDraws) -> ModelDraws:
+    def permuted(model_draws: ModelDraws) -> ModelDraws:
         """Chains one after the other would make the first n draws those of one chain."""
-        return found._replace(params=elsewhere.permuted(found.params, draws, config.seed))
+        return model_draws._replace(params=elsewhere.permuted(model_draws.params, draws, config.seed))
 
     if life:
-        first = mixed(ModelDraws(life.params, life.diagnostics, life.method))
+        first = permuted(ModelDraws(life.params, life.diagnostics, life.method))
     else:
-        first = mixed(fit_one(retention, purchases, lives, of_life, config, say))
+        first = permuted(fit_one(retention, purchases, lives, retention_method, config, say))
     if money:
-        second = mixed(ModelDraws(money.params, money.diagnostics, money.method))
+        second = permuted(ModelDraws(money.params, money.diagnostics, money.method))
         if "first_order_factor" not in second.params and money.kind == "gamma_gamma":
             mean = gamma_gamma.expected_spend_new(second.params)[:, 0]
             second.params["first_order_factor"] = gamma_gamma.first_order_factor(mean, amounts, config.seed)
-    elif together(spend):
+    elif is_correlated(spend):
         amounts = spend.given_rates(amounts, retention, first.params, days)
-        second = mixed(fit_one(spend, amounts, orders, of_money, config, say))
-        second = paired(spend, second, amounts, retention, first.params, days, config.seed)
+        second = permuted(fit_one(spend, amounts, orders, spend_method, config, say))
+        second = add_derived(spend, second, amounts, retention, first.params, days, config.seed)
     else:
-        if not kept:
-            kept.append(fit_one(spend, amounts, orders, of_money, config, say))
-        second = mixed(kept[0])
+        if not spend_draws:
+            spend_draws.append(fit_one(spend, amounts, orders, spend_method, config, say))
+        second = permuted(spend_draws[0])
     posterior = Posterior(
         retention=first.params,
         spend=second.params,
@@ -259,13 +259,13 @@ def _draw(
 
 def _same_settings(retention: RetentionModel, fitted: RetentionModel) -> None:
     """Refuse draws of a model that tells other customers or days apart than the run asks for, or renews otherwise."""
-    asked, found = retention.model_dump(mode="json"), fitted.model_dump(mode="json")
+    asked, present = retention.model_dump(mode="json"), fitted.model_dump(mode="json")
     settings = {
         "design": "retention.pool and retention.covariates",
         "calendar": "retention.season, retention.trend and retention.promotions",
         **{name: f"retention.{name}" for name in ("renewal", "grace_days", "opportunity_days")},
     }
-    different = [words for name, words in settings.items() if name in asked and asked[name] != found.get(name)]
+    different = [words for name, words in settings.items() if name in asked and asked[name] != present.get(name)]
     if different:
         what = f"was not fitted with what the run asks for in {' or '.join(different)}, or not to these data"
         raise ConfigError([("fit.posterior", what)])
@@ -314,9 +314,9 @@ def fit_one(
     return ModelDraws(params, diagnose(model.kind, params, divergences, config.chains), DrawMethod("nuts"))
 
 
-def paired(
+def add_derived(
     spend: Correlated,
-    found: ModelDraws,
+    draws: ModelDraws,
     amounts: Any,
     retention: RetentionModel,
     life: Params,
@@ -324,8 +324,8 @@ def paired(
     seed: int,
 ) -> ModelDraws:
     """With the parameters that follow from both models' draws, of a spend model that goes with the order rate."""
-    params = spend.paired(found.params, amounts, retention, life, days_per_unit, seed)
-    return found._replace(params=one_point(params) if found.method.name == "map" else params)
+    params = spend.add_derived(draws.params, amounts, retention, life, days_per_unit, seed)
+    return draws._replace(params=one_point(params) if draws.method.name == "map" else params)
 
 
 def one_point(params: Params) -> dict[str, np.ndarray]:

@@ -126,5 +126,5 @@ def rows_by_level(columns: Sequence[np.ndarray], level: np.ndarray | None) -> tu
     `level` of each customer counts from 0, or is None where all are of one.
     """
     rows, count = unique_rows(columns if level is None else [level, *columns])
-    of = np.zeros(len(count), np.int64) if level is None else rows[:, 0].astype(np.int64)
-    return np.ascontiguousarray(rows[:, -len(columns) :].T), count, of
+    level_of = np.zeros(len(count), np.int64) if level is None else rows[:, 0].astype(np.int64)
+    return np.ascontiguousarray(rows[:, -len(columns) :].T), count, level_of

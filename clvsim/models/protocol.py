@@ -130,13 +130,13 @@ class SpendModel(Protocol):
 class Correlated(SpendModel, Protocol):
     """What a spend model that is `correlated` offers beside the rest."""
 
-    def beside(self, summary: CustomerSummary, retention: RetentionModel, /) -> Any:
+    def sufficient_jointly(self, summary: CustomerSummary, retention: RetentionModel, /) -> Any:
         """`sufficient`, of each customer's orders and amounts together."""
 
     def given_rates(self, rows: Any, retention: RetentionModel, life: Params, days_per_unit: float, /) -> Any:
         """Rows that can be fitted: with what draws of the retention model say of the order rates."""
 
-    def paired(
+    def add_derived(
         self, params: Params, rows: Any, retention: RetentionModel, life: Params, days_per_unit: float, seed: int, /
     ) -> dict[str, np.ndarray]:
         """Parameters with what else follows from them and the retention model's, draw by draw."""

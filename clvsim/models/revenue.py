@@ -46,8 +46,8 @@ class FittedCustomers(NamedTuple):
         """
         first, *middle, last = self.histories
         table = np.column_stack([first, last, *middle, *self.spends])
-        _, row, of = np.unique(table, axis=0, return_index=True, return_inverse=True)
-        return self.part(row), of.reshape(-1)
+        _, row, row_of = np.unique(table, axis=0, return_index=True, return_inverse=True)
+        return self.part(row), row_of.reshape(-1)
 
 
 def mean_order(fitted: FittedCustomers) -> np.ndarray:
@@ -73,10 +73,10 @@ def expected_spend_per_order(fitted: FittedCustomers, horizon_days: float, annua
     discounted, days = fitted.retention.expected_discounted_orders, fitted.days_per_unit
     orders = discounted(fitted.life, fitted.histories, horizon_days, annual_rate, days)
     weighed = np.empty_like(mean)
-    _, first, of = np.unique(fitted.spends.x, return_index=True, return_inverse=True)
+    _, first, group_of = np.unique(fitted.spends.x, return_index=True, return_inverse=True)
     for group, row in enumerate(first):
-        rows = np.flatnonzero(of == group)
+        rows = np.flatnonzero(group_of == group)
         life = {**fitted.life, "r": fitted.life["r"] + law.level_slope[:, row]}
         weighed[:, rows] = discounted(life, rows_of(fitted.histories, rows), horizon_days, annual_rate, days)
-    some = (orders > 0) & np.isfinite(orders)  # the other ratios are those of none to none, or of endless to endless
-    return mean * np.divide(weighed, orders, out=np.ones_like(mean), where=some)
+    defined = (orders > 0) & np.isfinite(orders)  # the other ratios are those of none to none, or of endless to endless
+    return mean * np.divide(weighed, orders, out=np.ones_like(mean), where=defined)

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from clvsim.models.around.pooling import apart
+from clvsim.models.around.pooling import split_by_level
 from clvsim.models.around.season import seasonal_of
 from clvsim.models.fitted import FittedModels
 from clvsim.simulation.config import EnvironmentConfig
@@ -107,7 +107,7 @@ def calibration_months(fitted: FittedModels, summary: CustomerSummary) -> Months
         days, row_of = np.unique(np.maximum(age - edges[:, None] + 0.5, 0.0), return_inverse=True)
         row_of = row_of.reshape(edges.size, age.size)
         by_edge = np.zeros((1, 1, 1))
-        for plain, own, rows in apart(model, draws, summary):
+        for plain, own, rows in split_by_level(model, draws, summary):
             by_age, customers = plain.expected_orders_new(own, days / unit, unit), count_customers(np.flatnonzero(rows))
             by_edge = by_edge + np.stack([by_age[:, row] @ customers for row in row_of], axis=-1)
     orders, expected = np.diff(until, axis=1), np.diff(by_edge, axis=-1)

@@ -257,7 +257,7 @@ def rows_of_both(summary, life=LIFE):
     """Rows of the uncorrelated and of the correlated model."""
     model = RETENTION["bg_nbd"]()
     with_rates = Lognormal(correlated=True)
-    rows = with_rates.beside(summary, model)
+    rows = with_rates.sufficient_jointly(summary, model)
     return Lognormal().sufficient(summary), with_rates.given_rates(rows, model, draws(**life), WEEK)
 
 
@@ -426,10 +426,10 @@ def test_what_cannot_be_fitted_is_said(dollars):
             Lognormal().sufficient(summary)
     for name in ("bg_bb", "sbg"):
         with pytest.raises(ConfigError, match=f"retention={name} has none"):
-            Lognormal(correlated=True).beside(dollars, RETENTION[name]())
+            Lognormal(correlated=True).sufficient_jointly(dollars, RETENTION[name]())
     design = Design(group=Group(by="segment", names=("a", "b")), covariates=(), purchase=(), attrition=())
     pooled: Any = Pooled(RETENTION["bg_nbd"](pool="segment"), design)
     with pytest.raises(ConfigError, match="does not go with groups"):
-        Lognormal(correlated=True).beside(dollars, pooled)
+        Lognormal(correlated=True).sufficient_jointly(dollars, pooled)
     with pytest.raises(DiagnosticsError, match="there are none"):
         learnable(with_columns(repeat_positive=0.0), RETENTION["bg_nbd"](), Lognormal(correlated=True))

@@ -92,14 +92,14 @@ class Calendar(Frozen):
         """Kind of each day, int64."""
         dates = np.datetime64(self.today, "D") + np.asarray(day, np.int64)
         month = dates.astype("datetime64[M]").astype(np.int64)
-        found = month % 12 * self.monthly
+        kind = month % 12 * self.monthly
         if self.trend:
             first, last = self._months()
-            found += 12 * (np.clip(month, first, last) - first)
+            kind += 12 * (np.clip(month, first, last) - first)
         for window in self.promotions.values():
             running = (dates >= np.datetime64(window.start, "D")) & (dates <= np.datetime64(window.end, "D"))
-            found = 2 * found + running
-        return found
+            kind = 2 * kind + running
+        return kind
 
     def features(self, codes: np.ndarray) -> np.ndarray:
         """Which effects a kind of day has, (code, effect) of 0 and 1; of a trend, the years since the log's middle."""

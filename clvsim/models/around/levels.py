@@ -86,17 +86,17 @@ class Poolable(Frozen):
         """
         raise NotImplementedError
 
-    def moved(self, params: Mapping[str, Any], buying: Any, leaving: Any) -> dict[str, Any]:
-        """The paper's parameters, arrays or graphs, moved by two factors on what the scales in `SCALES` are logarithms
-        (or log odds) of; 1 and 1 leave all as it is."""
+    def apply_factors(self, params: Mapping[str, Any], buying: Any, leaving: Any) -> dict[str, Any]:
+        """Multiply by two factors what the scales in `SCALES` are logarithms (or log odds) of, and return the paper's
+        parameters, arrays or graphs; 1 and 1 change nothing."""
         raise NotImplementedError
 
     def log_density(self, params: Mapping[str, Any], rows: Any) -> Any:
-        """Log-likelihood of all rows as a graph. What `moved` moves is a scalar, or (level,)."""
+        """Log-likelihood of all rows as a graph. What `apply_factors` changes is a scalar, or (level,)."""
         raise NotImplementedError
 
-    def telling(self, rows: Any) -> np.ndarray:
-        """Which rows tell much about their group, (row,): customers who came back."""
+    def informative(self, rows: Any) -> np.ndarray:
+        """Which rows inform about their group, (row,): customers who came back."""
         return rows.x > 0
 
     @property
@@ -106,9 +106,9 @@ class Poolable(Frozen):
 
 def odds_times(a: Any, b: Any, factor: Any) -> tuple[Any, Any]:
     """Beta(a, b) with the odds of its mean times `factor`, at the same a + b; arrays or graphs."""
-    moved = a * factor
-    scale = (a + b) / (moved + b)
-    return moved * scale, b * scale
+    scaled = a * factor
+    scale = (a + b) / (scaled + b)
+    return scaled * scale, b * scale
 
 
 def at(parameter: Any, level: np.ndarray) -> Any:
@@ -134,8 +134,8 @@ class Numbers(Frozen):
         """Class of each customer; the last but one more where the value is missing, which counts as average."""
         import pandas as pd
 
-        found = pd.to_numeric(column, errors="coerce").to_numpy(np.float64)
-        return np.where(np.isnan(found), len(self.values), np.searchsorted(self.ends, found, side="left"))
+        numbers = pd.to_numeric(column, errors="coerce").to_numpy(np.float64)
+        return np.where(np.isnan(numbers), len(self.values), np.searchsorted(self.ends, numbers, side="left"))
 
     def exact(self, column: "pd.Series") -> np.ndarray:
         """The values themselves, (customer, 1)."""
@@ -164,8 +164,8 @@ class Words(Frozen):
         """Index of each customer's value; the last but one more for a value that the model has not seen."""
         import pandas as pd
 
-        found = pd.Index(self.values).get_indexer(column.replace("", NONE))
-        return np.where(found < 0, len(self.values), found)
+        index = pd.Index(self.values).get_indexer(column.replace("", NONE))
+        return np.where(index < 0, len(self.values), index)
 
     def exact(self, column: "pd.Series") -> np.ndarray:
         return self.table()[self.codes(column)]
@@ -186,8 +186,8 @@ class Group(Frozen):
         """Group of each customer; the last but one more for a group that the model has not seen."""
         import pandas as pd
 
-        found = pd.Index(self.names).get_indexer(group_of(summary, self.by))
-        return np.where(found < 0, len(self.names), found)
+        index = pd.Index(self.names).get_indexer(group_of(summary, self.by))
+        return np.where(index < 0, len(self.names), index)
 
 
 class Design(Frozen):
@@ -232,8 +232,8 @@ class Design(Frozen):
     def features(self, level: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
         """Covariates of levels as numbers, (level, feature), columns as `feature_names`."""
         codes = self.parts(level)[1:]
-        found = [c.table()[code] for c, code in zip(self.covariates, codes, strict=True) if c.name in names]
-        return np.hstack(found) if found else np.zeros((np.size(level), 0))
+        columns = [c.table()[code] for c, code in zip(self.covariates, codes, strict=True) if c.name in names]
+        return np.hstack(columns) if columns else np.zeros((np.size(level), 0))
 
     def feature_names(self, names: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(feature for c in self.covariates if c.name in names for feature in c.features)
@@ -262,17 +262,19 @@ def make_design(asked: Poolable, summary: CustomerSummary) -> Design:
         names = tuple(np.unique(group_of(summary, asked.pool)).tolist())
         problems += _group_problems(asked.pool, names)
         group = Group(by=asked.pool, names=names)
-    made: dict[str, Numbers | Words] = {}
+    covariates: dict[str, Numbers | Words] = {}
     known = [c.removeprefix(COVARIATE) for c in frame.columns if c.startswith(COVARIATE)]
     for name in dict.fromkeys((*config.purchase, *config.attrition)):
-        found = _covariate(name, frame.get(COVARIATE + name), known, config.quantiles)
-        if isinstance(found, Problem):
-            problems.append(found)
+        covariate = _covariate(name, frame.get(COVARIATE + name), known, config.quantiles)
+        if isinstance(covariate, Problem):
+            problems.append(covariate)
         else:
-            made[name] = found
+            covariates[name] = covariate
     if problems:
         raise ConfigError(problems)
-    design = Design(group=group, covariates=tuple(made.values()), purchase=config.purchase, attrition=config.attrition)
+    design = Design(
+        group=group, covariates=tuple(covariates.values()), purchase=config.purchase, attrition=config.attrition
+    )
     levels, count = np.unique(design.level(summary), return_counts=True)
     if len(levels) > MAX_LEVELS:
         what = (
@@ -301,8 +303,8 @@ def _covariate(name: str, column: "pd.Series | None", known: list[str], quantile
 
     key = "retention.covariates"
     if column is None:
-        there = f"it names {', '.join(known)}" if known else "it names none"
-        return Problem(key, f"{name!r} is not among data.covariates ({there})")
+        available = f"it names {', '.join(known)}" if known else "it names none"
+        return Problem(key, f"{name!r} is not among data.covariates ({available})")
     if column.nunique() < 2:
         return Problem(key, f"{name!r} is the same for all customers: nothing can be learned from it, leave it out")
     if not is_numeric_dtype(column):
@@ -324,16 +326,16 @@ def _words(name: str, column: "pd.Series") -> Words | Problem:
     return Words(name=name, values=tuple(v for v, _ in ranked), shares=tuple(n / column.size for _, n in ranked))
 
 
-def _numbers(name: str, found: np.ndarray, quantiles: int) -> Numbers:
-    values = np.unique(found)
+def _numbers(name: str, observed: np.ndarray, quantiles: int) -> Numbers:
+    values = np.unique(observed)
     if values.size > quantiles:
-        ends = np.unique(np.quantile(found, np.arange(1, quantiles) / quantiles, method="inverted_cdf"))
+        ends = np.unique(np.quantile(observed, np.arange(1, quantiles) / quantiles, method="inverted_cdf"))
         ends = ends[ends < values[-1]]
     else:
         ends = values[:-1]
-    of = np.searchsorted(ends, found, side="left")
-    count = np.bincount(of, minlength=ends.size + 1)
-    means = np.bincount(of, found, minlength=ends.size + 1) / count
+    class_of = np.searchsorted(ends, observed, side="left")
+    count = np.bincount(class_of, minlength=ends.size + 1)
+    means = np.bincount(class_of, observed, minlength=ends.size + 1) / count
     centre = float(np.average(means, weights=count))
     scale = float(np.sqrt(np.average((means - centre) ** 2, weights=count)))
     return Numbers(name=name, ends=tuple(ends.tolist()), values=tuple(((means - centre) / scale).tolist()))

@@ -154,7 +154,7 @@ def _tabulated(
     kernel: Callable[[tuple[np.ndarray, ...], np.ndarray], None], draws: int, *columns: np.ndarray
 ) -> np.ndarray:
     """A kernel of (columns, out) on distinct rows, (draw, customer)."""
-    rows, of = np.unique(np.column_stack(columns), axis=0, return_inverse=True)
+    rows, row_of = np.unique(np.column_stack(columns), axis=0, return_inverse=True)
     table = np.empty((draws, len(rows)))
     kernel(tuple(np.ascontiguousarray(rows.T, np.float64)), table)
-    return table[:, of.reshape(-1)]
+    return table[:, row_of.reshape(-1)]

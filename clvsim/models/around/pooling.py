@@ -80,12 +80,12 @@ def at_birth(model: RetentionModel, summary: CustomerSummary) -> tuple[Callable[
 
     def laws(params: Params, days_per_unit: float) -> LifeLaw:
         parts = [pooled.section.newcomer_laws(pooled.parameters(params, level), days_per_unit) for level in levels]
-        return _laws_together(parts, [np.array([i]) for i in range(levels.size)], levels.size)
+        return _merge_laws(parts, [np.array([i]) for i in range(levels.size)], levels.size)
 
     return laws, column
 
 
-def apart(
+def split_by_level(
     model: RetentionModel, params: Params, summary: CustomerSummary
 ) -> list[tuple[RetentionModel, Params, np.ndarray]]:
     """The model underneath and its parameters at each level, and who has that level, (customer,) bool."""
@@ -104,9 +104,9 @@ def in_words(model: RetentionModel, params: Params) -> tuple[Params, tuple[tuple
 @cache
 def _with_level(histories: Any) -> Any:
     """The type of a model's histories with one more column, `level`."""
-    made: Any = namedtuple(f"Pooled{histories.__name__}", (*histories._fields, "level"))
-    made.plain = histories
-    return made
+    extended: Any = namedtuple(f"Pooled{histories.__name__}", (*histories._fields, "level"))
+    extended.plain = histories
+    return extended
 
 
 def _each_level(name: str) -> Callable[..., Any]:
@@ -114,7 +114,7 @@ def _each_level(name: str) -> Callable[..., Any]:
 
     def method(self: "Pooled", params: Params, histories: Any, *rest: Any) -> Any:
         function = getattr(self.section, name)
-        return self.by_level(lambda of_level, some: function(of_level, some, *rest), params, histories)
+        return self.by_level(lambda own, customers: function(own, customers, *rest), params, histories)
 
     return method
 
@@ -164,8 +164,8 @@ class Pooled(Wrapper):
         return _with_level(type(plain))(*plain, self.design.level(summary).astype(np.float64))
 
     def sufficient(self, summary: CustomerSummary) -> PooledRows:
-        levels, of = np.unique(self.design.level(summary), return_inverse=True)
-        rows = self.section.sufficient(summary, of)
+        levels, level_of = np.unique(self.design.level(summary), return_inverse=True)
+        rows = self.section.sufficient(summary, level_of)
         return PooledRows(rows, levels, rows.count)
 
     def build(self, rows: PooledRows) -> Any:
@@ -200,22 +200,22 @@ class Pooled(Wrapper):
 
         with pm.Model() as model:
             params = self.section.graph(pm, rows.rows)
-            moved = self.section.moved(params, moves("purchase"), moves("attrition"))
+            moved = self.section.apply_factors(params, moves("purchase"), moves("attrition"))
             pm.Potential("log_likelihood", self.section.log_density(moved, rows.rows))
         return model
 
     def contrasts(self, rows: PooledRows) -> tuple[np.ndarray, np.ndarray]:
-        """An orthonormal basis of offsets that sum to 0, (group, contrast), and how many customers who tell something
-        are behind each contrast: the k-th compares a group with all groups that have more of them.
+        """An orthonormal basis of offsets that sum to 0, (group, contrast), and how many informative customers each
+        contrast rests on: the k-th compares a group with all groups that have more of them.
         """
-        again = np.bincount(rows.rows.level, rows.count * self.section.telling(rows.rows), rows.levels.size)
+        by_level = np.bincount(rows.rows.level, rows.count * self.section.informative(rows.rows), rows.levels.size)
         size = self.design.groups
-        behind = np.bincount(self.design.parts(rows.levels)[0], again, size)[:size]
-        order = np.argsort(-behind, kind="stable")
+        by_group = np.bincount(self.design.parts(rows.levels)[0], by_level, size)[:size]
+        order = np.argsort(-by_group, kind="stable")
         basis = np.zeros((size, max(size - 1, 0)))
         for k in range(1, size):
             basis[order[:k], k - 1], basis[order[k], k - 1] = -1 / np.sqrt(k * (k + 1)), np.sqrt(k / (k + 1))
-        return basis, behind[order][1:]
+        return basis, by_group[order][1:]
 
     def spread(self, rows: PooledRows, process: str, sd: Any) -> Any:
         """About the posterior sd of contrasts given the sd of groups, array or graph: (..., contrast) of (..., 1)."""
@@ -281,20 +281,20 @@ class Pooled(Wrapper):
     def parameters(self, params: Params, level: int) -> dict[str, np.ndarray]:
         """The model's own parameters at one level, each (draw,)."""
         buying, leaving = self.effects(params, level)
-        return self.section.moved(self.own(params), np.exp(buying), np.exp(leaving))
+        return self.section.apply_factors(self.own(params), np.exp(buying), np.exp(leaving))
 
     def by_level(self, function: Callable[[Params, Any], Any], params: Params, histories: Any) -> Any:
         """A function of (the model's own params, histories), (draw, customer) or a law, for customers of all levels."""
         plain = type(histories).plain(*histories[:-1])
-        levels, of = np.unique(histories.level, return_inverse=True)
-        groups = [np.flatnonzero(of == i) for i in range(levels.size)]
+        levels, level_of = np.unique(histories.level, return_inverse=True)
+        groups = [np.flatnonzero(level_of == i) for i in range(levels.size)]
         parts = [
             function(self.parameters(params, int(level)), rows_of(plain, rows))
             for level, rows in zip(levels, groups, strict=True)
         ]
         if isinstance(parts[0], np.ndarray):
-            return _together(parts, groups, of.size)
-        return _laws_together(parts, groups, of.size)
+            return _merge_columns(parts, groups, level_of.size)
+        return _merge_laws(parts, groups, level_of.size)
 
     def levels_of_newcomers(self) -> tuple[np.ndarray, np.ndarray]:
         """Levels that newcomers may have, and with which probabilities: as customers today have, those of a new cohort
@@ -302,32 +302,32 @@ class Pooled(Wrapper):
         levels, shares = np.array(self.design.levels), np.array(self.design.shares)
         group = self.newcomers
         if group is not None:
-            here = self.design.parts(levels)[0] == group
-            levels, shares = levels[here], shares[here]
+            from_group = self.design.parts(levels)[0] == group
+            levels, shares = levels[from_group], shares[from_group]
         elif self.design.group and self.design.group.by == "cohort":
             levels = self.design.of_group(levels, self.design.groups)
-        found, of = np.unique(levels, return_inverse=True)
-        weight = np.bincount(of, shares)
-        return found, weight / weight.sum()
+        distinct, distinct_of = np.unique(levels, return_inverse=True)
+        weight = np.bincount(distinct_of, shares)
+        return distinct, weight / weight.sum()
 
     def facts(self, params: Params) -> tuple[tuple[str, str], ...]:
         """How customers are told apart, and by how much: factors on buying and on attrition, with intervals."""
-        said = [("Levels that customers are told apart by", self._levels_in_words())]
+        listed = [("Levels that customers are told apart by", self._levels_in_words())]
         group = self.design.group
         for process, (scale, what) in self.scales.items():
             if group:
-                said.append((f"{what}: typical factor between {group.by}s", _factor(params[f"sd_{scale}"])))
-                said += [
+                listed.append((f"{what}: typical factor between {group.by}s", _factor(params[f"sd_{scale}"])))
+                listed += [
                     (f"{what}, {group.by} {name} against the average", _factor(params[_named(scale, group, name)]))
                     for name in self._largest(_GROUPS_SHOWN)
                 ]
-            said += [
+            listed += [
                 (f"{what}, {covariate.says(feature)}", _factor(params[f"{scale}[{feature}]"]))
                 for covariate in self.design.covariates
                 if covariate.name in self.design.covariates_of(process)
                 for feature in covariate.features
             ]
-        return tuple(said)
+        return tuple(listed)
 
     def _largest(self, count: int) -> list[str]:
         """Names of the largest groups, in their own order."""
@@ -382,7 +382,7 @@ def _factor(log: np.ndarray) -> str:
     return f"×{mid:.2f} [{low:.2f}, {high:.2f}]"
 
 
-def _together(parts: list[np.ndarray], groups: list[np.ndarray], size: int) -> np.ndarray:
+def _merge_columns(parts: list[np.ndarray], groups: list[np.ndarray], size: int) -> np.ndarray:
     """Columns of parts back in the customers' order, (draw, customer, ...); parts of one column count for all."""
     out = np.empty((parts[0].shape[0], size, *parts[0].shape[2:]))
     for part, rows in zip(parts, groups, strict=True):
@@ -390,21 +390,21 @@ def _together(parts: list[np.ndarray], groups: list[np.ndarray], size: int) -> n
     return out
 
 
-def _laws_together(parts: list[LifeLaw], groups: list[np.ndarray], size: int) -> LifeLaw:
+def _merge_laws(parts: list[LifeLaw], groups: list[np.ndarray], size: int) -> LifeLaw:
     """One law of all customers: their arrays are put together, those of fewer components with others of no weight."""
     first = parts[0]
     most = max(0 if part.weight is None else part.weight.shape[2] for part in parts)
-    found: dict[str, Any] = {}
+    merged: dict[str, Any] = {}
     for name in set(first._fields) - {*_OF_THE_MODEL}:
         values = [getattr(part, name) for part in parts]
         if values[0] is None:
             continue
         if name in _BY_CUSTOMER:
-            found[name] = _together([value[None] for value in values], groups, size)[0]
+            merged[name] = _merge_columns([value[None] for value in values], groups, size)[0]
         elif values[0].ndim == 3:
             mode = "constant" if name == "weight" else "edge"
             wide = [np.pad(v, ((0, 0), (0, 0), (0, most - v.shape[2])), mode=mode) for v in values]
-            found[name] = _together(wide, groups, size)
+            merged[name] = _merge_columns(wide, groups, size)
         else:
-            found[name] = _together(values, groups, size)
-    return first._replace(**found)
+            merged[name] = _merge_columns(values, groups, size)
+    return first._replace(**merged)

@@ -132,8 +132,8 @@ def make_calendar(asked: Seasonable, summary: CustomerSummary) -> Calendar:
     if asked.trend == "on" or (asked.trend == "auto" and tellable):
         empty = empty.model_copy(update={"trend": True})
         code = empty.code(-np.arange(empty.length))
-    codes, of, days = np.unique(code, return_inverse=True, return_counts=True)
-    orders = np.bincount(of, summary.repeat_orders_by_day.sum(axis=0)[:0:-1], minlength=codes.size).astype(int)
+    codes, code_of, days = np.unique(code, return_inverse=True, return_counts=True)
+    orders = np.bincount(code_of, summary.repeat_orders_by_day.sum(axis=0)[:0:-1], minlength=codes.size).astype(int)
     return empty.model_copy(
         update={"codes": tuple(codes.tolist()), "days": tuple(days.tolist()), "orders": tuple(orders.tolist())}
     )
@@ -156,8 +156,8 @@ def restored(model: RetentionModel, calendar: Mapping[str, Any] | None) -> Reten
     """The model of a posterior that kept its calendar."""
     if not calendar:
         return model
-    found: Any = model
-    return found.by_calendar(Calendar.model_validate(calendar))
+    seasonable: Any = model
+    return seasonable.by_calendar(Calendar.model_validate(calendar))
 
 
 def seasonal_of(model: RetentionModel) -> "Seasonal | None":
@@ -224,12 +224,12 @@ class Seasonal(Wrapper):
         raw = self._effects(effects)
         return {**params, "log_m": raw - self._log_mean(pt, raw)}
 
-    def telling(self, rows: SeasonRows) -> np.ndarray:
-        return self.section.telling(rows)
+    def informative(self, rows: SeasonRows) -> np.ndarray:
+        return self.section.informative(rows)
 
-    def moved(self, params: Mapping[str, Any], buying: Any, leaving: Any) -> dict[str, Any]:
+    def apply_factors(self, params: Mapping[str, Any], buying: Any, leaving: Any) -> dict[str, Any]:
         """The model's own; the calendar is the same for all."""
-        return self.section.moved(params, buying, leaving)
+        return self.section.apply_factors(params, buying, leaving)
 
     def log_density(self, params: Mapping[str, Any], rows: SeasonRows) -> Any:
         """Log-likelihood of all rows as a graph; parameters may be (level,)."""
@@ -260,38 +260,38 @@ class Seasonal(Wrapper):
 
     def natural(self, draws: Params, rows: SeasonRows, days_per_unit: float) -> dict[str, np.ndarray]:
         """The model's own parameters; effects of months less log of the mean, and the other effects."""
-        found = self.section.natural(draws, rows, days_per_unit)
+        natural_params = self.section.natural(draws, rows, days_per_unit)
         effects = [np.asarray(draws[name])[:, None] for name in self._free()]
         log_mean = self._log_mean(np, self._effects(effects))
         if not self.calendar.monthly:
             effects = [np.zeros_like(log_mean), *effects]
-        return found | {
+        return natural_params | {
             effect.label: (values - (log_mean if effect.kind == "season" else 0.0))[:, 0]
             for effect, values in zip(self.calendar.effects, effects, strict=True)
         }
 
     def warnings(self, summary: CustomerSummary, params: Params) -> tuple[str, ...]:
         """What the model has to say, and where months or a trend are told from ageing only by the prior."""
-        found = []
+        sentences = []
         if self.calendar.monthly and self.calendar.length < LONG_ENOUGH_DAYS:
-            found.append(
+            sentences.append(
                 f"Seasons from a log of {self.calendar.length:,} days: under two years no month comes round twice, so "
                 "what looks like a season may be customers ageing or a single good month"
             )
         if self.calendar.trend and _joining_days(summary) < _JOINING_DAYS:
-            found.append(
+            sentences.append(
                 f"A trend where most customers joined within {_joining_days(summary):,.0f} days: they grew older as "
                 "time went by, so what looks like a trend may be customers leaving, or staying"
             )
-        return (*found, *self.section.warnings(summary, params))
+        return (*sentences, *self.section.warnings(summary, params))
 
     # --- clock --------------------------------------------------------------------------------------------------------
 
     def log_multiplier(self, params: Params, day: np.ndarray) -> np.ndarray:
         """log m of days, told by their number from today, (draw, day)."""
-        codes, of = np.unique(self.calendar.code(day), return_inverse=True)
+        codes, code_of = np.unique(self.calendar.code(day), return_inverse=True)
         effects = np.stack([np.asarray(params[name], np.float64) for name in self.calendar.names], axis=1)
-        return (effects @ self.calendar.features(codes).T)[:, of]
+        return (effects @ self.calendar.features(codes).T)[:, code_of]
 
     def by_week(self, params: Params, first: int, weeks: int) -> np.ndarray:
         """log of the mean of m over weeks from day number `first` on, (draw, week)."""
@@ -412,10 +412,10 @@ class Seasonal(Wrapper):
         reached = np.stack([np.interp(edges, ahead.edges, run) for run in ahead.reached])
         own = self.section.living(self.own(params))
         r, alpha, a, b = (np.ascontiguousarray(own[name], np.float64) for name in ("r", "alpha", "a", "b"))
-        pairs, of = np.unique(np.column_stack([histories.x, histories.T_days]), axis=0, return_inverse=True)
+        pairs, pair_of = np.unique(np.column_stack([histories.x, histories.T_days]), axis=0, return_inverse=True)
         since = self.since(params)
         of_pairs, ages = np.asarray(pairs[:, 0], np.float64), np.asarray(pairs[:, 1], np.float64)
-        out = np.empty((r.size, of.size))
+        out = np.empty((r.size, pair_of.size))
         step = max(1, _CHUNK_CELLS // len(pairs))
         for i in range(0, r.size, step):
             part = slice(i, i + step)
@@ -431,5 +431,5 @@ class Seasonal(Wrapper):
                 force * days_per_unit,
                 table,
             )
-            out[part] = table[:, of.reshape(-1)]
+            out[part] = table[:, pair_of.reshape(-1)]
         return out

@@ -137,16 +137,16 @@ def order_pmf(params: Params, x: int, n: int) -> np.ndarray:
     alpha, beta, gamma, delta = (v[:, :, None] for v in column(params, *_SYMBOLS))
     lived = np.arange(n + 1.0)
     left = np.where(lived < n, betaln(gamma + 1, delta + lived), betaln(gamma, delta + n)) - betaln(gamma, delta)
-    k, of = np.arange(min(x, n) + 1.0)[:, None], lived[None, :]
-    possible = of >= k
-    misses = np.where(possible, of - k, 0.0)
-    choose = gammaln(of + 1) - gammaln(k + 1) - gammaln(misses + 1)
+    k, seen = np.arange(min(x, n) + 1.0)[:, None], lived[None, :]
+    possible = seen >= k
+    misses = np.where(possible, seen - k, 0.0)
+    choose = gammaln(seen + 1) - gammaln(k + 1) - gammaln(misses + 1)
     out = np.zeros((left.shape[0], x + 1))
     step = max(1, _CHUNK_CELLS // possible.size)
     for i in range(0, len(out), step):
-        some = slice(i, i + step)
-        bought = choose + betaln(alpha[some] + k, beta[some] + misses) - betaln(alpha[some], beta[some])
-        out[some, : k.size] = np.where(possible, np.exp(bought + left[some]), 0.0).sum(axis=2)
+        chunk = slice(i, i + step)
+        bought = choose + betaln(alpha[chunk] + k, beta[chunk] + misses) - betaln(alpha[chunk], beta[chunk])
+        out[chunk, : k.size] = np.where(possible, np.exp(bought + left[chunk]), 0.0).sum(axis=2)
     return out
 
 
@@ -157,9 +157,11 @@ def _log_odds_gone(params: Params, x: np.ndarray, t_x: np.ndarray, n: np.ndarray
     return _tabulated(log_odds_gone, params, _SYMBOLS, (x, t_x, n))
 
 
-def _tabulated(kernel: Callable[..., None], params: Params, names: tuple[str, ...], of: tuple, *more: float):
-    """A kernel's (draw, row) table on the distinct rows of the columns `of`, spread to customers."""
-    rows, where = np.unique(np.column_stack(np.broadcast_arrays(*of)).astype(np.float64), axis=0, return_inverse=True)
+def _tabulated(kernel: Callable[..., None], params: Params, names: tuple[str, ...], columns: tuple, *more: float):
+    """A kernel's (draw, row) table on the distinct rows of the columns, spread to customers."""
+    rows, where = np.unique(
+        np.column_stack(np.broadcast_arrays(*columns)).astype(np.float64), axis=0, return_inverse=True
+    )
     draws = [np.ascontiguousarray(params[n], np.float64).reshape(-1) for n in names]
     table = np.empty((draws[0].size, len(rows)))
     kernel(*draws, *np.ascontiguousarray(rows.T), *more, table)
@@ -245,7 +247,7 @@ class BgBb(Poolable):
             "delta": exits * (1 - leaving),
         }
 
-    def moved(self, params: Mapping[str, Any], buying: Any, leaving: Any) -> dict[str, Any]:
+    def apply_factors(self, params: Mapping[str, Any], buying: Any, leaving: Any) -> dict[str, Any]:
         """The odds of alpha/(alpha+beta) times `buying`, of gamma/(gamma+delta) times `leaving`; sums as they are."""
         alpha, beta = odds_times(params["alpha"], params["beta"], buying)
         gamma, delta = odds_times(params["gamma"], params["delta"], leaving)

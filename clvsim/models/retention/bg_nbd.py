@@ -110,16 +110,16 @@ def orders_given_alive(params: Params, x: np.ndarray, T: np.ndarray, horizon: fl
     """
     from clvsim.kernels.dropout import discounted_orders  # compiled: not for those who only read the registry
 
-    pairs, of = np.unique(np.column_stack([x, T]).astype(np.float64), axis=0, return_inverse=True)
+    pairs, pair_of = np.unique(np.column_stack([x, T]).astype(np.float64), axis=0, return_inverse=True)
     r, alpha, a, b = (np.ascontiguousarray(params[n], np.float64).reshape(-1) for n in ("r", "alpha", "a", "b"))
     columns = np.ascontiguousarray(pairs.T)
-    out = np.empty((r.size, of.size))
+    out = np.empty((r.size, pair_of.size))
     step = max(1, _CHUNK_CELLS // len(pairs))
     for i in range(0, r.size, step):
         part = slice(i, i + step)
         table = np.empty((r[part].size, len(pairs)))
         discounted_orders(r[part], alpha[part], a[part], b[part], columns[0], columns[1], horizon, force, table)
-        out[part] = table[:, of]
+        out[part] = table[:, pair_of]
     return out
 
 

@@ -134,19 +134,19 @@ def orders_given_alive(
     """
     from clvsim.kernels.regular import regular_orders  # compiled: not for those who only read the registry
 
-    rows, of = np.unique(np.column_stack([x, t_x, T]).astype(np.float64), axis=0, return_inverse=True)
+    rows, row_of = np.unique(np.column_stack([x, t_x, T]).astype(np.float64), axis=0, return_inverse=True)
     r, alpha, a, b = (np.ascontiguousarray(params[n], np.float64).reshape(-1) for n in ("r", "alpha", "a", "b"))
     x, t_x, T = np.ascontiguousarray(rows.T)
-    out = np.empty((r.size, of.size))
+    out = np.empty((r.size, row_of.size))
     step = max(1, _CHUNK_CELLS // (len(rows) * k))
     for i in range(0, r.size, step):
         part = slice(i, i + step)
-        some = {name: np.asarray(params[name])[part] for name in ("r", "alpha")}
-        weight = np.ascontiguousarray(stage_weights(k, some, x, t_x, T))
+        chunk = {name: np.asarray(params[name])[part] for name in ("r", "alpha")}
+        weight = np.ascontiguousarray(stage_weights(k, chunk, x, t_x, T))
         table = np.empty((r[part].size, len(rows)))
         stayed = b[part] + lost_at_birth
         regular_orders(r[part], alpha[part], a[part], stayed, x, T, weight, horizon, force, table)
-        out[part] = table[:, of]
+        out[part] = table[:, row_of]
     return out
 
 
@@ -226,9 +226,9 @@ class RegularModel(DropoutPriors, Poolable):
 
     def natural(self, draws: Params, rows: RegularRows, days_per_unit: float) -> dict[str, np.ndarray]:
         """The papers' r, alpha (in reported time units), a, b from the model's variables, and a k that was chosen."""
-        found = super().natural(draws, rows, days_per_unit)
-        chosen = {"k": np.full_like(found["alpha"], rows.k)} if self.k == "auto" else {}
-        return {**chosen, **found, "alpha": found["alpha"] / rows.k}
+        natural_params = super().natural(draws, rows, days_per_unit)
+        chosen = {"k": np.full_like(natural_params["alpha"], rows.k)} if self.k == "auto" else {}
+        return {**chosen, **natural_params, "alpha": natural_params["alpha"] / rows.k}
 
     def order(self, params: Params) -> int:
         """k: as configured, or the one that the fit chose, the same in every draw."""
@@ -281,8 +281,8 @@ class RegularModel(DropoutPriors, Poolable):
         a, b = column(params, "a", "b")
         nobody = (np.zeros(1),) * 3
         k, birth = self.order(params), self.LOST_AT_BIRTH
-        found = [orders_given_alive(k, birth, params, *nobody, float(h), 0.0) for h in np.atleast_1d(t)]
-        return (b / (a + b)) ** birth * np.hstack(found)
+        orders = [orders_given_alive(k, birth, params, *nobody, float(h), 0.0) for h in np.atleast_1d(t)]
+        return (b / (a + b)) ** birth * np.hstack(orders)
 
     def order_pmf(self, params: Params, n: int, t: float, days_per_unit: float) -> np.ndarray:
         """P(X(t) = 0..n) of a newcomer, (draw, n + 1); t has the parameters' unit, whatever that is."""
@@ -355,16 +355,16 @@ def likeliest_k(lost_at_birth: int, rows: PurchaseRows, log_gaps: float) -> int:
     best, value = 1, -np.inf
     for k in range(1, MAX_K + 1):
 
-        def loss(at: np.ndarray, k: int = k) -> float:
-            r, alpha, mean, total = np.exp(at[0]), np.exp(at[1]), expit(at[2]), np.exp(at[3])
+        def loss(free: np.ndarray, k: int = k) -> float:
+            r, alpha, mean, total = np.exp(free[0]), np.exp(free[1]), expit(free[2]), np.exp(free[3])
             natural = {"r": r, "alpha": alpha, "a": total * mean, "b": total * (1 - mean)}
             params = {name: np.array([value]) for name, value in natural.items()}
             zero = np.zeros(rows.x.size)
             each = log_likelihood(k, lost_at_birth, params, rows.x, rows.t_x, rows.T, zero)[0]
             return -float(rows.count @ each)
 
-        found = minimize(loss, np.array([0.0, -np.log(k), 0.0, 0.7]), method="BFGS", options={"gtol": 1e-3})
-        reached = -float(found.fun) + (k - 1) * log_gaps
+        optimum = minimize(loss, np.array([0.0, -np.log(k), 0.0, 0.7]), method="BFGS", options={"gtol": 1e-3})
+        reached = -float(optimum.fun) + (k - 1) * log_gaps
         if reached <= value:
             break
         best, value = k, reached

@@ -74,8 +74,8 @@ def log_gamma_ratio(z: np.ndarray, step: np.ndarray) -> np.ndarray:
     z, step = np.broadcast_arrays(z, step)
     far = np.maximum(z, 32.0)
 
-    def series(at: np.ndarray) -> np.ndarray:
-        return (1 - (1 - 2 / 7 / at**2) / 30 / at**2) / 12 / at
+    def series(large_z: np.ndarray) -> np.ndarray:
+        return (1 - (1 - 2 / 7 / large_z**2) / 30 / large_z**2) / 12 / large_z
 
     large = (far + step - 0.5) * np.log1p(step / far) + step * np.log(far) - step + series(far + step) - series(far)
     return np.where(z < 32.0, gammaln(np.minimum(z, 32.0) + step) - gammaln(np.minimum(z, 32.0)), large)
@@ -110,13 +110,13 @@ def renewals_ahead(shapes: Shapes, n: np.ndarray, periods: float, force: float) 
     n = np.asarray(n, np.float64)
     endless = not np.isfinite(periods)
     last = min(periods, np.ceil(_FORGOTTEN / force) + 1 if force > 0 else FAR)
-    at, weight = summation(last)
+    points, weight = summation(last)
     result = np.empty((shapes.gamma.shape[0], n.size))
-    step = max(1, _CHUNK_CELLS // (at.size * result.shape[0]))
+    step = max(1, _CHUNK_CELLS // (points.size * result.shape[0]))
     wide = Shapes(*(v[..., None] for v in shapes))
     for low in range(0, n.size, step):
         part = slice(low, low + step)
-        result[:, part] = np.exp(log_kept(wide, n[part, None], at) - force * (at - 1)) @ weight
+        result[:, part] = np.exp(log_kept(wide, n[part, None], points) - force * (points - 1)) @ weight
     if endless and force == 0:
         decay = shapes.c * shapes.gamma - 1
         tail = np.exp(log_kept(shapes, n, last)) * last
@@ -253,10 +253,10 @@ class ContractModel(Poolable):
         total = self.churn_concentration.variable(pm, "churn_concentration")
         return dict(zip(self.SYMBOLS, (total * mean, total * (1 - mean)), strict=True))
 
-    def moved(self, params: Mapping[str, Any], buying: Any, leaving: Any) -> dict[str, Any]:
+    def apply_factors(self, params: Mapping[str, Any], buying: Any, leaving: Any) -> dict[str, Any]:
         """The odds of theta's mean times `leaving`, at the same sum of both parameters. Nothing to buy in between."""
-        moved = odds_times(*(params[name] for name in self.SYMBOLS), leaving)
-        return {**params, **dict(zip(self.SYMBOLS, moved, strict=True))}
+        scaled = odds_times(*(params[name] for name in self.SYMBOLS), leaving)
+        return {**params, **dict(zip(self.SYMBOLS, scaled, strict=True))}
 
     def natural(self, draws: Params, rows: ContractRows, days_per_unit: float) -> dict[str, np.ndarray]:
         """The paper's parameters from the model's variables; they have no unit."""
@@ -296,10 +296,10 @@ class ContractModel(Poolable):
                 f"are renewed cannot be learned yet (is retention.renewal={self.renewal} right?)"
             )
             raise DiagnosticsError([("retention", why)])
-        (seen, lost), count, of = rows_by_level([contracts.seen, contracts.lost], level)
-        return ContractRows(seen, lost, count, of)
+        (seen, lost), count, level_of = rows_by_level([contracts.seen, contracts.lost], level)
+        return ContractRows(seen, lost, count, level_of)
 
-    def telling(self, rows: ContractRows) -> np.ndarray:
+    def informative(self, rows: ContractRows) -> np.ndarray:
         """Contracts of which a renewal has been due."""
         return rows.seen + rows.lost > 0
 
@@ -406,10 +406,12 @@ class ContractModel(Poolable):
     def expected_orders_new(self, params: Params, t: np.ndarray | float, days_per_unit: float) -> np.ndarray:
         """E[X(t)]: renewals of a newcomer expected before t, in units of `days_per_unit`, (draw, time)."""
         shapes = self.shapes(params)
-        made = self.opportunities(self.interval_days, np.atleast_1d(t) * days_per_unit)
+        renewals = self.opportunities(self.interval_days, np.atleast_1d(t) * days_per_unit)
         none = np.zeros(1)
-        sums = {n: renewals_ahead(shapes, none, n, 0.0) if n else np.zeros_like(shapes.gamma) for n in np.unique(made)}
-        return np.hstack([sums[n] for n in made])
+        sums = {
+            n: renewals_ahead(shapes, none, n, 0.0) if n else np.zeros_like(shapes.gamma) for n in np.unique(renewals)
+        }
+        return np.hstack([sums[n] for n in renewals])
 
     def order_pmf(self, params: Params, n: int, t: float, days_per_unit: float) -> np.ndarray:
         """P(X(t) = 0..n): renewals of a newcomer before t, in units of `days_per_unit`, (draw, n + 1)."""

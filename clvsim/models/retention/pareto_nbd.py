@@ -43,11 +43,11 @@ def _tabulated(
     kernel: Callable[..., None], params: Params, x: np.ndarray, start: np.ndarray, span: np.ndarray
 ) -> np.ndarray:
     """A kernel of (r, alpha, s, beta, x, start, span, out) on distinct rows, (draw, customer)."""
-    rows, of = np.unique(np.column_stack(np.broadcast_arrays(x, start, span)), axis=0, return_inverse=True)
+    rows, row_of = np.unique(np.column_stack(np.broadcast_arrays(x, start, span)), axis=0, return_inverse=True)
     columns = np.ascontiguousarray(rows.T, np.float64)
     table = np.empty((np.size(params["r"]), len(rows)))
     kernel(*_draws(params), columns[0], columns[1], columns[2], table)
-    return table[:, of.reshape(-1)]
+    return table[:, row_of.reshape(-1)]
 
 
 def _draws(params: Params) -> list[np.ndarray]:
@@ -142,8 +142,8 @@ def expected_discounted_orders(
 def _orders_given_alive(params: Params, x: np.ndarray, T: np.ndarray, horizon: float, force: float) -> np.ndarray:
     """Posterior mean rate times the remaining life within the horizon, which depends on T only; (draw, customer)."""
     r, alpha = column(params, "r", "alpha")
-    ages, of = np.unique(np.asarray(T, np.float64), return_inverse=True)
-    return (r + x) / (alpha + T) * _expected_life(params, ages, horizon, force)[:, of]
+    ages, age_of = np.unique(np.asarray(T, np.float64), return_inverse=True)
+    return (r + x) / (alpha + T) * _expected_life(params, ages, horizon, force)[:, age_of]
 
 
 def _expected_life(params: Params, T: np.ndarray, horizon: float, force: float) -> np.ndarray:
@@ -257,7 +257,7 @@ class ParetoNbd(Seasonable, PurchaseModel):
         decay = -pt.log1p(-lost) / s  # log(1 + 1/beta), as survival (beta / (beta + 1))^s is 1 - lost
         return {"r": r, "alpha": r / rate, "s": s, "beta": pt.exp(-decay - pt.log1mexp(-decay))}
 
-    def moved(self, params: Mapping[str, Any], buying: Any, leaving: Any) -> dict[str, Any]:
+    def apply_factors(self, params: Mapping[str, Any], buying: Any, leaving: Any) -> dict[str, Any]:
         """alpha over `buying` and beta over `leaving`: rate and hazard of every customer are multiplied by them."""
         return {**params, "alpha": params["alpha"] / buying, "beta": params["beta"] / leaving}
 

@@ -37,9 +37,9 @@ def purchase_rows(customers: Customers, level: np.ndarray | None = None) -> Purc
     """
     if not customers.x.any():
         raise DiagnosticsError([("retention", "the model needs repeat orders, and no customer has any before today")])
-    (x, t_x, T), count, of = rows_by_level(customers, level)
+    (x, t_x, T), count, level_of = rows_by_level(customers, level)
     unit = float(np.average(T, weights=count))
-    return PurchaseRows(x, t_x / unit, T / unit, count, of, unit)
+    return PurchaseRows(x, t_x / unit, T / unit, count, level_of, unit)
 
 
 class Classes(NamedTuple):
@@ -157,7 +157,7 @@ class DropoutPriors(Frozen):
         total = self.dropout_concentration.variable(pm, "dropout_concentration")
         return {"r": r, "alpha": r / rate, "a": total * mean, "b": total * (1 - mean)}
 
-    def moved(self, params: Mapping[str, Any], buying: Any, leaving: Any) -> dict[str, Any]:
+    def apply_factors(self, params: Mapping[str, Any], buying: Any, leaving: Any) -> dict[str, Any]:
         """alpha over `buying`; the odds of the mean dropout a/(a+b) times `leaving`, at the same a + b."""
         a, b = odds_times(params["a"], params["b"], leaving)
         return {**params, "alpha": params["alpha"] / buying, "a": a, "b": b}

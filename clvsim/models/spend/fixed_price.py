@@ -73,8 +73,8 @@ class FixedPrice(Frozen):
             raise DiagnosticsError([("spend", "no payment has an amount above zero")])
         rows, count = unique_rows([price])
         first = summary.customers["first_amount"].to_numpy(np.float64)
-        known = first[~np.isnan(first)]
-        return PriceRows(rows[:, 0], count, math.fsum(known) / known.size if known.size else math.nan)
+        observed = first[~np.isnan(first)]
+        return PriceRows(rows[:, 0], count, math.fsum(observed) / observed.size if observed.size else math.nan)
 
     def build(self, rows: PriceRows) -> None:
         """Nothing to sample: `natural` gets standard normal draws."""
@@ -102,15 +102,15 @@ class FixedPrice(Frozen):
         """Observed figures beside the mean price."""
         frame = summary.customers
         x, total, first = (frame[c].to_numpy(np.float64) for c in ("repeat_positive", "repeat_amount", "first_amount"))
-        has = x > 0
-        means = total[has] / x[has]
-        varies = has.any() and np.ptp(x[has]) > 0 and np.ptp(means) > 0
+        repeated = x > 0
+        means = total[repeated] / x[repeated]
+        varies = repeated.any() and np.ptp(x[repeated]) > 0 and np.ptp(means) > 0
         return SpendCheck(
-            customers=int(has.sum()),
+            customers=int(repeated.sum()),
             customers_twice=int((x > 1).sum()),
-            correlation=float(np.corrcoef(x[has], means)[0, 1]) if varies else math.nan,
-            mean_repeat_order=float(total.sum() / x.sum()) if has.any() else math.nan,
-            mean_of_customers=float(means.mean()) if has.any() else math.nan,
+            correlation=float(np.corrcoef(x[repeated], means)[0, 1]) if varies else math.nan,
+            mean_repeat_order=float(total.sum() / x.sum()) if repeated.any() else math.nan,
+            mean_of_customers=float(means.mean()) if repeated.any() else math.nan,
             mean_first_order=float(np.nanmean(first)),
             fitted_mean=float(params["price"].mean()),
         )

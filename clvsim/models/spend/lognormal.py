@@ -154,7 +154,7 @@ class Lognormal(Frozen):
         """
         return self._rows(summary, ())
 
-    def beside(self, summary: CustomerSummary, retention: RetentionModel) -> LogRows:
+    def sufficient_jointly(self, summary: CustomerSummary, retention: RetentionModel) -> LogRows:
         """The same, distinct together with the retention model's histories. ConfigError where it has no order rate,
         or one that differs between groups: scores would be measured against somebody else's.
         """
@@ -171,11 +171,13 @@ class Lognormal(Frozen):
             what = "lognormal needs single orders, and this summary has only their means; type spend=gamma_gamma"
             raise ConfigError([("spend", what)])
         x, log_total = self.histories(summary)
-        has = x > 0
-        if not has.any():
+        repeated = x > 0
+        if not repeated.any():
             raise DiagnosticsError([("spend", "lognormal needs repeat orders with a positive amount: there are none")])
-        x, log_total = x[has], log_total[has]
-        squares = np.maximum(summary.customers["repeat_log_square"].to_numpy(np.float64)[has] - log_total**2 / x, 0.0)
+        x, log_total = x[repeated], log_total[repeated]
+        squares = np.maximum(
+            summary.customers["repeat_log_square"].to_numpy(np.float64)[repeated] - log_total**2 / x, 0.0
+        )
         orders = math.fsum(x)
         within, log_unit = math.fsum(squares), math.fsum(log_total) / orders
         spread = within if x.max() > 1 else math.fsum((log_total - log_unit) ** 2)
@@ -186,12 +188,12 @@ class Lognormal(Frozen):
             )
             raise DiagnosticsError([("spend", what)])
         first = first_orders(summary.customers["first_amount"].to_numpy(np.float64))
-        rows, count = unique_rows([*(column[has] for column in histories), x, log_total])
-        *beside, x, log_total = np.ascontiguousarray(rows.T)
+        rows, count = unique_rows([*(column[repeated] for column in histories), x, log_total])
+        *history_columns, x, log_total = np.ascontiguousarray(rows.T)
         return LogRows(
             x, log_total / x - log_unit, count, within, math.exp(log_unit), *first,
             observed_days=float(summary.customers["T_days"].mean()),
-            histories=type(histories)(*beside) if beside else (),
+            histories=type(histories)(*history_columns) if history_columns else (),
         )  # fmt: skip
 
     def given_rates(self, rows: LogRows, retention: RetentionModel, life: Params, days_per_unit: float) -> LogRows:
@@ -236,16 +238,16 @@ class Lognormal(Frozen):
     def natural(self, draws: Params, rows: LogRows, seed: int) -> dict[str, np.ndarray]:
         """mu (of log money), omega, sigma; `mean_order`, in money, and `first_order_factor`, seeded.
 
-        Where levels go with the rate rho instead of the last two, which then need the rates: `paired`.
+        Where levels go with the rate rho instead of the last two, which then need the rates: `add_derived`.
         """
         mu, omega, sigma = np.log(draws["median"] * rows.unit), draws["omega"], draws["sigma"]
-        found = {"mu": mu, "omega": omega, "sigma": sigma}
+        natural_params = {"mu": mu, "omega": omega, "sigma": sigma}
         if self.correlated:
-            return found | {"rho": (2 * draws["rho_place"] - 1) / np.sqrt(1 + omega**2)}
+            return natural_params | {"rho": (2 * draws["rho_place"] - 1) / np.sqrt(1 + omega**2)}
         mean = np.exp(mu + (omega**2 + sigma**2) / 2)
-        return found | {"mean_order": mean, "first_order_factor": first_order_factor(mean, rows, seed)}
+        return natural_params | {"mean_order": mean, "first_order_factor": first_order_factor(mean, rows, seed)}
 
-    def paired(
+    def add_derived(
         self, params: Params, rows: LogRows, retention: RetentionModel, life: Params, days_per_unit: float, seed: int
     ) -> dict[str, np.ndarray]:
         """With mean and sd of the log of newcomers' order rate per day, `mean_order` and `first_order_factor`.
@@ -255,14 +257,14 @@ class Lognormal(Frozen):
         """
         newcomers = retention.newcomer_laws(life, days_per_unit)
         of_rate = rates.log_rate(newcomers)
-        found = {**params, "log_rate_mean": of_rate.mean, "log_rate_sd": of_rate.sd}
-        law = newcomer_laws(found)
+        derived = {**params, "log_rate_mean": of_rate.mean, "log_rate_sd": of_rate.sd}
+        law = newcomer_laws(derived)
         mean = mean_order(law, newcomers)[:, 0]
         t = rows.observed_days / days_per_unit
-        tilted = {**life, "r": life["r"] + elasticity(found)}
+        tilted = {**life, "r": life["r"] + elasticity(derived)}
         orders, weighed = (retention.expected_orders_new(p, t, days_per_unit)[:, 0] for p in (life, tilted))
         factor = first_order_factor(mean, rows, seed)
-        return found | {"mean_order": mean * weighed / orders, "first_order_factor": factor}
+        return derived | {"mean_order": mean * weighed / orders, "first_order_factor": factor}
 
     def expected_spend(self, params: Params, history: LogSpend, life: LifeLaw | None = None) -> np.ndarray:
         """E[amount | history], (draw, customer); where levels go with the rate, over the rates of `life`."""

@@ -69,8 +69,8 @@ def scores(model: RetentionModel, params: Params, histories: Any, days_per_unit:
     analytic), and the grid's Gauss rule is taken: three-term recurrence by Stieltjes, nodes by Golub & Welsch (1969).
     """
     draws = next(iter(params.values())).shape[0]
-    some = np.unique(np.linspace(0, draws - 1, min(draws, _DRAWS)).astype(np.int64))
-    few = {name: values[some] for name, values in params.items()}
+    picked = np.unique(np.linspace(0, draws - 1, min(draws, _DRAWS)).astype(np.int64))
+    few = {name: values[picked] for name, values in params.items()}
     newcomers = log_rate(model.newcomer_laws(few, days_per_unit))
     parts = [
         _scores(model, few, rows_of(histories, slice(low, low + _ROWS_AT_ONCE)), days_per_unit, newcomers)
@@ -79,24 +79,24 @@ def scores(model: RetentionModel, params: Params, histories: Any, days_per_unit:
     return Scores(*(np.concatenate(part) for part in zip(*parts, strict=True)))
 
 
-def _scores(model: RetentionModel, params: Params, histories: Any, days_per_unit: float, of: LogRate) -> Scores:
+def _scores(model: RetentionModel, params: Params, histories: Any, days_per_unit: float, population: LogRate) -> Scores:
     alive = model.probability_alive(params, histories, days_per_unit)[..., None]
     living, lost = (components(law(params, histories, days_per_unit)) for law in (model.laws, model.laws_given_dead))
     shape, rate = (np.concatenate(pair, axis=-1) for pair in zip(living[:2], lost[:2], strict=True))
     weight = np.concatenate([alive * living[2], (1 - alive) * lost[2]], axis=-1)
     shape, rate = np.where(weight > 0, shape, 1.0), np.where(weight > 0, rate, 1.0)
     mean, variance = _log_moments(shape, rate, weight)
-    centre, scale = of.mean[:, None], of.sd[:, None]
+    centre, scale = population.mean[:, None], population.sd[:, None]
     z = (mean - centre) / scale
     middle = z.mean(axis=0)
     width = np.sqrt((variance / scale**2 + (z - middle) ** 2).mean(axis=0))
     on_grid = middle[:, None] + width[:, None] * _GRID
     mass = np.zeros_like(on_grid)
     for draw in range(shape.shape[0]):
-        log_lambda = (of.mean[draw] + of.sd[draw] * on_grid)[..., None]
+        log_lambda = (population.mean[draw] + population.sd[draw] * on_grid)[..., None]
         s, r = shape[draw][:, None], rate[draw][:, None]
         log_density = s * (log_lambda + np.log(r)) - gammaln(s) - r * np.exp(log_lambda)
-        mass += of.sd[draw] * (weight[draw][:, None] * np.exp(log_density)).sum(axis=-1)
+        mass += population.sd[draw] * (weight[draw][:, None] * np.exp(log_density)).sum(axis=-1)
     nodes, probability = gauss_rule(_GRID, mass / mass.sum(axis=1, keepdims=True), NODES)
     return Scores(middle[:, None] + width[:, None] * nodes, probability)
 
@@ -123,5 +123,5 @@ def gauss_rule(points: np.ndarray, mass: np.ndarray, nodes: int) -> tuple[np.nda
         after = (mass * now**2).sum(axis=1)
         ratio, norm = after / norm, after
         jacobi[:, k, k + 1] = jacobi[:, k + 1, k] = np.sqrt(ratio)
-    found, vectors = np.linalg.eigh(jacobi)
-    return found, vectors[:, 0] ** 2 * mass.sum(axis=1)[:, None]
+    eigenvalues, vectors = np.linalg.eigh(jacobi)
+    return eigenvalues, vectors[:, 0] ** 2 * mass.sum(axis=1)[:, None]
