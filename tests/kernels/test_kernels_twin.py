@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cases import Law, random_case
-from twin import Book, Case, Twin, simulate
+from twin.books import Book, Records
+from twin.cases import Case, random_case
+from twin.life import simulate
 
-from clvsim.kernels import events
 from clvsim.kernels import structs as ks
 from clvsim.simulation.ledger import Cohort, age_contacts, calendar_contacts
 
@@ -100,21 +100,6 @@ def test_any_mixture() -> None:
         compare(case, simulate(case), *case.run()[:2])
 
 
-@pytest.mark.parametrize("law", ["order", "time", "both"])
-def test_the_plain_loop_posts_what_the_full_one_does(law: Law) -> None:
-    for seed, tables in enumerate((False, True)):
-        case = random_case(seed, law=law, tables=tables, regularity=1 + seed, customers=40)
-        chosen = []
-
-        def plain(*given, chosen: list[bool] = chosen) -> None:
-            chosen.append(events.is_plain(given[3], given[9], given[11]))
-            events.simulate(*given)
-
-        for a, b in zip(case.run(plain, traced=False)[0], case.run(events.simulate_full, traced=False)[0], strict=True):
-            np.testing.assert_array_equal(a, b)
-        assert chosen == [True]
-
-
 def test_amounts_that_do_not_vary() -> None:
     """With `order_shape` 0 every order is of exactly `nu_rate`, and the other events stay as they were."""
     for kind in ("everything, existing", "everything, newcomers"):
@@ -160,7 +145,7 @@ def test_traits_kept_from_another_scenario_change_nothing() -> None:
         np.testing.assert_array_equal(a, b)
 
 
-def compare(case: Case, twin: Twin, ledgers: ks.Ledgers, trace: np.ndarray) -> None:
+def compare(case: Case, twin: Records, ledgers: ks.Ledgers, trace: np.ndarray) -> None:
     compare_events(twin, trace)
     for name in ("calendar", "age", "cohort", "exposure"):
         compare_book(getattr(twin, name), contactless(case, name, getattr(ledgers, name)), name)
@@ -170,7 +155,7 @@ def compare(case: Case, twin: Twin, ledgers: ks.Ledgers, trace: np.ndarray) -> N
     np.testing.assert_array_equal(ledgers.orders, table(twin.orders, shape))
 
 
-def compare_events(twin: Twin, trace: np.ndarray) -> None:
+def compare_events(twin: Records, trace: np.ndarray) -> None:
     """Order of events within a life; the loop may report an opt-out, known from the start, ahead of the orders."""
     expected = np.array(sorted(twin.events, key=_by_day)).reshape(-1, 5)
     found = np.array(sorted(map(tuple, trace), key=_by_day)).reshape(-1, 5)
@@ -202,7 +187,7 @@ def compare_book(book: Book, ledger: np.ndarray, name: str) -> None:
     assert not far.any(), (name, np.argwhere(far)[:5], units[far][:5], ledger[far][:5])
 
 
-def compare_contacts(case: Case, twin: Twin, ledgers: ks.Ledgers) -> None:
+def compare_contacts(case: Case, twin: Records, ledgers: ks.Ledgers) -> None:
     programmes = case.contacts.shape[0]
     if not programmes:
         return
@@ -220,7 +205,7 @@ def compare_contacts(case: Case, twin: Twin, ledgers: ks.Ledgers) -> None:
         np.testing.assert_allclose(age, sent(case, twin, "age", age.shape), rtol=1e-9, atol=1e-5)
 
 
-def sent(case: Case, twin: Twin, book: str, shape: tuple[int, ...]) -> np.ndarray:
+def sent(case: Case, twin: Records, book: str, shape: tuple[int, ...]) -> np.ndarray:
     out = np.zeros(shape)
     for (which, *where), number in twin.sent.items():
         if which == book:
