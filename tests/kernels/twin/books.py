@@ -4,9 +4,13 @@ import math
 from collections import Counter
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from clvsim.kernels import structs as ks
 from twin.cases import MONTH, Case
 from twin.state import Customer
+
+Number = int | np.integer  # of a line or a kind of event
 
 
 @dataclass
@@ -30,7 +34,7 @@ class Records:
     cohort: Book = field(default_factory=Book)  # (w, cohort, line, month)
     exposure: Book = field(default_factory=Book)  # (w, cohort and half, week)
     sent: Counter = field(default_factory=Counter)  # contacts by (book, w, half, programme, plain or discounted, month)
-    events: list[tuple[int, int, int, float, float]] = field(default_factory=list)  # as in `structs.Trace`
+    events: list[tuple[int, int, Number, float, float]] = field(default_factory=list)  # as in `structs.Trace`
     value: dict[tuple[int, int], float] = field(default_factory=dict)
     orders: dict[tuple[int, int], int] = field(default_factory=dict)
 
@@ -48,11 +52,11 @@ def discount(case: Case, days: float) -> float:
     return (1 + case.annual_rate) ** (-days / 365.25)
 
 
-def record(records: Records, customer: Customer, kind: int, day: float, amount: float = 0.0) -> None:
+def record(records: Records, customer: Customer, kind: Number, day: float, amount: float = 0.0) -> None:
     records.events.append((customer.w, customer.c, kind, day, amount))
 
 
-def post_age(case: Case, records: Records, customer: Customer, line: int, day: float, amount: float, unit: float):
+def post_age(case: Case, records: Records, customer: Customer, line: Number, day: float, amount: float, unit: float):
     """By own age, as such and discounted to the own first order."""
     if case.newcomers:
         age, where = day - customer.start, (customer.w, customer.half, line)
@@ -60,7 +64,9 @@ def post_age(case: Case, records: Records, customer: Customer, line: int, day: f
         records.age.add((*where, 1, age_month(age)), amount * discount(case, age), unit)
 
 
-def post(case: Case, records: Records, customer: Customer, line: int, day: float, amount: float, unit: float) -> None:
+def post(
+    case: Case, records: Records, customer: Customer, line: Number, day: float, amount: float, unit: float
+) -> None:
     """An amount in both ledgers, as such and discounted."""
     where = (customer.w, customer.half, line)
     records.calendar.add((*where, 0, month_of(day)), amount, unit)
@@ -68,11 +74,11 @@ def post(case: Case, records: Records, customer: Customer, line: int, day: float
     post_age(case, records, customer, line, day, amount, unit)
 
 
-def count(case: Case, records: Records, customer: Customer, line: int, day: float) -> None:
+def count(case: Case, records: Records, customer: Customer, line: Number, day: float) -> None:
     post(case, records, customer, line, day, 1.0, customer.heads)
 
 
-def post_cohort(records: Records, customer: Customer, line: int, day: float, amount: float) -> None:
+def post_cohort(records: Records, customer: Customer, line: Number, day: float, amount: float) -> None:
     records.cohort.add((customer.w, customer.cohort, line, month_of(day)), amount, customer.money)
 
 
