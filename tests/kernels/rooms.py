@@ -197,4 +197,3 @@ def agree(moment: Moment, life: state.Life) -> None:
     if moment.case.newcomers and not twin.repaid:
         np.testing.assert_allclose(life.purse.own, twin.own, **close)
     assert life.purse.repaid == twin.repaid
-

@@ -49,7 +49,7 @@ def test_the_limit_is_drawn_when_some_hazard_has_been_spent() -> None:
         untouched = Budget(0.0, -1.0, True)
         assert ATTRITION.tested(limits, moment.path, untouched) is untouched
         assert ATTRITION.drawn(limits, moment.path, untouched) == Budget(0.0, limit, True)
-        assert ATTRITION.tested(limits, moment.path, Budget(1e-9, -1.0, True)) == Budget(1e-9, limit, 1e-9 < limit)
+        assert ATTRITION.tested(limits, moment.path, Budget(1e-9, -1.0, True)) == Budget(1e-9, limit, True)
         assert ATTRITION.drawn(None, moment.path, Budget(0.0, 2.0, True)) == Budget(0.0, 2.0, True)
 
 

@@ -143,9 +143,7 @@ def test_the_soonest_clock(order: float, opt_out: float, expected: tuple[str, fl
 
 def test_without_contacts_their_clock_does_not_strike() -> None:
     moment = next(moments(random_case(26)))
-    life = moment.life._replace(
-        now=moment.life.now._replace(due=8.0), listing=moment.life.listing._replace(ahead=5.0)
-    )
+    life = moment.life._replace(now=moment.life.now._replace(due=8.0), listing=moment.life.listing._replace(ahead=5.0))
     assert CLOCKS.soonest(moment.run, moment.weeks, None, None, moment.path, life) == (CLOCKS.ORDER, 8.0)
 
 

@@ -90,7 +90,7 @@ def test_rows_of_a_world_and_table() -> None:
 
 
 def test_operational_time_of_a_customer() -> None:
-    """From a day to an operational time and back, by the customer's own table and world, as the twin walks the weeks."""
+    """From a day to an operational time and back, by the customer's own table and world, as a sum over weeks."""
     case = random_case(1, tables=True, contacts=2)
     for moment in moments(case):
         run, weeks, row, t = moment.run, moment.weeks, moment.life.row, moment.life.now.t
