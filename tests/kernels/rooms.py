@@ -16,6 +16,7 @@ from twin.cases import Case
 from clvsim.kernels import compiler, state, structs, variates
 
 PACKAGE = "clvsim.kernels."
+CLOSE: dict[str, Any] = {"rtol": 1e-9, "atol": 1e-9}
 COMPILED = ("variates", "rng", "structs", "state", "compiler")  # tested on their own, or nothing to interpret
 
 
@@ -186,14 +187,13 @@ def moments(
 def agree(moment: Moment, life: state.Life) -> None:
     """State of a life after a room answered, in the kernel and in the twin."""
     twin = moment.twin
-    close = {"rtol": 1e-9, "atol": 1e-9}
-    np.testing.assert_allclose(life.now.t, twin.day, **close)
+    np.testing.assert_allclose(life.now.t, twin.day, **CLOSE)
     assert (life.now.tick, life.now.tick - life.now.skipped) == (twin.ticks, twin.orders)
-    np.testing.assert_allclose(life.budget.limit - life.budget.spent, twin.budget, **close)
+    np.testing.assert_allclose(life.budget.limit - life.budget.spent, twin.budget, **CLOSE)
     assert life.budget.alive == (not twin.lost)
-    np.testing.assert_allclose((life.terms.pace, life.terms.owed), (twin.pace, twin.owed), **close)
+    np.testing.assert_allclose((life.terms.pace, life.terms.owed), (twin.pace, twin.owed), **CLOSE)
     assert life.terms.declined == twin.declined
-    np.testing.assert_allclose(life.purse.total, twin.value, **close)
+    np.testing.assert_allclose(life.purse.total, twin.value, **CLOSE)
     if moment.case.newcomers and not twin.repaid:
-        np.testing.assert_allclose(life.purse.own, twin.own, **close)
+        np.testing.assert_allclose(life.purse.own, twin.own, **CLOSE)
     assert life.purse.repaid == twin.repaid

@@ -144,7 +144,7 @@ def test_days_beyond_the_ledger_fall_into_its_last_period() -> None:
 
 
 def test_one_ledger_cell_worked_out() -> None:
-    """Revenue of 96 on day 40 at 10 % a year, in the second period: 96 × 2²⁴ / 32 units, and 1.1^(-40/365.25) times it."""
+    """Revenue of 96 on day 40 at 10 % a year, in the second period: 96 × 2²⁴ / 32 units, and × 1.1^(-40/365.25)."""
     _, customers, _ = posted("existing", 46)
     moment = customers[0]
     place = BOOKS.place_of(moment.run, moment.path, 40.0)

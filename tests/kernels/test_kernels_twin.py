@@ -101,7 +101,7 @@ def silent(offers: ks.Offers) -> ks.Offers:
 
 
 def of_kind(trace: np.ndarray, *kinds: int | np.integer) -> np.ndarray:
-    return trace[np.isin(trace[:, 2], kinds)]
+    return trace[np.isin(trace[:, 2], np.array(kinds))]
 
 
 @pytest.mark.parametrize("kind", ["offers", "offers, newcomers", "everything, existing"])
