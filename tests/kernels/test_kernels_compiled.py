@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from cases import random_case
+from twin.cases import random_case
 
 from clvsim import kernels
 from clvsim.kernels import compiler
@@ -21,7 +21,7 @@ import sys
 import warnings
 warnings.filterwarnings("ignore", "overflow encountered", RuntimeWarning)  # interpreted uint64 wraps around aloud
 import numpy as np
-from cases import random_case
+from twin.cases import random_case
 for name, kind in eval(sys.argv[2]).items():
     ledgers, trace, _ = random_case(5, **kind).run()
     np.savez(f"{sys.argv[1]}-{name}.npz", trace=trace, **ledgers._asdict())
@@ -87,7 +87,7 @@ def test_an_edit_of_one_kernel_is_seen_by_those_that_import_it(tmp_path: Path) -
     copy = tmp_path / "clvsim"
     shutil.copytree(PACKAGE / "kernels", copy / "kernels", ignore=shutil.ignore_patterns("__pycache__"))
     (copy / "__init__.py").write_text("")
-    (copy / "kernels" / "events.py").unlink()
+    (copy / "kernels" / "life.py").unlink()
     (copy / "kernels" / "probe.py").write_text(PROBE)
     env = {"PYTHONPATH": str(tmp_path), "CLVSIM_CACHE": str(tmp_path / "cache"), "PYTHONDONTWRITEBYTECODE": "1"}
     env["NUMBA_CACHE_DIR"] = ""

@@ -1,73 +1,17 @@
 """The event loop against its plain-Python twin: every event, every ledger cell."""
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
-from cases import Law, random_case
-from twin import Book, Case, Twin, simulate
+from agreement import compare
+from twin.cases import random_case
+from twin.kinds import KINDS
+from twin.life import simulate
 
-from clvsim.kernels import events
 from clvsim.kernels import structs as ks
-from clvsim.simulation.ledger import Cohort, age_contacts, calendar_contacts
-
-# Two orders of summation of some hundred numbers; days are up to 600 and amounts up to 1e3.
-CLOSE: dict[str, Any] = {"rtol": 1e-10, "atol": 1e-8}
-
-KINDS: dict[str, dict[str, Any]] = {
-    "existing": {},
-    "existing, pareto": {"law": "time"},
-    "existing, both laws": {"law": "both"},
-    "newcomers": {"newcomers": True},
-    "newcomers, charged at birth": {"newcomers": True, "birth_charges": 1},
-    "newcomers, pareto": {"newcomers": True, "law": "time"},
-    "tables": {"tables": True},
-    "tables, both laws": {"tables": True, "law": "both"},
-    "tables, by order": {"tables": True, "by_order": True},
-    "tables, newcomers": {"tables": True, "newcomers": True, "law": "both"},
-    "one offer": {"offers": 1},
-    "offers": {"offers": 3},
-    "offers, by order": {"offers": 2, "by_order": True, "law": "both"},
-    "offers, newcomers": {"offers": 2, "newcomers": True},
-    "contacts": {"contacts": 1},
-    "contacts, two programmes": {"contacts": 2, "tables": True, "law": "both"},
-    "contacts, newcomers": {"contacts": 1, "newcomers": True},
-    "regular": {"regularity": 3},
-    "regular, tables": {"regularity": 2, "tables": True, "law": "both"},
-    "regular, newcomers": {"regularity": 3, "newcomers": True, "tables": True, "birth_charges": 1},
-    "mixture": {"components": 3},
-    "mixture, newcomers": {"components": 2, "newcomers": True, "law": "both"},
-    "mixture of stages": {"components": 3, "regularity": 3},
-    "mixture of stages, everything": {
-        "components": 4, "regularity": 4, "contacts": 2, "offers": 2, "tables": True, "law": "both",
-    },
-    "opportunities": {"opportunities": "chance"},
-    "opportunities, tables": {"opportunities": "chance", "tables": True, "law": "both"},
-    "opportunities, newcomers": {"opportunities": "chance", "newcomers": True},
-    "opportunities, offers": {"opportunities": "chance", "offers": 3, "newcomers": True, "tables": True},
-    "opportunities, contacts": {"opportunities": "chance", "contacts": 2, "offers": 2, "tables": True},
-    "renewals": {"opportunities": "sure"},
-    "renewals, tables": {"opportunities": "sure", "tables": True},
-    "renewals, newcomers": {"opportunities": "sure", "newcomers": True, "tables": True, "birth_charges": 1},
-    "renewals, everything": {"opportunities": "sure", "contacts": 2, "offers": 2, "tables": True, "newcomers": True},
-    "opportunities, mixture, everything": {
-        "opportunities": "some sure", "components": 3, "contacts": 2, "offers": 2, "tables": True, "law": "both",
-        "by_order": True,
-    },
-    "everything, existing": {"contacts": 2, "offers": 2, "tables": True, "law": "both"},
-    "everything, newcomers": {"contacts": 2, "offers": 3, "tables": True, "law": "both", "newcomers": True},
-    "everything, by order": {
-        "contacts": 1, "offers": 2, "tables": True, "law": "both", "newcomers": True, "by_order": True,
-    },
-    "lognormal": {"lognormal": True, "components": 3},
-    "lognormal, everything": {
-        "lognormal": True, "contacts": 2, "offers": 3, "tables": True, "law": "both", "newcomers": True,
-    },
-    "lognormal renewals": {"lognormal": True, "opportunities": "sure", "tables": True},
-}  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -98,21 +42,6 @@ def test_any_mixture() -> None:
             months=int(r.integers(1, 30)),
         )
         compare(case, simulate(case), *case.run()[:2])
-
-
-@pytest.mark.parametrize("law", ["order", "time", "both"])
-def test_the_plain_loop_posts_what_the_full_one_does(law: Law) -> None:
-    for seed, tables in enumerate((False, True)):
-        case = random_case(seed, law=law, tables=tables, regularity=1 + seed, customers=40)
-        chosen = []
-
-        def plain(*given, chosen: list[bool] = chosen) -> None:
-            chosen.append(events.is_plain(given[3], given[9], given[11]))
-            events.simulate(*given)
-
-        for a, b in zip(case.run(plain, traced=False)[0], case.run(events.simulate_full, traced=False)[0], strict=True):
-            np.testing.assert_array_equal(a, b)
-        assert chosen == [True]
 
 
 def test_amounts_that_do_not_vary() -> None:
@@ -160,81 +89,6 @@ def test_traits_kept_from_another_scenario_change_nothing() -> None:
         np.testing.assert_array_equal(a, b)
 
 
-def compare(case: Case, twin: Twin, ledgers: ks.Ledgers, trace: np.ndarray) -> None:
-    compare_events(twin, trace)
-    for name in ("calendar", "age", "cohort", "exposure"):
-        compare_book(getattr(twin, name), contactless(case, name, getattr(ledgers, name)), name)
-    compare_contacts(case, twin, ledgers)
-    shape = ledgers.value.shape
-    np.testing.assert_allclose(ledgers.value, table(twin.value, shape), **CLOSE)
-    np.testing.assert_array_equal(ledgers.orders, table(twin.orders, shape))
-
-
-def compare_events(twin: Twin, trace: np.ndarray) -> None:
-    """Order of events within a life; the loop may report an opt-out, known from the start, ahead of the orders."""
-    expected = np.array(sorted(twin.events, key=_by_day)).reshape(-1, 5)
-    found = np.array(sorted(map(tuple, trace), key=_by_day)).reshape(-1, 5)
-    np.testing.assert_array_equal(found[:, :3], expected[:, :3])
-    np.testing.assert_allclose(found[:, 3:], expected[:, 3:], **CLOSE)
-
-
-def _by_day(event: tuple) -> tuple:
-    """World, customer, day; what happens at one moment stays in the order of its report."""
-    return event[0], event[1], round(event[3], 7)
-
-
-def contactless(case: Case, name: str, ledger: np.ndarray) -> np.ndarray:
-    """Contact lines are completed after the loop and compared on their own."""
-    if name not in ("calendar", "age"):
-        return ledger
-    out = ledger.copy()
-    out[:, :, case.lines - case.contacts.shape[0] :] = 0
-    return out
-
-
-def compare_book(book: Book, ledger: np.ndarray, name: str) -> None:
-    """Each entry is rounded to a unit; a difference in the last digit can send it to the other side, once."""
-    units, entries = np.zeros(ledger.shape, np.int64), np.zeros(ledger.shape, np.int64)
-    for where, value in book.units.items():
-        units[where] = value
-        entries[where] = book.entries[where]
-    far = np.abs(units - ledger) > entries
-    assert not far.any(), (name, np.argwhere(far)[:5], units[far][:5], ledger[far][:5])
-
-
-def compare_contacts(case: Case, twin: Twin, ledgers: ks.Ledgers) -> None:
-    programmes = case.contacts.shape[0]
-    if not programmes:
-        return
-    contacts = case.contact_struct()
-    groups = case.exposed.size
-    group_of = {int(c): int(g) for c, g in zip(case.people.cohort, case.people.group, strict=True)}
-    cohorts = tuple(Cohort(group_of.get(c, 0), "") for c in range(ledgers.cohort.shape[1]))
-    on_list = np.cumsum(ledgers.exposure, axis=-1)[..., :-1] / ks.COUNT_UNIT
-    calendar = np.zeros((case.worlds.size, 2 * groups, programmes, 2, case.periods))
-    calendar_contacts(on_list, cohorts, contacts, case.week_discount(), calendar)
-    np.testing.assert_allclose(calendar, sent(case, twin, "calendar", calendar.shape), rtol=1e-9, atol=1e-6)
-    if case.newcomers:
-        age = ledgers.age[:, :, case.lines - programmes :] / ks.COUNT_UNIT
-        age_contacts(ledgers.age_exit, contacts, range(groups), age)
-        np.testing.assert_allclose(age, sent(case, twin, "age", age.shape), rtol=1e-9, atol=1e-5)
-
-
-def sent(case: Case, twin: Twin, book: str, shape: tuple[int, ...]) -> np.ndarray:
-    out = np.zeros(shape)
-    for (which, *where), number in twin.sent.items():
-        if which == book:
-            out[tuple(where)] = number
-    return out
-
-
-def table(values: Mapping[tuple[int, int], float], shape: tuple[int, int]) -> np.ndarray:
-    out = np.zeros(shape)
-    for where, value in values.items():
-        out[where] = value
-    return out
-
-
 # --- what one life owes to offers, and to its neighbours -------------------------------------------------------------
 
 
@@ -246,8 +100,8 @@ def silent(offers: ks.Offers) -> ks.Offers:
     )
 
 
-def of_kind(trace: np.ndarray, *kinds: int) -> np.ndarray:
-    return trace[np.isin(trace[:, 2], kinds)]
+def of_kind(trace: np.ndarray, *kinds: int | np.integer) -> np.ndarray:
+    return trace[np.isin(trace[:, 2], np.array(kinds))]
 
 
 @pytest.mark.parametrize("kind", ["offers", "offers, newcomers", "everything, existing"])

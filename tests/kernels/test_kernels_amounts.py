@@ -1,0 +1,119 @@
+"""Amounts of orders against the twin, and what earlier offers displaced."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from agreement import compare
+from rooms import Moment, interpreted, moments
+from twin import amounts as twin
+from twin.cases import Case, random_case
+from twin.life import simulate
+
+from clvsim.kernels import rng
+from clvsim.kernels.state import Own, Terms
+from clvsim.kernels.structs import KEPT_ORDERS, seal
+
+AMOUNTS = interpreted("amounts")
+KINDS: dict[str, dict[str, Any]] = {
+    "gamma": {},
+    "gamma, newcomers": {"newcomers": True},
+    "lognormal": {"lognormal": True},
+    "lognormal, newcomers": {"lognormal": True, "newcomers": True},
+    "lognormal, opportunities": {"lognormal": True, "opportunities": "chance"},
+}
+
+
+def fixed(case: Case) -> Case:
+    zero = seal(np.zeros_like(case.laws.order_shape))
+    return replace(case, laws=case.laws._replace(order_shape=zero, nu_shape=zero))
+
+
+def amount_of(moment: Moment, own: Own, tick: int) -> tuple[float, Own]:
+    ground = moment.opened.ground
+    return AMOUNTS.amount_of(ground.spend, ground.kept, moment.opened.rare, moment.path, own, tick)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_amounts_of_a_customer(kind: str) -> None:
+    """Around a level that is drawn once: the second order finds it among the traits, the last in another scenario."""
+    for moment in moments(random_case(30, **KINDS[kind])):
+        own = moment.life.own
+        for tick in (KEPT_ORDERS, KEPT_ORDERS + 1, KEPT_ORDERS + 7):
+            expected = twin.amount(moment.case, moment.customer, replace(moment.twin, ticks=tick))
+            amount, after = amount_of(moment, own, tick)
+            assert amount == pytest.approx(expected, rel=1e-12)
+            assert after == own._replace(nu=after.nu)
+            own = after
+            assert own.nu == moment.opened.inputs.traits.nu[moment.path.w, moment.path.c] > 0
+        assert amount_of(moment, moment.life.own, tick) == (amount, own)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_level_is_a_trait(kind: str) -> None:
+    """Whatever it was drawn from: twice the level doubles lognormal amounts, and halves those by the Gamma's rate."""
+    for moment in moments(random_case(31, **KINDS[kind])):
+        amount, own = amount_of(moment, moment.life.own, 9)
+        double, _ = amount_of(moment, own._replace(nu=2 * own.nu), 9)
+        assert double == pytest.approx(2 * amount if moment.opened.rare.lognormal.given else amount / 2, rel=1e-12)
+
+
+@pytest.mark.parametrize("newcomers", [False, True])
+def test_amounts_that_do_not_vary(newcomers: bool) -> None:
+    for moment in moments(fixed(random_case(32, newcomers=newcomers))):
+        amount, own = amount_of(moment, moment.life.own, 9)
+        assert amount == moment.case.laws.nu_rate[0, moment.customer.column]
+        assert own is moment.life.own
+
+
+@pytest.mark.parametrize("lognormal", [False, True])
+def test_amounts_of_the_first_orders_are_kept(lognormal: bool) -> None:
+    for moment in moments(random_case(33, lognormal=lognormal)):
+        array = moment.opened.inputs.traits.amount[moment.path.w, moment.path.c]
+        for tick in range(KEPT_ORDERS):
+            amount, _ = amount_of(moment, moment.life.own, tick)
+            assert amount == pytest.approx(
+                twin.amount(moment.case, moment.customer, replace(moment.twin, ticks=tick)), rel=1e-12
+            )
+            assert array[tick] == amount
+            array[tick] = 0.5
+            assert amount_of(moment, moment.life.own, tick) == (0.5, moment.life.own)
+
+
+def test_places_of_what_is_kept() -> None:
+    path = next(moments(random_case(34))).path._replace(kept=5)
+    places = [AMOUNTS.kept_place(path, tick) for tick in range(KEPT_ORDERS + 2)]
+    assert places == [*range(5 * KEPT_ORDERS, 6 * KEPT_ORDERS), -1, -1]
+    assert AMOUNTS.kept_place(path._replace(kept=-1), 0) == -1
+
+
+def test_a_rate_of_zero_has_a_level() -> None:
+    """Draws of a very uneven rate underflow."""
+    moment = next(moments(random_case(35, newcomers=True, lognormal=True)))
+    amount, _ = amount_of(moment, moment.life.own._replace(rate=0.0), 9)
+    low, _ = amount_of(replace(moment, path=moment.path._replace(kept=-1)), moment.life.own._replace(rate=1e-12), 9)
+    assert amount == low > 0
+
+
+def test_deviates() -> None:
+    moment = next(moments(random_case(36)))
+    for event in range(5):
+        expected = moment.customer.draws.normal(rng.AMOUNT, event)
+        assert AMOUNTS.deviate(moment.path.base, rng.AMOUNT, event) == expected
+
+
+@pytest.mark.parametrize(
+    ("owed", "amount", "left", "later"), [(0.0, 10.0, 10.0, 0.0), (4.0, 10.0, 6.0, 0.0), (25.0, 10.0, 0.0, 15.0)]
+)
+def test_later_orders_lose_what_offers_displaced(owed: float, amount: float, left: float, later: float) -> None:
+    assert AMOUNTS.collected(Terms(0.8, owed, 3), amount) == (left, Terms(0.8, later, 3))
+    life = replace(next(moments(random_case(37))).twin, owed=owed)
+    assert (twin.displaced(life, amount), life.owed) == (left, later)
+
+
+@pytest.mark.parametrize("kind", ["gamma", "lognormal, newcomers"])
+def test_lives_that_differ_by_amounts_only(kind: str) -> None:
+    for case in (random_case(38, **KINDS[kind]), fixed(random_case(38, **KINDS[kind] | {"lognormal": False}))):
+        ledgers, trace, _ = case.run()
+        compare(case, simulate(case), ledgers, trace)

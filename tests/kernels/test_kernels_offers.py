@@ -1,0 +1,144 @@
+"""Offers at an order, against the twin."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from agreement import CLOSE, compare, compare_books, compare_events
+from rooms import Moment, agree, interpreted, moments
+from twin import offers as twin
+from twin.books import Records
+from twin.cases import Case, random_case
+from twin.life import simulate
+
+from clvsim.kernels import structs as ks
+from clvsim.kernels.state import Life
+
+OFFERS = interpreted("offers")
+KINDS: dict[str, dict[str, Any]] = {
+    "one": {"offers": 1, "customers": 60},
+    "several": {"offers": 3, "customers": 60},
+    "newcomers": {"offers": 2, "newcomers": True, "customers": 60},
+    "opportunities": {"offers": 2, "opportunities": "chance"},
+}
+
+
+def at_order(moment: Moment, gain: float) -> tuple[Life, float]:
+    opened = moment.opened
+    return OFFERS.at_order(
+        opened.deals, moment.run, opened.ground.book, opened.rare, moment.path, moment.place(), moment.life, gain
+    )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_offers_at_an_order(kind: str) -> None:
+    """Posts, events, gains, and what later orders owe to them."""
+    case = random_case(70, **KINDS[kind])
+    records, r, opened = Records(), np.random.default_rng(70), None
+    for moment in moments(case):
+        opened, gain = moment.opened, float(r.normal(10, 30))
+        life, total = at_order(moment, gain)
+        outcome = twin.at_order(case, records, moment.customer, moment.twin)
+        np.testing.assert_allclose(total - gain, outcome.gain, **CLOSE)
+        np.testing.assert_allclose(life.budget.spent - moment.life.budget.spent, outcome.hazard, **CLOSE)
+        agree(moment, life._replace(budget=moment.life.budget))
+        for price in outcome.prices:
+            records.cohort.add(
+                (moment.customer.w, moment.customer.cohort, ks.COHORT_REVENUE, int(moment.twin.day / (365.25 / 12))),
+                price,
+                moment.customer.money,
+            )
+    assert opened is not None
+    compare_books(case, records, opened.out)
+    compare_events(records, opened.trace)
+    kinds = opened.trace[:, 2]
+    for kind_of_event in (ks.TRACE_TAKEN, ks.TRACE_DECLINED, ks.TRACE_REFUND):
+        assert (kinds == kind_of_event).sum() > 5
+
+
+def test_who_is_shown_an_offer() -> None:
+    """By group and week, and by the number of the order, of which the last entry holds for all later ones."""
+    case = random_case(71, offers=3)
+    shown = 0
+    for moment in moments(case):
+        for offer in range(3):
+            for number in (0, 1, 30, 63):
+                expected = (
+                    case.offers.active[offer, moment.customer.group, moment.place().week]
+                    and (case.offers.on_order[offer, number])
+                )
+                answer = OFFERS.is_shown(
+                    moment.opened.deals, offer, moment.run, moment.path, moment.place().week, number
+                )
+                assert answer == expected
+                shown += expected
+    assert shown > 100
+
+
+def test_orders_count_from_those_before_the_run() -> None:
+    """An offer at the third order of all: opportunities without an order do not count, nor is there a 65th entry."""
+    case = random_case(72, offers=1, opportunities="chance")
+    moment = next(moments(case))
+    on_order = np.zeros((1, 64), bool)
+    on_order[0, 2] = True
+    always = case.offers._replace(
+        on_order=ks.seal(on_order, np.bool_), active=ks.seal(np.ones_like(case.offers.active), np.bool_)
+    )
+    moment = next(moments(replace(case, offers=always)))
+    for before, tick, skipped, shown in ((0, 2, 0, True), (1, 4, 3, True), (1, 4, 2, False), (2, 0, 0, True)):
+        moment.path = moment.path._replace(orders_before=before)
+        moment.life = moment.life._replace(now=moment.life.now._replace(tick=tick, skipped=skipped))
+        line = moment.opened.out.calendar[moment.path.w, moment.path.half, ks.BASE_LINES + ks.SHOWN, 0]
+        count = line.sum()
+        at_order(moment, 0.0)
+        assert (line.sum() > count) == shown
+    moment.path = moment.path._replace(orders_before=100)
+    at_order(moment, 0.0)
+
+
+@pytest.mark.parametrize(("declined", "annoyed"), [(0, False), (1, False), (2, True), (3, True)])
+def test_annoyance_begins_beyond_the_patience(declined: int, annoyed: bool) -> None:
+    case = random_case(73, offers=2)
+    patient = replace(case, offers=case.offers._replace(patience=ks.seal(np.full((3, 2), 2.0))))
+    moment = next(moments(patient))
+    life = moment.life._replace(terms=moment.life.terms._replace(declined=declined))
+    push = OFFERS.declined(moment.opened.deals, 1, moment.opened.rare, moment.path, life)
+    at = moment.path.w, 1
+    expected = (case.offers.decline_hazard[at], case.offers.decline_rate[at]) if annoyed else (0.0, 1.0)
+    assert (push.hazard, push.factor) == expected
+    assert (push.gain, push.owed, push.declined) == (0.0, 0.0, 1)
+
+
+def all_taken(case: Case, refund: float) -> Case:
+    one = np.ones_like(case.offers.take)
+    offers = case.offers._replace(
+        take=ks.seal(one),
+        refund=ks.seal(refund * one),
+        active=ks.seal(np.ones_like(case.offers.active), np.bool_),
+    )
+    return replace(case, offers=offers)
+
+
+@pytest.mark.parametrize("refund", [0.0, 1.0])
+def test_a_taken_offer(refund: float) -> None:
+    """Price less cost, the price returned with the refund; revenue of the cohort in any case."""
+    case = all_taken(random_case(74, offers=1), refund)
+    for moment in list(moments(case))[::7]:
+        life, gain = at_order(moment, 3.0)
+        at = moment.path.w, 0
+        price, cost = case.offers.price[at], case.offers.cost[at]
+        assert gain == pytest.approx(3.0 - cost + price * (1 - refund))
+        assert life.terms.owed - moment.life.terms.owed == pytest.approx(case.offers.cannibalised[at] * price)
+        assert life.terms.pace == pytest.approx(moment.life.terms.pace * case.offers.accept_rate[at])
+        assert life.terms.declined == moment.life.terms.declined
+    out = moment.opened.out
+    lines = [out.calendar[:, :, ks.BASE_LINES + line, 0].sum() for line in (ks.SHOWN, ks.TAKEN, ks.REFUNDED)]
+    assert lines == [lines[0], lines[0], refund * lines[0]]
+    assert out.cohort[:, :, ks.COHORT_REVENUE].sum() > 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_lives_with_offers_only(kind: str) -> None:
+    case = random_case(75, **KINDS[kind])
+    compare(case, simulate(case), *case.run()[:2])

@@ -1,0 +1,30 @@
+"""What an order is worth before any lever, and what is left of it after earlier offers."""
+
+import math
+
+from clvsim.kernels import rng
+from twin.cases import Case
+from twin.state import Customer, Life
+
+LEAST_RATE = 1e-12  # orders per day, for a logarithm
+
+
+def amount(case: Case, customer: Customer, life: Life) -> float:
+    """Gamma or normal logarithms around what is the customer's own, or always the same."""
+    law, draws = customer.law, customer.draws
+    if case.laws.order_sd.size:
+        level = law["level_mean"] + law["level_sd"] * draws.normal(rng.SPEND, 0)
+        if law["level_slope"]:
+            level += law["level_slope"] * math.log(max(life.traits.rate, LEAST_RATE))
+        return math.exp(level + law["order_sd"] * draws.normal(rng.AMOUNT, life.ticks))
+    if not law["order_shape"]:
+        return law["nu_rate"]
+    nu = draws.gamma(rng.SPEND, 0, law["nu_shape"]) / law["nu_rate"]
+    return draws.gamma(rng.AMOUNT, life.ticks, law["order_shape"]) / nu
+
+
+def displaced(life: Life, amount: float) -> float:
+    """What is left of an amount after what earlier offers displaced, which is then no longer owed."""
+    lost = min(life.owed, amount)
+    life.owed -= lost
+    return amount - lost

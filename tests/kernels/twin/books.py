@@ -1,0 +1,104 @@
+"""Ledgers: what a life has left behind, posted to the calendar and by own age."""
+
+import math
+from collections import Counter
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from clvsim.kernels import structs as ks
+from twin.cases import MONTH, Case
+from twin.state import Customer
+
+Number = int | np.integer  # of a line or a kind of event
+
+
+@dataclass
+class Book:
+    """Sums in ledger units, with the number of entries: each may be rounded to the other side."""
+
+    units: Counter = field(default_factory=Counter)
+    entries: Counter = field(default_factory=Counter)
+
+    def add(self, where: tuple, amount: float, unit: float) -> None:
+        self.units[where] += math.floor(amount * unit + 0.5)
+        self.entries[where] += 1
+
+
+@dataclass
+class Records:
+    """Everything that the twin saw."""
+
+    calendar: Book = field(default_factory=Book)  # (w, half, line, plain or discounted, month)
+    age: Book = field(default_factory=Book)
+    cohort: Book = field(default_factory=Book)  # (w, cohort, line, month)
+    exposure: Book = field(default_factory=Book)  # (w, cohort and half, week)
+    sent: Counter = field(default_factory=Counter)  # contacts by (book, w, half, programme, plain or discounted, month)
+    events: list[tuple[int, int, Number, float, float]] = field(default_factory=list)  # as in `structs.Trace`
+    value: dict[tuple[int, int], float] = field(default_factory=dict)
+    orders: dict[tuple[int, int], int] = field(default_factory=dict)
+
+
+def month_of(day: float) -> int:
+    return int(day / MONTH)
+
+
+def age_month(days: float) -> int:
+    """Whole months of life; a renewal after exactly n months is in month n, whatever its day was rounded to."""
+    return math.floor(round(days / MONTH, 9))
+
+
+def discount(case: Case, days: float) -> float:
+    return (1 + case.annual_rate) ** (-days / 365.25)
+
+
+def record(records: Records, customer: Customer, kind: Number, day: float, amount: float = 0.0) -> None:
+    records.events.append((customer.w, customer.c, kind, day, amount))
+
+
+def post_age(case: Case, records: Records, customer: Customer, line: Number, day: float, amount: float, unit: float):
+    """By own age, as such and discounted to the own first order."""
+    if case.newcomers:
+        age, where = day - customer.start, (customer.w, customer.half, line)
+        records.age.add((*where, 0, age_month(age)), amount, unit)
+        records.age.add((*where, 1, age_month(age)), amount * discount(case, age), unit)
+
+
+def post(
+    case: Case, records: Records, customer: Customer, line: Number, day: float, amount: float, unit: float
+) -> None:
+    """An amount in both ledgers, as such and discounted."""
+    where = (customer.w, customer.half, line)
+    records.calendar.add((*where, 0, month_of(day)), amount, unit)
+    records.calendar.add((*where, 1, month_of(day)), amount * discount(case, day), unit)
+    post_age(case, records, customer, line, day, amount, unit)
+
+
+def count(case: Case, records: Records, customer: Customer, line: Number, day: float) -> None:
+    post(case, records, customer, line, day, 1.0, customer.heads)
+
+
+def post_cohort(records: Records, customer: Customer, line: Number, day: float, amount: float) -> None:
+    records.cohort.add((customer.w, customer.cohort, line, month_of(day)), amount, customer.money)
+
+
+def activate(case: Case, records: Records, customer: Customer) -> None:
+    """A living customer on the first day."""
+    _count_active(records, customer, customer.start, 1.0)
+    if case.newcomers:
+        records.age.add((customer.w, customer.half, ks.ACTIVE, 0, 0), 1.0, customer.heads)
+
+
+def close(case: Case, records: Records, customer: Customer, day: float, lost: bool) -> None:
+    """Who is lost, or no longer followed, leaves; the rest are active in the last month."""
+    if month_of(day) < case.periods:
+        _count_active(records, customer, day, -1.0)
+    if case.newcomers and lost:
+        age = age_month(day - customer.start)
+        records.age.add((customer.w, customer.half, ks.ACTIVE, 0, age), -1.0, customer.heads)
+
+
+def _count_active(records: Records, customer: Customer, day: float, heads: float) -> None:
+    month = month_of(day)
+    records.calendar.add((customer.w, customer.half, ks.ACTIVE, 0, month), heads, customer.heads)
+    records.cohort.add((customer.w, customer.cohort, ks.COHORT_ACTIVE, month), heads, customer.heads)

@@ -1,0 +1,30 @@
+"""Opportunities on a fixed grid of days: their days, and what becomes of them."""
+
+from clvsim.kernels import rng
+from twin import pace
+from twin.cases import Case
+from twin.state import Customer, Life
+
+
+def number_of(case: Case, life: Life) -> int:
+    """Opportunities that have passed; a newcomer's first order is none."""
+    return life.ticks - case.newcomers
+
+
+def day(case: Case, customer: Customer, life: Life) -> float:
+    """Of the next opportunity."""
+    first, interval = float(case.laws.first_days[customer.column]), float(case.laws.interval_days[0])
+    return customer.start + (first + number_of(case, life) * interval)
+
+
+def hazard(case: Case, customer: Customer, life: Life) -> float:
+    """Number j charges η (j^c - (j-1)^c), times the multiplier of the week."""
+    j = float(case.laws.tenure[customer.column]) + number_of(case, life) + 1
+    c = float(case.laws.tenure_exponent[0, 0])
+    multiplier = case.hazard[customer.w, pace.table_of(case, customer, life), pace.week_of(life.day)]
+    return life.traits.eta * multiplier * (j**c - (j - 1) ** c)
+
+
+def is_taken(case: Case, customer: Customer, life: Life) -> bool:
+    multiplier = life.pace * pace.rate_multiplier(case, customer, life)
+    return customer.draws.uniform(rng.OPPORTUNITY, life.ticks) < 1 - (1 - life.traits.chance) ** multiplier

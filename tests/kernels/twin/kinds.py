@@ -1,0 +1,55 @@
+"""Kinds of random cases: each mechanism alone, and together."""
+
+from typing import Any
+
+KINDS: dict[str, dict[str, Any]] = {
+    "existing": {},
+    "existing, pareto": {"law": "time"},
+    "existing, both laws": {"law": "both"},
+    "newcomers": {"newcomers": True},
+    "newcomers, charged at birth": {"newcomers": True, "birth_charges": 1},
+    "newcomers, pareto": {"newcomers": True, "law": "time"},
+    "tables": {"tables": True},
+    "tables, both laws": {"tables": True, "law": "both"},
+    "tables, by order": {"tables": True, "by_order": True},
+    "tables, newcomers": {"tables": True, "newcomers": True, "law": "both"},
+    "one offer": {"offers": 1},
+    "offers": {"offers": 3},
+    "offers, by order": {"offers": 2, "by_order": True, "law": "both"},
+    "offers, newcomers": {"offers": 2, "newcomers": True},
+    "contacts": {"contacts": 1},
+    "contacts, two programmes": {"contacts": 2, "tables": True, "law": "both"},
+    "contacts, newcomers": {"contacts": 1, "newcomers": True},
+    "regular": {"regularity": 3},
+    "regular, tables": {"regularity": 2, "tables": True, "law": "both"},
+    "regular, newcomers": {"regularity": 3, "newcomers": True, "tables": True, "birth_charges": 1},
+    "mixture": {"components": 3},
+    "mixture, newcomers": {"components": 2, "newcomers": True, "law": "both"},
+    "mixture of stages": {"components": 3, "regularity": 3},
+    "mixture of stages, everything": {
+        "components": 4, "regularity": 4, "contacts": 2, "offers": 2, "tables": True, "law": "both",
+    },
+    "opportunities": {"opportunities": "chance"},
+    "opportunities, tables": {"opportunities": "chance", "tables": True, "law": "both"},
+    "opportunities, newcomers": {"opportunities": "chance", "newcomers": True},
+    "opportunities, offers": {"opportunities": "chance", "offers": 3, "newcomers": True, "tables": True},
+    "opportunities, contacts": {"opportunities": "chance", "contacts": 2, "offers": 2, "tables": True},
+    "renewals": {"opportunities": "sure"},
+    "renewals, tables": {"opportunities": "sure", "tables": True},
+    "renewals, newcomers": {"opportunities": "sure", "newcomers": True, "tables": True, "birth_charges": 1},
+    "renewals, everything": {"opportunities": "sure", "contacts": 2, "offers": 2, "tables": True, "newcomers": True},
+    "opportunities, mixture, everything": {
+        "opportunities": "some sure", "components": 3, "contacts": 2, "offers": 2, "tables": True, "law": "both",
+        "by_order": True,
+    },
+    "everything, existing": {"contacts": 2, "offers": 2, "tables": True, "law": "both"},
+    "everything, newcomers": {"contacts": 2, "offers": 3, "tables": True, "law": "both", "newcomers": True},
+    "everything, by order": {
+        "contacts": 1, "offers": 2, "tables": True, "law": "both", "newcomers": True, "by_order": True,
+    },
+    "lognormal": {"lognormal": True, "components": 3},
+    "lognormal, everything": {
+        "lognormal": True, "contacts": 2, "offers": 3, "tables": True, "law": "both", "newcomers": True,
+    },
+    "lognormal renewals": {"lognormal": True, "opportunities": "sure", "tables": True},
+}  # fmt: skip

@@ -1,0 +1,84 @@
+"""One life at a time, from event to event and from week to week."""
+
+from clvsim.kernels import rng
+from clvsim.kernels.structs import ACQUIRED, TRACE_DEATH
+from twin import attrition, clocks, contacts, grid, orders, pace
+from twin.books import Records, activate, close, count, record
+from twin.cases import Case
+from twin.paths import customer_of
+from twin.state import Customer, Life
+from twin.traits import traits_of
+
+
+def simulate(case: Case) -> Records:
+    records = Records()
+    for w in range(case.worlds.size):
+        for c in range(case.people.key.size):
+            customer = customer_of(case, w, c)
+            value, number = (0.0, 0) if customer is None else live(case, records, customer)
+            records.value[w, c], records.orders[w, c] = value, number
+    return records
+
+
+def live(case: Case, records: Records, customer: Customer) -> tuple[float, int]:
+    """One customer in one world; returns discounted contribution and number of orders."""
+    cost = 0.0
+    leaves, listed = contacts.opt_out_day(case, customer), contacts.is_listed(case, customer)
+    if case.newcomers:
+        count(case, records, customer, ACQUIRED, customer.start)
+    # contacts go on whether or not the customer still buys; but contracts are seen to end
+    if listed and not case.renews:
+        cost = contacts.write_until(case, records, customer, leaves, customer.end)
+    if customer.draws.uniform(rng.ALIVE, 0) >= customer.law["p_alive"]:
+        return -cost, 0
+    activate(case, records, customer)
+    life = began(case, customer, leaves)
+    if case.newcomers:
+        orders.at_order(case, records, customer, life)
+    while not life.lost and life.day < customer.end:
+        go_to_next(case, records, customer, life)
+    if life.lost:
+        record(records, customer, TRACE_DEATH, life.day)
+    close(case, records, customer, life.day, life.lost)
+    if listed and case.renews:
+        cost = contacts.write_until(case, records, customer, leaves, min(life.day, customer.end))
+    return life.value - cost, life.orders
+
+
+def began(case: Case, customer: Customer, leaves: float) -> Life:
+    traits = traits_of(customer.law, case.at_intervals, customer.draws)
+    return Life(traits, day=customer.start, budget=traits.limit, leaves=leaves)
+
+
+def go_to_next(case: Case, records: Records, customer: Customer, life: Life) -> None:
+    """To the next order or opportunity, or to the end of the life or of its window."""
+    left = 0.0 if case.at_intervals else clocks.wait(case, customer, life)
+    while life.day < customer.end:
+        due, stop = clocks.due(case, customer, life, left), pace.end_of_step(customer, life)
+        hazard = attrition.hazard_per_day(case, customer, life)
+        loss = attrition.day_of_loss(life, hazard)
+        if loss <= min(due, stop):
+            life.day, life.lost = loss, True
+            return
+        if due <= stop and due < customer.end:
+            life.budget -= hazard * (due - life.day)
+            life.day = due
+            answer(case, records, customer, life)
+            return
+        left -= pace.rate_multiplier(case, customer, life) * (stop - life.day)
+        life.budget -= hazard * (stop - life.day)
+        life.day = stop
+        if stop == life.leaves:
+            life.on_list = False
+
+
+def answer(case: Case, records: Records, customer: Customer, life: Life) -> None:
+    """An order, or an opportunity for one."""
+    if case.at_intervals:
+        attrition.charge(life, grid.hazard(case, customer, life))
+        if life.lost:
+            return
+        if not grid.is_taken(case, customer, life):
+            life.ticks += 1
+            return
+    orders.at_order(case, records, customer, life)

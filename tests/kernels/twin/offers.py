@@ -1,0 +1,62 @@
+"""Offers shown at orders: taken with a probability, at a price of their own; a declined one may annoy."""
+
+from dataclasses import dataclass, field
+
+from clvsim.kernels import rng
+from clvsim.kernels import structs as ks
+from twin import pace
+from twin.books import Records, count, record
+from twin.cases import Case
+from twin.state import Customer, Life
+
+
+@dataclass
+class Outcome:
+    """Of all offers at an order."""
+
+    gain: float = 0.0
+    hazard: float = 0.0
+    prices: list[float] = field(default_factory=list)  # of those that were taken
+
+
+def is_shown(case: Case, customer: Customer, life: Life, offer: int) -> bool:
+    number = min(customer.orders_before + life.orders, case.offers.on_order.shape[1] - 1)
+    active = case.offers.active[offer, customer.group, pace.week_of(life.day)]
+    return bool(active and case.offers.on_order[offer, number])
+
+
+def at_order(case: Case, records: Records, customer: Customer, life: Life) -> Outcome:
+    outcome = Outcome()
+    for offer in range(case.offers.key.size):
+        if not is_shown(case, customer, life, offer):
+            continue
+        count(case, records, customer, ks.BASE_LINES + ks.OFFER_LINES * offer + ks.SHOWN, life.day)
+        if customer.draws.uniform(rng.OFFER, life.ticks, case.offers.key[offer]) < case.offers.take[customer.w, offer]:
+            take(case, records, customer, life, offer, outcome)
+        else:
+            decline(case, records, customer, life, offer, outcome)
+    return outcome
+
+
+def take(case: Case, records: Records, customer: Customer, life: Life, offer: int, outcome: Outcome) -> None:
+    terms = {name: getattr(case.offers, name)[customer.w, offer] for name in case.offers._fields[3:]}
+    line = ks.BASE_LINES + ks.OFFER_LINES * offer
+    count(case, records, customer, line + ks.TAKEN, life.day)
+    outcome.gain += terms["price"] - terms["cost"]
+    outcome.prices.append(terms["price"])
+    if customer.draws.uniform(rng.REFUND, life.ticks, case.offers.key[offer]) < terms["refund"]:
+        count(case, records, customer, line + ks.REFUNDED, life.day)
+        outcome.gain -= terms["price"]
+        record(records, customer, ks.TRACE_REFUND, life.day, terms["price"])
+    life.owed += terms["cannibalised"] * terms["price"]
+    life.pace *= terms["accept_rate"]
+    record(records, customer, ks.TRACE_TAKEN, life.day, terms["price"])
+
+
+def decline(case: Case, records: Records, customer: Customer, life: Life, offer: int, outcome: Outcome) -> None:
+    terms = {name: getattr(case.offers, name)[customer.w, offer] for name in case.offers._fields[3:]}
+    life.declined += 1
+    if life.declined > terms["patience"]:
+        outcome.hazard += terms["decline_hazard"]
+        life.pace *= terms["decline_rate"]
+    record(records, customer, ks.TRACE_DECLINED, life.day)

@@ -1,0 +1,35 @@
+"""What follows an order: its amount, offers, what it repays, and its hazard."""
+
+from clvsim.kernels import structs as ks
+from twin import amounts, attrition, offers, pace, payback
+from twin.books import Records, count, post, post_cohort, record
+from twin.cases import Case
+from twin.state import Customer, Life
+
+
+def sell(case: Case, records: Records, customer: Customer, life: Life) -> float:
+    """The order itself; returns its contribution."""
+    week = pace.week_of(life.day)
+    amount = amounts.amount(case, customer, life)
+    if case.newcomers and life.orders == 0:
+        amount *= customer.law["first_factor"]
+    amount = amounts.displaced(life, amount * case.spend[customer.w, customer.group, week])
+    goods = amount * (1 - case.margin[customer.w, customer.group, week])
+    post(case, records, customer, ks.REVENUE, life.day, amount, customer.money)
+    post(case, records, customer, ks.GOODS, life.day, goods, customer.money)
+    post_cohort(records, customer, ks.COHORT_REVENUE, life.day, amount)
+    count(case, records, customer, ks.ORDERS, life.day)
+    record(records, customer, ks.TRACE_ORDER, life.day, amount)
+    return amount - goods - case.cost_per_order
+
+
+def at_order(case: Case, records: Records, customer: Customer, life: Life) -> None:
+    pace_before = life.pace
+    gain = sell(case, records, customer, life)
+    outcome = offers.at_order(case, records, customer, life)
+    for price in outcome.prices:
+        post_cohort(records, customer, ks.COHORT_REVENUE, life.day, price)
+    payback.contribute(case, records, customer, life, gain + outcome.gain)
+    attrition.charge(life, outcome.hazard + attrition.order_hazard(case, customer, life, pace_before))
+    life.orders += 1
+    life.ticks += 1

@@ -1,0 +1,47 @@
+"""What the rooms of the twin hand each other: a customer in one world, and the state of the life. Times are days."""
+
+from dataclasses import dataclass
+
+from twin.draws import Draws
+from twin.traits import Traits
+
+
+@dataclass(frozen=True)
+class Customer:
+    """What never changes along a life."""
+
+    w: int
+    c: int
+    draws: Draws
+    law: dict[str, float]
+    column: int
+    group: int
+    half: int  # row of the ledgers
+    cohort: int
+    table: int  # of rates and hazards, while on the list
+    week_in: int
+    start: float
+    end: float
+    weight: float
+    cac: float
+    orders_before: int
+    heads: float  # ledger units for one customer
+    money: float  # ledger units for one unit of money
+
+
+@dataclass
+class Life:
+    traits: Traits
+    day: float
+    budget: float  # hazard left to live through
+    leaves: float  # day of opting out
+    on_list: bool = True
+    lost: bool = False
+    ticks: int = 0  # orders, and opportunities without one
+    orders: int = 0
+    pace: float = 1.0  # what offers did to the rate
+    owed: float = 0.0  # money that later orders lose
+    declined: int = 0
+    value: float = 0.0  # contribution discounted to today
+    own: float = 0.0  # the same discounted to the own first order
+    repaid: bool = False
