@@ -87,6 +87,16 @@ def test_over_a_step(kind: str) -> None:
     assert lost > (0 if kind == "contacts" else 5)
 
 
+@pytest.mark.parametrize("kind", ["steady", "contacts and tables"])
+def test_a_step_draws_the_limit_that_it_needs(kind: str) -> None:
+    for moment in at_day(kind, 8):
+        args = moment.run, moment.weeks, moment.opened.ground.kept.limit, moment.path
+        unknown = moment.life._replace(budget=moment.life.budget._replace(limit=-1.0))
+        assert ATTRITION.over_step(*args, unknown, moment.path.end) == (
+            ATTRITION.over_step(*args, moment.life, moment.path.end)
+        )
+
+
 def test_steps_of_customers_without_hazard_by_time_draw_nothing() -> None:
     for moment in moments(random_case(3)):
         life = moment.life._replace(budget=Budget(0.0, -1.0, True))
