@@ -87,8 +87,7 @@ def test_an_exact_metric_has_one_value_per_draw() -> None:
         ({"unit": "share", "range": NON_NEGATIVE}, r"goes beyond \(0.0, 1.0\), which holds every share"),
         ({"unit": "count", "range": REAL}, r"goes beyond \(0.0, inf\), which holds every count"),
     ],
-    ids=lambda value: " ".join(value) if isinstance(value, dict) else None,  # a function has another address in each worker
-    ids=str,
+    ids=lambda value: " ".join(value) if isinstance(value, dict) else None,
 )
 def test_a_declaration_that_contradicts_itself_is_refused(declared: dict[str, Any], rule: str) -> None:
     sound: dict[str, Any] = {"query": orders, "unit": "money", "basis": "realised", "range": REAL}
