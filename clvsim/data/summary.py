@@ -190,8 +190,8 @@ def weekly_repeat_orders(log: TransactionLog, opportunity_days: float = 0.0) -> 
     )
 
 
-def gates(summary: CustomerSummary) -> None:
-    """Stop before a fit that cannot mean anything.
+def require_repeat_orders(summary: CustomerSummary) -> None:
+    """Check that the models can be fitted to the customers.
 
     Raises
     ------

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from clvsim.data import DataConfig, TransactionLog, gates, quality, read_transactions, summarize
+from clvsim.data import DataConfig, TransactionLog, quality, read_transactions, require_repeat_orders, summarize
 from clvsim.errors import ClvsimError, ConfigError, DataError, DiagnosticsError
 
 HEADER = "customer_id,date,amount\n"
@@ -286,10 +286,10 @@ def test_refunds_as_an_error(read: Read) -> None:
 def test_no_repeat_buyers(read: Read) -> None:
     log = read(HEADER + "a,2024-01-01,5\na,2024-01-01,6\nb,2024-03-01,5\n")
     with pytest.raises(DiagnosticsError, match="none of the 2 customers has a second order") as error:
-        gates(summarize(log))
+        require_repeat_orders(summarize(log))
     assert error.value.code == 3
 
 
 def test_repeat_orders_without_money(read: Read) -> None:
     with pytest.raises(DiagnosticsError, match="no repeat order has an amount above zero"):
-        gates(summarize(read(HEADER + "a,2024-01-01,5\na,2024-01-02,0\nb,2024-03-01,5\n")))
+        require_repeat_orders(summarize(read(HEADER + "a,2024-01-01,5\na,2024-01-02,0\nb,2024-03-01,5\n")))

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from clvsim.config import RunConfig, validate
-from clvsim.data import gates
+from clvsim.data import require_repeat_orders
 from clvsim.data.config import SummaryConfig
 from clvsim.data.readers import read_material
 from clvsim.data.tables.frequencies import material_of_table, read_summary
@@ -58,7 +58,7 @@ def test_it_holds_what_the_log_does(cdnow_summary: CustomerSummary, tmp_path: Pa
         np.testing.assert_allclose(mine[key][rows], logs[key][rows], rtol=1e-12)
     assert mine[["first_amount", "repeat_log_amount"]].isna().all(axis=None)
     assert set(logs.columns) - set(mine.columns) <= {"recent_frequency", "log_gaps"}  # only orders can tell
-    gates(found)
+    require_repeat_orders(found)
 
 
 def test_a_frame_with_ids_as_its_index_and_labels() -> None:
@@ -155,7 +155,7 @@ def test_nothing_to_learn_from_is_refused_before_a_fit() -> None:
     nobody = GOOD | {"frequency": [0, 0, 0], "recency": [0, 0, 0]}
     for rows in (nobody, nobody | {"T": [0, 0, 0]}):  # the latter all came today
         with pytest.raises(DiagnosticsError, match="none of the 3 customers has a second order") as error:
-            gates(read(rows=rows))
+            require_repeat_orders(read(rows=rows))
         assert error.value.code == 3
 
 

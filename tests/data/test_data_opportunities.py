@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from clvsim.data import TransactionLog, gates, quality, summarize, weekly_repeat_orders
+from clvsim.data import TransactionLog, quality, require_repeat_orders, summarize, weekly_repeat_orders
 from clvsim.errors import DiagnosticsError
 
 Read = Callable[..., TransactionLog]
@@ -86,9 +86,9 @@ def test_the_table_says_what_became_of_orders(read: Read) -> None:
 
 def test_no_repeat_order_in_a_period_that_has_ended(read: Read) -> None:
     log = read(HEADER + "a,2024-01-01,5\na,2024-01-09,5\nb,2024-01-02,1\n")
-    gates(summarize(log))
+    require_repeat_orders(summarize(log))
     with pytest.raises(DiagnosticsError, match="in any period of 10 days that has ended up to 2024-01-09"):
-        gates(summarize(log, 10.0))
+        require_repeat_orders(summarize(log, 10.0))
 
 
 def test_a_period_has_ended_when_no_day_is_left_that_could_be_in_it(read: Read) -> None:
