@@ -1,6 +1,6 @@
-"""The data layer: a transaction log in, checked orders and a customer summary out.
+"""The data layer: reads a transaction log or a table, and returns checked orders and a customer summary.
 
-DuckDB is imported here only, on first use.
+No other package imports DuckDB; it is loaded on first use.
 """
 
 from importlib import import_module

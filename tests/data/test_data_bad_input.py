@@ -100,7 +100,7 @@ def test_two_possible_columns(read: Read, header: str) -> None:
 
 
 def test_price_beside_a_quantity_is_no_amount(read: Read) -> None:
-    with pytest.raises(ConfigError, match=r"data\.amount: no column name says so"):
+    with pytest.raises(ConfigError, match=r"data\.amount: no column has one of its usual names"):
         read("customer_id,date,quantity,price\na,2024-01-01,5,5\n")
 
 

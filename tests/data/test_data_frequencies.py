@@ -128,7 +128,9 @@ def test_tables_that_are_none(rows: dict[str, list], keys: dict, where: str, wha
 
 
 def test_missing_columns_and_files(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"data\.recency: no column name says so; type data\.recency=COLUMN"):
+    with pytest.raises(
+        ConfigError, match=r"data\.recency: no column has one of its usual names; type data\.recency=COLUMN"
+    ):
         read(rows={k: v for k, v in GOOD.items() if k != "recency"})
     with pytest.raises(ConfigError, match=r"data\.path: no file given; type data\.path=summary\.csv"):
         read_material(config())

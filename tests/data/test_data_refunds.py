@@ -57,7 +57,7 @@ def test_what_the_table_says(read: Read) -> None:
     assert (refunds.unmatched, refunds.unmatched_customers, refunds.customers_removed) == (2, 1, 1)
     table = {line.key: line for line in quality(log, summarize(log))}
     assert table["refunds"].value == "2 worth 17.50"
-    assert "2 orders vanished" in table["refunds"].note
+    assert "2 orders refunded in full are removed" in table["refunds"].note
     assert (table["refunds_unmatched"].value, table["refunds_unmatched"].level) == ("2.00", "warning")
     assert table["refunds_customers"].value == "1"
     assert "x" not in summarize(log).customers["customer_id"].tolist()

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from clvsim.config import validate
-from clvsim.data.config import GENERATED, SyntheticConfig
+from clvsim.data.config import SYNTHETIC_MODELS, SyntheticConfig
 from clvsim.data.readers import read_material
 from clvsim.data.synthetic import STORIES, make_log, read_synthetic
 from clvsim.errors import ConfigError
@@ -29,19 +29,19 @@ def repeats(log: pd.DataFrame) -> np.ndarray:
 
 def model_and_truth(name: str) -> tuple[Any, dict[str, np.ndarray]]:
     """The model and its example's parameters, one draw, times in weeks."""
-    truth = GENERATED[name].example
+    truth = SYNTHETIC_MODELS[name].example
     section = {"k": int(truth["k"])} if "k" in truth else {}
     return RETENTION[name](**section), {key: np.array([value]) for key, value in truth.items()}
 
 
 def test_every_model_has_a_story_of_its_parameters() -> None:
-    assert set(STORIES) == set(GENERATED) == set(RETENTION)
-    for name, (example, times, renewing) in GENERATED.items():
+    assert set(STORIES) == set(SYNTHETIC_MODELS) == set(RETENTION)
+    for name, (example, times, renewing) in SYNTHETIC_MODELS.items():
         assert renewing == RETENTION[name].renewing
         assert set(times) == set(RETENTION[name].TIMES) & set(example)
 
 
-@pytest.mark.parametrize("name", list(GENERATED))
+@pytest.mark.parametrize("name", list(SYNTHETIC_MODELS))
 def test_orders_and_silence_are_as_frequent_as_the_closed_forms_say(name: str) -> None:
     """All came on one day; 20,000 customers, within 4 standard errors, which are below 6 % of the mean."""
     model, truth = model_and_truth(name)
@@ -54,7 +54,7 @@ def test_orders_and_silence_are_as_frequent_as_the_closed_forms_say(name: str) -
     assert abs((found == 0).mean() - silent) < 4 * np.sqrt(silent * (1 - silent) / found.size)
 
 
-@pytest.mark.parametrize("name", list(GENERATED))
+@pytest.mark.parametrize("name", list(SYNTHETIC_MODELS))
 def test_the_models_read_their_own_logs(name: str) -> None:
     """Staggered, with a segment of half the loyalty or rate: what the model reads is what the story told.
 
