@@ -134,7 +134,7 @@ def test_report_composes_the_finished_runs_own_configuration(here, monkeypatch):
     folder.mkdir(parents=True)
     (folder / "run.json").write_text(json.dumps({"config": {"seed": 7, "report": {"metric": "plan_value"}}}))
     composed = {"run": None, "report": {"metric": "ce"}}
-    found, config = finished_runs.find_run(composed, ["report.metric=ce"])
-    assert found == folder.relative_to(here)
+    run_folder, config = finished_runs.find_run(composed, ["report.metric=ce"])
+    assert run_folder == folder.relative_to(here)
     assert config == {"seed": 7, "report": {"metric": "ce"}}
     assert finished_runs.find_run(composed, [])[1]["report"] == {"metric": "plan_value"}

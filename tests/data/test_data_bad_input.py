@@ -1,4 +1,4 @@
-"""What is wrong with a log is said in full, with key, rule and value, and with the right exit code."""
+"""Errors in a log are reported in full, with key, rule and value, and with the right exit code."""
 
 import gzip
 from collections.abc import Callable
@@ -87,10 +87,10 @@ def test_empty_frames() -> None:
 def test_columns_without_a_guess_are_all_asked_for(read: Read, tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as error:
         read("Kunde,Tag,Umsätze\n" + GOOD)
-    said = problems(error)
-    assert list(said) == ["data.customer_id", "data.date", "data.amount", str(tmp_path / "orders.csv")]
-    assert "type data.amount=COLUMN" in said["data.amount"]
-    assert said[str(tmp_path / "orders.csv")] == "its columns are: Kunde, Tag, Umsätze"
+    messages = problems(error)
+    assert list(messages) == ["data.customer_id", "data.date", "data.amount", str(tmp_path / "orders.csv")]
+    assert "type data.amount=COLUMN" in messages["data.amount"]
+    assert messages[str(tmp_path / "orders.csv")] == "its columns are: Kunde, Tag, Umsätze"
 
 
 @pytest.mark.parametrize("header", ["customer_id,date,total,revenue", "customer_id,date,Total,total"])
@@ -193,17 +193,17 @@ def test_nothing_usable_at_all(read: Read) -> None:
 def test_amounts_that_are_none(read: Read, amount: str, decimal: str, hint: str) -> None:
     with pytest.raises(DataError) as error:
         read(HEADER + f"a,2024-01-01,{amount}\n" + GOOD, decimal=decimal)
-    said = problems(error)["data.amount"]
-    assert f"row 2: '{amount.strip(chr(34))}'" in said
-    assert hint in said
+    message = problems(error)["data.amount"]
+    assert f"row 2: '{amount.strip(chr(34))}'" in message
+    assert hint in message
 
 
 def test_unquoted_decimal_comma_breaks_the_line(read: Read, tmp_path: Path) -> None:
     with pytest.raises(DataError) as error:
         read(HEADER + GOOD + "a,2024-01-01,12,50\n")
-    said = problems(error)[str(tmp_path / "orders.csv")]
-    assert "row 5: 'a,2024-01-01,12,50'" in said
-    assert "12,50 is two values" in said
+    message = problems(error)[str(tmp_path / "orders.csv")]
+    assert "row 5: 'a,2024-01-01,12,50'" in message
+    assert "12,50 is two values" in message
 
 
 def test_rows_are_numbered_as_in_the_file_behind_broken_lines(read: Read) -> None:
@@ -232,9 +232,9 @@ def test_ambiguous_dates_are_asked_for(read: Read, rows: str) -> None:
     with pytest.raises(DataError) as error:
         read(HEADER + rows)
     assert error.value.code == 4
-    said = problems(error)["data.date"]
-    assert "day/month and month/day are both possible" in said
-    assert "data.date_format=%d/%m/%Y" in said
+    message = problems(error)["data.date"]
+    assert "day/month and month/day are both possible" in message
+    assert "data.date_format=%d/%m/%Y" in message
 
 
 def test_day_and_month_that_change_places(read: Read) -> None:

@@ -44,8 +44,8 @@ def test_a_period_that_ends_today_has_ended(read: Read) -> None:
 def test_weeks_hold_the_ends_of_periods(read: Read) -> None:
     """Weeks start on Tuesdays, 13 February the first after today; periods of a end on 11 January, 21, 10 Feb., 20."""
     weekly = weekly_repeat_orders(read(HEADER + ORDERS, calibration_end="2024-02-12"), 10.0)
-    found = {d.date(): n for d, n in zip(weekly["week_start"], weekly["orders"], strict=True) if n}
-    assert list(found) == [date(2024, 1, 9), date(2024, 1, 16), date(2024, 2, 6)]
+    by_week = {d.date(): n for d, n in zip(weekly["week_start"], weekly["orders"], strict=True) if n}
+    assert list(by_week) == [date(2024, 1, 9), date(2024, 1, 16), date(2024, 2, 6)]
     assert weekly["orders"].tolist()[-1] == 0  # one full week after today; the period of day 49 ends in the next
 
 
@@ -65,12 +65,15 @@ def test_cdnow_by_hand(cdnow: TransactionLog, every: float) -> None:
     age = {d: (pd.Timestamp(d) - first).dt.days for d in (cdnow.today, cdnow.last_date)}
     ended, at_last = (orders["period"] <= (age[d] + 0.5) // every for d in age)
     summary = summarize(cdnow, every).customers
-    for column, kept in (("frequency", ended & (orders["period"] > 0)), ("holdout_frequency", at_last & ~ended)):
-        counted = orders[kept].groupby("customer_id")["period"].nunique()
+    for column, counted_rows in (
+        ("frequency", ended & (orders["period"] > 0)),
+        ("holdout_frequency", at_last & ~ended),
+    ):
+        counted = orders[counted_rows].groupby("customer_id")["period"].nunique()
         expected = counted.reindex(summary["customer_id"], fill_value=0).to_numpy()
         np.testing.assert_array_equal(summary[column], expected)
-    kept = orders[ended & (orders["period"] > 0)]
-    assert summary["repeat_amount"].sum() == pytest.approx(kept["amount"].sum(), rel=1e-12)
+    repeat_orders = orders[ended & (orders["period"] > 0)]
+    assert summary["repeat_amount"].sum() == pytest.approx(repeat_orders["amount"].sum(), rel=1e-12)
     weekly = weekly_repeat_orders(cdnow, every)["orders"]
     assert weekly.iloc[:39].sum() == summary["frequency"].sum()
     assert weekly.iloc[39:].sum() == summary["holdout_frequency"].sum()

@@ -122,8 +122,10 @@ def test_netting_is_a_stack_and_conserves_money(events: Events) -> None:
         columns=["customer", "date", "amount"],
     )
     log = read_transactions(frame, DataConfig())
-    kept = {(who, (day - START).days): int(amount * 100) for who, day, amount in orders(log) if who not in ("y", "z")}
+    net_amounts = {
+        (who, (day - START).days): int(amount * 100) for who, day, amount in orders(log) if who not in ("y", "z")
+    }
     expected, unmatched = by_hand(events)
-    assert kept == expected
+    assert net_amounts == expected
     assert log.facts.refunds.unmatched * 100 == unmatched
-    assert sum(kept.values()) == sum(cents for _, _, cents in events) + unmatched
+    assert sum(net_amounts.values()) == sum(cents for _, _, cents in events) + unmatched
