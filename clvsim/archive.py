@@ -1,4 +1,4 @@
-"""What a run folder holds, and how a finished run is read back."""
+"""Writing the files of a run folder, and reading a finished run."""
 
 import json
 import math
@@ -29,37 +29,37 @@ from clvsim.types import (
 if TYPE_CHECKING:
     import xarray as xr
 
-_PACKED_FROM_BYTES = 1 << 28  # packing makes a third of it, and takes longer than all else that is written
+_PACKED_FROM_BYTES = 1 << 28  # compression reduces it to a third, and takes longer than writing everything else
 SUMMARY, TABLE, LEDGER, CUSTOMERS = "summary.json", "comparison.csv", "ledger.nc", "customers.parquet"
 
 
-def plain(value: Any) -> Any:
+def json_ready(value: Any) -> Any:
     """JSON-ready copy; NaN and infinity become null."""
     if is_dataclass(value) and not isinstance(value, type):
-        return plain(asdict(value))
+        return json_ready(asdict(value))
     if isinstance(value, Mapping):
-        return {str(k): plain(v) for k, v in value.items()}
+        return {str(k): json_ready(v) for k, v in value.items()}
     if isinstance(value, np.ndarray):
-        return plain(value.astype(str).tolist() if value.dtype.kind == "M" else value.tolist())
+        return json_ready(value.astype(str).tolist() if value.dtype.kind == "M" else value.tolist())
     if hasattr(value, "_asdict"):
-        return plain(value._asdict())
+        return json_ready(value._asdict())
     if isinstance(value, list | tuple):
-        return [plain(v) for v in value]
+        return [json_ready(v) for v in value]
     if isinstance(value, np.datetime64 | date):
         return str(value)
     if isinstance(value, np.generic):
-        return plain(value.item())
+        return json_ready(value.item())
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
 
 
 def write_json(value: Any, path: Path) -> None:
-    path.write_text(json.dumps(plain(value), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(json_ready(value), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def write_result(result: RunResult, folder: Path) -> None:
-    """`summary.json` and `comparison.csv`: all that the page needs."""
+    """Write `summary.json` and `comparison.csv`, from which the report can be rendered again."""
     fields = {name: getattr(result, name) for name in result.__dataclass_fields__ if name != "comparison"}
     write_json(fields, folder / SUMMARY)
     result.comparison.to_csv(folder / TABLE, index=False, lineterminator="\n")
@@ -76,28 +76,28 @@ def read_result(folder: Path) -> RunResult:
 
 
 def _result(raw: dict[str, Any], table: pd.DataFrame) -> RunResult:
-    def tuples(kind: Any, rows: list[dict[str, Any]]) -> tuple:
+    def parse_rows(kind: Any, rows: list[dict[str, Any]]) -> tuple:
         return tuple(kind(**{k: _number(v) for k, v in row.items()}) for row in rows)
 
     fields: dict[str, Any] = {
         **raw,
         "today": date.fromisoformat(raw["today"]),
-        "scenarios": tuple(_view(view, tuples) for view in raw["scenarios"]),
+        "scenarios": tuple(_view(view, parse_rows) for view in raw["scenarios"]),
         "comparison": table,
         "delta_draws": _arrays(raw["delta_draws"]),
         "payback": {name: PaybackCurve(**_arrays(curve)) for name, curve in raw["payback"].items()},
         "tracking": _tracking(raw["tracking"]),
-        "quality": tuples(QualityLine, raw["quality"]),
-        "diagnostics": tuples(Diagnostic, raw["diagnostics"]),
-        "assumptions": tuples(Assumption, raw["assumptions"]),
+        "quality": parse_rows(QualityLine, raw["quality"]),
+        "diagnostics": parse_rows(Diagnostic, raw["diagnostics"]),
+        "assumptions": parse_rows(Assumption, raw["assumptions"]),
         "model_facts": tuple((a, b) for a, b in raw["model_facts"]),
         **{name: tuple(raw[name]) for name in ("layers", "warnings", "calendar_effects", "notes")},
     }
     return RunResult(**fields)
 
 
-def _view(view: dict[str, Any], tuples: Any) -> ScenarioView:
-    fields: dict[str, Any] = {**view, "assumptions": tuples(Assumption, view["assumptions"])}
+def _view(view: dict[str, Any], parse_rows: Any) -> ScenarioView:
+    fields: dict[str, Any] = {**view, "assumptions": parse_rows(Assumption, view["assumptions"])}
     fields["interventions"] = tuple(view["interventions"])
     return ScenarioView(**fields)
 
@@ -114,11 +114,11 @@ def _tracking(raw: dict[str, Any]) -> Tracking:
     check: dict[str, Any] | None = raw["holdout"] and {
         k: tuple(v) if isinstance(v, list) else v for k, v in raw["holdout"].items()
     }
-    since = raw["holdout_from"]
+    first_holdout_day = raw["holdout_from"]
     return Tracking(
         week_start=np.array(raw["week_start"], "datetime64[D]"),
         **{name: np.array(raw[name]) for name in ("actual", "mean", "p05", "p95")},
-        holdout_from=np.datetime64(since) if since else None,
+        holdout_from=np.datetime64(first_holdout_day) if first_holdout_day else None,
         holdout=HoldoutCheck(**check) if check else None,
         untracked=raw.get("untracked", ""),
     )
@@ -128,7 +128,7 @@ def _tracking(raw: dict[str, Any]) -> Tracking:
 
 
 def write_ledgers(simulation: Simulation, path: Path) -> None:
-    """One group per scenario with `calendar`, `age` and `cohort_ledger`, and the group `inputs`; single precision.
+    """Write a group per scenario with `calendar`, `age`, `cohort_ledger`, and the group `inputs`, in single precision.
 
     Dimensions: world, group, line, basis (plain, discounted), month (since today) or age_month.
     """
@@ -137,30 +137,30 @@ def write_ledgers(simulation: Simulation, path: Path) -> None:
     table = (("draw", "input"), simulation.inputs.to_numpy(float))
     groups = {"inputs": xr.Dataset({"inputs": table}, coords={"input": list(simulation.inputs.columns)})}
     groups |= {name: ledger_dataset(scenario.ledger) for name, scenario in simulation.scenarios.items()}
-    large = sum(data.nbytes for data in groups.values()) > _PACKED_FROM_BYTES
-    packing = {"zlib": True, "complevel": 1, "shuffle": True} if large else {}
+    is_large = sum(data.nbytes for data in groups.values()) > _PACKED_FROM_BYTES
+    packing = {"zlib": True, "complevel": 1, "shuffle": True} if is_large else {}
     encoding = {f"/{name}": dict.fromkeys(data.data_vars, packing) for name, data in groups.items()}
     xr.DataTree.from_dict(groups).to_netcdf(path, engine="h5netcdf", encoding=encoding)
 
 
-def ledger_dataset(book: Ledger) -> "xr.Dataset":
-    """One scenario's ledger with its labels."""
+def ledger_dataset(ledger: Ledger) -> "xr.Dataset":
+    """One scenario's ledger as labelled single-precision arrays."""
     import xarray as xr
 
     labels = {
-        "group": [g.label for g in book.groups],
-        "line": [f"{line.account}/{line.cause}" for line in book.lines],
+        "group": [g.label for g in ledger.groups],
+        "line": [f"{line.account}/{line.cause}" for line in ledger.lines],
         "basis": ["plain", "discounted"],
         "cohort_line": ["revenue", "contribution", "active_customers"],
-        "cohort": [f"{book.groups[c.group].label} {c.quarter}" for c in book.cohorts],
+        "cohort": [f"{ledger.groups[c.group].label} {c.quarter}" for c in ledger.cohorts],
     }
     arrays = {
-        "calendar": (("world", "group", "line", "basis", "month"), book.calendar),
-        "cohort_ledger": (("world", "cohort", "cohort_line", "month"), book.cohort),
+        "calendar": (("world", "group", "line", "basis", "month"), ledger.calendar),
+        "cohort_ledger": (("world", "cohort", "cohort_line", "month"), ledger.cohort),
     }
-    if book.age.shape[1]:
-        arrays["age"] = (("world", "newcomer_group", "line", "basis", "age_month"), book.age)
-        labels["newcomer_group"] = [g.label for g in book.groups if g.origin == "new"]
+    if ledger.age.shape[1]:
+        arrays["age"] = (("world", "newcomer_group", "line", "basis", "age_month"), ledger.age)
+        labels["newcomer_group"] = [g.label for g in ledger.groups if g.origin == "new"]
     return xr.Dataset({k: (dims, v.astype(np.float32)) for k, (dims, v) in arrays.items()}, coords=labels)
 
 
@@ -171,7 +171,7 @@ def write_customers(simulation: Simulation, folder: Path) -> None:
 def write_run(
     result: RunResult, simulation: Simulation, comparison: Comparison, record: Mapping[str, Any], folder: Path
 ) -> None:
-    """Everything but the page and the posterior."""
+    """Write all files of a run but the page and the posterior."""
     write_result(result, folder)
     write_ledgers(simulation, folder / LEDGER)
     write_customers(simulation, folder)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from clvsim import __version__
-from clvsim.console import complain, confess, note, say
+from clvsim.console import note, print_internal_error, print_problems, say
 from clvsim.errors import ClvsimError, ConfigError
 from clvsim.files import CONFIGS, choices, did_you_mean, leading_comment
 from clvsim.interruption import Interrupted, interruptible
@@ -21,10 +21,10 @@ USAGE = "usage: clvsim STAGE [FILE] [key=value ...]"
 
 
 def start() -> int:
-    """`clvsim` as a process of its own: it ends soon, so cyclic garbage may wait, which speeds up imports.
+    """Run `clvsim` as a process of its own, with rare garbage collection, which speeds up imports.
 
-    BLAS gets one thread: our systems are small, its threads wait by spinning, and sums of more threads differ in
-    their last bits.
+    BLAS gets one thread: our systems are small, idle BLAS threads spin, and sums over several threads differ in their
+    last bits.
     """
     gc.set_threshold(100_000, 50, 100)
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -32,13 +32,13 @@ def start() -> int:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The shell entry point. Returns 0, a user's error (2, 3, 4: `clvsim.errors`), 130, 143, or 1 for a bug of ours."""
+    """Run one command. Returns 0, 2 to 4 for a user's error (`clvsim.errors`), 130 or 143 for a signal, 1 for a bug."""
     words = list(sys.argv[1:] if argv is None else argv)
     try:
         with interruptible():
             return dispatch(words)
     except ClvsimError as error:
-        complain(error.problems)
+        print_problems(error.problems)
         return error.code
     except Interrupted as stop:
         note("interrupted; nothing was written")
@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         note("interrupted; nothing was written")
         return 128 + signal.SIGINT
     except Exception:
-        confess()
+        print_internal_error()
         return 1
 
 
@@ -62,11 +62,12 @@ def dispatch(words: list[str]) -> int:
         return complete(words)
     name, *rest = words
     if name not in STAGES:
-        raise ConfigError([("stage", f"no stage {name!r}{did_you_mean(name, STAGES) or '; ' + one_of()}")])
-    return perform(name, rest)
+        hint = did_you_mean(name, STAGES) or f"; one of {', '.join(STAGES)}"
+        raise ConfigError([("stage", f"no stage {name!r}{hint}")])
+    return run_stage(name, rest)
 
 
-def perform(name: str, words: list[str]) -> int:
+def run_stage(name: str, words: list[str]) -> int:
     if "-h" in words or "--help" in words:
         say(stage_help(name))
         return 0
@@ -87,22 +88,18 @@ def show_list(words: list[str]) -> int:
     return 0
 
 
-def one_of() -> str:
-    return f"one of {', '.join(STAGES)}"
-
-
 def overview() -> str:
     """The stages, each with the first line of its help."""
     lines = [f"  {name:<8} {stage_text(name).splitlines()[0]}" for name in STAGES]
-    more = "clvsim STAGE --help tells what a stage takes, clvsim list what can be named."
-    return "\n".join([USAGE, "", *lines, "", more, 'Completion: eval "$(clvsim -sc install=bash)"'])
+    hint = "clvsim STAGE --help describes a stage and its choices; clvsim list shows every name that can be used."
+    return "\n".join([USAGE, "", *lines, "", hint, 'Completion: eval "$(clvsim -sc install=bash)"'])
 
 
 def stage_help(name: str) -> str:
     """The comment at the head of the stage's primary configuration, and the choices of every group."""
     groups = [f"  {group:<12} {' | '.join(names)}" for group in GROUPS if (names := choices(group))]
-    shown = [] if name == "list" else ["", "Groups:", *groups]
-    return "\n".join([stage_text(name), *shown])
+    group_lines = [] if name == "list" else ["", "Groups:", *groups]
+    return "\n".join([stage_text(name), *group_lines])
 
 
 def stage_text(name: str) -> str:
@@ -122,15 +119,15 @@ def complete(words: list[str]) -> int:
             os.environ["COMP_LINE"] = completion_line(name, typed[1:], line.endswith(" "))
     from clvsim.rim.stages import stage
 
-    with suppress(ClvsimError):  # nobody wants to read about mistakes at each press of a key
+    with suppress(ClvsimError):  # an unfinished command line is no error to report
         return stage(name, words)
     return 0
 
 
-def completion_line(name: str, typed: list[str], finished: bool) -> str:
+def completion_line(name: str, typed: list[str], ends_with_blank: bool) -> str:
     """The line without the stage, in Hydra's grammar; the word under the cursor stays as typed."""
-    done, last = (typed, "") if finished else (typed[:-1], typed[-1])
-    return " ".join(["clvsim", *hydra_words(name, done), last])
+    finished_words, current_word = (typed, "") if ends_with_blank else (typed[:-1], typed[-1])
+    return " ".join(["clvsim", *hydra_words(name, finished_words), current_word])
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The whole configuration of a stage as one frozen value; everything wrong with it is reported at once."""
+"""The whole configuration of a stage as one frozen value; all its errors are reported at once."""
 
 from collections.abc import Mapping
 from datetime import date, datetime
@@ -22,7 +22,7 @@ from clvsim.simulation.config import AcquisitionConfig, EnvironmentConfig, Finan
 
 
 class RunConfig(Frozen):
-    """Sections of a run. `scenario_library` holds scenarios that others combine without being run themselves."""
+    """Sections of a run. `scenario_library` holds scenarios that others combine and that are not run themselves."""
 
     data: Annotated[Source, OfKind({kind: reader.section for kind, reader in SOURCES.items()})]
     retention: Annotated[RetentionModel, OfKind(RETENTION)]
@@ -43,6 +43,7 @@ class RunConfig(Frozen):
 
     @property
     def library(self) -> dict[str, Scenario]:
+        """All scenarios by name, those that are only combined too."""
         return {**self.scenario_library, **self.scenario}
 
     @property
@@ -51,42 +52,42 @@ class RunConfig(Frozen):
         return (BASELINE, *(name for name in self.scenario if name != BASELINE))
 
     def as_json(self) -> dict[str, Any]:
-        """JSON-ready; `validate` takes it back."""
+        """The configuration as JSON-ready values, which `validate` accepts."""
         return self.model_dump(mode="json", serialize_as_any=True)
 
 
 def validate(raw: Mapping[str, Any]) -> RunConfig:
-    """The configuration as composed, checked. Raises ConfigError with every problem, keys as the user types them."""
-    known = {key: value for key, value in raw.items() if key not in ("hydra", "always")}
+    """Check a composed configuration. Raises ConfigError with every problem, keys as the user types them."""
+    sections = {key: value for key, value in raw.items() if key not in ("hydra", "always")}
     try:
-        config = RunConfig.model_validate(known)
+        config = RunConfig.model_validate(sections)
     except ValidationError as error:
-        raise ConfigError(dict.fromkeys(_problem(e, known) for e in error.errors())) from None
-    found = scenarios.problems(config.library) if BASELINE in config.scenario else []
-    found += _acquisition_problems(config.acquisition)
+        raise ConfigError(dict.fromkeys(_as_problem(e, sections) for e in error.errors())) from None
+    problems = scenarios.problems(config.library) if BASELINE in config.scenario else []
+    problems += _acquisition_problems(config.acquisition)
     if config.simulation.draws > config.fit.draws:
         what = f"must be at most fit.draws ({config.fit.draws}), got {config.simulation.draws}; raise fit.draws"
-        found.append(Problem("simulation.draws", what))
-    found += _survivor_problems(config)
-    if found:
-        raise ConfigError(dict.fromkeys(found))
+        problems.append(Problem("simulation.draws", what))
+    problems += _survivor_problems(config)
+    if problems:
+        raise ConfigError(dict.fromkeys(problems))
     return config
 
 
 def _survivor_problems(config: RunConfig) -> list[Problem]:
-    """A survivor table is about contracts of one length at one price per cohort."""
+    """Settings that contradict a table of survivors: contracts of one length at one price per cohort."""
     if not isinstance(config.data, SurvivorsConfig):
         return []
     if not config.retention.renewing:
         return [Problem("retention", "data=survivors needs a model of contracts; type retention=sbg or retention=bdw")]
-    found = []
+    problems = []
     renewal = config.retention.model_dump()["renewal"]
     if config.data.renewal != renewal:
         what = f"must be retention.renewal ({renewal}), got {config.data.renewal!r}; leave it out"
-        found.append(Problem("data.renewal", what))
+        problems.append(Problem("data.renewal", what))
     if not isinstance(config.spend, FixedPrice):
-        found.append(Problem("spend", "data=survivors has one price per cohort; type spend=fixed_price"))
-    return found
+        problems.append(Problem("spend", "data=survivors has one price per cohort; type spend=fixed_price"))
+    return problems
 
 
 def _acquisition_problems(acquisition: AcquisitionConfig) -> list[Problem]:
@@ -99,8 +100,8 @@ def _acquisition_problems(acquisition: AcquisitionConfig) -> list[Problem]:
     ]
 
 
-def _problem(error: Any, raw: Mapping[str, Any]) -> Problem:
-    """One line in our words: rule, then the value that broke it."""
+def _as_problem(error: Any, raw: Mapping[str, Any]) -> Problem:
+    """A Pydantic error as a line of ours: the rule, then the value that breaks it."""
     where = typed_key(error["loc"], raw)
     value = error["input"]
     if error["type"] == "extra_forbidden":
@@ -109,41 +110,41 @@ def _problem(error: Any, raw: Mapping[str, Any]) -> Problem:
         return Problem(where, "is needed and missing")
     what = error["msg"].removeprefix("Value error, ").replace("Input should", "should")
     what = what[0].lower() + what[1:] if not what.startswith("`") else what
-    shown = isinstance(value, str | int | float | date | datetime) and "got" not in what
-    return Problem(where, f"{what}, got {value!r}" if shown else what)
+    quotes_value = isinstance(value, str | int | float | date | datetime) and "got" not in what
+    return Problem(where, f"{what}, got {value!r}" if quotes_value else what)
 
 
 def unknown_key(key: str, raw: Mapping[str, Any], groups: tuple[str, ...] = ()) -> Problem:
-    """A key that no section of `raw` has, and what it may have meant. `groups` can be chosen, but are no sections."""
+    """The problem of a key that no section of `raw` has, with suggestions from its keys and `groups`."""
     library = {**(raw.get("scenario_library") or {}), **(raw.get("scenario") or {})}
     keys = schema_keys(RunConfig, {**raw, "scenario": library, "scenario_library": {}})
-    near = nearest_keys(key, [*groups, *(known for known in keys if known.partition(".")[0] in raw)])
+    suggestions = nearest_keys(key, [*groups, *(known for known in keys if known.partition(".")[0] in raw)])
     what = ["no such key"]
-    if other := choices_with(key, raw):
-        near = [known for known in near if split_key(known)[1] == split_key(key)[1]]
-        what.append(f"it goes with {key.partition('.')[0]}={', '.join(other)}")
-    if near:
-        what.append(f"did you mean {' or '.join(near)}?")
+    if fitting_choices := choices_with(key, raw):
+        suggestions = [near for near in suggestions if split_key(near)[1] == split_key(key)[1]]
+        what.append(f"it goes with {key.partition('.')[0]}={', '.join(fitting_choices)}")
+    if suggestions:
+        what.append(f"did you mean {' or '.join(suggestions)}?")
     return Problem(key, "; ".join(what))
 
 
 def choices_with(key: str, raw: Mapping[str, Any]) -> list[str]:
-    """Choices of the key's section whose kinds have the key, where the kind in `raw` does not."""
+    """Choices for the key's section whose kinds have the key; none where the kind in `raw` has it."""
     section, _, rest = key.partition(".")
     name = rest.partition(".")[0]
     metadata = RunConfig.model_fields[section].metadata if section in RunConfig.model_fields else []
-    having = [
+    kinds = [
         kind
         for item in metadata
         if isinstance(item, OfKind)
-        for kind, own in item.classes.items()
-        if name in own.model_fields
+        for kind, section_class in item.classes.items()
+        if name in section_class.model_fields
     ]
-    return [] if raw.get(section, {}).get("kind") in having else [kind for kind in having if kind in choices(section)]
+    return [] if raw.get(section, {}).get("kind") in kinds else [kind for kind in kinds if kind in choices(section)]
 
 
 def typed_key(location: tuple[Any, ...], raw: Any) -> str:
-    """The key as the user types it: pydantic puts the kind of an effect into the path, which is not a key."""
+    """The key as the user types it: without the kinds of effects, which Pydantic adds to the path."""
     parts = []
     for i, part in enumerate(location):
         if (isinstance(raw, Mapping) and part in raw) or (

@@ -1,4 +1,4 @@
-"""Lines for people: results on stdout, problems and remarks on stderr."""
+"""Lines on the terminal: results on stdout, problems and remarks on stderr."""
 
 import os
 import sys
@@ -9,32 +9,34 @@ from typing import TextIO
 
 
 def say(text: str) -> None:
-    """A result. A reader that went away (`| head`) does not stop the work."""
+    """Print a result on stdout. A closed pipe (`| head`) does not stop the work."""
     write(sys.stdout, text)
 
 
 def note(text: str) -> None:
+    """Print a remark on stderr, in one line."""
     write(sys.stderr, f"clvsim: {one_line(text)}")
 
 
-def complain(problems: Iterable[tuple[str, str]], job: str = "") -> None:
-    """One line per problem; `job` names the member of a sweep."""
+def print_problems(problems: Iterable[tuple[str, str]], job: str = "") -> None:
+    """Print one line per problem on stderr; `job` names the job of a sweep."""
     for where, what in problems:
         note(f"{where}: {what}" + (f" ({job})" if job else ""))
 
 
-def confess(job: str = "") -> None:
-    """The exception at hand is our own fault: say so, and show what a report needs."""
-    complain([("internal error", "this is a bug in clvsim; please report it with what follows")], job)
+def print_internal_error(job: str = "") -> None:
+    """Print that the exception being handled is a bug in clvsim, and its traceback."""
+    print_problems([("internal error", "this is a bug in clvsim; please report it with what follows")], job)
     traceback.print_exc()
 
 
 def one_line(text: str) -> str:
-    """Values out of a user's file may hold line breaks."""
+    """The text without line breaks, which values from a user's file may hold."""
     return " ".join(text.splitlines())
 
 
 def write(stream: TextIO, text: str) -> None:
+    """Print a line; characters that the stream cannot encode become `?`, and a closed pipe is ignored."""
     try:
         print(text, file=stream, flush=True)
     except UnicodeEncodeError:

@@ -1,18 +1,18 @@
-"""Mistakes that are the user's, not ours: printed as one line per problem, never as a traceback."""
+"""Errors in the user's input: printed as one line per problem, never as a traceback."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
 
 
 class Problem(NamedTuple):
-    """`where` is the key as the user types it (or a file), `what` states rule and value."""
+    """`where` is the key as the user types it, or a file; `what` states the rule that is broken, and the value."""
 
     where: str
     what: str
 
 
 class ClvsimError(Exception):
-    """Everything that is wrong with one stage's input. `code` is the exit status of the shell."""
+    """All problems with the input of one stage. `code` is the exit status of the shell."""
 
     code = 2
 
@@ -26,7 +26,7 @@ class ConfigError(ClvsimError):
 
 
 class DiagnosticsError(ClvsimError):
-    """A model that cannot be trusted on this log, or a posterior that did not converge."""
+    """A model that this log cannot support, or a posterior that did not converge."""
 
     code = 3
 

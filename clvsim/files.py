@@ -1,4 +1,4 @@
-"""Where named files are found: in the current directory first, then among those that come with clvsim."""
+"""Lookup of named files: in the current directory first, then among those that come with clvsim."""
 
 import difflib
 from collections.abc import Iterable, Mapping
@@ -16,16 +16,17 @@ def own_files(folder: str) -> dict[str, Path]:
 
 
 def named_files(folder: str) -> dict[str, Path]:
-    """All that `NAME` can mean, by name; the user's own file wins."""
+    """Files of the current directory and of clvsim by name; of two with the same name, the current directory's."""
     return yaml_files(SHIPPED[folder]) | own_files(folder)
 
 
 def yaml_files(folder: Path) -> dict[str, Path]:
+    """The YAML files of a folder by their names without `.yaml`, sorted."""
     return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
 
 
 def choices(group: str) -> tuple[str, ...]:
-    """Names that `GROUP=` takes."""
+    """Names that `GROUP=NAME` accepts."""
     return tuple(yaml_files(CONFIGS / group))
 
 
@@ -41,13 +42,13 @@ def leading_comment(path: Path) -> str:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A clause to append to a message, or nothing when no known word comes near."""
+    """`; did you mean WORD?` to append to a message; empty when no known word is similar."""
     near = difflib.get_close_matches(word, tuple(known), 1)
     return f"; did you mean {near[0]}?" if near else ""
 
 
 def unknown_name(kind: str, name: str, known: Mapping[str, object] | Iterable[str]) -> str:
-    """`no scenario 'upsel'; did you mean upsell_soft?`, or what there is when nothing comes near."""
+    """`no scenario 'upsel'; did you mean upsell_soft?`; the known names when none is similar."""
     known = tuple(known)
     hint = did_you_mean(name, known) or f"; there is {', '.join(known)}"
     return f"no {kind} {name!r}{hint}"

@@ -1,7 +1,7 @@
-"""SIGINT and SIGTERM: the first signal raises `Interrupted`; the second one, or two seconds, end the process at once.
+"""SIGINT and SIGTERM: the first signal raises `Interrupted`; a second signal, or two seconds, ends the process at once.
 
-The exception lets `with` and `finally` remove what was begun. It can get lost: it does not come out of a finalizer or
-of a callback from C, and libraries catch it. What the hard end leaves behind, the next run sweeps (`clvsim.runfolder`).
+The exception lets `with` and `finally` remove unfinished files. It can get lost: finalizers and callbacks from C
+swallow it, and libraries catch it. `clvsim.runfolder` removes what a forced end leaves behind, at the next run.
 """
 
 import os
@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 
 GRACE_SECONDS = 2.0
-ENDED = b"clvsim: interrupted, and ended at once; the next run removes the unfinished folder\n"
+FORCED_END = b"clvsim: interrupted, and ended at once; the next run removes the unfinished folder\n"
 
 _first_signal: int | None = None  # since `interruptible` began
 
@@ -24,7 +24,7 @@ class Interrupted(SystemExit):
 
 @contextmanager
 def interruptible() -> Generator[None]:
-    """Within it, SIGINT and SIGTERM interrupt, unless the process was started to ignore them."""
+    """Handle SIGINT and SIGTERM inside the block, unless the process was started to ignore them."""
     global _first_signal
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -37,15 +37,15 @@ def interruptible() -> Generator[None]:
         if _first_signal is not None:
             end_process()
         _first_signal = number
-        sys.unraisablehook = lambda _: None  # for good: half-made objects raise in finalizers after the command
+        sys.unraisablehook = lambda _: None  # not restored: finalizers of half-initialised objects may raise later
         deadline.start()
         raise Interrupted(128 + number)
 
-    handled = [number for number in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(number) != signal.SIG_IGN]
+    signals = [number for number in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(number) != signal.SIG_IGN]
     _first_signal = None
-    handlers = {number: signal.signal(number, interrupt) for number in handled}
+    handlers = {number: signal.signal(number, interrupt) for number in signals}
     try:
-        with interruption_first():
+        with prefer_interruption():
             yield
     finally:
         deadline.cancel()
@@ -54,8 +54,8 @@ def interruptible() -> Generator[None]:
 
 
 @contextmanager
-def interruption_first() -> Generator[None]:
-    """An error that follows a signal is its effect: libraries raise their own in place of `Interrupted`."""
+def prefer_interruption() -> Generator[None]:
+    """Raise `Interrupted` in place of any error that follows a signal: libraries catch it and raise their own."""
     try:
         yield
     except Exception as error:
@@ -65,7 +65,7 @@ def interruption_first() -> Generator[None]:
 
 
 def end_process() -> None:
-    """Without `finally`, exit handlers and buffers: any of them may be what does not end."""
+    """Exit without running `finally`, exit handlers and buffers: any of them may be what hangs."""
     with suppress(OSError):
-        os.write(2, ENDED)
+        os.write(2, FORCED_END)
     os._exit(128 + (_first_signal or 0))

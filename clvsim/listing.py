@@ -1,4 +1,4 @@
-"""`clvsim list`: everything that can be named on the command line, in a line each."""
+"""`clvsim list`: one line for each name that can be used on the command line."""
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
@@ -20,38 +20,38 @@ def listing() -> list[str]:
     from clvsim.models import RETENTION, SPEND
 
     return [
-        *section("stages", "clvsim STAGE", stages()),
-        *section("scenarios", "scenarios=[NAME,...]", files("scenario", scenario_title)),
-        *section("data", "data=NAME", sources()),
-        *section("experiments", "experiment=NAME", files("experiments", question)),
-        *section("retention models", "retention=NAME", registry(RETENTION)),
-        *section("spend models", "spend=NAME", registry(SPEND)),
-        *section("interventions", "kind: NAME, in a scenario", registry(INTERVENTIONS)),
-        *section("effects", "kind: NAME, for an uncertain number", registry(EFFECTS)),
-        *section("metrics", "report.metric=NAME", ((name, meaning(GLOSSARY[name])) for name in METRICS)),
+        *section("stages", "clvsim STAGE", stage_rows()),
+        *section("scenarios", "scenarios=[NAME,...]", file_rows("scenario", scenario_title)),
+        *section("data", "data=NAME", source_rows()),
+        *section("experiments", "experiment=NAME", file_rows("experiments", experiment_question)),
+        *section("retention models", "retention=NAME", registry_rows(RETENTION)),
+        *section("spend models", "spend=NAME", registry_rows(SPEND)),
+        *section("interventions", "kind: NAME, in a scenario", registry_rows(INTERVENTIONS)),
+        *section("effects", "kind: NAME, for an uncertain number", registry_rows(EFFECTS)),
+        *section("metrics", "report.metric=NAME", ((name, metric_definition(GLOSSARY[name])) for name in METRICS)),
     ]
 
 
 def section(title: str, usage: str, rows: Iterable[tuple[str, str]]) -> list[str]:
-    return [f"{title} ({usage})", *(clipped(f"  {name:<18} {text}".rstrip()) for name, text in rows), ""]
+    return [f"{title} ({usage})", *(clip(f"  {name:<18} {text}".rstrip()) for name, text in rows), ""]
 
 
-def clipped(line: str) -> str:
+def clip(line: str) -> str:
     return line if len(line) <= WIDTH else line[: WIDTH - 1] + "…"
 
 
-def files(folder: str, describe: Callable[[Path], str]) -> list[tuple[str, str]]:
-    """Own files are marked: they win over shipped ones of the same name."""
+def file_rows(folder: str, describe: Callable[[Path], str]) -> list[tuple[str, str]]:
+    """Name and description of each file; those of the current directory, which take precedence, show their path."""
     return [
         (name, describe(path) + ("" if path.parent == SHIPPED[folder] else f" [{folder}/{path.name}]"))
         for name, path in named_files(folder).items()
     ]
 
 
-def stages() -> list[tuple[str, str]]:
-    """Each stage by the first line of its help; `common` is what they share."""
-    found = yaml_files(CONFIGS)
-    return [(name, leading_comment(path).splitlines()[0]) for name, path in found.items() if name != "common"]
+def stage_rows() -> list[tuple[str, str]]:
+    """Each stage with the first line of its help, without `common`, which all stages include."""
+    configurations = yaml_files(CONFIGS)
+    return [(name, leading_comment(path).splitlines()[0]) for name, path in configurations.items() if name != "common"]
 
 
 def scenario_title(path: Path) -> str:
@@ -62,21 +62,21 @@ def scenario_title(path: Path) -> str:
     return str(tree.get("title", "(no title)")) if isinstance(tree, dict) else "(no keys)"
 
 
-def question(path: Path) -> str:
-    """An experiment opens with the question it answers."""
+def experiment_question(path: Path) -> str:
+    """The first line of an experiment's leading comment: the question it answers."""
     return (leading_comment(path).splitlines() or ["(no question in its first line)"])[0]
 
 
-def sources() -> list[tuple[str, str]]:
-    """Each configuration of the data section by its leading comment."""
+def source_rows() -> list[tuple[str, str]]:
+    """Each configuration of the data section with the first line of its leading comment."""
     return [(name, leading_comment(path).splitlines()[0]) for name, path in yaml_files(CONFIGS / "data").items()]
 
 
-def registry(entries: Mapping[str, object]) -> list[tuple[str, str]]:
-    """Each entry by the first line of its documentation."""
+def registry_rows(entries: Mapping[str, object]) -> list[tuple[str, str]]:
+    """Each entry with the first line of its docstring."""
     return [(name, (inspect.getdoc(entry) or "").partition("\n")[0]) for name, entry in entries.items()]
 
 
-def meaning(metric: Metric) -> str:
-    """The report's own definition, with the horizon left open."""
+def metric_definition(metric: Metric) -> str:
+    """The report's definition of a metric, with letters for horizon and arrival months."""
     return metric.meaning.format(h="h", arrivals="m")

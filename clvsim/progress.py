@@ -1,4 +1,4 @@
-"""Progress on stderr for those who watch; silence in pipes, logs and sweeps."""
+"""Progress bars on a terminal; nothing in pipes, logs and sweeps."""
 
 import sys
 from collections.abc import Callable, Generator
@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from clvsim.runfolder import Progress
 
 
-def progress(watched: bool) -> Progress:
-    return bar if watched and sys.stderr.isatty() else silence
+def progress(interactive: bool) -> Progress:
+    """The bar where `interactive` and stderr is a terminal."""
+    return bar if interactive and sys.stderr.isatty() else silence
 
 
 @contextmanager
@@ -18,9 +19,9 @@ def bar(label: str, total: int | None = None) -> Generator[Callable[[int], None]
     from rich.progress import Progress as Bar
 
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Bar(*columns, console=Console(stderr=True), transient=True) as live:
-        task = live.add_task(label, total=total)
-        yield lambda steps: live.advance(task, steps)
+    with Bar(*columns, console=Console(stderr=True), transient=True) as display:
+        task = display.add_task(label, total=total)
+        yield lambda steps: display.advance(task, steps)
 
 
 @contextmanager

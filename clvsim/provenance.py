@@ -1,4 +1,4 @@
-"""What a run was made with: enough to make it again."""
+"""Versions and machine of a run, recorded so that it can be reproduced."""
 
 import os
 import platform
@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from clvsim import __version__
 from clvsim.files import ROOT
 
-# Packages whose release can change a figure.
+# Packages whose version can change a figure.
 PACKAGES = (
     "arviz",
     "duckdb",
@@ -35,14 +35,14 @@ def provenance() -> dict[str, object]:
 
 
 def versions() -> dict[str, str]:
-    """Installed release by package; what is not installed is left out."""
-    found = {}
+    """Version by package, without those that are not installed."""
+    releases = {}
     for name in PACKAGES:
         try:
-            found[name] = version(name)
+            releases[name] = version(name)
         except PackageNotFoundError:
             continue
-    return found
+    return releases
 
 
 def machine() -> dict[str, str | int | None]:
@@ -55,7 +55,7 @@ def machine() -> dict[str, str | int | None]:
 
 
 def git_revision() -> str | None:
-    """Commit of the checkout clvsim runs from, `+` appended when files differ. None for an installed package."""
+    """Commit of the checkout that clvsim runs from, with `+` when tracked files differ; None when installed."""
     if not (ROOT / ".git").exists():
         return None
     commit = git("rev-parse", "HEAD")
@@ -63,8 +63,9 @@ def git_revision() -> str | None:
 
 
 def git(*words: str) -> str | None:
+    command = ["git", "-C", str(ROOT), *words]
     try:
-        done = subprocess.run(["git", "-C", str(ROOT), *words], capture_output=True, text=True, timeout=10, check=True)
+        process = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
     except (OSError, subprocess.SubprocessError):
         return None
-    return done.stdout.strip()
+    return process.stdout.strip()

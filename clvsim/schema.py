@@ -1,4 +1,4 @@
-"""What every configuration section has in common, and the keys that a section has."""
+"""Base class of all configuration sections, the keys of a section, and suggestions for unknown keys."""
 
 import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,9 +17,9 @@ class Frozen(BaseModel):
 
 @dataclass(frozen=True)
 class OfKind:
-    """Annotation of a field: its class is the one that `kind` names.
+    """Annotation of a field whose class is the one that its key `kind` names.
 
-    It replaces the check of the annotated type, which may be a protocol.
+    It replaces Pydantic's check of the annotated type, which may be a protocol.
     """
 
     classes: Mapping[str, type[Frozen]]
@@ -39,7 +39,7 @@ class OfKind:
 
 
 def schema_keys(section: type[BaseModel], values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
-    """Every dotted key of a section. `values` as typed: they have the names in mappings, and the kinds."""
+    """Every dotted key of a section. `values`, as typed, hold the names in mappings and the kinds."""
     for name, field in section.model_fields.items():
         yield f"{prefix}{name}"
         yield from _keys_below(field.annotation, field.metadata, values.get(name), f"{prefix}{name}.")
@@ -63,12 +63,12 @@ def _keys_below(annotation: Any, metadata: Sequence[Any], value: Any, prefix: st
 
 
 def _sections(annotation: Any, metadata: Sequence[Any], kind: Any) -> list[type[BaseModel]]:
-    """The classes that a field's value can have; those of another kind are left out."""
+    """The classes that a field's value can have; only that of `kind` where it is given."""
     for item in metadata:
         if isinstance(item, OfKind):
             return [item.classes[kind]] if kind in item.classes else []
-    found = [a for a in get_args(annotation) or (annotation,) if isinstance(a, type) and issubclass(a, BaseModel)]
-    return [a for a in found if kind is None or "kind" not in a.model_fields or kind in _kinds(a)]
+    matches = [a for a in get_args(annotation) or (annotation,) if isinstance(a, type) and issubclass(a, BaseModel)]
+    return [a for a in matches if kind is None or "kind" not in a.model_fields or kind in _kinds(a)]
 
 
 def _kinds(section: type[BaseModel]) -> tuple[Any, ...]:
@@ -76,30 +76,30 @@ def _kinds(section: type[BaseModel]) -> tuple[Any, ...]:
 
 
 def nearest_keys(key: str, known: Iterable[str]) -> list[str]:
-    """What an unknown key may have meant, the likeliest first, at most three.
+    """At most three known keys that the user may have meant by an unknown one, the likeliest first.
 
-    In this order: a misspelling of the whole key, the same name in other sections, a name that is like it in its own
-    section, a name that is like it in any. Of other sections only their fields, not what lies deeper.
+    In this order: a misspelling of the whole key, the same name in other sections, a similar name in its own section, a
+    similar name in any section. Other sections count with their fields only, not with deeper keys.
     """
     keys = tuple(known)
     section, name = split_key(key)
-    if whole := difflib.get_close_matches(key, [k for k in keys if k.count(".") == key.count(".")], 1, cutoff=0.9):
-        return whole
+    if misspelled := difflib.get_close_matches(key, [k for k in keys if k.count(".") == key.count(".")], 1, cutoff=0.9):
+        return misspelled
     eligible = [k for k in keys if k.count(".") <= 1 or k.startswith(f"{key.partition('.')[0]}.")]
-    if not (found := [k for k in eligible if split_key(k)[1] == name]):
+    if not (matches := [k for k in eligible if split_key(k)[1] == name]):
         siblings = [split_key(k)[1] for k in keys if split_key(k)[0] == section]
-        if like := _like(name, siblings, cutoff=0.6):
-            return [f"{section}.{like}" if section else like]
-        like = _like(name, [split_key(k)[1] for k in eligible], cutoff=0.8)
-        found = [k for k in eligible if split_key(k)[1] == like]
-    return sorted(found, key=lambda k: -difflib.SequenceMatcher(None, key, k).ratio())[:3]
+        if near := _nearest_name(name, siblings, cutoff=0.6):
+            return [f"{section}.{near}" if section else near]
+        near = _nearest_name(name, [split_key(k)[1] for k in eligible], cutoff=0.8)
+        matches = [k for k in eligible if split_key(k)[1] == near]
+    return sorted(matches, key=lambda k: -difflib.SequenceMatcher(None, key, k).ratio())[:3]
 
 
-def _like(name: str, names: Iterable[str], cutoff: float) -> str:
+def _nearest_name(name: str, names: Iterable[str], cutoff: float) -> str:
     """The name nearest in spelling, else the first that contains it; empty when there is none."""
     names = tuple(names)
-    near = difflib.get_close_matches(name, names, 1, cutoff)
-    return next(iter([*near, *(n for n in names if len(name) > 2 and name in n)]), "")
+    close = difflib.get_close_matches(name, names, 1, cutoff)
+    return next(iter([*close, *(n for n in names if len(name) > 2 and name in n)]), "")
 
 
 def split_key(key: str) -> tuple[str, str]:

@@ -53,7 +53,7 @@ def test_shipped_scenarios_are_valid_together_and_marked_as_examples():
 
 def test_every_scenario_in_the_documentation_is_valid():
     text = (ROOT / "README.md").read_text() + "".join(p.read_text() for p in (ROOT / "docs").rglob("*.md"))
-    found = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(title:.*?)```", text, flags=re.S)]
-    assert found
-    for number, raw in enumerate(found):
+    scenarios = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(title:.*?)```", text, flags=re.S)]
+    assert scenarios
+    for number, raw in enumerate(scenarios):
         assert problems({str(number): Scenario.model_validate(raw)}) == []

@@ -12,10 +12,14 @@ from typing import NamedTuple, get_args
 import pytest
 import yaml
 
+from clvsim.data.config import Source
+from clvsim.data.readers import SOURCES
 from clvsim.effects import EFFECTS, Effect
 from clvsim.interventions import INTERVENTIONS
 from clvsim.metrics import METRICS, PAYBACK
+from clvsim.models import RETENTION, SPEND
 from clvsim.report.glossary import GLOSSARY
+from clvsim.stages import STAGES
 
 ROOT = Path(__file__).parents[1]
 
@@ -68,6 +72,81 @@ def kinds_shipped() -> set[str]:
     trees = [yaml.safe_load(file.read_text(encoding="utf-8")) for file in ROOT.glob("configs/scenario/*.yaml")]
     return {str(part.get("kind")) for tree in trees for part in tree.values() if isinstance(part, dict)}
 
+
+def section_of(kind: str) -> str:
+    """The class of `clvsim.data.config` that has the keys of a kind of source; empty when there is none."""
+    kinds = {section.__name__: get_args(section.model_fields["kind"].annotation) for section in Source.__subclasses__()}
+    return next((name for name, declared in kinds.items() if kind in declared), "")
+
+
+def files_of_source(kind: str) -> list[str]:
+    """Names that `data=NAME` takes for a kind of source."""
+    files = sorted(ROOT.glob("configs/data/*.yaml"))
+    return [file.stem for file in files if has(f"configs/data/{file.name}", r"^ *kind: NAME$")(kind)]
+
+
+def names_with_errors(path: str, name: str) -> bool:
+    """Whether one of the files that match a pattern uses a name and tests errors."""
+    contents = (file.read_text(encoding="utf-8") for file in ROOT.glob(path))
+    return any(re.search(rf"\b{name}\b", content) and "pytest.raises(" in content for content in contents)
+
+
+def sources_shipped() -> set[str]:
+    """Kinds of all sources in shipped configurations."""
+    return set(re.findall(r"^ *kind: (\w+)$", text("configs/data/*.yaml"), flags=re.M)) - {*RETENTION, *SPEND}
+
+
+def stages_written() -> set[str]:
+    """Functions from a configuration to an exit code, and primary configurations, registered or not."""
+    functions = re.findall(STAGE_FUNCTION.replace("NAME", r"(\w+)"), text("clvsim/stages/*.py"), flags=re.M)
+    return {*functions, *(file.stem for file in ROOT.glob("configs/*.yaml"))} - {"common", "list"}
+
+
+STAGE_FUNCTION = r"^def NAME\(config: RunConfig, ctx: RunContext\) -> int:"
+STAGE = (
+    Step(
+        "clvsim/stages/NAME.py",
+        "def NAME(config: RunConfig, ctx: RunContext) -> int, copied from check.py or fit.py",
+        lambda name: has(f"clvsim/stages/{name}.py", STAGE_FUNCTION)(name),
+    ),
+    Step("clvsim/stages/__init__.py", "a line in STAGES, with the folder it writes into", lambda name: name in STAGES),
+    Step(
+        "configs/NAME.yaml",
+        "job: {name: NAME}, and a leading comment with an example of clvsim NAME",
+        lambda name: all(
+            has(f"configs/{name}.yaml", line)(name) for line in (r"^  job: \{name: NAME\}", r"^#   clvsim NAME\b")
+        ),
+    ),
+    Step(
+        "README.md", "what `NAME` does, in the row of stages", has("README.md", r"^\| stages \|.*`(clvsim )?NAME[` ]")
+    ),
+    Step(
+        "tests/cli/",
+        'a test that runs the command "NAME": output, files and exit codes',
+        has("tests/cli/test_*.py", r'"NAME"'),
+    ),
+)
+
+SOURCE = (
+    Step(
+        "clvsim/data/config.py",
+        'a frozen class with kind: Literal["NAME"] and its keys',
+        lambda name: section_of(name) != "",
+    ),
+    Step("clvsim/data/readers.py", "a function that reads it, and a line in SOURCES", lambda name: name in SOURCES),
+    Step("configs/data/", "a file with kind: NAME and all its keys", lambda name: files_of_source(name) != []),
+    Step("ARCHITECTURE.md", "NAME in the inventory of SOURCES", is_in_inventory("SOURCES")),
+    Step(
+        "tests/data/",
+        "tests of the section's reader, and of the errors for wrong tables",
+        lambda name: section_of(name) != "" and names_with_errors("tests/data/test_*.py", section_of(name)),
+    ),
+    Step(
+        "tests/cli/",
+        "a command with data=NAME, or another name of its configuration",
+        lambda name: any(has("tests/cli/test_*.py", r"\bdata=NAME\b")(file) for file in files_of_source(name)),
+    ),
+)
 
 INTERVENTION = (
     Step(
@@ -151,10 +230,22 @@ METRIC = (
 
 # Sections of CONTRIBUTING.md by the list that they put into words.
 CHECKLISTS = {
+    "Adding a stage": STAGE,
+    "Adding a kind of source": SOURCE,
     "Adding an intervention": INTERVENTION,
     "Adding an effect": EFFECT,
     "Adding a metric": METRIC,
 }
+
+
+@pytest.mark.parametrize("name", sorted({*STAGES, *stages_written()}))
+def test_every_stage_has_all_its_files(name: str) -> None:
+    assert_complete(STAGE, name)
+
+
+@pytest.mark.parametrize("name", sorted({*SOURCES, *sources_shipped()}))
+def test_every_kind_of_source_has_all_its_files(name: str) -> None:
+    assert_complete(SOURCE, name)
 
 
 @pytest.mark.parametrize("name", sorted({*INTERVENTIONS, *kinds_declared("interventions"), *kinds_shipped()}))

@@ -55,7 +55,7 @@ def test_a_registry_loads_no_sampler_and_no_drawing(module):
         (", ".join(f"clvsim.stages.{name}" for name in CONFIGURED_STAGES), {"numba", "scipy"}),
     ],
 )
-def test_mistakes_are_told_without_what_takes_long_to_load(module, later):
+def test_errors_are_reported_without_slow_imports(module, later):
     assert not loaded_by(f"import {module}") & later
 
 

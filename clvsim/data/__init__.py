@@ -1,6 +1,6 @@
-"""The data layer: a transaction log in, checked orders and a customer summary out.
+"""The data layer: reads a transaction log or a table, and returns checked orders and a customer summary.
 
-DuckDB is imported here only, on first use.
+No other package imports DuckDB; it is loaded on first use.
 """
 
 from importlib import import_module
@@ -12,13 +12,21 @@ if TYPE_CHECKING:
     from clvsim.data.checks import quality
     from clvsim.data.log import TransactionLog
     from clvsim.data.read import read_transactions
-    from clvsim.data.summary import gates, summarize, weekly_repeat_orders
+    from clvsim.data.summary import require_repeat_orders, summarize, weekly_repeat_orders
 
-__all__ = ["DataConfig", "TransactionLog", "gates", "quality", "read_transactions", "summarize", "weekly_repeat_orders"]
+__all__ = [
+    "DataConfig",
+    "TransactionLog",
+    "quality",
+    "read_transactions",
+    "require_repeat_orders",
+    "summarize",
+    "weekly_repeat_orders",
+]
 
 _HOMES = {
     "TransactionLog": "log",
-    "gates": "summary",
+    "require_repeat_orders": "summary",
     "quality": "checks",
     "read_transactions": "read",
     "summarize": "summary",

@@ -1,4 +1,4 @@
-"""The data-quality table: what a founder should know about the log before believing anything computed from it."""
+"""The data-quality table: properties of a log that decide how far its results can be trusted."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ _WIDE_RANGE = 1e9
 
 
 def quality(log: TransactionLog, summary: CustomerSummary) -> tuple[QualityLine, ...]:
-    """The table of `clvsim check`, in reading order. Warnings are worth a look; errors have stopped the reading."""
+    """The table of `clvsim check`, in reading order, of infos and warnings; errors have been raised before."""
     return (
         *_source(log),
         *_period(log),
@@ -34,10 +34,10 @@ def _source(log: TransactionLog) -> list[QualityLine]:
 
 def _period(log: TransactionLog) -> list[QualityLine]:
     months = ((log.last_date - log.first_date).days + 1) / DAYS_PER_MONTH
-    held_out = (log.last_date - log.today).days
+    holdout_days = (log.last_date - log.today).days
     today = (
-        f"the {held_out} days after it only check the prediction"
-        if held_out
+        f"the {holdout_days} days after it only check the prediction"
+        if holdout_days
         else "the last day of the log: nothing is held out"
     )
     reading = "" if log.facts.date_reading == "year-month-day" else f"; dates read as {log.facts.date_reading}"
@@ -61,8 +61,8 @@ def _unreadable(facts: LogFacts) -> list[QualityLine]:
     return [total, *kinds]
 
 
-def _counted(key: str, label: str, count: int, note: str) -> QualityLine:
-    """A count that deserves a note and a warning when it is not zero."""
+def _count_line(key: str, label: str, count: int, note: str) -> QualityLine:
+    """A count, with a note and as a warning when it is not zero."""
     return QualityLine(key, label, f"{count:,}", note if count else "", "warning" if count else "info")
 
 
@@ -70,19 +70,19 @@ def _rows(facts: LogFacts) -> list[QualityLine]:
     merged = "rows of one customer on one day are one order" if facts.same_day_merged else ""
     return [
         QualityLine("merged", "Rows merged into an order of the same day", f"{facts.same_day_merged:,}", merged),
-        _counted(
+        _count_line(
             "duplicates",
             "Rows that repeat another row exactly",
             facts.duplicate_rows,
-            "kept: were they really sold twice?",
+            "kept as separate sales; check whether they are export duplicates",
         ),
-        _counted("zeros", "Rows with an amount of zero", facts.zero_rows, "count as orders, not as spend"),
+        _count_line("zeros", "Rows with an amount of zero", facts.zero_rows, "count as orders, not as spend"),
     ]
 
 
 def _conflicts(facts: LogFacts) -> list[QualityLine]:
-    note = "their first value counts"
-    return [_counted(key, f"Customers with several values of {key}", count, note) for key, count in facts.conflicts]
+    note = "each customer's first value counts"
+    return [_count_line(key, f"Customers with several values of {key}", count, note) for key, count in facts.conflicts]
 
 
 def _refunds(log: TransactionLog) -> list[QualityLine]:
@@ -100,13 +100,13 @@ def _refunds(log: TransactionLog) -> list[QualityLine]:
                 "warning",
             )
         ]
-    removed = f"; {refunds.orders_removed:,} orders vanished with them" if refunds.orders_removed else ""
+    removed_note = f"; {refunds.orders_removed:,} orders refunded in full are removed" if refunds.orders_removed else ""
     lines = [
         QualityLine(
             "refunds",
             "Refunds (negative amounts)",
             value,
-            f"taken off the same day's, then the latest earlier order{removed}",
+            f"taken off the same day's, then the latest earlier order{removed_note}",
         )
     ]
     if refunds.unmatched:
@@ -117,7 +117,7 @@ def _refunds(log: TransactionLog) -> list[QualityLine]:
             QualityLine("refunds_unmatched", "Refunds without an order", f"{refunds.unmatched:,.2f}", note, "warning")
         )
     if refunds.after_today:
-        note = "not taken off: what comes after today feeds no value"
+        note = "not taken off: data after today only check the prediction"
         lines.append(
             QualityLine(
                 "refunds_after_today",
@@ -132,7 +132,7 @@ def _refunds(log: TransactionLog) -> list[QualityLine]:
         lines.append(
             QualityLine(
                 "refunds_customers",
-                "Customers who got everything refunded",
+                "Customers whose orders were all refunded",
                 f"{refunds.customers_removed:,}",
                 note,
                 "warning",
@@ -142,7 +142,7 @@ def _refunds(log: TransactionLog) -> list[QualityLine]:
 
 
 def customer_lines(summary: CustomerSummary) -> list[QualityLine]:
-    """How many customers and repeat orders there are, and how long was there to see them."""
+    """Lines about the numbers of customers and repeat orders, and the time in which repeat orders can be seen."""
     frame = summary.customers
     frequency = frame["frequency"].to_numpy()
     once = int((frequency == 0).sum())
@@ -160,56 +160,56 @@ def customer_lines(summary: CustomerSummary) -> list[QualityLine]:
             "exposure",
             "Mean time since the first order",
             f"{exposure:.1f} {summary.time_unit}s",
-            "how long there was to see repeat orders",
+            "the time in which repeat orders could be seen",
         ),
-        *_lonely(summary),
+        *_single_customer_groups(summary),
     ]
 
 
-def _lonely(summary: CustomerSummary) -> list[QualityLine]:
-    """Groups that a report would show with a figure of their own, on the evidence of one person."""
+def _single_customer_groups(summary: CustomerSummary) -> list[QualityLine]:
+    """Warnings about segments and channels of one customer, which the report shows with figures of their own."""
     lines = []
     for key in ("segment", "channel"):
         sizes = summary.customers[key].value_counts().drop("", errors="ignore")
-        alone = sorted(str(name) for name in sizes.index[sizes == 1])
-        if alone and len(sizes) > 1:
-            shown = ", ".join(alone[:3]) + (", …" if len(alone) > 3 else "")
+        singles = sorted(str(name) for name in sizes.index[sizes == 1])
+        if singles and len(sizes) > 1:
+            listed = ", ".join(singles[:3]) + (", …" if len(singles) > 3 else "")
             note = "what one customer did says next to nothing about the group"
             label = f"{key.capitalize()}s with a single customer"
-            lines.append(QualityLine(f"lonely_{key}s", label, f"{len(alone):,}: {shown}", note, "warning"))
+            lines.append(QualityLine(f"lonely_{key}s", label, f"{len(singles):,}: {listed}", note, "warning"))
     return lines
 
 
 def _customers(log: TransactionLog, summary: CustomerSummary) -> list[QualityLine]:
     lines = customer_lines(summary)
     if summary.opportunity_days:
-        lines.insert(1, _merged_periods(log, summary))
+        lines.insert(1, _opportunities_line(log, summary))
     if log.facts.customers_after_today:
         note = "first order after today: not in the analysis"
         lines.insert(
             1, QualityLine("late_customers", "Customers who came later", f"{log.facts.customers_after_today:,}", note)
         )
     if summary.holdout_days:
-        later = int(summary.customers["holdout_frequency"].sum())
+        holdout_orders = int(summary.customers["holdout_frequency"].sum())
         lines.append(
             QualityLine(
                 "holdout_orders",
                 "Repeat orders after today",
-                f"{later:,}",
+                f"{holdout_orders:,}",
                 f"in {summary.holdout_days} days, for checking",
             )
         )
     return lines
 
 
-def _merged_periods(log: TransactionLog, summary: CustomerSummary) -> QualityLine:
-    """What became of orders where the retention model sees one opportunity per period."""
-    found = log.connection.execute("SELECT count(*) FROM orders WHERE day <= $today", {"today": log.today}).fetchone()
+def _opportunities_line(log: TransactionLog, summary: CustomerSummary) -> QualityLine:
+    """How orders were merged for a retention model with one opportunity per period."""
+    row = log.connection.execute("SELECT count(*) FROM orders WHERE day <= $today", {"today": log.today}).fetchone()
     frequency = summary.customers["frequency"]
-    repeats = int(found[0] if found else 0) - len(frequency)
+    repeats = int(row[0] if row else 0) - len(frequency)
     return QualityLine(
         "opportunities",
-        "Opportunities to order, counted from the own first order",
+        "Opportunities to order, counted from each customer's first order",
         f"one in {summary.opportunity_days:g} days",
         f"{repeats:,} repeat orders up to today count as {int(frequency.sum()):,}: those of one period are one, "
         "and a period that is still running counts when it ends",
@@ -230,20 +230,20 @@ def _money(facts: LogFacts, summary: CustomerSummary) -> list[QualityLine]:
 
 
 def correlation_line(summary: CustomerSummary) -> QualityLine:
-    """Of a repeat customer's mean repeat order with the number of repeat orders: Gamma-Gamma assumes none."""
+    """Correlation of a repeat customer's mean repeat order with the number of repeat orders: Gamma-Gamma assumes 0."""
     frame = summary.customers[summary.customers["repeat_positive"] > 0]
     frequency = frame["frequency"].to_numpy(float)
     spend = (frame["repeat_amount"] / frame["repeat_positive"]).to_numpy(float)
     label = "Correlation of spend with frequency"
     if frequency.size < 3 or np.ptp(frequency) == 0 or np.ptp(spend) == 0:
-        return QualityLine("correlation", label, "–", "too few different repeat customers to say")
+        return QualityLine("correlation", label, "–", "too few different repeat customers to compute it")
     value = np.corrcoef(frequency, spend)[0, 1]
-    note = "among repeat customers; Gamma-Gamma assumes that it is near 0, lognormal spend can do without"
+    note = "among repeat customers; Gamma-Gamma assumes that it is near 0, lognormal spend does not"
     return QualityLine("correlation", label, f"{value:+.2f}", note, "warning" if abs(value) > 0.3 else "info")
 
 
 def range_line(smallest: float, largest: float, label: str) -> QualityLine:
-    """Both nan where no amount is above zero."""
+    """Line about the range of amounts; both are nan where no amount is above zero."""
     if np.isnan(smallest):
         return QualityLine("range", label, "–", "no amount is above zero", "warning")
     wide = largest / smallest > _WIDE_RANGE

@@ -1,4 +1,4 @@
-"""Which column is which: as configured, or guessed from common export headers (Shopify, Stripe, WooCommerce, …)."""
+"""Columns of a file by key: as configured, or guessed from common export headers (Shopify, Stripe, WooCommerce, …)."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -12,8 +12,8 @@ from clvsim.types import COVARIATE
 KEYS = ("customer_id", "date", "amount", "segment", "channel")
 REQUIRED = KEYS[:3]
 
-# Tiers of header names, without case, blanks and signs. A guess is the one match of the first tier that has any.
-# Amounts and dates have a single tier on purpose: "total" beside "revenue" is a question, not a preference.
+# Tiers of header names, without case, blanks and signs. A guess is the only match of the first tier that has any.
+# Amounts and dates have a single tier on purpose: where both "total" and "revenue" exist, the user has to choose.
 _NAMES: dict[str, tuple[tuple[str, ...], ...]] = {
     "customer_id": (
         ("customerid",),
@@ -78,43 +78,43 @@ _QUANTITY = {"quantity", "qty", "units"}
 
 
 class Columns(NamedTuple):
-    """`used` maps each key to a header of the file; `guessed` are the keys among them that nobody named."""
+    """`used` maps each key to a header of the file; `guessed` are the keys that the configuration does not name."""
 
     used: dict[str, str]
     guessed: tuple[str, ...]
 
 
-def _plain(name: str) -> str:
-    """'Total (EUR)', 'total', 'TOTAL ' are one name."""
+def _normalised(name: str) -> str:
+    """The name without case, blanks, signs and a unit in brackets: 'Total (EUR)', 'TOTAL ' become 'total'."""
     return re.sub(r"[\W_]+", "", re.sub(r"\(.*?\)\s*$", "", name)).casefold()
 
 
 def _guesses(key: str, headers: Sequence[str], tiers: Sequence[Sequence[str]]) -> list[str]:
-    plain = [_plain(h) for h in headers]
+    normalised = [_normalised(h) for h in headers]
     for tier in tiers:
         names = set(tier)
-        if key == "amount" and _QUANTITY & set(plain):
-            names.discard("price")  # beside a quantity it is the price of one piece
-        if found := [h for h, p in zip(headers, plain, strict=True) if p in names]:
-            return found
+        if key == "amount" and _QUANTITY & set(normalised):
+            names.discard("price")  # where there is a quantity, it is the price of one piece
+        if matches := [h for h, p in zip(headers, normalised, strict=True) if p in names]:
+            return matches
     return []
 
 
-def _listed(headers: Sequence[str], limit: int = 40) -> str:
-    shown = ", ".join(headers[:limit])
-    return shown if len(headers) <= limit else f"{shown}, … ({len(headers)} in all)"
+def _list_headers(headers: Sequence[str], limit: int = 40) -> str:
+    listed = ", ".join(headers[:limit])
+    return listed if len(headers) <= limit else f"{listed}, … ({len(headers)} in all)"
 
 
-def _named(key: str, name: str, headers: Sequence[str]) -> list[Problem]:
-    """What is wrong with a column that the configuration names."""
-    count = headers.count(name)
-    if count == 1:
+def _problems_of_named(key: str, name: str, headers: Sequence[str]) -> list[Problem]:
+    """The problem of a column that the configuration names and the file does not have exactly once."""
+    times = headers.count(name)
+    if times == 1:
         return []
-    if count > 1:
-        return [Problem(f"data.{key}", f"{count} columns are called {name!r}: rename one")]
+    if times > 1:
+        return [Problem(f"data.{key}", f"{times} columns are called {name!r}: rename one")]
     by_plain = {h.casefold(): h for h in headers}
-    close = get_close_matches(name.casefold(), list(by_plain), n=1)
-    hint = f" (did you mean {by_plain[close[0]]!r}?)" if close else ""
+    similar = get_close_matches(name.casefold(), list(by_plain), n=1)
+    hint = f" (did you mean {by_plain[similar[0]]!r}?)" if similar else ""
     return [Problem(f"data.{key}", f"no column {name!r}{hint}")]
 
 
@@ -134,7 +134,7 @@ def choose(
     """Map keys to the headers of the file called `label`.
 
     `named` are the columns that the configuration names: None is a guess, "" for none where the key is not `required`.
-    `names` are tiers of names for each key; `covariates` are always named. A guess is the one match of the first tier
+    `names` are tiers of names for each key; `covariates` are always named. A guess is the only match of the first tier
     that has any.
 
     Raises
@@ -148,19 +148,21 @@ def choose(
     for key, tiers in names.items():
         name = named[key]
         if name:
-            problems += _named(key, name, headers)
+            problems += _problems_of_named(key, name, headers)
             used[key] = name
             continue
-        found = [] if name == "" and key not in required else _guesses(key, headers, tiers)
-        if len(found) == 1:
-            used[key] = found[0]
+        matches = [] if name == "" and key not in required else _guesses(key, headers, tiers)
+        if len(matches) == 1:
+            used[key] = matches[0]
             guessed.append(key)
         elif key in required:
-            why = f"{' and '.join(map(repr, found))} could both be meant" if found else "no column name says so"
-            problems.append(Problem(f"data.{key}", f"{why}; type data.{key}=COLUMN"))
+            reason = "no column has one of its usual names"
+            if matches:
+                reason = f"{' and '.join(map(repr, matches))} could both be meant"
+            problems.append(Problem(f"data.{key}", f"{reason}; type data.{key}=COLUMN"))
     for name in dict.fromkeys(covariates):
-        problems += _named("covariates", name, headers)
+        problems += _problems_of_named("covariates", name, headers)
         used[COVARIATE + name] = name
     if problems:
-        raise ConfigError([*problems, Problem(label, f"its columns are: {_listed(headers)}")])
+        raise ConfigError([*problems, Problem(label, f"its columns are: {_list_headers(headers)}")])
     return Columns(used, tuple(guessed))

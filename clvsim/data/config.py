@@ -1,4 +1,4 @@
-"""The `data` section of a run: one frozen class of keys per kind of source. What reads it: `clvsim.data.readers`."""
+"""The `data` section of a run: a frozen class of keys per kind of source, which `clvsim.data.readers` reads."""
 
 import datetime as dt
 from collections.abc import Mapping
@@ -47,7 +47,7 @@ class DataConfig(Source):
 
 
 class SurvivorsConfig(Source):
-    """A table of how many customers of each cohort are left after each contract period: `clvsim.data.tables`.
+    """A table of the customers of each cohort who are left after each contract period: `clvsim.data.tables`.
 
     `renewal` is the length of a period, that of the retention model. `price`: of each payment, unless the table has it.
     """
@@ -60,7 +60,7 @@ class SurvivorsConfig(Source):
     time_unit: TimeUnit = "month"
 
 
-def _needed(value: Any, info: ValidationInfo) -> Any:
+def _required(value: Any, info: ValidationInfo) -> Any:
     if value is None:
         raise ValueError(f"is needed: {_NOT_IN_A_SUMMARY[str(info.field_name)]}")
     return value
@@ -80,8 +80,8 @@ class SummaryConfig(Source):
 
     kind: Literal["summary"] = "summary"
     path: str | None = None
-    today: Annotated[dt.date, BeforeValidator(_needed)]
-    time_unit: Annotated[TimeUnit, BeforeValidator(_needed)]
+    today: Annotated[dt.date, BeforeValidator(_required)]
+    time_unit: Annotated[TimeUnit, BeforeValidator(_required)]
     customer_id: str | None = None
     frequency: str | None = None
     recency: str | None = None
@@ -93,34 +93,34 @@ class SummaryConfig(Source):
     delimiter: str | None = Field(default=None, min_length=1, max_length=1)
 
 
-class Generated(NamedTuple):
-    """A model that logs can be made up from: an example's parameters, and which of them are times (here in weeks)."""
+class SyntheticModel(NamedTuple):
+    """A model from which logs can be drawn: example parameters, and the names of those that are times, in weeks."""
 
     example: Mapping[str, float]
-    times: tuple[str, ...] = ()  # none: orders come at given days, and there is no order rate
+    times: tuple[str, ...] = ()  # empty: orders fall on given days, and there is no order rate
     renewing: bool = False  # as of the retention model of that name
 
 
 _DROPOUT = {"r": 0.5, "alpha": 8.0, "a": 0.9, "b": 2.7}
 _REGULAR = {"r": 0.8, "alpha": 4.0, "a": 0.9, "b": 4.5, "k": 3.0}
-GENERATED = {
-    "bg_nbd": Generated(_DROPOUT, ("alpha",)),
-    "mbg_nbd": Generated(_DROPOUT, ("alpha",)),
-    "pareto_nbd": Generated({"r": 0.55, "alpha": 10.6, "s": 0.6, "beta": 11.7}, ("alpha", "beta")),
-    "bg_cnbd": Generated(_REGULAR, ("alpha",)),
-    "mbg_cnbd": Generated(_REGULAR, ("alpha",)),
-    "bg_bb": Generated({"alpha": 1.2, "beta": 0.75, "gamma": 0.66, "delta": 2.78}),
-    "sbg": Generated({"alpha": 0.67, "beta": 3.8}, renewing=True),
-    "bdw": Generated({"gamma": 0.67, "delta": 3.8, "c": 1.3}, renewing=True),
+SYNTHETIC_MODELS = {
+    "bg_nbd": SyntheticModel(_DROPOUT, ("alpha",)),
+    "mbg_nbd": SyntheticModel(_DROPOUT, ("alpha",)),
+    "pareto_nbd": SyntheticModel({"r": 0.55, "alpha": 10.6, "s": 0.6, "beta": 11.7}, ("alpha", "beta")),
+    "bg_cnbd": SyntheticModel(_REGULAR, ("alpha",)),
+    "mbg_cnbd": SyntheticModel(_REGULAR, ("alpha",)),
+    "bg_bb": SyntheticModel({"alpha": 1.2, "beta": 0.75, "gamma": 0.66, "delta": 2.78}),
+    "sbg": SyntheticModel({"alpha": 0.67, "beta": 3.8}, renewing=True),
+    "bdw": SyntheticModel({"gamma": 0.67, "delta": 3.8, "c": 1.3}, renewing=True),
 }
-RATE = "rate"  # of a segment: a factor of the order rate, beside its own parameters
+RATE = "rate"  # key of a segment: a factor of the order rate
 Positive = Annotated[float, Field(gt=0)]
 
 
 class SyntheticSpend(Frozen):
-    """Gamma-Gamma: amounts ~ Gamma(p, nu), nu ~ Gamma(q, gamma); a first order is `first_order_factor` as large.
+    """Gamma-Gamma: amounts ~ Gamma(p, nu), nu ~ Gamma(q, gamma); first orders times `first_order_factor`.
 
-    `vary`: whether a customer's amounts differ, or are all their mean p / nu. None: they do, but for contracts.
+    `vary`: whether the amounts of a customer differ; if not, each is p / nu. None: they differ, except for contracts.
     """
 
     p: float = Field(4.0, gt=0)
@@ -131,12 +131,13 @@ class SyntheticSpend(Frozen):
 
 
 class SyntheticConfig(Source):
-    """A log made up from a model with known parameters: for trying things out, and for checking what fits recover.
+    """A log drawn from a model with known parameters: for demonstrations, and for checking what fits recover.
 
-    First orders fall evenly on `acquisition_days` from `start`. Times in `parameters` are in `time_unit`; those left
-    out have an example's value. `season` has a multiplier of the order rate for January to December. `segments` are
-    equally large, each with parameters of its own, or with `rate`, a factor of the order rate, for which a bare number
-    is short. `renewal` is the length of a contract, `opportunity_days` the time between opportunities of BG/BB.
+    First orders fall evenly on `acquisition_days` from `start`. Times in `parameters` are in `time_unit`; parameters
+    that are left out have the value of an example. `season` has a multiplier of the order rate for January to December.
+    `segments` are equally large, each with parameters of its own, or with `rate`, a factor of the order rate; a bare
+    number is short for `rate`. `renewal` is the length of a contract, `opportunity_days` the time between opportunities
+    of BG/BB.
     """
 
     kind: Literal["synthetic"] = "synthetic"
@@ -157,12 +158,12 @@ class SyntheticConfig(Source):
     @property
     def renewing(self) -> bool:
         """Whether customers hold contracts."""
-        return GENERATED[self.model].renewing
+        return SYNTHETIC_MODELS[self.model].renewing
 
     @property
     def by_interval(self) -> bool:
         """Whether orders fall on given days only."""
-        return not GENERATED[self.model].times
+        return not SYNTHETIC_MODELS[self.model].times
 
     @property
     def interval_days(self) -> float:
@@ -175,28 +176,28 @@ class SyntheticConfig(Source):
     @field_validator("model")
     @classmethod
     def _has_a_generator(cls, name: str) -> str:
-        if name not in GENERATED:
-            raise ValueError(f"no log can be made up from {name}; choose from {', '.join(GENERATED)}")
+        if name not in SYNTHETIC_MODELS:
+            raise ValueError(f"no log can be made up from {name}; choose from {', '.join(SYNTHETIC_MODELS)}")
         return name
 
     @field_validator("parameters")
     @classmethod
-    def _are_the_models_own(cls, given: dict[str, float | None], info: ValidationInfo) -> dict[str, float | None]:
+    def _complete_parameters(cls, parameters: dict[str, float | None], info: ValidationInfo) -> dict[str, float | None]:
         model, unit = (info.data.get(name) for name in ("model", "time_unit"))
-        if model is None or unit is None:  # a problem of its own
-            return given
-        example, times, _ = GENERATED[model]
-        _check_names(model, {name: value for name, value in given.items() if value is not None})
+        if model is None or unit is None:  # each is reported as a problem already
+            return parameters
+        example, times, _ = SYNTHETIC_MODELS[model]
+        _check_names(model, {name: value for name, value in parameters.items() if value is not None})
         weeks = DAYS_PER_WEEK / DAYS_PER_UNIT[unit]
         default = {name: value * weeks if name in times else value for name, value in example.items()}
-        return {name: given.get(name) or default[name] for name in example}
+        return {name: parameters.get(name) or default[name] for name in example}
 
     @field_validator("season")
     @classmethod
     def _has_twelve_months(cls, season: tuple[float, ...], info: ValidationInfo) -> tuple[float, ...]:
         if len(season) not in (0, 12):
             raise ValueError(f"needs 12 multipliers, January to December, got {len(season)}")
-        if season and (model := info.data.get("model")) and not GENERATED[model].times:
+        if season and (model := info.data.get("model")) and not SYNTHETIC_MODELS[model].times:
             raise ValueError(f"a season multiplies an order rate, and {model} has none: its orders fall on given days")
         return season
 
@@ -205,7 +206,7 @@ class SyntheticConfig(Source):
     def _numbers_are_rates(cls, segments: Any) -> Any:
         if not isinstance(segments, Mapping):
             return segments
-        return {name: {RATE: own} if isinstance(own, int | float) else own for name, own in segments.items()}
+        return {name: {RATE: value} if isinstance(value, int | float) else value for name, value in segments.items()}
 
     @field_validator("segments")
     @classmethod
@@ -213,8 +214,8 @@ class SyntheticConfig(Source):
         cls, segments: dict[str, dict[str, float]], info: ValidationInfo
     ) -> dict[str, dict[str, float]]:
         if model := info.data.get("model"):
-            for own in segments.values():
-                _check_names(model, own, RATE)
+            for segment in segments.values():
+                _check_names(model, segment, RATE)
         return segments
 
     @model_validator(mode="after")
@@ -225,13 +226,13 @@ class SyntheticConfig(Source):
         return self
 
 
-def _check_names(model: str, given: Mapping[str, float], *more: str) -> None:
-    """Raises ValueError for what is no parameter of the model, and for a k that is no whole number."""
-    example, times, _ = GENERATED[model]
-    if RATE in given and not times:
+def _check_names(model: str, parameters: Mapping[str, float], *extra_names: str) -> None:
+    """Raises ValueError for names that are no parameters of the model, and for a k that is no whole number."""
+    example, times, _ = SYNTHETIC_MODELS[model]
+    if RATE in parameters and not times:
         raise ValueError(f"a rate multiplies an order rate, and {model} has none; it has {', '.join(example)}")
-    known = (*example, *more)
-    if unknown := [name for name in given if name not in known]:
-        raise ValueError(f"{model} has {', '.join(known)}, but no {', '.join(unknown)}")
-    if given.get("k", 1.0) % 1:
-        raise ValueError(f"k counts the stages of a gap, a whole number, got {given['k']:g}")
+    names = (*example, *extra_names)
+    if unknown := [name for name in parameters if name not in names]:
+        raise ValueError(f"{model} has {', '.join(names)}, but no {', '.join(unknown)}")
+    if parameters.get("k", 1.0) % 1:
+        raise ValueError(f"k counts the stages of a gap, a whole number, got {parameters['k']:g}")

@@ -1,4 +1,4 @@
-"""The transaction log after reading: orders in DuckDB, and what was found on the way."""
+"""The transaction log as read: orders in DuckDB, and facts about the rows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Finding(NamedTuple):
-    """Rows that could not be read, of one kind. `where` is a key, `examples` reads "row 3: '$5'; row 9: 'free'"."""
+    """Rows that could not be read, of one kind. `where` is a key; `examples` are like "row 3: '$5'; row 9: 'free'"."""
 
     where: str
     what: str  # "amounts are not numbers"
@@ -28,14 +28,14 @@ class Finding(NamedTuple):
 
 
 class Refunds(NamedTuple):
-    """What became of negative amounts. Money as positive totals, in the log's currency."""
+    """Effects of negative amounts. Money as positive totals, in the log's currency."""
 
     rows: int = 0
     total: Decimal = Decimal(0)
     orders_removed: int = 0  # orders they reduced to nothing
     unmatched: Decimal = Decimal(0)  # exceeds everything that the customer had ordered before
     unmatched_customers: int = 0
-    after_today: Decimal = Decimal(0)  # concern orders up to today but came later: the hold-out feeds no value
+    after_today: Decimal = Decimal(0)  # of orders up to today, refunded later: the hold-out changes no figure
     customers_removed: int = 0  # without any order left
 
 
@@ -43,7 +43,7 @@ class LogFacts(NamedTuple):
     """Counts for the quality table."""
 
     rows: int
-    unusable_rows: int  # left out: something in them could not be read
+    unusable_rows: int  # skipped: a value could not be read
     findings: tuple[Finding, ...]
     order_rows: int  # rows with an amount of zero or more
     same_day_merged: int

@@ -1,4 +1,4 @@
-"""What a run works on, whatever it was read from."""
+"""The data of a run, the same for every kind of source."""
 
 from typing import NamedTuple
 
@@ -11,20 +11,20 @@ from clvsim.types import CustomerSummary, QualityLine
 
 
 class Material(NamedTuple):
-    """Customers, what is to be said about the source, and actual orders by week.
+    """Customers, quality lines about the source, and actual orders by week.
 
-    `weekly` is None where the source has no dated orders: then nothing can be tracked, and `untracked` says why.
+    `weekly` is None where the source has no dated orders; `untracked` is then the sentence that gives the reason.
     """
 
     summary: CustomerSummary
     quality: tuple[QualityLine, ...]
     weekly: pd.DataFrame | None
-    guessed: tuple[tuple[str, str], ...] = ()  # (key, column) that nobody named
+    guessed: tuple[tuple[str, str], ...] = ()  # (key, column) of columns that the configuration does not name
     untracked: str = ""
-    synthetic: str = ""  # what made the data up, in a sentence
+    synthetic: str = ""  # the sentence that says how the data were drawn; empty for real data
 
 
 def material_of_log(log: TransactionLog, opportunity_days: float = 0.0) -> Material:
-    """A log's customers as of today."""
+    """The data of a run on a log of orders."""
     summary = summarize(log, opportunity_days)
     return Material(summary, quality(log, summary), weekly_repeat_orders(log, opportunity_days), log.guessed)

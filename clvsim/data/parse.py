@@ -1,8 +1,8 @@
-"""Our own rules for dates and amounts, as SQL on text: every value that does not parse can be counted and quoted.
+"""Rules for dates and amounts, as SQL on text, so that every value that does not parse can be counted and quoted.
 
 Dates: ISO (also with / or .), yyyymmdd, d/m/y or m/d/y; time of day and zone are dropped, the day stays as written.
-Amounts: digits, one decimal sign, an optional sign and exponent. No currency and no thousands separators: guessing
-those can be wrong by a factor of 1,000.
+Amounts: digits, one decimal sign, an optional sign and exponent. No currency and no thousands separators: a wrong
+guess of those changes an amount by a factor of 1,000.
 """
 
 from datetime import date
@@ -40,7 +40,7 @@ def _date_by(pattern: str, replacement: str) -> str:
 
 
 def _plain_day() -> str:
-    """ISO and yyyymmdd. The first branch is the common case without a replacement, ten times faster."""
+    """SQL of the day of an ISO or yyyymmdd date. The first branch, the common case, is ten times faster."""
     return (
         f"CASE WHEN regexp_full_match(date, {quoted(_STRICT_ISO)}) THEN try_cast(substr(date, 1, 10) AS DATE) "
         f"ELSE coalesce({_date_by(_ISO, _YEAR_FIRST)}, {_date_by(_COMPACT, _YEAR_FIRST)}) END"
@@ -55,7 +55,7 @@ def _amount(config: DataConfig, typed: bool) -> str:
 
 
 def _parse(con: duckdb.DuckDBPyConnection, day_first: str, month_first: str, amount: str) -> None:
-    """Add `day_first`, `month_first` and `value` to `raw`. Years before 1900 are placeholders or typing errors."""
+    """Add `day_first`, `month_first` and `value` to `raw`. Years before 1900 count as errors: they are placeholders."""
     con.execute(
         f"""
         CREATE TABLE parsed AS
@@ -70,17 +70,17 @@ def _parse(con: duckdb.DuckDBPyConnection, day_first: str, month_first: str, amo
 
 def examples(con: duckdb.DuckDBPyConnection, loaded: Loaded, column: str, where: str) -> str:
     """The first rows of `raw` that satisfy `where`, as "row 3: '$5'; …"; the file is named when there are several."""
-    found = con.execute(
+    rows = con.execute(
         f"SELECT file, row, {column} FROM raw WHERE {where} ORDER BY file, row LIMIT {_EXAMPLES}"
     ).fetchall()
-    return "; ".join(_example(loaded, file, line_in_file(loaded, file, row), value) for file, row, value in found)
+    return "; ".join(_example(loaded, file, line_in_file(loaded, file, row), value) for file, row, value in rows)
 
 
 def _example(loaded: Loaded, file: int, line: int, value: str | None) -> str:
-    place = f"row {line}" if len(loaded.files) == 1 else f"{loaded.files[file]} row {line}"
+    position = f"row {line}" if len(loaded.files) == 1 else f"{loaded.files[file]} row {line}"
     if value is None:
-        return place
-    return f"{place}: {value if len(value) <= 40 else value[:39] + '…'!r}"
+        return position
+    return f"{position}: {value if len(value) <= 40 else value[:39] + '…'!r}"
 
 
 def _count(con: duckdb.DuckDBPyConnection, where: str) -> int:
@@ -97,30 +97,30 @@ def _day_with_format(con: duckdb.DuckDBPyConnection, form: str) -> str:
 
 
 def _local_order(con: duckdb.DuckDBPyConnection, loaded: Loaded) -> tuple[str, str, list[Problem]]:
-    """How 03/04/2024 is read: (column, words, problems). Only rows that parse in one way alone can tell."""
+    """How 03/04/2024 is read: (column, description, problems). Rows that parse in one way only decide."""
     day_only = "day_first IS NOT NULL AND month_first IS NULL"
     month_only = "month_first IS NOT NULL AND day_first IS NULL"
     differ = "day_first <> month_first"
-    days, months, open_rows = con.execute(
+    days, months, ambiguous_rows = con.execute(
         f"SELECT count(*) FILTER ({day_only}), count(*) FILTER ({month_only}), count(*) FILTER ({differ}) FROM raw"
     ).fetchall()[0]
-    either = "coalesce(day_first, month_first)"  # good enough to find what is no date at all
-    ask = "type data.date_format=%d/%m/%Y or %m/%d/%Y (with the signs of your file)"
+    parsable = "coalesce(day_first, month_first)"  # enough to find values that are no date
+    advice = "type data.date_format=%d/%m/%Y or %m/%d/%Y (with the signs of your file)"
     if days and months:
-        some, others = examples(con, loaded, "date", day_only), examples(con, loaded, "date", month_only)
-        return either, "", [Problem("data.date", f"day and month change places: {some}, but {others}; {ask}")]
+        shown = [examples(con, loaded, "date", only) for only in (day_only, month_only)]
+        return parsable, "", [Problem("data.date", f"day and month change places: {', but '.join(shown)}; {advice}")]
     if days:
         return "day_first", "day/month/year", []
     if months:
         return "month_first", "month/day/year", []
-    if open_rows:
-        why = f"day/month and month/day are both possible, e.g. {examples(con, loaded, 'date', differ)}"
-        return either, "", [Problem("data.date", f"{why}; {ask}")]
+    if ambiguous_rows:
+        reason = f"day/month and month/day are both possible, e.g. {examples(con, loaded, 'date', differ)}"
+        return parsable, "", [Problem("data.date", f"{reason}; {advice}")]
     return "day_first", "year-month-day", []
 
 
 def choose_rules(con: duckdb.DuckDBPyConnection, loaded: Loaded, config: DataConfig) -> tuple[Rules, list[Problem]]:
-    """Parse `raw` and say which columns hold the result; problems when day and month cannot be told apart.
+    """Parse `raw`. Returns the columns that hold the result, and problems when day and month cannot be told apart.
 
     Raises ConfigError when `date_format` is no format.
     """
@@ -130,18 +130,18 @@ def choose_rules(con: duckdb.DuckDBPyConnection, loaded: Loaded, config: DataCon
         return Rules("day_first", "value", f"as {config.date_format}"), []
     plain = _plain_day()
     _parse(con, *(f"coalesce({plain}, {_date_by(_LOCAL, order)})" for order in (_DAY_FIRST, _MONTH_FIRST)), amount)
-    day, words, problems = _local_order(con, loaded)
-    return Rules(day, "value", words), problems
+    day, reading, problems = _local_order(con, loaded)
+    return Rules(day, "value", reading), problems
 
 
-def _amount_hint(con: duckdb.DuckDBPyConnection, config: DataConfig, bad: str) -> str:
-    def some(pattern: str) -> str:
+def _amount_hint(con: duckdb.DuckDBPyConnection, config: DataConfig, condition: str) -> str:
+    def any_match(pattern: str) -> str:
         return f"coalesce(bool_or(regexp_matches(amount, {quoted(pattern)})), false)"
 
     other = "," if config.decimal == "." else "."
     decimal, thousands, letters = con.execute(
-        f"SELECT {some(rf'^[^.,]*\d[{other}]\d{{1,2}}\D*$')}, {some(r'\d[.,]\d{3}([.,]|\D*$)')}, "
-        f"{some(r'[^\d.,+\-eE]')} FROM raw WHERE {bad}"
+        f"SELECT {any_match(rf'^[^.,]*\d[{other}]\d{{1,2}}\D*$')}, {any_match(r'\d[.,]\d{3}([.,]|\D*$)')}, "
+        f"{any_match(r'[^\d.,+\-eE]')} FROM raw WHERE {condition}"
     ).fetchall()[0]
     hints = []
     if letters:
@@ -156,7 +156,7 @@ def _amount_hint(con: duckdb.DuckDBPyConnection, config: DataConfig, bad: str) -
 def find_bad_rows(
     con: duckdb.DuckDBPyConnection, loaded: Loaded, rules: Rules, config: DataConfig
 ) -> tuple[Finding, ...]:
-    """Everything in `raw` that is missing or does not parse, one finding per kind, plus lines that are not rows."""
+    """Values of `raw` that are missing or do not parse, and lines that are not rows: one finding per kind."""
     no_day, no_amount = (
         f"date IS NOT NULL AND ({rules.day}) IS NULL",
         f"amount IS NOT NULL AND ({rules.amount}) IS NULL",
@@ -166,19 +166,19 @@ def find_bad_rows(
         if config.date_format
         else "if it is one, type its format, e.g. data.date_format=%d.%m.%y"
     )
-    kinds = (
+    checks = (
         ("data.customer_id", "customer id is missing", "NULL", "customer_id IS NULL", ""),
         ("data.date", "date is missing", "NULL", "date IS NULL", ""),
         ("data.date", "not a date", "date", no_day, expected),
         ("data.amount", "amount is missing", "NULL", "amount IS NULL", ""),
         ("data.amount", "not an amount", "amount", no_amount, ""),
     )
-    found = []
-    for where, what, column, condition, hint in kinds:
+    findings = []
+    for where, what, column, condition, hint in checks:
         if count := _count(con, condition):
             hint = _amount_hint(con, config, condition) if condition == no_amount else hint
-            found.append(Finding(where, what, count, examples(con, loaded, column, condition), hint))
-    return (*found, *_broken_lines(loaded))
+            findings.append(Finding(where, what, count, examples(con, loaded, column, condition), hint))
+    return (*findings, *_broken_lines(loaded))
 
 
 _BROKEN = {
@@ -191,16 +191,15 @@ _BROKEN = {
 def _broken_lines(loaded: Loaded) -> tuple[Finding, ...]:
     if not loaded.broken:
         return ()
-    shown = "; ".join(_example(loaded, b.file, b.line, b.text) for b in loaded.broken[:_EXAMPLES])
+    lines_quoted = "; ".join(_example(loaded, b.file, b.line, b.text) for b in loaded.broken[:_EXAMPLES])
     hints = "; ".join(_BROKEN.get(kind, kind.lower()) for kind in sorted({b.kind for b in loaded.broken}))
-    return (Finding(loaded.label, "the line does not fit the header", loaded.broken_rows, shown, hints),)
+    return (Finding(loaded.label, "the line does not fit the header", loaded.broken_rows, lines_quoted, hints),)
 
 
 def future_dates(con: duckdb.DuckDBPyConnection, loaded: Loaded, rules: Rules, today: date) -> list[Problem]:
-    """Orders after `today` are a wrong date format or a wrong clock; leaving them out would hide it."""
-    later = f"({rules.day}) > DATE '{today}'"
-    if not (count := _count(con, later)):
+    """Problem of orders after `today`: the date format or a clock is wrong, which skipping them would hide."""
+    is_future = f"({rules.day}) > DATE '{today}'"
+    if not (count := _count(con, is_future)):
         return []
-    return [
-        Problem("data.date", f"{count:,} rows lie after today ({today}), e.g. {examples(con, loaded, 'date', later)}")
-    ]
+    shown = examples(con, loaded, "date", is_future)
+    return [Problem("data.date", f"{count:,} rows lie after today ({today}), e.g. {shown}")]

@@ -1,8 +1,8 @@
-"""From files or a data frame to one narrow DuckDB table of text. Nothing is interpreted here.
+"""From files or a data frame to one narrow DuckDB table of text. No value is interpreted here.
 
-DuckDB's own guesses are off: its sniffer looks at a sample, and a quoted comma after row 20,000 would be read wrongly.
-The delimiter comes from the header line, quotes are double quotes, every column is text, and lines that do not fit are
-kept aside and counted.
+DuckDB's sniffer is off: it looks at a sample, and would misread a quoted comma after row 20,000. The delimiter comes
+from the header line, quotes are double quotes, every column is text, and lines that do not fit the header are collected
+and counted.
 """
 
 import csv
@@ -44,7 +44,7 @@ _NOT_TEXT = "not UTF-8 text; save it as “CSV UTF-8”"
 
 
 class Scan(NamedTuple):
-    """One file or frame as something that SQL can select from."""
+    """One file or frame as a table that SQL can select from."""
 
     label: str
     headers: tuple[str, ...]
@@ -65,7 +65,7 @@ class BrokenLine(NamedTuple):
 
 
 class Loaded(NamedTuple):
-    """What went into `raw(file, row, customer_id, date, amount, segment, channel, fingerprint)`.
+    """The files and columns that fill `raw(file, row, customer_id, date, amount, segment, channel, fingerprint)`.
 
     Values in `raw` are trimmed text, NULL where missing ("" for segment and channel).
     """
@@ -82,7 +82,7 @@ class Loaded(NamedTuple):
 
 
 def connect() -> duckdb.DuckDBPyConnection:
-    """An in-memory database that downloads nothing, keeps rows in file order and spills away from the user's folder."""
+    """An in-memory database that downloads nothing, keeps rows in file order and spills into the temporary folder."""
     return duckdb.connect(
         ":memory:",
         config={
@@ -98,7 +98,7 @@ def identifier(text: str) -> str:
     return '"' + text.replace('"', '""') + '"'
 
 
-def covariates_of(keys: Iterable[str]) -> tuple[str, ...]:
+def covariate_keys(keys: Iterable[str]) -> tuple[str, ...]:
     """Keys, and columns of `raw`, that hold covariates."""
     return tuple(key for key in keys if key.startswith(COVARIATE))
 
@@ -108,9 +108,9 @@ def quoted(text: str) -> str:
 
 
 def find_files(path: str) -> tuple[str, ...]:
-    """The files that `path` means: itself, or what a glob matches, sorted by name.
+    """The file `path`, or the files that match it as a glob, sorted by name.
 
-    Raises ConfigError for what is missing or cannot be opened.
+    Raises ConfigError for a folder, and where there is no such file.
     """
     literal = Path(path).expanduser()
     if literal.is_dir():
@@ -119,14 +119,14 @@ def find_files(path: str) -> tuple[str, ...]:
         )
     if literal.is_file():
         return (str(literal),)
-    found = sorted(f for f in glob.glob(str(literal), recursive=True) if Path(f).is_file())
-    if not found:
-        wild = any(c in path for c in "*?[")
-        raise ConfigError([("data.path", f"no file matches: {path}" if wild else f"no such file: {path}")])
-    return tuple(found)
+    matches = sorted(f for f in glob.glob(str(literal), recursive=True) if Path(f).is_file())
+    if not matches:
+        is_glob = any(c in path for c in "*?[")
+        raise ConfigError([("data.path", f"no file matches: {path}" if is_glob else f"no such file: {path}")])
+    return tuple(matches)
 
 
-def _head(path: str) -> bytes:
+def _first_bytes(path: str) -> bytes:
     try:
         with Path(path).open("rb") as file:
             return file.read(4)
@@ -136,8 +136,8 @@ def _head(path: str) -> bytes:
 
 def _delimiter(line: str) -> str:
     """The most frequent candidate outside quotes; a comma for a single column."""
-    bare = "".join(line.split('"')[::2])
-    return max(_DELIMITERS, key=bare.count)
+    unquoted = "".join(line.split('"')[::2])
+    return max(_DELIMITERS, key=unquoted.count)
 
 
 def _csv_header(path: str, delimiter: str | None) -> tuple[tuple[str, ...], str]:
@@ -146,9 +146,9 @@ def _csv_header(path: str, delimiter: str | None) -> tuple[tuple[str, ...], str]
     try:
         with opener(path, "rt", encoding="utf-8-sig", newline="") as text:
             first = text.readline()
-            sign = delimiter or _delimiter(first)
+            separator = delimiter or _delimiter(first)
             text.seek(0)
-            header = next(csv.reader(text, delimiter=sign), [])
+            header = next(csv.reader(text, delimiter=separator), [])
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError([(path, _NOT_TEXT)]) from error
     except (OSError, EOFError) as error:
@@ -157,21 +157,21 @@ def _csv_header(path: str, delimiter: str | None) -> tuple[tuple[str, ...], str]
         raise DataError([(path, _NOT_TEXT)])
     if not any(h.strip(_BLANKS) for h in header):
         raise DataError([(path, "the first line is empty; it must hold the column names")])
-    return tuple(h.strip(_BLANKS) for h in header), sign
+    return tuple(h.strip(_BLANKS) for h in header), separator
 
 
 def _scan_csv(path: str, delimiter: str | None) -> Scan:
-    headers, sign = _csv_header(path, delimiter)
+    headers, separator = _csv_header(path, delimiter)
     fields = tuple(f"c{i}" for i in range(len(headers)))
     columns = ", ".join(f"'{f}': 'VARCHAR'" for f in fields)
     table = (
-        f"read_csv([?], auto_detect=false, header=true, delim={quoted(sign)}, quote='\"', escape='\"', "
+        f"read_csv([?], auto_detect=false, header=true, delim={quoted(separator)}, quote='\"', escape='\"', "
         f"columns={{{columns}}}, ignore_errors=true, store_rejects=true, rejects_limit=0)"
     )
     return Scan(path, headers, fields, ("VARCHAR",) * len(fields), table, (glob.escape(path),), is_csv=True)
 
 
-def _described(con: duckdb.DuckDBPyConnection, label: str, table: str, parameters: tuple[str, ...]) -> Scan:
+def _scan_table(con: duckdb.DuckDBPyConnection, label: str, table: str, parameters: tuple[str, ...]) -> Scan:
     rows = con.execute(f"DESCRIBE SELECT * FROM {table}", list(parameters)).fetchall()
     names = tuple(str(r[0]) for r in rows)
     fields = tuple('"' + n.replace('"', '""') + '"' for n in names)
@@ -179,31 +179,34 @@ def _described(con: duckdb.DuckDBPyConnection, label: str, table: str, parameter
 
 
 def _scan_file(con: duckdb.DuckDBPyConnection, path: str, delimiter: str | None) -> Scan:
-    head = _head(path)
-    if not head:
+    first_bytes = _first_bytes(path)
+    if not first_bytes:
         raise DataError([(path, "the file is empty")])
-    if head.startswith(b"PK\x03\x04"):
+    if first_bytes.startswith(b"PK\x03\x04"):
         raise ConfigError([("data.path", f"{path} is a workbook or an archive; export the sheet as CSV")])
-    if head != b"PAR1":
+    if first_bytes != b"PAR1":
         return _scan_csv(path, delimiter)
     try:
-        return _described(con, path, "read_parquet([?])", (glob.escape(path),))
+        return _scan_table(con, path, "read_parquet([?])", (glob.escape(path),))
     except duckdb.Error as error:
         raise DataError([(path, f"not a readable Parquet file ({str(error).splitlines()[0]})")]) from error
 
 
 def _scan_frame(con: duckdb.DuckDBPyConnection, frame: pd.DataFrame) -> Scan:
-    """All but numbers and dates becomes text: mixed types would stop DuckDB. Dates with a zone keep their own day."""
-    plain = pd.DataFrame(index=pd.RangeIndex(len(frame)))
+    """A data frame as a table. All but numbers and dates becomes text, since DuckDB reads no mixed types.
+
+    Dates with a zone keep their local day.
+    """
+    columns = pd.DataFrame(index=pd.RangeIndex(len(frame)))
     for position in range(frame.shape[1]):
         column = frame.iloc[:, position].reset_index(drop=True)
         if isinstance(column.dtype, pd.DatetimeTZDtype):
             column = column.dt.tz_localize(None)
         elif not (pd.api.types.is_numeric_dtype(column.dtype) or pd.api.types.is_datetime64_dtype(column.dtype)):
             column = column.astype("string")
-        plain[f"c{position}"] = column.copy()  # DuckDB reads no reversed view
-    con.register("frame", plain)
-    scan = _described(con, "data frame", "frame", ())
+        columns[f"c{position}"] = column.copy()  # DuckDB cannot read a reversed view
+    con.register("frame", columns)
+    scan = _scan_table(con, "data frame", "frame", ())
     return scan._replace(headers=tuple(str(c).strip(_BLANKS) for c in frame.columns))
 
 
@@ -228,12 +231,12 @@ def column_text(scan: Scan, header: str) -> str:
 def _insert(
     con: duckdb.DuckDBPyConnection, scan: Scan, number: int, used: dict[str, str]
 ) -> tuple[list[BrokenLine], int]:
-    """Append one file to `raw`; return the first of its broken lines and their number."""
+    """Append one file to `raw`. Returns its first 1,000 broken lines, and the number of all."""
 
     def text(key: str) -> str:
         return column_text(scan, used[key]) if key in used else "NULL"
 
-    keys = (*KEYS, *covariates_of(used))
+    keys = (*KEYS, *covariate_keys(used))
     values = ", ".join(text(k) if k in KEYS[:3] else f"coalesce({text(k)}, '')" for k in keys)
     everything = ", ".join(f"{f}::VARCHAR" for f in scan.fields)
     select = f"SELECT {number}, row_number() OVER (), {values}, hash({everything}) FROM {scan.table}"
@@ -245,17 +248,17 @@ def _insert(
 
 
 def broken_lines(con: duckdb.DuckDBPyConnection, number: int) -> tuple[list[BrokenLine], int]:
-    """Lines of the CSV file read last that do not fit its header, the first of them, and their number."""
-    found = con.execute(
+    """Lines of the CSV file read last that do not fit its header: the first 1,000, and the number of all."""
+    rows = con.execute(
         "SELECT line, min(error_type::VARCHAR), any_value(csv_line) FROM reject_errors "
         "GROUP BY line ORDER BY line LIMIT 1000"
     ).fetchall()
     count = con.execute("SELECT count(DISTINCT line) FROM reject_errors").fetchall()[0][0]
     con.execute("DROP TABLE reject_errors; DROP TABLE reject_scans")
-    return [BrokenLine(number, int(line), kind, str(text).strip(_BLANKS)) for line, kind, text in found], count
+    return [BrokenLine(number, int(line), kind, str(text).strip(_BLANKS)) for line, kind, text in rows], count
 
 
-def same_columns(scans: Sequence[Scan], used: dict[str, str]) -> None:
+def require_same_columns(scans: Sequence[Scan], used: dict[str, str]) -> None:
     """Raises ConfigError where a file lacks a column that the first one has."""
     problems = [
         (f"data.{key}", f"{scan.label} has no column {name!r}, unlike {scans[0].label}")
@@ -267,8 +270,8 @@ def same_columns(scans: Sequence[Scan], used: dict[str, str]) -> None:
         raise ConfigError(problems)
 
 
-def scans_of(con: duckdb.DuckDBPyConnection, source: str | Path | pd.DataFrame, delimiter: str | None) -> list[Scan]:
-    """The files or the frame that `source` means. Raises as `load` does."""
+def scan_source(con: duckdb.DuckDBPyConnection, source: str | Path | pd.DataFrame, delimiter: str | None) -> list[Scan]:
+    """A scan per file of `source`, or of the frame. Raises as `load` does."""
     if isinstance(source, pd.DataFrame):
         if source.shape[1] == 0:
             raise DataError([("data frame", "it has no columns")])
@@ -286,13 +289,13 @@ def load(con: duckdb.DuckDBPyConnection, source: str | Path | pd.DataFrame, conf
     DataError
         A file that is not what its name says, or empty.
     """
-    scans = scans_of(con, source, config.delimiter)
+    scans = scan_source(con, source, config.delimiter)
     columns = choose_columns(scans[0].headers, config, scans[0].label)
-    same_columns(scans, columns.used)
-    added = "".join(f", {identifier(key)} VARCHAR" for key in covariates_of(columns.used))
+    require_same_columns(scans, columns.used)
+    covariate_columns = "".join(f", {identifier(key)} VARCHAR" for key in covariate_keys(columns.used))
     con.execute(
         "CREATE TABLE raw (file INTEGER, row BIGINT, customer_id VARCHAR, date VARCHAR, amount VARCHAR, "
-        f"segment VARCHAR, channel VARCHAR{added}, fingerprint UBIGINT)"
+        f"segment VARCHAR, channel VARCHAR{covariate_columns}, fingerprint UBIGINT)"
     )
     broken = [_insert(con, scan, number, columns.used) for number, scan in enumerate(scans)]
     con.unregister("frame")
@@ -319,7 +322,7 @@ def _is_number(kind: str) -> bool:
 
 
 def line_in_file(loaded: Loaded, file: int, row: int) -> int:
-    """Where the reader finds row `row` (from 1) of a file: header and broken lines count, blank lines do not."""
+    """The line in the file of row `row` (from 1): header and broken lines count, blank lines do not."""
     broken = np.array([b.line for b in loaded.broken if b.file == file])
     line = row + loaded.header_rows
     return line + int(np.searchsorted(broken - np.arange(broken.size), line, side="right"))

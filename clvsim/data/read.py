@@ -12,7 +12,7 @@ from clvsim.data import refunds
 from clvsim.data.config import DataConfig
 from clvsim.data.log import Finding, LogFacts, Refunds, TransactionLog
 from clvsim.data.parse import Rules, choose_rules, examples, find_bad_rows, future_dates
-from clvsim.data.raw import BUNDLED, Loaded, connect, covariates_of, identifier, load
+from clvsim.data.raw import BUNDLED, Loaded, connect, covariate_keys, identifier, load
 from clvsim.errors import ConfigError, DataError, Problem
 
 
@@ -22,7 +22,7 @@ def read_transactions(
     *,
     today_date: date | None = None,
 ) -> TransactionLog:
-    """Read a transaction log; everything that is wrong with it is reported at once.
+    """Read a transaction log; all its problems are reported at once.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def read_transactions(
         raise DataError(problems)
     if unusable == rows:
         raise DataError([(loaded.label, f"none of the {rows:,} rows can be used")])
-    return _build(con, loaded, config, rules, findings, rows, unusable)
+    return _build_log(con, loaded, config, rules, findings, rows, unusable)
 
 
 def _source(config: DataConfig) -> str | Path:
@@ -122,16 +122,17 @@ def _refund_problems(con: duckdb.DuckDBPyConnection, loaded: Loaded, rules: Rule
     count = con.execute(f"SELECT count(*) FROM raw WHERE {negative}").fetchall()[0][0]
     if not count:
         return []
-    shown = examples(con, loaded, "amount", negative)
+    quoted_rows = examples(con, loaded, "amount", negative)
     return [
         Problem(
             "data.refunds",
-            f"{count:,} rows are refunds (negative amounts), e.g. {shown}; type data.refunds=net or data.refunds=drop",
+            f"{count:,} rows are refunds (negative amounts), e.g. {quoted_rows}; "
+            "type data.refunds=net or data.refunds=drop",
         )
     ]
 
 
-def _build(
+def _build_log(
     con: duckdb.DuckDBPyConnection,
     loaded: Loaded,
     config: DataConfig,
@@ -140,11 +141,11 @@ def _build(
     rows: int,
     unusable: int,
 ) -> TransactionLog:
-    """The tables `orders` and `labels` from checked rows, and the facts about them."""
-    extra = covariates_of(dict(loaded.columns))
+    """Create the tables `orders` and `labels` from checked rows, and collect the facts about them."""
+    covariates = covariate_keys(dict(loaded.columns))
     con.execute(
-        f"CREATE TABLE entries AS "
-        f"SELECT customer_id, ({rules.day}) AS day, ({rules.amount}) AS amount, segment, channel{_listed(extra)} "
+        f"CREATE TABLE entries AS SELECT customer_id, ({rules.day}) AS day, ({rules.amount}) AS amount, "
+        f"segment, channel{_column_list(covariates)} "
         f"FROM raw WHERE {_usable(rules)}"
     )
     duplicates = con.execute("SELECT count(*) - count(DISTINCT (fingerprint)) FROM raw").fetchall()[0][0]
@@ -159,10 +160,10 @@ def _build(
         FROM entries
         """
     ).fetchall()[0]
-    refunded = _orders(con, config, today)
-    conflicts = _labels(con, today, extra)
+    refunded = _create_orders(con, config, today)
+    conflicts = _create_labels(con, today, covariates)
     _check_customers(con, loaded, today)
-    late = con.execute(
+    customers_after_today = con.execute(
         f"SELECT count(*) FROM (SELECT customer_id FROM orders GROUP BY customer_id HAVING min(day) > DATE '{today}')"
     ).fetchall()[0][0]
     facts = LogFacts(
@@ -176,12 +177,13 @@ def _build(
         smallest_amount=float("nan") if smallest is None else smallest,
         largest_amount=float("nan") if largest is None else largest,
         refunds=refunded,
-        customers_after_today=late,
+        customers_after_today=customers_after_today,
         date_reading=rules.date_reading,
         conflicts=conflicts,
     )
+    data_hash = _content_hash(con, covariates)
     return TransactionLog(
-        con, loaded.label, config, loaded.columns, loaded.guessed, today, first, last, _content_hash(con, extra), facts
+        con, loaded.label, config, loaded.columns, loaded.guessed, today, first, last, data_hash, facts
     )
 
 
@@ -194,39 +196,43 @@ def _today(config: DataConfig, first: date, last: date) -> date:
     return today
 
 
-def _orders(con: duckdb.DuckDBPyConnection, config: DataConfig, today: date) -> Refunds:
-    """Create `orders`, following the refund policy."""
+def _create_orders(con: duckdb.DuckDBPyConnection, config: DataConfig, today: date) -> Refunds:
+    """Create `orders` under the refund policy of `data.refunds`. Returns what refunds changed."""
     count, total = con.execute("SELECT count(*), coalesce(-sum(amount), 0) FROM entries WHERE amount < 0").fetchall()[0]
-    kept = "WHERE amount >= 0" if config.refunds == "drop" else ""
+    filter_rows = "WHERE amount >= 0" if config.refunds == "drop" else ""
     con.execute(
         f"""
         CREATE TABLE days AS
         SELECT customer_id, day, day > DATE '{today}' AS later, count(*) FILTER (amount >= 0) AS orders,
             coalesce(sum(amount) FILTER (amount >= 0), 0)::DECIMAL(38,4) AS ordered,
             coalesce(-sum(amount) FILTER (amount < 0), 0)::DECIMAL(38,4) AS refunded
-        FROM entries {kept} GROUP BY customer_id, day
+        FROM entries {filter_rows} GROUP BY customer_id, day
         """
     )
-    effect = refunds.net(con)
+    totals = refunds.net(con)
     con.execute("DROP TABLE days")
-    return effect._replace(rows=count, total=total)
+    return totals._replace(rows=count, total=total)
 
 
-def _listed(columns: Iterable[str]) -> str:
+def _column_list(columns: Iterable[str]) -> str:
+    """SQL of more columns, with a comma before each."""
     return "".join(f", {identifier(column)}" for column in columns)
 
 
-def _labels(con: duckdb.DuckDBPyConnection, today: date, extra: tuple[str, ...]) -> tuple[tuple[str, int], ...]:
-    """Each customer's first non-empty segment, channel and covariates up to today, ties by text; refund rows label
-    nobody. Returns how many customers have several values of a covariate.
+def _create_labels(
+    con: duckdb.DuckDBPyConnection, today: date, covariates: tuple[str, ...]
+) -> tuple[tuple[str, int], ...]:
+    """Create `labels`: each customer's first non-empty segment, channel and covariates up to today, ties by text.
+
+    Refund rows do not count. Returns, per covariate, the number of customers with several values.
     """
-    names = [identifier(name) for name in ("segment", "channel", *extra)]
+    names = [identifier(name) for name in ("segment", "channel", *covariates)]
     first = ", ".join(f"coalesce(arg_min({n}, (day, {n})) FILTER ({n} <> ''), '') AS {n}" for n in names)
     known = f"FROM entries WHERE amount >= 0 AND day <= DATE '{today}'"
     labelled = " OR ".join(f"{n} <> ''" for n in names)
     con.execute(f"CREATE TABLE labels AS SELECT customer_id, {first} {known} AND ({labelled}) GROUP BY customer_id")
     conflicts = []
-    for name in extra:
+    for name in covariates:
         n = identifier(name)
         several = f"SELECT customer_id {known} AND {n} <> '' GROUP BY customer_id HAVING min({n}) <> max({n})"
         conflicts.append((name, con.execute(f"SELECT count(*) FROM ({several})").fetchall()[0][0]))
@@ -239,27 +245,27 @@ def _check_customers(con: duckdb.DuckDBPyConnection, loaded: Loaded, today: date
         0
     ][0]
     if customers < 2:
-        found = "only one customer has" if customers else "no customer has"
-        ask = "a customer base needs at least two (is data.customer_id right?)"
-        raise DataError([(loaded.label, f"{found} an order up to {today}; {ask}")])
+        count = "only one customer has" if customers else "no customer has"
+        question = "a customer base needs at least two (is data.customer_id right?)"
+        raise DataError([(loaded.label, f"{count} an order up to {today}; {question}")])
 
 
-def _content_hash(con: duckdb.DuckDBPyConnection, extra: tuple[str, ...]) -> str:
-    """sha256 over customers in the order of their ids: id, labels, orders. The same for any row order and format.
+def _content_hash(con: duckdb.DuckDBPyConnection, covariates: tuple[str, ...]) -> str:
+    """sha256 over customers in the order of their ids: id, labels, orders. It does not depend on row order or format.
 
     A customer's orders enter as the exclusive or of their digests: days are unique, so none can cancel, and nothing
     needs sorting. As hex, because the text of a 128-bit integer takes 80 µs each.
     """
-    more = "".join(f"sha256(coalesce({identifier(name)}, '')), " for name in extra)
-    found = con.execute(
+    covariate_digests = "".join(f"sha256(coalesce({identifier(name)}, '')), " for name in covariates)
+    digests = con.execute(
         f"""
         WITH histories AS (
             SELECT customer_id, hex(bit_xor(md5_number(day || ' ' || amount))) AS history
             FROM orders GROUP BY customer_id
         )
         SELECT string_agg(sha256(concat_ws(' ', sha256(customer_id), sha256(coalesce(segment, '')),
-            sha256(coalesce(channel, '')), {more}history)), '' ORDER BY customer_id)
+            sha256(coalesce(channel, '')), {covariate_digests}history)), '' ORDER BY customer_id)
         FROM histories LEFT JOIN labels USING (customer_id)
         """
     ).fetchall()[0][0]
-    return hashlib.sha256(found.encode()).hexdigest()
+    return hashlib.sha256(digests.encode()).hexdigest()

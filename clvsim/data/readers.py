@@ -1,6 +1,6 @@
-"""Each kind of source: its section of the configuration, and the function that makes a run's material of it.
+"""Kinds of sources: the section of the configuration, and the function that reads the data of a run.
 
-A reader imports what it needs when it is called: sections are checked without DuckDB.
+Readers import their modules when they are called, so that sections are checked without DuckDB.
 """
 
 from collections.abc import Callable
@@ -21,21 +21,21 @@ def log(section: DataConfig, opportunity_days: float) -> "Material":
 
 
 def survivors(section: SurvivorsConfig, opportunity_days: float) -> "Material":
-    """One pseudo-customer per customer of a cohort: nothing to track, nor orders to merge."""
+    """A table of survivors: one row per customer of a cohort, and no orders to track or to merge."""
     from clvsim.data.tables.survivors import material_of_survivors
 
     return material_of_survivors(section)
 
 
 def summary(section: SummaryConfig, opportunity_days: float) -> "Material":
-    """Customers as the table has them: nothing to track."""
+    """A table with one row per customer, and no orders to track."""
     from clvsim.data.tables.frequencies import material_of_table
 
     return material_of_table(section, opportunity_days=opportunity_days)
 
 
 def synthetic(section: SyntheticConfig, opportunity_days: float) -> "Material":
-    """A made-up log, read like any other."""
+    """A log drawn from a model, read as a user's log is read."""
     from clvsim.data.synthetic import synthetic_material
 
     return synthetic_material(section, opportunity_days)
@@ -58,7 +58,7 @@ SOURCES: dict[str, Reader] = {
 
 
 def read_material(section: Source, opportunity_days: float = 0.0) -> "Material":
-    """Read and check everything; orders are merged by period where `opportunity_days` is not 0.
+    """Read and check the data of a run; orders are merged by period where `opportunity_days` is not 0.
 
     Raises ConfigError, DataError or DiagnosticsError with every problem.
     """

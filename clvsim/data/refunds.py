@@ -1,13 +1,14 @@
-"""Taking refunds off orders.
+"""Netting of refunds against orders.
 
 A refund comes off the same day's order, then off the latest earlier one, and so on: orders are a stack. With S the
-running balance of a customer (the day's order first, then its refunds), an order that lifted S from L to L + a keeps
-what later minima of S leave of it:
+running balance of a customer (the day's order first, then its refunds), an order that raised S from L to L + a
+keeps what later minima of S leave of it:
 
-    kept = max(0, min(a, min over later S − L))
+    net_amount = max(0, min(a, min over later S − L))
 
-and what falls below zero was never ordered (unmatched). Window functions do this exactly, in decimals, without a loop.
-The hold-out has a balance of its own: a refund after today must not change what was known today.
+and what the balance falls below zero was refunded without an order (unmatched). Window functions compute this exactly,
+in decimals, without a loop. The hold-out has a balance of its own: a refund after today must not change the data up to
+today.
 """
 
 from decimal import Decimal
@@ -31,13 +32,13 @@ WITH balance AS (
     FROM balance
 )
 SELECT customer_id, day, later, orders, ordered, after_day,
-    greatest(0::DECIMAL(38,4), least(ordered, lowest_later - before_day)) AS kept
+    greatest(0::DECIMAL(38,4), least(ordered, lowest_later - before_day)) AS net_amount
 FROM minima
 """
 
 
 def net(con: duckdb.DuckDBPyConnection) -> Refunds:
-    """Create `orders(customer_id, day, amount)` from `days` and say what refunds did.
+    """Create `orders(customer_id, day, amount)` from `days`. Returns the effects of refunds.
 
     An order that refunds reduce to nothing disappears; one that was zero in the log stays.
     """
@@ -48,26 +49,26 @@ def net(con: duckdb.DuckDBPyConnection) -> Refunds:
         SELECT customer_id, day, ordered AS amount FROM days
         WHERE orders > 0 AND customer_id NOT IN (SELECT customer_id FROM netted)
         UNION ALL
-        SELECT customer_id, day, kept AS amount FROM netted WHERE orders > 0 AND (kept > 0 OR ordered = 0)
+        SELECT customer_id, day, net_amount AS amount FROM netted WHERE orders > 0 AND (net_amount > 0 OR ordered = 0)
         """
     )
-    removed, now, now_customers, later = con.execute(
+    orders_removed, unmatched, unmatched_customers, after_today = con.execute(
         """
-        WITH depth AS (SELECT customer_id, later, -least(min(after_day), 0) AS missing FROM netted GROUP BY ALL)
-        SELECT (SELECT count(*) FROM netted WHERE kept = 0 AND ordered > 0),
-            coalesce(sum(missing) FILTER (NOT later), 0), count(*) FILTER (NOT later AND missing > 0),
-            coalesce(sum(missing) FILTER (later), 0)
+        WITH depth AS (SELECT customer_id, later, -least(min(after_day), 0) AS excess FROM netted GROUP BY ALL)
+        SELECT (SELECT count(*) FROM netted WHERE net_amount = 0 AND ordered > 0),
+            coalesce(sum(excess) FILTER (NOT later), 0), count(*) FILTER (NOT later AND excess > 0),
+            coalesce(sum(excess) FILTER (later), 0)
         FROM depth
         """
     ).fetchall()[0]
-    lost = con.execute(
+    customers_removed = con.execute(
         "SELECT count(DISTINCT customer_id) FROM netted WHERE customer_id NOT IN (SELECT customer_id FROM orders)"
     ).fetchall()[0][0]
     con.execute("DROP TABLE netted")
     return Refunds(
-        orders_removed=removed,
-        unmatched=Decimal(now),
-        unmatched_customers=now_customers,
-        after_today=Decimal(later),
-        customers_removed=lost,
+        orders_removed=orders_removed,
+        unmatched=Decimal(unmatched),
+        unmatched_customers=unmatched_customers,
+        after_today=Decimal(after_today),
+        customers_removed=customers_removed,
     )

@@ -1,4 +1,4 @@
-"""What models see of a log: one row per customer as of today, and the weekly count that charts show."""
+"""The data of the models: one row per customer as of today; and repeat orders by day and week."""
 
 from datetime import timedelta
 from typing import Any
@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from clvsim.data.log import TransactionLog
-from clvsim.data.raw import covariates_of, identifier
+from clvsim.data.raw import covariate_keys, identifier
 from clvsim.errors import DiagnosticsError
 from clvsim.types import PARTS, CustomerSummary
 
@@ -73,7 +73,7 @@ _BY_PERIOD = {
 
 
 def summarize(log: TransactionLog, opportunity_days: float = 0.0) -> CustomerSummary:
-    """Count, date and add up each customer's orders up to today; later ones are only counted (`holdout_frequency`).
+    """Summarize each customer's orders up to today; later ones are only counted (`holdout_frequency`).
 
     Parameters
     ----------
@@ -81,8 +81,8 @@ def summarize(log: TransactionLog, opportunity_days: float = 0.0) -> CustomerSum
         Checked orders, and the day that counts as today.
     opportunity_days
         Length in days of the periods whose orders are merged to one, from each customer's own first order; 0 merges
-        none but those of one day. A period that is running today is later, with all its orders; one that is running on
-        the last day of the log is left out.
+        only those of one day. A period that is not over today belongs to the hold-out, with all its orders; one that is
+        not over on the last day of the log does not count.
 
     Returns
     -------
@@ -104,30 +104,31 @@ def summarize(log: TransactionLog, opportunity_days: float = 0.0) -> CustomerSum
     [[2.0, 213.0, 272.0], [1.0, 12.0, 272.0]]
     """
     values: dict[str, Any] = {"today": log.today, "later_days": (log.last_date - log.today).days}
-    words = _BY_DAY
+    fragments = _BY_DAY
     if opportunity_days:
-        values, words = values | _period_values(log, opportunity_days), _BY_PERIOD
-    extra = covariates_of(dict(log.columns))
-    listed = "".join(f", coalesce({identifier(name)}, '') AS {identifier(name)}" for name in extra)
-    customers = log.connection.execute(_SUMMARY.format(**words, covariates=listed), values).df()
-    customers = customers.assign(**{name: _numbers_or_words(customers[name], log.config.decimal) for name in extra})
-    unit, every = log.config.time_unit, float(opportunity_days)
-    daily = None if every else daily_repeat_orders(log)
+        values, fragments = values | _period_values(log, opportunity_days), _BY_PERIOD
+    covariates = covariate_keys(dict(log.columns))
+    covariate_columns = "".join(f", coalesce({identifier(name)}, '') AS {identifier(name)}" for name in covariates)
+    customers = log.connection.execute(_SUMMARY.format(**fragments, covariates=covariate_columns), values).df()
+    decimal = log.config.decimal
+    customers = customers.assign(**{name: _numbers_or_words(customers[name], decimal) for name in covariates})
+    unit, period_days = log.config.time_unit, float(opportunity_days)
+    daily = None if period_days else daily_repeat_orders(log)
     return CustomerSummary(
-        customers, log.today, log.first_date, log.last_date, unit, log.data_hash, daily, opportunity_days=every
+        customers, log.today, log.first_date, log.last_date, unit, log.data_hash, daily, opportunity_days=period_days
     )
 
 
 def _numbers_or_words(column: pd.Series, decimal: str) -> pd.Series:
-    """Numbers, nan where missing, if all that is there are numbers; else the text, "" where missing."""
+    """The column as numbers, nan where missing, if all its values are numbers; else as text, "" where missing."""
     numbers = pd.to_numeric(column.str.replace(decimal, ".", regex=False).replace("", np.nan), errors="coerce")
     are_numbers = np.isfinite(numbers) | (column == "")
     return numbers.astype(np.float64) if are_numbers.all() and (column != "").any() else column
 
 
 def daily_repeat_orders(log: TransactionLog) -> np.ndarray:
-    """Orders but first ones, by part of the customers and day from the first of the log to today, (part, day) int64."""
-    found = log.connection.execute(
+    """Repeat orders by part of the customers and day, from the first day of the log to today: (part, day) int64."""
+    counts = log.connection.execute(
         """
         WITH firsts AS (
             SELECT customer_id, min(day) AS first_day, (row_number() OVER (ORDER BY customer_id) - 1) % $parts AS part
@@ -139,7 +140,7 @@ def daily_repeat_orders(log: TransactionLog) -> np.ndarray:
         {"first": log.first_date, "today": log.today, "parts": PARTS},
     ).fetchnumpy()
     orders = np.zeros((PARTS, (log.today - log.first_date).days + 1), np.int64)
-    part, since, count = (np.asarray(found[name], np.int64) for name in ("part", "since", "orders"))
+    part, since, count = (np.asarray(counts[name], np.int64) for name in ("part", "since", "orders"))
     orders[part, since] = count
     return orders
 
@@ -151,14 +152,14 @@ def _period_values(log: TransactionLog, opportunity_days: float) -> dict[str, An
 def weekly_repeat_orders(log: TransactionLog, opportunity_days: float = 0.0) -> pd.DataFrame:
     """Repeat orders per full week of the log: columns `week_start` (datetime64), `orders` (int64).
 
-    Weeks are laid out from the day after today, backwards and forwards, so that the calibration ends with a week.
-    Only customers of the summary count: those first seen after today have no prediction to be compared with. With
-    `opportunity_days` orders are merged as in `summarize`, each in the week in which its period ends.
+    A week starts on the day after today, so that the calibration ends with a week. Only customers of the summary count:
+    for those whose first order lies after today there is no prediction. With `opportunity_days`, orders are merged as
+    in `summarize`, and count in the week in which their period ends.
     """
     start = log.today + timedelta(days=1)
     before, after = (start - log.first_date).days // 7, (log.last_date - log.today).days // 7
     if opportunity_days:
-        found = log.connection.execute(
+        counts = log.connection.execute(
             f"""
             WITH {_PERIODS}
             SELECT ceil((period * $every - ($today - first_day + 0.5)) / 7) - 1 AS week, count(*) AS orders
@@ -167,7 +168,7 @@ def weekly_repeat_orders(log: TransactionLog, opportunity_days: float = 0.0) -> 
             _period_values(log, opportunity_days),
         ).fetchnumpy()
     else:
-        found = log.connection.execute(
+        counts = log.connection.execute(
             """
             WITH firsts AS (
                 SELECT customer_id, min(day) AS first_day FROM orders GROUP BY customer_id HAVING min(day) < $start
@@ -179,9 +180,9 @@ def weekly_repeat_orders(log: TransactionLog, opportunity_days: float = 0.0) -> 
         ).fetchnumpy()
     weeks = np.arange(-before, after)
     orders = np.zeros(weeks.size, dtype=np.int64)
-    week = np.asarray(found["week"], dtype=np.int64)
+    week = np.asarray(counts["week"], dtype=np.int64)
     inside = (week >= -before) & (week < after)
-    orders[week[inside] + before] = np.asarray(found["orders"], dtype=np.int64)[inside]
+    orders[week[inside] + before] = np.asarray(counts["orders"], dtype=np.int64)[inside]
     return pd.DataFrame(
         {
             "week_start": np.datetime64(start, "D").astype("datetime64[s]") + weeks * np.timedelta64(7, "D"),
@@ -190,8 +191,8 @@ def weekly_repeat_orders(log: TransactionLog, opportunity_days: float = 0.0) -> 
     )
 
 
-def gates(summary: CustomerSummary) -> None:
-    """Stop before a fit that cannot mean anything.
+def require_repeat_orders(summary: CustomerSummary) -> None:
+    """Check that the models can be fitted to the customers.
 
     Raises
     ------
@@ -200,16 +201,16 @@ def gates(summary: CustomerSummary) -> None:
     """
     frequency = summary.customers["frequency"].to_numpy()
     if not frequency.any():
-        again, cure = "on another day", "or data.calibration_end too early?"
+        when, hint = "on another day", "or data.calibration_end too early?"
         if summary.opportunity_days:
-            again = f"in any period of {summary.opportunity_days:g} days that has ended"
-            cure = "data.calibration_end too early, or retention.opportunity_days too long?"
-        why = (
-            f"none of the {frequency.size:,} customers has a second order {again} up to {summary.today}: "
+            when = f"in any period of {summary.opportunity_days:g} days that has ended"
+            hint = "data.calibration_end too early, or retention.opportunity_days too long?"
+        message = (
+            f"none of the {frequency.size:,} customers has a second order {when} up to {summary.today}: "
             "how often customers come back and when they stop cannot be learned from this log "
-            f"(is data.customer_id one id per order, {cure})"
+            f"(is data.customer_id one id per order, {hint})"
         )
-        raise DiagnosticsError([("data", why)])
+        raise DiagnosticsError([("data", message)])
     if not summary.customers["repeat_positive"].to_numpy().any():
         raise DiagnosticsError(
             [("data.amount", "no repeat order has an amount above zero: spend cannot be learned from this log")]

@@ -1,9 +1,9 @@
-"""Logs made up from a model's own story with known parameters, for recovery and demonstrations.
+"""Logs drawn from a model with known parameters, for tests of parameter recovery and for demonstrations.
 
-Plain NumPy, straight from the papers' stories: nothing is shared with the simulator, so that recovering the parameters
-means something. One person's clock starts at the middle of the day of the first order; orders are kept by the day, so
-several of one day become one. Opportunities and renewals fall on the last whole day of each interval after the first
-order.
+Plain NumPy, written from the assumptions of the papers: no code is shared with the simulator, so that recovering the
+parameters is a test of both. A customer's clock starts in the middle of the day of the first order; orders have a day
+and no hour, so several on one day become one. Opportunities and renewals fall on the last whole day of each interval
+after the first order.
 """
 
 import datetime as dt
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import pandas as pd
 
-from clvsim.data.config import GENERATED, RATE, DataConfig, SyntheticConfig
+from clvsim.data.config import RATE, SYNTHETIC_MODELS, DataConfig, SyntheticConfig
 from clvsim.data.material import Material, material_of_log
 from clvsim.data.read import read_transactions
 from clvsim.types import DAYS_PER_UNIT
@@ -21,64 +21,65 @@ from clvsim.types import DAYS_PER_UNIT
 if TYPE_CHECKING:
     from clvsim.data.log import TransactionLog
 
-_SEGMENTS_SAID = 4
+_SEGMENTS_LISTED = 4
 
 
 class Calendar(NamedTuple):
-    """Days since the start: `edge` (k,), and the season's integral up to them, so that busy times run faster."""
+    """Time of the order process. In a season of multiplier m, `busy_time` runs m times as fast as the calendar."""
 
-    edge: np.ndarray
-    passed: np.ndarray
+    edge: np.ndarray  # days since the start, (day + 1,)
+    busy_time: np.ndarray  # the season's integral up to each edge, in days, (day + 1,)
     interval_days: float  # between opportunities or renewals
 
     def busy(self, day: np.ndarray) -> np.ndarray:
-        return np.interp(day, self.edge, self.passed)
+        """Busy time of a day since the start."""
+        return np.interp(day, self.edge, self.busy_time)
 
     def day(self, busy: np.ndarray) -> np.ndarray:
-        """Infinity beyond the end."""
-        return np.where(busy < self.passed[-1], np.interp(busy, self.passed, self.edge), np.inf)
+        """The day since the start of a busy time; infinity beyond the end of the log."""
+        return np.where(busy < self.busy_time[-1], np.interp(busy, self.busy_time, self.edge), np.inf)
 
 
 class People(NamedTuple):
-    """Who is simulated: day of the first order, and the model's parameters, those of time in days, each (customer,)."""
+    """Customers: day of the first order since the start, and the model's parameters, times in days; all (customer,)."""
 
-    born: np.ndarray
-    given: dict[str, np.ndarray]
+    first_order_day: np.ndarray
+    parameters: dict[str, np.ndarray]
 
 
-# From people, calendar and random numbers to repeat orders: (customer, day) pairs.
+# From people, calendar and random numbers to repeat orders: arrays of the customer's row and of the day.
 Story = Callable[[People, Calendar, np.random.Generator], tuple[np.ndarray, np.ndarray]]
 
 
 def make_log(config: SyntheticConfig) -> pd.DataFrame:
-    """Columns customer_id, date, amount, segment; one row per order, the same for the same configuration."""
+    """Draw a log: a row per order with customer_id, date, amount and segment. Equal configurations draw equal logs."""
     rng = np.random.default_rng(config.seed)
     start = np.datetime64(config.start.isoformat())
     n = config.customers
     segment = rng.integers(0, len(config.segments), n) if config.segments else np.zeros(n, np.int64)
-    by_segment = [in_days(config, own) for own in config.segments.values()] or [in_days(config, {})]
-    given = {name: np.array([some[name] for some in by_segment])[segment] for name in by_segment[0]}
-    people = People(rng.integers(0, config.acquisition_days, n) + 0.5, given)
-    who, day = STORIES[config.model](people, _calendar(start, config), rng)
-    who, day = np.concatenate([np.arange(n), who]), np.concatenate([people.born, day])
+    by_segment = [parameters_in_days(config, own) for own in list(config.segments.values()) or [{}]]
+    parameters = {name: np.array([values[name] for values in by_segment])[segment] for name in by_segment[0]}
+    people = People(rng.integers(0, config.acquisition_days, n) + 0.5, parameters)
+    customer, day = STORIES[config.model](people, _calendar(start, config), rng)
+    customer, day = np.concatenate([np.arange(n), customer]), np.concatenate([people.first_order_day, day])
     nu = rng.gamma(config.spend.q, 1 / config.spend.gamma, n)
-    amount = rng.gamma(config.spend.p, 1 / nu[who]) if config.amounts_vary else config.spend.p / nu[who]
+    amount = rng.gamma(config.spend.p, 1 / nu[customer]) if config.amounts_vary else config.spend.p / nu[customer]
     amount[:n] *= config.spend.first_order_factor
     names = np.array(list(config.segments) or [""], dtype=object)
     width = len(str(n))
     frame = pd.DataFrame(
         {
-            "customer_id": [f"s{i + 1:0{width}d}" for i in who],
+            "customer_id": [f"s{i + 1:0{width}d}" for i in customer],
             "date": start + np.floor(day).astype("timedelta64[D]"),
             "amount": np.maximum(amount.round(2), 0.01),
-            "segment": names[segment[who]],
+            "segment": names[segment[customer]],
         }
     )
     return frame.sort_values(["customer_id", "date", "amount"], ignore_index=True)
 
 
 def read_synthetic(config: SyntheticConfig) -> "TransactionLog":
-    """The made-up log, read like any other."""
+    """Draw a log, and read it as a user's log is read."""
     section = DataConfig(
         customer_id="customer_id",
         date="date",
@@ -92,7 +93,7 @@ def read_synthetic(config: SyntheticConfig) -> "TransactionLog":
 
 
 def synthetic_material(config: SyntheticConfig, opportunity_days: float = 0.0) -> Material:
-    """The made-up log's customers, and the sentence that says so."""
+    """The customers of a drawn log, with the sentence by which the report says how it was drawn."""
     material = material_of_log(read_synthetic(config), opportunity_days)
     return material._replace(synthetic=_sentence(config))
 
@@ -101,37 +102,37 @@ def _sentence(config: SyntheticConfig) -> str:
     def listed(values: dict[str, float]) -> str:
         return ", ".join(f"{name} {value:g}" for name, value in values.items()) or "the same"
 
-    said = [listed(known(config))]
-    if GENERATED[config.model].times:
-        said.append(f"times in {config.time_unit}s")
+    phrases = [listed(model_parameters(config))]
+    if SYNTHETIC_MODELS[config.model].times:
+        phrases.append(f"times in {config.time_unit}s")
     if config.by_interval:
-        said.append(f"{config.interval_days:g} days between {'renewals' if config.renewing else 'opportunities'}")
-    if len(config.segments) <= _SEGMENTS_SAID:
-        said += [f"segment {name}: {listed(own)}" for name, own in config.segments.items()]
+        phrases.append(f"{config.interval_days:g} days between {'renewals' if config.renewing else 'opportunities'}")
+    if len(config.segments) <= _SEGMENTS_LISTED:
+        phrases += [f"segment {name}: {listed(segment)}" for name, segment in config.segments.items()]
     else:
-        said.append(f"{len(config.segments)} segments with parameters of their own")
+        phrases.append(f"{len(config.segments)} segments with parameters of their own")
     if config.season:
-        said.append(f"order rate by month {listed(dict(zip(_MONTHS, config.season, strict=True)))}")
+        phrases.append(f"order rate by month {listed(dict(zip(_MONTHS, config.season, strict=True)))}")
     return (
         f"The orders of {config.customers:,} customers were drawn from {config.model} with known parameters "
-        f"({'; '.join(said)}; seed {config.seed})."
+        f"({'; '.join(phrases)}; seed {config.seed})."
     )
 
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
-def known(config: SyntheticConfig) -> dict[str, float]:
-    """All parameters of the model, those that were left out too."""
+def model_parameters(config: SyntheticConfig) -> dict[str, float]:
+    """All parameters of the model; the section has filled in those that the user left out."""
     return {name: value for name, value in config.parameters.items() if value is not None}
 
 
-def in_days(config: SyntheticConfig, own: dict[str, float]) -> dict[str, float]:
-    """The model's parameters with a segment's own ones, times in days: an order rate is 1 / alpha."""
-    times, unit = GENERATED[config.model].times, DAYS_PER_UNIT[config.time_unit]
-    values = {**known(config), **{name: value for name, value in own.items() if name != RATE}}
+def parameters_in_days(config: SyntheticConfig, segment: dict[str, float]) -> dict[str, float]:
+    """The model's parameters, or those of a segment in their place, times in days. `rate` divides alpha."""
+    times, unit = SYNTHETIC_MODELS[config.model].times, DAYS_PER_UNIT[config.time_unit]
+    values = {**model_parameters(config), **{name: value for name, value in segment.items() if name != RATE}}
     days = {name: value * (unit if name in times else 1.0) for name, value in values.items()}
-    return {**days, "alpha": days["alpha"] / own[RATE]} if RATE in own else days
+    return {**days, "alpha": days["alpha"] / segment[RATE]} if RATE in segment else days
 
 
 def _calendar(start: np.datetime64, config: SyntheticConfig) -> Calendar:
@@ -150,93 +151,101 @@ def _orders(
     people: People,
     calendar: Calendar,
     last: np.ndarray,
-    leaves: np.ndarray,
+    dropout: np.ndarray,
     rng: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Orders after gaps ~ Gamma(stages, `rate` per busy day) up to the day `last`; gone after each with `leaves`."""
-    busy = calendar.busy(people.born)
-    alive = np.flatnonzero(rate > 0)
-    who, days = [np.zeros(0, np.int64)], [np.zeros(0)]
-    while alive.size:
-        busy[alive] += rng.standard_gamma(stages[alive]) / rate[alive]
-        day = calendar.day(busy[alive])
-        orders = day < last[alive]
-        alive, day = alive[orders], day[orders]
-        who.append(alive)
+    """Orders after gaps ~ Gamma(stages, `rate` per busy day) before the day `last`.
+
+    After each, the customer leaves with probability `dropout`. All arrays are (customer,).
+    """
+    busy = calendar.busy(people.first_order_day)
+    active = np.flatnonzero(rate > 0)
+    customer, days = [np.zeros(0, np.int64)], [np.zeros(0)]
+    while active.size:
+        busy[active] += rng.standard_gamma(stages[active]) / rate[active]
+        day = calendar.day(busy[active])
+        orders = day < last[active]
+        active, day = active[orders], day[orders]
+        customer.append(active)
         days.append(day)
-        alive = alive[rng.random(alive.size) >= leaves[alive]]
-    return np.concatenate(who), np.concatenate(days)
+        active = active[rng.random(active.size) >= dropout[active]]
+    return np.concatenate(customer), np.concatenate(days)
 
 
 def _bg(
-    people: People, calendar: Calendar, rng: np.random.Generator, born: bool = False
+    people: People, calendar: Calendar, rng: np.random.Generator, lost_after_first: bool = False
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Rate ~ Gamma(r, alpha), p ~ Beta(a, b): gone with p after each repeat order; `born`: after the first one too.
+    """Rate ~ Gamma(r, alpha), p ~ Beta(a, b): customers leave with probability p after each repeat order.
 
-    Gaps are of k stages where the model has them.
+    With `lost_after_first` also after the first order. Gaps have k stages where the model has that parameter.
     """
-    given, n = people.given, people.born.size
-    rate = rng.gamma(given["r"], 1 / given["alpha"])
-    leaves = rng.beta(given["a"], given["b"])
-    if born:
-        rate = np.where(rng.random(n) < leaves, 0.0, rate)
-    return _orders(rate, given.get("k", np.ones(n)), people, calendar, np.full(n, np.inf), leaves, rng)
+    parameters, n = people.parameters, people.first_order_day.size
+    rate = rng.gamma(parameters["r"], 1 / parameters["alpha"])
+    dropout = rng.beta(parameters["a"], parameters["b"])
+    if lost_after_first:
+        rate = np.where(rng.random(n) < dropout, 0.0, rate)
+    return _orders(rate, parameters.get("k", np.ones(n)), people, calendar, np.full(n, np.inf), dropout, rng)
 
 
 def _mbg(people: People, calendar: Calendar, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    return _bg(people, calendar, rng, born=True)
+    return _bg(people, calendar, rng, lost_after_first=True)
 
 
 def _pareto_nbd(people: People, calendar: Calendar, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Rate ~ Gamma(r, alpha), death rate ~ Gamma(s, beta): death comes with calendar time, whatever the season."""
-    given, n = people.given, people.born.size
-    rate = rng.gamma(given["r"], 1 / given["alpha"])
-    mu = rng.gamma(given["s"], 1 / given["beta"])
+    """Rate ~ Gamma(r, alpha), death rate ~ Gamma(s, beta): death comes in calendar time, whatever the season."""
+    parameters, n = people.parameters, people.first_order_day.size
+    rate = rng.gamma(parameters["r"], 1 / parameters["alpha"])
+    mu = rng.gamma(parameters["s"], 1 / parameters["beta"])
     with np.errstate(divide="ignore"):
-        death = people.born + rng.exponential(size=n) / mu
+        death = people.first_order_day + rng.exponential(size=n) / mu
     return _orders(rate, np.ones(n), people, calendar, death, np.zeros(n), rng)
 
 
 # --- orders at opportunities ------------------------------------------------------------------------------------------
 
 
-def _passed(people: People, calendar: Calendar) -> np.ndarray:
-    """Opportunities within the log, (customer,): the j-th lies floor(j intervals) days after the first order."""
-    return np.floor((calendar.edge[-1] - np.floor(people.born)) / calendar.interval_days).astype(np.int64)
+def _count_intervals(people: People, calendar: Calendar) -> np.ndarray:
+    """Intervals that end within the log, (customer,): the j-th ends floor(j intervals) days after the first order."""
+    return np.floor((calendar.edge[-1] - np.floor(people.first_order_day)) / calendar.interval_days).astype(np.int64)
 
 
 def _bg_bb(people: People, calendar: Calendar, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """p ~ Beta(alpha, beta), theta ~ Beta(gamma, delta): gone with theta before each opportunity, buys there with p."""
-    given = people.given
-    buys, leaves = rng.beta(given["alpha"], given["beta"]), rng.beta(given["gamma"], given["delta"])
-    passed = _passed(people, calendar)
-    alive = np.arange(passed.size)
-    who, days = [np.zeros(0, np.int64)], [np.zeros(0)]
-    for j in range(1, int(passed.max()) + 1):
-        alive = alive[(passed[alive] >= j) & (rng.random(alive.size) >= leaves[alive])]
-        buyers = alive[rng.random(alive.size) < buys[alive]]
-        who.append(buyers)
-        days.append(people.born[buyers] + np.floor(j * calendar.interval_days))
-    return _within(np.concatenate(who), np.concatenate(days), calendar)
+    """BG/BB: p ~ Beta(alpha, beta), theta ~ Beta(gamma, delta).
+
+    Before each opportunity the customer leaves with probability theta, else orders there with probability p.
+    """
+    parameters = people.parameters
+    purchase = rng.beta(parameters["alpha"], parameters["beta"])
+    dropout = rng.beta(parameters["gamma"], parameters["delta"])
+    intervals = _count_intervals(people, calendar)
+    active = np.arange(intervals.size)
+    customer, days = [np.zeros(0, np.int64)], [np.zeros(0)]
+    for j in range(1, int(intervals.max()) + 1):
+        active = active[(intervals[active] >= j) & (rng.random(active.size) >= dropout[active])]
+        buyers = active[rng.random(active.size) < purchase[active]]
+        customer.append(buyers)
+        days.append(people.first_order_day[buyers] + np.floor(j * calendar.interval_days))
+    return _within(np.concatenate(customer), np.concatenate(days), calendar)
 
 
 def _contracts(people: People, calendar: Calendar, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """theta ~ Beta(gamma, delta), at least n renewals with (1 - theta)^(n^c); sBG is Beta(alpha, beta) and c = 1."""
-    given, n = people.given, people.born.size
-    theta = rng.beta(*(given[name] for name in (("gamma", "delta") if "gamma" in given else ("alpha", "beta"))))
-    c = given.get("c", np.ones(n))
+    """BdW: theta ~ Beta(gamma, delta), P(at least n renewals) = (1 - theta)^(n^c); sBG: Beta(alpha, beta), c = 1."""
+    parameters, n = people.parameters, people.first_order_day.size
+    shapes = ("gamma", "delta") if "gamma" in parameters else ("alpha", "beta")
+    theta = rng.beta(*(parameters[name] for name in shapes))
+    c = parameters.get("c", np.ones(n))
     with np.errstate(divide="ignore"):
-        lasts = (rng.exponential(size=n) / -np.log1p(-theta)) ** (1 / c)
-    renewals = np.minimum(np.floor(lasts), _passed(people, calendar)).astype(np.int64)
-    who = np.repeat(np.arange(n), renewals)
-    nth = np.arange(who.size) - np.repeat(np.cumsum(renewals) - renewals, renewals) + 1
-    return _within(who, people.born[who] + np.floor(nth * calendar.interval_days), calendar)
+        periods = (rng.exponential(size=n) / -np.log1p(-theta)) ** (1 / c)
+    renewals = np.minimum(np.floor(periods), _count_intervals(people, calendar)).astype(np.int64)
+    customer = np.repeat(np.arange(n), renewals)
+    nth = np.arange(customer.size) - np.repeat(np.cumsum(renewals) - renewals, renewals) + 1
+    return _within(customer, people.first_order_day[customer] + np.floor(nth * calendar.interval_days), calendar)
 
 
-def _within(who: np.ndarray, day: np.ndarray, calendar: Calendar) -> tuple[np.ndarray, np.ndarray]:
-    """Orders before the end of the log."""
+def _within(customer: np.ndarray, day: np.ndarray, calendar: Calendar) -> tuple[np.ndarray, np.ndarray]:
+    """The orders that lie before the end of the log."""
     inside = day < calendar.edge[-1]
-    return who[inside], day[inside]
+    return customer[inside], day[inside]
 
 
 STORIES: dict[str, Story] = {

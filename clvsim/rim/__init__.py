@@ -1,1 +1,1 @@
-"""The configuration rim: Hydra composes here, and nowhere else; the stages behind it see plain values."""
+"""Composition of configurations by Hydra, which only this package imports; stages receive plain values."""

@@ -1,4 +1,4 @@
-"""From what people type to what Hydra parses: file names without a key, free text without Hydra's quotes."""
+"""Translation of command lines for Hydra: file names get their key, free text gets Hydra's quotes."""
 
 import os
 import re
@@ -26,7 +26,7 @@ COLUMNS = (
 TEXTS = ("data.date_format", "data.decimal", "data.delimiter", "finance.currency", "title", "question")
 FREE_TEXT = frozenset(PATHS + COLUMNS + TEXTS)
 
-# Names below these keys are the user's own, or depend on an effect's kind: Hydra must be told that they may be new.
+# Names below these keys are the user's, or depend on an effect's kind, so Hydra must accept new ones (`++`).
 OPEN_KEYS = re.compile(
     r"acquisition\.channels(\.\w+)*|scenario\.\w+\.\w+\.\w+\.\w+|retention\.promotions(\.\w+){0,2}"
     r"|data\.segments(\.\w+){0,2}"
@@ -41,12 +41,12 @@ def hydra_words(stage: str, words: Sequence[str]) -> list[str]:
     """
     flags, files, overrides = sort_words(words)
     multirun = "-m" in flags or "--multirun" in flags
-    opened = [opened_key(word, overrides) for word in overrides]
-    return [*flags, *of_files(stage, files, overrides), *(rewritten(word, multirun) for word in opened)]
+    marked = [mark_new_key(word, overrides) for word in overrides]
+    return [*flags, *file_overrides(stage, files, overrides), *(quote_free_text(word, multirun) for word in marked)]
 
 
 def sort_words(words: Sequence[str]) -> tuple[list[str], list[str], list[str]]:
-    """Flags with their values, file names, overrides."""
+    """Split a command line into flags with their values, file names and overrides."""
     flags: list[str] = []
     files: list[str] = []
     overrides: list[str] = []
@@ -72,8 +72,8 @@ def is_override(word: str) -> bool:
     return "=" in word or re.fullmatch(r"~[\w@]+([./@]\w+)*", word) is not None
 
 
-def of_files(stage: str, files: Sequence[str], overrides: Sequence[str]) -> list[str]:
-    """`orders.csv` is short for `data=csv data.path=orders.csv`; for a stage of finished runs it is the run folder."""
+def file_overrides(stage: str, files: Sequence[str], overrides: Sequence[str]) -> list[str]:
+    """Overrides for a file name: `data=csv data.path=orders.csv`, or `run=FOLDER` for a stage of finished runs."""
     if not files:
         return []
     finished = STAGES.get(stage) is Folder.FINISHED
@@ -81,53 +81,55 @@ def of_files(stage: str, files: Sequence[str], overrides: Sequence[str]) -> list
     if len(files) > 1:
         what = f"one at a time, got {len(files)}: {' '.join(files)}"
         raise ConfigError([(key, what if finished else f"{what}; quote a pattern: 'logs/*.csv'")])
-    value = f"{key}={quoted(expanded(files[0]))}"
-    chosen = finished or any(word.startswith("data=") for word in overrides)
-    return [value] if chosen else ["data=csv", value]
+    value = f"{key}={hydra_quoted(expand_home(files[0]))}"
+    source_chosen = finished or any(word.startswith("data=") for word in overrides)
+    return [value] if source_chosen else ["data=csv", value]
 
 
-def opened_key(word: str, overrides: Sequence[str]) -> str:
-    """Mark a key that Hydra cannot know with `++`: the user's own names, an effect's fields, a scenario not picked."""
-    prefix, key, value = split(word)
+def mark_new_key(word: str, overrides: Sequence[str]) -> str:
+    """Mark keys that Hydra cannot know with `++`: names of the user, fields of effects, scenarios not picked."""
+    prefix, key, value = split_override(word)
     is_new = OPEN_KEYS.fullmatch(key) or is_unpicked(key, overrides)
     return f"++{key}={value}" if is_new and not prefix else word
 
 
 def is_unpicked(key: str, overrides: Sequence[str]) -> bool:
-    """True for a key of a scenario that `scenarios=[...]` leaves out; it may come in by another's `combine`."""
-    hit = SCENARIO_KEY.fullmatch(key)
-    picked = [value for _, group, value in map(split, overrides) if group == "scenarios"]
-    return hit is not None and hit[1] != "baseline" and bool(picked) and hit[1] not in re.findall(r"\w+", picked[-1])
+    """Whether a key belongs to a scenario that `scenarios=[...]` does not name; another's `combine` may add it."""
+    match = SCENARIO_KEY.fullmatch(key)
+    if match is None or match[1] == "baseline":
+        return False
+    picked = [value for _, group, value in map(split_override, overrides) if group == "scenarios"]
+    return bool(picked) and match[1] not in re.findall(r"\w+", picked[-1])
 
 
-def rewritten(word: str, multirun: bool) -> str:
-    """One override with its free text quoted."""
-    prefix, key, value = split(word)
+def quote_free_text(word: str, multirun: bool) -> str:
+    """The override with Hydra's quotes around free text."""
+    prefix, key, value = split_override(word)
     if key not in FREE_TEXT:
         return word
     is_sweep = multirun and "," in value
     if value in ("", "null") or is_quoted(value) or "${" in value or is_sweep:
         return f"{prefix}{key}={value}"
-    return f"{prefix}{key}={quoted(expanded(value) if key in PATHS else value)}"
+    return f"{prefix}{key}={hydra_quoted(expand_home(value) if key in PATHS else value)}"
 
 
-def split(word: str) -> tuple[str, str, str]:
+def split_override(word: str) -> tuple[str, str, str]:
     """`++a.b=c` to ("++", "a.b", "c")."""
     key, _, value = word.partition("=")
-    bare = key.lstrip("+~")
-    return key[: len(key) - len(bare)], ALIASES.get(bare, bare), value
+    name = key.lstrip("+~")
+    return key[: len(key) - len(name)], ALIASES.get(name, name), value
 
 
 def is_quoted(value: str) -> bool:
     return len(value) > 1 and value[0] == value[-1] and value[0] in "'\""
 
 
-def quoted(text: str) -> str:
-    """Hydra's single quotes. Backslashes are literal there, except before a quote and at the end."""
-    escaped = re.sub(r"(\\*)('|$)", lambda hit: hit[1] * 2 + ("\\'" if hit[2] else ""), text)
+def hydra_quoted(text: str) -> str:
+    """The text in Hydra's single quotes, where backslashes are literal except before a quote and at the end."""
+    escaped = re.sub(r"(\\*)('|$)", lambda match: match[1] * 2 + ("\\'" if match[2] else ""), text)
     return f"'{escaped}'"
 
 
-def expanded(path: str) -> str:
-    """`~` is ours to expand: the shell leaves it alone after `key=`."""
+def expand_home(path: str) -> str:
+    """The path with `~` expanded, which shells do not do after `key=`."""
     return os.path.expanduser(path)

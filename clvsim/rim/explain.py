@@ -1,4 +1,4 @@
-"""Hydra's messages, in one line each and in our words; all unknown keys at once."""
+"""Hydra's errors as problems of one line each, all unknown keys at once."""
 
 import re
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from clvsim.errors import Problem
 from clvsim.files import CONFIGS, choices, named_files, unknown_name
-from clvsim.rim.arguments import sort_words, split
+from clvsim.rim.arguments import sort_words, split_override
 
 COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, yaml.YAMLError, UnicodeDecodeError)
 NO_KEY = re.compile(r"Could not override '([^']+)'")
@@ -23,31 +23,30 @@ NO_CHOICE = re.compile(r"Could not (?:find|load) '([^']+)/([^/']+)'")
 FILES_OF = {"experiment": ("experiments", "experiment"), "scenarios": ("scenario", "scenario")}
 
 
-def explained(stage: str, words: Sequence[str], error: Exception) -> tuple[list[Problem], DictConfig | None]:
+def explain_all(stage: str, words: Sequence[str], error: Exception) -> tuple[list[Problem], DictConfig | None]:
     """Every problem of composition, and the configuration without the unknown keys.
 
-    The configuration is None when something else was wrong: what a missing file would have set, nobody can check.
-    Leaving a culprit out brings the next problem to light.
+    Composition stops at its first error, so it is repeated without the overrides that cause it. The configuration is
+    None after any other error than an unknown key: what a missing file would have set cannot be checked.
     """
     problems: list[Problem] = []
-    left = overrides_among(words)
-    whole = True
+    remaining = override_words(words)
+    only_unknown_keys = True
     while True:
-        problem, culprits = one_line(stage, left, error)
+        problem, causes = explain(stage, remaining, error)
         problems.append(problem)
-        whole = whole and NO_KEY.search(str(error)) is not None
-        remaining = [word for word in left if word not in culprits and not is_sweep(word)]
-        if not culprits:
+        only_unknown_keys = only_unknown_keys and NO_KEY.search(str(error)) is not None
+        if not causes:
             return problems, None
-        left = remaining
+        remaining = [word for word in remaining if word not in causes and not is_sweep(word)]
         try:
-            cfg = composed(stage, left)
-            return problems, cfg if whole else None
-        except COMPOSITION_ERRORS as following:
-            error = following
+            cfg = compose_stage(stage, remaining)
+            return problems, cfg if only_unknown_keys else None
+        except COMPOSITION_ERRORS as next_error:
+            error = next_error
 
 
-def overrides_among(words: Sequence[str]) -> list[str]:
+def override_words(words: Sequence[str]) -> list[str]:
     _, _, overrides = sort_words(words)
     return overrides
 
@@ -59,7 +58,7 @@ def is_sweep(word: str) -> bool:
         return False
 
 
-def one_line(stage: str, overrides: Sequence[str], error: Exception) -> tuple[Problem, list[str]]:
+def explain(stage: str, overrides: Sequence[str], error: Exception) -> tuple[Problem, list[str]]:
     """The problem, and the overrides that cause it."""
     text = str(error).split("\nConfig search path")[0].strip()
     if isinstance(error, yaml.YAMLError):
@@ -68,11 +67,16 @@ def one_line(stage: str, overrides: Sequence[str], error: Exception) -> tuple[Pr
         return Problem("configuration", "a YAML file is not in UTF-8"), []
     if isinstance(error, OverrideParseException):
         return Problem(error.override, "cannot be read as key=value; quote what is text: key=\"'…'\""), [error.override]
-    if hit := NO_KEY.search(text):
-        return unknown_key(stage, hit[1], overrides), [word for word in overrides if split(word)[1] == hit[1]]
-    if hit := NO_CHOICE.search(text):
-        return unknown_choice(hit[1], hit[2]), [word for word in overrides if split(word)[1] == hit[1]]
+    if match := NO_KEY.search(text):
+        return unknown_key(stage, match[1], overrides), overrides_of(match[1], overrides)
+    if match := NO_CHOICE.search(text):
+        return unknown_choice(match[1], match[2]), overrides_of(match[1], overrides)
     return Problem("configuration", text.splitlines()[0] if text else type(error).__name__), []
+
+
+def overrides_of(key: str, overrides: Sequence[str]) -> list[str]:
+    """The overrides that set `key`."""
+    return [word for word in overrides if split_override(word)[1] == key]
 
 
 def unknown_choice(group: str, name: str) -> Problem:
@@ -85,24 +89,24 @@ def unknown_key(stage: str, key: str, overrides: Sequence[str]) -> Problem:
     from clvsim import config
 
     _, name, *_ = [*key.split("."), ""]
-    raw = composable(stage, overrides)
+    raw = composable_config(stage, overrides)
     if key.startswith("scenario.") and name in named_files("scenario") and name not in raw.get("scenario", {}):
         return Problem(key, f"changed but not picked; add {name} to scenarios=[...]")
     problem = config.unknown_key(key, raw, tuple(FILES_OF))
     return problem if ";" in problem.what else Problem(key, f"{problem.what}; clvsim {stage} --help lists them")
 
 
-def composable(stage: str, overrides: Sequence[str]) -> dict[str, Any]:
-    """The configuration under the choices in `overrides`, as far as they can be composed; values are left out."""
-    choices_made = [word for word in overrides if "." not in split(word)[1] and not is_sweep(word)]
-    for attempt in (choices_made, [word for word in choices_made if split(word)[1] in FILES_OF], []):
+def composable_config(stage: str, overrides: Sequence[str]) -> dict[str, Any]:
+    """The configuration for the group choices in `overrides`, for as many of them as compose; values are ignored."""
+    group_choices = [word for word in overrides if "." not in split_override(word)[1] and not is_sweep(word)]
+    for attempt in (group_choices, [word for word in group_choices if split_override(word)[1] in FILES_OF], []):
         with suppress(*COMPOSITION_ERRORS):
-            return cast("dict[str, Any]", OmegaConf.to_container(composed(stage, attempt)))
+            return cast("dict[str, Any]", OmegaConf.to_container(compose_stage(stage, attempt)))
     return {}
 
 
-def composed(stage: str, overrides: Sequence[str]) -> DictConfig:
-    """The configuration of a stage, apart from any run of Hydra."""
+def compose_stage(stage: str, overrides: Sequence[str]) -> DictConfig:
+    """Compose the configuration of a stage outside of a Hydra run."""
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(CONFIGS), version_base="1.3"):
         return compose(stage, list(overrides))

@@ -1,4 +1,4 @@
-"""Output folders that Hydra makes before our code runs: remembered, so that those made for nothing can go again."""
+"""Output folders that Hydra creates before our code runs: recorded, so that unused ones can be removed again."""
 
 import time
 from pathlib import Path
@@ -9,51 +9,51 @@ from omegaconf import OmegaConf
 from clvsim.runfolder import missing_folders, remove_empty, sweep_partials
 
 
-class Made(NamedTuple):
-    """What was missing before Hydra made an output folder, and whether a sweep's record was there before."""
+class FolderState(NamedTuple):
+    """Which folders were missing before Hydra created an output folder, and whether a sweep's record existed."""
 
-    missing: tuple[Path, ...]
-    had_record: bool
-
-
-made: dict[Path, Made] = {}
+    missing_folders: tuple[Path, ...]
+    had_multirun_yaml: bool
 
 
-def note_folder(path: str) -> str:
-    """Resolver `${folder:PATH}`: PATH itself. Hydra makes the folder before our code runs; this is the last look."""
+states: dict[Path, FolderState] = {}  # by output folder, before Hydra created it
+
+
+def remember_folder(path: str) -> str:
+    """Resolver `${folder:PATH}`: return PATH, and record which of its folders exist before Hydra creates them."""
     folder = Path(path).absolute()
-    made.setdefault(folder, Made(missing_folders(folder), (folder / "multirun.yaml").exists()))
+    states.setdefault(folder, FolderState(missing_folders(folder), (folder / "multirun.yaml").exists()))
     return path
 
 
 def register() -> None:
-    OmegaConf.register_new_resolver("folder", note_folder, replace=True)
+    OmegaConf.register_new_resolver("folder", remember_folder, replace=True)
 
 
-def tidy() -> None:
-    """Remove what Hydra and killed workers left where no result came about."""
-    for folder, before in made.items():
+def remove_unused_folders() -> None:
+    """Remove folders and records of Hydra and of killed workers that hold no result."""
+    for folder, state in states.items():
         record = folder / "multirun.yaml"
         if record.exists():
-            reap(folder)
-            if not before.had_record and list(folder.iterdir()) == [record]:
+            remove_worker_leftovers(folder)
+            if not state.had_multirun_yaml and list(folder.iterdir()) == [record]:
                 record.unlink()
-        remove_empty(before.missing)
+        remove_empty(state.missing_folders)
 
 
-def reap(sweep: Path, patience_seconds: float = 1.0) -> None:
-    """Remove what a sweep's workers left; they may take a moment to die."""
+def remove_worker_leftovers(sweep: Path, patience_seconds: float = 1.0) -> None:
+    """Remove partial and empty folders of a sweep's workers, waiting for workers that are still ending."""
     end = time.monotonic() + patience_seconds
     while any(sweep.glob(".*.partial-*")) and time.monotonic() < end:
         if not sweep_partials(sweep):
             time.sleep(0.05)
     unused = [path for path in sweep.iterdir() if path.name.isdigit()]
-    for path in unused:  # where Hydra made them for jobs that never came to an end
+    for path in unused:  # of jobs that did not finish
         remove_empty((path,))
 
 
-def siblings(final: Path) -> list[Path]:
-    """Other days of the default `outputs/STAGE/DATE/TIME`."""
+def other_days(final: Path) -> list[Path]:
+    """Folders of all days, where `final` is the default `outputs/STAGE/DATE/TIME`."""
     root = final.parent.parent
     if root.parent.name != "outputs":
         return []

@@ -1,4 +1,4 @@
-"""One job: a composed configuration in, an exit code out."""
+"""One job, from its composed configuration to its exit code."""
 
 import shlex
 from collections.abc import Callable, Sequence
@@ -12,22 +12,22 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from clvsim.console import complain, confess, note, say
+from clvsim.console import note, print_internal_error, print_problems, say
 from clvsim.errors import ClvsimError, ConfigError, Problem
-from clvsim.interruption import interruption_first
+from clvsim.interruption import prefer_interruption
 from clvsim.progress import progress
-from clvsim.rim import folders, report_of
-from clvsim.rim.arguments import split
+from clvsim.rim import finished_runs, folders
+from clvsim.rim.arguments import split_override
 from clvsim.rim.scenarios import with_library
 from clvsim.runfolder import RunContext, remove_empty, run_folder, sweep_partials
 from clvsim.stages import STAGES, Folder, load_stage
 
-WHICH_ORDERS = "which orders? clvsim {stage} orders.csv, or the demo: clvsim {stage} experiment=demo"
+NO_ORDERS = "which orders? clvsim {stage} orders.csv, or the demo: clvsim {stage} experiment=demo"
 
 
 @dataclass(frozen=True)
 class Outcomes:
-    """Exit codes of the jobs of one command, in a file: with a parallel launcher they end in other processes."""
+    """Exit codes of one command's jobs, in a file: a parallel launcher runs jobs in other processes."""
 
     path: Path
 
@@ -39,69 +39,69 @@ class Outcomes:
         return [int(line) for line in self.path.read_text().split()]
 
 
-def job(name: str, words: tuple[str, ...], done: Outcomes, cfg: DictConfig) -> None:
-    """Hydra's task: nothing leaves it but interruptions, so that one failing job does not stop a sweep."""
+def hydra_task(name: str, words: tuple[str, ...], outcomes: Outcomes, cfg: DictConfig) -> None:
+    """Run a job as Hydra's task; only interruptions propagate, so that a failing job does not stop a sweep."""
     job_name = sweep_job()
     try:
-        with interruption_first():
-            code = worked(name, words, cfg)
-        done.add(code)
+        with prefer_interruption():
+            code = run_job(name, words, cfg)
+        outcomes.add(code)
     except ClvsimError as error:
-        complain(error.problems, job_name)
-        done.add(error.code)
+        print_problems(error.problems, job_name)
+        outcomes.add(error.code)
     except Exception:
-        confess(job_name)
-        done.add(1)
+        print_internal_error(job_name)
+        outcomes.add(1)
     finally:
-        if output_dir() not in folders.made:  # a job's folder, made by Hydra below that of its sweep
+        if output_dir() not in folders.states:  # Hydra created it below the folder of a sweep
             remove_empty((output_dir(),))
 
 
-def worked(name: str, words: tuple[str, ...], cfg: DictConfig) -> int:
-    """Validate, make the folder, hand over to the stage."""
+def run_job(name: str, words: tuple[str, ...], cfg: DictConfig) -> int:
+    """Validate the configuration and run the stage in its folder. Returns the exit code."""
     from clvsim.config import validate
 
-    raw = plain(cfg)
+    raw = resolved(cfg)
     if STAGES[name] is Folder.FINISHED:
-        folder, raw = report_of.finished(raw, HydraConfig.get().overrides.task)
+        folder, raw = finished_runs.find_run(raw, HydraConfig.get().overrides.task)
         config = validate(raw)
         return load_stage(name)(config, context(name, words, folder, folder))
-    config = validated(name, raw, validate)
-    action = partial(load_stage(name), config)  # slow to import: mistakes in the configuration are reported before
+    config = validate_all(name, raw, validate)
+    action = partial(load_stage(name), config)  # a slow import, after errors in the configuration are reported
     if STAGES[name] is Folder.NONE:
         return action(context(name, words, None, output_dir()))
-    return in_folder(name, words, action)
+    return run_in_folder(name, words, action)
 
 
-def in_folder(name: str, words: tuple[str, ...], action: Callable[[RunContext], int]) -> int:
-    """Run `action` in a folder that is kept when it succeeded, or ended with a result all the same: a run.json."""
+def run_in_folder(name: str, words: tuple[str, ...], action: Callable[[RunContext], int]) -> int:
+    """Run `action` in a new folder, which is kept if the code is 0 or a run.json is there, and removed otherwise."""
     final = output_dir()
-    for parent in (final.parent, *folders.siblings(final)):
+    for parent in (final.parent, *folders.other_days(final)):
         sweep_partials(parent)
     try:
         with run_folder(final) as folder:
             code = action(context(name, words, folder, final))
             if code and not (folder / "run.json").is_file():
-                raise Unfinished(code)
-    except Unfinished as stop:
+                raise StageFailed(code)
+    except StageFailed as stop:
         return stop.code
     return code
 
 
-class Unfinished(Exception):
-    """A stage that said itself what went wrong, and has no result to keep."""
+class StageFailed(Exception):
+    """A stage that printed why it failed, and left no result to keep."""
 
     def __init__(self, code: int) -> None:
         super().__init__(code)
         self.code = code
 
 
-def validated(name: str, raw: dict[Any, Any], validate: Callable[[dict[Any, Any]], Any]) -> Any:
-    """Everything wrong with a configuration, at once."""
+def validate_all(name: str, raw: dict[Any, Any], validate: Callable[[dict[Any, Any]], Any]) -> Any:
+    """The checked configuration. Raises ConfigError with all problems, a missing path of the orders included."""
     problems: list[Problem] = []
     data = raw.get("data")
     if isinstance(data, dict) and data.get("kind") == "csv" and not data.get("path"):
-        problems.append(Problem("data.path", WHICH_ORDERS.format(stage=name)))
+        problems.append(Problem("data.path", NO_ORDERS.format(stage=name)))
     try:
         config = validate(with_library(raw))
     except ConfigError as error:
@@ -111,7 +111,8 @@ def validated(name: str, raw: dict[Any, Any], validate: Callable[[dict[Any, Any]
     return config
 
 
-def plain(cfg: DictConfig) -> dict[Any, Any]:
+def resolved(cfg: DictConfig) -> dict[Any, Any]:
+    """A composed configuration as plain values, interpolations resolved; ConfigError where one cannot be."""
     try:
         raw = OmegaConf.to_container(cfg, resolve=True)
     except OmegaConfBaseException as error:
@@ -121,14 +122,14 @@ def plain(cfg: DictConfig) -> dict[Any, Any]:
 
 
 def context(name: str, words: tuple[str, ...], folder: Path | None, final: Path) -> RunContext:
-    given = HydraConfig.get().overrides.task if is_sweeping() else words
+    overrides = HydraConfig.get().overrides.task if is_sweeping() else words
     return RunContext(
         folder=folder,
-        final=shown(final),
-        command=shlex.join(["clvsim", name, *without_out(given)]),
+        final=relative_to_here(final),
+        command=shlex.join(["clvsim", name, *without_out(overrides)]),
         say=say,
         note=note,
-        progress=progress(watched=not is_sweeping()),
+        progress=progress(interactive=not is_sweeping()),
     )
 
 
@@ -143,14 +144,14 @@ def is_sweeping() -> bool:
 
 
 def without_out(words: Sequence[str]) -> list[str]:
-    """A run folder is used once: what names it does not belong to a run's identity."""
-    return [word for word in words if split(word)[1] != "out"]
+    """Words without `out=`: a folder is used once, so the command that reproduces the run must not name it."""
+    return [word for word in words if split_override(word)[1] != "out"]
 
 
 def output_dir() -> Path:
     return Path(HydraConfig.get().runtime.output_dir)
 
 
-def shown(path: Path) -> Path:
-    """Relative to the current directory when it lies below."""
+def relative_to_here(path: Path) -> Path:
+    """The path relative to the current directory when it lies below, else unchanged."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

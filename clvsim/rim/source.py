@@ -1,4 +1,4 @@
-"""Hydra finds experiments and scenarios by name: three virtual groups over the search path of `clvsim.files`."""
+"""Three virtual groups by which Hydra finds experiments and scenarios on the search path of `clvsim.files`."""
 
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -34,7 +34,7 @@ class NamedFiles(FileConfigSource):
         return "clvsim"
 
     def load_config(self, config_path: str) -> ConfigResult:
-        result = super().load_config(in_folder(config_path))
+        result = super().load_config(disk_path(config_path))
         group, _, name = config_path.partition("/")
         folder, mount = VIRTUAL[group]
         if not OmegaConf.is_dict(result.config):
@@ -45,27 +45,27 @@ class NamedFiles(FileConfigSource):
         return result
 
     def is_group(self, config_path: str) -> bool:
-        return config_path == "" or super().is_group(in_folder(config_path))
+        return config_path == "" or super().is_group(disk_path(config_path))
 
     def is_config(self, config_path: str) -> bool:
-        return super().is_config(in_folder(config_path))
+        return super().is_config(disk_path(config_path))
 
     def list(self, config_path: str, results_filter: ObjectType | None) -> list[str]:
         if config_path == "":
             return [group for group in VIRTUAL if self.is_group(group)]
         if results_filter == ObjectType.GROUP:
             return []
-        return sorted(yaml_files(Path(self.path) / in_folder(config_path)))
+        return sorted(yaml_files(Path(self.path) / disk_path(config_path)))
 
 
-def in_folder(config_path: str) -> str:
-    """Where a virtual path lies on disk; everything else is hidden from this source."""
+def disk_path(config_path: str) -> str:
+    """The path on disk of a virtual path; `.none` for every other path, so that this source has none of them."""
     group, _, rest = config_path.partition("/")
     return f"{VIRTUAL[group].folder}/{rest}".rstrip("/") if group in VIRTUAL else ".none"
 
 
 class NamedFilesPath(SearchPathPlugin):
-    """The current directory comes first: the user's own file wins."""
+    """The search path, the current directory first, so that the user's files take precedence."""
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
         for root in (Path.cwd(), CONFIGS, ROOT):

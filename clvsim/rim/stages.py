@@ -1,4 +1,4 @@
-"""One stage from its command line to its exit code."""
+"""One stage, from its command line to its exit code."""
 
 import multiprocessing
 import os
@@ -17,8 +17,8 @@ from clvsim.errors import ClvsimError, ConfigError, Problem
 from clvsim.files import CONFIGS
 from clvsim.rim import folders, source
 from clvsim.rim.arguments import COMPLETION_FLAGS, hydra_words
-from clvsim.rim.explain import COMPOSITION_ERRORS, explained
-from clvsim.rim.jobs import Outcomes, job, plain, validated
+from clvsim.rim.explain import COMPOSITION_ERRORS, explain_all
+from clvsim.rim.jobs import Outcomes, hydra_task, resolved, validate_all
 from clvsim.stages import STAGES, Folder
 
 
@@ -27,49 +27,49 @@ def stage(name: str, words: Sequence[str]) -> int:
     overrides = hydra_words(name, words)
     source.register()
     folders.register()
-    folders.made.clear()
-    with outcomes() as done:
+    folders.states.clear()
+    with outcomes_file() as outcomes:
         try:
-            call_hydra(name, overrides, partial(job, name, tuple(words), done))
+            call_hydra(name, overrides, partial(hydra_task, name, tuple(words), outcomes))
         except COMPOSITION_ERRORS as error:
-            raise ConfigError(every_problem(name, overrides, error)) from None
+            raise ConfigError(all_problems(name, overrides, error)) from None
         except OSError as error:
-            raise ConfigError([unusable(error)]) from None
-        except ValueError as error:  # of Hydra's own flags: ours end in `job`
+            raise ConfigError([file_problem(error)]) from None
+        except ValueError as error:  # from Hydra's flags; those of a job are caught in `hydra_task`
             raise ConfigError([("flags", str(error))]) from None
         except SystemExit:
             stop_workers()
-            if kept := done.codes().count(0):
-                note(f"finished before the interruption, and kept: {kept}")
+            if succeeded := outcomes.codes().count(0):
+                note(f"jobs that finished before the interruption, and whose results are kept: {succeeded}")
             raise
         finally:
-            folders.tidy()
-        return max(done.codes(), default=0)
+            folders.remove_unused_folders()
+        return max(outcomes.codes(), default=0)
 
 
 def stop_workers() -> None:
-    """A parallel launcher's processes must not outlive an interruption: they hold our output and wait for us."""
+    """Kill the processes of a parallel launcher, which would outlive an interruption and hold our output open."""
     for worker in multiprocessing.active_children():
         worker.kill()
 
 
-def unusable(error: OSError) -> Problem:
-    """A configuration file that cannot be read, or a folder that Hydra could not make."""
+def file_problem(error: OSError) -> Problem:
+    """The problem of a configuration file that cannot be read, or a folder that Hydra cannot create."""
     if str(error.filename).endswith(".yaml"):
         return Problem("configuration", f"cannot read {error.filename}: {error.strerror}")
     return Problem("out", f"cannot create {error.filename}: {error.strerror}")
 
 
-def every_problem(name: str, words: list[str], error: Exception) -> list[Problem]:
-    """What Hydra refused, and what validation would have refused of the rest."""
+def all_problems(name: str, words: list[str], error: Exception) -> list[Problem]:
+    """The problems that Hydra finds, and those of validation for the remaining keys."""
     from clvsim.config import validate
 
-    problems, rest = explained(name, words, error)
-    if rest is not None and STAGES[name] is not Folder.FINISHED:
+    problems, config = explain_all(name, words, error)
+    if config is not None and STAGES[name] is not Folder.FINISHED:
         try:
-            validated(name, plain(rest), validate)
-        except ClvsimError as more:
-            problems += more.problems
+            validate_all(name, resolved(config), validate)
+        except ClvsimError as further:
+            problems += further.problems
     return problems
 
 
@@ -81,7 +81,7 @@ def call_hydra(name: str, overrides: list[str], task: Callable[[DictConfig], Non
 
 
 @contextmanager
-def outcomes() -> Generator[Outcomes]:
+def outcomes_file() -> Generator[Outcomes]:
     descriptor, name = tempfile.mkstemp(prefix="clvsim-outcomes-")
     os.close(descriptor)
     try:

@@ -1,6 +1,6 @@
-"""The stages of the shell: each module has one function of its own name, from a configuration to an exit code.
+"""The stages of the shell: each module has a function of its own name, from a configuration to an exit code.
 
-Importing this loads none of them, so that the shell can name the stages before anything slow is imported.
+This package imports none of them, so that the shell can list the stages before anything slow is imported.
 """
 
 from collections.abc import Callable
@@ -31,5 +31,5 @@ STAGES: dict[str, Folder] = {
 
 
 def load_stage(name: str) -> "Callable[[RunConfig, RunContext], int]":
-    """The function of a stage; its module is imported now."""
+    """Import the module of a stage, and return its function."""
     return getattr(import_module(f"{__name__}.{name}"), name)

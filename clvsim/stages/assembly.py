@@ -1,4 +1,4 @@
-"""From the values of a run's steps to the one that is shown and kept."""
+"""From the values of a run's steps to the `RunResult` that is archived and reported."""
 
 from typing import TYPE_CHECKING
 
@@ -27,7 +27,7 @@ def assemble(
     tracking: Tracking,
     scores: tuple[ModelScore, ...] = (),
 ) -> RunResult:
-    """All that is shown of a run, in one frozen value."""
+    """Everything that the report shows of a run, in one frozen value."""
     from clvsim.comparison import sampled, shaken
     from clvsim.report import facts
 
@@ -82,13 +82,13 @@ def assemble(
 
 
 def scenario_view(simulation: "Simulation", name: str) -> ScenarioView:
-    """What is shown of a scenario, simulated or not applicable."""
+    """What the report shows of a scenario, whether simulated or skipped as not applicable."""
     simulated = simulation.scenarios.get(name)
     return simulated.compiled.view if simulated else simulation.skipped[name].view
 
 
 def active_contracts(config: RunConfig, summary: CustomerSummary) -> int | None:
-    """How many customers hold a contract today; None where there are no contracts."""
+    """The number of customers who hold a contract today; None where there are no contracts."""
     if not config.retention.renewing:
         return None
     return int((config.retention.histories(summary).lost == 0).sum())

@@ -1,28 +1,36 @@
-"""`clvsim fit`: the posterior of a run, and how its retention model compares with others."""
+"""`clvsim fit`: the posterior of a run, and a comparison of its retention model with others."""
 
 import textwrap
 
 from clvsim import archive
 from clvsim.config import RunConfig
-from clvsim.data import gates
+from clvsim.data import require_repeat_orders
 from clvsim.report import models
 from clvsim.report.text import posterior_table
 from clvsim.runfolder import RunContext
-from clvsim.stages.steps import fit_models, output_folder, read, record, score_models, vocabulary, write_posteriors
+from clvsim.stages.steps import (
+    fit_models,
+    output_folder,
+    read_data,
+    run_record,
+    score_models,
+    vocabulary,
+    write_posteriors,
+)
 from clvsim.types import DAYS_PER_MONTH
 
 
 def fit(config: RunConfig, ctx: RunContext) -> int:
-    """Fit both models, print the posterior, keep `posterior.nc` and `run.json`; with `fit.compare` others beside it."""
-    summary = read(config, ctx).summary
-    gates(summary)
+    """Fit both models, print the posterior, write `posterior.nc` and `run.json`; compare those of `fit.compare`."""
+    summary = read_data(config, ctx).summary
+    require_repeat_orders(summary)
     by_name = fit_models(config, summary, ctx)
     fitted = next(iter(by_name.values()))
     days = summary.holdout_days or config.simulation.horizon_months * DAYS_PER_MONTH
     scores = score_models(config, by_name, summary, days)
     folder = output_folder(ctx)
     write_posteriors(by_name, folder)
-    archive.write_json({**record(config, summary, ctx, {}), "models": scores}, folder / "run.json")
+    archive.write_json({**run_record(config, summary, ctx, {}), "models": scores}, folder / "run.json")
     ctx.say(posterior_table(fitted))
     if scores:
         verdict = textwrap.fill(models.verdict(scores), 100)

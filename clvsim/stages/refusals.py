@@ -1,4 +1,4 @@
-"""What is refused before anything expensive happens: a configuration that does not go with its data."""
+"""Checks of a configuration against its data, before anything expensive is computed."""
 
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -16,15 +16,16 @@ if TYPE_CHECKING:
 
 
 def plan_run(config: RunConfig, summary: CustomerSummary) -> RunPlan:
-    """The plan of a run, or ConfigError, or DiagnosticsError for levels of which nothing can be learned.
+    """The plan of a run.
 
-    Refused are segments and channels nobody is in, posteriors that cannot be used, effects that cannot be drawn,
-    interventions that can never act, ledgers that would not fit into memory, and a metric that the run will not have.
+    Raises ConfigError for segments and channels without customers, posteriors that cannot be used, effects that cannot
+    be drawn, interventions that can never act, ledgers that do not fit into memory, and a metric that does not apply to
+    the run; DiagnosticsError for levels about which the data hold no information.
     """
     configured(config.retention, summary)
     problems = unknown_groups(config, summary)
     if config.fit.posterior:
-        refuse_posterior(config)
+        check_posterior_files(config)
     try:
         plan = make_plan(
             summary,
@@ -48,44 +49,44 @@ def plan_run(config: RunConfig, summary: CustomerSummary) -> RunPlan:
 
 
 def unknown_groups(config: RunConfig, summary: CustomerSummary) -> list[Problem]:
-    """Segments and channels that interventions name and no customer is in."""
-    known = {
+    """A problem per segment or channel that an intervention names and that has no customers."""
+    members = {
         "segments": {s for s in summary.customers["segment"] if s},
         "channels": {c for c in summary.customers["channel"] if c} | set(config.acquisition.channels),
     }
     return [
         Problem(
-            f"scenario.{name}.{own}.who.{field}",
+            f"scenario.{name}.{intervention_name}.who.{field}",
             f"no customer is in {value!r}; there are {', '.join(sorted(groups)) or 'none'}",
         )
         for name, scenario in config.library.items()
-        for own, intervention in scenario.interventions.items()
-        for field, groups in known.items()
+        for intervention_name, intervention in scenario.interventions.items()
+        for field, groups in members.items()
         for value in getattr(intervention.who, field)
         if value not in groups
     ]
 
 
-def refuse_posterior(config: RunConfig) -> None:
+def check_posterior_files(config: RunConfig) -> None:
     """Raise ConfigError for files of `fit.posterior` that cannot be used."""
     from clvsim.models.elsewhere import merged, unit_of
 
-    life = merged(config.fit.posterior, config.retention.kind).get("retention")
-    if life:
-        unit_of(life, config.fit.posterior_time_unit)
+    retention_draws = merged(config.fit.posterior, config.retention.kind).get("retention")
+    if retention_draws:
+        unit_of(retention_draws, config.fit.posterior_time_unit)
 
 
 def require_holdout(material: Material) -> "pd.DataFrame":
-    """Actual orders by week. Raises ConfigError for a log of which nothing, or less than a week, was held back."""
+    """Actual orders by week. Raises ConfigError for data without dated orders, or with less than a week held back."""
     summary = material.summary
     if material.weekly is None:
         raise ConfigError([("data", f"validate needs dated orders. {material.untracked}")])
     days = (summary.last_date - summary.first_date).days
     if summary.holdout_days < DAYS_PER_WEEK:
         suggested = summary.first_date + timedelta(days=round(days * 2 / 3))
-        what = (
+        message = (
             f"validate needs at least a week of orders held back, got {summary.holdout_days} days; this log runs from "
             f"{summary.first_date} to {summary.last_date}, two thirds of it are data.calibration_end={suggested}"
         )
-        raise ConfigError([("data.calibration_end", what)])
+        raise ConfigError([("data.calibration_end", message)])
     return material.weekly

@@ -1,4 +1,4 @@
-"""`clvsim report`: the page of a finished run, written again."""
+"""`clvsim report`: the page of a finished run, rendered again."""
 
 from clvsim import archive
 from clvsim.config import RunConfig
@@ -8,7 +8,7 @@ from clvsim.stages.steps import output_folder
 
 
 def report(config: RunConfig, ctx: RunContext) -> int:
-    """Write the page of a finished run again."""
+    """Render the page of a finished run again. Raises ConfigError for a metric that the run was not decided on."""
     from clvsim.report import write_report
     from clvsim.report.text import tables
 

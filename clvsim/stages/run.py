@@ -1,19 +1,27 @@
-"""`clvsim run`: read → refuse → fit → simulate → compare → report."""
+"""`clvsim run`: read → check → fit → simulate → compare → report."""
 
 from clvsim import archive
 from clvsim.config import RunConfig
-from clvsim.data import gates
+from clvsim.data import require_repeat_orders
 from clvsim.data.material import Material
 from clvsim.models.fitted import FittedModels
 from clvsim.runfolder import RunContext
 from clvsim.stages.assembly import assemble
 from clvsim.stages.refusals import plan_run
-from clvsim.stages.steps import Stopwatch, fit_models, output_folder, read, record, score_models, write_posteriors
+from clvsim.stages.steps import (
+    Stopwatch,
+    fit_models,
+    output_folder,
+    read_data,
+    run_record,
+    score_models,
+    write_posteriors,
+)
 from clvsim.types import DAYS_PER_MONTH, Tracking
 
 
 def run(config: RunConfig, ctx: RunContext) -> int:
-    """The main job: simulate every scenario and decide between them; write page, tables, ledgers and posterior."""
+    """Simulate every scenario and compare them; write page, tables, ledgers and posterior."""
     from clvsim.comparison import compare
     from clvsim.report import write_report
     from clvsim.report.text import tables
@@ -21,10 +29,10 @@ def run(config: RunConfig, ctx: RunContext) -> int:
 
     clock = Stopwatch()
     with clock("read"), ctx.progress("Reading the log"):
-        material = read(config, ctx)
+        material = read_data(config, ctx)
     summary = material.summary
     plan = plan_run(config, summary)
-    gates(summary)
+    require_repeat_orders(summary)
     with clock("fit"), ctx.progress("Fitting the models"):
         by_name = fit_models(config, summary, ctx)
         fitted = next(iter(by_name.values()))
@@ -39,9 +47,9 @@ def run(config: RunConfig, ctx: RunContext) -> int:
     folder = output_folder(ctx)
     with clock("report"), ctx.progress("Writing the report"):
         write_report(result, folder)
-    with clock("write"), ctx.progress("Keeping the results"):
+    with clock("write"), ctx.progress("Writing the results"):
         write_posteriors(by_name, folder)
-        archive.write_run(result, simulation, comparison, record(config, summary, ctx, clock.seconds), folder)
+        archive.write_run(result, simulation, comparison, run_record(config, summary, ctx, clock.seconds), folder)
     ctx.say(tables(result))
     ctx.say(f"\nReport: {ctx.final / 'report.html'}")
     return 0

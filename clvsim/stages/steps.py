@@ -21,7 +21,7 @@ from clvsim.validation.vocabulary import Vocabulary, vocabulary_of
 
 
 class Stopwatch:
-    """Seconds by stage, for run.json."""
+    """Seconds by step, for run.json."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
@@ -34,10 +34,11 @@ class Stopwatch:
 
 
 def utc_now() -> str:
+    """The current minute, as `2025-12-31 23:59 UTC`."""
     return datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
-def read(config: RunConfig, ctx: RunContext) -> Material:
+def read_data(config: RunConfig, ctx: RunContext) -> Material:
     """Read and check the data; note which columns were guessed."""
     material = read_material(config.data, config.retention.opportunity_days)
     if material.guessed:
@@ -46,32 +47,32 @@ def read(config: RunConfig, ctx: RunContext) -> Material:
 
 
 def fit_models(config: RunConfig, summary: CustomerSummary, ctx: RunContext) -> dict[str, FittedModels]:
-    """By retention model: the run's own first, then those of `fit.compare`."""
+    """Fitted models by the name of the retention model: the run's own first, then those of `fit.compare`."""
     by_name = fit_all(summary, config.retention, config.spend, config.fit, ctx.note)
     draws = next(iter(by_name.values())).draws
     if draws < config.simulation.draws:
-        what = f"must be at most {draws}, as many as {', '.join(config.fit.posterior)} holds"
-        raise ConfigError([("simulation.draws", f"{what}, got {config.simulation.draws}")])
+        message = f"must be at most {draws}, as many as {', '.join(config.fit.posterior)} holds"
+        raise ConfigError([("simulation.draws", f"{message}, got {config.simulation.draws}")])
     return by_name
 
 
 def score_models(
     config: RunConfig, by_name: Mapping[str, FittedModels], summary: CustomerSummary, days: float
 ) -> tuple[ModelScore, ...]:
-    """The models' scores and forecasts of `days`; none where `fit.compare` names no other model."""
+    """Scores of the models, with forecasts for `days` days; empty where `fit.compare` names no other model."""
     return compare_models(by_name, summary, days) if config.fit.compare else ()
 
 
 def write_posteriors(by_name: Mapping[str, FittedModels], folder: Path) -> None:
-    """`posterior.nc` of the first, `posterior_NAME.nc` of each model it is compared with."""
+    """Write `posterior.nc` of the first model, `posterior_NAME.nc` of each model that it is compared with."""
     for number, (name, fitted) in enumerate(by_name.items()):
         write_posterior(fitted, folder / (f"posterior_{name}.nc" if number else "posterior.nc"))
 
 
-def record(
+def run_record(
     config: RunConfig, summary: CustomerSummary, ctx: RunContext, seconds: Mapping[str, float]
 ) -> dict[str, Any]:
-    """run.json: all that is needed to make the run again."""
+    """The contents of run.json, from which the run can be reproduced."""
     return {
         "command": ctx.command,
         "config": config.as_json(),
@@ -83,11 +84,12 @@ def record(
 
 
 def output_folder(ctx: RunContext) -> Path:
+    """The folder to write into. Raises ValueError for a stage that was started without one."""
     if ctx.folder is None:
         raise ValueError("this stage writes and needs a folder")
     return ctx.folder
 
 
 def vocabulary(config: RunConfig) -> Vocabulary:
-    """What the customers of a run's model do."""
+    """The report's words for what customers do: order, or renew a contract."""
     return vocabulary_of(config.retention.renewing)

@@ -1,8 +1,8 @@
-"""`clvsim validate`: do the models predict orders that they have not seen?"""
+"""`clvsim validate`: predictions of the models against orders that they were not fitted to."""
 
 from clvsim import archive
 from clvsim.config import RunConfig
-from clvsim.data import gates
+from clvsim.data import require_repeat_orders
 from clvsim.errors import DiagnosticsError
 from clvsim.runfolder import RunContext
 from clvsim.stages.refusals import require_holdout
@@ -10,8 +10,8 @@ from clvsim.stages.steps import (
     Stopwatch,
     fit_models,
     output_folder,
-    read,
-    record,
+    read_data,
+    run_record,
     score_models,
     utc_now,
     vocabulary,
@@ -20,17 +20,17 @@ from clvsim.stages.steps import (
 
 
 def validate(config: RunConfig, ctx: RunContext) -> int:
-    """Fit on the calibration, predict what was held back, write page and table. 3 if the run's model does not fit."""
+    """Fit to the calibration, predict the hold-out, write page and table. Returns 3 if the run's model does not fit."""
     from clvsim.report import titles, validation_text
     from clvsim.report.validation_page import Made, write_validation
     from clvsim.validation import holdout
 
     clock = Stopwatch()
     with clock("read"), ctx.progress("Reading the log"):
-        material = read(config, ctx)
+        material = read_data(config, ctx)
     summary = material.summary
     weekly = require_holdout(material)
-    gates(summary)
+    require_repeat_orders(summary)
     with clock("fit"), ctx.progress("Fitting the models"):
         by_name = fit_models(config, summary, ctx)
         scores = score_models(config, by_name, summary, summary.holdout_days)
@@ -55,7 +55,7 @@ def validate(config: RunConfig, ctx: RunContext) -> int:
             "trusted": validation.trusted.model,
             "pit_central_80": {m.model: m.central for m in validation.models},
         }
-        run_json = {**record(config, summary, ctx, clock.seconds), "models": scores, "verdict": verdict}
+        run_json = {**run_record(config, summary, ctx, clock.seconds), "models": scores, "verdict": verdict}
         archive.write_json(run_json, folder / "run.json")
     ctx.say(validation_text.summary(validation))
     ctx.say(f"\nPage: {ctx.final / 'validation.html'}")

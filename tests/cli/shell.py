@@ -27,8 +27,8 @@ d,2024-04-15,8
 e,2024-03-01,30
 """
 
-RAISED = "clvsim: interrupted; nothing was written\n"
-ENDED = interruption.ENDED.decode()
+STOPPED = "clvsim: interrupted; nothing was written\n"
+FORCED_END = interruption.FORCED_END.decode()
 
 
 def tree(folder: Path) -> dict[str, bytes | None]:
@@ -53,9 +53,9 @@ def interrupted(process: subprocess.Popen[str], code: int, parent: Path) -> str:
     out, err = process.communicate(timeout=60)
     *remarks, last = err.splitlines(keepends=True)
     assert (process.returncode, out) == (code, ""), err
-    assert last in (RAISED, ENDED), err
+    assert last in (STOPPED, FORCED_END), err
     assert all(line.startswith("clvsim: ") for line in remarks), err
-    if last == ENDED:
+    if last == FORCED_END:
         sweep_partials(parent)
     assert not parent.exists() or tree(parent) == {}
     return last

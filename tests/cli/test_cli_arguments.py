@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from clvsim.errors import ConfigError
-from clvsim.rim.arguments import hydra_words, quoted
+from clvsim.rim.arguments import hydra_quoted, hydra_words
 
 
 @given(st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")), min_size=1))
@@ -18,7 +18,7 @@ from clvsim.rim.arguments import hydra_words, quoted
 def test_quoted_text_survives_hydras_grammar(text):
     if "${" in text:
         return  # an interpolation stays one
-    override = OverridesParser.create().parse_override(f"data.amount={quoted(text)}")
+    override = OverridesParser.create().parse_override(f"data.amount={hydra_quoted(text)}")
     assert override.value() == text
 
 

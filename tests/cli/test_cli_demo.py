@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.shell import ENDED, INTERRUPTIBLE, interrupted, tree
+from tests.cli.shell import FORCED_END, INTERRUPTIBLE, interrupted, tree
 
 QUICK = ("experiment=demo", "simulation.draws=200", "simulation.horizon_months=12")
 ARTEFACTS = {
@@ -98,5 +98,5 @@ def test_an_interruption_leaves_nothing(here, tmp_path, posterior_cache, monkeyp
         time.sleep(seconds)
         process.send_signal(number)
         last = interrupted(process, code, here / "x")
-    assert tree(here) == ({"x": None} if last == ENDED else {})
+    assert tree(here) == ({"x": None} if last == FORCED_END else {})
     assert not [path for path in cold.rglob("*") if path.is_file()]

@@ -15,9 +15,9 @@ import pytest
 
 from clvsim import cli, runfolder
 from clvsim.interruption import GRACE_SECONDS, Interrupted, interruptible
-from tests.cli.shell import ENDED, RAISED, interrupted, tree
+from tests.cli.shell import FORCED_END, STOPPED, interrupted, tree
 
-# A command that writes `ready` into its unfinished run folder, and then works.
+# A command that works while its run folder is unfinished.
 COMMAND = """
 import ctypes, signal, sys, time
 from contextlib import suppress
@@ -27,7 +27,6 @@ from clvsim.runfolder import run_folder
 
 def work(words):
     with run_folder(Path("a/x")) as folder:
-        (folder / "ready").touch()
         {work}
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -36,6 +35,7 @@ sys.exit(cli.main(["run"]))
 """
 LOST = """
         with suppress(BaseException):
+            (folder / "ready").touch()  # from here on, a signal gets lost
             time.sleep(60)
         Path("again").touch()
         """
@@ -83,7 +83,7 @@ def test_the_first_signal_raises(work, monkeypatch, capfd):
     handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     monkeypatch.setattr(cli, "dispatch", lambda words: work())
     assert cli.main(["run"]) == 143
-    assert capfd.readouterr() == ("", RAISED)
+    assert capfd.readouterr() == ("", STOPPED)
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == handlers
 
 
@@ -109,7 +109,7 @@ def test_the_second_signal_ends_the_process(start, here, number, code):
         wait_for(process, here, "again")
         begin = time.monotonic()
         process.send_signal(number)
-        assert interrupted(process, code, here / "a") == ENDED
+        assert interrupted(process, code, here / "a") == FORCED_END
     assert time.monotonic() - begin < GRACE_SECONDS
 
 
@@ -119,7 +119,7 @@ def test_two_seconds_after_a_lost_signal_the_process_ends(start, here, work):
         wait_for(process, here, "a/.x.partial-*/ready")
         begin = time.monotonic()
         process.send_signal(signal.SIGTERM)
-        assert interrupted(process, 143, here / "a") == ENDED
+        assert interrupted(process, 143, here / "a") == FORCED_END
     assert time.monotonic() - begin >= GRACE_SECONDS
 
 
@@ -134,7 +134,7 @@ def test_while_kernels_compile(start, here, tmp_path, number, code):
 
 @pytest.mark.parametrize("words", [("out=x/y",), ("-m", "seed=1,2", "out=x/y")], ids=["run", "sweep"])
 def test_a_folder_just_made_goes_again(words, here, monkeypatch, capfd):
-    monkeypatch.setattr(runfolder, "hold", lambda folder: signal.raise_signal(signal.SIGTERM))
+    monkeypatch.setattr(runfolder, "lock_folder", lambda folder: signal.raise_signal(signal.SIGTERM))
     assert cli.main(["fit", "data=cdnow", *words]) == 143
-    assert capfd.readouterr() == ("", RAISED)
+    assert capfd.readouterr() == ("", STOPPED)
     assert tree(here) == {}

@@ -20,23 +20,23 @@ def test_a_summary_is_checked_and_says_what_it_lacks(clvsim, here):
     assert lines_of(done, 0) == []
     assert "! Single orders" in done.stdout
     stated = ("s.csv", "data.today=2024-12-31", "data.time_unit=week")
-    (said,) = lines_of(clvsim("check", "data=summary", *stated, "spend=fixed_price"), 2)
-    assert said.startswith("clvsim: spend: fixed_price needs single payments")
-    (said,) = lines_of(clvsim("check", "data=summary", *stated, "retention.season=month"), 2)
-    assert said.startswith("clvsim: retention.season: seasons, promotions and trends need a log of orders")
+    (line,) = lines_of(clvsim("check", "data=summary", *stated, "spend=fixed_price"), 2)
+    assert line.startswith("clvsim: spend: fixed_price needs single payments")
+    (line,) = lines_of(clvsim("check", "data=summary", *stated, "retention.season=month"), 2)
+    assert line.startswith("clvsim: retention.season: seasons, promotions and trends need a log of orders")
     made_up = ("data=synthetic", "data.customers=200", "retention=bg_bb", "fit.compare=[bg_nbd]")
-    (said,) = lines_of(clvsim("check", *made_up), 2)
-    assert said.startswith("clvsim: fit.compare: bg_nbd and bg_bb do not see the same orders")
+    (line,) = lines_of(clvsim("check", *made_up), 2)
+    assert line.startswith("clvsim: fit.compare: bg_nbd and bg_bb do not see the same orders")
     assert tree(here) == before
 
 
 def test_impossible_histories_and_posteriors_are_refused(clvsim, here):
     (here / "s.csv").write_text(TABLE.format(recency=0))
-    (said,) = lines_of(clvsim("check", "data=summary", "s.csv", "data.today=2024-12-31", "data.time_unit=week"), 4)
-    assert said.startswith("clvsim: data.recency: 1 of 3 rows: 0 in spite of repeat orders")
-    assert "row 3: frequency 2, recency 0, T 8, monetary_value 10" in said
-    (said,) = lines_of(clvsim("check", "data=synthetic", "data.customers=200", "fit.posterior=[no.nc,spend.nc]"), 2)
-    assert said == "clvsim: fit.posterior: no such file: no.nc"
+    (line,) = lines_of(clvsim("check", "data=summary", "s.csv", "data.today=2024-12-31", "data.time_unit=week"), 4)
+    assert line.startswith("clvsim: data.recency: 1 of 3 rows: 0 in spite of repeat orders")
+    assert "row 3: frequency 2, recency 0, T 8, monetary_value 10" in line
+    (line,) = lines_of(clvsim("check", "data=synthetic", "data.customers=200", "fit.posterior=[no.nc,spend.nc]"), 2)
+    assert line == "clvsim: fit.posterior: no such file: no.nc"
 
 
 def test_a_made_up_log_takes_segments_and_another_model(clvsim, here):
@@ -44,5 +44,5 @@ def test_a_made_up_log_takes_segments_and_another_model(clvsim, here):
     done = clvsim("check", *words, "data.segments={shops: 1.5, people: 1}", "data.season=[1,1,1,1,1,1,1,1,1,1,2,3]")
     assert lines_of(done, 0) == []
     assert "segment = segment" in done.stdout
-    (said,) = lines_of(clvsim("check", *words, "data.model=bg_nbd"), 2)
-    assert said == "clvsim: data.parameters: bg_nbd has r, alpha, a, b, but no s"
+    (line,) = lines_of(clvsim("check", *words, "data.model=bg_nbd"), 2)
+    assert line == "clvsim: data.parameters: bg_nbd has r, alpha, a, b, but no s"

@@ -24,8 +24,8 @@ def run(clvsim, command) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Forked, unless the launcher starts processes of its own."""
 
     def shell(*words: str, stage: str = "run") -> subprocess.CompletedProcess[str]:
-        chosen = command if set(JOBLIB) & set(words) else clvsim
-        return chosen(stage, "data=cdnow", *words, PYTHONPATH=PATHS)
+        start_command = command if set(JOBLIB) & set(words) else clvsim
+        return start_command(stage, "data=cdnow", *words, PYTHONPATH=PATHS)
 
     return shell
 
@@ -64,7 +64,7 @@ def names(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
 
 
-def test_the_default_folder_is_dated_and_said(run, here):
+def test_the_default_folder_is_dated_and_printed(run, here):
     done = run()
     (folder,) = here.glob("outputs/run/*/*")
     assert done.stdout == f"done {folder.relative_to(here)}\n"

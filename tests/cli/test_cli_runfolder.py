@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from clvsim.errors import ConfigError
-from clvsim.runfolder import hold, missing_folders, newest_run, remove_empty, run_folder, sweep_partials
+from clvsim.runfolder import lock_folder, missing_folders, newest_run, remove_empty, run_folder, sweep_partials
 from tests.cli.shell import tree
 
 
@@ -91,7 +91,7 @@ def test_partials_of_living_processes_stay(tmp_path):
 
 
 def test_a_locked_partial_stays_even_when_its_process_id_is_unknown_here(tmp_path):
-    lock = hold(partial_of(tmp_path, dead_pid()))  # as from another container that shares the folder
+    lock = lock_folder(partial_of(tmp_path, dead_pid()))  # as from another container that shares the folder
     try:
         assert sweep_partials(tmp_path) == []
     finally:

@@ -128,13 +128,13 @@ def test_completion_script_is_for_the_program(clvsim, command):
 
 
 def test_report_composes_the_finished_runs_own_configuration(here, monkeypatch):
-    from clvsim.rim import report_of
+    from clvsim.rim import finished_runs
 
     folder = here / "outputs" / "run" / "a"
     folder.mkdir(parents=True)
     (folder / "run.json").write_text(json.dumps({"config": {"seed": 7, "report": {"metric": "plan_value"}}}))
     composed = {"run": None, "report": {"metric": "ce"}}
-    found, config = report_of.finished(composed, ["report.metric=ce"])
-    assert found == folder.relative_to(here)
+    run_folder, config = finished_runs.find_run(composed, ["report.metric=ce"])
+    assert run_folder == folder.relative_to(here)
     assert config == {"seed": 7, "report": {"metric": "ce"}}
-    assert report_of.finished(composed, [])[1]["report"] == {"metric": "plan_value"}
+    assert finished_runs.find_run(composed, [])[1]["report"] == {"metric": "plan_value"}

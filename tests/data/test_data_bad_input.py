@@ -1,4 +1,4 @@
-"""What is wrong with a log is said in full, with key, rule and value, and with the right exit code."""
+"""Errors in a log are reported in full, with key, rule and value, and with the right exit code."""
 
 import gzip
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from clvsim.data import DataConfig, TransactionLog, gates, quality, read_transactions, summarize
+from clvsim.data import DataConfig, TransactionLog, quality, read_transactions, require_repeat_orders, summarize
 from clvsim.errors import ClvsimError, ConfigError, DataError, DiagnosticsError
 
 HEADER = "customer_id,date,amount\n"
@@ -87,10 +87,10 @@ def test_empty_frames() -> None:
 def test_columns_without_a_guess_are_all_asked_for(read: Read, tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as error:
         read("Kunde,Tag,Umsätze\n" + GOOD)
-    said = problems(error)
-    assert list(said) == ["data.customer_id", "data.date", "data.amount", str(tmp_path / "orders.csv")]
-    assert "type data.amount=COLUMN" in said["data.amount"]
-    assert said[str(tmp_path / "orders.csv")] == "its columns are: Kunde, Tag, Umsätze"
+    messages = problems(error)
+    assert list(messages) == ["data.customer_id", "data.date", "data.amount", str(tmp_path / "orders.csv")]
+    assert "type data.amount=COLUMN" in messages["data.amount"]
+    assert messages[str(tmp_path / "orders.csv")] == "its columns are: Kunde, Tag, Umsätze"
 
 
 @pytest.mark.parametrize("header", ["customer_id,date,total,revenue", "customer_id,date,Total,total"])
@@ -100,7 +100,7 @@ def test_two_possible_columns(read: Read, header: str) -> None:
 
 
 def test_price_beside_a_quantity_is_no_amount(read: Read) -> None:
-    with pytest.raises(ConfigError, match=r"data\.amount: no column name says so"):
+    with pytest.raises(ConfigError, match=r"data\.amount: no column has one of its usual names"):
         read("customer_id,date,quantity,price\na,2024-01-01,5,5\n")
 
 
@@ -193,17 +193,17 @@ def test_nothing_usable_at_all(read: Read) -> None:
 def test_amounts_that_are_none(read: Read, amount: str, decimal: str, hint: str) -> None:
     with pytest.raises(DataError) as error:
         read(HEADER + f"a,2024-01-01,{amount}\n" + GOOD, decimal=decimal)
-    said = problems(error)["data.amount"]
-    assert f"row 2: '{amount.strip(chr(34))}'" in said
-    assert hint in said
+    message = problems(error)["data.amount"]
+    assert f"row 2: '{amount.strip(chr(34))}'" in message
+    assert hint in message
 
 
 def test_unquoted_decimal_comma_breaks_the_line(read: Read, tmp_path: Path) -> None:
     with pytest.raises(DataError) as error:
         read(HEADER + GOOD + "a,2024-01-01,12,50\n")
-    said = problems(error)[str(tmp_path / "orders.csv")]
-    assert "row 5: 'a,2024-01-01,12,50'" in said
-    assert "12,50 is two values" in said
+    message = problems(error)[str(tmp_path / "orders.csv")]
+    assert "row 5: 'a,2024-01-01,12,50'" in message
+    assert "12,50 is two values" in message
 
 
 def test_rows_are_numbered_as_in_the_file_behind_broken_lines(read: Read) -> None:
@@ -232,9 +232,9 @@ def test_ambiguous_dates_are_asked_for(read: Read, rows: str) -> None:
     with pytest.raises(DataError) as error:
         read(HEADER + rows)
     assert error.value.code == 4
-    said = problems(error)["data.date"]
-    assert "day/month and month/day are both possible" in said
-    assert "data.date_format=%d/%m/%Y" in said
+    message = problems(error)["data.date"]
+    assert "day/month and month/day are both possible" in message
+    assert "data.date_format=%d/%m/%Y" in message
 
 
 def test_day_and_month_that_change_places(read: Read) -> None:
@@ -286,10 +286,10 @@ def test_refunds_as_an_error(read: Read) -> None:
 def test_no_repeat_buyers(read: Read) -> None:
     log = read(HEADER + "a,2024-01-01,5\na,2024-01-01,6\nb,2024-03-01,5\n")
     with pytest.raises(DiagnosticsError, match="none of the 2 customers has a second order") as error:
-        gates(summarize(log))
+        require_repeat_orders(summarize(log))
     assert error.value.code == 3
 
 
 def test_repeat_orders_without_money(read: Read) -> None:
     with pytest.raises(DiagnosticsError, match="no repeat order has an amount above zero"):
-        gates(summarize(read(HEADER + "a,2024-01-01,5\na,2024-01-02,0\nb,2024-03-01,5\n")))
+        require_repeat_orders(summarize(read(HEADER + "a,2024-01-01,5\na,2024-01-02,0\nb,2024-03-01,5\n")))

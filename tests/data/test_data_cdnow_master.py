@@ -22,12 +22,12 @@ def master() -> Material:
 
 
 def test_the_file_holds_what_the_raw_one_does() -> None:
-    found = duckdb.execute(
+    totals = duckdb.execute(
         "SELECT count(*), count(DISTINCT customer_id), min(date), max(date), sum(amount), "
         "count(*) FILTER (amount = 0), count(DISTINCT (customer_id, date)) FROM read_parquet(?)",
         [str(BUNDLED["cdnow_master"])],
     ).fetchall()[0]
-    assert found == (69_659, 23_570, date(1997, 1, 1), date(1998, 6, 30), Decimal("2500315.63"), 80, 67_591)
+    assert totals == (69_659, 23_570, date(1997, 1, 1), date(1998, 6, 30), Decimal("2500315.63"), 80, 67_591)
     assert BUNDLED["cdnow_master"].stat().st_size < 300_000
 
 

@@ -41,7 +41,7 @@ def test_numbers_with_a_decimal_comma():
     assert frame["covariate age"].tolist()[:2] == [31.0, 40.5]
 
 
-def test_several_values_of_one_customer_are_said():
+def test_several_values_of_one_customer_are_reported():
     log = read()
     lines = {line.key: line for line in quality(log, summarize(log))}
     assert lines["covariate age"].value == "1"

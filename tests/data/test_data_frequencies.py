@@ -1,4 +1,4 @@
-"""Summaries without orders: the same customers as from their log, and every impossible row said."""
+"""Summaries without orders: the same customers as from their log, and a problem for every impossible row."""
 
 from collections.abc import Callable
 from datetime import date
@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from clvsim.config import RunConfig, validate
-from clvsim.data import gates
+from clvsim.data import require_repeat_orders
 from clvsim.data.config import SummaryConfig
 from clvsim.data.readers import read_material
 from clvsim.data.tables.frequencies import material_of_table, read_summary
@@ -47,10 +47,10 @@ def frame_of(log: CustomerSummary, days: float) -> pd.DataFrame:
 @pytest.mark.parametrize(("unit", "days"), [("day", 1.0), ("week", 7.0)])
 def test_it_holds_what_the_log_does(cdnow_summary: CustomerSummary, tmp_path: Path, unit: str, days: float) -> None:
     frame_of(cdnow_summary, days).to_csv(tmp_path / "s.csv", index=False)
-    found = read_summary(None, config(path=str(tmp_path / "s.csv"), time_unit=unit))
-    mine, logs = found.customers, cdnow_summary.customers
-    assert (found.today, found.last_date, found.first_date) == (TODAY, TODAY, date(1997, 1, 1))
-    assert found.means_only
+    summary = read_summary(None, config(path=str(tmp_path / "s.csv"), time_unit=unit))
+    mine, logs = summary.customers, cdnow_summary.customers
+    assert (summary.today, summary.last_date, summary.first_date) == (TODAY, TODAY, date(1997, 1, 1))
+    assert summary.means_only
     for key in ("customer_id", "frequency", "segment", "channel"):
         assert mine[key].tolist() == logs[key].tolist(), key
     paid = logs["frequency"] == logs["repeat_positive"]  # a mean over paid orders times all orders is not their sum
@@ -58,22 +58,22 @@ def test_it_holds_what_the_log_does(cdnow_summary: CustomerSummary, tmp_path: Pa
         np.testing.assert_allclose(mine[key][rows], logs[key][rows], rtol=1e-12)
     assert mine[["first_amount", "repeat_log_amount"]].isna().all(axis=None)
     assert set(logs.columns) - set(mine.columns) <= {"recent_frequency", "log_gaps"}  # only orders can tell
-    gates(found)
+    require_repeat_orders(summary)
 
 
 def test_a_frame_with_ids_as_its_index_and_labels() -> None:
     frame = pd.DataFrame(GOOD | {"Segment": ["x", None, "y"]}).set_index("customer_id")
-    found = read_summary(frame, config())
-    assert found.customers["segment"].tolist() == ["x", "", "y"]
-    assert found.data_hash == read_summary(frame.iloc[::-1], config()).data_hash
-    assert found.data_hash != read_summary(frame, config(time_unit="day")).data_hash
+    summary = read_summary(frame, config())
+    assert summary.customers["segment"].tolist() == ["x", "", "y"]
+    assert summary.data_hash == read_summary(frame.iloc[::-1], config()).data_hash
+    assert summary.data_hash != read_summary(frame, config(time_unit="day")).data_hash
 
 
 def test_decimal_commas_and_named_columns(tmp_path: Path) -> None:
     (tmp_path / "s.csv").write_text("Kunde;x;tx;T;Wert\n7;1;0,5;1,5;2,25\n8;0;0;1;\n")
     keys = {"path": str(tmp_path / "s.csv"), "decimal": ",", "customer_id": "Kunde", "monetary_value": "Wert"}
-    found = read_summary(None, config(**keys)).customers.iloc[0]
-    assert (found["recency_days"], found["T_days"], found["repeat_amount"]) == (3.5, 10.5, 2.25)
+    customer = read_summary(None, config(**keys)).customers.iloc[0]
+    assert (customer["recency_days"], customer["T_days"], customer["repeat_amount"]) == (3.5, 10.5, 2.25)
 
 
 @pytest.mark.parametrize(
@@ -98,18 +98,18 @@ def test_impossible_rows(changes: dict[str, object], key: str, what: str) -> Non
     with pytest.raises(DataError) as error:
         read(changes)
     assert error.value.code == 4
-    said = [p.what for p in error.value.problems if p.where == f"data.{key}"]
-    assert any(line.startswith(f"1 of 3 rows: {what}") and "e.g. row 2: " in line for line in said), said
+    messages = [p.what for p in error.value.problems if p.where == f"data.{key}"]
+    assert any(line.startswith(f"1 of 3 rows: {what}") and "e.g. row 2: " in line for line in messages), messages
 
 
-def test_everything_wrong_is_said_at_once_with_three_examples() -> None:
+def test_all_problems_are_reported_at_once_with_three_examples() -> None:
     rows = {"customer_id": list("abcde"), "frequency": [1.5] * 5, "recency": [9] * 5, "T": [1] * 5}
     with pytest.raises(DataError) as error:
         read(rows=rows | {"monetary_value": [-1] * 5})
-    said = {p.where: p.what for p in error.value.problems}
-    assert list(said) == ["data.monetary_value", "data.frequency", "data.recency"]
-    assert said["data.frequency"].count("row ") == 3
-    assert "frequency 1.5, recency 9, T 1, monetary_value -1" in said["data.frequency"]
+    messages = {p.where: p.what for p in error.value.problems}
+    assert list(messages) == ["data.monetary_value", "data.frequency", "data.recency"]
+    assert messages["data.frequency"].count("row ") == 3
+    assert "frequency 1.5, recency 9, T 1, monetary_value -1" in messages["data.frequency"]
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,9 @@ def test_tables_that_are_none(rows: dict[str, list], keys: dict, where: str, wha
 
 
 def test_missing_columns_and_files(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"data\.recency: no column name says so; type data\.recency=COLUMN"):
+    with pytest.raises(
+        ConfigError, match=r"data\.recency: no column has one of its usual names; type data\.recency=COLUMN"
+    ):
         read(rows={k: v for k, v in GOOD.items() if k != "recency"})
     with pytest.raises(ConfigError, match=r"data\.path: no file given; type data\.path=summary\.csv"):
         read_material(config())
@@ -140,9 +142,9 @@ def test_missing_columns_and_files(tmp_path: Path) -> None:
 def test_what_a_table_cannot_say_is_asked_for() -> None:
     with pytest.raises(ConfigError) as error:
         validate(section(today=None, time_unit=None))
-    said = {p.where: p.what for p in error.value.problems}
-    assert set(said) == {"data.today", "data.time_unit"}
-    assert "the day on which T ends, e.g. data.today=2025-12-31" in said["data.today"]
+    messages = {p.where: p.what for p in error.value.problems}
+    assert set(messages) == {"data.today", "data.time_unit"}
+    assert "the day on which T ends, e.g. data.today=2025-12-31" in messages["data.today"]
     assert isinstance(validate(section()), RunConfig)
 
 
@@ -155,7 +157,7 @@ def test_nothing_to_learn_from_is_refused_before_a_fit() -> None:
     nobody = GOOD | {"frequency": [0, 0, 0], "recency": [0, 0, 0]}
     for rows in (nobody, nobody | {"T": [0, 0, 0]}):  # the latter all came today
         with pytest.raises(DiagnosticsError, match="none of the 3 customers has a second order") as error:
-            gates(read(rows=rows))
+            require_repeat_orders(read(rows=rows))
         assert error.value.code == 3
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from clvsim.data import TransactionLog, gates, quality, summarize, weekly_repeat_orders
+from clvsim.data import TransactionLog, quality, require_repeat_orders, summarize, weekly_repeat_orders
 from clvsim.errors import DiagnosticsError
 
 Read = Callable[..., TransactionLog]
@@ -44,8 +44,8 @@ def test_a_period_that_ends_today_has_ended(read: Read) -> None:
 def test_weeks_hold_the_ends_of_periods(read: Read) -> None:
     """Weeks start on Tuesdays, 13 February the first after today; periods of a end on 11 January, 21, 10 Feb., 20."""
     weekly = weekly_repeat_orders(read(HEADER + ORDERS, calibration_end="2024-02-12"), 10.0)
-    found = {d.date(): n for d, n in zip(weekly["week_start"], weekly["orders"], strict=True) if n}
-    assert list(found) == [date(2024, 1, 9), date(2024, 1, 16), date(2024, 2, 6)]
+    by_week = {d.date(): n for d, n in zip(weekly["week_start"], weekly["orders"], strict=True) if n}
+    assert list(by_week) == [date(2024, 1, 9), date(2024, 1, 16), date(2024, 2, 6)]
     assert weekly["orders"].tolist()[-1] == 0  # one full week after today; the period of day 49 ends in the next
 
 
@@ -65,12 +65,15 @@ def test_cdnow_by_hand(cdnow: TransactionLog, every: float) -> None:
     age = {d: (pd.Timestamp(d) - first).dt.days for d in (cdnow.today, cdnow.last_date)}
     ended, at_last = (orders["period"] <= (age[d] + 0.5) // every for d in age)
     summary = summarize(cdnow, every).customers
-    for column, kept in (("frequency", ended & (orders["period"] > 0)), ("holdout_frequency", at_last & ~ended)):
-        counted = orders[kept].groupby("customer_id")["period"].nunique()
+    for column, counted_rows in (
+        ("frequency", ended & (orders["period"] > 0)),
+        ("holdout_frequency", at_last & ~ended),
+    ):
+        counted = orders[counted_rows].groupby("customer_id")["period"].nunique()
         expected = counted.reindex(summary["customer_id"], fill_value=0).to_numpy()
         np.testing.assert_array_equal(summary[column], expected)
-    kept = orders[ended & (orders["period"] > 0)]
-    assert summary["repeat_amount"].sum() == pytest.approx(kept["amount"].sum(), rel=1e-12)
+    repeat_orders = orders[ended & (orders["period"] > 0)]
+    assert summary["repeat_amount"].sum() == pytest.approx(repeat_orders["amount"].sum(), rel=1e-12)
     weekly = weekly_repeat_orders(cdnow, every)["orders"]
     assert weekly.iloc[:39].sum() == summary["frequency"].sum()
     assert weekly.iloc[39:].sum() == summary["holdout_frequency"].sum()
@@ -86,9 +89,9 @@ def test_the_table_says_what_became_of_orders(read: Read) -> None:
 
 def test_no_repeat_order_in_a_period_that_has_ended(read: Read) -> None:
     log = read(HEADER + "a,2024-01-01,5\na,2024-01-09,5\nb,2024-01-02,1\n")
-    gates(summarize(log))
+    require_repeat_orders(summarize(log))
     with pytest.raises(DiagnosticsError, match="in any period of 10 days that has ended up to 2024-01-09"):
-        gates(summarize(log, 10.0))
+        require_repeat_orders(summarize(log, 10.0))
 
 
 def test_a_period_has_ended_when_no_day_is_left_that_could_be_in_it(read: Read) -> None:

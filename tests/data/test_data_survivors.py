@@ -64,7 +64,7 @@ def test_a_file_reads_like_a_frame(tmp_path):
     assert (summary.customers["segment"] == "").all()
 
 
-def test_without_a_price_payments_are_counted_and_that_is_said():
+def test_without_a_price_payments_are_counted_with_a_warning():
     lines = material_of_survivors(CONFIG, table([5, 3])).quality
     (price,) = (q for q in lines if q.key == "price")
     assert price.level == "warning"

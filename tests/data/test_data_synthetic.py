@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from clvsim.config import validate
-from clvsim.data.config import GENERATED, SyntheticConfig
+from clvsim.data.config import SYNTHETIC_MODELS, SyntheticConfig
 from clvsim.data.readers import read_material
 from clvsim.data.synthetic import STORIES, make_log, read_synthetic
 from clvsim.errors import ConfigError
@@ -29,52 +29,52 @@ def repeats(log: pd.DataFrame) -> np.ndarray:
 
 def model_and_truth(name: str) -> tuple[Any, dict[str, np.ndarray]]:
     """The model and its example's parameters, one draw, times in weeks."""
-    truth = GENERATED[name].example
+    truth = SYNTHETIC_MODELS[name].example
     section = {"k": int(truth["k"])} if "k" in truth else {}
     return RETENTION[name](**section), {key: np.array([value]) for key, value in truth.items()}
 
 
 def test_every_model_has_a_story_of_its_parameters() -> None:
-    assert set(STORIES) == set(GENERATED) == set(RETENTION)
-    for name, (example, times, renewing) in GENERATED.items():
+    assert set(STORIES) == set(SYNTHETIC_MODELS) == set(RETENTION)
+    for name, (example, times, renewing) in SYNTHETIC_MODELS.items():
         assert renewing == RETENTION[name].renewing
         assert set(times) == set(RETENTION[name].TIMES) & set(example)
 
 
-@pytest.mark.parametrize("name", list(GENERATED))
+@pytest.mark.parametrize("name", list(SYNTHETIC_MODELS))
 def test_orders_and_silence_are_as_frequent_as_the_closed_forms_say(name: str) -> None:
     """All came on one day; 20,000 customers, within 4 standard errors, which are below 6 % of the mean."""
     model, truth = model_and_truth(name)
-    found = repeats(make_log(config(model=name, customers=20_000, acquisition_days=1, span_days=365, seed=5)))
+    repeat_orders = repeats(make_log(config(model=name, customers=20_000, acquisition_days=1, span_days=365, seed=5)))
     expected = model.expected_orders_new(truth, 364.5 / WEEK, WEEK)[0, 0]
-    error = found.std() / np.sqrt(found.size)
+    error = repeat_orders.std() / np.sqrt(repeat_orders.size)
     assert 4 * error < 0.06 * expected
-    assert abs(found.mean() - expected) < 4 * error
+    assert abs(repeat_orders.mean() - expected) < 4 * error
     silent = model.order_pmf(truth, 0, 364.5 / WEEK, WEEK)[0, 0]
-    assert abs((found == 0).mean() - silent) < 4 * np.sqrt(silent * (1 - silent) / found.size)
+    assert abs((repeat_orders == 0).mean() - silent) < 4 * np.sqrt(silent * (1 - silent) / repeat_orders.size)
 
 
-@pytest.mark.parametrize("name", list(GENERATED))
+@pytest.mark.parametrize("name", list(SYNTHETIC_MODELS))
 def test_the_models_read_their_own_logs(name: str) -> None:
-    """Staggered, with a segment of half the loyalty or rate: what the model reads is what the story told.
+    """Staggered, with a segment of half the loyalty or rate: the model reads the histories that were drawn.
 
     And what it expects of each history by the true parameters is what came later: in all 8 models the laws, and how a
     log is cut at today, hold together.
     """
     model, truth = model_and_truth(name)
     half = {"a": 2 * truth["a"][0]} if "a" in truth else {next(iter(truth)): 0.5 * truth[next(iter(truth))][0]}
-    made = config(model=name, customers=4_000, segments={"x": {}, "y": half}, seed=7, calibration_end="2023-12-31")
-    summary = read_material(made, model.opportunity_days).summary
+    source = config(model=name, customers=4_000, segments={"x": {}, "y": half}, seed=7, calibration_end="2023-12-31")
+    summary = read_material(source, model.opportunity_days).summary
     frame = summary.customers
     ages = frame["T_days"].to_numpy() + 0.5
     for segment, own in (("x", {}), ("y", {key: np.array([value]) for key, value in half.items()})):
         rows = (frame["segment"] == segment).to_numpy()
         distinct, of = np.unique(ages[rows], return_inverse=True)
         expected = model.expected_orders_new(truth | own, distinct / WEEK, WEEK)[0, of]
-        found = frame["frequency"].to_numpy()[rows]
+        repeat_orders = frame["frequency"].to_numpy()[rows]
         same_day = 0.02 if model.TIMES else 0.0  # two orders of one day are one
-        error = (found - expected).std() / np.sqrt(found.size)
-        assert -4 * error - same_day * expected.mean() < found.mean() - expected.mean() < 4 * error
+        error = (repeat_orders - expected).std() / np.sqrt(repeat_orders.size)
+        assert -4 * error - same_day * expected.mean() < repeat_orders.mean() - expected.mean() < 4 * error
         known = rows_of(model.histories(summary), rows)
         expected = model.expected_orders(truth | own, known, float(summary.holdout_days), WEEK)[0]
         later = frame["holdout_frequency"].to_numpy()[rows]
@@ -190,10 +190,10 @@ def test_all_mistakes_at_once() -> None:
     data = {"kind": "synthetic", "parameters": {"s": 1.0}, "season": [1, 2], "customers": 1, "spend": {"q": 1.0}}
     with pytest.raises(ConfigError) as error:
         validate({"data": data, "retention": {"kind": "bg_nbd"}, "spend": {"kind": "gamma_gamma"}, "scenario": {}})
-    said = {p.where: p.what for p in error.value.problems}
-    assert set(said) == {"data.parameters", "data.season", "data.customers", "data.spend.q"}
-    assert said["data.parameters"] == "bg_nbd has r, alpha, a, b, but no s"
-    assert said["data.season"].startswith("needs 12 multipliers, January to December, got 2")
+    messages = {p.where: p.what for p in error.value.problems}
+    assert set(messages) == {"data.parameters", "data.season", "data.customers", "data.spend.q"}
+    assert messages["data.parameters"] == "bg_nbd has r, alpha, a, b, but no s"
+    assert messages["data.season"].startswith("needs 12 multipliers, January to December, got 2")
 
 
 @pytest.mark.parametrize(

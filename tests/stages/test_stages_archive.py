@@ -15,7 +15,7 @@ from tests.report import factory
 
 
 def same(a: object, b: object) -> bool:
-    return archive.plain(a) == archive.plain(b)
+    return archive.json_ready(a) == archive.json_ready(b)
 
 
 @pytest.mark.parametrize("make", [factory.demo, factory.foreign])
@@ -46,7 +46,7 @@ def test_a_damaged_run_is_one_line(tmp_path: Path):
 
 
 def test_numbers_that_json_lacks_become_null():
-    assert archive.plain({"a": np.array([1.0, np.nan]), "b": float("inf"), "c": np.datetime64("2024-01-02")}) == {
+    assert archive.json_ready({"a": np.array([1.0, np.nan]), "b": float("inf"), "c": np.datetime64("2024-01-02")}) == {
         "a": [1.0, None],
         "b": None,
         "c": "2024-01-02",

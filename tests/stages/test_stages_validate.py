@@ -41,25 +41,25 @@ def configured(**changed: Any) -> RunConfig:
 
 
 class Shell:
-    """What a stage said."""
+    """Folder, results and remarks of a stage."""
 
     def __init__(self, folder: Path) -> None:
-        self.said: list[str] = []
+        self.results: list[str] = []
         self.notes: list[str] = []
-        silent = progress(watched=False)
-        self.context = RunContext(folder, folder, "clvsim validate", self.said.append, self.notes.append, silent)
+        silent = progress(interactive=False)
+        self.context = RunContext(folder, folder, "clvsim validate", self.results.append, self.notes.append, silent)
 
 
-def beside(name: str, **values: float) -> FittedModels:
+def fitted_model(name: str, **values: float) -> FittedModels:
     """A model with draws like the shop's with a little spread, so that leaving out has something to weigh."""
-    made = posterior(DRAWS, spread=0.02)
+    base = posterior(DRAWS, spread=0.02)
     jitter = np.exp(0.02 * np.random.default_rng(1).standard_normal(DRAWS))
-    draws = {k: v * jitter for k, v in values.items()} or made.posterior.retention
-    return replace(with_draws(made, retention=draws), retention=RETENTION[name]())
+    draws = {k: v * jitter for k, v in values.items()} or base.posterior.retention
+    return replace(with_draws(base, retention=draws), retention=RETENTION[name]())
 
 
 @pytest.fixture
-def validated(tmp_path, monkeypatch) -> Callable[..., tuple[int, Shell]]:
+def validate_with(tmp_path, monkeypatch) -> Callable[..., tuple[int, Shell]]:
     def stage(*models: FittedModels, **changed: Any) -> tuple[int, Shell]:
         monkeypatch.setattr(validate_stage, "fit_models", lambda *_: {m.retention.kind: m for m in models})
         shell = Shell(tmp_path)
@@ -68,14 +68,14 @@ def validated(tmp_path, monkeypatch) -> Callable[..., tuple[int, Shell]]:
     return stage
 
 
-def test_models_side_by_side_make_one_page_and_one_table(validated, tmp_path):
-    models = [beside("bg_nbd"), beside("mbg_nbd", r=0.525, alpha=6.183, a=0.891, b=1.614)]
-    code, shell = validated(*models, fit={"compare": ["mbg_nbd"]})
+def test_models_side_by_side_make_one_page_and_one_table(validate_with, tmp_path):
+    models = [fitted_model("bg_nbd"), fitted_model("mbg_nbd", r=0.525, alpha=6.183, a=0.891, b=1.614)]
+    code, shell = validate_with(*models, fit={"compare": ["mbg_nbd"]})
     assert code == 0
     assert {p.name for p in tmp_path.iterdir()} == {
         "validation.html", "validation.csv", "figures", "run.json", "posterior.nc", "posterior_mbg_nbd.nc",
     }  # fmt: skip
-    text = shell.said[0]
+    text = shell.results[0]
     assert max(map(len, text.splitlines())) <= 100
     assert "1,882" in text
     assert "a single order never counts as lost" in " ".join(text.split())
@@ -113,21 +113,21 @@ def in_words(monkeypatch) -> None:
 
 
 @pytest.mark.usefixtures("in_words")
-def test_a_model_that_customers_contradict_is_3_and_leaves_its_page(validated, tmp_path):
+def test_a_model_that_customers_contradict_is_3_and_leaves_its_page(validate_with, tmp_path):
     """Everybody buys every two weeks and nobody leaves."""
-    code, shell = validated(beside("bg_nbd", r=50.0, alpha=100.0, a=0.001, b=10.0))
+    code, shell = validate_with(fitted_model("bg_nbd", r=50.0, alpha=100.0, a=0.001, b=10.0))
     assert code == 3
     assert (tmp_path / "validation.html").is_file()
     assert (tmp_path / "run.json").is_file()
-    assert shell.said[0].startswith("Do not rely on this model")
+    assert shell.results[0].startswith("Do not rely on this model")
     (note,) = shell.notes
     assert re.match(r"bg_nbd fails: .* must be 65.% to 92.%", note)
 
 
 @pytest.mark.usefixtures("in_words")
-def test_a_draft_names_no_parameters_among_its_layers(validated):
-    _, shell = validated(with_draws(beside("bg_nbd"), retention_method=DrawMethod("map")))
-    assert "intervals of simulated worlds; process + environment uncertainty" in " ".join(shell.said[0].split())
+def test_a_draft_names_no_parameters_among_its_layers(validate_with):
+    _, shell = validate_with(with_draws(fitted_model("bg_nbd"), retention_method=DrawMethod("map")))
+    assert "intervals of simulated worlds; process + environment uncertainty" in " ".join(shell.results[0].split())
 
 
 def test_a_run_with_one_model_at_a_single_point_is_a_draft(tmp_path, monkeypatch):
@@ -137,31 +137,31 @@ def test_a_run_with_one_model_at_a_single_point_is_a_draft(tmp_path, monkeypatch
     monkeypatch.setattr(run_stage, "fit_models", lambda *_: {"bg_nbd": half})
     shell = Shell(tmp_path)
     run_stage.run(configured(simulation={"draws": 2, "jobs": 1, "horizon_months": 1}), shell.context)
-    assert shell.said[0].startswith("DRAFT: parameter uncertainty is left out")
+    assert shell.results[0].startswith("DRAFT: parameter uncertainty is left out")
 
 
 @pytest.mark.usefixtures("in_words")
-def test_a_page_about_contracts_speaks_of_renewals(validated, tmp_path):
+def test_a_page_about_contracts_speaks_of_renewals(validate_with, tmp_path):
     """In text, figures and their captions, but for the log, which is one of orders."""
-    made = beside("sbg", alpha=1.0, beta=1.5)
-    _, shell = validated(made, retention={"kind": "sbg"}, title="Contracts", question="Renewed?")
+    model = fitted_model("sbg", alpha=1.0, beta=1.5)
+    _, shell = validate_with(model, retention={"kind": "sbg"}, title="Contracts", question="Renewed?")
     page = re.sub(r"<style.*?</style>", "", (tmp_path / "validation.html").read_text("utf-8"), flags=re.S)
     seen = re.sub(r"<[^>]*>", " ", page) + " ".join(re.findall(r'aria-label="([^"]*)"', page))
     assert "renewals expected" in seen
-    for text in (seen, *shell.said):
+    for text in (seen, *shell.results):
         assert not re.findall(r".{0,20}[Oo]rder.{0,20}", text)
 
 
-def test_orders_that_are_merged_are_said_to_be(validated):
-    made = beside("bg_bb", alpha=0.3, beta=2.0, gamma=0.7, delta=3.0)
-    _, shell = validated(made, retention={"kind": "bg_bb"})
-    assert "Orders of a customer in one period of 30.4 days count as one order." in " ".join(shell.said[0].split())
+def test_the_page_says_that_orders_are_merged(validate_with):
+    model = fitted_model("bg_bb", alpha=0.3, beta=2.0, gamma=0.7, delta=3.0)
+    _, shell = validate_with(model, retention={"kind": "bg_bb"})
+    assert "Orders of a customer in one period of 30.4 days count as one order." in " ".join(shell.results[0].split())
 
 
-def test_without_a_hold_out_the_key_and_a_date_are_named(validated, tmp_path):
+def test_without_a_hold_out_the_key_and_a_date_are_named(validate_with, tmp_path):
     """545 days of CDNOW: two thirds are 363, from 1 January 1997."""
     with pytest.raises(ConfigError) as refused:
-        validated(beside("bg_nbd"), data={"calibration_end": None})
+        validate_with(fitted_model("bg_nbd"), data={"calibration_end": None})
     ((where, what),) = refused.value.problems
     assert where == "data.calibration_end"
     assert "got 0 days" in what
@@ -179,16 +179,16 @@ def test_the_comparison_reaches_the_report_of_a_run():
         ModelScore("pareto_nbd", -9612.0, -25.5, 6.5, 4.9, 0.38, 3, 1615.9, 1414.7, 1796.8),
         ModelScore("bg_cnbd", -9613.0, -26.5, 6.9, 4.9, 0.0, 0, 1600.0, 1500.0, 1700.0, ("groups and covariates",)),
     )
-    said = dict(models.facts(scores, 36))
-    assert said["Models side by side"].startswith(
+    facts = dict(models.facts(scores, 36))
+    assert facts["Models side by side"].startswith(
         "mbg_nbd and bg_nbd predict customers left out better than pareto_nbd and bg_cnbd, beyond twice the standard "
         "error. "
         "Customers left out do not tell mbg_nbd and bg_nbd apart. Do not rely on the log score of pareto_nbd (3 "
         "customers): single customers"
     )
-    assert "log score −9,586.7, −0.2 ± 4.2 to the best, weight 62" in said["bg_nbd, beside the others"]
-    assert "1,600 [1,500, 1,700] orders" in said["bg_cnbd, beside the others"]
-    assert " bg_cnbd knows nothing of groups and covariates." in said["Models side by side"]
+    assert "log score −9,586.7, −0.2 ± 4.2 to the best, weight 62" in facts["bg_nbd, beside the others"]
+    assert "1,600 [1,500, 1,700] orders" in facts["bg_cnbd, beside the others"]
+    assert " bg_cnbd knows nothing of groups and covariates." in facts["Models side by side"]
     assert models.verdict(scores[:1]) == "There is nothing to compare bg_nbd with."
     table = models.table(scores, 273)
     assert max(map(len, table.splitlines())) <= 100

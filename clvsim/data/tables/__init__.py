@@ -1,1 +1,1 @@
-"""Tables that hold customers, or how many of them are left, in place of orders."""
+"""Sources without orders: tables of customers, or of the number of customers left."""

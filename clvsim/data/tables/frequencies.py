@@ -18,7 +18,7 @@ from clvsim.data import checks
 from clvsim.data.columns import Columns, choose
 from clvsim.data.config import SummaryConfig
 from clvsim.data.material import Material
-from clvsim.data.raw import Scan, broken_lines, column_text, connect, quoted, same_columns, scans_of
+from clvsim.data.raw import Scan, broken_lines, column_text, connect, quoted, require_same_columns, scan_source
 from clvsim.errors import ConfigError, DataError, Problem
 from clvsim.types import DAYS_PER_UNIT, CustomerSummary, QualityLine
 
@@ -45,7 +45,7 @@ UNTRACKED = (
 
 
 class Table(NamedTuple):
-    """The table as read: `frame` has the text of the columns used, `position` is each row's line or number."""
+    """A table as read: `frame` has the text of the columns used, `position` the line or number of each row."""
 
     frame: pd.DataFrame
     numbers: pd.DataFrame  # NaN where missing or not a number
@@ -63,12 +63,12 @@ def read_summary(source: str | Path | pd.DataFrame | None, config: SummaryConfig
     source
         A CSV or Parquet file, a glob, or a data frame. None: `config.path`.
     config
-        `today` and `time_unit` are needed: the table does not say them.
+        `today` and `time_unit` are required: the table does not have them.
 
     Returns
     -------
     CustomerSummary
-        With `means_only`, since nothing is known of single orders.
+        With `means_only`, since a summary has no single orders.
 
     Raises
     ------
@@ -101,18 +101,18 @@ def read_summary(source: str | Path | pd.DataFrame | None, config: SummaryConfig
 
 
 def read_table(source: str | Path | pd.DataFrame | None, config: SummaryConfig) -> Table:
-    """The table's text and numbers. Raises ConfigError, or DataError for a file that is no table."""
+    """Text and numbers of the table. Raises ConfigError, or DataError for a file that is no table."""
     if source is None:
         if not config.path:
             raise ConfigError([("data.path", "no file given; type data.path=summary.csv")])
         source = config.path
     if isinstance(source, pd.DataFrame) and source.index.name:
-        source = source.reset_index()  # lifetimes keeps the ids there
+        source = source.reset_index()  # lifetimes has the ids in the index
     con = connect()
-    scans = scans_of(con, source, config.delimiter)
+    scans = scan_source(con, source, config.delimiter)
     label = scans[0].label if len(scans) == 1 else str(source)
     columns = choose(scans[0].headers, {key: getattr(config, key) for key in NAMES}, NAMES, REQUIRED, scans[0].label)
-    same_columns(scans, columns.used)
+    require_same_columns(scans, columns.used)
     frames = [_texts(con, scan, columns.used) for scan in scans]
     frame = pd.concat(frames, ignore_index=True)
     if frame.empty:
@@ -130,7 +130,7 @@ def read_table(source: str | Path | pd.DataFrame | None, config: SummaryConfig) 
 
 
 def _texts(con: duckdb.DuckDBPyConnection, scan: Scan, used: dict[str, str]) -> pd.DataFrame:
-    """The columns used, as text. A broken line stops the reading: every row is a customer."""
+    """The columns used, as text. Raises DataError for a broken line, since every row is a customer."""
     values = ", ".join(f"{column_text(scan, used[k])} AS {k}" if k in used else f"'' AS {k}" for k in NAMES)
     try:
         frame = con.execute(f"SELECT {values} FROM {scan.table}", list(scan.parameters)).df()
@@ -145,13 +145,13 @@ def _texts(con: duckdb.DuckDBPyConnection, scan: Scan, used: dict[str, str]) -> 
 
 
 def summary_of(table: Table, config: SummaryConfig) -> CustomerSummary:
-    """Customers of a table that was read. Raises DataError with every rule that is broken."""
+    """The customers of a table. Raises DataError with every rule that its rows break."""
     problems = list(problems_of(table, config))
     if problems:
         raise DataError(problems)
     days = DAYS_PER_UNIT[config.time_unit]
     x, t_x, T, mean = (table.numbers[key].to_numpy() for key in NUMBERS)
-    paid = (x > 0) & (mean > 0)
+    has_spend = (x > 0) & (mean > 0)
     frame = pd.DataFrame(
         {
             "customer_id": table.frame["customer_id"].astype(str),
@@ -159,10 +159,10 @@ def summary_of(table: Table, config: SummaryConfig) -> CustomerSummary:
             "recency_days": t_x * days,
             "T_days": T * days,
             "first_amount": np.nan,
-            "repeat_amount": np.where(paid, x * np.nan_to_num(mean), 0.0),
+            "repeat_amount": np.where(has_spend, x * np.nan_to_num(mean), 0.0),
             "repeat_log_amount": np.nan,
             "repeat_log_square": np.nan,
-            "repeat_positive": np.where(paid, x, 0.0).astype(np.int64),
+            "repeat_positive": np.where(has_spend, x, 0.0).astype(np.int64),
             "holdout_frequency": np.int64(0),
             "segment": table.frame["segment"].fillna("").astype(str),
             "channel": table.frame["channel"].fillna("").astype(str),
@@ -177,7 +177,7 @@ def summary_of(table: Table, config: SummaryConfig) -> CustomerSummary:
 
 
 def problems_of(table: Table, config: SummaryConfig) -> Iterator[Problem]:
-    """Rules that no history can break, each with the rows that do."""
+    """A problem per rule that every history satisfies and some rows break, with examples."""
     ids = table.frame["customer_id"]
     n = table.numbers
     x, t_x, T, mean = (n[key] for key in NUMBERS)
@@ -192,24 +192,24 @@ def problems_of(table: Table, config: SummaryConfig) -> Iterator[Problem]:
         ("recency", t_x > T, "above T: the age at the last order, not the time since then, is needed"),
         ("monetary_value", (x > 0) & mean.isna(), "missing in spite of repeat orders, or not a number"),
     ]
-    for key, rows, what in rules:
+    for key, rows, message in rules:
         if rows.any():
-            shown = "; ".join(_example(table, key, i) for i in np.flatnonzero(rows.to_numpy())[:_EXAMPLES])
-            yield Problem(f"data.{key}", f"{int(rows.sum()):,} of {len(rows):,} rows: {what}, e.g. {shown}")
+            examples = "; ".join(_example(table, key, i) for i in np.flatnonzero(rows.to_numpy())[:_EXAMPLES])
+            yield Problem(f"data.{key}", f"{int(rows.sum()):,} of {len(rows):,} rows: {message}, e.g. {examples}")
     if config.today > date.today():
         yield Problem("data.today", f"{config.today} lies after today ({date.today()})")
     if len(n) < 2:
         yield Problem(table.label, "only one customer; a customer base needs at least two")
     longest = float(T.max())
     if longest * DAYS_PER_UNIT[config.time_unit] > (config.today - _EARLIEST).days:
-        what = f"T of {longest:g} {config.time_unit}s reaches back before {_EARLIEST.year}: is data.time_unit right?"
-        yield Problem("data.time_unit", what)
+        message = f"T of {longest:g} {config.time_unit}s reaches back before {_EARLIEST.year}: is data.time_unit right?"
+        yield Problem("data.time_unit", message)
 
 
 def _example(table: Table, key: str, row: int) -> str:
-    """The row with all its numbers, since a rule is about more than one; a customer's id where that is the problem."""
-    shown = (key,) if key == "customer_id" else NUMBERS
-    values = ", ".join(f"{k} {table.frame[k].iloc[row] or 'missing'}" for k in shown)
+    """A row with all its numbers, since rules compare them; or with the customer's id, where that is the problem."""
+    keys = (key,) if key == "customer_id" else NUMBERS
+    values = ", ".join(f"{k} {table.frame[k].iloc[row] or 'missing'}" for k in keys)
     return f"row {table.position[row]}: {values}"
 
 
@@ -222,8 +222,8 @@ def material_of_table(
     table without their days does not allow.
     """
     if opportunity_days:
-        what = "a model of opportunities needs the days of orders, and data=summary has none; name another model"
-        raise ConfigError([("retention", what)])
+        message = "a model of opportunities needs the days of orders, and data=summary has none; name another model"
+        raise ConfigError([("retention", message)])
     table = read_table(source, config)
     summary = summary_of(table, config)
     return Material(
@@ -253,15 +253,15 @@ def quality_of_table(table: Table, summary: CustomerSummary) -> tuple[QualityLin
             "warning",
         ),
     ]
-    counts = [h for h in table.headers if h.casefold() in COUNTS and h not in table.columns.used.values()]
-    if counts:
+    unused_counts = [h for h in table.headers if h.casefold() in COUNTS and h not in table.columns.used.values()]
+    if unused_counts:
         note = "every row counts as one customer, whatever it says"
-        lines.append(QualityLine("counts", "Column not used", ", ".join(counts), note, "warning"))
-    free = summary.customers["frequency"] > summary.customers["repeat_positive"]
-    if free.any():
+        lines.append(QualityLine("counts", "Column not used", ", ".join(unused_counts), note, "warning"))
+    zero_mean = summary.customers["frequency"] > summary.customers["repeat_positive"]
+    if zero_mean.any():
         note = "count as repeat customers, not as spend"
         lines.append(
-            QualityLine("zeros", "Customers whose mean order is zero", f"{int(free.sum()):,}", note, "warning")
+            QualityLine("zeros", "Customers whose mean order is zero", f"{int(zero_mean.sum()):,}", note, "warning")
         )
     return (*lines, *checks.customer_lines(summary), *_money(summary))
 

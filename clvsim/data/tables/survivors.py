@@ -1,7 +1,7 @@
 """A table of survivors: how many customers of each cohort are left after each contract period.
 
 Columns `period` (0, 1, 2, ...) and `survivors`, and if there are several cohorts `cohort`; optionally `price`. Every
-customer becomes one row, `cohort-i`, as if each had been seen: dates of payment count from the start of the cohort.
+customer becomes one row, `cohort-i`; times count from the start of the cohort.
 """
 
 import hashlib
@@ -27,18 +27,18 @@ UNTRACKED = (
 
 
 def material_of_survivors(config: SurvivorsConfig, source: pd.DataFrame | None = None) -> Material:
-    """Pseudo-customers of a table, from `source` or `config.path`.
+    """One row per customer of a table of survivors, from `source` or `config.path`.
 
     Raises ConfigError for a missing file or column, DataError with every rule that the numbers break.
     """
     label = "data frame" if source is not None else str(config.path)
-    table = checked(source if source is not None else _read(config), config, label)
+    table = check_table(source if source is not None else _read(config), config, label)
     summary = summary_of(table, config)
     return Material(summary, tuple(_quality(table, summary, config)), weekly=None, untracked=UNTRACKED)
 
 
 def _read(config: SurvivorsConfig) -> pd.DataFrame:
-    """All as text."""
+    """The table of `config.path`, its values as text; a Parquet file keeps its types."""
     if not config.path:
         raise ConfigError([("data.path", "no file given; type data.path=survivors.csv")])
     files = find_files(config.path)
@@ -52,21 +52,21 @@ def _read(config: SurvivorsConfig) -> pd.DataFrame:
         raise DataError([(files[0], f"cannot be read as a table: {str(error).splitlines()[0]}")]) from error
 
 
-def checked(frame: pd.DataFrame, config: SurvivorsConfig, label: str) -> pd.DataFrame:
+def check_table(frame: pd.DataFrame, config: SurvivorsConfig, label: str) -> pd.DataFrame:
     """Columns cohort (text), period, survivors (int), price (float), ordered by cohort and period.
 
     Raises as `material_of_survivors`.
     """
-    named = {str(c).strip().casefold(): c for c in frame.columns}
-    missing = [c for c in ("period", "survivors") if c not in named]
+    column_of = {str(c).strip().casefold(): c for c in frame.columns}
+    missing = [c for c in ("period", "survivors") if c not in column_of]
     if missing:
-        what = f"no column {' and no column '.join(missing)}; it has {', '.join(map(str, frame.columns))}"
-        raise ConfigError([("data.path", f"{label}: {what}")])
-    if "price" in named and config.price is not None:
+        message = f"no column {' and no column '.join(missing)}; it has {', '.join(map(str, frame.columns))}"
+        raise ConfigError([("data.path", f"{label}: {message}")])
+    if "price" in column_of and config.price is not None:
         raise ConfigError([("data.price", f"{label} has a column price already; leave out one of the two")])
     if frame.empty:
         raise DataError([(label, "no rows below the header")])
-    table = pd.DataFrame({name: frame[named[name]] for name in COLUMNS if name in named})
+    table = pd.DataFrame({name: frame[column_of[name]] for name in COLUMNS if name in column_of})
     problems = [p for name in table if name != "cohort" for p in _bad_numbers(table[name], str(name), label)]
     if problems:
         raise DataError(problems)
@@ -84,44 +84,44 @@ def checked(frame: pd.DataFrame, config: SurvivorsConfig, label: str) -> pd.Data
 
 
 def _bad_numbers(column: pd.Series, name: str, label: str) -> Iterator[Problem]:
-    """What no count (or price) can be; rows count from 2, below the header."""
+    """Values that are no count, or no price; rows count from 2, below the header."""
     number = pd.to_numeric(column, errors="coerce")
-    whole = name != "price"
+    is_count = name != "price"
     rules = [
         (number.isna(), "missing or not a number"),
         (number < 0, "below zero"),
-        (whole & (number % 1 != 0) & number.notna(), "not a whole number"),
-        ((number == 0) & (not whole), "not above zero"),
+        (is_count & (number % 1 != 0) & number.notna(), "not a whole number"),
+        ((number == 0) & (not is_count), "not above zero"),
     ]
-    for bad, what in rules:
+    for bad, message in rules:
         if bad.any():
-            first = int(np.flatnonzero(bad.to_numpy())[0])
-            shown = f"e.g. row {first + 2}: {column.iloc[first]}"
-            yield Problem(f"{label}, {name}", f"{int(bad.sum()):,} of {len(column):,} rows: {what}, {shown}")
+            first_row = int(np.flatnonzero(bad.to_numpy())[0])
+            example = f"e.g. row {first_row + 2}: {column.iloc[first_row]}"
+            yield Problem(f"{label}, {name}", f"{int(bad.sum()):,} of {len(column):,} rows: {message}, {example}")
 
 
 def _bad_cohort(rows: pd.DataFrame, where: str) -> Iterator[Problem]:
-    """What no cohort can do."""
-    period, left = rows["period"].to_numpy(), rows["survivors"].to_numpy()
-    if (twice := period[1:][np.diff(period) == 0]).size:
-        yield Problem(where, f"period {twice[0]} is there more than once")
+    """Periods, survivors and prices that contradict each other in one cohort."""
+    period, survivors = rows["period"].to_numpy(), rows["survivors"].to_numpy()
+    if (repeated := period[1:][np.diff(period) == 0]).size:
+        yield Problem(where, f"period {repeated[0]} is there more than once")
         return
     if period[0] != 0:
         yield Problem(where, f"period 0, how many there were at the start, is missing: it begins with {period[0]}")
-    elif (gap := np.flatnonzero(np.diff(period) > 1)).size:
-        yield Problem(where, f"period {period[gap[0]] + 1} is missing")
-    if (rise := np.flatnonzero(np.diff(left) > 0)).size:
-        before, after = rise[0], rise[0] + 1
-        yield Problem(
-            where, f"survivors rise from {left[before]} in period {period[before]} to {left[after]} in {period[after]}"
-        )
-    if left[0] == 0:
+    elif (gaps := np.flatnonzero(np.diff(period) > 1)).size:
+        yield Problem(where, f"period {period[gaps[0]] + 1} is missing")
+    if (rises := np.flatnonzero(np.diff(survivors) > 0)).size:
+        before, after = rises[0], rises[0] + 1
+        start = f"survivors rise from {survivors[before]} in period {period[before]}"
+        yield Problem(where, f"{start} to {survivors[after]} in {period[after]}")
+    if survivors[0] == 0:
         yield Problem(where, "nobody was there at the start")
     if rows["price"].nunique() > 1:
         yield Problem(where, "price differs between periods; each cohort has one")
 
 
 def _bad_table(table: pd.DataFrame, label: str) -> Iterator[Problem]:
+    """Too few customers or renewals for a fit."""
     start = table.loc[table["period"] == 0, "survivors"].sum()
     if start < 2:
         yield Problem(label, "only one customer; a customer base needs at least two")
@@ -132,21 +132,21 @@ def _bad_table(table: pd.DataFrame, label: str) -> Iterator[Problem]:
 
 
 def summary_of(table: pd.DataFrame, config: SurvivorsConfig) -> CustomerSummary:
-    """One row per customer; those lost instead of renewal n + 1 made n of them."""
-    every = RENEWAL_DAYS[str(config.renewal)]
+    """One row per customer; a customer who was lost instead of renewing for the (n + 1)-th time has n renewals."""
+    period_days = RENEWAL_DAYS[str(config.renewal)]
     parts = []
     for cohort, rows in table.groupby("cohort"):
-        left = rows["survivors"].to_numpy()
-        last = left.size - 1
-        renewals = np.repeat(np.arange(left.size), np.append(-np.diff(left), left[-1]))
-        price, wide = float(rows["price"].iloc[0]), len(str(left[0]))
+        survivors = rows["survivors"].to_numpy()
+        last = survivors.size - 1
+        renewals = np.repeat(np.arange(survivors.size), np.append(-np.diff(survivors), survivors[-1]))
+        price, digits = float(rows["price"].iloc[0]), len(str(survivors[0]))
         parts.append(
             pd.DataFrame(
                 {
-                    "customer_id": [f"{cohort}-{i:0{wide}d}" for i in range(1, renewals.size + 1)],
+                    "customer_id": [f"{cohort}-{i:0{digits}d}" for i in range(1, renewals.size + 1)],
                     "frequency": renewals.astype(np.int64),
-                    "recency_days": renewals * every,
-                    "T_days": last * every,
+                    "recency_days": renewals * period_days,
+                    "T_days": last * period_days,
                     "first_amount": price,
                     "repeat_amount": renewals * price,
                     "repeat_log_amount": renewals * np.log(price),
@@ -155,7 +155,7 @@ def summary_of(table: pd.DataFrame, config: SurvivorsConfig) -> CustomerSummary:
                     "holdout_frequency": np.int64(0),
                     "segment": "" if cohort == ALL else str(cohort),
                     "channel": "",
-                    "lost": np.arange(renewals.size) < renewals.size - left[-1],
+                    "lost": np.arange(renewals.size) < renewals.size - survivors[-1],
                 }
             )
         )
@@ -163,31 +163,31 @@ def summary_of(table: pd.DataFrame, config: SurvivorsConfig) -> CustomerSummary:
     today = config.today or date.today()
     digest = hashlib.sha256(f"{config.renewal} {config.today}".encode())
     digest.update(table.to_csv(index=False).encode())
-    first = today - timedelta(days=int(np.ceil(frame["T_days"].max())))
-    return CustomerSummary(frame, today, first, today, config.time_unit, digest.hexdigest())
+    first_date = today - timedelta(days=int(np.ceil(frame["T_days"].max())))
+    return CustomerSummary(frame, today, first_date, today, config.time_unit, digest.hexdigest())
 
 
 def _quality(table: pd.DataFrame, summary: CustomerSummary, config: SurvivorsConfig) -> Iterator[QualityLine]:
-    """The table of `clvsim check`."""
+    """The quality table of `clvsim check`."""
     frame = summary.customers
     start = table[table["period"] == 0].set_index("cohort")["survivors"]
     end = table.groupby("cohort").last()
     yield QualityLine("rows", "Rows in the table", f"{len(table):,}")
     yield QualityLine("cohorts", "Cohorts", f"{len(start):,}", f"up to {table['period'].max()} renewals seen")
-    yield QualityLine("customers", "Customers at the start", f"{start.sum():,}", "each is one row from here on")
+    yield QualityLine("customers", "Customers at the start", f"{start.sum():,}", "each becomes one row")
     yield QualityLine("active", "Contracts active at each cohort’s last period", f"{int((~frame['lost']).sum()):,}")
     yield QualityLine("renewals", "Renewals made", f"{int(frame['frequency'].sum()):,}")
-    note = "the next renewals are taken to be due one period on"
+    note = "the next renewals are assumed to be due one period from today"
     yield QualityLine("today", "Today", f"{summary.today}", note)
     single = [str(c) for c in start.index[start == 1]]
     if single:
-        shown = ", ".join(single[:3]) + (", …" if len(single) > 3 else "")
+        listed = ", ".join(single[:3]) + (", …" if len(single) > 3 else "")
         note = "what one customer did says next to nothing about the cohort"
-        yield QualityLine("lonely", "Cohorts with a single customer", f"{len(single)}: {shown}", note, "warning")
-    gone = [str(c) for c in end.index[end["survivors"] == 0]]
-    if gone:
-        shown = ", ".join(gone[:3]) + (", …" if len(gone) > 3 else "")
-        yield QualityLine("gone", "Cohorts with nobody left", f"{len(gone)}: {shown}", "", "warning")
+        yield QualityLine("lonely", "Cohorts with a single customer", f"{len(single)}: {listed}", note, "warning")
+    empty = [str(c) for c in end.index[end["survivors"] == 0]]
+    if empty:
+        listed = ", ".join(empty[:3]) + (", …" if len(empty) > 3 else "")
+        yield QualityLine("gone", "Cohorts with nobody left", f"{len(empty)}: {listed}", "", "warning")
     if config.price is None and (table["price"] == 1).all():
         note = "every payment counts as 1, so money figures are numbers of payments; type data.price=PRICE"
         yield QualityLine("price", "Price", "not given", note, "warning")

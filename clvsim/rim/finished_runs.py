@@ -1,4 +1,4 @@
-"""Which finished run `clvsim report` works on, and the configuration it was made with."""
+"""The finished run that `clvsim report` works on, and its configuration."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -8,32 +8,32 @@ from typing import Any
 from clvsim.console import note
 from clvsim.errors import ConfigError
 from clvsim.files import did_you_mean
-from clvsim.rim.arguments import split
+from clvsim.rim.arguments import split_override
 from clvsim.runfolder import newest_run
 
 RUNS = Path("outputs/run")
 
 
-def finished(composed: Mapping[str, Any], overrides: Sequence[str]) -> tuple[Path, dict[str, Any]]:
+def find_run(composed: Mapping[str, Any], overrides: Sequence[str]) -> tuple[Path, dict[str, Any]]:
     """The run folder and its configuration, with `report.*` as overridden on the command line.
 
-    Raises ConfigError when there is no complete run, or when an override asks for another run's numbers.
+    Raises ConfigError when there is no complete run, or when an override would change its numbers.
     """
-    folder = chosen(composed.get("run"))
-    config = stored(folder)
-    keys = [split(word)[1] for word in overrides]
-    foreign = [key for key in keys if key != "run" and key != "report" and not key.startswith("report.")]
-    if foreign:
-        raise ConfigError([(key, "is settled in a finished run; only report.* can change") for key in foreign])
+    folder = choose_folder(composed.get("run"))
+    config = read_config(folder)
+    keys = [split_override(word)[1] for word in overrides]
+    unchangeable = [key for key in keys if key != "run" and key != "report" and not key.startswith("report.")]
+    if unchangeable:
+        raise ConfigError([(key, "is settled in a finished run; only report.* can change") for key in unchangeable])
     fields = {key.removeprefix("report.") for key in keys if key.startswith("report.")}
     report = composed["report"] if "report" in keys else dict(config.get("report") or {})
     return folder, {**config, "report": {**report, **{field: composed["report"][field] for field in fields}}}
 
 
-def chosen(path: str | None) -> Path:
-    """`run=PATH`, or the newest complete run, said."""
+def choose_folder(path: str | None) -> Path:
+    """The folder of `run=PATH`, or else of the newest complete run, which is then printed."""
     if path is not None:
-        return complete(Path(path))
+        return require_complete(Path(path))
     newest = newest_run(RUNS)
     if newest is None:
         raise ConfigError([("run", f"no complete run folder below {RUNS}; name one: clvsim report run=PATH")])
@@ -41,7 +41,8 @@ def chosen(path: str | None) -> Path:
     return newest
 
 
-def complete(folder: Path) -> Path:
+def require_complete(folder: Path) -> Path:
+    """The folder. Raises ConfigError unless it exists and holds a run.json."""
     if not folder.is_dir():
         near = did_you_mean(str(folder), [str(path.parent) for path in RUNS.rglob("run.json")])
         raise ConfigError([("run", f"no such folder: {folder}{near}")])
@@ -50,7 +51,8 @@ def complete(folder: Path) -> Path:
     return folder
 
 
-def stored(folder: Path) -> dict[str, Any]:
+def read_config(folder: Path) -> dict[str, Any]:
+    """The configuration in run.json. Raises ConfigError when it cannot be read."""
     try:
         config = json.loads((folder / "run.json").read_text(encoding="utf-8"))["config"]
     except (ValueError, KeyError, OSError) as error:
