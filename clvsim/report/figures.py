@@ -50,24 +50,32 @@ class Drawing(NamedTuple):
 
 def drawings(result: RunResult) -> dict[str, Drawing]:
     """All figures that the run has data for: `difference`, `payback`, `tracking`."""
-    made = {}
+    figures = {}
     if not result.tracking.untracked:
         words = view.vocabulary(result)
-        told = tracking_alternative_text(result, words)
-        made["tracking"] = drawn("tracking", partial(tracking_figure, words=words), result, told)
+        alternative_text = tracking_alternative_text(result, words)
+        figures["tracking"] = make_drawing("tracking", partial(tracking_figure, words=words), result, alternative_text)
     if difference_scenarios(result):
-        text = difference_alternative_text(result)
-        made["difference"] = drawn("difference", difference_figure, result, text)
+        alternative_text = difference_alternative_text(result)
+        figures["difference"] = make_drawing("difference", difference_figure, result, alternative_text)
     if payback_scenarios(result):
-        made["payback"] = drawn("payback", payback_figure, result, payback_alternative_text(result))
-    return made
+        figures["payback"] = make_drawing("payback", payback_figure, result, payback_alternative_text(result))
+    return figures
 
 
-def drawn[Shown](name: str, draw: Callable[[Shown, float], Figure], result: Shown, text: str) -> Drawing:
+def make_drawing[Source](
+    name: str, draw: Callable[[Source, float], Figure], source: Source, alternative_text: str
+) -> Drawing:
     """A figure for wide screens and for phones."""
     with style():
-        wide, narrow = (svg(draw(result, width)) for width in (WIDE, NARROW))
-    return Drawing(name, wide, inline(wide, f"{name}-w", text), inline(narrow, f"{name}-n", text), text)
+        wide, narrow = (svg(draw(source, width)) for width in (WIDE, NARROW))
+    return Drawing(
+        name,
+        wide,
+        inline(wide, f"{name}-w", alternative_text),
+        inline(narrow, f"{name}-n", alternative_text),
+        alternative_text,
+    )
 
 
 # --- Difference from the baseline, one row per lever ---------------------------------------------------------------

@@ -7,7 +7,7 @@ from clvsim.config import RunConfig
 from clvsim.data.material import Material
 from clvsim.models.diagnostics import failed
 from clvsim.models.fitted import FittedModels
-from clvsim.report import models, titles
+from clvsim.report import model_scores, titles
 from clvsim.runfolder import RunContext
 from clvsim.stages.steps import utc_now, vocabulary
 from clvsim.types import CustomerSummary, ModelScore, RunResult, ScenarioView, Tracking
@@ -36,7 +36,7 @@ def assemble(
     acquisition = bool(config.acquisition.channels)
     model_facts = facts.model_facts(fitted, summary, comparison, config.finance)
     if scores:
-        model_facts += models.facts(scores, config.simulation.horizon_months, vocabulary(config))
+        model_facts += model_scores.facts(scores, config.simulation.horizon_months, vocabulary(config))
     return RunResult(
         title=config.title or titles.run_title(margin_known),
         question=config.question or titles.run_question(margin_known),

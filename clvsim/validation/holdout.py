@@ -228,7 +228,7 @@ def validate(
     summary: CustomerSummary,
     weekly: pd.DataFrame,
     setting: Setting,
-    left_out: Sequence[ModelScore] = (),
+    leave_one_out: Sequence[ModelScore] = (),
 ) -> Validation:
     """Every retention model, the run's own first, against the orders held back, and simple rules beside them."""
     models = tuple(check_model(one, summary, weekly, setting) for one in fitted.values())
@@ -246,7 +246,7 @@ def validate(
             best.crps,
         ),
         rule_words={name: rule.words for name, rule in rules.items()},
-        left_out=tuple(left_out),
+        leave_one_out=tuple(leave_one_out),
         customers=len(summary.customers),
         first_date=summary.first_date,
         today=summary.today,

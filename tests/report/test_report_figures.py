@@ -76,7 +76,7 @@ def test_bytes_do_not_depend_on_the_readers_matplotlib_settings() -> None:
     import matplotlib as mpl
 
     def file() -> str:
-        return figures.drawn("tracking", figures.tracking_figure, demo(), "").file
+        return figures.make_drawing("tracking", figures.tracking_figure, demo(), "").file
 
     expected = file()
     with mpl.rc_context({"font.size": 20, "axes.grid": True, "svg.fonttype": "none"}):
@@ -158,7 +158,7 @@ def test_no_payback_is_said_and_not_marked() -> None:
 
 
 def test_no_payback_figure_without_acquisition(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(figures, "drawn", undrawn)
+    monkeypatch.setattr(figures, "make_drawing", undrawn)
     result = replace(demo(), acquisition_known=False)
     assert "payback" not in figures.drawings(result)
     assert set(figures.drawings(foreign())) == {"tracking", "difference"}
@@ -230,7 +230,7 @@ def test_what_the_font_lacks_becomes_a_box() -> None:
 
 
 def test_inline_names_are_the_figures_own() -> None:
-    drawing = figures.drawn("tracking", figures.tracking_figure, demo(), "words")
+    drawing = figures.make_drawing("tracking", figures.tracking_figure, demo(), "words")
     for element, prefix in ((drawing.wide, "tracking-w"), (drawing.narrow, "tracking-n")):
         assert f'id="{prefix}-' in element
         assert element.count(' id="') == element.count(f' id="{prefix}-')

@@ -59,7 +59,7 @@ def page_of(result: RunResult, folder: Path) -> str:
 @pytest.fixture
 def text_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Text:
     """What a reader sees of a run, whose figures are not drawn: they are tested apart, and on the pages above."""
-    monkeypatch.setattr(figures, "drawn", undrawn)
+    monkeypatch.setattr(figures, "make_drawing", undrawn)
     return lambda result: seen(page_of(result, tmp_path))
 
 

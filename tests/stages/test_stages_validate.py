@@ -170,7 +170,7 @@ def test_without_a_hold_out_the_key_and_a_date_are_named(validated, tmp_path):
 
 
 def test_the_comparison_reaches_the_report_of_a_run():
-    from clvsim.report import models
+    from clvsim.report import model_scores
     from clvsim.types import ModelScore
 
     scores = (
@@ -179,7 +179,7 @@ def test_the_comparison_reaches_the_report_of_a_run():
         ModelScore("pareto_nbd", -9612.0, -25.5, 6.5, 4.9, 0.38, 3, 1615.9, 1414.7, 1796.8),
         ModelScore("bg_cnbd", -9613.0, -26.5, 6.9, 4.9, 0.0, 0, 1600.0, 1500.0, 1700.0, ("groups and covariates",)),
     )
-    said = dict(models.facts(scores, 36))
+    said = dict(model_scores.facts(scores, 36))
     assert said["Models side by side"].startswith(
         "mbg_nbd and bg_nbd predict customers left out better than pareto_nbd and bg_cnbd, beyond twice the standard "
         "error. "
@@ -189,7 +189,7 @@ def test_the_comparison_reaches_the_report_of_a_run():
     assert "log score −9,586.7, −0.2 ± 4.2 to the best, weight 62" in said["bg_nbd, beside the others"]
     assert "1,600 [1,500, 1,700] orders" in said["bg_cnbd, beside the others"]
     assert " bg_cnbd knows nothing of groups and covariates." in said["Models side by side"]
-    assert models.verdict(scores[:1]) == "There is nothing to compare bg_nbd with."
-    table = models.table(scores, 273)
+    assert model_scores.verdict(scores[:1]) == "There is nothing to compare bg_nbd with."
+    table = model_scores.table(scores, 273)
     assert max(map(len, table.splitlines())) <= 100
     assert len({len(line) for line in table.splitlines()}) == 1

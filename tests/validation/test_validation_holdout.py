@@ -50,14 +50,14 @@ def test_customers_and_groups_of_cdnow_at_the_published_maximum(log):
     assert [g.customers for g in found.classes] == [1411, 439, 214, 100, 62, 38, 29, 64]
     means = [g.actual / g.customers for g in found.classes]
     assert means == pytest.approx([0.237, 0.697, 1.393, 1.560, 2.532, 2.947, 3.862, 6.359], abs=1e-3)
-    spread = (found.total.full.p95 - found.total.full.p05) / (2 * 1.645)
-    assert abs(found.total.full.mean - 1653.4) < 4 * spread / np.sqrt(DRAWS)
+    spread = (found.total.full_forecast.p95 - found.total.full_forecast.p05) / (2 * 1.645)
+    assert abs(found.total.full_forecast.mean - 1653.4) < 4 * spread / np.sqrt(DRAWS)
     for parts in (found.classes, found.cohorts):
         assert sum(g.actual for g in parts) == 1882
-        assert sum(g.full.mean for g in parts) == pytest.approx(found.total.full.mean, rel=1e-9)
+        assert sum(g.full_forecast.mean for g in parts) == pytest.approx(found.total.full_forecast.mean, rel=1e-9)
     assert list(found.total.forecasts) == [PROCESS, PARAMETER]  # the environment is off
     assert found.cumulative.actual[-1] == 1882
-    assert found.cumulative.mean[-1] == pytest.approx(found.total.full.mean, rel=1e-9)
+    assert found.cumulative.mean[-1] == pytest.approx(found.total.full_forecast.mean, rel=1e-9)
     assert sum(b.customers for b in found.by_alive) == sum(b.customers for b in found.by_active) == 2357
     ordered = sum(b.customers * b.observed for b in found.by_active)
     assert ordered == pytest.approx((summary.customers["holdout_frequency"] > 0).sum())
@@ -96,7 +96,7 @@ def test_more_layers_make_wider_intervals(log, monkeypatch):
     layers = found.total.forecasts
     assert reported.with_environment == pytest.approx((layers[ENVIRONMENT].p05, layers[ENVIRONMENT].p95), rel=1e-12)
     assert reported.without_environment == pytest.approx((layers[PARAMETER].p05, layers[PARAMETER].p95), rel=1e-12)
-    assert reported.mean == pytest.approx(found.total.full.mean, rel=1e-12)
+    assert reported.mean == pytest.approx(found.total.full_forecast.mean, rel=1e-12)
 
 
 def test_blocks_and_threads_change_no_figure(log):

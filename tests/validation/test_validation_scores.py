@@ -150,8 +150,8 @@ CRAMPED = np.full(100, 0.5)
 
 def test_a_clear_difference_decides_alone():
     found = validation(model("a", NOISE + 0.5, 1.0), model("b", NOISE + 0.001 * JITTER, 9.0))
-    assert [m.model for m in found.level] == ["b"]
-    assert found.trusted.model == "b"
+    assert [m.model for m in found.tied_models] == ["b"]
+    assert found.trusted_model.model == "b"
 
 
 def test_a_clear_difference_is_one_to_the_best_that_fits():
@@ -161,7 +161,7 @@ def test_a_clear_difference_is_one_to_the_best_that_fits():
     found = validation(*models)
     assert found.scores[0].name == "a"
     assert found.scores[2].difference - found.scores[1].difference < 2 * found.scores[2].difference_se
-    assert [m.model for m in found.level] == ["b"]
+    assert [m.model for m in found.tied_models] == ["b"]
 
 
 def test_orders_of_contracts_are_said_to_be_renewals():
@@ -174,14 +174,14 @@ def test_orders_of_contracts_are_said_to_be_renewals():
 
 def test_all_orders_together_decide_between_models_that_customers_do_not_tell_apart():
     found = validation(model("a", NOISE, 5.0), model("b", NOISE + JITTER - JITTER.mean() + 0.01, 2.0))
-    assert [m.model for m in found.level] == ["a", "b"]
-    assert found.trusted.model == "b"
+    assert [m.model for m in found.tied_models] == ["a", "b"]
+    assert found.trusted_model.model == "b"
 
 
 def test_a_model_that_does_not_fit_is_not_trusted_while_another_does():
     found = validation(model("a", NOISE - 0.5, 1.0, CRAMPED), model("b", NOISE, 9.0))
-    assert not found.own.fits
-    assert found.trusted.model == "b"
+    assert not found.own_model.fits
+    assert found.trusted_model.model == "b"
 
 
 @pytest.mark.parametrize(("share", "fits"), [(0.64, False), (0.66, True), (0.91, True), (0.93, False)])

@@ -10,26 +10,26 @@ from clvsim.validation.vocabulary import ORDERS, Vocabulary
 
 def verdict(scores: Sequence[ModelScore]) -> str:
     """What leaving customers out says of the models, in a sentence or two that claim no more than its error allows."""
-    best, *others = sorted(scores, key=lambda s: -s.elpd)
-    if not others:
+    best, *runners_up = sorted(scores, key=lambda s: -s.elpd)
+    if not runners_up:
         return f"There is nothing to compare {best.model} with."
-    behind = [s.model for s in others if s.difference < -2 * s.difference_se]
-    level = [s.model for s in others if s.model not in behind]
-    said = []
+    behind = [s.model for s in runners_up if s.difference < -2 * s.difference_se]
+    level = [s.model for s in runners_up if s.model not in behind]
+    sentences = []
     if behind:
-        said.append(
-            f"{listed([best.model, *level])} predict{'s' * (not level)} customers left out better than "
-            f"{listed(behind)}, beyond twice the standard error."
+        sentences.append(
+            f"{join_names([best.model, *level])} predict{'s' * (not level)} customers left out better than "
+            f"{join_names(behind)}, beyond twice the standard error."
         )
     if level:
-        said.append(f"Customers left out do not tell {listed([best.model, *level])} apart.")
+        sentences.append(f"Customers left out do not tell {join_names([best.model, *level])} apart.")
     if poor := [f"{s.model} ({fmt.number(s.unreliable)} customers)" for s in scores if s.unreliable]:
-        said.append(f"Do not rely on the log score of {listed(poor)}: single customers weigh too much in it.")
-    said += [f"{s.model} knows nothing of {listed(s.without)}." for s in scores if s.without]
-    return " ".join(said)
+        sentences.append(f"Do not rely on the log score of {join_names(poor)}: single customers weigh too much in it.")
+    sentences += [f"{s.model} knows nothing of {join_names(s.without)}." for s in scores if s.without]
+    return " ".join(sentences)
 
 
-def listed(names: Sequence[str]) -> str:
+def join_names(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
