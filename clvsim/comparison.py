@@ -177,7 +177,7 @@ def _expected_delta(
     halves = metric.halves(simulation, scenario) - metric.halves(simulation, simulation.scenarios[BASELINE])
     cleaned = decision.expected_per_draw(delta, per_draw(simulation, halves), *known)
     if cleaned.note:
-        notes.append(f"{scenario.compiled.view.title}: {cleaned.note}")
+        notes.append(f"{scenario.compiled.description.title}: {cleaned.note}")
     return cleaned.values
 
 

@@ -161,7 +161,7 @@ class Assumption(NamedTuple):
 
 
 @dataclass(frozen=True)
-class ScenarioView:
+class ScenarioDescription:
     """What the page says about one scenario."""
 
     name: str
@@ -232,7 +232,7 @@ class RunResult:
     customers: int
     today: date
     layers: tuple[str, ...]  # of parameter, process, environment, assumption
-    scenarios: tuple[ScenarioView, ...]  # the baseline first
+    scenarios: tuple[ScenarioDescription, ...]  # the baseline first
     comparison: "pd.DataFrame"  # columns of comparison.csv
     delta_draws: Mapping[str, np.ndarray]  # expected plan-value difference per draw, by scenario
     payback: Mapping[str, PaybackCurve]  # by scenario; empty without acquisition

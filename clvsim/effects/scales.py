@@ -72,7 +72,7 @@ def in_words(domain: Domain) -> str:
     return f"at most {high:g}" if low == -inf else f"between {low:g} and {high:g}"
 
 
-def shown(typed: float, scale: Scale) -> str:
+def format_typed(typed: float, scale: Scale) -> str:
     """A typed number as a reader writes it: +5 %, 12 %, 1,234."""
     if scale == "amount":
         return f"{typed:,.6g}"

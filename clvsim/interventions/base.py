@@ -138,15 +138,15 @@ class Intervention(Frozen):
     @field_validator("*")
     @classmethod
     def _fits_its_scale(cls, value: Any, info: ValidationInfo) -> Any:
-        what = cls.UNCERTAIN.get(info.field_name or "")
-        if what is not None and (found := check(value, what.scale, "", what.domain)):
-            raise ValueError("; ".join(f"{where.lstrip('.')} {rule}".strip() for where, rule in found))
+        number = cls.UNCERTAIN.get(info.field_name or "")
+        if number is not None and (misfits := check(value, number.scale, "", number.domain)):
+            raise ValueError("; ".join(f"{field.lstrip('.')} {rule}".strip() for field, rule in misfits))
         return value
 
     def uncertain(self) -> dict[str, tuple[Effect, Uncertain]]:
         """Uncertain numbers that are set, by dotted field."""
-        found = {field: _look_up(self, field) for field in self.UNCERTAIN}
-        return {field: (effect, self.UNCERTAIN[field]) for field, effect in found.items() if effect is not None}
+        numbers = {field: _look_up(self, field) for field in self.UNCERTAIN}
+        return {field: (effect, self.UNCERTAIN[field]) for field, effect in numbers.items() if effect is not None}
 
     @property
     def needs_acquisition(self) -> bool:
@@ -173,8 +173,8 @@ class Intervention(Frozen):
         It is about time only: `who` reaches some of the groups.
         """
         schedule = self.schedule(horizon, groups)
-        why = schedule.misses(self.when.period(horizon.today))
-        return f"{self.when} can never act: {why}; {schedule.in_words(horizon.today)}" if why else ""
+        reason = schedule.misses(self.when.period(horizon.today))
+        return f"{self.when} can never act: {reason}; {schedule.in_words(horizon.today)}" if reason else ""
 
     @abstractmethod
     def sentence(self) -> str:

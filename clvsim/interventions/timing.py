@@ -40,10 +40,10 @@ class Period:
 
     def strength(self, months: np.ndarray) -> np.ndarray:
         """0 outside the period, growing to 1 over the ramp; at times `months` (n,) since today."""
-        grown = np.ones_like(months)
+        ramp = np.ones_like(months)
         if self.ramp_months > 0:
-            grown = np.clip(months - self.start_month, 0.0, self.ramp_months) / self.ramp_months
-        return np.where((months >= self.start_month) & (months < self.end_month), grown, 0.0)
+            ramp = np.clip(months - self.start_month, 0.0, self.ramp_months) / self.ramp_months
+        return np.where((months >= self.start_month) & (months < self.end_month), ramp, 0.0)
 
     def weekly(self, weeks: int) -> np.ndarray:
         """Strength in each week since today, at the middle of the week, shape (weeks,)."""
@@ -66,18 +66,18 @@ class When(Frozen):
     @model_validator(mode="after")
     def ordered(self) -> "When":
         """Each end is given once, and they are in order as far as that is known without today."""
-        wrong = [
+        errors = [
             f"{month} and {day} exclude each other; give one of them"
             for month, day in (("start_month", "start_date"), ("end_month", "end_date"))
             if getattr(self, month) is not None and getattr(self, day) is not None
         ]
         start = self.start_month or 0.0
         if self.end_month is not None and self.start_date is None and self.end_month <= start:
-            wrong.append(f"end_month must lie after start_month {start:g}")
+            errors.append(f"end_month must lie after start_month {start:g}")
         if self.start_date is not None and self.end_date is not None and self.end_date < self.start_date:
-            wrong.append(f"end_date must not lie before start_date {self.start_date}, got {self.end_date}")
-        if wrong:
-            raise ValueError("; ".join(wrong))
+            errors.append(f"end_date must not lie before start_date {self.start_date}, got {self.end_date}")
+        if errors:
+            raise ValueError("; ".join(errors))
         return self
 
     @property

@@ -43,17 +43,17 @@ def retention_facts(fitted: FittedModels) -> list[Fact]:
     """Parameters of the retention model, those of its calendar as factors, and what levels add to it."""
     retention, posterior = fitted.retention, fitted.posterior
     unit, times = f", {posterior.time_unit}s", retention.TIMES
-    own, of_levels = in_words(retention, posterior.retention)
+    parameters, level_facts = in_words(retention, posterior.retention)
     effects = {effect.label: effect for effect in calendar_effects(retention)}
     promoted = any(effect.kind == "promotion" for effect in effects.values())
     facts = [
         calendar_fact(effects[name], values)
         if name in effects
         else (f"{name} ({retention.kind}{unit if name in times else ''})", spread(values))
-        for name, values in own.items()
+        for name, values in parameters.items()
         if promoted or name != MEAN_DAY.label  # else the mean day itself
     ]
-    return [*facts, *of_levels]
+    return [*facts, *level_facts]
 
 
 def calendar_effects(retention: RetentionModel) -> tuple[Effect, ...]:
@@ -82,14 +82,14 @@ def calendar_fact(effect: Effect, log_rate: np.ndarray) -> Fact:
 
 def spend_checks(fitted: FittedModels, summary: CustomerSummary) -> list[Fact]:
     """Mean amounts of the fitted model and of the data, and what amounts have to do with frequency."""
-    checked = fitted.spend.check(summary, fitted.posterior.spend)
+    check = fitted.spend.check(summary, fitted.posterior.spend)
     order = vocabulary_of(fitted.retention.renewing).one_repeat
     facts = [
-        (f"Mean per {order}, simulated population", f"{checked.fitted_mean:,.2f}"),
-        (f"Mean per {order}, in the data", f"{checked.mean_repeat_order:,.2f}"),
+        (f"Mean per {order}, simulated population", f"{check.fitted_mean:,.2f}"),
+        (f"Mean per {order}, in the data", f"{check.mean_repeat_order:,.2f}"),
     ]
-    if np.isfinite(checked.correlation):
-        facts.append(("Correlation of spend with frequency", f"{checked.correlation:.2f}"))
+    if np.isfinite(check.correlation):
+        facts.append(("Correlation of spend with frequency", f"{check.correlation:.2f}"))
     return facts
 
 

@@ -199,13 +199,13 @@ def words(metric: str, *, margin_known: bool, horizon_months: int, arrival_month
         entry = Metric(metric.replace("_", " "), metric[:20], "ratio", "No definition on file.")
     fill = {"h": horizon_months, "arrivals": arrival_months}
     if margin_known:
-        chosen = (entry.label, entry.short, entry.meaning)
+        wording = (entry.label, entry.short, entry.meaning)
     else:
-        chosen = (
+        wording = (
             entry.revenue_label or entry.label,
             entry.revenue_short or entry.short,
             entry.revenue_meaning or entry.meaning,
         )
-    label, short, meaning = (text.format(**fill) for text in chosen)
+    label, short, meaning = (text.format(**fill) for text in wording)
     # The papers' symbols stand for contribution, so a revenue page does without them.
     return Words(label, short, entry.unit, meaning, entry.symbol.format(**fill) if margin_known else "")

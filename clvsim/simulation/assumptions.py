@@ -102,9 +102,9 @@ def weight_notes(acquired: Iterable[Acquired | None]) -> tuple[str, ...]:
 def rate_notes(scenarios: Iterable[CompiledScenario]) -> tuple[str, ...]:
     """Which scenarios try to make customers of a contract buy more often."""
     return tuple(
-        f"{scenario.view.title}: customers pay at every renewal until they cancel, so what is to make them buy more or "
-        "less often has no effect here (shifts of the rate, goodwill and fatigue of contacts, an offer's effect on "
-        "the rate). What makes them stay is a shift of the hazard."
+        f"{scenario.description.title}: customers pay at every renewal until they cancel, so what is to make them buy "
+        "more or less often has no effect here (shifts of the rate, goodwill and fatigue of contacts, an offer's "
+        "effect on the rate). What makes them stay is a shift of the hazard."
         for scenario in scenarios
         if any(changes_rate(mechanism) for mechanism in scenario.mechanisms)
     )

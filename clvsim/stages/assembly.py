@@ -10,7 +10,7 @@ from clvsim.models.fitted import FittedModels
 from clvsim.report import model_scores, titles
 from clvsim.runfolder import RunContext
 from clvsim.stages.steps import utc_now, vocabulary
-from clvsim.types import CustomerSummary, ModelScore, RunResult, ScenarioView, Tracking
+from clvsim.types import CustomerSummary, ModelScore, RunResult, ScenarioDescription, Tracking
 
 if TYPE_CHECKING:
     from clvsim.comparison import Comparison
@@ -60,7 +60,7 @@ def assemble(
             *(("environment",) if shaken(simulation) else ()),
             "assumption",
         ),
-        scenarios=tuple(scenario_view(simulation, name) for name in config.names),
+        scenarios=tuple(scenario_description(simulation, name) for name in config.names),
         comparison=comparison.table,
         delta_draws=comparison.deltas,
         payback=comparison.payback,
@@ -81,10 +81,10 @@ def assemble(
     )
 
 
-def scenario_view(simulation: "Simulation", name: str) -> ScenarioView:
+def scenario_description(simulation: "Simulation", name: str) -> ScenarioDescription:
     """What is shown of a scenario, simulated or not applicable."""
     simulated = simulation.scenarios.get(name)
-    return simulated.compiled.view if simulated else simulation.skipped[name].view
+    return simulated.compiled.description if simulated else simulation.skipped[name].description
 
 
 def active_contracts(config: RunConfig, summary: CustomerSummary) -> int | None:

@@ -205,9 +205,9 @@ def test_levers_without_an_object() -> None:
     keys = world_keys(1, np.arange(3), 0)
     existing = GROUPS[:3]
     made = {name: compile_scenario(name, library, keys, existing, HORIZON, margin_known=False) for name in library}
-    assert "acquisition.channels" in made["page"].view.not_applicable
-    assert "segment z" in made["none"].view.not_applicable
-    assert "gross_margin" in made["price"].view.not_applicable
+    assert "acquisition.channels" in made["page"].description.not_applicable
+    assert "segment z" in made["none"].description.not_applicable
+    assert "gross_margin" in made["price"].description.not_applicable
     assert made["mixed"].applies
     assert len(made["mixed"].mechanisms) == 1
     assert compile_scenario("page", library, keys, GROUPS, HORIZON).applies

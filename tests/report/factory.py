@@ -15,7 +15,7 @@ from clvsim.types import (
     PaybackCurve,
     QualityLine,
     RunResult,
-    ScenarioView,
+    ScenarioDescription,
     Tracking,
 )
 
@@ -164,9 +164,9 @@ def demo(levers: dict[str, tuple[str, float, float]] | None = None, *, illustrat
     levers = LEVERS if levers is None else levers
     draws = delta_draws(levers)
     scenarios = (
-        ScenarioView("baseline", "Carry on as today", False, "", (), ()),
+        ScenarioDescription("baseline", "Carry on as today", False, "", (), ()),
         *(
-            ScenarioView(
+            ScenarioDescription(
                 name,
                 title,
                 illustrative,
@@ -239,7 +239,7 @@ def foreign() -> RunResult:
     metrics = {m: DEMO_METRICS[m] for m in FOREIGN_METRICS}
     scenarios = (
         *run.scenarios,
-        ScenarioView("conversion", "Better landing page", True, "needs acquisition.channels", (), ()),
+        ScenarioDescription("conversion", "Better landing page", True, "needs acquisition.channels", (), ()),
     )
     return replace(
         run,

@@ -14,10 +14,10 @@ from clvsim.data.tables.survivors import material_of_survivors
 from clvsim.models.fitted import FittedModels
 from clvsim.models.retention.sbg import Sbg
 from clvsim.models.spend.fixed_price import FixedPrice
+from clvsim.report.display import wording
 from clvsim.report.facts import model_facts
 from clvsim.report.limits import limits
 from clvsim.report.text import tables
-from clvsim.report.view import wording
 from clvsim.types import Posterior
 
 RESULT = replace(demo(), active_contracts=1_234, who_is_lost="A contract counts as lost when nobody pays.")

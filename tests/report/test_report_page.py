@@ -15,11 +15,11 @@ from factory import DEMO_METRICS, HOSTILE, LEVERS, decided_on, demo, foreign, ho
 from clvsim.metrics import METRICS, PAYBACK
 from clvsim.report import figures, write_report
 from clvsim.report.config import DECIDABLE
+from clvsim.report.display import layer_note, split_layers
 from clvsim.report.drawing import style, svg
 from clvsim.report.glossary import GLOSSARY, words
 from clvsim.report.headline import headline
 from clvsim.report.text import tables
-from clvsim.report.view import layer_note, split_layers
 from clvsim.simulation.tracking import no_tracking
 from clvsim.types import RunResult
 

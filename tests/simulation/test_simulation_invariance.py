@@ -24,7 +24,7 @@ from shop import (
 from clvsim.errors import ConfigError
 from clvsim.interventions.base import ContactProgramme, OfferTerms
 from clvsim.kernels import structs as ks
-from clvsim.scenario import BASELINE, Scenario, placed
+from clvsim.scenario import BASELINE, Scenario, placed_interventions
 from clvsim.simulation import Simulation
 from clvsim.simulation.config import EnvironmentConfig
 from clvsim.simulation.ledger import Ledger, Line
@@ -164,12 +164,14 @@ def test_zero_effect(neutral: Simulation, name: str) -> None:
     Contacts cost money, which `repaid` and the cohorts' contribution count.
     """
     file = f"configs/scenario/{name}.yaml"
-    assert name in neutral.scenarios, f"{file} says nothing about the shop: {neutral.skipped[name].view.not_applicable}"
+    assert name in neutral.scenarios, (
+        f"{file} says nothing about the shop: {neutral.skipped[name].description.not_applicable}"
+    )
     scenario, book, base = neutral.scenarios[name], ledger(neutral, name), ledger(neutral)
     assert scenario.compiled.mechanisms, f"{file} does nothing at all"
     assert not scenario.compiled.inputs
     assert_untouched(book, base)
-    own = {p.name for p in placed(name, {n: Scenario.model_validate(shipped(n)) for n in SHIPPED})}
+    own = {p.name for p in placed_interventions(name, {n: Scenario.model_validate(shipped(n)) for n in SHIPPED})}
     for one in set(book.lines) - set(base.lines):
         if one.cause not in own:
             assert not line(book, *one).any(), one
