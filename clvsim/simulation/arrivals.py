@@ -138,9 +138,9 @@ def newcomer_blocks(
     blocks = []
     for c, name in enumerate(acquisition.channels):
         laws = newcomer_laws(fitted, name)
-        of_channel = np.flatnonzero(channel == c)
-        for low in range(0, of_channel.size, size):
-            rows = of_channel[low : low + size]
+        channel_rows = np.flatnonzero(channel == c)
+        for low in range(0, channel_rows.size, size):
+            rows = channel_rows[low : low + size]
             people = people_of(
                 key=key[rows],
                 group=layout.first_new_group + channel[rows],

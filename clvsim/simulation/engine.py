@@ -22,8 +22,8 @@ from clvsim.simulation.tables import (
     make_contacts,
     make_offers,
     make_tables,
-    of_worlds,
     responses,
+    slice_offers,
 )
 from clvsim.simulation.worlds import Worlds, by_week
 
@@ -132,13 +132,13 @@ def make_job(setting: Setting, levers: Levers, raw: Raw, arrivals: ks.Arrivals =
 
 def empty_raw(setting: Setting, levers: Levers, periods: int, ages: int, cohorts: int) -> Raw:
     w, g, k = setting.worlds.key.size, 2 * len(setting.groups), kernel_lines(levers)
-    listed = bool(levers.contacts)
+    has_contacts = bool(levers.contacts)
     return Raw(
         calendar=np.zeros((w, g, k, 2, periods), np.int64),
         age=np.zeros((w, g, k, 2, ages), np.int64),
         cohort=np.zeros((w, cohorts, ks.COHORT_LINES, periods), np.int64),
-        exposure=np.zeros((w, 2 * cohorts * listed, setting.calendar.weeks + 1), np.int64),
-        age_exit=np.zeros((w, g * listed, setting.calendar.arrival_weeks, 2, ages), np.int64),
+        exposure=np.zeros((w, 2 * cohorts * has_contacts, setting.calendar.weeks + 1), np.int64),
+        age_exit=np.zeros((w, g * has_contacts, setting.calendar.arrival_weeks, 2, ages), np.int64),
     )
 
 
@@ -175,23 +175,23 @@ def run_slice(block: Block, jobs: Sequence[Job], setting: Setting, draws: slice,
         job = jobs[number]
         if job.schedule not in tables:
             tables[job.schedule] = make_shared_tables(job, setting, worlds, block)
-        own = CustomerTotals(*(t[worlds.rows] for t in totals)) if number == 0 else worlds.no_totals
-        run_kernel(block, job, setting, worlds, tables[job.schedule], raw, own)
+        customer_totals = CustomerTotals(*(t[worlds.rows] for t in totals)) if number == 0 else worlds.no_totals
+        run_kernel(block, job, setting, worlds, tables[job.schedule], raw, customer_totals)
 
-    unchanged: Raw | None = None  # what every scenario adds that leaves lives alone
+    baseline_sums: Raw | None = None  # what every scenario adds that leaves lives alone
     for number, job in enumerate(jobs):
         raw = Raw(*(ledger[worlds.rows] for ledger in job.raw))
-        if block.newcomers or not leaves_lives_alone(job.levers):
+        if block.newcomers or not changes_arrivals_only(job.levers):
             run_scenario(number, raw)
             continue
-        if unchanged is None:
-            unchanged = Raw(*(np.zeros_like(ledger) for ledger in raw))
-            run_scenario(number, unchanged)
-        for ledger, added in zip(raw, unchanged, strict=True):
+        if baseline_sums is None:
+            baseline_sums = Raw(*(np.zeros_like(ledger) for ledger in raw))
+            run_scenario(number, baseline_sums)
+        for ledger, added in zip(raw, baseline_sums, strict=True):
             ledger += added
 
 
-def leaves_lives_alone(levers: Levers) -> bool:
+def changes_arrivals_only(levers: Levers) -> bool:
     """Whether a scenario at most changes who arrives: existing customers then live as under the baseline."""
     return not levers.offers and not levers.contacts and all(s.target == "conversion" for s in levers.shifts)
 
@@ -265,7 +265,7 @@ def run_kernel(
         worlds.traits,
         ks.Arrivals(*(seal(a[rows] if a.size else a, a.dtype) for a in arrivals)),
         shared.tables,
-        of_worlds(job.offers, rows),
+        slice_offers(job.offers, rows),
         job.contacts,
         setting.clock(flags),
         Ledgers(*raw, *totals),

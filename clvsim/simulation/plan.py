@@ -29,9 +29,9 @@ class ScenarioPlan:
     costs: tuple[CostEntry, ...]  # computed from the ledger
 
     @classmethod
-    def of(cls, compiled: CompiledScenario, economics: Economics) -> "ScenarioPlan":
+    def from_compiled(cls, compiled: CompiledScenario, economics: Economics) -> "ScenarioPlan":
         costs = tuple(m for m in compiled.mechanisms if isinstance(m, CostEntry))
-        return cls(compiled, Levers.of(offers_at_full_price(compiled, economics)), costs)
+        return cls(compiled, Levers.from_scenario(offers_at_full_price(compiled, economics)), costs)
 
 
 @dataclass(frozen=True)
@@ -52,10 +52,10 @@ class RunPlan:
     @property
     def base_conversions(self) -> dict[str, np.ndarray]:
         """Conversion of each channel per draw, before any intervention."""
-        return {name: drawn.values for name, drawn in self.conversions.items()}
+        return {name: draws.values for name, draws in self.conversions.items()}
 
     @property
-    def contacting(self) -> bool:
+    def has_contacts(self) -> bool:
         """Whether any scenario has a contact programme."""
         return any(scenario.levers.contacts for scenario in self.scenarios.values())
 
@@ -97,7 +97,7 @@ def make_plan(
             discount_per_day=economics.discount_per_day,
         ),
         conversions=base_conversions(acquisition, keys),
-        scenarios={name: ScenarioPlan.of(scenario, economics) for name, scenario in applying.items()},
+        scenarios={name: ScenarioPlan.from_compiled(scenario, economics) for name, scenario in applying.items()},
         skipped={name: scenario for name, scenario in compiled.items() if not scenario.applies},
     )
 

@@ -183,13 +183,13 @@ def simulate_plan(
     quantiles = np.empty((order.size, 3))
     quantiles[order] = run_blocks([*existing, *newcomers], jobs, setting, config.jobs, progress)
 
-    there = people.reachable(fitted, summary)
-    customers = np.bincount(layout.group, there, minlength=len(layout.groups))
-    done = assemble_scenarios(plan, jobs, arrivals, worlds.draw, customers)
+    reachable = people.reachable(fitted, summary)
+    customers = np.bincount(layout.group, reachable, minlength=len(layout.groups))
+    simulated = assemble_scenarios(plan, jobs, arrivals, worlds.draw, customers)
     frame, closed_form = customer_values(fitted, summary, quantiles, config, plan.economics)
     compiled = [scenario.compiled for scenario in plan.scenarios.values()]
     return Simulation(
-        scenarios=done,
+        scenarios=simulated,
         skipped=plan.skipped,
         worlds=worlds,
         inputs=uncertain_inputs(fitted, worlds, plan.base_conversions, compiled),
@@ -206,15 +206,15 @@ def simulate_plan(
             at_opportunities=fitted.retention.interval_days > 0,
         ),
         notes=((layout.note,) if layout.note else ())
-        + weight_notes(scenario.acquired for scenario in done.values())
+        + weight_notes(scenario.acquired for scenario in simulated.values())
         + (rate_notes(compiled) if fitted.retention.renewing else ()),
     )
 
 
 def check_draws(config: SimulationConfig, fitted: FittedModels) -> None:
     if config.draws > fitted.draws:
-        what = f"must be at most the {fitted.draws} draws of the posterior, got {config.draws}; raise fit.draws"
-        raise ConfigError([("simulation.draws", what)])
+        text = f"must be at most the {fitted.draws} draws of the posterior, got {config.draws}; raise fit.draws"
+        raise ConfigError([("simulation.draws", text)])
 
 
 def make_setting(plan: RunPlan, worlds: Worlds, fitted: FittedModels) -> engine.Setting:

@@ -28,7 +28,7 @@ def assemble(
     scores: tuple[ModelScore, ...] = (),
 ) -> RunResult:
     """All that is shown of a run, in one frozen value."""
-    from clvsim.comparison import sampled, shaken
+    from clvsim.comparison import has_common_shocks, has_sampled_parameters
     from clvsim.report import facts
 
     summary, posterior = material.summary, fitted.posterior
@@ -55,9 +55,9 @@ def assemble(
         customers=len(summary.customers),
         today=summary.today,
         layers=(
-            *(("parameter",) if sampled(simulation) else ()),
+            *(("parameter",) if has_sampled_parameters(simulation) else ()),
             "process",
-            *(("environment",) if shaken(simulation) else ()),
+            *(("environment",) if has_common_shocks(simulation) else ()),
             "assumption",
         ),
         scenarios=tuple(scenario_description(simulation, name) for name in config.names),
@@ -74,7 +74,7 @@ def assemble(
         who_is_lost=config.retention.WHO_IS_LOST,
         active_contracts=active_contracts(config, summary),
         merged_days=summary.opportunity_days,
-        draft=posterior.is_draft or not sampled(simulation),
+        draft=posterior.is_draft or not has_sampled_parameters(simulation),
         poor_fit=bool(failed(posterior.diagnostics)),
         synthetic=material.synthetic,
         notes=comparison.notes + simulation.notes,

@@ -143,7 +143,7 @@ def test_offer_terms_become_arrays() -> None:
     }  # fmt: skip
     scenario = Scenario.model_validate({"title": "x", "bump": offer, "all": {"kind": "offer", "take": 0.5, "price": 8}})
     compiled = compile_scenario("s", {"s": scenario}, world_keys(1, np.arange(2), 0), GROUPS, HORIZON)
-    levers = Levers.of(compiled)
+    levers = Levers.from_scenario(compiled)
     assert [o.name for o in levers.offers] == ["all", "bump"]
     made = make_offers(levers, GROUPS, np.array([0, 1, 1]), 0.4, 10)
     np.testing.assert_array_equal(np.flatnonzero(made.on_order[1]), [0, 2])
@@ -187,7 +187,7 @@ def test_order_of_shifts_in_a_file() -> None:
     for names in ("abc", "cba"):
         shifts = {n: {"kind": "shift", "target": "rate", "size": sizes[n]} for n in names}
         library = {"s": Scenario.model_validate({"title": "x", **shifts})}
-        levers = Levers.of(compile_scenario("s", library, keys, GROUPS, HORIZON))
+        levers = Levers.from_scenario(compile_scenario("s", library, keys, GROUPS, HORIZON))
         found.append(tables_of(*levers.shifts).rate)
     np.testing.assert_array_equal(*found)
 

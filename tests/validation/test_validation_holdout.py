@@ -13,17 +13,17 @@ from clvsim.simulation import tracking
 from clvsim.simulation.config import EnvironmentConfig
 from clvsim.simulation.environment import SdLaw
 from clvsim.types import CustomerSummary
-from clvsim.validation.holdout import CALM as NO_SHOCKS
 from clvsim.validation.holdout import (
     ENVIRONMENT,
+    NO_SHOCKS,
     PARAMETER,
     PROCESS,
     Setting,
-    as_if_known,
-    chances,
     check_model,
     cohorts_of,
+    probabilities,
     simulate_holdout,
+    without_parameter_uncertainty,
 )
 from tests.simulation.shop import BG_NBD, CALM, posterior, with_draws
 
@@ -68,7 +68,7 @@ def test_pareto_nbd_predicts_the_published_total(log):
     draws = {k: np.array([v]) for k, v in PARETO.items()}
     there = replace(with_draws(posterior(1), retention=draws), retention=ParetoNbd())
     summary = summarize(log)
-    alive, active, expected = chances(there, summary, 1)
+    alive, active, expected = probabilities(there, summary, 1)
     assert expected.sum() == pytest.approx(1665.5, abs=0.1)
     assert abs(expected - summary.customers["holdout_frequency"]).mean() == pytest.approx(0.7545, abs=1e-4)
     assert (active <= alive + 1e-12).all()
@@ -162,7 +162,7 @@ def test_known_parameters_are_one_central_draw():
     """The draw in the middle of an unordered grid, every parameter from the same draw."""
     grid = np.exp(np.array([0.3, -2.0, 0.1, 1.5, -0.2]))
     there = with_draws(posterior(5), retention={"r": grid, "k": np.full(5, 3.0)})
-    found = as_if_known(there).posterior.retention
+    found = without_parameter_uncertainty(there).posterior.retention
     assert set(found["r"]) == {grid[4]}  # the mean of the logs is -0.06
     assert set(found["k"]) == {3.0}
 
@@ -180,4 +180,6 @@ def test_cohorts_are_at_most_twelve():
 def test_effects_below_zero_have_a_centre_too():
     effect = np.linspace(-1.0, 1.0, 11)
     grouped = with_draws(posterior(11), retention={"r": np.full(11, 0.3), "log_rate[segment a]": effect})
-    assert as_if_known(grouped).posterior.retention["log_rate[segment a]"] == pytest.approx(np.zeros(11))
+    assert without_parameter_uncertainty(grouped).posterior.retention["log_rate[segment a]"] == pytest.approx(
+        np.zeros(11)
+    )

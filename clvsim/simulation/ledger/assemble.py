@@ -66,13 +66,13 @@ def assemble_ledger(
     halves, age_halves = half_totals(calendar, layout.is_new), age_half_totals(age, layout.is_new)
     lines = {line: with_company(add_halves(values)) for line, values in calendar.items()}
     lines |= acquisition_lines(arrivals, plan) | company_lines(scenario, plan, draw)
-    none = np.zeros((draw.size, int(layout.is_new.sum()), 2, layout.ages))
-    of_new = {line: add_halves(values)[:, layout.is_new] for line, values in age.items()}
+    zeros = np.zeros((draw.size, int(layout.is_new.sum()), 2, layout.ages))
+    newcomer_lines = {line: add_halves(values)[:, layout.is_new] for line, values in age.items()}
     return Ledger(
         groups=(*layout.groups, COMPANY),
         lines=tuple(lines),
         calendar=np.stack(list(lines.values()), axis=2),
-        age=np.stack([of_new.get(line, none) for line in lines], axis=2),
+        age=np.stack([newcomer_lines.get(line, zeros) for line in lines], axis=2),
         cohort=sums.cohort,
         cohorts=layout.cohorts,
         halves=halves,

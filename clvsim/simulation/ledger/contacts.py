@@ -52,9 +52,9 @@ def age_contacts(age_exit: np.ndarray, contacts: Contacts, newcomers: Sequence[i
     last = contacts.count.shape[-1] - 1
     week = np.minimum(joined + np.ceil(np.arange(ages + 1) * DAYS_PER_MONTH / DAYS_PER_WEEK).astype(int), last)
     for half in [2 * g + h for g in newcomers for h in (0, 1)]:
-        for which, schedule in enumerate((contacts.count, contacts.discounted)):
-            leaving = age_exit[:, half, :, which]
+        for column, schedule in enumerate((contacts.count, contacts.discounted)):
+            leaving = age_exit[:, half, :, column]
             staying = (leaving[..., ::-1].cumsum(axis=-1)[..., ::-1] - leaving) / COUNT_UNIT  # leave in a later month
             for p in range(schedule.shape[0]):
                 sent = np.diff(schedule[p, half // 2][week], axis=-1)  # (arrival weeks, ages)
-                out[:, half, p, which] += np.einsum("wam,am->wm", staying, sent)
+                out[:, half, p, column] += np.einsum("wam,am->wm", staying, sent)
