@@ -1,4 +1,4 @@
-"""Scenarios side by side: expected values per draw, paired differences, payback, and the table of all figures."""
+"""Comparison of scenarios: expected values per draw, paired differences, payback, and the table of all figures."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -51,7 +51,7 @@ class Comparison:
 
 
 class Inputs(NamedTuple):
-    """Uncertain numbers that concern a scenario, (n, k), which of them are its effects, (k,), and their regression."""
+    """Uncertain numbers that enter a scenario, (n, k), a mask of those that are its effects, (k,), and their basis."""
 
     values: np.ndarray
     effects: np.ndarray
@@ -187,7 +187,10 @@ def _expected_delta(
 def _expected_level(
     simulation: Simulation, scenario: SimulatedScenario, metric: Metric, level: np.ndarray, inputs: Inputs
 ) -> np.ndarray:
-    """Shocks common to all are in both halves: where there are any, the regression has to average them out."""
+    """Expected value per draw, (draws,), of the metric itself.
+
+    Shocks common to all customers are in both halves, so the regression has to average them out.
+    """
     if metric.exact or not np.isfinite(level).all():
         return level
     if metric.halves is None:
@@ -205,6 +208,7 @@ def per_draw(simulation: Simulation, values: np.ndarray) -> np.ndarray:
 
 
 def inputs_of(simulation: Simulation, scenario: SimulatedScenario) -> Inputs:
+    """Inputs of a scenario: all uncertain numbers but the effects of other scenarios."""
     foreign_paths = {
         path
         for simulated in simulation.scenarios.values()
@@ -224,7 +228,7 @@ def metric_rows(
     inputs: Mapping[str, Inputs],
     decision_values: ValuesAndDeltas | None,
 ) -> list[dict]:
-    """Rows of one metric: expected for every scenario, and realised where people's chance was averaged out."""
+    """Rows of one metric: expected for every scenario, and realised too for the metric that decides."""
     values, deltas = decision_values or expected_values(simulation, metric, inputs, [])
     rows = _rows(simulation, name, metric, "expected", values, deltas, ranked=decision_values is not None)
     if decision_values is not None:
@@ -245,7 +249,7 @@ def has_common_shocks(simulation: Simulation) -> bool:
 
 
 def layers(simulation: Simulation, basis: str) -> str:
-    """Layers of uncertainty that an interval contains."""
+    """Layers of uncertainty in an interval on `basis`, joined by "+"."""
     parts = ["parameter", "assumption"] if has_sampled_parameters(simulation) else ["assumption"]
     if basis == "realised":
         parts += ["process", "environment"] if has_common_shocks(simulation) else ["process"]

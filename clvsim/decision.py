@@ -34,7 +34,7 @@ class Summary(NamedTuple):
 
 @dataclass(frozen=True)
 class Surrogate:
-    """Expected value per draw, and what it was cleaned of."""
+    """Expected value per draw, and the process noise that was removed from it."""
 
     values: np.ndarray  # (draw,)
     noise_variance: float  # process variance within a draw, measured from the two halves
@@ -47,7 +47,7 @@ class Surrogate:
 
 @dataclass(frozen=True)
 class InformationValue:
-    """Expected value of perfect information; `value` is None when it cannot be told from Monte Carlo error."""
+    """Expected value of perfect information; `value` is None below three Monte Carlo standard errors."""
 
     value: float | None
     estimate: float  # least expected loss, whatever its error
@@ -89,7 +89,7 @@ def expected_per_draw(
         basis: `Basis.from_inputs(inputs, effects)`, to share it between figures.
 
     Given the draw the halves are independent, so Var(Δ_A − Δ_B) is the process variance of Δ_A + Δ_B. Over draws their
-    difference varies a little with the inputs as well, because the halves are made of different people: that part is
+    difference varies a little with the inputs as well, because the halves are different customers: that part is
     taken out by the same regression as is used for Δ. Shocks common to all customers are in both halves and are not
     counted as noise; they are averaged out by the regression and appear in `residual_excess`.
 
@@ -131,7 +131,7 @@ def expected_level(
 
 
 def regress(figure: np.ndarray, basis: Basis) -> np.ndarray:
-    """Regression of a figure (n,) on the draw's inputs, for figures whose noise cannot be told from halves."""
+    """Regression of a figure (n,) on the draw's inputs, for figures whose noise no halves measure."""
     return _Regression.fit(figure, basis).fitted if figure.any() else figure
 
 
@@ -140,7 +140,7 @@ def _surrogate(
 ) -> Surrogate:
     draws = figure.size
     if draws < _FEWEST_DRAWS:
-        note = f"With {draws} draws simulated values stand for expected ones; ask for more simulation.draws."
+        note = f"With {draws} draws simulated values are shown in place of expected ones; raise simulation.draws."
         return Surrogate(figure, np.nan, np.nan, np.nan, 0.0, used=False, note=note)
     variance = float(figure.var(ddof=1))
     noise = _Regression.fit(halves[:, 0] - halves[:, 1], basis).residual_variance
@@ -152,8 +152,8 @@ def _surrogate(
     note = ""
     if excess > TOLERATED_EXCESS:
         note = (
-            f"The regression for expected values leaves {excess:.0%} more variance than people's chance explains: "
-            "raise simulation.replicates to see how much of it is real."
+            f"The regression for expected values leaves {excess:.0%} more variance than the chance of single "
+            "customers explains: raise simulation.replicates to see how much of it is real."
         )
     return Surrogate(control + fit.fitted, noise, variance, share, excess, used=True, note=note)
 

@@ -27,7 +27,7 @@ SHARE: Domain = (0.0, 1.0)
 
 @dataclass(frozen=True)
 class Metric:
-    """One figure of a scenario, and how far it can be trusted.
+    """One figure of a scenario, its unit and range, and how its noise is measured.
 
     Args:
         query: the figure of each world, (w,).
@@ -174,7 +174,7 @@ def _acquired(scenario: SimulatedScenario) -> Acquired:
 
 
 def total_halves(simulation: Simulation, scenario: SimulatedScenario) -> np.ndarray:
-    """Customers' contribution by half; fixed and acquisition costs belong to nobody and are left out."""
+    """Customers' contribution by half; fixed and acquisition costs belong to no customer and are excluded."""
     return scenario.ledger.halves.sum(axis=2)
 
 
@@ -191,7 +191,7 @@ def newcomer_halves(simulation: Simulation, scenario: SimulatedScenario) -> np.n
 
 
 def pav_halves(simulation: Simulation, scenario: SimulatedScenario) -> np.ndarray:
-    """Each half's contribution over everybody's number: they add up to the PAV."""
+    """Half of the mean contribution per newcomer of each half of the customers, (w, 2): they add up to the PAV."""
     value, people = scenario.ledger.age_halves[:, :, 0], scenario.ledger.age_halves[:, :, 1]
     pav = ratio(value.sum(axis=1), people.sum(axis=1))
     half_means = np.divide(value, people, out=np.repeat(pav[:, None], 2, axis=1), where=people > 0)
@@ -243,7 +243,7 @@ PAYBACK = ("payback_months", "p_payback_12_months", "p_payback_never")
 
 
 def applicable(*, acquisition: bool, margin: bool, has_contacts: bool) -> dict[str, Metric]:
-    """Metrics that mean something with or without channels, a known margin and contact programmes."""
+    """Metrics that apply, given whether there are channels, a known margin and contact programmes."""
     return {
         name: metric
         for name, metric in METRICS.items()

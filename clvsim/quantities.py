@@ -1,4 +1,4 @@
-"""What a fitted model expects of each customer, by posterior draw: closed forms with labelled dimensions.
+"""Expected values of each customer under a fitted model, by posterior draw: closed forms with labelled dimensions.
 
 Times are months of 365.25/12 days from today, money is in the log's currency. `expected_*` is a conditional mean given
 the draw, `probability_*` a conditional probability; no random outcome. Layers of uncertainty in the draws: parameters
@@ -6,7 +6,7 @@ only. Environment and interventions are the simulator's.
 
 Examples
 --------
-The functions' examples go on from this one: two customers of whom a table knows, and the published estimates for CDNOW
+The functions' examples continue this one: two customers from a table, and the published estimates for CDNOW
 (Fader, Hardie and Lee 2005 for BG/NBD, Fader and Hardie 2013 for Gamma-Gamma) in place of draws.
 
 >>> from datetime import date
@@ -78,7 +78,9 @@ def _discounted(horizon_months: float, annual_discount_rate: float) -> Formula:
             f.life, f.histories, days, annual_discount_rate, f.days_per_unit
         )
         alive = f.retention.probability_alive(f.life, f.histories, f.days_per_unit)
-        return np.multiply(alive, living, out=alive, where=alive > 0)  # none lost has infinitely many ahead
+        return np.multiply(
+            alive, living, out=alive, where=alive > 0
+        )  # 0, not nan, where a lost customer's conditional orders are infinite
 
     return orders
 
@@ -218,7 +220,7 @@ def expected_discounted_orders(
 
     Notes
     -----
-    Without discount some models expect infinitely many orders within an endless horizon.
+    Without discounting some models expect infinitely many orders within an infinite horizon.
 
     Examples
     --------
@@ -247,7 +249,7 @@ def expected_spend(fitted: FittedModels, summary: CustomerSummary) -> xr.DataArr
 
     Notes
     -----
-    Given alive, where spend goes with the order rate: then a mean over customers' means and not over their orders.
+    Conditional on being alive where spend depends on the order rate: a mean over customers' means, not over orders.
     Trends of spend are not modelled.
 
     Examples
@@ -282,7 +284,7 @@ def expected_rlv(
     gross_margin
         Share of an order's amount that remains after the cost of goods.
     cost_per_order
-        Money that each order costs beside its goods.
+        Money that each order costs in addition to its goods.
 
     Returns
     -------
@@ -291,7 +293,7 @@ def expected_rlv(
 
     Notes
     -----
-    Where spend goes with the order rate, the expected product and not the product of expectations; else spend is
+    Where spend depends on the order rate, the expected product and not the product of expectations; else spend is
     independent of purchasing given the parameters. Not modelled: taxes, returns, costs of keeping a customer.
 
     Examples
@@ -332,7 +334,7 @@ def reduce_draws(
     jobs: int = 1,
     **options: Any,
 ) -> xr.Dataset:
-    """A quantity by name, reduced over draws without ever holding draws × customers.
+    """Reduce a quantity over draws without ever holding draws × customers.
 
     Parameters
     ----------
@@ -349,7 +351,7 @@ def reduce_draws(
     jobs
         Number of threads, on which the result does not depend.
     **options
-        What the quantity's own function takes beside fitted models and summary.
+        Arguments of the quantity's own function other than the fitted models and the summary.
 
     Returns
     -------
@@ -391,7 +393,7 @@ def reduce_draws(
         delayed(reduce_chunk)(r) for r in _chunks(customers)
     )
     means, tables, total = [], [], 0.0
-    for mean, table, part in chunks:  # in this order whatever the jobs
+    for mean, table, part in chunks:  # the order does not depend on the jobs
         means.append(mean)
         tables.append(table)
         total = total + part

@@ -144,7 +144,7 @@ def compile_scenario(
             problems.append(Problem(f"{item.path}.when", why_never))
         if reason:
             reasons.append(reason)
-            sentences.append(f"{item.intervention.sentence()} Left out here: it {reason}.")
+            sentences.append(f"{item.intervention.sentence()} Skipped in this run: it {reason}.")
             continue
         sentences.append(item.intervention.sentence())
         values = {}

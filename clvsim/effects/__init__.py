@@ -1,4 +1,4 @@
-"""Effects: numbers that do not come out of the log, each with its provenance.
+"""Effects: uncertain numbers that are not estimated from the log, each with its provenance.
 
 `EFFECTS` maps a kind to its class; a configuration field of type `Effect` takes any of them or a bare number.
 """
@@ -46,7 +46,7 @@ def drop_other_keys(value: Any) -> Any:
     """A bare number is `fixed`; keys that belong only to other kinds are dropped.
 
     Overriding an effect's `kind` merges the new mapping over the old one, so the old kind's keys are left behind. A
-    key that no kind knows stays, and is refused.
+    key that no kind has stays, and is refused.
     """
     if isinstance(value, int | float) and not isinstance(value, bool):
         return {"kind": "fixed", "value": value}

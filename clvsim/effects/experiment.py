@@ -21,8 +21,8 @@ class Experiment(EffectKind):
 
     The log effect has the prior N(0, τ²), τ = `prior_sd`, which already pays for picking a winner. With
     `prior_sd: learn` τ has a half-normal prior of scale 0.05 and `tests_run` = K says that this test was the best of K
-    (the one with the largest lift). `transport` multiplies the log effect: 0.5 for a test made elsewhere whose effect
-    is expected to carry over by half.
+    (the one with the largest lift). `transport` multiplies the log effect: 0.5 for a test of another shop whose
+    effect is expected to carry over by half.
 
     Not modelled: correlation of several tests, peeking, arms that were not randomised.
     """

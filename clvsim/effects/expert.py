@@ -1,4 +1,4 @@
-"""`expert`: three quantiles of somebody's judgement."""
+"""`expert`: three quantiles of a judgement."""
 
 from collections.abc import Iterator
 from typing import ClassVar, Literal, Self

@@ -70,7 +70,7 @@ class Prior(EffectKind):
 
     def _value(self, name: str) -> float:
         value = getattr(self, name)
-        if value is None:  # the validator has made sure
+        if value is None:  # `_complete` has checked it
             raise TypeError(f"{name} is not a parameter of {self.dist}")
         return value
 

@@ -73,7 +73,7 @@ def in_words(domain: Domain) -> str:
 
 
 def format_typed(typed: float, scale: Scale) -> str:
-    """A typed number as a reader writes it: +5 %, 12 %, 1,234."""
+    """Text of a typed number on its scale: +5 %, 12 %, 1,234."""
     if scale == "amount":
         return f"{typed:,.6g}"
     percent = 100 * typed + 0.0  # no "-0"

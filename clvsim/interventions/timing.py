@@ -12,7 +12,7 @@ from clvsim.types import DAYS_PER_MONTH, DAYS_PER_WEEK
 
 
 def iso_date(value: Any) -> Any:
-    """A date, or its ISO text; numbers and moments of a day are refused."""
+    """A date, or its ISO text; numbers and datetimes are refused."""
     if value is None or (isinstance(value, date) and not isinstance(value, datetime)):
         return value
     try:
@@ -31,7 +31,7 @@ IsoDate = Annotated[date, BeforeValidator(iso_date)]
 class Period:
     """Months since the end of today in which a mechanism acts; its strength grows linearly over the ramp.
 
-    What has begun before has a negative `start_month`.
+    A mechanism that began before today has a negative `start_month`.
     """
 
     start_month: float = 0.0
@@ -65,7 +65,7 @@ class When(Frozen):
 
     @model_validator(mode="after")
     def ordered(self) -> "When":
-        """Each end is given once, and they are in order as far as that is known without today."""
+        """Refuse ends that are given twice, or whose order is wrong as far as it shows without today's date."""
         errors = [
             f"{month} and {day} exclude each other; give one of them"
             for month, day in (("start_month", "start_date"), ("end_month", "end_date"))
@@ -82,12 +82,12 @@ class When(Frozen):
 
     @property
     def always(self) -> bool:
-        """Whether it says no more than the default: all the time, at once with full strength."""
+        """Whether it equals the default: all the time, at full strength from the start."""
         ends = (self.start_month or None, self.end_month, self.start_date, self.end_date)
         return self.ramp_months == 0 and all(end is None for end in ends)
 
     def period(self, today: date) -> Period:
-        """The same in months since the end of today."""
+        """The period in months since the end of today."""
         start, end = self.start_month or 0.0, np.inf if self.end_month is None else self.end_month
         if self.start_date is not None:
             start = ((self.start_date - today).days - 1) / DAYS_PER_MONTH
@@ -115,8 +115,8 @@ class Schedule(NamedTuple):
 
     step: Literal["week", "month", "once"]
     months: int  # nothing is read from this month on
-    subject: str  # what goes on until then, for instance "newcomers arrive"
-    keys: str  # the configuration that says how long
+    subject: str  # clause on what is simulated until then, for instance "newcomers arrive"
+    keys: str  # configuration keys that set the length
 
     def misses(self, period: Period) -> str:
         """Why an intervention that runs in `period` never acts; "" where it does."""
@@ -133,7 +133,7 @@ class Schedule(NamedTuple):
         return "" if acts else f"it acts by whole {self.step}s, and the middle of none lies in it"
 
     def in_words(self, today: date) -> str:
-        """What is simulated from when until when, and which keys say so."""
+        """Sentence on what is simulated, from which day to which, and the keys that set it."""
         first, last = today + timedelta(days=1), today + timedelta(days=int(np.ceil(self.months * DAYS_PER_MONTH)))
         return f"{self.subject} for {self.months} months, {first} to {last} ({self.keys})"
 

@@ -1,4 +1,4 @@
-"""A run arranged for reading: which rows and scenarios are shown, in what order, with what words and digits."""
+"""What the page and the terminal display of a run: rows, scenarios and their order, wording, digits."""
 
 import math
 import re
@@ -53,7 +53,7 @@ class Cell(NamedTuple):
 
 @lru_cache(maxsize=4)
 def rows(result: RunResult, basis: str) -> dict[tuple[str, str], Row]:
-    """Rows of one basis by (scenario, metric); metrics on newcomers are left out when acquisition is not known."""
+    """Rows of one basis by (scenario, metric); without known acquisition the metrics on newcomers are skipped."""
     frame = result.comparison
     table: dict[tuple[str, str], Row] = {}
     for record in frame[frame["basis"] == basis].to_dict("records"):
@@ -116,7 +116,7 @@ def wording(result: RunResult, metric: str) -> Words:
 
 
 def metric_cell(result: RunResult, row: Row, *, short: bool = False) -> Cell:
-    """A metric's mean and 90 % interval in its own unit; `short` writes 104k."""
+    """Cell of a metric: mean and 90 % interval in the metric's unit; `short` writes 104k."""
     unit = wording(result, row.metric).unit
     if unit == "chance":
         return Cell(fmt.share(row.mean, row.mean_mcse), "")
@@ -131,7 +131,7 @@ def _months(month: float, horizon: int) -> str:
 
 
 def delta_cell(result: RunResult, row: Row) -> Cell:
-    """A difference from the baseline with its sign."""
+    """Cell of a difference from the baseline, with its sign."""
     unit = wording(result, row.metric).unit
     numbers = (row.delta_mean, row.delta_p05, row.delta_p95)
     return _format_cell(unit, *numbers, row.delta_mcse, result.currency, signed=True)
@@ -145,7 +145,7 @@ def number_text(result: RunResult, row: Row, value: float) -> str:
 
 
 def assumption_cell(result: RunResult, assumption: Assumption) -> Cell:
-    """An assumption on the scale its reader expects; a fixed number has no interval."""
+    """Cell of an assumption on the scale its reader expects; a fixed number has no interval."""
     unit = {"relative": "change", "probability": "fine share", "money": "money"}.get(assumption.unit, "ratio")
     if assumption.kind == "fixed" or assumption.p05 == assumption.p95:
         return Cell(
@@ -166,7 +166,7 @@ def _format_cell(
     signed: bool = False,
     exact: bool = False,
 ) -> Cell:
-    """A mean and its bounds with common digits; `exact` prints a number as somebody typed it."""
+    """A mean and its bounds with common digits; `exact` prints a number as the user typed it."""
     numbers = (mean, low, high)
     place = fmt.own_place(mean) if exact else fmt.last_place(numbers, mcse)
     if unit == "money":  # whole units or cents, never parts of cents
@@ -243,7 +243,7 @@ def split_layers(text: str | Iterable[str]) -> tuple[str, ...]:
 
 
 def layer_note(basis: str, layers: str | Iterable[str]) -> str:
-    """What a 90 % interval contains, in words; expected values also say what they average out."""
+    """Sentence on the layers that a 90 % interval contains and, for expected values, on those averaged out."""
     present = split_layers(layers)
     layer_names = {"assumption": "effect and assumption"}
     contained = " + ".join(layer_names.get(layer, layer) for layer in present)

@@ -1,4 +1,4 @@
-"""What the page's tables say of the fitted models, of the finance section and of the data."""
+"""Rows of the page's tables on the fitted models, the finance section and the data."""
 
 from calendar import month_name
 from typing import TYPE_CHECKING
@@ -40,7 +40,7 @@ def model_facts(
 
 
 def retention_facts(fitted: FittedModels) -> list[Fact]:
-    """Parameters of the retention model, those of its calendar as factors, and what levels add to it."""
+    """Parameters of the retention model, those of its calendar as factors, and the effects of groups and covariates."""
     retention, posterior = fitted.retention, fitted.posterior
     unit, times = f", {posterior.time_unit}s", retention.TIMES
     parameters, level_facts = in_words(retention, posterior.retention)
@@ -68,7 +68,7 @@ def fitted_kinds(retention: RetentionModel) -> tuple[str, ...]:
 
 
 def calendar_fact(effect: Effect, log_rate: np.ndarray) -> Fact:
-    """What a month, a promotion or a year of trend does to the order rate, as a factor; `log_rate` is (draw,)."""
+    """Factor by which a month, a promotion or a year of trend multiplies the order rate; `log_rate` is (draw,)."""
     factor = f"×{spread(np.exp(log_rate))}"
     if effect.kind == "trend":
         return "trend: order rate per year of the log, not continued after today", factor
@@ -81,7 +81,7 @@ def calendar_fact(effect: Effect, log_rate: np.ndarray) -> Fact:
 
 
 def spend_checks(fitted: FittedModels, summary: CustomerSummary) -> list[Fact]:
-    """Mean amounts of the fitted model and of the data, and what amounts have to do with frequency."""
+    """Mean amounts of the fitted model and of the data, and the correlation of amounts with frequency."""
     check = fitted.spend.check(summary, fitted.posterior.spend)
     order = vocabulary_of(fitted.retention.renewing).one_repeat
     facts = [
@@ -94,7 +94,7 @@ def spend_checks(fitted: FittedModels, summary: CustomerSummary) -> list[Fact]:
 
 
 def decision_facts(comparison: "Comparison", finance: FinanceConfig) -> list[Fact]:
-    """Where the spread of the baseline's value comes from, and what better knowledge could add."""
+    """Where the spread of the baseline's value comes from, and the expected value of perfect information."""
     facts = []
     parts = {layer: value for layer, value in comparison.variance.items() if layer != "total"}
     total = sum(parts.values())  # with few draws they are more than the whole
@@ -107,7 +107,7 @@ def decision_facts(comparison: "Comparison", finance: FinanceConfig) -> list[Fac
         amount = "too small to tell from Monte Carlo error"
         if evpi is not None:
             amount = fmt.money(evpi, fmt.last_place([evpi], comparison.evpi.mcse), finance.currency)
-        facts.append(("The most that better knowledge could add to the choice", amount))
+        facts.append(("The most that perfect information could add to the choice", amount))
     return facts
 
 

@@ -66,7 +66,7 @@ def drawings(result: RunResult) -> dict[str, Drawing]:
 def make_drawing[Source](
     name: str, draw: Callable[[Source, float], Figure], source: Source, alternative_text: str
 ) -> Drawing:
-    """A figure for wide screens and for phones."""
+    """Draw `source` at both widths, for wide screens and for phones."""
     with style():
         wide, narrow = (svg(draw(source, width)) for width in (WIDE, NARROW))
     return Drawing(

@@ -1,4 +1,4 @@
-"""What every figure is called and means, in two wordings: with a known margin, and as revenue.
+"""Label and definition of every figure, in two wordings: with a known margin, and as revenue.
 
 Without `finance.gross_margin` all money is revenue, and no label may promise more than that.
 """
@@ -176,7 +176,7 @@ GLOSSARY: dict[str, Metric] = {
         newcomers=True,
     ),
     "orders": Metric("Orders", "Orders", "count", "Orders of all customers followed, each over {h} months."),
-    "contacts": Metric("Contacts sent", "Contacts", "count", "Messages of follow-up plans sent within the horizon."),
+    "contacts": Metric("Contacts sent", "Contacts", "count", "Messages of contact programmes sent within the horizon."),
     "opt_outs": Metric("Opt-outs", "Opt-outs", "count", "Customers who end all contact within the horizon."),
 }
 

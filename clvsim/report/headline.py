@@ -1,4 +1,4 @@
-"""The sentences that a reader takes away. They are chosen by fixed rules, so that no number is ever dressed up.
+"""The headline and the sentences beside it, chosen by fixed rules: the wording never depends on taste.
 
 A lever is called *better* only if the 90 % interval of its difference lies above zero; scenarios whose effects are
 examples never reach the headline.
@@ -14,7 +14,7 @@ from clvsim.types import HoldoutCheck, RunResult, ScenarioDescription
 
 
 def headline(result: RunResult) -> str:
-    """One sentence with money, interval and frequency, about the best lever that rests on evidence of its own."""
+    """One sentence with money, interval and frequency, about the best lever whose effects are not examples."""
     best = best_lever(result)
     if best is None:
         return _about_today(result)
@@ -40,7 +40,7 @@ def headline(result: RunResult) -> str:
 
 
 def second_sentence(result: RunResult) -> str:
-    """How the headline's lever stands among all simulated options; empty when there is no choice to speak of."""
+    """How often the headline's lever is the best of all simulated options; "" with fewer than three options."""
     best = best_lever(result)
     options = len(display.applicable(result))
     if best is None or options < 3 or math.isnan(best[1].p_best):
@@ -64,7 +64,7 @@ def best_lever(result: RunResult) -> tuple[ScenarioDescription, Row] | None:
 
 
 def holdout_sentences(result: RunResult, check: HoldoutCheck) -> list[str]:
-    """Whether the orders held back lay inside the 90 % intervals, said plainly."""
+    """Sentences on whether the orders held back lay inside the 90 % intervals, with and without common shocks."""
     words = display.vocabulary(result)
     inside_with = _inside(check.actual, check.with_environment)
     inside_without = _inside(check.actual, check.without_environment)
@@ -94,7 +94,7 @@ def holdout_sentences(result: RunResult, check: HoldoutCheck) -> list[str]:
 
 
 def holdout_missed(result: RunResult) -> bool:
-    """Whether the held-back orders lay outside the wider 90 % interval: a reader should hear of that early."""
+    """Whether the held-back orders lay outside the wider 90 % interval; the page then says so at its top."""
     check = result.tracking.holdout
     return check is not None and not _inside(check.actual, check.with_environment)
 

@@ -1,4 +1,4 @@
-"""What a reader must know before trusting the page: its limits, and the words it uses."""
+"""The page's sections on the limits of a run and on the terms that are not metrics."""
 
 from clvsim.report import format as fmt
 from clvsim.report.display import decision_metric, split_layers, vocabulary, wording
@@ -18,16 +18,17 @@ def limits(result: RunResult) -> list[tuple[str, str]]:
     missing = [_LAYER_WORDS[layer] for layer in _LAYER_WORDS if layer not in present]
     entries = [
         (
-            "What intervals hold",
+            "What intervals contain",
             f"This run varies {', '.join(_LAYER_WORDS[layer] for layer in present)}."
             + (f" It does not vary {', '.join(missing)}." if missing else "")
-            + " No interval covers a wrong model or a business that changes in ways nobody wrote down.",
+            + " No interval covers a wrong model or a business that changes in ways that no scenario describes.",
         ),
         (
             "Expected and realised",
             "Decisions rest on expected figures: in each draw of parameters and effects, chance is averaged out. What "
             "really happens scatters more widely; realised figures show that. Scenarios are compared on the same "
-            "people with the same luck, so chances of being better on realised figures are those of paired worlds.",
+            "people with the same luck, so a chance to be better on realised figures compares each world "
+            "with the same world under the baseline.",
         ),
         (
             "Effects are not in the log",

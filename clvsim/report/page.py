@@ -1,4 +1,4 @@
-"""The investor's page: one file that needs nothing else, built from a run and nothing else."""
+"""The page of a run: one self-contained HTML file, rendered from a `RunResult` alone."""
 
 import math
 import re

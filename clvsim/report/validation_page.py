@@ -20,7 +20,7 @@ ACTUAL = "actual"
 
 
 class PageOrigin(NamedTuple):
-    """Where a page comes from."""
+    """Title and provenance of a page: the question it answers, the command, time and seed that produced it."""
 
     title: str
     question: str

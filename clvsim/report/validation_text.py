@@ -1,4 +1,4 @@
-"""What a validation says, in words: for the terminal, and for the first screen of its page."""
+"""Sentences and tables of a validation, for the terminal and for the top of its page."""
 
 import textwrap
 
@@ -8,12 +8,12 @@ from clvsim.report.format import NBSP
 from clvsim.validation.result import PIT_LIMITS, Forecast, Score, Validation
 
 WIDTH = 100
-FEW = 20  # customers below which a share says little
+FEW = 20  # customers below which an observed share is too noisy to report
 INTERVAL = f"90{NBSP}%"
 
 
 def place(f: Forecast) -> int:
-    """Simulated worlds support three digits of a forecast; orders are whole."""
+    """Place of the last digit shown of a forecast: three digits are supported by the worlds, and orders are whole."""
     return max(0, fmt.last_place((f.mean, f.p05, f.p95)))
 
 
@@ -26,12 +26,12 @@ def span(f: Forecast) -> str:
 
 
 def headline(validation: Validation) -> str:
-    """The verdict in a sentence: which model, and how good the reason is."""
+    """The verdict in a sentence: which model to trust, and how strong the evidence is."""
     if not any(m.fits for m in validation.models):
         models_text = "this model" if len(validation.models) == 1 else "any of these models"
         return (
-            f"Do not rely on {models_text}: what customers did falls outside what was thought likely far too "
-            "often, or never."
+            f"Do not rely on {models_text}: what customers did falls outside the central 80 % of what was "
+            "predicted for them far too often, or hardly ever."
         )
     trusted = validation.trusted_model.model
     if len(validation.models) == 1:
@@ -40,8 +40,8 @@ def headline(validation: Validation) -> str:
     if not tied:
         return f"Trust {trusted}: it predicted single customers best, beyond twice the standard error."
     return (
-        f"Use {trusted} before {model_scores.join_names(tied)}, for a weak reason: single customers do not tell "
-        f"them apart, but it did best on all {validation.words.many} together"
+        f"Use {trusted} before {model_scores.join_names(tied)}, for a weak reason: their errors per customer "
+        f"do not differ clearly, but it did best on all {validation.words.many} together"
         f"{'' if validation.trusted_model.total.holds else ', and still missed them'}."
     )
 
@@ -54,7 +54,7 @@ def _single_model_verdict(validation: Validation) -> str:
 
 
 def sentences(validation: Validation) -> list[str]:
-    """What stands behind the verdict: the total, single customers, simple rules, the past, and what is still open."""
+    """The evidence for the verdict: all orders, single customers, simple rules, leave-one-out, spread of the models."""
     return [
         s
         for s in (
@@ -150,7 +150,7 @@ def misfits(validation: Validation) -> list[str]:
 
 
 def loss_definitions(validation: Validation) -> list[str]:
-    """When each model counts a customer as lost."""
+    """Each model's sentence on when it counts a customer as lost, without repetitions."""
     return list(dict.fromkeys(m.who_is_lost for m in validation.models))
 
 

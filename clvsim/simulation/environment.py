@@ -1,11 +1,11 @@
-"""How large shocks common to all customers are: a half-normal prior, updated on the months of the calibration.
+"""Standard deviation of shocks common to all customers: half-normal prior, updated on the calibration's months.
 
-Expected repeat orders of month m of everybody in the log, given when they were acquired and nothing else, are E_m (the
-retention model's). With u a stationary AR(1) of unit variance and a level L that is free, orders are
-N_m / D ~ Poisson(L E_m exp(sd u_m) / D). The free level takes what all months share: how far the customers of this log
-as a whole differ from the model's mean, and the mean of the shocks; so months inform sd by their differences only, and
-a single month says nothing. D >= 1 is the chance of who stays and who leaves, as seen between parts of the customers
-that live through the same months. The path u and log L are integrated out by Laplace's method, sd by a fixed grid.
+E_m are the expected repeat orders in month m of all customers of the log, given only when they were acquired, by the
+retention model. With u a stationary AR(1) of unit variance and a level L that is free, orders are
+N_m / D ~ Poisson(L E_m exp(sd u_m) / D). The free level absorbs what all months share: the difference of this
+log's customers from the model's mean, and the mean of the shocks. So months inform sd by their differences only, and a
+single month carries no information. D >= 1 is the overdispersion from who stays and who leaves, measured between parts
+of the customers over the same months. The path u and log L are integrated out by Laplace's method, sd by a fixed grid.
 docs/environment.md.
 """
 
@@ -38,7 +38,7 @@ class SdLaw(NamedTuple):
     """Distribution of the shocks' standard deviation; `cdf` (513,) at multiples of `prior` / 64, None for the prior."""
 
     prior: float  # sd of the half-normal
-    months: int  # how many informed it
+    months: int  # number of months that informed it
     cdf: np.ndarray | None
 
     def quantile(self, uniform: np.ndarray) -> np.ndarray:
@@ -57,7 +57,7 @@ def _beyond(z: np.ndarray) -> np.ndarray:
 
 
 def sd_law(fitted: FittedModels, summary: CustomerSummary, config: EnvironmentConfig) -> SdLaw:
-    """Posterior of the shocks' sd: the prior where it is not to be learned or the months say nothing.
+    """Posterior of the shocks' sd: the prior where it is not to be learned or the months carry no information.
 
     Where orders can only fall on given days (renewals) months differ for other reasons: the prior is kept.
     """

@@ -1,4 +1,4 @@
-"""What is simulated, laid out before anything random or expensive: groups, cohorts, months; and whether it fits."""
+"""Axes of the ledgers (groups, cohorts, months), made before anything random or expensive; and their size limit."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ MAX_DRAWS = MAX_CELLS // (4 * ks.BASE_LINES)  # with one group, one scenario and
 
 @dataclass(frozen=True)
 class Layout:
-    """Axes of the ledgers, and where each existing customer stands on them."""
+    """Axes of the ledgers, and the group and cohort of each existing customer."""
 
     groups: tuple[Group, ...]
     group: np.ndarray  # of each existing customer, (c,)

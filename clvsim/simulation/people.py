@@ -1,4 +1,4 @@
-"""Who is simulated: existing customers with their history, newcomers by channel, month and ordinal; and groups."""
+"""Simulated customers: existing ones with their history, newcomers by channel, month and ordinal; their groups."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -24,7 +24,7 @@ OTHER = "other"
 
 @dataclass(frozen=True)
 class Block:
-    """Customers that are simulated together, and how to get their laws for a slice of draws."""
+    """Customers that are simulated together, and a function that returns their laws for a slice of draws."""
 
     people: People
     laws: Callable[[slice], Laws]  # draws -> trait distributions
@@ -46,7 +46,7 @@ def ledger_groups(customers: pd.DataFrame, acquisition: AcquisitionConfig) -> tu
         existing += (Group("existing", OTHER),)
         note = (
             f"{len(pooled)} combinations of segment and channel, the smallest, are pooled as '{OTHER}': "
-            f"{MAX_GROUPS} groups are kept apart."
+            f"a ledger holds at most {MAX_GROUPS} groups."
         )
     index = {pair: i for i, pair in enumerate(own_group)}
     group = np.array([index.get(pair, len(own_group)) for pair in pairs], np.int64)
@@ -101,7 +101,7 @@ def existing_blocks(
 
 
 def people_of(key: np.ndarray, **values: np.ndarray) -> People:
-    """People with unset fields at their neutral values: known from day 0, always there."""
+    """The kernel's struct of customers; fields not given are neutral: simulated from day 0 on."""
     n = key.shape[0]
     neutral = {"cell": np.full(n, -1), "born": np.zeros(n), "spread": np.zeros(n)}
     fields = {f: values.get(f, neutral.get(f, np.zeros(n))) for f in People._fields if f != "key"}
@@ -121,12 +121,12 @@ def _existing_laws(fitted: FittedModels, histories: Any, spends: Any) -> Callabl
 
 
 def newcomer_laws(fitted: FittedModels, channel: str = "") -> Callable[[slice], Laws]:
-    """The population's laws, one column; those of an acquisition channel where the model tells channels apart."""
+    """The population's laws, one column; those of an acquisition channel where the model has channels."""
     return _newcomer_laws(fitted, from_channel(fitted.retention, channel).newcomer_laws)
 
 
 def birth_laws(fitted: FittedModels, summary: CustomerSummary) -> tuple[Callable[[slice], Laws], np.ndarray]:
-    """What was known of customers right after their first order: laws, and each customer's column of them."""
+    """Laws of customers right after their first order, and the column of each customer in them, (c,)."""
     laws, column = at_birth(fitted.retention, summary)
     return _newcomer_laws(fitted, laws), column
 
@@ -146,7 +146,7 @@ ABSENT = np.zeros((0, 0))
 
 
 def join_laws(life: LifeLaw, spend: SpendLaw | LognormalLaw, first_factor: np.ndarray | float) -> Laws:
-    """The kernel's struct: one column per customer, and the components of a mixture side by side."""
+    """Join the laws of life and spend to the kernel's struct: a column per customer and component of a mixture."""
     people = draws, customers = life.p_alive.shape
     components = () if life.weight is None else life.weight.shape[-1:]
 

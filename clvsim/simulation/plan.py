@@ -1,4 +1,4 @@
-"""The plan of a run: all that the data and the configuration decide, before anything is fitted or simulated.
+"""The plan of a run: everything that follows from data and configuration before anything is fitted or simulated.
 
 Made without Numba, so that `clvsim check` can refuse what a run would refuse.
 """
@@ -22,7 +22,7 @@ from clvsim.types import DAYS_PER_MONTH, DAYS_PER_WEEK, DAYS_PER_YEAR, CustomerS
 
 @dataclass(frozen=True)
 class ScenarioPlan:
-    """One scenario that applies: its mechanisms by what the simulator does with them."""
+    """One scenario that applies: simulated mechanisms, and costs that follow from the ledger."""
 
     compiled: CompiledScenario
     levers: Levers  # simulated
@@ -36,7 +36,7 @@ class ScenarioPlan:
 
 @dataclass(frozen=True)
 class RunPlan:
-    """What is simulated: axes of the ledgers, every uncertain number that no fit changes, prices, schedules."""
+    """Input of a simulation: axes of the ledgers, uncertain numbers that no fit changes, prices, schedules."""
 
     seed: int
     simulation: SimulationConfig
@@ -114,7 +114,7 @@ def make_economics(finance: FinanceConfig, summary: CustomerSummary) -> Economic
 
 
 def offers_at_full_price(scenario: CompiledScenario, economics: Economics) -> CompiledScenario:
-    """Without a known margin no goods are costed: offers too count with their full price."""
+    """Remove the offers' margins where the gross margin is unknown: no cost of goods, so offers count in full."""
     if economics.margin_known:
         return scenario
     mechanisms = tuple(replace(m, margin=None) if isinstance(m, OfferTerms) else m for m in scenario.mechanisms)

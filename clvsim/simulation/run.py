@@ -27,12 +27,12 @@ from clvsim.simulation.plan import RunPlan, make_plan
 from clvsim.simulation.worlds import Worlds, make_worlds
 from clvsim.types import DAYS_PER_MONTH, Assumption, CustomerSummary
 
-Progress = Callable[[int, int], None]  # blocks that are done, all blocks
+Progress = Callable[[int, int], None]  # number of blocks done, number of all blocks
 
 
 @dataclass(frozen=True)
 class SimulatedScenario:
-    """One scenario's ledger, what it assumed, and its newcomers."""
+    """One scenario with its assumptions, its ledger and the totals of its newcomers."""
 
     compiled: CompiledScenario
     ledger: Ledger
@@ -255,7 +255,7 @@ def run_blocks(
     threads: int,
     progress: Progress | None,
 ) -> np.ndarray:
-    """Simulate everybody, adding to the jobs' ledgers. Quantiles of each existing customer's value, (c, 3)."""
+    """Simulate all blocks, adding to the jobs' ledgers; return quantiles of each existing customer's value, (c, 3)."""
     quantiles = []
     for number, block in enumerate(blocks):
         totals = engine.run_block(block, jobs, setting, threads, per_customer=not block.newcomers)
@@ -273,7 +273,7 @@ def assemble_scenarios(
     draw: np.ndarray,
     customers: np.ndarray,
 ) -> dict[str, SimulatedScenario]:
-    """Turn the jobs' integer sums into ledgers; `jobs` is emptied. `draw` (w,) and `customers` (g,) as there."""
+    """Turn the jobs' integer sums into ledgers, emptying `jobs`. `draw`, `customers` as in `assemble_ledger`."""
     scenarios = {}
     for name, scenario in plan.scenarios.items():
         job = jobs.pop(0)  # its sums are freed as soon as they are turned into money

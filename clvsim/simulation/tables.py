@@ -15,7 +15,7 @@ from clvsim.kernels.structs import Contacts, Offers, Tables, seal
 from clvsim.scenario import CompiledScenario
 from clvsim.types import DAYS_PER_MONTH, DAYS_PER_WEEK
 
-ORDER_NUMBERS = 64  # order numbers told apart by `on_orders`; later ones are like the last
+ORDER_NUMBERS = 64  # distinct order numbers of `on_orders`; later orders count as the last
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Levers:
         return any(s.target == "margin" and bool(s.size.any()) for s in self.shifts)
 
     def schedule(self) -> tuple[Hashable, ...]:
-        """What the tables depend on: scenarios with equal schedules share them."""
+        """Key of the tables: scenarios with equal schedules share them."""
         mechanisms = [m for m in (*self.shifts, *self.contacts) if getattr(m, "target", "") != "conversion"]
         return tuple(
             tuple(v.tobytes() if isinstance(v, np.ndarray) else v for v in vars(mechanism).values())
@@ -94,7 +94,7 @@ def stocks(programme: ContactProgramme, contacts: np.ndarray, first_weeks: int) 
 
 
 class Response(NamedTuple):
-    """What one programme's contacts do to a group, before the draw's sizes; each (first_weeks, weeks).
+    """Response of a group to one programme's contacts, per unit of the draw's sizes; each (first_weeks, weeks).
 
     The log rate changes by κ · goodwill - φ · fatigue in each week. Hazards are cumulative, (first_weeks, weeks + 1).
     """
@@ -227,7 +227,7 @@ def fill_rate(
 def on_list_log_rate(
     log_rate: np.ndarray, levers: Levers, group_responses: tuple[Response, ...], draw: np.ndarray
 ) -> np.ndarray:
-    """`log_rate` (w, 1, weeks) with what contacts do to customers on the list, (w, first weeks, weeks)."""
+    """`log_rate` (w, 1, weeks) plus the response of customers on the list to contacts, (w, first weeks, weeks)."""
     out = np.repeat(log_rate, group_responses[0].goodwill.shape[0], axis=1)
     for programme, contact_response in zip(levers.contacts, group_responses, strict=True):
         out += per_world(programme.goodwill, draw) * contact_response.goodwill
@@ -238,7 +238,7 @@ def on_list_log_rate(
 def add_contact_hazards(
     levers: Levers, group_responses: tuple[Response, ...], draw: np.ndarray, budget: np.ndarray, opt_out: np.ndarray
 ) -> None:
-    """Add what contacts do to the hazards of leaving and of opting out, in place, both (w, first weeks, weeks + 1)."""
+    """Add the contacts' hazards of leaving and of opting out in place, both (w, first weeks, weeks + 1)."""
     for programme, contact_response in zip(levers.contacts, group_responses, strict=True):
         budget += per_world(programme.churn, draw) * contact_response.hazard
         opt_out += per_world(programme.opt_out, draw) * contact_response.opt_out
@@ -289,7 +289,7 @@ def slice_offers(offers: Offers, rows: slice) -> Offers:
 
 
 def make_contacts(levers: Levers, groups: tuple[Group, ...], calendar: Calendar) -> Contacts:
-    """Schedules and costs of contacts; the same in every draw."""
+    """Schedules and costs of contacts, the kernel's struct; no draw changes them."""
     weeks = calendar.weeks
     count = np.zeros((len(levers.contacts), len(groups), weeks))
     for p, programme in enumerate(levers.contacts):

@@ -1,4 +1,4 @@
-"""Predicted against actual repeat orders by week: from everybody's first order up to today, and on from there."""
+"""Predicted against actual repeat orders by week: from the first orders up to today, and in the hold-out."""
 
 from collections.abc import Callable
 
@@ -35,10 +35,10 @@ def track(
 ) -> Tracking:
     """Simulate repeat orders per week; bands are 5 to 95 % of realised worlds.
 
-    The hold-out takes all `draws`, so that `clvsim validate` says the same of it; the past at most `MAX_DRAWS`.
+    The hold-out takes all `draws`, so that it equals that of `clvsim validate`; the past at most `MAX_DRAWS`.
     `weekly` holds the actual orders (`week_start`, `orders`) of full weeks, laid out around the day after today.
     Calibration starts every customer at the first order with the population's law, so it is not conditioned on what
-    they did; the hold-out starts from today with each customer's own law. Nothing is tuned to the hold-out.
+    they did; the hold-out starts from today with each customer's own law. Nothing is fitted to the hold-out.
     """
     draws = min(draws, fitted.draws)
     start = np.datetime64(summary.today.isoformat()) + np.timedelta64(1, "D")
@@ -105,7 +105,7 @@ def _interval(values: np.ndarray) -> tuple[float, float]:
 
 
 def calibration_blocks(fitted: FittedModels, summary: CustomerSummary, weeks: int, size: int) -> list[Block]:
-    """Everybody from the first order on; day 0 is one week before the first full week of the log."""
+    """All customers from their first orders on; day 0 is one week before the first full week of the log."""
     first_day = DAYS_PER_WEEK * (weeks + 1) - 1 - summary.customers["T_days"].to_numpy(float)
     key = rng.text_keys(summary.customers["customer_id"].tolist())
     order = np.argsort(key, kind="stable")
@@ -133,7 +133,7 @@ def repeat_orders(
 ) -> np.ndarray:
     """Repeat orders per week in every world, (w, weeks); `shocks_sd` as in `make_worlds`, `season` by week.
 
-    `each` sees the orders per customer, (w, c), of one block after the other.
+    `on_block` is called with the orders per customer, (w, c), of each block in turn.
     """
     worlds = make_worlds(seed, draws, 1, int(days / DAYS_PER_MONTH) + 1, environment, shocks_sd)
     weeks = int(np.ceil(days / DAYS_PER_WEEK))

@@ -1,7 +1,7 @@
-"""Simulated hold-outs of one posterior: what each set of layers of uncertainty says, down to the single customer.
+"""Simulated hold-outs of one posterior under each set of layers of uncertainty: totals, groups, single customers.
 
-Every customer goes on from today with the own law, conditioned on the calibration. Customers come in blocks, so nothing
-of size worlds × customers is ever whole; what is kept are sums by group and figures per customer.
+Every customer is simulated from today with a law conditioned on the calibration. Customers are simulated in blocks, so
+no array of size worlds × customers exists; only sums by group and figures per customer are kept.
 """
 
 from collections.abc import Mapping, Sequence
@@ -67,7 +67,10 @@ def simulate_holdout(
     shocks_sd: SdLaw,
     setting: Setting,
 ) -> SimulatedHoldout:
-    """Simulate everybody from today to the end of the log. `partitions` number each customer's group, (customer,)."""
+    """Simulate all customers from today to the end of the log.
+
+    `partitions`: for each partition the index of each customer's group, (customer,).
+    """
     n = len(summary.customers)
     zeros = np.zeros(n, np.int64)
     blocks, order = existing_blocks(summary, fitted, zeros, zeros, setting.shard_customers)
@@ -105,10 +108,10 @@ def simulate_holdout(
 
 
 def without_parameter_uncertainty(fitted: FittedModels) -> FittedModels:
-    """The same models without parameter uncertainty: its most central draw of life parameters, repeated.
+    """Replace every draw of the retention parameters by the most central one: no parameter uncertainty.
 
-    Central in logarithms (effects, which may be below zero, as they are), scaled by their spread; a draw, and not a
-    mean, so that parameters belong together.
+    Central in logarithms (effects, which may be below zero, as they are), scaled by their spread. It is a
+    draw and not a mean, so that its parameters are consistent with each other.
     """
     posterior = fitted.posterior
     logs = np.array([np.log(v) if (v > 0).all() else v for v in posterior.retention.values()])
@@ -120,7 +123,10 @@ def without_parameter_uncertainty(fitted: FittedModels) -> FittedModels:
 
 
 def cohorts_of(summary: CustomerSummary) -> tuple[list[str], np.ndarray]:
-    """Labels of the cohorts by first order (months, quarters or years, at most twelve), and each customer's number."""
+    """Labels of the cohorts by first order, and the index of each customer's cohort, (customer,).
+
+    Cohorts are months, quarters or years, so that there are at most twelve.
+    """
     ages = pd.to_timedelta(summary.customers["T_days"].to_numpy(float), unit="D")
     born = pd.Timestamp(summary.today) - ages
     for unit in ("M", "Q", "Y"):
@@ -131,7 +137,7 @@ def cohorts_of(summary: CustomerSummary) -> tuple[list[str], np.ndarray]:
 
 
 def classes_of(summary: CustomerSummary) -> tuple[list[str], np.ndarray]:
-    """Labels of the classes by repeat orders in calibration, those that occur, and each customer's number."""
+    """Labels of the classes by repeat orders in calibration, and the index of each customer's class, (customer,)."""
     x = np.minimum(summary.customers["frequency"].to_numpy(np.int64), LAST_CLASS)
     present, group_index = np.unique(x, return_inverse=True)
     return [f"{k}+" if k == LAST_CLASS else str(k) for k in present], group_index
@@ -237,7 +243,7 @@ def validate(
     setting: Setting,
     leave_one_out: Sequence[ModelScore] = (),
 ) -> Validation:
-    """Every retention model, the run's own first, against the orders held back, and simple rules beside them."""
+    """Check every retention model, the run's own first, and simple rules against the orders held back."""
     models = tuple(check_model(model_fit, summary, weekly, setting) for model_fit in fitted.values())
     actual = summary.customers["holdout_frequency"].to_numpy(np.int64)
     ranking = scores.ranked({m.model: m.crps for m in models}, {m.model: m.absolute_error for m in models})

@@ -1,4 +1,4 @@
-"""What a validation found, in frozen values: everything that its page, its table and the terminal show."""
+"""Results of a validation as frozen values: all figures of its page, its table and the terminal."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ PIT_LIMITS = (0.65, 0.92)  # share of customers in the central 80 % below or abo
 
 
 class Forecast(NamedTuple):
-    """Orders of a whole within the hold-out: mean and 90 % interval of simulated worlds."""
+    """Orders of a group within the hold-out: mean and 90 % interval of simulated worlds."""
 
     mean: float
     p05: float
@@ -31,12 +31,12 @@ class GroupCheck(NamedTuple):
 
     @property
     def full_forecast(self) -> Forecast:
-        """With every layer that was simulated."""
+        """Forecast with every layer that was simulated."""
         return list(self.forecasts.values())[-1]
 
     @property
     def holds(self) -> bool:
-        """Whether what came lies inside."""
+        """Whether the actual number lies inside the 90 % interval."""
         return self.full_forecast.p05 <= self.actual <= self.full_forecast.p95
 
 
@@ -150,9 +150,9 @@ class Validation:
 
     @property
     def tied_models(self) -> tuple[ModelCheck, ...]:
-        """The model with the least error per customer, and those that the hold-out cannot tell from it.
+        """The model with the least error per customer, and those whose error is not clearly larger.
 
-        That is a CRPS within two standard errors of the difference between the two, paired by customer. Models that do
+        Not clearly: a difference in CRPS, paired by customer, of at most two standard errors. Models that do
         not fit stay out if others do.
         """
         ordered = [self.check(s.name) for s in self.scores]
@@ -161,7 +161,7 @@ class Validation:
 
     @property
     def trusted_model(self) -> ModelCheck:
-        """Of the models that single customers do not tell apart, the one that did best on all orders together."""
+        """Of the tied models the one with the least CRPS of all orders together."""
         return min(self.tied_models, key=lambda m: m.total_crps)
 
     def check(self, name: str) -> ModelCheck:

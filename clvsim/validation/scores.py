@@ -47,7 +47,7 @@ def randomised_pit(simulated: np.ndarray, actual: np.ndarray, uniform: np.ndarra
 def share_checks(
     binned: np.ndarray, alive: np.ndarray, active: np.ndarray, ordered: np.ndarray
 ) -> tuple[ShareCheck, ...]:
-    """Customers in ten bins of `by`, a chance; empty bins are left out. All arrays (customer,)."""
+    """Customers in ten bins of `by`, a chance; empty bins are skipped. All arrays (customer,)."""
     bin_of = np.clip(np.digitize(binned, BINS) - 1, 0, len(BINS) - 2)
     checks = []
     for b in np.unique(bin_of):
@@ -76,7 +76,7 @@ class Rule(NamedTuple):
 
 
 def simple_rules(summary: CustomerSummary, words: Vocabulary = ORDERS) -> dict[str, Rule]:
-    """Rules that need no model and, like the models, nothing of the hold-out but its length."""
+    """Predictions without a model. Like the models they use nothing of the hold-out but its length."""
     frame, days = summary.customers, summary.holdout_days
     x, t_x, T = (frame[c].to_numpy(float) for c in ("frequency", "recency_days", "T_days"))
     rate = np.divide(x * days, T, out=np.zeros_like(x), where=T > 0)

@@ -186,9 +186,9 @@ def test_the_comparison_reaches_the_report_of_a_run():
         "Customers left out do not tell mbg_nbd and bg_nbd apart. Do not rely on the log score of pareto_nbd (3 "
         "customers): single customers"
     )
-    assert "log score −9,586.7, −0.2 ± 4.2 to the best, weight 62" in said["bg_nbd, beside the others"]
-    assert "1,600 [1,500, 1,700] orders" in said["bg_cnbd, beside the others"]
-    assert " bg_cnbd knows nothing of groups and covariates." in said["Models side by side"]
+    assert "log score −9,586.7, −0.2 ± 4.2 to the best, weight 62" in said["bg_nbd, compared with the others"]
+    assert "1,600 [1,500, 1,700] orders" in said["bg_cnbd, compared with the others"]
+    assert " bg_cnbd leaves out groups and covariates." in said["Models side by side"]
     assert model_scores.verdict(scores[:1]) == "There is nothing to compare bg_nbd with."
     table = model_scores.table(scores, 273)
     assert max(map(len, table.splitlines())) <= 100

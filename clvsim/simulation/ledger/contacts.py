@@ -1,4 +1,4 @@
-"""Contacts in the ledger: customers on the list in each week times the schedule, which no draw changes."""
+"""Contact lines of the ledger: customers on the list in each week times the schedule of contacts."""
 
 from collections.abc import Sequence
 
@@ -44,7 +44,7 @@ def calendar_contacts(
 def age_contacts(age_exit: np.ndarray, contacts: Contacts, newcomers: Sequence[int], out: np.ndarray) -> None:
     """Add the full months on the list to the age ledger's contact lines `out` (w, 2g, programmes, 2, ages).
 
-    The kernel has posted the month in which somebody leaves; `age_exit` (w, 2g, arrival weeks, 2, ages) counts them.
+    The kernel has posted the month in which a customer leaves; `age_exit` (w, 2g, arrival weeks, 2, ages) counts them.
     `newcomers` are the groups that have an age.
     """
     ages = out.shape[-1]
