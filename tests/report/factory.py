@@ -106,11 +106,11 @@ def comparison(
 def delta_draws(levers: dict[str, tuple[str, float, float]]) -> dict[str, np.ndarray]:
     """Draws with exactly the given mean and sd; the seed is fixed."""
     rng = np.random.default_rng(20_261)
-    made = {"baseline": np.zeros(DRAWS)}
+    draws = {"baseline": np.zeros(DRAWS)}
     for name, (_, mean, sd) in levers.items():
         z = rng.standard_normal(DRAWS)
-        made[name] = mean + sd * (z - z.mean()) / z.std()
-    return made
+        draws[name] = mean + sd * (z - z.mean()) / z.std()
+    return draws
 
 
 def curve(cac: float = 18.5, level: float = 41.0) -> PaybackCurve:

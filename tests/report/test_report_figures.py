@@ -192,8 +192,8 @@ def test_tracking_without_holdout_has_no_line() -> None:
 @pytest.mark.parametrize("width", [WIDE, NARROW])
 def test_holdout_words_fit_at_either_edge(week: int, width: float) -> None:
     track = tracking()
-    moved = replace(track, holdout_from=track.week_start[week])
-    assert cut_texts(figures.tracking_figure(replace(demo(), tracking=moved), width)) == []
+    shifted = replace(track, holdout_from=track.week_start[week])
+    assert cut_texts(figures.tracking_figure(replace(demo(), tracking=shifted), width)) == []
 
 
 def test_axes_carry_units() -> None:
@@ -213,9 +213,9 @@ def test_axes_carry_units() -> None:
     ],
 )
 def test_money_ticks_are_round_and_distinct(low: float, high: float, labels: list[str]) -> None:
-    ticks, made = figures.money_ticks(low, high, 6, "USD")
-    assert made == labels
-    assert len(set(made)) == len(ticks)
+    ticks, tick_labels = figures.money_ticks(low, high, 6, "USD")
+    assert tick_labels == labels
+    assert len(set(tick_labels)) == len(ticks)
 
 
 @pytest.mark.parametrize("text", ["W" * 200, "a title of several words that is long " * 4, "x", ""])
@@ -242,9 +242,9 @@ def test_inline_names_are_the_figures_own() -> None:
 
 
 def test_alternative_text_is_escaped_and_holds_the_numbers() -> None:
-    made = figures.drawings(hostile())["difference"]
-    assert "<script" not in made.wide
-    assert "&lt;script&gt;" in made.wide
+    drawing = figures.drawings(hostile())["difference"]
+    assert "<script" not in drawing.wide
+    assert "&lt;script&gt;" in drawing.wide
     assert "+$13,100" in figures.difference_alternative_text(demo())
 
 

@@ -24,14 +24,16 @@ LIBRARY = scenarios(
 )
 
 
-def plan_of(*names: str, draws: int = 8, horizon_months: int = 6, margin: float | None = 0.4, **given: Any) -> RunPlan:
+def plan_of(
+    *names: str, draws: int = 8, horizon_months: int = 6, margin: float | None = 0.4, **sections: Any
+) -> RunPlan:
     return make_plan(
         shop(),
         LIBRARY,
         names or tuple(LIBRARY),
         simulation=SimulationConfig(draws=draws, horizon_months=horizon_months, jobs=1),
         finance=FinanceConfig(gross_margin=margin),
-        acquisition=given.get("acquisition", channels()),
+        acquisition=sections.get("acquisition", channels()),
         environment=CALM,
         seed=3,
     )
