@@ -109,7 +109,7 @@ def test_models_side_by_side_make_one_page_and_one_table(validated, tmp_path):
 @pytest.fixture
 def in_words(monkeypatch) -> None:
     """Figures of the page are not drawn: they are in the test above."""
-    monkeypatch.setattr("clvsim.report.validation_figures.drawn", undrawn)
+    monkeypatch.setattr("clvsim.report.validation_figures.make_drawing", undrawn)
 
 
 @pytest.mark.usefixtures("in_words")
