@@ -58,8 +58,8 @@ def placed_interventions(name: str, library: Mapping[str, Scenario]) -> Iterator
     scenario = library[name]
     for part in scenario.combine:
         yield from placed_interventions(part, library)
-    for own, intervention in scenario.interventions.items():
-        yield PlacedIntervention(name, own, intervention)
+    for own_name, intervention in scenario.interventions.items():
+        yield PlacedIntervention(name, own_name, intervention)
 
 
 def problems(library: Mapping[str, Scenario]) -> list[Problem]:
@@ -84,13 +84,13 @@ def problems(library: Mapping[str, Scenario]) -> list[Problem]:
     return errors
 
 
-def _combination_problem(name: str, library: Mapping[str, Scenario], seen: tuple[str, ...] = ()) -> Problem | None:
-    if name in seen:
-        return Problem(f"scenario.{seen[0]}.combine", f"goes round in a circle: {' -> '.join((*seen, name))}")
+def _combination_problem(name: str, library: Mapping[str, Scenario], ancestors: tuple[str, ...] = ()) -> Problem | None:
+    if name in ancestors:
+        return Problem(f"scenario.{ancestors[0]}.combine", f"goes round in a circle: {' -> '.join((*ancestors, name))}")
     if name not in library:
-        return Problem(f"scenario.{seen[-1]}.combine", f"no such scenario: {name}")
+        return Problem(f"scenario.{ancestors[-1]}.combine", f"no such scenario: {name}")
     for part in library[name].combine:
-        if problem := _combination_problem(part, library, (*seen, name)):
+        if problem := _combination_problem(part, library, (*ancestors, name)):
             return problem
     return None
 

@@ -59,10 +59,10 @@ class Prior(EffectKind):
     @model_validator(mode="after")
     def _complete(self) -> Self:
         wanted = PARAMETERS[self.dist]
-        every = {p for ps in PARAMETERS.values() for p in ps}
-        given = {p for p in every if getattr(self, p) is not None}
-        if given != set(wanted):
-            got = ", ".join(sorted(given)) or "none"
+        all_names = {p for ps in PARAMETERS.values() for p in ps}
+        set_names = {p for p in all_names if getattr(self, p) is not None}
+        if set_names != set(wanted):
+            got = ", ".join(sorted(set_names)) or "none"
             raise ValueError(f"dist {self.dist} needs exactly {' and '.join(wanted)}, got {got}")
         if self.dist == "uniform" and self._value("low") >= self._value("high"):
             raise ValueError(f"needs low < high, got {self.low:g} and {self.high:g}")

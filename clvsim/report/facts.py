@@ -100,8 +100,8 @@ def decision_facts(comparison: "Comparison", finance: FinanceConfig) -> list[Fac
     total = sum(parts.values())  # with few draws they are more than the whole
     if total > 0:
         shares = ", ".join(f"{layer} {value / total:.0%}" for layer, value in parts.items())
-        what = "revenue" if finance.gross_margin is None else "value"
-        facts.append((f"Where the spread of the baseline's plan {what} comes from", shares))
+        noun = "revenue" if finance.gross_margin is None else "value"
+        facts.append((f"Where the spread of the baseline's plan {noun} comes from", shares))
     if comparison.evpi is not None:
         evpi = comparison.evpi.value
         amount = "too small to tell from Monte Carlo error"

@@ -304,14 +304,14 @@ def payback_alternative_text(result: RunResult) -> str:
 # --- Weekly repeat orders ------------------------------------------------------------------------------------------
 
 
-class Tracked(Protocol):
+class HasTracking(Protocol):
     """A run, or a model of a validation."""
 
     @property
     def tracking(self) -> Tracking: ...
 
 
-def tracking_figure(result: Tracked, width: float = WIDE, *, words: Vocabulary = ORDERS) -> Figure:
+def tracking_figure(result: HasTracking, width: float = WIDE, *, words: Vocabulary = ORDERS) -> Figure:
     """Actual weekly orders over the predicted mean and band; the weeks held back are marked."""
     tracking = result.tracking
     weeks = tracking.week_start.astype("datetime64[D]").astype(object)
@@ -359,7 +359,7 @@ def _mark_holdout(axes: Axes, start: np.datetime64) -> None:
             )
 
 
-def tracking_alternative_text(result: Tracked, words: Vocabulary = ORDERS) -> str:
+def tracking_alternative_text(result: HasTracking, words: Vocabulary = ORDERS) -> str:
     tracking = result.tracking
     text = (
         f"Actual and predicted {words.repeat} per week over {len(tracking.actual)} weeks: "

@@ -156,8 +156,8 @@ class Validation:
         not fit stay out if others do.
         """
         ordered = [self.check(s.name) for s in self.scores]
-        best, *rest = [m for m in ordered if m.fits] or ordered
-        return (best, *(m for m in rest if not clearly_above(m.crps, best.crps)))
+        best, *others = [m for m in ordered if m.fits] or ordered
+        return (best, *(m for m in others if not clearly_above(m.crps, best.crps)))
 
     @property
     def trusted_model(self) -> ModelCheck:
