@@ -22,7 +22,7 @@ from clvsim.types import (
     PaybackCurve,
     QualityLine,
     RunResult,
-    ScenarioView,
+    ScenarioDescription,
     Tracking,
 )
 
@@ -82,7 +82,7 @@ def _result(raw: dict[str, Any], table: pd.DataFrame) -> RunResult:
     fields: dict[str, Any] = {
         **raw,
         "today": date.fromisoformat(raw["today"]),
-        "scenarios": tuple(_view(view, parse_rows) for view in raw["scenarios"]),
+        "scenarios": tuple(_description(scenario, parse_rows) for scenario in raw["scenarios"]),
         "comparison": table,
         "delta_draws": _arrays(raw["delta_draws"]),
         "payback": {name: PaybackCurve(**_arrays(curve)) for name, curve in raw["payback"].items()},
@@ -96,10 +96,10 @@ def _result(raw: dict[str, Any], table: pd.DataFrame) -> RunResult:
     return RunResult(**fields)
 
 
-def _view(view: dict[str, Any], parse_rows: Any) -> ScenarioView:
-    fields: dict[str, Any] = {**view, "assumptions": parse_rows(Assumption, view["assumptions"])}
-    fields["interventions"] = tuple(view["interventions"])
-    return ScenarioView(**fields)
+def _description(raw: dict[str, Any], parse_rows: Any) -> ScenarioDescription:
+    fields: dict[str, Any] = {**raw, "assumptions": parse_rows(Assumption, raw["assumptions"])}
+    fields["interventions"] = tuple(raw["interventions"])
+    return ScenarioDescription(**fields)
 
 
 def _arrays(raw: dict[str, Any]) -> dict[str, Any]:

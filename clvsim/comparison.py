@@ -1,4 +1,4 @@
-"""Scenarios side by side: expected values per draw, paired differences, payback, and the table of all figures."""
+"""Comparison of scenarios: expected values per draw, paired differences, payback, and the table of all figures."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -51,14 +51,15 @@ class Comparison:
 
 
 class Inputs(NamedTuple):
-    """Uncertain numbers that concern a scenario, (n, k), which of them are its effects, (k,), and their regression."""
+    """Uncertain numbers that enter a scenario, (n, k), a mask of those that are its effects, (k,), and their basis."""
 
     values: np.ndarray
     effects: np.ndarray
     basis: decision.Basis
 
 
-Decided = tuple[dict[str, np.ndarray], dict[str, np.ndarray]]  # expected values and differences, (draws,), by scenario
+# Expected values and differences from the baseline, (draws,) each, by scenario.
+ValuesAndDeltas = tuple[dict[str, np.ndarray], dict[str, np.ndarray]]
 
 
 def compare(simulation: Simulation, metric: str = HEADLINE) -> Comparison:
@@ -120,14 +121,14 @@ def compare(simulation: Simulation, metric: str = HEADLINE) -> Comparison:
     [['baseline', 38.3, nan, 0.0], ['service', 43.6, 5.3, 1.0]]
     """
     metrics = available(simulation)
-    chosen = metrics[metric]
+    decision_metric = metrics[metric]
     notes: list[str] = []
-    known = {name: inputs_of(simulation, scenario) for name, scenario in simulation.scenarios.items()}
-    values, deltas = expected_values(simulation, chosen, known, notes)
+    inputs = {name: inputs_of(simulation, scenario) for name, scenario in simulation.scenarios.items()}
+    values, deltas = expected_values(simulation, decision_metric, inputs, notes)
     rows = [
         row
-        for name, one in metrics.items()
-        for row in metric_rows(simulation, name, one, known, (values, deltas) if name == metric else None)
+        for name, definition in metrics.items()
+        for row in metric_rows(simulation, name, definition, inputs, (values, deltas) if name == metric else None)
     ]
     curves = {
         name: payback_curve(simulation, scenario)
@@ -142,22 +143,24 @@ def compare(simulation: Simulation, metric: str = HEADLINE) -> Comparison:
         deltas=deltas,
         evpi=information,
         payback={name: curve for name, (curve, _) in curves.items()},
-        variance=variance_layers(simulation, values[BASELINE], known[BASELINE]),
+        variance=variance_layers(simulation, values[BASELINE], inputs[BASELINE]),
         notes=tuple(dict.fromkeys(notes)),
     )
 
 
-def expected_values(simulation: Simulation, metric: Metric, known: Mapping[str, Inputs], notes: list[str]) -> Decided:
+def expected_values(
+    simulation: Simulation, metric: Metric, inputs: Mapping[str, Inputs], notes: list[str]
+) -> ValuesAndDeltas:
     """Expected value per draw of every scenario, and of its paired difference to the baseline."""
     base = simulation.scenarios[BASELINE]
     level = per_draw(simulation, metric.query(simulation, base))
-    start = _expected_level(simulation, base, metric, level, known[BASELINE])
+    start = _expected_level(simulation, base, metric, level, inputs[BASELINE])
     values, deltas = {BASELINE: start}, {}
     for name, scenario in simulation.scenarios.items():
         if name == BASELINE:
             continue
         delta = per_draw(simulation, metric.query(simulation, scenario)) - level
-        deltas[name] = _expected_delta(simulation, scenario, metric, delta, known[name], notes)
+        deltas[name] = _expected_delta(simulation, scenario, metric, delta, inputs[name], notes)
         values[name] = start + deltas[name]
     return values, deltas
 
@@ -167,32 +170,35 @@ def _expected_delta(
     scenario: SimulatedScenario,
     metric: Metric,
     delta: np.ndarray,
-    known: Inputs,
+    inputs: Inputs,
     notes: list[str],
 ) -> np.ndarray:
     if metric.exact or not np.isfinite(delta).all():
         return delta
     if metric.halves is None:
-        return decision.smoothed(delta, known.basis)
+        return decision.regress(delta, inputs.basis)
     halves = metric.halves(simulation, scenario) - metric.halves(simulation, simulation.scenarios[BASELINE])
-    cleaned = decision.expected_per_draw(delta, per_draw(simulation, halves), *known)
-    if cleaned.note:
-        notes.append(f"{scenario.compiled.view.title}: {cleaned.note}")
-    return cleaned.values
+    surrogate = decision.expected_per_draw(delta, per_draw(simulation, halves), *inputs)
+    if surrogate.note:
+        notes.append(f"{scenario.compiled.description.title}: {surrogate.note}")
+    return surrogate.values
 
 
 def _expected_level(
-    simulation: Simulation, scenario: SimulatedScenario, metric: Metric, level: np.ndarray, known: Inputs
+    simulation: Simulation, scenario: SimulatedScenario, metric: Metric, level: np.ndarray, inputs: Inputs
 ) -> np.ndarray:
-    """Shocks common to all are in both halves: where there are any, the regression has to average them out."""
+    """Expected value per draw, (draws,), of the metric itself.
+
+    Shocks common to all customers are in both halves, so the regression has to average them out.
+    """
     if metric.exact or not np.isfinite(level).all():
         return level
     if metric.halves is None:
-        return decision.smoothed(level, known.basis)
+        return decision.regress(level, inputs.basis)
     halves = per_draw(simulation, metric.halves(simulation, scenario))
     closed = metric.closed_form(simulation) if metric.closed_form else None
     return decision.expected_level(
-        level, halves, known.values, known.effects, closed, known.basis, shocks=shaken(simulation)
+        level, halves, inputs.values, inputs.effects, closed, inputs.basis, shocks=has_common_shocks(simulation)
     ).values
 
 
@@ -202,46 +208,51 @@ def per_draw(simulation: Simulation, values: np.ndarray) -> np.ndarray:
 
 
 def inputs_of(simulation: Simulation, scenario: SimulatedScenario) -> Inputs:
-    others = {
+    """Inputs of a scenario: all uncertain numbers but the effects of other scenarios."""
+    foreign_paths = {
         path
-        for other in simulation.scenarios.values()
-        for path in other.compiled.inputs
+        for simulated in simulation.scenarios.values()
+        for path in simulated.compiled.inputs
         if path not in scenario.compiled.inputs
     }
-    columns = [c for c in simulation.inputs.columns if c not in others]
+    columns = [c for c in simulation.inputs.columns if c not in foreign_paths]
     values = simulation.inputs[columns].to_numpy(float)
     effects = np.array([c in scenario.compiled.inputs for c in columns], bool)
-    return Inputs(values, effects, decision.Basis.of(values, effects))
+    return Inputs(values, effects, decision.Basis.from_inputs(values, effects))
 
 
 def metric_rows(
-    simulation: Simulation, name: str, metric: Metric, known: Mapping[str, Inputs], decided: Decided | None
+    simulation: Simulation,
+    name: str,
+    metric: Metric,
+    inputs: Mapping[str, Inputs],
+    decision_values: ValuesAndDeltas | None,
 ) -> list[dict]:
-    """Rows of one metric: expected for every scenario, and realised where people's chance was averaged out."""
-    values, deltas = decided or expected_values(simulation, metric, known, [])
-    rows = _rows(simulation, name, metric, "expected", values, deltas, ranked=decided is not None)
-    if decided is not None:
-        raw = {s: metric.query(simulation, one) for s, one in simulation.scenarios.items()}
+    """Rows of one metric: expected for every scenario, and realised too for the metric that decides."""
+    values, deltas = decision_values or expected_values(simulation, metric, inputs, [])
+    rows = _rows(simulation, name, metric, "expected", values, deltas, ranked=decision_values is not None)
+    if decision_values is not None:
+        raw = {s: metric.query(simulation, simulated) for s, simulated in simulation.scenarios.items()}
         realised = {s: v - raw[BASELINE] for s, v in raw.items() if s != BASELINE}
         rows += _rows(simulation, name, metric, "realised", raw, realised, ranked=True)
     return rows
 
 
-def sampled(simulation: Simulation) -> bool:
+def has_sampled_parameters(simulation: Simulation) -> bool:
     """Whether parameters vary over draws; not in a draft fitted at a single point."""
     return any(name.startswith(("retention.", "spend.")) for name in simulation.inputs.columns)
 
 
-def shaken(simulation: Simulation) -> bool:
+def has_common_shocks(simulation: Simulation) -> bool:
     """Whether worlds differ by shocks common to all customers."""
     return bool(simulation.worlds.environment_sd.any() or simulation.worlds.log_visitors.any())
 
 
 def layers(simulation: Simulation, basis: str) -> str:
-    """Layers of uncertainty that an interval contains."""
-    parts = ["parameter", "assumption"] if sampled(simulation) else ["assumption"]
+    """Layers of uncertainty in an interval on `basis`, joined by "+"."""
+    parts = ["parameter", "assumption"] if has_sampled_parameters(simulation) else ["assumption"]
     if basis == "realised":
-        parts += ["process", "environment"] if shaken(simulation) else ["process"]
+        parts += ["process", "environment"] if has_common_shocks(simulation) else ["process"]
     return "+".join(parts)
 
 
@@ -324,9 +335,9 @@ def payback_months(curve: np.ndarray, cost: np.ndarray) -> np.ndarray:
     return np.where(first >= curve.shape[1], np.inf, first)
 
 
-def payback_rows(simulation: Simulation, name: str, found: tuple[PaybackCurve, np.ndarray]) -> list[dict]:
+def payback_rows(simulation: Simulation, name: str, curve_and_months: tuple[PaybackCurve, np.ndarray]) -> list[dict]:
     """Payback is a property of expected cash per draw: quantiles count draws without payback as infinitely late."""
-    _, month = found
+    _, month = curve_and_months
     common = {"scenario": name, "basis": "expected", "layers": layers(simulation, "expected")}
     p05, p50, p95 = (float(q) for q in np.quantile(month, [0.05, 0.5, 0.95], method="higher"))
     rows = [common | {"metric": PAYBACK[0], "unit": "months", "p05": p05, "p50": p50, "p95": p95}]
@@ -339,13 +350,13 @@ def payback_rows(simulation: Simulation, name: str, found: tuple[PaybackCurve, n
 # --- layers ----------------------------------------------------------------------------------------------------------
 
 
-def variance_layers(simulation: Simulation, expected: np.ndarray, known: Inputs) -> dict[str, float]:
+def variance_layers(simulation: Simulation, expected: np.ndarray, inputs: Inputs) -> dict[str, float]:
     """Variance of the baseline's realised plan value: parameter, process (from the halves), environment the rest."""
     base = simulation.scenarios[BASELINE]
     realised = METRICS[HEADLINE].query(simulation, base)
     halves = base.ledger.halves.sum(axis=2)
     split = decision.expected_level(
-        per_draw(simulation, realised), per_draw(simulation, halves), known.values, known.effects, basis=known.basis
+        per_draw(simulation, realised), per_draw(simulation, halves), inputs.values, inputs.effects, basis=inputs.basis
     )
     process = split.noise_variance * (realised.size // simulation.draws)
     total, parameter = float(realised.var(ddof=1)), float(expected.var(ddof=1))

@@ -34,7 +34,7 @@ class Summary(NamedTuple):
 
 @dataclass(frozen=True)
 class Surrogate:
-    """Expected value per draw, and what it was cleaned of."""
+    """Expected value per draw, and the process noise that was removed from it."""
 
     values: np.ndarray  # (draw,)
     noise_variance: float  # process variance within a draw, measured from the two halves
@@ -47,7 +47,7 @@ class Surrogate:
 
 @dataclass(frozen=True)
 class InformationValue:
-    """Expected value of perfect information; `value` is None when it cannot be told from Monte Carlo error."""
+    """Expected value of perfect information; `value` is None below three Monte Carlo standard errors."""
 
     value: float | None
     estimate: float  # least expected loss, whatever its error
@@ -64,12 +64,12 @@ class Basis:
     columns: int
 
     @classmethod
-    def of(cls, inputs: np.ndarray, effects: np.ndarray) -> "Basis":
+    def from_inputs(cls, inputs: np.ndarray, effects: np.ndarray) -> "Basis":
         """From every uncertain number of the draw (n, k) and which of them are effects (k,)."""
         columns = design(inputs, effects)
         left, singular, _ = np.linalg.svd(columns, full_matrices=False)
-        sound = singular > 1e-10 * singular.max(initial=0.0)  # collinear columns count once
-        return cls(left[:, sound], singular[sound], columns.shape[1])
+        independent = singular > 1e-10 * singular.max(initial=0.0)  # collinear columns count once
+        return cls(left[:, independent], singular[independent], columns.shape[1])
 
 
 # --- expected value per draw -----------------------------------------------------------------------------------------
@@ -86,10 +86,10 @@ def expected_per_draw(
             to no customer (a fixed cost) may be left out of both.
         inputs: (n, k) every uncertain number of the draw.
         effects: (k,) True for inputs that are effects of interventions.
-        basis: `Basis.of(inputs, effects)`, to share it between figures.
+        basis: `Basis.from_inputs(inputs, effects)`, to share it between figures.
 
     Given the draw the halves are independent, so Var(Δ_A − Δ_B) is the process variance of Δ_A + Δ_B. Over draws their
-    difference varies a little with the inputs as well, because the halves are made of different people: that part is
+    difference varies a little with the inputs as well, because the halves are different customers: that part is
     taken out by the same regression as is used for Δ. Shocks common to all customers are in both halves and are not
     counted as noise; they are averaged out by the regression and appear in `residual_excess`.
 
@@ -99,7 +99,10 @@ def expected_per_draw(
     if not delta.any():
         return Surrogate(np.zeros_like(delta, dtype=np.float64), 0.0, 0.0, 0.0, 0.0, used=False, note="")
     return _surrogate(
-        np.asarray(delta, dtype=np.float64), np.zeros(delta.shape[0]), halves, basis or Basis.of(inputs, effects)
+        np.asarray(delta, dtype=np.float64),
+        np.zeros(delta.shape[0]),
+        halves,
+        basis or Basis.from_inputs(inputs, effects),
     )
 
 
@@ -124,12 +127,12 @@ def expected_level(
     control = np.zeros_like(level) if closed_form is None else np.asarray(closed_form, dtype=np.float64)
     if control.shape != level.shape or not np.isfinite(control).all():
         raise ValueError(f"closed_form must be finite with shape {level.shape}, got {control.shape}")
-    return _surrogate(level, control, halves, basis or Basis.of(inputs, effects), always=shocks)
+    return _surrogate(level, control, halves, basis or Basis.from_inputs(inputs, effects), always=shocks)
 
 
-def smoothed(figure: np.ndarray, basis: Basis) -> np.ndarray:
-    """Regression of a figure (n,) on the draw's inputs, for figures whose noise cannot be told from halves."""
-    return _Regression.of(figure, basis).fitted if figure.any() else figure
+def regress(figure: np.ndarray, basis: Basis) -> np.ndarray:
+    """Regression of a figure (n,) on the draw's inputs, for figures whose noise no halves measure."""
+    return _Regression.fit(figure, basis).fitted if figure.any() else figure
 
 
 def _surrogate(
@@ -137,20 +140,20 @@ def _surrogate(
 ) -> Surrogate:
     draws = figure.size
     if draws < _FEWEST_DRAWS:
-        note = f"With {draws} draws simulated values stand for expected ones; ask for more simulation.draws."
+        note = f"With {draws} draws simulated values are shown in place of expected ones; raise simulation.draws."
         return Surrogate(figure, np.nan, np.nan, np.nan, 0.0, used=False, note=note)
     variance = float(figure.var(ddof=1))
-    noise = _Regression.of(halves[:, 0] - halves[:, 1], basis).residual_variance
+    noise = _Regression.fit(halves[:, 0] - halves[:, 1], basis).residual_variance
     share = noise / variance if variance > 0 else 0.0
     if share < NEGLIGIBLE_SHARE and not (always and variance > 0):
         return Surrogate(figure, noise, variance, share, 0.0, used=False, note="")
-    fit = _Regression.of(figure - control, basis)
+    fit = _Regression.fit(figure - control, basis)
     excess = fit.residual_variance / noise - 1 if noise > 0 else 0.0
     note = ""
     if excess > TOLERATED_EXCESS:
         note = (
-            f"The regression for expected values leaves {excess:.0%} more variance than people's chance explains: "
-            "raise simulation.replicates to see how much of it is real."
+            f"The regression for expected values leaves {excess:.0%} more variance than the chance of single "
+            "customers explains: raise simulation.replicates to see how much of it is real."
         )
     return Surrogate(control + fit.fitted, noise, variance, share, excess, used=True, note=note)
 
@@ -171,8 +174,8 @@ def design(inputs: np.ndarray, effects: np.ndarray) -> np.ndarray:
     Inputs and columns that do not vary are dropped.
     """
     effects = np.asarray(effects, dtype=bool)
-    linear, kept = _standardised(np.asarray(inputs, dtype=np.float64))
-    is_effect = effects[kept]
+    linear, varies = _standardise(np.asarray(inputs, dtype=np.float64))
+    is_effect = effects[varies]
     products = [
         linear[:, i] * linear[:, j]
         for i in np.flatnonzero(is_effect)
@@ -181,14 +184,14 @@ def design(inputs: np.ndarray, effects: np.ndarray) -> np.ndarray:
     ]
     if not products:
         return linear
-    return np.column_stack([linear, _standardised(np.column_stack(products))[0]])
+    return np.column_stack([linear, _standardise(np.column_stack(products))[0]])
 
 
-def _standardised(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _standardise(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Columns that vary, with mean 0 and variance 1, and their mask."""
     mean, sd = columns.mean(axis=0), columns.std(axis=0)
-    kept = sd > 1e-12 * np.maximum(np.abs(mean), np.finfo(np.float64).tiny)
-    return (columns[:, kept] - mean[kept]) / sd[kept], kept
+    varies = sd > 1e-12 * np.maximum(np.abs(mean), np.finfo(np.float64).tiny)
+    return (columns[:, varies] - mean[varies]) / sd[varies], varies
 
 
 @dataclass(frozen=True)
@@ -199,20 +202,20 @@ class _Regression:
     residual_variance: float  # residual sum of squares / (n − effective degrees of freedom)
 
     @classmethod
-    def of(cls, y: np.ndarray, basis: Basis) -> "_Regression":
+    def fit(cls, y: np.ndarray, basis: Basis) -> "_Regression":
         centre = y.mean()
         left, singular = basis.left, basis.singular
-        on_left = left.T @ (y - centre)
+        projection = left.T @ (y - centre)
         penalty = 0.0
         if y.size < RIDGE_BELOW * (basis.columns + 1) and singular.size:
-            penalty = _least_press(y - centre, left, singular, on_left)
+            penalty = _least_press(y - centre, left, singular, projection)
         shrink = singular**2 / (singular**2 + penalty)
-        fitted = centre + left @ (shrink * on_left)
+        fitted = centre + left @ (shrink * projection)
         freedom = y.size - 1 - float(shrink.sum())
         return cls(fitted, float(((y - fitted) ** 2).sum()) / max(freedom, 1.0))
 
 
-def _least_press(centred: np.ndarray, left: np.ndarray, singular: np.ndarray, on_left: np.ndarray) -> float:
+def _least_press(centred: np.ndarray, left: np.ndarray, singular: np.ndarray, projection: np.ndarray) -> float:
     """Ridge penalty with the least leave-one-out squared error, each in closed form: Σ (rᵢ / (1 − hᵢᵢ))²."""
     grid = singular.max() ** 2 * np.logspace(-8, 4, 61)
     square = left**2
@@ -220,7 +223,7 @@ def _least_press(centred: np.ndarray, left: np.ndarray, singular: np.ndarray, on
     for penalty in grid:
         shrink = singular**2 / (singular**2 + penalty)
         leverage = 1 / centred.size + square @ shrink
-        press.append((((centred - left @ (shrink * on_left)) / np.maximum(1 - leverage, 1e-9)) ** 2).sum())
+        press.append((((centred - left @ (shrink * projection)) / np.maximum(1 - leverage, 1e-9)) ** 2).sum())
     return float(grid[int(np.argmin(press))])
 
 

@@ -27,7 +27,7 @@ SHARE: Domain = (0.0, 1.0)
 
 @dataclass(frozen=True)
 class Metric:
-    """One figure of a scenario, and how far it can be trusted.
+    """One figure of a scenario, its unit and range, and how its noise is measured.
 
     Args:
         query: the figure of each world, (w,).
@@ -57,9 +57,9 @@ class Metric:
     closed_form: Callable[[Simulation], np.ndarray] | None = None
 
     def __post_init__(self) -> None:
-        if found := self._contradictions():
+        if contradictions := self._contradictions():
             name = getattr(self.query, "__name__", repr(self.query))
-            raise ValueError(f"metric {name}: {'; '.join(found)}")
+            raise ValueError(f"metric {name}: {'; '.join(contradictions)}")
 
     def _contradictions(self) -> list[str]:
         low, high = self.range
@@ -78,7 +78,7 @@ class Metric:
                 low < widest[0] or high > widest[1]
             ),
         }
-        return [what for what, broken in rules.items() if broken]
+        return [rule for rule, broken in rules.items() if broken]
 
 
 _WIDEST: dict[Unit, Domain] = {"share": SHARE, "count": NON_NEGATIVE, "months": NON_NEGATIVE}
@@ -174,7 +174,7 @@ def _acquired(scenario: SimulatedScenario) -> Acquired:
 
 
 def total_halves(simulation: Simulation, scenario: SimulatedScenario) -> np.ndarray:
-    """Customers' contribution by half; fixed and acquisition costs belong to nobody and are left out."""
+    """Customers' contribution by half; fixed and acquisition costs belong to no customer and are excluded."""
     return scenario.ledger.halves.sum(axis=2)
 
 
@@ -191,11 +191,11 @@ def newcomer_halves(simulation: Simulation, scenario: SimulatedScenario) -> np.n
 
 
 def pav_halves(simulation: Simulation, scenario: SimulatedScenario) -> np.ndarray:
-    """Each half's contribution over everybody's number: they add up to the PAV."""
+    """Half of the mean contribution per newcomer of each half of the customers, (w, 2): they add up to the PAV."""
     value, people = scenario.ledger.age_halves[:, :, 0], scenario.ledger.age_halves[:, :, 1]
     pav = ratio(value.sum(axis=1), people.sum(axis=1))
-    own = np.divide(value, people, out=np.repeat(pav[:, None], 2, axis=1), where=people > 0)
-    return own / 2
+    half_means = np.divide(value, people, out=np.repeat(pav[:, None], 2, axis=1), where=people > 0)
+    return half_means / 2
 
 
 # --- closed forms ----------------------------------------------------------------------------------------------------
@@ -242,14 +242,14 @@ METRICS: dict[str, Metric] = {
 PAYBACK = ("payback_months", "p_payback_12_months", "p_payback_never")
 
 
-def applicable(*, acquisition: bool, margin: bool, contacting: bool) -> dict[str, Metric]:
-    """Metrics that mean something with or without channels, a known margin and contact programmes."""
+def applicable(*, acquisition: bool, margin: bool, has_contacts: bool) -> dict[str, Metric]:
+    """Metrics that apply, given whether there are channels, a known margin and contact programmes."""
     return {
         name: metric
         for name, metric in METRICS.items()
         if (acquisition or not metric.newcomers)
         and (margin or not metric.margin)
-        and (contacting or name not in ("contacts", "opt_outs"))
+        and (has_contacts or name not in ("contacts", "opt_outs"))
     }
 
 
@@ -258,5 +258,5 @@ def available(simulation: Simulation) -> dict[str, Metric]:
     return applicable(
         acquisition=any(s.acquired for s in scenarios),
         margin=simulation.economics.margin_known,
-        contacting=any(line.account == "contacts" for s in scenarios for line in s.ledger.lines),
+        has_contacts=any(line.account == "contacts" for s in scenarios for line in s.ledger.lines),
     )

@@ -1,4 +1,4 @@
-"""What a fitted model expects of each customer, by posterior draw: closed forms with labelled dimensions.
+"""Expected values of each customer under a fitted model, by posterior draw: closed forms with labelled dimensions.
 
 Times are months of 365.25/12 days from today, money is in the log's currency. `expected_*` is a conditional mean given
 the draw, `probability_*` a conditional probability; no random outcome. Layers of uncertainty in the draws: parameters
@@ -6,7 +6,7 @@ only. Environment and interventions are the simulator's.
 
 Examples
 --------
-The functions' examples go on from this one: two customers of whom a table knows, and the published estimates for CDNOW
+The functions' examples continue this one: two customers from a table, and the published estimates for CDNOW
 (Fader, Hardie and Lee 2005 for BG/NBD, Fader and Hardie 2013 for Gamma-Gamma) in place of draws.
 
 >>> from datetime import date
@@ -78,7 +78,9 @@ def _discounted(horizon_months: float, annual_discount_rate: float) -> Formula:
             f.life, f.histories, days, annual_discount_rate, f.days_per_unit
         )
         alive = f.retention.probability_alive(f.life, f.histories, f.days_per_unit)
-        return np.multiply(alive, living, out=alive, where=alive > 0)  # none lost has infinitely many ahead
+        return np.multiply(
+            alive, living, out=alive, where=alive > 0
+        )  # 0, not nan, where a lost customer's conditional orders are infinite
 
     return orders
 
@@ -139,7 +141,7 @@ def probability_alive(fitted: FittedModels, summary: CustomerSummary) -> xr.Data
     >>> clvsim.probability_alive(fitted, summary).values.round(3)
     array([[0.727, 1.   ]])
     """
-    return _labelled(fitted, summary, "probability_alive", _alive())
+    return _evaluate(fitted, summary, "probability_alive", _alive())
 
 
 def probability_active(fitted: FittedModels, summary: CustomerSummary, *, horizon_months: float) -> xr.DataArray:
@@ -164,7 +166,7 @@ def probability_active(fitted: FittedModels, summary: CustomerSummary, *, horizo
     >>> clvsim.probability_active(fitted, summary, horizon_months=12).values.round(3)
     array([[0.603, 0.175]])
     """
-    return _labelled(fitted, summary, "probability_active", _active(horizon_months))
+    return _evaluate(fitted, summary, "probability_active", _active(horizon_months))
 
 
 def expected_orders(fitted: FittedModels, summary: CustomerSummary, *, horizon_months: float) -> xr.DataArray:
@@ -192,7 +194,7 @@ def expected_orders(fitted: FittedModels, summary: CustomerSummary, *, horizon_m
     >>> clvsim.expected_orders(fitted, summary, horizon_months=39 * weeks).values.round(3)
     array([[1.226, 0.195]])
     """
-    return _labelled(fitted, summary, "expected_orders", _orders(horizon_months))
+    return _evaluate(fitted, summary, "expected_orders", _orders(horizon_months))
 
 
 def expected_discounted_orders(
@@ -218,7 +220,7 @@ def expected_discounted_orders(
 
     Notes
     -----
-    Without discount some models expect infinitely many orders within an endless horizon.
+    Without discounting some models expect infinitely many orders within an infinite horizon.
 
     Examples
     --------
@@ -227,7 +229,7 @@ def expected_discounted_orders(
     array([[6.372, 1.304]])
     """
     formula = _discounted(horizon_months, annual_discount_rate)
-    return _labelled(fitted, summary, "expected_discounted_orders", formula)
+    return _evaluate(fitted, summary, "expected_discounted_orders", formula)
 
 
 def expected_spend(fitted: FittedModels, summary: CustomerSummary) -> xr.DataArray:
@@ -247,7 +249,7 @@ def expected_spend(fitted: FittedModels, summary: CustomerSummary) -> xr.DataArr
 
     Notes
     -----
-    Given alive, where spend goes with the order rate: then a mean over customers' means and not over their orders.
+    Conditional on being alive where spend depends on the order rate: a mean over customers' means, not over orders.
     Trends of spend are not modelled.
 
     Examples
@@ -255,7 +257,7 @@ def expected_spend(fitted: FittedModels, summary: CustomerSummary) -> xr.DataArr
     >>> clvsim.expected_spend(fitted, summary).values.round(2)
     array([[24.66, 35.22]])
     """
-    return _labelled(fitted, summary, "expected_spend", _spend())
+    return _evaluate(fitted, summary, "expected_spend", _spend())
 
 
 def expected_rlv(
@@ -282,7 +284,7 @@ def expected_rlv(
     gross_margin
         Share of an order's amount that remains after the cost of goods.
     cost_per_order
-        Money that each order costs beside its goods.
+        Money that each order costs in addition to its goods.
 
     Returns
     -------
@@ -291,7 +293,7 @@ def expected_rlv(
 
     Notes
     -----
-    Where spend goes with the order rate, the expected product and not the product of expectations; else spend is
+    Where spend depends on the order rate, the expected product and not the product of expectations; else spend is
     independent of purchasing given the parameters. Not modelled: taxes, returns, costs of keeping a customer.
 
     Examples
@@ -301,18 +303,18 @@ def expected_rlv(
     array([[31.19,  7.8 ]])
     """
     formula = _rlv(horizon_months, annual_discount_rate, gross_margin, cost_per_order)
-    return _labelled(fitted, summary, "expected_rlv", formula)
+    return _evaluate(fitted, summary, "expected_rlv", formula)
 
 
-def _labelled(fitted: FittedModels, summary: CustomerSummary, name: str, formula: Formula) -> xr.DataArray:
-    customers, of = FittedCustomers.of(fitted, summary).distinct()
-    values = np.empty((fitted.draws, of.size))
-    order, ends = np.argsort(of, kind="stable"), np.cumsum(np.bincount(of))
+def _evaluate(fitted: FittedModels, summary: CustomerSummary, name: str, formula: Formula) -> xr.DataArray:
+    customers, distinct_row = FittedCustomers.of(fitted, summary).distinct()
+    values = np.empty((fitted.draws, distinct_row.size))
+    order, ends = np.argsort(distinct_row, kind="stable"), np.cumsum(np.bincount(distinct_row))
     start = 0
     for rows in _chunks(customers):
         stop = ends[rows.stop - 1]
-        some = order[start:stop]
-        values[:, some] = formula(customers.part(rows))[:, of[some] - rows.start]
+        columns = order[start:stop]
+        values[:, columns] = formula(customers.part(rows))[:, distinct_row[columns] - rows.start]
         start = stop
     ids = summary.customers["customer_id"].to_numpy()
     coords = {"draw": np.arange(fitted.draws), "customer_id": ids}
@@ -332,7 +334,7 @@ def reduce_draws(
     jobs: int = 1,
     **options: Any,
 ) -> xr.Dataset:
-    """A quantity by name, reduced over draws without ever holding draws × customers.
+    """Reduce a quantity over draws without ever holding draws × customers.
 
     Parameters
     ----------
@@ -349,7 +351,7 @@ def reduce_draws(
     jobs
         Number of threads, on which the result does not depend.
     **options
-        What the quantity's own function takes beside fitted models and summary.
+        Arguments of the quantity's own function other than the fitted models and the summary.
 
     Returns
     -------
@@ -364,8 +366,8 @@ def reduce_draws(
 
     Examples
     --------
-    >>> found = clvsim.reduce_draws("expected_orders", fitted, summary, quantiles=[0.05, 0.95], horizon_months=12)
-    >>> found["mean"].values.round(3), found["quantile"].shape
+    >>> reduced = clvsim.reduce_draws("expected_orders", fitted, summary, quantiles=[0.05, 0.95], horizon_months=12)
+    >>> reduced["mean"].values.round(3), reduced["quantile"].shape
     (array([1.563, 0.253]), (2, 2))
     """
     problems = []
@@ -376,25 +378,32 @@ def reduce_draws(
     if problems:
         raise ConfigError(problems)
     formula = QUANTITIES[quantity](**options)
-    customers, of = FittedCustomers.of(fitted, summary, draws).distinct()
-    count = np.bincount(of).astype(np.float64)
+    customers, distinct_row = FittedCustomers.of(fitted, summary, draws).distinct()
+    count = np.bincount(distinct_row).astype(np.float64)
     probabilities = np.asarray(quantiles, np.float64)
 
-    def reduced(rows: slice) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def reduce_chunk(rows: slice) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         values = formula(customers.part(rows))
-        found = np.quantile(values, probabilities, axis=0) if probabilities.size else np.empty((0, values.shape[1]))
-        return values.mean(axis=0), found, values @ count[rows]
+        quantile_values = (
+            np.quantile(values, probabilities, axis=0) if probabilities.size else np.empty((0, values.shape[1]))
+        )
+        return values.mean(axis=0), quantile_values, values @ count[rows]
 
-    done = Parallel(jobs, backend="threading", return_as="generator")(delayed(reduced)(r) for r in _chunks(customers))
+    chunks = Parallel(jobs, backend="threading", return_as="generator")(
+        delayed(reduce_chunk)(r) for r in _chunks(customers)
+    )
     means, tables, total = [], [], 0.0
-    for mean, table, part in done:  # in this order whatever the jobs
+    for mean, table, part in chunks:  # the order does not depend on the jobs
         means.append(mean)
         tables.append(table)
         total = total + part
     size = np.size(total)
-    data: dict[str, Any] = {"mean": ("customer_id", np.concatenate(means)[of]), "total": ("draw", np.asarray(total))}
+    data: dict[str, Any] = {
+        "mean": ("customer_id", np.concatenate(means)[distinct_row]),
+        "total": ("draw", np.asarray(total)),
+    }
     if probabilities.size:
-        data["quantile"] = (("probability", "customer_id"), np.concatenate(tables, axis=1)[:, of])
+        data["quantile"] = (("probability", "customer_id"), np.concatenate(tables, axis=1)[:, distinct_row])
     coords: dict[str, Any] = {"customer_id": summary.customers["customer_id"].to_numpy(), "draw": np.arange(size)}
     return xr.Dataset(data, coords | ({"probability": probabilities} if probabilities.size else {}))
 

@@ -13,7 +13,7 @@ from clvsim.interventions import INTERVENTIONS
 from clvsim.interventions.base import Group, Intervention, Mechanism
 from clvsim.interventions.timing import Horizon
 from clvsim.schema import OfKind
-from clvsim.types import Assumption, ScenarioView
+from clvsim.types import Assumption, ScenarioDescription
 
 BASELINE = "baseline"
 NEEDS_ACQUISITION = "needs acquisition.channels"
@@ -38,8 +38,8 @@ class Scenario(BaseModel):
         return dict(self.__pydantic_extra__ or {})
 
 
-class Placed(NamedTuple):
-    """An intervention and the scenario whose file it stands in."""
+class PlacedIntervention(NamedTuple):
+    """An intervention and the scenario whose file sets it."""
 
     origin: str
     name: str
@@ -50,44 +50,47 @@ class Placed(NamedTuple):
         return f"scenario.{self.origin}.{self.name}"
 
 
-def placed(name: str, library: Mapping[str, Scenario], seen: tuple[str, ...] = ()) -> Iterator[Placed]:
-    """Interventions of a scenario, those it combines first. Names must be known and free of cycles (`problems`)."""
+def placed_interventions(name: str, library: Mapping[str, Scenario]) -> Iterator[PlacedIntervention]:
+    """Interventions of a scenario, those of the scenarios it combines first.
+
+    `problems` must have found no unknown name and no cycle.
+    """
     scenario = library[name]
     for part in scenario.combine:
-        yield from placed(part, library, (*seen, name))
-    for own, intervention in scenario.interventions.items():
-        yield Placed(name, own, intervention)
+        yield from placed_interventions(part, library)
+    for own_name, intervention in scenario.interventions.items():
+        yield PlacedIntervention(name, own_name, intervention)
 
 
 def problems(library: Mapping[str, Scenario]) -> list[Problem]:
-    """Everything wrong with scenarios as a set, and every effect that does not fit its scale."""
-    found: list[Problem] = []
+    """Wrong combinations and names of the scenarios, and every effect that does not fit its scale."""
+    errors: list[Problem] = []
     for name, scenario in library.items():
         if problem := _combination_problem(name, library):
-            found.append(problem)
+            errors.append(problem)
             continue
-        names = [p.name for p in placed(name, library)]
-        found += [
-            Problem(f"scenario.{name}.combine", f"two interventions are called {twice!r}; rename one")
-            for twice in sorted({n for n in names if names.count(n) > 1})
+        names = [p.name for p in placed_interventions(name, library)]
+        errors += [
+            Problem(f"scenario.{name}.combine", f"two interventions are called {repeated!r}; rename one")
+            for repeated in sorted({n for n in names if names.count(n) > 1})
         ]
-        found += [
-            Problem(f"scenario.{name}.{own}", "is a cause that every ledger has; choose another name")
-            for own in RESERVED & set(scenario.interventions)
+        errors += [
+            Problem(f"scenario.{name}.{own_name}", "is a cause that every ledger has; choose another name")
+            for own_name in RESERVED & set(scenario.interventions)
         ]
-        for own, intervention in scenario.interventions.items():
-            for field, (effect, what) in intervention.uncertain().items():
-                found += effects.check(effect, what.scale, f"scenario.{name}.{own}.{field}", what.domain)
-    return found
+        for own_name, intervention in scenario.interventions.items():
+            for field, (effect, number) in intervention.uncertain().items():
+                errors += effects.check(effect, number.scale, f"scenario.{name}.{own_name}.{field}", number.domain)
+    return errors
 
 
-def _combination_problem(name: str, library: Mapping[str, Scenario], seen: tuple[str, ...] = ()) -> Problem | None:
-    if name in seen:
-        return Problem(f"scenario.{seen[0]}.combine", f"goes round in a circle: {' -> '.join((*seen, name))}")
+def _combination_problem(name: str, library: Mapping[str, Scenario], ancestors: tuple[str, ...] = ()) -> Problem | None:
+    if name in ancestors:
+        return Problem(f"scenario.{ancestors[0]}.combine", f"goes round in a circle: {' -> '.join((*ancestors, name))}")
     if name not in library:
-        return Problem(f"scenario.{seen[-1]}.combine", f"no such scenario: {name}")
+        return Problem(f"scenario.{ancestors[-1]}.combine", f"no such scenario: {name}")
     for part in library[name].combine:
-        if problem := _combination_problem(part, library, (*seen, name)):
+        if problem := _combination_problem(part, library, (*ancestors, name)):
             return problem
     return None
 
@@ -102,12 +105,12 @@ class CompiledScenario:
     name: str
     mechanisms: tuple[Mechanism, ...]
     inputs: Mapping[str, np.ndarray]  # applied values (n,) by configuration path, uncertain ones only
-    view: ScenarioView
+    description: ScenarioDescription
     problems: tuple[Problem, ...] = ()
 
     @property
     def applies(self) -> bool:
-        return not self.view.not_applicable
+        return not self.description.not_applicable
 
 
 def compile_scenario(
@@ -118,10 +121,10 @@ def compile_scenario(
     horizon: Horizon,
     margin_known: bool = True,
 ) -> CompiledScenario:
-    """Draw every uncertain number, keyed by intervention and field, so scenarios that share one share its draws.
+    """Draw every uncertain number, keyed by intervention and field: scenarios that share an intervention share draws.
 
     `draw_keys` (n,) uint64. Dates are resolved against the horizon's today. Interventions without an object (conversion
-    without acquisition, a segment nobody is in) are skipped, and their sentences say so.
+    without acquisition, a segment without customers) are skipped, and their sentences on the page say so.
     """
     from clvsim.kernels.rng import world_uniforms  # compiled: not for those who only read a configuration
 
@@ -132,27 +135,30 @@ def compile_scenario(
     sentences: list[str] = []
     reasons: list[str] = []
     problems: list[Problem] = []
-    for item in sorted(placed(name, library), key=lambda p: p.name):  # sums do not depend on how a scenario is written
+    # By name, so that sums do not depend on the order in which a scenario is written.
+    for item in sorted(placed_interventions(name, library), key=lambda p: p.name):
         reason = _without_object(item.intervention, groups, margin_known)
-        if reason not in (NEEDS_MARGIN, NEEDS_ACQUISITION) and (what := item.intervention.never_acts(horizon, groups)):
-            problems.append(Problem(f"{item.path}.when", what))
+        if reason not in (NEEDS_MARGIN, NEEDS_ACQUISITION) and (
+            why_never := item.intervention.never_acts(horizon, groups)
+        ):
+            problems.append(Problem(f"{item.path}.when", why_never))
         if reason:
             reasons.append(reason)
-            sentences.append(f"{item.intervention.sentence()} Left out here: it {reason}.")
+            sentences.append(f"{item.intervention.sentence()} Skipped in this run: it {reason}.")
             continue
         sentences.append(item.intervention.sentence())
         values = {}
-        for field, (effect, what) in item.intervention.uncertain().items():
+        for field, (effect, number) in item.intervention.uncertain().items():
             path = f"{item.path}.{field}"
             uniforms = world_uniforms(draw_keys, f"{item.name}.{field}")
-            drawn = effects.draw(effect, uniforms, what.scale, path=path, domain=what.domain)
-            values[field] = drawn.values
-            if np.ptp(drawn.values) > 0:
-                inputs[path] = drawn.values
-            if np.any(drawn.values != 0):
+            draws = effects.draw(effect, uniforms, number.scale, path=path, domain=number.domain)
+            values[field] = draws.values
+            if np.ptp(draws.values) > 0:
+                inputs[path] = draws.values
+            if np.any(draws.values != 0):
                 assumptions.append(
                     effects.assumption(
-                        effect, what.scale, drawn, path, what.label, unit=what.unit or None, domain=what.domain
+                        effect, number.scale, draws, path, number.label, unit=number.unit or None, domain=number.domain
                     )
                 )
         mechanisms += item.intervention.compile(item.name, values, item.intervention.when.period(horizon.today))
@@ -161,10 +167,11 @@ def compile_scenario(
         name=name,
         mechanisms=tuple(mechanisms),
         inputs=inputs,
-        view=ScenarioView(
+        description=ScenarioDescription(
             name=name,
             title=scenario.title,
-            illustrative=any(library[p.origin].illustrative for p in placed(name, library)) or scenario.illustrative,
+            illustrative=any(library[p.origin].illustrative for p in placed_interventions(name, library))
+            or scenario.illustrative,
             not_applicable=reasons[0] if nothing_left else "",
             assumptions=tuple(assumptions),
             interventions=() if nothing_left else tuple(sentences),

@@ -10,11 +10,11 @@ import numpy as np
 if TYPE_CHECKING:
     import pandas as pd
 
-COVARIATE = "covariate "  # prefix of their columns in a summary
+COVARIATE = "covariate "  # prefix of the covariates' columns in a summary
 DAYS_PER_YEAR = 365.25
 DAYS_PER_MONTH = DAYS_PER_YEAR / 12
 DAYS_PER_WEEK = 7.0
-PARTS = 16  # of the customers, to see how much chance there is in sums over them
+PARTS = 16  # of the customers; differences between them measure the noise of sums over customers
 RENEWAL_DAYS = {
     "week": DAYS_PER_WEEK,
     "month": DAYS_PER_MONTH,
@@ -36,7 +36,7 @@ class QualityLine(NamedTuple):
 
 @dataclass(frozen=True)
 class CustomerSummary:
-    """What a retention or spend model sees of each customer, as of `today`.
+    """The data of each customer that a retention or spend model is fitted to, as of `today`.
 
     `customers` has one row per customer, ordered by the id's text, with columns
     `customer_id` (str), `frequency` (repeat orders x in calibration, int64), `recency_days` (t_x),
@@ -47,10 +47,10 @@ class CustomerSummary:
     the log dates them), `log_gaps` (sum of the logs of the days between orders; only from a log), `segment`, `channel`
     (str, "" where the log has none), for each NAME of `data.covariates`
     "covariate NAME" (float64 with nan where missing, or str with "" where missing), and of a survivor table `lost`
-    (bool): whose contract is known to have ended.
+    (bool): True where the contract is known to have ended.
     `repeat_orders_by_day` has a column per day from `first_date` to `today` and a row for each of `PARTS` parts of the
-    customers, dealt out in turn in their order; None where nothing is known but the histories, or orders are
-    merged. With `means_only` nothing is known of single orders: `first_amount` and sums of logs are NaN.
+    customers, dealt out in turn in their order; None where the source has histories only, or orders
+    are merged. With `means_only` the source has no single orders: `first_amount` and sums of logs are NaN.
 
     With `opportunity_days` > 0 time is cut into periods of that length from each customer's own first order, and all
     orders of one period are one, dated at its end; periods that have not ended by today are not in it yet.
@@ -82,10 +82,10 @@ class Diagnostic(NamedTuple):
 
 
 class DrawMethod(NamedTuple):
-    """How one model's draws came about.
+    """The method that produced one model's draws.
 
     `name`: `nuts`, `laplace`, `map` (a draft: one point), `observed` where nothing is inferred, "" where a file does
-    not say. `from_file`: whether they were read rather than fitted.
+    not name it. `from_file`: whether they were read rather than fitted.
     """
 
     name: str = ""
@@ -125,12 +125,12 @@ class Posterior:
 
 
 class ModelScore(NamedTuple):
-    """One retention model beside others: how well it predicts customers left out, and what it expects of all of them.
+    """One retention model in a comparison: how well it predicts customers left out, and the orders it expects.
 
     `elpd`: sum over customers of the log score by leave-one-out; `difference`: to the best of the models, with its
     standard error over customers; `parameters`: effective number of them; `weight`: share in the best mixture;
     `unreliable`: customers whose score cannot be trusted. `orders`: expected orders of existing customers within a
-    horizon, 90 % interval over parameters alone. `without`: what the run's own model tells apart and this one cannot.
+    horizon, 90 % interval over parameters alone. `without`: what the run's own model contains and this one leaves out.
     """
 
     model: str
@@ -147,7 +147,7 @@ class ModelScore(NamedTuple):
 
 
 class Assumption(NamedTuple):
-    """One number that did not come out of the log: where it is set, where it comes from, what it amounts to."""
+    """One number that was not estimated from the log: where it is set, its provenance, its mean and interval."""
 
     path: str  # configuration path, e.g. scenario.upsell_soft.upsell.take
     label: str  # in words, e.g. "Share of customers who take the offer"
@@ -161,8 +161,8 @@ class Assumption(NamedTuple):
 
 
 @dataclass(frozen=True)
-class ScenarioView:
-    """What the page says about one scenario."""
+class ScenarioDescription:
+    """The text of one scenario on the page: title, assumptions and a sentence for each intervention."""
 
     name: str
     title: str
@@ -213,7 +213,7 @@ class Tracking:
 
 @dataclass(frozen=True, eq=False)
 class RunResult:
-    """Everything that the terminal, the run folder and the page show of one run."""
+    """All figures and texts of one run that the terminal, the run folder and the page show."""
 
     title: str
     question: str
@@ -232,7 +232,7 @@ class RunResult:
     customers: int
     today: date
     layers: tuple[str, ...]  # of parameter, process, environment, assumption
-    scenarios: tuple[ScenarioView, ...]  # the baseline first
+    scenarios: tuple[ScenarioDescription, ...]  # the baseline first
     comparison: "pd.DataFrame"  # columns of comparison.csv
     delta_draws: Mapping[str, np.ndarray]  # expected plan-value difference per draw, by scenario
     payback: Mapping[str, PaybackCurve]  # by scenario; empty without acquisition
@@ -245,8 +245,8 @@ class RunResult:
     calendar_effects: tuple[str, ...] = ()  # that were fitted: season, promotion, trend
     poor_fit: bool = False  # fit.allow_poor let a failed gate pass: red banner
     draft: bool = False  # parameters were not sampled: banner, and no interval contains their uncertainty
-    who_is_lost: str = ""  # what the retention model takes a lost customer to be, in a sentence
-    active_contracts: int | None = None  # where orders are payments of contracts, and who is lost is known
+    who_is_lost: str = ""  # sentence on when the retention model counts a customer as lost
+    active_contracts: int | None = None  # their number; None unless orders are payments of contracts
     merged_days: float = 0.0  # all orders of a customer in a period of that length are one; 0: each order is one
-    synthetic: str = ""  # what made the data up, in a sentence; "" for data that somebody brought
+    synthetic: str = ""  # sentence on the generator of the data; "" for real data
     notes: tuple[str, ...] = field(default=())  # on surrogate noise, weights of newcomers, pooled groups

@@ -1,4 +1,4 @@
-"""Effects: numbers that do not come out of the log, each with its provenance.
+"""Effects: uncertain numbers that are not estimated from the log, each with its provenance.
 
 `EFFECTS` maps a kind to its class; a configuration field of type `Effect` takes any of them or a bare number.
 """
@@ -42,11 +42,11 @@ _EVERY_KEY = frozenset(key for kind in EFFECTS.values() for key in kind.model_fi
 _UNITS: dict[Scale, str] = {"relative": "relative", "odds": "relative", "probability": "probability"}
 
 
-def one_kind(value: Any) -> Any:
+def drop_other_keys(value: Any) -> Any:
     """A bare number is `fixed`; keys that belong only to other kinds are dropped.
 
     Overriding an effect's `kind` merges the new mapping over the old one, so the old kind's keys are left behind. A
-    key that no kind knows stays, and is refused.
+    key that no kind has stays, and is refused.
     """
     if isinstance(value, int | float) and not isinstance(value, bool):
         return {"kind": "fixed", "value": value}
@@ -61,7 +61,7 @@ def one_kind(value: Any) -> Any:
     return {key: v for key, v in value.items() if key in own or key not in _EVERY_KEY}
 
 
-Effect = Annotated[Fixed | Prior | Expert | Experiment, Field(discriminator="kind"), BeforeValidator(one_kind)]
+Effect = Annotated[Fixed | Prior | Expert | Experiment, Field(discriminator="kind"), BeforeValidator(drop_other_keys)]
 
 
 class EffectDraws(NamedTuple):
@@ -73,7 +73,7 @@ class EffectDraws(NamedTuple):
 
 def check(effect: EffectKind, scale: Scale, path: str, domain: Domain = NON_NEGATIVE) -> list[Problem]:
     """Everything in `effect` that does not fit `scale`; `domain` is the closed interval allowed for an amount."""
-    return [Problem(f"{path}.{key}" if key else path, what) for key, what in effect.misfits(scale, domain)]
+    return [Problem(f"{path}.{key}" if key else path, reason) for key, reason in effect.misfits(scale, domain)]
 
 
 def draw(

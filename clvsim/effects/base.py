@@ -1,4 +1,4 @@
-"""What every kind of effect has in common."""
+"""Base class of all kinds of effects."""
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
@@ -11,10 +11,10 @@ from clvsim.schema import Frozen
 
 
 class EffectKind(Frozen):
-    """An uncertain number that does not come out of the log.
+    """An uncertain number that is not estimated from the log.
 
-    A kind says how it is sampled (by inversion of one uniform per draw, so that it is monotone in the uniform), what
-    does not fit a scale and how it reads on the page.
+    A kind implements `sample` (by inversion of one uniform per draw, so that values are monotone in the uniform),
+    `misfits` (what does not fit a scale) and `describe` (its text on the page).
     """
 
     kind_name: ClassVar[str]

@@ -87,17 +87,17 @@ def _ratio_terms(effect: np.ndarray, n: Arms, x: Arms) -> Terms:
     m, m1 = np.exp(log_m), np.exp(log_m1)
     constant = (x0 + 0.5) * log_m + x1 * log_m1
 
-    def rest(z: np.ndarray, top: np.ndarray, log_top: np.ndarray) -> np.ndarray:
+    def complement(z: np.ndarray, top: np.ndarray, log_top: np.ndarray) -> np.ndarray:
         return -np.expm1(log_top) + top * expit(-z)  # 1 − top·σ(z) without cancellation
 
     def log_integrand(z: np.ndarray) -> np.ndarray:
-        missed = (n0 - x0 - 0.5) * np.log(rest(z, m, log_m)) + (n1 - x1) * np.log(rest(z, m1, log_m1))
+        missed = (n0 - x0 - 0.5) * np.log(complement(z, m, log_m)) + (n1 - x1) * np.log(complement(z, m1, log_m1))
         return constant + (x0 + x1 + 0.5) * log_expit(z) + missed + log_expit(-z)
 
     def slope(z: np.ndarray) -> np.ndarray:
         s, t = expit(z), expit(-z)
-        lost0 = (n0 - x0 - 0.5) * m * s * t / rest(z, m, log_m)
-        lost1 = (n1 - x1) * m1 * s * t / rest(z, m1, log_m1)
+        lost0 = (n0 - x0 - 0.5) * m * s * t / complement(z, m, log_m)
+        lost1 = (n1 - x1) * m1 * s * t / complement(z, m1, log_m1)
         return (x0 + x1 + 0.5) * t - lost0 - lost1 - s
 
     return log_integrand, slope

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from clvsim.effects.base import EffectKind
 from clvsim.effects.binomial import estimate, exact_log_likelihood, invert_density, is_small
-from clvsim.effects.scales import CHANGES, Domain, Scale, shown
+from clvsim.effects.scales import CHANGES, Domain, Scale, format_typed
 from clvsim.special import log_ndtr, logsumexp, ndtri
 
 LEARN_SD = 0.05  # scale of the half-normal prior of τ under `prior_sd: learn`
@@ -21,8 +21,8 @@ class Experiment(EffectKind):
 
     The log effect has the prior N(0, τ²), τ = `prior_sd`, which already pays for picking a winner. With
     `prior_sd: learn` τ has a half-normal prior of scale 0.05 and `tests_run` = K says that this test was the best of K
-    (the one with the largest lift). `transport` multiplies the log effect: 0.5 for a test made elsewhere whose effect
-    is expected to carry over by half.
+    (the one with the largest lift). `transport` multiplies the log effect: 0.5 for a test of another shop whose
+    effect is expected to carry over by half.
 
     Not modelled: correlation of several tests, peeking, arms that were not randomised.
     """
@@ -97,5 +97,5 @@ class Experiment(EffectKind):
         parts = (x0 * (n1 - x1), x1 * (n0 - x0)) if scale == "odds" else (x0 * n1, x1 * n0)
         if parts[0] == 0:
             return ""
-        change = shown(parts[1] / parts[0] - 1, scale)
+        change = format_typed(parts[1] / parts[0] - 1, scale)
         return f" ({change} {'in the odds ' if scale == 'odds' else ''}observed)"

@@ -1,4 +1,4 @@
-"""`expert`: three quantiles of somebody's judgement."""
+"""`expert`: three quantiles of a judgement."""
 
 from collections.abc import Iterator
 from typing import ClassVar, Literal, Self
@@ -7,7 +7,7 @@ import numpy as np
 from pydantic import model_validator
 
 from clvsim.effects.base import EffectKind
-from clvsim.effects.scales import Domain, Scale, from_applied, misfit, shown, to_applied
+from clvsim.effects.scales import Domain, Scale, format_typed, from_applied, misfit, to_applied
 from clvsim.special import ndtri
 
 
@@ -31,8 +31,8 @@ class Expert(EffectKind):
 
     def misfits(self, scale: Scale, domain: Domain) -> Iterator[tuple[str, str]]:
         for key in ("p10", "p50", "p90"):
-            if what := misfit(getattr(self, key), scale, domain, interior=True):
-                yield key, what
+            if reason := misfit(getattr(self, key), scale, domain, interior=True):
+                yield key, reason
 
     def sample(self, uniforms: np.ndarray, scale: Scale) -> np.ndarray:
         low, mid, high = (to_applied(q, scale) for q in (self.p10, self.p50, self.p90))
@@ -41,5 +41,5 @@ class Expert(EffectKind):
         return from_applied(mid + sd * z, scale)
 
     def describe(self, scale: Scale) -> str:
-        low, mid, high = (shown(q, scale) for q in (self.p10, self.p50, self.p90))
+        low, mid, high = (format_typed(q, scale) for q in (self.p10, self.p50, self.p90))
         return f"expert judgement: {low} to {high} in 8 of 10 cases, as likely above as below {mid}"

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from clvsim.effects.base import EffectKind
-from clvsim.effects.scales import CHANGES, Domain, Scale, misfit, shown
+from clvsim.effects.scales import CHANGES, Domain, Scale, format_typed, misfit
 
 
 class Fixed(EffectKind):
@@ -20,8 +20,8 @@ class Fixed(EffectKind):
     value: float
 
     def misfits(self, scale: Scale, domain: Domain) -> Iterator[tuple[str, str]]:
-        if what := misfit(self.value, scale, domain):
-            yield "", what  # most people typed a bare number, which has no key of its own
+        if reason := misfit(self.value, scale, domain):
+            yield "", reason  # most people typed a bare number, which has no key of its own
 
     def sample(self, uniforms: np.ndarray, scale: Scale) -> np.ndarray:
         # A probability does not go through its logit: expit(logit(p)) is not p in floats.
@@ -29,4 +29,4 @@ class Fixed(EffectKind):
         return np.full(uniforms.shape, value + 0.0)
 
     def describe(self, scale: Scale) -> str:
-        return f"fixed at {shown(self.value, scale)}, no uncertainty"
+        return f"fixed at {format_typed(self.value, scale)}, no uncertainty"

@@ -7,7 +7,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from clvsim.effects.base import EffectKind
-from clvsim.effects.scales import CHANGES, Domain, Scale, from_applied, misfit, scale_name, shown, to_applied
+from clvsim.effects.scales import CHANGES, Domain, Scale, format_typed, from_applied, misfit, scale_name, to_applied
 from clvsim.special import betaincinv, ndtri
 
 PARAMETERS: dict[str, tuple[str, ...]] = {
@@ -59,10 +59,10 @@ class Prior(EffectKind):
     @model_validator(mode="after")
     def _complete(self) -> Self:
         wanted = PARAMETERS[self.dist]
-        every = {p for ps in PARAMETERS.values() for p in ps}
-        given = {p for p in every if getattr(self, p) is not None}
-        if given != set(wanted):
-            got = ", ".join(sorted(given)) or "none"
+        all_names = {p for ps in PARAMETERS.values() for p in ps}
+        set_names = {p for p in all_names if getattr(self, p) is not None}
+        if set_names != set(wanted):
+            got = ", ".join(sorted(set_names)) or "none"
             raise ValueError(f"dist {self.dist} needs exactly {' and '.join(wanted)}, got {got}")
         if self.dist == "uniform" and self._value("low") >= self._value("high"):
             raise ValueError(f"needs low < high, got {self.low:g} and {self.high:g}")
@@ -70,7 +70,7 @@ class Prior(EffectKind):
 
     def _value(self, name: str) -> float:
         value = getattr(self, name)
-        if value is None:  # the validator has made sure
+        if value is None:  # `_complete` has checked it
             raise TypeError(f"{name} is not a parameter of {self.dist}")
         return value
 
@@ -82,9 +82,9 @@ class Prior(EffectKind):
         for key in PARAMETERS[self.dist]:
             # A normal amount may well have its mean outside the domain's edge: its draws are clipped and counted.
             if key in ("low", "high", "median") or (key == "mean" and scale != "amount"):
-                what = misfit(self._value(key), scale, domain, interior=key == "mean")
-                if what:
-                    yield key, what
+                reason = misfit(self._value(key), scale, domain, interior=key == "mean")
+                if reason:
+                    yield key, reason
 
     def sample(self, uniforms: np.ndarray, scale: Scale) -> np.ndarray:
         value = self._value
@@ -102,12 +102,16 @@ class Prior(EffectKind):
 
     def describe(self, scale: Scale) -> str:
         value = self._value
-        where = f" {scale_name(scale)}".rstrip()
+        scale_text = f" {scale_name(scale)}".rstrip()
         words = {
-            "normal": lambda: f"normal around {shown(value('mean'), scale)}, sd {value('sd'):g}{where}",
-            "halfnormal": lambda: f"half-normal from {shown(0.0, scale)} up, sd {value('sd'):g}{where}",
+            "normal": lambda: f"normal around {format_typed(value('mean'), scale)}, sd {value('sd'):g}{scale_text}",
+            "halfnormal": lambda: f"half-normal from {format_typed(0.0, scale)} up, sd {value('sd'):g}{scale_text}",
             "beta": lambda: f"Beta({value('alpha'):g}, {value('beta'):g})",
-            "lognormal": lambda: f"lognormal around {shown(value('median'), scale)}, sd of the log {value('sd'):g}",
-            "uniform": lambda: f"anything from {shown(value('low'), scale)} to {shown(value('high'), scale)}",
+            "lognormal": lambda: (
+                f"lognormal around {format_typed(value('median'), scale)}, sd of the log {value('sd'):g}"
+            ),
+            "uniform": lambda: (
+                f"anything from {format_typed(value('low'), scale)} to {format_typed(value('high'), scale)}"
+            ),
         }
         return f"assumed: {words[self.dist]()}"

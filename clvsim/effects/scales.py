@@ -72,8 +72,8 @@ def in_words(domain: Domain) -> str:
     return f"at most {high:g}" if low == -inf else f"between {low:g} and {high:g}"
 
 
-def shown(typed: float, scale: Scale) -> str:
-    """A typed number as a reader writes it: +5 %, 12 %, 1,234."""
+def format_typed(typed: float, scale: Scale) -> str:
+    """Text of a typed number on its scale: +5 %, 12 %, 1,234."""
     if scale == "amount":
         return f"{typed:,.6g}"
     percent = 100 * typed + 0.0  # no "-0"

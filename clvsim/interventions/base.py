@@ -1,4 +1,4 @@
-"""What every intervention shares: whom it reaches, when, which of its numbers are uncertain, what it compiles to."""
+"""Base class of interventions, their reach and timing, and the mechanisms that they compile to."""
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
@@ -26,7 +26,7 @@ class Group(NamedTuple):
 
 
 class Who(Frozen):
-    """Whom an intervention reaches. Nothing latent: what a company can see of its customers today."""
+    """Customers that an intervention reaches, by what a company can observe of them; no latent trait."""
 
     customers: Literal["all", "existing", "new"] = "all"
     segments: tuple[str, ...] = ()  # empty: every segment
@@ -49,7 +49,7 @@ class Who(Frozen):
 
 
 class Uncertain(NamedTuple):
-    """One number of an intervention that may be an effect: where, on which scale, in what words.
+    """One number of an intervention that may be an effect: its scale, label, unit and domain.
 
     `neutral` is the typed value with which it does nothing.
     """
@@ -61,7 +61,7 @@ class Uncertain(NamedTuple):
     neutral: float = 0.0
 
 
-# --- mechanisms: what the simulator knows; every intervention compiles to some of them -------------------------------
+# --- mechanisms: the simulator's input; every intervention compiles to some of them ----------------------------------
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ class ContactProgramme:
 
 @dataclass(frozen=True)
 class CostEntry:
-    """Money that is spent whatever customers do, or in proportion to what they do."""
+    """Cost of a plan: fixed, or in proportion to orders, customers or revenue."""
 
     name: str
     amount: np.ndarray  # (n,), money, or a share of revenue
@@ -129,7 +129,7 @@ Mechanism = Shift | OfferTerms | ContactProgramme | CostEntry
 
 
 class Intervention(Frozen):
-    """One thing the company does. Subclasses say which numbers are uncertain and compile to mechanisms."""
+    """One action of the company. Subclasses declare their uncertain numbers and compile to mechanisms."""
 
     UNCERTAIN: ClassVar[Mapping[str, Uncertain]] = {}
     who: Who = Who()
@@ -138,24 +138,24 @@ class Intervention(Frozen):
     @field_validator("*")
     @classmethod
     def _fits_its_scale(cls, value: Any, info: ValidationInfo) -> Any:
-        what = cls.UNCERTAIN.get(info.field_name or "")
-        if what is not None and (found := check(value, what.scale, "", what.domain)):
-            raise ValueError("; ".join(f"{where.lstrip('.')} {rule}".strip() for where, rule in found))
+        number = cls.UNCERTAIN.get(info.field_name or "")
+        if number is not None and (misfits := check(value, number.scale, "", number.domain)):
+            raise ValueError("; ".join(f"{field.lstrip('.')} {rule}".strip() for field, rule in misfits))
         return value
 
     def uncertain(self) -> dict[str, tuple[Effect, Uncertain]]:
         """Uncertain numbers that are set, by dotted field."""
-        found = {field: _look_up(self, field) for field in self.UNCERTAIN}
-        return {field: (effect, self.UNCERTAIN[field]) for field, effect in found.items() if effect is not None}
+        numbers = {field: _look_up(self, field) for field in self.UNCERTAIN}
+        return {field: (effect, self.UNCERTAIN[field]) for field, effect in numbers.items() if effect is not None}
 
     @property
     def needs_acquisition(self) -> bool:
-        """Whether it has no object without newcomers."""
+        """Whether it needs acquisition channels to act on anything."""
         return self.who.customers == "new"
 
     @property
     def needs_margin(self) -> bool:
-        """Whether it has no object while the gross margin is unknown."""
+        """Whether it acts on the gross margin, which must then be known."""
         return False
 
     @abstractmethod
@@ -163,22 +163,22 @@ class Intervention(Frozen):
         """Mechanisms with one value per draw; `values` has an array (n,) for each uncertain number."""
 
     def schedule(self, horizon: Horizon, groups: Sequence[Group]) -> Schedule:
-        """When the simulator reads its strength: by default in each week, while somebody it reaches is followed."""
+        """Times at which the simulator reads its strength: by default the weeks in which it reaches customers."""
         newcomers = any(group.origin == "new" and self.who.reaches(group) for group in groups)
         return horizon.weeks(newcomers=newcomers)
 
     def never_acts(self, horizon: Horizon, groups: Sequence[Group]) -> str:
-        """Why it cannot act on anybody of `groups` within the horizon, with its time and the horizon; "" where it can.
+        """Why its time lies outside the horizon of `groups`, with both times; "" where it can act.
 
-        It is about time only: `who` reaches some of the groups.
+        It checks time only: `who` is assumed to reach some of the groups.
         """
         schedule = self.schedule(horizon, groups)
-        why = schedule.misses(self.when.period(horizon.today))
-        return f"{self.when} can never act: {why}; {schedule.in_words(horizon.today)}" if why else ""
+        reason = schedule.misses(self.when.period(horizon.today))
+        return f"{self.when} can never act: {reason}; {schedule.in_words(horizon.today)}" if reason else ""
 
     @abstractmethod
     def sentence(self) -> str:
-        """What it does, for the page."""
+        """Sentence for the page on what it does, to whom and when."""
 
     def _reach(self) -> str:
         return ", ".join(part for part in (str(self.who), str(self.when)) if part)

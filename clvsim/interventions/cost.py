@@ -1,4 +1,4 @@
-"""COST: money that a plan spends: once, monthly, per order, per customer or as a share of revenue."""
+"""COST: a cost of the plan: once, monthly, per order, per customer or as a share of revenue."""
 
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, Literal

@@ -77,5 +77,5 @@ class OfferIntervention(Intervention):
         )
 
     def sentence(self) -> str:
-        which = "every order" if not self.on_orders else "order " + " and ".join(map(str, self.on_orders))
-        return f"Offers one more item at {which} ({self._reach()})."
+        orders = "every order" if not self.on_orders else "order " + " and ".join(map(str, self.on_orders))
+        return f"Offers one more item at {orders} ({self._reach()})."

@@ -12,7 +12,7 @@ from clvsim.types import DAYS_PER_MONTH, DAYS_PER_WEEK
 
 
 def iso_date(value: Any) -> Any:
-    """A date, or its ISO text; numbers and moments of a day are refused."""
+    """A date, or its ISO text; numbers and datetimes are refused."""
     if value is None or (isinstance(value, date) and not isinstance(value, datetime)):
         return value
     try:
@@ -31,7 +31,7 @@ IsoDate = Annotated[date, BeforeValidator(iso_date)]
 class Period:
     """Months since the end of today in which a mechanism acts; its strength grows linearly over the ramp.
 
-    What has begun before has a negative `start_month`.
+    A mechanism that began before today has a negative `start_month`.
     """
 
     start_month: float = 0.0
@@ -40,10 +40,10 @@ class Period:
 
     def strength(self, months: np.ndarray) -> np.ndarray:
         """0 outside the period, growing to 1 over the ramp; at times `months` (n,) since today."""
-        grown = np.ones_like(months)
+        ramp = np.ones_like(months)
         if self.ramp_months > 0:
-            grown = np.clip(months - self.start_month, 0.0, self.ramp_months) / self.ramp_months
-        return np.where((months >= self.start_month) & (months < self.end_month), grown, 0.0)
+            ramp = np.clip(months - self.start_month, 0.0, self.ramp_months) / self.ramp_months
+        return np.where((months >= self.start_month) & (months < self.end_month), ramp, 0.0)
 
     def weekly(self, weeks: int) -> np.ndarray:
         """Strength in each week since today, at the middle of the week, shape (weeks,)."""
@@ -65,29 +65,29 @@ class When(Frozen):
 
     @model_validator(mode="after")
     def ordered(self) -> "When":
-        """Each end is given once, and they are in order as far as that is known without today."""
-        wrong = [
+        """Refuse ends that are given twice, or whose order is wrong as far as it shows without today's date."""
+        errors = [
             f"{month} and {day} exclude each other; give one of them"
             for month, day in (("start_month", "start_date"), ("end_month", "end_date"))
             if getattr(self, month) is not None and getattr(self, day) is not None
         ]
         start = self.start_month or 0.0
         if self.end_month is not None and self.start_date is None and self.end_month <= start:
-            wrong.append(f"end_month must lie after start_month {start:g}")
+            errors.append(f"end_month must lie after start_month {start:g}")
         if self.start_date is not None and self.end_date is not None and self.end_date < self.start_date:
-            wrong.append(f"end_date must not lie before start_date {self.start_date}, got {self.end_date}")
-        if wrong:
-            raise ValueError("; ".join(wrong))
+            errors.append(f"end_date must not lie before start_date {self.start_date}, got {self.end_date}")
+        if errors:
+            raise ValueError("; ".join(errors))
         return self
 
     @property
     def always(self) -> bool:
-        """Whether it says no more than the default: all the time, at once with full strength."""
+        """Whether it equals the default: all the time, at full strength from the start."""
         ends = (self.start_month or None, self.end_month, self.start_date, self.end_date)
         return self.ramp_months == 0 and all(end is None for end in ends)
 
     def period(self, today: date) -> Period:
-        """The same in months since the end of today."""
+        """The period in months since the end of today."""
         start, end = self.start_month or 0.0, np.inf if self.end_month is None else self.end_month
         if self.start_date is not None:
             start = ((self.start_date - today).days - 1) / DAYS_PER_MONTH
@@ -115,8 +115,8 @@ class Schedule(NamedTuple):
 
     step: Literal["week", "month", "once"]
     months: int  # nothing is read from this month on
-    subject: str  # what goes on until then, for instance "newcomers arrive"
-    keys: str  # the configuration that says how long
+    subject: str  # clause on what is simulated until then, for instance "newcomers arrive"
+    keys: str  # configuration keys that set the length
 
     def misses(self, period: Period) -> str:
         """Why an intervention that runs in `period` never acts; "" where it does."""
@@ -133,7 +133,7 @@ class Schedule(NamedTuple):
         return "" if acts else f"it acts by whole {self.step}s, and the middle of none lies in it"
 
     def in_words(self, today: date) -> str:
-        """What is simulated from when until when, and which keys say so."""
+        """Sentence on what is simulated, from which day to which, and the keys that set it."""
         first, last = today + timedelta(days=1), today + timedelta(days=int(np.ceil(self.months * DAYS_PER_MONTH)))
         return f"{self.subject} for {self.months} months, {first} to {last} ({self.keys})"
 

@@ -1,4 +1,4 @@
-"""What people read of a run: the investor's page, its figures and the terminal's two tables.
+"""The output that people read of a run: the page, its figures and the terminal's two tables.
 
 Everything here is a pure function of `clvsim.types.RunResult`; no number is computed that a run does not already hold.
 `text.tables` renders the terminal's text and imports neither Matplotlib nor Jinja; they load with the first page.

@@ -94,8 +94,8 @@ def inline(svg_file: str, prefix: str, alternative_text: str) -> str:
 
 def clean(text: str) -> str:
     """One line of text that the figures' font can draw; what it lacks becomes an empty box."""
-    known = get_font(findfont(FontProperties(family="DejaVu Sans"))).get_charmap()
-    return " ".join("".join(c if ord(c) in known or c.isspace() else "\u25a1" for c in text).split())
+    glyphs = get_font(findfont(FontProperties(family="DejaVu Sans"))).get_charmap()
+    return " ".join("".join(c if ord(c) in glyphs or c.isspace() else "\u25a1" for c in text).split())
 
 
 def wrap(text: str, width: float, size: float = SMALL, *, bold: bool = False) -> str:

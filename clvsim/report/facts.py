@@ -1,4 +1,4 @@
-"""What the page's tables say of the fitted models, of the finance section and of the data."""
+"""Rows of the page's tables on the fitted models, the finance section and the data."""
 
 from calendar import month_name
 from typing import TYPE_CHECKING
@@ -40,20 +40,20 @@ def model_facts(
 
 
 def retention_facts(fitted: FittedModels) -> list[Fact]:
-    """Parameters of the retention model, those of its calendar as factors, and what levels add to it."""
+    """Parameters of the retention model, those of its calendar as factors, and the effects of groups and covariates."""
     retention, posterior = fitted.retention, fitted.posterior
     unit, times = f", {posterior.time_unit}s", retention.TIMES
-    own, of_levels = in_words(retention, posterior.retention)
+    parameters, level_facts = in_words(retention, posterior.retention)
     effects = {effect.label: effect for effect in calendar_effects(retention)}
     promoted = any(effect.kind == "promotion" for effect in effects.values())
     facts = [
         calendar_fact(effects[name], values)
         if name in effects
         else (f"{name} ({retention.kind}{unit if name in times else ''})", spread(values))
-        for name, values in own.items()
+        for name, values in parameters.items()
         if promoted or name != MEAN_DAY.label  # else the mean day itself
     ]
-    return [*facts, *of_levels]
+    return [*facts, *level_facts]
 
 
 def calendar_effects(retention: RetentionModel) -> tuple[Effect, ...]:
@@ -68,7 +68,7 @@ def fitted_kinds(retention: RetentionModel) -> tuple[str, ...]:
 
 
 def calendar_fact(effect: Effect, log_rate: np.ndarray) -> Fact:
-    """What a month, a promotion or a year of trend does to the order rate, as a factor; `log_rate` is (draw,)."""
+    """Factor by which a month, a promotion or a year of trend multiplies the order rate; `log_rate` is (draw,)."""
     factor = f"×{spread(np.exp(log_rate))}"
     if effect.kind == "trend":
         return "trend: order rate per year of the log, not continued after today", factor
@@ -81,33 +81,33 @@ def calendar_fact(effect: Effect, log_rate: np.ndarray) -> Fact:
 
 
 def spend_checks(fitted: FittedModels, summary: CustomerSummary) -> list[Fact]:
-    """Mean amounts of the fitted model and of the data, and what amounts have to do with frequency."""
-    checked = fitted.spend.check(summary, fitted.posterior.spend)
+    """Mean amounts of the fitted model and of the data, and the correlation of amounts with frequency."""
+    check = fitted.spend.check(summary, fitted.posterior.spend)
     order = vocabulary_of(fitted.retention.renewing).one_repeat
     facts = [
-        (f"Mean per {order}, simulated population", f"{checked.fitted_mean:,.2f}"),
-        (f"Mean per {order}, in the data", f"{checked.mean_repeat_order:,.2f}"),
+        (f"Mean per {order}, simulated population", f"{check.fitted_mean:,.2f}"),
+        (f"Mean per {order}, in the data", f"{check.mean_repeat_order:,.2f}"),
     ]
-    if np.isfinite(checked.correlation):
-        facts.append(("Correlation of spend with frequency", f"{checked.correlation:.2f}"))
+    if np.isfinite(check.correlation):
+        facts.append(("Correlation of spend with frequency", f"{check.correlation:.2f}"))
     return facts
 
 
 def decision_facts(comparison: "Comparison", finance: FinanceConfig) -> list[Fact]:
-    """Where the spread of the baseline's value comes from, and what better knowledge could add."""
+    """Where the spread of the baseline's value comes from, and the expected value of perfect information."""
     facts = []
     parts = {layer: value for layer, value in comparison.variance.items() if layer != "total"}
     total = sum(parts.values())  # with few draws they are more than the whole
     if total > 0:
         shares = ", ".join(f"{layer} {value / total:.0%}" for layer, value in parts.items())
-        what = "revenue" if finance.gross_margin is None else "value"
-        facts.append((f"Where the spread of the baseline's plan {what} comes from", shares))
+        noun = "revenue" if finance.gross_margin is None else "value"
+        facts.append((f"Where the spread of the baseline's plan {noun} comes from", shares))
     if comparison.evpi is not None:
         evpi = comparison.evpi.value
         amount = "too small to tell from Monte Carlo error"
         if evpi is not None:
             amount = fmt.money(evpi, fmt.last_place([evpi], comparison.evpi.mcse), finance.currency)
-        facts.append(("The most that better knowledge could add to the choice", amount))
+        facts.append(("The most that perfect information could add to the choice", amount))
     return facts
 
 

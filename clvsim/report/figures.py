@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import blended_transform_factory
 
+from clvsim.report import display
 from clvsim.report import format as fmt
-from clvsim.report import view
 from clvsim.report.drawing import (
     FAINT,
     GAIN,
@@ -31,7 +31,7 @@ from clvsim.report.drawing import (
     text_width,
     wrap,
 )
-from clvsim.types import PaybackCurve, RunResult, ScenarioView, Tracking
+from clvsim.types import PaybackCurve, RunResult, ScenarioDescription, Tracking
 from clvsim.validation.vocabulary import ORDERS, Vocabulary
 
 POINTS = 72.0
@@ -50,38 +50,46 @@ class Drawing(NamedTuple):
 
 def drawings(result: RunResult) -> dict[str, Drawing]:
     """All figures that the run has data for: `difference`, `payback`, `tracking`."""
-    made = {}
+    figures = {}
     if not result.tracking.untracked:
-        words = view.vocabulary(result)
-        told = tracking_alternative_text(result, words)
-        made["tracking"] = drawn("tracking", partial(tracking_figure, words=words), result, told)
+        words = display.vocabulary(result)
+        alternative_text = tracking_alternative_text(result, words)
+        figures["tracking"] = make_drawing("tracking", partial(tracking_figure, words=words), result, alternative_text)
     if difference_scenarios(result):
-        text = difference_alternative_text(result)
-        made["difference"] = drawn("difference", difference_figure, result, text)
+        alternative_text = difference_alternative_text(result)
+        figures["difference"] = make_drawing("difference", difference_figure, result, alternative_text)
     if payback_scenarios(result):
-        made["payback"] = drawn("payback", payback_figure, result, payback_alternative_text(result))
-    return made
+        figures["payback"] = make_drawing("payback", payback_figure, result, payback_alternative_text(result))
+    return figures
 
 
-def drawn[Shown](name: str, draw: Callable[[Shown, float], Figure], result: Shown, text: str) -> Drawing:
-    """A figure for wide screens and for phones."""
+def make_drawing[Source](
+    name: str, draw: Callable[[Source, float], Figure], source: Source, alternative_text: str
+) -> Drawing:
+    """Draw `source` at both widths, for wide screens and for phones."""
     with style():
-        wide, narrow = (svg(draw(result, width)) for width in (WIDE, NARROW))
-    return Drawing(name, wide, inline(wide, f"{name}-w", text), inline(narrow, f"{name}-n", text), text)
+        wide, narrow = (svg(draw(source, width)) for width in (WIDE, NARROW))
+    return Drawing(
+        name,
+        wide,
+        inline(wide, f"{name}-w", alternative_text),
+        inline(narrow, f"{name}-n", alternative_text),
+        alternative_text,
+    )
 
 
 # --- Difference from the baseline, one row per lever ---------------------------------------------------------------
 
 
-def difference_scenarios(result: RunResult) -> list[ScenarioView]:
+def difference_scenarios(result: RunResult) -> list[ScenarioDescription]:
     rows = decision_rows(result)
-    return [s for s in view.levers(result) if s.name in result.delta_draws and s.name in rows]
+    return [s for s in display.levers(result) if s.name in result.delta_draws and s.name in rows]
 
 
-def decision_rows(result: RunResult) -> dict[str, view.Row]:
+def decision_rows(result: RunResult) -> dict[str, display.Row]:
     """Expected rows of the decision's metric by scenario."""
-    metric = view.decision_metric(result)
-    return {scenario: row for (scenario, m), row in view.rows(result, "expected").items() if m == metric}
+    metric = display.decision_metric(result)
+    return {scenario: row for (scenario, m), row in display.rows(result, "expected").items() if m == metric}
 
 
 def difference_figure(result: RunResult, width: float = WIDE) -> Figure:
@@ -117,7 +125,7 @@ def difference_figure(result: RunResult, width: float = WIDE) -> Figure:
         y += head + hill + foot
     axes.yaxis.set_visible(False)
     axes.spines["left"].set_visible(False)
-    unit = view.wording(result, view.decision_metric(result)).unit
+    unit = display.wording(result, display.decision_metric(result)).unit
     currency = result.currency if unit == "money" else ""
     axes.set_xticks(*money_ticks(*axes.get_xlim(), 7 if width > 5 else 4, currency))
     axes.set_xlabel(label)
@@ -139,7 +147,7 @@ def _row_text(figure: Figure, axes: Axes, y: float, text: str, size: float, colo
     )
 
 
-def _difference_row(axes: Axes, row: view.Row, draws: np.ndarray, base: float, hill: float) -> None:
+def _difference_row(axes: Axes, row: display.Row, draws: np.ndarray, base: float, hill: float) -> None:
     grid = np.linspace(*axes.get_xlim(), 401)
     grid = np.sort(np.append(grid, [0.0]))
     height = density(draws, grid)
@@ -176,15 +184,15 @@ def difference_range(result: RunResult) -> tuple[float, float]:
     return low - pad, high + pad
 
 
-def difference_caption(result: RunResult, row: view.Row) -> str:
+def difference_caption(result: RunResult, row: display.Row) -> str:
     """The numbers of one row in words: a reader need not measure the picture."""
-    delta = view.shown_delta(result, row)
+    delta = display.delta_cell(result, row)
     odds = fmt.frequency(row.p_better, row.p_better_mcse)
     return f"{delta.value} {delta.interval}; higher in {odds} futures"
 
 
 def _difference_label(result: RunResult) -> str:
-    return f"Difference in {view.wording(result, view.decision_metric(result)).label.lower()} from the baseline"
+    return f"Difference in {display.wording(result, display.decision_metric(result)).label.lower()} from the baseline"
 
 
 def difference_alternative_text(result: RunResult) -> str:
@@ -196,8 +204,8 @@ def difference_alternative_text(result: RunResult) -> str:
 # --- Cumulative cash per acquired customer -------------------------------------------------------------------------
 
 
-def payback_scenarios(result: RunResult) -> list[ScenarioView]:
-    return [s for s in view.applicable(result) if s.name in result.payback] if result.acquisition_known else []
+def payback_scenarios(result: RunResult) -> list[ScenarioDescription]:
+    return [s for s in display.applicable(result) if s.name in result.payback] if result.acquisition_known else []
 
 
 def payback_figure(result: RunResult, width: float = WIDE) -> Figure:
@@ -237,7 +245,7 @@ def payback_figure(result: RunResult, width: float = WIDE) -> Figure:
     return figure
 
 
-def _payback_title(result: RunResult, scenario: ScenarioView, width: float) -> str:
+def _payback_title(result: RunResult, scenario: ScenarioDescription, width: float) -> str:
     return f"{wrap(scenario.title, width)}\n{wrap(payback_phrase(result, scenario.name), width)}"
 
 
@@ -247,8 +255,8 @@ def _payback_range(curves: list[PaybackCurve]) -> tuple[float, float]:
 
 
 def _payback_panel(axes: Axes, result: RunResult, name: str, width: float) -> None:
-    curve, base = result.payback[name], result.payback.get(view.baseline(result).name)
-    if base is not None and name != view.baseline(result).name:
+    curve, base = result.payback[name], result.payback.get(display.baseline(result).name)
+    if base is not None and name != display.baseline(result).name:
         axes.plot(base.months, base.mean, color=FAINT, lw=1.6, gid="baseline")
     axes.fill_between(curve.months, curve.p05, curve.p95, color=GAIN, alpha=0.2, lw=0)
     axes.plot(curve.months, curve.mean, color=GAIN, lw=1.8, gid="mean")
@@ -296,14 +304,14 @@ def payback_alternative_text(result: RunResult) -> str:
 # --- Weekly repeat orders ------------------------------------------------------------------------------------------
 
 
-class Tracked(Protocol):
+class HasTracking(Protocol):
     """A run, or a model of a validation."""
 
     @property
     def tracking(self) -> Tracking: ...
 
 
-def tracking_figure(result: Tracked, width: float = WIDE, *, words: Vocabulary = ORDERS) -> Figure:
+def tracking_figure(result: HasTracking, width: float = WIDE, *, words: Vocabulary = ORDERS) -> Figure:
     """Actual weekly orders over the predicted mean and band; the weeks held back are marked."""
     tracking = result.tracking
     weeks = tracking.week_start.astype("datetime64[D]").astype(object)
@@ -351,7 +359,7 @@ def _mark_holdout(axes: Axes, start: np.datetime64) -> None:
             )
 
 
-def tracking_alternative_text(result: Tracked, words: Vocabulary = ORDERS) -> str:
+def tracking_alternative_text(result: HasTracking, words: Vocabulary = ORDERS) -> str:
     tracking = result.tracking
     text = (
         f"Actual and predicted {words.repeat} per week over {len(tracking.actual)} weeks: "

@@ -14,7 +14,7 @@ _SCALES = ((1e9, " bn"), (1e6, "M"), (1e3, "k"))
 
 
 def last_place(values: Iterable[float], mcse: float = math.nan, digits: int = 3) -> int:
-    """Place of the last digit worth printing for numbers that stand together (a mean and its interval).
+    """Place of the last digit worth printing for numbers of one cell (a mean and its interval).
 
     The error's own order of magnitude decides (rounded on the log scale, so the last digit may be off by about three),
     and never more than `digits` significant digits of the largest number: more would not help a reader.
@@ -27,7 +27,7 @@ def last_place(values: Iterable[float], mcse: float = math.nan, digits: int = 3)
 
 
 def own_place(value: float) -> int:
-    """Place of the last digit of a number that somebody typed (0.3 → −1), at most six decimals."""
+    """Place of the last digit of a number that the user typed (0.3 → −1), at most six decimals."""
     return next((-k for k in range(7) if math.isclose(round(value, k), value, rel_tol=1e-12, abs_tol=1e-12)), -6)
 
 
@@ -55,7 +55,7 @@ def money(value: float, place: int = 0, currency: str = "", *, signed: bool = Fa
 def compact(value: float, place: int, currency: str = "", *, scale: float | None = None, signed: bool = False) -> str:
     """Money for narrow columns: 104k instead of 104,000.
 
-    `scale` sets the unit of numbers that stand together; by default it follows `value`. Below 10,000 nothing is
+    `scale` sets the common unit of several numbers; by default it follows `value`. Below 10,000 nothing is
     shortened.
     """
     if not math.isfinite(value):

@@ -1,4 +1,4 @@
-"""What every figure is called and means, in two wordings: with a known margin, and as revenue.
+"""Label and definition of every figure, in two wordings: with a known margin, and as revenue.
 
 Without `finance.gross_margin` all money is revenue, and no label may promise more than that.
 """
@@ -176,7 +176,7 @@ GLOSSARY: dict[str, Metric] = {
         newcomers=True,
     ),
     "orders": Metric("Orders", "Orders", "count", "Orders of all customers followed, each over {h} months."),
-    "contacts": Metric("Contacts sent", "Contacts", "count", "Messages of follow-up plans sent within the horizon."),
+    "contacts": Metric("Contacts sent", "Contacts", "count", "Messages of contact programmes sent within the horizon."),
     "opt_outs": Metric("Opt-outs", "Opt-outs", "count", "Customers who end all contact within the horizon."),
 }
 
@@ -199,13 +199,13 @@ def words(metric: str, *, margin_known: bool, horizon_months: int, arrival_month
         entry = Metric(metric.replace("_", " "), metric[:20], "ratio", "No definition on file.")
     fill = {"h": horizon_months, "arrivals": arrival_months}
     if margin_known:
-        chosen = (entry.label, entry.short, entry.meaning)
+        wording = (entry.label, entry.short, entry.meaning)
     else:
-        chosen = (
+        wording = (
             entry.revenue_label or entry.label,
             entry.revenue_short or entry.short,
             entry.revenue_meaning or entry.meaning,
         )
-    label, short, meaning = (text.format(**fill) for text in chosen)
+    label, short, meaning = (text.format(**fill) for text in wording)
     # The papers' symbols stand for contribution, so a revenue page does without them.
     return Words(label, short, entry.unit, meaning, entry.symbol.format(**fill) if margin_known else "")

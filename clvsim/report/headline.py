@@ -1,4 +1,4 @@
-"""The sentences that a reader takes away. They are chosen by fixed rules, so that no number is ever dressed up.
+"""The headline and the sentences beside it, chosen by fixed rules: the wording never depends on taste.
 
 A lever is called *better* only if the 90 % interval of its difference lies above zero; scenarios whose effects are
 examples never reach the headline.
@@ -7,14 +7,14 @@ examples never reach the headline.
 import math
 from typing import NamedTuple
 
+from clvsim.report import display
 from clvsim.report import format as fmt
-from clvsim.report import view
-from clvsim.report.view import Row
-from clvsim.types import HoldoutCheck, RunResult, ScenarioView
+from clvsim.report.display import Row
+from clvsim.types import HoldoutCheck, RunResult, ScenarioDescription
 
 
 def headline(result: RunResult) -> str:
-    """One sentence with money, interval and frequency, about the best lever that rests on evidence of its own."""
+    """One sentence with money, interval and frequency, about the best lever whose effects are not examples."""
     best = best_lever(result)
     if best is None:
         return _about_today(result)
@@ -40,9 +40,9 @@ def headline(result: RunResult) -> str:
 
 
 def second_sentence(result: RunResult) -> str:
-    """How the headline's lever stands among all simulated options; empty when there is no choice to speak of."""
+    """How often the headline's lever is the best of all simulated options; "" with fewer than three options."""
     best = best_lever(result)
-    options = len(view.applicable(result))
+    options = len(display.applicable(result))
     if best is None or options < 3 or math.isnan(best[1].p_best):
         return ""
     mcse = math.sqrt(best[1].p_best * (1 - best[1].p_best) / result.draws)
@@ -52,20 +52,20 @@ def second_sentence(result: RunResult) -> str:
     )
 
 
-def best_lever(result: RunResult) -> tuple[ScenarioView, Row] | None:
+def best_lever(result: RunResult) -> tuple[ScenarioDescription, Row] | None:
     """The lever with the highest expected value of the decision's metric among those that are not examples."""
-    table, metric = view.rows(result, "expected"), view.decision_metric(result)
+    table, metric = display.rows(result, "expected"), display.decision_metric(result)
     candidates = [
         (scenario, table[scenario.name, metric])
-        for scenario in view.levers(result)
+        for scenario in display.levers(result)
         if not scenario.illustrative and (scenario.name, metric) in table
     ]
     return max(candidates, key=lambda pair: pair[1].mean, default=None)
 
 
 def holdout_sentences(result: RunResult, check: HoldoutCheck) -> list[str]:
-    """Whether the orders held back lay inside the 90 % intervals, said plainly."""
-    words = view.vocabulary(result)
+    """Sentences on whether the orders held back lay inside the 90 % intervals, with and without common shocks."""
+    words = display.vocabulary(result)
     inside_with = _inside(check.actual, check.with_environment)
     inside_without = _inside(check.actual, check.without_environment)
     if inside_with == inside_without:
@@ -79,13 +79,13 @@ def holdout_sentences(result: RunResult, check: HoldoutCheck) -> list[str]:
     layers = "parameter + process" if "parameter" in result.layers else "process"
     place = fmt.last_place((check.mean, *check.with_environment))
     actual = fmt.number(check.actual)
-    done = f"{words.placed} {actual} {words.repeat}"
+    orders_placed = f"{words.placed} {actual} {words.repeat}"
     wide, narrow = (
         f"{fmt.number(low, place)} to {fmt.number(high, place)}"
         for low, high in (check.with_environment, check.without_environment)
     )
     return [
-        f"In the {check.days} days held back, customers of the log {done}{counted}; the "
+        f"In the {check.days} days held back, customers of the log {orders_placed}{counted}; the "
         f"model expected {fmt.number(check.mean, place)}, with a 90{fmt.NBSP}% interval of {wide} when shocks "
         f"common to all customers are allowed for ({layers} + environment), and {narrow} without them ({layers}).",
         verdict,
@@ -94,7 +94,7 @@ def holdout_sentences(result: RunResult, check: HoldoutCheck) -> list[str]:
 
 
 def holdout_missed(result: RunResult) -> bool:
-    """Whether the held-back orders lay outside the wider 90 % interval: a reader should hear of that early."""
+    """Whether the held-back orders lay outside the wider 90 % interval; the page then says so at its top."""
     check = result.tracking.holdout
     return check is not None and not _inside(check.actual, check.with_environment)
 
@@ -104,7 +104,7 @@ def _inside(value: float, interval: tuple[float, float]) -> bool:
 
 
 def _about_today(result: RunResult) -> str:
-    row = view.rows(result, "expected").get((view.baseline(result).name, "rlv_total"))
+    row = display.rows(result, "expected").get((display.baseline(result).name, "rlv_total"))
     customers = fmt.number(result.customers)
     active = result.active_contracts
     of_today = " of today" if active is None else f" ({fmt.number(active)} with an active contract)"
@@ -132,9 +132,9 @@ class _Phrases(NamedTuple):
 
 
 def _phrases(result: RunResult) -> _Phrases:
-    metric = view.decision_metric(result)
+    metric = display.decision_metric(result)
     if metric != "plan_value":
-        label = view.wording(result, metric).label
+        label = display.wording(result, metric).label
         label = label if label.isupper() else label[0].lower() + label[1:]
         return _Phrases(
             f"changes “{label}” by about +{{}}",
@@ -159,5 +159,9 @@ def _phrases(result: RunResult) -> _Phrases:
 
 def _difference(result: RunResult, row: Row) -> tuple[str, str, str]:
     """Size of the mean difference without its sign, and both ends of its interval."""
-    size = view.shown_number(result, row, abs(row.delta_mean))
-    return size, view.shown_number(result, row, row.delta_p05), view.shown_number(result, row, row.delta_p95)
+    size = display.number_text(result, row, abs(row.delta_mean))
+    return (
+        size,
+        display.number_text(result, row, row.delta_p05),
+        display.number_text(result, row, row.delta_p95),
+    )

@@ -1,7 +1,7 @@
-"""What a reader must know before trusting the page: its limits, and the words it uses."""
+"""The page's sections on the limits of a run and on the terms that are not metrics."""
 
 from clvsim.report import format as fmt
-from clvsim.report.view import decision_metric, split_layers, vocabulary, wording
+from clvsim.report.display import decision_metric, split_layers, vocabulary, wording
 from clvsim.types import RunResult
 
 _LAYER_WORDS = {
@@ -16,18 +16,19 @@ def limits(result: RunResult) -> list[tuple[str, str]]:
     """Limits as (heading, sentence or two), only those that touch this run."""
     present = split_layers(result.layers)
     missing = [_LAYER_WORDS[layer] for layer in _LAYER_WORDS if layer not in present]
-    listed = [
+    entries = [
         (
-            "What intervals hold",
+            "What intervals contain",
             f"This run varies {', '.join(_LAYER_WORDS[layer] for layer in present)}."
             + (f" It does not vary {', '.join(missing)}." if missing else "")
-            + " No interval covers a wrong model or a business that changes in ways nobody wrote down.",
+            + " No interval covers a wrong model or a business that changes in ways that no scenario describes.",
         ),
         (
             "Expected and realised",
             "Decisions rest on expected figures: in each draw of parameters and effects, chance is averaged out. What "
             "really happens scatters more widely; realised figures show that. Scenarios are compared on the same "
-            "people with the same luck, so chances of being better on realised figures are those of paired worlds.",
+            "people with the same luck, so a chance to be better on realised figures compares each world "
+            "with the same world under the baseline.",
         ),
         (
             "Effects are not in the log",
@@ -35,7 +36,7 @@ def limits(result: RunResult) -> list[tuple[str, str]]:
             "or an assumption, each listed above; if it is wrong, so is the difference. Effects of combined levers "
             "multiply; that they neither help nor hinder each other is itself an assumption.",
         ),
-        *_of_behaviour(result),
+        *_behaviour_limits(result),
         (
             "Shocks to all customers",
             f"{_shock_size(result)} A crisis is not in them.",
@@ -53,7 +54,7 @@ def limits(result: RunResult) -> list[tuple[str, str]]:
     ]
     if result.merged_days:
         period = fmt.days(result.merged_days)
-        listed.append(
+        entries.append(
             (
                 "One order per period",
                 f"The model sees whether a customer orders in a period of {period} days, counted from the first order, "
@@ -63,7 +64,7 @@ def limits(result: RunResult) -> list[tuple[str, str]]:
             )
         )
     if result.acquisition_known:
-        listed.append(
+        entries.append(
             (
                 "Newcomers",
                 "Visitors, conversion and cost per visitor are inputs and stay constant; newcomers are taken to behave "
@@ -71,7 +72,7 @@ def limits(result: RunResult) -> list[tuple[str, str]]:
             )
         )
     if not result.margin_known:
-        listed.append(
+        entries.append(
             (
                 "Revenue only",
                 "No gross margin was given, so nothing here says what remains after the cost of goods. A lever that "
@@ -79,7 +80,7 @@ def limits(result: RunResult) -> list[tuple[str, str]]:
             )
         )
     if any(s.illustrative for s in result.scenarios):
-        listed.append(
+        entries.append(
             (
                 "Example effects",
                 "Scenarios marked “example effect” show the mechanics with a made-up effect. They are no forecast for "
@@ -87,26 +88,29 @@ def limits(result: RunResult) -> list[tuple[str, str]]:
             )
         )
     if result.tracking.untracked:
-        listed.append(("Nothing to check against", result.tracking.untracked))
+        entries.append(("Nothing to check against", result.tracking.untracked))
     elif result.tracking.holdout is None:
-        listed.append(
+        entries.append(
             (
                 "No hold-out",
                 "All of the log was used for fitting, so nothing here was checked against orders the model had not "
                 "seen. Set data.calibration_end to hold some back.",
             )
         )
-    return listed
+    return entries
 
 
-def _seasons(result: RunResult) -> str:
+def _seasons_and_trends(result: RunResult) -> str:
+    """What the fitted calendar is taken to do, and what no model contains."""
     recurring = {"season", "promotion"} & set(result.calendar_effects)
     return_of_months = "The year’s months (or the promotions) were fitted and are taken to come back as they were. "
-    before = return_of_months if recurring else ""
+    calendar = return_of_months if recurring else ""
     if "trend" in result.calendar_effects:
-        stops = "A trend was fitted to the log; it is taken to end today, and orders go on at today’s level. "
-        return f"{before}{stops}Other t"
-    return f"{before}T" if recurring else "Seasons, t"
+        calendar += "A trend was fitted to the log; it is taken to end today, and orders go on at today’s level. "
+        subject = "Other trends"
+    else:
+        subject = "Trends" if recurring else "Seasons, trends"
+    return f"{calendar}{subject}, price rises, competitors and ageing of tastes are not modelled."
 
 
 def _shock_size(result: RunResult) -> str:
@@ -115,9 +119,9 @@ def _shock_size(result: RunResult) -> str:
     return "Their size and how fast they fade are assumed, not estimated from the data."
 
 
-def _of_behaviour(result: RunResult) -> list[tuple[str, str]]:
-    """What is taken for granted about staying and buying."""
-    unseen = f"{_seasons(result)}rends, price rises, competitors and ageing of tastes are not modelled."
+def _behaviour_limits(result: RunResult) -> list[tuple[str, str]]:
+    """Limits on staying and buying: lost customers, and what stays as it is."""
+    not_modelled = _seasons_and_trends(result)
     if result.active_contracts is not None:
         return [
             (
@@ -129,7 +133,7 @@ def _of_behaviour(result: RunResult) -> list[tuple[str, str]]:
             (
                 "Behaviour is taken as lasting",
                 "Each customer’s own way of renewing, and the price they pay, stay as they are until a lever changes "
-                f"them. Every order is a payment: the start of a contract or a renewal. {unseen}",
+                f"them. Every order is a payment: the start of a contract or a renewal. {not_modelled}",
             ),
         ]
     return [
@@ -141,7 +145,7 @@ def _of_behaviour(result: RunResult) -> list[tuple[str, str]]:
         (
             "Behaviour is taken as lasting",
             "Each customer’s own buying rate and spend per order stay as they are until a lever changes them. "
-            + unseen,
+            + not_modelled,
         ),
     ]
 

@@ -1,4 +1,4 @@
-"""The investor's page: one file that needs nothing else, built from a run and nothing else."""
+"""The page of a run: one self-contained HTML file, rendered from a `RunResult` alone."""
 
 import math
 import re
@@ -10,12 +10,12 @@ from typing import NamedTuple
 from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
 from markupsafe import Markup, escape
 
+from clvsim.report import display
 from clvsim.report import format as fmt
-from clvsim.report import view
 from clvsim.report.figures import Drawing, drawings, payback_scenarios
 from clvsim.report.headline import best_lever, headline, holdout_missed, holdout_sentences, second_sentence
 from clvsim.report.limits import limits, terms
-from clvsim.types import Assumption, RunResult, ScenarioView
+from clvsim.types import Assumption, RunResult, ScenarioDescription
 
 EXAMPLE = "example effect"
 WORD_JOINER = "\u2060"  # keeps a minus and its dollar on one line
@@ -39,7 +39,7 @@ class Card(NamedTuple):
 class MetricTable(NamedTuple):
     """Metrics × scenarios on one basis, with what its intervals contain."""
 
-    rows: tuple[tuple[str, str, tuple[view.Shown, ...]], ...]  # label, symbol, one cell per simulated scenario
+    rows: tuple[tuple[str, str, tuple[display.Cell, ...]], ...]  # label, symbol, one cell per simulated scenario
     notes: tuple[str, ...]
 
 
@@ -48,7 +48,7 @@ class AssumptionLine(NamedTuple):
 
     label: str
     path: str
-    shown: view.Shown
+    cell: display.Cell
     kind: str
     text: str
     source: str
@@ -56,13 +56,13 @@ class AssumptionLine(NamedTuple):
 
 def write_page(result: RunResult, folder: Path) -> Path:
     """See `clvsim.report.write_report`."""
-    made = drawings(result)
-    figures = folder / "figures"
-    figures.mkdir(parents=True, exist_ok=True)
-    for drawing in made.values():
-        write_text(figures / f"{drawing.name}.svg", drawing.file)
+    figures = drawings(result)
+    figure_folder = folder / "figures"
+    figure_folder.mkdir(parents=True, exist_ok=True)
+    for drawing in figures.values():
+        write_text(figure_folder / f"{drawing.name}.svg", drawing.file)
     page = folder / "report.html"
-    write_text(page, render(result, made))
+    write_text(page, render(result, figures))
     return page
 
 
@@ -71,26 +71,26 @@ def write_text(path: Path, text: str) -> None:
     path.write_bytes(text.encode("utf-8", "replace"))
 
 
-def render(result: RunResult, made: dict[str, Drawing]) -> str:
+def render(result: RunResult, figures: dict[str, Drawing]) -> str:
     """The page as text. Everything is escaped by Jinja but the figures, whose text is drawn as outlines."""
     return template("page.html.j2").render(
         result=result,
-        words=view.vocabulary(result),
+        words=display.vocabulary(result),
         headline=headline(result).replace(fmt.MINUS, fmt.MINUS + WORD_JOINER),
         second=second_sentence(result),
         basis_note=_basis_note(result),
         cards=cards(result),
-        columns=view.applicable(result),
+        columns=display.applicable(result),
         expected=metric_table(result, "expected"),
         realised=metric_table(result, "realised"),
-        decisions=view.decisions(result),
-        realised_decisions=[d for d in view.decisions(result, "realised") if d.p_better not in ("", fmt.MISSING)],
-        decision_notes=[view.layer_note("expected", _decision_layers(result))],
+        decisions=display.decisions(result),
+        realised_decisions=[d for d in display.decisions(result, "realised") if d.p_better not in ("", fmt.MISSING)],
+        decision_notes=[display.layer_note("expected", _decision_layers(result))],
         not_applicable=[s for s in result.scenarios if s.not_applicable],
-        drawings={name: {"wide": Markup(d.wide), "narrow": Markup(d.narrow)} for name, d in made.items()},
+        drawings={name: {"wide": Markup(d.wide), "narrow": Markup(d.narrow)} for name, d in figures.items()},
         payback=_payback_lines(result),
         payback_note=_payback_note(result),
-        tracked_layers=" + ".join(layer for layer in view.split_layers(result.layers) if layer != "assumption"),
+        tracked_layers=" + ".join(layer for layer in display.split_layers(result.layers) if layer != "assumption"),
         holdout=holdout_sentences(result, result.tracking.holdout) if result.tracking.holdout else [],
         assumptions=[(s, [_assumption(result, a) for a in s.assumptions]) for s in result.scenarios],
         run_assumptions=[_assumption(result, a) for a in result.assumptions],
@@ -99,7 +99,7 @@ def render(result: RunResult, made: dict[str, Drawing]) -> str:
         metrics=_shown_metrics(result),
         terms=terms(result),
         example=EXAMPLE,
-        decision_label=view.wording(result, view.decision_metric(result)).label,
+        decision_label=display.wording(result, display.decision_metric(result)).label,
         number=fmt.number,
         breakable=breakable,
         missed=holdout_missed(result),
@@ -144,23 +144,23 @@ def _basis_note(result: RunResult) -> str:
 
 def cards(result: RunResult) -> list[Card]:
     """Three or four key figures: today's customers, the best lever, how sure it is, and one on acquisition."""
-    table = view.rows(result, "expected")
-    base = view.baseline(result).name
+    table = display.rows(result, "expected")
+    base = display.baseline(result).name
 
-    def of_baseline(metric: str, note: str = "") -> list[Card]:
+    def baseline_cards(metric: str, note: str = "") -> list[Card]:
         row = table.get((base, metric))
         if row is None:
             return []
-        value, interval = view.shown(result, row)
-        return [Card(view.wording(result, metric).label, value, note or interval)]
+        value, interval = display.metric_cell(result, row)
+        return [Card(display.wording(result, metric).label, value, note or interval)]
 
-    made = of_baseline("rlv_total")
+    key_figures = baseline_cards("rlv_total")
     best = best_lever(result)
     if best is not None:
         scenario, row = best
-        delta = view.shown_delta(result, row)
-        made.append(Card(f"Best lever: {scenario.title}", delta.value, delta.interval))
-        made.append(
+        delta = display.delta_cell(result, row)
+        key_figures.append(Card(f"Best lever: {scenario.title}", delta.value, delta.interval))
+        key_figures.append(
             Card(
                 "It beats today in",
                 fmt.frequency(row.p_better, row.p_better_mcse),
@@ -168,31 +168,31 @@ def cards(result: RunResult) -> list[Card]:
             )
         )
     for metric in ("ltv_cac", "rlv_per_customer", "customer_equity"):
-        if len(made) < 4:
-            made += of_baseline(metric)
-    if len(made) < 4:
-        made.append(Card("Customers of today", fmt.number(result.customers), f"as of {result.today:%d %B %Y}"))
-    return made
+        if len(key_figures) < 4:
+            key_figures += baseline_cards(metric)
+    if len(key_figures) < 4:
+        key_figures.append(Card("Customers of today", fmt.number(result.customers), f"as of {result.today:%d %B %Y}"))
+    return key_figures
 
 
 def metric_table(result: RunResult, basis: str) -> MetricTable:
     """All metrics that the comparison holds on `basis`, for every simulated scenario."""
-    table = view.rows(result, basis)
+    table = display.rows(result, basis)
     lines = []
-    for metric in view.metrics(table):
-        found = [table.get((s.name, metric)) for s in view.applicable(result)]
-        cells = tuple(view.shown(result, row) if row else view.Shown("", "") for row in found)
-        words = view.wording(result, metric)
+    for metric in display.metrics(table):
+        metric_rows = [table.get((s.name, metric)) for s in display.applicable(result)]
+        cells = tuple(display.metric_cell(result, row) if row else display.Cell("", "") for row in metric_rows)
+        words = display.wording(result, metric)
         lines.append((words.label, words.symbol, cells))
-    return MetricTable(tuple(lines), tuple(view.layer_notes(result, basis)) if table else ())
+    return MetricTable(tuple(lines), tuple(display.layer_notes(result, basis)) if table else ())
 
 
 def _decision_layers(result: RunResult) -> str:
-    decisive = view.decision_metric(result)
-    return next((row.layers for (_, metric), row in view.rows(result, "expected").items() if metric == decisive), "")
+    decisive = display.decision_metric(result)
+    return next((row.layers for (_, metric), row in display.rows(result, "expected").items() if metric == decisive), "")
 
 
-def _payback_lines(result: RunResult) -> list[tuple[ScenarioView, str, str, str, str]]:
+def _payback_lines(result: RunResult) -> list[tuple[ScenarioDescription, str, str, str, str]]:
     """Scenario, acquisition cost, median payback, P(within 12 months), P(not within the horizon)."""
     lines = []
     for scenario in payback_scenarios(result):
@@ -222,19 +222,19 @@ def _payback_note(result: RunResult) -> str:
 def _payback_layers(result: RunResult) -> str:
     """What the bands hold, as the comparison states it for payback (or for a newcomer's value)."""
     for basis in ("expected", "realised"):
-        table = view.rows(result, basis)
+        table = display.rows(result, basis)
         for metric in ("payback_months", "p_payback_12_months", "pav_per_newcomer"):
-            row = table.get((view.baseline(result).name, metric))
+            row = table.get((display.baseline(result).name, metric))
             if row is not None:
-                return view.layer_note(basis, row.layers).replace("interval", "band")
-    return view.layer_note("expected", result.layers).replace("interval", "band")
+                return display.layer_note(basis, row.layers).replace("interval", "band")
+    return display.layer_note("expected", result.layers).replace("interval", "band")
 
 
 def _assumption(result: RunResult, assumption: Assumption) -> AssumptionLine:
     return AssumptionLine(
         assumption.label,
         assumption.path,
-        view.shown_assumption(result, assumption),
+        display.assumption_cell(result, assumption),
         KINDS.get(assumption.kind, assumption.kind),
         assumption.text,
         assumption.source,
@@ -244,7 +244,7 @@ def _assumption(result: RunResult, assumption: Assumption) -> AssumptionLine:
 def _shown_metrics(result: RunResult) -> list[tuple[str, str, str]]:
     """Label, symbol and definition of every metric on the page."""
     names = dict.fromkeys(
-        metric for basis in ("expected", "realised") for metric in view.metrics(view.rows(result, basis))
+        metric for basis in ("expected", "realised") for metric in display.metrics(display.rows(result, basis))
     )
-    words = [view.wording(result, name) for name in names]
+    words = [display.wording(result, name) for name in names]
     return [(w.label, w.symbol, w.meaning) for w in words]

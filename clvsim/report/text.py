@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from clvsim.models.fitted import FittedModels
-from clvsim.report import view
+from clvsim.report import display
 from clvsim.report.format import NBSP
 from clvsim.report.headline import headline
 from clvsim.types import QualityLine, RunResult
@@ -16,7 +16,7 @@ WIDTH = 100
 _GAP = 2
 _NAME = 13  # widest scenario heading before it wraps
 
-type _Column = tuple[list[str], list[view.Shown]]  # heading lines, one cell per metric
+type _Column = tuple[list[str], list[display.Cell]]  # heading lines, one cell per metric
 
 
 def tables(result: RunResult) -> str:
@@ -33,23 +33,23 @@ def tables(result: RunResult) -> str:
             _wrapped("DRAFT: parameter uncertainty is left out (fit.method=map); do not decide on these figures.")
         )
     parts += [_wrapped(headline(result)), _metric_table(result), _decision_table(result)]
-    parts.append("\n".join(_wrapped(note) for note in view.layer_notes(result, "expected")))
+    parts.append("\n".join(_wrapped(note) for note in display.layer_notes(result, "expected")))
     if any(basis == "realised" for basis, _ in _shown_metrics(result)):
-        parts[-1] += "\n" + "\n".join(_wrapped("* " + note) for note in view.layer_notes(result, "realised"))
+        parts[-1] += "\n" + "\n".join(_wrapped("* " + note) for note in display.layer_notes(result, "realised"))
     return "\n\n".join(parts).replace(NBSP, " ") + "\n"
 
 
 def _metric_table(result: RunResult) -> str:
     """One block per group of scenarios that fits the width; each cell is a mean with its interval beneath."""
-    expected, realised = view.rows(result, "expected"), view.rows(result, "realised")
+    expected, realised = display.rows(result, "expected"), display.rows(result, "realised")
     keys = _shown_metrics(result)
-    labels = [view.wording(result, m).short + ("*" if basis == "realised" else "") for basis, m in keys]
+    labels = [display.wording(result, m).short + ("*" if basis == "realised" else "") for basis, m in keys]
     columns = []
-    for scenario in view.applicable(result):
+    for scenario in display.applicable(result):
         cells = []
         for basis, metric in keys:
             row = (expected if basis == "expected" else realised).get((scenario.name, metric))
-            cells.append(view.shown(result, row, short=True) if row else view.Shown("", ""))
+            cells.append(display.metric_cell(result, row, short=True) if row else display.Cell("", ""))
         columns.append((_heading(scenario.name), cells))
     label_width = max(map(len, labels), default=0)
     return "\n\n".join(_metric_block(labels, block, label_width) for block in _blocks(columns, WIDTH - label_width))
@@ -57,7 +57,7 @@ def _metric_table(result: RunResult) -> str:
 
 def _shown_metrics(result: RunResult) -> list[tuple[str, str]]:
     """Basis and name of each row: expected figures, then those that exist only as realised ones."""
-    expected, realised = (view.metrics(view.rows(result, basis)) for basis in ("expected", "realised"))
+    expected, realised = (display.metrics(display.rows(result, basis)) for basis in ("expected", "realised"))
     return [("expected", m) for m in expected] + [("realised", m) for m in realised if m not in expected]
 
 
@@ -96,9 +96,9 @@ def _column_width(column: _Column) -> int:
 
 
 def _decision_table(result: RunResult) -> str:
-    metric = view.wording(result, view.decision_metric(result)).label.lower()
+    metric = display.wording(result, display.decision_metric(result)).label.lower()
     lines = [["", f"Δ {metric}", f"90{NBSP}%", "P(better)", "P(best)", "expected loss"]]
-    for decision in view.decisions(result):
+    for decision in display.decisions(result):
         name = decision.scenario.name + (" (example effect)" if decision.scenario.illustrative else "")
         value, interval = decision.delta or ("", "")
         lines.append([name, value, interval, decision.p_better, decision.p_best, decision.expected_loss])

@@ -10,8 +10,8 @@ def run_title(margin_known: bool) -> str:
 
 
 def run_question(margin_known: bool) -> str:
-    what = "are the customers worth" if margin_known else "revenue will they bring"
-    return f"What {what}, and which lever pays?"
+    clause = "are the customers worth" if margin_known else "revenue will they bring"
+    return f"What {clause}, and which lever pays?"
 
 
 def validation_question(words: Vocabulary) -> str:

@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from clvsim.report import format as fmt
 from clvsim.report.drawing import FAINT, GAIN, INK, LOSS, MUTED, WIDE, wrap
-from clvsim.report.figures import POINTS, Drawing, drawn, tracking_alternative_text, tracking_figure
+from clvsim.report.figures import POINTS, Drawing, make_drawing, tracking_alternative_text, tracking_figure
 from clvsim.report.validation_text import mean, span
 from clvsim.validation.result import ModelCheck, Validation
 
@@ -19,41 +19,44 @@ PIT_BINS = 10
 _WEIGHTS = (5.5, 3.2, 1.4)  # line widths of the narrowest to the fullest set of layers
 
 
-def drawings(found: Validation) -> dict[str, Drawing]:
+def drawings(validation: Validation) -> dict[str, Drawing]:
     """All figures, by name."""
-    made = {
+    plots = {
         "totals": (totals_figure, totals_text),
         "cumulative": (cumulative_figure, cumulative_text),
         "classes": (classes_figure, classes_text),
         "active": (active_figure, active_text),
         "pit": (pit_figure, pit_text),
     }
-    figures = {name: drawn(name, draw, found, told(found)) for name, (draw, told) in made.items()}
-    weekly = partial(tracking_figure, words=found.words)
-    told = tracking_alternative_text(found.trusted, found.words)
-    return {**figures, "tracking": drawn("tracking", weekly, found.trusted, told)}
+    figures = {
+        name: make_drawing(name, draw, validation, alternative_text(validation))
+        for name, (draw, alternative_text) in plots.items()
+    }
+    weekly = partial(tracking_figure, words=validation.words)
+    alternative_text = tracking_alternative_text(validation.trusted_model, validation.words)
+    return {**figures, "tracking": make_drawing("tracking", weekly, validation.trusted_model, alternative_text)}
 
 
 def panels(
-    found: Validation, width: float, height: float, *, square: bool = False
+    validation: Validation, width: float, height: float, *, square: bool = False
 ) -> Iterator[tuple[Axes, ModelCheck]]:
     """One panel per model with common axes, three abreast where there is room."""
-    across = min(len(found.models), 3 if width > 5 else 1)
-    if width > 5 and len(found.models) == 1:
+    across = min(len(validation.models), 3 if width > 5 else 1)
+    if width > 5 and len(validation.models) == 1:
         across = 1
-    lines = math.ceil(len(found.models) / across)
+    lines = math.ceil(len(validation.models) / across)
     figure = Figure(figsize=(width, lines * height + 0.35), layout="constrained")
     axes = figure.subplots(lines, across, sharex=True, sharey=True, squeeze=False).reshape(-1)
-    for panel, check in zip(axes, found.models, strict=False):
+    for panel, check in zip(axes, validation.models, strict=False):
         panel.set_title(wrap(check.model, width / across * POINTS), loc="left", color=INK, fontsize="medium")
         if square:
             panel.set_aspect("equal")
         yield panel, check
-    for panel in axes[len(found.models) :]:
+    for panel in axes[len(validation.models) :]:
         panel.set_visible(False)
 
 
-def _finished(axes: list[Axes], x: str, y: str) -> Figure:
+def _label_axes(axes: list[Axes], x: str, y: str) -> Figure:
     """Common labels; returns the panels' figure."""
     figure = axes[0].figure
     assert isinstance(figure, Figure)
@@ -62,16 +65,16 @@ def _finished(axes: list[Axes], x: str, y: str) -> Figure:
     return figure
 
 
-def totals_figure(found: Validation, width: float = WIDE) -> Figure:
+def totals_figure(validation: Validation, width: float = WIDE) -> Figure:
     """Each model's interval of all orders, one bar per set of layers inside the other, and what came."""
-    figure = Figure(figsize=(width, 0.75 + 0.5 * len(found.models)), layout="constrained")
+    figure = Figure(figsize=(width, 0.75 + 0.5 * len(validation.models)), layout="constrained")
     axes = figure.subplots()
-    for row, check in enumerate(found.models):
+    for row, check in enumerate(validation.models):
         forecasts = list(check.total.forecasts.values())
         for f, weight in zip(forecasts, _WEIGHTS[-len(forecasts) :], strict=True):
             axes.plot([f.p05, f.p95], [row, row], color=GAIN, lw=weight, alpha=0.55, solid_capstyle="butt")
         axes.plot([forecasts[-1].mean], [row], "o", color=INK, ms=4.5, mew=0, zorder=5)
-    actual = found.own.total.actual
+    actual = validation.own_model.total.actual
     axes.axvline(actual, color=LOSS, lw=1.3, ls=(0, (4, 2)), gid="actual")
     axes.annotate(
         f"actual {fmt.number(actual)}",
@@ -83,31 +86,31 @@ def totals_figure(found: Validation, width: float = WIDE) -> Figure:
         va="bottom",
         color=LOSS,
     )
-    axes.set_yticks(range(len(found.models)), [m.model for m in found.models])
+    axes.set_yticks(range(len(validation.models)), [m.model for m in validation.models])
     axes.tick_params(axis="y", length=0, labelcolor=INK)
-    axes.set_ylim(len(found.models) - 0.4, -0.6)
+    axes.set_ylim(len(validation.models) - 0.4, -0.6)
     axes.spines["left"].set_visible(False)
     axes.margins(x=0.12)
     axes.xaxis.set_major_locator(MaxNLocator(7 if width > 5 else 4, integer=True))
     axes.set_xlabel(
         wrap(
-            f"{found.words.many.capitalize()} of all customers in the {found.holdout_days} days held back",
+            f"{validation.words.many.capitalize()} of all customers in the {validation.holdout_days} days held back",
             (width - 1) * POINTS,
         )
     )
     return figure
 
 
-def totals_text(found: Validation) -> str:
-    lines = [f"{m.model}: {mean(m.total.full)} {span(m.total.full)}" for m in found.models]
-    said, actual = found.words.many.capitalize(), found.own.total.actual
-    return f"{said} expected of all customers with 90 % intervals: {'; '.join(lines)}. Actual: {actual}."
+def totals_text(validation: Validation) -> str:
+    lines = [f"{m.model}: {mean(m.total.full_forecast)} {span(m.total.full_forecast)}" for m in validation.models]
+    orders, actual = validation.words.many.capitalize(), validation.own_model.total.actual
+    return f"{orders} expected of all customers with 90 % intervals: {'; '.join(lines)}. Actual: {actual}."
 
 
-def cumulative_figure(found: Validation, width: float = WIDE) -> Figure:
+def cumulative_figure(validation: Validation, width: float = WIDE) -> Figure:
     """Orders since today by week, predicted with its band and actual, one panel per model."""
-    drawn_on = []
-    for axes, check in panels(found, width, 2.1):
+    used_axes = []
+    for axes, check in panels(validation, width, 2.1):
         c, weeks = check.cumulative, np.arange(check.cumulative.actual.size + 1)
         low, middle, high, actual = (np.concatenate([[0], v]) for v in (c.p05, c.mean, c.p95, c.actual))
         axes.fill_between(weeks, low, high, color=GAIN, alpha=0.22, lw=0)
@@ -116,72 +119,75 @@ def cumulative_figure(found: Validation, width: float = WIDE) -> Figure:
         axes.set_xlim(0, max(1, weeks[-1]))
         axes.set_ylim(0)
         axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
-        drawn_on.append(axes)
-    return _finished(drawn_on, "Weeks since today", f"{found.words.many.capitalize()} since today")
+        used_axes.append(axes)
+    return _label_axes(used_axes, "Weeks since today", f"{validation.words.many.capitalize()} since today")
 
 
-def cumulative_text(found: Validation) -> str:
-    said, days = found.words.many.capitalize(), found.holdout_days
-    return f"{said} added up week by week over the {days} days held back, predicted and actual, by model."
+def cumulative_text(validation: Validation) -> str:
+    orders, days = validation.words.many.capitalize(), validation.holdout_days
+    return f"{orders} added up week by week over the {days} days held back, predicted and actual, by model."
 
 
-def classes_figure(found: Validation, width: float = WIDE) -> Figure:
+def classes_figure(validation: Validation, width: float = WIDE) -> Figure:
     """Orders per customer by repeat orders in calibration: predicted with its interval, and actual."""
-    drawn_on = []
-    for axes, check in panels(found, width, 2.1):
-        at = np.arange(len(check.classes))
+    used_axes = []
+    for axes, check in panels(validation, width, 2.1):
+        positions = np.arange(len(check.classes))
         n = np.array([g.customers for g in check.classes], float)
-        bands = [g.full for g in check.classes]
+        bands = [g.full_forecast for g in check.classes]
         low, middle, high = (np.array([getattr(b, k) for b in bands]) / n for k in ("p05", "mean", "p95"))
-        axes.vlines(at, low, high, color=GAIN, lw=5, alpha=0.35)
-        axes.plot(at, middle, color=GAIN, lw=1.2, marker="o", ms=3.5, mew=0, gid="mean")
-        axes.plot(at, [g.actual / g.customers for g in check.classes], "D", color=INK, ms=3.5, mew=0, gid="actual")
-        axes.set_xticks(at, [g.label for g in check.classes])
+        axes.vlines(positions, low, high, color=GAIN, lw=5, alpha=0.35)
+        axes.plot(positions, middle, color=GAIN, lw=1.2, marker="o", ms=3.5, mew=0, gid="mean")
+        axes.plot(
+            positions, [g.actual / g.customers for g in check.classes], "D", color=INK, ms=3.5, mew=0, gid="actual"
+        )
+        axes.set_xticks(positions, [g.label for g in check.classes])
         axes.set_ylim(0)
-        drawn_on.append(axes)
-    said = found.words
-    return _finished(drawn_on, f"{said.repeat.capitalize()} up to today", f"{said.many.capitalize()} per customer")
+        used_axes.append(axes)
+    words = validation.words
+    return _label_axes(used_axes, f"{words.repeat.capitalize()} up to today", f"{words.many.capitalize()} per customer")
 
 
-def classes_text(found: Validation) -> str:
+def classes_text(validation: Validation) -> str:
     lines = [
-        f"{g.label} {found.words.repeat}: {g.actual} actual, {fmt.number(g.full.mean)} predicted"
-        for g in found.trusted.classes
+        f"{g.label} {validation.words.repeat}: {g.actual} actual, {fmt.number(g.full_forecast.mean)} predicted"
+        for g in validation.trusted_model.classes
     ]
-    said = found.words
+    words = validation.words
     return (
-        f"{said.many.capitalize()} held back by {said.repeat} up to today, {found.trusted.model}. {'; '.join(lines)}."
+        f"{words.many.capitalize()} held back by {words.repeat} up to today, {validation.trusted_model.model}. "
+        f"{'; '.join(lines)}."
     )
 
 
-def active_figure(found: Validation, width: float = WIDE) -> Figure:
+def active_figure(validation: Validation, width: float = WIDE) -> Figure:
     """Share of customers who ordered against their predicted chance; a model that is right lies on the diagonal."""
-    drawn_on = []
-    for axes, check in panels(found, width, 2.4 if width > 5 else 3.0, square=True):
+    used_axes = []
+    for axes, check in panels(validation, width, 2.4 if width > 5 else 3.0, square=True):
         bins = check.by_active
-        chance, seen = [b.active for b in bins], [b.observed for b in bins]
+        chance, observed = [b.active for b in bins], [b.observed for b in bins]
         axes.plot([0, 1], [0, 1], color=FAINT, lw=1, gid="diagonal")
         axes.vlines(chance, [b.low for b in bins], [b.high for b in bins], color=GAIN, lw=5, alpha=0.35)
-        axes.plot(chance, seen, "o", color=INK, ms=4, mew=0, gid="observed")
+        axes.plot(chance, observed, "o", color=INK, ms=4, mew=0, gid="observed")
         axes.set_xlim(0, 1)
         axes.set_ylim(0, 1)
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_locator(MaxNLocator(2))
             axis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-        drawn_on.append(axes)
-    return _finished(drawn_on, f"Predicted chance to {found.words.do}", f"Share who {found.words.did}")
+        used_axes.append(axes)
+    return _label_axes(used_axes, f"Predicted chance to {validation.words.do}", f"Share who {validation.words.did}")
 
 
-def active_text(found: Validation) -> str:
-    said, check = found.words, found.trusted
-    lines = [f"{fmt.percent(b.active)} predicted, {fmt.percent(b.observed)} {said.did}" for b in check.by_active]
-    return f"Chance to {said.do} in the days held back against the share who did, {check.model}: {'; '.join(lines)}."
+def active_text(validation: Validation) -> str:
+    words, check = validation.words, validation.trusted_model
+    lines = [f"{fmt.percent(b.active)} predicted, {fmt.percent(b.observed)} {words.did}" for b in check.by_active]
+    return f"Chance to {words.do} in the days held back against the share who did, {check.model}: {'; '.join(lines)}."
 
 
-def pit_figure(found: Validation, width: float = WIDE) -> Figure:
+def pit_figure(validation: Validation, width: float = WIDE) -> Figure:
     """Where customers fell in what was expected of them: flat for a model that is right."""
-    drawn_on = []
-    for axes, check in panels(found, width, 1.7):
+    used_axes = []
+    for axes, check in panels(validation, width, 1.7):
         share = np.histogram(check.pit, PIT_BINS, (0, 1))[0] / check.pit.size
         even = 1 / PIT_BINS
         half = 1.6449 * math.sqrt(even * (1 - even) / check.pit.size)
@@ -193,10 +199,10 @@ def pit_figure(found: Validation, width: float = WIDE) -> Figure:
         axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
         axes.yaxis.set_major_locator(MaxNLocator(3))
         axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-        drawn_on.append(axes)
-    return _finished(drawn_on, "Place in the predicted distribution", "Customers")
+        used_axes.append(axes)
+    return _label_axes(used_axes, "Place in the predicted distribution", "Customers")
 
 
-def pit_text(found: Validation) -> str:
-    lines = [f"{m.model}: {fmt.percent(m.central)} in the central 80 %" for m in found.models]
+def pit_text(validation: Validation) -> str:
+    lines = [f"{m.model}: {fmt.percent(m.central)} in the central 80 %" for m in validation.models]
     return f"Where customers fell in their predicted distributions. {'; '.join(lines)}."

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from clvsim import __version__
 from clvsim.report import format as fmt
-from clvsim.report import models
+from clvsim.report import model_scores
 from clvsim.report import validation_text as text
 from clvsim.report.page import Card, template, write_text
 from clvsim.report.validation_figures import drawings
@@ -19,8 +19,8 @@ COLUMNS = ("figure", "model", "value", "low", "high", "n")
 ACTUAL = "actual"
 
 
-class Made(NamedTuple):
-    """Where a page comes from."""
+class PageOrigin(NamedTuple):
+    """Title and provenance of a page: the question it answers, the command, time and seed that produced it."""
 
     title: str
     question: str
@@ -29,109 +29,111 @@ class Made(NamedTuple):
     seed: int
 
 
-def write_validation(found: Validation, made: Made, folder: Path) -> Path:
+def write_validation(validation: Validation, origin: PageOrigin, folder: Path) -> Path:
     """Write `validation.html`, `validation.csv` and `figures/*.svg`; return the page's path."""
-    figures = drawings(found)
+    figures = drawings(validation)
     (folder / "figures").mkdir(parents=True, exist_ok=True)
     for drawing in figures.values():
         write_text(folder / "figures" / f"{drawing.name}.svg", drawing.file)
-    table(found).to_csv(folder / "validation.csv", index=False, lineterminator="\n")
+    table(validation).to_csv(folder / "validation.csv", index=False, lineterminator="\n")
     page = folder / "validation.html"
     write_text(
         page,
         template("validation.html.j2").render(
-            found=found,
-            made=made,
+            validation=validation,
+            origin=origin,
             version=__version__,
-            headline=text.headline(found),
-            sentences=text.sentences(found),
-            cards=cards(found),
+            headline=text.headline(validation),
+            sentences=text.sentences(validation),
+            cards=cards(validation),
             drawings={name: {"wide": Markup(d.wide), "narrow": Markup(d.narrow)} for name, d in figures.items()},
-            model_lines=[r if found.left_out else r[:-1] for r in text.model_rows(found)],
-            score_rows=text.score_rows(found),
-            left_out=left_out(found),
-            layers=list(found.layers),
-            names=[m.model for m in found.models],
-            totals_rows=[[m.model, *(_shown(f) for f in m.total.forecasts.values())] for m in found.models],
-            cohort_rows=grouped(found, "cohorts"),
-            class_rows=grouped(found, "classes"),
-            alive=[(m.model, [share_row(b) for b in m.by_alive]) for m in found.models],
+            model_lines=[r if validation.leave_one_out else r[:-1] for r in text.model_rows(validation)],
+            score_rows=text.score_rows(validation),
+            leave_one_out=leave_one_out_rows(validation),
+            layers=list(validation.layers),
+            names=[m.model for m in validation.models],
+            totals_rows=[
+                [m.model, *(_forecast_cell(f) for f in m.total.forecasts.values())] for m in validation.models
+            ],
+            cohort_rows=group_rows(validation, "cohorts"),
+            class_rows=group_rows(validation, "classes"),
+            alive=[(m.model, [share_cells(b) for b in m.by_alive]) for m in validation.models],
             diagnostics=[
                 (d, fmt.number(d.value, fmt.last_place([d.value], digits=4)))
-                for m in found.models
+                for m in validation.models
                 for d in m.diagnostics
             ],
-            interval_note=text.interval_note(found),
-            layers_note=text.layers_note(found),
-            lost=text.lost(found),
-            terms=terms(found),
+            interval_note=text.interval_note(validation),
+            layers_note=text.layers_note(validation),
+            loss_definitions=text.loss_definitions(validation),
+            terms=terms(validation),
             number=fmt.number,
         ),
     )
     return page
 
 
-def cards(found: Validation) -> list[Card]:
+def cards(validation: Validation) -> list[Card]:
     """Actual orders, what the trusted model expected, how customers spread, error against the best rule."""
-    check = found.trusted
-    f = check.total.full
-    score = next(s for s in found.scores if s.name == check.model)
-    made = [
+    check = validation.trusted_model
+    f = check.total.full_forecast
+    score = next(s for s in validation.scores if s.name == check.model)
+    key_figures = [
         Card(
-            f"{found.words.many.capitalize()} in the days held back",
+            f"{validation.words.many.capitalize()} in the days held back",
             fmt.number(check.total.actual),
-            f"{fmt.number(found.customers)} customers",
+            f"{fmt.number(validation.customers)} customers",
         ),
         Card(f"Expected by {check.model}", text.mean(f), text.span(f)),
         Card("Customers in the central 80 % expected", fmt.percent(check.central), "80 % if the model is right"),
     ]
-    if found.rules:
-        best = found.rules[0]
+    if validation.rules:
+        best = validation.rules[0]
         note = f"best simple rule: {fmt.number(best.crps, -3)}"
-        made.append(Card("Error per customer (CRPS)", fmt.number(score.crps, -3), note))
-    return made
+        key_figures.append(Card("Error per customer (CRPS)", fmt.number(score.crps, -3), note))
+    return key_figures
 
 
-def _shown(f: Forecast) -> str:
+def _forecast_cell(f: Forecast) -> str:
     return f"{text.mean(f)} {text.span(f)}"
 
 
-def grouped(found: Validation, partition: str) -> list[tuple[str, ...]]:
+def group_rows(validation: Validation, partition: str) -> list[tuple[str, ...]]:
     """Label, customers, actual orders, and each model's forecast with every layer."""
     rows = []
-    for k, group in enumerate(getattr(found.own, partition)):
-        cells = [getattr(m, partition)[k].full for m in found.models]
-        marks = [_shown(f) + ("" if f.p05 <= group.actual <= f.p95 else " ✗") for f in cells]
+    for k, group in enumerate(getattr(validation.own_model, partition)):
+        cells = [getattr(m, partition)[k].full_forecast for m in validation.models]
+        marks = [_forecast_cell(f) + ("" if f.p05 <= group.actual <= f.p95 else " ✗") for f in cells]
         rows.append((group.label, fmt.number(group.customers), fmt.number(group.actual), *marks))
     return rows
 
 
-def share_row(b: ShareCheck) -> tuple[str, str, str, str]:
+def share_cells(b: ShareCheck) -> tuple[str, str, str, str]:
     return fmt.number(b.customers), fmt.percent(b.alive), fmt.percent(b.active), fmt.percent(b.observed)
 
 
-def left_out(found: Validation) -> list[tuple[str, ...]]:
+def leave_one_out_rows(validation: Validation) -> list[tuple[str, ...]]:
     """Rows of the leave-one-out table."""
     return [
         (
             s.model,
             fmt.number(s.elpd, -1),
-            models.difference(s),
-            models.weight(s),
+            model_scores.difference(s),
+            model_scores.weight(s),
             fmt.number(s.parameters, -1),
             fmt.number(s.unreliable),
         )
-        for s in found.left_out
+        for s in validation.leave_one_out
     ]
 
 
-def terms(found: Validation) -> list[tuple[str, str]]:
+def terms(validation: Validation) -> list[tuple[str, str]]:
     low, high = (fmt.percent(limit) for limit in PIT_LIMITS)
-    said = found.words
-    listed = [
+    words = validation.words
+    entries = [
         (
             "Held back",
-            f"{found.words.many.capitalize()} after the last day the models were fitted on. Nothing was tuned to them.",
+            f"{words.many.capitalize()} after the last day the models were fitted on. Nothing was tuned to them.",
         ),
         (
             "90 % interval",
@@ -140,22 +142,25 @@ def terms(found: Validation) -> list[tuple[str, str]]:
         ),
         (
             "CRPS",
-            f"Continuous ranked probability score: how far a predicted distribution of {said.many} lies from the "
-            f"number that came, in {said.many} per customer; 0 is perfect. It rewards both aim and honest width, and "
+            f"Continuous ranked probability score: how far a predicted distribution of {words.many} lies from the "
+            f"number that came, in {words.many} per customer; 0 is perfect. It rewards both aim and honest width, and "
             "is the same as the absolute error for a prediction that names one number.",
         ),
-        ("MAE", f"Mean absolute error per customer of the expected number of {said.many}."),
+        ("MAE", f"Mean absolute error per customer of the expected number of {words.many}."),
         (
             "In the middle",
-            f"Each customer’s actual {said.many} have a place in the distribution predicted for them (randomised where "
-            "several places are equal). With the right model 80 % lie in the central 80 %. Below "
+            f"Each customer’s actual {words.many} have a place in the distribution predicted for them (randomised "
+            "where several places are equal). With the right model 80 % lie in the central 80 %. Below "
             f"{low} or above {high} of a run’s own model the stage ends with exit code 3. Most customers "
-            f"{'renew once or twice' if found.renewing else 'order nothing'}, so this check is mild.",
+            f"{'renew once or twice' if validation.renewing else 'order nothing'}, so this check is mild.",
         ),
     ]
-    listed += [(f"Rule: {name}", f"{words}; scored as a Poisson count.") for name, words in found.rule_words.items()]
-    if found.left_out:
-        listed += [
+    entries += [
+        (f"Rule: {name}", f"{description}; scored as a Poisson count.")
+        for name, description in validation.rule_words.items()
+    ]
+    if validation.leave_one_out:
+        entries += [
             (
                 "Log score, leaving customers out",
                 "How likely each customer’s past was, predicted from all others; only differences mean something, and "
@@ -166,22 +171,22 @@ def terms(found: Validation) -> list[tuple[str, str]]:
                 "Share of a model in the mixture that predicts customers left out best; not its chance to be true.",
             ),
         ]
-    return listed
+    return entries
 
 
-def table(found: Validation) -> pd.DataFrame:
+def table(validation: Validation) -> pd.DataFrame:
     """validation.csv: every figure of the page by name, `low` and `high` its 90 % bounds, `n` customers behind it."""
-    return pd.DataFrame(rows(found), columns=list(COLUMNS))
+    return pd.DataFrame(rows(validation), columns=list(COLUMNS))
 
 
-def rows(found: Validation) -> Iterator[tuple]:
-    n = found.customers
-    for name, groups in partitions(found):
+def rows(validation: Validation) -> Iterator[tuple]:
+    n = validation.customers
+    for name, groups in partitions(validation):
         for k, group in enumerate(groups):
             yield f"{name}/{group.label}", ACTUAL, group.actual, None, None, group.customers
-            for m in found.models:
-                same = dict(partitions(found, m.model))[name][k]
-                for layers, f in same.forecasts.items():
+            for m in validation.models:
+                group_of_model = dict(partitions(validation, m.model))[name][k]
+                for layers, f in group_of_model.forecasts.items():
                     yield (
                         f"{name}/{group.label}/{layers.replace(' ', '')}",
                         m.model,
@@ -190,7 +195,7 @@ def rows(found: Validation) -> Iterator[tuple]:
                         f.p95,
                         group.customers,
                     )
-    for number, m in enumerate(found.models):
+    for number, m in enumerate(validation.models):
         t, c = m.tracking, m.cumulative
         for k, week in enumerate(t.week_start):
             if number == 0:
@@ -206,12 +211,12 @@ def rows(found: Validation) -> Iterator[tuple]:
                 yield f"{name}/predicted", m.model, b.alive if name == "p_alive" else b.active, None, None, b.customers
                 yield f"{name}/share_active", m.model, b.observed, b.low, b.high, b.customers
         yield "total_crps", m.model, m.total_crps, None, None, n
-    for s in (*found.scores, *found.rules):
+    for s in (*validation.scores, *validation.rules):
         half = 1.6449 * s.difference_se
         yield "crps", s.name, s.crps, None, None, n
         yield "mae", s.name, s.mae, None, None, n
         yield "crps_to_best", s.name, s.difference, s.difference - half, s.difference + half, n
-    for s in found.left_out:
+    for s in validation.leave_one_out:
         half = 1.6449 * s.difference_se
         yield "loo_log_score", s.model, s.elpd, None, None, n
         yield "loo_to_best", s.model, s.difference, s.difference - half, s.difference + half, n
@@ -220,6 +225,6 @@ def rows(found: Validation) -> Iterator[tuple]:
         yield "expected_orders/parameter", s.model, s.orders, s.orders_p05, s.orders_p95, n
 
 
-def partitions(found: Validation, model: str | None = None) -> list[tuple[str, tuple[GroupCheck, ...]]]:
-    m = found.own if model is None else found.check(model)
+def partitions(validation: Validation, model: str | None = None) -> list[tuple[str, tuple[GroupCheck, ...]]]:
+    m = validation.own_model if model is None else validation.check(model)
     return [("orders_total", (m.total,)), ("orders_cohort", m.cohorts), ("orders_class", m.classes)]

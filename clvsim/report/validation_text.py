@@ -1,19 +1,19 @@
-"""What a validation says, in words: for the terminal, and for the first screen of its page."""
+"""Sentences and tables of a validation, for the terminal and for the top of its page."""
 
 import textwrap
 
 from clvsim.report import format as fmt
-from clvsim.report import models
+from clvsim.report import model_scores
 from clvsim.report.format import NBSP
 from clvsim.validation.result import PIT_LIMITS, Forecast, Score, Validation
 
 WIDTH = 100
-FEW = 20  # customers below which a share says little
+FEW = 20  # customers below which an observed share is too noisy to report
 INTERVAL = f"90{NBSP}%"
 
 
 def place(f: Forecast) -> int:
-    """Simulated worlds support three digits of a forecast; orders are whole."""
+    """Place of the last digit shown of a forecast: three digits are supported by the worlds, and orders are whole."""
     return max(0, fmt.last_place((f.mean, f.p05, f.p95)))
 
 
@@ -25,69 +25,79 @@ def span(f: Forecast) -> str:
     return f"[{fmt.number(f.p05, place(f))}, {fmt.number(f.p95, place(f))}]"
 
 
-def headline(found: Validation) -> str:
-    """The verdict in a sentence: which model, and how good the reason is."""
-    if not any(m.fits for m in found.models):
-        none = "this model" if len(found.models) == 1 else "any of these models"
+def headline(validation: Validation) -> str:
+    """The verdict in a sentence: which model to trust, and how strong the evidence is."""
+    if not any(m.fits for m in validation.models):
+        models_text = "this model" if len(validation.models) == 1 else "any of these models"
         return (
-            f"Do not rely on {none}: what customers did falls outside what was thought likely far too often, or never."
+            f"Do not rely on {models_text}: what customers did falls outside the central 80 % of what was "
+            "predicted for them far too often, or hardly ever."
         )
-    trusted = found.trusted.model
-    if len(found.models) == 1:
-        return f"{trusted} {_alone(found)}."
-    level = [m.model for m in found.level if m.model != trusted]
-    if not level:
+    trusted = validation.trusted_model.model
+    if len(validation.models) == 1:
+        return f"{trusted} {_single_model_verdict(validation)}."
+    tied = [m.model for m in validation.tied_models if m.model != trusted]
+    if not tied:
         return f"Trust {trusted}: it predicted single customers best, beyond twice the standard error."
     return (
-        f"Use {trusted} before {models.listed(level)}, for a weak reason: single customers do not tell them apart, but "
-        f"it did best on all {found.words.many} together"
-        f"{'' if found.trusted.total.holds else ', and still missed them'}."
+        f"Use {trusted} before {model_scores.join_names(tied)}, for a weak reason: their errors per customer "
+        f"do not differ clearly, but it did best on all {validation.words.many} together"
+        f"{'' if validation.trusted_model.total.holds else ', and still missed them'}."
     )
 
 
-def _alone(found: Validation) -> str:
-    check = found.own
+def _single_model_verdict(validation: Validation) -> str:
+    check = validation.own_model
     if check.total.holds:
-        return f"passes: the {found.words.many} held back lie where it expected them"
-    return f"is to be used with care: all {found.words.many} together lie outside its {INTERVAL} interval"
+        return f"passes: the {validation.words.many} held back lie where it expected them"
+    return f"is to be used with care: all {validation.words.many} together lie outside its {INTERVAL} interval"
 
 
-def sentences(found: Validation) -> list[str]:
-    """What stands behind the verdict: the total, single customers, simple rules, the past, and what is still open."""
+def sentences(validation: Validation) -> list[str]:
+    """The evidence for the verdict: all orders, single customers, simple rules, leave-one-out, spread of the models."""
     return [
         s
-        for s in (_total(found), _customers(found), _chances(found), _past(found), _spread(found), *misfits(found))
+        for s in (
+            _total_sentence(validation),
+            _customers_sentence(validation),
+            _chances_sentence(validation),
+            _past_sentence(validation),
+            _spread_sentence(validation),
+            *misfits(validation),
+        )
         if s
     ]
 
 
-def _total(found: Validation) -> str:
-    check, f = found.trusted, found.trusted.total.full
+def _total_sentence(validation: Validation) -> str:
+    check, f = validation.trusted_model, validation.trusted_model.total.full_forecast
     actual = check.total.actual
     side = "inside" if check.total.holds else "outside"
-    said = (
-        f"For the {fmt.number(found.holdout_days)} days held back it expected {mean(f)} {found.words.many}, {INTERVAL} "
-        f"interval {span(f)}; {fmt.number(actual)} came, {side} the interval."
+    text = (
+        f"For the {fmt.number(validation.holdout_days)} days held back it expected {mean(f)} {validation.words.many}, "
+        f"{INTERVAL} interval {span(f)}; {fmt.number(actual)} came, {side} the interval."
     )
-    if found.merged_days:
-        said += f" Orders of a customer in one period of {fmt.days(found.merged_days)} days count as one order."
+    if validation.merged_days:
+        text += f" Orders of a customer in one period of {fmt.days(validation.merged_days)} days count as one order."
     if actual and abs(f.mean / actual - 1) >= 0.005:
         low = f.mean < actual
-        others = [m.total.full.mean for m in found.models if m is not check]
-        alike = others and all((expected < actual) == low for expected in others)
-        said += f" Its mean is {fmt.percent(abs(f.mean / actual - 1))} too {'low' if low else 'high'}"
-        said += f"; that of every other model is too {'low' if low else 'high'} as well." if alike else "."
-    wider = [f"{m.model}’s {span(m.total.full)}" for m in found.models if m.total.holds and m is not check]
+        other_means = [m.total.full_forecast.mean for m in validation.models if m is not check]
+        all_alike = other_means and all((expected < actual) == low for expected in other_means)
+        text += f" Its mean is {fmt.percent(abs(f.mean / actual - 1))} too {'low' if low else 'high'}"
+        text += f"; that of every other model is too {'low' if low else 'high'} as well." if all_alike else "."
+    wider = [
+        f"{m.model}’s {span(m.total.full_forecast)}" for m in validation.models if m.total.holds and m is not check
+    ]
     if wider and not check.total.holds:
-        said += f" The actual number lies inside {models.listed(wider)}."
-    return said
+        text += f" The actual number lies inside {model_scores.join_names(wider)}."
+    return text
 
 
-def _customers(found: Validation) -> str:
-    best_rule = found.rules[0]
-    mine = next(s for s in found.scores if s.name == found.trusted.model)
-    gain = 1 - mine.crps / best_rule.crps if best_rule.crps > 0 else 0.0
-    reference = next(s for s in found.scores if s.difference == 0)
+def _customers_sentence(validation: Validation) -> str:
+    best_rule = validation.rules[0]
+    score = next(s for s in validation.scores if s.name == validation.trusted_model.model)
+    gain = 1 - score.crps / best_rule.crps if best_rule.crps > 0 else 0.0
+    reference = next(s for s in validation.scores if s.difference == 0)
     clear = best_rule.crps - reference.crps > 2 * best_rule.difference_se
     if clear and gain > 0:
         return (
@@ -97,109 +107,113 @@ def _customers(found: Validation) -> str:
     return f"For single customers a simple rule (“{best_rule.name}”) does about as well: a model gains little here."
 
 
-def _chances(found: Validation) -> str:
+def _chances_sentence(validation: Validation) -> str:
     """The bin of predicted chances that is furthest off, where chance does not explain it."""
-    off = [b for b in found.trusted.by_active if b.customers >= FEW and not b.low <= b.observed <= b.high]
+    off = [b for b in validation.trusted_model.by_active if b.customers >= FEW and not b.low <= b.observed <= b.high]
     if not off:
-        return f"Customers {found.words.did} about as often as their predicted chances say."
+        return f"Customers {validation.words.did} about as often as their predicted chances say."
     worst = max(off, key=lambda b: abs(b.observed - b.active))
     return (
         f"Its chances are furthest off for {fmt.number(worst.customers)} customers, given {fmt.percent(worst.active)} "
-        f"to {found.words.do} on average: {fmt.percent(worst.observed)} did."
+        f"to {validation.words.do} on average: {fmt.percent(worst.observed)} did."
     )
 
 
-def _past(found: Validation) -> str:
+def _past_sentence(validation: Validation) -> str:
     return (
-        models.verdict(found.left_out)
-        + f" (This is about the past they were fitted to, not the {found.words.many} held back.)"
-        if found.left_out
+        model_scores.verdict(validation.leave_one_out)
+        + f" (This is about the past they were fitted to, not the {validation.words.many} held back.)"
+        if validation.leave_one_out
         else ""
     )
 
 
-def _spread(found: Validation) -> str:
-    ordered = sorted((m.total.full for m in found.models), key=lambda f: f.mean)
+def _spread_sentence(validation: Validation) -> str:
+    ordered = sorted((m.total.full_forecast for m in validation.models), key=lambda f: f.mean)
     if len(ordered) < 2:
         return ""
     return (
-        f"The models’ forecasts of all {found.words.many} range from {mean(ordered[0])} to {mean(ordered[-1])}: "
+        f"The models’ forecasts of all {validation.words.many} range from {mean(ordered[0])} to {mean(ordered[-1])}: "
         "uncertainty about the model itself, which no interval of a single one contains."
     )
 
 
-def misfits(found: Validation) -> list[str]:
+def misfits(validation: Validation) -> list[str]:
     """One sentence per model whose single customers fall outside the limits."""
     low, high = (fmt.percent(limit) for limit in PIT_LIMITS)
     return [
         f"{m.model} fails: {fmt.percent(m.central)} of customers lie in the central 80{NBSP}% of what it expected of "
         f"them, which must be {low} to {high}."
-        for m in found.models
+        for m in validation.models
         if not m.fits
     ]
 
 
-def lost(found: Validation) -> list[str]:
-    """When each model counts a customer as lost."""
-    return list(dict.fromkeys(m.who_is_lost for m in found.models))
+def loss_definitions(validation: Validation) -> list[str]:
+    """Each model's sentence on when it counts a customer as lost, without repetitions."""
+    return list(dict.fromkeys(m.who_is_lost for m in validation.models))
 
 
-def score_rows(found: Validation) -> list[tuple[str, str, str, str]]:
+def score_rows(validation: Validation) -> list[tuple[str, str, str, str]]:
     """Name, CRPS, difference to the best model ± standard error, mean absolute error."""
 
     def row(name: str, s: Score) -> tuple[str, str, str, str]:
-        apart = "best" if s.difference == 0 else f"{fmt.number(s.difference, -4, signed=True)} ± "
-        apart += "" if s.difference == 0 else fmt.number(s.difference_se, -4)
-        return name, fmt.number(s.crps, -4), apart, fmt.number(s.mae, -4)
+        difference = "best" if s.difference == 0 else f"{fmt.number(s.difference, -4, signed=True)} ± "
+        difference += "" if s.difference == 0 else fmt.number(s.difference_se, -4)
+        return name, fmt.number(s.crps, -4), difference, fmt.number(s.mae, -4)
 
-    return [row(s.name, s) for s in found.scores] + [row(f"rule: {s.name}", s) for s in found.rules]
+    return [row(s.name, s) for s in validation.scores] + [row(f"rule: {s.name}", s) for s in validation.rules]
 
 
-def model_rows(found: Validation) -> list[tuple[str, ...]]:
+def model_rows(validation: Validation) -> list[tuple[str, ...]]:
     """Name, forecast of all orders with every layer, whether it holds the actual number, central share, weight."""
-    weight = {s.model: models.weight(s) for s in found.left_out}
+    weight = {s.model: model_scores.weight(s) for s in validation.leave_one_out}
     return [
         (
             m.model,
-            mean(m.total.full),
-            span(m.total.full),
+            mean(m.total.full_forecast),
+            span(m.total.full_forecast),
             "yes" if m.total.holds else "no",
             fmt.percent(m.central) + ("" if m.fits else " FAILS"),
             weight.get(m.model, ""),
         )
-        for m in found.models
+        for m in validation.models
     ]
 
 
-def interval_note(found: Validation) -> str:
-    layers = found.layers[-1].replace("parameter + ", "") if found.draft else found.layers[-1]
+def interval_note(validation: Validation) -> str:
+    layers = validation.layers[-1].replace("parameter + ", "") if validation.draft else validation.layers[-1]
     return f"{INTERVAL} intervals of simulated worlds; {layers} uncertainty, not that of the model."
 
 
-def layers_note(found: Validation) -> str:
+def layers_note(validation: Validation) -> str:
     return (
-        f"{interval_note(found)} In the middle: share "
+        f"{interval_note(validation)} In the middle: share "
         f"of customers in the central 80{NBSP}% of what was expected of them, 80{NBSP}% for a model that is right."
     )
 
 
-def summary(found: Validation) -> str:
+def summary(validation: Validation) -> str:
     """The terminal's text, at most 100 columns."""
-    parts = [*_banners(found), _wrapped(headline(found))]
-    parts.append("\n".join(map(_wrapped, sentences(found))))
-    head = ("model", f"{found.words.many} expected", INTERVAL, "holds actual", "in the middle", "weight")
-    rows = [head, *model_rows(found)]
-    actual = fmt.number(found.own.total.actual)
-    parts.append(models.columns(rows if found.left_out else [r[:-1] for r in rows]) + f"\nactual: {actual}")
-    parts.append(models.columns([("error per customer", "CRPS", "to the best model", "MAE"), *score_rows(found)]))
-    parts.append("\n".join(map(_wrapped, (layers_note(found), *lost(found)))))
+    parts = [*_banners(validation), _wrapped(headline(validation))]
+    parts.append("\n".join(map(_wrapped, sentences(validation))))
+    head = ("model", f"{validation.words.many} expected", INTERVAL, "holds actual", "in the middle", "weight")
+    rows = [head, *model_rows(validation)]
+    actual = fmt.number(validation.own_model.total.actual)
+    parts.append(
+        model_scores.columns(rows if validation.leave_one_out else [r[:-1] for r in rows]) + f"\nactual: {actual}"
+    )
+    parts.append(
+        model_scores.columns([("error per customer", "CRPS", "to the best model", "MAE"), *score_rows(validation)])
+    )
+    parts.append("\n".join(map(_wrapped, (layers_note(validation), *loss_definitions(validation)))))
     return "\n\n".join(parts).replace(NBSP, " ")
 
 
-def _banners(found: Validation) -> list[str]:
-    if found.poor_fit:
+def _banners(validation: Validation) -> list[str]:
+    if validation.poor_fit:
         return ["POOR FIT: convergence checks failed and were overridden; do not rely on these figures."]
-    return ["DRAFT: parameter uncertainty is left out (fit.method=map)."] if found.draft else []
+    return ["DRAFT: parameter uncertainty is left out (fit.method=map)."] if validation.draft else []
 
 
 def _wrapped(text: str) -> str:

@@ -1,6 +1,6 @@
 """Newcomers: how many each channel brings in each month of every world, what they cost, and blocks to simulate them in.
 
-A cell is a (channel, month); cells stand channel by channel.
+A cell is a (channel, month); cells are ordered by channel, then month.
 """
 
 from collections.abc import Mapping, Sequence
@@ -63,7 +63,7 @@ def plan_arrivals(
     conversions: Mapping[str, np.ndarray],
     cap: int,
 ) -> ArrivalPlan:
-    """Newcomers of one scenario: visitors × conversion of each cell, and how many customers that makes.
+    """Newcomers of one scenario: visitors × conversion of each cell, and the number of customers.
 
     Where the *baseline* expects more than `cap` newcomers in a cell, `cap` representatives carry the weight of all.
     """
@@ -112,7 +112,7 @@ def count_representatives(
 def shifted_conversion(
     base: np.ndarray, shifts: tuple[Shift, ...], group: Group, draw: np.ndarray, month: int
 ) -> np.ndarray:
-    """Conversion after adding on its logit; an exact zero returns the input untouched."""
+    """Conversion (w,) of a cell after the shifts of its logit; where their sum is exactly 0, `base` bit for bit."""
     add = np.zeros_like(base)
     for shift in shifts:
         if shift.target == "conversion" and shift.who.reaches(group):
@@ -126,7 +126,10 @@ def shifted_conversion(
 def newcomer_blocks(
     acquisition: AcquisitionConfig, fitted: FittedModels, plans: Sequence[ArrivalPlan], layout: Layout, size: int
 ) -> list[Block]:
-    """Blocks of newcomers: as many ordinals in each cell as any world of any scenario needs. None without channels."""
+    """Blocks of newcomers with as many ordinals in each cell as any world of any scenario needs.
+
+    Empty without channels. `size`: customers of a block.
+    """
     if not acquisition.channels:
         return []
     months = acquisition.months
@@ -138,9 +141,9 @@ def newcomer_blocks(
     blocks = []
     for c, name in enumerate(acquisition.channels):
         laws = newcomer_laws(fitted, name)
-        of_channel = np.flatnonzero(channel == c)
-        for low in range(0, of_channel.size, size):
-            rows = of_channel[low : low + size]
+        channel_rows = np.flatnonzero(channel == c)
+        for low in range(0, channel_rows.size, size):
+            rows = channel_rows[low : low + size]
             people = people_of(
                 key=key[rows],
                 group=layout.first_new_group + channel[rows],
@@ -163,6 +166,7 @@ def newcomer_keys(channels: Sequence[str], months: int, cell: np.ndarray, ordina
 
 
 def sum_acquired(plan: ArrivalPlan) -> Acquired:
+    """Sum a plan over cells; ratios are nan where the expected newcomers or the visitors are 0."""
     visitors = plan.visitors.sum(axis=1)
     customers = plan.arrivals.count * plan.arrivals.weight
     expected = (plan.visitors * plan.conversion).sum(axis=1)

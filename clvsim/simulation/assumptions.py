@@ -1,4 +1,4 @@
-"""What a run assumes and is uncertain about, for the regression of expected values and for the page."""
+"""Uncertain numbers of a run for the regression of expected values, and its assumptions and notes for the page."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -89,7 +89,7 @@ def as_configured(path: str, label: str, value: float, unit: str = "number") -> 
 
 
 def weight_notes(acquired: Iterable[Acquired | None]) -> tuple[str, ...]:
-    """How many newcomers were represented by others, in the scenario with most of them."""
+    """Note on newcomers that are represented by others, with the largest share of all scenarios."""
     share = max((totals.weighted_share for totals in acquired if totals), default=0.0)
     if share == 0:
         return ()
@@ -100,11 +100,11 @@ def weight_notes(acquired: Iterable[Acquired | None]) -> tuple[str, ...]:
 
 
 def rate_notes(scenarios: Iterable[CompiledScenario]) -> tuple[str, ...]:
-    """Which scenarios try to make customers of a contract buy more often."""
+    """A note for each scenario with a lever on the order rate, which contracts do not have."""
     return tuple(
-        f"{scenario.view.title}: customers pay at every renewal until they cancel, so what is to make them buy more or "
-        "less often has no effect here (shifts of the rate, goodwill and fatigue of contacts, an offer's effect on "
-        "the rate). What makes them stay is a shift of the hazard."
+        f"{scenario.description.title}: customers pay at every renewal until they cancel, so levers on how "
+        "often they buy have no effect here (shifts of the rate, goodwill and fatigue of contacts, an offer's "
+        "effect on the rate). What makes them stay is a shift of the hazard."
         for scenario in scenarios
         if any(changes_rate(mechanism) for mechanism in scenario.mechanisms)
     )

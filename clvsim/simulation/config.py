@@ -7,7 +7,7 @@ from clvsim.schema import Frozen
 
 
 class SimulationConfig(Frozen):
-    """How many worlds, how long, how the work is cut. `jobs` and `shard_customers` never change a result."""
+    """Number of worlds, horizon, threads and block size. `jobs` and `shard_customers` never change a result."""
 
     draws: int = Field(1000, gt=0)
     replicates: int = Field(1, gt=0, le=1000)
@@ -36,7 +36,7 @@ class Channel(Frozen):
 
 
 class AcquisitionConfig(Frozen):
-    """Where new customers come from during the first `months`; no channels: none come."""
+    """Channels that bring new customers during the first `months`; without channels there are none."""
 
     months: int = Field(12, gt=0, le=240)
     channels: dict[str, Channel] = Field(default_factory=dict)

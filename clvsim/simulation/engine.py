@@ -22,8 +22,8 @@ from clvsim.simulation.tables import (
     make_contacts,
     make_offers,
     make_tables,
-    of_worlds,
     responses,
+    slice_offers,
 )
 from clvsim.simulation.worlds import Worlds, by_week
 
@@ -35,7 +35,7 @@ NO_ARRIVALS = ks.Arrivals(
 
 @dataclass(frozen=True)
 class Setting:
-    """What all scenarios share."""
+    """Inputs that all scenarios share."""
 
     worlds: Worlds
     groups: tuple[Group, ...]
@@ -47,7 +47,7 @@ class Setting:
     stop_days: float
     period_days: float
     attrition_clock: str
-    season: np.ndarray | None = None  # (draws, weeks) log purchase rate of everybody
+    season: np.ndarray | None = None  # (draws, weeks) log factor on all purchase rates
 
     @property
     def worlds_per_draw(self) -> int:
@@ -66,13 +66,13 @@ class Setting:
         )
 
     def calendar_for(self, *, newcomers: bool) -> Calendar:
-        """Existing customers have all arrived: one arrival week spares them the tables of the others."""
+        """The calendar; with a single arrival week for existing customers, who need no tables by arrival week."""
         return self.calendar if newcomers else replace(self.calendar, arrival_weeks=1)
 
 
 @dataclass(frozen=True)
 class Job:
-    """One scenario's part of a simulation, with all that no block and no draw changes."""
+    """One scenario's part of a simulation: everything that is the same for all blocks and draws."""
 
     levers: Levers
     schedule: tuple[Hashable, ...]  # scenarios with equal ones share tables
@@ -84,7 +84,7 @@ class Job:
 
 
 class CustomerTotals(NamedTuple):
-    """Of each customer under the first scenario; no columns where they are not asked for."""
+    """Totals of each customer under the first scenario; no columns where they are not requested."""
 
     value: np.ndarray  # float64 (w, c), contribution discounted to today
     orders: np.ndarray  # int64 (w, c)
@@ -95,7 +95,7 @@ class CustomerTotals(NamedTuple):
 
 
 class WorldSlice(NamedTuple):
-    """The worlds of some draws, and what all scenarios share on them."""
+    """The worlds of a slice of draws, and the inputs that all scenarios share on them."""
 
     rows: slice  # of all worlds
     draw: np.ndarray  # of each world, (rows,)
@@ -132,13 +132,13 @@ def make_job(setting: Setting, levers: Levers, raw: Raw, arrivals: ks.Arrivals =
 
 def empty_raw(setting: Setting, levers: Levers, periods: int, ages: int, cohorts: int) -> Raw:
     w, g, k = setting.worlds.key.size, 2 * len(setting.groups), kernel_lines(levers)
-    listed = bool(levers.contacts)
+    has_contacts = bool(levers.contacts)
     return Raw(
         calendar=np.zeros((w, g, k, 2, periods), np.int64),
         age=np.zeros((w, g, k, 2, ages), np.int64),
         cohort=np.zeros((w, cohorts, ks.COHORT_LINES, periods), np.int64),
-        exposure=np.zeros((w, 2 * cohorts * listed, setting.calendar.weeks + 1), np.int64),
-        age_exit=np.zeros((w, g * listed, setting.calendar.arrival_weeks, 2, ages), np.int64),
+        exposure=np.zeros((w, 2 * cohorts * has_contacts, setting.calendar.weeks + 1), np.int64),
+        age_exit=np.zeros((w, g * has_contacts, setting.calendar.arrival_weeks, 2, ages), np.int64),
     )
 
 
@@ -167,7 +167,7 @@ def run_block(
 
 
 def run_slice(block: Block, jobs: Sequence[Job], setting: Setting, draws: slice, totals: CustomerTotals) -> None:
-    """All scenarios of a slice of draws; those that leave the block's lives alone are simulated once."""
+    """Simulate all scenarios on a slice of draws; those that do not change the block's lives are simulated once."""
     worlds = make_slice(block, setting, draws, scenarios=len(jobs))
     tables: dict[tuple[Hashable, ...], SharedTables] = {}
 
@@ -175,24 +175,24 @@ def run_slice(block: Block, jobs: Sequence[Job], setting: Setting, draws: slice,
         job = jobs[number]
         if job.schedule not in tables:
             tables[job.schedule] = make_shared_tables(job, setting, worlds, block)
-        own = CustomerTotals(*(t[worlds.rows] for t in totals)) if number == 0 else worlds.no_totals
-        run_kernel(block, job, setting, worlds, tables[job.schedule], raw, own)
+        customer_totals = CustomerTotals(*(t[worlds.rows] for t in totals)) if number == 0 else worlds.no_totals
+        run_kernel(block, job, setting, worlds, tables[job.schedule], raw, customer_totals)
 
-    unchanged: Raw | None = None  # what every scenario adds that leaves lives alone
+    baseline_sums: Raw | None = None  # sums of every scenario that does not change lives
     for number, job in enumerate(jobs):
         raw = Raw(*(ledger[worlds.rows] for ledger in job.raw))
-        if block.newcomers or not leaves_lives_alone(job.levers):
+        if block.newcomers or not changes_arrivals_only(job.levers):
             run_scenario(number, raw)
             continue
-        if unchanged is None:
-            unchanged = Raw(*(np.zeros_like(ledger) for ledger in raw))
-            run_scenario(number, unchanged)
-        for ledger, added in zip(raw, unchanged, strict=True):
+        if baseline_sums is None:
+            baseline_sums = Raw(*(np.zeros_like(ledger) for ledger in raw))
+            run_scenario(number, baseline_sums)
+        for ledger, added in zip(raw, baseline_sums, strict=True):
             ledger += added
 
 
-def leaves_lives_alone(levers: Levers) -> bool:
-    """Whether a scenario at most changes who arrives: existing customers then live as under the baseline."""
+def changes_arrivals_only(levers: Levers) -> bool:
+    """Whether a scenario changes arrivals at most: existing customers then live as under the baseline."""
     return not levers.offers and not levers.contacts and all(s.target == "conversion" for s in levers.shifts)
 
 
@@ -230,7 +230,7 @@ def make_shared_tables(job: Job, setting: Setting, worlds: WorldSlice, block: Bl
 
 
 def kernel_flags(levers: Levers, shared: SharedTables, *, newcomers: bool, renewing: bool) -> int:
-    """Which mechanisms the kernel has to look at."""
+    """Bit flags of the mechanisms that the kernel has to simulate."""
     return (
         ks.NEWCOMERS * newcomers
         + ks.TABLES * shared.rate_varies
@@ -251,7 +251,7 @@ def run_kernel(
     raw: Raw,
     totals: CustomerTotals,
 ) -> None:
-    """One scenario of a slice, added to `raw` and `totals`, which hold the slice's worlds."""
+    """Simulate one scenario on a slice and add to `raw` and `totals`, which hold the slice's worlds."""
     from clvsim.kernels.simulate import simulate  # compiled: not for those who only check
 
     rows = worlds.rows
@@ -265,7 +265,7 @@ def run_kernel(
         worlds.traits,
         ks.Arrivals(*(seal(a[rows] if a.size else a, a.dtype) for a in arrivals)),
         shared.tables,
-        of_worlds(job.offers, rows),
+        slice_offers(job.offers, rows),
         job.contacts,
         setting.clock(flags),
         Ledgers(*raw, *totals),

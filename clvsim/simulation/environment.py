@@ -1,11 +1,11 @@
-"""How large shocks common to all customers are: a half-normal prior, updated on the months of the calibration.
+"""Standard deviation of shocks common to all customers: half-normal prior, updated on the calibration's months.
 
-Expected repeat orders of month m of everybody in the log, given when they were acquired and nothing else, are E_m (the
-retention model's). With u a stationary AR(1) of unit variance and a level L that is free, orders are
-N_m / D ~ Poisson(L E_m exp(sd u_m) / D). The free level takes what all months share: how far the customers of this log
-as a whole differ from the model's mean, and the mean of the shocks; so months inform sd by their differences only, and
-a single month says nothing. D >= 1 is the chance of who stays and who leaves, as seen between parts of the customers
-that live through the same months. The path u and log L are integrated out by Laplace's method, sd by a fixed grid.
+E_m are the expected repeat orders in month m of all customers of the log, given only when they were acquired, by the
+retention model. With u a stationary AR(1) of unit variance and a level L that is free, orders are
+N_m / D ~ Poisson(L E_m exp(sd u_m) / D). The free level absorbs what all months share: the difference of this
+log's customers from the model's mean, and the mean of the shocks. So months inform sd by their differences only, and a
+single month carries no information. D >= 1 is the overdispersion from who stays and who leaves, measured between parts
+of the customers over the same months. The path u and log L are integrated out by Laplace's method, sd by a fixed grid.
 docs/environment.md.
 """
 
@@ -38,7 +38,7 @@ class SdLaw(NamedTuple):
     """Distribution of the shocks' standard deviation; `cdf` (513,) at multiples of `prior` / 64, None for the prior."""
 
     prior: float  # sd of the half-normal
-    months: int  # how many informed it
+    months: int  # number of months that informed it
     cdf: np.ndarray | None
 
     def quantile(self, uniform: np.ndarray) -> np.ndarray:
@@ -57,7 +57,7 @@ def _beyond(z: np.ndarray) -> np.ndarray:
 
 
 def sd_law(fitted: FittedModels, summary: CustomerSummary, config: EnvironmentConfig) -> SdLaw:
-    """Posterior of the shocks' sd: the prior where it is not to be learned or the months say nothing.
+    """Posterior of the shocks' sd: the prior where it is not to be learned or the months carry no information.
 
     Where orders can only fall on given days (renewals) months differ for other reasons: the prior is kept.
     """
@@ -69,9 +69,9 @@ def sd_law(fitted: FittedModels, summary: CustomerSummary, config: EnvironmentCo
     if count < 2 or not months.orders.any():
         return prior
     sds, mass = config.sd_prior * _POINTS, -np.diff(_beyond(_POINTS))
-    chance = dispersion(months.orders, months.expected.mean(axis=0))
-    orders, total = months.orders.sum(axis=0) / chance, np.zeros_like(mass)
-    for expected in months.expected.sum(axis=1) / chance:
+    overdispersion = dispersion(months.orders, months.expected.mean(axis=0))
+    orders, total = months.orders.sum(axis=0) / overdispersion, np.zeros_like(mass)
+    for expected in months.expected.sum(axis=1) / overdispersion:
         evidence = log_evidence(sds, orders, expected, config.autocorrelation)
         weight = np.exp(evidence - evidence.max())
         interval = mass * (weight[1:] + weight[:-1])
@@ -88,29 +88,32 @@ def calibration_months(fitted: FittedModels, summary: CustomerSummary) -> Months
     edges = np.round(np.arange(int(length / DAYS_PER_MONTH) + 1) * DAYS_PER_MONTH).astype(int)[
         ::-1
     ]  # days before today
-    until = np.concatenate([np.zeros((parts, 1)), np.cumsum(daily, axis=1)], axis=1)[:, length - edges]
+    cumulative_orders = np.concatenate([np.zeros((parts, 1)), np.cumsum(daily, axis=1)], axis=1)[:, length - edges]
     T = summary.customers["T_days"].to_numpy(np.float64)
-    age, of_age = np.unique(T, return_inverse=True)
+    age, age_row = np.unique(T, return_inverse=True)
     part = np.arange(T.size) % parts
 
     def count_customers(rows: np.ndarray) -> np.ndarray:
         customers = np.zeros((age.size, parts))
-        np.add.at(customers, (of_age[rows], part[rows]), 1)
+        np.add.at(customers, (age_row[rows], part[rows]), 1)
         return customers
 
     draws, model, unit = fitted.retention_draws(slice(_POSTERIOR_DRAWS)), fitted.retention, fitted.days_per_unit
     if seasonal_of(model):
-        timed: Any = model
+        seasonal_model: Any = model
         customers = count_customers(np.arange(T.size))
-        by_edge = np.stack([e @ customers for e in timed.expected_orders_until(draws, age, edges, unit)], axis=-1)
+        by_edge = np.stack(
+            [e @ customers for e in seasonal_model.expected_orders_until(draws, age, edges, unit)], axis=-1
+        )
     else:
         days, row_of = np.unique(np.maximum(age - edges[:, None] + 0.5, 0.0), return_inverse=True)
         row_of = row_of.reshape(edges.size, age.size)
         by_edge = np.zeros((1, 1, 1))
-        for plain, own, rows in split_by_level(model, draws, summary):
-            by_age, customers = plain.expected_orders_new(own, days / unit, unit), count_customers(np.flatnonzero(rows))
+        for plain, parameters, rows in split_by_level(model, draws, summary):
+            by_age = plain.expected_orders_new(parameters, days / unit, unit)
+            customers = count_customers(np.flatnonzero(rows))
             by_edge = by_edge + np.stack([by_age[:, row] @ customers for row in row_of], axis=-1)
-    orders, expected = np.diff(until, axis=1), np.diff(by_edge, axis=-1)
+    orders, expected = np.diff(cumulative_orders, axis=1), np.diff(by_edge, axis=-1)
     populated = (expected.sum(axis=1) > 0).all(axis=0)
     return Months(orders[:, populated], expected[:, :, populated])
 
@@ -165,15 +168,15 @@ def log_evidence(sds: np.ndarray, orders: np.ndarray, expected: np.ndarray, auto
     for _ in range(_NEWTON_STEPS):
         mean = e * np.exp(level + sds * u)
         coupling = sds * mean
-        towards, joint, log_pivots = _tridiagonal(
+        gradient_solution, coupling_solution, log_pivots = _tridiagonal(
             diagonal + sds * coupling, off_diagonal, sds * (n - mean) - smooth(u), coupling
         )
-        curvature = mean.sum(axis=0) - (coupling * joint).sum(axis=0)  # of the level, the path at its best
-        step = ((n - mean).sum(axis=0) - (coupling * towards).sum(axis=0)) / curvature
-        of_path = towards - joint * step
-        longest = np.abs(step + sds * of_path).max(axis=0)
+        curvature = mean.sum(axis=0) - (coupling * coupling_solution).sum(axis=0)  # of the level, the path at its best
+        step = ((n - mean).sum(axis=0) - (coupling * gradient_solution).sum(axis=0)) / curvature
+        path_step = gradient_solution - coupling_solution * step
+        longest = np.abs(step + sds * path_step).max(axis=0)
         short = np.minimum(1.0, _LONGEST_STEP / np.maximum(longest, _LONGEST_STEP))
-        level, u = level + short * step, u + short * of_path
+        level, u = level + short * step, u + short * path_step
         if longest.max() < 1e-9:
             break
     fit = (n * (level + sds * u) - e * np.exp(level + sds * u)).sum(axis=0) - 0.5 * (u * smooth(u)).sum(axis=0)

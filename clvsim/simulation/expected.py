@@ -1,4 +1,4 @@
-"""Expected values of existing customers in closed form, beside the quantiles of what was simulated."""
+"""Table of existing customers: expected values in closed form, and quantiles of simulated values."""
 
 from typing import Any
 
@@ -29,9 +29,9 @@ def customer_values(
     config: SimulationConfig,
     economics: Economics,
 ) -> tuple[pd.DataFrame, np.ndarray]:
-    """Per existing customer closed-form expectations over draws beside simulated `quantiles`, (c, 3); the sum per draw.
+    """Table of existing customers and the sum of their expected values per draw, (draws,).
 
-    The environment is left at its mean.
+    Expectations are closed forms averaged over draws, the environment at its mean; `quantiles` (c, 3) are simulated.
     """
     sums, per_draw = sum_expected(fitted, summary, config, economics)
     alive, orders, value = sums / config.draws
@@ -52,7 +52,7 @@ def customer_values(
 def sum_expected(
     fitted: FittedModels, summary: CustomerSummary, config: SimulationConfig, economics: Economics
 ) -> tuple[np.ndarray, np.ndarray]:
-    """`expected_values` of everybody over all draws, (3, c) and (draws,); `jobs` do not change the order of sums."""
+    """`expected_values` of all customers over all draws, (3, c) and (draws,); `jobs` change no sum."""
     from joblib import Parallel, delayed
 
     histories, spends = fitted.retention.histories(summary), fitted.spend.histories(summary)

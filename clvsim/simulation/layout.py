@@ -1,4 +1,4 @@
-"""What is simulated, laid out before anything random or expensive: groups, cohorts, months; and whether it fits."""
+"""Axes of the ledgers (groups, cohorts, months), made before anything random or expensive; and their size limit."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ MAX_DRAWS = MAX_CELLS // (4 * ks.BASE_LINES)  # with one group, one scenario and
 
 @dataclass(frozen=True)
 class Layout:
-    """Axes of the ledgers, and where each existing customer stands on them."""
+    """Axes of the ledgers, and the group and cohort of each existing customer."""
 
     groups: tuple[Group, ...]
     group: np.ndarray  # of each existing customer, (c,)
@@ -66,23 +66,23 @@ def make_layout(summary: CustomerSummary, config: SimulationConfig, acquisition:
 
 def refuse(layout: Layout, config: SimulationConfig, scenarios: Sequence[CompiledScenario]) -> None:
     """Raise ConfigError for interventions that can never act, each once, and ledgers that memory would not hold."""
-    never = dict.fromkeys(problem for scenario in scenarios for problem in scenario.problems)
+    never_acting = dict.fromkeys(problem for scenario in scenarios for problem in scenario.problems)
     applying = [scenario for scenario in scenarios if scenario.applies]
-    if problems := [*never, *_too_large(layout, config, applying)]:
+    if problems := [*never_acting, *_too_large(layout, config, applying)]:
         raise ConfigError(problems)
 
 
 def _too_large(layout: Layout, config: SimulationConfig, scenarios: Sequence[CompiledScenario]) -> list[Problem]:
     months = layout.months + (layout.ages if layout.ages > 1 else 0)
-    lines = sum(kernel_lines(Levers.of(scenario)) for scenario in scenarios)
+    lines = sum(kernel_lines(Levers.from_scenario(scenario)) for scenario in scenarios)
     per_world = 4 * len(layout.groups) * lines * months  # two halves of the customers, plain and discounted
     per_world += len(scenarios) * ks.COHORT_LINES * len(layout.cohorts) * layout.months
     cells = config.draws * config.replicates * per_world
     if cells <= MAX_CELLS:
         return []
-    what = (
+    text = (
         f"{cells:,} ledger cells are more than {MAX_CELLS:,}; lower simulation.draws ({config.draws}), "
         f"simulation.replicates ({config.replicates}), simulation.horizon_months ({config.horizon_months}), "
         f"the number of scenarios ({len(scenarios)}) or of groups ({len(layout.groups)})"
     )
-    return [Problem("simulation", what)]
+    return [Problem("simulation", text)]

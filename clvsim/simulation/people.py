@@ -1,4 +1,4 @@
-"""Who is simulated: existing customers with their history, newcomers by channel, month and ordinal; and groups."""
+"""Simulated customers: existing ones with their history, newcomers by channel, month and ordinal; their groups."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -24,7 +24,7 @@ OTHER = "other"
 
 @dataclass(frozen=True)
 class Block:
-    """Customers that are simulated together, and how to get their laws for a slice of draws."""
+    """Customers that are simulated together, and a function that returns their laws for a slice of draws."""
 
     people: People
     laws: Callable[[slice], Laws]  # draws -> trait distributions
@@ -46,7 +46,7 @@ def ledger_groups(customers: pd.DataFrame, acquisition: AcquisitionConfig) -> tu
         existing += (Group("existing", OTHER),)
         note = (
             f"{len(pooled)} combinations of segment and channel, the smallest, are pooled as '{OTHER}': "
-            f"{MAX_GROUPS} groups are kept apart."
+            f"a ledger holds at most {MAX_GROUPS} groups."
         )
     index = {pair: i for i, pair in enumerate(own_group)}
     group = np.array([index.get(pair, len(own_group)) for pair in pairs], np.int64)
@@ -100,11 +100,11 @@ def existing_blocks(
     return blocks, order
 
 
-def people_of(key: np.ndarray, **known: np.ndarray) -> People:
-    """People with unset fields at their neutral values: known from day 0, always there."""
+def people_of(key: np.ndarray, **values: np.ndarray) -> People:
+    """The kernel's struct of customers; fields not given are neutral: simulated from day 0 on."""
     n = key.shape[0]
     neutral = {"cell": np.full(n, -1), "born": np.zeros(n), "spread": np.zeros(n)}
-    fields = {f: known.get(f, neutral.get(f, np.zeros(n))) for f in People._fields if f != "key"}
+    fields = {f: values.get(f, neutral.get(f, np.zeros(n))) for f in People._fields if f != "key"}
     as_float = ("born", "spread")
     return People(
         key=seal(key, np.uint64),
@@ -121,20 +121,20 @@ def _existing_laws(fitted: FittedModels, histories: Any, spends: Any) -> Callabl
 
 
 def newcomer_laws(fitted: FittedModels, channel: str = "") -> Callable[[slice], Laws]:
-    """The population's laws, one column; those of an acquisition channel where the model tells channels apart."""
-    return _laws_of_new(fitted, from_channel(fitted.retention, channel).newcomer_laws)
+    """The population's laws, one column; those of an acquisition channel where the model has channels."""
+    return _newcomer_laws(fitted, from_channel(fitted.retention, channel).newcomer_laws)
 
 
 def birth_laws(fitted: FittedModels, summary: CustomerSummary) -> tuple[Callable[[slice], Laws], np.ndarray]:
-    """What was known of customers right after their first order: laws, and each customer's column of them."""
+    """Laws of customers right after their first order, and the column of each customer in them, (c,)."""
     laws, column = at_birth(fitted.retention, summary)
-    return _laws_of_new(fitted, laws), column
+    return _newcomer_laws(fitted, laws), column
 
 
-def _laws_of_new(fitted: FittedModels, of_life: Callable[[Params, float], LifeLaw]) -> Callable[[slice], Laws]:
+def _newcomer_laws(fitted: FittedModels, life_laws: Callable[[Params, float], LifeLaw]) -> Callable[[slice], Laws]:
     def laws(draws: slice) -> Laws:
         parameters = fitted.spend_draws(draws)
-        life = of_life(fitted.retention_draws(draws), fitted.days_per_unit)
+        life = life_laws(fitted.retention_draws(draws), fitted.days_per_unit)
         factor = parameters["first_order_factor"][:, None]
         return join_laws(life, fitted.spend.newcomer_laws(parameters), factor)
 
@@ -146,28 +146,28 @@ ABSENT = np.zeros((0, 0))
 
 
 def join_laws(life: LifeLaw, spend: SpendLaw | LognormalLaw, first_factor: np.ndarray | float) -> Laws:
-    """The kernel's struct: one column per customer, and the components of a mixture side by side."""
+    """Join the laws of life and spend to the kernel's struct: a column per customer and component of a mixture."""
     people = draws, customers = life.p_alive.shape
     components = () if life.weight is None else life.weight.shape[-1:]
 
-    def filled(value: np.ndarray | float | None, shape: tuple[int, ...], neutral: float = 0.0) -> np.ndarray:
+    def broadcast(value: np.ndarray | float | None, shape: tuple[int, ...], neutral: float = 0.0) -> np.ndarray:
         return seal(np.broadcast_to(neutral if value is None else value, shape))
 
     def by_component(value: np.ndarray | None) -> np.ndarray:
-        return seal(ABSENT) if value is None else filled(value, people + components).reshape(draws, -1)
+        return seal(ABSENT) if value is None else broadcast(value, people + components).reshape(draws, -1)
 
-    single = {"p_alive": life.p_alive, "first_factor": first_factor, **spend._asdict()}
-    other = (SpendLaw if isinstance(spend, LognormalLaw) else LognormalLaw)._fields
+    scalars = {"p_alive": life.p_alive, "first_factor": first_factor, **spend._asdict()}
+    absent = (SpendLaw if isinstance(spend, LognormalLaw) else LognormalLaw)._fields
     return Laws(
-        **{f: filled(v, people) for f, v in single.items()},
-        **{f: seal(ABSENT) for f in other},
+        **{f: broadcast(v, people) for f, v in scalars.items()},
+        **{f: seal(ABSENT) for f in absent},
         **{f: by_component(getattr(life, f)) for f in BY_COMPONENT},
-        stages_done=filled(life.stages_done, components or (1,)),
+        stages_done=broadcast(life.stages_done, components or (1,)),
         regularity=scalar(life.regularity),
         interval_days=scalar(life.interval_days),
-        first_days=filled(life.next_opportunity_days, (customers,), life.interval_days),
-        tenure=filled(life.tenure, (customers,)),
-        tenure_exponent=filled(life.tenure_exponent, (draws, 1), 1.0),
+        first_days=broadcast(life.next_opportunity_days, (customers,), life.interval_days),
+        tenure=broadcast(life.tenure, (customers,)),
+        tenure_exponent=broadcast(life.tenure_exponent, (draws, 1), 1.0),
         birth_charges=scalar(life.birth_charges, np.int64),
     )
 

@@ -1,4 +1,4 @@
-"""The plan of a run: all that the data and the configuration decide, before anything is fitted or simulated.
+"""The plan of a run: everything that follows from data and configuration before anything is fitted or simulated.
 
 Made without Numba, so that `clvsim check` can refuse what a run would refuse.
 """
@@ -22,21 +22,21 @@ from clvsim.types import DAYS_PER_MONTH, DAYS_PER_WEEK, DAYS_PER_YEAR, CustomerS
 
 @dataclass(frozen=True)
 class ScenarioPlan:
-    """One scenario that applies: its mechanisms by what the simulator does with them."""
+    """One scenario that applies: simulated mechanisms, and costs that follow from the ledger."""
 
     compiled: CompiledScenario
     levers: Levers  # simulated
     costs: tuple[CostEntry, ...]  # computed from the ledger
 
     @classmethod
-    def of(cls, compiled: CompiledScenario, economics: Economics) -> "ScenarioPlan":
+    def from_compiled(cls, compiled: CompiledScenario, economics: Economics) -> "ScenarioPlan":
         costs = tuple(m for m in compiled.mechanisms if isinstance(m, CostEntry))
-        return cls(compiled, Levers.of(offers_at_full_price(compiled, economics)), costs)
+        return cls(compiled, Levers.from_scenario(offers_at_full_price(compiled, economics)), costs)
 
 
 @dataclass(frozen=True)
 class RunPlan:
-    """What is simulated: axes of the ledgers, every uncertain number that no fit changes, prices, schedules."""
+    """Input of a simulation: axes of the ledgers, uncertain numbers that no fit changes, prices, schedules."""
 
     seed: int
     simulation: SimulationConfig
@@ -52,10 +52,10 @@ class RunPlan:
     @property
     def base_conversions(self) -> dict[str, np.ndarray]:
         """Conversion of each channel per draw, before any intervention."""
-        return {name: drawn.values for name, drawn in self.conversions.items()}
+        return {name: draws.values for name, draws in self.conversions.items()}
 
     @property
-    def contacting(self) -> bool:
+    def has_contacts(self) -> bool:
         """Whether any scenario has a contact programme."""
         return any(scenario.levers.contacts for scenario in self.scenarios.values())
 
@@ -97,7 +97,7 @@ def make_plan(
             discount_per_day=economics.discount_per_day,
         ),
         conversions=base_conversions(acquisition, keys),
-        scenarios={name: ScenarioPlan.of(scenario, economics) for name, scenario in applying.items()},
+        scenarios={name: ScenarioPlan.from_compiled(scenario, economics) for name, scenario in applying.items()},
         skipped={name: scenario for name, scenario in compiled.items() if not scenario.applies},
     )
 
@@ -114,7 +114,7 @@ def make_economics(finance: FinanceConfig, summary: CustomerSummary) -> Economic
 
 
 def offers_at_full_price(scenario: CompiledScenario, economics: Economics) -> CompiledScenario:
-    """Without a known margin no goods are costed: offers too count with their full price."""
+    """Remove the offers' margins where the gross margin is unknown: no cost of goods, so offers count in full."""
     if economics.margin_known:
         return scenario
     mechanisms = tuple(replace(m, margin=None) if isinstance(m, OfferTerms) else m for m in scenario.mechanisms)

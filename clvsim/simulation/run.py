@@ -27,12 +27,12 @@ from clvsim.simulation.plan import RunPlan, make_plan
 from clvsim.simulation.worlds import Worlds, make_worlds
 from clvsim.types import DAYS_PER_MONTH, Assumption, CustomerSummary
 
-Progress = Callable[[int, int], None]  # blocks that are done, all blocks
+Progress = Callable[[int, int], None]  # number of blocks done, number of all blocks
 
 
 @dataclass(frozen=True)
 class SimulatedScenario:
-    """One scenario's ledger, what it assumed, and its newcomers."""
+    """One scenario with its assumptions, its ledger and the totals of its newcomers."""
 
     compiled: CompiledScenario
     ledger: Ledger
@@ -183,13 +183,13 @@ def simulate_plan(
     quantiles = np.empty((order.size, 3))
     quantiles[order] = run_blocks([*existing, *newcomers], jobs, setting, config.jobs, progress)
 
-    there = people.reachable(fitted, summary)
-    customers = np.bincount(layout.group, there, minlength=len(layout.groups))
-    done = assemble_scenarios(plan, jobs, arrivals, worlds.draw, customers)
+    reachable = people.reachable(fitted, summary)
+    customers = np.bincount(layout.group, reachable, minlength=len(layout.groups))
+    simulated = assemble_scenarios(plan, jobs, arrivals, worlds.draw, customers)
     frame, closed_form = customer_values(fitted, summary, quantiles, config, plan.economics)
     compiled = [scenario.compiled for scenario in plan.scenarios.values()]
     return Simulation(
-        scenarios=done,
+        scenarios=simulated,
         skipped=plan.skipped,
         worlds=worlds,
         inputs=uncertain_inputs(fitted, worlds, plan.base_conversions, compiled),
@@ -206,15 +206,15 @@ def simulate_plan(
             at_opportunities=fitted.retention.interval_days > 0,
         ),
         notes=((layout.note,) if layout.note else ())
-        + weight_notes(scenario.acquired for scenario in done.values())
+        + weight_notes(scenario.acquired for scenario in simulated.values())
         + (rate_notes(compiled) if fitted.retention.renewing else ()),
     )
 
 
 def check_draws(config: SimulationConfig, fitted: FittedModels) -> None:
     if config.draws > fitted.draws:
-        what = f"must be at most the {fitted.draws} draws of the posterior, got {config.draws}; raise fit.draws"
-        raise ConfigError([("simulation.draws", what)])
+        text = f"must be at most the {fitted.draws} draws of the posterior, got {config.draws}; raise fit.draws"
+        raise ConfigError([("simulation.draws", text)])
 
 
 def make_setting(plan: RunPlan, worlds: Worlds, fitted: FittedModels) -> engine.Setting:
@@ -255,7 +255,7 @@ def run_blocks(
     threads: int,
     progress: Progress | None,
 ) -> np.ndarray:
-    """Simulate everybody, adding to the jobs' ledgers. Quantiles of each existing customer's value, (c, 3)."""
+    """Simulate all blocks, adding to the jobs' ledgers; return quantiles of each existing customer's value, (c, 3)."""
     quantiles = []
     for number, block in enumerate(blocks):
         totals = engine.run_block(block, jobs, setting, threads, per_customer=not block.newcomers)
@@ -273,7 +273,7 @@ def assemble_scenarios(
     draw: np.ndarray,
     customers: np.ndarray,
 ) -> dict[str, SimulatedScenario]:
-    """Turn the jobs' integer sums into ledgers; `jobs` is emptied. `draw` (w,) and `customers` (g,) as there."""
+    """Turn the jobs' integer sums into ledgers, emptying `jobs`. `draw`, `customers` as in `assemble_ledger`."""
     scenarios = {}
     for name, scenario in plan.scenarios.items():
         job = jobs.pop(0)  # its sums are freed as soon as they are turned into money

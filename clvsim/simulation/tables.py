@@ -15,7 +15,7 @@ from clvsim.kernels.structs import Contacts, Offers, Tables, seal
 from clvsim.scenario import CompiledScenario
 from clvsim.types import DAYS_PER_MONTH, DAYS_PER_WEEK
 
-ORDER_NUMBERS = 64  # order numbers told apart by `on_orders`; later ones are like the last
+ORDER_NUMBERS = 64  # distinct order numbers of `on_orders`; later orders count as the last
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Levers:
     contacts: tuple[ContactProgramme, ...]
 
     @classmethod
-    def of(cls, scenario: CompiledScenario) -> "Levers":
+    def from_scenario(cls, scenario: CompiledScenario) -> "Levers":
         return cls(
             name=scenario.name,
             shifts=tuple(m for m in scenario.mechanisms if isinstance(m, Shift)),
@@ -41,10 +41,11 @@ class Levers:
         return any(s.target == "margin" and bool(s.size.any()) for s in self.shifts)
 
     def schedule(self) -> tuple[Hashable, ...]:
-        """What the tables depend on: scenarios with equal schedules share them."""
-        parts = [m for m in (*self.shifts, *self.contacts) if getattr(m, "target", "") != "conversion"]
+        """Key of the tables: scenarios with equal schedules share them."""
+        mechanisms = [m for m in (*self.shifts, *self.contacts) if getattr(m, "target", "") != "conversion"]
         return tuple(
-            tuple(v.tobytes() if isinstance(v, np.ndarray) else v for v in vars(part).values()) for part in parts
+            tuple(v.tobytes() if isinstance(v, np.ndarray) else v for v in vars(mechanism).values())
+            for mechanism in mechanisms
         )
 
 
@@ -93,7 +94,7 @@ def stocks(programme: ContactProgramme, contacts: np.ndarray, first_weeks: int) 
 
 
 class Response(NamedTuple):
-    """What one programme's contacts do to a group, before the draw's sizes; each (first_weeks, weeks).
+    """Response of a group to one programme's contacts, per unit of the draw's sizes; each (first_weeks, weeks).
 
     The log rate changes by κ · goodwill - φ · fatigue in each week. Hazards are cumulative, (first_weeks, weeks + 1).
     """
@@ -166,34 +167,34 @@ def make_tables(
     hazard instead of the rate, which has nothing to act on.
     """
     weeks, w = calendar.weeks, draw.size
-    shapes = responses(levers, groups, calendar) if contact_responses is None else contact_responses
-    joins = [arrival_tables(levers, group, calendar) for group in groups]
-    first = np.cumsum([0, *joins[:-1]])
-    off_list = sum(joins) if levers.contacts else 0  # second half of the table axis
-    count = sum(joins) + off_list
+    responses_by_group = responses(levers, groups, calendar) if contact_responses is None else contact_responses
+    table_counts = [arrival_tables(levers, group, calendar) for group in groups]
+    first_tables = np.cumsum([0, *table_counts[:-1]])
+    off_list = sum(table_counts) if levers.contacts else 0  # second half of the table axis
+    count = sum(table_counts) + off_list
     rates = RateTables(np.empty((w, count, weeks)), np.zeros((w, count, weeks + 1)), np.empty((w, count, weeks)))
     hazard, hazard_excess = np.empty((w, count, weeks)), np.empty((w, count, weeks + 1))
     budget, opt_out = np.zeros((w, count, weeks + 1)), np.zeros((w, count, weeks + 1))
-    shocks, calm = np.exp(environment)[:, None], np.ones((w, 1, weeks))
-    common_rate, common_hazard = (calm, shocks) if renewing else (shocks, calm)
-    for group, start, n, group_shapes in zip(groups, first, joins, shapes, strict=True):
+    shocks, ones = np.exp(environment)[:, None], np.ones((w, 1, weeks))
+    common_rate, common_hazard = (ones, shocks) if renewing else (shocks, ones)
+    for group, start, n, group_responses in zip(groups, first_tables, table_counts, responses_by_group, strict=True):
         own_hazard = np.exp(shift_sum(levers.shifts, "hazard", group, draw, weeks))[:, None] * common_hazard
         log_rate = shift_sum(levers.shifts, "rate", group, draw, weeks)[:, None]
-        listed, rest = slice(start, start + n), slice(off_list + start, off_list + start + n)
-        for rows in (listed, rest) if off_list else (listed,):
+        on_list_rows, off_list_rows = slice(start, start + n), slice(off_list + start, off_list + start + n)
+        for rows in (on_list_rows, off_list_rows) if off_list else (on_list_rows,):
             hazard[:, rows] = own_hazard
             hazard_excess[:, rows] = cumulative(DAYS_PER_WEEK * (own_hazard - 1.0))
         wear = own_hazard if attrition_clock == "orders" else None
-        fill_rate(np.exp(log_rate), common_rate, own_hazard, wear, rest, rates)
+        fill_rate(np.exp(log_rate), common_rate, own_hazard, wear, off_list_rows, rates)
         if off_list:
-            on_list = listed_log_rate(log_rate, levers, group_shapes, draw)
-            fill_rate(np.exp(on_list, out=on_list), common_rate, own_hazard, wear, listed, rates)
-            add_contact_hazards(levers, group_shapes, draw, budget[:, listed], opt_out[:, listed])
+            on_list = on_list_log_rate(log_rate, levers, group_responses, draw)
+            fill_rate(np.exp(on_list, out=on_list), common_rate, own_hazard, wear, on_list_rows, rates)
+            add_contact_hazards(levers, group_responses, draw, budget[:, on_list_rows], opt_out[:, on_list_rows])
     spend = [np.exp(shift_sum(levers.shifts, "spend", group, draw, weeks)) for group in groups]
     margin = [gross_margin + shift_sum(levers.shifts, "margin", group, draw, weeks) for group in groups]
     return Tables(
-        first=seal(first, np.int64),
-        per_arrival_week=seal(np.array(joins) > 1, np.int64),
+        first=seal(first_tables, np.int64),
+        per_arrival_week=seal(np.array(table_counts) > 1, np.int64),
         rate=seal(rates.rate),
         rate_excess=seal(rates.rate_excess),
         hazard=seal(hazard),
@@ -223,22 +224,24 @@ def fill_rate(
     tables.rate_excess[:, rows, 1:] = np.cumsum(rate, axis=-1, out=rate)
 
 
-def listed_log_rate(log_rate: np.ndarray, levers: Levers, shapes: tuple[Response, ...], draw: np.ndarray) -> np.ndarray:
-    """`log_rate` (w, 1, weeks) with what contacts do to customers on the list, (w, first weeks, weeks)."""
-    out = np.repeat(log_rate, shapes[0].goodwill.shape[0], axis=1)
-    for programme, shape in zip(levers.contacts, shapes, strict=True):
-        out += per_world(programme.goodwill, draw) * shape.goodwill
-        out -= per_world(programme.fatigue, draw) * shape.fatigue
+def on_list_log_rate(
+    log_rate: np.ndarray, levers: Levers, group_responses: tuple[Response, ...], draw: np.ndarray
+) -> np.ndarray:
+    """`log_rate` (w, 1, weeks) plus the response of customers on the list to contacts, (w, first weeks, weeks)."""
+    out = np.repeat(log_rate, group_responses[0].goodwill.shape[0], axis=1)
+    for programme, contact_response in zip(levers.contacts, group_responses, strict=True):
+        out += per_world(programme.goodwill, draw) * contact_response.goodwill
+        out -= per_world(programme.fatigue, draw) * contact_response.fatigue
     return out
 
 
 def add_contact_hazards(
-    levers: Levers, shapes: tuple[Response, ...], draw: np.ndarray, budget: np.ndarray, opt_out: np.ndarray
+    levers: Levers, group_responses: tuple[Response, ...], draw: np.ndarray, budget: np.ndarray, opt_out: np.ndarray
 ) -> None:
-    """Add what contacts do to the hazards of leaving and of opting out, in place, both (w, first weeks, weeks + 1)."""
-    for programme, shape in zip(levers.contacts, shapes, strict=True):
-        budget += per_world(programme.churn, draw) * shape.hazard
-        opt_out += per_world(programme.opt_out, draw) * shape.opt_out
+    """Add the contacts' hazards of leaving and of opting out in place, both (w, first weeks, weeks + 1)."""
+    for programme, contact_response in zip(levers.contacts, group_responses, strict=True):
+        budget += per_world(programme.churn, draw) * contact_response.hazard
+        opt_out += per_world(programme.opt_out, draw) * contact_response.opt_out
 
 
 def per_world(values: np.ndarray, draw: np.ndarray) -> np.ndarray:
@@ -279,14 +282,14 @@ def make_offers(levers: Levers, groups: tuple[Group, ...], draw: np.ndarray, gro
     )
 
 
-def of_worlds(offers: Offers, rows: slice) -> Offers:
+def slice_offers(offers: Offers, rows: slice) -> Offers:
     """Offers of a slice of worlds."""
     shared = ("key", "on_order", "active")
     return Offers(*(v if f in shared else seal(v[rows]) for f, v in zip(Offers._fields, offers, strict=True)))
 
 
 def make_contacts(levers: Levers, groups: tuple[Group, ...], calendar: Calendar) -> Contacts:
-    """Schedules and costs of contacts; the same in every draw."""
+    """Schedules and costs of contacts, the kernel's struct; no draw changes them."""
     weeks = calendar.weeks
     count = np.zeros((len(levers.contacts), len(groups), weeks))
     for p, programme in enumerate(levers.contacts):

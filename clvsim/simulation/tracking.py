@@ -1,4 +1,4 @@
-"""Predicted against actual repeat orders by week: from everybody's first order up to today, and on from there."""
+"""Predicted against actual repeat orders by week: from the first orders up to today, and in the hold-out."""
 
 from collections.abc import Callable
 
@@ -35,10 +35,10 @@ def track(
 ) -> Tracking:
     """Simulate repeat orders per week; bands are 5 to 95 % of realised worlds.
 
-    The hold-out takes all `draws`, so that `clvsim validate` says the same of it; the past at most `MAX_DRAWS`.
+    The hold-out takes all `draws`, so that it equals that of `clvsim validate`; the past at most `MAX_DRAWS`.
     `weekly` holds the actual orders (`week_start`, `orders`) of full weeks, laid out around the day after today.
     Calibration starts every customer at the first order with the population's law, so it is not conditioned on what
-    they did; the hold-out starts from today with each customer's own law. Nothing is tuned to the hold-out.
+    they did; the hold-out starts from today with each customer's own law. Nothing is fitted to the hold-out.
     """
     draws = min(draws, fitted.draws)
     start = np.datetime64(summary.today.isoformat()) + np.timedelta64(1, "D")
@@ -49,26 +49,28 @@ def track(
     scale = money_scale(typical_amounts(summary.customers))
     shocks_sd = sd_law(fitted, summary, environment)
 
-    def simulated(blocks: list[Block], first: int, days: float, law: SdLaw, worlds: int) -> np.ndarray:
+    def simulate_weeks(blocks: list[Block], first: int, days: float, law: SdLaw, worlds: int) -> np.ndarray:
         season = season_by_week(fitted, worlds, first, int(np.ceil(days / DAYS_PER_WEEK)) + 1)
         return repeat_orders(blocks, days, environment, worlds, seed, jobs, scale, law, season)
 
     length = 7 * (before + 1)
-    born = calibration_blocks(fitted, summary, before, shard_customers)
-    past = simulated(born, 1 - length, float(length), shocks_sd, min(draws, MAX_DRAWS))
-    parts = [past[:, 1 : before + 1]]
+    calibration = calibration_blocks(fitted, summary, before, shard_customers)
+    past = simulate_weeks(calibration, 1 - length, float(length), shocks_sd, min(draws, MAX_DRAWS))
+    periods = [past[:, 1 : before + 1]]
     holdout = None
     if summary.holdout_days > 0:
         n = len(summary.customers)
-        none = np.zeros(n, np.int64)
-        blocks, _ = existing_blocks(summary, fitted, none, none, shard_customers)
+        zeros = np.zeros(n, np.int64)
+        blocks, _ = existing_blocks(summary, fitted, zeros, zeros, shard_customers)
         days = float(summary.holdout_days)
-        future, calm = (simulated(blocks, 1, days, law, draws) for law in (shocks_sd, SdLaw(0.0, 0, None)))
-        parts.append(future[:, :after])
-        holdout = check_holdout(summary, future.sum(axis=1), calm.sum(axis=1))
+        future, without_shocks = (
+            simulate_weeks(blocks, 1, days, law, draws) for law in (shocks_sd, SdLaw(0.0, 0, None))
+        )
+        periods.append(future[:, :after])
+        holdout = check_holdout(summary, future.sum(axis=1), without_shocks.sum(axis=1))
     else:
         after = 0
-    mean, low, high = np.concatenate([[o.mean(axis=0), *np.quantile(o, [0.05, 0.95], axis=0)] for o in parts], axis=1)
+    mean, low, high = np.concatenate([[o.mean(axis=0), *np.quantile(o, [0.05, 0.95], axis=0)] for o in periods], axis=1)
     return Tracking(
         week_start=week[: before + after],
         actual=weekly["orders"].to_numpy()[: before + after],
@@ -86,14 +88,14 @@ def no_tracking(why: str) -> Tracking:
     return Tracking(np.zeros(0, "datetime64[D]"), empty, empty, empty, empty, None, None, untracked=why)
 
 
-def check_holdout(summary: CustomerSummary, orders: np.ndarray, calm: np.ndarray) -> HoldoutCheck:
+def check_holdout(summary: CustomerSummary, orders: np.ndarray, without_shocks: np.ndarray) -> HoldoutCheck:
     """Orders held back against simulated ones, with and without shocks common to all customers, both (w,)."""
     return HoldoutCheck(
         days=summary.holdout_days,
         actual=int(summary.customers["holdout_frequency"].sum()),
         mean=float(orders.mean()),
         with_environment=_interval(orders),
-        without_environment=_interval(calm),
+        without_environment=_interval(without_shocks),
     )
 
 
@@ -103,7 +105,7 @@ def _interval(values: np.ndarray) -> tuple[float, float]:
 
 
 def calibration_blocks(fitted: FittedModels, summary: CustomerSummary, weeks: int, size: int) -> list[Block]:
-    """Everybody from the first order on; day 0 is one week before the first full week of the log."""
+    """All customers from their first orders on; day 0 is one week before the first full week of the log."""
     first_day = DAYS_PER_WEEK * (weeks + 1) - 1 - summary.customers["T_days"].to_numpy(float)
     key = rng.text_keys(summary.customers["customer_id"].tolist())
     order = np.argsort(key, kind="stable")
@@ -127,11 +129,11 @@ def repeat_orders(
     scale: float,
     shocks_sd: SdLaw | None = None,
     season: np.ndarray | None = None,
-    each: Callable[[np.ndarray], None] | None = None,
+    on_block: Callable[[np.ndarray], None] | None = None,
 ) -> np.ndarray:
     """Repeat orders per week in every world, (w, weeks); `shocks_sd` as in `make_worlds`, `season` by week.
 
-    `each` sees the orders per customer, (w, c), of one block after the other.
+    `on_block` is called with the orders per customer, (w, c), of each block in turn.
     """
     worlds = make_worlds(seed, draws, 1, int(days / DAYS_PER_MONTH) + 1, environment, shocks_sd)
     weeks = int(np.ceil(days / DAYS_PER_WEEK))
@@ -151,8 +153,8 @@ def repeat_orders(
     raw = engine.empty_raw(setting, NO_LEVERS, weeks, 1, 1)
     job = engine.make_job(setting, NO_LEVERS, raw)
     for block in blocks:
-        totals = engine.run_block(block, [job], setting, jobs, per_customer=each is not None)
-        if each is not None and totals is not None:
-            each(totals.orders)
-    plain = raw.calendar[:, :, :, 0].sum(axis=1) / ks.COUNT_UNIT
-    return plain[:, ks.ORDERS] - plain[:, ks.ACQUIRED]
+        totals = engine.run_block(block, [job], setting, jobs, per_customer=on_block is not None)
+        if on_block is not None and totals is not None:
+            on_block(totals.orders)
+    counts = raw.calendar[:, :, :, 0].sum(axis=1) / ks.COUNT_UNIT
+    return counts[:, ks.ORDERS] - counts[:, ks.ACQUIRED]

@@ -1,4 +1,4 @@
-"""Worlds: which posterior draw and replicate each stands for, its key, and the shocks common to all its customers."""
+"""Worlds: posterior draw, replicate and key of each, and the shocks common to all its customers."""
 
 from dataclasses import dataclass
 

@@ -7,10 +7,10 @@ from clvsim.config import RunConfig
 from clvsim.data.material import Material
 from clvsim.models.diagnostics import failed
 from clvsim.models.fitted import FittedModels
-from clvsim.report import models, titles
+from clvsim.report import model_scores, titles
 from clvsim.runfolder import RunContext
 from clvsim.stages.steps import utc_now, vocabulary
-from clvsim.types import CustomerSummary, ModelScore, RunResult, ScenarioView, Tracking
+from clvsim.types import CustomerSummary, ModelScore, RunResult, ScenarioDescription, Tracking
 
 if TYPE_CHECKING:
     from clvsim.comparison import Comparison
@@ -28,7 +28,7 @@ def assemble(
     scores: tuple[ModelScore, ...] = (),
 ) -> RunResult:
     """Everything that the report shows of a run, in one frozen value."""
-    from clvsim.comparison import sampled, shaken
+    from clvsim.comparison import has_common_shocks, has_sampled_parameters
     from clvsim.report import facts
 
     summary, posterior = material.summary, fitted.posterior
@@ -36,7 +36,7 @@ def assemble(
     acquisition = bool(config.acquisition.channels)
     model_facts = facts.model_facts(fitted, summary, comparison, config.finance)
     if scores:
-        model_facts += models.facts(scores, config.simulation.horizon_months, vocabulary(config))
+        model_facts += model_scores.facts(scores, config.simulation.horizon_months, vocabulary(config))
     return RunResult(
         title=config.title or titles.run_title(margin_known),
         question=config.question or titles.run_question(margin_known),
@@ -55,12 +55,12 @@ def assemble(
         customers=len(summary.customers),
         today=summary.today,
         layers=(
-            *(("parameter",) if sampled(simulation) else ()),
+            *(("parameter",) if has_sampled_parameters(simulation) else ()),
             "process",
-            *(("environment",) if shaken(simulation) else ()),
+            *(("environment",) if has_common_shocks(simulation) else ()),
             "assumption",
         ),
-        scenarios=tuple(scenario_view(simulation, name) for name in config.names),
+        scenarios=tuple(scenario_description(simulation, name) for name in config.names),
         comparison=comparison.table,
         delta_draws=comparison.deltas,
         payback=comparison.payback,
@@ -74,17 +74,17 @@ def assemble(
         who_is_lost=config.retention.WHO_IS_LOST,
         active_contracts=active_contracts(config, summary),
         merged_days=summary.opportunity_days,
-        draft=posterior.is_draft or not sampled(simulation),
+        draft=posterior.is_draft or not has_sampled_parameters(simulation),
         poor_fit=bool(failed(posterior.diagnostics)),
         synthetic=material.synthetic,
         notes=comparison.notes + simulation.notes,
     )
 
 
-def scenario_view(simulation: "Simulation", name: str) -> ScenarioView:
+def scenario_description(simulation: "Simulation", name: str) -> ScenarioDescription:
     """What the report shows of a scenario, whether simulated or skipped as not applicable."""
     simulated = simulation.scenarios.get(name)
-    return simulated.compiled.view if simulated else simulation.skipped[name].view
+    return simulated.compiled.description if simulated else simulation.skipped[name].description
 
 
 def active_contracts(config: RunConfig, summary: CustomerSummary) -> int | None:

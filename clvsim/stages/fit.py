@@ -5,7 +5,7 @@ import textwrap
 from clvsim import archive
 from clvsim.config import RunConfig
 from clvsim.data import require_repeat_orders
-from clvsim.report import models
+from clvsim.report import model_scores
 from clvsim.report.text import posterior_table
 from clvsim.runfolder import RunContext
 from clvsim.stages.steps import (
@@ -33,7 +33,7 @@ def fit(config: RunConfig, ctx: RunContext) -> int:
     archive.write_json({**run_record(config, summary, ctx, {}), "models": scores}, folder / "run.json")
     ctx.say(posterior_table(fitted))
     if scores:
-        verdict = textwrap.fill(models.verdict(scores), 100)
-        ctx.say(f"\n{models.table(scores, days, vocabulary(config))}\n{verdict}")
+        verdict = textwrap.fill(model_scores.verdict(scores), 100)
+        ctx.say(f"\n{model_scores.table(scores, days, vocabulary(config))}\n{verdict}")
     ctx.say(f"\nPosterior: {ctx.final / 'posterior.nc'}")
     return 0

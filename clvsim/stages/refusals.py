@@ -42,7 +42,9 @@ def plan_run(config: RunConfig, summary: CustomerSummary) -> RunPlan:
     if problems:
         raise ConfigError(problems)
     if config.report.metric not in applicable(
-        acquisition=bool(config.acquisition.channels), margin=plan.economics.margin_known, contacting=plan.contacting
+        acquisition=bool(config.acquisition.channels),
+        margin=plan.economics.margin_known,
+        has_contacts=plan.has_contacts,
     ):
         raise ConfigError([("report.metric", f"{config.report.metric} does not apply to this run")])
     return plan

@@ -22,7 +22,7 @@ from clvsim.stages.steps import (
 def validate(config: RunConfig, ctx: RunContext) -> int:
     """Fit to the calibration, predict the hold-out, write page and table. Returns 3 if the run's model does not fit."""
     from clvsim.report import titles, validation_text
-    from clvsim.report.validation_page import Made, write_validation
+    from clvsim.report.validation_page import PageOrigin, write_validation
     from clvsim.validation import holdout
 
     clock = Stopwatch()
@@ -41,7 +41,7 @@ def validate(config: RunConfig, ctx: RunContext) -> int:
     with clock("simulate"), ctx.progress("Predicting the orders held back"):
         validation = holdout.validate(by_name, summary, weekly, setting, scores)
     folder = output_folder(ctx)
-    made = Made(
+    origin = PageOrigin(
         title=config.title or titles.VALIDATION,
         question=config.question or titles.validation_question(vocabulary(config)),
         command=ctx.command,
@@ -49,17 +49,17 @@ def validate(config: RunConfig, ctx: RunContext) -> int:
         seed=config.seed,
     )
     with clock("report"), ctx.progress("Writing the page"):
-        write_validation(validation, made, folder)
+        write_validation(validation, origin, folder)
         write_posteriors(by_name, folder)
         verdict = {
-            "trusted": validation.trusted.model,
+            "trusted": validation.trusted_model.model,
             "pit_central_80": {m.model: m.central for m in validation.models},
         }
         run_json = {**run_record(config, summary, ctx, clock.seconds), "models": scores, "verdict": verdict}
         archive.write_json(run_json, folder / "run.json")
     ctx.say(validation_text.summary(validation))
     ctx.say(f"\nPage: {ctx.final / 'validation.html'}")
-    if validation.own.fits:
+    if validation.own_model.fits:
         return 0
     ctx.note(validation_text.misfits(validation)[0])
     return DiagnosticsError.code

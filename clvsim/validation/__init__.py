@@ -1,1 +1,1 @@
-"""Predictions of the held-back orders against what came: per customer, per group, in total, beside simple rules."""
+"""Predicted against actual orders of the hold-out: per customer, per group and in total; and simple rules."""

@@ -1,7 +1,7 @@
-"""Simulated hold-outs of one posterior: what each set of layers of uncertainty says, down to the single customer.
+"""Simulated hold-outs of one posterior under each set of layers of uncertainty: totals, groups, single customers.
 
-Every customer goes on from today with the own law, conditioned on the calibration. Customers come in blocks, so nothing
-of size worlds × customers is ever whole; what is kept are sums by group and figures per customer.
+Every customer is simulated from today with a law conditioned on the calibration. Customers are simulated in blocks, so
+no array of size worlds × customers exists; only sums by group and figures per customer are kept.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,7 +27,7 @@ from clvsim.validation.vocabulary import vocabulary_of
 PROCESS = "process"
 PARAMETER = "parameter + process"
 ENVIRONMENT = "parameter + process + environment"
-CALM = SdLaw(0.0, 0, None)  # no shocks
+NO_SHOCKS = SdLaw(0.0, 0, None)
 MOST_COHORTS = 12
 LAST_CLASS = 7  # customers with that many repeat orders or more are one class
 
@@ -52,7 +52,7 @@ class PerCustomer:
 
 
 @dataclass(frozen=True)
-class Simulated:
+class SimulatedHoldout:
     """Orders in the hold-out: by week (w, weeks), by partition and group (w, group), and figures per customer."""
 
     weekly: np.ndarray
@@ -66,24 +66,27 @@ def simulate_holdout(
     partitions: Mapping[str, np.ndarray],
     shocks_sd: SdLaw,
     setting: Setting,
-) -> Simulated:
-    """Simulate everybody from today to the end of the log. `partitions` number each customer's group, (customer,)."""
+) -> SimulatedHoldout:
+    """Simulate all customers from today to the end of the log.
+
+    `partitions`: for each partition the index of each customer's group, (customer,).
+    """
     n = len(summary.customers)
-    none = np.zeros(n, np.int64)
-    blocks, order = existing_blocks(summary, fitted, none, none, setting.shard_customers)
+    zeros = np.zeros(n, np.int64)
+    blocks, order = existing_blocks(summary, fitted, zeros, zeros, setting.shard_customers)
     actual = summary.customers["holdout_frequency"].to_numpy(np.int64)
     uniform = rng.world_uniforms(rng.text_keys(summary.customers["customer_id"].tolist()), f"pit {setting.seed}")
-    grouped = {name: np.zeros((setting.draws, int(of.max()) + 1)) for name, of in partitions.items()}
+    grouped = {name: np.zeros((setting.draws, int(group_index.max()) + 1)) for name, group_index in partitions.items()}
     pit, crps = np.empty(n), np.empty(n)
-    seen = 0
+    simulated_customers = 0
 
-    def each(orders: np.ndarray) -> None:
-        nonlocal seen
-        rows = order[seen : seen + orders.shape[1]]
-        seen += rows.size
-        for name, of in partitions.items():
+    def add_block(orders: np.ndarray) -> None:
+        nonlocal simulated_customers
+        rows = order[simulated_customers : simulated_customers + orders.shape[1]]
+        simulated_customers += rows.size
+        for name, group_index in partitions.items():
             member = np.zeros((rows.size, grouped[name].shape[1]))
-            member[np.arange(rows.size), of[rows]] = 1.0
+            member[np.arange(rows.size), group_index[rows]] = 1.0
             grouped[name] += orders @ member
         pit[rows] = scores.randomised_pit(orders, actual[rows], uniform[rows])
         crps[rows] = scores.crps_of_counts(orders, actual[rows])
@@ -99,70 +102,73 @@ def simulate_holdout(
         money_scale(summary.customers["first_amount"].to_numpy(float)),
         shocks_sd,
         season_by_week(fitted, setting.draws, 1, weeks),
-        each,
+        add_block,
     )
-    return Simulated(weekly, grouped, PerCustomer(pit, crps))
+    return SimulatedHoldout(weekly, grouped, PerCustomer(pit, crps))
 
 
-def as_if_known(fitted: FittedModels) -> FittedModels:
-    """The same models without parameter uncertainty: its most central draw of life parameters, repeated.
+def without_parameter_uncertainty(fitted: FittedModels) -> FittedModels:
+    """Replace every draw of the retention parameters by the most central one: no parameter uncertainty.
 
-    Central in logarithms (effects, which may be below zero, as they are), scaled by their spread; a draw, and not a
-    mean, so that parameters belong together.
+    Central in logarithms (effects, which may be below zero, as they are), scaled by their spread. It is a
+    draw and not a mean, so that its parameters are consistent with each other.
     """
     posterior = fitted.posterior
     logs = np.array([np.log(v) if (v > 0).all() else v for v in posterior.retention.values()])
     spread = logs.std(axis=1, keepdims=True)
-    away = (logs - logs.mean(axis=1, keepdims=True)) / np.where(spread > 0, spread, 1.0)
-    centre = int((away**2).sum(axis=0).argmin())
+    distance = (logs - logs.mean(axis=1, keepdims=True)) / np.where(spread > 0, spread, 1.0)
+    centre = int((distance**2).sum(axis=0).argmin())
     repeated = {name: np.full_like(values, values[centre]) for name, values in posterior.retention.items()}
     return replace(fitted, posterior=replace(posterior, retention=repeated))
 
 
 def cohorts_of(summary: CustomerSummary) -> tuple[list[str], np.ndarray]:
-    """Labels of the cohorts by first order (months, quarters or years, at most twelve), and each customer's number."""
+    """Labels of the cohorts by first order, and the index of each customer's cohort, (customer,).
+
+    Cohorts are months, quarters or years, so that there are at most twelve.
+    """
     ages = pd.to_timedelta(summary.customers["T_days"].to_numpy(float), unit="D")
     born = pd.Timestamp(summary.today) - ages
     for unit in ("M", "Q", "Y"):
-        labels, of = np.unique(born.to_period(unit).astype(str).to_numpy(str), return_inverse=True)
+        labels, group_index = np.unique(born.to_period(unit).astype(str).to_numpy(str), return_inverse=True)
         if labels.size <= MOST_COHORTS:
             break
-    return [str(label) for label in labels], of
+    return [str(label) for label in labels], group_index
 
 
 def classes_of(summary: CustomerSummary) -> tuple[list[str], np.ndarray]:
-    """Labels of the classes by repeat orders in calibration, those that occur, and each customer's number."""
+    """Labels of the classes by repeat orders in calibration, and the index of each customer's class, (customer,)."""
     x = np.minimum(summary.customers["frequency"].to_numpy(np.int64), LAST_CLASS)
-    present, of = np.unique(x, return_inverse=True)
-    return [f"{k}+" if k == LAST_CLASS else str(k) for k in present], of
+    present, group_index = np.unique(x, return_inverse=True)
+    return [f"{k}+" if k == LAST_CLASS else str(k) for k in present], group_index
 
 
 def check_model(fitted: FittedModels, summary: CustomerSummary, weekly: pd.DataFrame, setting: Setting) -> ModelCheck:
     """One retention model against the hold-out under every set of layers. `weekly`: actual orders of full weeks."""
-    parted = {"total": (["all customers"], np.zeros(len(summary.customers), np.int64))}
-    parted |= {"cohorts": cohorts_of(summary), "classes": classes_of(summary)}
-    partitions = {name: of for name, (_, of) in parted.items()}
-    worlds = {PROCESS: simulate_holdout(as_if_known(fitted), summary, partitions, CALM, setting)}
-    worlds[PARAMETER] = simulate_holdout(fitted, summary, partitions, CALM, setting)
+    groupings = {"total": (["all customers"], np.zeros(len(summary.customers), np.int64))}
+    groupings |= {"cohorts": cohorts_of(summary), "classes": classes_of(summary)}
+    partitions = {name: group_index for name, (_, group_index) in groupings.items()}
+    worlds = {PROCESS: simulate_holdout(without_parameter_uncertainty(fitted), summary, partitions, NO_SHOCKS, setting)}
+    worlds[PARAMETER] = simulate_holdout(fitted, summary, partitions, NO_SHOCKS, setting)
     if setting.environment.sd_prior:
         shocks_sd = sd_law(fitted, summary, setting.environment)
         worlds[ENVIRONMENT] = simulate_holdout(fitted, summary, partitions, shocks_sd, setting)
-    full = next(reversed(worlds.values()))
+    full_simulation = next(reversed(worlds.values()))
     actual = summary.customers["holdout_frequency"].to_numpy(np.int64)
-    groups = {
-        name: tuple(group_check(k, label, of, actual, name, worlds) for k, label in enumerate(labels))
-        for name, (labels, of) in parted.items()
+    checks = {
+        name: tuple(group_check(k, label, group_index, actual, name, worlds) for k, label in enumerate(labels))
+        for name, (labels, group_index) in groupings.items()
     }
     model = fitted.retention
-    alive, active, expected = chances(fitted, summary, setting.draws)
+    alive, active, expected = probabilities(fitted, summary, setting.draws)
     return ModelCheck(
         model=model.kind,
         who_is_lost=model.WHO_IS_LOST,
         method=fitted.method,
         diagnostics=tuple(d for d in fitted.posterior.diagnostics if d.model == model.kind),
-        total=groups["total"][0],
-        cohorts=groups["cohorts"],
-        classes=groups["classes"],
+        total=checks["total"][0],
+        cohorts=checks["cohorts"],
+        classes=checks["classes"],
         tracking=track(
             fitted,
             summary,
@@ -173,21 +179,26 @@ def check_model(fitted: FittedModels, summary: CustomerSummary, weekly: pd.DataF
             jobs=setting.jobs,
             shard_customers=setting.shard_customers,
         ),
-        cumulative=cumulative(full.weekly, weekly, summary),
-        pit=full.customers.pit,
+        cumulative=cumulative(full_simulation.weekly, weekly, summary),
+        pit=full_simulation.customers.pit,
         by_active=scores.share_checks(active, alive, active, actual > 0),
         by_alive=scores.share_checks(alive, alive, active, actual > 0),
-        crps=full.customers.crps,
+        crps=full_simulation.customers.crps,
         absolute_error=abs(expected - actual),
-        total_crps=float(scores.crps_of_counts(full.grouped["total"], actual.sum(keepdims=True))[0]),
+        total_crps=float(scores.crps_of_counts(full_simulation.grouped["total"], actual.sum(keepdims=True))[0]),
     )
 
 
 def group_check(
-    number: int, label: str, of: np.ndarray, actual: np.ndarray, partition: str, worlds: Mapping[str, Simulated]
+    number: int,
+    label: str,
+    group_index: np.ndarray,
+    actual: np.ndarray,
+    partition: str,
+    worlds: Mapping[str, SimulatedHoldout],
 ) -> GroupCheck:
-    rows = of == number
-    forecasts = {layers: forecast(one.grouped[partition][:, number]) for layers, one in worlds.items()}
+    rows = group_index == number
+    forecasts = {layers: forecast(simulated.grouped[partition][:, number]) for layers, simulated in worlds.items()}
     return GroupCheck(label, int(rows.sum()), int(actual[rows].sum()), forecasts)
 
 
@@ -196,19 +207,21 @@ def forecast(orders: np.ndarray) -> Forecast:
     return Forecast(float(orders.mean()), float(low), float(high))
 
 
-def chances(fitted: FittedModels, summary: CustomerSummary, draws: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def probabilities(
+    fitted: FittedModels, summary: CustomerSummary, draws: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """P(alive today), P(an order in the hold-out), expected orders in it: means over draws, (customer,) each."""
     model, days, params = fitted.retention, fitted.days_per_unit, fitted.retention_draws(slice(draws))
     histories, horizon = model.histories(summary), float(summary.holdout_days)
     tables = [
         np.stack(
             [
-                model.probability_alive(params, some, days).mean(axis=0),
-                model.probability_active(params, some, horizon, days).mean(axis=0),
-                model.expected_orders(params, some, horizon, days).mean(axis=0),
+                model.probability_alive(params, chunk, days).mean(axis=0),
+                model.probability_active(params, chunk, horizon, days).mean(axis=0),
+                model.expected_orders(params, chunk, horizon, days).mean(axis=0),
             ]
         )
-        for some, _ in distinct_histories(histories, draws)
+        for chunk, _ in distinct_histories(histories, draws)
     ]
     alive, active, expected = np.concatenate(tables, axis=1)[:, row_of_each(histories)]
     return alive, active, expected
@@ -228,15 +241,15 @@ def validate(
     summary: CustomerSummary,
     weekly: pd.DataFrame,
     setting: Setting,
-    left_out: Sequence[ModelScore] = (),
+    leave_one_out: Sequence[ModelScore] = (),
 ) -> Validation:
-    """Every retention model, the run's own first, against the orders held back, and simple rules beside them."""
-    models = tuple(check_model(one, summary, weekly, setting) for one in fitted.values())
+    """Check every retention model, the run's own first, and simple rules against the orders held back."""
+    models = tuple(check_model(model_fit, summary, weekly, setting) for model_fit in fitted.values())
     actual = summary.customers["holdout_frequency"].to_numpy(np.int64)
     ranking = scores.ranked({m.model: m.crps for m in models}, {m.model: m.absolute_error for m in models})
     best = next(m for m in models if m.model == ranking[0].name)
-    first = next(iter(fitted.values()))
-    rules = scores.simple_rules(summary, vocabulary_of(first.retention.renewing))
+    own_fit = next(iter(fitted.values()))
+    rules = scores.simple_rules(summary, vocabulary_of(own_fit.retention.renewing))
     return Validation(
         models=models,
         scores=ranking,
@@ -246,16 +259,16 @@ def validate(
             best.crps,
         ),
         rule_words={name: rule.words for name, rule in rules.items()},
-        left_out=tuple(left_out),
+        leave_one_out=tuple(leave_one_out),
         customers=len(summary.customers),
         first_date=summary.first_date,
         today=summary.today,
         last_date=summary.last_date,
         environment=bool(setting.environment.sd_prior),
         draws=setting.draws,
-        draft=any(one.posterior.is_draft for one in fitted.values()),
-        poor_fit=any(failed(one.posterior.diagnostics) for one in fitted.values()),
-        warnings=first.posterior.warnings,
+        draft=any(model_fit.posterior.is_draft for model_fit in fitted.values()),
+        poor_fit=any(failed(model_fit.posterior.diagnostics) for model_fit in fitted.values()),
+        warnings=own_fit.posterior.warnings,
         merged_days=summary.opportunity_days,
-        renewing=first.retention.renewing,
+        renewing=own_fit.retention.renewing,
     )

@@ -1,4 +1,4 @@
-"""What a validation found, in frozen values: everything that its page, its table and the terminal show."""
+"""Results of a validation as frozen values: all figures of its page, its table and the terminal."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ PIT_LIMITS = (0.65, 0.92)  # share of customers in the central 80 % below or abo
 
 
 class Forecast(NamedTuple):
-    """Orders of a whole within the hold-out: mean and 90 % interval of simulated worlds."""
+    """Orders of a group within the hold-out: mean and 90 % interval of simulated worlds."""
 
     mean: float
     p05: float
@@ -30,14 +30,14 @@ class GroupCheck(NamedTuple):
     forecasts: Mapping[str, Forecast]  # by layers, the fullest last
 
     @property
-    def full(self) -> Forecast:
-        """With every layer that was simulated."""
+    def full_forecast(self) -> Forecast:
+        """Forecast with every layer that was simulated."""
         return list(self.forecasts.values())[-1]
 
     @property
     def holds(self) -> bool:
-        """Whether what came lies inside."""
-        return self.full.p05 <= self.actual <= self.full.p95
+        """Whether the actual number lies inside the 90 % interval."""
+        return self.full_forecast.p05 <= self.actual <= self.full_forecast.p95
 
 
 class ShareCheck(NamedTuple):
@@ -75,9 +75,9 @@ class Cumulative(NamedTuple):
 
 def clearly_above(crps: np.ndarray, best: np.ndarray) -> bool:
     """Whether errors of the same customers, (customer,), are larger on average beyond two standard errors."""
-    apart = crps - best
-    error = apart.std(ddof=1) / np.sqrt(apart.size) if apart.size > 1 else np.inf
-    return bool(apart.mean() > 2 * error)
+    difference = crps - best
+    error = difference.std(ddof=1) / np.sqrt(difference.size) if difference.size > 1 else np.inf
+    return bool(difference.mean() > 2 * error)
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ class Validation:
     scores: tuple[Score, ...]  # of the models, the least CRPS first
     rules: tuple[Score, ...]  # of simple rules, the least CRPS first; differences to the best model
     rule_words: Mapping[str, str]
-    left_out: tuple[ModelScore, ...]  # leave-one-out; empty for a single model
+    leave_one_out: tuple[ModelScore, ...]  # leave-one-out; empty for a single model
     customers: int
     first_date: date
     today: date
@@ -140,19 +140,19 @@ class Validation:
         return (self.last_date - self.today).days
 
     @property
-    def own(self) -> ModelCheck:
+    def own_model(self) -> ModelCheck:
         return self.models[0]
 
     @property
     def layers(self) -> tuple[str, ...]:
         """Sets of layers, the fullest last."""
-        return tuple(self.own.total.forecasts)
+        return tuple(self.own_model.total.forecasts)
 
     @property
-    def level(self) -> tuple[ModelCheck, ...]:
-        """The model with the least error per customer, and those that the hold-out cannot tell from it.
+    def tied_models(self) -> tuple[ModelCheck, ...]:
+        """The model with the least error per customer, and those whose error is not clearly larger.
 
-        That is a CRPS within two standard errors of the difference between the two, paired by customer. Models that do
+        Not clearly: a difference in CRPS, paired by customer, of at most two standard errors. Models that do
         not fit stay out if others do.
         """
         ordered = [self.check(s.name) for s in self.scores]
@@ -160,9 +160,9 @@ class Validation:
         return (best, *(m for m in others if not clearly_above(m.crps, best.crps)))
 
     @property
-    def trusted(self) -> ModelCheck:
-        """Of the models that single customers do not tell apart, the one that did best on all orders together."""
-        return min(self.level, key=lambda m: m.total_crps)
+    def trusted_model(self) -> ModelCheck:
+        """Of the tied models the one with the least CRPS of all orders together."""
+        return min(self.tied_models, key=lambda m: m.total_crps)
 
     def check(self, name: str) -> ModelCheck:
         return next(m for m in self.models if m.model == name)

@@ -29,31 +29,33 @@ def crps_of_counts(simulated: np.ndarray, actual: np.ndarray) -> np.ndarray:
 
 def crps_of_poisson(mean: np.ndarray, actual: np.ndarray) -> np.ndarray:
     """CRPS of a Poisson count, (customer,): Σ_k (F(k) − 1{y ≤ k})², exactly up to its far tail."""
-    pairs, of = np.unique(np.column_stack([mean, actual]), axis=0, return_inverse=True)
+    pairs, pair_of_customer = np.unique(np.column_stack([mean, actual]), axis=0, return_inverse=True)
     out = np.empty(len(pairs))
     for i, (rate, y) in enumerate(pairs):
         k = np.arange(int(max(y, poisson.isf(1e-12, rate))) + 2)
         out[i] = ((poisson.cdf(k, rate) - (k >= y)) ** 2).sum()
-    return out[of]
+    return out[pair_of_customer]
 
 
 def randomised_pit(simulated: np.ndarray, actual: np.ndarray, uniform: np.ndarray) -> np.ndarray:
     """F(y − 1) + v P(y) with the actual count as one more draw, (customer,): uniform if it is one, for any n."""
     below = (simulated < actual).sum(axis=0)
-    same = (simulated == actual).sum(axis=0)
-    return (below + uniform * (same + 1)) / (len(simulated) + 1)
+    equal = (simulated == actual).sum(axis=0)
+    return (below + uniform * (equal + 1)) / (len(simulated) + 1)
 
 
-def share_checks(by: np.ndarray, alive: np.ndarray, active: np.ndarray, ordered: np.ndarray) -> tuple[ShareCheck, ...]:
-    """Customers in ten bins of `by`, a chance; empty bins are left out. All arrays (customer,)."""
-    bin_of = np.clip(np.digitize(by, BINS) - 1, 0, len(BINS) - 2)
-    found = []
+def share_checks(
+    binned: np.ndarray, alive: np.ndarray, active: np.ndarray, ordered: np.ndarray
+) -> tuple[ShareCheck, ...]:
+    """Customers in ten bins of `by`, a chance; empty bins are skipped. All arrays (customer,)."""
+    bin_of = np.clip(np.digitize(binned, BINS) - 1, 0, len(BINS) - 2)
+    checks = []
     for b in np.unique(bin_of):
         rows = bin_of == b
         p, n = active[rows], int(rows.sum())
         half = _Z90 * float(np.sqrt((p * (1 - p)).sum())) / n
         middle = float(p.mean())
-        found.append(
+        checks.append(
             ShareCheck(
                 customers=n,
                 alive=float(alive[rows].mean()),
@@ -63,7 +65,7 @@ def share_checks(by: np.ndarray, alive: np.ndarray, active: np.ndarray, ordered:
                 high=min(1.0, middle + half),
             )
         )
-    return tuple(found)
+    return tuple(checks)
 
 
 class Rule(NamedTuple):
@@ -74,7 +76,7 @@ class Rule(NamedTuple):
 
 
 def simple_rules(summary: CustomerSummary, words: Vocabulary = ORDERS) -> dict[str, Rule]:
-    """Rules that need no model and, like the models, nothing of the hold-out but its length."""
+    """Predictions without a model. Like the models they use nothing of the hold-out but its length."""
     frame, days = summary.customers, summary.holdout_days
     x, t_x, T = (frame[c].to_numpy(float) for c in ("frequency", "recency_days", "T_days"))
     rate = np.divide(x * days, T, out=np.zeros_like(x), where=T > 0)
@@ -103,9 +105,11 @@ def ranked(
     """Mean scores, the least CRPS first; differences to the first, or to `best`, paired by customer."""
     order: Sequence[str] = sorted(crps, key=lambda name: crps[name].mean())
     best = crps[order[0]] if best is None else best
-    found = []
+    scores = []
     for name in order:
-        apart = crps[name] - best
-        error = float(apart.std(ddof=1) / np.sqrt(apart.size)) if apart.size > 1 else np.nan
-        found.append(Score(name, float(crps[name].mean()), float(errors[name].mean()), float(apart.mean()), error))
-    return tuple(found)
+        difference = crps[name] - best
+        error = float(difference.std(ddof=1) / np.sqrt(difference.size)) if difference.size > 1 else np.nan
+        scores.append(
+            Score(name, float(crps[name].mean()), float(errors[name].mean()), float(difference.mean()), error)
+        )
+    return tuple(scores)

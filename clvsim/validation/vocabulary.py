@@ -1,15 +1,15 @@
-"""What customers do, in the words of a shop and in those of contracts."""
+"""Nouns and verbs for what customers do: orders of a shop, or renewals of contracts."""
 
 from typing import NamedTuple
 
 
 class Vocabulary(NamedTuple):
-    """Nouns for what is predicted, `paid` for all payments of a log, and the verbs."""
+    """Nouns for the predicted events and for all payments of a log (`paid`), and verbs."""
 
     many: str
-    repeat: str  # beside the first one, which `first` is
+    repeat: str  # all but the first one, which is `first`
     one_repeat: str
-    placed: str  # what customers have done with them
+    placed: str  # participle: orders are placed, renewals made
     first: str
     paid: str
     do: str

@@ -18,7 +18,7 @@ from clvsim.models.fitted import FittedModels
 from clvsim.models.spend.fixed_price import FixedPrice
 from clvsim.simulation.config import EnvironmentConfig
 from clvsim.types import CustomerSummary, Posterior
-from clvsim.validation.holdout import CALM, Setting, simulate_holdout
+from clvsim.validation.holdout import NO_SHOCKS, Setting, simulate_holdout
 
 SETS, DRAWS = 1000, 300
 SEED = 20_05
@@ -114,7 +114,7 @@ def test_intervals_hold_what_comes(kind, truth, story, record_property):
         spend = {"price": np.full(DRAWS, 9.0), "first_order_factor": np.ones(DRAWS)}
         fitted = FittedModels(model, FixedPrice(), Posterior(life, spend, "week"))
         setting = Setting(EnvironmentConfig(sd_prior=0.0), DRAWS, number, 1, 4096)
-        found = simulate_holdout(fitted, summary, {"total": np.zeros(T.size, np.int64)}, CALM, setting)
+        found = simulate_holdout(fitted, summary, {"total": np.zeros(T.size, np.int64)}, NO_SHOCKS, setting)
         total = found.grouped["total"][:, 0]
         low, high = np.quantile(total, [0.1, 0.9])
         actual = summary.customers["holdout_frequency"].sum()

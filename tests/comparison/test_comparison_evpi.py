@@ -84,8 +84,8 @@ def nested_answer(case: Case) -> float:
     means = [
         case.nested[:, part].mean(axis=1) - case.costs for part in (slice(None), slice(0, None, 2), slice(1, None, 2))
     ]
-    whole, first, second = (evpi(m) for m in means)
-    return 2 * whole - (first + second) / 2
+    all_draws, first, second = (evpi(m) for m in means)
+    return 2 * all_draws - (first + second) / 2
 
 
 def test_evpi_within_15_percent_of_the_nested_answer(case: Case) -> None:

@@ -26,8 +26,8 @@ from clvsim.simulation.ledger import Line
     ],
 )
 def test_payback_month(curve: list[float], cost: float, month: float) -> None:
-    found = payback_months(np.array([curve, curve], float), np.array([cost, 1e9], float))
-    np.testing.assert_array_equal(found, [month, np.inf])
+    months = payback_months(np.array([curve, curve], float), np.array([cost, 1e9], float))
+    np.testing.assert_array_equal(months, [month, np.inf])
 
 
 def toy() -> Simulation:
@@ -47,8 +47,8 @@ def toy() -> Simulation:
     age[:, 0, active, :, :] = [2, 1, 1, 1, 1]  # one of the two is lost at once: still counted
     assert scenario.acquired is not None
     paid = replace(scenario.acquired, cac=np.array([15.0, 15.0, 18.0, 40.0]), conversion=np.full(4, 0.1))
-    made = replace(scenario, ledger=replace(book, age=age), acquired=paid)
-    return replace(sim, scenarios={BASELINE: made})
+    with_ages = replace(scenario, ledger=replace(book, age=age), acquired=paid)
+    return replace(sim, scenarios={BASELINE: with_ages})
 
 
 def test_toy_by_hand() -> None:
@@ -92,7 +92,7 @@ def test_payback_is_not_the_survivors() -> None:
 
 
 def test_share_repaying_by_hand() -> None:
-    """Nobody repays what is beyond reach; everybody a cost of nothing; in between the first order decides most."""
+    """No newcomer repays a cost beyond reach, all repay a cost of 0; between them the first order decides most."""
     shares = []
     for cost in (0.0, 0.3, 1000.0):
         sim = run(draws=40, horizon_months=12, acquisition=channels(cost_per_visitor=cost), cost_per_order=0.0)

@@ -25,13 +25,13 @@ def test_evpi_of_two_normals(two_normals):
     """E max − max E = E[max(0, −(X₂−X₁))] = σφ(μ/σ) − μΦ(−μ/σ)."""
     values, mu, sigma = two_normals
     exact = sigma * stats.norm.pdf(mu / sigma) - mu * stats.norm.cdf(-mu / sigma)
-    found = evpi(values)
-    assert found.value == found.estimate
-    assert found.best == 1
-    assert abs(found.estimate - exact) < 4 * found.mcse
+    result = evpi(values)
+    assert result.value == result.estimate
+    assert result.best == 1
+    assert abs(result.estimate - exact) < 4 * result.mcse
     # Second moment of the loss in closed form: (μ²+σ²)Φ(−μ/σ) − μσφ(μ/σ).
     second = (mu**2 + sigma**2) * stats.norm.cdf(-mu / sigma) - mu * sigma * stats.norm.pdf(mu / sigma)
-    np.testing.assert_allclose(found.mcse, np.sqrt((second - exact**2) / DRAWS), rtol=0.02)
+    np.testing.assert_allclose(result.mcse, np.sqrt((second - exact**2) / DRAWS), rtol=0.02)
 
 
 def test_expected_loss_of_two_normals(two_normals):
@@ -72,8 +72,8 @@ def test_evpi_is_refused_below_three_standard_errors():
 
 def test_evpi_is_zero_when_one_option_is_always_best():
     values = np.column_stack([np.zeros(50), np.linspace(1, 2, 50)])
-    found = evpi(values)
-    assert (found.value, found.mcse, found.best) == (0.0, 0.0, 1)
+    result = evpi(values)
+    assert (result.value, result.mcse, result.best) == (0.0, 0.0, 1)
 
 
 def test_evpi_of_a_single_draw_is_refused():
@@ -90,9 +90,9 @@ def test_ties_share_the_best_and_count_one_half_in_better():
 
 def test_summary_and_mean():
     values = np.arange(101.0)
-    found = summary(values)
-    assert found[0::4] == (50.0, 95.0)
-    assert (found.p05, found.p50) == (5.0, 50.0)
-    np.testing.assert_allclose(found.mcse, np.sqrt(101 * 102 / 12 / 101), rtol=1e-12)  # variance n(n+1)/12
-    assert estimate(values) == (found.mean, found.mcse)
+    result = summary(values)
+    assert result[0::4] == (50.0, 95.0)
+    assert (result.p05, result.p50) == (5.0, 50.0)
+    np.testing.assert_allclose(result.mcse, np.sqrt(101 * 102 / 12 / 101), rtol=1e-12)  # variance n(n+1)/12
+    assert estimate(values) == (result.mean, result.mcse)
     assert np.isnan(estimate(np.array([3.0])).mcse)

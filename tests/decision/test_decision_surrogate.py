@@ -113,38 +113,38 @@ def test_the_design_spans_the_expectation():
     assert columns.shape == (400, 14)
     np.testing.assert_allclose([columns.mean(axis=0), columns.var(axis=0)], [np.zeros(14), np.ones(14)], atol=1e-12)
     noisy = np.random.default_rng(32).normal(0, 5.0, (400, 2))  # halves that force the regression
-    found = expected_per_draw(delta, noisy, inputs, effects)
-    assert found.used
-    np.testing.assert_allclose(found.values, expected, atol=1e-9)
+    surrogate = expected_per_draw(delta, noisy, inputs, effects)
+    assert surrogate.used
+    np.testing.assert_allclose(surrogate.values, expected, atol=1e-9)
     assert (delta == halves.sum(axis=1)).all()
 
 
 def test_unequal_halves_do_not_count_as_noise():
     """With halves of 70 % and 30 % the raw variance of their difference would be far above the noise."""
     delta, halves, inputs, effects, _ = made_up(4000, 4, 0.5, 33, unequal=0.2)
-    found = expected_per_draw(delta, halves, inputs, effects)
+    surrogate = expected_per_draw(delta, halves, inputs, effects)
     assert (halves[:, 0] - halves[:, 1]).var() > 2 * 0.25
     # χ² with about 3,987 degrees of freedom: standard error √(2/3987) = 2.2 %
-    assert abs(found.noise_variance / 0.25 - 1) < 4 * 0.0224
+    assert abs(surrogate.noise_variance / 0.25 - 1) < 4 * 0.0224
 
 
 def test_fitted_values_keep_the_mean_and_come_closer_to_the_expectation():
     delta, halves, inputs, effects, expected = made_up(1000, 4, 1.5, 34)
-    found = expected_per_draw(delta, halves, inputs, effects)
-    np.testing.assert_allclose(found.values.mean(), delta.mean(), rtol=1e-12)
+    surrogate = expected_per_draw(delta, halves, inputs, effects)
+    np.testing.assert_allclose(surrogate.values.mean(), delta.mean(), rtol=1e-12)
     # Least squares with p = 12 columns leaves noise variance × p / n, i.e. an error of sd 1.5·√(12/1000) = 0.16.
-    error = (found.values - expected).std()
+    error = (surrogate.values - expected).std()
     assert 0.08 < error < 0.30
     assert (delta - expected).std() > 1.4
 
 
 def test_small_noise_leaves_the_raw_draws_alone():
     delta, halves, inputs, effects, _ = made_up(500, 4, 0.1, 35)
-    found = expected_per_draw(delta, halves, inputs, effects)
-    assert not found.used
-    assert 0 < found.share < 0.05
-    assert found.residual_excess == 0.0
-    np.testing.assert_array_equal(found.values, delta)
+    surrogate = expected_per_draw(delta, halves, inputs, effects)
+    assert not surrogate.used
+    assert 0 < surrogate.share < 0.05
+    assert surrogate.residual_excess == 0.0
+    np.testing.assert_array_equal(surrogate.values, delta)
 
 
 def test_ridge_with_few_draws_per_column():
@@ -162,39 +162,39 @@ def test_ridge_with_few_draws_per_column():
 
 def test_more_columns_than_draws_is_fine():
     delta, halves, inputs, effects, expected = made_up(20, 12, 1.0, 36)
-    found = expected_per_draw(delta, halves, inputs, effects)
-    assert np.isfinite(found.values).all()
-    assert found.values.std() < 2 * expected.std()
+    surrogate = expected_per_draw(delta, halves, inputs, effects)
+    assert np.isfinite(surrogate.values).all()
+    assert surrogate.values.std() < 2 * expected.std()
 
 
 def test_what_the_regression_cannot_reach_asks_for_replicates():
     """A shock common to both halves is in Δ and not in their difference."""
     delta, halves, inputs, effects, _ = made_up(2000, 4, 0.7, 37)
     shock = np.random.default_rng(38).normal(0, 0.5, 2000)  # variance .25 on top of .49: 51 % more
-    found = expected_per_draw(delta + shock, halves + shock[:, None] / 2, inputs, effects)
-    assert abs(found.residual_excess - 0.25 / 0.49) < 4 * 0.05
-    assert "simulation.replicates" in found.note
+    surrogate = expected_per_draw(delta + shock, halves + shock[:, None] / 2, inputs, effects)
+    assert abs(surrogate.residual_excess - 0.25 / 0.49) < 4 * 0.05
+    assert "simulation.replicates" in surrogate.note
 
 
 def test_zero_effects_are_zero_exactly():
     _, _, inputs, effects, _ = made_up(100, 4, 1.0, 39)
-    found = expected_per_draw(np.zeros(100), np.zeros((100, 2)), inputs, effects)
-    np.testing.assert_array_equal(found.values, 0.0)
-    assert (found.used, found.variance, found.note) == (False, 0.0, "")
+    surrogate = expected_per_draw(np.zeros(100), np.zeros((100, 2)), inputs, effects)
+    np.testing.assert_array_equal(surrogate.values, 0.0)
+    assert (surrogate.used, surrogate.variance, surrogate.note) == (False, 0.0, "")
 
 
 def test_constant_and_repeated_inputs_change_nothing():
     delta, halves, inputs, effects, _ = made_up(1000, 4, 1.0, 50)
     plain = expected_per_draw(delta, halves, inputs, effects)
     padded = np.column_stack([inputs, np.full(1000, 7.0), inputs[:, 3], np.zeros(1000)])
-    found = expected_per_draw(delta, halves, padded, np.append(effects, [True, False, True]))
-    np.testing.assert_allclose(found.values, plain.values, rtol=1e-8)
+    surrogate = expected_per_draw(delta, halves, padded, np.append(effects, [True, False, True]))
+    np.testing.assert_allclose(surrogate.values, plain.values, rtol=1e-8)
 
 
 def test_no_inputs_that_vary_leave_one_expected_value():
     delta, halves, _, _, _ = made_up(200, 4, 1.0, 51)
-    found = expected_per_draw(delta - delta.mean() + 2.0, halves, np.ones((200, 3)), np.array([True, False, False]))
-    np.testing.assert_allclose(found.values, 2.0, rtol=1e-12)
+    surrogate = expected_per_draw(delta - delta.mean() + 2.0, halves, np.ones((200, 3)), np.array([True, False, False]))
+    np.testing.assert_allclose(surrogate.values, 2.0, rtol=1e-12)
 
 
 def test_a_fixed_cost_outside_the_halves_moves_every_draw_alike():
@@ -213,10 +213,10 @@ class TestLevel:
         closed = 50 * np.abs(inputs[:, 0])  # no line or square of it fits
         halves = closed[:, None] / 2 + rng.normal(0, 20 / np.sqrt(2), (1000, 2))
         level = halves.sum(axis=1)
-        found = expected_level(level, halves, inputs, effects, closed)
-        assert found.used
+        surrogate = expected_level(level, halves, inputs, effects, closed)
+        assert surrogate.used
         # Three columns and an intercept leave an error of sd 20·√(4/1000) = 1.26.
-        assert (found.values - closed).std() < 3
+        assert (surrogate.values - closed).std() < 3
         assert (expected_level(level, halves, inputs, effects).values - closed).std() > 20
 
     def test_noise_variance_is_the_process_variance(self):
@@ -224,17 +224,17 @@ class TestLevel:
         inputs, effects = rng.normal(0, 1, (4000, 3)), np.zeros(3, bool)
         closed = 100 + 10 * inputs[:, 0]
         halves = closed[:, None] / 2 + rng.normal(0, 8 / np.sqrt(2), (4000, 2))
-        found = expected_level(halves.sum(axis=1), halves, inputs, effects, closed)
-        assert abs(found.noise_variance / 64 - 1) < 4 * 0.0224
-        assert abs(found.share - 64 / 164) < 0.05
+        surrogate = expected_level(halves.sum(axis=1), halves, inputs, effects, closed)
+        assert abs(surrogate.noise_variance / 64 - 1) < 4 * 0.0224
+        assert abs(surrogate.share - 64 / 164) < 0.05
 
     def test_small_noise_leaves_the_level_alone(self):
         rng = np.random.default_rng(62)
         inputs = rng.normal(0, 1, (300, 2))
         level = 10 * inputs[:, 0]
-        found = expected_level(level, level[:, None] * [0.5, 0.5], inputs, np.zeros(2, bool), level + 1.0)
-        assert not found.used
-        np.testing.assert_array_equal(found.values, level)
+        surrogate = expected_level(level, level[:, None] * [0.5, 0.5], inputs, np.zeros(2, bool), level + 1.0)
+        assert not surrogate.used
+        np.testing.assert_array_equal(surrogate.values, level)
 
     def test_a_closed_form_of_another_length_is_refused(self):
         with pytest.raises(ValueError, match="closed_form"):
@@ -242,9 +242,9 @@ class TestLevel:
 
 
 def test_very_few_draws_are_passed_through_and_said():
-    found = expected_per_draw(np.array([1.0, 2.0]), np.ones((2, 2)), np.ones((2, 1)), np.array([True]))
-    np.testing.assert_array_equal(found.values, [1.0, 2.0])
-    assert "simulation.draws" in found.note
+    surrogate = expected_per_draw(np.array([1.0, 2.0]), np.ones((2, 2)), np.ones((2, 1)), np.array([True]))
+    np.testing.assert_array_equal(surrogate.values, [1.0, 2.0])
+    assert "simulation.draws" in surrogate.note
 
 
 @pytest.mark.parametrize(

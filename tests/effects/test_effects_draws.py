@@ -51,9 +51,9 @@ class TestContract:
         assert clipped == 0 or scale == "amount"  # a normal around 0.1 reaches below 0
 
     def test_each_draw_depends_on_its_own_uniform_only(self, effect, scale):
-        whole = draw(effect, UNIFORMS, scale, path="p").values
+        all_values = draw(effect, UNIFORMS, scale, path="p").values
         part = draw(effect, UNIFORMS[700:50:-3], scale, path="p").values
-        np.testing.assert_array_equal(part, whole[700:50:-3])
+        np.testing.assert_array_equal(part, all_values[700:50:-3])
 
     def test_uniforms_at_the_ends_stay_finite(self, effect, scale):
         assert np.isfinite(draw(effect, np.array([0.0, 1.0]), scale, path="p").values).all()
@@ -90,7 +90,7 @@ def test_a_fixed_probability_is_returned_bit_for_bit():
 
 
 def test_expert_quantiles_are_matched_on_every_scale():
-    effect, at = Expert(p10=0.01, p50=0.1, p90=0.4), np.array([0.1, 0.5, 0.9])
+    effect, probabilities = Expert(p10=0.01, p50=0.1, p90=0.4), np.array([0.1, 0.5, 0.9])
     typed = np.array([0.01, 0.1, 0.4])
     for scale, expected in (
         ("relative", np.log1p(typed)),
@@ -98,7 +98,7 @@ def test_expert_quantiles_are_matched_on_every_scale():
         ("probability", typed),
         ("amount", typed),
     ):
-        np.testing.assert_allclose(draw(effect, at, scale, path="p").values, expected, rtol=1e-12)
+        np.testing.assert_allclose(draw(effect, probabilities, scale, path="p").values, expected, rtol=1e-12)
 
 
 def test_expert_sides_are_half_normals_on_the_applied_scale():

@@ -54,14 +54,14 @@ def test_learnt_posterior_equals_the_mixture_over_the_prior_sd(tests_run):
     centre, sd = m * v / s2, np.sqrt(v)
     lift = draw(Experiment(n=N, x=X, prior_sd="learn", tests_run=tests_run), MANY, "relative", path="p").values
     np.testing.assert_allclose(lift.mean(), weight @ centre, rtol=1e-3)
-    for at in (-0.03, 0.0, 0.01, 0.1):
-        np.testing.assert_allclose((lift <= at).mean(), weight @ stats.norm.cdf((at - centre) / sd), atol=2e-4)
+    for point in (-0.03, 0.0, 0.01, 0.1):
+        np.testing.assert_allclose((lift <= point).mean(), weight @ stats.norm.cdf((point - centre) / sd), atol=2e-4)
 
 
 def test_transport_multiplies_the_log_effect():
-    whole = draw(Experiment(n=N, x=X), MANY[::1000], "odds", path="p").values
+    full_effect = draw(Experiment(n=N, x=X), MANY[::1000], "odds", path="p").values
     half = draw(Experiment(n=N, x=X, transport=0.5), MANY[::1000], "odds", path="p").values
-    np.testing.assert_allclose(half, whole / 2, rtol=1e-15)
+    np.testing.assert_allclose(half, full_effect / 2, rtol=1e-15)
 
 
 def test_exact_is_used_when_any_of_the_four_counts_is_below_thirty():

@@ -64,10 +64,10 @@ def response(programmes: Sequence[ContactProgramme], weeks: int, arrival_weeks: 
 @pytest.mark.parametrize("kind", ["content", "soft", "hard", "appreciation"])
 @pytest.mark.parametrize("joined", [0, 7, 40])
 def test_stocks_and_response_against_a_loop(kind: str, joined: int) -> None:
-    """The stocks' equations, week by week, for somebody who joins in a given week."""
-    made = programme(type=kind, when={"start_month": 1, "end_month": 9, "ramp_months": 2}, opt_out_fatigue=0.7)
+    """The stocks' equations, week by week, for a customer who joins in a given week."""
+    contacts = programme(type=kind, when={"start_month": 1, "end_month": 9, "ramp_months": 2}, opt_out_fatigue=0.7)
     weeks = 60
-    answer = response([made], weeks, 41, [2, 0])
+    answer = response([contacts], weeks, 41, [2, 0])
     weight_g = {"content": 1.0, "soft": 1.0, "hard": 0.5, "appreciation": 1.5}[kind] * 0.05
     weight_f = {"content": 0.5, "soft": 1.0, "hard": 2.0, "appreciation": 0.5}[kind] * 0.2
     g = f = 0.0
@@ -77,27 +77,35 @@ def test_stocks_and_response_against_a_loop(kind: str, joined: int) -> None:
         g = 2 ** (-1 / 8) * g + weight_g * n
         f = 2 ** (-1 / 2) * f + weight_f * n
         for row, d in enumerate((2, 0)):
-            rate = made.goodwill[d] * (1 - math.exp(-g)) - made.fatigue[d] * f**2 / (1 + f)
+            rate = contacts.goodwill[d] * (1 - math.exp(-g)) - contacts.fatigue[d] * f**2 / (1 + f)
             assert answer.log_rate[row, joined, k] == pytest.approx(rate, rel=1e-9, abs=1e-13)
             assert answer.charge[row, joined, k] == pytest.approx(math.exp(-rate), rel=1e-12)
             # differences of cumulative sums, which lose some digits
-            assert answer.hazard[row, joined, k] == pytest.approx(made.churn[d] * f * n, rel=1e-9, abs=1e-15)
-            opting = made.opt_out[d] * n * math.exp(0.7 * f)
+            assert answer.hazard[row, joined, k] == pytest.approx(contacts.churn[d] * f * n, rel=1e-9, abs=1e-15)
+            opting = contacts.opt_out[d] * n * math.exp(0.7 * f)
             assert answer.opt_out[row, joined, k] == pytest.approx(opting, rel=1e-9, abs=1e-15)
 
 
 def test_nothing_is_left_after_opting_out() -> None:
-    rest = response([programme()], 30, 5, [0, 1, 2]).off_list
-    for table, value in ((rest.rate, 1), (rest.charge, 1), (rest.budget, 0), (rest.opt_out, 0), (rest.rate_excess, 0)):
+    off_list = response([programme()], 30, 5, [0, 1, 2]).off_list
+    for table, value in (
+        (off_list.rate, 1),
+        (off_list.charge, 1),
+        (off_list.budget, 0),
+        (off_list.opt_out, 0),
+        (off_list.rate_excess, 0),
+    ):
         assert (table == value).all()
 
 
 def test_programmes_add_up() -> None:
     two = [programme(), programme(per_month=1.0, type="hard")]
-    both = response(two, 30, 1, range(3))
-    apart = [response([one], 30, 1, range(3)) for one in two]
+    together = response(two, 30, 1, range(3))
+    single = [response([member], 30, 1, range(3)) for member in two]
     for part in ("log_rate", "hazard", "opt_out"):
-        np.testing.assert_allclose(getattr(both, part), sum(getattr(a, part) for a in apart), rtol=1e-9, atol=1e-14)
+        np.testing.assert_allclose(
+            getattr(together, part), sum(getattr(a, part) for a in single), rtol=1e-9, atol=1e-14
+        )
 
 
 def best_cadence(draws: int) -> np.ndarray:
@@ -129,8 +137,8 @@ def test_cadence_that_the_priors_imply() -> None:
 
 def test_more_than_the_optimum_is_worse() -> None:
     """At the priors' medians the steady-state rate rises up to the optimum and falls after it, below 0 in the end."""
-    made = [programme(1, per_month=n) for n in (1.0, 7.0, 20.0, 60.0)]
-    rates = [response([one], 200, 1, [0]).log_rate[0, 0, -1] for one in made]
+    programmes = [programme(1, per_month=n) for n in (1.0, 7.0, 20.0, 60.0)]
+    rates = [response([cadence], 200, 1, [0]).log_rate[0, 0, -1] for cadence in programmes]
     assert 0 < rates[0] < rates[1]
     assert rates[1] > rates[2] > rates[3]
     assert rates[3] < 0

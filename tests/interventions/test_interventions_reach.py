@@ -40,9 +40,9 @@ HORIZON = Horizon(date(2024, 9, 30), months=12, arrival_months=3)
     ids=str,
 )
 def test_who(who: dict, reached: list[bool]) -> None:
-    made = Who.model_validate(who)
-    assert [made.reaches(g) for g in GROUPS] == reached
-    shift = Shift("rate", np.array([0.2]), made, Period())
+    section = Who.model_validate(who)
+    assert [section.reaches(g) for g in GROUPS] == reached
+    shift = Shift("rate", np.array([0.2]), section, Period())
     sums = [shift_sum([shift], "rate", g, np.array([0]), 4) for g in GROUPS]
     assert [bool(s.any()) for s in sums] == reached
     assert all(set(s.ravel()) <= {0.0, 0.2} for s in sums)
@@ -108,8 +108,8 @@ def test_attrition_clock() -> None:
 
 
 def test_shifts_multiply() -> None:
-    both = tables_of(*(Shift("rate", np.array([np.log(1 + s)]), Who(), Period()) for s in (0.2, 0.1)))
-    np.testing.assert_allclose(both.rate, 1.2 * 1.1)
+    tables = tables_of(*(Shift("rate", np.array([np.log(1 + s)]), Who(), Period()) for s in (0.2, 0.1)))
+    np.testing.assert_allclose(tables.rate, 1.2 * 1.1)
 
 
 def test_prefix_sums_of_a_pulse() -> None:
@@ -143,19 +143,19 @@ def test_offer_terms_become_arrays() -> None:
     }  # fmt: skip
     scenario = Scenario.model_validate({"title": "x", "bump": offer, "all": {"kind": "offer", "take": 0.5, "price": 8}})
     compiled = compile_scenario("s", {"s": scenario}, world_keys(1, np.arange(2), 0), GROUPS, HORIZON)
-    levers = Levers.of(compiled)
+    levers = Levers.from_scenario(compiled)
     assert [o.name for o in levers.offers] == ["all", "bump"]
-    made = make_offers(levers, GROUPS, np.array([0, 1, 1]), 0.4, 10)
-    np.testing.assert_array_equal(np.flatnonzero(made.on_order[1]), [0, 2])
-    assert made.on_order[0].all()
-    np.testing.assert_array_equal(made.active[1].sum(axis=1), [4, 4, 0, 0])  # middles of weeks before day 30.4
+    offers = make_offers(levers, GROUPS, np.array([0, 1, 1]), 0.4, 10)
+    np.testing.assert_array_equal(np.flatnonzero(offers.on_order[1]), [0, 2])
+    assert offers.on_order[0].all()
+    np.testing.assert_array_equal(offers.active[1].sum(axis=1), [4, 4, 0, 0])  # middles of weeks before day 30.4
     expected = {
         "take": 0.25, "price": 20, "cost": 20 * 0.6 + 1, "refund": 0.1, "cannibalised": 0.5, "patience": 2,
         "decline_hazard": 0.03, "decline_rate": 0.8, "accept_rate": 1.1,
     }  # fmt: skip
     for name, value in expected.items():
-        np.testing.assert_allclose(getattr(made, name)[:, 1], np.full(3, value), err_msg=name)
-    np.testing.assert_allclose(made.cost[:, 0], 8 * 0.6)
+        np.testing.assert_allclose(getattr(offers, name)[:, 1], np.full(3, value), err_msg=name)
+    np.testing.assert_allclose(offers.cost[:, 0], 8 * 0.6)
 
 
 def test_effects_are_shared_by_name_not_by_scenario() -> None:
@@ -183,33 +183,33 @@ def test_order_of_shifts_in_a_file() -> None:
                if (logs[i] + logs[j]) + logs[k] != (logs[k] + logs[j]) + logs[i])  # fmt: skip
     sizes = {name: (i + 1) / 100 for name, i in zip("abc", next(matters), strict=True)}
     keys = world_keys(1, np.arange(1), 0)
-    found = []
+    tables = []
     for names in ("abc", "cba"):
         shifts = {n: {"kind": "shift", "target": "rate", "size": sizes[n]} for n in names}
         library = {"s": Scenario.model_validate({"title": "x", **shifts})}
-        levers = Levers.of(compile_scenario("s", library, keys, GROUPS, HORIZON))
-        found.append(tables_of(*levers.shifts).rate)
-    np.testing.assert_array_equal(*found)
+        levers = Levers.from_scenario(compile_scenario("s", library, keys, GROUPS, HORIZON))
+        tables.append(tables_of(*levers.shifts).rate)
+    np.testing.assert_array_equal(*tables)
 
 
 def test_levers_without_an_object() -> None:
-    """They are left out and said; nothing fails."""
+    """They are skipped, and the page says so; nothing fails."""
     rate, page = ({"kind": "shift", "target": target, "size": 0.1} for target in ("rate", "conversion"))
-    lost = {"kind": "contact", "per_month": 1, "who": {"segments": ["z"]}}
+    unreachable = {"kind": "contact", "per_month": 1, "who": {"segments": ["z"]}}
     library = {
         "page": Scenario.model_validate({"title": "x", "lift": page}),
-        "none": Scenario.model_validate({"title": "x", "w": lost}),
+        "none": Scenario.model_validate({"title": "x", "w": unreachable}),
         "price": Scenario.model_validate({"title": "x", "m": page | {"target": "margin"}}),
         "mixed": Scenario.model_validate({"title": "x", "combine": ["page"], "r": rate}),
     }
     keys = world_keys(1, np.arange(3), 0)
     existing = GROUPS[:3]
-    made = {name: compile_scenario(name, library, keys, existing, HORIZON, margin_known=False) for name in library}
-    assert "acquisition.channels" in made["page"].view.not_applicable
-    assert "segment z" in made["none"].view.not_applicable
-    assert "gross_margin" in made["price"].view.not_applicable
-    assert made["mixed"].applies
-    assert len(made["mixed"].mechanisms) == 1
+    compiled = {name: compile_scenario(name, library, keys, existing, HORIZON, margin_known=False) for name in library}
+    assert "acquisition.channels" in compiled["page"].description.not_applicable
+    assert "segment z" in compiled["none"].description.not_applicable
+    assert "gross_margin" in compiled["price"].description.not_applicable
+    assert compiled["mixed"].applies
+    assert len(compiled["mixed"].mechanisms) == 1
     assert compile_scenario("page", library, keys, GROUPS, HORIZON).applies
 
 

@@ -154,14 +154,16 @@ def test_a_single_day_is_a_period_and_null_is_nothing() -> None:
 
 @given(WHENS)
 def test_a_period_is_read_or_refused_and_comes_back_from_json(when: dict[str, Any]) -> None:
-    found = sound(when)
-    both = any(when.get(f"{end}_month") is not None and when.get(f"{end}_date") is not None for end in ("start", "end"))
-    assert not (both and found)
-    if found:
-        assert When.model_validate(found.model_dump(mode="json")) == found
-        strength = found.period(TODAY).weekly(60)
+    errors = sound(when)
+    twice = any(
+        when.get(f"{end}_month") is not None and when.get(f"{end}_date") is not None for end in ("start", "end")
+    )
+    assert not (twice and errors)
+    if errors:
+        assert When.model_validate(errors.model_dump(mode="json")) == errors
+        strength = errors.period(TODAY).weekly(60)
         assert ((strength >= 0) & (strength <= 1)).all()
-        assert found.always == (str(found) == "")
+        assert errors.always == (str(errors) == "")
 
 
 def test_costs_that_follow_customers_take_no_dates() -> None:
@@ -230,9 +232,9 @@ def lever(kind: str, when: dict[str, Any]) -> Intervention:
 
 @pytest.mark.parametrize(("kind", "when", "line"), NEVER, ids=str)
 def test_what_can_never_act_is_told_with_value_and_horizon(kind: str, when: dict[str, Any], line: str) -> None:
-    found = lever(kind, when).never_acts(HORIZON, (OLD, NEW))
-    assert line in found
-    assert found.startswith(f"{When.model_validate(when)} can never act: ")
+    reason = lever(kind, when).never_acts(HORIZON, (OLD, NEW))
+    assert line in reason
+    assert reason.startswith(f"{When.model_validate(when)} can never act: ")
 
 
 @pytest.mark.parametrize(("kind", "when"), ACTING, ids=str)
@@ -253,20 +255,20 @@ def test_never_acting_is_what_the_simulator_makes_of_it(typed: dict[str, Any]) -
     when = sound(typed)
     if when is None:
         return
-    period, one = when.period(TODAY), np.array([0])
+    period, only_draw = when.period(TODAY), np.array([0])
     weeks = int(np.ceil(6 * DAYS_PER_MONTH / 7))
     shift = Shift("rate", np.array([0.1]), intervention(KINDS["rate of customers"]).who, period)
-    acts = bool(shift_sum([shift], "rate", OLD, one, weeks).any()) and period.start_month < 6
+    acts = bool(shift_sum([shift], "rate", OLD, only_draw, weeks).any()) and period.start_month < 6
     assert (lever("rate of customers", typed).never_acts(HORIZON, (OLD, NEW)) == "") == acts
 
     lift = Shift("conversion", np.array([0.1]), intervention(KINDS["conversion"]).who, period)
     before = np.array([0.5])
-    lifts = any(shifted_conversion(before, (lift,), NEW, one, m)[0] != before[0] for m in range(3))
+    lifts = any(shifted_conversion(before, (lift,), NEW, only_draw, m)[0] != before[0] for m in range(3))
     assert (lever("conversion", typed).never_acts(HORIZON, (OLD, NEW)) == "") == lifts
 
     for per in ("month", "once"):
         entry = CostEntry("c", np.array([5.0]), per, shift.who, period)
-        (money,) = fixed_lines([entry], one, 6, 9, 0.0).values()
+        (money,) = fixed_lines([entry], only_draw, 6, 9, 0.0).values()
         paid = bool(money.any()) and (per == "month" or 0 < period.end_month > period.start_month)
         assert (lever(per, typed).never_acts(HORIZON, (OLD, NEW)) == "") == paid, per
 

@@ -15,7 +15,7 @@ from clvsim.types import (
     PaybackCurve,
     QualityLine,
     RunResult,
-    ScenarioView,
+    ScenarioDescription,
     Tracking,
 )
 
@@ -106,11 +106,11 @@ def comparison(
 def delta_draws(levers: dict[str, tuple[str, float, float]]) -> dict[str, np.ndarray]:
     """Draws with exactly the given mean and sd; the seed is fixed."""
     rng = np.random.default_rng(20_261)
-    made = {"baseline": np.zeros(DRAWS)}
+    draws = {"baseline": np.zeros(DRAWS)}
     for name, (_, mean, sd) in levers.items():
         z = rng.standard_normal(DRAWS)
-        made[name] = mean + sd * (z - z.mean()) / z.std()
-    return made
+        draws[name] = mean + sd * (z - z.mean()) / z.std()
+    return draws
 
 
 def curve(cac: float = 18.5, level: float = 41.0) -> PaybackCurve:
@@ -164,9 +164,9 @@ def demo(levers: dict[str, tuple[str, float, float]] | None = None, *, illustrat
     levers = LEVERS if levers is None else levers
     draws = delta_draws(levers)
     scenarios = (
-        ScenarioView("baseline", "Carry on as today", False, "", (), ()),
+        ScenarioDescription("baseline", "Carry on as today", False, "", (), ()),
         *(
-            ScenarioView(
+            ScenarioDescription(
                 name,
                 title,
                 illustrative,
@@ -239,7 +239,7 @@ def foreign() -> RunResult:
     metrics = {m: DEMO_METRICS[m] for m in FOREIGN_METRICS}
     scenarios = (
         *run.scenarios,
-        ScenarioView("conversion", "Better landing page", True, "needs acquisition.channels", (), ()),
+        ScenarioDescription("conversion", "Better landing page", True, "needs acquisition.channels", (), ()),
     )
     return replace(
         run,

@@ -33,8 +33,8 @@ def browse(page: Path, profile: Path, *flags: str) -> subprocess.CompletedProces
 @pytest.mark.parametrize("make", [demo, hostile])
 def test_page_opens_and_is_drawn_without_network_or_errors(make: Callable[[], RunResult], tmp_path: Path) -> None:
     page, picture = write_report(make(), tmp_path / "run"), tmp_path / "page.png"
-    shown = browse(page, tmp_path / "profile", "--dump-dom", f"--screenshot={picture}", "--window-size=1000,3000")
-    dom = shown.stdout
+    browser = browse(page, tmp_path / "profile", "--dump-dom", f"--screenshot={picture}", "--window-size=1000,3000")
+    dom = browser.stdout
     assert dom.count("<svg") == 6  # three figures, each for wide and narrow screens
     assert dom.rstrip().endswith("</html>")
     assert "<script" not in dom
@@ -44,7 +44,7 @@ def test_page_opens_and_is_drawn_without_network_or_errors(make: Callable[[], Ru
         assert dom.count(f"<{element}>") + dom.count(f"<{element} ") == (
             source.count(f"<{element}>") + source.count(f"<{element} ")
         ), element
-    complaints = [line for line in shown.stderr.splitlines() if "CONSOLE" in line]
+    complaints = [line for line in browser.stderr.splitlines() if "CONSOLE" in line]
     assert complaints == []
     assert picture.read_bytes().startswith(b"\x89PNG")
     assert picture.stat().st_size > 50_000  # an empty page of this size takes 15 kB

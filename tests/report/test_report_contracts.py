@@ -14,24 +14,24 @@ from clvsim.data.tables.survivors import material_of_survivors
 from clvsim.models.fitted import FittedModels
 from clvsim.models.retention.sbg import Sbg
 from clvsim.models.spend.fixed_price import FixedPrice
+from clvsim.report.display import wording
 from clvsim.report.facts import model_facts
 from clvsim.report.limits import limits
 from clvsim.report.text import tables
-from clvsim.report.view import wording
 from clvsim.types import Posterior
 
 RESULT = replace(demo(), active_contracts=1_234, who_is_lost="A contract counts as lost when nobody pays.")
 
 
 def test_lost_contracts_are_not_inferred():
-    listed = dict(limits(RESULT))
-    seen = listed["Lost contracts are seen, later losses are forecast"]
-    assert seen.startswith(RESULT.who_is_lost)
-    assert f"1,234 of {RESULT.customers:,} are active" in seen
-    everything = " ".join(listed.values())
+    sections = dict(limits(RESULT))
+    text = sections["Lost contracts are seen, later losses are forecast"]
+    assert text.startswith(RESULT.who_is_lost)
+    assert f"1,234 of {RESULT.customers:,} are active" in text
+    everything = " ".join(sections.values())
     assert "silence" not in everything
     assert "buying rate" not in everything
-    assert "Every order is a payment" in listed["Behaviour is taken as lasting"]
+    assert "Every order is a payment" in sections["Behaviour is taken as lasting"]
     assert "Lost customers are inferred" in dict(limits(demo()))
 
 

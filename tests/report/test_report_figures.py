@@ -76,7 +76,7 @@ def test_bytes_do_not_depend_on_the_readers_matplotlib_settings() -> None:
     import matplotlib as mpl
 
     def file() -> str:
-        return figures.drawn("tracking", figures.tracking_figure, demo(), "").file
+        return figures.make_drawing("tracking", figures.tracking_figure, demo(), "").file
 
     expected = file()
     with mpl.rc_context({"font.size": 20, "axes.grid": True, "svg.fonttype": "none"}):
@@ -158,7 +158,7 @@ def test_no_payback_is_said_and_not_marked() -> None:
 
 
 def test_no_payback_figure_without_acquisition(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(figures, "drawn", undrawn)
+    monkeypatch.setattr(figures, "make_drawing", undrawn)
     result = replace(demo(), acquisition_known=False)
     assert "payback" not in figures.drawings(result)
     assert set(figures.drawings(foreign())) == {"tracking", "difference"}
@@ -192,8 +192,8 @@ def test_tracking_without_holdout_has_no_line() -> None:
 @pytest.mark.parametrize("width", [WIDE, NARROW])
 def test_holdout_words_fit_at_either_edge(week: int, width: float) -> None:
     track = tracking()
-    moved = replace(track, holdout_from=track.week_start[week])
-    assert cut_texts(figures.tracking_figure(replace(demo(), tracking=moved), width)) == []
+    shifted = replace(track, holdout_from=track.week_start[week])
+    assert cut_texts(figures.tracking_figure(replace(demo(), tracking=shifted), width)) == []
 
 
 def test_axes_carry_units() -> None:
@@ -213,9 +213,9 @@ def test_axes_carry_units() -> None:
     ],
 )
 def test_money_ticks_are_round_and_distinct(low: float, high: float, labels: list[str]) -> None:
-    ticks, made = figures.money_ticks(low, high, 6, "USD")
-    assert made == labels
-    assert len(set(made)) == len(ticks)
+    ticks, tick_labels = figures.money_ticks(low, high, 6, "USD")
+    assert tick_labels == labels
+    assert len(set(tick_labels)) == len(ticks)
 
 
 @pytest.mark.parametrize("text", ["W" * 200, "a title of several words that is long " * 4, "x", ""])
@@ -230,7 +230,7 @@ def test_what_the_font_lacks_becomes_a_box() -> None:
 
 
 def test_inline_names_are_the_figures_own() -> None:
-    drawing = figures.drawn("tracking", figures.tracking_figure, demo(), "words")
+    drawing = figures.make_drawing("tracking", figures.tracking_figure, demo(), "words")
     for element, prefix in ((drawing.wide, "tracking-w"), (drawing.narrow, "tracking-n")):
         assert f'id="{prefix}-' in element
         assert element.count(' id="') == element.count(f' id="{prefix}-')
@@ -242,9 +242,9 @@ def test_inline_names_are_the_figures_own() -> None:
 
 
 def test_alternative_text_is_escaped_and_holds_the_numbers() -> None:
-    made = figures.drawings(hostile())["difference"]
-    assert "<script" not in made.wide
-    assert "&lt;script&gt;" in made.wide
+    drawing = figures.drawings(hostile())["difference"]
+    assert "<script" not in drawing.wide
+    assert "&lt;script&gt;" in drawing.wide
     assert "+$13,100" in figures.difference_alternative_text(demo())
 
 

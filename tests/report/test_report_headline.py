@@ -1,4 +1,4 @@
-"""The headline is chosen by rule: evidence only, plain words when nothing is sure, and losses said as losses."""
+"""The headline is chosen by rule: evidence only, plain words when nothing is sure, and losses called losses."""
 
 from dataclasses import replace
 
@@ -15,13 +15,13 @@ def one_lever(mean: float, sd: float) -> RunResult:
     return demo({"upsell": ("Gentle upsell", mean, sd)})
 
 
-def said(result: RunResult) -> str:
+def headline_text(result: RunResult) -> str:
     return headline(result).replace(NBSP, " ")
 
 
 def test_clear_gain() -> None:
     # 1,000 draws: mcse = 5,300 / sqrt(1000) = 168, so hundreds are printed.
-    text = said(one_lever(12_340.0, 5_300.0))
+    text = headline_text(one_lever(12_340.0, 5_300.0))
     assert text.startswith("“Gentle upsell” adds about $12,300 over 36 months (90 % interval $")
     assert text.endswith("simulated futures the plan is worth more than today’s.")
     assert text.count(".") == 1
@@ -31,19 +31,19 @@ def test_interval_in_the_headline_is_the_one_of_the_table() -> None:
     result = one_lever(12_340.0, 5_300.0)
     row = result.comparison.query("scenario == 'upsell' and metric == 'plan_value' and basis == 'expected'").iloc[0]
     low, high = (f"${round(row[c], -2):,.0f}" for c in ("delta_p05", "delta_p95"))
-    assert f"(90 % interval {low} to {high})" in said(result)
-    assert f"in {round(100 * row.p_better)} of 100 simulated futures" in said(result)
+    assert f"(90 % interval {low} to {high})" in headline_text(result)
+    assert f"in {round(100 * row.p_better)} of 100 simulated futures" in headline_text(result)
 
 
 def test_an_interval_across_zero_is_not_sold_as_a_gain() -> None:
-    text = said(one_lever(2_000.0, 5_000.0))
+    text = headline_text(one_lever(2_000.0, 5_000.0))
     assert text.startswith("No lever is clearly better than carrying on as today")
     assert "adds about $2,000" in text
     assert "−$" in text
 
 
 def test_expected_loss_is_said_as_a_loss() -> None:
-    text = said(one_lever(-1_500.0, 3_000.0))
+    text = headline_text(one_lever(-1_500.0, 3_000.0))
     assert text.startswith("No lever is expected to pay: even the best, “Gentle upsell”, costs about $1,500 over 36")
 
 
@@ -51,7 +51,7 @@ def test_a_lever_without_any_effect_makes_no_difference() -> None:
     result = one_lever(0.0, 1.0)
     draws = {"baseline": np.zeros(1000), "upsell": np.zeros(1000)}
     frame = comparison(draws, {"plan_value": (100_000.0, 0.08, 0.002)})
-    text = said(replace(result, comparison=frame, delta_draws={"upsell": draws["upsell"]}))
+    text = headline_text(replace(result, comparison=frame, delta_draws={"upsell": draws["upsell"]}))
     assert text.startswith("“Gentle upsell” makes no difference over 36 months")
 
 
@@ -69,7 +69,9 @@ def test_examples_never_reach_the_headline() -> None:
     assert best[0].name == "conversion"
     everything = demo(illustrative=True)
     assert best_lever(everything) is None
-    assert said(everything).startswith("The 2,357 customers of today are worth about $61,900 over the next 36 months")
+    assert headline_text(everything).startswith(
+        "The 2,357 customers of today are worth about $61,900 over the next 36 months"
+    )
     assert second_sentence(everything) == ""
 
 
@@ -82,12 +84,12 @@ def test_scenarios_that_do_not_apply_never_reach_the_headline() -> None:
 
 
 def test_without_margin_the_headline_speaks_of_revenue() -> None:
-    assert "bring in about 61,900 of revenue over the next 36 months" in said(foreign())
+    assert "bring in about 61,900 of revenue over the next 36 months" in headline_text(foreign())
     lever = replace(one_lever(12_340.0, 5_300.0), margin_known=False)
-    assert "brings in about $12,300 more revenue" in said(lever)
+    assert "brings in about $12,300 more revenue" in headline_text(lever)
     for result in (foreign(), lever):
-        assert "worth" not in said(result)
-        assert "adds" not in said(result)
+        assert "worth" not in headline_text(result)
+        assert "adds" not in headline_text(result)
 
 
 def test_tied_best_is_said_in_the_second_sentence() -> None:
@@ -99,7 +101,7 @@ def test_tied_best_is_said_in_the_second_sentence() -> None:
 def test_few_draws_print_fewer_digits() -> None:
     result = one_lever(12_340.0, 5_300.0)
     frame = result.comparison.assign(delta_mcse=1_700.0, p_better_mcse=0.04)
-    text = said(replace(result, comparison=frame))
+    text = headline_text(replace(result, comparison=frame))
     assert "adds about $12,000 over" in text
     assert "in 99 of 100 simulated" in text  # tens would read 100 of 100
 

@@ -15,11 +15,11 @@ from factory import DEMO_METRICS, HOSTILE, LEVERS, decided_on, demo, foreign, ho
 from clvsim.metrics import METRICS, PAYBACK
 from clvsim.report import figures, write_report
 from clvsim.report.config import DECIDABLE
+from clvsim.report.display import layer_note, split_layers
 from clvsim.report.drawing import style, svg
 from clvsim.report.glossary import GLOSSARY, words
 from clvsim.report.headline import headline
 from clvsim.report.text import tables
-from clvsim.report.view import layer_note, split_layers
 from clvsim.simulation.tracking import no_tracking
 from clvsim.types import RunResult
 
@@ -58,13 +58,13 @@ def page_of(result: RunResult, folder: Path) -> str:
 
 @pytest.fixture
 def text_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Text:
-    """What a reader sees of a run, whose figures are not drawn: they are tested apart, and on the pages above."""
-    monkeypatch.setattr(figures, "drawn", undrawn)
-    return lambda result: seen(page_of(result, tmp_path))
+    """Visible text of a run's page without figures, which have tests of their own and are on the pages above."""
+    monkeypatch.setattr(figures, "make_drawing", undrawn)
+    return lambda result: visible_text(page_of(result, tmp_path))
 
 
 @lru_cache(maxsize=len(MAKE))
-def seen(page: str) -> str:
+def visible_text(page: str) -> str:
     """What a reader sees or hears: text outside of style and figures, with the figures' alternative texts."""
     spoken = " ".join(re.findall(r'aria-label="([^"]*)"', page))
     page = page.replace("<wbr>", "").replace("\u2060", "")
@@ -114,7 +114,7 @@ def test_hostile_text_is_shown_and_never_run(pages: dict[str, str]) -> None:
     assert "<b>" not in page
     assert html.escape("<script>", quote=False) in page
     assert "{{ 7*7 }}" in page  # a template in a title is text
-    assert " ".join(HOSTILE.split()) in seen(page)
+    assert " ".join(HOSTILE.split()) in visible_text(page)
 
 
 def test_hostile_figures_hold_no_text_of_the_user(written: dict[str, Path]) -> None:
@@ -130,13 +130,13 @@ def test_a_command_with_undecodable_bytes_does_not_stop_the_page(tmp_path: Path)
 def test_sections_in_order(pages: dict[str, str]) -> None:
     heads = [html.unescape(h) for h in re.findall(r"<h2[^>]*>(.*?)</h2>", pages["demo"])]
     assert heads == SECTIONS
-    first = seen(pages["demo"])
+    first = visible_text(pages["demo"])
     assert first.index(demo().question) < first.index("“The plan") < first.index("The decision")
 
 
 def test_headline_stands_on_the_page(pages: dict[str, str]) -> None:
     for name, make in MAKE.items():
-        assert " ".join(headline(make()).split()) in seen(pages[name])
+        assert " ".join(headline(make()).split()) in visible_text(pages[name])
 
 
 def test_poor_fit_is_the_first_thing_said(pages: dict[str, str]) -> None:
@@ -148,12 +148,12 @@ def test_poor_fit_is_the_first_thing_said(pages: dict[str, str]) -> None:
 @pytest.mark.parametrize("metric", DEMO_METRICS)
 def test_every_metric_is_labelled_and_defined(pages: dict[str, str], metric: str) -> None:
     text = words(metric, margin_known=True, horizon_months=36, arrival_months=12)
-    assert seen(pages["demo"]).count(text.label) >= 2  # table and glossary
-    assert text.meaning in seen(pages["demo"])
+    assert visible_text(pages["demo"]).count(text.label) >= 2  # table and glossary
+    assert text.meaning in visible_text(pages["demo"])
 
 
 def test_metrics_that_are_not_shown_are_not_explained(pages: dict[str, str]) -> None:
-    assert "Opt-outs" not in seen(pages["demo"])
+    assert "Opt-outs" not in visible_text(pages["demo"])
 
 
 @pytest.mark.parametrize("metric", GLOSSARY)
@@ -183,7 +183,7 @@ def test_registry_of_metrics_is_covered() -> None:
 
 
 def test_revenue_page_promises_nothing_else(pages: dict[str, str]) -> None:
-    text = seen(pages["foreign"]).lower()
+    text = visible_text(pages["foreign"]).lower()
     assert "revenue" in text
     assert not re.search(r"contribution|profit|worth|equity|lifetime|plan value|value of|value per", text)
 
@@ -195,7 +195,7 @@ def test_revenue_page_with_acquisition(text_of: Text) -> None:
 
 
 def test_without_acquisition_nothing_is_said_about_it(pages: dict[str, str], text_of: Text) -> None:
-    text = seen(pages["foreign"]).replace("does not apply: needs acquisition.channels", "")
+    text = visible_text(pages["foreign"]).replace("does not apply: needs acquisition.channels", "")
     assert not re.search(r"newcomer|\bCAC\b|payback|acquisition cost|per visitor|channel", text, re.I)
     # Even when the comparison has such rows.
     text = text_of(replace(demo(), acquisition_known=False, assumptions=()))
@@ -204,22 +204,22 @@ def test_without_acquisition_nothing_is_said_about_it(pages: dict[str, str], tex
 
 
 def test_none_of_the_demos_assumptions_on_a_foreign_page(pages: dict[str, str]) -> None:
-    text = seen(pages["foreign"])
+    text = visible_text(pages["foreign"])
     assert "Gross margin" not in text
     assert "gross_margin" in text  # how to give one
     assert "The whole run" not in text
 
 
 def test_examples_and_inapplicable_levers_are_marked(pages: dict[str, str]) -> None:
-    text = seen(pages["foreign"])
+    text = visible_text(pages["foreign"])
     assert "does not apply: needs acquisition.channels" in text
     assert "Gentle upsell at the first order example effect" in text
-    assert "example effect" not in seen(pages["demo"])
+    assert "example effect" not in visible_text(pages["demo"])
     assert "Scenarios marked “example effect”" in text
 
 
 def test_every_interval_names_its_layers(pages: dict[str, str]) -> None:
-    text = seen(pages["demo"])
+    text = visible_text(pages["demo"])
     assert text.count("interval of expected values; parameter + effect and assumption uncertainty; averaged out") >= 3
     assert "interval of realised worlds; parameter + process + environment + effect and assumption uncertainty" in text
     assert "band of expected values; parameter" in text
@@ -249,7 +249,7 @@ def test_different_layers_in_one_table_are_told_apart(text_of: Text) -> None:
 
 
 def test_assumptions_carry_their_provenance(pages: dict[str, str]) -> None:
-    text = seen(pages["demo"])
+    text = visible_text(pages["demo"])
     assert "Change in conversion scenario.conversion.conversion.size +3.1 % [−4.2 %, +10.8 %] experiment" in text
     assert "200 of 10,000 against 230 of 10,000; shrunk with prior sd 0.05" in text
     assert "judgement 10 %, 50 % and 90 % points" in text
@@ -259,43 +259,43 @@ def test_assumptions_carry_their_provenance(pages: dict[str, str]) -> None:
 
 
 def test_holdout_is_said_plainly_or_its_absence_is(pages: dict[str, str]) -> None:
-    text = seen(pages["demo"])
+    text = visible_text(pages["demo"])
     assert "placed 1,882 repeat orders" in text
     assert "The actual figure lies inside the first and outside the second." in text
     assert "nothing on this page was fitted or tuned to them" in text
     assert "No hold-out" not in text
-    assert "No hold-out" in seen(pages["foreign"])
+    assert "No hold-out" in visible_text(pages["foreign"])
 
 
 def test_failed_diagnostics_are_visible(pages: dict[str, str]) -> None:
     assert '<td class="bad">failed</td>' in pages["hostile"]
-    assert "failed" not in seen(pages["demo"])
+    assert "failed" not in visible_text(pages["demo"])
 
 
 def test_reproduction_and_versions(pages: dict[str, str]) -> None:
-    text = seen(pages["demo"])
+    text = visible_text(pages["demo"])
     assert "clvsim run experiment=demo" in text
     assert "clvsim 0.1.0 · 2026-11-21 22:40 · seed 1 · 1,000 posterior draws × 1 replicate · 2,357 customers" in text
 
 
 def test_limits_depend_on_the_run(pages: dict[str, str], text_of: Text) -> None:
-    assert "It does not vary" not in seen(pages["demo"])
+    assert "It does not vary" not in visible_text(pages["demo"])
     assert "It does not vary environment (shocks" in text_of(replace(demo(), layers=("parameter", "process")))
-    assert "Newcomers Visitors, conversion" in seen(pages["demo"])
-    assert "Newcomers Visitors, conversion" not in seen(pages["foreign"])
+    assert "Newcomers Visitors, conversion" in visible_text(pages["demo"])
+    assert "Newcomers Visitors, conversion" not in visible_text(pages["foreign"])
 
 
 def test_merged_orders_are_said_to_be(pages: dict[str, str], text_of: Text) -> None:
     """Wherever orders are counted: the check on held-back orders, the chart's caption, the limits."""
     text = text_of(replace(demo(), merged_days=30.4375))
-    said = (
+    sentence = (
         "repeat orders, those of a period of 30.4 days as one; the model expected",
         "customers in the log, all orders of a customer in one period as one at its end.",
         "The model sees whether a customer orders in a period of 30.4 days",
     )
-    for words_of in said:
+    for words_of in sentence:
         assert words_of in text
-        assert words_of not in seen(pages["demo"])
+        assert words_of not in visible_text(pages["demo"])
 
 
 @pytest.mark.parametrize("metric", ["customer_equity", "ltv_cac", "newcomers"])
@@ -312,12 +312,14 @@ def test_a_page_decided_on_another_metric(metric: str, text_of: Text) -> None:
 
 def test_one_scenario_one_week(tmp_path: Path) -> None:
     """The smallest run there can be: no lever, a single week of tracking, no draws of differences."""
-    whole = tracking(holdout=False)
-    short = replace(whole, **{k: getattr(whole, k)[:1] for k in ("week_start", "actual", "mean", "p05", "p95")})
+    full_tracking = tracking(holdout=False)
+    short = replace(
+        full_tracking, **{k: getattr(full_tracking, k)[:1] for k in ("week_start", "actual", "mean", "p05", "p95")}
+    )
     result = replace(demo({}), tracking=short, quality=(), diagnostics=(), model_facts=(), warnings=(), notes=())
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        text = seen(page_of(result, tmp_path))
+        text = visible_text(page_of(result, tmp_path))
     assert "The 2,357 customers of today are worth about $61,900" in text
     assert not (tmp_path / "figures" / "difference.svg").exists()
 
@@ -333,7 +335,7 @@ def test_missing_numbers_read_not_available(text_of: Text) -> None:
 
 def test_page_without_levers_titles_is_complete(pages: dict[str, str]) -> None:
     for title, _, _ in LEVERS.values():
-        assert title in seen(pages["demo"])
+        assert title in visible_text(pages["demo"])
 
 
 def test_payback_is_a_median_and_may_never_come(text_of: Text) -> None:

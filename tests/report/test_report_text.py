@@ -36,10 +36,10 @@ def test_nine_scenarios_wrap_into_blocks_that_repeat_the_labels() -> None:
 
 def test_values_are_the_comparison_in_short() -> None:
     lines = tables(demo()).splitlines()
-    at = next(k for k, line in enumerate(lines) if line.startswith("Today’s customers"))
-    assert lines[at].split()[2] == "$61.9k"  # 61,870 ± 124
+    row = next(k for k, line in enumerate(lines) if line.startswith("Today’s customers"))
+    assert lines[row].split()[2] == "$61.9k"  # 61,870 ± 124
     low, high = 61_870 * (1 - 1.645 * 0.07), 61_870 * (1 + 1.645 * 0.07)
-    assert lines[at + 1].lstrip().startswith(f"[{low / 1e3:.1f}k, {high / 1e3:.1f}k]")
+    assert lines[row + 1].lstrip().startswith(f"[{low / 1e3:.1f}k, {high / 1e3:.1f}k]")
 
 
 def test_decision_table() -> None:

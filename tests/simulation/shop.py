@@ -32,10 +32,10 @@ def posterior(
     """The published values in every draw; with `spread`, lognormal around them with that sd."""
     r = np.random.default_rng(20)
     values = {**BG_NBD, **GAMMA_GAMMA, **changed}
-    drawn = {name: value * np.exp(spread * r.standard_normal(draws)) for name, value in values.items()}
-    drawn["alpha"] = drawn["alpha"] * {"week": 1, "day": 7}[unit]
-    drawn["gamma"] = drawn["gamma"] * money
-    life, spend = ({name: drawn[name] for name in names} for names in (BG_NBD, GAMMA_GAMMA))
+    samples = {name: value * np.exp(spread * r.standard_normal(draws)) for name, value in values.items()}
+    samples["alpha"] = samples["alpha"] * {"week": 1, "day": 7}[unit]
+    samples["gamma"] = samples["gamma"] * money
+    life, spend = ({name: samples[name] for name in names} for names in (BG_NBD, GAMMA_GAMMA))
     return FittedModels(BgNbd(), GammaGamma(), Posterior(life, spend, unit))
 
 
@@ -77,8 +77,8 @@ def channels(**changed: Any) -> AcquisitionConfig:
 
 def scenarios(**interventions: Mapping[str, Any]) -> dict[str, Scenario]:
     """The baseline and one scenario per keyword, whose value maps names of interventions to their settings."""
-    made = {name: Scenario.model_validate({"title": name, **what}) for name, what in interventions.items()}
-    return {BASELINE: Scenario(title="As today")} | made
+    library = {name: Scenario.model_validate({"title": name, **sections}) for name, sections in interventions.items()}
+    return {BASELINE: Scenario(title="As today")} | library
 
 
 def shipped(name: str) -> dict[str, Any]:
@@ -134,9 +134,9 @@ def assert_same(a: Simulation, b: Simulation, *, customers: bool = True) -> None
 
 def assert_same_ledger(a: Ledger, b: Ledger) -> None:
     assert set(a.lines) == set(b.lines)
-    for one in a.lines:
+    for entry in a.lines:
         for age in (False, True):
-            np.testing.assert_array_equal(line(a, *one, age=age), line(b, *one, age=age), err_msg=str(one))
+            np.testing.assert_array_equal(line(a, *entry, age=age), line(b, *entry, age=age), err_msg=str(entry))
     for part in ("cohort", "halves", "age_halves"):
         np.testing.assert_array_equal(getattr(a, part), getattr(b, part), err_msg=part)
 

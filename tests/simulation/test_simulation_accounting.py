@@ -65,10 +65,10 @@ def test_lines_and_signs(plan: Simulation) -> None:
     more |= {Line(a, name): s for name in ("email", "flyer") for a, s in (("contacts", 0), ("cost_contact", -1))}
     for name, expected in ((BASELINE, base), ("plan", base | more)):
         book = ledger(plan, name)
-        assert {one: one.sign for one in book.lines} == expected
-        money = [i for i, one in enumerate(book.lines) if one.sign]
+        assert {entry: entry.sign for entry in book.lines} == expected
+        money = [i for i, entry in enumerate(book.lines) if entry.sign]
         assert book.calendar[:, :, money].min() >= 0  # costs are positive amounts of a negative line
-        by_hand = np.sum([one.sign * line(book, *one) for one in book.lines], axis=0)
+        by_hand = np.sum([entry.sign * line(book, *entry) for entry in book.lines], axis=0)
         np.testing.assert_allclose(book.contribution(), by_hand[:, :, 1], rtol=1e-12, atol=1e-9)
         np.testing.assert_allclose(book.contribution(discounted=False), by_hand[:, :, 0], rtol=1e-12, atol=1e-9)
 
@@ -94,11 +94,13 @@ def test_calendar_and_age_ledgers_agree(plan: Simulation) -> None:
     for name in plan.scenarios:
         book = ledger(plan, name)
         new = [i for i, g in enumerate(book.groups) if g.origin == "new"]
-        for one in book.lines:
-            if one.account in ("active_customers", "repaid", "cost_acquisition"):
+        for entry in book.lines:
+            if entry.account in ("active_customers", "repaid", "cost_acquisition"):
                 continue
-            calendar, age = line(book, *one)[:, new, 0], line(book, *one, age=True)[:, :, 0]
-            np.testing.assert_allclose(calendar.sum(axis=-1), age.sum(axis=-1), rtol=1e-9, atol=1e-5, err_msg=str(one))
+            calendar, age = line(book, *entry)[:, new, 0], line(book, *entry, age=True)[:, :, 0]
+            np.testing.assert_allclose(
+                calendar.sum(axis=-1), age.sum(axis=-1), rtol=1e-9, atol=1e-5, err_msg=str(entry)
+            )
 
 
 def test_discounting_of_one_newcomer() -> None:
@@ -119,12 +121,12 @@ def test_discounting_of_one_newcomer() -> None:
         at_first = acquired[single, 1]
         assert (discount(2) < at_first).all()
         assert (at_first < 1).all()
-        for one in book.lines:
-            if one.account in ("active_customers", "repaid", "cost_acquisition"):
+        for entry in book.lines:
+            if entry.account in ("active_customers", "repaid", "cost_acquisition"):
                 continue
-            calendar = line(book, *one)[single][:, new, 1].sum(axis=(1, 2))
-            age = line(book, *one, age=True)[single][:, :, 1].sum(axis=(1, 2))
-            np.testing.assert_allclose(calendar, at_first * age, rtol=1e-6, atol=100 * 15 * UNIT, err_msg=str(one))
+            calendar = line(book, *entry)[single][:, new, 1].sum(axis=(1, 2))
+            age = line(book, *entry, age=True)[single][:, :, 1].sum(axis=(1, 2))
+            np.testing.assert_allclose(calendar, at_first * age, rtol=1e-6, atol=100 * 15 * UNIT, err_msg=str(entry))
 
 
 def test_discounting_within_a_month() -> None:
@@ -138,7 +140,7 @@ def test_discounting_within_a_month() -> None:
         assert (factor <= edge[:-1] + 1e-9).all()
         assert (factor >= edge[1:] - 1e-9).all()
     flat = ledger(run(draws=5, rate=0.0, acquisition=channels()))
-    dated = [i for i, one in enumerate(flat.lines) if one.account != "active_customers"]  # a stock has no date
+    dated = [i for i, entry in enumerate(flat.lines) if entry.account != "active_customers"]  # a stock has no date
     np.testing.assert_array_equal(flat.calendar[:, :, dated, 0], flat.calendar[:, :, dated, 1])
 
 
@@ -186,9 +188,13 @@ def test_cost_entries() -> None:
     np.testing.assert_array_equal(line(book, "revenue_orders", "orders"), line(base, "revenue_orders", "orders"))
     loss = metrics.plan_value(sim, sim.scenarios[BASELINE]) - metrics.plan_value(sim, sim.scenarios["plan"])
     costs = sum(
-        line(book, *one)[:, :, 1].sum(axis=(1, 2)) for one in book.lines if one.cause in entries and one.cause != "bump"
+        line(book, *entry)[:, :, 1].sum(axis=(1, 2))
+        for entry in book.lines
+        if entry.cause in entries and entry.cause != "bump"
     )
-    gain = sum(one.sign * line(book, *one)[:, :, 1].sum(axis=(1, 2)) for one in book.lines if one.cause == "bump")
+    gain = sum(
+        entry.sign * line(book, *entry)[:, :, 1].sum(axis=(1, 2)) for entry in book.lines if entry.cause == "bump"
+    )
     np.testing.assert_allclose(loss, costs - gain, rtol=1e-9)
 
 
@@ -202,7 +208,9 @@ def test_names_that_the_ledger_uses_itself(name: str) -> None:
 def test_cohorts_add_up(plan: Simulation) -> None:
     for name in plan.scenarios:
         book = ledger(plan, name)
-        revenue = sum(line(book, *one)[:, :, 0].sum(axis=1) for one in book.lines if one.account.startswith("revenue"))
+        revenue = sum(
+            line(book, *entry)[:, :, 0].sum(axis=1) for entry in book.lines if entry.account.startswith("revenue")
+        )
         np.testing.assert_allclose(book.cohort[:, :, 0].sum(axis=1), revenue, rtol=1e-9, atol=1e4 * UNIT)
         contribution = book.contribution(discounted=False)[:, :-1].sum(axis=1)
         contribution += line(book, "cost_acquisition", "ads")[:, :, 0].sum(axis=1)  # nobody's, so in no cohort
@@ -213,7 +221,7 @@ def test_cohorts_add_up(plan: Simulation) -> None:
             mine = [i for i, c in enumerate(book.cohorts) if c.group == group]
             np.testing.assert_allclose(
                 book.cohort[:, mine, 0].sum(axis=1),
-                sum(line(book, *one)[:, group, 0] for one in book.lines if one.account.startswith("revenue")),
+                sum(line(book, *entry)[:, group, 0] for entry in book.lines if entry.account.startswith("revenue")),
                 atol=1e4 * UNIT,
             )
 
@@ -221,14 +229,14 @@ def test_cohorts_add_up(plan: Simulation) -> None:
 def test_halves_add_up(plan: Simulation) -> None:
     for name, scenario in plan.scenarios.items():
         book = ledger(plan, name)
-        whole = metrics.customer_equity(plan, scenario) + line(book, "cost_acquisition", "ads")[:, :, 1].sum(
+        total = metrics.customer_equity(plan, scenario) + line(book, "cost_acquisition", "ads")[:, :, 1].sum(
             axis=(1, 2)
         )
-        np.testing.assert_allclose(book.halves.sum(axis=(1, 2)), whole, rtol=1e-9, atol=1e-6)
+        np.testing.assert_allclose(book.halves.sum(axis=(1, 2)), total, rtol=1e-9, atol=1e-6)
         assert (book.halves[:, :, 0] > 0).mean() > 0.9
         pav = metrics.pav_halves(plan, scenario).sum(axis=1)
-        both = (book.age_halves[:, :, 1] > 0).all(axis=1)
-        assert both.any()
+        populated = (book.age_halves[:, :, 1] > 0).all(axis=1)
+        assert populated.any()
         assert np.isfinite(pav).all()
         heads = book.total("customers_acquired", age=True)
         np.testing.assert_allclose(book.age_halves[:, :, 1].sum(axis=1), heads, rtol=1e-12)
@@ -309,12 +317,12 @@ def test_weights_leave_expected_figures_alone() -> None:
     }
     full, few = (run(library, max_newcomers_per_cell=cap, **kwargs) for cap in (1000, 10))
     for name in full.scenarios:
-        for one in ledger(full, name).lines:
+        for entry in ledger(full, name).lines:
             for age in (False, True):
-                a, b = (line(ledger(s, name), *one, age=age)[:, -1 if age else 1].sum(axis=-1) for s in (full, few))
+                a, b = (line(ledger(s, name), *entry, age=age)[:, -1 if age else 1].sum(axis=-1) for s in (full, few))
                 for i in (0, 1):
                     gap = 4.5 * np.hypot(error(a[:, i]), error(b[:, i])) + 1e-9  # some 100 comparisons
-                    assert abs(a[:, i].mean() - b[:, i].mean()) <= gap, (name, one, age, i)
+                    assert abs(a[:, i].mean() - b[:, i].mean()) <= gap, (name, entry, age, i)
         for metric in (metrics.pav_per_newcomer, metrics.share_repaying, metrics.ltv_cac):
             a, b = (metric(s, s.scenarios[name]) for s in (full, few))
             assert abs(a.mean() - b.mean()) < 4 * np.hypot(error(a), error(b)), metric
@@ -324,14 +332,14 @@ def test_metrics_are_queries(plan: Simulation) -> None:
     for scenario in plan.scenarios.values():
         book = scenario.ledger
         pav, cac = metrics.pav_per_newcomer(plan, scenario), metrics.cac(plan, scenario)
-        contribution = sum(one.sign * line(book, *one, age=True)[:, :, 1].sum(axis=(1, 2)) for one in book.lines)
+        contribution = sum(entry.sign * line(book, *entry, age=True)[:, :, 1].sum(axis=(1, 2)) for entry in book.lines)
         np.testing.assert_allclose(pav, contribution / book.total("customers_acquired"), rtol=1e-9)
         np.testing.assert_allclose(cac, 20.0, rtol=1e-12)
         np.testing.assert_allclose(metrics.clv_per_newcomer(plan, scenario), pav - 20, rtol=1e-12)
         np.testing.assert_allclose(metrics.ltv_cac(plan, scenario), pav / 20, rtol=1e-12)
         np.testing.assert_allclose(metrics.visitor_value(plan, scenario), 0.02 * pav, rtol=1e-12)
-        whole = metrics.rlv_total(plan, scenario) + metrics.newcomers_total(plan, scenario)
-        np.testing.assert_allclose(metrics.customer_equity(plan, scenario), whole, rtol=1e-12)
+        total = metrics.rlv_total(plan, scenario) + metrics.newcomers_total(plan, scenario)
+        np.testing.assert_allclose(metrics.customer_equity(plan, scenario), total, rtol=1e-12)
         np.testing.assert_allclose(metrics.plan_value(plan, scenario), book.contribution().sum(axis=(1, 2)), rtol=1e-9)
         np.testing.assert_allclose(metrics.rlv_per_customer(plan, scenario) * 60, metrics.rlv_total(plan, scenario))
 

@@ -57,8 +57,8 @@ def orders_of(block: Block, days: float, draws: int, rate: float = 0.0) -> tuple
 def test_existing_customers_of_cdnow(cdnow: CustomerSummary) -> None:
     """Conditional expectation over 39 weeks, overall (1,653.4 published) and by frequency class."""
     draws = 400
-    none = np.zeros(len(cdnow.customers), np.int64)
-    (block,), order = existing_blocks(cdnow, posterior(draws), none, none, 4096)
+    zeros = np.zeros(len(cdnow.customers), np.int64)
+    (block,), order = existing_blocks(cdnow, posterior(draws), zeros, zeros, 4096)
     orders, _ = orders_of(block, 7 * 39.0, draws)
     history = customers_of(cdnow)
     parameters = {name: np.array([value]) for name, value in BG_NBD.items()}
@@ -69,13 +69,13 @@ def test_existing_customers_of_cdnow(cdnow: CustomerSummary) -> None:
     assert abs(total.mean() - expected.sum()) < 4 * error(total)
     assert error(total) < 0.005 * total.mean()  # so that 4 errors are 2 %
     for low, high in [(k, k) for k in range(7)] + [(7, 99)]:
-        some = (x >= low) & (x <= high)
-        simulated = orders[:, some].mean(axis=1)
-        assert abs(simulated.mean() - expected[some].mean()) < 4 * error(simulated), low
+        rows = (x >= low) & (x <= high)
+        simulated = orders[:, rows].mean(axis=1)
+        assert abs(simulated.mean() - expected[rows].mean()) < 4 * error(simulated), low
 
 
 def one_newcomer(copies: int, draws: int, laws) -> Block:
-    """Many copies of a customer of whom only the law is known. `laws` (draws slice) → kernel's laws."""
+    """Many copies of a customer who is given by a law only. `laws` (draws slice) → kernel's laws."""
     keys = rng.text_keys([f"copy {i}" for i in range(copies)])
     return Block(people_of(key=keys), laws, newcomers=False, renewing=False)
 
@@ -244,5 +244,5 @@ def test_share_without_repeat_order() -> None:
     draws, copies = 100, 2000
     published = posterior(draws, r=0.243, alpha=4.414, a=0.793, b=2.426)
     orders, _ = orders_of(one_newcomer(copies, draws, newcomer_laws(published)), 7 * 39.0, draws)
-    none = (orders == 0).mean(axis=1)
-    assert abs(none.mean() - 0.57379) < 4 * error(none) + 5e-6
+    silent = (orders == 0).mean(axis=1)
+    assert abs(silent.mean() - 0.57379) < 4 * error(silent) + 5e-6

@@ -45,9 +45,9 @@ def test_evidence_is_that_of_quadrature(orders, phi):
     """Laplace's error is worst with few orders; .01 in log density moves a quantile by less than a hundredth."""
     n, expected = np.array(orders, float), np.array([50.0, 48.0, 45.0])
     sds = np.array([0.0, 0.05, 0.1, 0.2, 0.4])
-    found = log_evidence(sds, n, expected, phi)
+    evidence = log_evidence(sds, n, expected, phi)
     plain = np.array([plain_evidence(sd, n, expected, phi) for sd in sds])
-    error = found - found[0] - (plain - plain[0])
+    error = evidence - evidence[0] - (plain - plain[0])
     assert np.abs(error).max() < 0.01
 
 
@@ -80,7 +80,7 @@ MONTHS, CUSTOMERS = 36, 4000
 TODAY = date(2025, 6, 30)
 
 
-def made(sd: float, seed: int) -> CustomerSummary:
+def simulated_log(sd: float, seed: int) -> CustomerSummary:
     """Customers of BG/NBD acquired over three years, whose time runs by the month's shock; days are cut as in a log."""
     rng = np.random.default_rng(seed)
     days = int(MONTHS * DAYS_PER_MONTH) + 1
@@ -95,12 +95,12 @@ def made(sd: float, seed: int) -> CustomerSummary:
     p = rng.beta(BG_NBD["a"], BG_NBD["b"], CUSTOMERS)
     daily = np.zeros((PARTS, days), np.int64)
     for c in range(CUSTOMERS):
-        at = clock[born[c]] + 0.5 * speed[born[c]]
+        clock_time = clock[born[c]] + 0.5 * speed[born[c]]
         while True:
-            at += rng.exponential(1 / max(rate[c], 1e-12))
-            if at >= clock[-1]:
+            clock_time += rng.exponential(1 / max(rate[c], 1e-12))
+            if clock_time >= clock[-1]:
                 break
-            daily[c % PARTS, np.searchsorted(clock, at, side="right") - 1] += 1
+            daily[c % PARTS, np.searchsorted(clock, clock_time, side="right") - 1] += 1
             if rng.random() < p[c]:
                 break
     frame = pd.DataFrame({"T_days": (days - 1 - born).astype(float)})
@@ -111,9 +111,9 @@ def made(sd: float, seed: int) -> CustomerSummary:
 @pytest.mark.parametrize("sd", [0.0, 0.3])
 def test_recovery(sd):
     """Months of about 130 orders, each with a chance of 10 %, since who stays is chance too."""
-    found = sd_law(posterior(2), made(sd, 5), EnvironmentConfig(sd_prior=0.2))
-    low, median, high = found.quantile(QUANTILES)
-    assert found.months == MONTHS
+    law = sd_law(posterior(2), simulated_log(sd, 5), EnvironmentConfig(sd_prior=0.2))
+    low, median, high = law.quantile(QUANTILES)
+    assert law.months == MONTHS
     if sd == 0:
         assert (median < 0.07, high < 0.1) == (True, True)  # the prior's: .135, .39
     else:
@@ -127,15 +127,15 @@ def test_chance_beyond_poisson_is_measured(seed):
 
     In the margins 16 parts and 36 months leave 525 degrees of freedom: the sd of the figure is .08.
     """
-    months = calibration_months(posterior(2), made(0.0, seed))
+    months = calibration_months(posterior(2), simulated_log(0.0, seed))
     assert dispersion(months.orders, months.expected[0]) == pytest.approx(1.26, abs=4 * 0.08)
 
 
 def test_parts_that_differ_in_level_only_are_poisson():
     rng = np.random.default_rng(4)
     mean = np.outer(rng.gamma(2, 10, 16), rng.gamma(5, 1, 12))
-    found = dispersion(rng.poisson(mean), np.ones_like(mean))
-    assert found == pytest.approx(1.0, abs=4 * np.sqrt(2 / 165))
+    ratio = dispersion(rng.poisson(mean), np.ones_like(mean))
+    assert ratio == pytest.approx(1.0, abs=4 * np.sqrt(2 / 165))
     assert dispersion(np.full((16, 1), 7.0), np.ones((16, 1))) == 1.0
     assert dispersion(np.diag([3.0, 0.0]), np.ones((2, 2))) == 1.0  # one part and one month: nothing to compare
 
@@ -152,8 +152,8 @@ def test_months_are_those_of_the_log(cdnow):
     parameters = {name: np.array([value]) for name, value in BG_NBD.items()}
 
     def until(days_ago: float, rows: slice = slice(None)) -> float:
-        t, of = np.unique(np.maximum(age[rows] - days_ago, 0) / 7, return_inverse=True)
-        return bg_nbd.expected_orders_new(parameters, t)[0][of].sum()
+        t, distinct_row = np.unique(np.maximum(age[rows] - days_ago, 0) / 7, return_inverse=True)
+        return bg_nbd.expected_orders_new(parameters, t)[0][distinct_row].sum()
 
     for m, (start, end) in {7: (30, 0), 6: (61, 30), 0: (244, 213)}.items():
         assert months.expected[0, :, m].sum() == pytest.approx(until(end) - until(start))
@@ -215,7 +215,9 @@ def test_worlds_are_paired_and_extended(cdnow):
     """The same uniform as under the prior, at another quantile; more worlds keep the first ones."""
     config = EnvironmentConfig()
     law = sd_law(posterior(16), cdnow, config)
-    prior, few, more = (make_worlds(3, n, 1, 4, config, own) for n, own in ((40, None), (40, law), (60, law)))
+    prior, few, more = (
+        make_worlds(3, n, 1, 4, config, given_law) for n, given_law in ((40, None), (40, law), (60, law))
+    )
     np.testing.assert_array_equal(np.argsort(prior.environment_sd), np.argsort(few.environment_sd))
     assert np.median(few.environment_sd) > np.median(prior.environment_sd)  # CDNOW's months differ that much
     np.testing.assert_array_equal(more.log_rate[:40], few.log_rate)
@@ -243,7 +245,7 @@ def test_groups_are_expected_to_order_as_they_do():
     base = posterior(2)
     draws = {**base.posterior.retention, **effects, **fast}
     fitted = replace(base, retention=model, posterior=replace(base.posterior, retention=draws))
-    found = calibration_months(fitted, summary).expected
+    expected = calibration_months(fitted, summary).expected
     segment = summary.customers["segment"].to_numpy()
     by_hand = 0.0
     for name, factor in (("s0", 1.0), ("s1", 3.0)):
@@ -251,4 +253,4 @@ def test_groups_are_expected_to_order_as_they_do():
         alone = replace(summary, customers=summary.customers.assign(T_days=T))
         plain = posterior(2, alpha=BG_NBD["alpha"] / factor)
         by_hand = by_hand + calibration_months(plain, alone).expected
-    np.testing.assert_allclose(found, by_hand, rtol=1e-9)
+    np.testing.assert_allclose(expected, by_hand, rtol=1e-9)

@@ -24,7 +24,7 @@ from shop import (
 from clvsim.errors import ConfigError
 from clvsim.interventions.base import ContactProgramme, OfferTerms
 from clvsim.kernels import structs as ks
-from clvsim.scenario import BASELINE, Scenario, placed
+from clvsim.scenario import BASELINE, Scenario, placed_interventions
 from clvsim.simulation import Simulation
 from clvsim.simulation.config import EnvironmentConfig
 from clvsim.simulation.ledger import Ledger, Line
@@ -123,7 +123,7 @@ def test_order_of_interventions() -> None:
 
 
 def test_combining_is_writing_together() -> None:
-    parts = {name: {name: what} for name, what in PLAN.items()}
+    parts = {name: {name: section} for name, section in PLAN.items()}
     together = run(scenarios(plan=PLAN), acquisition=channels())
     library = scenarios(**parts) | {"plan": Scenario(title="plan", combine=tuple(parts))}
     combined = run(library, acquisition=channels())
@@ -139,13 +139,13 @@ SHIPPED = sorted(path.stem for path in (CONFIGS / "scenario").glob("*.yaml") if 
 def without_effect(name: str) -> dict[str, Any]:
     """A shipped scenario whose every number that may be uncertain has the value that does nothing."""
     scenario = shipped(name)
-    for own, intervention in Scenario.model_validate(scenario).interventions.items():
-        for field, (_, what) in intervention.uncertain().items():
+    for own_name, intervention in Scenario.model_validate(scenario).interventions.items():
+        for field, (_, number) in intervention.uncertain().items():
             *parents, last = field.split(".")
-            section = scenario[own]
+            section = scenario[own_name]
             for parent in parents:
                 section = section.setdefault(parent, {})
-            section[last] = what.neutral
+            section[last] = number.neutral
     return scenario
 
 
@@ -164,18 +164,20 @@ def test_zero_effect(neutral: Simulation, name: str) -> None:
     Contacts cost money, which `repaid` and the cohorts' contribution count.
     """
     file = f"configs/scenario/{name}.yaml"
-    assert name in neutral.scenarios, f"{file} says nothing about the shop: {neutral.skipped[name].view.not_applicable}"
+    assert name in neutral.scenarios, (
+        f"{file} says nothing about the shop: {neutral.skipped[name].description.not_applicable}"
+    )
     scenario, book, base = neutral.scenarios[name], ledger(neutral, name), ledger(neutral)
     assert scenario.compiled.mechanisms, f"{file} does nothing at all"
     assert not scenario.compiled.inputs
     assert_untouched(book, base)
-    own = {p.name for p in placed(name, {n: Scenario.model_validate(shipped(n)) for n in SHIPPED})}
-    for one in set(book.lines) - set(base.lines):
-        if one.cause not in own:
-            assert not line(book, *one).any(), one
-    costly = any(one.account == "cost_contact" for one in book.lines)
-    same = [row for row in range(ks.COHORT_LINES) if not (costly and row == ks.COHORT_CONTRIBUTION)]
-    np.testing.assert_array_equal(book.cohort[:, :, same], base.cohort[:, :, same])
+    own_names = {p.name for p in placed_interventions(name, {n: Scenario.model_validate(shipped(n)) for n in SHIPPED})}
+    for entry in set(book.lines) - set(base.lines):
+        if entry.cause not in own_names:
+            assert not line(book, *entry).any(), entry
+    costly = any(entry.account == "cost_contact" for entry in book.lines)
+    rows = [row for row in range(ks.COHORT_LINES) if not (costly and row == ks.COHORT_CONTRIBUTION)]
+    np.testing.assert_array_equal(book.cohort[:, :, rows], base.cohort[:, :, rows])
     if any(isinstance(m, ContactProgramme) for m in scenario.compiled.mechanisms):
         assert book.total("contacts").min() > 1000
     if any(isinstance(m, OfferTerms) for m in scenario.compiled.mechanisms):
@@ -184,7 +186,7 @@ def test_zero_effect(neutral: Simulation, name: str) -> None:
 
 @pytest.mark.parametrize("environment", [CALM, STORMY], ids=["calm", "stormy"])
 def test_zero_offer(environment: EnvironmentConfig) -> None:
-    """An offer that nobody takes and whose every refusal counts, with a price."""
+    """An offer that no customer takes, whose every refusal counts, with a price."""
     offer = OFFER | {"take": 0.0, "if_declined": {"after": 0, "hazard": 0.0, "rate": 0.0}}
     sim = run(scenarios(nothing={"it": offer}), acquisition=channels(), environment=environment)
     assert_untouched(ledger(sim, "nothing"), ledger(sim))
@@ -205,12 +207,14 @@ def test_zero_shift(shift: dict[str, Any], clock: str) -> None:
 
 def assert_untouched(book: Ledger, base: Ledger, but: tuple[str, ...] = ()) -> None:
     """Every line of the baseline, bit for bit. `repaid` is one, unless contacts cost money before it."""
-    for one in base.lines:
+    for entry in base.lines:
         for age in (False, True):
-            if one.account == "repaid" and any(other.account == "cost_contact" for other in book.lines):
+            if entry.account == "repaid" and any(other.account == "cost_contact" for other in book.lines):
                 continue
-            if one.account not in but:
-                np.testing.assert_array_equal(line(book, *one, age=age), line(base, *one, age=age), err_msg=str(one))
+            if entry.account not in but:
+                np.testing.assert_array_equal(
+                    line(book, *entry, age=age), line(base, *entry, age=age), err_msg=str(entry)
+                )
 
 
 # --- what a lever may touch ------------------------------------------------------------------------------------------
@@ -242,9 +246,9 @@ def test_opting_out_ends_contacts_not_customers() -> None:
         assert_untouched(ledger(sim, name), ledger(sim))
     sent, fewer = (line(ledger(sim, name), "contacts", "email")[:, 0, 0].sum(axis=1) for name in ("stays", "goes"))
     np.testing.assert_allclose(sent, 60 * 53 * 4 * 7 / 30.4375, rtol=1e-9)  # 52.2 weeks, the last one counts in full
-    left = line(ledger(sim, "goes"), "opt_outs", "contact")[:, 0, 0].sum(axis=1)
+    opt_outs = line(ledger(sim, "goes"), "opt_outs", "contact")[:, 0, 0].sum(axis=1)
     p = 1 - np.exp(-0.02 * 48)
-    assert abs(left.mean() - 60 * p) < 4 * np.sqrt(60 * p * (1 - p) / 40)
+    assert abs(opt_outs.mean() - 60 * p) < 4 * np.sqrt(60 * p * (1 - p) / 40)
     # until the end of the week of leaving: ∫ e^(−.08 t) dt over 12 months, and half a week more for those who leave
     expected = 4 * 60 * (p / 0.08 + p * 0.5 * 7 / 30.4375)
     assert abs(fewer.mean() - expected) < 4 * fewer.std(ddof=1) / np.sqrt(40)
@@ -269,16 +273,18 @@ def test_better_conversion_only_adds_newcomers() -> None:
 
 
 def test_one_newcomer_more_leaves_the_others_alone() -> None:
-    """Newcomers are keyed by channel, month and ordinal: where a lift adds nobody to a world, nothing differs."""
+    """Newcomers are keyed by channel, month and ordinal: where a lift adds no newcomer to a world, nothing differs."""
     lift = {"kind": "shift", "target": "conversion", "size": 0.02}
     sim = run(scenarios(lift={"page": lift}), acquisition=channels(), draws=40, fitted=posterior(40))
     book, base = ledger(sim, "lift"), ledger(sim)
     extra = (book.total("customers_acquired") - base.total("customers_acquired")).astype(int)
     assert {0, 1} <= set(extra.tolist())
-    same = extra == 0
-    for one in base.lines:
-        if one != Line("repaid", "acquisition"):  # the cost of a newcomer has fallen
-            np.testing.assert_array_equal(line(book, *one, age=True)[same], line(base, *one, age=True)[same])
+    unchanged = extra == 0
+    for entry in base.lines:
+        if entry != Line("repaid", "acquisition"):  # the cost of a newcomer has fallen
+            np.testing.assert_array_equal(
+                line(book, *entry, age=True)[unchanged], line(base, *entry, age=True)[unchanged]
+            )
     single = extra == 1
     first = (
         line(book, "orders", "orders", age=True)[single, 0, 0] - line(base, "orders", "orders", age=True)[single, 0, 0]
@@ -292,15 +298,15 @@ def test_a_customer_who_is_not_there(reference: Simulation) -> None:
     summary = shop()
     fewer = replace(summary, customers=summary.customers.drop(17).reset_index(drop=True))
     other = everything(summary=fewer).customers
-    kept = reference.customers.drop(17).reset_index(drop=True)
-    pd.testing.assert_frame_equal(other, kept, check_exact=True)
+    remaining = reference.customers.drop(17).reset_index(drop=True)
+    pd.testing.assert_frame_equal(other, remaining, check_exact=True)
 
 
 # --- units -----------------------------------------------------------------------------------------------------------
 
 
 def test_days_or_weeks() -> None:
-    """The same posterior told in days: parameters differ in the last digits only, so do values."""
+    """The same posterior in days: parameters differ in the last digits only, so do values."""
     a = everything()
     b = everything(fitted=posterior(12, spread=0.1, unit="day"), summary=shop(unit="day"))
     for name in a.scenarios:
@@ -319,11 +325,11 @@ def test_dollars_or_cents() -> None:
     )
     for name in dollars.scenarios:
         a, b = ledger(dollars, name), ledger(cents, name)
-        for one in a.lines:
-            x, y = line(a, *one), line(b, *one)
+        for entry in a.lines:
+            x, y = line(a, *entry), line(b, *entry)
             if (
-                one.account in ("orders", "customers_acquired", "active_customers", "repaid")
-                or "offers_" in one.account
+                entry.account in ("orders", "customers_acquired", "active_customers", "repaid")
+                or "offers_" in entry.account
             ):
                 np.testing.assert_array_equal(x, y)
             else:
@@ -344,8 +350,8 @@ def test_more_draws_than_the_posterior_holds() -> None:
 def test_too_many_cells() -> None:
     with pytest.raises(ConfigError) as caught:
         run(draws=2000, replicates=4, horizon_months=600)
-    for what in ("simulation.draws", "simulation.replicates", "simulation.horizon_months", "scenarios", "groups"):
-        assert what in str(caught.value)
+    for key in ("simulation.draws", "simulation.replicates", "simulation.horizon_months", "scenarios", "groups"):
+        assert key in str(caught.value)
 
 
 def test_segments_are_groups() -> None:

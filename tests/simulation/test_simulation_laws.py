@@ -87,10 +87,10 @@ def stages_law(k: int, t: float, horizon: float) -> np.ndarray:
     """
     grid = (np.arange(20_000) + 0.5) / 20_000
     rate = stats.gamma(R + k * 4, scale=1 / (ALPHA + 300.0)).ppf(grid)  # four orders in 300 days, the last one then
-    done = np.arange(k)[:, None]
-    seen = stats.poisson.pmf(done, rate * t)  # fewer stages than an order in the silence
-    weight = seen / seen.sum()
-    counts = [(weight * stats.poisson.sf(k * n - done - 1, rate * horizon)).sum() for n in range(1, 60)]
+    stages = np.arange(k)[:, None]
+    silence = stats.poisson.pmf(stages, rate * t)  # fewer stages than an order in the silence
+    weight = silence / silence.sum()
+    counts = [(weight * stats.poisson.sf(k * n - stages - 1, rate * horizon)).sum() for n in range(1, 60)]
     return np.array([counts[0], sum(counts)])
 
 
@@ -98,14 +98,14 @@ def stages_law(k: int, t: float, horizon: float) -> np.ndarray:
 def test_regular_gaps_of_a_known_customer(silence: float) -> None:
     """No attrition: the share who order, and how often, within four months."""
     draws, copies, days = 60, 2000, 122.0
-    weight, done = toys.stage_weights(
+    weight, stages_done = toys.stage_weights(
         np.array([R + K * 4]), np.array([ALPHA + 300.0 + silence]), np.array([silence]), K
     )
     tall = np.ones((1, 1, K))
     law = made_by_hand(
-        1, p_alive=1.0, rate_shape=R + K * 4 + done * tall, rate_rate=(ALPHA + 300.0 + silence) * tall,
-        mu_shape=0 * tall, mu_rate=0 * tall, drop_a=0 * tall, drop_b=tall, weight=weight[:, None], stages_done=done,
-        regularity=K,
+        1, p_alive=1.0, rate_shape=R + K * 4 + stages_done * tall, rate_rate=(ALPHA + 300.0 + silence) * tall,
+        mu_shape=0 * tall, mu_rate=0 * tall, drop_a=0 * tall, drop_b=tall, weight=weight[:, None],
+        stages_done=stages_done, regularity=K,
     )  # fmt: skip
     orders, _ = orders_of(one_newcomer(copies, draws, law), days, draws)
     for simulated, expected in zip(
@@ -157,7 +157,7 @@ BUY_A, BUY_B = 1.2, 2.4
 NO_RATE = dict.fromkeys(("rate_shape", "rate_rate", "mu_shape", "mu_rate"), 0.0)
 
 
-def kept(b: np.ndarray | float, times: np.ndarray | float = 1.0) -> np.ndarray:
+def surviving(b: np.ndarray | float, times: np.ndarray | float = 1.0) -> np.ndarray:
     """E[(1 - θ)^times], θ ~ Beta(A, b)."""
     return np.exp(betaln(A, b + times) - betaln(A, b))
 
@@ -172,7 +172,7 @@ def test_renewals(c: float, tenure: int) -> None:
     )  # fmt: skip
     orders, weekly = orders_of(one_newcomer(copies, draws, law), 2.0 + 7.0 * (n - 1) + 1.0, draws)
     until = np.arange(tenure + 1, tenure + n + 1.0) ** c
-    survival = kept(B + tenure**c, until - tenure**c)
+    survival = surviving(B + tenure**c, until - tenure**c)
     simulated = orders.mean(axis=1)
     assert abs(simulated.mean() - survival.sum()) < 4 * error(simulated)
     assert error(simulated) < 0.004 * survival.sum()
@@ -184,7 +184,7 @@ def test_renewals(c: float, tenure: int) -> None:
 def chances(multiplier: float, n: int) -> tuple[float, float]:
     """E[X(n)] of BG/BB and P(X(n) = 0), the purchase probability raised to 1 - (1 - p)^m."""
     i = np.arange(n)
-    alive = kept(B, i + 1.0)  # at opportunity i + 1
+    alive = surviving(B, i + 1.0)  # at opportunity i + 1
 
     def silent(times: np.ndarray | float) -> np.ndarray:
         return np.exp(betaln(BUY_A, BUY_B + multiplier * times) - betaln(BUY_A, BUY_B))
@@ -281,10 +281,10 @@ def test_rate_of_renewals_is_refused_aloud() -> None:
 
 def test_messages_go_to_contracts_until_they_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """Half of the shop was lost before today: one message a week to everybody else, as long as their contract lasts."""
-    whole = toys.Renewing.laws
+    all_laws = toys.Renewing.laws
 
     def half(params: Any, customers: Any, days_per_unit: float) -> LifeLaw:
-        law = whole(params, customers, days_per_unit)
+        law = all_laws(params, customers, days_per_unit)
         return law._replace(p_alive=law.p_alive * (np.asarray(customers.T_days) % 2))
 
     monkeypatch.setattr(toys.Renewing, "laws", staticmethod(half))
@@ -294,7 +294,7 @@ def test_messages_go_to_contracts_until_they_end(monkeypatch: pytest.MonkeyPatch
     gifts = {"kind": "cost", "per": "customer", "amount": 3.0}
     library = scenarios(mail={"post": letters, "gifts": gifts})
     sim = run(library, draws=400, fitted=toys.as_toy(posterior(400), "renewing"), rate=0.0)
-    law = whole(point(), customers_of(shop()), 7.0)
+    law = all_laws(point(), customers_of(shop()), 7.0)
     assert law.tenure is not None
     assert law.next_opportunity_days is not None
     assert law.tenure_exponent is not None
@@ -320,24 +320,24 @@ def test_environment_of_renewals() -> None:
     shift = Shift("hazard", size, Who(), Period())
     rate = Shift("rate", size, Who(), Period())
     levers = Levers("one", (shift, rate), (), ())
-    made = [
+    hazards = [
         make_tables(
             levers, (Group("existing"),), np.arange(2), shocks, 1.0, Calendar(3, 1, 0.0), "time", None, renewing
         )
         for renewing in (False, True)
     ]
-    own, shock = np.exp(size)[:, None], np.exp(shocks)
-    for table, of_rate, of_hazard in zip(made, (shock, 1.0), (1.0, shock), strict=True):
-        np.testing.assert_allclose(table.rate[:, 0], np.broadcast_to(own * of_rate, (2, 3)), rtol=1e-15)
-        np.testing.assert_allclose(table.hazard[:, 0], np.broadcast_to(own * of_hazard, (2, 3)), rtol=1e-15)
+    lever, shock = np.exp(size)[:, None], np.exp(shocks)
+    for table, of_rate, of_hazard in zip(hazards, (shock, 1.0), (1.0, shock), strict=True):
+        np.testing.assert_allclose(table.rate[:, 0], np.broadcast_to(lever * of_rate, (2, 3)), rtol=1e-15)
+        np.testing.assert_allclose(table.hazard[:, 0], np.broadcast_to(lever * of_hazard, (2, 3)), rtol=1e-15)
         excess = np.cumsum(7 * (table.hazard[:, 0] - 1), axis=1)
         np.testing.assert_allclose(table.hazard_excess[:, 0, 1:], excess, rtol=1e-13)
     stormy = run(fitted=toys.as_toy(posterior(200), "renewing"), draws=200, environment=STORMY)
     calm = run(fitted=toys.as_toy(posterior(200), "renewing"), draws=200)
     a, b = (ledger(s).total("orders") for s in (calm, stormy))
     assert (a != b).any()
-    assert any("hazard" in one.label for one in stormy.assumptions)
-    assert any(one.text.endswith("at any time only, not for renewals)") for one in stormy.assumptions)
+    assert any("hazard" in assumption.label for assumption in stormy.assumptions)
+    assert any(assumption.text.endswith("at any time only, not for renewals)") for assumption in stormy.assumptions)
 
 
 def test_offers_count_orders_and_not_opportunities() -> None:
@@ -356,8 +356,8 @@ def test_offers_count_orders_and_not_opportunities() -> None:
     assert law.buy_b is not None
     n = np.arange(1, 14)  # 12 months hold 13 intervals of four weeks
     a, b, p, q = law.drop_a[0, 0], law.drop_b[0, 0], law.buy_a[0, 0], law.buy_b[0, 0]
-    gone = np.exp(betaln(a + 1, b + n - 1) - betaln(a, b) + betaln(p, q + n - 1) - betaln(p, q)).sum()
-    silent = gone + np.exp(betaln(a, b + 13) - betaln(a, b) + betaln(p, q + 13) - betaln(p, q))
+    left_early = np.exp(betaln(a + 1, b + n - 1) - betaln(a, b) + betaln(p, q + n - 1) - betaln(p, q)).sum()
+    silent = left_early + np.exp(betaln(a, b + 13) - betaln(a, b) + betaln(p, q + 13) - betaln(p, q))
     second = shown - (1 - silent) * heads
     assert abs(second.mean()) < 4 * error(second)
     assert error(second) < 0.05 * shown.mean()

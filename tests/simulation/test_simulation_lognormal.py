@@ -59,9 +59,9 @@ def test_value_of_newcomers() -> None:
     book = ledger(sim)
     heads = line(book, "customers_acquired", "acquisition", age=True)[:, :, 0].sum(axis=(1, 2))
     revenue = line(book, "revenue_orders", "orders", age=True)[:, :, 0].sum(axis=(1, 2))
-    model, one = RETENTION["bg_nbd"](), {k: v[:1] for k, v in fitted.posterior.spend.items()}
+    model, first_draw = RETENTION["bg_nbd"](), {k: v[:1] for k, v in fitted.posterior.spend.items()}
     life = {k: v[:1] for k, v in fitted.posterior.retention.items()}
-    law = lognormal.newcomer_laws(one)
+    law = lognormal.newcomer_laws(first_draw)
     mean = lognormal.mean_order(law, model.newcomer_laws(life, 7.0))[0, 0]
     plain = mean * model.expected_orders_new(life, 365.25 / 7, 7.0)[0, 0]
     tilted = mean * model.expected_orders_new({**life, "r": life["r"] + law.level_slope[0]}, 365.25 / 7, 7.0)[0, 0]
@@ -72,10 +72,10 @@ def test_value_of_newcomers() -> None:
 
 def test_without_correlation_it_is_the_plain_model() -> None:
     """Every bit of the ledgers, and the closed form."""
-    plain, none = (run(fitted=posterior(12, rho), acquisition=channels()) for rho in (None, 0.0))
+    plain, uncorrelated = (run(fitted=posterior(12, rho), acquisition=channels()) for rho in (None, 0.0))
     for book in ("calendar", "age", "cohort"):
-        np.testing.assert_array_equal(getattr(ledger(plain), book), getattr(ledger(none), book))
-    np.testing.assert_allclose(plain.closed_form, none.closed_form, rtol=1e-12)
+        np.testing.assert_array_equal(getattr(ledger(plain), book), getattr(ledger(uncorrelated), book))
+    np.testing.assert_allclose(plain.closed_form, uncorrelated.closed_form, rtol=1e-12)
 
 
 def test_levers_work_on_lognormal_amounts() -> None:

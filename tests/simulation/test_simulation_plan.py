@@ -24,14 +24,16 @@ LIBRARY = scenarios(
 )
 
 
-def plan_of(*names: str, draws: int = 8, horizon_months: int = 6, margin: float | None = 0.4, **given: Any) -> RunPlan:
+def plan_of(
+    *names: str, draws: int = 8, horizon_months: int = 6, margin: float | None = 0.4, **sections: Any
+) -> RunPlan:
     return make_plan(
         shop(),
         LIBRARY,
         names or tuple(LIBRARY),
         simulation=SimulationConfig(draws=draws, horizon_months=horizon_months, jobs=1),
         finance=FinanceConfig(gross_margin=margin),
-        acquisition=given.get("acquisition", channels()),
+        acquisition=sections.get("acquisition", channels()),
         environment=CALM,
         seed=3,
     )
@@ -66,7 +68,7 @@ def test_more_draws_only_add_draws() -> None:
 def test_what_does_not_apply_is_skipped_with_its_reason() -> None:
     plan = plan_of(acquisition=channels().model_copy(update={"channels": {}}))
     assert list(plan.scenarios) == [BASELINE, "upsell"]
-    assert plan.skipped["page"].view.not_applicable == "needs acquisition.channels"
+    assert plan.skipped["page"].description.not_applicable == "needs acquisition.channels"
 
 
 def test_offers_count_with_their_full_price_where_no_margin_is_known() -> None:

@@ -28,41 +28,41 @@ def tracked(log: TransactionLog, environment: EnvironmentConfig) -> Tracking:
 
 def test_weeks_and_holdout(log: TransactionLog) -> None:
     """39 weeks of calibration with 2,457 repeat orders, 39 of hold-out with 1,882; 1,653.4 expected."""
-    found = tracked(log, CALM)
-    calibration = found.week_start < np.datetime64("1997-10-01")
+    tracking = tracked(log, CALM)
+    calibration = tracking.week_start < np.datetime64("1997-10-01")
     assert (calibration.sum(), (~calibration).sum()) == (39, 39)
-    assert found.holdout_from == np.datetime64("1997-10-01")
-    assert found.actual[calibration].sum() == 2457
-    assert found.actual[~calibration].sum() == 1882
-    holdout = found.holdout
+    assert tracking.holdout_from == np.datetime64("1997-10-01")
+    assert tracking.actual[calibration].sum() == 2457
+    assert tracking.actual[~calibration].sum() == 1882
+    holdout = tracking.holdout
     assert holdout is not None
     assert (holdout.days, holdout.actual) == (273, 1882)
     low, high = holdout.without_environment
     error = (high - low) / (2 * 1.645) / np.sqrt(DRAWS)
     assert abs(holdout.mean - 1653.4) < 4 * error
-    assert found.mean[~calibration].sum() == pytest.approx(holdout.mean, rel=1e-9)
+    assert tracking.mean[~calibration].sum() == pytest.approx(holdout.mean, rel=1e-9)
     assert holdout.with_environment == holdout.without_environment  # it is off
-    assert (found.p05 <= found.mean).all()
-    assert (found.mean <= found.p95).all()
+    assert (tracking.p05 <= tracking.mean).all()
+    assert (tracking.mean <= tracking.p95).all()
 
 
 def test_calibration_weeks(log: TransactionLog) -> None:
     """Cumulative predictions at 13, 26 and 39 weeks: Σ E[X(t − first order)], an order's hour being midday."""
-    found = tracked(log, CALM)
+    tracking = tracked(log, CALM)
     T = customers_of(summarize(log)).T_days
-    spread = (found.p95 - found.p05)[:39] / (2 * 1.645)
+    spread = (tracking.p95 - tracking.p05)[:39] / (2 * 1.645)
     for weeks in (13, 26, 39):
         time = T + 0.5 - 7 * (39 - weeks)
         ages, of = np.unique(time[time > 0], return_inverse=True)
         expected = bg_nbd.expected_orders_new(PARAMETERS, ages / 7)[0][of].sum()
         # weeks of one world share their customers: their errors add up at worst
         error = spread[:weeks].sum() / np.sqrt(DRAWS)
-        assert abs(found.mean[:weeks].sum() - expected) < 4 * error
+        assert abs(tracking.mean[:weeks].sum() - expected) < 4 * error
         assert error < 0.02 * expected
 
 
 def test_environment_widens_the_bands(log: TransactionLog) -> None:
-    found = tracked(log, EnvironmentConfig(sd_prior=0.2))
-    assert found.holdout is not None
-    wide, narrow = (np.ptp(i) for i in (found.holdout.with_environment, found.holdout.without_environment))
+    tracking = tracked(log, EnvironmentConfig(sd_prior=0.2))
+    assert tracking.holdout is not None
+    wide, narrow = (np.ptp(i) for i in (tracking.holdout.with_environment, tracking.holdout.without_environment))
     assert wide > 1.3 * narrow

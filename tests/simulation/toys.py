@@ -24,12 +24,17 @@ def stage_weights(
 
     Given λ the stages of the silence are Poisson(λ × silence), fewer than all of them; `rate` counts the silence.
     """
-    done = np.arange(stages)
+    stages_done = np.arange(stages)
     with np.errstate(divide="ignore", invalid="ignore"):
-        powers = np.where(done == 0, 0.0, done * np.log(np.asarray(silence)[..., None]))
-    log_weight = powers - gammaln(done + 1) + gammaln(shape[..., None] + done) - done * np.log(rate)[..., None]
+        powers = np.where(stages_done == 0, 0.0, stages_done * np.log(np.asarray(silence)[..., None]))
+    log_weight = (
+        powers
+        - gammaln(stages_done + 1)
+        + gammaln(shape[..., None] + stages_done)
+        - stages_done * np.log(rate)[..., None]
+    )
     weight = np.exp(log_weight - log_weight.max(axis=-1, keepdims=True))
-    return weight / weight.sum(axis=-1, keepdims=True), done
+    return weight / weight.sum(axis=-1, keepdims=True), stages_done
 
 
 class Regular(BgNbd):
@@ -41,12 +46,12 @@ class Regular(BgNbd):
         x, t_x, T = (np.asarray(v, np.float64) for v in customers)
         r, _, a, b = column(params, "r", "alpha", "a", "b")
         shape = r + STAGES * x
-        weight, done = stage_weights(shape, life.rate_rate, T - t_x, STAGES)
+        weight, stages_done = stage_weights(shape, life.rate_rate, T - t_x, STAGES)
         tall = np.ones(STAGES)
         absent = np.zeros_like(weight)
         return LifeLaw(
             p_alive=life.p_alive,
-            rate_shape=shape[..., None] + done,
+            rate_shape=shape[..., None] + stages_done,
             rate_rate=life.rate_rate[..., None] * tall,
             mu_shape=absent,
             mu_rate=absent,
@@ -54,7 +59,7 @@ class Regular(BgNbd):
             drop_b=(b + x)[..., None] * tall,
             regularity=STAGES,
             weight=weight,
-            stages_done=done.astype(float),
+            stages_done=stages_done.astype(float),
         )
 
     @staticmethod
@@ -67,13 +72,13 @@ class Mixed(BgNbd):
 
     @staticmethod
     def _mix(life: LifeLaw) -> LifeLaw:
-        beside: dict[str, Any] = {f: np.stack([v, v], axis=-1) for f, v in life._asdict().items() if f in BY_COMPONENT}
-        beside["rate_rate"] *= [1.0, 2.0]
-        beside["drop_a"] *= [1.0, 0.0]
-        beside["mu_shape"] = beside["mu_shape"] + [0.0, 0.8]
-        beside["mu_rate"] = beside["mu_rate"] + 300.0
+        stacked: dict[str, Any] = {f: np.stack([v, v], axis=-1) for f, v in life._asdict().items() if f in BY_COMPONENT}
+        stacked["rate_rate"] *= [1.0, 2.0]
+        stacked["drop_a"] *= [1.0, 0.0]
+        stacked["mu_shape"] = stacked["mu_shape"] + [0.0, 0.8]
+        stacked["mu_rate"] = stacked["mu_rate"] + 300.0
         share = 1 / (1 + life.rate_shape)
-        return life._replace(**beside, weight=np.stack([share, 1 - share], axis=-1))
+        return life._replace(**stacked, weight=np.stack([share, 1 - share], axis=-1))
 
     @staticmethod
     def laws(params: Params, customers: Customers, days_per_unit: float) -> LifeLaw:
@@ -148,8 +153,8 @@ class Occasional(BgNbd):
 
     @staticmethod
     def newcomer_laws(params: Params, days_per_unit: float) -> LifeLaw:
-        nobody = Customers(*(np.zeros(1) for _ in range(3)))
-        law = Occasional.laws(params, nobody, days_per_unit)
+        unobserved = Customers(*(np.zeros(1) for _ in range(3)))
+        law = Occasional.laws(params, unobserved, days_per_unit)
         return law._replace(p_alive=np.ones_like(law.p_alive), next_opportunity_days=None, tenure=None)
 
 

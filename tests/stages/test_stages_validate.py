@@ -109,7 +109,7 @@ def test_models_side_by_side_make_one_page_and_one_table(validate_with, tmp_path
 @pytest.fixture
 def in_words(monkeypatch) -> None:
     """Figures of the page are not drawn: they are in the test above."""
-    monkeypatch.setattr("clvsim.report.validation_figures.drawn", undrawn)
+    monkeypatch.setattr("clvsim.report.validation_figures.make_drawing", undrawn)
 
 
 @pytest.mark.usefixtures("in_words")
@@ -170,7 +170,7 @@ def test_without_a_hold_out_the_key_and_a_date_are_named(validate_with, tmp_path
 
 
 def test_the_comparison_reaches_the_report_of_a_run():
-    from clvsim.report import models
+    from clvsim.report import model_scores
     from clvsim.types import ModelScore
 
     scores = (
@@ -179,17 +179,17 @@ def test_the_comparison_reaches_the_report_of_a_run():
         ModelScore("pareto_nbd", -9612.0, -25.5, 6.5, 4.9, 0.38, 3, 1615.9, 1414.7, 1796.8),
         ModelScore("bg_cnbd", -9613.0, -26.5, 6.9, 4.9, 0.0, 0, 1600.0, 1500.0, 1700.0, ("groups and covariates",)),
     )
-    facts = dict(models.facts(scores, 36))
+    facts = dict(model_scores.facts(scores, 36))
     assert facts["Models side by side"].startswith(
         "mbg_nbd and bg_nbd predict customers left out better than pareto_nbd and bg_cnbd, beyond twice the standard "
         "error. "
         "Customers left out do not tell mbg_nbd and bg_nbd apart. Do not rely on the log score of pareto_nbd (3 "
         "customers): single customers"
     )
-    assert "log score −9,586.7, −0.2 ± 4.2 to the best, weight 62" in facts["bg_nbd, beside the others"]
-    assert "1,600 [1,500, 1,700] orders" in facts["bg_cnbd, beside the others"]
-    assert " bg_cnbd knows nothing of groups and covariates." in facts["Models side by side"]
-    assert models.verdict(scores[:1]) == "There is nothing to compare bg_nbd with."
-    table = models.table(scores, 273)
+    assert "log score −9,586.7, −0.2 ± 4.2 to the best, weight 62" in facts["bg_nbd, compared with the others"]
+    assert "1,600 [1,500, 1,700] orders" in facts["bg_cnbd, compared with the others"]
+    assert " bg_cnbd leaves out groups and covariates." in facts["Models side by side"]
+    assert model_scores.verdict(scores[:1]) == "There is nothing to compare bg_nbd with."
+    table = model_scores.table(scores, 273)
     assert max(map(len, table.splitlines())) <= 100
     assert len({len(line) for line in table.splitlines()}) == 1

@@ -13,17 +13,17 @@ from clvsim.simulation import tracking
 from clvsim.simulation.config import EnvironmentConfig
 from clvsim.simulation.environment import SdLaw
 from clvsim.types import CustomerSummary
-from clvsim.validation.holdout import CALM as NO_SHOCKS
 from clvsim.validation.holdout import (
     ENVIRONMENT,
+    NO_SHOCKS,
     PARAMETER,
     PROCESS,
     Setting,
-    as_if_known,
-    chances,
     check_model,
     cohorts_of,
+    probabilities,
     simulate_holdout,
+    without_parameter_uncertainty,
 )
 from tests.simulation.shop import BG_NBD, CALM, posterior, with_draws
 
@@ -43,32 +43,32 @@ def log() -> TransactionLog:
 def test_customers_and_groups_of_cdnow_at_the_published_maximum(log):
     """BG/NBD: 1,653.4 orders, MAE .7855 (Fader, Hardie & Lee 2005); actual 1,882, by class as published."""
     summary = summarize(log)
-    found = check_model(posterior(DRAWS), summary, weekly_repeat_orders(log), setting())
-    assert found.absolute_error.mean() == pytest.approx(0.7855, abs=1e-4)
-    assert found.total.actual == 1882
-    assert [g.label for g in found.classes] == [*"0123456", "7+"]
-    assert [g.customers for g in found.classes] == [1411, 439, 214, 100, 62, 38, 29, 64]
-    means = [g.actual / g.customers for g in found.classes]
+    check = check_model(posterior(DRAWS), summary, weekly_repeat_orders(log), setting())
+    assert check.absolute_error.mean() == pytest.approx(0.7855, abs=1e-4)
+    assert check.total.actual == 1882
+    assert [g.label for g in check.classes] == [*"0123456", "7+"]
+    assert [g.customers for g in check.classes] == [1411, 439, 214, 100, 62, 38, 29, 64]
+    means = [g.actual / g.customers for g in check.classes]
     assert means == pytest.approx([0.237, 0.697, 1.393, 1.560, 2.532, 2.947, 3.862, 6.359], abs=1e-3)
-    spread = (found.total.full.p95 - found.total.full.p05) / (2 * 1.645)
-    assert abs(found.total.full.mean - 1653.4) < 4 * spread / np.sqrt(DRAWS)
-    for parts in (found.classes, found.cohorts):
-        assert sum(g.actual for g in parts) == 1882
-        assert sum(g.full.mean for g in parts) == pytest.approx(found.total.full.mean, rel=1e-9)
-    assert list(found.total.forecasts) == [PROCESS, PARAMETER]  # the environment is off
-    assert found.cumulative.actual[-1] == 1882
-    assert found.cumulative.mean[-1] == pytest.approx(found.total.full.mean, rel=1e-9)
-    assert sum(b.customers for b in found.by_alive) == sum(b.customers for b in found.by_active) == 2357
-    ordered = sum(b.customers * b.observed for b in found.by_active)
+    spread = (check.total.full_forecast.p95 - check.total.full_forecast.p05) / (2 * 1.645)
+    assert abs(check.total.full_forecast.mean - 1653.4) < 4 * spread / np.sqrt(DRAWS)
+    for groups in (check.classes, check.cohorts):
+        assert sum(g.actual for g in groups) == 1882
+        assert sum(g.full_forecast.mean for g in groups) == pytest.approx(check.total.full_forecast.mean, rel=1e-9)
+    assert list(check.total.forecasts) == [PROCESS, PARAMETER]  # the environment is off
+    assert check.cumulative.actual[-1] == 1882
+    assert check.cumulative.mean[-1] == pytest.approx(check.total.full_forecast.mean, rel=1e-9)
+    assert sum(b.customers for b in check.by_alive) == sum(b.customers for b in check.by_active) == 2357
+    ordered = sum(b.customers * b.observed for b in check.by_active)
     assert ordered == pytest.approx((summary.customers["holdout_frequency"] > 0).sum())
 
 
 def test_pareto_nbd_predicts_the_published_total(log):
     """Σ CET 1,665.5, MAE .7545."""
     draws = {k: np.array([v]) for k, v in PARETO.items()}
-    there = replace(with_draws(posterior(1), retention=draws), retention=ParetoNbd())
+    fitted = replace(with_draws(posterior(1), retention=draws), retention=ParetoNbd())
     summary = summarize(log)
-    alive, active, expected = chances(there, summary, 1)
+    alive, active, expected = probabilities(fitted, summary, 1)
     assert expected.sum() == pytest.approx(1665.5, abs=0.1)
     assert abs(expected - summary.customers["holdout_frequency"]).mean() == pytest.approx(0.7545, abs=1e-4)
     assert (active <= alive + 1e-12).all()
@@ -81,33 +81,33 @@ def test_more_layers_make_wider_intervals(log, monkeypatch):
     """
     monkeypatch.setattr(tracking, "MAX_DRAWS", 20)
     summary = summarize(log)
-    found = check_model(
+    check = check_model(
         posterior(DRAWS, spread=0.2),
         summary,
         weekly_repeat_orders(log),
         setting(EnvironmentConfig(sd_prior=0.4, learn=False)),
     )
-    wide = {layers: f.p95 - f.p05 for layers, f in found.total.forecasts.items()}
+    wide = {layers: f.p95 - f.p05 for layers, f in check.total.forecasts.items()}
     assert list(wide) == [PROCESS, PARAMETER, ENVIRONMENT]
     assert wide[PARAMETER] > 1.3 * wide[PROCESS]
     assert wide[ENVIRONMENT] > 1.05 * wide[PARAMETER]
-    reported = found.tracking.holdout
+    reported = check.tracking.holdout
     assert reported is not None
-    layers = found.total.forecasts
+    layers = check.total.forecasts
     assert reported.with_environment == pytest.approx((layers[ENVIRONMENT].p05, layers[ENVIRONMENT].p95), rel=1e-12)
     assert reported.without_environment == pytest.approx((layers[PARAMETER].p05, layers[PARAMETER].p95), rel=1e-12)
-    assert reported.mean == pytest.approx(found.total.full.mean, rel=1e-12)
+    assert reported.mean == pytest.approx(check.total.full_forecast.mean, rel=1e-12)
 
 
 def test_blocks_and_threads_change_no_figure(log):
     summary = few(summarize(log), 500)
-    of = {"total": np.zeros(500, np.int64)}
-    args = posterior(20, spread=0.1), summary, of, SdLaw(0.1, 0, None)
-    one = simulate_holdout(*args, setting(draws=20))
+    partitions = {"total": np.zeros(500, np.int64)}
+    args = posterior(20, spread=0.1), summary, partitions, SdLaw(0.1, 0, None)
+    reference = simulate_holdout(*args, setting(draws=20))
     other = simulate_holdout(*args, setting(draws=20, shard=77, jobs=2))
-    np.testing.assert_array_equal(one.grouped["total"], other.grouped["total"])
-    np.testing.assert_array_equal(one.customers.pit, other.customers.pit)
-    np.testing.assert_array_equal(one.customers.crps, other.customers.crps)
+    np.testing.assert_array_equal(reference.grouped["total"], other.grouped["total"])
+    np.testing.assert_array_equal(reference.customers.pit, other.customers.pit)
+    np.testing.assert_array_equal(reference.customers.crps, other.customers.crps)
 
 
 def few(summary: CustomerSummary, customers: int) -> CustomerSummary:
@@ -145,26 +145,26 @@ def test_under_the_true_model_customers_fall_evenly(log):
     from scipy.stats import chi2
 
     summary = made_up(4000, 39, 39, 8)
-    of = {"total": np.zeros(4000, np.int64)}
-    found = simulate_holdout(posterior(DRAWS), summary, of, NO_SHOCKS, setting())
-    pit = found.customers.pit
+    partitions = {"total": np.zeros(4000, np.int64)}
+    simulated = simulate_holdout(posterior(DRAWS), summary, partitions, NO_SHOCKS, setting())
+    pit = simulated.customers.pit
     assert 0.76 < ((pit >= 0.1) & (pit <= 0.9)).mean() < 0.84
     tenths = np.histogram(pit, 10, (0, 1))[0]
     assert ((tenths - 400) ** 2 / 400).sum() < chi2.isf(1e-3, 9)
     # A model that takes everybody for a buyer is told from it.
     hasty = posterior(DRAWS, r=4 * BG_NBD["r"])
-    wrong = simulate_holdout(hasty, summary, of, NO_SHOCKS, setting()).customers
-    assert ((np.histogram(wrong.pit, 10, (0, 1))[0] - 400) ** 2 / 400).sum() > chi2.isf(1e-3, 9)
-    assert wrong.crps.mean() > found.customers.crps.mean()
+    hasty_customers = simulate_holdout(hasty, summary, partitions, NO_SHOCKS, setting()).customers
+    assert ((np.histogram(hasty_customers.pit, 10, (0, 1))[0] - 400) ** 2 / 400).sum() > chi2.isf(1e-3, 9)
+    assert hasty_customers.crps.mean() > simulated.customers.crps.mean()
 
 
 def test_known_parameters_are_one_central_draw():
     """The draw in the middle of an unordered grid, every parameter from the same draw."""
     grid = np.exp(np.array([0.3, -2.0, 0.1, 1.5, -0.2]))
-    there = with_draws(posterior(5), retention={"r": grid, "k": np.full(5, 3.0)})
-    found = as_if_known(there).posterior.retention
-    assert set(found["r"]) == {grid[4]}  # the mean of the logs is -0.06
-    assert set(found["k"]) == {3.0}
+    fitted = with_draws(posterior(5), retention={"r": grid, "k": np.full(5, 3.0)})
+    repeated = without_parameter_uncertainty(fitted).posterior.retention
+    assert set(repeated["r"]) == {grid[4]}  # the mean of the logs is -0.06
+    assert set(repeated["k"]) == {3.0}
 
 
 def test_cohorts_are_at_most_twelve():
@@ -180,4 +180,6 @@ def test_cohorts_are_at_most_twelve():
 def test_effects_below_zero_have_a_centre_too():
     effect = np.linspace(-1.0, 1.0, 11)
     grouped = with_draws(posterior(11), retention={"r": np.full(11, 0.3), "log_rate[segment a]": effect})
-    assert as_if_known(grouped).posterior.retention["log_rate[segment a]"] == pytest.approx(np.zeros(11))
+    assert without_parameter_uncertainty(grouped).posterior.retention["log_rate[segment a]"] == pytest.approx(
+        np.zeros(11)
+    )

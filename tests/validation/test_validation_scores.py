@@ -40,9 +40,9 @@ def test_crps_of_few_draws_is_unbiased():
     """Mean over many pairs of draws from Poisson(1.3) is the exact CRPS, within 4 standard errors; one: |x − y|."""
     rng = np.random.default_rng(4)
     pairs = rng.poisson(1.3, (2, 400_000))
-    found = scores.crps_of_counts(pairs, np.full(400_000, 2))
+    crps = scores.crps_of_counts(pairs, np.full(400_000, 2))
     exact = scores.crps_of_poisson(np.array([1.3]), np.array([2.0]))[0]
-    assert abs(found.mean() - exact) < 4 * found.std() / np.sqrt(400_000)
+    assert abs(crps.mean() - exact) < 4 * crps.std() / np.sqrt(400_000)
     assert scores.crps_of_counts(np.array([[3, 0]]), np.array([1, 0])).tolist() == [2, 0]
 
 
@@ -53,9 +53,9 @@ def test_crps_of_poisson_counts():
     mean, y = np.array([0.0, 0.0, 0.4, 7.5, 7.5]), np.array([0.0, 3.0, 0.0, 7.0, 40.0])
     k = np.arange(200)
     by_sum = [((poisson.cdf(k, m) - (k >= v)) ** 2).sum() for m, v in zip(mean, y, strict=True)]
-    found = scores.crps_of_poisson(mean, y)
-    assert found == pytest.approx(by_sum, abs=1e-9)
-    assert found[:2].tolist() == [0, 3]
+    crps = scores.crps_of_poisson(mean, y)
+    assert crps == pytest.approx(by_sum, abs=1e-9)
+    assert crps[:2].tolist() == [0, 3]
 
 
 def test_pit_is_uniform_when_the_count_is_one_more_draw():
@@ -149,39 +149,39 @@ CRAMPED = np.full(100, 0.5)
 
 
 def test_a_clear_difference_decides_alone():
-    found = validation(model("a", NOISE + 0.5, 1.0), model("b", NOISE + 0.001 * JITTER, 9.0))
-    assert [m.model for m in found.level] == ["b"]
-    assert found.trusted.model == "b"
+    checks = validation(model("a", NOISE + 0.5, 1.0), model("b", NOISE + 0.001 * JITTER, 9.0))
+    assert [m.model for m in checks.tied_models] == ["b"]
+    assert checks.trusted_model.model == "b"
 
 
 def test_a_clear_difference_is_one_to_the_best_that_fits():
     """c is far from b, whichever model has the least error of all; and its difference to that one is anything but."""
     wild = NOISE - 0.1 + 3 * (JITTER - JITTER.mean())
     models = model("a", wild, 1.0, CRAMPED), model("b", NOISE, 9.0), model("c", NOISE + 0.05 + 0.001 * JITTER, 1.0)
-    found = validation(*models)
-    assert found.scores[0].name == "a"
-    assert found.scores[2].difference - found.scores[1].difference < 2 * found.scores[2].difference_se
-    assert [m.model for m in found.level] == ["b"]
+    checks = validation(*models)
+    assert checks.scores[0].name == "a"
+    assert checks.scores[2].difference - checks.scores[1].difference < 2 * checks.scores[2].difference_se
+    assert [m.model for m in checks.tied_models] == ["b"]
 
 
 def test_orders_of_contracts_are_said_to_be_renewals():
-    found = validation(model("a", NOISE))
-    assert "renewal" not in summary(found)
-    said = summary(replace(found, renewing=True))
-    assert "it expected 9 renewals" in said
-    assert "order" not in said
+    checks = validation(model("a", NOISE))
+    assert "renewal" not in summary(checks)
+    text = summary(replace(checks, renewing=True))
+    assert "it expected 9 renewals" in text
+    assert "order" not in text
 
 
 def test_all_orders_together_decide_between_models_that_customers_do_not_tell_apart():
-    found = validation(model("a", NOISE, 5.0), model("b", NOISE + JITTER - JITTER.mean() + 0.01, 2.0))
-    assert [m.model for m in found.level] == ["a", "b"]
-    assert found.trusted.model == "b"
+    checks = validation(model("a", NOISE, 5.0), model("b", NOISE + JITTER - JITTER.mean() + 0.01, 2.0))
+    assert [m.model for m in checks.tied_models] == ["a", "b"]
+    assert checks.trusted_model.model == "b"
 
 
 def test_a_model_that_does_not_fit_is_not_trusted_while_another_does():
-    found = validation(model("a", NOISE - 0.5, 1.0, CRAMPED), model("b", NOISE, 9.0))
-    assert not found.own.fits
-    assert found.trusted.model == "b"
+    checks = validation(model("a", NOISE - 0.5, 1.0, CRAMPED), model("b", NOISE, 9.0))
+    assert not checks.own_model.fits
+    assert checks.trusted_model.model == "b"
 
 
 @pytest.mark.parametrize(("share", "fits"), [(0.64, False), (0.66, True), (0.91, True), (0.93, False)])

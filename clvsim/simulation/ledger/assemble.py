@@ -50,7 +50,7 @@ def assemble_ledger(
     draw: np.ndarray,
     customers: np.ndarray,
 ) -> Ledger:
-    """Turn integer sums into dated lines; both halves are kept for totals and added for everything else.
+    """Turn integer sums into dated lines; totals are also given by half of the customers, everything else summed.
 
     `draw` (w,) of each world; `customers` (g,) existing customers of each group who are not known to be lost.
     """
@@ -58,21 +58,21 @@ def assemble_ledger(
     sums = sums_of(raw, scenario.levers, plan.economics)
     if scenario.levers.contacts:
         add_contacts(sums, raw, contacts, scenario.levers, plan)
-    for book in (sums.calendar, sums.age):  # the kernel posts who comes and goes
+    for book in (sums.calendar, sums.age):  # the kernel posts arrivals and losses
         np.cumsum(book[:, :, ks.ACTIVE], axis=-1, out=book[:, :, ks.ACTIVE])
-    sizes = np.repeat(customers, 2) / 2.0  # halves are shared out evenly
+    sizes = np.repeat(customers, 2) / 2.0  # an even split over the halves
     calendar = customer_lines(sums.calendar, scenario, plan, draw, sizes)
     age = customer_lines(sums.age, scenario, plan, draw, np.zeros_like(sizes))
     halves, age_halves = half_totals(calendar, layout.is_new), age_half_totals(age, layout.is_new)
     lines = {line: with_company(add_halves(values)) for line, values in calendar.items()}
     lines |= acquisition_lines(arrivals, plan) | company_lines(scenario, plan, draw)
-    none = np.zeros((draw.size, int(layout.is_new.sum()), 2, layout.ages))
-    of_new = {line: add_halves(values)[:, layout.is_new] for line, values in age.items()}
+    zeros = np.zeros((draw.size, int(layout.is_new.sum()), 2, layout.ages))
+    newcomer_lines = {line: add_halves(values)[:, layout.is_new] for line, values in age.items()}
     return Ledger(
         groups=(*layout.groups, COMPANY),
         lines=tuple(lines),
         calendar=np.stack(list(lines.values()), axis=2),
-        age=np.stack([of_new.get(line, none) for line in lines], axis=2),
+        age=np.stack([newcomer_lines.get(line, zeros) for line in lines], axis=2),
         cohort=sums.cohort,
         cohorts=layout.cohorts,
         halves=halves,
@@ -92,7 +92,7 @@ def sums_of(raw: Raw, levers: Levers, economics: Economics) -> Sums:
 
 
 def add_contacts(sums: Sums, raw: Raw, contacts: ks.Contacts, levers: Levers, plan: RunPlan) -> None:
-    """Post the contacts of everybody on a list to all three books of `sums`, in place."""
+    """Post the contacts of all customers on a list to the three books of `sums`, in place."""
     cohorts, first = plan.layout.cohorts, first_contact_line(levers)
     on_list = np.cumsum(raw.exposure, axis=-1)[..., :-1] / ks.COUNT_UNIT
     weekly_discount = plan.calendar.discount()
@@ -107,7 +107,7 @@ def add_contacts(sums: Sums, raw: Raw, contacts: ks.Contacts, levers: Levers, pl
 def customer_lines(
     kernel: np.ndarray, scenario: ScenarioPlan, plan: RunPlan, draw: np.ndarray, sizes: np.ndarray
 ) -> dict[Line, np.ndarray]:
-    """Every line that customers cause, each (w, 2g, 2, months), from a book in natural units, (w, 2g, k, 2, months)."""
+    """Lines that customers cause, each (w, 2g, 2, months), from a book in natural units, (w, 2g, k, 2, months)."""
     lines = money_lines(kernel, scenario.levers, draw, plan.economics)
     return lines | proportional_lines(scenario.costs, plan.layout.groups, sizes, lines, draw)
 
@@ -118,7 +118,7 @@ def add_halves(values: np.ndarray) -> np.ndarray:
 
 
 def with_company(values: np.ndarray) -> np.ndarray:
-    """The same with the company as one more group, which has nothing: (w, g, …) → (w, g + 1, …)."""
+    """Append the company as one more group of zeros: (w, g, …) → (w, g + 1, …)."""
     return np.concatenate([values, np.zeros_like(values[:, :1])], axis=1)
 
 

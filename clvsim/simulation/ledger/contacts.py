@@ -1,4 +1,4 @@
-"""Contacts in the ledger: customers on the list in each week times the schedule, which no draw changes."""
+"""Contact lines of the ledger: customers on the list in each week times the schedule of contacts."""
 
 from collections.abc import Sequence
 
@@ -44,7 +44,7 @@ def calendar_contacts(
 def age_contacts(age_exit: np.ndarray, contacts: Contacts, newcomers: Sequence[int], out: np.ndarray) -> None:
     """Add the full months on the list to the age ledger's contact lines `out` (w, 2g, programmes, 2, ages).
 
-    The kernel has posted the month in which somebody leaves; `age_exit` (w, 2g, arrival weeks, 2, ages) counts them.
+    The kernel has posted the month in which a customer leaves; `age_exit` (w, 2g, arrival weeks, 2, ages) counts them.
     `newcomers` are the groups that have an age.
     """
     ages = out.shape[-1]
@@ -52,9 +52,9 @@ def age_contacts(age_exit: np.ndarray, contacts: Contacts, newcomers: Sequence[i
     last = contacts.count.shape[-1] - 1
     week = np.minimum(joined + np.ceil(np.arange(ages + 1) * DAYS_PER_MONTH / DAYS_PER_WEEK).astype(int), last)
     for half in [2 * g + h for g in newcomers for h in (0, 1)]:
-        for which, schedule in enumerate((contacts.count, contacts.discounted)):
-            leaving = age_exit[:, half, :, which]
+        for column, schedule in enumerate((contacts.count, contacts.discounted)):
+            leaving = age_exit[:, half, :, column]
             staying = (leaving[..., ::-1].cumsum(axis=-1)[..., ::-1] - leaving) / COUNT_UNIT  # leave in a later month
             for p in range(schedule.shape[0]):
                 sent = np.diff(schedule[p, half // 2][week], axis=-1)  # (arrival weeks, ages)
-                out[:, half, p, which] += np.einsum("wam,am->wm", staying, sent)
+                out[:, half, p, column] += np.einsum("wam,am->wm", staying, sent)

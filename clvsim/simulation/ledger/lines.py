@@ -15,7 +15,7 @@ from clvsim.simulation.tables import Levers
 from clvsim.types import DAYS_PER_MONTH
 
 PLAIN, DISCOUNTED = 0, 1
-FIXED = ("once", "month")  # costs whatever customers do
+FIXED = ("once", "month")  # costs that do not depend on customers
 FOLLOWED = {  # accounts that a cost in proportion follows
     "order": ("orders",),
     "customer": ("customers_acquired",),
@@ -25,7 +25,7 @@ ENTRY_ACCOUNT = {"order": "cost_orders", "revenue": "cost_orders", "customer": "
 
 
 class Line(NamedTuple):
-    """`account` says what the money is, `cause` which mechanism posted it."""
+    """A line of the ledger: `account` is the kind of money or count, `cause` the mechanism that posted it."""
 
     account: str
     cause: str
@@ -109,7 +109,7 @@ def money_scale(amounts: np.ndarray) -> float:
 
 
 def typical_amounts(customers: pd.DataFrame) -> np.ndarray:
-    """First orders, or mean repeat orders where no first one is known; what sets the money scale."""
+    """Amounts that set the money scale: first orders, or mean repeat orders where the first is unknown, (c,)."""
     first = customers["first_amount"].to_numpy(float)
     orders = customers["repeat_positive"].to_numpy(float)
     means = np.divide(customers["repeat_amount"].to_numpy(float), orders, out=np.zeros_like(first), where=orders > 0)
@@ -117,12 +117,12 @@ def typical_amounts(customers: pd.DataFrame) -> np.ndarray:
 
 
 def first_contact_line(levers: Levers) -> int:
-    """Where the kernel's lines of contact programmes start."""
+    """Index of the kernel's first line of contact programmes."""
     return ks.BASE_LINES + ks.OFFER_LINES * len(levers.offers)
 
 
 def kernel_lines(levers: Levers) -> int:
-    """How many lines the kernel posts to."""
+    """Number of lines that the kernel posts to."""
     return first_contact_line(levers) + len(levers.contacts)
 
 
@@ -191,7 +191,7 @@ def proportional_lines(
 ) -> dict[Line, np.ndarray]:
     """Costs in proportion to orders, customers or revenue, each shaped like the lines (w, 2g, 2, months) it follows.
 
-    `sizes` (2g,) are the customers who are there at the start.
+    `sizes` (2g,): existing customers at the start.
     """
     new_lines = {}
     for cost in costs:

@@ -1,4 +1,4 @@
-"""A run arranged for reading: which rows and scenarios are shown, in what order, with what words and digits."""
+"""What the page and the terminal display of a run: rows, scenarios and their order, wording, digits."""
 
 import math
 import re
@@ -11,7 +11,7 @@ import pandas as pd
 
 from clvsim.report import format as fmt
 from clvsim.report.glossary import GLOSSARY, Words, words
-from clvsim.types import Assumption, RunResult, ScenarioView
+from clvsim.types import Assumption, RunResult, ScenarioDescription
 from clvsim.validation.vocabulary import Vocabulary, vocabulary_of
 
 LAYERS = ("parameter", "process", "environment", "assumption")
@@ -44,7 +44,7 @@ class Row:
 _NUMBERS = tuple(f.name for f in fields(Row) if f.type is float)
 
 
-class Shown(NamedTuple):
+class Cell(NamedTuple):
     """A number and its 90 % interval as text; `interval` is empty where there is none."""
 
     value: str
@@ -53,17 +53,17 @@ class Shown(NamedTuple):
 
 @lru_cache(maxsize=4)
 def rows(result: RunResult, basis: str) -> dict[tuple[str, str], Row]:
-    """Rows of one basis by (scenario, metric); metrics on newcomers are left out when acquisition is not known."""
+    """Rows of one basis by (scenario, metric); without known acquisition the metrics on newcomers are skipped."""
     frame = result.comparison
-    found: dict[tuple[str, str], Row] = {}
+    table: dict[tuple[str, str], Row] = {}
     for record in frame[frame["basis"] == basis].to_dict("records"):
         metric = str(record["metric"])
         if not result.acquisition_known and metric in GLOSSARY and GLOSSARY[metric].newcomers:
             continue
         scenario = str(record["scenario"])
         numbers = {name: _number(record[name]) for name in _NUMBERS}
-        found[scenario, metric] = Row(scenario, metric, basis, str(record["layers"]), **numbers)
-    return found
+        table[scenario, metric] = Row(scenario, metric, basis, str(record["layers"]), **numbers)
+    return table
 
 
 def _number(value: object) -> float:
@@ -81,16 +81,16 @@ def decision_metric(result: RunResult) -> str:
     return next(ranked, "plan_value")
 
 
-def baseline(result: RunResult) -> ScenarioView:
+def baseline(result: RunResult) -> ScenarioDescription:
     return result.scenarios[0]
 
 
-def applicable(result: RunResult) -> list[ScenarioView]:
+def applicable(result: RunResult) -> list[ScenarioDescription]:
     """Scenarios that were simulated, the baseline first."""
     return [s for s in result.scenarios if not s.not_applicable]
 
 
-def levers(result: RunResult) -> list[ScenarioView]:
+def levers(result: RunResult) -> list[ScenarioDescription]:
     """Simulated scenarios other than the baseline."""
     return [s for s in applicable(result) if s.name != baseline(result).name]
 
@@ -101,7 +101,7 @@ def vocabulary(result: RunResult) -> Vocabulary:
 
 
 def wording(result: RunResult, metric: str) -> Words:
-    found = words(
+    entry = words(
         metric,
         margin_known=result.margin_known,
         horizon_months=result.horizon_months,
@@ -111,48 +111,50 @@ def wording(result: RunResult, metric: str) -> Words:
         meaning = (
             f"Payments of all customers followed, first ones and renewals, each over {result.horizon_months} months."
         )
-        return found._replace(label="Payments", short="Payments", meaning=meaning)
-    return found
+        return entry._replace(label="Payments", short="Payments", meaning=meaning)
+    return entry
 
 
-def shown(result: RunResult, row: Row, *, short: bool = False) -> Shown:
-    """A metric's mean and 90 % interval in its own unit; `short` writes 104k."""
+def metric_cell(result: RunResult, row: Row, *, short: bool = False) -> Cell:
+    """Cell of a metric: mean and 90 % interval in the metric's unit; `short` writes 104k."""
     unit = wording(result, row.metric).unit
     if unit == "chance":
-        return Shown(fmt.share(row.mean, row.mean_mcse), "")
+        return Cell(fmt.share(row.mean, row.mean_mcse), "")
     if unit == "months":  # no mean: some draws may never get there
         low, middle, high = (_months(q, result.horizon_months) for q in (row.p05, row.p50, row.p95))
-        return Shown(middle, "" if middle == fmt.MISSING else f"[{low}, {high}]")
-    return _shown(unit, row.mean, row.p05, row.p95, row.mean_mcse, result.currency, short=short)
+        return Cell(middle, "" if middle == fmt.MISSING else f"[{low}, {high}]")
+    return _format_cell(unit, row.mean, row.p05, row.p95, row.mean_mcse, result.currency, short=short)
 
 
 def _months(month: float, horizon: int) -> str:
     return f">{fmt.NBSP}{horizon}" if math.isinf(month) else fmt.number(month, 0)
 
 
-def shown_delta(result: RunResult, row: Row) -> Shown:
-    """A difference from the baseline with its sign."""
+def delta_cell(result: RunResult, row: Row) -> Cell:
+    """Cell of a difference from the baseline, with its sign."""
     unit = wording(result, row.metric).unit
     numbers = (row.delta_mean, row.delta_p05, row.delta_p95)
-    return _shown(unit, *numbers, row.delta_mcse, result.currency, signed=True)
+    return _format_cell(unit, *numbers, row.delta_mcse, result.currency, signed=True)
 
 
-def shown_number(result: RunResult, row: Row, value: float) -> str:
+def number_text(result: RunResult, row: Row, value: float) -> str:
     """A single number with the unit, currency and digits that a row's difference has."""
     unit = wording(result, row.metric).unit
     place = fmt.last_place((row.delta_mean, row.delta_p05, row.delta_p95), row.delta_mcse)
     return _text(unit, value, max(place, -2) if unit == "money" else place, result.currency, None)
 
 
-def shown_assumption(result: RunResult, assumption: Assumption) -> Shown:
-    """An assumption on the scale its reader expects; a fixed number has no interval."""
+def assumption_cell(result: RunResult, assumption: Assumption) -> Cell:
+    """Cell of an assumption on the scale its reader expects; a fixed number has no interval."""
     unit = {"relative": "change", "probability": "fine share", "money": "money"}.get(assumption.unit, "ratio")
     if assumption.kind == "fixed" or assumption.p05 == assumption.p95:
-        return Shown(_shown(unit, assumption.mean, math.nan, math.nan, math.nan, result.currency, exact=True).value, "")
-    return _shown(unit, assumption.mean, assumption.p05, assumption.p95, math.nan, result.currency)
+        return Cell(
+            _format_cell(unit, assumption.mean, math.nan, math.nan, math.nan, result.currency, exact=True).value, ""
+        )
+    return _format_cell(unit, assumption.mean, assumption.p05, assumption.p95, math.nan, result.currency)
 
 
-def _shown(
+def _format_cell(
     unit: str,
     mean: float,
     low: float,
@@ -163,8 +165,8 @@ def _shown(
     short: bool = False,
     signed: bool = False,
     exact: bool = False,
-) -> Shown:
-    """A mean and its bounds with common digits; `exact` prints a number as somebody typed it."""
+) -> Cell:
+    """A mean and its bounds with common digits; `exact` prints a number as the user typed it."""
     numbers = (mean, low, high)
     place = fmt.own_place(mean) if exact else fmt.last_place(numbers, mcse)
     if unit == "money":  # whole units or cents, never parts of cents
@@ -173,10 +175,10 @@ def _shown(
     scale = max((abs(v) for v in numbers if math.isfinite(v)), default=0.0) if short else None
     value = _text(unit, mean, place, currency, scale, signed=signed)
     if math.isnan(low) or math.isnan(high):
-        return Shown(value, "")
+        return Cell(value, "")
     if unit == "share" and short:  # no room for three percent signs
         unit, low, high, place = "number", low * 100, high * 100, max(place, -3) + 2
-    return Shown(value, f"[{', '.join(_text(unit, bound, place, '', scale) for bound in (low, high))}]")
+    return Cell(value, f"[{', '.join(_text(unit, bound, place, '', scale) for bound in (low, high))}]")
 
 
 def _text(unit: str, value: float, place: int, currency: str, scale: float | None, *, signed: bool = False) -> str:
@@ -202,8 +204,8 @@ def _text(unit: str, value: float, place: int, currency: str, scale: float | Non
 class Decision(NamedTuple):
     """One line of the table that decides: how a scenario compares with the baseline."""
 
-    scenario: ScenarioView
-    delta: Shown | None  # None for the baseline
+    scenario: ScenarioDescription
+    delta: Cell | None  # None for the baseline
     p_better: str
     p_best: str
     expected_loss: str
@@ -220,12 +222,12 @@ def decisions(result: RunResult, basis: str = "expected") -> list[Decision]:
         if row is None:
             continue
         is_baseline = scenario.name == baseline(result).name
-        loss = _shown(unit, row.expected_loss, math.nan, math.nan, mcse, result.currency).value
+        loss = _format_cell(unit, row.expected_loss, math.nan, math.nan, mcse, result.currency).value
         p_best_mcse = math.sqrt(row.p_best * (1 - row.p_best) / result.draws) if 0 <= row.p_best <= 1 else math.nan
         lines.append(
             Decision(
                 scenario,
-                None if is_baseline else shown_delta(result, row),
+                None if is_baseline else delta_cell(result, row),
                 "" if is_baseline else fmt.share(row.p_better, row.p_better_mcse),
                 fmt.share(row.p_best, p_best_mcse),
                 loss,
@@ -241,10 +243,10 @@ def split_layers(text: str | Iterable[str]) -> tuple[str, ...]:
 
 
 def layer_note(basis: str, layers: str | Iterable[str]) -> str:
-    """What a 90 % interval contains, in words; expected values also say what they average out."""
+    """Sentence on the layers that a 90 % interval contains and, for expected values, on those averaged out."""
     present = split_layers(layers)
-    named = {"assumption": "effect and assumption"}
-    contained = " + ".join(named.get(layer, layer) for layer in present)
+    layer_names = {"assumption": "effect and assumption"}
+    contained = " + ".join(layer_names.get(layer, layer) for layer in present)
     if basis == "realised":
         return f"90{fmt.NBSP}% interval of realised worlds; {contained} uncertainty."
     averaged = [words for layer, words in _WHAT_IS_AVERAGED.items() if layer not in present]

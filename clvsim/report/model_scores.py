@@ -1,4 +1,4 @@
-"""Retention models side by side, in words and digits: for the terminal and the page's section on the model."""
+"""Retention models side by side, as sentences and as a table: for the terminal and the page's section on the model."""
 
 import math
 from collections.abc import Sequence
@@ -9,42 +9,43 @@ from clvsim.validation.vocabulary import ORDERS, Vocabulary
 
 
 def verdict(scores: Sequence[ModelScore]) -> str:
-    """What leaving customers out says of the models, in a sentence or two that claim no more than its error allows."""
-    best, *others = sorted(scores, key=lambda s: -s.elpd)
-    if not others:
+    """Which models predict customers left out better, beyond twice the standard error of the difference."""
+    best, *runners_up = sorted(scores, key=lambda s: -s.elpd)
+    if not runners_up:
         return f"There is nothing to compare {best.model} with."
-    behind = [s.model for s in others if s.difference < -2 * s.difference_se]
-    level = [s.model for s in others if s.model not in behind]
-    said = []
+    behind = [s.model for s in runners_up if s.difference < -2 * s.difference_se]
+    level = [s.model for s in runners_up if s.model not in behind]
+    sentences = []
     if behind:
-        said.append(
-            f"{listed([best.model, *level])} predict{'s' * (not level)} customers left out better than "
-            f"{listed(behind)}, beyond twice the standard error."
+        sentences.append(
+            f"{join_names([best.model, *level])} predict{'s' * (not level)} customers left out better than "
+            f"{join_names(behind)}, beyond twice the standard error."
         )
     if level:
-        said.append(f"Customers left out do not tell {listed([best.model, *level])} apart.")
+        sentences.append(f"Customers left out do not tell {join_names([best.model, *level])} apart.")
     if poor := [f"{s.model} ({fmt.number(s.unreliable)} customers)" for s in scores if s.unreliable]:
-        said.append(f"Do not rely on the log score of {listed(poor)}: single customers weigh too much in it.")
-    said += [f"{s.model} knows nothing of {listed(s.without)}." for s in scores if s.without]
-    return " ".join(said)
+        sentences.append(f"Do not rely on the log score of {join_names(poor)}: single customers weigh too much in it.")
+    sentences += [f"{s.model} leaves out {join_names(s.without)}." for s in scores if s.without]
+    return " ".join(sentences)
 
 
-def listed(names: Sequence[str]) -> str:
+def join_names(names: Sequence[str]) -> str:
+    """Join names as in "a, b and c"."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def facts(scores: Sequence[ModelScore], months: int, words: Vocabulary = ORDERS) -> tuple[tuple[str, str], ...]:
-    """Label and value per model, for the page's table of fitted figures."""
+    """Label and value of the verdict and of each model, for the page's table of fitted figures."""
     return (
         (
             "Models side by side",
             f"{verdict(scores)} Differences are ± one standard error over customers; a weight is a share in the best "
-            "mixture of the models, not a chance to be right (of two that say the same one may take it all); intervals "
-            f"of {words.many} hold parameter uncertainty only.",
+            "mixture of the models, not a chance to be right (of two models with equal predictions one may take "
+            f"it all); intervals of {words.many} hold parameter uncertainty only.",
         ),
         *(
             (
-                f"{s.model}, beside the others",
+                f"{s.model}, compared with the others",
                 f"{_score(s)}; {_orders(s)} {words.many} of today’s customers expected within {months} months",
             )
             for s in scores
@@ -58,26 +59,29 @@ def _score(s: ModelScore) -> str:
 
 
 def difference(s: ModelScore) -> str:
-    """To the best model; the best itself has none."""
+    """Difference of the log score to the best model, ± its standard error; the best model's own is 0."""
     if not math.isfinite(s.difference):
         return fmt.MISSING
     return "0" if s.difference == 0 else f"{fmt.number(s.difference, -1)} ± {fmt.number(s.difference_se, -1)}"
 
 
 def weight(s: ModelScore) -> str:
-    """Share in the best mixture."""
+    """Share of a model in the best mixture."""
     return fmt.share(s.weight)
 
 
 def _orders(s: ModelScore) -> str:
-    """Draws support three digits."""
+    """Expected orders with their 90 % interval, three digits of them: what the draws support."""
     place = max(0, fmt.last_place((s.orders, s.orders_p05, s.orders_p95)))
     low, high = (fmt.number(v, place) for v in (s.orders_p05, s.orders_p95))
     return f"{fmt.number(s.orders, place)} [{low}, {high}]"
 
 
 def table(scores: Sequence[ModelScore], days: float, words: Vocabulary = ORDERS) -> str:
-    """At most 100 columns: log score, difference, weight, orders expected within `days`, customers beyond the limit."""
+    """The terminal's table of at most 100 columns, a row per model.
+
+    Log score, difference to the best, weight, orders expected within `days`, customers with an unreliable score.
+    """
     head = ("model", "log score", "to the best", "weight", f"{words.many} in {days:.0f} days [90 %]", "unreliable")
     rows = [
         (
