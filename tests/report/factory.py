@@ -21,7 +21,7 @@ from clvsim.types import (
 
 
 def undrawn(name: str, _draw: object, _result: object, text: str) -> Drawing:
-    """Stands in for `figures.drawn` where a test reads words only: what a figure says to those who cannot see it."""
+    """Replaces `figures.make_drawing` where a test reads text only: the figure is its alternative text."""
     empty = f'<svg role="img" aria-label="{escape(text)}"></svg>'
     return Drawing(name, empty, empty, empty, text)
 
