@@ -7,7 +7,7 @@ import numpy as np
 from clvsim.kernels import rng
 from clvsim.kernels.state import Own, Terms
 from clvsim.kernels.structs import KEPT_ORDERS
-from clvsim.kernels.traits import gamma_trait, keep, known
+from clvsim.kernels.traits import gamma_trait, keep_value, kept_value
 from clvsim.kernels.variates import address, gamma, inline, leaf, normal
 
 TINY = 1e-12  # orders per day, for a logarithm: draws of a very uneven rate fall far below, down to 0
@@ -40,11 +40,11 @@ def deviate(base, stream, event):
 @leaf
 def typical_amount(kept_nu, kept, base, rate, mean, sd, slope):
     """exp(level), level ~ Normal(mean + slope log λ, sd). Out of line: it would slow down amounts that are Gamma."""
-    typical = known(kept_nu, kept)
+    typical = kept_value(kept_nu, kept)
     if typical < 0.0:
         level = mean + slope * math.log(max(rate, TINY))
         typical = math.exp(level + sd * deviate(base, rng.SPEND, 0))
-        keep(kept_nu, kept, typical)
+        keep_value(kept_nu, kept, typical)
     return typical
 
 
@@ -73,15 +73,15 @@ def new_amount(spend, kept_nu, rare, path, own, tick):
 def amount_of(spend, kept, rare, path, own, tick):
     """-> (amount, traits); amounts of the first orders are kept for the other scenarios."""
     place = kept_place(path, tick)
-    amount = known(kept.amount, place)
+    amount = kept_value(kept.amount, place)
     if amount < 0.0:
         amount, own = new_amount(spend, kept.nu, rare, path, own, tick)
-        keep(kept.amount, place, amount)
+        keep_value(kept.amount, place, amount)
     return amount, own
 
 
 @inline
-def collected(terms, amount):
+def collect_displaced(terms, amount):
     """What is left of an amount after what earlier offers displaced, and what is then still owed."""
     if terms.owed <= 0.0:
         return amount, terms

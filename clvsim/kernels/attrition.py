@@ -12,7 +12,7 @@ from clvsim.kernels.variates import inline, leaf
 
 
 @inline
-def drawn(kept_limit, path, budget):
+def with_limit(kept_limit, path, budget):
     """With the limit, if it is needed by now."""
     if budget.limit >= 0.0:
         return budget
@@ -20,21 +20,21 @@ def drawn(kept_limit, path, budget):
 
 
 @inline
-def charged(budget, hazard):
+def add_hazard(budget, hazard):
     return Budget(budget.spent + hazard, budget.limit, budget.alive)
 
 
 @inline
-def tested(kept_limit, path, budget):
+def check_limit(kept_limit, path, budget):
     """Lost if the hazard has reached the limit."""
     if budget.spent <= 0.0:
         return budget
-    budget = drawn(kept_limit, path, budget)
+    budget = with_limit(kept_limit, path, budget)
     return Budget(budget.spent, budget.limit, budget.spent < budget.limit)
 
 
 @inline
-def lost(budget):
+def end_life(budget):
     return Budget(budget.spent, budget.limit, False)
 
 
@@ -63,12 +63,12 @@ def death_between(t0, t1, need, mu, excess, multiplier, budget, row, last):
 
 
 @inline
-def over_step(run, weeks, kept_limit, path, life, day):
+def charge_step(run, weeks, kept_limit, path, life, day):
     """Charge what accrues by time until `day`; -> (budget, the day or that of the death)."""
     budget, mu, t = life.budget, life.own.mu, life.now.t
     if not (mu > 0.0 or life.listing.listed):
         return budget, day
-    budget = drawn(kept_limit, path, budget)
+    budget = with_limit(kept_limit, path, budget)
     if run.steady:
         h = mu * (day - t)
     else:
@@ -77,13 +77,13 @@ def over_step(run, weeks, kept_limit, path, life, day):
         )  # fmt: skip
     need = budget.limit - budget.spent
     if budget.spent + h < budget.limit:
-        return charged(budget, h), day
+        return add_hazard(budget, h), day
     if run.steady:
-        return lost(budget), t + (day - t) * min(1.0, need / h)
+        return end_life(budget), t + (day - t) * min(1.0, need / h)
     day = death_between(
         t, day, need, mu, weeks.hazard_excess, weeks.hazard, weeks.budget, life.row, run.last_week
     )  # fmt: skip
-    return lost(budget), day
+    return end_life(budget), day
 
 
 @inline

@@ -71,7 +71,7 @@ def place_of(run, path, t):
 
 
 @inline
-def of_cohort(run, book, place, line, amount):
+def post_cohort(run, book, place, line, amount):
     """Ledger units on a line of the cohort."""
     add(book.cohort, place.cohort + line * run.periods, amount)
 
@@ -80,7 +80,7 @@ def of_cohort(run, book, place, line, amount):
 def earn(run, book, path, place, line, amount):
     """Revenue >= 0 on a line, and of the cohort."""
     post_both(run, book, place, line, amount, path.money_unit)
-    of_cohort(run, book, place, COHORT_REVENUE, np.int64(amount * path.money_unit + 0.5))
+    post_cohort(run, book, place, COHORT_REVENUE, np.int64(amount * path.money_unit + 0.5))
 
 
 @inline

@@ -1,7 +1,7 @@
 """Clocks of a life: each gives a day, inf when absent. The smallest wins; of equal days, the first in the list.
 
 A mechanism that a loop is compiled without is None, and its clock is gone from the compiled code. Death is no clock:
-the hazard is charged over the step to the day that won (`attrition.over_step`), since tables may change it by week.
+the hazard is charged over the step to the day that won (`attrition.charge_step`), since tables may change it by week.
 """
 
 import math
@@ -11,7 +11,7 @@ from clvsim.kernels.amounts import kept_place
 from clvsim.kernels.pace import day_of, operational_excess
 from clvsim.kernels.state import Moment
 from clvsim.kernels.structs import constants
-from clvsim.kernels.traits import at_intervals, keep, known
+from clvsim.kernels.traits import at_intervals, keep_value, kept_value
 from clvsim.kernels.variates import address, exponential, gamma, inline
 
 END, ORDER, OPT_OUT = constants(3)
@@ -21,10 +21,10 @@ END, ORDER, OPT_OUT = constants(3)
 def gap_of(kept_gap, path, tick, shape):
     """Gap before an order at rate 1 ~ Gamma(shape, 1); those before the first orders are kept."""
     place = kept_place(path, tick)
-    gap = known(kept_gap, place)
+    gap = kept_value(kept_gap, place)
     if gap < 0.0:
         gap = exponential(path.base, rng.GAP, tick) if shape == 1.0 else gamma(address(path.base, rng.GAP, tick), shape)
-        keep(kept_gap, place, gap)
+        keep_value(kept_gap, place, gap)
     return gap
 
 
@@ -51,23 +51,23 @@ def with_order(run, rates, weeks, kept_gap, rare, path, life):
 
 
 @inline
-def at(now, day):
+def move_to(now, day):
     return Moment(day, now.due, now.guess, now.tick, now.skipped)
 
 
 @inline
-def ordered(now):
+def after_order(now):
     return Moment(now.t, -1.0, now.guess, now.tick + 1, now.skipped)
 
 
 @inline
-def passed_over(now):
+def after_skip(now):
     """An opportunity went by without an order."""
     return Moment(now.t, -1.0, now.guess, now.tick + 1, now.skipped + 1)
 
 
 @inline
-def shifted(now, excess):
+def shift_due(now, excess):
     """The same order under another table of multipliers."""
     return Moment(now.t, now.due + excess, now.guess, now.tick, now.skipped)
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from clvsim.kernels import rng
 from clvsim.kernels.books import add, month_of_life, post, units
-from clvsim.kernels.clocks import shifted
+from clvsim.kernels.clocks import shift_due
 from clvsim.kernels.pace import PER_WEEK, WEEK, cumulative_at, operational_excess, row_of, week_of
 from clvsim.kernels.state import Listing
 from clvsim.kernels.structs import OPTED_OUT, TRACE_OPT_OUT
@@ -38,15 +38,15 @@ def opt_out_day(start, end, threshold, table, row, last):
 
 
 @inline
-def unlisted():
+def not_listed():
     return Listing(False, math.inf, math.inf)
 
 
 @inline
-def enlisted(contacts, run, path):
+def enlist(contacts, run, path):
     """The listing at the start of a life. Opting out is one threshold for all programmes."""
     if contacts.exposed[path.group] == 0:
-        return unlisted()
+        return not_listed()
     row = row_of(run, path.w, path.table)
     threshold = exponential(path.base, rng.OPT_OUT, 0)
     leaves = opt_out_day(path.start, path.end, threshold, contacts.opt_out, row, run.last_week)
@@ -61,8 +61,8 @@ def at_opt_out(contacts, run, weeks, rare, path, life):
     row = row_of(run, path.w, path.table + run.tables // 2)
     if at_intervals(rare):
         return life.now, listing, row
-    now = shifted(life.now, -operational_excess(run, weeks, life.row, leaves))
-    return shifted(now, operational_excess(run, weeks, row, leaves)), listing, row
+    now = shift_due(life.now, -operational_excess(run, weeks, life.row, leaves))
+    return shift_due(now, operational_excess(run, weeks, row, leaves)), listing, row
 
 
 @inline
@@ -72,7 +72,7 @@ def cost_until(contacts, run, path, week):
 
 
 @inline
-def paid_by(contacts, run, path, listing, t):
+def cost_paid(contacts, run, path, listing, t):
     """Cost of a customer's contacts until day t, discounted to the start of the life."""
     if contacts is None:
         return 0.0
@@ -119,8 +119,8 @@ def post_own_exit(contacts, run, age, path, week_out):
 
 
 @inline
-def write_until(contacts, run, book, rare, path, leaves, known):
-    """Post what a customer is sent until day `known`, or until the opt-out."""
+def post_contacts(contacts, run, book, rare, path, leaves, known):
+    """Post what a customer is sent until day `kept_value`, or until the opt-out."""
     week_in, head = path.week_in, units(1.0, path.head_unit)
     week_out = min(math.ceil(min(leaves, known) / WEEK), run.last_week + 1)
     exposure = (2 * (path.w * run.cohorts + path.cohort) + (path.half & 1)) * (run.last_week + 2)

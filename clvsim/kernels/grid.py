@@ -5,10 +5,10 @@ import math
 import numpy as np
 
 from clvsim.kernels import rng
-from clvsim.kernels.attrition import charged, drawn, lost
+from clvsim.kernels.attrition import add_hazard, end_life, with_limit
 from clvsim.kernels.state import Own
 from clvsim.kernels.structs import constants
-from clvsim.kernels.traits import eta_of, keep, known
+from clvsim.kernels.traits import eta_of, keep_value, kept_value
 from clvsim.kernels.variates import address, gamma, inline, uniform
 
 ORDERED, SKIPPED, LOST = constants(3)
@@ -19,12 +19,12 @@ def chance_of(grid, kept_rate, path, own):
     """Purchase probability ~ Beta(a, b) over customers."""
     if own.chance >= 0.0:
         return own
-    chance = known(kept_rate, path.kept)
+    chance = kept_value(kept_rate, path.kept)
     if chance < 0.0:
         g1 = gamma(address(path.base, rng.RATE, 0), grid.buy_a[own.part])
         g2 = gamma(address(path.base, rng.RATE, 1), grid.buy_b[own.part])
         chance = g1 / (g1 + g2)
-        keep(kept_rate, path.kept, chance)
+        keep_value(kept_rate, path.kept, chance)
     return Own(own.part, own.first_gap, own.rate, own.mu, own.eta, own.nu, chance)
 
 
@@ -35,9 +35,9 @@ def attrition_at(grid, exits, kept, path, own, budget, served, multiplier):
         return own, budget
     own = eta_of(exits, kept, path, own)
     c = grid.exponent[path.draw]
-    budget = charged(budget, own.eta * multiplier * ((served + 1.0) ** c - served**c))
-    budget = drawn(kept.limit, path, budget)
-    return own, lost(budget) if budget.spent >= budget.limit else budget
+    budget = add_hazard(budget, own.eta * multiplier * ((served + 1.0) ** c - served**c))
+    budget = with_limit(kept.limit, path, budget)
+    return own, end_life(budget) if budget.spent >= budget.limit else budget
 
 
 @inline

@@ -26,14 +26,14 @@ class Mechanisms:
 
 
 @room
-def began(ground, rare, path, listing):
+def begin_life(ground, rare, path, listing):
     """A living customer on the first day."""
     heads = books.units(1.0, path.head_unit)
     books.activate(ground.run, ground.book, path, path.start, heads)
     books.activate_age(ground.run, ground.book, path, path.start, heads)
     return Life(
         Moment(path.start, -1.0, path.start, 0, 0),
-        traits.of_living(ground, rare, path),
+        traits.draw_traits(ground, rare, path),
         Budget(0.0, -1.0, True),
         Terms(1.0, 0.0, 0),
         Purse(0.0, 0.0, False),
@@ -43,7 +43,7 @@ def began(ground, rare, path, listing):
 
 
 @room
-def lived(ground, offers, contacts, rare, path, life):
+def run_life(ground, offers, contacts, rare, path, life):
     """The life at its end or at that of its window."""
     run, weeks, kept = ground.run, ground.weeks, ground.kept
     while True:
@@ -52,8 +52,8 @@ def lived(ground, offers, contacts, rare, path, life):
             now = clocks.with_order(run, ground.rates, weeks, kept.gap, rare, path, life)
             life = Life(now, life.own, life.budget, life.terms, life.purse, life.listing, life.row)
             kind, day = clocks.soonest(run, weeks, contacts, rare, path, life)
-            budget, day = attrition.over_step(run, weeks, kept.limit, path, life, day)
-            now = clocks.at(now, day)
+            budget, day = attrition.charge_step(run, weeks, kept.limit, path, life, day)
+            now = clocks.move_to(now, day)
             life = Life(now, life.own, budget, life.terms, life.purse, life.listing, life.row)
             if kind == clocks.END or not budget.alive:
                 break
@@ -68,7 +68,7 @@ def lived(ground, offers, contacts, rare, path, life):
                 fate, own, budget = grid.at_opportunity(
                     run, weeks, ground.exits, kept, rare.grid, path, life, place.week
                 )  # fmt: skip
-                now = clocks.passed_over(life.now) if fate == grid.SKIPPED else life.now
+                now = clocks.after_skip(life.now) if fate == grid.SKIPPED else life.now
                 life = Life(now, own, budget, life.terms, life.purse, life.listing, life.row)
                 if fate == grid.LOST:
                     break
@@ -101,21 +101,21 @@ def build(on: Mechanisms):
                     continue
                 path = paths.path_of(ground, people, arrivals, world_key, world_draw[w], w, c)
                 books.acquire(run, book, path, books.place_of(run, path, path.start))
-                listing = contacts_room.unlisted()
+                listing = contacts_room.not_listed()
                 if contacts is not None:
-                    listing = contacts_room.enlisted(contacts, run, path)
+                    listing = contacts_room.enlist(contacts, run, path)
                     if listing.listed and not run.renewing:  # nobody sees who has left
-                        contacts_room.write_until(contacts, run, book, rare, path, listing.leaves, path.end)
+                        contacts_room.post_contacts(contacts, run, book, rare, path, listing.leaves, path.end)
                 if uniform(path.base, rng.ALIVE, 0) >= ground.rates.p_alive[path.law]:
                     continue
-                life = lived(ground, deals, contacts, rare, path, began(ground, rare, path, listing))
+                life = run_life(ground, deals, contacts, rare, path, begin_life(ground, rare, path, listing))
                 day = path.end if life.budget.alive else life.now.t
                 books.close(run, book, path, day, life.budget.alive)
                 if special:
                     if not life.budget.alive:
                         trace.record(rare, path, TRACE_DEATH, day, 0.0)
                     if listing.listed and run.renewing:  # a contract that ended is known to be lost
-                        contacts_room.write_until(contacts, run, book, rare, path, listing.leaves, day)
+                        contacts_room.post_contacts(contacts, run, book, rare, path, listing.leaves, day)
                 if run.valued:
                     out.value[w, c] += life.purse.total
                     out.orders[w, c] = life.now.tick - life.now.skipped

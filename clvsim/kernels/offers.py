@@ -1,8 +1,8 @@
 """Offers shown at orders: taken with a probability, at a price of their own; a declined one may annoy."""
 
 from clvsim.kernels import rng
-from clvsim.kernels.books import count, of_cohort, units
-from clvsim.kernels.paths import pushed
+from clvsim.kernels.books import count, post_cohort, units
+from clvsim.kernels.paths import apply_push
 from clvsim.kernels.state import Push
 from clvsim.kernels.structs import (
     BASE_LINES,
@@ -26,7 +26,7 @@ def is_shown(offers, o, run, path, week, number):
 
 
 @inline
-def taken(offers, o, run, book, rare, path, place, life):
+def take_offer(offers, o, run, book, rare, path, place, life):
     """Price and cost now; later orders lose a share of the price."""
     now, at = life.now, path.w * offers.count + o
     line, price = BASE_LINES + OFFER_LINES * o, offers.price[at]
@@ -36,13 +36,13 @@ def taken(offers, o, run, book, rare, path, place, life):
         gain -= price
         count(run, book, path, place, line + REFUNDED)
         record(rare, path, TRACE_REFUND, now.t, price)
-    of_cohort(run, book, place, COHORT_REVENUE, units(price, path.money_unit))
+    post_cohort(run, book, place, COHORT_REVENUE, units(price, path.money_unit))
     record(rare, path, TRACE_TAKEN, now.t, price)
     return Push(gain, 0.0, offers.accept_rate[at], offers.cannibalised[at] * price, 0)
 
 
 @inline
-def declined(offers, o, rare, path, life):
+def decline_offer(offers, o, rare, path, life):
     """Beyond the patience, which all offers share, a refusal costs hazard and pace."""
     at = path.w * offers.count + o
     record(rare, path, TRACE_DECLINED, life.now.t, 0.0)
@@ -60,9 +60,9 @@ def at_order(offers, run, book, rare, path, place, life, gain):
             continue
         count(run, book, path, place, BASE_LINES + OFFER_LINES * o + SHOWN)
         if uniform(path.base ^ offers.key[o], rng.OFFER, life.now.tick) < offers.take[path.w * offers.count + o]:
-            push = taken(offers, o, run, book, rare, path, place, life)
+            push = take_offer(offers, o, run, book, rare, path, place, life)
         else:
-            push = declined(offers, o, rare, path, life)
-        life = pushed(life, push)
+            push = decline_offer(offers, o, rare, path, life)
+        life = apply_push(life, push)
         gain += push.gain
     return life, gain

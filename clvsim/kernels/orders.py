@@ -3,11 +3,11 @@
 import numpy as np
 
 from clvsim.kernels import offers as offers_room
-from clvsim.kernels.amounts import amount_of, collected
-from clvsim.kernels.attrition import charged, order_hazard, tested
+from clvsim.kernels.amounts import amount_of, collect_displaced
+from clvsim.kernels.attrition import add_hazard, check_limit, order_hazard
 from clvsim.kernels.books import count, earn, post_both
-from clvsim.kernels.clocks import ordered
-from clvsim.kernels.payback import contributed
+from clvsim.kernels.clocks import after_order
+from clvsim.kernels.payback import add_contribution
 from clvsim.kernels.state import Life
 from clvsim.kernels.structs import GOODS, ORDERS, REVENUE, TRACE_ORDER
 from clvsim.kernels.trace import record
@@ -16,13 +16,13 @@ from clvsim.kernels.variates import inline, room
 
 
 @room
-def sold(ground, rare, path, place, life, first):
+def sell(ground, rare, path, place, life, first):
     """The order itself; -> (traits, terms, amount)."""
     amount, own = amount_of(ground.spend, ground.kept, rare, path, life.own, life.now.tick)
     if first:
         amount *= ground.spend.first_factor[path.law]
     amount *= ground.weeks.spend[np.uint64(path.own_weeks + place.week)]
-    amount, terms = collected(life.terms, amount)
+    amount, terms = collect_displaced(life.terms, amount)
     earn(ground.run, ground.book, path, place, REVENUE, amount)
     count(ground.run, ground.book, path, place, ORDERS)
     record(rare, path, TRACE_ORDER, life.now.t, amount)
@@ -39,27 +39,27 @@ def margin_of(run, book, margin, path, place, amount):
 
 
 @room
-def worn(ground, rare, path, place, life, terms, first):
+def charge_order(ground, rare, path, place, life, terms, first):
     """Traits and budget after the hazard of an order; that of an opportunity was charged before it."""
     own, budget = life.own, life.budget
     charges = ground.run.birth_charges if first else np.int64(1)
     if not at_intervals(rare) and charges > 0 and ground.exits.drop_a[own.part] > 0.0:
         own = eta_of(ground.exits, ground.kept, path, own)
-        budget = charged(
+        budget = add_hazard(
             budget, order_hazard(ground.run, ground.weeks.charge, own, terms, life.row, place.week, charges)
         )
-    return own, tested(ground.kept.limit, path, budget)
+    return own, check_limit(ground.kept.limit, path, budget)
 
 
 @room
 def at_order(ground, offers, contacts, rare, path, place, life, first):
     """`first`: a newcomer's, which starts the life."""
-    own, terms, amount = sold(ground, rare, path, place, life, first)
+    own, terms, amount = sell(ground, rare, path, place, life, first)
     before = terms  # the rate at which this order came: its hazard is charged at that rate
     gain = margin_of(ground.run, ground.book, ground.weeks.margin, path, place, amount)
     life = Life(life.now, own, life.budget, terms, life.purse, life.listing, life.row)
     if offers is not None:
         life, gain = offers_room.at_order(offers, ground.run, ground.book, rare, path, place, life, gain)
-    purse = contributed(ground.run, ground.book, contacts, path, place, life, gain)
-    own, budget = worn(ground, rare, path, place, life, before, first)
-    return Life(ordered(life.now), own, budget, life.terms, purse, life.listing, life.row)
+    purse = add_contribution(ground.run, ground.book, contacts, path, place, life, gain)
+    own, budget = charge_order(ground, rare, path, place, life, before, first)
+    return Life(after_order(life.now), own, budget, life.terms, purse, life.listing, life.row)

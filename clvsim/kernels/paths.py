@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from clvsim.kernels import rng
-from clvsim.kernels.attrition import charged
+from clvsim.kernels.attrition import add_hazard
 from clvsim.kernels.pace import PER_WEEK
 from clvsim.kernels.state import Life, Path, Terms
 from clvsim.kernels.structs import COHORT_LINES, COUNT_UNIT
@@ -56,8 +56,8 @@ def path_of(ground, people, arrivals, world_key, draw, w, c):
 
 
 @inline
-def pushed(life, push):
+def apply_push(life, push):
     """A life after what a mechanism did to it; its gain belongs to the order."""
     terms = Terms(life.terms.pace * push.factor, life.terms.owed + push.owed, life.terms.declined + push.declined)
-    budget = charged(life.budget, push.hazard)
+    budget = add_hazard(life.budget, push.hazard)
     return Life(life.now, life.own, budget, terms, life.purse, life.listing, life.row)

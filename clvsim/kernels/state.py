@@ -313,7 +313,7 @@ class Life(NamedTuple):
 
 
 class Push(NamedTuple):
-    """All that a mechanism may do to a life; the loop applies it once, see `paths.pushed`."""
+    """All that a mechanism may do to a life; the loop applies it once, see `paths.apply_push`."""
 
     gain: float  # money now
     hazard: float  # of the survival budget

@@ -10,13 +10,13 @@ from clvsim.kernels.variates import address, exponential, gamma, inline, room, u
 
 
 @inline
-def known(kept, place):
+def kept_value(kept, place):
     """What another scenario has drawn; < 0: nothing yet."""
     return kept[np.uint64(place)] if place >= 0 else -1.0
 
 
 @inline
-def keep(kept, place, value):
+def keep_value(kept, place, value):
     if place >= 0:
         kept[np.uint64(place)] = value
 
@@ -24,10 +24,10 @@ def keep(kept, place, value):
 @inline
 def gamma_trait(kept, path, stream, shape, rate):
     """A trait ~ Gamma(shape, rate)."""
-    value = known(kept, path.kept)
+    value = kept_value(kept, path.kept)
     if value < 0.0:
         value = gamma(address(path.base, stream, 0), shape) / rate
-        keep(kept, path.kept, value)
+        keep_value(kept, path.kept, value)
     return value
 
 
@@ -36,22 +36,22 @@ def eta_of(exits, kept, path, own):
     """Hazard per order or opportunity: -log(1 - p), p ~ Beta(a, b)."""
     if own.eta >= 0.0:
         return own
-    eta = known(kept.eta, path.kept)
+    eta = kept_value(kept.eta, path.kept)
     if eta < 0.0:
         g1 = gamma(address(path.base, rng.ATTRITION_ORDER, 0), exits.drop_a[own.part])
         g2 = gamma(address(path.base, rng.ATTRITION_ORDER, 1), exits.drop_b[own.part])
         eta = -math.log(g2 / (g1 + g2))
-        keep(kept.eta, path.kept, eta)
+        keep_value(kept.eta, path.kept, eta)
     return Own(own.part, own.first_gap, own.rate, own.mu, eta, own.nu, own.chance)
 
 
 @inline
 def limit_of(kept, path):
     """Survival budget E ~ Exp(1)."""
-    limit = known(kept, path.kept)
+    limit = kept_value(kept, path.kept)
     if limit < 0.0:
         limit = exponential(path.base, rng.LIFETIME, 0)
-        keep(kept, path.kept, limit)
+        keep_value(kept, path.kept, limit)
     return limit
 
 
@@ -81,7 +81,7 @@ def at_intervals(rare):
 
 
 @room
-def of_living(ground, rare, path):
+def draw_traits(ground, rare, path):
     """Traits that every living customer needs: the component of a mixture, rate and hazard per day."""
     rates, exits = ground.rates, ground.exits
     part, stages_done = path.law, rates.stages_done

@@ -33,24 +33,24 @@ def at_day(kind: str, seed: int, **more: Any) -> list[Moment]:
 
 def test_charges_add_up() -> None:
     budget = Budget(0.25, 2.0, True)
-    assert ATTRITION.charged(budget, 0.5) == Budget(0.75, 2.0, True)
-    assert ATTRITION.lost(budget) == Budget(0.25, 2.0, False)
+    assert ATTRITION.add_hazard(budget, 0.5) == Budget(0.75, 2.0, True)
+    assert ATTRITION.end_life(budget) == Budget(0.25, 2.0, False)
 
 
 @pytest.mark.parametrize(("spent", "alive"), [(1.99, True), (2.0, False), (2.5, False)])
 def test_a_customer_is_lost_when_the_hazard_reaches_the_limit(spent: float, alive: bool) -> None:
     moment = next(moments(random_case(0)))
-    assert ATTRITION.tested(None, moment.path, Budget(spent, 2.0, True)) == Budget(spent, 2.0, alive)
+    assert ATTRITION.check_limit(None, moment.path, Budget(spent, 2.0, True)) == Budget(spent, 2.0, alive)
 
 
 def test_the_limit_is_drawn_when_some_hazard_has_been_spent() -> None:
     for moment in moments(random_case(0)):
         limits, limit = moment.opened.ground.kept.limit, moment.twin.traits.limit
         untouched = Budget(0.0, -1.0, True)
-        assert ATTRITION.tested(limits, moment.path, untouched) is untouched
-        assert ATTRITION.drawn(limits, moment.path, untouched) == Budget(0.0, limit, True)
-        assert ATTRITION.tested(limits, moment.path, Budget(1e-9, -1.0, True)) == Budget(1e-9, limit, True)
-        assert ATTRITION.drawn(None, moment.path, Budget(0.0, 2.0, True)) == Budget(0.0, 2.0, True)
+        assert ATTRITION.check_limit(limits, moment.path, untouched) is untouched
+        assert ATTRITION.with_limit(limits, moment.path, untouched) == Budget(0.0, limit, True)
+        assert ATTRITION.check_limit(limits, moment.path, Budget(1e-9, -1.0, True)) == Budget(1e-9, limit, True)
+        assert ATTRITION.with_limit(None, moment.path, Budget(0.0, 2.0, True)) == Budget(0.0, 2.0, True)
 
 
 def step(moment: Moment, day: float) -> tuple[float, bool, float]:
@@ -75,7 +75,7 @@ def test_over_a_step(kind: str) -> None:
         last = moment.twin.leaves if moment.twin.on_list else math.inf
         day = min(last, moment.customer.end)
         expected, dies, hazard = step(moment, day)
-        budget, when = ATTRITION.over_step(
+        budget, when = ATTRITION.charge_step(
             moment.run, moment.weeks, moment.opened.ground.kept.limit, moment.path, moment.life, day
         )
         assert budget.alive == (not dies)
@@ -92,15 +92,15 @@ def test_a_step_draws_the_limit_that_it_needs(kind: str) -> None:
     for moment in at_day(kind, 8):
         args = moment.run, moment.weeks, moment.opened.ground.kept.limit, moment.path
         unknown = moment.life._replace(budget=moment.life.budget._replace(limit=-1.0))
-        assert ATTRITION.over_step(*args, unknown, moment.path.end) == (
-            ATTRITION.over_step(*args, moment.life, moment.path.end)
+        assert ATTRITION.charge_step(*args, unknown, moment.path.end) == (
+            ATTRITION.charge_step(*args, moment.life, moment.path.end)
         )
 
 
 def test_steps_of_customers_without_hazard_by_time_draw_nothing() -> None:
     for moment in moments(random_case(3)):
         life = moment.life._replace(budget=Budget(0.0, -1.0, True))
-        budget, day = ATTRITION.over_step(moment.run, moment.weeks, None, moment.path, life, moment.path.end)
+        budget, day = ATTRITION.charge_step(moment.run, moment.weeks, None, moment.path, life, moment.path.end)
         assert (budget, day) == (life.budget, moment.path.end)
 
 

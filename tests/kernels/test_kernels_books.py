@@ -56,7 +56,7 @@ def test_posts_of_both_ledgers(kind: str) -> None:
         twin.count(case, records, customer, ks.ORDERS, day)
         BOOKS.post_age(run, book, place, ks.REPAID, path.head_unit)
         twin.post_age(case, records, customer, ks.REPAID, day, 1.0, customer.heads)
-        BOOKS.of_cohort(run, book, place, ks.COHORT_CONTRIBUTION, BOOKS.units(-amount, path.money_unit))
+        BOOKS.post_cohort(run, book, place, ks.COHORT_CONTRIBUTION, BOOKS.units(-amount, path.money_unit))
         twin.post_cohort(records, customer, ks.COHORT_CONTRIBUTION, day, -amount)
         BOOKS.earn(run, book, path, place, ks.REVENUE, amount)
         twin.post(case, records, customer, ks.REVENUE, day, amount, customer.money)

@@ -111,10 +111,10 @@ def test_days_of_opportunities() -> None:
 def test_moments() -> None:
     """What a moment becomes when a clock strikes."""
     now = next(moments(random_case(25))).life.now._replace(t=3.0, due=8.0, guess=7.0, tick=4, skipped=1)
-    assert CLOCKS.at(now, 5.0) == now._replace(t=5.0)
-    assert CLOCKS.ordered(now) == now._replace(due=-1.0, tick=5)
-    assert CLOCKS.passed_over(now) == now._replace(due=-1.0, tick=5, skipped=2)
-    assert CLOCKS.shifted(now, 0.5) == now._replace(due=8.5)
+    assert CLOCKS.move_to(now, 5.0) == now._replace(t=5.0)
+    assert CLOCKS.after_order(now) == now._replace(due=-1.0, tick=5)
+    assert CLOCKS.after_skip(now) == now._replace(due=-1.0, tick=5, skipped=2)
+    assert CLOCKS.shift_due(now, 0.5) == now._replace(due=8.5)
 
 
 @pytest.mark.parametrize(

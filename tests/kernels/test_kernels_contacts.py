@@ -30,14 +30,14 @@ def test_opting_out(kind: str) -> None:
     """One threshold for all programmes, reached on the same day as week by week."""
     left = stayed = 0
     for moment in moments(random_case(100, **KINDS[kind])):
-        listing = CONTACTS.enlisted(moment.opened.programmes, moment.run, moment.path)
+        listing = CONTACTS.enlist(moment.opened.programmes, moment.run, moment.path)
         assert listing.listed == twin.is_listed(moment.case, moment.customer)
         expected = twin.opt_out_day(moment.case, moment.customer)
         assert listing.leaves == pytest.approx(expected, rel=1e-12)
         assert listing.ahead == listing.leaves
         left, stayed = left + (expected < math.inf), stayed + (listing.listed and expected == math.inf)
         if not listing.listed:
-            assert listing == CONTACTS.unlisted() == Listing(False, math.inf, math.inf)
+            assert listing == CONTACTS.not_listed() == Listing(False, math.inf, math.inf)
     assert left > 5
     assert stayed > 0
 
@@ -107,12 +107,12 @@ def test_cost_until_a_day(kind: str) -> None:
         case, customer, listing = moment.case, moment.customer, moment.life.listing
         programmes, run, path = moment.opened.programmes, moment.run, moment.path
         for day in (moment.twin.day, customer.start, customer.end, customer.start + 1e-9):
-            paid = CONTACTS.paid_by(programmes, run, path, listing, day)
+            paid = CONTACTS.cost_paid(programmes, run, path, listing, day)
             expected = twin.paid_by(case, customer, moment.twin.leaves, day)
             np.testing.assert_allclose(paid, expected, **CLOSE)
             paying += paid > 0
-        assert CONTACTS.paid_by(None, run, path, listing, customer.end) == 0.0
-        assert CONTACTS.paid_by(programmes, run, path, CONTACTS.unlisted(), customer.end) == 0.0
+        assert CONTACTS.cost_paid(None, run, path, listing, customer.end) == 0.0
+        assert CONTACTS.cost_paid(programmes, run, path, CONTACTS.not_listed(), customer.end) == 0.0
     assert paying > 20
 
 
@@ -129,7 +129,7 @@ def test_what_is_sent(kind: str, known: str) -> None:
             continue
         day = customer.end if known == "the end" else moment.twin.day
         book, leaves = opened.ground.book, moment.twin.leaves
-        CONTACTS.write_until(opened.programmes, moment.run, book, opened.rare, path, leaves, day)
+        CONTACTS.post_contacts(opened.programmes, moment.run, book, opened.rare, path, leaves, day)
         records.value[path.w, path.c] = -twin.write_until(case, records, customer, leaves, day)
     assert opened is not None
     compare_books(case, records, opened.out)
@@ -142,7 +142,7 @@ def test_what_is_sent(kind: str, known: str) -> None:
 def test_values_are_not_kept_where_nobody_asks() -> None:
     moment = next(m for m in moments(random_case(105, contacts=2)) if m.life.listing.listed)
     opened, run = moment.opened, moment.run._replace(valued=False)
-    CONTACTS.write_until(opened.programmes, run, opened.ground.book, None, moment.path, math.inf, 100.0)
+    CONTACTS.post_contacts(opened.programmes, run, opened.ground.book, None, moment.path, math.inf, 100.0)
     assert not opened.out.value.any()
 
 

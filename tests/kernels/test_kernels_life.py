@@ -61,7 +61,7 @@ def test_a_life_begins(kind: str) -> None:
         opened, path, out = moment.opened, moment.path, moment.opened.out
         for ledger in out:
             ledger[...] = 0
-        life = LIFE.began(opened.ground, opened.rare, path, moment.life.listing)
+        life = LIFE.begin_life(opened.ground, opened.rare, path, moment.life.listing)
         assert life == kernel_life(opened, path, moment.case, moment.customer, moment.twin)._replace(budget=life.budget)
         assert life.now == Moment(path.start, -1.0, path.start, 0, 0)
         assert life.budget == Budget(0.0, -1.0, True)
@@ -77,7 +77,7 @@ def test_a_life_is_lived_to_its_end() -> None:
         random_case(144, customers=60, law="time"), choose=lambda case, customer, _: at_start(case, customer)
     ):
         opened = moment.opened
-        life = LIFE.lived(opened.ground, opened.deals, opened.programmes, opened.rare, moment.path, moment.life)
+        life = LIFE.run_life(opened.ground, opened.deals, opened.programmes, opened.rare, moment.path, moment.life)
         lost += not life.budget.alive
         assert (life.now.t == moment.path.end) == life.budget.alive
         assert life.now.t <= moment.path.end

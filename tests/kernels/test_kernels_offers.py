@@ -103,7 +103,7 @@ def test_annoyance_begins_beyond_the_patience(declined: int, annoyed: bool) -> N
     patient = replace(case, offers=case.offers._replace(patience=ks.seal(np.full((3, 2), 2.0))))
     moment = next(moments(patient))
     life = moment.life._replace(terms=moment.life.terms._replace(declined=declined))
-    push = OFFERS.declined(moment.opened.deals, 1, moment.opened.rare, moment.path, life)
+    push = OFFERS.decline_offer(moment.opened.deals, 1, moment.opened.rare, moment.path, life)
     at = moment.path.w, 1
     expected = (case.offers.decline_hazard[at], case.offers.decline_rate[at]) if annoyed else (0.0, 1.0)
     assert (push.hazard, push.factor) == expected

@@ -94,7 +94,7 @@ def test_the_first_order_of_a_newcomer_has_a_factor() -> None:
     for moment in starts:
         opened = moment.opened
         args = opened.ground, opened.rare, moment.path, moment.place(), moment.life
-        assert ORDERS.sold(*args, True)[2] == pytest.approx(factor * ORDERS.sold(*args, False)[2])
+        assert ORDERS.sell(*args, True)[2] == pytest.approx(factor * ORDERS.sell(*args, False)[2])
 
 
 def test_the_hazard_of_an_order_is_charged_at_the_rate_at_which_it_came() -> None:
@@ -104,12 +104,12 @@ def test_the_hazard_of_an_order_is_charged_at_the_rate_at_which_it_came() -> Non
         ground = moment.opened.ground
         faster = moment.life.terms._replace(pace=2 * moment.life.terms.pace)
         args = ground, moment.opened.rare, moment.path, moment.place(), moment.life
-        own, budget = ORDERS.worn(*args, faster, False)
+        own, budget = ORDERS.charge_order(*args, faster, False)
         spent = budget.spent - moment.life.budget.spent
         assert spent == pytest.approx(moment.twin.traits.eta / faster.pace)
         assert own.eta == pytest.approx(moment.twin.traits.eta)
         assert budget.alive == (budget.spent < budget.limit)
-        assert ORDERS.worn(*args, faster, True)[1].spent == moment.life.budget.spent  # no charge at birth here
+        assert ORDERS.charge_order(*args, faster, True)[1].spent == moment.life.budget.spent  # no charge at birth here
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -82,7 +82,7 @@ def test_without_room_for_traits_nothing_is_kept() -> None:
 def test_a_push_is_applied_once() -> None:
     life = next(moments(random_case(54))).life
     life = life._replace(terms=life.terms._replace(pace=0.8, owed=5.0, declined=2))
-    after = PATHS.pushed(life, Push(gain=7.0, hazard=0.25, factor=0.5, owed=3.0, declined=1))
+    after = PATHS.apply_push(life, Push(gain=7.0, hazard=0.25, factor=0.5, owed=3.0, declined=1))
     assert after.terms == (0.4, 8.0, 3)
     assert after.budget == life.budget._replace(spent=life.budget.spent + 0.25)
     assert after._replace(terms=life.terms, budget=life.budget) == life

@@ -24,7 +24,7 @@ KINDS: dict[str, dict[str, Any]] = {
 def contributed(moment: Moment, gain: float, *, levered: bool = True) -> Life:
     contacts = moment.opened.programmes if levered else None
     book = moment.opened.ground.book
-    purse = PAYBACK.contributed(moment.run, book, contacts, moment.path, moment.place(), moment.life, gain)
+    purse = PAYBACK.add_contribution(moment.run, book, contacts, moment.path, moment.place(), moment.life, gain)
     return moment.life._replace(purse=purse)
 
 
