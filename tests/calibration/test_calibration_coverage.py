@@ -95,20 +95,20 @@ def made(story, truth: Values, random: np.random.Generator) -> CustomerSummary:
 )
 def test_intervals_hold_what_comes(kind, truth, story, record_property):
     """Both shares between 76 and 84 %. Of 1,000 portfolios the share has a standard error of 1.3 %."""
-    from compile_once import CompileOnce
+    from posteriors import Posteriors
 
-    model, once = RETENTION[kind](**({"opportunity_days": EVERY} if kind == "bg_bb" else {})), CompileOnce()
+    model = RETENTION[kind](**({"opportunity_days": EVERY} if kind == "bg_bb" else {}))
+    posteriors = Posteriors(model)
     ways = Counter[str]()
     central, covered, errors = [], [], []
 
     def sample(number: int) -> CustomerSummary:
         return made(story, truth, np.random.default_rng([SEED, zlib.crc32(kind.encode()), number]))
 
-    once.learn(model.build(model.sufficient(sample(i))) for i in range(10))
     for number in range(SETS):
         summary = sample(number)
         rows = model.sufficient(summary)
-        free, way = once.auto(model, rows, number)
+        free, way = posteriors.auto(rows, number)
         ways[way] += 1
         life = {symbol: spread(values, DRAWS) for symbol, values in model.natural(free, rows, WEEK).items()}
         spend = {"price": np.full(DRAWS, 9.0), "first_order_factor": np.ones(DRAWS)}

@@ -19,6 +19,7 @@ from stories import STORIES, WEEK
 
 from clvsim.kernels import rng
 from clvsim.models import RETENTION, inference
+from clvsim.models.compiled import compile_model
 from clvsim.models.fitted import FittedModels
 from clvsim.models.laws import Customers, LifeLaw, SpendHistory, rows_of
 from clvsim.models.priors import BetaPrior, LogNormalPrior
@@ -541,7 +542,7 @@ def test_order_of_rows_does_not_matter(name, compiled):
 def test_known_parameters_are_recovered(name, story, compiled):
     """From the customers of the story, within 4 posterior sds on the log scale; none of them is vague."""
     section, _, rows, *_ = compiled(name)
-    free, _ = inference.laplace(section.build(rows), name, len(rows.count), 400, 1)
+    free, _ = inference.laplace(compile_model(section.build(rows)), name, len(rows.count), 400, 1)
     found = section.natural(free, rows, WEEK)
     for parameter, truth in story.params.items():
         log = np.log(found[parameter])

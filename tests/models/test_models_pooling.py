@@ -17,7 +17,7 @@ from clvsim.data import summarize
 from clvsim.errors import ConfigError
 from clvsim.kernels import rng
 from clvsim.models import RETENTION
-from clvsim.models.around.pooling import Pooled, configured, from_channel, in_words
+from clvsim.models.around.pooling import Pooled, configured, from_channel, in_words, spread
 from clvsim.models.cache import read_posterior, write_posterior
 from clvsim.models.config import FitConfig
 from clvsim.models.fit import fit
@@ -235,7 +235,7 @@ def test_offsets_add_up_to_nothing_and_have_their_prior(name, shops):
     assert behind[-1] > 50
     draws = free_draws(model)
     for process in model.scales:
-        draws[f"{process}_contrast"] *= 0.7 / model.spread(rows, process, draws[f"{process}_sd"][:, None])
+        draws[f"{process}_contrast"] *= 0.7 / spread(behind, process, draws[f"{process}_sd"][:, None])
     found = model.natural(draws, rows, 7.0)
     for process in model.scales:
         offsets = [found[n][0] for n in model.names()[process][:3]]
@@ -252,7 +252,7 @@ def test_contrasts_are_normal_in_any_unit(graphs):
         z = np.array([0.8, -1.3])
         found = evaluate({v.name: np.array(log_sd) if "sd" in v.name else z for v in values})
         for process, density in zip(model.scales, found, strict=True):
-            unit = model.spread(rows, process, np.exp([log_sd]))
+            unit = spread(model.contrasts(rows)[1], process, np.exp([log_sd]))
             np.testing.assert_allclose(density, norm.logpdf(z * unit, 0, np.exp(log_sd)) + np.log(unit), rtol=1e-9)
 
 

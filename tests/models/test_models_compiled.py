@@ -1,0 +1,114 @@
+"""One graph serves all tables of a model: its data are inputs, as arrays of any length."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pymc as pm
+import pytest
+from plainly import PLAIN
+from test_models_pooling import SETTINGS, told_apart
+
+from clvsim.data import summarize
+from clvsim.models import RETENTION, inference
+from clvsim.models.around import pooling, season
+from clvsim.models.compiled import compile_model
+from clvsim.models.config import FitConfig
+from clvsim.models.fit import sample
+from clvsim.models.inputs import by_name
+from clvsim.models.retention.bg_bb import BgBb
+from clvsim.models.retention.bg_nbd import BgNbd
+from clvsim.models.spend.gamma_gamma import GammaGamma
+from clvsim.models.spend.lognormal import Lognormal
+from clvsim.models.spend.rates import Scores
+from clvsim.types import CustomerSummary
+
+POOLED = {"pool": "segment", "covariates": {"attrition": ["age"], "quantiles": 4}}
+SEASONAL = ("bg_nbd", "pareto_nbd")
+CASES = [
+    *((name, {}) for name in RETENTION),
+    *((name, POOLED) for name in RETENTION),
+    *((name, {"season": "month"} | pooled) for name in SEASONAL for pooled in ({}, POOLED)),
+]
+
+
+def half(summary: CustomerSummary) -> CustomerSummary:
+    """Every other customer."""
+    return replace(summary, customers=summary.customers.iloc[::2].reset_index(drop=True))
+
+
+@pytest.fixture(scope="module")
+def tables(cdnow, cdnow_log):
+    """All customers of CDNOW and half of them, in made-up segments, as a model wants orders merged."""
+
+    def of(every: float) -> tuple[CustomerSummary, CustomerSummary]:
+        whole = told_apart(summarize(cdnow_log, every) if every else cdnow)
+        return whole, half(whole)
+
+    by_period = {every: of(every) for every in (0.0, BgBb(**SETTINGS["bg_bb"]).opportunity_days)}
+    return by_period.get
+
+
+def assert_inputs_are_all_there_is(model: Any, first: Any, second: Any) -> None:
+    """The graph of the first rows, given the second as data, is that of the second: at 3 points."""
+    graph, other = model.build(first), model.build(second)
+    assert by_name(model.inputs(first)).keys() == {data.name for data in graph.data_vars}
+    before = graph.compile_logp(mode=PLAIN)
+    draw = np.random.default_rng(4)
+    points = [{v.name: draw.normal(0, 0.5, v.type.shape) for v in graph.value_vars} for _ in range(3)]
+    alone = [float(before(point)) for point in points]
+    pm.set_data(by_name(model.inputs(second)), model=graph)
+    found = [float(before(point)) for point in points]
+    assert found == [float(other.compile_logp(mode=PLAIN)(point)) for point in points]
+    assert all(abs(a - b) > 1 for a, b in zip(alone, found, strict=True))
+
+
+@pytest.mark.parametrize(("name", "asked"), CASES, ids=lambda value: value if isinstance(value, str) else None)
+def test_a_retention_models_graph_holds_no_data(name, asked, tables):
+    section = RETENTION[name].model_validate({"kind": name, **SETTINGS.get(name, {}), **asked})
+    whole, part = tables(section.opportunity_days)
+    model = pooling.configured(section, whole, season.configured(section, whole))
+    assert_inputs_are_all_there_is(model, model.sufficient(whole), model.sufficient(part))
+
+
+@pytest.mark.parametrize("means_only", [False, True])
+def test_gamma_gammas_graph_holds_no_data(means_only, tables):
+    rows = (GammaGamma().sufficient(replace(table, means_only=means_only)) for table in tables(0.0))
+    assert_inputs_are_all_there_is(GammaGamma(), *rows)
+
+
+@pytest.mark.parametrize("correlated", [False, True])
+def test_lognormals_graph_holds_no_data(correlated, tables):
+    model = Lognormal(correlated=correlated)
+    rows = [model.sufficient(table) for table in tables(0.0)]
+    if correlated:
+        z = np.array([-1.0, 0.0, 1.5])
+        rows = [r._replace(scores=Scores(np.tile(z, (r.x.size, 1)), np.full((r.x.size, 3), 1 / 3))) for r in rows]
+    assert_inputs_are_all_there_is(model, *rows)
+
+
+def test_compiled_functions_serve_another_table(tables):
+    """Density, gradient, free variables, weighted draws and chains: as if compiled for it."""
+    model, config = BgNbd(), FitConfig(draws=200, chains=2, tune=200, seed=5)
+    first, second = (model.sufficient(table) for table in tables(0.0))
+    one, other = (compile_model(model.build(rows)) for rows in (first, second))
+    moved = one.with_data(by_name(model.inputs(second)))
+    assert moved.functions() is one.functions()
+    assert moved.sampler() is one.sampler()
+    found, expected = moved.density(), other.density()
+    points = expected.start + np.random.default_rng(1).normal(0, 0.3, (7, 4))
+    np.testing.assert_array_equal(found.values(points), expected.values(points))
+    for at in points:
+        assert found.slope(at)[0] == expected.slope(at)[0]
+        np.testing.assert_array_equal(found.slope(at)[1], expected.slope(at)[1])
+    pairs = (
+        (found.constrain(points), expected.constrain(points)),
+        *((inference.laplace(m, "bg_nbd", 500, 400, 1)[0] for m in (moved, other)),),
+        *((sample(m, config)[0] for m in (moved, other)),),
+    )
+    for a, b in pairs:
+        assert list(a) == list(b) == ["r", "rate", "dropout_mean", "dropout_concentration"]
+        for name in a:
+            np.testing.assert_array_equal(a[name], b[name])
+    before, _ = sample(one, config)
+    assert abs(before["rate"].mean() - b["rate"].mean()) > 1e-3
