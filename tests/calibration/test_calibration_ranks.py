@@ -28,10 +28,11 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy.stats import chisquare
-from worlds import WEEK, WORLDS, Data, World, spread
+from worlds import WORLDS, Data, World, spread
 
 from clvsim.errors import DiagnosticsError
 from clvsim.models import RETENTION, SPEND
+from tests.stories.story import WEEK
 
 SETS, DRAWS, LEVEL = 500, 99, 0.01
 BINS = 20

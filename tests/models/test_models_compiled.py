@@ -7,7 +7,7 @@ import numpy as np
 import pymc as pm
 import pytest
 from plainly import PLAIN
-from test_models_pooling import SETTINGS, told_apart
+from test_models_pooling import told_apart
 
 from clvsim.data import summarize
 from clvsim.models import RETENTION, inference
@@ -16,12 +16,12 @@ from clvsim.models.compiled import compile_model
 from clvsim.models.config import FitConfig
 from clvsim.models.fit import sample
 from clvsim.models.inputs import by_name
-from clvsim.models.retention.bg_bb import BgBb
 from clvsim.models.retention.bg_nbd import BgNbd
 from clvsim.models.spend.gamma_gamma import GammaGamma
 from clvsim.models.spend.lognormal import Lognormal
 from clvsim.models.spend.rates import Scores
 from clvsim.types import CustomerSummary
+from tests.stories import STORIES
 
 POOLED = {"pool": "segment", "covariates": {"attrition": ["age"], "quantiles": 4}}
 SEASONAL = ("bg_nbd", "pareto_nbd")
@@ -45,7 +45,7 @@ def tables(cdnow, cdnow_log):
         whole = told_apart(summarize(cdnow_log, every) if every else cdnow)
         return whole, half(whole)
 
-    by_period = {every: of(every) for every in (0.0, BgBb(**SETTINGS["bg_bb"]).opportunity_days)}
+    by_period = {every: of(every) for every in (0.0, STORIES["bg_bb"].config["opportunity_days"])}
     return by_period.get
 
 
@@ -65,7 +65,7 @@ def assert_inputs_are_all_there_is(model: Any, first: Any, second: Any) -> None:
 
 @pytest.mark.parametrize(("name", "asked"), CASES, ids=lambda value: value if isinstance(value, str) else None)
 def test_a_retention_models_graph_holds_no_data(name, asked, tables):
-    section = RETENTION[name].model_validate({"kind": name, **SETTINGS.get(name, {}), **asked})
+    section = RETENTION[name].model_validate({"kind": name, **STORIES[name].config, **asked})
     whole, part = tables(section.opportunity_days)
     model = pooling.configured(section, whole, season.configured(section, whole))
     assert_inputs_are_all_there_is(model, model.sufficient(whole), model.sufficient(part))

@@ -17,10 +17,10 @@ Columns = dict[str, np.ndarray]  # of a summary, (customer,)
 
 class Ridge(NamedTuple):
     """A prior whose log odds are sampled by their distance from a ridge: the free variable, and the ridge from other
-    free variables and rows, where the contract suite looks at it."""
+    free variables and rows, a function, where the contract suite looks at it."""
 
     variable: str
-    place: Callable[..., float] | None = None
+    place: Any = None
 
 
 class Story(NamedTuple):
@@ -62,7 +62,7 @@ class Story(NamedTuple):
     extreme: Any = None
 
     @property
-    def is_contract(self) -> bool:
+    def renewing(self) -> bool:
         return self.density is None
 
 
