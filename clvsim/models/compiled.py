@@ -31,12 +31,11 @@ class Density(NamedTuple):
 class Functions(NamedTuple):
     """PyTensor's functions of one point (d,) and the arrays of `data`: names of the containers that matter, in order.
 
-    `names`: of the free variables, which `to_free` returns. `value` compiles a function without gradient.
+    `to_free` returns the free variables. `value` compiles a function without gradient.
     """
 
     start: np.ndarray
     data: tuple[str, ...]
-    names: tuple[str, ...]
     value_and_gradient: Callable[..., Any]
     to_free: Callable[..., Any]
     value: Callable[[], Callable[..., None]]
@@ -44,7 +43,10 @@ class Functions(NamedTuple):
 
 @dataclass(frozen=True)
 class CompiledModel:
-    """A posterior of the table `data`; `functions` and `sampler`, nutpie's, compile at the first call."""
+    """A posterior of the table `data`; `functions` and `sampler`, nutpie's, compile at the first call.
+
+    `names`: of the free variables.
+    """
 
     data: Data
     names: tuple[str, ...]
@@ -52,23 +54,28 @@ class CompiledModel:
     sampler: Callable[[], Any]
 
     def with_data(self, data: Data) -> "CompiledModel":
-        """Of another table, which must shape the graph alike. Searches and chains start where those of the first do."""
+        """Of another table. Searches and chains start where those of the table do that was compiled for.
+
+        Raises ValueError where that table has a graph of another shape.
+        """
+        if data.keys() != self.data.keys():
+            raise ValueError(f"another graph: {', '.join(sorted(data.keys() ^ self.data.keys()))}")
         return replace(self, data=data)
 
     def density(self) -> Density:
         """For searches and weights."""
-        start, used, names, value_and_gradient, to_free, value = self.functions()
-        arrays = [self.data[name] for name in used]
+        functions = self.functions()
+        arrays = [self.data[name] for name in functions.data]
 
         def slope(at: np.ndarray) -> tuple[float, np.ndarray]:
-            found, ascent = value_and_gradient(at, *arrays)
-            return float(found), np.asarray(ascent, np.float64)
+            log_density, gradient = functions.value_and_gradient(at, *arrays)
+            return float(log_density), np.asarray(gradient, np.float64)
 
         def constrain(points: np.ndarray) -> dict[str, np.ndarray]:
-            columns = zip(*(to_free(at, *arrays) for at in points), strict=True)
-            return {name: np.array(column, np.float64) for name, column in zip(names, columns, strict=True)}
+            columns = zip(*(functions.to_free(at, *arrays) for at in points), strict=True)
+            return {name: np.array(column, np.float64) for name, column in zip(self.names, columns, strict=True)}
 
-        return Density(start, lambda points: _on_all_cores(value(), points, arrays), slope, constrain)
+        return Density(functions.start, lambda p: _on_all_cores(functions.value(), p, arrays), slope, constrain)
 
     def chains(self) -> Any:
         """nutpie's compiled model, to be sampled."""
@@ -121,7 +128,6 @@ def _functions(model: Any) -> Functions:
     return Functions(
         start=np.concatenate([np.ravel(initial[variable.name]) for variable in model.value_vars]).astype(np.float64),
         data=tuple(data.name for data in containers),
-        names=tuple(variable.name for variable in model.free_RVs),
         value_and_gradient=compiled([log_density, gradient]),
         to_free=compiled(constrained),
         value=functools.cache(lambda: _of_points(compiled(log_density))),

@@ -351,6 +351,6 @@ def sample(compiled: CompiledModel, config: FitConfig) -> tuple[dict[str, np.nda
         save_warmup=False,
         progress_bar=False,
     )
-    found = {name: tree["posterior"][name].to_numpy().astype(np.float64) for name in compiled.names}
-    draws = {name: values.reshape(-1, *values.shape[2:]) for name, values in found.items()}
+    by_chain = {name: tree["posterior"][name].to_numpy().astype(np.float64) for name in compiled.names}
+    draws = {name: values.reshape(-1, *values.shape[2:]) for name, values in by_chain.items()}
     return draws, int(tree["sample_stats"]["diverging"].to_numpy().sum())

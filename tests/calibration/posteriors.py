@@ -16,13 +16,13 @@ NUTS = FitConfig(draws=500, chains=2, tune=300)
 
 
 class Posteriors:
-    """Of tables of one model."""
+    """Posteriors of the tables of one model."""
 
     def __init__(self, model: Any) -> None:
         self.model = model
         self.compiled: CompiledModel | None = None
 
-    def of(self, rows: Any) -> CompiledModel:
+    def compiled_for(self, rows: Any) -> CompiledModel:
         self.compiled = self.compiled or compile_model(self.model.build(rows))
         return self.compiled.with_data(by_name(self.model.inputs(rows)))
 
@@ -32,7 +32,7 @@ class Posteriors:
         `laplace` with 1,000 draws, and where it does not pass NUTS; or NUTS `at_once`. Laplace passes as in the product
         by Pareto k and, as the product asks of its 4,000 draws, if a tenth of them are effective.
         """
-        posterior, way = self.of(rows), "nuts at once"
+        posterior, way = self.compiled_for(rows), "nuts at once"
         if not at_once:
             try:
                 free, (pareto_k, ess) = laplace(posterior, self.model.kind, len(rows.count), LAPLACE_DRAWS, seed)

@@ -58,9 +58,9 @@ def assert_inputs_are_all_there_is(model: Any, first: Any, second: Any) -> None:
     points = [{v.name: draw.normal(0, 0.5, v.type.shape) for v in graph.value_vars} for _ in range(3)]
     alone = [float(before(point)) for point in points]
     pm.set_data(by_name(model.inputs(second)), model=graph)
-    found = [float(before(point)) for point in points]
-    assert found == [float(other.compile_logp(mode=PLAIN)(point)) for point in points]
-    assert all(abs(a - b) > 1 for a, b in zip(alone, found, strict=True))
+    after = [float(before(point)) for point in points]
+    assert after == [float(other.compile_logp(mode=PLAIN)(point)) for point in points]
+    assert all(abs(a - b) > 1 for a, b in zip(alone, after, strict=True))
 
 
 @pytest.mark.parametrize(("name", "asked"), CASES, ids=lambda value: value if isinstance(value, str) else None)
@@ -92,19 +92,19 @@ def test_compiled_functions_serve_another_table(tables):
     model, config = BgNbd(), FitConfig(draws=200, chains=2, tune=200, seed=5)
     first, second = (model.sufficient(table) for table in tables(0.0))
     one, other = (compile_model(model.build(rows)) for rows in (first, second))
-    moved = one.with_data(by_name(model.inputs(second)))
-    assert moved.functions() is one.functions()
-    assert moved.sampler() is one.sampler()
-    found, expected = moved.density(), other.density()
+    swapped = one.with_data(by_name(model.inputs(second)))
+    assert swapped.functions() is one.functions()
+    assert swapped.sampler() is one.sampler()
+    density, expected = swapped.density(), other.density()
     points = expected.start + np.random.default_rng(1).normal(0, 0.3, (7, 4))
-    np.testing.assert_array_equal(found.values(points), expected.values(points))
-    for at in points:
-        assert found.slope(at)[0] == expected.slope(at)[0]
-        np.testing.assert_array_equal(found.slope(at)[1], expected.slope(at)[1])
+    np.testing.assert_array_equal(density.values(points), expected.values(points))
+    for point in points:
+        assert density.slope(point)[0] == expected.slope(point)[0]
+        np.testing.assert_array_equal(density.slope(point)[1], expected.slope(point)[1])
     pairs = (
-        (found.constrain(points), expected.constrain(points)),
-        *((inference.laplace(m, "bg_nbd", 500, 400, 1)[0] for m in (moved, other)),),
-        *((sample(m, config)[0] for m in (moved, other)),),
+        (density.constrain(points), expected.constrain(points)),
+        [inference.laplace(m, "bg_nbd", 500, 400, 1)[0] for m in (swapped, other)],
+        [sample(m, config)[0] for m in (swapped, other)],
     )
     for a, b in pairs:
         assert list(a) == list(b) == ["r", "rate", "dropout_mean", "dropout_concentration"]
@@ -112,3 +112,10 @@ def test_compiled_functions_serve_another_table(tables):
             np.testing.assert_array_equal(a[name], b[name])
     before, _ = sample(one, config)
     assert abs(before["rate"].mean() - b["rate"].mean()) > 1e-3
+
+
+def test_a_table_with_another_graph_is_refused(tables):
+    rows = RETENTION["bg_cnbd"](k=2).sufficient(tables(0.0)[0])
+    compiled = compile_model(RETENTION["bg_cnbd"](k=2).build(rows))
+    with pytest.raises(ValueError, match="another graph: data_order_stages_2, data_silence_2"):
+        compiled.with_data(by_name(RETENTION["bg_cnbd"](k=3).inputs(rows._replace(k=3.0))))
