@@ -23,6 +23,7 @@ import yaml
 from clvsim import quantities
 from clvsim.data import DataConfig, read_transactions, summarize
 from clvsim.models import inference
+from clvsim.models.compiled import compile_model
 from clvsim.models.config import FitConfig
 from clvsim.models.fit import sample
 from clvsim.models.retention import bg_nbd
@@ -95,7 +96,7 @@ def laplace(people: CustomerSummary, model: BgNbd | GammaGamma) -> Quick:
     """Fitted as in `models.fit`; distinct rows are found within the time too."""
     with Spent() as first:
         rows: Any = model.sufficient(people)
-    target = inference.density(model.build(rows))
+    target = compile_model(model.build(rows)).density()
     for compiled in (target.slope, lambda at: target.values(at[None]), lambda at: target.constrain(at[None])):
         compiled(target.start)
     rng, draws, size = np.random.default_rng(1), FitConfig().draws, len(rows.count)
@@ -117,7 +118,9 @@ def nuts(people: CustomerSummary) -> tuple[Spent, dict[str, np.ndarray]]:
     for size, tune in ((4 * CHAINS, 1), (4 * CHAINS, 1), (DRAWS, TUNE)):
         built = model.build(rows)
         with Spent() as one:
-            draws, _ = sample(built, FitConfig.model_construct(draws=size, tune=tune, chains=CHAINS, seed=1))
+            draws, _ = sample(
+                compile_model(built), FitConfig.model_construct(draws=size, tune=tune, chains=CHAINS, seed=1)
+            )
         spent.append(one)
     spent[2].seconds -= spent[1].seconds
     spent[2].cpu -= spent[1].cpu

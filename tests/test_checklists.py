@@ -7,12 +7,13 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple, get_args
+from typing import Any, NamedTuple, get_args
 
 import pytest
 import yaml
 
-from clvsim.data.config import Source
+from clvsim.data import synthetic
+from clvsim.data.config import SYNTHETIC_MODELS, Source
 from clvsim.data.readers import SOURCES
 from clvsim.effects import EFFECTS, Effect
 from clvsim.interventions import INTERVENTIONS
@@ -20,6 +21,8 @@ from clvsim.metrics import METRICS, PAYBACK
 from clvsim.models import RETENTION, SPEND
 from clvsim.report.glossary import GLOSSARY
 from clvsim.stages import STAGES
+from tests.calibration.worlds import WORLDS
+from tests.stories import STORIES
 
 ROOT = Path(__file__).parents[1]
 
@@ -63,14 +66,119 @@ def is_in_inventory(registry: str) -> Callable[[str], bool]:
 
 
 def kinds_declared(package: str) -> set[str]:
-    """Kinds that classes in a package claim, registered or not."""
-    return set(re.findall(r'^    kind: Literal\["(\w+)"\]', text(f"clvsim/{package}/*.py"), flags=re.M))
+    """Kinds that classes in files below clvsim claim, registered or not."""
+    found = re.findall(r"^    kind: Literal\[([^]]+)\]", text(f"clvsim/{package}"), flags=re.M)
+    return {kind for kinds in found for kind in re.findall(r'"(\w+)"', kinds)}
 
 
 def kinds_shipped() -> set[str]:
     """Kinds of all interventions in shipped scenarios."""
     trees = [yaml.safe_load(file.read_text(encoding="utf-8")) for file in ROOT.glob("configs/scenario/*.yaml")]
     return {str(part.get("kind")) for tree in trees for part in tree.values() if isinstance(part, dict)}
+
+
+def is_declared(package: str) -> Callable[[str], bool]:
+    """Whether a class in a package has the entry's kind; variants of a model share a module."""
+    return lambda name: name in kinds_declared(f"{package}/*.py")
+
+
+def configurations(group: str) -> dict[str, str]:
+    """Kind of the section in each file of a group of configurations, by the file's name."""
+    trees = {file.stem: yaml.safe_load(file.read_text(encoding="utf-8")) for file in ROOT.glob(f"configs/{group}/*")}
+    return {name: tree.get(group, tree)["kind"] for name, tree in trees.items()}
+
+
+def is_configured(group: str) -> Callable[[str], bool]:
+    return lambda name: configurations(group).get(name) == name
+
+
+def is_in_readme(name: str) -> bool:
+    """Whether the README names a source: by one of its configurations, or a file of its kind."""
+    files = [file for file, kind in configurations("data").items() if kind == name]
+    return any(re.search(rf"\bdata={file}\b|\w\.{file}\b", text("README.md")) for file in files)
+
+
+def has_its_class(path: str, registry: Mapping[str, Any]) -> Callable[[str], bool]:
+    """Whether files name the class of the entry."""
+    return lambda name: name in registry and re.search(rf"\b{registry[name].__name__}\b", text(path)) is not None
+
+
+RETENTION_MODEL = (
+    Step(
+        "clvsim/models/retention/NAME.py",
+        'a frozen class with kind: Literal["NAME"], copied from mbg_nbd.py',
+        is_declared("models/retention"),
+    ),
+    Step("clvsim/models/__init__.py", "a line in RETENTION", lambda name: name in RETENTION),
+    Step("configs/retention/NAME.yaml", "kind: NAME, and its other keys", is_configured("retention")),
+    Step("docs/models/NAME.md", "its page", lambda name: (ROOT / f"docs/models/{name}.md").is_file()),
+    Step(
+        "README.md", "a link to docs/models/NAME.md among the models", has("README.md", r"\]\(docs/models/NAME\.md\)")
+    ),
+    Step("ARCHITECTURE.md", "NAME in the inventory of RETENTION", is_in_inventory("RETENTION")),
+    Step("clvsim/data/config.py", "an example's parameters in SYNTHETIC_MODELS", lambda name: name in SYNTHETIC_MODELS),
+    Step("clvsim/data/synthetic.py", "an entry in STORIES: logs made up", lambda name: name in synthetic.STORIES),
+    Step("configs/data/synthetic.yaml", "NAME among the choices", has("configs/data/synthetic.yaml", r"[ |]NAME\b")),
+    Step("tests/stories/__init__.py", "its story in STORIES", lambda name: name in STORIES),
+    Step(
+        "tests/models/test_models_contract.py",
+        "its class in test_every_model_keeps_the_protocol",
+        has_its_class("tests/models/test_models_contract.py", RETENTION),
+    ),
+    Step(
+        "tests/models/test_models_inference.py",
+        "an entry in LONG_CHAINS",
+        has("tests/models/test_models_inference.py", r'^    "NAME": '),
+    ),
+    Step(
+        "tests/models/test_models_NAME.py",
+        "published numbers; variants of a model may share a file",
+        has_its_class("tests/models/test_models_*.py", RETENTION),
+    ),
+    Step(
+        "tests/calibration/worlds.py", "an entry in WORLDS, which follows from its story", lambda name: name in WORLDS
+    ),
+    Step(
+        "docs/calibration.md",
+        "a row `NAME` in the tables, after runs of the slow tests",
+        has("docs/calibration.md", r"^\| `NAME`(?:.*\n)(?:.*\n)*?^\| `NAME`"),
+    ),
+)
+
+SPEND_MODEL = (
+    Step(
+        "clvsim/models/spend/NAME.py",
+        'a frozen class with kind: Literal["NAME"], copied from gamma_gamma.py',
+        is_declared("models/spend"),
+    ),
+    Step("clvsim/models/__init__.py", "a line in SPEND", lambda name: name in SPEND),
+    Step("configs/spend/NAME.yaml", "kind: NAME, and its other keys", is_configured("spend")),
+    Step("docs/models/NAME.md", "its page", lambda name: (ROOT / f"docs/models/{name}.md").is_file()),
+    Step(
+        "README.md", "a link to docs/models/NAME.md among the models", has("README.md", r"\]\(docs/models/NAME\.md\)")
+    ),
+    Step("ARCHITECTURE.md", "NAME in the inventory of SPEND", is_in_inventory("SPEND")),
+    Step(
+        "tests/models/test_models_NAME.py",
+        "published numbers",
+        lambda name: (ROOT / f"tests/models/test_models_{name}.py").is_file(),
+    ),
+)
+SPEND_MODEL_WITH_PARAMETERS = (
+    *SPEND_MODEL,
+    Step(
+        "tests/models/test_models_inference.py",
+        "an entry in LONG_CHAINS",
+        has("tests/models/test_models_inference.py", r'^    "NAME": '),
+    ),
+    Step("tests/calibration/worlds.py", "an entry in WORLDS", lambda name: name in WORLDS),
+    Step(
+        "docs/calibration.md",
+        "a row `NAME` in the tables, after runs of the slow tests",
+        has("docs/calibration.md", r"^\| `NAME`(?:.*\n)(?:.*\n)*?^\| `NAME`"),
+    ),
+)
+WITHOUT_PARAMETERS = {"fixed_price"}  # of which nothing is inferred
 
 
 def section_of(kind: str) -> str:
@@ -231,6 +339,8 @@ METRIC = (
 # Sections of CONTRIBUTING.md by the list that they put into words.
 CHECKLISTS = {
     "Adding a stage": STAGE,
+    "Adding a retention model": RETENTION_MODEL,
+    "Adding a spend model": SPEND_MODEL_WITH_PARAMETERS,
     "Adding a kind of source": SOURCE,
     "Adding an intervention": INTERVENTION,
     "Adding an effect": EFFECT,
@@ -243,17 +353,27 @@ def test_every_stage_has_all_its_files(name: str) -> None:
     assert_complete(STAGE, name)
 
 
+@pytest.mark.parametrize("name", sorted({*RETENTION, *kinds_declared("models/retention/*.py"), *STORIES}))
+def test_every_retention_model_has_all_its_files(name: str) -> None:
+    assert_complete(RETENTION_MODEL, name)
+
+
+@pytest.mark.parametrize("name", sorted({*SPEND, *kinds_declared("models/spend/*.py")}))
+def test_every_spend_model_has_all_its_files(name: str) -> None:
+    assert_complete(SPEND_MODEL if name in WITHOUT_PARAMETERS else SPEND_MODEL_WITH_PARAMETERS, name)
+
+
 @pytest.mark.parametrize("name", sorted({*SOURCES, *sources_shipped()}))
 def test_every_kind_of_source_has_all_its_files(name: str) -> None:
     assert_complete(SOURCE, name)
 
 
-@pytest.mark.parametrize("name", sorted({*INTERVENTIONS, *kinds_declared("interventions"), *kinds_shipped()}))
+@pytest.mark.parametrize("name", sorted({*INTERVENTIONS, *kinds_declared("interventions/*.py"), *kinds_shipped()}))
 def test_every_intervention_has_all_its_files(name: str) -> None:
     assert_complete(INTERVENTION, name)
 
 
-@pytest.mark.parametrize("name", sorted({*EFFECTS, *kinds_declared("effects")}))
+@pytest.mark.parametrize("name", sorted({*EFFECTS, *kinds_declared("effects/*.py")}))
 def test_every_effect_has_all_its_files(name: str) -> None:
     assert_complete(EFFECT, name)
 

@@ -15,6 +15,7 @@ from pytensor.link.numba.dispatch.basic import numba_njit, register_funcify_and_
 
 from clvsim.kernels.compiler import source_hash
 from clvsim.kernels.seasons import lost_or_not_by_clock
+from clvsim.models.fused import by_level
 
 
 class ClockedSum(Op):
@@ -69,16 +70,6 @@ def _compiled_by_clock(op: ClockedSum, node: Apply | None = None, **_: Any) -> t
     return numba_njit(_over_levels), f"clvsim lost_or_not_by_clock by level {source_hash()}"
 
 
-def clocked_sum(
-    parameters: Sequence[Any],
-    run: Any,
-    ago: np.ndarray,
-    columns: Sequence[np.ndarray],
-    level: np.ndarray,
-    levels: int,
-) -> Any:
+def clocked_sum(parameters: Sequence[Any], run: Any, ago: Any, rows: Any) -> Any:
     """`fused_sum` of lost_or_not_by_clock, differentiable in `run` (edge,) too: how far the clock ran since `ago`."""
-    constants = [np.ascontiguousarray(c, np.float64) for c in (ago, *columns)]
-    ends = np.searchsorted(level, np.arange(levels + 1))
-    by_level = [pt.broadcast_to(p, (levels,)) for p in parameters]
-    return ClockedSum().make_node(*by_level, run, ends, *constants).outputs[0]
+    return ClockedSum().make_node(*by_level(parameters, rows.ends), run, rows.ends, ago, *rows[:4]).outputs[0]

@@ -10,6 +10,7 @@ import numpy as np
 from clvsim.errors import ConfigError, DiagnosticsError, Problem
 from clvsim.models import cache, elsewhere, inference
 from clvsim.models.around import pooling, season
+from clvsim.models.compiled import CompiledModel, compile_model
 from clvsim.models.config import FitConfig
 from clvsim.models.diagnostics import diagnose, failed
 from clvsim.models.fitted import OBSERVED, FittedModels
@@ -296,12 +297,13 @@ def fit_one(
         standard = np.random.default_rng([config.seed, 3]).standard_normal(config.draws)
         return ModelDraws(natural({"normal": standard * (way != "map")}), (), DrawMethod(OBSERVED))
     say(f"fitting {model.kind} on {len(rows.count):,} distinct histories by {'laplace' if way == 'auto' else way}")
+    compiled = compile_model(built)
     if way == "map":
-        free, diagnostics = inference.mode_only(built, model.kind, config.draws, config.seed)
+        free, diagnostics = inference.mode_only(compiled, model.kind, config.draws, config.seed)
         return ModelDraws(one_point(natural(free)), diagnostics, DrawMethod("map"))
     if way in ("laplace", "auto"):
         try:
-            free, diagnostics = inference.laplace(built, model.kind, len(rows.count), config.draws, config.seed)
+            free, diagnostics = inference.laplace(compiled, model.kind, len(rows.count), config.draws, config.seed)
             if way == "auto" and (poor := failed(diagnostics)):
                 raise DiagnosticsError(poor)
             return ModelDraws(natural(free), diagnostics, DrawMethod("laplace"))
@@ -309,7 +311,7 @@ def fit_one(
             if way == "laplace":
                 raise
             say(f"{error.problems[0].what.split(';')[0]}: sampling by nuts instead")
-    free, divergences = sample(built, config)
+    free, divergences = sample(compiled, config)
     params = natural(free)
     return ModelDraws(params, diagnose(model.kind, params, divergences, config.chains), DrawMethod("nuts"))
 
@@ -333,23 +335,22 @@ def one_point(params: Params) -> dict[str, np.ndarray]:
     return {name: np.full_like(values, values.mean()) for name, values in params.items()}
 
 
-def sample(model: Any, config: FitConfig) -> tuple[dict[str, np.ndarray], int]:
+def sample(compiled: CompiledModel, config: FitConfig) -> tuple[dict[str, np.ndarray], int]:
     """Draws of the free variables, chain after chain, each (draw, ...), and the number of divergent transitions."""
-    import pymc as pm
+    import nutpie
 
-    tree = pm.sample(
-        draws=config.draws // config.chains,
+    chains, seed = config.chains, np.random.default_rng(config.seed).spawn(1)[0].integers(1 << 30)  # as PyMC seeds them
+    tree: Any = nutpie.sample(
+        compiled.chains(),
+        draws=config.draws // chains,
         tune=config.tune,
-        chains=config.chains,
-        random_seed=config.seed,
-        nuts_sampler="nutpie",
-        nuts={"target_accept": _TARGET_ACCEPT, "adaptation": "low_rank"},  # parameters are correlated in most models
-        model=model,
-        progressbar=False,
-        quiet=True,
-        compute_convergence_checks=False,  # ours are stricter
+        chains=chains,
+        seed=int(seed),
+        target_accept=_TARGET_ACCEPT,
+        adaptation="low_rank",  # parameters are correlated in most models
+        save_warmup=False,
+        progress_bar=False,
     )
-    names = [variable.name for variable in model.free_RVs]
-    found = {name: tree["posterior"][name].to_numpy().astype(np.float64) for name in names}
-    draws = {name: values.reshape(-1, *values.shape[2:]) for name, values in found.items()}
+    by_chain = {name: tree["posterior"][name].to_numpy().astype(np.float64) for name in compiled.names}
+    draws = {name: values.reshape(-1, *values.shape[2:]) for name, values in by_chain.items()}
     return draws, int(tree["sample_stats"]["diverging"].to_numpy().sum())

@@ -81,14 +81,15 @@ def _compiled(op: FusedSum, node: Apply | None = None, **_: Any) -> tuple[Callab
     return fused, f"clvsim {op.kernel} by level {source_hash()}"
 
 
-def fused_sum(
-    kernel: str, parameters: Sequence[Any], columns: Sequence[np.ndarray], level: np.ndarray, levels: int
-) -> Any:
-    """The kernel's sum over rows of `columns`, each (row,): a scalar, differentiable in `parameters` (four).
+def fused_sum(kernel: str, parameters: Sequence[Any], rows: Any) -> Any:
+    """The kernel's sum over `LevelRows`, arrays or graphs: a scalar, differentiable in `parameters` (four).
 
-    A parameter is a scalar or (levels,); `level` of each row, (row,), ascends.
+    A parameter is a scalar or (level,).
     """
-    constants = [np.ascontiguousarray(c, np.float64) for c in columns]
-    ends = np.searchsorted(level, np.arange(levels + 1))
-    by_level = [pt.broadcast_to(p, (levels,)) for p in parameters]
-    return FusedSum(kernel).make_node(*by_level, ends, *constants).outputs[0]
+    return FusedSum(kernel).make_node(*by_level(parameters, rows.ends), rows.ends, *rows[:4]).outputs[0]
+
+
+def by_level(parameters: Sequence[Any], ends: Any) -> list[Any]:
+    """Each (level,), whether it differs between levels or not."""
+    levels = pt.as_tensor_variable(ends).shape[0] - 1
+    return [p if p.ndim else pt.broadcast_to(p, (levels,)) for p in map(pt.as_tensor_variable, parameters)]

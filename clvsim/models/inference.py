@@ -8,16 +8,15 @@ right whatever the shape of the posterior, not only where it is normal. docs/mod
 Arrays of points are (point, dimension), unconstrained; d is the number of dimensions.
 """
 
-import functools
-import itertools
 import math
 import zlib
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from clvsim.errors import DiagnosticsError
+from clvsim.models.compiled import CompiledModel, Density
 from clvsim.models.diagnostics import MAX_PARETO_K, MIN_ESS, PARETO_K
 from clvsim.models.laws import unique_rows
 from clvsim.models.protocol import RetentionModel
@@ -38,19 +37,6 @@ _NEGLIGIBLE = 10.0  # a maximum this much lower in log density holds next to not
 _CHUNK_CELLS = 1 << 22
 
 
-class Density(NamedTuple):
-    """A model's posterior in the unconstrained space, up to a constant.
-
-    `start`: (d,). `values`: points to log densities, on all cores. `slope`: one point (d,) to its log density and
-    gradient (d,). `constrain`: points to draws of the model's free variables, each (point, ...).
-    """
-
-    start: np.ndarray
-    values: Callable[[np.ndarray], np.ndarray]
-    slope: Callable[[np.ndarray], tuple[float, np.ndarray]]
-    constrain: Callable[[np.ndarray], dict[str, np.ndarray]]
-
-
 class Mode(NamedTuple):
     """A maximum: `precision` (d, d) is minus the Hessian, `distance` what Newton's next step would be, in sds."""
 
@@ -69,15 +55,14 @@ class Weighted(NamedTuple):
 
 
 def laplace(
-    model: Any, kind: str, rows: int, draws: int, seed: int
+    model: CompiledModel, kind: str, rows: int, draws: int, seed: int
 ) -> tuple[dict[str, np.ndarray], tuple[Diagnostic, ...]]:
     """Draws of the model's free variables, each (draw, ...), in random order, and what is to be said of their weights.
 
     `kind` names the model and keeps the random numbers of two models apart; `rows` is what one evaluation costs.
     Raises DiagnosticsError where there is no mode to start from.
     """
-    target = density(model)
-    rng = np.random.default_rng([seed, 2, zlib.crc32(kind.encode())])
+    target, rng = model.density(), np.random.default_rng([seed, 2, zlib.crc32(kind.encode())])
     mode, proposed = find_mode(target, kind, rng), proposals(draws, rows)
     values = target.values if proposed * rows > _FEW_ROWS else one_by_one(target.slope)
     found = weighted(values, mode, draws, proposed, rng)
@@ -87,12 +72,14 @@ def laplace(
     )
 
 
-def mode_only(model: Any, kind: str, draws: int, seed: int) -> tuple[dict[str, np.ndarray], tuple[Diagnostic, ...]]:
+def mode_only(
+    model: CompiledModel, kind: str, draws: int, seed: int
+) -> tuple[dict[str, np.ndarray], tuple[Diagnostic, ...]]:
     """The mode of the unconstrained density `draws` times over, and how near to it the search came.
 
     Raises DiagnosticsError where there is none.
     """
-    target = density(model)
+    target = model.density()
     mode = find_mode(target, kind, np.random.default_rng([seed, 2, zlib.crc32(kind.encode())]))
     free = target.constrain(np.tile(mode.point, (draws, 1)))
     return free, (Diagnostic(kind, "distance to the mode, in sds", mode.distance, f"<= {_MODE_DISTANCE:g}", True),)
@@ -105,58 +92,6 @@ def proposals(draws: int, rows: int) -> int:
     """
     affordable = _ROW_BUDGET // max(rows, 1)
     return max(_MIN_PROPOSALS, min(max(affordable, draws // 4), 2 * draws))
-
-
-def density(model: Any) -> Density:
-    """The PyMC model's own transformed log density, compiled by Numba; without gradient only when it is asked for."""
-    import pytensor
-    import pytensor.tensor as pt
-    from pymc.pytensorf import join_nonshared_inputs
-
-    initial = model.initial_point()
-    outputs = [model.logp(), *model.replace_rvs_by_values(model.free_RVs)]
-    (log_density, *constrained), point = join_nonshared_inputs(initial, outputs, model.value_vars)
-    gradient: Any = pt.grad(log_density, point)
-    value_and_gradient = pytensor.function([point], [log_density, gradient], mode="NUMBA")
-    to_free = pytensor.function([point], constrained, mode="NUMBA")
-
-    def slope(at: np.ndarray) -> tuple[float, np.ndarray]:
-        found, ascent = value_and_gradient(at)
-        return float(found), np.asarray(ascent, np.float64)
-
-    def constrain(points: np.ndarray) -> dict[str, np.ndarray]:
-        columns = zip(*(to_free(at) for at in points), strict=True)
-        names = [variable.name for variable in model.free_RVs]
-        return {name: np.array(column, np.float64) for name, column in zip(names, columns, strict=True)}
-
-    @functools.cache
-    def without_gradient() -> Callable[[np.ndarray], np.ndarray]:
-        return _on_all_cores(pytensor.function([point], log_density, mode="NUMBA"))
-
-    start = np.concatenate([np.ravel(initial[variable.name]) for variable in model.value_vars]).astype(np.float64)
-    return Density(start, lambda points: without_gradient()(points), slope, constrain)
-
-
-def _on_all_cores(compiled: Any) -> Callable[[np.ndarray], np.ndarray]:
-    """From PyTensor's function of one point, of a single output, to one of many points; nan becomes -inf."""
-    import numba
-    from joblib import Parallel, cpu_count, delayed
-
-    one = compiled.vm.jit_fn  # the graph itself: PyTensor's wrapper around it would hold the interpreter's lock
-
-    @numba.njit(nogil=True)
-    def fill(one: Any, points: np.ndarray, out: np.ndarray) -> None:
-        for i in range(len(points)):
-            out[i] = one(points[i])[0].item()
-
-    def values(points: np.ndarray) -> np.ndarray:
-        out = np.empty(len(points))
-        ends = np.linspace(0, len(points), cpu_count() + 1).astype(int)
-        parts = [slice(*pair) for pair in itertools.pairwise(ends)]
-        Parallel(n_jobs=len(parts), backend="threading")(delayed(fill)(one, points[p], out[p]) for p in parts)
-        return np.where(np.isnan(out), -np.inf, out)
-
-    return values
 
 
 def one_by_one(slope: Callable[[np.ndarray], tuple[float, np.ndarray]]) -> Callable[[np.ndarray], np.ndarray]:

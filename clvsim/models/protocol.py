@@ -39,8 +39,11 @@ class RetentionModel(Protocol):
     def sufficient(self, summary: CustomerSummary, /) -> Any:
         """NamedTuple of all the likelihood sees, unit-free, the same whatever the order of the rows."""
 
+    def inputs(self, rows: Any, /) -> Any:
+        """All that the density computes with, derived from those rows; see `models.inputs`."""
+
     def build(self, rows: Any, /) -> Any:
-        """PyMC model of those rows."""
+        """PyMC model of those rows, its data the `inputs`."""
 
     def natural(self, draws: Params, rows: Any, days_per_unit: float, /) -> dict[str, np.ndarray]:
         """Parameters by the paper's symbols, in reported time units, from draws of the model's free variables."""

@@ -28,10 +28,11 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy.stats import chisquare
-from worlds import WEEK, WORLDS, Data, World, spread
+from worlds import WORLDS, Data, World, spread
 
 from clvsim.errors import DiagnosticsError
 from clvsim.models import RETENTION, SPEND
+from tests.stories.story import WEEK
 
 SETS, DRAWS, LEVEL = 500, 99, 0.01
 BINS = 20
@@ -42,9 +43,10 @@ NUTS_AT_ONCE = 20  # every so many data sets
 @pytest.mark.slow
 @pytest.mark.parametrize("name", list(WORLDS))
 def test_ranks_of_the_truth_are_uniform(name, record_property):
-    from compile_once import CompileOnce
+    from posteriors import Posteriors
 
-    world, once = WORLDS[name], CompileOnce()
+    world = WORLDS[name]
+    posteriors = Posteriors(world.model)
     key = zlib.crc32(name.encode())
     refused = Counter[str]()
 
@@ -57,12 +59,10 @@ def test_ranks_of_the_truth_are_uniform(name, record_property):
             except DiagnosticsError as error:
                 refused[error.problems[0].what] += 1
 
-    once.learn(world.model.build(made(i)[1].rows) for i in range(10))
-    refused.clear()
     ranks, ways = [], Counter[str]()
     for number in range(SETS):
         truth, data, random = made(number)
-        draws, way = posterior(world, data, once, number)
+        draws, way = posterior(world, data, posteriors, number)
         ways[way] += 1
         ranks.append(ranks_of(truth, draws, data, random))
     p_values = {figure: p_value(np.array([r[figure] for r in ranks])) for figure in ranks[0]}
@@ -77,9 +77,9 @@ def test_every_model_is_calibrated():
     assert {world.model.kind for world in WORLDS.values()} == {*RETENTION, *SPEND} - {"fixed_price"}
 
 
-def posterior(world: World, data: Data, once: Any, number: int) -> tuple[dict[str, np.ndarray], str]:
+def posterior(world: World, data: Data, posteriors: Any, number: int) -> tuple[dict[str, np.ndarray], str]:
     """99 draws of the papers' parameters, and how they came about."""
-    free, way = once.auto(world.model, data.rows, number, at_once=number % NUTS_AT_ONCE == 0)
+    free, way = posteriors.auto(data.rows, number, at_once=number % NUTS_AT_ONCE == 0)
     # Retention models want days per unit of time, spend models a seed for what is no parameter of the likelihood.
     found = world.model.natural(free, data.rows, WEEK if world.model.kind in RETENTION else 1)
     return {symbol: spread(values, DRAWS) for symbol, values in found.items()}, way

@@ -8,12 +8,14 @@ import pandas as pd
 import pytest
 
 from clvsim.config import validate
+from clvsim.data import synthetic
 from clvsim.data.config import SYNTHETIC_MODELS, SyntheticConfig
 from clvsim.data.readers import read_material
-from clvsim.data.synthetic import STORIES, make_log, read_synthetic
+from clvsim.data.synthetic import make_log, read_synthetic
 from clvsim.errors import ConfigError
 from clvsim.models import RETENTION
 from clvsim.models.laws import rows_of
+from tests.stories import STORIES
 
 WEEK = 7.0
 
@@ -35,10 +37,28 @@ def model_and_truth(name: str) -> tuple[Any, dict[str, np.ndarray]]:
 
 
 def test_every_model_has_a_story_of_its_parameters() -> None:
-    assert set(STORIES) == set(SYNTHETIC_MODELS) == set(RETENTION)
+    assert set(synthetic.STORIES) == set(SYNTHETIC_MODELS) == set(RETENTION)
     for name, (example, times, renewing) in SYNTHETIC_MODELS.items():
-        assert renewing == RETENTION[name].renewing
+        assert renewing == RETENTION[name].renewing == STORIES[name].renewing
         assert set(times) == set(RETENTION[name].TIMES) & set(example)
+        assert times == STORIES[name].times
+        assert set(example) - {"k"} == set(STORIES[name].params)
+
+
+@pytest.mark.parametrize("name", list(SYNTHETIC_MODELS))
+def test_lives_are_those_that_all_tests_describe(name: str) -> None:
+    """Repeat orders within a year, by the same parameters: as many, and as many customers without any."""
+    model, truth = model_and_truth(name)
+    story, random, size = STORIES[name], np.random.default_rng(6), 20_000
+    params = {key: values[0] for key, values in truth.items()}
+    settings = {key: getattr(model, key) for key in story.config}
+    lives = story.live(random, *story.traits(random, params, size), np.full(size, 364.5), **settings)
+    found = repeats(make_log(config(model=name, customers=size, acquisition_days=1, span_days=365, seed=6)))
+    for mine, theirs in ((lives["frequency"], found), (lives["frequency"] == 0, found == 0)):
+        error = np.hypot(mine.std(), theirs.std()) / np.sqrt(size)
+        assert 4 * error < 0.1 * mine.mean()
+        same_day = 0.01 if story.times else 0.0  # two orders of one day are one
+        assert -4 * error - same_day * mine.mean() < theirs.mean() - mine.mean() < 4 * error
 
 
 @pytest.mark.parametrize("name", list(SYNTHETIC_MODELS))
@@ -81,7 +101,7 @@ def test_the_models_read_their_own_logs(name: str) -> None:
         error = (later - expected).std() / np.sqrt(later.size)
         assert -4 * error - same_day * expected.mean() < later.mean() - expected.mean() < 4 * error
         assert error < 0.1 * later.mean()
-    if name in ("sbg", "bdw"):
+    if STORIES[name].renewing:
         contracts = model.histories(summary)
         np.testing.assert_array_equal(contracts.renewals, frame["frequency"])
         assert not model.warnings(summary, truth)

@@ -11,6 +11,7 @@ import pytest
 from clvsim.errors import DiagnosticsError
 from clvsim.models import RETENTION
 from clvsim.models.around import pooling
+from clvsim.models.compiled import compile_model
 from clvsim.models.config import FitConfig
 from clvsim.models.fit import attrition_warnings, fit
 from clvsim.models.fitted import FittedModels
@@ -119,7 +120,7 @@ def test_money_over_nine_orders_of_magnitude_is_no_silent_number() -> None:
     with pytest.raises(
         DiagnosticsError, match="gamma_gamma: the search for the posterior's mode did not end in a maximum"
     ):
-        mode_only(model.build(model.sufficient(wild)), "gamma_gamma", 20, 1)
+        mode_only(compile_model(model.build(model.sufficient(wild))), "gamma_gamma", 20, 1)
 
 
 def test_both_models_say_what_they_lack_before_any_fit() -> None:

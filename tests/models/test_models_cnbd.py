@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from stories import regular_live
 
 from clvsim.errors import DiagnosticsError
 from clvsim.models.laws import Customers
@@ -13,6 +12,7 @@ from clvsim.models.retention.bg_nbd import BgNbd
 from clvsim.models.retention.cnbd import BgCnbd, MbgCnbd
 from clvsim.models.retention.mbg_nbd import MbgNbd
 from clvsim.types import CustomerSummary
+from tests.stories.purchases import regular_life
 
 PARAMS = {k: np.array([v]) for k, v in {"r": 0.525, "alpha": 6.183, "a": 0.891, "b": 1.614}.items()}
 
@@ -48,11 +48,9 @@ def test_cdnow_is_bought_at_random_moments(cdnow: CustomerSummary) -> None:
 def test_regular_gaps_are_recognised(model, cdnow: CustomerSummary) -> None:
     random = np.random.default_rng(4)
     leaves = model.LOST_AT_BIRTH == 1
-    rows = [
-        regular_live(random, random.gamma(2.0) / 30, random.beta(0.8, 2.4), 500.0, k=3, may_leave_at_once=leaves)
-        for _ in range(800)
-    ]
-    summary = replace(cdnow, customers=pd.DataFrame(rows))
+    rate, p, days = random.gamma(2.0, size=800) / 30, random.beta(0.8, 2.4, 800), np.full(800, 500.0)
+    lives = regular_life(random, rate, p, days, k=3, may_leave_at_once=leaves)
+    summary = replace(cdnow, customers=pd.DataFrame(lives))
     found = model.sufficient(summary)
     assert found.k == 3
     shuffled = replace(summary, customers=summary.customers.sample(frac=1, random_state=1))

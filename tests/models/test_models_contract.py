@@ -1,8 +1,8 @@
 """What every retention model owes, whatever its formulas: one suite over the registry.
 
-A model is told by the life of one customer with known traits (`stories.py`). Everything else is compared with that
+A model is described by the life of customers with known traits (tests/stories). Everything else is compared with that
 story by brute force: trapezoids over the logarithm of a rate or hazard and the logit of a probability, which converge
-exponentially and know nothing of conjugate distributions; and the same life played in plain Python.
+exponentially and know nothing of conjugate distributions; and the same life drawn in plain NumPy.
 """
 
 from dataclasses import replace
@@ -15,13 +15,13 @@ from plainly import PLAIN
 from scipy.special import betaln, expit, gammainc, gammaln
 from scipy.stats import beta as beta_distribution
 from scipy.stats import norm
-from stories import STORIES, WEEK
 
 from clvsim.kernels import rng
 from clvsim.models import RETENTION, inference
+from clvsim.models.compiled import compile_model
 from clvsim.models.fitted import FittedModels
 from clvsim.models.laws import Customers, LifeLaw, SpendHistory, rows_of
-from clvsim.models.priors import BetaPrior, LogNormalPrior
+from clvsim.models.priors import BetaPrior
 from clvsim.models.protocol import RetentionModel
 from clvsim.models.retention.bdw import Bdw
 from clvsim.models.retention.bg_bb import BgBb
@@ -35,13 +35,15 @@ from clvsim.simulation.config import EnvironmentConfig
 from clvsim.simulation.people import Block, existing_blocks, join_laws, newcomer_laws, people_of
 from clvsim.simulation.tracking import repeat_orders
 from clvsim.types import DAYS_PER_YEAR, CustomerSummary, Posterior
+from tests.stories import STORIES as ALL_STORIES
+from tests.stories.story import WEEK, priors_of
 
 CALM = EnvironmentConfig(sd_prior=0.0)
 CUSTOMERS = 2500
 BY_COMPONENT = LifeLaw._fields[1:7]
 
 
-CONTRACTUAL = ["sbg", "bdw"]  # neither rates nor days: the same and more in test_models_contracts.py
+STORIES = {name: story for name, story in ALL_STORIES.items() if not story.renewing}
 
 
 def test_every_model_keeps_the_protocol():
@@ -58,8 +60,9 @@ def test_every_model_keeps_the_protocol():
     assert [model.kind for model in models] == list(RETENTION)
 
 
-def test_every_model_has_a_story():
-    assert [*STORIES, *CONTRACTUAL] == list(RETENTION)
+def test_all_but_contracts_are_here():
+    """Contracts have neither rates nor days: the same and more in test_models_contracts.py."""
+    assert [*STORIES, "sbg", "bdw"] == list(ALL_STORIES) == list(RETENTION)
 
 
 @pytest.fixture(params=list(STORIES))
@@ -308,28 +311,16 @@ def test_order_counts_are_a_distribution_with_the_expected_mean(name, model, wee
     assert (found * np.arange(n + 1)).sum() == pytest.approx(mean, rel=1e-9, abs=1e-15)
 
 
-def lives(name, model, days, seed):
+def lives(name, days, seed):
     """Plain lives of newcomers, one for each entry of `days`: columns of a summary."""
-    law, random = model.newcomer_laws(params_of(name), WEEK), np.random.default_rng(seed)
-    size = days.size
-
-    def trait(gamma, beta):
-        shape, rate, a, b = (0.0 if v is None else float(v[0, 0]) for v in (*gamma, *beta))
-        if a > 0:
-            return random.beta(a, b, size)
-        return random.gamma(shape, size=size) / rate if shape > 0 else None
-
-    first = trait((law.rate_shape, law.rate_rate), (law.buy_a, law.buy_b))
-    second = trait((law.mu_shape, law.mu_rate), (law.drop_a, law.drop_b))
-    first = np.ones(size) if first is None else first
-    rows = [STORIES[name].live(random, f, s, d) for f, s, d in zip(first, second, days, strict=True)]
-    return pd.DataFrame(rows)
+    story, random = STORIES[name], np.random.default_rng(seed)
+    return pd.DataFrame(story.live(random, *story.traits(random, story.params, days.size), days, **story.config))
 
 
 def test_order_counts_are_those_of_lives(name, model):
     """Frequencies of 0 to 3 orders among 5,000 plain lives, within 4 standard errors of binomial counts."""
     size, weeks = 5000, 39.0
-    x = lives(name, model, np.full(size, weeks * WEEK), 31)["frequency"].to_numpy()
+    x = lives(name, np.full(size, weeks * WEEK), 31)["frequency"].to_numpy().astype(int)
     found = model.order_pmf(params_of(name), 3, weeks, WEEK)[0]
     share = np.bincount(x, minlength=4)[:4] / size
     assert (np.abs(share - found) < 4 * np.sqrt(found * (1 - found) / size)).all()
@@ -404,9 +395,11 @@ def summary_of(name, model, size, seed) -> CustomerSummary:
     days = np.random.default_rng(seed).uniform(100, 600, size)
     columns = {"customer_id": [f"c{i:05d}" for i in range(size)], "segment": "", "channel": "", "holdout_frequency": 0}
     money = dict.fromkeys(("first_amount", "repeat_amount", "repeat_log_amount"), 0.0) | {"repeat_positive": 0}
-    frame = lives(name, model, days, seed).assign(**columns, **money)
+    frame = lives(name, days, seed).assign(**columns, **money)
     today = date(2025, 6, 1)
-    return CustomerSummary(frame, today, date(2023, 1, 1), today, "week", "story", **STORIES[name].facts)
+    return CustomerSummary(
+        frame, today, date(2023, 1, 1), today, "week", "story", opportunity_days=model.opportunity_days
+    )
 
 
 @pytest.fixture(scope="module")
@@ -435,7 +428,7 @@ def free_points(section, rows, count, seed=5):
     draw = np.random.default_rng(seed)
     for _ in range(count):
         free, point = {}, {}
-        for name, prior in priors_of(section):
+        for name, prior in priors_of(section).items():
             z = draw.normal(0, 0.7)
             if isinstance(prior, BetaPrior):
                 free[name], point[f"{name}_logodds__"] = expit(z), z
@@ -447,16 +440,10 @@ def free_points(section, rows, count, seed=5):
         yield free, point
 
 
-def priors_of(section):
-    """Fields that are priors, not settings."""
-    fields = ((name, getattr(section, name)) for name in type(section).model_fields)
-    return [(name, prior) for name, prior in fields if isinstance(prior, BetaPrior | LogNormalPrior)]
-
-
 def log_prior(section, free):
     """Log density of the unconstrained variables: priors times Jacobian."""
     total = 0.0
-    for name, prior in priors_of(section):
+    for name, prior in priors_of(section).items():
         value = free[name]
         if isinstance(prior, BetaPrior):
             total += beta_distribution.logpdf(value, prior.a, prior.b) + np.log(value * (1 - value))
@@ -541,7 +528,7 @@ def test_order_of_rows_does_not_matter(name, compiled):
 def test_known_parameters_are_recovered(name, story, compiled):
     """From the customers of the story, within 4 posterior sds on the log scale; none of them is vague."""
     section, _, rows, *_ = compiled(name)
-    free, _ = inference.laplace(section.build(rows), name, len(rows.count), 400, 1)
+    free, _ = inference.laplace(compile_model(section.build(rows)), name, len(rows.count), 400, 1)
     found = section.natural(free, rows, WEEK)
     for parameter, truth in story.params.items():
         log = np.log(found[parameter])

@@ -14,6 +14,7 @@ from scipy.optimize import minimize
 from scipy.stats import gamma as gamma_distribution
 
 from clvsim.errors import DiagnosticsError
+from clvsim.models.compiled import compile_model
 from clvsim.models.inference import mode_only
 from clvsim.models.laws import SpendHistory, spend_history_of
 from clvsim.models.priors import LogNormalPrior
@@ -237,7 +238,7 @@ def test_fit_of_a_summary_is_the_published_one(of_means):
     """
     model = GammaGamma(p=wide(5.0), mean=wide(1.0), q_minus_1=wide(3.0))
     rows = model.sufficient(of_means)
-    free, _ = mode_only(model.build(rows), "gamma_gamma", 2, 1)
+    free, _ = mode_only(compile_model(model.build(rows)), "gamma_gamma", 2, 1)
     found = model.natural(free, rows, 1)
     assert [found[k][0] for k in ("p", "q", "gamma")] == pytest.approx([6.25, 3.74, 15.44], rel=0.004)
     np.testing.assert_array_equal(found["first_order_factor"], 1.0)

@@ -17,9 +17,9 @@ from clvsim.models import RETENTION
 from clvsim.models.around.levels import Design, Group
 from clvsim.models.around.pooling import Pooled
 from clvsim.models.cache import write_posterior
+from clvsim.models.compiled import compile_model
 from clvsim.models.config import FitConfig
 from clvsim.models.fit import fit, learnable
-from clvsim.models.inference import density
 from clvsim.models.laws import Customers
 from clvsim.models.revenue import FittedCustomers, expected_spend_per_order, mean_order
 from clvsim.models.spend import lognormal, rates
@@ -302,7 +302,7 @@ def test_the_models_density_is_the_likelihood(built, dollars):
 
 def test_gradient_is_that_of_the_density(built):
     """As the sampler gets it: of the compiled graph."""
-    target = density(built[1][2])
+    target = compile_model(built[1][2]).density()
     point = target.start + np.linspace(-0.3, 0.4, target.start.size)
     step = 1e-5 * np.eye(point.size)
     plain = [(target.slope(point + s)[0] - target.slope(point - s)[0]) / 2e-5 for s in step]

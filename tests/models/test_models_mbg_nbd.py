@@ -8,6 +8,7 @@ import pytest
 from scipy.optimize import minimize
 from scipy.special import hyp2f1
 
+from clvsim.models.compiled import compile_model
 from clvsim.models.config import FitConfig
 from clvsim.models.diagnostics import diagnose
 from clvsim.models.fit import sample
@@ -97,7 +98,7 @@ def fitted(cdnow):
     """One fit of CDNOW; less than the default, as the gate's figures are looked at below."""
     model, config = MbgNbd(), FitConfig(draws=3000, chains=3)
     rows = model.sufficient(cdnow)
-    free, divergences = sample(model.build(rows), config)
+    free, divergences = sample(compile_model(model.build(rows)), config)
     life = model.natural(free, rows, 7.0)
     return life, diagnose(model.kind, life, divergences, config.chains)
 

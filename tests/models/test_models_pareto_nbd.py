@@ -13,6 +13,7 @@ from scipy.optimize import minimize
 from scipy.special import gammaln, hyp2f1, hyperu
 
 from clvsim.kernels.silence import silent_death
+from clvsim.models.compiled import compile_model
 from clvsim.models.config import FitConfig
 from clvsim.models.diagnostics import diagnose
 from clvsim.models.fit import sample
@@ -258,7 +259,7 @@ def fitted(cdnow):
     """One fit of CDNOW; less than the default, as the gate's figures are looked at below."""
     model, config = ParetoNbd(), FitConfig(draws=1600, chains=2, tune=500)
     rows = model.sufficient(cdnow)
-    free, divergences = sample(model.build(rows), config)
+    free, divergences = sample(compile_model(model.build(rows)), config)
     life = model.natural(free, rows, 7.0)
     return life, diagnose(model.kind, life, divergences, config.chains)
 

@@ -11,13 +11,12 @@ from plainly import PLAIN
 from pydantic import ValidationError
 from scipy.special import expit, logit
 from scipy.stats import norm
-from stories import STORIES
 
 from clvsim.data import summarize
 from clvsim.errors import ConfigError
 from clvsim.kernels import rng
 from clvsim.models import RETENTION
-from clvsim.models.around.pooling import Pooled, configured, from_channel, in_words
+from clvsim.models.around.pooling import Pooled, configured, from_channel, in_words, spread
 from clvsim.models.cache import read_posterior, write_posterior
 from clvsim.models.config import FitConfig
 from clvsim.models.fit import fit
@@ -27,28 +26,15 @@ from clvsim.simulation.config import EnvironmentConfig
 from clvsim.simulation.people import Block, birth_laws, existing_blocks, newcomer_laws, people_of
 from clvsim.simulation.tracking import repeat_orders
 from clvsim.types import COVARIATE, CustomerSummary, Posterior
+from tests.stories import STORIES
+from tests.stories.story import priors_of
 
 CALM = EnvironmentConfig(sd_prior=0.0)
 WEEK = 7.0
-OWN = {name: dict(story.params) for name, story in STORIES.items()} | {
-    "sbg": {"alpha": 0.70, "beta": 1.18},
-    "bdw": {"gamma": 0.46, "delta": 0.78, "c": 1.28},
-}
-SETTINGS = {name: dict(story.config) for name, story in STORIES.items()}
 ASKED: dict[str, Any] = {
     "pool": "segment",
     "covariates": {"purchase": ["age", "vip"], "attrition": ["age"], "quantiles": 4},
 }
-BETAS = ("purchase", "dropout", "churn")
-FREE = (
-    "r",
-    "rate",
-    "s",
-    "lost",
-    "log_c_off_ridge",
-    "dropout_off_ridge",
-    *(f"{name}_{part}" for name in BETAS for part in ("mean", "concentration")),
-)
 SPEND = {"p": 6.25, "q": 3.74, "gamma": 15.44, "first_order_factor": 0.94}
 
 
@@ -65,7 +51,7 @@ def shop(cdnow) -> CustomerSummary:
 @pytest.fixture(scope="session")
 def shops(shop, cdnow_log) -> dict[str, CustomerSummary]:
     """The same as each model wants it: BG/BB with orders merged by period."""
-    by_period = told_apart(summarize(cdnow_log, SETTINGS["bg_bb"]["opportunity_days"]))
+    by_period = told_apart(summarize(cdnow_log, STORIES["bg_bb"].config["opportunity_days"]))
     return {name: by_period if name == "bg_bb" else shop for name in RETENTION}
 
 
@@ -88,7 +74,7 @@ def section(name, **asked):
     asked: dict[str, Any] = asked or ASKED
     if "purchase" not in RETENTION[name].SCALES:
         asked = {**asked, "covariates": {**asked.get("covariates", {}), "purchase": []}}
-    return RETENTION[name].model_validate({"kind": name, **SETTINGS.get(name, {}), **asked})
+    return RETENTION[name].model_validate({"kind": name, **STORIES[name].config, **asked})
 
 
 def pooled(name, summary, **asked) -> Any:
@@ -100,7 +86,7 @@ def pooled(name, summary, **asked) -> Any:
 def params_of(model, draws=1, spread=0.4, seed=5):
     """Published parameters of the model underneath and made-up effects."""
     draw = np.random.default_rng(seed)
-    found = {k: v * np.exp(draw.normal(0, 0.02, draws)) for k, v in OWN[model.kind].items()}
+    found = {k: v * np.exp(draw.normal(0, 0.02, draws)) for k, v in STORIES[model.kind].params.items()}
     for process, names in model.names().items():
         found |= {n: np.full(draws, draw.normal(0, spread)) for n in names}
         if model.design.group:
@@ -186,9 +172,9 @@ def test_an_effect_that_all_share_is_the_plain_model_moved(name, shops):
         groups = names[: model.design.groups]
         params |= {n: np.full(2, by_process[process]) for n in groups}
     plain = model.section
-    own = {k: params[k] for k in OWN[name]}
+    own = {k: params[k] for k in STORIES[name].params}
     buying, leaving = (np.exp(by_process[p]) for p in ("purchase", "attrition"))
-    static = {**own, **moved_by_hand(name, own, buying, leaving)}
+    static = {**own, **STORIES[name].moved(own, buying, leaving)}
     mine, theirs = model.histories(shops[name]), plain.histories(shops[name])
     np.testing.assert_allclose(
         model.log_likelihood(params, mine, WEEK), plain.log_likelihood(static, theirs, WEEK), rtol=1e-9
@@ -198,25 +184,11 @@ def test_an_effect_that_all_share_is_the_plain_model_moved(name, shops):
     )
 
 
-def moved_by_hand(name, own, buying, leaving):
-    """Times shorter by the factors; odds of a Beta's mean times the factor, at the same sum."""
-
-    def beta(a, b, factor):
-        total = own[a] + own[b]
-        mean = expit(np.log(own[a] / own[b]) + np.log(factor))
-        return {a: mean * total, b: (1 - mean) * total}
-
-    if name == "bg_bb":
-        return beta("alpha", "beta", buying) | beta("gamma", "delta", leaving)
-    if name in ("sbg", "bdw"):
-        return beta(*list(own)[:2], leaving)
-    rate = {"alpha": own["alpha"] / buying}
-    return rate | ({"beta": own["beta"] / leaving} if name == "pareto_nbd" else beta("a", "b", leaving))
-
-
 def free_draws(model, **more):
-    """One draw of every variable that some model has; `more` by the kind of its effects."""
-    draws = {k: np.array([0.4]) for k in FREE}
+    """One draw of every free variable of a model; `more` by the kind of its effects."""
+    story, priors = STORIES[model.kind], priors_of(model.section)
+    free = [story.ridges[name].variable if name in story.ridges else name for name in priors]
+    draws = {k: np.array([0.4]) for k in free}
     covariates = {p: len(model.design.feature_names(model.design.covariates_of(p))) for p in model.scales}
     for process, count in covariates.items():
         draws |= {f"{process}_sd": np.array([0.7]), f"{process}_effect": np.ones((1, count))}
@@ -235,7 +207,7 @@ def test_offsets_add_up_to_nothing_and_have_their_prior(name, shops):
     assert behind[-1] > 50
     draws = free_draws(model)
     for process in model.scales:
-        draws[f"{process}_contrast"] *= 0.7 / model.spread(rows, process, draws[f"{process}_sd"][:, None])
+        draws[f"{process}_contrast"] *= 0.7 / spread(behind, process, draws[f"{process}_sd"][:, None])
     found = model.natural(draws, rows, 7.0)
     for process in model.scales:
         offsets = [found[n][0] for n in model.names()[process][:3]]
@@ -252,14 +224,14 @@ def test_contrasts_are_normal_in_any_unit(graphs):
         z = np.array([0.8, -1.3])
         found = evaluate({v.name: np.array(log_sd) if "sd" in v.name else z for v in values})
         for process, density in zip(model.scales, found, strict=True):
-            unit = model.spread(rows, process, np.exp([log_sd]))
+            unit = spread(model.contrasts(rows)[1], process, np.exp([log_sd]))
             np.testing.assert_allclose(density, norm.logpdf(z * unit, 0, np.exp(log_sd)) + np.log(unit), rtol=1e-9)
 
 
 def test_without_effects_nothing_changes(name, shops):
     model, shop = pooled(name, shops[name]), shops[name]
     params = {k: np.zeros_like(v) if "[" in k else v for k, v in params_of(model, 3).items()}
-    plain, own = model.section, {k: params[k] for k in OWN[name]}
+    plain, own = model.section, {k: params[k] for k in STORIES[name].params}
     mine, theirs = model.histories(shop), plain.histories(shop)
     for method, rest in (
         ("log_likelihood", (WEEK,)),
@@ -314,7 +286,7 @@ def test_names_of_groups_order_of_rows_and_the_unit_do_not_matter(name, shops):
     rows = model.sufficient(shop)
     weeks, days = (model.natural(free_draws(model), rows, unit) for unit in (WEEK, 1.0))
     for parameter in weeks:
-        factor = WEEK if parameter in STORIES.get(name, STORIES["bg_bb"]).times else 1.0
+        factor = WEEK if parameter in STORIES[name].times else 1.0
         np.testing.assert_allclose(days[parameter], factor * weeks[parameter], rtol=1e-12)
 
 
@@ -500,7 +472,7 @@ def test_simulated_customers_and_newcomers_have_the_expected_orders(name, shops)
 def test_the_page_says_how_far_levels_lie_apart(shop):
     model = pooled("bg_nbd", shop)
     own, facts = in_words(model, params_of(model, 50))
-    assert list(own) == list(OWN["bg_nbd"])
+    assert list(own) == list(STORIES["bg_nbd"].params)
     said = dict(facts)
     assert said["Levels that customers are told apart by"].startswith(
         f"{len(model.design.levels)} that occur (3 segments"

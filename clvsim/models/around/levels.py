@@ -5,13 +5,14 @@ of one level remain one row. Everything here is learned from the summary that a 
 posterior: the same customer has the same level wherever the posterior is used.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 from pydantic import Field, field_validator
 
 from clvsim.errors import ConfigError, Problem
+from clvsim.models.inputs import containers
 from clvsim.schema import Frozen
 from clvsim.types import COVARIATE, CustomerSummary
 
@@ -71,18 +72,23 @@ class Poolable(Frozen):
             raise ValueError(f"purchase: {what}; name it in covariates.attrition")
         return covariates
 
+    def inputs(self, rows: Any) -> Any:
+        """NamedTuple of arrays: all that `graph` and `log_density` compute with, derived from unique rows."""
+        raise NotImplementedError
+
     def build(self, rows: Any) -> Any:
-        """The PyMC model on unique rows; its free variables are those of `graph`."""
+        """The PyMC model on unique rows; its free variables are those of `graph`, its data `inputs`."""
         import pymc as pm
 
         with pm.Model() as model:
-            pm.Potential("log_likelihood", self.log_density(self.graph(pm, rows), rows))
+            inputs = containers(pm, self.inputs(rows))
+            pm.Potential("log_likelihood", self.log_density(self.graph(pm, inputs), inputs))
         return model
 
-    def graph(self, pm: Any, rows: Any) -> dict[str, Any]:
+    def graph(self, pm: Any, inputs: Any) -> dict[str, Any]:
         """The paper's parameters in unit-free time as functions of free variables, made inside an open PyMC model.
 
-        Priors do not depend on `rows`; the coordinates in which they are sampled may.
+        Priors do not depend on `inputs`; the coordinates in which they are sampled may.
         """
         raise NotImplementedError
 
@@ -91,7 +97,7 @@ class Poolable(Frozen):
         parameters, arrays or graphs; 1 and 1 change nothing."""
         raise NotImplementedError
 
-    def log_density(self, params: Mapping[str, Any], rows: Any) -> Any:
+    def log_density(self, params: Mapping[str, Any], inputs: Any) -> Any:
         """Log-likelihood of all rows as a graph. What `apply_factors` changes is a scalar, or (level,)."""
         raise NotImplementedError
 
@@ -111,9 +117,26 @@ def odds_times(a: Any, b: Any, factor: Any) -> tuple[Any, Any]:
     return scaled * scale, b * scale
 
 
-def at(parameter: Any, level: np.ndarray) -> Any:
+def at(parameter: Any, level: Any) -> Any:
     """A graph's parameter for rows of those levels: itself where it is one number for all."""
     return parameter[level] if parameter.ndim else parameter
+
+
+class LevelRows(NamedTuple):
+    """Histories for a sum that is compiled apart, each (row,), T in time or opportunities; rows of level i are
+    `ends[i]` to `ends[i + 1]`."""
+
+    x: np.ndarray
+    t_x: np.ndarray
+    T: np.ndarray
+    count: np.ndarray
+    ends: np.ndarray
+
+
+def level_rows(columns: Sequence[np.ndarray], level: np.ndarray, which: np.ndarray) -> LevelRows:
+    """Rows of x, t_x, T, count, of ascending `level` (row,), for which `which` (row,) is true."""
+    ends = np.searchsorted(level[which], np.arange(level.max() + 2))
+    return LevelRows(*(column[which] for column in columns), ends=ends)
 
 
 class Numbers(Frozen):

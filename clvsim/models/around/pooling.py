@@ -23,6 +23,7 @@ import numpy as np
 
 from clvsim.models.around.levels import Design, Group, Poolable, Scale, make_design
 from clvsim.models.around.wrapper import Wrapper
+from clvsim.models.inputs import containers
 from clvsim.models.laws import LifeLaw, Params, rows_of
 from clvsim.models.protocol import RetentionModel
 from clvsim.types import CustomerSummary
@@ -41,6 +42,19 @@ class PooledRows(NamedTuple):
     rows: Any
     levels: np.ndarray
     count: np.ndarray
+
+
+class PooledInputs(NamedTuple):
+    """What the density of `Pooled` computes with: the inputs of the model underneath; of the groups, where there are
+    any, the contrasts' `basis`, how many `customers` tell them (see `Pooled.contrasts`), and the `group` of each level,
+    (level,); covariates of levels on each process, where there are any, (level, feature)."""
+
+    section: Any
+    basis: np.ndarray | None
+    customers: np.ndarray | None
+    group: np.ndarray | None
+    purchase: np.ndarray | None
+    attrition: np.ndarray | None
 
 
 def configured(model: RetentionModel, summary: CustomerSummary, by_clock: RetentionModel | None = None) -> Any:
@@ -180,29 +194,36 @@ class Pooled(Wrapper):
         import pymc as pm
         import pytensor.tensor as pt
 
-        basis, _ = self.contrasts(rows)
-
-        def moves(process: str) -> Any:
+        def moves(process: str, inputs: PooledInputs) -> Any:
             if process not in self.scales:
                 return 1.0
             total: Any = 0.0
             if self.design.group:
                 sd = pm.HalfNormal(f"{process}_sd", self.section.pool_sd)
-                unit = self.spread(rows, process, sd)
-                contrast = pm.Normal(f"{process}_contrast", 0.0, sd / unit, shape=basis.shape[1]) * unit
-                total = pt.dot(basis, contrast)[self.design.parts(rows.levels)[0]]
-            if covariates := self.design.covariates_of(process):
-                features = self.design.features(rows.levels, covariates)
-                shape, prior = features.shape[1], self.section.covariates.sd
+                unit = spread(inputs.customers, process, sd)
+                contrast = pm.Normal(f"{process}_contrast", 0.0, sd / unit, shape=self.design.groups - 1) * unit
+                total = pt.dot(inputs.basis, contrast)[inputs.group]
+            if self.design.covariates_of(process):
+                features, prior = getattr(inputs, process), self.section.covariates.sd
+                shape = len(self.design.feature_names(self.design.covariates_of(process)))
                 effect = pm.StudentT(f"{process}_effect", nu=_FREEDOM, mu=0.0, sigma=prior, shape=shape)
                 total = total + pt.dot(features, effect)
             return pt.exp(total)
 
         with pm.Model() as model:
-            params = self.section.graph(pm, rows.rows)
-            moved = self.section.apply_factors(params, moves("purchase"), moves("attrition"))
-            pm.Potential("log_likelihood", self.section.log_density(moved, rows.rows))
+            inputs = containers(pm, self.inputs(rows))
+            params = self.section.graph(pm, inputs.section)
+            moved = self.section.apply_factors(params, moves("purchase", inputs), moves("attrition", inputs))
+            pm.Potential("log_likelihood", self.section.log_density(moved, inputs.section))
         return model
+
+    def inputs(self, rows: PooledRows) -> PooledInputs:
+        features = [
+            self.design.features(rows.levels, covariates) if covariates else None
+            for covariates in map(self.design.covariates_of, ("purchase", "attrition"))
+        ]
+        grouped = (*self.contrasts(rows), self.design.parts(rows.levels)[0]) if self.design.group else (None,) * 3
+        return PooledInputs(self.section.inputs(rows.rows), *grouped, *features)
 
     def contrasts(self, rows: PooledRows) -> tuple[np.ndarray, np.ndarray]:
         """An orthonormal basis of offsets that sum to 0, (group, contrast), and how many informative customers each
@@ -216,11 +237,6 @@ class Pooled(Wrapper):
         for k in range(1, size):
             basis[order[:k], k - 1], basis[order[k], k - 1] = -1 / np.sqrt(k * (k + 1)), np.sqrt(k / (k + 1))
         return basis, by_group[order][1:]
-
-    def spread(self, rows: PooledRows, process: str, sd: Any) -> Any:
-        """About the posterior sd of contrasts given the sd of groups, array or graph: (..., contrast) of (..., 1)."""
-        known = self.contrasts(rows)[1] / _KNOWN[process]
-        return sd / (1 + known * sd**2) ** 0.5
 
     def names(self) -> dict[str, list[str]]:
         """Names of the effects among the parameters, of each process: its groups', then its covariates'."""
@@ -244,13 +260,13 @@ class Pooled(Wrapper):
         effect, drawn from the distribution of groups.
         """
         found = self.section.natural(draws, rows.rows, days_per_unit)
-        basis, _ = self.contrasts(rows)
+        basis, customers = self.contrasts(rows)
         rng = np.random.default_rng(_NEW_GROUP)
         for process, names in self.names().items():
             columns = []
             if groups := self.design.groups:
                 sd = draws[f"{process}_sd"]
-                unit = self.spread(rows, process, sd[:, None])
+                unit = spread(customers, process, sd[:, None])
                 new = sd * np.sqrt(1 + 1 / groups) * rng.standard_normal(sd.size)  # the offsets' mean is in the rate
                 columns += [*(basis @ (draws[f"{process}_contrast"] * unit).T), new]
                 found[f"sd_{self.scales[process].name}"] = sd
@@ -370,6 +386,14 @@ class Pooled(Wrapper):
         }
         weight = np.broadcast_to(shares, stacked["drop_a"].shape)
         return first._replace(**stacked, weight=np.ascontiguousarray(weight), stages_done=np.zeros(len(laws)))
+
+
+def spread(customers: Any, process: str, sd: Any) -> Any:
+    """About the posterior sd of contrasts given the sd of groups, array or graph: (..., contrast) of (..., 1).
+
+    `customers`: who tell something of each contrast, (contrast,).
+    """
+    return sd / (1 + customers / _KNOWN[process] * sd**2) ** 0.5
 
 
 def _named(scale: str, group: Group, name: str | None) -> str:

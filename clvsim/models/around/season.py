@@ -24,6 +24,7 @@ from pydantic import BeforeValidator, Field
 from clvsim.errors import ConfigError, Problem
 from clvsim.models.around.calendar import Calendar, Window
 from clvsim.models.around.wrapper import Wrapper
+from clvsim.models.inputs import containers
 from clvsim.models.laws import Customers, LifeLaw, Params
 from clvsim.models.protocol import RetentionModel
 from clvsim.schema import Frozen
@@ -64,26 +65,41 @@ class Seasonable(Frozen):
 
 
 class Clock(NamedTuple):
-    """How far the customers' clock ran in the last 0, 1, ... days, (day,), as a graph, in units of `unit_days`.
+    """How far the customers' clock ran in the last 0, 1, ... days, (day,), in a model's unit of time.
 
-    `edges`: days ago, ascending from 0 to the length of the log, between which it runs evenly.
+    `edges`: days ago, ascending from 0 to the length of the log, between which it runs evenly; `ago` the same in the
+    model's unit. All are graphs.
     """
 
     since: Any
-    edges: np.ndarray
-    unit_days: float
+    edges: Any
+    ago: Any
 
-    def ran(self, ago: np.ndarray) -> Any:
-        """In the last `ago` units of time."""
-        return self.since[np.rint(ago * self.unit_days).astype(np.int64)]
-
-    @property
-    def ago(self) -> np.ndarray:
-        return self.edges / self.unit_days
+    def ran(self, days: Any) -> Any:
+        """In the last `days` days, whole numbers."""
+        return self.since[days]
 
     @property
     def run(self) -> Any:
         return self.since[self.edges]
+
+
+class SeasonInputs(NamedTuple):
+    """What the density of `Seasonal` computes with.
+
+    `section`: what that of the model underneath does. `effects`: which effects a kind of day has, (effect, kind).
+    `share`: of the log's days that are of each kind, `orders`: repeat orders on them, (kind,). `kind`: of each day
+    before today, (day,). `edges` (edge,) and `ago`: see `Clock`. `unit_days`: days in the model's unit of time.
+    """
+
+    section: Any
+    effects: np.ndarray
+    share: np.ndarray
+    orders: np.ndarray
+    kind: np.ndarray
+    edges: np.ndarray
+    ago: np.ndarray
+    unit_days: float
 
 
 class Ahead(NamedTuple):
@@ -206,23 +222,37 @@ class Seasonal(Wrapper):
     def sufficient(self, summary: CustomerSummary, level: np.ndarray | None = None) -> SeasonRows:
         return SeasonRows(*self.section.sufficient(summary, level), np.array(self.calendar.orders, np.float64))
 
+    def inputs(self, rows: SeasonRows) -> SeasonInputs:
+        calendar, edges = self.calendar, self.calendar.edges()
+        return SeasonInputs(
+            section=self.section.inputs(rows, rows.unit_days),
+            effects=self._columns(),
+            share=self._share(),
+            orders=rows.orders,
+            kind=np.searchsorted(calendar.codes, calendar.code(-np.arange(calendar.length))),
+            edges=edges,
+            ago=edges / rows.unit_days,
+            unit_days=rows.unit_days,
+        )
+
     def build(self, rows: SeasonRows) -> Any:
-        """The PyMC model on unique rows; its free variables are those of `graph`."""
+        """The PyMC model on unique rows; its free variables are those of `graph`, its data `inputs`."""
         import pymc as pm
 
         with pm.Model() as model:
-            pm.Potential("log_likelihood", self.log_density(self.graph(pm, rows), rows))
+            inputs = containers(pm, self.inputs(rows))
+            pm.Potential("log_likelihood", self.log_density(self.graph(pm, inputs), inputs))
         return model
 
-    def graph(self, pm: Any, rows: SeasonRows) -> dict[str, Any]:
+    def graph(self, pm: Any, inputs: SeasonInputs) -> dict[str, Any]:
         """The model's own parameters and `log_m` of each kind of day. Free variables: the model's own and one for each
         effect of the calendar."""
         import pytensor.tensor as pt
 
-        params = self.section.graph(pm, rows)
+        params = self.section.graph(pm, inputs.section)
         effects: list[Any] = [pm.Normal(name, 0.0, sd) for name, sd in self._free().items()]
-        raw = self._effects(effects)
-        return {**params, "log_m": raw - self._log_mean(pt, raw)}
+        raw = sum(effect * inputs.effects[i] for i, effect in enumerate(effects))
+        return {**params, "log_m": raw - log_mean(pt, inputs.share, raw)}
 
     def informative(self, rows: SeasonRows) -> np.ndarray:
         return self.section.informative(rows)
@@ -231,15 +261,14 @@ class Seasonal(Wrapper):
         """The model's own; the calendar is the same for all."""
         return self.section.apply_factors(params, buying, leaving)
 
-    def log_density(self, params: Mapping[str, Any], rows: SeasonRows) -> Any:
+    def log_density(self, params: Mapping[str, Any], inputs: SeasonInputs) -> Any:
         """Log-likelihood of all rows as a graph; parameters may be (level,)."""
         import pytensor.tensor as pt
 
-        calendar, log_m = self.calendar, params["log_m"]
-        kind = np.searchsorted(calendar.codes, calendar.code(-np.arange(calendar.length)))
-        since = pt.concatenate([np.zeros(1), pt.cumsum(pt.exp(log_m)[kind])]) / rows.unit_days
-        clock = Clock(since, calendar.edges(), rows.unit_days)
-        return self.section.log_density(params, rows, clock) + pt.sum(rows.orders * log_m)
+        log_m = params["log_m"]
+        since = pt.concatenate([np.zeros(1), pt.cumsum(pt.exp(log_m)[inputs.kind])]) / inputs.unit_days
+        clock = Clock(since, inputs.edges, inputs.ago)
+        return self.section.log_density(params, inputs.section, clock) + pt.sum(inputs.orders * log_m)
 
     def _free(self) -> dict[str, float]:
         """Names and prior standard deviations of the free variables; without months only the others vary."""
@@ -247,26 +276,25 @@ class Seasonal(Wrapper):
         effects = self.calendar.effects if self.calendar.monthly else self.calendar.effects[1:]
         return {effect.variable: sds[effect.kind] for effect in effects}
 
-    def _effects(self, effects: list[Any]) -> Any:
-        """The sum of a kind of day's effects from the free variables, arrays (..., kind)."""
-        features = self.calendar.features(np.array(self.calendar.codes))
-        columns = features.T if self.calendar.monthly else features.T[1:]
-        return sum(effect * column for effect, column in zip(effects, columns, strict=True))
+    def _columns(self) -> np.ndarray:
+        """Which of the free variables a kind of day has, (effect, kind)."""
+        columns = self.calendar.features(np.array(self.calendar.codes)).T
+        return columns if self.calendar.monthly else columns[1:]
 
-    def _log_mean(self, xp: Any, log_m: Any) -> Any:
-        """log of the mean of m over the log's days, (..., 1); `xp` computes."""
-        share = np.array(self.calendar.days) / self.calendar.length
-        return xp.log(xp.sum(share * xp.exp(log_m), axis=-1, keepdims=True))
+    def _share(self) -> np.ndarray:
+        """Of the log's days that are of each kind, (kind,)."""
+        return np.array(self.calendar.days) / self.calendar.length
 
     def natural(self, draws: Params, rows: SeasonRows, days_per_unit: float) -> dict[str, np.ndarray]:
         """The model's own parameters; effects of months less log of the mean, and the other effects."""
         natural_params = self.section.natural(draws, rows, days_per_unit)
         effects = [np.asarray(draws[name])[:, None] for name in self._free()]
-        log_mean = self._log_mean(np, self._effects(effects))
+        raw = sum(effect * column for effect, column in zip(effects, self._columns(), strict=True))
+        mean = log_mean(np, self._share(), raw)
         if not self.calendar.monthly:
-            effects = [np.zeros_like(log_mean), *effects]
+            effects = [np.zeros_like(mean), *effects]
         return natural_params | {
-            effect.label: (values - (log_mean if effect.kind == "season" else 0.0))[:, 0]
+            effect.label: (values - (mean if effect.kind == "season" else 0.0))[:, 0]
             for effect, values in zip(self.calendar.effects, effects, strict=True)
         }
 
@@ -433,3 +461,8 @@ class Seasonal(Wrapper):
             )
             out[part] = table[:, pair_of.reshape(-1)]
         return out
+
+
+def log_mean(xp: Any, share: Any, log_m: Any) -> Any:
+    """log of the mean of m over the log's days, (..., 1); `share` of its days is of each kind; `xp` computes."""
+    return xp.log(xp.sum(share * xp.exp(log_m), axis=-1, keepdims=True))

@@ -6,15 +6,24 @@ dependence, Journal of Interactive Marketing 43, 1-16, doi 10.1016/j.intmar.2018
 """
 
 import math
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 
 from clvsim.models.laws import Params
 from clvsim.models.priors import LogNormalPrior
-from clvsim.models.retention.contracts import ContractModel, ContractRows
+from clvsim.models.retention.contracts import ContractInputs, ContractModel, ContractRows
 
 _LATE = 10  # share of the contracts that a late renewal was due for, inverted
+
+
+class Survival(NamedTuple):
+    """Logs of: the number of the last renewal that a tenth of the contracts were due for, at least the second; the
+    shares of contracts that make the first renewal, and that late one."""
+
+    log_renewal: float
+    log_first: float
+    log_late: float
 
 
 class Bdw(ContractModel):
@@ -29,40 +38,43 @@ class Bdw(ContractModel):
     kind: Literal["bdw"] = "bdw"
     c: LogNormalPrior = LogNormalPrior(median=1.0, sd_log=0.5)
 
-    def graph(self, pm: Any, rows: ContractRows) -> dict[str, Any]:
+    def inputs(self, rows: ContractRows) -> ContractInputs:
+        """As of sBG, and where the ridge lies."""
+        return super().inputs(rows)._replace(survival=observed_survival(rows))
+
+    def graph(self, pm: Any, inputs: ContractInputs) -> dict[str, Any]:
         """gamma, delta, c. Free variables: churn_mean, churn_concentration, log_c_off_ridge."""
         import pytensor.tensor as pt
 
-        params = super().graph(pm, rows)
-        ridge = log_c_on_ridge(pt, params["gamma"], rows)
+        params = super().graph(pm, inputs)
+        ridge = log_c_on_ridge(pt, params["gamma"], inputs.survival)
         off = pm.Normal("log_c_off_ridge", math.log(self.c.median) - ridge, self.c.sd_log)
         return {**params, "c": pt.exp(ridge + off)}
 
     def natural(self, draws: Params, rows: ContractRows, days_per_unit: float) -> dict[str, np.ndarray]:
         """The paper's gamma, delta and c from the model's variables; they have no unit."""
         found = super().natural(draws, rows, days_per_unit)
-        return {**found, "c": np.exp(log_c_on_ridge(np, found["gamma"], rows) + draws["log_c_off_ridge"])}
+        ridge = log_c_on_ridge(np, found["gamma"], observed_survival(rows))
+        return {**found, "c": np.exp(ridge + draws["log_c_off_ridge"])}
 
 
-def log_c_on_ridge(xp: Any, gamma: Any, rows: ContractRows) -> Any:
-    """log of the c that goes with gamma, were survival of the first and of a late renewal known; `xp` computes.
+def log_c_on_ridge(xp: Any, gamma: Any, survival: Any) -> Any:
+    """log of the c that goes with gamma at that `Survival`, arrays or graphs; `xp` computes.
 
     A risk that rises with tenure hides customers who differ, so c and gamma lie on a curved ridge, along which a chain
     moves in steps of its width. Sampled is log c less this, which hardly depends on gamma, with the prior that makes
     log c normal and independent of gamma. From S(n) = (1 + n^c/d)^-gamma, which -log(1 - theta) gives if it is Gamma.
     """
-    late, log_first, log_late = _seen_to_survive(rows)
-    first, last = (y + xp.log(-xp.expm1(-y)) for y in (-log_first / gamma, -log_late / gamma))  # log(e^y - 1)
-    return xp.log((last - first) / math.log(late))
+    logs = (-survival.log_first / gamma, -survival.log_late / gamma)
+    first, last = (y + xp.log(-xp.expm1(-y)) for y in logs)  # log(e^y - 1)
+    return xp.log((last - first) / survival.log_renewal)
 
 
-def _seen_to_survive(rows: ContractRows) -> tuple[int, float, float]:
-    """Number of the last renewal that a tenth of the contracts were due for (at least the second), and the logs of the
-    shares of contracts that make the first and it: Kaplan-Meier, with half a loss more at each, so that no share is 1.
-    """
+def observed_survival(rows: ContractRows) -> Survival:
+    """Kaplan-Meier, with half a loss more at each renewal, so that no share is 1."""
     due = np.bincount((rows.seen + rows.lost).astype(int), rows.count)
     due = np.append(np.cumsum(due[::-1])[::-1][1:], [0.0, 0.0])  # of renewals 1, 2, ...
     lost = np.append(np.bincount(rows.seen.astype(int), rows.count * rows.lost), [0.0, 0.0])[: due.size]
     late = max(int(np.count_nonzero(due >= rows.count.sum() / _LATE)), 2)
     log_kept = np.cumsum(np.log1p(-(lost + 0.5) / (due + 1)))
-    return late, float(log_kept[0]), float(log_kept[late - 1])
+    return Survival(math.log(late), float(log_kept[0]), float(log_kept[late - 1]))

@@ -14,11 +14,11 @@ import numpy as np
 from pydantic import Field
 
 from clvsim.errors import DiagnosticsError
-from clvsim.models.around.levels import Poolable, Scale, at, odds_times
+from clvsim.models.around.levels import LevelRows, Poolable, Scale, at, level_rows, odds_times
 from clvsim.models.laws import LifeLaw, Params, column, rows_by_level
 from clvsim.models.priors import BetaPrior, LogNormalPrior
 from clvsim.models.retention.contracts import FAR, log_gamma_ratio, summation
-from clvsim.models.retention.purchases import classes
+from clvsim.models.retention.purchases import Tally, classes, tally
 from clvsim.special import betaln, expit, gammaln
 from clvsim.types import DAYS_PER_MONTH, DAYS_PER_YEAR, CustomerSummary
 
@@ -168,16 +168,32 @@ def _tabulated(kernel: Callable[..., None], params: Params, names: tuple[str, ..
     return table[:, where.reshape(-1)]
 
 
-def log_odds_on_ridge(xp: Any, concentration: Any, rows: OpportunityRows) -> Any:
+def mean_opportunities(rows: OpportunityRows) -> float:
+    """That a customer had so far."""
+    return float(np.average(rows.n, weights=rows.count))
+
+
+def log_odds_on_ridge(xp: Any, concentration: Any, n: Any) -> Any:
     """About the log odds of leaving that go with a concentration, up to a constant; `xp` computes.
 
-    What customers tell is how many are left after the n opportunities they had, about (1 + n/concentration)^-gamma:
-    the more they differ, the more leave at first. The mean and the concentration lie on that curved ridge, along which
+    What customers tell is how many are left after n opportunities (the mean), about (1 + n/concentration)^-gamma: the
+    more they differ, the more leave at first. The mean and the concentration lie on that curved ridge, along which
     a chain moves in steps of its width. Sampled is how far the log odds of the mean are from it, with the prior that
     leaves the mean's prior as it is, whatever the concentration.
     """
-    n = float(np.average(rows.n, weights=rows.count))
     return -xp.log(concentration * xp.log1p(n / concentration))
+
+
+class OpportunityInputs(NamedTuple):
+    """What the density of BG/BB computes with: opportunities a customer had on average; customers of each level,
+    (level,); how many have so many purchases, unused opportunities and opportunities; rows with t_x < n."""
+
+    mean_n: float
+    customers: np.ndarray
+    x: Tally
+    missed: Tally
+    n: Tally
+    silent: LevelRows
 
 
 class BgBb(Poolable):
@@ -233,13 +249,13 @@ class BgBb(Poolable):
         (x, t_x, n), count, of = rows_by_level(histories[:3], level)
         return OpportunityRows(x, t_x, n, count, of)
 
-    def graph(self, pm: Any, rows: Any) -> dict[str, Any]:
+    def graph(self, pm: Any, inputs: Any) -> dict[str, Any]:
         """Free variables: means and concentrations, of dropout_mean dropout_off_ridge."""
         import pytensor.tensor as pt
 
         names = ("purchase_mean", "purchase_concentration", "dropout_concentration")
         mean, total, exits = (getattr(self, name).variable(pm, name) for name in names)
-        leaving = self.dropout_mean.off_ridge(pm, "dropout_off_ridge", log_odds_on_ridge(pt, exits, rows))
+        leaving = self.dropout_mean.off_ridge(pm, "dropout_off_ridge", log_odds_on_ridge(pt, exits, inputs.mean_n))
         return {
             "alpha": total * mean,
             "beta": total * (1 - mean),
@@ -253,7 +269,18 @@ class BgBb(Poolable):
         gamma, delta = odds_times(params["gamma"], params["delta"], leaving)
         return {**params, "alpha": alpha, "beta": beta, "gamma": gamma, "delta": delta}
 
-    def log_density(self, params: Mapping[str, Any], rows: OpportunityRows) -> Any:
+    def inputs(self, rows: OpportunityRows) -> OpportunityInputs:
+        """Everything the graph computes with, of rows as `sufficient` has them."""
+        return OpportunityInputs(
+            mean_n=mean_opportunities(rows),
+            customers=np.bincount(rows.level, rows.count),
+            x=tally(classes(rows.x, rows.level), rows),
+            missed=tally(classes(rows.n - rows.x, rows.level), rows),
+            n=tally(classes(rows.n, rows.level), rows),
+            silent=level_rows((rows.x, rows.t_x, rows.n, rows.count), rows.level, rows.t_x < rows.n),
+        )
+
+    def log_density(self, params: Mapping[str, Any], inputs: OpportunityInputs) -> Any:
         """`log_likelihood` as a graph, log-gammas summed over distinct arguments.
 
         The sum over departures is one compiled pass with its gradient.
@@ -264,20 +291,15 @@ class BgBb(Poolable):
 
         alpha, beta, gamma, delta = (params[name] for name in _SYMBOLS)
         total, exits = alpha + beta, gamma + delta
-        customers = np.bincount(rows.level, rows.count)
 
-        def log_gammas(start: Any, steps: np.ndarray) -> Any:
+        def log_gammas(start: Any, steps: Tally) -> Any:
             """Sum over customers of log Gamma(start + steps) / Gamma(start)."""
-            distinct = classes(steps, rows.level)
-            ahead = np.bincount(distinct.of, rows.count) * pt.gammaln(at(start, distinct.level) + distinct.value)
-            return pt.sum(ahead) - pt.sum(customers * pt.gammaln(start))
+            ahead = steps.customers * pt.gammaln(at(start, steps.level) + steps.value)
+            return pt.sum(ahead) - pt.sum(inputs.customers * pt.gammaln(start))
 
-        bought = log_gammas(alpha, rows.x) + log_gammas(beta, rows.n - rows.x) - log_gammas(total, rows.n)
-        stayed = log_gammas(delta, rows.n) - log_gammas(exits, rows.n)
-        silent = rows.t_x < rows.n
-        columns = [v[silent] for v in (rows.x, rows.t_x, rows.n, rows.count)]
-        four = (alpha, beta, gamma, delta)
-        return bought + stayed + fused_sum("gone_or_not", four, columns, rows.level[silent], customers.size)
+        bought = log_gammas(alpha, inputs.x) + log_gammas(beta, inputs.missed) - log_gammas(total, inputs.n)
+        stayed = log_gammas(delta, inputs.n) - log_gammas(exits, inputs.n)
+        return bought + stayed + fused_sum("gone_or_not", (alpha, beta, gamma, delta), inputs.silent)
 
     def warnings(self, summary: CustomerSummary, params: Params) -> tuple[str, ...]:
         """None: what became of the orders is in the quality table."""
@@ -287,7 +309,7 @@ class BgBb(Poolable):
         """The paper's alpha, beta, gamma, delta, which have no unit, from the model's variables."""
         mean, total = draws["purchase_mean"], draws["purchase_concentration"]
         exits = draws["dropout_concentration"]
-        leaving = expit(draws["dropout_off_ridge"] + log_odds_on_ridge(np, exits, rows))
+        leaving = expit(draws["dropout_off_ridge"] + log_odds_on_ridge(np, exits, mean_opportunities(rows)))
         return {
             "alpha": total * mean,
             "beta": total * (1 - mean),

@@ -51,6 +51,28 @@ class RegularRows(NamedTuple):
     k: float  # order of the gaps' distribution: as configured, or the likeliest
 
 
+class RegularInputs(NamedTuple):
+    """What the density of `RegularModel` computes with, each (row,) but `customers`, (level,), and `constant`.
+
+    `chances` to leave so far, `stayed`: all but the last of them. For each number J of stages that may be over:
+    `order_stages`, those that orders took and these, and `silence`, log of (T - t_x)^J / J!. `may_leave` and `stays`:
+    rows with and without a chance to leave. `constant`: of the log-likelihood.
+    """
+
+    customers: np.ndarray
+    level: np.ndarray
+    t_x: np.ndarray
+    T: np.ndarray
+    chances: np.ndarray
+    stayed: np.ndarray
+    order_stages: tuple[np.ndarray, ...]
+    silence: tuple[np.ndarray, ...]
+    may_leave: np.ndarray
+    stays: np.ndarray
+    count: np.ndarray
+    constant: float
+
+
 def log_stages(k: int, params: Params, x: np.ndarray, t_x: np.ndarray, T: np.ndarray) -> np.ndarray:
     """log of P(history so far, J stages of the running gap are over | never leaves), up to what k and x alone fix.
 
@@ -199,30 +221,48 @@ class RegularModel(DropoutPriors, Poolable):
             k = self.k
         return RegularRows(*rows[:5], rows.unit_days, gaps, float(k))
 
-    def log_density(self, params: Mapping[str, Any], rows: RegularRows) -> Any:
+    def inputs(self, rows: RegularRows) -> RegularInputs:
+        """Everything the graph computes with, of rows as `sufficient` has them; k stages shape the graph itself."""
+        k = int(rows.k)
+        chances, silent = rows.x + self.LOST_AT_BIRTH, rows.T - rows.t_x
+        gaps = (k - 1) * (0.0 if np.isnan(rows.log_gaps) else rows.log_gaps)
+        return RegularInputs(
+            customers=np.bincount(rows.level, rows.count),
+            level=rows.level,
+            t_x=rows.t_x,
+            T=rows.T,
+            chances=chances,
+            stayed=np.maximum(chances - 1, 0),
+            order_stages=tuple(k * rows.x + j for j in range(k)),
+            silence=tuple(xlogy(j, silent) - gammaln(j + 1.0) for j in range(k)),
+            may_leave=np.flatnonzero(chances > 0),
+            stays=np.flatnonzero(chances <= 0),
+            count=rows.count,
+            constant=gaps - (rows.count * rows.x).sum() * gammaln(k),
+        )
+
+    def log_density(self, params: Mapping[str, Any], inputs: RegularInputs) -> Any:
         """`log_likelihood` as a graph; here alpha is that of orders, k times that of stages."""
         import pytensor.tensor as pt
 
-        k, birth = int(rows.k), self.LOST_AT_BIRTH
+        k = len(inputs.silence)
         r, alpha, a, b = params["r"], params["alpha"] / k, params["a"], params["b"]
-        n = np.bincount(rows.level, rows.count)
         total = a + b
-        constant = pt.sum(n * (r * pt.log(alpha) - pt.gammaln(r) - pt.gammaln(b) + pt.gammaln(total)))
-        alpha, a, b, total = (at(parameter, rows.level) for parameter in (alpha, a, b, total))
+        constant = pt.sum(inputs.customers * (r * pt.log(alpha) - pt.gammaln(r) - pt.gammaln(b) + pt.gammaln(total)))
+        alpha, a, b, total = (at(parameter, inputs.level) for parameter in (alpha, a, b, total))
         # Alive, J stages over; lost.
-        chances, silent, shape = rows.x + birth, rows.T - rows.t_x, r + k * rows.x
+        chances, shapes = inputs.chances, [r + stages for stages in inputs.order_stages]
         stages = [
-            xlogy(j, silent) - gammaln(j + 1.0) + pt.gammaln(shape + j) - (shape + j) * pt.log(alpha + rows.T)
-            for j in range(k)
+            silence + pt.gammaln(shape) - shape * pt.log(alpha + inputs.T)
+            for silence, shape in zip(inputs.silence, shapes, strict=True)
         ]
         alive = pt.gammaln(b + chances) - pt.gammaln(total + chances) + reduce(pt.logaddexp, stages)
-        may = chances > 0
-        left = pt.log(a) + pt.gammaln(b + np.maximum(chances - 1, 0)) - pt.gammaln(total + chances)
-        left += pt.gammaln(shape) - shape * pt.log(alpha + rows.t_x)
-        either = pt.sum(rows.count[may] * pt.logaddexp(alive[may], left[may]))
-        either += pt.sum(rows.count[~may] * alive[~may])
-        gaps = (k - 1) * (0.0 if np.isnan(rows.log_gaps) else rows.log_gaps)
-        return constant + either + gaps - (rows.count * rows.x).sum() * gammaln(k)
+        left = pt.log(a) + pt.gammaln(b + inputs.stayed) - pt.gammaln(total + chances)
+        left += pt.gammaln(shapes[0]) - shapes[0] * pt.log(alpha + inputs.t_x)
+        may, stays = inputs.may_leave, inputs.stays
+        either = pt.sum(inputs.count[may] * pt.logaddexp(alive[may], left[may]))
+        either += pt.sum(inputs.count[stays] * alive[stays])
+        return constant + either + inputs.constant
 
     def natural(self, draws: Params, rows: RegularRows, days_per_unit: float) -> dict[str, np.ndarray]:
         """The papers' r, alpha (in reported time units), a, b from the model's variables, and a k that was chosen."""

@@ -58,6 +58,17 @@ class ContractRows(NamedTuple):
     level: np.ndarray
 
 
+class ContractInputs(NamedTuple):
+    """What the density of `ContractModel` computes with, (row,). `lost`: numbers of rows of contracts that ended.
+    `survival`: BdW's `Survival`."""
+
+    seen: np.ndarray
+    level: np.ndarray
+    count: np.ndarray
+    lost: np.ndarray
+    survival: Any = None
+
+
 class Shapes(NamedTuple):
     """theta ~ Beta(gamma, delta) and duration dependence c, each (draw, 1)."""
 
@@ -247,7 +258,7 @@ class ContractModel(Poolable):
         gamma, delta = column(params, *self.SYMBOLS)
         return Shapes(gamma, delta, column(params, "c")[0] if "c" in params else np.ones_like(gamma))
 
-    def graph(self, pm: Any, rows: Any) -> dict[str, Any]:
+    def graph(self, pm: Any, inputs: Any) -> dict[str, Any]:
         """The parameters of theta's distribution. Free variables: churn_mean, churn_concentration."""
         mean = self.churn_mean.variable(pm, "churn_mean")
         total = self.churn_concentration.variable(pm, "churn_concentration")
@@ -332,22 +343,26 @@ class ContractModel(Poolable):
 
     # likelihood
 
-    def log_density(self, params: Mapping[str, Any], rows: ContractRows) -> Any:
+    def inputs(self, rows: ContractRows) -> ContractInputs:
+        """Everything the graph computes with, of rows as `sufficient` has them."""
+        return ContractInputs(rows.seen, rows.level, rows.count, np.flatnonzero(rows.lost > 0))
+
+    def log_density(self, params: Mapping[str, Any], inputs: ContractInputs) -> Any:
         """`log_likelihood` as a graph."""
         import pytensor.tensor as pt
 
         symbols, c = [params[name] for name in self.SYMBOLS], params.get("c", 1.0)
 
-        def log_survival(n: np.ndarray, level: np.ndarray) -> Any:
+        def log_survival(n: Any, level: Any) -> Any:
             gamma, delta = (at(symbol, level) for symbol in symbols)
-            served = pt.exp(c * np.log(np.maximum(n, 1.0))) * (n > 0)
+            served = pt.exp(c * pt.log(pt.maximum(n, 1.0))) * (n > 0)
             end, start = (pt.gammaln(delta + u) - pt.gammaln(gamma + delta + u) for u in (served, 0.0))
             return end - start
 
-        lost = rows.lost > 0
-        survived = log_survival(rows.seen, rows.level)
-        ended = pt.log1mexp(log_survival(rows.seen[lost] + 1, rows.level[lost]) - survived[lost])
-        return pt.sum(rows.count * survived) + pt.sum(rows.count[lost] * ended)
+        lost = inputs.lost
+        survived = log_survival(inputs.seen, inputs.level)
+        ended = pt.log1mexp(log_survival(inputs.seen[lost] + 1, inputs.level[lost]) - survived[lost])
+        return pt.sum(inputs.count * survived) + pt.sum(inputs.count[lost] * ended)
 
     def log_likelihood(self, params: Params, histories: Contracts, days_per_unit: float) -> np.ndarray:
         """See `log_likelihood`."""

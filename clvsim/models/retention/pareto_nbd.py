@@ -9,16 +9,25 @@ Times are in any one unit. Parameters have shape (draw,), histories (customer,),
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 
 from clvsim.models.around.calendar import Calendar
-from clvsim.models.around.levels import Scale, at
+from clvsim.models.around.levels import LevelRows, Scale, at, level_rows
 from clvsim.models.around.season import Clock, Seasonable
 from clvsim.models.laws import Customers, LifeLaw, Params, column
 from clvsim.models.priors import BetaPrior, LogNormalPrior
-from clvsim.models.retention.purchases import ORDER_RATE, Formulas, PurchaseModel, PurchaseRows, by_clock, classes
+from clvsim.models.retention.purchases import (
+    ORDER_RATE,
+    Formulas,
+    PurchaseModel,
+    PurchaseRows,
+    Tally,
+    classes,
+    tally,
+    times,
+)
 from clvsim.special import expit, exprel, gammaln, xlogy
 from clvsim.types import DAYS_PER_YEAR
 
@@ -227,6 +236,20 @@ def newcomer_laws(params: Params, days_per_unit: float) -> LifeLaw:
     return laws(params, Customers(zero, zero, zero), days_per_unit)
 
 
+class ParetoInputs(NamedTuple):
+    """What the density of Pareto/NBD computes with.
+
+    `customers`: (level,). `by_x`, `by_T`: rows of one x or T, whose terms in it alone are the same. `T_by_clock`: that
+    T in days, where buying runs on a clock. `silent`: rows with t_x < T.
+    """
+
+    customers: np.ndarray
+    by_x: Tally
+    by_T: Tally
+    T_by_clock: np.ndarray | None
+    silent: LevelRows
+
+
 class ParetoNbd(Seasonable, PurchaseModel):
     """Pareto/NBD: orders at a rate of each customer's own until a death at a hazard of each customer's own.
 
@@ -246,7 +269,7 @@ class ParetoNbd(Seasonable, PurchaseModel):
     s: LogNormalPrior = LogNormalPrior(median=1.0, sd_log=1.0)
     lost: BetaPrior = BetaPrior(a=1.0, b=1.0)
 
-    def graph(self, pm: Any, rows: Any) -> dict[str, Any]:
+    def graph(self, pm: Any, inputs: Any) -> dict[str, Any]:
         """Free variables: r, rate, s, lost."""
         import pytensor.tensor as pt
 
@@ -266,7 +289,18 @@ class ParetoNbd(Seasonable, PurchaseModel):
 
         return SeasonalPareto(self, calendar)
 
-    def log_density(self, params: Mapping[str, Any], rows: PurchaseRows, clock: Clock | None = None) -> Any:
+    def inputs(self, rows: PurchaseRows, clock_days: float | None = None) -> ParetoInputs:
+        """`clock_days`: days in a unit of time, where buying runs on a clock."""
+        by_T = tally(classes(rows.T, rows.level), rows)
+        return ParetoInputs(
+            customers=np.bincount(rows.level, rows.count),
+            by_x=tally(classes(rows.x, rows.level), rows),
+            by_T=by_T,
+            T_by_clock=None if clock_days is None else times(by_T.value, clock_days),
+            silent=level_rows((rows.x, rows.t_x, rows.T, rows.count), rows.level, rows.t_x < rows.T),
+        )
+
+    def log_density(self, params: Mapping[str, Any], inputs: ParetoInputs, clock: Clock | None = None) -> Any:
         """`log_likelihood` as a graph, its terms in x alone and in T alone summed over distinct values.
 
         The integral over the moment of death is one compiled pass with its gradient. Death knows the calendar only.
@@ -274,27 +308,21 @@ class ParetoNbd(Seasonable, PurchaseModel):
         import pytensor.tensor as pt
 
         r, alpha, s, beta = (params[name] for name in ("r", "alpha", "s", "beta"))
-        n = np.bincount(rows.level, rows.count)
-        k = classes(rows.x, rows.level)
-        by_x = pt.sum(np.bincount(k.of, rows.count) * pt.gammaln(r + k.value))
-        age = classes(rows.T, rows.level)
-        n_age, orders_age = np.bincount(age.of, rows.count), np.bincount(age.of, rows.count * rows.x)
-        _, ran = by_clock(age.value, age.value, clock)
-        by_age = pt.sum((n_age * r + orders_age) * pt.log(at(alpha, age.level) + ran))
-        by_age += pt.sum(n_age * s * pt.log(at(beta, age.level) + age.value))
+        n, by_x, by_T = inputs.customers, inputs.by_x, inputs.by_T
+        orders = pt.sum(by_x.customers * pt.gammaln(r + by_x.value))
+        ran = by_T.value if clock is None else clock.ran(inputs.T_by_clock)
+        by_age = pt.sum((by_T.customers * r + by_T.orders) * pt.log(at(alpha, by_T.level) + ran))
+        by_age += pt.sum(by_T.customers * s * pt.log(at(beta, by_T.level) + by_T.value))
         constant = pt.sum(n * (r * pt.log(alpha) - pt.gammaln(r) + s * pt.log(beta)))
-        silent = rows.t_x < rows.T
-        columns = [v[silent] for v in (rows.x, rows.t_x, rows.T, rows.count)]
-        of_rows = (columns, rows.level[silent], n.size)
         if clock is None:
             from clvsim.models.fused import fused_sum
 
-            dead_or_not = fused_sum("lost_or_not", (r, alpha, s, beta), *of_rows)
+            dead_or_not = fused_sum("lost_or_not", (r, alpha, s, beta), inputs.silent)
         else:
             from clvsim.models.clocked import clocked_sum
 
-            dead_or_not = clocked_sum((r, alpha, s, beta), clock.run, clock.ago, *of_rows)
-        return constant + by_x - by_age + dead_or_not
+            dead_or_not = clocked_sum((r, alpha, s, beta), clock.run, clock.ago, inputs.silent)
+        return constant + orders - by_age + dead_or_not
 
     def natural(self, draws: Params, rows: PurchaseRows, days_per_unit: float) -> dict[str, np.ndarray]:
         """The paper's r, alpha, s, beta (alpha and beta in reported time units) from the model's variables."""

@@ -57,9 +57,24 @@ def classes(values: np.ndarray, level: np.ndarray) -> Classes:
     return Classes(value[pair % value.size], pair // value.size, of)
 
 
-def by_clock(t_x: np.ndarray, T: np.ndarray, clock: Clock | None) -> tuple[Any, Any]:
-    """t_x and T as the likelihood needs them, where buying runs on a clock of its own."""
-    return (t_x, T) if clock is None else (clock.ran(T) - clock.ran(T - t_x), clock.ran(T))
+class Tally(NamedTuple):
+    """Distinct (level, value) of rows, how many customers have them and how many repeat orders these made, (class,)."""
+
+    value: np.ndarray
+    level: np.ndarray
+    customers: np.ndarray
+    orders: np.ndarray
+
+
+def tally(distinct: Classes, rows: Any) -> Tally:
+    """Summed over the rows of each class; `rows` have `count` and `x`."""
+    customers, orders = (np.bincount(distinct.of, of_row) for of_row in (rows.count, rows.count * rows.x))
+    return Tally(distinct.value, distinct.level, customers, orders)
+
+
+def times(values: np.ndarray, unit_days: float | None) -> np.ndarray:
+    """Times as a density takes them: as they are, or as whole days where buying runs on a clock (`Clock.ran`)."""
+    return values if unit_days is None else np.rint(values * unit_days).astype(np.int64)
 
 
 ORDER_RATE = Scale("log_rate", "Order rate")
@@ -149,7 +164,7 @@ class DropoutPriors(Frozen):
     dropout_mean: BetaPrior = BetaPrior(a=1.0, b=1.0)
     dropout_concentration: LogNormalPrior = LogNormalPrior(median=2.0, sd_log=1.5)
 
-    def graph(self, pm: Any, rows: Any) -> dict[str, Any]:
+    def graph(self, pm: Any, inputs: Any) -> dict[str, Any]:
         """Free variables: r, rate, dropout_mean, dropout_concentration."""
         r = self.r.variable(pm, "r")
         rate = self.rate.variable(pm, "rate")
@@ -169,32 +184,75 @@ class DropoutPriors(Frozen):
         return {"r": draws["r"], "alpha": alpha, "a": total * mean, "b": total * (1 - mean)}
 
 
+class DropoutInputs(NamedTuple):
+    """What the density of `DropoutModel` computes with. Times are as `times` has them.
+
+    `customers`: (level,). `by_x`, `by_T`: rows of one x or T, whose terms in it alone are the same; `chances` to leave
+    of those of one x. The rest is of rows with an order at which to leave, each (row,): `age` is their place in `by_T`,
+    `stayed` of one number of orders after which the customer stayed for sure, `last` of one t_x. On a clock rows share
+    none, and `T` and `silent`, T - t_x, stand for `last`.
+    """
+
+    customers: np.ndarray
+    by_x: Tally
+    chances: np.ndarray
+    by_T: Tally
+    x: np.ndarray
+    count: np.ndarray
+    level: np.ndarray
+    age: np.ndarray
+    stayed: Classes
+    last: Classes | None
+    T: np.ndarray | None
+    silent: np.ndarray | None
+
+
 class DropoutModel(Seasonable, DropoutPriors, PurchaseModel):
     """What BG/NBD and MBG/NBD share: orders at random moments, and a dropout probability per order."""
 
-    def log_density(self, params: Mapping[str, Any], rows: PurchaseRows, clock: Clock | None = None) -> Any:
+    def inputs(self, rows: PurchaseRows, clock_days: float | None = None) -> DropoutInputs:
+        """`clock_days`: days in a unit of time, where buying runs on a clock."""
+        birth = self.LOST_AT_BIRTH
+        by_x, age = tally(classes(rows.x, rows.level), rows), classes(rows.T, rows.level)
+        by_T = tally(age, rows)
+        may = rows.x + birth > 0
+        x, t_x, T, count, level = (v[may] for v in (rows.x, rows.t_x, rows.T, rows.count, rows.level))
+        by_clock = clock_days is not None
+        return DropoutInputs(
+            customers=np.bincount(rows.level, rows.count),
+            by_x=by_x,
+            chances=by_x.value + birth,
+            by_T=by_T._replace(value=times(by_T.value, clock_days)),
+            x=x,
+            count=count,
+            level=level,
+            age=age.of[may],
+            stayed=classes(x + birth - 1, level),
+            last=None if by_clock else classes(t_x, level),
+            T=times(T, clock_days) if by_clock else None,
+            silent=times(T - t_x, clock_days) if by_clock else None,
+        )
+
+    def log_density(self, params: Mapping[str, Any], inputs: DropoutInputs, clock: Clock | None = None) -> Any:
         """`log_likelihood` as a graph, its terms in x alone and in T alone summed over distinct values."""
         import pytensor.tensor as pt
 
         r, alpha, a, b = (params[name] for name in ("r", "alpha", "a", "b"))
-        total, birth = a + b, self.LOST_AT_BIRTH
-        n = np.bincount(rows.level, rows.count)
-        k = classes(rows.x, rows.level)
-        n_k, b_k, total_k = np.bincount(k.of, rows.count), at(b, k.level) + birth, at(total, k.level) + birth
-        by_x = pt.sum(n_k * (pt.gammaln(r + k.value) + pt.gammaln(b_k + k.value) - pt.gammaln(total_k + k.value)))
-        age = classes(rows.T, rows.level)
-        n_age, orders_age = np.bincount(age.of, rows.count), np.bincount(age.of, rows.count * rows.x)
-        log_age = pt.log(at(alpha, age.level) + by_clock(age.value, age.value, clock)[1])
-        by_age = pt.sum((n_age * r + orders_age) * log_age)
-        may = rows.x + birth > 0  # have had an order at which to leave
-        x, t_x, T, count, level = (v[may] for v in (rows.x, rows.t_x, rows.T, rows.count, rows.level))
+        total = a + b
+        n, k, by_T, stayed = inputs.customers, inputs.by_x, inputs.by_T, inputs.stayed
+        b_k, total_k = (at(parameter, k.level) + inputs.chances for parameter in (b, total))
+        by_x = pt.sum(k.customers * (pt.gammaln(r + k.value) + pt.gammaln(b_k) - pt.gammaln(total_k)))
+        log_age = pt.log(at(alpha, by_T.level) + (by_T.value if clock is None else clock.ran(by_T.value)))
+        by_age = pt.sum((by_T.customers * r + by_T.orders) * log_age)
         # Looked up, since a logarithm per row costs more than all the rest; on a season's clock rows share none.
-        last = classes(t_x, level) if clock is None else Classes(t_x, level, np.arange(t_x.size))
-        log_last = pt.log(at(alpha, last.level) + (last.value if clock is None else by_clock(t_x, T, clock)[0]))
-        order = classes(x, level)
-        log_stay = pt.log(at(b, order.level) + (order.value + birth - 1))
-        log_odds_left = pt.log(at(a, level)) - log_stay[order.of]
-        log_odds_left += (r + x) * (log_age[age.of[may]] - log_last[last.of])
+        if clock is None:
+            last: Any = inputs.last
+            log_last = pt.log(at(alpha, last.level) + last.value)[last.of]
+        else:
+            log_last = pt.log(at(alpha, inputs.level) + (clock.ran(inputs.T) - clock.ran(inputs.silent)))
+        log_stay = pt.log(at(b, stayed.level) + stayed.value)
+        log_odds_left = pt.log(at(a, inputs.level)) - log_stay[stayed.of]
+        log_odds_left += (r + inputs.x) * (log_age[inputs.age] - log_last)
         constant = pt.sum(n * (r * pt.log(alpha) - pt.gammaln(r) - pt.gammaln(b) + pt.gammaln(total)))
-        left_or_not = pt.sum(count * pt.softplus(log_odds_left))
+        left_or_not = pt.sum(inputs.count * pt.softplus(log_odds_left))
         return constant + by_x - by_age + left_or_not

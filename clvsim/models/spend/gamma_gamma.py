@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 import numpy as np
 
 from clvsim.errors import DiagnosticsError
+from clvsim.models.inputs import containers
 from clvsim.models.laws import LifeLaw, Params, SpendHistory, SpendLaw, column, spend_history_of, unique_rows
 from clvsim.models.priors import LogNormalPrior
 from clvsim.schema import Frozen
@@ -43,6 +44,34 @@ class SpendRows(NamedTuple):
     first_count: int
     first_mean: float
     first_sd: float
+
+
+class OrderSums(NamedTuple):
+    """Repeat orders with a positive amount: their number, and the sum of the logs of their amounts."""
+
+    number: float
+    log_sum: float
+
+
+class MeanSums(NamedTuple):
+    """Sums over customers of x times the log of their total, and of the log of their mean."""
+
+    log_totals: float
+    log_means: float
+
+
+class SpendInputs(NamedTuple):
+    """What the density computes with: rows, each (row,); how many customers they are; distinct numbers of orders and
+    how many customers have them, each (class,); `orders` where single orders are known, `means` where they are not."""
+
+    x: np.ndarray
+    total: np.ndarray
+    count: np.ndarray
+    customers: float
+    distinct_x: np.ndarray
+    customers_by_x: np.ndarray
+    orders: OrderSums | None
+    means: MeanSums | None
 
 
 class FirstOrders(Protocol):
@@ -279,6 +308,18 @@ class GammaGamma(Frozen):
         first = frame["first_amount"].to_numpy(np.float64)
         return spend_rows(history, frame["repeat_log_amount"].to_numpy(np.float64), first)
 
+    def inputs(self, rows: SpendRows) -> SpendInputs:
+        """Everything the graph computes with, of rows as `sufficient` has them."""
+        k, class_of = np.unique(rows.x, return_inverse=True)
+        orders, means = None, None
+        if rows.first_count:
+            orders = OrderSums((rows.count * rows.x).sum(), rows.log_sum)
+        else:
+            log_total, log_mean = np.log(rows.total), np.log(rows.total / rows.x)
+            means = MeanSums((rows.count * rows.x * log_total).sum(), (rows.count * log_mean).sum())
+        of_x = np.bincount(class_of, rows.count)
+        return SpendInputs(rows.x, rows.total, rows.count, rows.count.sum(), k, of_x, orders, means)
+
     def build(self, rows: SpendRows) -> Any:
         """The PyMC model. Free variables: p, mean, q_minus_1.
 
@@ -288,22 +329,20 @@ class GammaGamma(Frozen):
         import pytensor.tensor as pt
 
         with pm.Model() as model:
+            inputs = containers(pm, self.inputs(rows))
             p = self.p.variable(pm, "p")
             mean = self.mean.variable(pm, "mean")
             excess = self.q_minus_1.variable(pm, "q_minus_1")
             q, gamma = 1 + excess, mean * excess / p
 
-            customers, orders = rows.count.sum(), (rows.count * rows.x).sum()
-            k, class_of = np.unique(rows.x, return_inverse=True)
-            by_x = pt.sum(np.bincount(class_of, rows.count) * pt.gammaln(q + p * k))
-            by_row = pt.sum(rows.count * (q + p * rows.x) * pt.log(gamma + rows.total))
-            constant = customers * (q * pt.log(gamma) - pt.gammaln(q))
-            if rows.first_count:
-                within = (p - 1) * rows.log_sum - orders * pt.gammaln(p)
+            by_x = pt.sum(inputs.customers_by_x * pt.gammaln(q + p * inputs.distinct_x))
+            by_row = pt.sum(inputs.count * (q + p * inputs.x) * pt.log(gamma + inputs.total))
+            constant = inputs.customers * (q * pt.log(gamma) - pt.gammaln(q))
+            if inputs.orders:
+                within = (p - 1) * inputs.orders.log_sum - inputs.orders.number * pt.gammaln(p)
             else:
-                log_total, log_mean = np.log(rows.total), np.log(rows.total / rows.x)
-                of_totals, of_means = (rows.count * rows.x * log_total).sum(), (rows.count * log_mean).sum()
-                within = p * of_totals - of_means - pt.sum(np.bincount(class_of, rows.count) * pt.gammaln(p * k))
+                gammas = pt.sum(inputs.customers_by_x * pt.gammaln(p * inputs.distinct_x))
+                within = p * inputs.means.log_totals - inputs.means.log_means - gammas
             pm.Potential("log_likelihood", constant + within + by_x - by_row)
         return model
 

@@ -21,6 +21,7 @@ import numpy as np
 
 from clvsim.errors import ConfigError, DiagnosticsError
 from clvsim.models.around.pooling import Pooled
+from clvsim.models.inputs import containers
 from clvsim.models.laws import LifeLaw, LognormalLaw, Params, column, unique_rows
 from clvsim.models.priors import BetaPrior, LogNormalPrior
 from clvsim.models.protocol import RetentionModel
@@ -64,6 +65,38 @@ class LogRows(NamedTuple):
     observed_days: float
     histories: Any = ()
     scores: Scores = _NO_SCORES
+
+
+class LevelInputs(NamedTuple):
+    """Of customers with equally many orders: this number, theirs, mean and sum of squared deviations of their means of
+    logs, each (class,)."""
+
+    x: np.ndarray
+    customers: np.ndarray
+    mean: np.ndarray
+    squares: np.ndarray
+
+
+class ScoreInputs(NamedTuple):
+    """Rows where levels go with the rate, each (row,), and nodes of the rate's score with logs of their weights,
+    (row, node)."""
+
+    x: np.ndarray
+    log_mean: np.ndarray
+    count: np.ndarray
+    z: np.ndarray
+    log_weight: np.ndarray
+
+
+class LogInputs(NamedTuple):
+    """What the density computes with: how many orders are not their customer's only one, or first; `within` as in
+    `LogRows`; a constant of the log-likelihood; and one of the two other records."""
+
+    repeated: float
+    within: float
+    constant: float
+    levels: LevelInputs | None
+    scores: ScoreInputs | None
 
 
 def log_likelihood(params: Params, x: np.ndarray, log_total: np.ndarray, log_square: np.ndarray) -> np.ndarray:
@@ -200,6 +233,22 @@ class Lognormal(Frozen):
         """With the nodes of each row's order rate given its history, averaged over draws of the retention model."""
         return rows._replace(scores=rates.scores(retention, life, rows.histories, days_per_unit))
 
+    def inputs(self, rows: LogRows) -> LogInputs:
+        """Everything the graph computes with, of rows as `sufficient` or `given_rates` has them."""
+        customers, orders = rows.count.sum(), (rows.count * rows.x).sum()
+        constant = -(rows.count * (np.log(rows.x) / 2 + rows.x * rows.log_mean)).sum() - _LOG_2PI / 2 * orders
+        levels, scores = None, None
+        if self.correlated:
+            with np.errstate(divide="ignore"):  # a node without weight has a log of -inf, and adds nothing
+                log_weight = np.log(rows.scores.weight)
+            scores = ScoreInputs(rows.x, rows.log_mean, rows.count, rows.scores.z, log_weight)
+        else:
+            x, of = np.unique(rows.x, return_inverse=True)
+            n = np.bincount(of, rows.count)
+            mean = np.bincount(of, rows.count * rows.log_mean) / n
+            levels = LevelInputs(x, n, mean, np.bincount(of, rows.count * (rows.log_mean - mean[of]) ** 2))
+        return LogInputs(orders - customers, rows.within, constant, levels, scores)
+
     def build(self, rows: LogRows) -> Any:
         """The PyMC model. Free variables: median, omega, sigma and, where levels go with the rate, rho_place.
 
@@ -210,29 +259,24 @@ class Lognormal(Frozen):
         import pytensor.tensor as pt
 
         with pm.Model() as model:
+            inputs = containers(pm, self.inputs(rows))
             mu = pt.log(self.median.variable(pm, "median"))
             omega = self.omega.variable(pm, "omega")
             sigma = self.sigma.variable(pm, "sigma")
-            customers, orders = rows.count.sum(), (rows.count * rows.x).sum()
-            constant = -(rows.count * (np.log(rows.x) / 2 + rows.x * rows.log_mean)).sum() - _LOG_2PI / 2 * orders
-            within = -(orders - customers) * pt.log(sigma) - rows.within / (2 * sigma**2)
-            if self.correlated:
+            within = -inputs.repeated * pt.log(sigma) - inputs.within / (2 * sigma**2)
+            if inputs.scores:
+                x, log_mean, count, z, log_weight = inputs.scores
                 place = self.rho.variable(pm, "rho_place")
                 rho = (2 * place - 1) / pt.sqrt(1 + omega**2)
-                spread = omega**2 * (1 - rho**2) + sigma**2 / rows.x
-                off = rows.log_mean[:, None] - mu - rho * omega * rows.scores.z
-                with np.errstate(divide="ignore"):  # a node without weight has a log of -inf, and adds nothing
-                    log_weight = np.log(rows.scores.weight)
+                spread = omega**2 * (1 - rho**2) + sigma**2 / x
+                off = log_mean[:, None] - mu - rho * omega * z
                 by_row = pt.logsumexp(log_weight - off**2 / (2 * spread[:, None]), axis=1) - pt.log(spread) / 2
-                between = pt.sum(rows.count * by_row)
+                between = pt.sum(count * by_row)
             else:
-                x, of = np.unique(rows.x, return_inverse=True)
-                n = np.bincount(of, rows.count)
-                mean = np.bincount(of, rows.count * rows.log_mean) / n
-                squares = np.bincount(of, rows.count * (rows.log_mean - mean[of]) ** 2)
+                x, n, mean, squares = inputs.levels
                 spread = omega**2 + sigma**2 / x
                 between = -pt.sum(n * pt.log(spread) + (squares + n * (mean - mu) ** 2) / spread) / 2
-            pm.Potential("log_likelihood", constant + within + between)
+            pm.Potential("log_likelihood", inputs.constant + within + between)
         return model
 
     def natural(self, draws: Params, rows: LogRows, seed: int) -> dict[str, np.ndarray]:
