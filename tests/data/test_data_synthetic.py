@@ -219,7 +219,7 @@ def test_all_mistakes_at_once() -> None:
 @pytest.mark.parametrize(
     ("keys", "what"),
     [
-        ({"model": "nbd"}, "no log can be made up from nbd; choose from bg_nbd, mbg_nbd, pareto_nbd"),
+        ({"model": "nbd"}, f"no log can be made up from nbd; choose from {', '.join(SYNTHETIC_MODELS)}"),
         ({"model": "sbg", "season": [1] * 12}, "a season multiplies an order rate, and sbg has none"),
         (
             {"model": "bg_bb", "segments": {"x": 2}},
