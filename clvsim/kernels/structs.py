@@ -148,10 +148,10 @@ class Clock(NamedTuple):
 
 
 KEPT_ORDERS = 4
-NEWCOMERS, TABLES, OFFERS, CONTACTS = 1, 2, 4, 8
-MARGINS = 16  # the margin varies: goods are posted order by order; else they follow from revenue after the loop
-RENEWING = 64  # contracts, which are seen to end: they get no messages afterwards
-STEADY = 32  # all hazard multipliers are 1 and contacts add none: no table need be read
+NEWCOMERS, TABLES = 1, 2
+MARGINS = 4  # the margin varies: goods are posted order by order; else they follow from revenue after the loop
+RENEWING = 8  # contracts, which are seen to end: they get no messages afterwards
+STEADY = 16  # all hazard multipliers are 1 and contacts add none: no table need be read
 
 # Lines that every ledger has; offers and contact programmes append theirs.
 REVENUE, GOODS, ORDERS, ACQUIRED, ACTIVE, REPAID, OPTED_OUT, BASE_LINES = constants(8)

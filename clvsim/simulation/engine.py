@@ -236,8 +236,6 @@ def kernel_flags(levers: Levers, shared: SharedTables, *, newcomers: bool, renew
         + ks.TABLES * shared.rate_varies
         + ks.STEADY * shared.steady
         + ks.RENEWING * renewing
-        + ks.OFFERS * bool(levers.offers)
-        + ks.CONTACTS * bool(levers.contacts)
         + ks.MARGINS * levers.moves_margin
     )
 

@@ -150,8 +150,6 @@ SPARING = {
     "TABLES on": (structs.TABLES, "existing"),
     "TABLES on, levers": (structs.TABLES, "offers, newcomers"),
     "TABLES on, opportunities": (structs.TABLES, "opportunities"),
-    "OFFERS off": (structs.OFFERS, "offers"),
-    "CONTACTS off": (structs.CONTACTS, "contacts, newcomers"),
     "RENEWING off without contacts": (structs.RENEWING, "renewals, newcomers"),
 }
 

@@ -129,8 +129,6 @@ class Case:
         return (
             ks.NEWCOMERS * self.newcomers
             + ks.TABLES * bool((self.rate != 1).any())
-            + ks.OFFERS * (self.offers.key.size > 0)
-            + ks.CONTACTS * (self.contacts.shape[0] > 0)
             + ks.MARGINS * traced
             + ks.RENEWING * self.renews
             + ks.STEADY * bool((self.hazard == 1).all() and not self.budget.any())
