@@ -1,6 +1,6 @@
 /* The baseline for existing customers, BG/NBD and Gamma-Gamma: what one would write in C for this case alone.
  *
- * Same keyed random numbers, samplers, ledger posts and values as clvsim.kernels.events, written from the model: an
+ * Same keyed random numbers, samplers, ledger posts and values as clvsim.kernels.life, written from the model: an
  * existing customer is alive with probability p_alive; orders come after exponential gaps; after each order the hazard
  * grows by eta until it exceeds the survival budget. No schedules, offers, contacts, newcomers or kept traits.
  */
