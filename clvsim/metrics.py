@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from clvsim.effects import NON_NEGATIVE, REAL, Domain
+from clvsim.simulation import levels
 
 if TYPE_CHECKING:
     from clvsim.simulation.arrivals import Acquired
@@ -202,11 +203,11 @@ def pav_halves(simulation: Simulation, scenario: SimulatedScenario) -> np.ndarra
 
 
 def existing_expectation(simulation: Simulation) -> np.ndarray:
-    return simulation.closed_form
+    return levels.rlv_total(simulation)
 
 
 def existing_expectation_per_customer(simulation: Simulation) -> np.ndarray:
-    return simulation.closed_form / len(simulation.customers)
+    return levels.rlv_per_customer(simulation)
 
 
 METRICS: dict[str, Metric] = {
