@@ -22,10 +22,11 @@ import numpy as np
 from pydantic import BeforeValidator, Field
 
 from clvsim.errors import ConfigError, Problem
+from clvsim.models.around import arriving
 from clvsim.models.around.calendar import Calendar, Window
 from clvsim.models.around.wrapper import Wrapper
 from clvsim.models.inputs import containers
-from clvsim.models.laws import Customers, LifeLaw, Params
+from clvsim.models.laws import Births, Customers, LifeLaw, Params
 from clvsim.models.protocol import RetentionModel
 from clvsim.schema import Frozen
 from clvsim.types import DAYS_PER_YEAR, CustomerSummary
@@ -461,6 +462,27 @@ class Seasonal(Wrapper):
             )
             out[part] = table[:, pair_of.reshape(-1)]
         return out
+
+    def expected_discounted_orders_new(
+        self, params: Params, horizons_days: np.ndarray, annual_rate: float, days_per_unit: float, births: Births
+    ) -> np.ndarray:
+        """See `RetentionModel`: by the days on which those who come are there, (draw, arrival, horizon)."""
+        own, force = self.own(params), float(np.log1p(annual_rate)) / DAYS_PER_YEAR
+        m = np.exp(self.log_multiplier(params, 1 + np.arange(arriving.days_ahead(births, horizons_days))))
+        return self._orders_of_arrivals(own, m, births, horizons_days, force, days_per_unit)
+
+    def _orders_of_arrivals(
+        self, own: Params, m: np.ndarray, births: Births, horizons_days: np.ndarray, force: float, days_per_unit: float
+    ) -> np.ndarray:
+        stays = self.section.probability_alive(own, self.section.newborn(), days_per_unit)
+        daily = daily_of(self.section.living(own), days_per_unit, "r", "alpha", "a", "b")
+        return stays[:, :, None] * arriving.dropout_orders(daily, m, births, horizons_days, force)
+
+
+def daily_of(params: Params, days_per_unit: float, *names: str) -> tuple[np.ndarray, ...]:
+    """Parameters in days, each (draw,)."""
+    scale = {"alpha": days_per_unit, "beta": days_per_unit}
+    return tuple(np.ascontiguousarray(params[n], np.float64).reshape(-1) * scale.get(n, 1.0) for n in names)
 
 
 def log_mean(xp: Any, share: Any, log_m: Any) -> Any:
