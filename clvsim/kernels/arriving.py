@@ -10,10 +10,10 @@ from clvsim.kernels.dropout import fill_panel, panel_width, tabulated
 from clvsim.kernels.hypergeometric import MAX_TERMS
 from clvsim.kernels.quadrature import EASY_NODES, gauss_legendre
 
-_BIRTH_NODES, _BIRTH_WEIGHTS = gauss_legendre(12)  # within the days in which somebody comes
+BIRTH_NODES, BIRTH_WEIGHTS = gauss_legendre(12)  # within the days in which somebody comes
 _AGE_NODES, _AGE_WEIGHTS = gauss_legendre(3)  # of the discount, between two ages
-_LONGEST_STEP = 31.0  # days between ages, and as much of the exponent's fall as one rule may see
-_MOST_DROP = 1.0
+_LONGEST_STEP, _MOST_DROP = 31.0, 1.0  # of that rule: days, and how far the discount's exponent falls
+_MOST_GROWTH = 1.7  # of alpha and the clock together
 
 
 @njit("float64(float64[:, ::1], int64, float64)", cache=True, nogil=True, error_model="numpy")
@@ -24,17 +24,17 @@ def clock_at(ran, d, day):
 
 
 @njit(
-    "void(float64[::1], float64[::1], float64[::1], float64[::1], float64[:, ::1], float64[::1], float64,"
+    "void(float64[::1], float64[::1], float64[::1], float64[::1], float64[:, ::1], float64[:, ::1], float64[::1],"
     " float64[::1], float64, float64[:, :, ::1])",
     cache=True,
     nogil=True,
     error_model="numpy",
 )
-def orders_of_arrivals(r, alpha, a, b, ran, first_days, spread, ages, force, out):
+def orders_of_arrivals(r, alpha, a, b, ran, born, weight, ages, force, out):
     """Orders of somebody who comes later and stays at first, within own ages, each worth exp(-force * own age).
 
     r, alpha, a, b: (draw,), in days. ran: (draw, day), how far the clock has run by each day from today on, up to the
-    last at which somebody is followed. first_days: (arrival,); they come evenly within `spread` days from there. ages:
+    last at which somebody is followed. born: (arrival, node), days on which they come, weight: (node,) of these. ages:
     (age,), ascending. out: (draw, arrival, age).
 
     M(u), the orders before u = log(1 + clock / alpha), is the same whenever somebody comes; see
@@ -45,10 +45,9 @@ def orders_of_arrivals(r, alpha, a, b, ran, first_days, spread, ages, force, out
     last = ages[ages.size - 1]
     for d in range(r.size):
         farthest = 0.0
-        for m in range(first_days.size):
-            for j in range(_BIRTH_NODES.size):
-                born = first_days[m] + spread * _BIRTH_NODES[j]
-                farthest = max(farthest, clock_at(ran, d, born + last) - clock_at(ran, d, born))
+        for m in range(born.shape[0]):
+            for j in range(weight.size):
+                farthest = max(farthest, clock_at(ran, d, born[m, j] + last) - clock_at(ran, d, born[m, j]))
         width = panel_width(r[d], a[d], b[d])
         panels = int(math.log1p(farthest / alpha[d]) / width) + 1
         table = np.empty((panels, EASY_NODES.size + 1))
@@ -56,24 +55,22 @@ def orders_of_arrivals(r, alpha, a, b, ran, first_days, spread, ages, force, out
         known = 1
         for panel in range(panels):
             known = fill_panel(coefficient, known, r[d], a[d], b[d], panel, width, work, table)
-        for m in range(first_days.size):
+        for m in range(born.shape[0]):
             for k in range(ages.size):
                 out[d, m, k] = 0.0
-            for j in range(_BIRTH_NODES.size):
-                born = first_days[m] + spread * _BIRTH_NODES[j]
-                before = clock_at(ran, d, born)
-                worth, age = 0.0, 0.0
+            for j in range(weight.size):
+                start = clock_at(ran, d, born[m, j])
+                worth, t, passed = 0.0, 0.0, 0.0
                 for k in range(ages.size):
-                    if force > 0.0:
-                        span = ages[k] - age
-                        pieces = math.ceil(max(span / _LONGEST_STEP, force * span / _MOST_DROP))
-                        for piece in range(pieces):
-                            for n in range(_AGE_NODES.size):
-                                t = age + span * (piece + _AGE_NODES[n]) / pieces
-                                u = math.log1p((clock_at(ran, d, born + t) - before) / alpha[d])
-                                weight = force * span / pieces * _AGE_WEIGHTS[n] * math.exp(-force * t)
-                                worth += weight * tabulated(table, width, u)
-                    age = ages[k]
-                    u = math.log1p((clock_at(ran, d, born + age) - before) / alpha[d])
-                    here = worth + math.exp(-force * age) * tabulated(table, width, u)
-                    out[d, m, k] += _BIRTH_WEIGHTS[j] * here
+                    while force > 0.0 and t < ages[k]:
+                        step = min(_LONGEST_STEP, _MOST_DROP / force, _MOST_GROWTH * (alpha[d] + passed))
+                        step = ages[k] - t if t + step >= ages[k] else step
+                        for n in range(_AGE_NODES.size):
+                            at = t + step * _AGE_NODES[n]
+                            u = math.log1p((clock_at(ran, d, born[m, j] + at) - start) / alpha[d])
+                            share = force * step * _AGE_WEIGHTS[n] * math.exp(-force * at)
+                            worth += share * tabulated(table, width, u)
+                        t = ages[k] if t + step >= ages[k] else t + step
+                        passed = clock_at(ran, d, born[m, j] + t) - start
+                    u = math.log1p((clock_at(ran, d, born[m, j] + ages[k]) - start) / alpha[d])
+                    out[d, m, k] += weight[j] * (worth + math.exp(-force * ages[k]) * tabulated(table, width, u))

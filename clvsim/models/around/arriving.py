@@ -1,12 +1,12 @@
-"""Newcomers where all buy by one clock: seasons, promotions, a trend. When somebody comes then makes a difference.
+"""Orders of newcomers by own age, in passes that share what a draw's ages have in common.
 
-By the clock of the days ahead, which runs m times as fast as time, evenly between whole days. People come evenly within
-their month.
+Where all buy by one clock (seasons, promotions, a trend) it makes a difference when somebody comes. The clock of the
+days ahead runs m times as fast as time, evenly between whole days; people come evenly within their month.
 """
 
 import numpy as np
 
-from clvsim.models.laws import Births
+from clvsim.models.laws import Births, Params
 from clvsim.special import exprel
 
 
@@ -23,12 +23,32 @@ def dropout_orders(
     `daily`: r, alpha in days, a, b of those who stay, each (draw,). `m` (draw, day) of the days ahead. `force` of the
     discount by own age, per day. Within a month of arrival a 12-point rule, right to about 1 in 10,000.
     """
+    from clvsim.kernels.arriving import BIRTH_NODES, BIRTH_WEIGHTS
+
+    born = births.first_days[:, None] + births.spread_days * BIRTH_NODES
+    return _dropout_orders(daily, _clock(m), born, BIRTH_WEIGHTS, horizons_days, force)
+
+
+def dropout_orders_at_any_time(daily: tuple[np.ndarray, ...], horizons_days: np.ndarray, force: float) -> np.ndarray:
+    """The same where the clock is that of the calendar and it does not matter when they come, (draw, 1, horizon)."""
+    evenly = np.zeros((daily[0].size, 2))
+    evenly[:, 1] = 1.0
+    return _dropout_orders(daily, evenly, np.zeros((1, 1)), np.ones(1), horizons_days, force)
+
+
+def _dropout_orders(
+    daily: tuple[np.ndarray, ...],
+    ran: np.ndarray,
+    born: np.ndarray,
+    weight: np.ndarray,
+    horizons_days: np.ndarray,
+    force: float,
+) -> np.ndarray:
     from clvsim.kernels.arriving import orders_of_arrivals  # compiled: not for those who only read the registry
 
-    ran = np.ascontiguousarray(_clock(m))
-    ages, starts = (np.array(v, np.float64) for v in (horizons_days, births.first_days))
-    out = np.empty((len(m), starts.size, ages.size))
-    orders_of_arrivals(*daily, ran, starts, float(births.spread_days), ages, force, out)
+    ages = np.array(horizons_days, np.float64)
+    out = np.empty((len(ran), len(born), ages.size))
+    orders_of_arrivals(*daily, np.ascontiguousarray(ran), born, weight, ages, force, out)
     return out
 
 
@@ -67,3 +87,9 @@ def _run_by(ran: np.ndarray, day: np.ndarray) -> np.ndarray:
     """The clock on days, not all of them whole, (draw, day)."""
     whole = np.minimum(day.astype(np.int64), ran.shape[1] - 2)
     return ran[:, whole] + (ran[:, whole + 1] - ran[:, whole]) * (day - whole)
+
+
+def daily_of(params: Params, days_per_unit: float, *names: str) -> tuple[np.ndarray, ...]:
+    """Parameters in days, each (draw,)."""
+    scale = {"alpha": days_per_unit, "beta": days_per_unit}
+    return tuple(np.ascontiguousarray(params[n], np.float64).reshape(-1) * scale.get(n, 1.0) for n in names)

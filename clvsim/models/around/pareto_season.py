@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from clvsim.models.around import arriving
-from clvsim.models.around.season import Seasonal, daily_of
+from clvsim.models.around.season import Seasonal
 from clvsim.models.laws import Births, Customers, LifeLaw, Params, column
 from clvsim.special import expit, exprel, gammaln
 from clvsim.types import DAYS_PER_YEAR
@@ -30,7 +30,7 @@ class SeasonalPareto(Seasonal):
 
     def _daily(self, params: Params, days_per_unit: float) -> tuple[np.ndarray, ...]:
         """r, alpha, s, beta in days, each (draw,)."""
-        return daily_of(params, days_per_unit, "r", "alpha", "s", "beta")
+        return arriving.daily_of(params, days_per_unit, "r", "alpha", "s", "beta")
 
     def _behind(self, params: Params) -> tuple[np.ndarray, np.ndarray]:
         """Days ago (edge,) between which the clock ran evenly, and how far since then, (draw, edge)."""

@@ -475,14 +475,8 @@ class Seasonal(Wrapper):
         self, own: Params, m: np.ndarray, births: Births, horizons_days: np.ndarray, force: float, days_per_unit: float
     ) -> np.ndarray:
         stays = self.section.probability_alive(own, self.section.newborn(), days_per_unit)
-        daily = daily_of(self.section.living(own), days_per_unit, "r", "alpha", "a", "b")
+        daily = arriving.daily_of(self.section.living(own), days_per_unit, "r", "alpha", "a", "b")
         return stays[:, :, None] * arriving.dropout_orders(daily, m, births, horizons_days, force)
-
-
-def daily_of(params: Params, days_per_unit: float, *names: str) -> tuple[np.ndarray, ...]:
-    """Parameters in days, each (draw,)."""
-    scale = {"alpha": days_per_unit, "beta": days_per_unit}
-    return tuple(np.ascontiguousarray(params[n], np.float64).reshape(-1) * scale.get(n, 1.0) for n in names)
 
 
 def log_mean(xp: Any, share: Any, log_m: Any) -> Any:

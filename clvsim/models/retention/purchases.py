@@ -6,12 +6,13 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from clvsim.errors import DiagnosticsError
+from clvsim.models.around import arriving
 from clvsim.models.around.levels import Poolable, Scale, at, odds_times
 from clvsim.models.around.season import Clock, Seasonable
-from clvsim.models.laws import Customers, Params, customers_of, rows_by_level
+from clvsim.models.laws import Births, Customers, Params, customers_of, rows_by_level
 from clvsim.models.priors import BetaPrior, LogNormalPrior
 from clvsim.schema import Frozen
-from clvsim.types import CustomerSummary
+from clvsim.types import DAYS_PER_YEAR, CustomerSummary
 
 
 class PurchaseRows(NamedTuple):
@@ -212,6 +213,19 @@ class DropoutInputs(NamedTuple):
 
 class DropoutModel(Seasonable, DropoutPriors, PurchaseModel):
     """What BG/NBD and MBG/NBD share: orders at random moments, and a dropout probability per order."""
+
+    def living(self, params: Params) -> Params:
+        """Parameters with which BG/NBD's formulas of living customers hold for this model's."""
+        raise NotImplementedError
+
+    def expected_discounted_orders_new(
+        self, params: Params, horizons_days: np.ndarray, annual_rate: float, days_per_unit: float, births: Births
+    ) -> np.ndarray:
+        """See `RetentionModel`: all ages of a draw from one table, (draw, 1, horizon)."""
+        stays = self.probability_alive(params, self.newborn(), days_per_unit)
+        daily = arriving.daily_of(self.living(params), days_per_unit, "r", "alpha", "a", "b")
+        force = float(np.log1p(annual_rate)) / DAYS_PER_YEAR
+        return stays[:, :, None] * arriving.dropout_orders_at_any_time(daily, horizons_days, force)
 
     def inputs(self, rows: PurchaseRows, clock_days: float | None = None) -> DropoutInputs:
         """`clock_days`: days in a unit of time, where buying runs on a clock."""
