@@ -20,7 +20,7 @@ from clvsim.simulation.assumptions import (
 )
 from clvsim.simulation.config import AcquisitionConfig, EnvironmentConfig, FinanceConfig, SimulationConfig
 from clvsim.simulation.environment import sd_law, season_by_week
-from clvsim.simulation.expected import ExpectedLevels, customer_values, newcomer_levels, value_quantiles
+from clvsim.simulation.expected import ExpectedLevels, customer_table, expected_levels, value_quantiles
 from clvsim.simulation.ledger import Economics, Ledger
 from clvsim.simulation.ledger.assemble import assemble_ledger
 from clvsim.simulation.plan import RunPlan, make_plan
@@ -185,18 +185,16 @@ def simulate_plan(
 
     reachable = people.reachable(fitted, summary)
     customers = np.bincount(layout.group, reachable, minlength=len(layout.groups))
+    means, expected = expected_levels(plan, fitted, summary, order, customers)
     simulated = assemble_scenarios(plan, jobs, arrivals, worlds.draw, customers)
-    frame, by_group = customer_values(fitted, summary, quantiles, plan, order)
-    newcomer = newcomer_levels(plan, fitted)
-    known = customers[: layout.first_new_group]
     compiled = [scenario.compiled for scenario in plan.scenarios.values()]
     return Simulation(
         scenarios=simulated,
         skipped=plan.skipped,
         worlds=worlds,
         inputs=uncertain_inputs(fitted, worlds, plan.base_conversions, compiled),
-        customers=frame,
-        expected=ExpectedLevels(existing_customers=known, **by_group._asdict(), **newcomer._asdict()),
+        customers=customer_table(summary, means, quantiles),
+        expected=expected,
         economics=plan.economics,
         horizon_months=config.horizon_months,
         assumptions=acquisition_assumptions(plan.acquisition, plan.conversions)

@@ -129,6 +129,12 @@ class SeasonalPareto(Seasonal):
         ran = self.ran(self.since(params), histories.T_days)
         return (r[:, None] + histories.x) / (alpha[:, None] + ran) * life
 
+    def probability_staying(
+        self, params: Params, histories: Customers, horizon_days: float, days_per_unit: float
+    ) -> np.ndarray:
+        """The model's own: death knows the calendar only."""
+        return self.section.probability_staying(self.own(params), histories, horizon_days, days_per_unit)
+
     def _orders_of_arrivals(
         self, own: Params, m: np.ndarray, births: Births, horizons_days: np.ndarray, force: float, days_per_unit: float
     ) -> np.ndarray:

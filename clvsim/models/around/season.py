@@ -471,6 +471,16 @@ class Seasonal(Wrapper):
         m = np.exp(self.log_multiplier(params, 1 + np.arange(arriving.days_ahead(births, horizons_days))))
         return self._orders_of_arrivals(own, m, births, horizons_days, force, days_per_unit)
 
+    def probability_staying(
+        self, params: Params, histories: Customers, horizon_days: float, days_per_unit: float
+    ) -> np.ndarray:
+        """The model's own formula, by the clock of the days ahead."""
+        by_clock = self.expected_discounted_orders
+        return self.section.probability_staying(params, histories, horizon_days, days_per_unit, by_clock)
+
+    def probability_staying_new(self, params: Params, horizons_days: np.ndarray, days_per_unit: float) -> np.ndarray:
+        return self.section.probability_staying_new(self.own(params), horizons_days, days_per_unit)
+
     def _orders_of_arrivals(
         self, own: Params, m: np.ndarray, births: Births, horizons_days: np.ndarray, force: float, days_per_unit: float
     ) -> np.ndarray:

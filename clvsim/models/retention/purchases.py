@@ -9,7 +9,7 @@ from clvsim.errors import DiagnosticsError
 from clvsim.models.around import arriving
 from clvsim.models.around.levels import Poolable, Scale, at, odds_times
 from clvsim.models.around.season import Clock, Seasonable
-from clvsim.models.laws import Births, Customers, Params, customers_of, rows_by_level
+from clvsim.models.laws import Births, Customers, Params, column, customers_of, rows_by_level
 from clvsim.models.priors import BetaPrior, LogNormalPrior
 from clvsim.schema import Frozen
 from clvsim.types import DAYS_PER_YEAR, CustomerSummary
@@ -186,6 +186,26 @@ class DropoutPriors(Frozen):
         mean, total = draws["dropout_mean"], draws["dropout_concentration"]
         alpha = draws["r"] / draws["rate"] * (rows.unit_days / days_per_unit)
         return {"r": draws["r"], "alpha": alpha, "a": total * mean, "b": total * (1 - mean)}
+
+    def probability_staying(
+        self,
+        params: Params,
+        histories: Any,
+        horizon_days: float,
+        days_per_unit: float,
+        orders_of: Callable[..., np.ndarray] | None = None,
+    ) -> np.ndarray:
+        """P(has not left within the horizon | alive today), (draw, customer).
+
+        1 - E[p x orders of a living customer within the horizon]: who leaves does so at an order. p ~ Beta(a, b') with
+        b' = b + x, one more where the first order counts too; weighed by p it is Beta(a + 1, b') with the mean of p
+        before it. `orders_of`: `expected_discounted_orders`, where customers buy by a clock that of the clock.
+        """
+        model: Any = self
+        a, b = column(params, "a", "b")
+        leavers = {**params, "a": np.asarray(params["a"], np.float64) + 1}
+        orders = (orders_of or model.expected_discounted_orders)(leavers, histories, horizon_days, 0.0, days_per_unit)
+        return 1 - a / (a + b + histories.x + self.LOST_AT_BIRTH) * orders
 
 
 class DropoutInputs(NamedTuple):
