@@ -1,0 +1,36 @@
+"""Decision arithmetic on draws: expected value per draw, P(better), P(best), expected loss, value of information."""
+
+from clvsim.decision.expectation import Expectation, expected_per_draw, process_noise
+from clvsim.decision.figures import (
+    Estimate,
+    InformationValue,
+    Ranking,
+    Summary,
+    estimate,
+    evpi,
+    expected_loss,
+    p_best,
+    p_better,
+    rank,
+    summary,
+)
+from clvsim.decision.regression import Basis, features
+
+__all__ = [
+    "Basis",
+    "Estimate",
+    "Expectation",
+    "InformationValue",
+    "Ranking",
+    "Summary",
+    "estimate",
+    "evpi",
+    "expected_loss",
+    "expected_per_draw",
+    "features",
+    "p_best",
+    "p_better",
+    "process_noise",
+    "rank",
+    "summary",
+]
