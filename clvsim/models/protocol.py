@@ -4,7 +4,7 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
-from clvsim.models.laws import LifeLaw, LognormalLaw, Params, SpendLaw
+from clvsim.models.laws import Births, LifeLaw, LognormalLaw, Params, SpendLaw
 from clvsim.types import CustomerSummary
 
 
@@ -80,6 +80,12 @@ class RetentionModel(Protocol):
 
     def expected_orders_new(self, params: Params, t: np.ndarray | float, days_per_unit: float, /) -> np.ndarray:
         """E[X(t)] of a newcomer, t in reported time units, (draw, time)."""
+
+    def expected_discounted_orders_new(
+        self, params: Params, horizons_days: np.ndarray, annual_rate: float, days_per_unit: float, births: Births, /
+    ) -> np.ndarray:
+        """Repeat orders of a newcomer expected within own ages (horizon,), each worth (1 + annual_rate)^-(own age in
+        years), (draw, arrival, horizon); one arrival for all where it does not matter when somebody comes."""
 
     def order_pmf(self, params: Params, n: int, t: float, days_per_unit: float, /) -> np.ndarray:
         """P(X(t) = 0), ..., P(X(t) = n) of a newcomer, t in reported time units, (draw, n + 1)."""

@@ -20,7 +20,7 @@ from clvsim.simulation.assumptions import (
 )
 from clvsim.simulation.config import AcquisitionConfig, EnvironmentConfig, FinanceConfig, SimulationConfig
 from clvsim.simulation.environment import sd_law, season_by_week
-from clvsim.simulation.expected import customer_values, value_quantiles
+from clvsim.simulation.expected import ExpectedLevels, customer_values, newcomer_levels, value_quantiles
 from clvsim.simulation.ledger import Economics, Ledger
 from clvsim.simulation.ledger.assemble import assemble_ledger
 from clvsim.simulation.plan import RunPlan, make_plan
@@ -48,7 +48,7 @@ class Simulation:
     worlds: Worlds
     inputs: pd.DataFrame  # draw × uncertain number, by configuration path or parameter
     customers: pd.DataFrame  # per existing customer, under the baseline
-    closed_form: np.ndarray  # (draws,) expected contribution of existing customers within the horizon, environment at 1
+    expected: ExpectedLevels  # of the baseline, closed forms per draw
     economics: Economics
     horizon_months: int
     assumptions: tuple[Assumption, ...]
@@ -186,7 +186,9 @@ def simulate_plan(
     reachable = people.reachable(fitted, summary)
     customers = np.bincount(layout.group, reachable, minlength=len(layout.groups))
     simulated = assemble_scenarios(plan, jobs, arrivals, worlds.draw, customers)
-    frame, closed_form = customer_values(fitted, summary, quantiles, config, plan.economics)
+    frame, by_group = customer_values(fitted, summary, quantiles, plan, order)
+    newcomer = newcomer_levels(plan, fitted)
+    known = customers[: layout.first_new_group]
     compiled = [scenario.compiled for scenario in plan.scenarios.values()]
     return Simulation(
         scenarios=simulated,
@@ -194,7 +196,7 @@ def simulate_plan(
         worlds=worlds,
         inputs=uncertain_inputs(fitted, worlds, plan.base_conversions, compiled),
         customers=frame,
-        closed_form=closed_form,
+        expected=ExpectedLevels(existing_customers=known, **by_group._asdict(), **newcomer._asdict()),
         economics=plan.economics,
         horizon_months=config.horizon_months,
         assumptions=acquisition_assumptions(plan.acquisition, plan.conversions)

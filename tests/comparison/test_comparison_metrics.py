@@ -9,7 +9,7 @@ from shop import channels, posterior, run, scenarios  # ty: ignore[import-not-fo
 from clvsim.effects import NON_NEGATIVE, REAL
 from clvsim.metrics import METRICS, SHARE, Metric, applicable, available, orders, total_halves
 from clvsim.scenario import BASELINE
-from clvsim.simulation import Simulation
+from clvsim.simulation import Simulation, levels
 from clvsim.simulation.config import EnvironmentConfig
 
 EVERYTHING: dict[str, Any] = {
@@ -79,8 +79,8 @@ def test_an_exact_metric_has_one_value_per_draw() -> None:
         ({"basis": "realised", "halves": total_halves}, "realised only has no halves"),
         ({"basis": "realised", "exact": True}, "realised only has no halves and is not exact"),
         ({"basis": "expected", "halves": total_halves, "exact": True}, "an exact metric has no noise"),
-        ({"basis": "realised", "closed_form": lambda simulation: simulation.closed_form}, "beside halves only"),
-        ({"basis": "expected", "exact": True, "closed_form": lambda s: s.closed_form}, "beside halves only"),
+        ({"basis": "realised", "closed_form": levels.rlv_total}, "beside halves only"),
+        ({"basis": "expected", "exact": True, "closed_form": levels.rlv_total}, "beside halves only"),
         ({"range": (0.0, 0.0)}, "is no interval"),
         ({"range": (1.0, 0.0)}, "is no interval"),
         ({"range": (float("nan"), 0.0)}, "is no interval"),

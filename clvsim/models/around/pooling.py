@@ -368,6 +368,7 @@ class Pooled(Wrapper):
     laws = _each_level("laws")
     laws_given_dead = _each_level("laws_given_dead")
     expected_orders_new = _mean_of_newcomers("expected_orders_new")
+    expected_discounted_orders_new = _mean_of_newcomers("expected_discounted_orders_new")
     order_pmf = _mean_of_newcomers("order_pmf")
     expected_orders_until = _mean_of_newcomers("expected_orders_until")  # of a section with a season
 

@@ -204,6 +204,9 @@ class RegularModel(DropoutPriors, Poolable):
         columns = (frame[c].to_numpy(np.float64) for c in ("frequency", "recency_days", "T_days"))
         return RegularCustomers(*columns, np.asarray(gaps, np.float64))
 
+    def newborn(self) -> RegularCustomers:
+        return RegularCustomers(*np.zeros((4, 1)))
+
     def sufficient(self, summary: CustomerSummary, level: np.ndarray | None = None) -> RegularRows:
         """Unique rows (x, t_x, T) with counts, and the likeliest k where it is `auto`, one for all levels.
 

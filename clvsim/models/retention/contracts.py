@@ -298,6 +298,9 @@ class ContractModel(Poolable):
             outstanding = still_to_come(overdue, (t_x - renewals * interval)[known], grace)
         return Contracts(renewals, seen, lost, np.maximum(-overdue, 0.0), outstanding)
 
+    def newborn(self) -> Contracts:
+        return Contracts(*np.zeros((3, 1)), next_days=np.full(1, self.interval_days), outstanding=np.ones(1))
+
     def sufficient(self, summary: CustomerSummary, level: np.ndarray | None = None) -> ContractRows:
         """Unique (seen, lost) with counts. Raises DiagnosticsError where no renewal has been due yet."""
         contracts = self.histories(summary)

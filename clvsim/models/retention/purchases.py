@@ -108,6 +108,9 @@ class PurchaseModel(Poolable):
         """Purchase histories, in days."""
         return customers_of(summary)
 
+    def newborn(self) -> Customers:
+        return Customers(*np.zeros((3, 1)))
+
     def sufficient(self, summary: CustomerSummary, level: np.ndarray | None = None) -> PurchaseRows:
         """Unique rows (x, t_x, T) with counts; see `purchase_rows`."""
         return purchase_rows(customers_of(summary), level)
