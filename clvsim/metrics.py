@@ -224,7 +224,7 @@ def head_costs(simulation: Simulation, scenario: SimulatedScenario) -> np.ndarra
     names = {m.name for m in scenario.compiled.mechanisms if isinstance(m, CostEntry) and m.per == "customer"}
     lines = [i for i, line in enumerate(ledger.lines) if line.account == "cost_incentive" and line.cause in names]
     groups = [g for g, group in enumerate(ledger.groups) if group.origin == "existing"]
-    return -ledger.calendar[:, groups, :, 1][:, :, lines].sum(axis=(1, 2, 3))
+    return -ledger.calendar[:, :, :, 1][:, groups][:, :, lines].sum(axis=(1, 2, 3))
 
 
 def head_costs_per_customer(simulation: Simulation, scenario: SimulatedScenario) -> np.ndarray:

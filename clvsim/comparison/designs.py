@@ -43,9 +43,7 @@ def make_designs(simulation: Simulation) -> dict[str, Design]:
         name: Design(
             columns_of(simulation, scenario),
             levels.touched_revenue(simulation, scenario),
-            nothing
-            if name == BASELINE
-            else neutral_draws(scenario.compiled.mechanisms, baseline, simulation.draws),
+            nothing if name == BASELINE else neutral_draws(scenario.compiled.mechanisms, baseline, simulation.draws),
         )
         for name, scenario in simulation.scenarios.items()
     }

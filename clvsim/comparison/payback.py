@@ -14,9 +14,7 @@ from clvsim.simulation.run import SimulatedScenario, Simulation
 from clvsim.types import PaybackCurve
 
 
-def payback_curve(
-    simulation: Simulation, name: str, designs: Mapping[str, Design]
-) -> tuple[PaybackCurve, np.ndarray]:
+def payback_curve(simulation: Simulation, name: str, designs: Mapping[str, Design]) -> tuple[PaybackCurve, np.ndarray]:
     """Cumulative contribution per acquired customer by own age, and the payback month of each draw (inf: never).
 
     Discounted to the own first order, which stands at age 0; customers who are lost count 0. Payback is the first month
@@ -55,12 +53,55 @@ def expected_curve(simulation: Simulation, name: str, designs: Mapping[str, Desi
     The baseline's closed form, and a regression of the difference in each month of age.
     """
     base = simulation.scenarios[BASELINE]
-    curve = levels.expected_age_curve(simulation)
-    start = by_age(simulation, base)
-    shocks = has_common_shocks(simulation)
-    if shocks or has_levers(base):
-        curve = curve + _smoothed(simulation, start - np.diff(curve, axis=1), designs[BASELINE], curve.shape[1])
-    if name == BASELINE:
-        return curve
-    change = by_age(simulation, simulation.scenarios[name]) - start
-    return curve + _smoothed(simulation, change, designs[name], curve.shape[1])
+    curve, start = levels.expected_age_curve(simulation), by_age(simulation, base)
+    if has_common_shocks(simulation) or has_levers(base):
+        months = np.column_stack([curve[:, 1], np.diff(curve[:, 1:], axis=1)])
+        curve = curve + _smoothed(simulation, start - months, designs[BASELINE])
+    if name != BASELINE:
+        change = by_age(simulation, simulation.scenarios[name]) - start
+        curve = curve + _smoothed(simulation, change, designs[name])
+    return curve
+
+
+def by_age(simulation: Simulation, scenario: SimulatedScenario) -> np.ndarray:
+    """Simulated contribution per newcomer in each month of own age, (draws, ages); nan where nobody came."""
+    ledger = scenario.ledger
+    monthly = per_draw(simulation, ledger.contribution(age=True).sum(axis=1))
+    people = per_draw(simulation, ledger.total("customers_acquired", age=True))
+    return monthly / np.where(people > 0, people, np.nan)[:, None]
+
+
+def _smoothed(simulation: Simulation, monthly: np.ndarray, design: Design) -> np.ndarray:
+    """Regressed (draws, ages) differences, summed over ages with 0 before them, (draws, ages + 1).
+
+    What happens in the first month counts at its end.
+    """
+    exists = np.isfinite(monthly).all(axis=1)
+    values = np.zeros_like(monthly)
+    for basis in design.bases(per_newcomer(simulation), exists):
+        fits = [basis.fit(month).values for month in monthly.T]
+        at = np.union1d(basis.rows, np.flatnonzero(~exists & ~design.neutral))
+        values[at] = np.column_stack(fits)[at]
+    return np.concatenate([np.zeros((values.shape[0], 1)), np.cumsum(values, axis=1)], axis=1)
+
+
+def payback_months(curve: np.ndarray, cost: np.ndarray) -> np.ndarray:
+    """First month (column) from which each row stays ≥ its cost; inf when the last month is below. (n, h+1) → (n,)."""
+    below = curve < cost[:, None]
+    last_below = below.shape[1] - 1 - np.argmax(below[:, ::-1], axis=1)
+    first = np.where(below.any(axis=1), last_below + 1.0, 0.0)
+    return np.where(first >= curve.shape[1], np.inf, first)
+
+
+def payback_rows(
+    simulation: Simulation, name: str, curve_and_months: tuple[PaybackCurve, np.ndarray], layers: str
+) -> list[dict]:
+    """Payback is a property of expected cash per draw: quantiles count draws without payback as infinitely late."""
+    _, month = curve_and_months
+    common = {"scenario": name, "basis": "expected", "layers": layers}
+    p05, p50, p95 = (float(q) for q in np.quantile(month, [0.05, 0.5, 0.95], method="higher"))
+    rows = [common | {"metric": PAYBACK[0], "unit": "months", "p05": p05, "p50": p50, "p95": p95}]
+    for metric, event in zip(PAYBACK[1:], (month <= 12, np.isinf(month)), strict=True):
+        share = decision.estimate(event.astype(float), ess=simulation.effective_draws)
+        rows.append(common | {"metric": metric, "unit": "share", "mean": share.value, "mean_mcse": share.mcse})
+    return rows

@@ -252,6 +252,16 @@ def has_sampled_parameters(simulation: Simulation) -> bool:
     return any(name.startswith(("retention.", "spend.")) for name in simulation.inputs.columns)
 
 
+# --- precision -------------------------------------------------------------------------------------------------------
+
+
+def precision_notes(simulation: Simulation, expected: Expected, metric: str) -> list[str]:
+    return []
+
+
+# --- layers ----------------------------------------------------------------------------------------------------------
+
+
 def layers(simulation: Simulation, basis: str) -> str:
     """Layers of uncertainty in an interval on `basis`, joined by "+"."""
     parts = ["parameter", "assumption"] if has_sampled_parameters(simulation) else ["assumption"]

@@ -9,9 +9,11 @@ from clvsim.decision.figures import (
     estimate,
     evpi,
     expected_loss,
+    losses,
     p_best,
     p_better,
     rank,
+    shares_of_best,
     summary,
 )
 from clvsim.decision.regression import Basis, features
@@ -28,9 +30,11 @@ __all__ = [
     "expected_loss",
     "expected_per_draw",
     "features",
+    "losses",
     "p_best",
     "p_better",
     "process_noise",
     "rank",
+    "shares_of_best",
     "summary",
 ]

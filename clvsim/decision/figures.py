@@ -82,21 +82,23 @@ def p_better(delta: np.ndarray) -> Estimate:
 
 def p_best(values: np.ndarray) -> np.ndarray:
     """Share of draws (n, s) in which each option is the best (s,); options that tie share the draw. Sums to 1."""
-    return _shares_of_best(values).mean(axis=0)
+    return shares_of_best(values).mean(axis=0)
 
 
-def _shares_of_best(values: np.ndarray) -> np.ndarray:
+def shares_of_best(values: np.ndarray) -> np.ndarray:
+    """1 where an option is the best of its draw, shared where several are; options on the last axis."""
     winners = values == values.max(axis=-1, keepdims=True)
     return winners / winners.sum(axis=-1, keepdims=True)
 
 
-def _losses(values: np.ndarray) -> np.ndarray:
+def losses(values: np.ndarray) -> np.ndarray:
+    """Best of the draw − the option; options on the last axis."""
     return values.max(axis=-1, keepdims=True) - values
 
 
 def expected_loss(values: np.ndarray) -> np.ndarray:
     """Mean regret of each option (s,): best of the draw − the option, from values (n, s)."""
-    return _losses(values).mean(axis=0)
+    return losses(values).mean(axis=0)
 
 
 def evpi(values: np.ndarray, mcse: float | None = None) -> InformationValue:
@@ -105,9 +107,9 @@ def evpi(values: np.ndarray, mcse: float | None = None) -> InformationValue:
     Refused (None) below three of its Monte Carlo standard errors: `mcse`, by default that of values without noise.
     Exactly 0 when one option is best in every draw.
     """
-    losses = _losses(values)
-    best = int(losses.mean(axis=0).argmin())
-    least, of_draws = estimate(losses[:, best])
+    regret = losses(values)
+    best = int(regret.mean(axis=0).argmin())
+    least, of_draws = estimate(regret[:, best])
     error = of_draws if mcse is None else mcse
     # Without spread the loss is the same in every draw: 0, or the standard error of a single draw is unknown.
     return InformationValue(None if np.isnan(error) or least < REFUSED_BELOW * error else least, least, error, best)
@@ -140,7 +142,7 @@ def rank(deltas: Sequence[Expectation], ess: float = np.nan, seed: int = 0) -> R
 def _bootstrap(deltas: Sequence[Expectation], n: int, ess: float, seed: int) -> Mapping[str, np.ndarray]:
     """Standard deviations over bootstraps of P(better), P(best), expected loss by option, and of the EVPI."""
     if n < 2:
-        return dict.fromkeys(("better", "best", "loss", "evpi"), np.nan)
+        return dict.fromkeys(("better", "best", "loss", "evpi"), np.array(np.nan))
     rng = np.random.default_rng([seed, n, len(deltas)])
     signs = rng.standard_normal((BOOTSTRAPS, n))  # the same for all options, whose noise is of the same paths
     weights = rng.gamma(ess / n, size=(BOOTSTRAPS, n))
@@ -150,11 +152,11 @@ def _bootstrap(deltas: Sequence[Expectation], n: int, ess: float, seed: int) -> 
     def mean(of_draws: np.ndarray) -> np.ndarray:
         return np.einsum("bn,bns->bs", weights, of_draws)
 
-    losses = mean(_losses(values))
+    regret = mean(losses(values))
     figures = {
         "better": mean(np.heaviside(values[:, :, 1:], 0.5)),
-        "best": mean(_shares_of_best(values)),
-        "loss": losses,
-        "evpi": losses.min(axis=1),
+        "best": mean(shares_of_best(values)),
+        "loss": regret,
+        "evpi": regret.min(axis=1),
     }
     return {name: figure.std(axis=0, ddof=1) for name, figure in figures.items()}

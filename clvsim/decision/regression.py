@@ -86,9 +86,7 @@ class Basis:
     right: np.ndarray  # (p, rank)
 
     @classmethod
-    def make(
-        cls, columns: np.ndarray, scale: np.ndarray | None = None, rows: np.ndarray | None = None
-    ) -> "Basis":
+    def make(cls, columns: np.ndarray, scale: np.ndarray | None = None, rows: np.ndarray | None = None) -> "Basis":
         """From columns (n, p), the scale (n,), 1 by default, and which draws to use (n,), by default all.
 
         Raises ValueError unless the scale is finite and positive in the draws that are used.
@@ -106,9 +104,7 @@ class Basis:
         root = np.sqrt(scale[used])
         left, singular, right = np.linalg.svd(root[:, None] * centred[used], full_matrices=False)
         independent = singular > 1e-10 * singular.max(initial=0.0)  # collinear columns count once
-        return cls(
-            scale, used, centred, root, left[:, independent], singular[independent], right[independent].T
-        )
+        return cls(scale, used, centred, root, left[:, independent], singular[independent], right[independent].T)
 
     @cached_property
     def shrinks(self) -> np.ndarray:
@@ -143,7 +139,7 @@ class Basis:
         )
 
     def refit(self, fit: Fit, noise: np.ndarray) -> np.ndarray:
-        """Fitted values (b, m) of figures that are the fitted values and `noise` (b, m), each with a penalty of its own.
+        """Fitted values (b, m) of the fitted values with `noise` (b, m) added, each row with a penalty of its own.
 
         The penalty is sought on every third point of the grid.
         """

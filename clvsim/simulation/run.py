@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from clvsim.errors import ConfigError
+from clvsim.models.diagnostics import effective_draws
 from clvsim.models.fitted import FittedModels
 from clvsim.scenario import CompiledScenario, Scenario
 from clvsim.simulation import engine, people
@@ -53,10 +54,15 @@ class Simulation:
     horizon_months: int
     assumptions: tuple[Assumption, ...]
     notes: tuple[str, ...]
+    effective_draws: float  # independent draws that the posterior's are worth, at most `draws`
 
     @property
     def draws(self) -> int:
         return self.worlds.draws
+
+    @property
+    def replicates(self) -> int:
+        return self.worlds.key.size // self.worlds.draws
 
 
 def simulate(
@@ -210,6 +216,7 @@ def simulate_plan(
         notes=((layout.note,) if layout.note else ())
         + weight_notes(scenario.acquired for scenario in simulated.values())
         + (rate_notes(compiled) if fitted.retention.renewing else ()),
+        effective_draws=effective_draws(fitted.posterior, worlds.draws),
     )
 
 
