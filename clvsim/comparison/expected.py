@@ -31,6 +31,11 @@ def has_common_shocks(simulation: Simulation) -> bool:
     return bool(simulation.worlds.environment_sd.any() or simulation.worlds.log_visitors.any())
 
 
+def has_shocks_on(simulation: Simulation, metric: Metric) -> bool:
+    """Whether a metric moves with common shocks: what knows no customer's luck, with those to visitors only."""
+    return bool(simulation.worlds.log_visitors.any()) if metric.calm else has_common_shocks(simulation)
+
+
 def has_levers(scenario: SimulatedScenario) -> bool:
     """Whether a scenario changes what customers do after they came, so that no closed form holds its levels."""
     return any(
@@ -60,7 +65,7 @@ def expected_values(simulation: Simulation, metric: Metric, designs: Designs, no
 def expected_level(simulation: Simulation, metric: Metric, design: Design) -> Expectation:
     """Of the baseline: its closed form, and where shocks or levers of its own move it, a regression of what is left."""
     base = simulation.scenarios[BASELINE]
-    shocks = has_common_shocks(simulation)
+    shocks = has_shocks_on(simulation, metric)
     figure = per_draw(simulation, (metric.calm or metric.query)(simulation, base))
     if metric.exact:
         return Expectation.exact(figure)
@@ -81,7 +86,7 @@ def expected_delta(simulation: Simulation, metric: Metric, scenario: SimulatedSc
     figure = difference(metric.calm or metric.query)
     if metric.exact:
         return Expectation.exact(figure)
-    shocks = has_common_shocks(simulation)
+    shocks = has_shocks_on(simulation, metric)
     if metric.calm and not shocks:
         return Expectation.exact(figure)
 

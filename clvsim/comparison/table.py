@@ -16,6 +16,7 @@ from clvsim.errors import ConfigError
 from clvsim.metrics import METRICS, Metric, available
 from clvsim.scenario import BASELINE
 from clvsim.simulation.run import Simulation
+from clvsim.simulation.worlds import ENOUGH_WORLDS
 from clvsim.types import PaybackCurve
 
 COLUMNS = (
@@ -42,7 +43,6 @@ COLUMNS = (
     "p_best_mcse",
     "expected_loss_mcse",
 )
-FEWEST_WORLDS = 500  # for probabilities
 HEADLINE = "plan_value"
 
 
@@ -122,7 +122,7 @@ def compare(simulation: Simulation, metric: str = HEADLINE) -> Comparison:
     designs, notes = make_designs(simulation), []
     decided = expected_values(simulation, metrics[metric], designs, notes)
     ranked = rank_expected(simulation, decided)
-    notes += precision_notes(simulation, decided, metric)
+    notes += precision_notes(simulation, decided)
     rows = []
     for name, definition in metrics.items():
         if name == metric:
@@ -168,7 +168,7 @@ def rank_expected(simulation: Simulation, expected: Expected) -> decision.Rankin
 
 
 def probabilities_known(simulation: Simulation) -> bool:
-    return simulation.worlds.key.size >= FEWEST_WORLDS
+    return simulation.worlds.key.size >= ENOUGH_WORLDS
 
 
 def expected_rows(
@@ -255,8 +255,24 @@ def has_sampled_parameters(simulation: Simulation) -> bool:
 # --- precision -------------------------------------------------------------------------------------------------------
 
 
-def precision_notes(simulation: Simulation, expected: Expected, metric: str) -> list[str]:
-    return []
+def precision_notes(simulation: Simulation, expected: Expected) -> list[str]:
+    """Sentences on probabilities that are not given and on differences whose mean is too uncertain."""
+    notes = []
+    if expected.deltas and not probabilities_known(simulation):
+        notes.append(
+            f"No probabilities are given: they need {ENOUGH_WORLDS} simulated worlds, and {simulation.draws} draws × "
+            f"{simulation.replicates} make {simulation.worlds.key.size}; raise simulation.draws."
+        )
+    for name, delta in expected.deltas.items():
+        found = decision.precision(delta, simulation.effective_draws)
+        if found.share > decision.TOLERATED_ERROR:
+            key = "simulation.max_replicates" if found.more > 1 else "simulation.draws"
+            notes.append(
+                f"{simulation.scenarios[name].compiled.description.title}: with {simulation.draws:,} draws × "
+                f"{simulation.replicates} the mean difference has an error of {found.share:.0%} of its spread over "
+                f"draws; raise {key}."
+            )
+    return notes
 
 
 # --- layers ----------------------------------------------------------------------------------------------------------

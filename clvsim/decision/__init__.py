@@ -2,8 +2,10 @@
 
 from clvsim.decision.expectation import Expectation, expected_per_draw, process_noise
 from clvsim.decision.figures import (
+    TOLERATED_ERROR,
     Estimate,
     InformationValue,
+    Precision,
     Ranking,
     Summary,
     estimate,
@@ -12,6 +14,7 @@ from clvsim.decision.figures import (
     losses,
     p_best,
     p_better,
+    precision,
     rank,
     shares_of_best,
     summary,
@@ -19,10 +22,12 @@ from clvsim.decision.figures import (
 from clvsim.decision.regression import Basis, features
 
 __all__ = [
+    "TOLERATED_ERROR",
     "Basis",
     "Estimate",
     "Expectation",
     "InformationValue",
+    "Precision",
     "Ranking",
     "Summary",
     "estimate",
@@ -33,6 +38,7 @@ __all__ = [
     "losses",
     "p_best",
     "p_better",
+    "precision",
     "process_noise",
     "rank",
     "shares_of_best",

@@ -14,6 +14,7 @@ from clvsim.decision.expectation import Expectation
 
 BOOTSTRAPS = 200
 REFUSED_BELOW = 3  # standard errors
+TOLERATED_ERROR = 0.10  # of a mean difference, over the standard deviation of its draws
 
 
 class Estimate(NamedTuple):
@@ -73,6 +74,36 @@ def summary(values: np.ndarray, noise: np.ndarray | float = 0.0, ess: float = np
     """Mean, its Monte Carlo standard error, median and 90 % interval of (n,) draws; arguments as of `estimate`."""
     p05, p50, p95 = np.quantile(values, [0.05, 0.5, 0.95])
     return Summary(*estimate(values, noise, ess), float(p05), float(p50), float(p95))
+
+
+class Precision(NamedTuple):
+    """Error of a mean over draws beside the spread of the draws.
+
+    `share`: the error over the standard deviation of the draws, or over the mean where they are all alike. `more`:
+    how many times the replicates that would bring it to 10 %; where draws are too few for that, until they are nearly
+    all of the error. At most 1: there are enough.
+    """
+
+    share: float
+    more: float
+
+
+def precision(expected: Expectation, ess: float = np.nan) -> Precision:
+    """Of a difference; nan values are left out."""
+    exists = np.isfinite(expected.values)
+    values = expected.values[exists]
+    if values.size < 2:
+        return Precision(np.nan, 1.0)
+    of_paths = float(np.sum(expected.noise[exists] ** 2)) / values.size**2
+    mean, variance = float(values.mean()), float(values.var(ddof=1))
+    of_draws = variance / (values.size if np.isnan(ess) else ess)
+    spread = variance if variance > 1e-18 * mean**2 else mean**2
+    if spread == 0 or of_paths == 0:
+        return Precision(0.0, 1.0)
+    allowed = max(TOLERATED_ERROR**2 * spread - of_draws, of_draws / 4)
+    error = of_paths + of_draws
+    more = 1.0 if error <= TOLERATED_ERROR**2 * spread else of_paths / allowed
+    return Precision(float(np.sqrt(error / spread)), more)
 
 
 def p_better(delta: np.ndarray) -> Estimate:
