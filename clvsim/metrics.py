@@ -208,7 +208,8 @@ def pav_halves(simulation: Simulation, scenario: SimulatedScenario) -> np.ndarra
 
 
 def ltv_cac_halves(simulation: Simulation, scenario: SimulatedScenario) -> np.ndarray:
-    return pav_halves(simulation, scenario) / cac(simulation, scenario)[:, None]
+    cost = cac(simulation, scenario)
+    return pav_halves(simulation, scenario) / np.where(cost > 0, cost, np.nan)[:, None]
 
 
 def visitor_value_halves(simulation: Simulation, scenario: SimulatedScenario) -> np.ndarray:

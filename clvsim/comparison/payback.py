@@ -14,19 +14,23 @@ from clvsim.simulation.run import SimulatedScenario, Simulation
 from clvsim.types import PaybackCurve
 
 
-def payback_curve(simulation: Simulation, name: str, designs: Mapping[str, Design]) -> tuple[PaybackCurve, np.ndarray]:
-    """Cumulative contribution per acquired customer by own age, and the payback month of each draw (inf: never).
-
-    Discounted to the own first order, which stands at age 0; customers who are lost count 0. Payback is the first month
-    of age from which the curve stays at or above the draw's acquisition cost.
+def payback_of(simulation: Simulation, name: str, designs: Mapping[str, Design]) -> tuple[PaybackCurve, np.ndarray]:
+    """A scenario's payback curve, and the payback month of each draw (inf: never).
 
     Raises ValueError without acquisition channels.
     """
     acquired = simulation.scenarios[name].acquired
     if acquired is None:
         raise ValueError("payback needs acquisition channels")
-    cost = per_draw(simulation, acquired.cac)
-    curve = expected_curve(simulation, name, designs)
+    return payback_curve(expected_curve(simulation, name, designs), per_draw(simulation, acquired.cac))
+
+
+def payback_curve(curve: np.ndarray, cost: np.ndarray) -> tuple[PaybackCurve, np.ndarray]:
+    """Summary of cumulative contributions per newcomer (draws, ages + 1) against the cost of one (draws,).
+
+    And the payback month of each draw: the first month of age from which its curve stays at or above its cost, inf
+    where there is none. Draws in which nobody comes (nan) are left out.
+    """
     exists = np.isfinite(curve).all(axis=1) & np.isfinite(cost)
     curve, cost = curve[exists], cost[exists]
     month = payback_months(curve, cost)
@@ -48,9 +52,9 @@ def payback_curve(simulation: Simulation, name: str, designs: Mapping[str, Desig
 
 
 def expected_curve(simulation: Simulation, name: str, designs: Mapping[str, Design]) -> np.ndarray:
-    """Expected cumulative contribution per newcomer, (draws, ages + 1), column 0 at the first order.
+    """Expected cumulative contribution per newcomer, (draws, ages + 1), discounted to the first order, at column 0.
 
-    The baseline's closed form, and a regression of the difference in each month of age.
+    The baseline's closed form, and a regression of the difference in each month of age. Customers who are lost count 0.
     """
     base = simulation.scenarios[BASELINE]
     curve, start = levels.expected_age_curve(simulation), by_age(simulation, base)

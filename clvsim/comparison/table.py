@@ -10,7 +10,7 @@ import pandas as pd
 from clvsim import decision
 from clvsim.comparison.designs import Design, make_designs
 from clvsim.comparison.expected import Expected, expected_values, has_common_shocks, per_draw
-from clvsim.comparison.payback import payback_curve, payback_rows
+from clvsim.comparison.payback import payback_of, payback_rows
 from clvsim.decision import Expectation
 from clvsim.errors import ConfigError
 from clvsim.metrics import METRICS, Metric, available
@@ -131,7 +131,7 @@ def compare(simulation: Simulation, metric: str = HEADLINE) -> Comparison:
             rows += expected_rows(simulation, name, definition, expected_values(simulation, definition, designs, []))
         rows += realised_rows(simulation, name, definition, ranked=name == metric)
     curves = {
-        name: payback_curve(simulation, name, designs)
+        name: payback_of(simulation, name, designs)
         for name, scenario in simulation.scenarios.items()
         if scenario.acquired and simulation.economics.margin_known
     }

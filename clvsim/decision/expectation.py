@@ -20,7 +20,8 @@ class Expectation:
     """Expected value per draw, (n,), and what is needed to say how sure it is.
 
     `noise` (n,): raw figure − expected value where that was fitted, each over √(1 − leverage), 0 elsewhere.
-    `share`: process noise, measured from the halves of the customers, over the variance of the raw figure.
+    `share`: process noise, measured from the halves of the customers, over the variance of the raw figure
+    less what is known.
     `note`: "" or a sentence for the page.
     """
 
@@ -79,15 +80,13 @@ def expected_per_draw(
     """
     figure = np.asarray(figure, dtype=np.float64)
     n = figure.size
-    offset = np.zeros(n) if control is None else np.array(control, dtype=np.float64)
-    if known is not None:
-        offset = offset + known
-    _check(n, figure=figure, control_and_known=offset, halves=halves)
+    _check(n, figure=figure, control=control, known=known, halves=halves)
+    offset = sum((part for part in (control, known) if part is not None), np.zeros(n))
     if n < FEWEST_DRAWS:
         note = f"With {n} draws simulated values are shown in place of expected ones; raise simulation.draws."
         return Expectation(figure, np.zeros(n), note=note)
     rest = figure - offset
-    share, process = _measured_noise(figure, halves, bases)
+    share, process = _measured_noise(figure if known is None else figure - known, halves, bases)
     if not always and share < NEGLIGIBLE_SHARE:
         return Expectation(figure, np.zeros(n), share=share)
     values, noise, fits = figure.copy(), np.zeros(n), []
@@ -122,11 +121,11 @@ def _measured_noise(figure: np.ndarray, halves: np.ndarray | None, bases: Sequen
 
 
 def _check(n: int, **arrays: np.ndarray | None) -> None:
-    shapes = {"figure": (n,), "control_and_known": (n,), "halves": (n, 2)}
     for name, values in arrays.items():
         if values is None:
             continue
-        if values.shape != shapes[name]:
-            raise ValueError(f"{name} must have the shape {shapes[name]}, got {values.shape}")
+        shape = (n, 2) if name == "halves" else (n,)
+        if values.shape != shape:
+            raise ValueError(f"{name} must have the shape {shape}, got {values.shape}")
         if not np.isfinite(values).all():
             raise ValueError(f"{name} must be finite")

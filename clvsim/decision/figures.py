@@ -190,4 +190,10 @@ def _bootstrap(deltas: Sequence[Expectation], n: int, ess: float, seed: int) -> 
         "loss": regret,
         "evpi": regret.min(axis=1),
     }
-    return {name: figure.std(axis=0, ddof=1) for name, figure in figures.items()}
+    return {name: _spread(figure) for name, figure in figures.items()}
+
+
+def _spread(bootstraps: np.ndarray) -> np.ndarray:
+    """Standard deviation over axis 0, exactly 0 where nothing but rounding differs."""
+    sd = bootstraps.std(axis=0, ddof=1)
+    return np.where(sd > 1e-12 * np.abs(bootstraps).max(axis=0), sd, 0.0)

@@ -141,7 +141,7 @@ class Basis:
     def refit(self, fit: Fit, noise: np.ndarray) -> np.ndarray:
         """Fitted values (b, m) of the fitted values with `noise` (b, m) added, each row with a penalty of its own.
 
-        The penalty is sought on every third point of the grid.
+        The penalty is sought on every third point of the grid, infinity first.
         """
         scaled = noise / self.root
         added = scaled @ self.root / (self.root @ self.root)
@@ -151,7 +151,7 @@ class Basis:
         y += self.left @ kept
         projection += kept
         least, best = np.full(noise.shape[0], np.inf), np.zeros_like(noise)
-        for number in reversed(range(0, len(PENALTIES), 3)):
+        for number in range(len(PENALTIES) - 1, -1, -3):
             fitted = (self.shrinks[number] * projection) @ self.left.T
             press = np.square((y - fitted) / np.maximum(1 - self.leverages[number], 1e-9)).sum(axis=1)
             better = press < least
