@@ -22,7 +22,7 @@ from clvsim.simulation.assumptions import (
 )
 from clvsim.simulation.config import AcquisitionConfig, EnvironmentConfig, FinanceConfig, SimulationConfig
 from clvsim.simulation.environment import sd_law, season_by_week
-from clvsim.simulation.expected import ExpectedLevels, customer_values, newcomer_levels, value_quantiles
+from clvsim.simulation.expected import ExpectedLevels, customer_table, expected_levels, value_quantiles
 from clvsim.simulation.ledger import Economics, Ledger
 from clvsim.simulation.ledger.assemble import assemble_ledger
 from clvsim.simulation.plan import RunPlan, make_plan
@@ -180,17 +180,16 @@ def simulate_plan(
     worlds = make_worlds(plan.seed, config.draws, config.replicates, layout.months, plan.environment, shocks_sd)
     done = simulate_worlds(plan, fitted, summary, worlds, progress)
     simulated = done.scenarios
-    frame, by_group = customer_values(fitted, summary, done.quantiles, plan, done.order)
-    newcomer = newcomer_levels(plan, fitted)
-    known = reachable_by_group(plan, fitted, summary)[: layout.first_new_group]
+    customers = reachable_by_group(plan, fitted, summary)
+    means, expected = expected_levels(plan, fitted, summary, done.order, customers)
     compiled = [scenario.compiled for scenario in plan.scenarios.values()]
     return Simulation(
         scenarios=simulated,
         skipped=plan.skipped,
         worlds=worlds,
         inputs=uncertain_inputs(fitted, worlds, plan.base_conversions, compiled),
-        customers=frame,
-        expected=ExpectedLevels(existing_customers=known, **by_group._asdict(), **newcomer._asdict()),
+        customers=customer_table(summary, means, done.quantiles),
+        expected=expected,
         economics=plan.economics,
         horizon_months=config.horizon_months,
         assumptions=acquisition_assumptions(plan.acquisition, plan.conversions)

@@ -124,6 +124,15 @@ class Poolable(Frozen):
         within = [of(params, nobody, float(h), annual_rate, days_per_unit) for h in horizons_days]
         return (alive * np.hstack(within))[:, None]
 
+    def probability_staying_new(self, params: Params, horizons_days: np.ndarray, days_per_unit: float) -> np.ndarray:
+        """See `RetentionModel`: the living at x = T = 0 who stay, (draw, horizon)."""
+        model: Any = self
+        nobody = self.newborn()
+        alive = model.probability_alive(params, nobody, days_per_unit)
+        return alive * np.hstack(
+            [model.probability_staying(params, nobody, float(h), days_per_unit) for h in horizons_days]
+        )
+
     @property
     def levelled(self) -> bool:
         return bool(self.pool or self.covariates.purchase or self.covariates.attrition)

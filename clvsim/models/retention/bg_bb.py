@@ -356,6 +356,15 @@ class BgBb(Poolable):
         ahead = self._within(horizon_days, next_days)
         return np.exp(-per_day * next_days) * orders_given_alive(params, x, n, ahead, factor)
 
+    def probability_staying(
+        self, params: Params, histories: Opportunities, horizon_days: float, days_per_unit: float
+    ) -> np.ndarray:
+        """P(still there at the last opportunity within the horizon | alive at n), (draw, customer)."""
+        gamma, delta = column(params, "gamma", "delta")
+        served = delta + histories.n
+        ahead = self._within(horizon_days, histories.next_days)
+        return np.exp(log_gamma_ratio(served, gamma) - log_gamma_ratio(served + ahead, gamma))
+
     def _within(self, horizon_days: np.ndarray | float, next_days: np.ndarray | float) -> np.ndarray:
         """How many opportunities lie within [0, horizon)."""
         return np.maximum(np.ceil((horizon_days - next_days) / self.opportunity_days - _SAME), 0.0)

@@ -396,6 +396,13 @@ class ContractModel(Poolable):
         alive = self.probability_alive(params, histories, days_per_unit)
         return due * alive * np.exp(log_kept(self.shapes(params), histories.renewals, 1.0))
 
+    def probability_staying(
+        self, params: Params, histories: Contracts, horizon_days: float, days_per_unit: float
+    ) -> np.ndarray:
+        """P(renewed at all anniversaries within the horizon | active), (draw, customer)."""
+        due = self.opportunities(histories.next_days, horizon_days)
+        return np.exp(log_kept(self.shapes(params), histories.renewals, due))
+
     def expected_orders(
         self, params: Params, histories: Contracts, horizon_days: float, days_per_unit: float
     ) -> np.ndarray:

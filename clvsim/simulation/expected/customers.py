@@ -29,38 +29,14 @@ class GroupSums(NamedTuple):
     existing_orders: np.ndarray
 
 
-def customer_values(
-    fitted: FittedModels,
-    summary: CustomerSummary,
-    quantiles: np.ndarray,
-    plan: RunPlan,
-    order: np.ndarray,
-) -> tuple[pd.DataFrame, GroupSums]:
-    """Table of existing customers, and sums of what is expected of them, per draw and group.
-
-    Expectations are closed forms averaged over draws, the environment at its mean; `quantiles` (c, 3) are simulated.
-    Sums run over customers in `order` (c,), which follows from their ids, so that the order of rows changes no bit.
-    """
-    sums, by_group = sum_expected(fitted, summary, plan, order)
-    alive, orders, value = sums / plan.simulation.draws
-    frame = pd.DataFrame(
-        {
-            "customer_id": summary.customers["customer_id"].to_numpy(),
-            "p_alive": alive,
-            "expected_orders": orders,
-            "rlv_mean": value,
-            "rlv_p05": quantiles[:, 0],
-            "rlv_p50": quantiles[:, 1],
-            "rlv_p95": quantiles[:, 2],
-        }
-    )
-    return frame, by_group
-
-
-def sum_expected(
-    fitted: FittedModels, summary: CustomerSummary, plan: RunPlan, order: np.ndarray
+def existing_levels(
+    plan: RunPlan, fitted: FittedModels, summary: CustomerSummary, order: np.ndarray
 ) -> tuple[np.ndarray, GroupSums]:
-    """`expected_values` summed over all draws, (3, c), and over the customers of each group; `jobs` change no sum."""
+    """Means over draws of `expected_values`, (3, c), and sums over the customers of each group.
+
+    Closed forms, the environment at its mean. Sums run over customers in `order` (c,), which follows from their ids;
+    neither `simulation.jobs` nor the order of rows changes a bit.
+    """
     from joblib import Parallel, delayed
 
     draws, groups = plan.simulation.draws, plan.layout.first_new_group
@@ -78,7 +54,23 @@ def sum_expected(
             sums[:, rows] += by_customer
             for total, part in zip(by_group, by_draw, strict=True):
                 total[chunk] += part
-    return sums, by_group
+    return sums / draws, by_group
+
+
+def customer_table(summary: CustomerSummary, means: np.ndarray, quantiles: np.ndarray) -> pd.DataFrame:
+    """Table of existing customers: expected values, `means` (3, c), and `quantiles` (c, 3) of simulated ones."""
+    alive, orders, value = means
+    return pd.DataFrame(
+        {
+            "customer_id": summary.customers["customer_id"].to_numpy(),
+            "p_alive": alive,
+            "expected_orders": orders,
+            "rlv_mean": value,
+            "rlv_p05": quantiles[:, 0],
+            "rlv_p50": quantiles[:, 1],
+            "rlv_p95": quantiles[:, 2],
+        }
+    )
 
 
 def expected_values(

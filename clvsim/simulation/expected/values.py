@@ -6,6 +6,27 @@ import numpy as np
 
 
 @dataclass(frozen=True)
+class Activity:
+    """Customers expected to be there at the end of each calendar month, (draws, months) each, under the baseline.
+
+    Lost ones are not: whoever will never order again. A newcomer is `followed` for the horizon from the first order on.
+    """
+
+    existing: np.ndarray
+    newcomers: np.ndarray  # followed or not
+    followed: np.ndarray  # of the newcomers
+    horizon_months: int
+
+    @property
+    def followed_share(self) -> np.ndarray:
+        """Of all who are there, those who are still followed, (draws, months): 1 within the horizon."""
+        everybody = self.existing + self.newcomers
+        share = np.divide(self.followed, everybody, out=np.ones_like(everybody), where=everybody > 0)
+        share[:, : self.horizon_months] = 1.0
+        return share
+
+
+@dataclass(frozen=True)
 class ExpectedLevels:
     """Conditional expectations per draw: closed forms of the models, nothing simulated.
 
@@ -33,3 +54,4 @@ class ExpectedLevels:
     age_discounted_orders: np.ndarray  # (draws, channels, ages)
     age_revenue_undiscounted: np.ndarray  # (draws, channels, ages)
     age_orders: np.ndarray  # (draws, channels, ages), undiscounted
+    activity: Activity | None  # with channels, and where a scenario has a cost per month
