@@ -158,6 +158,8 @@ class Assumption(NamedTuple):
     p05: float
     p95: float
     unit: str = "number"  # relative | probability | money | number
+    evidence: str = "stated"  # log | experiment | judgement (with a source) | stated
+    drives: bool = False  # what its lever brings rests on it
 
 
 @dataclass(frozen=True)
@@ -170,6 +172,9 @@ class ScenarioDescription:
     not_applicable: str  # "" or the reason, e.g. "needs acquisition.channels"
     assumptions: tuple[Assumption, ...]
     interventions: tuple[str, ...]  # one plain sentence each
+    evidence: str = ""  # the weakest of the numbers that it rests on; "" where it has none
+    uncertain: bool = True  # whether any of its numbers differs between draws
+    default: str = ""  # label of a default effect that it rests on; such a scenario is illustrative
 
 
 @dataclass(frozen=True)
