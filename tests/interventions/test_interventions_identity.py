@@ -142,7 +142,7 @@ def test_evidence_of_a_lever(size: object, kind: str) -> None:
 def test_a_scenario_is_as_strong_as_its_weakest_number() -> None:
     """Prices and costs are decisions and what only takes away promises nothing: neither weakens a scenario."""
     offer = {"kind": "offer", "take": {"kind": "expert", "p10": 0.1, "p50": 0.2, "p90": 0.3, "source": "a test shop"}}
-    offer |= {"price": 9, "refund": 0.1, "if_declined": {"hazard": 0.01}}
+    offer = offer | {"price": 9, "refund": 0.1, "if_declined": {"hazard": 0.01}}
     cost = {"kind": "cost", "per": "once", "amount": 100}
     library = {
         "offer": scenario(offer=offer, cost=cost),
