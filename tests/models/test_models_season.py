@@ -24,7 +24,7 @@ from clvsim.models.laws import Births, Customers
 from clvsim.models.spend.gamma_gamma import GammaGamma
 from clvsim.scenario import BASELINE, Scenario
 from clvsim.simulation import levels, simulate
-from clvsim.simulation.config import EnvironmentConfig, FinanceConfig, SimulationConfig
+from clvsim.simulation.config import AcquisitionConfig, EnvironmentConfig, FinanceConfig, SimulationConfig
 from clvsim.simulation.environment import calibration_months, season_by_week
 from clvsim.simulation.people import existing_blocks
 from clvsim.simulation.tracking import calibration_blocks, repeat_orders
@@ -517,6 +517,37 @@ def test_ledgers_agree_with_the_closed_form(kind):
     assert 4 * total.std(ddof=1) / np.sqrt(draws) < 0.03 * total.mean()
     orders = book.total("orders")
     assert near(orders, found.customers["expected_orders"].sum())
+
+
+def test_simulated_newcomers_bring_what_is_expected_of_their_month(kind):
+    """Revenue by quarter of arrival and orders by month of own age: within 4 errors, which are below 3 %."""
+    summary, _ = bought(np.random.default_rng(5), 30, kind)
+    draws, channel = 60, {"visitors_per_month": 20_000, "conversion": 0.02}
+    found = simulate(
+        fitted_of(kind, seasonal(kind, summary), draws),
+        summary,
+        {BASELINE: Scenario(title="As today")},
+        simulation=SimulationConfig(draws=draws, horizon_months=5, jobs=1),
+        finance=FinanceConfig(gross_margin=0.5, annual_discount_rate=0.0),
+        acquisition=AcquisitionConfig.model_validate({"months": 6, "channels": {"ads": channel}}),
+        environment=CALM,
+        seed=4,
+    )
+    book, expected = found.scenarios[BASELINE].ledger, found.expected
+    by_month = (expected.newcomers * expected.newcomer_revenue)[0, 0]
+    new = [i for i, cohort in enumerate(book.cohorts) if book.groups[cohort.group].origin == "new"]
+    assert len(new) == 2
+    for quarter, cohort in enumerate(new):
+        total = book.cohort[:, cohort, 0].sum(axis=1)
+        assert near(total, by_month[3 * quarter : 3 * quarter + 3].sum()), quarter
+        assert 4 * total.std(ddof=1) / np.sqrt(draws) < 0.03 * total.mean()
+    orders = next(i for i, line in enumerate(book.lines) if line.account == "orders")
+    by_age = (expected.newcomers.sum(axis=2)[..., None] * expected.age_orders)[0, 0]
+    for age in range(5):
+        total = book.age[:, 0, orders, 0, age]
+        assert near(total, by_age[age]), age
+        assert 4 * total.std(ddof=1) / np.sqrt(draws) < 0.03 * total.mean()
+    assert np.ptp(by_month) > 0.02 * by_month.mean()
 
 
 def test_posterior_keeps_its_calendar(log, kind, tmp_path):

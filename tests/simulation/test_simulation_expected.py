@@ -184,7 +184,8 @@ def test_channels_with_parameters_of_their_own() -> None:
     section = RETENTION["mbg_nbd"](pool="channel")
     life = {name: np.full(draws, v) for name, v in ({**STORIES["mbg_nbd"].params, **effects}).items()}
     spend = {name: np.full(draws, v) for name, v in GAMMA_GAMMA.items()}
-    fitted = FittedModels(Pooled(section, design), SPEND["gamma_gamma"](), Posterior(life, spend, "week"))
+    model: Any = Pooled(section, design)
+    fitted = FittedModels(model, SPEND["gamma_gamma"](), Posterior(life, spend, "week"))
     summary = shop(8)
     summary = replace(summary, customers=summary.customers.assign(channel=["ads", "fair"] * 4))
     ads = {"visitors_per_month": 30_000, "conversion": 0.02}
@@ -203,7 +204,8 @@ def everything(**config: Any) -> Simulation:
     library = scenarios()
     library[BASELINE] = Scenario.model_validate({"title": "As today"} | COSTS)
     draws = config.pop("draws", 12)
-    settings = {"fitted": posterior(draws, 0.1), "acquisition": channels(months=4), "summary": shop(40, segments=2)}
+    settings: dict[str, Any] = {"fitted": posterior(draws, 0.1), "acquisition": channels(months=4)}
+    settings["summary"] = shop(40, segments=2)
     return run(library, draws=draws, **(settings | config))
 
 
