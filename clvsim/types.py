@@ -249,4 +249,4 @@ class RunResult:
     active_contracts: int | None = None  # their number; None unless orders are payments of contracts
     merged_days: float = 0.0  # all orders of a customer in a period of that length are one; 0: each order is one
     synthetic: str = ""  # sentence on the generator of the data; "" for real data
-    notes: tuple[str, ...] = field(default=())  # on surrogate noise, weights of newcomers, pooled groups
+    notes: tuple[str, ...] = field(default=())  # on replicates and probabilities, weights of newcomers, pooled groups
