@@ -260,4 +260,4 @@ class RunResult:
     synthetic: str = ""  # sentence on the generator of the data; "" for real data
     metric: str = ""  # that scenarios are decided on; "": the one whose rows have probabilities
     lever_warnings: tuple[str, ...] = ()  # on levers without evidence, and names with several meanings
-    notes: tuple[str, ...] = field(default=())  # on surrogate noise, weights of newcomers, pooled groups
+    notes: tuple[str, ...] = field(default=())  # on replicates and probabilities, weights of newcomers, pooled groups
