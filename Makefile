@@ -7,11 +7,12 @@ STAMP := .venv/.stamp
 PEER := .venv-peer
 PEER_PACKAGES := 'pymc-marketing==1.3.0' 'numpy<2.5' nutpie
 
-.PHONY: demo env test test-slow check bench peer lock clean help
+.PHONY: demo picture env test test-slow check bench peer lock clean help
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo       install into .venv, run the demo, print where its report is"
+	@echo "make picture    the demo once more, and its first screen into docs/report.png; needs Chromium"
 	@echo "make env        install into .venv and do nothing else; the targets below do it where it is needed"
 	@echo "make test       all tests but the slow ones"
 	@echo "make test-slow  simulation-based calibration, long verification, the demo from a wheel"
@@ -23,6 +24,10 @@ help:
 
 demo: $(STAMP)
 	@$(BIN)/clvsim run experiment=demo
+
+picture: $(STAMP)
+	@folder=$$(mktemp -d) && $(BIN)/clvsim run experiment=demo out=$$folder/demo && $(BIN)/python docs/picture.py $$folder/demo; \
+	    rm -rf $$folder
 
 env: $(STAMP)
 

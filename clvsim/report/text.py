@@ -141,7 +141,7 @@ def _decision_lines(result: RunResult, *, short: bool = False) -> list[list[str]
     metric = display.wording(result, display.decision_metric(result)).label.lower()
     decisions = display.decisions(result, short=short)
     has_average = any(d.delta and d.delta.average for d in decisions)
-    head = ["", f"Δ {metric}", f"90{NBSP}%", "on average", "P(better)", "P(best)", "expected loss"]
+    head = ["", f"Δ {metric}", f"90{NBSP}% interval", "on average", "P(better)", "P(best)", "expected loss"]
     lines = [head]
     for d in decisions:
         value, interval, average = d.delta or ("", "", "")
