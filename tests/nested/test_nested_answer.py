@@ -10,9 +10,8 @@ import pandas as pd
 import pytest
 
 import clvsim
-import clvsim.comparison
-import clvsim.metrics
-from tests.nested.shops import SCENARIOS, SHOPS, Answer, answer
+from clvsim.metrics import METRICS
+from tests.nested.shops import SCENARIOS, SHOPS, answer
 
 pytestmark = pytest.mark.slow
 FIGURES = {
@@ -27,7 +26,7 @@ NEAR, NEARLY_AS_LIKELY = 0.10, 0.03
 
 
 @pytest.fixture(scope="module", params=list(SHOPS))
-def shop(request) -> tuple[Answer, clvsim.comparison.Comparison]:
+def shop(request):
     found = answer(request.param)
     return found, clvsim.compare(found.simulation)
 
@@ -83,7 +82,7 @@ def test_probability_that_acquisition_loses(shop, record_property):
 def test_means_need_no_regression(shop, record_property):
     """The oracle tells the same plan as the simulator: raw means of paths lie within 4 Monte Carlo errors."""
     found, _ = shop
-    query = clvsim.metrics.METRICS["plan_value"].query
+    query = METRICS["plan_value"].query
     simulation = found.simulation
     base = query(simulation, simulation.scenarios["baseline"])
     for name in SCENARIOS:
