@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from tests.calibration import ledger
-from tests.calibration.coverage import FIGURES, world
+from tests.calibration.forecasts import FIGURES, world
 from tests.stories import STORIES
 
 pytestmark = pytest.mark.slow

@@ -137,7 +137,7 @@ def test_intensity_is_the_mean_over_rate_and_dropout():
     assert (orders[1] - orders[0]) / (2 * h) == pytest.approx(mean, rel=1e-6)
 
 
-@pytest.mark.parametrize("a, b", [(80.0, 300.0), (234.2, 576.6), (600.0, 400.0), (900.0, 0.8), (0.4, 900.0)])
+@pytest.mark.parametrize(("a", "b"), [(80.0, 300.0), (234.2, 576.6), (600.0, 400.0), (900.0, 0.8), (0.4, 900.0)])
 def test_orders_where_dropout_hardly_varies(a, b):
     """Draws of a short log, whose posterior reaches to a + b in the thousands; p by Gauss-Jacobi where it is narrow."""
     r, rate, x, horizon, force = 0.5, 8.0, 2.0, 52.0, 0.002
