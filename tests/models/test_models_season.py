@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from plainly import PLAIN
 from scipy.integrate import simpson
-from scipy.special import betaln, expit, gammaln
+from scipy.special import betaln, expit, gammaln, hyp2f1
 
 from clvsim.errors import ConfigError
 from clvsim.models import RETENTION
@@ -20,11 +20,11 @@ from clvsim.models.cache import read_posterior, write_posterior
 from clvsim.models.config import FitConfig
 from clvsim.models.fit import fit_one
 from clvsim.models.fitted import FittedModels
-from clvsim.models.laws import Customers
+from clvsim.models.laws import Births, Customers
 from clvsim.models.spend.gamma_gamma import GammaGamma
 from clvsim.scenario import BASELINE, Scenario
 from clvsim.simulation import levels, simulate
-from clvsim.simulation.config import EnvironmentConfig, FinanceConfig, SimulationConfig
+from clvsim.simulation.config import AcquisitionConfig, EnvironmentConfig, FinanceConfig, SimulationConfig
 from clvsim.simulation.environment import calibration_months, season_by_week
 from clvsim.simulation.people import existing_blocks
 from clvsim.simulation.tracking import calibration_blocks, repeat_orders
@@ -434,6 +434,69 @@ def test_simulated_orders_follow_the_season(log, kind):
     assert near(past[:, -48:].sum(axis=1), months.expected[0].sum(axis=0)[-11:].sum())  # 335 days against 336
 
 
+def plain_orders(kind, passed):
+    """E[X(t)] of newcomers by the papers: FHL (9), with BDF's chance to leave at once, and SMC; t in weeks."""
+    p = PUBLISHED[kind]
+    if kind == "pareto_nbd":
+        r, alpha, s, beta = (p[n] for n in ("r", "alpha", "s", "beta"))
+        return r * beta / (alpha * (s - 1)) * (1 - (beta / (beta + passed)) ** (s - 1))
+    r, alpha, a, b = (p[n] for n in ("r", "alpha", "a", "b"))
+    stays, b = (1.0, b) if kind == "bg_nbd" else (b / (a + b), b + 1)
+    z = passed / (alpha + passed)
+    left = (alpha / (alpha + passed)) ** r * hyp2f1(r, b, a + b - 1, z)
+    return stays * (a + b - 1) / (a - 1) * (1 - left)
+
+
+@pytest.mark.parametrize("annual_rate", [0.0, 0.1])
+def test_newcomers_by_month_of_arrival(log, kind, annual_rate):
+    """Day by day, people born at midday: orders by the clock (or in a life by the calendar), each day's at its middle.
+
+    Where m changes, months of arrival averaged by few points are off by some 1e-4 of the first month's orders.
+    """
+    month, ages = 365.25 / 12, np.array([1, 2, 6, 24])
+    births = Births(month * np.array([0.0, 1.0, 7.0]), month)
+    model = seasonal(kind, log[0])
+    found = model.expected_discounted_orders_new(params_of(kind), month * ages, annual_rate, WEEK, births)[0]
+    m = multiplier(np.arange(1, 1200))
+    steps = np.arange(0.0, month * 24 + 0.01, month / 120)
+    force = np.log1p(annual_rate) / DAYS_PER_YEAR
+    clock, days = np.concatenate([[0.0], np.cumsum(m)]), np.arange(m.size + 1.0)
+    for i, first in enumerate(births.first_days):
+        worth = np.zeros(steps.size - 1)
+        for born in first + month * (np.arange(40) + 0.5) / 40:
+            run = np.interp(born + steps, days, clock) - np.interp(born, days, clock)
+            if kind == "pareto_nbd":
+                worth += np.diff(run) / np.diff(steps) * np.diff(plain_orders(kind, steps / WEEK)) / 40
+            else:
+                worth += np.diff(plain_orders(kind, run / WEEK)) / 40
+        total = np.cumsum(worth * np.exp(-force * (steps[1:] + steps[:-1]) / 2))[ages * 120 - 1]
+        np.testing.assert_allclose(found[i], total, rtol=2e-4)
+    assert abs(found[1, 0] / found[0, 0] - 1) > 0.03  # it matters when they come
+
+
+def test_without_effects_newcomers_are_the_models_own(log, kind):
+    """Pareto/NBD's day by day, which leaves some 1e-5."""
+    model, ages = seasonal(kind, log[0]), 365.25 / 12 * np.arange(1.0, 37)
+    births = Births(np.array([0.0, 100.0]), 30.0)
+    even = params_of(kind, months=np.zeros(12), sale=0.0)
+    found = model.expected_discounted_orders_new(even, ages, 0.1, WEEK, births)[0]
+    own = {name: np.full(1, v) for name, v in PUBLISHED[kind].items()}
+    plain = model.section.expected_discounted_orders_new(own, ages, 0.1, WEEK, births)[0, 0]
+    np.testing.assert_allclose(found, np.stack([plain, plain]), rtol=1e-4)
+
+
+def test_who_stays_by_the_clock(kind):
+    """On a clock without effects the model's own; with a season more customers of BG/NBD are lost in good months."""
+    summary, _ = bought(np.random.default_rng(5), 60, kind)
+    model = seasonal(kind, summary)
+    histories, own = model.histories(summary), {name: np.full(1, v) for name, v in PUBLISHED[kind].items()}
+    even = params_of(kind, months=np.zeros(12), sale=0.0)
+    plain = model.section.probability_staying(own, histories, 90.0, WEEK)
+    np.testing.assert_allclose(model.probability_staying(even, histories, 90.0, WEEK), plain, rtol=1e-9)
+    in_season = model.probability_staying(params_of(kind), histories, 90.0, WEEK)
+    assert (in_season == plain).all() if kind == "pareto_nbd" else (in_season < plain + 1e-12).mean() > 0.9
+
+
 def test_ledgers_agree_with_the_closed_form(kind):
     """Discounted contribution of existing customers in a quarter in which they buy a fifth more than on average."""
     summary, _ = bought(np.random.default_rng(5), 600, kind)
@@ -454,6 +517,37 @@ def test_ledgers_agree_with_the_closed_form(kind):
     assert 4 * total.std(ddof=1) / np.sqrt(draws) < 0.03 * total.mean()
     orders = book.total("orders")
     assert near(orders, found.customers["expected_orders"].sum())
+
+
+def test_simulated_newcomers_bring_what_is_expected_of_their_month(kind):
+    """Revenue by quarter of arrival and orders by month of own age: within 4 errors, which are below 3 %."""
+    summary, _ = bought(np.random.default_rng(5), 30, kind)
+    draws, channel = 60, {"visitors_per_month": 20_000, "conversion": 0.02}
+    found = simulate(
+        fitted_of(kind, seasonal(kind, summary), draws),
+        summary,
+        {BASELINE: Scenario(title="As today")},
+        simulation=SimulationConfig(draws=draws, horizon_months=5, jobs=1),
+        finance=FinanceConfig(gross_margin=0.5, annual_discount_rate=0.0),
+        acquisition=AcquisitionConfig.model_validate({"months": 6, "channels": {"ads": channel}}),
+        environment=CALM,
+        seed=4,
+    )
+    book, expected = found.scenarios[BASELINE].ledger, found.expected
+    by_month = (expected.newcomers * expected.newcomer_revenue)[0, 0]
+    new = [i for i, cohort in enumerate(book.cohorts) if book.groups[cohort.group].origin == "new"]
+    assert len(new) == 2
+    for quarter, cohort in enumerate(new):
+        total = book.cohort[:, cohort, 0].sum(axis=1)
+        assert near(total, by_month[3 * quarter : 3 * quarter + 3].sum()), quarter
+        assert 4 * total.std(ddof=1) / np.sqrt(draws) < 0.03 * total.mean()
+    orders = next(i for i, line in enumerate(book.lines) if line.account == "orders")
+    by_age = (expected.newcomers.sum(axis=2)[..., None] * expected.age_orders)[0, 0]
+    for age in range(5):
+        total = book.age[:, 0, orders, 0, age]
+        assert near(total, by_age[age]), age
+        assert 4 * total.std(ddof=1) / np.sqrt(draws) < 0.03 * total.mean()
+    assert np.ptp(by_month) > 0.02 * by_month.mean()
 
 
 def test_posterior_keeps_its_calendar(log, kind, tmp_path):
