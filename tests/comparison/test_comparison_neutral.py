@@ -10,7 +10,7 @@ from clvsim.comparison import compare
 from clvsim.comparison.designs import make_designs
 from clvsim.comparison.expected import expected_values
 from clvsim.comparison.neutral import neutral_draws
-from clvsim.interventions.base import CostEntry, Mechanism
+from clvsim.interventions.base import CostEntry, Mechanism, Shift
 from clvsim.metrics import METRICS
 from clvsim.scenario import BASELINE
 from clvsim.simulation import Simulation
@@ -47,6 +47,7 @@ def test_a_draw_is_neutral_where_every_effect_is(lever: str) -> None:
 def test_costs_and_what_the_baseline_does_too_are_neutral() -> None:
     cost = CostEntry("fee", np.arange(6.0), "order", who=compiled("rate").who, when=compiled("rate").when)
     lever = compiled("rate")
+    assert isinstance(lever, Shift)
     assert neutral_draws([cost], [], 6).all()
     assert neutral_draws([lever, cost], [replace(lever, size=lever.size.copy())], 6).all()
     assert not neutral_draws([cost], [lever], 6).any()  # a lever of the baseline that is missing does something
@@ -76,7 +77,7 @@ def half_off(**costs: object) -> Simulation:
     other = replace(off.ledger, calendar=off.ledger.calendar[:, :, lines], age=off.ledger.age[:, :, lines])
     ledger = replace(on.ledger, **{name: mixed(getattr(on.ledger, name), getattr(other, name)) for name in arrays})
     mechanisms = tuple(
-        m if isinstance(m, CostEntry) else replace(m, size=np.where(switched_off, 0.0, m.size))  # ty: ignore[unknown-argument]
+        replace(m, size=np.where(switched_off, 0.0, m.size)) if isinstance(m, Shift) else m
         for m in on.compiled.mechanisms
     )
     scenario = replace(on, ledger=ledger, compiled=replace(on.compiled, mechanisms=mechanisms))
