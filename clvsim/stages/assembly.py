@@ -52,7 +52,7 @@ def assemble(
         arrival_months=config.acquisition.months if acquisition else 0,
         annual_discount_rate=config.finance.annual_discount_rate,
         draws=config.simulation.draws,
-        replicates=config.simulation.replicates,
+        replicates=simulation.replicates,
         seed=config.seed,
         customers=len(summary.customers),
         today=summary.today,
