@@ -58,6 +58,7 @@ def one(fitted: FittedModels, summary, seed: int) -> Run:
     comparison = clvsim.compare(simulation)
     row = comparison.table.query("scenario == 'offer' and metric == 'plan_value' and basis == 'expected'")
     delta, loss = comparison.deltas["offer"], comparison.evpi
+    assert loss is not None
     best = np.maximum(delta, 0.0) - (delta if loss.best else 0.0)
     luckless = [v.std(ddof=1) / np.sqrt(DRAWS) for v in (delta, np.heaviside(delta, 0.5), best)]
     return Run(
