@@ -13,10 +13,11 @@ import pytest
 
 from tests.calibration import ledger
 from tests.calibration.forecasts import FIGURES, world
+from tests.calibration.verdicts import LEVELS, share_within
 from tests.stories import STORIES
 
 pytestmark = pytest.mark.slow
-WORLDS, LEVELS = 300, (0.8, 0.9)
+WORLDS = 300
 ERRORS = 3.9  # of a binomial share: 64 of them, two-sided, at 1 % together
 
 
@@ -30,9 +31,8 @@ def worlds(request):
 
 @pytest.mark.parametrize("figure", FIGURES)
 def test_intervals_hold_what_comes(worlds, figure, record_property):
-    ranks = np.array([result["ranks"][figure] for result in worlds])
     for level in LEVELS:
-        held = (np.abs(ranks - 0.5) <= level / 2).mean()
+        held = share_within(worlds, figure, level)
         record_property(f"{level:.0%} interval", f"{held:.3f}")
         assert abs(held - level) <= ERRORS * np.sqrt(level * (1 - level) / WORLDS)
     record_property(
