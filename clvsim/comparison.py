@@ -297,18 +297,17 @@ def _summary(values: np.ndarray, mean: str, mcse: str, prefix: str) -> dict[str,
 def payback_curve(simulation: Simulation, scenario: SimulatedScenario) -> tuple[PaybackCurve, np.ndarray]:
     """Cumulative contribution per acquired customer by own age, and the payback month of each draw (inf: never).
 
-    Discounted to the own first order; customers who are lost count 0. Payback is the first month of age after which the
-    curve stays at or above the draw's acquisition cost.
+    Discounted to the own first order, which is at age 0; customers who are lost count 0. Payback is the first month of
+    age after which the curve stays at or above the draw's acquisition cost: 0 where the first order repays it.
     """
     ledger, acquired = scenario.ledger, scenario.acquired
     if acquired is None:
         raise ValueError("payback needs acquisition channels")
-    monthly = per_draw(simulation, ledger.contribution(age=True).sum(axis=1))
+    cumulative = per_draw(simulation, ledger.contribution_by_age())
     people = per_draw(simulation, ledger.total("customers_acquired", age=True))
     cost = per_draw(simulation, acquired.cac)
     draws = people > 0
-    curve = np.cumsum(monthly[draws], axis=1) / people[draws, None]
-    curve = np.concatenate([np.zeros((curve.shape[0], 1)), curve], axis=1)
+    curve = cumulative[draws] / people[draws, None]
     month = payback_months(curve, cost[draws])
     low, high = np.quantile(curve, [0.05, 0.95], axis=0)
     middle = float(np.quantile(month, 0.5, method="higher"))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from clvsim.effects import NON_NEGATIVE, REAL, Domain
+from clvsim.scenario import BASELINE
 
 if TYPE_CHECKING:
     from clvsim.simulation.arrivals import Acquired
@@ -123,6 +124,18 @@ def cac(simulation: Simulation, scenario: SimulatedScenario) -> np.ndarray:
     return _acquired(scenario).cac
 
 
+def marginal_cac(simulation: Simulation, scenario: SimulatedScenario) -> np.ndarray:
+    """Cost of one more customer, dC/dN: what the channels cost more than in the baseline, per additional customer.
+
+    Both are exact given the world's visitors. Where a scenario brings the baseline's number, the baseline itself
+    included, one more customer costs what more visitors cost, who convert as the present ones do (constant returns).
+    Not included: what a lever costs, and costs per month.
+    """
+    acquired, base = _acquired(scenario), _acquired(simulation.scenarios[BASELINE])
+    more = acquired.expected_customers - base.expected_customers
+    return np.divide(acquired.cost - base.cost, more, out=acquired.cac.copy(), where=more != 0) + 0.0
+
+
 def clv_per_newcomer(simulation: Simulation, scenario: SimulatedScenario) -> np.ndarray:
     return pav_per_newcomer(simulation, scenario) - cac(simulation, scenario)
 
@@ -228,6 +241,7 @@ METRICS: dict[str, Metric] = {
     ),
     "pav_per_newcomer": Metric(pav_per_newcomer, "money", "expected", REAL, newcomers=True, halves=pav_halves),
     "cac": Metric(cac, "money", "expected", NON_NEGATIVE, newcomers=True, exact=True),
+    "marginal_cac": Metric(marginal_cac, "money", "expected", REAL, newcomers=True, exact=True),
     "clv_per_newcomer": Metric(
         clv_per_newcomer, "money", "expected", REAL, newcomers=True, margin=True, halves=pav_halves
     ),

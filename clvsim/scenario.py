@@ -18,7 +18,7 @@ from clvsim.types import Assumption, ScenarioDescription
 BASELINE = "baseline"
 NEEDS_ACQUISITION = "needs acquisition.channels"
 RESERVED = {"orders", "acquisition", "contact"}  # causes of the lines that every ledger has
-NEEDS_MARGIN = "needs finance.gross_margin"
+NEEDS_MARGIN = "needs finance.gross_margin; without it figures are revenue, which no cost moves"
 
 
 AnyIntervention = Annotated[Intervention, OfKind(INTERVENTIONS)]
@@ -162,7 +162,7 @@ def compile_scenario(
                     )
                 )
         mechanisms += item.intervention.compile(item.name, values, item.intervention.when.period(horizon.today))
-    nothing_left = bool(reasons) and not mechanisms
+    nothing_left = bool(reasons) and not mechanisms and name != BASELINE
     return CompiledScenario(
         name=name,
         mechanisms=tuple(mechanisms),

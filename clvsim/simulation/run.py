@@ -8,7 +8,7 @@ import pandas as pd
 
 from clvsim.errors import ConfigError
 from clvsim.models.fitted import FittedModels
-from clvsim.scenario import CompiledScenario, Scenario
+from clvsim.scenario import BASELINE, CompiledScenario, Scenario
 from clvsim.simulation import engine, people
 from clvsim.simulation.arrivals import Acquired, ArrivalPlan, newcomer_blocks, plan_arrivals, sum_acquired
 from clvsim.simulation.assumptions import (
@@ -171,12 +171,7 @@ def simulate_plan(
     shocks_sd = sd_law(fitted, summary, plan.environment)
     worlds = make_worlds(plan.seed, config.draws, config.replicates, layout.months, plan.environment, shocks_sd)
     setting = make_setting(plan, worlds, fitted)
-    arrivals = {
-        name: plan_arrivals(
-            plan.acquisition, scenario.levers.shifts, worlds, plan.base_conversions, config.max_newcomers_per_cell
-        )
-        for name, scenario in plan.scenarios.items()
-    }
+    arrivals = plan_all_arrivals(plan, worlds)
     existing, order = people.existing_blocks(summary, fitted, layout.group, layout.cohort, config.shard_customers)
     newcomers = newcomer_blocks(plan.acquisition, fitted, list(arrivals.values()), layout, config.shard_customers)
     jobs = make_jobs(plan, setting, arrivals)
@@ -205,10 +200,26 @@ def simulate_plan(
             contracts=fitted.retention.renewing,
             at_opportunities=fitted.retention.interval_days > 0,
         ),
-        notes=((layout.note,) if layout.note else ())
+        notes=plan.notes
+        + ((layout.note,) if layout.note else ())
         + weight_notes(scenario.acquired for scenario in simulated.values())
         + (rate_notes(compiled) if fitted.retention.renewing else ()),
     )
+
+
+def plan_all_arrivals(plan: RunPlan, worlds: Worlds) -> dict[str, ArrivalPlan]:
+    """Newcomers of every scenario; those beyond the baseline's number are additional customers."""
+    plans: dict[str, ArrivalPlan] = {}
+    for name, scenario in plan.scenarios.items():
+        plans[name] = plan_arrivals(
+            plan.acquisition,
+            scenario.levers.shifts,
+            worlds,
+            plan.base_conversions,
+            plan.simulation.max_newcomers_per_cell,
+            plans.get(BASELINE),
+        )
+    return plans
 
 
 def check_draws(config: SimulationConfig, fitted: FittedModels) -> None:
@@ -243,6 +254,7 @@ def make_jobs(plan: RunPlan, setting: engine.Setting, arrivals: Mapping[str, Arr
             scenario.levers,
             engine.empty_raw(setting, scenario.levers, layout.months, layout.ages, len(layout.cohorts)),
             arrivals[name].arrivals,
+            scenario.costs,
         )
         for name, scenario in plan.scenarios.items()
     ]
