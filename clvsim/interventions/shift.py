@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
-
 from pydantic import model_validator
 
 from clvsim.effects import REAL, Effect, Fixed, Prior

@@ -81,7 +81,7 @@ def decline_offer(offers, o, rare, path, life):
 
 @inline
 def at_order(offers, run, book, rare, path, place, life, gain, revenue):
-    """All offers that an order meets, one after the other; -> (life, contribution and revenue of the order with them)."""
+    """All offers that an order meets, one after the other; -> (life, contribution and revenue with them)."""
     number = min(path.orders_before + life.now.tick - life.now.skipped, offers.numbers - 1)
     for o in range(offers.count):
         if not is_shown(offers, o, run, path, place.week, number):

@@ -59,7 +59,9 @@ def at_order(ground, offers, contacts, rare, path, place, life, first):
     gain = margin_of(ground.run, ground.book, ground.weeks.margin, path, place, amount)
     life = Life(life.now, own, life.budget, terms, life.purse, life.listing, life.row)
     if offers is not None:
-        life, gain, amount = offers_room.at_order(offers, ground.run, ground.book, rare, path, place, life, gain, amount)
+        life, gain, amount = offers_room.at_order(
+            offers, ground.run, ground.book, rare, path, place, life, gain, amount
+        )
     purse = add_contribution(
         ground.run, ground.book, contacts, ground.weeks, ground.tolls, path, place, life, gain, amount
     )  # fmt: skip

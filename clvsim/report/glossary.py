@@ -109,9 +109,9 @@ GLOSSARY: dict[str, Metric] = {
         "Cost of one more newcomer",
         "Marginal CAC",
         "money",
-        "What the channels cost more than in the baseline, per additional customer. Where the number of customers is the "
-        "baseline’s: what one more costs in visitors, who convert as the present ones do. Costs per month and of the "
-        "lever itself are left out.",
+        "What the channels cost more than in the baseline, per additional customer. Where the number of customers is "
+        "the baseline’s: what one more costs in visitors, who convert as the present ones do. Costs per month and of "
+        "the lever itself are left out.",
         newcomers=True,
         symbol="dC/dN",
     ),

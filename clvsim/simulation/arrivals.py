@@ -151,7 +151,8 @@ def additional_quality(
                 rate += own * shift.quality.rate[draw]
                 spend += own * shift.quality.spend[draw]
     rises = gain > 0
-    return tuple(np.divide(log, gain, out=np.zeros_like(log), where=rises) for log in (rate, spend))
+    rate, spend = (np.divide(log, gain, out=np.zeros_like(log), where=rises) for log in (rate, spend))
+    return rate, spend
 
 
 def count_all(channel: str, month: int, world_key: np.ndarray, expected: np.ndarray) -> list[int]:

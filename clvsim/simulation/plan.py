@@ -127,7 +127,9 @@ def costs_that_do_not_count(
     if finance.gross_margin is not None:
         return ()
     named = ["finance.cost_per_order"] if finance.cost_per_order else []
-    named += [f"acquisition.channels.{c}.cost_per_visitor" for c, v in acquisition.channels.items() if v.cost_per_visitor]
+    named += [
+        f"acquisition.channels.{c}.cost_per_visitor" for c, v in acquisition.channels.items() if v.cost_per_visitor
+    ]
     for mechanism in (m for scenario in scenarios for m in scenario.mechanisms):
         if isinstance(mechanism, OfferTerms) and mechanism.incentive.any():
             named.append(f"incentives of {mechanism.name}")

@@ -45,20 +45,23 @@ def toy() -> Simulation:
     age[1, 0, revenue, 1, :] = 1.0  # discounted figures count, not the others
     age[:, 0, heads, :, 0] = 2
     age[:, 0, active, :, :] = [2, 1, 1, 1, 1]  # one of the two is lost at once: still counted
+    first = np.zeros_like(book.first)
+    first[:, 0, revenue] = 12
+    first[1, 0, revenue, 1] = 0.4
     assert scenario.acquired is not None
     paid = replace(scenario.acquired, cac=np.array([15.0, 15.0, 18.0, 40.0]), conversion=np.full(4, 0.1))
-    with_ages = replace(scenario, ledger=replace(book, age=age), acquired=paid)
+    with_ages = replace(scenario, ledger=replace(book, age=age, first=first), acquired=paid)
     return replace(sim, scenarios={BASELINE: with_ages})
 
 
 def test_toy_by_hand() -> None:
-    """Cumulative value per acquired customer: 15, 20, 20, 16, 26; of the second draw .5, 1, 1.5, −2, −1.5."""
+    """Cumulative value per acquired customer: 6, 15, 20, 20, 16, 26; of the second draw .2, .5, 1, 1.5, −2, −1.5."""
     sim = toy()
     curve, months = payback_curve(sim, sim.scenarios[BASELINE])
     # CAC 15 is reached in month 1 and kept; 18 is reached in month 2, lost in month 4, reached for good in month 5
     np.testing.assert_array_equal(months, [1, np.inf, 5, np.inf])
     by_draw = np.array(
-        [[0, 15, 20, 20, 16, 26], [0, 0.5, 1, 1.5, -2, -1.5], [0, 15, 20, 20, 16, 26], [0, 15, 20, 20, 16, 26]]
+        [[6, 15, 20, 20, 16, 26], [0.2, 0.5, 1, 1.5, -2, -1.5], [6, 15, 20, 20, 16, 26], [6, 15, 20, 20, 16, 26]]
     )
     np.testing.assert_allclose(curve.mean, by_draw.mean(axis=0))
     np.testing.assert_allclose(curve.p05, np.quantile(by_draw, 0.05, axis=0))

@@ -159,7 +159,11 @@ def test_offer_terms_become_arrays() -> None:
     np.testing.assert_allclose(offers.cost[:, 0], 8 * 0.6)
     kept = offer | {"goods_return": False, "if_declined": {"rate": -0.2, "half_life_weeks": 4}}
     compiled = compile_scenario(
-        "s", {"s": Scenario.model_validate({"title": "x", "bump": kept})}, world_keys(1, np.arange(2), 0), GROUPS, HORIZON
+        "s",
+        {"s": Scenario.model_validate({"title": "x", "bump": kept})},
+        world_keys(1, np.arange(2), 0),
+        GROUPS,
+        HORIZON,
     )
     offers = make_offers(Levers.from_scenario(compiled), GROUPS, np.array([0, 1, 1]), 0.4, 10)
     assert not offers.returned.any()

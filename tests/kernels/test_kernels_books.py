@@ -83,7 +83,10 @@ def test_where_a_day_stands(kind: str) -> None:
 
 
 def test_a_month_of_life_begins_on_its_first_moment() -> None:
-    """Which rounding must not put into the month before; the first order stands before all months; and whoever outlives the window is in its last month."""
+    """Which rounding must not put into the month before; whoever outlives the window is in its last month.
+
+    The first order stands before all months.
+    """
     case, customers, _ = posted("newcomers", 42)
     for moment in customers:
         assert BOOKS.month_of_life(moment.run, moment.path, moment.path.start) == 0

@@ -116,7 +116,7 @@ def test_annoyance_begins_beyond_the_patience(declined: int, annoyed: bool) -> N
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_damping_heals(kind: str) -> None:
-    """By half a week here; the rest of the present gap is lived through at the new rate, and at last all is as before."""
+    """By half a week here; the rest of the gap is lived through at the new rate, and at last all is as before."""
     case = random_case(76, **KINDS[kind])
     case = replace(case, offers=case.offers._replace(healing=ks.seal(np.full_like(case.offers.take, 0.5))))
     count = case.offers.key.size

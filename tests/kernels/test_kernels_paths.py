@@ -26,7 +26,19 @@ def test_what_never_changes_along_a_path(kind: str) -> None:
     case = random_case(50, **KINDS[kind])
     for moment in moments(case):
         path, customer = moment.path, moment.customer
-        for name in ("w", "c", "column", "group", "cohort", "half", "week_in", "start", "rate", "spend", "orders_before"):
+        for name in (
+            "w",
+            "c",
+            "column",
+            "group",
+            "cohort",
+            "half",
+            "week_in",
+            "start",
+            "rate",
+            "spend",
+            "orders_before",
+        ):
             assert getattr(path, name) == getattr(customer, name), name
         if case.newcomers:
             assert moment.opened.ground.tolls.cac[path.cac] == customer.cac

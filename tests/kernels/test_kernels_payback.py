@@ -10,8 +10,8 @@ from twin import payback as twin
 from twin.books import Records
 from twin.cases import random_case
 
-from clvsim.kernels import structs as ks
 from clvsim.kernels import state
+from clvsim.kernels import structs as ks
 from clvsim.kernels.state import Life, Purse
 
 PAYBACK = interpreted("payback")

@@ -336,6 +336,7 @@ def test_metrics_are_queries(plan: Simulation) -> None:
         contribution = sum(entry.sign * line(book, *entry, age=True)[:, :, 1].sum(axis=(1, 2)) for entry in book.lines)
         np.testing.assert_allclose(pav, contribution / book.total("customers_acquired"), rtol=1e-9)
         np.testing.assert_allclose(cac, 20.0, rtol=1e-12)
+        np.testing.assert_allclose(metrics.marginal_cac(plan, scenario), 20.0, rtol=1e-12)
         np.testing.assert_allclose(metrics.clv_per_newcomer(plan, scenario), pav - 20, rtol=1e-12)
         np.testing.assert_allclose(metrics.ltv_cac(plan, scenario), pav / 20, rtol=1e-12)
         np.testing.assert_allclose(metrics.visitor_value(plan, scenario), 0.02 * pav, rtol=1e-12)

@@ -11,6 +11,7 @@ import numpy as np
 from clvsim.interventions.base import Group
 from clvsim.kernels import structs as ks
 from clvsim.simulation.arrivals import ArrivalPlan
+from clvsim.simulation.layout import Layout
 from clvsim.simulation.ledger.contacts import age_contacts, calendar_contacts, sum_by_month
 from clvsim.simulation.ledger.lines import (
     DISCOUNTED,
@@ -25,7 +26,6 @@ from clvsim.simulation.ledger.lines import (
     natural_units,
     proportional_lines,
 )
-from clvsim.simulation.layout import Layout
 from clvsim.simulation.plan import RunPlan, ScenarioPlan
 from clvsim.simulation.tables import Levers
 from clvsim.types import DAYS_PER_MONTH

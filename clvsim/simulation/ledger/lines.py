@@ -106,7 +106,7 @@ class Economics:
     """Prices that turn counts into money.
 
     Without a known margin money is revenue, and no cost is taken off a figure that is called revenue: neither goods nor
-    any other. This is decided here: the margin is 1, a cost per order 0, and nobody else's costs count (`margin_known`).
+    any other. This is decided here: the margin is 1, a cost per order 0, and no other cost counts (`margin_known`).
     """
 
     margin_known: bool  # False: no ledger has a line of costs
@@ -144,7 +144,11 @@ def money_scale(amounts: np.ndarray) -> float:
 
 
 def followed_share(
-    newcomers_followed: np.ndarray, newcomers: np.ndarray, existing: np.ndarray, cost: CostEntry, groups: Sequence[Group]
+    newcomers_followed: np.ndarray,
+    newcomers: np.ndarray,
+    existing: np.ndarray,
+    cost: CostEntry,
+    groups: Sequence[Group],
 ) -> np.ndarray:
     """Share of a cost's active customers who are followed after the horizon, (draws, months); 0 where nobody is active.
 

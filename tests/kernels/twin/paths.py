@@ -43,7 +43,7 @@ def customer_of(case: Case, w: int, c: int) -> Customer | None:
         cac=float(cac),
         rate=float(rate),
         spend=float(spend),
-        dues=tuple(map(float, case.dues[w, group])),
+        dues=(float(case.dues[w, group, 0]), float(case.dues[w, group, 1]), float(case.dues[w, group, 2])),
         orders_before=int(who["orders_before"]),
         heads=ks.COUNT_UNIT * weight,
         money=ks.COUNT_UNIT / case.money_scale * weight,

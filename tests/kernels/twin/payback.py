@@ -7,9 +7,7 @@ from twin.cases import Case
 from twin.state import Customer, Life
 
 
-def contribute(
-    case: Case, records: Records, customer: Customer, life: Life, gain: float, revenue: float = 0.0
-) -> None:
+def contribute(case: Case, records: Records, customer: Customer, life: Life, gain: float, revenue: float = 0.0) -> None:
     """The contribution of an order and its offers, whose revenue the plan takes a share of."""
     post_cohort(records, customer, ks.COHORT_CONTRIBUTION, life.day, gain)
     at_start, per_order, share = customer.dues
