@@ -42,7 +42,13 @@ class Acquired:
     cac: np.ndarray  # (w,) expected cost per acquired customer
     conversion: np.ndarray  # (w,) expected, over visitors
     expected_customers: np.ndarray  # (w,), given the world's visitors
-    weighted_share: float  # share of newcomers who are represented with a weight above 1
+    represented: np.ndarray  # (w,) customers who are represented with a weight above 1
+
+    @property
+    def weighted_share(self) -> float:
+        """Share of newcomers who are represented with a weight above 1."""
+        total = self.customers.sum()
+        return float(self.represented.sum() / total) if total else 0.0
 
 
 def base_conversions(acquisition: AcquisitionConfig, draw_keys: np.ndarray) -> dict[str, effects.EffectDraws]:
@@ -234,7 +240,6 @@ def sum_acquired(plan: ArrivalPlan) -> Acquired:
     customers, weighted = plan.number, (plan.arrivals.weight > 1) | (plan.arrivals.marginal_weight > 1)
     expected = (plan.visitors * plan.conversion).sum(axis=1)
     cost = plan.cost.sum(axis=1)
-    total = customers.sum()
     return Acquired(
         visitors=visitors,
         customers=customers.sum(axis=1),
@@ -242,5 +247,5 @@ def sum_acquired(plan: ArrivalPlan) -> Acquired:
         cac=np.divide(cost, expected, out=np.full_like(cost, np.nan), where=expected > 0),
         conversion=np.divide(expected, visitors, out=np.full_like(cost, np.nan), where=visitors > 0),
         expected_customers=expected,
-        weighted_share=float(customers[weighted].sum() / total) if total else 0.0,
+        represented=(customers * weighted).sum(axis=1),
     )

@@ -4,15 +4,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from shop import channels, ledger, line, posterior, run, scenarios
+from shop import channels, ledger, line, posterior, run, scenarios, shop
 
 from clvsim import metrics
 from clvsim.comparison import compare
 from clvsim.interventions.base import CostEntry, Group, Who
 from clvsim.interventions.timing import Period
 from clvsim.scenario import BASELINE
-from clvsim.simulation import Simulation
-from clvsim.simulation.ledger.lines import fixed_lines, followed_share
+from clvsim.simulation import Simulation, levels
+from clvsim.simulation.expected import Activity
+from clvsim.simulation.ledger.lines import fixed_lines, followed_shares
 from clvsim.types import DAYS_PER_MONTH
 
 COSTLY: dict[str, Any] = {
@@ -211,17 +212,32 @@ def test_programmes_cost_as_long_as_they_bring_something() -> None:
 
 def test_share_of_those_still_followed() -> None:
     groups = (Group("existing", "a"), Group("existing", "b"), Group("new", "", "ads"))
-    existing = np.array([[[6.0, 3.0], [2.0, 1.0], [0.0, 0.0]]])
-    newcomers = np.array([[[0.0, 0.0], [0.0, 0.0], [8.0, 4.0]]])
-    followed = 0.5 * newcomers
+    activity = Activity(np.array([[8.0, 4.0]]), np.array([[8.0, 4.0]]), np.array([[4.0, 3.0]]), 0)
     for who, expected in (
-        (Who(), [4 / 16, 2 / 8]),
-        (Who(customers="new"), [0.5, 0.5]),
+        (Who(), [4 / 16, 3 / 8]),
+        (Who(customers="new"), [0.5, 0.75]),
         (Who(customers="existing"), [0.0, 0.0]),
         (Who(segments=("b",)), [0.0, 0.0]),
     ):
-        share = followed_share(followed, newcomers, existing, entry([1.0], who), groups)
-        np.testing.assert_allclose(share, [expected])
+        np.testing.assert_allclose(followed_shares([entry([1.0], who)], groups, activity)["wages"], [expected])
+    assert followed_shares([entry([1.0], Who())], groups, None) == {}
+
+
+def test_monthly_costs_after_the_horizon_of_todays_customers() -> None:
+    """In full before it; then in the share of simulated newcomers who are still followed, and at last not at all."""
+    library = with_costs(rent={"per": "month", "amount": 90.0})
+    sim = run(library, acquisition=channels(months=6), horizon_months=8, draws=300, summary=shop(20))
+    paid = line(ledger(sim), "cost_fixed", "rent")[:, -1, 0]
+    np.testing.assert_array_equal(paid[:, :8], 90.0)
+    beyond = paid[:, 8:].mean(axis=0) / 90
+    assert (np.diff(beyond) < 0).all()
+    # everybody is followed to month 14 here, so that both the followed and all can be counted
+    both = ledger(run(library, acquisition=channels(months=6), horizon_months=14, draws=300, summary=shop(20)))
+    there = line(both, "active_customers", "orders")[:, :, 0, 8:14].mean(axis=0)
+    followed = line(ledger(sim), "active_customers", "orders")[:, 1, 0, 8:].mean(axis=0)
+    np.testing.assert_allclose(beyond, followed / there.sum(axis=0), atol=0.05)
+    fixed = metrics.plan_value(sim, sim.scenarios[BASELINE]) - metrics.customer_equity(sim, sim.scenarios[BASELINE])
+    np.testing.assert_allclose(-levels.fixed_costs(sim), fixed, rtol=1e-12)
 
 
 # --- additional customers --------------------------------------------------------------------------------------------

@@ -22,10 +22,11 @@ import numpy as np
 from pydantic import BeforeValidator, Field
 
 from clvsim.errors import ConfigError, Problem
+from clvsim.models.around import arriving
 from clvsim.models.around.calendar import Calendar, Window
 from clvsim.models.around.wrapper import Wrapper
 from clvsim.models.inputs import containers
-from clvsim.models.laws import Customers, LifeLaw, Params
+from clvsim.models.laws import Births, Customers, LifeLaw, Params
 from clvsim.models.protocol import RetentionModel
 from clvsim.schema import Frozen
 from clvsim.types import DAYS_PER_YEAR, CustomerSummary
@@ -461,6 +462,31 @@ class Seasonal(Wrapper):
             )
             out[part] = table[:, pair_of.reshape(-1)]
         return out
+
+    def expected_discounted_orders_new(
+        self, params: Params, horizons_days: np.ndarray, annual_rate: float, days_per_unit: float, births: Births
+    ) -> np.ndarray:
+        """See `RetentionModel`: by the days on which those who come are there, (draw, arrival, horizon)."""
+        own, force = self.own(params), float(np.log1p(annual_rate)) / DAYS_PER_YEAR
+        m = np.exp(self.log_multiplier(params, 1 + np.arange(arriving.days_ahead(births, horizons_days))))
+        return self._orders_of_arrivals(own, m, births, horizons_days, force, days_per_unit)
+
+    def probability_staying(
+        self, params: Params, histories: Customers, horizon_days: float, days_per_unit: float
+    ) -> np.ndarray:
+        """The model's own formula, by the clock of the days ahead."""
+        by_clock = self.expected_discounted_orders
+        return self.section.probability_staying(params, histories, horizon_days, days_per_unit, by_clock)
+
+    def probability_staying_new(self, params: Params, horizons_days: np.ndarray, days_per_unit: float) -> np.ndarray:
+        return self.section.probability_staying_new(self.own(params), horizons_days, days_per_unit)
+
+    def _orders_of_arrivals(
+        self, own: Params, m: np.ndarray, births: Births, horizons_days: np.ndarray, force: float, days_per_unit: float
+    ) -> np.ndarray:
+        stays = self.section.probability_alive(own, self.section.newborn(), days_per_unit)
+        daily = arriving.daily_of(self.section.living(own), days_per_unit, "r", "alpha", "a", "b")
+        return stays[:, :, None] * arriving.dropout_orders(daily, m, births, horizons_days, force)
 
 
 def log_mean(xp: Any, share: Any, log_m: Any) -> Any:

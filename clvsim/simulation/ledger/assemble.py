@@ -11,6 +11,7 @@ import numpy as np
 from clvsim.interventions.base import Group
 from clvsim.kernels import structs as ks
 from clvsim.simulation.arrivals import ArrivalPlan
+from clvsim.simulation.expected import Activity
 from clvsim.simulation.layout import Layout
 from clvsim.simulation.ledger.contacts import age_contacts, calendar_contacts, sum_by_month
 from clvsim.simulation.ledger.lines import (
@@ -22,6 +23,7 @@ from clvsim.simulation.ledger.lines import (
     Raw,
     first_contact_line,
     fixed_lines,
+    followed_shares,
     money_lines,
     natural_units,
     proportional_lines,
@@ -51,10 +53,12 @@ def assemble_ledger(
     plan: RunPlan,
     draw: np.ndarray,
     customers: np.ndarray,
+    activity: Activity | None,
 ) -> Ledger:
     """Turn integer sums into dated lines; totals are also given by half of the customers, everything else summed.
 
-    `draw` (w,) of each world; `customers` (g,) existing customers of each group who are not known to be lost.
+    `draw` (w,) of each world; `customers` (g,) existing customers of each group who are not known to be lost;
+    `activity` says how many are there after the horizon.
     """
     layout = plan.layout
     sums = sums_of(raw, scenario.levers, plan.economics)
@@ -69,7 +73,7 @@ def assemble_ledger(
     )  # fmt: skip
     halves, age_halves = half_totals(calendar, layout.is_new), age_half_totals(age, layout.is_new)
     lines = {line: with_company(add_halves(values)) for line, values in calendar.items()}
-    lines |= acquisition_lines(arrivals, plan) | company_lines(scenario, plan, draw)
+    lines |= acquisition_lines(arrivals, plan) | company_lines(scenario, plan, draw, activity)
     return Ledger(
         groups=(*layout.groups, COMPANY),
         lines=tuple(lines),
@@ -157,12 +161,15 @@ def acquisition_lines(arrivals: ArrivalPlan, plan: RunPlan) -> dict[Line, np.nda
     return lines
 
 
-def company_lines(scenario: ScenarioPlan, plan: RunPlan, draw: np.ndarray) -> dict[Line, np.ndarray]:
+def company_lines(
+    scenario: ScenarioPlan, plan: RunPlan, draw: np.ndarray, activity: Activity | None
+) -> dict[Line, np.ndarray]:
     """Fixed costs, which belong to the company, (w, g + 1, 2, months)."""
     layout = plan.layout
     lines = {}
+    followed = followed_shares(scenario.costs, layout.groups, activity)
     for line, amount in fixed_lines(
-        scenario.costs, draw, plan.simulation.horizon_months, layout.months, plan.economics.discount_per_day
+        scenario.costs, draw, plan.simulation.horizon_months, layout.months, plan.economics.discount_per_day, followed
     ).items():
         lines[line] = np.zeros((draw.size, len(layout.groups) + 1, 2, layout.months))
         lines[line][:, -1] = amount

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,9 @@ from clvsim.kernels.structs import COUNT_UNIT
 from clvsim.simulation.config import FinanceConfig
 from clvsim.simulation.tables import Levers
 from clvsim.types import DAYS_PER_MONTH, DAYS_PER_YEAR
+
+if TYPE_CHECKING:  # needs the plan, which needs the lines
+    from clvsim.simulation.expected import Activity
 
 PLAIN, DISCOUNTED = 0, 1
 FIXED = ("once", "month")  # costs that do not depend on customers
@@ -143,23 +146,26 @@ def money_scale(amounts: np.ndarray) -> float:
     return float(2.0 ** np.round(np.log2(np.median(positive)))) if positive.size else 1.0
 
 
-def followed_share(
-    newcomers_followed: np.ndarray,
-    newcomers: np.ndarray,
-    existing: np.ndarray,
-    cost: CostEntry,
-    groups: Sequence[Group],
-) -> np.ndarray:
-    """Share of a cost's active customers who are followed after the horizon, (draws, months); 0 where nobody is active.
+def followed_shares(
+    costs: Sequence[CostEntry], groups: Sequence[Group], activity: "Activity | None"
+) -> dict[str, np.ndarray]:
+    """By monthly cost: share that customers who are still followed have in all whom it serves, (draws, months).
 
-    After it only newcomers are followed, each to the end of the own horizon, though all are served as long as they are
-    active: a programme costs as long as it brings something. All three are expected numbers of active customers,
-    (draws, groups, months) with `groups` as in the ledger (0 for groups of the other origin); `newcomers` and
-    `existing` include those who are no longer followed.
+    After the horizon only newcomers are followed, each to the end of the own one, though all are served as long as they
+    are there: a programme costs as long as it brings something. Of a cost that reaches part of today's customers or of
+    the newcomers, that part is taken to be active like all of them. Empty without newcomers, who alone outlast the
+    horizon.
     """
-    reached = np.array([cost.who.reaches(group) for group in groups], float)[None, :, None]
-    part, whole = ((people * reached).sum(axis=1) for people in (newcomers_followed, newcomers + existing))
-    return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
+    shares: dict[str, np.ndarray] = {}
+    if activity is None:
+        return shares
+    for cost in costs:
+        if cost.per != "month":
+            continue
+        old, new = (any(g.origin == o and cost.who.reaches(g) for g in groups) for o in ("existing", "new"))
+        served = old * activity.existing + new * activity.newcomers
+        shares[cost.name] = np.divide(new * activity.followed, served, out=np.zeros_like(served), where=served > 0)
+    return shares
 
 
 def typical_amounts(customers: pd.DataFrame) -> np.ndarray:
@@ -272,7 +278,7 @@ def fixed_lines(
     """Fixed costs, dated at the start of their month, (w, 2, months); a ramp counts with its strength in mid-month.
 
     After the horizon a monthly cost counts with the share that those still followed have in all whom it serves:
-    `followed` (draws, months) by the cost's name, as of `followed_share`; without it, not at all.
+    `followed` by the cost's name, as of `followed_shares`; without it, not at all.
     """
     lines = {}
     months = np.arange(periods, dtype=float)
