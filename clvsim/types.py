@@ -179,7 +179,10 @@ class ScenarioDescription:
 
 @dataclass(frozen=True)
 class PaybackCurve:
-    """Cumulative discounted contribution per acquired customer by month of own age (months 0..h), CAC not deducted."""
+    """Cumulative discounted contribution per acquired customer by month of own age (months 0..h), CAC not deducted.
+
+    Month 0 is the first order itself.
+    """
 
     months: np.ndarray
     mean: np.ndarray

@@ -129,7 +129,7 @@ def finance_assumptions(finance: FinanceConfig) -> tuple[Assumption, ...]:
         assumptions.append(
             as_configured("finance.gross_margin", "Gross margin of orders", finance.gross_margin, "probability")
         )
-    if finance.cost_per_order:
+    if finance.cost_per_order and finance.gross_margin is not None:
         assumptions.append(
             as_configured("finance.cost_per_order", "Payment and fulfilment per order", finance.cost_per_order, "money")
         )

@@ -46,7 +46,7 @@ def add_replicates(
     done, months, draws = simulation.replicates, plan.layout.months, simulation.draws
     sd = sd_law(fitted, summary, plan.environment)
     new = make_worlds(plan.seed, draws, replicates, months, plan.environment, sd, after=done)
-    added = simulate_worlds(plan, fitted, summary, new, progress).scenarios
+    added = simulate_worlds(plan, fitted, summary, new, simulation.expected.activity, progress).scenarios
     scenarios = {}
     for name, scenario in simulation.scenarios.items():
         ledger = interleave(scenario.ledger, added[name].ledger, draws)
