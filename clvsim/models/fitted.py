@@ -56,7 +56,8 @@ def restored(
     Raises KeyError for a kind that is not registered, ValidationError for settings that it does not have.
     """
     wrappers = ("calendar", "design")
-    section = {name: value for name, value in retention_settings.items() if name not in wrappers}
+    no_more = (*wrappers, "trend")  # what fits once had: see `season.restored`
+    section = {name: value for name, value in retention_settings.items() if name not in no_more}
     calendar, design = (retention_settings.get(name) for name in wrappers)
     model = RETENTION[retention].model_validate(section)
     return pooling.restored(season.restored(model, calendar), design), SPEND[spend].model_validate(spend_settings)
