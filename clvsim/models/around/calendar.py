@@ -170,6 +170,17 @@ class Calendar(Frozen):
         changes = np.flatnonzero(np.diff(self.code(-np.arange(self.length)))) + 1
         return np.concatenate([[0], changes, [self.length]])
 
+    def without_path(self) -> "Calendar":
+        """The same, days of one kind in different months being of one kind."""
+        promotions = len(self.promotions)
+        codes = np.array(self.codes, np.int64)
+        plain, kind = np.unique(
+            (codes >> promotions) % 12 << promotions | codes & (1 << promotions) - 1, return_inverse=True
+        )
+        days, orders = (np.bincount(kind, v, plain.size).astype(int).tolist() for v in (self.days, self.orders))
+        kinds = {"codes": tuple(plain.tolist()), "days": tuple(days), "orders": tuple(orders)}
+        return self.model_copy(update={"path": None, **kinds})
+
     def counted(self, daily_orders: np.ndarray) -> "Calendar":
         """With the kinds that occur, on how many days and with how many of `daily_orders`, (day,) from the log's first
         day to today."""

@@ -185,7 +185,7 @@ def without_path(model: RetentionModel, params: Params) -> tuple[RetentionModel,
     gone = {effect.label for effect in found.calendar.effects if effect.kind == "path"} | set(STATES)
     rest = {name: values for name, values in params.items() if name not in gone}
     anything: Any = model
-    calendar = found.calendar.model_copy(update={"path": None})
+    calendar = found.calendar.without_path()
     plain = found.section.by_calendar(calendar) if calendar.effects else found.section
     return (plain if model is found else replace(anything, section=plain)), rest
 
