@@ -21,7 +21,7 @@ UNIFORM = np.linspace(0.001, 0.999, 400)
 
 
 def learned(draws: int) -> tuple[FittedModels, CustomerSummary]:
-    """The shop with dated orders, and a posterior whose sd of shocks rises from draw to draw; every other has a level."""
+    """The shop with dated orders; a posterior whose sd of shocks rises from draw to draw, every other with a level."""
     bare = shop()
     length = (bare.today - bare.first_date).days
     summary = replace(bare, repeat_orders_by_day=np.full((PARTS, length + 1), 3, np.int64))
