@@ -91,7 +91,7 @@ def _result(raw: dict[str, Any], table: pd.DataFrame) -> RunResult:
         "diagnostics": parse_rows(Diagnostic, raw["diagnostics"]),
         "assumptions": parse_rows(Assumption, raw["assumptions"]),
         "model_facts": tuple((a, b) for a, b in raw["model_facts"]),
-        **{name: tuple(raw[name]) for name in ("layers", "warnings", "calendar_effects", "notes")},
+        **{name: tuple(raw[name]) for name in ("layers", "warnings", "lever_warnings", "calendar_effects", "notes")},
     }
     return RunResult(**fields)
 

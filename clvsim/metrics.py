@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from clvsim.effects import NON_NEGATIVE, REAL, Domain
+from clvsim.interventions.base import CostEntry
+from clvsim.simulation import levels
 
 if TYPE_CHECKING:
     from clvsim.simulation.arrivals import Acquired
@@ -27,52 +29,59 @@ SHARE: Domain = (0.0, 1.0)
 
 @dataclass(frozen=True)
 class Metric:
-    """One figure of a scenario, its unit and range, and how its noise is measured.
+    """One figure of a scenario, its unit and range, and what is known of its expectation.
 
     Args:
         query: the figure of each world, (w,).
         unit: how it is written.
-        basis: `expected` where the noise of single paths is known, by `halves` or because the figure is `exact`;
-            `realised` where only the worlds' own values exist: its expectation per draw is always a regression on the
-            draw's inputs.
-        range: closed interval that holds every value of the query but nan (nothing to divide by), and so every mean.
+        range: closed interval that holds every value of the query but nan (nothing to divide by), and so every mean;
+            expectations are held to it.
         newcomers: it needs acquisition channels.
         margin: it needs a known margin, because it compares contribution with a cost.
+        closed_form: its expectation per draw under a baseline without levers, (draws,).
         halves: the same figure for two halves of the customers, (w, 2), whose sum is the metric: from them the noise of
-            single paths is measured.
+            single paths is measured. Of a ratio they are linearised (delta method).
         exact: it is a function of the draw alone.
-        closed_form: an expectation per draw, (draws,), close to the metric: a control variate beside `halves`.
+        known: the part of it that is known given the draw, (w,): posted costs that follow no random event.
+        calm: the figure of each world without the luck of single customers, (w,), where that is known.
+        per: what differences are measured in beside the revenue that a scenario reaches, (draws,): where the figure is
+            no sum of money, its typical size over that revenue.
 
-    Raises ValueError for a declaration that contradicts itself.
+    A metric that has neither a closed form nor halves, and is not exact, is realised only: the noise of single paths
+    cannot be told from its expectation. Raises ValueError for a declaration that contradicts itself.
     """
 
     query: Query
     unit: Unit
-    basis: Literal["expected", "realised"]
     range: Domain
     newcomers: bool = False
     margin: bool = False
+    closed_form: Callable[[Simulation], np.ndarray] | None = None
     halves: Query | None = None
     exact: bool = False
-    closed_form: Callable[[Simulation], np.ndarray] | None = None
+    known: Query | None = None
+    calm: Query | None = None
+    per: Callable[[Simulation], np.ndarray] | None = None
 
     def __post_init__(self) -> None:
         if contradictions := self._contradictions():
             name = getattr(self.query, "__name__", repr(self.query))
             raise ValueError(f"metric {name}: {'; '.join(contradictions)}")
 
+    @property
+    def has_expectation(self) -> bool:
+        """Whether an expected value per draw exists; else only the worlds' own values do."""
+        return self.exact or self.halves is not None or self.closed_form is not None
+
     def _contradictions(self) -> list[str]:
         low, high = self.range
         widest = _WIDEST.get(self.unit, REAL)
+        beside = {name: getattr(self, name) is not None for name in ("known", "calm", "per")}
         rules = {
-            "an expected metric needs halves, or to be exact": (
-                self.basis == "expected" and self.halves is None and not self.exact
-            ),
-            "a metric that is realised only has no halves and is not exact": (
-                self.basis == "realised" and (self.halves is not None or self.exact)
-            ),
             "an exact metric has no noise for halves to measure": self.exact and self.halves is not None,
-            "closed_form is used beside halves only": self.closed_form is not None and self.halves is None,
+            f"{', '.join(n for n, given in beside.items() if given)} of a metric without an expectation": (
+                not self.has_expectation and any(beside.values())
+            ),
             f"its range {self.range} is no interval": not low < high,
             f"its range {self.range} goes beyond {widest}, which holds every {self.unit}": (
                 low < widest[0] or high > widest[1]
@@ -191,53 +200,149 @@ def newcomer_halves(simulation: Simulation, scenario: SimulatedScenario) -> np.n
 
 
 def pav_halves(simulation: Simulation, scenario: SimulatedScenario) -> np.ndarray:
-    """Half of the mean contribution per newcomer of each half of the customers, (w, 2): they add up to the PAV."""
+    """Halves of a ratio by the delta method: A/B splits into r/2 + (A_i − r B_i)/B, which add up to r = A/B. (w, 2)."""
     value, people = scenario.ledger.age_halves[:, :, 0], scenario.ledger.age_halves[:, :, 1]
-    pav = ratio(value.sum(axis=1), people.sum(axis=1))
-    half_means = np.divide(value, people, out=np.repeat(pav[:, None], 2, axis=1), where=people > 0)
-    return half_means / 2
+    total = people.sum(axis=1)
+    pav = ratio(value.sum(axis=1), total)[:, None]
+    return pav / 2 + (value - pav * people) / np.where(total > 0, total, np.nan)[:, None]
 
 
-# --- closed forms ----------------------------------------------------------------------------------------------------
+def ltv_cac_halves(simulation: Simulation, scenario: SimulatedScenario) -> np.ndarray:
+    cost = cac(simulation, scenario)
+    return pav_halves(simulation, scenario) / np.where(cost > 0, cost, np.nan)[:, None]
 
 
-def existing_expectation(simulation: Simulation) -> np.ndarray:
-    return simulation.closed_form
+def visitor_value_halves(simulation: Simulation, scenario: SimulatedScenario) -> np.ndarray:
+    return _acquired(scenario).conversion[:, None] * pav_halves(simulation, scenario)
 
 
-def existing_expectation_per_customer(simulation: Simulation) -> np.ndarray:
-    return simulation.closed_form / len(simulation.customers)
+# --- what is known given the draw ------------------------------------------------------------------------------------
+
+
+def head_costs(simulation: Simulation, scenario: SimulatedScenario) -> np.ndarray:
+    """Minus what is paid per existing customer today, (w,): their number is no random event."""
+    ledger = scenario.ledger
+    names = {m.name for m in scenario.compiled.mechanisms if isinstance(m, CostEntry) and m.per == "customer"}
+    lines = [i for i, line in enumerate(ledger.lines) if line.account == "cost_incentive" and line.cause in names]
+    groups = [g for g, group in enumerate(ledger.groups) if group.origin == "existing"]
+    return -ledger.calendar[:, :, :, 1][:, groups][:, :, lines].sum(axis=(1, 2, 3))
+
+
+def head_costs_per_customer(simulation: Simulation, scenario: SimulatedScenario) -> np.ndarray:
+    return head_costs(simulation, scenario) / len(simulation.customers)
+
+
+def head_and_fixed_costs(simulation: Simulation, scenario: SimulatedScenario) -> np.ndarray:
+    return head_costs(simulation, scenario) + origin_value(scenario, "company")
+
+
+def expected_newcomers(simulation: Simulation, scenario: SimulatedScenario) -> np.ndarray:
+    """Visitors × conversion of each world: newcomers without the luck of single visitors."""
+    acquired = _acquired(scenario)
+    return np.where(acquired.visitors > 0, acquired.visitors * acquired.conversion, 0.0)
+
+
+# --- sizes, for differences of what is no sum of money ---------------------------------------------------------------
+
+
+def per_newcomer(simulation: Simulation) -> np.ndarray:
+    """1 / newcomers: of a mean over newcomers."""
+    return _inverse(levels.newcomers(simulation))
+
+
+def per_cac(simulation: Simulation) -> np.ndarray:
+    return _inverse(levels.newcomers(simulation) * levels.cac(simulation))
+
+
+def per_visitor(simulation: Simulation) -> np.ndarray:
+    return np.ones(simulation.draws)  # visitors are the same in all draws
+
+
+def per_spend(simulation: Simulation) -> np.ndarray:
+    """Orders over revenue: of a number of orders."""
+    expected = simulation.expected
+    new = (expected.newcomers * expected.newcomer_revenue).sum(axis=(1, 2))
+    return levels.orders(simulation) * _inverse(expected.existing_revenue.sum(axis=1) + new)
+
+
+def _inverse(values: np.ndarray) -> np.ndarray:
+    """1 / values; 1 in all draws where a value is not positive, which gives no scale."""
+    return 1 / values if (values > 0).all() and np.isfinite(values).all() else np.ones_like(values)
 
 
 METRICS: dict[str, Metric] = {
-    "plan_value": Metric(plan_value, "money", "expected", REAL, halves=total_halves, closed_form=existing_expectation),
-    "customer_equity": Metric(
-        customer_equity, "money", "expected", REAL, halves=total_halves, closed_form=existing_expectation
+    "plan_value": Metric(
+        plan_value, "money", REAL, closed_form=levels.plan_value, halves=total_halves, known=head_and_fixed_costs
     ),
-    "rlv_total": Metric(rlv_total, "money", "expected", REAL, halves=existing_halves, closed_form=existing_expectation),
+    "customer_equity": Metric(
+        customer_equity, "money", REAL, closed_form=levels.customer_equity, halves=total_halves, known=head_costs
+    ),
+    "rlv_total": Metric(
+        rlv_total, "money", REAL, closed_form=levels.rlv_total, halves=existing_halves, known=head_costs
+    ),
     "rlv_per_customer": Metric(
         rlv_per_customer,
         "money",
-        "expected",
         REAL,
+        closed_form=levels.rlv_per_customer,
         halves=existing_halves_per_customer,
-        closed_form=existing_expectation_per_customer,
+        known=head_costs_per_customer,
     ),
     "newcomers_total": Metric(
-        newcomers_total, "money", "expected", REAL, newcomers=True, margin=True, halves=newcomer_halves
+        newcomers_total,
+        "money",
+        REAL,
+        newcomers=True,
+        margin=True,
+        closed_form=levels.newcomers_total,
+        halves=newcomer_halves,
     ),
-    "pav_per_newcomer": Metric(pav_per_newcomer, "money", "expected", REAL, newcomers=True, halves=pav_halves),
-    "cac": Metric(cac, "money", "expected", NON_NEGATIVE, newcomers=True, exact=True),
+    "pav_per_newcomer": Metric(
+        pav_per_newcomer,
+        "money",
+        REAL,
+        newcomers=True,
+        closed_form=levels.pav_per_newcomer,
+        halves=pav_halves,
+        per=per_newcomer,
+    ),
+    "cac": Metric(cac, "money", NON_NEGATIVE, newcomers=True, exact=True),
     "clv_per_newcomer": Metric(
-        clv_per_newcomer, "money", "expected", REAL, newcomers=True, margin=True, halves=pav_halves
+        clv_per_newcomer,
+        "money",
+        REAL,
+        newcomers=True,
+        margin=True,
+        closed_form=levels.clv_per_newcomer,
+        halves=pav_halves,
+        per=per_newcomer,
     ),
-    "ltv_cac": Metric(ltv_cac, "ratio", "realised", REAL, newcomers=True, margin=True),
-    "share_repaying": Metric(share_repaying, "share", "realised", SHARE, newcomers=True, margin=True),
-    "visitor_value": Metric(visitor_value, "money", "realised", REAL, newcomers=True),
-    "newcomers": Metric(newcomers, "count", "realised", NON_NEGATIVE, newcomers=True),
-    "orders": Metric(orders, "count", "realised", NON_NEGATIVE),
-    "contacts": Metric(contacts, "count", "realised", NON_NEGATIVE),
-    "opt_outs": Metric(opt_outs, "count", "realised", NON_NEGATIVE),
+    "ltv_cac": Metric(
+        ltv_cac,
+        "ratio",
+        REAL,
+        newcomers=True,
+        margin=True,
+        closed_form=levels.ltv_cac,
+        halves=ltv_cac_halves,
+        per=per_cac,
+    ),
+    "share_repaying": Metric(share_repaying, "share", SHARE, newcomers=True, margin=True),
+    "visitor_value": Metric(
+        visitor_value,
+        "money",
+        REAL,
+        newcomers=True,
+        closed_form=levels.visitor_value,
+        halves=visitor_value_halves,
+        per=per_visitor,
+    ),
+    "newcomers": Metric(
+        newcomers, "count", NON_NEGATIVE, newcomers=True, closed_form=levels.newcomers, calm=expected_newcomers
+    ),
+    "orders": Metric(orders, "count", NON_NEGATIVE, closed_form=levels.orders, per=per_spend),
+    "contacts": Metric(contacts, "count", NON_NEGATIVE),
+    "opt_outs": Metric(opt_outs, "count", NON_NEGATIVE),
 }
 PAYBACK = ("payback_months", "p_payback_12_months", "p_payback_never")
 

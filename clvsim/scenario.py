@@ -1,8 +1,8 @@
 """A scenario: a title and interventions by name. Compiling draws its uncertain numbers and lists its mechanisms."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -25,13 +25,18 @@ AnyIntervention = Annotated[Intervention, OfKind(INTERVENTIONS)]
 
 
 class Scenario(BaseModel):
-    """`title`, flags, and every other key an intervention: `scenario.upsell_soft.upsell.take`."""
+    """`title`, flags, and every other key an intervention: `scenario.upsell_soft.upsell.take`.
+
+    `as_written` holds the interventions as the scenario's file has them, before overrides and sweeps; None where there
+    is no file, and the scenario itself is what was written.
+    """
 
     model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
     __pydantic_extra__: dict[str, AnyIntervention] = Field(init=False)  # ty: ignore[incompatible-mutable-override]
     title: str = Field(min_length=1)
     illustrative: bool = False  # the numbers are examples; never the headline on other people's data
     combine: tuple[str, ...] = ()
+    as_written: dict[str, Any] | None = None
 
     @property
     def interventions(self) -> dict[str, Intervention]:
@@ -39,15 +44,40 @@ class Scenario(BaseModel):
 
 
 class PlacedIntervention(NamedTuple):
-    """An intervention and the scenario whose file sets it."""
+    """An intervention, the scenario whose file sets it, and what that file holds of it (None: there is no file)."""
 
     origin: str
     name: str
     intervention: Intervention
+    written: Mapping[str, Any] | None = None
 
     @property
     def path(self) -> str:
         return f"scenario.{self.origin}.{self.name}"
+
+    def effect_key(self, field: str) -> str:
+        """Text by which an effect draws: scenarios share its draws where name, field, kind and definition agree.
+
+        The definition is that of the file, so that an override or a sweep changes values and not the random numbers.
+        A number that the file leaves out has the definition of its default; one without a default, or a lever that the
+        file does not have, is known by name, field and kind alone.
+        """
+        effect, _ = self.intervention.uncertain()[field]
+        definition = effect.definition
+        if self.written is not None:
+            default = self.intervention.default_effect(field)
+            written = _in_file(self.written, field)
+            definition = "" if default is None else default.definition
+            definition = definition if written is None else effects.definition_of(written)
+        return f"{self.name}.{field} {self.intervention.kind} {definition}"
+
+
+def _in_file(lever: Mapping[str, Any], field: str) -> Any:
+    """What a lever's mapping in a file has at a dotted field; None where it has nothing."""
+    value: Any = lever
+    for part in field.split("."):
+        value = value.get(part) if isinstance(value, Mapping) else None
+    return value
 
 
 def placed_interventions(name: str, library: Mapping[str, Scenario]) -> Iterator[PlacedIntervention]:
@@ -59,7 +89,27 @@ def placed_interventions(name: str, library: Mapping[str, Scenario]) -> Iterator
     for part in scenario.combine:
         yield from placed_interventions(part, library)
     for own_name, intervention in scenario.interventions.items():
-        yield PlacedIntervention(name, own_name, intervention)
+        written = None if scenario.as_written is None else scenario.as_written.get(own_name, {})
+        yield PlacedIntervention(name, own_name, intervention, written)
+
+
+def ambiguous_names(library: Mapping[str, Scenario], names: Sequence[str]) -> tuple[str, ...]:
+    """A sentence for each effect of the scenarios `names` whose name stands for more than one definition."""
+    found: dict[str, dict[str, str]] = {}
+    certain: dict[str, bool] = {}
+    placed = {item.path: item for name in names for item in placed_interventions(name, library)}
+    for item in placed.values():
+        for field, (effect, _) in item.intervention.uncertain().items():
+            name = f"{item.name}.{field}"
+            found.setdefault(name, {}).setdefault(item.effect_key(field), f"{item.path}.{field}")
+            certain[name] = certain.get(name, True) and isinstance(effect, effects.Fixed)
+    return tuple(
+        f"{' and '.join(paths.values())} have one name and different definitions, so they are drawn as "
+        f"{len(paths)} effects that have nothing to do with each other. Where they are one, write the same definition; "
+        "where they are not, rename a lever."
+        for name, paths in found.items()
+        if len(paths) > 1 and not certain[name]
+    )
 
 
 def problems(library: Mapping[str, Scenario]) -> list[Problem]:
@@ -121,7 +171,7 @@ def compile_scenario(
     horizon: Horizon,
     margin_known: bool = True,
 ) -> CompiledScenario:
-    """Draw every uncertain number, keyed by intervention and field: scenarios that share an intervention share draws.
+    """Draw every uncertain number, keyed by what it is: scenarios that share an effect share its draws.
 
     `draw_keys` (n,) uint64. Dates are resolved against the horizon's today. Interventions without an object (conversion
     without acquisition, a segment without customers) are skipped, and their sentences on the page say so.
@@ -134,6 +184,7 @@ def compile_scenario(
     assumptions: list[Assumption] = []
     sentences: list[str] = []
     reasons: list[str] = []
+    defaults: list[str] = []
     problems: list[Problem] = []
     # By name, so that sums do not depend on the order in which a scenario is written.
     for item in sorted(placed_interventions(name, library), key=lambda p: p.name):
@@ -150,17 +201,28 @@ def compile_scenario(
         values = {}
         for field, (effect, number) in item.intervention.uncertain().items():
             path = f"{item.path}.{field}"
-            uniforms = world_uniforms(draw_keys, f"{item.name}.{field}")
+            uniforms = world_uniforms(draw_keys, item.effect_key(field))
             draws = effects.draw(effect, uniforms, number.scale, path=path, domain=number.domain)
             values[field] = draws.values
             if np.ptp(draws.values) > 0:
                 inputs[path] = draws.values
             if np.any(draws.values != 0):
+                is_default = item.intervention.is_default(field)
                 assumptions.append(
                     effects.assumption(
-                        effect, number.scale, draws, path, number.label, unit=number.unit or None, domain=number.domain
+                        effect,
+                        number.scale,
+                        draws,
+                        path,
+                        number.label,
+                        unit=number.unit or None,
+                        domain=number.domain,
+                        is_default=is_default,
+                        drives=number.drives,
                     )
                 )
+                if is_default and number.drives:
+                    defaults.append(number.label)
         mechanisms += item.intervention.compile(item.name, values, item.intervention.when.period(horizon.today))
     nothing_left = bool(reasons) and not mechanisms
     return CompiledScenario(
@@ -171,13 +233,22 @@ def compile_scenario(
             name=name,
             title=scenario.title,
             illustrative=any(library[p.origin].illustrative for p in placed_interventions(name, library))
-            or scenario.illustrative,
+            or scenario.illustrative
+            or bool(defaults),
             not_applicable=reasons[0] if nothing_left else "",
             assumptions=tuple(assumptions),
             interventions=() if nothing_left else tuple(sentences),
+            evidence=weakest_evidence(assumptions),
+            uncertain=bool(inputs),
+            default=next(iter(defaults), ""),
         ),
         problems=tuple(problems),
     )
+
+
+def weakest_evidence(assumptions: Sequence[Assumption]) -> str:
+    """The weakest evidence among the numbers on which it rests what levers bring; "" where there is none."""
+    return max((a.evidence for a in assumptions if a.drives), key=lambda e: effects.EVIDENCE.index(e), default="")
 
 
 def _without_object(intervention: Intervention, groups: tuple[Group, ...], margin_known: bool) -> str:

@@ -158,6 +158,8 @@ class Assumption(NamedTuple):
     p05: float
     p95: float
     unit: str = "number"  # relative | probability | money | number
+    evidence: str = "stated"  # log | experiment | judgement (with a source) | stated
+    drives: bool = False  # what its lever brings rests on it
 
 
 @dataclass(frozen=True)
@@ -170,6 +172,9 @@ class ScenarioDescription:
     not_applicable: str  # "" or the reason, e.g. "needs acquisition.channels"
     assumptions: tuple[Assumption, ...]
     interventions: tuple[str, ...]  # one plain sentence each
+    evidence: str = ""  # the weakest of the numbers that it rests on; "" where it has none
+    uncertain: bool = True  # whether any of its numbers differs between draws
+    default: str = ""  # label of a default effect that it rests on; such a scenario is illustrative
 
 
 @dataclass(frozen=True)
@@ -188,13 +193,17 @@ class PaybackCurve:
 
 @dataclass(frozen=True)
 class HoldoutCheck:
-    """Actual repeat orders of the hold-out against 90 % predictive intervals."""
+    """Actual repeat orders of the hold-out against 90 % predictive intervals and among simulated worlds.
+
+    `position`: share of the worlds, shocks common to all included, with fewer orders; those with as many count half.
+    """
 
     days: int
     actual: int
     mean: float
     with_environment: tuple[float, float]
     without_environment: tuple[float, float]
+    position: float
 
 
 @dataclass(frozen=True)
@@ -242,11 +251,13 @@ class RunResult:
     assumptions: tuple[Assumption, ...]  # of the whole run (finance, acquisition, environment)
     model_facts: tuple[tuple[str, str], ...]  # label, value: fitted figures and model checks
     warnings: tuple[str, ...]
-    calendar_effects: tuple[str, ...] = ()  # that were fitted: season, promotion, trend
+    calendar_effects: tuple[str, ...] = ()  # that were fitted: season, promotion, path
     poor_fit: bool = False  # fit.allow_poor let a failed gate pass: red banner
     draft: bool = False  # parameters were not sampled: banner, and no interval contains their uncertainty
     who_is_lost: str = ""  # sentence on when the retention model counts a customer as lost
     active_contracts: int | None = None  # their number; None unless orders are payments of contracts
     merged_days: float = 0.0  # all orders of a customer in a period of that length are one; 0: each order is one
     synthetic: str = ""  # sentence on the generator of the data; "" for real data
+    metric: str = ""  # that scenarios are decided on; "": the one whose rows have probabilities
+    lever_warnings: tuple[str, ...] = ()  # on levers without evidence, and names with several meanings
     notes: tuple[str, ...] = field(default=())  # on surrogate noise, weights of newcomers, pooled groups

@@ -3,13 +3,14 @@
 `EFFECTS` maps a kind to its class; a configuration field of type `Effect` takes any of them or a bare number.
 """
 
+import json
 from collections.abc import Mapping
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
 
-from clvsim.effects.base import EffectKind
+from clvsim.effects.base import EVIDENCE, EffectKind, Evidence
 from clvsim.effects.experiment import Experiment
 from clvsim.effects.expert import Expert
 from clvsim.effects.fixed import Fixed
@@ -20,12 +21,14 @@ from clvsim.types import Assumption
 
 __all__ = [
     "EFFECTS",
+    "EVIDENCE",
     "NON_NEGATIVE",
     "REAL",
     "Domain",
     "Effect",
     "EffectDraws",
     "EffectKind",
+    "Evidence",
     "Experiment",
     "Expert",
     "Fixed",
@@ -33,6 +36,7 @@ __all__ = [
     "Scale",
     "assumption",
     "check",
+    "definition_of",
     "draw",
 ]
 
@@ -62,6 +66,17 @@ def drop_other_keys(value: Any) -> Any:
 
 
 Effect = Annotated[Fixed | Prior | Expert | Experiment, Field(discriminator="kind"), BeforeValidator(drop_other_keys)]
+
+
+_ANY_EFFECT = TypeAdapter(Effect)
+
+
+def definition_of(written: Any) -> str:
+    """`definition` of an effect as it stands in a file: a number, a mapping, or what is not an effect at all."""
+    try:
+        return _ANY_EFFECT.validate_python(written).definition
+    except ValidationError:
+        return json.dumps(written, sort_keys=True, default=str)
 
 
 class EffectDraws(NamedTuple):
@@ -100,14 +115,17 @@ def assumption(
     *,
     unit: str | None = None,
     domain: Domain = NON_NEGATIVE,
+    is_default: bool = False,
+    drives: bool = False,
 ) -> Assumption:
     """The line on the page: provenance in words, mean and 90 % interval of the draws on the reader's scale.
 
-    `unit` replaces the scale's own (relative, probability, number), for instance with `money`.
+    `unit` replaces the scale's own (relative, probability, number), for instance with `money`. `is_default`: nobody
+    typed it; `drives`: what its lever brings rests on it.
     """
     values = to_reader(draws.values, scale)
     p05, p95 = np.quantile(values, [0.05, 0.95])
-    text = effect.describe(scale)
+    text = ("default, which nobody measured; " if is_default else "") + effect.describe(scale)
     if draws.clipped:
         bounds = in_words(limits(scale, domain))
         text += f"; {draws.clipped:,} of {values.size:,} draws set to the nearest value that is {bounds}"
@@ -121,4 +139,6 @@ def assumption(
         p05=float(p05),
         p95=float(p95),
         unit=unit or _UNITS.get(scale, "number"),
+        evidence="stated" if is_default else effect.evidence,
+        drives=drives,
     )

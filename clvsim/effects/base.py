@@ -1,13 +1,18 @@
-"""Base class of all kinds of effects."""
+"""Base class of all kinds of effects, and what kind of evidence one is."""
 
+import json
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 
 from clvsim.effects.scales import Domain, Scale
 from clvsim.schema import Frozen
+
+# In the order of their strength. What no test shows and no source backs is stated, however uncertain it is said to be.
+Evidence = Literal["log", "experiment", "judgement", "stated"]
+EVIDENCE: tuple[Evidence, ...] = ("log", "experiment", "judgement", "stated")
 
 
 class EffectKind(Frozen):
@@ -18,7 +23,17 @@ class EffectKind(Frozen):
     """
 
     kind_name: ClassVar[str]
-    source: str = ""  # the user's own note: where the numbers come from
+    source: str = ""  # the user's own note: where the numbers come from, which makes a stated number a judgement
+
+    @property
+    def evidence(self) -> Evidence:
+        """What kind of evidence it is."""
+        return "judgement" if self.source.strip() else "stated"
+
+    @property
+    def definition(self) -> str:
+        """Kind and numbers as text, without the note on their source: equal texts stand for one effect."""
+        return json.dumps(self.model_dump(exclude={"source"}, exclude_none=True), sort_keys=True)
 
     @classmethod
     def own_keys(cls, given: Mapping[str, object]) -> frozenset[str]:

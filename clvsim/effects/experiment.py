@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from clvsim.effects.base import EffectKind
+from clvsim.effects.base import EffectKind, Evidence
 from clvsim.effects.binomial import estimate, exact_log_likelihood, invert_density, is_small
 from clvsim.effects.scales import CHANGES, Domain, Scale, format_typed
 from clvsim.special import log_ndtr, logsumexp, ndtri
@@ -34,6 +34,10 @@ class Experiment(EffectKind):
     prior_sd: Annotated[float, Field(gt=0)] | Literal["learn"] = 0.05
     tests_run: int = Field(1, ge=1)
     transport: float = Field(1.0, ge=0)
+
+    @property
+    def evidence(self) -> Evidence:
+        return "experiment"
 
     @model_validator(mode="after")
     def _counts(self) -> Self:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal, NamedTuple
 import numpy as np
 from pydantic import ValidationInfo, field_validator
 
-from clvsim.effects import NON_NEGATIVE, Domain, Effect, Scale, check
+from clvsim.effects import NON_NEGATIVE, Domain, Effect, EffectKind, Scale, check
 from clvsim.interventions.timing import Horizon, Period, Schedule, When
 from clvsim.schema import Frozen
 
@@ -51,7 +51,8 @@ class Who(Frozen):
 class Uncertain(NamedTuple):
     """One number of an intervention that may be an effect: its scale, label, unit and domain.
 
-    `neutral` is the typed value with which it does nothing.
+    `neutral` is the typed value with which it does nothing. `drives`: what the lever brings rests on it, as on a take
+    rate; not so on what the company decides (a price) or on what only takes away (annoyance).
     """
 
     scale: Scale
@@ -59,6 +60,7 @@ class Uncertain(NamedTuple):
     unit: str = ""
     domain: Domain = NON_NEGATIVE
     neutral: float = 0.0
+    drives: bool = False
 
 
 # --- mechanisms: the simulator's input; every intervention compiles to some of them ----------------------------------
@@ -132,6 +134,7 @@ class Intervention(Frozen):
     """One action of the company. Subclasses declare their uncertain numbers and compile to mechanisms."""
 
     UNCERTAIN: ClassVar[Mapping[str, Uncertain]] = {}
+    kind: str
     who: Who = Who()
     when: When = When()
 
@@ -147,6 +150,20 @@ class Intervention(Frozen):
         """Uncertain numbers that are set, by dotted field."""
         numbers = {field: _look_up(self, field) for field in self.UNCERTAIN}
         return {field: (effect, self.UNCERTAIN[field]) for field, effect in numbers.items() if effect is not None}
+
+    def is_default(self, field: str) -> bool:
+        """Whether an uncertain number is the default of its kind, which nobody measured."""
+        default = self.default_effect(field)
+        return default is not None and _look_up(self, field) == default
+
+    @classmethod
+    def default_effect(cls, field: str) -> Effect | None:
+        """The default of an uncertain number by its dotted field; None where it must be given."""
+        name, _, rest = field.partition(".")
+        default = cls.model_fields[name].get_default()
+        if isinstance(default, Frozen) and rest:
+            return _look_up(default, rest)
+        return default if isinstance(default, EffectKind) else None
 
     @property
     def needs_acquisition(self) -> bool:

@@ -6,13 +6,12 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from clvsim.effects import Effect, Expert, Prior
+from clvsim.effects import REAL, Effect, Expert, Prior
 from clvsim.interventions.base import ContactProgramme, Intervention, Mechanism, Uncertain
 from clvsim.interventions.timing import Period
 
 GOODWILL_PER_CONTACT, FATIGUE_PER_CONTACT = 0.05, 0.2
 WEIGHTS = {"content": (1.0, 0.5), "soft": (1.0, 1.0), "hard": (0.5, 2.0), "appreciation": (1.5, 0.5)}
-ASSUMED = "assumed, not measured: optimum 7 contacts a month (90 % 2 to 20)"
 
 
 class ContactIntervention(Intervention):
@@ -22,23 +21,24 @@ class ContactIntervention(Intervention):
 
     Log purchase rate += κ(1 − e^−G) − φ·F²/(1+F); each contact adds φ_h·F of hazard in units of the survival budget
     and u₀·e^{ψF} of opt-out hazard; opting out ends every contact programme of the scenario and its effects, not the
-    customer. The defaults of κ and φ put the best soft cadence at 7 a month (90 % 2–20): an assumption, until an
-    experiment replaces it. Not modelled: answers that differ between customers, or contacts triggered by behaviour.
+    customer. The default of κ is as likely below zero as above and small beside fatigue, so that no cadence is expected
+    to gain anything until a number of the user's replaces it. Not modelled: answers that differ between customers, or
+    contacts triggered by behaviour.
     """
 
     kind: Literal["contact"]
     type: Literal["content", "soft", "hard", "appreciation"] = "soft"
     per_month: float = Field(gt=0, le=200)
     cost: float = Field(0.0, ge=0)
-    goodwill: Effect = Prior(kind="prior", dist="lognormal", median=0.1, sd=0.3, source=ASSUMED)
-    fatigue: Effect = Prior(kind="prior", dist="halfnormal", sd=0.064, source=ASSUMED)
-    churn: Effect = Prior(kind="prior", dist="halfnormal", sd=0.0002, source=ASSUMED)
-    opt_out: Effect = Expert(kind="expert", p10=0.0005, p50=0.001, p90=0.002, source=ASSUMED)
+    goodwill: Effect = Prior(kind="prior", dist="normal", mean=0.0, sd=0.05)
+    fatigue: Effect = Prior(kind="prior", dist="halfnormal", sd=0.064)
+    churn: Effect = Prior(kind="prior", dist="halfnormal", sd=0.0002)
+    opt_out: Effect = Expert(kind="expert", p10=0.0005, p50=0.001, p90=0.002)
     opt_out_fatigue: float = Field(0.5, ge=0)
     goodwill_half_life_weeks: float = Field(8.0, gt=0)
     fatigue_half_life_weeks: float = Field(2.0, gt=0)
     UNCERTAIN: ClassVar[Mapping[str, Uncertain]] = {
-        "goodwill": Uncertain("amount", "Goodwill: largest gain in log purchase rate"),
+        "goodwill": Uncertain("amount", "Goodwill: largest change of the log purchase rate", domain=REAL, drives=True),
         "fatigue": Uncertain("amount", "Fatigue: loss in log purchase rate"),
         "churn": Uncertain("amount", "Hazard of leaving per contact and unit of fatigue"),
         "opt_out": Uncertain("amount", "Opt-out hazard per contact"),

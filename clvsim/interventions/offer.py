@@ -46,12 +46,12 @@ class OfferIntervention(Intervention):
     if_accepted: IfAccepted = IfAccepted()
     if_declined: IfDeclined = IfDeclined()
     UNCERTAIN: ClassVar[Mapping[str, Uncertain]] = {
-        "take": Uncertain("probability", "Share of offers taken"),
+        "take": Uncertain("probability", "Share of offers taken", drives=True),
         "price": Uncertain("amount", "Price of the offer", "money"),
         "incentive": Uncertain("amount", "Incentive per taken offer", "money"),
         "refund": Uncertain("probability", "Share of taken offers refunded"),
         "cannibalised": Uncertain("probability", "Share of the price that later orders lose"),
-        "if_accepted.rate": Uncertain("relative", "Change of the purchase rate after taking"),
+        "if_accepted.rate": Uncertain("relative", "Change of the purchase rate after taking", drives=True),
         "if_declined.hazard": Uncertain("amount", "Hazard of leaving per declined offer"),
         "if_declined.rate": Uncertain("relative", "Change of the purchase rate per declined offer"),
     }

@@ -17,11 +17,11 @@ WORDS = {
     "margin": "the gross margin",
 }
 SCALES = {
-    "rate": Uncertain("relative", "Change of the purchase rate"),
-    "spend": Uncertain("relative", "Change of the order amount"),
-    "hazard": Uncertain("relative", "Change of the hazard of leaving"),
-    "conversion": Uncertain("odds", "Change of the conversion"),
-    "margin": Uncertain("amount", "Change of the gross margin, in points", "relative", REAL),
+    "rate": Uncertain("relative", "Change of the purchase rate", drives=True),
+    "spend": Uncertain("relative", "Change of the order amount", drives=True),
+    "hazard": Uncertain("relative", "Change of the hazard of leaving", drives=True),
+    "conversion": Uncertain("odds", "Change of the conversion", drives=True),
+    "margin": Uncertain("amount", "Change of the gross margin, in points", "relative", REAL, drives=True),
 }
 
 

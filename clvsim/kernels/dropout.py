@@ -185,6 +185,48 @@ def tabulated(table, width, u):
     return value
 
 
+@njit("float64(float64, float64, float64)", cache=True, nogil=True, error_model="numpy")
+def panel_width(r, a, b):
+    """Of the panels of u on which `fill_panel` keeps the orders of customers without a repeat order yet."""
+    return _TABLE_WIDTH / max(1.0, a / _TABLE_STEEP, a * r / (a + b) / _TABLE_STEEP)
+
+
+@njit(
+    "int64(float64[::1], int64, float64, float64, float64, int64, float64, float64[:, ::1], float64[:, ::1])",
+    cache=True,
+    nogil=True,
+    error_model="numpy",
+)
+def fill_panel(coefficient, known, shape, a, b, panel, width, work, table):
+    """One more panel of M(u), the orders before u = log(1 + time / rate) of a living customer, lambda ~ Gamma(shape,
+    rate), p ~ Beta(a, b): the intensity at the nodes of a Gauss rule, integrated, as a polynomial; see `tabulated`.
+
+    coefficient, known: see `euler_series`; returns how many are known now. work: (3, node). table: (panel, power), its
+    panels before this one filled.
+    """
+    z, total, intensity = work[0], work[1], work[2]
+    size = EASY_NODES.size
+    start = panel * width
+    if start + width > _NEAR:
+        intensity_panel(shape, a, b, start, start + width, EASY_NODES, intensity)
+    else:
+        for j in range(size):
+            z[j] = -math.expm1(-start - width * EASY_NODES[j])
+        known = euler_series(coefficient, known, shape, a + b - shape - 1.0, a, b, a + b, z, total)
+        for j in range(size):
+            intensity[j] = total[j] * shape * math.exp((1.0 - a) * (start + width * EASY_NODES[j]))
+    before = 0.0
+    if panel > 0:
+        for n in range(size + 1):
+            before += table[panel - 1, n]
+    for n in range(size + 1):
+        value = before if n == 0 else 0.0
+        for j in range(size):
+            value += width * _INTEGRAL[n, j] * intensity[j]
+        table[panel, n] = value
+    return known
+
+
 @njit(
     "void(float64[::1], float64[::1], float64[::1], float64[::1], float64[::1], float64[:, ::1], float64[:, ::1],"
     " float64[::1], float64[:, ::1], float64, float64[:, ::1])",
@@ -205,43 +247,24 @@ def discounted_orders_by_clock(r, alpha, a, b, x, age, reached, edges, limit, fo
     nodes between edges.
     """
     last = limit.shape[1] - 1
-    size = EASY_NODES.size
     coefficient = np.empty(MAX_TERMS)
-    z, total, intensity = np.empty(size), np.empty(size), np.empty(size)
+    work = np.empty((3, EASY_NODES.size))
     for d in range(r.shape[0]):
-        first = a[d] + b[d] - r[d] - 1.0
-        width = _TABLE_WIDTH / max(1.0, a[d] / _TABLE_STEEP, a[d] * r[d] / (a[d] + b[d]) / _TABLE_STEEP)
+        width = panel_width(r[d], a[d], b[d])
         youngest = age[d, 0]
         for i in range(x.shape[0]):
             youngest = min(youngest, age[d, i])
         longest = math.log1p(reached[d, edges.shape[0] - 1] / (alpha[d] + youngest))
-        table = np.empty((int(longest / width) + 1, size + 1))
+        table = np.empty((int(longest / width) + 1, EASY_NODES.size + 1))
         known, panels, known_x = 0, 0, -1.0
         for i in range(x.shape[0]):
-            shape, rate, third = r[d] + x[i], alpha[d] + age[d, i], a[d] + b[d] + x[i]
+            shape, rate = r[d] + x[i], alpha[d] + age[d, i]
             if x[i] != known_x:
                 known, panels, known_x = 1, 0, x[i]
                 coefficient[0] = 1.0
             until = math.log1p(reached[d, edges.shape[0] - 1] / rate)
             while panels * width <= until and panels < table.shape[0]:
-                start = panels * width
-                if start + width > _NEAR:
-                    intensity_panel(shape, a[d], b[d] + x[i], start, start + width, EASY_NODES, intensity)
-                else:
-                    for j in range(size):
-                        z[j] = -math.expm1(-start - width * EASY_NODES[j])
-                    known = euler_series(coefficient, known, shape, first, a[d], b[d] + x[i], third, z, total)
-                    for j in range(size):
-                        intensity[j] = total[j] * shape * math.exp((1.0 - a[d]) * (start + width * EASY_NODES[j]))
-                before = 0.0
-                if panels > 0:
-                    for n in range(size + 1):
-                        before += table[panels - 1, n]
-                for n in range(size + 1):
-                    value = before if n == 0 else 0.0
-                    for j in range(size):
-                        value += width * _INTEGRAL[n, j] * intensity[j]
-                    table[panels, n] = value
+                known = fill_panel(coefficient, known, shape, a[d], b[d] + x[i], panels, width, work, table)
                 panels += 1
             value = math.exp(-force * edges[edges.shape[0] - 1]) * tabulated(table, width, until)
             for k in range(edges.shape[0] - 1 if force > 0.0 else 0):

@@ -3,7 +3,10 @@
 import math
 
 from clvsim.kernels.compiler import njit
-from clvsim.kernels.quadrature import EASY_NODES, EASY_WEIGHTS, FORGOTTEN, STEEP_WIDTH
+from clvsim.kernels.quadrature import EASY_NODES, EASY_WEIGHTS, FORGOTTEN, STEEP_WIDTH, gauss_legendre
+
+_SHORT_NODES, _SHORT_WEIGHTS = gauss_legendre(4)
+_SHORT_WIDTH, _SHORT_DROP = 0.3, 0.3  # of a piece between two ages for that rule
 
 _UNLIKELY = 1e-16  # numbers of stages with less than this chance together are left out
 
@@ -83,3 +86,39 @@ def regular_orders(r, alpha, a, b, x, age, weight, horizon, force, out):
                     density = force * math.exp(-force * t) * scale * math.exp(u)
                     total += EASY_WEIGHTS[node] * end / panels * density * orders
             out[d, i] = total
+
+
+@njit(
+    "void(float64[::1], float64[::1], float64[::1], float64[::1], float64[::1], float64[::1], float64,"
+    " float64[:, ::1])",
+    cache=True,
+    nogil=True,
+    error_model="numpy",
+)
+def regular_orders_by_age(r, alpha, a, b, weight, ages, force, out):
+    """Orders of a newcomer who stays at first within each own age, each worth exp(-force * age), k = weight.size.
+
+    r, alpha, a, b: (draw,), b counting a chance to leave at the first order. weight: (J,), all of it on no stage over.
+    ages: (age,), ascending. out: (draw, age). As `regular_orders`, the integral going on from age to age.
+    """
+    for d in range(r.size):
+        worth, before, until = 0.0, 0.0, 0.0
+        for i in range(ages.size):
+            end = math.log1p(ages[i] / alpha[d])
+            orders = regular_orders_within(weight, r[d], end, a[d], b[d])
+            if force > 0.0:
+                width, drop = end - before, force * (ages[i] - until)
+                nodes, weights = EASY_NODES, EASY_WEIGHTS
+                if width < _SHORT_WIDTH and drop < _SHORT_DROP:
+                    nodes, weights = _SHORT_NODES, _SHORT_WEIGHTS
+                panels = math.ceil(max(width / STEEP_WIDTH, drop / 4.0))
+                for panel in range(panels):
+                    for node in range(nodes.size):
+                        u = before + (panel + nodes[node]) * width / panels
+                        t = alpha[d] * math.expm1(u)
+                        if force * t < FORGOTTEN:
+                            density = force * math.exp(-force * t) * alpha[d] * math.exp(u)
+                            within = regular_orders_within(weight, r[d], u, a[d], b[d])
+                            worth += weights[node] * width / panels * density * within
+            out[d, i] = worth + math.exp(-force * ages[i]) * orders
+            before, until = end, ages[i]

@@ -9,12 +9,14 @@ import numpy as np
 
 from clvsim.errors import Problem
 from clvsim.models.laws import Params
-from clvsim.types import Diagnostic
+from clvsim.types import Diagnostic, Posterior
 
 MAX_R_HAT = 1.01
 MIN_ESS = 400.0
 MAX_PARETO_K = 0.7
 PARETO_K = "Pareto k"
+BULK_ESS = "bulk ESS"
+WEIGHT_ESS = "effective draws"  # of importance weights
 
 
 def failed(diagnostics: Iterable[Diagnostic]) -> tuple[Problem, ...]:
@@ -58,7 +60,7 @@ def diagnose(model: str, params: Params, divergences: int | None, chains: int) -
 
     return (
         worst("R-hat", az.rhat, f"<= {MAX_R_HAT}", lambda v: v <= MAX_R_HAT),
-        worst("bulk ESS", lambda v: az.ess(v, method="bulk"), f">= {MIN_ESS:.0f}", lambda v: v >= MIN_ESS),
+        worst(BULK_ESS, lambda v: az.ess(v, method="bulk"), f">= {MIN_ESS:.0f}", lambda v: v >= MIN_ESS),
         worst(
             "tail ESS",
             tail,
@@ -71,3 +73,13 @@ def diagnose(model: str, params: Params, divergences: int | None, chains: int) -
             else (Diagnostic(model, "divergences", float(divergences), "0", divergences == 0),)
         ),
     )
+
+
+def effective_draws(posterior: Posterior, used: int) -> float:
+    """How many independent draws the first `used` ones of a posterior are worth, for means over them.
+
+    Of N draws worth E (the least over the models: bulk ESS of a chain, effective draws of weights, N where neither is
+    given) a random n are worth 1/(1/E + 1/n − 1/N): the variance of the mean of all, and that of leaving draws out.
+    """
+    ess = [d.value for d in posterior.diagnostics if d.name.startswith((BULK_ESS, WEIGHT_ESS)) and d.value > 0]
+    return 1 / (1 / min([*ess, posterior.draws]) + 1 / used - 1 / posterior.draws)

@@ -322,13 +322,13 @@ def as_of(
             f"fit.posterior: the months that it learned end on {seasonal.calendar.today}, today is "
             f"{summary.today}: shocks to come start from their long-run law instead"
         )
-    model, params = season.without_path(life.model, life.params)
+    model, params = shocks.without_path(life.model, life.params)
     return life._replace(model=model, params=params)
 
 
 def _same_settings(retention: RetentionModel, fitted: RetentionModel) -> None:
     """Refuse draws of a model that tells other customers or days apart than the run asks for, or renews otherwise."""
-    fitted, _ = season.without_path(fitted, {})
+    fitted, _ = shocks.without_path(fitted, {})
     asked, present = retention.model_dump(mode="json"), fitted.model_dump(mode="json")
     settings = {
         "design": "retention.pool and retention.covariates",

@@ -17,12 +17,10 @@ import numpy as np
 
 from clvsim.errors import DiagnosticsError
 from clvsim.models.compiled import CompiledModel, Density
-from clvsim.models.diagnostics import MAX_PARETO_K, MIN_ESS, PARETO_K
+from clvsim.models.diagnostics import MAX_PARETO_K, MIN_ESS, PARETO_K, WEIGHT_ESS
 from clvsim.models.laws import unique_rows
 from clvsim.models.protocol import RetentionModel
 from clvsim.types import DAYS_PER_UNIT, CustomerSummary, Diagnostic, Posterior
-
-WEIGHT_ESS = "effective draws"
 
 _FREEDOM = 5  # of the t proposal: a normal posterior keeps 86 % of the draws at d = 4, 76 % at d = 8
 _ROW_BUDGET = 40_000_000  # rows evaluated for the proposals: BG/NBD takes 40 ns for one, Pareto/NBD ten times that

@@ -28,6 +28,13 @@ class SpendHistory(NamedTuple):
     total: np.ndarray
 
 
+class Births(NamedTuple):
+    """When newcomers come: evenly within `spread_days` from each of `first_days`, (arrival,), in days since today."""
+
+    first_days: np.ndarray
+    spread_days: float
+
+
 class LifeLaw(NamedTuple):
     """Buying and attrition of customers, given their history; the traits are those of somebody who is alive today.
 

@@ -4,7 +4,7 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
-from clvsim.models.laws import LifeLaw, LognormalLaw, Params, SpendLaw
+from clvsim.models.laws import Births, LifeLaw, LognormalLaw, Params, SpendLaw
 from clvsim.types import CustomerSummary
 
 
@@ -68,6 +68,11 @@ class RetentionModel(Protocol):
     ) -> np.ndarray:
         """P(at least one order within the horizon), alive today or not."""
 
+    def probability_staying(
+        self, params: Params, histories: Any, horizon_days: float, days_per_unit: float, /
+    ) -> np.ndarray:
+        """P(still a customer after so many days, which are finite | alive today)."""
+
     def expected_orders(
         self, params: Params, histories: Any, horizon_days: float, days_per_unit: float, /
     ) -> np.ndarray:
@@ -80,6 +85,19 @@ class RetentionModel(Protocol):
 
     def expected_orders_new(self, params: Params, t: np.ndarray | float, days_per_unit: float, /) -> np.ndarray:
         """E[X(t)] of a newcomer, t in reported time units, (draw, time)."""
+
+    def expected_discounted_orders_new(
+        self, params: Params, horizons_days: np.ndarray, annual_rate: float, days_per_unit: float, births: Births, /
+    ) -> np.ndarray:
+        """Repeat orders of a newcomer expected within own ages (horizon,), ascending and finite, each worth
+        (1 + annual_rate)^-(own age in years), (draw, arrival, horizon); one arrival for all where it does not matter
+        when somebody comes."""
+
+    def probability_staying_new(self, params: Params, horizons_days: np.ndarray, days_per_unit: float, /) -> np.ndarray:
+        """P(still a customer at own ages (horizon,), which are finite), of a newcomer, (draw, horizon).
+
+        Where all buy by a clock: of one who comes on an average day of the log.
+        """
 
     def order_pmf(self, params: Params, n: int, t: float, days_per_unit: float, /) -> np.ndarray:
         """P(X(t) = 0), ..., P(X(t) = n) of a newcomer, t in reported time units, (draw, n + 1)."""

@@ -5,8 +5,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from clvsim.models.fitted import FittedModels
-from clvsim.models.laws import LognormalLaw, Params, rows_of
+from clvsim.models.laws import Births, LognormalLaw, Params, rows_of
 from clvsim.models.protocol import RetentionModel, SpendModel
+from clvsim.models.spend import lognormal
 from clvsim.types import CustomerSummary
 
 
@@ -80,3 +81,59 @@ def expected_spend_per_order(fitted: FittedCustomers, horizon_days: float, annua
         weighed[:, rows] = discounted(life, rows_of(fitted.histories, rows), horizon_days, annual_rate, days)
     defined = (orders > 0) & np.isfinite(orders)  # the other ratios are those of none to none, or of endless to endless
     return mean * np.divide(weighed, orders, out=np.ones_like(mean), where=defined)
+
+
+class NewcomerValue(NamedTuple):
+    """What a newcomer is expected to bring, per draw; money before any cost.
+
+    `first` is the first order's amount, (draw,). The rest is repeat orders and their amounts within own ages, (draw,
+    arrival, age): as many and as much, and each worth (1 + annual rate)^-(own age in years). One arrival stands for all
+    where it does not matter when somebody comes.
+    """
+
+    first: np.ndarray
+    orders: np.ndarray
+    discounted_orders: np.ndarray
+    revenue: np.ndarray
+    discounted_revenue: np.ndarray
+
+
+class Ages(NamedTuple):
+    """Own ages, in days and ascending, (age,), up to which newcomers are followed who come at `births`, and the annual
+    rate of discount."""
+
+    days: np.ndarray
+    annual_rate: float
+    births: Births
+
+
+def expected_of_newcomers(
+    retention: RetentionModel, spend: SpendModel, life: Params, money: Params, days_per_unit: float, ages: Ages
+) -> NewcomerValue:
+    """Orders and amounts of newcomers: the models' own formulas of somebody right after the first order.
+
+    The first order is `first_order_factor` times an order of the customer's own law. Where amounts go with lambda^slope
+    repeat orders weigh as in `expected_spend_per_order`; newcomers, who make one first order each, do not.
+    """
+
+    def orders(params: Params, annual_rate: float) -> np.ndarray:
+        arguments = (ages.days, annual_rate, days_per_unit, ages.births)
+        return retention.expected_discounted_orders_new(params, *arguments)
+
+    def plain_and_discounted(params: Params) -> tuple[np.ndarray, np.ndarray]:
+        plain = orders(params, 0.0)
+        return plain, (orders(params, ages.annual_rate) if ages.annual_rate else plain)
+
+    law = spend.newcomer_laws(money)
+    counted = valued = plain_and_discounted(life)
+    if isinstance(law, LognormalLaw):
+        newcomers = retention.newcomer_laws(life, days_per_unit) if spend.correlated else None
+        mean = lognormal.mean_order(law, newcomers)[:, 0]
+        if spend.correlated:
+            valued = plain_and_discounted({**life, "r": life["r"] + law.level_slope[:, 0]})
+    else:
+        varies = law.order_shape > 0
+        spread = np.where(varies, law.order_shape / np.where(varies, law.nu_shape - 1, 1.0), 1.0)
+        mean = (spread * law.nu_rate)[:, 0]
+    revenue, discounted = (mean[:, None, None] * each for each in valued)
+    return NewcomerValue(money["first_order_factor"] * mean, *counted, revenue, discounted)

@@ -11,15 +11,15 @@ slope in the clock, without a second fit. docs/environment.md.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from clvsim.models.around.calendar import Path, months_of
-from clvsim.models.around.path import Evidence, PathPrior, draw_paths, evidence_of, signs
+from clvsim.models.around.calendar import Calendar, Path, months_of
+from clvsim.models.around.path import STATES, Evidence, PathPrior, draw_paths, evidence_of, signs
 from clvsim.models.around.pooling import Pooled
-from clvsim.models.around.season import Seasonable, Seasonal, seasonal_of, with_path
+from clvsim.models.around.season import Seasonable, Seasonal, seasonal_of
 from clvsim.models.inference import Mode
 from clvsim.models.laws import Params, customers_of, rows_by_level
 from clvsim.models.protocol import RetentionModel
@@ -75,6 +75,32 @@ def learn(
     moved |= {f"path[{ago}]": path.v[:, months - ago] for ago in range(1, months + 1)}
     described = Path(months=months, autocorrelation=prior.autocorrelation, **looks._asdict())
     return with_path(model, summary, described), moved | path.states
+
+
+def with_path(model: RetentionModel, summary: CustomerSummary, path: Path) -> RetentionModel:
+    """BG/NBD, MBG/NBD or Pareto/NBD, by a clock already or not, by one with the path of the summary's months."""
+    anything: Any = model
+    section = anything.section if isinstance(model, Seasonal) else anything
+    calendar = (
+        anything.calendar
+        if isinstance(model, Seasonal)
+        else Calendar(first_date=summary.first_date, today=summary.today, monthly=False, promotions={})
+    )
+    daily: Any = summary.repeat_orders_by_day
+    return section.by_calendar(calendar.model_copy(update={"path": path}).counted(daily.sum(axis=0)))
+
+
+def without_path(model: RetentionModel, params: Params) -> tuple[RetentionModel, dict[str, np.ndarray]]:
+    """The same as if nothing were known of the months, and its parameters."""
+    found = seasonal_of(model)
+    if found is None or found.calendar.path is None:
+        return model, dict(params)
+    gone = {effect.label for effect in found.calendar.effects if effect.kind == "path"} | set(STATES)
+    rest = {name: values for name, values in params.items() if name not in gone}
+    anything: Any = model
+    calendar = found.calendar.without_path()
+    plain = found.section.by_calendar(calendar) if calendar.effects else found.section
+    return (plain if model is found else replace(anything, section=plain)), rest
 
 
 def is_effect(name: str) -> bool:

@@ -15,7 +15,14 @@ from clvsim.types import Assumption, RunResult, ScenarioDescription
 from clvsim.validation.vocabulary import Vocabulary, vocabulary_of
 
 LAYERS = ("parameter", "process", "environment", "assumption")
-_WHAT_IS_AVERAGED = {"process": "who happens to buy (process)", "environment": "shocks common to all (environment)"}
+_LAYER_WORDS = {
+    "parameter": "how customers behave",
+    "assumption": "what levers do",
+    "process": "who happens to buy",
+    "environment": "shocks common to all",
+}
+_MAY_BE_AVERAGED = ("process", "environment")
+WHAT_IF = "what if"  # in the place of a probability, where every number of a lever is stated and certain
 
 
 @dataclass(frozen=True)
@@ -38,6 +45,7 @@ class Row:
     p_better: float
     p_better_mcse: float
     p_best: float
+    p_best_mcse: float
     expected_loss: float
 
 
@@ -45,10 +53,29 @@ _NUMBERS = tuple(f.name for f in fields(Row) if f.type is float)
 
 
 class Cell(NamedTuple):
-    """A number and its 90 % interval as text; `interval` is empty where there is none."""
+    """A number and its 90 % intervals as text; an interval is empty where there is none.
+
+    `interval` is the one shown first, of what may happen; `average` is that of the same figure on average.
+    """
 
     value: str
     interval: str
+    average: str = ""
+
+
+class Figure(NamedTuple):
+    """One figure of a scenario: the row of its mean and of decisions, and that of the interval shown first.
+
+    They differ where the comparison holds the figure on both bases: `best` is on average then, `may` is realised.
+    """
+
+    best: Row
+    may: Row
+
+    @property
+    def on_average(self) -> bool:
+        """Whether there is an interval on average beside the one of what may happen."""
+        return self.best.basis != self.may.basis
 
 
 @lru_cache(maxsize=4)
@@ -61,7 +88,7 @@ def rows(result: RunResult, basis: str) -> dict[tuple[str, str], Row]:
         if not result.acquisition_known and metric in GLOSSARY and GLOSSARY[metric].newcomers:
             continue
         scenario = str(record["scenario"])
-        numbers = {name: _number(record[name]) for name in _NUMBERS}
+        numbers = {name: _number(record.get(name)) for name in _NUMBERS}
         table[scenario, metric] = Row(scenario, metric, basis, str(record["layers"]), **numbers)
     return table
 
@@ -70,13 +97,30 @@ def _number(value: object) -> float:
     return math.nan if value is None or value is pd.NA else float(str(value))
 
 
-def metrics(table: dict[tuple[str, str], Row]) -> list[str]:
+def figures(result: RunResult) -> dict[tuple[str, str], Figure]:
+    """Every figure by (scenario, metric); of a metric on both bases, expected values for the mean."""
+    expected, realised = rows(result, "expected"), rows(result, "realised")
+    return {
+        key: Figure(expected.get(key) or realised[key], realised.get(key) or expected[key])
+        for key in (*expected, *(key for key in realised if key not in expected))
+    }
+
+
+def decisive(result: RunResult) -> dict[str, Figure]:
+    """Figures of the decision's metric by scenario."""
+    metric = decision_metric(result)
+    return {scenario: figure for (scenario, m), figure in figures(result).items() if m == metric}
+
+
+def metrics(table: Iterable[tuple[str, str]]) -> list[str]:
     """Metrics in the order in which the comparison lists them."""
     return list(dict.fromkeys(metric for _, metric in table))
 
 
 def decision_metric(result: RunResult) -> str:
-    """The metric that the comparison ranks scenarios by: the one whose rows have probabilities (`report.metric`)."""
+    """The metric that scenarios are ranked by (`report.metric`); else the one whose rows have probabilities."""
+    if result.metric:
+        return result.metric
     ranked = (m for (_, m), row in rows(result, "expected").items() if math.isfinite(row.p_best))
     return next(ranked, "plan_value")
 
@@ -115,32 +159,56 @@ def wording(result: RunResult, metric: str) -> Words:
     return entry
 
 
-def metric_cell(result: RunResult, row: Row, *, short: bool = False) -> Cell:
-    """Cell of a metric: mean and 90 % interval in the metric's unit; `short` writes 104k."""
-    unit = wording(result, row.metric).unit
+def metric_cell(result: RunResult, figure: Figure, *, short: bool = False) -> Cell:
+    """Cell of a metric: its mean, and the interval of what may happen, in the metric's unit; `short` writes 104k."""
+    best, may = figure
+    unit = wording(result, best.metric).unit
     if unit == "chance":
-        return Cell(fmt.share(row.mean, row.mean_mcse), "")
+        return Cell(fmt.share(best.mean, best.mean_mcse), "")
     if unit == "months":  # no mean: some draws may never get there
-        low, middle, high = (_months(q, result.horizon_months) for q in (row.p05, row.p50, row.p95))
+        low, middle, high = (_months(q, result.horizon_months) for q in (best.p05, best.p50, best.p95))
         return Cell(middle, "" if middle == fmt.MISSING else f"[{low}, {high}]")
-    return _format_cell(unit, row.mean, row.p05, row.p95, row.mean_mcse, result.currency, short=short)
+    mcse = larger(best.mean_mcse, may.mean_mcse)
+    cell = _format_cell(unit, best.mean, may.p05, may.p95, mcse, result.currency, short=short)
+    if not figure.on_average:
+        return cell
+    average = _format_cell(unit, best.mean, best.p05, best.p95, mcse, result.currency, short=short)
+    return cell._replace(average=average.interval)
+
+
+def row_cell(result: RunResult, row: Row) -> Cell:
+    """Cell of a metric on one basis."""
+    return metric_cell(result, Figure(row, row))
+
+
+def larger(first: float, second: float) -> float:
+    """The larger of two Monte Carlo errors, of which one may be unknown."""
+    known = [error for error in (first, second) if math.isfinite(error)]
+    return max(known, default=math.nan)
 
 
 def _months(month: float, horizon: int) -> str:
     return f">{fmt.NBSP}{horizon}" if math.isinf(month) else fmt.number(month, 0)
 
 
-def delta_cell(result: RunResult, row: Row) -> Cell:
-    """Cell of a difference from the baseline, with its sign."""
-    unit = wording(result, row.metric).unit
-    numbers = (row.delta_mean, row.delta_p05, row.delta_p95)
-    return _format_cell(unit, *numbers, row.delta_mcse, result.currency, signed=True)
+def delta_cell(result: RunResult, figure: Figure, *, short: bool = False) -> Cell:
+    """Cell of a difference from the baseline, with its sign, and its intervals."""
+    best, may = figure
+    unit, mcse = wording(result, best.metric).unit, larger(best.delta_mcse, may.delta_mcse)
+    numbers = (best.delta_mean, may.delta_p05, may.delta_p95)
+    cell = _format_cell(unit, *numbers, mcse, result.currency, signed=True, short=short)
+    if not figure.on_average:
+        return cell
+    numbers = (best.delta_mean, best.delta_p05, best.delta_p95)
+    return cell._replace(average=_format_cell(unit, *numbers, mcse, result.currency, signed=True, short=short).interval)
 
 
-def number_text(result: RunResult, row: Row, value: float) -> str:
-    """A single number with the unit, currency and digits that a row's difference has."""
-    unit = wording(result, row.metric).unit
-    place = fmt.last_place((row.delta_mean, row.delta_p05, row.delta_p95), row.delta_mcse)
+def number_text(result: RunResult, figure: Figure, value: float) -> str:
+    """A single number with the unit, currency and digits that a figure's difference has."""
+    best, may = figure
+    unit = wording(result, best.metric).unit
+    numbers = (best.delta_mean, may.delta_p05, may.delta_p95)
+    place = fmt.last_place(numbers, larger(best.delta_mcse, may.delta_mcse))
     return _text(unit, value, max(place, -2) if unit == "money" else place, result.currency, None)
 
 
@@ -206,34 +274,53 @@ class Decision(NamedTuple):
 
     scenario: ScenarioDescription
     delta: Cell | None  # None for the baseline
-    p_better: str
+    p_better: str  # on average
     p_best: str
     expected_loss: str
+    higher: str = ""  # how many simulated futures ended higher than the same futures under the baseline
 
 
-def decisions(result: RunResult, basis: str = "expected") -> list[Decision]:
-    """One entry per simulated scenario that has the decision's metric on this basis."""
-    table, metric = rows(result, basis), decision_metric(result)
-    mcse = max((r.delta_mcse for (_, m), r in table.items() if m == metric and r.delta_mcse >= 0), default=0.0)
-    unit = wording(result, metric).unit
-    lines = []
-    for scenario in applicable(result):
-        row = table.get((scenario.name, metric))
-        if row is None:
-            continue
-        is_baseline = scenario.name == baseline(result).name
-        loss = _format_cell(unit, row.expected_loss, math.nan, math.nan, mcse, result.currency).value
-        p_best_mcse = math.sqrt(row.p_best * (1 - row.p_best) / result.draws) if 0 <= row.p_best <= 1 else math.nan
-        lines.append(
-            Decision(
-                scenario,
-                None if is_baseline else delta_cell(result, row),
-                "" if is_baseline else fmt.share(row.p_better, row.p_better_mcse),
-                fmt.share(row.p_best, p_best_mcse),
-                loss,
-            )
-        )
-    return lines
+def decisions(result: RunResult, *, short: bool = False) -> list[Decision]:
+    """One entry per simulated scenario that has the decision's metric."""
+    table = decisive(result)
+    mcse = max((f.best.delta_mcse for f in table.values() if f.best.delta_mcse >= 0), default=0.0)
+    unit = wording(result, decision_metric(result)).unit
+    return [
+        _decision(result, scenario, table[scenario.name], unit, mcse, short=short)
+        for scenario in applicable(result)
+        if scenario.name in table
+    ]
+
+
+def _decision(
+    result: RunResult, scenario: ScenarioDescription, figure: Figure, unit: str, mcse: float, *, short: bool
+) -> Decision:
+    best, may = figure
+    loss = _format_cell(unit, best.expected_loss, math.nan, math.nan, mcse, result.currency, short=short).value
+    p_best = fmt.share(best.p_best, best.p_best_mcse)
+    if scenario.name == baseline(result).name:
+        return Decision(scenario, None, "", p_best, loss)
+    delta = delta_cell(result, figure, short=short)
+    if is_what_if(scenario):
+        return Decision(scenario, delta, WHAT_IF, WHAT_IF, loss)
+    higher = "" if math.isnan(may.p_better) or may.basis != "realised" else fmt.frequency(may.p_better)
+    return Decision(scenario, delta, fmt.share(best.p_better, best.p_better_mcse), p_best, loss, higher)
+
+
+def is_what_if(scenario: ScenarioDescription) -> bool:
+    """Whether a scenario rests on stated numbers that nobody doubts: it has consequences, and no chance."""
+    return scenario.evidence == "stated" and not scenario.uncertain
+
+
+def too_few_draws(result: RunResult) -> str:
+    """A sentence where the comparison has refused its probabilities, "" where it has them or there is no lever."""
+    lines = [figure.best for name, figure in decisive(result).items() if name != baseline(result).name]
+    if not lines or any(math.isfinite(row.p_better) for row in lines):
+        return ""
+    return (
+        f"No chance of being better or best is shown: {fmt.number(result.draws)} draws are too few for one. "
+        "Raise simulation.draws."
+    )
 
 
 def split_layers(text: str | Iterable[str]) -> tuple[str, ...]:
@@ -242,22 +329,37 @@ def split_layers(text: str | Iterable[str]) -> tuple[str, ...]:
     return tuple(layer for layer in LAYERS if layer in present)
 
 
-def layer_note(basis: str, layers: str | Iterable[str]) -> str:
-    """Sentence on the layers that a 90 % interval contains and, for expected values, on those averaged out."""
+def in_layers(layers: str | Iterable[str]) -> str:
+    """The layers of uncertainty as a subject: "how customers behave, what levers do and who happens to buy are"."""
     present = split_layers(layers)
-    layer_names = {"assumption": "effect and assumption"}
-    contained = " + ".join(layer_names.get(layer, layer) for layer in present)
+    *first, last = [words for layer, words in _LAYER_WORDS.items() if layer in present] or ["nothing"]
+    plural = bool(first) or last == _LAYER_WORDS["environment"]
+    return (f"{', '.join(first)} and {last}" if first else last) + (" are" if plural else " is")
+
+
+def layer_note(basis: str, layers: str | Iterable[str]) -> str:
+    """Sentence on what is uncertain in a 90 % interval and, on average, on what is averaged out."""
+    present = split_layers(layers)
     if basis == "realised":
-        return f"90{fmt.NBSP}% interval of realised worlds; {contained} uncertainty."
-    averaged = [words for layer, words in _WHAT_IS_AVERAGED.items() if layer not in present]
-    note = f"90{fmt.NBSP}% interval of expected values; {contained} uncertainty"
-    return f"{note}; averaged out: {' and '.join(averaged)}." if averaged else f"{note}."
+        return f"90{fmt.NBSP}% interval of what may happen: {in_layers(present)} uncertain."
+    averaged = [layer for layer in _MAY_BE_AVERAGED if layer not in present]
+    note = f"90{fmt.NBSP}% interval on average: {in_layers(present)} uncertain"
+    return f"{note}; {in_layers(averaged)} averaged out." if averaged else f"{note}."
 
 
 def layer_notes(result: RunResult, basis: str) -> list[str]:
     """One note per distinct set of layers in a table; the metrics are named only when the sets differ."""
+    return _notes(result, basis, rows(result, basis).values())
+
+
+def average_notes(result: RunResult) -> list[str]:
+    """Notes on figures that the comparison holds on average only."""
+    return _notes(result, "expected", [f.may for f in figures(result).values() if f.may.basis == "expected"])
+
+
+def _notes(result: RunResult, basis: str, chosen: Iterable[Row]) -> list[str]:
     groups: dict[tuple[str, ...], list[str]] = {}
-    for row in rows(result, basis).values():
+    for row in chosen:
         names = groups.setdefault(split_layers(row.layers), [])
         label = wording(result, row.metric).label
         if label not in names:
@@ -265,3 +367,18 @@ def layer_notes(result: RunResult, basis: str) -> list[str]:
     if len(groups) == 1:
         return [layer_note(basis, next(iter(groups)))]
     return [f"{', '.join(names)}: {layer_note(basis, layers)}" for layers, names in groups.items()]
+
+
+def people_note(result: RunResult) -> str:
+    """How many people a figure per customer is the mean of."""
+    of_today = f"the {fmt.number(result.customers)} customers of today"
+    newcomers = figures(result).get((baseline(result).name, "newcomers"))
+    of_newcomers = ""
+    if newcomers is not None and math.isfinite(newcomers.best.mean):
+        of_newcomers = (
+            f", figures per newcomer or visitor over the plan’s {metric_cell(result, newcomers).value} newcomers"
+        )
+    return (
+        f"Figures per customer are means over {of_today}{of_newcomers}; what a single customer may bring is far less "
+        "sure, and is in customers.parquet."
+    )

@@ -82,26 +82,20 @@ def make_drawing[Source](
 
 
 def difference_scenarios(result: RunResult) -> list[ScenarioDescription]:
-    rows = decision_rows(result)
+    rows = display.decisive(result)
     return [s for s in display.levers(result) if s.name in result.delta_draws and s.name in rows]
 
 
-def decision_rows(result: RunResult) -> dict[str, display.Row]:
-    """Expected rows of the decision's metric by scenario."""
-    metric = display.decision_metric(result)
-    return {scenario: row for (scenario, m), row in display.rows(result, "expected").items() if m == metric}
-
-
 def difference_figure(result: RunResult, width: float = WIDE) -> Figure:
-    """Distribution of each lever's expected difference, its 90 % interval and mean, around a common zero line."""
+    """Each lever's difference: its distribution on average, mean and 90 % intervals, around a common zero line."""
     scenarios = difference_scenarios(result)
-    rows = decision_rows(result)
+    rows = display.decisive(result)
     left, right, top = 0.35, 0.35, 0.05
     inner = (width - 0.1) * POINTS
     label = wrap(f"{_difference_label(result)}, {result.horizon_months} months", inner - 2 * left * POINTS)
     bottom = 0.36 + len(label.splitlines()) * SMALL * _LINE / POINTS
     titles = [wrap(s.title + (" (example effect)" if s.illustrative else ""), inner, NORMAL) for s in scenarios]
-    captions = [wrap(difference_caption(result, rows[s.name]), inner) for s in scenarios]
+    captions = [wrap(difference_caption(result, s, rows[s.name]), inner) for s in scenarios]
     # Heights of each row in inches: title, caption, density, interval.
     heads = [
         (len(t.splitlines()) * NORMAL + len(c.splitlines()) * SMALL) * _LINE / POINTS + 0.06
@@ -147,7 +141,8 @@ def _row_text(figure: Figure, axes: Axes, y: float, text: str, size: float, colo
     )
 
 
-def _difference_row(axes: Axes, row: display.Row, draws: np.ndarray, base: float, hill: float) -> None:
+def _difference_row(axes: Axes, figure: display.Figure, draws: np.ndarray, base: float, hill: float) -> None:
+    best, may = figure
     grid = np.linspace(*axes.get_xlim(), 401)
     grid = np.sort(np.append(grid, [0.0]))
     height = density(draws, grid)
@@ -156,8 +151,10 @@ def _difference_row(axes: Axes, row: display.Row, draws: np.ndarray, base: float
         for colour, side in ((LOSS, grid <= 0), (GAIN, grid >= 0)):
             axes.fill_between(grid, base, curve, where=side, color=colour, alpha=0.35, lw=0, zorder=1)
     axes.plot([0, 0], [base - hill, base + 0.14], color=MUTED, lw=0.9, zorder=3, gid="zero")
-    axes.plot([row.delta_p05, row.delta_p95], [base + 0.07] * 2, color=INK, lw=2, solid_capstyle="butt", zorder=4)
-    axes.plot([row.delta_mean], [base + 0.07], "o", color=INK, ms=4.5, mew=0, zorder=5)
+    for ends, weight, name in ((may, 1.0, "may"), (best, 3.0, "average"))[: 1 + figure.on_average]:
+        where = [ends.delta_p05, ends.delta_p95]
+        axes.plot(where, [base + 0.07] * 2, color=INK, lw=weight, solid_capstyle="butt", zorder=4, gid=name)
+    axes.plot([best.delta_mean], [base + 0.07], "o", color=INK, ms=4.5, mew=0, zorder=5)
 
 
 def density(draws: np.ndarray, grid: np.ndarray) -> np.ndarray:
@@ -174,21 +171,25 @@ def density(draws: np.ndarray, grid: np.ndarray) -> np.ndarray:
 
 def difference_range(result: RunResult) -> tuple[float, float]:
     """Limits of the common axis: zero, every interval and all but each lever's outermost 0.5 % of draws."""
-    rows = decision_rows(result)
+    rows = display.decisive(result)
     points = [0.0]
     for scenario in difference_scenarios(result):
-        row = rows[scenario.name]
-        points += [*np.quantile(result.delta_draws[scenario.name], [0.005, 0.995]), row.delta_p05, row.delta_p95]
+        points += [*np.quantile(result.delta_draws[scenario.name], [0.005, 0.995])]
+        points += [end for row in rows[scenario.name] for end in (row.delta_p05, row.delta_p95)]
     low, high = min(points), max(points)
     pad = 0.06 * (high - low) or 1.0
     return low - pad, high + pad
 
 
-def difference_caption(result: RunResult, row: display.Row) -> str:
+def difference_caption(result: RunResult, scenario: ScenarioDescription, figure: display.Figure) -> str:
     """The numbers of one row in words: a reader need not measure the picture."""
-    delta = display.delta_cell(result, row)
-    odds = fmt.frequency(row.p_better, row.p_better_mcse)
-    return f"{delta.value} {delta.interval}; higher in {odds} futures"
+    delta, row = display.delta_cell(result, figure), figure.best
+    text = f"{delta.value} {delta.interval}" + (f", on average {delta.average}" if delta.average else "")
+    if display.is_what_if(scenario):
+        return f"{text}; if what is stated is right"
+    if math.isnan(row.p_better):
+        return text
+    return f"{text}; {fmt.share(row.p_better, row.p_better_mcse)} sure that it is better on average"
 
 
 def _difference_label(result: RunResult) -> str:
@@ -196,8 +197,8 @@ def _difference_label(result: RunResult) -> str:
 
 
 def difference_alternative_text(result: RunResult) -> str:
-    rows = decision_rows(result)
-    lines = [f"{s.title}: {difference_caption(result, rows[s.name])}" for s in difference_scenarios(result)]
+    rows = display.decisive(result)
+    lines = [f"{s.title}: {difference_caption(result, s, rows[s.name])}" for s in difference_scenarios(result)]
     return f"{_difference_label(result)}, with 90 % intervals. {'. '.join(lines)}."
 
 

@@ -95,6 +95,23 @@ def share(probability: float, mcse: float = math.nan) -> str:
     return percent(probability, _share_place(probability, mcse))
 
 
+def position(share: float) -> str:
+    """Where a number lies among 100 simulated ones, sorted: `at the 95th of 100`; at an end, beyond the outermost."""
+    if math.isnan(share):
+        return MISSING
+    place = round(100 * share)
+    if place < 1:
+        return "below the 1st of 100"
+    if place > 99:
+        return "above the 99th of 100"
+    return f"at the {_ordinal(place)} of 100"
+
+
+def _ordinal(number: int) -> str:
+    ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending}"
+
+
 def _share_place(probability: float, mcse: float) -> int:
     place = max(-2, last_place([1.0], mcse))
     return -2 if round(probability, -place) in (0.0, 1.0) else place  # tens must not round to certainty either

@@ -56,11 +56,11 @@ GLOSSARY: dict[str, Metric] = {
         "Value per customer of today",
         "Per today’s customer",
         "money",
-        "Residual lifetime value: contribution of one customer of today over the next {h} months, the average over "
-        "all of them.",
+        "Residual lifetime value: contribution of one customer of today over the next {h} months, the mean over all "
+        "of them.",
         "Revenue per customer of today",
         "Per today’s customer",
-        "Revenue of one customer of today over the next {h} months, the average over all of them.",
+        "Revenue of one customer of today over the next {h} months, the mean over all of them.",
         symbol="RLV({h}m)",
     ),
     "newcomers_total": Metric(
@@ -79,10 +79,11 @@ GLOSSARY: dict[str, Metric] = {
         "Value per newcomer",
         "money",
         "Post-acquisition value: contribution from the first order inclusive over {h} months of the newcomer’s own "
-        "life, discounted to that order; acquisition cost not deducted.",
+        "life, discounted to that order, the mean over the plan’s newcomers; acquisition cost not deducted.",
         "Revenue per newcomer",
         "Revenue per newcomer",
-        "Revenue from the first order inclusive over {h} months of the newcomer’s own life, discounted to that order.",
+        "Revenue from the first order inclusive over {h} months of the newcomer’s own life, discounted to that order, "
+        "the mean over the plan’s newcomers.",
         newcomers=True,
         symbol="PAV({h}m)",
     ),
@@ -109,10 +110,12 @@ GLOSSARY: dict[str, Metric] = {
         "Lifetime value to acquisition cost",
         "LTV:CAC",
         "ratio",
-        "Mean post-acquisition value over mean acquisition cost, per draw; never the mean of customers’ ratios.",
+        "Mean post-acquisition value over mean acquisition cost, in each simulated future; never the mean of "
+        "customers’ ratios.",
         "Revenue to acquisition cost",
         "Revenue:CAC",
-        "Mean revenue of a newcomer over mean acquisition cost, per draw; never the mean of customers’ ratios.",
+        "Mean revenue of a newcomer over mean acquisition cost, in each simulated future; never the mean of customers’ "
+        "ratios.",
         newcomers=True,
         symbol="LTV:CAC",
     ),
@@ -132,20 +135,20 @@ GLOSSARY: dict[str, Metric] = {
         "P(payback within 12 months)",
         "P(payback ≤ 12 m)",
         "chance",
-        "Share of posterior draws in which payback comes within 12 months of the first order.",
+        "How sure it is that payback comes on average within 12 months of the first order.",
         "P(cost covered within 12 months)",
         "P(covered ≤ 12 m)",
-        "Share of posterior draws in which revenue covers acquisition cost within 12 months of the first order.",
+        "How sure it is that revenue covers acquisition cost on average within 12 months of the first order.",
         newcomers=True,
     ),
     "p_payback_never": Metric(
         "P(no payback within {h} months)",
         "P(no payback)",
         "chance",
-        "Share of posterior draws without payback within the horizon.",
+        "How sure it is that there is no payback on average within the horizon.",
         "P(cost not covered within {h} months)",
         "P(never covered)",
-        "Share of posterior draws in which revenue does not cover acquisition cost within the horizon.",
+        "How sure it is that revenue does not cover acquisition cost on average within the horizon.",
         newcomers=True,
     ),
     "share_repaying": Metric(

@@ -1,85 +1,100 @@
 """The headline and the sentences beside it, chosen by fixed rules: the wording never depends on taste.
 
-A lever is called *better* only if the 90 % interval of its difference lies above zero; scenarios whose effects are
-examples never reach the headline.
+The interval that comes first is that of what may happen. A lever is called *better* only if its 90 % interval on
+average lies above zero. Scenarios whose effects are examples never reach the headline, and one that rests on stated
+numbers reaches it as an "if".
 """
 
 import math
 from typing import NamedTuple
 
-from clvsim.report import display
+from clvsim.report import display, evidence
 from clvsim.report import format as fmt
-from clvsim.report.display import Row
+from clvsim.report.display import Figure
 from clvsim.types import HoldoutCheck, RunResult, ScenarioDescription
+
+INTERVAL = f"90{fmt.NBSP}% interval"
 
 
 def headline(result: RunResult) -> str:
-    """One sentence with money, interval and frequency, about the best lever whose effects are not examples."""
+    """One sentence with money and both intervals, about the best lever whose effects are not examples."""
     best = best_lever(result)
-    if best is None:
-        return _about_today(result)
-    scenario, row = best
+    return _about_today(result) if best is None else _about_lever(result, *best)
+
+
+def _about_lever(result: RunResult, scenario: ScenarioDescription, figure: Figure) -> str:
     name, words = f"“{scenario.title}”", _phrases(result)
-    size, low, high = _difference(result, row)
+    size, intervals = _difference(result, figure)
     span = f"over {result.horizon_months} months"
-    futures = f"{fmt.frequency(row.p_better, row.p_better_mcse)} simulated futures"
-    interval = f"90{fmt.NBSP}% interval"
-    if row.delta_mean == row.delta_p05 == row.delta_p95 == 0:
+    best, may = figure
+    if best.delta_mean == may.delta_p05 == may.delta_p95 == 0:
         return f"{name} makes no difference {span}: {words.same} in every simulated future."
-    if row.delta_p05 > 0:
-        return f"{name} {words.more.format(size)} {span} ({interval} {low} to {high}); in {futures} {words.higher}."
-    if row.delta_mean > 0:
+    if scenario.evidence == "stated":
+        effect = words.more if best.delta_mean > 0 else words.less
+        return (
+            f"If {evidence.premise(result, scenario)} (stated, not tested), that {effect.format(size)} {span} "
+            f"({INTERVAL} {intervals})."
+        )
+    sure = _sure(result, figure)
+    if best.delta_p05 > 0:
+        return f"{name} {words.more.format(size)} {span} ({INTERVAL} {intervals}); {sure}."
+    if best.delta_mean > 0:
         return (
             f"No lever is clearly better than carrying on as today: the best, {name}, {words.more.format(size)} "
-            f"{span} on average, but its {interval} runs from {low} to {high}, and in only {futures} {words.higher}."
+            f"{span}, but its {INTERVAL} is {intervals}, and {sure.replace('we are ', 'we are only ', 1)}."
         )
     return (
         f"No lever is expected to pay: even the best, {name}, {words.less.format(size)} {span} "
-        f"({interval} {low} to {high}); in {futures} {words.higher}."
+        f"({INTERVAL} {intervals}); {sure}."
     )
+
+
+def _sure(result: RunResult, figure: Figure) -> str:
+    """How sure it is that a lever is better on average."""
+    if math.isnan(figure.best.p_better):
+        return f"{fmt.number(result.draws)} draws are too few to say how sure that is"
+    return f"we are {fmt.share(figure.best.p_better, figure.best.p_better_mcse)} sure that it is better on average"
 
 
 def second_sentence(result: RunResult) -> str:
-    """How often the headline's lever is the best of all simulated options; "" with fewer than three options."""
+    """How sure it is that the headline's lever is the best; of an "if", what has evidence instead; else ""."""
     best = best_lever(result)
     options = len(display.applicable(result))
-    if best is None or options < 3 or math.isnan(best[1].p_best):
+    if best is None:
         return ""
-    mcse = math.sqrt(best[1].p_best * (1 - best[1].p_best) / result.draws)
-    return (
-        f"Of the {options} options compared, today included, it comes out best in "
-        f"{fmt.frequency(best[1].p_best, mcse)} simulated futures."
-    )
+    scenario, figure = best
+    if scenario.evidence == "stated":
+        backed = best_lever(result, backed=True)
+        return f"Of the levers that a test or a source backs: {_about_lever(result, *backed)}" if backed else ""
+    if options < 3 or math.isnan(figure.best.p_best):
+        return ""
+    sure = fmt.share(figure.best.p_best, figure.best.p_best_mcse)
+    return f"We are {sure} sure that it is the best on average of the {options} options compared, today included."
 
 
-def best_lever(result: RunResult) -> tuple[ScenarioDescription, Row] | None:
-    """The lever with the highest expected value of the decision's metric among those that are not examples."""
-    table, metric = display.rows(result, "expected"), display.decision_metric(result)
+def best_lever(result: RunResult, *, backed: bool = False) -> tuple[ScenarioDescription, Figure] | None:
+    """The lever with the highest mean of the decision's metric among those that are not examples.
+
+    `backed`: among those only that rest on a test, or on a judgement with a source.
+    """
+    table = display.decisive(result)
     candidates = [
-        (scenario, table[scenario.name, metric])
+        (scenario, table[scenario.name])
         for scenario in display.levers(result)
-        if not scenario.illustrative and (scenario.name, metric) in table
+        if not scenario.illustrative and scenario.name in table and not (backed and scenario.evidence == "stated")
     ]
-    return max(candidates, key=lambda pair: pair[1].mean, default=None)
+    return max(candidates, key=lambda pair: pair[1].best.mean, default=None)
 
 
 def holdout_sentences(result: RunResult, check: HoldoutCheck) -> list[str]:
-    """Sentences on whether the orders held back lay inside the 90 % intervals, with and without common shocks."""
+    """Sentences on where the orders held back lie among simulated futures, and in intervals with and without shocks.
+
+    A place and no verdict: a number near an interval's end is inside with one seed and outside with the next.
+    """
     words = display.vocabulary(result)
-    inside_with = _inside(check.actual, check.with_environment)
-    inside_without = _inside(check.actual, check.without_environment)
-    if inside_with == inside_without:
-        verdict = f"The actual figure lies {'inside' if inside_with else 'outside'} both intervals."
-    else:
-        verdict = (
-            f"The actual figure lies {'inside' if inside_with else 'outside'} the first and "
-            f"{'inside' if inside_without else 'outside'} the second."
-        )
     counted = f", those of a period of {fmt.days(result.merged_days)} days as one" if result.merged_days else ""
-    layers = "parameter + process" if "parameter" in result.layers else "process"
     place = fmt.last_place((check.mean, *check.with_environment))
-    actual = fmt.number(check.actual)
-    orders_placed = f"{words.placed} {actual} {words.repeat}"
+    orders_placed = f"{words.placed} {fmt.number(check.actual)} {words.repeat}"
     wide, narrow = (
         f"{fmt.number(low, place)} to {fmt.number(high, place)}"
         for low, high in (check.with_environment, check.without_environment)
@@ -87,32 +102,38 @@ def holdout_sentences(result: RunResult, check: HoldoutCheck) -> list[str]:
     return [
         f"In the {check.days} days held back, customers of the log {orders_placed}{counted}; the "
         f"model expected {fmt.number(check.mean, place)}, with a 90{fmt.NBSP}% interval of {wide} when shocks "
-        f"common to all customers are allowed for ({layers} + environment), and {narrow} without them ({layers}).",
-        verdict,
+        f"common to all customers are allowed for, and {narrow} without them.",
+        f"The actual number lies {fmt.position(check.position)} simulated futures, shocks included and counted from "
+        "the lowest. A right model has every place as often as any other: near either end, be careful.",
         f"The held-back {words.many} only check the model: nothing on this page was fitted or tuned to them.",
     ]
 
 
-def holdout_missed(result: RunResult) -> bool:
-    """Whether the held-back orders lay outside the wider 90 % interval; the page then says so at its top."""
+def holdout_in_short(result: RunResult) -> str:
+    """One sentence on the check, "" without one."""
     check = result.tracking.holdout
-    return check is not None and not _inside(check.actual, check.with_environment)
-
-
-def _inside(value: float, interval: tuple[float, float]) -> bool:
-    return interval[0] <= value <= interval[1]
+    if check is None:
+        return ""
+    words = display.vocabulary(result)
+    expected = fmt.number(check.mean, fmt.last_place((check.mean, *check.with_environment)))
+    return (
+        f"Checked on {check.days} days held back: {fmt.number(check.actual)} {words.repeat} came where {expected} were "
+        f"expected, {fmt.position(check.position)} simulated futures."
+    )
 
 
 def _about_today(result: RunResult) -> str:
-    row = display.rows(result, "expected").get((display.baseline(result).name, "rlv_total"))
+    figure = display.figures(result).get((display.baseline(result).name, "rlv_total"))
     customers = fmt.number(result.customers)
     active = result.active_contracts
     of_today = " of today" if active is None else f" ({fmt.number(active)} with an active contract)"
-    if row is None:
+    if figure is None:
         return f"The run followed {customers} customers over {result.horizon_months} months."
-    place = fmt.last_place((row.mean, row.p05, row.p95), row.mean_mcse)
-    amount, low, high = (fmt.money(v, place, result.currency) for v in (row.mean, row.p05, row.p95))
-    interval = f"(90{fmt.NBSP}% interval {low} to {high})"
+    best, may = figure
+    place = fmt.last_place((best.mean, may.p05, may.p95), display.larger(best.mean_mcse, may.mean_mcse))
+    amount, *ends = (fmt.money(v, place, result.currency) for v in (best.mean, may.p05, may.p95, best.p05, best.p95))
+    may_be, average = f"{ends[0]} to {ends[1]}", f"{ends[2]} to {ends[3]}"
+    interval = f"({INTERVAL} {may_be}{_if_other(average, may_be)})"
     if result.margin_known:
         return (
             f"The {customers} customers{of_today} are worth about {amount} over the next {result.horizon_months} "
@@ -157,11 +178,19 @@ def _phrases(result: RunResult) -> _Phrases:
     )
 
 
-def _difference(result: RunResult, row: Row) -> tuple[str, str, str]:
-    """Size of the mean difference without its sign, and both ends of its interval."""
-    size = display.number_text(result, row, abs(row.delta_mean))
-    return (
-        size,
-        display.number_text(result, row, row.delta_p05),
-        display.number_text(result, row, row.delta_p95),
-    )
+def _difference(result: RunResult, figure: Figure) -> tuple[str, str]:
+    """Size of the mean difference without its sign, and its intervals in words."""
+    best, may = figure
+    size = display.number_text(result, figure, abs(best.delta_mean))
+    intervals = _span(result, figure, may.delta_p05, may.delta_p95)
+    average = _span(result, figure, best.delta_p05, best.delta_p95)
+    return size, intervals + _if_other(average, intervals)
+
+
+def _if_other(average: str, may_be: str) -> str:
+    """The interval on average after that of what may happen, where it differs in the digits shown."""
+    return "" if average == may_be else f", on average {average}"
+
+
+def _span(result: RunResult, figure: Figure, low: float, high: float) -> str:
+    return " to ".join(display.number_text(result, figure, end) for end in (low, high))

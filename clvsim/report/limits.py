@@ -5,10 +5,10 @@ from clvsim.report.display import decision_metric, split_layers, vocabulary, wor
 from clvsim.types import RunResult
 
 _LAYER_WORDS = {
-    "parameter": "parameter (the log is finite, so behaviour is known only roughly)",
-    "process": "process (who happens to buy, and when)",
-    "environment": "environment (shocks that hit all customers at once)",
-    "assumption": "effect and assumption (how well the levers work)",
+    "parameter": "how customers behave (the log is finite, so it is known only roughly)",
+    "process": "who happens to buy, and when",
+    "environment": "shocks that hit all customers at once",
+    "assumption": "what levers do",
 }
 
 
@@ -24,16 +24,17 @@ def limits(result: RunResult) -> list[tuple[str, str]]:
             + " No interval covers a wrong model or a business that changes in ways that no scenario describes.",
         ),
         (
-            "Expected and realised",
-            "Decisions rest on expected figures: in each draw of parameters and effects, chance is averaged out. What "
-            "really happens scatters more widely; realised figures show that. Scenarios are compared on the same "
-            "people with the same luck, so a chance to be better on realised figures compares each world "
-            "with the same world under the baseline.",
+            "What may happen, and on average",
+            "The interval shown first says what may happen: luck and shocks are in it. Decisions rest on figures on "
+            "average, in which chance is averaged out for each behaviour of customers and each effect of a lever that "
+            "the evidence leaves open: they scatter less, and no single future need lie among them. Scenarios are "
+            "compared on the same people with the same luck.",
         ),
         (
             "Effects are not in the log",
-            "The log says how customers behave today. How a lever changes that comes from an experiment, an estimate "
-            "or an assumption, each listed above; if it is wrong, so is the difference. Effects of combined levers "
+            "The log says how customers behave today. How a lever changes that comes from an experiment, a judgement "
+            "with a source or a number that somebody stated, each listed above; if it is wrong, so is the difference. "
+            "What follows if a number is right, and what a test showed, are two questions. Effects of combined levers "
             "multiply; that they neither help nor hinder each other is itself an assumption.",
         ),
         *_behaviour_limits(result),
@@ -83,8 +84,8 @@ def limits(result: RunResult) -> list[tuple[str, str]]:
         entries.append(
             (
                 "Example effects",
-                "Scenarios marked “example effect” show the mechanics with a made-up effect. They are no forecast for "
-                "this business and never reach the headline.",
+                "Scenarios marked “example effect” show the mechanics with a made-up effect, or with a default that "
+                "nobody measured. They are no forecast for this business and never reach the headline.",
             )
         )
     if result.tracking.untracked:
@@ -158,14 +159,24 @@ def terms(result: RunResult) -> list[tuple[str, str]]:
     return [
         (
             f"90{fmt.NBSP}% interval",
-            "Nine in ten simulated futures lie inside; one in twenty below, one in twenty above.",
+            "Nine in ten simulated futures lie inside; one in twenty below, one in twenty above. Luck and shocks are "
+            "in it. In comparison.csv: realised.",
+        ),
+        (
+            "On average",
+            "The same with luck and shocks averaged out: where the mean over all futures may lie, given how little is "
+            "known of customers and levers. Decisions rest on it. In comparison.csv: expected.",
         ),
         ("Δ", f"Scenario minus baseline in {metric}, draw by draw on the same simulated people."),
         (
             "P(better)",
-            f"Share of draws in which the scenario’s expected {metric} is above the baseline’s; ties count half.",
+            f"How sure it is that the scenario’s {metric} is above the baseline’s on average: the share of draws of "
+            "behaviour and effects in which it is; ties count half.",
         ),
-        ("P(best)", "Share of draws in which the scenario beats all others, the baseline included; ties share."),
+        (
+            "P(best)",
+            "How sure it is that the scenario beats all others on average, the baseline included; ties share.",
+        ),
         (
             "Expected loss",
             f"How much {metric} one forgoes on average by choosing this scenario when another turns out better. "

@@ -10,22 +10,15 @@ from typing import NamedTuple
 from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
 from markupsafe import Markup, escape
 
-from clvsim.report import display
+from clvsim.report import display, evidence
 from clvsim.report import format as fmt
 from clvsim.report.figures import Drawing, drawings, payback_scenarios
-from clvsim.report.headline import best_lever, headline, holdout_missed, holdout_sentences, second_sentence
+from clvsim.report.headline import best_lever, headline, holdout_in_short, holdout_sentences, second_sentence
 from clvsim.report.limits import limits, terms
 from clvsim.types import Assumption, RunResult, ScenarioDescription
 
 EXAMPLE = "example effect"
 WORD_JOINER = "\u2060"  # keeps a minus and its dollar on one line
-KINDS = {
-    "fixed": "fixed",
-    "prior": "assumption",
-    "expert": "judgement",
-    "experiment": "experiment",
-    "learned": "learned from the log",
-}
 
 
 class Card(NamedTuple):
@@ -37,7 +30,7 @@ class Card(NamedTuple):
 
 
 class MetricTable(NamedTuple):
-    """Metrics × scenarios on one basis, with what its intervals contain."""
+    """Metrics × scenarios, with what the intervals contain."""
 
     rows: tuple[tuple[str, str, tuple[display.Cell, ...]], ...]  # label, symbol, one cell per simulated scenario
     notes: tuple[str, ...]
@@ -81,16 +74,19 @@ def render(result: RunResult, figures: dict[str, Drawing]) -> str:
         basis_note=_basis_note(result),
         cards=cards(result),
         columns=display.applicable(result),
-        expected=metric_table(result, "expected"),
-        realised=metric_table(result, "realised"),
+        figures=metric_table(result),
+        averages=average_table(result),
         decisions=display.decisions(result),
-        realised_decisions=[d for d in display.decisions(result, "realised") if d.p_better not in ("", fmt.MISSING)],
-        decision_notes=[display.layer_note("expected", _decision_layers(result))],
+        decision_notes=_decision_notes(result),
+        difference_note=" ".join(_decision_layers(result)),
+        people_note=display.people_note(result),
+        backing=evidence.beside,
+        question=evidence.question,
         not_applicable=[s for s in result.scenarios if s.not_applicable],
         drawings={name: {"wide": Markup(d.wide), "narrow": Markup(d.narrow)} for name, d in figures.items()},
         payback=_payback_lines(result),
         payback_note=_payback_note(result),
-        tracked_layers=" + ".join(layer for layer in display.split_layers(result.layers) if layer != "assumption"),
+        tracked_layers=display.in_layers(layer for layer in result.layers if layer != "assumption"),
         holdout=holdout_sentences(result, result.tracking.holdout) if result.tracking.holdout else [],
         assumptions=[(s, [_assumption(result, a) for a in s.assumptions]) for s in result.scenarios],
         run_assumptions=[_assumption(result, a) for a in result.assumptions],
@@ -102,7 +98,8 @@ def render(result: RunResult, figures: dict[str, Drawing]) -> str:
         decision_label=display.wording(result, display.decision_metric(result)).label,
         number=fmt.number,
         breakable=breakable,
-        missed=holdout_missed(result),
+        check=holdout_in_short(result),
+        warnings=(*result.lever_warnings, *result.warnings),
     )
 
 
@@ -127,8 +124,8 @@ def breakable(name: str) -> Markup:
 def _basis_note(result: RunResult) -> str:
     discount = fmt.percent(result.annual_discount_rate, -3).replace(".0", "")
     sentences = [
-        "A simulated future is one set of customer behaviour and effects that fits what is known; within it, the luck "
-        "of single customers is averaged out.",
+        "Intervals come first with all that may happen in them: how customers behave, what levers do, who happens to "
+        "buy and shocks common to all. On average, luck and shocks are averaged out: that is what decisions rest on.",
         f"Every customer is followed for {result.horizon_months} months of their own life"
         + (f"; newcomers arrive over {result.arrival_months} months." if result.acquisition_known else "."),
     ]
@@ -144,29 +141,27 @@ def _basis_note(result: RunResult) -> str:
 
 def cards(result: RunResult) -> list[Card]:
     """Three or four key figures: today's customers, the best lever, how sure it is, and one on acquisition."""
-    table = display.rows(result, "expected")
+    table = display.figures(result)
     base = display.baseline(result).name
 
-    def baseline_cards(metric: str, note: str = "") -> list[Card]:
-        row = table.get((base, metric))
-        if row is None:
+    def baseline_cards(metric: str) -> list[Card]:
+        figure = table.get((base, metric))
+        if figure is None:
             return []
-        value, interval = display.metric_cell(result, row)
-        return [Card(display.wording(result, metric).label, value, note or interval)]
+        cell = display.metric_cell(result, figure)
+        return [Card(display.wording(result, metric).label, cell.value, _both(cell))]
 
     key_figures = baseline_cards("rlv_total")
     best = best_lever(result)
     if best is not None:
-        scenario, row = best
-        delta = display.delta_cell(result, row)
-        key_figures.append(Card(f"Best lever: {scenario.title}", delta.value, delta.interval))
-        key_figures.append(
-            Card(
-                "It beats today in",
-                fmt.frequency(row.p_better, row.p_better_mcse),
-                "simulated futures",
-            )
-        )
+        scenario, figure = best
+        delta = display.delta_cell(result, figure)
+        label = "If what is stated is right" if scenario.evidence == "stated" else "Best lever"
+        key_figures.append(Card(f"{label}: {scenario.title}", delta.value, _both(delta)))
+        line = next(d for d in display.decisions(result) if d.scenario.name == scenario.name)
+        if scenario.evidence != "stated" and line.p_better != fmt.MISSING:
+            ended = f"ended higher in {line.higher} simulated futures" if line.higher else "share of draws"
+            key_figures.append(Card("Sure that it is better on average", line.p_better, ended))
     for metric in ("ltv_cac", "rlv_per_customer", "customer_equity"):
         if len(key_figures) < 4:
             key_figures += baseline_cards(metric)
@@ -175,21 +170,63 @@ def cards(result: RunResult) -> list[Card]:
     return key_figures
 
 
-def metric_table(result: RunResult, basis: str) -> MetricTable:
-    """All metrics that the comparison holds on `basis`, for every simulated scenario."""
-    table = display.rows(result, basis)
+def _both(cell: display.Cell) -> str:
+    """The interval of what may happen, and the one on average where there is one."""
+    return cell.interval + (f", on average {cell.average}" if cell.average else "")
+
+
+def metric_table(result: RunResult) -> MetricTable:
+    """All metrics for every simulated scenario, with the interval of what may happen where there is one."""
+    table = display.figures(result)
     lines = []
     for metric in display.metrics(table):
-        metric_rows = [table.get((s.name, metric)) for s in display.applicable(result)]
-        cells = tuple(display.metric_cell(result, row) if row else display.Cell("", "") for row in metric_rows)
+        figures = [table.get((s.name, metric)) for s in display.applicable(result)]
+        cells = tuple(display.metric_cell(result, figure) if figure else display.Cell("", "") for figure in figures)
+        words = display.wording(result, metric)
+        is_average = all(figure.may.basis == "expected" for figure in figures if figure)
+        lines.append((words.label + (" *" if is_average and _has_realised(result) else ""), words.symbol, cells))
+    notes = display.layer_notes(result, "realised")
+    if any(figure.may.basis == "expected" for figure in table.values()):
+        mark = "* " if _has_realised(result) else ""
+        notes += [mark + note for note in display.average_notes(result)]
+    return MetricTable(tuple(lines), tuple(notes))
+
+
+def _has_realised(result: RunResult) -> bool:
+    return bool(display.rows(result, "realised"))
+
+
+def average_table(result: RunResult) -> MetricTable:
+    """Metrics that have an interval on average beside that of what may happen, with the former."""
+    table = {key: figure for key, figure in display.figures(result).items() if figure.on_average}
+    lines = []
+    for metric in display.metrics(table):
+        figures = [table.get((s.name, metric)) for s in display.applicable(result)]
+        cells = tuple(display.row_cell(result, figure.best) if figure else display.Cell("", "") for figure in figures)
         words = display.wording(result, metric)
         lines.append((words.label, words.symbol, cells))
-    return MetricTable(tuple(lines), tuple(display.layer_notes(result, basis)) if table else ())
+    return MetricTable(tuple(lines), tuple(display.layer_notes(result, "expected")) if lines else ())
 
 
-def _decision_layers(result: RunResult) -> str:
-    decisive = display.decision_metric(result)
-    return next((row.layers for (_, metric), row in display.rows(result, "expected").items() if metric == decisive), "")
+def _decision_layers(result: RunResult) -> list[str]:
+    """What the intervals of the decision's metric contain, that of what may happen first."""
+    figure = next(iter(display.decisive(result).values()), None)
+    if figure is None:
+        return []
+    rows = (figure.may, figure.best) if figure.on_average else (figure.may,)
+    return [display.layer_note(row.basis, row.layers) for row in rows]
+
+
+def _decision_notes(result: RunResult) -> list[str]:
+    notes = _decision_layers(result)
+    if few := display.too_few_draws(result):
+        notes.append(few)
+    if any(display.is_what_if(s) for s in display.levers(result)):
+        notes.append(
+            f"“{display.WHAT_IF}”: every number of the lever is stated and certain, so its difference is what follows "
+            "if they are right, and no chance is given."
+        )
+    return notes
 
 
 def _payback_lines(result: RunResult) -> list[tuple[ScenarioDescription, str, str, str, str]]:
@@ -221,12 +258,11 @@ def _payback_note(result: RunResult) -> str:
 
 def _payback_layers(result: RunResult) -> str:
     """What the bands hold, as the comparison states it for payback (or for a newcomer's value)."""
-    for basis in ("expected", "realised"):
-        table = display.rows(result, basis)
-        for metric in ("payback_months", "p_payback_12_months", "pav_per_newcomer"):
-            row = table.get((display.baseline(result).name, metric))
-            if row is not None:
-                return display.layer_note(basis, row.layers).replace("interval", "band")
+    table = display.figures(result)
+    for metric in ("payback_months", "p_payback_12_months", "pav_per_newcomer"):
+        figure = table.get((display.baseline(result).name, metric))
+        if figure is not None:
+            return display.layer_note(figure.best.basis, figure.best.layers).replace("interval", "band")
     return display.layer_note("expected", result.layers).replace("interval", "band")
 
 
@@ -235,7 +271,7 @@ def _assumption(result: RunResult, assumption: Assumption) -> AssumptionLine:
         assumption.label,
         assumption.path,
         display.assumption_cell(result, assumption),
-        KINDS.get(assumption.kind, assumption.kind),
+        evidence.WORDS[evidence.of(assumption)],
         assumption.text,
         assumption.source,
     )
@@ -243,8 +279,5 @@ def _assumption(result: RunResult, assumption: Assumption) -> AssumptionLine:
 
 def _shown_metrics(result: RunResult) -> list[tuple[str, str, str]]:
     """Label, symbol and definition of every metric on the page."""
-    names = dict.fromkeys(
-        metric for basis in ("expected", "realised") for metric in display.metrics(display.rows(result, basis))
-    )
-    words = [display.wording(result, name) for name in names]
+    words = [display.wording(result, name) for name in display.metrics(display.figures(result))]
     return [(w.label, w.symbol, w.meaning) for w in words]

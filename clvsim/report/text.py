@@ -6,15 +6,16 @@ from collections.abc import Sequence
 import numpy as np
 
 from clvsim.models.fitted import FittedModels
-from clvsim.report import display
+from clvsim.report import display, evidence
 from clvsim.report.format import NBSP
-from clvsim.report.headline import headline
-from clvsim.types import QualityLine, RunResult
+from clvsim.report.headline import headline, holdout_in_short, second_sentence
+from clvsim.types import QualityLine, RunResult, ScenarioDescription
 
 READY = "Ready: this log can be fitted and simulated."
 WIDTH = 100
 _GAP = 2
 _NAME = 13  # widest scenario heading before it wraps
+_NARROWEST = 15  # room for a lever's name below which money is written short
 
 type _Column = tuple[list[str], list[display.Cell]]  # heading lines, one cell per metric
 
@@ -32,33 +33,53 @@ def tables(result: RunResult) -> str:
         parts.append(
             _wrapped("DRAFT: parameter uncertainty is left out (fit.method=map); do not decide on these figures.")
         )
-    parts += [_wrapped(headline(result)), _metric_table(result), _decision_table(result)]
-    parts.append("\n".join(_wrapped(note) for note in display.layer_notes(result, "expected")))
-    if any(basis == "realised" for basis, _ in _shown_metrics(result)):
-        parts[-1] += "\n" + "\n".join(_wrapped("* " + note) for note in display.layer_notes(result, "realised"))
+    first = (headline(result), second_sentence(result), holdout_in_short(result))
+    parts.append("\n".join(_wrapped(sentence) for sentence in first if sentence))
+    parts += [_metric_table(result), _decision_table(result)]
+    parts.append("\n".join(_wrapped(note) for note in _notes(result)))
+    parts += ["\n".join(_wrapped(f"! {warning}") for warning in result.lever_warnings)] if result.lever_warnings else []
     return "\n\n".join(parts).replace(NBSP, " ") + "\n"
+
+
+def _notes(result: RunResult) -> list[str]:
+    """What the intervals contain, how many people a mean is over, and what stands in the columns of the decision."""
+    has_average = any(figure.on_average for figure in display.figures(result).values())
+    mark = "* " if _only_on_average(result) else ""
+    notes = display.layer_notes(result, "realised")
+    if has_average or mark:
+        notes += [mark + note for note in display.average_notes(result) or display.layer_notes(result, "expected")]
+    notes.append(display.people_note(result))
+    if few := display.too_few_draws(result):
+        notes.append(few)
+    elif display.levers(result):
+        notes.append("P(better), P(best): how sure it is that a lever is better, or the best, on average.")
+    if any(display.is_what_if(s) for s in display.levers(result)):
+        notes.append(f"{display.WHAT_IF}: every number of the lever is stated and certain, so no chance is given.")
+    return notes
+
+
+def _only_on_average(result: RunResult) -> set[str]:
+    """Metrics that the comparison holds on average only, where it has others of what may happen."""
+    figures = display.figures(result)
+    if not any(figure.may.basis == "realised" for figure in figures.values()):
+        return set()
+    return {metric for (_, metric), figure in figures.items() if figure.may.basis == "expected"}
 
 
 def _metric_table(result: RunResult) -> str:
     """One block per group of scenarios that fits the width; each cell is a mean with its interval beneath."""
-    expected, realised = display.rows(result, "expected"), display.rows(result, "realised")
-    keys = _shown_metrics(result)
-    labels = [display.wording(result, m).short + ("*" if basis == "realised" else "") for basis, m in keys]
+    figures, marked = display.figures(result), _only_on_average(result)
+    names = display.metrics(figures)
+    labels = [display.wording(result, name).short + ("*" if name in marked else "") for name in names]
     columns = []
     for scenario in display.applicable(result):
         cells = []
-        for basis, metric in keys:
-            row = (expected if basis == "expected" else realised).get((scenario.name, metric))
-            cells.append(display.metric_cell(result, row, short=True) if row else display.Cell("", ""))
+        for name in names:
+            figure = figures.get((scenario.name, name))
+            cells.append(display.metric_cell(result, figure, short=True) if figure else display.Cell("", ""))
         columns.append((_heading(scenario.name), cells))
     label_width = max(map(len, labels), default=0)
     return "\n\n".join(_metric_block(labels, block, label_width) for block in _blocks(columns, WIDTH - label_width))
-
-
-def _shown_metrics(result: RunResult) -> list[tuple[str, str]]:
-    """Basis and name of each row: expected figures, then those that exist only as realised ones."""
-    expected, realised = (display.metrics(display.rows(result, basis)) for basis in ("expected", "realised"))
-    return [("expected", m) for m in expected] + [("realised", m) for m in realised if m not in expected]
 
 
 def _metric_block(labels: list[str], columns: list[_Column], label_width: int) -> str:
@@ -96,22 +117,42 @@ def _column_width(column: _Column) -> int:
 
 
 def _decision_table(result: RunResult) -> str:
-    metric = display.wording(result, display.decision_metric(result)).label.lower()
-    lines = [["", f"Δ {metric}", f"90{NBSP}%", "P(better)", "P(best)", "expected loss"]]
-    for decision in display.decisions(result):
-        name = decision.scenario.name + (" (example effect)" if decision.scenario.illustrative else "")
-        value, interval = decision.delta or ("", "")
-        lines.append([name, value, interval, decision.p_better, decision.p_best, decision.expected_loss])
-    widths = [max(len(line[k]) for line in lines) for k in range(1, 6)]
-    label = min(max(len(line[0]) for line in lines), WIDTH - sum(widths) - _GAP * 5)
+    lines = _decision_lines(result)
+    widths = [max(len(line[k]) for line in lines) for k in range(1, len(lines[0]))]
+    if WIDTH - sum(widths) - _GAP * len(widths) < _NARROWEST:
+        lines = _decision_lines(result, short=True)
+        widths = [max(len(line[k]) for line in lines) for k in range(1, len(lines[0]))]
+    label = max(1, min(max(len(line[0]) for line in lines), WIDTH - sum(widths) - _GAP * len(widths)))
+    backing = {s.name: _backing(s) for s in result.scenarios}
     text = []
     for name, *cells in lines:
-        *above, last = textwrap.wrap(name, label, subsequent_indent="  ") or [name]
-        text += [*above, _line(last, cells, widths, label)]
+        first, *below = textwrap.wrap(name, label, subsequent_indent="  ") or [name]
+        text += [_line(first, cells, widths, label), *below]
+        if backing.get(name):
+            text.append(f"  {backing[name]}")
     for scenario in result.scenarios:
         if scenario.not_applicable:
             text.append(_wrapped(f"{scenario.name}: does not apply: {scenario.not_applicable}"))
     return "\n".join(text)
+
+
+def _decision_lines(result: RunResult, *, short: bool = False) -> list[list[str]]:
+    """Heading and one line per scenario; the interval on average has a column where there is one."""
+    metric = display.wording(result, display.decision_metric(result)).label.lower()
+    decisions = display.decisions(result, short=short)
+    has_average = any(d.delta and d.delta.average for d in decisions)
+    head = ["", f"Δ {metric}", f"90{NBSP}%", "on average", "P(better)", "P(best)", "expected loss"]
+    lines = [head]
+    for d in decisions:
+        value, interval, average = d.delta or ("", "", "")
+        lines.append([d.scenario.name, value, interval, average, d.p_better, d.p_best, d.expected_loss])
+    return lines if has_average else [line[:3] + line[4:] for line in lines]
+
+
+def _backing(scenario: ScenarioDescription) -> str:
+    """What stands beside a lever: its evidence, and whether it is an example."""
+    parts = (evidence.beside(scenario), "example effect" if scenario.illustrative else "")
+    return ", ".join(part for part in parts if part)
 
 
 def _line(label: str, cells: Sequence[str], widths: Sequence[int], label_width: int) -> str:

@@ -84,7 +84,7 @@ def cards(validation: Validation) -> list[Card]:
             fmt.number(check.total.actual),
             f"{fmt.number(validation.customers)} customers",
         ),
-        Card(f"Expected by {check.model}", text.mean(f), text.span(f)),
+        Card(f"Expected by {check.model}", text.mean(f), f"{text.span(f)}, actual {fmt.position(f.position)}"),
         Card("Customers in the central 80 % expected", fmt.percent(check.central), "80 % if the model is right"),
     ]
     if validation.rules:
@@ -99,12 +99,12 @@ def _forecast_cell(f: Forecast) -> str:
 
 
 def group_rows(validation: Validation, partition: str) -> list[tuple[str, ...]]:
-    """Label, customers, actual orders, and each model's forecast with every layer."""
+    """Label, customers, actual orders, and each model's forecast with the place of the actual number in it."""
     rows = []
     for k, group in enumerate(getattr(validation.own_model, partition)):
         cells = [getattr(m, partition)[k].full_forecast for m in validation.models]
-        marks = [_forecast_cell(f) + ("" if f.p05 <= group.actual <= f.p95 else " ✗") for f in cells]
-        rows.append((group.label, fmt.number(group.customers), fmt.number(group.actual), *marks))
+        places = [f"{_forecast_cell(f)} · {round(100 * f.position)}" for f in cells]
+        rows.append((group.label, fmt.number(group.customers), fmt.number(group.actual), *places))
     return rows
 
 
@@ -195,6 +195,7 @@ def rows(validation: Validation) -> Iterator[tuple]:
                         f.p95,
                         group.customers,
                     )
+                yield f"{name}/{group.label}/position", m.model, group_of_model.position, None, None, group.customers
     for number, m in enumerate(validation.models):
         t, c = m.tracking, m.cumulative
         for k, week in enumerate(t.week_start):

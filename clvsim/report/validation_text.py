@@ -5,7 +5,7 @@ import textwrap
 from clvsim.report import format as fmt
 from clvsim.report import model_scores
 from clvsim.report.format import NBSP
-from clvsim.validation.result import PIT_LIMITS, Forecast, Score, Validation
+from clvsim.validation.result import PIT_LIMITS, Forecast, ModelCheck, Score, Validation
 
 WIDTH = 100
 FEW = 20  # customers below which an observed share is too noisy to report
@@ -41,16 +41,21 @@ def headline(validation: Validation) -> str:
         return f"Trust {trusted}: it predicted single customers best, beyond twice the standard error."
     return (
         f"Use {trusted} before {model_scores.join_names(tied)}, for a weak reason: their errors per customer "
-        f"do not differ clearly, but it did best on all {validation.words.many} together"
-        f"{'' if validation.trusted_model.total.holds else ', and still missed them'}."
+        f"do not differ clearly, but it did best on all {validation.words.many} together, which came "
+        f"{futures(validation.trusted_model)}."
     )
 
 
 def _single_model_verdict(validation: Validation) -> str:
-    check = validation.own_model
-    if check.total.holds:
-        return f"passes: the {validation.words.many} held back lie where it expected them"
-    return f"is to be used with care: all {validation.words.many} together lie outside its {INTERVAL} interval"
+    return (
+        f"fits single customers; all {validation.words.many} held back together came {futures(validation.own_model)}, "
+        "counted from the lowest"
+    )
+
+
+def futures(check: ModelCheck) -> str:
+    """Where the actual number of all orders lies among the futures that a model simulated."""
+    return f"{fmt.position(check.total.position)} simulated futures"
 
 
 def sentences(validation: Validation) -> list[str]:
@@ -72,10 +77,10 @@ def sentences(validation: Validation) -> list[str]:
 def _total_sentence(validation: Validation) -> str:
     check, f = validation.trusted_model, validation.trusted_model.total.full_forecast
     actual = check.total.actual
-    side = "inside" if check.total.holds else "outside"
     text = (
         f"For the {fmt.number(validation.holdout_days)} days held back it expected {mean(f)} {validation.words.many}, "
-        f"{INTERVAL} interval {span(f)}; {fmt.number(actual)} came, {side} the interval."
+        f"{INTERVAL} interval {span(f)}; {fmt.number(actual)} came, "
+        f"{futures(check)}."
     )
     if validation.merged_days:
         text += f" Orders of a customer in one period of {fmt.days(validation.merged_days)} days count as one order."
@@ -85,11 +90,9 @@ def _total_sentence(validation: Validation) -> str:
         all_alike = other_means and all((expected < actual) == low for expected in other_means)
         text += f" Its mean is {fmt.percent(abs(f.mean / actual - 1))} too {'low' if low else 'high'}"
         text += f"; that of every other model is too {'low' if low else 'high'} as well." if all_alike else "."
-    wider = [
-        f"{m.model}’s {span(m.total.full_forecast)}" for m in validation.models if m.total.holds and m is not check
-    ]
-    if wider and not check.total.holds:
-        text += f" The actual number lies inside {model_scores.join_names(wider)}."
+    others = [f"{m.model} {fmt.position(m.total.position)}" for m in validation.models if m is not check]
+    if others:
+        text += f" Among those of the others the actual number lies: {', '.join(others)}."
     return text
 
 
@@ -166,14 +169,14 @@ def score_rows(validation: Validation) -> list[tuple[str, str, str, str]]:
 
 
 def model_rows(validation: Validation) -> list[tuple[str, ...]]:
-    """Name, forecast of all orders with every layer, whether it holds the actual number, central share, weight."""
+    """Name, forecast of all orders with every layer, where the actual number lies in it, central share, weight."""
     weight = {s.model: model_scores.weight(s) for s in validation.leave_one_out}
     return [
         (
             m.model,
             mean(m.total.full_forecast),
             span(m.total.full_forecast),
-            "yes" if m.total.holds else "no",
+            fmt.position(m.total.position).removeprefix("at the "),
             fmt.percent(m.central) + ("" if m.fits else " FAILS"),
             weight.get(m.model, ""),
         )
@@ -188,7 +191,8 @@ def interval_note(validation: Validation) -> str:
 
 def layers_note(validation: Validation) -> str:
     return (
-        f"{interval_note(validation)} In the middle: share "
+        f"{interval_note(validation)} Actual: where the number that came lies among 100 simulated futures, counted "
+        "from the lowest; a right model has each place as often as any other. In the middle: share "
         f"of customers in the central 80{NBSP}% of what was expected of them, 80{NBSP}% for a model that is right."
     )
 
@@ -197,7 +201,7 @@ def summary(validation: Validation) -> str:
     """The terminal's text, at most 100 columns."""
     parts = [*_banners(validation), _wrapped(headline(validation))]
     parts.append("\n".join(map(_wrapped, sentences(validation))))
-    head = ("model", f"{validation.words.many} expected", INTERVAL, "holds actual", "in the middle", "weight")
+    head = ("model", f"{validation.words.many} expected", INTERVAL, "actual", "in the middle", "weight")
     rows = [head, *model_rows(validation)]
     actual = fmt.number(validation.own_model.total.actual)
     parts.append(

@@ -66,7 +66,7 @@ def run_job(name: str, words: tuple[str, ...], cfg: DictConfig) -> int:
         folder, raw = finished_runs.find_run(raw, HydraConfig.get().overrides.task)
         config = validate(raw)
         return load_stage(name)(config, context(name, words, folder, folder))
-    config = validate_all(name, raw, validate)
+    config = validate_all(name, raw, validate, HydraConfig.get().overrides.task)
     action = partial(load_stage(name), config)  # a slow import, after errors in the configuration are reported
     if STAGES[name] is Folder.NONE:
         return action(context(name, words, None, output_dir()))
@@ -96,14 +96,19 @@ class StageFailed(Exception):
         self.code = code
 
 
-def validate_all(name: str, raw: dict[Any, Any], validate: Callable[[dict[Any, Any]], Any]) -> Any:
-    """The checked configuration. Raises ConfigError with all problems, a missing path of the orders included."""
+def validate_all(
+    name: str, raw: dict[Any, Any], validate: Callable[[dict[Any, Any]], Any], words: Sequence[str] = ()
+) -> Any:
+    """The checked configuration; `words` are the overrides as typed.
+
+    Raises ConfigError with all problems, a missing path of the orders included.
+    """
     problems: list[Problem] = []
     data = raw.get("data")
     if isinstance(data, dict) and data.get("kind") == "csv" and not data.get("path"):
         problems.append(Problem("data.path", NO_ORDERS.format(stage=name)))
     try:
-        config = validate(with_library(raw))
+        config = validate(with_library(raw, words))
     except ConfigError as error:
         problems += [problem for problem in error.problems if problem.where != "data.path" or not problems]
     if problems:

@@ -1,20 +1,25 @@
-"""Scenarios that a run needs because a picked one combines them."""
+"""Scenarios that a run needs because a picked one combines them, and what their files hold before any override."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from omegaconf import OmegaConf
 
 from clvsim.errors import ConfigError, Problem
 from clvsim.files import named_files, unknown_name
+from clvsim.rim.arguments import split_override
 
 Tree = dict[str, Any]
 
 
-def with_library(raw: Mapping[str, Any]) -> Tree:
+def with_library(raw: Mapping[str, Any], words: Sequence[str] = ()) -> Tree:
     """The composed configuration, plus `scenario_library`: every scenario reached by `combine` that is not in the run.
 
-    Raises ConfigError for names without a file, and for keys of a scenario that is neither picked nor combined.
+    Each scenario gets `as_written`, what its file holds before overrides. `words` are the overrides as typed: where
+    they pick scenarios, an experiment's settings for others are left out.
+
+    Raises ConfigError for names without a file, and for typed keys of a scenario that is neither picked nor combined.
     """
     composed: Tree = dict(raw.get("scenario") or {})
     picked = {name: tree for name, tree in composed.items() if has_title(tree)}
@@ -23,10 +28,37 @@ def with_library(raw: Mapping[str, Any]) -> Tree:
     problems += [
         Problem(f"scenario.{name}", f"changed but not picked; add {name} to scenarios=[...]")
         for name in unpicked.keys() - library.keys()
+        if name in typed_scenarios(words) or not picks_scenarios(words)
     ]
     if problems:
         raise ConfigError(sorted(problems))
-    return {**raw, "scenario": picked, "scenario_library": library}
+    return {**raw, "scenario": with_files(picked), "scenario_library": with_files(library)}
+
+
+def picks_scenarios(words: Sequence[str]) -> bool:
+    """Whether `scenarios=` is typed, over what an experiment picks."""
+    return any(split_override(word)[1] == "scenarios" for word in words)
+
+
+def typed_scenarios(words: Sequence[str]) -> set[str]:
+    """Names of the scenarios whose keys are typed."""
+    keys = [split_override(word)[1].split(".") for word in words]
+    return {parts[1] for parts in keys if parts[0] == "scenario" and len(parts) > 1}
+
+
+def with_files(scenarios: Tree) -> Tree:
+    """Scenarios with what their files hold; one without a file is what was typed."""
+    files = named_files("scenario")
+    return {
+        name: {**tree, "as_written": file_tree(files[name])} if name in files and isinstance(tree, dict) else tree
+        for name, tree in scenarios.items()
+    }
+
+
+def file_tree(path: Path) -> Tree:
+    """A scenario's file as plain values, interpolations as they stand, without what is no intervention."""
+    tree = OmegaConf.to_container(OmegaConf.load(path))
+    return {str(key): value for key, value in tree.items() if isinstance(value, dict)} if isinstance(tree, dict) else {}
 
 
 def has_title(tree: object) -> bool:

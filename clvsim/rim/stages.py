@@ -67,7 +67,7 @@ def all_problems(name: str, words: list[str], error: Exception) -> list[Problem]
     problems, config = explain_all(name, words, error)
     if config is not None and STAGES[name] is not Folder.FINISHED:
         try:
-            validate_all(name, resolved(config), validate)
+            validate_all(name, resolved(config), validate, words)
         except ClvsimError as further:
             problems += further.problems
     return problems

@@ -40,7 +40,13 @@ class Acquired:
     cost: np.ndarray  # (w,), undiscounted
     cac: np.ndarray  # (w,) expected cost per acquired customer
     conversion: np.ndarray  # (w,) expected, over visitors
-    weighted_share: float  # share of newcomers who are represented with a weight above 1
+    represented: np.ndarray  # (w,) customers who are represented with a weight above 1
+
+    @property
+    def weighted_share(self) -> float:
+        """Share of newcomers who are represented with a weight above 1."""
+        total = self.customers.sum()
+        return float(self.represented.sum() / total) if total else 0.0
 
 
 def base_conversions(acquisition: AcquisitionConfig, draw_keys: np.ndarray) -> dict[str, effects.EffectDraws]:
@@ -171,12 +177,11 @@ def sum_acquired(plan: ArrivalPlan) -> Acquired:
     customers = plan.arrivals.count * plan.arrivals.weight
     expected = (plan.visitors * plan.conversion).sum(axis=1)
     cost = plan.cost.sum(axis=1)
-    total = customers.sum()
     return Acquired(
         visitors=visitors,
         customers=customers.sum(axis=1),
         cost=cost,
         cac=np.divide(cost, expected, out=np.full_like(cost, np.nan), where=expected > 0),
         conversion=np.divide(expected, visitors, out=np.full_like(cost, np.nan), where=visitors > 0),
-        weighted_share=float(customers[plan.arrivals.weight > 1].sum() / total) if total else 0.0,
+        represented=(customers * (plan.arrivals.weight > 1)).sum(axis=1),
     )

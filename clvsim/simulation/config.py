@@ -8,10 +8,15 @@ from clvsim.schema import Frozen
 
 
 class SimulationConfig(Frozen):
-    """Number of worlds, horizon, threads and block size. `jobs` and `shard_customers` never change a result."""
+    """Number of worlds, horizon, threads and block size. `jobs` and `shard_customers` never change a result.
+
+    A run starts with `replicates` of each draw and adds more by itself, up to `max_replicates`, where the error of a
+    mean difference asks for them.
+    """
 
     draws: int = Field(1000, gt=0)
     replicates: int = Field(1, gt=0, le=1000)
+    max_replicates: int = Field(16, gt=0, le=1000)
     horizon_months: int = Field(36, gt=0, le=600)
     jobs: int = Field(2, gt=0, le=256)
     shard_customers: int = Field(4096, gt=0)

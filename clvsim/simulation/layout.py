@@ -73,11 +73,7 @@ def refuse(layout: Layout, config: SimulationConfig, scenarios: Sequence[Compile
 
 
 def _too_large(layout: Layout, config: SimulationConfig, scenarios: Sequence[CompiledScenario]) -> list[Problem]:
-    months = layout.months + (layout.ages if layout.ages > 1 else 0)
-    lines = sum(kernel_lines(Levers.from_scenario(scenario)) for scenario in scenarios)
-    per_world = 4 * len(layout.groups) * lines * months  # two halves of the customers, plain and discounted
-    per_world += len(scenarios) * ks.COHORT_LINES * len(layout.cohorts) * layout.months
-    cells = config.draws * config.replicates * per_world
+    cells = config.draws * config.replicates * cells_per_world(layout, scenarios)
     if cells <= MAX_CELLS:
         return []
     text = (
@@ -86,3 +82,11 @@ def _too_large(layout: Layout, config: SimulationConfig, scenarios: Sequence[Com
         f"the number of scenarios ({len(scenarios)}) or of groups ({len(layout.groups)})"
     )
     return [Problem("simulation", text)]
+
+
+def cells_per_world(layout: Layout, scenarios: Sequence[CompiledScenario]) -> int:
+    """Ledger cells that one world takes under all scenarios."""
+    months = layout.months + (layout.ages if layout.ages > 1 else 0)
+    lines = sum(kernel_lines(Levers.from_scenario(scenario)) for scenario in scenarios)
+    cells = 4 * len(layout.groups) * lines * months  # two halves of the customers, plain and discounted
+    return cells + len(scenarios) * ks.COHORT_LINES * len(layout.cohorts) * layout.months

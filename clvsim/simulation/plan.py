@@ -59,6 +59,11 @@ class RunPlan:
         """Whether any scenario has a contact programme."""
         return any(scenario.levers.contacts for scenario in self.scenarios.values())
 
+    @property
+    def has_monthly_costs(self) -> bool:
+        """Whether any scenario has a cost per month."""
+        return any(cost.per == "month" for scenario in self.scenarios.values() for cost in scenario.costs)
+
 
 def make_plan(
     summary: CustomerSummary,

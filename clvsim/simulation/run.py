@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from clvsim.errors import ConfigError
+from clvsim.models.diagnostics import effective_draws
 from clvsim.models.fitted import FittedModels
 from clvsim.scenario import CompiledScenario, Scenario
 from clvsim.simulation import engine, people
@@ -20,7 +22,7 @@ from clvsim.simulation.assumptions import (
 )
 from clvsim.simulation.config import AcquisitionConfig, EnvironmentConfig, FinanceConfig, SimulationConfig
 from clvsim.simulation.environment import sd_law, season_by_week
-from clvsim.simulation.expected import customer_values, value_quantiles
+from clvsim.simulation.expected import ExpectedLevels, customer_table, expected_levels, value_quantiles
 from clvsim.simulation.ledger import Economics, Ledger
 from clvsim.simulation.ledger.assemble import assemble_ledger
 from clvsim.simulation.plan import RunPlan, make_plan
@@ -48,15 +50,20 @@ class Simulation:
     worlds: Worlds
     inputs: pd.DataFrame  # draw × uncertain number, by configuration path or parameter
     customers: pd.DataFrame  # per existing customer, under the baseline
-    closed_form: np.ndarray  # (draws,) expected contribution of existing customers within the horizon, environment at 1
+    expected: ExpectedLevels  # of the baseline, closed forms per draw
     economics: Economics
     horizon_months: int
     assumptions: tuple[Assumption, ...]
     notes: tuple[str, ...]
+    effective_draws: float  # independent draws that the posterior's are worth, at most `draws`
 
     @property
     def draws(self) -> int:
         return self.worlds.draws
+
+    @property
+    def replicates(self) -> int:
+        return self.worlds.replicates
 
 
 def simulate(
@@ -162,14 +169,56 @@ def simulate(
 def simulate_plan(
     plan: RunPlan, fitted: FittedModels, summary: CustomerSummary, progress: Progress | None = None
 ) -> Simulation:
-    """Simulate a plan that was made for this summary.
+    """Simulate a plan that was made for this summary, `simulation.replicates` of each draw.
 
-    Raises ConfigError when the plan has more draws than the posterior.
+    Quantiles of single customers are over as many replicates as 500 worlds need. Raises ConfigError when the plan has
+    more draws than the posterior.
     """
     check_draws(plan.simulation, fitted)
     config, layout = plan.simulation, plan.layout
     shocks_sd = sd_law(fitted, summary, plan.environment)
     worlds = make_worlds(plan.seed, config.draws, config.replicates, layout.months, plan.environment, shocks_sd)
+    done = simulate_worlds(plan, fitted, summary, worlds, progress)
+    simulated = done.scenarios
+    customers = reachable_by_group(plan, fitted, summary)
+    means, expected = expected_levels(plan, fitted, summary, done.order, customers)
+    compiled = [scenario.compiled for scenario in plan.scenarios.values()]
+    return Simulation(
+        scenarios=simulated,
+        skipped=plan.skipped,
+        worlds=worlds,
+        inputs=uncertain_inputs(fitted, worlds, plan.base_conversions, compiled),
+        customers=customer_table(summary, means, done.quantiles),
+        expected=expected,
+        economics=plan.economics,
+        horizon_months=config.horizon_months,
+        assumptions=acquisition_assumptions(plan.acquisition, plan.conversions)
+        + environment_assumptions(
+            plan.environment,
+            shocks_sd,
+            worlds.environment_sd,
+            worlds.level_sd,
+            contracts=fitted.retention.renewing,
+            at_opportunities=fitted.retention.interval_days > 0,
+        ),
+        notes=notes_of(plan, fitted, simulated),
+        effective_draws=effective_draws(fitted.posterior, worlds.draws),
+    )
+
+
+class Simulated(NamedTuple):
+    """Scenarios on some worlds, and quantiles of each existing customer's value, (c, 3), in the order of the blocks."""
+
+    scenarios: dict[str, SimulatedScenario]
+    quantiles: np.ndarray
+    order: np.ndarray  # (c,) rows of the summary in the order of the blocks
+
+
+def simulate_worlds(
+    plan: RunPlan, fitted: FittedModels, summary: CustomerSummary, worlds: Worlds, progress: Progress | None
+) -> Simulated:
+    """Simulate all scenarios of a plan on some worlds."""
+    config, layout = plan.simulation, plan.layout
     setting = make_setting(plan, worlds, fitted)
     arrivals = {
         name: plan_arrivals(
@@ -182,34 +231,23 @@ def simulate_plan(
     jobs = make_jobs(plan, setting, arrivals)
     quantiles = np.empty((order.size, 3))
     quantiles[order] = run_blocks([*existing, *newcomers], jobs, setting, config.jobs, progress)
+    customers = reachable_by_group(plan, fitted, summary)
+    return Simulated(assemble_scenarios(plan, jobs, arrivals, worlds.draw, customers), quantiles, order)
 
-    reachable = people.reachable(fitted, summary)
-    customers = np.bincount(layout.group, reachable, minlength=len(layout.groups))
-    simulated = assemble_scenarios(plan, jobs, arrivals, worlds.draw, customers)
-    frame, closed_form = customer_values(fitted, summary, quantiles, config, plan.economics)
-    compiled = [scenario.compiled for scenario in plan.scenarios.values()]
-    return Simulation(
-        scenarios=simulated,
-        skipped=plan.skipped,
-        worlds=worlds,
-        inputs=uncertain_inputs(fitted, worlds, plan.base_conversions, compiled),
-        customers=frame,
-        closed_form=closed_form,
-        economics=plan.economics,
-        horizon_months=config.horizon_months,
-        assumptions=acquisition_assumptions(plan.acquisition, plan.conversions)
-        + environment_assumptions(
-            plan.environment,
-            shocks_sd,
-            worlds.environment_sd,
-            worlds.level_sd,
-            contracts=fitted.retention.renewing,
-            at_opportunities=fitted.retention.interval_days > 0,
-        ),
-        notes=((layout.note,) if layout.note else ())
-        + weight_notes(scenario.acquired for scenario in simulated.values())
-        + (rate_notes(compiled) if fitted.retention.renewing else ()),
+
+def notes_of(plan: RunPlan, fitted: FittedModels, scenarios: Mapping[str, SimulatedScenario]) -> tuple[str, ...]:
+    """Sentences for the page on pooled groups, newcomers with weights, and levers that do nothing."""
+    return (
+        *((plan.layout.note,) if plan.layout.note else ()),
+        *weight_notes(scenario.acquired for scenario in scenarios.values()),
+        *(rate_notes(s.compiled for s in scenarios.values()) if fitted.retention.renewing else ()),
     )
+
+
+def reachable_by_group(plan: RunPlan, fitted: FittedModels, summary: CustomerSummary) -> np.ndarray:
+    """Existing customers of each ledger group who are not known to be lost, (g,)."""
+    layout = plan.layout
+    return np.bincount(layout.group, people.reachable(fitted, summary), minlength=len(layout.groups))
 
 
 def check_draws(config: SimulationConfig, fitted: FittedModels) -> None:
@@ -261,7 +299,7 @@ def run_blocks(
     for number, block in enumerate(blocks):
         totals = engine.run_block(block, jobs, setting, threads, per_customer=not block.newcomers)
         if totals is not None:
-            quantiles.append(value_quantiles(totals.value))
+            quantiles.append(value_quantiles(totals.value[setting.worlds.for_quantiles]))
         if progress:
             progress(number + 1, len(blocks))
     return np.concatenate(quantiles)

@@ -89,13 +89,20 @@ def no_tracking(why: str) -> Tracking:
 
 def check_holdout(summary: CustomerSummary, orders: np.ndarray, without_shocks: np.ndarray) -> HoldoutCheck:
     """Orders held back against simulated ones, with and without shocks common to all customers, both (w,)."""
+    actual = int(summary.customers["holdout_frequency"].sum())
     return HoldoutCheck(
         days=summary.holdout_days,
-        actual=int(summary.customers["holdout_frequency"].sum()),
+        actual=actual,
         mean=float(orders.mean()),
         with_environment=_interval(orders),
         without_environment=_interval(without_shocks),
+        position=position_among(orders, actual),
     )
+
+
+def position_among(orders: np.ndarray, actual: float) -> float:
+    """Share of simulated worlds, (w,), below the actual number; ties count half."""
+    return float((orders < actual).mean() + 0.5 * (orders == actual).mean())
 
 
 def _interval(values: np.ndarray) -> tuple[float, float]:

@@ -11,6 +11,8 @@ from clvsim.simulation.environment import SdLaw
 from clvsim.special import ndtri
 from clvsim.types import DAYS_PER_MONTH, DAYS_PER_WEEK
 
+ENOUGH_WORLDS = 500  # for a probability, and for quantiles of a single customer
+
 
 @dataclass(frozen=True)
 class Worlds:
@@ -28,19 +30,36 @@ class Worlds:
     def draws(self) -> int:
         return self.draw_key.shape[0]
 
+    @property
+    def replicates(self) -> int:
+        return self.key.size // self.draws
+
+    @property
+    def for_quantiles(self) -> np.ndarray:
+        """Mask (w,): the first replicates of each draw, as many as make enough worlds; more of them change nothing."""
+        return np.arange(self.key.size) % self.replicates < -(-ENOUGH_WORLDS // self.draws)
+
 
 def make_worlds(
-    seed: int, draws: int, replicates: int, months: int, config: EnvironmentConfig, shocks_sd: SdLaw | None = None
+    seed: int,
+    draws: int,
+    replicates: int,
+    months: int,
+    config: EnvironmentConfig,
+    shocks_sd: SdLaw | None = None,
+    *,
+    after: int = 0,
 ) -> Worlds:
     """All worlds of a run; the first ones stay the same when there are more draws or months.
 
-    `shocks_sd` is the law of the shocks' sd, the prior of `config` by default. Where it was learned the path up to
-    today is known in each draw, and what is drawn are innovations after today.
+    Of the `replicates` of each draw the first `after` are left out, and the rest keep their random numbers. `shocks_sd`
+    is the law of the shocks' sd, the prior of `config` by default. Where it was learned the path up to today is known
+    in each draw, and what is drawn are innovations after today.
     """
     index = np.arange(draws)
-    key = np.stack([rng.world_keys(seed, index, r) for r in range(replicates)], axis=1).reshape(-1)
+    key = np.stack([rng.world_keys(seed, index, r) for r in range(after, replicates)], axis=1).reshape(-1)
     draw_key = rng.world_keys(seed, index, 0)
-    draw = np.repeat(index, replicates)
+    draw = np.repeat(index, replicates - after)
     law = shocks_sd or SdLaw(config.sd_prior)
     sd, level_sd = law.of_draws(rng.world_uniforms(draw_key, "environment.sd"))
 

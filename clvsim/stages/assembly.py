@@ -9,6 +9,7 @@ from clvsim.models.diagnostics import failed
 from clvsim.models.fitted import FittedModels
 from clvsim.report import model_scores, titles
 from clvsim.runfolder import RunContext
+from clvsim.scenario import ambiguous_names
 from clvsim.stages.steps import utc_now, vocabulary
 from clvsim.types import CustomerSummary, ModelScore, RunResult, ScenarioDescription, Tracking
 
@@ -29,12 +30,13 @@ def assemble(
 ) -> RunResult:
     """Everything that the report shows of a run, in one frozen value."""
     from clvsim.comparison import has_common_shocks, has_sampled_parameters
-    from clvsim.report import facts
+    from clvsim.report import evidence, facts
 
     summary, posterior = material.summary, fitted.posterior
     margin_known = config.finance.gross_margin is not None
     acquisition = bool(config.acquisition.channels)
     model_facts = facts.model_facts(fitted, summary, comparison, config.finance)
+    scenarios = tuple(scenario_description(simulation, name) for name in config.names)
     if scores:
         model_facts += model_scores.facts(scores, config.simulation.horizon_months, vocabulary(config))
     return RunResult(
@@ -50,7 +52,7 @@ def assemble(
         arrival_months=config.acquisition.months if acquisition else 0,
         annual_discount_rate=config.finance.annual_discount_rate,
         draws=config.simulation.draws,
-        replicates=config.simulation.replicates,
+        replicates=simulation.replicates,
         seed=config.seed,
         customers=len(summary.customers),
         today=summary.today,
@@ -60,7 +62,7 @@ def assemble(
             *(("environment",) if has_common_shocks(simulation) else ()),
             "assumption",
         ),
-        scenarios=tuple(scenario_description(simulation, name) for name in config.names),
+        scenarios=scenarios,
         comparison=comparison.table,
         delta_draws=comparison.deltas,
         payback=comparison.payback,
@@ -77,6 +79,8 @@ def assemble(
         draft=posterior.is_draft or not has_sampled_parameters(simulation),
         poor_fit=bool(failed(posterior.diagnostics)),
         synthetic=material.synthetic,
+        metric=config.report.metric,
+        lever_warnings=(*evidence.warnings(scenarios), *ambiguous_names(config.library, config.names)),
         notes=comparison.notes + simulation.notes,
     )
 

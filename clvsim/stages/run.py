@@ -22,10 +22,9 @@ from clvsim.types import DAYS_PER_MONTH, Tracking
 
 def run(config: RunConfig, ctx: RunContext) -> int:
     """Simulate every scenario and compare them; write page, tables, ledgers and posterior."""
-    from clvsim.comparison import compare
+    from clvsim.comparison import simulate_and_compare
     from clvsim.report import write_report
     from clvsim.report.text import tables
-    from clvsim.simulation.run import simulate_plan
 
     clock = Stopwatch()
     with clock("read"), ctx.progress("Reading the log"):
@@ -37,12 +36,12 @@ def run(config: RunConfig, ctx: RunContext) -> int:
         by_name = fit_models(config, summary, ctx)
         fitted = next(iter(by_name.values()))
         scores = score_models(config, by_name, summary, config.simulation.horizon_months * DAYS_PER_MONTH)
-    with clock("simulate"), ctx.progress("Simulating customers", total=None) as advance:
-        simulation = simulate_plan(plan, fitted, summary, lambda done, total: advance(1))
+    with clock("simulate"), ctx.progress("Simulating customers and comparing scenarios", total=None) as advance:
+        simulation, comparison = simulate_and_compare(
+            plan, fitted, summary, config.report.metric, lambda done, total: advance(1)
+        )
     with clock("track"), ctx.progress("Comparing predicted and actual orders"):
         tracking = track_orders(config, material, fitted)
-    with clock("compare"), ctx.progress("Comparing scenarios"):
-        comparison = compare(simulation, config.report.metric)
     result = assemble(config, ctx, material, fitted, simulation, comparison, tracking, scores)
     folder = output_folder(ctx)
     with clock("report"), ctx.progress("Writing the report"):

@@ -53,6 +53,7 @@ def validate(config: RunConfig, ctx: RunContext) -> int:
         write_posteriors(by_name, folder)
         verdict = {
             "trusted": validation.trusted_model.model,
+            "position_of_all": {m.model: m.total.position for m in validation.models},
             "pit_central_80": {m.model: m.central for m in validation.models},
         }
         run_json = {**run_record(config, summary, ctx, clock.seconds), "models": scores, "verdict": verdict}

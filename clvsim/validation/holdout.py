@@ -18,7 +18,7 @@ from clvsim.simulation.config import EnvironmentConfig
 from clvsim.simulation.environment import SdLaw, sd_law, season_by_week
 from clvsim.simulation.ledger import money_scale
 from clvsim.simulation.people import existing_blocks
-from clvsim.simulation.tracking import repeat_orders, track
+from clvsim.simulation.tracking import position_among, repeat_orders, track
 from clvsim.types import CustomerSummary, ModelScore
 from clvsim.validation import scores
 from clvsim.validation.result import Cumulative, Forecast, GroupCheck, ModelCheck, Validation
@@ -198,13 +198,16 @@ def group_check(
     worlds: Mapping[str, SimulatedHoldout],
 ) -> GroupCheck:
     rows = group_index == number
-    forecasts = {layers: forecast(simulated.grouped[partition][:, number]) for layers, simulated in worlds.items()}
-    return GroupCheck(label, int(rows.sum()), int(actual[rows].sum()), forecasts)
+    orders = int(actual[rows].sum())
+    forecasts = {
+        layers: forecast(simulated.grouped[partition][:, number], orders) for layers, simulated in worlds.items()
+    }
+    return GroupCheck(label, int(rows.sum()), orders, forecasts)
 
 
-def forecast(orders: np.ndarray) -> Forecast:
+def forecast(orders: np.ndarray, actual: int) -> Forecast:
     low, high = np.quantile(orders, [0.05, 0.95])
-    return Forecast(float(orders.mean()), float(low), float(high))
+    return Forecast(float(orders.mean()), float(low), float(high), position_among(orders, actual))
 
 
 def probabilities(

@@ -14,11 +14,15 @@ PIT_LIMITS = (0.65, 0.92)  # share of customers in the central 80 % below or abo
 
 
 class Forecast(NamedTuple):
-    """Orders of a group within the hold-out: mean and 90 % interval of simulated worlds."""
+    """Orders of a group within the hold-out: mean and 90 % interval of simulated worlds.
+
+    `position`: share of the worlds with fewer orders than there were; those with as many count half.
+    """
 
     mean: float
     p05: float
     p95: float
+    position: float = float("nan")
 
 
 class GroupCheck(NamedTuple):
@@ -35,9 +39,9 @@ class GroupCheck(NamedTuple):
         return list(self.forecasts.values())[-1]
 
     @property
-    def holds(self) -> bool:
-        """Whether the actual number lies inside the 90 % interval."""
-        return self.full_forecast.p05 <= self.actual <= self.full_forecast.p95
+    def position(self) -> float:
+        """Where the actual number lies among the worlds with every layer, from 0 to 1."""
+        return self.full_forecast.position
 
 
 class ShareCheck(NamedTuple):

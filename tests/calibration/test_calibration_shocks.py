@@ -48,8 +48,8 @@ def log_rate(random: np.random.Generator, day: np.ndarray, sd: float, yearly: fl
     u = random.standard_normal(MONTHS + AHEAD)
     for m in range(1, u.size):
         u[m] = 0.5 * u[m - 1] + np.sqrt(0.75) * u[m]
-    month: np.ndarray = MONTHS + np.floor((day - 1) / DAYS_PER_MONTH)
-    shocks = sd * u[np.clip(month, 0, u.size - 1).astype(np.int64)] - sd**2 / 2
+    month = np.clip(MONTHS + np.floor((day - 1) / DAYS_PER_MONTH), 0, u.size - 1)
+    shocks = sd * u.take(np.asarray(month, np.int64)) - sd**2 / 2
     return shocks + np.log(yearly) * (day + MONTHS * DAYS_PER_MONTH / 2) / YEAR
 
 

@@ -102,6 +102,21 @@ def test_parts_of_a_picked_scenario_are_loaded_and_overridable(clvsim, own_files
     assert clvsim("check", "orders.csv", "scenarios=[plan]", "scenario.upsell_soft.upsell.price=31").returncode == 0
 
 
+@pytest.mark.parametrize("picked", ["[mine]", "[upsell_soft]", "[]"])
+def test_an_experiments_settings_for_scenarios_that_were_not_picked_are_left_out(clvsim, own_files, picked):
+    done = clvsim("check", "orders.csv", "experiment=q3", f"scenarios={picked}", "retention=bg_nbd")
+    assert "changed but not picked" not in done.stderr
+    typed = clvsim("check", "orders.csv", "experiment=q3", "scenarios=[upsell_soft]", "scenario.mine.late.price=3")
+    assert typed.returncode == 2
+    assert "scenario.mine: changed but not picked; add mine to scenarios=[...]" in typed.stderr
+
+
+@pytest.mark.parametrize("picked", ["upsell_soft", "plan", "conversion_lift,follow_up"])
+def test_parts_of_the_demo_run_by_themselves(clvsim, picked):
+    done = clvsim("check", "experiment=demo", f"scenarios=[{picked}]")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 @pytest.mark.parametrize(
     ("line", "expected"),
     [

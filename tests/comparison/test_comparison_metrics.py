@@ -6,8 +6,25 @@ import numpy as np
 import pytest
 from shop import channels, posterior, run, scenarios  # ty: ignore[import-not-found]
 
+from clvsim.comparison import compare
+from clvsim.comparison.designs import make_designs
+from clvsim.comparison.expected import expected_values
 from clvsim.effects import NON_NEGATIVE, REAL
-from clvsim.metrics import METRICS, SHARE, Metric, applicable, available, orders, total_halves
+from clvsim.errors import ConfigError
+from clvsim.metrics import (
+    METRICS,
+    PAYBACK,
+    SHARE,
+    Metric,
+    applicable,
+    available,
+    head_and_fixed_costs,
+    head_costs_per_customer,
+    orders,
+    per_visitor,
+    plan_value,
+    total_halves,
+)
 from clvsim.scenario import BASELINE
 from clvsim.simulation import Simulation
 from clvsim.simulation.config import EnvironmentConfig
@@ -75,12 +92,9 @@ def test_an_exact_metric_has_one_value_per_draw() -> None:
 @pytest.mark.parametrize(
     ("declared", "rule"),
     [
-        ({"basis": "expected"}, "an expected metric needs halves, or to be exact"),
-        ({"basis": "realised", "halves": total_halves}, "realised only has no halves"),
-        ({"basis": "realised", "exact": True}, "realised only has no halves and is not exact"),
-        ({"basis": "expected", "halves": total_halves, "exact": True}, "an exact metric has no noise"),
-        ({"basis": "realised", "closed_form": lambda simulation: simulation.closed_form}, "beside halves only"),
-        ({"basis": "expected", "exact": True, "closed_form": lambda s: s.closed_form}, "beside halves only"),
+        ({"halves": total_halves, "exact": True}, "an exact metric has no noise"),
+        ({"known": orders}, "known of a metric without an expectation"),
+        ({"calm": orders, "per": per_visitor}, "calm, per of a metric without an expectation"),
         ({"range": (0.0, 0.0)}, "is no interval"),
         ({"range": (1.0, 0.0)}, "is no interval"),
         ({"range": (float("nan"), 0.0)}, "is no interval"),
@@ -90,13 +104,74 @@ def test_an_exact_metric_has_one_value_per_draw() -> None:
     ids=lambda value: " ".join(value) if isinstance(value, dict) else None,
 )
 def test_a_declaration_that_contradicts_itself_is_refused(declared: dict[str, Any], rule: str) -> None:
-    sound: dict[str, Any] = {"query": orders, "unit": "money", "basis": "realised", "range": REAL}
+    sound: dict[str, Any] = {"query": orders, "unit": "money", "range": REAL}
     Metric(**sound)
     with pytest.raises(ValueError, match=f"^metric orders: .*{rule}"):
         Metric(**sound | declared)
 
 
 def test_all_contradictions_are_reported_at_once() -> None:
-    with pytest.raises(ValueError, match=r"needs halves.*; .*is no interval; .*goes beyond"):
-        Metric(orders, "share", "expected", (3.0, 2.0))
-    assert Metric(orders, "share", "realised", SHARE).range == SHARE
+    with pytest.raises(ValueError, match=r"no noise for halves.*; .*is no interval; .*goes beyond"):
+        Metric(orders, "share", (3.0, 2.0), halves=total_halves, exact=True)
+    assert Metric(orders, "share", SHARE).range == SHARE
+
+
+def test_what_is_realised_only_has_no_expectation() -> None:
+    realised_only = {name for name, metric in METRICS.items() if not metric.has_expectation}
+    assert realised_only == {"share_repaying", "contacts", "opt_outs"}
+    table = compare(run(draws=20, acquisition=channels(), fitted=posterior(20, spread=0.2))).table
+    bases = table.groupby("metric")["basis"].agg(set)
+    for name in set(bases.index) - set(PAYBACK):
+        assert bases[name] == ({"realised"} if name in realised_only else {"expected", "realised"}), name
+
+
+def test_expectations_keep_to_the_range() -> None:
+    """A regression that bends below nothing is held at nothing: orders of a scenario that nearly ends them."""
+    lib = scenarios(
+        end={
+            "it": {
+                "kind": "shift",
+                "target": "rate",
+                "size": {"kind": "expert", "p10": -0.99, "p50": -0.9, "p90": -0.2},
+            }
+        }
+    )
+    sim = run(lib, draws=200, fitted=posterior(200, spread=0.6))
+    found = expected_values(sim, METRICS["orders"], make_designs(sim), [])
+    assert found.values["end"].values.min() >= 0
+    np.testing.assert_allclose(
+        found.values["end"].values - found.values[BASELINE].values, found.deltas["end"].values, atol=1e-9
+    )
+
+
+def test_halves_of_a_ratio_add_up_to_it_and_measure_its_noise() -> None:
+    """The delta method: (A₁ − A₂ − r(B₁ − B₂))/B has the variance of A/B; 400 worlds of one draw, 4·√(4/400) = 40 %."""
+    sim = run(draws=400, acquisition=channels(visitors_per_month=2000), fitted=posterior(400))
+    base = sim.scenarios[BASELINE]
+    for name in ("pav_per_newcomer", "ltv_cac", "visitor_value"):
+        metric = METRICS[name]
+        assert metric.halves is not None
+        halves, figure = metric.halves(sim, base), metric.query(sim, base)
+        np.testing.assert_allclose(halves.sum(axis=1), figure, rtol=1e-9)
+        assert (halves[:, 0] - halves[:, 1]).var() == pytest.approx(figure.var(), rel=0.4)
+
+
+def test_known_costs_are_what_follows_no_random_event() -> None:
+    costs = {
+        "sign": {"kind": "cost", "per": "once", "amount": 100.0},
+        "gift": {"kind": "cost", "per": "customer", "amount": 2.0},
+        "stamp": {"kind": "cost", "per": "order", "amount": 1.0},
+    }
+    sim = run(scenarios(plan=costs), draws=20, acquisition=channels())
+    base, plan = sim.scenarios[BASELINE], sim.scenarios["plan"]
+    np.testing.assert_array_equal(head_and_fixed_costs(sim, base), 0.0)
+    np.testing.assert_allclose(head_and_fixed_costs(sim, plan), -100.0 - 2.0 * 60)
+    rest = plan_value(sim, plan) - plan_value(sim, base) - head_and_fixed_costs(sim, plan)
+    assert rest.std() > 0  # newcomers' gifts, and stamps
+    np.testing.assert_allclose(head_costs_per_customer(sim, plan), -2.0)
+
+
+def test_a_metric_that_is_realised_only_cannot_decide() -> None:
+    sim = run(draws=8, acquisition=channels())
+    with pytest.raises(ConfigError, match=r"report.metric: share_repaying is known as simulated only"):
+        compare(sim, "share_repaying")

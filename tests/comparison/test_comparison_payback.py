@@ -7,10 +7,13 @@ import pytest
 from shop import channels, ledger, line, posterior, run, scenarios  # ty: ignore[import-not-found]
 
 from clvsim import metrics
-from clvsim.comparison import compare, payback_curve, payback_months, payback_rows
+from clvsim.comparison import compare
+from clvsim.comparison.designs import make_designs
+from clvsim.comparison.payback import by_age, expected_curve, payback_curve, payback_months, payback_of, payback_rows
 from clvsim.scenario import BASELINE
 from clvsim.simulation import Simulation
 from clvsim.simulation.ledger import Line
+from clvsim.simulation.levels import expected_age_curve
 
 
 @pytest.mark.parametrize(
@@ -54,7 +57,8 @@ def toy() -> Simulation:
 def test_toy_by_hand() -> None:
     """Cumulative value per acquired customer: 15, 20, 20, 16, 26; of the second draw .5, 1, 1.5, −2, −1.5."""
     sim = toy()
-    curve, months = payback_curve(sim, sim.scenarios[BASELINE])
+    cash = by_age(sim, sim.scenarios[BASELINE]).cumsum(axis=1)
+    curve, months = payback_curve(np.column_stack([np.zeros(4), cash]), np.array([15.0, 15.0, 18.0, 40.0]))
     # CAC 15 is reached in month 1 and kept; 18 is reached in month 2, lost in month 4, reached for good in month 5
     np.testing.assert_array_equal(months, [1, np.inf, 5, np.inf])
     by_draw = np.array(
@@ -71,7 +75,7 @@ def test_toy_by_hand() -> None:
     np.testing.assert_allclose(metrics.ltv_cac(sim, sim.scenarios[BASELINE]), [26 / 15, -0.1, 26 / 18, 26 / 40])
     np.testing.assert_allclose(metrics.clv_per_newcomer(sim, sim.scenarios[BASELINE]), [11, -16.5, 8, -14])
     np.testing.assert_allclose(metrics.visitor_value(sim, sim.scenarios[BASELINE]), [2.6, -0.15, 2.6, 2.6])
-    rows = {row["metric"]: row for row in payback_rows(sim, BASELINE, (curve, months))}
+    rows = {row["metric"]: row for row in payback_rows(sim, BASELINE, (curve, months), "parameter")}
     assert rows["p_payback_12_months"]["mean"] == 0.5
     assert rows["p_payback_never"]["mean"] == 0.5
     assert rows["payback_months"]["p05"] == 5  # the next higher of 1 and 5
@@ -82,13 +86,37 @@ def test_payback_is_not_the_survivors() -> None:
     """The curve divides by everybody who was acquired, lost customers included."""
     sim = run(draws=60, horizon_months=24, acquisition=channels(), fitted=posterior(60, a=2.0))
     book = ledger(sim)
-    curve, _ = payback_curve(sim, sim.scenarios[BASELINE])
-    cash = book.contribution(age=True).sum(axis=1).cumsum(axis=1)
+    cash = book.contribution(age=True).sum(axis=1)
     everybody = line(book, "customers_acquired", "acquisition", age=True)[:, 0, 0].sum(axis=1)
     alive = line(book, "active_customers", "orders", age=True)[:, 0, 0]
-    np.testing.assert_allclose(curve.mean[1:], (cash / everybody[:, None]).mean(axis=0), rtol=1e-12)
+    np.testing.assert_allclose(by_age(sim, sim.scenarios[BASELINE]), cash / everybody[:, None], rtol=1e-12)
     assert (alive[:, -1] < 0.7 * everybody).mean() > 0.9
-    assert curve.mean[-1] < 0.8 * (cash[:, -1] / np.maximum(alive[:, -2], 1)).mean()
+    curve, _ = payback_of(sim, BASELINE, make_designs(sim))
+    assert curve.mean[-1] < 0.8 * (cash.sum(axis=1) / np.maximum(alive[:, -2], 1)).mean()
+
+
+def test_the_baselines_curve_is_its_closed_form_and_a_lever_adds_to_it() -> None:
+    """By month of age: the simulated curve lies around it, 4 standard errors; 30 % more spend adds 30 % of revenue."""
+    lib = scenarios(dearer={"it": {"kind": "shift", "target": "spend", "size": 0.3, "who": {"customers": "new"}}})
+    sim = run(
+        lib,
+        draws=400,
+        acquisition=channels(visitors_per_month=4000),
+        fitted=posterior(400, spread=0.1),
+        margin=1.0,
+        cost_per_order=0.0,
+    )
+    designs = make_designs(sim)
+    curve = expected_curve(sim, BASELINE, designs)
+    np.testing.assert_array_equal(curve, expected_age_curve(sim))
+    gap = by_age(sim, sim.scenarios[BASELINE]).cumsum(axis=1) - curve[:, 1:]
+    assert (np.abs(gap.mean(axis=0)) < 4 * gap.std(axis=0) / np.sqrt(400)).all()
+    dearer = expected_curve(sim, "dearer", designs)
+    ratio = dearer[:, 1:] / curve[:, 1:]
+    simulated = by_age(sim, sim.scenarios["dearer"]).cumsum(axis=1) / curve[:, 1:]
+    assert ratio.mean() == pytest.approx(1.3, abs=0.01)
+    assert ratio[:, -1].std() < simulated[:, -1].std() / 3
+    np.testing.assert_array_equal(dearer[:, 0], curve[:, 0])  # what happens in the first month counts at its end
 
 
 def test_share_repaying_by_hand() -> None:
@@ -122,15 +150,17 @@ def test_everything_in_one_table() -> None:
     """Rows of a run with and without margin and acquisition; a scenario with no effect ties with the baseline."""
     nothing = {"it": {"kind": "shift", "target": "rate", "size": 0.0}}
     lib = scenarios(same=nothing, up={"it": nothing["it"] | {"size": 0.3}})
-    full = compare(run(lib, draws=30, acquisition=channels(), fitted=posterior(30, spread=0.05)))
+    full = compare(run(lib, draws=100, replicates=5, acquisition=channels(), fitted=posterior(100, spread=0.05)))
     assert set(metrics.PAYBACK) <= set(full.table["metric"])
     rows = full.table[(full.table["metric"] == "plan_value") & (full.table["basis"] == "expected")].set_index(
         "scenario"
     )
     assert rows.loc["same", "p_better"] == 0.5
-    assert rows.loc["same", "delta_mean"] == 0
+    assert rows.loc["same", "p_equal"] == 1.0
+    assert rows.loc["same", ["delta_mean", "delta_p05", "delta_p95", "delta_mcse", "p_better_mcse"]].eq(0).all()
     assert rows.loc["same", "p_best"] == rows.loc[BASELINE, "p_best"]
     assert rows.loc["up", "p_better"] > 0.9
+    assert rows.loc["up", "p_equal"] == 0
     bare = compare(run(lib, draws=30, margin=None, cost_per_order=0.0))
     assert not set(bare.table["metric"]) & {"cac", "clv_per_newcomer", "ltv_cac", "share_repaying", *metrics.PAYBACK}
     assert {"plan_value", "rlv_total", "orders"} <= set(bare.table["metric"])

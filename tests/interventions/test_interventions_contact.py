@@ -8,10 +8,10 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from clvsim.effects import draw
+from clvsim.effects import REAL, draw
 from clvsim.interventions import INTERVENTIONS
 from clvsim.interventions.base import ContactProgramme, Group
-from clvsim.interventions.contact import ContactIntervention
+from clvsim.interventions.contact import WEIGHTS, ContactIntervention
 from clvsim.kernels import structs as ks
 from clvsim.simulation.tables import Calendar, Levers, make_tables
 from clvsim.types import DAYS_PER_MONTH
@@ -108,36 +108,40 @@ def test_programmes_add_up() -> None:
         )
 
 
-def best_cadence(draws: int) -> np.ndarray:
-    """Soft contacts a month with the highest steady-state purchase rate, per draw of the shipped priors.
-
-    Goodwill and fatigue are drawn independently, as scenarios draw them.
-    """
-    section = ContactIntervention.model_validate({"kind": "contact", "per_month": 1.0})
-    r = np.random.default_rng(8)
-    kappa, phi = (
-        draw(effect, r.random(draws), "amount", path="").values for effect in (section.goodwill, section.fatigue)
-    )
-    per_month = np.geomspace(0.1, 400, 1500)
+def steady_change(per_month: float, goodwill: float, fatigue: float) -> tuple[float, float]:
+    """Factors of κ and of −φ in the log purchase rate once the stocks have settled; weights per contact of a type."""
     weekly = per_month * 7 / DAYS_PER_MONTH
-    g = 0.05 * weekly / (1 - 0.5 ** (1 / section.goodwill_half_life_weeks))
-    f = 0.2 * weekly / (1 - 0.5 ** (1 / section.fatigue_half_life_weeks))
-    gain = kappa[:, None] * -np.expm1(-g) - phi[:, None] * f**2 / (1 + f)
-    return per_month[gain.argmax(axis=1)]
+    g = goodwill * weekly / (1 - 0.5 ** (1 / 8))
+    f = fatigue * weekly / (1 - 0.5 ** (1 / 2))
+    return -math.expm1(-g), f**2 / (1 + f)
 
 
-def test_cadence_that_the_priors_imply() -> None:
-    """About 7 soft contacts a month, 90 % from 2 to 20, as the section says of itself."""
-    best = best_cadence(20_000)
-    low, middle, high = np.quantile(best, [0.05, 0.5, 0.95])
-    assert 5 < middle < 9
-    assert 1 < low < 3
-    assert 15 < high < 25
+def mean_gain(per_month: float, goodwill: float, fatigue: float) -> float:
+    """E[e^(κa − φb)] − 1 for κ ~ N(0, .05²) and φ ~ |N(0, .064²)|, from the moment generating functions."""
+    a, b = steady_change(per_month, goodwill, fatigue)
+    return math.exp((0.05 * a) ** 2 / 2) * math.exp((0.064 * b) ** 2 / 2) * math.erfc(0.064 * b / math.sqrt(2)) - 1
 
 
-def test_more_than_the_optimum_is_worse() -> None:
-    """At the priors' medians the steady-state rate rises up to the optimum and falls after it, below 0 in the end."""
-    programmes = [programme(1, per_month=n) for n in (1.0, 7.0, 20.0, 60.0)]
+@pytest.mark.parametrize("kind", WEIGHTS)
+def test_the_defaults_promise_nothing_at_any_cadence(kind: str) -> None:
+    """Whatever is sent, and however often: customers are expected to buy less, and the less the more is sent."""
+    g, f = WEIGHTS[kind]
+    gains = [mean_gain(n, 0.05 * g, 0.2 * f) for n in np.geomspace(0.05, 60, 60)]
+    assert max(gains) < 0
+    assert (np.diff(gains) < 0).all()
+    section = ContactIntervention.model_validate({"kind": "contact", "per_month": 4, "type": kind})
+    uniforms = (np.arange(20_000) + 0.5) / 20_000
+    kappa = draw(section.goodwill, uniforms, "amount", path="", domain=REAL).values
+    assert (kappa.mean(), kappa.std()) == pytest.approx((0, 0.05), abs=1e-4)
+    phi = draw(section.fatigue, uniforms, "amount", path="").values
+    a, b = steady_change(4, 0.05 * g, 0.2 * f)
+    shipped = np.exp(kappa * a).mean() * np.exp(-phi * b).mean() - 1  # drawn independently of each other
+    assert shipped == pytest.approx(mean_gain(4, 0.05 * g, 0.2 * f), abs=2e-5)
+
+
+def test_a_stated_goodwill_has_an_optimum() -> None:
+    """With goodwill .1 the steady-state rate rises up to some cadence and falls after it, below 0 in the end."""
+    programmes = [programme(1, per_month=n, goodwill=0.1, fatigue=0.043) for n in (1.0, 7.0, 20.0, 60.0)]
     rates = [response([cadence], 200, 1, [0]).log_rate[0, 0, -1] for cadence in programmes]
     assert 0 < rates[0] < rates[1]
     assert rates[1] > rates[2] > rates[3]
@@ -145,12 +149,13 @@ def test_more_than_the_optimum_is_worse() -> None:
 
 
 def test_priors_of_harm_include_none() -> None:
-    """Fatigue and churn may be nothing at all; the assumption is labelled as one."""
+    """Fatigue and churn may be nothing at all; defaults are nobody's evidence."""
     section = ContactIntervention.model_validate({"kind": "contact", "per_month": 1.0})
     for effect in (section.fatigue, section.churn):
         values = draw(effect, np.array([1e-6, 0.5, 1 - 1e-6]), "amount", path="").values
         assert 0 <= values[0] < 1e-5 * values[1]
         assert values[2] > 5 * values[1]
     for field, (effect, _) in section.uncertain().items():
-        assert effect.source.startswith("assumed"), field
+        assert section.is_default(field)
+        assert effect.evidence == "stated", field
     assert INTERVENTIONS["contact"] is ContactIntervention

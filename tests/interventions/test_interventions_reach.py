@@ -158,7 +158,7 @@ def test_offer_terms_become_arrays() -> None:
     np.testing.assert_allclose(offers.cost[:, 0], 8 * 0.6)
 
 
-def test_effects_are_shared_by_name_not_by_scenario() -> None:
+def test_effects_are_shared_by_what_they_are_not_by_scenario() -> None:
     """Two scenarios with the same intervention draw the same values; another name draws its own."""
     uncertain = {"kind": "shift", "target": "rate", "size": {"kind": "prior", "dist": "normal", "mean": 0.0, "sd": 0.1}}
     library = {

@@ -18,14 +18,14 @@ from clvsim.models.around.calendar import Calendar, Path, months_ahead, months_o
 from clvsim.models.around.path import Evidence, PathPrior
 from clvsim.models.around.pooling import Pooled
 from clvsim.models.around.pooling import configured as with_levels
-from clvsim.models.around.season import Seasonal, configured, seasonal_of, with_path, without_path
+from clvsim.models.around.season import Seasonal, configured, seasonal_of
 from clvsim.models.cache import read_posterior, write_posterior
 from clvsim.models.compiled import compile_model
 from clvsim.models.config import FitConfig
 from clvsim.models.fit import fit
 from clvsim.models.fitted import FittedModels, restored
 from clvsim.models.inference import centre
-from clvsim.models.shocks import Centre, Expansion, MonthlySlope, expand, learn
+from clvsim.models.shocks import Centre, Expansion, MonthlySlope, expand, learn, with_path, without_path
 from clvsim.scenario import BASELINE, Scenario
 from clvsim.simulation import simulate
 from clvsim.simulation.config import EnvironmentConfig, SimulationConfig
@@ -363,7 +363,8 @@ def test_clock_goes_on_from_today(log):
     past = model.log_multiplier(params, np.arange(1 - LENGTH, 1))
     np.testing.assert_array_equal(past, v[:, month_of_day()])
     day = np.arange(1, 2600)
-    month = np.minimum(((day - 1) / DAYS_PER_MONTH).astype(int) + 1, 60)
+    month = ((day - 1) / DAYS_PER_MONTH).astype(int) + 1
+    month = np.where(month > 6, np.minimum(month, 60) - 1 - (np.minimum(month, 60) - 7) % 3 + 2, month)  # its quarter's
     expected = paths.mean_ahead(params, month, 0.5)
     np.testing.assert_allclose(model.log_multiplier(params, day), expected)
     np.testing.assert_array_equal(months_ahead(np.array([-5, 0, 1, 31, 32])), [0, 0, 1, 1, 2])
@@ -432,7 +433,7 @@ def test_a_path_of_nothing_is_no_path(log):
         np.testing.assert_array_equal(
             *(getattr(found.scenarios[BASELINE].ledger, name) for found in (one, other)), err_msg=name
         )
-    np.testing.assert_allclose(one.closed_form, other.closed_form, rtol=1e-9)
+    np.testing.assert_allclose(one.expected.existing_revenue, other.expected.existing_revenue, rtol=1e-9)
 
 
 # --- fit --------------------------------------------------------------------------------------------------------------

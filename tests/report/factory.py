@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import date
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -26,6 +27,7 @@ def undrawn(name: str, _draw: object, _result: object, text: str) -> Drawing:
     return Drawing(name, empty, empty, empty, text)
 
 
+ALL_LAYERS = "parameter+process+environment+assumption"
 COLUMNS = [
     *("scenario", "metric", "unit", "basis", "layers", "mean", "mean_mcse", "p05", "p50", "p95"),
     *("delta_mean", "delta_mcse", "delta_p05", "delta_p50", "delta_p95"),
@@ -75,7 +77,7 @@ def comparison(
                 "scenario": scenario,
                 "metric": metric,
                 "unit": unit,
-                "basis": "realised" if metric in ("share_repaying", "orders") else "expected",
+                "basis": "expected",
                 "layers": "parameter+assumption",
                 "mean": mean * scale,
                 "mean_mcse": mcse * mean,
@@ -83,8 +85,6 @@ def comparison(
                 "p50": mean * scale,
                 "p95": mean * scale * (1 + 1.645 * sd),
             }
-            if row["basis"] == "realised":
-                row["layers"] = "parameter+process+environment+assumption"
             if k:
                 change = lift * mean
                 low, middle, high = np.quantile(change, [0.05, 0.5, 0.95])
@@ -95,12 +95,22 @@ def comparison(
                 row |= {"p_best": best[k].mean(), "expected_loss": (table.max(axis=0) - draws).mean()}
                 if k:
                     row |= {"p_better": better, "p_better_mcse": np.sqrt(better * (1 - better) / DRAWS)}
+            if metric != "share_repaying":
                 rows.append(row)
-                if realised:
-                    rows.append(row | {"basis": "realised", "layers": "parameter+process+environment+assumption"})
-                continue
-            rows.append(row)
+            if realised and "payback" not in metric:
+                rows.append(wider(row))
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+LUCK = 1.4  # how much wider than on average intervals of what may happen are
+
+
+def wider(row: dict[str, Any]) -> dict[str, Any]:
+    """The row of what may happen for a row on average."""
+    spread = {f"{p}{q}": row[f"{p}mean"] + LUCK * (row[f"{p}{q}"] - row[f"{p}mean"])
+              for p in ("", "delta_") for q in ("p05", "p95")}  # fmt: skip
+    better = 0.5 + (row["p_better"] - 0.5) / LUCK
+    return row | spread | {"basis": "realised", "layers": ALL_LAYERS, "p_better": better}
 
 
 def delta_draws(levers: dict[str, tuple[str, float, float]]) -> dict[str, np.ndarray]:
@@ -126,7 +136,7 @@ def tracking(holdout: bool = True) -> Tracking:
     t = np.arange(77)
     mean = np.where(t < 13, 8 * t, 100 * np.exp(-(t - 13) / 60.0))
     actual = np.random.default_rng(7).poisson(mean).astype(float)
-    check = HoldoutCheck(273, 1882, 1790.0, (1530.0, 2080.0), (1640.0, 1860.0)) if holdout else None
+    check = HoldoutCheck(273, 1882, 1790.0, (1530.0, 2080.0), (1640.0, 1860.0), 0.71) if holdout else None
     return Tracking(weeks, actual, mean, mean * 0.7, mean * 1.35 + 6, weeks[38] if holdout else None, check)
 
 
@@ -141,6 +151,8 @@ ASSUMPTIONS = (
         0.031,
         0.149,
         "probability",
+        "judgement",
+        drives=True,
     ),
     Assumption(
         "scenario.conversion.conversion.size",
@@ -152,9 +164,20 @@ ASSUMPTIONS = (
         -0.042,
         0.108,
         "relative",
+        "experiment",
+        drives=True,
     ),
     Assumption(
-        "scenario.plan.fixed.amount", "Fixed cost a month", "fixed", "100", "Tool licence", 100, 100, 100, "money"
+        "scenario.plan.fixed.amount",
+        "Fixed cost a month",
+        "fixed",
+        "100",
+        "Tool licence",
+        100,
+        100,
+        100,
+        "money",
+        "judgement",
     ),
 )
 
@@ -173,6 +196,7 @@ def demo(levers: dict[str, tuple[str, float, float]] | None = None, *, illustrat
                 "",
                 ASSUMPTIONS,
                 (f"{title}: applies to every customer from the first month on.",),
+                "judgement",
             )
             for name, (title, _, _) in levers.items()
         ),

@@ -3,12 +3,14 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from factory import LEVERS, comparison, delta_draws, demo, foreign
 
+from clvsim.report.evidence import warnings
 from clvsim.report.format import NBSP
-from clvsim.report.headline import best_lever, headline, holdout_sentences, second_sentence
-from clvsim.types import HoldoutCheck, RunResult
+from clvsim.report.headline import best_lever, headline, holdout_in_short, holdout_sentences, second_sentence
+from clvsim.types import Assumption, HoldoutCheck, RunResult
 
 
 def one_lever(mean: float, sd: float) -> RunResult:
@@ -23,16 +25,126 @@ def test_clear_gain() -> None:
     # 1,000 draws: mcse = 5,300 / sqrt(1000) = 168, so hundreds are printed.
     text = headline_text(one_lever(12_340.0, 5_300.0))
     assert text.startswith("“Gentle upsell” adds about $12,300 over 36 months (90 % interval $")
-    assert text.endswith("simulated futures the plan is worth more than today’s.")
+    assert text.endswith("we are 99 % sure that it is better on average.")
     assert text.count(".") == 1
 
 
-def test_interval_in_the_headline_is_the_one_of_the_table() -> None:
+def test_intervals_in_the_headline_are_those_of_the_table_and_what_may_happen_comes_first() -> None:
     result = one_lever(12_340.0, 5_300.0)
-    row = result.comparison.query("scenario == 'upsell' and metric == 'plan_value' and basis == 'expected'").iloc[0]
-    low, high = (f"${round(row[c], -2):,.0f}" for c in ("delta_p05", "delta_p95"))
-    assert f"(90 % interval {low} to {high})" in headline_text(result)
-    assert f"in {round(100 * row.p_better)} of 100 simulated futures" in headline_text(result)
+    rows = result.comparison.query("scenario == 'upsell' and metric == 'plan_value'").set_index("basis")
+    first, second = (
+        " to ".join(f"${round(rows.loc[basis, end], -2):,.0f}" for end in ("delta_p05", "delta_p95"))
+        for basis in ("realised", "expected")
+    )
+    assert f"(90 % interval {first}, on average {second})" in headline_text(result)
+    sure = rows.loc["expected", "p_better"]
+    assert f"we are {100 * sure:.0f} % sure that it is better on average" in headline_text(result)
+    assert "of 100" not in headline_text(result)
+
+
+def test_of_today_too_what_may_happen_comes_first() -> None:
+    result = demo({})
+    rows = result.comparison.query("metric == 'rlv_total'").set_index("basis")
+    first, second = (
+        " to ".join(f"${round(rows.loc[basis, end], -2):,.0f}" for end in ("p05", "p95"))
+        for basis in ("realised", "expected")
+    )
+    assert f"(90 % interval {first}, on average {second})" in headline_text(result)
+
+
+def test_an_interval_that_reads_the_same_is_not_repeated() -> None:
+    result = one_lever(12_340.0, 5_300.0)
+    expected = result.comparison.query("basis == 'expected'")
+    both = [expected, expected.assign(basis="realised")]
+    assert "on average $" not in headline_text(replace(result, comparison=pd.concat(both)))
+    assert "on average $" not in headline_text(replace(result, comparison=expected))
+
+
+def test_without_enough_draws_no_chance_is_claimed() -> None:
+    result = one_lever(12_340.0, 5_300.0)
+    frame = result.comparison.assign(p_better=np.nan, p_better_mcse=np.nan, p_best=np.nan)
+    assert headline_text(replace(result, comparison=frame)).endswith("1,000 draws are too few to say how sure that is.")
+
+
+# --- stated numbers --------------------------------------------------------------------------------------------------
+
+
+def stated(mean: float, *numbers: Assumption, evidence: str = "stated") -> RunResult:
+    """One lever that rests on these numbers, and the shop's conversion."""
+    result = one_lever(mean, 1_000.0)
+    base, lever = result.scenarios
+    lever = replace(lever, assumptions=numbers, evidence=evidence, uncertain=False)
+    channel = Assumption("acquisition.channels.ads.conversion", "Conversion, ads", "fixed", "", "", 0.02, 0.02, 0.02)
+    return replace(result, scenarios=(base, lever), assumptions=(channel,))
+
+
+def number(label: str, value: float, unit: str = "relative", evidence: str = "stated") -> Assumption:
+    return Assumption("scenario.s.x.size", label, "fixed", "", "", value, value, value, unit, evidence, drives=True)
+
+
+LIFT = number("Change of the conversion", 0.153)  # of the odds: 2.3 % instead of 2.0 %
+
+
+def test_a_stated_number_makes_an_if_and_no_chance() -> None:
+    result = stated(4_100.0, LIFT)
+    text = headline_text(result)
+    assert text.startswith("If conversion rises from 2.0 to 2.3 % (stated, not tested), that adds about $4,100 over 36")
+    assert "of 100" not in text
+    assert "sure" not in text
+    assert second_sentence(result) == ""
+    falls = headline_text(stated(-4_100.0, number("Change of the conversion", -0.153)))
+    assert falls.startswith("If conversion falls from 2.0 to 1.7 % (stated, not tested), that costs about $4,100 over")
+
+
+def test_with_several_channels_the_change_is_told() -> None:
+    result = stated(4_100.0, LIFT)
+    channels = (*result.assumptions, result.assumptions[0]._replace(path="acquisition.channels.post.conversion"))
+    assert headline_text(replace(result, assumptions=channels)).startswith("If conversion rises by 15 % (stated")
+
+
+def test_only_the_stated_numbers_are_the_premise() -> None:
+    take = number("Share of offers taken", 0.12, "probability")
+    tested = number("Change of the purchase rate", 0.05, evidence="experiment")
+    text = headline_text(stated(4_100.0, take, tested))
+    assert text.startswith("If the share of offers taken is 12 % (stated, not tested), that adds about $4,100")
+    three = headline_text(stated(4_100.0, take, LIFT, LIFT))
+    assert "is 12 % and conversion rises from 2.0 to 2.3 % and 1 more numbers are as stated (stated" in three
+
+
+def test_a_tested_number_makes_no_if() -> None:
+    text = headline_text(stated(4_100.0, LIFT._replace(evidence="experiment"), evidence="experiment"))
+    assert text.startswith("“Gentle upsell” adds about $4,100")
+
+
+def test_beside_an_if_stands_what_has_evidence() -> None:
+    result = demo()
+    scenarios = [
+        replace(s, evidence="stated", assumptions=(LIFT,)) if s.name == "plan" else s for s in result.scenarios
+    ]
+    result = replace(result, scenarios=tuple(scenarios))
+    assert headline_text(result).startswith("If conversion rises by 15 % (stated, not tested), that adds about $13,")
+    second = second_sentence(result)
+    assert second.startswith(
+        "Of the levers that a test or a source backs: “Gentle upsell at the first order” adds about"
+    )
+
+
+def test_warnings_say_what_was_done_instead() -> None:
+    (base, lever) = stated(4_100.0, LIFT).scenarios
+    (text,) = warnings([base, lever])
+    assert text.startswith(
+        "“Gentle upsell” rests on stated numbers alone (change of the conversion): it is shown as what"
+    )
+    assert "gets no chance of being better" in text
+    (doubted,) = warnings([replace(lever, uncertain=True)])
+    assert "no chance" not in doubted
+    (example,) = warnings([replace(lever, default="Goodwill: largest change")])
+    assert example.startswith(
+        "“Gentle upsell” rests on a default that nobody measured (goodwill): it counts as an example"
+    )
+    tested = number("Change of the purchase rate", 0.05, evidence="experiment")
+    assert warnings([replace(lever, assumptions=(LIFT, tested))]) == ()
+    assert warnings([base, replace(lever, assumptions=())]) == ()
 
 
 def test_an_interval_across_zero_is_not_sold_as_a_gain() -> None:
@@ -95,7 +207,8 @@ def test_without_margin_the_headline_speaks_of_revenue() -> None:
 def test_tied_best_is_said_in_the_second_sentence() -> None:
     result = demo()
     row = result.comparison.query("scenario == 'plan' and metric == 'plan_value' and basis == 'expected'").iloc[0]
-    assert f"best in {round(100 * row.p_best)} of 100 simulated futures" in second_sentence(result)
+    text = second_sentence(result).replace(NBSP, " ")
+    assert text.startswith(f"We are {round(100 * row.p_best)} % sure that it is the best on average of the 5 options")
 
 
 def test_few_draws_print_fewer_digits() -> None:
@@ -103,23 +216,31 @@ def test_few_draws_print_fewer_digits() -> None:
     frame = result.comparison.assign(delta_mcse=1_700.0, p_better_mcse=0.04)
     text = headline_text(replace(result, comparison=frame))
     assert "adds about $12,000 over" in text
-    assert "in 99 of 100 simulated" in text  # tens would read 100 of 100
+    assert "we are 99 % sure" in text  # tens would read 100 %
 
 
 @pytest.mark.parametrize(
-    ("actual", "verdict"),
+    ("position", "place"),
     [
-        (1_700, "The actual figure lies inside both intervals."),
-        (1_882, "The actual figure lies inside the first and outside the second."),
-        (2_200, "The actual figure lies outside both intervals."),
-        (1_860, "The actual figure lies inside both intervals."),  # bounds count as inside
+        (0.0, "below the 1st of 100"),
+        (0.0049, "below the 1st of 100"),
+        (0.01, "at the 1st of 100"),
+        (0.5, "at the 50th of 100"),
+        (0.943, "at the 94th of 100"),
+        (0.99, "at the 99th of 100"),
+        (0.9951, "above the 99th of 100"),
+        (1.0, "above the 99th of 100"),
     ],
 )
-def test_holdout_verdict(actual: int, verdict: str) -> None:
-    check = HoldoutCheck(273, actual, 1_750.0, (1_530.0, 2_080.0), (1_640.0, 1_860.0))
-    sentences = holdout_sentences(demo(), check)
-    assert sentences[1] == verdict
-    assert f"placed {actual:,} repeat orders" in sentences[0]
+def test_the_check_is_told_as_a_place(position: float, place: str) -> None:
+    check = HoldoutCheck(273, 1_882, 1_750.0, (1_530.0, 2_080.0), (1_640.0, 1_860.0), position)
+    result = demo()
+    sentences = holdout_sentences(result, check)
+    assert sentences[1].startswith(f"The actual number lies {place} simulated futures")
+    assert "placed 1,882 repeat orders" in sentences[0]
+    assert not any(word in " ".join(sentences) for word in ("inside", "outside"))
+    short = holdout_in_short(replace(result, tracking=replace(result.tracking, holdout=check)))
+    assert short.endswith(f"1,882 repeat orders came where 1,750 were expected, {place} simulated futures.")
 
 
 def test_factory_draws_have_the_stated_mean_and_spread() -> None:

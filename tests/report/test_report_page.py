@@ -14,6 +14,7 @@ from factory import DEMO_METRICS, HOSTILE, LEVERS, decided_on, demo, foreign, ho
 
 from clvsim.metrics import METRICS, PAYBACK
 from clvsim.report import figures, write_report
+from clvsim.report import format as fmt
 from clvsim.report.config import DECIDABLE
 from clvsim.report.display import layer_note, split_layers
 from clvsim.report.drawing import style, svg
@@ -220,24 +221,87 @@ def test_examples_and_inapplicable_levers_are_marked(pages: dict[str, str]) -> N
 
 def test_every_interval_names_its_layers(pages: dict[str, str]) -> None:
     text = visible_text(pages["demo"])
-    assert text.count("interval of expected values; parameter + effect and assumption uncertainty; averaged out") >= 3
-    assert "interval of realised worlds; parameter + process + environment + effect and assumption uncertainty" in text
-    assert "band of expected values; parameter" in text
-    assert "band of realised orders; parameter + process + environment uncertainty" in text
+    average = "interval on average: how customers behave and what levers do are uncertain; who happens to buy and"
+    assert text.count(average) >= 3
+    everything = "how customers behave, what levers do, who happens to buy and shocks common to all are uncertain"
+    assert text.count(f"90 % interval of what may happen: {everything}".replace(" ", " ")) >= 3
+    assert "band on average: how customers behave" in text
+    assert "what may happen in a week: how customers behave, who happens to buy and shocks common to all are" in text
+
+
+def test_the_interval_of_what_may_happen_comes_first(pages: dict[str, str]) -> None:
+    """Of levels and of differences; the one on average has a table of its own, or says so."""
+    text = visible_text(pages["demo"])
+    rows = demo().comparison.query("metric == 'rlv_total' and scenario == 'baseline'").set_index("basis")
+    first, second = (
+        f"[{round(rows.loc[basis, 'p05'], -2):,.0f}, {round(rows.loc[basis, 'p95'], -2):,.0f}]"
+        for basis in ("realised", "expected")
+    )
+    figures_table, averages = text.split("All scenarios in figures")[1].split("On average The same figures")
+    assert f"Value of today’s customers RLV(36m), summed $61,900 {first}" in figures_table
+    assert f"Value of today’s customers RLV(36m), summed $61,900 {second}" in averages
+    assert f"$61,900 {first}, on average {second}" in text  # the card
+    rows = demo().comparison.query("metric == 'plan_value' and scenario == 'plan'").set_index("basis")
+    first, second = (
+        f"[{fmt.number(rows.loc[basis, 'delta_p05'], 2)}, {fmt.number(rows.loc[basis, 'delta_p95'], 2)}]"
+        for basis in ("realised", "expected")
+    )
+    assert f"+$13,100 {first} on average {second}" in text
+
+
+def test_means_per_customer_say_over_how_many(pages: dict[str, str]) -> None:
+    text = visible_text(pages["demo"])
+    assert "means over the 2,357 customers of today, figures per newcomer or visitor over the plan’s 1,200" in text
+    assert "newcomer" not in visible_text(pages["foreign"])
+
+
+def test_evidence_stands_beside_every_lever(text_of: Text) -> None:
+    """And the question that it answers, beside what was assumed."""
+    result = demo()
+    kinds = ("", "experiment", "judgement", "stated", "stated")
+    scenarios = tuple(
+        replace(s, evidence=kind, uncertain=k < 4)
+        for k, (s, kind) in enumerate(zip(result.scenarios, kinds, strict=True))
+    )
+    text = text_of(replace(result, scenarios=scenarios))
+    for name, words_of in zip(LEVERS, ("experiment", "judgement with a source", "stated", "stated"), strict=True):
+        assert f"{name} · {words_of} " in text
+    assert "A test was run; what is asked is what its result says of the true effect." in text
+    assert "Nothing was tested, and no source is given; what is asked is what follows if the number is right." in text
+    assert "what if what if $" in text  # the plan, stated and certain, has no chance to be better or best
+    assert "“what if”: every number of the lever is stated and certain" in text
+    assert "what if" not in text_of(result)
+
+
+def test_too_few_draws_show_no_chance_and_say_why(text_of: Text) -> None:
+    result = demo()
+    frame = result.comparison.assign(p_better=np.nan, p_better_mcse=np.nan, p_best=np.nan)
+    text = text_of(replace(result, comparison=frame, metric="plan_value"))
+    assert (
+        "No chance of being better or best is shown: 1,000 draws are too few for one. Raise simulation.draws." in text
+    )
+    assert "nan" not in text.lower().split()
+    assert "Sure that it is better" not in text
+    assert "too few" not in text_of(result)
+
+
+def test_warnings_on_levers_are_warnings_of_the_page(text_of: Text) -> None:
+    text = text_of(replace(demo(), lever_warnings=("A lever has no source.",)))
+    assert "2 warnings below" in text
+    assert "Warnings A lever has no source. 12 orders have the amount zero." in text
 
 
 def test_a_draft_names_no_parameters_among_its_layers(text_of: Text) -> None:
     draft = replace(demo(), draft=True, layers=("process", "environment", "assumption"))
     text = text_of(draft)
-    assert "band of realised orders; process + environment uncertainty" in text
-    assert "are allowed for (process + environment), and" in text
-    assert "without them (process)." in text
+    assert "what may happen in a week: who happens to buy and shocks common to all are uncertain" in text
 
 
 def test_layers_are_read_in_any_spelling() -> None:
     expected = ("parameter", "assumption")
     assert split_layers("assumption, parameter") == split_layers(("assumption", "parameter")) == expected
     assert "averaged out" not in layer_note("expected", "parameter+process+environment")
+    assert layer_note("realised", "process").endswith("of what may happen: who happens to buy is uncertain.")
 
 
 def test_different_layers_in_one_table_are_told_apart(text_of: Text) -> None:
@@ -245,23 +309,23 @@ def test_different_layers_in_one_table_are_told_apart(text_of: Text) -> None:
     frame = result.comparison.copy()
     frame.loc[frame["metric"] == "newcomers", "layers"] = "parameter"
     text = text_of(replace(result, comparison=frame))
-    assert "Newcomers: 90 % interval of expected values; parameter uncertainty" in text
+    assert "Newcomers: 90 % interval on average: how customers behave is uncertain; who happens to buy and" in text
 
 
 def test_assumptions_carry_their_provenance(pages: dict[str, str]) -> None:
     text = visible_text(pages["demo"])
     assert "Change in conversion scenario.conversion.conversion.size +3.1 % [−4.2 %, +10.8 %] experiment" in text
     assert "200 of 10,000 against 230 of 10,000; shrunk with prior sd 0.05" in text
-    assert "judgement 10 %, 50 % and 90 % points" in text
+    assert "judgement with a source 10 %, 50 % and 90 % points" in text
     assert "Source: Founder’s estimate, spring survey" in text
-    assert "Gross margin finance.gross_margin 30 % fixed" in text
-    assert "Fixed cost a month scenario.plan.fixed.amount $100 fixed" in text
+    assert "Gross margin finance.gross_margin 30 % stated" in text
+    assert "Fixed cost a month scenario.plan.fixed.amount $100 judgement with a source" in text
 
 
 def test_holdout_is_said_plainly_or_its_absence_is(pages: dict[str, str]) -> None:
     text = visible_text(pages["demo"])
     assert "placed 1,882 repeat orders" in text
-    assert "The actual figure lies inside the first and outside the second." in text
+    assert "The actual number lies at the 71st of 100 simulated futures, shocks included" in text
     assert "nothing on this page was fitted or tuned to them" in text
     assert "No hold-out" not in text
     assert "No hold-out" in visible_text(pages["foreign"])
@@ -280,7 +344,9 @@ def test_reproduction_and_versions(pages: dict[str, str]) -> None:
 
 def test_limits_depend_on_the_run(pages: dict[str, str], text_of: Text) -> None:
     assert "It does not vary" not in visible_text(pages["demo"])
-    assert "It does not vary environment (shocks" in text_of(replace(demo(), layers=("parameter", "process")))
+    assert "It does not vary shocks that hit all customers at once" in text_of(
+        replace(demo(), layers=("parameter", "process"))
+    )
     assert "Newcomers Visitors, conversion" in visible_text(pages["demo"])
     assert "Newcomers Visitors, conversion" not in visible_text(pages["foreign"])
 
@@ -329,7 +395,7 @@ def test_missing_numbers_read_not_available(text_of: Text) -> None:
     frame = result.comparison.copy()
     frame.loc[frame["metric"] == "payback_months", ["mean", "p05", "p50", "p95", "mean_mcse"]] = np.nan
     text = text_of(replace(result, comparison=frame))
-    assert "Payback in months (median) n/a n/a n/a n/a n/a" in text
+    assert "Payback in months (median) * n/a n/a n/a n/a n/a" in text
     assert "nan" not in text.lower().split()
 
 
@@ -343,16 +409,13 @@ def test_payback_is_a_median_and_may_never_come(text_of: Text) -> None:
     frame = result.comparison.copy()
     rows = frame["metric"] == "payback_months"
     frame.loc[rows, ["mean", "mean_mcse", "p05", "p50", "p95"]] = [np.nan, np.nan, 5.0, 9.0, np.inf]
-    assert "Payback in months (median) 9 [5, > 36] 9" in text_of(replace(result, comparison=frame))
+    assert "Payback in months (median) * 9 [5, > 36] 9" in text_of(replace(result, comparison=frame))
 
 
-@pytest.mark.parametrize(("actual", "missed"), [(1_882, False), (2_500, True)])
-def test_a_missed_holdout_is_said_at_the_top(actual: int, missed: bool, text_of: Text) -> None:
-    track = tracking()
-    assert track.holdout is not None
-    track = replace(track, holdout=replace(track.holdout, actual=actual))
-    top = text_of(replace(demo(), tracking=track)).split("The decision")[0]
-    assert ("the actual number lay outside the model’s 90 % interval" in top) == missed
+def test_the_check_is_told_at_the_top(pages: dict[str, str]) -> None:
+    top = visible_text(pages["demo"]).split("The decision")[0]
+    assert "1,882 repeat orders came where 1,790 were expected, at the 71st of 100 simulated futures." in top
+    assert "held back" not in visible_text(pages["foreign"]).split("The decision")[0]
 
 
 def test_a_source_without_dated_orders_has_nothing_to_track(text_of: Text) -> None:

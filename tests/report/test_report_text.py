@@ -5,9 +5,11 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
 import pytest
-from factory import DEMO_METRICS, LEVERS, decided_on, demo, foreign, hostile
+from factory import DEMO_METRICS, LEVERS, LUCK, decided_on, demo, foreign, hostile
 
+from clvsim.report import format as fmt
 from clvsim.report.config import ReportConfig
 from clvsim.report.text import WIDTH, tables
 from clvsim.types import RunResult
@@ -38,7 +40,7 @@ def test_values_are_the_comparison_in_short() -> None:
     lines = tables(demo()).splitlines()
     row = next(k for k, line in enumerate(lines) if line.startswith("Today’s customers"))
     assert lines[row].split()[2] == "$61.9k"  # 61,870 ± 124
-    low, high = 61_870 * (1 - 1.645 * 0.07), 61_870 * (1 + 1.645 * 0.07)
+    low, high = (61_870 * (1 + side * LUCK * 1.645 * 0.07) for side in (-1, 1))
     assert lines[row + 1].lstrip().startswith(f"[{low / 1e3:.1f}k, {high / 1e3:.1f}k]")
 
 
@@ -54,13 +56,87 @@ def test_decision_table() -> None:
 
 def test_layers_are_named() -> None:
     text = " ".join(tables(demo()).split())
-    assert "90 % interval of expected values; parameter + effect and assumption uncertainty; averaged out: who" in text
-    assert "* 90 % interval of realised worlds; parameter + process + environment + effect" in text
+    assert "90 % interval of what may happen: how customers behave, what levers do, who happens to buy and" in text
+    assert "* Payback in months (median), P(payback within 12 months): 90 % interval on average" not in text
+    assert "* 90 % interval on average: how customers behave and what levers do are uncertain; who happens to" in text
+    assert "Payback (months)*" in text
+    assert "Plan value " in text  # and no mark
+    assert "over the 2,357 customers of today, figures per newcomer or visitor over the plan’s 1,200 newcomers" in text
+    assert "Checked on 273 days held back: 1,882 repeat orders came where 1,790 were expected" in text
+    assert "at the 71st of 100 simulated futures." in text
+
+
+def test_both_intervals_stand_in_the_decision_what_may_happen_first() -> None:
+    lines = tables(demo()).splitlines()
+    head = next(line for line in lines if line.lstrip().startswith("Δ plan value"))
+    assert head.split() == [
+        "Δ",
+        "plan",
+        "value",
+        "90",
+        "%",
+        "on",
+        "average",
+        "P(better)",
+        "P(best)",
+        "expected",
+        "loss",
+    ]
+    rows = demo().comparison.query("metric == 'plan_value' and scenario == 'plan'").set_index("basis")
+    intervals = [
+        f"[{fmt.number(rows.loc[basis, 'delta_p05'], 2)}, {fmt.number(rows.loc[basis, 'delta_p95'], 2)}]"
+        for basis in ("realised", "expected")
+    ]
+    line = next(line for line in lines if line.startswith("plan "))
+    assert line.index(intervals[0]) < line.index(intervals[1])
+    only = demo().comparison.query("basis == 'expected'")
+    assert "on average" not in tables(replace(demo(), comparison=only)).split("Δ plan value")[1].splitlines()[0]
+
+
+def test_money_that_needs_room_is_written_short() -> None:
+    result = demo()
+    numbers = result.comparison.columns[5:15].union(["expected_loss"])
+    frame = result.comparison.copy()
+    frame[numbers] *= 1000.0
+    text = tables(replace(result, comparison=frame))
+    assert max(map(len, text.splitlines())) <= WIDTH
+    assert "+$13.1M" in text
+
+
+def test_evidence_stands_below_every_lever() -> None:
+    result = demo()
+    kinds = ("", "experiment", "judgement", "stated", "stated")
+    scenarios = [
+        replace(s, evidence=kind, uncertain=kind != "stated", illustrative=k == 3)
+        for k, (s, kind) in enumerate(zip(result.scenarios, kinds, strict=True))
+    ]
+    lines = tables(replace(result, scenarios=tuple(scenarios))).splitlines()
+    start = next(k for k, line in enumerate(lines) if line.lstrip().startswith("Δ plan value"))
+    below = {lines[k - 1].split()[0]: line.strip() for k, line in enumerate(lines) if k > start and line[:2] == "  "}
+    assert below["conversion"] == "experiment"
+    assert below["upsell_soft"] == "judgement with a source"
+    assert below["followup"] == "stated, example effect"
+    plan = next(line for line in lines[start:] if line.startswith("plan "))
+    assert plan.count("what if") == 2
+    assert any(line.startswith("what if: every number of the lever is stated and certain") for line in lines)
+
+
+def test_too_few_draws_show_no_chance_and_say_why() -> None:
+    result = demo()
+    frame = result.comparison.assign(p_better=np.nan, p_better_mcse=np.nan, p_best=np.nan)
+    text = tables(replace(result, comparison=frame, metric="plan_value"))
+    assert next(line for line in text.splitlines() if line.startswith("plan ")).split()[-3:-1] == ["n/a", "n/a"]
+    assert "No chance of being better or best is shown: 1,000 draws are too few for one. Raise" in text
+
+
+def test_warnings_on_levers_are_printed() -> None:
+    assert "\n! A lever has no source.\n" in tables(replace(demo(), lever_warnings=("A lever has no source.",)))
 
 
 def test_foreign_logs_get_revenue_examples_and_reasons() -> None:
     text = tables(foreign())
-    assert "upsell_soft (example effect)" in text
+    assert "upsell_soft" in text
+    assert "judgement with a source, example effect" in text
     assert "conversion: does not apply: needs acquisition.channels" in text
     assert "Plan revenue" in text
     text = text.lower().replace("expected values", "")

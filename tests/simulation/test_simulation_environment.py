@@ -9,8 +9,8 @@ from shop import posterior, run, shop
 
 from clvsim.models.around.calendar import Path, months_of
 from clvsim.models.around.path import STATES
-from clvsim.models.around.season import with_path
 from clvsim.models.fitted import FittedModels
+from clvsim.models.shocks import with_path
 from clvsim.simulation.assumptions import uncertain_inputs
 from clvsim.simulation.config import EnvironmentConfig
 from clvsim.simulation.environment import SdLaw, sd_law

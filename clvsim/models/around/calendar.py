@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from pydantic import model_validator
 
-from clvsim.models.around.path import LAST_MONTH
+from clvsim.models.around.path import FRESH_MONTHS, LAST_MONTH
 from clvsim.schema import Frozen
 from clvsim.types import DAYS_PER_MONTH
 
@@ -88,9 +88,15 @@ class Path(Frozen):
 
 
 def months_ahead(day: np.ndarray) -> np.ndarray:
-    """Which month after today each day lies in: 1 the first; 0 up to today; at most `LAST_MONTH`."""
+    """Which month after today each day lies in: 1 the first, 0 up to today, at most `LAST_MONTH`.
+
+    After `FRESH_MONTHS`, in which shocks fade, months of a quarter are one, called by the middle one: what is left is
+    a level that moves little, and closed forms are sums over pieces in which nothing moves.
+    """
     later = np.asarray(day, np.int64) - 1
-    return np.where(later < 0, 0, np.minimum((later / DAYS_PER_MONTH).astype(np.int64) + 1, LAST_MONTH))
+    month = np.minimum((later / DAYS_PER_MONTH).astype(np.int64) + 1, LAST_MONTH)
+    quarter = FRESH_MONTHS + 2 + (month - FRESH_MONTHS - 1) // 3 * 3
+    return np.where(later < 0, 0, np.where(month > FRESH_MONTHS, quarter, month))
 
 
 def months_of(days: int) -> int:

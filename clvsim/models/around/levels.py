@@ -13,6 +13,7 @@ from pydantic import Field, field_validator
 
 from clvsim.errors import ConfigError, Problem
 from clvsim.models.inputs import containers
+from clvsim.models.laws import Births, Params
 from clvsim.schema import Frozen
 from clvsim.types import COVARIATE, CustomerSummary
 
@@ -104,6 +105,33 @@ class Poolable(Frozen):
     def informative(self, rows: Any) -> np.ndarray:
         """Which rows inform about their group, (row,): customers who came back."""
         return rows.x > 0
+
+    def newborn(self) -> Any:
+        """The history of somebody right after the first order, one row of `histories`."""
+        raise NotImplementedError
+
+    def expected_discounted_orders_new(
+        self, params: Params, horizons_days: np.ndarray, annual_rate: float, days_per_unit: float, births: Births
+    ) -> np.ndarray:
+        """See `RetentionModel`: what is expected of the living at x = T = 0, by those who did not leave at once.
+
+        (draw, 1, horizon): nothing depends on when somebody comes.
+        """
+        model: Any = self
+        nobody = self.newborn()
+        alive = model.probability_alive(params, nobody, days_per_unit)
+        of = model.expected_discounted_orders
+        within = [of(params, nobody, float(h), annual_rate, days_per_unit) for h in horizons_days]
+        return (alive * np.hstack(within))[:, None]
+
+    def probability_staying_new(self, params: Params, horizons_days: np.ndarray, days_per_unit: float) -> np.ndarray:
+        """See `RetentionModel`: the living at x = T = 0 who stay, (draw, horizon)."""
+        model: Any = self
+        nobody = self.newborn()
+        alive = model.probability_alive(params, nobody, days_per_unit)
+        return alive * np.hstack(
+            [model.probability_staying(params, nobody, float(h), days_per_unit) for h in horizons_days]
+        )
 
     @property
     def levelled(self) -> bool:

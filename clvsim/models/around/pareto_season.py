@@ -15,8 +15,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from clvsim.models.around import arriving
 from clvsim.models.around.season import Seasonal
-from clvsim.models.laws import Customers, LifeLaw, Params, column
+from clvsim.models.laws import Births, Customers, LifeLaw, Params, column
 from clvsim.special import expit, gammaln
 from clvsim.types import DAYS_PER_YEAR
 
@@ -29,11 +30,7 @@ class SeasonalPareto(Seasonal):
 
     def _daily(self, params: Params, days_per_unit: float) -> tuple[np.ndarray, ...]:
         """r, alpha, s, beta in days, each (draw,)."""
-        scale = {"alpha": days_per_unit, "beta": days_per_unit}
-        return tuple(
-            np.ascontiguousarray(params[n], np.float64).reshape(-1) * scale.get(n, 1.0)
-            for n in ("r", "alpha", "s", "beta")
-        )
+        return arriving.daily_of(params, days_per_unit, "r", "alpha", "s", "beta")
 
     def _behind(self, params: Params) -> tuple[np.ndarray, np.ndarray]:
         """Days ago (edge,) between which the clock ran evenly, and how far since then, (draw, edge)."""
@@ -131,6 +128,17 @@ class SeasonalPareto(Seasonal):
         )
         ran = self.ran(self.since(params), histories.T_days)
         return (r[:, None] + histories.x) / (alpha[:, None] + ran) * life
+
+    def probability_staying(
+        self, params: Params, histories: Customers, horizon_days: float, days_per_unit: float
+    ) -> np.ndarray:
+        """The model's own: death knows the calendar only."""
+        return self.section.probability_staying(self.own(params), histories, horizon_days, days_per_unit)
+
+    def _orders_of_arrivals(
+        self, own: Params, m: np.ndarray, births: Births, horizons_days: np.ndarray, force: float, days_per_unit: float
+    ) -> np.ndarray:
+        return arriving.lifetime_orders(self._daily(own, days_per_unit), m, births, horizons_days, force)
 
 
 def _tabulated(

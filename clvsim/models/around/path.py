@@ -25,7 +25,7 @@ from clvsim.schema import Frozen
 SLOPE_MEMORY = 0.9
 SD, LEVEL_SD = "path.sd", "path.level_sd"
 STATES = ("path.shock", "path.level", "path.slope", SD, LEVEL_SD)  # parameters that say where the path stands today
-LAST_MONTH = 60  # ahead; from then on the path's conditional mean has settled
+FRESH_MONTHS, LAST_MONTH = 6, 60  # ahead: shocks have faded; the path's conditional mean has settled
 _SDS, _WIDEST_SD = 41, 5.0  # points of sigma, up to so many of its prior's scale
 _LEVEL_SDS, _WIDEST_LEVEL_SD = 12, 4.0
 _SEASON_MONTHS = 18
@@ -219,7 +219,7 @@ def mean_ahead(params: Mapping[str, np.ndarray], month: np.ndarray, autocorrelat
     to e^(sigma^2 / 2). The level goes on with a slope that fades; how unsure it becomes does not raise a mean.
     """
     shock, level, slope, sd, _ = (np.asarray(params[name], np.float64)[:, None] for name in STATES)
-    k = np.minimum(month, LAST_MONTH).astype(np.float64)
+    k = np.asarray(month, np.float64)
     decay = np.where(k == 0, 1.0, autocorrelation ** np.maximum(k, 1.0))
     moved = (1 - SLOPE_MEMORY**k) / (1 - SLOPE_MEMORY)
     return decay * shock + 0.5 * sd**2 * (1 - decay**2) + level + slope * moved

@@ -352,11 +352,14 @@ class Pooled(Wrapper):
     log_likelihood = _each_level("log_likelihood")
     probability_alive = _each_level("probability_alive")
     probability_active = _each_level("probability_active")
+    probability_staying = _each_level("probability_staying")
     expected_orders = _each_level("expected_orders")
     expected_discounted_orders = _each_level("expected_discounted_orders")
     laws = _each_level("laws")
     laws_given_dead = _each_level("laws_given_dead")
     expected_orders_new = _mean_of_newcomers("expected_orders_new")
+    expected_discounted_orders_new = _mean_of_newcomers("expected_discounted_orders_new")
+    probability_staying_new = _mean_of_newcomers("probability_staying_new")
     order_pmf = _mean_of_newcomers("order_pmf")
 
     def newcomer_laws(self, params: Params, days_per_unit: float) -> LifeLaw:

@@ -16,18 +16,19 @@ Not modelled: seasons that differ between customers.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 from pydantic import BeforeValidator, Field
 
 from clvsim.errors import ConfigError, Problem
-from clvsim.models.around.calendar import Calendar, Path, Window, months_ahead
+from clvsim.models.around import arriving
+from clvsim.models.around.calendar import Calendar, Window, months_ahead
 from clvsim.models.around.path import STATES, mean_ahead
 from clvsim.models.around.wrapper import Wrapper
 from clvsim.models.inputs import containers
-from clvsim.models.laws import Customers, LifeLaw, Params
+from clvsim.models.laws import Births, Customers, LifeLaw, Params
 from clvsim.models.protocol import RetentionModel
 from clvsim.schema import Frozen
 from clvsim.types import DAYS_PER_YEAR, CustomerSummary
@@ -162,32 +163,6 @@ def restored(model: RetentionModel, calendar: Mapping[str, Any] | None) -> Reten
         raise ValueError("it was fitted with retention.trend=on, which is no longer offered; fit it again")
     seasonable: Any = model
     return seasonable.by_calendar(Calendar.model_validate(kept))
-
-
-def with_path(model: RetentionModel, summary: CustomerSummary, path: Path) -> RetentionModel:
-    """BG/NBD, MBG/NBD or Pareto/NBD, by a clock already or not, by one with the path of the summary's months."""
-    anything: Any = model
-    section = anything.section if isinstance(model, Seasonal) else anything
-    calendar = (
-        anything.calendar
-        if isinstance(model, Seasonal)
-        else Calendar(first_date=summary.first_date, today=summary.today, monthly=False, promotions={})
-    )
-    daily: Any = summary.repeat_orders_by_day
-    return section.by_calendar(calendar.model_copy(update={"path": path}).counted(daily.sum(axis=0)))
-
-
-def without_path(model: RetentionModel, params: Params) -> tuple[RetentionModel, dict[str, np.ndarray]]:
-    """The same as if nothing were known of the months, and its parameters."""
-    found = seasonal_of(model)
-    if found is None or found.calendar.path is None:
-        return model, dict(params)
-    gone = {effect.label for effect in found.calendar.effects if effect.kind == "path"} | set(STATES)
-    rest = {name: values for name, values in params.items() if name not in gone}
-    anything: Any = model
-    calendar = found.calendar.without_path()
-    plain = found.section.by_calendar(calendar) if calendar.effects else found.section
-    return (plain if model is found else replace(anything, section=plain)), rest
 
 
 def seasonal_of(model: RetentionModel) -> "Seasonal | None":
@@ -472,6 +447,31 @@ class Seasonal(Wrapper):
             )
             out[part] = table[:, pair_of.reshape(-1)]
         return out
+
+    def expected_discounted_orders_new(
+        self, params: Params, horizons_days: np.ndarray, annual_rate: float, days_per_unit: float, births: Births
+    ) -> np.ndarray:
+        """See `RetentionModel`: by the days on which those who come are there, (draw, arrival, horizon)."""
+        own, force = self.own(params), float(np.log1p(annual_rate)) / DAYS_PER_YEAR
+        m = np.exp(self.log_multiplier(params, 1 + np.arange(arriving.days_ahead(births, horizons_days))))
+        return self._orders_of_arrivals(own, m, births, horizons_days, force, days_per_unit)
+
+    def probability_staying(
+        self, params: Params, histories: Customers, horizon_days: float, days_per_unit: float
+    ) -> np.ndarray:
+        """The model's own formula, by the clock of the days ahead."""
+        by_clock = self.expected_discounted_orders
+        return self.section.probability_staying(params, histories, horizon_days, days_per_unit, by_clock)
+
+    def probability_staying_new(self, params: Params, horizons_days: np.ndarray, days_per_unit: float) -> np.ndarray:
+        return self.section.probability_staying_new(self.own(params), horizons_days, days_per_unit)
+
+    def _orders_of_arrivals(
+        self, own: Params, m: np.ndarray, births: Births, horizons_days: np.ndarray, force: float, days_per_unit: float
+    ) -> np.ndarray:
+        stays = self.section.probability_alive(own, self.section.newborn(), days_per_unit)
+        daily = arriving.daily_of(self.section.living(own), days_per_unit, "r", "alpha", "a", "b")
+        return stays[:, :, None] * arriving.dropout_orders(daily, m, births, horizons_days, force)
 
 
 def log_mean(xp: Any, share: Any, log_m: Any) -> Any:

@@ -237,6 +237,9 @@ class BgBb(Poolable):
         t_x = np.rint(frame["recency_days"].to_numpy(np.float64) / every)
         return Opportunities(frame["frequency"].to_numpy(np.float64), t_x, n, (n + 1) * every - age)
 
+    def newborn(self) -> Opportunities:
+        return Opportunities(*np.zeros((3, 1)), next_days=np.full(1, self.opportunity_days))
+
     def sufficient(self, summary: CustomerSummary, level: np.ndarray | None = None) -> OpportunityRows:
         """Unique rows (x, t_x, n) with counts.
 
@@ -353,6 +356,15 @@ class BgBb(Poolable):
         ahead = self._within(horizon_days, next_days)
         return np.exp(-per_day * next_days) * orders_given_alive(params, x, n, ahead, factor)
 
+    def probability_staying(
+        self, params: Params, histories: Opportunities, horizon_days: float, days_per_unit: float
+    ) -> np.ndarray:
+        """P(still there at the last opportunity within the horizon | alive at n), (draw, customer)."""
+        gamma, delta = column(params, "gamma", "delta")
+        served = delta + histories.n
+        ahead = self._within(horizon_days, histories.next_days)
+        return np.exp(log_gamma_ratio(served, gamma) - log_gamma_ratio(served + ahead, gamma))
+
     def _within(self, horizon_days: np.ndarray | float, next_days: np.ndarray | float) -> np.ndarray:
         """How many opportunities lie within [0, horizon)."""
         return np.maximum(np.ceil((horizon_days - next_days) / self.opportunity_days - _SAME), 0.0)
@@ -420,8 +432,7 @@ class BgBb(Poolable):
 
     def newcomer_laws(self, params: Params, days_per_unit: float) -> LifeLaw:
         """The population's law, (draw, 1): somebody right after the first order, one interval before an opportunity."""
-        zero = np.zeros(1)
-        return self.laws(params, Opportunities(zero, zero, zero, zero + self.opportunity_days), days_per_unit)
+        return self.laws(params, self.newborn(), days_per_unit)
 
     def expected_orders_new(self, params: Params, t: np.ndarray | float, days_per_unit: float) -> np.ndarray:
         """Purchases of a newcomer expected before t, in units of `days_per_unit`, (draw, time)."""

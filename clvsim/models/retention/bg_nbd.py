@@ -191,7 +191,7 @@ class BgNbd(DropoutModel):
     )
 
     def living(self, params: Params) -> Params:
-        """Parameters with which `orders_given_alive` holds for customers of this model."""
+        """The model's own."""
         return params
 
     laws = staticmethod(laws)

@@ -19,7 +19,7 @@ from pydantic import Field
 
 from clvsim.errors import DiagnosticsError
 from clvsim.models.around.levels import Poolable, at
-from clvsim.models.laws import Customers, LifeLaw, Params, column
+from clvsim.models.laws import Births, Customers, LifeLaw, Params, column
 from clvsim.models.retention import mbg_nbd
 from clvsim.models.retention.purchases import DropoutPriors, PurchaseRows, in_units, purchase_rows
 from clvsim.special import betainc, betaln, expit, gammaln, xlogy
@@ -204,6 +204,9 @@ class RegularModel(DropoutPriors, Poolable):
         columns = (frame[c].to_numpy(np.float64) for c in ("frequency", "recency_days", "T_days"))
         return RegularCustomers(*columns, np.asarray(gaps, np.float64))
 
+    def newborn(self) -> RegularCustomers:
+        return RegularCustomers(*np.zeros((4, 1)))
+
     def sufficient(self, summary: CustomerSummary, level: np.ndarray | None = None) -> RegularRows:
         """Unique rows (x, t_x, T) with counts, and the likeliest k where it is `auto`, one for all levels.
 
@@ -315,6 +318,20 @@ class RegularModel(DropoutPriors, Poolable):
         times = in_units(histories, days_per_unit)
         horizon = horizon_days / days_per_unit
         return orders_given_alive(self.order(params), self.LOST_AT_BIRTH, params, *times, horizon, force)
+
+    def expected_discounted_orders_new(
+        self, params: Params, horizons_days: np.ndarray, annual_rate: float, days_per_unit: float, births: Births
+    ) -> np.ndarray:
+        """See `RetentionModel`: all ages of a draw in one pass, (draw, 1, horizon)."""
+        from clvsim.kernels.regular import regular_orders_by_age  # compiled: not for those who only read the registry
+
+        birth, force = self.LOST_AT_BIRTH, float(np.log1p(annual_rate)) / DAYS_PER_YEAR * days_per_unit
+        r, alpha, a, b = (np.ascontiguousarray(params[n], np.float64).reshape(-1) for n in ("r", "alpha", "a", "b"))
+        no_stage_over = np.eye(self.order(params))[0]
+        ages = np.array(horizons_days, np.float64) / days_per_unit
+        out = np.empty((r.size, ages.size))
+        regular_orders_by_age(r, alpha, a, b + birth, no_stage_over, ages, force, out)
+        return ((b / (a + b)) ** birth)[:, None, None] * out[:, None]
 
     def expected_orders_new(self, params: Params, t: np.ndarray | float, days_per_unit: float) -> np.ndarray:
         """E[X(t)] of a newcomer, (draw, time); t has the parameters' unit, whatever that is."""

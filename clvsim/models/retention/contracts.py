@@ -298,6 +298,9 @@ class ContractModel(Poolable):
             outstanding = still_to_come(overdue, (t_x - renewals * interval)[known], grace)
         return Contracts(renewals, seen, lost, np.maximum(-overdue, 0.0), outstanding)
 
+    def newborn(self) -> Contracts:
+        return Contracts(*np.zeros((3, 1)), next_days=np.full(1, self.interval_days), outstanding=np.ones(1))
+
     def sufficient(self, summary: CustomerSummary, level: np.ndarray | None = None) -> ContractRows:
         """Unique (seen, lost) with counts. Raises DiagnosticsError where no renewal has been due yet."""
         contracts = self.histories(summary)
@@ -392,6 +395,13 @@ class ContractModel(Poolable):
         due = self.opportunities(histories.next_days, horizon_days) > 0
         alive = self.probability_alive(params, histories, days_per_unit)
         return due * alive * np.exp(log_kept(self.shapes(params), histories.renewals, 1.0))
+
+    def probability_staying(
+        self, params: Params, histories: Contracts, horizon_days: float, days_per_unit: float
+    ) -> np.ndarray:
+        """P(renewed at all anniversaries within the horizon | active), (draw, customer)."""
+        due = self.opportunities(histories.next_days, horizon_days)
+        return np.exp(log_kept(self.shapes(params), histories.renewals, due))
 
     def expected_orders(
         self, params: Params, histories: Contracts, horizon_days: float, days_per_unit: float

@@ -158,7 +158,11 @@ class MbgNbd(DropoutModel):
     FORMULAS: ClassVar[Formulas] = Formulas(
         log_likelihood, probability_alive, probability_active, expected_orders, expected_orders_new, order_pmf
     )
-    living = staticmethod(_charged)
+
+    def living(self, params: Params) -> Params:
+        """Those who stayed after the first order."""
+        return _charged(params)
+
     laws = staticmethod(laws)
     laws_given_dead = staticmethod(laws_given_dead)
     newcomer_laws = staticmethod(newcomer_laws)

@@ -342,6 +342,14 @@ class ParetoNbd(Seasonable, PurchaseModel):
         beta = unit / np.expm1(-np.log1p(-draws["lost"]) / draws["s"])
         return {"r": draws["r"], "alpha": draws["r"] / draws["rate"] * unit, "s": draws["s"], "beta": beta}
 
+    def probability_staying(
+        self, params: Params, histories: Customers, horizon_days: float, days_per_unit: float
+    ) -> np.ndarray:
+        """P(lives through the horizon | alive today): ((beta + T) / (beta + T + t))^s, (draw, customer)."""
+        s, beta = column(params, "s", "beta")
+        age = beta * days_per_unit + histories.T_days
+        return np.exp(-s * np.log1p(horizon_days / age))
+
     FORMULAS: ClassVar[Formulas] = Formulas(
         log_likelihood, probability_alive, probability_active, expected_orders, expected_orders_new, order_pmf
     )

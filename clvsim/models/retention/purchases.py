@@ -6,13 +6,14 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from clvsim.errors import DiagnosticsError
+from clvsim.models.around import arriving
 from clvsim.models.around.levels import Poolable, Scale, at, odds_times
 from clvsim.models.around.season import Clock, Seasonable
-from clvsim.models.laws import Customers, Params, customers_of, rows_by_level
+from clvsim.models.laws import Births, Customers, Params, column, customers_of, rows_by_level
 from clvsim.models.priors import BetaPrior, LogNormalPrior
 from clvsim.schema import Frozen
 from clvsim.special import expit
-from clvsim.types import CustomerSummary
+from clvsim.types import DAYS_PER_YEAR, CustomerSummary
 
 
 class PurchaseRows(NamedTuple):
@@ -140,6 +141,9 @@ class PurchaseModel(Poolable):
         """Purchase histories, in days."""
         return customers_of(summary)
 
+    def newborn(self) -> Customers:
+        return Customers(*np.zeros((3, 1)))
+
     def sufficient(self, summary: CustomerSummary, level: np.ndarray | None = None) -> PurchaseRows:
         """Unique rows (x, t_x, T) with counts; see `purchase_rows`."""
         return purchase_rows(customers_of(summary), level)
@@ -215,6 +219,26 @@ class DropoutPriors(Frozen):
         alpha = draws["r"] / draws["rate"] * (rows.unit_days / days_per_unit)
         return {"r": draws["r"], "alpha": alpha, "a": total * mean, "b": total * (1 - mean)}
 
+    def probability_staying(
+        self,
+        params: Params,
+        histories: Any,
+        horizon_days: float,
+        days_per_unit: float,
+        orders_of: Callable[..., np.ndarray] | None = None,
+    ) -> np.ndarray:
+        """P(has not left within the horizon | alive today), (draw, customer).
+
+        1 - E[p x orders of a living customer within the horizon]: who leaves does so at an order. p ~ Beta(a, b') with
+        b' = b + x, one more where the first order counts too; weighed by p it is Beta(a + 1, b') with the mean of p
+        before it. `orders_of`: `expected_discounted_orders`, where customers buy by a clock that of the clock.
+        """
+        model: Any = self
+        a, b = column(params, "a", "b")
+        leavers = {**params, "a": np.asarray(params["a"], np.float64) + 1}
+        orders = (orders_of or model.expected_discounted_orders)(leavers, histories, horizon_days, 0.0, days_per_unit)
+        return 1 - a / (a + b + histories.x + self.LOST_AT_BIRTH) * orders
+
 
 class DropoutInputs(NamedTuple):
     """What the density of `DropoutModel` computes with. Times are as `times` has them.
@@ -241,6 +265,19 @@ class DropoutInputs(NamedTuple):
 
 class DropoutModel(Seasonable, DropoutPriors, PurchaseModel):
     """What BG/NBD and MBG/NBD share: orders at random moments, and a dropout probability per order."""
+
+    def living(self, params: Params) -> Params:
+        """Parameters with which BG/NBD's formulas of living customers hold for this model's."""
+        raise NotImplementedError
+
+    def expected_discounted_orders_new(
+        self, params: Params, horizons_days: np.ndarray, annual_rate: float, days_per_unit: float, births: Births
+    ) -> np.ndarray:
+        """See `RetentionModel`: all ages of a draw from one table, (draw, 1, horizon)."""
+        stays = self.probability_alive(params, self.newborn(), days_per_unit)
+        daily = arriving.daily_of(self.living(params), days_per_unit, "r", "alpha", "a", "b")
+        force = float(np.log1p(annual_rate)) / DAYS_PER_YEAR
+        return stays[:, :, None] * arriving.dropout_orders_at_any_time(daily, horizons_days, force)
 
     def inputs(self, rows: PurchaseRows, clock_days: float | None = None) -> DropoutInputs:
         """`clock_days`: days in a unit of time, where buying runs on a clock."""

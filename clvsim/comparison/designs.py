@@ -1,0 +1,66 @@
+"""What the expected values of a scenario are regressed on: uncertain numbers, the revenue it reaches, neutral draws."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from clvsim import decision
+from clvsim.comparison.neutral import neutral_draws
+from clvsim.scenario import BASELINE
+from clvsim.simulation import levels
+from clvsim.simulation.run import SimulatedScenario, Simulation
+
+
+@dataclass(frozen=True)
+class Design:
+    """Columns of a scenario's regressions, (n, p), their scale (n,), > 0, and draws in which it does nothing, (n,)."""
+
+    columns: np.ndarray
+    scale: np.ndarray
+    neutral: np.ndarray
+    _made: dict[bytes, list[decision.Basis]] = field(default_factory=dict, repr=False)
+
+    def bases(self, per: np.ndarray | None = None, usable: np.ndarray | None = None) -> list[decision.Basis]:
+        """A basis of the draws in which the scenario acts and one of those in which it does not, where there are any.
+
+        `per` (n,) multiplies the scale; draws outside `usable` (n,) are in neither.
+        """
+        usable = np.ones(self.neutral.size, bool) if usable is None else usable
+        scale = self.scale if per is None else self.scale * per
+        key = scale.tobytes() + usable.tobytes()
+        if key not in self._made:
+            groups = (usable & ~self.neutral, usable & self.neutral)
+            self._made[key] = [decision.Basis.make(self.columns, scale, rows) for rows in groups if rows.any()]
+        return self._made[key]
+
+
+def make_designs(simulation: Simulation) -> dict[str, Design]:
+    """By scenario; that of the baseline is for its levels, of which no draw is neutral."""
+    baseline = simulation.scenarios[BASELINE].compiled.mechanisms
+    nothing = np.zeros(simulation.draws, bool)
+    return {
+        name: Design(
+            columns_of(simulation, scenario),
+            levels.touched_revenue(simulation, scenario),
+            nothing if name == BASELINE else neutral_draws(scenario.compiled.mechanisms, baseline, simulation.draws),
+        )
+        for name, scenario in simulation.scenarios.items()
+    }
+
+
+def columns_of(simulation: Simulation, scenario: SimulatedScenario) -> np.ndarray:
+    """Columns for a scenario, (n, p), from all uncertain numbers but the effects of other scenarios."""
+    foreign_paths = {
+        path
+        for simulated in simulation.scenarios.values()
+        for path in simulated.compiled.inputs
+        if path not in scenario.compiled.inputs
+    }
+    names = [c for c in simulation.inputs.columns if c not in foreign_paths]
+    effects = np.array([name in scenario.compiled.inputs for name in names], bool)
+    return decision.features(simulation.inputs[names].to_numpy(float), effects)
+
+
+Designs = Mapping[str, Design]
+PerDraw = Callable[[Simulation], np.ndarray]

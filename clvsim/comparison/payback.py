@@ -1,0 +1,111 @@
+"""Payback: cumulative contribution of a newcomer by own age, on average per draw, against the cost of acquisition."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from clvsim import decision
+from clvsim.comparison.designs import Design
+from clvsim.comparison.expected import has_common_shocks, has_levers, per_draw
+from clvsim.metrics import PAYBACK, per_newcomer
+from clvsim.scenario import BASELINE
+from clvsim.simulation import levels
+from clvsim.simulation.run import SimulatedScenario, Simulation
+from clvsim.types import PaybackCurve
+
+
+def payback_of(simulation: Simulation, name: str, designs: Mapping[str, Design]) -> tuple[PaybackCurve, np.ndarray]:
+    """A scenario's payback curve, and the payback month of each draw (inf: never).
+
+    Raises ValueError without acquisition channels.
+    """
+    acquired = simulation.scenarios[name].acquired
+    if acquired is None:
+        raise ValueError("payback needs acquisition channels")
+    return payback_curve(expected_curve(simulation, name, designs), per_draw(simulation, acquired.cac))
+
+
+def payback_curve(curve: np.ndarray, cost: np.ndarray) -> tuple[PaybackCurve, np.ndarray]:
+    """Summary of cumulative contributions per newcomer (draws, ages + 1) against the cost of one (draws,).
+
+    And the payback month of each draw: the first month of age from which its curve stays at or above its cost, inf
+    where there is none. Draws in which nobody comes (nan) are left out.
+    """
+    exists = np.isfinite(curve).all(axis=1) & np.isfinite(cost)
+    curve, cost = curve[exists], cost[exists]
+    month = payback_months(curve, cost)
+    low, high = np.quantile(curve, [0.05, 0.95], axis=0)
+    middle = float(np.quantile(month, 0.5, method="higher"))
+    return (
+        PaybackCurve(
+            months=np.arange(curve.shape[1]),
+            mean=curve.mean(axis=0),
+            p05=low,
+            p95=high,
+            cac_mean=float(cost.mean()),
+            payback_p50_months=middle if np.isfinite(middle) else float("nan"),
+            p_within_12_months=float((month <= 12).mean()),
+            p_never=float(np.isinf(month).mean()),
+        ),
+        month,
+    )
+
+
+def expected_curve(simulation: Simulation, name: str, designs: Mapping[str, Design]) -> np.ndarray:
+    """Expected cumulative contribution per newcomer, (draws, ages + 1), discounted to the first order, at column 0.
+
+    The baseline's closed form, and a regression of the difference in each month of age. Customers who are lost count 0.
+    """
+    base = simulation.scenarios[BASELINE]
+    curve, start = levels.expected_age_curve(simulation), by_age(simulation, base)
+    if has_common_shocks(simulation) or has_levers(base):
+        months = np.column_stack([curve[:, 1], np.diff(curve[:, 1:], axis=1)])
+        curve = curve + _smoothed(simulation, start - months, designs[BASELINE])
+    if name != BASELINE:
+        change = by_age(simulation, simulation.scenarios[name]) - start
+        curve = curve + _smoothed(simulation, change, designs[name])
+    return curve
+
+
+def by_age(simulation: Simulation, scenario: SimulatedScenario) -> np.ndarray:
+    """Simulated contribution per newcomer in each month of own age, (draws, ages); nan where nobody came."""
+    ledger = scenario.ledger
+    monthly = per_draw(simulation, ledger.contribution(age=True).sum(axis=1))
+    people = per_draw(simulation, ledger.total("customers_acquired", age=True))
+    return monthly / np.where(people > 0, people, np.nan)[:, None]
+
+
+def _smoothed(simulation: Simulation, monthly: np.ndarray, design: Design) -> np.ndarray:
+    """Regressed (draws, ages) differences, summed over ages with 0 before them, (draws, ages + 1).
+
+    What happens in the first month counts at its end.
+    """
+    exists = np.isfinite(monthly).all(axis=1)
+    values = np.zeros_like(monthly)
+    for basis in design.bases(per_newcomer(simulation), exists):
+        fits = [basis.fit(month).values for month in monthly.T]
+        at = np.union1d(basis.rows, np.flatnonzero(~exists & ~design.neutral))
+        values[at] = np.column_stack(fits)[at]
+    return np.concatenate([np.zeros((values.shape[0], 1)), np.cumsum(values, axis=1)], axis=1)
+
+
+def payback_months(curve: np.ndarray, cost: np.ndarray) -> np.ndarray:
+    """First month (column) from which each row stays ≥ its cost; inf when the last month is below. (n, h+1) → (n,)."""
+    below = curve < cost[:, None]
+    last_below = below.shape[1] - 1 - np.argmax(below[:, ::-1], axis=1)
+    first = np.where(below.any(axis=1), last_below + 1.0, 0.0)
+    return np.where(first >= curve.shape[1], np.inf, first)
+
+
+def payback_rows(
+    simulation: Simulation, name: str, curve_and_months: tuple[PaybackCurve, np.ndarray], layers: str
+) -> list[dict]:
+    """Payback is a property of expected cash per draw: quantiles count draws without payback as infinitely late."""
+    _, month = curve_and_months
+    common = {"scenario": name, "basis": "expected", "layers": layers}
+    p05, p50, p95 = (float(q) for q in np.quantile(month, [0.05, 0.5, 0.95], method="higher"))
+    rows = [common | {"metric": PAYBACK[0], "unit": "months", "p05": p05, "p50": p50, "p95": p95}]
+    for metric, event in zip(PAYBACK[1:], (month <= 12, np.isinf(month)), strict=True):
+        share = decision.estimate(event.astype(float), ess=simulation.effective_draws)
+        rows.append(common | {"metric": metric, "unit": "share", "mean": share.value, "mean_mcse": share.mcse})
+    return rows

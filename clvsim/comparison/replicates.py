@@ -1,0 +1,56 @@
+"""Simulating and comparing with as many replicates as the error of a mean difference asks for."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from clvsim.comparison.designs import make_designs
+from clvsim.comparison.expected import expected_values
+from clvsim.comparison.table import HEADLINE, Comparison, compare
+from clvsim.decision import Expectation, precision
+from clvsim.metrics import available
+from clvsim.models.fitted import FittedModels
+from clvsim.simulation.plan import RunPlan
+from clvsim.simulation.replicates import add_replicates, first_replicates, most_replicates, with_replicates
+from clvsim.simulation.run import Progress, Simulation, simulate_plan
+from clvsim.types import CustomerSummary
+
+SPARE = 1.1  # of replicates, since their number is worked out from an estimate
+
+
+def simulate_and_compare(
+    plan: RunPlan,
+    fitted: FittedModels,
+    summary: CustomerSummary,
+    metric: str = HEADLINE,
+    progress: Progress | None = None,
+) -> tuple[Simulation, Comparison]:
+    """Simulate a plan that was made for this summary, and compare its scenarios on a metric.
+
+    Starts with `simulation.replicates` of each draw, or as many as 500 worlds need, and adds more, up to
+    `simulation.max_replicates`, while single paths leave a mean difference with an error above 10 % of its spread over
+    draws. More than draws alone allow is not asked for. Errors as of `simulate_plan` and `compare`.
+    """
+    most = most_replicates(plan)
+    simulation = simulate_plan(with_replicates(plan, first_replicates(plan)), fitted, summary, progress)
+    while (needed := min(needed_replicates(simulation, metric), most)) > simulation.replicates:
+        simulation = add_replicates(simulation, needed, plan, fitted, summary, progress)
+    comparison = compare(simulation, metric)
+    if simulation.replicates > plan.simulation.replicates:
+        note = (
+            f"Each of the {simulation.draws:,} draws was simulated {simulation.replicates} times instead of "
+            f"{plan.simulation.replicates}, to average out the luck of single customers (simulation.max_replicates)."
+        )
+        comparison = replace(comparison, notes=(note, *comparison.notes))
+    return simulation, comparison
+
+
+def needed_replicates(simulation: Simulation, metric: str) -> int:
+    """How many replicates all differences of a metric need, from the noise of those that there are."""
+    definition = available(simulation)[metric]
+    if not definition.has_expectation or len(simulation.scenarios) < 2:
+        return simulation.replicates
+    deltas: Mapping[str, Expectation] = expected_values(simulation, definition, make_designs(simulation), []).deltas
+    more = max(precision(delta, simulation.effective_draws).more for delta in deltas.values())
+    return simulation.replicates if more <= 1 else int(np.ceil(SPARE * more * simulation.replicates))

@@ -1,0 +1,304 @@
+"""The table of all figures: levels, paired differences, and how scenarios rank."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from clvsim import decision
+from clvsim.comparison.designs import Design, make_designs
+from clvsim.comparison.expected import Expected, expected_values, has_common_shocks, per_draw
+from clvsim.comparison.payback import payback_of, payback_rows
+from clvsim.decision import Expectation
+from clvsim.errors import ConfigError
+from clvsim.metrics import METRICS, Metric, available
+from clvsim.scenario import BASELINE
+from clvsim.simulation.run import Simulation
+from clvsim.simulation.worlds import ENOUGH_WORLDS
+from clvsim.types import PaybackCurve
+
+COLUMNS = (
+    "scenario",
+    "metric",
+    "unit",
+    "basis",
+    "layers",
+    "mean",
+    "mean_mcse",
+    "p05",
+    "p50",
+    "p95",
+    "delta_mean",
+    "delta_mcse",
+    "delta_p05",
+    "delta_p50",
+    "delta_p95",
+    "p_better",
+    "p_better_mcse",
+    "p_best",
+    "expected_loss",
+    "p_equal",
+    "p_best_mcse",
+    "expected_loss_mcse",
+)
+HEADLINE = "plan_value"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """`table` has the columns of comparison.csv; per-draw arrays are expected plan values."""
+
+    table: pd.DataFrame
+    values: Mapping[str, np.ndarray]  # (draws,) by scenario
+    deltas: Mapping[str, np.ndarray]  # (draws,) by scenario, baseline excluded
+    evpi: decision.InformationValue | None
+    payback: Mapping[str, PaybackCurve]
+    variance: Mapping[str, float]  # of the baseline's realised plan value: parameter, process, environment
+    notes: tuple[str, ...]
+
+
+def compare(simulation: Simulation, metric: str = HEADLINE) -> Comparison:
+    """Compare every scenario with the baseline.
+
+    Parameters
+    ----------
+    simulation
+        Ledgers of the scenarios, of `clvsim.simulate`.
+    metric
+        What the decision is about, by its name in `clvsim.metrics.METRICS`: P(better), P(best) and expected loss are on
+        it.
+
+    Returns
+    -------
+    Comparison
+        A table of all figures, a row per scenario, metric and basis (expected or realised); expected values of `metric`
+        per draw and their differences to the baseline, (draw,), by scenario; the value of perfect information, None
+        without another scenario; payback by scenario, where newcomers and the margin are known.
+
+    Raises
+    ------
+    KeyError
+        A metric that this simulation does not have.
+
+    Notes
+    -----
+    One simulated life per customer and draw carries luck, which would inflate P(best) and the value of information.
+    Expected values are closed forms where there are any; else luck is regressed away (`clvsim.decision`).
+
+    Examples
+    --------
+    Two customers with the published parameters of CDNOW, and a scenario that halves the hazard of losing them:
+
+    >>> from datetime import date
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> import clvsim
+    >>> from clvsim.data.config import SummaryConfig
+    >>> from clvsim.models import RETENTION, SPEND
+    >>> from clvsim.models.fitted import FittedModels
+    >>> from clvsim.scenario import Scenario
+    >>> from clvsim.simulation.config import SimulationConfig
+    >>> from clvsim.types import Posterior
+    >>> orders = {"frequency": [2, 0], "recency": [30.43, 0.0], "T": [38.86, 38.86], "monetary_value": [22.35, 0.0]}
+    >>> table = pd.DataFrame({"customer_id": ["again", "once"], **orders})
+    >>> summary = clvsim.read_summary(table, SummaryConfig(today=date(1997, 9, 30), time_unit="week"))
+    >>> life = {"r": 0.243, "alpha": 4.414, "a": 0.793, "b": 2.426}
+    >>> spend = {"p": 6.25, "q": 3.74, "gamma": 15.44, "first_order_factor": 1.0}
+    >>> draws = ({name: np.full(64, value) for name, value in values.items()} for values in (life, spend))
+    >>> fitted = FittedModels(RETENTION["bg_nbd"](), SPEND["gamma_gamma"](), Posterior(*draws, time_unit="week"))
+    >>> service = {"title": "Better service", "stay": {"kind": "shift", "target": "hazard", "size": -0.5}}
+    >>> scenarios = {"baseline": Scenario(title="As today"), "service": Scenario.model_validate(service)}
+    >>> config = SimulationConfig(draws=64, horizon_months=12)
+    >>> simulation = clvsim.simulate(fitted, summary, scenarios, simulation=config)
+    >>> comparison = clvsim.compare(simulation)
+    >>> rows = comparison.table.query("metric == 'plan_value' and basis == 'expected'")
+    >>> rows[["scenario", "mean", "delta_mean", "p_best"]].round(1).values.tolist()
+    [['baseline', 38.3, nan, 0.0], ['service', 43.6, 5.3, 1.0]]
+    """
+    metrics = available(simulation)
+    require_expectation(metric, metrics[metric])
+    designs, notes = make_designs(simulation), []
+    decided = expected_values(simulation, metrics[metric], designs, notes)
+    ranked = rank_expected(simulation, decided)
+    notes += precision_notes(simulation, decided)
+    rows = []
+    for name, definition in metrics.items():
+        if name == metric:
+            rows += expected_rows(simulation, name, definition, decided, ranked)
+        elif definition.has_expectation:
+            rows += expected_rows(simulation, name, definition, expected_values(simulation, definition, designs, []))
+        rows += realised_rows(simulation, name, definition, ranked=name == metric)
+    curves = {
+        name: payback_of(simulation, name, designs)
+        for name, scenario in simulation.scenarios.items()
+        if scenario.acquired and simulation.economics.margin_known
+    }
+    for name, curve in curves.items():
+        rows += payback_rows(simulation, name, curve, layers(simulation, "expected"))
+    values = {name: value.values for name, value in decided.values.items()}
+    return Comparison(
+        table=pd.DataFrame(rows, columns=list(COLUMNS)),
+        values=values,
+        deltas={name: delta.values for name, delta in decided.deltas.items()},
+        evpi=ranked.evpi if ranked else None,
+        payback={name: curve for name, (curve, _) in curves.items()},
+        variance=variance_layers(simulation, values[BASELINE], designs[BASELINE]),
+        notes=tuple(dict.fromkeys(notes)),
+    )
+
+
+def require_expectation(name: str, metric: Metric) -> None:
+    """Raise ConfigError for a metric that cannot decide, because luck cannot be told from its expectation."""
+    if not metric.has_expectation:
+        able = ", ".join(other for other, definition in METRICS.items() if definition.has_expectation)
+        raise ConfigError([("report.metric", f"{name} is known as simulated only; what decides is one of {able}")])
+
+
+# --- rows ------------------------------------------------------------------------------------------------------------
+
+
+def rank_expected(simulation: Simulation, expected: Expected) -> decision.Ranking | None:
+    """How scenarios rank on their differences to the baseline; None without another scenario, or where they are nan."""
+    deltas = list(expected.deltas.values())
+    if not deltas or not all(np.isfinite(delta.values).all() for delta in deltas):
+        return None
+    return decision.rank(deltas, simulation.effective_draws)
+
+
+def probabilities_known(simulation: Simulation) -> bool:
+    return simulation.worlds.key.size >= ENOUGH_WORLDS
+
+
+def expected_rows(
+    simulation: Simulation, name: str, metric: Metric, expected: Expected, ranked: decision.Ranking | None = None
+) -> list[dict]:
+    """Rows of expected values, with probabilities and losses where scenarios are ranked by them."""
+    rows = []
+    for number, (scenario, level) in enumerate(expected.values.items()):
+        row = _row(simulation, scenario, name, metric, "expected")
+        row |= _summary(simulation, level, "mean", "mean_mcse", "")
+        if scenario in expected.deltas:
+            row |= _summary(simulation, expected.deltas[scenario], "delta_mean", "delta_mcse", "delta_")
+        if ranked:
+            row |= {"expected_loss": ranked.loss[number], "expected_loss_mcse": ranked.loss_mcse[number]}
+        if ranked and probabilities_known(simulation):
+            names = ("p_better", "p_better_mcse", "p_equal", "p_best", "p_best_mcse")
+            row |= {column: getattr(ranked, column)[number] for column in names}
+        rows.append(row)
+    return rows
+
+
+def realised_rows(simulation: Simulation, name: str, metric: Metric, *, ranked: bool) -> list[dict]:
+    """Rows of what happens in the simulated worlds, luck and shocks included."""
+    raw = {scenario: metric.query(simulation, simulated) for scenario, simulated in simulation.scenarios.items()}
+    table = np.column_stack(list(raw.values()))
+    shares = {"p_best": decision.shares_of_best(table), "expected_loss": decision.losses(table)}
+    rows = []
+    for number, (scenario, figure) in enumerate(raw.items()):
+        row = _row(simulation, scenario, name, metric, "realised")
+        row |= _of_worlds(simulation, figure, "mean", "mean_mcse", "")
+        if scenario != BASELINE:
+            delta = figure - raw[BASELINE]
+            row |= _of_worlds(simulation, delta, "delta_mean", "delta_mcse", "delta_")
+            if ranked and probabilities_known(simulation):
+                better = _mean(simulation, np.heaviside(delta, 0.5))
+                row |= {"p_better": better.value, "p_better_mcse": better.mcse, "p_equal": float((delta == 0).mean())}
+        if ranked and len(raw) > 1:
+            loss = _mean(simulation, shares["expected_loss"][:, number])
+            row |= {"expected_loss": loss.value, "expected_loss_mcse": loss.mcse}
+            if probabilities_known(simulation):
+                best = _mean(simulation, shares["p_best"][:, number])
+                row |= {"p_best": best.value, "p_best_mcse": best.mcse}
+        rows.append(row)
+    return rows
+
+
+def _row(simulation: Simulation, scenario: str, name: str, metric: Metric, basis: str) -> dict[str, Any]:
+    head = {"scenario": scenario, "metric": name, "unit": metric.unit, "basis": basis}
+    return head | {"layers": layers(simulation, basis)}
+
+
+def _summary(simulation: Simulation, of_draws: Expectation, mean: str, mcse: str, prefix: str) -> dict[str, float]:
+    exists = np.isfinite(of_draws.values)
+    if not exists.any():
+        return {}
+    s = decision.summary(of_draws.values[exists], of_draws.noise[exists], simulation.effective_draws)
+    return {mean: s.mean, mcse: s.mcse, f"{prefix}p05": s.p05, f"{prefix}p50": s.p50, f"{prefix}p95": s.p95}
+
+
+def _of_worlds(simulation: Simulation, figure: np.ndarray, mean: str, mcse: str, prefix: str) -> dict[str, float]:
+    exists = figure[np.isfinite(figure)]
+    if not exists.size:
+        return {}
+    p05, p50, p95 = np.quantile(exists, [0.05, 0.5, 0.95])
+    error = _mean(simulation, figure).mcse
+    quantiles = {f"{prefix}p05": float(p05), f"{prefix}p50": float(p50), f"{prefix}p95": float(p95)}
+    return {mean: float(exists.mean()), mcse: error} | quantiles
+
+
+def _mean(simulation: Simulation, figure: np.ndarray) -> decision.Estimate:
+    """Mean over worlds (w,); replicates of a draw share its parameters."""
+    by_draw = per_draw(simulation, figure)
+    by_draw = by_draw[np.isfinite(by_draw)]
+    if not by_draw.size:
+        return decision.Estimate(np.nan, np.nan)
+    return decision.estimate(by_draw, ess=simulation.effective_draws)
+
+
+def has_sampled_parameters(simulation: Simulation) -> bool:
+    """Whether parameters vary over draws; not in a draft fitted at a single point."""
+    return any(name.startswith(("retention.", "spend.")) for name in simulation.inputs.columns)
+
+
+# --- precision -------------------------------------------------------------------------------------------------------
+
+
+def precision_notes(simulation: Simulation, expected: Expected) -> list[str]:
+    """Sentences on probabilities that are not given and on differences whose mean is too uncertain."""
+    notes = []
+    if expected.deltas and not probabilities_known(simulation):
+        notes.append(
+            f"No probabilities are given: they need {ENOUGH_WORLDS} simulated worlds, and {simulation.draws} draws × "
+            f"{simulation.replicates} make {simulation.worlds.key.size}; raise simulation.draws."
+        )
+    for name, delta in expected.deltas.items():
+        found = decision.precision(delta, simulation.effective_draws)
+        if found.share > decision.TOLERATED_ERROR:
+            key = "simulation.max_replicates" if found.more > 1 else "simulation.draws"
+            notes.append(
+                f"{simulation.scenarios[name].compiled.description.title}: with {simulation.draws:,} draws × "
+                f"{simulation.replicates} the mean difference has an error of {found.share:.0%} of its spread over "
+                f"draws; raise {key}."
+            )
+    return notes
+
+
+# --- layers ----------------------------------------------------------------------------------------------------------
+
+
+def layers(simulation: Simulation, basis: str) -> str:
+    """Layers of uncertainty in an interval on `basis`, joined by "+"."""
+    parts = ["parameter", "assumption"] if has_sampled_parameters(simulation) else ["assumption"]
+    if basis == "realised":
+        parts += ["process", "environment"] if has_common_shocks(simulation) else ["process"]
+    return "+".join(parts)
+
+
+# --- layers ----------------------------------------------------------------------------------------------------------
+
+
+def variance_layers(simulation: Simulation, expected: np.ndarray, design: Design) -> dict[str, float]:
+    """Variance of the baseline's realised plan value: parameter, process (from the halves), environment the rest."""
+    base = simulation.scenarios[BASELINE]
+    realised = METRICS[HEADLINE].query(simulation, base)
+    halves = per_draw(simulation, base.ledger.halves.sum(axis=2))
+    process = decision.process_noise(halves, design.bases()) * (realised.size // simulation.draws)
+    total, parameter = float(realised.var(ddof=1)), float(expected.var(ddof=1))
+    return {
+        "parameter": parameter,
+        "process": process,
+        "environment": max(0.0, total - parameter - process),
+        "total": total,
+    }

@@ -1,0 +1,29 @@
+"""Expected values of the baseline in closed form: today's customers, and newcomers, per draw. docs/expected.md."""
+
+import numpy as np
+
+from clvsim.models.fitted import FittedModels
+from clvsim.simulation.expected.activity import expected_activity
+from clvsim.simulation.expected.customers import customer_table, existing_levels, value_quantiles
+from clvsim.simulation.expected.newcomers import newcomer_levels
+from clvsim.simulation.expected.values import Activity, ExpectedLevels
+from clvsim.simulation.plan import RunPlan
+from clvsim.types import CustomerSummary
+
+__all__ = ["Activity", "ExpectedLevels", "customer_table", "expected_levels", "value_quantiles"]
+
+
+def expected_levels(
+    plan: RunPlan, fitted: FittedModels, summary: CustomerSummary, order: np.ndarray, customers: np.ndarray
+) -> tuple[np.ndarray, ExpectedLevels]:
+    """Of each of today's customers, (3, c) as `existing_levels` has it, and of all together per draw.
+
+    `order` (c,) in which customers are added up, `customers` (groups,) who are not known to be lost.
+    """
+    means, by_group = existing_levels(plan, fitted, summary, order)
+    newcomer = newcomer_levels(plan, fitted)
+    activity = None
+    if plan.acquisition.channels and plan.has_monthly_costs:
+        activity = expected_activity(plan, fitted, summary, order, newcomer.newcomers)
+    known = customers[: plan.layout.first_new_group]
+    return means, ExpectedLevels(known, *by_group, *newcomer, activity=activity)

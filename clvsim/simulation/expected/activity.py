@@ -1,0 +1,96 @@
+"""How many customers are expected to be there in each month, today's and newcomers, in closed form.
+
+Today's are counted at a few months and in between along a monotone cubic of the logarithm over the square root of time
+(Fritsch & Carlson 1980), which leaves about 1 in 1,000; where customers leave at opportunities only, at every month.
+Newcomers come evenly within a month: at its ends their ages are a month's, of which the middle stands for all.
+"""
+
+import numpy as np
+
+from clvsim.models.around.pooling import from_channel
+from clvsim.models.fitted import FittedModels
+from clvsim.models.laws import rows_of
+from clvsim.models.protocol import RetentionModel
+from clvsim.simulation.expected.values import Activity
+from clvsim.simulation.plan import RunPlan
+from clvsim.types import DAYS_PER_MONTH, CustomerSummary
+
+_KNOTS = 7
+_CUSTOMERS_AT_ONCE, _DRAWS_AT_ONCE = 4096, 64
+
+
+def expected_activity(
+    plan: RunPlan, fitted: FittedModels, summary: CustomerSummary, order: np.ndarray, count: np.ndarray
+) -> Activity:
+    """Of all months of the calendar ledger.
+
+    `order` (c,) in which customers are added up; `count` (draws, channels, arrival months) newcomers.
+    """
+    from joblib import Parallel, delayed
+
+    draws = plan.simulation.draws
+    parts = [slice(low, min(draws, low + _DRAWS_AT_ONCE)) for low in range(0, draws, _DRAWS_AT_ONCE)]
+    done = Parallel(plan.simulation.jobs, backend="threading")(
+        delayed(_of_draws)(plan, fitted, summary, order, part, count[part]) for part in parts
+    )
+    existing, newcomers, followed = (np.concatenate(part) for part in zip(*done, strict=True))
+    return Activity(existing, newcomers, followed, plan.simulation.horizon_months)
+
+
+def _of_draws(
+    plan: RunPlan, fitted: FittedModels, summary: CustomerSummary, order: np.ndarray, draws: slice, count: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    months = plan.layout.months
+    alive = np.stack(
+        [
+            mean_presence(from_channel(fitted.retention, name), fitted, draws, months)
+            for name in plan.acquisition.channels
+        ],
+        axis=1,
+    )
+    newcomers, followed = np.zeros((2, len(count), months))
+    for arrival in range(count.shape[2]):
+        there = (count[:, :, arrival, None] * alive[:, :, : months - arrival]).sum(axis=1)
+        newcomers[:, arrival:] += there
+        within = plan.simulation.horizon_months
+        followed[:, arrival : arrival + within] += there[:, :within]
+    return existing_activity(fitted, summary, order, draws, months), newcomers, followed
+
+
+def mean_presence(retention: RetentionModel, fitted: FittedModels, draws: slice, months: int) -> np.ndarray:
+    """P(still a customer) in the middle of each month of own age, (draw, month)."""
+    middle = DAYS_PER_MONTH * (np.arange(months) + 0.5)
+    return retention.probability_staying_new(fitted.retention_draws(draws), middle, fitted.days_per_unit)
+
+
+def existing_activity(
+    fitted: FittedModels, summary: CustomerSummary, order: np.ndarray, draws: slice, months: int
+) -> np.ndarray:
+    """Today's customers expected to be there at the end of each month, (draw, month)."""
+    retention, days, life = fitted.retention, fitted.days_per_unit, fitted.retention_draws(draws)
+    at_all = retention.interval_days > 0 or months <= _KNOTS
+    ends = np.arange(1, months + 1) if at_all else knots(months)
+    histories = retention.histories(summary)
+    total = np.zeros((len(next(iter(life.values()))), ends.size))
+    for low in range(0, order.size, _CUSTOMERS_AT_ONCE):
+        rows = rows_of(histories, order[low : low + _CUSTOMERS_AT_ONCE])
+        alive = retention.laws(life, rows, days).p_alive
+        for i, end in enumerate(ends):
+            total[:, i] += (alive * retention.probability_staying(life, rows, float(end * DAYS_PER_MONTH), days)).sum(
+                axis=1
+            )
+    return total if at_all else in_between(ends, total, months)
+
+
+def knots(months: int) -> np.ndarray:
+    """Months at whose ends customers are counted, evenly in the square root of time, the first and last among them."""
+    roots = np.linspace(1.0, np.sqrt(months), _KNOTS)
+    return np.unique(np.rint(roots**2).astype(int))
+
+
+def in_between(ends: np.ndarray, total: np.ndarray, months: int) -> np.ndarray:
+    """At the end of each month from those at `ends`, (draw, month)."""
+    from scipy.interpolate import PchipInterpolator
+
+    every = np.sqrt(np.arange(1, months + 1))
+    return np.exp(PchipInterpolator(np.sqrt(ends), np.log(np.maximum(total, 1e-300)), axis=1)(every))

@@ -1,0 +1,101 @@
+"""Table of existing customers: expected values in closed form, and quantiles of simulated values."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from clvsim.models.fitted import FittedModels
+from clvsim.models.laws import rows_of
+from clvsim.models.revenue import FittedCustomers, expected_spend_per_order
+from clvsim.simulation.plan import RunPlan
+from clvsim.types import DAYS_PER_MONTH, DAYS_PER_YEAR, CustomerSummary
+
+CUSTOMERS_AT_ONCE = 4096  # floating sums must not depend on `simulation.shard_customers`
+DRAWS_AT_ONCE = 64
+
+
+def value_quantiles(value: np.ndarray) -> np.ndarray:
+    """Simulated 5, 50, 95 % quantiles over worlds per customer, (w, c) → (c, 3)."""
+    ordered = np.sort(np.ascontiguousarray(value.T), axis=1)
+    return np.quantile(ordered, [0.05, 0.5, 0.95], axis=1).T
+
+
+class GroupSums(NamedTuple):
+    """Sums over the customers of each ledger group, (draws, groups): see `ExpectedLevels`."""
+
+    existing_revenue: np.ndarray
+    existing_discounted_orders: np.ndarray
+    existing_orders: np.ndarray
+
+
+def existing_levels(
+    plan: RunPlan, fitted: FittedModels, summary: CustomerSummary, order: np.ndarray
+) -> tuple[np.ndarray, GroupSums]:
+    """Means over draws of `expected_values`, (3, c), and sums over the customers of each group.
+
+    Closed forms, the environment at its mean. Sums run over customers in `order` (c,), which follows from their ids;
+    neither `simulation.jobs` nor the order of rows changes a bit.
+    """
+    from joblib import Parallel, delayed
+
+    draws, groups = plan.simulation.draws, plan.layout.first_new_group
+    histories, spends = fitted.retention.histories(summary), fitted.spend.histories(summary)
+    sums, by_group = np.zeros((3, order.size)), GroupSums(*np.zeros((3, draws, groups)))
+    chunks = [slice(low, min(draws, low + DRAWS_AT_ONCE)) for low in range(0, draws, DRAWS_AT_ONCE)]
+    for low in range(0, order.size, CUSTOMERS_AT_ONCE):
+        rows = order[low : low + CUSTOMERS_AT_ONCE]
+        life_rows, spend_rows = rows_of(histories, rows), rows_of(spends, rows)
+        expected = Parallel(plan.simulation.jobs, backend="threading")(
+            delayed(expected_values)(fitted, chunk, life_rows, spend_rows, plan, plan.layout.group[rows])
+            for chunk in chunks
+        )
+        for chunk, (by_customer, by_draw) in zip(chunks, expected, strict=True):
+            sums[:, rows] += by_customer
+            for total, part in zip(by_group, by_draw, strict=True):
+                total[chunk] += part
+    return sums / draws, by_group
+
+
+def customer_table(summary: CustomerSummary, means: np.ndarray, quantiles: np.ndarray) -> pd.DataFrame:
+    """Table of existing customers: expected values, `means` (3, c), and `quantiles` (c, 3) of simulated ones."""
+    alive, orders, value = means
+    return pd.DataFrame(
+        {
+            "customer_id": summary.customers["customer_id"].to_numpy(),
+            "p_alive": alive,
+            "expected_orders": orders,
+            "rlv_mean": value,
+            "rlv_p05": quantiles[:, 0],
+            "rlv_p50": quantiles[:, 1],
+            "rlv_p95": quantiles[:, 2],
+        }
+    )
+
+
+def expected_values(
+    fitted: FittedModels, draws: slice, histories: Any, spends: Any, plan: RunPlan, group: np.ndarray
+) -> tuple[np.ndarray, GroupSums]:
+    """P(alive), expected orders and expected contribution of customers, summed over draws, (3, c); `GroupSums`.
+
+    `group` (c,) of each customer.
+    """
+    retention, days, economics = fitted.retention, fitted.days_per_unit, plan.economics
+    horizon = plan.simulation.horizon_months * DAYS_PER_MONTH
+    rate = float(np.expm1(economics.discount_per_day * DAYS_PER_YEAR))
+    life = fitted.retention_draws(draws)
+    alive = retention.laws(life, histories, days).p_alive
+    discounted = alive * retention.expected_discounted_orders(life, histories, horizon, rate, days)
+    orders = discounted
+    if rate != 0:
+        orders = alive * retention.expected_discounted_orders(life, histories, horizon, 0.0, days)
+    customers = FittedCustomers(retention, fitted.spend, life, fitted.spend_draws(draws), histories, spends, days)
+    revenue = discounted * expected_spend_per_order(customers, horizon, rate)
+    value = revenue * economics.gross_margin - discounted * economics.cost_per_order
+    by_group = (sum_by_group(v, group, plan.layout.first_new_group) for v in (revenue, discounted, orders))
+    return np.stack([alive.sum(axis=0), orders.sum(axis=0), value.sum(axis=0)]), GroupSums(*by_group)
+
+
+def sum_by_group(values: np.ndarray, group: np.ndarray, groups: int) -> np.ndarray:
+    """Sums over the customers of each group in their order, (draws, c) → (draws, groups)."""
+    return np.stack([values[:, group == g].sum(axis=1) for g in range(groups)], axis=1)
