@@ -17,6 +17,7 @@ from clvsim.models.diagnostics import diagnose, failed
 from clvsim.models.fitted import OBSERVED, FittedModels
 from clvsim.models.laws import Params, rows_of
 from clvsim.models.protocol import Correlated, RetentionModel, SpendModel
+from clvsim.models.retention.mbg_nbd import MbgNbd
 from clvsim.models.spend import gamma_gamma
 from clvsim.types import DAYS_PER_UNIT, CustomerSummary, Diagnostic, DrawMethod, Posterior
 
@@ -102,7 +103,7 @@ def fit(
     say = log or (lambda note: None)
     retention, purchases, amounts = learnable(summary, retention, spend)
     folder = cache.cache_folder(cache_dir) if config.cache and not config.posterior else None
-    months = months if summary.repeat_orders_by_day is not None and shocks.has_clock(retention) else None
+    months = months if summary.repeat_orders_by_day is not None and shocks.learns(retention) else None
     key = _key(purchases, amounts, retention, spend, config, summary, months) if folder else ""
     cached = cache.load(folder, key, say) if folder else None
     if cached is None:
@@ -256,7 +257,7 @@ def _draw(
     else:
         first = permuted(fit_one(retention, purchases, lives, retention_method, config, say))
         if months:
-            fitted_model, first = with_months(retention, first, summary, months, days, config.seed, say)
+            fitted_model, first = with_months(retention, first, summary, months, days, config, say)
     if money:
         second = permuted(ModelDraws(money.params, money.diagnostics, money.method))
         if "first_order_factor" not in second.params and money.kind == "gamma_gamma":
@@ -294,33 +295,55 @@ def with_months(
     summary: CustomerSummary,
     months: PathPrior,
     days_per_unit: float,
-    seed: int,
+    config: FitConfig,
     say: Callable[[str], None],
 ) -> tuple[RetentionModel, "ModelDraws"]:
     """The model by the clock of its months, and its draws with their path; as they were, and said, without a mode."""
     try:
-        centre = draws.centre()
+        if shocks.has_clock(retention):
+            model, params = shocks.learn(
+                retention, draws.params, draws.centre(), summary, months, days_per_unit, config.seed
+            )
+        else:
+            beside = months_beside(summary, next(iter(draws.params.values())).size, months, days_per_unit, config, say)
+            model, params = shocks.learn_pace(retention, draws.params, beside, summary, days_per_unit)
     except DiagnosticsError as error:
         say(f"{error.problems[0].what.split(';')[0]}: nothing is learned of the months up to today")
         return retention, draws
-    model, params = shocks.learn(retention, draws.params, centre, summary, months, days_per_unit, seed)
     return model, draws._replace(params=one_point(params) if draws.method.name == "map" else params)
+
+
+def months_beside(
+    summary: CustomerSummary,
+    draws: int,
+    months: PathPrior,
+    days_per_unit: float,
+    config: FitConfig,
+    say: Callable[[str], None],
+) -> tuple[RetentionModel, Params, Params]:
+    """MBG/NBD by the clock of the log's months, for a model without one: itself, parameters with the path, without it.
+
+    Raises DiagnosticsError where laplace finds no mode.
+    """
+    model = MbgNbd()
+    rows = model.sufficient(summary)
+    asked = config.model_copy(update={"draws": draws})
+    fitted = fit_one(model, rows, lambda free: model.natural(free, rows, days_per_unit), "laplace", asked, say)
+    with_path = shocks.learn(model, fitted.params, fitted.centre(), summary, months, days_per_unit, config.seed)
+    return *with_path, fitted.params
 
 
 def as_of(
     life: elsewhere.Part, summary: CustomerSummary, months: PathPrior | None, say: Callable[[str], None]
 ) -> elsewhere.Part:
     """Draws of a file; without their path of months where that ends on another day, or is not to be used."""
-    seasonal = season.seasonal_of(life.model)
-    if seasonal is None or seasonal.calendar.path is None:
+    path = shocks.path_of(life.model)
+    if path is None or (path.today == summary.today and months):
         return life
-    same_days = (seasonal.calendar.first_date, seasonal.calendar.today) == (summary.first_date, summary.today)
-    if same_days and months:
-        return life
-    if not same_days:
+    if path.today != summary.today:
         say(
-            f"fit.posterior: the months that it learned end on {seasonal.calendar.today}, today is "
-            f"{summary.today}: shocks to come start from their long-run law instead"
+            f"fit.posterior: the months that it learned end on {path.today}, today is {summary.today}: shocks to come "
+            "start from their long-run law instead"
         )
     model, params = shocks.without_path(life.model, life.params)
     return life._replace(model=model, params=params)

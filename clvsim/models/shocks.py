@@ -17,15 +17,18 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from clvsim.models.around.calendar import Calendar, Path, months_of
-from clvsim.models.around.path import STATES, Evidence, PathPrior, draw_paths, evidence_of, signs
+from clvsim.models.around.paced import PACE, Paced, paced_of
+from clvsim.models.around.path import LEVEL_SD, SD, STATES, Evidence, PathPrior, draw_paths, evidence_of, signs
 from clvsim.models.around.pooling import Pooled
 from clvsim.models.around.season import Seasonable, Seasonal, seasonal_of
 from clvsim.models.inference import Mode
-from clvsim.models.laws import Params, customers_of, rows_by_level
+from clvsim.models.laws import Customers, Params, customers_of, rows_by_level, unique_rows
 from clvsim.models.protocol import RetentionModel
-from clvsim.models.retention.purchases import Histories
-from clvsim.types import CustomerSummary
+from clvsim.models.retention.purchases import DropoutPriors, Histories
+from clvsim.types import DAYS_PER_YEAR, CustomerSummary
 
+_HISTORIES = 200
+_FASTEST, _PACES = 6.0, 25
 _STEP = 1e-3  # of central differences in logs, log odds and log multipliers
 
 
@@ -46,10 +49,20 @@ class Expansion(NamedTuple):
 
 def has_clock(model: RetentionModel) -> bool:
     """Whether orders run on a clock, which months can move."""
-    inner: Any = model
-    while hasattr(inner, "section"):
-        inner = inner.section
-    return isinstance(inner, Seasonable)
+    return isinstance(_section(model), Seasonable)
+
+
+def learns(model: RetentionModel) -> bool:
+    """Whether months can be learned: with the model on its own clock, or beside it, where orders come at any time."""
+    return has_clock(model) or isinstance(_section(model), DropoutPriors)
+
+
+def path_of(model: RetentionModel) -> Path | None:
+    """The months that were learned with a model, or beside it."""
+    if paced := paced_of(model):
+        return paced.path
+    seasonal = seasonal_of(model)
+    return seasonal.calendar.path if seasonal else None
 
 
 def learn(
@@ -73,8 +86,42 @@ def learn(
     looks = signs(found.evidence, prior)
     moved = {name: shifted(name, values, path.v @ found.shift[name]) for name, values in params.items()}
     moved |= {f"path[{ago}]": path.v[:, months - ago] for ago in range(1, months + 1)}
-    described = Path(months=months, autocorrelation=prior.autocorrelation, **looks._asdict())
+    described = Path(months=months, today=summary.today, autocorrelation=prior.autocorrelation, **looks._asdict())
     return with_path(model, summary, described), moved | path.states
+
+
+def learn_pace(
+    model: RetentionModel,
+    params: Params,
+    beside: tuple[RetentionModel, Params, Params],
+    summary: CustomerSummary,
+    days_per_unit: float,
+) -> tuple[RetentionModel, dict[str, np.ndarray]]:
+    """A model without a clock at the pace of one that has learned the months of the same customers.
+
+    `beside`: that model by the clock of its months, its parameters with the path and without, (draw,), as many as of
+    the model itself. The pace is the factor on rates after today by which orders expected of today's customers within
+    a year, without a path, are as many as with it; of some hundred histories, spread over all.
+    """
+    by_clock, with_months, without = beside
+    plain: Any = without_path(by_clock, {})[0]
+    rows, count = unique_rows(customers_of(summary))
+    some = slice(None, None, -(-len(count) // _HISTORIES))
+    histories = Customers(*rows[some].T)
+    found = by_clock.expected_orders(with_months, histories, DAYS_PER_YEAR, days_per_unit) @ count[some]
+    paces = np.geomspace(1 / _FASTEST, _FASTEST, _PACES)
+    known = np.stack([
+        plain.expected_orders(without, histories, DAYS_PER_YEAR * pace, days_per_unit) @ count[some] for pace in paces
+    ])  # fmt: skip
+    pace = [np.exp(np.interp(total, orders, np.log(paces))) for total, orders in zip(found, known.T, strict=True)]
+    states = {name: with_months[name] for name in (SD, LEVEL_SD)}
+    path: Any = path_of(by_clock)
+    anything: Any = model
+    paced: Any = Paced(_section(model), path)
+    return (
+        replace(anything, section=paced) if isinstance(model, Pooled) else paced,
+        dict(params) | {PACE: np.array(pace)} | states,
+    )
 
 
 def with_path(model: RetentionModel, summary: CustomerSummary, path: Path) -> RetentionModel:
@@ -92,12 +139,14 @@ def with_path(model: RetentionModel, summary: CustomerSummary, path: Path) -> Re
 
 def without_path(model: RetentionModel, params: Params) -> tuple[RetentionModel, dict[str, np.ndarray]]:
     """The same as if nothing were known of the months, and its parameters."""
+    anything: Any = model
+    if paced := paced_of(model):
+        return (paced.section if model is paced else replace(anything, section=paced.section)), paced.own(params)
     found = seasonal_of(model)
     if found is None or found.calendar.path is None:
         return model, dict(params)
     gone = {effect.label for effect in found.calendar.effects if effect.kind == "path"} | set(STATES)
     rest = {name: values for name, values in params.items() if name not in gone}
-    anything: Any = model
     calendar = found.calendar.without_path()
     plain = found.section.by_calendar(calendar) if calendar.effects else found.section
     return (plain if model is found else replace(anything, section=plain)), rest
@@ -129,7 +178,7 @@ class MonthlySlope:
         daily: Any = summary.repeat_orders_by_day
         length = (summary.today - summary.first_date).days
         months = months_of(length)
-        anything: Any = with_path(_plain(model), summary, Path(months=months, autocorrelation=0.0))
+        anything: Any = with_path(_plain(model), summary, Path(months=months, today=summary.today, autocorrelation=0.0))
         calendar = anything.calendar
         month = months - calendar.months_ago(-np.arange(length))
         pooled = isinstance(model, Pooled)
@@ -212,4 +261,4 @@ def _plain(model: RetentionModel) -> RetentionModel:
 
 def _section(model: RetentionModel) -> Any:
     plain = _plain(model)
-    return plain.section if isinstance(plain, Seasonal) else plain
+    return plain.section if isinstance(plain, Seasonal | Paced) else plain

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from clvsim.models.around.calendar import MEAN_DAY, Effect
-from clvsim.models.around.path import LEVEL_SD, SD, STATES
+from clvsim.models.around.paced import PACE, paced_of
+from clvsim.models.around.path import LEVEL_SD, SD
 from clvsim.models.around.pooling import in_words
 from clvsim.models.around.season import seasonal_of
 from clvsim.models.fitted import FittedModels
@@ -27,6 +28,7 @@ _STANDING = {
     "path.slope": "the level's next step, a month, which fades by a tenth each month",
     SD: "sd of monthly shocks of the log order rate",
     LEVEL_SD: "sd of the level's slope, a month; 0 in some draws",
+    PACE: "order rate after today against the log's, as MBG/NBD's months have it",
 }
 
 
@@ -60,7 +62,7 @@ def retention_facts(fitted: FittedModels) -> list[Fact]:
     promoted = any(effect.kind == "promotion" for effect in effects.values())
     facts = [
         path_fact(name, values)
-        if name in STATES
+        if name in _STANDING
         else calendar_fact(effects[name], values)
         if name in effects
         else (f"{name} ({retention.kind}{unit if name in times else ''})", spread(values))
@@ -78,13 +80,17 @@ def calendar_effects(retention: RetentionModel) -> tuple[Effect, ...]:
 
 
 def fitted_kinds(retention: RetentionModel) -> tuple[str, ...]:
-    """Kinds of the calendar's effects that differ from a mean day, each once."""
-    return tuple(dict.fromkeys(effect.kind for effect in calendar_effects(retention) if effect != MEAN_DAY))
+    """Kinds of the calendar's effects that differ from a mean day, each once; a path of months beside the model too."""
+    beside = ("path",) if paced_of(retention) else ()
+    kinds = (effect.kind for effect in calendar_effects(retention) if effect != MEAN_DAY)
+    return tuple(dict.fromkeys((*kinds, *beside)))
 
 
 def path_fact(name: str, values: np.ndarray) -> Fact:
     """A size of the shocks and the level of months, or where they stand today; `values` is (draw,)."""
     label = f"{name}: {_STANDING[name]}"
+    if name == PACE:
+        return label, f"×{spread(values)}"
     return label, spread(values) if name in (SD, LEVEL_SD) else f"×{spread(np.exp(values))}"
 
 

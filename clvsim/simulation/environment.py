@@ -9,9 +9,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from clvsim.models.around.paced import paced_of
 from clvsim.models.around.path import LEVEL_SD, SD
 from clvsim.models.around.season import seasonal_of
 from clvsim.models.fitted import FittedModels
+from clvsim.models.shocks import path_of
 from clvsim.simulation.config import EnvironmentConfig
 from clvsim.special import ndtri
 from clvsim.types import CustomerSummary
@@ -37,11 +39,11 @@ class SdLaw(NamedTuple):
 
 def sd_law(fitted: FittedModels, summary: CustomerSummary, config: EnvironmentConfig) -> SdLaw:
     """As the fit learned it; the prior where it learned nothing, or is not to be asked."""
-    seasonal = seasonal_of(fitted.retention)
-    if config.path_prior is None or seasonal is None or seasonal.calendar.path is None:
+    path = path_of(fitted.retention)
+    if config.path_prior is None or path is None:
         return SdLaw(config.sd_prior)
     draws = fitted.posterior.retention
-    return SdLaw(config.sd_prior, seasonal.calendar.months, draws[SD], draws[LEVEL_SD])
+    return SdLaw(config.sd_prior, path.months, draws[SD], draws[LEVEL_SD])
 
 
 def season_by_week(fitted: FittedModels, draws: int, first: int, weeks: int) -> np.ndarray | None:
@@ -49,7 +51,7 @@ def season_by_week(fitted: FittedModels, draws: int, first: int, weeks: int) -> 
 
     Of the season, and of the path of months: up to today as it was, then as it is expected to be.
     """
-    seasonal = seasonal_of(fitted.retention)
-    if seasonal is None:
+    clock = seasonal_of(fitted.retention) or paced_of(fitted.retention)
+    if clock is None:
         return None
-    return seasonal.by_week(fitted.retention_draws(slice(draws)), first, weeks)
+    return clock.by_week(fitted.retention_draws(slice(draws)), first, weeks)

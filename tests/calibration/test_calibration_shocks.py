@@ -69,7 +69,7 @@ def shop(random: np.random.Generator, customers: int, sd: float = 0.0, yearly: f
         who = who[at[who] < clock[-1]]
         bought.append(np.column_stack([who, np.searchsorted(clock, at[who], side="right")]))
         who = who[random.random(who.size) >= leave[who]]
-    orders = np.unique(np.concatenate(bought), axis=0)
+    orders: Any = np.unique(np.concatenate(bought), axis=0)
     orders = orders[orders[:, 1] > born[orders[:, 0]]]  # those of the day of the first order are that order
     customer, on = orders.T
     amount = random.gamma(MONEY["p"], 1 / nu[customer])

@@ -9,12 +9,13 @@ import pytest
 from scipy.optimize import minimize
 from scipy.special import betaln, gammaln
 from scipy.stats import norm
-from test_models_season import LENGTH, PUBLISHED, SALE, WEEK, bought, densities, multiplier
+from test_models_season import LENGTH, PUBLISHED, SALE, TODAY, WEEK, bought, densities, multiplier
 
 from clvsim.errors import ConfigError
 from clvsim.models import RETENTION, SPEND
 from clvsim.models.around import path as paths
 from clvsim.models.around.calendar import Calendar, Path, months_ahead, months_of
+from clvsim.models.around.paced import PACE, Paced, paced_of
 from clvsim.models.around.path import Evidence, PathPrior
 from clvsim.models.around.pooling import Pooled
 from clvsim.models.around.pooling import configured as with_levels
@@ -25,7 +26,8 @@ from clvsim.models.config import FitConfig
 from clvsim.models.fit import fit
 from clvsim.models.fitted import FittedModels, restored
 from clvsim.models.inference import centre
-from clvsim.models.shocks import Centre, Expansion, MonthlySlope, expand, learn, with_path, without_path
+from clvsim.models.laws import Births
+from clvsim.models.shocks import Centre, Expansion, MonthlySlope, expand, learn, learn_pace, with_path, without_path
 from clvsim.scenario import BASELINE, Scenario
 from clvsim.simulation import simulate
 from clvsim.simulation.config import EnvironmentConfig, SimulationConfig
@@ -69,7 +71,7 @@ def test_slope_is_that_of_the_process(log, kind, season):
         flat = {f"season[{m}]": np.zeros(1) for m in range(1, 13)} | {"promotion[sale]": np.zeros(1)}
         day = {int(d.split("[")[1][:-1]): d for d in flat if d.startswith("season")}
         for number, name in day.items():  # a day of that month without a sale
-            at = next(d for d in range(1 - LENGTH, -200) if (TODAY_OF(d)).month == number)
+            at = next(d for d in range(1 - LENGTH, -200) if (day_of(d)).month == number)
             flat[name] = np.log(base[[at + LENGTH - 1]])
         flat["promotion[sale]"] = np.array([0.6])
         params |= flat
@@ -84,8 +86,8 @@ def test_slope_is_that_of_the_process(log, kind, season):
         assert found[k] == pytest.approx((ends[0] - ends[1]) / 2e-3, rel=1e-5, abs=1e-5)
 
 
-def TODAY_OF(day: int) -> date:
-    return date(2025, 3, 20) + timedelta(days=day)
+def day_of(day: int) -> date:
+    return TODAY + timedelta(days=day)
 
 
 class Plain:
@@ -289,16 +291,22 @@ def test_signs_of_drift_and_season():
 
 def test_sentences_name_figure_and_key():
     drift, season = Path(
-        months=20, autocorrelation=0.5, slope=np.log(0.6), slope_z=-8.31, harmonic=9.5, amplitude=np.log(1.2)
+        months=20,
+        today=TODAY,
+        autocorrelation=0.5,
+        slope=np.log(0.6),
+        slope_z=-8.31,
+        harmonic=9.5,
+        amplitude=np.log(1.2),
     ).sentences(has_season=False)
     assert "fallen over the log, by 40% a year" in drift
     assert "8.3 standard errors" in drift
     assert "environment.level_sd_prior" in drift
     assert "20% up and down (chi-square 9.5" in season
     assert season.endswith("retention.season=month")
-    seasonal = Path(months=20, autocorrelation=0.5, harmonic=9.5)
+    seasonal = Path(months=20, today=TODAY, autocorrelation=0.5, harmonic=9.5)
     assert seasonal.sentences(has_season=True) == ()
-    assert Path(months=20, autocorrelation=0.5, slope=0.3, slope_z=1.9).sentences(has_season=False) == ()
+    assert Path(months=20, today=TODAY, autocorrelation=0.5, slope=0.3, slope_z=1.9).sentences(has_season=False) == ()
 
 
 # --- months ahead -----------------------------------------------------------------------------------------------------
@@ -357,7 +365,7 @@ def test_multipliers_of_worlds_have_mean_one(known):
 
 def test_clock_goes_on_from_today(log):
     """log m of days: months of the log as they are in the draw, then the conditional mean, in months from today."""
-    model: Any = with_path(RETENTION["bg_nbd"](), log[0], Path(months=MONTHS, autocorrelation=0.5))
+    model: Any = with_path(RETENTION["bg_nbd"](), log[0], Path(months=MONTHS, today=TODAY, autocorrelation=0.5))
     v = np.random.default_rng(2).normal(0, 0.1, (3, MONTHS))
     params = published("bg_nbd", 3) | {f"path[{k}]": v[:, MONTHS - k] for k in range(1, MONTHS + 1)} | states(3)
     past = model.log_multiplier(params, np.arange(1 - LENGTH, 1))
@@ -382,7 +390,7 @@ def test_path_goes_with_season_and_levels(log):
     summary = replace(log[0], customers=log[0].customers.assign(segment=["one", "two"] * 20))
     section = RETENTION["pareto_nbd"](season="month", promotions={"sale": SALE}, pool="segment")
     pooled: Any = with_levels(section, summary, configured(section, summary))
-    path = Path(months=MONTHS, autocorrelation=0.5)
+    path = Path(months=MONTHS, today=TODAY, autocorrelation=0.5)
     inner: Any = with_path(pooled.section, summary, path)
     model = replace(pooled, section=inner)
     assert (inner.calendar.monthly, inner.calendar.months) == (True, MONTHS)
@@ -413,7 +421,7 @@ def test_a_path_of_nothing_is_no_path(log):
     none = {f"path[{k}]": np.zeros(draws) for k in range(1, MONTHS + 1)} | states(draws, 0, 0, 0, 0, 0)
     section = RETENTION["mbg_nbd"]()
     calm = FittedModels(section, SPEND["gamma_gamma"](), Posterior(published("mbg_nbd", draws), money, "week"))
-    path = Path(months=MONTHS, autocorrelation=0.5)
+    path = Path(months=MONTHS, today=TODAY, autocorrelation=0.5)
     still = FittedModels(
         with_path(section, summary, path),
         SPEND["gamma_gamma"](),
@@ -478,12 +486,87 @@ def test_nuts_and_map_have_a_path_too(large):
     assert all(np.ptp(values) == 0 for values in one.values())
 
 
-def test_only_where_there_is_a_clock_and_days_are_known(large):
+def test_only_where_days_are_known(large):
     undated = replace(large, repeat_orders_by_day=None)
-    for summary, kind in ((undated, "mbg_nbd"), (large, "mbg_cnbd")):
-        model = RETENTION[kind](k=1) if kind == "mbg_cnbd" else RETENTION[kind]()
-        found = fit(summary, model, SPEND["fixed_price"](), LAPLACE, months=PRIOR)
-        assert not any(name.startswith("path") for name in found.posterior.retention)
+    found = fit(undated, RETENTION["mbg_nbd"](), SPEND["fixed_price"](), LAPLACE, months=PRIOR)
+    assert not any(name.startswith("path") for name in found.posterior.retention)
+
+
+# --- beside a model without a clock -----------------------------------------------------------------------------------
+
+
+def paced(kind: str = "mbg_cnbd", k: int = 2) -> Paced:
+    return Paced(RETENTION[kind](k=k), Path(months=12, today=TODAY, autocorrelation=0.5))
+
+
+def test_a_faster_pace_is_a_higher_rate():
+    """Of newcomers: orders at `pace` are those of rates so many times as high, discounted by the calendar."""
+    model, births = paced(), Births(np.zeros(1), 30.0)
+    params = published("mbg_nbd", 2) | {PACE: np.array([0.6, 1.7])}
+    ages = np.array([40.0, 400.0])
+    found = model.expected_discounted_orders_new(params, ages, 0.2, WEEK, births)
+    faster = published("mbg_nbd", 2)
+    faster["alpha"] = faster["alpha"] / params[PACE]
+    expected = model.section.expected_discounted_orders_new(faster, ages, 0.2, WEEK, births)
+    np.testing.assert_allclose(found, expected, rtol=1e-7)
+    staying = model.probability_staying_new(params, ages, WEEK)
+    np.testing.assert_allclose(staying, model.section.probability_staying_new(faster, ages, WEEK), rtol=1e-7)
+
+
+def test_pace_is_simulated_as_it_is_expected(large):
+    """Orders of a quarter, discounted or not, and who is active in it; past weeks run as they did."""
+    draws, model = 300, paced()
+    params = published("mbg_nbd", draws) | {PACE: np.full(draws, 1.6), **states(draws, sd=0, level_sd=0)}
+    spend = {"price": np.full(draws, 9.0), "first_order_factor": np.ones(draws)}
+    fitted = FittedModels(model, SPEND["fixed_price"](), Posterior(params, spend, "week"))
+    few = replace(large, customers=large.customers.assign(log_gaps=0.0))
+    found = simulate(
+        fitted,
+        few,
+        {BASELINE: Scenario(title="As today")},
+        simulation=SimulationConfig(draws=draws, horizon_months=3, jobs=1),
+        environment=EnvironmentConfig(),
+    )
+    orders = found.scenarios[BASELINE].ledger.total("orders")
+    expected = model.expected_orders(params, model.histories(few), 3 * DAYS_PER_MONTH, WEEK).sum(axis=1)
+    assert np.abs(orders.mean() - expected.mean()) < 4 * orders.std() / np.sqrt(draws)
+    weekly = season_by_week(fitted, 1, -13, 4)
+    np.testing.assert_allclose(np.exp(weekly[0]), [1, 1, 1.6, 1.6])
+
+
+def test_pace_moves_the_total_as_months_move_it(large):
+    """MBG/CNBD-1 is MBG/NBD: at the pace it expects in a year what MBG/NBD expects by the clock of the months."""
+    model: Any = RETENTION["mbg_nbd"]()
+    _, at = expansion_of(model, large)
+    plain = published("mbg_nbd", 20)
+    by_clock, with_months = learn(model, plain, at, large, PRIOR, WEEK, 1)
+    regular = RETENTION["mbg_cnbd"](k=1)
+    found, params = learn_pace(regular, plain, (by_clock, with_months, plain), large, WEEK)
+    histories = model.histories(large)
+    total = by_clock.expected_orders(with_months, histories, 365.25, WEEK).sum(axis=1)
+    summary = replace(large, customers=large.customers.assign(log_gaps=0.0))
+    reached = found.expected_orders(params, found.histories(summary), 365.25, WEEK).sum(axis=1)
+    np.testing.assert_allclose(reached, total, rtol=0.03)  # of 200 histories among some 700
+    assert params[PACE].std() > 0.01
+
+
+def test_regular_buyers_get_their_months_from_beside(large, tmp_path):
+    summary = replace(large, customers=large.customers.assign(log_gaps=1.0, segment=["one", "two"] * 400))
+    poor = LAPLACE.model_copy(update={"allow_poor": True})
+    section = RETENTION["bg_cnbd"](k=2, pool="segment")
+    found = fit(summary, section, SPEND["fixed_price"](), poor, months=PRIOR)
+    assert paced_of(found.retention) is found.retention.section
+    law = sd_law(found, summary, EnvironmentConfig())
+    assert law.months == MONTHS
+    assert (found.posterior.retention[PACE] > 0).all()
+    write_posterior(found, tmp_path / "posterior.nc")
+    assert read_posterior(tmp_path / "posterior.nc").retention == found.retention
+    plain, rest = without_path(found.retention, found.posterior.retention)
+    assert isinstance(plain, Pooled)
+    assert plain.section == section
+    assert not any(name.startswith("path") for name in rest)
+    alone = fit(summary, section, SPEND["fixed_price"](), poor)
+    np.testing.assert_array_equal(alone.posterior.retention["r"], found.posterior.retention["r"])
 
 
 def test_path_is_kept_with_the_posterior(large, learned, tmp_path):

@@ -24,7 +24,7 @@ def seasonal(*, monthly: bool = False, promotion: str = "", path: bool = False) 
         today=date(2025, 12, 31),
         monthly=monthly,
         promotions={promotion: sale} if promotion else {},
-        path=Path(months=24, autocorrelation=0.5) if path else None,
+        path=Path(months=24, today=date(2025, 12, 31), autocorrelation=0.5) if path else None,
     )
     return BgNbd().by_calendar(calendar)
 

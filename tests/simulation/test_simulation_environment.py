@@ -30,7 +30,7 @@ def learned(draws: int) -> tuple[FittedModels, CustomerSummary]:
     path = {f"path[{k}]": np.full(draws, 0.1 / k) for k in range(1, months + 1)}
     values = (np.full(draws, 0.1), np.zeros(draws), np.zeros(draws), np.linspace(0.05, 0.3, draws))
     states = dict(zip(STATES, (*values, 0.02 * (np.arange(draws) % 2)), strict=True))
-    model = with_path(base.retention, summary, Path(months=months, autocorrelation=0.5))
+    model = with_path(base.retention, summary, Path(months=months, today=summary.today, autocorrelation=0.5))
     retention = {**base.posterior.retention, **path, **states}
     return replace(base, retention=model, posterior=replace(base.posterior, retention=retention)), summary
 

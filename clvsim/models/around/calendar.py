@@ -55,20 +55,21 @@ MEAN_DAY = Effect("season", "any")  # of the days outside promotions, where mont
 class Path(Frozen):
     """Months of the log up to today whose shocks were learned, and what their differences look like.
 
-    `months`: how many, of 365.25/12 days backwards from today; the oldest takes the days that are left.
+    `months`: how many, of 365.25/12 days backwards from `today`; the oldest takes the days that are left.
     `autocorrelation`: from one month's shock to the next. `slope`: of a straight line through the months, log rate a
     year, `slope_z` in its standard errors. `harmonic`: chi-square, two degrees of freedom, of a wave of twelve months,
     `amplitude` its height in log rate; both 0 where the log is too short to ask.
     """
 
     months: int
+    today: date
     autocorrelation: float
     slope: float = 0.0
     slope_z: float = 0.0
     harmonic: float = 0.0
     amplitude: float = 0.0
 
-    def sentences(self, *, has_season: bool) -> tuple[str, ...]:
+    def sentences(self, *, has_season: bool, season_key: str = "retention.season=month") -> tuple[str, ...]:
         """Warnings: months that drift; months that go up and down within a year, where no season is modelled."""
         found = []
         if abs(self.slope_z) > SURE_SLOPE:
@@ -82,7 +83,7 @@ class Path(Frozen):
             found.append(
                 f"Months look like a season: a wave of twelve months, {np.expm1(self.amplitude):.0%} up and down "
                 f"(chi-square {self.harmonic:.1f}; beyond {SURE_WAVE:g} in one log of 22 by chance). Shocks do not "
-                "stand in for it: set retention.season=month"
+                f"stand in for it: set {season_key}"
             )
         return tuple(found)
 
