@@ -254,7 +254,7 @@ class RunResult:
     assumptions: tuple[Assumption, ...]  # of the whole run (finance, acquisition, environment)
     model_facts: tuple[tuple[str, str], ...]  # label, value: fitted figures and model checks
     warnings: tuple[str, ...]
-    calendar_effects: tuple[str, ...] = ()  # that were fitted: season, promotion, trend
+    calendar_effects: tuple[str, ...] = ()  # that were fitted: season, promotion, path
     poor_fit: bool = False  # fit.allow_poor let a failed gate pass: red banner
     draft: bool = False  # parameters were not sampled: banner, and no interval contains their uncertainty
     who_is_lost: str = ""  # sentence on when the retention model counts a customer as lost

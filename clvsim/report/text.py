@@ -189,6 +189,8 @@ def posterior_table(fitted: FittedModels) -> str:
     rows = [f"{'parameter':<{wide}}{'mean':>10}{'5 %':>10}{'95 %':>10}"]
     for group in (posterior.retention, posterior.spend):
         for name, values in group.items():
+            if name.startswith("path["):
+                continue  # single months of the log: where they lead to stands under path.shock and path.level
             low, high = np.quantile(values, [0.05, 0.95])
             rows.append(f"{name:<{wide}}{values.mean():>10.4g}{low:>10.4g}{high:>10.4g}")
     rows += ["", f"draws: {fitted.method}"]
