@@ -130,7 +130,9 @@ def _tracking(raw: dict[str, Any]) -> Tracking:
 def write_ledgers(simulation: Simulation, path: Path) -> None:
     """Write a group per scenario with `calendar`, `age`, `cohort_ledger`, and the group `inputs`, in single precision.
 
-    Dimensions: world, group, line, basis (plain, discounted), month (since today) or age_month.
+    Dimensions: world, group, line, basis (plain, discounted), month (since today) or age_month. `first_order` is the
+    part of the first month of age that falls on the first order. Figures by calendar month are complete before the
+    attribute `horizon_months` only; totals over all months follow each customer over the own horizon.
     """
     import xarray as xr
 
@@ -160,8 +162,11 @@ def ledger_dataset(ledger: Ledger) -> "xr.Dataset":
     }
     if ledger.age.shape[1]:
         arrays["age"] = (("world", "newcomer_group", "line", "basis", "age_month"), ledger.age)
+        arrays["first_order"] = (("world", "newcomer_group", "line", "basis"), ledger.first)
         labels["newcomer_group"] = [g.label for g in ledger.groups if g.origin == "new"]
-    return xr.Dataset({k: (dims, v.astype(np.float32)) for k, (dims, v) in arrays.items()}, coords=labels)
+    single = {k: (dims, v.astype(np.float32)) for k, (dims, v) in arrays.items()}
+    followed = "everybody is followed in the months before it; in later ones only newcomers, to the end of their own"
+    return xr.Dataset(single, labels, {"horizon_months": ledger.horizon_months, "horizon": followed})
 
 
 def write_customers(simulation: Simulation, folder: Path) -> None:

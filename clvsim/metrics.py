@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from clvsim.effects import NON_NEGATIVE, REAL, Domain
+from clvsim.errors import ConfigError
 from clvsim.interventions.base import CostEntry
+from clvsim.scenario import BASELINE
 from clvsim.simulation import levels
 
 if TYPE_CHECKING:
@@ -130,6 +132,18 @@ def pav_per_newcomer(simulation: Simulation, scenario: SimulatedScenario) -> np.
 def cac(simulation: Simulation, scenario: SimulatedScenario) -> np.ndarray:
     """Expected cost per acquired customer of the world's visitors."""
     return _acquired(scenario).cac
+
+
+def marginal_cac(simulation: Simulation, scenario: SimulatedScenario) -> np.ndarray:
+    """Cost of one more customer, dC/dN: what the channels cost more than in the baseline, per additional customer.
+
+    Both are exact given the world's visitors. Where a scenario brings the baseline's number, the baseline itself
+    included, one more customer costs what more visitors cost, who convert as the present ones do (constant returns).
+    Not included: what a lever costs, and costs per month.
+    """
+    acquired, base = _acquired(scenario), _acquired(simulation.scenarios[BASELINE])
+    more = acquired.expected_customers - base.expected_customers
+    return np.divide(acquired.cost - base.cost, more, out=acquired.cac.copy(), where=more != 0) + 0.0
 
 
 def clv_per_newcomer(simulation: Simulation, scenario: SimulatedScenario) -> np.ndarray:
@@ -307,6 +321,7 @@ METRICS: dict[str, Metric] = {
         per=per_newcomer,
     ),
     "cac": Metric(cac, "money", NON_NEGATIVE, newcomers=True, exact=True),
+    "marginal_cac": Metric(marginal_cac, "money", REAL, newcomers=True, exact=True),
     "clv_per_newcomer": Metric(
         clv_per_newcomer,
         "money",
@@ -365,3 +380,10 @@ def available(simulation: Simulation) -> dict[str, Metric]:
         margin=simulation.economics.margin_known,
         has_contacts=any(line.account == "contacts" for s in scenarios for line in s.ledger.lines),
     )
+
+
+def require_expectation(name: str) -> None:
+    """Raise ConfigError for a metric that cannot decide, because luck cannot be told from its expectation."""
+    if not METRICS[name].has_expectation:
+        able = ", ".join(other for other, metric in METRICS.items() if metric.has_expectation)
+        raise ConfigError([("report.metric", f"{name} is known as simulated only; what decides is one of {able}")])

@@ -18,7 +18,7 @@ from clvsim.types import Assumption, ScenarioDescription
 BASELINE = "baseline"
 NEEDS_ACQUISITION = "needs acquisition.channels"
 RESERVED = {"orders", "acquisition", "contact"}  # causes of the lines that every ledger has
-NEEDS_MARGIN = "needs finance.gross_margin"
+NEEDS_MARGIN = "needs finance.gross_margin; without it figures are revenue, which no cost moves"
 
 
 AnyIntervention = Annotated[Intervention, OfKind(INTERVENTIONS)]
@@ -224,7 +224,7 @@ def compile_scenario(
                 if is_default and number.drives:
                     defaults.append(number.label)
         mechanisms += item.intervention.compile(item.name, values, item.intervention.when.period(horizon.today))
-    nothing_left = bool(reasons) and not mechanisms
+    nothing_left = bool(reasons) and not mechanisms and name != BASELINE
     return CompiledScenario(
         name=name,
         mechanisms=tuple(mechanisms),

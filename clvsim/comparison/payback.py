@@ -59,8 +59,8 @@ def expected_curve(simulation: Simulation, name: str, designs: Mapping[str, Desi
     base = simulation.scenarios[BASELINE]
     curve, start = levels.expected_age_curve(simulation), by_age(simulation, base)
     if has_common_shocks(simulation) or has_levers(base):
-        months = np.column_stack([curve[:, 1], np.diff(curve[:, 1:], axis=1)])
-        curve = curve + _smoothed(simulation, start - months, designs[BASELINE])
+        steps = np.diff(curve, axis=1, prepend=0.0)
+        curve = curve + _smoothed(simulation, start - steps, designs[BASELINE])
     if name != BASELINE:
         change = by_age(simulation, simulation.scenarios[name]) - start
         curve = curve + _smoothed(simulation, change, designs[name])
@@ -68,25 +68,22 @@ def expected_curve(simulation: Simulation, name: str, designs: Mapping[str, Desi
 
 
 def by_age(simulation: Simulation, scenario: SimulatedScenario) -> np.ndarray:
-    """Simulated contribution per newcomer in each month of own age, (draws, ages); nan where nobody came."""
+    """Simulated contribution per newcomer, (draws, ages + 1): of the first order, then of each month; nan: nobody."""
     ledger = scenario.ledger
-    monthly = per_draw(simulation, ledger.contribution(age=True).sum(axis=1))
+    cumulative = per_draw(simulation, ledger.contribution_by_age())
     people = per_draw(simulation, ledger.total("customers_acquired", age=True))
-    return monthly / np.where(people > 0, people, np.nan)[:, None]
+    return np.diff(cumulative, axis=1, prepend=0.0) / np.where(people > 0, people, np.nan)[:, None]
 
 
-def _smoothed(simulation: Simulation, monthly: np.ndarray, design: Design) -> np.ndarray:
-    """Regressed (draws, ages) differences, summed over ages with 0 before them, (draws, ages + 1).
-
-    What happens in the first month counts at its end.
-    """
-    exists = np.isfinite(monthly).all(axis=1)
-    values = np.zeros_like(monthly)
+def _smoothed(simulation: Simulation, steps: np.ndarray, design: Design) -> np.ndarray:
+    """Regressed differences of the steps of a curve, summed, both (draws, ages + 1)."""
+    exists = np.isfinite(steps).all(axis=1)
+    values = np.zeros_like(steps)
     for basis in design.bases(per_newcomer(simulation), exists):
-        fits = [basis.fit(month).values for month in monthly.T]
+        fits = [basis.fit(step).values for step in steps.T]
         at = np.union1d(basis.rows, np.flatnonzero(~exists & ~design.neutral))
         values[at] = np.column_stack(fits)[at]
-    return np.concatenate([np.zeros((values.shape[0], 1)), np.cumsum(values, axis=1)], axis=1)
+    return np.cumsum(values, axis=1)
 
 
 def payback_months(curve: np.ndarray, cost: np.ndarray) -> np.ndarray:

@@ -74,11 +74,22 @@ class Shift:
     size: np.ndarray
     who: Who
     when: Period
+    quality: "Quality | None" = None  # of the additional customers of a conversion; None: like the others
+
+
+class Quality(NamedTuple):
+    """How additional customers differ from those who come anyway: log factors, (n,) each."""
+
+    rate: np.ndarray
+    spend: np.ndarray
 
 
 @dataclass(frozen=True)
 class OfferTerms:
-    """An extra item at orders. Arrays (n,); rates are log factors on the purchase rate, hazards in budget units."""
+    """An extra item at orders. Arrays (n,); rates are log factors on the purchase rate, hazards in budget units.
+
+    What declining does to the rate halves in `half_life_weeks`; with `goods_return` a refund saves the cost of goods.
+    """
 
     name: str
     on_orders: tuple[int, ...]  # 1 = first order of a customer; empty = every order
@@ -87,10 +98,12 @@ class OfferTerms:
     margin: float | None  # share of the price; None = the gross margin of orders
     incentive: np.ndarray
     refund: np.ndarray
+    goods_return: bool
     cannibalised: np.ndarray
     patience: int
     decline_hazard: np.ndarray
     decline_rate: np.ndarray
+    half_life_weeks: float
     accept_rate: np.ndarray
     who: Who
     when: Period

@@ -19,7 +19,9 @@ class CostIntervention(Intervention):
     `once` and `month` are fixed costs, dated by `when` (at the first day of a month), whatever customers do.
 
     `order`, `customer` and `revenue` (a share) follow the customers reached, over the whole plan; `customer` is paid
-    today for existing ones, but for contracts that have ended, and on the first order of new ones.
+    today for existing ones, but for contracts that have ended, and on the first order of new ones. `month` ends with
+    the horizon for existing customers; as long as newcomers are followed beyond it, it goes on in their share of all
+    active customers. Without a known margin figures are revenue, which no cost moves.
     """
 
     kind: Literal["cost"]
@@ -32,6 +34,10 @@ class CostIntervention(Intervention):
         if self.per not in ("once", "month") and not self.when.always:
             raise ValueError(f"a cost per {self.per} runs over the whole plan; `when` needs per: once or month")
         return self
+
+    @property
+    def needs_margin(self) -> bool:
+        return True
 
     def uncertain(self) -> dict[str, tuple[Effect, Uncertain]]:
         share = Uncertain("probability", "Cost, share of revenue")

@@ -15,11 +15,15 @@ ZERO = Fixed(kind="fixed", value=0.0)
 
 
 class IfDeclined(Frozen):
-    """Annoyance. Hazard in units of the survival budget: 0.01 loses about 1 % of those who decline."""
+    """Annoyance. Hazard in units of the survival budget: 0.01 loses about 1 % of those who decline.
 
-    after: int = Field(0, ge=0)  # declined offers without consequence
+    Each offer has an `after` of its own. What `rate` does heals: its logarithm halves in `half_life_weeks`.
+    """
+
+    after: int = Field(0, ge=0)  # times that this offer is declined without consequence
     hazard: Effect = ZERO
     rate: Effect = ZERO
+    half_life_weeks: float = Field(8.0, gt=0)  # assumed, not measured
 
 
 class IfAccepted(Frozen):
@@ -29,7 +33,8 @@ class IfAccepted(Frozen):
 class OfferIntervention(Intervention):
     """Offers one more item at orders: upsell, cross-sell, order bump.
 
-    The item costs `price` and is taken with probability `take`, at the given orders of a customer.
+    The item costs `price` and is taken with probability `take`, at the given orders of a customer. A refunded one
+    replaces no later order, and its goods come back unless `goods_return` is false; its incentive stays spent.
 
     Not modelled: an accepted item wearing the customer out (extra items charge no hazard per order), or a take rate
     that depends on the customer.
@@ -42,6 +47,7 @@ class OfferIntervention(Intervention):
     margin: float | None = Field(None, gt=0, le=1)
     incentive: Effect = ZERO  # money spent per taken offer
     refund: Effect = ZERO  # probability that a taken offer is refunded
+    goods_return: bool = True  # a refunded item can be sold again
     cannibalised: Effect = ZERO  # share of the price that later orders lose
     if_accepted: IfAccepted = IfAccepted()
     if_declined: IfDeclined = IfDeclined()
@@ -66,10 +72,12 @@ class OfferIntervention(Intervention):
                 margin=self.margin,
                 incentive=values["incentive"],
                 refund=values["refund"],
+                goods_return=self.goods_return,
                 cannibalised=values["cannibalised"],
                 patience=self.if_declined.after,
                 decline_hazard=values["if_declined.hazard"],
                 decline_rate=values["if_declined.rate"],
+                half_life_weeks=self.if_declined.half_life_weeks,
                 accept_rate=values["if_accepted.rate"],
                 who=self.who,
                 when=period,
@@ -78,4 +86,18 @@ class OfferIntervention(Intervention):
 
     def sentence(self) -> str:
         orders = "every order" if not self.on_orders else "order " + " and ".join(map(str, self.on_orders))
-        return f"Offers one more item at {orders} ({self._reach()})."
+        return f"Offers one more item at {orders} ({self._reach()}).{self._healing()}{self._refunds()}"
+
+    def _healing(self) -> str:
+        if self.if_declined.rate == ZERO:
+            return ""
+        declined = self.if_declined
+        assumed = "" if "half_life_weeks" in declined.model_fields_set else " (assumed, not measured)"
+        weeks = f"{declined.half_life_weeks:g} week{'' if declined.half_life_weeks == 1 else 's'}"
+        return f" What declining does to the order rate halves in {weeks}{assumed}."
+
+    def _refunds(self) -> str:
+        if self.refund == ZERO:
+            return ""
+        goods = "come back and can be sold again" if self.goods_return else "do not come back"
+        return f" Goods of refunded items {goods}."

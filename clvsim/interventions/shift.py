@@ -4,10 +4,12 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
+from pydantic import model_validator
 
-from clvsim.effects import REAL, Effect
-from clvsim.interventions.base import Group, Intervention, Mechanism, Shift, Uncertain
+from clvsim.effects import REAL, Effect, Fixed, Prior
+from clvsim.interventions.base import Group, Intervention, Mechanism, Quality, Shift, Uncertain
 from clvsim.interventions.timing import Horizon, Period, Schedule
+from clvsim.schema import Frozen
 
 WORDS = {
     "rate": "how often customers order",
@@ -23,20 +25,53 @@ SCALES = {
     "conversion": Uncertain("odds", "Change of the conversion", drives=True),
     "margin": Uncertain("amount", "Change of the gross margin, in points", "relative", REAL, drives=True),
 }
+QUALITY = {
+    "rate": Uncertain("relative", "Additional customers' order rate, against those who come anyway"),
+    "spend": Uncertain("relative", "Additional customers' amounts, against those who come anyway"),
+}
+SOMEWHAT_WORSE = Prior(
+    kind="prior", dist="normal", mean=float(np.expm1(-0.1)), sd=0.1, source="assumed, not measured"
+)  # fmt: skip
+
+
+class AdditionalCustomers(Frozen):
+    """How those who come only because of a better conversion differ: relative changes (-0.1 = 10 % less)."""
+
+    rate: Effect = SOMEWHAT_WORSE
+    spend: Effect = SOMEWHAT_WORSE
 
 
 class ShiftIntervention(Intervention):
     """Moves a rate, the spend, the hazard of leaving, a conversion or the margin.
 
     `size` is a relative change (0.05 = +5 %; of the odds for a conversion, points for a margin).
+
+    `quality` of a conversion: customers beyond the baseline's number order and spend differently, by default somewhat
+    less; null: like all others. A conversion that falls takes away average customers. Not modelled: customers who come
+    anyway changing with the conversion.
     """
 
     kind: Literal["shift"]
     target: Literal["rate", "spend", "hazard", "conversion", "margin"]
     size: Effect
+    quality: AdditionalCustomers | None = AdditionalCustomers()
+
+    @model_validator(mode="after")
+    def of_a_conversion(self) -> "ShiftIntervention":
+        if self.target != "conversion" and "quality" in self.model_fields_set:
+            raise ValueError(f"quality is that of the additional customers of a conversion; target is {self.target}")
+        return self
 
     def uncertain(self) -> dict[str, tuple[Effect, Uncertain]]:
-        return {"size": (self.size, SCALES[self.target])}
+        numbers = {"size": (self.size, SCALES[self.target])}
+        if self._adds_customers() and self.quality is not None:
+            numbers |= {f"quality.{name}": (getattr(self.quality, name), QUALITY[name]) for name in QUALITY}
+        return numbers
+
+    def _adds_customers(self) -> bool:
+        """Whether there may be more customers than without it."""
+        never = isinstance(self.size, Fixed) and self.size.value <= 0
+        return self.target == "conversion" and not never
 
     @property
     def needs_acquisition(self) -> bool:
@@ -50,7 +85,10 @@ class ShiftIntervention(Intervention):
         return horizon.arrivals() if self.target == "conversion" else super().schedule(horizon, groups)
 
     def compile(self, name: str, values: Mapping[str, np.ndarray], period: Period) -> tuple[Mechanism, ...]:
-        return (Shift(self.target, values["size"], self.who, period),)
+        quality = None
+        if "quality.rate" in values:
+            quality = Quality(values["quality.rate"], values["quality.spend"])
+        return (Shift(self.target, values["size"], self.who, period, quality),)
 
     def sentence(self) -> str:
         reach = str(self.when) if self.target == "conversion" else self._reach()

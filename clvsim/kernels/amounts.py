@@ -86,4 +86,4 @@ def collect_displaced(terms, amount):
     if terms.owed <= 0.0:
         return amount, terms
     lost = min(terms.owed, amount)
-    return amount - lost, Terms(terms.pace, terms.owed - lost, terms.declined)
+    return amount - lost, Terms(terms.pace, terms.damping, terms.heals, terms.owed - lost)

@@ -5,7 +5,7 @@ Hazard μ per day, η per order or opportunity, and what interventions add are i
 
 import numpy as np
 
-from clvsim.kernels.pace import PER_WEEK, WEEK, cumulative_at, excess_at
+from clvsim.kernels.pace import PER_WEEK, WEEK, cumulative_at, excess_at, pace_of
 from clvsim.kernels.state import Budget
 from clvsim.kernels.traits import limit_of
 from clvsim.kernels.variates import inline, leaf
@@ -90,4 +90,4 @@ def charge_step(run, weeks, kept_limit, path, life, day):
 def order_hazard(run, charge, own, terms, row, week, charges):
     """η of an order, divided by what interventions do to the rate where attrition runs on time."""
     load = own.eta * charge[np.uint64(row.week + week)] * charges
-    return load if run.by_order else load / terms.pace
+    return load if run.by_order else load / pace_of(terms)

@@ -49,10 +49,13 @@ def count(run, book, path, place, line):
 
 @inline
 def month_of_life(run, path, t):
-    """Monthly renewals fall on the very first moment of a month, which the rounding of t - start must not miss."""
-    if not run.arriving:
+    """Period of the ledger by own age: 0 at the first order, then months.
+
+    Monthly renewals fall on the very first moment of a month, which the rounding of t - start must not miss.
+    """
+    if not run.arriving or t == path.start:
         return 0
-    return min(int((t - path.start) * run.per_day + 1e-9), run.ages - 1)
+    return min(int((t - path.start) * run.per_day + 1e-9) + 1, run.ages - 1)
 
 
 @inline

@@ -8,13 +8,13 @@ import math
 
 from clvsim.kernels import rng
 from clvsim.kernels.amounts import kept_place
-from clvsim.kernels.pace import day_of, operational_excess
+from clvsim.kernels.pace import day_of, operational_excess, pace_of
 from clvsim.kernels.state import Moment
 from clvsim.kernels.structs import constants
 from clvsim.kernels.traits import at_intervals, keep_value, kept_value
 from clvsim.kernels.variates import address, exponential, gamma, inline
 
-END, ORDER, OPT_OUT = constants(3)
+END, ORDER, OPT_OUT, HEAL = constants(4)
 
 
 @inline
@@ -45,7 +45,7 @@ def with_order(run, rates, weeks, kept_gap, rare, path, life):
         day = opportunity_day(rare, path, now.tick - 1 if run.arriving else now.tick)
         return Moment(now.t, day, day, now.tick, now.skipped)
     shape = own.first_gap if now.tick == 0 else rates.regularity
-    guess = now.t + gap_of(kept_gap, path, now.tick, shape) / (own.rate * life.terms.pace)
+    guess = now.t + gap_of(kept_gap, path, now.tick, shape) / (own.rate * pace_of(life.terms))
     due = guess + operational_excess(run, weeks, life.row, now.t)
     return Moment(now.t, due, guess, now.tick, now.skipped)
 
@@ -73,6 +73,16 @@ def shift_due(now, excess):
 
 
 @inline
+def stretch_due(run, weeks, life, factor):
+    """The same order where what is left of its gap takes `factor` times as long."""
+    now = life.now
+    here = now.t + operational_excess(run, weeks, life.row, now.t)
+    return Moment(
+        now.t, here + (now.due - here) * factor, now.t + (now.guess - now.t) * factor, now.tick, now.skipped
+    )  # fmt: skip
+
+
+@inline
 def order_day(run, weeks, rare, life):
     """Days of opportunities do not depend on the rate."""
     if at_intervals(rare):
@@ -81,14 +91,16 @@ def order_day(run, weeks, rare, life):
 
 
 @inline
-def soonest(run, weeks, contacts, rare, path, life):
+def soonest(run, weeks, offers, contacts, rare, path, life):
     """(kind, day) of what happens next."""
     kind, day = END, path.end
     order = order_day(run, weeks, rare, life)
     if order < day:
         kind, day = ORDER, order
-    if contacts is None:
-        return kind, day
-    if life.listing.ahead < day:
-        kind, day = OPT_OUT, life.listing.ahead
+    if contacts is not None:  # noqa: SIM102 (pruned on its own)
+        if life.listing.ahead < day:
+            kind, day = OPT_OUT, life.listing.ahead
+    if offers is not None:  # noqa: SIM102
+        if life.terms.heals <= day:  # before an order on the first moment of a week
+            kind, day = HEAL, life.terms.heals
     return kind, day

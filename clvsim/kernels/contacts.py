@@ -104,13 +104,14 @@ def age_week(month, week_in, per_day):
 def post_own_exit(contacts, run, age, path, week_out):
     """Contacts in the month of own age in which a newcomer leaves the list; full months are multiplied afterwards."""
     week_in = path.week_in
-    month = min(int(max(0.0, WEEK * (week_out - 1) - WEEK * week_in) * run.per_day), run.ages - 1)
-    left = 2 * ((path.w * run.rows + path.half) * run.arrival_weeks + week_in) * run.ages + month
+    month = min(int(max(0.0, WEEK * (week_out - 1) - WEEK * week_in) * run.per_day), run.ages - 2)
+    period = month + 1  # the first one is the moment of the first order
+    left = 2 * ((path.w * run.rows + path.half) * run.arrival_weeks + week_in) * run.ages + period
     add(contacts.age_exit, left, units(1.0, path.head_unit))
     add(contacts.age_exit, left + run.ages, units(path.undiscount, path.head_unit))
     k0 = min(week_out, age_week(month, week_in, run.per_day))
     for p in range(contacts.number):
-        at = path.age + (run.lines - contacts.number + p) * 2 * run.ages + month
+        at = path.age + (run.lines - contacts.number + p) * 2 * run.ages + period
         row = (p * run.groups + path.group) * (run.last_week + 2)
         sent = contacts.count[row + week_out] - contacts.count[row + k0]
         discounted = contacts.discounted[row + week_out] - contacts.discounted[row + k0]
@@ -128,7 +129,7 @@ def post_contacts(contacts, run, book, rare, path, leaves, known):
     add(contacts.exposure, exposure + week_out, -head)
     if run.valued:
         cost = cost_until(contacts, run, path, week_in) - cost_until(contacts, run, path, week_out)
-        contacts.value[path.w * run.customers + path.c] = cost
+        contacts.value[path.w * run.customers + path.c] += cost
     if leaves < known:
         post_opt_out(run, book, rare, path, leaves)
     if run.arriving:

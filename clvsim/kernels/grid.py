@@ -6,6 +6,7 @@ import numpy as np
 
 from clvsim.kernels import rng
 from clvsim.kernels.attrition import add_hazard, end_life, with_limit
+from clvsim.kernels.pace import pace_of
 from clvsim.kernels.state import Own
 from clvsim.kernels.structs import constants
 from clvsim.kernels.traits import eta_of, keep_value, kept_value
@@ -64,5 +65,5 @@ def at_opportunity(run, weeks, exits, kept, grid, path, life, week):
     own, budget = attrition_at(grid, exits, kept, path, own, life.budget, served, weeks.hazard[at])
     if not budget.alive:
         return LOST, own, budget
-    own, ordered = is_taken(grid, kept.rate, path, own, now.tick, life.terms.pace * weeks.rate[at])
+    own, ordered = is_taken(grid, kept.rate, path, own, now.tick, pace_of(life.terms) * weeks.rate[at])
     return ORDERED if ordered else SKIPPED, own, budget

@@ -4,10 +4,12 @@ What follows an order, in this order (`orders`): its amount, less what earlier o
 contribution, with which a newcomer may have repaid; the hazard of the order at the rate at which it came.
 """
 
+import math
 from dataclasses import dataclass
 
-from clvsim.kernels import attrition, books, clocks, grid, orders, paths, rng, trace, traits
+from clvsim.kernels import attrition, books, clocks, grid, orders, paths, payback, rng, trace, traits
 from clvsim.kernels import contacts as contacts_room
+from clvsim.kernels import offers as offers_room
 from clvsim.kernels.compiler import njit
 from clvsim.kernels.pace import row_of
 from clvsim.kernels.signature import SIGNATURE, deals_of, ground_of, programmes_of, rare_of
@@ -35,8 +37,8 @@ def begin_life(ground, rare, path, listing):
         Moment(path.start, -1.0, path.start, 0, 0),
         traits.draw_traits(ground, rare, path),
         Budget(0.0, -1.0, True),
-        Terms(1.0, 0.0, 0),
-        Purse(0.0, 0.0, False),
+        Terms(path.rate, 1.0, math.inf, 0.0),
+        Purse(0.0, 0.0, -math.inf),
         listing,
         row_of(ground.run, path.w, path.table),
     )
@@ -51,7 +53,7 @@ def run_life(ground, offers, contacts, rare, path, life):
         if not first:  # a newcomer begins with an order
             now = clocks.with_order(run, ground.rates, weeks, kept.gap, rare, path, life)
             life = Life(now, life.own, life.budget, life.terms, life.purse, life.listing, life.row)
-            kind, day = clocks.soonest(run, weeks, contacts, rare, path, life)
+            kind, day = clocks.soonest(run, weeks, offers, contacts, rare, path, life)
             budget, day = attrition.charge_step(run, weeks, kept.limit, path, life, day)
             now = clocks.move_to(now, day)
             life = Life(now, life.own, budget, life.terms, life.purse, life.listing, life.row)
@@ -61,6 +63,11 @@ def run_life(ground, offers, contacts, rare, path, life):
                 if kind == clocks.OPT_OUT:
                     now, listing, row = contacts_room.at_opt_out(contacts, run, weeks, rare, path, life)
                     life = Life(now, life.own, life.budget, life.terms, life.purse, listing, row)
+                    continue
+            if offers is not None:  # noqa: SIM102
+                if kind == clocks.HEAL:
+                    now, terms = offers_room.at_healing(offers, run, weeks, rare, path, life)
+                    life = Life(now, life.own, life.budget, terms, life.purse, life.listing, life.row)
                     continue
         place = books.place_of(run, path, life.now.t)
         if rare is not None:  # noqa: SIM102
@@ -86,8 +93,8 @@ def build(on: Mechanisms):
 
     @njit(SIGNATURE, cache=True, nogil=True, error_model="numpy", _nrt=False)
     def simulate(people, world_key, world_draw, laws, kept, arrivals, tables, offers, programmes, clock, out, events):
-        ground = ground_of(people, laws, kept, tables, clock, out, arriving)
-        run, book = ground.run, ground.book
+        ground = ground_of(people, laws, kept, arrivals, tables, clock, out, arriving)
+        run, book, weeks = ground.run, ground.book, ground.weeks
         deals = deals_of(offers) if levered else None
         contacts = programmes_of(programmes, tables, out) if levered else None
         rare = rare_of(laws, events) if special else None
@@ -97,7 +104,7 @@ def build(on: Mechanisms):
                     out.value[w, c] = 0.0
                     out.orders[w, c] = 0
                 cell = people.cell[c]  # newcomers are there by number: a better conversion only adds some
-                if cell >= 0 and people.ordinal[c] >= arrivals.count[w, cell]:
+                if cell >= 0 and not paths.is_there(arrivals, w, cell, people.ordinal[c]):
                     continue
                 path = paths.path_of(ground, people, arrivals, world_key, world_draw[w], w, c)
                 books.acquire(run, book, path, books.place_of(run, path, path.start))
@@ -106,8 +113,12 @@ def build(on: Mechanisms):
                     listing = contacts_room.enlist(contacts, run, path)
                     if listing.listed and not run.renewing:  # nobody sees who has left
                         contacts_room.post_contacts(contacts, run, book, rare, path, listing.leaves, path.end)
+                if run.valued and ground.rates.p_alive[path.law] > 0.0:  # else a contract that is known to have ended
+                    out.value[w, c] -= payback.cost_at_start(weeks, path)
                 if uniform(path.base, rng.ALIVE, 0) >= ground.rates.p_alive[path.law]:
                     continue
+                if deals is not None:
+                    offers_room.forget(deals)
                 life = run_life(ground, deals, contacts, rare, path, begin_life(ground, rare, path, listing))
                 day = path.end if life.budget.alive else life.now.t
                 books.close(run, book, path, day, life.budget.alive)

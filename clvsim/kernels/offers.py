@@ -1,12 +1,23 @@
-"""Offers shown at orders: taken with a probability, at a price of their own; a declined one may annoy."""
+"""Offers shown at orders: taken with a probability, at a price of their own; a declined one may annoy.
+
+Each offer is forgiven on its own, and what it does to the pace heals from week to week. How often each was declined
+does not fit into a struct of few fields: it stands in `Deals.memory`, for the customer at hand.
+"""
+
+import math
 
 from clvsim.kernels import rng
 from clvsim.kernels.books import count, post_cohort, units
+from clvsim.kernels.clocks import stretch_due
+from clvsim.kernels.pace import WEEK
 from clvsim.kernels.paths import apply_push
-from clvsim.kernels.state import Push
+from clvsim.kernels.state import Push, Terms
 from clvsim.kernels.structs import (
     BASE_LINES,
     COHORT_REVENUE,
+    DAMPING,
+    DECLINED,
+    MEMORIES,
     OFFER_LINES,
     REFUNDED,
     SHOWN,
@@ -16,7 +27,17 @@ from clvsim.kernels.structs import (
     TRACE_TAKEN,
 )
 from clvsim.kernels.trace import record
+from clvsim.kernels.traits import at_intervals
 from clvsim.kernels.variates import inline, uniform
+
+HEALED = 1e-4  # a smaller log factor is none
+
+
+@inline
+def forget(offers):
+    """A customer who has declined nothing yet."""
+    for i in range(MEMORIES * offers.count):
+        offers.memory[i] = 0.0
 
 
 @inline
@@ -27,33 +48,40 @@ def is_shown(offers, o, run, path, week, number):
 
 @inline
 def take_offer(offers, o, run, book, rare, path, place, life):
-    """Price and cost now; later orders lose a share of the price."""
+    """Price and cost now; later orders lose a share of the price. A refund gives back the price, and the goods come
+    back; the order that it would have replaced comes all the same.
+    """
     now, at = life.now, path.w * offers.count + o
     line, price = BASE_LINES + OFFER_LINES * o, offers.price[at]
     count(run, book, path, place, line + TAKEN)
-    gain = price - offers.cost[at]
+    gain, owed = price - offers.cost[at], offers.cannibalised[at] * price
     if uniform(path.base ^ offers.key[o], rng.REFUND, now.tick) < offers.refund[at]:
-        gain -= price
+        gain += offers.returned[at] - price
+        owed = 0.0
         count(run, book, path, place, line + REFUNDED)
         record(rare, path, TRACE_REFUND, now.t, price)
     post_cohort(run, book, place, COHORT_REVENUE, units(price, path.money_unit))
     record(rare, path, TRACE_TAKEN, now.t, price)
-    return Push(gain, 0.0, offers.accept_rate[at], offers.cannibalised[at] * price, 0)
+    return Push(gain, price, 0.0, offers.accept_rate[at], 0.0, owed)
 
 
 @inline
 def decline_offer(offers, o, rare, path, life):
-    """Beyond the patience, which all offers share, a refusal costs hazard and pace."""
+    """Beyond the offer's own patience a refusal costs hazard and, for a while, pace."""
     at = path.w * offers.count + o
+    times = offers.memory[DECLINED * offers.count + o] + 1.0
+    offers.memory[DECLINED * offers.count + o] = times
     record(rare, path, TRACE_DECLINED, life.now.t, 0.0)
-    if life.terms.declined + 1 > offers.patience[at]:
-        return Push(0.0, offers.decline_hazard[at], offers.decline_rate[at], 0.0, 1)
-    return Push(0.0, 0.0, 1.0, 0.0, 1)
+    if times > offers.patience[at]:
+        damping = offers.decline_rate[at]
+        offers.memory[DAMPING * offers.count + o] += damping
+        return Push(0.0, 0.0, offers.decline_hazard[at], 1.0, damping, 0.0)
+    return Push(0.0, 0.0, 0.0, 1.0, 0.0, 0.0)
 
 
 @inline
-def at_order(offers, run, book, rare, path, place, life, gain):
-    """All offers that an order meets, one after the other; -> (life, contribution of the order with them)."""
+def at_order(offers, run, book, rare, path, place, life, gain, revenue):
+    """All offers that an order meets, one after the other; -> (life, contribution and revenue with them)."""
     number = min(path.orders_before + life.now.tick - life.now.skipped, offers.numbers - 1)
     for o in range(offers.count):
         if not is_shown(offers, o, run, path, place.week, number):
@@ -65,4 +93,23 @@ def at_order(offers, run, book, rare, path, place, life, gain):
             push = decline_offer(offers, o, rare, path, life)
         life = apply_push(life, push)
         gain += push.gain
-    return life, gain
+        revenue += push.sold
+    return life, gain, revenue
+
+
+@inline
+def at_healing(offers, run, weeks, rare, path, life):
+    """At the start of a week declined offers weigh less than in the one before; -> (now, terms)."""
+    left = 0.0
+    healed = True
+    for o in range(offers.count):
+        damping = offers.memory[DAMPING * offers.count + o] * offers.healing[path.w * offers.count + o]
+        if abs(damping) < HEALED:
+            damping = 0.0
+        offers.memory[DAMPING * offers.count + o] = damping
+        healed = healed and damping == 0.0
+        left += damping
+    factor = math.exp(left)
+    terms = Terms(life.terms.pace, factor, math.inf if healed else life.now.t + WEEK, life.terms.owed)
+    now = life.now if at_intervals(rare) else stretch_due(run, weeks, life, life.terms.damping / factor)
+    return now, terms

@@ -21,7 +21,7 @@ def sell(ground, rare, path, place, life, first):
     amount, own = amount_of(ground.spend, ground.kept, rare, path, life.own, life.now.tick)
     if first:
         amount *= ground.spend.first_factor[path.law]
-    amount *= ground.weeks.spend[np.uint64(path.own_weeks + place.week)]
+    amount *= ground.weeks.spend[np.uint64(path.own_weeks + place.week)] * path.spend
     amount, terms = collect_displaced(life.terms, amount)
     earn(ground.run, ground.book, path, place, REVENUE, amount)
     count(ground.run, ground.book, path, place, ORDERS)
@@ -31,7 +31,7 @@ def sell(ground, rare, path, place, life, first):
 
 @inline
 def margin_of(run, book, margin, path, place, amount):
-    """Contribution of an order. A constant margin's goods follow from revenue after the loop."""
+    """Contribution of an order, before costs of the plan. A constant margin's goods follow from revenue afterwards."""
     goods = amount * (1.0 - margin[np.uint64(path.own_weeks + place.week)])
     if run.goods:
         post_both(run, book, place, GOODS, goods, path.money_unit)
@@ -59,7 +59,11 @@ def at_order(ground, offers, contacts, rare, path, place, life, first):
     gain = margin_of(ground.run, ground.book, ground.weeks.margin, path, place, amount)
     life = Life(life.now, own, life.budget, terms, life.purse, life.listing, life.row)
     if offers is not None:
-        life, gain = offers_room.at_order(offers, ground.run, ground.book, rare, path, place, life, gain)
-    purse = add_contribution(ground.run, ground.book, contacts, path, place, life, gain)
+        life, gain, amount = offers_room.at_order(
+            offers, ground.run, ground.book, rare, path, place, life, gain, amount
+        )
+    purse = add_contribution(
+        ground.run, ground.book, contacts, ground.weeks, ground.tolls, path, place, life, gain, amount
+    )  # fmt: skip
     own, budget = charge_order(ground, rare, path, place, life, before, first)
     return Life(after_order(life.now), own, budget, life.terms, purse, life.listing, life.row)

@@ -18,6 +18,17 @@ def week_of(t, last):
 
 
 @inline
+def start_of_next_week(t):
+    return WEEK * (int(t * PER_WEEK) + 1)
+
+
+@inline
+def pace_of(terms):
+    """Factor on the own rate."""
+    return terms.pace * terms.damping
+
+
+@inline
 def row_of(run, w, table):
     """Where a world's table starts."""
     index = w * run.tables + table

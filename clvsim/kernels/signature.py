@@ -19,6 +19,7 @@ from clvsim.kernels.state import (
     Rates,
     Run,
     Spend,
+    Tolls,
     Weeks,
 )
 from clvsim.kernels.structs import (
@@ -66,12 +67,16 @@ SIGNATURE = types.void(
                 interval_days=(1, REAL, True), first_days=(1, REAL, True), tenure=(1, REAL, True), rest=(2, REAL, True),
             ),
             _sample(Traits, gap=(3, REAL, False), amount=(3, REAL, False), rest=(2, REAL, False)),
-            _sample(Arrivals, count=(2, WHOLE, True), rest=(2, REAL, True)),
+            _sample(
+                Arrivals, count=(2, WHOLE, True), start=(2, WHOLE, True), marginal_from=(2, WHOLE, True),
+                rest=(2, REAL, True),
+            ),
             _sample(
                 Tables, first=(1, WHOLE, True), per_arrival_week=(1, WHOLE, True), rest=(3, REAL, True)
             ),
             _sample(
-                Offers, key=(1, BITS, True), on_order=(2, FLAG, True), active=(3, FLAG, True), rest=(2, REAL, True)
+                Offers, key=(1, BITS, True), on_order=(2, FLAG, True), active=(3, FLAG, True),
+                memory=(2, REAL, False), rest=(2, REAL, True),
             ),
             _sample(Contacts, exposed=(1, FLAG, True), cost_discounted=(2, REAL, True), rest=(3, REAL, True)),
             _sample(Clock, flags=(1, WHOLE, True), rest=(1, REAL, True)),
@@ -155,11 +160,14 @@ def deals_of(offers):
         flat(offers.price),
         flat(offers.cost),
         flat(offers.refund),
+        flat(offers.returned),
         flat(offers.cannibalised),
         flat(offers.patience),
         flat(offers.decline_hazard),
         flat(offers.decline_rate),
+        flat(offers.healing),
         flat(offers.accept_rate),
+        flat(offers.memory),
     )
 
 
@@ -179,7 +187,13 @@ def programmes_of(contacts, tables, out):
 
 
 @room
-def ground_of(people, laws, kept, tables, clock, out, arriving):
+def tolls_of(arrivals):
+    cells = arrivals.count.shape[1]
+    return Tolls(arrivals.cac.shape[1] // cells if cells > 0 else 0, flat(arrivals.cac))
+
+
+@room
+def ground_of(people, laws, kept, arrivals, tables, clock, out, arriving):
     return Ground(
         run_of(people, laws, kept, tables, clock, out, arriving),
         Rates(flat(laws.p_alive), flat(laws.rate_shape), flat(laws.rate_rate), laws.regularity[0], laws.stages_done[0]),
@@ -196,7 +210,9 @@ def ground_of(people, laws, kept, tables, clock, out, arriving):
             flat(tables.charge),
             flat(tables.spend),
             flat(tables.margin),
+            flat(tables.dues),
         ),
+        tolls_of(arrivals),
         Kept(
             flat(kept.rate),
             flat(kept.mu),

@@ -120,6 +120,14 @@ class Weeks(NamedTuple):
     charge: Flat
     spend: Flat
     margin: Flat
+    dues: Flat
+
+
+class Tolls(NamedTuple):
+    """What acquiring a newcomer has cost, which is to be repaid; `structs.Arrivals`."""
+
+    tariffs: int
+    cac: Flat
 
 
 class Kept(NamedTuple):
@@ -143,7 +151,7 @@ class Books(NamedTuple):
 
 
 class Deals(NamedTuple):
-    """Offers: `structs.Offers`, (w, count) but for the first five."""
+    """Offers: `structs.Offers`, (w, count) but for the first five; `memory` is of the customer at hand."""
 
     count: int
     numbers: int  # order numbers told apart
@@ -154,11 +162,14 @@ class Deals(NamedTuple):
     price: Flat
     cost: Flat
     refund: Flat
+    returned: Flat
     cannibalised: Flat
     patience: Flat
     decline_hazard: Flat
     decline_rate: Flat
+    healing: Flat
     accept_rate: Flat
+    memory: Flat  # (MEMORIES, count)
 
 
 class Programmes(NamedTuple):
@@ -192,6 +203,7 @@ class Ground(NamedTuple):
     exits: Exits
     spend: Spend
     weeks: Weeks
+    tolls: Tolls
     kept: Kept
     book: Books
 
@@ -224,7 +236,10 @@ class Path(NamedTuple):
     undiscount: float
     money_unit: float  # ledger units, times the weight of a representative
     head_unit: float
-    cac: float  # what a newcomer has to repay
+    rate: float  # factor on the own rate, of an additional customer
+    spend: float  # factor on amounts
+    cac: int  # place of what a newcomer has to repay, under the first tariff; -1: nothing
+    dues: int  # place of the costs of a plan
     orders_before: int
 
 
@@ -279,17 +294,18 @@ class Budget(NamedTuple):
 class Terms(NamedTuple):
     """What mechanisms have done to later orders."""
 
-    pace: float  # factor on the own rate
+    pace: float  # factor on the own rate, for good
+    damping: float  # factor on it that heals
+    heals: float  # day on which it does so next; inf: nothing to heal
     owed: float  # money that later orders lose
-    declined: int  # offers
 
 
 class Purse(NamedTuple):
     """Contribution so far. Owned by `payback`."""
 
     total: float  # discounted to today
-    own: float  # discounted to the own first order
-    repaid: bool
+    own: float  # discounted to the own first order, less what contacts and the plan have cost
+    best: float  # the most that it has been
 
 
 class Listing(NamedTuple):
@@ -316,7 +332,8 @@ class Push(NamedTuple):
     """All that a mechanism may do to a life; the loop applies it once, see `paths.apply_push`."""
 
     gain: float  # money now
+    sold: float  # revenue, of which the gain is what is left
     hazard: float  # of the survival budget
-    factor: float  # on the rate
+    factor: float  # on the rate, for good
+    damping: float  # log factor on the rate that heals
     owed: float  # money that later orders lose
-    declined: int  # offers

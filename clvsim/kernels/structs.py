@@ -80,11 +80,20 @@ class Traits(NamedTuple):
 
 
 class Arrivals(NamedTuple):
-    """Newcomers per world and arrival cell, shape (w, cells). Above the cap, representatives carry a weight."""
+    """Newcomers per world and arrival cell, shape (w, cells). Above the cap, representatives carry a weight.
+
+    Ordinals from `marginal_from` on, the baseline's number, are additional customers of a scenario: they have a weight
+    and multipliers of their own. Those before `start` are not simulated.
+    """
 
     count: np.ndarray  # int64, representatives
+    start: np.ndarray  # int64
+    marginal_from: np.ndarray  # int64
     weight: np.ndarray  # float64
-    cac: np.ndarray  # float64, acquisition cost per acquired customer
+    marginal_weight: np.ndarray
+    marginal_rate: np.ndarray  # factor on the purchase rate
+    marginal_spend: np.ndarray  # factor on amounts
+    cac: np.ndarray  # (w, cells × tariffs) acquisition cost per acquired customer, under one tariff after the other
 
 
 class Tables(NamedTuple):
@@ -106,10 +115,14 @@ class Tables(NamedTuple):
     opt_out: np.ndarray  # cumulative hazard of leaving the contact list
     spend: np.ndarray  # (w, g, k)
     margin: np.ndarray  # (w, g, k)
+    dues: np.ndarray  # (w, g, DUES) costs of a plan per customer, per order and as a share of revenue
 
 
 class Offers(NamedTuple):
-    """One column per offer o; numbers that may be uncertain have shape (w, o)."""
+    """One column per offer o; numbers that may be uncertain have shape (w, o).
+
+    `memory` is no input: what the customer at hand has declined. A call needs its own.
+    """
 
     key: np.ndarray  # uint64 (o,), hash of the intervention's name
     on_order: np.ndarray  # bool (o, n), shown at order number 1, 2, …; the last entry holds for all later ones
@@ -118,11 +131,14 @@ class Offers(NamedTuple):
     price: np.ndarray
     cost: np.ndarray  # goods and incentive per taken offer
     refund: np.ndarray  # probability
-    cannibalised: np.ndarray  # share of the price that later orders lose
-    patience: np.ndarray  # declined offers without consequence
+    returned: np.ndarray  # value of the goods that come back with a refund
+    cannibalised: np.ndarray  # share of the price that later orders lose, unless it was refunded
+    patience: np.ndarray  # times that it may be declined without consequence
     decline_hazard: np.ndarray  # budget units
-    decline_rate: np.ndarray  # factor on the purchase rate
+    decline_rate: np.ndarray  # log factor on the purchase rate, which heals
+    healing: np.ndarray  # factor on that log from week to week
     accept_rate: np.ndarray  # factor on the purchase rate
+    memory: np.ndarray  # (MEMORIES, o): times declined, and the present log factor on the purchase rate
 
 
 class Contacts(NamedTuple):
@@ -154,8 +170,11 @@ RENEWING = 8  # contracts, which are seen to end: they get no messages afterward
 STEADY = 16  # all hazard multipliers are 1 and contacts add none: no table need be read
 
 # Lines that every ledger has; offers and contact programmes append theirs.
+# Under more than one tariff, a line for those who repay each of the others stands before those of the programmes.
 REVENUE, GOODS, ORDERS, ACQUIRED, ACTIVE, REPAID, OPTED_OUT, BASE_LINES = constants(8)
 SHOWN, TAKEN, REFUNDED, OFFER_LINES = constants(4)
+PER_CUSTOMER, PER_ORDER, OF_REVENUE, DUES = constants(4)
+DECLINED, DAMPING, MEMORIES = constants(3)
 COHORT_REVENUE, COHORT_CONTRIBUTION, COHORT_ACTIVE, COHORT_LINES = constants(4)
 COUNT_UNIT = 2.0**24
 
@@ -168,7 +187,7 @@ class Ledgers(NamedTuple):
     """
 
     calendar: np.ndarray  # (w, 2g, lines, 2, periods): group and half, line, (plain, discounted to today), period
-    age: np.ndarray  # same with period = month of own age, discounted to the own first order
+    age: np.ndarray  # same, discounted to the own first order; the first period is its moment, then months of own age
     cohort: np.ndarray  # (w, cohorts, COHORT_LINES, periods), undiscounted, before contact costs
     exposure: np.ndarray  # (w, 2 cohorts, k + 1) entries minus exits of contact lists, by week
     age_exit: np.ndarray  # (w, 2g, arrival weeks, 2, ages) newcomers by month of own age in which they leave the list,

@@ -29,7 +29,7 @@ GLOSSARY: dict[str, Metric] = {
         "Customer equity minus the discounted fixed costs of the plan.",
         "Plan revenue",
         "Plan revenue",
-        "Revenue from all customers followed, net of the plan’s own costs where those were given.",
+        "Revenue from all customers followed; no cost is taken off.",
     ),
     "customer_equity": Metric(
         "Customer equity",
@@ -106,6 +106,16 @@ GLOSSARY: dict[str, Metric] = {
         newcomers=True,
         symbol="CAC",
     ),
+    "marginal_cac": Metric(
+        "Cost of one more newcomer",
+        "Marginal CAC",
+        "money",
+        "What the channels cost more than in the baseline, per additional customer. Where the number of customers is "
+        "the baseline’s: what one more costs in visitors, who convert as the present ones do. Costs per month and of "
+        "the lever itself are left out.",
+        newcomers=True,
+        symbol="dC/dN",
+    ),
     "ltv_cac": Metric(
         "Lifetime value to acquisition cost",
         "LTV:CAC",
@@ -124,7 +134,7 @@ GLOSSARY: dict[str, Metric] = {
         "Payback (months)",
         "months",
         "First month of a customer’s age from which the expected cumulative contribution per acquired customer, lost "
-        "ones counted as zero, stays at or above the acquisition cost.",
+        "ones counted as zero, stays at or above the acquisition cost; 0 where the first order repays it.",
         "Months until revenue covers acquisition cost (median)",
         "Cost covered, months",
         "First month of a customer’s age from which the expected cumulative revenue per acquired customer, lost ones "
@@ -155,7 +165,8 @@ GLOSSARY: dict[str, Metric] = {
         "Share of newcomers who repay their cost",
         "Share repaying",
         "share",
-        "Share of simulated newcomers who ever bring in their own acquisition cost; not the payback time.",
+        "Share of simulated newcomers who ever bring in their own acquisition cost, after goods, contacts and costs of "
+        "the plan per customer, per order and of revenue; not the payback time.",
         "Share of newcomers whose revenue covers their cost",
         "Share covering cost",
         "Share of simulated newcomers whose own revenue ever covers their acquisition cost.",

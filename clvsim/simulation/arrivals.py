@@ -26,6 +26,7 @@ class ArrivalPlan:
     """Newcomers of one scenario in every world."""
 
     arrivals: Arrivals  # (w, cells)
+    number: np.ndarray  # (w, cells) customers, with weights
     visitors: np.ndarray  # (w, cells)
     conversion: np.ndarray  # (w, cells)
     cost: np.ndarray  # (w, cells), money spent on visitors
@@ -40,6 +41,7 @@ class Acquired:
     cost: np.ndarray  # (w,), undiscounted
     cac: np.ndarray  # (w,) expected cost per acquired customer
     conversion: np.ndarray  # (w,) expected, over visitors
+    expected_customers: np.ndarray  # (w,), given the world's visitors
     represented: np.ndarray  # (w,) customers who are represented with a weight above 1
 
     @property
@@ -68,30 +70,95 @@ def plan_arrivals(
     worlds: Worlds,
     conversions: Mapping[str, np.ndarray],
     cap: int,
+    baseline: ArrivalPlan | None = None,
 ) -> ArrivalPlan:
     """Newcomers of one scenario: visitors × conversion of each cell, and the number of customers.
 
     Where the *baseline* expects more than `cap` newcomers in a cell, `cap` representatives carry the weight of all.
+    Those beyond the number that the `baseline` has in the same world and cell (None: this is the baseline) are
+    additional customers, whose quality the shifts of the conversion state. Representatives stand for one kind only.
     """
     months = acquisition.months
     shape = (worlds.key.size, len(acquisition.channels) * months)
-    count, weight = np.zeros(shape, np.int64), np.ones(shape)
+    number, capped = np.zeros(shape), np.zeros(shape, bool)
     visitors, conversion, cac, cost = np.zeros(shape), np.zeros(shape), np.full(shape, np.inf), np.zeros(shape)
+    log_quality = np.zeros((2, *shape))
     for c, (name, channel) in enumerate(acquisition.channels.items()):
-        base = conversions[name][worlds.draw]
+        base, group = conversions[name][worlds.draw], Group("new", "", name)
         for m in range(months):
             cell = c * months + m
             visitors[:, cell] = channel.visitors_per_month * np.exp(worlds.log_visitors[:, m])
-            conversion[:, cell] = shifted_conversion(base, shifts, Group("new", "", name), worlds.draw, m)
+            conversion[:, cell] = shifted_conversion(base, shifts, group, worlds.draw, m)
+            log_quality[:, :, cell] = additional_quality(shifts, group, worlds.draw, m)
             cost[:, cell] = visitors[:, cell] * channel.cost_per_visitor
             np.divide(channel.cost_per_visitor, conversion[:, cell], out=cac[:, cell], where=conversion[:, cell] > 0)
-            expected, capped = visitors[:, cell] * conversion[:, cell], visitors[:, cell] * base > cap
-            count[~capped, cell] = count_all(name, m, worlds.key[~capped], expected[~capped])
-            if capped.any():
-                count[capped, cell], weight[capped, cell] = count_representatives(
-                    name, m, worlds.key[capped], expected[capped], cap
-                )
-    return ArrivalPlan(Arrivals(seal(count, np.int64), seal(weight), seal(cac)), visitors, conversion, cost)
+            expected, many = visitors[:, cell] * conversion[:, cell], visitors[:, cell] * base > cap
+            capped[:, cell] = many
+            number[~many, cell] = count_all(name, m, worlds.key[~many], expected[~many])
+            if many.any():
+                number[many, cell] = count_by_inversion(name, m, worlds.key[many], expected[many])
+    count, weight = represented(number, np.where(capped, cap, np.inf))
+    marginal_from, marginal_weight = count, weight
+    if baseline is not None:
+        count, weight, marginal_from, marginal_weight = beyond(baseline, number, count, weight)
+    arrivals = Arrivals(
+        count=seal(count, np.int64),
+        start=seal(np.zeros(shape), np.int64),
+        marginal_from=seal(marginal_from, np.int64),
+        weight=seal(weight),
+        marginal_weight=seal(marginal_weight),
+        marginal_rate=seal(np.exp(log_quality[0])),
+        marginal_spend=seal(np.exp(log_quality[1])),
+        cac=seal(cac),
+    )
+    return ArrivalPlan(arrivals, number, visitors, conversion, cost)
+
+
+def represented(number: np.ndarray, cap: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """How many lives stand for a number of customers, at most `cap`, and the weight of each."""
+    count = np.minimum(number, cap)
+    return count, np.maximum(number / np.maximum(count, 1), 1.0)
+
+
+def beyond(
+    baseline: ArrivalPlan, number: np.ndarray, count: np.ndarray, weight: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Count, weight, and the first ordinal and weight of additional customers, (w, cells) each.
+
+    Where there are more customers than in the baseline, its lives keep their weight, and so many more stand for the
+    others that theirs is not above it.
+    """
+    more, own = np.maximum(number - baseline.number, 0.0), baseline.arrivals
+    lives = np.ceil(more / own.weight)
+    additional = np.where(more > 0, more / np.maximum(lives, 1), own.weight)
+    grows = number >= baseline.number
+    return (
+        np.where(grows, own.count + lives, count),
+        np.where(grows, own.weight, weight),
+        np.where(grows, own.count, count),
+        np.where(grows, additional, weight),
+    )
+
+
+def additional_quality(
+    shifts: tuple[Shift, ...], group: Group, draw: np.ndarray, month: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Log factors on the rate and on the amounts of a cell's additional customers, (w,) each.
+
+    With several levers, a mean of theirs weighted by how far each raises the logit; one without a quality brings
+    customers like all others.
+    """
+    gain, rate, spend = np.zeros((3, draw.size))
+    for shift in shifts:
+        if shift.target == "conversion" and shift.who.reaches(group):
+            own = np.maximum(shift.size[draw] * shift.when.strength(np.array([month + 0.5]))[0], 0.0)
+            gain += own
+            if shift.quality is not None:
+                rate += own * shift.quality.rate[draw]
+                spend += own * shift.quality.spend[draw]
+    rises = gain > 0
+    rate, spend = (np.divide(log, gain, out=np.zeros_like(log), where=rises) for log in (rate, spend))
+    return rate, spend
 
 
 def count_all(channel: str, month: int, world_key: np.ndarray, expected: np.ndarray) -> list[int]:
@@ -105,14 +172,10 @@ def count_all(channel: str, month: int, world_key: np.ndarray, expected: np.ndar
     return [count_arrivals(key, w, e) for w, e in zip(world_key, expected, strict=True)]
 
 
-def count_representatives(
-    channel: str, month: int, world_key: np.ndarray, expected: np.ndarray, cap: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Newcomers of a cell, Poisson by inversion: at most `cap` of them, and the weight of each, both (w,)."""
+def count_by_inversion(channel: str, month: int, world_key: np.ndarray, expected: np.ndarray) -> np.ndarray:
+    """Newcomers of a cell, Poisson by inversion, (w,)."""
     u = rng.world_uniforms(world_key, f"arrivals {channel}", rng.ARRIVAL_COUNT, month)
-    number = np.ceil(pdtrik(u, expected)).clip(0)
-    count = np.minimum(number, cap).astype(np.int64)
-    return count, np.maximum(number / np.maximum(count, 1), 1.0)
+    return np.ceil(pdtrik(u, expected)).clip(0)
 
 
 def shifted_conversion(
@@ -174,7 +237,7 @@ def newcomer_keys(channels: Sequence[str], months: int, cell: np.ndarray, ordina
 def sum_acquired(plan: ArrivalPlan) -> Acquired:
     """Sum a plan over cells; ratios are nan where the expected newcomers or the visitors are 0."""
     visitors = plan.visitors.sum(axis=1)
-    customers = plan.arrivals.count * plan.arrivals.weight
+    customers, weighted = plan.number, (plan.arrivals.weight > 1) | (plan.arrivals.marginal_weight > 1)
     expected = (plan.visitors * plan.conversion).sum(axis=1)
     cost = plan.cost.sum(axis=1)
     return Acquired(
@@ -183,5 +246,6 @@ def sum_acquired(plan: ArrivalPlan) -> Acquired:
         cost=cost,
         cac=np.divide(cost, expected, out=np.full_like(cost, np.nan), where=expected > 0),
         conversion=np.divide(expected, visitors, out=np.full_like(cost, np.nan), where=visitors > 0),
-        represented=(customers * (plan.arrivals.weight > 1)).sum(axis=1),
+        expected_customers=expected,
+        represented=(customers * weighted).sum(axis=1),
     )

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from clvsim.interventions.base import Group
+from clvsim.interventions.base import CostEntry, Group
 from clvsim.kernels import structs as ks
 from clvsim.kernels.structs import Clock, Ledgers, Trace, scalar, seal
 from clvsim.simulation.ledger import Raw, kernel_lines
@@ -20,6 +20,7 @@ from clvsim.simulation.tables import (
     Levers,
     Responses,
     make_contacts,
+    make_dues,
     make_offers,
     make_tables,
     responses,
@@ -28,9 +29,10 @@ from clvsim.simulation.tables import (
 from clvsim.simulation.worlds import Worlds, by_week
 
 DRAWS_AT_ONCE = 4  # traits and tables of a slice stay in a core's cache
+WHOLE = ("count", "start", "marginal_from")
 NO_ARRIVALS = ks.Arrivals(
-    seal(np.zeros((0, 0)), np.int64), seal(np.zeros((0, 0))), seal(np.zeros((0, 0)))
-)  # fmt: skip
+    *(seal(np.zeros((0, 0)), np.int64 if field in WHOLE else np.float64) for field in ks.Arrivals._fields)
+)
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,7 @@ class Job:
     raw: Raw  # where the kernel adds
     offers: ks.Offers  # of all worlds
     contacts: ks.Contacts
+    dues: np.ndarray  # (w, g, DUES), of a plan's costs that follow customers
     responses: Mapping[bool, Responses]  # to contacts, by whether customers are newcomers
 
 
@@ -117,7 +120,13 @@ class SharedTables(NamedTuple):
     steady: bool  # no hazard but the customers' own
 
 
-def make_job(setting: Setting, levers: Levers, raw: Raw, arrivals: ks.Arrivals = NO_ARRIVALS) -> Job:
+def make_job(
+    setting: Setting,
+    levers: Levers,
+    raw: Raw,
+    arrivals: ks.Arrivals = NO_ARRIVALS,
+    costs: Sequence[CostEntry] = (),
+) -> Job:
     groups, calendar = setting.groups, setting.calendar
     return Job(
         levers=levers,
@@ -126,6 +135,7 @@ def make_job(setting: Setting, levers: Levers, raw: Raw, arrivals: ks.Arrivals =
         raw=raw,
         offers=make_offers(levers, groups, setting.worlds.draw, setting.gross_margin, calendar.weeks),
         contacts=make_contacts(levers, groups, calendar),
+        dues=make_dues(costs, groups, setting.worlds.draw),
         responses={new: responses(levers, groups, setting.calendar_for(newcomers=new)) for new in (False, True)},
     )
 
@@ -135,10 +145,10 @@ def empty_raw(setting: Setting, levers: Levers, periods: int, ages: int, cohorts
     has_contacts = bool(levers.contacts)
     return Raw(
         calendar=np.zeros((w, g, k, 2, periods), np.int64),
-        age=np.zeros((w, g, k, 2, ages), np.int64),
+        age=np.zeros((w, g, k, 2, 1 + ages), np.int64),
         cohort=np.zeros((w, cohorts, ks.COHORT_LINES, periods), np.int64),
         exposure=np.zeros((w, 2 * cohorts * has_contacts, setting.calendar.weeks + 1), np.int64),
-        age_exit=np.zeros((w, g * has_contacts, setting.calendar.arrival_weeks, 2, ages), np.int64),
+        age_exit=np.zeros((w, g * has_contacts, setting.calendar.arrival_weeks, 2, 1 + ages), np.int64),
     )
 
 
@@ -262,7 +272,7 @@ def run_kernel(
         worlds.laws,
         worlds.traits,
         ks.Arrivals(*(seal(a[rows] if a.size else a, a.dtype) for a in arrivals)),
-        shared.tables,
+        shared.tables._replace(dues=seal(job.dues[rows])),
         slice_offers(job.offers, rows),
         job.contacts,
         setting.clock(flags),

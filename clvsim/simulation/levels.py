@@ -110,11 +110,15 @@ def rlv_per_customer(simulation: Simulation) -> np.ndarray:
 
 
 def newcomers_total(simulation: Simulation) -> np.ndarray:
-    """Σ D·n·PAV less the money spent on visitors, which is discounted from the middle of its month."""
+    """Σ D·n·PAV less the money spent on visitors, which is discounted from the middle of its month.
+
+    Without a known margin it is revenue, which no cost moves.
+    """
     levels, per_month = simulation.expected, simulation.economics.discount_per_day * DAYS_PER_MONTH
     brought = levels.newcomers * levels.arrival_discount * newcomer_value(simulation)
     middle = np.exp(-per_month * (np.arange(levels.acquisition_cost.shape[1]) + 0.5))
-    return brought.sum(axis=(1, 2)) - (levels.acquisition_cost * middle).sum()
+    cost = (levels.acquisition_cost * middle).sum() if simulation.economics.margin_known else 0.0
+    return brought.sum(axis=(1, 2)) - cost
 
 
 def customer_equity(simulation: Simulation) -> np.ndarray:
@@ -123,15 +127,17 @@ def customer_equity(simulation: Simulation) -> np.ndarray:
 
 def fixed_costs(simulation: Simulation) -> np.ndarray:
     """The baseline's costs once and per month, discounted to today."""
-    from clvsim.simulation.ledger.lines import fixed_lines
+    from clvsim.simulation.ledger.lines import fixed_lines, followed_shares
 
     periods = simulation.scenarios[BASELINE].ledger.calendar.shape[-1]
+    costs = baseline_costs(simulation)
     lines = fixed_lines(
-        baseline_costs(simulation),
+        costs,
         np.arange(simulation.draws),
         simulation.horizon_months,
         periods,
         simulation.economics.discount_per_day,
+        followed_shares(costs, simulation.scenarios[BASELINE].ledger.groups, simulation.expected.activity),
     )
     return sum((amounts[:, 1].sum(axis=1) for amounts in lines.values()), np.zeros(simulation.draws))
 

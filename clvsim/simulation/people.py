@@ -76,13 +76,17 @@ def quarters_of(acquisition: AcquisitionConfig) -> int:
     return -(-acquisition.months // 3)
 
 
+def key_order(summary: CustomerSummary) -> tuple[np.ndarray, np.ndarray]:
+    """Keys of the existing customers, (c,) uint64, and the order of the keys, in which they are summed."""
+    key = rng.text_keys(summary.customers["customer_id"].tolist())
+    return key, np.argsort(key, kind="stable")
+
+
 def existing_blocks(
     summary: CustomerSummary, fitted: FittedModels, group: np.ndarray, cohort: np.ndarray, size: int
 ) -> tuple[list[Block], np.ndarray]:
     """Blocks of existing customers in the order of their keys, and that order."""
-    frame = summary.customers
-    key = rng.text_keys(frame["customer_id"].tolist())
-    order = np.argsort(key, kind="stable")
+    key, order = key_order(summary)
     histories, spends = fitted.retention.histories(summary), fitted.spend.histories(summary)
     orders = summary.customers["frequency"].to_numpy()
     blocks = []

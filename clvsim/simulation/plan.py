@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from clvsim.effects import EffectDraws
-from clvsim.interventions.base import CostEntry, OfferTerms
+from clvsim.interventions.base import ContactProgramme, CostEntry, Mechanism, OfferTerms
 from clvsim.kernels.rng import world_keys
 from clvsim.scenario import BASELINE, CompiledScenario, Scenario, compile_scenario
 from clvsim.simulation.arrivals import base_conversions
@@ -17,7 +17,7 @@ from clvsim.simulation.config import AcquisitionConfig, EnvironmentConfig, Finan
 from clvsim.simulation.layout import MAX_DRAWS, Layout, make_layout, refuse
 from clvsim.simulation.ledger import Economics, money_scale, typical_amounts
 from clvsim.simulation.tables import Calendar, Levers
-from clvsim.types import DAYS_PER_MONTH, DAYS_PER_WEEK, DAYS_PER_YEAR, CustomerSummary
+from clvsim.types import DAYS_PER_MONTH, DAYS_PER_WEEK, CustomerSummary
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class ScenarioPlan:
     @classmethod
     def from_compiled(cls, compiled: CompiledScenario, economics: Economics) -> "ScenarioPlan":
         costs = tuple(m for m in compiled.mechanisms if isinstance(m, CostEntry))
-        return cls(compiled, Levers.from_scenario(offers_at_full_price(compiled, economics)), costs)
+        return cls(compiled, Levers.from_scenario(with_costs_that_count(compiled, economics)), costs)
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,7 @@ class RunPlan:
     conversions: Mapping[str, EffectDraws]  # by channel, before any intervention
     scenarios: Mapping[str, ScenarioPlan]  # those that apply, the baseline first
     skipped: Mapping[str, CompiledScenario]  # those that do not
+    notes: tuple[str, ...] = ()  # what of the configuration does not count, and why
 
     @property
     def base_conversions(self) -> dict[str, np.ndarray]:
@@ -80,7 +81,7 @@ def make_plan(
 
     Raises ConfigError when an effect does not fit, an intervention can never act, or the ledgers would be too large.
     """
-    economics = make_economics(finance, summary)
+    economics = Economics.from_finance(finance, money_scale(typical_amounts(summary.customers)))
     layout = make_layout(summary, simulation, acquisition)
     keys = world_keys(seed, np.arange(min(simulation.draws, MAX_DRAWS)), 0)  # more are refused below
     compiled = {
@@ -104,23 +105,42 @@ def make_plan(
         conversions=base_conversions(acquisition, keys),
         scenarios={name: ScenarioPlan.from_compiled(scenario, economics) for name, scenario in applying.items()},
         skipped={name: scenario for name, scenario in compiled.items() if not scenario.applies},
+        notes=costs_that_do_not_count(finance, acquisition, list(applying.values())),
     )
 
 
-def make_economics(finance: FinanceConfig, summary: CustomerSummary) -> Economics:
-    margin = finance.gross_margin
-    return Economics(
-        margin_known=margin is not None,
-        gross_margin=1.0 if margin is None else margin,
-        cost_per_order=finance.cost_per_order,
-        discount_per_day=float(np.log1p(finance.annual_discount_rate) / DAYS_PER_YEAR),
-        money_scale=money_scale(typical_amounts(summary.customers)),
-    )
-
-
-def offers_at_full_price(scenario: CompiledScenario, economics: Economics) -> CompiledScenario:
-    """Remove the offers' margins where the gross margin is unknown: no cost of goods, so offers count in full."""
+def with_costs_that_count(scenario: CompiledScenario, economics: Economics) -> CompiledScenario:
+    """Without the costs of offers and contacts where the margin is unknown: figures are revenue then."""
     if economics.margin_known:
         return scenario
-    mechanisms = tuple(replace(m, margin=None) if isinstance(m, OfferTerms) else m for m in scenario.mechanisms)
-    return replace(scenario, mechanisms=mechanisms)
+    return replace(scenario, mechanisms=tuple(map(without_costs, scenario.mechanisms)))
+
+
+def without_costs(mechanism: Mechanism) -> Mechanism:
+    match mechanism:
+        case OfferTerms():
+            return replace(mechanism, margin=None, incentive=np.zeros_like(mechanism.incentive))
+        case ContactProgramme():
+            return replace(mechanism, cost=0.0)
+    return mechanism
+
+
+def costs_that_do_not_count(
+    finance: FinanceConfig, acquisition: AcquisitionConfig, scenarios: Sequence[CompiledScenario]
+) -> tuple[str, ...]:
+    """A note that names the costs which an unknown margin leaves out; empty where there are none."""
+    if finance.gross_margin is not None:
+        return ()
+    named = ["finance.cost_per_order"] if finance.cost_per_order else []
+    named += [
+        f"acquisition.channels.{c}.cost_per_visitor" for c, v in acquisition.channels.items() if v.cost_per_visitor
+    ]
+    for mechanism in (m for scenario in scenarios for m in scenario.mechanisms):
+        if isinstance(mechanism, OfferTerms) and mechanism.incentive.any():
+            named.append(f"incentives of {mechanism.name}")
+        if isinstance(mechanism, ContactProgramme) and mechanism.cost:
+            named.append(f"messages of {mechanism.name}")
+    if not named:
+        return ()
+    costs = ", ".join(dict.fromkeys(named))
+    return (f"{costs}: needs finance.gross_margin; without it figures are revenue, which no cost moves.",)

@@ -46,7 +46,7 @@ def add_replicates(
     done, months, draws = simulation.replicates, plan.layout.months, simulation.draws
     sd = sd_law(fitted, summary, plan.environment)
     new = make_worlds(plan.seed, draws, replicates, months, plan.environment, sd, after=done)
-    added = simulate_worlds(plan, fitted, summary, new, progress).scenarios
+    added = simulate_worlds(plan, fitted, summary, new, simulation.expected.activity, progress).scenarios
     scenarios = {}
     for name, scenario in simulation.scenarios.items():
         ledger = interleave(scenario.ledger, added[name].ledger, draws)
@@ -68,6 +68,7 @@ def interleave[Record](first: Record, more: Record, draws: int) -> Record:
     for field in fields(first):  # ty: ignore[invalid-argument-type]
         pair = getattr(first, field.name), getattr(more, field.name)
         if isinstance(pair[0], np.ndarray):
-            by_draw = [values.reshape(draws, -1, *values.shape[1:]) for values in pair]
-            joined[field.name] = np.concatenate(by_draw, axis=1).reshape(-1, *pair[0].shape[1:])
+            by_draw = [values.reshape(draws, len(values) // draws, *values.shape[1:]) for values in pair]
+            both = np.concatenate(by_draw, axis=1)
+            joined[field.name] = both.reshape(draws * both.shape[1], *both.shape[2:])
     return replace(first, **joined)  # ty: ignore[invalid-argument-type]

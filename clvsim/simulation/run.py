@@ -10,7 +10,7 @@ import pandas as pd
 from clvsim.errors import ConfigError
 from clvsim.models.diagnostics import effective_draws
 from clvsim.models.fitted import FittedModels
-from clvsim.scenario import CompiledScenario, Scenario
+from clvsim.scenario import BASELINE, CompiledScenario, Scenario
 from clvsim.simulation import engine, people
 from clvsim.simulation.arrivals import Acquired, ArrivalPlan, newcomer_blocks, plan_arrivals, sum_acquired
 from clvsim.simulation.assumptions import (
@@ -22,7 +22,7 @@ from clvsim.simulation.assumptions import (
 )
 from clvsim.simulation.config import AcquisitionConfig, EnvironmentConfig, FinanceConfig, SimulationConfig
 from clvsim.simulation.environment import sd_law, season_by_week
-from clvsim.simulation.expected import ExpectedLevels, customer_table, expected_levels, value_quantiles
+from clvsim.simulation.expected import Activity, ExpectedLevels, customer_table, expected_levels, value_quantiles
 from clvsim.simulation.ledger import Economics, Ledger
 from clvsim.simulation.ledger.assemble import assemble_ledger
 from clvsim.simulation.plan import RunPlan, make_plan
@@ -178,17 +178,16 @@ def simulate_plan(
     config, layout = plan.simulation, plan.layout
     shocks_sd = sd_law(fitted, summary, plan.environment)
     worlds = make_worlds(plan.seed, config.draws, config.replicates, layout.months, plan.environment, shocks_sd)
-    done = simulate_worlds(plan, fitted, summary, worlds, progress)
-    simulated = done.scenarios
     customers = reachable_by_group(plan, fitted, summary)
-    means, expected = expected_levels(plan, fitted, summary, done.order, customers)
+    means, expected = expected_levels(plan, fitted, summary, people.key_order(summary)[1], customers)
+    simulated, quantiles = simulate_worlds(plan, fitted, summary, worlds, expected.activity, progress)
     compiled = [scenario.compiled for scenario in plan.scenarios.values()]
     return Simulation(
         scenarios=simulated,
         skipped=plan.skipped,
         worlds=worlds,
         inputs=uncertain_inputs(fitted, worlds, plan.base_conversions, compiled),
-        customers=customer_table(summary, means, done.quantiles),
+        customers=customer_table(summary, means, quantiles),
         expected=expected,
         economics=plan.economics,
         horizon_months=config.horizon_months,
@@ -197,6 +196,7 @@ def simulate_plan(
             plan.environment,
             shocks_sd,
             worlds.environment_sd,
+            worlds.level_sd,
             contracts=fitted.retention.renewing,
             at_opportunities=fitted.retention.interval_days > 0,
         ),
@@ -206,37 +206,37 @@ def simulate_plan(
 
 
 class Simulated(NamedTuple):
-    """Scenarios on some worlds, and quantiles of each existing customer's value, (c, 3), in the order of the blocks."""
+    """Scenarios on some worlds, and quantiles of each existing customer's value, (c, 3)."""
 
     scenarios: dict[str, SimulatedScenario]
     quantiles: np.ndarray
-    order: np.ndarray  # (c,) rows of the summary in the order of the blocks
 
 
 def simulate_worlds(
-    plan: RunPlan, fitted: FittedModels, summary: CustomerSummary, worlds: Worlds, progress: Progress | None
+    plan: RunPlan,
+    fitted: FittedModels,
+    summary: CustomerSummary,
+    worlds: Worlds,
+    activity: Activity | None,
+    progress: Progress | None,
 ) -> Simulated:
-    """Simulate all scenarios of a plan on some worlds."""
+    """Simulate all scenarios of a plan on some worlds; `activity` is that of the expected levels."""
     config, layout = plan.simulation, plan.layout
     setting = make_setting(plan, worlds, fitted)
-    arrivals = {
-        name: plan_arrivals(
-            plan.acquisition, scenario.levers.shifts, worlds, plan.base_conversions, config.max_newcomers_per_cell
-        )
-        for name, scenario in plan.scenarios.items()
-    }
+    arrivals = plan_all_arrivals(plan, worlds)
     existing, order = people.existing_blocks(summary, fitted, layout.group, layout.cohort, config.shard_customers)
     newcomers = newcomer_blocks(plan.acquisition, fitted, list(arrivals.values()), layout, config.shard_customers)
     jobs = make_jobs(plan, setting, arrivals)
     quantiles = np.empty((order.size, 3))
     quantiles[order] = run_blocks([*existing, *newcomers], jobs, setting, config.jobs, progress)
     customers = reachable_by_group(plan, fitted, summary)
-    return Simulated(assemble_scenarios(plan, jobs, arrivals, worlds.draw, customers), quantiles, order)
+    return Simulated(assemble_scenarios(plan, jobs, arrivals, worlds.draw, customers, activity), quantiles)
 
 
 def notes_of(plan: RunPlan, fitted: FittedModels, scenarios: Mapping[str, SimulatedScenario]) -> tuple[str, ...]:
     """Sentences for the page on pooled groups, newcomers with weights, and levers that do nothing."""
     return (
+        *plan.notes,
         *((plan.layout.note,) if plan.layout.note else ()),
         *weight_notes(scenario.acquired for scenario in scenarios.values()),
         *(rate_notes(s.compiled for s in scenarios.values()) if fitted.retention.renewing else ()),
@@ -247,6 +247,21 @@ def reachable_by_group(plan: RunPlan, fitted: FittedModels, summary: CustomerSum
     """Existing customers of each ledger group who are not known to be lost, (g,)."""
     layout = plan.layout
     return np.bincount(layout.group, people.reachable(fitted, summary), minlength=len(layout.groups))
+
+
+def plan_all_arrivals(plan: RunPlan, worlds: Worlds) -> dict[str, ArrivalPlan]:
+    """Newcomers of every scenario; those beyond the baseline's number are additional customers."""
+    plans: dict[str, ArrivalPlan] = {}
+    for name, scenario in plan.scenarios.items():
+        plans[name] = plan_arrivals(
+            plan.acquisition,
+            scenario.levers.shifts,
+            worlds,
+            plan.base_conversions,
+            plan.simulation.max_newcomers_per_cell,
+            plans.get(BASELINE),
+        )
+    return plans
 
 
 def check_draws(config: SimulationConfig, fitted: FittedModels) -> None:
@@ -281,6 +296,7 @@ def make_jobs(plan: RunPlan, setting: engine.Setting, arrivals: Mapping[str, Arr
             scenario.levers,
             engine.empty_raw(setting, scenario.levers, layout.months, layout.ages, len(layout.cohorts)),
             arrivals[name].arrivals,
+            scenario.costs,
         )
         for name, scenario in plan.scenarios.items()
     ]
@@ -310,12 +326,13 @@ def assemble_scenarios(
     arrivals: Mapping[str, ArrivalPlan],
     draw: np.ndarray,
     customers: np.ndarray,
+    activity: Activity | None,
 ) -> dict[str, SimulatedScenario]:
-    """Turn the jobs' integer sums into ledgers, emptying `jobs`. `draw`, `customers` as in `assemble_ledger`."""
+    """Turn the jobs' integer sums into ledgers, emptying `jobs`; the last three as in `assemble_ledger`."""
     scenarios = {}
     for name, scenario in plan.scenarios.items():
         job = jobs.pop(0)  # its sums are freed as soon as they are turned into money
-        ledger = assemble_ledger(job.raw, job.contacts, scenario, arrivals[name], plan, draw, customers)
+        ledger = assemble_ledger(job.raw, job.contacts, scenario, arrivals[name], plan, draw, customers, activity)
         acquired = sum_acquired(arrivals[name]) if plan.acquisition.channels else None
         scenarios[name] = SimulatedScenario(scenario.compiled, ledger, acquired)
     return scenarios

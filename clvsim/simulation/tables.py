@@ -10,8 +10,18 @@ from typing import NamedTuple
 
 import numpy as np
 
-from clvsim.interventions.base import ContactProgramme, Group, OfferTerms, Shift
-from clvsim.kernels.structs import Contacts, Offers, Tables, seal
+from clvsim.interventions.base import ContactProgramme, CostEntry, Group, OfferTerms, Shift
+from clvsim.kernels.structs import (
+    DUES,
+    MEMORIES,
+    OF_REVENUE,
+    PER_CUSTOMER,
+    PER_ORDER,
+    Contacts,
+    Offers,
+    Tables,
+    seal,
+)
 from clvsim.scenario import CompiledScenario
 from clvsim.types import DAYS_PER_MONTH, DAYS_PER_WEEK
 
@@ -204,6 +214,7 @@ def make_tables(
         opt_out=seal(opt_out),
         spend=seal(np.stack(spend, axis=1)),
         margin=seal(np.minimum(np.stack(margin, axis=1), 1.0)),
+        dues=seal(np.zeros((w, len(groups), DUES))),
     )
 
 
@@ -265,27 +276,42 @@ def make_offers(levers: Levers, groups: tuple[Group, ...], draw: np.ndarray, gro
             on_order[o] = np.isin(np.arange(1, ORDER_NUMBERS + 1), offer.on_orders)
         for g, group in enumerate(groups):
             active[o, g] = offer.who.reaches(group) & (offer.when.weekly(weeks) > 0)
-    cost = [o.price * (1 - (gross_margin if o.margin is None else o.margin)) + o.incentive for o in offers]
+    goods = [o.price * (1 - (gross_margin if o.margin is None else o.margin)) for o in offers]
     return Offers(
         key=seal(text_keys([o.name for o in offers]), np.uint64),
         on_order=seal(on_order, np.bool_),
         active=seal(active, np.bool_),
         take=stack([o.take for o in offers]),
         price=stack([o.price for o in offers]),
-        cost=stack(cost),
+        cost=stack([g + o.incentive for g, o in zip(goods, offers, strict=True)]),
         refund=stack([o.refund for o in offers]),
+        returned=stack([g * o.goods_return for g, o in zip(goods, offers, strict=True)]),
         cannibalised=stack([o.cannibalised for o in offers]),
         patience=stack([np.full_like(o.take, o.patience) for o in offers]),
         decline_hazard=stack([o.decline_hazard for o in offers]),
-        decline_rate=stack([np.exp(o.decline_rate) for o in offers]),
+        decline_rate=stack([o.decline_rate for o in offers]),
+        healing=stack([np.full_like(o.take, 0.5 ** (1 / o.half_life_weeks)) for o in offers]),
         accept_rate=stack([np.exp(o.accept_rate) for o in offers]),
+        memory=np.zeros((MEMORIES, len(offers))),
     )
 
 
 def slice_offers(offers: Offers, rows: slice) -> Offers:
-    """Offers of a slice of worlds."""
+    """Offers of a slice of worlds, with a memory of their own."""
     shared = ("key", "on_order", "active")
-    return Offers(*(v if f in shared else seal(v[rows]) for f, v in zip(Offers._fields, offers, strict=True)))
+    sliced = Offers(*(v if f in shared else seal(v[rows]) for f, v in zip(Offers._fields, offers, strict=True)))
+    return sliced._replace(memory=np.zeros_like(offers.memory))
+
+
+def make_dues(costs: Sequence[CostEntry], groups: tuple[Group, ...], draw: np.ndarray) -> np.ndarray:
+    """What a plan's costs per customer, per order and as a share of revenue come to for a customer, (w, g, DUES)."""
+    column = {"customer": PER_CUSTOMER, "order": PER_ORDER, "revenue": OF_REVENUE}
+    dues = np.zeros((draw.size, len(groups), DUES))
+    for cost in costs:
+        if cost.per in column:
+            reached = [cost.who.reaches(group) for group in groups]
+            dues[:, reached, column[cost.per]] += cost.amount[draw][:, None]
+    return dues
 
 
 def make_contacts(levers: Levers, groups: tuple[Group, ...], calendar: Calendar) -> Contacts:

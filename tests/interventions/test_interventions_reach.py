@@ -151,11 +151,23 @@ def test_offer_terms_become_arrays() -> None:
     np.testing.assert_array_equal(offers.active[1].sum(axis=1), [4, 4, 0, 0])  # middles of weeks before day 30.4
     expected = {
         "take": 0.25, "price": 20, "cost": 20 * 0.6 + 1, "refund": 0.1, "cannibalised": 0.5, "patience": 2,
-        "decline_hazard": 0.03, "decline_rate": 0.8, "accept_rate": 1.1,
+        "decline_hazard": 0.03, "decline_rate": np.log(0.8), "accept_rate": 1.1, "returned": 20 * 0.6,
+        "healing": 0.5**0.125,
     }  # fmt: skip
     for name, value in expected.items():
         np.testing.assert_allclose(getattr(offers, name)[:, 1], np.full(3, value), err_msg=name)
     np.testing.assert_allclose(offers.cost[:, 0], 8 * 0.6)
+    kept = offer | {"goods_return": False, "if_declined": {"rate": -0.2, "half_life_weeks": 4}}
+    compiled = compile_scenario(
+        "s",
+        {"s": Scenario.model_validate({"title": "x", "bump": kept})},
+        world_keys(1, np.arange(2), 0),
+        GROUPS,
+        HORIZON,
+    )
+    offers = make_offers(Levers.from_scenario(compiled), GROUPS, np.array([0, 1, 1]), 0.4, 10)
+    assert not offers.returned.any()
+    np.testing.assert_allclose(offers.healing, 0.5**0.25)
 
 
 def test_effects_are_shared_by_what_they_are_not_by_scenario() -> None:

@@ -73,8 +73,8 @@ def compare_contacts(case: Case, twin: Records, ledgers: ks.Ledgers) -> None:
     calendar_contacts(on_list, cohorts, contacts, case.week_discount(), calendar)
     np.testing.assert_allclose(calendar, sent(case, twin, "calendar", calendar.shape), rtol=1e-9, atol=1e-6)
     if case.newcomers:
-        age = ledgers.age[:, :, case.lines - programmes :] / ks.COUNT_UNIT
-        age_contacts(ledgers.age_exit, contacts, range(groups), age)
+        age = ledgers.age[:, :, case.lines - programmes :, :, 1:] / ks.COUNT_UNIT
+        age_contacts(ledgers.age_exit[..., 1:], contacts, range(groups), age)
         np.testing.assert_allclose(age, sent(case, twin, "age", age.shape), rtol=1e-9, atol=1e-5)
 
 

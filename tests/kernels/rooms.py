@@ -61,8 +61,8 @@ class Opened:
     ) -> None:
         signature = interpreted("signature")
         self.inputs = case.inputs(traits, traced, toggled)
-        _, _, _, laws, keeping, _, tables, offers, programmes, clock, self.out, trace = self.inputs
-        self.ground = signature.ground_of(self.inputs.people, laws, keeping, tables, clock, self.out, case.newcomers)
+        people, _, _, laws, keeping, arrivals, tables, offers, programmes, clock, self.out, trace = self.inputs
+        self.ground = signature.ground_of(people, laws, keeping, arrivals, tables, clock, self.out, case.newcomers)
         self.deals = signature.deals_of(offers)
         self.programmes = signature.programmes_of(programmes, tables, self.out)
         self.rare = signature.rare_of(laws, trace)
@@ -111,7 +111,8 @@ def customers(case: Case) -> Iterator[twin_state.Customer]:
 
 def at_start(case: Case, customer: twin_state.Customer) -> twin_state.Life:
     drawn = traits.traits_of(customer.law, case.at_intervals, customer.draws)
-    return twin_state.Life(drawn, customer.start, drawn.limit, contacts.opt_out_day(case, customer))
+    leaves = contacts.opt_out_day(case, customer)
+    return twin_state.Life(drawn, customer.start, drawn.limit, leaves, pace=customer.rate)
 
 
 def some_day(case: Case, customer: twin_state.Customer, r: np.random.Generator) -> twin_state.Life:
@@ -137,7 +138,8 @@ def some_day(case: Case, customer: twin_state.Customer, r: np.random.Generator) 
         orders=orders,
         pace=float(r.uniform(0.5, 1.5)),
         owed=float(r.choice([0.0, r.uniform(0.0, 60.0)])),
-        declined=int(r.integers(0, 4)),
+        declined={offer: int(r.integers(0, 4)) for offer in range(case.offers.key.size)},
+        damping={offer: float(r.choice([0.0, -0.2])) for offer in range(case.offers.key.size)},
         value=value,
         own=value * 1.01,
         repaid=bool(case.newcomers and r.random() < 0.3),
@@ -149,6 +151,11 @@ def kernel_life(opened: Opened, path: state.Path, case: Case, customer: twin_sta
     component = traits.component_of(case.laws, customer.column, customer.draws)
     listed = contacts.is_listed(case, customer)
     skipped = life.ticks - life.orders
+    heals = 7.0 * (pace.week_of(life.day) + 1) if any(life.damping.values()) else math.inf
+    memory = np.zeros((structs.MEMORIES, case.offers.key.size))
+    for offer, times in life.declined.items():
+        memory[:, offer] = times, life.damping.get(offer, 0.0)
+    opened.deals.memory[...] = memory.reshape(-1)
     table = interpreted("pace").row_of(opened.ground.run, path.w, pace.table_of(case, customer, life))
     return state.Life(
         state.Moment(life.day, -1.0, life.day, life.ticks, skipped),
@@ -162,8 +169,8 @@ def kernel_life(opened: Opened, path: state.Path, case: Case, customer: twin_sta
             -1.0,
         ),
         state.Budget(life.traits.limit - life.budget, life.traits.limit, not life.lost),
-        state.Terms(life.pace, life.owed, life.declined),
-        state.Purse(life.value, life.own, life.repaid),
+        state.Terms(life.pace, life.speed / life.pace, heals, life.owed),
+        state.Purse(life.value, life.own, math.inf if life.repaid else -math.inf),
         state.Listing(listed, life.leaves, life.leaves if life.on_list else math.inf),
         table,
     )
@@ -191,9 +198,12 @@ def agree(moment: Moment, life: state.Life) -> None:
     assert (life.now.tick, life.now.tick - life.now.skipped) == (twin.ticks, twin.orders)
     np.testing.assert_allclose(life.budget.limit - life.budget.spent, twin.budget, **CLOSE)
     assert life.budget.alive == (not twin.lost)
-    np.testing.assert_allclose((life.terms.pace, life.terms.owed), (twin.pace, twin.owed), **CLOSE)
-    assert life.terms.declined == twin.declined
+    speed = life.terms.pace * life.terms.damping
+    np.testing.assert_allclose((life.terms.pace, speed, life.terms.owed), (twin.pace, twin.speed, twin.owed), **CLOSE)
+    declined, damping = moment.opened.deals.memory.reshape(structs.MEMORIES, -1)
+    np.testing.assert_array_equal(declined, [twin.declined.get(o, 0) for o in range(declined.size)])
+    np.testing.assert_allclose(damping, [twin.damping.get(o, 0.0) for o in range(damping.size)], **CLOSE)
     np.testing.assert_allclose(life.purse.total, twin.value, **CLOSE)
     if moment.case.newcomers and not twin.repaid:
         np.testing.assert_allclose(life.purse.own, twin.own, **CLOSE)
-    assert life.purse.repaid == twin.repaid
+    assert (life.purse.best >= moment.customer.cac) == twin.repaid

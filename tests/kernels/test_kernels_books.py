@@ -83,13 +83,18 @@ def test_where_a_day_stands(kind: str) -> None:
 
 
 def test_a_month_of_life_begins_on_its_first_moment() -> None:
-    """Which rounding must not put into the month before; and whoever outlives the window is in its last month."""
+    """Which rounding must not put into the month before; whoever outlives the window is in its last month.
+
+    The first order stands before all months.
+    """
     case, customers, _ = posted("newcomers", 42)
     for moment in customers:
+        assert BOOKS.month_of_life(moment.run, moment.path, moment.path.start) == 0
         for month in range(case.months):
-            assert BOOKS.month_of_life(moment.run, moment.path, moment.path.start + month * MONTH) == month
-            assert BOOKS.month_of_life(moment.run, moment.path, moment.path.start + (month + 0.999) * MONTH) == month
-        assert BOOKS.month_of_life(moment.run, moment.path, 1e5) == case.months - 1
+            begins = moment.path.start + month * MONTH + 1e-9 * (month == 0)
+            assert BOOKS.month_of_life(moment.run, moment.path, begins) == month + 1
+            assert BOOKS.month_of_life(moment.run, moment.path, begins + 0.999 * MONTH) == month + 1
+        assert BOOKS.month_of_life(moment.run, moment.path, 1e5) == case.months
     _, customers, _ = posted("existing", 42)
     assert BOOKS.month_of_life(customers[0].run, customers[0].path, 100.0) == 0
 

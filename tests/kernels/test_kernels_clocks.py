@@ -118,33 +118,57 @@ def test_moments() -> None:
 
 
 @pytest.mark.parametrize(
-    ("order", "opt_out", "expected"),
+    ("order", "opt_out", "heals", "expected"),
     [
-        (5.0, 6.0, ("ORDER", 5.0)),
-        (6.0, 5.0, ("OPT_OUT", 5.0)),
-        (5.0, 5.0, ("ORDER", 5.0)),  # of equal days, the first in the list
-        (5.0, math.inf, ("ORDER", 5.0)),
-        (math.inf, math.inf, ("END", 10.0)),
-        (10.0, math.inf, ("END", 10.0)),
-        (11.0, 10.0, ("END", 10.0)),
-        (11.0, 9.0, ("OPT_OUT", 9.0)),
+        (5.0, 6.0, math.inf, ("ORDER", 5.0)),
+        (6.0, 5.0, math.inf, ("OPT_OUT", 5.0)),
+        (5.0, 5.0, math.inf, ("ORDER", 5.0)),  # of equal days, the first in the list
+        (5.0, math.inf, math.inf, ("ORDER", 5.0)),
+        (math.inf, math.inf, math.inf, ("END", 10.0)),
+        (10.0, math.inf, math.inf, ("END", 10.0)),
+        (11.0, 10.0, math.inf, ("END", 10.0)),
+        (11.0, 9.0, math.inf, ("OPT_OUT", 9.0)),
+        (8.0, 9.0, 7.0, ("HEAL", 7.0)),
+        (7.0, 9.0, 7.0, ("HEAL", 7.0)),  # a week begins before the orders of its first moment
+        (6.0, 9.0, 7.0, ("ORDER", 6.0)),
     ],
 )
-def test_the_soonest_clock(order: float, opt_out: float, expected: tuple[str, float]) -> None:
-    moment = next(moments(random_case(26, contacts=1)))
+def test_the_soonest_clock(order: float, opt_out: float, heals: float, expected: tuple[str, float]) -> None:
+    moment = next(moments(random_case(26, contacts=1, offers=1)))
     path = moment.path._replace(end=10.0)
     life = moment.life._replace(
-        now=moment.life.now._replace(due=order), listing=moment.life.listing._replace(ahead=opt_out)
+        now=moment.life.now._replace(due=order),
+        listing=moment.life.listing._replace(ahead=opt_out),
+        terms=moment.life.terms._replace(heals=heals),
     )
-    run, programmes = moment.run._replace(paced=False), moment.opened.programmes
-    soonest = CLOCKS.soonest(run, moment.weeks, programmes, None, path, life)
+    run, opened = moment.run._replace(paced=False), moment.opened
+    soonest = CLOCKS.soonest(run, moment.weeks, opened.deals, opened.programmes, None, path, life)
     assert soonest == (getattr(CLOCKS, expected[0]), expected[1])
 
 
-def test_without_contacts_their_clock_does_not_strike() -> None:
+def test_without_a_mechanism_its_clock_does_not_strike() -> None:
     moment = next(moments(random_case(26)))
-    life = moment.life._replace(now=moment.life.now._replace(due=8.0), listing=moment.life.listing._replace(ahead=5.0))
-    assert CLOCKS.soonest(moment.run, moment.weeks, None, None, moment.path, life) == (CLOCKS.ORDER, 8.0)
+    life = moment.life._replace(
+        now=moment.life.now._replace(due=8.0),
+        listing=moment.life.listing._replace(ahead=5.0),
+        terms=moment.life.terms._replace(heals=5.0),
+    )
+    assert CLOCKS.soonest(moment.run, moment.weeks, None, None, None, moment.path, life) == (CLOCKS.ORDER, 8.0)
+
+
+@pytest.mark.parametrize("kind", ["tables", "stages"])
+def test_what_is_left_of_a_gap_takes_longer(kind: str) -> None:
+    """Stretched by 1 it is as it was; by 2, twice the operational time is left."""
+    for moment in moments(random_case(28, **KINDS[kind])):
+        here = moment.life.now.t + interpreted("pace").operational_excess(
+            moment.run, moment.weeks, moment.life.row, moment.life.now.t
+        )
+        life = moment.life._replace(now=moment.life.now._replace(due=here + 30.0, guess=moment.life.now.t + 20.0))
+        for factor in (1.0, 2.0):
+            now = CLOCKS.stretch_due(moment.run, moment.weeks, life, factor)
+            assert now.due == pytest.approx(here + 30.0 * factor)
+            assert now.guess == pytest.approx(life.now.t + 20.0 * factor)
+            assert (now.t, now.tick, now.skipped) == (life.now.t, life.now.tick, life.now.skipped)
 
 
 @pytest.mark.parametrize("kind", ["tables", "stages"])

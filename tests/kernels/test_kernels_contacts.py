@@ -169,7 +169,7 @@ def test_newcomers_leave_in_a_month_of_their_own_age() -> None:
     for moment in list(moments(random_case(106, contacts=2, newcomers=True, months=6)))[::5]:
         path, programme = moment.path, moment.case.contacts[:, moment.path.group]
         for week_out in (path.week_in, path.week_in + 1, path.week_in + 11, path.week_in + 30):
-            left, sent = exits(moment, min(week_out, moment.case.weeks))
+            left, sent = (cells[..., 1:] for cells in exits(moment, min(week_out, moment.case.weeks)))
             month = min(int(max(0, 7 * (min(week_out, moment.case.weeks) - path.week_in - 1)) / MONTH), 5)
             assert np.flatnonzero(left[0]).tolist() == [month]
             assert left[0, month] == round(path.head_unit)
@@ -206,7 +206,7 @@ def test_discounts_of_an_opt_out(kind: str) -> None:
     moment = next(iter(moments(case)))
     path, out, day = moment.path, moment.opened.out, moment.path.start + 40.0
     CONTACTS.post_opt_out(moment.run, moment.opened.ground.book, moment.opened.rare, path, day)
-    for ledger, month, age in ((out.calendar, int(day / MONTH), day), (out.age, 1, 40.0)):
+    for ledger, month, age in ((out.calendar, int(day / MONTH), day), (out.age, 2, 40.0)):
         cells = ledger[path.w, path.half, ks.OPTED_OUT]
         if ledger is out.age and not case.newcomers:
             assert not ledger.any()

@@ -18,7 +18,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "chance": {"opportunities": "chance", "law": "both"},
     "some sure": {"opportunities": "some sure", "components": 3, "tables": True},
     "renewals": {"opportunities": "sure", "tables": True},
-    "newcomers": {"opportunities": "chance", "newcomers": True, "tables": True},
+    "newcomers": {"opportunities": "chance", "newcomers": True, "tables": True, "worlds": 6},
 }
 
 

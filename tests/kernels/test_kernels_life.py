@@ -1,5 +1,6 @@
 """The event loop and its dispatch, interpreted: whole lives against the twin."""
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -65,7 +66,10 @@ def test_a_life_begins(kind: str) -> None:
         assert life == kernel_life(opened, path, moment.case, moment.customer, moment.twin)._replace(budget=life.budget)
         assert life.now == Moment(path.start, -1.0, path.start, 0, 0)
         assert life.budget == Budget(0.0, -1.0, True)
-        assert (life.terms, life.purse) == (Terms(1.0, 0.0, 0), Purse(0.0, 0.0, False))
+        assert (life.terms, life.purse) == (
+            Terms(moment.path.rate, 1.0, math.inf, 0.0),
+            Purse(0.0, 0.0, -math.inf),
+        )
         assert out.calendar[path.w, path.half, ks.ACTIVE, 0, int(path.start * 12 / 365.25)] == round(path.head_unit)
         assert out.age[path.w, path.half, ks.ACTIVE, 0, 0] == round(path.head_unit) * moment.case.newcomers
 

@@ -19,16 +19,15 @@ OFFERS = interpreted("offers")
 KINDS: dict[str, dict[str, Any]] = {
     "one": {"offers": 1, "customers": 60},
     "several": {"offers": 3, "customers": 60},
-    "newcomers": {"offers": 2, "newcomers": True, "customers": 60},
+    "newcomers": {"offers": 2, "newcomers": True, "customers": 60, "worlds": 6},
     "opportunities": {"offers": 2, "opportunities": "chance"},
 }
 
 
-def at_order(moment: Moment, gain: float) -> tuple[Life, float]:
+def at_order(moment: Moment, gain: float, revenue: float = 0.0) -> tuple[Life, float, float]:
     opened = moment.opened
-    return OFFERS.at_order(
-        opened.deals, moment.run, opened.ground.book, opened.rare, moment.path, moment.place(), moment.life, gain
-    )
+    room = opened.deals, moment.run, opened.ground.book, opened.rare, moment.path, moment.place()
+    return OFFERS.at_order(*room, moment.life, gain, revenue)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -38,9 +37,10 @@ def test_offers_at_an_order(kind: str) -> None:
     records, r, opened = Records(), np.random.default_rng(70), None
     for moment in moments(case):
         opened, gain = moment.opened, float(r.normal(10, 30))
-        life, total = at_order(moment, gain)
+        life, total, revenue = at_order(moment, gain, 5.0)
         outcome = twin.at_order(case, records, moment.customer, moment.twin)
         np.testing.assert_allclose(total - gain, outcome.gain, **CLOSE)
+        np.testing.assert_allclose(revenue, 5.0 + sum(outcome.prices), **CLOSE)
         np.testing.assert_allclose(life.budget.spent - moment.life.budget.spent, outcome.hazard, **CLOSE)
         agree(moment, life._replace(budget=moment.life.budget))
         for price in outcome.prices:
@@ -99,15 +99,42 @@ def test_orders_count_from_those_before_the_run() -> None:
 
 @pytest.mark.parametrize(("declined", "annoyed"), [(0, False), (1, False), (2, True), (3, True)])
 def test_annoyance_begins_beyond_the_patience(declined: int, annoyed: bool) -> None:
+    """Refusals of another offer do not count."""
     case = random_case(73, offers=2)
     patient = replace(case, offers=case.offers._replace(patience=ks.seal(np.full((3, 2), 2.0))))
     moment = next(moments(patient))
-    life = moment.life._replace(terms=moment.life.terms._replace(declined=declined))
-    push = OFFERS.decline_offer(moment.opened.deals, 1, moment.opened.rare, moment.path, life)
+    memory = moment.opened.deals.memory.reshape(ks.MEMORIES, 2)
+    memory[...] = [[9.0, declined], [-0.3, -0.1]]
+    push = OFFERS.decline_offer(moment.opened.deals, 1, moment.opened.rare, moment.path, moment.life)
     at = moment.path.w, 1
-    expected = (case.offers.decline_hazard[at], case.offers.decline_rate[at]) if annoyed else (0.0, 1.0)
-    assert (push.hazard, push.factor) == expected
-    assert (push.gain, push.owed, push.declined) == (0.0, 0.0, 1)
+    hazard, damping = (case.offers.decline_hazard[at], case.offers.decline_rate[at]) if annoyed else (0.0, 0.0)
+    assert push == (0.0, 0.0, hazard, 1.0, damping, 0.0)
+    np.testing.assert_allclose(memory, [[9.0, declined + 1], [-0.3, -0.1 + damping]])
+    OFFERS.forget(moment.opened.deals)
+    assert not memory.any()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_damping_heals(kind: str) -> None:
+    """By half a week here; the rest of the gap is lived through at the new rate, and at last all is as before."""
+    case = random_case(76, **KINDS[kind])
+    case = replace(case, offers=case.offers._replace(healing=ks.seal(np.full_like(case.offers.take, 0.5))))
+    count = case.offers.key.size
+    for moment in list(moments(case))[::5]:
+        memory = moment.opened.deals.memory.reshape(ks.MEMORIES, count)
+        memory[ks.DAMPING] = -0.2
+        now, damping = moment.life.now._replace(t=70.0, due=100.0, guess=100.0), np.exp(-0.2 * count)
+        life = moment.life._replace(now=now, terms=moment.life.terms._replace(pace=0.7, damping=damping, heals=70.0))
+        run = moment.run._replace(paced=False)
+        after, terms = OFFERS.at_healing(moment.opened.deals, run, moment.weeks, moment.opened.rare, moment.path, life)
+        np.testing.assert_allclose(memory[ks.DAMPING], -0.1)
+        assert terms == pytest.approx((0.7, np.exp(-0.1 * count), 77.0, life.terms.owed))
+        left = 30.0 * np.exp(-0.1 * count)
+        assert after.due == (100.0 if case.at_intervals else pytest.approx(70.0 + left))
+        memory[ks.DAMPING] = -1.5e-4
+        _, terms = OFFERS.at_healing(moment.opened.deals, run, moment.weeks, moment.opened.rare, moment.path, life)
+        assert not memory[ks.DAMPING].any()
+        assert terms == (0.7, 1.0, np.inf, life.terms.owed)
 
 
 def all_taken(case: Case, refund: float) -> Case:
@@ -122,16 +149,21 @@ def all_taken(case: Case, refund: float) -> Case:
 
 @pytest.mark.parametrize("refund", [0.0, 1.0])
 def test_a_taken_offer(refund: float) -> None:
-    """Price less cost, the price returned with the refund; revenue of the cohort in any case."""
+    """Price less cost; with a refund the price goes back, goods come back and no later order is replaced.
+
+    Revenue of the cohort in any case.
+    """
     case = all_taken(random_case(74, offers=1), refund)
     for moment in list(moments(case))[::7]:
-        life, gain = at_order(moment, 3.0)
+        life, gain, revenue = at_order(moment, 3.0, 4.0)
         at = moment.path.w, 0
-        price, cost = case.offers.price[at], case.offers.cost[at]
-        assert gain == pytest.approx(3.0 - cost + price * (1 - refund))
-        assert life.terms.owed - moment.life.terms.owed == pytest.approx(case.offers.cannibalised[at] * price)
+        price, cost, returned = (getattr(case.offers, name)[at] for name in ("price", "cost", "returned"))
+        assert gain == pytest.approx(3.0 - cost + price * (1 - refund) + refund * returned)
+        assert revenue == 4.0 + price
+        displaced = case.offers.cannibalised[at] * price * (1 - refund)
+        assert life.terms.owed - moment.life.terms.owed == pytest.approx(displaced)
         assert life.terms.pace == pytest.approx(moment.life.terms.pace * case.offers.accept_rate[at])
-        assert life.terms.declined == moment.life.terms.declined
+        assert (life.terms.damping, life.terms.heals) == (moment.life.terms.damping, moment.life.terms.heals)
     out = moment.opened.out
     lines = [out.calendar[:, :, ks.BASE_LINES + line, 0].sum() for line in (ks.SHOWN, ks.TAKEN, ks.REFUNDED)]
     assert lines == [lines[0], lines[0], refund * lines[0]]

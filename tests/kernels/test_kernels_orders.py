@@ -106,7 +106,7 @@ def test_the_hazard_of_an_order_is_charged_at_the_rate_at_which_it_came() -> Non
         args = ground, moment.opened.rare, moment.path, moment.place(), moment.life
         own, budget = ORDERS.charge_order(*args, faster, False)
         spent = budget.spent - moment.life.budget.spent
-        assert spent == pytest.approx(moment.twin.traits.eta / faster.pace)
+        assert spent == pytest.approx(moment.twin.traits.eta / (faster.pace * faster.damping))
         assert own.eta == pytest.approx(moment.twin.traits.eta)
         assert budget.alive == (budget.spent < budget.limit)
         assert ORDERS.charge_order(*args, faster, True)[1].spent == moment.life.budget.spent  # no charge at birth here

@@ -1,5 +1,6 @@
 """Where a path begins, against the twin, and what pushes do to a life."""
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +11,7 @@ from twin.books import discount
 from twin.cases import Case, random_case
 
 from clvsim.kernels.state import Push
-from clvsim.kernels.structs import seal
+from clvsim.kernels.structs import DUES, seal
 
 PATHS = interpreted("paths")
 KINDS: dict[str, dict[str, Any]] = {
@@ -25,8 +26,25 @@ def test_what_never_changes_along_a_path(kind: str) -> None:
     case = random_case(50, **KINDS[kind])
     for moment in moments(case):
         path, customer = moment.path, moment.customer
-        for name in ("w", "c", "column", "group", "cohort", "half", "week_in", "start", "cac", "orders_before"):
+        for name in (
+            "w",
+            "c",
+            "column",
+            "group",
+            "cohort",
+            "half",
+            "week_in",
+            "start",
+            "rate",
+            "spend",
+            "orders_before",
+        ):
             assert getattr(path, name) == getattr(customer, name), name
+        if case.newcomers:
+            assert moment.opened.ground.tolls.cac[path.cac] == customer.cac
+        else:
+            assert path.cac == -1
+        assert tuple(moment.weeks.dues[path.dues : path.dues + DUES]) == customer.dues
         assert path.table == customer.table
         assert path.base == customer.draws.base
         assert path.end == pytest.approx(customer.end, rel=1e-14)
@@ -81,8 +99,10 @@ def test_without_room_for_traits_nothing_is_kept() -> None:
 
 def test_a_push_is_applied_once() -> None:
     life = next(moments(random_case(54))).life
-    life = life._replace(terms=life.terms._replace(pace=0.8, owed=5.0, declined=2))
-    after = PATHS.apply_push(life, Push(gain=7.0, hazard=0.25, factor=0.5, owed=3.0, declined=1))
-    assert after.terms == (0.4, 8.0, 3)
+    life = life._replace(terms=life.terms._replace(pace=0.8, damping=0.5, heals=math.inf, owed=5.0))
+    push = Push(gain=7.0, sold=9.0, hazard=0.25, factor=0.5, damping=0.0, owed=3.0)
+    assert PATHS.apply_push(life, push).terms == (0.4, 0.5, math.inf, 8.0)
+    after = PATHS.apply_push(life, push._replace(damping=math.log(0.5)))
+    assert after.terms == (0.4, 0.25, 7.0 * (int(life.now.t / 7) + 1), 8.0)
     assert after.budget == life.budget._replace(spent=life.budget.spent + 0.25)
     assert after._replace(terms=life.terms, budget=life.budget) == life

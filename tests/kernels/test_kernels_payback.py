@@ -10,6 +10,7 @@ from twin import payback as twin
 from twin.books import Records
 from twin.cases import random_case
 
+from clvsim.kernels import state
 from clvsim.kernels import structs as ks
 from clvsim.kernels.state import Life, Purse
 
@@ -21,10 +22,24 @@ KINDS: dict[str, dict[str, Any]] = {
 }
 
 
-def contributed(moment: Moment, gain: float, *, levered: bool = True) -> Life:
+def contributed(
+    moment: Moment,
+    gain: float,
+    revenue: float = 0.0,
+    *,
+    levered: bool = True,
+    cac: list[float] | None = None,
+    dues: tuple[float, float, float] = (0.0, 0.0, 0.0),
+) -> Life:
+    """`cac`: costs of acquisition, one under each tariff, and `dues` those of the plan, both in place of the case's."""
     contacts = moment.opened.programmes if levered else None
-    book = moment.opened.ground.book
-    purse = PAYBACK.add_contribution(moment.run, book, contacts, moment.path, moment.place(), moment.life, gain)
+    ground, path = moment.opened.ground, moment.path
+    tolls, weeks = ground.tolls, ground.weeks
+    if cac is not None:
+        tolls, path = state.Tolls(len(cac), np.array(cac)), path._replace(cac=0, dues=0)
+        weeks = weeks._replace(dues=np.array(dues))
+    room = moment.run, ground.book, contacts, weeks, tolls
+    purse = PAYBACK.add_contribution(*room, path, moment.place(), moment.life, gain, revenue)
     return moment.life._replace(purse=purse)
 
 
@@ -37,8 +52,8 @@ def test_contributions(kind: str) -> None:
     for moment in moments(case):
         opened, gain = moment.opened, float(r.normal(25, 30))
         before = moment.twin.repaid
-        life = contributed(moment, gain)
-        twin.contribute(case, records, moment.customer, moment.twin, gain)
+        life = contributed(moment, gain, 20.0)
+        twin.contribute(case, records, moment.customer, moment.twin, gain, 20.0)
         agree(moment, life)
         repaid += moment.twin.repaid and not before
     assert opened is not None
@@ -52,11 +67,13 @@ def test_contributions(kind: str) -> None:
 @pytest.mark.parametrize(("short", "repaid"), [(0.01, False), (0.0, True), (-5.0, True)])
 def test_repaid_is_at_least_the_cost(short: float, repaid: bool) -> None:
     moment = next(moments(random_case(61, newcomers=True)))
-    moment.life = moment.life._replace(purse=Purse(0.0, 8.0, False), now=moment.life.now._replace(t=moment.path.start))
-    moment.path = moment.path._replace(cac=10.0 + short)
-    purse = contributed(moment, 2.0 / moment.place().own_discount).purse
+    moment.life = moment.life._replace(
+        purse=Purse(0.0, 8.0, -np.inf), now=moment.life.now._replace(t=moment.path.start)
+    )
+    gain = 2.0 / moment.place().own_discount + 0.5 + 0.1 * 20.0  # per order, and a share of 20
+    purse = contributed(moment, gain, 20.0, cac=[9.0 + short], dues=(1.0, 0.5, 0.1)).purse  # 1 per customer
     assert purse.own == pytest.approx(10.0)
-    assert purse.repaid == repaid
+    assert (purse.best >= 9.0 + short) == repaid
     line = moment.opened.out.age[moment.path.w, moment.path.half, ks.REPAID]
     assert line.any() == repaid
 
@@ -65,17 +82,32 @@ def test_contacts_are_paid_first() -> None:
     """What a customer was sent counts against the contribution; without programmes in the loop nothing does."""
     paying = [m for m in moments(random_case(62, newcomers=True, contacts=2)) if m.life.now.t > m.path.start + 60]
     for moment in paying:
-        moment.path = moment.path._replace(cac=0.0)
-        moment.life = moment.life._replace(purse=Purse(0.0, 0.0, False))
-        assert not contributed(moment, 1e-6).purse.repaid
-        assert contributed(moment, 1e-6, levered=False).purse.repaid
+        moment.life = moment.life._replace(purse=Purse(0.0, 0.0, -np.inf))
+        assert contributed(moment, 1e-6, cac=[0.0]).purse.best < 0
+        assert contributed(moment, 1e-6, levered=False, cac=[0.0]).purse.best >= 0
     assert len(paying) > 10
 
 
 def test_who_has_repaid_is_not_looked_at_again() -> None:
     moment = next(moments(random_case(63, newcomers=True)))
-    moment.life = moment.life._replace(purse=Purse(1.0, 8.0, True))
-    purse = contributed(moment, -100.0).purse
-    assert (purse.own, purse.repaid) == (8.0, True)
-    assert purse.total == 1.0 - 100.0 * moment.place().discount
+    place = moment.place()
+    moment.life = moment.life._replace(purse=Purse(1.0, 8.0, 12.0))
+    for gain, best in ((-100.0, 12.0), (3.0, 12.0), (6.0 / place.own_discount, 14.0)):
+        purse = contributed(moment, gain, cac=[11.0]).purse
+        assert purse == pytest.approx((1.0 + gain * place.discount, 8.0 + gain * place.own_discount, best))
     assert not moment.opened.out.age.any()
+
+
+def test_each_tariff_has_a_line_of_its_own() -> None:
+    """Whoever repays several at one order is counted under each of them; lines of programmes come after them."""
+    moment = next(moments(random_case(64, newcomers=True, offers=1, contacts=2)))
+    moment.path = moment.path._replace(w=0)
+    moment.life = moment.life._replace(
+        purse=Purse(0.0, 0.0, 3.0),
+        now=moment.life.now._replace(t=moment.path.start),
+        listing=moment.life.listing._replace(listed=False),
+    )
+    contributed(moment, 10.0, cac=[10.0, 2.0, 9.0, 11.0])
+    lines = moment.opened.out.age[0, moment.path.half, :, 0].sum(axis=-1)
+    last = lines.size - 2
+    assert [i for i in range(lines.size) if lines[i]] == [ks.REPAID, last - 2]

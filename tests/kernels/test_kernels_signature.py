@@ -30,6 +30,7 @@ SCALARS = {
     "lognormal": ("given",),
     "deals": ("count", "numbers"),
     "programmes": ("number",),
+    "tolls": ("tariffs",),
 }
 
 
@@ -75,6 +76,8 @@ def test_every_array_is_under_its_name(kind: str) -> None:
     assert_flat("exits", ground.exits, laws)
     assert_flat("spend", ground.spend, laws)
     assert_flat("weeks", ground.weeks, inputs.tables._asdict())
+    assert_flat("tolls", ground.tolls, inputs.arrivals._asdict())
+    assert ground.tolls.tariffs == int(kind == "newcomers")
     assert_flat("mixture", room.rare.mixture, laws)
     assert_flat("grid", room.rare.grid, laws)
     assert_flat("lognormal", room.rare.lognormal, laws)
@@ -143,7 +146,7 @@ def test_run(kind: str) -> None:
         "lines": case.lines,
         "periods": case.periods,
         "arrival_weeks": case.arrival_weeks,
-        "ages": case.months,
+        "ages": 1 + case.months,
     }
 
 

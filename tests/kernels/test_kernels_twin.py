@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from agreement import compare
-from twin.cases import random_case
+from twin.cases import Case, random_case
 from twin.kinds import KINDS
 from twin.life import simulate
 
@@ -96,7 +96,7 @@ def silent(offers: ks.Offers) -> ks.Offers:
     """The same offers without annoyance, cannibalisation and encouragement."""
     zero, one = np.zeros_like(offers.take), np.ones_like(offers.take)
     return offers._replace(
-        cannibalised=ks.seal(zero), decline_hazard=ks.seal(zero), decline_rate=ks.seal(one), accept_rate=ks.seal(one)
+        cannibalised=ks.seal(zero), decline_hazard=ks.seal(zero), decline_rate=ks.seal(zero), accept_rate=ks.seal(one)
     )
 
 
@@ -133,14 +133,72 @@ def test_annoyance_moves_orders_but_not_their_amounts() -> None:
     assert moved > 50
 
 
+def with_counts(case: Case, **counts: int) -> Case:
+    """Everybody of the baseline unless told otherwise, and all of them simulated."""
+    full = {"start": 0, "marginal_from": 99} | counts
+    arrays = {name: ks.seal(np.full((3, 3), number), np.int64) for name, number in full.items()}
+    return replace(case, arrivals=case.arrivals._replace(**arrays))
+
+
 def test_more_newcomers_leave_the_others_alone() -> None:
-    case, more = random_case(13, newcomers=True, offers=1), random_case(13, newcomers=True, offers=1)
-    case.arrivals = case.arrivals._replace(count=ks.seal(np.full((3, 3), 4), np.int64))
-    more.arrivals = more.arrivals._replace(count=ks.seal(np.full((3, 3), 6), np.int64))
-    few, many = case.run()[1], more.run()[1]
-    ordinal = more.people.ordinal[many[:, 1].astype(int)]
+    case = random_case(13, newcomers=True, offers=1)
+    few, many = with_counts(case, count=4).run()[1], with_counts(case, count=6).run()[1]
+    ordinal = case.people.ordinal[many[:, 1].astype(int)]
     np.testing.assert_array_equal(many[ordinal < 4], few)
     assert (ordinal >= 4).sum() > 20
+
+
+def test_additional_newcomers_have_factors_of_their_own() -> None:
+    """Those from the baseline's number on; factors of 1 leave every bit."""
+    case = random_case(13, newcomers=True)
+    plain = with_counts(case, count=6)
+    one = ks.seal(np.ones((3, 3)))
+    neutral = with_counts(case, count=6, marginal_from=4)
+    neutral.arrivals = neutral.arrivals._replace(
+        marginal_weight=plain.arrivals.weight, marginal_rate=one, marginal_spend=one
+    )
+    for a, b in zip(neutral.run()[0], plain.run()[0], strict=True):
+        np.testing.assert_array_equal(a, b)
+    half = ks.seal(np.full((3, 3), 0.5))
+    worse = with_counts(neutral, count=6, marginal_from=4)
+    worse.arrivals = worse.arrivals._replace(marginal_spend=half)
+    after, before = (of_kind(c.run()[1], ks.TRACE_ORDER) for c in (worse, plain))
+    factor = np.where(case.people.ordinal[before[:, 1].astype(int)] < 4, 1.0, 0.5)
+    np.testing.assert_allclose(after[:, 4], before[:, 4] * factor, rtol=1e-14)
+    slower = with_counts(neutral, count=6, marginal_from=4)
+    slower.arrivals = slower.arrivals._replace(marginal_rate=half)
+    number = np.bincount(case.people.ordinal[of_kind(slower.run()[1], ks.TRACE_ORDER)[:, 1].astype(int)], minlength=6)
+    usual = np.bincount(case.people.ordinal[before[:, 1].astype(int)], minlength=6)
+    np.testing.assert_array_equal(number[:4], usual[:4])
+    assert number[4:].sum() < 0.8 * usual[4:].sum()
+
+
+def test_lives_before_the_start_are_left_to_another_run() -> None:
+    """Their sums and those of the rest are the whole, bit for bit."""
+    case = random_case(13, newcomers=True, offers=1, contacts=1)
+    whole, first, rest = (
+        with_counts(case, **counts).run()[0] for counts in ({"count": 6}, {"count": 4}, {"count": 6, "start": 4})
+    )
+    for name in ("calendar", "age", "cohort", "exposure", "age_exit"):
+        parts = getattr(first, name) + getattr(rest, name)
+        np.testing.assert_array_equal(parts, getattr(whole, name))
+        assert getattr(rest, name).any()
+
+
+def test_declined_offers_are_forgiven_one_by_one() -> None:
+    """With a patience of 2 for each of two offers, the third refusal of one of them is the first to annoy."""
+    case = random_case(15, offers=2, customers=60)
+    never = case.offers._replace(
+        take=ks.seal(np.zeros((3, 2))),
+        patience=ks.seal(np.full((3, 2), 2.0)),
+        decline_hazard=ks.seal(np.full((3, 2), 1e9)),
+        on_order=ks.seal(np.ones((2, 64)), np.bool_),
+        active=ks.seal(np.ones_like(case.offers.active), np.bool_),
+    )
+    trace = replace(case, offers=never).run()[1]
+    orders = np.zeros((3, 60), int)
+    np.add.at(orders, tuple(of_kind(trace, ks.TRACE_ORDER)[:, :2].astype(int).T), 1)
+    assert orders.max() == 3
 
 
 def test_multiplier_one_is_exact() -> None:

@@ -3,7 +3,7 @@
 Axis names: w = worlds, g = ledger groups, 2g = groups by half of the customers, k = the kernel's lines.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +11,8 @@ import numpy as np
 from clvsim.interventions.base import Group
 from clvsim.kernels import structs as ks
 from clvsim.simulation.arrivals import ArrivalPlan
+from clvsim.simulation.expected import Activity
+from clvsim.simulation.layout import Layout
 from clvsim.simulation.ledger.contacts import age_contacts, calendar_contacts, sum_by_month
 from clvsim.simulation.ledger.lines import (
     DISCOUNTED,
@@ -21,6 +23,7 @@ from clvsim.simulation.ledger.lines import (
     Raw,
     first_contact_line,
     fixed_lines,
+    followed_shares,
     money_lines,
     natural_units,
     proportional_lines,
@@ -37,7 +40,8 @@ class Sums(NamedTuple):
     """The kernel's sums in natural units: money and counts."""
 
     calendar: np.ndarray  # (w, 2g, k, 2, months)
-    age: np.ndarray  # (w, 2g, k, 2, ages)
+    first: np.ndarray  # (w, 2g, k, 2, 1), on the first order
+    age: np.ndarray  # (w, 2g, k, 2, ages), the first order included
     cohort: np.ndarray  # (w, cohorts, 3, months)
 
 
@@ -49,10 +53,12 @@ def assemble_ledger(
     plan: RunPlan,
     draw: np.ndarray,
     customers: np.ndarray,
+    activity: Activity | None,
 ) -> Ledger:
     """Turn integer sums into dated lines; totals are also given by half of the customers, everything else summed.
 
-    `draw` (w,) of each world; `customers` (g,) existing customers of each group who are not known to be lost.
+    `draw` (w,) of each world; `customers` (g,) existing customers of each group who are not known to be lost;
+    `activity` says how many are there after the horizon.
     """
     layout = plan.layout
     sums = sums_of(raw, scenario.levers, plan.economics)
@@ -62,33 +68,44 @@ def assemble_ledger(
         np.cumsum(book[:, :, ks.ACTIVE], axis=-1, out=book[:, :, ks.ACTIVE])
     sizes = np.repeat(customers, 2) / 2.0  # an even split over the halves
     calendar = customer_lines(sums.calendar, scenario, plan, draw, sizes)
-    age = customer_lines(sums.age, scenario, plan, draw, np.zeros_like(sizes))
+    age, first = (
+        customer_lines(book, scenario, plan, draw, np.zeros_like(sizes)) for book in (sums.age, sums.first)
+    )  # fmt: skip
     halves, age_halves = half_totals(calendar, layout.is_new), age_half_totals(age, layout.is_new)
     lines = {line: with_company(add_halves(values)) for line, values in calendar.items()}
-    lines |= acquisition_lines(arrivals, plan) | company_lines(scenario, plan, draw)
-    zeros = np.zeros((draw.size, int(layout.is_new.sum()), 2, layout.ages))
-    newcomer_lines = {line: add_halves(values)[:, layout.is_new] for line, values in age.items()}
+    lines |= acquisition_lines(arrivals, plan) | company_lines(scenario, plan, draw, activity)
     return Ledger(
         groups=(*layout.groups, COMPANY),
         lines=tuple(lines),
         calendar=np.stack(list(lines.values()), axis=2),
-        age=np.stack([newcomer_lines.get(line, zeros) for line in lines], axis=2),
+        age=of_newcomers(age, lines, layout),
+        first=of_newcomers(first, lines, layout)[..., 0],
         cohort=sums.cohort,
         cohorts=layout.cohorts,
         halves=halves,
         age_halves=age_halves,
+        horizon_months=plan.simulation.horizon_months,
     )
+
+
+def of_newcomers(lines: Lines, order: Iterable[Line], layout: Layout) -> np.ndarray:
+    """Lines by own age in the order of the ledger's, 0 where there are none, (w, newcomer groups, l, 2, ages)."""
+    summed = {line: add_halves(values)[:, layout.is_new] for line, values in lines.items()}
+    zeros = np.zeros_like(next(iter(summed.values())))
+    return np.stack([summed.get(line, zeros) for line in order], axis=2)
 
 
 def sums_of(raw: Raw, levers: Levers, economics: Economics) -> Sums:
     """Integer sums in natural units; the cohorts' active customers are counted on from month to month."""
     scale = economics.money_scale
     margin = None if levers.moves_margin else economics.gross_margin
-    calendar, age = natural_units(raw.calendar, scale, margin), natural_units(raw.age, scale, margin)
+    calendar, by_age = natural_units(raw.calendar, scale, margin), natural_units(raw.age, scale, margin)
+    first, age = by_age[..., :1], by_age[..., 1:].copy()
+    age[..., :1] += first
     cohort = raw.cohort / ks.COUNT_UNIT
     cohort[:, :, [ks.COHORT_REVENUE, ks.COHORT_CONTRIBUTION]] *= scale
     np.cumsum(cohort[:, :, ks.COHORT_ACTIVE], axis=-1, out=cohort[:, :, ks.COHORT_ACTIVE])
-    return Sums(calendar, age, cohort)
+    return Sums(calendar, first, age, cohort)
 
 
 def add_contacts(sums: Sums, raw: Raw, contacts: ks.Contacts, levers: Levers, plan: RunPlan) -> None:
@@ -97,7 +114,7 @@ def add_contacts(sums: Sums, raw: Raw, contacts: ks.Contacts, levers: Levers, pl
     on_list = np.cumsum(raw.exposure, axis=-1)[..., :-1] / ks.COUNT_UNIT
     weekly_discount = plan.calendar.discount()
     calendar_contacts(on_list, cohorts, contacts, weekly_discount, sums.calendar[:, :, first:])
-    age_contacts(raw.age_exit, contacts, np.flatnonzero(plan.layout.is_new).tolist(), sums.age[:, :, first:])
+    age_contacts(raw.age_exit[..., 1:], contacts, np.flatnonzero(plan.layout.is_new).tolist(), sums.age[:, :, first:])
     group = np.array([c.group for c in cohorts])
     weekly_cost = np.diff(contacts.cost_discounted)[group] / weekly_discount
     cost = add_halves(on_list) * weekly_cost
@@ -123,7 +140,12 @@ def with_company(values: np.ndarray) -> np.ndarray:
 
 
 def acquisition_lines(arrivals: ArrivalPlan, plan: RunPlan) -> dict[Line, np.ndarray]:
-    """Money spent on the visitors of each channel, discounted from the middle of its month, (w, g + 1, 2, months)."""
+    """Money spent on the visitors of each channel, discounted from the middle of its month, (w, g + 1, 2, months).
+
+    None where the margin is unknown: no cost is taken off revenue.
+    """
+    if not plan.economics.margin_known:
+        return {}
     layout, months = plan.layout, plan.acquisition.months
     worlds = arrivals.cost.shape[0]
     middle = np.exp(-plan.economics.discount_per_day * DAYS_PER_MONTH * (np.arange(layout.months) + 0.5))
@@ -139,12 +161,15 @@ def acquisition_lines(arrivals: ArrivalPlan, plan: RunPlan) -> dict[Line, np.nda
     return lines
 
 
-def company_lines(scenario: ScenarioPlan, plan: RunPlan, draw: np.ndarray) -> dict[Line, np.ndarray]:
+def company_lines(
+    scenario: ScenarioPlan, plan: RunPlan, draw: np.ndarray, activity: Activity | None
+) -> dict[Line, np.ndarray]:
     """Fixed costs, which belong to the company, (w, g + 1, 2, months)."""
     layout = plan.layout
     lines = {}
+    followed = followed_shares(scenario.costs, layout.groups, activity)
     for line, amount in fixed_lines(
-        scenario.costs, draw, plan.simulation.horizon_months, layout.months, plan.economics.discount_per_day
+        scenario.costs, draw, plan.simulation.horizon_months, layout.months, plan.economics.discount_per_day, followed
     ).items():
         lines[line] = np.zeros((draw.size, len(layout.groups) + 1, 2, layout.months))
         lines[line][:, -1] = amount

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -11,8 +11,12 @@ import pandas as pd
 from clvsim.interventions.base import CostEntry, Group
 from clvsim.kernels import structs as ks
 from clvsim.kernels.structs import COUNT_UNIT
+from clvsim.simulation.config import FinanceConfig
 from clvsim.simulation.tables import Levers
-from clvsim.types import DAYS_PER_MONTH
+from clvsim.types import DAYS_PER_MONTH, DAYS_PER_YEAR
+
+if TYPE_CHECKING:  # needs the plan, which needs the lines
+    from clvsim.simulation.expected import Activity
 
 PLAIN, DISCOUNTED = 0, 1
 FIXED = ("once", "month")  # costs that do not depend on customers
@@ -47,16 +51,23 @@ class Cohort(NamedTuple):
 
 @dataclass(frozen=True)
 class Ledger:
-    """One scenario. Axis order: world, group, line, (undiscounted, discounted), month."""
+    """One scenario. Axis order: world, group, line, (undiscounted, discounted), month.
+
+    There are two clocks. Values follow each customer for the horizon of the own life, so that a total over all months
+    is complete. By calendar months, customers of today are followed for the horizon only, while newcomers who came
+    later still are: a figure by month is read only before `horizon_months` (`by_month`).
+    """
 
     groups: tuple[Group, ...]
     lines: tuple[Line, ...]
     calendar: np.ndarray  # (w, g, l, 2, months since today), discounted to today
     age: np.ndarray  # (w, newcomer groups, l, 2, months of own age), discounted to the own first order
+    first: np.ndarray  # (w, newcomer groups, l, 2) the part of the first month that falls on the first order itself
     cohort: np.ndarray  # (w, cohorts, 3, months): revenue, contribution before cost entries, active; undiscounted
     cohorts: tuple[Cohort, ...]
     halves: np.ndarray  # (w, 2, [existing, new]) discounted contribution of two halves of the customers
     age_halves: np.ndarray  # (w, 2, [contribution, customers]) of newcomers over their own horizon, discounted
+    horizon_months: int  # everybody is followed in the calendar's months before it; later only newcomers are
 
     def total(self, account: str, *, age: bool = False, discounted: bool = False) -> np.ndarray:
         """Sum over groups, causes and months of an account, (w,)."""
@@ -69,6 +80,18 @@ class Ledger:
         data = self.age if age else self.calendar
         signs = np.array([line.sign for line in self.lines], float)
         return np.einsum("l,wglm->wgm", signs, data[:, :, :, int(discounted)])
+
+    def by_month(self, account: str, *, discounted: bool = False) -> np.ndarray:
+        """An account by month since today, (w, horizon months), of the months in which everybody is followed."""
+        rows = [i for i, line in enumerate(self.lines) if line.account == account]
+        return self.calendar[:, :, rows, int(discounted), : self.horizon_months].sum(axis=(1, 2))
+
+    def contribution_by_age(self, *, discounted: bool = True) -> np.ndarray:
+        """Cumulative contribution of all newcomers by own age 0, 1, …, (w, ages + 1): age 0 is the first order."""
+        signs = np.array([line.sign for line in self.lines], float)
+        first = np.einsum("l,wgl->w", signs, self.first[:, :, :, int(discounted)])
+        monthly = self.contribution(age=True, discounted=discounted).sum(axis=1)
+        return np.concatenate([first[:, None], np.cumsum(monthly, axis=1)], axis=1)
 
     @cached_property
     def value_by_group(self) -> np.ndarray:
@@ -83,13 +106,28 @@ class Ledger:
 
 @dataclass(frozen=True)
 class Economics:
-    """Prices that turn counts into money. Without a known margin it is 1: contribution is revenue less stated costs."""
+    """Prices that turn counts into money.
 
-    margin_known: bool
+    Without a known margin money is revenue, and no cost is taken off a figure that is called revenue: neither goods nor
+    any other. This is decided here: the margin is 1, a cost per order 0, and no other cost counts (`margin_known`).
+    """
+
+    margin_known: bool  # False: no ledger has a line of costs
     gross_margin: float
     cost_per_order: float
     discount_per_day: float
     money_scale: float
+
+    @classmethod
+    def from_finance(cls, finance: FinanceConfig, money_scale: float) -> "Economics":
+        margin = finance.gross_margin
+        return cls(
+            margin_known=margin is not None,
+            gross_margin=1.0 if margin is None else margin,
+            cost_per_order=0.0 if margin is None else finance.cost_per_order,
+            discount_per_day=float(np.log1p(finance.annual_discount_rate) / DAYS_PER_YEAR),
+            money_scale=money_scale,
+        )
 
 
 class Raw(NamedTuple):
@@ -106,6 +144,28 @@ def money_scale(amounts: np.ndarray) -> float:
     """Power of two nearest the median positive amount, 1 without any."""
     positive = amounts[amounts > 0]
     return float(2.0 ** np.round(np.log2(np.median(positive)))) if positive.size else 1.0
+
+
+def followed_shares(
+    costs: Sequence[CostEntry], groups: Sequence[Group], activity: "Activity | None"
+) -> dict[str, np.ndarray]:
+    """By monthly cost: share that customers who are still followed have in all whom it serves, (draws, months).
+
+    After the horizon only newcomers are followed, each to the end of the own one, though all are served as long as they
+    are there: a programme costs as long as it brings something. Of a cost that reaches part of today's customers or of
+    the newcomers, that part is taken to be active like all of them. Empty without newcomers, who alone outlast the
+    horizon.
+    """
+    shares: dict[str, np.ndarray] = {}
+    if activity is None:
+        return shares
+    for cost in costs:
+        if cost.per != "month":
+            continue
+        old, new = (any(g.origin == o and cost.who.reaches(g) for g in groups) for o in ("existing", "new"))
+        served = old * activity.existing + new * activity.newcomers
+        shares[cost.name] = np.divide(new * activity.followed, served, out=np.zeros_like(served), where=served > 0)
+    return shares
 
 
 def typical_amounts(customers: pd.DataFrame) -> np.ndarray:
@@ -146,13 +206,14 @@ def money_lines(kernel: np.ndarray, levers: Levers, draw: np.ndarray, economics:
     }
     for o, offer in enumerate(levers.offers):
         first = ks.BASE_LINES + ks.OFFER_LINES * o
-        taken = kernel_line(first + ks.TAKEN)
+        taken, refunded = kernel_line(first + ks.TAKEN), kernel_line(first + ks.REFUNDED)
         margin = economics.gross_margin if offer.margin is None else offer.margin
+        goods = taken - refunded if offer.goods_return else taken
         price = per_world(offer.price)
         lines |= {
             Line("revenue_offers", offer.name): price * taken,
-            Line("refunds", offer.name): price * kernel_line(first + ks.REFUNDED),
-            Line("cost_goods", offer.name): price * (1 - margin) * taken,
+            Line("refunds", offer.name): price * refunded,
+            Line("cost_goods", offer.name): price * (1 - margin) * goods,
             Line("cost_incentive", offer.name): per_world(offer.incentive) * taken,
             Line("offers_shown", offer.name): kernel_line(first + ks.SHOWN),
             Line("offers_taken", offer.name): taken,
@@ -207,9 +268,18 @@ def proportional_lines(
 
 
 def fixed_lines(
-    costs: Sequence[CostEntry], draw: np.ndarray, horizon_months: int, periods: int, discount_per_day: float
+    costs: Sequence[CostEntry],
+    draw: np.ndarray,
+    horizon_months: int,
+    periods: int,
+    discount_per_day: float,
+    followed: Mapping[str, np.ndarray] | None = None,
 ) -> dict[Line, np.ndarray]:
-    """Fixed costs, dated at the start of their month, (w, 2, months); a ramp counts with its strength in mid-month."""
+    """Fixed costs, dated at the start of their month, (w, 2, months); a ramp counts with its strength in mid-month.
+
+    After the horizon a monthly cost counts with the share that those still followed have in all whom it serves:
+    `followed` by the cost's name, as of `followed_shares`; without it, not at all.
+    """
     lines = {}
     months = np.arange(periods, dtype=float)
     for cost in costs:
@@ -218,7 +288,9 @@ def fixed_lines(
         if cost.per == "once":
             share = months == np.floor(cost.when.start_month)
         else:
-            share = cost.when.strength(months + 0.5) * (months < horizon_months)
+            share = cost.when.strength(months + 0.5) * np.where(
+                months < horizon_months, 1.0, followed[cost.name][draw] if followed else 0.0
+            )
         plain = cost.amount[draw][:, None] * share
         discounted = plain * np.exp(-discount_per_day * DAYS_PER_MONTH * months)
         lines[Line("cost_fixed", cost.name)] = np.stack([plain, discounted], axis=1)

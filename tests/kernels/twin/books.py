@@ -43,9 +43,9 @@ def month_of(day: float) -> int:
     return int(day / MONTH)
 
 
-def age_month(days: float) -> int:
-    """Whole months of life; a renewal after exactly n months is in month n, whatever its day was rounded to."""
-    return math.floor(round(days / MONTH, 9))
+def age_period(days: float) -> int:
+    """0 is the moment of the first order, then months; a renewal after exactly n months is in the next one."""
+    return 1 + math.floor(round(days / MONTH, 9)) if days > 0 else 0
 
 
 def discount(case: Case, days: float) -> float:
@@ -60,8 +60,8 @@ def post_age(case: Case, records: Records, customer: Customer, line: Number, day
     """By own age, as such and discounted to the own first order."""
     if case.newcomers:
         age, where = day - customer.start, (customer.w, customer.half, line)
-        records.age.add((*where, 0, age_month(age)), amount, unit)
-        records.age.add((*where, 1, age_month(age)), amount * discount(case, age), unit)
+        records.age.add((*where, 0, age_period(age)), amount, unit)
+        records.age.add((*where, 1, age_period(age)), amount * discount(case, age), unit)
 
 
 def post(
@@ -94,7 +94,7 @@ def close(case: Case, records: Records, customer: Customer, day: float, lost: bo
     if month_of(day) < case.periods:
         _count_active(records, customer, day, -1.0)
     if case.newcomers and lost:
-        age = age_month(day - customer.start)
+        age = age_period(day - customer.start)
         records.age.add((customer.w, customer.half, ks.ACTIVE, 0, age), -1.0, customer.heads)
 
 

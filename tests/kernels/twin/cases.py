@@ -55,6 +55,7 @@ class Case:
     own_clock: np.ndarray
     arrivals: ks.Arrivals
     offers: ks.Offers
+    dues: np.ndarray  # (w, groups, 3) of the plan: per customer, per order, share of revenue
     exposed: np.ndarray
     contacts: np.ndarray  # per week
     contact_price: np.ndarray  # (p,)
@@ -102,10 +103,10 @@ class Case:
         cohorts = int(self.people.cohort.max()) + 1
         return ks.Ledgers(
             calendar=np.zeros((w, 2 * g, self.lines, 2, self.periods), np.int64),
-            age=np.zeros((w, 2 * g, self.lines, 2, self.months), np.int64),
+            age=np.zeros((w, 2 * g, self.lines, 2, 1 + self.months), np.int64),
             cohort=np.zeros((w, cohorts, ks.COHORT_LINES, self.periods), np.int64),
             exposure=np.zeros((w, 2 * cohorts, self.weeks + 1), np.int64),
-            age_exit=np.zeros((w, 2 * g, self.arrival_weeks, 2, self.months), np.int64),
+            age_exit=np.zeros((w, 2 * g, self.arrival_weeks, 2, 1 + self.months), np.int64),
             value=np.zeros((w, c)),
             orders=np.zeros((w, c), np.int64),
         )
@@ -123,6 +124,7 @@ class Case:
             opt_out=seal(cumulative(self.opt_out)),
             spend=seal(self.spend),
             margin=seal(self.margin),
+            dues=seal(self.dues),
         )
 
     def flags(self, traced: bool) -> int:
@@ -263,8 +265,9 @@ def random_case(seed: int, **kind: Any) -> Case:
         margin=np.clip(0.4 * weekly(0.2, GROUPS), 0, 1),
         first_table=np.arange(GROUPS) * asked.tables_by_group,
         own_clock=np.full(GROUPS, int(asked.tables_by_group > 1)),
-        arrivals=random_arrivals(r, asked.worlds) if asked.newcomers else no_arrivals(),
-        offers=random_offers(r, asked),
+        arrivals=random_arrivals(r, seed, asked.worlds) if asked.newcomers else no_arrivals(),
+        offers=random_offers(r, seed, asked),
+        dues=random_dues(seed, asked),
         exposed=exposed,
         contacts=programme,
         contact_price=r.uniform(0.01, 0.2, asked.contacts),
@@ -386,21 +389,36 @@ def random_weeks(r: np.random.Generator, asked: Kind, sd: float, rows: int) -> n
 
 
 def no_arrivals() -> ks.Arrivals:
-    empty = np.zeros((0, 0))
-    return ks.Arrivals(seal(empty, np.int64), seal(empty), seal(empty))
+    empty, none = seal(np.zeros((0, 0))), seal(np.zeros((0, 0)), np.int64)
+    return ks.Arrivals(none, none, none, empty, empty, empty, empty, empty)
 
 
-def random_arrivals(r: np.random.Generator, worlds: int) -> ks.Arrivals:
-    shape = (worlds, ARRIVAL_CELLS)
+def random_arrivals(r: np.random.Generator, seed: int, worlds: int) -> ks.Arrivals:
+    """Some of those who come are additional customers; one in a few is not simulated."""
+    shape, more = (worlds, ARRIVAL_CELLS), np.random.default_rng([seed, 3])
+    count = r.integers(3, 9, shape)
     return ks.Arrivals(
-        seal(r.integers(3, 9, shape), np.int64),
-        seal(np.where(r.random(shape) < 0.5, 1.0, r.uniform(1, 3, shape))),
-        seal(r.uniform(0, 60, shape)),
+        count=seal(count, np.int64),
+        start=seal(more.integers(0, 2, shape), np.int64),
+        marginal_from=seal(more.integers(1, count + 2), np.int64),
+        weight=seal(np.where(r.random(shape) < 0.5, 1.0, r.uniform(1, 3, shape))),
+        marginal_weight=seal(more.uniform(1, 3, shape)),
+        marginal_rate=seal(more.uniform(0.6, 1.2, shape)),
+        marginal_spend=seal(more.uniform(0.6, 1.2, shape)),
+        cac=seal(r.uniform(0, 60, shape)),
     )
 
 
-def random_offers(r: np.random.Generator, asked: Kind) -> ks.Offers:
-    shape = (asked.worlds, asked.offers)
+def random_dues(seed: int, asked: Kind) -> np.ndarray:
+    """Of half of the groups the plan costs nothing."""
+    r = np.random.default_rng([seed, 4])
+    shape = (asked.worlds, GROUPS)
+    costs = np.stack([r.uniform(0, 6, shape), r.uniform(0, 2, shape), r.uniform(0, 0.1, shape)], axis=-1)
+    return costs * (r.random(shape) < 0.5)[..., None]
+
+
+def random_offers(r: np.random.Generator, seed: int, asked: Kind) -> ks.Offers:
+    shape, more = (asked.worlds, asked.offers), np.random.default_rng([seed, 5])
     on_order = r.random((asked.offers, 64)) < 0.7
     on_order[:1] = True  # the first offer is shown at every order
     return ks.Offers(
@@ -411,9 +429,12 @@ def random_offers(r: np.random.Generator, asked: Kind) -> ks.Offers:
         price=seal(r.uniform(5, 60, shape)),
         cost=seal(r.uniform(1, 20, shape)),
         refund=seal(r.uniform(0, 0.5, shape)),
+        returned=seal(more.uniform(0, 10, shape)),
         cannibalised=seal(r.uniform(0, 1, shape)),
         patience=seal(r.integers(0, 3, shape).astype(float)),
         decline_hazard=seal(r.uniform(0, 0.1, shape)),
-        decline_rate=seal(r.uniform(0.7, 1.0, shape)),
+        decline_rate=seal(np.log(r.uniform(0.7, 1.0, shape))),
+        healing=seal(more.choice([0.5, 0.9, 1.0], shape)),
         accept_rate=seal(r.uniform(0.9, 1.3, shape)),
+        memory=np.zeros((ks.MEMORIES, asked.offers)),
     )

@@ -15,7 +15,7 @@ def gap(draws: Draws, number: int, stages: float) -> float:
 def wait(case: Case, customer: Customer, life: Life) -> float:
     """Days at multiplier 1 from the last order to the next."""
     stages = case.laws.regularity[0] - (customer.law["stages_done"] if life.ticks == 0 else 0)
-    return gap(customer.draws, life.ticks, stages) / (life.traits.rate * life.pace)
+    return gap(customer.draws, life.ticks, stages) / (life.traits.rate * life.speed)
 
 
 def due(case: Case, customer: Customer, life: Life, left: float) -> float:

@@ -26,5 +26,5 @@ def hazard(case: Case, customer: Customer, life: Life) -> float:
 
 
 def is_taken(case: Case, customer: Customer, life: Life) -> bool:
-    multiplier = life.pace * pace.rate_multiplier(case, customer, life)
+    multiplier = life.speed * pace.rate_multiplier(case, customer, life)
     return customer.draws.uniform(rng.OPPORTUNITY, life.ticks) < 1 - (1 - life.traits.chance) ** multiplier

@@ -2,7 +2,7 @@
 
 from clvsim.kernels import rng
 from clvsim.kernels.structs import ACQUIRED, TRACE_DEATH
-from twin import attrition, clocks, contacts, grid, orders, pace
+from twin import attrition, clocks, contacts, grid, offers, orders, pace
 from twin.books import Records, activate, close, count, record
 from twin.cases import Case
 from twin.paths import customer_of
@@ -30,7 +30,7 @@ def live(case: Case, records: Records, customer: Customer) -> tuple[float, int]:
     if listed and not case.renews:
         cost = contacts.write_until(case, records, customer, leaves, customer.end)
     if customer.draws.uniform(rng.ALIVE, 0) >= customer.law["p_alive"]:
-        return -cost, 0
+        return -cost - due_at_start(customer), 0
     activate(case, records, customer)
     life = began(case, customer, leaves)
     if case.newcomers:
@@ -42,12 +42,17 @@ def live(case: Case, records: Records, customer: Customer) -> tuple[float, int]:
     close(case, records, customer, life.day, life.lost)
     if listed and case.renews:
         cost = contacts.write_until(case, records, customer, leaves, min(life.day, customer.end))
-    return life.value - cost, life.orders
+    return life.value - cost - due_at_start(customer), life.orders
+
+
+def due_at_start(customer: Customer) -> float:
+    """Cost of the plan per customer; who is known to be gone costs nothing."""
+    return customer.dues[0] if customer.law["p_alive"] > 0 else 0.0
 
 
 def began(case: Case, customer: Customer, leaves: float) -> Life:
     traits = traits_of(customer.law, case.at_intervals, customer.draws)
-    return Life(traits, day=customer.start, budget=traits.limit, leaves=leaves)
+    return Life(traits, day=customer.start, budget=traits.limit, leaves=leaves, pace=customer.rate)
 
 
 def go_to_next(case: Case, records: Records, customer: Customer, life: Life) -> None:
@@ -63,6 +68,8 @@ def go_to_next(case: Case, records: Records, customer: Customer, life: Life) -> 
         if due <= stop and due < customer.end:
             life.budget -= hazard * (due - life.day)
             life.day = due
+            if due % 7 == 0:
+                offers.heal(case, customer, life)
             answer(case, records, customer, life)
             return
         left -= pace.rate_multiplier(case, customer, life) * (stop - life.day)
@@ -70,6 +77,10 @@ def go_to_next(case: Case, records: Records, customer: Customer, life: Life) -> 
         life.day = stop
         if stop == life.leaves:
             life.on_list = False
+        if stop % 7 == 0:
+            before = life.speed
+            offers.heal(case, customer, life)
+            left *= before / life.speed
 
 
 def answer(case: Case, records: Records, customer: Customer, life: Life) -> None:

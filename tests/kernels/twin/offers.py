@@ -9,6 +9,8 @@ from twin.books import Records, count, record
 from twin.cases import Case
 from twin.state import Customer, Life
 
+HEALED = 1e-4  # a log factor that is smaller is none
+
 
 @dataclass
 class Outcome:
@@ -39,24 +41,33 @@ def at_order(case: Case, records: Records, customer: Customer, life: Life) -> Ou
 
 
 def take(case: Case, records: Records, customer: Customer, life: Life, offer: int, outcome: Outcome) -> None:
-    terms = {name: getattr(case.offers, name)[customer.w, offer] for name in case.offers._fields[3:]}
+    terms = {name: getattr(case.offers, name)[customer.w, offer] for name in case.offers._fields[3:-1]}
     line = ks.BASE_LINES + ks.OFFER_LINES * offer
     count(case, records, customer, line + ks.TAKEN, life.day)
     outcome.gain += terms["price"] - terms["cost"]
     outcome.prices.append(terms["price"])
+    owed = terms["cannibalised"] * terms["price"]
     if customer.draws.uniform(rng.REFUND, life.ticks, case.offers.key[offer]) < terms["refund"]:
         count(case, records, customer, line + ks.REFUNDED, life.day)
-        outcome.gain -= terms["price"]
+        outcome.gain -= terms["price"] - terms["returned"]
+        owed = 0.0
         record(records, customer, ks.TRACE_REFUND, life.day, terms["price"])
-    life.owed += terms["cannibalised"] * terms["price"]
+    life.owed += owed
     life.pace *= terms["accept_rate"]
     record(records, customer, ks.TRACE_TAKEN, life.day, terms["price"])
 
 
 def decline(case: Case, records: Records, customer: Customer, life: Life, offer: int, outcome: Outcome) -> None:
-    terms = {name: getattr(case.offers, name)[customer.w, offer] for name in case.offers._fields[3:]}
-    life.declined += 1
-    if life.declined > terms["patience"]:
+    terms = {name: getattr(case.offers, name)[customer.w, offer] for name in case.offers._fields[3:-1]}
+    life.declined[offer] = life.declined.get(offer, 0) + 1
+    if life.declined[offer] > terms["patience"]:
         outcome.hazard += terms["decline_hazard"]
-        life.pace *= terms["decline_rate"]
+        life.damping[offer] = life.damping.get(offer, 0.0) + terms["decline_rate"]
     record(records, customer, ks.TRACE_DECLINED, life.day)
+
+
+def heal(case: Case, customer: Customer, life: Life) -> None:
+    """What declined offers do to the pace is less in each week than in the one before, and at last nothing."""
+    for offer in life.damping:
+        left = life.damping[offer] * case.offers.healing[customer.w, offer]
+        life.damping[offer] = left if abs(left) >= HEALED else 0.0

@@ -7,29 +7,29 @@ from twin.cases import Case
 from twin.state import Customer, Life
 
 
-def sell(case: Case, records: Records, customer: Customer, life: Life) -> float:
-    """The order itself; returns its contribution."""
+def sell(case: Case, records: Records, customer: Customer, life: Life) -> tuple[float, float]:
+    """The order itself; returns its amount and contribution."""
     week = pace.week_of(life.day)
     amount = amounts.amount(case, customer, life)
     if case.newcomers and life.orders == 0:
         amount *= customer.law["first_factor"]
-    amount = amounts.displaced(life, amount * case.spend[customer.w, customer.group, week])
+    amount = amounts.displaced(life, amount * case.spend[customer.w, customer.group, week] * customer.spend)
     goods = amount * (1 - case.margin[customer.w, customer.group, week])
     post(case, records, customer, ks.REVENUE, life.day, amount, customer.money)
     post(case, records, customer, ks.GOODS, life.day, goods, customer.money)
     post_cohort(records, customer, ks.COHORT_REVENUE, life.day, amount)
     count(case, records, customer, ks.ORDERS, life.day)
     record(records, customer, ks.TRACE_ORDER, life.day, amount)
-    return amount - goods - case.cost_per_order
+    return amount, amount - goods - case.cost_per_order
 
 
 def at_order(case: Case, records: Records, customer: Customer, life: Life) -> None:
-    pace_before = life.pace
-    gain = sell(case, records, customer, life)
+    pace_before = life.speed
+    amount, gain = sell(case, records, customer, life)
     outcome = offers.at_order(case, records, customer, life)
     for price in outcome.prices:
         post_cohort(records, customer, ks.COHORT_REVENUE, life.day, price)
-    payback.contribute(case, records, customer, life, gain + outcome.gain)
+    payback.contribute(case, records, customer, life, gain + outcome.gain, amount + sum(outcome.prices))
     attrition.charge(life, outcome.hazard + attrition.order_hazard(case, customer, life, pace_before))
     life.orders += 1
     life.ticks += 1

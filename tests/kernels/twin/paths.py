@@ -1,5 +1,7 @@
 """Where a life begins."""
 
+import math
+
 from clvsim.kernels import rng
 from clvsim.kernels import structs as ks
 from twin.cases import MONTH, Case
@@ -11,11 +13,14 @@ from twin.traits import law_of
 def customer_of(case: Case, w: int, c: int) -> Customer | None:
     """A customer in one world; None for a newcomer who does not arrive there."""
     who = {name: values[c] for name, values in case.people._asdict().items()}
-    weight, cac = 1.0, 0.0
-    if who["cell"] >= 0:
-        if who["ordinal"] >= case.arrivals.count[w, who["cell"]]:
+    cell, weight, cac, rate, spend = who["cell"], 1.0, math.inf, 1.0, 1.0
+    if cell >= 0:
+        if not case.arrivals.start[w, cell] <= who["ordinal"] < case.arrivals.count[w, cell]:
             return None
-        weight, cac = case.arrivals.weight[w, who["cell"]], case.arrivals.cac[w, who["cell"]]
+        weight, cac = case.arrivals.weight[w, cell], case.arrivals.cac[w, cell]
+        if who["ordinal"] >= case.arrivals.marginal_from[w, cell]:
+            weight = case.arrivals.marginal_weight[w, cell]
+            rate, spend = case.arrivals.marginal_rate[w, cell], case.arrivals.marginal_spend[w, cell]
     draws = Draws(who["key"], case.worlds[w])
     start = float(who["born"])
     if who["spread"] > 0:
@@ -36,6 +41,9 @@ def customer_of(case: Case, w: int, c: int) -> Customer | None:
         end=min(start + case.months * MONTH, case.periods * MONTH),
         weight=float(weight),
         cac=float(cac),
+        rate=float(rate),
+        spend=float(spend),
+        dues=(float(case.dues[w, group, 0]), float(case.dues[w, group, 1]), float(case.dues[w, group, 2])),
         orders_before=int(who["orders_before"]),
         heads=ks.COUNT_UNIT * weight,
         money=ks.COUNT_UNIT / case.money_scale * weight,

@@ -7,13 +7,15 @@ from twin.cases import Case
 from twin.state import Customer, Life
 
 
-def contribute(case: Case, records: Records, customer: Customer, life: Life, gain: float) -> None:
-    """The contribution of an order and its offers."""
+def contribute(case: Case, records: Records, customer: Customer, life: Life, gain: float, revenue: float = 0.0) -> None:
+    """The contribution of an order and its offers, whose revenue the plan takes a share of."""
     post_cohort(records, customer, ks.COHORT_CONTRIBUTION, life.day, gain)
+    at_start, per_order, share = customer.dues
+    gain -= per_order + share * revenue
     life.value += discount(case, life.day) * gain
     life.own += discount(case, life.day - customer.start) * gain
     if not case.newcomers or life.repaid:
         return
-    life.repaid = life.own - contacts.paid_by(case, customer, life.leaves, life.day) >= customer.cac
+    life.repaid = life.own - contacts.paid_by(case, customer, life.leaves, life.day) - at_start >= customer.cac
     if life.repaid:
         post_age(case, records, customer, ks.REPAID, life.day, 1.0, customer.heads)

@@ -1,6 +1,7 @@
 """What the rooms of the twin hand each other: a customer in one world, and the state of the life. Times are days."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
 
 from twin.draws import Draws
 from twin.traits import Traits
@@ -24,6 +25,9 @@ class Customer:
     end: float
     weight: float
     cac: float
+    rate: float  # factors of an additional customer, on the own rate and on amounts
+    spend: float
+    dues: tuple[float, float, float]  # of the plan: per customer, per order, share of revenue
     orders_before: int
     heads: float  # ledger units for one customer
     money: float  # ledger units for one unit of money
@@ -39,9 +43,15 @@ class Life:
     lost: bool = False
     ticks: int = 0  # orders, and opportunities without one
     orders: int = 0
-    pace: float = 1.0  # what offers did to the rate
+    pace: float = 1.0  # factor on the own rate, for good
+    damping: dict[int, float] = field(default_factory=dict)  # by offer: log factor on it that heals
     owed: float = 0.0  # money that later orders lose
-    declined: int = 0
+    declined: dict[int, int] = field(default_factory=dict)  # by offer
     value: float = 0.0  # contribution discounted to today
     own: float = 0.0  # the same discounted to the own first order
     repaid: bool = False
+
+    @property
+    def speed(self) -> float:
+        """Factor on the own rate."""
+        return self.pace * math.exp(sum(self.damping.values()))
