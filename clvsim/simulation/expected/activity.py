@@ -76,7 +76,9 @@ def existing_activity(
         rows = rows_of(histories, order[low : low + _CUSTOMERS_AT_ONCE])
         alive = retention.laws(life, rows, days).p_alive
         for i, end in enumerate(ends):
-            total[:, i] += (alive * retention.probability_staying(life, rows, float(end * DAYS_PER_MONTH), days)).sum(axis=1)
+            total[:, i] += (alive * retention.probability_staying(life, rows, float(end * DAYS_PER_MONTH), days)).sum(
+                axis=1
+            )
     return total if at_all else in_between(ends, total, months)
 
 
