@@ -7,14 +7,16 @@ STAMP := .venv/.stamp
 PEER := .venv-peer
 PEER_PACKAGES := 'pymc-marketing==1.3.0' 'numpy<2.5' nutpie
 
-.PHONY: demo env test test-slow check bench peer lock clean help
+.PHONY: demo picture env test test-slow calibration check bench peer lock clean help
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo       install into .venv, run the demo, print where its report is"
+	@echo "make picture    the demo once more, and its first screen into docs/report.png; needs Chromium"
 	@echo "make env        install into .venv and do nothing else; the targets below do it where it is needed"
 	@echo "make test       all tests but the slow ones"
 	@echo "make test-slow  simulation-based calibration, long verification, the demo from a wheel"
+	@echo "make calibration  intervals against what comes, in thousands of made-up worlds; into docs/calibration.md"
 	@echo "make check      lint, formatting, types, layers; each problem with its file and line"
 	@echo "make bench      speed, as ratios, each checked for equal results first"
 	@echo "make peer       PyMC-Marketing in an environment of its own, for make bench to compare with"
@@ -23,6 +25,10 @@ help:
 
 demo: $(STAMP)
 	@$(BIN)/clvsim run experiment=demo
+
+picture: $(STAMP)
+	@folder=$$(mktemp -d) && $(BIN)/clvsim run experiment=demo out=$$folder/demo && $(BIN)/python docs/picture.py $$folder/demo; \
+	    rm -rf $$folder
 
 env: $(STAMP)
 
@@ -34,6 +40,13 @@ test: $(STAMP)
 
 test-slow: $(STAMP)
 	@$(BIN)/pytest -n 2 --dist loadfile -m slow
+
+# Goes on where it was interrupted.
+calibration: export OPENBLAS_NUM_THREADS = 1
+
+calibration: $(STAMP)
+	@$(BIN)/python -m tests.calibration.record
+	@$(BIN)/pytest -n 0 -m slow tests/calibration/test_calibration_futures.py tests/calibration/test_calibration_chain.py
 
 check: $(STAMP)
 	@$(BIN)/ruff check -q .

@@ -29,6 +29,7 @@ def setting_of(work: Work) -> engine.Setting:
             draw=np.arange(DRAWS),
             draw_key=work.world_key,
             environment_sd=np.full(DRAWS, 0.1),
+            level_sd=np.zeros(DRAWS),
             log_rate=shocks,
             log_visitors=np.zeros_like(shocks),
         ),

@@ -114,8 +114,17 @@ def _as_problem(error: Any, raw: Mapping[str, Any]) -> Problem:
     return Problem(where, f"{what}, got {value!r}" if quotes_value else what)
 
 
+RETIRED = {
+    "retention.trend": "a straight line is no longer fitted: of each log with dated orders the level of the months is "
+    "learned, and goes on with a slope that fades (environment.level_sd_prior; 0 switches it off)"
+}
+
+
 def unknown_key(key: str, raw: Mapping[str, Any], groups: tuple[str, ...] = ()) -> Problem:
-    """The problem of a key that no section of `raw` has, with suggestions from its keys and `groups`."""
+    """The problem of a key that no section of `raw` has: what took its place, or suggestions from its keys and
+    `groups`."""
+    if key in RETIRED:
+        return Problem(key, RETIRED[key])
     library = {**(raw.get("scenario_library") or {}), **(raw.get("scenario") or {})}
     keys = schema_keys(RunConfig, {**raw, "scenario": library, "scenario_library": {}})
     suggestions = nearest_keys(key, [*groups, *(known for known in keys if known.partition(".")[0] in raw)])

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from clvsim.effects import NON_NEGATIVE, REAL, Domain
+from clvsim.errors import ConfigError
 from clvsim.interventions.base import CostEntry
 from clvsim.scenario import BASELINE
 from clvsim.simulation import levels
@@ -379,3 +380,10 @@ def available(simulation: Simulation) -> dict[str, Metric]:
         margin=simulation.economics.margin_known,
         has_contacts=any(line.account == "contacts" for s in scenarios for line in s.ledger.lines),
     )
+
+
+def require_expectation(name: str) -> None:
+    """Raise ConfigError for a metric that cannot decide, because luck cannot be told from its expectation."""
+    if not METRICS[name].has_expectation:
+        able = ", ".join(other for other, metric in METRICS.items() if metric.has_expectation)
+        raise ConfigError([("report.metric", f"{name} is known as simulated only; what decides is one of {able}")])

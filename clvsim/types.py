@@ -254,7 +254,7 @@ class RunResult:
     assumptions: tuple[Assumption, ...]  # of the whole run (finance, acquisition, environment)
     model_facts: tuple[tuple[str, str], ...]  # label, value: fitted figures and model checks
     warnings: tuple[str, ...]
-    calendar_effects: tuple[str, ...] = ()  # that were fitted: season, promotion, trend
+    calendar_effects: tuple[str, ...] = ()  # that were fitted: season, promotion, path
     poor_fit: bool = False  # fit.allow_poor let a failed gate pass: red banner
     draft: bool = False  # parameters were not sampled: banner, and no interval contains their uncertainty
     who_is_lost: str = ""  # sentence on when the retention model counts a customer as lost
@@ -263,4 +263,4 @@ class RunResult:
     synthetic: str = ""  # sentence on the generator of the data; "" for real data
     metric: str = ""  # that scenarios are decided on; "": the one whose rows have probabilities
     lever_warnings: tuple[str, ...] = ()  # on levers without evidence, and names with several meanings
-    notes: tuple[str, ...] = field(default=())  # on surrogate noise, weights of newcomers, pooled groups
+    notes: tuple[str, ...] = field(default=())  # on replicates and probabilities, weights of newcomers, pooled groups

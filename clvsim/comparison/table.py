@@ -12,8 +12,7 @@ from clvsim.comparison.designs import Design, make_designs
 from clvsim.comparison.expected import Expected, expected_values, has_common_shocks, per_draw
 from clvsim.comparison.payback import payback_of, payback_rows
 from clvsim.decision import Expectation
-from clvsim.errors import ConfigError
-from clvsim.metrics import METRICS, Metric, available
+from clvsim.metrics import METRICS, Metric, available, require_expectation
 from clvsim.scenario import BASELINE
 from clvsim.simulation.run import Simulation
 from clvsim.simulation.worlds import ENOUGH_WORLDS
@@ -81,11 +80,14 @@ def compare(simulation: Simulation, metric: str = HEADLINE) -> Comparison:
     ------
     KeyError
         A metric that this simulation does not have.
+    ConfigError
+        A metric that is realised only.
 
     Notes
     -----
     One simulated life per customer and draw carries luck, which would inflate P(best) and the value of information.
-    Expected values are closed forms where there are any; else luck is regressed away (`clvsim.decision`).
+    Levels of the baseline are closed forms, differences are regressed (`clvsim.decision`). Probabilities need 500
+    simulated worlds and are nan with fewer. Not modelled: decisions that depend on what is learned on the way.
 
     Examples
     --------
@@ -114,13 +116,14 @@ def compare(simulation: Simulation, metric: str = HEADLINE) -> Comparison:
     >>> simulation = clvsim.simulate(fitted, summary, scenarios, simulation=config)
     >>> comparison = clvsim.compare(simulation)
     >>> rows = comparison.table.query("metric == 'plan_value' and basis == 'expected'")
-    >>> rows[["scenario", "mean", "delta_mean", "p_best"]].round(1).values.tolist()
-    [['baseline', 38.3, nan, 0.0], ['service', 43.6, 5.3, 1.0]]
+    >>> rows[["scenario", "mean", "delta_mean", "expected_loss"]].round(1).values.tolist()
+    [['baseline', 38.3, nan, 5.3], ['service', 43.6, 5.3, 0.0]]
     """
     metrics = available(simulation)
-    require_expectation(metric, metrics[metric])
+    decisive = metrics[metric]
+    require_expectation(metric)
     designs, notes = make_designs(simulation), []
-    decided = expected_values(simulation, metrics[metric], designs, notes)
+    decided = expected_values(simulation, decisive, designs, notes)
     ranked = rank_expected(simulation, decided)
     notes += precision_notes(simulation, decided)
     rows = []
@@ -147,13 +150,6 @@ def compare(simulation: Simulation, metric: str = HEADLINE) -> Comparison:
         variance=variance_layers(simulation, values[BASELINE], designs[BASELINE]),
         notes=tuple(dict.fromkeys(notes)),
     )
-
-
-def require_expectation(name: str, metric: Metric) -> None:
-    """Raise ConfigError for a metric that cannot decide, because luck cannot be told from its expectation."""
-    if not metric.has_expectation:
-        able = ", ".join(other for other, definition in METRICS.items() if definition.has_expectation)
-        raise ConfigError([("report.metric", f"{name} is known as simulated only; what decides is one of {able}")])
 
 
 # --- rows ------------------------------------------------------------------------------------------------------------

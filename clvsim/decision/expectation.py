@@ -98,7 +98,7 @@ def expected_per_draw(
     left = sum(fit.variance * basis.rows.size for basis, fit in fits) / n
     excess = left / process - 1 if process > 0 and not always else 0.0
     note = ""
-    if excess > TOLERATED_EXCESS:
+    if excess > max(TOLERATED_EXCESS, 3 * np.sqrt(4 / n)):  # of which chance alone makes a third
         note = (
             f"The regression for expected values leaves {excess:.0%} more variance than the chance of single "
             "customers explains: raise simulation.replicates to see how much of it is real."

@@ -21,6 +21,7 @@ from clvsim.kernels.quadrature import (
 
 _NEAR = 4.0  # u up to which the series is used alone; with 1 - z = exp(-4) it needs some 1,500 terms at most
 _FAR = 1.5  # where it stops otherwise
+_LARGEST = 150.0  # a for which the series is used at all: it sums to about exp(a u), which is to stay below 1e308
 _FAR_PANELS = 32  # that are kept
 _TABLE_WIDTH, _TABLE_STEEP = 0.25, 2.0  # of a panel; how steep the logarithm of the intensity may be on it
 
@@ -50,9 +51,12 @@ def intensity_panel(shape, a, b, start, end, nodes, out):
     beyond its ends, where the integrand no longer depends on p, the weights are a geometric series.
     """
     middle = math.log(a / b)
-    # Where p^a, and (1 - p)^b, have fallen by exp(-40) from there.
-    low = max(-math.log(math.expm1(40.0 / a + math.log1p(math.exp(-middle)))), -40.0 - end)
-    high = min(math.log(math.expm1(40.0 / b + math.log1p(math.exp(middle)))), 40.0)
+    # Where p^a, and (1 - p)^b, have fallen by exp(-40) from there; both large, one rises while the other falls, and the
+    # law of the logit is all but normal.
+    reach = 9.0 * math.sqrt(1.0 / a + 1.0 / b)
+    low = -math.log(math.expm1(40.0 / a + math.log1p(math.exp(-middle))))
+    high = math.log(math.expm1(40.0 / b + math.log1p(math.exp(middle))))
+    low, high = max(min(low, middle - reach), -40.0 - end), min(max(high, middle + reach), 40.0)
     # As fine as the law of p is narrow.
     count = math.ceil((high - low) * math.sqrt(1.0 + a * b / (a + b)) / 0.4) + 2
     step = (high - low) / (count - 1)
@@ -119,6 +123,8 @@ def discounted_orders(r, alpha, a, b, x, age, horizon, force, out):
             end = math.log1p(horizon / rate)
             stop = min(end, math.log1p(FORGOTTEN / scale)) if scale > 0.0 else end
             near = stop if stop <= _NEAR else _FAR
+            if a[d] > _LARGEST:
+                near = 0.0
             value = 0.0
             # Panels of the series, so short that no discount falls steeply in one that matters.
             drop = scale * math.expm1(near)
@@ -207,7 +213,7 @@ def fill_panel(coefficient, known, shape, a, b, panel, width, work, table):
     z, total, intensity = work[0], work[1], work[2]
     size = EASY_NODES.size
     start = panel * width
-    if start + width > _NEAR:
+    if start + width > _NEAR or a > _LARGEST:
         intensity_panel(shape, a, b, start, start + width, EASY_NODES, intensity)
     else:
         for j in range(size):

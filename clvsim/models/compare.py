@@ -13,6 +13,7 @@ import numpy as np
 
 from clvsim.errors import ConfigError, Problem
 from clvsim.models import RETENTION
+from clvsim.models.around.path import PathPrior
 from clvsim.models.around.pooling import Pooled
 from clvsim.models.around.season import seasonal_of
 from clvsim.models.config import FitConfig
@@ -115,7 +116,7 @@ def distinct_histories[Rows: tuple](histories: Rows, draws: int) -> Iterator[tup
 
 
 # What a section says of the data and of how customers differ, unlike its priors: the same for all that are compared.
-_SHARED = ("renewal", "grace_days", "season", "trend", "promotions", "pool", "pool_sd", "covariates")
+_SHARED = ("renewal", "grace_days", "season", "promotions", "pool", "pool_sd", "covariates")
 
 
 def compared_models(retention: RetentionModel, names: Sequence[str]) -> dict[str, RetentionModel]:
@@ -166,18 +167,22 @@ def fit_all(
     spend: SpendModel,
     config: FitConfig,
     log: Callable[[str], None] | None = None,
+    months: PathPrior | None = None,
 ) -> dict[str, FittedModels]:
     """The run's model and all it is compared with, fitted, each out of the cache where it is there."""
     models = compared_models(retention, config.compare)
     amounts: list[ModelDraws] = []
-    return {name: fit(summary, model, spend, config, log=log, amounts_fitted=amounts) for name, model in models.items()}
+    return {
+        name: fit(summary, model, spend, config, months=months, log=log, amounts_fitted=amounts)
+        for name, model in models.items()
+    }
 
 
 def without(model: RetentionModel, first: RetentionModel) -> tuple[str, ...]:
     """What the run's own model, `first`, tells apart and this one cannot, in words."""
     words = {
         "groups and covariates": lambda one: isinstance(one, Pooled),
-        "months, promotions and trend": lambda one: seasonal_of(one) is not None,
+        "months, promotions and the path of shocks": lambda one: seasonal_of(one) is not None,
     }
     return tuple(differences for differences, known in words.items() if known(first) and not known(model))
 

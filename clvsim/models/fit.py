@@ -8,14 +8,16 @@ from typing import Any, NamedTuple, TypeGuard
 import numpy as np
 
 from clvsim.errors import ConfigError, DiagnosticsError, Problem
-from clvsim.models import cache, elsewhere, inference
+from clvsim.models import cache, elsewhere, inference, shocks
 from clvsim.models.around import pooling, season
+from clvsim.models.around.path import PathPrior
 from clvsim.models.compiled import CompiledModel, compile_model
 from clvsim.models.config import FitConfig
 from clvsim.models.diagnostics import diagnose, failed
 from clvsim.models.fitted import OBSERVED, FittedModels
 from clvsim.models.laws import Params, rows_of
 from clvsim.models.protocol import Correlated, RetentionModel, SpendModel
+from clvsim.models.retention.mbg_nbd import MbgNbd
 from clvsim.models.spend import gamma_gamma
 from clvsim.types import DAYS_PER_UNIT, CustomerSummary, Diagnostic, DrawMethod, Posterior
 
@@ -34,6 +36,7 @@ def fit(
     spend: SpendModel,
     config: FitConfig,
     *,
+    months: PathPrior | None = None,
     cache_dir: Path | str | None = None,
     log: Callable[[str], None] | None = None,
     amounts_fitted: "list[ModelDraws] | None" = None,
@@ -50,6 +53,10 @@ def fit(
         Section of a spend model.
     config
         How draws are made, and how many. Files in `config.posterior` are read instead of fitting what they hold.
+    months
+        Priors of the path that all customers' order rate took from month to month, learned of a log with dated orders
+        where the model runs on a clock, and part of each draw (`EnvironmentConfig.path_prior`). None: nothing is
+        learned of months, and shocks to come start from nowhere in particular.
     cache_dir
         Folder of cached posteriors. None: the user's, of `clvsim.models.cache.cache_folder`.
     log
@@ -96,11 +103,12 @@ def fit(
     say = log or (lambda note: None)
     retention, purchases, amounts = learnable(summary, retention, spend)
     folder = cache.cache_folder(cache_dir) if config.cache and not config.posterior else None
-    key = _key(purchases, amounts, retention, spend, config, summary.time_unit) if folder else ""
+    months = months if summary.repeat_orders_by_day is not None and shocks.learns(retention) else None
+    key = _key(purchases, amounts, retention, spend, config, summary, months) if folder else ""
     cached = cache.load(folder, key, say) if folder else None
     if cached is None:
         spend_draws = [] if amounts_fitted is None else amounts_fitted
-        fitted = _draw(purchases, amounts, retention, spend, config, summary.time_unit, say, spend_draws)
+        fitted = _draw(purchases, amounts, retention, spend, config, summary, months, say, spend_draws)
     else:
         fitted = replace(cached, posterior=replace(cached.posterior, from_cache=True))
 
@@ -183,9 +191,18 @@ def _ways(config: FitConfig, *tables: Any) -> tuple[str, ...]:
 
 
 def _key(
-    purchases: Any, amounts: Any, retention: RetentionModel, spend: SpendModel, config: FitConfig, time_unit: str
+    purchases: Any,
+    amounts: Any,
+    retention: RetentionModel,
+    spend: SpendModel,
+    config: FitConfig,
+    summary: CustomerSummary,
+    months: PathPrior | None,
 ) -> str:
-    settings = {"ways": _ways(config, purchases, amounts), "time_unit": time_unit}
+    settings: dict[str, Any] = {"ways": _ways(config, purchases, amounts), "time_unit": summary.time_unit}
+    if months:
+        settings["months"] = [months.model_dump(), str(summary.first_date), str(summary.today)]
+        purchases = DatedRows(purchases, summary.repeat_orders_by_day)
     settings |= {name: getattr(config, name) for name in ("draws", "chains", "tune", "seed")}
     return cache.content_key([purchases, amounts], [retention, spend], settings)
 
@@ -196,7 +213,8 @@ def _draw(
     retention: RetentionModel,
     spend: SpendModel,
     config: FitConfig,
-    time_unit: str,
+    summary: CustomerSummary,
+    months: PathPrior | None,
     say: Callable[[str], None],
     spend_draws: "list[ModelDraws]",
 ) -> FittedModels:
@@ -205,6 +223,7 @@ def _draw(
     `kept` holds the spend model's draws if there are any, and receives them else: they are the same for all models,
     unless amounts go with the order rate.
     """
+    time_unit = summary.time_unit
     parts = elsewhere.merged(config.posterior, retention.kind)
     life, money = parts.get("retention"), parts.get("spend")
     if money and money.kind != spend.kind:
@@ -216,9 +235,12 @@ def _draw(
         raise ConfigError([("fit.posterior", what)])
     if life:
         _same_settings(retention, life.model)
+        life = as_of(life, summary, months, say)
         time_unit = elsewhere.unit_of(life, config.posterior_time_unit)
     days, draws = DAYS_PER_UNIT[time_unit], min([config.draws, *(part.draws for part in parts.values())])
     retention_method, spend_method = _ways(config, purchases, amounts)
+
+    fitted_model = life.model if life else retention
 
     def lives(free: Params) -> dict[str, np.ndarray]:
         return retention.natural(free, purchases, days)
@@ -234,15 +256,17 @@ def _draw(
         first = permuted(ModelDraws(life.params, life.diagnostics, life.method))
     else:
         first = permuted(fit_one(retention, purchases, lives, retention_method, config, say))
+        if months:
+            fitted_model, first = with_months(retention, first, summary, months, days, config, say)
     if money:
         second = permuted(ModelDraws(money.params, money.diagnostics, money.method))
         if "first_order_factor" not in second.params and money.kind == "gamma_gamma":
             mean = gamma_gamma.expected_spend_new(second.params)[:, 0]
             second.params["first_order_factor"] = gamma_gamma.first_order_factor(mean, amounts, config.seed)
     elif is_correlated(spend):
-        amounts = spend.given_rates(amounts, retention, first.params, days)
+        amounts = spend.given_rates(amounts, fitted_model, first.params, days)
         second = permuted(fit_one(spend, amounts, orders, spend_method, config, say))
-        second = add_derived(spend, second, amounts, retention, first.params, days, config.seed)
+        second = add_derived(spend, second, amounts, fitted_model, first.params, days, config.seed)
     else:
         if not spend_draws:
             spend_draws.append(fit_one(spend, amounts, orders, spend_method, config, say))
@@ -255,15 +279,83 @@ def _draw(
         retention_method=first.method,
         spend_method=second.method,
     )
-    return FittedModels(life.model if life else retention, money.model if money else spend, posterior)
+    return FittedModels(fitted_model, money.model if money else spend, posterior)
+
+
+class DatedRows(NamedTuple):
+    """All that a posterior with a path of months follows from."""
+
+    rows: Any
+    daily: Any
+
+
+def with_months(
+    retention: RetentionModel,
+    draws: "ModelDraws",
+    summary: CustomerSummary,
+    months: PathPrior,
+    days_per_unit: float,
+    config: FitConfig,
+    say: Callable[[str], None],
+) -> tuple[RetentionModel, "ModelDraws"]:
+    """The model by the clock of its months, and its draws with their path; as they were, and said, without a mode."""
+    try:
+        if shocks.has_clock(retention):
+            model, params = shocks.learn(
+                retention, draws.params, draws.centre(), summary, months, days_per_unit, config.seed
+            )
+        else:
+            beside = months_beside(summary, next(iter(draws.params.values())).size, months, days_per_unit, config, say)
+            model, params = shocks.learn_pace(retention, draws.params, beside, summary, days_per_unit)
+    except DiagnosticsError as error:
+        say(f"{error.problems[0].what.split(';')[0]}: nothing is learned of the months up to today")
+        return retention, draws
+    return model, draws._replace(params=one_point(params) if draws.method.name == "map" else params)
+
+
+def months_beside(
+    summary: CustomerSummary,
+    draws: int,
+    months: PathPrior,
+    days_per_unit: float,
+    config: FitConfig,
+    say: Callable[[str], None],
+) -> tuple[RetentionModel, Params, Params]:
+    """MBG/NBD by the clock of the log's months, for a model without one: itself, parameters with the path, without it.
+
+    Raises DiagnosticsError where laplace finds no mode.
+    """
+    model = MbgNbd()
+    rows = model.sufficient(summary)
+    asked = config.model_copy(update={"draws": draws})
+    fitted = fit_one(model, rows, lambda free: model.natural(free, rows, days_per_unit), "laplace", asked, say)
+    with_path = shocks.learn(model, fitted.params, fitted.centre(), summary, months, days_per_unit, config.seed)
+    return *with_path, fitted.params
+
+
+def as_of(
+    life: elsewhere.Part, summary: CustomerSummary, months: PathPrior | None, say: Callable[[str], None]
+) -> elsewhere.Part:
+    """Draws of a file; without their path of months where that ends on another day, or is not to be used."""
+    path = shocks.path_of(life.model)
+    if path is None or (path.today == summary.today and months):
+        return life
+    if path.today != summary.today:
+        say(
+            f"fit.posterior: the months that it learned end on {path.today}, today is {summary.today}: shocks to come "
+            "start from their long-run law instead"
+        )
+    model, params = shocks.without_path(life.model, life.params)
+    return life._replace(model=model, params=params)
 
 
 def _same_settings(retention: RetentionModel, fitted: RetentionModel) -> None:
     """Refuse draws of a model that tells other customers or days apart than the run asks for, or renews otherwise."""
+    fitted, _ = shocks.without_path(fitted, {})
     asked, present = retention.model_dump(mode="json"), fitted.model_dump(mode="json")
     settings = {
         "design": "retention.pool and retention.covariates",
-        "calendar": "retention.season, retention.trend and retention.promotions",
+        "calendar": "retention.season and retention.promotions",
         **{name: f"retention.{name}" for name in ("renewal", "grace_days", "opportunity_days")},
     }
     different = [words for name, words in settings.items() if name in asked and asked[name] != present.get(name)]
@@ -272,12 +364,20 @@ def _same_settings(retention: RetentionModel, fitted: RetentionModel) -> None:
         raise ConfigError([("fit.posterior", what)])
 
 
+def _no_centre() -> shocks.Centre:
+    raise DiagnosticsError([("fit", "a file holds draws, and no mode")])
+
+
 class ModelDraws(NamedTuple):
-    """One model's draws of its natural parameters, each (draw,), and how they came about."""
+    """One model's draws of its natural parameters, each (draw,), and how they came about.
+
+    `centre` finds the mode. Raises DiagnosticsError where there is none.
+    """
 
     params: dict[str, np.ndarray]
     diagnostics: tuple[Diagnostic, ...]
     method: DrawMethod
+    centre: Callable[[], shocks.Centre] = _no_centre
 
 
 def fit_one(
@@ -298,22 +398,27 @@ def fit_one(
         return ModelDraws(natural({"normal": standard * (way != "map")}), (), DrawMethod(OBSERVED))
     say(f"fitting {model.kind} on {len(rows.count):,} distinct histories by {'laplace' if way == 'auto' else way}")
     compiled = compile_model(built)
+
+    def centre() -> shocks.Centre:
+        target, mode = inference.centre(compiled, model.kind, config.seed)
+        return shocks.Centre(mode, lambda points: natural(target.constrain(points)))
+
     if way == "map":
         free, diagnostics = inference.mode_only(compiled, model.kind, config.draws, config.seed)
-        return ModelDraws(one_point(natural(free)), diagnostics, DrawMethod("map"))
+        return ModelDraws(one_point(natural(free)), diagnostics, DrawMethod("map"), centre)
     if way in ("laplace", "auto"):
         try:
             free, diagnostics = inference.laplace(compiled, model.kind, len(rows.count), config.draws, config.seed)
             if way == "auto" and (poor := failed(diagnostics)):
                 raise DiagnosticsError(poor)
-            return ModelDraws(natural(free), diagnostics, DrawMethod("laplace"))
+            return ModelDraws(natural(free), diagnostics, DrawMethod("laplace"), centre)
         except DiagnosticsError as error:
             if way == "laplace":
                 raise
             say(f"{error.problems[0].what.split(';')[0]}: sampling by nuts instead")
     free, divergences = sample(compiled, config)
     params = natural(free)
-    return ModelDraws(params, diagnose(model.kind, params, divergences, config.chains), DrawMethod("nuts"))
+    return ModelDraws(params, diagnose(model.kind, params, divergences, config.chains), DrawMethod("nuts"), centre)
 
 
 def add_derived(

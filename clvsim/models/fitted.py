@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from clvsim.models import RETENTION, SPEND
-from clvsim.models.around import pooling, season
+from clvsim.models.around import paced, pooling, season
 from clvsim.models.protocol import RetentionModel, SpendModel
 from clvsim.types import DAYS_PER_UNIT, Posterior
 
@@ -55,8 +55,9 @@ def restored(
 
     Raises KeyError for a kind that is not registered, ValidationError for settings that it does not have.
     """
-    wrappers = ("calendar", "design")
-    section = {name: value for name, value in retention_settings.items() if name not in wrappers}
-    calendar, design = (retention_settings.get(name) for name in wrappers)
-    model = RETENTION[retention].model_validate(section)
-    return pooling.restored(season.restored(model, calendar), design), SPEND[spend].model_validate(spend_settings)
+    wrappers = ("calendar", "pace", "design")
+    no_more = (*wrappers, "trend")  # what fits once had: see `season.restored`
+    section = {name: value for name, value in retention_settings.items() if name not in no_more}
+    calendar, pace, design = (retention_settings.get(name) for name in wrappers)
+    model = paced.restored(season.restored(RETENTION[retention].model_validate(section), calendar), pace)
+    return pooling.restored(model, design), SPEND[spend].model_validate(spend_settings)

@@ -70,6 +70,12 @@ def laplace(
     )
 
 
+def centre(model: CompiledModel, kind: str, seed: int) -> tuple[Density, Mode]:
+    """The density, and its mode as `laplace` finds it. Raises DiagnosticsError where there is none."""
+    target = model.density()
+    return target, find_mode(target, kind, np.random.default_rng([seed, 2, zlib.crc32(kind.encode())]))
+
+
 def mode_only(
     model: CompiledModel, kind: str, draws: int, seed: int
 ) -> tuple[dict[str, np.ndarray], tuple[Diagnostic, ...]]:

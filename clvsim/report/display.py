@@ -330,21 +330,20 @@ def split_layers(text: str | Iterable[str]) -> tuple[str, ...]:
 
 
 def in_layers(layers: str | Iterable[str]) -> str:
-    """The layers of uncertainty as a subject: "how customers behave, what levers do and who happens to buy are"."""
+    """The layers of uncertainty in words: "how customers behave, what levers do and who happens to buy"."""
     present = split_layers(layers)
     *first, last = [words for layer, words in _LAYER_WORDS.items() if layer in present] or ["nothing"]
-    plural = bool(first) or last == _LAYER_WORDS["environment"]
-    return (f"{', '.join(first)} and {last}" if first else last) + (" are" if plural else " is")
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def layer_note(basis: str, layers: str | Iterable[str]) -> str:
-    """Sentence on what is uncertain in a 90 % interval and, on average, on what is averaged out."""
+    """Sentence on what a 90 % interval allows for and, on average, on what is averaged out."""
     present = split_layers(layers)
     if basis == "realised":
-        return f"90{fmt.NBSP}% interval of what may happen: {in_layers(present)} uncertain."
+        return f"90{fmt.NBSP}% interval of what may happen: it allows for {in_layers(present)}."
     averaged = [layer for layer in _MAY_BE_AVERAGED if layer not in present]
-    note = f"90{fmt.NBSP}% interval on average: {in_layers(present)} uncertain"
-    return f"{note}; {in_layers(averaged)} averaged out." if averaged else f"{note}."
+    note = f"90{fmt.NBSP}% interval on average: it allows for {in_layers(present)}"
+    return f"{note}, and averages out {in_layers(averaged)}." if averaged else f"{note}."
 
 
 def layer_notes(result: RunResult, basis: str) -> list[str]:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from clvsim.models.around.calendar import MEAN_DAY, Effect
+from clvsim.models.around.paced import PACE, paced_of
+from clvsim.models.around.path import LEVEL_SD, SD
 from clvsim.models.around.pooling import in_words
 from clvsim.models.around.season import seasonal_of
 from clvsim.models.fitted import FittedModels
@@ -19,6 +21,15 @@ if TYPE_CHECKING:
     from clvsim.comparison import Comparison
 
 Fact = tuple[str, str]  # label, value
+
+_STANDING = {
+    "path.shock": "shock of the month up to today, on the order rate",
+    "path.level": "level of the order rate today against the mean of the log",
+    "path.slope": "the level's next step, a month, which fades by a tenth each month",
+    SD: "sd of monthly shocks of the log order rate",
+    LEVEL_SD: "sd of the level's slope, a month; 0 in some draws",
+    PACE: "order rate after today against the log's, as MBG/NBD's months have it",
+}
 
 
 def model_facts(
@@ -40,18 +51,24 @@ def model_facts(
 
 
 def retention_facts(fitted: FittedModels) -> list[Fact]:
-    """Parameters of the retention model, those of its calendar as factors, and the effects of groups and covariates."""
+    """Parameters of the retention model, those of its calendar as factors, and the effects of groups and covariates.
+
+    Of the months of the log only where their path stands today.
+    """
     retention, posterior = fitted.retention, fitted.posterior
     unit, times = f", {posterior.time_unit}s", retention.TIMES
     parameters, level_facts = in_words(retention, posterior.retention)
     effects = {effect.label: effect for effect in calendar_effects(retention)}
     promoted = any(effect.kind == "promotion" for effect in effects.values())
     facts = [
-        calendar_fact(effects[name], values)
+        path_fact(name, values)
+        if name in _STANDING
+        else calendar_fact(effects[name], values)
         if name in effects
         else (f"{name} ({retention.kind}{unit if name in times else ''})", spread(values))
         for name, values in parameters.items()
-        if promoted or name != MEAN_DAY.label  # else the mean day itself
+        if (promoted or name != MEAN_DAY.label)  # else the mean day itself
+        and not name.startswith("path[")
     ]
     return [*facts, *level_facts]
 
@@ -63,15 +80,23 @@ def calendar_effects(retention: RetentionModel) -> tuple[Effect, ...]:
 
 
 def fitted_kinds(retention: RetentionModel) -> tuple[str, ...]:
-    """Kinds of the calendar's effects that differ from a mean day, each once."""
-    return tuple(dict.fromkeys(effect.kind for effect in calendar_effects(retention) if effect != MEAN_DAY))
+    """Kinds of the calendar's effects that differ from a mean day, each once; a path of months beside the model too."""
+    beside = ("path",) if paced_of(retention) else ()
+    kinds = (effect.kind for effect in calendar_effects(retention) if effect != MEAN_DAY)
+    return tuple(dict.fromkeys((*kinds, *beside)))
+
+
+def path_fact(name: str, values: np.ndarray) -> Fact:
+    """A size of the shocks and the level of months, or where they stand today; `values` is (draw,)."""
+    label = f"{name}: {_STANDING[name]}"
+    if name == PACE:
+        return label, f"×{spread(values)}"
+    return label, spread(values) if name in (SD, LEVEL_SD) else f"×{spread(np.exp(values))}"
 
 
 def calendar_fact(effect: Effect, log_rate: np.ndarray) -> Fact:
-    """Factor by which a month, a promotion or a year of trend multiplies the order rate; `log_rate` is (draw,)."""
+    """Factor by which a month or a promotion multiplies the order rate; `log_rate` is (draw,)."""
     factor = f"×{spread(np.exp(log_rate))}"
-    if effect.kind == "trend":
-        return "trend: order rate per year of the log, not continued after today", factor
     if effect.kind == "promotion":
         return f"{effect.label}: order rate against the same days without it", factor
     month = "other days against a mean day"

@@ -189,7 +189,7 @@ def difference_caption(result: RunResult, scenario: ScenarioDescription, figure:
         return f"{text}; if what is stated is right"
     if math.isnan(row.p_better):
         return text
-    return f"{text}; {fmt.share(row.p_better, row.p_better_mcse)} sure that it is better on average"
+    return f"{text}; {fmt.sure(row.p_better, row.p_better_mcse)} sure that it is better on average"
 
 
 def _difference_label(result: RunResult) -> str:

@@ -112,6 +112,11 @@ def _ordinal(number: int) -> str:
     return f"{number}{ending}"
 
 
+def sure(probability: float, mcse: float = math.nan) -> str:
+    """A probability within a sentence: `more than 99 %` where `share` has a sign."""
+    return share(probability, mcse).replace(f">{NBSP}", "more than ").replace(f"<{NBSP}", "less than ")
+
+
 def _share_place(probability: float, mcse: float) -> int:
     place = max(-2, last_place([1.0], mcse))
     return -2 if round(probability, -place) in (0.0, 1.0) else place  # tens must not round to certainty either

@@ -53,7 +53,7 @@ def _sure(result: RunResult, figure: Figure) -> str:
     """How sure it is that a lever is better on average."""
     if math.isnan(figure.best.p_better):
         return f"{fmt.number(result.draws)} draws are too few to say how sure that is"
-    return f"we are {fmt.share(figure.best.p_better, figure.best.p_better_mcse)} sure that it is better on average"
+    return f"we are {fmt.sure(figure.best.p_better, figure.best.p_better_mcse)} sure that it is better on average"
 
 
 def second_sentence(result: RunResult) -> str:
@@ -68,7 +68,7 @@ def second_sentence(result: RunResult) -> str:
         return f"Of the levers that a test or a source backs: {_about_lever(result, *backed)}" if backed else ""
     if options < 3 or math.isnan(figure.best.p_best):
         return ""
-    sure = fmt.share(figure.best.p_best, figure.best.p_best_mcse)
+    sure = fmt.sure(figure.best.p_best, figure.best.p_best_mcse)
     return f"We are {sure} sure that it is the best on average of the {options} options compared, today included."
 
 

@@ -101,17 +101,18 @@ def limits(result: RunResult) -> list[tuple[str, str]]:
     return entries
 
 
-def _seasons_and_trends(result: RunResult) -> str:
+def _seasons_and_levels(result: RunResult) -> str:
     """What the fitted calendar is taken to do, and what no model contains."""
     recurring = {"season", "promotion"} & set(result.calendar_effects)
     return_of_months = "The year’s months (or the promotions) were fitted and are taken to come back as they were. "
     calendar = return_of_months if recurring else ""
-    if "trend" in result.calendar_effects:
-        calendar += "A trend was fitted to the log; it is taken to end today, and orders go on at today’s level. "
-        subject = "Other trends"
+    if "path" in result.calendar_effects:
+        calendar += "The order rate’s level moved from month to month; it goes on from where it stands today. "
+        others = () if recurring else ("seasons",)
     else:
-        subject = "Trends" if recurring else "Seasons, trends"
-    return f"{calendar}{subject}, price rises, competitors and ageing of tastes are not modelled."
+        others = ("trends",) if recurring else ("seasons", "trends")
+    subject = ", ".join((*others, "price rises", "competitors"))
+    return f"{calendar}{subject[0].upper()}{subject[1:]} and ageing of tastes are not modelled."
 
 
 def _shock_size(result: RunResult) -> str:
@@ -122,7 +123,7 @@ def _shock_size(result: RunResult) -> str:
 
 def _behaviour_limits(result: RunResult) -> list[tuple[str, str]]:
     """Limits on staying and buying: lost customers, and what stays as it is."""
-    not_modelled = _seasons_and_trends(result)
+    not_modelled = _seasons_and_levels(result)
     if result.active_contracts is not None:
         return [
             (

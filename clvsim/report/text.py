@@ -141,7 +141,7 @@ def _decision_lines(result: RunResult, *, short: bool = False) -> list[list[str]
     metric = display.wording(result, display.decision_metric(result)).label.lower()
     decisions = display.decisions(result, short=short)
     has_average = any(d.delta and d.delta.average for d in decisions)
-    head = ["", f"Δ {metric}", f"90{NBSP}%", "on average", "P(better)", "P(best)", "expected loss"]
+    head = ["", f"Δ {metric}", f"90{NBSP}% interval", "on average", "P(better)", "P(best)", "expected loss"]
     lines = [head]
     for d in decisions:
         value, interval, average = d.delta or ("", "", "")
@@ -189,6 +189,8 @@ def posterior_table(fitted: FittedModels) -> str:
     rows = [f"{'parameter':<{wide}}{'mean':>10}{'5 %':>10}{'95 %':>10}"]
     for group in (posterior.retention, posterior.spend):
         for name, values in group.items():
+            if name.startswith("path["):
+                continue  # single months of the log: where they lead to stands under path.shock and path.level
             low, high = np.quantile(values, [0.05, 0.95])
             rows.append(f"{name:<{wide}}{values.mean():>10.4g}{low:>10.4g}{high:>10.4g}")
     rows += ["", f"draws: {fitted.method}"]

@@ -32,7 +32,7 @@ def with_library(raw: Mapping[str, Any], words: Sequence[str] = ()) -> Tree:
     ]
     if problems:
         raise ConfigError(sorted(problems))
-    return {**raw, "scenario": with_files(picked), "scenario_library": with_files(library)}
+    return {**raw, "scenario": with_files(picked, words), "scenario_library": with_files(library, words)}
 
 
 def picks_scenarios(words: Sequence[str]) -> bool:
@@ -46,12 +46,25 @@ def typed_scenarios(words: Sequence[str]) -> set[str]:
     return {parts[1] for parts in keys if parts[0] == "scenario" and len(parts) > 1}
 
 
-def with_files(scenarios: Tree) -> Tree:
-    """Scenarios with what their files hold; one without a file is what was typed."""
+def with_files(scenarios: Tree, words: Sequence[str]) -> Tree:
+    """Scenarios with what their files hold; of one that only an experiment has, all fields that are not typed."""
     files = named_files("scenario")
     return {
-        name: {**tree, "as_written": file_tree(files[name])} if name in files and isinstance(tree, dict) else tree
+        name: {**tree, "as_written": file_tree(files[name]) if name in files else untyped(name, tree, words)}
+        if isinstance(tree, dict)
+        else tree
         for name, tree in scenarios.items()
+    }
+
+
+def untyped(name: str, tree: Tree, words: Sequence[str]) -> Tree:
+    """A scenario's interventions without the fields that `words` set."""
+    keys = [split_override(word)[1].split(".") for word in words]
+    typed = {tuple(parts[2:4]) for parts in keys if parts[:2] == ["scenario", name]}
+    return {
+        lever: {field: value for field, value in fields.items() if not {(lever, field), (lever,)} & typed}
+        for lever, fields in tree.items()
+        if isinstance(fields, dict)
     }
 
 

@@ -7,6 +7,7 @@ import pandas as pd
 
 from clvsim import effects
 from clvsim.interventions.base import ContactProgramme, Mechanism, OfferTerms, Shift
+from clvsim.models.around.path import LEVEL_SD, SD
 from clvsim.models.fitted import FittedModels
 from clvsim.scenario import CompiledScenario
 from clvsim.simulation.arrivals import Acquired
@@ -19,16 +20,25 @@ from clvsim.types import Assumption
 def uncertain_inputs(
     fitted: FittedModels, worlds: Worlds, conversions: Mapping[str, np.ndarray], scenarios: Sequence[CompiledScenario]
 ) -> pd.DataFrame:
-    """Every uncertain number of the run by draw: parameters, conversions, environment, effects."""
+    """Every uncertain number of the run by draw: parameters, conversions, environment, effects.
+
+    Of the path of months only where it stands today: single months before act by nothing else.
+    """
     n = worlds.draws
-    columns = {f"retention.{k}": v for k, v in fitted.retention_draws(slice(n)).items()}
+    life = fitted.retention_draws(slice(n))
+    columns = {f"retention.{k}": v for k, v in life.items() if not is_past(k)}
     columns |= {f"spend.{k}": v for k, v in fitted.spend_draws(slice(n)).items()}
     columns |= {f"acquisition.channels.{k}.conversion": v for k, v in conversions.items()}
-    columns["environment.sd"] = worlds.environment_sd
+    columns["environment.sd"], columns["environment.level_sd"] = worlds.environment_sd, worlds.level_sd
     for scenario in scenarios:
         columns |= scenario.inputs
     frame = pd.DataFrame(columns)
     return frame.loc[:, frame.nunique() > 1]
+
+
+def is_past(name: str) -> bool:
+    """Whether a parameter is a month of the past, or stands under `environment` already."""
+    return name.startswith("path[") or name in (SD, LEVEL_SD)
 
 
 # --- assumptions -----------------------------------------------------------------------------------------------------
@@ -52,20 +62,36 @@ def acquisition_assumptions(
 
 
 def environment_assumptions(
-    environment: EnvironmentConfig, shocks_sd: SdLaw, sd: np.ndarray, *, contracts: bool, at_opportunities: bool
+    environment: EnvironmentConfig,
+    shocks_sd: SdLaw,
+    sd: np.ndarray,
+    level_sd: np.ndarray,
+    *,
+    contracts: bool,
+    at_opportunities: bool,
 ) -> tuple[Assumption, ...]:
-    """The size of shocks common to all customers, `sd` (draws,); nothing where they are turned off."""
+    """The size of shocks common to all customers, `sd`, and of their level's slope, `level_sd`, each (draws,); nothing
+    where they are turned off."""
     if environment.sd_prior == 0:
         return ()
     memory = f"month-to-month correlation {environment.autocorrelation:g}"
     text = f"half-normal with sd {environment.sd_prior:g}, {memory}; assumed, not estimated from the data"
     if environment.learn and at_opportunities:
         text += f" (it is for orders at any time only, not for {'renewals' if contracts else 'opportunities'})"
+    level: tuple[Assumption, ...] = ()
     if shocks_sd.months:
         text = (
-            f"half-normal with sd {environment.sd_prior:g} before the log was seen, updated on its "
-            f"{shocks_sd.months} full months up to today; {memory} is assumed"
+            f"half-normal with sd {environment.sd_prior:g} before the log was seen, learned with its "
+            f"{shocks_sd.months} months up to today; {memory} is assumed"
         )
+        if environment.level_sd_prior:
+            words = (
+                f"0 with probability 1/2, else half-normal with sd {environment.level_sd_prior:g}, before the log was "
+                "seen; learned with its months. The slope fades by a tenth each month, which is assumed"
+            )
+            level = (
+                _learned("environment.level_sd_prior", "Slope of the order rate's level, sd a month", words, level_sd),
+            )
     return (
         Assumption(
             path="environment.sd_prior",
@@ -77,7 +103,13 @@ def environment_assumptions(
             p05=float(np.quantile(sd, 0.05)),
             p95=float(np.quantile(sd, 0.95)),
         ),
+        *level,
     )
+
+
+def _learned(path: str, label: str, text: str, values: np.ndarray) -> Assumption:
+    low, high = np.quantile(values, [0.05, 0.95])
+    return Assumption(path, label, "learned", text, "", float(values.mean()), float(low), float(high))
 
 
 def as_configured(path: str, label: str, value: float, unit: str = "number") -> Assumption:

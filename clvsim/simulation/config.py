@@ -3,6 +3,7 @@
 from pydantic import Field
 
 from clvsim.effects import Effect
+from clvsim.models.around.path import PathPrior
 from clvsim.schema import Frozen
 
 
@@ -48,16 +49,27 @@ class AcquisitionConfig(Frozen):
 
 
 class EnvironmentConfig(Frozen):
-    """Shocks common to all customers: log purchase rate of a month + ε − σ²/2, ε AR(1) with stationary sd σ.
+    """What moves all customers at once: the log purchase rate of a month takes a shock, an AR(1) with stationary sd σ,
+    and a level whose slope is an AR(1) with stationary sd κ a month.
 
     At opportunities the multiplier m makes p to 1 − (1 − p)^m; renewals of contracts, which are certain, take the shock
     on their log hazard.
 
-    σ ~ HalfNormal(`sd_prior`) before the log was seen; with `learn`, months of the calibration update it. A prior of 0
-    turns the layer off. `acquisition_sd` is the sd of independent monthly shocks to the number of visitors.
+    σ ~ HalfNormal(`sd_prior`) before the log was seen, κ is 0 with probability 1/2, else HalfNormal(`level_sd_prior`);
+    with `learn`, the months up to today are learned in the fit, and the future goes on from where they end. Without it
+    shocks come from their stationary law, without a level. An `sd_prior` of 0 turns the layer off, a `level_sd_prior`
+    of 0 the level. `acquisition_sd` is the sd of independent monthly shocks to the number of visitors.
     """
 
-    sd_prior: float = Field(0.1, ge=0, le=2)
+    sd_prior: float = Field(0.2, ge=0, le=2)
+    level_sd_prior: float = Field(0.02, ge=0, le=0.5)
     learn: bool = True
     autocorrelation: float = Field(0.5, ge=0, lt=1)
     acquisition_sd: float = Field(0.0, ge=0, le=2)
+
+    @property
+    def path_prior(self) -> PathPrior | None:
+        """Of the months up to today, for a fit; None where they are not to be learned."""
+        if not (self.learn and self.sd_prior):
+            return None
+        return PathPrior(sd=self.sd_prior, level_sd=self.level_sd_prior, autocorrelation=self.autocorrelation)

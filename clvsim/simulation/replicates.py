@@ -68,6 +68,7 @@ def interleave[Record](first: Record, more: Record, draws: int) -> Record:
     for field in fields(first):  # ty: ignore[invalid-argument-type]
         pair = getattr(first, field.name), getattr(more, field.name)
         if isinstance(pair[0], np.ndarray):
-            by_draw = [values.reshape(draws, -1, *values.shape[1:]) for values in pair]
-            joined[field.name] = np.concatenate(by_draw, axis=1).reshape(-1, *pair[0].shape[1:])
+            by_draw = [values.reshape(draws, len(values) // draws, *values.shape[1:]) for values in pair]
+            both = np.concatenate(by_draw, axis=1)
+            joined[field.name] = both.reshape(draws * both.shape[1], *both.shape[2:])
     return replace(first, **joined)  # ty: ignore[invalid-argument-type]

@@ -196,6 +196,7 @@ def simulate_plan(
             plan.environment,
             shocks_sd,
             worlds.environment_sd,
+            worlds.level_sd,
             contracts=fitted.retention.renewing,
             at_opportunities=fitted.retention.interval_days > 0,
         ),

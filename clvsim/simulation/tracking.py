@@ -55,7 +55,8 @@ def track(
 
     length = 7 * (before + 1)
     calibration = calibration_blocks(fitted, summary, before, shard_customers)
-    past = simulate_weeks(calibration, 1 - length, float(length), shocks_sd, min(draws, MAX_DRAWS))
+    of_the_past = SdLaw(0.0) if shocks_sd.months else shocks_sd  # a path that is known is in the model's clock
+    past = simulate_weeks(calibration, 1 - length, float(length), of_the_past, min(draws, MAX_DRAWS))
     periods = [past[:, 1 : before + 1]]
     holdout = None
     if summary.holdout_days > 0:
@@ -63,9 +64,7 @@ def track(
         zeros = np.zeros(n, np.int64)
         blocks, _ = existing_blocks(summary, fitted, zeros, zeros, shard_customers)
         days = float(summary.holdout_days)
-        future, without_shocks = (
-            simulate_weeks(blocks, 1, days, law, draws) for law in (shocks_sd, SdLaw(0.0, 0, None))
-        )
+        future, without_shocks = (simulate_weeks(blocks, 1, days, law, draws) for law in (shocks_sd, SdLaw(0.0)))
         periods.append(future[:, :after])
         holdout = check_holdout(summary, future.sum(axis=1), without_shocks.sum(axis=1))
     else:

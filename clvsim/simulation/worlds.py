@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from clvsim.kernels import rng
+from clvsim.models.around.path import level_innovations, level_variance, shock_innovations
 from clvsim.simulation.config import EnvironmentConfig
 from clvsim.simulation.environment import SdLaw
 from clvsim.special import ndtri
@@ -21,7 +22,8 @@ class Worlds:
     draw: np.ndarray  # int64 (w,)
     draw_key: np.ndarray  # uint64 (draws,), for effects
     environment_sd: np.ndarray  # (draws,)
-    log_rate: np.ndarray  # (w, months): shock on the log purchase rate
+    level_sd: np.ndarray  # (draws,) of the slope of their level, a month
+    log_rate: np.ndarray  # (w, months): shock on the log purchase rate; its exponential has mean 1 given the draw
     log_visitors: np.ndarray  # (w, months)
 
     @property
@@ -51,37 +53,43 @@ def make_worlds(
     """All worlds of a run; the first ones stay the same when there are more draws or months.
 
     Of the `replicates` of each draw the first `after` are left out, and the rest keep their random numbers. `shocks_sd`
-    is the law of the shocks' sd, the prior of `config` by default.
+    is the law of the shocks' sd, the prior of `config` by default. Where it was learned the path up to today is known
+    in each draw, and what is drawn are innovations after today.
     """
     index = np.arange(draws)
     key = np.stack([rng.world_keys(seed, index, r) for r in range(after, replicates)], axis=1).reshape(-1)
     draw_key = rng.world_keys(seed, index, 0)
     draw = np.repeat(index, replicates - after)
-    law = shocks_sd or SdLaw(config.sd_prior, 0, None)
-    sd = law.quantile(rng.world_uniforms(draw_key, "environment.sd"))
-    shocks = np.stack(
-        [ndtri(rng.world_uniforms(key, "environment.shock", rng.SHOCK, m)) for m in range(months)], axis=1
-    )
-    visits = np.stack(
-        [ndtri(rng.world_uniforms(key, "environment.visitors", rng.SHOCK, m)) for m in range(months)], axis=1
-    )
+    law = shocks_sd or SdLaw(config.sd_prior)
+    sd, level_sd = law.of_draws(rng.world_uniforms(draw_key, "environment.sd"))
+
+    def normals(name: str) -> np.ndarray:
+        return np.stack([ndtri(rng.world_uniforms(key, name, rng.SHOCK, m)) for m in range(months)], axis=1)
+
+    visits = normals("environment.visitors")
+    log_rate = _mean_one(normals("environment.shock"), sd[draw], config.autocorrelation, known_today=law.months > 0)
+    if level_sd.any():
+        wide = level_sd[draw, None]
+        level = wide * level_innovations(normals("environment.level"))
+        log_rate = log_rate + level - 0.5 * wide**2 * level_variance(months)
     return Worlds(
         key=key,
         draw=draw,
         draw_key=draw_key,
         environment_sd=sd,
-        log_rate=_stationary(shocks, sd[draw], config.autocorrelation),
+        level_sd=level_sd,
+        log_rate=log_rate,
         log_visitors=config.acquisition_sd * visits - 0.5 * config.acquisition_sd**2,
     )
 
 
-def _stationary(normal: np.ndarray, sd: np.ndarray, autocorrelation: float) -> np.ndarray:
-    """AR(1) path with stationary sd, minus sd²/2 so that the multiplier has mean 1. (w, months)."""
-    path = np.empty_like(normal)
-    path[:, 0] = normal[:, 0]
-    for m in range(1, normal.shape[1]):
-        path[:, m] = autocorrelation * path[:, m - 1] + np.sqrt(1 - autocorrelation**2) * normal[:, m]
-    return sd[:, None] * path - 0.5 * sd[:, None] ** 2
+def _mean_one(normal: np.ndarray, sd: np.ndarray, autocorrelation: float, *, known_today: bool) -> np.ndarray:
+    """AR(1) path with stationary sd, from a known shock today or from none, less half its variance. (w, months)."""
+    path = sd[:, None] * shock_innovations(normal, autocorrelation, known_today=known_today)
+    variance = np.ones(normal.shape[1])
+    if known_today:
+        variance -= autocorrelation ** (2.0 * np.arange(1, normal.shape[1] + 1))
+    return path - 0.5 * sd[:, None] ** 2 * variance
 
 
 def by_week(monthly: np.ndarray, weeks: int) -> np.ndarray:

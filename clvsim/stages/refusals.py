@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from clvsim.config import RunConfig
 from clvsim.data.material import Material
 from clvsim.errors import ConfigError, Problem
-from clvsim.metrics import applicable
+from clvsim.metrics import applicable, require_expectation
 from clvsim.models.around.pooling import configured
 from clvsim.simulation.plan import RunPlan, make_plan
 from clvsim.types import DAYS_PER_WEEK, CustomerSummary
@@ -47,6 +47,7 @@ def plan_run(config: RunConfig, summary: CustomerSummary) -> RunPlan:
         has_contacts=plan.has_contacts,
     ):
         raise ConfigError([("report.metric", f"{config.report.metric} does not apply to this run")])
+    require_expectation(config.report.metric)
     return plan
 
 

@@ -48,7 +48,7 @@ def read_data(config: RunConfig, ctx: RunContext) -> Material:
 
 def fit_models(config: RunConfig, summary: CustomerSummary, ctx: RunContext) -> dict[str, FittedModels]:
     """Fitted models by the name of the retention model: the run's own first, then those of `fit.compare`."""
-    by_name = fit_all(summary, config.retention, config.spend, config.fit, ctx.note)
+    by_name = fit_all(summary, config.retention, config.spend, config.fit, ctx.note, config.environment.path_prior)
     draws = next(iter(by_name.values())).draws
     if draws < config.simulation.draws:
         message = f"must be at most {draws}, as many as {', '.join(config.fit.posterior)} holds"

@@ -27,7 +27,7 @@ from clvsim.validation.vocabulary import vocabulary_of
 PROCESS = "process"
 PARAMETER = "parameter + process"
 ENVIRONMENT = "parameter + process + environment"
-NO_SHOCKS = SdLaw(0.0, 0, None)
+NO_SHOCKS = SdLaw(0.0)
 MOST_COHORTS = 12
 LAST_CLASS = 7  # customers with that many repeat orders or more are one class
 

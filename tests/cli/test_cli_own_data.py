@@ -23,7 +23,7 @@ def test_a_summary_is_checked_and_says_what_it_lacks(clvsim, here):
     (line,) = lines_of(clvsim("check", "data=summary", *stated, "spend=fixed_price"), 2)
     assert line.startswith("clvsim: spend: fixed_price needs single payments")
     (line,) = lines_of(clvsim("check", "data=summary", *stated, "retention.season=month"), 2)
-    assert line.startswith("clvsim: retention.season: seasons, promotions and trends need a log of orders")
+    assert line.startswith("clvsim: retention.season: seasons and promotions need a log of orders")
     made_up = ("data=synthetic", "data.customers=200", "retention=bg_bb", "fit.compare=[bg_nbd]")
     (line,) = lines_of(clvsim("check", *made_up), 2)
     assert line.startswith("clvsim: fit.compare: bg_nbd and bg_bb do not see the same orders")

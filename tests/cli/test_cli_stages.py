@@ -111,6 +111,33 @@ def test_an_experiments_settings_for_scenarios_that_were_not_picked_are_left_out
     assert "scenario.mine: changed but not picked; add mine to scenarios=[...]" in typed.stderr
 
 
+def test_levers_without_evidence_are_warned_of(clvsim):
+    done = clvsim("check", "experiment=demo", "scenarios=[follow_up,conversion_lift]")
+    (warning,) = [part for part in done.stdout.split("\n! ")[1:] if part.startswith("“")]
+    assert " ".join(warning.split()).startswith(
+        "“Follow-up, four messages a month” rests on a default that nobody measured (goodwill): it counts as an example"
+    )
+
+
+def test_a_sweep_over_an_experiments_own_scenario_stays_paired():
+    """What is typed is no part of an effect's definition, so its draws use the same random numbers in every job."""
+    from clvsim.config import validate
+    from clvsim.rim.scenarios import with_library
+    from clvsim.scenario import placed_interventions
+    from tests.test_config import composed
+
+    def key(sd: float, words: tuple[str, ...]) -> str:
+        size = {"kind": "prior", "dist": "normal", "mean": 0.0, "sd": sd}
+        mine = {"title": "Mine", "lift": {"kind": "shift", "target": "rate", "size": size}}
+        raw = composed(scenario={"baseline": {"title": "As today"}, "mine": mine})
+        (lever,) = placed_interventions("mine", validate(with_library(raw, words)).library)
+        return lever.effect_key("size")
+
+    assert key(0.1, ("scenario.mine.lift.size.sd=0.1",)) == key(0.2, ("++scenario.mine.lift.size.sd=0.2",))
+    assert key(0.1, ()) != key(0.2, ())
+    assert key(0.1, ("scenario.mine.lift.when.start_month=1",)) == key(0.1, ())
+
+
 @pytest.mark.parametrize("picked", ["upsell_soft", "plan", "conversion_lift,follow_up"])
 def test_parts_of_the_demo_run_by_themselves(clvsim, picked):
     done = clvsim("check", "experiment=demo", f"scenarios=[{picked}]")

@@ -1,7 +1,7 @@
 """Expected value per draw from one simulated path per draw."""
 
 import re
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -250,6 +250,6 @@ def test_very_few_draws_are_passed_through_and_said() -> None:
     ids=["three halves", "fewer halves", "fewer controls", "a figure of nan", "infinite costs"],
 )
 def test_arrays_that_do_not_fit_are_refused(changed: dict[str, np.ndarray], rule: str) -> None:
-    arrays = {"figure": np.ones(9), "halves": np.ones((9, 2))} | changed
+    arrays: dict[str, Any] = {"figure": np.ones(9), "halves": np.ones((9, 2))} | changed
     with pytest.raises(ValueError, match=rule):
         expected_per_draw(arrays.pop("figure"), [Basis.make(np.ones((9, 1)))], **arrays)

@@ -137,6 +137,22 @@ def test_intensity_is_the_mean_over_rate_and_dropout():
     assert (orders[1] - orders[0]) / (2 * h) == pytest.approx(mean, rel=1e-6)
 
 
+@pytest.mark.parametrize(("a", "b"), [(80.0, 300.0), (234.2, 576.6), (600.0, 400.0), (900.0, 0.8), (0.4, 900.0)])
+def test_orders_where_dropout_hardly_varies(a, b):
+    """Draws of a short log, whose posterior reaches to a + b in the thousands; p by Gauss-Jacobi where it is narrow."""
+    r, rate, x, horizon, force = 0.5, 8.0, 2.0, 52.0, 0.002
+    p, weights = roots_sh_jacobi(40, a + b + x - 1, a)
+
+    def intensity(t):
+        each = (r + x) / rate * (1 + p * t / rate) ** -(r + x + 1)
+        return np.exp(-force * t) * (weights @ each) / weights.sum()
+
+    expected = quad(intensity, 0, horizon, epsabs=0, epsrel=1e-12, limit=200)[0]
+    one = params(r, 1.0, a, b)
+    found = bg_nbd.orders_given_alive(one, np.array([x]), np.array([rate - 1]), horizon, force)
+    assert found[0, 0] == pytest.approx(expected, rel=1e-9)
+
+
 def test_no_discount_is_the_conditional_expectation(mle, cdnow, histories):
     customers = customers_of(cdnow)
     alive = bg_nbd.expected_discounted_orders(mle[0], customers, 39 * 7.0, 0.0, 7.0)

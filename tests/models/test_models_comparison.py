@@ -189,10 +189,10 @@ def test_what_a_model_cannot_tell_apart_is_said():
     pooled: Any = Pooled(plain, Design(group=None, covariates=(), purchase=(), attrition=()))
     seasonal: Any = Seasonal(plain, Calendar(first_date=day, today=day, monthly=True, promotions={}))
     assert without(plain, pooled) == ("groups and covariates",)
-    assert without(plain, seasonal) == ("months, promotions and trend",)
+    assert without(plain, seasonal) == ("months, promotions and the path of shocks",)
     assert without(pooled, pooled) == without(pooled, plain) == ()
     both: Any = Pooled(seasonal, pooled.design)
-    assert without(pooled, both) == ("months, promotions and trend",)
+    assert without(pooled, both) == ("months, promotions and the path of shocks",)
 
 
 def test_spend_is_fitted_once_for_all(cdnow, monkeypatch):

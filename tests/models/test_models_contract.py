@@ -20,7 +20,7 @@ from clvsim.kernels import rng
 from clvsim.models import RETENTION, inference
 from clvsim.models.compiled import compile_model
 from clvsim.models.fitted import FittedModels
-from clvsim.models.laws import Customers, LifeLaw, SpendHistory, rows_of
+from clvsim.models.laws import Births, Customers, LifeLaw, SpendHistory, rows_of
 from clvsim.models.priors import BetaPrior
 from clvsim.models.protocol import RetentionModel
 from clvsim.models.retention.bdw import Bdw
@@ -34,7 +34,7 @@ from clvsim.models.spend.gamma_gamma import GammaGamma
 from clvsim.simulation.config import EnvironmentConfig
 from clvsim.simulation.people import Block, existing_blocks, join_laws, newcomer_laws, people_of
 from clvsim.simulation.tracking import repeat_orders
-from clvsim.types import DAYS_PER_YEAR, CustomerSummary, Posterior
+from clvsim.types import DAYS_PER_MONTH, DAYS_PER_YEAR, CustomerSummary, Posterior
 from tests.stories import STORIES as ALL_STORIES
 from tests.stories.story import WEEK, priors_of
 
@@ -207,6 +207,26 @@ def active_of(law, i, horizon):
     return float(total)
 
 
+def staying_of(law, i, horizon, born=False):
+    """P(still a customer after so many days | alive), by the law alone; a newcomer's from before the first order on."""
+    total = 0.0
+    for weight, done, (first, of_first), (second, of_second) in components(law, i):
+        if born:
+            of_second = of_second * (1 - second) ** law.birth_charges
+        if law.interval_days:
+            _, survives = opportunities(law, i, horizon, second)
+            stays = np.broadcast_to(survives[-1] if len(survives) else 1.0, (first.size, second.size))
+        elif law.drop_a.flat[i] > 0:
+            n = np.arange(4000.0)
+            events = np.exp(n * np.log(first[:, None] * horizon) - first[:, None] * horizon - gammaln(n + 1))
+            orders = np.floor((n + done) / law.regularity)
+            stays = events @ (1 - second[None, :]) ** orders[:, None]
+        else:
+            stays = np.exp(-second[None, :] * horizon) * np.ones_like(first)[:, None]
+        total += weight * (of_first @ stays @ of_second)
+    return float(total)
+
+
 @pytest.fixture
 def population(name, model):
     """Both traits of newcomers: points (n, 1) and (1, n), and joint weights."""
@@ -298,6 +318,33 @@ def test_newcomers_follow_from_their_law(name, story, model):
         nobody = Customers(*(np.zeros(1) for _ in range(3)))
         again = model.expected_orders(params_of(name), nobody, 39 * WEEK, WEEK)[0, 0]
         assert again == pytest.approx(found[1], rel=1e-9)
+
+
+@pytest.mark.parametrize("annual_rate", [0.0, 0.1, 4.0])
+def test_discounted_orders_of_newcomers_follow_from_their_law(name, model, annual_rate):
+    """By own age, whenever they come. The integral of the discount runs in steps of up to a month: good to 1e-6."""
+    law = model.newcomer_laws(params_of(name), WEEK)
+    ages, force = DAYS_PER_MONTH * np.array([0.1, 1.0, 2.0, 3.0, 13.0, 36.0]), np.log1p(annual_rate) / DAYS_PER_YEAR
+    births = Births(np.array([0.0, 300.0]), 30.0)
+    found = model.expected_discounted_orders_new(params_of(name, 2), ages, annual_rate, WEEK, births)
+    assert found.shape == (2, 1, 6)
+    expected = [orders_of(law, 0, age, force, born=True) for age in ages]
+    np.testing.assert_allclose(found[0, 0], expected, rtol=1e-6)
+    np.testing.assert_array_equal(found[0], found[1])
+    if annual_rate == 0:
+        known = model.expected_orders_new(params_of(name), ages / WEEK, WEEK)[0]
+        np.testing.assert_allclose(found[0, 0], known, rtol=1e-10)
+
+
+@pytest.mark.parametrize("weeks", [0.6, 39.0, 155.0])
+def test_staying_follows_from_the_law(name, story, model, weeks):
+    law, days = model.laws(params_of(name), story.histories, WEEK), weeks * WEEK
+    found = model.probability_staying(params_of(name), story.histories, days, WEEK)[0]
+    expected = [staying_of(law, i, days) for i in people(story.histories)]
+    np.testing.assert_allclose(found, expected, rtol=1e-8)
+    new = model.probability_staying_new(params_of(name), np.array([days, 2 * days]), WEEK)[0]
+    law = model.newcomer_laws(params_of(name), WEEK)
+    np.testing.assert_allclose(new, [staying_of(law, 0, d, born=True) for d in (days, 2 * days)], rtol=1e-8)
 
 
 @pytest.mark.parametrize("weeks", [0.0, 0.5, 39.0])

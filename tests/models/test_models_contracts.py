@@ -14,6 +14,7 @@ from scipy.special import betaln, expit, hyp2f1
 from clvsim.errors import DiagnosticsError
 from clvsim.kernels import rng
 from clvsim.models.fitted import FittedModels
+from clvsim.models.laws import Births
 from clvsim.models.retention.bdw import Bdw
 from clvsim.models.retention.contracts import Contracts, Shapes, log_kept, log_likelihood, renewals_ahead, theta_of_lost
 from clvsim.models.retention.sbg import Sbg
@@ -429,3 +430,23 @@ def test_rows_of_a_survivor_table():
         CustomerSummary(shuffled.customers.sample(frac=1, random_state=1), *list(vars(shuffled).values())[1:])
     )
     assert all((a == b).all() for a, b in zip(rows, shuffled, strict=True))
+
+
+@pytest.mark.parametrize("annual_rate", [0.0, 0.1])
+@pytest.mark.parametrize(("kind", "values"), [(Sbg, (0.7041, 1.1820)), (Bdw, (0.2143, 1.4266, 1.7236))])
+def test_newcomers_by_own_age(kind, values, annual_rate):
+    """S(k) = B(a, b + k^c) / B(a, b), summed: at the age of exactly 12 months 11 renewals are over, at 13 days none."""
+    params = {name: np.array([v]) for name, v in zip(SYMBOLS[kind], values, strict=True)}
+    model, months = kind(renewal="month"), np.array([13 / DAYS_PER_MONTH, 1.0, 2.0, 12.0, 12.5, 36.0])
+    a, b, c = (*values, 1.0)[:3]
+    k = np.arange(1, 37)
+    kept = np.exp(betaln(a, b + k**c) - betaln(a, b))
+    worth = (1 + annual_rate) ** (-k / 12)
+    births = Births(np.zeros(1), DAYS_PER_MONTH)
+    found = model.expected_discounted_orders_new(params, months * DAYS_PER_MONTH, annual_rate, WEEK, births)
+    np.testing.assert_allclose(found[0, 0], [(kept * worth)[k < m].sum() for m in months], rtol=1e-10)
+    stays = model.probability_staying_new(params, months * DAYS_PER_MONTH, WEEK)[0]
+    np.testing.assert_allclose(stays, [np.append(1.0, kept[k < m])[-1] for m in months], rtol=1e-10)
+    after = contracts([0, 3], next_days=10.0)
+    staying = model.probability_staying(params, after, 10.0 + 2 * DAYS_PER_MONTH, WEEK)[0]
+    np.testing.assert_allclose(staying, [kept[1], kept[4] / kept[2]], rtol=1e-10)

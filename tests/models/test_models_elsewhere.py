@@ -103,7 +103,7 @@ def test_the_python_interface_reads_both_models(save, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("model", "what"),
     [
-        (BgNbd(season="month"), r"asks for in retention\.season, retention\.trend and retention\.promotions, or not"),
+        (BgNbd(season="month"), r"asks for in retention\.season and retention\.promotions, or not"),
         (BgNbd(pool="segment"), r"asks for in retention\.pool and retention\.covariates, or not to these data"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Seasons, promotions and trends of BG/NBD, MBG/NBD and Pareto/NBD."""
+"""Seasons and promotions of BG/NBD, MBG/NBD and Pareto/NBD."""
 
 from dataclasses import replace
 from datetime import date, timedelta
@@ -9,23 +9,23 @@ import pandas as pd
 import pytest
 from plainly import PLAIN
 from scipy.integrate import simpson
-from scipy.special import betaln, expit, gammaln
+from scipy.special import betaln, expit, gammaln, hyp2f1
 
 from clvsim.errors import ConfigError
 from clvsim.models import RETENTION
-from clvsim.models.around import pooling, season
+from clvsim.models.around import pooling
 from clvsim.models.around.calendar import Calendar, Window
 from clvsim.models.around.season import Seasonal, configured, seasonal_of
 from clvsim.models.cache import read_posterior, write_posterior
 from clvsim.models.config import FitConfig
 from clvsim.models.fit import fit_one
 from clvsim.models.fitted import FittedModels
-from clvsim.models.laws import Customers
+from clvsim.models.laws import Births, Customers
 from clvsim.models.spend.gamma_gamma import GammaGamma
 from clvsim.scenario import BASELINE, Scenario
 from clvsim.simulation import levels, simulate
-from clvsim.simulation.config import EnvironmentConfig, FinanceConfig, SimulationConfig
-from clvsim.simulation.environment import calibration_months, season_by_week
+from clvsim.simulation.config import AcquisitionConfig, EnvironmentConfig, FinanceConfig, SimulationConfig
+from clvsim.simulation.environment import season_by_week
 from clvsim.simulation.people import existing_blocks
 from clvsim.simulation.tracking import calibration_blocks, repeat_orders
 from clvsim.types import DAYS_PER_YEAR, PARTS, CustomerSummary, Posterior
@@ -410,6 +410,25 @@ def near(worlds: np.ndarray, expected: float) -> bool:
     return abs(worlds.mean() - expected) < 4 * worlds.std(ddof=1) / np.sqrt(worlds.size)
 
 
+def expected_until(model: Seasonal, summary: CustomerSummary) -> float:
+    """Repeat orders up to today that the model expects of customers at their first order, at midday, by their clock.
+
+    Under Pareto/NBD r/alpha times what the clock runs in their life, half a day at a time.
+    """
+    params = params_of(model.kind)
+    total = 0.0
+    for age in summary.customers["T_days"]:
+        m = multiplier(np.arange(1 - int(age), 1))
+        if model.kind == "pareto_nbd":
+            p = PUBLISHED["pareto_nbd"]
+            alive = (1 + (np.arange(age) + 1.0) / (p["beta"] * WEEK)) ** -p["s"]  # at the middle of each day lived
+            total += p["r"] / (p["alpha"] * WEEK) * (m @ alive + 0.5 * m[0])
+        else:
+            ran = np.array([m.sum() + 0.5 * m[0]]) / WEEK
+            total += model.expected_orders_new(params, ran, WEEK)[0, 0]
+    return float(total)
+
+
 def test_simulated_orders_follow_the_season(log, kind):
     """Months ahead of existing customers against closed forms, and months of the log from first orders on."""
     summary, _ = log
@@ -425,13 +444,76 @@ def test_simulated_orders_follow_the_season(log, kind):
     for week, mean in zip((37, 41, 52), expected, strict=True):
         assert near(until[:, week - 1], mean), week
     assert near(until[:, 40] - until[:, 36], expected[1] - expected[0])  # from the end of November to Christmas
-    months = calibration_months(fitted, summary)
     before = LENGTH // 7
     length = 7 * (before + 1)
     multipliers = season_by_week(fitted, draws, 1 - length, before + 2)
     blocks = calibration_blocks(fitted, summary, before, 4096)
     past = repeat_orders(blocks, float(length), CALM, draws, 2, 1, 32.0, None, multipliers)
-    assert near(past[:, -48:].sum(axis=1), months.expected[0].sum(axis=0)[-11:].sum())  # 335 days against 336
+    newcomers = expected_until(model, summary)
+    assert near(past[:, 1:].sum(axis=1), newcomers)
+
+
+def plain_orders(kind, passed):
+    """E[X(t)] of newcomers by the papers: FHL (9), with BDF's chance to leave at once, and SMC; t in weeks."""
+    p = PUBLISHED[kind]
+    if kind == "pareto_nbd":
+        r, alpha, s, beta = (p[n] for n in ("r", "alpha", "s", "beta"))
+        return r * beta / (alpha * (s - 1)) * (1 - (beta / (beta + passed)) ** (s - 1))
+    r, alpha, a, b = (p[n] for n in ("r", "alpha", "a", "b"))
+    stays, b = (1.0, b) if kind == "bg_nbd" else (b / (a + b), b + 1)
+    z = passed / (alpha + passed)
+    left = (alpha / (alpha + passed)) ** r * hyp2f1(r, b, a + b - 1, z)
+    return stays * (a + b - 1) / (a - 1) * (1 - left)
+
+
+@pytest.mark.parametrize("annual_rate", [0.0, 0.1])
+def test_newcomers_by_month_of_arrival(log, kind, annual_rate):
+    """Day by day, people born at midday: orders by the clock (or in a life by the calendar), each day's at its middle.
+
+    Where m changes, months of arrival averaged by few points are off by some 1e-4 of the first month's orders.
+    """
+    month, ages = 365.25 / 12, np.array([1, 2, 6, 24])
+    births = Births(month * np.array([0.0, 1.0, 7.0]), month)
+    model = seasonal(kind, log[0])
+    found = model.expected_discounted_orders_new(params_of(kind), month * ages, annual_rate, WEEK, births)[0]
+    m = multiplier(np.arange(1, 1200))
+    steps = np.arange(0.0, month * 24 + 0.01, month / 120)
+    force = np.log1p(annual_rate) / DAYS_PER_YEAR
+    clock, days = np.concatenate([[0.0], np.cumsum(m)]), np.arange(m.size + 1.0)
+    for i, first in enumerate(births.first_days):
+        worth = np.zeros(steps.size - 1)
+        for born in first + month * (np.arange(40) + 0.5) / 40:
+            run = np.interp(born + steps, days, clock) - np.interp(born, days, clock)
+            if kind == "pareto_nbd":
+                worth += np.diff(run) / np.diff(steps) * np.diff(plain_orders(kind, steps / WEEK)) / 40
+            else:
+                worth += np.diff(plain_orders(kind, run / WEEK)) / 40
+        total = np.cumsum(worth * np.exp(-force * (steps[1:] + steps[:-1]) / 2))[ages * 120 - 1]
+        np.testing.assert_allclose(found[i], total, rtol=2e-4)
+    assert abs(found[1, 0] / found[0, 0] - 1) > 0.03  # it matters when they come
+
+
+def test_without_effects_newcomers_are_the_models_own(log, kind):
+    """Pareto/NBD's day by day, which leaves some 1e-5."""
+    model, ages = seasonal(kind, log[0]), 365.25 / 12 * np.arange(1.0, 37)
+    births = Births(np.array([0.0, 100.0]), 30.0)
+    even = params_of(kind, months=np.zeros(12), sale=0.0)
+    found = model.expected_discounted_orders_new(even, ages, 0.1, WEEK, births)[0]
+    own = {name: np.full(1, v) for name, v in PUBLISHED[kind].items()}
+    plain = model.section.expected_discounted_orders_new(own, ages, 0.1, WEEK, births)[0, 0]
+    np.testing.assert_allclose(found, np.stack([plain, plain]), rtol=1e-4)
+
+
+def test_who_stays_by_the_clock(kind):
+    """On a clock without effects the model's own; with a season more customers of BG/NBD are lost in good months."""
+    summary, _ = bought(np.random.default_rng(5), 60, kind)
+    model = seasonal(kind, summary)
+    histories, own = model.histories(summary), {name: np.full(1, v) for name, v in PUBLISHED[kind].items()}
+    even = params_of(kind, months=np.zeros(12), sale=0.0)
+    plain = model.section.probability_staying(own, histories, 90.0, WEEK)
+    np.testing.assert_allclose(model.probability_staying(even, histories, 90.0, WEEK), plain, rtol=1e-9)
+    in_season = model.probability_staying(params_of(kind), histories, 90.0, WEEK)
+    assert (in_season == plain).all() if kind == "pareto_nbd" else (in_season < plain + 1e-12).mean() > 0.9
 
 
 def test_ledgers_agree_with_the_closed_form(kind):
@@ -454,6 +536,37 @@ def test_ledgers_agree_with_the_closed_form(kind):
     assert 4 * total.std(ddof=1) / np.sqrt(draws) < 0.03 * total.mean()
     orders = book.total("orders")
     assert near(orders, found.customers["expected_orders"].sum())
+
+
+def test_simulated_newcomers_bring_what_is_expected_of_their_month(kind):
+    """Revenue by quarter of arrival and orders by month of own age: within 4 errors, which are below 3 and 4 %."""
+    summary, _ = bought(np.random.default_rng(5), 30, kind)
+    draws, channel = 60, {"visitors_per_month": 20_000, "conversion": 0.04}
+    found = simulate(
+        fitted_of(kind, seasonal(kind, summary), draws),
+        summary,
+        {BASELINE: Scenario(title="As today")},
+        simulation=SimulationConfig(draws=draws, horizon_months=5, jobs=1),
+        finance=FinanceConfig(gross_margin=0.5, annual_discount_rate=0.0),
+        acquisition=AcquisitionConfig.model_validate({"months": 6, "channels": {"ads": channel}}),
+        environment=CALM,
+        seed=4,
+    )
+    book, expected = found.scenarios[BASELINE].ledger, found.expected
+    by_month = (expected.newcomers * expected.newcomer_revenue)[0, 0]
+    new = [i for i, cohort in enumerate(book.cohorts) if book.groups[cohort.group].origin == "new"]
+    assert len(new) == 2
+    for quarter, cohort in enumerate(new):
+        total = book.cohort[:, cohort, 0].sum(axis=1)
+        assert near(total, by_month[3 * quarter : 3 * quarter + 3].sum()), quarter
+        assert 4 * total.std(ddof=1) / np.sqrt(draws) < 0.03 * total.mean()
+    orders = next(i for i, line in enumerate(book.lines) if line.account == "orders")
+    by_age = (expected.newcomers.sum(axis=2)[..., None] * expected.age_orders)[0, 0]
+    for age in range(5):
+        total = book.age[:, 0, orders, 0, age]
+        assert near(total, by_age[age]), age
+        assert 4 * total.std(ddof=1) / np.sqrt(draws) < 0.04 * total.mean()
+    assert np.ptp(by_month) > 0.02 * by_month.mean()
 
 
 def test_posterior_keeps_its_calendar(log, kind, tmp_path):
@@ -505,11 +618,6 @@ def test_levels_that_are_alike_leave_the_season(shops, kind):
     for name in QUANTITIES:
         found, expected = quantity(pooled, name, with_levels, shops), quantity(plain, name, params, shops)
         np.testing.assert_allclose(found, expected, rtol=1e-12, err_msg=name)
-    ages, edges = np.array([100.0, 400.0]), np.array([0, 50])
-    found, expected = (
-        m.expected_orders_until(p, ages, edges, WEEK) for m, p in ((pooled, with_levels), (plain, params))
-    )
-    np.testing.assert_allclose(found, expected, rtol=1e-12)
     rows, by_level = plain.sufficient(shops), pooled.sufficient(shops)
     _, point = free_point(kind, rows.unit_days)
     some = {
@@ -543,82 +651,6 @@ def test_levels_and_seasons_come_back_from_a_file(shops, tmp_path):
     weekly = season_by_week(fitted, 3, 1, 4)
     assert weekly is not None
     np.testing.assert_array_equal(weekly, pooled.section.by_week(draws, 1, 4))
-    assert (calibration_months(fitted, shops).expected.sum(axis=1) > 0).all()
-
-
-# --- trend ------------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def long_enough(monkeypatch):
-    """As if 21 months were two years, and any time of joining long enough."""
-    monkeypatch.setattr(season, "LONG_ENOUGH_DAYS", LENGTH - 30)
-    monkeypatch.setattr(season, "_JOINING_DAYS", 100)
-
-
-def with_trend(kind: str, summary: CustomerSummary, trend: Any = "on") -> Seasonal:
-    model = configured(RETENTION[kind](season="month", trend=trend, promotions={"sale": SALE}), summary)
-    assert isinstance(model, Seasonal)
-    return model
-
-
-def test_trend_moves_by_months_and_stops_today(log, long_enough):
-    """The same factor from each month to the next within the log, mean 1, and today's level from then on."""
-    model = with_trend("bg_nbd", log[0])
-    rows = model.sufficient(log[0])
-    free, _ = free_point("bg_nbd", rows.unit_days)
-    free |= {name: 0.0 for name in free if name.startswith(("season", "promotion"))} | {"trend_year": 0.3}
-    params = model.natural({name: np.array([v]) for name, v in free.items()}, rows, WEEK)
-    assert params["trend[year]"] == 0.3
-    day = np.arange(1 - LENGTH, 4000)
-    log_m = model.log_multiplier(params, day)[0]
-    assert np.exp(log_m[:LENGTH]).mean() == pytest.approx(1.0)
-    assert (log_m[LENGTH:] == log_m[LENGTH - 1]).all()
-    month = np.array([(TODAY + timedelta(days=int(d))).strftime("%Y%m") for d in day[:LENGTH]])
-    steps = np.diff(log_m[:LENGTH])
-    np.testing.assert_allclose(steps[month[1:] == month[:-1]], 0.0, atol=1e-14)
-    np.testing.assert_allclose(steps[month[1:] != month[:-1]], 0.3 / 12)
-
-
-@pytest.mark.parametrize("kind", ["bg_nbd", "pareto_nbd"])
-def test_likelihood_with_a_trend_is_the_process(log, long_enough, kind):
-    summary, days = log
-    model = with_trend(kind, summary)
-    rows = model.sufficient(summary)
-    free, point = free_point(kind, rows.unit_days)
-    built = model.build(rows)
-    found = float(built.compile_logp(vars=built.potentials, mode=PLAIN)(point | {"trend_year": 0.3}))
-    params = model.natural({name: np.array([v]) for name, v in (free | {"trend_year": 0.3}).items()}, rows, WEEK)
-    m = np.exp(model.log_multiplier(params, np.arange(1 - LENGTH, 1)))[0]
-    T = summary.customers["T_days"]
-    plain = sum(np.log(sum(densities(kind, age, own, m))) for age, own in zip(T, days, strict=True))
-    assert found == pytest.approx(plain + sum(map(len, days)) * np.log(rows.unit_days), abs=1e-6)
-
-
-def test_trend_of_its_own_accord(log, long_enough, monkeypatch):
-    """`auto` with months, where the log is long and customers joined all along; never without months or promotions."""
-    summary, _ = log
-    assert with_trend("bg_nbd", summary, "auto").calendar.trend
-    assert not with_trend("bg_nbd", summary, "off").calendar.trend
-    section = RETENTION["bg_nbd"]()
-    assert configured(section, summary) is section
-    monkeypatch.setattr(season, "_JOINING_DAYS", 10_000)
-    assert not with_trend("bg_nbd", summary, "auto").calendar.trend
-    asked = with_trend("bg_nbd", summary, "on")
-    assert "customers leaving, or staying" in asked.warnings(summary, {})[-1]
-    monkeypatch.setattr(season, "LONG_ENOUGH_DAYS", 730.5)
-    assert not with_trend("bg_nbd", summary, "auto").calendar.trend
-
-
-def test_a_trend_alone(log, long_enough):
-    model = configured(RETENTION["pareto_nbd"](trend=True), log[0])  # as YAML reads on
-    assert isinstance(model, Seasonal)
-    assert model.calendar.names == ("season[any]", "trend[year]")
-
-
-def test_a_trend_needs_two_years(log):
-    with pytest.raises(ConfigError, match="at least 24 months"):
-        with_trend("bg_nbd", log[0])
 
 
 # --- fit --------------------------------------------------------------------------------------------------------------

@@ -221,12 +221,14 @@ def test_examples_and_inapplicable_levers_are_marked(pages: dict[str, str]) -> N
 
 def test_every_interval_names_its_layers(pages: dict[str, str]) -> None:
     text = visible_text(pages["demo"])
-    average = "interval on average: how customers behave and what levers do are uncertain; who happens to buy and"
+    average = "interval on average: it allows for how customers behave and what levers do, and averages out who happens"
     assert text.count(average) >= 3
-    everything = "how customers behave, what levers do, who happens to buy and shocks common to all are uncertain"
+    everything = "it allows for how customers behave, what levers do, who happens to buy and shocks common to all."
     assert text.count(f"90 % interval of what may happen: {everything}".replace(" ", " ")) >= 3
-    assert "band on average: how customers behave" in text
-    assert "what may happen in a week: how customers behave, who happens to buy and shocks common to all are" in text
+    assert "band on average: it allows for how customers behave" in text
+    assert (
+        "may happen in a week: it allows for how customers behave, who happens to buy and shocks common to all." in text
+    )
 
 
 def test_the_interval_of_what_may_happen_comes_first(pages: dict[str, str]) -> None:
@@ -294,14 +296,14 @@ def test_warnings_on_levers_are_warnings_of_the_page(text_of: Text) -> None:
 def test_a_draft_names_no_parameters_among_its_layers(text_of: Text) -> None:
     draft = replace(demo(), draft=True, layers=("process", "environment", "assumption"))
     text = text_of(draft)
-    assert "what may happen in a week: who happens to buy and shocks common to all are uncertain" in text
+    assert "what may happen in a week: it allows for who happens to buy and shocks common to all." in text
 
 
 def test_layers_are_read_in_any_spelling() -> None:
     expected = ("parameter", "assumption")
     assert split_layers("assumption, parameter") == split_layers(("assumption", "parameter")) == expected
-    assert "averaged out" not in layer_note("expected", "parameter+process+environment")
-    assert layer_note("realised", "process").endswith("of what may happen: who happens to buy is uncertain.")
+    assert "averages" not in layer_note("expected", "parameter+process+environment")
+    assert layer_note("realised", "process").endswith("of what may happen: it allows for who happens to buy.")
 
 
 def test_different_layers_in_one_table_are_told_apart(text_of: Text) -> None:
@@ -309,7 +311,7 @@ def test_different_layers_in_one_table_are_told_apart(text_of: Text) -> None:
     frame = result.comparison.copy()
     frame.loc[frame["metric"] == "newcomers", "layers"] = "parameter"
     text = text_of(replace(result, comparison=frame))
-    assert "Newcomers: 90 % interval on average: how customers behave is uncertain; who happens to buy and" in text
+    assert "Newcomers: 90 % interval on average: it allows for how customers behave, and averages out who" in text
 
 
 def test_assumptions_carry_their_provenance(pages: dict[str, str]) -> None:

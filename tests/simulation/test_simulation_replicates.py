@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from shop import assert_same, channels, posterior, scenarios, shop  # ty: ignore[import-not-found]
+from shop import assert_same, channels, posterior, scenarios, shop
 
 from clvsim.scenario import Scenario
 from clvsim.simulation.config import EnvironmentConfig, FinanceConfig, SimulationConfig

@@ -4,13 +4,14 @@ from datetime import date
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 from shop import BG_NBD, CALM, posterior
 
 from clvsim.data import DataConfig, TransactionLog, read_transactions, summarize, weekly_repeat_orders
 from clvsim.models.laws import customers_of
 from clvsim.models.retention import bg_nbd
 from clvsim.simulation.config import EnvironmentConfig
-from clvsim.simulation.tracking import track
+from clvsim.simulation.tracking import position_among, track
 from clvsim.types import Tracking
 
 DRAWS = 200
@@ -42,8 +43,18 @@ def test_weeks_and_holdout(log: TransactionLog) -> None:
     assert abs(holdout.mean - 1653.4) < 4 * error
     assert tracking.mean[~calibration].sum() == pytest.approx(holdout.mean, rel=1e-9)
     assert holdout.with_environment == holdout.without_environment  # it is off
+    sd = (high - low) / (2 * 1.645)
+    assert holdout.position == pytest.approx(norm.cdf((1882 - 1653.4) / sd), abs=0.01)
     assert (tracking.p05 <= tracking.mean).all()
     assert (tracking.mean <= tracking.p95).all()
+
+
+def test_a_place_counts_worlds_below_and_half_of_those_that_tie() -> None:
+    worlds = np.array([1.0, 2.0, 2.0, 5.0])
+    places = [position_among(worlds, actual) for actual in (0, 1, 2, 3, 5, 6)]
+    assert places == [0, 1 / 8, 1 / 2, 3 / 4, 7 / 8, 1]
+    normal = np.random.default_rng(3).normal(1660, 140, 100_000)
+    assert position_among(normal, 1882) == pytest.approx(norm.cdf(222 / 140), abs=0.003)
 
 
 def test_calibration_weeks(log: TransactionLog) -> None:

@@ -101,6 +101,15 @@ def test_models_side_by_side_make_one_page_and_one_table(validate_with, tmp_path
     assert len(bands) > 200
     assert (bands["low"] <= bands["high"]).all()
 
+    assert re.search(r"1,882 came, (at the \d+(st|nd|rd|th)|above the 99th|below the 1st) of 100 simulated futures\.",
+                     " ".join(text.replace("\u00a0", " ").split()))  # fmt: skip
+    assert not re.search(r"(in|out)side (its|the|both)", text + page)
+    positions = table[table["figure"].str.endswith("/position")]
+    assert len(positions) == 2 * (len(bands[bands["figure"].str.contains(r"^orders_.*/process$")]) // 2)
+    assert positions["value"].between(0, 1).all()
+    place = of.loc[("orders_total/all customers/position", "bg_nbd"), "value"].item()
+    assert json.loads((tmp_path / "run.json").read_text())["verdict"]["position_of_all"]["bg_nbd"] == place
+
     record = json.loads((tmp_path / "run.json").read_text())
     assert record["verdict"]["trusted"] in {"bg_nbd", "mbg_nbd"}
     assert {m["model"] for m in record["models"]} == {"bg_nbd", "mbg_nbd"}

@@ -1,1 +1,1 @@
-"""What retention models of all kinds can have around them: groups and covariates, seasons, promotions and a trend."""
+"""What retention models can have around them: groups and covariates, seasons, promotions, and a path of months."""

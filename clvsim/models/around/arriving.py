@@ -1,6 +1,6 @@
 """Orders of newcomers by own age, in passes that share what a draw's ages have in common.
 
-Where all buy by one clock (seasons, promotions, a trend) it makes a difference when somebody comes. The clock of the
+Where all buy by one clock (seasons, promotions, months) it makes a difference when somebody comes. The clock of the
 days ahead runs m times as fast as time, evenly between whole days; people come evenly within their month.
 """
 

@@ -1,4 +1,4 @@
-"""Pareto/NBD with seasons, promotions or a trend: bought by a clock that runs m times as fast, died by the calendar.
+"""Pareto/NBD with seasons, promotions or a path of months: bought by a clock of its own, died by the calendar.
 
 With M the clock since a customer's first order and mu's hazard in calendar time, lambda and mu integrated out,
 
@@ -18,7 +18,7 @@ import numpy as np
 from clvsim.models.around import arriving
 from clvsim.models.around.season import Seasonal
 from clvsim.models.laws import Births, Customers, LifeLaw, Params, column
-from clvsim.special import expit, exprel, gammaln
+from clvsim.special import expit, gammaln
 from clvsim.types import DAYS_PER_YEAR
 
 _MOMENTS = 12  # of death, in a mixture
@@ -139,23 +139,6 @@ class SeasonalPareto(Seasonal):
         self, own: Params, m: np.ndarray, births: Births, horizons_days: np.ndarray, force: float, days_per_unit: float
     ) -> np.ndarray:
         return arriving.lifetime_orders(self._daily(own, days_per_unit), m, births, horizons_days, force)
-
-    def expected_orders_until(
-        self, params: Params, age: np.ndarray, edges: np.ndarray, days_per_unit: float
-    ) -> np.ndarray:
-        """Repeat orders of newcomers of `age` (age,) days ago, at midday, up to the end of the day `edges` (edge,) days
-        ago: (edge, draw, age). r/alpha times what the clock runs in their life, day by day."""
-        r, alpha, s, beta = (v[:, None] for v in self._daily(params, days_per_unit))
-        whole = age.astype(np.int64)
-        end = np.log1p(np.concatenate([[0.0], np.arange(whole.max() + 1) + 0.5]) / beta)
-        lived = np.diff(beta * end * exprel((1 - s) * end), axis=1)  # of the half day of birth, and of each day after
-        m = np.exp(self.log_multiplier(params, -np.arange(self.calendar.length)))
-        out = np.zeros((edges.size, len(r), whole.size))
-        for i, a in enumerate(whole):
-            ran = np.cumsum(np.hstack([lived[:, :1], (m[:, :a] * lived[:, a:0:-1])[:, ::-1]]), axis=1)
-            seen = edges <= a
-            out[seen, :, i] = ran[:, a - edges[seen]].T
-        return out * (r / alpha)
 
 
 def _tabulated(

@@ -99,17 +99,6 @@ def at_birth(model: RetentionModel, summary: CustomerSummary) -> tuple[Callable[
     return laws, column
 
 
-def split_by_level(
-    model: RetentionModel, params: Params, summary: CustomerSummary
-) -> list[tuple[RetentionModel, Params, np.ndarray]]:
-    """The model underneath and its parameters at each level, and who has that level, (customer,) bool."""
-    if not isinstance(model, Pooled):
-        return [(model, params, np.ones(len(summary.customers), bool))]
-    pooled: Pooled = model
-    level = pooled.design.level(summary)
-    return [(pooled.section, pooled.parameters(params, int(one)), level == one) for one in np.unique(level)]
-
-
 def in_words(model: RetentionModel, params: Params) -> tuple[Params, tuple[tuple[str, str], ...]]:
     """Parameters that belong to no level, and what is to be said of levels: label, value."""
     return (model.own(params), model.facts(params)) if isinstance(model, Pooled) else (params, ())
@@ -372,7 +361,6 @@ class Pooled(Wrapper):
     expected_discounted_orders_new = _mean_of_newcomers("expected_discounted_orders_new")
     probability_staying_new = _mean_of_newcomers("probability_staying_new")
     order_pmf = _mean_of_newcomers("order_pmf")
-    expected_orders_until = _mean_of_newcomers("expected_orders_until")  # of a section with a season
 
     def newcomer_laws(self, params: Params, days_per_unit: float) -> LifeLaw:
         """A mixture over the levels newcomers come from, (draw, 1, level)."""

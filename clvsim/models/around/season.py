@@ -1,4 +1,4 @@
-"""Seasons, promotions and a trend: a model of purchases whose customers all buy m(day) times as fast on a given day.
+"""Seasons, promotions and the path of the months: purchases of customers who all buy m(day) times as fast on a day.
 
 A wrapper. By the clock S, the integral of m, purchases come evenly. Where customers leave after orders and not with
 time (BG/NBD, MBG/NBD) one who lives through m is one who lives without it by that clock: with S(u) what it ran in the
@@ -7,11 +7,12 @@ last u days, T becomes S(T) and t_x becomes S(T) - S(T - t_x). Pareto/NBD's cust
 stay rows of (x, t_x, T), and the log m of all orders together need their number per kind of day. Bachmann, Meierer &
 Naef 2021, Marketing Science 40(4), 783-809, treat the Pareto/NBD with covariates that vary with time.
 
-m is e^(effect of the month + effects of the promotions that run + trend), divided by its mean over the days of the log
-up to today. On the log rate effects of months are Normal(0, 0.2), of promotions Normal(0, 0.5), of a year's trend
-Normal(0, 0.1). The trend moves from month to month and stops at today's level. docs/models/seasonality.md.
+m is e^(effect of the month of the year + effects of the promotions that run), divided by its mean over the days of the
+log up to today. On the log rate effects of months are Normal(0, 0.2), of promotions Normal(0, 0.5). Beside them, or
+without them, m has the path of the months up to today, learned after the fit (`models.shocks`), and goes on with its
+conditional mean. docs/models/seasonality.md, docs/environment.md.
 
-Not modelled: seasons that differ between customers; a trend that goes on.
+Not modelled: seasons that differ between customers.
 """
 
 from collections.abc import Mapping
@@ -23,7 +24,8 @@ from pydantic import BeforeValidator, Field
 
 from clvsim.errors import ConfigError, Problem
 from clvsim.models.around import arriving
-from clvsim.models.around.calendar import Calendar, Window
+from clvsim.models.around.calendar import Calendar, Window, months_ahead
+from clvsim.models.around.path import STATES, mean_ahead
 from clvsim.models.around.wrapper import Wrapper
 from clvsim.models.inputs import containers
 from clvsim.models.laws import Births, Customers, LifeLaw, Params
@@ -31,9 +33,8 @@ from clvsim.models.protocol import RetentionModel
 from clvsim.schema import Frozen
 from clvsim.types import DAYS_PER_YEAR, CustomerSummary
 
-MONTH_SD, PROMOTION_SD, TREND_SD = 0.2, 0.5, 0.1
+MONTH_SD, PROMOTION_SD = 0.2, 0.5
 LONG_ENOUGH_DAYS = 2 * DAYS_PER_YEAR
-_JOINING_DAYS = DAYS_PER_YEAR  # over which the middle 80 % of customers must have joined to tell a trend from ageing
 _AHEAD_DAYS = 3653  # ten years; from then on m is its mean over four years
 _CYCLE_DAYS = 1461
 _BELOW_ROUNDING = 40.0  # what is discounted by exp(-40)
@@ -48,17 +49,15 @@ def _word(value: Any) -> Any:
 class Seasonable(Frozen):
     """Settings of a model whose customers may all buy faster on some days; see docs/models/seasonality.md.
 
-    `season`: whether months of the year differ; `promotions`: days on which they may; `trend`: whether the level moves
-    from month to month, `auto` where months or promotions are asked for and the log can tell a trend from ageing.
+    `season`: whether months of the year differ; `promotions`: days on which they may.
     """
 
     season: Annotated[Literal["off", "month"], BeforeValidator(_word)] = "off"
-    trend: Annotated[Literal["auto", "off", "on"], BeforeValidator(_word)] = "auto"
     promotions: dict[Annotated[str, Field(pattern=r"^\w+$")], Window] = Field(default_factory=dict)
 
     @property
     def seasonal(self) -> bool:
-        return self.season != "off" or self.trend == "on" or bool(self.promotions)
+        return self.season != "off" or bool(self.promotions)
 
     def by_calendar(self, calendar: Calendar) -> Any:
         """The model by that calendar's clock."""
@@ -128,14 +127,11 @@ def make_calendar(asked: Seasonable, summary: CustomerSummary) -> Calendar:
     """Kinds of days of a summary. Raises ConfigError where an effect cannot be learned from it."""
     monthly, promotions = asked.season == "month", asked.promotions
     if summary.repeat_orders_by_day is None:
-        key = "season" if monthly else "promotions" if promotions else "trend"
-        what = "seasons, promotions and trends need a log of orders; this summary does not know on which days they were"
+        key = "season" if monthly else "promotions"
+        what = "seasons and promotions need a log of orders; this summary does not know on which days they were"
         raise ConfigError([Problem(f"retention.{key}", what)])
     empty = Calendar(first_date=summary.first_date, today=summary.today, monthly=monthly, promotions=dict(promotions))
     problems = []
-    if asked.trend == "on" and empty.length < LONG_ENOUGH_DAYS:
-        what = f"needs a log of at least 24 months up to today; this one has {empty.length:,} days: use auto or off"
-        problems.append(Problem("retention.trend", what))
     code = empty.code(-np.arange(empty.length))
     for i, (name, window) in enumerate(promotions.items()):
         running = code >> (len(promotions) - 1 - i) & 1
@@ -145,21 +141,7 @@ def make_calendar(asked: Seasonable, summary: CustomerSummary) -> Calendar:
             problems.append(Problem(f"retention.promotions.{name}", what))
     if problems:
         raise ConfigError(problems)
-    tellable = empty.length >= LONG_ENOUGH_DAYS and _joining_days(summary) >= _JOINING_DAYS
-    if asked.trend == "on" or (asked.trend == "auto" and tellable):
-        empty = empty.model_copy(update={"trend": True})
-        code = empty.code(-np.arange(empty.length))
-    codes, code_of, days = np.unique(code, return_inverse=True, return_counts=True)
-    orders = np.bincount(code_of, summary.repeat_orders_by_day.sum(axis=0)[:0:-1], minlength=codes.size).astype(int)
-    return empty.model_copy(
-        update={"codes": tuple(codes.tolist()), "days": tuple(days.tolist()), "orders": tuple(orders.tolist())}
-    )
-
-
-def _joining_days(summary: CustomerSummary) -> float:
-    """Between the first orders of the first and the last tenth of customers."""
-    low, high = np.quantile(summary.customers["T_days"], [0.1, 0.9])
-    return float(high - low)
+    return empty.counted(summary.repeat_orders_by_day.sum(axis=0))
 
 
 def configured(model: RetentionModel, summary: CustomerSummary) -> RetentionModel:
@@ -170,11 +152,17 @@ def configured(model: RetentionModel, summary: CustomerSummary) -> RetentionMode
 
 
 def restored(model: RetentionModel, calendar: Mapping[str, Any] | None) -> RetentionModel:
-    """The model of a posterior that kept its calendar."""
+    """The model of a posterior that kept its calendar.
+
+    Raises ValueError for one that was fitted with a straight line, which no model has any more.
+    """
     if not calendar:
         return model
+    kept = {name: value for name, value in calendar.items() if name != "trend"}
+    if calendar.get("trend"):
+        raise ValueError("it was fitted with retention.trend=on, which is no longer offered; fit it again")
     seasonable: Any = model
-    return seasonable.by_calendar(Calendar.model_validate(calendar))
+    return seasonable.by_calendar(Calendar.model_validate(kept))
 
 
 def seasonal_of(model: RetentionModel) -> "Seasonal | None":
@@ -273,7 +261,7 @@ class Seasonal(Wrapper):
 
     def _free(self) -> dict[str, float]:
         """Names and prior standard deviations of the free variables; without months only the others vary."""
-        sds = {"season": MONTH_SD, "promotion": PROMOTION_SD, "trend": TREND_SD}
+        sds = {"season": MONTH_SD, "promotion": PROMOTION_SD}
         effects = self.calendar.effects if self.calendar.monthly else self.calendar.effects[1:]
         return {effect.variable: sds[effect.kind] for effect in effects}
 
@@ -300,27 +288,32 @@ class Seasonal(Wrapper):
         }
 
     def warnings(self, summary: CustomerSummary, params: Params) -> tuple[str, ...]:
-        """What the model has to say, and where months or a trend are told from ageing only by the prior."""
-        sentences = []
+        """What the model has to say, where months of the year are told from ageing only by the prior, and what the
+        path of the months looks like."""
+        path = self.calendar.path
+        sentences = list(path.sentences(has_season=self.calendar.monthly)) if path else []
         if self.calendar.monthly and self.calendar.length < LONG_ENOUGH_DAYS:
             sentences.append(
                 f"Seasons from a log of {self.calendar.length:,} days: under two years no month comes round twice, so "
                 "what looks like a season may be customers ageing or a single good month"
-            )
-        if self.calendar.trend and _joining_days(summary) < _JOINING_DAYS:
-            sentences.append(
-                f"A trend where most customers joined within {_joining_days(summary):,.0f} days: they grew older as "
-                "time went by, so what looks like a trend may be customers leaving, or staying"
             )
         return (*sentences, *self.section.warnings(summary, params))
 
     # --- clock --------------------------------------------------------------------------------------------------------
 
     def log_multiplier(self, params: Params, day: np.ndarray) -> np.ndarray:
-        """log m of days, told by their number from today, (draw, day)."""
+        """log m of days, told by their number from today, (draw, day); after today the path's conditional mean."""
         codes, code_of = np.unique(self.calendar.code(day), return_inverse=True)
-        effects = np.stack([np.asarray(params[name], np.float64) for name in self.calendar.names], axis=1)
-        return (effects @ self.calendar.features(codes).T)[:, code_of]
+        log_m = (self._effects(params) @ self.calendar.features(codes).T)[:, code_of]
+        if self.calendar.path and (np.asarray(day) > 0).any():
+            months, month_of = np.unique(months_ahead(day), return_inverse=True)
+            ahead = mean_ahead(params, months, self.calendar.path.autocorrelation)
+            log_m = log_m + np.where(months > 0, ahead, 0.0)[:, month_of]
+        return log_m
+
+    def _effects(self, params: Params) -> np.ndarray:
+        """Effects of the calendar, (draw, effect)."""
+        return np.stack([np.asarray(params[name], np.float64) for name in self.calendar.names], axis=1)
 
     def by_week(self, params: Params, first: int, weeks: int) -> np.ndarray:
         """log of the mean of m over weeks from day number `first` on, (draw, week)."""
@@ -336,8 +329,11 @@ class Seasonal(Wrapper):
     def ahead(self, params: Params, horizon_days: float) -> Ahead:
         """The clock up to a horizon, which may be infinite: pieces in which m does not change."""
         near = min(horizon_days, float(_AHEAD_DAYS))
-        code = self.calendar.code(1 + np.arange(max(int(np.ceil(near)), 1)))
-        starts = np.concatenate([[0], np.flatnonzero(np.diff(code)) + 1])
+        day = 1 + np.arange(max(int(np.ceil(near)), 1))
+        changes = np.diff(self.calendar.code(day)) != 0
+        if self.calendar.path:
+            changes |= np.diff(months_ahead(day)) != 0
+        starts = np.concatenate([[0], np.flatnonzero(changes) + 1])
         pace = np.exp(self.log_multiplier(params, 1 + starts))
         edges = np.concatenate([starts, [near]]).astype(np.float64)
         if horizon_days > near:
@@ -360,7 +356,8 @@ class Seasonal(Wrapper):
 
     def own(self, params: Params) -> dict[str, np.ndarray]:
         """The parameters of the model underneath."""
-        return {name: values for name, values in params.items() if name not in self.calendar.names}
+        others = {*self.calendar.names, *STATES}
+        return {name: values for name, values in params.items() if name not in others}
 
     # --- quantities ---------------------------------------------------------------------------------------------------
 
@@ -384,8 +381,7 @@ class Seasonal(Wrapper):
 
         The sum over all customers of the log is exact; single ones are off by how their orders' days differ.
         """
-        effects = np.stack([np.asarray(params[name], np.float64) for name in self.calendar.names], axis=1)
-        log_m = effects @ self.calendar.features(np.array(self.calendar.codes)).T
+        log_m = self._effects(params) @ self.calendar.features(np.array(self.calendar.codes)).T
         orders = np.array(self.calendar.orders, np.float64)
         by_clock = self.log_likelihood_by_clock(params, histories, days_per_unit)
         return by_clock + (log_m @ orders / orders.sum())[:, None] * histories.x
@@ -403,17 +399,6 @@ class Seasonal(Wrapper):
 
     def order_pmf(self, params: Params, n: int, t: float, days_per_unit: float) -> np.ndarray:
         return self.section.order_pmf(self.own(params), n, t, days_per_unit)
-
-    def expected_orders_until(
-        self, params: Params, age: np.ndarray, edges: np.ndarray, days_per_unit: float
-    ) -> np.ndarray:
-        """Repeat orders of newcomers of `age` (age,) days ago, at midday, up to the end of the day `edges` (edge,) days
-        ago: (edge, draw, age). Between whole days of the clock E[X(t)] is as good as linear."""
-        since, whole = self.since(params), age.astype(np.int64)
-        ran = np.stack([np.maximum(since[:, whole] - since[:, [e]] + 0.5, 0.0) * (whole >= e) for e in edges])
-        day = np.concatenate([[0.0, 0.25, 0.5, 0.75], np.arange(1, np.ceil(ran.max()) + 1)])
-        by_day = self.expected_orders_new(params, day / days_per_unit, days_per_unit)
-        return np.stack([np.interp(ran[:, d], day, known) for d, known in enumerate(by_day)], axis=1)
 
     def expected_orders(
         self, params: Params, histories: Customers, horizon_days: float, days_per_unit: float

@@ -20,7 +20,9 @@ from clvsim.models.laws import Customers, LifeLaw, Params, column
 from clvsim.models.priors import BetaPrior, LogNormalPrior
 from clvsim.models.retention.purchases import (
     ORDER_RATE,
+    Between,
     Formulas,
+    Histories,
     PurchaseModel,
     PurchaseRows,
     Tally,
@@ -323,6 +325,16 @@ class ParetoNbd(Seasonable, PurchaseModel):
 
             dead_or_not = clocked_sum((r, alpha, s, beta), clock.run, clock.ago, inputs.silent)
         return constant + orders - by_age + dead_or_not
+
+    def slope_by_clock(self, params: Params, rows: Histories, ago: np.ndarray, run: np.ndarray) -> np.ndarray:
+        """As that of models with a dropout probability; alpha and beta in days."""
+        from clvsim.kernels.seasons import lost_or_not_by_clock  # compiled: not for those who only read the registry
+
+        r, alpha, s, beta = (float(params[name]) for name in ("r", "alpha", "s", "beta"))
+        since_first = Between.of(ago, rows.T)
+        alive = since_first.spread(-rows.count * (r + rows.x) / (alpha + since_first.read(run)))
+        silent = Histories(*(column[rows.t_x < rows.T] for column in rows))
+        return alive + lost_or_not_by_clock(r, alpha, s, beta, run, ago, *silent)[5:]
 
     def natural(self, draws: Params, rows: PurchaseRows, days_per_unit: float) -> dict[str, np.ndarray]:
         """The paper's r, alpha, s, beta (alpha and beta in reported time units) from the model's variables."""

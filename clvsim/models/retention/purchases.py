@@ -12,6 +12,7 @@ from clvsim.models.around.season import Clock, Seasonable
 from clvsim.models.laws import Births, Customers, Params, column, customers_of, rows_by_level
 from clvsim.models.priors import BetaPrior, LogNormalPrior
 from clvsim.schema import Frozen
+from clvsim.special import expit
 from clvsim.types import DAYS_PER_YEAR, CustomerSummary
 
 
@@ -56,6 +57,37 @@ def classes(values: np.ndarray, level: np.ndarray) -> Classes:
     value, of_value = np.unique(values, return_inverse=True)
     pair, of = np.unique(level * value.size + of_value, return_inverse=True)
     return Classes(value[pair % value.size], pair // value.size, of)
+
+
+class Histories(NamedTuple):
+    """Distinct histories, times in days, and how many customers have them, each (row,)."""
+
+    x: np.ndarray
+    t_x: np.ndarray
+    T: np.ndarray
+    count: np.ndarray
+
+
+class Between(NamedTuple):
+    """Where times lie between edges: before edge `index`, and which share of the way to it, each (row,)."""
+
+    index: np.ndarray
+    share: np.ndarray
+    edges: int
+
+    @classmethod
+    def of(cls, edges: np.ndarray, times: np.ndarray) -> "Between":
+        index = np.clip(np.searchsorted(edges, times), 1, edges.size - 1)
+        return cls(index, (times - edges[index - 1]) / (edges[index] - edges[index - 1]), edges.size)
+
+    def read(self, values: np.ndarray) -> np.ndarray:
+        """What is known at the edges, (edge,), at the times, (row,)."""
+        return values[self.index - 1] * (1 - self.share) + values[self.index] * self.share
+
+    def spread(self, slopes: np.ndarray) -> np.ndarray:
+        """Derivatives in what was read, (row,), as derivatives in what is known at the edges, (edge,)."""
+        before = np.bincount(self.index - 1, slopes * (1 - self.share), self.edges)
+        return before + np.bincount(self.index, slopes * self.share, self.edges)
 
 
 class Tally(NamedTuple):
@@ -293,3 +325,21 @@ class DropoutModel(Seasonable, DropoutPriors, PurchaseModel):
         constant = pt.sum(n * (r * pt.log(alpha) - pt.gammaln(r) - pt.gammaln(b) + pt.gammaln(total)))
         left_or_not = pt.sum(inputs.count * pt.softplus(log_odds_left))
         return constant + by_x - by_age + left_or_not
+
+    def slope_by_clock(self, params: Params, rows: Histories, ago: np.ndarray, run: np.ndarray) -> np.ndarray:
+        """Derivative of the log-likelihood of rows in how far the clock ran since each edge, (edge,).
+
+        `params` are single numbers, alpha in days. Between edges (`Clock`, in days) the clock runs evenly. The log m of
+        the orders themselves is not in it.
+        """
+        r, alpha, a, b = (float(params[name]) for name in ("r", "alpha", "a", "b"))
+        since_first, since_last = Between.of(ago, rows.T), Between.of(ago, rows.T - rows.t_x)
+        until, silent = since_first.read(run), since_last.read(run)
+        now, last, power = alpha + until, alpha + until - silent, r + rows.x
+        chances = rows.x + self.LOST_AT_BIRTH
+        with np.errstate(divide="ignore"):
+            log_stay = np.log(b + np.maximum(chances, 1.0) - 1)
+        left = np.where(chances > 0, expit(np.log(a) - log_stay + power * np.log(now / last)), 0.0)
+        weight = rows.count * power
+        by_first = since_first.spread(weight * (left * (1 / now - 1 / last) - 1 / now))
+        return by_first + since_last.spread(weight * left / last)

@@ -2,7 +2,8 @@
 
 Today's are counted at a few months and in between along a monotone cubic of the logarithm over the square root of time
 (Fritsch & Carlson 1980), which leaves about 1 in 1,000; where customers leave at opportunities only, at every month.
-Newcomers come evenly within a month: at its ends their ages are a month's, of which the middle stands for all.
+Newcomers come evenly within a month: at its ends their ages are a month's, of which the middle stands for all; where
+they leave at opportunities only, what is between these is added up.
 """
 
 import numpy as np
@@ -58,9 +59,15 @@ def _of_draws(
 
 
 def mean_presence(retention: RetentionModel, fitted: FittedModels, draws: slice, months: int) -> np.ndarray:
-    """P(still a customer) in the middle of each month of own age, (draw, month)."""
-    middle = DAYS_PER_MONTH * (np.arange(months) + 0.5)
-    return retention.probability_staying_new(fitted.retention_draws(draws), middle, fitted.days_per_unit)
+    """P(still a customer), the mean over each month of own age, (draw, month)."""
+    life, unit, every = fitted.retention_draws(draws), fitted.days_per_unit, retention.interval_days
+    if not every:
+        return retention.probability_staying_new(life, DAYS_PER_MONTH * (np.arange(months) + 0.5), unit)
+    edges = DAYS_PER_MONTH * np.arange(months + 1)
+    ends = every * np.arange(int(np.ceil(edges[-1] / every)) + 1)
+    there = retention.probability_staying_new(life, (ends[1:] + ends[:-1]) / 2, unit)
+    days = np.concatenate([np.zeros((len(there), 1)), np.cumsum(every * there, axis=1)], axis=1)
+    return np.diff(np.stack([np.interp(edges, ends, of_draw) for of_draw in days]), axis=1) / DAYS_PER_MONTH
 
 
 def existing_activity(
