@@ -60,7 +60,8 @@ def sharing(block: Block, jobs: Sequence["Job"], groups: Sequence[Group]) -> Sha
             if block.newcomers and same[number].any() and not np.array_equal(job.arrivals.cac, base.arrivals.cac):
                 tariff[number] = len(tables)
                 tables.append(job.arrivals.cac)
-    return Sharing(same, tuple(tariff), seal(np.stack(tables, axis=-1).reshape(len(tables[0]), -1)))
+    cac = tables[0] if len(tables) == 1 else seal(np.stack(tables, axis=-1).reshape(worlds, -1))
+    return Sharing(same, tuple(tariff), cac)
 
 
 def lever_key(levers: Levers, group: Group) -> tuple[Hashable, ...]:
