@@ -11,9 +11,8 @@ from clvsim.kernels.hypergeometric import MAX_TERMS
 from clvsim.kernels.quadrature import EASY_NODES, gauss_legendre
 
 BIRTH_NODES, BIRTH_WEIGHTS = gauss_legendre(12)  # within the days in which somebody comes
-_AGE_NODES, _AGE_WEIGHTS = gauss_legendre(3)  # of the discount, between two ages
-_LONGEST_STEP, _MOST_DROP = 31.0, 1.0  # of that rule: days, and how far the discount's exponent falls
-_MOST_GROWTH = 1.7  # of alpha and the clock together
+# Of a step of Simpson's rule for the discount: days, fall of its exponent, growth of alpha and the clock together.
+_LONGEST_STEP, _MOST_DROP, _MOST_GROWTH = 31.0, 0.1, 0.3
 
 
 @njit("float64(float64[:, ::1], int64, float64)", cache=True, nogil=True, error_model="numpy")
@@ -60,17 +59,21 @@ def orders_of_arrivals(r, alpha, a, b, ran, born, weight, ages, force, out):
                 out[d, m, k] = 0.0
             for j in range(weight.size):
                 start = clock_at(ran, d, born[m, j])
-                worth, t, passed = 0.0, 0.0, 0.0
+                worth, t, before = 0.0, 0.0, 0.0
                 for k in range(ages.size):
-                    while force > 0.0 and t < ages[k]:
-                        step = min(_LONGEST_STEP, _MOST_DROP / force, _MOST_GROWTH * (alpha[d] + passed))
-                        step = ages[k] - t if t + step >= ages[k] else step
-                        for n in range(_AGE_NODES.size):
-                            at = t + step * _AGE_NODES[n]
-                            u = math.log1p((clock_at(ran, d, born[m, j] + at) - start) / alpha[d])
-                            share = force * step * _AGE_WEIGHTS[n] * math.exp(-force * at)
-                            worth += share * tabulated(table, width, u)
-                        t = ages[k] if t + step >= ages[k] else t + step
-                        passed = clock_at(ran, d, born[m, j] + t) - start
-                    u = math.log1p((clock_at(ran, d, born[m, j] + ages[k]) - start) / alpha[d])
-                    out[d, m, k] += weight[j] * (worth + math.exp(-force * ages[k]) * tabulated(table, width, u))
+                    orders = 0.0
+                    while t < ages[k]:
+                        step = ages[k] - t
+                        if force > 0.0:
+                            passed = clock_at(ran, d, born[m, j] + t) - start
+                            most = min(_LONGEST_STEP, _MOST_DROP / force, _MOST_GROWTH * (alpha[d] + passed))
+                            step /= math.ceil(step / most)
+                            u = math.log1p((clock_at(ran, d, born[m, j] + t + 0.5 * step) - start) / alpha[d])
+                            middle = math.exp(-force * (t + 0.5 * step)) * tabulated(table, width, u)
+                        end = ages[k] if t + 1.5 * step > ages[k] else t + step
+                        u = math.log1p((clock_at(ran, d, born[m, j] + end) - start) / alpha[d])
+                        orders = math.exp(-force * end) * tabulated(table, width, u)
+                        if force > 0.0:
+                            worth += force * step / 6.0 * (before + 4.0 * middle + orders)
+                        before, t = orders, end
+                    out[d, m, k] += weight[j] * (worth + orders)

@@ -104,7 +104,7 @@ def build(on: Mechanisms):
                     out.value[w, c] = 0.0
                     out.orders[w, c] = 0
                 cell = people.cell[c]  # newcomers are there by number: a better conversion only adds some
-                if cell >= 0 and not paths.is_there(arrivals, w, cell, people.ordinal[c]):
+                if not paths.is_there(arrivals, w, cell, people.ordinal[c]):
                     continue
                 path = paths.path_of(ground, people, arrivals, world_key, world_draw[w], w, c)
                 books.acquire(run, book, path, books.place_of(run, path, path.start))

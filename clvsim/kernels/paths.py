@@ -14,7 +14,9 @@ from clvsim.kernels.variates import inline, mix, room, uniform
 
 @inline
 def is_there(arrivals, w, cell, ordinal):
-    """Whether a newcomer arrives, and is to be simulated."""
+    """Whether a customer exists, and is to be simulated."""
+    if cell < 0:
+        return cell == -1
     return arrivals.start[w, cell] <= ordinal < arrivals.count[w, cell]
 
 

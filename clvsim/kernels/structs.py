@@ -22,7 +22,7 @@ class People(NamedTuple):
     key: np.ndarray  # uint64, entity key
     group: np.ndarray  # int64, ledger group
     column: np.ndarray  # int64, customer of the laws
-    cell: np.ndarray  # int64, arrival cell; customer exists iff ordinal < count[w, cell] (-1: always)
+    cell: np.ndarray  # int64, arrival cell; customer exists iff ordinal < count[w, cell] (-1: always, -2: not now)
     ordinal: np.ndarray  # int64
     orders_before: np.ndarray  # int64, orders before the simulation starts
     cohort: np.ndarray  # int64, row of the cohort ledger; customers of one row are in one group

@@ -317,8 +317,9 @@ def too_few_draws(result: RunResult) -> str:
     lines = [figure.best for name, figure in decisive(result).items() if name != baseline(result).name]
     if not lines or any(math.isfinite(row.p_better) for row in lines):
         return ""
+    worlds = fmt.number(result.draws * result.replicates)
     return (
-        f"No chance of being better or best is shown: {fmt.number(result.draws)} draws are too few for one. "
+        f"No chance of being better or best is shown: {worlds} simulated futures are too few for one. "
         "Raise simulation.draws."
     )
 

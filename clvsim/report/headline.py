@@ -52,7 +52,8 @@ def _about_lever(result: RunResult, scenario: ScenarioDescription, figure: Figur
 def _sure(result: RunResult, figure: Figure) -> str:
     """How sure it is that a lever is better on average."""
     if math.isnan(figure.best.p_better):
-        return f"{fmt.number(result.draws)} draws are too few to say how sure that is"
+        futures = fmt.number(result.draws * result.replicates)
+        return f"{futures} simulated futures are too few to say how sure that is"
     return f"we are {fmt.sure(figure.best.p_better, figure.best.p_better_mcse)} sure that it is better on average"
 
 

@@ -15,6 +15,7 @@ from clvsim.kernels import structs as ks
 from clvsim.kernels.structs import Clock, Ledgers, Trace, scalar, seal
 from clvsim.simulation.ledger import Raw, kernel_lines
 from clvsim.simulation.people import Block
+from clvsim.simulation.reuse import Sharing, add_all, add_shared, empty_sums, rest_of, sharing
 from clvsim.simulation.tables import (
     Calendar,
     Levers,
@@ -159,12 +160,13 @@ def run_block(
     draws = setting.worlds.draws
     at_once = max(1, DRAWS_AT_ONCE // setting.worlds_per_draw)
     totals = CustomerTotals.zeros(setting.worlds.key.size, block.people.key.size if per_customer else 0)
+    shared = sharing(block, jobs, setting.groups)
     share = -(-draws // (threads * at_once)) * at_once
     spans = [(low, min(draws, low + share)) for low in range(0, draws, share)]
 
     def run_span(low: int, high: int) -> None:
         for first in range(low, high, at_once):
-            run_slice(block, jobs, setting, slice(first, min(high, first + at_once)), totals)
+            run_slice(block, jobs, setting, slice(first, min(high, first + at_once)), totals, shared)
 
     if threads == 1:
         for span in spans:
@@ -176,34 +178,48 @@ def run_block(
     return totals if per_customer else None
 
 
-def run_slice(block: Block, jobs: Sequence[Job], setting: Setting, draws: slice, totals: CustomerTotals) -> None:
-    """Simulate all scenarios on a slice of draws; those that do not change the block's lives are simulated once."""
+def run_slice(
+    block: Block, jobs: Sequence[Job], setting: Setting, draws: slice, totals: CustomerTotals, shared: Sharing
+) -> None:
+    """Simulate all scenarios on a slice of draws, and of each only those lives that differ from the baseline's."""
     worlds = make_slice(block, setting, draws, scenarios=len(jobs))
+    rows = worlds.rows
     tables: dict[tuple[Hashable, ...], SharedTables] = {}
 
-    def run_scenario(number: int, raw: Raw) -> None:
+    def run_scenario(number: int, raw: Raw, people: ks.People, arrivals: ks.Arrivals) -> None:
         job = jobs[number]
         if job.schedule not in tables:
             tables[job.schedule] = make_shared_tables(job, setting, worlds, block)
-        customer_totals = CustomerTotals(*(t[worlds.rows] for t in totals)) if number == 0 else worlds.no_totals
-        run_kernel(block, job, setting, worlds, tables[job.schedule], raw, customer_totals)
+        customer_totals = CustomerTotals(*(t[rows] for t in totals)) if number == 0 else worlds.no_totals
+        living = replace(block, people=people)
+        run_kernel(living, job, setting, worlds, tables[job.schedule], arrivals, raw, customer_totals)
 
-    baseline_sums: Raw | None = None  # sums of every scenario that does not change lives
-    for number, job in enumerate(jobs):
-        raw = Raw(*(ledger[worlds.rows] for ledger in job.raw))
-        if block.newcomers or not changes_arrivals_only(job.levers):
-            run_scenario(number, raw)
-            continue
-        if baseline_sums is None:
-            baseline_sums = Raw(*(np.zeros_like(ledger) for ledger in raw))
-            run_scenario(number, baseline_sums)
-        for ledger, added in zip(raw, baseline_sums, strict=True):
-            ledger += added
+    base, base_arrivals = rows_of_raw(jobs[0].raw, rows), rows_of_arrivals(jobs[0], block, rows)
+    if not shared.any:
+        for number, job in enumerate(jobs):
+            run_scenario(number, rows_of_raw(job.raw, rows), block.people, rows_of_arrivals(job, block, rows))
+        return
+    sums = empty_sums(base, shared.tariffs)
+    with_tariffs = base_arrivals
+    if block.newcomers:
+        with_tariffs = base_arrivals._replace(cac=seal(shared.cac[rows]))
+    run_scenario(0, sums, block.people, with_tariffs)
+    add_all(base, sums)
+    for number, job in enumerate(jobs[1:], start=1):
+        raw, same = rows_of_raw(job.raw, rows), shared.same[number, rows]
+        rest = rest_of(block, rows_of_arrivals(job, block, rows), base_arrivals, same)
+        if rest is not None:
+            run_scenario(number, raw, *rest)
+        add_shared(raw, sums, same, shared.tariff[number], block.people)
 
 
-def changes_arrivals_only(levers: Levers) -> bool:
-    """Whether a scenario changes arrivals at most: existing customers then live as under the baseline."""
-    return not levers.offers and not levers.contacts and all(s.target == "conversion" for s in levers.shifts)
+def rows_of_raw(raw: Raw, rows: slice) -> Raw:
+    return Raw(*(ledger[rows] for ledger in raw))
+
+
+def rows_of_arrivals(job: Job, block: Block, rows: slice) -> ks.Arrivals:
+    arrivals = job.arrivals if block.newcomers else NO_ARRIVALS
+    return ks.Arrivals(*(seal(a[rows] if a.size else a, a.dtype) for a in arrivals))
 
 
 def make_slice(block: Block, setting: Setting, draws: slice, scenarios: int) -> WorldSlice:
@@ -256,6 +272,7 @@ def run_kernel(
     setting: Setting,
     worlds: WorldSlice,
     shared: SharedTables,
+    arrivals: ks.Arrivals,
     raw: Raw,
     totals: CustomerTotals,
 ) -> None:
@@ -263,7 +280,6 @@ def run_kernel(
     from clvsim.kernels.simulate import simulate  # compiled: not for those who only check
 
     rows = worlds.rows
-    arrivals = job.arrivals if block.newcomers else NO_ARRIVALS
     flags = kernel_flags(job.levers, shared, newcomers=block.newcomers, renewing=block.renewing)
     simulate(
         block.people,
@@ -271,7 +287,7 @@ def run_kernel(
         seal(worlds.draw - worlds.first_draw, np.int64),
         worlds.laws,
         worlds.traits,
-        ks.Arrivals(*(seal(a[rows] if a.size else a, a.dtype) for a in arrivals)),
+        arrivals,
         shared.tables._replace(dues=seal(job.dues[rows])),
         slice_offers(job.offers, rows),
         job.contacts,

@@ -53,10 +53,12 @@ class Levers:
     def schedule(self) -> tuple[Hashable, ...]:
         """Key of the tables: scenarios with equal schedules share them."""
         mechanisms = [m for m in (*self.shifts, *self.contacts) if getattr(m, "target", "") != "conversion"]
-        return tuple(
-            tuple(v.tobytes() if isinstance(v, np.ndarray) else v for v in vars(mechanism).values())
-            for mechanism in mechanisms
-        )
+        return tuple(map(key_of, mechanisms))
+
+
+def key_of(mechanism: Shift | OfferTerms | ContactProgramme) -> tuple[Hashable, ...]:
+    """All that a mechanism holds."""
+    return tuple(v.tobytes() if isinstance(v, np.ndarray) else v for v in vars(mechanism).values())
 
 
 @dataclass(frozen=True)

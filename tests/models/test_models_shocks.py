@@ -495,7 +495,7 @@ def test_only_where_days_are_known(large):
 # --- beside a model without a clock -----------------------------------------------------------------------------------
 
 
-def paced(kind: str = "mbg_cnbd", k: int = 2) -> Paced:
+def paced(kind: str = "mbg_cnbd", k: int = 2) -> Any:
     return Paced(RETENTION[kind](k=k), Path(months=12, today=TODAY, autocorrelation=0.5))
 
 
@@ -530,7 +530,7 @@ def test_pace_is_simulated_as_it_is_expected(large):
     orders = found.scenarios[BASELINE].ledger.total("orders")
     expected = model.expected_orders(params, model.histories(few), 3 * DAYS_PER_MONTH, WEEK).sum(axis=1)
     assert np.abs(orders.mean() - expected.mean()) < 4 * orders.std() / np.sqrt(draws)
-    weekly = season_by_week(fitted, 1, -13, 4)
+    weekly: Any = season_by_week(fitted, 1, -13, 4)
     np.testing.assert_allclose(np.exp(weekly[0]), [1, 1, 1.6, 1.6])
 
 
@@ -555,7 +555,8 @@ def test_regular_buyers_get_their_months_from_beside(large, tmp_path):
     poor = LAPLACE.model_copy(update={"allow_poor": True})
     section = RETENTION["bg_cnbd"](k=2, pool="segment")
     found = fit(summary, section, SPEND["fixed_price"](), poor, months=PRIOR)
-    assert paced_of(found.retention) is found.retention.section
+    pooled: Any = found.retention
+    assert paced_of(pooled) is pooled.section
     law = sd_law(found, summary, EnvironmentConfig())
     assert law.months == MONTHS
     assert (found.posterior.retention[PACE] > 0).all()

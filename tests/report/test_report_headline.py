@@ -63,7 +63,9 @@ def test_an_interval_that_reads_the_same_is_not_repeated() -> None:
 def test_without_enough_draws_no_chance_is_claimed() -> None:
     result = one_lever(12_340.0, 5_300.0)
     frame = result.comparison.assign(p_better=np.nan, p_better_mcse=np.nan, p_best=np.nan)
-    assert headline_text(replace(result, comparison=frame)).endswith("1,000 draws are too few to say how sure that is.")
+    assert headline_text(replace(result, comparison=frame)).endswith(
+        "1,000 simulated futures are too few to say how sure that is."
+    )
 
 
 # --- stated numbers --------------------------------------------------------------------------------------------------

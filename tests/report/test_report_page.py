@@ -279,9 +279,7 @@ def test_too_few_draws_show_no_chance_and_say_why(text_of: Text) -> None:
     result = demo()
     frame = result.comparison.assign(p_better=np.nan, p_better_mcse=np.nan, p_best=np.nan)
     text = text_of(replace(result, comparison=frame, metric="plan_value"))
-    assert (
-        "No chance of being better or best is shown: 1,000 draws are too few for one. Raise simulation.draws." in text
-    )
+    assert "No chance of being better or best is shown: 1,000 simulated futures are too few for one. Raise" in text
     assert "nan" not in text.lower().split()
     assert "Sure that it is better" not in text
     assert "too few" not in text_of(result)

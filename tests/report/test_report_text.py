@@ -114,7 +114,7 @@ def test_too_few_draws_show_no_chance_and_say_why() -> None:
     frame = result.comparison.assign(p_better=np.nan, p_better_mcse=np.nan, p_best=np.nan)
     text = tables(replace(result, comparison=frame, metric="plan_value"))
     assert next(line for line in text.splitlines() if line.startswith("plan ")).split()[-3:-1] == ["n/a", "n/a"]
-    assert "No chance of being better or best is shown: 1,000 draws are too few for one. Raise" in text
+    assert "No chance of being better or best is shown: 1,000 simulated futures are too few for one. Raise" in text
 
 
 def test_warnings_on_levers_are_printed() -> None:

@@ -212,7 +212,7 @@ def test_programmes_cost_as_long_as_they_bring_something() -> None:
 
 def test_share_of_those_still_followed() -> None:
     groups = (Group("existing", "a"), Group("existing", "b"), Group("new", "", "ads"))
-    activity = Activity(np.array([[8.0, 4.0]]), np.array([[8.0, 4.0]]), np.array([[4.0, 3.0]]), 0)
+    activity = Activity(np.array([[8.0, 4.0]]), np.array([[8.0, 4.0]]), np.array([[4.0, 3.0]]))
     for who, expected in (
         (Who(), [4 / 16, 3 / 8]),
         (Who(customers="new"), [0.5, 0.75]),

@@ -21,7 +21,8 @@ def dropout_orders(
     """Orders of newcomers who stay at first and may leave after each order, (draw, arrival, horizon).
 
     `daily`: r, alpha in days, a, b of those who stay, each (draw,). `m` (draw, day) of the days ahead. `force` of the
-    discount by own age, per day. Within a month of arrival a 12-point rule, right to about 1 in 10,000.
+    discount by own age, per day. Within a month of arrival a rule of 12 points: where m changes there it leaves up to
+    3 in 10,000 of the first month's orders.
     """
     from clvsim.kernels.arriving import BIRTH_NODES, BIRTH_WEIGHTS
 

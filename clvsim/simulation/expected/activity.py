@@ -35,7 +35,7 @@ def expected_activity(
         delayed(_of_draws)(plan, fitted, summary, order, part, count[part]) for part in parts
     )
     existing, newcomers, followed = (np.concatenate(part) for part in zip(*done, strict=True))
-    return Activity(existing, newcomers, followed, plan.simulation.horizon_months)
+    return Activity(existing, newcomers, followed)
 
 
 def _of_draws(

@@ -15,15 +15,6 @@ class Activity:
     existing: np.ndarray
     newcomers: np.ndarray  # followed or not
     followed: np.ndarray  # of the newcomers
-    horizon_months: int
-
-    @property
-    def followed_share(self) -> np.ndarray:
-        """Of all who are there, those who are still followed, (draws, months): 1 within the horizon."""
-        everybody = self.existing + self.newcomers
-        share = np.divide(self.followed, everybody, out=np.ones_like(everybody), where=everybody > 0)
-        share[:, : self.horizon_months] = 1.0
-        return share
 
 
 @dataclass(frozen=True)

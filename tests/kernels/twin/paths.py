@@ -14,6 +14,8 @@ def customer_of(case: Case, w: int, c: int) -> Customer | None:
     """A customer in one world; None for a newcomer who does not arrive there."""
     who = {name: values[c] for name, values in case.people._asdict().items()}
     cell, weight, cac, rate, spend = who["cell"], 1.0, math.inf, 1.0, 1.0
+    if cell < -1:
+        return None
     if cell >= 0:
         if not case.arrivals.start[w, cell] <= who["ordinal"] < case.arrivals.count[w, cell]:
             return None
