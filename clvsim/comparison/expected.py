@@ -28,7 +28,7 @@ def per_draw(simulation: Simulation, values: np.ndarray) -> np.ndarray:
 
 def has_common_shocks(simulation: Simulation) -> bool:
     """Whether worlds differ by shocks common to all customers."""
-    return bool(simulation.worlds.environment_sd.any() or simulation.worlds.log_visitors.any())
+    return bool(simulation.worlds.log_rate.any() or simulation.worlds.log_visitors.any())
 
 
 def has_shocks_on(simulation: Simulation, metric: Metric) -> bool:

@@ -36,8 +36,14 @@ def _does_nothing(mechanism: Mechanism, draws: int) -> np.ndarray:
     return np.zeros(draws, bool)
 
 
-def _same(one: Mechanism, other: Mechanism) -> bool:
+def _same(one: object, other: object) -> bool:
+    """Whether two mechanisms, or two of their fields, hold the same numbers."""
     if type(one) is not type(other):
         return False
-    pairs = [(getattr(one, field.name), getattr(other, field.name)) for field in fields(one)]
-    return all(np.array_equal(a, b) if isinstance(a, np.ndarray) else a == b for a, b in pairs)
+    if isinstance(one, np.ndarray):
+        return np.array_equal(one, other)  # ty: ignore[invalid-argument-type]
+    if isinstance(one, Mechanism):
+        return all(_same(getattr(one, field.name), getattr(other, field.name)) for field in fields(one))
+    if isinstance(one, tuple):
+        return len(one) == len(other) and all(map(_same, one, other))  # ty: ignore[invalid-argument-type]
+    return one == other

@@ -117,7 +117,7 @@ def compare(simulation: Simulation, metric: str = HEADLINE) -> Comparison:
     >>> comparison = clvsim.compare(simulation)
     >>> rows = comparison.table.query("metric == 'plan_value' and basis == 'expected'")
     >>> rows[["scenario", "mean", "delta_mean", "expected_loss"]].round(1).values.tolist()
-    [['baseline', 38.3, nan, 5.3], ['service', 43.6, 5.3, 0.0]]
+    [['baseline', 38.7, nan, 5.3], ['service', 43.9, 5.3, 0.0]]
     """
     metrics = available(simulation)
     decisive = metrics[metric]

@@ -338,7 +338,14 @@ def as_of(
 ) -> elsewhere.Part:
     """Draws of a file; without their path of months where that ends on another day, or is not to be used."""
     path = shocks.path_of(life.model)
-    if path is None or (path.today == summary.today and months):
+    if path is None:
+        if months:
+            say(
+                "fit.posterior: it has learned no months of the log, so shocks to come start from their long-run law, "
+                "with the sd's prior"
+            )
+        return life
+    if path.today == summary.today and months:
         return life
     if path.today != summary.today:
         say(

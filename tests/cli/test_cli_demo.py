@@ -24,7 +24,8 @@ ARTEFACTS = {
     "summary.json",
 }
 COLUMNS = """scenario,metric,unit,basis,layers,mean,mean_mcse,p05,p50,p95,
-delta_mean,delta_mcse,delta_p05,delta_p50,delta_p95,p_better,p_better_mcse,p_best,expected_loss"""
+delta_mean,delta_mcse,delta_p05,delta_p50,delta_p95,p_better,p_better_mcse,p_best,expected_loss,
+p_equal,p_best_mcse,expected_loss_mcse"""
 
 
 @pytest.fixture(scope="module")

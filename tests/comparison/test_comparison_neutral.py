@@ -10,7 +10,7 @@ from clvsim.comparison import compare
 from clvsim.comparison.designs import make_designs
 from clvsim.comparison.expected import expected_values
 from clvsim.comparison.neutral import neutral_draws
-from clvsim.interventions.base import CostEntry, Mechanism, Shift
+from clvsim.interventions.base import CostEntry, Mechanism, Quality, Shift
 from clvsim.metrics import METRICS
 from clvsim.scenario import BASELINE
 from clvsim.simulation import Simulation
@@ -52,6 +52,9 @@ def test_costs_and_what_the_baseline_does_too_are_neutral() -> None:
     assert neutral_draws([lever, cost], [replace(lever, size=lever.size.copy())], 6).all()
     assert not neutral_draws([cost], [lever], 6).any()  # a lever of the baseline that is missing does something
     assert not neutral_draws([replace(lever, size=2 * lever.size)], [lever], 6).any()
+    marginal, same, better = (replace(lever, quality=Quality(np.full(6, q), np.zeros(6))) for q in (-0.1, -0.1, 0.1))
+    assert neutral_draws([marginal], [same], 6).all()
+    assert not neutral_draws([marginal], [better], 6).any()
 
 
 def test_a_kind_that_is_not_known_is_taken_to_act() -> None:
