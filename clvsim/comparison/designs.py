@@ -7,6 +7,8 @@ import numpy as np
 
 from clvsim import decision
 from clvsim.comparison.neutral import neutral_draws
+from clvsim.interventions.base import CostEntry, OfferTerms
+from clvsim.metrics import per_spend
 from clvsim.scenario import BASELINE
 from clvsim.simulation import levels
 from clvsim.simulation.run import SimulatedScenario, Simulation
@@ -50,7 +52,11 @@ def make_designs(simulation: Simulation) -> dict[str, Design]:
 
 
 def columns_of(simulation: Simulation, scenario: SimulatedScenario) -> np.ndarray:
-    """Columns for a scenario, (n, p), from all uncertain numbers but the effects of other scenarios."""
+    """Columns for a scenario, (n, p), from all uncertain numbers but the effects of other scenarios.
+
+    With an offer, or a cost per order, also orders per unit of revenue: these are a share of orders, whatever orders
+    amount to.
+    """
     foreign_paths = {
         path
         for simulated in simulation.scenarios.values()
@@ -59,7 +65,12 @@ def columns_of(simulation: Simulation, scenario: SimulatedScenario) -> np.ndarra
     }
     names = [c for c in simulation.inputs.columns if c not in foreign_paths]
     effects = np.array([name in scenario.compiled.inputs for name in names], bool)
-    return decision.features(simulation.inputs[names].to_numpy(float), effects)
+    by_order = any(
+        isinstance(m, OfferTerms) or (isinstance(m, CostEntry) and m.per == "order")
+        for m in scenario.compiled.mechanisms
+    )
+    orders = per_spend(simulation)[:, None] if by_order else None
+    return decision.features(simulation.inputs[names].to_numpy(float), effects, orders)
 
 
 Designs = Mapping[str, Design]

@@ -17,18 +17,23 @@ PENALTIES = np.append(np.logspace(-8, 4, 37), np.inf)  # times the largest squar
 _LARGEST_LEVERAGE = 0.99
 
 
-def features(inputs: np.ndarray, effects: np.ndarray) -> np.ndarray:
+def features(inputs: np.ndarray, effects: np.ndarray, ratios: np.ndarray | None = None) -> np.ndarray:
     """Columns of the regression (n, p), standardised; the intercept is not among them.
 
     Args:
         inputs: (n, k) every uncertain number of the draw.
         effects: (k,) True for inputs that are effects of interventions.
+        ratios: (n, r) other sizes over the scale: as columns that are multiplied by it, they let a figure be a share of
+            those sizes instead.
 
     Logs of inputs that are positive in every draw, others and effects as they are; squares of effects; each effect
     times every other column. What does not vary is dropped.
     """
     effects = np.asarray(effects, dtype=bool)
-    linear, varies = _standardise(logs_where_positive(inputs, ~effects))
+    columns = logs_where_positive(inputs, ~effects)
+    if ratios is not None:
+        columns, effects = np.column_stack([columns, ratios]), np.append(effects, np.zeros(ratios.shape[1], bool))
+    linear, varies = _standardise(columns)
     is_effect = effects[varies]
     products = [
         linear[:, i] * linear[:, j]

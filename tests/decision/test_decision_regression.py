@@ -147,6 +147,18 @@ def test_features_are_logs_of_positive_parameters_and_products_with_effects() ->
         np.testing.assert_allclose(columns[:, column], (values - values.mean()) / values.std(), atol=1e-12)
 
 
+def test_ratios_let_a_figure_be_a_share_of_something_else() -> None:
+    """y = effect × orders under the scale revenue: exact with the ratio orders/revenue as a column."""
+    rng = np.random.default_rng(6)
+    orders, spend, effect = np.exp(rng.normal(size=(3, 400)))
+    inputs, effects = np.column_stack([orders, spend, effect]), np.array([False, False, True])
+    y = (0.3 + effect) * orders
+    with_ratio = Basis.make(features(inputs, effects, (1 / spend)[:, None]), orders * spend).fit(y).values
+    without = Basis.make(features(inputs, effects), orders * spend).fit(y).values
+    np.testing.assert_allclose(with_ratio, y, rtol=1e-4, atol=1e-4)
+    assert np.std(without - y) > 0.1 * y.std()
+
+
 def wide(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """A wide posterior, as of a small log: parameters (1000, 4) with sds of .5 to 1 in their logs, the revenue L they
     imply, the exact gain of 10 % more orders (10 % of L, a little less where customers last), and a simulated one."""
