@@ -53,7 +53,9 @@ class CustomerSummary:
     are merged. With `means_only` the source has no single orders: `first_amount` and sums of logs are NaN.
 
     With `opportunity_days` > 0 time is cut into periods of that length from each customer's own first order, and all
-    orders of one period are one, dated at its end; periods that have not ended by today are not in it yet.
+    orders of one period are one, dated at its end; periods that have not ended by today are not in it yet. `by_day` is
+    then the summary of the same customers, in the same order, in which orders are not merged; None where the source has
+    histories only.
     """
 
     customers: "pd.DataFrame"
@@ -65,6 +67,12 @@ class CustomerSummary:
     repeat_orders_by_day: np.ndarray | None = None  # int64 (part, day)
     means_only: bool = False
     opportunity_days: float = 0.0
+    by_day: "CustomerSummary | None" = None
+
+    @property
+    def dated(self) -> "CustomerSummary":
+        """The summary in which orders have their own days, where there is one."""
+        return self if self.by_day is None else self.by_day
 
     @property
     def holdout_days(self) -> int:

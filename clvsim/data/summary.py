@@ -115,7 +115,15 @@ def summarize(log: TransactionLog, opportunity_days: float = 0.0) -> CustomerSum
     unit, period_days = log.config.time_unit, float(opportunity_days)
     daily = None if period_days else daily_repeat_orders(log)
     return CustomerSummary(
-        customers, log.today, log.first_date, log.last_date, unit, log.data_hash, daily, opportunity_days=period_days
+        customers,
+        log.today,
+        log.first_date,
+        log.last_date,
+        unit,
+        log.data_hash,
+        daily,
+        opportunity_days=period_days,
+        by_day=summarize(log) if period_days else None,
     )
 
 

@@ -103,7 +103,7 @@ def fit(
     say = log or (lambda note: None)
     retention, purchases, amounts = learnable(summary, retention, spend)
     folder = cache.cache_folder(cache_dir) if config.cache and not config.posterior else None
-    months = months if summary.repeat_orders_by_day is not None and shocks.learns(retention) else None
+    months = months if summary.dated.repeat_orders_by_day is not None and shocks.learns(retention) else None
     key = _key(purchases, amounts, retention, spend, config, summary, months) if folder else ""
     cached = cache.load(folder, key, say) if folder else None
     if cached is None:
@@ -202,7 +202,8 @@ def _key(
     settings: dict[str, Any] = {"ways": _ways(config, purchases, amounts), "time_unit": summary.time_unit}
     if months:
         settings["months"] = [months.model_dump(), str(summary.first_date), str(summary.today)]
-        purchases = DatedRows(purchases, summary.repeat_orders_by_day)
+        beside = None if summary.by_day is None else MbgNbd().sufficient(summary.by_day)
+        purchases = DatedRows(purchases, beside or (), summary.dated.repeat_orders_by_day)
     settings |= {name: getattr(config, name) for name in ("draws", "chains", "tune", "seed")}
     return cache.content_key([purchases, amounts], [retention, spend], settings)
 
@@ -286,6 +287,7 @@ class DatedRows(NamedTuple):
     """All that a posterior with a path of months follows from."""
 
     rows: Any
+    beside: Any  # those of the orders that the model's own rows merge
     daily: Any
 
 
@@ -305,8 +307,9 @@ def with_months(
                 retention, draws.params, draws.centre(), summary, months, days_per_unit, config.seed
             )
         else:
-            beside = months_beside(summary, next(iter(draws.params.values())).size, months, days_per_unit, config, say)
-            model, params = shocks.learn_pace(retention, draws.params, beside, summary, days_per_unit)
+            dated, size = summary.dated, next(iter(draws.params.values())).size
+            beside = months_beside(dated, size, months, days_per_unit, config, say)
+            model, params = shocks.learn_pace(retention, draws.params, beside, dated, days_per_unit)
     except DiagnosticsError as error:
         say(f"{error.problems[0].what.split(';')[0]}: nothing is learned of the months up to today")
         return retention, draws

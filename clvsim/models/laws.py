@@ -11,6 +11,7 @@ import numpy as np
 from clvsim.types import CustomerSummary
 
 Params = Mapping[str, np.ndarray]  # parameter symbol -> (draw,), in natural units
+PACE = "path.pace"  # a parameter beside the model's own: what is common to all runs so many times as fast after today
 
 
 class Customers(NamedTuple):

@@ -17,13 +17,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from clvsim.models.around.calendar import Calendar, Path, months_of
-from clvsim.models.around.paced import PACE, Paced, paced_of
+from clvsim.models.around.paced import Paced, paced_of
 from clvsim.models.around.path import LEVEL_SD, SD, STATES, Evidence, PathPrior, draw_paths, evidence_of, signs
 from clvsim.models.around.pooling import Pooled
 from clvsim.models.around.season import Seasonable, Seasonal, seasonal_of
 from clvsim.models.inference import Mode
-from clvsim.models.laws import Customers, Params, customers_of, rows_by_level, unique_rows
+from clvsim.models.laws import PACE, Customers, Params, customers_of, rows_by_level, unique_rows
 from clvsim.models.protocol import RetentionModel
+from clvsim.models.retention.bg_bb import BgBb
 from clvsim.models.retention.purchases import DropoutPriors, Histories
 from clvsim.types import DAYS_PER_YEAR, CustomerSummary
 
@@ -52,8 +53,8 @@ def has_clock(model: RetentionModel) -> bool:
 
 
 def learns(model: RetentionModel) -> bool:
-    """Whether months can be learned: with the model on its own clock, or beside it, where orders come at any time."""
-    return has_clock(model) or isinstance(_section(model), DropoutPriors)
+    """Whether months can be learned: with the model on its own clock, or beside it."""
+    return has_clock(model) or isinstance(_section(model), DropoutPriors | BgBb)
 
 
 def path_of(model: RetentionModel) -> Path | None:

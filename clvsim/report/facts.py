@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from clvsim.models.around.calendar import MEAN_DAY, Effect
-from clvsim.models.around.paced import PACE, paced_of
+from clvsim.models.around.paced import paced_of
 from clvsim.models.around.path import LEVEL_SD, SD
 from clvsim.models.around.pooling import in_words
 from clvsim.models.around.season import seasonal_of
 from clvsim.models.fitted import FittedModels
+from clvsim.models.laws import PACE
 from clvsim.models.protocol import RetentionModel
 from clvsim.report import format as fmt
 from clvsim.simulation.config import FinanceConfig

@@ -1,9 +1,12 @@
-"""A model without a clock in a log whose months were learned beside it: from today on all buy `pace` times as fast.
+"""A model without a clock in a log whose months were learned beside it: from today on all goes `pace` times as fast.
 
 BG/CNBD-k and MBG/CNBD-k see gaps between orders, which a clock would stretch one by one. Their months are those of
 MBG/NBD on the same customers (`models.shocks.learn_pace`): in each draw `path.pace` is the ratio by which its path
 moves the orders that MBG/NBD expects of a year. Customers leave after orders, so orders at `pace` times the rate up to
 day h, discounted at force f, are those at the rate itself up to pace * h, at force f / pace.
+
+Where customers order on given days only (BG/BB, contracts) the model itself takes the pace, as `PACE` among its
+parameters: a chance p to buy becomes 1 - (1 - p)^pace.
 
 Not modelled: how the path moves this model's own parameters, months ahead that differ, and that at a rate so many times
 as high a year has fewer orders than that, since customers leave sooner.
@@ -18,11 +21,9 @@ import numpy as np
 from clvsim.models.around.calendar import Path
 from clvsim.models.around.path import STATES
 from clvsim.models.around.wrapper import Wrapper
-from clvsim.models.laws import Births, LifeLaw, Params
+from clvsim.models.laws import PACE, Births, LifeLaw, Params
 from clvsim.models.protocol import RetentionModel
 from clvsim.types import CustomerSummary
-
-PACE = "path.pace"
 
 
 @dataclass(frozen=True)
@@ -59,8 +60,11 @@ class Paced(Wrapper):
         return np.log(1 + ahead * (np.asarray(params[PACE], np.float64)[:, None] - 1))
 
     def _by_draw(self, params: Params, function: Callable[[dict[str, np.ndarray], float], np.ndarray]) -> np.ndarray:
-        """A function of (one draw's own parameters, its pace), draw by draw."""
+        """A function of (one draw's own parameters, its pace), draw by draw; of all at once, and of a pace of 1, where
+        the model takes it among its parameters."""
         own = self.own(params)
+        if self.interval_days > 0:
+            return function({**own, PACE: params[PACE]}, 1.0)
         return np.concatenate([
             function({name: values[d : d + 1] for name, values in own.items()}, float(pace))
             for d, pace in enumerate(np.asarray(params[PACE], np.float64))

@@ -4,7 +4,10 @@ Fader, Hardie & Shang 2010, Customer-base analysis in a discrete-time noncontrac
 1086-1108 (FHS below), doi 10.1287/mksc.1100.0580. Equations, data, assumptions and priors: docs/models/bg_bb.md.
 
 Opportunities are counted from each customer's first order, which is none of them. Parameters have shape (draw,),
-histories (customer,), results (draw, customer).
+histories (customer,), results (draw, customer). At a pace m after today, which is `PACE` among the parameters
+(`models.around.paced`), a chance p to buy becomes 1 - (1 - p)^m: that of an order in a period in which orders come at m
+times the rate. Given A = alpha + x, B = beta + n - x nobody buys at k opportunities with probability
+B(A, B + mk)/B(A, B).
 """
 
 from collections.abc import Callable, Mapping
@@ -15,7 +18,7 @@ from pydantic import Field
 
 from clvsim.errors import DiagnosticsError
 from clvsim.models.around.levels import LevelRows, Poolable, Scale, at, level_rows, odds_times
-from clvsim.models.laws import LifeLaw, Params, column, rows_by_level
+from clvsim.models.laws import PACE, LifeLaw, Params, column, rows_by_level
 from clvsim.models.priors import BetaPrior, LogNormalPrior
 from clvsim.models.retention.contracts import FAR, log_gamma_ratio, summation
 from clvsim.models.retention.purchases import Tally, classes, tally
@@ -25,6 +28,7 @@ from clvsim.types import DAYS_PER_MONTH, DAYS_PER_YEAR, CustomerSummary
 _SYMBOLS = ("alpha", "beta", "gamma", "delta")
 _CHUNK_CELLS = 1 << 22
 MIDDAY = 0.5  # an order's hour is unknown, and today has passed
+_NEAR = 1e6  # opportunities waited, from which on a chance to buy is known to a millionth from its rate
 _SAME = 1e-9  # periods: an opportunity at the end of the horizon lies outside it, whatever the rounding
 
 
@@ -84,9 +88,16 @@ def orders_given_alive(
     """
     from clvsim.kernels.opportunities import expected_survivals  # compiled: not for those who only read the registry
 
+    return mean_chance(params, x, n) * _tabulated(expected_survivals, params, ("gamma", "delta"), (n, m), factor)
+
+
+def mean_chance(params: Params, x: np.ndarray, n: np.ndarray) -> np.ndarray:
+    """Of buying at an opportunity, given alive and x purchases at n of them, (draw, customer), at the pace of params."""
     alpha, beta = column(params, "alpha", "beta")
-    chance = (alpha + x) / (alpha + beta + n)
-    return chance * _tabulated(expected_survivals, params, ("gamma", "delta"), (n, m), factor)
+    if PACE not in params:
+        return (alpha + x) / (alpha + beta + n)
+    (pace,) = column(params, PACE)
+    return -np.expm1(log_gamma_ratio(beta + (n - x), pace) - log_gamma_ratio(alpha + beta + n, pace))
 
 
 def expected_orders_new(params: Params, n: np.ndarray | float) -> np.ndarray:
@@ -102,6 +113,8 @@ def purchase_given_alive(params: Params, x: np.ndarray, n: np.ndarray, m: np.nda
 
     if np.isinf(m).any():
         return purchase_ever(params, x, n)
+    if PACE in params:
+        return purchase_at_pace(params, x, n, m)
     return _tabulated(purchase_within, params, _SYMBOLS, (x, n, m))
 
 
@@ -111,10 +124,26 @@ def purchase_ever(params: Params, x: np.ndarray, n: np.ndarray) -> np.ndarray:
     With A = alpha + x, B = beta + n - x, D = delta + n its terms are
     B(gamma, D+k)/B(gamma, D) B(A, B+k-1)/B(A, B) A/(A+B+k-1), which end as a power law of k.
     """
+    return _first_purchase(params, x, n, FAR)
+
+
+def purchase_at_pace(params: Params, x: np.ndarray, n: np.ndarray, m: np.ndarray | float) -> np.ndarray:
+    """`purchase_given_alive` at the pace of params, m finite."""
+    x, n, m = (np.asarray(v, np.float64) for v in np.broadcast_arrays(x, n, m))
+    found = np.zeros((column(params, PACE)[0].size, x.size))
+    for last in np.unique(m[m > 0]):
+        who = m == last
+        found[:, who] = _first_purchase(params, x[who], n[who], float(last))
+    return found
+
+
+def _first_purchase(params: Params, x: np.ndarray, n: np.ndarray, last: float) -> np.ndarray:
+    """Sum of the terms of `purchase_ever` up to k = last, (draw, customer); up to FAR, and of what comes after."""
     rows, where = np.unique(np.column_stack([x, n]).astype(np.float64), axis=0, return_inverse=True)
-    k, weight = summation(FAR)
-    k, weight = np.append(k, FAR), np.append(weight, 0.0)
+    k, weight = summation(last)
+    k, weight = np.append(k, last), np.append(weight, 0.0)
     wide = tuple(v[..., None] for v in column(params, *_SYMBOLS))
+    pace = column(params, PACE)[0][..., None] if PACE in params else 1.0
     found = np.empty((wide[0].shape[0], len(rows)))
     step = max(1, _CHUNK_CELLS // (k.size * len(found)))
     for low in range(0, len(rows), step):
@@ -123,9 +152,18 @@ def purchase_ever(params: Params, x: np.ndarray, n: np.ndarray) -> np.ndarray:
         alpha, beta, gamma, delta = wide
         buys, declines, served = alpha + x, beta + (n - x), delta + n
         stays = log_gamma_ratio(served, gamma) - log_gamma_ratio(served + k, gamma)
-        waits = log_gamma_ratio(declines, buys) - log_gamma_ratio(declines + k - 1, buys)
-        term = np.exp(stays + waits) * buys / (buys + declines + k - 1)
-        found[:, part] = term @ weight + term[..., -1] * FAR / (gamma + buys)[..., 0]
+        waited = declines + pace * (k - 1)
+        waits = log_gamma_ratio(declines, buys) - log_gamma_ratio(waited, buys)
+        if PACE in params:
+            near = np.minimum(waited, _NEAR)  # beyond, gammas are so large that their ratio has too few digits
+            buying = -np.expm1(log_gamma_ratio(near, pace) - log_gamma_ratio(buys + near, pace))
+            chance = np.where(waited < _NEAR, buying, buys * pace / (buys + waited))
+        else:
+            chance = buys / (buys + waited)
+        term = np.exp(stays + waits) * chance
+        found[:, part] = term @ weight
+        if last == FAR:
+            found[:, part] += term[..., -1] * FAR / (gamma + buys)[..., 0]
     return found[:, where.reshape(-1)]
 
 

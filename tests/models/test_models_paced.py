@@ -1,0 +1,228 @@
+"""Models of given days beside months: opportunities and renewals at a pace after today, in plain numbers."""
+
+from dataclasses import replace
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.integrate import quad
+from scipy.special import betaln
+from scipy.stats import beta as beta_law
+from test_models_season import TODAY, WEEK, bought
+
+from clvsim.data import DataConfig, read_transactions, summarize
+from clvsim.models import RETENTION, SPEND
+from clvsim.models.around.calendar import Path
+from clvsim.models.around.paced import Paced, paced_of
+from clvsim.models.around.path import LEVEL_SD, SD, PathPrior
+from clvsim.models.cache import read_posterior, write_posterior
+from clvsim.models.config import FitConfig
+from clvsim.models.fit import fit
+from clvsim.models.fitted import FittedModels
+from clvsim.models.laws import PACE, Births
+from clvsim.models.retention.bg_bb import Opportunities
+from clvsim.models.retention.contracts import log_gamma_ratio
+from clvsim.scenario import BASELINE, Scenario
+from clvsim.simulation import simulate
+from clvsim.simulation.config import EnvironmentConfig, SimulationConfig
+from clvsim.simulation.environment import sd_law
+from clvsim.types import DAYS_PER_MONTH, CustomerSummary, Posterior
+
+PRIOR = PathPrior(sd=0.2, level_sd=0.02, autocorrelation=0.5)
+LAPLACE = FitConfig(method="laplace", draws=400, cache=False, allow_poor=True)
+EVERY = 20.0
+PACES = (0.6, 1.7)
+DONATIONS = {"alpha": 1.2035, "beta": 0.7497, "gamma": 0.6567, "delta": 2.7834}
+
+
+def paced(kind: str, **settings: Any) -> Any:
+    return Paced(RETENTION[kind](**settings), Path(months=12, today=TODAY, autocorrelation=0.5))
+
+
+def params_of(values: dict[str, float], paces: tuple[float, ...]) -> dict[str, np.ndarray]:
+    found = {name: np.full(len(paces), value) for name, value in values.items()}
+    return found | {PACE: np.array(paces), SD: np.zeros(len(paces)), LEVEL_SD: np.zeros(len(paces))}
+
+
+# --- opportunities ----------------------------------------------------------------------------------------------------
+
+HISTORIES = Opportunities(*np.array([(0, 0, 7, 3.5), (2, 4, 6, 7.0), (6, 6, 6, 1.0), (3, 5, 30, 9.0)]).T)
+
+
+def plainly(pace: float, x: float, n: float, chances: int, factor: float) -> tuple[float, float]:
+    """Of one alive at n: purchases at the next opportunities, the k-th worth factor^k, and P(any); over p by
+    quadrature, one opportunity after the other."""
+    a, b, gamma, delta = DONATIONS.values()
+    lived = np.exp([betaln(gamma, delta + n + k) - betaln(gamma, delta + n) for k in range(1, chances + 1)])
+
+    def of(p: float) -> tuple[float, float]:
+        buys = 1 - (1 - p) ** pace
+        orders = sum(factor**k * stays * buys for k, stays in enumerate(lived))
+        first = sum(stays * buys * (1 - buys) ** k for k, stays in enumerate(lived))
+        return orders, first
+
+    law = beta_law(a + x, b + n - x)
+    return tuple(quad(lambda p, i=i: law.pdf(p) * of(p)[i], 0, 1, epsabs=1e-11)[0] for i in (0, 1))
+
+
+@pytest.mark.parametrize("draw", range(len(PACES)))
+def test_opportunities_at_a_pace_are_those_of_a_higher_chance(draw):
+    """Orders, discounted or not, and P(any within 13 opportunities), by quadrature over the chance to buy."""
+    model, params = paced("bg_bb", opportunity_days=EVERY), params_of(DONATIONS, PACES)
+    horizon, yearly = 13 * EVERY, 0.2
+    alive = model.probability_alive(params, HISTORIES, WEEK)[draw]
+    orders = model.expected_orders(params, HISTORIES, horizon, WEEK)[draw]
+    worth = model.expected_discounted_orders(params, HISTORIES, horizon, yearly, WEEK)[draw]
+    active = model.probability_active(params, HISTORIES, horizon, WEEK)[draw]
+    for i, (x, _, n, due) in enumerate(zip(*HISTORIES, strict=True)):
+        plain, any_order = plainly(PACES[draw], x, n, 13, 1.0)
+        discounted = plainly(PACES[draw], x, n, 13, (1 + yearly) ** (-EVERY / 365.25))[0]
+        assert orders[i] == pytest.approx(alive[i] * plain, rel=1e-7)
+        assert active[i] == pytest.approx(alive[i] * any_order, rel=1e-7)
+        assert worth[i] == pytest.approx(discounted * (1 + yearly) ** (-due / 365.25), rel=1e-7)
+
+
+def test_a_pace_of_one_is_the_model_itself():
+    model, params = paced("bg_bb", opportunity_days=EVERY), params_of(DONATIONS, (1.0,))
+    own = model.own(params)
+    for horizon in (5.0, 365.25, np.inf):
+        for name in ("probability_active", "probability_staying"):
+            if name == "probability_active" or np.isfinite(horizon):
+                of = (getattr(one, name) for one in (model, model.section))
+                found, plain = (f(p, HISTORIES, horizon, WEEK) for f, p in zip(of, (params, own), strict=True))
+                np.testing.assert_allclose(found, plain, rtol=1e-9)
+        found, plain = (
+            one.expected_discounted_orders(p, HISTORIES, horizon, 0.1, WEEK)
+            for one, p in ((model, params), (model.section, own))
+        )
+        np.testing.assert_allclose(found, plain, rtol=1e-12)
+
+
+def test_ever_is_the_limit_of_longer_horizons():
+    """P(ever buying again) at a pace: the sum over 100,000 opportunities and the power law that it ends in."""
+    model, params = paced("bg_bb", opportunity_days=EVERY), params_of(DONATIONS, PACES)
+    far = 100_000
+    ever, until = (model.probability_active(params, HISTORIES, h, WEEK) for h in (np.inf, far * EVERY))
+    a, b, gamma, delta = DONATIONS.values()
+    x, _, n, _ = HISTORIES
+    alive = model.probability_alive(params, HISTORIES, WEEK)
+    for draw, pace in enumerate(PACES):
+        A, B, D = a + x, b + n - x, delta + n
+        stays = log_gamma_ratio(D, gamma) - log_gamma_ratio(D + far, np.array(gamma))
+        waits = log_gamma_ratio(B, A) - log_gamma_ratio(B + pace * far, A)
+        rest = np.exp(stays + waits) * A / (gamma + A)  # of an integral of k^-(gamma + A + 1)
+        np.testing.assert_allclose(ever[draw], until[draw] + alive[draw] * rest, rtol=1e-9)
+        assert (rest > 0).all()
+
+
+def test_newcomers_buy_at_the_pace():
+    """Within 3 of their own opportunities, of those who come after today."""
+    model, params = paced("bg_bb", opportunity_days=EVERY), params_of(DONATIONS, PACES)
+    found = model.expected_discounted_orders_new(params, np.array([3.5 * EVERY]), 0.0, WEEK, Births(np.zeros(1), 30.0))
+    plain = [plainly(pace, 0.0, 0.0, 3, 1.0)[0] for pace in PACES]
+    np.testing.assert_allclose(found[:, 0, 0], plain, rtol=1e-7)
+
+
+def table(n: np.ndarray, x: np.ndarray, t_x: np.ndarray) -> CustomerSummary:
+    """Customers with x purchases at n opportunities, the last at t_x; five days since the latest."""
+    frame = pd.DataFrame(
+        {
+            "customer_id": [f"c{i:05d}" for i in range(n.size)],
+            "frequency": x.astype(int),
+            "recency_days": t_x * EVERY,
+            "T_days": n * EVERY + 5,
+            "first_amount": 9.0,
+            "repeat_amount": 9.0 * x,
+            "repeat_log_amount": 3.0,
+            "repeat_positive": x.astype(int),
+            "segment": "",
+            "channel": "",
+        }
+    )
+    return CustomerSummary(frame, TODAY, date(2022, 1, 1), TODAY, "week", "made up", opportunity_days=EVERY)
+
+
+def test_opportunities_are_simulated_as_they_are_expected():
+    rng, draws = np.random.default_rng(5), 300
+    n = rng.integers(1, 20, 400).astype(float)
+    x = rng.binomial(n.astype(int), 0.4).astype(float)
+    summary = table(n, x, np.where(x > 0, np.maximum(x, n - rng.integers(0, 3, n.size)), 0.0))
+    model, params = paced("bg_bb", opportunity_days=EVERY), params_of(DONATIONS, (1.6,) * draws)
+    expected = model.expected_orders(params, model.histories(summary), 3 * DAYS_PER_MONTH, WEEK).sum(axis=1)
+    check_simulated(model, params, summary, expected)
+
+
+def check_simulated(model: Any, params: dict[str, np.ndarray], summary: CustomerSummary, expected: np.ndarray) -> None:
+    """Orders of three months: simulated, as `expected` (draw,), and as the simulation's own closed form has them."""
+    draws = expected.size
+    spend = {"price": np.full(draws, 9.0), "first_order_factor": np.ones(draws)}
+    fitted = FittedModels(model, SPEND["fixed_price"](), Posterior(params, spend, "week"))
+    found = simulate(
+        fitted,
+        summary,
+        {BASELINE: Scenario(title="As today")},
+        simulation=SimulationConfig(draws=draws, horizon_months=3, jobs=1),
+        environment=EnvironmentConfig(),
+    )
+    orders = found.scenarios[BASELINE].ledger.total("orders")
+    assert np.abs(orders.mean() - expected.mean()) < 4 * orders.std() / np.sqrt(draws)
+    np.testing.assert_allclose(found.expected.existing_orders.sum(axis=1), expected, rtol=1e-9)
+
+
+# --- months of merged orders ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def merged():
+    """A log of MBG/NBD, and the same with one order at most in each 20 days after a customer's first."""
+    by_day, days = bought(np.random.default_rng(11), 800, "mbg_nbd")
+    T = by_day.customers["T_days"].to_numpy()
+    ended = np.floor((T + 0.5) / EVERY)
+    periods = [np.unique(np.ceil((age + d) / EVERY)) for age, d in zip(T, days, strict=True)]
+    periods = [p[p <= last] for p, last in zip(periods, ended, strict=True)]
+    frame = by_day.customers.assign(
+        frequency=[p.size for p in periods], recency_days=[p.max(initial=0.0) * EVERY for p in periods]
+    )
+    return replace(
+        by_day, customers=frame, repeat_orders_by_day=None, opportunity_days=EVERY, by_day=by_day
+    )  # fmt: skip
+
+
+def test_opportunities_get_their_months_from_beside(merged, tmp_path):
+    """The pace is that which a model of regular buyers gets of the same log, whose orders are not merged."""
+    section, spend = RETENTION["bg_bb"](opportunity_days=EVERY), SPEND["fixed_price"]()
+    found = fit(merged, section, spend, LAPLACE, months=PRIOR)
+    assert paced_of(found.retention) is found.retention
+    assert sd_law(found, merged, EnvironmentConfig()).months > 0
+    regular = replace(merged.by_day, customers=merged.by_day.customers.assign(log_gaps=1.0))
+    beside = fit(regular, RETENTION["mbg_cnbd"](k=2), spend, LAPLACE, months=PRIOR)
+    np.testing.assert_allclose(found.posterior.retention[PACE], beside.posterior.retention[PACE])
+    assert found.posterior.retention[PACE].std() > 0.01
+    alone = fit(merged, section, spend, LAPLACE)
+    np.testing.assert_array_equal(alone.posterior.retention["alpha"], found.posterior.retention["alpha"])
+    write_posterior(found, tmp_path / "posterior.nc")
+    assert read_posterior(tmp_path / "posterior.nc").retention == found.retention
+    assert fit(replace(merged, by_day=None), section, spend, LAPLACE, months=PRIOR).retention == section
+
+
+def test_cache_knows_the_orders_that_are_merged(merged, tmp_path):
+    def fits(summary: CustomerSummary) -> bool:
+        config = LAPLACE.model_copy(update={"cache": True})
+        section, spend = RETENTION["bg_bb"](opportunity_days=EVERY), SPEND["fixed_price"]()
+        return not fit(summary, section, spend, config, months=PRIOR, cache_dir=tmp_path).posterior.from_cache
+
+    assert [fits(merged), fits(merged)] == [True, False]
+    longer = merged.by_day.customers.assign(frequency=merged.by_day.customers["frequency"] + 1)
+    assert fits(replace(merged, by_day=replace(merged.by_day, customers=longer)))
+
+
+def test_summary_of_periods_has_the_days_beside():
+    log = read_transactions(None, DataConfig(kind="bundled", path="cdnow_sample", calibration_end="1997-09-30"))
+    by_period, by_day = summarize(log, opportunity_days=EVERY), summarize(log)
+    assert by_period.dated is by_period.by_day
+    pd.testing.assert_frame_equal(by_period.dated.customers, by_day.customers)
+    np.testing.assert_array_equal(by_period.dated.repeat_orders_by_day, by_day.repeat_orders_by_day)
+    assert by_day.dated is by_day
+    assert list(by_period.customers["customer_id"]) == list(by_day.customers["customer_id"])
