@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeGuard
 import numpy as np
 
 from clvsim.errors import ConfigError, DiagnosticsError, Problem
-from clvsim.models import cache, elsewhere, inference, shocks
+from clvsim.models import cache, elsewhere, hazards, inference, shocks
 from clvsim.models.around import pooling, season
 from clvsim.models.around.path import PathPrior
 from clvsim.models.compiled import CompiledModel, compile_model
@@ -103,7 +103,7 @@ def fit(
     say = log or (lambda note: None)
     retention, purchases, amounts = learnable(summary, retention, spend)
     folder = cache.cache_folder(cache_dir) if config.cache and not config.posterior else None
-    months = months if summary.dated.repeat_orders_by_day is not None and shocks.learns(retention) else None
+    months = months if summary.dated.repeat_orders_by_day is not None and learns_months(retention) else None
     key = _key(purchases, amounts, retention, spend, config, summary, months) if folder else ""
     cached = cache.load(folder, key, say) if folder else None
     if cached is None:
@@ -202,8 +202,7 @@ def _key(
     settings: dict[str, Any] = {"ways": _ways(config, purchases, amounts), "time_unit": summary.time_unit}
     if months:
         settings["months"] = [months.model_dump(), str(summary.first_date), str(summary.today)]
-        beside = None if summary.by_day is None else MbgNbd().sufficient(summary.by_day)
-        purchases = DatedRows(purchases, beside or (), summary.dated.repeat_orders_by_day)
+        purchases = DatedRows(purchases, rows_beside(retention, summary), summary.dated.repeat_orders_by_day)
     settings |= {name: getattr(config, name) for name in ("draws", "chains", "tune", "seed")}
     return cache.content_key([purchases, amounts], [retention, spend], settings)
 
@@ -283,11 +282,23 @@ def _draw(
     return FittedModels(fitted_model, money.model if money else spend, posterior)
 
 
+def learns_months(retention: RetentionModel) -> bool:
+    """Whether the months of a log with dated orders can be learned."""
+    return shocks.learns(retention) or hazards.renews(retention)
+
+
+def rows_beside(retention: RetentionModel, summary: CustomerSummary) -> Any:
+    """What months are learned from, where the model's own rows do not have it."""
+    if hazards.renews(retention):
+        return hazards.dated(retention, summary)
+    return () if summary.by_day is None else MbgNbd().sufficient(summary.by_day)
+
+
 class DatedRows(NamedTuple):
     """All that a posterior with a path of months follows from."""
 
     rows: Any
-    beside: Any  # those of the orders that the model's own rows merge
+    beside: Any
     daily: Any
 
 
@@ -302,7 +313,9 @@ def with_months(
 ) -> tuple[RetentionModel, "ModelDraws"]:
     """The model by the clock of its months, and its draws with their path; as they were, and said, without a mode."""
     try:
-        if shocks.has_clock(retention):
+        if hazards.renews(retention):
+            model, params = hazards.learn_hazard(retention, draws.params, draws.centre(), summary, months, config.seed)
+        elif shocks.has_clock(retention):
             model, params = shocks.learn(
                 retention, draws.params, draws.centre(), summary, months, days_per_unit, config.seed
             )

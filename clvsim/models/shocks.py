@@ -12,7 +12,7 @@ slope in the clock, without a second fit. docs/environment.md.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -220,7 +220,16 @@ class MonthlySlope:
         return self.orders + np.bincount(self.month, by_day * daily, self.months)
 
 
-def expand(slope: MonthlySlope, centre: Centre) -> Expansion:
+class Slope(Protocol):
+    """The slope of a log-likelihood in the log multipliers of so many months."""
+
+    @property
+    def months(self) -> int: ...
+
+    def at(self, params: Params, v: np.ndarray, /) -> np.ndarray: ...
+
+
+def expand(slope: Slope, centre: Centre) -> Expansion:
     """g, S and J at a mode."""
     mode, months = centre.mode, slope.months
     none, d = np.zeros(months), mode.point.size

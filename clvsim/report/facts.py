@@ -31,6 +31,10 @@ _STANDING = {
     LEVEL_SD: "sd of the level's slope, a month; 0 in some draws",
     PACE: "order rate after today against the log's, as MBG/NBD's months have it",
 }
+_OF_HAZARD = {
+    SD: "sd of monthly shocks of the log hazard",
+    PACE: "hazard of ending after today against the log's, as the months of its renewals have it",
+}
 
 
 def model_facts(
@@ -62,7 +66,7 @@ def retention_facts(fitted: FittedModels) -> list[Fact]:
     effects = {effect.label: effect for effect in calendar_effects(retention)}
     promoted = any(effect.kind == "promotion" for effect in effects.values())
     facts = [
-        path_fact(name, values)
+        path_fact(name, values, renewing=retention.renewing)
         if name in _STANDING
         else calendar_fact(effects[name], values)
         if name in effects
@@ -87,9 +91,9 @@ def fitted_kinds(retention: RetentionModel) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*kinds, *beside)))
 
 
-def path_fact(name: str, values: np.ndarray) -> Fact:
+def path_fact(name: str, values: np.ndarray, *, renewing: bool = False) -> Fact:
     """A size of the shocks and the level of months, or where they stand today; `values` is (draw,)."""
-    label = f"{name}: {_STANDING[name]}"
+    label = f"{name}: {_OF_HAZARD.get(name, _STANDING[name]) if renewing else _STANDING[name]}"
     if name == PACE:
         return label, f"×{spread(values)}"
     return label, spread(values) if name in (SD, LEVEL_SD) else f"×{spread(np.exp(values))}"

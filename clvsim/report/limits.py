@@ -107,7 +107,8 @@ def _seasons_and_levels(result: RunResult) -> str:
     return_of_months = "The year’s months (or the promotions) were fitted and are taken to come back as they were. "
     calendar = return_of_months if recurring else ""
     if "path" in result.calendar_effects:
-        calendar += "The order rate’s level moved from month to month; it goes on from where it stands today. "
+        moves = "hazard’s" if result.active_contracts is not None else "order rate’s"
+        calendar += f"The {moves} level moved from month to month; it goes on from where it stands today. "
         others = () if recurring else ("seasons",)
     else:
         others = ("trends",) if recurring else ("seasons", "trends")

@@ -68,16 +68,17 @@ def environment_assumptions(
     level_sd: np.ndarray,
     *,
     contracts: bool,
-    at_opportunities: bool,
+    dated: bool,
 ) -> tuple[Assumption, ...]:
     """The size of shocks common to all customers, `sd`, and of their level's slope, `level_sd`, each (draws,); nothing
-    where they are turned off."""
+    where they are turned off. `dated`: whether the data say when orders were."""
     if environment.sd_prior == 0:
         return ()
     memory = f"month-to-month correlation {environment.autocorrelation:g}"
     text = f"half-normal with sd {environment.sd_prior:g}, {memory}; assumed, not estimated from the data"
-    if environment.learn and at_opportunities:
-        text += f" (it is for orders at any time only, not for {'renewals' if contracts else 'opportunities'})"
+    if environment.learn and not dated:
+        text += f", which {'do not date renewals' if contracts else 'do not date orders'}"
+    moves = "hazard" if contracts else "order rate"
     level: tuple[Assumption, ...] = ()
     if shocks_sd.months:
         text = (
@@ -90,7 +91,7 @@ def environment_assumptions(
                 "seen; learned with its months. The slope fades by a tenth each month, which is assumed"
             )
             level = (
-                _learned("environment.level_sd_prior", "Slope of the order rate's level, sd a month", words, level_sd),
+                _learned("environment.level_sd_prior", f"Slope of the {moves}'s level, sd a month", words, level_sd),
             )
     return (
         Assumption(

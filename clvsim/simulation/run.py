@@ -198,7 +198,7 @@ def simulate_plan(
             worlds.environment_sd,
             worlds.level_sd,
             contracts=fitted.retention.renewing,
-            at_opportunities=fitted.retention.interval_days > 0,
+            dated=summary.dated.repeat_orders_by_day is not None,
         ),
         notes=notes_of(plan, fitted, simulated),
         effective_draws=effective_draws(fitted.posterior, worlds.draws),

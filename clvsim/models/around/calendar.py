@@ -69,21 +69,27 @@ class Path(Frozen):
     harmonic: float = 0.0
     amplitude: float = 0.0
 
-    def sentences(self, *, has_season: bool, season_key: str = "retention.season=month") -> tuple[str, ...]:
-        """Warnings: months that drift; months that go up and down within a year, where no season is modelled."""
+    def sentences(
+        self, *, has_season: bool, season_key: str = "retention.season=month", renewing: bool = False
+    ) -> tuple[str, ...]:
+        """Warnings: months that drift; months that go up and down within a year, where no season is modelled.
+
+        Months are those of the order rate; of the hazard of contracts that are `renewing`, which know no season.
+        """
         found = []
         if abs(self.slope_z) > SURE_SLOPE:
             way = "fallen" if self.slope < 0 else "risen"
             found.append(
-                f"Customers' order rate has {way} over the log, by {abs(np.expm1(self.slope)):.0%} a year, ageing and "
-                f"losses allowed for ({abs(self.slope_z):.1f} standard errors). Forecasts start from today's level and "
-                "let the slope fade; how far levels may move is environment.level_sd_prior"
+                f"{'The hazard of contracts' if renewing else "Customers' order rate"} has {way} over the log, by "
+                f"{abs(np.expm1(self.slope)):.0%} a year, ageing and losses allowed for ({abs(self.slope_z):.1f} "
+                "standard errors). Forecasts start from today's level and let the slope fade; how far levels may move "
+                "is environment.level_sd_prior"
             )
         if self.harmonic > SURE_WAVE and not has_season:
             found.append(
                 f"Months look like a season: a wave of twelve months, {np.expm1(self.amplitude):.0%} up and down "
                 f"(chi-square {self.harmonic:.1f}; beyond {SURE_WAVE:g} in one log of 22 by chance). Shocks do not "
-                f"stand in for it: set {season_key}"
+                f"stand in for it: {'contracts have no model of one yet' if renewing else f'set {season_key}'}"
             )
         return tuple(found)
 

@@ -5,8 +5,8 @@ MBG/NBD on the same customers (`models.shocks.learn_pace`): in each draw `path.p
 moves the orders that MBG/NBD expects of a year. Customers leave after orders, so orders at `pace` times the rate up to
 day h, discounted at force f, are those at the rate itself up to pace * h, at force f / pace.
 
-Where customers order on given days only (BG/BB, contracts) the model itself takes the pace, as `PACE` among its
-parameters: a chance p to buy becomes 1 - (1 - p)^pace.
+Where customers order on given days only the model itself takes the pace, as `PACE` among its parameters: BG/BB's chance
+p to buy becomes 1 - (1 - p)^pace, and the hazard of contracts is so many times as high (`models.hazards`).
 
 Not modelled: how the path moves this model's own parameters, months ahead that differ, and that at a rate so many times
 as high a year has fewer orders than that, since customers leave sooner.
@@ -106,7 +106,8 @@ class Paced(Wrapper):
 
     def warnings(self, summary: CustomerSummary, params: Params) -> tuple[str, ...]:
         """What the months look like, and what the model has to say."""
-        said = self.path.sentences(has_season=False, season_key="retention=mbg_nbd retention.season=month")
+        key = "retention=mbg_nbd retention.season=month"
+        said = self.path.sentences(has_season=False, season_key=key, renewing=self.renewing)
         return (*said, *self.section.warnings(summary, self.own(params)))
 
     # --- after today --------------------------------------------------------------------------------------------------

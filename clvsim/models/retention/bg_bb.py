@@ -20,8 +20,8 @@ from clvsim.errors import DiagnosticsError
 from clvsim.models.around.levels import LevelRows, Poolable, Scale, at, level_rows, odds_times
 from clvsim.models.laws import PACE, LifeLaw, Params, column, rows_by_level
 from clvsim.models.priors import BetaPrior, LogNormalPrior
-from clvsim.models.retention.contracts import FAR, log_gamma_ratio, summation
 from clvsim.models.retention.purchases import Tally, classes, tally
+from clvsim.models.retention.survival import FAR, log_gamma_ratio, summation
 from clvsim.special import betaln, expit, gammaln
 from clvsim.types import DAYS_PER_MONTH, DAYS_PER_YEAR, CustomerSummary
 
@@ -92,7 +92,7 @@ def orders_given_alive(
 
 
 def mean_chance(params: Params, x: np.ndarray, n: np.ndarray) -> np.ndarray:
-    """Of buying at an opportunity, given alive and x purchases at n of them, (draw, customer), at the pace of params."""
+    """Of buying at an opportunity, given alive and x purchases at n of them, (draw, customer), at params' pace."""
     alpha, beta = column(params, "alpha", "beta")
     if PACE not in params:
         return (alpha + x) / (alpha + beta + n)

@@ -16,19 +16,15 @@ from pydantic import Field, model_validator
 
 from clvsim.errors import DiagnosticsError
 from clvsim.models.around.levels import Poolable, Scale, at, odds_times
-from clvsim.models.laws import LifeLaw, Params, column, rows_by_level
+from clvsim.models.laws import PACE, LifeLaw, Params, column, rows_by_level
 from clvsim.models.priors import BetaPrior, LogNormalPrior
-from clvsim.special import gammaln
+from clvsim.models.retention.survival import Shapes, log_gamma_ratio, log_kept, log_likelihood, renewals_ahead
 from clvsim.types import DAYS_PER_YEAR, RENEWAL_DAYS, CustomerSummary
 
 GRACE_DAYS = {"week": 2.0, "month": 7.0, "quarter": 14.0, "year": 30.0}
 
 _CALENDAR_DAYS = 2.0  # by which a calendar month is longer or shorter than a twelfth of a year, whole days included
 _PIECES = 4  # of the law of those who are lost
-_CHUNK_CELLS = 1 << 21
-_DIRECT = 64  # terms summed one by one
-_FORGOTTEN = 40.0  # a discount of exp(-40) ends a sum
-FAR = 1e13  # renewals after which an undiscounted sum without end is a power law's tail
 
 
 class Contracts(NamedTuple):
@@ -69,90 +65,6 @@ class ContractInputs(NamedTuple):
     survival: Any = None
 
 
-class Shapes(NamedTuple):
-    """theta ~ Beta(gamma, delta) and duration dependence c, each (draw, 1)."""
-
-    gamma: np.ndarray
-    delta: np.ndarray
-    c: np.ndarray
-
-
-# --- survival ---------------------------------------------------------------------------------------------------------
-
-
-def log_gamma_ratio(z: np.ndarray, step: np.ndarray) -> np.ndarray:
-    """log of Gamma(z + step) / Gamma(z), without the cancellation of large log-gammas (Stirling from z = 32)."""
-    z, step = np.broadcast_arrays(z, step)
-    far = np.maximum(z, 32.0)
-
-    def series(large_z: np.ndarray) -> np.ndarray:
-        return (1 - (1 - 2 / 7 / large_z**2) / 30 / large_z**2) / 12 / large_z
-
-    large = (far + step - 0.5) * np.log1p(step / far) + step * np.log(far) - step + series(far + step) - series(far)
-    return np.where(z < 32.0, gammaln(np.minimum(z, 32.0) + step) - gammaln(np.minimum(z, 32.0)), large)
-
-
-def log_kept(shapes: Shapes, n: np.ndarray | float, ahead: np.ndarray | float) -> np.ndarray:
-    """log S(n + ahead) / S(n), FHLDS (6): B(gamma, delta + (n + ahead)^c) / B(gamma, delta + n^c)."""
-    gamma, delta, c = shapes
-    n = np.asarray(n, np.float64)
-    return log_gamma_ratio(delta + n**c, gamma) - log_gamma_ratio(delta + (n + ahead) ** c, gamma)
-
-
-def log_likelihood(shapes: Shapes, seen: np.ndarray, lost: np.ndarray) -> np.ndarray:
-    """log S(n) of contracts that go on after n renewals, log (S(n) - S(n + 1)) of those that ended instead of the next.
-
-    (draw, customer). FH (7), FHLDS (7).
-    """
-    seen = np.asarray(seen, np.float64)
-    survived = log_kept(shapes, 0.0, seen)
-    with np.errstate(divide="ignore"):
-        ended = np.log(-np.expm1(log_kept(shapes, seen, 1.0)))
-    return survived + np.where(np.asarray(lost) > 0, ended, 0.0)
-
-
-def renewals_ahead(shapes: Shapes, n: np.ndarray, periods: float, force: float) -> np.ndarray:
-    """Expected renewals among the next `periods` (may be inf) of contracts going on after n, (draw, n).
-
-    Renewal j from now is worth exp(-force (j - 1)). One by one at first, then as an integral over doubling panels with
-    the Euler-Maclaurin correction of midpoint sums: survival is a smooth function of its argument. Without discount and
-    without end it is finite only if c gamma > 1, FH's power-law tail; else inf.
-    """
-    n = np.asarray(n, np.float64)
-    endless = not np.isfinite(periods)
-    last = min(periods, np.ceil(_FORGOTTEN / force) + 1 if force > 0 else FAR)
-    points, weight = summation(last)
-    result = np.empty((shapes.gamma.shape[0], n.size))
-    step = max(1, _CHUNK_CELLS // (points.size * result.shape[0]))
-    wide = Shapes(*(v[..., None] for v in shapes))
-    for low in range(0, n.size, step):
-        part = slice(low, low + step)
-        result[:, part] = np.exp(log_kept(wide, n[part, None], points) - force * (points - 1)) @ weight
-    if endless and force == 0:
-        decay = shapes.c * shapes.gamma - 1
-        tail = np.exp(log_kept(shapes, n, last)) * last
-        with np.errstate(divide="ignore"):
-            result = np.where(decay > 0, result + tail / decay, np.inf)
-    return result
-
-
-def summation(last: float) -> tuple[np.ndarray, np.ndarray]:
-    """Points and weights of the sum over 1, 2, ..., last of a function that varies slowly beyond 64."""
-    first = np.arange(1.0, min(last, _DIRECT) + 1)
-    points, weights = [first], [np.ones_like(first)]
-    if last > _DIRECT:
-        x, w = np.polynomial.legendre.leggauss(16)
-        low = _DIRECT + 0.5
-        while low < last + 0.5:
-            high = min(2 * low, last + 0.5)
-            points.append((low + high) / 2 + (high - low) / 2 * x)
-            weights.append((high - low) / 2 * w)
-            low = high
-        points.append(np.array([_DIRECT, _DIRECT + 1.0, last, last + 1.0]))
-        weights.append(np.array([-1.0, 1.0, 1.0, -1.0]) / 24)  # slopes at both ends
-    return np.concatenate(points), np.concatenate(weights)
-
-
 # --- contracts within the grace ---------------------------------------------------------------------------------------
 
 
@@ -186,7 +98,7 @@ def theta_of_lost(shapes: Shapes, n: np.ndarray) -> ThetaMixture:
     a piece of width 1 is Beta(gamma + 1, delta + n^c + s) exactly, every other one the Beta of the same mean and
     variance. Exact for c = 1; for c from 0.5 to 2.5 later survival is right within 0.002, mean and variance always.
     """
-    gamma, delta, c = (v[..., None] for v in shapes)
+    gamma, delta, c, _ = (v[..., None] for v in shapes)
     n = np.asarray(n, np.float64)[:, None]
     served = n**c
     wide = (n + 1) ** c - served
@@ -254,9 +166,10 @@ class ContractModel(Poolable):
         return GRACE_DAYS[self.renewal] if self.grace_days is None else self.grace_days
 
     def shapes(self, params: Params) -> Shapes:
-        """The parameters as BdW's; c is 1 where there is none."""
+        """The parameters as BdW's; c and the pace after today are 1 where there is none."""
         gamma, delta = column(params, *self.SYMBOLS)
-        return Shapes(gamma, delta, column(params, "c")[0] if "c" in params else np.ones_like(gamma))
+        c, pace = (column(params, name)[0] if name in params else np.ones_like(gamma) for name in ("c", PACE))
+        return Shapes(gamma, delta, c, pace)
 
     def graph(self, pm: Any, inputs: Any) -> dict[str, Any]:
         """The parameters of theta's distribution. Free variables: churn_mean, churn_concentration."""
@@ -384,7 +297,7 @@ class ContractModel(Poolable):
         those who renew and those who do not, the ones who have not paid. As the law charges for the renewal, which
         leaves r of those alive, P(alive) is the rest of it, w / (1 - r + r w); theta is as if the renewal lay ahead.
         """
-        ended = -np.expm1(log_kept(self.shapes(params), histories.renewals, 1.0))
+        ended = -np.expm1(log_kept(self.shapes(params).up_to_today(), histories.renewals, 1.0))
         waits = np.where(histories.lost > 0, 0.0, histories.outstanding)
         return waits / (ended + (1 - ended) * np.where(histories.lost > 0, 1.0, waits))
 
@@ -450,7 +363,7 @@ class ContractModel(Poolable):
     def laws(self, params: Params, histories: Contracts, days_per_unit: float) -> LifeLaw:
         """Active contracts: theta ~ Beta(gamma, delta + n^c) after n renewals, the next one at the own anniversary, or
         now where it is overdue."""
-        gamma, delta, c = self.shapes(params)
+        gamma, delta, c, _ = self.shapes(params)
         served = histories.renewals**c
         return self._law(
             self.probability_alive(params, histories, days_per_unit),
@@ -463,7 +376,7 @@ class ContractModel(Poolable):
 
     def newcomer_laws(self, params: Params, days_per_unit: float) -> LifeLaw:
         """The population's law, (draw, 1): the first payment now, the first renewal one period on."""
-        gamma, delta, c = self.shapes(params)
+        gamma, delta, c, _ = self.shapes(params)
         return self._law(
             np.ones_like(gamma),
             gamma.copy(),

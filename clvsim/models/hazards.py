@@ -1,0 +1,261 @@
+"""The path of the months in contracts: what the renewals that fell due in a month say of the hazard of ending in it.
+
+v_m is the log multiplier of the hazard at renewals due in month m: with E = the sum over renewals j made of
+e^(v_m(j)) (j^c - (j-1)^c) a contract goes on with probability S(E) = B(gamma, delta + E) / B(gamma, delta), and ends
+instead of the next renewal with S(E) - S(E + that one's). At v = 0, E = n^c: sBG and BdW. Evidence and path are those
+of `models.shocks`, of `HazardSlope` instead of a clock.
+
+Ahead, all go at one pace in each draw: the multiple of the hazard at which as many of today's contracts are expected
+to last a year as with the path: theta_d + J v_d, exponents E under v_d, and the months' conditional mean.
+
+Not modelled: how the path moves the contracts' own parameters, and months ahead that differ. docs/environment.md.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from clvsim.models.around.calendar import Path, months_of
+from clvsim.models.around.paced import Paced
+from clvsim.models.around.path import LEVEL_SD, SD, PathPrior, draw_paths, mean_ahead, signs
+from clvsim.models.around.pooling import Pooled
+from clvsim.models.laws import PACE, Params, unique_rows
+from clvsim.models.protocol import RetentionModel
+from clvsim.models.retention.contracts import ContractModel
+from clvsim.models.retention.survival import log_gamma_ratio, log_kept
+from clvsim.models.shocks import Centre, expand, shifted
+from clvsim.special import digamma
+from clvsim.types import DAYS_PER_MONTH, DAYS_PER_YEAR, CustomerSummary
+
+_CONTRACTS = 200  # of which the pace is taken
+_SAME = 1e-9  # renewals: one that falls due on the first day of a month belongs to it, whatever the rounding
+_ROUNDS, _STEP = 8, 1e-3  # of Newton's method in log pace
+
+
+class DatedContracts(NamedTuple):
+    """Distinct contracts, each (row,): days since the first payment, renewals made, of these seen by the likelihood,
+    ended (1) or not, days to the next renewal, code of the level; and how many have them. See `Contracts`."""
+
+    age: np.ndarray
+    renewals: np.ndarray
+    seen: np.ndarray
+    lost: np.ndarray
+    next_days: np.ndarray
+    level: np.ndarray
+    count: np.ndarray
+
+
+class Due(NamedTuple):
+    """Contracts of one level: how many of their renewals had fallen due by the end of each month, (row, month), at most
+    those `made` and, of contracts that ended, with the one they ended at; `count` (row,)."""
+
+    made: np.ndarray
+    tried: np.ndarray
+    lost: np.ndarray
+    count: np.ndarray
+
+
+def renews(model: RetentionModel) -> bool:
+    """Whether these are contracts whose months can be learned, with levels or without."""
+    return isinstance(section_of(model), ContractModel)
+
+
+def section_of(model: RetentionModel) -> Any:
+    """Without levels."""
+    return model.section if isinstance(model, Pooled) else model
+
+
+def dated(model: RetentionModel, summary: CustomerSummary) -> DatedContracts:
+    """The contracts of a log."""
+    contracts = section_of(model).histories(summary)
+    level = model.design.level(summary) if isinstance(model, Pooled) else np.zeros(len(summary.customers))
+    age = summary.customers["T_days"].to_numpy(np.float64)
+    columns = (age, contracts.renewals, contracts.seen, contracts.lost, contracts.next_days, level)
+    rows, count = unique_rows(columns)
+    return DatedContracts(*rows.T, count)
+
+
+def due_by_month(age: np.ndarray, at_most: np.ndarray, months: int, interval_days: float) -> np.ndarray:
+    """Renewals that fell due by the end of each month up to today, the oldest first and with all before it, (row,
+    month). A renewal is due every `interval_days` from `age` days ago on."""
+    edge = DAYS_PER_MONTH * np.arange(months - 1, -1, -1)
+    due = np.floor((age[:, None] - edge) / interval_days + _SAME)
+    return np.clip(due, 0.0, at_most[:, None])
+
+
+def increments(due: np.ndarray, c: float) -> np.ndarray:
+    """What each month's renewals add to the exponent of 1 - theta at v = 0, (row, month)."""
+    return np.diff(due**c, axis=1, prepend=0.0)
+
+
+@dataclass(frozen=True)
+class HazardSlope:
+    """The slope of a log-likelihood of contracts in the log multipliers of months, at given parameters."""
+
+    model: RetentionModel
+    levels: tuple[tuple[int, Due], ...]  # a code of the design, 0 where there is none, and who have it
+    months: int
+
+    @classmethod
+    def of(cls, model: RetentionModel, rows: DatedContracts, months: int) -> "HazardSlope":
+        interval = section_of(model).interval_days
+        made, tried = (due_by_month(rows.age, rows.seen + more, months, interval) for more in (0.0, rows.lost))
+        levels = []
+        for code in np.unique(rows.level):
+            who = rows.level == code
+            alike = np.column_stack((made[who], tried[who], rows.lost[who]))
+            distinct, place = np.unique(alike, axis=0, return_inverse=True)
+            count = np.bincount(place.reshape(-1), rows.count[who])
+            levels.append((int(code), Due(distinct[:, :months], distinct[:, months:-1], distinct[:, -1], count)))
+        return cls(model, tuple(levels), months)
+
+    def at(self, params: Params, v: np.ndarray) -> np.ndarray:
+        """dl/dv at one draw's parameters, each (1,), and a path (month,): (month,)."""
+        found = np.zeros(self.months)
+        for code, rows in self.levels:
+            shapes = section_of(self.model).shapes(_own(self.model, params, code))
+            gamma, delta, c = (float(values[0, 0]) for values in shapes[:3])
+            lasted, until = (increments(due, c) * np.exp(v) for due in (rows.made, rows.tried))
+            E, F = lasted.sum(axis=1), until.sum(axis=1)
+            ends = rows.lost > 0
+            kept = np.where(ends, np.exp(_log_ratio(gamma, delta, E, F)), 0.0)  # S(F) / S(E)
+            share = rows.count / np.where(ends, 1.0 - kept, 1.0)
+            found += (share * _slope(gamma, delta, E)) @ lasted - (share * kept * _slope(gamma, delta, F)) @ until
+        return found
+
+
+def learn_hazard(
+    model: RetentionModel,
+    params: Params,
+    centre: Centre,
+    summary: CustomerSummary,
+    prior: PathPrior,
+    seed: int,
+) -> tuple[RetentionModel, dict[str, np.ndarray]]:
+    """Contracts at a pace of their hazard after today, `PACE` among the parameters, and the sds of shocks in each draw.
+
+    `params` (draw,) are those of a fit that knew nothing of months; they stay as they are.
+    """
+    rows = dated(model, summary)
+    months = months_of((summary.today - summary.first_date).days)
+    found = expand(HazardSlope.of(model, rows, months), centre)
+    path = draw_paths(found.evidence, prior, next(iter(params.values())).size, seed)
+    moved = {name: shifted(name, values, path.v @ found.shift[name]) for name, values in params.items()}
+    looks = signs(found.evidence, prior)
+    described = Path(months=months, today=summary.today, autocorrelation=prior.autocorrelation, **looks._asdict())
+    pace = hazard_pace(model, params, moved | path.states, path.v, rows, prior.autocorrelation)
+    paced: Any = Paced(section_of(model), described)
+    anything: Any = model
+    return (
+        replace(anything, section=paced) if isinstance(model, Pooled) else paced,
+        dict(params) | {PACE: pace, SD: path.states[SD], LEVEL_SD: path.states[LEVEL_SD]},
+    )
+
+
+def hazard_pace(
+    model: RetentionModel,
+    params: Params,
+    moved: Params,
+    v: np.ndarray,
+    rows: DatedContracts,
+    autocorrelation: float,
+) -> np.ndarray:
+    """The multiple of the hazard at which as many of today's contracts last a year as with the path, (draw,).
+
+    `params` without the path; `moved`, with where it stands today, and `v` (draw, month) with it. Of some hundred
+    contracts, spread over all that go on; of a new one where none does.
+    """
+    section = section_of(model)
+    parts = list(_parts(model, _some(rows, section.interval_days), v.shape[1]))
+    renewals = max(1, round(DAYS_PER_YEAR / section.interval_days))
+    with_path = sum(
+        np.exp(kept_with_path(section, _own(model, moved, code), moved, v, part, autocorrelation)) @ part.count
+        for code, part in parts
+    )
+    total = sum(part.count.sum() for _, part in parts)
+    asked = np.log(-np.log(with_path / total))
+
+    def log_hazard(log_pace: np.ndarray) -> np.ndarray:
+        kept = 0.0
+        for code, part in parts:
+            shapes = section.shapes({**_own(model, params, code), PACE: np.exp(log_pace)})
+            kept = kept + np.exp(log_kept(shapes, part.renewals, renewals)) @ part.count
+        return np.log(-np.log(kept / total))
+
+    log_pace = np.zeros(v.shape[0])
+    for _ in range(_ROUNDS):
+        now, ahead = log_hazard(log_pace), log_hazard(log_pace + _STEP)
+        log_pace = log_pace + (asked - now) * _STEP / (ahead - now)
+    return np.exp(log_pace)
+
+
+class Ahead(NamedTuple):
+    """Contracts that go on: their renewals, how many of them were due by the end of each month, (row, month), days to
+    the next one, and how many there are, (row,)."""
+
+    renewals: np.ndarray
+    due: np.ndarray
+    next_days: np.ndarray
+    count: np.ndarray
+
+
+def kept_with_path(
+    section: ContractModel,
+    own: Params,
+    states: Mapping[str, np.ndarray],
+    v: np.ndarray,
+    part: Ahead,
+    autocorrelation: float,
+) -> np.ndarray:
+    """log P(lasts the next year | going on today) of contracts that live through the months, (draw, row).
+
+    B(gamma, delta + E + A) / B(gamma, delta + E): E up to today under v (draw, month), A of a year's renewals ahead,
+    each at the conditional mean of its month.
+    """
+    gamma, delta, c, _ = section.shapes(own)
+    so_far, before = np.zeros((v.shape[0], part.renewals.size)), 0.0
+    for month in range(v.shape[1]):
+        by_then = part.due[:, month] ** c
+        so_far, before = so_far + np.exp(v[:, [month]]) * (by_then - before), by_then
+    ahead = np.zeros_like(so_far)
+    for j in range(max(1, round(DAYS_PER_YEAR / section.interval_days))):
+        day = part.next_days + j * section.interval_days
+        m = np.exp(mean_ahead(states, np.floor(day / DAYS_PER_MONTH) + 1, autocorrelation))
+        ahead += m * ((part.renewals + j + 1) ** c - (part.renewals + j) ** c)
+    return log_gamma_ratio(delta + so_far, gamma) - log_gamma_ratio(delta + so_far + ahead, gamma)
+
+
+def _some(rows: DatedContracts, interval_days: float) -> DatedContracts:
+    """Of those that go on, every k-th, that some hundred are left; a new one where there are none."""
+    active = np.flatnonzero(rows.lost == 0)
+    if not active.size:
+        new = np.zeros(1)
+        return DatedContracts(new, new, new, new, new + interval_days, rows.level[:1], np.ones(1))
+    chosen = active[:: -(-active.size // _CONTRACTS)]
+    return DatedContracts(*(column[chosen] for column in rows))
+
+
+def _parts(model: RetentionModel, rows: DatedContracts, months: int) -> Iterator[tuple[int, Ahead]]:
+    """Contracts of each level."""
+    due = due_by_month(rows.age, rows.renewals, months, section_of(model).interval_days)
+    due[:, -1] = rows.renewals  # one paid before it fell due
+    for code in np.unique(rows.level):
+        who = rows.level == code
+        yield int(code), Ahead(rows.renewals[who], due[who], rows.next_days[who], rows.count[who])
+
+
+def _own(model: RetentionModel, params: Params, code: int) -> Params:
+    return model.parameters(params, code) if isinstance(model, Pooled) else params
+
+
+def _log_ratio(gamma: float, delta: float, E: np.ndarray, F: np.ndarray) -> np.ndarray:
+    """log S(F) / S(E)."""
+    step = np.array(gamma)
+    return log_gamma_ratio(delta + E, step) - log_gamma_ratio(delta + F, step)
+
+
+def _slope(gamma: float, delta: float, E: np.ndarray) -> np.ndarray:
+    """d log S / dE."""
+    return digamma(delta + E) - digamma(gamma + delta + E)
