@@ -123,7 +123,7 @@ def test_ever_is_the_limit_of_longer_horizons():
     alive = model.probability_alive(params, HISTORIES, WEEK)
     for draw, pace in enumerate(PACES):
         A, B, D = a + x, b + n - x, delta + n
-        stays = log_gamma_ratio(D, gamma) - log_gamma_ratio(D + far, np.array(gamma))
+        stays = log_gamma_ratio(D, np.array(gamma)) - log_gamma_ratio(D + far, np.array(gamma))
         waits = log_gamma_ratio(B, A) - log_gamma_ratio(B + pace * far, A)
         rest = np.exp(stays + waits) * A / (gamma + A)  # of an integral of k^-(gamma + A + 1)
         np.testing.assert_allclose(ever[draw], until[draw] + alive[draw] * rest, rtol=1e-9)

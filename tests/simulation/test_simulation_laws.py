@@ -337,7 +337,7 @@ def test_environment_of_renewals() -> None:
     a, b = (ledger(s).total("orders") for s in (calm, stormy))
     assert (a != b).any()
     assert any("hazard" in assumption.label for assumption in stormy.assumptions)
-    assert any(assumption.text.endswith("at any time only, not for renewals)") for assumption in stormy.assumptions)
+    assert any(a.text.endswith("from the data, which do not date renewals") for a in stormy.assumptions)
 
 
 def test_offers_count_orders_and_not_opportunities() -> None:

@@ -143,7 +143,7 @@ def _first_purchase(params: Params, x: np.ndarray, n: np.ndarray, last: float) -
     k, weight = summation(last)
     k, weight = np.append(k, last), np.append(weight, 0.0)
     wide = tuple(v[..., None] for v in column(params, *_SYMBOLS))
-    pace = column(params, PACE)[0][..., None] if PACE in params else 1.0
+    pace = column(params, PACE)[0][..., None] if PACE in params else np.ones(1)
     found = np.empty((wide[0].shape[0], len(rows)))
     step = max(1, _CHUNK_CELLS // (k.size * len(found)))
     for low in range(0, len(rows), step):
