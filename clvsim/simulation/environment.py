@@ -1,8 +1,8 @@
 """Shocks common to all customers ahead: how large they are in each draw, and where they start from.
 
-Where the fit learned the months up to today (`models.shocks`), sizes and the path belong to the draw: the mean of the
-months ahead is part of the model's clock, or a pace beside it, and worlds differ by innovations only. Else shocks start from their
-stationary law with sizes from the prior. docs/environment.md.
+Where the fit learned the months up to today (`models.shocks`, `models.hazards`), sizes and the path belong to the draw:
+the mean of the months ahead is part of the model's clock, or a pace beside it, and worlds differ by innovations only.
+Else shocks start from their stationary law with sizes from the prior. docs/environment.md.
 """
 
 from typing import NamedTuple
