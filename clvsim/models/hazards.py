@@ -168,7 +168,7 @@ def hazard_pace(
     contracts, spread over all that go on; of a new one where none does.
     """
     section = section_of(model)
-    parts = list(_parts(model, _some(rows, section.interval_days), v.shape[1]))
+    parts = list(_parts(model, going_on(rows, section.interval_days), v.shape[1]))
     renewals = max(1, round(DAYS_PER_YEAR / section.interval_days))
     with_path = sum(
         np.exp(kept_with_path(section, _own(model, moved, code), moved, v, part, autocorrelation)) @ part.count
@@ -227,7 +227,7 @@ def kept_with_path(
     return log_gamma_ratio(delta + so_far, gamma) - log_gamma_ratio(delta + so_far + ahead, gamma)
 
 
-def _some(rows: DatedContracts, interval_days: float) -> DatedContracts:
+def going_on(rows: DatedContracts, interval_days: float) -> DatedContracts:
     """Of those that go on, every k-th, that some hundred are left; a new one where there are none."""
     active = np.flatnonzero(rows.lost == 0)
     if not active.size:

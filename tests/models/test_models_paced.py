@@ -25,9 +25,9 @@ from clvsim.models.fitted import FittedModels
 from clvsim.models.hazards import (
     Ahead,
     HazardSlope,
-    _some,
     dated,
     due_by_month,
+    going_on,
     hazard_pace,
     kept_with_path,
 )
@@ -368,7 +368,7 @@ def test_lasting_a_year_with_a_path_is_that_of_each_contract(kind, contracts):
 def test_pace_keeps_as_many_contracts_as_the_path(kind, contracts):
     model: Any = RETENTION[kind]()
     rows = dated(model, contracts)
-    chosen = _some(rows, model.interval_days)
+    chosen = going_on(rows, model.interval_days)
     draws = 3
     params = {name: np.full(draws, value) for name, value in CHURN[kind].items()}
     where = {name: np.full(draws, value) for name, value in zip(STATES, (0.3, 0.1, 0.01, 0.2, 0.02), strict=True)}
