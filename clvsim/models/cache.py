@@ -27,7 +27,17 @@ _FORMAT = 3
 _IN_ONE_SENTENCE = 2  # the format in which `method` held both models' methods as text
 _READ = "read from a file"
 _PLAIN = " []()-+&,:;=#!?"  # in names of parameters, which hold names of groups: a slash would make a folder
-_KERNELS = ("compiler", "dropout", "hypergeometric", "opportunities", "quadrature", "regular", "seasons", "silence")
+_KERNELS = (
+    "arriving",
+    "compiler",
+    "dropout",
+    "hypergeometric",
+    "opportunities",
+    "quadrature",
+    "regular",
+    "seasons",
+    "silence",
+)
 _SAMPLERS = ("pymc", "nutpie", "arviz-stats", "clvsim")
 
 

@@ -28,7 +28,6 @@ from clvsim.models.retention.purchases import DropoutPriors, Histories
 from clvsim.types import DAYS_PER_YEAR, CustomerSummary
 
 _HISTORIES = 200
-_FASTEST, _PACES = 6.0, 25
 _STEP = 1e-3  # of central differences in logs, log odds and log multipliers
 
 
@@ -100,27 +99,25 @@ def learn_pace(
     """A model without a clock at the pace of one that has learned the months of the same customers.
 
     `beside`: that model by the clock of its months, its parameters with the path and without, (draw,), as many as of
-    the model itself. The pace is the factor on rates after today by which orders expected of today's customers within
-    a year, without a path, are as many as with it; of some hundred histories, spread over all.
+    the model itself. The pace is the ratio by which the path moves the orders that it expects of today's customers
+    within a year; of some hundred histories, spread over all.
     """
     by_clock, with_months, without = beside
     plain: Any = without_path(by_clock, {})[0]
     rows, count = unique_rows(customers_of(summary))
     some = slice(None, None, -(-len(count) // _HISTORIES))
     histories = Customers(*rows[some].T)
-    found = by_clock.expected_orders(with_months, histories, DAYS_PER_YEAR, days_per_unit) @ count[some]
-    paces = np.geomspace(1 / _FASTEST, _FASTEST, _PACES)
-    known = np.stack([
-        plain.expected_orders(without, histories, DAYS_PER_YEAR * pace, days_per_unit) @ count[some] for pace in paces
-    ])  # fmt: skip
-    pace = [np.exp(np.interp(total, orders, np.log(paces))) for total, orders in zip(found, known.T, strict=True)]
+    found, known = (
+        one.expected_orders(draws, histories, DAYS_PER_YEAR, days_per_unit) @ count[some]
+        for one, draws in ((by_clock, with_months), (plain, without))
+    )
     states = {name: with_months[name] for name in (SD, LEVEL_SD)}
     path: Any = path_of(by_clock)
     anything: Any = model
     paced: Any = Paced(_section(model), path)
     return (
         replace(anything, section=paced) if isinstance(model, Pooled) else paced,
-        dict(params) | {PACE: np.array(pace)} | states,
+        dict(params) | {PACE: found / known} | states,
     )
 
 

@@ -287,6 +287,9 @@ def test_signs_of_drift_and_season():
     short = paths.signs(paths.evidence_of(np.ones(17), np.eye(17)), PRIOR)
     assert (short.harmonic, short.amplitude) == (0.0, 0.0)
     assert paths.signs(paths.evidence_of(np.ones(2), np.eye(2)), PRIOR) == (0.0, 0.0, 0.0, 0.0)
+    nothing = paths.evidence_of(np.zeros(24), np.zeros((24, 24)))
+    assert paths.signs(nothing, PRIOR) == (0.0, 0.0, 0.0, 0.0)
+    assert paths.draw_paths(nothing, PRIOR, 400, 1).states["path.sd"].mean() == pytest.approx(0.16, abs=0.02)
 
 
 def test_sentences_name_figure_and_key():
@@ -534,19 +537,24 @@ def test_pace_is_simulated_as_it_is_expected(large):
     np.testing.assert_allclose(np.exp(weekly[0]), [1, 1, 1.6, 1.6])
 
 
-def test_pace_moves_the_total_as_months_move_it(large):
-    """MBG/CNBD-1 is MBG/NBD: at the pace it expects in a year what MBG/NBD expects by the clock of the months."""
+def test_pace_is_how_much_months_move_the_total(large):
+    """The ratio of MBG/NBD's orders of a year; MBG/CNBD-1, which is MBG/NBD, then expects nearly as many."""
     model: Any = RETENTION["mbg_nbd"]()
     _, at = expansion_of(model, large)
     plain = published("mbg_nbd", 20)
     by_clock, with_months = learn(model, plain, at, large, PRIOR, WEEK, 1)
-    regular = RETENTION["mbg_cnbd"](k=1)
-    found, params = learn_pace(regular, plain, (by_clock, with_months, plain), large, WEEK)
+    found, params = learn_pace(RETENTION["mbg_cnbd"](k=1), plain, (by_clock, with_months, plain), large, WEEK)
     histories = model.histories(large)
-    total = by_clock.expected_orders(with_months, histories, 365.25, WEEK).sum(axis=1)
+    total, without = (
+        one.expected_orders(draws, histories, 365.25, WEEK).sum(axis=1)
+        for one, draws in ((by_clock, with_months), (model, plain))
+    )
+    np.testing.assert_allclose(params[PACE], total / without, rtol=0.03)  # of 200 histories among some 700
     summary = replace(large, customers=large.customers.assign(log_gaps=0.0))
     reached = found.expected_orders(params, found.histories(summary), 365.25, WEEK).sum(axis=1)
-    np.testing.assert_allclose(reached, total, rtol=0.03)  # of 200 histories among some 700
+    moved, asked = np.log(reached / without), np.log(total / without)
+    assert (np.abs(moved) <= np.abs(asked) + 0.03).all()
+    assert np.corrcoef(moved, asked)[0, 1] > 0.99
     assert params[PACE].std() > 0.01
 
 

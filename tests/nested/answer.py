@@ -137,6 +137,33 @@ def orders_if_alive(
     return out
 
 
+def staying(params: Mapping[str, np.ndarray], x: np.ndarray, T: np.ndarray, days: float) -> np.ndarray:
+    """P(still there after that many days | alive today): E[exp(-λpt)]. As today, without a lever."""
+    distinct, row_of = np.unique(x, return_inverse=True)
+    r, alpha, a, b = (params[name][:, None] for name in ("r", "alpha", "a", "b"))
+    p, share = (of_node[:, row_of] for of_node in dropout_nodes(a + 0 * distinct, b + distinct))
+    return (share * (1 + p * (days / (alpha + T))[..., None]) ** -(r + x)[..., None]).sum(axis=-1)
+
+
+def programme_months(params: Mapping[str, np.ndarray], who: Histories, plan: Plan) -> np.ndarray:
+    """How much of a monthly cost counts in each month, (draw, month).
+
+    All of it within the horizon; after it the share of newcomers who are still followed in all who are there: today's
+    at the end of the month, newcomers on average over it, whose ages are a month's.
+    """
+    ages = plan.months + plan.arrival_months
+    new = np.zeros(1)
+    there = np.stack([staying(params, new, new, MONTH * (age + 0.5))[:, 0] for age in range(ages)], axis=1)
+    here, out = alive(params, who), np.ones((params["r"].size, ages))
+    a_month = plan.newcomers / plan.arrival_months
+    for month in range(plan.months, ages):
+        age = month - np.arange(plan.arrival_months)
+        everybody = (here * staying(params, who.x, who.T, MONTH * (month + 1))).sum(axis=1)
+        everybody = everybody + a_month * there[:, age].sum(axis=1)
+        out[:, month] = a_month * there[:, age[age < plan.months]].sum(axis=1) / everybody
+    return out if plan.visitors else out[:, : plan.months]
+
+
 class Value(NamedTuple):
     """Expected figures per draw, (draw,): discounted contribution and orders; of newcomers, one's own value too."""
 
@@ -183,7 +210,8 @@ def expected(
     middle = np.exp(-plan.discount * MONTH * (months + 0.5))
     acquired = plan.visitors * np.asarray(plan.conversion, float)
     cost = plan.visitors * plan.cost_per_visitor
-    programme = lever.monthly_cost * np.exp(-plan.discount * MONTH * np.arange(plan.months)).sum()
+    counted = programme_months(retention, who, plan)
+    programme = lever.monthly_cost * counted @ np.exp(-plan.discount * MONTH * np.arange(counted.shape[1]))
     value = rlv + acquired * pav * on_arrival.sum() - cost * middle.sum() - programme
     return Value(
         plan=value,

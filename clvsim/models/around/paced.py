@@ -1,12 +1,12 @@
 """A model without a clock in a log whose months were learned beside it: from today on all buy `pace` times as fast.
 
 BG/CNBD-k and MBG/CNBD-k see gaps between orders, which a clock would stretch one by one. Their months are those of
-MBG/NBD on the same customers (`models.shocks.learn_pace`): in each draw `path.pace` is the factor on MBG/NBD's rates
-after today that moves its orders of a year by as much as its path does. Customers leave after orders, so orders at
-`pace` times the rate up to day h, discounted at force f, are those at the rate itself up to pace * h, at force
-f / pace.
+MBG/NBD on the same customers (`models.shocks.learn_pace`): in each draw `path.pace` is the ratio by which its path
+moves the orders that MBG/NBD expects of a year. Customers leave after orders, so orders at `pace` times the rate up to
+day h, discounted at force f, are those at the rate itself up to pace * h, at force f / pace.
 
-Not modelled: how the path moves this model's own parameters, and months ahead that differ.
+Not modelled: how the path moves this model's own parameters, months ahead that differ, and that at a rate so many times
+as high a year has fewer orders than that, since customers leave sooner.
 """
 
 from collections.abc import Callable, Mapping

@@ -29,6 +29,7 @@ FRESH_MONTHS, LAST_MONTH = 6, 60  # ahead: shocks have faded; the path's conditi
 _SDS, _WIDEST_SD = 41, 5.0  # points of sigma, up to so many of its prior's scale
 _LEVEL_SDS, _WIDEST_LEVEL_SD = 12, 4.0
 _SEASON_MONTHS = 18
+_NOTHING = 1e-6
 _DRAWS = 4  # second word of the seed, after those of permutations, modes and standard normals
 
 
@@ -183,6 +184,12 @@ def contrast(evidence: Evidence, prior: PathPrior, design: np.ndarray) -> tuple[
     return mean, np.tensordot(weight, spread, 1)
 
 
+def tells(evidence: Evidence, design: np.ndarray) -> bool:
+    """Whether a log says anything of every coefficient of a curve: an sd of each below 1,000 in log rate."""
+    seen = evidence.root.T @ design
+    return bool(np.linalg.eigvalsh(seen.T @ seen)[0] > _NOTHING)
+
+
 class Signs(NamedTuple):
     """Slope of the months in log rate a year, in its standard errors; chi-square and height of a yearly wave."""
 
@@ -195,16 +202,17 @@ class Signs(NamedTuple):
 def signs(evidence: Evidence, prior: PathPrior) -> Signs:
     """Whether the months drift, or go up and down within a year (asked from 18 months on, beside a slope)."""
     months = evidence.gradient.size
-    if months < 3:
-        return Signs(0.0, 0.0, 0.0, 0.0)
     time = np.arange(months) / 12
     line = (time - time.mean())[:, None]
+    if months < 3 or not tells(evidence, line):
+        return Signs(0.0, 0.0, 0.0, 0.0)
     mean, var = contrast(evidence, prior, line)
     slope, z = float(mean[0]), float(mean[0] / np.sqrt(var[0, 0]))
-    if months < _SEASON_MONTHS:
-        return Signs(slope, z, 0.0, 0.0)
     wave = np.stack([np.cos(2 * np.pi * time), np.sin(2 * np.pi * time)], axis=1)
-    mean, var = contrast(evidence, prior, np.hstack([wave, line]))
+    both = np.hstack([wave, line])
+    if months < _SEASON_MONTHS or not tells(evidence, both):
+        return Signs(slope, z, 0.0, 0.0)
+    mean, var = contrast(evidence, prior, both)
     chi_square = float(mean[:2] @ np.linalg.solve(var[:2, :2], mean[:2]))
     return Signs(slope, z, chi_square, float(np.hypot(*mean[:2])))
 
