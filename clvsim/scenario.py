@@ -239,7 +239,7 @@ def compile_scenario(
             assumptions=tuple(assumptions),
             interventions=() if nothing_left else tuple(sentences),
             evidence=weakest_evidence(assumptions),
-            uncertain=bool(inputs),
+            uncertain=any(a.drives and a.path in inputs for a in assumptions),
             default=next(iter(defaults), ""),
         ),
         problems=tuple(problems),

@@ -173,7 +173,7 @@ class ScenarioDescription:
     assumptions: tuple[Assumption, ...]
     interventions: tuple[str, ...]  # one plain sentence each
     evidence: str = ""  # the weakest of the numbers that it rests on; "" where it has none
-    uncertain: bool = True  # whether any of its numbers differs between draws
+    uncertain: bool = True  # whether a number that it rests on differs between draws
     default: str = ""  # label of a default effect that it rests on; such a scenario is illustrative
 
 

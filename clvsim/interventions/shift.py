@@ -29,9 +29,7 @@ QUALITY = {
     "rate": Uncertain("relative", "Additional customers' order rate, against those who come anyway"),
     "spend": Uncertain("relative", "Additional customers' amounts, against those who come anyway"),
 }
-SOMEWHAT_WORSE = Prior(
-    kind="prior", dist="normal", mean=float(np.expm1(-0.1)), sd=0.1, source="assumed, not measured"
-)  # fmt: skip
+SOMEWHAT_WORSE = Prior(kind="prior", dist="normal", mean=float(np.expm1(-0.1)), sd=0.1)
 
 
 class AdditionalCustomers(Frozen):

@@ -22,7 +22,7 @@ _LAYER_WORDS = {
     "environment": "shocks common to all",
 }
 _MAY_BE_AVERAGED = ("process", "environment")
-WHAT_IF = "what if"  # in the place of a probability, where every number of a lever is stated and certain
+WHAT_IF = "what if"  # in the place of a probability, where what a lever rests on is stated and certain
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,11 @@ def second_sentence(result: RunResult) -> str:
     scenario, figure = best
     if scenario.evidence == "stated":
         backed = best_lever(result, backed=True)
-        return f"Of the levers that a test or a source backs: {_about_lever(result, *backed)}" if backed else ""
+        if backed is None:
+            return ""
+        sentence = _about_lever(result, *backed)
+        told = sentence.replace("No lever", "none", 1) if sentence.startswith("No lever") else sentence
+        return f"Of the levers that a test or a source backs, {told}"
     if options < 3 or math.isnan(figure.best.p_best):
         return ""
     sure = fmt.sure(figure.best.p_best, figure.best.p_best_mcse)

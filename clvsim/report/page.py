@@ -223,8 +223,8 @@ def _decision_notes(result: RunResult) -> list[str]:
         notes.append(few)
     if any(display.is_what_if(s) for s in display.levers(result)):
         notes.append(
-            f"“{display.WHAT_IF}”: every number of the lever is stated and certain, so its difference is what follows "
-            "if they are right, and no chance is given."
+            f"“{display.WHAT_IF}”: what the lever rests on is stated as certain, so its difference is what follows if "
+            "that is right, and no chance is given."
         )
     return notes
 

@@ -32,15 +32,17 @@ from tests.stories import STORIES
 from tests.stories.story import CALIBRATION_DAYS, WEEK, priors_of
 
 SEED, DRAWS = 20_31, 500
+DAYS = CALIBRATION_DAYS[::2]  # of 50 customers, so that the posterior is wide
 RETENTION = BgNbd(
-    r=LogNormalPrior(median=0.8, sd_log=0.5),
-    rate=LogNormalPrior(median=1.5, sd_log=0.5),
-    dropout_mean=BetaPrior(a=3.0, b=6.0),
-    dropout_concentration=LogNormalPrior(median=3.0, sd_log=0.7),
+    r=LogNormalPrior(median=0.8, sd_log=0.8),
+    rate=LogNormalPrior(median=1.0, sd_log=0.8),
+    dropout_mean=BetaPrior(a=1.5, b=3.0),
+    dropout_concentration=LogNormalPrior(median=2.0, sd_log=1.0),
 )
-PRICES: dict[str, Any] = {"margin": 0.4, "cost_per_order": 0.05, "months": 6, "arrival_months": 3}
-VISITORS, PER_VISITOR, CONVERSION = 100.0, 0.02, (20.0, 180.0)  # the last a Beta distribution
-EFFECT, EFFECT_SD = 0.1, 0.1  # median change of the order rate, and sd of the log of its factor
+PRICES: dict[str, Any] = {"margin": 0.4, "cost_per_order": 0.05, "months": 12, "arrival_months": 3}
+VISITORS, PER_VISITOR, CONVERSION = 400.0, 0.02, (20.0, 180.0)  # the last a Beta distribution
+DEAR = (0.3, 1.2)  # the campaign, in what it would bring if customers went on as they did
+EFFECT, EFFECT_SD = 0.1, 0.03  # median change of the order rate, and sd of the log of its factor
 
 
 @cache
@@ -85,7 +87,7 @@ def world(number: int) -> dict[str, Any]:
 
 def log_of(random: np.random.Generator) -> tuple[dict[str, float], dict[str, float], CustomerSummary]:
     """True parameters of lives, in weeks, and of amounts, and the customers of today."""
-    story, days = STORIES["bg_nbd"], CALIBRATION_DAYS
+    story, days = STORIES["bg_nbd"], DAYS
     life, money = (
         draw({name: value_of(prior, random) for name, prior in priors_of(section).items()})
         for draw, section in ((story.from_priors, RETENTION), (of_amounts, SPEND))
@@ -112,10 +114,14 @@ def fitted_to(summary: CustomerSummary, number: int) -> tuple[FittedModels, str]
 
 
 def cost_of(summary: CustomerSummary, random: np.random.Generator) -> float:
-    """Of the campaign per month: a tenth of the margin of all orders at the pace so far, times 0 to 2."""
+    """Of the campaign per month: a tenth of the margin of all orders at the pace so far, times a random factor.
+
+    The factor is such that the campaign pays in about half of the worlds.
+    """
     frame = summary.customers
     a_day = frame["repeat_amount"].sum() / frame["T_days"].sum()
-    return float(random.uniform(0.0, 2.0) * EFFECT * PRICES["margin"] * a_day * 30.0 * len(frame))
+    people = len(frame) + VISITORS * PRICES["arrival_months"] * CONVERSION[0] / sum(CONVERSION)
+    return float(random.uniform(*DEAR) * EFFECT * PRICES["margin"] * a_day * 30.0 * people)
 
 
 def decided(fitted: FittedModels, summary: CustomerSummary, cost: float, seed: int) -> tuple[Any, int]:

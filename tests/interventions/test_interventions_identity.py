@@ -154,6 +154,14 @@ def test_a_scenario_is_as_strong_as_its_weakest_number() -> None:
     assert found == {"offer": "judgement", "both": "judgement", "weak": "stated", "cost": ""}
 
 
+def test_what_beside_a_stated_number_is_in_doubt_makes_it_no_chance() -> None:
+    """The quality of additional customers is uncertain by default; that the conversion rises is stated as certain."""
+    library = {"lift": scenario(lift=lever(0.1, "conversion")), "doubted": scenario(lift=lever(effect(), "conversion"))}
+    lift, doubted = (c.description for c in compiled(**library).values())
+    assert (lift.evidence, lift.uncertain) == ("stated", False)
+    assert doubted.uncertain
+
+
 def test_a_default_makes_an_example() -> None:
     mail = {"kind": "contact", "per_month": 4}
     library = {"default": scenario(mail=mail), "stated": scenario(mail=mail | {"goodwill": 0.1})}

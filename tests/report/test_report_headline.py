@@ -126,9 +126,13 @@ def test_beside_an_if_stands_what_has_evidence() -> None:
     result = replace(result, scenarios=tuple(scenarios))
     assert headline_text(result).startswith("If conversion rises by 15 % (stated, not tested), that adds about $13,")
     second = second_sentence(result)
-    assert second.startswith(
-        "Of the levers that a test or a source backs: “Gentle upsell at the first order” adds about"
-    )
+    assert second.startswith("Of the levers that a test or a source backs, “Gentle upsell at the first order” adds")
+    result = demo({name: LEVERS[name] for name in ("conversion", "plan")})
+    scenarios = [
+        replace(s, evidence="stated", assumptions=(LIFT,)) if s.name == "plan" else s for s in result.scenarios
+    ]
+    second = second_sentence(replace(result, scenarios=tuple(scenarios)))
+    assert second.startswith("Of the levers that a test or a source backs, none is clearly better than carrying on as")
 
 
 def test_warnings_say_what_was_done_instead() -> None:

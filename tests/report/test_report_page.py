@@ -271,7 +271,7 @@ def test_evidence_stands_beside_every_lever(text_of: Text) -> None:
     assert "A test was run; what is asked is what its result says of the true effect." in text
     assert "Nothing was tested, and no source is given; what is asked is what follows if the number is right." in text
     assert "what if what if $" in text  # the plan, stated and certain, has no chance to be better or best
-    assert "“what if”: every number of the lever is stated and certain" in text
+    assert "“what if”: what the lever rests on is stated as certain" in text
     assert "what if" not in text_of(result)
 
 

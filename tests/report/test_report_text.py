@@ -106,7 +106,7 @@ def test_evidence_stands_below_every_lever() -> None:
     assert below["followup"] == "stated, example effect"
     plan = next(line for line in lines[start:] if line.startswith("plan "))
     assert plan.count("what if") == 2
-    assert any(line.startswith("what if: every number of the lever is stated and certain") for line in lines)
+    assert any(line.startswith("what if: what the lever rests on is stated as certain") for line in lines)
 
 
 def test_too_few_draws_show_no_chance_and_say_why() -> None:

@@ -300,7 +300,7 @@ def test_quality_is_an_assumption_on_the_page() -> None:
     assert [a.path for a in described["default"]] == [
         f"scenario.default.page.{field}" for field in ("size", "quality.rate", "quality.spend")
     ]
-    assert all(a.source == "assumed, not measured" for a in described["default"][1:])
+    assert all((a.evidence, a.source) == ("stated", "") for a in described["default"][1:])
     assert [a.path for a in described["alike"]] == ["scenario.alike.page.size"]
 
 
