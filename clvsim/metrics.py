@@ -359,7 +359,7 @@ METRICS: dict[str, Metric] = {
     "contacts": Metric(contacts, "count", NON_NEGATIVE),
     "opt_outs": Metric(opt_outs, "count", NON_NEGATIVE),
 }
-PAYBACK = ("payback_months", "p_payback_12_months", "p_payback_never")
+PAYBACK = ("payback_months", "payback_undiscounted_months", "p_payback_12_months", "p_payback_never")
 
 
 def applicable(*, acquisition: bool, margin: bool, has_contacts: bool) -> dict[str, Metric]:

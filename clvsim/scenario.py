@@ -225,6 +225,7 @@ def compile_scenario(
                     defaults.append(number.label)
         mechanisms += item.intervention.compile(item.name, values, item.intervention.when.period(horizon.today))
     nothing_left = bool(reasons) and not mechanisms and name != BASELINE
+    declared = scenario.illustrative or any(library[p.origin].illustrative for p in placed_interventions(name, library))
     return CompiledScenario(
         name=name,
         mechanisms=tuple(mechanisms),
@@ -232,15 +233,13 @@ def compile_scenario(
         description=ScenarioDescription(
             name=name,
             title=scenario.title,
-            illustrative=any(library[p.origin].illustrative for p in placed_interventions(name, library))
-            or scenario.illustrative
-            or bool(defaults),
+            illustrative=declared or bool(defaults),
             not_applicable=reasons[0] if nothing_left else "",
             assumptions=tuple(assumptions),
             interventions=() if nothing_left else tuple(sentences),
             evidence=weakest_evidence(assumptions),
             uncertain=any(a.drives and a.path in inputs for a in assumptions),
-            default=next(iter(defaults), ""),
+            default="" if declared else next(iter(defaults), ""),
         ),
         problems=tuple(problems),
     )

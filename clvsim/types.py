@@ -182,7 +182,7 @@ class ScenarioDescription:
     interventions: tuple[str, ...]  # one plain sentence each
     evidence: str = ""  # the weakest of the numbers that it rests on; "" where it has none
     uncertain: bool = True  # whether a number that it rests on differs between draws
-    default: str = ""  # label of a default effect that it rests on; such a scenario is illustrative
+    default: str = ""  # label of a default effect that makes it an example, though no file says that it is one
 
 
 @dataclass(frozen=True)

@@ -16,24 +16,30 @@ from clvsim.simulation.run import SimulatedScenario, Simulation
 
 @dataclass(frozen=True)
 class Design:
-    """Columns of a scenario's regressions, (n, p), their scale (n,), > 0, and draws in which it does nothing, (n,)."""
+    """Columns of a scenario's regressions, of counts and of money (n, p), their scale (n,), > 0, and draws in which it
+    does nothing, (n,).
+    """
 
-    columns: np.ndarray
+    of_counts: np.ndarray
+    of_money: np.ndarray
     scale: np.ndarray
     neutral: np.ndarray
     _made: dict[bytes, list[decision.Basis]] = field(default_factory=dict, repr=False)
 
-    def bases(self, per: np.ndarray | None = None, usable: np.ndarray | None = None) -> list[decision.Basis]:
+    def bases(
+        self, per: np.ndarray | None = None, usable: np.ndarray | None = None, *, money: bool = True
+    ) -> list[decision.Basis]:
         """A basis of the draws in which the scenario acts and one of those in which it does not, where there are any.
 
-        `per` (n,) multiplies the scale; draws outside `usable` (n,) are in neither.
+        `per` (n,) multiplies the scale; draws outside `usable` (n,) are in neither; `money`: of a figure in money.
         """
         usable = np.ones(self.neutral.size, bool) if usable is None else usable
         scale = self.scale if per is None else self.scale * per
-        key = scale.tobytes() + usable.tobytes()
+        key = scale.tobytes() + usable.tobytes() + bytes([money])
         if key not in self._made:
             groups = (usable & ~self.neutral, usable & self.neutral)
-            self._made[key] = [decision.Basis.make(self.columns, scale, rows) for rows in groups if rows.any()]
+            columns = self.of_money if money else self.of_counts
+            self._made[key] = [decision.Basis.make(columns, scale, rows) for rows in groups if rows.any()]
         return self._made[key]
 
 
@@ -43,7 +49,7 @@ def make_designs(simulation: Simulation) -> dict[str, Design]:
     nothing = np.zeros(simulation.draws, bool)
     return {
         name: Design(
-            columns_of(simulation, scenario),
+            *columns_of(simulation, scenario),
             levels.touched_revenue(simulation, scenario),
             nothing if name == BASELINE else neutral_draws(scenario.compiled.mechanisms, baseline, simulation.draws),
         )
@@ -51,11 +57,11 @@ def make_designs(simulation: Simulation) -> dict[str, Design]:
     }
 
 
-def columns_of(simulation: Simulation, scenario: SimulatedScenario) -> np.ndarray:
-    """Columns for a scenario, (n, p), from all uncertain numbers but the effects of other scenarios.
+def columns_of(simulation: Simulation, scenario: SimulatedScenario) -> tuple[np.ndarray, np.ndarray]:
+    """Columns of counts and of money, (n, p) each, from all uncertain numbers but the effects of other scenarios.
 
-    With an offer, or a cost per order, also orders per unit of revenue: these are a share of orders, whatever orders
-    amount to.
+    Those of money hold, with an offer or a cost per order, also orders per unit of revenue: what these bring is a share
+    of orders, whatever orders amount to.
     """
     foreign_paths = {
         path
@@ -69,8 +75,9 @@ def columns_of(simulation: Simulation, scenario: SimulatedScenario) -> np.ndarra
         isinstance(m, OfferTerms) or (isinstance(m, CostEntry) and m.per == "order")
         for m in scenario.compiled.mechanisms
     )
-    orders = per_spend(simulation)[:, None] if by_order else None
-    return decision.features(simulation.inputs[names].to_numpy(float), effects, orders)
+    inputs = simulation.inputs[names].to_numpy(float)
+    of_counts = decision.features(inputs, effects)
+    return of_counts, decision.features(inputs, effects, per_spend(simulation)[:, None]) if by_order else of_counts
 
 
 Designs = Mapping[str, Design]

@@ -121,7 +121,7 @@ def _regressed(
     for values in parts.values():
         if values is not None:
             exists &= np.isfinite(values).reshape(exists.size, -1).all(axis=1)
-    bases = design.bases(metric.per(simulation) if metric.per else None, exists)
+    bases = design.bases(metric.per(simulation) if metric.per else None, exists, money=metric.unit != "count")
     if exists.all():
         return decision.expected_per_draw(figure, bases, always=shocks, **parts)
     there = {name: _without(values, exists) for name, values in parts.items()}

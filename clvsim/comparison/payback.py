@@ -14,15 +14,18 @@ from clvsim.simulation.run import SimulatedScenario, Simulation
 from clvsim.types import PaybackCurve
 
 
-def payback_of(simulation: Simulation, name: str, designs: Mapping[str, Design]) -> tuple[PaybackCurve, np.ndarray]:
-    """A scenario's payback curve, and the payback month of each draw (inf: never).
+def payback_of(
+    simulation: Simulation, name: str, designs: Mapping[str, Design], *, discounted: bool = True
+) -> tuple[PaybackCurve, np.ndarray]:
+    """A scenario's payback curve, discounted to the first order or not, and each draw's payback month (inf: never).
 
     Raises ValueError without acquisition channels.
     """
     acquired = simulation.scenarios[name].acquired
     if acquired is None:
         raise ValueError("payback needs acquisition channels")
-    return payback_curve(expected_curve(simulation, name, designs), per_draw(simulation, acquired.cac))
+    curve = expected_curve(simulation, name, designs, discounted=discounted)
+    return payback_curve(curve, per_draw(simulation, acquired.cac))
 
 
 def payback_curve(curve: np.ndarray, cost: np.ndarray) -> tuple[PaybackCurve, np.ndarray]:
@@ -51,26 +54,29 @@ def payback_curve(curve: np.ndarray, cost: np.ndarray) -> tuple[PaybackCurve, np
     )
 
 
-def expected_curve(simulation: Simulation, name: str, designs: Mapping[str, Design]) -> np.ndarray:
-    """Expected cumulative contribution per newcomer, (draws, ages + 1), discounted to the first order, at column 0.
+def expected_curve(
+    simulation: Simulation, name: str, designs: Mapping[str, Design], *, discounted: bool = True
+) -> np.ndarray:
+    """Expected cumulative contribution per newcomer, (draws, ages + 1), the first order at column 0.
 
     The baseline's closed form, and a regression of the difference in each month of age. Customers who are lost count 0.
     """
     base = simulation.scenarios[BASELINE]
-    curve, start = levels.expected_age_curve(simulation), by_age(simulation, base)
+    curve = levels.expected_age_curve(simulation, discounted=discounted)
+    start = by_age(simulation, base, discounted=discounted)
     if has_common_shocks(simulation) or has_levers(base):
         steps = np.diff(curve, axis=1, prepend=0.0)
         curve = curve + _smoothed(simulation, start - steps, designs[BASELINE])
     if name != BASELINE:
-        change = by_age(simulation, simulation.scenarios[name]) - start
+        change = by_age(simulation, simulation.scenarios[name], discounted=discounted) - start
         curve = curve + _smoothed(simulation, change, designs[name])
     return curve
 
 
-def by_age(simulation: Simulation, scenario: SimulatedScenario) -> np.ndarray:
+def by_age(simulation: Simulation, scenario: SimulatedScenario, *, discounted: bool = True) -> np.ndarray:
     """Simulated contribution per newcomer, (draws, ages + 1): of the first order, then of each month; nan: nobody."""
     ledger = scenario.ledger
-    cumulative = per_draw(simulation, ledger.contribution_by_age())
+    cumulative = per_draw(simulation, ledger.contribution_by_age(discounted=discounted))
     people = per_draw(simulation, ledger.total("customers_acquired", age=True))
     return np.diff(cumulative, axis=1, prepend=0.0) / np.where(people > 0, people, np.nan)[:, None]
 
@@ -95,14 +101,18 @@ def payback_months(curve: np.ndarray, cost: np.ndarray) -> np.ndarray:
 
 
 def payback_rows(
-    simulation: Simulation, name: str, curve_and_months: tuple[PaybackCurve, np.ndarray], layers: str
+    simulation: Simulation, name: str, discounted: np.ndarray, undiscounted: np.ndarray, layers: str
 ) -> list[dict]:
-    """Payback is a property of expected cash per draw: quantiles count draws without payback as infinitely late."""
-    _, month = curve_and_months
+    """Rows from the payback months of each draw. Payback is a property of expected cash per draw.
+
+    Quantiles count draws without payback as infinitely late.
+    """
     common = {"scenario": name, "basis": "expected", "layers": layers}
-    p05, p50, p95 = (float(q) for q in np.quantile(month, [0.05, 0.5, 0.95], method="higher"))
-    rows = [common | {"metric": PAYBACK[0], "unit": "months", "p05": p05, "p50": p50, "p95": p95}]
-    for metric, event in zip(PAYBACK[1:], (month <= 12, np.isinf(month)), strict=True):
+    rows = []
+    for metric, month in zip(PAYBACK[:2], (discounted, undiscounted), strict=True):
+        p05, p50, p95 = (float(q) for q in np.quantile(month, [0.05, 0.5, 0.95], method="higher"))
+        rows.append(common | {"metric": metric, "unit": "months", "p05": p05, "p50": p50, "p95": p95})
+    for metric, event in zip(PAYBACK[2:], (discounted <= 12, np.isinf(discounted)), strict=True):
         share = decision.estimate(event.astype(float), ess=simulation.effective_draws)
         rows.append(common | {"metric": metric, "unit": "share", "mean": share.value, "mean_mcse": share.mcse})
     return rows

@@ -138,8 +138,9 @@ def compare(simulation: Simulation, metric: str = HEADLINE) -> Comparison:
         for name, scenario in simulation.scenarios.items()
         if scenario.acquired and simulation.economics.margin_known
     }
-    for name, curve in curves.items():
-        rows += payback_rows(simulation, name, curve, layers(simulation, "expected"))
+    for name, (_, month) in curves.items():
+        _, undiscounted = payback_of(simulation, name, designs, discounted=False)
+        rows += payback_rows(simulation, name, month, undiscounted, layers(simulation, "expected"))
     values = {name: value.values for name, value in decided.values.items()}
     return Comparison(
         table=pd.DataFrame(rows, columns=list(COLUMNS)),

@@ -26,11 +26,11 @@ def features(inputs: np.ndarray, effects: np.ndarray, ratios: np.ndarray | None 
         ratios: (n, r) other sizes over the scale: as columns that are multiplied by it, they let a figure be a share of
             those sizes instead.
 
-    Logs of inputs that are positive in every draw, others and effects as they are; squares of effects; each effect
-    times every other column. What does not vary is dropped.
+    Logs of inputs that are positive in every draw, others as they are; squares of effects; each effect times every
+    other column. What does not vary is dropped.
     """
     effects = np.asarray(effects, dtype=bool)
-    columns = logs_where_positive(inputs, ~effects)
+    columns = logs_where_positive(inputs)
     if ratios is not None:
         columns, effects = np.column_stack([columns, ratios]), np.append(effects, np.zeros(ratios.shape[1], bool))
     linear, varies = _standardise(columns)
@@ -46,10 +46,10 @@ def features(inputs: np.ndarray, effects: np.ndarray, ratios: np.ndarray | None 
     return np.column_stack([linear, _standardise(np.column_stack(products))[0]])
 
 
-def logs_where_positive(columns: np.ndarray, candidates: np.ndarray) -> np.ndarray:
-    """A copy of the columns (n, k) with logs of those candidates (k,) that are positive in every draw."""
+def logs_where_positive(columns: np.ndarray) -> np.ndarray:
+    """A copy of the columns (n, k) with logs of those that are positive in every draw."""
     out = np.array(columns, dtype=np.float64)
-    positive = candidates & (out > 0).all(axis=0)
+    positive = (out > 0).all(axis=0)
     out[:, positive] = np.log(out[:, positive])
     return out
 

@@ -1,5 +1,6 @@
 """Which compiled loop a call runs through, and arrivals."""
 
+from dataclasses import replace
 from functools import cache
 from threading import Lock
 
@@ -9,6 +10,7 @@ from clvsim.kernels import rng
 from clvsim.kernels.compiler import njit, types
 from clvsim.kernels.life import Mechanisms, build
 from clvsim.kernels.structs import (
+    LEVERED,
     MARGINS,
     NEWCOMERS,
     Arrivals,
@@ -25,13 +27,22 @@ from clvsim.kernels.structs import (
 from clvsim.kernels.variates import exponential, mix
 
 _BUILDING = Lock()
+_BUILT: set[Mechanisms] = set()
 _build = cache(build)
 
 
 def loop_of(on: Mechanisms):
     """The compiled loop with these mechanisms; compiled once, whichever thread asks first."""
     with _BUILDING:
-        return _build(on)
+        loop = _build(on)
+        _BUILT.add(on)
+        return loop
+
+
+def at_hand(on: Mechanisms) -> Mechanisms:
+    """Those of a loop that is there already and knows more, which costs less than another to compile."""
+    more = replace(on, levered=True)
+    return more if more in _BUILT else on
 
 
 def mechanisms_of(laws: Laws, offers: Offers, contacts: Contacts, clock: Clock, trace: Trace) -> Mechanisms:
@@ -44,7 +55,7 @@ def mechanisms_of(laws: Laws, offers: Offers, contacts: Contacts, clock: Clock, 
     newcomers = bool(flags & NEWCOMERS)
     at_a_rate = laws.interval_days[0] == 0.0 and laws.stages_done.size == 1 and laws.order_sd.size == 0
     special = not at_a_rate or trace.rows.size > 0
-    levered = bool(flags & MARGINS) or offers.key.size > 0 or bool(contacts.exposed.any())
+    levered = bool(flags & (MARGINS | LEVERED)) or offers.key.size > 0 or bool(contacts.exposed.any())
     return Mechanisms(newcomers, levered or special or newcomers, special)
 
 
@@ -66,7 +77,7 @@ def simulate(
 
     `world_key` (w,) uint64, `world_draw` (w,) int64 rows of `laws`. Not modelled: anything that couples customers.
     """
-    loop = loop_of(mechanisms_of(laws, offers, contacts, clock, trace))
+    loop = loop_of(at_hand(mechanisms_of(laws, offers, contacts, clock, trace)))
     loop(people, world_key, world_draw, laws, traits, arrivals, tables, offers, contacts, clock, out, trace)
 
 

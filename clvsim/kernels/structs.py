@@ -168,6 +168,7 @@ NEWCOMERS, TABLES = 1, 2
 MARGINS = 4  # the margin varies: goods are posted order by order; else they follow from revenue after the loop
 RENEWING = 8  # contracts, which are seen to end: they get no messages afterwards
 STEADY = 16  # all hazard multipliers are 1 and contacts add none: no table need be read
+LEVERED = 32  # another scenario of the run has offers, contacts or a margin that varies: one loop serves them all
 
 # Lines that every ledger has; offers and contact programmes append theirs.
 # Under more than one tariff, a line for those who repay each of the others stands before those of the programmes.

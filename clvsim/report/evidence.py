@@ -66,9 +66,14 @@ def _conversion(result: RunResult, change: float) -> str:
 
 
 def warnings(scenarios: Sequence[ScenarioDescription]) -> tuple[str, ...]:
-    """A sentence for each scenario that rests on nothing but stated numbers, on what was done instead."""
+    """A sentence for each scenario that rests on nothing but stated numbers, on what was done instead.
+
+    Those that their files call examples say so already.
+    """
     sentences = []
     for scenario in scenarios:
+        if scenario.illustrative and not scenario.default:
+            continue
         drivers = [a for a in scenario.assumptions if a.drives]
         labels = ", ".join(dict.fromkeys(a.label.partition(":")[0].lower() for a in drivers))
         if scenario.default:

@@ -141,6 +141,16 @@ GLOSSARY: dict[str, Metric] = {
         "counted as zero, stays at or above the acquisition cost.",
         newcomers=True,
     ),
+    "payback_undiscounted_months": Metric(
+        "Payback in months, undiscounted (median)",
+        "Undiscounted",
+        "months",
+        "The same when later months count as much as early ones: what a cash plan calls payback.",
+        "Months until undiscounted revenue covers acquisition cost (median)",
+        "Undiscounted",
+        "The same when later months count as much as early ones.",
+        newcomers=True,
+    ),
     "p_payback_12_months": Metric(
         "P(payback within 12 months)",
         "P(payback ≤ 12 m)",

@@ -85,6 +85,7 @@ class Job:
     contacts: ks.Contacts
     dues: np.ndarray  # (w, g, DUES), of a plan's costs that follow customers
     responses: Mapping[bool, Responses]  # to contacts, by whether customers are newcomers
+    beside_levers: bool = False  # whether some scenario of the run needs the loop that knows levers
 
 
 class CustomerTotals(NamedTuple):
@@ -127,6 +128,8 @@ def make_job(
     raw: Raw,
     arrivals: ks.Arrivals = NO_ARRIVALS,
     costs: Sequence[CostEntry] = (),
+    *,
+    beside_levers: bool = False,
 ) -> Job:
     groups, calendar = setting.groups, setting.calendar
     return Job(
@@ -138,6 +141,7 @@ def make_job(
         contacts=make_contacts(levers, groups, calendar),
         dues=make_dues(costs, groups, setting.worlds.draw),
         responses={new: responses(levers, groups, setting.calendar_for(newcomers=new)) for new in (False, True)},
+        beside_levers=beside_levers,
     )
 
 
@@ -255,14 +259,15 @@ def make_shared_tables(job: Job, setting: Setting, worlds: WorldSlice, block: Bl
     return SharedTables(tables, rate_varies=bool((tables.rate != 1.0).any()), steady=steady)
 
 
-def kernel_flags(levers: Levers, shared: SharedTables, *, newcomers: bool, renewing: bool) -> int:
+def kernel_flags(job: Job, shared: SharedTables, *, newcomers: bool, renewing: bool) -> int:
     """Bit flags of the mechanisms that the kernel has to simulate."""
     return (
         ks.NEWCOMERS * newcomers
         + ks.TABLES * shared.rate_varies
         + ks.STEADY * shared.steady
         + ks.RENEWING * renewing
-        + ks.MARGINS * levers.moves_margin
+        + ks.MARGINS * job.levers.moves_margin
+        + ks.LEVERED * job.beside_levers
     )
 
 
@@ -280,7 +285,7 @@ def run_kernel(
     from clvsim.kernels.simulate import simulate  # compiled: not for those who only check
 
     rows = worlds.rows
-    flags = kernel_flags(job.levers, shared, newcomers=block.newcomers, renewing=block.renewing)
+    flags = kernel_flags(job, shared, newcomers=block.newcomers, renewing=block.renewing)
     simulate(
         block.people,
         seal(setting.worlds.key[rows], np.uint64),

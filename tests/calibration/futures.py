@@ -150,4 +150,6 @@ def life_of(kind: str) -> Callable[..., Life]:
         return until_they_die
     if kind == "bg_bb":
         return partial(at_opportunities, every=config["opportunity_days"])
-    return partial(renewed, every=RENEWAL_DAYS[config["renewal"]])
+    if STORIES[kind].renewing:
+        return partial(renewed, every=RENEWAL_DAYS[config["renewal"]])
+    raise KeyError(f"what becomes of customers of {kind} after today is not told here")

@@ -52,6 +52,7 @@ MISTAKES = {
         [
             "check",
             "orders.csv",
+            "finance.gross_margin=0.4",
             f"{UPSELL}.when.start_date=2031-01-01",
             f"{UPSELL}.who.segments=[gold]",
             "scenario.upsell_soft.set_up.when.start_month=36",

@@ -78,10 +78,11 @@ def test_toy_by_hand() -> None:
     np.testing.assert_allclose(metrics.ltv_cac(sim, sim.scenarios[BASELINE]), [26 / 15, -0.1, 26 / 18, 26 / 40])
     np.testing.assert_allclose(metrics.clv_per_newcomer(sim, sim.scenarios[BASELINE]), [11, -16.5, 8, -14])
     np.testing.assert_allclose(metrics.visitor_value(sim, sim.scenarios[BASELINE]), [2.6, -0.15, 2.6, 2.6])
-    rows = {row["metric"]: row for row in payback_rows(sim, BASELINE, (curve, months), "parameter")}
+    rows = {row["metric"]: row for row in payback_rows(sim, BASELINE, months, months - 1, "parameter")}
     assert rows["p_payback_12_months"]["mean"] == 0.5
     assert rows["p_payback_never"]["mean"] == 0.5
     assert rows["payback_months"]["p05"] == 5  # the next higher of 1 and 5
+    assert rows["payback_undiscounted_months"]["p05"] == 4
     assert np.isinf(rows["payback_months"]["p50"])
 
 
@@ -100,7 +101,8 @@ def test_payback_is_not_the_survivors() -> None:
     assert curve.mean[-1] < 0.8 * (cash.sum(axis=1) / np.maximum(alive[:, -2], 1)).mean()
 
 
-def test_the_baselines_curve_is_its_closed_form_and_a_lever_adds_to_it() -> None:
+@pytest.mark.parametrize("discounted", [True, False])
+def test_the_baselines_curve_is_its_closed_form_and_a_lever_adds_to_it(discounted: bool) -> None:
     """By month of age: the simulated curve lies around it, 4 standard errors; 30 % more spend adds 30 % of revenue."""
     lib = scenarios(dearer={"it": {"kind": "shift", "target": "spend", "size": 0.3, "who": {"customers": "new"}}})
     sim = run(
@@ -112,13 +114,13 @@ def test_the_baselines_curve_is_its_closed_form_and_a_lever_adds_to_it() -> None
         cost_per_order=0.0,
     )
     designs = make_designs(sim)
-    curve = expected_curve(sim, BASELINE, designs)
-    np.testing.assert_array_equal(curve, expected_age_curve(sim))
-    gap = by_age(sim, sim.scenarios[BASELINE]).cumsum(axis=1) - curve
+    curve = expected_curve(sim, BASELINE, designs, discounted=discounted)
+    np.testing.assert_array_equal(curve, expected_age_curve(sim, discounted=discounted))
+    gap = by_age(sim, sim.scenarios[BASELINE], discounted=discounted).cumsum(axis=1) - curve
     assert (np.abs(gap.mean(axis=0)) < 4 * gap.std(axis=0) / np.sqrt(400)).all()
-    dearer = expected_curve(sim, "dearer", designs)
+    dearer = expected_curve(sim, "dearer", designs, discounted=discounted)
     ratio = dearer / curve
-    simulated = by_age(sim, sim.scenarios["dearer"]).cumsum(axis=1) / curve
+    simulated = by_age(sim, sim.scenarios["dearer"], discounted=discounted).cumsum(axis=1) / curve
     assert ratio.mean() == pytest.approx(1.3, abs=0.01)
     assert ratio[:, -1].std() < simulated[:, -1].std() / 3
     assert ratio[:, 0].mean() == pytest.approx(1.3, abs=0.01)  # the first order is at age 0 and dearer too

@@ -136,21 +136,22 @@ def test_a_scale_that_is_not_positive_is_refused(bad: float) -> None:
     Basis.make(columns, scale, np.arange(80) != 3)
 
 
-def test_features_are_logs_of_positive_parameters_and_products_with_effects() -> None:
-    """5 linear, 2 squares, 1 pair of effects, 2 × 3 effect × parameter; a signed parameter and effects stay as is."""
+def test_features_are_logs_of_what_is_positive_and_products_with_effects() -> None:
+    """5 linear, 2 squares, 1 pair of effects, 2 × 3 effect × parameter; what has a sign stays as it is."""
     rng = np.random.default_rng(4)
-    inputs = np.column_stack([np.exp(rng.normal(size=(50, 2))), rng.normal(size=50), rng.uniform(1, 2, (50, 2))])
+    inputs = np.column_stack([np.exp(rng.normal(size=(50, 2))), rng.normal(size=(50, 2)), rng.uniform(1, 2, 50)])
     columns = features(inputs, np.array([False, False, False, True, True]))
     assert columns.shape == (50, 14)
     np.testing.assert_allclose([columns.mean(axis=0), columns.var(axis=0)], [np.zeros(14), np.ones(14)], atol=1e-12)
-    for column, values in enumerate([np.log(inputs[:, 0]), np.log(inputs[:, 1]), *inputs[:, 2:].T]):
+    for column, values in enumerate([*np.log(inputs[:, :2]).T, *inputs[:, 2:4].T, np.log(inputs[:, 4])]):
         np.testing.assert_allclose(columns[:, column], (values - values.mean()) / values.std(), atol=1e-12)
 
 
 def test_ratios_let_a_figure_be_a_share_of_something_else() -> None:
     """y = effect × orders under the scale revenue: exact with the ratio orders/revenue as a column."""
     rng = np.random.default_rng(6)
-    orders, spend, effect = np.exp(rng.normal(size=(3, 400)))
+    orders, spend = np.exp(rng.normal(size=(2, 400)))
+    effect = rng.normal(size=400)
     inputs, effects = np.column_stack([orders, spend, effect]), np.array([False, False, True])
     y = (0.3 + effect) * orders
     with_ratio = Basis.make(features(inputs, effects, (1 / spend)[:, None]), orders * spend).fit(y).values

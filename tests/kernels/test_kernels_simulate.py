@@ -92,6 +92,7 @@ def test_a_call_runs_through_its_least_loop(monkeypatch: pytest.MonkeyPatch) -> 
         return lambda *arguments: calls.append((on, arguments))
 
     monkeypatch.setattr(simulate_room, "loop_of", loop)
+    monkeypatch.setattr(simulate_room, "_BUILT", set())
     for kind in ("existing", "offers", "mixture", "newcomers"):
         case = random_case(133, **KINDS[kind])
         inputs = case.inputs(traced=False)
@@ -99,6 +100,17 @@ def test_a_call_runs_through_its_least_loop(monkeypatch: pytest.MonkeyPatch) -> 
         on, arguments = calls.pop()
         assert on == least(case)
         assert all(a is b for a, b in zip(arguments, inputs, strict=True))
+
+
+def test_a_loop_that_is_there_and_knows_more_serves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rather than to compile another; and where a scenario beside has levers, its loop is asked for at once."""
+    monkeypatch.setattr(simulate_room, "_BUILT", {NEWCOMERS})
+    assert simulate_room.at_hand(PLAIN) == PLAIN
+    monkeypatch.setattr(simulate_room, "_BUILT", {NEWCOMERS, LEVERS})
+    assert simulate_room.at_hand(PLAIN) == LEVERS
+    assert simulate_room.at_hand(SPECIAL) == SPECIAL
+    inputs = random_case(130).inputs(traced=False, toggled=structs.LEVERED)
+    assert mechanisms_of(inputs.laws, inputs.offers, inputs.contacts, inputs.clock, inputs.trace) == LEVERS
 
 
 def test_threads_compile_a_loop_once(monkeypatch: pytest.MonkeyPatch) -> None:
