@@ -1,7 +1,7 @@
 """Models of given days beside months: opportunities and renewals at a pace after today, in plain numbers."""
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
@@ -279,7 +279,7 @@ def paying(
             "channel": "",
         }
     )
-    first = TODAY - pd.Timedelta(days=round(LOG_MONTHS * DAYS_PER_MONTH))
+    first = TODAY - timedelta(days=round(LOG_MONTHS * DAYS_PER_MONTH))
     daily = np.zeros((1, 2), np.int64)  # that there are days is all that contracts ask
     return CustomerSummary(frame, TODAY, first, TODAY, "month", "made up", daily)
 
