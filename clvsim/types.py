@@ -184,6 +184,11 @@ class ScenarioDescription:
     uncertain: bool = True  # whether a number that it rests on differs between draws
     default: str = ""  # label of a default effect that makes it an example, though no file says that it is one
 
+    @property
+    def is_what_if(self) -> bool:
+        """Whether it rests on stated numbers that nobody doubts: it has consequences, and no chance."""
+        return self.evidence == "stated" and not self.uncertain
+
 
 @dataclass(frozen=True)
 class PaybackCurve:

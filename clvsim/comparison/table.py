@@ -1,6 +1,6 @@
 """The table of all figures: levels, paired differences, and how scenarios rank."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -116,23 +116,25 @@ def compare(simulation: Simulation, metric: str = HEADLINE) -> Comparison:
     >>> simulation = clvsim.simulate(fitted, summary, scenarios, simulation=config)
     >>> comparison = clvsim.compare(simulation)
     >>> rows = comparison.table.query("metric == 'plan_value' and basis == 'expected'")
-    >>> rows[["scenario", "mean", "delta_mean", "expected_loss"]].round(1).values.tolist()
-    [['baseline', 38.7, nan, 5.3], ['service', 43.9, 5.3, 0.0]]
+    >>> rows[["scenario", "mean", "delta_mean"]].round(1).values.tolist()
+    [['baseline', 38.7, nan], ['service', 43.9, 5.3]]
     """
     metrics = available(simulation)
     decisive = metrics[metric]
     require_expectation(metric)
     designs, notes = make_designs(simulation), []
     decided = expected_values(simulation, decisive, designs, notes)
-    ranked = rank_expected(simulation, decided)
+    contest = contestants(simulation)
+    ranked = rank_expected(simulation, decided, contest)
     notes += precision_notes(simulation, decided)
     rows = []
     for name, definition in metrics.items():
         if name == metric:
-            rows += expected_rows(simulation, name, definition, decided, ranked)
+            rows += expected_rows(simulation, name, definition, decided, contest, ranked)
         elif definition.has_expectation:
-            rows += expected_rows(simulation, name, definition, expected_values(simulation, definition, designs, []))
-        rows += realised_rows(simulation, name, definition, ranked=name == metric)
+            expected = expected_values(simulation, definition, designs, [])
+            rows += expected_rows(simulation, name, definition, expected, contest)
+        rows += realised_rows(simulation, name, definition, contest if name == metric else [])
     curves = {
         name: payback_of(simulation, name, designs)
         for name, scenario in simulation.scenarios.items()
@@ -156,9 +158,18 @@ def compare(simulation: Simulation, metric: str = HEADLINE) -> Comparison:
 # --- rows ------------------------------------------------------------------------------------------------------------
 
 
-def rank_expected(simulation: Simulation, expected: Expected) -> decision.Ranking | None:
-    """How scenarios rank on their differences to the baseline; None without another scenario, or where they are nan."""
-    deltas = list(expected.deltas.values())
+def contestants(simulation: Simulation) -> list[str]:
+    """The baseline and the scenarios that have a chance: those that rest on stated numbers alone have consequences."""
+    return [
+        name
+        for name, scenario in simulation.scenarios.items()
+        if name == BASELINE or not scenario.compiled.description.is_what_if
+    ]
+
+
+def rank_expected(simulation: Simulation, expected: Expected, contest: Sequence[str]) -> decision.Ranking | None:
+    """How the contestants rank on their differences to the baseline; None without any, or where they are nan."""
+    deltas = [expected.deltas[name] for name in contest if name != BASELINE]
     if not deltas or not all(np.isfinite(delta.values).all() for delta in deltas):
         return None
     return decision.rank(deltas, simulation.effective_draws)
@@ -169,31 +180,38 @@ def probabilities_known(simulation: Simulation) -> bool:
 
 
 def expected_rows(
-    simulation: Simulation, name: str, metric: Metric, expected: Expected, ranked: decision.Ranking | None = None
+    simulation: Simulation,
+    name: str,
+    metric: Metric,
+    expected: Expected,
+    contest: Sequence[str],
+    ranked: decision.Ranking | None = None,
 ) -> list[dict]:
-    """Rows of expected values, with probabilities and losses where scenarios are ranked by them."""
+    """Rows of expected values, with probabilities and losses of the contestants where they are ranked by them."""
     rows = []
-    for number, (scenario, level) in enumerate(expected.values.items()):
+    for scenario, level in expected.values.items():
         row = _row(simulation, scenario, name, metric, "expected")
         row |= _summary(simulation, level, "mean", "mean_mcse", "")
         if scenario in expected.deltas:
             row |= _summary(simulation, expected.deltas[scenario], "delta_mean", "delta_mcse", "delta_")
-        if ranked:
+        if ranked and scenario in contest:
+            number = contest.index(scenario)
             row |= {"expected_loss": ranked.loss[number], "expected_loss_mcse": ranked.loss_mcse[number]}
-        if ranked and probabilities_known(simulation):
-            names = ("p_better", "p_better_mcse", "p_equal", "p_best", "p_best_mcse")
-            row |= {column: getattr(ranked, column)[number] for column in names}
+            if probabilities_known(simulation):
+                names = ("p_better", "p_better_mcse", "p_equal", "p_best", "p_best_mcse")
+                row |= {column: getattr(ranked, column)[number] for column in names}
         rows.append(row)
     return rows
 
 
-def realised_rows(simulation: Simulation, name: str, metric: Metric, *, ranked: bool) -> list[dict]:
-    """Rows of what happens in the simulated worlds, luck and shocks included."""
+def realised_rows(simulation: Simulation, name: str, metric: Metric, contest: Sequence[str]) -> list[dict]:
+    """Rows of what happens in the simulated worlds, luck and shocks included; chances and losses of contestants."""
     raw = {scenario: metric.query(simulation, simulated) for scenario, simulated in simulation.scenarios.items()}
-    table = np.column_stack(list(raw.values()))
+    table = np.column_stack([raw[scenario] for scenario in contest or raw])
     shares = {"p_best": decision.shares_of_best(table), "expected_loss": decision.losses(table)}
     rows = []
-    for number, (scenario, figure) in enumerate(raw.items()):
+    for scenario, figure in raw.items():
+        ranked = scenario in contest
         row = _row(simulation, scenario, name, metric, "realised")
         row |= _of_worlds(simulation, figure, "mean", "mean_mcse", "")
         if scenario != BASELINE:
@@ -202,7 +220,8 @@ def realised_rows(simulation: Simulation, name: str, metric: Metric, *, ranked: 
             if ranked and probabilities_known(simulation):
                 better = _mean(simulation, np.heaviside(delta, 0.5))
                 row |= {"p_better": better.value, "p_better_mcse": better.mcse, "p_equal": float((delta == 0).mean())}
-        if ranked and len(raw) > 1:
+        if ranked and len(contest) > 1:
+            number = contest.index(scenario)
             loss = _mean(simulation, shares["expected_loss"][:, number])
             row |= {"expected_loss": loss.value, "expected_loss_mcse": loss.mcse}
             if probabilities_known(simulation):

@@ -25,7 +25,7 @@ from clvsim.models.laws import PACE, Params, unique_rows
 from clvsim.models.protocol import RetentionModel
 from clvsim.models.retention.contracts import ContractModel
 from clvsim.models.retention.survival import log_gamma_ratio, log_kept
-from clvsim.models.shocks import Centre, expand, shifted
+from clvsim.models.shocks import Centre, expand, require_near, shifted
 from clvsim.special import digamma
 from clvsim.types import DAYS_PER_MONTH, DAYS_PER_YEAR, CustomerSummary
 
@@ -142,6 +142,7 @@ def learn_hazard(
     months = months_of((summary.today - summary.first_date).days)
     found = expand(HazardSlope.of(model, rows, months), centre)
     path = draw_paths(found.evidence, prior, next(iter(params.values())).size, seed)
+    require_near(model.kind, found, path.v)
     moved = {name: shifted(name, values, path.v @ found.shift[name]) for name, values in params.items()}
     looks = signs(found.evidence, prior)
     described = Path(months=months, today=summary.today, autocorrelation=prior.autocorrelation, **looks._asdict())

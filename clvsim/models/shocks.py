@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from clvsim.errors import DiagnosticsError
 from clvsim.models.around.calendar import Calendar, Path, months_of
 from clvsim.models.around.paced import Paced, paced_of
 from clvsim.models.around.path import LEVEL_SD, SD, STATES, Evidence, PathPrior, draw_paths, evidence_of, signs
@@ -29,6 +30,7 @@ from clvsim.models.retention.purchases import DropoutPriors, Histories
 from clvsim.types import DAYS_PER_YEAR, CustomerSummary
 
 _HISTORIES = 200
+_FARTHEST = 5.0  # in logs, that a draw may move: the expansion is of second order, and no shop's months are 150 fold
 _STEP = 1e-3  # of central differences in logs, log odds and log multipliers
 
 
@@ -82,12 +84,21 @@ def learn(
     found = expand(MonthlySlope.of(model, summary, days_per_unit), centre)
     draws = next(iter(params.values())).size
     path = draw_paths(found.evidence, prior, draws, seed)
+    require_near(model.kind, found, path.v)
     months = found.evidence.gradient.size
     looks = signs(found.evidence, prior)
     moved = {name: shifted(name, values, path.v @ found.shift[name]) for name, values in params.items()}
     moved |= {f"path[{ago}]": path.v[:, months - ago] for ago in range(1, months + 1)}
     described = Path(months=months, today=summary.today, autocorrelation=prior.autocorrelation, **looks._asdict())
     return with_path(model, summary, described), moved | path.states
+
+
+def require_near(kind: str, found: Expansion, v: np.ndarray) -> None:
+    """Raises DiagnosticsError where more than one draw in a hundred moves farther than the expansion holds."""
+    moves = [np.abs(v).max(axis=1), *(np.abs(v @ shift) for shift in found.shift.values())]
+    if float(np.quantile(np.max(moves, axis=0), 0.99)) > _FARTHEST:
+        what = f"{kind}: months of the log differ more than shocks can, as if orders broke off; see data.today"
+        raise DiagnosticsError([("fit", what)])
 
 
 def learn_pace(

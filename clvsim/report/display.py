@@ -152,9 +152,8 @@ def wording(result: RunResult, metric: str) -> Words:
         arrival_months=result.arrival_months,
     )
     if metric == "orders" and result.active_contracts is not None:
-        meaning = (
-            f"Payments of all customers followed, first ones and renewals, each over {result.horizon_months} months."
-        )
+        span = fmt.months(result.horizon_months)
+        meaning = f"Payments of all customers followed, first ones and renewals, each over {span}."
         return entry._replace(label="Payments", short="Payments", meaning=meaning)
     return entry
 
@@ -308,13 +307,13 @@ def _decision(
 
 
 def is_what_if(scenario: ScenarioDescription) -> bool:
-    """Whether a scenario rests on stated numbers that nobody doubts: it has consequences, and no chance."""
-    return scenario.evidence == "stated" and not scenario.uncertain
+    return scenario.is_what_if
 
 
 def too_few_draws(result: RunResult) -> str:
     """A sentence where the comparison has refused its probabilities, "" where it has them or there is no lever."""
-    lines = [figure.best for name, figure in decisive(result).items() if name != baseline(result).name]
+    in_contest = {scenario.name for scenario in levers(result) if not scenario.is_what_if}
+    lines = [figure.best for name, figure in decisive(result).items() if name in in_contest]
     if not lines or any(math.isfinite(row.p_better) for row in lines):
         return ""
     worlds = fmt.number(result.draws * result.replicates)

@@ -86,6 +86,6 @@ def warnings(scenarios: Sequence[ScenarioDescription]) -> tuple[str, ...]:
             chance = " and gets no chance of being better" if display.is_what_if(scenario) else ""
             sentences.append(
                 f"“{scenario.title}” rests on stated numbers alone ({labels}): it is shown as what follows if they are "
-                f"right{chance}. A test (kind: experiment) or a source: … would make it more."
+                f"right{chance}. Give the numbers a source, or a test (kind: experiment)."
             )
     return tuple(sentences)

@@ -92,7 +92,7 @@ def difference_figure(result: RunResult, width: float = WIDE) -> Figure:
     rows = display.decisive(result)
     left, right, top = 0.35, 0.35, 0.05
     inner = (width - 0.1) * POINTS
-    label = wrap(f"{_difference_label(result)}, {result.horizon_months} months", inner - 2 * left * POINTS)
+    label = wrap(f"{_difference_label(result)}, {fmt.months(result.horizon_months)}", inner - 2 * left * POINTS)
     bottom = 0.36 + len(label.splitlines()) * SMALL * _LINE / POINTS
     titles = [wrap(s.title + (" (example effect)" if s.illustrative else ""), inner, NORMAL) for s in scenarios]
     captions = [wrap(difference_caption(result, s, rows[s.name]), inner) for s in scenarios]
@@ -288,7 +288,7 @@ def payback_phrase(result: RunResult, name: str) -> str:
     months = result.payback[name].payback_p50_months
     verb = "paid back" if result.margin_known else "cost covered"
     if not math.isfinite(months):
-        return f"not {verb} within {result.horizon_months} months"
+        return f"not {verb} within {fmt.months(result.horizon_months)}"
     return f"{verb} after {fmt.number(months, 0)} months"
 
 

@@ -136,3 +136,7 @@ def _with_currency(digits: str, currency: str) -> str:
         lead = digits[0] if digits[0] in "+" + MINUS else ""
         return f"{lead}{label}{digits[len(lead) :]}"
     return f"{digits}{NBSP}{label}"
+
+
+def months(count: int) -> str:
+    return f"{count} month{'' if count == 1 else 's'}"

@@ -25,7 +25,7 @@ def headline(result: RunResult) -> str:
 def _about_lever(result: RunResult, scenario: ScenarioDescription, figure: Figure) -> str:
     name, words = f"“{scenario.title}”", _phrases(result)
     size, intervals = _difference(result, figure)
-    span = f"over {result.horizon_months} months"
+    span = f"over {fmt.months(result.horizon_months)}"
     best, may = figure
     if best.delta_mean == may.delta_p05 == may.delta_p95 == 0:
         return f"{name} makes no difference {span}: {words.same} in every simulated future."
@@ -133,7 +133,7 @@ def _about_today(result: RunResult) -> str:
     active = result.active_contracts
     of_today = " of today" if active is None else f" ({fmt.number(active)} with an active contract)"
     if figure is None:
-        return f"The run followed {customers} customers over {result.horizon_months} months."
+        return f"The run followed {customers} customers over {fmt.months(result.horizon_months)}."
     best, may = figure
     place = fmt.last_place((best.mean, may.p05, may.p95), display.larger(best.mean_mcse, may.mean_mcse))
     amount, *ends = (fmt.money(v, place, result.currency) for v in (best.mean, may.p05, may.p95, best.p05, best.p95))
@@ -146,7 +146,7 @@ def _about_today(result: RunResult) -> str:
         )
     return (
         f"The {customers} customers{of_today} are expected to bring in about {amount} of revenue over the next "
-        f"{result.horizon_months} months {interval}."
+        f"{fmt.months(result.horizon_months)} {interval}."
     )
 
 

@@ -44,7 +44,7 @@ def limits(result: RunResult) -> list[tuple[str, str]]:
         ),
         (
             "The horizon is cut",
-            f"Only {result.horizon_months} months of each customer’s life count. "
+            f"Only {fmt.months(result.horizon_months)} of each customer’s life count. "
             f"{vocabulary(result).paid.capitalize()} after that are left out, "
             "which understates long-lived customers and levers that pay late.",
         ),
@@ -69,7 +69,8 @@ def limits(result: RunResult) -> list[tuple[str, str]]:
             (
                 "Newcomers",
                 "Visitors, conversion and cost per visitor are inputs and stay constant; newcomers are taken to behave "
-                "like the customers in the log, whichever channel they come from.",
+                "like the customers in the log, whichever channel they come from, but for what a lever says of those "
+                "whom it brings in addition.",
             )
         )
     if not result.margin_known:

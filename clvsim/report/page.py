@@ -126,7 +126,7 @@ def _basis_note(result: RunResult) -> str:
     sentences = [
         "Intervals come first with all that may happen in them: how customers behave, what levers do, who happens to "
         "buy and shocks common to all. On average, luck and shocks are averaged out: that is what decisions rest on.",
-        f"Every customer is followed for {result.horizon_months} months of their own life"
+        f"Every customer is followed for {fmt.months(result.horizon_months)} of their own life"
         + (f"; newcomers arrive over {result.arrival_months} months." if result.acquisition_known else "."),
     ]
     if result.margin_known:

@@ -37,7 +37,8 @@ def tables(result: RunResult) -> str:
     parts.append("\n".join(_wrapped(sentence) for sentence in first if sentence))
     parts += [_metric_table(result), _decision_table(result)]
     parts.append("\n".join(_wrapped(note) for note in _notes(result)))
-    parts += ["\n".join(_wrapped(f"! {warning}") for warning in result.lever_warnings)] if result.lever_warnings else []
+    warnings = (*result.warnings, *result.lever_warnings)
+    parts += ["\n".join(_wrapped(f"! {warning}") for warning in warnings)] if warnings else []
     return "\n\n".join(parts).replace(NBSP, " ") + "\n"
 
 

@@ -156,7 +156,10 @@ def test_share_repaying_counts_customers_once() -> None:
 def test_everything_in_one_table() -> None:
     """Rows of a run with and without margin and acquisition; a scenario with no effect ties with the baseline."""
     nothing = {"it": {"kind": "shift", "target": "rate", "size": 0.0}}
-    lib = scenarios(same=nothing, up={"it": nothing["it"] | {"size": 0.3}})
+    sized = {"kind": "prior", "dist": "normal", "mean": 0.3, "sd": 0.01}
+    lib = scenarios(
+        same=nothing, up={"it": nothing["it"] | {"size": sized}}, stated={"it": nothing["it"] | {"size": 9}}
+    )
     full = compare(run(lib, draws=100, replicates=5, acquisition=channels(), fitted=posterior(100, spread=0.05)))
     assert set(metrics.PAYBACK) <= set(full.table["metric"])
     rows = full.table[(full.table["metric"] == "plan_value") & (full.table["basis"] == "expected")].set_index(
@@ -168,6 +171,10 @@ def test_everything_in_one_table() -> None:
     assert rows.loc["same", "p_best"] == rows.loc[BASELINE, "p_best"]
     assert rows.loc["up", "p_better"] > 0.9
     assert rows.loc["up", "p_equal"] == 0
+    # What is stated as certain has consequences and no chance, and takes none from the others.
+    assert rows.loc["stated", "delta_mean"] > rows.loc["up", "delta_mean"]
+    assert rows.loc["stated", ["p_better", "p_best", "expected_loss"]].isna().all()
+    assert rows["p_best"].sum() == pytest.approx(1)
     bare = compare(run(lib, draws=30, margin=None, cost_per_order=0.0))
     assert not set(bare.table["metric"]) & {"cac", "clv_per_newcomer", "ltv_cac", "share_repaying", *metrics.PAYBACK}
     assert {"plan_value", "rlv_total", "orders"} <= set(bare.table["metric"])

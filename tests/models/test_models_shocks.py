@@ -11,7 +11,7 @@ from scipy.special import betaln, gammaln
 from scipy.stats import norm
 from test_models_season import LENGTH, PUBLISHED, SALE, TODAY, WEEK, bought, densities, multiplier
 
-from clvsim.errors import ConfigError
+from clvsim.errors import ConfigError, DiagnosticsError
 from clvsim.models import RETENTION, SPEND
 from clvsim.models.around import path as paths
 from clvsim.models.around.calendar import Calendar, Path, months_ahead, months_of
@@ -27,7 +27,17 @@ from clvsim.models.fit import fit
 from clvsim.models.fitted import FittedModels, restored
 from clvsim.models.inference import centre
 from clvsim.models.laws import Births
-from clvsim.models.shocks import Centre, Expansion, MonthlySlope, expand, learn, learn_pace, with_path, without_path
+from clvsim.models.shocks import (
+    Centre,
+    Expansion,
+    MonthlySlope,
+    expand,
+    learn,
+    learn_pace,
+    require_near,
+    with_path,
+    without_path,
+)
 from clvsim.scenario import BASELINE, Scenario
 from clvsim.simulation import simulate
 from clvsim.simulation.config import EnvironmentConfig, SimulationConfig
@@ -638,3 +648,14 @@ def test_learning_uses_the_seed(large):
     np.testing.assert_array_equal(one["path[3]"], same["path[3]"])
     assert not np.array_equal(one["path[3]"], other["path[3]"])
     assert large.repeat_orders_by_day.shape == (PARTS, LENGTH + 1)
+
+
+def test_months_that_no_shock_explains_are_not_followed() -> None:
+    """Where orders break off, the expansion around the mode would carry parameters off by any factor."""
+    none = Evidence(np.zeros(2), np.zeros((2, 2)))
+    found = Expansion(none, {"r": np.array([0.1, 0.1]), "alpha": np.array([0.0, 2.0])})
+    v = np.full((1000, 2), 2.4)
+    require_near("bg_nbd", found, v)
+    v[:20] = 2.6
+    with pytest.raises(DiagnosticsError, match="bg_nbd: months of the log differ more than shocks can"):
+        require_near("bg_nbd", found, v)

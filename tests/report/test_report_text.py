@@ -118,7 +118,8 @@ def test_too_few_draws_show_no_chance_and_say_why() -> None:
 
 
 def test_warnings_on_levers_are_printed() -> None:
-    assert "\n! A lever has no source.\n" in tables(replace(demo(), lever_warnings=("A lever has no source.",)))
+    shown = tables(replace(demo(), warnings=("Orders drift.",), lever_warnings=("A lever has no source.",)))
+    assert "\n! Orders drift.\n! A lever has no source.\n" in shown
 
 
 def test_foreign_logs_get_revenue_examples_and_reasons() -> None:
