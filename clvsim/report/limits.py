@@ -109,7 +109,7 @@ def _seasons_and_levels(result: RunResult) -> str:
     calendar = return_of_months if recurring else ""
     if "path" in result.calendar_effects:
         moves = "hazard’s" if result.active_contracts is not None else "order rate’s"
-        calendar += f"The {moves} level moved from month to month; it goes on from where it stands today. "
+        calendar += f"The {moves} level may move from month to month; it goes on from where it stands today. "
         others = () if recurring else ("seasons",)
     else:
         others = ("trends",) if recurring else ("seasons", "trends")

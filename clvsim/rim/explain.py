@@ -93,6 +93,8 @@ def unknown_key(stage: str, key: str, overrides: Sequence[str]) -> Problem:
     if key.startswith("scenario.") and name in named_files("scenario") and name not in raw.get("scenario", {}):
         return Problem(key, f"changed but not picked; add {name} to scenarios=[...]")
     problem = config.unknown_key(key, raw, tuple(FILES_OF))
+    if problem.what.endswith(f"did you mean {key}?"):
+        return Problem(key, f"no file sets it here; a + in front adds it: +{key}=...")
     return problem if ";" in problem.what else Problem(key, f"{problem.what}; clvsim {stage} --help lists them")
 
 
