@@ -110,8 +110,8 @@ MISTAKES = {
         ["clvsim: scenario.plan.combine: no scenario 'upsel_soft'; did you mean upsell_soft?"],
     ),
     "a key that no file sets": (
-        ["check", "orders.csv", "scenarios=[upsell_soft]", f"{UPSELL}.goods_return=false"],
-        [f"clvsim: {UPSELL}.goods_return: no file sets it here; a + in front adds it: +{UPSELL}.goods_return=..."],
+        ["check", "orders.csv", "scenarios=[follow_up]", "scenario.follow_up.email.goodwill=0.1"],
+        ["scenario.follow_up.email.goodwill: no file sets it here; a + in front adds it: +scenario.follow_up.email."],
     ),
     "not key=value": (["run", "orders.csv", "seed=[", "a b=3"], ["seed=[: cannot be read", "a b=3: cannot be read"]),
     "unknown flag": (["run", "orders.csv", "--mutirun"], ["--mutirun: no such flag; did you mean --multirun?"]),
