@@ -17,6 +17,7 @@ from clvsim.errors import ConfigError
 from clvsim.interventions.base import CostEntry
 from clvsim.scenario import BASELINE
 from clvsim.simulation import levels
+from clvsim.simulation.levels import ratio
 
 if TYPE_CHECKING:
     from clvsim.simulation.arrivals import Acquired
@@ -180,11 +181,6 @@ def contacts(simulation: Simulation, scenario: SimulatedScenario) -> np.ndarray:
 
 def opt_outs(simulation: Simulation, scenario: SimulatedScenario) -> np.ndarray:
     return scenario.ledger.total("opt_outs")
-
-
-def ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
-    """Quotient, nan where there is nothing to divide by."""
-    return np.divide(numerator, denominator, out=np.full_like(numerator, np.nan), where=denominator > 0)
 
 
 def _acquired(scenario: SimulatedScenario) -> Acquired:

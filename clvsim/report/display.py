@@ -300,14 +300,10 @@ def _decision(
     if scenario.name == baseline(result).name:
         return Decision(scenario, None, "", p_best, loss)
     delta = delta_cell(result, figure, short=short)
-    if is_what_if(scenario):
+    if scenario.is_what_if:
         return Decision(scenario, delta, WHAT_IF, WHAT_IF, loss)
     higher = "" if math.isnan(may.p_better) or may.basis != "realised" else fmt.frequency(may.p_better)
     return Decision(scenario, delta, fmt.share(best.p_better, best.p_better_mcse), p_best, loss, higher)
-
-
-def is_what_if(scenario: ScenarioDescription) -> bool:
-    return scenario.is_what_if
 
 
 def too_few_draws(result: RunResult) -> str:

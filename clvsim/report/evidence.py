@@ -83,7 +83,7 @@ def warnings(scenarios: Sequence[ScenarioDescription]) -> tuple[str, ...]:
                 "and leads no headline. State the number with a source, or give a test."
             )
         elif drivers and all(of(a) == "stated" for a in drivers):
-            chance = " and gets no chance of being better" if display.is_what_if(scenario) else ""
+            chance = " and gets no chance of being better" if scenario.is_what_if else ""
             sentences.append(
                 f"“{scenario.title}” rests on stated numbers alone ({labels}): it is shown as what follows if they are "
                 f"right{chance}. Give the numbers a source, or a test (kind: experiment)."

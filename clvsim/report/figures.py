@@ -185,7 +185,7 @@ def difference_caption(result: RunResult, scenario: ScenarioDescription, figure:
     """The numbers of one row in words: a reader need not measure the picture."""
     delta, row = display.delta_cell(result, figure), figure.best
     text = f"{delta.value} {delta.interval}" + (f", on average {delta.average}" if delta.average else "")
-    if display.is_what_if(scenario):
+    if scenario.is_what_if:
         return f"{text}; if what is stated is right"
     if math.isnan(row.p_better):
         return text

@@ -221,7 +221,7 @@ def _decision_notes(result: RunResult) -> list[str]:
     notes = _decision_layers(result)
     if few := display.too_few_draws(result):
         notes.append(few)
-    if any(display.is_what_if(s) for s in display.levers(result)):
+    if any(s.is_what_if for s in display.levers(result)):
         notes.append(
             f"“{display.WHAT_IF}”: what the lever rests on is stated as certain, so its difference is what follows if "
             "that is right, and no chance is given."

@@ -54,7 +54,7 @@ def _notes(result: RunResult) -> list[str]:
         notes.append(few)
     elif display.levers(result):
         notes.append("P(better), P(best): how sure it is that a lever is better, or the best, on average.")
-    if any(display.is_what_if(s) for s in display.levers(result)):
+    if any(s.is_what_if for s in display.levers(result)):
         notes.append(f"{display.WHAT_IF}: what the lever rests on is stated as certain, so no chance is given.")
     return notes
 

@@ -20,29 +20,17 @@ import numpy as np
 
 from clvsim.models.around.calendar import Path
 from clvsim.models.around.path import STATES
-from clvsim.models.around.wrapper import Wrapper
+from clvsim.models.around.wrapper import PoolableWrapper
 from clvsim.models.laws import PACE, Births, LifeLaw, Params
 from clvsim.models.protocol import RetentionModel
 from clvsim.types import CustomerSummary
 
 
 @dataclass(frozen=True)
-class Paced(Wrapper):
+class Paced(PoolableWrapper):
     """The section with a pace of each draw after today. `params` are its own, `PACE`, and the sds of shocks."""
 
     path: Path
-
-    @property
-    def SCALES(self) -> Mapping[str, Any]:
-        return self.section.SCALES
-
-    @property
-    def pool_sd(self) -> float:
-        return self.section.pool_sd
-
-    @property
-    def covariates(self) -> Any:
-        return self.section.covariates
 
     def model_dump(self, *, mode: str = "python") -> dict[str, Any]:
         return {**self.section.model_dump(mode=mode), "pace": self.path.model_dump(mode=mode)}

@@ -26,7 +26,7 @@ from clvsim.errors import ConfigError, Problem
 from clvsim.models.around import arriving
 from clvsim.models.around.calendar import Calendar, Window, months_ahead
 from clvsim.models.around.path import STATES, mean_ahead
-from clvsim.models.around.wrapper import Wrapper
+from clvsim.models.around.wrapper import PoolableWrapper
 from clvsim.models.inputs import containers
 from clvsim.models.laws import Births, Customers, LifeLaw, Params
 from clvsim.models.protocol import RetentionModel
@@ -172,7 +172,7 @@ def seasonal_of(model: RetentionModel) -> "Seasonal | None":
 
 
 @dataclass(frozen=True)
-class Seasonal(Wrapper):
+class Seasonal(PoolableWrapper):
     """BG/NBD or MBG/NBD by a clock of its own. `params` are the model's own and the calendar's effects, (draw,).
 
     Effects are reported after division by the mean, so log m of a day is the sum of those it has. What is said of
@@ -180,18 +180,6 @@ class Seasonal(Wrapper):
     """
 
     calendar: Calendar
-
-    @property
-    def SCALES(self) -> Mapping[str, Any]:
-        return self.section.SCALES
-
-    @property
-    def pool_sd(self) -> float:
-        return self.section.pool_sd
-
-    @property
-    def covariates(self) -> Any:
-        return self.section.covariates
 
     def model_dump(self, *, mode: str = "python") -> dict[str, Any]:
         return {**self.section.model_dump(mode=mode), "calendar": self.calendar.model_dump(mode=mode)}

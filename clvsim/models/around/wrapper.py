@@ -1,5 +1,6 @@
 """What every wrapper of a retention model takes over from the model inside."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,3 +34,20 @@ class Wrapper:
     @property
     def opportunity_days(self) -> float:
         return self.section.opportunity_days
+
+
+@dataclass(frozen=True)
+class PoolableWrapper(Wrapper):
+    """A wrapper of a model whose parameters can differ between levels: with what pooling asks of the model inside."""
+
+    @property
+    def SCALES(self) -> Mapping[str, Any]:
+        return self.section.SCALES
+
+    @property
+    def pool_sd(self) -> float:
+        return self.section.pool_sd
+
+    @property
+    def covariates(self) -> Any:
+        return self.section.covariates
