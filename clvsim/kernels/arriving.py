@@ -15,7 +15,7 @@ BIRTH_NODES, BIRTH_WEIGHTS = gauss_legendre(12)  # within the days in which some
 _LONGEST_STEP, _MOST_DROP, _MOST_GROWTH = 31.0, 0.1, 0.3
 
 
-@njit("float64(float64[:, ::1], int64, float64)", cache=True, nogil=True, error_model="numpy")
+@njit("float64(float64[:, ::1], int64, float64)", cache=True, nogil=True)
 def clock_at(ran, d, day):
     """How far the clock has run by a day, which it does evenly between whole days. ran: (draw, day)."""
     whole = min(int(day), ran.shape[1] - 2)
@@ -27,7 +27,6 @@ def clock_at(ran, d, day):
     " float64[::1], float64, float64[:, :, ::1])",
     cache=True,
     nogil=True,
-    error_model="numpy",
 )
 def orders_of_arrivals(r, alpha, a, b, ran, born, weight, ages, force, out):
     """Orders of somebody who comes later and stays at first, within own ages, each worth exp(-force * own age).

@@ -7,12 +7,16 @@ kernel sources and of Numba's version; it is set here, before the first decorato
 import hashlib
 import os
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numba
-from numba import njit, typeof, types
+from numba import typeof, types
 from numba.extending import intrinsic
+
+# Divisions as NumPy's; and nothing for C, which calls no kernel: that would double what there is to compile.
+njit: Any = partial(numba.njit, error_model="numpy", no_cfunc_wrapper=True)
 
 _SETTINGS: Any = numba.config  # its attributes are made at run time
 
@@ -68,6 +72,6 @@ def _entries(array):
 # Entries of a contiguous array, one after the other, to be indexed without bounds. Compiled, a pointer: an array is
 # handed to a helper as seven values or more, of which structs of arrays make hundreds, and these take longer to compile
 # than the helper's code.
-flat: Any = _entries if _SETTINGS.DISABLE_JIT else njit(forceinline=True, _nrt=False)(_pointer)
+flat: Any = _entries if _SETTINGS.DISABLE_JIT else njit(forceinline=True, _nrt=False, no_cpython_wrapper=True)(_pointer)
 
 __all__ = ["flat", "njit", "source_hash", "typeof", "types"]

@@ -43,7 +43,7 @@ for _i, _size in enumerate(_RULE_SIZES):
 _RULE_ERROR = 1e-11  # relative to the intensity of orders
 
 
-@njit(types.void(*[types.float64] * 5, READABLE, types.float64[::1]), cache=True, nogil=True, error_model="numpy")
+@njit(types.void(*[types.float64] * 5, READABLE, types.float64[::1]), cache=True, nogil=True)
 def intensity_panel(shape, a, b, start, end, nodes, out):
     """BG/NBD order intensity shape e^u E[(1 + p y)^-(shape+1)], y = e^u - 1, p ~ Beta(a, b), at nodes of [start, end].
 
@@ -87,7 +87,6 @@ def intensity_panel(shape, a, b, start, end, nodes, out):
     " float64, float64, float64[:, ::1])",
     cache=True,
     nogil=True,
-    error_model="numpy",
 )
 def discounted_orders(r, alpha, a, b, x, age, horizon, force, out):
     """Orders a living BG/NBD customer is expected to make within `horizon`, each weighted by exp(-force * time).
@@ -180,7 +179,7 @@ def rule_limits(edges: np.ndarray, force: float) -> tuple[np.ndarray, np.ndarray
     return fine, np.ascontiguousarray(limit)
 
 
-@njit("float64(float64[:, ::1], float64, float64)", cache=True, nogil=True, error_model="numpy")
+@njit("float64(float64[:, ::1], float64, float64)", cache=True, nogil=True)
 def tabulated(table, width, u):
     """A function given as polynomials in (-1, 1) on panels of one width from 0, (panel, power)."""
     panel = max(min(int(u / width), table.shape[0] - 1), 0)
@@ -191,7 +190,7 @@ def tabulated(table, width, u):
     return value
 
 
-@njit("float64(float64, float64, float64)", cache=True, nogil=True, error_model="numpy")
+@njit("float64(float64, float64, float64)", cache=True, nogil=True)
 def panel_width(r, a, b):
     """Of the panels of u on which `fill_panel` keeps the orders of customers without a repeat order yet."""
     return _TABLE_WIDTH / max(1.0, a / _TABLE_STEEP, a * r / (a + b) / _TABLE_STEEP)
@@ -201,7 +200,6 @@ def panel_width(r, a, b):
     "int64(float64[::1], int64, float64, float64, float64, int64, float64, float64[:, ::1], float64[:, ::1])",
     cache=True,
     nogil=True,
-    error_model="numpy",
 )
 def fill_panel(coefficient, known, shape, a, b, panel, width, work, table):
     """One more panel of M(u), the orders before u = log(1 + time / rate) of a living customer, lambda ~ Gamma(shape,
@@ -238,7 +236,6 @@ def fill_panel(coefficient, known, shape, a, b, panel, width, work, table):
     " float64[::1], float64[:, ::1], float64, float64[:, ::1])",
     cache=True,
     nogil=True,
-    error_model="numpy",
 )
 def discounted_orders_by_clock(r, alpha, a, b, x, age, reached, edges, limit, force, out):
     """`discounted_orders` where buying runs on a clock of its own, which at time edges[k] has reached reached[d, k].

@@ -9,7 +9,7 @@ _MAX_CANCELLATION = -4.0  # least first parameter for which the quickly convergi
 MAX_TERMS = 4096
 
 
-@njit("float64(float64, float64, float64, float64)", cache=True, nogil=True, error_model="numpy")
+@njit("float64(float64, float64, float64, float64)", cache=True, nogil=True)
 def log_hyp2f1_positive(a, b, c, z):
     """log 2F1(a, b; c; z) for a, b, c > 0 and 0 <= z < 1: every term is positive, so nothing cancels.
 
@@ -34,7 +34,6 @@ def log_hyp2f1_positive(a, b, c, z):
     "UniTuple(int64, 2)(float64[::1], int64, float64, float64, float64, float64)",
     cache=True,
     nogil=True,
-    error_model="numpy",
 )
 def series_terms(coefficient, known, a, b, c, z):
     """How many terms of 2F1(a, b; c; z) leave a rest below 1e-12 of the sum, and how many coefficients are known now.
@@ -61,7 +60,6 @@ def series_terms(coefficient, known, a, b, c, z):
     "int64(float64[::1], int64, float64, float64, float64, float64, float64, float64[::1], float64[::1])",
     cache=True,
     nogil=True,
-    error_model="numpy",
 )
 def euler_series(coefficient, known, shape, first, a, b, third, z, out):
     """2F1(first, a; third; z) at rising z, first = third - shape - 1 and third = a + b; see `discounted_orders`.

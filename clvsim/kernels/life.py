@@ -91,7 +91,7 @@ def build(on: Mechanisms):
     """The loop with these mechanisms, cached by itself."""
     arriving, levered, special = on.arriving, on.levered, on.special
 
-    @njit(SIGNATURE, cache=True, nogil=True, error_model="numpy", _nrt=False)
+    @njit(SIGNATURE, cache=True, nogil=True, _nrt=False)
     def simulate(people, world_key, world_draw, laws, kept, arrivals, tables, offers, programmes, clock, out, events):
         ground = ground_of(people, laws, kept, arrivals, tables, clock, out, arriving)
         run, book, weeks = ground.run, ground.book, ground.weeks

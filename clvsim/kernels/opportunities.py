@@ -18,7 +18,6 @@ _DATA = types.Array(types.float64, 1, "C", readonly=True)  # what can be written
     " float64[:, ::1])",
     cache=True,
     nogil=True,
-    error_model="numpy",
 )
 def log_odds_gone(alpha, beta, gamma, delta, x, t_x, n, out):
     """log of P(gone at n) / P(alive at n) given x purchases, the last at t_x, of n opportunities; -inf at t_x = n.
@@ -39,7 +38,7 @@ def log_odds_gone(alpha, beta, gamma, delta, x, t_x, n, out):
             out[d, i] = math.log(total) + log_ratio if total > 0.0 else -np.inf
 
 
-@njit(types.float64[::1](*[types.float64] * 4, *[_DATA] * 4), cache=True, nogil=True, error_model="numpy")
+@njit(types.float64[::1](*[types.float64] * 4, *[_DATA] * 4), cache=True, nogil=True)
 def gone_or_not(alpha, beta, gamma, delta, x, t_x, n, count):
     """Sum over rows of count * log(1 + odds of being gone), and its gradient in (alpha, beta, gamma, delta), (5,).
 
@@ -80,7 +79,7 @@ def gone_or_not(alpha, beta, gamma, delta, x, t_x, n, count):
     return out
 
 
-@njit("float64(float64, float64, float64)", cache=True, nogil=True, error_model="numpy")
+@njit("float64(float64, float64, float64)", cache=True, nogil=True)
 def endless(b, c, z):
     """2F1(1, b; c; z) for 0 < b < c and 0 <= z < 1 by Gauss's continued fraction (DLMF 15.7.5 at b = 0), Lentz's way.
 
@@ -106,7 +105,6 @@ def endless(b, c, z):
     "void(float64[::1], float64[::1], float64[::1], float64[::1], float64, float64[:, ::1])",
     cache=True,
     nogil=True,
-    error_model="numpy",
 )
 def expected_survivals(gamma, delta, n, m, z, out):
     """Sum over k = 1..m of z^(k-1) P(still there at opportunity n + k | alive at n), theta ~ Beta(gamma, delta + n).
@@ -136,7 +134,6 @@ def expected_survivals(gamma, delta, n, m, z, out):
     " float64[:, ::1])",
     cache=True,
     nogil=True,
-    error_model="numpy",
 )
 def purchase_within(alpha, beta, gamma, delta, x, n, m, out):
     """P(at least one purchase at opportunities n+1..n+m | alive at n, x purchases so far): by which is the first.

@@ -11,7 +11,7 @@ _SHORT_WIDTH, _SHORT_DROP = 0.3, 0.3  # of a piece between two ages for that rul
 _UNLIKELY = 1e-16  # numbers of stages with less than this chance together are left out
 
 
-@njit("float64(float64[::1], float64, float64, float64, float64)", cache=True, nogil=True, error_model="numpy")
+@njit("float64(float64[::1], float64, float64, float64, float64)", cache=True, nogil=True)
 def regular_orders_within(weight, shape, log_ratio, a, b):
     """Expected orders of a living CNBD-k customer within a time t, k = weight.size.
 
@@ -53,7 +53,6 @@ def regular_orders_within(weight, shape, log_ratio, a, b):
     " float64[:, :, ::1], float64, float64, float64[:, ::1])",
     cache=True,
     nogil=True,
-    error_model="numpy",
 )
 def regular_orders(r, alpha, a, b, x, age, weight, horizon, force, out):
     """Orders a living CNBD-k customer is expected to make within `horizon`, each weighted by exp(-force * time).
@@ -93,7 +92,6 @@ def regular_orders(r, alpha, a, b, x, age, weight, horizon, force, out):
     " float64[:, ::1])",
     cache=True,
     nogil=True,
-    error_model="numpy",
 )
 def regular_orders_by_age(r, alpha, a, b, weight, ages, force, out):
     """Orders of a newcomer who stays at first within each own age, each worth exp(-force * age), k = weight.size.

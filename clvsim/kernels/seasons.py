@@ -21,7 +21,7 @@ _SHORT_WIDTH, _SHORT_DROP = 0.15, 0.5  # of a piece for three nodes
 _SHORT_NODES, _SHORT_WEIGHTS = gauss_legendre(3)
 
 
-@njit("float64(float64[::1], float64[::1], float64)", cache=True, nogil=True, error_model="numpy")
+@njit("float64(float64[::1], float64[::1], float64)", cache=True, nogil=True)
 def run_since(ago, run, time):
     """How far the clock ran in the last `time`."""
     k = max(min(np.searchsorted(ago, time), ago.size - 1), 1)
@@ -32,7 +32,6 @@ def run_since(ago, run, time):
     "float64(float64, float64, float64, float64, float64[::1], float64[::1], float64)",
     cache=True,
     nogil=True,
-    error_model="numpy",
 )
 def silent_deaths(power, rate_a, s, rate_b, ago, run, silent):
     """log P(dies silently in the last `silent` | alive then), lambda ~ Gamma(power, rate_a), mu ~ Gamma(s, rate_b)."""
@@ -55,7 +54,6 @@ def silent_deaths(power, rate_a, s, rate_b, ago, run, silent):
     " float64[::1], float64[::1], float64[:, ::1])",
     cache=True,
     nogil=True,
-    error_model="numpy",
 )
 def log_odds_dead(r, alpha, s, beta, ago, run, x, t_x, T, out):
     """log of P(died in (t_x, T)) / P(alive at T) given the history; -inf where the last order was at T.
@@ -79,7 +77,6 @@ def log_odds_dead(r, alpha, s, beta, ago, run, x, t_x, T, out):
     types.float64[::1](*[types.float64] * 4, *[READABLE] * 6),
     cache=True,
     nogil=True,
-    error_model="numpy",
 )
 def lost_or_not_by_clock(r, alpha, s, beta, run, ago, x, t_x, T, count):
     """`silence.lost_or_not` by two clocks: the sum, its gradient in (r, alpha, s, beta) and in `run`, (5 + edge,).
@@ -145,7 +142,6 @@ def lost_or_not_by_clock(r, alpha, s, beta, run, ago, x, t_x, T, count):
     " float64[::1], float64[::1], float64[:, ::1], float64[:, :, :, ::1])",
     cache=True,
     nogil=True,
-    error_model="numpy",
 )
 def moments_of_death_by_clock(r, alpha, s, beta, ago, run, x, t_x, T, rule, out):
     """`silence.moments_of_death` by two clocks: when customers died, how far theirs had run, and with which weights.
@@ -185,7 +181,6 @@ def moments_of_death_by_clock(r, alpha, s, beta, ago, run, x, t_x, T, rule, out)
     " float64[:, ::1], float64[::1], float64[:, ::1])",
     cache=True,
     nogil=True,
-    error_model="numpy",
 )
 def order_first_by_clock(r, alpha, s, beta, edge, pace, x, ran, T, out):
     """P(orders before dying, up to the last edge | alive at T with x orders).
@@ -211,7 +206,7 @@ def order_first_by_clock(r, alpha, s, beta, edge, pace, x, ran, T, out):
             out[d, i] = total
 
 
-@njit("float64(float64, float64, float64, float64)", cache=True, nogil=True, error_model="numpy")
+@njit("float64(float64, float64, float64, float64)", cache=True, nogil=True)
 def expected_life(s, rate_b, span, force):
     """Integral over 0..span of exp(-force t) (B / (B + t))^s dt; the span may be infinite.
 
@@ -243,7 +238,6 @@ def expected_life(s, rate_b, span, force):
     "void(float64[::1], float64[::1], float64[::1], float64[::1], float64[:, ::1], float64, float64[:, ::1])",
     cache=True,
     nogil=True,
-    error_model="numpy",
 )
 def life_by_clock(s, beta, age, edge, pace, force, out):
     """What the clock is expected to run in the life of somebody who is alive at `age`, up to the last edge, discounted.

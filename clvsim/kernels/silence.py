@@ -24,7 +24,7 @@ _DROP = 36.0  # where the integrand has fallen by exp(-36) the rest is below rou
 _MOST = 16.0  # the same for a law of few points
 
 
-@njit("UniTuple(float64, 2)(float64, float64, float64, float64, float64)", nogil=True, error_model="numpy", cache=True)
+@njit("UniTuple(float64, 2)(float64, float64, float64, float64, float64)", nogil=True, cache=True)
 def reach(first, second, ratio, end, most):
     """Where in (0, end] the exponent first u + second log(1 + ratio (e^u - 1)) passes `most`, by at most 1; its value.
 
@@ -38,7 +38,7 @@ def reach(first, second, ratio, end, most):
     return end, drop
 
 
-@njit("UniTuple(float64, 5)(float64, float64, float64, float64, float64)", nogil=True, error_model="numpy", cache=True)
+@njit("UniTuple(float64, 5)(float64, float64, float64, float64, float64)", nogil=True, cache=True)
 def silent_death(power, rate_a, shape_b, rate_b, span):
     """log of G = integral over 0..span of (A/(A+t))^power * s/B * (B/(B+t))^(s+1) dt, and what its gradient needs.
 
@@ -83,7 +83,6 @@ def silent_death(power, rate_a, shape_b, rate_b, span):
     " float64[:, ::1])",
     cache=True,
     nogil=True,
-    error_model="numpy",
 )
 def log_silent_death(r, alpha, s, beta, x, start, span, out):
     """`silent_death` of customers alive at `start` with x orders: A = alpha + start, B = beta + start, power = r + x.
@@ -97,7 +96,7 @@ def log_silent_death(r, alpha, s, beta, x, start, span, out):
                 out[d, i] = silent_death(r[d] + x[i], alpha[d] + start[i], s[d], beta[d] + start[i], span[i])[0]
 
 
-@njit("float64(float64, float64, float64, float64)", cache=True, nogil=True, error_model="numpy")
+@njit("float64(float64, float64, float64, float64)", cache=True, nogil=True)
 def order_ever(power, rate_a, s, rate_b):
     """E[lambda / (lambda + mu)], lambda ~ Gamma(power, rate_a), mu ~ Gamma(s, rate_b): P(orders before dying)."""
     if rate_a <= rate_b:
@@ -112,7 +111,6 @@ def order_ever(power, rate_a, s, rate_b):
     " float64[:, ::1])",
     cache=True,
     nogil=True,
-    error_model="numpy",
 )
 def log_order_first(r, alpha, s, beta, x, start, span, out):
     """log P(orders within `span` before dying | alive at `start` with x orders): `silent_death`, roles exchanged.
@@ -134,7 +132,6 @@ def log_order_first(r, alpha, s, beta, x, start, span, out):
     " float64[::1], float64[::1], float64[:, :, ::1], float64[:, :, ::1])",
     cache=True,
     nogil=True,
-    error_model="numpy",
 )
 def moments_of_death(r, alpha, s, beta, x, t_x, span, nodes, weights, moment, weight):
     """Time of death of Pareto/NBD customers who died within `span` after the last of x orders at t_x: a discrete law.
@@ -165,7 +162,6 @@ def moments_of_death(r, alpha, s, beta, x, t_x, span, nodes, weights, moment, we
     types.float64[::1](*[types.float64] * 4, *[READABLE] * 4),
     cache=True,
     nogil=True,
-    error_model="numpy",
 )
 def lost_or_not(r, alpha, s, beta, x, t_x, T, count):
     """Sum over rows of count * log(1 + odds of having died in (t_x, T]), and its gradient in (r, alpha, s, beta), (5,).

@@ -81,7 +81,7 @@ def simulate(
     loop(people, world_key, world_draw, laws, traits, arrivals, tables, offers, contacts, clock, out, trace)
 
 
-@njit(types.int64(types.uint64, types.uint64, types.float64), cache=True, nogil=True, error_model="numpy")
+@njit(types.int64(types.uint64, types.uint64, types.float64), cache=True, nogil=True)
 def count_arrivals(cell_key, world_key, expected):
     """How many unit-exponential steps fit into `expected`: ordinals are added, never exchanged, as it grows."""
     base = mix(cell_key ^ world_key)

@@ -1,6 +1,7 @@
 """Compiled random numbers: uniforms by address (`rng`), and what is made of them."""
 
 import math
+from functools import partial
 
 import numpy as np
 
@@ -8,12 +9,14 @@ from clvsim.kernels.compiler import njit
 from clvsim.kernels.rng import GOLDEN, STREAM, U64
 
 # Without reference counts: kernels allocate nothing, and atomic counts on every array handed to a helper took a quarter
-# of the event loop. Inlined by LLVM and not by Numba, whose types are then inferred once per helper.
-leaf = njit(error_model="numpy", _nrt=False)
-inline = njit(forceinline=True, error_model="numpy", _nrt=False)
+# of the event loop. Without an entry for Python, which takes longer to compile than a small helper does: to call one
+# from there compiles a caller first. `inline` is for LLVM and not for Numba, whose types are then inferred once.
+helper = partial(njit, _nrt=False, no_cpython_wrapper=True)
+leaf = helper()
+inline = helper(forceinline=True)
 # Merged by Numba into the loop that calls it, for what is handed many structs: as a function of its own it would take
 # longer to compile than its code does. `x is None` is pruned where the loop has None.
-room = njit(inline="always", error_model="numpy", _nrt=False)
+room = helper(inline="always")
 
 
 @inline

@@ -9,7 +9,7 @@ from types import FunctionType, ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
-from twin import contacts, grid, pace, paths, traits
+from twin import contacts, draws, grid, pace, paths, traits
 from twin import state as twin_state
 from twin.cases import Case
 
@@ -34,7 +34,7 @@ def _plain(value: Any, here: str, names: dict[str, Any]) -> Any:
     if value is compiler.flat:
         return lambda array: array.reshape(-1)
     if value is variates.mix or value is variates.address:  # a compiled function's integers come back as Python's
-        return lambda *words: np.uint64(value(*words))
+        return lambda *words: np.uint64(draws.from_python(value)(*words))
     if value is compiler.njit:
         return lambda *_signature, **_options: lambda function: function
     if isinstance(value, ModuleType) and _is_room(value.__name__):
@@ -42,6 +42,8 @@ def _plain(value: Any, here: str, names: dict[str, Any]) -> Any:
     source = getattr(value, "py_func", value)
     if not isinstance(source, FunctionType):
         return value
+    if source.__module__ == variates.__name__:
+        return value if source is value else draws.from_python(value)
     if source.__module__ == here:
         return FunctionType(source.__code__, names, source.__name__, source.__defaults__, source.__closure__)
     if _is_room(source.__module__):
