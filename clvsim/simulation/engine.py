@@ -29,7 +29,7 @@ from clvsim.simulation.tables import (
 )
 from clvsim.simulation.worlds import Worlds, by_week
 
-DRAWS_AT_ONCE = 4  # traits and tables of a slice stay in a core's cache
+DRAWS_AT_ONCE = 16  # traits and tables of a slice stay in a core's cache
 WHOLE = ("count", "start", "marginal_from")
 NO_ARRIVALS = ks.Arrivals(
     *(seal(np.zeros((0, 0)), np.int64 if field in WHOLE else np.float64) for field in ks.Arrivals._fields)
