@@ -22,7 +22,6 @@ from clvsim.kernels.variates import room, uniform
 class Mechanisms:
     """What a compiled loop knows. Without a mechanism it has no trace of it; with one it may still be idle."""
 
-    arriving: bool = False  # newcomers, and with them ledgers by own age; else today's customers
     levered: bool = False  # offers, contacts, margins that vary
     special: bool = False  # mixtures, opportunities, lognormal amounts, traces
 
@@ -89,11 +88,11 @@ def run_life(ground, offers, contacts, rare, path, life):
 
 def build(on: Mechanisms):
     """The loop with these mechanisms, cached by itself."""
-    arriving, levered, special = on.arriving, on.levered, on.special
+    levered, special = on.levered, on.special
 
     @njit(SIGNATURE, cache=True, nogil=True, _nrt=False)
     def simulate(people, world_key, world_draw, laws, kept, arrivals, tables, offers, programmes, clock, out, events):
-        ground = ground_of(people, laws, kept, arrivals, tables, clock, out, arriving)
+        ground = ground_of(people, laws, kept, arrivals, tables, clock, out)
         run, book, weeks = ground.run, ground.book, ground.weeks
         deals = deals_of(offers) if levered else None
         contacts = programmes_of(programmes, tables, out) if levered else None

@@ -24,6 +24,7 @@ from clvsim.kernels.state import (
 )
 from clvsim.kernels.structs import (
     MARGINS,
+    NEWCOMERS,
     RENEWING,
     STEADY,
     TABLES,
@@ -92,7 +93,7 @@ SIGNATURE = types.void(
 
 
 @room
-def run_of(people, laws, kept, tables, clock, out, arriving):
+def run_of(people, laws, kept, tables, clock, out):
     flags = clock.flags[0]
     return Run(
         clock.length_days[0],
@@ -105,7 +106,7 @@ def run_of(people, laws, kept, tables, clock, out, arriving):
         (flags & TABLES) != 0,
         (flags & STEADY) != 0,
         (flags & RENEWING) != 0,
-        arriving,
+        (flags & NEWCOMERS) != 0,
         (flags & MARGINS) != 0,
         kept.rate.size > 1,
         out.value.shape[1] > 0,
@@ -193,9 +194,9 @@ def tolls_of(arrivals):
 
 
 @room
-def ground_of(people, laws, kept, arrivals, tables, clock, out, arriving):
+def ground_of(people, laws, kept, arrivals, tables, clock, out):
     return Ground(
-        run_of(people, laws, kept, tables, clock, out, arriving),
+        run_of(people, laws, kept, tables, clock, out),
         Rates(flat(laws.p_alive), flat(laws.rate_shape), flat(laws.rate_rate), laws.regularity[0], laws.stages_done[0]),
         Exits(flat(laws.mu_shape), flat(laws.mu_rate), flat(laws.drop_a), flat(laws.drop_b)),
         Spend(flat(laws.order_shape), flat(laws.nu_shape), flat(laws.nu_rate), flat(laws.first_factor)),

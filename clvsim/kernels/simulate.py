@@ -12,7 +12,6 @@ from clvsim.kernels.life import Mechanisms, build
 from clvsim.kernels.structs import (
     LEVERED,
     MARGINS,
-    NEWCOMERS,
     Arrivals,
     Clock,
     Contacts,
@@ -48,15 +47,13 @@ def at_hand(on: Mechanisms) -> Mechanisms:
 def mechanisms_of(laws: Laws, offers: Offers, contacts: Contacts, clock: Clock, trace: Trace) -> Mechanisms:
     """The least of the few loops that know all that a call needs.
 
-    Whatever is rare is compiled together, and newcomers always with levers: more loops would cost more to compile than
-    they save.
+    Whatever is rare is compiled together, with levers: more loops would cost more to compile than they save.
     """
     flags = int(clock.flags[0])
-    newcomers = bool(flags & NEWCOMERS)
     at_a_rate = laws.interval_days[0] == 0.0 and laws.stages_done.size == 1 and laws.order_sd.size == 0
     special = not at_a_rate or trace.rows.size > 0
     levered = bool(flags & (MARGINS | LEVERED)) or offers.key.size > 0 or bool(contacts.exposed.any())
-    return Mechanisms(newcomers, levered or special or newcomers, special)
+    return Mechanisms(levered or special, special)
 
 
 def simulate(

@@ -64,7 +64,7 @@ class Opened:
         signature = interpreted("signature")
         self.inputs = case.inputs(traits, traced, toggled)
         people, _, _, laws, keeping, arrivals, tables, offers, programmes, clock, self.out, trace = self.inputs
-        self.ground = signature.ground_of(people, laws, keeping, arrivals, tables, clock, self.out, case.newcomers)
+        self.ground = signature.ground_of(people, laws, keeping, arrivals, tables, clock, self.out)
         self.deals = signature.deals_of(offers)
         self.programmes = signature.programmes_of(programmes, tables, self.out)
         self.rare = signature.rare_of(laws, trace)

@@ -31,7 +31,7 @@ KINDS: dict[str, dict[str, Any]] = {
 
 
 def run(case: Case, *, traced: bool = True) -> tuple[ks.Ledgers, np.ndarray]:
-    loop = LIFE.build(Mechanisms(case.newcomers, True, traced))
+    loop = LIFE.build(Mechanisms(True, traced))
     ledgers, trace, _ = case.run(loop, traced=traced)
     return ledgers, trace
 
@@ -50,7 +50,7 @@ def test_lives(kind: str) -> None:
 def test_a_loop_without_a_mechanism_has_no_need_of_it(kind: str) -> None:
     case = random_case(142, **SMALL | KINDS[kind])
     full, _ = run(case, traced=False)
-    ledgers, _, _ = case.run(LIFE.build(Mechanisms(case.newcomers)), traced=False)
+    ledgers, _, _ = case.run(LIFE.build(Mechanisms()), traced=False)
     for a, b in zip(ledgers, full, strict=True):
         np.testing.assert_array_equal(a, b)
 
@@ -115,7 +115,7 @@ def test_values_start_from_nothing_and_only_where_they_are_wanted() -> None:
     inputs = case.inputs()
     inputs.out.value[...] = 1e9
     inputs.out.orders[...] = 1_000
-    loop = LIFE.build(Mechanisms(False, True, True))
+    loop = LIFE.build(Mechanisms(True, True))
     loop(*inputs)
     expected = simulate(case)
     np.testing.assert_array_equal(inputs.out.orders, [[expected.orders[w, c] for c in range(12)] for w in range(2)])
@@ -132,7 +132,7 @@ def test_messages_to_contracts_end_with_them() -> None:
     ledgers, trace = run(case)
     assert (trace[:, 2] == ks.TRACE_DEATH).sum() > 3
     weeks_on_list = np.cumsum(ledgers.exposure, axis=-1).sum()
-    unseen = case.run(LIFE.build(Mechanisms(False, True, True)), toggled=ks.RENEWING)[0]
+    unseen = case.run(LIFE.build(Mechanisms(True, True)), toggled=ks.RENEWING)[0]
     assert weeks_on_list < np.cumsum(unseen.exposure, axis=-1).sum()
 
 

@@ -159,7 +159,7 @@ def test_flags_and_what_is_not_wanted() -> None:
     out = room.out._replace(value=np.zeros((2, 0)))
     inputs = room.inputs
     args = inputs.people, inputs.laws, inputs.traits, inputs.tables, inputs.clock
-    assert not interpreted("signature").run_of(*args, out, False).valued
+    assert not interpreted("signature").run_of(*args, out).valued
 
 
 @pytest.mark.parametrize("kind", KINDS)
