@@ -121,6 +121,7 @@ def _tracking(raw: dict[str, Any]) -> Tracking:
         holdout_from=np.datetime64(first_holdout_day) if first_holdout_day else None,
         holdout=HoldoutCheck(**check) if check else None,
         untracked=raw.get("untracked", ""),
+        unchecked=raw.get("unchecked", ""),
     )
 
 

@@ -234,6 +234,7 @@ class Tracking:
     holdout_from: np.datetime64 | None
     holdout: HoldoutCheck | None
     untracked: str = ""  # why there are no weeks, in a sentence
+    unchecked: str = ""  # why nothing was held back, in a sentence
 
 
 @dataclass(frozen=True, eq=False)

@@ -33,18 +33,29 @@ def _source(log: TransactionLog) -> list[QualityLine]:
 
 
 def _period(log: TransactionLog) -> list[QualityLine]:
-    months = ((log.last_date - log.first_date).days + 1) / DAYS_PER_MONTH
-    holdout_days = (log.last_date - log.today).days
-    today = (
-        f"the {holdout_days} days after it only check the prediction"
-        if holdout_days
-        else "the last day of the log: nothing is held out"
-    )
+    last = log.facts.last_row
+    months = ((last - log.first_date).days + 1) / DAYS_PER_MONTH
+    silent = (log.today - last).days
+    today = f"{silent:,} days after the last order" if silent > 0 else "the last day of the log"
     reading = "" if log.facts.date_reading == "year-month-day" else f"; dates read as {log.facts.date_reading}"
-    return [
-        QualityLine("span", "Period", f"{log.first_date} to {log.last_date}", f"{months:.1f} months{reading}"),
+    lines = [
+        QualityLine("span", "Period", f"{log.first_date} to {last}", f"{months:.1f} months{reading}"),
         QualityLine("today", "Today", f"{log.today}", today),
     ]
+    if log.facts.rows_after_today:
+        note = "left out: the log is cut at data.today"
+        lines.append(QualityLine("after_today", "Rows after today", f"{log.facts.rows_after_today:,}", note))
+    return lines
+
+
+def check_line(log: TransactionLog, check: CustomerSummary | None, why_not: str) -> QualityLine:
+    """What is held back to check the models on, as of the end of their training; or why nothing is."""
+    if check is None:
+        return QualityLine("check", "Held back to check the models", "nothing", why_not)
+    orders = int(check.customers["holdout_frequency"].sum())
+    chosen = "" if log.config.calibration_end else "; data.calibration_end chooses another day, none leaves it out"
+    note = f"in the {check.holdout_days} days after {check.today}: the check is fitted to what came before{chosen}"
+    return QualityLine("check", "Repeat orders held back to check", f"{orders:,}", note)
 
 
 def _unreadable(facts: LogFacts) -> list[QualityLine]:
@@ -188,16 +199,6 @@ def _customers(log: TransactionLog, summary: CustomerSummary) -> list[QualityLin
         note = "first order after today: not in the analysis"
         lines.insert(
             1, QualityLine("late_customers", "Customers who came later", f"{log.facts.customers_after_today:,}", note)
-        )
-    if summary.holdout_days:
-        holdout_orders = int(summary.customers["holdout_frequency"].sum())
-        lines.append(
-            QualityLine(
-                "holdout_orders",
-                "Repeat orders after today",
-                f"{holdout_orders:,}",
-                f"in {summary.holdout_days} days, for checking",
-            )
         )
     return lines
 

@@ -39,7 +39,8 @@ class DataConfig(Source):
     )  # strptime; None: ISO, yyyymmdd, or an unambiguous d/m/y
     decimal: Literal[".", ","] = "."
     delimiter: str | None = Field(default=None, min_length=1, max_length=1)  # None: from the header line
-    calibration_end: dt.date | None = None  # "today"; None: the last day of the log, no hold-out
+    today: dt.date | None = None  # values are as of this day; None: the day of the log's last order
+    calibration_end: dt.date | Literal["none"] | None = None  # of the check; None: chosen; "none": no check
     refunds: Literal["net", "drop", "error"] = "net"
     max_bad_share: float = Field(
         default=0.0, ge=0.0, le=1.0
@@ -152,7 +153,8 @@ class SyntheticConfig(Source):
     season: tuple[Positive, ...] = ()
     segments: dict[str, dict[str, Positive]] = Field(default_factory=dict)
     spend: SyntheticSpend = SyntheticSpend()
-    calibration_end: dt.date | None = None  # "today"; None: the last day with an order
+    today: dt.date | None = None  # None: the last day with an order
+    calibration_end: dt.date | Literal["none"] | None = None  # as of a log
     seed: int = Field(1, ge=0, lt=2**32)
 
     @property

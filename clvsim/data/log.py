@@ -51,9 +51,11 @@ class LogFacts(NamedTuple):
     zero_rows: int
     smallest_amount: float  # of the positive ones; nan when there are none
     largest_amount: float
-    refunds: Refunds
-    customers_after_today: int  # first order in the hold-out: not in the summary
     date_reading: str  # how dates were read, in words
+    last_row: date  # up to today
+    refunds: Refunds = Refunds()
+    customers_after_today: int = 0  # first order in the hold-out: not in the summary
+    rows_after_today: int = 0  # left out: after data.today
     conflicts: tuple[tuple[str, int], ...] = ()  # covariate, customers with several values of it
 
 

@@ -4,27 +4,54 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from clvsim.data.checks import quality
+from clvsim.data.checks import check_line, quality
+from clvsim.data.cut import cut_of
 from clvsim.data.log import TransactionLog
+from clvsim.data.read import as_of
 from clvsim.data.summary import summarize, weekly_repeat_orders
 from clvsim.types import CustomerSummary, QualityLine
 
 
+class HeldBack(NamedTuple):
+    """What was known at the end of the check's training, and actual orders by week up to today."""
+
+    summary: CustomerSummary  # counts what came later
+    weekly: pd.DataFrame
+    chosen: bool  # without `data.calibration_end`
+
+
 class Material(NamedTuple):
-    """Customers, quality lines about the source, and actual orders by week.
+    """Customers as of today, quality lines about the source, actual orders by week, and what checks the models.
 
     `weekly` is None where the source has no dated orders; `untracked` is then the sentence that gives the reason.
+    Where nothing is held back, `check` is None and `unchecked` that sentence.
     """
 
     summary: CustomerSummary
     quality: tuple[QualityLine, ...]
     weekly: pd.DataFrame | None
+    check: HeldBack | None = None
+    unchecked: str = ""
     guessed: tuple[tuple[str, str], ...] = ()  # (key, column) of columns that the configuration does not name
     untracked: str = ""
     synthetic: str = ""  # the sentence that says how the data were drawn; empty for real data
 
 
-def material_of_log(log: TransactionLog, opportunity_days: float = 0.0) -> Material:
-    """The data of a run on a log of orders."""
+def material_of_log(log: TransactionLog, opportunity_days: float = 0.0, interval_days: float = 0.0) -> Material:
+    """The data of a run on a log of orders, of those that fall due every `interval_days` where that is not 0."""
+    log = log if log.today == log.last_date else as_of(log, log.last_date)
     summary = summarize(log, opportunity_days)
-    return Material(summary, quality(log, summary), weekly_repeat_orders(log, opportunity_days), log.guessed)
+    cut, check = cut_of(log, interval_days), None
+    if not isinstance(cut, str):
+        known = as_of(log, cut)
+        weekly = weekly_repeat_orders(known, opportunity_days)
+        check = HeldBack(summarize(known, opportunity_days), weekly, log.config.calibration_end is None)
+    why_not = "" if check else str(cut)
+    return Material(
+        summary,
+        (*quality(log, summary), check_line(log, check and check.summary, why_not)),
+        weekly_repeat_orders(log, opportunity_days),
+        check,
+        unchecked=why_not,
+        guessed=log.guessed,
+    )

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -83,7 +84,7 @@ def read_transactions(
         raise DataError(problems)
     if unusable == rows:
         raise DataError([(loaded.label, f"none of the {rows:,} rows can be used")])
-    return _build_log(con, loaded, config, rules, findings, rows, unusable)
+    return _build_log(con, loaded, config, rules, findings, rows, unusable, today_date or date.today())
 
 
 def _source(config: DataConfig) -> str | Path:
@@ -140,8 +141,9 @@ def _build_log(
     findings: tuple[Finding, ...],
     rows: int,
     unusable: int,
+    now: date,
 ) -> TransactionLog:
-    """Create the tables `orders` and `labels` from checked rows, and collect the facts about them."""
+    """Keep the checked rows as the table `entries`, collect the facts about them, and make the orders of them."""
     covariates = covariate_keys(dict(loaded.columns))
     con.execute(
         f"CREATE TABLE entries AS SELECT customer_id, ({rules.day}) AS day, ({rules.amount}) AS amount, "
@@ -151,7 +153,8 @@ def _build_log(
     duplicates = con.execute("SELECT count(*) - count(DISTINCT (fingerprint)) FROM raw").fetchall()[0][0]
     con.execute("DROP TABLE raw")
     first, last = con.execute("SELECT min(day), max(day) FROM entries").fetchall()[0]
-    today = _today(config, first, last)
+    end, calibration_end = days_of(config, first, last, now)
+    left_out = con.execute(f"DELETE FROM entries WHERE day > DATE '{end}'").fetchall()[0][0]
     order_rows, zeros, order_days, smallest, largest = con.execute(
         """
         SELECT count(*) FILTER (amount >= 0), count(*) FILTER (amount = 0),
@@ -160,12 +163,6 @@ def _build_log(
         FROM entries
         """
     ).fetchall()[0]
-    refunded = _create_orders(con, config, today)
-    conflicts = _create_labels(con, today, covariates)
-    _check_customers(con, loaded, today)
-    customers_after_today = con.execute(
-        f"SELECT count(*) FROM (SELECT customer_id FROM orders GROUP BY customer_id HAVING min(day) > DATE '{today}')"
-    ).fetchall()[0][0]
     facts = LogFacts(
         rows=rows,
         unusable_rows=unusable,
@@ -176,24 +173,54 @@ def _build_log(
         zero_rows=zeros,
         smallest_amount=float("nan") if smallest is None else smallest,
         largest_amount=float("nan") if largest is None else largest,
-        refunds=refunded,
-        customers_after_today=customers_after_today,
         date_reading=rules.date_reading,
-        conflicts=conflicts,
+        last_row=min(last, end),
+        rows_after_today=left_out,
     )
-    data_hash = _content_hash(con, covariates)
-    return TransactionLog(
-        con, loaded.label, config, loaded.columns, loaded.guessed, today, first, last, data_hash, facts
-    )
+    log = TransactionLog(con, loaded.label, config, loaded.columns, loaded.guessed, end, first, end, "", facts)
+    return as_of(log, calibration_end or end)
 
 
-def _today(config: DataConfig, first: date, last: date) -> date:
-    today = config.calibration_end or last
-    if not first <= today <= last:
-        raise ConfigError(
-            [("data.calibration_end", f"{today} lies outside the log, which runs from {first} to {last}")]
-        )
-    return today
+def days_of(config: DataConfig, first: date, last: date, now: date) -> tuple[date, date | None]:
+    """Today, and the end of the check's training where it is given, of a log with orders from `first` to `last`.
+
+    Raises ConfigError for a today that leaves nothing of the log or is still to come, and an end outside of it.
+    """
+    today, problems = config.today or last, []
+    if config.today and today <= first:
+        problems.append(("data.today", f"{today} leaves nothing of the log, which runs from {first} to {last}"))
+    if today > max(now, last):
+        problems.append(("data.today", f"{today} is still to come"))
+    end = config.calibration_end if isinstance(config.calibration_end, date) else None
+    if end and not first <= end <= max(today, last):
+        what = f"{end} lies outside the log, which runs from {first} to {max(today, last)}"
+        problems.append(("data.calibration_end", what))
+    elif end and end > today:
+        problems.append(("data.calibration_end", f"{end} lies after data.today ({today})"))
+    if problems:
+        raise ConfigError(problems)
+    return today, end
+
+
+def as_of(log: TransactionLog, day: date) -> TransactionLog:
+    """The log as it was known on a day: what came later, refunds too, is held back.
+
+    Its tables stand in a schema of their own, so that both logs can be used. Raises DataError where fewer than two
+    customers have an order by then.
+    """
+    con, schema = log.connection.cursor(), f"as_of_{day:%Y%m%d}"
+    con.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
+    con.execute(f"CREATE SCHEMA {schema}")
+    con.execute(f"SET search_path = '{schema},main'")
+    covariates = covariate_keys(dict(log.columns))
+    refunded = _create_orders(con, log.config, day)
+    conflicts = _create_labels(con, day, covariates)
+    _check_customers(con, log.label, day)
+    customers_after_today = con.execute(
+        f"SELECT count(*) FROM (SELECT customer_id FROM orders GROUP BY customer_id HAVING min(day) > DATE '{day}')"
+    ).fetchall()[0][0]
+    facts = log.facts._replace(refunds=refunded, customers_after_today=customers_after_today, conflicts=conflicts)
+    return replace(log, connection=con, today=day, data_hash=_content_hash(con, covariates), facts=facts)
 
 
 def _create_orders(con: duckdb.DuckDBPyConnection, config: DataConfig, today: date) -> Refunds:
@@ -236,18 +263,17 @@ def _create_labels(
         n = identifier(name)
         several = f"SELECT customer_id {known} AND {n} <> '' GROUP BY customer_id HAVING min({n}) <> max({n})"
         conflicts.append((name, con.execute(f"SELECT count(*) FROM ({several})").fetchall()[0][0]))
-    con.execute("DROP TABLE entries")
     return tuple(conflicts)
 
 
-def _check_customers(con: duckdb.DuckDBPyConnection, loaded: Loaded, today: date) -> None:
+def _check_customers(con: duckdb.DuckDBPyConnection, label: str, today: date) -> None:
     customers = con.execute(f"SELECT count(DISTINCT customer_id) FROM orders WHERE day <= DATE '{today}'").fetchall()[
         0
     ][0]
     if customers < 2:
         count = "only one customer has" if customers else "no customer has"
         question = "a customer base needs at least two (is data.customer_id right?)"
-        raise DataError([(loaded.label, f"{count} an order up to {today}; {question}")])
+        raise DataError([(label, f"{count} an order up to {today}; {question}")])
 
 
 def _content_hash(con: duckdb.DuckDBPyConnection, covariates: tuple[str, ...]) -> str:

@@ -87,14 +87,15 @@ def read_synthetic(config: SyntheticConfig) -> "TransactionLog":
         channel="",
         segment="segment" if config.segments else "",
         time_unit=config.time_unit,
+        today=config.today,
         calibration_end=config.calibration_end,
     )
     return read_transactions(make_log(config), section, today_date=config.start + dt.timedelta(days=config.span_days))
 
 
-def synthetic_material(config: SyntheticConfig, opportunity_days: float = 0.0) -> Material:
+def synthetic_material(config: SyntheticConfig, opportunity_days: float = 0.0, interval_days: float = 0.0) -> Material:
     """The customers of a drawn log, with the sentence by which the report says how it was drawn."""
-    material = material_of_log(read_synthetic(config), opportunity_days)
+    material = material_of_log(read_synthetic(config), opportunity_days, interval_days)
     return material._replace(synthetic=_sentence(config))
 
 

@@ -94,9 +94,8 @@ def limits(result: RunResult) -> list[tuple[str, str]]:
     elif result.tracking.holdout is None:
         entries.append(
             (
-                "No hold-out",
-                "All of the log was used for fitting, so nothing here was checked against orders the model had not "
-                "seen. Set data.calibration_end to hold some back.",
+                "Not checked",
+                f"{result.tracking.unchecked} So nothing here was compared with orders that the model had not seen.",
             )
         )
     return entries

@@ -21,8 +21,12 @@ from clvsim.types import DAYS_PER_MONTH
 
 
 def fit(config: RunConfig, ctx: RunContext) -> int:
-    """Fit both models, print the posterior, write `posterior.nc` and `run.json`; compare those of `fit.compare`."""
-    summary = read_data(config, ctx).summary
+    """Fit both models, print the posterior, write `posterior.nc` and `run.json`; compare those of `fit.compare`.
+
+    Up to `data.calibration_end` where it is given, else up to today.
+    """
+    material = read_data(config, ctx)
+    summary = material.check.summary if material.check and not material.check.chosen else material.summary
     require_repeat_orders(summary)
     by_name = fit_models(config, summary, ctx)
     fitted = next(iter(by_name.values()))

@@ -1,18 +1,14 @@
 """Checks of a configuration against its data, before anything expensive is computed."""
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 from clvsim.config import RunConfig
-from clvsim.data.material import Material
+from clvsim.data.material import HeldBack, Material
 from clvsim.errors import ConfigError, Problem
 from clvsim.metrics import applicable, require_expectation
 from clvsim.models.around.pooling import configured
 from clvsim.simulation.plan import RunPlan, make_plan
 from clvsim.types import DAYS_PER_WEEK, CustomerSummary
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 def plan_run(config: RunConfig, summary: CustomerSummary) -> RunPlan:
@@ -79,17 +75,18 @@ def check_posterior_files(config: RunConfig) -> None:
         unit_of(retention_draws, config.fit.posterior_time_unit)
 
 
-def require_holdout(material: Material) -> "pd.DataFrame":
-    """Actual orders by week. Raises ConfigError for data without dated orders, or with less than a week held back."""
+def require_holdout(material: Material) -> HeldBack:
+    """What was held back. Raises ConfigError for data without dated orders, or with less than a week held back."""
     summary = material.summary
     if material.weekly is None:
         raise ConfigError([("data", f"validate needs dated orders. {material.untracked}")])
-    days = (summary.last_date - summary.first_date).days
-    if summary.holdout_days < DAYS_PER_WEEK:
+    if material.check is None or material.check.summary.holdout_days < DAYS_PER_WEEK:
+        days = (summary.last_date - summary.first_date).days
         suggested = summary.first_date + timedelta(days=round(days * 2 / 3))
+        got = f"got {material.check.summary.holdout_days} days" if material.check else material.unchecked
         message = (
-            f"validate needs at least a week of orders held back, got {summary.holdout_days} days; this log runs from "
+            f"validate needs at least a week of orders held back, {got}; this log runs from "
             f"{summary.first_date} to {summary.last_date}, two thirds of it are data.calibration_end={suggested}"
         )
         raise ConfigError([("data.calibration_end", message)])
-    return material.weekly
+    return material.check

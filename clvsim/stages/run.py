@@ -1,5 +1,7 @@
 """`clvsim run`: read → check → fit → simulate → compare → report."""
 
+from dataclasses import replace
+
 from clvsim import archive
 from clvsim.config import RunConfig
 from clvsim.data import require_repeat_orders
@@ -10,6 +12,7 @@ from clvsim.stages.assembly import assemble
 from clvsim.stages.refusals import plan_run
 from clvsim.stages.steps import (
     Stopwatch,
+    fit_check,
     fit_models,
     output_folder,
     read_data,
@@ -36,12 +39,13 @@ def run(config: RunConfig, ctx: RunContext) -> int:
         by_name = fit_models(config, summary, ctx)
         fitted = next(iter(by_name.values()))
         scores = score_models(config, by_name, summary, config.simulation.horizon_months * DAYS_PER_MONTH)
+        checked = fit_check(config, material, ctx)
     with clock("simulate"), ctx.progress("Simulating customers and comparing scenarios", total=None) as advance:
         simulation, comparison = simulate_and_compare(
             plan, fitted, summary, config.report.metric, lambda done, total: advance(1)
         )
     with clock("track"), ctx.progress("Comparing predicted and actual orders"):
-        tracking = track_orders(config, material, fitted)
+        tracking = track_orders(config, material, fitted, *checked)
     result = assemble(config, ctx, material, fitted, simulation, comparison, tracking, scores)
     folder = output_folder(ctx)
     with clock("report"), ctx.progress("Writing the report"):
@@ -54,19 +58,26 @@ def run(config: RunConfig, ctx: RunContext) -> int:
     return 0
 
 
-def track_orders(config: RunConfig, material: Material, fitted: FittedModels) -> Tracking:
-    """Predicted against actual orders, where the source has dated orders."""
+def track_orders(
+    config: RunConfig, material: Material, fitted: FittedModels, checked: FittedModels | None, unchecked: str
+) -> Tracking:
+    """Predicted against actual orders, where the source has dated ones: of the models that were `checked`, or else of
+    those `fitted` to all of the log, with the reason."""
     from clvsim.simulation.tracking import no_tracking, track
 
     if material.weekly is None:
         return no_tracking(material.untracked)
-    return track(
+    summary, weekly = material.summary, material.weekly
+    if checked and material.check:
+        fitted, summary, weekly = checked, material.check.summary, material.check.weekly
+    tracking = track(
         fitted,
-        material.summary,
-        material.weekly,
+        summary,
+        weekly,
         config.environment,
         draws=config.simulation.draws,
         seed=config.seed,
         jobs=config.simulation.jobs,
         shard_customers=config.simulation.shard_customers,
     )
+    return replace(tracking, unchecked=unchecked)

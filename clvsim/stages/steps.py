@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from clvsim.config import RunConfig
+from clvsim.data import require_repeat_orders
 from clvsim.data.material import Material
 from clvsim.data.readers import read_material
-from clvsim.errors import ConfigError
+from clvsim.errors import ConfigError, DiagnosticsError
 from clvsim.models.cache import write_posterior
 from clvsim.models.compare import compare_models, fit_all
 from clvsim.models.fitted import FittedModels
@@ -40,7 +41,7 @@ def utc_now() -> str:
 
 def read_data(config: RunConfig, ctx: RunContext) -> Material:
     """Read and check the data; note which columns were guessed."""
-    material = read_material(config.data, config.retention.opportunity_days)
+    material = read_material(config.data, config.retention.opportunity_days, config.retention.interval_days)
     if material.guessed:
         ctx.note("columns guessed: " + ", ".join(f"data.{key}='{name}'" for key, name in material.guessed))
     return material
@@ -54,6 +55,25 @@ def fit_models(config: RunConfig, summary: CustomerSummary, ctx: RunContext) -> 
         message = f"must be at most {draws}, as many as {', '.join(config.fit.posterior)} holds"
         raise ConfigError([("simulation.draws", f"{message}, got {config.simulation.draws}")])
     return by_name
+
+
+def fit_check(config: RunConfig, material: Material, ctx: RunContext) -> tuple[FittedModels | None, str]:
+    """The run's models fitted a second time, to what was known where the log is cut to check them: the values of the
+    run do not rest on them. None, with the sentence that says why, where there is nothing to check, or no fit."""
+    check = material.check
+    if check is None:
+        return None, material.unchecked
+    if config.fit.posterior and check.chosen:
+        why = "The parameters come from a file, and whether they saw the log's last part is not known"
+        return None, f"{why} (data.calibration_end=DAY names the day up to which they were fitted)."
+    alone = config.fit.model_copy(update={"compare": ()})
+    try:
+        require_repeat_orders(check.summary)
+        fitted = fit_all(check.summary, config.retention, config.spend, alone, ctx.note, config.environment.path_prior)
+    except (ConfigError, DiagnosticsError) as error:
+        why = error.problems[0].what
+        return None, f"Up to {check.summary.today} nothing could be fitted to check the models: {why}."
+    return next(iter(fitted.values())), ""
 
 
 def score_models(

@@ -28,8 +28,7 @@ def validate(config: RunConfig, ctx: RunContext) -> int:
     clock = Stopwatch()
     with clock("read"), ctx.progress("Reading the log"):
         material = read_data(config, ctx)
-    summary = material.summary
-    weekly = require_holdout(material)
+    summary, weekly, _ = require_holdout(material)
     require_repeat_orders(summary)
     with clock("fit"), ctx.progress("Fitting the models"):
         by_name = fit_models(config, summary, ctx)

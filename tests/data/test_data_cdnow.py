@@ -83,16 +83,13 @@ def test_without_a_calibration_end_today_is_the_last_day() -> None:
 
 def test_quality_table(cdnow: TransactionLog, cdnow_summary: CustomerSummary) -> None:
     table = {line.key: line for line in quality(cdnow, cdnow_summary)}
-    values = {
-        key: table[key].value for key in ("rows", "merged", "customers", "repeat_orders", "one_time", "holdout_orders")
-    }
+    values = {key: table[key].value for key in ("rows", "merged", "customers", "repeat_orders", "one_time")}
     assert values == {
         "rows": "6,919",
         "merged": "223",
         "customers": "2,357",
         "repeat_orders": "2,457",
         "one_time": "1,411",
-        "holdout_orders": "1,882",
     }
     assert (table["first_mean"].value, table["repeat_mean"].value) == ("32.99", "38.81")
     assert (table["span"].value, table["exposure"].value) == ("1997-01-01 to 1998-06-30", "32.7 weeks")

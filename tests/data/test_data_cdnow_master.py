@@ -17,8 +17,9 @@ from clvsim.files import CONFIGS
 
 @pytest.fixture(scope="module")
 def master() -> Material:
-    section = DataConfig.model_validate(safe_load((CONFIGS / "data" / "cdnow_master.yaml").read_text()))
-    return read_material(section)
+    settings = safe_load((CONFIGS / "data" / "cdnow_master.yaml").read_text())
+    settings |= {"today": "1998-06-30", "calibration_end": settings["today"]}
+    return read_material(DataConfig.model_validate(settings))
 
 
 def test_the_file_holds_what_the_raw_one_does() -> None:
@@ -32,7 +33,8 @@ def test_the_file_holds_what_the_raw_one_does() -> None:
 
 
 def test_its_summary(master: Material) -> None:
-    summary, frame = master.summary, master.summary.customers
+    assert master.check is not None
+    summary, frame = master.check.summary, master.check.summary.customers
     assert (summary.today, summary.holdout_days) == (date(1997, 9, 30), 273)
     assert len(frame[["frequency", "recency_days", "T_days"]].drop_duplicates()) == 8685
     assert (len(frame), frame["frequency"].sum(), frame["holdout_frequency"].sum()) == (23_570, 24_337, 19_684)

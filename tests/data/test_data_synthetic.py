@@ -84,7 +84,9 @@ def test_the_models_read_their_own_logs(name: str) -> None:
     model, truth = model_and_truth(name)
     half = {"a": 2 * truth["a"][0]} if "a" in truth else {next(iter(truth)): 0.5 * truth[next(iter(truth))][0]}
     source = config(model=name, customers=4_000, segments={"x": {}, "y": half}, seed=7, calibration_end="2023-12-31")
-    summary = read_material(source, model.opportunity_days).summary
+    held_back = read_material(source, model.opportunity_days).check
+    assert held_back is not None
+    summary = held_back.summary
     frame = summary.customers
     ages = frame["T_days"].to_numpy() + 0.5
     for segment, own in (("x", {}), ("y", {key: np.array([value]) for key, value in half.items()})):
@@ -200,7 +202,9 @@ def test_the_material_says_what_it_is() -> None:
         "The orders of 500 customers were drawn from bg_nbd with known parameters (r 0.5"
     )
     assert "; times in weeks; segment x: rate 1; segment y: rate 1; seed 1)." in material.synthetic
-    assert (material.summary.today, len(material.summary.customers)) == (date(2023, 12, 31), 500)
+    assert material.check is not None
+    assert (material.check.summary.today, len(material.summary.customers)) == (date(2023, 12, 31), 500)
+    assert material.summary.today > date(2024, 6, 1)
     assert set(material.summary.customers["segment"]) == {"x", "y"}
     assert material.weekly is not None
     assert not material.guessed
