@@ -6,6 +6,8 @@ the hazard is charged over the step to the day that won (`attrition.charge_step`
 
 import math
 
+import numpy as np
+
 from clvsim.kernels import rng
 from clvsim.kernels.amounts import kept_place
 from clvsim.kernels.pace import day_of, operational_excess, pace_of
@@ -44,7 +46,7 @@ def with_order(run, rates, weeks, kept_gap, rare, path, life):
     if at_intervals(rare):
         day = opportunity_day(rare, path, now.tick - 1 if run.arriving else now.tick)
         return Moment(now.t, day, day, now.tick, now.skipped)
-    shape = own.first_gap if now.tick == 0 else rates.regularity
+    shape = own.first_gap if now.tick == 0 else rates.regularity[np.uint64(path.draw)]
     guess = now.t + gap_of(kept_gap, path, now.tick, shape) / (own.rate * pace_of(life.terms))
     due = guess + operational_excess(run, weeks, life.row, now.t)
     return Moment(now.t, due, guess, now.tick, now.skipped)

@@ -42,7 +42,7 @@ def margin_of(run, book, margin, path, place, amount):
 def charge_order(ground, rare, path, place, life, terms, first):
     """Traits and budget after the hazard of an order; that of an opportunity was charged before it."""
     own, budget = life.own, life.budget
-    charges = ground.run.birth_charges if first else np.int64(1)
+    charges = ground.exits.birth_charges[np.uint64(path.draw)] if first else np.int64(1)
     if not at_intervals(rare) and charges > 0 and ground.exits.drop_a[own.part] > 0.0:
         own = eta_of(ground.exits, ground.kept, path, own)
         budget = add_hazard(

@@ -110,7 +110,6 @@ def run_of(people, laws, kept, tables, clock, out):
         (flags & MARGINS) != 0,
         kept.rate.size > 1,
         out.value.shape[1] > 0,
-        laws.birth_charges[0],
         people.key.shape[0],
         laws.p_alive.shape[1],
         tables.rate.shape[1],
@@ -197,8 +196,10 @@ def tolls_of(arrivals):
 def ground_of(people, laws, kept, arrivals, tables, clock, out):
     return Ground(
         run_of(people, laws, kept, tables, clock, out),
-        Rates(flat(laws.p_alive), flat(laws.rate_shape), flat(laws.rate_rate), laws.regularity[0], laws.stages_done[0]),
-        Exits(flat(laws.mu_shape), flat(laws.mu_rate), flat(laws.drop_a), flat(laws.drop_b)),
+        Rates(
+            flat(laws.p_alive), flat(laws.rate_shape), flat(laws.rate_rate), flat(laws.regularity), laws.stages_done[0]
+        ),
+        Exits(flat(laws.mu_shape), flat(laws.mu_rate), flat(laws.drop_a), flat(laws.drop_b), flat(laws.birth_charges)),
         Spend(flat(laws.order_shape), flat(laws.nu_shape), flat(laws.nu_rate), flat(laws.first_factor)),
         Weeks(
             flat(tables.first),

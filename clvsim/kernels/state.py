@@ -35,7 +35,6 @@ class Run(NamedTuple):
     goods: bool  # goods are posted order by order, since the margin varies
     keeping: bool  # traits, for the other scenarios
     valued: bool  # value and orders of single customers are wanted
-    birth_charges: int  # times that η is charged at a newcomer's first order
     customers: int
     columns: int  # of the laws
     tables: int  # of a world
@@ -55,7 +54,7 @@ class Rates(NamedTuple):
     p_alive: Flat
     shape: Flat
     rate: Flat
-    regularity: float  # stages of a gap
+    regularity: Flat  # stages of a gap, (d,)
     stages_done: float  # of the first gap, by existing customers without a mixture
 
 
@@ -74,6 +73,7 @@ class Exits(NamedTuple):
     mu_rate: Flat
     drop_a: Flat
     drop_b: Flat
+    birth_charges: Flat  # times that η is charged at a newcomer's first order, (d,)
 
 
 class Spend(NamedTuple):

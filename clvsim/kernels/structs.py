@@ -56,12 +56,12 @@ class Laws(NamedTuple):
     order_sd: np.ndarray  # all four are (0, 0) where amounts are not lognormal, else the three before
     first_factor: np.ndarray  # a newcomer's first order = factor × a draw from the own spend law
     stages_done: np.ndarray  # (components,) stages of the first gap that an existing customer has behind
-    regularity: np.ndarray  # (1,) gaps are Gamma(regularity, λ)
+    regularity: np.ndarray  # (d,) gaps are Gamma(regularity, λ)
     interval_days: np.ndarray  # (1,) between opportunities to order; 0: orders come at a rate
     first_days: np.ndarray  # (columns,) from the start of a life to its first opportunity
     tenure: np.ndarray  # (columns,) opportunities served before
     tenure_exponent: np.ndarray  # (d, 1) c: opportunity number j charges η (j^c - (j-1)^c)
-    birth_charges: np.ndarray  # int64 (1,) times that η is charged at a newcomer's first order
+    birth_charges: np.ndarray  # int64 (d,) times that η is charged at a newcomer's first order
 
 
 class Traits(NamedTuple):

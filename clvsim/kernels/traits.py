@@ -92,4 +92,4 @@ def draw_traits(ground, rare, path):
         rate = gamma_trait(ground.kept.rate, path, rng.RATE, rates.shape[part], rates.rate[part])
     if exits.mu_shape[part] > 0.0:
         mu = gamma_trait(ground.kept.mu, path, rng.ATTRITION_TIME, exits.mu_shape[part], exits.mu_rate[part])
-    return Own(part, rates.regularity - stages_done, rate, mu, -1.0, -1.0, -1.0)
+    return Own(part, rates.regularity[np.uint64(path.draw)] - stages_done, rate, mu, -1.0, -1.0, -1.0)

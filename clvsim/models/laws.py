@@ -61,8 +61,8 @@ class LifeLaw(NamedTuple):
     mu_rate: np.ndarray
     drop_a: np.ndarray
     drop_b: np.ndarray
-    regularity: int = 1
-    birth_charges: int = 0
+    regularity: int | np.ndarray = 1  # or (draw,)
+    birth_charges: int | np.ndarray = 0  # or (draw,)
     weight: np.ndarray | None = None  # (draw, customer, component)
     stages_done: np.ndarray | None = None  # (component,)
     interval_days: float = 0.0

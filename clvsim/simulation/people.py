@@ -167,12 +167,12 @@ def join_laws(life: LifeLaw, spend: SpendLaw | LognormalLaw, first_factor: np.nd
         **{f: seal(ABSENT) for f in absent},
         **{f: by_component(getattr(life, f)) for f in BY_COMPONENT},
         stages_done=broadcast(life.stages_done, components or (1,)),
-        regularity=scalar(life.regularity),
+        regularity=seal(np.broadcast_to(np.asarray(life.regularity, np.float64), (draws,))),
         interval_days=scalar(life.interval_days),
         first_days=broadcast(life.next_opportunity_days, (customers,), life.interval_days),
         tenure=broadcast(life.tenure, (customers,)),
         tenure_exponent=broadcast(life.tenure_exponent, (draws, 1), 1.0),
-        birth_charges=scalar(life.birth_charges, np.int64),
+        birth_charges=seal(np.broadcast_to(life.birth_charges, (draws,)), np.int64),
     )
 
 

@@ -24,7 +24,7 @@ RENAMED = {
     "grid": {"exponent": "tenure_exponent"},
 }
 SCALARS = {
-    "rates": ("regularity", "stages_done"),
+    "rates": ("stages_done",),
     "mixture": ("components",),
     "grid": ("interval", "certain"),
     "lognormal": ("given",),
@@ -106,7 +106,7 @@ def test_scalars(kind: str) -> None:
     case = case_of(kind)
     room = Opened(case, traced=False)
     laws, rare = case.laws, room.rare
-    assert (room.ground.rates.regularity, room.ground.rates.stages_done) == (laws.regularity[0], laws.stages_done[0])
+    assert room.ground.rates.stages_done == laws.stages_done[0]
     assert rare.mixture.components == KINDS[kind].get("components", 1)
     assert rare.grid.interval == laws.interval_days[0]
     assert rare.grid.certain == (KINDS[kind].get("opportunities") not in ("chance", "some sure"))
@@ -135,7 +135,6 @@ def test_run(kind: str) -> None:
         "goods": True,
         "keeping": True,
         "valued": True,
-        "birth_charges": int(kind == "newcomers"),
         "customers": case.people.key.size,
         "columns": case.laws.p_alive.shape[1],
         "tables": case.rate.shape[1],
