@@ -1,0 +1,273 @@
+"""`retention=auto`: several models of the same orders, weighed by how they predict, in one posterior.
+
+The truth is none of the models, and which of them predicts a shop best cannot be told from the fit alone. Each is
+fitted; weights are the mean, over Bayesian bootstraps of the customers, of pseudo-BMA weights (Yao, Vehtari, Simpson &
+Gelman 2018, Bayesian Analysis 13(3), section 2.2; bootstrap as their pseudo-BMA+). The score of a customer is the log
+of the mean over draws, fitted to the log up to a cut, of L(history to today | theta) / L(history to the cut | theta);
+where nothing is held back it is the one by leave-one-out. Stacking is all or nothing between models that are nearly
+equal. docs/models/several.md.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Literal, NamedTuple
+
+import numpy as np
+from pydantic import Field, field_validator
+
+from clvsim.errors import ConfigError, DiagnosticsError, Problem
+from clvsim.models import RETENTION
+from clvsim.models.around.levels import Poolable, Scale
+from clvsim.models.around.path import PathPrior
+from clvsim.models.around.season import Seasonable
+from clvsim.models.around.several import KIND, MODEL, Several, moved, named, shared_out, van_der_corput
+from clvsim.models.config import FitConfig
+from clvsim.models.fit import ModelDraws, fit
+from clvsim.models.fitted import FittedModels
+from clvsim.models.laws import rows_of
+from clvsim.models.protocol import RetentionModel, SpendModel
+from clvsim.models.retention.purchases import DropoutPriors
+from clvsim.special import logsumexp, ndtri
+from clvsim.types import CustomerSummary, HoldoutCheck, Posterior
+
+MEMBERS = ("bg_nbd", "mbg_nbd", "pareto_nbd")
+BOOTSTRAPS = 200
+LEAST = 0.05  # a smaller weight is none
+SCORED_DRAWS = 1000
+_SEED = 20181  # second word of seeds: of bootstraps, and of the discrepancy
+_WIDEST = 6.0  # of s, in its prior's scale
+_POINTS = 400
+
+
+class Auto(Seasonable, Poolable):
+    """Which models share the draws, and what each of them is asked for.
+
+    `season`, `promotions`, `pool`, `covariates` go to every member; one that does not know a key that is used is left
+    out. `discrepancy_sd`: scale of the half-normal prior on how far the log of all orders ahead is off beyond what the
+    models disagree about; 0 switches the layer off.
+    """
+
+    WHO_IS_LOST: ClassVar[str] = Several.WHO_IS_LOST
+    TIMES: ClassVar[tuple[str, ...]] = ()
+    SCALES: ClassVar[Mapping[str, Scale]] = DropoutPriors.SCALES
+    interval_days: ClassVar[float] = 0.0
+    opportunity_days: ClassVar[float] = 0.0
+    kind: Literal["auto"] = KIND
+    members: tuple[str, ...] = MEMBERS
+    discrepancy_sd: float = Field(0.05, ge=0, le=1)
+
+    @field_validator("members")
+    @classmethod
+    def _are_models_of_orders(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        known = [
+            name for name, model in RETENTION.items() if not model.renewing and "opportunity_days" not in fields(name)
+        ]
+        if wrong := [name for name in names if name not in known]:
+            raise ValueError(f"{', '.join(wrong)} cannot share draws; choose from {', '.join(known)}")
+        if not names:
+            raise ValueError(f"needs a model; choose from {', '.join(known)}")
+        return tuple(dict.fromkeys(names))
+
+    @property
+    def shared(self) -> dict[str, Any]:
+        """Settings that go to every member, those in use."""
+        keys = {"season": self.season != "off", "promotions": bool(self.promotions), "pool": self.pool is not None}
+        keys |= {"covariates": self.covariates != type(self.covariates)()}
+        used = {key: getattr(self, key) for key, used in keys.items() if used}
+        return used | ({"pool_sd": self.pool_sd} if self.levelled else {})
+
+    def sections(self) -> tuple[dict[str, RetentionModel], dict[str, str]]:
+        """Members by name, and those that are left out, with the key that they do not know."""
+        sections, out = {}, {}
+        for name in self.members:
+            unknown = [key for key in self.shared if key not in fields(name)]
+            if unknown:
+                out[name] = f"it knows no retention.{unknown[0]}"
+            else:
+                sections[name] = RETENTION[name](**self.shared)
+        if not sections:
+            raise ConfigError([("retention.members", f"no member is left: {'; '.join(out.values())}")])
+        return sections, out
+
+
+def fields(name: str) -> Mapping[str, Any]:
+    return RETENTION[name].model_fields
+
+
+class Weighing(NamedTuple):
+    """Models with their weights, those left out with the reason, and by what they were weighed."""
+
+    weights: dict[str, float]
+    left_out: dict[str, str]
+    forward: bool  # by the last part of the log; else by leave-one-out
+
+
+def fit_members(
+    auto: Auto,
+    summary: CustomerSummary,
+    spend: SpendModel,
+    config: FitConfig,
+    months: PathPrior | None,
+    say: Callable[[str], None] | None,
+) -> tuple[dict[str, FittedModels], dict[str, str]]:
+    """Each member fitted, and those left out with the reason: a key that it does not know, or diagnostics that fail.
+
+    Raises the errors of the first where every member fails.
+    """
+    sections, out = auto.sections()
+    fitted: dict[str, FittedModels] = {}
+    errors: list[DiagnosticsError] = []
+    amounts: list[ModelDraws] = []
+    for name, section in sections.items():
+        try:
+            fitted[name] = fit(summary, section, spend, config, months=months, log=say, amounts_fitted=amounts)
+        except DiagnosticsError as error:
+            errors.append(error)
+            out[name] = error.problems[0].what
+    if not fitted:
+        raise errors[0]
+    return fitted, out
+
+
+def forward_scores(
+    before: FittedModels, now: FittedModels, known: CustomerSummary, today: CustomerSummary
+) -> np.ndarray:
+    """Score of each customer known at the cut, (customer,): how well what came later was predicted.
+
+    `before` is fitted to `known`, the log up to the cut; `now`, of the same kind, says by which calendar `today`'s
+    histories are read. Months' own shocks are left out of both likelihoods.
+    """
+    from clvsim.models.shocks import without_path
+
+    draws = slice(SCORED_DRAWS)
+    model, params = without_path(before.retention, before.retention_draws(draws))
+    later_model = without_path(now.retention, {})[0]
+    rows = np.searchsorted(today.customers["customer_id"].to_numpy(str), known.customers["customer_id"].to_numpy(str))
+    later = later_model.log_likelihood(params, rows_of(later_model.histories(today), rows), before.days_per_unit)
+    so_far = model.log_likelihood(params, model.histories(known), before.days_per_unit)
+    ratio = later - so_far
+    return logsumexp(ratio, axis=0) - np.log(len(ratio))
+
+
+def loo_scores(fitted: FittedModels, summary: CustomerSummary) -> np.ndarray:
+    """Log scores by leave-one-out, (customer,)."""
+    from clvsim.models.compare import leave_one_out
+
+    return leave_one_out(fitted, summary).elpd
+
+
+def pseudo_bma(scores: np.ndarray, seed: int) -> np.ndarray:
+    """Weights (model,) of `scores` (customer, model): pseudo-BMA, averaged over Bayesian bootstraps of the customers.
+
+    Weights below `LEAST` are none.
+    """
+    customers, _ = scores.shape
+    rng = np.random.default_rng([seed, _SEED])
+    weights = np.zeros(scores.shape[1])
+    for _ in range(BOOTSTRAPS):
+        share = rng.exponential(size=customers)
+        total = customers * (share / share.sum()) @ scores
+        weight = np.exp(total - total.max())
+        weights += weight / weight.sum()
+    weights /= weights.sum()
+    weights[weights < LEAST] = 0.0
+    return weights / weights.sum()
+
+
+def weigh(
+    fitted: Mapping[str, FittedModels],
+    summary: CustomerSummary,
+    before: Mapping[str, FittedModels] | None,
+    known: CustomerSummary | None,
+    left_out: Mapping[str, str],
+    seed: int,
+) -> Weighing:
+    """Weights of fitted members: by what came after a cut, where they were fitted to what was `known` before it too."""
+    forward = before is not None and known is not None
+    names = [name for name in fitted if not forward or name in (before or {})]
+    out = dict(left_out) | {name: "it could not be fitted up to the cut" for name in fitted if name not in names}
+    if len(names) == 1:
+        return Weighing({names[0]: 1.0}, out, forward)
+    if before is not None and known is not None:
+        scores = [forward_scores(before[name], fitted[name], known, summary) for name in names]
+    else:
+        scores = [loo_scores(fitted[name], summary) for name in names]
+    weights = pseudo_bma(np.column_stack(scores), seed)
+    return Weighing(dict(zip(names, weights.tolist(), strict=True)), out, forward)
+
+
+def joined(
+    fitted: Mapping[str, FittedModels], weighing: Weighing, log_factor: np.ndarray | None = None
+) -> FittedModels:
+    """The members with a weight in one posterior, whose draws are shared out.
+
+    `log_factor`, (draw,), is the discrepancy: all orders ahead are exp of it times as many.
+    """
+    chosen = {name: fitted[name] for name, weight in weighing.weights.items() if weight > 0}
+    weights = tuple(weighing.weights[name] for name in chosen)
+    draws = min(one.draws for one in chosen.values())
+    model = shared_out(weights, draws)
+    life: dict[str, np.ndarray] = {MODEL: model.astype(np.float64)}
+    for name, one in chosen.items():
+        own = {k: np.asarray(v)[:draws] for k, v in one.posterior.retention.items()}
+        if log_factor is not None:
+            own = moved(name, own, log_factor[:draws]) or own
+        life |= named(name, own)
+    posteriors = [one.posterior for one in chosen.values()]
+    money = {
+        name: np.choose(model, [np.asarray(p.spend[name])[:draws] for p in posteriors]) for name in posteriors[0].spend
+    }
+    first = posteriors[0]
+    several: Any = Several(tuple(one.retention for one in chosen.values()), weights)
+    return FittedModels(
+        several,
+        next(iter(chosen.values())).spend,
+        Posterior(
+            retention=life,
+            spend=money,
+            time_unit=first.time_unit,
+            diagnostics=tuple(dict.fromkeys(d for p in posteriors for d in p.diagnostics)),
+            retention_method=first.retention_method,
+            spend_method=first.spend_method,
+            warnings=tuple(dict.fromkeys(w for p in posteriors for w in p.warnings)),
+            from_cache=all(p.from_cache for p in posteriors),
+        ),
+    )
+
+
+class Discrepancy(NamedTuple):
+    """The layer beyond the models: log factor on all orders ahead in each draw, and the mean of its sd."""
+
+    log_factor: np.ndarray
+    sd: float
+
+
+def discrepancy(prior_sd: float, check: HoldoutCheck | None, draws: int, seed: int) -> Discrepancy:
+    """delta ~ Normal(-s^2 / 2, s^2), one per draw, so that no mean moves; s ~ HalfNormal(prior_sd), updated by the
+    check: the log of its actual over its expected total is Normal(0, s^2 + what the forecast itself allows for).
+
+    Of a check on no orders nothing is learned.
+    """
+    sd = prior_sd * _WIDEST * (np.arange(_POINTS) + 0.5) / _POINTS
+    log_density = -0.5 * (sd / prior_sd) ** 2
+    if check is not None and check.actual > 0 and check.mean > 0 and check.with_environment[0] > 0:
+        low, high = check.with_environment
+        variance = sd**2 + (np.log(high / low) / (2 * ndtri(0.95))) ** 2
+        log_density = log_density - 0.5 * np.log(variance) - 0.5 * np.log(check.actual / check.mean) ** 2 / variance
+    weight = np.exp(log_density - log_density.max())
+    weight /= weight.sum()
+    rng = np.random.default_rng([seed, _SEED + 1])
+    at = van_der_corput(draws)[rng.permutation(draws)]
+    own = sd[np.minimum(np.searchsorted(np.cumsum(weight), at), _POINTS - 1)]
+    return Discrepancy(own * rng.standard_normal(draws) - 0.5 * own**2, float(weight @ sd))
+
+
+def problems_of(auto: Auto, check: Callable[[RetentionModel], Any]) -> None:
+    """Run a check of a section on every member; raises ConfigError with the problems of all, each once."""
+    problems: dict[Problem, None] = {}
+    for section in auto.sections()[0].values():
+        try:
+            check(section)
+        except ConfigError as error:
+            problems |= dict.fromkeys(error.problems)
+    if problems:
+        raise ConfigError(list(problems))
