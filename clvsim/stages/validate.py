@@ -56,7 +56,8 @@ def validate(config: RunConfig, ctx: RunContext) -> int:
             "position_of_all": {m.model: m.total.position for m in validation.models},
             "pit_central_80": {m.model: m.central for m in validation.models},
         }
-        run_json = {**run_record(config, summary, ctx, clock.seconds), "models": scores, "verdict": verdict}
+        found = {"models": scores, "verdict": verdict, "warnings": validation.warnings}
+        run_json = {**run_record(config, summary, ctx, clock.seconds), **found}
         archive.write_json(run_json, folder / "run.json")
     ctx.say(validation_text.summary(validation))
     ctx.say(f"\nPage: {ctx.final / 'validation.html'}")
