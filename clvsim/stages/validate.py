@@ -55,7 +55,8 @@ def validate(config: RunConfig, ctx: RunContext) -> int:
         write_validation(validation, origin, folder)
         write_posteriors(by_name, folder)
         verdict = {
-            "trusted": validation.trusted_model.model,
+            "trusted": validation.trusted_model.model if validation.trusted else None,
+            "best": validation.trusted_model.model,
             "position_of_all": {m.model: m.total.position for m in validation.models},
             "pit_central_80": {m.model: m.central for m in validation.models},
         }
