@@ -74,6 +74,7 @@ _NAMES: dict[str, tuple[tuple[str, ...], ...]] = {
     "segment": (("segment", "customersegment"),),
     "channel": (("channel", "acquisitionchannel", "saleschannel"),),
 }
+_ABSENT = {"amount": ", or data.amount= where the log has none (clvsim validate then checks its orders)"}
 _QUANTITY = {"quantity", "qty", "units"}
 
 
@@ -119,8 +120,9 @@ def _problems_of_named(key: str, name: str, headers: Sequence[str]) -> list[Prob
 
 
 def choose_columns(headers: Sequence[str], config: DataConfig, label: str) -> Columns:
-    """The columns of a log; see `choose`."""
-    return choose(headers, {key: getattr(config, key) for key in KEYS}, _NAMES, REQUIRED, label, config.covariates)
+    """The columns of a log; see `choose`. With the amount "" a log has none."""
+    required = REQUIRED if config.amount != "" else REQUIRED[:-1]
+    return choose(headers, {key: getattr(config, key) for key in KEYS}, _NAMES, required, label, config.covariates)
 
 
 def choose(
@@ -156,10 +158,10 @@ def choose(
             used[key] = matches[0]
             guessed.append(key)
         elif key in required:
-            reason = "no column has one of its usual names"
+            reason, instead = "no column has one of its usual names", _ABSENT.get(key, "")
             if matches:
-                reason = f"{' and '.join(map(repr, matches))} could both be meant"
-            problems.append(Problem(f"data.{key}", f"{reason}; type data.{key}=COLUMN"))
+                reason, instead = f"{' and '.join(map(repr, matches))} could both be meant", ""
+            problems.append(Problem(f"data.{key}", f"{reason}; type data.{key}=COLUMN{instead}"))
     for name in dict.fromkeys(covariates):
         problems += _problems_of_named("covariates", name, headers)
         used[COVARIATE + name] = name

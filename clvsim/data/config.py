@@ -23,7 +23,8 @@ class DataConfig(Source):
     """A log of orders. A column left out is guessed from its name; a wrong guess is corrected by naming it.
 
     `kind=bundled` reads a log of the package, whose name is `path`; `csv` reads `path`: CSV (also gzipped), Parquet, or
-    a glob. `segment` and `channel` are optional; `""` switches their guess off.
+    a glob. `segment` and `channel` are optional; `""` switches their guess off. With an `amount` of `""` the log has
+    none, and only its orders can be checked.
     """
 
     kind: Literal["bundled", "csv"] = "csv"

@@ -67,7 +67,7 @@ class BrokenLine(NamedTuple):
 class Loaded(NamedTuple):
     """The files and columns that fill `raw(file, row, customer_id, date, amount, segment, channel, fingerprint)`.
 
-    Values in `raw` are trimmed text, NULL where missing ("" for segment and channel).
+    Values in `raw` are trimmed text, NULL where missing ("" for segment and channel); amounts of a log without are 0.
     """
 
     label: str
@@ -234,7 +234,8 @@ def _insert(
     """Append one file to `raw`. Returns its first 1,000 broken lines, and the number of all."""
 
     def text(key: str) -> str:
-        return column_text(scan, used[key]) if key in used else "NULL"
+        absent = "'0'" if key == "amount" else "NULL"
+        return column_text(scan, used[key]) if key in used else absent
 
     keys = (*KEYS, *covariate_keys(used))
     values = ", ".join(text(k) if k in KEYS[:3] else f"coalesce({text(k)}, '')" for k in keys)
@@ -306,7 +307,7 @@ def load(con: duckdb.DuckDBPyConnection, source: str | Path | pd.DataFrame, conf
         header_rows=int(scans[0].is_csv),
         columns=tuple(columns.used.items()),
         guessed=tuple((k, columns.used[k]) for k in columns.guessed),
-        amounts_typed=all(_is_number(_type(s, columns.used["amount"])) for s in scans),
+        amounts_typed=all(_is_number(_type(s, columns.used["amount"])) for s in scans if "amount" in columns.used),
         dates_typed=all(_type(s, columns.used["date"]).startswith(("DATE", "TIMESTAMP")) for s in scans),
         broken=tuple(line for lines, _ in broken for line in lines),
         broken_rows=sum(count for _, count in broken),

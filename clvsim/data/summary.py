@@ -199,8 +199,8 @@ def weekly_repeat_orders(log: TransactionLog, opportunity_days: float = 0.0) -> 
     )
 
 
-def require_repeat_orders(summary: CustomerSummary) -> None:
-    """Check that the models can be fitted to the customers.
+def require_repeat_orders(summary: CustomerSummary, *, paid: bool = True) -> None:
+    """Check that the models can be fitted to the customers; with `paid`, the spend model too.
 
     Raises
     ------
@@ -219,7 +219,7 @@ def require_repeat_orders(summary: CustomerSummary) -> None:
             f"(is data.customer_id one id per order, {hint})"
         )
         raise DiagnosticsError([("data", message)])
-    if not summary.customers["repeat_positive"].to_numpy().any():
+    if paid and not summary.customers["repeat_positive"].to_numpy().any():
         raise DiagnosticsError(
             [("data.amount", "no repeat order has an amount above zero: spend cannot be learned from this log")]
         )

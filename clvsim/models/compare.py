@@ -7,11 +7,11 @@ the parameters, so leaving a customer out is dividing by that customer's likelih
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from clvsim.errors import ConfigError, Problem
+from clvsim.errors import ConfigError, DiagnosticsError, Problem
 from clvsim.models import RETENTION
 from clvsim.models.around.path import PathPrior
 from clvsim.models.around.pooling import Pooled
@@ -27,6 +27,7 @@ from clvsim.special import logsumexp
 from clvsim.types import CustomerSummary, ModelScore
 
 _CHUNK_CELLS = 1 << 22
+_EQUAL = 1e-9  # log-likelihoods that differ by less are equal but for rounding
 
 
 @dataclass(frozen=True)
@@ -48,19 +49,35 @@ class LeaveOneOut:
 
 def leave_one_out(fitted: FittedModels, summary: CustomerSummary) -> LeaveOneOut:
     """Log scores of the retention model, computed once per distinct history."""
-    from arviz_stats.base import array_stats
-
     model = fitted.retention
     elpd, within, k = [], [], []
     for log_likelihood, _ in pointwise(fitted.posterior, summary, model):
         rows = np.ascontiguousarray(log_likelihood.T)
-        log_weights, pareto_k = array_stats.psislw(rows)  # takes log likelihoods; weights are their inverses
+        log_weights, pareto_k = smoothed_weights(rows)
         elpd.append(logsumexp(log_weights + rows, axis=1) - logsumexp(log_weights, axis=1))
         within.append(logsumexp(rows, axis=1) - np.log(rows.shape[1]))
-        k.append(np.atleast_1d(pareto_k))
+        k.append(pareto_k)
     row_of = row_of_each(model.histories(summary))
     score = np.concatenate(elpd)[row_of]
     return LeaveOneOut(score, np.concatenate(k)[row_of], float((np.concatenate(within)[row_of] - score).sum()))
+
+
+def smoothed_weights(log_likelihood: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Log weights (row, draw) of draws that leave a row out, and Pareto k of each row's tail, (row,).
+
+    `log_likelihood` is (row, draw); weights are its inverses, up to a factor. A row whose largest weights are all equal
+    has no tail to smooth, as that of somebody new today, of whom every draw says the same: k is minus infinity.
+    """
+    from arviz_stats.base import array_stats
+
+    draws = log_likelihood.shape[1]
+    tail = max(5, int(3 * draws**0.5 if draws > 225 else draws / 5))  # as long as the tail that is smoothed
+    lowest = np.partition(log_likelihood, min(tail, draws) - 1, axis=1)[:, : min(tail, draws)]
+    varies = np.ptp(lowest, axis=1) > _EQUAL
+    log_weights, pareto_k = -log_likelihood, np.full(len(log_likelihood), -np.inf)
+    if varies.any():
+        log_weights[varies], pareto_k[varies] = array_stats.psislw(log_likelihood[varies])  # it takes log likelihoods
+    return log_weights, pareto_k
 
 
 def row_of_each(histories: tuple) -> np.ndarray:
@@ -169,13 +186,30 @@ def fit_all(
     log: Callable[[str], None] | None = None,
     months: PathPrior | None = None,
 ) -> dict[str, FittedModels]:
-    """The run's model and all it is compared with, fitted, each out of the cache where it is there."""
-    models = compared_models(retention, config.compare)
+    """The run's model and all it is compared with, fitted, each out of the cache where it is there.
+
+    A model of the comparison that cannot be fitted, or misses a limit, is left out: that is said, and a warning of the
+    run's own model, whose own failure raises what `fit` raises.
+    """
+    (own, own_model), *others = compared_models(retention, config.compare).items()
     amounts: list[ModelDraws] = []
-    return {
-        name: fit(summary, model, spend, config, months=months, log=log, amounts_fitted=amounts)
-        for name, model in models.items()
-    }
+
+    def fitted(model: RetentionModel) -> FittedModels:
+        return fit(summary, model, spend, config, months=months, log=log, amounts_fitted=amounts)
+
+    by_name = {own: fitted(own_model)}
+    left_out = []
+    for name, model in others:
+        try:
+            by_name[name] = fitted(model)
+        except DiagnosticsError as error:
+            why = "; ".join(what for _, what in error.problems)
+            left_out.append(f"{name} is left out of the comparison: {why}")
+            if log:
+                log(left_out[-1])
+    posterior = by_name[own].posterior
+    warned = replace(posterior, warnings=posterior.warnings + tuple(left_out))
+    return {**by_name, own: replace(by_name[own], posterior=warned)}
 
 
 def without(model: RetentionModel, first: RetentionModel) -> tuple[str, ...]:

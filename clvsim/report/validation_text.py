@@ -1,5 +1,6 @@
 """Sentences and tables of a validation, for the terminal and for the top of its page."""
 
+import math
 import textwrap
 
 from clvsim.report import format as fmt
@@ -34,16 +35,46 @@ def headline(validation: Validation) -> str:
             "predicted for them far too often, or hardly ever."
         )
     trusted = validation.trusted_model.model
+    if not validation.trusted:
+        return _no_model_verdict(validation)
     if len(validation.models) == 1:
         return f"{trusted} {_single_model_verdict(validation)}."
+    total = f"all {validation.words.many} together, which came {futures(validation.trusted_model)}"
     tied = [m.model for m in validation.tied_models if m.model != trusted]
-    if not tied:
-        return f"Trust {trusted}: it predicted single customers best, beyond twice the standard error."
+    if tied:
+        return (
+            f"Use {trusted} before {model_scores.join_names(tied)}, for a weak reason: their errors per customer "
+            f"do not differ clearly, but it did best on {total}."
+        )
+    ahead = [s.name for s in validation.scores[: [s.name for s in validation.scores].index(trusted)]]
+    if missed := [name for name in ahead if validation.check(name).fits]:
+        return (
+            f"Use {trusted}: {model_scores.join_names(missed)} predicted single customers better, but missed "
+            f"{total} of {trusted}."
+        )
+    return f"Trust {trusted}: it predicted single customers best, beyond twice the standard error; {total}."
+
+
+def _no_model_verdict(validation: Validation) -> str:
+    """The best model's customers fit and its total does not hold: what a reader needs most is wrong."""
+    check = validation.trusted_model
+    came = f"{futures(check)}, {_too(check.total.error)}"
+    if len(validation.models) == 1:
+        return (
+            f"Do not rely on the totals of {check.model}: it fits single customers, but all {validation.words.many} "
+            f"held back together came {came}."
+        )
     return (
-        f"Use {trusted} before {model_scores.join_names(tied)}, for a weak reason: their errors per customer "
-        f"do not differ clearly, but it did best on all {validation.words.many} together, which came "
-        f"{futures(validation.trusted_model)}."
+        f"Do not rely on the totals of any of these models: by {check.model}, the best of those that fit single "
+        f"customers, all {validation.words.many} held back together came {came}."
     )
+
+
+def _too(error: float) -> str:
+    """By how much a mean is too low or too high, as in "its mean 24 % too high"."""
+    if not math.isfinite(error):
+        return "and none came"
+    return f"its mean {fmt.percent(abs(error))} too {'low' if error < 0 else 'high'}"
 
 
 def _single_model_verdict(validation: Validation) -> str:

@@ -34,7 +34,8 @@ def fit(config: RunConfig, ctx: RunContext) -> int:
     scores = score_models(config, by_name, summary, days)
     folder = output_folder(ctx)
     write_posteriors(by_name, folder)
-    archive.write_json({**run_record(config, summary, ctx, {}), "models": scores}, folder / "run.json")
+    found = {"models": scores, "warnings": fitted.posterior.warnings}
+    archive.write_json({**run_record(config, summary, ctx, {}), **found}, folder / "run.json")
     ctx.say(posterior_table(fitted))
     if scores:
         verdict = textwrap.fill(model_scores.verdict(scores), 100)

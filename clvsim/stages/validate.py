@@ -24,14 +24,18 @@ def validate(config: RunConfig, ctx: RunContext) -> int:
     from clvsim.report import titles, validation_text
     from clvsim.report.validation_page import PageOrigin, write_validation
     from clvsim.validation import holdout
+    from clvsim.validation.payments import payments_of
 
     clock = Stopwatch()
     with clock("read"), ctx.progress("Reading the log"):
         material = read_data(config, ctx)
-    summary, weekly, _ = require_holdout(material)
-    require_repeat_orders(summary)
+    held_back, weekly, _ = require_holdout(material)
+    require_repeat_orders(held_back, paid=False)
+    summary, spend, instead = payments_of(held_back, config.spend)
+    if instead:
+        ctx.note(instead)
     with clock("fit"), ctx.progress("Fitting the models"):
-        by_name = fit_models(config, summary, ctx)
+        by_name = fit_models(config.model_copy(update={"spend": spend}), summary, ctx)
         scores = score_models(config, by_name, summary, summary.holdout_days)
     simulation = config.simulation
     setting = holdout.Setting(
@@ -51,11 +55,13 @@ def validate(config: RunConfig, ctx: RunContext) -> int:
         write_validation(validation, origin, folder)
         write_posteriors(by_name, folder)
         verdict = {
-            "trusted": validation.trusted_model.model,
+            "trusted": validation.trusted_model.model if validation.trusted else None,
+            "best": validation.trusted_model.model,
             "position_of_all": {m.model: m.total.position for m in validation.models},
             "pit_central_80": {m.model: m.central for m in validation.models},
         }
-        run_json = {**run_record(config, summary, ctx, clock.seconds), "models": scores, "verdict": verdict}
+        found = {"models": scores, "verdict": verdict, "warnings": validation.warnings, "payments": instead}
+        run_json = {**run_record(config, summary, ctx, clock.seconds), **found}
         archive.write_json(run_json, folder / "run.json")
     ctx.say(validation_text.summary(validation))
     ctx.say(f"\nPage: {ctx.final / 'validation.html'}")

@@ -1,5 +1,6 @@
 """Results of a validation as frozen values: all figures of its page, its table and the terminal."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -11,6 +12,7 @@ from clvsim.types import Diagnostic, ModelScore, Tracking
 from clvsim.validation.vocabulary import Vocabulary, vocabulary_of
 
 PIT_LIMITS = (0.65, 0.92)  # share of customers in the central 80 % below or above which a model is refused
+FAR_OFF = 0.5  # of the actual total: a mean further from it is no forecast, however wide its interval
 
 
 class Forecast(NamedTuple):
@@ -42,6 +44,17 @@ class GroupCheck(NamedTuple):
     def position(self) -> float:
         """Where the actual number lies among the worlds with every layer, from 0 to 1."""
         return self.full_forecast.position
+
+    @property
+    def error(self) -> float:
+        """The forecast's mean over the actual number, less 1; nan where nothing came."""
+        return self.full_forecast.mean / self.actual - 1 if self.actual else math.nan
+
+    @property
+    def holds(self) -> bool:
+        """Whether the actual number lies in the 90 % interval of the worlds, and not far from their mean."""
+        f = self.full_forecast
+        return f.p05 <= self.actual <= f.p95 and not abs(self.error) > FAR_OFF
 
 
 class ShareCheck(NamedTuple):
@@ -157,16 +170,22 @@ class Validation:
         """The model with the least error per customer, and those whose error is not clearly larger.
 
         Not clearly: a difference in CRPS, paired by customer, of at most two standard errors. Models that do
-        not fit stay out if others do.
+        not fit stay out if others do, and of these the ones whose total does not hold, if that of others does.
         """
         ordered = [self.check(s.name) for s in self.scores]
-        best, *others = [m for m in ordered if m.fits] or ordered
+        fitting = [m for m in ordered if m.fits] or ordered
+        best, *others = [m for m in fitting if m.total.holds] or fitting
         return (best, *(m for m in others if not clearly_above(m.crps, best.crps)))
 
     @property
     def trusted_model(self) -> ModelCheck:
         """Of the tied models the one with the least CRPS of all orders together."""
         return min(self.tied_models, key=lambda m: m.total_crps)
+
+    @property
+    def trusted(self) -> bool:
+        """Whether even that model is to be trusted: its customers fit, and its total holds."""
+        return self.trusted_model.fits and self.trusted_model.total.holds
 
     def check(self, name: str) -> ModelCheck:
         return next(m for m in self.models if m.model == name)

@@ -1,5 +1,6 @@
 """Leave-one-customer-out against exact leaving out, stacking at known optima, and the models on CDNOW."""
 
+import re
 from dataclasses import replace
 from datetime import date
 from typing import Any
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.special import logsumexp
 
-from clvsim.errors import ConfigError
+from clvsim.errors import ConfigError, DiagnosticsError
 from clvsim.models import RETENTION
 from clvsim.models import fit as fitting
 from clvsim.models.around.calendar import Calendar
@@ -21,6 +22,7 @@ from clvsim.models.compare import (
     expected_portfolio_orders,
     fit_all,
     leave_one_out,
+    smoothed_weights,
     stacking_weights,
     without,
 )
@@ -34,7 +36,8 @@ from clvsim.models.retention.bg_nbd import BgNbd
 from clvsim.models.retention.mbg_nbd import MbgNbd
 from clvsim.models.retention.sbg import Sbg
 from clvsim.models.spend.gamma_gamma import GammaGamma
-from clvsim.types import CustomerSummary, DrawMethod, Posterior
+from clvsim.types import CustomerSummary, Diagnostic, DrawMethod, Posterior
+from tests.stories import STORIES
 
 
 def few(summary: CustomerSummary, customers: int) -> CustomerSummary:
@@ -79,6 +82,38 @@ def test_scores_follow_the_customers_not_the_table(cdnow, posterior):
     np.testing.assert_array_equal(one.elpd, other.elpd[::-1])
     frame = some.customers.assign(elpd=one.elpd)
     assert (frame.groupby(["frequency", "recency_days", "T_days"])["elpd"].nunique() == 1).all()
+
+
+@pytest.mark.parametrize("kind", ["bg_nbd", "mbg_nbd", "pareto_nbd", "bg_cnbd", "mbg_cnbd"])
+def test_somebody_new_today_is_predicted_by_every_draw_alike(cdnow, kind):
+    """No time has passed: nothing could have happened, so the score is 0, exact, and costs no parameter."""
+    story = STORIES[kind]
+    noise = np.exp(0.1 * np.random.default_rng(3).standard_normal((len(story.params), 400)))
+    draws = {name: value * noise[i] for i, (name, value) in enumerate(story.params.items())}
+    if "cnbd" in kind:
+        draws["k"] = np.full(400, 2.0)
+    some = few(cdnow, 30)
+    frame = some.customers.copy()
+    frame.loc[:4, ["frequency", "recency_days", "T_days", "log_gaps"]] = [0, 0.0, 0.0, 0.0]
+    found = leave_one_out(fixed(draws, kind), replace(some, customers=frame))
+    assert found.elpd[:5] == pytest.approx(np.zeros(5), abs=1e-12)
+    assert (found.pareto_k[:5] == -np.inf).all()
+    assert found.unreliable == 0
+    assert np.ptp(found.elpd[5:]) > 0
+
+
+def test_weights_without_a_tail_are_left_as_they_are():
+    """Equal in every draw, or wherever they are largest: nothing to smooth. The other row is smoothed as ever."""
+    from arviz_stats.base import array_stats
+
+    varied = np.random.default_rng(6).normal(-3, 1, 400)
+    capped = np.maximum(varied, np.quantile(varied, 0.3))
+    rows = np.stack([np.full(400, -2.5), varied, capped])
+    weights, k = smoothed_weights(rows)
+    np.testing.assert_array_equal(weights[[0, 2]], -rows[[0, 2]])
+    expected, shape = array_stats.psislw(varied[None])
+    np.testing.assert_array_equal(weights[1], expected[0])
+    assert k.tolist() == [-np.inf, shape.item(), -np.inf]
 
 
 def test_stacking_finds_known_optima():
@@ -195,14 +230,44 @@ def test_what_a_model_cannot_tell_apart_is_said():
     assert without(pooled, both) == ("months, promotions and the path of shocks",)
 
 
+MADE = (
+    {"r": 0.25, "alpha": 4.4, "a": 0.8, "b": 2.4},
+    {"p": 6.2, "q": 3.7, "gamma": 15.0, "first_order_factor": 0.9},
+)
+
+
+@pytest.mark.parametrize("failing", ["a limit", "no mode"])
+def test_a_compared_model_that_fails_is_left_out_and_named(cdnow, monkeypatch, failing):
+    """The run's own model and the others stay; when the own one fails, nothing is left to compare with."""
+
+    def fake(model, *_):
+        if model.kind == "mbg_nbd" and failing == "no mode":
+            raise DiagnosticsError([("fit", "mbg_nbd: no mode")])
+        poor = Diagnostic(model.kind, "Pareto k", 0.9, "< 0.7", model.kind != "mbg_nbd")
+        noise = np.random.default_rng(1).uniform(0.9, 1.1, 8)
+        params = {name: value * noise for name, value in MADE[model.kind == "gamma_gamma"].items()}
+        return fitting.ModelDraws(params, (poor,), DrawMethod("made"))
+
+    monkeypatch.setattr(fitting, "fit_one", fake)
+    said = []
+    config = FitConfig(draws=8, cache=False, compare=("mbg_nbd", "bg_cnbd"))
+    monkeypatch.setitem(RETENTION, "bg_cnbd", BgNbd)
+    found = fit_all(cdnow, BgNbd(), GammaGamma(), config, said.append)
+    assert list(found) == ["bg_nbd", "bg_cnbd"]
+    why = r"mbg_nbd is left out of the comparison: .*" + ("no mode" if failing == "no mode" else "Pareto k")
+    assert re.match(why, said[-1])
+    assert found["bg_nbd"].posterior.warnings[-1] == said[-1]
+    with pytest.raises(DiagnosticsError):
+        fit_all(cdnow, MbgNbd(), GammaGamma(), FitConfig(draws=8, cache=False, compare=("bg_nbd",)))
+
+
 def test_spend_is_fitted_once_for_all(cdnow, monkeypatch):
-    made = {"r": 0.25, "alpha": 4.4, "a": 0.8, "b": 2.4}, {"p": 6.2, "q": 3.7, "gamma": 15.0, "first_order_factor": 0.9}
     fitted = []
 
     def fake(model, *_):
         fitted.append(model.kind)
         noise = np.random.default_rng(len(fitted)).uniform(0.9, 1.1, 8)
-        params = {name: value * noise for name, value in made[model.kind == "gamma_gamma"].items()}
+        params = {name: value * noise for name, value in MADE[model.kind == "gamma_gamma"].items()}
         return fitting.ModelDraws(params, (), DrawMethod(f"made for {model.kind}"))
 
     monkeypatch.setattr(fitting, "fit_one", fake)

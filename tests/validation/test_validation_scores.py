@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from clvsim.report.validation_text import summary
+from clvsim.report.validation_text import headline, summary
 from clvsim.types import CustomerSummary, Tracking
 from clvsim.validation import scores
 from clvsim.validation.result import (
@@ -122,9 +122,17 @@ def test_ranking_is_paired_by_customer():
 # --- whom to trust ---------------------------------------------------------------------------------------------------
 
 
-def model(name: str, crps: np.ndarray, total_crps: float = 1.0, pit: np.ndarray | None = None) -> ModelCheck:
+def model(
+    name: str,
+    crps: np.ndarray,
+    total_crps: float = 1.0,
+    pit: np.ndarray | None = None,
+    forecast: tuple[float, float, float] = (9.0, 8.0, 11.0),
+) -> ModelCheck:
     week = Tracking(np.zeros(0, "datetime64[D]"), NOTHING, NOTHING, NOTHING, NOTHING, None, None)
-    total = GroupCheck("all customers", crps.size, 10, {"process": Forecast(9.0, 8.0, 11.0)})
+    total = GroupCheck(
+        "all customers", crps.size, 10, {"process": Forecast(*forecast, position=float(forecast[1] < 10))}
+    )
     spread = np.linspace(0.005, 0.995, 100)
     return ModelCheck(
         name, f"{name} never loses.", "nuts", (), total, (), (total,), week, Cumulative(*[NOTHING] * 4),
@@ -182,6 +190,55 @@ def test_a_model_that_does_not_fit_is_not_trusted_while_another_does():
     checks = validation(model("a", NOISE - 0.5, 1.0, CRAMPED), model("b", NOISE, 9.0))
     assert not checks.own_model.fits
     assert checks.trusted_model.model == "b"
+
+
+BELOW, ABOVE, WIDE = (4.0, 2.0, 6.0), (23.1, 18.0, 29.0), (23.1, 5.0, 60.0)  # of 10 orders that came
+
+
+@pytest.mark.parametrize(("forecast", "off"), [(BELOW, "60 % too low"), (ABOVE, "131 % too high"), (WIDE, "131 % too")])
+def test_no_model_is_trusted_whose_total_does_not_hold(forecast, off):
+    """Outside the interval, or inside one so wide that its mean is no forecast; whoever is best, one model or two."""
+    poor = model("a", NOISE, forecast=forecast)
+    worse = model("b", NOISE + 0.5 + 0.001 * JITTER, forecast=ABOVE)
+    for checks, first in (
+        (validation(poor), "of a: it fits"),
+        (validation(poor, worse), "of any of these models: by a"),
+    ):
+        assert not checks.trusted
+        verdict = headline(checks).replace("\u00a0", " ")
+        assert verdict.startswith(f"Do not rely on the totals {first}")
+        assert off in verdict
+        assert "Trust" not in summary(checks)
+
+
+def test_a_total_that_holds_comes_before_single_customers():
+    """a predicts customers clearly better and misses the total; b is named, and what speaks for a is said."""
+    checks = validation(model("a", NOISE, forecast=ABOVE), model("b", NOISE + 0.5 + 0.001 * JITTER))
+    assert checks.trusted
+    assert checks.trusted_model.model == "b"
+    assert headline(checks).startswith("Use b: a predicted single customers better, but missed all orders together")
+    without = validation(model("a", NOISE), model("b", NOISE + 0.5 + 0.001 * JITTER, forecast=ABOVE))
+    assert without.trusted_model.model == "a"
+    assert headline(without).startswith("Trust a: it predicted single customers best, beyond twice")
+    assert "simulated futures" in headline(without)
+
+
+@pytest.mark.parametrize(
+    ("actual", "forecast", "holds"),
+    [
+        (8, (9, 8, 11), True),  # the interval's ends belong to it
+        (7, (9, 8, 11), False),
+        (11, (9, 8, 11), True),
+        (12, (9, 8, 11), False),
+        (10, (15, 5, 30), True),  # half the actual number off is not far yet
+        (10, (15.1, 5, 30), False),
+        (10, (4.9, 1, 30), False),
+        (0, (1.4, 0, 3), True),  # of nothing, only the interval
+        (0, (4, 1, 7), False),
+    ],
+)
+def test_limits_of_a_total(actual, forecast, holds):
+    assert GroupCheck("all customers", 1, actual, {"process": Forecast(*forecast)}).holds is holds
 
 
 @pytest.mark.parametrize(("share", "fits"), [(0.64, False), (0.66, True), (0.91, True), (0.93, False)])
