@@ -40,6 +40,7 @@ class DataConfig(Source):
     decimal: Literal[".", ","] = "."
     delimiter: str | None = Field(default=None, min_length=1, max_length=1)  # None: from the header line
     calibration_end: dt.date | None = None  # "today"; None: the last day of the log, no hold-out
+    customers_since: dt.date | None = None  # only customers first seen on or after this day; None: all
     refunds: Literal["net", "drop", "error"] = "net"
     max_bad_share: float = Field(
         default=0.0, ge=0.0, le=1.0

@@ -10,7 +10,7 @@ import pandas as pd
 
 from clvsim.data import refunds
 from clvsim.data.config import DataConfig
-from clvsim.data.log import Finding, LogFacts, Refunds, TransactionLog
+from clvsim.data.log import Finding, LeftOut, LogFacts, Refunds, TransactionLog
 from clvsim.data.parse import Rules, choose_rules, examples, find_bad_rows, future_dates
 from clvsim.data.raw import BUNDLED, Loaded, connect, covariate_keys, identifier, load
 from clvsim.errors import ConfigError, DataError, Problem
@@ -41,7 +41,7 @@ def read_transactions(
     Raises
     ------
     ConfigError
-        A missing file or column, a `calibration_end` outside the log.
+        A missing file or column, a `calibration_end` or `customers_since` outside the log.
     DataError
         An empty log; unreadable values in more than `max_bad_share` of the rows; day and month that cannot be told
         apart; dates in the future; refunds under `refunds=error`; fewer than two customers up to today.
@@ -161,8 +161,11 @@ def _build_log(
         """
     ).fetchall()[0]
     refunded = _create_orders(con, config, today)
+    left_out = _leave_out_earlier(con, config.customers_since)
     conflicts = _create_labels(con, today, covariates)
-    _check_customers(con, loaded, today)
+    _check_customers(con, loaded, today, config.customers_since)
+    if left_out.customers:
+        first = con.execute("SELECT min(day) FROM orders").fetchall()[0][0]
     customers_after_today = con.execute(
         f"SELECT count(*) FROM (SELECT customer_id FROM orders GROUP BY customer_id HAVING min(day) > DATE '{today}')"
     ).fetchall()[0][0]
@@ -180,6 +183,7 @@ def _build_log(
         customers_after_today=customers_after_today,
         date_reading=rules.date_reading,
         conflicts=conflicts,
+        left_out=left_out,
     )
     data_hash = _content_hash(con, covariates)
     return TransactionLog(
@@ -188,12 +192,30 @@ def _build_log(
 
 
 def _today(config: DataConfig, first: date, last: date) -> date:
-    today = config.calibration_end or last
+    today, since = config.calibration_end or last, config.customers_since
+    problems = []
     if not first <= today <= last:
-        raise ConfigError(
-            [("data.calibration_end", f"{today} lies outside the log, which runs from {first} to {last}")]
+        problems.append(
+            Problem("data.calibration_end", f"{today} lies outside the log, which runs from {first} to {last}")
         )
+    if since and not first <= since <= min(today, last):
+        what = f"{since} must lie inside the log up to today, which runs from {first} to {min(today, last)}"
+        problems.append(Problem("data.customers_since", what))
+    if problems:
+        raise ConfigError(problems)
     return today
+
+
+def _leave_out_earlier(con: duckdb.DuckDBPyConnection, since: date | None) -> LeftOut:
+    """Delete all orders of customers whose first order lies before `since`."""
+    if since is None:
+        return LeftOut()
+    earlier = f"SELECT customer_id FROM orders GROUP BY customer_id HAVING min(day) < DATE '{since}'"
+    counts = con.execute(
+        f"SELECT count(DISTINCT customer_id), count(*) FROM orders WHERE customer_id IN ({earlier})"
+    ).fetchall()[0]
+    con.execute(f"DELETE FROM orders WHERE customer_id IN ({earlier})")
+    return LeftOut(*counts)
 
 
 def _create_orders(con: duckdb.DuckDBPyConnection, config: DataConfig, today: date) -> Refunds:
@@ -240,14 +262,15 @@ def _create_labels(
     return tuple(conflicts)
 
 
-def _check_customers(con: duckdb.DuckDBPyConnection, loaded: Loaded, today: date) -> None:
+def _check_customers(con: duckdb.DuckDBPyConnection, loaded: Loaded, today: date, since: date | None) -> None:
     customers = con.execute(f"SELECT count(DISTINCT customer_id) FROM orders WHERE day <= DATE '{today}'").fetchall()[
         0
     ][0]
     if customers < 2:
         count = "only one customer has" if customers else "no customer has"
+        earlier = f" and none before {since} (data.customers_since)" if since else ""
         question = "a customer base needs at least two (is data.customer_id right?)"
-        raise DataError([(loaded.label, f"{count} an order up to {today}; {question}")])
+        raise DataError([(loaded.label, f"{count} an order up to {today}{earlier}; {question}")])
 
 
 def _content_hash(con: duckdb.DuckDBPyConnection, covariates: tuple[str, ...]) -> str:
