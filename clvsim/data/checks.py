@@ -3,6 +3,7 @@
 import numpy as np
 
 from clvsim.data.log import LogFacts, TransactionLog
+from clvsim.data.remarks import remarks
 from clvsim.types import DAYS_PER_MONTH, DAYS_PER_UNIT, CustomerSummary, QualityLine
 
 _WIDE_RANGE = 1e9
@@ -13,6 +14,7 @@ def quality(log: TransactionLog, summary: CustomerSummary) -> tuple[QualityLine,
     return (
         *_source(log),
         *_period(log),
+        *remarks(log),
         *_unreadable(log.facts),
         *_rows(log.facts),
         *_conflicts(log.facts),
@@ -195,6 +197,12 @@ def _customers(log: TransactionLog, summary: CustomerSummary) -> list[QualityLin
     lines = customer_lines(summary)
     if summary.opportunity_days:
         lines.insert(1, _opportunities_line(log, summary))
+    if log.facts.left_out.customers:
+        left_out, since = log.facts.left_out, log.config.customers_since
+        note = f"with {left_out.orders:,} orders, by data.customers_since; nothing here counts them"
+        lines.insert(
+            1, QualityLine("left_out", f"Customers first seen before {since}", f"{left_out.customers:,} left out", note)
+        )
     if log.facts.customers_after_today:
         note = "first order after today: not in the analysis"
         lines.insert(

@@ -39,6 +39,13 @@ class Refunds(NamedTuple):
     customers_removed: int = 0  # without any order left
 
 
+class LeftOut(NamedTuple):
+    """Customers first seen before `data.customers_since`, and their orders."""
+
+    customers: int = 0
+    orders: int = 0
+
+
 class LogFacts(NamedTuple):
     """Counts for the quality table."""
 
@@ -57,6 +64,7 @@ class LogFacts(NamedTuple):
     customers_after_today: int = 0  # first order in the hold-out: not in the summary
     rows_after_today: int = 0  # left out: after data.today
     conflicts: tuple[tuple[str, int], ...] = ()  # covariate, customers with several values of it
+    left_out: LeftOut = LeftOut()
 
 
 @dataclass(frozen=True)

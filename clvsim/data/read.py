@@ -11,7 +11,7 @@ import pandas as pd
 
 from clvsim.data import refunds
 from clvsim.data.config import DataConfig
-from clvsim.data.log import Finding, LogFacts, Refunds, TransactionLog
+from clvsim.data.log import Finding, LeftOut, LogFacts, Refunds, TransactionLog
 from clvsim.data.parse import Rules, choose_rules, examples, find_bad_rows, future_dates
 from clvsim.data.raw import BUNDLED, Loaded, connect, covariate_keys, identifier, load
 from clvsim.errors import ConfigError, DataError, Problem
@@ -42,7 +42,7 @@ def read_transactions(
     Raises
     ------
     ConfigError
-        A missing file or column, a `calibration_end` outside the log.
+        A missing file or column, a `calibration_end` or `customers_since` outside the log.
     DataError
         An empty log; unreadable values in more than `max_bad_share` of the rows; day and month that cannot be told
         apart; dates in the future; refunds under `refunds=error`; fewer than two customers up to today.
@@ -197,6 +197,10 @@ def days_of(config: DataConfig, first: date, last: date, now: date) -> tuple[dat
         problems.append(("data.calibration_end", what))
     elif end and end > today:
         problems.append(("data.calibration_end", f"{end} lies after data.today ({today})"))
+    since, until = config.customers_since, min(today, last)
+    if since and not first <= since <= min(end or until, until):
+        what = f"{since} must lie inside the log up to today, which runs from {first} to {min(end or until, until)}"
+        problems.append(("data.customers_since", what))
     if problems:
         raise ConfigError(problems)
     return today, end
@@ -214,13 +218,30 @@ def as_of(log: TransactionLog, day: date) -> TransactionLog:
     con.execute(f"SET search_path = '{schema},main'")
     covariates = covariate_keys(dict(log.columns))
     refunded = _create_orders(con, log.config, day)
+    left_out = _leave_out_earlier(con, log.config.customers_since)
     conflicts = _create_labels(con, day, covariates)
-    _check_customers(con, log.label, day)
+    _check_customers(con, log.label, day, log.config.customers_since)
+    first = con.execute("SELECT min(day) FROM orders").fetchall()[0][0] if left_out.customers else log.first_date
     customers_after_today = con.execute(
         f"SELECT count(*) FROM (SELECT customer_id FROM orders GROUP BY customer_id HAVING min(day) > DATE '{day}')"
     ).fetchall()[0][0]
-    facts = log.facts._replace(refunds=refunded, customers_after_today=customers_after_today, conflicts=conflicts)
-    return replace(log, connection=con, today=day, data_hash=_content_hash(con, covariates), facts=facts)
+    facts = log.facts._replace(
+        refunds=refunded, customers_after_today=customers_after_today, conflicts=conflicts, left_out=left_out
+    )
+    data_hash = _content_hash(con, covariates)
+    return replace(log, connection=con, today=day, first_date=first, data_hash=data_hash, facts=facts)
+
+
+def _leave_out_earlier(con: duckdb.DuckDBPyConnection, since: date | None) -> LeftOut:
+    """Delete all orders of customers whose first order lies before `since`."""
+    if since is None:
+        return LeftOut()
+    earlier = f"SELECT customer_id FROM orders GROUP BY customer_id HAVING min(day) < DATE '{since}'"
+    counts = con.execute(
+        f"SELECT count(DISTINCT customer_id), count(*) FROM orders WHERE customer_id IN ({earlier})"
+    ).fetchall()[0]
+    con.execute(f"DELETE FROM orders WHERE customer_id IN ({earlier})")
+    return LeftOut(*counts)
 
 
 def _create_orders(con: duckdb.DuckDBPyConnection, config: DataConfig, today: date) -> Refunds:
@@ -266,14 +287,15 @@ def _create_labels(
     return tuple(conflicts)
 
 
-def _check_customers(con: duckdb.DuckDBPyConnection, label: str, today: date) -> None:
+def _check_customers(con: duckdb.DuckDBPyConnection, label: str, today: date, since: date | None) -> None:
     customers = con.execute(f"SELECT count(DISTINCT customer_id) FROM orders WHERE day <= DATE '{today}'").fetchall()[
         0
     ][0]
     if customers < 2:
         count = "only one customer has" if customers else "no customer has"
+        earlier = f" and none before {since} (data.customers_since)" if since else ""
         question = "a customer base needs at least two (is data.customer_id right?)"
-        raise DataError([(label, f"{count} an order up to {today}; {question}")])
+        raise DataError([(label, f"{count} an order up to {today}{earlier}; {question}")])
 
 
 def _content_hash(con: duckdb.DuckDBPyConnection, covariates: tuple[str, ...]) -> str:

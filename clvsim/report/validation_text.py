@@ -242,6 +242,7 @@ def summary(validation: Validation) -> str:
         model_scores.columns([("error per customer", "CRPS", "to the best model", "MAE"), *score_rows(validation)])
     )
     parts.append("\n".join(map(_wrapped, (layers_note(validation), *loss_definitions(validation)))))
+    parts += ["\n".join(_wrapped(f"! {warning}") for warning in validation.warnings)] if validation.warnings else []
     return "\n\n".join(parts).replace(NBSP, " ")
 
 

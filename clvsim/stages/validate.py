@@ -1,5 +1,7 @@
 """`clvsim validate`: predictions of the models against orders that they were not fitted to."""
 
+from dataclasses import replace
+
 from clvsim import archive
 from clvsim.config import RunConfig
 from clvsim.data import require_repeat_orders
@@ -21,7 +23,7 @@ from clvsim.stages.steps import (
 
 def validate(config: RunConfig, ctx: RunContext) -> int:
     """Fit to the calibration, predict the hold-out, write page and table. Returns 3 if the run's model does not fit."""
-    from clvsim.report import titles, validation_text
+    from clvsim.report import facts, titles, validation_text
     from clvsim.report.validation_page import PageOrigin, write_validation
     from clvsim.validation import holdout
     from clvsim.validation.payments import payments_of
@@ -43,6 +45,7 @@ def validate(config: RunConfig, ctx: RunContext) -> int:
     )
     with clock("simulate"), ctx.progress("Predicting the orders held back"):
         validation = holdout.validate(by_name, summary, weekly, setting, scores)
+    validation = replace(validation, warnings=facts.quality_warnings(material.quality) + validation.warnings)
     folder = output_folder(ctx)
     origin = PageOrigin(
         title=config.title or titles.VALIDATION,

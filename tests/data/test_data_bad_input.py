@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from pydantic import ValidationError
 
 from clvsim.data import DataConfig, TransactionLog, quality, read_transactions, require_repeat_orders, summarize
 from clvsim.errors import ClvsimError, ConfigError, DataError, DiagnosticsError
@@ -268,6 +269,26 @@ def test_calibration_end_outside_the_log(read: Read, end: str) -> None:
         ConfigError, match=rf"data\.calibration_end: {end} lies outside the log, .* 2024-01-01 to 2024-02-01"
     ):
         read(HEADER + GOOD, calibration_end=end)
+
+
+@pytest.mark.parametrize("since", ["2023-12-31", "2024-02-02"])
+def test_customers_since_outside_the_log(read: Read, since: str) -> None:
+    rule = rf"data\.customers_since: {since} must lie inside the log up to today, .* 2024-01-01 to 2024-02-01"
+    with pytest.raises(ConfigError, match=rule):
+        read(HEADER + GOOD, customers_since=since)
+    with pytest.raises(ConfigError) as error:
+        read(HEADER + GOOD, customers_since=since, calibration_end="2025-01-01")
+    assert set(problems(error)) == {"data.customers_since", "data.calibration_end"}
+
+
+def test_customers_since_leaves_nobody(read: Read) -> None:
+    with pytest.raises(DataError, match=r"no customer .* none before 2024-01-20 \(data\.customers_since\)"):
+        read(HEADER + GOOD, customers_since="2024-01-20")
+
+
+def test_customers_since_is_a_date() -> None:
+    with pytest.raises(ValidationError, match="customers_since"):
+        DataConfig.model_validate({"customers_since": "last year"})
 
 
 @pytest.mark.parametrize("config", [{}, {"calibration_end": "2024-01-01"}])

@@ -157,10 +157,19 @@ def test_a_page_about_contracts_speaks_of_renewals(validate_with, tmp_path):
     model = fitted_model("sbg", alpha=1.0, beta=1.5)
     _, shell = validate_with(model, retention={"kind": "sbg"}, title="Contracts", question="Renewed?")
     page = re.sub(r"<style.*?</style>", "", (tmp_path / "validation.html").read_text("utf-8"), flags=re.S)
+    page = re.sub(r'<div class="warnings">.*?</div>', "", page, flags=re.S)  # what is said of the log's rows
     seen = re.sub(r"<[^>]*>", " ", page) + " ".join(re.findall(r'aria-label="([^"]*)"', page))
     assert "renewals expected" in seen
-    for text in (seen, *shell.results):
+    for text in (seen, *(re.sub(r"\n\n! .*", "", result, flags=re.S) for result in shell.results)):
         assert not re.findall(r".{0,20}[Oo]rder.{0,20}", text)
+
+
+def test_warnings_about_the_log_stand_on_the_page_and_on_the_terminal(validate_with, tmp_path):
+    """Of the sample, eight orders of zero before the end of September 1997."""
+    _, shell = validate_with(fitted_model("bg_nbd"))
+    page = (tmp_path / "validation.html").read_text("utf-8")
+    assert "<li>Rows with an amount of zero: 8 count as orders, not as spend</li>" in page
+    assert "\n! Rows with an amount of zero: 8 count as orders, not as spend" in shell.results[0]
 
 
 def test_the_page_says_that_orders_are_merged(validate_with):

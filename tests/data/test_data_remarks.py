@@ -1,0 +1,156 @@
+"""A log that begins in mid-life and one that breaks are named with a date; launches, growth and seasons are not."""
+
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from clvsim.data import DataConfig, quality, read_transactions, summarize
+from clvsim.data.remarks import break_day, days_of, mid_life
+from clvsim.models.config import FitConfig
+from clvsim.models.fit import fit
+from clvsim.models.retention.bg_nbd import BgNbd
+from clvsim.models.spend.fixed_price import FixedPrice
+from tests.data.madeup import as_log, december, on, shop
+
+NOW = date(2030, 1, 1)
+
+
+def read(frame: pd.DataFrame, **keys: object):
+    return read_transactions(as_log(frame), DataConfig.model_validate(keys), today_date=NOW)
+
+
+def warned(frame: pd.DataFrame, **keys: object) -> dict[str, str]:
+    """Value and note of each warning about the log itself, by key."""
+    log = read(frame, **keys)
+    lines = quality(log, summarize(log))
+    return {line.key: f"{line.value} {line.note}" for line in lines if line.key in ("mid_life", "break")}
+
+
+def renewed(frame: pd.DataFrame, day: int, kept: float = 0.0, seed: int = 0) -> pd.DataFrame:
+    """The same orders, but from `day` on customers have new ids, up to a share who keep theirs."""
+    stay = np.random.default_rng(seed).random(frame["customer_id"].max() + 1) < kept
+    new = (frame["day"] >= day) & ~stay[frame["customer_id"]]
+    return frame.assign(customer_id=frame["customer_id"] + 50_000 * new)
+
+
+# --- a log that begins in mid-life ------------------------------------------------------------------------------------
+
+
+def test_a_mid_life_log_is_told_from_its_whole_history() -> None:
+    """Known after 540 days of a log whose shop is four years older: repeat orders of the year after are too many by an
+    eighth, and right for those whom the proposed key keeps."""
+    since, days, ahead = 1460, 540, 365
+    whole = shop(0, since + days + ahead, a_day=3.0)
+    log_days, future = whole[whole["day"].between(since, since + days - 1)], whole[whole["day"] >= since + days]
+    start = mid_life(days_of(read(log_days)))
+    assert start is not None
+    assert 56 <= start.settled <= 200
+    proposed = on(since + start.settled)
+    assert f"data.customers_since={proposed}" in warned(log_days)["mid_life"]
+    assert "mid_life" not in warned(log_days, customers_since=proposed)
+
+    def error(**keys: object) -> float:
+        """log of orders expected over orders that came, of the customers of that log."""
+        summary = summarize(read(log_days, **keys))
+        fitted = fit(summary, BgNbd(), FixedPrice(), FitConfig(method="laplace", draws=600, cache=False))
+        histories = fitted.retention.histories(summary)
+        draws = fitted.retention_draws(slice(600))
+        expected = fitted.retention.expected_orders(draws, histories, ahead, fitted.days_per_unit).sum(axis=1)
+        known = summary.customers["customer_id"].str[1:].astype(int)
+        return float(np.log(expected.mean() / future["customer_id"].isin(known).sum()))
+
+    sd = 0.05  # of a forecast of 3,700 orders: parameters 4.6 %, luck 2 %
+    assert error() > 2 * sd
+    assert abs(error(customers_since=proposed)) < 2 * sd
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_shops_in_mid_life_are_noticed(seed: int) -> None:
+    frame = shop(seed, 1095 + 365, a_day=1.5)
+    assert "mid_life" in warned(frame[frame["day"] >= 1095])
+
+
+ORDINARY: dict[str, dict[str, Any]] = {
+    "steady": {},
+    "a launch": {"arrivals": lambda day: np.where(day < 28, 6.0, 1.0)},
+    "growth": {"arrivals": lambda day: np.exp(day / 365)},
+    "ebb": {"arrivals": lambda day: np.exp(-day / 365)},
+    "decembers": {"arrivals": december(2.0), "pace": december(2.0)},
+    "slowly declining": {"pace": lambda day: 0.5 ** (day / 365)},
+    "often and briefly": {"mean_gap": 8.0, "leave": (1.0, 2.0)},
+    "a closed cohort": {"arrivals": lambda day: 1.0 * (day < 84)},
+}
+
+
+@pytest.mark.parametrize("kind", ORDINARY)
+def test_ordinary_shops_are_passed_over(kind: str) -> None:
+    """Of eight logs none."""
+    found = [warned(shop(seed, 540 + 95 * (seed % 3), a_day=2.0, **ORDINARY[kind])) for seed in range(8)]
+    assert found == [{}] * 8
+
+
+def test_a_log_that_begins_in_december_is_passed_over() -> None:
+    def opened(day: np.ndarray) -> np.ndarray:
+        return (day >= 334) * december(2.0)(day)
+
+    for seed in range(6):
+        assert "mid_life" not in warned(shop(seed, 334 + 400, a_day=3.0, arrivals=opened, pace=december(2.0)))
+
+
+# --- a break ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kept", [0.0, 0.05])
+@pytest.mark.parametrize("day", [300, 450])
+def test_renewed_ids_are_found_with_their_day(day: int, kept: float) -> None:
+    for seed in range(3):
+        frame = renewed(shop(seed, 730, a_day=1.0), day, kept)
+        found = break_day(days_of(read(frame)))
+        assert found is not None
+        assert abs(found + frame["day"].min() + 1 - day) <= 1
+        first_after = read(frame).first_date + pd.Timedelta(days=found + 1)
+        assert f"data.customers_since={first_after:%Y-%m-%d}" in warned(frame)["break"]
+
+
+def test_a_pause_of_all_is_no_break() -> None:
+    frame = shop(1, 730, a_day=1.0)
+    assert warned(frame[~frame["day"].between(300, 340)]) == {}
+
+
+def test_monthly_payments_are_no_break() -> None:
+    """All due on one day of the month: windows after it are empty."""
+    rng = np.random.default_rng(5)
+    joined, months = rng.integers(0, 500, 300), rng.geometric(0.05, 300)
+    due = [(i, d) for i, (d0, m) in enumerate(zip(joined, months, strict=True)) for d in _firsts(int(d0), int(m), 730)]
+    frame = pd.DataFrame(due, columns=["customer_id", "day"])
+    assert warned(frame) == {}
+
+
+def _firsts(day: int, months: int, end: int) -> list[int]:
+    return [d for d in (day, *(day - day % 30 + 30 * k for k in range(1, months))) if d < end]
+
+
+# --- the key ----------------------------------------------------------------------------------------------------------
+
+
+def test_customers_since_leaves_out_and_says_so() -> None:
+    rows = [("a", "2024-01-01"), ("a", "2024-03-01"), ("b", "2024-02-01"), ("b", "2024-02-20"), ("c", "2024-02-02")]
+    frame = pd.DataFrame(rows, columns=["customer_id", "date"]).assign(amount=5.0)
+    log = read_transactions(frame, DataConfig(customers_since=date(2024, 2, 1)))
+    summary = summarize(log)
+    assert summary.customers["customer_id"].tolist() == ["b", "c"]
+    assert (log.first_date, log.today) == (date(2024, 2, 1), date(2024, 3, 1))
+    line = {line.key: line for line in quality(log, summary)}["left_out"]
+    assert (line.label, line.value) == ("Customers first seen before 2024-02-01", "1 left out")
+    assert "with 2 orders" in line.note
+    kept = read_transactions(frame[frame["customer_id"] != "a"], DataConfig(calibration_end=None))
+    assert log.data_hash == kept.data_hash
+
+
+def test_customers_since_the_first_day_changes_nothing() -> None:
+    frame = shop(2, 200)
+    first = on(int(frame["day"].min()))
+    assert read(frame, customers_since=first).data_hash == read(frame).data_hash
