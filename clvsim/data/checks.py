@@ -248,16 +248,15 @@ def free_lines(summary: CustomerSummary) -> list[QualityLine]:
     if not first + again:
         return []
     shares = [
-        f"{free:,} of {all_of_them:,} {which} orders"
-        for free, all_of_them, which in ((first, len(frame), "first"), (again, repeats, "repeat"))
+        f"{free:,} of {number:,} {which} orders"
+        for free, number, which in ((first, len(frame), "first"), (again, repeats, "repeat"))
         if free
     ]
-    value = f"{(first + again) / (len(frame) + repeats):.1%}: {' and '.join(shares)}"
     note = (
-        "orders to come are free as often, by each customer's own share, and newcomers' first orders apart; "
-        "amounts are fitted to paid orders (are these orders, data.amount?)"
+        f"– {' and '.join(shares)}. Later orders are free as often, each customer's by their own share, and so are "
+        "newcomers' first orders; amounts are those of paid orders"
     )
-    return [QualityLine("free", "Free orders", value, note, "warning")]
+    return [QualityLine("free", "Free orders", f"{first + again:,} of {len(frame) + repeats:,}", note, "warning")]
 
 
 def correlation_line(summary: CustomerSummary) -> QualityLine:
