@@ -134,5 +134,10 @@ class FixedPrice(Frozen):
             "with the mean of each customer's repeat payments, as if certain (spend=gamma_gamma lets them vary)",
         )
 
+    @staticmethod
+    def alarm(params: Params) -> str:
+        """None: the mean order exists."""
+        return ""
+
     laws = staticmethod(laws)
     newcomer_laws = staticmethod(newcomer_laws)

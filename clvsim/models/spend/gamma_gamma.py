@@ -267,14 +267,15 @@ def spend_warnings(check: SpendCheck, model: str = "Gamma-Gamma") -> tuple[str, 
     return tuple(text)
 
 
-def tail_warnings(params: Params) -> tuple[str, ...]:
-    """Warns where the mean spend all but does not exist: it is gamma p / (q - 1)."""
+def tail_alarm(params: Params) -> str:
+    """A sentence where the mean spend all but does not exist: it is gamma p / (q - 1)."""
     near = float(np.mean(params["q"] < 1 + _THIN))
     if near <= _RARELY:
-        return ()
+        return ""
     return (
         f"Spend is so uneven that its mean hardly exists: in {near:.0%} of the draws q is below {1 + _THIN:g}, and a "
-        "few customers with huge orders carry every figure in money (are units or currencies mixed?)",
+        "few customers with huge orders carry every figure in money. Do not rely on them (are units or currencies "
+        "mixed?)."
     )
 
 
@@ -356,7 +357,7 @@ class GammaGamma(Frozen):
     @staticmethod
     def warnings(summary: CustomerSummary, params: Params) -> tuple[str, ...]:
         """Sentences for the reader where the log speaks against the model's assumptions."""
-        return (*spend_warnings(spend_check(summary, params)), *tail_warnings(params))
+        return spend_warnings(spend_check(summary, params))
 
     @staticmethod
     def facts(params: Params) -> tuple[tuple[str, str], ...]:
@@ -369,5 +370,6 @@ class GammaGamma(Frozen):
 
     laws = staticmethod(laws)
     newcomer_laws = staticmethod(newcomer_laws)
+    alarm = staticmethod(tail_alarm)
     expected_spend_new = staticmethod(expected_spend_new)
     check = staticmethod(spend_check)
