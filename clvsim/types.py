@@ -271,6 +271,7 @@ class RunResult:
     calendar_effects: tuple[str, ...] = ()  # that were fitted: season, promotion, path
     poor_fit: bool = False  # fit.allow_poor let a failed gate pass: red banner
     draft: bool = False  # parameters were not sampled: banner, and no interval contains their uncertainty
+    money_alarm: str = ""  # sentence on why figures in money can hardly be relied on: red banner
     who_is_lost: str = ""  # sentence on when the retention model counts a customer as lost
     active_contracts: int | None = None  # their number; None unless orders are payments of contracts
     merged_days: float = 0.0  # all orders of a customer in a period of that length are one; 0: each order is one

@@ -89,7 +89,12 @@ def _rows(facts: LogFacts) -> list[QualityLine]:
             facts.duplicate_rows,
             "kept as separate sales; check whether they are export duplicates",
         ),
-        _count_line("zeros", "Rows with an amount of zero", facts.zero_rows, "count as orders, not as spend"),
+        _count_line(
+            "zeros",
+            "Rows with an amount of zero",
+            facts.zero_rows,
+            "a day with nothing else is a free order: an order, and no spend",
+        ),
     ]
 
 
@@ -228,14 +233,39 @@ def _opportunities_line(log: TransactionLog, summary: CustomerSummary) -> Qualit
 def _money(facts: LogFacts, summary: CustomerSummary) -> list[QualityLine]:
     frame = summary.customers
     repeats = int(frame["repeat_positive"].sum())
-    first = frame["first_amount"].mean()
+    first = frame.loc[frame["first_amount"] > 0, "first_amount"]
     repeat = f"{frame['repeat_amount'].sum() / repeats:,.2f}" if repeats else "–"
     return [
-        QualityLine("first_mean", "Mean first order", f"{first:,.2f}"),
+        *free_lines(summary),
+        QualityLine(
+            "first_mean",
+            "Mean first order",
+            f"{first.mean():,.2f}" if first.size else "–",
+            f"of {first.size:,} with an amount above zero" if first.size < len(frame) else "",
+        ),
         QualityLine("repeat_mean", "Mean repeat order", repeat, f"of {repeats:,} with an amount above zero"),
         correlation_line(summary),
         range_line(facts.smallest_amount, facts.largest_amount, "Smallest and largest amount above zero"),
     ]
+
+
+def free_lines(summary: CustomerSummary) -> list[QualityLine]:
+    """What is done with orders of nothing, where there are any."""
+    frame = summary.customers
+    first, repeats = int((frame["first_amount"] == 0).sum()), int(frame["frequency"].sum())
+    again = repeats - int(frame["repeat_positive"].sum())
+    if not first + again:
+        return []
+    shares = [
+        f"{free:,} of {number:,} {which} orders"
+        for free, number, which in ((first, len(frame), "first"), (again, repeats, "repeat"))
+        if free
+    ]
+    note = (
+        f"– {' and '.join(shares)}. Later orders are free as often, each customer's by their own share, and so are "
+        "newcomers' first orders; amounts are those of paid orders"
+    )
+    return [QualityLine("free", "Free orders", f"{first + again:,} of {len(frame) + repeats:,}", note, "warning")]
 
 
 def correlation_line(summary: CustomerSummary) -> QualityLine:

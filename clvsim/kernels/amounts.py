@@ -8,7 +8,7 @@ from clvsim.kernels import rng
 from clvsim.kernels.state import Own, Terms
 from clvsim.kernels.structs import KEPT_ORDERS
 from clvsim.kernels.traits import gamma_trait, keep_value, kept_value
-from clvsim.kernels.variates import address, gamma, inline, leaf, normal
+from clvsim.kernels.variates import address, gamma, inline, leaf, normal, uniform
 
 TINY = 1e-12  # orders per day, for a logarithm: draws of a very uneven rate fall far below, down to 0
 
@@ -69,13 +69,35 @@ def new_amount(spend, kept_nu, rare, path, own, tick):
     return gamma_amount(spend, kept_nu, path, own, tick)
 
 
+@leaf
+def share_paid(base, a, b):
+    """Of a customer's orders after the first, ~ Beta(a, b); not kept, since few logs ask for it."""
+    if b <= 0.0:
+        return 1.0
+    g1 = gamma(address(base, rng.SHARE_PAID, 0), a)
+    g2 = gamma(address(base, rng.SHARE_PAID, 1), b)
+    return g1 / (g1 + g2)
+
+
 @inline
-def amount_of(spend, kept, rare, path, own, tick):
+def is_free(spend, path, tick, first):
+    if not spend.some_free:
+        return False
+    share = (
+        spend.first_paid[path.law] if first else share_paid(path.base, spend.paid_a[path.law], spend.paid_b[path.law])
+    )
+    return uniform(path.base, rng.PAID, tick) >= share
+
+
+@inline
+def amount_of(spend, kept, rare, path, own, tick, first):
     """-> (amount, traits); amounts of the first orders are kept for the other scenarios."""
     place = kept_place(path, tick)
     amount = kept_value(kept.amount, place)
     if amount < 0.0:
-        amount, own = new_amount(spend, kept.nu, rare, path, own, tick)
+        amount = 0.0
+        if not is_free(spend, path, tick, first):
+            amount, own = new_amount(spend, kept.nu, rare, path, own, tick)
         keep_value(kept.amount, place, amount)
     return amount, own
 

@@ -18,7 +18,7 @@ from clvsim.kernels.variates import inline, room
 @room
 def sell(ground, rare, path, place, life, first):
     """The order itself; -> (traits, terms, amount)."""
-    amount, own = amount_of(ground.spend, ground.kept, rare, path, life.own, life.now.tick)
+    amount, own = amount_of(ground.spend, ground.kept, rare, path, life.own, life.now.tick, first)
     if first:
         amount *= ground.spend.first_factor[path.law]
     amount *= ground.weeks.spend[np.uint64(path.own_weeks + place.week)] * path.spend

@@ -32,7 +32,9 @@ STREAM = U64(0xD1342543DE82EF95)
     SHOCK,
     COMPONENT,
     OPPORTUNITY,
-) = range(1, 19)
+    SHARE_PAID,
+    PAID,
+) = range(1, 21)
 
 
 def text_key(text: str) -> np.uint64:

@@ -200,7 +200,16 @@ def ground_of(people, laws, kept, arrivals, tables, clock, out):
             flat(laws.p_alive), flat(laws.rate_shape), flat(laws.rate_rate), flat(laws.regularity), laws.stages_done[0]
         ),
         Exits(flat(laws.mu_shape), flat(laws.mu_rate), flat(laws.drop_a), flat(laws.drop_b), flat(laws.birth_charges)),
-        Spend(flat(laws.order_shape), flat(laws.nu_shape), flat(laws.nu_rate), flat(laws.first_factor)),
+        Spend(
+            flat(laws.order_shape),
+            flat(laws.nu_shape),
+            flat(laws.nu_rate),
+            flat(laws.first_factor),
+            laws.first_paid.shape[0] > 0,
+            flat(laws.first_paid),
+            flat(laws.paid_a),
+            flat(laws.paid_b),
+        ),
         Weeks(
             flat(tables.first),
             flat(tables.per_arrival_week),

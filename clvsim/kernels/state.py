@@ -83,6 +83,10 @@ class Spend(NamedTuple):
     nu_shape: Flat
     nu_rate: Flat
     first_factor: Flat
+    some_free: bool  # else the other three are empty
+    first_paid: Flat
+    paid_a: Flat
+    paid_b: Flat
 
 
 class Lognormal(NamedTuple):

@@ -18,7 +18,7 @@ from clvsim.models.fitted import OBSERVED, FittedModels
 from clvsim.models.laws import Params, rows_of
 from clvsim.models.protocol import Correlated, RetentionModel, SpendModel
 from clvsim.models.retention.mbg_nbd import MbgNbd
-from clvsim.models.spend import gamma_gamma
+from clvsim.models.spend import gamma_gamma, paid
 from clvsim.types import DAYS_PER_UNIT, CustomerSummary, Diagnostic, DrawMethod, Posterior
 
 LARGE_TABLE = 500  # distinct rows from which `auto` tries laplace; docs/models/inference.md says why
@@ -209,7 +209,8 @@ def _key(
         settings["months"] = [months.model_dump(), str(summary.first_date), str(summary.today)]
         purchases = DatedRows(purchases, rows_beside(retention, summary), summary.dated.repeat_orders_by_day)
     settings |= {name: getattr(config, name) for name in ("draws", "chains", "tune", "seed")}
-    return cache.content_key([purchases, amounts], [retention, spend], settings)
+    shares = [rows] if (rows := paid.rows(summary)) else []
+    return cache.content_key([purchases, amounts, *shares], [retention, spend], settings)
 
 
 def _draw(
@@ -276,6 +277,9 @@ def _draw(
         if not spend_draws:
             spend_draws.append(fit_one(spend, amounts, orders, spend_method, config, say))
         second = permuted(spend_draws[0])
+    if unpaid := paid.rows(summary):
+        shares = paid.learn(unpaid, draws, config.seed)
+        second.params.update((one_point(shares) if config.method == "map" else shares) | second.params)
     posterior = Posterior(
         retention=first.params,
         spend=second.params,

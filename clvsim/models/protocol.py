@@ -143,6 +143,9 @@ class SpendModel(Protocol):
 
     def warnings(self, summary: CustomerSummary, params: Params, /) -> tuple[str, ...]: ...
 
+    def alarm(self, params: Params, /) -> str:
+        """A sentence that stands above all figures, where those in money can hardly be relied on; else ""."""
+
     def model_dump(self, *, mode: str = "python") -> dict[str, Any]: ...
 
     def model_dump_json(self) -> str: ...

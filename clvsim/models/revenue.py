@@ -7,7 +7,7 @@ import numpy as np
 from clvsim.models.fitted import FittedModels
 from clvsim.models.laws import Births, LognormalLaw, Params, rows_of
 from clvsim.models.protocol import RetentionModel, SpendModel
-from clvsim.models.spend import lognormal
+from clvsim.models.spend import lognormal, paid
 from clvsim.types import CustomerSummary
 
 
@@ -20,6 +20,7 @@ class FittedCustomers(NamedTuple):
     money: Params
     histories: Any
     spends: Any
+    paids: paid.PaidHistory
     days_per_unit: float
 
     @classmethod
@@ -28,13 +29,14 @@ class FittedCustomers(NamedTuple):
         retention, spend = fitted.retention, fitted.spend
         life, money = fitted.retention_draws(slice(draws)), fitted.spend_draws(slice(draws))
         histories, spends = retention.histories(summary), spend.histories(summary)
-        return cls(retention, spend, life, money, histories, spends, fitted.days_per_unit)
+        return cls(retention, spend, life, money, histories, spends, paid.histories(summary), fitted.days_per_unit)
 
     def part(self, rows: slice | np.ndarray, draws: slice = slice(None)) -> "FittedCustomers":
         """Some customers, some draws."""
         return self._replace(
             histories=rows_of(self.histories, rows),
             spends=rows_of(self.spends, rows),
+            paids=rows_of(self.paids, rows),
             life={k: v[draws] for k, v in self.life.items()},
             money={k: v[draws] for k, v in self.money.items()},
         )
@@ -46,17 +48,22 @@ class FittedCustomers(NamedTuple):
         few values among neighbours.
         """
         first, *middle, last = self.histories
-        table = np.column_stack([first, last, *middle, *self.spends])
+        shares = self.paids if paid.newcomer_laws(self.money) else ()
+        table = np.column_stack([first, last, *middle, *self.spends, *shares])
         _, row, row_of = np.unique(table, axis=0, return_index=True, return_inverse=True)
         return self.part(row), row_of.reshape(-1)
 
 
 def mean_order(fitted: FittedCustomers) -> np.ndarray:
-    """Mean order of each customer given the history and, where spend goes with the rate, alive, (draw, customer)."""
+    """Mean order of each customer given the history and, where spend goes with the rate, alive, (draw, customer).
+
+    Free orders count as 0.
+    """
     law = None
     if fitted.spend.correlated:
         law = fitted.retention.laws(fitted.life, fitted.histories, fitted.days_per_unit)
-    return fitted.spend.expected_spend(fitted.money, fitted.spends, law)
+    mean, share = fitted.spend.expected_spend(fitted.money, fitted.spends, law), paid.laws(fitted.money, fitted.paids)
+    return mean if share is None else mean * paid.expected_share(share)
 
 
 def expected_spend_per_order(fitted: FittedCustomers, horizon_days: float, annual_rate: float) -> np.ndarray:
@@ -113,7 +120,8 @@ def expected_of_newcomers(
     """Orders and amounts of newcomers: the models' own formulas of somebody right after the first order.
 
     The first order is `first_order_factor` times an order of the customer's own law. Where amounts go with lambda^slope
-    repeat orders weigh as in `expected_spend_per_order`; newcomers, who make one first order each, do not.
+    repeat orders weigh as in `expected_spend_per_order`; newcomers, who make one first order each, do not. Free orders
+    count as 0.
     """
 
     def orders(params: Params, annual_rate: float) -> np.ndarray:
@@ -135,5 +143,8 @@ def expected_of_newcomers(
         varies = law.order_shape > 0
         spread = np.where(varies, law.order_shape / np.where(varies, law.nu_shape - 1, 1.0), 1.0)
         mean = (spread * law.nu_rate)[:, 0]
+    first = money["first_order_factor"] * mean
+    if share := paid.newcomer_laws(money):
+        first, mean = first * share.first[:, 0], mean * paid.expected_share(share)[:, 0]
     revenue, discounted = (mean[:, None, None] * each for each in valued)
-    return NewcomerValue(money["first_order_factor"] * mean, *counted, revenue, discounted)
+    return NewcomerValue(first, *counted, revenue, discounted)

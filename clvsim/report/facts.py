@@ -13,6 +13,7 @@ from clvsim.models.around.season import seasonal_of
 from clvsim.models.fitted import FittedModels
 from clvsim.models.laws import PACE
 from clvsim.models.protocol import RetentionModel
+from clvsim.models.spend import paid
 from clvsim.report import format as fmt
 from clvsim.simulation.config import FinanceConfig
 from clvsim.types import Assumption, CustomerSummary, QualityLine
@@ -47,12 +48,17 @@ def model_facts(
     spend, draws = fitted.spend, fitted.posterior.spend
     return (
         *retention_facts(fitted),
-        *((f"{name} ({spend.kind})", spread(values)) for name, values in draws.items()),
+        *((spend_label(name, spend.kind), spread(values)) for name, values in draws.items()),
         *spend.facts(draws),
         ("How the posterior was drawn", fitted.method),
         *spend_checks(fitted, summary),
         *decision_facts(comparison, finance),
     )
+
+
+def spend_label(name: str, kind: str) -> str:
+    """A parameter of the spend model, or of the share of orders that are paid."""
+    return f"{name}: {paid.LABELS[name]}" if name in paid.LABELS else f"{name} ({kind})"
 
 
 def retention_facts(fitted: FittedModels) -> list[Fact]:

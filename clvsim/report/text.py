@@ -12,6 +12,7 @@ from clvsim.report.headline import headline, holdout_in_short, second_sentence
 from clvsim.types import QualityLine, RunResult, ScenarioDescription
 
 READY = "Ready: this log can be fitted and simulated."
+ALARM = "UNEVEN SPEND: "
 WIDTH = 100
 _GAP = 2
 _NAME = 13  # widest scenario heading before it wraps
@@ -33,6 +34,8 @@ def tables(result: RunResult) -> str:
         parts.append(
             _wrapped("DRAFT: parameter uncertainty is left out (fit.method=map); do not decide on these figures.")
         )
+    if result.money_alarm:
+        parts.append(_wrapped(f"{ALARM}{result.money_alarm}"))
     first = (headline(result), second_sentence(result), holdout_in_short(result))
     parts.append("\n".join(_wrapped(sentence) for sentence in first if sentence))
     parts += [_metric_table(result), _decision_table(result)]
@@ -184,10 +187,12 @@ def quality_table(lines: Sequence[QualityLine]) -> str:
 
 
 def posterior_table(fitted: FittedModels) -> str:
-    """Mean and 90 % interval of each parameter, then the diagnostics."""
+    """Mean and 90 % interval of each parameter, then the diagnostics; before all, why money can hardly be relied on."""
     posterior = fitted.posterior
     wide = max(28, *(len(name) + 2 for name in posterior.retention))
-    rows = [f"{'parameter':<{wide}}{'mean':>10}{'5 %':>10}{'95 %':>10}"]
+    alarm = fitted.spend.alarm(posterior.spend)
+    rows = [_wrapped(f"{ALARM}{alarm}"), ""] if alarm else []
+    rows += [f"{'parameter':<{wide}}{'mean':>10}{'5 %':>10}{'95 %':>10}"]
     for group in (posterior.retention, posterior.spend):
         for name, values in group.items():
             if name.startswith("path["):

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +12,9 @@ from clvsim.kernels import rng
 from clvsim.kernels.structs import Laws, People, scalar, seal
 from clvsim.models.around.pooling import at_birth, from_channel
 from clvsim.models.fitted import FittedModels
-from clvsim.models.laws import LifeLaw, LognormalLaw, Params, SpendLaw, rows_of
+from clvsim.models.laws import LifeLaw, LognormalLaw, Params, SpendLaw
+from clvsim.models.revenue import FittedCustomers
+from clvsim.models.spend import paid
 from clvsim.simulation.config import AcquisitionConfig
 from clvsim.simulation.ledger import Cohort
 from clvsim.types import CustomerSummary
@@ -87,7 +88,7 @@ def existing_blocks(
 ) -> tuple[list[Block], np.ndarray]:
     """Blocks of existing customers in the order of their keys, and that order."""
     key, order = key_order(summary)
-    histories, spends = fitted.retention.histories(summary), fitted.spend.histories(summary)
+    customers = FittedCustomers.of(fitted, summary)
     orders = summary.customers["frequency"].to_numpy()
     blocks = []
     for low in range(0, order.size, size):
@@ -99,8 +100,9 @@ def existing_blocks(
             orders_before=orders[rows] + 1,
             cohort=cohort[rows],
         )
-        laws = _existing_laws(fitted, rows_of(histories, rows), rows_of(spends, rows))
-        blocks.append(Block(people, laws, newcomers=False, renewing=fitted.retention.renewing))
+        blocks.append(
+            Block(people, _existing_laws(customers.part(rows)), newcomers=False, renewing=fitted.retention.renewing)
+        )
     return blocks, order
 
 
@@ -116,10 +118,11 @@ def people_of(key: np.ndarray, **values: np.ndarray) -> People:
     )
 
 
-def _existing_laws(fitted: FittedModels, histories: Any, spends: Any) -> Callable[[slice], Laws]:
+def _existing_laws(customers: FittedCustomers) -> Callable[[slice], Laws]:
     def laws(draws: slice) -> Laws:
-        life = fitted.retention.laws(fitted.retention_draws(draws), histories, fitted.days_per_unit)
-        return join_laws(life, fitted.spend.laws(fitted.spend_draws(draws), spends), 1.0)
+        some = customers.part(slice(None), draws)
+        life = some.retention.laws(some.life, some.histories, some.days_per_unit)
+        return join_laws(life, some.spend.laws(some.money, some.spends), 1.0, paid.laws(some.money, some.paids))
 
     return laws
 
@@ -140,7 +143,7 @@ def _newcomer_laws(fitted: FittedModels, life_laws: Callable[[Params, float], Li
         parameters = fitted.spend_draws(draws)
         life = life_laws(fitted.retention_draws(draws), fitted.days_per_unit)
         factor = parameters["first_order_factor"][:, None]
-        return join_laws(life, fitted.spend.newcomer_laws(parameters), factor)
+        return join_laws(life, fitted.spend.newcomer_laws(parameters), factor, paid.newcomer_laws(parameters))
 
     return laws
 
@@ -149,8 +152,16 @@ BY_COMPONENT = ("weight", "rate_shape", "rate_rate", "mu_shape", "mu_rate", "dro
 ABSENT = np.zeros((0, 0))
 
 
-def join_laws(life: LifeLaw, spend: SpendLaw | LognormalLaw, first_factor: np.ndarray | float) -> Laws:
-    """Join the laws of life and spend to the kernel's struct: a column per customer and component of a mixture."""
+def join_laws(
+    life: LifeLaw,
+    spend: SpendLaw | LognormalLaw,
+    first_factor: np.ndarray | float,
+    shares: paid.PaidLaw | None = None,
+) -> Laws:
+    """Join the laws of life and spend to the kernel's struct: a column per customer and component of a mixture.
+
+    `shares` of paid orders, where some are free.
+    """
     people = draws, customers = life.p_alive.shape
     components = () if life.weight is None else life.weight.shape[-1:]
 
@@ -162,6 +173,10 @@ def join_laws(life: LifeLaw, spend: SpendLaw | LognormalLaw, first_factor: np.nd
 
     scalars = {"p_alive": life.p_alive, "first_factor": first_factor, **spend._asdict()}
     absent = (SpendLaw if isinstance(spend, LognormalLaw) else LognormalLaw)._fields
+    if shares:
+        scalars |= {"first_paid": shares.first, "paid_a": shares.a, "paid_b": shares.b}
+    else:
+        absent = (*absent, "first_paid", "paid_a", "paid_b")
     return Laws(
         **{f: broadcast(v, people) for f, v in scalars.items()},
         **{f: seal(ABSENT) for f in absent},

@@ -78,6 +78,7 @@ def assemble(
         merged_days=summary.opportunity_days,
         draft=posterior.is_draft or not has_sampled_parameters(simulation),
         poor_fit=bool(failed(posterior.diagnostics)),
+        money_alarm=fitted.spend.alarm(posterior.spend),
         synthetic=material.synthetic,
         metric=config.report.metric,
         lever_warnings=(*evidence.warnings(scenarios), *ambiguous_names(config.library, config.names)),

@@ -12,8 +12,17 @@ import pytest
 from pydantic import ValidationError
 from yaml import safe_load
 
-from clvsim.data import DataConfig, TransactionLog, quality, read_transactions, summarize, weekly_repeat_orders
+from clvsim.data import (
+    DataConfig,
+    TransactionLog,
+    quality,
+    read_transactions,
+    require_repeat_orders,
+    summarize,
+    weekly_repeat_orders,
+)
 from clvsim.data.raw import BUNDLED
+from clvsim.errors import DiagnosticsError
 
 Read = Callable[..., TransactionLog]
 HEADER = "customer_id,date,amount\n"
@@ -297,3 +306,26 @@ def test_wrong_settings(wrong: dict[str, object]) -> None:
 def test_the_package_imports_duckdb_on_first_use_only() -> None:
     code = "import sys, clvsim.data; from clvsim.data.config import DataConfig; assert 'duckdb' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_free_orders_are_told(read: Read) -> None:
+    """A day of nothing is a free order, a row of nothing beside a sale is not; first and repeat orders apart."""
+    rows: list[str] = [HEADER.strip()]
+    rows += [f"{c},2024-0{m}-01,{0 if (c + m) % 3 == 0 else 20 + c}" for c in range(8) for m in range(1, 7)]
+    log = read("\n".join([*rows, "0,2024-02-01,0"]))
+    lines = {line.key: line for line in quality(log, summarize(log))}
+    assert lines["zeros"].value == "17"
+    assert lines["free"].value == "16 of 48"
+    assert "2 of 8 first orders" in lines["free"].note
+    assert "14 of 40 repeat orders" in lines["free"].note
+    assert lines["free"].level == "warning"
+    assert lines["first_mean"].note == "of 6 with an amount above zero"
+    none_free = read("\n".join(row for row in rows if not row.endswith(",0")))
+    assert not {"free"} & {line.key for line in quality(none_free, summarize(none_free))}
+
+
+def test_only_free_orders_are_one_problem(read: Read) -> None:
+    log = read(HEADER + "a,2024-01-01,0\na,2024-02-01,0\nb,2024-01-01,5\nb,2024-02-01,0\n")
+    with pytest.raises(DiagnosticsError, match="no repeat order has an amount above zero") as caught:
+        require_repeat_orders(summarize(log))
+    assert len(caught.value.problems) == 1

@@ -396,7 +396,7 @@ def test_posterior_file_is_what_others_can_read(fitted_models, tmp_path):
     write_posterior(fitted_models, path)
     with xr.open_datatree(path, engine="h5netcdf") as tree:
         assert set(tree["retention"].data_vars) == {"r", "alpha", "a", "b"}
-        assert set(tree["spend"].data_vars) == {"p", "q", "gamma", "first_order_factor"}
+        assert set(tree["spend"].data_vars) == {"p", "q", "gamma", "first_order_factor", "paid.first"}
         assert tree["retention"].sizes == {"draw": 4000}
         assert len(json.loads(tree.attrs["diagnostics"])) == 4
     back = read_posterior(path)

@@ -184,7 +184,18 @@ def test_spend_that_cannot_be_fitted_is_said():
     refused(x, x * 9.99, x * np.log(9.99), first, "amounts that vary")  # one price
     refused(x, x * [5, 0, 7.3], x * np.log([5, 1, 7.3]), first, "amounts that vary")  # a price per customer
     refused([1, 1], [10, 10], np.log([10, 10]), first, "amounts that vary")
-    refused([2, 0], [30, 0], [np.log(200), 0], [10.0, 0.0], "at least 2 first orders")
+
+
+def test_too_few_paid_first_orders_say_nothing():
+    """Where others were free: those of newcomers who pay are then like repeat orders, and the fit is the same."""
+    x, total, logs = np.array([2.0, 0.0]), np.array([30.0, 0.0]), np.array([np.log(200), 0.0])
+    few, known = (spend_rows(SpendHistory(x, total), logs, np.array(first)) for first in ([10.0, 0.0], [10.0, 12.0]))
+    assert few.first_count == 0
+    np.testing.assert_array_equal(gamma_gamma.first_order_factor(np.full(5, 35.0), few, 1), 1.0)
+    inputs = GammaGamma().inputs(few)
+    assert inputs.orders == GammaGamma().inputs(known).orders
+    assert inputs.orders is not None
+    assert inputs.means is None
 
 
 def test_correlation_of_spend_with_frequency_warns(cdnow, posterior):

@@ -24,6 +24,7 @@ from clvsim.models.laws import Customers
 from clvsim.models.revenue import FittedCustomers, expected_spend_per_order, mean_order
 from clvsim.models.spend import lognormal, rates
 from clvsim.models.spend.lognormal import Lognormal, LogSpend
+from clvsim.models.spend.paid import PaidHistory
 from clvsim.types import CustomerSummary
 
 PLAIN = Mode(linker="py", optimizer="fast_compile")  # of graphs that are evaluated a few times
@@ -186,7 +187,8 @@ def test_expected_spend_is_an_integral_over_rates(rho):
     histories = Customers(*(np.append(v, w) for v, w in zip(HISTORY, (0.0, 0.0, 210.0), strict=True)))
     spends = LogSpend(np.array([3.0, 0.0]), np.array([np.log(AMOUNTS).sum(), 0.0]))
     params = correlated(rho=rho)
-    customers = FittedCustomers(model, spend, draws(**LIFE), params, histories, spends, WEEK)
+    shares = PaidHistory(spends.x, 0 * spends.x)
+    customers = FittedCustomers(model, spend, draws(**LIFE), params, histories, spends, shares, WEEK)
     law = lognormal.laws(params, spends)
     r, alpha, a, b = LIFE.values()
     days, rate = 365.25, np.exp(np.linspace(-60, 1, 3001))
@@ -411,6 +413,14 @@ def test_draws_out_of_a_file_are_used_as_they_were_fitted(draft, dollars, tmp_pa
         fit(dollars, RETENTION["bg_nbd"](), Lognormal(), config)
 
 
+def test_free_first_orders_say_nothing_of_paid_ones(dollars):
+    """Those of newcomers who pay are then like repeat orders."""
+    rows = Lognormal().sufficient(replace(dollars, customers=dollars.customers.assign(first_amount=0.0)))
+    assert rows.first_count == 0
+    free = {name: np.ones(3) for name in ("median", "omega", "sigma")}
+    np.testing.assert_array_equal(Lognormal().natural(free, rows, 1)["first_order_factor"], 1.0)
+
+
 def test_what_cannot_be_fitted_is_said(dollars):
     def with_columns(**columns):
         return replace(dollars, customers=dollars.customers.assign(**columns))
@@ -419,7 +429,6 @@ def test_what_cannot_be_fitted_is_said(dollars):
         (with_columns(repeat_positive=0.0), DiagnosticsError, "there are none"),
         (with_columns(repeat_log_square=lambda f: f["repeat_log_amount"] ** 2 / f["repeat_positive"].clip(1)),
          DiagnosticsError, "amounts that vary"),
-        (with_columns(first_amount=0.0), DiagnosticsError, "at least 2 first orders"),
         (replace(dollars, means_only=True), ConfigError, "type spend=gamma_gamma"),
     ):  # fmt: skip
         with pytest.raises(error, match=words):

@@ -146,6 +146,11 @@ def test_poor_fit_is_the_first_thing_said(pages: dict[str, str]) -> None:
     assert 'class="banner"' not in pages["demo"]
 
 
+def test_a_mean_that_hardly_exists_is_a_banner(tmp_path: Path) -> None:
+    body = page_of(replace(demo(), money_alarm="The mean hardly exists."), tmp_path / "page").split("<main>")[1]
+    assert '<div class="banner" role="alert">Uneven spend. The mean hardly exists.</div>' in body.split("<header>")[0]
+
+
 @pytest.mark.parametrize("metric", DEMO_METRICS)
 def test_every_metric_is_labelled_and_defined(pages: dict[str, str], metric: str) -> None:
     text = words(metric, margin_known=True, horizon_months=36, arrival_months=12)

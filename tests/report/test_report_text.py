@@ -9,10 +9,13 @@ import numpy as np
 import pytest
 from factory import DEMO_METRICS, LEVERS, LUCK, decided_on, demo, foreign, hostile
 
+from clvsim.models.fitted import FittedModels
+from clvsim.models.retention.bg_nbd import BgNbd
+from clvsim.models.spend.gamma_gamma import GammaGamma
 from clvsim.report import format as fmt
 from clvsim.report.config import ReportConfig
-from clvsim.report.text import WIDTH, tables
-from clvsim.types import RunResult
+from clvsim.report.text import WIDTH, posterior_table, tables
+from clvsim.types import Posterior, RunResult
 
 
 @pytest.mark.parametrize("make", [demo, foreign, hostile])
@@ -140,6 +143,17 @@ def test_a_draft_is_marked_as_one() -> None:
 def test_poor_fit_comes_first() -> None:
     assert tables(replace(demo(), poor_fit=True)).startswith("POOR FIT")
     assert "POOR FIT" not in tables(demo())
+
+
+def test_a_mean_that_hardly_exists_stands_above_the_figures() -> None:
+    text = tables(replace(demo(), money_alarm="The mean hardly exists."))
+    assert text.startswith("UNEVEN SPEND: The mean hardly exists.\n\n")
+    assert "UNEVEN" not in tables(demo())
+    life, money = {"r": np.ones(20)}, {"p": np.ones(20), "q": np.full(20, 1.04), "gamma": np.ones(20)}
+    draws = Posterior(life, money, "week")
+    assert posterior_table(FittedModels(BgNbd(), GammaGamma(), draws)).startswith("UNEVEN SPEND: Spend is so uneven")
+    even = replace(draws, spend=money | {"q": np.full(20, 3.0)})
+    assert posterior_table(FittedModels(BgNbd(), GammaGamma(), even)).startswith("parameter")
 
 
 def test_the_decision_follows_the_metric_that_was_ranked() -> None:

@@ -29,7 +29,7 @@ from clvsim.models.around.levels import Design, Group
 from clvsim.models.around.pooling import Pooled
 from clvsim.models.fitted import FittedModels
 from clvsim.models.laws import Births
-from clvsim.models.spend import rates
+from clvsim.models.spend import paid, rates
 from clvsim.scenario import BASELINE, Scenario
 from clvsim.simulation import Simulation, levels
 from clvsim.simulation.config import AcquisitionConfig, EnvironmentConfig
@@ -143,6 +143,60 @@ def test_newcomers_of_every_spend_model(name: str, spend: str, rho: float | None
         draws=draws, fitted=fitted, summary=few_customers(name), acquisition=many_newcomers(), horizon_months=10, jobs=2
     )
     check_newcomers(sim)
+
+
+FREE = {paid.REPEAT: 0.6, paid.CONCENTRATION: 4.0, paid.FIRST: 0.75}
+
+
+def with_free_orders(fitted: FittedModels) -> FittedModels:
+    """Shares of each draw; a newcomer's first order is free apart from the later ones."""
+    posterior = fitted.posterior
+    shares = {name: values * 0.95 for name, values in drawn(FREE, posterior.draws, 0.05).items()}
+    return replace(fitted, posterior=replace(posterior, spend={**posterior.spend, **shares}))
+
+
+@pytest.mark.parametrize("name", ["bg_nbd", "bg_bb", "sbg"])
+def test_free_orders_of_newcomers(name: str) -> None:
+    """Orders as before, money of the paid ones."""
+    draws = 60
+    fitted = with_free_orders(fitted_of(name, draws, "fixed_price" if name == "sbg" else "gamma_gamma"))
+    sim = run(
+        draws=draws, fitted=fitted, summary=few_customers(name), acquisition=many_newcomers(), horizon_months=10, jobs=2
+    )
+    check_newcomers(sim)
+
+
+def test_free_orders_of_existing_customers() -> None:
+    """Given how many of their own were free: half of the customers had mostly free orders."""
+    draws, summary = 300, shop(200, segments=2)
+    x, amount = summary.customers["frequency"], summary.customers["repeat_amount"]
+    paid_orders = x.where(x.index % 2 == 0, x // 3)
+    amounts = {"repeat_positive": paid_orders, "repeat_amount": amount * paid_orders / x.clip(1)}
+    summary = replace(summary, customers=summary.customers.assign(**amounts))
+    sim = run(draws=draws, fitted=with_free_orders(posterior(draws, 0.1)), summary=summary, horizon_months=18, jobs=2)
+    book, expected, draw = ledger(sim), sim.expected, sim.worlds.draw
+    orders, revenue = (line(book, account, "orders")[:, :-1].sum(axis=-1) for account in ("orders", "revenue_orders"))
+    close(orders[:, :, 0], expected.existing_orders[draw], within=0.08)
+    close(revenue[:, :, 1], expected.existing_revenue[draw], within=0.1)
+    per_order = expected.existing_revenue.mean(axis=0) / expected.existing_discounted_orders.mean(axis=0)
+    assert per_order[1] < 0.8 * per_order[0]
+
+
+def test_a_free_order_stays_free() -> None:
+    """A lever on amounts moves paid orders only, offers sell beside free ones, and without effect nothing moves."""
+    fitted, library = with_free_orders(posterior(20)), {
+        "dearer": {"price": {"kind": "shift", "target": "spend", "size": 0.5}},
+        "still": {"price": {"kind": "shift", "target": "spend", "size": 0.0}},
+        "extra": {"upsell": {"kind": "offer", "take": 1.0, "price": 10.0, "refund": 0.0, "cannibalised": 0.0}},
+    }  # fmt: skip
+    sim = run(scenarios(**library), draws=20, fitted=fitted, acquisition=channels())
+    base, dearer, extra = (ledger(sim, name) for name in (BASELINE, "dearer", "extra"))
+    revenue = line(base, "revenue_orders", "orders")
+    np.testing.assert_allclose(line(dearer, "revenue_orders", "orders"), 1.5 * revenue, rtol=1e-6)
+    np.testing.assert_array_equal(line(dearer, "orders", "orders"), line(base, "orders", "orders"))
+    np.testing.assert_array_equal(line(ledger(sim, "still"), "revenue_orders", "orders"), revenue)
+    sold = line(extra, "revenue_offers", "upsell")[:, :, 0].sum()
+    assert sold == pytest.approx(10 * line(extra, "orders", "orders")[:, :, 0].sum(), rel=1e-9)
 
 
 def test_without_discount() -> None:

@@ -26,7 +26,7 @@ class Prices(NamedTuple):
 
 
 class PriceRows(NamedTuple):
-    """Distinct prices and how many customers pay them, each (row,); mean first payment, in money."""
+    """Distinct prices and how many customers pay them, each (row,); mean first payment above zero, in money."""
 
     price: np.ndarray
     count: np.ndarray
@@ -73,14 +73,17 @@ class FixedPrice(Frozen):
             raise DiagnosticsError([("spend", "no payment has an amount above zero")])
         rows, count = unique_rows([price])
         first = summary.customers["first_amount"].to_numpy(np.float64)
-        observed = first[~np.isnan(first)]
+        observed = first[first > 0]
         return PriceRows(rows[:, 0], count, math.fsum(observed) / observed.size if observed.size else math.nan)
 
     def build(self, rows: PriceRows) -> None:
         """Nothing to sample: `natural` gets standard normal draws."""
 
     def natural(self, draws: Params, rows: PriceRows, seed: int) -> dict[str, np.ndarray]:
-        """`price`: the mean over customers, lognormal with its standard error, and newcomers' first payment over it."""
+        """`price`: the mean over customers, lognormal with its standard error; newcomers' paid first payment over it.
+
+        The latter is 1 where no first payment is known, or all were free.
+        """
         customers = rows.count.sum()
         mean = math.fsum(rows.count * rows.price) / customers
         variance = math.fsum(rows.count * (rows.price - mean) ** 2) / max(customers - 1, 1)
@@ -111,7 +114,7 @@ class FixedPrice(Frozen):
             correlation=float(np.corrcoef(x[repeated], means)[0, 1]) if varies else math.nan,
             mean_repeat_order=float(total.sum() / x.sum()) if repeated.any() else math.nan,
             mean_of_customers=float(means.mean()) if repeated.any() else math.nan,
-            mean_first_order=float(np.nanmean(first)),
+            mean_first_order=float(first[first > 0].mean()) if (first > 0).any() else math.nan,
             fitted_mean=float(params["price"].mean()),
         )
 
@@ -130,6 +133,11 @@ class FixedPrice(Frozen):
             f"{varying:,} of {x.size:,} customers did not pay the same amount each time: spend=fixed_price goes on "
             "with the mean of each customer's repeat payments, as if certain (spend=gamma_gamma lets them vary)",
         )
+
+    @staticmethod
+    def alarm(params: Params) -> str:
+        """None: the mean order exists."""
+        return ""
 
     laws = staticmethod(laws)
     newcomer_laws = staticmethod(newcomer_laws)

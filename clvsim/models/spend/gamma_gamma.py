@@ -32,8 +32,8 @@ class SpendRows(NamedTuple):
 
     `total` is in units of `unit` money, the mean repeat order, so priors and posterior do not depend on the currency.
     `log_sum`: sum over all those orders of log(amount / unit). `first_*`: number, mean and standard deviation of first
-    orders with a positive amount, in money. Where only customers' means are known, `log_sum`, `first_mean` and
-    `first_sd` are nan and `first_count` is 0.
+    orders with a positive amount, in money, 0 and nan where fewer than two are known. Where only customers' means are
+    known, `log_sum` is nan too.
     """
 
     x: np.ndarray
@@ -127,10 +127,10 @@ def spend_rows(history: SpendHistory, log_amount: np.ndarray, first_amount: np.n
 
 
 def first_orders(first_amount: np.ndarray) -> tuple[int, float, float]:
-    """Number, mean and standard deviation of first orders with a positive amount; DiagnosticsError below two."""
+    """Number, mean and standard deviation of first orders with a positive amount; none where fewer than two have."""
     first = first_amount[first_amount > 0]
     if first.size < 2:
-        raise DiagnosticsError([("spend", f"needs at least 2 first orders with a positive amount, not {first.size}")])
+        return 0, math.nan, math.nan
     mean = math.fsum(first) / first.size
     return first.size, mean, math.sqrt(math.fsum((first - mean) ** 2) / (first.size - 1))
 
@@ -161,8 +161,8 @@ def first_order_factor(population_mean: np.ndarray, rows: FirstOrders, seed: int
     """Ratio of the mean first order to the mean repeat order of the population, per draw, (draw,).
 
     The mean first order is drawn lognormally with the observed mean and its standard error (delta method); dividing by
-    the draw's own mean spend makes simulated first orders average the observed ones whatever the draw. 1 where no first
-    orders are known.
+    the draw's own mean spend makes simulated first orders average the observed ones whatever the draw. 1 where no paid
+    first orders are known.
     """
     if not rows.first_count:
         return np.ones_like(population_mean)
@@ -267,14 +267,15 @@ def spend_warnings(check: SpendCheck, model: str = "Gamma-Gamma") -> tuple[str, 
     return tuple(text)
 
 
-def tail_warnings(params: Params) -> tuple[str, ...]:
-    """Warns where the mean spend all but does not exist: it is gamma p / (q - 1)."""
+def tail_alarm(params: Params) -> str:
+    """A sentence where the mean spend all but does not exist: it is gamma p / (q - 1)."""
     near = float(np.mean(params["q"] < 1 + _THIN))
     if near <= _RARELY:
-        return ()
+        return ""
     return (
         f"Spend is so uneven that its mean hardly exists: in {near:.0%} of the draws q is below {1 + _THIN:g}, and a "
-        "few customers with huge orders carry every figure in money (are units or currencies mixed?)",
+        "few customers with huge orders carry every figure in money. Do not rely on them (are units or currencies "
+        "mixed?)."
     )
 
 
@@ -312,7 +313,7 @@ class GammaGamma(Frozen):
         """Everything the graph computes with, of rows as `sufficient` has them."""
         k, class_of = np.unique(rows.x, return_inverse=True)
         orders, means = None, None
-        if rows.first_count:
+        if not math.isnan(rows.log_sum):
             orders = OrderSums((rows.count * rows.x).sum(), rows.log_sum)
         else:
             log_total, log_mean = np.log(rows.total), np.log(rows.total / rows.x)
@@ -356,7 +357,7 @@ class GammaGamma(Frozen):
     @staticmethod
     def warnings(summary: CustomerSummary, params: Params) -> tuple[str, ...]:
         """Sentences for the reader where the log speaks against the model's assumptions."""
-        return (*spend_warnings(spend_check(summary, params)), *tail_warnings(params))
+        return spend_warnings(spend_check(summary, params))
 
     @staticmethod
     def facts(params: Params) -> tuple[tuple[str, str], ...]:
@@ -369,5 +370,6 @@ class GammaGamma(Frozen):
 
     laws = staticmethod(laws)
     newcomer_laws = staticmethod(newcomer_laws)
+    alarm = staticmethod(tail_alarm)
     expected_spend_new = staticmethod(expected_spend_new)
     check = staticmethod(spend_check)

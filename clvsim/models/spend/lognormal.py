@@ -344,5 +344,10 @@ class Lognormal(Frozen):
             ),
         )
 
+    @staticmethod
+    def alarm(params: Params) -> str:
+        """None: the mean order exists."""
+        return ""
+
     laws = staticmethod(laws)
     newcomer_laws = staticmethod(newcomer_laws)

@@ -1,12 +1,11 @@
 """Table of existing customers: expected values in closed form, and quantiles of simulated values."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from clvsim.models.fitted import FittedModels
-from clvsim.models.laws import rows_of
 from clvsim.models.revenue import FittedCustomers, expected_spend_per_order
 from clvsim.simulation.plan import RunPlan
 from clvsim.types import DAYS_PER_MONTH, DAYS_PER_YEAR, CustomerSummary
@@ -40,14 +39,13 @@ def existing_levels(
     from joblib import Parallel, delayed
 
     draws, groups = plan.simulation.draws, plan.layout.first_new_group
-    histories, spends = fitted.retention.histories(summary), fitted.spend.histories(summary)
+    fitted_customers = FittedCustomers.of(fitted, summary, draws)
     sums, by_group = np.zeros((3, order.size)), GroupSums(*np.zeros((3, draws, groups)))
     chunks = [slice(low, min(draws, low + DRAWS_AT_ONCE)) for low in range(0, draws, DRAWS_AT_ONCE)]
     for low in range(0, order.size, CUSTOMERS_AT_ONCE):
         rows = order[low : low + CUSTOMERS_AT_ONCE]
-        life_rows, spend_rows = rows_of(histories, rows), rows_of(spends, rows)
         expected = Parallel(plan.simulation.jobs, backend="threading")(
-            delayed(expected_values)(fitted, chunk, life_rows, spend_rows, plan, plan.layout.group[rows])
+            delayed(expected_values)(fitted_customers.part(rows, chunk), plan, plan.layout.group[rows])
             for chunk in chunks
         )
         for chunk, (by_customer, by_draw) in zip(chunks, expected, strict=True):
@@ -73,23 +71,20 @@ def customer_table(summary: CustomerSummary, means: np.ndarray, quantiles: np.nd
     )
 
 
-def expected_values(
-    fitted: FittedModels, draws: slice, histories: Any, spends: Any, plan: RunPlan, group: np.ndarray
-) -> tuple[np.ndarray, GroupSums]:
+def expected_values(customers: FittedCustomers, plan: RunPlan, group: np.ndarray) -> tuple[np.ndarray, GroupSums]:
     """P(alive), expected orders and expected contribution of customers, summed over draws, (3, c); `GroupSums`.
 
     `group` (c,) of each customer.
     """
-    retention, days, economics = fitted.retention, fitted.days_per_unit, plan.economics
+    retention, life, histories = customers.retention, customers.life, customers.histories
+    days, economics = customers.days_per_unit, plan.economics
     horizon = plan.simulation.horizon_months * DAYS_PER_MONTH
     rate = float(np.expm1(economics.discount_per_day * DAYS_PER_YEAR))
-    life = fitted.retention_draws(draws)
     alive = retention.laws(life, histories, days).p_alive
     discounted = alive * retention.expected_discounted_orders(life, histories, horizon, rate, days)
     orders = discounted
     if rate != 0:
         orders = alive * retention.expected_discounted_orders(life, histories, horizon, 0.0, days)
-    customers = FittedCustomers(retention, fitted.spend, life, fitted.spend_draws(draws), histories, spends, days)
     revenue = discounted * expected_spend_per_order(customers, horizon, rate)
     value = revenue * economics.gross_margin - discounted * economics.cost_per_order
     by_group = (sum_by_group(v, group, plan.layout.first_new_group) for v in (revenue, discounted, orders))

@@ -10,8 +10,10 @@ LEAST_RATE = 1e-12  # orders per day, for a logarithm
 
 
 def amount(case: Case, customer: Customer, life: Life) -> float:
-    """Gamma or normal logarithms around what is the customer's own, or always the same."""
+    """0 of a free order; else Gamma or normal logarithms around what is the customer's own, or always the same."""
     law, draws = customer.law, customer.draws
+    if is_free(case, customer, life):
+        return 0.0
     if case.laws.order_sd.size:
         level = law["level_mean"] + law["level_sd"] * draws.normal(rng.SPEND, 0)
         if law["level_slope"]:
@@ -21,6 +23,20 @@ def amount(case: Case, customer: Customer, life: Life) -> float:
         return law["nu_rate"]
     nu = draws.gamma(rng.SPEND, 0, law["nu_shape"]) / law["nu_rate"]
     return draws.gamma(rng.AMOUNT, life.ticks, law["order_shape"]) / nu
+
+
+def is_free(case: Case, customer: Customer, life: Life) -> bool:
+    """A newcomer's first order by a chance common to all, others by the customer's own share of paid orders."""
+    law, draws = customer.law, customer.draws
+    if not case.laws.first_paid.size:
+        return False
+    share = 1.0
+    if case.newcomers and life.ticks == 0:
+        share = law["first_paid"]
+    elif law["paid_b"]:
+        paid, free = (draws.gamma(rng.SHARE_PAID, i, law[name]) for i, name in enumerate(("paid_a", "paid_b")))
+        share = paid / (paid + free)
+    return draws.uniform(rng.PAID, life.ticks) >= share
 
 
 def displaced(life: Life, amount: float) -> float:

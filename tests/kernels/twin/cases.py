@@ -207,6 +207,7 @@ class Kind:
     worlds: int = 3
     months: int = 18
     lognormal: bool = False
+    free: Literal["", "some", "first"] = ""
 
     @property
     def columns(self) -> int:
@@ -243,7 +244,7 @@ def random_case(seed: int, **kind: Any) -> Case:
     """
     asked = Kind(**kind)
     r = np.random.default_rng(seed)
-    laws = random_laws(r, asked, random_levels(seed, asked))
+    laws = random_laws(r, asked, random_levels(seed, asked) | random_shares(seed, asked))
     people = random_people(r, seed, asked)
     exposed = np.array([asked.contacts > 0, asked.contacts > 1])  # a single programme reaches the first group only
     programme = random_programme(r, asked) * exposed[:, None]
@@ -345,6 +346,16 @@ def random_levels(seed: int, asked: Kind) -> dict[str, np.ndarray]:
     if asked.opportunities:  # there is no rate that amounts could go with
         levels["level_slope"] *= 0
     return {name: seal(values) for name, values in levels.items()}
+
+
+def random_shares(seed: int, asked: Kind) -> dict[str, np.ndarray]:
+    """Laws of the share of orders that are paid; without columns all are, and so are all but first ones on request."""
+    r = np.random.default_rng([seed, 5])
+    columns = asked.columns if asked.free else 0
+    low_high = {"first_paid": (0.2, 0.9), "paid_a": (0.5, 6.0), "paid_b": (0.3, 4.0)}
+    shares = {name: r.uniform(*ends, (1 if columns else 0, columns)) for name, ends in low_high.items()}
+    shares["paid_b"] *= asked.free != "first"
+    return {name: seal(values) for name, values in shares.items()}
 
 
 def random_people(r: np.random.Generator, seed: int, asked: Kind) -> ks.People:

@@ -51,5 +51,12 @@ KINDS: dict[str, dict[str, Any]] = {
     "lognormal, everything": {
         "lognormal": True, "contacts": 2, "offers": 3, "tables": True, "law": "both", "newcomers": True,
     },
+    "free orders": {"free": "some"},
+    "free orders, newcomers": {"free": "some", "newcomers": True, "tables": True},
+    "free first orders": {"free": "first", "newcomers": True, "law": "both"},
+    "free orders, everything": {
+        "free": "some", "contacts": 2, "offers": 3, "tables": True, "law": "both", "newcomers": True, "lognormal": True,
+    },
+    "free renewals": {"free": "some", "opportunities": "sure", "newcomers": True},
     "lognormal renewals": {"lognormal": True, "opportunities": "sure", "tables": True},
 }  # fmt: skip

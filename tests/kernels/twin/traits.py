@@ -9,7 +9,7 @@ from clvsim.kernels import rng
 from clvsim.kernels.structs import Laws
 from twin.draws import Draws
 
-BY_CUSTOMER = ("p_alive", "order_shape", "nu_shape", "nu_rate", "first_factor")
+BY_CUSTOMER = ("p_alive", "order_shape", "nu_shape", "nu_rate", "first_factor", "first_paid", "paid_a", "paid_b")
 BY_COMPONENT = ("rate_shape", "rate_rate", "mu_shape", "mu_rate", "drop_a", "drop_b")
 LEVELS = ("level_mean", "level_sd", "level_slope", "order_sd")
 CHANCES = ("buy_a", "buy_b")
