@@ -12,6 +12,8 @@ from clvsim.data.readers import SOURCES
 from clvsim.errors import ConfigError, Problem
 from clvsim.files import choices
 from clvsim.models import RETENTION, SPEND
+from clvsim.models.around.several import KIND as AUTO
+from clvsim.models.auto import Auto
 from clvsim.models.config import FitConfig
 from clvsim.models.protocol import RetentionModel, SpendModel
 from clvsim.models.spend.fixed_price import FixedPrice
@@ -25,7 +27,7 @@ class RunConfig(Frozen):
     """Sections of a run. `scenario_library` holds scenarios that others combine and that are not run themselves."""
 
     data: Annotated[Source, OfKind({kind: reader.section for kind, reader in SOURCES.items()})]
-    retention: Annotated[RetentionModel, OfKind(RETENTION)]
+    retention: Annotated[RetentionModel, OfKind({**RETENTION, AUTO: Auto})]
     spend: Annotated[SpendModel, OfKind(SPEND)]
     fit: FitConfig = FitConfig()
     simulation: SimulationConfig = SimulationConfig()

@@ -8,20 +8,21 @@ where nothing is held back it is the one by leave-one-out. Stacking is all or no
 equal. docs/models/several.md.
 """
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 from pydantic import Field, field_validator
 
 from clvsim.errors import ConfigError, DiagnosticsError, Problem
-from clvsim.models import RETENTION
+from clvsim.models import RETENTION, elsewhere
 from clvsim.models.around.levels import Poolable, Scale
 from clvsim.models.around.path import PathPrior
 from clvsim.models.around.season import Seasonable
-from clvsim.models.around.several import KIND, MODEL, Several, moved, named, shared_out, van_der_corput
+from clvsim.models.around.several import KIND, MODEL, Several, moved, named, own_of, shared_out, van_der_corput
 from clvsim.models.config import FitConfig
-from clvsim.models.fit import ModelDraws, fit
+from clvsim.models.fit import ModelDraws, as_of, fit
 from clvsim.models.fitted import FittedModels
 from clvsim.models.laws import rows_of
 from clvsim.models.protocol import RetentionModel, SpendModel
@@ -228,10 +229,82 @@ def joined(
             diagnostics=tuple(dict.fromkeys(d for p in posteriors for d in p.diagnostics)),
             retention_method=first.retention_method,
             spend_method=first.spend_method,
-            warnings=tuple(dict.fromkeys(w for p in posteriors for w in p.warnings)),
+            warnings=_once(
+                w
+                for name in sorted(chosen, key=weighing.weights.__getitem__, reverse=True)
+                for w in chosen[name].posterior.warnings
+            ),
             from_cache=all(p.from_cache for p in posteriors),
         ),
     )
+
+
+def _once(warnings: Iterable[str]) -> tuple[str, ...]:
+    """Warnings that differ by more than their figures, the first of each."""
+    return tuple({re.sub(r"[\d.,]+", "", warning): warning for warning in reversed(list(warnings))}.values())[::-1]
+
+
+def fit_auto(
+    auto: Auto,
+    summary: CustomerSummary,
+    spend: SpendModel,
+    config: FitConfig,
+    months: PathPrior | None = None,
+    say: Callable[[str], None] | None = None,
+) -> FittedModels:
+    """The members, weighed by leave-one-out on the summary alone: what came later is not seen."""
+    if config.posterior:
+        return of_files(config, summary, months, say or (lambda note: None))
+    fitted, out = fit_members(auto, summary, spend, config, months, say)
+    return joined(fitted, weigh(fitted, summary, None, None, out, config.seed))
+
+
+def of_files(
+    config: FitConfig, summary: CustomerSummary, months: PathPrior | None, say: Callable[[str], None]
+) -> FittedModels:
+    """A posterior of several models from one file, whose path of months counts where it ends today.
+
+    Raises ConfigError for a file of one model, or several files.
+    """
+    path, *more = config.posterior
+    if more:
+        what = "several files, and retention=auto shares the draws of one between its models; type retention=NAME"
+        raise ConfigError([("fit.posterior", what)])
+    parts = elsewhere.read_parts(path, KIND)
+    life, money = parts["retention"], parts["spend"]
+    several: Several = life.model
+    models, params = [], {MODEL: life.params[MODEL]}
+    for one in several.models:
+        own = life._replace(model=one, params=own_of(one.kind, life.params))
+        own = as_of(own, summary, months, say)
+        models.append(own.model)
+        params |= named(one.kind, own.params)
+    draws = min(config.draws, life.draws)
+    together: Any = Several(tuple(models), several.weights)
+    posterior = Posterior(
+        retention={name: values[:draws] for name, values in params.items()},
+        spend={name: values[:draws] for name, values in money.params.items()},
+        time_unit=elsewhere.unit_of(life, config.posterior_time_unit),
+        retention_method=life.method,
+        spend_method=money.method,
+    )
+    return FittedModels(together, money.model, posterior)
+
+
+def lone_totals(fitted: FittedModels, summary: CustomerSummary, horizon_days: float) -> dict[str, float]:
+    """Orders of today's customers that each model expects within the horizon by its own draws, of the first 400."""
+    from clvsim.models.compare import distinct_histories
+
+    params = fitted.retention_draws(slice(400))
+    several: Any = fitted.retention
+    totals: dict[str, float] = {}
+    for share in several.shares(params):
+        expected = 0.0
+        for histories, count in distinct_histories(share.model.histories(summary), share.rows.size):
+            orders = share.model.expected_orders(share.params, histories, horizon_days, fitted.days_per_unit)
+            expected += float((orders @ count).mean())
+        totals[share.model.kind] = expected
+    return totals
 
 
 class Discrepancy(NamedTuple):
@@ -261,10 +334,13 @@ def discrepancy(prior_sd: float, check: HoldoutCheck | None, draws: int, seed: i
     return Discrepancy(own * rng.standard_normal(draws) - 0.5 * own**2, float(weight @ sd))
 
 
-def problems_of(auto: Auto, check: Callable[[RetentionModel], Any]) -> None:
-    """Run a check of a section on every member; raises ConfigError with the problems of all, each once."""
+def for_each_model(retention: RetentionModel, check: Callable[[RetentionModel], Any]) -> None:
+    """Run a check on a section, or on all that share its draws; raises ConfigError with every problem once."""
+    if not isinstance(retention, Auto):
+        check(retention)
+        return
     problems: dict[Problem, None] = {}
-    for section in auto.sections()[0].values():
+    for section in retention.sections()[0].values():
         try:
             check(section)
         except ConfigError as error:

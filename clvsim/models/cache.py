@@ -20,6 +20,7 @@ from urllib.parse import quote, unquote
 import numpy as np
 
 from clvsim.errors import ConfigError
+from clvsim.models.around import several
 from clvsim.models.fitted import FittedModels, restored
 from clvsim.types import Diagnostic, DrawMethod, Posterior
 
@@ -124,8 +125,17 @@ def write_posterior(fitted: FittedModels, path: Path | str) -> None:
         "diagnostics": json.dumps([d._asdict() for d in posterior.diagnostics]),
         "warnings": json.dumps(list(posterior.warnings)),
     }
+    by_model: dict[str, dict[str, Any]] = {}  # of several models, a group each below `retention`
+    for name, values in posterior.retention.items():
+        shared = fitted.retention.kind != several.KIND or name == several.MODEL
+        kind, _, own = ("", "", name) if shared else name.partition(".")
+        by_model.setdefault(kind, {})[own] = values
     tree = xr.DataTree.from_dict(
-        {"/": xr.Dataset(attrs=attributes), "retention": group(posterior.retention), "spend": group(posterior.spend)}
+        {
+            "/": xr.Dataset(attrs=attributes),
+            **{f"retention/{kind}".removesuffix("/"): group(params) for kind, params in by_model.items()},
+            "spend": group(posterior.spend),
+        }
     )
     tree.to_netcdf(Path(path), engine="h5netcdf")
 
@@ -142,13 +152,7 @@ def read_posterior(path: Path | str) -> FittedModels:
             attributes = tree.attrs
             if attributes["format"] not in (_FORMAT, _IN_ONE_SENTENCE):
                 raise ValueError(f"format {attributes['format']}, not {_FORMAT}")
-            groups = [
-                {
-                    unquote(str(name)): values.to_numpy().astype(np.float64)
-                    for name, values in tree[group].data_vars.items()
-                }
-                for group in ("retention", "spend")
-            ]
+            groups = [_draws(tree[group]) for group in ("retention", "spend")]
             if len({v.shape for g in groups for v in g.values()}) != 1 or not all(groups):
                 raise ValueError("parameters are missing or of unequal length")
             if not all(np.isfinite(v).all() for g in groups for v in g.values()):
@@ -172,6 +176,14 @@ def read_posterior(path: Path | str) -> FittedModels:
             return FittedModels(retention, spend, posterior)
     except Exception as error:  # HDF5 reports damage through many types
         raise ConfigError([(str(path), f"cannot be read as a posterior ({type(error).__name__}: {error})")]) from error
+
+
+def _draws(group: Any) -> dict[str, np.ndarray]:
+    """Parameters of a group by name; those of the groups below it, a model each, by KIND.name."""
+    own = {unquote(str(name)): values.to_numpy().astype(np.float64) for name, values in group.data_vars.items()}
+    for kind, below in group.children.items():
+        own |= several.named(kind, _draws(below))
+    return own
 
 
 def _methods(attributes: Mapping[Any, Any]) -> tuple[DrawMethod, DrawMethod]:

@@ -16,6 +16,7 @@ from clvsim.models import RETENTION
 from clvsim.models.around.path import PathPrior
 from clvsim.models.around.pooling import Pooled
 from clvsim.models.around.season import seasonal_of
+from clvsim.models.auto import Auto, fit_auto
 from clvsim.models.config import FitConfig
 from clvsim.models.diagnostics import MAX_PARETO_K
 from clvsim.models.fit import ModelDraws, fit
@@ -195,6 +196,8 @@ def fit_all(
     amounts: list[ModelDraws] = []
 
     def fitted(model: RetentionModel) -> FittedModels:
+        if isinstance(model, Auto):
+            return fit_auto(model, summary, spend, config, months, log)
         return fit(summary, model, spend, config, months=months, log=log, amounts_fitted=amounts)
 
     by_name = {own: fitted(own_model)}

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from clvsim.models import RETENTION, SPEND
-from clvsim.models.around import paced, pooling, season
+from clvsim.models.around import paced, pooling, season, several
 from clvsim.models.protocol import RetentionModel, SpendModel
 from clvsim.types import DAYS_PER_UNIT, Posterior
 
@@ -55,9 +55,19 @@ def restored(
 
     Raises KeyError for a kind that is not registered, ValidationError for settings that it does not have.
     """
+    money = SPEND[spend].model_validate(spend_settings)
+    if retention == several.KIND:
+        members = [dict(settings) for settings in retention_settings["models"]]
+        models = tuple(_restored_life(str(settings.pop("kind")), settings) for settings in members)
+        together: Any = several.Several(models, tuple(map(float, retention_settings["weights"])))
+        return together, money
+    return _restored_life(retention, retention_settings), money
+
+
+def _restored_life(retention: str, retention_settings: Mapping[str, Any]) -> RetentionModel:
     wrappers = ("calendar", "pace", "design")
     no_more = (*wrappers, "trend")  # what fits once had: see `season.restored`
     section = {name: value for name, value in retention_settings.items() if name not in no_more}
     calendar, pace, design = (retention_settings.get(name) for name in wrappers)
     model = paced.restored(season.restored(RETENTION[retention].model_validate(section), calendar), pace)
-    return pooling.restored(model, design), SPEND[spend].model_validate(spend_settings)
+    return pooling.restored(model, design)

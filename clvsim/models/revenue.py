@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from clvsim.models.around.several import with_more_shape
 from clvsim.models.fitted import FittedModels
 from clvsim.models.laws import Births, LognormalLaw, Params, rows_of
 from clvsim.models.protocol import RetentionModel, SpendModel
@@ -84,7 +85,7 @@ def expected_spend_per_order(fitted: FittedCustomers, horizon_days: float, annua
     _, first, group_of = np.unique(fitted.spends.x, return_index=True, return_inverse=True)
     for group, row in enumerate(first):
         rows = np.flatnonzero(group_of == group)
-        life = {**fitted.life, "r": fitted.life["r"] + law.level_slope[:, row]}
+        life = with_more_shape(fitted.life, law.level_slope[:, row])
         weighed[:, rows] = discounted(life, rows_of(fitted.histories, rows), horizon_days, annual_rate, days)
     defined = (orders > 0) & np.isfinite(orders)  # the other ratios are those of none to none, or of endless to endless
     return mean * np.divide(weighed, orders, out=np.ones_like(mean), where=defined)
@@ -138,7 +139,7 @@ def expected_of_newcomers(
         newcomers = retention.newcomer_laws(life, days_per_unit) if spend.correlated else None
         mean = lognormal.mean_order(law, newcomers)[:, 0]
         if spend.correlated:
-            valued = plain_and_discounted({**life, "r": life["r"] + law.level_slope[:, 0]})
+            valued = plain_and_discounted(with_more_shape(life, law.level_slope[:, 0]))
     else:
         varies = law.order_shape > 0
         spread = np.where(varies, law.order_shape / np.where(varies, law.nu_shape - 1, 1.0), 1.0)

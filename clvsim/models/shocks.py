@@ -22,6 +22,7 @@ from clvsim.models.around.paced import Paced, paced_of
 from clvsim.models.around.path import LEVEL_SD, SD, STATES, Evidence, PathPrior, draw_paths, evidence_of, signs
 from clvsim.models.around.pooling import Pooled
 from clvsim.models.around.season import Seasonable, Seasonal, seasonal_of
+from clvsim.models.around.several import Several
 from clvsim.models.inference import Mode
 from clvsim.models.laws import PACE, Customers, Params, customers_of, rows_by_level, unique_rows
 from clvsim.models.protocol import RetentionModel
@@ -60,7 +61,9 @@ def learns(model: RetentionModel) -> bool:
 
 
 def path_of(model: RetentionModel) -> Path | None:
-    """The months that were learned with a model, or beside it."""
+    """The months that were learned with a model, or beside it; of several, that one of them was."""
+    if isinstance(model, Several):
+        return next((path for one in model.models if (path := path_of(one))), None)
     if paced := paced_of(model):
         return paced.path
     seasonal = seasonal_of(model)

@@ -36,7 +36,7 @@ def tables(result: RunResult) -> str:
         )
     if result.money_alarm:
         parts.append(_wrapped(f"{ALARM}{result.money_alarm}"))
-    first = (headline(result), second_sentence(result), holdout_in_short(result))
+    first = (headline(result), second_sentence(result), holdout_in_short(result), result.models)
     parts.append("\n".join(_wrapped(sentence) for sentence in first if sentence))
     parts += [_metric_table(result), _decision_table(result)]
     parts.append("\n".join(_wrapped(note) for note in _notes(result)))

@@ -7,14 +7,16 @@ import pandas as pd
 
 from clvsim import effects
 from clvsim.interventions.base import ContactProgramme, Mechanism, OfferTerms, Shift
-from clvsim.models.around.path import LEVEL_SD, SD
+from clvsim.models.around.path import LEVEL_SD, SD, STATES
+from clvsim.models.around.several import MODEL, several_of
 from clvsim.models.fitted import FittedModels
+from clvsim.models.laws import PACE
 from clvsim.scenario import CompiledScenario
 from clvsim.simulation.arrivals import Acquired
 from clvsim.simulation.config import AcquisitionConfig, EnvironmentConfig
 from clvsim.simulation.environment import SdLaw
 from clvsim.simulation.worlds import Worlds
-from clvsim.types import Assumption
+from clvsim.types import DAYS_PER_YEAR, Assumption
 
 
 def uncertain_inputs(
@@ -25,8 +27,7 @@ def uncertain_inputs(
     Of the path of months only where it stands today: single months before act by nothing else.
     """
     n = worlds.draws
-    life = fitted.retention_draws(slice(n))
-    columns = {f"retention.{k}": v for k, v in life.items() if not is_past(k)}
+    columns = {f"retention.{k}": v for k, v in retention_numbers(fitted, n).items() if not is_past(k)}
     columns |= {f"spend.{k}": v for k, v in fitted.spend_draws(slice(n)).items()}
     columns |= {f"acquisition.channels.{k}.conversion": v for k, v in conversions.items()}
     columns["environment.sd"], columns["environment.level_sd"] = worlds.environment_sd, worlds.level_sd
@@ -34,6 +35,26 @@ def uncertain_inputs(
         columns |= scenario.inputs
     frame = pd.DataFrame(columns)
     return frame.loc[:, frame.nunique() > 1]
+
+
+def retention_numbers(fitted: FittedModels, draws: int) -> dict[str, np.ndarray]:
+    """Numbers of the retention model by draw, (draw,): its parameters, or what several models have in common.
+
+    Which of them it is (as yes or no), the repeat orders and the chance to order again of a newcomer within a year, and
+    where the path of months stands.
+    """
+    params, several = fitted.retention_draws(slice(draws)), several_of(fitted.retention)
+    if several is None:
+        return params
+    year = DAYS_PER_YEAR / fitted.days_per_unit
+    numbers = {
+        f"{MODEL}.{one.kind}": (params[MODEL] == i).astype(np.float64) for i, one in enumerate(several.models) if i
+    }
+    numbers["orders of a newcomer in a year"] = several.expected_orders_new(params, year, fitted.days_per_unit)[:, 0]
+    none = several.order_pmf(params, 0, year, fitted.days_per_unit)[:, 0]
+    numbers["chance of a second order in a year"] = 1 - none
+    shared = [name for name in (*STATES, PACE) if all(f"{one.kind}.{name}" in params for one in several.models)]
+    return numbers | {name: several.state(params, name) for name in shared}
 
 
 def is_past(name: str) -> bool:

@@ -9,9 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from clvsim.models.around.paced import paced_of
 from clvsim.models.around.path import LEVEL_SD, SD
-from clvsim.models.around.season import seasonal_of
+from clvsim.models.around.several import clock_of, several_of
 from clvsim.models.fitted import FittedModels
 from clvsim.models.shocks import path_of
 from clvsim.simulation.config import EnvironmentConfig
@@ -42,8 +41,9 @@ def sd_law(fitted: FittedModels, summary: CustomerSummary, config: EnvironmentCo
     path = path_of(fitted.retention)
     if config.path_prior is None or path is None:
         return SdLaw(config.sd_prior)
-    draws = fitted.posterior.retention
-    return SdLaw(config.sd_prior, path.months, draws[SD], draws[LEVEL_SD])
+    draws, model = fitted.posterior.retention, several_of(fitted.retention)
+    sd, level_sd = (model.state(draws, name) if model else draws[name] for name in (SD, LEVEL_SD))
+    return SdLaw(config.sd_prior, path.months, sd, level_sd)
 
 
 def season_by_week(fitted: FittedModels, draws: int, first: int, weeks: int) -> np.ndarray | None:
@@ -51,7 +51,8 @@ def season_by_week(fitted: FittedModels, draws: int, first: int, weeks: int) -> 
 
     Of the season, and of the path of months: up to today as it was, then as it is expected to be.
     """
-    clock = seasonal_of(fitted.retention) or paced_of(fitted.retention)
+    several = several_of(fitted.retention)
+    clock = (several if several and several.has_clock else None) or clock_of(fitted.retention)
     if clock is None:
         return None
     return clock.by_week(fitted.retention_draws(slice(draws)), first, weeks)

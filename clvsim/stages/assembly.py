@@ -15,6 +15,7 @@ from clvsim.types import CustomerSummary, ModelScore, RunResult, ScenarioDescrip
 
 if TYPE_CHECKING:
     from clvsim.comparison import Comparison
+    from clvsim.report.several import Words
     from clvsim.simulation.run import Simulation
 
 
@@ -27,6 +28,7 @@ def assemble(
     comparison: "Comparison",
     tracking: Tracking,
     scores: tuple[ModelScore, ...] = (),
+    models: "Words | None" = None,
 ) -> RunResult:
     """Everything that the report shows of a run, in one frozen value."""
     from clvsim.comparison import has_common_shocks, has_sampled_parameters
@@ -39,6 +41,8 @@ def assemble(
     scenarios = tuple(scenario_description(simulation, name) for name in config.names)
     if scores:
         model_facts += model_scores.facts(scores, config.simulation.horizon_months, vocabulary(config))
+    if models:
+        model_facts = (*models.facts, *model_facts)
     return RunResult(
         title=config.title or titles.run_title(margin_known),
         question=config.question or titles.run_question(margin_known),
@@ -71,6 +75,7 @@ def assemble(
         diagnostics=posterior.diagnostics,
         assumptions=facts.finance_assumptions(config.finance) + simulation.assumptions,
         model_facts=model_facts,
+        models=models.short if models else "",
         calendar_effects=facts.fitted_kinds(fitted.retention),
         warnings=posterior.warnings + facts.quality_warnings(material.quality),
         who_is_lost=config.retention.WHO_IS_LOST,

@@ -7,6 +7,7 @@ from clvsim.data.material import HeldBack, Material
 from clvsim.errors import ConfigError, Problem
 from clvsim.metrics import applicable, require_expectation
 from clvsim.models.around.pooling import configured
+from clvsim.models.auto import for_each_model
 from clvsim.simulation.plan import RunPlan, make_plan
 from clvsim.types import DAYS_PER_WEEK, CustomerSummary
 
@@ -18,7 +19,7 @@ def plan_run(config: RunConfig, summary: CustomerSummary) -> RunPlan:
     be drawn, interventions that can never act, ledgers that do not fit into memory, and a metric that does not apply to
     the run; DiagnosticsError for levels about which the data hold no information.
     """
-    configured(config.retention, summary)
+    for_each_model(config.retention, lambda model: configured(model, summary))
     problems = unknown_groups(config, summary)
     if config.fit.posterior:
         check_posterior_files(config)

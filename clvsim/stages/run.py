@@ -6,14 +6,12 @@ from clvsim import archive
 from clvsim.config import RunConfig
 from clvsim.data import require_repeat_orders
 from clvsim.data.material import Material
-from clvsim.models.fitted import FittedModels
 from clvsim.runfolder import RunContext
 from clvsim.stages.assembly import assemble
+from clvsim.stages.fits import Fits, fit_run, models_in_words, with_discrepancy
 from clvsim.stages.refusals import plan_run
 from clvsim.stages.steps import (
     Stopwatch,
-    fit_check,
-    fit_models,
     output_folder,
     read_data,
     run_record,
@@ -36,40 +34,38 @@ def run(config: RunConfig, ctx: RunContext) -> int:
     plan = plan_run(config, summary)
     require_repeat_orders(summary)
     with clock("fit"), ctx.progress("Fitting the models"):
-        by_name = fit_models(config, summary, ctx)
-        fitted = next(iter(by_name.values()))
-        scores = score_models(config, by_name, summary, config.simulation.horizon_months * DAYS_PER_MONTH)
-        checked = fit_check(config, material, ctx)
+        fits = fit_run(config, material, ctx)
+        scores = score_models(config, fits.by_name, summary, config.simulation.horizon_months * DAYS_PER_MONTH)
+    with clock("track"), ctx.progress("Comparing predicted and actual orders"):
+        tracking = track_orders(config, material, fits)
+        fits = with_discrepancy(fits, config, tracking)
     with clock("simulate"), ctx.progress("Simulating customers and comparing scenarios", total=None) as advance:
         simulation, comparison = simulate_and_compare(
-            plan, fitted, summary, config.report.metric, lambda done, total: advance(1)
+            plan, fits.own, summary, config.report.metric, lambda done, total: advance(1)
         )
-    with clock("track"), ctx.progress("Comparing predicted and actual orders"):
-        tracking = track_orders(config, material, fitted, *checked)
-    result = assemble(config, ctx, material, fitted, simulation, comparison, tracking, scores)
+    words = models_in_words(fits, config, summary)
+    result = assemble(config, ctx, material, fits.own, simulation, comparison, tracking, scores, words)
     folder = output_folder(ctx)
     with clock("report"), ctx.progress("Writing the report"):
         write_report(result, folder)
     with clock("write"), ctx.progress("Writing the results"):
-        write_posteriors(by_name, folder)
+        write_posteriors(fits.by_name, folder)
         archive.write_run(result, simulation, comparison, run_record(config, summary, ctx, clock.seconds), folder)
     ctx.say(tables(result))
     ctx.say(f"\nReport: {ctx.final / 'report.html'}")
     return 0
 
 
-def track_orders(
-    config: RunConfig, material: Material, fitted: FittedModels, checked: FittedModels | None, unchecked: str
-) -> Tracking:
-    """Predicted against actual orders, where the source has dated ones: of the models that were `checked`, or else of
-    those `fitted` to all of the log, with the reason."""
+def track_orders(config: RunConfig, material: Material, fits: Fits) -> Tracking:
+    """Predicted against actual orders, where the source has dated ones: of the models that are checked, or else of
+    those fitted to all of the log, with the reason."""
     from clvsim.simulation.tracking import no_tracking, track
 
     if material.weekly is None:
         return no_tracking(material.untracked)
-    summary, weekly = material.summary, material.weekly
-    if checked and material.check:
-        fitted, summary, weekly = checked, material.check.summary, material.check.weekly
+    fitted, summary, weekly = fits.own, material.summary, material.weekly
+    if fits.checked and material.check:
+        fitted, summary, weekly = fits.checked, material.check.summary, material.check.weekly
     tracking = track(
         fitted,
         summary,
@@ -80,4 +76,4 @@ def track_orders(
         jobs=config.simulation.jobs,
         shard_customers=config.simulation.shard_customers,
     )
-    return replace(tracking, unchecked=unchecked)
+    return replace(tracking, unchecked=fits.unchecked)

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from clvsim.config import RunConfig
-from clvsim.data import require_repeat_orders
 from clvsim.data.material import Material
 from clvsim.data.readers import read_material
-from clvsim.errors import ConfigError, DiagnosticsError
+from clvsim.errors import ConfigError
 from clvsim.models.cache import write_posterior
 from clvsim.models.compare import compare_models, fit_all
 from clvsim.models.fitted import FittedModels
@@ -50,30 +49,15 @@ def read_data(config: RunConfig, ctx: RunContext) -> Material:
 def fit_models(config: RunConfig, summary: CustomerSummary, ctx: RunContext) -> dict[str, FittedModels]:
     """Fitted models by the name of the retention model: the run's own first, then those of `fit.compare`."""
     by_name = fit_all(summary, config.retention, config.spend, config.fit, ctx.note, config.environment.path_prior)
-    draws = next(iter(by_name.values())).draws
-    if draws < config.simulation.draws:
-        message = f"must be at most {draws}, as many as {', '.join(config.fit.posterior)} holds"
-        raise ConfigError([("simulation.draws", f"{message}, got {config.simulation.draws}")])
+    enough_draws(config, next(iter(by_name.values())))
     return by_name
 
 
-def fit_check(config: RunConfig, material: Material, ctx: RunContext) -> tuple[FittedModels | None, str]:
-    """The run's models fitted a second time, to what was known where the log is cut to check them: the values of the
-    run do not rest on them. None, with the sentence that says why, where there is nothing to check, or no fit."""
-    check = material.check
-    if check is None:
-        return None, material.unchecked
-    if config.fit.posterior and check.chosen:
-        why = "The parameters come from a file, and whether they saw the log's last part is not known"
-        return None, f"{why} (data.calibration_end=DAY names the day up to which they were fitted)."
-    alone = config.fit.model_copy(update={"compare": ()})
-    try:
-        require_repeat_orders(check.summary)
-        fitted = fit_all(check.summary, config.retention, config.spend, alone, ctx.note, config.environment.path_prior)
-    except (ConfigError, DiagnosticsError) as error:
-        why = error.problems[0].what
-        return None, f"Up to {check.summary.today} nothing could be fitted to check the models: {why}."
-    return next(iter(fitted.values())), ""
+def enough_draws(config: RunConfig, fitted: FittedModels) -> None:
+    """Raises ConfigError where a run asks for more draws than its posterior has."""
+    if fitted.draws < config.simulation.draws:
+        message = f"must be at most {fitted.draws}, as many as {', '.join(config.fit.posterior)} holds"
+        raise ConfigError([("simulation.draws", f"{message}, got {config.simulation.draws}")])
 
 
 def score_models(

@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from clvsim.models.around.levels import Design, Group, Poolable, Scale, make_design
+from clvsim.models.around.several import MODEL, Several, merged_laws
 from clvsim.models.around.wrapper import Wrapper
 from clvsim.models.inputs import containers
 from clvsim.models.laws import LifeLaw, Params, rows_of
@@ -76,6 +77,9 @@ def restored(model: RetentionModel, design: Mapping[str, Any] | None) -> Retenti
 
 def from_channel(model: RetentionModel, channel: str) -> RetentionModel:
     """What is known of newcomers of one acquisition channel: its own level if the model pools over channels."""
+    if isinstance(model, Several):
+        several: Any = model.from_each(lambda one: from_channel(one, channel))
+        return several
     if not isinstance(model, Pooled):
         return model
     group = model.design.group
@@ -87,6 +91,8 @@ def from_channel(model: RetentionModel, channel: str) -> RetentionModel:
 def at_birth(model: RetentionModel, summary: CustomerSummary) -> tuple[Callable[[Params, float], LifeLaw], np.ndarray]:
     """What was known of customers right after their first order, of params and days per unit, (draw, column); and the
     column of each customer."""
+    if isinstance(model, Several):
+        return _several_at_birth(model, summary)
     if not isinstance(model, Pooled):
         return model.newcomer_laws, np.zeros(len(summary.customers), np.int64)
     pooled: Pooled = model
@@ -97,6 +103,17 @@ def at_birth(model: RetentionModel, summary: CustomerSummary) -> tuple[Callable[
         return _merge_laws(parts, [np.array([i]) for i in range(levels.size)], levels.size)
 
     return laws, column
+
+
+def _several_at_birth(several: Several, summary: CustomerSummary) -> tuple[Callable[..., LifeLaw], np.ndarray]:
+    """The same where models share the draws: all tell the same levels apart."""
+    at_births = {one.kind: at_birth(one, summary) for one in several.models}
+
+    def laws(params: Params, days_per_unit: float) -> LifeLaw:
+        parts = [(s.rows, at_births[s.model.kind][0](s.params, days_per_unit)) for s in several.shares(params)]
+        return merged_laws(parts, np.asarray(params[MODEL]).size)
+
+    return laws, next(iter(at_births.values()))[1]
 
 
 def in_words(model: RetentionModel, params: Params) -> tuple[Params, tuple[tuple[str, str], ...]]:

@@ -104,10 +104,6 @@ class Several:
         """A parameter that all models have, each draw's own, (draw,)."""
         return _scattered([(s.rows, s.params[name]) for s in self.shares(params)])
 
-    def more_shape(self, params: Params, slope: np.ndarray) -> dict[str, np.ndarray]:
-        """Parameters with `slope`, (draw,), added to the shape r of every model's order rate."""
-        return {name: values + slope if name.endswith(".r") else values for name, values in params.items()}
-
     def from_each(self, of: Callable[[Any], Any]) -> "Several":
         """The same of other versions of its models."""
         return replace(self, models=tuple(of(one) for one in self.models))
@@ -116,14 +112,16 @@ class Several:
 
     def histories(self, summary: CustomerSummary) -> Any:
         """All that some model is conditioned on, each column once."""
-        return _joined([one.histories(summary) for one in self.models])
-
-    def newborn(self) -> Any:
-        return _joined([one.newborn() for one in self.models])
+        own = {one.kind: one.histories(summary) for one in self.models}
+        columns: dict[str, np.ndarray] = {}
+        for histories in own.values():
+            columns |= histories._asdict()
+        types = tuple((kind, type(histories)) for kind, histories in own.items())
+        return _joined_type(tuple(columns), types)(**columns)
 
     def known_to(self, model: Any, histories: Any) -> Any:
         """Histories as a model itself has them."""
-        own = type(model.newborn())
+        own = type(histories).own[model.kind]
         return own(*(getattr(histories, field) for field in own._fields))
 
     # --- quantities ---------------------------------------------------------------------------------------------------
@@ -159,13 +157,13 @@ class Several:
 
     @property
     def has_clock(self) -> bool:
-        return any(_clock_of(one) is not None for one in self.models)
+        return any(clock_of(one) is not None for one in self.models)
 
     def by_week(self, params: Params, first: int, weeks: int) -> np.ndarray:
         """log of the mean multiplier over weeks from day number `first` on, (draw, week)."""
 
         def clock(share: Share) -> np.ndarray:
-            own = _clock_of(share.model)
+            own = clock_of(share.model)
             return np.zeros((share.rows.size, weeks)) if own is None else own.by_week(share.params, first, weeks)
 
         return _scattered([(share.rows, clock(share)) for share in self.shares(params)])
@@ -195,6 +193,11 @@ def named(kind: str, params: Params) -> dict[str, np.ndarray]:
     return {f"{kind}.{name}": values for name, values in params.items()}
 
 
+def with_more_shape(params: Params, slope: np.ndarray) -> dict[str, np.ndarray]:
+    """Parameters of a model, or of several, with `slope`, (draw,), added to the shape r of the order rate."""
+    return {k: v + slope if k == "r" or k.endswith(".r") else v for k, v in params.items()}
+
+
 def several_of(model: Any) -> Several | None:
     return model if isinstance(model, Several) else None
 
@@ -211,20 +214,17 @@ def moved(kind: str, params: Mapping[str, np.ndarray], log_factor: np.ndarray) -
     return {**params, level: np.asarray(params[level]) + log_factor} if level in params else None
 
 
-def _clock_of(model: Any) -> Any:
+def clock_of(model: Any) -> Any:
+    """The clock by which a model's customers buy, or the pace beside it; None without either."""
     return seasonal_of(model) or paced_of(model)
 
 
 @cache
-def _joined_type(fields: tuple[str, ...]) -> Any:
-    return namedtuple("SeveralHistories", fields)
-
-
-def _joined(histories: list[Any]) -> Any:
-    columns: dict[str, np.ndarray] = {}
-    for one in histories:
-        columns |= one._asdict()
-    return _joined_type(tuple(columns))(**columns)
+def _joined_type(fields: tuple[str, ...], own: tuple[tuple[str, Any], ...]) -> Any:
+    """A NamedTuple of all columns, which knows the types that the models themselves have by kind."""
+    joined: Any = namedtuple("SeveralHistories", fields)
+    joined.own = dict(own)
+    return joined
 
 
 def _scattered(parts: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:

@@ -21,6 +21,7 @@ import numpy as np
 
 from clvsim.errors import ConfigError, DiagnosticsError
 from clvsim.models.around.pooling import Pooled
+from clvsim.models.around.several import with_more_shape
 from clvsim.models.inputs import containers
 from clvsim.models.laws import LifeLaw, LognormalLaw, Params, column, unique_rows
 from clvsim.models.priors import BetaPrior, LogNormalPrior
@@ -305,7 +306,7 @@ class Lognormal(Frozen):
         law = newcomer_laws(derived)
         mean = mean_order(law, newcomers)[:, 0]
         t = rows.observed_days / days_per_unit
-        tilted = {**life, "r": life["r"] + elasticity(derived)}
+        tilted = with_more_shape(life, elasticity(derived))
         orders, weighed = (retention.expected_orders_new(p, t, days_per_unit)[:, 0] for p in (life, tilted))
         factor = first_order_factor(mean, rows, seed)
         return derived | {"mean_order": mean * weighed / orders, "first_order_factor": factor}
