@@ -33,6 +33,10 @@ class RetentionModel(Protocol):
     def opportunity_days(self) -> float:
         """The period in which a customer orders at most once, for `summarize`; 0 where orders come one by one."""
 
+    def holdout_days(self, summary: CustomerSummary, /) -> float:
+        """Length of the hold-out in the model's time: calendar days, but where orders fall due by the calendar's months
+        in days of equal months, as they are counted ahead."""
+
     def histories(self, summary: CustomerSummary, /) -> Any:
         """NamedTuple of (customer,) arrays in the order of the summary's rows: all that laws are conditioned on."""
 

@@ -106,6 +106,10 @@ class Poolable(Frozen):
         """Which rows inform about their group, (row,): customers who came back."""
         return rows.x > 0
 
+    def holdout_days(self, summary: CustomerSummary) -> float:
+        """See `RetentionModel`."""
+        return float(summary.holdout_days)
+
     def newborn(self) -> Any:
         """The history of somebody right after the first order, one row of `histories`."""
         raise NotImplementedError

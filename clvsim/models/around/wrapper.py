@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from clvsim.types import CustomerSummary
+
 
 @dataclass(frozen=True)
 class Wrapper:
@@ -34,6 +36,9 @@ class Wrapper:
     @property
     def opportunity_days(self) -> float:
         return self.section.opportunity_days
+
+    def holdout_days(self, summary: CustomerSummary) -> float:
+        return self.section.holdout_days(summary)
 
 
 @dataclass(frozen=True)
