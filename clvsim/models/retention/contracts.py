@@ -150,8 +150,8 @@ class ContractModel(Poolable):
     }
     WHO_IS_LOST: ClassVar[str] = (
         "A contract counts as lost when its renewal is overdue by more than payments have been late so far, or than "
-        "the grace, or, in a table of survivors, when the table no longer has it; every other one is active. Whether one "
-        "that is overdue will still be paid is judged by how late payments have come so far."
+        "the grace, or, in a table of survivors, when the table no longer has it; every other one is active. Whether "
+        "one that is overdue will still be paid is judged by how late payments have come so far."
     )
     renewal: Literal["week", "month", "quarter", "year"] = "month"
     grace_days: float | None = Field(default=None, ge=0)
