@@ -17,6 +17,7 @@ import numpy as np
 from clvsim.types import DAYS_PER_MONTH
 
 MONTHS_OF = {"month": 1, "quarter": 3, "year": 12}
+BEFORE_MIDNIGHT = 1e-6  # days: what falls due on a day has fallen due when the day is over
 _LONGEST = 31
 
 

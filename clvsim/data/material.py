@@ -7,7 +7,7 @@ import pandas as pd
 from clvsim.data.checks import quality
 from clvsim.data.log import TransactionLog
 from clvsim.data.summary import summarize, weekly_repeat_orders
-from clvsim.types import CustomerSummary, QualityLine
+from clvsim.types import CustomerSummary, QualityLine, SharedPeriods
 
 
 class Material(NamedTuple):
@@ -24,7 +24,7 @@ class Material(NamedTuple):
     synthetic: str = ""  # the sentence that says how the data were drawn; empty for real data
 
 
-def material_of_log(log: TransactionLog, opportunity_days: float = 0.0) -> Material:
+def material_of_log(log: TransactionLog, opportunity_days: float | SharedPeriods = 0.0) -> Material:
     """The data of a run on a log of orders."""
     summary = summarize(log, opportunity_days)
     return Material(summary, quality(log, summary), weekly_repeat_orders(log, opportunity_days), log.guessed)

@@ -17,7 +17,7 @@ from clvsim.anniversaries import MONTHS_OF, Anchor, anchor_of, day_number, due_o
 from clvsim.data.config import RATE, SYNTHETIC_MODELS, DataConfig, SyntheticConfig
 from clvsim.data.material import Material, material_of_log
 from clvsim.data.read import read_transactions
-from clvsim.types import DAYS_PER_UNIT
+from clvsim.types import DAYS_PER_UNIT, SharedPeriods
 
 if TYPE_CHECKING:
     from clvsim.data.log import TransactionLog
@@ -95,7 +95,7 @@ def read_synthetic(config: SyntheticConfig) -> "TransactionLog":
     return read_transactions(make_log(config), section, today_date=config.start + dt.timedelta(days=config.span_days))
 
 
-def synthetic_material(config: SyntheticConfig, opportunity_days: float = 0.0) -> Material:
+def synthetic_material(config: SyntheticConfig, opportunity_days: float | SharedPeriods = 0.0) -> Material:
     """The customers of a drawn log, with the sentence by which the report says how it was drawn."""
     material = material_of_log(read_synthetic(config), opportunity_days)
     return material._replace(synthetic=_sentence(config))

@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 
 from clvsim.models.laws import Births, LifeLaw, LognormalLaw, Params, SpendLaw
-from clvsim.types import CustomerSummary
+from clvsim.types import CustomerSummary, SharedPeriods
 
 
 class RetentionModel(Protocol):
@@ -31,7 +31,11 @@ class RetentionModel(Protocol):
 
     @property
     def opportunity_days(self) -> float:
-        """The period in which a customer orders at most once, for `summarize`; 0 where orders come one by one."""
+        """The period in which a customer orders at most once; 0 where orders come one by one."""
+
+    @property
+    def periods(self) -> float | SharedPeriods:
+        """These periods, for `summarize`: their length from each customer's first order on, or those of all."""
 
     def holdout_days(self, summary: CustomerSummary, /) -> float:
         """Length of the hold-out in the model's time: calendar days, but where orders fall due by the calendar's months

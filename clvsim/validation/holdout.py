@@ -274,5 +274,6 @@ def validate(
         poor_fit=any(failed(model_fit.posterior.diagnostics) for model_fit in fitted.values()),
         warnings=own_fit.posterior.warnings,
         merged_days=summary.opportunity_days,
+        shared_period=summary.shared_period,
         renewing=own_fit.retention.renewing,
     )

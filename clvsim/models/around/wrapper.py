@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from clvsim.types import CustomerSummary
+from clvsim.types import CustomerSummary, SharedPeriods
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,10 @@ class Wrapper:
     @property
     def opportunity_days(self) -> float:
         return self.section.opportunity_days
+
+    @property
+    def periods(self) -> float | SharedPeriods:
+        return self.section.periods
 
     def holdout_days(self, summary: CustomerSummary) -> float:
         return self.section.holdout_days(summary)

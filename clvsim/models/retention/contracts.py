@@ -14,11 +14,12 @@ from typing import Any, ClassVar, Literal, NamedTuple
 import numpy as np
 from pydantic import Field, model_validator
 
+from clvsim.anniversaries import BEFORE_MIDNIGHT
 from clvsim.errors import DiagnosticsError
 from clvsim.models.around.levels import Poolable, Scale, at, odds_times
 from clvsim.models.laws import PACE, LifeLaw, Params, column, rows_by_level
 from clvsim.models.priors import BetaPrior, LogNormalPrior
-from clvsim.models.retention.due import BEFORE_MIDNIGHT, days_held_back, due_days
+from clvsim.models.retention.due import days_held_back, due_days
 from clvsim.models.retention.survival import Shapes, log_gamma_ratio, log_kept, log_likelihood, renewals_ahead
 from clvsim.types import DAYS_PER_YEAR, RENEWAL_DAYS, CustomerSummary
 

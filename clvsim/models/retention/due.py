@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from clvsim.anniversaries import (
+    BEFORE_MIDNIGHT,
     MONTHS_OF,
     Anchor,
     anchor_of,
@@ -19,8 +20,6 @@ from clvsim.anniversaries import (
     nearest,
 )
 from clvsim.types import RENEWAL_DAYS, CustomerSummary
-
-BEFORE_MIDNIGHT = 1e-6  # days: what falls due on a day has fallen due when the day is over
 
 
 class AtIntervals(NamedTuple):
