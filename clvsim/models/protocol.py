@@ -110,6 +110,9 @@ class RetentionModel(Protocol):
     def order_pmf(self, params: Params, n: int, t: float, days_per_unit: float, /) -> np.ndarray:
         """P(X(t) = 0), ..., P(X(t) = n) of a newcomer, t in reported time units, (draw, n + 1)."""
 
+    def remarks(self, summary: CustomerSummary, /) -> tuple[str, ...]:
+        """Those of `warnings` that can be said before anything is fitted."""
+
     def warnings(self, summary: CustomerSummary, params: Params, /) -> tuple[str, ...]:
         """Sentences for the reader where the data speak against the model's assumptions."""
 

@@ -20,7 +20,8 @@ def check(config: RunConfig, ctx: RunContext) -> int:
     plan = plan_run(config, material.summary)
     ctx.say(quality_table(material.quality))
     descriptions = [scenario.compiled.description for scenario in plan.scenarios.values()]
-    for warning in (*evidence.warnings(descriptions), *ambiguous_names(config.library, config.names)):
+    remarks = config.retention.remarks(material.summary)
+    for warning in (*remarks, *evidence.warnings(descriptions), *ambiguous_names(config.library, config.names)):
         ctx.say(textwrap.fill(f"! {warning}", WIDTH))
     require_repeat_orders(material.summary)
     for model in compared_models(config.retention, config.fit.compare).values():

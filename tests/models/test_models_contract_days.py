@@ -188,3 +188,17 @@ def test_each_due_day_is_in_its_month_of_the_ledger() -> None:
     )
     np.testing.assert_array_equal(run.scenarios[BASELINE].ledger.by_month("orders"), np.full((draws, 12), 5.0))
     np.testing.assert_allclose(run.expected.existing_orders.sum(axis=1), 60.0, rtol=1e-6)
+
+
+def test_plans_of_different_length_are_said() -> None:
+    """A third pays every year in a log that is read as monthly: how many; nothing where all pay as they should."""
+    monthly = [(f"a{name}", day) for name, day in club("month", 15, size=60, rounds=36)]
+    yearly = [(f"b{name}", day) for name, day in club("year", 15, size=60, rounds=3)]
+    both, model = log_of(monthly + yearly), Sbg(renewal="month")
+    paid = both.customers[both.customers["frequency"] > 0]
+    of_years = paid["customer_id"].str.startswith("b").sum()
+    (text,) = model.remarks(both)
+    assert f"of {len(paid):,} contracts paid more than once, {of_years:,} every year instead of every month" in text
+    assert model.warnings(both, PARAMS)[0] == text
+    assert not model.remarks(log_of(monthly))
+    assert not Sbg(renewal="year").remarks(log_of(yearly))

@@ -116,6 +116,10 @@ class Poolable(Frozen):
         """See `RetentionModel`."""
         return float(summary.holdout_days)
 
+    def remarks(self, summary: CustomerSummary) -> tuple[str, ...]:
+        """See `RetentionModel`."""
+        return ()
+
     def newborn(self) -> Any:
         """The history of somebody right after the first order, one row of `histories`."""
         raise NotImplementedError

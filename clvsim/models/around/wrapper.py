@@ -41,6 +41,9 @@ class Wrapper:
     def periods(self) -> float | SharedPeriods:
         return self.section.periods
 
+    def remarks(self, summary: CustomerSummary) -> tuple[str, ...]:
+        return self.section.remarks(summary)
+
     def holdout_days(self, summary: CustomerSummary) -> float:
         return self.section.holdout_days(summary)
 

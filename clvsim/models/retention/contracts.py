@@ -26,6 +26,7 @@ from clvsim.types import DAYS_PER_YEAR, RENEWAL_DAYS, CustomerSummary
 GRACE_DAYS = {"week": 2.0, "month": 7.0, "quarter": 14.0, "year": 30.0}
 
 _CALENDAR_DAYS = 2.0  # by which a calendar month is longer or shorter than a twelfth of a year, whole days included
+_ALIKE, _SOME = 0.1, 0.05  # a gap's distance from a period; the share of contracts of other lengths that is said
 _ENOUGH = 20  # payments, of which one in 20 comes later than all that have been seen
 _PIECES = 4  # of the law of those who are lost
 
@@ -255,6 +256,22 @@ class ContractModel(Poolable):
         """Contracts of which a renewal has been due."""
         return rows.seen + rows.lost > 0
 
+    def remarks(self, summary: CustomerSummary) -> tuple[str, ...]:
+        """Contracts paid two times or more, whose payments lie as far apart as those of another length."""
+        paid = summary.customers["frequency"].to_numpy(np.float64)
+        gap = summary.customers["recency_days"].to_numpy(np.float64)[paid > 0] / paid[paid > 0]
+        alike = {name: np.abs(gap / days - 1) < _ALIKE for name, days in RENEWAL_DAYS.items()}
+        others = {name: int(found.sum()) for name, found in alike.items() if name != self.renewal}
+        total = sum(others.values())
+        if total < _SOME * max(gap.size, _ENOUGH):
+            return ()
+        listed = ", ".join(f"{number:,} every {name}" for name, number in others.items() if number)
+        return (
+            f"Plans of different length: of {gap.size:,} contracts paid more than once, {listed} instead of every "
+            f"{self.renewal}. All are treated as due every {self.renewal}; run plans apart, each with its own "
+            "retention.renewal",
+        )
+
     def warnings(self, summary: CustomerSummary, params: Params) -> tuple[str, ...]:
         """Sentences on contracts that do not look like contracts, and on data that leave the prior to speak."""
         frame = summary.customers
@@ -265,7 +282,7 @@ class ContractModel(Poolable):
         tolerated = max(self.grace, _CALENDAR_DAYS)
         odd = (off > tolerated) | (paid < contracts.renewals)
         often = ~odd & (paid > contracts.renewals)
-        text = []
+        text = list(self.remarks(summary))
         if odd.any():
             text.append(
                 f"{odd.sum():,} of {odd.size:,} contracts are irregular: a payment is missing in between, or the last "
