@@ -202,3 +202,22 @@ def test_plans_of_different_length_are_said() -> None:
     assert model.warnings(both, PARAMS)[0] == text
     assert not model.remarks(log_of(monthly))
     assert not Sbg(renewal="year").remarks(log_of(yearly))
+
+
+def test_a_hold_out_that_ends_on_a_day_on_which_few_have_paid_yet() -> None:
+    """All are due on the 10th and pay up to 6 days late: the round of the last day is not expected before its
+    payments come; if nearly all pay on the day it is."""
+    loyal = {"alpha": np.array([1e-9]), "beta": np.array([1e6])}
+    due: list[Any] = [pd.Timestamp(2022, 1, 10) + pd.DateOffset(months=k) for k in range(20)]
+    for late, rounds in ((6, 7), (0, 8)):
+        draw, rows = np.random.default_rng(3), []
+        for i in range(100):
+            for k, day in enumerate(due[: 12 if i < 40 else 20]):
+                delay = int(draw.integers(0, late + 1)) if k else 0
+                rows.append((f"c{i}", (day + pd.Timedelta(days=delay)).date()))
+        rows = [row for row in rows if row[1] <= due[-1].date()]
+        summary = log_of([*rows, ("new", due[-1].date())], calibration_end=due[11].date() + dt.timedelta(days=20))
+        model = Sbg(renewal="month")
+        found, days = model.histories(summary), model.holdout_days(summary)
+        expected = model.expected_orders(loyal, found, days, WEEK)[0]
+        assert expected[found.lost == 0].max() == pytest.approx(rounds, abs=1e-3)

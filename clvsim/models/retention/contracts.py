@@ -19,7 +19,7 @@ from clvsim.errors import DiagnosticsError
 from clvsim.models.around.levels import Poolable, Scale, at, odds_times
 from clvsim.models.laws import PACE, LifeLaw, Params, column, rows_by_level
 from clvsim.models.priors import BetaPrior, LogNormalPrior
-from clvsim.models.retention.due import days_held_back, due_days
+from clvsim.models.retention.due import AtIntervals, ByMonths, days_held_back, due_days
 from clvsim.models.retention.survival import Shapes, log_gamma_ratio, log_kept, log_likelihood, renewals_ahead
 from clvsim.types import DAYS_PER_YEAR, RENEWAL_DAYS, CustomerSummary
 
@@ -222,7 +222,7 @@ class ContractModel(Poolable):
             outstanding = np.ones_like(lost)
         else:
             settled = due.until(T - self.grace, included=False)
-            late = (t_x - due.day(renewals))[(renewals > 0) & (renewals <= settled)]
+            late = self.lateness(due, renewals, t_x)
             is_lost = overdue > self.grace
             grace = latest(late) if self.grace_days is None and summary.repeat_orders_by_day is not None else np.inf
             if grace < self.grace:
@@ -234,8 +234,17 @@ class ContractModel(Poolable):
             outstanding = np.where(unbilled, 1.0, still_to_come(overdue, late, self.grace))
         return Contracts(renewals, seen, lost, np.maximum(due.ahead(renewals + 1), 0.0), outstanding)
 
+    def lateness(self, due: AtIntervals | ByMonths, renewals: np.ndarray, t_x: np.ndarray) -> np.ndarray:
+        """Days by which last payments came late, (payment,), of renewals due so long ago that none is still missing."""
+        known = (renewals > 0) & (renewals <= due.until(due.T - self.grace, included=False))
+        return (t_x - due.day(renewals))[known]
+
     def holdout_days(self, summary: CustomerSummary) -> float:
-        return days_held_back(summary, self.renewal)
+        """Up to the day whose payments have usually come, half of them or more, when the log ends."""
+        due, t_x = due_days(summary, self.renewal), summary.customers["recency_days"].to_numpy(np.float64)
+        late = self.lateness(due, due.nearest(t_x), t_x)
+        usual = max(int(np.median(np.floor(late))), 0) if late.size >= _ENOUGH else 0
+        return days_held_back(summary, self.renewal, usual)
 
     def newborn(self) -> Contracts:
         return Contracts(*np.zeros((3, 1)), next_days=np.full(1, self.first_renewal), outstanding=np.ones(1))

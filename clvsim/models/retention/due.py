@@ -55,6 +55,7 @@ class ByMonths(NamedTuple):
     """Due on the same day of the month every `period` months from the first payment on; day numbers, (customer,)."""
 
     period: int
+    T: np.ndarray
     first: np.ndarray
     anchor: Anchor
     today: np.ndarray  # the same for all
@@ -90,12 +91,14 @@ def due_days(summary: CustomerSummary, renewal: str) -> AtIntervals | ByMonths:
     today = np.full(T.shape, day_number(summary.today))
     first = today - T.astype(np.int64)
     last = first + summary.customers["recency_days"].to_numpy(np.int64)
-    return ByMonths(MONTHS_OF[renewal], first, anchor_of(first, last), today)
+    return ByMonths(MONTHS_OF[renewal], T, first, anchor_of(first, last), today)
 
 
-def days_held_back(summary: CustomerSummary, renewal: str) -> float:
-    """Length of the hold-out, in the time of `due_days`: what is due on its last day lies within it."""
+def days_held_back(summary: CustomerSummary, renewal: str, late: int) -> float:
+    """Length of the hold-out less the last `late` days, at least one, in the time of `due_days`: what is due on its
+    last day lies within it."""
+    days = max(summary.holdout_days - late, 1)
     if not by_calendar(summary, renewal):
-        return float(summary.holdout_days)
-    today, last = (np.array(day_number(day)) for day in (summary.today, summary.last_date))
-    return float(even_days(today, last))
+        return float(days)
+    today = np.array(day_number(summary.today))
+    return float(even_days(today, today + days))
