@@ -10,8 +10,10 @@ import pytest
 from scipy.special import betaln
 
 from clvsim.anniversaries import day_number
+from clvsim.config import validate
 from clvsim.data import DataConfig, TransactionLog, quality, read_transactions, summarize, weekly_repeat_orders
 from clvsim.data.periods import last_day, number_of
+from clvsim.errors import ConfigError
 from clvsim.models.retention.bg_bb import BgBb
 from clvsim.types import SharedPeriods
 
@@ -177,3 +179,17 @@ def test_shared_periods_are_the_same_whatever_the_order_of_rows() -> None:
     frame = pd.DataFrame(rows, columns=["customer_id", "date", "amount"])
     one, other = (summarize(read_transactions(f, DataConfig()), YEARS) for f in (frame, frame.iloc[::-1]))
     pd.testing.assert_frame_equal(one.customers, other.customers)
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"opportunity": "day"}, r"retention.opportunity: should be 'week', 'month', 'quarter' or 'year', got 'day'"),
+        ({"opportunity": "year", "opportunity_days": 7}, "retention: opportunity=year means periods of the calendar"),
+        ({"opportunity_anchor": "soon"}, r"retention.opportunity_anchor: should be a valid date.*, got 'soon'"),
+    ],
+)
+def test_bad_input_names_key_rule_and_value(keys: dict[str, Any], message: str) -> None:
+    base = {"data": {"kind": "csv"}, "spend": {"kind": "fixed_price"}, "scenario": {"baseline": {"title": "b"}}}
+    with pytest.raises(ConfigError, match=message):
+        validate({**base, "retention": {"kind": "bg_bb"} | keys})
