@@ -24,6 +24,28 @@ RENEWAL_DAYS = {
 DAYS_PER_UNIT = {"day": 1.0, "week": DAYS_PER_WEEK, "month": DAYS_PER_MONTH}
 
 
+class SharedPeriods(NamedTuple):
+    """Periods that are the same for all customers: the calendar's `unit`, or `days` days each from `anchor` on.
+
+    `unit`: week (from Monday), month, quarter or year; "" with an anchor. `days`: their length, on average.
+    """
+
+    days: float
+    unit: str = ""
+    anchor: date | None = None
+
+    def __str__(self) -> str:
+        return f"calendar {self.unit}" if self.unit else f"period of {self.days:g} days counted from {self.anchor}"
+
+
+class PeriodsSeen(NamedTuple):
+    """Shared periods as of today: days to the end of the next one, and how many end in the hold-out."""
+
+    periods: SharedPeriods
+    next_days: float
+    held_back: int
+
+
 class QualityLine(NamedTuple):
     """One row of the data-quality table. `level` is `info` or `warning`."""
 
@@ -55,7 +77,8 @@ class CustomerSummary:
     With `opportunity_days` > 0 time is cut into periods of that length from each customer's own first order, and all
     orders of one period are one, dated at its end; periods that have not ended by today are not in it yet. `by_day` is
     then the summary of the same customers, in the same order, in which orders are not merged; None where the source has
-    histories only.
+    histories only. `periods` are those that are the same for all: orders of the first one's period are one with it, and
+    the column `opportunities` (int64) counts the whole periods after it.
     """
 
     customers: "pd.DataFrame"
@@ -68,6 +91,7 @@ class CustomerSummary:
     means_only: bool = False
     opportunity_days: float = 0.0
     by_day: "CustomerSummary | None" = None
+    periods: PeriodsSeen | None = None
 
     @property
     def dated(self) -> "CustomerSummary":
@@ -77,6 +101,11 @@ class CustomerSummary:
     @property
     def holdout_days(self) -> int:
         return (self.last_date - self.today).days
+
+    @property
+    def shared_period(self) -> str:
+        """A period in words, where periods are the same for all customers; else empty."""
+        return str(self.periods.periods) if self.periods else ""
 
 
 class Diagnostic(NamedTuple):
@@ -276,6 +305,7 @@ class RunResult:
     who_is_lost: str = ""  # sentence on when the retention model counts a customer as lost
     active_contracts: int | None = None  # their number; None unless orders are payments of contracts
     merged_days: float = 0.0  # all orders of a customer in a period of that length are one; 0: each order is one
+    shared_period: str = ""  # such a period in words, where periods are the same for all customers
     synthetic: str = ""  # sentence on the generator of the data; "" for real data
     metric: str = ""  # that scenarios are decided on; "": the one whose rows have probabilities
     lever_warnings: tuple[str, ...] = ()  # on levers without evidence, and names with several meanings

@@ -3,6 +3,7 @@
 import numpy as np
 
 from clvsim.data.log import LogFacts, TransactionLog
+from clvsim.data.periods import is_whole_early
 from clvsim.data.remarks import remarks
 from clvsim.types import DAYS_PER_MONTH, DAYS_PER_UNIT, CustomerSummary, QualityLine
 
@@ -221,12 +222,15 @@ def _opportunities_line(log: TransactionLog, summary: CustomerSummary) -> Qualit
     row = log.connection.execute("SELECT count(*) FROM orders WHERE day <= $today", {"today": log.today}).fetchone()
     frequency = summary.customers["frequency"]
     repeats = int(row[0] if row else 0) - len(frequency)
+    shared, running = summary.periods, "a period that is still running counts when it ends"
+    if shared and is_whole_early(log, shared.periods):
+        running = "the one that is running is counted as whole: nobody has ever ordered in the days that are left of it"
     return QualityLine(
         "opportunities",
-        "Opportunities to order, counted from each customer's first order",
-        f"one in {summary.opportunity_days:g} days",
+        "Opportunities to order" if shared else "Opportunities to order, counted from each customer's first order",
+        f"one in each {shared.periods}" if shared else f"one in {summary.opportunity_days:g} days",
         f"{repeats:,} repeat orders up to today count as {int(frequency.sum()):,}: those of one period are one, "
-        "and a period that is still running counts when it ends",
+        f"and {running}",
     )
 
 

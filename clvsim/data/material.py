@@ -9,7 +9,7 @@ from clvsim.data.cut import cut_of
 from clvsim.data.log import TransactionLog
 from clvsim.data.read import as_of
 from clvsim.data.summary import summarize, weekly_repeat_orders
-from clvsim.types import CustomerSummary, QualityLine
+from clvsim.types import CustomerSummary, QualityLine, SharedPeriods
 
 
 class HeldBack(NamedTuple):
@@ -37,7 +37,9 @@ class Material(NamedTuple):
     synthetic: str = ""  # the sentence that says how the data were drawn; empty for real data
 
 
-def material_of_log(log: TransactionLog, opportunity_days: float = 0.0, interval_days: float = 0.0) -> Material:
+def material_of_log(
+    log: TransactionLog, opportunity_days: float | SharedPeriods = 0.0, interval_days: float = 0.0
+) -> Material:
     """The data of a run on a log of orders, of those that fall due every `interval_days` where that is not 0."""
     log = log if log.today == log.last_date else as_of(log, log.last_date)
     summary = summarize(log, opportunity_days)

@@ -7,12 +7,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from clvsim.data.config import DataConfig, Source, SummaryConfig, SurvivorsConfig, SyntheticConfig
+from clvsim.types import SharedPeriods
 
 if TYPE_CHECKING:
     from clvsim.data.material import Material
 
 
-def log(section: DataConfig, opportunity_days: float, interval_days: float) -> "Material":
+def log(section: DataConfig, opportunity_days: float | SharedPeriods, interval_days: float) -> "Material":
     """A log of orders, with its weekly orders."""
     from clvsim.data.material import material_of_log
     from clvsim.data.read import read_transactions
@@ -20,21 +21,21 @@ def log(section: DataConfig, opportunity_days: float, interval_days: float) -> "
     return material_of_log(read_transactions(None, section), opportunity_days, interval_days)
 
 
-def survivors(section: SurvivorsConfig, opportunity_days: float, interval_days: float) -> "Material":
+def survivors(section: SurvivorsConfig, opportunity_days: float | SharedPeriods, interval_days: float) -> "Material":
     """A table of survivors: one row per customer of a cohort, and no orders to track or to merge."""
     from clvsim.data.tables.survivors import material_of_survivors
 
     return material_of_survivors(section)
 
 
-def summary(section: SummaryConfig, opportunity_days: float, interval_days: float) -> "Material":
+def summary(section: SummaryConfig, opportunity_days: float | SharedPeriods, interval_days: float) -> "Material":
     """A table with one row per customer, and no orders to track."""
     from clvsim.data.tables.frequencies import material_of_table
 
     return material_of_table(section, opportunity_days=opportunity_days)
 
 
-def synthetic(section: SyntheticConfig, opportunity_days: float, interval_days: float) -> "Material":
+def synthetic(section: SyntheticConfig, opportunity_days: float | SharedPeriods, interval_days: float) -> "Material":
     """A log drawn from a model, read as a user's log is read."""
     from clvsim.data.synthetic import synthetic_material
 
@@ -42,10 +43,10 @@ def synthetic(section: SyntheticConfig, opportunity_days: float, interval_days: 
 
 
 class Reader(NamedTuple):
-    """`read` takes the section and the retention model's `opportunity_days` and `interval_days`."""
+    """`read` takes the section and the retention model's `periods` and `interval_days`."""
 
     section: type[Source]
-    read: Callable[[Any, float, float], "Material"]
+    read: Callable[[Any, float | SharedPeriods, float], "Material"]
 
 
 SOURCES: dict[str, Reader] = {
@@ -57,7 +58,9 @@ SOURCES: dict[str, Reader] = {
 }
 
 
-def read_material(section: Source, opportunity_days: float = 0.0, interval_days: float = 0.0) -> "Material":
+def read_material(
+    section: Source, opportunity_days: float | SharedPeriods = 0.0, interval_days: float = 0.0
+) -> "Material":
     """Read and check the data of a run; orders are merged by period where `opportunity_days` is not 0.
 
     Raises ConfigError, DataError or DiagnosticsError with every problem.

@@ -6,10 +6,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from clvsim.anniversaries import day_number
 from clvsim.data.log import TransactionLog
+from clvsim.data.periods import PeriodsOfLog, last_day, periods_of
 from clvsim.data.raw import covariate_keys, identifier
 from clvsim.errors import DiagnosticsError
-from clvsim.types import PARTS, CustomerSummary
+from clvsim.types import PARTS, CustomerSummary, SharedPeriods
 
 # One order per customer and moment, so arg_min is unique. Logs are summed as decimals: floating sums depend on the
 # order of rows.
@@ -72,7 +74,26 @@ _BY_PERIOD = {
 }
 
 
-def summarize(log: TransactionLog, opportunity_days: float = 0.0) -> CustomerSummary:
+# Periods that are the same for all. What the period that counts as whole today still brings, is left out.
+_SHARED_PERIODS = """
+firsts AS (SELECT customer_id, min(day) AS first_day FROM orders GROUP BY customer_id),
+numbered AS (
+    SELECT *, $numbers[day - $first + 1] AS number, $numbers[first_day - $first + 1] AS first_number
+    FROM orders JOIN firsts USING (customer_id)
+),
+dated AS (
+    SELECT customer_id, first_day, first_number, number - first_number AS period, sum(amount) AS amount,
+        greatest($ended - first_number, 0) AS ended, greatest($at_last - first_number, 0) AS ended_at_last
+    FROM numbered WHERE day <= $today OR number > greatest($ended, first_number) GROUP BY ALL
+)
+"""
+_BY_SHARED_PERIOD = _BY_PERIOD | {
+    "dated": _SHARED_PERIODS,
+    "recent": "period > 0 AND period <= ended AND period > ended - ($at_last - $ended)",
+}
+
+
+def summarize(log: TransactionLog, opportunity_days: float | SharedPeriods = 0.0) -> CustomerSummary:
     """Summarize each customer's orders up to today; later ones are only counted (`holdout_frequency`).
 
     Parameters
@@ -81,8 +102,8 @@ def summarize(log: TransactionLog, opportunity_days: float = 0.0) -> CustomerSum
         Checked orders, and the day that counts as today.
     opportunity_days
         Length in days of the periods whose orders are merged to one, from each customer's own first order; 0 merges
-        only those of one day. A period that is not over today belongs to the hold-out, with all its orders; one that is
-        not over on the last day of the log does not count.
+        only those of one day. Or periods that are the same for all customers. A period that is not over today belongs
+        to the hold-out, with all its orders; one that is not over on the last day of the log does not count.
 
     Returns
     -------
@@ -105,14 +126,22 @@ def summarize(log: TransactionLog, opportunity_days: float = 0.0) -> CustomerSum
     """
     values: dict[str, Any] = {"today": log.today, "later_days": (log.last_date - log.today).days}
     fragments = _BY_DAY
-    if opportunity_days:
-        values, fragments = values | _period_values(log, opportunity_days), _BY_PERIOD
+    shared = periods_of(log, opportunity_days) if isinstance(opportunity_days, SharedPeriods) else None
+    period_days = opportunity_days.days if isinstance(opportunity_days, SharedPeriods) else float(opportunity_days)
+    if shared:
+        values, fragments = _shared_values(log, shared) | {"every": period_days}, _BY_SHARED_PERIOD
+    elif period_days:
+        values, fragments = values | _period_values(log, period_days), _BY_PERIOD
     covariates = covariate_keys(dict(log.columns))
     covariate_columns = "".join(f", coalesce({identifier(name)}, '') AS {identifier(name)}" for name in covariates)
     customers = log.connection.execute(_SUMMARY.format(**fragments, covariates=covariate_columns), values).df()
     decimal = log.config.decimal
     customers = customers.assign(**{name: _numbers_or_words(customers[name], decimal) for name in covariates})
-    unit, period_days = log.config.time_unit, float(opportunity_days)
+    if shared:
+        first = customers["T_days"].to_numpy(np.int64)
+        began = shared.number[(log.today - log.first_date).days - first]
+        customers = customers.assign(opportunities=np.maximum(shared.ended - began, 0))
+    unit = log.config.time_unit
     daily = None if period_days else daily_repeat_orders(log)
     return CustomerSummary(
         customers,
@@ -124,6 +153,7 @@ def summarize(log: TransactionLog, opportunity_days: float = 0.0) -> CustomerSum
         daily,
         opportunity_days=period_days,
         by_day=summarize(log) if period_days else None,
+        periods=shared.seen if shared else None,
     )
 
 
@@ -157,7 +187,29 @@ def _period_values(log: TransactionLog, opportunity_days: float) -> dict[str, An
     return {"today": log.today, "last": log.last_date, "every": float(opportunity_days)}
 
 
-def weekly_repeat_orders(log: TransactionLog, opportunity_days: float = 0.0) -> pd.DataFrame:
+def _shared_values(log: TransactionLog, shared: PeriodsOfLog) -> dict[str, Any]:
+    ends = {"ended": shared.ended, "at_last": shared.ended_at_last}
+    return {"today": log.today, "first": log.first_date, "numbers": shared.number.tolist(), **ends}
+
+
+def _shared_period_orders(log: TransactionLog, periods: SharedPeriods) -> dict[str, np.ndarray]:
+    """Merged orders by the week in which their period ends, counted from the day after today."""
+    shared = periods_of(log, periods)
+    counts = log.connection.execute(
+        f"""
+        WITH {_SHARED_PERIODS} SELECT period + first_number AS number, count(*) AS orders FROM dated
+        WHERE first_day <= $today AND period > 0 AND period <= ended_at_last GROUP BY number
+        """,
+        _shared_values(log, shared),
+    ).fetchnumpy()
+    number = np.asarray(counts["number"], np.int64)
+    today, last = day_number(log.today), day_number(log.last_date)
+    ends = last_day(periods, number)
+    ends = np.where(number == shared.ended, np.minimum(ends, today), np.minimum(ends, last))
+    return {"week": (ends - today - 1) // 7, "orders": np.asarray(counts["orders"], np.int64)}
+
+
+def weekly_repeat_orders(log: TransactionLog, opportunity_days: float | SharedPeriods = 0.0) -> pd.DataFrame:
     """Repeat orders per full week of the log: columns `week_start` (datetime64), `orders` (int64).
 
     A week starts on the day after today, so that the calibration ends with a week. Only customers of the summary count:
@@ -166,7 +218,9 @@ def weekly_repeat_orders(log: TransactionLog, opportunity_days: float = 0.0) -> 
     """
     start = log.today + timedelta(days=1)
     before, after = (start - log.first_date).days // 7, (log.last_date - log.today).days // 7
-    if opportunity_days:
+    if isinstance(opportunity_days, SharedPeriods):
+        counts = _shared_period_orders(log, opportunity_days)
+    elif opportunity_days:
         counts = log.connection.execute(
             f"""
             WITH {_PERIODS}
@@ -211,8 +265,9 @@ def require_repeat_orders(summary: CustomerSummary, *, paid: bool = True) -> Non
     if not frequency.any():
         when, hint = "on another day", "or data.calibration_end too early?"
         if summary.opportunity_days:
-            when = f"in any period of {summary.opportunity_days:g} days that has ended"
-            hint = "data.calibration_end too early, or retention.opportunity_days too long?"
+            period = summary.shared_period or f"period of {summary.opportunity_days:g} days"
+            when = f"in any {period} that has ended"
+            hint = "data.calibration_end too early, or the periods of retention too long?"
         message = (
             f"none of the {frequency.size:,} customers has a second order {when} up to {summary.today}: "
             "how often customers come back and when they stop cannot be learned from this log "

@@ -2,8 +2,8 @@
 
 Plain NumPy, written from the assumptions of the papers: no code is shared with the simulator, so that recovering the
 parameters is a test of both. A customer's clock starts in the middle of the day of the first order; orders have a day
-and no hour, so several on one day become one. Opportunities and renewals fall on the last whole day of each interval
-after the first order.
+and no hour, so several on one day become one. Opportunities fall on the last whole day of each interval after the first
+order, renewals on the same day of a later month, or of a later week.
 """
 
 import datetime as dt
@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import pandas as pd
 
+from clvsim.anniversaries import MONTHS_OF, Anchor, anchor_of, day_number, due_on, fallen_due
 from clvsim.data.config import RATE, SYNTHETIC_MODELS, DataConfig, SyntheticConfig
 from clvsim.data.material import Material, material_of_log
 from clvsim.data.read import read_transactions
-from clvsim.types import DAYS_PER_UNIT
+from clvsim.types import DAYS_PER_UNIT, SharedPeriods
 
 if TYPE_CHECKING:
     from clvsim.data.log import TransactionLog
@@ -30,6 +31,8 @@ class Calendar(NamedTuple):
     edge: np.ndarray  # days since the start, (day + 1,)
     busy_time: np.ndarray  # the season's integral up to each edge, in days, (day + 1,)
     interval_days: float  # between opportunities or renewals
+    start: int  # day number
+    months: int  # between renewals that fall due by the calendar; 0: every so many days
 
     def busy(self, day: np.ndarray) -> np.ndarray:
         """Busy time of a day since the start."""
@@ -93,7 +96,9 @@ def read_synthetic(config: SyntheticConfig) -> "TransactionLog":
     return read_transactions(make_log(config), section, today_date=config.start + dt.timedelta(days=config.span_days))
 
 
-def synthetic_material(config: SyntheticConfig, opportunity_days: float = 0.0, interval_days: float = 0.0) -> Material:
+def synthetic_material(
+    config: SyntheticConfig, opportunity_days: float | SharedPeriods = 0.0, interval_days: float = 0.0
+) -> Material:
     """The customers of a drawn log, with the sentence by which the report says how it was drawn."""
     material = material_of_log(read_synthetic(config), opportunity_days, interval_days)
     return material._replace(synthetic=_sentence(config))
@@ -138,9 +143,11 @@ def parameters_in_days(config: SyntheticConfig, segment: dict[str, float]) -> di
 
 def _calendar(start: np.datetime64, config: SyntheticConfig) -> Calendar:
     days, season = config.span_days, config.season
+    months = MONTHS_OF.get(config.renewal, 0) if config.renewing else 0
     dates = start + np.arange(days)
     speed = np.array(season)[dates.astype("datetime64[M]").astype(int) % 12] if season else np.ones(days)
-    return Calendar(np.arange(days + 1.0), np.concatenate([[0.0], np.cumsum(speed)]), config.interval_days)
+    busy = np.concatenate([[0.0], np.cumsum(speed)])
+    return Calendar(np.arange(days + 1.0), busy, config.interval_days, day_number(config.start), months)
 
 
 # --- orders at any time -----------------------------------------------------------------------------------------------
@@ -237,10 +244,19 @@ def _contracts(people: People, calendar: Calendar, rng: np.random.Generator) -> 
     c = parameters.get("c", np.ones(n))
     with np.errstate(divide="ignore"):
         periods = (rng.exponential(size=n) / -np.log1p(-theta)) ** (1 / c)
-    renewals = np.minimum(np.floor(periods), _count_intervals(people, calendar)).astype(np.int64)
+    first = calendar.start + np.floor(people.first_order_day).astype(np.int64)
+    last = np.full(n, calendar.start + int(calendar.edge[-1]) - 1)
+    by_calendar, anchor = calendar.months > 0, anchor_of(first, first)
+    due = fallen_due(anchor, calendar.months, last) if by_calendar else _count_intervals(people, calendar)
+    renewals = np.minimum(np.floor(periods), due).astype(np.int64)
     customer = np.repeat(np.arange(n), renewals)
     nth = np.arange(customer.size) - np.repeat(np.cumsum(renewals) - renewals, renewals) + 1
-    return _within(customer, people.first_order_day[customer] + np.floor(nth * calendar.interval_days), calendar)
+    if by_calendar:
+        own = Anchor(*(part[customer] for part in anchor))
+        after = due_on(own, nth * calendar.months) - first[customer]
+    else:
+        after = np.floor(nth * calendar.interval_days)
+    return _within(customer, people.first_order_day[customer] + after, calendar)
 
 
 def _within(customer: np.ndarray, day: np.ndarray, calendar: Calendar) -> tuple[np.ndarray, np.ndarray]:

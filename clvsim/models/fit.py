@@ -388,7 +388,8 @@ def _same_settings(retention: RetentionModel, fitted: RetentionModel) -> None:
     settings = {
         "design": "retention.pool and retention.covariates",
         "calendar": "retention.season and retention.promotions",
-        **{name: f"retention.{name}" for name in ("renewal", "grace_days", "opportunity_days")},
+        **{name: f"retention.{name}" for name in ("renewal", "grace_days", "opportunity")},
+        **{name: f"retention.{name}" for name in ("opportunity_days", "opportunity_anchor")},
     }
     different = [words for name, words in settings.items() if name in asked and asked[name] != present.get(name)]
     if different:

@@ -24,6 +24,7 @@ from clvsim.models.around.pooling import Pooled
 from clvsim.models.laws import PACE, Params, unique_rows
 from clvsim.models.protocol import RetentionModel
 from clvsim.models.retention.contracts import ContractModel
+from clvsim.models.retention.due import due_days
 from clvsim.models.retention.survival import log_gamma_ratio, log_kept
 from clvsim.models.shocks import Centre, expand, require_near, shifted
 from clvsim.special import digamma
@@ -71,7 +72,7 @@ def dated(model: RetentionModel, summary: CustomerSummary) -> DatedContracts:
     """The contracts of a log."""
     contracts = section_of(model).histories(summary)
     level = model.design.level(summary) if isinstance(model, Pooled) else np.zeros(len(summary.customers))
-    age = summary.customers["T_days"].to_numpy(np.float64)
+    age = due_days(summary, section_of(model).renewal).age
     columns = (age, contracts.renewals, contracts.seen, contracts.lost, contracts.next_days, level)
     rows, count = unique_rows(columns)
     return DatedContracts(*rows.T, count)

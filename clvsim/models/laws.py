@@ -51,7 +51,7 @@ class LifeLaw(NamedTuple):
     newcomer's: one interval after the first order), with probability ~ Beta(buy_a, buy_b), surely where buy_a is 0.
     Attrition eta is then charged before opportunity number j = tenure + 1, tenure + 2, ..., eta (j^c - (j-1)^c) with
     c the `tenure_exponent`, and there is no order rate: rate_shape is 0. Days are followed up to but without the end of
-    a horizon: of monthly renewals twelve months hold the eleven after the first order.
+    a horizon; renewals come just before the end of their period, so that twelve months hold twelve monthly ones.
     """
 
     p_alive: np.ndarray

@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 
 from clvsim.models.laws import Births, LifeLaw, LognormalLaw, Params, SpendLaw
-from clvsim.types import CustomerSummary
+from clvsim.types import CustomerSummary, SharedPeriods
 
 
 class RetentionModel(Protocol):
@@ -31,7 +31,15 @@ class RetentionModel(Protocol):
 
     @property
     def opportunity_days(self) -> float:
-        """The period in which a customer orders at most once, for `summarize`; 0 where orders come one by one."""
+        """The period in which a customer orders at most once; 0 where orders come one by one."""
+
+    @property
+    def periods(self) -> float | SharedPeriods:
+        """These periods, for `summarize`: their length from each customer's first order on, or those of all."""
+
+    def holdout_days(self, summary: CustomerSummary, /) -> float:
+        """Length of the hold-out in the model's time: calendar days, but where orders fall due by the calendar's months
+        in days of equal months, as they are counted ahead."""
 
     def histories(self, summary: CustomerSummary, /) -> Any:
         """NamedTuple of (customer,) arrays in the order of the summary's rows: all that laws are conditioned on."""
@@ -101,6 +109,9 @@ class RetentionModel(Protocol):
 
     def order_pmf(self, params: Params, n: int, t: float, days_per_unit: float, /) -> np.ndarray:
         """P(X(t) = 0), ..., P(X(t) = n) of a newcomer, t in reported time units, (draw, n + 1)."""
+
+    def remarks(self, summary: CustomerSummary, /) -> tuple[str, ...]:
+        """Those of `warnings` that can be said before anything is fitted."""
 
     def warnings(self, summary: CustomerSummary, params: Params, /) -> tuple[str, ...]:
         """Sentences for the reader where the data speak against the model's assumptions."""

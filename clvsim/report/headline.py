@@ -97,7 +97,8 @@ def holdout_sentences(result: RunResult, check: HoldoutCheck) -> list[str]:
     A place and no verdict: a number near an interval's end is inside with one seed and outside with the next.
     """
     words = display.vocabulary(result)
-    counted = f", those of a period of {fmt.days(result.merged_days)} days as one" if result.merged_days else ""
+    period = result.shared_period or f"period of {fmt.days(result.merged_days)} days"
+    counted = f", those of a {period} as one" if result.merged_days else ""
     place = fmt.last_place((check.mean, *check.with_environment))
     orders_placed = f"{words.placed} {fmt.number(check.actual)} {words.repeat}"
     wide, narrow = (

@@ -54,14 +54,14 @@ def limits(result: RunResult) -> list[tuple[str, str]]:
         ),
     ]
     if result.merged_days:
-        period = fmt.days(result.merged_days)
+        period = result.shared_period or f"period of {fmt.days(result.merged_days)} days, counted from the first order"
         entries.append(
             (
                 "One order per period",
-                f"The model sees whether a customer orders in a period of {period} days, counted from the first order, "
-                "not how often. Everywhere on this page all orders of a customer in one period are one: their sum, "
-                "dated at the end of the period. So there are fewer and larger orders than in the log, a cost per "
-                "order is charged once per period, and orders of the period that is running today count when it ends.",
+                f"The model sees whether a customer orders in a {period}, not how often. Everywhere on this page all "
+                "orders of a customer in one period are one: their sum, dated at the end of the period. So there are "
+                "fewer and larger orders than in the log, a cost per order is charged once per period, and orders of "
+                "the period that is running today count when it ends.",
             )
         )
     if result.acquisition_known:

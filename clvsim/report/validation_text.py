@@ -114,7 +114,8 @@ def _total_sentence(validation: Validation) -> str:
         f"{futures(check)}."
     )
     if validation.merged_days:
-        text += f" Orders of a customer in one period of {fmt.days(validation.merged_days)} days count as one order."
+        period = validation.shared_period or f"period of {fmt.days(validation.merged_days)} days"
+        text += f" Orders of a customer in one {period} count as one order."
     if actual and abs(f.mean / actual - 1) >= 0.005:
         low = f.mean < actual
         other_means = [m.total.full_forecast.mean for m in validation.models if m is not check]

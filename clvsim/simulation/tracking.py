@@ -63,7 +63,7 @@ def track(
         n = len(summary.customers)
         zeros = np.zeros(n, np.int64)
         blocks, _ = existing_blocks(summary, fitted, zeros, zeros, shard_customers)
-        days = float(summary.holdout_days)
+        days = fitted.retention.holdout_days(summary)
         future, without_shocks = (simulate_weeks(blocks, 1, days, law, draws) for law in (shocks_sd, SdLaw(0.0)))
         periods.append(future[:, :after])
         holdout = check_holdout(summary, future.sum(axis=1), without_shocks.sum(axis=1))

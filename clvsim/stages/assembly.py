@@ -81,6 +81,7 @@ def assemble(
         who_is_lost=config.retention.WHO_IS_LOST,
         active_contracts=active_contracts(config, summary),
         merged_days=summary.opportunity_days,
+        shared_period=summary.shared_period,
         draft=posterior.is_draft or not has_sampled_parameters(simulation),
         poor_fit=bool(failed(posterior.diagnostics)),
         money_alarm=fitted.spend.alarm(posterior.spend),

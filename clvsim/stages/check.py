@@ -4,6 +4,7 @@ import textwrap
 
 from clvsim.config import RunConfig
 from clvsim.data import require_repeat_orders
+from clvsim.models.auto import for_each_model
 from clvsim.models.compare import compared_models
 from clvsim.models.fit import learnable
 from clvsim.report import evidence
@@ -20,10 +21,11 @@ def check(config: RunConfig, ctx: RunContext) -> int:
     plan = plan_run(config, material.summary)
     ctx.say(quality_table(material.quality))
     descriptions = [scenario.compiled.description for scenario in plan.scenarios.values()]
-    for warning in (*evidence.warnings(descriptions), *ambiguous_names(config.library, config.names)):
+    remarks = config.retention.remarks(material.summary)
+    for warning in (*remarks, *evidence.warnings(descriptions), *ambiguous_names(config.library, config.names)):
         ctx.say(textwrap.fill(f"! {warning}", WIDTH))
     require_repeat_orders(material.summary)
     for model in compared_models(config.retention, config.fit.compare).values():
-        learnable(material.summary, model, config.spend)
+        for_each_model(model, lambda one: learnable(material.summary, one, config.spend))
     ctx.say(f"\n{READY}")
     return 0

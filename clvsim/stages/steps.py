@@ -40,7 +40,7 @@ def utc_now() -> str:
 
 def read_data(config: RunConfig, ctx: RunContext) -> Material:
     """Read and check the data; note which columns were guessed."""
-    material = read_material(config.data, config.retention.opportunity_days, config.retention.interval_days)
+    material = read_material(config.data, config.retention.periods, config.retention.interval_days)
     if material.guessed:
         ctx.note("columns guessed: " + ", ".join(f"data.{key}='{name}'" for key, name in material.guessed))
     return material

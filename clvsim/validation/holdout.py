@@ -19,7 +19,7 @@ from clvsim.simulation.environment import SdLaw, sd_law, season_by_week
 from clvsim.simulation.ledger import money_scale
 from clvsim.simulation.people import existing_blocks
 from clvsim.simulation.tracking import position_among, repeat_orders, track
-from clvsim.types import CustomerSummary, ModelScore
+from clvsim.types import DAYS_PER_WEEK, CustomerSummary, ModelScore
 from clvsim.validation import scores
 from clvsim.validation.result import Cumulative, Forecast, GroupCheck, ModelCheck, Validation
 from clvsim.validation.vocabulary import vocabulary_of
@@ -91,10 +91,11 @@ def simulate_holdout(
         pit[rows] = scores.randomised_pit(orders, actual[rows], uniform[rows])
         crps[rows] = scores.crps_of_counts(orders, actual[rows])
 
-    weeks = -(-summary.holdout_days // 7) + 1
+    days = fitted.retention.holdout_days(summary)
+    weeks = int(np.ceil(days / DAYS_PER_WEEK)) + 1
     weekly = repeat_orders(
         blocks,
-        float(summary.holdout_days),
+        days,
         setting.environment,
         setting.draws,
         setting.seed,
@@ -215,7 +216,7 @@ def probabilities(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """P(alive today), P(an order in the hold-out), expected orders in it: means over draws, (customer,) each."""
     model, days, params = fitted.retention, fitted.days_per_unit, fitted.retention_draws(slice(draws))
-    histories, horizon = model.histories(summary), float(summary.holdout_days)
+    histories, horizon = model.histories(summary), model.holdout_days(summary)
     tables = [
         np.stack(
             [
@@ -273,5 +274,6 @@ def validate(
         poor_fit=any(failed(model_fit.posterior.diagnostics) for model_fit in fitted.values()),
         warnings=own_fit.posterior.warnings,
         merged_days=summary.opportunity_days,
+        shared_period=summary.shared_period,
         renewing=own_fit.retention.renewing,
     )

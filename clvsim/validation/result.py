@@ -147,6 +147,7 @@ class Validation:
     warnings: tuple[str, ...]
     renewing: bool = False  # customers hold contracts, whose orders are renewals
     merged_days: float = 0.0  # all orders of a customer in a period of that length are one; 0: each order is one
+    shared_period: str = ""  # such a period in words, where periods are the same for all customers
 
     @property
     def words(self) -> Vocabulary:

@@ -156,7 +156,8 @@ def test_rows_and_units_leave_the_weights_alone(change: str) -> None:
 def test_draws_are_shared_out_and_keep_their_own_parameters(fits) -> None:
     weighing = Weighing({"bg_nbd": 0.25, "mbg_nbd": 0.0, "pareto_nbd": 0.75}, {}, forward=True)
     fitted = joined(fits[0], weighing)
-    assert [one.kind for one in fitted.retention.models] == ["bg_nbd", "pareto_nbd"]
+    several: Any = fitted.retention
+    assert [one.kind for one in several.models] == ["bg_nbd", "pareto_nbd"]
     params = fitted.posterior.retention
     assert params[MODEL].mean() == pytest.approx(0.75, abs=0.01)
     np.testing.assert_array_equal(params["pareto_nbd.s"], fits[0]["pareto_nbd"].posterior.retention["s"])
@@ -166,7 +167,8 @@ def test_draws_are_shared_out_and_keep_their_own_parameters(fits) -> None:
 def test_a_key_that_a_member_does_not_know_leaves_it_out() -> None:
     sections, out = Auto(members=("mbg_nbd", "bg_cnbd"), season="month").sections()
     assert list(sections) == ["mbg_nbd"]
-    assert sections["mbg_nbd"].season == "month"
+    member: Any = sections["mbg_nbd"]
+    assert member.season == "month"
     assert out == {"bg_cnbd": "it knows no retention.season"}
 
 
@@ -213,10 +215,11 @@ def test_a_member_that_fails_is_left_out_and_named(logs, monkeypatch: pytest.Mon
 def test_it_is_fitted_like_any_model(logs) -> None:
     """One call; expected orders are those of the members by their shares."""
     fitted = fit_auto(Auto(), logs[1], GammaGamma(), FIT)
+    several: Any = fitted.retention
     histories = fitted.retention.histories(logs[1])
     orders = fitted.retention.expected_orders(fitted.posterior.retention, histories, 180.0, WEEK).sum(axis=1)
     params = fitted.posterior.retention
-    for number, one in enumerate(fitted.retention.models):
+    for number, one in enumerate(several.models):
         rows = params[MODEL] == number
         own = {
             name.removeprefix(f"{one.kind}."): v[rows] for name, v in params.items() if name.startswith(f"{one.kind}.")

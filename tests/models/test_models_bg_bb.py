@@ -398,7 +398,7 @@ def test_histories_count_opportunities(cdnow):
 
 
 def test_a_summary_of_another_grid_is_refused(cdnow):
-    with pytest.raises(ValueError, match=r"merged by 0 days .* 30.4375 days apart"):
+    with pytest.raises(ValueError, match=r"merged by 0 days .* one in 30.4375 days"):
         BgBb().histories(cdnow)
 
 

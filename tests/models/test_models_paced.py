@@ -294,7 +294,16 @@ def contracts(kind):
     return paying(np.random.default_rng(4), kind, 600, 0.3 * np.sin(np.arange(LOG_MONTHS)))
 
 
-def plain_likelihood(values: list[float], contracts: Any, age: np.ndarray, v: np.ndarray, interval: float) -> float:
+def month_due(age: float, j: int, renewal: str) -> int:
+    """In which month of the log renewal j fell due, by dates; months end on today's day of the month."""
+    if renewal == "week":
+        return LOG_MONTHS - 1 - min(int((age - 7 * j) / DAYS_PER_MONTH + 1e-9), LOG_MONTHS - 1)
+    today: Any = pd.Timestamp(TODAY)
+    due = today - pd.Timedelta(days=age) + pd.DateOffset(months={"month": 1, "quarter": 3}[renewal] * j)
+    return LOG_MONTHS - sum(due <= today - pd.DateOffset(months=k) for k in range(LOG_MONTHS))
+
+
+def plain_likelihood(values: list[float], contracts: Any, age: np.ndarray, v: np.ndarray, renewal: str) -> float:
     """Contract by contract, and renewal by renewal."""
     gamma, delta, *c = values
     exponent, total = c[0] if c else 1.0, 0.0
@@ -302,7 +311,7 @@ def plain_likelihood(values: list[float], contracts: Any, age: np.ndarray, v: np
     def log_survival(T: float, n: float) -> float:
         E = 0.0
         for j in range(1, int(n) + 1):
-            month = LOG_MONTHS - 1 - min(int((T - j * interval) / DAYS_PER_MONTH + 1e-9), LOG_MONTHS - 1)
+            month = month_due(T, j, renewal)
             E += np.exp(v[month]) * (j**exponent - (j - 1) ** exponent)
         return betaln(gamma, delta + E) - betaln(gamma, delta)
 
@@ -324,7 +333,7 @@ def test_slope_of_months_is_that_of_the_contracts(kind, contracts, renewal):
 
     def plain(path: np.ndarray) -> float:
         values = list(CHURN[kind].values())
-        return plain_likelihood(values, model.histories(few), age, path, model.interval_days)
+        return plain_likelihood(values, model.histories(few), age, path, renewal)
 
     slopes = [(plain(v + step * unit) - plain(v - step * unit)) / (2 * step) for unit in np.eye(LOG_MONTHS)]
     np.testing.assert_allclose(found, slopes, atol=1e-5)  # rounding of logs of differences
@@ -478,7 +487,8 @@ def test_cache_knows_when_contracts_were_due(tmp_path):
 
     summary = paying(np.random.default_rng(6), "sbg", 600, np.zeros(LOG_MONTHS))
     assert [fits(summary), fits(summary)] == [True, False]
-    older = summary.customers["T_days"].where(summary.customers["frequency"] > 0, summary.customers["T_days"] + 1)
+    T = summary.customers["T_days"]
+    older = T.where((summary.customers["frequency"] > 0) | (T < 60), T + 1)
     moved = replace(summary, customers=summary.customers.assign(T_days=older))
     assert (RETENTION["sbg"]().histories(moved).lost == RETENTION["sbg"]().histories(summary).lost).all()
     assert fits(moved)

@@ -20,7 +20,7 @@ from clvsim.data.config import SummaryConfig
 from clvsim.data.material import Material
 from clvsim.data.raw import Scan, broken_lines, column_text, connect, quoted, require_same_columns, scan_source
 from clvsim.errors import ConfigError, DataError, Problem
-from clvsim.types import DAYS_PER_UNIT, CustomerSummary, QualityLine
+from clvsim.types import DAYS_PER_UNIT, CustomerSummary, QualityLine, SharedPeriods
 
 NAMES: dict[str, tuple[tuple[str, ...], ...]] = {
     "customer_id": (("customerid",), ("clientid", "userid", "custid", "id"), ("customer", "client", "user", "cust")),
@@ -214,7 +214,7 @@ def _example(table: Table, key: str, row: int) -> str:
 
 
 def material_of_table(
-    config: SummaryConfig, source: pd.DataFrame | None = None, *, opportunity_days: float = 0.0
+    config: SummaryConfig, source: pd.DataFrame | None = None, *, opportunity_days: float | SharedPeriods = 0.0
 ) -> Material:
     """A summary table's customers.
 

@@ -15,7 +15,7 @@ from clvsim.errors import ConfigError, Problem
 from clvsim.models.inputs import containers
 from clvsim.models.laws import Births, Params
 from clvsim.schema import Frozen
-from clvsim.types import COVARIATE, CustomerSummary
+from clvsim.types import COVARIATE, CustomerSummary, SharedPeriods
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -105,6 +105,20 @@ class Poolable(Frozen):
     def informative(self, rows: Any) -> np.ndarray:
         """Which rows inform about their group, (row,): customers who came back."""
         return rows.x > 0
+
+    @property
+    def periods(self) -> float | SharedPeriods:
+        """See `RetentionModel`."""
+        model: Any = self
+        return model.opportunity_days
+
+    def holdout_days(self, summary: CustomerSummary) -> float:
+        """See `RetentionModel`."""
+        return float(summary.holdout_days)
+
+    def remarks(self, summary: CustomerSummary) -> tuple[str, ...]:
+        """See `RetentionModel`."""
+        return ()
 
     def newborn(self) -> Any:
         """The history of somebody right after the first order, one row of `histories`."""

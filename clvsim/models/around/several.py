@@ -86,6 +86,7 @@ class Several:
     renewing: ClassVar[bool] = False
     interval_days: ClassVar[float] = 0.0
     opportunity_days: ClassVar[float] = 0.0
+    periods: ClassVar[float] = 0.0
     kind: ClassVar[str] = KIND
 
     # --- whose draw is it ---------------------------------------------------------------------------------------------
@@ -167,6 +168,13 @@ class Several:
             return np.zeros((share.rows.size, weeks)) if own is None else own.by_week(share.params, first, weeks)
 
         return _scattered([(share.rows, clock(share)) for share in self.shares(params)])
+
+    def holdout_days(self, summary: CustomerSummary) -> float:
+        """Calendar days, as of all models of orders."""
+        return float(summary.holdout_days)
+
+    def remarks(self, summary: CustomerSummary) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(remark for one in self.models for remark in one.remarks(summary)))
 
     def warnings(self, summary: CustomerSummary, params: Params) -> tuple[str, ...]:
         """What each model has to say, once."""

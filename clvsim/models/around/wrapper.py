@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from clvsim.types import CustomerSummary, SharedPeriods
+
 
 @dataclass(frozen=True)
 class Wrapper:
@@ -34,6 +36,16 @@ class Wrapper:
     @property
     def opportunity_days(self) -> float:
         return self.section.opportunity_days
+
+    @property
+    def periods(self) -> float | SharedPeriods:
+        return self.section.periods
+
+    def remarks(self, summary: CustomerSummary) -> tuple[str, ...]:
+        return self.section.remarks(summary)
+
+    def holdout_days(self, summary: CustomerSummary) -> float:
+        return self.section.holdout_days(summary)
 
 
 @dataclass(frozen=True)

@@ -14,31 +14,21 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
-from pydantic import Field
 
 from clvsim.errors import DiagnosticsError
-from clvsim.models.around.levels import LevelRows, Poolable, Scale, at, level_rows, odds_times
+from clvsim.models.around.levels import LevelRows, Scale, at, level_rows, odds_times
 from clvsim.models.laws import PACE, LifeLaw, Params, column, rows_by_level
 from clvsim.models.priors import BetaPrior, LogNormalPrior
+from clvsim.models.retention.opportunities import AtOpportunities, Opportunities
 from clvsim.models.retention.purchases import Tally, classes, tally
 from clvsim.models.retention.survival import FAR, log_gamma_ratio, summation
 from clvsim.special import betaln, expit, gammaln
-from clvsim.types import DAYS_PER_MONTH, DAYS_PER_YEAR, CustomerSummary
+from clvsim.types import DAYS_PER_YEAR, CustomerSummary
 
 _SYMBOLS = ("alpha", "beta", "gamma", "delta")
 _CHUNK_CELLS = 1 << 22
-MIDDAY = 0.5  # an order's hour is unknown, and today has passed
 _NEAR = 1e6  # opportunities waited, from which on a chance to buy is known to a millionth from its rate
 _SAME = 1e-9  # periods: an opportunity at the end of the horizon lies outside it, whatever the rounding
-
-
-class Opportunities(NamedTuple):
-    """Histories, each (customer,): purchases x at opportunities 1..n, the last at t_x (0: none), and the next one."""
-
-    x: np.ndarray
-    t_x: np.ndarray
-    n: np.ndarray
-    next_days: np.ndarray  # from today to opportunity n + 1
 
 
 class OpportunityRows(NamedTuple):
@@ -234,11 +224,10 @@ class OpportunityInputs(NamedTuple):
     silent: LevelRows
 
 
-class BgBb(Poolable):
+class BgBb(AtOpportunities):
     """BG/BB: at every opportunity a living customer buys with a chance of their own; before each, some leave for good.
 
-    `opportunity_days`: from one opportunity to the next, counted from each customer's first order; all orders between
-    two are one purchase at the later. Priors: `purchase_mean` = alpha/(alpha+beta), `purchase_concentration` =
+    When: see `AtOpportunities`. Priors: `purchase_mean` = alpha/(alpha+beta), `purchase_concentration` =
     alpha+beta of the chance to buy; `dropout_mean`, `dropout_concentration` the same for leaving (gamma, delta).
     """
 
@@ -252,31 +241,10 @@ class BgBb(Poolable):
         "attrition": Scale("logit_dropout", "Odds of leaving before an opportunity"),
     }
     kind: Literal["bg_bb"] = "bg_bb"
-    opportunity_days: float = Field(DAYS_PER_MONTH, ge=1, le=3653)
     purchase_mean: BetaPrior = BetaPrior(a=1.0, b=1.0)
     purchase_concentration: LogNormalPrior = LogNormalPrior(median=2.0, sd_log=1.5)
     dropout_mean: BetaPrior = BetaPrior(a=1.0, b=1.0)
     dropout_concentration: LogNormalPrior = LogNormalPrior(median=2.0, sd_log=1.5)
-
-    @property
-    def interval_days(self) -> float:
-        return self.opportunity_days
-
-    def histories(self, summary: CustomerSummary) -> Opportunities:
-        """Purchases by opportunity. Raises ValueError for a summary whose orders were merged by another period."""
-        if summary.opportunity_days != self.opportunity_days:
-            raise ValueError(
-                f"the summary's orders are merged by {summary.opportunity_days:g} days (0: not at all), the model's "
-                f"opportunities are {self.opportunity_days:g} days apart: summarize(log, opportunity_days=...)"
-            )
-        frame, every = summary.customers, self.opportunity_days
-        age = frame["T_days"].to_numpy(np.float64) + MIDDAY
-        n = np.floor(age / every)
-        t_x = np.rint(frame["recency_days"].to_numpy(np.float64) / every)
-        return Opportunities(frame["frequency"].to_numpy(np.float64), t_x, n, (n + 1) * every - age)
-
-    def newborn(self) -> Opportunities:
-        return Opportunities(*np.zeros((3, 1)), next_days=np.full(1, self.opportunity_days))
 
     def sufficient(self, summary: CustomerSummary, level: np.ndarray | None = None) -> OpportunityRows:
         """Unique rows (x, t_x, n) with counts.
@@ -285,7 +253,8 @@ class BgBb(Poolable):
         """
         histories = self.histories(summary)
         if not histories.x.any():
-            what = f"no customer has an order in any period of {self.opportunity_days:g} days that has ended by today"
+            some = f"period of {self.periods:g} days" if isinstance(self.periods, float) else self.periods
+            what = f"no customer has an order in any {some} that has ended by today"
             raise DiagnosticsError([("retention", f"the model needs repeat orders, and {what}")])
         (x, t_x, n), count, of = rows_by_level(histories[:3], level)
         return OpportunityRows(x, t_x, n, count, of)
@@ -474,8 +443,8 @@ class BgBb(Poolable):
 
     def expected_orders_new(self, params: Params, t: np.ndarray | float, days_per_unit: float) -> np.ndarray:
         """Purchases of a newcomer expected before t, in units of `days_per_unit`, (draw, time)."""
-        return expected_orders_new(params, self._within(np.atleast_1d(t) * days_per_unit, self.opportunity_days))
+        return expected_orders_new(params, self._within(np.atleast_1d(t) * days_per_unit, self.first_opportunity))
 
     def order_pmf(self, params: Params, n: int, t: float, days_per_unit: float) -> np.ndarray:
         """P(X(t) = 0..n): purchases of a newcomer before t, in units of `days_per_unit`, (draw, n + 1)."""
-        return order_pmf(params, n, int(self._within(t * days_per_unit, self.opportunity_days)))
+        return order_pmf(params, n, int(self._within(t * days_per_unit, self.first_opportunity)))

@@ -14,24 +14,28 @@ from typing import Any, ClassVar, Literal, NamedTuple
 import numpy as np
 from pydantic import Field, model_validator
 
+from clvsim.anniversaries import BEFORE_MIDNIGHT
 from clvsim.errors import DiagnosticsError
 from clvsim.models.around.levels import Poolable, Scale, at, odds_times
 from clvsim.models.laws import PACE, LifeLaw, Params, column, rows_by_level
 from clvsim.models.priors import BetaPrior, LogNormalPrior
+from clvsim.models.retention.due import AtIntervals, ByMonths, days_held_back, due_days
 from clvsim.models.retention.survival import Shapes, log_gamma_ratio, log_kept, log_likelihood, renewals_ahead
 from clvsim.types import DAYS_PER_YEAR, RENEWAL_DAYS, CustomerSummary
 
 GRACE_DAYS = {"week": 2.0, "month": 7.0, "quarter": 14.0, "year": 30.0}
 
 _CALENDAR_DAYS = 2.0  # by which a calendar month is longer or shorter than a twelfth of a year, whole days included
+_ALIKE, _SOME = 0.1, 0.05  # a gap's distance from a period; the share of contracts of other lengths that is said
+_ENOUGH = 20  # payments, of which one in 20 comes later than all that have been seen
 _PIECES = 4  # of the law of those who are lost
 
 
 class Contracts(NamedTuple):
     """Contracts as of today, each (customer,): `renewals` made, `lost` (1) or going on (0), days to the `next` renewal.
 
-    `seen` is how many of the renewals the likelihood counts. A renewal that fell due less than the grace ago is left
-    out, paid or not: those who pay at once would be seen and those who do not would not yet be.
+    `seen` is how many of the renewals the likelihood counts. A renewal that may still be paid is left out, paid or not:
+    those who pay at once would be seen and those who do not would not yet be.
     `outstanding` is the share of those who renew whose payment would not be here yet: 1 unless the renewal is overdue.
     """
 
@@ -78,6 +82,11 @@ def still_to_come(overdue: np.ndarray, late: np.ndarray, grace: float) -> np.nda
     later = late.size - np.searchsorted(np.sort(np.floor(late)), np.floor(overdue), side="right")
     evenly = np.clip(1 - overdue / grace, 0.0, 1.0) if grace > 0 else 0.0
     return np.where(overdue < 0, 1.0, (later + evenly) / (late.size + 1))
+
+
+def latest(late: np.ndarray) -> float:
+    """The most days by which a payment came late, (payment,); inf where there are too few to tell."""
+    return max(float(np.floor(late).max()), 0.0) if late.size >= _ENOUGH else np.inf
 
 
 # --- the law of those who are lost ------------------------------------------------------------------------------------
@@ -128,8 +137,9 @@ def theta_of_lost(shapes: Shapes, n: np.ndarray) -> ThetaMixture:
 class ContractModel(Poolable):
     """Settings, data and laws of both models; times are days, parameters have no unit.
 
-    `renewal`: length of a contract. `grace_days`: how late a payment may come before the contract counts as lost
-    (null: 2, 7, 14, 30 days by length). `churn_mean` = gamma / (gamma + delta): share lost at the first renewal.
+    `renewal`: length of a contract; by the calendar, the end of a month kept. `grace_days`: how late a payment may come
+    before the contract counts as lost (null: as late as payments of the log have come, at most 2, 7, 14, 30 days by
+    length). `churn_mean` = gamma / (gamma + delta): share lost at the first renewal.
     `churn_concentration` = gamma + delta: small where customers differ widely.
     """
 
@@ -141,9 +151,9 @@ class ContractModel(Poolable):
         "attrition": Scale("logit_churn", "Odds of ending at the first renewal"),
     }
     WHO_IS_LOST: ClassVar[str] = (
-        "A contract counts as lost when its renewal is overdue by more than the grace allowed, or, in a table of "
-        "survivors, when the table no longer has it; every other one is active. Whether one that is overdue will still "
-        "be paid is judged by how late payments have come so far."
+        "A contract counts as lost when its renewal is overdue by more than payments have been late so far, or than "
+        "the grace, or, in a table of survivors, when the table no longer has it; every other one is active. Whether "
+        "one that is overdue will still be paid is judged by how late payments have come so far."
     )
     renewal: Literal["week", "month", "quarter", "year"] = "month"
     grace_days: float | None = Field(default=None, ge=0)
@@ -160,6 +170,11 @@ class ContractModel(Poolable):
     @property
     def interval_days(self) -> float:
         return RENEWAL_DAYS[self.renewal]
+
+    @property
+    def first_renewal(self) -> float:
+        """Days from a payment on time to the next renewal: within the day that ends a period."""
+        return self.interval_days - BEFORE_MIDNIGHT
 
     @property
     def grace(self) -> float:
@@ -194,25 +209,45 @@ class ContractModel(Poolable):
 
         The date of the last payment tells the number of renewals, to the nearest anniversary: several payments within a
         contract period count once, and an anniversary skipped in between counts as renewed (`warnings` says how often).
+        Lost is whose renewal is overdue by more than the grace; where the log has dates and tells how late payments
+        come, by more than the latest of them, or by as much where somebody paid who was due on the same day.
         """
         frame = summary.customers
         t_x, T = (frame[c].to_numpy(np.float64) for c in ("recency_days", "T_days"))
-        interval, grace = self.interval_days, self.grace
-        renewals = np.rint(t_x / interval)
-        overdue = T - (renewals + 1) * interval
+        due = due_days(summary, self.renewal)
+        renewals = due.nearest(t_x)
+        overdue = T - due.day(renewals + 1)
         if "lost" in frame:
             lost, seen = frame["lost"].to_numpy(np.float64), renewals
             outstanding = np.ones_like(lost)
         else:
-            lost = (overdue > grace).astype(np.float64)
-            settled = np.maximum(np.ceil((T - grace) / interval) - 1, 0.0)
-            seen = np.minimum(renewals, settled)
-            known = (renewals > 0) & (renewals == seen)
-            outstanding = still_to_come(overdue, (t_x - renewals * interval)[known], grace)
-        return Contracts(renewals, seen, lost, np.maximum(-overdue, 0.0), outstanding)
+            settled = due.until(T - self.grace, included=False)
+            late = self.lateness(due, renewals, t_x)
+            is_lost = overdue > self.grace
+            grace = latest(late) if self.grace_days is None and summary.repeat_orders_by_day is not None else np.inf
+            if grace < self.grace:
+                paid_by_some = np.isin(overdue, (T - due.day(renewals))[renewals > 0])
+                is_lost = (overdue > grace) | ((overdue == grace) & paid_by_some)
+                settled = due.until(T - grace, included=True)
+            lost, seen = is_lost.astype(np.float64), np.minimum(renewals, settled)
+            unbilled = (overdue == 0) & (t_x < T).all()  # of nobody is a payment of today known
+            outstanding = np.where(unbilled, 1.0, still_to_come(overdue, late, self.grace))
+        return Contracts(renewals, seen, lost, np.maximum(due.ahead(renewals + 1), 0.0), outstanding)
+
+    def lateness(self, due: AtIntervals | ByMonths, renewals: np.ndarray, t_x: np.ndarray) -> np.ndarray:
+        """Days by which last payments came late, (payment,), of renewals due so long ago that none is still missing."""
+        known = (renewals > 0) & (renewals <= due.until(due.T - self.grace, included=False))
+        return (t_x - due.day(renewals))[known]
+
+    def holdout_days(self, summary: CustomerSummary) -> float:
+        """Up to the day whose payments have usually come, half of them or more, when the log ends."""
+        due, t_x = due_days(summary, self.renewal), summary.customers["recency_days"].to_numpy(np.float64)
+        late = self.lateness(due, due.nearest(t_x), t_x)
+        usual = max(int(np.median(np.floor(late))), 0) if late.size >= _ENOUGH else 0
+        return days_held_back(summary, self.renewal, usual)
 
     def newborn(self) -> Contracts:
-        return Contracts(*np.zeros((3, 1)), next_days=np.full(1, self.interval_days), outstanding=np.ones(1))
+        return Contracts(*np.zeros((3, 1)), next_days=np.full(1, self.first_renewal), outstanding=np.ones(1))
 
     def sufficient(self, summary: CustomerSummary, level: np.ndarray | None = None) -> ContractRows:
         """Unique (seen, lost) with counts. Raises DiagnosticsError where no renewal has been due yet."""
@@ -230,16 +265,33 @@ class ContractModel(Poolable):
         """Contracts of which a renewal has been due."""
         return rows.seen + rows.lost > 0
 
+    def remarks(self, summary: CustomerSummary) -> tuple[str, ...]:
+        """Contracts paid two times or more, whose payments lie as far apart as those of another length."""
+        paid = summary.customers["frequency"].to_numpy(np.float64)
+        gap = summary.customers["recency_days"].to_numpy(np.float64)[paid > 0] / paid[paid > 0]
+        alike = {name: np.abs(gap / days - 1) < _ALIKE for name, days in RENEWAL_DAYS.items()}
+        others = {name: int(found.sum()) for name, found in alike.items() if name != self.renewal}
+        total = sum(others.values())
+        if total < _SOME * max(gap.size, _ENOUGH):
+            return ()
+        listed = ", ".join(f"{number:,} every {name}" for name, number in others.items() if number)
+        return (
+            f"Plans of different length: of {gap.size:,} contracts paid more than once, {listed} instead of every "
+            f"{self.renewal}. All are treated as due every {self.renewal}; run plans apart, each with its own "
+            "retention.renewal",
+        )
+
     def warnings(self, summary: CustomerSummary, params: Params) -> tuple[str, ...]:
         """Sentences on contracts that do not look like contracts, and on data that leave the prior to speak."""
         frame = summary.customers
         contracts = self.histories(summary)
         paid = frame["frequency"].to_numpy(np.float64)
-        off = np.abs(frame["recency_days"].to_numpy(np.float64) - contracts.renewals * self.interval_days)
+        due = due_days(summary, self.renewal).day(contracts.renewals)
+        off = np.abs(frame["recency_days"].to_numpy(np.float64) - due)
         tolerated = max(self.grace, _CALENDAR_DAYS)
         odd = (off > tolerated) | (paid < contracts.renewals)
         often = ~odd & (paid > contracts.renewals)
-        text = []
+        text = list(self.remarks(summary))
         if odd.any():
             text.append(
                 f"{odd.sum():,} of {odd.size:,} contracts are irregular: a payment is missing in between, or the last "
@@ -287,7 +339,7 @@ class ContractModel(Poolable):
     # quantities
 
     def opportunities(self, next_days: np.ndarray | float, horizon_days: np.ndarray | float) -> np.ndarray:
-        """How many anniversaries fall within [0, horizon), the first `next_days` from now; inf without end."""
+        """How many renewals fall due within the horizon, the first `next_days` from now; inf without end."""
         return np.maximum(np.ceil((horizon_days - np.asarray(next_days, np.float64)) / self.interval_days), 0.0)
 
     def probability_alive(self, params: Params, histories: Contracts, days_per_unit: float) -> np.ndarray:
@@ -344,7 +396,7 @@ class ContractModel(Poolable):
     def expected_orders_new(self, params: Params, t: np.ndarray | float, days_per_unit: float) -> np.ndarray:
         """E[X(t)]: renewals of a newcomer expected before t, in units of `days_per_unit`, (draw, time)."""
         shapes = self.shapes(params)
-        renewals = self.opportunities(self.interval_days, np.atleast_1d(t) * days_per_unit)
+        renewals = self.opportunities(self.first_renewal, np.atleast_1d(t) * days_per_unit)
         none = np.zeros(1)
         sums = {
             n: renewals_ahead(shapes, none, n, 0.0) if n else np.zeros_like(shapes.gamma) for n in np.unique(renewals)
@@ -353,7 +405,7 @@ class ContractModel(Poolable):
 
     def order_pmf(self, params: Params, n: int, t: float, days_per_unit: float) -> np.ndarray:
         """P(X(t) = 0..n): renewals of a newcomer before t, in units of `days_per_unit`, (draw, n + 1)."""
-        due = self.opportunities(self.interval_days, t * days_per_unit)
+        due = self.opportunities(self.first_renewal, t * days_per_unit)
         k = np.arange(n + 1.0)
         ended = np.exp(log_likelihood(self.shapes(params), np.minimum(k, due), k < due))
         return np.where(k <= due, ended, 0.0)
@@ -382,7 +434,7 @@ class ContractModel(Poolable):
             gamma.copy(),
             delta.copy(),
             c,
-            next_opportunity_days=np.full(1, self.interval_days),
+            next_opportunity_days=np.full(1, self.first_renewal),
             tenure=np.zeros(1),
         )
 
@@ -398,7 +450,7 @@ class ContractModel(Poolable):
             theta.a,
             theta.b,
             shapes.c,
-            next_opportunity_days=np.full(histories.renewals.size, self.interval_days),
+            next_opportunity_days=np.full(histories.renewals.size, self.first_renewal),
             tenure=histories.renewals,
         )
         return law._replace(weight=theta.weight)

@@ -1,0 +1,104 @@
+"""When contracts are due for renewal: by the calendar where the log has dates, else at equal distances.
+
+Models and simulator know equal distances only: by the calendar these are those of `clvsim.anniversaries`.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from clvsim.anniversaries import (
+    BEFORE_MIDNIGHT,
+    MONTHS_OF,
+    Anchor,
+    anchor_of,
+    day_number,
+    due_on,
+    even_days,
+    even_days_until,
+    fallen_due,
+    nearest,
+)
+from clvsim.types import RENEWAL_DAYS, CustomerSummary
+
+
+class AtIntervals(NamedTuple):
+    """Due every `interval` days from the first payment, `T` days ago, (customer,)."""
+
+    interval: float
+    T: np.ndarray
+
+    @property
+    def age(self) -> np.ndarray:
+        """Days since the first payment, in a time in which renewals come at equal distances."""
+        return self.T
+
+    def nearest(self, day: np.ndarray) -> np.ndarray:
+        """The number of the renewal due nearest to a day since the first payment."""
+        return np.rint(day / self.interval)
+
+    def day(self, nth: np.ndarray) -> np.ndarray:
+        """Days from the first payment to the nth renewal."""
+        return nth * self.interval
+
+    def until(self, day: np.ndarray, *, included: bool) -> np.ndarray:
+        """How many renewals are due up to a day since the first payment."""
+        count = np.floor(day / self.interval) if included else np.ceil(day / self.interval) - 1
+        return np.maximum(count, 0.0)
+
+    def ahead(self, nth: np.ndarray) -> np.ndarray:
+        """Days from today to the nth renewal, in the time of `age`."""
+        return nth * self.interval - self.T - BEFORE_MIDNIGHT
+
+
+class ByMonths(NamedTuple):
+    """Due on the same day of the month every `period` months from the first payment on; day numbers, (customer,)."""
+
+    period: int
+    T: np.ndarray
+    first: np.ndarray
+    anchor: Anchor
+    today: np.ndarray  # the same for all
+
+    @property
+    def age(self) -> np.ndarray:
+        return -even_days_until(self.today, self.anchor, 0)
+
+    def nearest(self, day: np.ndarray) -> np.ndarray:
+        return nearest(self.anchor, self.period, self.first + day.astype(np.int64)).astype(np.float64)
+
+    def day(self, nth: np.ndarray) -> np.ndarray:
+        return (due_on(self.anchor, self.period * nth.astype(np.int64)) - self.first).astype(np.float64)
+
+    def until(self, day: np.ndarray, *, included: bool) -> np.ndarray:
+        last = np.floor(day) if included else np.ceil(day) - 1
+        return np.where(last < 0, 0.0, fallen_due(self.anchor, self.period, self.first + last.astype(np.int64)))
+
+    def ahead(self, nth: np.ndarray) -> np.ndarray:
+        return even_days_until(self.today, self.anchor, self.period * nth.astype(np.int64)) - BEFORE_MIDNIGHT
+
+
+def by_calendar(summary: CustomerSummary, renewal: str) -> bool:
+    """Whether renewals fall due by the calendar's months: the data have dates, and a period is not a week."""
+    return renewal in MONTHS_OF and summary.repeat_orders_by_day is not None
+
+
+def due_days(summary: CustomerSummary, renewal: str) -> AtIntervals | ByMonths:
+    """When contracts of this length are due; tables without dates have equal distances."""
+    T = summary.customers["T_days"].to_numpy(np.float64)
+    if not by_calendar(summary, renewal):
+        return AtIntervals(RENEWAL_DAYS[renewal], T)
+    today = np.full(T.shape, day_number(summary.today))
+    first = today - T.astype(np.int64)
+    last = first + summary.customers["recency_days"].to_numpy(np.int64)
+    return ByMonths(MONTHS_OF[renewal], T, first, anchor_of(first, last), today)
+
+
+def days_held_back(summary: CustomerSummary, renewal: str, late: int) -> float:
+    """Length of the hold-out less the last `late` days, at least one, in the time of `due_days`: what is due on its
+    last day lies within it."""
+    days = max(summary.holdout_days - late, 1)
+    if not by_calendar(summary, renewal):
+        return float(days)
+    today = np.array(day_number(summary.today))
+    return float(even_days(today, today + days))
