@@ -250,7 +250,7 @@ def expected_spend(fitted: FittedModels, summary: CustomerSummary) -> xr.DataArr
     Notes
     -----
     Conditional on being alive where spend depends on the order rate: a mean over customers' means, not over orders.
-    Free orders count as 0. Trends of spend are not modelled.
+    Free orders count as 0. Trends of spend stop today (`spend.trend`).
 
     Examples
     --------

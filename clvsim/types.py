@@ -56,6 +56,21 @@ class QualityLine(NamedTuple):
     level: str = "info"
 
 
+class SpendTrend(NamedTuple):
+    """How the logs of customers' amounts change with calendar time: within customers, over paid repeat orders.
+
+    `slope` and its standard error `se`, clustered by customer, are per year; nan where nobody has two such orders.
+    `customers` have two on different days. `lag`: mean age of these orders today, in years. `problem`: why amounts
+    cannot be brought to today's level, "" where they can.
+    """
+
+    slope: float
+    se: float
+    customers: int
+    lag: float
+    problem: str = ""
+
+
 @dataclass(frozen=True)
 class CustomerSummary:
     """The data of each customer that a retention or spend model is fitted to, as of `today`.
@@ -64,7 +79,9 @@ class CustomerSummary:
     `customer_id` (str), `frequency` (repeat orders x in calibration, int64), `recency_days` (t_x),
     `T_days`, `first_amount` (money of the first order), `repeat_amount` (sum over repeat orders above zero),
     `repeat_log_amount` (sum of their logs), `repeat_log_square` (sum of the squares of those logs), `repeat_positive`
-    (how many they are),
+    (how many they are), only from a log `repeat_lag`, `repeat_lag_square`, `repeat_lag_log` (sums over them of their
+    age in years, its square, and its product with the log), and `repeat_amount_today` (the sum of their amounts at
+    today's level, by the slope of `trend`),
     `holdout_frequency` (orders after today), `recent_frequency` (repeat orders in as many days up to today; only where
     the log dates them), `log_gaps` (sum of the logs of the days between orders; only from a log), `segment`, `channel`
     (str, "" where the log has none), for each NAME of `data.covariates`
@@ -92,6 +109,7 @@ class CustomerSummary:
     opportunity_days: float = 0.0
     by_day: "CustomerSummary | None" = None
     periods: PeriodsSeen | None = None
+    trend: SpendTrend | None = None  # from a log
 
     @property
     def dated(self) -> "CustomerSummary":

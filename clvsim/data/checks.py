@@ -1,5 +1,7 @@
 """The data-quality table: properties of a log that decide how far its results can be trusted."""
 
+import math
+
 import numpy as np
 
 from clvsim.data.log import LogFacts, TransactionLog
@@ -90,11 +92,11 @@ def _rows(facts: LogFacts) -> list[QualityLine]:
             facts.duplicate_rows,
             "kept as separate sales; check whether they are export duplicates",
         ),
-        _count_line(
+        QualityLine(
             "zeros",
             "Rows with an amount of zero",
-            facts.zero_rows,
-            "a day with nothing else is a free order: an order, and no spend",
+            f"{facts.zero_rows:,}",
+            "a day with nothing else is a free order" if facts.zero_rows else "",
         ),
     ]
 
@@ -249,6 +251,7 @@ def _money(facts: LogFacts, summary: CustomerSummary) -> list[QualityLine]:
         ),
         QualityLine("repeat_mean", "Mean repeat order", repeat, f"of {repeats:,} with an amount above zero"),
         correlation_line(summary),
+        *trend_lines(summary),
         range_line(facts.smallest_amount, facts.largest_amount, "Smallest and largest amount above zero"),
     ]
 
@@ -270,6 +273,21 @@ def free_lines(summary: CustomerSummary) -> list[QualityLine]:
         "newcomers' first orders; amounts are those of paid orders"
     )
     return [QualityLine("free", "Free orders", f"{first + again:,} of {len(frame) + repeats:,}", note, "warning")]
+
+
+def trend_lines(summary: CustomerSummary) -> list[QualityLine]:
+    """How the amounts of customers change with calendar time."""
+    found = summary.trend
+    if found is None:
+        return []
+    label = "Amounts of one customer's orders over time"
+    if found.problem:
+        return [QualityLine("trend", label, "–", found.problem)]
+    low, middle, high = (math.expm1(found.slope + k * found.se) for k in (-2, 0, 2))
+    beyond_chance = low > 0 or high < 0
+    note = f"{low:+.1%} to {high:+.1%}: 2 standard errors, over {found.customers:,} customers"
+    hint = "; spend.trend=true brings amounts to today's level" if beyond_chance else ""
+    return [QualityLine("trend", label, f"{middle:+.1%} a year", note + hint)]
 
 
 def correlation_line(summary: CustomerSummary) -> QualityLine:

@@ -10,8 +10,9 @@ from clvsim.anniversaries import day_number
 from clvsim.data.log import TransactionLog
 from clvsim.data.periods import PeriodsOfLog, last_day, periods_of
 from clvsim.data.raw import covariate_keys, identifier
+from clvsim.data.trend import spend_trend
 from clvsim.errors import DiagnosticsError
-from clvsim.types import PARTS, CustomerSummary, SharedPeriods
+from clvsim.types import DAYS_PER_YEAR, PARTS, CustomerSummary, SharedPeriods, SpendTrend
 
 # One order per customer and moment, so arg_min is unique. Logs are summed as decimals: floating sums depend on the
 # order of rows.
@@ -23,7 +24,12 @@ WITH {dated}, totals AS (
         arg_min(amount, {moment}) AS first_amount, sum(amount) FILTER ({known}) AS total,
         count(*) FILTER ({known} AND amount > 0) AS positive,
         sum(CASE WHEN amount > 0 AND {known} THEN ln(amount::DOUBLE)::DECIMAL(38,15) ELSE 0 END) AS log_total,
-        sum(CASE WHEN amount > 0 AND {known} THEN (ln(amount::DOUBLE)^2)::DECIMAL(38,15) ELSE 0 END) AS log_square
+        sum(CASE WHEN amount > 0 AND {known} THEN (ln(amount::DOUBLE)^2)::DECIMAL(38,15) ELSE 0 END) AS log_square,
+        arg_min({lag}, {moment})::BIGINT AS first_lag,
+        sum({lag}) FILTER ({known} AND amount > 0)::BIGINT AS lags,
+        sum({lag} * {lag}) FILTER ({known} AND amount > 0)::BIGINT AS lag_squares,
+        sum(CASE WHEN amount > 0 AND {known} THEN {lag}::BIGINT * ln(amount::DOUBLE)::DECIMAL(30,15) ELSE 0 END)
+            AS lag_logs
     FROM dated GROUP BY customer_id HAVING min(first_day) <= $today
 ), gaps AS (
     SELECT customer_id, sum(ln((day - previous)::DOUBLE)::DECIMAL(38,15))::DOUBLE AS log_gaps FROM (
@@ -38,6 +44,10 @@ SELECT customer_id, orders - 1 AS frequency, recency_days::DOUBLE AS recency_day
         AS repeat_log_amount,
     (log_square - CASE WHEN first_amount > 0 THEN (ln(first_amount::DOUBLE)^2)::DECIMAL(38,15) ELSE 0 END)::DOUBLE
         AS repeat_log_square,
+    coalesce(lags, 0) - CASE WHEN first_amount > 0 THEN first_lag ELSE 0 END AS repeat_lag,
+    coalesce(lag_squares, 0) - CASE WHEN first_amount > 0 THEN first_lag * first_lag ELSE 0 END AS repeat_lag_square,
+    (lag_logs - CASE WHEN first_amount > 0 THEN first_lag * ln(first_amount::DOUBLE)::DECIMAL(30,15)
+        ELSE 0 END)::DOUBLE AS repeat_lag_log,
     positive - (first_amount > 0)::BIGINT AS repeat_positive, later_orders AS holdout_frequency,
     recent_orders - {first_is_recent} AS recent_frequency, coalesce(log_gaps, 0) AS log_gaps,
     coalesce(segment, '') AS segment, coalesce(channel, '') AS channel{covariates}
@@ -51,6 +61,7 @@ _BY_DAY = {
     "first_is_recent": "(first_day > $today - $later_days)::BIGINT",
     "recency": "max(day) FILTER (day <= $today) - min(day)",
     "moment": "day",
+    "lag": "($today - day)",
 }
 # Period i of a customer holds the orders of the days in ((i-1) every, i every] after the first; period 0 the first. An
 # order's hour is unknown, so it is midday, and today has passed: half a day more than from day to day.
@@ -71,7 +82,17 @@ _BY_PERIOD = {
     "first_is_recent": "0",
     "recency": "max(period) FILTER (period <= ended) * $every",
     "moment": "period",
+    "lag": "(ended - period)",
 }
+# The same amounts by a factor that grows with their age, each rounded, as sums must not depend on the order of rows.
+_AT_TODAYS_LEVEL = """
+WITH {dated}
+SELECT customer_id, (
+        sum((amount::DOUBLE * exp($slope * {lag}))::DECIMAL(38,8)) FILTER ({known})
+        - arg_min((amount::DOUBLE * exp($slope * {lag}))::DECIMAL(38,8), {moment})
+    )::DOUBLE AS repeat_amount_today
+FROM dated GROUP BY customer_id HAVING min(first_day) <= $today ORDER BY customer_id
+"""
 
 
 # Periods that are the same for all. What the period that counts as whole today still brings, is left out.
@@ -142,6 +163,7 @@ def summarize(log: TransactionLog, opportunity_days: float | SharedPeriods = 0.0
         began = shared.number[(log.today - log.first_date).days - first]
         customers = customers.assign(opportunities=np.maximum(shared.ended - began, 0))
     unit = log.config.time_unit
+    customers, trend = _with_trend(customers, log, fragments, values, period_days or 1.0)
     daily = None if period_days else daily_repeat_orders(log)
     return CustomerSummary(
         customers,
@@ -154,7 +176,24 @@ def summarize(log: TransactionLog, opportunity_days: float | SharedPeriods = 0.0
         opportunity_days=period_days,
         by_day=summarize(log) if period_days else None,
         periods=shared.seen if shared else None,
+        trend=trend,
     )
+
+
+def _with_trend(
+    customers: pd.DataFrame, log: TransactionLog, fragments: dict[str, str], values: dict[str, Any], step_days: float
+) -> tuple[pd.DataFrame, SpendTrend]:
+    """Customers with ages of orders in years, counted in steps so far, and amounts at today's level; and the trend."""
+    step = step_days / DAYS_PER_YEAR
+    powers = {"repeat_lag": step, "repeat_lag_square": step**2, "repeat_lag_log": step}
+    customers = customers.assign(**{name: customers[name] * factor for name, factor in powers.items()})
+    trend = spend_trend(customers, (log.today - log.first_date).days)
+    if trend.problem:
+        return customers.assign(repeat_amount_today=np.nan), trend
+    query = _AT_TODAYS_LEVEL.format(**fragments)
+    used = {name: v for name, v in (values | {"slope": trend.slope * step}).items() if f"${name}" in query}
+    levelled = log.connection.execute(query, used).df()
+    return customers.assign(repeat_amount_today=levelled["repeat_amount_today"].to_numpy()), trend
 
 
 def _numbers_or_words(column: pd.Series, decimal: str) -> pd.Series:

@@ -72,34 +72,38 @@ def new_amount(spend, kept_nu, rare, path, own, tick):
 @leaf
 def share_paid(base, a, b):
     """Of a customer's orders after the first, ~ Beta(a, b); not kept, since few logs ask for it."""
-    if b <= 0.0:
-        return 1.0
     g1 = gamma(address(base, rng.SHARE_PAID, 0), a)
     g2 = gamma(address(base, rng.SHARE_PAID, 1), b)
     return g1 / (g1 + g2)
 
 
 @inline
-def is_free(spend, path, tick, first):
-    if not spend.some_free:
-        return False
-    share = (
-        spend.first_paid[path.law] if first else share_paid(path.base, spend.paid_a[path.law], spend.paid_b[path.law])
-    )
-    return uniform(path.base, rng.PAID, tick) >= share
-
-
-@inline
-def amount_of(spend, kept, rare, path, own, tick, first):
+def amount_of(spend, kept, rare, path, own, tick):
     """-> (amount, traits); amounts of the first orders are kept for the other scenarios."""
     place = kept_place(path, tick)
     amount = kept_value(kept.amount, place)
     if amount < 0.0:
-        amount = 0.0
-        if not is_free(spend, path, tick, first):
-            amount, own = new_amount(spend, kept.nu, rare, path, own, tick)
+        amount, own = new_amount(spend, kept.nu, rare, path, own, tick)
         keep_value(kept.amount, place, amount)
     return amount, own
+
+
+@inline
+def first_amount(spend, path, amount):
+    """Of a newcomer's first order: of another size, and free with a chance that is common to all."""
+    share = spend.first_paid[path.law]
+    if share < 1.0 and uniform(path.base, rng.PAID, 0) >= share:
+        return 0.0
+    return amount * spend.first_factor[path.law]
+
+
+@inline
+def later_amount(shares, path, tick, amount):
+    """Of any other order: free or not by the customer's own share."""
+    if not shares.given:
+        return amount
+    share = share_paid(path.base, shares.paid_a[path.law], shares.paid_b[path.law])
+    return 0.0 if uniform(path.base, rng.PAID, tick) >= share else amount
 
 
 @inline

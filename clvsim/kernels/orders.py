@@ -3,7 +3,7 @@
 import numpy as np
 
 from clvsim.kernels import offers as offers_room
-from clvsim.kernels.amounts import amount_of, collect_displaced
+from clvsim.kernels.amounts import amount_of, collect_displaced, first_amount, later_amount
 from clvsim.kernels.attrition import add_hazard, check_limit, order_hazard
 from clvsim.kernels.books import count, earn, post_both
 from clvsim.kernels.clocks import after_order
@@ -18,9 +18,11 @@ from clvsim.kernels.variates import inline, room
 @room
 def sell(ground, rare, path, place, life, first):
     """The order itself; -> (traits, terms, amount)."""
-    amount, own = amount_of(ground.spend, ground.kept, rare, path, life.own, life.now.tick, first)
+    amount, own = amount_of(ground.spend, ground.kept, rare, path, life.own, life.now.tick)
     if first:
-        amount *= ground.spend.first_factor[path.law]
+        amount = first_amount(ground.spend, path, amount)
+    elif rare is not None:
+        amount = later_amount(rare.shares, path, life.now.tick, amount)
     amount *= ground.weeks.spend[np.uint64(path.own_weeks + place.week)] * path.spend
     amount, terms = collect_displaced(life.terms, amount)
     earn(ground.run, ground.book, path, place, REVENUE, amount)

@@ -18,6 +18,7 @@ from clvsim.kernels.state import (
     Rare,
     Rates,
     Run,
+    Shares,
     Spend,
     Tolls,
     Weeks,
@@ -144,6 +145,7 @@ def rare_of(laws, trace):
             flat(laws.level_slope),
             flat(laws.order_sd),
         ),
+        Shares(laws.paid_b.shape[0] > 0, flat(laws.paid_a), flat(laws.paid_b)),
         trace,
     )
 
@@ -205,10 +207,7 @@ def ground_of(people, laws, kept, arrivals, tables, clock, out):
             flat(laws.nu_shape),
             flat(laws.nu_rate),
             flat(laws.first_factor),
-            laws.first_paid.shape[0] > 0,
             flat(laws.first_paid),
-            flat(laws.paid_a),
-            flat(laws.paid_b),
         ),
         Weeks(
             flat(tables.first),

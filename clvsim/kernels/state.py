@@ -83,10 +83,7 @@ class Spend(NamedTuple):
     nu_shape: Flat
     nu_rate: Flat
     first_factor: Flat
-    some_free: bool  # else the other three are empty
     first_paid: Flat
-    paid_a: Flat
-    paid_b: Flat
 
 
 class Lognormal(NamedTuple):
@@ -97,6 +94,14 @@ class Lognormal(NamedTuple):
     sd: Flat
     slope: Flat
     order_sd: Flat
+
+
+class Shares(NamedTuple):
+    """Laws of the share of orders after the first that are paid, (d, columns); idle unless `given`."""
+
+    given: bool
+    paid_a: Flat
+    paid_b: Flat
 
 
 class Grid(NamedTuple):
@@ -196,6 +201,7 @@ class Rare(NamedTuple):
     mixture: Mixture
     grid: Grid
     lognormal: Lognormal
+    shares: Shares
     trace: Trace
 
 

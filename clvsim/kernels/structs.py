@@ -55,8 +55,8 @@ class Laws(NamedTuple):
     level_slope: np.ndarray
     order_sd: np.ndarray  # all four are (0, 0) where amounts are not lognormal, else the three before
     first_factor: np.ndarray  # a newcomer's first order = factor × a draw from the own spend law
-    first_paid: np.ndarray  # chance that a newcomer's first order is paid; the others' ~ Beta(paid_a, paid_b), and 1
-    paid_a: np.ndarray  # where b is 0. A free order's amount is 0. All three are (0, 0) where all orders are paid
+    first_paid: np.ndarray  # chance that a newcomer's first order is paid; else its amount is 0
+    paid_a: np.ndarray  # that of a customer's other orders ~ Beta(a, b); (0, 0) where all of them are paid
     paid_b: np.ndarray
     stages_done: np.ndarray  # (components,) stages of the first gap that an existing customer has behind
     regularity: np.ndarray  # (d,) gaps are Gamma(regularity, λ)

@@ -235,10 +235,11 @@ def _draw(
     if money and money.kind != spend.kind:
         what = f"holds a posterior of {money.kind}, and the run asks for {spend.kind}; type spend={money.kind}"
         raise ConfigError([("fit.posterior", what)])
-    if money and money.model.correlated != spend.correlated:
-        was = str(not spend.correlated).lower()
-        what = f"was fitted with spend.correlated={was}, and the run asks for the other; type spend.correlated={was}"
-        raise ConfigError([("fit.posterior", what)])
+    for key in ("correlated", "trend"):
+        if money and getattr(money.model, key) != (asked := getattr(spend, key)):
+            was = f"spend.{key}={str(not asked).lower()}"
+            what = f"was fitted with {was}, and the run asks for the other; type {was}"
+            raise ConfigError([("fit.posterior", what)])
     if life:
         _same_settings(retention, life.model)
         life = as_of(life, summary, months, say)

@@ -131,6 +131,10 @@ class SpendModel(Protocol):
     def correlated(self) -> bool:
         """Whether amounts go with the customer's order rate, so that neither can do without the other: `Correlated`."""
 
+    @property
+    def trend(self) -> bool:
+        """Whether amounts are brought to today's level before they are fitted."""
+
     def histories(self, summary: CustomerSummary, /) -> Any: ...
 
     def sufficient(self, summary: CustomerSummary, /) -> Any: ...

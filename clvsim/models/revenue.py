@@ -49,7 +49,7 @@ class FittedCustomers(NamedTuple):
         few values among neighbours.
         """
         first, *middle, last = self.histories
-        shares = self.paids if paid.newcomer_laws(self.money) else ()
+        shares = self.paids if paid.REPEAT in self.money else ()
         table = np.column_stack([first, last, *middle, *self.spends, *shares])
         _, row, row_of = np.unique(table, axis=0, return_index=True, return_inverse=True)
         return self.part(row), row_of.reshape(-1)
@@ -63,8 +63,8 @@ def mean_order(fitted: FittedCustomers) -> np.ndarray:
     law = None
     if fitted.spend.correlated:
         law = fitted.retention.laws(fitted.life, fitted.histories, fitted.days_per_unit)
-    mean, share = fitted.spend.expected_spend(fitted.money, fitted.spends, law), paid.laws(fitted.money, fitted.paids)
-    return mean if share is None else mean * paid.expected_share(share)
+    share = paid.expected_share(paid.laws(fitted.money, fitted.paids))
+    return fitted.spend.expected_spend(fitted.money, fitted.spends, law) * share
 
 
 def expected_spend_per_order(fitted: FittedCustomers, horizon_days: float, annual_rate: float) -> np.ndarray:
@@ -144,8 +144,8 @@ def expected_of_newcomers(
         varies = law.order_shape > 0
         spread = np.where(varies, law.order_shape / np.where(varies, law.nu_shape - 1, 1.0), 1.0)
         mean = (spread * law.nu_rate)[:, 0]
-    first = money["first_order_factor"] * mean
-    if share := paid.newcomer_laws(money):
-        first, mean = first * share.first[:, 0], mean * paid.expected_share(share)[:, 0]
+    shares = paid.newcomer_laws(money)
+    first = money["first_order_factor"] * mean * np.ravel(shares.first)
+    mean = mean * np.ravel(paid.expected_share(shares))
     revenue, discounted = (mean[:, None, None] * each for each in valued)
     return NewcomerValue(first, *counted, revenue, discounted)

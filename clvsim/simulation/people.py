@@ -156,11 +156,11 @@ def join_laws(
     life: LifeLaw,
     spend: SpendLaw | LognormalLaw,
     first_factor: np.ndarray | float,
-    shares: paid.PaidLaw | None = None,
+    shares: paid.PaidLaw = paid.ALL,
 ) -> Laws:
     """Join the laws of life and spend to the kernel's struct: a column per customer and component of a mixture.
 
-    `shares` of paid orders, where some are free.
+    `shares` of orders that are paid.
     """
     people = draws, customers = life.p_alive.shape
     components = () if life.weight is None else life.weight.shape[-1:]
@@ -171,12 +171,12 @@ def join_laws(
     def by_component(value: np.ndarray | None) -> np.ndarray:
         return seal(ABSENT) if value is None else broadcast(value, people + components).reshape(draws, -1)
 
-    scalars = {"p_alive": life.p_alive, "first_factor": first_factor, **spend._asdict()}
+    scalars = {"p_alive": life.p_alive, "first_factor": first_factor, "first_paid": shares.first, **spend._asdict()}
     absent = (SpendLaw if isinstance(spend, LognormalLaw) else LognormalLaw)._fields
-    if shares:
-        scalars |= {"first_paid": shares.first, "paid_a": shares.a, "paid_b": shares.b}
+    if shares.a is None:
+        absent = (*absent, "paid_a", "paid_b")
     else:
-        absent = (*absent, "first_paid", "paid_a", "paid_b")
+        scalars |= {"paid_a": shares.a, "paid_b": shares.b}
     return Laws(
         **{f: broadcast(v, people) for f, v in scalars.items()},
         **{f: seal(ABSENT) for f in absent},

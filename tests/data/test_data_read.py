@@ -257,7 +257,8 @@ def test_zeros_are_orders_without_spend(read: Read) -> None:
     a = summarize(log).customers.iloc[0]
     assert (a["frequency"], a["first_amount"], a["repeat_positive"], a["repeat_amount"]) == (2, 0.0, 1, 4.0)
     assert a["repeat_log_amount"] == pytest.approx(np.log(4), abs=1e-14)
-    assert {line.key: (line.value, line.level) for line in quality(log, summarize(log))}["zeros"] == ("2", "warning")
+    lines = {line.key: (line.value, line.level) for line in quality(log, summarize(log))}
+    assert (lines["zeros"], lines["free"]) == (("2", "info"), ("2 of 4", "warning"))
 
 
 def test_duplicates_are_warned_of_and_kept(read: Read) -> None:

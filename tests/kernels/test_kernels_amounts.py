@@ -38,8 +38,7 @@ def fixed(case: Case) -> Case:
 
 def amount_of(moment: Moment, own: Own, tick: int) -> tuple[float, Own]:
     ground = moment.opened.ground
-    first = moment.case.newcomers and tick == 0
-    return AMOUNTS.amount_of(ground.spend, ground.kept, moment.opened.rare, moment.path, own, tick, first)
+    return AMOUNTS.amount_of(ground.spend, ground.kept, moment.opened.rare, moment.path, own, tick)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -88,56 +87,44 @@ def test_amounts_of_the_first_orders_are_kept(lognormal: bool) -> None:
             assert amount_of(moment, moment.life.own, tick) == (0.5, moment.life.own)
 
 
+def after_shares(moment: Moment, tick: int, amount: float) -> float:
+    """The amount of an order, or 0, before the factor of first orders."""
+    opened, path = moment.opened, moment.path
+    if moment.case.newcomers and tick == 0:
+        return AMOUNTS.first_amount(opened.ground.spend, path, amount) / opened.ground.spend.first_factor[path.law]
+    return AMOUNTS.later_amount(opened.rare.shares, path, tick, amount)
+
+
 @pytest.mark.parametrize("kind", FREE)
 def test_free_orders(kind: str) -> None:
-    """Order by order as in the twin; a free one draws no level, and is kept like any other amount."""
+    """Order by order as in the twin; paid ones keep their amount."""
     free = {True: 0, False: 0}
     for moment in moments(random_case(39, **FREE[kind])):
-        traits, own = moment.opened.inputs.traits, moment.life.own
-        place = moment.path.w, moment.path.c
         for tick in (0, 1, KEPT_ORDERS, KEPT_ORDERS + 1):
-            twin_life = replace(moment.twin, ticks=tick)
-            amount, after = amount_of(moment, own, tick)
-            assert amount == pytest.approx(twin.amount(moment.case, moment.customer, twin_life), rel=1e-12)
-            assert (amount == 0) == twin.is_free(moment.case, moment.customer, twin_life)
-            free[tick == 0] += amount == 0
-            if amount == 0:
-                assert after == own
-            if tick < KEPT_ORDERS:
-                assert traits.amount[(*place, tick)] == amount
-            assert amount_of(moment, own, tick)[0] == amount
+            is_free = twin.is_free(moment.case, moment.customer, replace(moment.twin, ticks=tick))
+            assert after_shares(moment, tick, 8.0) == pytest.approx(0.0 if is_free else 8.0, rel=1e-12)
+            free[tick == 0] += is_free
     assert free[True] > 5
     assert (free[False] > 5) == (kind != "first orders only")
 
 
 def test_free_orders_have_their_shares() -> None:
-    """Of 3,000 customers' first two orders: the shares' means, and pairs as Beta-binomial has them."""
-    case = random_case(40, customers=3_000, worlds=1, free="some")
-    a, b = 2.0, 1.0
-    shares = {
-        "paid_a": np.full((1, 3_000), a),
-        "paid_b": np.full((1, 3_000), b),
-        "first_paid": np.full((1, 3_000), 0.8),
-    }
-    case = replace(case, laws=case.laws._replace(**{name: seal(values) for name, values in shares.items()}))
-    paid = np.array(
-        [
-            [
-                not AMOUNTS.is_free(moment.opened.ground.spend, moment.path, tick, first)
-                for tick, first in ((0, True), (1, False), (2, False))
-            ]
-            for moment in moments(case)
-        ]
-    )
+    """Of 3,000 newcomers' first three orders: the shares' means, and pairs as Beta-binomial has them."""
+    n, a, b = 3_000, 2.0, 1.0
+    case = random_case(40, customers=n, worlds=1, free="some", newcomers=True)
+    shares = {"paid_a": a, "paid_b": b, "first_paid": 0.8}
+    laws = case.laws._replace(**{name: seal(np.full((1, 1), value)) for name, value in shares.items()})
+    everybody = [after_shares(m, tick, 1.0) > 0 for m in moments(replace(case, laws=laws)) for tick in range(3)]
+    paid = np.reshape(everybody, (-1, 3))
     both, mean = a * (a + 1) / ((a + b) * (a + b + 1)), a / (a + b)
     for observed, expected in ((paid[:, 0], 0.8), (paid[:, 1], mean), (paid[:, 1] & paid[:, 2], both)):
-        assert abs(observed.mean() - expected) < 4 * np.sqrt(expected * (1 - expected) / 3_000)
+        assert abs(observed.mean() - expected) < 4 * np.sqrt(expected * (1 - expected) / len(paid))
 
 
-def test_where_all_orders_are_paid_nothing_is_drawn() -> None:
-    moment = next(moments(random_case(41)))
-    assert not AMOUNTS.is_free(moment.opened.ground.spend, moment.path, 0, True)
-    assert AMOUNTS.share_paid(moment.path.base, 3.0, 0.0) == 1.0
+def test_where_all_orders_are_paid_no_amount_changes() -> None:
+    for moment in moments(random_case(41, newcomers=True)):
+        assert after_shares(moment, 0, 8.0) == pytest.approx(8.0, rel=1e-14)
+        assert after_shares(moment, 1, 8.0) == 8.0
 
 
 def test_places_of_what_is_kept() -> None:

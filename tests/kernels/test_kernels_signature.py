@@ -17,6 +17,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "opportunities": {"opportunities": "some sure", "components": 2},
     "renewals": {"opportunities": "sure"},
     "plain": {"law": "time"},
+    "free": {"free": "some"},
 }
 RENAMED = {
     "rates": {"shape": "rate_shape", "rate": "rate_rate"},
@@ -26,6 +27,7 @@ RENAMED = {
 SCALARS = {
     "rates": ("stages_done",),
     "mixture": ("components",),
+    "shares": ("given",),
     "grid": ("interval", "certain"),
     "lognormal": ("given",),
     "deals": ("count", "numbers"),
@@ -75,6 +77,8 @@ def test_every_array_is_under_its_name(kind: str) -> None:
     assert_flat("rates", ground.rates, laws)
     assert_flat("exits", ground.exits, laws)
     assert_flat("spend", ground.spend, laws)
+    assert_flat("shares", room.rare.shares, laws)
+    assert room.rare.shares.given == (kind == "free")
     assert_flat("weeks", ground.weeks, inputs.tables._asdict())
     assert_flat("tolls", ground.tolls, inputs.arrivals._asdict())
     assert ground.tolls.tariffs == int(kind == "newcomers")

@@ -35,6 +35,8 @@ def enough(case: Case, *, traced: bool = False) -> list[Mechanisms]:
         ({}, False, PLAIN),
         ({"law": "both", "tables": True, "regularity": 3}, False, PLAIN),
         ({"by_order": True, "months": 3}, False, PLAIN),
+        ({"free": "first", "newcomers": True}, False, PLAIN),
+        ({"free": "some"}, False, SPECIAL),
         ({"offers": 1}, False, LEVERS),
         ({"contacts": 1}, False, LEVERS),
         ({}, True, SPECIAL),

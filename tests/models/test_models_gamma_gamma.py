@@ -254,7 +254,7 @@ def test_fit_of_a_summary_is_the_published_one(of_means):
     assert [found[k][0] for k in ("p", "q", "gamma")] == pytest.approx([6.25, 3.74, 15.44], rel=0.004)
     np.testing.assert_array_equal(found["first_order_factor"], 1.0)
     assert np.isnan(spend_check(of_means, found).mean_first_order)
-    assert not any("nan" in text for text in GammaGamma.warnings(of_means, found))
+    assert not any("nan" in text for text in GammaGamma().warnings(of_means, found))
 
 
 def test_means_that_cannot_be_fitted_are_said(of_means):

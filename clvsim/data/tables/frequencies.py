@@ -259,7 +259,7 @@ def quality_of_table(table: Table, summary: CustomerSummary) -> tuple[QualityLin
         lines.append(QualityLine("counts", "Column not used", ", ".join(unused_counts), note, "warning"))
     zero_mean = summary.customers["frequency"] > summary.customers["repeat_positive"]
     if zero_mean.any():
-        note = "count as repeat customers, not as spend"
+        note = "their orders were free, and later ones of all customers are with a chance learned from that"
         lines.append(
             QualityLine("zeros", "Customers whose mean order is zero", f"{int(zero_mean.sum()):,}", note, "warning")
         )

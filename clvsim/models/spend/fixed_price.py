@@ -51,6 +51,7 @@ class FixedPrice(Frozen):
 
     kind: Literal["fixed_price"] = "fixed_price"
     correlated: ClassVar[bool] = False
+    trend: ClassVar[bool] = False
 
     def histories(self, summary: CustomerSummary) -> Prices:
         """Mean repeat payment above zero; else the first payment; where that is 0 or unknown, the others' mean."""

@@ -16,6 +16,7 @@ from clvsim.errors import DiagnosticsError
 from clvsim.models.inputs import containers
 from clvsim.models.laws import LifeLaw, Params, SpendHistory, SpendLaw, column, spend_history_of, unique_rows
 from clvsim.models.priors import LogNormalPrior
+from clvsim.models.spend.trend import level_draws, level_of, level_sd, levelled, trend_warnings
 from clvsim.schema import Frozen
 from clvsim.special import gammaln
 from clvsim.types import CustomerSummary
@@ -33,7 +34,7 @@ class SpendRows(NamedTuple):
     `total` is in units of `unit` money, the mean repeat order, so priors and posterior do not depend on the currency.
     `log_sum`: sum over all those orders of log(amount / unit). `first_*`: number, mean and standard deviation of first
     orders with a positive amount, in money, 0 and nan where fewer than two are known. Where only customers' means are
-    known, `log_sum` is nan too.
+    known, `log_sum` is nan too. `level_sd`: of the log of today's level of amounts, where they were brought to it.
     """
 
     x: np.ndarray
@@ -44,6 +45,7 @@ class SpendRows(NamedTuple):
     first_count: int
     first_mean: float
     first_sd: float
+    level_sd: float = 0.0
 
 
 class OrderSums(NamedTuple):
@@ -195,19 +197,19 @@ def log_likelihood_of_means(params: Params, x: np.ndarray, mean: np.ndarray) -> 
 def expected_spend_new(params: Params) -> np.ndarray:
     """Mean order of a customer without history, gamma p / (q - 1), (draw, 1)."""
     p, q, gamma = column(params, "p", "q", "gamma")
-    return gamma * p / (q - 1)
+    return gamma * p / (q - 1) * level_of(params)
 
 
 def expected_spend(params: Params, x: np.ndarray, total: np.ndarray) -> np.ndarray:
     """E[mean order | x repeat orders of that total], (draw, customer). Fader & Hardie 2013, equation (5)."""
     p, q, gamma = column(params, "p", "q", "gamma")
-    return p * (gamma + total) / (q + p * x - 1)
+    return p * (gamma + total) / (q + p * x - 1) * level_of(params)
 
 
 def laws(params: Params, history: SpendHistory) -> SpendLaw:
     """Spend of existing customers: nu ~ Gamma(q + p x, gamma + total), per draw."""
     p, q, gamma = column(params, "p", "q", "gamma")
-    return SpendLaw(p, q + p * history.x, gamma + history.total)
+    return SpendLaw(p, q + p * history.x, (gamma + history.total) * level_of(params))
 
 
 def newcomer_laws(params: Params) -> SpendLaw:
@@ -282,19 +284,21 @@ def tail_alarm(params: Params) -> str:
 class GammaGamma(Frozen):
     """Gamma-Gamma: amounts vary around a mean of each customer's own, independent of how often they order.
 
-    Fitted to single orders; priors are on unit-free quantities. `p`: shape of one customer's orders. `mean`: population
-    mean, in mean repeat orders. `q_minus_1`: q - 1, positive so that the population mean gamma p / (q - 1) exists.
+    Fitted to single orders; priors are on unit-free quantities. `trend`: amounts are brought to today's level. `p`:
+    shape of one customer's orders. `mean`: population mean, in mean repeat orders. `q_minus_1`: q - 1, positive so that
+    the population mean gamma p / (q - 1) exists.
     """
 
     kind: Literal["gamma_gamma"] = "gamma_gamma"
     correlated: ClassVar[bool] = False
+    trend: bool = False
     p: LogNormalPrior = LogNormalPrior(median=2.0, sd_log=1.5)
     mean: LogNormalPrior = LogNormalPrior(median=1.0, sd_log=1.0)
     q_minus_1: LogNormalPrior = LogNormalPrior(median=2.0, sd_log=1.5)
 
     def histories(self, summary: CustomerSummary) -> SpendHistory:
         """Spend histories, in money."""
-        return spend_history_of(summary)
+        return spend_history_of(levelled(summary, self.trend))
 
     def sufficient(self, summary: CustomerSummary) -> SpendRows:
         """Sufficient statistics of all repeat orders with a positive amount.
@@ -302,12 +306,13 @@ class GammaGamma(Frozen):
         Raises DiagnosticsError where spend cannot be fitted: no such order, or none that differs from its customer's
         others. Of a summary without orders, the means.
         """
-        frame = summary.customers
-        history = spend_history_of(summary)
+        history = self.histories(summary)
         if summary.means_only:
             return mean_rows(history)
+        frame = levelled(summary, self.trend).customers
         first = frame["first_amount"].to_numpy(np.float64)
-        return spend_rows(history, frame["repeat_log_amount"].to_numpy(np.float64), first)
+        rows = spend_rows(history, frame["repeat_log_amount"].to_numpy(np.float64), first)
+        return rows._replace(level_sd=level_sd(summary, self.trend))
 
     def inputs(self, rows: SpendRows) -> SpendInputs:
         """Everything the graph computes with, of rows as `sufficient` has them."""
@@ -352,12 +357,16 @@ class GammaGamma(Frozen):
         q = 1 + draws["q_minus_1"]
         gamma = draws["mean"] * draws["q_minus_1"] / draws["p"] * rows.unit
         factor = first_order_factor(draws["mean"] * rows.unit, rows, seed)
-        return {"p": draws["p"], "q": q, "gamma": gamma, "first_order_factor": factor}
+        params = {"p": draws["p"], "q": q, "gamma": gamma, "first_order_factor": factor}
+        return params | level_draws(rows.level_sd, q.size, seed)
 
-    @staticmethod
-    def warnings(summary: CustomerSummary, params: Params) -> tuple[str, ...]:
+    def warnings(self, summary: CustomerSummary, params: Params) -> tuple[str, ...]:
         """Sentences for the reader where the log speaks against the model's assumptions."""
-        return spend_warnings(spend_check(summary, params))
+        return (*spend_warnings(self.check(summary, params)), *trend_warnings(summary, self.trend))
+
+    def check(self, summary: CustomerSummary, params: Params) -> SpendCheck:
+        """See `spend_check`."""
+        return spend_check(levelled(summary, self.trend), params)
 
     @staticmethod
     def facts(params: Params) -> tuple[tuple[str, str], ...]:
@@ -372,4 +381,3 @@ class GammaGamma(Frozen):
     newcomer_laws = staticmethod(newcomer_laws)
     alarm = staticmethod(tail_alarm)
     expected_spend_new = staticmethod(expected_spend_new)
-    check = staticmethod(spend_check)

@@ -29,6 +29,7 @@ from clvsim.models.protocol import RetentionModel
 from clvsim.models.spend import rates
 from clvsim.models.spend.gamma_gamma import SpendCheck, first_order_factor, first_orders, observed_spend, spend_warnings
 from clvsim.models.spend.rates import Scores
+from clvsim.models.spend.trend import LEVEL, level_draws, level_of, level_sd, levelled, trend_warnings
 from clvsim.schema import Frozen
 from clvsim.special import logsumexp
 from clvsim.types import CustomerSummary
@@ -52,7 +53,7 @@ class LogRows(NamedTuple):
     Logs are of amounts in `unit` money, the geometric mean of all those orders. `within` sums the squared deviations of
     logs from their customer's mean. `histories` are the retention model's, of each row, and `scores` what they say of
     the order rate; both empty where amounts do not go with it. `first_*` as in `SpendRows`. `observed_days`: mean
-    length of observation.
+    length of observation. `level_sd`: of the log of today's level of amounts, where they were brought to it.
     """
 
     x: np.ndarray
@@ -66,6 +67,7 @@ class LogRows(NamedTuple):
     observed_days: float
     histories: Any = ()
     scores: Scores = _NO_SCORES
+    level_sd: float = 0.0
 
 
 class LevelInputs(NamedTuple):
@@ -138,7 +140,7 @@ def laws(params: Params, history: LogSpend) -> LognormalLaw:
     own = omega**2 * (1 - rho**2)  # variance of levels at one rate
     total = history.x * own + sigma**2
     elasticity = rho * omega / scale
-    level = (sigma**2 * (mu - elasticity * centre) + own * history.log_total) / total
+    level = (sigma**2 * (mu - elasticity * centre) + own * history.log_total) / total + np.log(level_of(params))
     return LognormalLaw(level, sigma * np.sqrt(own / total), sigma**2 / total * elasticity, sigma)
 
 
@@ -163,13 +165,14 @@ class Lognormal(Frozen):
     """Lognormal amounts around a level of each customer's own, which may go with how often they order.
 
     Fitted to single orders; priors are on unit-free quantities. `median`: exp(mu), in geometric mean orders. `omega`,
-    `sigma`: spread of the logs between customers and within one. `correlated`: whether levels go with the order rate;
-    `rho` is then the prior of (1 + rho sqrt(1 + omega^2)) / 2, which leaves out correlations so strong, at a spread so
-    wide, that the mean order of a population would not exist.
+    `sigma`: spread of the logs between customers and within one. `trend`: amounts are brought to today's level.
+    `correlated`: whether levels go with the order rate; `rho` is then the prior of (1 + rho sqrt(1 + omega^2)) / 2,
+    which leaves out correlations so strong, at a spread so wide, that the mean order of a population would not exist.
     """
 
     kind: Literal["lognormal"] = "lognormal"
     correlated: bool = False
+    trend: bool = False
     median: LogNormalPrior = LogNormalPrior(median=1.0, sd_log=1.0)
     omega: LogNormalPrior = LogNormalPrior(median=0.5, sd_log=1.0)
     sigma: LogNormalPrior = LogNormalPrior(median=0.5, sd_log=1.0)
@@ -177,7 +180,7 @@ class Lognormal(Frozen):
 
     def histories(self, summary: CustomerSummary) -> LogSpend:
         """Spend histories, in money."""
-        frame = summary.customers
+        frame = levelled(summary, self.trend).customers
         return LogSpend(*(frame[c].to_numpy(np.float64) for c in ("repeat_positive", "repeat_log_amount")))
 
     def sufficient(self, summary: CustomerSummary) -> LogRows:
@@ -205,13 +208,12 @@ class Lognormal(Frozen):
             what = "lognormal needs single orders, and this summary has only their means; type spend=gamma_gamma"
             raise ConfigError([("spend", what)])
         x, log_total = self.histories(summary)
+        frame = levelled(summary, self.trend).customers
         repeated = x > 0
         if not repeated.any():
             raise DiagnosticsError([("spend", "lognormal needs repeat orders with a positive amount: there are none")])
         x, log_total = x[repeated], log_total[repeated]
-        squares = np.maximum(
-            summary.customers["repeat_log_square"].to_numpy(np.float64)[repeated] - log_total**2 / x, 0.0
-        )
+        squares = np.maximum(frame["repeat_log_square"].to_numpy(np.float64)[repeated] - log_total**2 / x, 0.0)
         orders = math.fsum(x)
         within, log_unit = math.fsum(squares), math.fsum(log_total) / orders
         spread = within if x.max() > 1 else math.fsum((log_total - log_unit) ** 2)
@@ -221,13 +223,14 @@ class Lognormal(Frozen):
                 "spend=fixed_price goes on with it"
             )
             raise DiagnosticsError([("spend", what)])
-        first = first_orders(summary.customers["first_amount"].to_numpy(np.float64))
+        first = first_orders(frame["first_amount"].to_numpy(np.float64))
         rows, count = unique_rows([*(column[repeated] for column in histories), x, log_total])
         *history_columns, x, log_total = np.ascontiguousarray(rows.T)
         return LogRows(
             x, log_total / x - log_unit, count, within, math.exp(log_unit), *first,
             observed_days=float(summary.customers["T_days"].mean()),
             histories=type(histories)(*history_columns) if history_columns else (),
+            level_sd=level_sd(summary, self.trend),
         )  # fmt: skip
 
     def given_rates(self, rows: LogRows, retention: RetentionModel, life: Params, days_per_unit: float) -> LogRows:
@@ -286,7 +289,7 @@ class Lognormal(Frozen):
         Where levels go with the rate rho instead of the last two, which then need the rates: `add_derived`.
         """
         mu, omega, sigma = np.log(draws["median"] * rows.unit), draws["omega"], draws["sigma"]
-        natural_params = {"mu": mu, "omega": omega, "sigma": sigma}
+        natural_params = {"mu": mu, "omega": omega, "sigma": sigma} | level_draws(rows.level_sd, mu.size, seed)
         if self.correlated:
             return natural_params | {"rho": (2 * draws["rho_place"] - 1) / np.sqrt(1 + omega**2)}
         mean = np.exp(mu + (omega**2 + sigma**2) / 2)
@@ -303,7 +306,7 @@ class Lognormal(Frozen):
         newcomers = retention.newcomer_laws(life, days_per_unit)
         of_rate = rates.log_rate(newcomers)
         derived = {**params, "log_rate_mean": of_rate.mean, "log_rate_sd": of_rate.sd}
-        law = newcomer_laws(derived)
+        law = newcomer_laws({**derived, LEVEL: np.ones_like(params["mu"])})
         mean = mean_order(law, newcomers)[:, 0]
         t = rows.observed_days / days_per_unit
         tilted = with_more_shape(life, elasticity(derived))
@@ -317,20 +320,21 @@ class Lognormal(Frozen):
 
     def check(self, summary: CustomerSummary, params: Params) -> SpendCheck:
         """Observed figures beside the fitted mean of repeat orders."""
-        return observed_spend(summary, float(params["mean_order"].mean()))
+        return observed_spend(levelled(summary, self.trend), float(params["mean_order"].mean()))
 
     def warnings(self, summary: CustomerSummary, params: Params) -> tuple[str, ...]:
         """Sentences for the reader where the log speaks against the model's assumptions."""
-        check = self.check(summary, params)
+        check, over_time = self.check(summary, params), trend_warnings(summary, self.trend)
         if not self.correlated:
-            return spend_warnings(check, "spend=lognormal")
+            return (*spend_warnings(check, "spend=lognormal"), *over_time)
         gap = check.fitted_mean / check.mean_repeat_order - 1
         if abs(gap) <= _NOTABLE_GAP:
-            return ()
+            return over_time
         return (
             f"Mean per repeat order {check.fitted_mean:,.2f} simulated, {check.mean_repeat_order:,.2f} actual "
             f"({gap:+.0%}): amounts are not quite lognormal, or do not go with how often customers order as a power of "
             "it (spend=lognormal)",
+            *over_time,
         )
 
     def facts(self, params: Params) -> tuple[tuple[str, str], ...]:

@@ -57,12 +57,15 @@ class PaidRows(NamedTuple):
 class PaidLaw(NamedTuple):
     """A newcomer's first order is paid with chance `first`, (draw, 1); others of a customer with one ~ Beta(a, b).
 
-    Where b is 0 all are paid. `a`, `b`: (draw, customer).
+    Where those are None all are paid. `a`, `b`: (draw, customer).
     """
 
-    first: np.ndarray
-    a: np.ndarray
-    b: np.ndarray
+    first: np.ndarray | float
+    a: np.ndarray | None = None
+    b: np.ndarray | None = None
+
+
+ALL = PaidLaw(1.0)
 
 
 def histories(summary: CustomerSummary) -> PaidHistory:
@@ -132,25 +135,21 @@ def _of_repeat_orders(rows: PaidRows, draws: int, rng: np.random.Generator) -> t
     return expit(places[0]), np.exp(places[1])
 
 
-def laws(params: Params, history: PaidHistory) -> PaidLaw | None:
-    """Given each customer's own free orders; None where all orders are paid."""
-    if not params.keys() & LABELS.keys():
-        return None
-    one = np.ones((next(iter(params.values())).shape[0], 1))
-    (first,) = column(params, FIRST) if FIRST in params else (one,)
+def laws(params: Params, history: PaidHistory) -> PaidLaw:
+    """Given each customer's own free orders."""
+    first = column(params, FIRST)[0] if FIRST in params else 1.0
     if REPEAT not in params:
-        of_each = one * np.ones_like(history.paid)
-        return PaidLaw(first, of_each, 0 * of_each)
+        return PaidLaw(first)
     mean, concentration = column(params, REPEAT, CONCENTRATION)
     return PaidLaw(first, mean * concentration + history.paid, (1 - mean) * concentration + history.free)
 
 
-def newcomer_laws(params: Params) -> PaidLaw | None:
+def newcomer_laws(params: Params) -> PaidLaw:
     """The population's law, (draw, 1)."""
     zero = np.zeros(1)
     return laws(params, PaidHistory(zero, zero))
 
 
-def expected_share(law: PaidLaw) -> np.ndarray:
+def expected_share(law: PaidLaw) -> np.ndarray | float:
     """E[share of the orders to come that are paid | history], (draw, customer), but for a newcomer's first."""
-    return law.a / (law.a + law.b)
+    return 1.0 if law.a is None or law.b is None else law.a / (law.a + law.b)

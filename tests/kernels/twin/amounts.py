@@ -10,10 +10,8 @@ LEAST_RATE = 1e-12  # orders per day, for a logarithm
 
 
 def amount(case: Case, customer: Customer, life: Life) -> float:
-    """0 of a free order; else Gamma or normal logarithms around what is the customer's own, or always the same."""
+    """Gamma or normal logarithms around what is the customer's own, or always the same; of a paid order."""
     law, draws = customer.law, customer.draws
-    if is_free(case, customer, life):
-        return 0.0
     if case.laws.order_sd.size:
         level = law["level_mean"] + law["level_sd"] * draws.normal(rng.SPEND, 0)
         if law["level_slope"]:
@@ -28,8 +26,6 @@ def amount(case: Case, customer: Customer, life: Life) -> float:
 def is_free(case: Case, customer: Customer, life: Life) -> bool:
     """A newcomer's first order by a chance common to all, others by the customer's own share of paid orders."""
     law, draws = customer.law, customer.draws
-    if not case.laws.first_paid.size:
-        return False
     share = 1.0
     if case.newcomers and life.ticks == 0:
         share = law["first_paid"]

@@ -349,12 +349,12 @@ def random_levels(seed: int, asked: Kind) -> dict[str, np.ndarray]:
 
 
 def random_shares(seed: int, asked: Kind) -> dict[str, np.ndarray]:
-    """Laws of the share of orders that are paid; without columns all are, and so are all but first ones on request."""
+    """Laws of the share of orders that are paid; without columns all but a newcomer's first one are."""
     r = np.random.default_rng([seed, 5])
-    columns = asked.columns if asked.free else 0
-    low_high = {"first_paid": (0.2, 0.9), "paid_a": (0.5, 6.0), "paid_b": (0.3, 4.0)}
+    columns = asked.columns if asked.free == "some" else 0
+    low_high = {"paid_a": (0.5, 6.0), "paid_b": (0.3, 4.0)}
     shares = {name: r.uniform(*ends, (1 if columns else 0, columns)) for name, ends in low_high.items()}
-    shares["paid_b"] *= asked.free != "first"
+    shares["first_paid"] = r.uniform(0.2, 0.9, (1, asked.columns)) if asked.free else np.ones((1, asked.columns))
     return {name: seal(values) for name, values in shares.items()}
 
 

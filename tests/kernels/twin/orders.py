@@ -11,6 +11,8 @@ def sell(case: Case, records: Records, customer: Customer, life: Life) -> tuple[
     """The order itself; returns its amount and contribution."""
     week = pace.week_of(life.day)
     amount = amounts.amount(case, customer, life)
+    if amounts.is_free(case, customer, life):
+        amount = 0.0
     if case.newcomers and life.orders == 0:
         amount *= customer.law["first_factor"]
     amount = amounts.displaced(life, amount * case.spend[customer.w, customer.group, week] * customer.spend)
