@@ -5,7 +5,9 @@ from typing import NamedTuple
 import pandas as pd
 
 from clvsim.data.checks import quality
+from clvsim.data.days import days_of
 from clvsim.data.log import TransactionLog
+from clvsim.data.remarks import Signs, signs_of
 from clvsim.data.summary import summarize, weekly_repeat_orders
 from clvsim.types import CustomerSummary, QualityLine
 
@@ -22,9 +24,16 @@ class Material(NamedTuple):
     guessed: tuple[tuple[str, str], ...] = ()  # (key, column) of columns that the configuration does not name
     untracked: str = ""
     synthetic: str = ""  # the sentence that says how the data were drawn; empty for real data
+    signs: Signs | None = None  # of dated orders
 
 
 def material_of_log(log: TransactionLog, opportunity_days: float = 0.0) -> Material:
     """The data of a run on a log of orders."""
-    summary = summarize(log, opportunity_days)
-    return Material(summary, quality(log, summary), weekly_repeat_orders(log, opportunity_days), log.guessed)
+    summary, days = summarize(log, opportunity_days), days_of(log)
+    return Material(
+        summary,
+        quality(log, summary, days),
+        weekly_repeat_orders(log, opportunity_days),
+        log.guessed,
+        signs=signs_of(log, days),
+    )

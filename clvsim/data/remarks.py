@@ -8,7 +8,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from clvsim.data.days import Days
 from clvsim.data.log import TransactionLog
+from clvsim.data.regularity import Regularity, regularity
+from clvsim.data.yearly import Season, season_of
 from clvsim.types import QualityLine
 
 _BLOCK = 28  # days in which first orders are counted
@@ -21,35 +24,21 @@ _FEWEST_KNOWN = 40  # orders of known customers before a break
 _ALMOST_NONE = 0.2
 
 
-class Days(NamedTuple):
-    """Orders up to today by customer and day: `customer` ascending, `day` since the log's first, each (order,).
+class Signs(NamedTuple):
+    """What days of orders say of models: how regular gaps are, and whether months of the year differ; None where there
+    are too few orders to tell."""
 
-    `first`: of that order's customer, (order,). `length`: days from the first to today.
-    """
-
-    customer: np.ndarray
-    day: np.ndarray
-    first: np.ndarray
-    length: int
+    regularity: Regularity | None
+    season: Season | None
 
 
-def days_of(log: TransactionLog) -> Days:
-    """The days of a log's orders."""
-    found = log.connection.execute(
-        """
-        SELECT (dense_rank() OVER (ORDER BY customer_id) - 1)::INTEGER AS customer, (day - $first)::INTEGER AS day,
-            (min(day) OVER (PARTITION BY customer_id) - $first)::INTEGER AS first_day
-        FROM orders WHERE day <= $today ORDER BY customer, day
-        """,
-        {"first": log.first_date, "today": log.today},
-    ).fetchnumpy()
-    columns = (np.asarray(found[name], np.int64) for name in ("customer", "day", "first_day"))
-    return Days(*columns, length=(log.today - log.first_date).days)
+def signs_of(log: TransactionLog, days: Days) -> Signs:
+    """Regularity and season of a log's orders up to today."""
+    return Signs(regularity(days), season_of(days, log.first_date))
 
 
-def remarks(log: TransactionLog) -> list[QualityLine]:
+def remarks(log: TransactionLog, days: Days) -> list[QualityLine]:
     """Warnings about a log that begins in mid-life, and about one that breaks."""
-    days = days_of(log)
     lines = []
     if (broken := break_day(days)) is not None:
         first_after = log.first_date + timedelta(days=broken + 1)

@@ -29,7 +29,7 @@ def validate(config: RunConfig, ctx: RunContext) -> int:
 
     clock = Stopwatch()
     with clock("read"), ctx.progress("Reading the log"):
-        material = read_data(config, ctx)
+        material = read_data(config, ctx, held_back=True)
     summary = material.summary
     weekly = require_holdout(material)
     require_repeat_orders(summary)

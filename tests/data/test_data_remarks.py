@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from clvsim.data import DataConfig, quality, read_transactions, summarize
-from clvsim.data.remarks import break_day, days_of, mid_life
+from clvsim.data.days import days_of
+from clvsim.data.remarks import break_day, mid_life
 from clvsim.models.config import FitConfig
 from clvsim.models.fit import fit
 from clvsim.models.retention.bg_nbd import BgNbd
