@@ -45,8 +45,8 @@ def remarks(log: TransactionLog, days: Days) -> list[QualityLine]:
         lines.append(
             QualityLine(
                 "break",
-                "The log breaks after",
-                f"{log.first_date + timedelta(days=broken)}",
+                "The log breaks",
+                f"after {log.first_date + timedelta(days=broken)}",
                 "customers known by then almost stop, while new ones go on: were ids renewed? Join old and new ids, or "
                 f"keep what came after by data.customers_since={first_after}",
                 "warning",

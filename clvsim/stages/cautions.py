@@ -20,11 +20,11 @@ def cautions(retention: RetentionModel, material: Material, days_ahead: float) -
 
     Silent about what `retention` models, and of `material` without dated orders about all but the horizon.
     """
-    lines = horizon_line(material.summary, days_ahead)
+    far = horizon_line(material.summary, days_ahead)
     if material.signs is None:
-        return tuple(lines)
+        return tuple(far)
     regularity, season = material.signs
-    lines += unseen_months(retention, material.summary, days_ahead)
+    lines = unseen_months(retention, material.summary, days_ahead) + far
     seasonal = season is not None and season.sure
     if season is not None and seasonal and not has_season(retention) and not retention.renewing:
         lines.append(_season_line(retention, season))
