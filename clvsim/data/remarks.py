@@ -20,6 +20,7 @@ _FEWEST = 20  # customers, or orders, on either side of a comparison
 _PILED_UP = 2.0  # times as many first orders at the start, at the lower end of their ratio's interval
 _SURE = 2.326  # one in 100, one-sided
 _SETTLED = 1.25
+_STILL_COMING = 0.25  # share of first orders in the second half of the later days
 _FEWEST_KNOWN = 40  # orders of known customers before a break
 _ALMOST_NONE = 0.2
 
@@ -82,12 +83,16 @@ def mid_life(days: Days) -> MidLife | None:
 
     Twice as many a day in the first block as some months later, at the lower end of a 98 % interval, and a quarter more
     in the second: old customers come when their next order falls due, and a good first month is not yet an older shop.
+    Some months later new ones must still come: a closed cohort is none either.
     """
     first = days.day[days.day == days.first]
     start, end = _LATER[0], min(_LATER[1], days.length + 1)
     later = int(((first >= start) & (first < end)).sum())
     blocks = np.bincount(first[first < 2 * _BLOCK] // _BLOCK, minlength=2)
     if end - start < 2 * _BLOCK or min(blocks[0], later) < _FEWEST:
+        return None
+    middle = (start + end) // 2
+    if ((first >= middle) & (first < end)).sum() < _STILL_COMING * later:
         return None
     ratios = blocks / _BLOCK * (end - start) / later
     least = ratios * np.exp(-_SURE * np.sqrt(1 / np.maximum(blocks, 1) + 1 / later))

@@ -13,6 +13,7 @@ from clvsim.types import CustomerSummary, QualityLine
 
 _FAR = 2.0  # times the longest time for which a customer was observed
 _FEW_MONTHS = 12
+_ENDLESS = 100  # stages, beyond which days are too coarse to count them
 
 
 def cautions(retention: RetentionModel, material: Material, days_ahead: float) -> tuple[QualityLine, ...]:
@@ -25,7 +26,8 @@ def cautions(retention: RetentionModel, material: Material, days_ahead: float) -
         return tuple(far)
     regularity, season = material.signs
     lines = unseen_months(retention, material.summary, days_ahead) + far
-    seasonal = season is not None and season.sure
+    clockwork = regularity is not None and regularity.sure and regularity.k > MAX_K
+    seasonal = season is not None and season.sure and not clockwork
     if season is not None and seasonal and not has_season(retention) and not retention.renewing:
         lines.append(_season_line(retention, season))
     if regularity is not None and not seasonal and not retention.renewing and not retention.opportunity_days:
@@ -70,10 +72,11 @@ def regularity_lines(retention: RetentionModel, found: Regularity) -> list[Quali
         return []
     contracts = "; payments of contracts look like that: retention=sbg" if found.k > MAX_K else ""
     note = (
-        f"as if each had {min(found.k, 999):.1f} stages (1 is chance; {found.z:.0f} standard errors). {retention.kind} "
-        "takes silence after a regular customer's usual gap for chance: set retention=bg_cnbd" + contracts
+        f"1 is chance, {found.z:.0f} standard errors away. {retention.kind} takes silence after a regular customer's "
+        "usual gap for chance: set retention=bg_cnbd" + contracts
     )
-    return [QualityLine("regularity", "Gaps between orders are regular", f"k = {found.k:.3g}", note, "warning")]
+    value = f"k = {found.k:.1f}" if found.k < _ENDLESS else f"k above {_ENDLESS}"
+    return [QualityLine("regularity", "Gaps between orders are regular", value, note, "warning")]
 
 
 def unseen_months(retention: RetentionModel, summary: CustomerSummary, days_ahead: float) -> list[QualityLine]:

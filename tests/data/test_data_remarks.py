@@ -83,6 +83,7 @@ ORDINARY: dict[str, dict[str, Any]] = {
     "slowly declining": {"pace": lambda day: 0.5 ** (day / 365)},
     "often and briefly": {"mean_gap": 8.0, "leave": (1.0, 2.0)},
     "a closed cohort": {"arrivals": lambda day: 1.0 * (day < 84)},
+    "a cohort of four months": {"arrivals": lambda day: 1.0 * (day < 120)},
 }
 
 

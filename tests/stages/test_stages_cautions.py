@@ -63,6 +63,9 @@ def test_a_season_names_its_key_and_explains_regular_gaps(material: Material) ->
     assert note.endswith("set retention.season=month")
     assert lines(yearly, "bg_cnbd")["season"][1].endswith("set retention=bg_nbd retention.season=month")
     assert "regularity" not in lines(yearly, "bg_nbd")
+    contracts = lines(with_signs(material, Regularity(400.0, 500.0, 0.1), YEARLY), "bg_nbd")
+    assert contracts["regularity"][0] == "k above 100"
+    assert "season" not in contracts
     assert "season" not in lines(yearly, "bg_nbd", season="month")
     assert "season" not in lines(with_signs(material, season=YEARLY._replace(z=1.0)), "bg_nbd")
 
