@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from clvsim.data.days import Days, days_of
 from clvsim.data.log import LogFacts, TransactionLog
 from clvsim.data.periods import is_whole_early
 from clvsim.data.remarks import remarks
@@ -12,12 +13,15 @@ from clvsim.types import DAYS_PER_MONTH, DAYS_PER_UNIT, CustomerSummary, Quality
 _WIDE_RANGE = 1e9
 
 
-def quality(log: TransactionLog, summary: CustomerSummary) -> tuple[QualityLine, ...]:
-    """The table of `clvsim check`, in reading order, of infos and warnings; errors have been raised before."""
+def quality(log: TransactionLog, summary: CustomerSummary, days: Days | None = None) -> tuple[QualityLine, ...]:
+    """The table of `clvsim check`, in reading order, of infos and warnings; errors have been raised before.
+
+    `days`: of the log's orders, where they are known already.
+    """
     return (
         *_source(log),
         *_period(log),
-        *remarks(log),
+        *remarks(log, days or days_of(log)),
         *_unreadable(log.facts),
         *_rows(log.facts),
         *_conflicts(log.facts),

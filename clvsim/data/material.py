@@ -6,8 +6,10 @@ import pandas as pd
 
 from clvsim.data.checks import check_line, quality
 from clvsim.data.cut import cut_of
+from clvsim.data.days import days_of
 from clvsim.data.log import TransactionLog
 from clvsim.data.read import as_of
+from clvsim.data.remarks import Signs, signs_of
 from clvsim.data.summary import summarize, weekly_repeat_orders
 from clvsim.types import CustomerSummary, QualityLine, SharedPeriods
 
@@ -35,6 +37,7 @@ class Material(NamedTuple):
     guessed: tuple[tuple[str, str], ...] = ()  # (key, column) of columns that the configuration does not name
     untracked: str = ""
     synthetic: str = ""  # the sentence that says how the data were drawn; empty for real data
+    signs: Signs | None = None  # of dated orders
 
 
 def material_of_log(
@@ -42,7 +45,7 @@ def material_of_log(
 ) -> Material:
     """The data of a run on a log of orders, of those that fall due every `interval_days` where that is not 0."""
     log = log if log.today == log.last_date else as_of(log, log.last_date)
-    summary = summarize(log, opportunity_days)
+    summary, days = summarize(log, opportunity_days), days_of(log)
     cut, check = cut_of(log, interval_days), None
     if not isinstance(cut, str):
         known = as_of(log, cut)
@@ -51,9 +54,10 @@ def material_of_log(
     why_not = "" if check else str(cut)
     return Material(
         summary,
-        (*quality(log, summary), check_line(log, check and check.summary, why_not)),
+        (*quality(log, summary, days), check_line(log, check and check.summary, why_not)),
         weekly_repeat_orders(log, opportunity_days),
         check,
         unchecked=why_not,
         guessed=log.guessed,
+        signs=signs_of(log, days),
     )

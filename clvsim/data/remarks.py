@@ -8,7 +8,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from clvsim.data.days import Days
 from clvsim.data.log import TransactionLog
+from clvsim.data.regularity import Regularity, regularity
+from clvsim.data.yearly import Season, season_of
 from clvsim.types import QualityLine
 
 _BLOCK = 28  # days in which first orders are counted
@@ -17,47 +20,34 @@ _FEWEST = 20  # customers, or orders, on either side of a comparison
 _PILED_UP = 2.0  # times as many first orders at the start, at the lower end of their ratio's interval
 _SURE = 2.326  # one in 100, one-sided
 _SETTLED = 1.25
+_STILL_COMING = 0.25  # share of first orders in the second half of the later days
 _FEWEST_KNOWN = 40  # orders of known customers before a break
 _ALMOST_NONE = 0.2
 
 
-class Days(NamedTuple):
-    """Orders up to today by customer and day: `customer` ascending, `day` since the log's first, each (order,).
+class Signs(NamedTuple):
+    """What days of orders say of models: how regular gaps are, and whether months of the year differ; None where there
+    are too few orders to tell."""
 
-    `first`: of that order's customer, (order,). `length`: days from the first to today.
-    """
-
-    customer: np.ndarray
-    day: np.ndarray
-    first: np.ndarray
-    length: int
+    regularity: Regularity | None
+    season: Season | None
 
 
-def days_of(log: TransactionLog) -> Days:
-    """The days of a log's orders."""
-    found = log.connection.execute(
-        """
-        SELECT (dense_rank() OVER (ORDER BY customer_id) - 1)::INTEGER AS customer, (day - $first)::INTEGER AS day,
-            (min(day) OVER (PARTITION BY customer_id) - $first)::INTEGER AS first_day
-        FROM orders WHERE day <= $today ORDER BY customer, day
-        """,
-        {"first": log.first_date, "today": log.today},
-    ).fetchnumpy()
-    columns = (np.asarray(found[name], np.int64) for name in ("customer", "day", "first_day"))
-    return Days(*columns, length=(log.today - log.first_date).days)
+def signs_of(log: TransactionLog, days: Days) -> Signs:
+    """Regularity and season of a log's orders up to today."""
+    return Signs(regularity(days), season_of(days, log.first_date))
 
 
-def remarks(log: TransactionLog) -> list[QualityLine]:
+def remarks(log: TransactionLog, days: Days) -> list[QualityLine]:
     """Warnings about a log that begins in mid-life, and about one that breaks."""
-    days = days_of(log)
     lines = []
     if (broken := break_day(days)) is not None:
         first_after = log.first_date + timedelta(days=broken + 1)
         lines.append(
             QualityLine(
                 "break",
-                "The log breaks after",
-                f"{log.first_date + timedelta(days=broken)}",
+                "The log breaks",
+                f"after {log.first_date + timedelta(days=broken)}",
                 "customers known by then almost stop, while new ones go on: were ids renewed? Join old and new ids, or "
                 f"keep what came after by data.customers_since={first_after}",
                 "warning",
@@ -93,12 +83,16 @@ def mid_life(days: Days) -> MidLife | None:
 
     Twice as many a day in the first block as some months later, at the lower end of a 98 % interval, and a quarter more
     in the second: old customers come when their next order falls due, and a good first month is not yet an older shop.
+    Some months later new ones must still come: a closed cohort is none either.
     """
     first = days.day[days.day == days.first]
     start, end = _LATER[0], min(_LATER[1], days.length + 1)
     later = int(((first >= start) & (first < end)).sum())
     blocks = np.bincount(first[first < 2 * _BLOCK] // _BLOCK, minlength=2)
     if end - start < 2 * _BLOCK or min(blocks[0], later) < _FEWEST:
+        return None
+    middle = (start + end) // 2
+    if ((first >= middle) & (first < end)).sum() < _STILL_COMING * later:
         return None
     ratios = blocks / _BLOCK * (end - start) / later
     least = ratios * np.exp(-_SURE * np.sqrt(1 / np.maximum(blocks, 1) + 1 / later))

@@ -173,5 +173,5 @@ def finance_assumptions(finance: FinanceConfig) -> tuple[Assumption, ...]:
 
 
 def quality_warnings(quality: tuple[QualityLine, ...]) -> tuple[str, ...]:
-    """The lines of the quality table that are worth a look, each as a sentence."""
-    return tuple(f"{q.label}: {q.value} {q.note}".strip() for q in quality if q.level == "warning")
+    """The lines of the quality table that are worth a look, each in one piece."""
+    return tuple(f"{q.label}: {q.value}" + (f" ({q.note})" if q.note else "") for q in quality if q.level == "warning")

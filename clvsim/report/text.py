@@ -182,8 +182,16 @@ def quality_table(lines: Sequence[QualityLine]) -> str:
     out = []
     for line in lines:
         mark = "!" if line.level == "warning" else " "
-        out.append(f"{mark} {line.label:<{wide}}  {line.value}" + (f"  ({line.note})" if line.note else ""))
+        text = f"{mark} {line.label:<{wide}}  {line.value}" + (f"  ({line.note})" if line.note else "")
+        out.append(text if len(text) <= WIDTH else _hanging(text, wide + 4))
     return "\n".join(out)
+
+
+def _hanging(text: str, indent: int) -> str:
+    """A row that is too long, its later lines below the second column."""
+    label, rest = text[:indent], text[indent:]
+    lines = textwrap.wrap(rest, max(WIDTH - indent, WIDTH // 2), break_long_words=False, break_on_hyphens=False)
+    return label + ("\n" + " " * indent).join(lines)
 
 
 def posterior_table(fitted: FittedModels) -> str:

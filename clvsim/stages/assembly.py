@@ -77,7 +77,7 @@ def assemble(
         model_facts=model_facts,
         models=models.short if models else "",
         calendar_effects=facts.fitted_kinds(fitted.retention),
-        warnings=posterior.warnings + facts.quality_warnings(material.quality),
+        warnings=facts.quality_warnings(material.quality) + posterior.warnings,
         who_is_lost=config.retention.WHO_IS_LOST,
         active_contracts=active_contracts(config, summary),
         merged_days=summary.opportunity_days,

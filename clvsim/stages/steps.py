@@ -16,7 +16,8 @@ from clvsim.models.compare import compare_models, fit_all
 from clvsim.models.fitted import FittedModels
 from clvsim.provenance import provenance
 from clvsim.runfolder import RunContext
-from clvsim.types import CustomerSummary, ModelScore
+from clvsim.stages.cautions import cautions
+from clvsim.types import DAYS_PER_MONTH, CustomerSummary, ModelScore
 from clvsim.validation.vocabulary import Vocabulary, vocabulary_of
 
 
@@ -38,12 +39,18 @@ def utc_now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
-def read_data(config: RunConfig, ctx: RunContext) -> Material:
-    """Read and check the data; note which columns were guessed."""
+def read_data(config: RunConfig, ctx: RunContext, *, held_back: bool = False) -> Material:
+    """Read and check the data; note which columns were guessed, and warn of what the run's models cannot see in them.
+
+    `held_back`: whether the days ahead are those held back, instead of the simulation's horizon.
+    """
     material = read_material(config.data, config.retention.periods, config.retention.interval_days)
     if material.guessed:
         ctx.note("columns guessed: " + ", ".join(f"data.{key}='{name}'" for key, name in material.guessed))
-    return material
+    days = config.simulation.horizon_months * DAYS_PER_MONTH
+    if held_back and material.check:
+        days = float(material.check.summary.holdout_days)
+    return material._replace(quality=(*material.quality, *cautions(config.retention, material, days)))
 
 
 def fit_models(config: RunConfig, summary: CustomerSummary, ctx: RunContext) -> dict[str, FittedModels]:

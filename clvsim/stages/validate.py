@@ -30,7 +30,7 @@ def validate(config: RunConfig, ctx: RunContext) -> int:
 
     clock = Stopwatch()
     with clock("read"), ctx.progress("Reading the log"):
-        material = read_data(config, ctx)
+        material = read_data(config, ctx, held_back=True)
     held_back, weekly, _ = require_holdout(material)
     require_repeat_orders(held_back, paid=False)
     summary, spend, instead = payments_of(held_back, config.spend)

@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from clvsim.data import DataConfig, quality, read_transactions, summarize
-from clvsim.data.remarks import break_day, days_of, mid_life
+from clvsim.data.days import days_of
+from clvsim.data.remarks import break_day, mid_life
 from clvsim.models.config import FitConfig
 from clvsim.models.fit import fit
 from clvsim.models.retention.bg_nbd import BgNbd
@@ -82,6 +83,7 @@ ORDINARY: dict[str, dict[str, Any]] = {
     "slowly declining": {"pace": lambda day: 0.5 ** (day / 365)},
     "often and briefly": {"mean_gap": 8.0, "leave": (1.0, 2.0)},
     "a closed cohort": {"arrivals": lambda day: 1.0 * (day < 84)},
+    "a cohort of four months": {"arrivals": lambda day: 1.0 * (day < 120)},
 }
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from pydantic import ValidationError
 
 from clvsim.errors import DiagnosticsError
 from clvsim.models.laws import Customers
@@ -55,6 +56,30 @@ def test_regular_gaps_are_recognised(model, cdnow: CustomerSummary) -> None:
     assert found.k == 3
     shuffled = replace(summary, customers=summary.customers.sample(frac=1, random_state=1))
     assert model.sufficient(shuffled).log_gaps == found.log_gaps
+
+
+def test_up_to_twenty_stages_are_recognised(cdnow: CustomerSummary) -> None:
+    """Gaps whose standard deviation is three tenths of their mean: 11 stages; the likeliest is next to it."""
+    random = np.random.default_rng(5)
+    rate, p, days = random.gamma(2.0, size=400) / 30, random.beta(0.8, 2.4, 400), np.full(400, 500.0)
+    lives = regular_life(random, rate, p, days, k=11, may_leave_at_once=False)
+    assert BgCnbd().sufficient(replace(cdnow, customers=pd.DataFrame(lives))).k == pytest.approx(11, abs=1)
+    for k in (0, 21, 2.5):
+        with pytest.raises(ValidationError, match="k"):
+            BgCnbd.model_validate({"k": k})
+
+
+@pytest.mark.parametrize("kind", [BgCnbd, MbgCnbd])
+@pytest.mark.parametrize("rate", [0.3, 3.0, 40.0])
+def test_twenty_stages_add_up(kind: type[BgCnbd] | type[MbgCnbd], rate: float) -> None:
+    """The compiled recursion of expected orders against the distribution in incomplete betas, over 60 weeks."""
+    model = kind(k=20)
+    params = {"r": 1.7, "alpha": 1.7 / (20 * rate / 60), "a": 0.9, "b": 4.5}
+    draws = {name: np.array([value]) for name, value in params.items()}
+    most = int(12 * rate + 30)
+    pmf = model.order_pmf(draws, most, 60.0, 7.0)[0]
+    assert pmf.sum() == pytest.approx(1.0, abs=1e-9)
+    assert model.expected_orders_new(draws, 60.0, 7.0)[0, 0] == pytest.approx(pmf @ np.arange(most + 1), rel=1e-8)
 
 
 def test_a_summary_without_gaps_needs_a_number(cdnow: CustomerSummary) -> None:

@@ -13,7 +13,7 @@ from scipy.special import betaln, expit, gammaln, hyp2f1
 
 from clvsim.errors import ConfigError
 from clvsim.models import RETENTION
-from clvsim.models.around import pooling
+from clvsim.models.around import pooling, season
 from clvsim.models.around.calendar import Calendar, Window
 from clvsim.models.around.season import Seasonal, configured, seasonal_of
 from clvsim.models.cache import read_posterior, write_posterior
@@ -657,8 +657,12 @@ def test_levels_and_seasons_come_back_from_a_file(shops, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["bg_nbd", pytest.param("pareto_nbd", marks=pytest.mark.slow)])
-def test_recovery(kind):
-    """Effects of months and of a sale from 4,000 customers, within four posterior standard deviations."""
+def test_recovery(kind, monkeypatch):
+    """Effects of months and of a sale from 4,000 customers, within four posterior standard deviations.
+
+    With the prior of two years: that of less would keep the months of these 658 days small.
+    """
+    monkeypatch.setattr(season, "LONG_ENOUGH_DAYS", LENGTH)
     summary, _ = bought(np.random.default_rng(8), 4000, kind)
     model = seasonal(kind, summary)
     rows = model.sufficient(summary)
@@ -678,6 +682,53 @@ def test_recovery(kind):
     months = [name for name in z if name.startswith("season")]
     assert all(found.params[name].std() < 0.1 for name in months)  # the prior's sd is 0.2
     assert np.mean([z[name] ** 2 for name in months]) < 2.5
+
+
+def drawn_months(summary: CustomerSummary) -> np.ndarray:
+    """Effects of January to December by laplace, (draw, month)."""
+    model: Any = configured(RETENTION["bg_nbd"](season="month"), summary)
+    rows = model.sufficient(summary)
+    config = FitConfig(draws=1000)
+    found = fit_one(model, rows, lambda free: model.natural(free, rows, WEEK), "laplace", config, lambda note: None)
+    return np.stack([found.params[f"season[{month}]"] for month in range(1, 13)], axis=1)
+
+
+def years(days: int, peak: float, customers: int = 1500) -> CustomerSummary:
+    """A log of so many days up to `TODAY` in which all buy `peak` times as fast in Decembers."""
+    rng, first = np.random.default_rng(3), TODAY - timedelta(days=days)
+    months = [(first + timedelta(days=d)).month for d in range(days + 1)]
+    daily = 0.01 * np.where(np.array(months) == 12, peak, 1.0)
+    orders = rng.random((customers, days + 1)) < daily
+    orders[:, 0] = True
+    at = [np.flatnonzero(row) for row in orders]
+    x = np.array([len(day) - 1 for day in at])
+    frame = pd.DataFrame({"frequency": x, "recency_days": [float(day[-1]) for day in at], "T_days": float(days)})
+    frame = frame.assign(customer_id=[f"{i:04d}" for i in range(customers)], segment="", channel="")
+    by_day = np.zeros((PARTS, days + 1), np.int64)
+    by_day[0] = orders.sum(axis=0)
+    by_day[0, 0] = 0
+    return CustomerSummary(frame, TODAY, first, TODAY, "week", "", by_day)
+
+
+def test_a_strong_season_is_learned_of_two_years() -> None:
+    """Decembers of six times the orders: with a normal prior of sd 0.2 they came out below four times."""
+    log_m = drawn_months(years(1096, 6.0))
+    ratio = np.exp(log_m[:, 11] - log_m[:, [2, 4, 6]].mean(axis=1))
+    assert ratio.mean() == pytest.approx(6.0, rel=0.1)  # 1,800 orders each: 2.4 % of either, and shrinkage
+
+
+def test_a_season_of_less_than_two_years_is_kept_small() -> None:
+    log_m = drawn_months(years(500, 1.5, customers=300))
+    rise = log_m[:, 11] - log_m[:, [2, 4, 6]].mean(axis=1)
+    assert 0.02 < rise.mean() < 0.5 * np.log(1.5)
+
+
+def test_a_month_that_was_never_seen_has_a_width_and_no_level() -> None:
+    """Of a log from the end of October to March June's multiplier has mean 1 and the prior's spread."""
+    log_m = drawn_months(years(140, 1.0))
+    june = log_m[:, 5]
+    assert june.std() == pytest.approx(0.2, rel=0.12)  # of 1,000 draws sqrt(1/2000) = 2.2 %; with the mean's own spread
+    assert np.exp(june).mean() == pytest.approx(1.0, abs=0.04)
 
 
 # --- bad input --------------------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from clvsim.models import RETENTION
 from clvsim.models.fitted import FittedModels
 from clvsim.progress import progress
 from clvsim.runfolder import RunContext
+from clvsim.stages import check as check_stage
 from clvsim.stages import run as run_stage
 from clvsim.stages import validate as validate_stage
 from clvsim.types import DrawMethod
@@ -168,8 +169,23 @@ def test_warnings_about_the_log_stand_on_the_page_and_on_the_terminal(validate_w
     """Of the sample, eight orders of zero before the end of September 1997."""
     _, shell = validate_with(fitted_model("bg_nbd"))
     page = (tmp_path / "validation.html").read_text("utf-8")
-    assert "<li>Rows with an amount of zero: 8 count as orders, not as spend</li>" in page
-    assert "\n! Rows with an amount of zero: 8 count as orders, not as spend" in shell.results[0]
+    assert "<li>Rows with an amount of zero: 8 (count as orders, not as spend)</li>" in page
+    assert "\n! Rows with an amount of zero: 8 (count as orders, not as spend)" in shell.results[0]
+    assert "<li>Months ahead that were never seen: October to December (" in page  # up to June 1998
+    assert "The horizon" not in page
+
+
+def test_every_stage_says_what_the_days_ahead_have_that_the_log_has_not(monkeypatch, tmp_path):
+    """Three years ahead of a log of nine months."""
+    monkeypatch.setattr(run_stage, "fit_models", lambda *_: {"bg_nbd": fitted_model("bg_nbd")})
+    shell = Shell(tmp_path)
+    check_stage.check(configured(simulation={"draws": DRAWS, "jobs": 1, "horizon_months": 36}), shell.context)
+    run_stage.run(configured(simulation={"draws": DRAWS, "jobs": 1, "horizon_months": 36}), shell.context)
+    page = (tmp_path / "report.html").read_text("utf-8")
+    table, _, terminal, *_ = shell.results
+    for text in (table, terminal, page):
+        assert re.search(r"Months ahead that were never seen:? +October to December", text)
+        assert re.search(r"The horizon:? +is 4 times what was observed", text)
 
 
 def test_the_page_says_that_orders_are_merged(validate_with):

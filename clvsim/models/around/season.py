@@ -8,9 +8,11 @@ stay rows of (x, t_x, T), and the log m of all orders together need their number
 Naef 2021, Marketing Science 40(4), 783-809, treat the Pareto/NBD with covariates that vary with time.
 
 m is e^(effect of the month of the year + effects of the promotions that run), divided by its mean over the days of the
-log up to today. On the log rate effects of months are Normal(0, 0.2), of promotions Normal(0, 0.5). Beside them, or
-without them, m has the path of the months up to today, learned after the fit (`models.shocks`), and goes on with its
-conditional mean. docs/models/seasonality.md, docs/environment.md.
+log up to today. On the log rate effects of months are Student's t with 4 degrees of freedom and scale 0.2 where the log
+has two years or more; Normal(0, 0.05) where it has less, since ageing looks like a season; Normal(0, 0.2), with mean 1
+in the rate, for months that it has not seen. Effects of promotions are Normal(0, 0.5). Beside them, or without them, m
+has the path of the months up to today, learned after the fit (`models.shocks`), and goes on with its conditional mean.
+docs/models/seasonality.md, docs/environment.md.
 
 Not modelled: seasons that differ between customers.
 """
@@ -24,7 +26,7 @@ from pydantic import BeforeValidator, Field
 
 from clvsim.errors import ConfigError, Problem
 from clvsim.models.around import arriving
-from clvsim.models.around.calendar import Calendar, Window, months_ahead
+from clvsim.models.around.calendar import MEAN_DAY, Calendar, Window, months_ahead
 from clvsim.models.around.path import STATES, mean_ahead
 from clvsim.models.around.wrapper import PoolableWrapper
 from clvsim.models.inputs import containers
@@ -33,7 +35,9 @@ from clvsim.models.protocol import RetentionModel
 from clvsim.schema import Frozen
 from clvsim.types import DAYS_PER_YEAR, CustomerSummary
 
-MONTH_SD, PROMOTION_SD = 0.2, 0.5
+MONTH_SD, SHORT_MONTH_SD, PROMOTION_SD = 0.2, 0.05, 0.5
+_TAIL = 4.0  # degrees of freedom, of months that came round twice: some shops sell in December alone
+_SEEN_DAYS = 14
 LONG_ENOUGH_DAYS = 2 * DAYS_PER_YEAR
 _AHEAD_DAYS = 3653  # ten years; from then on m is its mean over four years
 _CYCLE_DAYS = 1461
@@ -109,6 +113,19 @@ class Ahead(NamedTuple):
     edges: np.ndarray
     pace: np.ndarray
     reached: np.ndarray
+
+
+class EffectPrior(NamedTuple):
+    """Of an effect on the log rate: Normal(0, scale), or Student's t with so many degrees of freedom."""
+
+    scale: float
+    freedom: float = 0.0
+
+    def variable(self, pm: Any, name: str) -> Any:
+        """A free variable of a PyMC model."""
+        if self.freedom:
+            return pm.StudentT(name, nu=self.freedom, mu=0.0, sigma=self.scale)
+        return pm.Normal(name, 0.0, self.scale)
 
 
 class SeasonRows(NamedTuple):
@@ -227,7 +244,7 @@ class Seasonal(PoolableWrapper):
         import pytensor.tensor as pt
 
         params = self.section.graph(pm, inputs.section)
-        effects: list[Any] = [pm.Normal(name, 0.0, sd) for name, sd in self._free().items()]
+        effects: list[Any] = [prior.variable(pm, name) for name, prior in self._free().items()]
         raw = sum(effect * inputs.effects[i] for i, effect in enumerate(effects))
         return {**params, "log_m": raw - log_mean(pt, inputs.share, raw)}
 
@@ -247,11 +264,24 @@ class Seasonal(PoolableWrapper):
         clock = Clock(since, inputs.edges, inputs.ago)
         return self.section.log_density(params, inputs.section, clock) + pt.sum(inputs.orders * log_m)
 
-    def _free(self) -> dict[str, float]:
-        """Names and prior standard deviations of the free variables; without months only the others vary."""
-        sds = {"season": MONTH_SD, "promotion": PROMOTION_SD}
-        effects = self.calendar.effects if self.calendar.monthly else self.calendar.effects[1:]
-        return {effect.variable: sds[effect.kind] for effect in effects}
+    def _free(self) -> dict[str, "EffectPrior"]:
+        """Names and priors of the free variables; without months only the others vary.
+
+        A month on fewer than `_SEEN_DAYS` of the log has the season's own prior, whatever the log's length.
+        """
+        unseen, seen = EffectPrior(MONTH_SD), EffectPrior(MONTH_SD, _TAIL)
+        if self.calendar.length < LONG_ENOUGH_DAYS:
+            seen = EffectPrior(SHORT_MONTH_SD)
+        days = self.calendar.features(np.array(self.calendar.codes)).T @ np.array(self.calendar.days)
+        priors = {
+            effect.variable: EffectPrior(PROMOTION_SD)
+            if effect.kind == "promotion"
+            else (unseen if on < _SEEN_DAYS else seen)
+            for effect, on in zip(self.calendar.effects, days, strict=True)
+        }
+        if not self.calendar.monthly:
+            priors.pop(MEAN_DAY.variable, None)
+        return priors
 
     def _columns(self) -> np.ndarray:
         """Which of the free variables a kind of day has, (effect, kind)."""
@@ -266,8 +296,12 @@ class Seasonal(PoolableWrapper):
         """The model's own parameters; effects of months less log of the mean, and the other effects."""
         natural_params = self.section.natural(draws, rows, days_per_unit)
         effects = [np.asarray(draws[name])[:, None] for name in self._free()]
-        raw = sum(effect * column for effect, column in zip(effects, self._columns(), strict=True))
+        columns = self._columns()
+        raw = sum(effect * column for effect, column in zip(effects, columns, strict=True))
         mean = log_mean(np, self._share(), raw)
+        if self.calendar.monthly:  # a month that was never seen has a width, and the mean month's rate in the mean
+            never = ~columns[:12].any(axis=1)
+            effects = [e - MONTH_SD**2 / 2 if i < 12 and never[i] else e for i, e in enumerate(effects)]
         if not self.calendar.monthly:
             effects = [np.zeros_like(mean), *effects]
         return natural_params | {
@@ -283,7 +317,8 @@ class Seasonal(PoolableWrapper):
         if self.calendar.monthly and self.calendar.length < LONG_ENOUGH_DAYS:
             sentences.append(
                 f"Seasons from a log of {self.calendar.length:,} days: under two years no month comes round twice, so "
-                "what looks like a season may be customers ageing or a single good month"
+                "what looks like a season may be customers ageing or a single good month; months are kept close to "
+                f"each other (prior sd {SHORT_MONTH_SD:g} of the log rate)"
             )
         return (*sentences, *self.section.warnings(summary, params))
 

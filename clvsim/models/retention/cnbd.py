@@ -25,7 +25,8 @@ from clvsim.models.retention.purchases import DropoutPriors, PurchaseRows, in_un
 from clvsim.special import betainc, betaln, expit, gammaln, xlogy
 from clvsim.types import DAYS_PER_YEAR, CustomerSummary
 
-MAX_K = 6
+MAX_K = 20
+_FARTHEST = 25.0  # of a parameter's log: without attrition the likelihood is flat
 _CHUNK_CELLS = 1 << 18  # draws x rows tabulated at once
 
 
@@ -188,14 +189,14 @@ def order_pmf(k: int, lost_at_birth: int, params: Params, n: int, t: float) -> n
 class RegularModel(DropoutPriors, Poolable):
     """What BG/CNBD-k and MBG/CNBD-k share.
 
-    `k`: order of the gaps' Gamma distribution, 1 for Poisson, or `auto`: the likeliest of 1 to 6, which needs a log of
+    `k`: order of the gaps' Gamma distribution, 1 for Poisson, or `auto`: the likeliest of 1 to 20, which needs a log of
     orders. Priors: see `DropoutPriors`; `rate` counts orders, not stages.
     """
 
     TIMES: ClassVar[tuple[str, ...]] = ("alpha",)
     interval_days: ClassVar[float] = 0.0
     opportunity_days: ClassVar[float] = 0.0
-    k: Literal["auto"] | Annotated[int, Field(ge=1, le=12)] = "auto"
+    k: Literal["auto"] | Annotated[int, Field(ge=1, le=MAX_K)] = "auto"
 
     def histories(self, summary: CustomerSummary) -> RegularCustomers:
         """Purchase histories, in days. Gaps are nan where the summary has none: then models cannot be compared."""
@@ -406,25 +407,26 @@ class RegularModel(DropoutPriors, Poolable):
 
 
 def likeliest_k(lost_at_birth: int, rows: PurchaseRows, log_gaps: float) -> int:
-    """The k of 1 to 6 with the highest maximum of the likelihood; stops at the first that is worse than the last."""
+    """The k of 1 to 20 with the highest maximum of the likelihood; stops at the first that is worse than the last."""
     from scipy.optimize import minimize
 
-    best, value = 1, -np.inf
+    best, value, free = 1, -np.inf, np.array([0.0, 0.0, 0.0, 0.7])
     for k in range(1, MAX_K + 1):
 
         def loss(free: np.ndarray, k: int = k) -> float:
-            r, alpha, mean, total = np.exp(free[0]), np.exp(free[1]), expit(free[2]), np.exp(free[3])
+            r, alpha, total = np.exp(np.clip(free[[0, 1, 3]], -_FARTHEST, _FARTHEST))
+            mean = expit(free[2])
             natural = {"r": r, "alpha": alpha, "a": total * mean, "b": total * (1 - mean)}
             params = {name: np.array([value]) for name, value in natural.items()}
             zero = np.zeros(rows.x.size)
             each = log_likelihood(k, lost_at_birth, params, rows.x, rows.t_x, rows.T, zero)[0]
             return -float(rows.count @ each)
 
-        optimum = minimize(loss, np.array([0.0, -np.log(k), 0.0, 0.7]), method="BFGS", options={"gtol": 1e-3})
+        optimum = minimize(loss, free, method="BFGS", options={"gtol": 1e-3})
         reached = -float(optimum.fun) + (k - 1) * log_gaps
         if reached <= value:
             break
-        best, value = k, reached
+        best, value, free = k, reached, optimum.x + [0.0, np.log(k / (k + 1)), 0.0, 0.0]
     return best
 
 

@@ -1,0 +1,122 @@
+"""Warnings about data that a retention model takes for something else, or that say nothing of the days ahead."""
+
+from calendar import month_name
+from datetime import date, timedelta
+
+from clvsim.data.material import Material
+from clvsim.data.regularity import Regularity
+from clvsim.data.yearly import Season
+from clvsim.models.around.season import MONTH_SD, Seasonable
+from clvsim.models.protocol import RetentionModel
+from clvsim.models.retention.cnbd import MAX_K, RegularModel
+from clvsim.types import CustomerSummary, QualityLine
+
+_FAR = 2.0  # times the longest time for which a customer was observed
+_FEW_MONTHS = 12
+_ENDLESS = 100  # stages, beyond which days are too coarse to count them
+
+
+def cautions(retention: RetentionModel, material: Material, days_ahead: float) -> tuple[QualityLine, ...]:
+    """Lines about regular gaps, seasons, months that the log has never seen, and a horizon beyond what it has.
+
+    Silent about what `retention` models, and of `material` without dated orders about all but the horizon.
+    """
+    far = horizon_line(material.summary, days_ahead)
+    if material.signs is None:
+        return tuple(far)
+    regularity, season = material.signs
+    lines = unseen_months(retention, material.summary, days_ahead) + far
+    clockwork = regularity is not None and regularity.sure and regularity.k > MAX_K
+    seasonal = season is not None and season.sure and not clockwork
+    if season is not None and seasonal and not has_season(retention) and not retention.renewing:
+        lines.append(_season_line(retention, season))
+    if regularity is not None and not seasonal and not retention.renewing and not retention.opportunity_days:
+        lines += regularity_lines(retention, regularity)
+    return tuple(lines)
+
+
+def has_season(retention: RetentionModel) -> bool:
+    """Whether months of the year are part of the model."""
+    return isinstance(retention, Seasonable) and retention.season == "month"
+
+
+def _season_key(retention: RetentionModel) -> str:
+    """What to type for a season."""
+    other = "" if isinstance(retention, Seasonable) else "retention=bg_nbd "
+    return f"{other}retention.season=month"
+
+
+def _season_line(retention: RetentionModel, season: Season) -> QualityLine:
+    return QualityLine(
+        "season",
+        "Months of the year differ",
+        f"{month_name[season.month]} has {season.times:.1f} times a mean month's repeat orders",
+        f"and they come back from year to year ({season.z:.1f} standard errors); nothing models it: set "
+        f"{_season_key(retention)}",
+        "warning",
+    )
+
+
+def regularity_lines(retention: RetentionModel, found: Regularity) -> list[QualityLine]:
+    """A warning about regular gaps where the model takes them for chance, or about rounded dates that look regular."""
+    if isinstance(retention, RegularModel):
+        if retention.k == "auto" and found.rounded and not found.sure:
+            note = (
+                "dates seem to be rounded, and counted in weeks gaps are no more regular than chance; k=auto takes "
+                "rounded gaps for regular ones: set retention=bg_nbd, or retention.k=1"
+            )
+            value = f"{found.whole_weeks:.0%} are whole weeks"
+            return [QualityLine("rounded", "Gaps between orders", value, note, "warning")]
+        return []
+    if not found.sure:
+        return []
+    contracts = "; payments of contracts look like that: retention=sbg" if found.k > MAX_K else ""
+    note = (
+        f"1 is chance, {found.z:.0f} standard errors away. {retention.kind} takes silence after a regular customer's "
+        "usual gap for chance: set retention=bg_cnbd" + contracts
+    )
+    value = f"k = {found.k:.1f}" if found.k < _ENDLESS else f"k above {_ENDLESS}"
+    return [QualityLine("regularity", "Gaps between orders are regular", value, note, "warning")]
+
+
+def unseen_months(retention: RetentionModel, summary: CustomerSummary, days_ahead: float) -> list[QualityLine]:
+    """A warning about months of the year that lie ahead and have no day in the log."""
+    seen = _months(summary.first_date + timedelta(days=1), summary.today)
+    ahead = _months(summary.today + timedelta(days=1), summary.today + timedelta(days=max(1, int(days_ahead))))
+    unseen = [month for month in ahead if month not in seen]
+    if not unseen:
+        return []
+    first, last = month_name[unseen[0]], month_name[unseen[-1]]
+    names = first if len(unseen) == 1 else f"{first} to {last}"
+    if has_season(retention):
+        note = f"each has the season's prior: no level, and a width of {MONTH_SD:.0%} either way"
+    elif retention.renewing:
+        note = "they are taken to be like the others: contracts have no model of a season"
+    else:
+        note = (
+            "they are taken to be like the others. With retention.season=month each is as wide as a season may be"
+            if isinstance(retention, Seasonable)
+            else f"they are taken to be like the others; {_season_key(retention)} gives each the width of a season"
+        )
+    return [QualityLine("unseen_months", "Months ahead that were never seen", names, note, "warning")]
+
+
+def _months(first: date, last: date) -> list[int]:
+    """Months of the year, 1 to 12, from one day to another, in the order in which they come."""
+    start = first.year * 12 + first.month - 1
+    end = min(last.year * 12 + last.month - 1, start + _FEW_MONTHS - 1)
+    return [month % 12 + 1 for month in range(start, end + 1)]
+
+
+def horizon_line(summary: CustomerSummary, days_ahead: float) -> list[QualityLine]:
+    """How the horizon compares with the longest time for which a customer has been observed, where it is longer."""
+    observed = float(summary.customers["T_days"].max()) + 1
+    if days_ahead <= observed:
+        return []
+    value = f"is {days_ahead / observed:.2g} times what was observed"
+    note = (
+        f"{days_ahead:,.0f} days ahead, and no customer has been seen for more than {observed:,.0f}: what lies beyond "
+        "rests on the model's form (simulation.horizon_months)"
+    )
+    level = "warning" if days_ahead > _FAR * observed else "info"
+    return [QualityLine("horizon", "The horizon", value, note, level)]

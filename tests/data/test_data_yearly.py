@@ -1,0 +1,54 @@
+"""Months that come back from year to year are a season; shocks, ageing and growth are not."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from clvsim.data.days import days_of
+from clvsim.data.read import read_transactions
+from clvsim.data.yearly import Season, season_of
+from tests.data.madeup import Rate, as_log, december, shop, steady
+
+LENGTH = 1100
+
+
+def found_in(seed: int, pace: Rate = steady, length: int = LENGTH, **kind: Any) -> Season | None:
+    log = read_transactions(as_log(shop(seed, length, a_day=0.7, pace=pace, **kind)))
+    return season_of(days_of(log), log.first_date)
+
+
+def shocks(seed: int, sd: float = 0.2, phi: float = 0.5) -> Rate:
+    """Multipliers of months that only shocks move."""
+    rng = np.random.default_rng([seed, 1])
+    months = np.zeros(LENGTH // 30 + 1)
+    for i in range(months.size):
+        months[i] = phi * months[i - 1] * (i > 0) + sd * np.sqrt(1 - phi**2 * (i > 0)) * rng.normal()
+    return lambda day: np.exp(months[day.astype(np.int64) // 30])
+
+
+def test_decembers_are_a_season() -> None:
+    found = [found_in(seed, december(3.0)) for seed in range(5)]
+    assert all(one is not None and one.sure and one.month == 12 for one in found)
+    assert np.mean([one.times for one in found if one]) == pytest.approx(
+        2.6, abs=0.3
+    )  # of a mean month, itself 14 / 12
+
+
+@pytest.mark.parametrize("kind", ["steady", "shocks", "declining", "growing", "a closed cohort"])
+def test_other_months_are_none(kind: str) -> None:
+    """At one in 20: of eight logs at most two, but for one log of 200."""
+    settings: dict[str, dict[str, Any]] = {
+        "declining": {"pace": lambda day: 0.5 ** (day / 365)},
+        "growing": {"arrivals": lambda day: np.exp(day / 365)},
+        "a closed cohort": {"arrivals": lambda day: 8.0 * (day < 90)},
+    }
+    found = [
+        found_in(seed, shocks(seed)) if kind == "shocks" else found_in(seed, **settings.get(kind, {}))
+        for seed in range(8)
+    ]
+    assert sum(one is not None and one.sure for one in found) <= 2
+
+
+def test_two_years_are_needed() -> None:
+    assert found_in(0, december(3.0), length=720) is None

@@ -1,0 +1,94 @@
+"""Warnings that depend on the run: each names its key, and is silent where the model has what it names."""
+
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pytest
+
+from clvsim.data import DataConfig, read_transactions
+from clvsim.data.material import Material, material_of_log
+from clvsim.data.regularity import Regularity
+from clvsim.data.remarks import Signs
+from clvsim.data.yearly import Season
+from clvsim.models import RETENTION
+from clvsim.stages.cautions import cautions
+from tests.data.madeup import START, as_log, shop
+
+RANDOM, REGULAR, ROUNDED = Regularity(1.0, 0.1, 0.14), Regularity(5.9, 55.0, 0.14), Regularity(1.0, 0.1, 0.9)
+YEARLY = Season(2.9, 11, 5.2)
+
+
+@pytest.fixture(scope="module")
+def material() -> Material:
+    """A hundred days from 1 January 2019."""
+    return material_of_log(read_transactions(as_log(shop(3, 100)), DataConfig()))
+
+
+def lines(material: Material, kind: str, days_ahead: float = 30.0, **section: Any) -> dict[str, tuple[str, str, str]]:
+    """Value, note and level by key."""
+    found = cautions(RETENTION[kind](**section), material, days_ahead)
+    return {line.key: (line.value, line.note, line.level) for line in found}
+
+
+def with_signs(material: Material, regularity: Regularity | None = None, season: Season | None = None) -> Material:
+    return material._replace(signs=Signs(regularity, season))
+
+
+def test_regular_gaps_name_the_model_for_them(material: Material) -> None:
+    regular = with_signs(material, REGULAR)
+    value, note, level = lines(regular, "bg_nbd")["regularity"]
+    assert (value, level) == ("k = 5.9", "warning")
+    assert "set retention=bg_cnbd" in note
+    assert "retention=sbg" not in note
+    assert "retention=sbg" in lines(with_signs(material, Regularity(124.0, 500.0, 0.1)), "mbg_nbd")["regularity"][1]
+    for kind in ("bg_cnbd", "mbg_cnbd", "sbg", "bg_bb"):
+        assert "regularity" not in lines(regular, kind)
+    assert "regularity" not in lines(with_signs(material, RANDOM), "bg_nbd")
+
+
+def test_rounded_dates_are_no_reason_for_regular_gaps(material: Material) -> None:
+    rounded = with_signs(material, ROUNDED)
+    value, note, level = lines(rounded, "bg_cnbd")["rounded"]
+    assert (value, level) == ("90% are whole weeks", "warning")
+    assert "retention.k=1" in note
+    assert "rounded" not in lines(rounded, "bg_cnbd", k=1)
+    assert not {"rounded", "regularity"} & set(lines(rounded, "bg_nbd"))
+
+
+def test_a_season_names_its_key_and_explains_regular_gaps(material: Material) -> None:
+    yearly = with_signs(material, REGULAR, YEARLY)
+    value, note, level = lines(yearly, "bg_nbd")["season"]
+    assert (value, level) == ("November has 5.2 times a mean month's repeat orders", "warning")
+    assert note.endswith("set retention.season=month")
+    assert lines(yearly, "bg_cnbd")["season"][1].endswith("set retention=bg_nbd retention.season=month")
+    assert "regularity" not in lines(yearly, "bg_nbd")
+    contracts = lines(with_signs(material, Regularity(400.0, 500.0, 0.1), YEARLY), "bg_nbd")
+    assert contracts["regularity"][0] == "k above 100"
+    assert "season" not in contracts
+    assert "season" not in lines(yearly, "bg_nbd", season="month")
+    assert "season" not in lines(with_signs(material, season=YEARLY._replace(z=1.0)), "bg_nbd")
+
+
+def test_months_that_were_never_seen(material: Material) -> None:
+    today = material.summary.today
+    assert date(2019, 4, 1) <= today <= (START + np.timedelta64(99, "D")).astype(object)
+    assert "unseen_months" not in lines(material, "bg_nbd", 20.0)
+    value, note, level = lines(material, "bg_nbd", 40.0)["unseen_months"]
+    assert (value, level) == ("May", "warning")
+    assert "retention.season=month" in note
+    assert lines(material, "bg_nbd", 4000.0)["unseen_months"][0] == "May to December"
+    assert "the season's prior" in lines(material, "bg_nbd", 40.0, season="month")["unseen_months"][1]
+    assert "contracts have no model of a season" in lines(material, "sbg", 40.0)["unseen_months"][1]
+    assert "retention=bg_nbd retention.season=month" in lines(material, "bg_cnbd", 40.0)["unseen_months"][1]
+
+
+def test_a_horizon_beyond_what_was_observed(material: Material) -> None:
+    observed = int(material.summary.customers["T_days"].max()) + 1
+    assert "horizon" not in lines(material, "bg_nbd", float(observed))
+    assert lines(material, "bg_nbd", 1.5 * observed)["horizon"][2] == "info"
+    value, note, level = lines(material, "bg_nbd", 17.4 * observed)["horizon"]
+    assert (value, level) == ("is 17 times what was observed", "warning")
+    assert f"for more than {observed}" in note
+    undated = material._replace(signs=None)
+    assert set(lines(undated, "bg_nbd", 17.4 * observed)) == {"horizon"}
