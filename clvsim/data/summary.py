@@ -17,6 +17,7 @@ _SUMMARY = """
 WITH {dated}, totals AS (
     SELECT customer_id, count(*) FILTER ({known}) AS orders, count(*) FILTER ({later}) AS later_orders,
         count(*) FILTER ({recent}) AS recent_orders,
+        sum(amount) FILTER ({later}) AS later_total, sum(amount) FILTER ({recent}) AS recent_total,
         min(first_day) AS first_day, {recency} AS recency_days,
         arg_min(amount, {moment}) AS first_amount, sum(amount) FILTER ({known}) AS total,
         count(*) FILTER ({known} AND amount > 0) AS positive,
@@ -37,7 +38,9 @@ SELECT customer_id, orders - 1 AS frequency, recency_days::DOUBLE AS recency_day
     (log_square - CASE WHEN first_amount > 0 THEN (ln(first_amount::DOUBLE)^2)::DECIMAL(38,15) ELSE 0 END)::DOUBLE
         AS repeat_log_square,
     positive - (first_amount > 0)::BIGINT AS repeat_positive, later_orders AS holdout_frequency,
-    recent_orders - {first_is_recent} AS recent_frequency, coalesce(log_gaps, 0) AS log_gaps,
+    coalesce(later_total, 0)::DOUBLE AS holdout_amount, recent_orders - {first_is_recent} AS recent_frequency,
+    (coalesce(recent_total, 0) - {first_is_recent} * first_amount)::DOUBLE AS recent_amount,
+    coalesce(log_gaps, 0) AS log_gaps,
     coalesce(segment, '') AS segment, coalesce(channel, '') AS channel{covariates}
 FROM totals LEFT JOIN gaps USING (customer_id) LEFT JOIN labels USING (customer_id) ORDER BY customer_id
 """
@@ -73,7 +76,7 @@ _BY_PERIOD = {
 
 
 def summarize(log: TransactionLog, opportunity_days: float = 0.0) -> CustomerSummary:
-    """Summarize each customer's orders up to today; later ones are only counted (`holdout_frequency`).
+    """Summarize each customer's orders up to today; later ones only check (`holdout_frequency`, `holdout_amount`).
 
     Parameters
     ----------

@@ -1,5 +1,7 @@
 """`clvsim validate`: predictions of the models against orders that they were not fitted to."""
 
+from dataclasses import replace
+
 from clvsim import archive
 from clvsim.config import RunConfig
 from clvsim.data import require_repeat_orders
@@ -25,6 +27,7 @@ def validate(config: RunConfig, ctx: RunContext) -> int:
     from clvsim.report.validation_page import PageOrigin, write_validation
     from clvsim.validation import holdout
     from clvsim.validation.payments import payments_of
+    from clvsim.validation.record import figures
 
     clock = Stopwatch()
     with clock("read"), ctx.progress("Reading the log"):
@@ -43,6 +46,7 @@ def validate(config: RunConfig, ctx: RunContext) -> int:
     )
     with clock("simulate"), ctx.progress("Predicting the orders held back"):
         validation = holdout.validate(by_name, summary, weekly, setting, scores)
+        validation = replace(validation, currency=config.finance.currency)
     folder = output_folder(ctx)
     origin = PageOrigin(
         title=config.title or titles.VALIDATION,
@@ -54,12 +58,7 @@ def validate(config: RunConfig, ctx: RunContext) -> int:
     with clock("report"), ctx.progress("Writing the page"):
         write_validation(validation, origin, folder)
         write_posteriors(by_name, folder)
-        verdict = {
-            "trusted": validation.trusted_model.model if validation.trusted else None,
-            "best": validation.trusted_model.model,
-            "position_of_all": {m.model: m.total.position for m in validation.models},
-            "pit_central_80": {m.model: m.central for m in validation.models},
-        }
+        verdict = figures(validation)
         found = {"models": scores, "verdict": verdict, "warnings": validation.warnings, "payments": instead}
         run_json = {**run_record(config, summary, ctx, clock.seconds), **found}
         archive.write_json(run_json, folder / "run.json")
