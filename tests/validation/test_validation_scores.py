@@ -49,6 +49,19 @@ def test_crps_of_few_draws_is_unbiased():
     assert scores.crps_of_draws(np.array([[3, 0]]), np.array([1, 0])).tolist() == [2, 0]
 
 
+def test_crps_is_that_of_scoringrules():
+    """Another implementation: its unbiased estimator for counts and for amounts, and its closed form for Poisson."""
+    import scoringrules
+
+    rng = np.random.default_rng(9)
+    counts, amounts = rng.negative_binomial(0.4, 0.2, (60, 500)), rng.gamma(0.3, 80.0, (60, 500))
+    for simulated, actual in ((counts, rng.poisson(2.0, 500)), (amounts, rng.gamma(0.3, 90.0, 500))):
+        other = scoringrules.crps_ensemble(actual.astype(float), simulated.T.astype(float), estimator="fair")
+        np.testing.assert_allclose(scores.crps_of_draws(simulated, actual), other, rtol=1e-11, atol=1e-11)
+    mean, y = rng.gamma(0.5, 4.0, 500) + 1e-3, rng.poisson(3.0, 500).astype(float)
+    np.testing.assert_allclose(scores.crps_of_poisson(mean, y), scoringrules.crps_poisson(y, mean), rtol=1e-9)
+
+
 def test_crps_of_poisson_counts():
     """Sums over 200 terms; a mean of 0 predicts 0 for sure, so its error is the count."""
     from scipy.stats import poisson
