@@ -57,7 +57,8 @@ def test_it_holds_what_the_log_does(cdnow_summary: CustomerSummary, tmp_path: Pa
     for key, rows in (("recency_days", paid | True), ("T_days", paid | True), ("repeat_amount", paid)):
         np.testing.assert_allclose(mine[key][rows], logs[key][rows], rtol=1e-12)
     assert mine[["first_amount", "repeat_log_amount"]].isna().all(axis=None)
-    assert set(logs.columns) - set(mine.columns) <= {"recent_frequency", "log_gaps"}  # only orders can tell
+    of_orders = {"recent_frequency", "recent_amount", "holdout_amount", "log_gaps"}  # only orders can tell
+    assert set(logs.columns) - set(mine.columns) <= of_orders
     require_repeat_orders(summary)
 
 
