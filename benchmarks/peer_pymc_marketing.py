@@ -389,7 +389,27 @@ def value(table_path: str, months: str, monthly_rate: str) -> dict[str, Any]:
     return {"seconds": seconds, "cpu": cpu, "total": found.sum("customer_id").to_numpy()[0].tolist()}
 
 
+def holdout(table_path: str, weeks: str, draws: str, out: str) -> dict[str, float]:
+    """BG/NBD and Gamma-Gamma by their default sampler; `out` gets expected orders and mean orders, (draw, customer)."""
+    data, start = frame_of(table_path), time.perf_counter()
+    paid = data[(data["frequency"] > 0) & (data["monetary_value"] > 0)]
+    options: dict[str, Any] = {"chains": 2, "draws": 1000, "tune": 1000, "random_seed": 1, "progressbar": False}
+    life, spend = clv.BetaGeoModel(), clv.GammaGammaModel()
+    life.fit(data=data, **options)
+    spend.fit(data=paid, **options)
+
+    def thinned(found: xr.DataArray) -> np.ndarray:
+        table = found.stack(sample=("chain", "draw")).transpose("sample", "customer_id").to_numpy()
+        return table[np.linspace(0, len(table) - 1, int(draws)).astype(int)]
+
+    orders = thinned(life.expected_purchases(data=data, future_t=float(weeks)))
+    means = thinned(spend.expected_customer_spend(data=data.assign(frequency=data["frequency"].clip(lower=0))))
+    np.savez(out, orders=orders, spend=means)
+    return {"seconds": time.perf_counter() - start}
+
+
 COMMANDS = {
+    "holdout": holdout,
     "numbers": numbers,
     "posteriors": posteriors,
     "log_likelihood": log_likelihood,

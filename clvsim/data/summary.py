@@ -20,6 +20,7 @@ _SUMMARY = """
 WITH {dated}, totals AS (
     SELECT customer_id, count(*) FILTER ({known}) AS orders, count(*) FILTER ({later}) AS later_orders,
         count(*) FILTER ({recent}) AS recent_orders,
+        sum(amount) FILTER ({later}) AS later_total, sum(amount) FILTER ({recent}) AS recent_total,
         min(first_day) AS first_day, {recency} AS recency_days,
         arg_min(amount, {moment}) AS first_amount, sum(amount) FILTER ({known}) AS total,
         count(*) FILTER ({known} AND amount > 0) AS positive,
@@ -49,7 +50,9 @@ SELECT customer_id, orders - 1 AS frequency, recency_days::DOUBLE AS recency_day
     (lag_logs - CASE WHEN first_amount > 0 THEN first_lag * ln(first_amount::DOUBLE)::DECIMAL(30,15)
         ELSE 0 END)::DOUBLE AS repeat_lag_log,
     positive - (first_amount > 0)::BIGINT AS repeat_positive, later_orders AS holdout_frequency,
-    recent_orders - {first_is_recent} AS recent_frequency, coalesce(log_gaps, 0) AS log_gaps,
+    coalesce(later_total, 0)::DOUBLE AS holdout_amount, recent_orders - {first_is_recent} AS recent_frequency,
+    (coalesce(recent_total, 0) - {first_is_recent} * first_amount)::DOUBLE AS recent_amount,
+    coalesce(log_gaps, 0) AS log_gaps,
     coalesce(segment, '') AS segment, coalesce(channel, '') AS channel{covariates}
 FROM totals LEFT JOIN gaps USING (customer_id) LEFT JOIN labels USING (customer_id) ORDER BY customer_id
 """
@@ -115,7 +118,7 @@ _BY_SHARED_PERIOD = _BY_PERIOD | {
 
 
 def summarize(log: TransactionLog, opportunity_days: float | SharedPeriods = 0.0) -> CustomerSummary:
-    """Summarize each customer's orders up to today; later ones are only counted (`holdout_frequency`).
+    """Summarize each customer's orders up to today; later ones only check (`holdout_frequency`, `holdout_amount`).
 
     Parameters
     ----------

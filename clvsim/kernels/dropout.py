@@ -121,15 +121,21 @@ def discounted_orders(r, alpha, a, b, x, age, horizon, force, out):
             scale = force * rate
             end = math.log1p(horizon / rate)
             stop = min(end, math.log1p(FORGOTTEN / scale)) if scale > 0.0 else end
-            near = stop if stop <= _NEAR else _FAR
+            # As far as the terms that are kept reach: they peak at a e^u and fall from there like a Poisson law's.
+            reach = min(_NEAR, math.log(MAX_TERMS / (a[d] + math.sqrt(60.0 * a[d]) + 30.0)))
+            near = stop if stop <= reach else min(_FAR, reach)
             if a[d] > _LARGEST:
                 near = 0.0
             value = 0.0
-            # Panels of the series, so short that no discount falls steeply in one that matters.
-            drop = scale * math.expm1(near)
+            # Panels of the series, so short that neither a discount nor the intensity, whose logarithm is convex in u,
+            # falls steeply in one that matters.
+            drop, leaves = scale * math.expm1(near), a[d] / third
+            leaves += 2.0 * math.sqrt(leaves * (1.0 - leaves) / (third + 1.0))  # what all but a few have for p
+            fall = near * max((shape + 1.0) * leaves - 1.0, 0.0)
             pieces = max(math.ceil(near / (STEEP_WIDTH if drop > FLAT_DROP else _NEAR)), math.ceil(drop / 10.0))
+            pieces = max(pieces, math.ceil(fall / FLAT_DROP))
             nodes, weights = EASY_NODES, EASY_WEIGHTS
-            if near < FLAT_LENGTH and drop < 1.0:
+            if near < FLAT_LENGTH and drop < 1.0 and fall < 2.0:
                 nodes, weights = FLAT_NODES, FLAT_WEIGHTS
             size = nodes.shape[0]
             for piece in range(pieces - 1, -1, -1):

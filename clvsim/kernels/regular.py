@@ -25,25 +25,26 @@ def regular_orders_within(weight, shape, log_ratio, a, b):
     for j in range(k):
         r = shape + j
         mean = r * math.expm1(log_ratio)
-        n, cdf = 0, 0.0  # stages, and the probability of fewer
+        n = 0  # stages
         log_pmf = -r * log_ratio
         if log_pmf < -600.0:  # far from its mode the law has no mass
             n = max(0, int(mean - 14.0 * math.sqrt(mean * math.exp(log_ratio))))
             log_pmf += math.lgamma(r + n) - math.lgamma(r) - math.lgamma(n + 1.0) + n * math.log(share)
         pmf = math.exp(log_pmf)
-        m, stayed = 1, 1.0
+        m, stayed, reached = 1, 1.0, 0.0  # the next order, the chance to be there then, and orders that n stages make
         orders = 0.0
         while True:
-            while n < k * m - j:
-                cdf += pmf
-                pmf *= (r + n) / (n + 1.0) * share
-                n += 1
-            orders += stayed * max(1.0 - cdf, 0.0)
+            while n >= k * m - j:
+                reached += stayed
+                stayed *= (b + m - 1.0) / (a + b + m - 1.0)
+                m += 1
+            orders += pmf * reached  # positive terms only: few orders are as exact as many
             ratio = (r + n) / (n + 1.0) * share
-            if ratio < 1.0 and not pmf > _UNLIKELY * (1.0 - ratio):  # what is left, as a geometric series
+            rest = pmf * (reached + stayed / (1.0 - ratio)) / (1.0 - ratio) if ratio < 1.0 else math.inf
+            if not rest > _UNLIKELY * orders and (orders > 0.0 or not pmf > 0.0):  # as a geometric series
                 break
-            stayed *= (b + m - 1.0) / (a + b + m - 1.0)
-            m += 1
+            pmf *= ratio
+            n += 1
         total += weight[j] * orders
     return total
 

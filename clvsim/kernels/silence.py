@@ -21,6 +21,7 @@ from clvsim.kernels.quadrature import (
 )
 
 _DROP = 36.0  # where the integrand has fallen by exp(-36) the rest is below rounding
+_LONG = 6.0  # a range of u for two times the nodes
 _MOST = 16.0  # the same for a law of few points
 
 
@@ -59,17 +60,19 @@ def silent_death(power, rate_a, shape_b, rate_b, span):
     elif drop < EASY_DROP and end < EASY_LENGTH:
         nodes, weights = EASY_NODES, EASY_WEIGHTS
     total, log_least, log_other, inverse_least, inverse_other = 0.0, 0.0, 0.0, 0.0, 0.0
-    for i in range(nodes.shape[0]):
-        u = end * nodes[i]
-        growth = math.exp(u)
-        grown = 1.0 + ratio * (growth - 1.0)
-        log_grown = math.log(grown)
-        mass = weights[i] * math.exp(u - first * u - second * log_grown)
-        total += mass
-        log_least += mass * u
-        log_other += mass * log_grown
-        inverse_least += mass / growth
-        inverse_other += mass / grown
+    pieces = 2 if end > _LONG else 1
+    for piece in range(pieces):
+        for i in range(nodes.shape[0]):
+            u = end * (piece + nodes[i]) / pieces
+            growth = math.exp(u)
+            grown = 1.0 + ratio * (growth - 1.0)
+            log_grown = math.log(grown)
+            mass = weights[i] * math.exp(u - first * u - second * log_grown) / pieces
+            total += mass
+            log_least += mass * u
+            log_other += mass * log_grown
+            inverse_least += mass / growth
+            inverse_other += mass / grown
     log_value = math.log(shape_b / rate_b * least * end * total)
     log_least, log_other = log_least / total, log_other / total
     inverse_least, inverse_other = inverse_least / (total * least), inverse_other / (total * other)
@@ -102,8 +105,9 @@ def order_ever(power, rate_a, s, rate_b):
     if rate_a <= rate_b:
         series = log_hyp2f1_positive(s, 1.0, power + s + 1.0, 1.0 - rate_a / rate_b)
         return power / (power + s) * math.exp(series)
-    series = log_hyp2f1_positive(power, 1.0, power + s + 1.0, 1.0 - rate_b / rate_a)
-    return 1.0 - s / (power + s) * math.exp(series)
+    # Pfaff's transformation of the same: all terms are positive here too.
+    series = log_hyp2f1_positive(power + 1.0, 1.0, power + s + 1.0, 1.0 - rate_b / rate_a)
+    return power / (power + s) * rate_b / rate_a * math.exp(series)
 
 
 @njit(

@@ -13,7 +13,7 @@ from clvsim.report import model_scores
 from clvsim.report import validation_text as text
 from clvsim.report.page import Card, template, write_text
 from clvsim.report.validation_figures import drawings
-from clvsim.validation.result import PIT_LIMITS, Forecast, GroupCheck, ShareCheck, Validation
+from clvsim.validation.result import PIT_LIMITS, Forecast, GroupCheck, ModelCheck, ShareCheck, Validation
 
 COLUMNS = ("figure", "model", "value", "low", "high", "n")
 ACTUAL = "actual"
@@ -48,7 +48,13 @@ def write_validation(validation: Validation, origin: PageOrigin, folder: Path) -
             cards=cards(validation),
             drawings={name: {"wide": Markup(d.wide), "narrow": Markup(d.narrow)} for name, d in figures.items()},
             model_lines=[r if validation.leave_one_out else r[:-1] for r in text.model_rows(validation)],
+            score_head=["", *text.SCORE_HEAD],
             score_rows=text.score_rows(validation),
+            revenue_score_rows=text.revenue_score_rows(validation) if validation.revenue_scores else [],
+            revenue_lines=text.revenue_rows(validation),
+            paid=paid(validation),
+            tenth_rows=tenth_rows(validation),
+            revenue_tenth_rows=tenth_rows(validation, money=True),
             leave_one_out=leave_one_out_rows(validation),
             layers=list(validation.layers),
             names=[m.model for m in validation.models],
@@ -96,6 +102,33 @@ def cards(validation: Validation) -> list[Card]:
 
 def _forecast_cell(f: Forecast) -> str:
     return f"{text.mean(f)} {text.span(f)}"
+
+
+def paid(validation: Validation) -> str:
+    """All that was paid in the days held back; empty where the log has no amounts."""
+    revenue = validation.own_model.revenue
+    if revenue is None:
+        return ""
+    return fmt.money(revenue.total.actual, text.money_place(revenue.total.full_forecast), validation.currency)
+
+
+def tenth_rows(validation: Validation, *, money: bool = False) -> list[tuple[str, ...]]:
+    """Model and tenth, customers, what they ordered or paid, the model's forecast, the place of the actual in it."""
+    mean, span, place = text.mean, text.span, text.place
+    if money:
+        mean, span, place = text.money_mean, text.money_span, text.money_place
+    return [
+        (
+            f"{m.model}, {group.label}",
+            fmt.number(group.customers),
+            fmt.number(group.actual, place(group.full_forecast)),
+            mean(group.full_forecast),
+            span(group.full_forecast),
+            f"{round(100 * group.position)}",
+        )
+        for m in validation.models
+        for group in m.tenths_of(money=money)
+    ]
 
 
 def group_rows(validation: Validation, partition: str) -> list[tuple[str, ...]]:
@@ -146,7 +179,17 @@ def terms(validation: Validation) -> list[tuple[str, str]]:
             f"number that came, in {words.many} per customer; 0 is perfect. It rewards both aim and honest width, and "
             "is the same as the absolute error for a prediction that names one number.",
         ),
-        ("MAE", f"Mean absolute error per customer of the expected number of {words.many}."),
+        ("MAE", f"Mean absolute error per customer of the expected number of {words.many}, or of the expected money."),
+        (
+            "Gini",
+            "Normalised Gini coefficient: how well what was expected of customers ranks them by what they did. 1 is "
+            "their own ranking, 0 one that says nothing.",
+        ),
+        (
+            "Tenths off",
+            "Customers in tenths by what was expected of them: the gaps between expected and actual sums, over all "
+            "tenths, as a share of what came. Equal predictions share a tenth.",
+        ),
         (
             "In the middle",
             f"Each customer’s actual {words.many} have a place in the distribution predicted for them (randomised "
@@ -156,7 +199,7 @@ def terms(validation: Validation) -> list[tuple[str, str]]:
         ),
     ]
     entries += [
-        (f"Rule: {name}", f"{description}; scored as a Poisson count.")
+        (f"Rule: {name}", f"{description}; scored as a Poisson count, in money at the customer’s mean amount.")
         for name, description in validation.rule_words.items()
     ]
     if validation.leave_one_out:
@@ -196,6 +239,8 @@ def rows(validation: Validation) -> Iterator[tuple]:
                         group.customers,
                     )
                 yield f"{name}/{group.label}/position", m.model, group_of_model.position, None, None, group.customers
+    for m in validation.models:
+        yield from _rows_by_model(m)
     for number, m in enumerate(validation.models):
         t, c = m.tracking, m.cumulative
         for k, week in enumerate(t.week_start):
@@ -212,11 +257,15 @@ def rows(validation: Validation) -> Iterator[tuple]:
                 yield f"{name}/predicted", m.model, b.alive if name == "p_alive" else b.active, None, None, b.customers
                 yield f"{name}/share_active", m.model, b.observed, b.low, b.high, b.customers
         yield "total_crps", m.model, m.total_crps, None, None, n
-    for s in (*validation.scores, *validation.rules):
-        half = 1.6449 * s.difference_se
-        yield "crps", s.name, s.crps, None, None, n
-        yield "mae", s.name, s.mae, None, None, n
-        yield "crps_to_best", s.name, s.difference, s.difference - half, s.difference + half, n
+    in_money = (*validation.revenue_scores, *validation.revenue_rules)
+    for prefix, scores in (("", (*validation.scores, *validation.rules)), ("revenue_", in_money)):
+        for s in scores:
+            half = 1.6449 * s.difference_se
+            yield f"{prefix}crps", s.name, s.crps, None, None, n
+            yield f"{prefix}mae", s.name, s.mae, None, None, n
+            yield f"{prefix}crps_to_best", s.name, s.difference, s.difference - half, s.difference + half, n
+            yield f"{prefix}gini", s.name, s.gini, None, None, n
+            yield f"{prefix}tenths_error", s.name, s.tenths_error, None, None, n
     for s in validation.leave_one_out:
         half = 1.6449 * s.difference_se
         yield "loo_log_score", s.model, s.elpd, None, None, n
@@ -224,6 +273,20 @@ def rows(validation: Validation) -> Iterator[tuple]:
         yield "stacking_weight", s.model, s.weight, None, None, n
         yield "loo_unreliable", s.model, s.unreliable, None, None, n
         yield "expected_orders/parameter", s.model, s.orders, s.orders_p05, s.orders_p95, n
+
+
+def _rows_by_model(m: ModelCheck) -> Iterator[tuple]:
+    """Groups that differ between models, by what each expected, and revenue."""
+    groups = {"orders_tenth": m.tenths}
+    if m.revenue:
+        groups |= {"revenue_total": (m.revenue.total,), "revenue_tenth": m.revenue.tenths}
+    for name, checks in groups.items():
+        for group in checks:
+            yield f"{name}/{group.label}/actual", m.model, group.actual, None, None, group.customers
+            for layers, f in group.forecasts.items():
+                figure = f"{name}/{group.label}/{layers.replace(' ', '')}"
+                yield figure, m.model, f.mean, f.p05, f.p95, group.customers
+            yield f"{name}/{group.label}/position", m.model, group.position, None, None, group.customers
 
 
 def partitions(validation: Validation, model: str | None = None) -> list[tuple[str, tuple[GroupCheck, ...]]]:

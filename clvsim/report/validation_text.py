@@ -2,6 +2,7 @@
 
 import math
 import textwrap
+from collections.abc import Sequence
 
 from clvsim.report import format as fmt
 from clvsim.report import model_scores
@@ -26,8 +27,32 @@ def span(f: Forecast) -> str:
     return f"[{fmt.number(f.p05, place(f))}, {fmt.number(f.p95, place(f))}]"
 
 
+def money_place(f: Forecast) -> int:
+    """Place of the last digit shown of a forecast in money: three digits, and no less than a hundredth."""
+    return max(-2, fmt.last_place((f.mean, f.p05, f.p95)))
+
+
+def money_mean(f: Forecast, currency: str = "") -> str:
+    return fmt.money(f.mean, money_place(f), currency)
+
+
+def money_span(f: Forecast) -> str:
+    return f"[{fmt.number(f.p05, money_place(f))}, {fmt.number(f.p95, money_place(f))}]"
+
+
 def headline(validation: Validation) -> str:
-    """The verdict in a sentence: which model to trust, and how strong the evidence is."""
+    """The verdict in a sentence: which model to trust, and how strong the evidence is; and in another, if not on money.
+
+    Orders decide: the spend model is the same beside every retention model.
+    """
+    revenue = validation.trusted_model.revenue
+    if not validation.trusted or revenue is None or revenue.total.holds:
+        return _verdict_on_orders(validation)
+    came = f"{fmt.position(revenue.total.position)} simulated futures, {_too(revenue.total.error)}"
+    return f"{_verdict_on_orders(validation)} Do not rely on its revenue: what was paid came {came}."
+
+
+def _verdict_on_orders(validation: Validation) -> str:
     if not any(m.fits for m in validation.models):
         models_text = "this model" if len(validation.models) == 1 else "any of these models"
         return (
@@ -95,7 +120,9 @@ def sentences(validation: Validation) -> list[str]:
         s
         for s in (
             _total_sentence(validation),
+            _revenue_sentence(validation),
             _customers_sentence(validation),
+            _ranking_sentence(validation),
             _chances_sentence(validation),
             _past_sentence(validation),
             _spread_sentence(validation),
@@ -126,6 +153,41 @@ def _total_sentence(validation: Validation) -> str:
     if others:
         text += f" Among those of the others the actual number lies: {', '.join(others)}."
     return text
+
+
+def _revenue_sentence(validation: Validation) -> str:
+    """What was paid beside what was expected; only payments of those who are followed count."""
+    revenue = validation.trusted_model.revenue
+    if revenue is None:
+        return ""
+    f, paid = revenue.total.full_forecast, revenue.total.actual
+    text = (
+        f"Of revenue it expected {money_mean(f, validation.currency)}, {INTERVAL} interval {money_span(f)}; "
+        f"{fmt.money(paid, money_place(f), validation.currency)} was paid, {fmt.position(f.position)} simulated "
+        "futures."
+    )
+    if not abs(revenue.total.error) >= 0.005:
+        return text
+    too = "low" if revenue.total.error < 0 else "high"
+    return f"{text} Its mean is {fmt.percent(abs(revenue.total.error))} too {too}."
+
+
+def _ranking_sentence(validation: Validation) -> str:
+    """How well customers are ranked and tenths of them are met, in money where there is some."""
+    in_money = bool(validation.revenue_scores)
+    ranking = validation.revenue_scores if in_money else validation.scores
+    rules = validation.revenue_rules if in_money else validation.rules
+    score = next(s for s in ranking if s.name == validation.trusted_model.model)
+    if not (rules and math.isfinite(score.gini)):
+        return ""
+    ranks = max(rules, key=lambda s: s.gini)
+    met = min(rules, key=lambda s: s.tenths_error)
+    what = "revenue" if in_money else validation.words.many
+    return (
+        f"It ranks customers by their {what} with a normalised Gini of {fmt.number(score.gini, -2)} (best simple rule "
+        f"{fmt.number(ranks.gini, -2)}, perfect 1); by tenths of the customers it misses "
+        f"{fmt.percent(score.tenths_error)} of all {what} (best simple rule {fmt.percent(met.tenths_error)})."
+    )
 
 
 def _customers_sentence(validation: Validation) -> str:
@@ -189,15 +251,44 @@ def loss_definitions(validation: Validation) -> list[str]:
     return list(dict.fromkeys(m.who_is_lost for m in validation.models))
 
 
-def score_rows(validation: Validation) -> list[tuple[str, str, str, str]]:
-    """Name, CRPS, difference to the best model ± standard error, mean absolute error."""
+SCORE_HEAD = ("CRPS", "to the best model", "MAE", "Gini", "tenths off")
 
-    def row(name: str, s: Score) -> tuple[str, str, str, str]:
-        difference = "best" if s.difference == 0 else f"{fmt.number(s.difference, -4, signed=True)} ± "
-        difference += "" if s.difference == 0 else fmt.number(s.difference_se, -4)
-        return name, fmt.number(s.crps, -4), difference, fmt.number(s.mae, -4)
 
-    return [row(s.name, s) for s in validation.scores] + [row(f"rule: {s.name}", s) for s in validation.rules]
+def score_rows(validation: Validation) -> list[tuple[str, ...]]:
+    """Of orders: name, CRPS, difference to the best model ± standard error, mean absolute error, normalised Gini, what
+    tenths of the customers miss."""
+    return _score_rows(validation.scores, validation.rules, -4)
+
+
+def revenue_score_rows(validation: Validation) -> list[tuple[str, ...]]:
+    """The same in money; none where the log has no amounts."""
+    both = (*validation.revenue_scores, *validation.revenue_rules)
+    place = max(-4, fmt.last_place([s.crps for s in both], digits=4))
+    return _score_rows(validation.revenue_scores, validation.revenue_rules, place)
+
+
+def _score_rows(models: Sequence[Score], rules: Sequence[Score], place: int) -> list[tuple[str, ...]]:
+    def row(name: str, s: Score) -> tuple[str, ...]:
+        difference = "best" if s.difference == 0 else f"{fmt.number(s.difference, place, signed=True)} ± "
+        difference += "" if s.difference == 0 else fmt.number(s.difference_se, place)
+        figures = fmt.number(s.crps, place), difference, fmt.number(s.mae, place)
+        return name, *figures, fmt.number(s.gini, -2), fmt.percent(s.tenths_error)
+
+    return [row(s.name, s) for s in models] + [row(f"rule: {s.name}", s) for s in rules]
+
+
+def revenue_rows(validation: Validation) -> list[tuple[str, ...]]:
+    """Name, forecast of all revenue with every layer, where what was paid lies in it; none without amounts."""
+    totals = [(m.model, m.revenue.total) for m in validation.models if m.revenue]
+    return [
+        (
+            name,
+            money_mean(total.full_forecast, validation.currency),
+            money_span(total.full_forecast),
+            fmt.position(total.position).removeprefix("at the "),
+        )
+        for name, total in totals
+    ]
 
 
 def model_rows(validation: Validation) -> list[tuple[str, ...]]:
@@ -225,7 +316,9 @@ def layers_note(validation: Validation) -> str:
     return (
         f"{interval_note(validation)} Actual: where the number that came lies among 100 simulated futures, counted "
         "from the lowest; a right model has each place as often as any other. In the middle: share "
-        f"of customers in the central 80{NBSP}% of what was expected of them, 80{NBSP}% for a model that is right."
+        f"of customers in the central 80{NBSP}% of what was expected of them, 80{NBSP}% for a model that is right. "
+        "Gini: how well customers are ranked, at best 1. Tenths off: what sums over tenths of the "
+        "customers, by what was expected of them, miss in all."
     )
 
 
@@ -239,9 +332,13 @@ def summary(validation: Validation) -> str:
     parts.append(
         model_scores.columns(rows if validation.leave_one_out else [r[:-1] for r in rows]) + f"\nactual: {actual}"
     )
-    parts.append(
-        model_scores.columns([("error per customer", "CRPS", "to the best model", "MAE"), *score_rows(validation)])
-    )
+    if revenue := validation.own_model.revenue:
+        paid = fmt.money(revenue.total.actual, money_place(revenue.total.full_forecast), validation.currency)
+        head = ("model", "revenue expected", INTERVAL, "actual")
+        parts.append(model_scores.columns([head, *revenue_rows(validation)]) + f"\nactual: {paid}")
+    parts.append(model_scores.columns([("error per customer", *SCORE_HEAD), *score_rows(validation)]))
+    if revenue:
+        parts.append(model_scores.columns([("in money", *SCORE_HEAD), *revenue_score_rows(validation)]))
     parts.append("\n".join(map(_wrapped, (layers_note(validation), *loss_definitions(validation)))))
     parts += ["\n".join(_wrapped(f"! {warning}") for warning in validation.warnings)] if validation.warnings else []
     return "\n\n".join(parts).replace(NBSP, " ")

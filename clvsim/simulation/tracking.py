@@ -135,11 +135,11 @@ def repeat_orders(
     scale: float,
     shocks_sd: SdLaw | None = None,
     season: np.ndarray | None = None,
-    on_block: Callable[[np.ndarray], None] | None = None,
+    on_block: Callable[[engine.CustomerTotals], None] | None = None,
 ) -> np.ndarray:
     """Repeat orders per week in every world, (w, weeks); `shocks_sd` as in `make_worlds`, `season` by week.
 
-    `on_block` is called with the orders per customer, (w, c), of each block in turn.
+    `on_block` is called with the totals per customer, (w, c), of each block in turn: orders, and as value their money.
     """
     worlds = make_worlds(seed, draws, 1, int(days / DAYS_PER_MONTH) + 1, environment, shocks_sd)
     weeks = int(np.ceil(days / DAYS_PER_WEEK))
@@ -161,6 +161,6 @@ def repeat_orders(
     for block in blocks:
         totals = engine.run_block(block, [job], setting, jobs, per_customer=on_block is not None)
         if on_block is not None and totals is not None:
-            on_block(totals.orders)
+            on_block(totals)
     counts = raw.calendar[:, :, :, 0].sum(axis=1) / ks.COUNT_UNIT
     return counts[:, ks.ORDERS] - counts[:, ks.ACQUIRED]

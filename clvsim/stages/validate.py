@@ -27,6 +27,7 @@ def validate(config: RunConfig, ctx: RunContext) -> int:
     from clvsim.report.validation_page import PageOrigin, write_validation
     from clvsim.validation import holdout
     from clvsim.validation.payments import payments_of
+    from clvsim.validation.record import figures
 
     clock = Stopwatch()
     with clock("read"), ctx.progress("Reading the log"):
@@ -45,7 +46,11 @@ def validate(config: RunConfig, ctx: RunContext) -> int:
     )
     with clock("simulate"), ctx.progress("Predicting the orders held back"):
         validation = holdout.validate(by_name, summary, weekly, setting, scores)
-    validation = replace(validation, warnings=facts.quality_warnings(material.quality) + validation.warnings)
+    validation = replace(
+        validation,
+        warnings=facts.quality_warnings(material.quality) + validation.warnings,
+        currency=config.finance.currency,
+    )
     folder = output_folder(ctx)
     origin = PageOrigin(
         title=config.title or titles.VALIDATION,
@@ -57,12 +62,7 @@ def validate(config: RunConfig, ctx: RunContext) -> int:
     with clock("report"), ctx.progress("Writing the page"):
         write_validation(validation, origin, folder)
         write_posteriors(by_name, folder)
-        verdict = {
-            "trusted": validation.trusted_model.model if validation.trusted else None,
-            "best": validation.trusted_model.model,
-            "position_of_all": {m.model: m.total.position for m in validation.models},
-            "pit_central_80": {m.model: m.central for m in validation.models},
-        }
+        verdict = figures(validation)
         found = {"models": scores, "verdict": verdict, "warnings": validation.warnings, "payments": instead}
         run_json = {**run_record(config, summary, ctx, clock.seconds), **found}
         archive.write_json(run_json, folder / "run.json")

@@ -11,17 +11,30 @@ import numpy as np
 import pandas as pd
 
 from clvsim.kernels import rng
+from clvsim.kernels.structs import COUNT_UNIT
 from clvsim.models.compare import distinct_histories, row_of_each
 from clvsim.models.diagnostics import failed
 from clvsim.models.fitted import FittedModels
+from clvsim.models.laws import Params
+from clvsim.models.revenue import FittedCustomers, expected_spend_per_order
 from clvsim.simulation.config import EnvironmentConfig
+from clvsim.simulation.engine import CustomerTotals
 from clvsim.simulation.environment import SdLaw, sd_law, season_by_week
 from clvsim.simulation.ledger import money_scale
 from clvsim.simulation.people import existing_blocks
 from clvsim.simulation.tracking import position_among, repeat_orders, track
 from clvsim.types import DAYS_PER_WEEK, CustomerSummary, ModelScore
 from clvsim.validation import scores
-from clvsim.validation.result import Cumulative, Forecast, GroupCheck, ModelCheck, Validation
+from clvsim.validation.result import (
+    Cumulative,
+    Forecast,
+    GroupCheck,
+    ModelCheck,
+    Prediction,
+    RevenueCheck,
+    Score,
+    Validation,
+)
 from clvsim.validation.vocabulary import vocabulary_of
 
 PROCESS = "process"
@@ -29,6 +42,7 @@ PARAMETER = "parameter + process"
 ENVIRONMENT = "parameter + process + environment"
 NO_SHOCKS = SdLaw(0.0)
 MOST_COHORTS = 12
+_CHUNK_CELLS = 1 << 21
 LAST_CLASS = 7  # customers with that many repeat orders or more are one class
 
 
@@ -45,18 +59,21 @@ class Setting:
 
 @dataclass(frozen=True)
 class PerCustomer:
-    """(customer,) each, in the order of the summary's rows."""
+    """(customer,) each, in the order of the summary's rows; `revenue_crps` is nan where the log has no amounts."""
 
     pit: np.ndarray
     crps: np.ndarray
+    revenue_crps: np.ndarray
 
 
 @dataclass(frozen=True)
 class SimulatedHoldout:
-    """Orders in the hold-out: by week (w, weeks), by partition and group (w, group), and figures per customer."""
+    """Orders in the hold-out: by week (w, weeks), by partition and group (w, group), with their money, and figures per
+    customer."""
 
     weekly: np.ndarray
     grouped: Mapping[str, np.ndarray]
+    revenue: Mapping[str, np.ndarray]
     customers: PerCustomer
 
 
@@ -76,20 +93,29 @@ def simulate_holdout(
     blocks, order = existing_blocks(summary, fitted, zeros, zeros, setting.shard_customers)
     actual = summary.customers["holdout_frequency"].to_numpy(np.int64)
     uniform = rng.world_uniforms(rng.text_keys(summary.customers["customer_id"].tolist()), f"pit {setting.seed}")
-    grouped = {name: np.zeros((setting.draws, int(group_index.max()) + 1)) for name, group_index in partitions.items()}
-    pit, crps = np.empty(n), np.empty(n)
+    paid = paid_in_holdout(summary)
+    scale = money_scale(summary.customers["first_amount"].to_numpy(float))
+    grouped, revenue = (
+        {name: np.zeros((setting.draws, int(group_index.max()) + 1)) for name, group_index in partitions.items()}
+        for _ in range(2)
+    )
+    pit, crps, revenue_crps = np.empty(n), np.empty(n), np.full(n, np.nan)
     simulated_customers = 0
 
-    def add_block(orders: np.ndarray) -> None:
+    def add_block(totals: CustomerTotals) -> None:
         nonlocal simulated_customers
+        orders, money = totals.orders, to_ledger_units(totals.value, scale)
         rows = order[simulated_customers : simulated_customers + orders.shape[1]]
         simulated_customers += rows.size
         for name, group_index in partitions.items():
             member = np.zeros((rows.size, grouped[name].shape[1]))
             member[np.arange(rows.size), group_index[rows]] = 1.0
             grouped[name] += orders @ member
+            revenue[name] += money @ member
         pit[rows] = scores.randomised_pit(orders, actual[rows], uniform[rows])
-        crps[rows] = scores.crps_of_counts(orders, actual[rows])
+        crps[rows] = scores.crps_of_draws(orders, actual[rows])
+        if paid is not None:
+            revenue_crps[rows] = scores.crps_of_draws(money, paid[rows])
 
     days = fitted.retention.holdout_days(summary)
     weeks = int(np.ceil(days / DAYS_PER_WEEK)) + 1
@@ -100,27 +126,43 @@ def simulate_holdout(
         setting.draws,
         setting.seed,
         setting.jobs,
-        money_scale(summary.customers["first_amount"].to_numpy(float)),
+        scale,
         shocks_sd,
         season_by_week(fitted, setting.draws, 1, weeks),
         add_block,
     )
-    return SimulatedHoldout(weekly, grouped, PerCustomer(pit, crps))
+    return SimulatedHoldout(weekly, grouped, revenue, PerCustomer(pit, crps, revenue_crps))
+
+
+def to_ledger_units(money: np.ndarray, scale: float) -> np.ndarray:
+    """Money rounded to the ledger's units, a power of two: sums are exact, so no block and no thread changes a bit."""
+    unit = scale / COUNT_UNIT
+    return np.rint(money / unit) * unit
+
+
+def paid_in_holdout(summary: CustomerSummary) -> np.ndarray | None:
+    """What each customer paid in the hold-out, (customer,); None where the log has no amounts."""
+    frame = summary.customers
+    return frame["holdout_amount"].to_numpy(np.float64) if "holdout_amount" in frame else None
 
 
 def without_parameter_uncertainty(fitted: FittedModels) -> FittedModels:
-    """Replace every draw of the retention parameters by the most central one: no parameter uncertainty.
+    """Replace every draw of either model's parameters by its most central one: no parameter uncertainty.
 
     Central in logarithms (effects, which may be below zero, as they are), scaled by their spread. It is a
     draw and not a mean, so that its parameters are consistent with each other.
     """
+
+    def repeated(params: Params) -> dict[str, np.ndarray]:
+        logs = np.array([np.log(v) if (v > 0).all() else v for v in params.values()])
+        spread = logs.std(axis=1, keepdims=True)
+        distance = (logs - logs.mean(axis=1, keepdims=True)) / np.where(spread > 0, spread, 1.0)
+        centre = int((distance**2).sum(axis=0).argmin())
+        return {name: np.full_like(values, values[centre]) for name, values in params.items()}
+
     posterior = fitted.posterior
-    logs = np.array([np.log(v) if (v > 0).all() else v for v in posterior.retention.values()])
-    spread = logs.std(axis=1, keepdims=True)
-    distance = (logs - logs.mean(axis=1, keepdims=True)) / np.where(spread > 0, spread, 1.0)
-    centre = int((distance**2).sum(axis=0).argmin())
-    repeated = {name: np.full_like(values, values[centre]) for name, values in posterior.retention.items()}
-    return replace(fitted, posterior=replace(posterior, retention=repeated))
+    central = replace(posterior, retention=repeated(posterior.retention), spend=repeated(posterior.spend))
+    return replace(fitted, posterior=central)
 
 
 def cohorts_of(summary: CustomerSummary) -> tuple[list[str], np.ndarray]:
@@ -146,8 +188,14 @@ def classes_of(summary: CustomerSummary) -> tuple[list[str], np.ndarray]:
 
 def check_model(fitted: FittedModels, summary: CustomerSummary, weekly: pd.DataFrame, setting: Setting) -> ModelCheck:
     """One retention model against the hold-out under every set of layers. `weekly`: actual orders of full weeks."""
+    alive, active, expected = probabilities(fitted, summary, setting.draws)
+    actual, paid = summary.customers["holdout_frequency"].to_numpy(np.int64), paid_in_holdout(summary)
     groupings = {"total": (["all customers"], np.zeros(len(summary.customers), np.int64))}
-    groupings |= {"cohorts": cohorts_of(summary), "classes": classes_of(summary)}
+    groupings |= {"cohorts": cohorts_of(summary), "classes": classes_of(summary), "tenths": tenths_of(expected)}
+    expected_money = np.zeros(0)
+    if paid is not None:
+        expected_money = expected_revenue(fitted, summary, setting.draws)
+        groupings["revenue tenths"] = tenths_of(expected_money)
     partitions = {name: group_index for name, (_, group_index) in groupings.items()}
     worlds = {PROCESS: simulate_holdout(without_parameter_uncertainty(fitted), summary, partitions, NO_SHOCKS, setting)}
     worlds[PARAMETER] = simulate_holdout(fitted, summary, partitions, NO_SHOCKS, setting)
@@ -155,21 +203,25 @@ def check_model(fitted: FittedModels, summary: CustomerSummary, weekly: pd.DataF
         shocks_sd = sd_law(fitted, summary, setting.environment)
         worlds[ENVIRONMENT] = simulate_holdout(fitted, summary, partitions, shocks_sd, setting)
     full_simulation = next(reversed(worlds.values()))
-    actual = summary.customers["holdout_frequency"].to_numpy(np.int64)
-    checks = {
-        name: tuple(group_check(k, label, group_index, actual, name, worlds) for k, label in enumerate(labels))
-        for name, (labels, group_index) in groupings.items()
-    }
+
+    def checks(name: str, happened: np.ndarray, kind: str = "grouped") -> tuple[GroupCheck, ...]:
+        simulated = {layers: getattr(w, kind)[name] for layers, w in worlds.items()}
+        return group_checks(*groupings[name], happened, simulated)
+
     model = fitted.retention
-    alive, active, expected = probabilities(fitted, summary, setting.draws)
+    revenue = None
+    if paid is not None:
+        prediction = Prediction(expected_money, full_simulation.customers.revenue_crps)
+        (total,) = checks("total", paid, "revenue")
+        revenue = RevenueCheck(total, checks("revenue tenths", paid, "revenue"), prediction)
     return ModelCheck(
         model=model.kind,
         who_is_lost=model.WHO_IS_LOST,
         method=fitted.method,
         diagnostics=tuple(d for d in fitted.posterior.diagnostics if d.model == model.kind),
-        total=checks["total"][0],
-        cohorts=checks["cohorts"],
-        classes=checks["classes"],
+        total=checks("total", actual)[0],
+        cohorts=checks("cohorts", actual),
+        classes=checks("classes", actual),
         tracking=track(
             fitted,
             summary,
@@ -184,31 +236,53 @@ def check_model(fitted: FittedModels, summary: CustomerSummary, weekly: pd.DataF
         pit=full_simulation.customers.pit,
         by_active=scores.share_checks(active, alive, active, actual > 0),
         by_alive=scores.share_checks(alive, alive, active, actual > 0),
-        crps=full_simulation.customers.crps,
-        absolute_error=abs(expected - actual),
-        total_crps=float(scores.crps_of_counts(full_simulation.grouped["total"], actual.sum(keepdims=True))[0]),
+        prediction=Prediction(expected, full_simulation.customers.crps),
+        total_crps=float(scores.crps_of_draws(full_simulation.grouped["total"], actual.sum(keepdims=True))[0]),
+        tenths=checks("tenths", actual),
+        revenue=revenue,
     )
 
 
-def group_check(
-    number: int,
-    label: str,
-    group_index: np.ndarray,
-    actual: np.ndarray,
-    partition: str,
-    worlds: Mapping[str, SimulatedHoldout],
-) -> GroupCheck:
-    rows = group_index == number
-    orders = int(actual[rows].sum())
-    forecasts = {
-        layers: forecast(simulated.grouped[partition][:, number], orders) for layers, simulated in worlds.items()
-    }
-    return GroupCheck(label, int(rows.sum()), orders, forecasts)
+def tenths_of(expected: np.ndarray) -> tuple[list[str], np.ndarray]:
+    """Labels of the tenths of the customers by what is expected of them, the most first, and each one's, (customer,).
+
+    Equal predictions share a tenth, so that some have more customers and some have none.
+    """
+    present, group_index = np.unique(9 - scores.tenths(expected), return_inverse=True)
+    return [f"{tenth + 1}" for tenth in present], group_index
 
 
-def forecast(orders: np.ndarray, actual: int) -> Forecast:
-    low, high = np.quantile(orders, [0.05, 0.95])
-    return Forecast(float(orders.mean()), float(low), float(high), position_among(orders, actual))
+def expected_revenue(fitted: FittedModels, summary: CustomerSummary, draws: int) -> np.ndarray:
+    """Money expected of each customer in the hold-out, a mean over draws, (customer,): closed form, environment off."""
+    distinct, row_of = FittedCustomers.of(fitted, summary, draws).distinct()
+    horizon, step = float(summary.holdout_days), max(1, _CHUNK_CELLS // draws)
+    means = []
+    for first in range(0, int(row_of.max()) + 1, step):
+        some = distinct.part(slice(first, first + step))
+        orders = some.retention.expected_orders(some.life, some.histories, horizon, some.days_per_unit)
+        means.append((orders * expected_spend_per_order(some, horizon, 0.0)).mean(axis=0))
+    return np.concatenate(means)[row_of]
+
+
+def group_checks(
+    labels: list[str], group_index: np.ndarray, actual: np.ndarray, simulated: Mapping[str, np.ndarray]
+) -> tuple[GroupCheck, ...]:
+    """What happened in each group, of `actual` (customer,), beside its worlds by set of layers, (w, group)."""
+    customers, came = np.bincount(group_index), np.bincount(group_index, actual)
+    return tuple(
+        GroupCheck(
+            label,
+            int(customers[k]),
+            float(came[k]),
+            {layers: forecast(worlds[:, k], float(came[k])) for layers, worlds in simulated.items()},
+        )
+        for k, label in enumerate(labels)
+    )
+
+
+def forecast(simulated: np.ndarray, actual: float) -> Forecast:
+    low, high = np.quantile(simulated, [0.05, 0.95])
+    return Forecast(float(simulated.mean()), float(low), float(high), position_among(simulated, actual))
 
 
 def probabilities(
@@ -249,20 +323,27 @@ def validate(
 ) -> Validation:
     """Check every retention model, the run's own first, and simple rules against the orders held back."""
     models = tuple(check_model(model_fit, summary, weekly, setting) for model_fit in fitted.values())
-    actual = summary.customers["holdout_frequency"].to_numpy(np.int64)
-    ranking = scores.ranked({m.model: m.crps for m in models}, {m.model: m.absolute_error for m in models})
-    best = next(m for m in models if m.model == ranking[0].name)
+    actual, paid = summary.customers["holdout_frequency"].to_numpy(np.int64), paid_in_holdout(summary)
     own_fit = next(iter(fitted.values()))
     rules = scores.simple_rules(summary, vocabulary_of(own_fit.retention.renewing))
+    ranking, rule_ranking = scores.beside_rules(
+        {m.model: m.prediction for m in models}, {name: rule.score(actual) for name, rule in rules.items()}, actual
+    )
+    revenue_ranking: tuple[Score, ...] = ()
+    revenue_rules: tuple[Score, ...] = ()
+    if paid is not None:
+        revenue_ranking, revenue_rules = scores.beside_rules(
+            {m.model: m.revenue.prediction for m in models if m.revenue},
+            {name: rule.score_revenue(paid) for name, rule in rules.items()},
+            paid,
+        )
     return Validation(
         models=models,
         scores=ranking,
-        rules=scores.ranked(
-            {name: scores.crps_of_poisson(rule.expected, actual) for name, rule in rules.items()},
-            {name: abs(rule.expected - actual) for name, rule in rules.items()},
-            best.crps,
-        ),
+        rules=rule_ranking,
         rule_words={name: rule.words for name, rule in rules.items()},
+        revenue_scores=revenue_ranking,
+        revenue_rules=revenue_rules,
         leave_one_out=tuple(leave_one_out),
         customers=len(summary.customers),
         first_date=summary.first_date,

@@ -21,15 +21,16 @@ class Payments(NamedTuple):
 def payments_of(summary: CustomerSummary, spend: SpendModel) -> Payments:
     """What of the payments can be checked.
 
-    Without a repeat order above zero each order counts 1: a model of orders is fitted as ever, money is not checked
-    (`has_money`). Where the spend model finds nothing to learn, as of amounts that are all the same, each customer's
-    own price goes on.
+    Without a repeat order above zero each order counts 1: a model of orders is fitted as ever, and without a column
+    `holdout_amount` money is not checked. Where the spend model finds nothing to learn, as of amounts that are all the
+    same, each customer's own price goes on.
     """
-    if not has_money(summary):
-        frame = summary.customers
+    frame = summary.customers
+    if not frame["repeat_positive"].to_numpy().any():
         x = frame["frequency"]
         each_is_one = {"first_amount": 1.0, "repeat_amount": x.astype(float), "repeat_positive": x}
         counted = frame.assign(**each_is_one, repeat_log_amount=0.0, repeat_log_square=0.0)
+        counted = counted.drop(columns="holdout_amount", errors="ignore")
         instead = "No repeat order has an amount above zero: orders are checked, revenue is not."
         return Payments(replace(summary, customers=counted), SPEND["fixed_price"](), instead)
     try:
@@ -39,8 +40,3 @@ def payments_of(summary: CustomerSummary, spend: SpendModel) -> Payments:
         instead = f"spend={spend.kind}: {why}. Payments go on as with spend=fixed_price: each customer pays the same."
         return Payments(summary, SPEND["fixed_price"](), instead)
     return Payments(summary, spend)
-
-
-def has_money(summary: CustomerSummary) -> bool:
-    """Whether a repeat order up to today has an amount above zero."""
-    return bool(summary.customers["repeat_positive"].to_numpy().any())

@@ -28,11 +28,12 @@ class Forecast(NamedTuple):
 
 
 class GroupCheck(NamedTuple):
-    """A group of customers: how many, orders they placed, orders predicted for them by set of layers."""
+    """A group of customers: how many, orders they placed, or what they paid, and what was predicted for them by set of
+    layers."""
 
     label: str
     customers: int
-    actual: int
+    actual: float
     forecasts: Mapping[str, Forecast]  # by layers, the fullest last
 
     @property
@@ -71,14 +72,27 @@ class ShareCheck(NamedTuple):
     high: float
 
 
+class Prediction(NamedTuple):
+    """Of each customer's orders or money: the expected number and the CRPS of the whole prediction, (customer,)."""
+
+    expected: np.ndarray
+    crps: np.ndarray
+
+
 class Score(NamedTuple):
-    """Error per customer, and the difference of its CRPS to the best's with a standard error over customers."""
+    """Error per customer, and the difference of its CRPS to the best's with a standard error over customers.
+
+    `gini`: normalised, of the order in which customers are put. `tenths_error`: what sums over tenths of the customers,
+    by what was expected of them, miss in all, as a share of what came.
+    """
 
     name: str
     crps: float
     mae: float
     difference: float
     difference_se: float
+    gini: float = math.nan
+    tenths_error: float = math.nan
 
 
 class Cumulative(NamedTuple):
@@ -98,6 +112,15 @@ def clearly_above(crps: np.ndarray, best: np.ndarray) -> bool:
 
 
 @dataclass(frozen=True)
+class RevenueCheck:
+    """One retention model with its spend model against what was paid in the hold-out, in the log's money."""
+
+    total: GroupCheck
+    tenths: tuple[GroupCheck, ...]  # of the customers, by the revenue expected of them
+    prediction: Prediction
+
+
+@dataclass(frozen=True)
 class ModelCheck:
     """One retention model against the hold-out."""
 
@@ -113,9 +136,19 @@ class ModelCheck:
     pit: np.ndarray  # (customer,)
     by_active: tuple[ShareCheck, ...]  # bins of the chance to order
     by_alive: tuple[ShareCheck, ...]  # bins of the chance to be alive
-    crps: np.ndarray  # (customer,)
-    absolute_error: np.ndarray  # (customer,) of the expected number
+    prediction: Prediction  # of orders
     total_crps: float  # of the orders of all customers together
+    tenths: tuple[GroupCheck, ...] = ()  # of the customers, by the orders expected of them
+    revenue: RevenueCheck | None = None  # None where the log has no amounts
+
+    @property
+    def crps(self) -> np.ndarray:
+        """Of each customer's orders, (customer,)."""
+        return self.prediction.crps
+
+    def tenths_of(self, *, money: bool) -> tuple[GroupCheck, ...]:
+        """Tenths of the customers by the orders, or the revenue, expected of them."""
+        return self.tenths if not money else self.revenue.tenths if self.revenue else ()
 
     @property
     def central(self) -> float:
@@ -135,6 +168,8 @@ class Validation:
     scores: tuple[Score, ...]  # of the models, the least CRPS first
     rules: tuple[Score, ...]  # of simple rules, the least CRPS first; differences to the best model
     rule_words: Mapping[str, str]
+    revenue_scores: tuple[Score, ...]  # of the models, in money; empty where the log has no amounts
+    revenue_rules: tuple[Score, ...]
     leave_one_out: tuple[ModelScore, ...]  # leave-one-out; empty for a single model
     customers: int
     first_date: date
@@ -148,6 +183,7 @@ class Validation:
     renewing: bool = False  # customers hold contracts, whose orders are renewals
     merged_days: float = 0.0  # all orders of a customer in a period of that length are one; 0: each order is one
     shared_period: str = ""  # such a period in words, where periods are the same for all customers
+    currency: str = ""
 
     @property
     def words(self) -> Vocabulary:

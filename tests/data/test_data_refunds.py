@@ -129,3 +129,22 @@ def test_netting_is_a_stack_and_conserves_money(events: Events) -> None:
     assert net_amounts == expected
     assert log.facts.refunds.unmatched * 100 == unmatched
     assert sum(net_amounts.values()) == sum(cents for _, _, cents in events) + unmatched
+
+
+@pytest.mark.parametrize(("policy", "later", "recent"), [("net", 23.0, 13.0), ("drop", 37.0, 18.0)])
+def test_money_after_today_and_of_as_many_days_before(read: Read, policy: str, later: float, recent: float) -> None:
+    """Ten days are held back. Refunds come off the orders of their own side of today: the 14 of 22 January is taken
+    off what came after it, the 6 of 24 January exceeds it and touches nothing before. First orders are no repeat ones.
+    """
+    rows = (
+        "x,2024-01-02,100\nx,2024-01-10,3\nx,2024-01-12,8\nx,2024-01-15,10\nx,2024-01-16,-5\n"
+        "x,2024-01-21,14\nx,2024-01-22,-14\nx,2024-01-24,-6\nx,2024-01-25,23\n"
+        "w,2024-01-13,50\nw,2024-01-14,2\n"
+    )
+    log = read(HEADER + rows + "z,2024-01-01,1\nz,2024-01-30,1\n", calibration_end="2024-01-20", refunds=policy)
+    frame = summarize(log).customers.set_index("customer_id")
+    assert frame.loc["x", ["holdout_amount", "recent_amount"]].tolist() == [later, recent]
+    assert frame.loc["w", ["holdout_amount", "recent_amount"]].tolist() == [0.0, 2.0]
+    assert frame.loc["z", ["holdout_amount", "recent_amount"]].tolist() == [1.0, 0.0]
+    merged = summarize(log, 100.0).customers
+    assert merged["holdout_amount"].tolist() == merged["recent_amount"].tolist() == [0.0, 0.0, 0.0]

@@ -140,6 +140,29 @@ def test_stacking_satisfies_the_conditions_of_a_maximum():
     assert (slope < 1 + 1e-5).all()
 
 
+def test_stacking_and_differences_are_those_of_arviz():
+    """Its weights come from another parametrisation and optimum; differences and their errors are paired sums."""
+    import arviz_stats
+    import xarray as xr
+    from arviz_stats.utils import ELPDData
+
+    elpd = np.random.default_rng(12).normal(-4, 1.5, (2000, 3)) + np.array([0, 0.05, -0.2])
+    named = {
+        f"m{k}": ELPDData(
+            elpd=column.sum(), se=1.0, p=1.0, n_samples=1000, n_data_points=2000, scale="log",
+            warning=False, good_k=0.7, elpd_i=xr.DataArray(column, dims="customer"),
+        )
+        for k, column in enumerate(elpd.T)
+    }  # fmt: skip
+    other = arviz_stats.compare(named, method="stacking", round_to="none").sort_index()
+    assert stacking_weights(elpd) == pytest.approx(other["weight"].to_numpy(), abs=2e-5)
+    assert (other["weight"] > 0.02).sum() >= 2
+    best = elpd.sum(axis=0).argmax()
+    behind = elpd - elpd[:, [best]]
+    assert abs(other["elpd_diff"].to_numpy()) == pytest.approx(abs(behind.sum(axis=0)))
+    assert other["dse"].to_numpy() == pytest.approx(behind.std(axis=0, ddof=1) * np.sqrt(2000), rel=1e-3)
+
+
 def test_models_side_by_side_on_cdnow(cdnow):
     """At the published maxima −9582.43, −9594.98, −9582.14: with draws all but equal, scores are log-likelihoods."""
     maxima = {

@@ -25,6 +25,7 @@ from tests.report.factory import undrawn
 from tests.simulation.shop import posterior, with_draws
 
 DRAWS = 40
+PAID = 70_976.39  # all rows of the file after 30 September by customers known then, added up
 DATA = {"kind": "bundled", "calibration_end": "1997-09-30", "customer_id": "customer_id", "date": "date"}
 
 
@@ -98,7 +99,7 @@ def test_models_side_by_side_make_one_page_and_one_table(validate_with, tmp_path
     assert table[table["figure"] == "stacking_weight"]["value"].sum() == pytest.approx(1)
     assert set(table["model"]) == {"actual", "bg_nbd", "mbg_nbd", "same again", "mean rate", "recency rule"}
     bands = table.dropna(subset=["low"])
-    bands = bands[bands["figure"].str.startswith(("orders_", "weekly_", "cumulative_"))]
+    bands = bands[bands["figure"].str.startswith(("orders_", "revenue_", "weekly_", "cumulative_"))]
     assert len(bands) > 200
     assert (bands["low"] <= bands["high"]).all()
 
@@ -106,12 +107,23 @@ def test_models_side_by_side_make_one_page_and_one_table(validate_with, tmp_path
                      " ".join(text.replace("\u00a0", " ").split()))  # fmt: skip
     assert not re.search(r"(in|out)side (its|the|both)", text + page)
     positions = table[table["figure"].str.endswith("/position")]
-    assert len(positions) == 2 * (len(bands[bands["figure"].str.contains(r"^orders_.*/process$")]) // 2)
+    assert len(positions) == 2 * (len(bands[bands["figure"].str.contains(r"^(?:orders|revenue)_.*/process$")]) // 2)
     assert positions["value"].between(0, 1).all()
     place = of.loc[("orders_total/all customers/position", "bg_nbd"), "value"].item()
     assert json.loads((tmp_path / "run.json").read_text())["verdict"]["position_of_all"]["bg_nbd"] == place
 
     record = json.loads((tmp_path / "run.json").read_text())
+    paid = of.loc[("revenue_total/all customers/actual", "mbg_nbd"), "value"].item()
+    revenue = record["verdict"]["revenue"]
+    assert revenue["total"]["bg_nbd"]["actual"] == paid == pytest.approx(PAID, abs=0.005)
+    assert "actual: 71,000" in text  # three digits
+    assert "In money" in page
+    assert set(revenue["rules"]) == {"same again", "mean rate", "recency rule"}
+    for part in (record["verdict"]["orders"], revenue):
+        for name, score in (part["models"] | part["rules"]).items():
+            assert 0 < score["gini"] < 1, name
+            assert score["tenths_error"] > 0
+    assert of.loc[("revenue_gini", "bg_nbd"), "value"].item() == revenue["models"]["bg_nbd"]["gini"]
     assert record["verdict"]["best"] in {"bg_nbd", "mbg_nbd"}
     assert record["verdict"]["trusted"] is None  # at the published maxima both expect far less than came
     assert text.startswith("Do not rely on the totals of any of these models")

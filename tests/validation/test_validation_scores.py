@@ -1,5 +1,6 @@
 """Scores against sums by hand, closed forms and brute force."""
 
+import itertools
 from dataclasses import replace
 from datetime import date
 
@@ -16,6 +17,8 @@ from clvsim.validation.result import (
     Forecast,
     GroupCheck,
     ModelCheck,
+    Prediction,
+    RevenueCheck,
     Validation,
 )
 
@@ -33,17 +36,30 @@ def test_crps_of_a_known_distribution_by_hand():
     by_steps = [sum((chance[atoms <= k].sum() - (y <= k)) ** 2 for k in range(5)) for y in actual]
     assert by_steps == pytest.approx(by_hand)
     # The unbiased spread is larger by n / (n − 1)
-    assert scores.crps_of_counts(simulated, actual) == pytest.approx(by_hand - 0.625 / 3999, abs=1e-12)
+    assert scores.crps_of_draws(simulated, actual) == pytest.approx(by_hand - 0.625 / 3999, abs=1e-12)
 
 
 def test_crps_of_few_draws_is_unbiased():
     """Mean over many pairs of draws from Poisson(1.3) is the exact CRPS, within 4 standard errors; one: |x − y|."""
     rng = np.random.default_rng(4)
     pairs = rng.poisson(1.3, (2, 400_000))
-    crps = scores.crps_of_counts(pairs, np.full(400_000, 2))
+    crps = scores.crps_of_draws(pairs, np.full(400_000, 2))
     exact = scores.crps_of_poisson(np.array([1.3]), np.array([2.0]))[0]
     assert abs(crps.mean() - exact) < 4 * crps.std() / np.sqrt(400_000)
-    assert scores.crps_of_counts(np.array([[3, 0]]), np.array([1, 0])).tolist() == [2, 0]
+    assert scores.crps_of_draws(np.array([[3, 0]]), np.array([1, 0])).tolist() == [2, 0]
+
+
+def test_crps_is_that_of_scoringrules():
+    """Another implementation: its unbiased estimator for counts and for amounts, and its closed form for Poisson."""
+    import scoringrules
+
+    rng = np.random.default_rng(9)
+    counts, amounts = rng.negative_binomial(0.4, 0.2, (60, 500)), rng.gamma(0.3, 80.0, (60, 500))
+    for simulated, actual in ((counts, rng.poisson(2.0, 500)), (amounts, rng.gamma(0.3, 90.0, 500))):
+        other = scoringrules.crps_ensemble(actual.astype(float), simulated.T.astype(float), estimator="fair")
+        np.testing.assert_allclose(scores.crps_of_draws(simulated, actual), other, rtol=1e-11, atol=1e-11)
+    mean, y = rng.gamma(0.5, 4.0, 500) + 1e-3, rng.poisson(3.0, 500).astype(float)
+    np.testing.assert_allclose(scores.crps_of_poisson(mean, y), scoringrules.crps_poisson(y, mean), rtol=1e-9)
 
 
 def test_crps_of_poisson_counts():
@@ -111,9 +127,68 @@ def test_simple_rules_by_hand():
     assert "same again" not in scores.simple_rules(undated)
 
 
+def test_crps_of_amounts_between_the_steps():
+    """3 per order, Poisson(1.7) orders, 4.2 paid: by quadrature of the definition in money; 0 expected is sure."""
+    from scipy.integrate import quad
+    from scipy.stats import poisson
+
+    frame = pd.DataFrame(
+        {
+            "customer_id": ["a", "b"], "frequency": [4, 0], "recency_days": [80.0, 0.0], "T_days": [100.0, 9.0],
+            "recent_frequency": [2, 0], "recent_amount": [5.1, 0.0], "first_amount": [9.0, 4.0],
+            "repeat_amount": [12.0, 0.0], "holdout_amount": [4.2, 6.5],
+        }
+    )  # fmt: skip
+    summary = CustomerSummary(frame, date(2024, 6, 1), date(2024, 1, 1), date(2024, 9, 9), "week", "made up")
+    rules = scores.simple_rules(summary)
+    paid = frame["holdout_amount"].to_numpy()
+    np.testing.assert_array_equal(rules["same again"].revenue, [5.1, 0])
+    np.testing.assert_array_equal(rules["mean rate"].revenue, [12, 0])  # 4 orders in 100 days, of 3 each
+    for name, orders in (("same again", 1.7), ("mean rate", 4.0)):
+        prediction = rules[name].score_revenue(paid)
+        steps = [3.0 * k for k in range(40)] + [4.2]
+        exact, _ = quad(
+            lambda u, m=orders: (poisson.cdf(np.floor(u / 3), m) - (u >= 4.2)) ** 2, 0, 120, points=steps, limit=400
+        )
+        assert prediction.crps[0] == pytest.approx(exact, rel=1e-8)
+        assert prediction.crps[1] == pytest.approx(6.5)
+
+
+def test_gini_by_hand():
+    """Cov(y, rank): own order 1, the reverse −1; equal predictions are the mean over every order of them."""
+    y = np.array([0.0, 1.0, 5.0, 20.0])
+    assert scores.normalised_gini(y, y) == pytest.approx(1)
+    assert scores.normalised_gini(-y, y) == pytest.approx(-1)
+    assert scores.normalised_gini(np.ones(4), y) == 0
+    assert np.isnan(scores.normalised_gini(y, np.ones(4)))
+    # Lorenz curve by areas: 2 Σ (share of customers − share of money so far), from the least expected
+    by_area = lambda order: sum((k + 1) / 4 - y[list(order)][: k + 1].sum() / 26 for k in range(4))  # noqa: E731
+    assert scores.normalised_gini(np.array([2, 1, 3, 4.0]), y) == pytest.approx(
+        by_area([1, 0, 2, 3]) / by_area(range(4))
+    )
+    tied = np.array([1.0, 2.0, 2.0, 2.0])
+    orders = [by_area([0, *rest]) for rest in itertools.permutations([1, 2, 3])]
+    assert scores.normalised_gini(tied, y) == pytest.approx(np.mean(orders) / by_area(range(4)))
+
+
+def test_tenths_by_hand():
+    """40 customers, of whom 22 are told apart by nothing: one tenth, whatever their rows; gaps are summed by tenth."""
+    expected = np.concatenate([np.zeros(22), np.arange(1.0, 19.0)])
+    group = scores.tenths(expected)
+    assert np.unique(group[:22]).tolist() == [2]  # ranks 1 to 22, 11.5 in the middle
+    assert np.bincount(group, minlength=10).tolist() == [0, 0, 22, 0, 0, 2, 4, 4, 4, 4]
+    actual = np.zeros(40)
+    actual[0], actual[39] = 3.0, 60.0
+    gaps = [3, 0, 0, 1 + 2, 3 + 4 + 5 + 6, 7 + 8 + 9 + 10, 11 + 12 + 13 + 14, 60 - (15 + 16 + 17 + 18)]
+    assert scores.tenths_error(expected, actual) == pytest.approx(sum(map(abs, gaps)) / 63)
+    turned = np.random.default_rng(1).permutation(40)
+    np.testing.assert_array_equal(scores.tenths(expected[turned]), group[turned])
+    assert np.isnan(scores.tenths_error(expected, np.zeros(40)))
+
+
 def test_ranking_is_paired_by_customer():
     crps = {"a": np.array([1.0, 2.0, 3.0]), "b": np.array([0.5, 2.0, 2.0])}
-    first, second = scores.ranked(crps, crps)
+    first, second = scores.ranked({name: Prediction(c, c) for name, c in crps.items()}, np.zeros(3))
     assert (first.name, first.difference, first.difference_se) == ("b", 0, 0)
     assert second.difference == pytest.approx(0.5)
     assert second.difference_se == pytest.approx(np.std([0.5, 0, 1], ddof=1) / np.sqrt(3))
@@ -136,17 +211,16 @@ def model(
     spread = np.linspace(0.005, 0.995, 100)
     return ModelCheck(
         name, f"{name} never loses.", "nuts", (), total, (), (total,), week, Cumulative(*[NOTHING] * 4),
-        spread if pit is None else pit, (), (), crps, crps, total_crps,
+        spread if pit is None else pit, (), (), Prediction(crps, crps), total_crps,
     )  # fmt: skip
 
 
 def validation(*models: ModelCheck) -> Validation:
-    crps = {m.model: m.crps for m in models}
-    day = date(2024, 1, 1)
-    ranking = scores.ranked(crps, crps)
-    rules = scores.ranked({"mean rate": models[0].crps + 1}, {"mean rate": models[0].crps + 1}, crps[ranking[0].name])
+    day, nothing = date(2024, 1, 1), np.zeros(100)
+    rule = Prediction(models[0].crps + 1, models[0].crps + 1)
+    ranking, rules = scores.beside_rules({m.model: m.prediction for m in models}, {"mean rate": rule}, nothing)
     return Validation(
-        models, ranking, rules, {"mean rate": "As before"}, (), 100, day, day, date(2024, 3, 1),
+        models, ranking, rules, {"mean rate": "As before"}, (), (), (), 100, day, day, date(2024, 3, 1),
         environment=False, draws=10, draft=False, poor_fit=False, warnings=(),
     )  # fmt: skip
 
@@ -221,6 +295,24 @@ def test_a_total_that_holds_comes_before_single_customers():
     assert without.trusted_model.model == "a"
     assert headline(without).startswith("Trust a: it predicted single customers best, beyond twice")
     assert "simulated futures" in headline(without)
+
+
+@pytest.mark.parametrize(("paid", "said"), [(95.0, ""), (140.0, "36 % too low"), (30.0, "200 % too high")])
+def test_revenue_that_does_not_hold_is_said_beside_orders_that_do(paid, said):
+    f = Forecast(90.0, 60.0, 110.0, position=1.0)
+    money = RevenueCheck(GroupCheck("all customers", 100, paid, {"process": f}), (), Prediction(NOISE, NOISE))
+    checks = validation(replace(model("a", NOISE), revenue=money))
+    assert checks.trusted
+    verdict = headline(checks).replace("\u00a0", " ")
+    assert verdict.startswith("a fits single customers")
+    assert ("Do not rely on its revenue: what was paid came above the 99th" in verdict) is bool(said)
+    assert said in verdict
+    ranking, rules = scores.beside_rules(
+        {"a": money.prediction}, {"mean rate": Prediction(NOISE + 1, NOISE + 1)}, NOISE
+    )
+    text = summary(replace(checks, revenue_scores=ranking, revenue_rules=rules, currency="EUR"))
+    assert "it expected €90, 90 % interval [60, 110]" in text
+    assert f"actual: €{paid:.0f}" in text
 
 
 @pytest.mark.parametrize(
