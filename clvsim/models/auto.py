@@ -24,7 +24,8 @@ from clvsim.models.around.several import KIND, MODEL, Several, moved, named, own
 from clvsim.models.config import FitConfig
 from clvsim.models.fit import ModelDraws, as_of, fit
 from clvsim.models.fitted import FittedModels
-from clvsim.models.laws import rows_of
+from clvsim.models.laws import distinct_histories, rows_of
+from clvsim.models.loo import leave_one_out
 from clvsim.models.protocol import RetentionModel, SpendModel
 from clvsim.models.retention.purchases import DropoutPriors
 from clvsim.special import logsumexp, ndtri
@@ -151,8 +152,6 @@ def forward_scores(
 
 def loo_scores(fitted: FittedModels, summary: CustomerSummary) -> np.ndarray:
     """Log scores by leave-one-out, (customer,)."""
-    from clvsim.models.compare import leave_one_out
-
     return leave_one_out(fitted, summary).elpd
 
 
@@ -293,8 +292,6 @@ def of_files(
 
 def lone_totals(fitted: FittedModels, summary: CustomerSummary, horizon_days: float) -> dict[str, float]:
     """Orders of today's customers that each model expects within the horizon by its own draws, of the first 400."""
-    from clvsim.models.compare import distinct_histories
-
     params = fitted.retention_draws(slice(400))
     several: Any = fitted.retention
     totals: dict[str, float] = {}

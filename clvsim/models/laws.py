@@ -3,7 +3,7 @@
 Kernel time is days since today. Arrays are float64, C-contiguous and shaped (draw, customer) unless said otherwise.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from clvsim.types import CustomerSummary
 
 Params = Mapping[str, np.ndarray]  # parameter symbol -> (draw,), in natural units
+_CHUNK_CELLS = 1 << 22
 PACE = "path.pace"  # a parameter beside the model's own: what is common to all runs so many times as fast after today
 
 
@@ -126,6 +127,15 @@ def unique_rows(columns: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     table = table[np.lexsort(table.T[::-1])]
     first = np.flatnonzero(np.r_[len(table) > 0, (table[1:] != table[:-1]).any(axis=1)])
     return table[first], np.diff(first, append=len(table)).astype(np.float64)
+
+
+def distinct_histories[Rows: tuple](histories: Rows, draws: int) -> Iterator[tuple[Rows, np.ndarray]]:
+    """Distinct histories in lexical order with how many customers have each, in chunks fit for (draw, row) tables."""
+    rows, count = unique_rows(histories)
+    step = max(1, _CHUNK_CELLS // draws)
+    for i in range(0, len(rows), step):
+        part = slice(i, i + step)
+        yield type(histories)(*rows[part].T), count[part]
 
 
 def rows_by_level(columns: Sequence[np.ndarray], level: np.ndarray | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -2,11 +2,13 @@
 
 from calendar import month_name
 from datetime import date, timedelta
+from typing import Any
 
 from clvsim.data.material import Material
 from clvsim.data.regularity import Regularity
 from clvsim.data.yearly import Season
-from clvsim.models.around.season import MONTH_SD, Seasonable
+from clvsim.models.around.season import LONG_ENOUGH_DAYS, MONTH_SD, Seasonable
+from clvsim.models.auto import MEMBERS, Auto
 from clvsim.models.protocol import RetentionModel
 from clvsim.models.retention.cnbd import MAX_K, RegularModel
 from clvsim.types import CustomerSummary, QualityLine
@@ -33,6 +35,33 @@ def cautions(retention: RetentionModel, material: Material, days_ahead: float) -
     if regularity is not None and not seasonal and not retention.renewing and not retention.opportunity_days:
         lines += regularity_lines(retention, regularity)
     return tuple(lines)
+
+
+def as_found(retention: RetentionModel, material: Material) -> tuple[RetentionModel, tuple[str, ...]]:
+    """What `retention=auto` takes from a log by itself, in sentences: a season that two years have shown, and a model
+    of regular buyers where gaps are regular. Other models, and what was asked for, stay as they are."""
+    if not isinstance(retention, Auto) or material.signs is None:
+        return retention, ()
+    regularity, season = material.signs
+    changed: dict[str, Any] = {}
+    said = []
+    long_enough = (material.summary.today - material.summary.first_date).days >= LONG_ENOUGH_DAYS
+    if season is not None and season.sure and long_enough and not has_season(retention):
+        changed["season"] = "month"
+        said.append(
+            f"months of the year differ ({month_name[season.month]} {season.times:.1f} times a mean month's repeat "
+            "orders), and the log has two years of them: they are modelled (retention.season=month)"
+        )
+    if (
+        regularity is not None
+        and regularity.sure
+        and regularity.k <= MAX_K
+        and not (changed or has_season(retention))
+        and retention.members == MEMBERS
+    ):
+        changed["members"] = (*MEMBERS, "bg_cnbd")
+        said.append(f"gaps between orders are regular (k = {regularity.k:.1f}): bg_cnbd is one of the models")
+    return (retention.model_copy(update=changed), tuple(said)) if changed else (retention, ())
 
 
 def has_season(retention: RetentionModel) -> bool:
@@ -68,7 +97,7 @@ def regularity_lines(retention: RetentionModel, found: Regularity) -> list[Quali
             value = f"{found.whole_weeks:.0%} are whole weeks"
             return [QualityLine("rounded", "Gaps between orders", value, note, "warning")]
         return []
-    if not found.sure:
+    if not found.sure or (isinstance(retention, Auto) and any("cnbd" in name for name in retention.members)):
         return []
     contracts = "; payments of contracts look like that: retention=sbg" if found.k > MAX_K else ""
     note = (

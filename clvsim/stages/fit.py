@@ -15,6 +15,7 @@ from clvsim.stages.steps import (
     run_record,
     score_models,
     vocabulary,
+    with_findings,
     write_posteriors,
 )
 from clvsim.types import DAYS_PER_MONTH
@@ -26,6 +27,7 @@ def fit(config: RunConfig, ctx: RunContext) -> int:
     Up to `data.calibration_end` where it is given, else up to today.
     """
     material = read_data(config, ctx)
+    config = with_findings(config, material, ctx)
     summary = material.check.summary if material.check and not material.check.chosen else material.summary
     require_repeat_orders(summary)
     by_name = fit_models(config, summary, ctx)

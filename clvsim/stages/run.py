@@ -16,6 +16,7 @@ from clvsim.stages.steps import (
     read_data,
     run_record,
     score_models,
+    with_findings,
     write_posteriors,
 )
 from clvsim.types import DAYS_PER_MONTH, Tracking
@@ -30,6 +31,7 @@ def run(config: RunConfig, ctx: RunContext) -> int:
     clock = Stopwatch()
     with clock("read"), ctx.progress("Reading the log"):
         material = read_data(config, ctx)
+        config = with_findings(config, material, ctx)
     summary = material.summary
     plan = plan_run(config, summary)
     require_repeat_orders(summary)

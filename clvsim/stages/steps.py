@@ -16,7 +16,7 @@ from clvsim.models.compare import compare_models, fit_all
 from clvsim.models.fitted import FittedModels
 from clvsim.provenance import provenance
 from clvsim.runfolder import RunContext
-from clvsim.stages.cautions import cautions
+from clvsim.stages.cautions import as_found, cautions
 from clvsim.types import DAYS_PER_MONTH, CustomerSummary, ModelScore
 from clvsim.validation.vocabulary import Vocabulary, vocabulary_of
 
@@ -45,12 +45,21 @@ def read_data(config: RunConfig, ctx: RunContext, *, held_back: bool = False) ->
     `held_back`: whether the days ahead are those held back, instead of the simulation's horizon.
     """
     material = read_material(config.data, config.retention.periods, config.retention.interval_days)
+    retention, _ = as_found(config.retention, material)
     if material.guessed:
         ctx.note("columns guessed: " + ", ".join(f"data.{key}='{name}'" for key, name in material.guessed))
     days = config.simulation.horizon_months * DAYS_PER_MONTH
     if held_back and material.check:
         days = float(material.check.summary.holdout_days)
-    return material._replace(quality=(*material.quality, *cautions(config.retention, material, days)))
+    return material._replace(quality=(*material.quality, *cautions(retention, material, days)))
+
+
+def with_findings(config: RunConfig, material: Material, ctx: RunContext) -> RunConfig:
+    """The configuration with what `retention=auto` takes from the log by itself, which is said."""
+    retention, found = as_found(config.retention, material)
+    for sentence in found:
+        ctx.note(sentence)
+    return config.model_copy(update={"retention": retention}) if found else config
 
 
 def fit_models(config: RunConfig, summary: CustomerSummary, ctx: RunContext) -> dict[str, FittedModels]:

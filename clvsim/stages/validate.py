@@ -17,6 +17,7 @@ from clvsim.stages.steps import (
     score_models,
     utc_now,
     vocabulary,
+    with_findings,
     write_posteriors,
 )
 
@@ -32,6 +33,7 @@ def validate(config: RunConfig, ctx: RunContext) -> int:
     clock = Stopwatch()
     with clock("read"), ctx.progress("Reading the log"):
         material = read_data(config, ctx, held_back=True)
+        config = with_findings(config, material, ctx)
     held_back, weekly, _ = require_holdout(material)
     require_repeat_orders(held_back, paid=False)
     summary, spend, instead = payments_of(held_back, config.spend)

@@ -12,10 +12,10 @@ import pandas as pd
 
 from clvsim.kernels import rng
 from clvsim.kernels.structs import COUNT_UNIT
-from clvsim.models.compare import distinct_histories, row_of_each
 from clvsim.models.diagnostics import failed
 from clvsim.models.fitted import FittedModels
-from clvsim.models.laws import Params
+from clvsim.models.laws import Params, distinct_histories
+from clvsim.models.loo import row_of_each
 from clvsim.models.revenue import FittedCustomers, expected_spend_per_order
 from clvsim.simulation.config import EnvironmentConfig
 from clvsim.simulation.engine import CustomerTotals

@@ -21,14 +21,13 @@ from clvsim.models.compare import (
     compared_models,
     expected_portfolio_orders,
     fit_all,
-    leave_one_out,
-    smoothed_weights,
     stacking_weights,
     without,
 )
 from clvsim.models.config import FitConfig
 from clvsim.models.fitted import FittedModels
 from clvsim.models.laws import customers_of
+from clvsim.models.loo import leave_one_out, smoothed_weights
 from clvsim.models.retention import bg_nbd
 from clvsim.models.retention.bdw import Bdw
 from clvsim.models.retention.bg_bb import BgBb

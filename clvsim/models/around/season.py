@@ -269,9 +269,8 @@ class Seasonal(PoolableWrapper):
 
         A month on fewer than `_SEEN_DAYS` of the log has the season's own prior, whatever the log's length.
         """
-        unseen, seen = EffectPrior(MONTH_SD), EffectPrior(MONTH_SD, _TAIL)
-        if self.calendar.length < LONG_ENOUGH_DAYS:
-            seen = EffectPrior(SHORT_MONTH_SD)
+        short = self.calendar.length < LONG_ENOUGH_DAYS
+        unseen, seen = EffectPrior(MONTH_SD), EffectPrior(SHORT_MONTH_SD) if short else EffectPrior(MONTH_SD, _TAIL)
         days = self.calendar.features(np.array(self.calendar.codes)).T @ np.array(self.calendar.days)
         priors = {
             effect.variable: EffectPrior(PROMOTION_SD)
@@ -442,8 +441,7 @@ class Seasonal(PoolableWrapper):
         force = float(np.log1p(annual_rate)) / DAYS_PER_YEAR
         horizon = min(horizon_days, _BELOW_ROUNDING / force) if force else horizon_days
         if np.isinf(horizon):
-            endless = self.section.expected_discounted_orders
-            return endless(self.own(params), histories, horizon, 0.0, days_per_unit)
+            return self.section.expected_discounted_orders(self.own(params), histories, horizon, 0.0, days_per_unit)
         ahead = self.ahead(params, horizon)
         edges, limit = rule_limits(ahead.edges, force)
         reached = np.stack([np.interp(edges, ahead.edges, run) for run in ahead.reached])
