@@ -93,6 +93,11 @@ def cards(validation: Validation) -> list[Card]:
         Card(f"Expected by {check.model}", text.mean(f), f"{text.span(f)}, actual {fmt.position(f.position)}"),
         Card("Customers in the central 80 % expected", fmt.percent(check.central), "80 % if the model is right"),
     ]
+    if check.revenue:
+        f = check.revenue.total.full_forecast
+        expected = f"expected {text.money_mean(f, validation.currency)} {text.money_span(f)}"
+        note = f"{expected}, actual {fmt.position(f.position)}"
+        key_figures.append(Card("Revenue in the days held back", paid(validation), note))
     if validation.rules:
         best = validation.rules[0]
         note = f"best simple rule: {fmt.number(best.crps, -3)}"

@@ -77,7 +77,10 @@ def _verdict_on_orders(validation: Validation) -> str:
             f"Use {trusted}: {model_scores.join_names(missed)} predicted single customers better, but missed "
             f"{total} of {trusted}."
         )
-    return f"Trust {trusted}: it predicted single customers best, beyond twice the standard error; {total}."
+    return (
+        f"Trust {trusted}: it predicted single customers best, beyond twice the standard error, and all "
+        f"{validation.words.many} together came {futures(validation.trusted_model)}."
+    )
 
 
 def _no_model_verdict(validation: Validation) -> str:
