@@ -73,7 +73,7 @@ def test_what_an_unknown_key_may_have_meant(key, meant):
 
 def test_a_season_goes_with_models_of_order_rates_by_the_clock():
     problem = unknown_key("retention.season", composed(retention=read("retention", "sbg")))
-    seasonal = [name for name, model in RETENTION.items() if "season" in model.model_fields]
+    seasonal = [name for name, model in RETENTION.items() if "season" in model.model_fields] + ["auto"]
     assert problem.what == f"no such key; it goes with retention={', '.join(seasonal)}"
     assert {"bg_nbd", "mbg_nbd", "pareto_nbd"} <= set(seasonal)
 
