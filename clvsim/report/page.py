@@ -99,6 +99,7 @@ def render(result: RunResult, figures: dict[str, Drawing]) -> str:
         number=fmt.number,
         breakable=breakable,
         check=holdout_in_short(result),
+        models=result.models,
         warnings=(*result.lever_warnings, *result.warnings),
     )
 

@@ -137,7 +137,9 @@ def tracking(holdout: bool = True) -> Tracking:
     mean = np.where(t < 13, 8 * t, 100 * np.exp(-(t - 13) / 60.0))
     actual = np.random.default_rng(7).poisson(mean).astype(float)
     check = HoldoutCheck(273, 1882, 1790.0, (1530.0, 2080.0), (1640.0, 1860.0), 0.71) if holdout else None
-    return Tracking(weeks, actual, mean, mean * 0.7, mean * 1.35 + 6, weeks[38] if holdout else None, check)
+    why_not = "" if holdout else "Nothing was held back (the log is too short)."
+    start = weeks[38] if holdout else None
+    return Tracking(weeks, actual, mean, mean * 0.7, mean * 1.35 + 6, start, check, unchecked=why_not)
 
 
 ASSUMPTIONS = (

@@ -1,0 +1,28 @@
+"""What is said of models that share a run's draws."""
+
+import numpy as np
+
+from clvsim.models.auto import Discrepancy, Weighing
+from clvsim.report.several import in_words
+
+TOTALS = {"bg_nbd": 5420.0, "pareto_nbd": 5010.0}
+
+
+def test_weights_and_how_far_apart_the_totals_lie() -> None:
+    weighing = Weighing({"bg_nbd": 0.17, "mbg_nbd": 0.0, "pareto_nbd": 0.83}, {"bg_cnbd": "it knows no season"}, True)
+    words = in_words(weighing, TOTALS, 36, Discrepancy(np.zeros(1), 0.0312))
+    assert words.short == (
+        "The models share the draws by how they predicted the log's last part: Pareto/NBD 83 %, BG/NBD 17 %; alone "
+        "they expect 5,010 to 5,420 orders of today’s customers within 36 months."
+    ).replace(" %", "\N{NO-BREAK SPACE}%")
+    facts = dict(words.facts)
+    assert facts["Models without a share"].startswith("MBG/NBD")
+    assert facts["BG/CNBD-k left out"] == "it knows no season"
+    assert "sd 0.031" in facts["Beyond the models"]
+    assert facts["What this does not cover"] == "what none of these models knows"
+
+
+def test_one_model_left_is_said() -> None:
+    words = in_words(Weighing({"bg_nbd": 0.0, "pareto_nbd": 1.0}, {}, False), {"pareto_nbd": 10.0}, 12, None)
+    assert words.short == "One model is left of those compared by how they predict customers left out: Pareto/NBD."
+    assert "Beyond the models" not in dict(words.facts)
