@@ -48,10 +48,11 @@ def read_data(config: RunConfig, ctx: RunContext, *, held_back: bool = False) ->
     retention, _ = as_found(config.retention, material)
     if material.guessed:
         ctx.note("columns guessed: " + ", ".join(f"data.{key}='{name}'" for key, name in material.guessed))
-    days = config.simulation.horizon_months * DAYS_PER_MONTH
+    days, known = config.simulation.horizon_months * DAYS_PER_MONTH, material
     if held_back and material.check:
-        days = float(material.check.summary.holdout_days)
-    return material._replace(quality=(*material.quality, *cautions(retention, material, days)))
+        known = material._replace(summary=material.check.summary)
+        days = float(known.summary.holdout_days)
+    return material._replace(quality=(*material.quality, *cautions(retention, known, days)))
 
 
 def with_findings(config: RunConfig, material: Material, ctx: RunContext) -> RunConfig:

@@ -20,8 +20,10 @@ CONFIGS = Path(__file__).parents[2] / "configs"
 
 @pytest.fixture(scope="session")
 def cdnow_log() -> TransactionLog:
-    config = DataConfig(**yaml.safe_load((CONFIGS / "data" / "cdnow.yaml").read_text()))
-    return read_transactions(None, config)
+    """As of the end of September 1997, with the published hold-out after it."""
+    settings = yaml.safe_load((CONFIGS / "data" / "cdnow.yaml").read_text())
+    settings |= {"today": "1998-06-30", "calibration_end": settings["today"]}
+    return read_transactions(None, DataConfig(**settings))
 
 
 @pytest.fixture(scope="session")
