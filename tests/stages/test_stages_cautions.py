@@ -12,7 +12,8 @@ from clvsim.data.regularity import Regularity
 from clvsim.data.remarks import Signs
 from clvsim.data.yearly import Season
 from clvsim.models import RETENTION
-from clvsim.stages.cautions import cautions
+from clvsim.models.auto import Auto
+from clvsim.stages.cautions import as_found, cautions
 from tests.data.madeup import START, as_log, shop
 
 RANDOM, REGULAR, ROUNDED = Regularity(1.0, 0.1, 0.14), Regularity(5.9, 55.0, 0.14), Regularity(1.0, 0.1, 0.9)
@@ -92,3 +93,56 @@ def test_a_horizon_beyond_what_was_observed(material: Material) -> None:
     assert f"for more than {observed}" in note
     undated = material._replace(signs=None)
     assert set(lines(undated, "bg_nbd", 17.4 * observed)) == {"horizon"}
+
+
+# --- what retention=auto takes from the log by itself -----------------------------------------------------------------
+
+AUTO: Any = Auto()
+
+
+def long_material(years: float) -> Material:
+    return material_of_log(read_transactions(as_log(shop(3, round(365.25 * years), a_day=0.2)), DataConfig()))
+
+
+def found(section: Any, material: Material) -> tuple[Any, tuple[str, ...]]:
+    return as_found(section, material)
+
+
+def test_auto_models_a_season_that_two_years_have_shown() -> None:
+    retention, said = found(AUTO, with_signs(long_material(2.1), RANDOM, YEARLY))
+    assert retention.season == "month"
+    assert len(said) == 1
+    assert "November 5.2 times" in said[0]
+    assert "retention.season=month" in said[0]
+    assert not {"season"} & {
+        line.key for line in cautions(retention, with_signs(long_material(2.1), RANDOM, YEARLY), 30)
+    }
+
+
+def test_auto_only_names_a_season_that_one_year_has_shown() -> None:
+    short = with_signs(long_material(1.5), RANDOM, YEARLY)
+    assert as_found(AUTO, short) == (AUTO, ())
+    assert "season" in {line.key for line in cautions(AUTO, short, 30.0)}
+
+
+def test_auto_takes_a_model_of_regular_buyers_where_gaps_are_regular(material: Material) -> None:
+    regular = with_signs(material, REGULAR)
+    retention, said = found(AUTO, regular)
+    assert retention.members == (*AUTO.members, "bg_cnbd")
+    assert "k = 5.9" in said[0]
+    assert "regularity" not in {line.key for line in cautions(retention, regular, 30.0)}
+
+
+@pytest.mark.parametrize(
+    ("section", "signs"),
+    [
+        (Auto(), Signs(RANDOM, None)),
+        (Auto(), Signs(None, None)),
+        (Auto(members=("mbg_nbd",)), Signs(REGULAR, None)),  # asked for by name
+        (Auto(season="month"), Signs(REGULAR, YEARLY)),
+        (Auto(), Signs(Regularity(124.0, 500.0, 0.1), None)),  # contracts
+        (RETENTION["bg_nbd"](), Signs(REGULAR, YEARLY)),
+    ],
+)
+def test_what_was_asked_for_stays(section: Any, signs: Signs, material: Material) -> None:
+    assert as_found(section, material._replace(signs=signs)) == (section, ())
