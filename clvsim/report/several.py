@@ -22,12 +22,16 @@ class Words(NamedTuple):
     facts: tuple[tuple[str, str], ...] = ()
 
 
+def shares(weights: Mapping[str, float]) -> str:
+    """Models with their weights, the largest first."""
+    largest_first = sorted(weights, key=lambda name: -weights[name])
+    return ", ".join(f"{NAMES[name]} {fmt.share(weights[name])}" for name in largest_first)
+
+
 def in_words(weighing: Weighing, totals: Mapping[str, float], months: int, beyond: Discrepancy | None) -> Words:
     """`totals`: orders of today's customers that each model with a weight expects alone within so many months."""
     used = {name: weight for name, weight in weighing.weights.items() if weight > 0}
-    shares = ", ".join(
-        f"{NAMES[name]} {fmt.share(weight)}" for name, weight in sorted(used.items(), key=lambda p: -p[1])
-    )
+    by_weight = shares(used)
     dropped = [NAMES[name] for name, weight in weighing.weights.items() if weight == 0]
     how = "how they predicted the log's last part" if weighing.forward else "how they predict customers left out"
     place = fmt.last_place(tuple(totals.values()))
@@ -40,8 +44,8 @@ def in_words(weighing: Weighing, totals: Mapping[str, float], months: int, beyon
     if len(used) == 1:
         short = f"One model is left of those compared by {how}: {NAMES[next(iter(used))]}."
     else:
-        short = f"The models share the draws by {how}: {shares}; {apart}."
-    facts = [("Models that share the draws", f"{shares}, by {how}")]
+        short = f"The models share the draws by {how}: {by_weight}; {apart}."
+    facts = [("Models that share the draws", f"{by_weight}, by {how}")]
     if dropped:
         facts.append(("Models without a share", f"{', '.join(dropped)}: a weight below 5 %"))
     facts += [(f"{NAMES.get(name, name)} left out", why) for name, why in weighing.left_out.items()]

@@ -5,10 +5,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from clvsim.models.around.several import MODEL, several_of
 from clvsim.models.fitted import FittedModels
 from clvsim.report import display, evidence
 from clvsim.report.format import NBSP
 from clvsim.report.headline import headline, holdout_in_short, second_sentence
+from clvsim.report.several import shares
 from clvsim.types import QualityLine, RunResult, ScenarioDescription
 
 READY = "Ready: this log can be fitted and simulated."
@@ -200,10 +202,12 @@ def posterior_table(fitted: FittedModels) -> str:
     wide = max(28, *(len(name) + 2 for name in posterior.retention))
     alarm = fitted.spend.alarm(posterior.spend)
     rows = [_wrapped(f"{ALARM}{alarm}"), ""] if alarm else []
+    if several := several_of(fitted.retention):
+        rows += [_wrapped(f"The models share the draws: {shares(several.kinds)}."), ""]
     rows += [f"{'parameter':<{wide}}{'mean':>10}{'5 %':>10}{'95 %':>10}"]
     for group in (posterior.retention, posterior.spend):
         for name, values in group.items():
-            if name.startswith("path["):
+            if "path[" in name or (several and name == MODEL):
                 continue  # single months of the log: where they lead to stands under path.shock and path.level
             low, high = np.quantile(values, [0.05, 0.95])
             rows.append(f"{name:<{wide}}{values.mean():>10.4g}{low:>10.4g}{high:>10.4g}")

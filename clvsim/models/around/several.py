@@ -89,6 +89,11 @@ class Several:
     periods: ClassVar[float] = 0.0
     kind: ClassVar[str] = KIND
 
+    @property
+    def kinds(self) -> dict[str, float]:
+        """Weights by name."""
+        return {one.kind: weight for one, weight in zip(self.models, self.weights, strict=True)}
+
     # --- whose draw is it ---------------------------------------------------------------------------------------------
 
     def shares(self, params: Params) -> list[Share]:
