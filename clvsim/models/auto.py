@@ -213,7 +213,7 @@ def joined(
     for name, one in chosen.items():
         own = {k: np.asarray(v)[:draws] for k, v in one.posterior.retention.items()}
         if log_factor is not None:
-            own = moved(name, own, log_factor[:draws]) or own
+            own = moved(own, log_factor[:draws]) or own
         life |= named(name, own)
     posteriors = [one.posterior for one in chosen.values()]
     money = {
@@ -291,6 +291,16 @@ def of_files(
         spend_method=money.method,
     )
     return FittedModels(together, money.model, posterior)
+
+
+def can_be_moved(fitted: FittedModels) -> bool:
+    """Whether all models that share the draws have a level or a pace after today, which a layer can move."""
+    several: Any = fitted.retention
+    none = np.zeros(1)
+    return all(
+        moved({k: v[:1] for k, v in own_of(one.kind, fitted.posterior.retention).items()}, none) is not None
+        for one in several.models
+    )
 
 
 def lone_totals(fitted: FittedModels, summary: CustomerSummary, horizon_days: float) -> dict[str, float]:

@@ -6,7 +6,17 @@ from clvsim.config import RunConfig
 from clvsim.data import require_repeat_orders
 from clvsim.data.material import Material
 from clvsim.errors import ConfigError, DiagnosticsError
-from clvsim.models.auto import Auto, Discrepancy, Weighing, discrepancy, fit_members, joined, lone_totals, weigh
+from clvsim.models.auto import (
+    Auto,
+    Discrepancy,
+    Weighing,
+    can_be_moved,
+    discrepancy,
+    fit_members,
+    joined,
+    lone_totals,
+    weigh,
+)
 from clvsim.models.compare import fit_all
 from clvsim.models.fitted import FittedModels
 from clvsim.report import several
@@ -91,6 +101,8 @@ def with_discrepancy(fits: Fits, config: RunConfig, tracking: Tracking) -> Fits:
     auto = config.retention
     if not isinstance(auto, Auto) or fits.weighing is None or fits.members is None or not auto.discrepancy_sd:
         return fits
+    if not can_be_moved(fits.own):
+        return fits  # nothing was learned of months, in whose level the layer stands
     beyond = discrepancy(auto.discrepancy_sd, tracking.holdout, fits.own.draws, config.fit.seed)
     own = joined(fits.members, fits.weighing, beyond.log_factor)
     return replace(fits, by_name={**fits.by_name, auto.kind: own}, beyond=beyond)

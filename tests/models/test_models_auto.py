@@ -14,7 +14,17 @@ from clvsim.data.summary import summarize
 from clvsim.errors import ConfigError
 from clvsim.models import RETENTION, auto
 from clvsim.models.around.several import MODEL
-from clvsim.models.auto import Auto, Weighing, discrepancy, fit_auto, forward_scores, joined, pseudo_bma, weigh
+from clvsim.models.auto import (
+    Auto,
+    Weighing,
+    can_be_moved,
+    discrepancy,
+    fit_auto,
+    forward_scores,
+    joined,
+    pseudo_bma,
+    weigh,
+)
 from clvsim.models.config import FitConfig
 from clvsim.models.fitted import FittedModels
 from clvsim.models.laws import customers_of
@@ -253,6 +263,30 @@ def test_the_check_widens_or_narrows_it_as_bayes_rule_has_it(off: float, sd: flo
 
     mean, total = (integrate.quad(lambda s, k=k: s**k * weight(s), 0, 0.3, limit=200)[0] for k in (1, 0))
     assert found == pytest.approx(mean / total, rel=0.02)
+
+
+def test_without_months_there_is_nothing_to_move(fits) -> None:
+    """Fits that learned nothing of months have no level ahead."""
+    weighing = Weighing({"bg_nbd": 0.5, "mbg_nbd": 0.5, "pareto_nbd": 0.0}, {}, forward=True)
+    assert not can_be_moved(joined(fits[0], weighing))
+
+
+def test_the_layer_multiplies_all_orders_ahead(logs) -> None:
+    """By the level of the path: a living customer is expected to order so many times as much in a short time."""
+    from clvsim.simulation.config import EnvironmentConfig
+
+    prior = EnvironmentConfig().path_prior
+    auto_of_two = Auto(members=("mbg_nbd", "pareto_nbd"))
+    members, out = auto.fit_members(auto_of_two, logs[1], GammaGamma(), FIT, prior, None)
+    weighing = Weighing({"mbg_nbd": 0.5, "pareto_nbd": 0.5}, out, forward=True)
+    log_factor = np.linspace(-0.1, 0.1, 1000)
+    plain, changed = joined(members, weighing), joined(members, weighing, log_factor)
+    assert can_be_moved(plain)
+    several: Any = plain.retention
+    histories = several.histories(logs[1])
+    few = type(histories)(*(column[:20] for column in histories))
+    orders = [several.expected_discounted_orders(f.posterior.retention, few, 0.5, 0.0, WEEK) for f in (plain, changed)]
+    np.testing.assert_allclose(orders[1] / orders[0], np.exp(log_factor)[:, None] * np.ones(20), rtol=5e-3)
 
 
 def test_a_check_on_nothing_teaches_nothing() -> None:

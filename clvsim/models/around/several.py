@@ -215,7 +215,7 @@ def several_of(model: Any) -> Several | None:
     return model if isinstance(model, Several) else None
 
 
-def moved(kind: str, params: Mapping[str, np.ndarray], log_factor: np.ndarray) -> dict[str, np.ndarray] | None:
+def moved(params: Mapping[str, np.ndarray], log_factor: np.ndarray) -> dict[str, np.ndarray] | None:
     """A model's own parameters where all order rates after today are exp(log_factor) times as high, (draw,).
 
     By the level at which the path of months stands, or by the pace beside the model; None where it has neither, which
