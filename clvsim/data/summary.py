@@ -305,7 +305,7 @@ def require_repeat_orders(summary: CustomerSummary, *, paid: bool = True) -> Non
     """
     frequency = summary.customers["frequency"].to_numpy()
     if not frequency.any():
-        when, hint = "on another day", "or data.calibration_end too early?"
+        when, hint = "on another day", "or data.today or data.calibration_end too early?"
         if summary.opportunity_days:
             period = summary.shared_period or f"period of {summary.opportunity_days:g} days"
             when = f"in any {period} that has ended"

@@ -165,7 +165,7 @@ def attrition_warnings(fitted: FittedModels, summary: CustomerSummary) -> tuple[
     if alive < _NOBODY:
         return (
             f"Practically everybody has left: of those who ordered more than once {alive:.2%} count as still there. "
-            "What the customers of today are worth rests on hardly anybody (is today, data.calibration_end, too late?)",
+            "What the customers of today are worth rests on hardly anybody (is data.today too late?)",
         )
     if alive > 1 - _NOBODY:
         return (
