@@ -114,15 +114,28 @@ def fit_members(
 ) -> tuple[dict[str, FittedModels], dict[str, str]]:
     """Each member fitted, and those left out with the reason: a key that it does not know, or diagnostics that fail.
 
+    `fit.method=auto` is Laplace for each, on small tables too, and what it is else where that fails: chains of several
+    models, fitted twice, would take minutes.
+
     Raises the errors of the first where every member fails.
     """
     sections, out = auto.sections()
     fitted: dict[str, FittedModels] = {}
     errors: list[DiagnosticsError] = []
     amounts: list[ModelDraws] = []
+
+    def fit_member(section: RetentionModel, config: FitConfig) -> FittedModels:
+        return fit(summary, section, spend, config, months=months, log=say, amounts_fitted=amounts)
+
+    quick = config.model_copy(update={"method": "laplace"}) if config.method == "auto" else config
     for name, section in sections.items():
         try:
-            fitted[name] = fit(summary, section, spend, config, months=months, log=say, amounts_fitted=amounts)
+            try:
+                fitted[name] = fit_member(section, quick)
+            except DiagnosticsError:
+                if quick is config:
+                    raise
+                fitted[name] = fit_member(section, config)
         except DiagnosticsError as error:
             errors.append(error)
             out[name] = error.problems[0].what
