@@ -11,6 +11,8 @@ from clvsim.data.remarks import remarks
 from clvsim.types import DAYS_PER_MONTH, DAYS_PER_UNIT, CustomerSummary, QualityLine
 
 _WIDE_RANGE = 1e9
+_SILENCES, _QUIET_DAYS = 3, 14  # times the longest silence before, and days, that are warned of
+_LEAST_TREND = 0.005  # a year; below it is rounding
 
 
 def quality(log: TransactionLog, summary: CustomerSummary, days: Days | None = None) -> tuple[QualityLine, ...]:
@@ -20,7 +22,7 @@ def quality(log: TransactionLog, summary: CustomerSummary, days: Days | None = N
     """
     return (
         *_source(log),
-        *_period(log),
+        *_period(log, days),
         *remarks(log, days or days_of(log)),
         *_unreadable(log.facts),
         *_rows(log.facts),
@@ -41,20 +43,32 @@ def _source(log: TransactionLog) -> list[QualityLine]:
     ]
 
 
-def _period(log: TransactionLog) -> list[QualityLine]:
+def _period(log: TransactionLog, days: Days | None) -> list[QualityLine]:
     last = log.facts.last_row
     months = ((last - log.first_date).days + 1) / DAYS_PER_MONTH
     silent = (log.today - last).days
     today = f"{silent:,} days after the last order" if silent > 0 else "the last day of the log"
     reading = "" if log.facts.date_reading == "year-month-day" else f"; dates read as {log.facts.date_reading}"
+    level = "info"
+    if days is not None and silent > max(_SILENCES * longest_silence(days), _QUIET_DAYS):
+        today += (
+            ", longer than ever before in this log: if the log ends sooner than the shop, set data.today to the day "
+            "up to which it is complete"
+        )
+        level = "warning"
     lines = [
         QualityLine("span", "Period", f"{log.first_date} to {last}", f"{months:.1f} months{reading}"),
-        QualityLine("today", "Today", f"{log.today}", today),
+        QualityLine("today", "Today", f"{log.today}", today, level),
     ]
     if log.facts.rows_after_today:
         note = "left out: the log is cut at data.today"
         lines.append(QualityLine("after_today", "Rows after today", f"{log.facts.rows_after_today:,}", note))
     return lines
+
+
+def longest_silence(days: Days) -> int:
+    """The most days between two on which somebody ordered."""
+    return int(np.diff(np.unique(days.day)).max(initial=1))
 
 
 def check_line(log: TransactionLog, check: CustomerSummary | None, why_not: str) -> QualityLine:
@@ -273,7 +287,7 @@ def free_lines(summary: CustomerSummary) -> list[QualityLine]:
         if free
     ]
     note = (
-        f"– {' and '.join(shares)}. Later orders are free as often, each customer's by their own share, and so are "
+        f"{' and '.join(shares)}. Later orders are free as often, each customer's by their own share, and so are "
         "newcomers' first orders; amounts are those of paid orders"
     )
     return [QualityLine("free", "Free orders", f"{first + again:,} of {len(frame) + repeats:,}", note, "warning")]
@@ -288,7 +302,7 @@ def trend_lines(summary: CustomerSummary) -> list[QualityLine]:
     if found.problem:
         return [QualityLine("trend", label, "–", found.problem)]
     low, middle, high = (math.expm1(found.slope + k * found.se) for k in (-2, 0, 2))
-    beyond_chance = low > 0 or high < 0
+    beyond_chance = (low > 0 or high < 0) and abs(middle) >= _LEAST_TREND
     note = f"{low:+.1%} to {high:+.1%}: 2 standard errors, over {found.customers:,} customers"
     hint = "; spend.trend=true brings amounts to today's level" if beyond_chance else ""
     return [QualityLine("trend", label, f"{middle:+.1%} a year", note + hint)]

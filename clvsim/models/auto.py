@@ -29,6 +29,7 @@ from clvsim.models.laws import distinct_histories, rows_of
 from clvsim.models.loo import leave_one_out
 from clvsim.models.protocol import RetentionModel, SpendModel
 from clvsim.models.retention.purchases import DropoutPriors
+from clvsim.models.shocks import path_of, without_path
 from clvsim.special import logsumexp, ndtri
 from clvsim.types import CustomerSummary, HoldoutCheck, Posterior
 
@@ -49,7 +50,7 @@ class Auto(Seasonable, Poolable):
     models disagree about; 0 switches the layer off.
     """
 
-    WHO_IS_LOST: ClassVar[str] = Several.WHO_IS_LOST
+    WHO_IS_LOST: ClassVar[str] = ""  # what the models say that have a share
     TIMES: ClassVar[tuple[str, ...]] = ()
     SCALES: ClassVar[Mapping[str, Scale]] = DropoutPriors.SCALES
     interval_days: ClassVar[float] = 0.0
@@ -141,7 +142,20 @@ def fit_members(
             out[name] = error.problems[0].what
     if not fitted:
         raise errors[0]
-    return fitted, out
+    return on_one_footing(fitted), out
+
+
+def on_one_footing(fitted: dict[str, FittedModels]) -> dict[str, FittedModels]:
+    """Members as they are where all have learned the months up to today, or none; else all without: scores of a model
+    that explains a silence by its months and of one that cannot are not of the same question."""
+    learned = [path_of(one.retention) is not None for one in fitted.values()]
+    if all(learned) or not any(learned):
+        return fitted
+    plain = {}
+    for name, one in fitted.items():
+        model, params = without_path(one.retention, one.posterior.retention)
+        plain[name] = replace(one, retention=model, posterior=replace(one.posterior, retention=params))
+    return plain
 
 
 def forward_scores(
@@ -152,8 +166,6 @@ def forward_scores(
     `before` is fitted to `known`, the log up to the cut; `now`, of the same kind, says by which calendar `today`'s
     histories are read. Months' own shocks are left out of both likelihoods.
     """
-    from clvsim.models.shocks import without_path
-
     draws = slice(SCORED_DRAWS)
     model, params = without_path(before.retention, before.retention_draws(draws))
     later_model = without_path(now.retention, {})[0]
@@ -316,17 +328,15 @@ def can_be_moved(fitted: FittedModels) -> bool:
     )
 
 
-def lone_totals(fitted: FittedModels, summary: CustomerSummary, horizon_days: float) -> dict[str, float]:
-    """Orders of today's customers that each model expects within the horizon by its own draws, of the first 400."""
-    params = fitted.retention_draws(slice(400))
-    several: Any = fitted.retention
+def lone_totals(fitted: Mapping[str, FittedModels], summary: CustomerSummary, horizon_days: float) -> dict[str, float]:
+    """Orders of today's customers that each model expects within the horizon, over its first 100 draws."""
     totals: dict[str, float] = {}
-    for share in several.shares(params):
-        expected = 0.0
-        for histories, count in distinct_histories(share.model.histories(summary), share.rows.size):
-            orders = share.model.expected_orders(share.params, histories, horizon_days, fitted.days_per_unit)
-            expected += float((orders @ count).mean())
-        totals[share.model.kind] = expected
+    for name, one in fitted.items():
+        params, total = one.retention_draws(slice(100)), 0.0
+        for histories, count in distinct_histories(one.retention.histories(summary), 100):
+            orders = one.retention.expected_orders(params, histories, horizon_days, one.days_per_unit)
+            total += float((orders @ count).mean())
+        totals[name] = total
     return totals
 
 

@@ -1,6 +1,7 @@
 """Rows of the page's tables on the fitted models, the finance section and the data."""
 
 from calendar import month_name
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +11,7 @@ from clvsim.models.around.paced import paced_of
 from clvsim.models.around.path import LEVEL_SD, SD
 from clvsim.models.around.pooling import in_words
 from clvsim.models.around.season import seasonal_of
+from clvsim.models.around.several import several_of
 from clvsim.models.fitted import FittedModels
 from clvsim.models.laws import PACE
 from clvsim.models.protocol import RetentionModel
@@ -67,6 +69,14 @@ def retention_facts(fitted: FittedModels) -> list[Fact]:
     Of the months of the log only where their path stands today.
     """
     retention, posterior = fitted.retention, fitted.posterior
+    if shared := several_of(retention):
+        return [
+            (f"{label} ({share.model.kind})" if share.model.kind not in label else label, value)
+            for share in shared.shares(posterior.retention)
+            for label, value in retention_facts(
+                replace(fitted, retention=share.model, posterior=replace(posterior, retention=share.params))
+            )
+        ]
     unit, times = f", {posterior.time_unit}s", retention.TIMES
     parameters, level_facts = in_words(retention, posterior.retention)
     effects = {effect.label: effect for effect in calendar_effects(retention)}
@@ -92,6 +102,8 @@ def calendar_effects(retention: RetentionModel) -> tuple[Effect, ...]:
 
 def fitted_kinds(retention: RetentionModel) -> tuple[str, ...]:
     """Kinds of the calendar's effects that differ from a mean day, each once; a path of months beside the model too."""
+    if shared := several_of(retention):
+        return tuple(dict.fromkeys(kind for one in shared.models for kind in fitted_kinds(one)))
     beside = ("path",) if paced_of(retention) else ()
     kinds = (effect.kind for effect in calendar_effects(retention) if effect != MEAN_DAY)
     return tuple(dict.fromkeys((*kinds, *beside)))

@@ -28,8 +28,17 @@ def shares(weights: Mapping[str, float]) -> str:
     return ", ".join(f"{NAMES[name]} {fmt.share(weights[name])}" for name in largest_first)
 
 
-def in_words(weighing: Weighing, totals: Mapping[str, float], months: int, beyond: Discrepancy | None) -> Words:
-    """`totals`: orders of today's customers that each model with a weight expects alone within so many months."""
+def of_a_file(weights: Mapping[str, float]) -> Words:
+    """Of draws that were read, whose weights the file has."""
+    by_weight = shares(weights)
+    facts = (("Models that share the draws", by_weight),)
+    return Words(f"The models share the draws of the file: {by_weight}.", facts)
+
+
+def in_words(
+    weighing: Weighing, totals: Mapping[str, float], months: int, beyond: Discrepancy | None, *, checked: bool
+) -> Words:
+    """`totals`: orders of today's customers that each model, with a weight or not, expects alone in so many months."""
     used = {name: weight for name, weight in weighing.weights.items() if weight > 0}
     by_weight = shares(used)
     dropped = [NAMES[name] for name, weight in weighing.weights.items() if weight == 0]
@@ -41,15 +50,19 @@ def in_words(weighing: Weighing, totals: Mapping[str, float], months: int, beyon
         if low != high
         else f"alone each expects about {low} orders of today’s customers within {months} months"
     )
+    if len(totals) < 2:
+        apart = ""
     if len(used) == 1:
-        short = f"One model is left of those compared by {how}: {NAMES[next(iter(used))]}."
+        short = f"One model is left of those compared by {how}: {NAMES[next(iter(used))]}"
+        short += f" (of all compared, {apart})." if apart else "."
     else:
         short = f"The models share the draws by {how}: {by_weight}; {apart}."
-    facts = [("Models that share the draws", f"{by_weight}, by {how}")]
+    shared = by_weight if len(used) > 1 else f"{NAMES[next(iter(used))]} alone"
+    facts = [("Models that share the draws", f"{shared}, by {how}")]
     if dropped:
         facts.append(("Models without a share", f"{', '.join(dropped)}: a weight below 5 %"))
     facts += [(f"{NAMES.get(name, name)} left out", why) for name, why in weighing.left_out.items()]
-    if len(used) > 1:
+    if len(totals) > 1:
         each = ", ".join(f"{NAMES[name]} {fmt.number(total, place)}" for name, total in totals.items())
         facts.append((f"Orders of today’s customers within {months} months, each model alone", each))
     facts.append(("What this does not cover", "what none of these models knows"))
@@ -57,8 +70,9 @@ def in_words(weighing: Weighing, totals: Mapping[str, float], months: int, beyon
         facts.append(
             (
                 "Beyond the models",
-                f"all orders ahead are off by a factor common to all, sd {beyond.sd:.3f} of its log, learned from how "
-                "far the check was off (retention.discrepancy_sd)",
+                f"all orders ahead are off by a factor common to all, sd {beyond.sd:.3f} of its log, "
+                + ("learned from how far the check was off" if checked else "assumed, since nothing was checked")
+                + " (retention.discrepancy_sd)",
             )
         )
     return Words(short, tuple(facts))

@@ -78,7 +78,7 @@ def assemble(
         models=models.short if models else "",
         calendar_effects=facts.fitted_kinds(fitted.retention),
         warnings=facts.quality_warnings(material.quality) + posterior.warnings,
-        who_is_lost=config.retention.WHO_IS_LOST,
+        who_is_lost=fitted.retention.WHO_IS_LOST,
         active_contracts=active_contracts(config, summary),
         merged_days=summary.opportunity_days,
         shared_period=summary.shared_period,

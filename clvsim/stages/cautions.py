@@ -30,7 +30,8 @@ def cautions(retention: RetentionModel, material: Material, days_ahead: float) -
     lines = unseen_months(retention, material.summary, days_ahead) + far
     clockwork = regularity is not None and regularity.sure and regularity.k > MAX_K
     seasonal = season is not None and season.sure and not clockwork
-    if season is not None and seasonal and not has_season(retention) and not retention.renewing:
+    by_interval = retention.renewing or bool(retention.opportunity_days)
+    if season is not None and seasonal and not has_season(retention) and not by_interval:
         lines.append(_season_line(retention, season))
     if regularity is not None and not seasonal and not retention.renewing and not retention.opportunity_days:
         lines += regularity_lines(retention, regularity)

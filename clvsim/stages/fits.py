@@ -6,6 +6,7 @@ from clvsim.config import RunConfig
 from clvsim.data import require_repeat_orders
 from clvsim.data.material import Material
 from clvsim.errors import ConfigError, DiagnosticsError
+from clvsim.models.around.several import several_of
 from clvsim.models.auto import (
     Auto,
     Discrepancy,
@@ -23,11 +24,6 @@ from clvsim.report import several
 from clvsim.runfolder import RunContext
 from clvsim.stages.steps import enough_draws, fit_models
 from clvsim.types import DAYS_PER_MONTH, CustomerSummary, Tracking
-
-_FROM_FILE = (
-    "The parameters come from a file, and whether they saw the log's last part is not known "
-    "(data.calibration_end=DAY names the day up to which they were fitted)."
-)
 
 
 @dataclass(frozen=True)
@@ -60,8 +56,6 @@ def fit_run(config: RunConfig, material: Material, ctx: RunContext) -> Fits:
     check = material.check
     if check is None:
         return Fits(by_name, unchecked=material.unchecked)
-    if config.fit.posterior and check.chosen:
-        return Fits(by_name, unchecked=_FROM_FILE)
     alone = config.fit.model_copy(update={"compare": ()})
     path_prior = config.environment.path_prior
     try:
@@ -110,11 +104,12 @@ def with_discrepancy(fits: Fits, config: RunConfig, tracking: Tracking) -> Fits:
 
 def models_in_words(fits: Fits, config: RunConfig, summary: CustomerSummary) -> several.Words:
     """What the terminal and the page say of models that share the draws; nothing where there is one model."""
-    if fits.weighing is None:
-        return several.Words()
+    if fits.weighing is None or fits.members is None:
+        shared = several_of(fits.own.retention)
+        return several.of_a_file(shared.kinds) if shared else several.Words()
     months = config.simulation.horizon_months
-    totals = lone_totals(fits.own, summary, months * DAYS_PER_MONTH)
-    return several.in_words(fits.weighing, totals, months, fits.beyond)
+    totals = lone_totals(fits.members, summary, months * DAYS_PER_MONTH)
+    return several.in_words(fits.weighing, totals, months, fits.beyond, checked=fits.checked is not None)
 
 
 def _nothing_fitted(summary: CustomerSummary, error: ConfigError | DiagnosticsError) -> str:

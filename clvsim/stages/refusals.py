@@ -84,9 +84,10 @@ def require_holdout(material: Material) -> HeldBack:
     if material.check is None or material.check.summary.holdout_days < DAYS_PER_WEEK:
         days = (summary.last_date - summary.first_date).days
         suggested = summary.first_date + timedelta(days=round(days * 2 / 3))
-        got = f"got {material.check.summary.holdout_days} days" if material.check else material.unchecked
+        got = f"got {material.check.summary.holdout_days} days" if material.check else "got none"
+        why = f" {material.unchecked}" if material.unchecked else ""
         message = (
-            f"validate needs at least a week of orders held back, {got}; this log runs from "
+            f"validate needs at least a week of orders held back, {got}.{why} This log runs from "
             f"{summary.first_date} to {summary.last_date}, two thirds of it are data.calibration_end={suggested}"
         )
         raise ConfigError([("data.calibration_end", message)])

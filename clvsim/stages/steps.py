@@ -45,6 +45,8 @@ def read_data(config: RunConfig, ctx: RunContext, *, held_back: bool = False) ->
     `held_back`: whether the days ahead are those held back, instead of the simulation's horizon.
     """
     material = read_material(config.data, config.retention.periods, config.retention.interval_days)
+    if config.fit.posterior and material.check and material.check.chosen:
+        material = without_check(material, _FROM_FILE)
     retention, _ = as_found(config.retention, material)
     if material.guessed:
         ctx.note("columns guessed: " + ", ".join(f"data.{key}='{name}'" for key, name in material.guessed))
@@ -53,6 +55,21 @@ def read_data(config: RunConfig, ctx: RunContext, *, held_back: bool = False) ->
         known = material._replace(summary=material.check.summary)
         days = float(known.summary.holdout_days)
     return material._replace(quality=(*material.quality, *cautions(retention, known, days)))
+
+
+_FROM_FILE = (
+    "The parameters come from a file, and whether they saw the log's last part is not known "
+    "(data.calibration_end=DAY names the day up to which they were fitted)."
+)
+
+
+def without_check(material: Material, why: str) -> Material:
+    """The same where nothing is held back, which its quality table says."""
+    lines = (
+        line._replace(label="Held back to check the models", value="nothing", note=why) if line.key == "check" else line
+        for line in material.quality
+    )
+    return material._replace(check=None, unchecked=why, quality=tuple(lines))
 
 
 def with_findings(config: RunConfig, material: Material, ctx: RunContext) -> RunConfig:

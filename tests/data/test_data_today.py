@@ -57,8 +57,18 @@ def test_a_today_after_the_last_order_is_time_in_which_nobody_ordered() -> None:
     assert frame["T_days"].tolist() == [121, 112, 66]
     assert frame["recency_days"].tolist() == [60, 55, 0]
     lines = {line.key: line for line in material_of_log(log).quality}
-    assert lines["today"].note == "57 days after the last order"
+    assert lines["today"].note == "57 days after the last order"  # it was silent for as long before
     assert lines["span"].value == "2024-01-01 to 2024-03-05"
+
+
+def test_a_silence_longer_than_any_before_is_warned_of() -> None:
+    frame = shop()
+    quiet, usual = (material(frame, today=day) for day in ("2024-06-01", "2024-02-08"))
+    line, plain = ({line.key: line for line in found.quality}["today"] for found in (quiet, usual))
+    assert line.level == "warning"
+    assert "longer than ever before in this log" in line.note
+    assert "data.today" in line.note
+    assert plain.level == "info"
 
 
 def test_a_silent_year_leaves_few_of_those_who_were_there() -> None:

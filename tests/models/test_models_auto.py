@@ -265,6 +265,20 @@ def test_the_check_widens_or_narrows_it_as_bayes_rule_has_it(off: float, sd: flo
     assert found == pytest.approx(mean / total, rel=0.02)
 
 
+def test_all_have_learned_the_months_or_none(logs, fits) -> None:
+    """Else one would explain a silence by its months, and the others could not."""
+    from clvsim.models.shocks import path_of
+    from clvsim.simulation.config import EnvironmentConfig
+
+    prior = EnvironmentConfig().path_prior
+    (one, _) = auto.fit_members(Auto(members=("mbg_nbd",)), logs[0], GammaGamma(), FIT, prior, None)
+    assert path_of(one["mbg_nbd"].retention) is not None
+    mixed = auto.on_one_footing({"bg_nbd": fits[0]["bg_nbd"], **one})
+    assert [path_of(found.retention) for found in mixed.values()] == [None, None]
+    assert "path.level" not in mixed["mbg_nbd"].posterior.retention
+    assert auto.on_one_footing(one) == one
+
+
 def test_without_months_there_is_nothing_to_move(fits) -> None:
     """Fits that learned nothing of months have no level ahead."""
     weighing = Weighing({"bg_nbd": 0.5, "mbg_nbd": 0.5, "pareto_nbd": 0.0}, {}, forward=True)

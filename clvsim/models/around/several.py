@@ -79,15 +79,16 @@ class Several:
     models: tuple[Any, ...]
     weights: tuple[float, ...]
 
-    WHO_IS_LOST: ClassVar[str] = (
-        "Several models share the draws: in some a customer may leave after an order, in others at any time."
-    )
     TIMES: ClassVar[tuple[str, ...]] = ()
     renewing: ClassVar[bool] = False
     interval_days: ClassVar[float] = 0.0
     opportunity_days: ClassVar[float] = 0.0
     periods: ClassVar[float] = 0.0
     kind: ClassVar[str] = KIND
+
+    @property
+    def WHO_IS_LOST(self) -> str:
+        return " ".join(dict.fromkeys(one.WHO_IS_LOST for one in self.models))
 
     @property
     def kinds(self) -> dict[str, float]:
