@@ -21,7 +21,9 @@ def limits(result: RunResult) -> list[tuple[str, str]]:
             "What intervals contain",
             f"This run varies {', '.join(_LAYER_WORDS[layer] for layer in present)}."
             + (f" It does not vary {', '.join(missing)}." if missing else "")
-            + " No interval covers a wrong model or a business that changes in ways that no scenario describes.",
+            + (" What the models that share the draws disagree about is in it, and no more." if result.models else "")
+            + f" No interval covers {'what none of them knows' if result.models else 'a wrong model'}"
+            + " or a business that changes in ways that no scenario describes.",
         ),
         (
             "What may happen, and on average",

@@ -4,6 +4,7 @@ import math
 import textwrap
 from collections.abc import Sequence
 
+from clvsim.models.around.several import KIND as SHARED
 from clvsim.report import format as fmt
 from clvsim.report import model_scores
 from clvsim.report.format import NBSP
@@ -312,7 +313,9 @@ def model_rows(validation: Validation) -> list[tuple[str, ...]]:
 
 def interval_note(validation: Validation) -> str:
     layers = validation.layers[-1].replace("parameter + ", "") if validation.draft else validation.layers[-1]
-    return f"{INTERVAL} intervals of simulated worlds; {layers} uncertainty, not that of the model."
+    shared = any(m.model == SHARED for m in validation.models)
+    but = f", but for {SHARED}, whose draws several models share" if shared else ""
+    return f"{INTERVAL} intervals of simulated worlds; {layers} uncertainty, not that of the model{but}."
 
 
 def layers_note(validation: Validation) -> str:
