@@ -5,6 +5,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from clvsim.models import RETENTION
+from clvsim.models.around.several import KIND as AUTO
 from clvsim.schema import Frozen
 
 
@@ -42,6 +43,7 @@ class FitConfig(Frozen):
     @field_validator("compare")
     @classmethod
     def _are_retention_models(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        names = tuple(name for name in names if name != AUTO)  # the default, which is joined by itself
         if unknown := [name for name in names if name not in RETENTION]:
             raise ValueError(f"no retention model {', '.join(unknown)}; choose from {', '.join(RETENTION)}")
         return tuple(dict.fromkeys(names))

@@ -202,6 +202,10 @@ def test_settings_that_cannot_be(settings: dict[str, Any], rule: str) -> None:
         Auto.model_validate(settings)
 
 
+def test_a_comparison_may_name_the_default_which_is_there_by_itself() -> None:
+    assert FitConfig(compare=("auto", "bg_nbd")).compare == ("bg_nbd",)
+
+
 def test_a_member_that_fails_is_left_out_and_named(logs, monkeypatch: pytest.MonkeyPatch) -> None:
     from clvsim.errors import DiagnosticsError
 
