@@ -155,9 +155,11 @@ def choices_with(key: str, raw: Mapping[str, Any]) -> list[str]:
 
 
 def typed_key(location: tuple[Any, ...], raw: Any) -> str:
-    """The key as the user types it: without the kinds of effects, which Pydantic adds to the path."""
+    """The key as the user types it: without kinds of effects and forms of a value, which Pydantic adds to the path."""
     parts = []
     for i, part in enumerate(location):
+        if parts and isinstance(raw, str | int | float):
+            break
         if (isinstance(raw, Mapping) and part in raw) or (
             isinstance(raw, list | tuple) and isinstance(part, int) and part < len(raw)
         ):
