@@ -44,11 +44,11 @@ def material_of_log(
     log: TransactionLog, opportunity_days: float | SharedPeriods = 0.0, interval_days: float = 0.0
 ) -> Material:
     """The data of a run on a log of orders, of those that fall due every `interval_days` where that is not 0."""
-    log = log if log.today == log.last_date else as_of(log, log.last_date)
+    read, log = log, log if log.today == log.last_date else as_of(log, log.last_date)
     summary, days = summarize(log, opportunity_days), days_of(log)
     cut, check = cut_of(log, interval_days), None
     if not isinstance(cut, str):
-        known = as_of(log, cut)
+        known = read if read.today == cut else as_of(log, cut)
         weekly = weekly_repeat_orders(known, opportunity_days)
         check = HeldBack(summarize(known, opportunity_days), weekly, log.config.calibration_end is None)
     why_not = "" if check else str(cut)

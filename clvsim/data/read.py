@@ -153,7 +153,7 @@ def _build_log(
     duplicates = con.execute("SELECT count(*) - count(DISTINCT (fingerprint)) FROM raw").fetchall()[0][0]
     con.execute("DROP TABLE raw")
     first, last = con.execute("SELECT min(day), max(day) FROM entries").fetchall()[0]
-    end, calibration_end = days_of(config, first, last, now)
+    end, calibration_end = today_and_end(config, first, last, now)
     left_out = con.execute(f"DELETE FROM entries WHERE day > DATE '{end}'").fetchall()[0][0]
     order_rows, zeros, order_days, smallest, largest = con.execute(
         """
@@ -181,7 +181,7 @@ def _build_log(
     return as_of(log, calibration_end or end)
 
 
-def days_of(config: DataConfig, first: date, last: date, now: date) -> tuple[date, date | None]:
+def today_and_end(config: DataConfig, first: date, last: date, now: date) -> tuple[date, date | None]:
     """Today, and the end of the check's training where it is given, of a log with orders from `first` to `last`.
 
     Raises ConfigError for a today that leaves nothing of the log or is still to come, and an end outside of it.

@@ -24,8 +24,8 @@ from clvsim.models.around.season import Seasonable
 from clvsim.models.around.several import KIND, MODEL, Several, moved, named, own_of, shared_out, van_der_corput
 from clvsim.models.config import FitConfig
 from clvsim.models.fit import ModelDraws, as_of, fit
-from clvsim.models.fitted import FittedModels
-from clvsim.models.laws import distinct_histories, rows_of
+from clvsim.models.fitted import FittedModels, expected_portfolio_orders
+from clvsim.models.laws import rows_of
 from clvsim.models.loo import leave_one_out
 from clvsim.models.protocol import RetentionModel, SpendModel
 from clvsim.models.retention.purchases import DropoutPriors
@@ -179,8 +179,7 @@ def forward_scores(
 
 def loo_scores(fitted: FittedModels, summary: CustomerSummary) -> np.ndarray:
     """Log scores by leave-one-out, (customer,)."""
-    few = replace(fitted, posterior=replace(fitted.posterior, retention=fitted.retention_draws(slice(SCORED_DRAWS))))
-    return leave_one_out(few, summary).elpd
+    return leave_one_out(fitted.first(SCORED_DRAWS), summary).elpd
 
 
 def pseudo_bma(scores: np.ndarray, seed: int) -> np.ndarray:
@@ -330,14 +329,10 @@ def can_be_moved(fitted: FittedModels) -> bool:
 
 def lone_totals(fitted: Mapping[str, FittedModels], summary: CustomerSummary, horizon_days: float) -> dict[str, float]:
     """Orders of today's customers that each model expects within the horizon, over its first 100 draws."""
-    totals: dict[str, float] = {}
-    for name, one in fitted.items():
-        params, total = one.retention_draws(slice(100)), 0.0
-        for histories, count in distinct_histories(one.retention.histories(summary), 100):
-            orders = one.retention.expected_orders(params, histories, horizon_days, one.days_per_unit)
-            total += float((orders @ count).mean())
-        totals[name] = total
-    return totals
+    return {
+        name: float(expected_portfolio_orders(one.first(100), summary, horizon_days).mean())
+        for name, one in fitted.items()
+    }
 
 
 class Discrepancy(NamedTuple):

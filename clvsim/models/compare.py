@@ -19,8 +19,8 @@ from clvsim.models.around.season import seasonal_of
 from clvsim.models.auto import Auto, fit_auto
 from clvsim.models.config import FitConfig
 from clvsim.models.fit import ModelDraws, fit
-from clvsim.models.fitted import FittedModels
-from clvsim.models.laws import distinct_histories, unique_rows
+from clvsim.models.fitted import FittedModels, expected_portfolio_orders
+from clvsim.models.laws import unique_rows
 from clvsim.models.loo import leave_one_out
 from clvsim.models.protocol import RetentionModel, SpendModel
 from clvsim.types import CustomerSummary, ModelScore
@@ -52,15 +52,6 @@ def stacking_weights(elpd: np.ndarray) -> np.ndarray:
     )
     weights = np.clip(optimum.x, 0.0, None)
     return weights / weights.sum()
-
-
-def expected_portfolio_orders(fitted: FittedModels, summary: CustomerSummary, horizon_days: float) -> np.ndarray:
-    """Orders expected of all existing customers within the horizon, (draw,): parameter uncertainty and nothing else."""
-    model, draws = fitted.retention, fitted.posterior.retention
-    total = np.zeros(fitted.draws)
-    for distinct, count in distinct_histories(model.histories(summary), fitted.draws):
-        total += model.expected_orders(draws, distinct, horizon_days, fitted.days_per_unit) @ count
-    return total
 
 
 # What a section says of the data and of how customers differ, unlike its priors: the same for all that are compared.
@@ -119,30 +110,44 @@ def fit_all(
 ) -> dict[str, FittedModels]:
     """The run's model and all it is compared with, fitted, each out of the cache where it is there.
 
-    A model of the comparison that cannot be fitted, or misses a limit, is left out: that is said, and a warning of the
-    run's own model, whose own failure raises what `fit` raises.
+    The own model's failure raises what `fit` raises; others as in `with_others`.
     """
-    (own, own_model), *others = compared_models(retention, config.compare).items()
     amounts: list[ModelDraws] = []
+    if isinstance(retention, Auto):
+        own = fit_auto(retention, summary, spend, config, months, log)
+    else:
+        own = fit(summary, retention, spend, config, months=months, log=log, amounts_fitted=amounts)
+    return with_others(own, summary, retention, spend, config, log, months, amounts)
 
-    def fitted(model: RetentionModel) -> FittedModels:
-        if isinstance(model, Auto):
-            return fit_auto(model, summary, spend, config, months, log)
-        return fit(summary, model, spend, config, months=months, log=log, amounts_fitted=amounts)
 
-    by_name = {own: fitted(own_model)}
-    left_out = []
+def with_others(
+    own: FittedModels,
+    summary: CustomerSummary,
+    retention: RetentionModel,
+    spend: SpendModel,
+    config: FitConfig,
+    log: Callable[[str], None] | None = None,
+    months: PathPrior | None = None,
+    amounts: list[ModelDraws] | None = None,
+) -> dict[str, FittedModels]:
+    """A run's fitted model by its name, and those of `config.compare`, fitted.
+
+    One that cannot be fitted, or misses a limit, is left out: that is said, and a warning of the run's own model.
+    `amounts`: see `fit`.
+    """
+    (name_of_own, _), *others = compared_models(retention, config.compare).items()
+    amounts = [] if amounts is None else amounts
+    fitted, left_out = {}, []
     for name, model in others:
         try:
-            by_name[name] = fitted(model)
+            fitted[name] = fit(summary, model, spend, config, months=months, log=log, amounts_fitted=amounts)
         except DiagnosticsError as error:
             why = "; ".join(what for _, what in error.problems)
             left_out.append(f"{name} is left out of the comparison: {why}")
             if log:
                 log(left_out[-1])
-    posterior = by_name[own].posterior
-    warned = replace(posterior, warnings=posterior.warnings + tuple(left_out))
-    return {**by_name, own: replace(by_name[own], posterior=warned)}
+    warned = replace(own.posterior, warnings=own.posterior.warnings + tuple(left_out))
+    return {name_of_own: replace(own, posterior=warned), **fitted}
 
 
 def without(model: RetentionModel, first: RetentionModel) -> tuple[str, ...]:

@@ -1,15 +1,16 @@
 """Both models with draws of their parameters: what a fit or a file hands to everything that comes after it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from clvsim.models import RETENTION, SPEND
 from clvsim.models.around import paced, pooling, season, several
+from clvsim.models.laws import distinct_histories
 from clvsim.models.protocol import RetentionModel, SpendModel
-from clvsim.types import DAYS_PER_UNIT, Posterior
+from clvsim.types import DAYS_PER_UNIT, CustomerSummary, Posterior
 
 OBSERVED = "observed"  # the method's name of a model in which nothing is inferred
 
@@ -39,6 +40,11 @@ class FittedModels:
             return str(life)
         return f"{life} ({self.retention.kind}), {money} ({self.spend.kind})"
 
+    def first(self, draws: int) -> "FittedModels":
+        """The same with its first draws only."""
+        life, money = self.retention_draws(slice(draws)), self.spend_draws(slice(draws))
+        return replace(self, posterior=replace(self.posterior, retention=life, spend=money))
+
     def retention_draws(self, draws: slice = slice(None)) -> dict[str, np.ndarray]:
         """Parameters of the retention model in some draws, each (draw,)."""
         return {name: values[draws] for name, values in self.posterior.retention.items()}
@@ -46,6 +52,15 @@ class FittedModels:
     def spend_draws(self, draws: slice = slice(None)) -> dict[str, np.ndarray]:
         """Parameters of the spend model in some draws, each (draw,)."""
         return {name: values[draws] for name, values in self.posterior.spend.items()}
+
+
+def expected_portfolio_orders(fitted: FittedModels, summary: CustomerSummary, horizon_days: float) -> np.ndarray:
+    """Orders expected of all existing customers within the horizon, (draw,): parameter uncertainty and nothing else."""
+    model, draws = fitted.retention, fitted.posterior.retention
+    total = np.zeros(fitted.draws)
+    for distinct, count in distinct_histories(model.histories(summary), fitted.draws):
+        total += model.expected_orders(draws, distinct, horizon_days, fitted.days_per_unit) @ count
+    return total
 
 
 def restored(

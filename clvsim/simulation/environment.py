@@ -51,8 +51,7 @@ def season_by_week(fitted: FittedModels, draws: int, first: int, weeks: int) -> 
 
     Of the season, and of the path of months: up to today as it was, then as it is expected to be.
     """
-    several = several_of(fitted.retention)
-    clock = (several if several and several.has_clock else None) or clock_of(fitted.retention)
+    clock = clock_of(fitted.retention)
     if clock is None:
         return None
     return clock.by_week(fitted.retention_draws(slice(draws)), first, weeks)

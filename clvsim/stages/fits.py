@@ -18,7 +18,7 @@ from clvsim.models.auto import (
     lone_totals,
     weigh,
 )
-from clvsim.models.compare import fit_all
+from clvsim.models.compare import fit_all, with_others
 from clvsim.models.fitted import FittedModels
 from clvsim.report import several
 from clvsim.runfolder import RunContext
@@ -82,12 +82,8 @@ def _fit_several(config: RunConfig, auto: Auto, material: Material, ctx: RunCont
     weighing = weigh(members, material.summary, before, known, out, seed)
     own = joined(members, weighing)
     enough_draws(config, own)
-    others = {}
-    if config.fit.compare:
-        single = config.fit.model_copy(update={"compare": config.fit.compare[1:]})
-        first = next(iter(weighing.weights))
-        others = fit_all(material.summary, members[first].retention, config.spend, single, ctx.note, prior)
-    return Fits({auto.kind: own, **others}, checked, unchecked, members, weighing)
+    by_name = with_others(own, material.summary, config.retention, config.spend, config.fit, ctx.note, prior)
+    return Fits(by_name, checked, unchecked, members, weighing)
 
 
 def with_discrepancy(fits: Fits, config: RunConfig, tracking: Tracking) -> Fits:
@@ -99,6 +95,7 @@ def with_discrepancy(fits: Fits, config: RunConfig, tracking: Tracking) -> Fits:
         return fits  # nothing was learned of months, in whose level the layer stands
     beyond = discrepancy(auto.discrepancy_sd, tracking.holdout, fits.own.draws, config.fit.seed)
     own = joined(fits.members, fits.weighing, beyond.log_factor)
+    own = replace(own, posterior=replace(own.posterior, warnings=fits.own.posterior.warnings))
     return replace(fits, by_name={**fits.by_name, auto.kind: own}, beyond=beyond)
 
 

@@ -25,6 +25,7 @@ from clvsim.models.auto import (
     pseudo_bma,
     weigh,
 )
+from clvsim.models.compare import with_others
 from clvsim.models.config import FitConfig
 from clvsim.models.fitted import FittedModels
 from clvsim.models.laws import customers_of
@@ -200,6 +201,16 @@ def test_nobody_left_is_one_line() -> None:
 def test_settings_that_cannot_be(settings: dict[str, Any], rule: str) -> None:
     with pytest.raises(ValueError, match=rule):
         Auto.model_validate(settings)
+
+
+def test_what_is_compared_with_several_models_stands_beside_them(logs, fits) -> None:
+    """Each of `fit.compare` by its name, a member or not; those that share the draws are not fitted again."""
+    weighing = Weighing({"bg_nbd": 0.5, "mbg_nbd": 0.5, "pareto_nbd": 0.0}, {}, forward=True)
+    several: Any = Auto()
+    config = FIT.model_copy(update={"compare": ("pareto_nbd", "mbg_nbd")})
+    found = with_others(joined(fits[0], weighing), logs[0], several, GammaGamma(), config)
+    assert list(found) == ["auto", "pareto_nbd", "mbg_nbd"]
+    assert [one.retention.kind for one in found.values()] == ["auto", "pareto_nbd", "mbg_nbd"]
 
 
 def test_a_comparison_may_name_the_default_which_is_there_by_itself() -> None:

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from clvsim.models.around.levels import Design, Group, Poolable, Scale, make_design
-from clvsim.models.around.several import MODEL, Several, merged_laws
+from clvsim.models.around.several import Several, merged_laws
 from clvsim.models.around.wrapper import Wrapper
 from clvsim.models.inputs import containers
 from clvsim.models.laws import LifeLaw, Params, rows_of
@@ -110,8 +110,9 @@ def _several_at_birth(several: Several, summary: CustomerSummary) -> tuple[Calla
     at_births = {one.kind: at_birth(one, summary) for one in several.models}
 
     def laws(params: Params, days_per_unit: float) -> LifeLaw:
-        parts = [(s.rows, at_births[s.model.kind][0](s.params, days_per_unit)) for s in several.shares(params)]
-        return merged_laws(parts, np.asarray(params[MODEL]).size)
+        return merged_laws([
+            (s.rows, at_births[s.model.kind][0](s.params, days_per_unit)) for s in several.shares(params)
+        ])  # fmt: skip
 
     return laws, next(iter(at_births.values()))[1]
 

@@ -157,14 +157,9 @@ class Several:
         return self._laws(params, lambda s: s.model.newcomer_laws(s.params, days_per_unit))
 
     def _laws(self, params: Params, of: Callable[[Share], LifeLaw]) -> LifeLaw:
-        shares = self.shares(params)
-        return merged_laws([(share.rows, of(share)) for share in shares], np.asarray(params[MODEL]).size)
+        return merged_laws([(share.rows, of(share)) for share in self.shares(params)])
 
     # --- clock, and what is said --------------------------------------------------------------------------------------
-
-    @property
-    def has_clock(self) -> bool:
-        return any(clock_of(one) is not None for one in self.models)
 
     def by_week(self, params: Params, first: int, weeks: int) -> np.ndarray:
         """log of the mean multiplier over weeks from day number `first` on, (draw, week)."""
@@ -229,7 +224,9 @@ def moved(params: Mapping[str, np.ndarray], log_factor: np.ndarray) -> dict[str,
 
 
 def clock_of(model: Any) -> Any:
-    """The clock by which a model's customers buy, or the pace beside it; None without either."""
+    """The clock by which a model's customers buy, or the pace beside it; of several, by draw; None without any."""
+    if isinstance(model, Several):
+        return model if any(clock_of(one) is not None for one in model.models) else None
     return seasonal_of(model) or paced_of(model)
 
 
@@ -251,7 +248,7 @@ def _scattered(parts: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
     return out
 
 
-def merged_laws(parts: list[tuple[np.ndarray, LifeLaw]], draws: int) -> LifeLaw:
+def merged_laws(parts: list[tuple[np.ndarray, LifeLaw]]) -> LifeLaw:
     """One law of all draws. Where some are mixtures, all are: components of equal stages are shared, others side by
     side, and those that a draw does not have weigh nothing."""
     laws = [law for _, law in parts]
@@ -260,7 +257,7 @@ def merged_laws(parts: list[tuple[np.ndarray, LifeLaw]], draws: int) -> LifeLaw:
     blocks = list(dict.fromkeys(stages)) if is_mixture else []
     start = dict(zip(blocks, np.cumsum([0, *map(len, blocks)])[:-1], strict=True))
     total = sum(map(len, blocks))
-    customers = laws[0].p_alive.shape[1]
+    draws, customers = sum(rows.size for rows, _ in parts), laws[0].p_alive.shape[1]
     traits = ("rate_shape", "rate_rate", "mu_shape", "mu_rate", "drop_a", "drop_b")
     merged: dict[str, Any] = {
         "p_alive": _scattered([(rows, law.p_alive) for rows, law in parts]),
@@ -270,9 +267,8 @@ def merged_laws(parts: list[tuple[np.ndarray, LifeLaw]], draws: int) -> LifeLaw:
         ),
     }
     if not is_mixture:
-        shape = (customers,)
         merged |= {
-            name: _scattered([(rows, np.broadcast_to(getattr(law, name), (rows.size, *shape))) for rows, law in parts])
+            name: _scattered([(rows, np.broadcast_to(getattr(law, name), law.p_alive.shape)) for rows, law in parts])
             for name in traits
         }
         return laws[0]._replace(**merged)
