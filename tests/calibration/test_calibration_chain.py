@@ -28,7 +28,7 @@ def worlds():
 
 def test_interval_of_the_expected_difference(worlds, record_property):
     record_property("90 % interval", f"{covered(worlds):.3f}")
-    record_property("by", dict(Counter(result["way"] for result in worlds)))
+    record_property("by", str(dict(Counter(result["way"] for result in worlds))))
     assert 0.88 <= covered(worlds) <= 0.92
 
 

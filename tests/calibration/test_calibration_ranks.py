@@ -68,7 +68,7 @@ def test_ranks_of_the_truth_are_uniform(name, record_property):
     p_values = {figure: p_value(np.array([r[figure] for r in ranks])) for figure in ranks[0]}
     record_property("p", ", ".join(f"{figure} {p:.3f}" for figure, p in p_values.items()))
     record_property("by", ", ".join(f"{way} {count}" for way, count in sorted(ways.items())))
-    record_property("refused and drawn again", refused.total())
+    record_property("refused and drawn again", str(refused.total()))
     assert min(p_values.values()) > LEVEL / len(p_values), p_values
 
 
