@@ -11,13 +11,14 @@ equal. docs/models/several.md.
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 from pydantic import Field, field_validator
 
 from clvsim.errors import ConfigError, DiagnosticsError, Problem
-from clvsim.models import RETENTION, elsewhere
+from clvsim.models import RETENTION, cache, elsewhere
 from clvsim.models.around.levels import Poolable, Scale
 from clvsim.models.around.path import PathPrior
 from clvsim.models.around.season import Seasonable
@@ -159,27 +160,37 @@ def on_one_footing(fitted: dict[str, FittedModels]) -> dict[str, FittedModels]:
 
 
 def forward_scores(
-    before: FittedModels, now: FittedModels, known: CustomerSummary, today: CustomerSummary
+    before: FittedModels, now: FittedModels, known: CustomerSummary, today: CustomerSummary, folder: Path | None = None
 ) -> np.ndarray:
     """Score of each customer known at the cut, (customer,): how well what came later was predicted.
 
     `before` is fitted to `known`, the log up to the cut; `now`, of the same kind, says by which calendar `today`'s
-    histories are read. Months' own shocks are left out of both likelihoods.
+    histories are read. Months' own shocks are left out of both likelihoods. Kept in `folder`.
     """
-    draws = slice(SCORED_DRAWS)
-    model, params = without_path(before.retention, before.retention_draws(draws))
+    model, params = without_path(before.retention, before.retention_draws(slice(SCORED_DRAWS)))
     later_model = without_path(now.retention, {})[0]
     rows = np.searchsorted(today.customers["customer_id"].to_numpy(str), known.customers["customer_id"].to_numpy(str))
     later, so_far = rows_of(later_model.histories(today), rows), model.histories(known)
-    _, one_of, row_of = np.unique(np.column_stack([*later, *so_far]), axis=0, return_index=True, return_inverse=True)
-    ratio = later_model.log_likelihood(params, rows_of(later, one_of), before.days_per_unit)
-    ratio = ratio - model.log_likelihood(params, rows_of(so_far, one_of), before.days_per_unit)
-    return (logsumexp(ratio, axis=0) - np.log(len(ratio)))[row_of.reshape(-1)]
+    days = before.days_per_unit
+
+    def compute() -> np.ndarray:
+        _, one_of, row_of = np.unique(
+            np.column_stack([*later, *so_far]), axis=0, return_index=True, return_inverse=True
+        )
+        ratio = later_model.log_likelihood(params, rows_of(later, one_of), days)
+        ratio = ratio - model.log_likelihood(params, rows_of(so_far, one_of), days)
+        return (logsumexp(ratio, axis=0) - np.log(len(ratio)))[row_of.reshape(-1)]
+
+    key = cache.content_key([params, later, so_far], [model, later_model], ["forward", days])
+    return cache.kept_scores(folder, key, rows.size, compute)
 
 
-def loo_scores(fitted: FittedModels, summary: CustomerSummary) -> np.ndarray:
-    """Log scores by leave-one-out, (customer,)."""
-    return leave_one_out(fitted.first(SCORED_DRAWS), summary).elpd
+def loo_scores(fitted: FittedModels, summary: CustomerSummary, folder: Path | None = None) -> np.ndarray:
+    """Log scores by leave-one-out, (customer,). Kept in `folder`."""
+    some, histories = fitted.first(SCORED_DRAWS), fitted.retention.histories(summary)
+    of = [some.posterior.retention, histories]
+    key = cache.content_key(of, [fitted.retention], ["leave one out", fitted.days_per_unit])
+    return cache.kept_scores(folder, key, len(histories[0]), lambda: leave_one_out(some, summary).elpd)
 
 
 def pseudo_bma(scores: np.ndarray, seed: int) -> np.ndarray:
@@ -206,19 +217,23 @@ def weigh(
     before: Mapping[str, FittedModels] | None,
     known: CustomerSummary | None,
     left_out: Mapping[str, str],
-    seed: int,
+    config: FitConfig,
 ) -> Weighing:
-    """Weights of fitted members: by what came after a cut, where they were fitted to what was `known` before it too."""
+    """Weights of fitted members: by what came after a cut, where they were fitted to what was `known` before it too.
+
+    Of `config` count its seed, and whether scores may be cached.
+    """
     forward = before is not None and known is not None
     names = [name for name in fitted if not forward or name in (before or {})]
     out = dict(left_out) | {name: "it could not be fitted up to the cut" for name in fitted if name not in names}
     if len(names) == 1:
         return Weighing({names[0]: 1.0}, out, forward)
+    folder = cache.cache_folder() if config.cache else None
     if before is not None and known is not None:
-        scores = [forward_scores(before[name], fitted[name], known, summary) for name in names]
+        scores = [forward_scores(before[name], fitted[name], known, summary, folder) for name in names]
     else:
-        scores = [loo_scores(fitted[name], summary) for name in names]
-    weights = pseudo_bma(np.column_stack(scores), seed)
+        scores = [loo_scores(fitted[name], summary, folder) for name in names]
+    weights = pseudo_bma(np.column_stack(scores), config.seed)
     return Weighing(dict(zip(names, weights.tolist(), strict=True)), out, forward)
 
 
@@ -282,7 +297,7 @@ def fit_auto(
     if config.posterior:
         return of_files(config, summary, months, say or (lambda note: None))
     fitted, out = fit_members(auto, summary, spend, config, months, say)
-    return joined(fitted, weigh(fitted, summary, None, None, out, config.seed))
+    return joined(fitted, weigh(fitted, summary, None, None, out, config))
 
 
 def of_files(

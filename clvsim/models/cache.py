@@ -14,7 +14,7 @@ from importlib.metadata import version
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import quote, unquote
 
 import numpy as np
@@ -73,11 +73,11 @@ def _modules(folder: Traversable) -> list[Traversable]:
     return modules
 
 
-def content_key(rows: Iterable[NamedTuple], models: Iterable[Any], settings: Any) -> str:
+def content_key(rows: Iterable[Any], models: Iterable[Any], settings: Any) -> str:
     """sha256 over everything a posterior follows from, as 64 hex digits: the code as well, by `model_sources`.
 
-    `rows`: sufficient statistics. `models`: configured models (their priors). `settings`: JSON of the ways draws are
-    made, their number, seed and units.
+    `rows`: sufficient statistics (named tuples), or arrays by name. `models`: configured models (their priors).
+    `settings`: JSON of the ways draws are made, their number, seed and units.
     """
     digest = hashlib.sha256()
 
@@ -88,7 +88,7 @@ def content_key(rows: Iterable[NamedTuple], models: Iterable[Any], settings: Any
     add(str(_FORMAT).encode(), *(f"{name} {version(name)}".encode() for name in _SAMPLERS))
 
     def add_record(record: Any) -> None:
-        for name, value in zip(record._fields, record, strict=True):
+        for name, value in (record if isinstance(record, Mapping) else record._asdict()).items():
             if hasattr(value, "_fields"):
                 add_record(value)
             else:
@@ -226,3 +226,27 @@ def store(fitted: FittedModels, folder: Path, key: str, log: Callable[[str], Non
     finally:
         with contextlib.suppress(OSError):
             aside.unlink()
+
+
+def kept_scores(folder: Path | None, key: str, customers: int, compute: Callable[[], np.ndarray]) -> np.ndarray:
+    """Scores of customers, (customer,), that are cached under a key of `content_key`; computed and kept where none are.
+
+    A file that is anything but one finite float per customer counts as none, and one that cannot be written is not
+    kept: computing takes seconds. `folder` None: nothing is cached.
+    """
+    if folder is None:
+        return compute()
+    path = folder / f"{key}.npy"
+    with contextlib.suppress(OSError, ValueError, EOFError):
+        scores = np.load(path, allow_pickle=False)
+        if scores.dtype == np.float64 and scores.shape == (customers,) and np.isfinite(scores).all():
+            return scores
+    scores = compute()
+    aside = folder / f".{key}.{os.getpid()}.npy"
+    with contextlib.suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+        np.save(aside, scores, allow_pickle=False)
+        os.replace(aside, path)
+    with contextlib.suppress(OSError):
+        aside.unlink()
+    return scores

@@ -68,18 +68,18 @@ def fit_run(config: RunConfig, material: Material, ctx: RunContext) -> Fits:
 
 def _fit_several(config: RunConfig, auto: Auto, material: Material, ctx: RunContext) -> Fits:
     """Members fitted to the log up to its cut and up to today: the former are checked, and say how they are weighed."""
-    prior, seed = config.environment.path_prior, config.fit.seed
+    prior = config.environment.path_prior
     members, out = fit_members(auto, material.summary, config.spend, config.fit, prior, ctx.note)
     before, checked, unchecked = None, None, material.unchecked
     if check := material.check:
         try:
             require_repeat_orders(check.summary)
             before, lost = fit_members(auto, check.summary, config.spend, config.fit, prior, ctx.note)
-            checked = joined(before, weigh(before, check.summary, None, None, lost, seed))
+            checked = joined(before, weigh(before, check.summary, None, None, lost, config.fit))
         except (ConfigError, DiagnosticsError) as error:
             unchecked = _nothing_fitted(check.summary, error)
     known = check.summary if check and before else None
-    weighing = weigh(members, material.summary, before, known, out, seed)
+    weighing = weigh(members, material.summary, before, known, out, config.fit)
     own = joined(members, weighing)
     enough_draws(config, own)
     by_name = with_others(own, material.summary, config.retention, config.spend, config.fit, ctx.note, prior)

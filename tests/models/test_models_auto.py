@@ -1,6 +1,7 @@
 """`retention=auto`: how models are weighed, who is left out, and the layer beyond them."""
 
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -77,14 +78,47 @@ def fits(logs) -> list[dict[str, FittedModels]]:
 
 def test_the_true_model_gets_most_of_the_weight(logs, fits) -> None:
     """3,000 customers of MBG/NBD: BG/NBD, under which nobody leaves at once, has next to none."""
-    by_the_last_part = weigh(fits[0], logs[0], fits[1], logs[1], {}, 1)
-    left_out = weigh(fits[0], logs[0], None, None, {}, 1)
+    by_the_last_part = weigh(fits[0], logs[0], fits[1], logs[1], {}, FIT)
+    left_out = weigh(fits[0], logs[0], None, None, {}, FIT)
     assert by_the_last_part.forward
     assert not left_out.forward
     for weighing in (by_the_last_part, left_out):
         assert weighing.weights["mbg_nbd"] > 0.5
         assert weighing.weights["bg_nbd"] < 0.2
         assert sum(weighing.weights.values()) == pytest.approx(1.0)
+
+
+def test_scores_are_computed_once_and_again_where_their_file_is_damaged(logs, fits, tmp_path, monkeypatch) -> None:
+    one, before = fits[0]["mbg_nbd"], fits[1]["mbg_nbd"]
+
+    def scores(folder: Path | None) -> list[np.ndarray]:
+        return [auto.loo_scores(one, logs[0], folder), forward_scores(before, one, logs[1], logs[0], folder)]
+
+    fresh = scores(tmp_path)
+    kept = sorted(tmp_path.iterdir())
+    assert [path.suffix for path in kept] == [".npy", ".npy"]
+    for scores_of, plain in zip(fresh, scores(None), strict=True):
+        np.testing.assert_array_equal(scores_of, plain)
+    with monkeypatch.context() as patch:
+        patch.setattr(auto, "leave_one_out", None)
+        patch.setattr(auto, "logsumexp", None)
+        for again, first in zip(scores(tmp_path), fresh, strict=True):
+            np.testing.assert_array_equal(again, first)
+    for damage in (b"", b"not an array", kept[0].read_bytes()[:-8]):
+        for path in kept:
+            path.write_bytes(damage)
+        for again, first in zip(scores(tmp_path), fresh, strict=True):
+            np.testing.assert_array_equal(again, first)
+    np.save(kept[0], np.full(len(fresh[0]), np.nan))
+    np.save(kept[1], np.array([{}], object), allow_pickle=True)
+    for again, first in zip(scores(tmp_path), fresh, strict=True):
+        np.testing.assert_array_equal(again, first)
+    other = one.first(400)
+    assert not np.array_equal(auto.loo_scores(other, logs[0], tmp_path), fresh[0])
+    nowhere = tmp_path / "file"
+    nowhere.write_text("no folder")
+    for again, first in zip(scores(nowhere), fresh, strict=True):
+        np.testing.assert_array_equal(again, first)
 
 
 def test_the_score_is_the_likelihood_of_what_came_given_what_was_known(logs) -> None:
@@ -157,7 +191,7 @@ def test_rows_and_units_leave_the_weights_alone(change: str) -> None:
             settings = {"time_unit": "day"}
         today, known = log_and_cut(table, date(2023, 8, 20), **settings)
         (now, out), (before, _) = (auto.fit_members(Auto(), s, GammaGamma(), FIT, None, None) for s in (today, known))
-        weights.append(weigh(now, today, before, known, out, 1).weights)
+        weights.append(weigh(now, today, before, known, out, FIT).weights)
     assert weights[1] == pytest.approx(weights[0], abs=0 if change == "rows" else 1e-6)
 
 
@@ -231,7 +265,7 @@ def test_a_member_that_fails_is_left_out_and_named(logs, monkeypatch: pytest.Mon
     fitted, out = auto.fit_members(Auto(members=("bg_nbd", "pareto_nbd")), logs[1], GammaGamma(), FIT, None, None)
     assert list(fitted) == ["bg_nbd"]
     assert out == {"pareto_nbd": "R-hat 1.2 is above 1.01"}
-    alone = weigh(fitted, logs[1], None, None, out, 1)
+    alone = weigh(fitted, logs[1], None, None, out, FIT)
     assert alone.weights == {"bg_nbd": 1.0}
     with pytest.raises(DiagnosticsError):
         auto.fit_members(Auto(members=("pareto_nbd",)), logs[1], GammaGamma(), FIT, None, None)
