@@ -15,9 +15,14 @@ TITLED = {"title": "Mine", "upsell": {"kind": "offer", "take": {"kind": "fixed",
 
 
 def read(group: str, choice: str) -> dict[str, object]:
-    """The section of a shipped file; one that chooses for other groups too has it below the group's name."""
+    """The section of a shipped file; one that chooses for other groups too has it below the group's name.
+
+    What a file takes from another of its group is in it.
+    """
     values = yaml.safe_load((CONFIGS / group / f"{choice}.yaml").read_text()) or {}
-    return values.get(group, values)
+    others = [one for one in values.pop("defaults", []) if isinstance(one, str) and one != "_self_"]
+    below = {key: value for one in others for key, value in read(group, one).items()}
+    return below | values.get(group, values)
 
 
 def composed(**changed: object) -> dict[str, object]:

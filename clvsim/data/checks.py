@@ -22,6 +22,7 @@ def quality(log: TransactionLog, summary: CustomerSummary, days: Days | None = N
     """
     return (
         *_source(log),
+        *log.facts.readings,
         *_period(log, days),
         *remarks(log, days or days_of(log)),
         *_unreadable(log.facts),

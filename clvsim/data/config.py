@@ -4,6 +4,7 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, NamedTuple
 
+import yaml
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from clvsim.schema import Frozen
@@ -19,27 +20,64 @@ class Source(Frozen):
     time_unit: TimeUnit = "week"  # of reported parameters
 
 
+def _mapping_of_text(value: Any) -> Any:
+    """A YAML flow mapping typed in a shell, as text: `{Status: [paid, 'no']}`; every key and value stays text."""
+    if not isinstance(value, str):
+        return value
+    try:
+        read = yaml.load(value, Loader=yaml.BaseLoader)
+    except yaml.YAMLError as error:
+        raise ValueError(f"is no mapping of columns to values, e.g. '{{Status: [paid]}}', got {value!r}") from error
+    return {} if read in ("", None) else read
+
+
+def _lists(value: Any) -> Any:
+    """One value instead of a list of values is a list of one."""
+    value = _mapping_of_text(value)
+    if not isinstance(value, Mapping):
+        return value
+    return {str(k): [str(one) for one in (v if isinstance(v, list | tuple) else [v])] for k, v in value.items()}
+
+
+Wanted = Annotated[dict[str, tuple[str, ...]], BeforeValidator(_lists)]
+
+
 class DataConfig(Source):
     """A log of orders. A column left out is guessed from its name; a wrong guess is corrected by naming it.
 
-    `kind=bundled` reads a log of the package, whose name is `path`; `csv` reads `path`: CSV (also gzipped), Parquet, or
-    a glob. `segment` and `channel` are optional; `""` switches their guess off. With an `amount` of `""` the log has
-    none, and only its orders can be checked.
+    `kind=bundled` reads a log of the package, whose name is `path`; `csv` reads `path`: CSV (also gzipped), Parquet, a
+    workbook, a glob, or a list of files. `segment` and `channel` are optional; `""` switches their guess off. With an
+    `amount` of `""` the log has none, and only its orders can be checked. Where nothing is typed, the first preset
+    whose columns a file has fills what it knows: docs/data.md.
     """
 
     kind: Literal["bundled", "csv"] = "csv"
-    path: str | None = None
+    recognise: tuple[str, ...] = ()  # of a preset: columns by which its files are recognised
+    path: str | tuple[str, ...] | None = None
+    sheet: str | None = None  # of a workbook; None: the only one with rows
+    encoding: Literal["utf-8", "utf-16", "cp1252", "latin-1"] | None = None  # None: found
+    skip: int | None = Field(default=None, ge=0, le=1000)  # lines above the header; None: found
     customer_id: str | None = None
     date: str | None = None
-    amount: str | None = None
+    amount: str | None = None  # a column, or a product of two or three: "Quantity*Price"
+    refunded: str | None = None  # column with what was paid back of each row's amount
     segment: str | None = None
     channel: str | None = None
     covariates: tuple[str, ...] = ()  # columns for retention.covariates; a customer's first value counts
+    order_id: str | None = None  # column with the number of the order that a row belongs to
+    order_rows: Literal["sum", "once"] | None = None  # of several rows of an order; None: sum, or asked where unclear
+    only: Wanted = Field(default_factory=dict)  # column: values; all other rows are no sales
+    without: Wanted = Field(default_factory=dict)  # column: values; rows with one of them are no sales
+    currency: str | None = None  # column with each row's currency
+    rates: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)  # what one unit of a currency is
     date_format: str | None = Field(
         default=None, min_length=2
-    )  # strptime; None: ISO, yyyymmdd, or an unambiguous d/m/y
-    decimal: Literal[".", ","] = "."
+    )  # strptime, serial or epoch; None: whatever can be read in one way only
+    time_zone: str | None = None  # dates with a time are those of this zone's days; without an offset they are UTC
+    decimal: Literal[".", ","] | None = None  # None: found
     delimiter: str | None = Field(default=None, min_length=1, max_length=1)  # None: from the header line
+    fold: bool = True  # spellings of one id are one customer
+    guests: Literal["apart", "drop", "keep"] | None = None  # rows under a placeholder; None: asked where it matters
     today: dt.date | None = None  # values are as of this day; None: the day of the log's last order
     calibration_end: dt.date | Literal["none"] | None = None  # of the check; None: chosen; "none": no check
     customers_since: dt.date | None = None  # only customers first seen on or after this day; None: all
@@ -47,6 +85,13 @@ class DataConfig(Source):
     max_bad_share: float = Field(
         default=0.0, ge=0.0, le=1.0
     )  # share of rows that may be left out because they cannot be read
+
+    @field_validator("rates", mode="before")
+    @classmethod
+    def _rates_in_capitals(cls, rates: Any) -> Any:
+        return (
+            {str(code).strip().upper(): rate for code, rate in rates.items()} if isinstance(rates, Mapping) else rates
+        )
 
 
 class SurvivorsConfig(Source):

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
 
 from clvsim.data.config import DataConfig
+from clvsim.types import QualityLine
 
 if TYPE_CHECKING:
     import duckdb
@@ -65,6 +66,7 @@ class LogFacts(NamedTuple):
     rows_after_today: int = 0  # left out: after data.today
     conflicts: tuple[tuple[str, int], ...] = ()  # covariate, customers with several values of it
     left_out: LeftOut = LeftOut()
+    readings: tuple[QualityLine, ...] = ()  # how the file was read, in reading order
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ def _plain_day() -> str:
 
 
 def _amount(config: DataConfig, typed: bool) -> str:
-    sign = "." if typed else config.decimal
+    sign = "." if typed else config.decimal or "."
     number = rf"[+-]?(\d+[{sign}]?\d*|[{sign}]\d+)([eE][+-]?\d+)?"
     text = "amount" if sign == "." else f"replace(amount, {quoted(sign)}, '.')"
     return f"CASE WHEN regexp_full_match(amount, {quoted(number)}) THEN try_cast({text} AS DECIMAL(18,4)) END"
@@ -138,7 +138,7 @@ def _amount_hint(con: duckdb.DuckDBPyConnection, config: DataConfig, condition: 
     def any_match(pattern: str) -> str:
         return f"coalesce(bool_or(regexp_matches(amount, {quoted(pattern)})), false)"
 
-    other = "," if config.decimal == "." else "."
+    other = "." if config.decimal == "," else ","
     decimal, thousands, letters = con.execute(
         f"SELECT {any_match(rf'^[^.,]*\d[{other}]\d{{1,2}}\D*$')}, {any_match(r'\d[.,]\d{3}([.,]|\D*$)')}, "
         f"{any_match(r'[^\d.,+\-eE]')} FROM raw WHERE {condition}"

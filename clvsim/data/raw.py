@@ -21,7 +21,7 @@ import pandas as pd
 from clvsim.data.columns import KEYS, choose_columns
 from clvsim.data.config import DataConfig
 from clvsim.errors import ConfigError, DataError
-from clvsim.types import COVARIATE
+from clvsim.types import COVARIATE, QualityLine
 
 BUNDLED = {name: Path(__file__).parent / "bundled" / f"{name}.parquet" for name in ("cdnow_sample", "cdnow_master")}
 _BLANKS = " \t\r\n\u00a0\ufeff"
@@ -79,6 +79,8 @@ class Loaded(NamedTuple):
     dates_typed: bool  # dates already: the date format does not apply
     broken: tuple[BrokenLine, ...]  # lines that are not rows, the first of each file
     broken_rows: int  # how many there are
+    readings: tuple[QualityLine, ...] = ()  # how the files were read
+    config: DataConfig = DataConfig()  # as typed, and as a recognised preset fills it
 
 
 def connect() -> duckdb.DuckDBPyConnection:

@@ -159,7 +159,7 @@ def summarize(log: TransactionLog, opportunity_days: float | SharedPeriods = 0.0
     covariates = covariate_keys(dict(log.columns))
     covariate_columns = "".join(f", coalesce({identifier(name)}, '') AS {identifier(name)}" for name in covariates)
     customers = log.connection.execute(_SUMMARY.format(**fragments, covariates=covariate_columns), values).df()
-    decimal = log.config.decimal
+    decimal = log.config.decimal or "."
     customers = customers.assign(**{name: _numbers_or_words(customers[name], decimal) for name in covariates})
     if shared:
         first = customers["T_days"].to_numpy(np.int64)

@@ -21,15 +21,19 @@ PATHS = ("data.path", "out", "run")
 ALIASES = {"hydra.run.dir": "out", "hydra.sweep.dir": "out"}
 COLUMNS = (
     *("data.customer_id", "data.date", "data.amount", "data.segment", "data.channel"),
+    *("data.refunded", "data.order_id", "data.currency"),
     *("data.frequency", "data.recency", "data.T", "data.monetary_value"),
 )
-TEXTS = ("data.date_format", "data.decimal", "data.delimiter", "finance.currency", "title", "question")
+TEXTS = (
+    *("data.date_format", "data.decimal", "data.delimiter", "data.sheet", "data.only", "data.without"),
+    *("data.time_zone", "finance.currency", "title", "question"),
+)
 FREE_TEXT = frozenset(PATHS + COLUMNS + TEXTS)
 
 # Names below these keys are the user's, or depend on an effect's kind, so Hydra must accept new ones (`++`).
 OPEN_KEYS = re.compile(
     r"acquisition\.channels(\.\w+)*|scenario\.\w+\.\w+\.\w+\.\w+|retention\.promotions(\.\w+){0,2}"
-    r"|data\.segments(\.\w+){0,2}"
+    r"|data\.segments(\.\w+){0,2}|data\.rates\.\w+"
 )
 SCENARIO_KEY = re.compile(r"scenario\.(\w+)\.[\w.]+")
 
