@@ -273,16 +273,22 @@ def require_same_columns(scans: Sequence[Scan], used: dict[str, str]) -> None:
         raise ConfigError(problems)
 
 
-def scan_source(con: duckdb.DuckDBPyConnection, source: str | Path | pd.DataFrame, delimiter: str | None) -> list[Scan]:
+def scan_source(
+    con: duckdb.DuckDBPyConnection, source: str | Path | Sequence[str] | pd.DataFrame, delimiter: str | None
+) -> list[Scan]:
     """A scan per file of `source`, or of the frame. Raises as `load` does."""
     if isinstance(source, pd.DataFrame):
         if source.shape[1] == 0:
             raise DataError([("data frame", "it has no columns")])
         return [_scan_frame(con, source)]
-    return [_scan_file(con, f, delimiter) for f in find_files(str(source))]
+    paths = [str(source)] if isinstance(source, str | Path) else source
+    files = dict.fromkeys(file for path in paths for file in find_files(path))
+    return [_scan_file(con, file, delimiter) for file in files]
 
 
-def load(con: duckdb.DuckDBPyConnection, source: str | Path | pd.DataFrame, config: DataConfig) -> Loaded:
+def load(
+    con: duckdb.DuckDBPyConnection, source: str | Path | Sequence[str] | pd.DataFrame, config: DataConfig
+) -> Loaded:
     """Fill the table `raw` from `source`.
 
     Raises
@@ -302,7 +308,7 @@ def load(con: duckdb.DuckDBPyConnection, source: str | Path | pd.DataFrame, conf
     )
     broken = [_insert(con, scan, number, columns.used) for number, scan in enumerate(scans)]
     con.unregister("frame")
-    label = scans[0].label if len(scans) == 1 else str(source)
+    label = scans[0].label if len(scans) == 1 else str(source) if isinstance(source, str | Path) else ", ".join(source)
     return Loaded(
         label=label,
         files=tuple(s.label for s in scans),

@@ -1,7 +1,7 @@
 """`read_transactions`: from a file, a glob or a data frame to checked orders in DuckDB."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -18,7 +18,7 @@ from clvsim.errors import ConfigError, DataError, Problem
 
 
 def read_transactions(
-    source: str | Path | pd.DataFrame | None = None,
+    source: str | Path | Sequence[str] | pd.DataFrame | None = None,
     config: DataConfig | None = None,
     *,
     today_date: date | None = None,
@@ -87,9 +87,9 @@ def read_transactions(
     return _build_log(con, loaded, config, rules, findings, rows, unusable, today_date or date.today())
 
 
-def _source(config: DataConfig) -> str | Path:
+def _source(config: DataConfig) -> str | Path | Sequence[str]:
     if config.kind == "bundled":
-        name = config.path or "cdnow_sample"
+        name = config.path if config.path and isinstance(config.path, str) else "cdnow_sample"
         if name not in BUNDLED:
             what = f"no bundled log is called {name!r} ({', '.join(BUNDLED)}); type data=csv for a file of your own"
             raise ConfigError([("data.path", what)])
