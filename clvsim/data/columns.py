@@ -11,6 +11,10 @@ from clvsim.types import COVARIATE
 
 KEYS = ("customer_id", "date", "amount", "segment", "channel")
 REQUIRED = KEYS[:3]
+ROW_KEYS = ("refunded", "order_id", "currency")  # named, never guessed
+FACTORS = "*"  # between the columns of a product
+PRODUCT = ("amount", "amount_2", "amount_3")
+FILTERS = ("only", "without")  # keys that name columns by their values
 
 # Tiers of header names, without case, blanks and signs. A guess is the only match of the first tier that has any.
 # Amounts and dates have a single tier on purpose: where both "total" and "revenue" exist, the user has to choose.
@@ -74,6 +78,26 @@ _NAMES: dict[str, tuple[tuple[str, ...], ...]] = {
     "segment": (("segment", "customersegment"),),
     "channel": (("channel", "acquisitionchannel", "saleschannel"),),
 }
+# Columns that are never passed over: by their names they may say which rows are sales, in which money, what came back.
+_SAYING = {
+    "status": (
+        *("status", "orderstatus", "paymentstatus", "financialstatus", "transactionstatus", "chargestatus"),
+        *("state", "orderstate", "type", "transactiontype", "ordertype", "eventtype", "recordtype", "typ"),
+        *("zahlungsstatus", "bestellstatus", "statut", "estado", "stato", "situacao", "testorder", "cancelledat"),
+    ),
+    "currency": (
+        *("currency", "ordercurrency", "currencycode", "paymentcurrency", "waehrung", "währung", "devise"),
+        *("moneda", "valuta", "moeda"),
+    ),
+    "refunded": (
+        *("refunded", "refundedamount", "amountrefunded", "totalrefunded", "refundamount", "refundtotal", "refunds"),
+        *("orderrefundamount", "erstattet", "erstattung", "erstattungsbetrag", "remboursement", "reembolso"),
+    ),
+    "order": (
+        *("orderid", "ordernumber", "orderno", "order", "invoice", "invoiceno", "invoiceid", "invoicenumber"),
+        *("transactionid", "receiptid", "receipt", "bestellnummer", "rechnungsnummer", "auftragsnummer"),
+    ),
+}
 _ABSENT = {"amount": ", or data.amount= where the log has none (clvsim validate then checks its orders)"}
 _QUANTITY = {"quantity", "qty", "units"}
 
@@ -85,13 +109,19 @@ class Columns(NamedTuple):
     guessed: tuple[str, ...]
 
 
-def _normalised(name: str) -> str:
+def plain(name: str) -> str:
     """The name without case, blanks, signs and a unit in brackets: 'Total (EUR)', 'TOTAL ' become 'total'."""
     return re.sub(r"[\W_]+", "", re.sub(r"\(.*?\)\s*$", "", name)).casefold()
 
 
+def says_what(header: str) -> str:
+    """What a column may say of its rows by its name: status, currency, refunded or order; "" for nothing."""
+    name = plain(header)
+    return next((what for what, names in _SAYING.items() if name in names), "")
+
+
 def _guesses(key: str, headers: Sequence[str], tiers: Sequence[Sequence[str]]) -> list[str]:
-    normalised = [_normalised(h) for h in headers]
+    normalised = [plain(h) for h in headers]
     for tier in tiers:
         names = set(tier)
         if key == "amount" and _QUANTITY & set(normalised):
@@ -120,9 +150,25 @@ def _problems_of_named(key: str, name: str, headers: Sequence[str]) -> list[Prob
 
 
 def choose_columns(headers: Sequence[str], config: DataConfig, label: str) -> Columns:
-    """The columns of a log; see `choose`. With the amount "" a log has none."""
+    """The columns of a log; see `choose`. With the amount "" a log has none; a product has two or three."""
     required = REQUIRED if config.amount != "" else REQUIRED[:-1]
-    return choose(headers, {key: getattr(config, key) for key in KEYS}, _NAMES, required, label, config.covariates)
+    factors = factors_of(config.amount, headers)
+    named = {key: getattr(config, key) for key in KEYS} | {"amount": factors[0] if factors else config.amount}
+    more = {key: value for key in ROW_KEYS if (value := getattr(config, key))}
+    more |= dict(zip(PRODUCT[1:], factors[1:], strict=False))
+    more |= {f"{key}:{column}": column for key in FILTERS for column in getattr(config, key)}
+    return choose(headers, named, _NAMES, required, label, config.covariates, more)
+
+
+def factors_of(amount: str | None, headers: Sequence[str]) -> list[str]:
+    """The columns whose product is the amount; a header that is called like the product is that column."""
+    if not amount or amount in headers or FACTORS not in amount:
+        return [amount] if amount else []
+    factors = [factor.strip() for factor in amount.split(FACTORS)]
+    if len(factors) > len(PRODUCT) or not all(factors):
+        what = f"a product has two or three columns, e.g. Quantity*Price, got {amount!r}"
+        raise ConfigError([("data.amount", what)])
+    return factors
 
 
 def choose(
@@ -132,12 +178,13 @@ def choose(
     required: Sequence[str],
     label: str,
     covariates: Sequence[str] = (),
+    more: Mapping[str, str] | None = None,
 ) -> Columns:
     """Map keys to the headers of the file called `label`.
 
     `named` are the columns that the configuration names: None is a guess, "" for none where the key is not `required`.
-    `names` are tiers of names for each key; `covariates` are always named. A guess is the only match of the first tier
-    that has any.
+    `names` are tiers of names for each key; `covariates`, and `more` by key, are always named. A guess is the only
+    match of the first tier that has any.
 
     Raises
     ------
@@ -162,9 +209,17 @@ def choose(
             if matches:
                 reason, instead = f"{' and '.join(map(repr, matches))} could both be meant", ""
             problems.append(Problem(f"data.{key}", f"{reason}; type data.{key}=COLUMN{instead}"))
+    for key, name in (more or {}).items():
+        problems += _problems_of_named(_key_of(key), name, headers)
+        used[key] = name
     for name in dict.fromkeys(covariates):
         problems += _problems_of_named("covariates", name, headers)
         used[COVARIATE + name] = name
     if problems:
         raise ConfigError([*problems, Problem(label, f"its columns are: {_list_headers(headers)}")])
     return Columns(used, tuple(guessed))
+
+
+def _key_of(key: str) -> str:
+    """The key of the configuration that names a column."""
+    return "amount" if key in PRODUCT else key.split(":")[0]

@@ -52,6 +52,7 @@ class DataConfig(Source):
     """
 
     kind: Literal["bundled", "csv"] = "csv"
+    preset: Literal["none"] | None = None  # none: no preset is looked for
     recognise: tuple[str, ...] = ()  # of a preset: columns by which its files are recognised
     path: str | tuple[str, ...] | None = None
     sheet: str | None = None  # of a workbook; None: the only one with rows

@@ -10,7 +10,7 @@ import glob
 import gzip
 import os
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,8 +18,9 @@ import duckdb
 import numpy as np
 import pandas as pd
 
-from clvsim.data.columns import KEYS, choose_columns
+from clvsim.data.columns import FILTERS, KEYS, PRODUCT, ROW_KEYS, choose_columns, says_what
 from clvsim.data.config import DataConfig
+from clvsim.data.presets import filled
 from clvsim.errors import ConfigError, DataError
 from clvsim.types import COVARIATE, QualityLine
 
@@ -65,9 +66,12 @@ class BrokenLine(NamedTuple):
 
 
 class Loaded(NamedTuple):
-    """The files and columns that fill `raw(file, row, customer_id, date, amount, segment, channel, fingerprint)`.
+    """The files and columns that fill `raw(file, row, customer_id, date, amount, segment, channel, ..., fingerprint)`.
 
     Values in `raw` are trimmed text, NULL where missing ("" for segment and channel); amounts of a log without are 0.
+    Columns of `extra`, by their names in `raw`: `amount_2`, `amount_3`, `refunded`, `order_id`, `currency` where they
+    are named, `filter_0`, ... of `data.only` and `data.without`, and `seen_0`, ... that nobody named and that may say
+    which rows are sales.
     """
 
     label: str
@@ -81,6 +85,11 @@ class Loaded(NamedTuple):
     broken_rows: int  # how many there are
     readings: tuple[QualityLine, ...] = ()  # how the files were read
     config: DataConfig = DataConfig()  # as typed, and as a recognised preset fills it
+    extra: tuple[tuple[str, str], ...] = ()  # (column of `raw`, header)
+
+    def filters(self) -> dict[str, str]:
+        """Column of `raw` by the header that `data.only` or `data.without` names."""
+        return {header: name for name, header in self.extra if name.startswith("filter_")}
 
 
 def connect() -> duckdb.DuckDBPyConnection:
@@ -231,7 +240,7 @@ def column_text(scan: Scan, header: str) -> str:
 
 
 def _insert(
-    con: duckdb.DuckDBPyConnection, scan: Scan, number: int, used: dict[str, str]
+    con: duckdb.DuckDBPyConnection, scan: Scan, number: int, used: dict[str, str], extra: dict[str, str]
 ) -> tuple[list[BrokenLine], int]:
     """Append one file to `raw`. Returns its first 1,000 broken lines, and the number of all."""
 
@@ -241,6 +250,7 @@ def _insert(
 
     keys = (*KEYS, *covariate_keys(used))
     values = ", ".join(text(k) if k in KEYS[:3] else f"coalesce({text(k)}, '')" for k in keys)
+    values += "".join(f", {column_text(scan, h) if h in scan.headers else 'NULL'}" for h in extra.values())
     everything = ", ".join(f"{f}::VARCHAR" for f in scan.fields)
     select = f"SELECT {number}, row_number() OVER (), {values}, hash({everything}) FROM {scan.table}"
     try:
@@ -299,27 +309,44 @@ def load(
         A file that is not what its name says, or empty.
     """
     scans = scan_source(con, source, config.delimiter)
+    config, readings = filled(config, scans[0].headers, scans[0].label)
     columns = choose_columns(scans[0].headers, config, scans[0].label)
     require_same_columns(scans, columns.used)
-    covariate_columns = "".join(f", {identifier(key)} VARCHAR" for key in covariate_keys(columns.used))
+    extra = _extra(scans[0].headers, columns.used)
+    more_columns = "".join(f", {identifier(key)} VARCHAR" for key in (*covariate_keys(columns.used), *extra))
     con.execute(
         "CREATE TABLE raw (file INTEGER, row BIGINT, customer_id VARCHAR, date VARCHAR, amount VARCHAR, "
-        f"segment VARCHAR, channel VARCHAR{covariate_columns}, fingerprint UBIGINT)"
+        f"segment VARCHAR, channel VARCHAR{more_columns}, fingerprint UBIGINT)"
     )
-    broken = [_insert(con, scan, number, columns.used) for number, scan in enumerate(scans)]
+    broken = [_insert(con, scan, number, columns.used, extra) for number, scan in enumerate(scans)]
     con.unregister("frame")
     label = scans[0].label if len(scans) == 1 else str(source) if isinstance(source, str | Path) else ", ".join(source)
     return Loaded(
         label=label,
         files=tuple(s.label for s in scans),
         header_rows=int(scans[0].is_csv),
-        columns=tuple(columns.used.items()),
+        columns=tuple(
+            (key, header) for key, header in columns.used.items() if ":" not in key or key.startswith(COVARIATE)
+        ),
         guessed=tuple((k, columns.used[k]) for k in columns.guessed),
         amounts_typed=all(_is_number(_type(s, columns.used["amount"])) for s in scans if "amount" in columns.used),
         dates_typed=all(_type(s, columns.used["date"]).startswith(("DATE", "TIMESTAMP")) for s in scans),
         broken=tuple(line for lines, _ in broken for line in lines),
         broken_rows=sum(count for _, count in broken),
+        readings=tuple(readings),
+        config=config,
+        extra=tuple(extra.items()),
     )
+
+
+def _extra(headers: Sequence[str], used: Mapping[str, str]) -> dict[str, str]:
+    """Header by column of `raw`, of columns beside customer, date, amount and labels: see `Loaded`."""
+    extra = {key: used[key] for key in (*PRODUCT[1:], *ROW_KEYS) if key in used}
+    filters = dict.fromkeys(header for key, header in used.items() if key.split(":")[0] in FILTERS)
+    extra |= {f"filter_{i}": header for i, header in enumerate(filters)}
+    taken = {*used.values()}
+    seen = [header for header in headers if header not in taken and headers.count(header) == 1 and says_what(header)]
+    return extra | {f"seen_{i}": header for i, header in enumerate(seen)}
 
 
 def _type(scan: Scan, header: str) -> str:

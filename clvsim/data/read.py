@@ -14,6 +14,7 @@ from clvsim.data.config import DataConfig
 from clvsim.data.log import Finding, LeftOut, LogFacts, Refunds, TransactionLog
 from clvsim.data.parse import Rules, choose_rules, examples, find_bad_rows, future_dates
 from clvsim.data.raw import BUNDLED, Loaded, connect, covariate_keys, identifier, load
+from clvsim.data.rows import select_rows
 from clvsim.errors import ConfigError, DataError, Problem
 
 
@@ -72,6 +73,8 @@ def read_transactions(
     rows = con.execute("SELECT count(*) FROM raw").fetchall()[0][0] + loaded.broken_rows
     if rows == 0:
         raise DataError([(loaded.label, "no rows below the header" if loaded.header_rows else "no rows")])
+    typed, config = config, loaded.config
+    selected = select_rows(con, loaded, typed)
     rules, problems = choose_rules(con, loaded, config)
     findings = find_bad_rows(con, loaded, rules, config)
     unusable = _count_unusable(con, rules) + loaded.broken_rows
@@ -84,7 +87,9 @@ def read_transactions(
         raise DataError(problems)
     if unusable == rows:
         raise DataError([(loaded.label, f"none of the {rows:,} rows can be used")])
-    return _build_log(con, loaded, config, rules, findings, rows, unusable, today_date or date.today())
+    readings = (*loaded.readings, *selected.readings)
+    log = _build_log(con, loaded, config, rules, findings, rows, unusable, today_date or date.today())
+    return replace(log, facts=log.facts._replace(readings=readings))
 
 
 def _source(config: DataConfig) -> str | Path | Sequence[str]:

@@ -18,6 +18,7 @@ from clvsim.files import CONFIGS
 @pytest.fixture(scope="module")
 def master() -> Material:
     settings = safe_load((CONFIGS / "data" / "cdnow_master.yaml").read_text())
+    del settings["defaults"]
     settings |= {"today": "1998-06-30", "calibration_end": settings["today"]}
     return read_material(DataConfig.model_validate(settings))
 

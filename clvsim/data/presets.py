@@ -1,0 +1,108 @@
+"""Presets: files of `configs/data` that know the exports of one shop system or payment provider.
+
+A preset names the columns by which its files are recognised, and what else it knows of them. It fills only keys that
+nobody typed. A column of a preset may have several names, as of other languages or versions: `Email|E-Mail`.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
+
+import yaml
+
+from clvsim.data.columns import FACTORS, plain
+from clvsim.data.config import DataConfig
+from clvsim.errors import ConfigError
+from clvsim.files import CONFIGS, yaml_files
+from clvsim.types import QualityLine
+
+_COLUMNS = ("customer_id", "date", "amount", "refunded", "segment", "channel", "order_id", "currency")
+_BY_COLUMN = ("only", "without")
+_NOT_SAID = {"kind", "recognise", "path", "time_unit"}
+
+
+@cache
+def presets() -> Mapping[str, DataConfig]:
+    """Presets by name, as their files say."""
+    found = {}
+    for name, path in yaml_files(CONFIGS / "data").items():
+        keys = yaml.safe_load(path.read_text(encoding="utf-8"))
+        if keys.get("recognise"):
+            found[name] = DataConfig.model_validate({k: v for k, v in keys.items() if k != "defaults"})
+    return found
+
+
+def filled(config: DataConfig, headers: Sequence[str], label: str) -> tuple[DataConfig, list[QualityLine]]:
+    """The configuration with what the preset of a file with these headers knows, and a line that names it.
+
+    Raises ConfigError where two presets fit, or where the file lacks a column by which a chosen one is recognised.
+    """
+    if config.kind != "csv":
+        return config, []
+    if config.recognise:
+        absent = [column for column in config.recognise if _header(column, headers) is None]
+        if absent:
+            listed = ", ".join(repr(column) for column in absent)
+            what = f"{label} is no such export: it has no column {listed}; type data=csv to say yourself what it holds"
+            raise ConfigError([("data", what)])
+        return _with_headers(config, headers), []
+    if config.preset == "none":
+        return config, []
+    fits = {name: one for name, one in presets().items() if all(_header(c, headers) for c in one.recognise)}
+    fits = {n: one for n, one in fits.items() if not any(_knows_more(other, one) for other in fits.values())}
+    if not fits:
+        return config, []
+    if len(fits) > 1:
+        choices = " or ".join(f"data={name}" for name in fits)
+        raise ConfigError([("data", f"the columns of {label} are those of {len(fits)} exports; type {choices}")])
+    ((name, preset),) = fits.items()
+    own = DataConfig()
+    more: dict[str, Any] = {}
+    for key in sorted(preset.model_fields_set - _NOT_SAID):
+        typed, known = getattr(config, key), getattr(preset, key)
+        if key in _BY_COLUMN:
+            named = {_header(column, headers) or column for column in (*config.only, *config.without)}
+            known = {column: v for column, v in known.items() if _header(column, headers) not in named}
+            if any(_header(column, headers) for column in known):
+                more[key] = known | typed
+        elif typed == getattr(own, key):
+            more[key] = known
+    config = _with_headers(config.model_copy(update=more), headers)
+    said = ", ".join(f"{key} = {_said(getattr(config, key))}" for key in more if getattr(config, key))
+    note = f"by its columns: {said}; data.preset=none reads it without"
+    return config, [QualityLine("preset", "Read as", f"data={name}", note)]
+
+
+def _knows_more(other: DataConfig, one: DataConfig) -> bool:
+    return set(other.recognise) > set(one.recognise)
+
+
+def _said(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "; ".join(f"{column}: {', '.join(values)}" for column, values in value.items())
+    return str(value)
+
+
+def _header(names: str, headers: Sequence[str]) -> str | None:
+    """The header that is meant by a preset's names of a column: the first that is there, capitals and signs aside."""
+    by_plain: dict[str, str] = {}
+    for header in headers:
+        by_plain.setdefault(plain(header), header)
+    return next((by_plain[plain(name)] for name in names.split("|") if plain(name) in by_plain), None)
+
+
+def _with_headers(config: DataConfig, headers: Sequence[str]) -> DataConfig:
+    """A preset's names of columns as this file spells them; an optional column that it lacks is none."""
+    more: dict[str, Any] = {}
+    for key in _COLUMNS:
+        names = getattr(config, key)
+        if not names or names in headers:
+            continue
+        factors = [_header(factor, headers) for factor in names.split(FACTORS)]
+        found = FACTORS.join(factor for factor in factors if factor) if all(factors) else None
+        more[key] = found if found or key not in ("refunded", "segment", "channel", "currency") else ""
+    for key in _BY_COLUMN:
+        columns = getattr(config, key)
+        known = {_header(column, headers) or column: values for column, values in columns.items()}
+        more[key] = {c: v for c, v in known.items() if c in headers or "|" not in c}
+    return config.model_copy(update=more)
