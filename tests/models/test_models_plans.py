@@ -187,6 +187,22 @@ def test_the_rhythm_of_payments(gaps: list[int], rhythm: str) -> None:
     assert found.customers["rhythm"].tolist() == [rhythm, ""]
 
 
+def test_a_free_trial_is_no_rhythm() -> None:
+    """Two weeks free, then by the month; of a log without amounts all gaps count."""
+    days = [dt.date(2023, 1, 3), *(later(dt.date(2023, 1, 17), "month", k) for k in range(2))]
+    rows = [(name, day) for name in "cd" for day in days]
+    frame = pd.DataFrame(rows, columns=["customer_id", "date"])
+    for amounts, rhythm in (
+        ([0.0, 9.0, 9.0], "month"),
+        ([9.0, 9.0, 9.0], "month"),
+        ([0.0, 9.0], ""),
+        ([9.0, 9.0], "week"),
+    ):
+        size = len(amounts)
+        some = frame[frame.groupby("customer_id").cumcount() < size].assign(amount=amounts * 2)
+        assert summarize(read_transactions(some, DataConfig())).customers["rhythm"].tolist() == [rhythm] * 2
+
+
 def test_other_lengths_name_the_key(summary: CustomerSummary) -> None:
     (said,) = RETENTION["sbg"](renewal="month").remarks(summary)
     assert "every year instead of every month" in said
