@@ -167,6 +167,7 @@ def join_laws(
     `shares` of orders that are paid.
     """
     people = draws, customers = life.p_alive.shape
+    exponent = np.ones((1, 1)) if life.tenure_exponent is None else life.tenure_exponent
     components = () if life.weight is None else life.weight.shape[-1:]
 
     def broadcast(value: np.ndarray | float | None, shape: tuple[int, ...], neutral: float = 0.0) -> np.ndarray:
@@ -192,7 +193,7 @@ def join_laws(
             life.interval_days if life.next_opportunity_days is None else life.next_opportunity_days, (customers,)
         ),
         tenure=broadcast(life.tenure, (customers,)),
-        tenure_exponent=seal(np.ones((draws, 1)) if life.tenure_exponent is None else life.tenure_exponent),
+        tenure_exponent=broadcast(exponent, (draws, exponent.shape[1])),
         birth_charges=seal(np.broadcast_to(life.birth_charges, (draws,)), np.int64),
     )
 
