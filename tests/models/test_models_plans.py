@@ -337,6 +337,12 @@ def test_a_column_names_the_plans() -> None:
     said = " ".join(model.warnings(summary, params))
     assert "Plan vip" in said
     assert "pay at another rhythm than every quarter" in said
+    numbers = replace(
+        summary, customers=summary.customers.assign(**{"covariate tier": FixedPrice().histories(summary).price})
+    )
+    priced = by_plan(RETENTION["sbg"](renewal="plan", plan="tier", plan_periods={"290": "year"}), numbers)
+    assert {plan.name: plan.period for plan in priced.plans} == {"29": "month", "80": "quarter", "290": "year"}
+    assert "29 (every month): 80, of which " in priced.line(numbers).value
     by_segment = summarize(read_transactions(frame.rename(columns={"tier": "segment"}), DataConfig(today=TODAY)))
     same = by_plan(RETENTION["sbg"](renewal="plan", plan="segment"), by_segment)
     assert [plan.name for plan in same.plans] == [plan.name for plan in model.plans]

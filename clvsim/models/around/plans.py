@@ -209,11 +209,11 @@ class ByPlan:
         for part in self.parts(summary):
             plan, frame = self.plans[part.number], part.summary.customers
             active = int((part.model.histories(part.summary).lost == 0).sum())
-            every = f" every {plan.period}" if plan.name != plan.period else ""
-            found.append(f"{len(frame):,} {plan.name}{every} ({active:,} active)")
+            every = f" (every {plan.period})" if plan.name != plan.period else ""
+            found.append(f"{plan.name}{every}: {len(frame):,}, of which {active:,} active")
             guessed += int((plan_names(part.summary, self.column) != plan.name).sum())
         note = f"{guessed:,} paid once, or show no plan: counted to that of the nearest price" if guessed else ""
-        return QualityLine("plans", "Contracts by plan", ", ".join(found), note)
+        return QualityLine("plans", "Contracts by plan", "; ".join(found), note)
 
     # --- quantities ---------------------------------------------------------------------------------------------------
 
@@ -268,7 +268,10 @@ def plan_names(summary: CustomerSummary, column: str) -> np.ndarray:
     """What names each contract's plan, (customer,) of text: a column, or with "" the period of its payments."""
     frame = summary.customers
     name = "rhythm" if not column else column if column == "segment" else COVARIATE + column
-    return frame[name].astype(str).replace("", NONE if column else "").to_numpy(str)
+    values = frame[name]
+    if values.dtype.kind == "f":
+        return np.array([NONE if np.isnan(value) else f"{value:.15g}" for value in values])
+    return values.replace("", NONE if column else "").to_numpy(str)
 
 
 def prices(summary: CustomerSummary) -> np.ndarray:
