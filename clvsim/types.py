@@ -84,10 +84,11 @@ class CustomerSummary:
     today's level, by the slope of `trend`),
     `holdout_frequency` (orders after today), `holdout_amount` (what was paid for them, less refunds after today; only
     from a log), `recent_frequency` and `recent_amount` (repeat orders in as many days up to today, and their money;
-    only where the log dates them), `log_gaps` (sum of the logs of the days between orders; only from a log), `segment`,
-    `channel` (str, "" where the log has none), for each NAME of `data.covariates` "covariate NAME" (float64 with nan
-    where missing, or str with "" where missing), and of a survivor table `lost` (bool): True where the contract is
-    known to have ended.
+    only where the log dates them), `log_gaps` (sum of the logs of the days between orders; only from a log), `rhythm`
+    (week, month, quarter or year: the one that most of these gaps are nearest to, "" where none is; only from a log),
+    `segment`, `channel` (str, "" where the log has none), for each NAME of `data.covariates` "covariate NAME" (float64
+    with nan where missing, or str with "" where missing), and of a survivor table `lost` (bool): True where the
+    contract is known to have ended.
     `repeat_orders_by_day` has a column per day from `first_date` to `today` and a row for each of `PARTS` parts of the
     customers, dealt out in turn in their order; None where the source has histories only, or orders
     are merged. With `means_only` the source has no single orders: `first_amount` and sums of logs are NaN.

@@ -14,6 +14,8 @@ from clvsim.data.trend import spend_trend
 from clvsim.errors import DiagnosticsError
 from clvsim.types import DAYS_PER_YEAR, PARTS, CustomerSummary, SharedPeriods, SpendTrend
 
+# `rhythm`: the calendar's period that most gaps are nearest to (in logarithms; a half-year is none of them,
+# nor is the time from a free trial to the first payment).
 # One order per customer and moment, so arg_min is unique. Logs are summed as decimals: floating sums depend on the
 # order of rows.
 _SUMMARY = """
@@ -33,9 +35,14 @@ WITH {dated}, totals AS (
             AS lag_logs
     FROM dated GROUP BY customer_id HAVING min(first_day) <= $today
 ), gaps AS (
-    SELECT customer_id, sum(ln((day - previous)::DOUBLE)::DECIMAL(38,15))::DOUBLE AS log_gaps FROM (
-        SELECT customer_id, day, lag(day) OVER (PARTITION BY customer_id ORDER BY day) AS previous
-        FROM orders WHERE day <= $today
+    SELECT customer_id, sum(ln((day - previous)::DOUBLE)::DECIMAL(38,15))::DOUBLE AS log_gaps,
+        count(*) FILTER (alike AND day - previous BETWEEN 4 AND 14) AS weeks,
+        count(*) FILTER (alike AND day - previous BETWEEN 15 AND 52) AS months,
+        count(*) FILTER (alike AND day - previous BETWEEN 53 AND 136) AS quarters,
+        count(*) FILTER (alike AND day - previous >= 258) AS years
+    FROM (
+        SELECT customer_id, day, lag(day) OVER one AS previous, (amount > 0) = (lag(amount) OVER one > 0) AS alike
+        FROM orders WHERE day <= $today WINDOW one AS (PARTITION BY customer_id ORDER BY day)
     ) WHERE previous IS NOT NULL GROUP BY customer_id
 )
 SELECT customer_id, orders - 1 AS frequency, recency_days::DOUBLE AS recency_days,
@@ -53,6 +60,8 @@ SELECT customer_id, orders - 1 AS frequency, recency_days::DOUBLE AS recency_day
     coalesce(later_total, 0)::DOUBLE AS holdout_amount, recent_orders - {first_is_recent} AS recent_frequency,
     (coalesce(recent_total, 0) - {first_is_recent} * first_amount)::DOUBLE AS recent_amount,
     coalesce(log_gaps, 0) AS log_gaps,
+    CASE greatest(weeks, months, quarters, years) WHEN 0 THEN '' WHEN months THEN 'month' WHEN years THEN 'year'
+        WHEN quarters THEN 'quarter' WHEN weeks THEN 'week' ELSE '' END AS rhythm,
     coalesce(segment, '') AS segment, coalesce(channel, '') AS channel{covariates}
 FROM totals LEFT JOIN gaps USING (customer_id) LEFT JOIN labels USING (customer_id) ORDER BY customer_id
 """

@@ -34,7 +34,9 @@ def gap_of(kept_gap, path, tick, shape):
 def opportunity_day(rare, path, served):
     if rare is None:
         return math.inf
-    return path.start + (rare.grid.first_days[path.column] + rare.grid.interval * served)
+    grid = rare.grid
+    interval = grid.intervals[path.column % grid.interval_columns]
+    return path.start + (grid.first_days[path.column] + interval * served)
 
 
 @inline

@@ -35,7 +35,7 @@ def attrition_at(grid, exits, kept, path, own, budget, served, multiplier):
     if exits.drop_a[own.part] <= 0.0:
         return own, budget
     own = eta_of(exits, kept, path, own)
-    c = grid.exponent[path.draw]
+    c = grid.exponent[path.draw * grid.exponent_columns + path.column % grid.exponent_columns]
     budget = add_hazard(budget, own.eta * multiplier * ((served + 1.0) ** c - served**c))
     budget = with_limit(kept.limit, path, budget)
     return own, end_life(budget) if budget.spent >= budget.limit else budget

@@ -131,12 +131,15 @@ def rare_of(laws, trace):
         Mixture(laws.stages_done.shape[0], flat(laws.weight), flat(laws.stages_done)),
         Grid(
             laws.interval_days[0],
+            flat(laws.interval_days),
+            laws.interval_days.shape[0],
             laws.buy_a.shape[0] == 0,
             flat(laws.buy_a),
             flat(laws.buy_b),
             flat(laws.first_days),
             flat(laws.tenure),
             flat(laws.tenure_exponent),
+            laws.tenure_exponent.shape[1],
         ),
         Lognormal(
             laws.order_sd.shape[0] > 0,

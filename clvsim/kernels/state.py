@@ -108,12 +108,15 @@ class Grid(NamedTuple):
     """Opportunities; idle where the interval is 0: orders then come at a rate."""
 
     interval: float
+    intervals: Flat  # (interval_columns,): of each column, or of all
+    interval_columns: int
     certain: bool  # everybody orders at each
     buy_a: Flat
     buy_b: Flat
     first_days: Flat  # (columns,)
     tenure: Flat  # (columns,)
-    exponent: Flat  # (d,)
+    exponent: Flat  # (d, exponent_columns): of each column, or of all
+    exponent_columns: int
 
 
 class Weeks(NamedTuple):

@@ -60,10 +60,10 @@ class Laws(NamedTuple):
     paid_b: np.ndarray
     stages_done: np.ndarray  # (components,) stages of the first gap that an existing customer has behind
     regularity: np.ndarray  # (d,) gaps are Gamma(regularity, λ)
-    interval_days: np.ndarray  # (1,) between opportunities to order; 0: orders come at a rate
+    interval_days: np.ndarray  # (columns,), or (1,) of all, between opportunities; 0: orders come at a rate
     first_days: np.ndarray  # (columns,) from the start of a life to its first opportunity
     tenure: np.ndarray  # (columns,) opportunities served before
-    tenure_exponent: np.ndarray  # (d, 1) c: opportunity number j charges η (j^c - (j-1)^c)
+    tenure_exponent: np.ndarray  # (d, columns) or (d, 1), c: opportunity number j charges η (j^c - (j-1)^c)
     birth_charges: np.ndarray  # int64 (d,) times that η is charged at a newcomer's first order
 
 

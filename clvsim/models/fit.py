@@ -9,7 +9,7 @@ import numpy as np
 
 from clvsim.errors import ConfigError, DiagnosticsError, Problem
 from clvsim.models import cache, elsewhere, hazards, inference, shocks
-from clvsim.models.around import pooling, season
+from clvsim.models.around import plans, pooling, season
 from clvsim.models.around.path import PathPrior
 from clvsim.models.compiled import CompiledModel, compile_model
 from clvsim.models.config import FitConfig
@@ -249,9 +249,6 @@ def _draw(
 
     fitted_model = life.model if life else retention
 
-    def lives(free: Params) -> dict[str, np.ndarray]:
-        return retention.natural(free, purchases, days)
-
     def orders(free: Params) -> dict[str, np.ndarray]:
         return spend.natural(free, amounts, config.seed)
 
@@ -259,12 +256,17 @@ def _draw(
         """Chains one after the other would make the first n draws those of one chain."""
         return model_draws._replace(params=elsewhere.permuted(model_draws.params, draws, config.seed))
 
+    def lives(model: Any, rows: Any, apart: int = 0) -> ModelDraws:
+        own = config.model_copy(update={"seed": (config.seed + apart) % 2**32})
+        return permuted(fit_one(model, rows, lambda free: model.natural(free, rows, days), retention_method, own, say))
+
+    def by_months(model: Any, draws: ModelDraws, known: CustomerSummary) -> tuple[Any, ModelDraws]:
+        return with_months(model, draws, known, months, days, config, say) if months else (model, draws)
+
     if life:
         first = permuted(ModelDraws(life.params, life.diagnostics, life.method))
     else:
-        first = permuted(fit_one(retention, purchases, lives, retention_method, config, say))
-        if months:
-            fitted_model, first = with_months(retention, first, summary, months, days, config, say)
+        fitted_model, first = plans.fit_each(retention, purchases, summary, lives, by_months)
     if money:
         second = permuted(ModelDraws(money.params, money.diagnostics, money.method))
         if "first_order_factor" not in second.params and money.kind == "gamma_gamma":
@@ -389,6 +391,7 @@ def _same_settings(retention: RetentionModel, fitted: RetentionModel) -> None:
     settings = {
         "design": "retention.pool and retention.covariates",
         "calendar": "retention.season and retention.promotions",
+        "by_plan": f"retention.renewal={plans.BY_PLAN}",
         **{name: f"retention.{name}" for name in ("renewal", "grace_days", "opportunity")},
         **{name: f"retention.{name}" for name in ("opportunity_days", "opportunity_anchor")},
     }

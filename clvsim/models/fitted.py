@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from clvsim.models import RETENTION, SPEND
-from clvsim.models.around import paced, pooling, season, several
+from clvsim.models.around import paced, plans, pooling, season, several
 from clvsim.models.laws import distinct_histories
 from clvsim.models.protocol import RetentionModel, SpendModel
 from clvsim.types import DAYS_PER_UNIT, CustomerSummary, Posterior
@@ -84,5 +84,9 @@ def _restored_life(retention: str, retention_settings: Mapping[str, Any]) -> Ret
     no_more = (*wrappers, "trend")  # what fits once had: see `season.restored`
     section = {name: value for name, value in retention_settings.items() if name not in no_more}
     calendar, pace, design = (retention_settings.get(name) for name in wrappers)
+    if by_plan := retention_settings.get("by_plan"):
+        members = tuple(_restored_life(retention, settings) for settings in by_plan["models"])
+        found = (plans.Plan.model_validate(plan) for plan in by_plan["plans"])
+        return paced.restored(cast(RetentionModel, plans.ByPlan(by_plan["column"], tuple(found), members)), pace)
     model = paced.restored(season.restored(RETENTION[retention].model_validate(section), calendar), pace)
     return pooling.restored(model, design)

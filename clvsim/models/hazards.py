@@ -20,6 +20,7 @@ import numpy as np
 from clvsim.models.around.calendar import Path, months_of
 from clvsim.models.around.paced import Paced
 from clvsim.models.around.path import LEVEL_SD, SD, PathPrior, draw_paths, mean_ahead, signs
+from clvsim.models.around.plans import ByPlan, plans_of
 from clvsim.models.around.pooling import Pooled
 from clvsim.models.laws import PACE, Params, unique_rows
 from clvsim.models.protocol import RetentionModel
@@ -60,7 +61,7 @@ class Due(NamedTuple):
 
 def renews(model: RetentionModel) -> bool:
     """Whether these are contracts whose months can be learned, with levels or without."""
-    return isinstance(section_of(model), ContractModel)
+    return isinstance(section_of(model), ContractModel | ByPlan)
 
 
 def section_of(model: RetentionModel) -> Any:
@@ -69,7 +70,10 @@ def section_of(model: RetentionModel) -> Any:
 
 
 def dated(model: RetentionModel, summary: CustomerSummary) -> DatedContracts:
-    """The contracts of a log."""
+    """The contracts of a log; of several plans those of each."""
+    if plans := plans_of(model):
+        each = [dated(part.model, part.summary) for part in plans.parts(summary)]
+        return DatedContracts(*map(np.concatenate, zip(*each, strict=True)))
     contracts = section_of(model).histories(summary)
     level = model.design.level(summary) if isinstance(model, Pooled) else np.zeros(len(summary.customers))
     age = due_days(summary, section_of(model).renewal).age

@@ -66,12 +66,12 @@ class LifeLaw(NamedTuple):
     birth_charges: int | np.ndarray = 0  # or (draw,)
     weight: np.ndarray | None = None  # (draw, customer, component)
     stages_done: np.ndarray | None = None  # (component,)
-    interval_days: float = 0.0
+    interval_days: float | np.ndarray = 0.0  # or (customer,)
     next_opportunity_days: np.ndarray | None = None  # (customer,)
     buy_a: np.ndarray | None = None
     buy_b: np.ndarray | None = None
     tenure: np.ndarray | None = None  # (customer,) opportunities served
-    tenure_exponent: np.ndarray | None = None  # (draw, 1)
+    tenure_exponent: np.ndarray | None = None  # (draw, 1) or (draw, customer)
 
 
 class SpendLaw(NamedTuple):
@@ -97,6 +97,13 @@ class LognormalLaw(NamedTuple):
     level_sd: np.ndarray
     level_slope: np.ndarray
     order_sd: np.ndarray
+
+
+def scaled(law: SpendLaw | LognormalLaw, factor: np.ndarray) -> SpendLaw | LognormalLaw:
+    """The same amounts times a factor of each customer, (customer,)."""
+    if isinstance(law, LognormalLaw):
+        return law._replace(level_mean=law.level_mean + np.log(factor))
+    return law._replace(nu_rate=law.nu_rate * factor)
 
 
 def customers_of(summary: CustomerSummary) -> Customers:

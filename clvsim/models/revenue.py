@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from clvsim.models.around.plans import ByPlan, plans_of
 from clvsim.models.around.several import with_more_shape
 from clvsim.models.fitted import FittedModels
 from clvsim.models.laws import Births, LognormalLaw, Params, rows_of
@@ -133,6 +134,8 @@ def expected_of_newcomers(
         plain = orders(params, 0.0)
         return plain, (orders(params, ages.annual_rate) if ages.annual_rate else plain)
 
+    if plans := plans_of(retention):
+        return _by_plan(plans, spend, life, money, days_per_unit, ages)
     law = spend.newcomer_laws(money)
     counted = valued = plain_and_discounted(life)
     if isinstance(law, LognormalLaw):
@@ -149,3 +152,18 @@ def expected_of_newcomers(
     mean = mean * np.ravel(paid.expected_share(shares))
     revenue, discounted = (mean[:, None, None] * each for each in valued)
     return NewcomerValue(first, *counted, revenue, discounted)
+
+
+def _by_plan(
+    plans: ByPlan, spend: SpendModel, life: Params, money: Params, days_per_unit: float, ages: Ages
+) -> NewcomerValue:
+    """The mean over the plans that newcomers take, each at its own price."""
+    total: list[Any] = [0.0] * len(NewcomerValue._fields)
+    for plan, model, own in plans.each(life):
+        value = expected_of_newcomers(model, spend, own, money, days_per_unit, ages)
+        price = dict.fromkeys(("first", "revenue", "discounted_revenue"), plan.price)
+        total = [
+            sum_ + plan.share * price.get(name, 1.0) * values
+            for sum_, (name, values) in zip(total, value._asdict().items(), strict=True)
+        ]
+    return NewcomerValue(*total)

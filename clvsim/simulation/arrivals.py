@@ -12,6 +12,7 @@ from clvsim import effects
 from clvsim.interventions.base import Group, Shift
 from clvsim.kernels import rng
 from clvsim.kernels.structs import Arrivals, seal
+from clvsim.models.around.plans import plans_of
 from clvsim.models.fitted import FittedModels
 from clvsim.simulation.config import AcquisitionConfig
 from clvsim.simulation.layout import Layout
@@ -207,6 +208,8 @@ def newcomer_blocks(
     ordinal = np.concatenate([np.arange(n) for n in ordinals])
     key = newcomer_keys(list(acquisition.channels), months, cell, ordinal)
     channel, month = cell // months, cell % months
+    by_plan = plans_of(fitted.retention)
+    column = by_plan.of_newcomers(cell, ordinal) if by_plan else np.zeros_like(cell)
     blocks = []
     for c, name in enumerate(acquisition.channels):
         laws = newcomer_laws(fitted, name)
@@ -216,6 +219,7 @@ def newcomer_blocks(
             people = people_of(
                 key=key[rows],
                 group=layout.first_new_group + channel[rows],
+                column=column[rows],
                 cell=cell[rows],
                 ordinal=ordinal[rows],
                 cohort=layout.first_new_cohort + channel[rows] * quarters_of(acquisition) + month[rows] // 3,

@@ -9,10 +9,11 @@ import pandas as pd
 
 from clvsim.interventions.base import Group
 from clvsim.kernels import rng
-from clvsim.kernels.structs import Laws, People, scalar, seal
+from clvsim.kernels.structs import Laws, People, seal
+from clvsim.models.around.plans import plans_of
 from clvsim.models.around.pooling import at_birth, from_channel
 from clvsim.models.fitted import FittedModels
-from clvsim.models.laws import LifeLaw, LognormalLaw, Params, SpendLaw
+from clvsim.models.laws import LifeLaw, LognormalLaw, Params, SpendLaw, scaled
 from clvsim.models.revenue import FittedCustomers
 from clvsim.models.spend import paid
 from clvsim.simulation.config import AcquisitionConfig
@@ -143,7 +144,10 @@ def _newcomer_laws(fitted: FittedModels, life_laws: Callable[[Params, float], Li
         parameters = fitted.spend_draws(draws)
         life = life_laws(fitted.retention_draws(draws), fitted.days_per_unit)
         factor = parameters["first_order_factor"][:, None]
-        return join_laws(life, fitted.spend.newcomer_laws(parameters), factor, paid.newcomer_laws(parameters))
+        spend = fitted.spend.newcomer_laws(parameters)
+        if plans := plans_of(fitted.retention):
+            spend = scaled(spend, np.array([plan.price for plan in plans.plans]))
+        return join_laws(life, spend, factor, paid.newcomer_laws(parameters))
 
     return laws
 
@@ -163,6 +167,7 @@ def join_laws(
     `shares` of orders that are paid.
     """
     people = draws, customers = life.p_alive.shape
+    exponent = np.ones((1, 1)) if life.tenure_exponent is None else life.tenure_exponent
     components = () if life.weight is None else life.weight.shape[-1:]
 
     def broadcast(value: np.ndarray | float | None, shape: tuple[int, ...], neutral: float = 0.0) -> np.ndarray:
@@ -183,10 +188,12 @@ def join_laws(
         **{f: by_component(getattr(life, f)) for f in BY_COMPONENT},
         stages_done=broadcast(life.stages_done, components or (1,)),
         regularity=seal(np.broadcast_to(np.asarray(life.regularity, np.float64), (draws,))),
-        interval_days=scalar(life.interval_days),
-        first_days=broadcast(life.next_opportunity_days, (customers,), life.interval_days),
+        interval_days=seal(np.atleast_1d(life.interval_days)),
+        first_days=broadcast(
+            life.interval_days if life.next_opportunity_days is None else life.next_opportunity_days, (customers,)
+        ),
         tenure=broadcast(life.tenure, (customers,)),
-        tenure_exponent=broadcast(life.tenure_exponent, (draws, 1), 1.0),
+        tenure_exponent=broadcast(exponent, (draws, exponent.shape[1])),
         birth_charges=seal(np.broadcast_to(life.birth_charges, (draws,)), np.int64),
     )
 

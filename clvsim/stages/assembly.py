@@ -79,7 +79,7 @@ def assemble(
         calendar_effects=facts.fitted_kinds(fitted.retention),
         warnings=facts.quality_warnings(material.quality) + posterior.warnings,
         who_is_lost=fitted.retention.WHO_IS_LOST,
-        active_contracts=active_contracts(config, summary),
+        active_contracts=active_contracts(fitted, summary),
         merged_days=summary.opportunity_days,
         shared_period=summary.shared_period,
         draft=posterior.is_draft or not has_sampled_parameters(simulation),
@@ -98,8 +98,8 @@ def scenario_description(simulation: "Simulation", name: str) -> ScenarioDescrip
     return simulated.compiled.description if simulated else simulation.skipped[name].description
 
 
-def active_contracts(config: RunConfig, summary: CustomerSummary) -> int | None:
+def active_contracts(fitted: FittedModels, summary: CustomerSummary) -> int | None:
     """The number of customers who hold a contract today; None where there are no contracts."""
-    if not config.retention.renewing:
+    if not fitted.retention.renewing:
         return None
-    return int((config.retention.histories(summary).lost == 0).sum())
+    return int((fitted.retention.histories(summary).lost == 0).sum())

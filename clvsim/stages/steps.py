@@ -11,6 +11,7 @@ from clvsim.config import RunConfig
 from clvsim.data.material import Material
 from clvsim.data.readers import read_material
 from clvsim.errors import ConfigError
+from clvsim.models.around.plans import BY_PLAN, plans_line, with_plans
 from clvsim.models.cache import write_posterior
 from clvsim.models.compare import compare_models, fit_all
 from clvsim.models.fitted import FittedModels
@@ -45,6 +46,7 @@ def read_data(config: RunConfig, ctx: RunContext, *, held_back: bool = False) ->
     `held_back`: whether the days ahead are those held back, instead of the simulation's horizon.
     """
     material = read_material(config.data, config.retention.periods, config.retention.interval_days)
+    material = by_plan(config, material)
     if config.fit.posterior and material.check and material.check.chosen:
         material = without_check(material, _FROM_FILE)
     retention, _ = as_found(config.retention, material)
@@ -55,6 +57,18 @@ def read_data(config: RunConfig, ctx: RunContext, *, held_back: bool = False) ->
         known = material._replace(summary=material.check.summary)
         days = float(known.summary.holdout_days)
     return material._replace(quality=(*material.quality, *cautions(retention, known, days)))
+
+
+def by_plan(config: RunConfig, material: Material) -> Material:
+    """Where each contract has its plan's period, plans count as segments, and are listed."""
+    if getattr(config.retention, "renewal", "") != BY_PLAN:
+        return material
+    found = with_plans(config.retention, material.summary)
+    check = material.check
+    if check:
+        check = check._replace(summary=with_plans(config.retention, check.summary))
+    lines = (*material.quality, plans_line(config.retention, material.summary))
+    return material._replace(summary=found, check=check, quality=lines)
 
 
 _FROM_FILE = (

@@ -44,6 +44,21 @@ def test_any_mixture() -> None:
         compare(case, simulate(case), *case.run()[:2])
 
 
+def test_contracts_of_different_length() -> None:
+    """Intervals and exponents of each column instead of one for all."""
+    for seed in range(3):
+        case = random_case(seed, opportunities="sure", tables=True, months=30)
+        r, columns = np.random.default_rng(seed), case.laws.first_days.size
+        every = r.choice([7.0, 30.4375, 91.3125], columns)
+        own = {
+            "interval_days": ks.seal(every),
+            "first_days": ks.seal(every * r.random(columns)),
+            "tenure_exponent": ks.seal(r.uniform(0.6, 1.3, (1, columns))),
+        }
+        mixed = replace(case, laws=case.laws._replace(**own))
+        compare(mixed, simulate(mixed), *mixed.run()[:2])
+
+
 def test_amounts_that_do_not_vary() -> None:
     """With `order_shape` 0 every order is of exactly `nu_rate`, and the other events stay as they were."""
     for kind in ("everything, existing", "everything, newcomers"):

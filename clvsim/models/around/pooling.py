@@ -13,15 +13,15 @@ Not modelled: groups that differ in the shape of their customers' spread (r, s, 
 effects on buying and on attrition go together.
 """
 
-from collections import namedtuple
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from clvsim.models.around.levels import Design, Group, Poolable, Scale, make_design
+from clvsim.models.around.merging import BY_CUSTOMER, OF_THE_MODEL, merge, merge_laws, with_column
+from clvsim.models.around.plans import BY_PLAN, by_plan, plans_of
 from clvsim.models.around.several import Several, merged_laws
 from clvsim.models.around.wrapper import Wrapper
 from clvsim.models.inputs import containers
@@ -32,8 +32,6 @@ from clvsim.types import CustomerSummary
 _FREEDOM = 4  # of the effects' prior: most are shrunk, a large one is left alone
 _KNOWN = {"purchase": 2.0, "attrition": 8.0}  # variance of a contrast behind which one telling customer stands, about
 _GROUPS_SHOWN = 8
-_BY_CUSTOMER = ("next_opportunity_days", "tenure")  # of a law: (customer,)
-_OF_THE_MODEL = ("regularity", "birth_charges", "stages_done", "interval_days", "tenure_exponent")  # at all levels
 _NEW_GROUP = 20110228  # seed of the group that nobody has seen yet: a draw of its own whatever the sampler did
 
 
@@ -64,6 +62,8 @@ def configured(model: RetentionModel, summary: CustomerSummary, by_clock: Retent
     `by_clock` is the section with its season, where it has one.
     """
     section = model if by_clock is None else by_clock
+    if getattr(model, "renewal", "") == BY_PLAN:
+        return by_plan(model, summary)
     if not isinstance(model, Poolable) or not model.levelled:
         return section
     return Pooled(section, make_design(model, summary))
@@ -93,6 +93,8 @@ def at_birth(model: RetentionModel, summary: CustomerSummary) -> tuple[Callable[
     column of each customer."""
     if isinstance(model, Several):
         return _several_at_birth(model, summary)
+    if plans := plans_of(model):
+        return model.newcomer_laws, plans.codes(summary)
     if not isinstance(model, Pooled):
         return model.newcomer_laws, np.zeros(len(summary.customers), np.int64)
     pooled: Pooled = model
@@ -100,7 +102,7 @@ def at_birth(model: RetentionModel, summary: CustomerSummary) -> tuple[Callable[
 
     def laws(params: Params, days_per_unit: float) -> LifeLaw:
         parts = [pooled.section.newcomer_laws(pooled.parameters(params, level), days_per_unit) for level in levels]
-        return _merge_laws(parts, [np.array([i]) for i in range(levels.size)], levels.size)
+        return merge_laws(parts, [np.array([i]) for i in range(levels.size)], levels.size)
 
     return laws, column
 
@@ -120,14 +122,6 @@ def _several_at_birth(several: Several, summary: CustomerSummary) -> tuple[Calla
 def in_words(model: RetentionModel, params: Params) -> tuple[Params, tuple[tuple[str, str], ...]]:
     """Parameters that belong to no level, and what is to be said of levels: label, value."""
     return (model.own(params), model.facts(params)) if isinstance(model, Pooled) else (params, ())
-
-
-@cache
-def _with_level(histories: Any) -> Any:
-    """The type of a model's histories with one more column, `level`."""
-    extended: Any = namedtuple(f"Pooled{histories.__name__}", (*histories._fields, "level"))
-    extended.plain = histories
-    return extended
 
 
 def _each_level(name: str) -> Callable[..., Any]:
@@ -182,7 +176,7 @@ class Pooled(Wrapper):
     def histories(self, summary: CustomerSummary) -> Any:
         """The model's own, and the code of each customer's level."""
         plain = self.section.histories(summary)
-        return _with_level(type(plain))(*plain, self.design.level(summary).astype(np.float64))
+        return with_column(type(plain), "level")(*plain, self.design.level(summary).astype(np.float64))
 
     def sufficient(self, summary: CustomerSummary) -> PooledRows:
         levels, level_of = np.unique(self.design.level(summary), return_inverse=True)
@@ -315,9 +309,7 @@ class Pooled(Wrapper):
             function(self.parameters(params, int(level)), rows_of(plain, rows))
             for level, rows in zip(levels, groups, strict=True)
         ]
-        if isinstance(parts[0], np.ndarray):
-            return _merge_columns(parts, groups, level_of.size)
-        return _merge_laws(parts, groups, level_of.size)
+        return merge(parts, groups, level_of.size)
 
     def levels_of_newcomers(self) -> tuple[np.ndarray, np.ndarray]:
         """Levels that newcomers may have, and with which probabilities: as customers today have, those of a new cohort
@@ -389,7 +381,7 @@ class Pooled(Wrapper):
         if any(law.weight is not None for law in laws):
             raise NotImplementedError(f"{self.kind}: a mixture of mixtures")
         first = laws[0]
-        traits = set(first._fields) - {"p_alive", "weight", *_BY_CUSTOMER, *_OF_THE_MODEL}
+        traits = set(first._fields) - {"p_alive", "weight", *BY_CUSTOMER, *OF_THE_MODEL}
         stacked: dict[str, Any] = {
             f: np.stack([getattr(law, f) for law in laws], axis=-1) for f in traits if getattr(first, f) is not None
         }
@@ -413,31 +405,3 @@ def _named(scale: str, group: Group, name: str | None) -> str:
 def _factor(log: np.ndarray) -> str:
     low, mid, high = np.exp(np.quantile(log, [0.05, 0.5, 0.95]))
     return f"×{mid:.2f} [{low:.2f}, {high:.2f}]"
-
-
-def _merge_columns(parts: list[np.ndarray], groups: list[np.ndarray], size: int) -> np.ndarray:
-    """Columns of parts back in the customers' order, (draw, customer, ...); parts of one column count for all."""
-    out = np.empty((parts[0].shape[0], size, *parts[0].shape[2:]))
-    for part, rows in zip(parts, groups, strict=True):
-        out[:, rows] = part
-    return out
-
-
-def _merge_laws(parts: list[LifeLaw], groups: list[np.ndarray], size: int) -> LifeLaw:
-    """One law of all customers: their arrays are put together, those of fewer components with others of no weight."""
-    first = parts[0]
-    most = max(0 if part.weight is None else part.weight.shape[2] for part in parts)
-    merged: dict[str, Any] = {}
-    for name in set(first._fields) - {*_OF_THE_MODEL}:
-        values = [getattr(part, name) for part in parts]
-        if values[0] is None:
-            continue
-        if name in _BY_CUSTOMER:
-            merged[name] = _merge_columns([value[None] for value in values], groups, size)[0]
-        elif values[0].ndim == 3:
-            mode = "constant" if name == "weight" else "edge"
-            wide = [np.pad(v, ((0, 0), (0, 0), (0, most - v.shape[2])), mode=mode) for v in values]
-            merged[name] = _merge_columns(wide, groups, size)
-        else:
-            merged[name] = _merge_columns(values, groups, size)
-    return first._replace(**merged)

@@ -17,11 +17,12 @@ from pydantic import Field, model_validator
 from clvsim.anniversaries import BEFORE_MIDNIGHT
 from clvsim.errors import DiagnosticsError
 from clvsim.models.around.levels import Poolable, Scale, at, odds_times
+from clvsim.models.around.plans import BY_PLAN
 from clvsim.models.laws import PACE, LifeLaw, Params, column, rows_by_level
 from clvsim.models.priors import BetaPrior, LogNormalPrior
 from clvsim.models.retention.due import AtIntervals, ByMonths, days_held_back, due_days
 from clvsim.models.retention.survival import Shapes, log_gamma_ratio, log_kept, log_likelihood, renewals_ahead
-from clvsim.types import DAYS_PER_YEAR, RENEWAL_DAYS, CustomerSummary
+from clvsim.types import DAYS_PER_MONTH, DAYS_PER_YEAR, RENEWAL_DAYS, CustomerSummary
 
 GRACE_DAYS = {"week": 2.0, "month": 7.0, "quarter": 14.0, "year": 30.0}
 
@@ -137,10 +138,12 @@ def theta_of_lost(shapes: Shapes, n: np.ndarray) -> ThetaMixture:
 class ContractModel(Poolable):
     """Settings, data and laws of both models; times are days, parameters have no unit.
 
-    `renewal`: length of a contract; by the calendar, the end of a month kept. `grace_days`: how late a payment may come
-    before the contract counts as lost (null: as late as payments of the log have come, at most 2, 7, 14, 30 days by
-    length). `churn_mean` = gamma / (gamma + delta): share lost at the first renewal.
-    `churn_concentration` = gamma + delta: small where customers differ widely.
+    `renewal`: length of a contract; by the calendar, the end of a month kept; with `plan` each contract has that of its
+    plan (`models.around.plans`), which the column `plan` names, or the contract's own payments show; `plan_periods` are
+    those of plans whose payments do not show them. `grace_days`: how late a payment may come before the contract counts
+    as lost (null: as late as payments of the log have come, at most 2, 7, 14, 30 days by length). `churn_mean` =
+    gamma / (gamma + delta): share lost at the first renewal. `churn_concentration` = gamma + delta: small where
+    customers differ widely.
     """
 
     renewing: ClassVar[bool] = True
@@ -155,21 +158,34 @@ class ContractModel(Poolable):
         "the grace, or, in a table of survivors, when the table no longer has it; every other one is active. Whether "
         "one that is overdue will still be paid is judged by how late payments have come so far."
     )
-    renewal: Literal["week", "month", "quarter", "year"] = "month"
+    renewal: Literal["week", "month", "quarter", "year", "plan"] = "month"
+    plan: str | None = Field(default=None, min_length=1)
+    plan_periods: dict[str, Literal["week", "month", "quarter", "year"]] = Field(default_factory=dict)
     grace_days: float | None = Field(default=None, ge=0)
     churn_mean: BetaPrior = BetaPrior(a=1.0, b=1.0)
     churn_concentration: LogNormalPrior = LogNormalPrior(median=2.0, sd_log=1.5)
 
     @model_validator(mode="after")
     def _grace_is_short(self) -> "ContractModel":
-        if 2 * self.grace >= self.interval_days:
+        if self.renewal != BY_PLAN and 2 * self.grace >= self.interval_days:
             limit = self.interval_days / 2
             raise ValueError(f"grace_days must be below half a {self.renewal} ({limit:g} days), got {self.grace:g}")
         return self
 
+    @model_validator(mode="after")
+    def _plans_are_told_apart(self) -> "ContractModel":
+        if self.renewal != BY_PLAN and (self.plan or self.plan_periods):
+            raise ValueError(f"plan and plan_periods go with renewal={BY_PLAN}, got renewal={self.renewal}")
+        if self.plan_periods and not self.plan:
+            raise ValueError("plan_periods needs plan, the column that names the plans")
+        if self.renewal == BY_PLAN and self.levelled:
+            raise ValueError(f"renewal={BY_PLAN} gives each plan parameters of its own; leave out pool and covariates")
+        return self
+
     @property
     def interval_days(self) -> float:
-        return RENEWAL_DAYS[self.renewal]
+        """Of a contract; by plan that of a month, before plans are known."""
+        return RENEWAL_DAYS.get(self.renewal, DAYS_PER_MONTH)
 
     @property
     def first_renewal(self) -> float:
@@ -178,7 +194,7 @@ class ContractModel(Poolable):
 
     @property
     def grace(self) -> float:
-        return GRACE_DAYS[self.renewal] if self.grace_days is None else self.grace_days
+        return GRACE_DAYS.get(self.renewal, 0.0) if self.grace_days is None else self.grace_days
 
     def shapes(self, params: Params) -> Shapes:
         """The parameters as BdW's; c and the pace after today are 1 where there is none."""
@@ -251,13 +267,18 @@ class ContractModel(Poolable):
 
     def sufficient(self, summary: CustomerSummary, level: np.ndarray | None = None) -> ContractRows:
         """Unique (seen, lost) with counts. Raises DiagnosticsError where no renewal has been due yet."""
-        contracts = self.histories(summary)
-        if not (contracts.seen + contracts.lost).any():
+        rows = self.unique_contracts(summary, level)
+        if not (rows.seen + rows.lost).any():
             why = (
                 f"no contract's first renewal has been due for longer than the grace ({self.grace:g} days): how many "
                 f"are renewed cannot be learned yet (is retention.renewal={self.renewal} right?)"
             )
             raise DiagnosticsError([("retention", why)])
+        return rows
+
+    def unique_contracts(self, summary: CustomerSummary, level: np.ndarray | None = None) -> ContractRows:
+        """The same, though no renewal may have been due yet."""
+        contracts = self.histories(summary)
         (seen, lost), count, level_of = rows_by_level([contracts.seen, contracts.lost], level)
         return ContractRows(seen, lost, count, level_of)
 
@@ -267,6 +288,8 @@ class ContractModel(Poolable):
 
     def remarks(self, summary: CustomerSummary) -> tuple[str, ...]:
         """Contracts paid two times or more, whose payments lie as far apart as those of another length."""
+        if self.renewal == BY_PLAN:
+            return ()
         paid = summary.customers["frequency"].to_numpy(np.float64)
         gap = summary.customers["recency_days"].to_numpy(np.float64)[paid > 0] / paid[paid > 0]
         alike = {name: np.abs(gap / days - 1) < _ALIKE for name, days in RENEWAL_DAYS.items()}
@@ -277,8 +300,8 @@ class ContractModel(Poolable):
         listed = ", ".join(f"{number:,} every {name}" for name, number in others.items() if number)
         return (
             f"Plans of different length: of {gap.size:,} contracts paid more than once, {listed} instead of every "
-            f"{self.renewal}. All are treated as due every {self.renewal}; run plans apart, each with its own "
-            "retention.renewal",
+            f"{self.renewal}. All are treated as due every {self.renewal}; retention.renewal={BY_PLAN} gives each plan "
+            "its own",
         )
 
     def warnings(self, summary: CustomerSummary, params: Params) -> tuple[str, ...]:

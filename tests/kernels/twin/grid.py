@@ -13,14 +13,16 @@ def number_of(case: Case, life: Life) -> int:
 
 def day(case: Case, customer: Customer, life: Life) -> float:
     """Of the next opportunity."""
-    first, interval = float(case.laws.first_days[customer.column]), float(case.laws.interval_days[0])
-    return customer.start + (first + number_of(case, life) * interval)
+    first, interval = float(case.laws.first_days[customer.column]), case.laws.interval_days
+    every = float(interval[customer.column % interval.size])
+    return customer.start + (first + number_of(case, life) * every)
 
 
 def hazard(case: Case, customer: Customer, life: Life) -> float:
     """Number j charges η (j^c - (j-1)^c), times the multiplier of the week."""
     j = float(case.laws.tenure[customer.column]) + number_of(case, life) + 1
-    c = float(case.laws.tenure_exponent[0, 0])
+    exponent = case.laws.tenure_exponent[0]
+    c = float(exponent[customer.column % exponent.size])
     multiplier = case.hazard[customer.w, pace.table_of(case, customer, life), pace.week_of(life.day)]
     return life.traits.eta * multiplier * (j**c - (j - 1) ** c)
 
