@@ -13,6 +13,7 @@ from clvsim.comparison.expected import Expected, expected_values, has_common_sho
 from clvsim.comparison.payback import payback_of, payback_rows
 from clvsim.decision import Expectation
 from clvsim.metrics import METRICS, Metric, available, require_expectation
+from clvsim.models.around.several import MODEL
 from clvsim.scenario import BASELINE
 from clvsim.simulation.run import Simulation
 from clvsim.simulation.worlds import ENOUGH_WORLDS
@@ -54,7 +55,7 @@ class Comparison:
     deltas: Mapping[str, np.ndarray]  # (draws,) by scenario, baseline excluded
     evpi: decision.InformationValue | None
     payback: Mapping[str, PaybackCurve]
-    variance: Mapping[str, float]  # of the baseline's realised plan value: parameter, process, environment
+    variance: Mapping[str, float]  # of the baseline's realised plan value: model, parameter, process, environment
     notes: tuple[str, ...]
 
 
@@ -306,14 +307,17 @@ def layers(simulation: Simulation, basis: str) -> str:
 
 
 def variance_layers(simulation: Simulation, expected: np.ndarray, design: Design) -> dict[str, float]:
-    """Variance of the baseline's realised plan value: parameter, process (from the halves), environment the rest."""
+    """Variance of the baseline's realised plan value: which model (where several share the draws), the other
+    parameters, process (from the halves), environment the rest."""
     base = simulation.scenarios[BASELINE]
     realised = METRICS[HEADLINE].query(simulation, base)
     halves = per_draw(simulation, base.ledger.halves.sum(axis=2))
     process = decision.process_noise(halves, design.bases()) * (realised.size // simulation.draws)
     total, parameter = float(realised.var(ddof=1)), float(expected.var(ddof=1))
+    model = decision.between(expected, simulation.inputs.filter(regex=f"^retention[.]{MODEL}[.]").to_numpy(float))
     return {
-        "parameter": parameter,
+        **({} if model is None else {"model": model}),
+        "parameter": parameter - (model or 0.0),
         "process": process,
         "environment": max(0.0, total - parameter - process),
         "total": total,

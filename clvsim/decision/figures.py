@@ -14,6 +14,7 @@ from clvsim.decision.expectation import Expectation
 
 BOOTSTRAPS = 200
 REFUSED_BELOW = 3  # standard errors
+FEWEST_OF_A_GROUP = 10  # draws
 TOLERATED_ERROR = 0.10  # of a mean difference, over the standard deviation of its draws
 
 
@@ -197,3 +198,20 @@ def _spread(bootstraps: np.ndarray) -> np.ndarray:
     """Standard deviation over axis 0, exactly 0 where nothing but rounding differs."""
     sd = bootstraps.std(axis=0, ddof=1)
     return np.where(sd > 1e-12 * np.abs(bootstraps).max(axis=0), sd, 0.0)
+
+
+def between(values: np.ndarray, groups: np.ndarray) -> float | None:
+    """Variance of the means of groups of draws, each as often as it has draws, less what chance alone brings.
+
+    Var E[value | group] of a one-way analysis: with K groups of n draws in all, Σ n_k (m_k - m)²/n - (K - 1)/n times
+    the mean square within them; at least 0. `groups` (n, columns): draws of equal rows are a group. None where fewer
+    than two groups have `FEWEST_OF_A_GROUP` draws: of fewer a mean says nothing.
+    """
+    _, group, count = np.unique(groups, axis=0, return_inverse=True, return_counts=True)
+    if (count >= FEWEST_OF_A_GROUP).sum() < 2:
+        return None
+    group = group.reshape(-1)
+    means = np.bincount(group, values) / count
+    within = float(((values - means[group]) ** 2).sum()) / (values.size - count.size)
+    among = float(count @ (means - values.mean()) ** 2)
+    return max(0.0, (among - (count.size - 1) * within) / values.size)

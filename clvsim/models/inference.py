@@ -25,6 +25,7 @@ from clvsim.types import DAYS_PER_UNIT, CustomerSummary, Diagnostic, Posterior
 _FREEDOM = 5  # of the t proposal: a normal posterior keeps 86 % of the draws at d = 4, 76 % at d = 8
 _ROW_BUDGET = 40_000_000  # rows evaluated for the proposals: BG/NBD takes 40 ns for one, Pareto/NBD ten times that
 _MIN_PROPOSALS = 1000
+_MORE = 4  # times as many proposals where those made are worth too few draws: with months of the year d is 16
 _FEW_ROWS = 10_000_000  # evaluated for the proposals: done by the time a function without gradient is compiled
 _STARTS = 3
 _SLOPE_STEP = 1e-3  # parameters are logs and log-odds, so their natural scale is 1 however long the log
@@ -62,8 +63,12 @@ def laplace(
     """
     target, rng = model.density(), np.random.default_rng([seed, 2, zlib.crc32(kind.encode())])
     mode, proposed = find_mode(target, kind, rng), proposals(draws, rows)
-    values = target.values if proposed * rows > _FEW_ROWS else one_by_one(target.slope)
-    found = weighted(values, mode, draws, proposed, rng)
+    while True:
+        values = target.values if proposed * rows > _FEW_ROWS else one_by_one(target.slope)
+        found = weighted(values, mode, draws, proposed, rng)
+        proposed *= _MORE
+        if not found.ess < MIN_ESS <= draws or proposed * rows >= _ROW_BUDGET:
+            break
     return target.constrain(found.points), (
         Diagnostic(kind, PARETO_K, found.pareto_k, f"< {MAX_PARETO_K}", found.pareto_k < MAX_PARETO_K),
         Diagnostic(kind, WEIGHT_ESS, found.ess, f">= {MIN_ESS:.0f}", found.ess >= MIN_ESS),

@@ -34,6 +34,7 @@ _STANDING = {
     LEVEL_SD: "sd of the level's slope, a month; 0 in some draws",
     PACE: "order rate after today against the log's, as MBG/NBD's months have it",
 }
+_LAYERS = {"model": "which model"}
 _OF_HAZARD = {
     SD: "sd of monthly shocks of the log hazard",
     PACE: "hazard of ending after today against the log's, as the months of its renewals have it",
@@ -147,7 +148,7 @@ def decision_facts(comparison: "Comparison", finance: FinanceConfig) -> list[Fac
     parts = {layer: value for layer, value in comparison.variance.items() if layer != "total"}
     total = sum(parts.values())  # with few draws they are more than the whole
     if total > 0:
-        shares = ", ".join(f"{layer} {value / total:.0%}" for layer, value in parts.items())
+        shares = ", ".join(f"{_LAYERS.get(layer, layer)} {value / total:.0%}" for layer, value in parts.items())
         noun = "revenue" if finance.gross_margin is None else "value"
         facts.append((f"Where the spread of the baseline's plan {noun} comes from", shares))
     if comparison.evpi is not None:

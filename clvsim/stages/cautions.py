@@ -2,7 +2,9 @@
 
 from calendar import month_name
 from datetime import date, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from clvsim.data.material import Material
 from clvsim.data.regularity import Regularity
@@ -11,10 +13,16 @@ from clvsim.models.around.season import LONG_ENOUGH_DAYS, MONTH_SD, Seasonable
 from clvsim.models.auto import MEMBERS, Auto
 from clvsim.models.protocol import RetentionModel
 from clvsim.models.retention.cnbd import MAX_K, RegularModel
-from clvsim.types import CustomerSummary, QualityLine
+from clvsim.scenario import BASELINE
+from clvsim.types import DAYS_PER_MONTH, DAYS_PER_YEAR, CustomerSummary, QualityLine
+
+if TYPE_CHECKING:
+    from clvsim.models.fitted import FittedModels
+    from clvsim.simulation.run import Simulation
 
 _FAR = 2.0  # times the longest time for which a customer was observed
 _FEW_MONTHS = 12
+_FEW_DRAWS = 100  # for a share that is printed in whole per cent
 _ENDLESS = 100  # stages, beyond which days are too coarse to count them
 
 
@@ -138,15 +146,55 @@ def _months(first: date, last: date) -> list[int]:
     return [month % 12 + 1 for month in range(start, end + 1)]
 
 
-def horizon_line(summary: CustomerSummary, days_ahead: float) -> list[QualityLine]:
-    """How the horizon compares with the longest time for which a customer has been observed, where it is longer."""
-    observed = float(summary.customers["T_days"].max()) + 1
+def horizon_line(summary: CustomerSummary, days_ahead: float, beyond: str = "") -> list[QualityLine]:
+    """How the horizon compares with the longest time for which a customer has been observed, where it is longer, and
+    what share lies `beyond`, where that is known."""
+    observed = observed_days(summary)
     if days_ahead <= observed:
         return []
     value = f"is {days_ahead / observed:.2g} times what was observed"
     note = (
-        f"{days_ahead:,.0f} days ahead, and no customer has been seen for more than {observed:,.0f}: what lies beyond "
-        "rests on the model's form (simulation.horizon_months)"
+        f"{days_ahead:,.0f} days ahead, and no customer has been seen for more than {observed:,.0f}: what lies beyond"
+        f"{beyond} rests on the model's form (simulation.horizon_months)"
     )
     level = "warning" if days_ahead > _FAR * observed else "info"
     return [QualityLine("horizon", "The horizon", value, note, level)]
+
+
+def observed_days(summary: CustomerSummary) -> float:
+    """The longest time for which a customer has been observed, both ends included."""
+    return float(summary.customers["T_days"].max()) + 1
+
+
+def with_share_beyond(material: Material, fitted: "FittedModels", simulation: "Simulation") -> Material:
+    """The same, whose line on the horizon has the share of value that comes later than anybody was observed for: of
+    today's customers from today on, of newcomers from their first order. Closed forms, of a hundred draws."""
+    from clvsim.quantities import reduce_draws
+    from clvsim.simulation.levels import expected_age_curve
+
+    days, observed = simulation.horizon_months * DAYS_PER_MONTH, observed_days(material.summary)
+    if days <= observed:
+        return material
+    prices = simulation.economics
+    until_then, in_all = (
+        reduce_draws(
+            "expected_rlv",
+            fitted,
+            material.summary,
+            draws=min(_FEW_DRAWS, fitted.draws),
+            horizon_months=length / DAYS_PER_MONTH,
+            annual_discount_rate=float(np.expm1(prices.discount_per_day * DAYS_PER_YEAR)),
+            gross_margin=prices.gross_margin,
+            cost_per_order=prices.cost_per_order,
+        )["total"].values.mean()
+        for length in (observed, days)
+    )
+    noun = "value" if prices.margin_known else "revenue"
+    parts = [f"{1 - until_then / in_all:.0%} of the {noun} of today's customers"] if in_all > 0 else []
+    if simulation.scenarios[BASELINE].acquired:
+        curve = np.nanmean(expected_age_curve(simulation), axis=0)
+        young = np.interp(observed / DAYS_PER_MONTH, np.arange(curve.size), curve)
+        parts += [f"{1 - young / curve[-1]:.0%} of a newcomer's"] if curve[-1] > 0 else []
+    beyond = f" ({' and '.join(parts)})" if parts else ""
+    line = horizon_line(material.summary, days, beyond)
+    return material._replace(quality=tuple(line[0] if q.key == line[0].key else q for q in material.quality))

@@ -8,6 +8,7 @@ from clvsim.data import require_repeat_orders
 from clvsim.data.material import Material
 from clvsim.runfolder import RunContext
 from clvsim.stages.assembly import assemble
+from clvsim.stages.cautions import with_share_beyond
 from clvsim.stages.fits import Fits, fit_run, models_in_words, with_discrepancy
 from clvsim.stages.refusals import plan_run
 from clvsim.stages.steps import (
@@ -45,6 +46,7 @@ def run(config: RunConfig, ctx: RunContext) -> int:
         simulation, comparison = simulate_and_compare(
             plan, fits.own, summary, config.report.metric, lambda done, total: advance(1)
         )
+    material = with_share_beyond(material, fits.own, simulation)
     words = models_in_words(fits, config, summary)
     result = assemble(config, ctx, material, fits.own, simulation, comparison, tracking, scores, words)
     folder = output_folder(ctx)

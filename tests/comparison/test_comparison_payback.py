@@ -1,6 +1,7 @@
 """Payback, share repaying and ratios, on numbers that can be followed by hand."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,8 +11,13 @@ from clvsim import metrics
 from clvsim.comparison import compare
 from clvsim.comparison.designs import make_designs
 from clvsim.comparison.payback import by_age, expected_curve, payback_curve, payback_months, payback_of, payback_rows
+from clvsim.models import RETENTION
+from clvsim.models.around.several import MODEL, Several, named, shared_out
+from clvsim.models.retention.bg_nbd import BgNbd
+from clvsim.report.facts import decision_facts
 from clvsim.scenario import BASELINE
 from clvsim.simulation import Simulation
+from clvsim.simulation.config import FinanceConfig
 from clvsim.simulation.ledger import Line
 from clvsim.simulation.levels import expected_age_curve
 
@@ -192,3 +198,25 @@ def test_layers_of_variance_add_up() -> None:
     assert parts["parameter"] > 0
     assert parts["process"] > 0
     assert parts["parameter"] + parts["process"] + parts["environment"] >= parts["total"] * 0.999
+
+
+def test_which_model_is_a_layer_of_its_own() -> None:
+    """BG/NBD, and MBG/NBD at another rate: what lies between their mean values is not among what is unsure within.
+    One model has no such layer."""
+    draws = 400
+    one = posterior(draws, spread=0.05)
+    own = {k: v * (3.0 if k == "alpha" else 1.0) for k, v in one.posterior.retention.items()}
+    life = {MODEL: shared_out((0.7, 0.3), draws).astype(float), **named("bg_nbd", one.posterior.retention)}
+    several: Any = Several((BgNbd(), RETENTION["mbg_nbd"]()), (0.7, 0.3))
+    both = replace(one, retention=several, posterior=replace(one.posterior, retention=life | named("mbg_nbd", own)))
+    alone, together = (compare(run(draws=draws, fitted=fitted)) for fitted in (one, both))
+    assert "model" not in alone.variance
+    values = together.values[BASELINE]
+    apart = values[life[MODEL] == 1].mean() - values[life[MODEL] == 0].mean()
+    parts = together.variance
+    assert parts["model"] == pytest.approx(0.7 * 0.3 * apart**2, rel=0.1)
+    assert parts["model"] + parts["parameter"] == pytest.approx(values.var(ddof=1), rel=1e-9)
+    assert parts["model"] > 0.2 * parts["parameter"]
+    facts = dict(decision_facts(together, FinanceConfig(gross_margin=0.5)))
+    assert "which model" in facts["Where the spread of the baseline's plan value comes from"]
+    assert "which model" not in dict(decision_facts(alone, FinanceConfig(gross_margin=0.5))).popitem()[1]

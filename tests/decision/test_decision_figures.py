@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from clvsim.decision import estimate, evpi, expected_loss, p_best, p_better, summary
+from clvsim.decision import between, estimate, evpi, expected_loss, p_best, p_better, summary
 
 DRAWS = 200_000
 
@@ -96,3 +96,34 @@ def test_summary_and_mean():
     np.testing.assert_allclose(result.mcse, np.sqrt(101 * 102 / 12 / 101), rtol=1e-12)  # variance n(n+1)/12
     assert estimate(values) == (result.mean, result.mcse)
     assert np.isnan(estimate(np.array([3.0])).mcse)
+
+
+def test_between_groups_is_what_their_means_differ_by():
+    """Means 0, 1 and 3 of shares .5, .3 and .2, sd 2 within: .3 + .2 · 9 - .9² = 1.29; the error of each mean is small
+    against that."""
+    rng = np.random.default_rng(5)
+    group = rng.choice(3, DRAWS, p=[0.5, 0.3, 0.2])
+    values = np.array([0.0, 1.0, 3.0])[group] + 2 * rng.standard_normal(DRAWS)
+    which = np.column_stack([group == 1, group == 2]).astype(float)
+    assert between(values, which) == pytest.approx(1.29, abs=4 * 2 * 2 * np.sqrt(1.29 / DRAWS))
+    # An overall level changes nothing, units count as squares.
+    assert between(10 * values + 7, which) == pytest.approx(100 * (between(values, which) or 0.0), rel=1e-9)
+
+
+def test_groups_that_do_not_differ_have_nothing_between_them():
+    """Of 60 draws in three groups; without the subtraction it would be 2/60 on average, and the mean of what is left at
+    0 or above is that of a chi-square's excess over its mean."""
+    rng = np.random.default_rng(6)
+    which = np.repeat(np.eye(3), 20, axis=0)
+    found = np.array([between(rng.standard_normal(60), which) for _ in range(2000)])
+    excess = np.mean(np.maximum(stats.chi2(2).ppf((np.arange(1e5) + 0.5) / 1e5) - 2, 0)) / 60
+    assert found.mean() == pytest.approx(excess, rel=0.2)
+    assert (found == 0).mean() == pytest.approx(stats.chi2(2).cdf(2), abs=0.05)
+
+
+def test_few_draws_of_a_group_say_nothing():
+    values = np.arange(40.0)
+    assert between(values, np.zeros((40, 0))) is None
+    assert between(values, np.zeros((40, 1))) is None
+    assert between(values, (np.arange(40.0) < 9)[:, None]) is None
+    assert between(values, (np.arange(40.0) < 10)[:, None]) is not None

@@ -299,6 +299,17 @@ def test_laplace_follows_its_seed(normal):
     assert (first != other).any(axis=0).all()
 
 
+def test_many_parameters_get_more_proposals():
+    """With 16 of them, skewed, 2,000 proposals are worth some 340 draws; rows that leave no more are a reason to
+    refuse."""
+    target = made_up(log_gamma_variate(4.0), np.zeros(16))
+    found, said = inference.laplace(ready(target), "m", 300, 1000, 1)
+    assert [d.ok for d in said] == [True, True]
+    ess, sd = said[1].value, np.sqrt(polygamma(1, 4.0))
+    np.testing.assert_allclose((found["v"].mean(axis=0) - digamma(4.0)) / sd, 0, atol=4 / np.sqrt(ess))
+    assert not inference.laplace(ready(target), "m", 20_000, 1000, 1)[1][1].ok
+
+
 @pytest.mark.parametrize(("rows", "gradient_too"), [(10_000, True), (10_001, False)])
 def test_many_rows_are_evaluated_without_gradient(normal, monkeypatch, rows, gradient_too):
     """For 1,000 proposals; else nothing without a gradient is compiled. Draws are the same."""

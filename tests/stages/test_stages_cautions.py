@@ -1,5 +1,7 @@
 """Warnings that depend on the run: each names its key, and is silent where the model has what it names."""
 
+import re
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -13,8 +15,10 @@ from clvsim.data.remarks import Signs
 from clvsim.data.yearly import Season
 from clvsim.models import RETENTION
 from clvsim.models.auto import Auto
-from clvsim.stages.cautions import as_found, cautions
+from clvsim.scenario import BASELINE
+from clvsim.stages.cautions import as_found, cautions, horizon_line, with_share_beyond
 from tests.data.madeup import START, as_log, shop
+from tests.simulation import shop as simulated_shop
 
 RANDOM, REGULAR, ROUNDED = Regularity(1.0, 0.1, 0.14), Regularity(5.9, 55.0, 0.14), Regularity(1.0, 0.1, 0.9)
 YEARLY = Season(2.9, 11, 5.2)
@@ -93,6 +97,32 @@ def test_a_horizon_beyond_what_was_observed(material: Material) -> None:
     assert f"for more than {observed}" in note
     undated = material._replace(signs=None)
     assert set(lines(undated, "bg_nbd", 17.4 * observed)) == {"horizon"}
+
+
+def test_the_share_of_value_beyond_what_was_observed_is_that_of_simulated_customers(material: Material) -> None:
+    """Of today's customers and of newcomers, months of the ledger against closed forms, within 4 Monte Carlo errors."""
+    summary, months = simulated_shop.shop(200), 36
+    days = summary.customers["T_days"].to_numpy()
+    summary = replace(summary, customers=summary.customers.assign(T_days=np.where(days == days.max(), 273.0, days)))
+    fitted = simulated_shop.posterior(100)
+    settings: Any = {"horizon_months": months, "draws": 100, "acquisition": simulated_shop.channels(), "margin": None}
+    simulation = simulated_shop.run(fitted=fitted, summary=summary, **settings)
+    known = material._replace(summary=summary, quality=tuple(cautions(fitted.retention, material, 1.0)))
+    known = known._replace(quality=tuple(horizon_line(summary, months * 30.4375)))
+    (line,) = with_share_beyond(known, fitted, simulation).quality
+    found = [int(one) / 100 for one in re.findall(r"(\d+)% of", line.note)]
+    assert "of the revenue of today's customers" in line.note
+    assert "of a newcomer's" in line.note
+    ledger = simulation.scenarios[BASELINE].ledger
+    existing = [i for i, group in enumerate(ledger.groups) if group.origin == "existing"]
+    of_today = ledger.contribution()[:, existing].sum(axis=1)
+    of_newcomers = ledger.contribution(age=True).sum(axis=1)
+    for share, by_month in zip(found, (of_today, of_newcomers), strict=True):
+        later = by_month[:, 9:].sum(axis=1) - 0.002 * by_month[:, 9]  # 274 days are 9.002 months
+        of = later.sum() / by_month.sum()
+        error = (later - of * by_month.sum(axis=1)).std() / by_month.sum(axis=1).mean() / np.sqrt(len(later))
+        assert share == pytest.approx(of, abs=4 * error + 0.005)
+    assert with_share_beyond(known, fitted, simulated_shop.run(horizon_months=6, draws=8, summary=summary)) == known
 
 
 # --- what retention=auto takes from the log by itself -----------------------------------------------------------------

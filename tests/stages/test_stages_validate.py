@@ -209,6 +209,11 @@ def test_every_stage_says_what_the_days_ahead_have_that_the_log_has_not(monkeypa
     for text in (table, terminal, page):
         assert re.search(r"Months ahead that were never seen:? +October to December", text)
         assert re.search(r"The horizon:? +is 4 times what was observed", text)
+    for text in (terminal, page):
+        assert re.search(
+            r"lies beyond \(\d\d% of the revenue of today.{1,5}s customers\) rests", " ".join(text.split())
+        )
+    assert "what lies beyond rests on" in " ".join(table.split())
 
 
 def test_the_page_says_that_orders_are_merged(validate_with):
