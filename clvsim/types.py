@@ -14,6 +14,7 @@ COVARIATE = "covariate "  # prefix of the covariates' columns in a summary
 DAYS_PER_YEAR = 365.25
 DAYS_PER_MONTH = DAYS_PER_YEAR / 12
 DAYS_PER_WEEK = 7.0
+TWO_YEARS_DAYS = 2 * 365 - 14  # from first to last order of a log of two years; small shops have days without any
 PARTS = 16  # of the customers; differences between them measure the noise of sums over customers
 RENEWAL_DAYS = {
     "week": DAYS_PER_WEEK,
@@ -111,6 +112,7 @@ class CustomerSummary:
     by_day: "CustomerSummary | None" = None
     periods: PeriodsSeen | None = None
     trend: SpendTrend | None = None  # from a log
+    interrupted: bool = False  # by a silence or a break: what months look like says nothing of drift or season
 
     @property
     def dated(self) -> "CustomerSummary":

@@ -7,11 +7,11 @@ from typing import Any
 from clvsim.data.material import Material
 from clvsim.data.regularity import Regularity
 from clvsim.data.yearly import Season
-from clvsim.models.around.season import LONG_ENOUGH_DAYS, MONTH_SD, Seasonable
+from clvsim.models.around.season import MONTH_SD, Seasonable
 from clvsim.models.auto import MEMBERS, Auto
 from clvsim.models.protocol import RetentionModel
 from clvsim.models.retention.cnbd import MAX_K, RegularModel
-from clvsim.types import CustomerSummary, QualityLine
+from clvsim.types import TWO_YEARS_DAYS, CustomerSummary, QualityLine
 
 _FAR = 2.0  # times the longest time for which a customer was observed
 _FEW_MONTHS = 12
@@ -46,7 +46,7 @@ def as_found(retention: RetentionModel, material: Material) -> tuple[RetentionMo
     regularity, season = material.signs
     changed: dict[str, Any] = {}
     said = []
-    long_enough = (material.summary.today - material.summary.first_date).days >= LONG_ENOUGH_DAYS
+    long_enough = (material.summary.today - material.summary.first_date).days >= TWO_YEARS_DAYS
     if season is not None and season.sure and long_enough and not has_season(retention):
         changed["season"] = "month"
         said.append(
