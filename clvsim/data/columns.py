@@ -74,7 +74,10 @@ _NAMES: dict[str, tuple[tuple[str, ...], ...]] = {
     "segment": (("segment", "customersegment"),),
     "channel": (("channel", "acquisitionchannel", "saleschannel"),),
 }
-_ABSENT = {"amount": ", or data.amount= where the log has none (clvsim validate then checks its orders)"}
+_ABSENT = {
+    "amount": ", or data.amount= where the log has none (clvsim validate then checks its orders; a run needs a "
+    "column of amounts, 1 in each row where all orders count the same)"
+}
 _QUANTITY = {"quantity", "qty", "units"}
 
 

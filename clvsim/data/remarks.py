@@ -10,7 +10,7 @@ import numpy as np
 
 from clvsim.data.days import Days, silences
 from clvsim.data.log import TransactionLog
-from clvsim.data.regularity import Regularity, regularity
+from clvsim.data.regularity import Due, Regularity, due_days, regularity
 from clvsim.data.yearly import Season, season_of
 from clvsim.types import QualityLine
 
@@ -26,16 +26,17 @@ _ALMOST_NONE = 0.2
 
 
 class Signs(NamedTuple):
-    """What days of orders say of models: how regular gaps are, and whether months of the year differ; None where there
-    are too few orders to tell."""
+    """What days of orders say of models: how regular gaps are, and whether months of the year differ, None where there
+    are too few orders to tell; and what falls due by the calendar, if anything does."""
 
     regularity: Regularity | None
     season: Season | None
+    due: Due | None = None
 
 
 def signs_of(log: TransactionLog, days: Days) -> Signs:
-    """Regularity and season of a log's orders up to today."""
-    return Signs(regularity(days), season_of(days, log.first_date))
+    """Regularity, season and due days of a log's orders up to today."""
+    return Signs(regularity(days), season_of(days, log.first_date), due_days(days))
 
 
 def interrupted(days: Days) -> bool:
