@@ -14,10 +14,11 @@ from clvsim.errors import ConfigError
 from clvsim.models.cache import write_posterior
 from clvsim.models.compare import compare_models, fit_all
 from clvsim.models.fitted import FittedModels
+from clvsim.models.spend.trend import used
 from clvsim.provenance import provenance
 from clvsim.runfolder import RunContext
 from clvsim.stages.cautions import as_found, cautions
-from clvsim.types import DAYS_PER_MONTH, CustomerSummary, ModelScore
+from clvsim.types import DAYS_PER_MONTH, CustomerSummary, ModelScore, QualityLine
 from clvsim.validation.vocabulary import Vocabulary, vocabulary_of
 
 
@@ -54,7 +55,16 @@ def read_data(config: RunConfig, ctx: RunContext, *, held_back: bool = False) ->
     if held_back and material.check:
         known = material._replace(summary=material.check.summary)
         days = float(known.summary.holdout_days)
+    if used(material.summary, config.spend.trend):
+        material = material._replace(quality=tuple(map(trend_used, material.quality)))
     return material._replace(quality=(*material.quality, *cautions(retention, known, days)))
+
+
+def trend_used(line: QualityLine) -> QualityLine:
+    """The line on the trend of amounts, which does not propose the key that is set."""
+    if line.key != "trend":
+        return line
+    return line._replace(note=f"{line.note.partition('; spend.trend')[0]}; spend.trend=true: money is at today's level")
 
 
 _FROM_FILE = (
@@ -73,9 +83,10 @@ def without_check(material: Material, why: str) -> Material:
 
 
 def with_findings(config: RunConfig, material: Material, ctx: RunContext) -> RunConfig:
-    """The configuration with what `retention=auto` takes from the log by itself, which is said."""
+    """The configuration with what `retention=auto` takes from the log by itself, which is said, as is a trend used."""
     retention, found = as_found(config.retention, material)
-    for sentence in found:
+    trend = used(material.summary, config.spend.trend)
+    for sentence in (*found, *([trend] if trend else [])):
         ctx.note(sentence)
     return config.model_copy(update={"retention": retention}) if found else config
 
