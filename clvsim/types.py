@@ -156,11 +156,26 @@ class DrawMethod(NamedTuple):
 UNKNOWN_METHOD = DrawMethod()
 
 
+class Seen(NamedTuple):
+    """What a posterior was fitted to: customers and their repeat orders from one day to another."""
+
+    customers: int
+    repeat_orders: int
+    first_date: date
+    today: date
+
+    def __str__(self) -> str:
+        return (
+            f"{self.customers:,} customers with {self.repeat_orders:,} repeat orders from {self.first_date} to "
+            f"{self.today}"
+        )
+
+
 @dataclass(frozen=True)
 class Posterior:
     """Draws of all parameters, in natural units (time in `time_unit`, money as in the log), already permuted once.
 
-    `retention`, `spend` map parameter symbols to float64 arrays of shape (draw,).
+    `retention`, `spend` map parameter symbols to float64 arrays of shape (draw,). `seen`: the data of the former.
     """
 
     retention: Mapping[str, np.ndarray]
@@ -171,6 +186,7 @@ class Posterior:
     spend_method: DrawMethod = UNKNOWN_METHOD
     warnings: tuple[str, ...] = ()
     from_cache: bool = False
+    seen: Seen | None = None  # where it is known
 
     @property
     def draws(self) -> int:

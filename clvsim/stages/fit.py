@@ -35,7 +35,7 @@ def fit(config: RunConfig, ctx: RunContext) -> int:
     days = summary.holdout_days or config.simulation.horizon_months * DAYS_PER_MONTH
     scores = score_models(config, by_name, summary, days)
     folder = output_folder(ctx)
-    write_posteriors(by_name, folder)
+    write_posteriors(by_name, summary, folder)
     found = {"models": scores, "warnings": fitted.posterior.warnings}
     archive.write_json({**run_record(config, summary, ctx, {}), **found}, folder / "run.json")
     ctx.say(posterior_table(fitted))

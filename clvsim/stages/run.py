@@ -50,7 +50,7 @@ def run(config: RunConfig, ctx: RunContext) -> int:
     with clock("report"), ctx.progress("Writing the report"):
         write_report(result, folder)
     with clock("write"), ctx.progress("Writing the results"):
-        write_posteriors(fits.by_name, folder)
+        write_posteriors(fits.by_name, summary, folder)
         archive.write_run(result, simulation, comparison, run_record(config, summary, ctx, clock.seconds), folder)
     ctx.say(tables(result))
     ctx.say(f"\nReport: {ctx.final / 'report.html'}")

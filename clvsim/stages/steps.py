@@ -3,6 +3,7 @@
 import time
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from clvsim.data.readers import read_material
 from clvsim.errors import ConfigError
 from clvsim.models.cache import write_posterior
 from clvsim.models.compare import compare_models, fit_all
+from clvsim.models.elsewhere import of_another_log, seen_of
 from clvsim.models.fitted import FittedModels
 from clvsim.models.spend.trend import used
 from clvsim.provenance import provenance
@@ -94,7 +96,11 @@ def with_findings(config: RunConfig, material: Material, ctx: RunContext) -> Run
 def fit_models(config: RunConfig, summary: CustomerSummary, ctx: RunContext) -> dict[str, FittedModels]:
     """Fitted models by the name of the retention model: the run's own first, then those of `fit.compare`."""
     by_name = fit_all(summary, config.retention, config.spend, config.fit, ctx.note, config.environment.path_prior)
-    enough_draws(config, next(iter(by_name.values())))
+    name, own = next(iter(by_name.items()))
+    enough_draws(config, own)
+    if other := of_another_log(own, summary) if config.fit.posterior else ():
+        warned = replace(own.posterior, warnings=own.posterior.warnings + other)
+        by_name = {**by_name, name: replace(own, posterior=warned)}
     return by_name
 
 
@@ -112,9 +118,13 @@ def score_models(
     return compare_models(by_name, summary, days) if config.fit.compare else ()
 
 
-def write_posteriors(by_name: Mapping[str, FittedModels], folder: Path) -> None:
-    """Write `posterior.nc` of the first model, `posterior_NAME.nc` of each model that it is compared with."""
+def write_posteriors(by_name: Mapping[str, FittedModels], summary: CustomerSummary, folder: Path) -> None:
+    """Write `posterior.nc` of the first model, `posterior_NAME.nc` of each model that it is compared with, with what
+    they were fitted to: the summary, unless they were read."""
+    seen = seen_of(summary)
     for number, (name, fitted) in enumerate(by_name.items()):
+        if not fitted.posterior.retention_method.from_file:
+            fitted = replace(fitted, posterior=replace(fitted.posterior, seen=seen))
         write_posterior(fitted, folder / (f"posterior_{name}.nc" if number else "posterior.nc"))
 
 

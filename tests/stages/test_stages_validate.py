@@ -252,8 +252,8 @@ def test_the_comparison_reaches_the_report_of_a_run():
     assert "does not say otherwise" not in facts["Models side by side"]
     nearly_all = model_scores.verdict((scores[0]._replace(weight=0.99), *scores[1:])).replace(fmt.NBSP, " ")
     assert (
-        "do not tell mbg_nbd and bg_nbd apart: the differences are within twice their standard error. The weight of 99 % "
-        "for bg_nbd does not say otherwise: it is a share in the best mixture" in nearly_all
+        "do not tell mbg_nbd and bg_nbd apart: the differences are within twice their standard error. The weight of "
+        "99 % for bg_nbd does not say otherwise: it is a share in the best mixture" in nearly_all
     )
     assert "99" not in model_scores.verdict((*scores[:3], scores[3]._replace(weight=0.99)))
     assert model_scores.verdict(scores[:1]) == "There is nothing to compare bg_nbd with."
