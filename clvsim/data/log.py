@@ -46,6 +46,15 @@ class LeftOut(NamedTuple):
     orders: int = 0
 
 
+class Spellings(NamedTuple):
+    """Ids that are another one but for leading zeros, a final .0 or the case of an address: the customers that have
+    several, all their ids, and those of one."""
+
+    customers: int = 0
+    ids: int = 0
+    example: tuple[str, ...] = ()
+
+
 class LogFacts(NamedTuple):
     """Counts for the quality table."""
 
@@ -65,6 +74,7 @@ class LogFacts(NamedTuple):
     rows_after_today: int = 0  # left out: after data.today
     conflicts: tuple[tuple[str, int], ...] = ()  # covariate, customers with several values of it
     left_out: LeftOut = LeftOut()
+    spellings: Spellings = Spellings()
 
 
 @dataclass(frozen=True)
