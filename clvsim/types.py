@@ -14,6 +14,7 @@ COVARIATE = "covariate "  # prefix of the covariates' columns in a summary
 DAYS_PER_YEAR = 365.25
 DAYS_PER_MONTH = DAYS_PER_YEAR / 12
 DAYS_PER_WEEK = 7.0
+TWO_YEARS_DAYS = 2 * 365 - 14  # from first to last order of a log of two years; small shops have days without any
 PARTS = 16  # of the customers; differences between them measure the noise of sums over customers
 RENEWAL_DAYS = {
     "week": DAYS_PER_WEEK,
@@ -112,6 +113,7 @@ class CustomerSummary:
     by_day: "CustomerSummary | None" = None
     periods: PeriodsSeen | None = None
     trend: SpendTrend | None = None  # from a log
+    interrupted: bool = False  # by a silence or a break: what months look like says nothing of drift or season
 
     @property
     def dated(self) -> "CustomerSummary":
@@ -155,11 +157,26 @@ class DrawMethod(NamedTuple):
 UNKNOWN_METHOD = DrawMethod()
 
 
+class Seen(NamedTuple):
+    """What a posterior was fitted to: customers and their repeat orders from one day to another."""
+
+    customers: int
+    repeat_orders: int
+    first_date: date
+    today: date
+
+    def __str__(self) -> str:
+        return (
+            f"{self.customers:,} customers with {self.repeat_orders:,} repeat orders from {self.first_date} to "
+            f"{self.today}"
+        )
+
+
 @dataclass(frozen=True)
 class Posterior:
     """Draws of all parameters, in natural units (time in `time_unit`, money as in the log), already permuted once.
 
-    `retention`, `spend` map parameter symbols to float64 arrays of shape (draw,).
+    `retention`, `spend` map parameter symbols to float64 arrays of shape (draw,). `seen`: the data of the former.
     """
 
     retention: Mapping[str, np.ndarray]
@@ -170,6 +187,7 @@ class Posterior:
     spend_method: DrawMethod = UNKNOWN_METHOD
     warnings: tuple[str, ...] = ()
     from_cache: bool = False
+    seen: Seen | None = None  # where it is known
 
     @property
     def draws(self) -> int:

@@ -220,6 +220,21 @@ def _single_customer_groups(summary: CustomerSummary) -> list[QualityLine]:
     return lines
 
 
+def _spellings(log: TransactionLog) -> list[QualityLine]:
+    """Ids that look like one customer's."""
+    customers, ids, example = log.facts.spellings
+    if not customers:
+        return []
+    alike = f"{' = '.join(example[:3])}: leading zeros, a final .0 or an address's case"
+    if log.config.join_ids:
+        note = f"{ids:,} ids are joined (data.join_ids), as {alike}"
+        return [QualityLine("spellings", "Customers with several spellings", f"{customers:,}", note)]
+    note = f"{ids:,} ids, which count as {ids:,} customers, as {alike}; data.join_ids=true makes one of each"
+    return [
+        QualityLine("spellings", "Customers whose id is spelled in several ways", f"{customers:,}", note, "warning")
+    ]
+
+
 def _customers(log: TransactionLog, summary: CustomerSummary) -> list[QualityLine]:
     lines = customer_lines(summary)
     if summary.opportunity_days:
@@ -235,7 +250,7 @@ def _customers(log: TransactionLog, summary: CustomerSummary) -> list[QualityLin
         lines.insert(
             1, QualityLine("late_customers", "Customers who came later", f"{log.facts.customers_after_today:,}", note)
         )
-    return lines
+    return [*_spellings(log), *lines]
 
 
 def _opportunities_line(log: TransactionLog, summary: CustomerSummary) -> QualityLine:
@@ -280,7 +295,7 @@ def free_lines(summary: CustomerSummary) -> list[QualityLine]:
     frame = summary.customers
     first, repeats = int((frame["first_amount"] == 0).sum()), int(frame["frequency"].sum())
     again = repeats - int(frame["repeat_positive"].sum())
-    if not first + again:
+    if first + again in (0, len(frame) + repeats):
         return []
     shares = [
         f"{free:,} of {number:,} {which} orders"
@@ -288,8 +303,8 @@ def free_lines(summary: CustomerSummary) -> list[QualityLine]:
         if free
     ]
     note = (
-        f"{' and '.join(shares)}. Later orders are free as often, each customer's by their own share, and so are "
-        "newcomers' first orders; amounts are those of paid orders"
+        f"{' and '.join(shares)} have an amount of 0. They count as orders and bring nothing; orders to come are free "
+        "as often, by each customer's own share, and means are of paid orders. If they are no orders, leave them out"
     )
     return [QualityLine("free", "Free orders", f"{first + again:,} of {len(frame) + repeats:,}", note, "warning")]
 
@@ -325,13 +340,20 @@ def correlation_line(summary: CustomerSummary) -> QualityLine:
 def range_line(smallest: float, largest: float, label: str) -> QualityLine:
     """Line about the range of amounts; both are nan where no amount is above zero."""
     if np.isnan(smallest):
-        return QualityLine("range", label, "–", "no amount is above zero", "warning")
+        return QualityLine("range", label, "–", "no amount is above zero: only orders can be checked", "warning")
+    if smallest == largest:
+        return QualityLine("range", label, f"both {_money_value(smallest)}")
     wide = largest / smallest > _WIDE_RANGE
     note = "over nine orders of magnitude: are units or currencies mixed?" if wide else ""
     return QualityLine(
         "range",
         label,
-        f"{smallest:,.4g} to {largest:,.2f}",
+        f"{_money_value(smallest)} to {_money_value(largest)}",
         note,
         "warning" if wide else "info",
     )
+
+
+def _money_value(amount: float) -> str:
+    """An amount to a hundredth, or with four digits where that would leave fewer."""
+    return f"{amount:,.2f}" if amount >= 1 else f"{amount:,.4g}"

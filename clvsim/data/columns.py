@@ -98,7 +98,10 @@ _SAYING = {
         *("transactionid", "receiptid", "receipt", "bestellnummer", "rechnungsnummer", "auftragsnummer"),
     ),
 }
-_ABSENT = {"amount": ", or data.amount= where the log has none (clvsim validate then checks its orders)"}
+_ABSENT = {
+    "amount": ", or data.amount= where the log has none (clvsim validate then checks its orders; a run needs a "
+    "column of amounts, 1 in each row where all orders count the same)"
+}
 _QUANTITY = {"quantity", "qty", "units"}
 
 

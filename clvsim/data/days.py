@@ -19,6 +19,27 @@ class Days(NamedTuple):
     length: int
 
 
+_QUIET_DAYS = 14  # of a silence at least
+_EXPECTED = 30  # orders, by those in as many days before it and after it
+
+
+def silences(days: Days) -> list[tuple[int, int]]:
+    """Days [first, end) without an order of anybody where the days on either side would have brought many; not those
+    that come back from year to year, when a shop is closed."""
+    busy = np.unique(days.day)
+    daily = np.bincount(days.day, minlength=days.length + 1)
+    found = []
+    for start, end in zip(busy[:-1] + 1, busy[1:], strict=True):
+        long = end - start
+        around = daily[max(start - long, 0) : start].sum(), daily[end : end + long].sum()
+        if long < _QUIET_DAYS or min(around) < _EXPECTED:
+            continue
+        years = (daily[max(start + shift, 0) : max(end + shift, 0)] for shift in (-365, 365))
+        if not any(year.size == long and (year == 0).mean() > 0.5 for year in years):
+            found.append((int(start), int(end)))
+    return found
+
+
 def days_of(log: TransactionLog) -> Days:
     """The days of a log's orders."""
     found = log.connection.execute(

@@ -1,5 +1,6 @@
 """The data of a run, the same for every kind of source."""
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import pandas as pd
@@ -9,7 +10,7 @@ from clvsim.data.cut import cut_of
 from clvsim.data.days import days_of
 from clvsim.data.log import TransactionLog
 from clvsim.data.read import as_of
-from clvsim.data.remarks import Signs, signs_of
+from clvsim.data.remarks import Signs, interrupted, signs_of
 from clvsim.data.summary import summarize, weekly_repeat_orders
 from clvsim.types import CustomerSummary, QualityLine, SharedPeriods
 
@@ -45,12 +46,14 @@ def material_of_log(
 ) -> Material:
     """The data of a run on a log of orders, of those that fall due every `interval_days` where that is not 0."""
     read, log = log, log if log.today == log.last_date else as_of(log, log.last_date)
-    summary, days = summarize(log, opportunity_days), days_of(log)
+    days = days_of(log)
+    upset = interrupted(days)
+    summary = _marked(summarize(log, opportunity_days), upset)
     cut, check = cut_of(log, interval_days), None
     if not isinstance(cut, str):
         known = read if read.today == cut else as_of(log, cut)
         weekly = weekly_repeat_orders(known, opportunity_days)
-        check = HeldBack(summarize(known, opportunity_days), weekly, log.config.calibration_end is None)
+        check = HeldBack(_marked(summarize(known, opportunity_days), upset), weekly, log.config.calibration_end is None)
     why_not = "" if check else str(cut)
     return Material(
         summary,
@@ -61,3 +64,9 @@ def material_of_log(
         guessed=log.guessed,
         signs=signs_of(log, days),
     )
+
+
+def _marked(summary: CustomerSummary, upset: bool) -> CustomerSummary:
+    """The summary, and the one in which orders have their own days, with whether the log is interrupted."""
+    by_day = summary.by_day and replace(summary.by_day, interrupted=upset)
+    return replace(summary, interrupted=upset, by_day=by_day)

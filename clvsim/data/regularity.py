@@ -22,6 +22,17 @@ _SURE, _REGULAR = 3.09, 1.4  # z, one in 1,000 by chance; stages
 _FEW_WEEKS = 3  # median gap, in weeks, up to which weeks would merge too many orders
 
 
+_DUE = {"month": (27, 32), "quarter": (88, 94), "year": (363, 368)}  # days between due days, a day early or late
+_MOST = 0.7  # of the gaps
+
+
+class Due(NamedTuple):
+    """What falls due by the calendar: every `renewal`, as `share` of the gaps say."""
+
+    renewal: str
+    share: float
+
+
 class Regularity(NamedTuple):
     """How regular gaps are. `k`: stages of a gap, 1 being chance; `z` of a test of k = 1, normal where k is 1, above 0
     where gaps are too regular. `rounded`: share of the gaps that are whole weeks, and whether that is most of them."""
@@ -39,6 +50,16 @@ class Regularity(NamedTuple):
     def rounded(self) -> bool:
         """Whether dates seem to be rounded to weeks."""
         return self.whole_weeks > _ROUNDED
+
+
+def due_days(days: Days) -> Due | None:
+    """The period of the calendar that most gaps are, as between payments of contracts; None where they are none."""
+    gaps = np.diff(days.day)[np.diff(days.customer) == 0]
+    for renewal, (least, most) in _DUE.items():
+        share = float(((gaps >= least) & (gaps <= most)).mean()) if gaps.size else 0.0
+        if share > _MOST:
+            return Due(renewal, share)
+    return None
 
 
 def regularity(days: Days) -> Regularity | None:

@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from clvsim.data.days import Days
+from clvsim.data.days import Days, silences
 from clvsim.data.log import TransactionLog
-from clvsim.data.regularity import Regularity, regularity
+from clvsim.data.regularity import Due, Regularity, due_days, regularity
 from clvsim.data.yearly import Season, season_of
 from clvsim.types import QualityLine
 
@@ -26,21 +26,37 @@ _ALMOST_NONE = 0.2
 
 
 class Signs(NamedTuple):
-    """What days of orders say of models: how regular gaps are, and whether months of the year differ; None where there
-    are too few orders to tell."""
+    """What days of orders say of models: how regular gaps are, and whether months of the year differ, None where there
+    are too few orders to tell; and what falls due by the calendar, if anything does."""
 
     regularity: Regularity | None
     season: Season | None
+    due: Due | None = None
 
 
 def signs_of(log: TransactionLog, days: Days) -> Signs:
-    """Regularity and season of a log's orders up to today."""
-    return Signs(regularity(days), season_of(days, log.first_date))
+    """Regularity, season and due days of a log's orders up to today."""
+    return Signs(regularity(days), season_of(days, log.first_date), due_days(days))
+
+
+def interrupted(days: Days) -> bool:
+    """Whether orders break off or fall silent, which looks like drift or season to a path of months."""
+    return bool(silences(days)) or break_day(days) is not None
 
 
 def remarks(log: TransactionLog, days: Days) -> list[QualityLine]:
-    """Warnings about a log that begins in mid-life, and about one that breaks."""
-    lines = []
+    """Warnings about silences in a log, about one that begins in mid-life, and about one that breaks."""
+    lines = [
+        QualityLine(
+            "silence",
+            "The log is silent",
+            f"from {log.first_date + timedelta(days=start)} to {log.first_date + timedelta(days=end - 1)}",
+            "nobody ordered where as many days before and after brought many orders: if rows are missing, add them; "
+            "the models take it for a bad month",
+            "warning",
+        )
+        for start, end in silences(days)
+    ]
     if (broken := break_day(days)) is not None:
         first_after = log.first_date + timedelta(days=broken + 1)
         lines.append(

@@ -327,5 +327,12 @@ def require_repeat_orders(summary: CustomerSummary, *, paid: bool = True) -> Non
         raise DiagnosticsError([("data", message)])
     if paid and not summary.customers["repeat_positive"].to_numpy().any():
         raise DiagnosticsError(
-            [("data.amount", "no repeat order has an amount above zero: spend cannot be learned from this log")]
+            [
+                (
+                    "data.amount",
+                    "no repeat order has an amount above zero: spend cannot be learned from this log. Orders alone are "
+                    "forecast and checked by clvsim validate; for a run give each row an amount, 1 where each order "
+                    "counts the same (spend=fixed_price)",
+                )
+            ]
         )

@@ -1,10 +1,10 @@
 """Whether repeat orders come and go with the months of the year, told from their number by month, without a model.
 
-A season comes back. Orders of known customers in each calendar month, per customer known by then, are compared with a
-smooth curve of time (customers age and leave), a cubic on the log scale by Poisson regression; the logs of what is left
-are correlated from year to year. Of n pairs of months that only shocks move, an AR(1) whose autocorrelation phi is that
-of `environment.autocorrelation` by default, the correlation has a standard error of sqrt((1 + phi^2) / (1 - phi^2) / n)
-(Bartlett 1946, Journal of the Royal Statistical Society Supplement 8, 27-41).
+Logs of the orders of known customers in each calendar month, per customer known by then and day, are regressed on a
+cubic of time (customers age and leave), with an effect of each month of the year and without. The F test of these
+effects is by generalised least squares: counts are Poisson, and shocks move months by an AR(1) whose autocorrelation is
+that of `environment.autocorrelation` by default (Seber & Lee 2003, Linear Regression Analysis, sections 3.10 and 4.3).
+Days of a silence in the log count for no month. docs/logs.md has error rates and power.
 """
 
 from datetime import date
@@ -12,18 +12,22 @@ from typing import NamedTuple
 
 import numpy as np
 
-from clvsim.data.days import Days
+from clvsim.data.days import Days, silences
+from clvsim.special import betainc, ndtri
+from clvsim.types import TWO_YEARS_DAYS
 
-_FEWEST_MONTHS = 24  # whole ones: no wave of a year is told from ageing before it comes back
+_FEWEST_DAYS = 7  # of a month that is counted
 _FEWEST_ORDERS = 100
 _STEPS = 30
 _SURE = 1.645  # one in 20, one-sided
-_PHI = 0.5  # autocorrelation of monthly shocks
+_PHI, _SD = 0.5, 0.1  # autocorrelation and sd of monthly shocks
+_SPARE = 5  # months beyond the number of coefficients
+_TINY = 1e-300
 
 
 class Season(NamedTuple):
-    """`z` of months that come back from year to year. `month`, 1 to 12, has the most repeat orders over the last whole
-    years, `times` those of a mean month."""
+    """`z`: normal where months of the year are alike, above 0 where they differ more than by chance. `month`, 1 to 12,
+    has the most repeat orders, `times` those of a mean month."""
 
     z: float
     month: int
@@ -37,29 +41,49 @@ class Season(NamedTuple):
 
 def season_of(days: Days, first_date: date) -> Season | None:
     """The season in the repeat orders of a log that begins on `first_date`; None for less than two years."""
-    start, month = np.datetime64(first_date, "D"), np.timedelta64(1, "M")
-    end = start + np.timedelta64(days.length + 1, "D")
-    months = np.arange(start.astype("datetime64[M]") + month, end.astype("datetime64[M]") + month)
-    edges = (months.astype("datetime64[D]") - start).astype(np.int64)
     again = days.day > days.first
-    orders = np.histogram(days.day[again], edges - 0.5)[0].astype(np.float64)
-    n = orders.size
-    if n < _FEWEST_MONTHS or orders.sum() < _FEWEST_ORDERS:
+    if days.length < TWO_YEARS_DAYS or again.sum() < _FEWEST_ORDERS:
         return None
-    known = np.searchsorted(np.sort(days.first[~again]), (edges[:-1] + edges[1:]) / 2)
-    curve = _smooth(orders, np.maximum(known, 1) * np.diff(edges))
-    left = np.log((orders + 0.5) / (curve + 0.5))
-    left -= left.mean()
-    correlation = left[12:] @ left[:-12] / (left @ left) * n / (n - 12)
-    z = correlation / np.sqrt((1 + _PHI**2) / (1 - _PHI**2) / (n - 12))
-    whole_years = slice(n % 12, None)
-    of_year = np.bincount(months[:-1].astype(np.int64)[whole_years] % 12, orders[whole_years], 12)
-    return Season(float(z), int(of_year.argmax()) + 1, float(of_year.max() / of_year.mean()))
+    quiet = np.zeros(days.length + 1, bool)
+    for start, end in silences(days):
+        quiet[start:end] = True
+    day = np.datetime64(first_date, "D") + np.arange(days.length + 1)
+    number = day.astype("datetime64[M]").astype(np.int64)
+    month = number - number[0]
+    open_days = np.bincount(month[~quiet], minlength=month[-1] + 1)
+    orders = np.bincount(month[days.day[again]], minlength=open_days.size).astype(np.float64)
+    known = np.searchsorted(np.sort(days.first[~again]), np.arange(days.length + 1), side="right")
+    exposure = np.bincount(month[~quiet], known[~quiet], open_days.size)
+    counted = open_days >= _FEWEST_DAYS
+    of_year = (np.arange(open_days.size) + number[0])[counted] % 12
+    curve = np.vander(np.linspace(-1.0, 1.0, open_days.size), 4)[counted]
+    orders, exposure = orders[counted], np.maximum(exposure[counted], 1.0)
+    names, at = np.unique(of_year, return_inverse=True)
+    season = np.hstack([curve[:, :3], np.eye(names.size)[at]])  # months stand for the constant too
+    if orders.size < season.shape[1] + _SPARE:
+        return None
+    apart = np.abs(np.subtract.outer(np.flatnonzero(counted), np.flatnonzero(counted)))
+    noise = _SD**2 * _PHI**apart + np.diag(1 / np.maximum(_smooth(orders, exposure, curve), 0.5))
+    white = np.linalg.inv(np.linalg.cholesky(noise))
+    target = white @ np.log((orders + 0.5) / exposure)
+    (_, without), (effects, rest) = (_least_squares(white @ columns, target) for columns in (curve, season))
+    more, spare = season.shape[1] - curve.shape[1], orders.size - season.shape[1]
+    chance = betainc(spare / 2, more / 2, rest / max(without, _TINY))  # of so large an F where months are alike
+    height = np.exp(effects[3:])
+    return Season(
+        float(-ndtri(max(chance, _TINY))), int(names[height.argmax()]) + 1, float(height.max() / height.mean())
+    )
 
 
-def _smooth(counts: np.ndarray, exposure: np.ndarray) -> np.ndarray:
-    """Expected counts of a Poisson regression on a cubic of time, by iterated weighted least squares."""
-    columns = np.vander(np.linspace(-1.0, 1.0, counts.size), 4)
+def _least_squares(columns: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, float]:
+    """Coefficients, and the sum of squares that is left."""
+    found = np.linalg.lstsq(columns, target, rcond=None)[0]
+    left = target - columns @ found
+    return found, float(left @ left)
+
+
+def _smooth(counts: np.ndarray, exposure: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Expected counts of a Poisson regression on `columns`, by iterated weighted least squares."""
     offset, mean = np.log(exposure), counts + 0.5
     for _ in range(_STEPS):
         target = np.log(mean) - offset + (counts - mean) / mean

@@ -328,6 +328,7 @@ def of_files(
         time_unit=elsewhere.unit_of(life, config.posterior_time_unit),
         retention_method=life.method,
         spend_method=money.method,
+        seen=life.seen,
     )
     return FittedModels(together, money.model, posterior)
 

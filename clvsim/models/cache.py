@@ -10,6 +10,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
+from datetime import date
 from importlib.metadata import version
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -22,7 +23,7 @@ import numpy as np
 from clvsim.errors import ConfigError
 from clvsim.models.around import several
 from clvsim.models.fitted import FittedModels, restored
-from clvsim.types import Diagnostic, DrawMethod, Posterior
+from clvsim.types import Diagnostic, DrawMethod, Posterior, Seen
 
 _FORMAT = 3
 _IN_ONE_SENTENCE = 2  # the format in which `method` held both models' methods as text
@@ -125,6 +126,8 @@ def write_posterior(fitted: FittedModels, path: Path | str) -> None:
         "diagnostics": json.dumps([d._asdict() for d in posterior.diagnostics]),
         "warnings": json.dumps(list(posterior.warnings)),
     }
+    if posterior.seen:
+        attributes["log"] = json.dumps(posterior.seen._asdict(), default=str)
     by_model: dict[str, dict[str, Any]] = {}  # of several models, a group each below `retention`
     for name, values in posterior.retention.items():
         shared = fitted.retention.kind != several.KIND or name == several.MODEL
@@ -172,10 +175,17 @@ def read_posterior(path: Path | str) -> FittedModels:
                 retention_method=retention_method,
                 spend_method=spend_method,
                 warnings=tuple(json.loads(attributes["warnings"])),
+                seen=_seen(json.loads(attributes["log"])) if "log" in attributes else None,
             )
             return FittedModels(retention, spend, posterior)
     except Exception as error:  # HDF5 reports damage through many types
         raise ConfigError([(str(path), f"cannot be read as a posterior ({type(error).__name__}: {error})")]) from error
+
+
+def _seen(told: Mapping[str, Any]) -> Seen:
+    """What `write_posterior` wrote of the log."""
+    days = {name: date.fromisoformat(told[name]) for name in ("first_date", "today")}
+    return Seen(int(told["customers"]), int(told["repeat_orders"]), **days)
 
 
 def _draws(group: Any) -> dict[str, np.ndarray]:

@@ -5,6 +5,7 @@ in the root attribute `model_type`. Its parameters are the papers', but for Gamm
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,7 +16,7 @@ from clvsim.models import RETENTION, SPEND, cache
 from clvsim.models.diagnostics import diagnose
 from clvsim.models.fitted import FittedModels
 from clvsim.models.protocol import RetentionModel, SpendModel
-from clvsim.types import Diagnostic, DrawMethod, Posterior
+from clvsim.types import CustomerSummary, Diagnostic, DrawMethod, Posterior, Seen
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -31,6 +32,7 @@ RENAMED = {"v": "gamma"}
 HELPERS = ("phi_", "kappa_")  # PyMC-Marketing's variables behind a and b
 PER_CUSTOMER = ("nu",)  # of its Gamma-Gamma of single orders: what customers' own orders tell again
 MIN_DRAWS = 2
+_ALIKE = 0.01  # share of customers or orders that later refunds may take off the same log
 
 
 class Part(NamedTuple):
@@ -41,6 +43,7 @@ class Part(NamedTuple):
     diagnostics: tuple[Diagnostic, ...]
     time_unit: str | None  # None: the file does not say, and the user must
     method: DrawMethod
+    seen: Seen | None = None
 
     @property
     def kind(self) -> str:
@@ -153,8 +156,33 @@ def read_posterior(
         diagnostics=life.diagnostics + money.diagnostics,
         retention_method=life.method,
         spend_method=money.method,
+        seen=life.seen,
     )
     return FittedModels(life.model, money.model, posterior)
+
+
+def seen_of(summary: CustomerSummary, day: date | None = None) -> Seen:
+    """What a model is fitted to; or would have been on an earlier day, as far as the summary dates orders."""
+    frame, day = summary.customers, day or summary.today
+    ago, daily = (summary.today - day).days, summary.dated.repeat_orders_by_day
+    customers = int((frame["T_days"].to_numpy() >= ago).sum())
+    orders = int(frame["frequency"].sum()) if daily is None else int(daily[:, : daily.shape[1] - ago].sum())
+    return Seen(customers, orders, summary.first_date, day)
+
+
+def of_another_log(fitted: FittedModels, summary: CustomerSummary) -> tuple[str, ...]:
+    """A sentence where draws were read that were fitted to other data than the summary has up to the same day."""
+    seen = fitted.posterior.seen
+    if seen is None:
+        return ()
+    known = seen_of(summary, min(max(seen.today, summary.first_date), summary.today))
+    same = all(abs(told - here) <= _ALIKE * here for told, here in zip(seen[:2], known[:2], strict=True))
+    if same and seen[2:] == known[2:]:
+        return ()
+    return (
+        f"The posterior was fitted to {seen}, and this log has {known}: its parameters are those of other data. "
+        "Fit them anew without fit.posterior, unless that is meant",
+    )
 
 
 def unit_of(part: Part, stated: str | None) -> str:
@@ -189,7 +217,7 @@ def _own(path: Path | str) -> dict[str, Part]:
     ) -> Part:
         """Drafts stay drafts, however often they are written and read."""
         own_diagnostics = tuple(d for d in posterior.diagnostics if d.model == model.kind)
-        return Part(model, dict(params), own_diagnostics, unit, method._replace(from_file=True))
+        return Part(model, dict(params), own_diagnostics, unit, method._replace(from_file=True), posterior.seen)
 
     return {
         "retention": part(fitted.retention, posterior.retention, posterior.time_unit, posterior.retention_method),

@@ -290,6 +290,7 @@ def _draw(
         diagnostics=first.diagnostics + second.diagnostics,
         retention_method=first.method,
         spend_method=second.method,
+        seen=life.seen if life else None,
     )
     return FittedModels(fitted_model, money.model if money else spend, posterior)
 

@@ -16,6 +16,7 @@ from clvsim.models.fitted import FittedModels
 from clvsim.models.laws import PACE
 from clvsim.models.protocol import RetentionModel
 from clvsim.models.spend import paid
+from clvsim.models.spend.trend import used
 from clvsim.report import format as fmt
 from clvsim.simulation.config import FinanceConfig
 from clvsim.types import Assumption, CustomerSummary, QualityLine
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from clvsim.comparison import Comparison
 
 Fact = tuple[str, str]  # label, value
+AMOUNTS_OVER_TIME = "Amounts over time"
 
 _STANDING = {
     "path.shock": "shock of the month up to today, on the order rate",
@@ -133,9 +135,13 @@ def spend_checks(fitted: FittedModels, summary: CustomerSummary) -> list[Fact]:
     """Mean amounts of the fitted model and of the data, and the correlation of amounts with frequency."""
     check = fitted.spend.check(summary, fitted.posterior.spend)
     order = vocabulary_of(fitted.retention.renewing).one_repeat
+    trend = used(summary, fitted.spend.trend)
+    place = fmt.last_place((check.fitted_mean, check.mean_repeat_order))
+    data = f"Mean per {order}, in the data" + (", at today’s level" if trend else "")
     facts = [
-        (f"Mean per {order}, simulated population", f"{check.fitted_mean:,.2f}"),
-        (f"Mean per {order}, in the data", f"{check.mean_repeat_order:,.2f}"),
+        *([(AMOUNTS_OVER_TIME, trend)] if trend else []),
+        (f"Mean per {order}, simulated population", fmt.number(check.fitted_mean, place)),
+        (data, fmt.number(check.mean_repeat_order, place)),
     ]
     if np.isfinite(check.correlation):
         facts.append(("Correlation of spend with frequency", f"{check.correlation:.2f}"))

@@ -2,6 +2,7 @@
 
 from clvsim.report import format as fmt
 from clvsim.report.display import decision_metric, split_layers, vocabulary, wording
+from clvsim.report.facts import AMOUNTS_OVER_TIME
 from clvsim.types import RunResult
 
 _LAYER_WORDS = {
@@ -114,7 +115,8 @@ def _seasons_and_levels(result: RunResult) -> str:
         others = () if recurring else ("seasons",)
     else:
         others = ("trends",) if recurring else ("seasons", "trends")
-    subject = ", ".join((*others, "price rises", "competitors"))
+    levelled = any(label == AMOUNTS_OVER_TIME for label, _ in result.model_facts)
+    subject = ", ".join((*others, "later price rises" if levelled else "price rises", "competitors"))
     return f"{calendar}{subject[0].upper()}{subject[1:]} and ageing of tastes are not modelled."
 
 

@@ -7,6 +7,8 @@ from clvsim.report import format as fmt
 from clvsim.types import ModelScore
 from clvsim.validation.vocabulary import ORDERS, Vocabulary
 
+_NEARLY_ALL = 0.75  # weight that reads like a verdict
+
 
 def verdict(scores: Sequence[ModelScore]) -> str:
     """Which models predict customers left out better, beyond twice the standard error of the difference."""
@@ -22,11 +24,25 @@ def verdict(scores: Sequence[ModelScore]) -> str:
             f"{join_names(behind)}, beyond twice the standard error."
         )
     if level:
-        sentences.append(f"Customers left out do not tell {join_names([best.model, *level])} apart.")
+        alike = [best.model, *level]
+        despite = _despite([s for s in scores if s.model in alike])
+        sentences.append(f"Customers left out do not tell {join_names(alike)} apart{despite}.")
     if poor := [f"{s.model} ({fmt.number(s.unreliable)} customers)" for s in scores if s.unreliable]:
         sentences.append(f"Do not rely on the log score of {join_names(poor)}: single customers weigh too much in it.")
     sentences += [f"{s.model} leaves out {join_names(s.without)}." for s in scores if s.without]
     return " ".join(sentences)
+
+
+def _despite(scores: Sequence[ModelScore]) -> str:
+    """Why one of models that are not told apart has nearly all the weight, where it has."""
+    first = max(scores, key=lambda s: s.weight)
+    if first.weight < _NEARLY_ALL:
+        return ""
+    return (
+        f": the differences are within twice their standard error. The weight of {fmt.share(first.weight)} for "
+        f"{first.model} does not say otherwise: it is a share in the best mixture, and of models whose predictions are "
+        "nearly equal one may take it all"
+    )
 
 
 def join_names(names: Sequence[str]) -> str:

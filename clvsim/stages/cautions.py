@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clvsim.data.material import Material
-from clvsim.data.regularity import Regularity
+from clvsim.data.regularity import Due, Regularity
 from clvsim.data.yearly import Season
-from clvsim.models.around.season import LONG_ENOUGH_DAYS, MONTH_SD, Seasonable
+from clvsim.models.around.season import MONTH_SD, Seasonable
 from clvsim.models.auto import MEMBERS, Auto
 from clvsim.models.protocol import RetentionModel
 from clvsim.models.retention.cnbd import MAX_K, RegularModel
 from clvsim.scenario import BASELINE
-from clvsim.types import DAYS_PER_MONTH, DAYS_PER_YEAR, CustomerSummary, QualityLine
+from clvsim.types import DAYS_PER_MONTH, DAYS_PER_YEAR, TWO_YEARS_DAYS, CustomerSummary, QualityLine
 
 if TYPE_CHECKING:
     from clvsim.models.fitted import FittedModels
@@ -34,7 +34,7 @@ def cautions(retention: RetentionModel, material: Material, days_ahead: float) -
     far = horizon_line(material.summary, days_ahead)
     if material.signs is None:
         return tuple(far)
-    regularity, season = material.signs
+    regularity, season, due = material.signs
     lines = unseen_months(retention, material.summary, days_ahead) + far
     clockwork = regularity is not None and regularity.sure and regularity.k > MAX_K
     seasonal = season is not None and season.sure and not clockwork
@@ -42,7 +42,7 @@ def cautions(retention: RetentionModel, material: Material, days_ahead: float) -
     if season is not None and seasonal and not has_season(retention) and not by_interval:
         lines.append(_season_line(retention, season))
     if regularity is not None and not seasonal and not retention.renewing and not retention.opportunity_days:
-        lines += regularity_lines(retention, regularity)
+        lines += regularity_lines(retention, regularity, due)
     return tuple(lines)
 
 
@@ -51,10 +51,10 @@ def as_found(retention: RetentionModel, material: Material) -> tuple[RetentionMo
     of regular buyers where gaps are regular. Other models, and what was asked for, stay as they are."""
     if not isinstance(retention, Auto) or material.signs is None:
         return retention, ()
-    regularity, season = material.signs
+    regularity, season, _ = material.signs
     changed: dict[str, Any] = {}
     said = []
-    long_enough = (material.summary.today - material.summary.first_date).days >= LONG_ENOUGH_DAYS
+    long_enough = (material.summary.today - material.summary.first_date).days >= TWO_YEARS_DAYS
     if season is not None and season.sure and long_enough and not has_season(retention):
         changed["season"] = "month"
         said.append(
@@ -95,7 +95,7 @@ def _season_line(retention: RetentionModel, season: Season) -> QualityLine:
     )
 
 
-def regularity_lines(retention: RetentionModel, found: Regularity) -> list[QualityLine]:
+def regularity_lines(retention: RetentionModel, found: Regularity, due: Due | None = None) -> list[QualityLine]:
     """A warning about regular gaps where the model takes them for chance, or about rounded dates that look regular."""
     if isinstance(retention, RegularModel):
         if retention.k == "auto" and found.rounded and not found.sure:
@@ -108,13 +108,22 @@ def regularity_lines(retention: RetentionModel, found: Regularity) -> list[Quali
         return []
     if not found.sure or (isinstance(retention, Auto) and any("cnbd" in name for name in retention.members)):
         return []
-    contracts = "; payments of contracts look like that: retention=sbg" if found.k > MAX_K else ""
-    note = (
-        f"1 is chance, {found.z:.0f} standard errors away. {retention.kind} takes silence after a regular customer's "
-        "usual gap for chance: set retention=bg_cnbd" + contracts
-    )
+    if due:
+        which = f"{due.share:.0%} of them are a {due.renewal}: payments of contracts look like that, set "
+        which += contract_keys(due)
+    else:
+        contracts = "; payments of contracts look like that: retention=sbg" if found.k > MAX_K else ""
+        which = (
+            f"1 is chance, {found.z:.0f} standard errors away. {retention.kind} takes silence after a regular "
+            "customer's usual gap for chance: set retention=bg_cnbd" + contracts
+        )
     value = f"k = {found.k:.1f}" if found.k < _ENDLESS else f"k above {_ENDLESS}"
-    return [QualityLine("regularity", "Gaps between orders are regular", value, note, "warning")]
+    return [QualityLine("regularity", "Gaps between orders are regular", value, which, "warning")]
+
+
+def contract_keys(due: Due) -> str:
+    """What to type for contracts of one price that fall due by the calendar."""
+    return f"retention=sbg retention.renewal={due.renewal} spend=fixed_price"
 
 
 def unseen_months(retention: RetentionModel, summary: CustomerSummary, days_ahead: float) -> list[QualityLine]:

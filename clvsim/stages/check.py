@@ -3,7 +3,6 @@
 import textwrap
 
 from clvsim.config import RunConfig
-from clvsim.data import require_repeat_orders
 from clvsim.models.auto import for_each_model
 from clvsim.models.compare import compared_models
 from clvsim.models.fit import learnable
@@ -11,7 +10,7 @@ from clvsim.report import evidence
 from clvsim.report.text import READY, WIDTH, quality_table
 from clvsim.runfolder import RunContext
 from clvsim.scenario import ambiguous_names
-from clvsim.stages.refusals import plan_run
+from clvsim.stages.refusals import plan_run, require_payments
 from clvsim.stages.steps import read_data
 
 
@@ -24,7 +23,7 @@ def check(config: RunConfig, ctx: RunContext) -> int:
     remarks = config.retention.remarks(material.summary)
     for warning in (*remarks, *evidence.warnings(descriptions), *ambiguous_names(config.library, config.names)):
         ctx.say(textwrap.fill(f"! {warning}", WIDTH))
-    require_repeat_orders(material.summary)
+    require_payments(config, material, material.summary)
     for model in compared_models(config.retention, config.fit.compare).values():
         for_each_model(model, lambda one: learnable(material.summary, one, config.spend))
     ctx.say(f"\n{READY}")

@@ -4,10 +4,10 @@ import textwrap
 
 from clvsim import archive
 from clvsim.config import RunConfig
-from clvsim.data import require_repeat_orders
 from clvsim.report import model_scores
 from clvsim.report.text import posterior_table
 from clvsim.runfolder import RunContext
+from clvsim.stages.refusals import require_payments
 from clvsim.stages.steps import (
     fit_models,
     output_folder,
@@ -29,13 +29,13 @@ def fit(config: RunConfig, ctx: RunContext) -> int:
     material = read_data(config, ctx)
     config = with_findings(config, material, ctx)
     summary = material.check.summary if material.check and not material.check.chosen else material.summary
-    require_repeat_orders(summary)
+    require_payments(config, material, summary)
     by_name = fit_models(config, summary, ctx)
     fitted = next(iter(by_name.values()))
     days = summary.holdout_days or config.simulation.horizon_months * DAYS_PER_MONTH
     scores = score_models(config, by_name, summary, days)
     folder = output_folder(ctx)
-    write_posteriors(by_name, folder)
+    write_posteriors(by_name, summary, folder)
     found = {"models": scores, "warnings": fitted.posterior.warnings}
     archive.write_json({**run_record(config, summary, ctx, {}), **found}, folder / "run.json")
     ctx.say(posterior_table(fitted))

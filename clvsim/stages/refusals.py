@@ -3,12 +3,14 @@
 from datetime import timedelta
 
 from clvsim.config import RunConfig
+from clvsim.data import require_repeat_orders
 from clvsim.data.material import HeldBack, Material
-from clvsim.errors import ConfigError, Problem
+from clvsim.errors import ConfigError, DiagnosticsError, Problem
 from clvsim.metrics import applicable, require_expectation
 from clvsim.models.around.pooling import configured
 from clvsim.models.auto import for_each_model
 from clvsim.simulation.plan import RunPlan, make_plan
+from clvsim.stages.cautions import contract_keys
 from clvsim.types import DAYS_PER_WEEK, CustomerSummary
 
 
@@ -46,6 +48,23 @@ def plan_run(config: RunConfig, summary: CustomerSummary) -> RunPlan:
         raise ConfigError([("report.metric", f"{config.report.metric} does not apply to this run")])
     require_expectation(config.report.metric)
     return plan
+
+
+def require_payments(config: RunConfig, material: Material, summary: CustomerSummary) -> None:
+    """Raises DiagnosticsError where nothing can be learned of repeat orders or of their amounts, with what to type."""
+    signs = material.signs
+    require_repeat_orders(summary)
+    try:
+        config.spend.sufficient(summary)
+    except DiagnosticsError as error:
+        if config.retention.renewing or signs is None or signs.due is None:
+            raise
+        where, what = error.problems[0]
+        why, _, otherwise = what.partition("; ")
+        share, period = f"{signs.due.share:.0%}", signs.due.renewal
+        contracts = f"{share} of the gaps are a {period}, as between payments of contracts: {contract_keys(signs.due)}"
+        orders = f" (as orders of a shop: {otherwise})" if otherwise else ""
+        raise DiagnosticsError([(where, f"{why}. {contracts}{orders}")]) from None
 
 
 def unknown_groups(config: RunConfig, summary: CustomerSummary) -> list[Problem]:

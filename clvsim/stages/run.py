@@ -4,13 +4,12 @@ from dataclasses import replace
 
 from clvsim import archive
 from clvsim.config import RunConfig
-from clvsim.data import require_repeat_orders
 from clvsim.data.material import Material
 from clvsim.runfolder import RunContext
 from clvsim.stages.assembly import assemble
 from clvsim.stages.cautions import with_share_beyond
 from clvsim.stages.fits import Fits, fit_run, models_in_words, with_discrepancy
-from clvsim.stages.refusals import plan_run
+from clvsim.stages.refusals import plan_run, require_payments
 from clvsim.stages.steps import (
     Stopwatch,
     output_folder,
@@ -35,7 +34,7 @@ def run(config: RunConfig, ctx: RunContext) -> int:
         config = with_findings(config, material, ctx)
     summary = material.summary
     plan = plan_run(config, summary)
-    require_repeat_orders(summary)
+    require_payments(config, material, summary)
     with clock("fit"), ctx.progress("Fitting the models"):
         fits = fit_run(config, material, ctx)
         scores = score_models(config, fits.by_name, summary, config.simulation.horizon_months * DAYS_PER_MONTH)
@@ -53,7 +52,7 @@ def run(config: RunConfig, ctx: RunContext) -> int:
     with clock("report"), ctx.progress("Writing the report"):
         write_report(result, folder)
     with clock("write"), ctx.progress("Writing the results"):
-        write_posteriors(fits.by_name, folder)
+        write_posteriors(fits.by_name, summary, folder)
         archive.write_run(result, simulation, comparison, run_record(config, summary, ctx, clock.seconds), folder)
     ctx.say(tables(result))
     ctx.say(f"\nReport: {ctx.final / 'report.html'}")

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,13 @@ from clvsim.errors import ConfigError
 from clvsim.models.around.plans import BY_PLAN, plans_line, with_plans
 from clvsim.models.cache import write_posterior
 from clvsim.models.compare import compare_models, fit_all
+from clvsim.models.elsewhere import of_another_log, seen_of
 from clvsim.models.fitted import FittedModels
+from clvsim.models.spend.trend import used
 from clvsim.provenance import provenance
 from clvsim.runfolder import RunContext
 from clvsim.stages.cautions import as_found, cautions
-from clvsim.types import DAYS_PER_MONTH, CustomerSummary, ModelScore
+from clvsim.types import DAYS_PER_MONTH, CustomerSummary, ModelScore, QualityLine
 from clvsim.validation.vocabulary import Vocabulary, vocabulary_of
 
 
@@ -56,6 +59,8 @@ def read_data(config: RunConfig, ctx: RunContext, *, held_back: bool = False) ->
     if held_back and material.check:
         known = material._replace(summary=material.check.summary)
         days = float(known.summary.holdout_days)
+    if used(material.summary, config.spend.trend):
+        material = material._replace(quality=tuple(map(trend_used, material.quality)))
     return material._replace(quality=(*material.quality, *cautions(retention, known, days)))
 
 
@@ -69,6 +74,11 @@ def by_plan(config: RunConfig, material: Material) -> Material:
         check = check._replace(summary=with_plans(config.retention, check.summary))
     lines = (*material.quality, plans_line(config.retention, material.summary))
     return material._replace(summary=found, check=check, quality=lines)
+def trend_used(line: QualityLine) -> QualityLine:
+    """The line on the trend of amounts, which does not propose the key that is set."""
+    if line.key != "trend":
+        return line
+    return line._replace(note=f"{line.note.partition('; spend.trend')[0]}; spend.trend=true: money is at today's level")
 
 
 _FROM_FILE = (
@@ -87,9 +97,10 @@ def without_check(material: Material, why: str) -> Material:
 
 
 def with_findings(config: RunConfig, material: Material, ctx: RunContext) -> RunConfig:
-    """The configuration with what `retention=auto` takes from the log by itself, which is said."""
+    """The configuration with what `retention=auto` takes from the log by itself, which is said, as is a trend used."""
     retention, found = as_found(config.retention, material)
-    for sentence in found:
+    trend = used(material.summary, config.spend.trend)
+    for sentence in (*found, *([trend] if trend else [])):
         ctx.note(sentence)
     return config.model_copy(update={"retention": retention}) if found else config
 
@@ -97,7 +108,11 @@ def with_findings(config: RunConfig, material: Material, ctx: RunContext) -> Run
 def fit_models(config: RunConfig, summary: CustomerSummary, ctx: RunContext) -> dict[str, FittedModels]:
     """Fitted models by the name of the retention model: the run's own first, then those of `fit.compare`."""
     by_name = fit_all(summary, config.retention, config.spend, config.fit, ctx.note, config.environment.path_prior)
-    enough_draws(config, next(iter(by_name.values())))
+    name, own = next(iter(by_name.items()))
+    enough_draws(config, own)
+    if other := of_another_log(own, summary) if config.fit.posterior else ():
+        warned = replace(own.posterior, warnings=own.posterior.warnings + other)
+        by_name = {**by_name, name: replace(own, posterior=warned)}
     return by_name
 
 
@@ -115,9 +130,13 @@ def score_models(
     return compare_models(by_name, summary, days) if config.fit.compare else ()
 
 
-def write_posteriors(by_name: Mapping[str, FittedModels], folder: Path) -> None:
-    """Write `posterior.nc` of the first model, `posterior_NAME.nc` of each model that it is compared with."""
+def write_posteriors(by_name: Mapping[str, FittedModels], summary: CustomerSummary, folder: Path) -> None:
+    """Write `posterior.nc` of the first model, `posterior_NAME.nc` of each model that it is compared with, with what
+    they were fitted to: the summary, unless they were read."""
+    seen = seen_of(summary)
     for number, (name, fitted) in enumerate(by_name.items()):
+        if not fitted.posterior.retention_method.from_file:
+            fitted = replace(fitted, posterior=replace(fitted.posterior, seen=seen))
         write_posterior(fitted, folder / (f"posterior_{name}.nc" if number else "posterior.nc"))
 
 

@@ -63,7 +63,7 @@ def validate(config: RunConfig, ctx: RunContext) -> int:
     )
     with clock("report"), ctx.progress("Writing the page"):
         write_validation(validation, origin, folder)
-        write_posteriors(by_name, folder)
+        write_posteriors(by_name, summary, folder)
         verdict = figures(validation)
         found = {"models": scores, "verdict": verdict, "warnings": validation.warnings, "payments": instead}
         run_json = {**run_record(config, summary, ctx, clock.seconds), **found}

@@ -1,5 +1,6 @@
 """A log that begins in mid-life and one that breaks are named with a date; launches, growth and seasons are not."""
 
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -9,10 +10,15 @@ import pytest
 
 from clvsim.data import DataConfig, quality, read_transactions, summarize
 from clvsim.data.days import days_of
-from clvsim.data.remarks import break_day, mid_life
+from clvsim.data.material import material_of_log
+from clvsim.data.remarks import break_day, interrupted, mid_life
+from clvsim.models import RETENTION
+from clvsim.models.around.calendar import Path
+from clvsim.models.around.paced import Paced
 from clvsim.models.config import FitConfig
 from clvsim.models.fit import fit
 from clvsim.models.retention.bg_nbd import BgNbd
+from clvsim.models.shocks import with_path
 from clvsim.models.spend.fixed_price import FixedPrice
 from tests.data.madeup import as_log, december, on, shop
 
@@ -156,3 +162,40 @@ def test_customers_since_the_first_day_changes_nothing() -> None:
     frame = shop(2, 200)
     first = on(int(frame["day"].min()))
     assert read(frame, customers_since=first).data_hash == read(frame).data_hash
+
+
+# --- a silence --------------------------------------------------------------------------------------------------------
+
+
+def without(frame: pd.DataFrame, *days: int, length: int = 40) -> pd.DataFrame:
+    """The shop without the rows of so many days from each of these on."""
+    gone = np.zeros(len(frame), bool)
+    for day in days:
+        gone |= frame["day"].between(day, day + length - 1).to_numpy()
+    return frame[~gone]
+
+
+def test_a_silence_is_named_with_its_days() -> None:
+    """One of a shop that is closed each summer is none, nor is one that few orders would have filled."""
+    whole = shop(2, 800, a_day=2.0)
+    log = read(without(whole, 300))
+    line = next(line for line in quality(log, summarize(log)) if line.key == "silence")
+    assert line.value == f"from {on(300)} to {on(339)}"
+    for frame in (whole, without(whole, 300, 665), without(shop(2, 800, a_day=0.03), 300)):
+        log = read(frame)
+        assert "silence" not in {line.key for line in quality(log, summarize(log))}
+
+
+def test_what_months_look_like_is_not_asked_of_an_interrupted_log() -> None:
+    """Neither drift nor season are read off months that a silence, or new ids for old customers, has moved."""
+    whole = shop(1, 700, a_day=1.0)
+    assert not interrupted(days_of(read(whole)))
+    for frame in (without(whole, 340), renewed(whole, 500)):
+        summary = material_of_log(read(frame)).summary
+        looks = Path(months=23, today=summary.today, autocorrelation=0.5, slope=1.0, slope_z=8.0, harmonic=9.5)
+        assert summary.interrupted
+        by_clock: Any = with_path(BgNbd(), summary, looks)
+        beside: Any = Paced(RETENTION["bg_cnbd"](), looks)
+        for model in (by_clock, beside):
+            assert model.warnings(summary, {}) == ()
+            assert len(model.warnings(replace(summary, interrupted=False), {})) == 2

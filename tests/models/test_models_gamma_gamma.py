@@ -19,7 +19,7 @@ from clvsim.models.inference import mode_only
 from clvsim.models.laws import SpendHistory, spend_history_of
 from clvsim.models.priors import LogNormalPrior
 from clvsim.models.spend import gamma_gamma
-from clvsim.models.spend.gamma_gamma import GammaGamma, spend_check, spend_rows, spend_warnings
+from clvsim.models.spend.gamma_gamma import GammaGamma, SpendCheck, spend_check, spend_rows, spend_warnings
 
 
 def params(p, q, gamma):
@@ -198,14 +198,33 @@ def test_too_few_paid_first_orders_say_nothing():
     assert inputs.means is None
 
 
+def test_a_mean_that_is_off_is_put_down_to_what_the_log_shows():
+    """To frequency only where spend goes with it beyond chance, and in the direction of the difference."""
+    check = SpendCheck(500, 300, 0.0, 1234.56, 1000.0, 1000.0, 1456.78, 1150.0, 1900.0)
+    (open_,) = spend_warnings(check)
+    assert "1,460 simulated, 1,230 actual (+18%)" in open_
+    assert "between 1,150 and 1,900" in open_
+    assert "frequen" not in open_
+    (uneven,) = spend_warnings(check._replace(fitted_p05=1400.0))
+    assert "rests on the model's form" in uneven
+    assert "frequen" not in uneven
+    (few,) = spend_warnings(check._replace(fitted_mean=1000.0, fitted_p05=950.0, fitted_p95=1050.0))
+    assert "a few large orders carry the actual mean" in few
+    (less,) = spend_warnings(check._replace(correlation=-0.15))
+    assert "frequent buyers do not count for less" in less
+    (other,) = spend_warnings(check._replace(correlation=0.15))  # would make the actual mean the larger one
+    assert "frequen" not in other
+
+
 def test_correlation_of_spend_with_frequency_warns(cdnow, posterior):
     """CDNOW: correlation .11, but heavy buyers make the mean per order 38.81 against 35.3."""
     check = spend_check(cdnow, posterior.spend)
     assert check.correlation == pytest.approx(0.114, abs=5e-4)
     assert check.mean_repeat_order == pytest.approx(38.81, abs=0.005)
     (text,) = posterior.warnings
-    assert "38.81 actual" in text
-    assert f"{check.fitted_mean:.2f} simulated" in text
+    assert "38.8 actual" in text
+    assert f"{check.fitted_mean:.1f} simulated" in text
+    assert "orders of frequent buyers do not count for more" in text
     strong = spend_warnings(check._replace(correlation=0.4))
     assert len(strong) == 1
     assert "correlation 0.40 over 946 repeat customers" in strong[0]

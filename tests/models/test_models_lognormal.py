@@ -23,6 +23,7 @@ from clvsim.models.fit import fit, learnable
 from clvsim.models.laws import Customers
 from clvsim.models.revenue import FittedCustomers, expected_spend_per_order, mean_order
 from clvsim.models.spend import lognormal, rates
+from clvsim.models.spend.gamma_gamma import spend_warnings
 from clvsim.models.spend.lognormal import Lognormal, LogSpend
 from clvsim.models.spend.paid import PaidHistory
 from clvsim.types import CustomerSummary
@@ -398,7 +399,9 @@ def test_words(draft, dollars):
     far = {**found.posterior.spend, "mean_order": np.full(4, 1.2 * check.mean_repeat_order)}
     assert "simulated" in spend.warnings(dollars, far)[0]
     assert spend.warnings(dollars, {**far, "mean_order": np.full(4, check.mean_repeat_order)}) == ()
-    assert any("spend=lognormal spend.correlated=true" in text for text in Lognormal().warnings(dollars, far))
+    assert "simulated" in Lognormal().warnings(dollars, far)[0]
+    below = check._replace(fitted_mean=0.8 * check.mean_repeat_order, correlation=0.19, customers=200)
+    assert any("spend=lognormal spend.correlated=true" in text for text in spend_warnings(below, "spend=lognormal"))
 
 
 def test_draws_out_of_a_file_are_used_as_they_were_fitted(draft, dollars, tmp_path):

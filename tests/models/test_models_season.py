@@ -662,7 +662,7 @@ def test_recovery(kind, monkeypatch):
 
     With the prior of two years: that of less would keep the months of these 658 days small.
     """
-    monkeypatch.setattr(season, "LONG_ENOUGH_DAYS", LENGTH)
+    monkeypatch.setattr(season, "TWO_YEARS_DAYS", LENGTH)
     summary, _ = bought(np.random.default_rng(8), 4000, kind)
     model = seasonal(kind, summary)
     rows = model.sufficient(summary)

@@ -11,6 +11,7 @@ import pytest
 
 import clvsim
 from clvsim.data import DataConfig, quality, read_transactions, summarize
+from clvsim.data.checks import trend_lines
 from clvsim.errors import ConfigError
 from clvsim.models import SPEND
 from clvsim.models.cache import write_posterior
@@ -21,7 +22,8 @@ from clvsim.models.retention.bg_nbd import BgNbd
 from clvsim.models.spend.fixed_price import FixedPrice
 from clvsim.models.spend.gamma_gamma import GammaGamma
 from clvsim.models.spend.lognormal import Lognormal, mean_order
-from clvsim.models.spend.trend import LEVEL, trend_warnings
+from clvsim.models.spend.trend import LEVEL, trend_warnings, used
+from clvsim.stages.steps import trend_used
 from clvsim.types import CustomerSummary
 
 END = date(2024, 12, 31)
@@ -227,6 +229,21 @@ def test_the_quality_table_has_the_figure(growing):
     short = read_transactions(a_log(0.6, days=90), DataConfig())
     line = next(line for line in quality(short, summarize(short)) if line.key == "trend")
     assert line.value == "–"
+
+
+@pytest.mark.parametrize("spend", [GammaGamma, Lognormal])
+def test_what_was_done_is_said_with_its_figure(growing, spend):
+    """Where the key is set: on the terminal, in the quality table, beside the model's figures. Nothing proposes it."""
+    assert used(growing, False) == ""
+    sentence = used(growing, spend(trend=True).trend)
+    yearly, level = (np.expm1(v) for v in (growing.trend.slope, growing.trend.slope * growing.trend.lag))
+    assert f"grow by {yearly:.0%} a year" in sentence
+    assert f"today's level, {level:+.0%} from the mean" in sentence
+    (line,) = [trend_used(line) for line in trend_lines(growing)]
+    assert line.note.endswith("spend.trend=true: money is at today's level")
+    assert "brings" not in line.note
+    short = replace(growing, trend=growing.trend._replace(problem="too short"))
+    assert used(short, True) == ""
 
 
 def test_bad_input(growing, tmp_path):

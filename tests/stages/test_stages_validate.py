@@ -234,6 +234,7 @@ def test_without_a_hold_out_the_key_and_a_date_are_named(validate_with, tmp_path
 
 
 def test_the_comparison_reaches_the_report_of_a_run():
+    from clvsim.report import format as fmt
     from clvsim.report import model_scores
     from clvsim.types import ModelScore
 
@@ -253,6 +254,13 @@ def test_the_comparison_reaches_the_report_of_a_run():
     assert "log score −9,586.7, −0.2 ± 4.2 to the best, weight 62" in facts["bg_nbd, compared with the others"]
     assert "1,600 [1,500, 1,700] orders" in facts["bg_cnbd, compared with the others"]
     assert " bg_cnbd leaves out groups and covariates." in facts["Models side by side"]
+    assert "does not say otherwise" not in facts["Models side by side"]
+    nearly_all = model_scores.verdict((scores[0]._replace(weight=0.99), *scores[1:])).replace(fmt.NBSP, " ")
+    assert (
+        "do not tell mbg_nbd and bg_nbd apart: the differences are within twice their standard error. The weight of "
+        "99 % for bg_nbd does not say otherwise: it is a share in the best mixture" in nearly_all
+    )
+    assert "99" not in model_scores.verdict((*scores[:3], scores[3]._replace(weight=0.99)))
     assert model_scores.verdict(scores[:1]) == "There is nothing to compare bg_nbd with."
     table = model_scores.table(scores, 273)
     assert max(map(len, table.splitlines())) <= 100

@@ -67,7 +67,8 @@ def test_a_missing_column_of_amounts_is_named_with_the_way_to_say_so():
         read_transactions(frame(None), DataConfig())
     where, what = refused.value.problems[0]
     assert where == "data.amount"
-    assert what.endswith("or data.amount= where the log has none (clvsim validate then checks its orders)")
+    assert "or data.amount= where the log has none (clvsim validate then checks its orders" in what
+    assert what.endswith("a run needs a column of amounts, 1 in each row where all orders count the same)")
 
 
 def test_none_switches_the_guess_off():

@@ -95,8 +95,12 @@ class Paced(PoolableWrapper):
     def warnings(self, summary: CustomerSummary, params: Params) -> tuple[str, ...]:
         """What the months look like, and what the model has to say."""
         key = "retention=mbg_nbd retention.season=month"
-        said = self.path.sentences(has_season=False, season_key=key, renewing=self.renewing)
-        return (*said, *self.section.warnings(summary, self.own(params)))
+        path = (
+            ()
+            if summary.dated.interrupted
+            else self.path.sentences(has_season=False, season_key=key, renewing=self.renewing)
+        )
+        return (*path, *self.section.warnings(summary, self.own(params)))
 
     # --- after today --------------------------------------------------------------------------------------------------
 

@@ -33,12 +33,11 @@ from clvsim.models.inputs import containers
 from clvsim.models.laws import Births, Customers, LifeLaw, Params
 from clvsim.models.protocol import RetentionModel
 from clvsim.schema import Frozen
-from clvsim.types import DAYS_PER_YEAR, CustomerSummary
+from clvsim.types import DAYS_PER_YEAR, TWO_YEARS_DAYS, CustomerSummary
 
 MONTH_SD, SHORT_MONTH_SD, PROMOTION_SD = 0.2, 0.05, 0.5
 _TAIL = 4.0  # degrees of freedom, of months that came round twice: some shops sell in December alone
 _SEEN_DAYS = 14
-LONG_ENOUGH_DAYS = 2 * DAYS_PER_YEAR
 _AHEAD_DAYS = 3653  # ten years; from then on m is its mean over four years
 _CYCLE_DAYS = 1461
 _BELOW_ROUNDING = 40.0  # what is discounted by exp(-40)
@@ -269,7 +268,7 @@ class Seasonal(PoolableWrapper):
 
         A month on fewer than `_SEEN_DAYS` of the log has the season's own prior, whatever the log's length.
         """
-        short = self.calendar.length < LONG_ENOUGH_DAYS
+        short = self.calendar.length < TWO_YEARS_DAYS
         unseen, seen = EffectPrior(MONTH_SD), EffectPrior(SHORT_MONTH_SD) if short else EffectPrior(MONTH_SD, _TAIL)
         days = self.calendar.features(np.array(self.calendar.codes)).T @ np.array(self.calendar.days)
         priors = {
@@ -312,8 +311,9 @@ class Seasonal(PoolableWrapper):
         """What the model has to say, where months of the year are told from ageing only by the prior, and what the
         path of the months looks like."""
         path = self.calendar.path
-        sentences = list(path.sentences(has_season=self.calendar.monthly)) if path else []
-        if self.calendar.monthly and self.calendar.length < LONG_ENOUGH_DAYS:
+        asked = path is not None and not summary.dated.interrupted
+        sentences = list(path.sentences(has_season=self.calendar.monthly)) if asked else []
+        if self.calendar.monthly and self.calendar.length < TWO_YEARS_DAYS:
             sentences.append(
                 f"Seasons from a log of {self.calendar.length:,} days: under two years no month comes round twice, so "
                 "what looks like a season may be customers ageing or a single good month; months are kept close to "

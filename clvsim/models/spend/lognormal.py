@@ -27,7 +27,14 @@ from clvsim.models.laws import LifeLaw, LognormalLaw, Params, column, unique_row
 from clvsim.models.priors import BetaPrior, LogNormalPrior
 from clvsim.models.protocol import RetentionModel
 from clvsim.models.spend import rates
-from clvsim.models.spend.gamma_gamma import SpendCheck, first_order_factor, first_orders, observed_spend, spend_warnings
+from clvsim.models.spend.gamma_gamma import (
+    SpendCheck,
+    first_order_factor,
+    first_orders,
+    observed_spend,
+    spend_warnings,
+    three_digits,
+)
 from clvsim.models.spend.rates import Scores
 from clvsim.models.spend.trend import LEVEL, level_draws, level_of, level_sd, levelled, trend_warnings
 from clvsim.schema import Frozen
@@ -320,7 +327,7 @@ class Lognormal(Frozen):
 
     def check(self, summary: CustomerSummary, params: Params) -> SpendCheck:
         """Observed figures beside the fitted mean of repeat orders."""
-        return observed_spend(levelled(summary, self.trend), float(params["mean_order"].mean()))
+        return observed_spend(levelled(summary, self.trend), params["mean_order"])
 
     def warnings(self, summary: CustomerSummary, params: Params) -> tuple[str, ...]:
         """Sentences for the reader where the log speaks against the model's assumptions."""
@@ -330,10 +337,10 @@ class Lognormal(Frozen):
         gap = check.fitted_mean / check.mean_repeat_order - 1
         if abs(gap) <= _NOTABLE_GAP:
             return over_time
+        simulated, actual = three_digits(check.fitted_mean, check.mean_repeat_order)
         return (
-            f"Mean per repeat order {check.fitted_mean:,.2f} simulated, {check.mean_repeat_order:,.2f} actual "
-            f"({gap:+.0%}): amounts are not quite lognormal, or do not go with how often customers order as a power of "
-            "it (spend=lognormal)",
+            f"Mean per repeat order {simulated} simulated, {actual} actual ({gap:+.0%}): amounts are not quite "
+            "lognormal, or do not go with how often customers order as a power of it (spend=lognormal)",
             *over_time,
         )
 

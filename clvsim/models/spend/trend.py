@@ -16,7 +16,7 @@ import numpy as np
 
 from clvsim.errors import ConfigError
 from clvsim.models.laws import Params, column
-from clvsim.types import CustomerSummary
+from clvsim.types import CustomerSummary, SpendTrend
 
 LEVEL = "trend.level"
 _BEYOND_CHANCE = 2.0  # standard errors
@@ -73,17 +73,27 @@ def trend_warnings(summary: CustomerSummary, trend: bool) -> tuple[str, ...]:
         return (f"spend.trend: amounts stay as they are, since {found.problem}",) if trend else ()
     if trend or not abs(found.slope) > _BEYOND_CHANCE * found.se:
         return ()
-    yearly, low, high, today = (
-        math.expm1(value)
-        for value in (
-            found.slope,
-            found.slope - _BEYOND_CHANCE * found.se,
-            found.slope + _BEYOND_CHANCE * found.se,
-            found.slope * found.lag,
-        )
-    )
+    today = math.expm1(found.slope * found.lag)
     return (
-        f"Orders of one customer {'grow' if yearly > 0 else 'shrink'} by {abs(yearly):.0%} a year ({low:+.0%} to "
-        f"{high:+.0%}), and money is at the mean level of the log: today's is {today:+.0%} from there "
+        f"{_grow(found)}, and money is at the mean level of the log: today's is {today:+.0%} from there "
         "(spend.trend=true brings amounts to it)",
     )
+
+
+def used(summary: CustomerSummary, trend: bool) -> str:
+    """What was done with the trend, in a sentence; "" where amounts stay as they are."""
+    found = summary.trend
+    if not trend or found is None or found.problem:
+        return ""
+    today = math.expm1(found.slope * found.lag)
+    return (
+        f"{_grow(found)}: amounts are brought to today's level, {today:+.0%} from the mean of the log, and stay there "
+        "(spend.trend=true)"
+    )
+
+
+def _grow(found: SpendTrend) -> str:
+    margin = _BEYOND_CHANCE * found.se
+    yearly, low, high = (math.expm1(v) for v in (found.slope, found.slope - margin, found.slope + margin))
+    way = "grow" if yearly > 0 else "shrink"
+    return f"Orders of one customer {way} by {abs(yearly):.0%} a year ({low:+.0%} to {high:+.0%})"
