@@ -220,21 +220,6 @@ def _single_customer_groups(summary: CustomerSummary) -> list[QualityLine]:
     return lines
 
 
-def _spellings(log: TransactionLog) -> list[QualityLine]:
-    """Ids that look like one customer's."""
-    customers, ids, example = log.facts.spellings
-    if not customers:
-        return []
-    alike = f"{' = '.join(example[:3])}: leading zeros, a final .0 or an address's case"
-    if log.config.join_ids:
-        note = f"{ids:,} ids are joined (data.join_ids), as {alike}"
-        return [QualityLine("spellings", "Customers with several spellings", f"{customers:,}", note)]
-    note = f"{ids:,} ids, which count as {ids:,} customers, as {alike}; data.join_ids=true makes one of each"
-    return [
-        QualityLine("spellings", "Customers whose id is spelled in several ways", f"{customers:,}", note, "warning")
-    ]
-
-
 def _customers(log: TransactionLog, summary: CustomerSummary) -> list[QualityLine]:
     lines = customer_lines(summary)
     if summary.opportunity_days:
@@ -250,7 +235,7 @@ def _customers(log: TransactionLog, summary: CustomerSummary) -> list[QualityLin
         lines.insert(
             1, QualityLine("late_customers", "Customers who came later", f"{log.facts.customers_after_today:,}", note)
         )
-    return [*_spellings(log), *lines]
+    return lines
 
 
 def _opportunities_line(log: TransactionLog, summary: CustomerSummary) -> QualityLine:

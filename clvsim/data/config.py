@@ -82,7 +82,6 @@ class DataConfig(Source):
     today: dt.date | None = None  # values are as of this day; None: the day of the log's last order
     calibration_end: dt.date | Literal["none"] | None = None  # of the check; None: chosen; "none": no check
     customers_since: dt.date | None = None  # only customers first seen on or after this day; None: all
-    join_ids: bool = False  # whether ids that differ by leading zeros, a final .0 or an address's case are one customer
     refunds: Literal["net", "drop", "error"] = "net"
     max_bad_share: float = Field(
         default=0.0, ge=0.0, le=1.0

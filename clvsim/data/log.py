@@ -47,15 +47,6 @@ class LeftOut(NamedTuple):
     orders: int = 0
 
 
-class Spellings(NamedTuple):
-    """Ids that are another one but for leading zeros, a final .0 or the case of an address: the customers that have
-    several, all their ids, and those of one."""
-
-    customers: int = 0
-    ids: int = 0
-    example: tuple[str, ...] = ()
-
-
 class LogFacts(NamedTuple):
     """Counts for the quality table."""
 
@@ -76,7 +67,6 @@ class LogFacts(NamedTuple):
     conflicts: tuple[tuple[str, int], ...] = ()  # covariate, customers with several values of it
     left_out: LeftOut = LeftOut()
     readings: tuple[QualityLine, ...] = ()  # how the file was read, in reading order
-    spellings: Spellings = Spellings()
 
 
 @dataclass(frozen=True)

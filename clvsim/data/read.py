@@ -11,7 +11,7 @@ import pandas as pd
 
 from clvsim.data import refunds
 from clvsim.data.config import DataConfig
-from clvsim.data.log import Finding, LeftOut, LogFacts, Refunds, Spellings, TransactionLog
+from clvsim.data.log import Finding, LeftOut, LogFacts, Refunds, TransactionLog
 from clvsim.data.parse import Rules, choose_rules, examples, find_bad_rows, future_dates
 from clvsim.data.raw import BUNDLED, Loaded, connect, covariate_keys, identifier, load
 from clvsim.data.rows import select_rows
@@ -151,12 +151,11 @@ def _build_log(
     """Keep the checked rows as the table `entries`, collect the facts about them, and make the orders of them."""
     covariates = covariate_keys(dict(loaded.columns))
     con.execute(
-        f"CREATE TABLE entries AS SELECT {_JOINED if config.join_ids else 'customer_id'} AS customer_id, ({rules.day}) AS day, ({rules.amount}) AS amount, "
+        f"CREATE TABLE entries AS SELECT customer_id, ({rules.day}) AS day, ({rules.amount}) AS amount, "
         f"segment, channel{_column_list(covariates)} "
         f"FROM raw WHERE {_usable(rules)}"
     )
     duplicates = con.execute("SELECT count(*) - count(DISTINCT (fingerprint)) FROM raw").fetchall()[0][0]
-    spellings = _spellings(con, _usable(rules))
     con.execute("DROP TABLE raw")
     first, last = con.execute("SELECT min(day), max(day) FROM entries").fetchall()[0]
     end, calibration_end = today_and_end(config, first, last, now)
@@ -182,30 +181,9 @@ def _build_log(
         date_reading=rules.date_reading,
         last_row=min(last, end),
         rows_after_today=left_out,
-        spellings=spellings,
     )
     log = TransactionLog(con, loaded.label, config, loaded.columns, loaded.guessed, end, first, end, "", facts)
     return as_of(log, calibration_end or end)
-
-
-# One spelling of an id: a whole number without leading zeros and decimals, an address in small letters.
-_JOINED = (
-    "CASE WHEN contains(customer_id, '@') THEN lower(customer_id) "
-    r"ELSE regexp_replace(customer_id, '^0*(\d+)(\.0+)?$', '\1') END"
-)
-
-
-def _spellings(con: duckdb.DuckDBPyConnection, usable: str) -> Spellings:
-    """Customers whose id is spelled in several ways in the rows that are used."""
-    found = con.execute(
-        f"""
-        SELECT count(*), coalesce(sum(len(ids)), 0)::BIGINT, min(ids) FROM (
-            SELECT list_sort(list(customer_id)) AS ids FROM (SELECT DISTINCT customer_id FROM raw WHERE {usable})
-            GROUP BY {_JOINED} HAVING count(*) > 1
-        )
-        """
-    ).fetchall()[0]
-    return Spellings(found[0], found[1], tuple(found[2] or ()))
 
 
 def today_and_end(config: DataConfig, first: date, last: date, now: date) -> tuple[date, date | None]:

@@ -5,7 +5,6 @@ import sys
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -334,39 +333,3 @@ def test_only_free_orders_are_one_problem(read: Read) -> None:
     with pytest.raises(DiagnosticsError, match="no repeat order has an amount above zero") as caught:
         require_repeat_orders(summarize(log))
     assert len(caught.value.problems) == 1
-
-
-# --- ids in several spellings -----------------------------------------------------------------------------------------
-
-
-def spelled(ids: tuple[str, ...], **keys: object) -> tuple[TransactionLog, dict[str, Any]]:
-    """Two orders of each id, on days of their own."""
-    rows = [(name, f"2024-{1 + k % 2:02d}-{1 + n:02d}", "10.5") for n, name in enumerate(ids) for k in range(2)]
-    frame = pd.DataFrame(rows, columns=["customer_id", "date", "amount"])
-    log = read_transactions(frame, DataConfig.model_validate(keys))
-    return log, {line.key: line for line in quality(log, summarize(log))}
-
-
-IDS = ("000123", "123", "123.0", "0123.00", "7", "a7", "A7", "Ann@x.org", "ann@X.org", "00", "12.5", "012.5")
-
-
-def test_ids_in_several_spellings_are_named_with_a_count_and_the_key() -> None:
-    """Numbers by their value, addresses in any case; case means something in other ids, and so do decimals."""
-    log, lines = spelled(IDS)
-    assert len(summarize(log).customers) == 12
-    line = lines["spellings"]
-    assert (line.value, line.level) == ("2", "warning")
-    assert line.note.startswith("6 ids, which count as 6 customers, as 000123 = 0123.00 = 123: ")
-    assert line.note.endswith("data.join_ids=true makes one of each")
-    assert "spellings" not in spelled(("1", "2", "a", "A"))[1]
-
-
-def test_ids_in_several_spellings_are_joined_on_request() -> None:
-    log, lines = spelled(IDS, join_ids=True)
-    customers = summarize(log).customers.set_index("customer_id")
-    assert set(customers.index) == {"123", "7", "a7", "A7", "ann@x.org", "0", "12.5", "012.5"}
-    assert customers.loc["123", "frequency"] == 7  # eight orders on days of their own
-    assert customers.loc["ann@x.org", "frequency"] == 3
-    assert lines["spellings"].level == "info"
-    with pytest.raises(ValidationError, match="join_ids"):
-        DataConfig.model_validate({"join_ids": "often"})
