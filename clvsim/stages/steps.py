@@ -74,6 +74,8 @@ def by_plan(config: RunConfig, material: Material) -> Material:
         check = check._replace(summary=with_plans(config.retention, check.summary))
     lines = (*material.quality, plans_line(config.retention, material.summary))
     return material._replace(summary=found, check=check, quality=lines)
+
+
 def trend_used(line: QualityLine) -> QualityLine:
     """The line on the trend of amounts, which does not propose the key that is set."""
     if line.key != "trend":

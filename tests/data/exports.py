@@ -177,7 +177,12 @@ def stripe(made: Sequence[Order], created: str = "Created date (UTC)") -> str:
 def woocommerce(made: Sequence[Order], german: bool = False) -> str:
     words = {"paid": "Completed", "refunded": "Refunded", "failed": "Cancelled", "pending": "Pending payment"}
     if german:
-        words = {"paid": "Abgeschlossen", "refunded": "Rückerstattet", "failed": "Storniert", "pending": "Zahlung offen"}
+        words = {
+            "paid": "Abgeschlossen",
+            "refunded": "Rückerstattet",
+            "failed": "Storniert",
+            "pending": "Zahlung offen",
+        }
     return table(
         WOOCOMMERCE,
         [
@@ -236,7 +241,10 @@ def square(made: Sequence[Order]) -> str:
         rows.append(row)
         if order.refunded:
             back = f"(${order.refunded:,.2f})"
-            rows.append(row | {"Gross Sales": back, "Net Sales": back, "Event Type": "Refund", "Transaction ID": f"R{order.number}"})
+            rows.append(
+                row
+                | {"Gross Sales": back, "Net Sales": back, "Event Type": "Refund", "Transaction ID": f"R{order.number}"}
+            )
     return table(SQUARE, rows)
 
 
@@ -291,15 +299,28 @@ def amazon_transactions(made: Sequence[Order], german: bool = False) -> str:
         at = f"{order.at:%d.%m.%Y %H:%M:%S} UTC" if german else f"{order.at:%b} {order.at.day}, {order.at.year} {clock}"
         for kind, amount in (("Order", order.amount), ("Refund", -order.refunded)):
             if amount:
-                rows.append({"at": at, "kind": kind, "number": f"114-{order.number}", "who": f"b{order.customer}", "total": amount})
+                rows.append(
+                    {
+                        "at": at,
+                        "kind": kind,
+                        "number": f"114-{order.number}",
+                        "who": f"b{order.customer}",
+                        "total": amount,
+                    }
+                )
     rows.append(rows[-1] | {"kind": "Transfer", "number": "", "who": "", "total": Decimal("-2500.00")})
     if not german:
         names = {"at": "date/time", "kind": "type", "number": "order id", "who": "buyer", "total": "total"}
-        return table(AMAZON_TRANSACTIONS, [{names[k]: f"{v:,}" if k == "total" else v for k, v in row.items()} for row in rows])
+        return table(
+            AMAZON_TRANSACTIONS, [{names[k]: f"{v:,}" if k == "total" else v for k, v in row.items()} for row in rows]
+        )
     kinds = {"Order": "Bestellung", "Refund": "Erstattung", "Transfer": "Übertrag"}
     names = {"at": "Datum/Uhrzeit", "kind": "Typ", "number": "Bestellnummer", "who": "Käufer", "total": "Gesamt"}
     swap = str.maketrans(",.", ".,")
-    told = [{k: f"{v:,}".translate(swap) if k == "total" else kinds[v] if k == "kind" else v for k, v in row.items()} for row in rows]  # type: ignore[index]
+    told = [
+        {k: f"{v:,}".translate(swap) if k == "total" else kinds[v] if k == "kind" else v for k, v in row.items()}
+        for row in rows
+    ]  # type: ignore[index]
     return table(AMAZON_TRANSACTIONS_DE, [{names[k]: v for k, v in row.items()} for row in told])
 
 
@@ -329,7 +350,11 @@ def line_items(made: Sequence[Order]) -> str:
             continue
         for i, price in enumerate(order.prices):
             row = {"InvoiceNo": order.number, "StockCode": f"8{i}", "Description": "Mug", "Quantity": 2}
-            row |= {"InvoiceDate": f"{order.at:%Y-%m-%d %H:%M}", "UnitPrice": price / 2, "CustomerID": f"{order.customer}.0"}
+            row |= {
+                "InvoiceDate": f"{order.at:%Y-%m-%d %H:%M}",
+                "UnitPrice": price / 2,
+                "CustomerID": f"{order.customer}.0",
+            }
             rows.append(row)
         if order.refunded:
             rows.append(rows[-1] | {"InvoiceNo": f"C{order.number}", "Quantity": -1, "UnitPrice": order.refunded})
