@@ -18,6 +18,7 @@ from clvsim.types import QualityLine
 
 _SHOWN = 8  # values that a message lists
 _WIDE = 40  # characters of a value
+_LONG = 160  # of all values that are to be typed
 _UNPAID = (
     *("fail", "cancel", "void", "pending", "refund", "declin", "expired", "unpaid", "storn", "abgebroch", "annul"),
     *("test", "draft", "chargeback", "error", "hold", "reject", "offen", "fehlgeschlagen", "erstatt", "rembours"),
@@ -91,13 +92,21 @@ def listed(counts: Iterable[tuple[str | None, int]]) -> str:
 
 
 def flow(column: str, values: Iterable[str]) -> str:
-    """A column with values as YAML that a shell can be given in single quotes."""
+    """A column with values as YAML that a shell can be given in single quotes; words for them where they are long."""
     inner = ", ".join(_yaml(value) for value in values)
+    if len(inner) > _LONG or not inner.isprintable() or "'" in column + inner:
+        inner = "VALUE, ..."
     return f"'{{{_yaml(column)}: [{inner}]}}'"
 
 
 def _yaml(text: str) -> str:
-    return text if all(c.isalnum() or c in " _-." for c in text) and text.strip() == text else f'"{text}"'
+    """A word that YAML reads as this text in a flow mapping, of which every value is text."""
+    plain = all(c.isalnum() or c in " _-.#" for c in text) and text.strip() == text and text[:1] not in "-#"
+    return (
+        text
+        if plain and " #" not in text
+        else f'"{text.replace(chr(92), chr(92) * 2).replace(chr(34), chr(92) + chr(34))}"'
+    )
 
 
 def _values(con: duckdb.DuckDBPyConnection, column: str) -> Counts:
@@ -337,7 +346,8 @@ def _look_at_currencies(loaded: Loaded, header: str, counts: Counts) -> list[Pro
         if value is not None:
             codes[value.upper()] = codes.get(value.upper(), 0) + count
     if len(codes) > 1:
-        return [Problem("data.currency", _choose_currency(header, list(codes.items())))]
+        counts = sorted(codes.items(), key=lambda one: (-one[1], one[0]))
+        return [Problem("data.currency", _choose_currency(header, counts))]
     return [QualityLine("currency", "Currency", shown(code), f"by {header}") for code in codes]
 
 

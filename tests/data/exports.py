@@ -250,30 +250,30 @@ def square(made: Sequence[Order]) -> str:
 
 def paypal(made: Sequence[Order], german: bool = False) -> str:
     header = PAYPAL_DE if german else PAYPAL
-    names = dict(zip(PAYPAL.split(","), header.split(","), strict=True))
+    names: dict[str, str] = dict(zip(PAYPAL.split(","), header.split(","), strict=True))
     done, credit, debit = ("Abgeschlossen", "Haben", "Soll") if german else ("Completed", "Credit", "Debit")
     kind, open_ = ("Express-Checkout-Zahlung", "Ausstehend") if german else ("Express Checkout Payment", "Pending")
     rows: list[dict[str, object]] = []
 
-    def money(amount: Decimal) -> str:
-        text = f"{amount:,.2f}"
-        return text.translate(str.maketrans(",.", ".,")) if german else text
-
     for order in made:
         at = f"{order.at:%d.%m.%Y}" if german else f"{order.at:%m/%d/%Y}"
         row = {"Date": at, "Time": f"{order.at:%H:%M:%S}", "TimeZone": "CET", "Currency": "EUR", "Type": kind}
-        row |= {"Status": done if order.is_sale else open_, "Gross": money(order.amount), "Balance Impact": credit}
+        row |= {
+            "Status": done if order.is_sale else open_,
+            "Gross": written(order.amount, german),
+            "Balance Impact": credit,
+        }
         row |= {"From Email Address": email(order), "To Email Address": "shop@example.com"}
         rows.append(row | {"Transaction ID": f"{order.number}X"})
     away = {"Type": "General Withdrawal", "Status": done, "Gross": "-500.00", "Balance Impact": debit}
     if german:
         away |= {"Type": "Allgemeine Abbuchung", "Gross": "-500,00"}
     rows.append(rows[-1] | away | {"Transaction ID": "W1", "From Email Address": "shop@example.com"})
-    return table(header, [{names[key]: value for key, value in row.items()} for row in rows])
+    return table(header, [{names[str(key)]: value for key, value in row.items()} for row in rows])
 
 
 def amazon(made: Sequence[Order]) -> str:
-    rows = [
+    rows: list[dict[str, object]] = [
         {
             "order-id": f"302-{order.number}",
             "order-item-id": f"{order.number}{i}",
@@ -291,37 +291,30 @@ def amazon(made: Sequence[Order]) -> str:
 
 
 def amazon_transactions(made: Sequence[Order], german: bool = False) -> str:
+    kinds = ("Bestellung", "Erstattung", "Übertrag") if german else ("Order", "Refund", "Transfer")
+    names = ("date/time", "type", "order id", "buyer", "total")
+    if german:
+        names = ("Datum/Uhrzeit", "Typ", "Bestellnummer", "Käufer", "Gesamt")
     rows: list[dict[str, object]] = []
-    for order in made:
-        if not order.is_sale:
-            continue
+
+    def add(order: Order, kind: str, number: str, who: str, total: Decimal) -> None:
         clock = f"{order.at.hour % 12 or 12}:{order.at:%M:%S} {order.at:%p} PST"
         at = f"{order.at:%d.%m.%Y %H:%M:%S} UTC" if german else f"{order.at:%b} {order.at.day}, {order.at.year} {clock}"
-        for kind, amount in (("Order", order.amount), ("Refund", -order.refunded)):
-            if amount:
-                rows.append(
-                    {
-                        "at": at,
-                        "kind": kind,
-                        "number": f"114-{order.number}",
-                        "who": f"b{order.customer}",
-                        "total": amount,
-                    }
-                )
-    rows.append(rows[-1] | {"kind": "Transfer", "number": "", "who": "", "total": Decimal("-2500.00")})
-    if not german:
-        names = {"at": "date/time", "kind": "type", "number": "order id", "who": "buyer", "total": "total"}
-        return table(
-            AMAZON_TRANSACTIONS, [{names[k]: f"{v:,}" if k == "total" else v for k, v in row.items()} for row in rows]
-        )
-    kinds = {"Order": "Bestellung", "Refund": "Erstattung", "Transfer": "Übertrag"}
-    names = {"at": "Datum/Uhrzeit", "kind": "Typ", "number": "Bestellnummer", "who": "Käufer", "total": "Gesamt"}
-    swap = str.maketrans(",.", ".,")
-    told = [
-        {k: f"{v:,}".translate(swap) if k == "total" else kinds[v] if k == "kind" else v for k, v in row.items()}
-        for row in rows
-    ]  # type: ignore[index]
-    return table(AMAZON_TRANSACTIONS_DE, [{names[k]: v for k, v in row.items()} for row in told])
+        rows.append(dict(zip(names, (at, kind, number, who, written(total, german)), strict=True)))
+
+    for order in made:
+        if order.is_sale:
+            add(order, kinds[0], f"114-{order.number}", f"b{order.customer}", order.amount)
+            if order.refunded:
+                add(order, kinds[1], f"114-{order.number}", f"b{order.customer}", -order.refunded)
+    add(made[-1], kinds[2], "", "", Decimal("-2500.00"))
+    return table(AMAZON_TRANSACTIONS_DE if german else AMAZON_TRANSACTIONS, rows)
+
+
+def written(amount: Decimal, german: bool) -> str:
+    """1,234.50, or 1.234,50."""
+    text = f"{amount:,.2f}"
+    return text.translate(str.maketrans(",.", ".,")) if german else text
 
 
 def magento(made: Sequence[Order]) -> str:
@@ -349,7 +342,12 @@ def line_items(made: Sequence[Order]) -> str:
         if not order.is_sale:
             continue
         for i, price in enumerate(order.prices):
-            row = {"InvoiceNo": order.number, "StockCode": f"8{i}", "Description": "Mug", "Quantity": 2}
+            row: dict[str, object] = {
+                "InvoiceNo": order.number,
+                "StockCode": f"8{i}",
+                "Description": "Mug",
+                "Quantity": 2,
+            }
             row |= {
                 "InvoiceDate": f"{order.at:%Y-%m-%d %H:%M}",
                 "UnitPrice": price / 2,
@@ -357,7 +355,8 @@ def line_items(made: Sequence[Order]) -> str:
             }
             rows.append(row)
         if order.refunded:
-            rows.append(rows[-1] | {"InvoiceNo": f"C{order.number}", "Quantity": -1, "UnitPrice": order.refunded})
+            back = {"InvoiceNo": f"C{order.number}", "Quantity": -1, "UnitPrice": order.refunded}
+            rows.append(rows[-1] | back)
     return table(LINE_ITEMS, rows)
 
 

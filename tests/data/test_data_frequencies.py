@@ -58,7 +58,13 @@ def test_it_holds_what_the_log_does(cdnow_summary: CustomerSummary, tmp_path: Pa
         np.testing.assert_allclose(mine[key][rows], logs[key][rows], rtol=1e-12)
     assert mine[["first_amount", "repeat_log_amount"]].isna().all(axis=None)
     over_time = {"repeat_lag", "repeat_lag_square", "repeat_lag_log", "repeat_amount_today"}
-    of_orders = {"recent_frequency", "recent_amount", "holdout_amount", "log_gaps"} | over_time  # only orders can tell
+    of_orders = {
+        "rhythm",
+        "recent_frequency",
+        "recent_amount",
+        "holdout_amount",
+        "log_gaps",
+    } | over_time  # only orders can tell
     assert set(logs.columns) - set(mine.columns) <= of_orders
     require_repeat_orders(summary)
 

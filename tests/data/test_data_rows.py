@@ -1,0 +1,213 @@
+"""Which rows are sales, of which order, and in which money."""
+
+from datetime import date
+from decimal import Decimal
+from itertools import permutations
+from pathlib import Path
+
+import pytest
+
+from clvsim.data import DataConfig, TransactionLog, read_transactions
+from clvsim.errors import ConfigError, DataError
+
+NOW = date(2025, 1, 1)
+
+
+@pytest.fixture
+def files(tmp_path: Path):
+    """`files(text, text, ..., **config)` reads texts as files in that order."""
+
+    def read(*texts: str, **config: object) -> TransactionLog:
+        paths = []
+        for number, text in enumerate(texts):
+            path = tmp_path / f"{number}.csv"
+            path.write_text(text)
+            paths.append(str(path))
+        return read_transactions(paths, DataConfig.model_validate(config), today_date=NOW)
+
+    return read
+
+
+def orders(log: TransactionLog) -> list[tuple[str, str, Decimal]]:
+    rows = log.connection.execute("SELECT customer_id, day, amount FROM orders ORDER BY ALL").fetchall()
+    return [(who, str(day), amount.normalize()) for who, day, amount in rows]
+
+
+def reading(log: TransactionLog, key: str) -> str:
+    (line,) = [line for line in log.facts.readings if line.key == key or line.key.startswith(f"{key}_")]
+    return f"{line.value} ({line.note})"
+
+
+PAID = """customer,date,amount,Status
+a,2024-01-01,10,paid
+a,2024-01-05,11,Failed
+b,2024-01-02,20,PAID
+b,2024-02-02,21,void
+c,2024-02-03,5,
+"""
+
+
+def test_only_and_without_choose_rows(files) -> None:
+    """Values are compared without capitals and blanks; a row without a value is none of `only`."""
+    paid = [("a", "2024-01-01", 10), ("b", "2024-01-02", 20)]
+    log = files(PAID, only={"Status": [" Paid "]})
+    assert orders(log) == paid
+    assert reading(log, "only") == "3 (Status: Failed 1, void 1, (none) 1; data.only chooses)"
+    log = files(PAID, without={"Status": ["failed", "void"]})
+    assert orders(log) == [*paid, ("c", "2024-02-03", 5)]
+    assert reading(log, "without") == "2 (Status: Failed 1, void 1; data.without chooses)"
+    assert len(orders(files(PAID, without={"Status": []}))) == 5
+
+
+@pytest.mark.parametrize("text", ["{Status: [paid]}", "{Status: paid}", '{"Status": ["paid"]}'])
+def test_filters_are_typed_as_yaml(files, text: str) -> None:
+    assert len(orders(files(PAID, only=text))) == 2
+
+
+def test_names_and_values_of_filters_stay_text(files) -> None:
+    """`no`, `1e3` and umlauts are what they look like."""
+    text = "customer,date,amount,Zahlung (EUR)\na,2024-01-01,1,no\nb,2024-01-01,2,1e3\nc,2024-01-01,3,größer\n"
+    for value in ("no", "1e3", "GRÖSSER", "größer"):
+        if value == "GRÖSSER":
+            continue  # ß has no capital that folds back in every database
+        assert len(orders(files(text + "d,2024-01-01,4,no\n" * 2, only=f"{{Zahlung (EUR): [{value}, no]}}"))) >= 2
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"only": {"Status": ["payed"]}}, r"data.only: no row has payed in Status; it holds .*Failed 1"),
+        ({"without": {"Stat": ["x"]}}, r"data.without: no column 'Stat' \(did you mean 'Status'\?\)"),
+        ({}, r"data.only: Status holds .*; which rows are sales\? type data.only='{Status: \[PAID, paid\]}'"),
+        ({"order_id": "Nr"}, "data.order_id: no column 'Nr'"),
+        ({"rates": {"CHF": 1.05}, "without": {"Status": []}}, "data.rates: rates need data.currency=COLUMN"),
+        ({"amount": "amount*", "without": {"Status": []}}, "data.amount: a product has two or three columns"),
+        ({"amount": "amount*Qty", "without": {"Status": []}}, "data.amount: no column 'Qty'"),
+    ],
+)
+def test_what_cannot_be_is_told(files, config: dict[str, object], message: str) -> None:
+    with pytest.raises((ConfigError, DataError), match=message):
+        files(PAID, **config)
+
+
+@pytest.mark.parametrize("wrong", ["[paid]", "{Status", "paid", "7"])
+def test_a_filter_that_is_no_mapping(wrong: str) -> None:
+    with pytest.raises(ValueError, match="only"):
+        DataConfig.model_validate({"only": wrong})
+
+
+def test_a_column_of_kinds_that_are_all_sales_is_named(files) -> None:
+    log = files("customer,date,amount,type\na,2024-01-01,1,web\nb,2024-01-02,2,shop\nc,2024-01-03,3,web\n")
+    (line,) = [line for line in log.facts.readings if line.key.startswith("passed_over")]
+    assert line.level == "warning"
+    assert "web 2, shop 1; all count as sales" in line.note
+
+
+ITEMS = """Order,customer,date,Total,Quantity,Price,Currency
+7,a,2024-01-01,30,2,10,EUR
+7,,,,1,10,
+8,b,2024-01-02,12,3,4,EUR
+9,a,2024-03-01,5,1,5,CHF
+"""
+EUROS = {"only": {"Currency": ["EUR"]}}
+
+
+def test_line_items_are_one_order(files) -> None:
+    """What only an order's first row says holds for all of its rows."""
+    log = files(ITEMS, order_id="Order", amount="Total", **EUROS)
+    assert orders(log) == [("a", "2024-01-01", 30), ("b", "2024-01-02", 12)]
+    assert reading(log, "line_items").startswith("2 rows are 1 orders")
+
+
+def test_a_product_is_the_amount(files) -> None:
+    log = files(ITEMS, order_id="Order", amount="Quantity*Price", **EUROS)
+    assert orders(log) == [("a", "2024-01-01", 30), ("b", "2024-01-02", 12)]
+    three = files(
+        "customer,date,a,b,c\nx,2024-01-01,2,3,0.5\ny,2024-01-01,-1,3,1\ny,2024-01-01,2,3,1\n", amount="a*b*c"
+    )
+    assert orders(three) == [("x", "2024-01-01", 3), ("y", "2024-01-01", 3)]
+    named = files("customer,date,a*b,a,b\nx,2024-01-01,7,2,3\ny,2024-01-01,8,2,3\n", amount="a*b")
+    assert [amount for *_, amount in orders(named)] == [7, 8]
+    with pytest.raises(DataError, match="not an amount, e\\.g\\. row 2: 'two'"):
+        files("customer,date,a,b\nx,2024-01-01,7,two\ny,2024-01-01,8,2\n", amount="a*b")
+
+
+def test_what_was_paid_back_is_taken_off(files) -> None:
+    text = "customer,date,amount,Refunded\na,2024-01-01,10,4\na,2024-02-01,6,6\nb,2024-01-01,5,\n"
+    log = files(text, refunded="Refunded")
+    assert orders(log) == [("a", "2024-01-01", 6), ("b", "2024-01-01", 5)]
+    assert log.facts.refunds.rows == 2
+    assert log.facts.refunds.total == 10
+    with pytest.raises(
+        DataError, match=r"data.refunded: Refunded holds amounts in 2 rows: type data.refunded=Refunded"
+    ):
+        files(text)
+    assert len(orders(files(text, refunded=""))) == 3
+
+
+def test_overlapping_files_count_an_order_once(files) -> None:
+    """The later file knows more of an order: there it was paid back in part."""
+    one = "Order,customer,date,amount\n1,a,2024-01-01,10\n2,b,2024-01-02,20\n2,b,2024-01-02,20\n"
+    two = "Order,customer,date,amount\n2,b,2024-01-02,15\n3,a,2024-02-01,30\n"
+    log = files(one, two, order_id="Order")
+    assert orders(log) == [("a", "2024-01-01", 10), ("a", "2024-02-01", 30), ("b", "2024-01-02", 15)]
+    assert reading(log, "overlap").startswith("2 (orders that several files have")
+    unnamed = files(one, two.replace("15", "20"))
+    assert reading(unnamed, "overlap").startswith("1 (files overlap, and these rows count twice: data.order_id=Order")
+
+
+def test_rows_that_each_hold_the_whole_order(files) -> None:
+    """Two rows of an order with one amount may be twice the order or two halves: that is asked."""
+    rows = "".join(f"{n},c{n % 4},2024-01-{n + 1:02d},{10 + n}\n" * 2 for n in range(12))
+    text = f"Order,customer,date,amount\n{rows}"
+    with pytest.raises(DataError, match="in 12 of 12 orders with several rows each row has the same amount"):
+        files(text, order_id="Order")
+    once, summed = (files(text, order_id="Order", order_rows=how) for how in ("once", "sum"))
+    assert [amount * 2 for *_, amount in orders(once)] == [amount for *_, amount in orders(summed)]
+    with pytest.raises(DataError, match="1 of 13 orders have rows with different amounts"):
+        files(text + "99,c1,2024-01-20,1\n99,c1,2024-01-20,2\n", order_id="Order", order_rows="once")
+
+
+def test_an_order_with_two_customers_is_told(files) -> None:
+    text = "Order,customer,date,amount\n1,a,2024-01-01,10\n1,b,2024-01-01,20\n2,b,2024-01-02,20\n"
+    with pytest.raises(
+        DataError, match=r"1 order numbers have several customers, e\.g\. 1: a and b; is Order the order's"
+    ):
+        files(text, order_id="Order")
+
+
+MONEY = "customer,date,amount,Currency\na,2024-01-01,10,eur\na,2024-01-05,100,CHF\nb,2024-01-02,20,EUR \n"
+
+
+def test_currencies_are_never_added(files) -> None:
+    asked = (
+        "Currency holds EUR 2, CHF 1, and currencies are never added: choose one with data.only='{Currency: .EUR.}', or"
+    )
+    for config in ({}, {"currency": "Currency"}):
+        with pytest.raises(DataError, match=asked):
+            files(MONEY, **config)
+    assert orders(files(MONEY, only={"Currency": ["eur"]})) == [("a", "2024-01-01", 10), ("b", "2024-01-02", 20)]
+    log = files(MONEY, currency="Currency", rates={"chf": 1.05})
+    assert orders(log) == [("a", "2024-01-01", 10), ("a", "2024-01-05", 105), ("b", "2024-01-02", 20)]
+    assert reading(log, "currency").startswith("EUR (EUR 2, CHF 1 rows by Currency; converted at 1 CHF = 1.05")
+    with pytest.raises(DataError, match="no row is in USD"):
+        files(MONEY, currency="Currency", rates={"USD": 1.1})
+    with pytest.raises(DataError, match="every currency of Currency has a rate"):
+        files(MONEY, currency="Currency", rates={"EUR": 1, "CHF": 1.1})
+
+
+def test_the_order_of_rows_changes_nothing(files) -> None:
+    head, *rows = ITEMS.splitlines()
+    numbered = [row for row in rows if row.split(",")[1]]
+    hashes = {
+        files("\n".join([head, *some]) + "\n", order_id="Order", amount="Total", **EUROS).data_hash
+        for some in permutations(numbered)
+    }
+    assert len(hashes) == 1
+
+
+def test_messages_are_bounded_and_printable(files) -> None:
+    rows = "".join(f"c{n % 5},2024-01-{n % 28 + 1:02d},1,failed \x1b[31m{n:03d}{'x' * 200}\n" for n in range(60))
+    with pytest.raises(DataError) as refused:
+        files(f"customer,date,amount,status\n{rows}")
+    assert all(len(problem.what) < 1200 and problem.what.isprintable() for problem in refused.value.problems)
