@@ -11,12 +11,13 @@ from clvsim.report.text import READY, WIDTH, quality_table
 from clvsim.runfolder import RunContext
 from clvsim.scenario import ambiguous_names
 from clvsim.stages.refusals import plan_run, require_payments
-from clvsim.stages.steps import read_data
+from clvsim.stages.steps import read_data, with_findings
 
 
 def check(config: RunConfig, ctx: RunContext) -> int:
     """Print the data-quality table and what is missing beside levers; raise what a run raises before it gets slow."""
     material = read_data(config, ctx)
+    config = with_findings(config, material, ctx)
     plan = plan_run(config, material.summary)
     ctx.say(quality_table(material.quality))
     descriptions = [scenario.compiled.description for scenario in plan.scenarios.values()]

@@ -22,6 +22,7 @@ from clvsim.stages import fits as fits_stage
 from clvsim.stages import run as run_stage
 from clvsim.stages import validate as validate_stage
 from clvsim.types import DrawMethod
+from tests.data.madeup import as_log, december, shop
 from tests.report.factory import undrawn
 from tests.simulation.shop import posterior, with_draws
 
@@ -214,6 +215,19 @@ def test_every_stage_says_what_the_days_ahead_have_that_the_log_has_not(monkeypa
             r"lies beyond \(\d\d% of the revenue of today.{1,5}s customers\) rests", " ".join(text.split())
         )
     assert "what lies beyond rests on" in " ".join(table.split())
+
+
+def test_check_names_what_auto_takes_from_the_log(tmp_path):
+    """A season by its key, as a run does; nothing where it is asked for."""
+    as_log(shop(0, 1100, a_day=0.7, pace=december(3.0))).to_csv(tmp_path / "orders.csv", index=False)
+    data = {"kind": "csv", "path": str(tmp_path / "orders.csv"), "calibration_end": None}
+    for retention, found in (({"kind": "auto"}, 1), ({"kind": "auto", "season": "month"}, 0)):
+        shell = Shell(tmp_path)
+        assert (
+            check_stage.check(configured(data=data, retention=retention, spend={"kind": "fixed_price"}), shell.context)
+            == 0
+        )
+        assert sum("are modelled (retention.season=month)" in note for note in shell.notes) == found
 
 
 def test_the_page_says_that_orders_are_merged(validate_with):
