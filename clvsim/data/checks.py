@@ -227,11 +227,9 @@ def _spellings(log: TransactionLog) -> list[QualityLine]:
     alike = f"{' = '.join(example[:3])}: leading zeros, a final .0 or an address's case"
     if log.config.join_ids:
         note = f"{ids:,} ids are joined (data.join_ids), as {alike}"
-        return [QualityLine("spellings", "Customers with several spellings", f"{customers:,}", note)]
+        return [QualityLine("spellings", "Customers spelled in several ways", f"{customers:,}", note)]
     note = f"{ids:,} ids, which count as {ids:,} customers, as {alike}; data.join_ids=true makes one of each"
-    return [
-        QualityLine("spellings", "Customers whose id is spelled in several ways", f"{customers:,}", note, "warning")
-    ]
+    return [QualityLine("spellings", "Customers spelled in several ways", f"{customers:,}", note, "warning")]
 
 
 def _customers(log: TransactionLog, summary: CustomerSummary) -> list[QualityLine]:

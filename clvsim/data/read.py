@@ -145,8 +145,9 @@ def _build_log(
 ) -> TransactionLog:
     """Keep the checked rows as the table `entries`, collect the facts about them, and make the orders of them."""
     covariates = covariate_keys(dict(loaded.columns))
+    customer = _JOINED if config.join_ids else "customer_id"
     con.execute(
-        f"CREATE TABLE entries AS SELECT {_JOINED if config.join_ids else 'customer_id'} AS customer_id, ({rules.day}) AS day, ({rules.amount}) AS amount, "
+        f"CREATE TABLE entries AS SELECT {customer} AS customer_id, ({rules.day}) AS day, ({rules.amount}) AS amount, "
         f"segment, channel{_column_list(covariates)} "
         f"FROM raw WHERE {_usable(rules)}"
     )
