@@ -334,7 +334,8 @@ def with_months(
             )
         else:
             dated, size = summary.dated, next(iter(draws.params.values())).size
-            beside = months_beside(dated, size, months, days_per_unit, config, say)
+            why = f", beside {retention.kind}, to learn how the months of the log differed"
+            beside = months_beside(dated, size, months, days_per_unit, config, lambda note: say(note + why))
             model, params = shocks.learn_pace(retention, draws.params, beside, dated, days_per_unit)
     except DiagnosticsError as error:
         say(f"{error.problems[0].what.split(';')[0]}: nothing is learned of the months up to today")

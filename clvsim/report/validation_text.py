@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from clvsim.models.around.several import KIND as SHARED
 from clvsim.report import format as fmt
-from clvsim.report import model_scores
+from clvsim.report import model_scores, several
 from clvsim.report.format import NBSP
 from clvsim.validation.result import PIT_LIMITS, Forecast, ModelCheck, Score, Validation
 
@@ -123,6 +123,7 @@ def sentences(validation: Validation) -> list[str]:
     return [
         s
         for s in (
+            _shared_sentence(validation),
             _total_sentence(validation),
             _revenue_sentence(validation),
             _customers_sentence(validation),
@@ -134,6 +135,16 @@ def sentences(validation: Validation) -> list[str]:
         )
         if s
     ]
+
+
+def _shared_sentence(validation: Validation) -> str:
+    """Which models `auto` stands for."""
+    if not validation.shared:
+        return ""
+    how = f"by how its models predict customers left out of the log up to {validation.today}"
+    if len(validation.shared) == 1:
+        return f"{SHARED} came down to {several.NAMES[next(iter(validation.shared))]}, {how}."
+    return f"{SHARED} shares its draws between {several.shares(validation.shared)}, {how}."
 
 
 def _total_sentence(validation: Validation) -> str:

@@ -12,6 +12,7 @@ import pandas as pd
 
 from clvsim.kernels import rng
 from clvsim.kernels.structs import COUNT_UNIT
+from clvsim.models.around.several import several_of
 from clvsim.models.diagnostics import failed
 from clvsim.models.fitted import FittedModels
 from clvsim.models.laws import Params, distinct_histories
@@ -357,4 +358,5 @@ def validate(
         merged_days=summary.opportunity_days,
         shared_period=summary.shared_period,
         renewing=own_fit.retention.renewing,
+        shared=shared.kinds if (shared := several_of(own_fit.retention)) else {},
     )

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import NamedTuple
 
@@ -184,6 +184,7 @@ class Validation:
     merged_days: float = 0.0  # all orders of a customer in a period of that length are one; 0: each order is one
     shared_period: str = ""  # such a period in words, where periods are the same for all customers
     currency: str = ""
+    shared: Mapping[str, float] = field(default_factory=dict)  # weights of models that share the first one's draws
 
     @property
     def words(self) -> Vocabulary:

@@ -1,5 +1,6 @@
 """Draws from the mode against densities with known moments, against NUTS on CDNOW, and where they must refuse."""
 
+import zlib
 from types import SimpleNamespace
 from typing import Any
 
@@ -98,6 +99,31 @@ def test_tails_heavier_than_the_proposals_show_in_pareto_k():
     found = weighted(target.values, find_mode(target, "m", rng), 4000, 8000, rng)
     assert found.pareto_k == pytest.approx(0.9, abs=0.15)
     assert not found.pareto_k < inference.MAX_PARETO_K
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_posterior_that_leans_far_to_one_side_is_proposed_anew(seed):
+    """log of Gamma(0.1), which is nearly exponential to one side: kurtosis 9 makes the sd's standard error
+    sqrt(8 / 4 n)."""
+    target, sd, rng = made_up(log_gamma_variate(0.1), [0.0, 0.0]), np.sqrt(polygamma(1, 0.1)), rng_of(seed)
+    first = weighted(target.values, find_mode(target, "m", rng), 4000, 8000, rng)
+    free, (pareto_k, ess) = inference.laplace(ready(target), "m", 100, 4000, seed)
+    assert first.pareto_k >= inference.MAX_PARETO_K
+    assert pareto_k.ok
+    assert ess.value > 2 * first.ess
+    np.testing.assert_allclose((free["v"].mean(axis=0) - digamma(0.1)) / sd, 0, atol=4 / np.sqrt(ess.value))
+    np.testing.assert_allclose(free["v"].std(axis=0) / sd, 1, atol=4 * np.sqrt(2 / ess.value))
+
+
+def test_heavy_tails_are_refused_after_both_proposals():
+    target = made_up(lambda v: -0.75 * np.log1p(2 * (v**2).sum(axis=-1)), [0.1])
+    for seed in range(3):
+        assert not inference.laplace(ready(target), "m", 100, 4000, seed)[1][0].ok
+
+
+def rng_of(seed: int) -> np.random.Generator:
+    """As `laplace` seeds the model "m"."""
+    return np.random.default_rng([seed, 2, zlib.crc32(b"m")])
 
 
 def two_peaks(v):
