@@ -24,6 +24,9 @@ _LOCAL = rf"(\d{{1,2}})[-/.](\d{{1,2}})[-/.](\d{{4}}){_CLOCK}"
 _YEAR_FIRST, _DAY_FIRST, _MONTH_FIRST = r"\1-\2-\3", r"\3-\2-\1", r"\3-\1-\2"
 
 
+_NOBODY = "if these are guests, type data.guests=apart (each order is a customer) or drop"
+
+
 class Rules(NamedTuple):
     """Columns of `raw` (or expressions of them): a DATE and a DECIMAL(18,4), NULL where the text does not parse."""
 
@@ -167,7 +170,7 @@ def find_bad_rows(
         else "if it is one, type its format, e.g. data.date_format=%d.%m.%y"
     )
     checks = (
-        ("data.customer_id", "customer id is missing", "NULL", "customer_id IS NULL", ""),
+        ("data.customer_id", "customer id is missing", "NULL", "customer_id IS NULL", _NOBODY),
         ("data.date", "date is missing", "NULL", "date IS NULL", ""),
         ("data.date", "not a date", "date", no_day, expected),
         ("data.amount", "amount is missing", "NULL", "amount IS NULL", ""),

@@ -11,6 +11,7 @@ import pandas as pd
 
 from clvsim.data import refunds
 from clvsim.data.config import DataConfig
+from clvsim.data.identity import fold_ids, guests
 from clvsim.data.log import Finding, LeftOut, LogFacts, Refunds, TransactionLog
 from clvsim.data.parse import Rules, choose_rules, examples, find_bad_rows, future_dates
 from clvsim.data.raw import BUNDLED, Loaded, connect, covariate_keys, identifier, load
@@ -46,11 +47,12 @@ def read_transactions(
         A missing file or column, a `calibration_end` or `customers_since` outside the log.
     DataError
         An empty log; unreadable values in more than `max_bad_share` of the rows; day and month that cannot be told
-        apart; dates in the future; refunds under `refunds=error`; fewer than two customers up to today.
+        apart; dates in the future; ids that a spreadsheet has rounded; many rows of guests under one id, with which
+        `guests` does not say what to do; refunds under `refunds=error`; fewer than two customers up to today.
 
     Notes
     -----
-    Amounts are rounded to four decimals. Ids are text and stay as they are, but for surrounding blanks.
+    Amounts are rounded to four decimals. Ids are text; spellings of one id become one (`clvsim.data.identity`).
 
     Examples
     --------
@@ -75,21 +77,20 @@ def read_transactions(
         raise DataError([(loaded.label, "no rows below the header" if loaded.header_rows else "no rows")])
     typed, config = config, loaded.config
     selected = select_rows(con, loaded, typed)
+    folded, unclear_ids = fold_ids(con, config)
     rules, problems = choose_rules(con, loaded, config)
+    placeholders, unclear_guests = guests(con, loaded, config, rules)
+    loaded = loaded._replace(readings=(*loaded.readings, *selected.readings, *folded, *placeholders))
     findings = find_bad_rows(con, loaded, rules, config)
     unusable = _count_unusable(con, rules) + loaded.broken_rows
     if not problems:  # days can be compared
         problems = future_dates(con, loaded, rules, today_date or date.today())
-    problems = [*_over_limit(findings, rows, unusable, config), *problems]
+    problems = [*_over_limit(findings, rows, unusable, config), *unclear_ids, *unclear_guests, *problems]
     if config.refunds == "error":
         problems += _refund_problems(con, loaded, rules)
     if problems:
         raise DataError(problems)
-    if unusable == rows:
-        raise DataError([(loaded.label, f"none of the {rows:,} rows can be used")])
-    readings = (*loaded.readings, *selected.readings)
-    log = _build_log(con, loaded, config, rules, findings, rows, unusable, today_date or date.today())
-    return replace(log, facts=log.facts._replace(readings=readings))
+    return _build_log(con, loaded, config, rules, findings, rows, unusable, today_date or date.today())
 
 
 def _source(config: DataConfig) -> str | Path | Sequence[str]:
@@ -158,6 +159,8 @@ def _build_log(
     duplicates = con.execute("SELECT count(*) - count(DISTINCT (fingerprint)) FROM raw").fetchall()[0][0]
     con.execute("DROP TABLE raw")
     first, last = con.execute("SELECT min(day), max(day) FROM entries").fetchall()[0]
+    if first is None:
+        raise DataError([(loaded.label, f"none of the {rows:,} rows can be used")])
     end, calibration_end = today_and_end(config, first, last, now)
     left_out = con.execute(f"DELETE FROM entries WHERE day > DATE '{end}'").fetchall()[0][0]
     order_rows, zeros, order_days, smallest, largest = con.execute(
@@ -180,6 +183,7 @@ def _build_log(
         largest_amount=float("nan") if largest is None else largest,
         date_reading=rules.date_reading,
         last_row=min(last, end),
+        readings=loaded.readings,
         rows_after_today=left_out,
     )
     log = TransactionLog(con, loaded.label, config, loaded.columns, loaded.guessed, end, first, end, "", facts)

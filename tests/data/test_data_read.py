@@ -101,7 +101,8 @@ def test_ids_are_text(read: Read) -> None:
     log = read(
         HEADER
         + "007,2024-01-01,1\n 7 ,2024-01-01,1\n7,2024-01-03,1\n"
-        + '"<b>x, ""y""</b>",2024-01-01,1\nÉva,2024-01-01,1\n1e3,2024-01-01,1\n'
+        + '"<b>x, ""y""</b>",2024-01-01,1\nÉva,2024-01-01,1\n1e3,2024-01-01,1\n',
+        fold=False,
     )
     assert summarize(log).customers["customer_id"].tolist() == ["007", "1e3", "7", '<b>x, "y"</b>', "Éva"]
 
