@@ -146,6 +146,9 @@ def _problems_of_named(key: str, name: str, headers: Sequence[str]) -> list[Prob
         return []
     if times > 1:
         return [Problem(f"data.{key}", f"{times} columns are called {name!r}: rename one")]
+    if f"{name} (2)" in headers:  # as they are numbered when they are read
+        times = sum(header.rpartition(" (")[0] == name for header in headers)
+        return [Problem(f"data.{key}", f"{times} columns are called {name!r}: type '{name} (1)' or another")]
     by_plain = {h.casefold(): h for h in headers}
     similar = get_close_matches(name.casefold(), list(by_plain), n=1)
     hint = f" (did you mean {by_plain[similar[0]]!r}?)" if similar else ""

@@ -7,20 +7,19 @@ from datetime import date
 from pathlib import Path
 
 import duckdb
-import pandas as pd
 
 from clvsim.data import refunds
 from clvsim.data.config import DataConfig
 from clvsim.data.identity import fold_ids, guests
 from clvsim.data.log import Finding, LeftOut, LogFacts, Refunds, TransactionLog
 from clvsim.data.parse import Rules, choose_rules, examples, find_bad_rows, future_dates
-from clvsim.data.raw import BUNDLED, Loaded, connect, covariate_keys, identifier, load
+from clvsim.data.raw import BUNDLED, Loaded, Source, connect, covariate_keys, identifier, load
 from clvsim.data.rows import select_rows
 from clvsim.errors import ConfigError, DataError, Problem
 
 
 def read_transactions(
-    source: str | Path | Sequence[str] | pd.DataFrame | None = None,
+    source: Source | None = None,
     config: DataConfig | None = None,
     *,
     today_date: date | None = None,
@@ -30,7 +29,8 @@ def read_transactions(
     Parameters
     ----------
     source
-        A CSV or Parquet file, a glob, or a data frame. None: what `config` says (its `path`, or the bundled sample).
+        A CSV or Parquet file, a workbook, a glob, a list of them, or a data frame: of pandas, of Polars, or what gives
+        a stream of Arrow's. None: what `config` says (its `path`, or the bundled sample).
     config
         How to read it; by default columns are guessed and amounts have a decimal point.
     today_date
@@ -74,7 +74,7 @@ def read_transactions(
     loaded = load(con, _source(config) if source is None else source, config)
     rows = con.execute("SELECT count(*) FROM raw").fetchall()[0][0] + loaded.broken_rows
     if rows == 0:
-        raise DataError([(loaded.label, "no rows below the header" if loaded.header_rows else "no rows")])
+        raise DataError([(loaded.label, "no rows below the header" if any(loaded.header_rows) else "no rows")])
     typed, config = config, loaded.config
     selected = select_rows(con, loaded, typed)
     folded, unclear_ids = fold_ids(con, config)

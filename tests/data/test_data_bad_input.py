@@ -52,9 +52,11 @@ def test_no_path_and_a_useless_path() -> None:
     [
         (b"", "the file is empty"),
         (HEADER.encode(), "no rows below the header"),
-        (b"\n" + HEADER.encode(), "the first line is empty"),
-        ((HEADER + "é,2024-01-01,3\n" + GOOD).encode("latin-1"), "not UTF-8 text"),
-        ((HEADER + GOOD).encode("utf-16"), "not UTF-8 text"),
+        (b"\n" + HEADER.encode(), "no rows below the header"),
+        (b"\n\n", "line 1 is empty; it must hold the column names"),
+        (HEADER.encode() + b"\x81\x8d,2024-01-01,3\n" + GOOD.encode(), "not UTF-8 text"),
+        ((HEADER + GOOD).encode("utf-32"), "not UTF-8 text"),
+        (HEADER.encode("utf-16") + b"\x00\xd8", "not UTF-16 text"),
         (b"PAR1 and nothing else", "not a readable Parquet file"),
     ],
 )

@@ -472,7 +472,7 @@ def test_orders_have_numbers() -> None:
         "('a','2024-01-01','5','#9'), ('guest','2024-01-03','1',NULL), ('guest','2024-01-09','-5','#7'), "
         "('guest','2024-01-09','-1',NULL)) AS t(customer_id, date, amount, order_id)"
     )
-    loaded = Loaded("x", ("x",), 1, (("customer_id", "who"),), (), False, False, (), 0)
+    loaded = Loaded("x", ("x",), (1,), (("customer_id", "who"),), (), False, False, (), 0)
     rules = Rules("date::DATE", "amount::DECIMAL(18,4)", "")
     [line], problems = guests(con, loaded, DataConfig(guests="apart"), rules)
     assert problems == []

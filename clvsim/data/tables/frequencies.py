@@ -5,6 +5,7 @@ Columns: customer_id, frequency (repeat orders x), recency (age at the last one,
 """
 
 import hashlib
+import tempfile
 from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
@@ -17,6 +18,7 @@ import pandas as pd
 from clvsim.data import checks
 from clvsim.data.columns import Columns, choose
 from clvsim.data.config import SummaryConfig
+from clvsim.data.files import layout_of
 from clvsim.data.material import Material
 from clvsim.data.raw import Scan, broken_lines, column_text, connect, quoted, require_same_columns, scan_source
 from clvsim.errors import ConfigError, DataError, Problem
@@ -109,15 +111,17 @@ def read_table(source: str | Path | pd.DataFrame | None, config: SummaryConfig) 
     if isinstance(source, pd.DataFrame) and source.index.name:
         source = source.reset_index()  # lifetimes has the ids in the index
     con = connect()
-    scans = scan_source(con, source, config.delimiter)
+    with tempfile.TemporaryDirectory(prefix="clvsim-") as folder:
+        scans = scan_source(con, source, layout_of(config), folder)
+        named = {key: getattr(config, key) for key in NAMES}
+        columns = choose(scans[0].headers, named, NAMES, REQUIRED, scans[0].label)
+        require_same_columns(scans, columns.used)
+        frames = [_texts(con, scan, columns.used) for scan in scans]
     label = scans[0].label if len(scans) == 1 else str(source)
-    columns = choose(scans[0].headers, {key: getattr(config, key) for key in NAMES}, NAMES, REQUIRED, scans[0].label)
-    require_same_columns(scans, columns.used)
-    frames = [_texts(con, scan, columns.used) for scan in scans]
     frame = pd.concat(frames, ignore_index=True)
     if frame.empty:
-        raise DataError([(label, "no rows below the header" if scans[0].is_csv else "no rows")])
-    position = np.concatenate([np.arange(len(f)) + (2 if s.is_csv else 1) for f, s in zip(frames, scans, strict=True)])
+        raise DataError([(label, "no rows below the header" if scans[0].header_end else "no rows")])
+    position = np.concatenate([np.arange(len(f)) + s.header_end + 1 for f, s in zip(frames, scans, strict=True)])
     con.register("texts", frame)
     decimal = quoted(config.decimal)
     parsed = ", ".join(
@@ -136,7 +140,7 @@ def _texts(con: duckdb.DuckDBPyConnection, scan: Scan, used: dict[str, str]) -> 
         frame = con.execute(f"SELECT {values} FROM {scan.table}", list(scan.parameters)).df()
     except duckdb.Error as error:
         raise DataError([(scan.label, f"cannot be read: {str(error).splitlines()[0]}")]) from error
-    if scan.is_csv and (broken := broken_lines(con, 0)[0]):
+    if scan.is_csv and (broken := broken_lines(con, 0, scan.above)[0]):
         first = broken[0]
         raise DataError(
             [(scan.label, f"{len(broken):,} lines do not fit the header, e.g. row {first.line}: {first.text!r}")]

@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 
 from clvsim.data.config import SurvivorsConfig
+from clvsim.data.files import find_files
 from clvsim.data.material import Material
-from clvsim.data.raw import find_files
 from clvsim.errors import ConfigError, DataError, Problem
 from clvsim.types import RENEWAL_DAYS, CustomerSummary, QualityLine
 
