@@ -12,6 +12,7 @@ from clvsim.types import DAYS_PER_MONTH, DAYS_PER_UNIT, CustomerSummary, Quality
 
 _WIDE_RANGE = 1e9
 _SILENCES, _QUIET_DAYS = 3, 14  # times the longest silence before, and days, that are warned of
+_MANY_GROUPS, _FEW_IN_A_GROUP = 20, 20  # groups, and customers of the middle one, that are warned of together
 _LEAST_TREND = 0.005  # a year; below it is rounding
 
 
@@ -207,10 +208,18 @@ def customer_lines(summary: CustomerSummary) -> list[QualityLine]:
 
 
 def _single_customer_groups(summary: CustomerSummary) -> list[QualityLine]:
-    """Warnings about segments and channels of one customer, which the report shows with figures of their own."""
+    """Warnings about segments and channels of one customer, which the report shows with figures of their own, or about
+    so many groups that hardly one tells anything."""
     lines = []
     for key in ("segment", "channel"):
         sizes = summary.customers[key].value_counts().drop("", errors="ignore")
+        if len(sizes) > _MANY_GROUPS and sizes.median() < _FEW_IN_A_GROUP:
+            note = (
+                f"half of them have at most {sizes.median():,.0f} customers, the largest has {sizes.max():,}: what so "
+                f"few did says next to nothing about a group. Give data.{key} a column of few values, or none"
+            )
+            lines.append(QualityLine(f"many_{key}s", f"{key.capitalize()}s", f"{len(sizes):,}", note, "warning"))
+            continue
         singles = sorted(str(name) for name in sizes.index[sizes == 1])
         if singles and len(sizes) > 1:
             listed = ", ".join(singles[:3]) + (", …" if len(singles) > 3 else "")

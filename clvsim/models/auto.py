@@ -119,7 +119,7 @@ def fit_members(
     `fit.method=auto` is Laplace for each, on small tables too, and what it is else where that fails: chains of several
     models, fitted twice, would take minutes.
 
-    Raises the errors of the first where every member fails.
+    Raises the errors of all, each once, where every member fails.
     """
     sections, out = auto.sections()
     fitted: dict[str, FittedModels] = {}
@@ -140,9 +140,9 @@ def fit_members(
                 fitted[name] = fit_member(section, config)
         except DiagnosticsError as error:
             errors.append(error)
-            out[name] = error.problems[0].what
+            out[name] = "; ".join(problem.what for problem in error.problems)
     if not fitted:
-        raise errors[0]
+        raise DiagnosticsError(dict.fromkeys(problem for error in errors for problem in error.problems))
     return on_one_footing(fitted), out
 
 

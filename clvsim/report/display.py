@@ -354,8 +354,10 @@ def average_notes(result: RunResult) -> list[str]:
 
 def _notes(result: RunResult, basis: str, chosen: Iterable[Row]) -> list[str]:
     groups: dict[tuple[str, ...], list[str]] = {}
+    has_levers = bool(levers(result)) or result.acquisition_known
     for row in chosen:
-        names = groups.setdefault(split_layers(row.layers), [])
+        layers = (layer for layer in split_layers(row.layers) if has_levers or layer != "assumption")
+        names = groups.setdefault(tuple(layers), [])
         label = wording(result, row.metric).label
         if label not in names:
             names.append(label)

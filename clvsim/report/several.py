@@ -53,8 +53,9 @@ def in_words(
     if len(totals) < 2:
         apart = ""
     if len(used) == 1:
-        short = f"One model is left of those compared by {how}: {NAMES[next(iter(used))]}"
-        short += f" (of all compared, {apart})." if apart else "."
+        only = NAMES[next(iter(used))]
+        short = f"Of {len(totals)} models compared by {how}, {only} has all the weight"
+        short = f"{short}; {apart}." if apart else f"One model could be fitted: {only}."
     else:
         short = f"The models share the draws by {how}: {by_weight}; {apart}."
     shared = by_weight if len(used) > 1 else f"{NAMES[next(iter(used))]} alone"

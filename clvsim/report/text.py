@@ -40,7 +40,7 @@ def tables(result: RunResult) -> str:
         parts.append(_wrapped(f"{ALARM}{result.money_alarm}"))
     first = (headline(result), second_sentence(result), holdout_in_short(result), result.models)
     parts.append("\n".join(_wrapped(sentence) for sentence in first if sentence))
-    parts += [_metric_table(result), _decision_table(result)]
+    parts += [table for table in (_metric_table(result), _decision_table(result)) if table]
     parts.append("\n".join(_wrapped(note) for note in _notes(result)))
     warnings = (*result.warnings, *result.lever_warnings)
     parts += ["\n".join(_wrapped(f"! {warning}") for warning in warnings)] if warnings else []
@@ -123,7 +123,17 @@ def _column_width(column: _Column) -> int:
 
 
 def _decision_table(result: RunResult) -> str:
-    lines = _decision_lines(result)
+    """Levers against the baseline, and those that do not apply; without a lever there is nothing to decide."""
+    lines = _decision_lines(result) if display.levers(result) else []
+    text = _decided(result, lines) if lines else []
+    for scenario in result.scenarios:
+        if scenario.not_applicable:
+            text.append(_wrapped(f"{scenario.name}: does not apply: {scenario.not_applicable}"))
+    return "\n".join(text)
+
+
+def _decided(result: RunResult, lines: list[list[str]]) -> list[str]:
+    """Lines of a decision as text, each scenario with what backs it."""
     widths = [max(len(line[k]) for line in lines) for k in range(1, len(lines[0]))]
     if WIDTH - sum(widths) - _GAP * len(widths) < _NARROWEST:
         lines = _decision_lines(result, short=True)
@@ -136,10 +146,7 @@ def _decision_table(result: RunResult) -> str:
         text += [_line(first, cells, widths, label), *below]
         if backing.get(name):
             text.append(f"  {backing[name]}")
-    for scenario in result.scenarios:
-        if scenario.not_applicable:
-            text.append(_wrapped(f"{scenario.name}: does not apply: {scenario.not_applicable}"))
-    return "\n".join(text)
+    return text
 
 
 def _decision_lines(result: RunResult, *, short: bool = False) -> list[list[str]]:

@@ -89,7 +89,7 @@ def _season_line(retention: RetentionModel, season: Season) -> QualityLine:
         "season",
         "Months of the year differ",
         f"{month_name[season.month]} has {season.times:.1f} times a mean month's repeat orders",
-        f"and they come back from year to year ({season.z:.1f} standard errors); nothing models it: set "
+        f"they come back from year to year, {season.z:.1f} standard errors beyond chance, and nothing models it: set "
         f"{_season_key(retention)}",
         "warning",
     )

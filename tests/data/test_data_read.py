@@ -334,3 +334,25 @@ def test_only_free_orders_are_one_problem(read: Read) -> None:
     with pytest.raises(DiagnosticsError, match="no repeat order has an amount above zero") as caught:
         require_repeat_orders(summarize(log))
     assert len(caught.value.problems) == 1
+
+
+# --- many groups ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("key", ["segment", "channel"])
+def test_groups_of_hardly_anybody_are_one_line(key: str) -> None:
+    """A hundred of them with at most three customers; not twenty-one of twenty, nor one that stands alone."""
+
+    def lines(groups: int, customers: int) -> dict[str, Any]:
+        rows = [(f"c{n}", f"2024-0{m}-01", 5.0 + n, f"g{n % groups}") for n in range(customers) for m in (1, 2)]
+        log = read_transactions(pd.DataFrame(rows, columns=["customer_id", "date", "amount", key]), DataConfig())
+        return {line.key: line for line in quality(log, summarize(log))}
+
+    many = lines(100, 250)
+    line = many[f"many_{key}s"]
+    assert (line.value, line.level) == ("100", "warning")
+    assert "half of them have at most 2 customers, the largest has 3" in line.note
+    assert f"data.{key} a column of few values" in line.note
+    assert f"lonely_{key}s" not in many
+    assert f"many_{key}s" not in lines(21, 420)
+    assert f"lonely_{key}s" in lines(18, 19 + 16)

@@ -271,6 +271,22 @@ def test_a_member_that_fails_is_left_out_and_named(logs, monkeypatch: pytest.Mon
         auto.fit_members(Auto(members=("pareto_nbd",)), logs[1], GammaGamma(), FIT, None, None)
 
 
+def test_where_all_fail_each_says_why_once(logs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What fails of the money, which they share, is not said three times."""
+    from clvsim.errors import DiagnosticsError
+
+    def failing(summary: Any, section: Any, *rest: Any, **more: Any) -> Any:
+        raise DiagnosticsError([("fit", f"{section.kind}: R-hat is 1.2"), ("fit", "gamma_gamma: 3 divergences")])
+
+    monkeypatch.setattr(auto, "fit", failing)
+    with pytest.raises(DiagnosticsError) as refused:
+        auto.fit_members(Auto(), logs[1], GammaGamma(), FIT, None, None)
+    told = [problem.what for problem in refused.value.problems]
+    assert told == [
+        "bg_nbd: R-hat is 1.2", "gamma_gamma: 3 divergences", "mbg_nbd: R-hat is 1.2", "pareto_nbd: R-hat is 1.2",
+    ]  # fmt: skip
+
+
 def test_it_is_fitted_like_any_model(logs) -> None:
     """One call; expected orders are those of the members by their shares."""
     fitted = fit_auto(Auto(), logs[1], GammaGamma(), FIT)

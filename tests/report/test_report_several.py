@@ -26,8 +26,8 @@ def test_one_model_left_is_said_with_what_the_others_expect() -> None:
     weighing = Weighing({"bg_nbd": 0.0, "pareto_nbd": 1.0}, {}, False)
     words = in_words(weighing, {"bg_nbd": 140.0, "pareto_nbd": 11.0}, 12, Discrepancy(np.zeros(1), 0.04), checked=False)
     assert words.short == (
-        "One model is left of those compared by how they predict customers left out: Pareto/NBD (of all compared, "
-        "alone they expect 11 to 140 orders of today’s customers within 12 months)."
+        "Of 2 models compared by how they predict customers left out, Pareto/NBD has all the weight; alone they expect "
+        "11 to 140 orders of today’s customers within 12 months."
     )
     facts = dict(words.facts)
     assert facts["Models that share the draws"] == "Pareto/NBD alone, by how they predict customers left out"

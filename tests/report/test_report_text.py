@@ -57,6 +57,15 @@ def test_decision_table() -> None:
     assert f"${round(row.expected_loss, -2):,.0f}" in lines[0]
 
 
+def test_without_a_lever_nothing_is_said_of_levers() -> None:
+    """Neither a decision nor what levers do; those that do not apply are still named."""
+    text = tables(replace(demo({}), acquisition_known=False))
+    assert "Plan value" in text
+    for words in ("P(better)", "P(best)", "expected loss", "levers do"):
+        assert words not in text
+    assert "levers do" in tables(replace(demo(), acquisition_known=False)).replace("\n", " ")
+
+
 def test_layers_are_named() -> None:
     text = " ".join(tables(demo()).split())
     assert "90 % interval of what may happen: it allows for how customers behave, what levers do, who happens" in text

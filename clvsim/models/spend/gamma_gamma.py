@@ -268,7 +268,7 @@ def spend_warnings(check: SpendCheck, model: str = "Gamma-Gamma") -> tuple[str, 
         )
     z = check.correlation * math.sqrt(max(n - 3, 0))  # in standard errors at no correlation
     beyond_chance = z > 2
-    differs = f"{actual[0].upper()}{actual[1:]} ({gap:+.0%})"
+    differs = f"{actual[0].upper()}{actual[1:]} ({f'{gap:+.0%}' if gap < 1 else f'{gap + 1:.2g} times'})"
     if check.correlation > _STRONG_CORRELATION and beyond_chance:
         text.append(
             f"Spend rises with frequency (correlation {check.correlation:.2f} over {n:,} repeat customers), "
