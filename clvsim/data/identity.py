@@ -79,13 +79,17 @@ _FEWEST_IDS = 100  # among fewer one may well stand out
 _CROWDED = 5  # times the rows of the next id
 _MOST_CROWDED = 5
 _QUOTED = 3  # ids in a message
-_LONGEST = 40  # characters of an id in a message
+_LONGEST, _LONGEST_HEADER = 40, 100  # characters of an id and of a column's name in a message
 
 
 def shown(customer_id: str) -> str:
     """An id as messages quote it: without control characters, at most 40 characters of it."""
-    text = "".join(c if c.isprintable() else " " if c.isspace() else "" for c in customer_id)
-    return f"'{text if len(text) <= _LONGEST else text[: _LONGEST - 1] + '…'}'"
+    return f"'{_cut(customer_id, _LONGEST)}'"
+
+
+def _cut(text: str, longest: int) -> str:
+    text = "".join(c if c.isprintable() else " " if c.isspace() else "" for c in text)
+    return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
 def _row(con: duckdb.DuckDBPyConnection, sql: str) -> tuple:
@@ -347,8 +351,8 @@ def _crowded(con: duckdb.DuckDBPyConnection, loaded: Loaded, rows: int) -> list[
     crowd, next_rows = leaders[:number], leaders[number][1]
     value = ", ".join(f"{shown(who)}: {n:,} rows ({n / rows:.1%})" for who, n in crowd[:_QUOTED])
     header = dict(loaded.columns)["customer_id"]
-    ids = ", ".join(_yaml(shown(who)[1:-1]) for who, _ in crowd)
-    leave_out = shlex.quote(f"{{{_yaml(header)}: [{ids}]}}")
+    ids = ", ".join(_yaml(_cut(who, _LONGEST)) for who, _ in crowd)
+    leave_out = shlex.quote(f"{{{_yaml(_cut(header, _LONGEST_HEADER))}: [{ids}]}}")
     note = (
         f"no other id has more than {next_rows:,}: a till, a reseller or a test, hardly a customer like others; "
         f"data.without={leave_out} leaves {'it' if len(crowd) == 1 else 'them'} out"

@@ -561,3 +561,40 @@ def test_all_problems_are_told_at_once(read: Read) -> None:
     assert [where for where, _ in error.value.problems] == [
         *("data.amount", "data.max_bad_share", "data.customer_id", "data.guests"),
     ]
+
+
+# --- all of it at once -----------------------------------------------------------------------------------------------
+
+IDS = st.one_of(
+    SPELLINGS,
+    st.sampled_from(["0", "00", "0.0", "-1", "guest", "GUEST", "guest 0001", "noreply@x.de", "-", "\u200b", "", " "]),
+    st.sampled_from(["1.2E+11", "'; DROP TABLE raw; --", "{a: [b]}", "a\x00b", "%s $id", "x" * 300, "🦊", "nan"]),
+    st.text(max_size=6),
+)
+ANYTHING = st.lists(
+    st.tuples(
+        IDS, st.integers(1, 28).map("2024-03-{:02d}".format), st.sampled_from(["5", "5.00", "7.5", "-5", "0", "", "x"])
+    ),
+    min_size=1,
+    max_size=60,
+)
+
+
+def result(table: Sequence[tuple[str, str, str]], config: DataConfig) -> tuple:
+    """What a reader learns of a log that does not depend on the place of a row."""
+    try:
+        log = read_transactions(pd.DataFrame(table, columns=["customer_id", "date", "amount"]), config)
+    except DataError as error:
+        return tuple(where for where, _ in error.problems)
+    return log.data_hash, log.facts.readings, log.facts.refunds, log.facts.unusable_rows
+
+
+@settings(max_examples=10, deadline=None)
+@given(ANYTHING, st.booleans(), st.sampled_from([None, "apart", "drop", "keep"]), st.randoms(use_true_random=False))
+def test_any_ids_in_any_order_give_the_same_log(
+    table: list[tuple[str, str, str]], fold: bool, choice: str | None, random: Random
+) -> None:
+    config = DataConfig.model_validate({"fold": fold, "guests": choice, "max_bad_share": 1})
+    before = result(table, config)
+    random.shuffle(table)
+    assert result(table, config) == before
