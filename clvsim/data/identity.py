@@ -12,8 +12,9 @@ from typing import NamedTuple
 import duckdb
 
 from clvsim.data.config import DataConfig
+from clvsim.data.database import identifier, quoted
 from clvsim.data.parse import Rules
-from clvsim.data.raw import Loaded, covariate_keys, identifier, quoted
+from clvsim.data.raw import Loaded, covariate_keys
 from clvsim.errors import Problem
 from clvsim.types import QualityLine
 

@@ -10,11 +10,13 @@ import duckdb
 
 from clvsim.data import refunds
 from clvsim.data.config import DataConfig
+from clvsim.data.database import connect, identifier
 from clvsim.data.identity import fold_ids, guests
 from clvsim.data.log import Finding, LeftOut, LogFacts, Refunds, TransactionLog
 from clvsim.data.parse import Rules, choose_rules, examples, find_bad_rows, future_dates
-from clvsim.data.raw import BUNDLED, Loaded, Source, connect, covariate_keys, identifier, load
+from clvsim.data.raw import BUNDLED, Loaded, covariate_keys, load
 from clvsim.data.rows import select_rows
+from clvsim.data.scan import Source
 from clvsim.errors import ConfigError, DataError, Problem
 
 

@@ -12,7 +12,8 @@ import duckdb
 
 from clvsim.data.columns import says_what
 from clvsim.data.config import DataConfig
-from clvsim.data.raw import Loaded, covariate_keys, identifier, quoted
+from clvsim.data.database import identifier, quoted
+from clvsim.data.raw import Loaded, covariate_keys
 from clvsim.errors import ConfigError, DataError, Problem
 from clvsim.types import QualityLine
 

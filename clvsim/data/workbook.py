@@ -27,9 +27,12 @@ _SAMPLE_ROWS = 1000  # in which the header is looked for
 _PROTECTED = "protected by a password; save it without one"
 _CELL = re.compile(rb"""<(?:\w+:)?c\s(?:[^<>]*\s)?r=["']([A-Z]{1,3})(\d{1,7})["'][^<>]*(?<!/)>""")
 
+_OPEN_DOCUMENT = re.compile(rb"<table:(?:covered-)?(table|table-row|table-cell)\b(?!-)([^<>]*)>")
+_REPEATED = re.compile(rb"""number-(?:rows|columns)-repeated=["'](\d{1,9})["']""")
+
 
 class Sheet(NamedTuple):
-    """Columns c0, c1, … of numbers, dates or text, and `line`, the number of the row in the sheet, from 1."""
+    """A table of columns c0, c1, … (numbers, dates or text) and `line`, the number of the row in the sheet, from 1."""
 
     table: pa.Table
     headers: tuple[str, ...]
@@ -43,11 +46,11 @@ def read_sheet(path: str, layout: Layout) -> Sheet:
     Raises ConfigError for a sheet that is not there or has to be chosen, and for an archive that is no workbook;
     DataError for a workbook that is protected, broken, too large or empty.
     """
-    from python_calamine import CalamineWorkbook, PasswordError
+    from python_calamine import PasswordError
 
     _check_archive(path)
     try:
-        with Path(path).open("rb") as file, CalamineWorkbook.from_filelike(file) as workbook:
+        with _open(path) as workbook:
             sheet, readings = _choose(workbook, path, layout.sheet)
             return _table(sheet, path, layout.skip, readings)
     except (ConfigError, DataError, KeyboardInterrupt, SystemExit, MemoryError):
@@ -55,10 +58,18 @@ def read_sheet(path: str, layout: Layout) -> Sheet:
     except PasswordError as error:
         raise DataError([(path, _PROTECTED)]) from error
     except BaseException as error:  # a panic of the library is no Exception
-        if "EncryptedPackage".encode("utf-16-le") in Path(path).read_bytes():
-            raise DataError([(path, _PROTECTED)]) from error
         what = f"{path} is a workbook that cannot be opened ({bounded(str(error).splitlines()[:1], 100)})"
         raise ConfigError([("data.path", f"{what}; export the sheet as CSV")]) from error
+
+
+def _open(path: str) -> "CalamineWorkbook":
+    from python_calamine import CalamineError, CalamineWorkbook
+
+    try:
+        with Path(path).open("rb") as file:
+            return CalamineWorkbook.from_filelike(file)  # whatever its name
+    except CalamineError:
+        return CalamineWorkbook.from_path(path)  # says what is wrong, a password too
 
 
 # --- before it is unpacked -------------------------------------------------------------------------------------------
@@ -82,25 +93,57 @@ def _check_archive(path: str) -> None:
                 raise ConfigError([("data.path", f"{path} is an archive; unpack it")])
             for part in parts:
                 if re.fullmatch(r"xl/worksheets/[^/]+\.xml", part.filename):
-                    _check_extent(path, archive, part)
+                    _check_extent(path, _extent(_texts(archive, part)))
+                elif part.filename == "content.xml":
+                    _check_extent(path, _extent_of_open_document(_texts(archive, part)))
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError) as error:
         what = f"{path} is a workbook or an archive that cannot be opened; export the sheet as CSV"
         raise ConfigError([("data.path", what)]) from error
 
 
-def _check_extent(path: str, archive: zipfile.ZipFile, part: zipfile.ZipInfo) -> None:
+def _check_extent(path: str, extent: tuple[int, int]) -> None:
     """Raises DataError for a sheet whose cells lie so far apart that the rectangle around them fills the memory."""
-    last_row, columns, tail = 0, set[bytes](), b""
+    rows, columns = extent
+    if rows * columns > _MOST_CELLS:
+        what = f"a sheet reaches to row {rows:,} and to column {columns:,}, which is more than can be read"
+        raise DataError([(path, f"{what}; clear the cells beside and below the table, or export it as CSV")])
+
+
+def _texts(archive: zipfile.ZipFile, part: zipfile.ZipInfo) -> Iterator[bytes]:
+    """The part piece by piece, each of whole tags."""
+    rest = b""
     with archive.open(part) as stream:
         while chunk := stream.read(2**20):
-            for column, row in _CELL.findall(tail + chunk):
-                columns.add(column)
-                last_row = max(last_row, int(row))
-            tail = chunk[-200:]
-    last_column = max((_column_number(column) for column in columns), default=0)
-    if last_row * last_column > _MOST_CELLS:
-        what = f"a sheet reaches to row {last_row:,} of column {last_column:,}, which is more than can be read"
-        raise DataError([(path, f"{what}; clear the cells beside and below the table, or export it as CSV")])
+            whole, end, rest = (rest + chunk).rpartition(b">")
+            yield whole + end
+    yield rest
+
+
+def _extent(texts: Iterator[bytes]) -> tuple[int, int]:
+    """The last row and the last column with a cell that is not empty, from 1."""
+    last_row, columns = 0, set[bytes]()
+    for text in texts:
+        for column, row in _CELL.findall(text):
+            columns.add(column)
+            last_row = max(last_row, int(row))
+    return last_row, max(map(_column_number, columns), default=0)
+
+
+def _extent_of_open_document(texts: Iterator[bytes]) -> tuple[int, int]:
+    """The same, of the largest sheet: cells and rows are there once, with how often they are repeated."""
+    row = column = repeated = last_row = last_column = 0
+    for text in texts:
+        for tag, attributes in _OPEN_DOCUMENT.findall(text):
+            times = int(found[1]) if (found := _REPEATED.search(attributes)) else 1
+            if tag == b"table":
+                row = repeated = 0
+            elif tag == b"table-row":
+                row, column, repeated = row + repeated, 0, times
+            else:
+                column += times
+                if b"value-type=" in attributes:
+                    last_row, last_column = max(last_row, row + repeated), max(last_column, column)
+    return last_row, last_column
 
 
 def _column_number(letters: bytes) -> int:

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from clvsim.data import DataConfig, TransactionLog, quality, read_transactions, summarize
+from clvsim.data.database import connect
 from clvsim.data.identity import crowd_size, fold_ids, guests, shown
 from clvsim.data.parse import Rules
-from clvsim.data.raw import Loaded, connect
+from clvsim.data.raw import Loaded
 from clvsim.errors import DataError
 from clvsim.types import QualityLine
 from tests.data.madeup import as_log, shop

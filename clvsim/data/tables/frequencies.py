@@ -18,9 +18,11 @@ import pandas as pd
 from clvsim.data import checks
 from clvsim.data.columns import Columns, choose
 from clvsim.data.config import SummaryConfig
+from clvsim.data.database import connect, quoted
 from clvsim.data.files import layout_of
 from clvsim.data.material import Material
-from clvsim.data.raw import Scan, broken_lines, column_text, connect, quoted, require_same_columns, scan_source
+from clvsim.data.raw import broken_lines, column_text, require_same_columns
+from clvsim.data.scan import Scan, scan_source
 from clvsim.errors import ConfigError, DataError, Problem
 from clvsim.types import DAYS_PER_UNIT, CustomerSummary, QualityLine, SharedPeriods
 
