@@ -13,11 +13,12 @@ from scipy.stats import beta as beta_law
 from clvsim.data import DataConfig, read_transactions, summarize
 from clvsim.kernels import rng
 from clvsim.models import RETENTION
-from clvsim.models.around.pausing import PausedContracts, Pausing, pausing
 from clvsim.models.around.plans import by_plan
+from clvsim.models.around.wrapper import with_pauses
 from clvsim.models.config import FitConfig
 from clvsim.models.fit import fit
 from clvsim.models.fitted import FittedModels
+from clvsim.models.retention.pausing import PausedContracts, Pausing
 from clvsim.models.spend.fixed_price import FixedPrice
 from clvsim.simulation.config import EnvironmentConfig
 from clvsim.simulation.people import Block, existing_blocks, newcomer_laws, people_of
@@ -31,8 +32,8 @@ SBG = {"alpha": np.array([1.2]), "beta": np.array([9.0])}
 BDW = {"gamma": np.array([1.2]), "delta": np.array([9.0]), "c": np.array([1.3])}
 PAUSES = {"pause": np.array([PI]), "resume": np.array([RHO])}
 MODELS: dict[str, tuple[Any, dict[str, np.ndarray]]] = {
-    "sbg": (pausing(RETENTION["sbg"](pauses=True)), SBG | PAUSES),
-    "bdw": (pausing(RETENTION["bdw"](pauses=True)), BDW | PAUSES),
+    "sbg": (with_pauses(RETENTION["sbg"](pauses=True)), SBG | PAUSES),
+    "bdw": (with_pauses(RETENTION["bdw"](pauses=True)), BDW | PAUSES),
 }
 
 
@@ -79,7 +80,7 @@ def test_histories_by_hand() -> None:
         "in one": [20, 21, 22, 23, 30, 31, 32],
         "once": [33],
     }
-    found = pausing(RETENTION["sbg"](pauses=True)).histories(log_of(paid))
+    found = with_pauses(RETENTION["sbg"](pauses=True)).histories(log_of(paid))
     expected = {  # renewals, missed, kept, breaks, idle
         "in one": (12, 3, 5, 1, 6),
         "once": (0, 2, 0, 0, 0),

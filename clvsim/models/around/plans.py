@@ -19,8 +19,8 @@ import numpy as np
 from clvsim.errors import ConfigError, DiagnosticsError, Problem
 from clvsim.models.around.levels import BY_PLAN, MAX_VALUES, NONE
 from clvsim.models.around.merging import merge, merge_columns, with_column
-from clvsim.models.around.pausing import pausing
 from clvsim.models.around.several import named, own_of, van_der_corput
+from clvsim.models.around.wrapper import with_pauses
 from clvsim.models.laws import PACE, LifeLaw, Params, rows_of
 from clvsim.schema import Frozen
 from clvsim.types import COVARIATE, RENEWAL_DAYS, CustomerSummary, QualityLine
@@ -312,7 +312,7 @@ def by_plan(section: Any, summary: CustomerSummary) -> ByPlan:
         for n, p in periods.items()
     ]
     alone = {"plan": None, "plan_periods": {}}
-    models = [pausing(section.model_copy(update={"renewal": period, **alone})) for period in periods.values()]
+    models = [with_pauses(section.model_copy(update={"renewal": period, **alone})) for period in periods.values()]
     found = ByPlan(column, tuple(apart), tuple(models))
     code = found.codes(summary)
     shares = np.bincount(code, minlength=len(apart)) / code.size

@@ -141,7 +141,7 @@ class ContractModel(Poolable):
     plan (`models.around.plans`), which the column `plan` names, or the contract's own payments show; `plan_periods` are
     those of plans whose payments do not show them. `grace_days`: how late a payment may come before the contract counts
     as lost (null: as late as payments of the log have come, at most 2, 7, 14, 30 days by length). `pauses`: whether a
-    contract may miss payments and come back, with `pause_chance` and `return_chance` (`models.around.pausing`).
+    contract may miss payments and come back, with `pause_chance` and `return_chance` (`models.retention.pausing`).
     `churn_mean` = gamma / (gamma + delta): share lost at the first renewal. `churn_concentration` = gamma + delta:
     small where customers differ widely.
     """
@@ -191,6 +191,12 @@ class ContractModel(Poolable):
     def interval_days(self) -> float:
         """Of a contract; by plan that of a month, before plans are known."""
         return RENEWAL_DAYS.get(self.renewal, DAYS_PER_MONTH)
+
+    def with_pauses(self) -> Any:
+        """The model whose contracts may pause."""
+        from clvsim.models.retention.pausing import Pausing
+
+        return Pausing(self)
 
     @property
     def first_renewal(self) -> float:

@@ -347,8 +347,3 @@ def _alike(left: np.ndarray, paid: np.ndarray) -> Iterator[tuple[float, bool, np
             who = (left == periods) & (paid == state)
             if who.any():
                 yield float(periods), state, who
-
-
-def pausing(section: Any) -> Any:
-    """The section, or with pauses where it asks for them."""
-    return Pausing(section) if getattr(section, "pauses", False) else section
