@@ -87,6 +87,7 @@ class CustomerSummary:
     from a log), `recent_frequency` and `recent_amount` (repeat orders in as many days up to today, and their money;
     only where the log dates them), `log_gaps` (sum of the logs of the days between orders; only from a log), `rhythm`
     (week, month, quarter or year: the one that most of these gaps are nearest to, "" where none is; only from a log),
+    `breaks` (int64: how many of them are longer than one and a half of it; only from a log),
     `segment`, `channel` (str, "" where the log has none), for each NAME of `data.covariates` "covariate NAME" (float64
     with nan where missing, or str with "" where missing), and of a survivor table `lost` (bool): True where the
     contract is known to have ended.

@@ -39,7 +39,9 @@ WITH {dated}, totals AS (
         count(*) FILTER (alike AND day - previous BETWEEN 4 AND 14) AS weeks,
         count(*) FILTER (alike AND day - previous BETWEEN 15 AND 52) AS months,
         count(*) FILTER (alike AND day - previous BETWEEN 53 AND 136) AS quarters,
-        count(*) FILTER (alike AND day - previous >= 258) AS years
+        count(*) FILTER (alike AND day - previous >= 258) AS years,
+        count(*) FILTER (day - previous > 10) AS week_breaks, count(*) FILTER (day - previous > 46) AS month_breaks,
+        count(*) FILTER (day - previous > 137) AS quarter_breaks, count(*) FILTER (day - previous > 548) AS year_breaks
     FROM (
         SELECT customer_id, day, lag(day) OVER one AS previous, (amount > 0) = (lag(amount) OVER one > 0) AS alike
         FROM orders WHERE day <= $today WINDOW one AS (PARTITION BY customer_id ORDER BY day)
@@ -62,6 +64,8 @@ SELECT customer_id, orders - 1 AS frequency, recency_days::DOUBLE AS recency_day
     coalesce(log_gaps, 0) AS log_gaps,
     CASE greatest(weeks, months, quarters, years) WHEN 0 THEN '' WHEN months THEN 'month' WHEN years THEN 'year'
         WHEN quarters THEN 'quarter' WHEN weeks THEN 'week' ELSE '' END AS rhythm,
+    coalesce(CASE greatest(weeks, months, quarters, years) WHEN 0 THEN 0 WHEN months THEN month_breaks
+        WHEN years THEN year_breaks WHEN quarters THEN quarter_breaks WHEN weeks THEN week_breaks END, 0) AS breaks,
     coalesce(segment, '') AS segment, coalesce(channel, '') AS channel{covariates}
 FROM totals LEFT JOIN gaps USING (customer_id) LEFT JOIN labels USING (customer_id) ORDER BY customer_id
 """

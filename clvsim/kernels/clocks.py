@@ -47,33 +47,33 @@ def with_order(run, rates, weeks, kept_gap, rare, path, life):
         return now
     if at_intervals(rare):
         day = opportunity_day(rare, path, now.tick - 1 if run.arriving else now.tick)
-        return Moment(now.t, day, day, now.tick, now.skipped)
+        return Moment(now.t, day, day, now.tick, now.skipped, now.paused)
     shape = own.first_gap if now.tick == 0 else rates.regularity[np.uint64(path.draw)]
     guess = now.t + gap_of(kept_gap, path, now.tick, shape) / (own.rate * pace_of(life.terms))
     due = guess + operational_excess(run, weeks, life.row, now.t)
-    return Moment(now.t, due, guess, now.tick, now.skipped)
+    return Moment(now.t, due, guess, now.tick, now.skipped, now.paused)
 
 
 @inline
 def move_to(now, day):
-    return Moment(day, now.due, now.guess, now.tick, now.skipped)
+    return Moment(day, now.due, now.guess, now.tick, now.skipped, now.paused)
 
 
 @inline
 def after_order(now):
-    return Moment(now.t, -1.0, now.guess, now.tick + 1, now.skipped)
+    return Moment(now.t, -1.0, now.guess, now.tick + 1, now.skipped, False)
 
 
 @inline
 def after_skip(now):
     """An opportunity went by without an order."""
-    return Moment(now.t, -1.0, now.guess, now.tick + 1, now.skipped + 1)
+    return Moment(now.t, -1.0, now.guess, now.tick + 1, now.skipped + 1, True)
 
 
 @inline
 def shift_due(now, excess):
     """The same order under another table of multipliers."""
-    return Moment(now.t, now.due + excess, now.guess, now.tick, now.skipped)
+    return Moment(now.t, now.due + excess, now.guess, now.tick, now.skipped, now.paused)
 
 
 @inline
@@ -82,7 +82,8 @@ def stretch_due(run, weeks, life, factor):
     now = life.now
     here = now.t + operational_excess(run, weeks, life.row, now.t)
     return Moment(
-        now.t, here + (now.due - here) * factor, now.t + (now.guess - now.t) * factor, now.tick, now.skipped
+        now.t, here + (now.due - here) * factor, now.t + (now.guess - now.t) * factor, now.tick, now.skipped,
+        now.paused,
     )  # fmt: skip
 
 

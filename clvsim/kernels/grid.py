@@ -42,8 +42,25 @@ def attrition_at(grid, exits, kept, path, own, budget, served, multiplier):
 
 
 @inline
-def is_taken(grid, kept_rate, path, own, tick, rate):
+def begins_paused(rare, path):
+    if rare is None:
+        return False
+    return rare.grid.pausing and rare.grid.paused[path.column] > 0.0
+
+
+@inline
+def goes_on_paying(grid, path, now):
+    """Whether a contract that has not ended is paid: after a payment unless it pauses, in a pause if it comes back."""
+    place = path.draw * grid.exponent_columns + path.column % grid.exponent_columns
+    chance = grid.resume[place] if now.paused else 1.0 - grid.pause[place]
+    return uniform(path.base, rng.OPPORTUNITY, now.tick) < chance
+
+
+@inline
+def is_taken(grid, kept_rate, path, own, now, rate):
     """-> (traits, whether the customer orders): with 1 - (1 - p)^rate."""
+    if grid.pausing:
+        return own, goes_on_paying(grid, path, now)
     if grid.certain:
         return own, True
     if grid.buy_a[own.part] <= 0.0:
@@ -52,7 +69,7 @@ def is_taken(grid, kept_rate, path, own, tick, rate):
     chance = own.chance
     if rate != 1.0:
         chance = -math.expm1(rate * math.log1p(-chance))
-    return own, uniform(path.base, rng.OPPORTUNITY, tick) < chance
+    return own, uniform(path.base, rng.OPPORTUNITY, now.tick) < chance
 
 
 @inline
@@ -65,5 +82,5 @@ def at_opportunity(run, weeks, exits, kept, grid, path, life, week):
     own, budget = attrition_at(grid, exits, kept, path, own, life.budget, served, weeks.hazard[at])
     if not budget.alive:
         return LOST, own, budget
-    own, ordered = is_taken(grid, kept.rate, path, own, now.tick, pace_of(life.terms) * weeks.rate[at])
+    own, ordered = is_taken(grid, kept.rate, path, own, now, pace_of(life.terms) * weeks.rate[at])
     return ORDERED if ordered else SKIPPED, own, budget

@@ -33,7 +33,7 @@ def begin_life(ground, rare, path, listing):
     books.activate(ground.run, ground.book, path, path.start, heads)
     books.activate_age(ground.run, ground.book, path, path.start, heads)
     return Life(
-        Moment(path.start, -1.0, path.start, 0, 0),
+        Moment(path.start, -1.0, path.start, 0, 0, grid.begins_paused(rare, path)),
         traits.draw_traits(ground, rare, path),
         Budget(0.0, -1.0, True),
         Terms(path.rate, 1.0, math.inf, 0.0),

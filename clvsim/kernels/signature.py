@@ -66,7 +66,8 @@ SIGNATURE = types.void(
             seal(np.zeros(0, WHOLE), WHOLE),
             _sample(
                 Laws, stages_done=(1, REAL, True), regularity=(1, REAL, True), birth_charges=(1, WHOLE, True),
-                interval_days=(1, REAL, True), first_days=(1, REAL, True), tenure=(1, REAL, True), rest=(2, REAL, True),
+                interval_days=(1, REAL, True), first_days=(1, REAL, True), tenure=(1, REAL, True),
+                paused=(1, REAL, True), rest=(2, REAL, True),
             ),
             _sample(Traits, gap=(3, REAL, False), amount=(3, REAL, False), rest=(2, REAL, False)),
             _sample(
@@ -140,6 +141,10 @@ def rare_of(laws, trace):
             flat(laws.tenure),
             flat(laws.tenure_exponent),
             laws.tenure_exponent.shape[1],
+            laws.pause.shape[0] > 0,
+            flat(laws.pause),
+            flat(laws.resume),
+            flat(laws.paused),
         ),
         Lognormal(
             laws.order_sd.shape[0] > 0,

@@ -117,6 +117,10 @@ class Grid(NamedTuple):
     tenure: Flat  # (columns,)
     exponent: Flat  # (d, exponent_columns): of each column, or of all
     exponent_columns: int
+    pausing: bool  # a contract that goes on may pause, and come back
+    pause: Flat  # chances to pause, and to come back, as `exponent`
+    resume: Flat
+    paused: Flat  # (columns,) 1: an existing contract has
 
 
 class Weeks(NamedTuple):
@@ -294,6 +298,7 @@ class Moment(NamedTuple):
     guess: float  # a day near it
     tick: int  # orders, or opportunities and a newcomer's first order, in this run
     skipped: int  # opportunities without an order
+    paused: bool  # the last one was without
 
 
 class Budget(NamedTuple):

@@ -64,6 +64,9 @@ class Laws(NamedTuple):
     first_days: np.ndarray  # (columns,) from the start of a life to its first opportunity
     tenure: np.ndarray  # (columns,) opportunities served before
     tenure_exponent: np.ndarray  # (d, columns) or (d, 1), c: opportunity number j charges η (j^c - (j-1)^c)
+    pause: np.ndarray  # chances that a contract that goes on pauses, and that one in a pause comes back, shaped as the
+    resume: np.ndarray  # exponent; (0, 0) where none pauses
+    paused: np.ndarray  # (columns,) 1: an existing contract is in a pause
     birth_charges: np.ndarray  # int64 (d,) times that η is charged at a newcomer's first order
 
 

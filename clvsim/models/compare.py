@@ -55,7 +55,18 @@ def stacking_weights(elpd: np.ndarray) -> np.ndarray:
 
 
 # What a section says of the data and of how customers differ, unlike its priors: the same for all that are compared.
-_SHARED = ("renewal", "plan", "plan_periods", "grace_days", "season", "promotions", "pool", "pool_sd", "covariates")
+_SHARED = (
+    "renewal",
+    "plan",
+    "plan_periods",
+    "pauses",
+    "grace_days",
+    "season",
+    "promotions",
+    "pool",
+    "pool_sd",
+    "covariates",
+)
 
 
 def compared_models(retention: RetentionModel, names: Sequence[str]) -> dict[str, RetentionModel]:

@@ -394,7 +394,7 @@ def _same_settings(retention: RetentionModel, fitted: RetentionModel) -> None:
         "design": "retention.pool and retention.covariates",
         "calendar": "retention.season and retention.promotions",
         "by_plan": f"retention.renewal={plans.BY_PLAN}",
-        **{name: f"retention.{name}" for name in ("renewal", "grace_days", "opportunity")},
+        **{name: f"retention.{name}" for name in ("renewal", "grace_days", "pauses", "opportunity")},
         **{name: f"retention.{name}" for name in ("opportunity_days", "opportunity_anchor")},
     }
     different = [words for name, words in settings.items() if name in asked and asked[name] != present.get(name)]

@@ -8,6 +8,7 @@ import numpy as np
 
 from clvsim.models import RETENTION, SPEND
 from clvsim.models.around import paced, plans, pooling, season, several
+from clvsim.models.around.wrapper import with_pauses
 from clvsim.models.laws import distinct_histories
 from clvsim.models.protocol import RetentionModel, SpendModel
 from clvsim.types import DAYS_PER_UNIT, CustomerSummary, Posterior
@@ -89,4 +90,4 @@ def _restored_life(retention: str, retention_settings: Mapping[str, Any]) -> Ret
         found = (plans.Plan.model_validate(plan) for plan in by_plan["plans"])
         return paced.restored(cast(RetentionModel, plans.ByPlan(by_plan["column"], tuple(found), members)), pace)
     model = paced.restored(season.restored(RETENTION[retention].model_validate(section), calendar), pace)
-    return pooling.restored(model, design)
+    return pooling.restored(with_pauses(model), design)

@@ -20,7 +20,7 @@ import numpy as np
 from clvsim.models.around.calendar import Path, months_of
 from clvsim.models.around.paced import Paced
 from clvsim.models.around.path import LEVEL_SD, SD, PathPrior, draw_paths, mean_ahead, signs
-from clvsim.models.around.plans import ByPlan, plans_of
+from clvsim.models.around.plans import plans_of
 from clvsim.models.around.pooling import Pooled
 from clvsim.models.laws import PACE, Params, unique_rows
 from clvsim.models.protocol import RetentionModel
@@ -61,7 +61,9 @@ class Due(NamedTuple):
 
 def renews(model: RetentionModel) -> bool:
     """Whether these are contracts whose months can be learned, with levels or without."""
-    return isinstance(section_of(model), ContractModel | ByPlan)
+    if plans := plans_of(model):
+        return all(map(renews, plans.models))
+    return isinstance(section_of(model), ContractModel)
 
 
 def section_of(model: RetentionModel) -> Any:

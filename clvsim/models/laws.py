@@ -53,6 +53,9 @@ class LifeLaw(NamedTuple):
     Attrition eta is then charged before opportunity number j = tenure + 1, tenure + 2, ..., eta (j^c - (j-1)^c) with
     c the `tenure_exponent`, and there is no order rate: rate_shape is 0. Days are followed up to but without the end of
     a horizon; renewals come just before the end of their period, so that twelve months hold twelve monthly ones.
+
+    A contract may pause: one that goes on and paid the last time misses an opportunity with chance `pause`; one in a
+    pause, as the `paused` are today, takes it with chance `resume`. Attrition is charged either way.
     """
 
     p_alive: np.ndarray
@@ -72,6 +75,9 @@ class LifeLaw(NamedTuple):
     buy_b: np.ndarray | None = None
     tenure: np.ndarray | None = None  # (customer,) opportunities served
     tenure_exponent: np.ndarray | None = None  # (draw, 1) or (draw, customer)
+    pause: np.ndarray | None = None  # as the exponent
+    resume: np.ndarray | None = None
+    paused: np.ndarray | None = None  # (customer,)
 
 
 class SpendLaw(NamedTuple):

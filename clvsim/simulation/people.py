@@ -194,6 +194,9 @@ def join_laws(
         ),
         tenure=broadcast(life.tenure, (customers,)),
         tenure_exponent=broadcast(exponent, (draws, exponent.shape[1])),
+        pause=seal(ABSENT) if life.pause is None else broadcast(life.pause, (draws, exponent.shape[1])),
+        resume=seal(ABSENT) if life.resume is None else broadcast(life.resume, (draws, exponent.shape[1])),
+        paused=broadcast(life.paused, (customers,)),
         birth_charges=seal(np.broadcast_to(life.birth_charges, (draws,)), np.int64),
     )
 

@@ -12,7 +12,8 @@ from clvsim.config import RunConfig
 from clvsim.data.material import Material
 from clvsim.data.readers import read_material
 from clvsim.errors import ConfigError
-from clvsim.models.around.plans import BY_PLAN, plans_line, with_plans
+from clvsim.models.around.levels import BY_PLAN
+from clvsim.models.around.plans import plans_line, with_plans
 from clvsim.models.cache import write_posterior
 from clvsim.models.compare import compare_models, fit_all
 from clvsim.models.elsewhere import of_another_log, seen_of

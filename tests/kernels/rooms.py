@@ -160,7 +160,7 @@ def kernel_life(opened: Opened, path: state.Path, case: Case, customer: twin_sta
     opened.deals.memory[...] = memory.reshape(-1)
     table = interpreted("pace").row_of(opened.ground.run, path.w, pace.table_of(case, customer, life))
     return state.Life(
-        state.Moment(life.day, -1.0, life.day, life.ticks, skipped),
+        state.Moment(life.day, -1.0, life.day, life.ticks, skipped, life.paused),
         state.Own(
             np.uint64(customer.column * case.laws.stages_done.size + component),
             float(case.laws.regularity[0] - case.laws.stages_done[component]),

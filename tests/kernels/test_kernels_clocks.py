@@ -112,8 +112,8 @@ def test_moments() -> None:
     """What a moment becomes when a clock strikes."""
     now = next(moments(random_case(25))).life.now._replace(t=3.0, due=8.0, guess=7.0, tick=4, skipped=1)
     assert CLOCKS.move_to(now, 5.0) == now._replace(t=5.0)
-    assert CLOCKS.after_order(now) == now._replace(due=-1.0, tick=5)
-    assert CLOCKS.after_skip(now) == now._replace(due=-1.0, tick=5, skipped=2)
+    assert CLOCKS.after_order(now._replace(paused=True)) == now._replace(due=-1.0, tick=5)
+    assert CLOCKS.after_skip(now) == now._replace(due=-1.0, tick=5, skipped=2, paused=True)
     assert CLOCKS.shift_due(now, 0.5) == now._replace(due=8.5)
 
 

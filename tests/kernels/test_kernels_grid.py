@@ -101,13 +101,16 @@ def test_share_of_opportunities_taken(rate: float) -> None:
     moment = opportunities("chance", 83)[0]
     grid, kept, path = moment.opened.rare.grid, moment.opened.ground.kept, moment.path
     own = moment.life.own._replace(chance=0.3)
-    taken = np.mean([GRID.is_taken(grid, kept.rate, path, own, tick, rate)[1] for tick in range(2_000)])
+    now = moment.life.now
+    taken = np.mean([
+        GRID.is_taken(grid, kept.rate, path, own, now._replace(tick=tick), rate)[1] for tick in range(2_000)
+    ])  # fmt: skip
     expected = 1 - 0.7**rate
     assert abs(taken - expected) < 4 * math.sqrt(expected * (1 - expected) / 2_000)
     sure = grid._replace(certain=True, buy_a=None)
-    assert GRID.is_taken(sure, None, path, own, 0, 0.0) == (own, True)
+    assert GRID.is_taken(sure, None, path, own, now, 0.0) == (own, True)
     never_asked = grid._replace(buy_a=np.zeros_like(grid.buy_a))
-    assert GRID.is_taken(never_asked, None, path, own, 0, 0.0) == (own, True)
+    assert GRID.is_taken(never_asked, None, path, own, now, 0.0) == (own, True)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -64,7 +64,7 @@ def test_a_life_begins(kind: str) -> None:
             ledger[...] = 0
         life = LIFE.begin_life(opened.ground, opened.rare, path, moment.life.listing)
         assert life == kernel_life(opened, path, moment.case, moment.customer, moment.twin)._replace(budget=life.budget)
-        assert life.now == Moment(path.start, -1.0, path.start, 0, 0)
+        assert life.now == Moment(path.start, -1.0, path.start, 0, 0, False)
         assert life.budget == Budget(0.0, -1.0, True)
         assert (life.terms, life.purse) == (
             Terms(moment.path.rate, 1.0, math.inf, 0.0),

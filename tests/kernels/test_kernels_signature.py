@@ -22,13 +22,13 @@ KINDS: dict[str, dict[str, Any]] = {
 RENAMED = {
     "rates": {"shape": "rate_shape", "rate": "rate_rate"},
     "lognormal": {"mean": "level_mean", "sd": "level_sd", "slope": "level_slope"},
-    "grid": {"exponent": "tenure_exponent"},
+    "grid": {"exponent": "tenure_exponent", "intervals": "interval_days"},
 }
 SCALARS = {
     "rates": ("stages_done",),
     "mixture": ("components",),
     "shares": ("given",),
-    "grid": ("interval", "certain"),
+    "grid": ("interval", "certain", "interval_columns", "exponent_columns", "pausing"),
     "lognormal": ("given",),
     "deals": ("count", "numbers"),
     "programmes": ("number",),

@@ -59,6 +59,24 @@ def test_contracts_of_different_length() -> None:
         compare(mixed, simulate(mixed), *mixed.run()[:2])
 
 
+def test_contracts_that_pause() -> None:
+    """Some are in a pause today; all come and go, one by the chances of all, one by chances of each column."""
+    for seed in range(4):
+        case = random_case(seed, opportunities="sure", tables=True, months=30, newcomers=bool(seed % 2))
+        r, columns = np.random.default_rng(seed), case.laws.first_days.size
+        size = 1 if seed < 2 else columns
+        own = {
+            "pause": ks.seal(r.uniform(0.1, 0.6, (1, size))),
+            "resume": ks.seal(r.uniform(0.1, 0.6, (1, size))),
+            "paused": ks.seal((r.random(columns) < 0.5).astype(float) * (not seed % 2)),
+            "tenure_exponent": ks.seal(r.uniform(0.6, 1.3, (1, size))),
+        }
+        pausing = replace(case, laws=case.laws._replace(**own))
+        ledgers, trace, _ = pausing.run()
+        compare(pausing, simulate(pausing), ledgers, trace)
+        assert 10 < len(trace) < 0.8 * len(case.run()[1])
+
+
 def test_amounts_that_do_not_vary() -> None:
     """With `order_shape` 0 every order is of exactly `nu_rate`, and the other events stay as they were."""
     for kind in ("everything, existing", "everything, newcomers"):

@@ -26,6 +26,7 @@ MAX_LEVELS = 512
 _FEW_MISSING = 0.05
 _SAME = 1e-6  # share of a covariate's variance that others must leave unexplained
 NONE = "(none)"
+BY_PLAN = "plan"  # as a period of contracts: each one's own, by its plan
 
 By = Literal["segment", "channel", "cohort"]
 

@@ -8,8 +8,11 @@ import numpy as np
 
 from clvsim.models.laws import LifeLaw
 
-BY_CUSTOMER = ("next_opportunity_days", "tenure")  # of a law: (customer,)
-OF_THE_MODEL = ("regularity", "birth_charges", "stages_done", "interval_days", "tenure_exponent")  # of all customers
+BY_CUSTOMER = ("next_opportunity_days", "tenure", "paused")  # of a law: (customer,)
+OF_THE_MODEL = (  # of all customers
+    *("regularity", "birth_charges", "stages_done"),
+    *("interval_days", "tenure_exponent", "pause", "resume"),
+)
 
 
 @cache

@@ -17,14 +17,14 @@ from typing import Any, ClassVar, Literal, NamedTuple
 import numpy as np
 
 from clvsim.errors import ConfigError, DiagnosticsError, Problem
-from clvsim.models.around.levels import MAX_VALUES, NONE
-from clvsim.models.around.merging import merge, with_column
+from clvsim.models.around.levels import BY_PLAN, MAX_VALUES, NONE
+from clvsim.models.around.merging import merge, merge_columns, with_column
 from clvsim.models.around.several import named, own_of, van_der_corput
+from clvsim.models.around.wrapper import with_pauses
 from clvsim.models.laws import PACE, LifeLaw, Params, rows_of
 from clvsim.schema import Frozen
 from clvsim.types import COVARIATE, RENEWAL_DAYS, CustomerSummary, QualityLine
 
-BY_PLAN = "plan"  # as a period: each contract's own
 _FEW, _SHARE = 5, 0.01  # contracts, of all that show a period, from which it is a plan
 _WORDS = {"month": "month", "quarter": "quarter", "week": "week", "year": "year", "annual": "year"}
 _STRANGE = 0.05  # share of a plan's contracts with payments at another period that is warned of
@@ -232,10 +232,15 @@ class ByPlan:
         merged = merge(parts, groups, size)
         if isinstance(merged, np.ndarray) or len(parts) == 1:
             return merged
-        intervals, exponents = np.empty(size), np.empty((merged.p_alive.shape[0], size))
+        intervals = np.empty(size)
         for law, rows in zip(parts, groups, strict=True):
-            intervals[rows], exponents[:, rows] = law.interval_days, law.tenure_exponent
-        return merged._replace(interval_days=intervals, tenure_exponent=exponents)
+            intervals[rows] = law.interval_days
+        by_plan = {
+            name: merge_columns([getattr(law, name) for law in parts], groups, size)
+            for name in ("tenure_exponent", "pause", "resume")
+            if getattr(merged, name) is not None
+        }
+        return merged._replace(interval_days=intervals, **by_plan)
 
     log_likelihood = _by_contract("log_likelihood")
     probability_alive = _by_contract("probability_alive")
@@ -306,7 +311,8 @@ def by_plan(section: Any, summary: CustomerSummary) -> ByPlan:
         Plan.model_validate({"name": n, "period": p, "share": 1.0, "price": 1.0, "log_price": medians[n]})
         for n, p in periods.items()
     ]
-    models = [section.model_copy(update={"renewal": p, "plan": None, "plan_periods": {}}) for p in periods.values()]
+    alone = {"plan": None, "plan_periods": {}}
+    models = [with_pauses(section.model_copy(update={"renewal": period, **alone})) for period in periods.values()]
     found = ByPlan(column, tuple(apart), tuple(models))
     code = found.codes(summary)
     shares = np.bincount(code, minlength=len(apart)) / code.size

@@ -19,11 +19,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from clvsim.models.around.levels import Design, Group, Poolable, Scale, make_design
+from clvsim.models.around.levels import BY_PLAN, Design, Group, Poolable, Scale, make_design
 from clvsim.models.around.merging import BY_CUSTOMER, OF_THE_MODEL, merge, merge_laws, with_column
-from clvsim.models.around.plans import BY_PLAN, by_plan, plans_of
+from clvsim.models.around.plans import by_plan, plans_of
 from clvsim.models.around.several import Several, merged_laws
-from clvsim.models.around.wrapper import Wrapper
+from clvsim.models.around.wrapper import Wrapper, with_pauses
 from clvsim.models.inputs import containers
 from clvsim.models.laws import LifeLaw, Params, rows_of
 from clvsim.models.protocol import RetentionModel
@@ -65,7 +65,7 @@ def configured(model: RetentionModel, summary: CustomerSummary, by_clock: Retent
     if getattr(model, "renewal", "") == BY_PLAN:
         return by_plan(model, summary)
     if not isinstance(model, Poolable) or not model.levelled:
-        return section
+        return with_pauses(section)
     return Pooled(section, make_design(model, summary))
 
 

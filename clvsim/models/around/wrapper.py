@@ -48,6 +48,11 @@ class Wrapper:
         return self.section.holdout_days(summary)
 
 
+def with_pauses(section: Any) -> Any:
+    """The section, or the one with pauses where it is of contracts and asks for them."""
+    return section.with_pauses() if getattr(section, "pauses", False) else section
+
+
 @dataclass(frozen=True)
 class PoolableWrapper(Wrapper):
     """A wrapper of a model whose parameters can differ between levels: with what pooling asks of the model inside."""

@@ -16,18 +16,17 @@ from pydantic import Field, model_validator
 
 from clvsim.anniversaries import BEFORE_MIDNIGHT
 from clvsim.errors import DiagnosticsError
-from clvsim.models.around.levels import Poolable, Scale, at, odds_times
-from clvsim.models.around.plans import BY_PLAN
+from clvsim.models.around.levels import BY_PLAN, Poolable, Scale, at, odds_times
 from clvsim.models.laws import PACE, LifeLaw, Params, column, rows_by_level
 from clvsim.models.priors import BetaPrior, LogNormalPrior
 from clvsim.models.retention.due import AtIntervals, ByMonths, days_held_back, due_days
+from clvsim.models.retention.remarks import other_lengths, returns
 from clvsim.models.retention.survival import Shapes, log_gamma_ratio, log_kept, log_likelihood, renewals_ahead
 from clvsim.types import DAYS_PER_MONTH, DAYS_PER_YEAR, RENEWAL_DAYS, CustomerSummary
 
 GRACE_DAYS = {"week": 2.0, "month": 7.0, "quarter": 14.0, "year": 30.0}
 
 _CALENDAR_DAYS = 2.0  # by which a calendar month is longer or shorter than a twelfth of a year, whole days included
-_ALIKE, _SOME = 0.1, 0.05  # a gap's distance from a period; the share of contracts of other lengths that is said
 _ENOUGH = 20  # payments, of which one in 20 comes later than all that have been seen
 _PIECES = 4  # of the law of those who are lost
 
@@ -141,9 +140,10 @@ class ContractModel(Poolable):
     `renewal`: length of a contract; by the calendar, the end of a month kept; with `plan` each contract has that of its
     plan (`models.around.plans`), which the column `plan` names, or the contract's own payments show; `plan_periods` are
     those of plans whose payments do not show them. `grace_days`: how late a payment may come before the contract counts
-    as lost (null: as late as payments of the log have come, at most 2, 7, 14, 30 days by length). `churn_mean` =
-    gamma / (gamma + delta): share lost at the first renewal. `churn_concentration` = gamma + delta: small where
-    customers differ widely.
+    as lost (null: as late as payments of the log have come, at most 2, 7, 14, 30 days by length). `pauses`: whether a
+    contract may miss payments and come back, with `pause_chance` and `return_chance` (`models.retention.pausing`).
+    `churn_mean` = gamma / (gamma + delta): share lost at the first renewal. `churn_concentration` = gamma + delta:
+    small where customers differ widely.
     """
 
     renewing: ClassVar[bool] = True
@@ -162,6 +162,9 @@ class ContractModel(Poolable):
     plan: str | None = Field(default=None, min_length=1)
     plan_periods: dict[str, Literal["week", "month", "quarter", "year"]] = Field(default_factory=dict)
     grace_days: float | None = Field(default=None, ge=0)
+    pauses: bool = False
+    pause_chance: BetaPrior = BetaPrior(a=1.0, b=1.0)
+    return_chance: BetaPrior = BetaPrior(a=1.0, b=1.0)
     churn_mean: BetaPrior = BetaPrior(a=1.0, b=1.0)
     churn_concentration: LogNormalPrior = LogNormalPrior(median=2.0, sd_log=1.5)
 
@@ -180,12 +183,20 @@ class ContractModel(Poolable):
             raise ValueError("plan_periods needs plan, the column that names the plans")
         if self.renewal == BY_PLAN and self.levelled:
             raise ValueError(f"renewal={BY_PLAN} gives each plan parameters of its own; leave out pool and covariates")
+        if self.pauses and self.levelled:
+            raise ValueError("pauses do not go with pool or covariates; leave these out")
         return self
 
     @property
     def interval_days(self) -> float:
         """Of a contract; by plan that of a month, before plans are known."""
         return RENEWAL_DAYS.get(self.renewal, DAYS_PER_MONTH)
+
+    def with_pauses(self) -> Any:
+        """The model whose contracts may pause."""
+        from clvsim.models.retention.pausing import Pausing
+
+        return Pausing(self)
 
     @property
     def first_renewal(self) -> float:
@@ -221,10 +232,16 @@ class ContractModel(Poolable):
     # data
 
     def histories(self, summary: CustomerSummary) -> Contracts:
+        """Contracts as of today; see `judged`."""
+        return self.judged(summary)[0]
+
+    def judged(self, summary: CustomerSummary) -> tuple[Contracts, np.ndarray]:
         """Contracts from dates of payment, or from `lost` where a survivor table says who is.
 
         The date of the last payment tells the number of renewals, to the nearest anniversary: several payments within a
         contract period count once, and an anniversary skipped in between counts as renewed (`warnings` says how often).
+        Beside them how many renewals of each are settled, (customer,): paid, or not to be paid any more.
+
         Lost is whose renewal is overdue by more than the grace; where the log has dates and tells how late payments
         come, by more than the latest of them, or by as much where somebody paid who was due on the same day.
         """
@@ -235,7 +252,7 @@ class ContractModel(Poolable):
         overdue = T - due.day(renewals + 1)
         if "lost" in frame:
             lost, seen = frame["lost"].to_numpy(np.float64), renewals
-            outstanding = np.ones_like(lost)
+            outstanding, settled = np.ones_like(lost), renewals + lost
         else:
             settled = due.until(T - self.grace, included=False)
             late = self.lateness(due, renewals, t_x)
@@ -248,7 +265,7 @@ class ContractModel(Poolable):
             lost, seen = is_lost.astype(np.float64), np.minimum(renewals, settled)
             unbilled = (overdue == 0) & (t_x < T).all()  # of nobody is a payment of today known
             outstanding = np.where(unbilled, 1.0, still_to_come(overdue, late, self.grace))
-        return Contracts(renewals, seen, lost, np.maximum(due.ahead(renewals + 1), 0.0), outstanding)
+        return Contracts(renewals, seen, lost, np.maximum(due.ahead(renewals + 1), 0.0), outstanding), settled
 
     def lateness(self, due: AtIntervals | ByMonths, renewals: np.ndarray, t_x: np.ndarray) -> np.ndarray:
         """Days by which last payments came late, (payment,), of renewals due so long ago that none is still missing."""
@@ -287,22 +304,9 @@ class ContractModel(Poolable):
         return rows.seen + rows.lost > 0
 
     def remarks(self, summary: CustomerSummary) -> tuple[str, ...]:
-        """Contracts paid two times or more, whose payments lie as far apart as those of another length."""
-        if self.renewal == BY_PLAN:
-            return ()
-        paid = summary.customers["frequency"].to_numpy(np.float64)
-        gap = summary.customers["recency_days"].to_numpy(np.float64)[paid > 0] / paid[paid > 0]
-        alike = {name: np.abs(gap / days - 1) < _ALIKE for name, days in RENEWAL_DAYS.items()}
-        others = {name: int(found.sum()) for name, found in alike.items() if name != self.renewal}
-        total = sum(others.values())
-        if total < _SOME * max(gap.size, _ENOUGH):
-            return ()
-        listed = ", ".join(f"{number:,} every {name}" for name, number in others.items() if number)
-        return (
-            f"Plans of different length: of {gap.size:,} contracts paid more than once, {listed} instead of every "
-            f"{self.renewal}. All are treated as due every {self.renewal}; retention.renewal={BY_PLAN} gives each plan "
-            "its own",
-        )
+        """Contracts of another length, and contracts that pause, where nothing models them."""
+        by_length = () if self.renewal == BY_PLAN else other_lengths(summary, self.renewal)
+        return (*by_length, *(() if self.pauses else returns(summary, self.renewal)))
 
     def warnings(self, summary: CustomerSummary, params: Params) -> tuple[str, ...]:
         """Sentences on contracts that do not look like contracts, and on data that leave the prior to speak."""
@@ -315,7 +319,7 @@ class ContractModel(Poolable):
         odd = (off > tolerated) | (paid < contracts.renewals)
         often = ~odd & (paid > contracts.renewals)
         text = list(self.remarks(summary))
-        if odd.any():
+        if odd.any() and not self.pauses:
             text.append(
                 f"{odd.sum():,} of {odd.size:,} contracts are irregular: a payment is missing in between, or the last "
                 f"one lies more than {tolerated:g} days off its anniversary (retention.renewal={self.renewal}, "

@@ -77,6 +77,10 @@ class Case:
         return int((self.people.born + self.people.spread).max() / 7) + 1 if self.newcomers else 1
 
     @property
+    def pauses(self) -> bool:
+        return self.laws.pause.size > 0
+
+    @property
     def at_intervals(self) -> bool:
         """Whether orders come at opportunities only."""
         return bool(self.laws.interval_days[0] > 0)
@@ -307,6 +311,9 @@ def random_laws(r: np.random.Generator, asked: Kind, levels: dict[str, np.ndarra
         first_days=seal(first_days),
         tenure=seal(np.zeros(asked.columns) if asked.newcomers else r.integers(0, 12, asked.columns)),
         tenure_exponent=seal(r.uniform(0.6, 1.3, (1, 1)) if asked.opportunities else np.ones((1, 1))),
+        pause=seal(np.zeros((0, 0))),
+        resume=seal(np.zeros((0, 0))),
+        paused=seal(np.zeros(asked.columns)),
         birth_charges=scalar(asked.birth_charges, np.int64),
     )
 

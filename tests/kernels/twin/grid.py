@@ -28,5 +28,9 @@ def hazard(case: Case, customer: Customer, life: Life) -> float:
 
 
 def is_taken(case: Case, customer: Customer, life: Life) -> bool:
+    if case.pauses:
+        pause, resume = (chance[0, customer.column % chance.shape[1]] for chance in (case.laws.pause, case.laws.resume))
+        chance = float(resume if life.paused else 1 - pause)
+        return customer.draws.uniform(rng.OPPORTUNITY, life.ticks) < chance
     multiplier = life.speed * pace.rate_multiplier(case, customer, life)
     return customer.draws.uniform(rng.OPPORTUNITY, life.ticks) < 1 - (1 - life.traits.chance) ** multiplier

@@ -52,7 +52,8 @@ def due_at_start(customer: Customer) -> float:
 
 def began(case: Case, customer: Customer, leaves: float) -> Life:
     traits = traits_of(customer.law, case.at_intervals, customer.draws)
-    return Life(traits, day=customer.start, budget=traits.limit, leaves=leaves, pace=customer.rate)
+    paused = case.pauses and bool(case.laws.paused[customer.column])
+    return Life(traits, day=customer.start, budget=traits.limit, leaves=leaves, pace=customer.rate, paused=paused)
 
 
 def go_to_next(case: Case, records: Records, customer: Customer, life: Life) -> None:
@@ -91,5 +92,7 @@ def answer(case: Case, records: Records, customer: Customer, life: Life) -> None
             return
         if not grid.is_taken(case, customer, life):
             life.ticks += 1
+            life.paused = True
             return
+    life.paused = False
     orders.at_order(case, records, customer, life)

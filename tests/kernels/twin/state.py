@@ -43,6 +43,7 @@ class Life:
     lost: bool = False
     ticks: int = 0  # orders, and opportunities without one
     orders: int = 0
+    paused: bool = False  # the last opportunity was without an order
     pace: float = 1.0  # factor on the own rate, for good
     damping: dict[int, float] = field(default_factory=dict)  # by offer: log factor on it that heals
     owed: float = 0.0  # money that later orders lose
