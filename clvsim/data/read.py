@@ -11,6 +11,7 @@ import pandas as pd
 
 from clvsim.data import refunds
 from clvsim.data.config import DataConfig
+from clvsim.data.dates import require_formats
 from clvsim.data.log import Finding, LeftOut, LogFacts, Refunds, TransactionLog
 from clvsim.data.parse import Rules, choose_rules, examples, find_bad_rows, future_dates
 from clvsim.data.raw import BUNDLED, Loaded, connect, covariate_keys, identifier, load
@@ -68,11 +69,12 @@ def read_transactions(
     """
     config = config or DataConfig()
     con = connect()
+    require_formats(con, config)
     loaded = load(con, _source(config) if source is None else source, config)
     rows = con.execute("SELECT count(*) FROM raw").fetchall()[0][0] + loaded.broken_rows
     if rows == 0:
         raise DataError([(loaded.label, "no rows below the header" if loaded.header_rows else "no rows")])
-    rules, problems = choose_rules(con, loaded, config)
+    rules, problems = choose_rules(con, loaded, config, today_date)
     findings = find_bad_rows(con, loaded, rules, config)
     unusable = _count_unusable(con, rules) + loaded.broken_rows
     if not problems:  # days can be compared
@@ -174,6 +176,7 @@ def _build_log(
         smallest_amount=float("nan") if smallest is None else smallest,
         largest_amount=float("nan") if largest is None else largest,
         date_reading=rules.date_reading,
+        readings=(*loaded.readings, *rules.readings),
         last_row=min(last, end),
         rows_after_today=left_out,
     )
