@@ -11,6 +11,7 @@ import duckdb
 from clvsim.data import refunds
 from clvsim.data.config import DataConfig
 from clvsim.data.database import connect, identifier
+from clvsim.data.dates import require_formats
 from clvsim.data.identity import fold_ids, guests
 from clvsim.data.log import Finding, LeftOut, LogFacts, Refunds, TransactionLog
 from clvsim.data.parse import Rules, choose_rules, examples, find_bad_rows, future_dates
@@ -73,6 +74,7 @@ def read_transactions(
     """
     config = config or DataConfig()
     con = connect()
+    require_formats(con, config)
     loaded = load(con, _source(config) if source is None else source, config)
     rows = con.execute("SELECT count(*) FROM raw").fetchall()[0][0] + loaded.broken_rows
     if rows == 0:
@@ -80,9 +82,11 @@ def read_transactions(
     typed, config = config, loaded.config
     selected = select_rows(con, loaded, typed)
     folded, unclear_ids = fold_ids(con, config)
-    rules, problems = choose_rules(con, loaded, config)
+    rules, problems = choose_rules(con, loaded, config, today_date)
     placeholders, unclear_guests = guests(con, loaded, config, rules)
-    loaded = loaded._replace(readings=(*loaded.readings, *selected.readings, *folded, *placeholders))
+    read_as = (*loaded.readings, *selected.readings, *rules.readings, *folded, *placeholders)
+    loaded = loaded._replace(readings=read_as)
+    config = config.model_copy(update={"decimal": rules.amounts.decimal})
     findings = find_bad_rows(con, loaded, rules, config)
     unusable = _count_unusable(con, rules) + loaded.broken_rows
     if not problems:  # days can be compared
@@ -153,11 +157,12 @@ def _build_log(
 ) -> TransactionLog:
     """Keep the checked rows as the table `entries`, collect the facts about them, and make the orders of them."""
     covariates = covariate_keys(dict(loaded.columns))
-    con.execute(
-        f"CREATE TABLE entries AS SELECT customer_id, ({rules.day}) AS day, ({rules.amount}) AS amount, "
-        f"segment, channel{_column_list(covariates)} "
-        f"FROM raw WHERE {_usable(rules)}"
-    )
+    columns = f"customer_id, ({rules.day}) AS day, {{}} AS amount, segment, channel{_column_list(covariates)}"
+    entries = f"SELECT {columns.format(f'({rules.amount})')} FROM raw WHERE {_usable(rules)}"
+    if rules.refunded:
+        entries += f" UNION ALL SELECT {columns.format(f'-({rules.refunded})')} FROM raw WHERE {_usable(rules)} "
+        entries += f"AND ({rules.refunded}) > 0 AND ({rules.amount}) >= 0"
+    con.execute(f"CREATE TABLE entries AS {entries}")
     duplicates = con.execute("SELECT count(*) - count(DISTINCT (fingerprint)) FROM raw").fetchall()[0][0]
     con.execute("DROP TABLE raw")
     first, last = con.execute("SELECT min(day), max(day) FROM entries").fetchall()[0]

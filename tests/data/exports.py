@@ -203,6 +203,7 @@ def woocommerce(made: Sequence[Order], german: bool = False) -> str:
 
 
 def webtoffee(made: Sequence[Order]) -> str:
+    """Orders paid back in full have a status of their own; the totals of others are what stayed."""
     words = {"paid": "completed", "refunded": "completed", "failed": "cancelled", "pending": "pending"}
     return table(
         WEBTOFFEE,
@@ -211,7 +212,7 @@ def webtoffee(made: Sequence[Order]) -> str:
                 "order_id": order.number,
                 "order_number": order.number,
                 "order_date": f"{order.at:%Y-%m-%d %H:%M:%S}",
-                "status": words[order.state],
+                "status": "refunded" if order.refunded == order.amount else words[order.state],
                 "order_total": order.amount - order.refunded,
                 "order_currency": "EUR",
                 "customer_id": 0,

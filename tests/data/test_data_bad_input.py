@@ -181,15 +181,27 @@ def test_nothing_usable_at_all(read: Read) -> None:
     [
         ('"12,50"', ".", "type data.decimal=,"),
         ('"1.234,50"', ".", "type data.decimal=,"),
-        ('"1,234"', ".", "thousands separators are not read"),
-        ('"1,234.50"', ".", "thousands separators are not read"),
-        ("$5", ".", "no currency signs"),
-        ("5 EUR", ".", "no currency signs"),
-        ("(5.00)", ".", "no currency signs"),
+        ('"1,23"', ".", "type data.decimal=,"),
+        ('"1,2345.00"', ".", ""),  # groups have three digits
+        ('"0,123"', ".", "type data.decimal=,"),  # and do not begin with a zero
         ("12.50", ",", "type data.decimal=."),
-        ("nonsense", ".", "amounts are plain numbers"),
-        ("inf", ".", "amounts are plain numbers"),
-        ("1_000", ".", "amounts are plain numbers"),
+        ("nonsense", ".", "an amount is one number"),
+        ("inf", ".", "an amount is one number"),
+        ("1_000", ".", "an amount is one number"),
+        ("5%", ".", "an amount is one number"),
+        ("5 pcs", ".", "an amount is one number"),
+        ("2 x 5", ".", "an amount is one number"),
+        ("5 $ 6", ".", "an amount is one number"),
+        ("2024-01-01", ".", ""),
+        ("1.2.2024", ".", ""),
+        ("1.2.2024", ",", ""),
+        ("--5", ".", ""),
+        ("-5-", ".", ""),
+        ("-(5)", ".", "an amount is one number"),
+        ("(5", ".", "an amount is one number"),
+        ("$", ".", "an amount is one number"),
+        ("12 50", ".", "an amount is one number"),
+        ("5.-", ".", ""),  # a price in round francs, or a payment back
         ("1e15", ".", ""),  # beyond DECIMAL(18,4)
     ],
 )
@@ -220,7 +232,10 @@ def test_an_open_quote_is_not_swallowed(read: Read) -> None:
         read(HEADER + GOOD + 'a,2024-01-01,"1\n' + GOOD)
 
 
-@pytest.mark.parametrize("value", ["2024-02-30", "1899-12-31", "0000-00-00", "03/04/24", "1704067200", "2024-01-01x"])
+@pytest.mark.parametrize(
+    "value",
+    ["2024-02-30", "1899-12-31", "0000-00-00", "1704067200", "45378", "30 Feb 2024", "2 Foo 2024", "2024-01-01x"],
+)
 def test_dates_that_are_none(read: Read, value: str) -> None:
     with pytest.raises(DataError) as error:
         read(HEADER + f"a,{value},1\n" + GOOD)
@@ -229,7 +244,12 @@ def test_dates_that_are_none(read: Read, value: str) -> None:
 
 @pytest.mark.parametrize(
     "rows",
-    ["a,03/04/2024,1\nb,05/06/2024,2\n", "a,3.4.2024,1\nb,5.5.2024 10:00,2\n", "a,03/04/2024,1\nb,2024-01-02,2\n"],
+    [
+        "a,03/04/2024,1\nb,05/06/2024,2\n",
+        "a,3.4.2024,1\nb,5.5.2024 10:00,2\n",
+        "a,03/04/2024,1\nb,2024-01-02,2\n",
+        "a,03/04/2024,1\nb,05/06/24,2\n",
+    ],
 )
 def test_ambiguous_dates_are_asked_for(read: Read, rows: str) -> None:
     with pytest.raises(DataError) as error:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from clvsim.data import DataConfig, TransactionLog, quality, read_transactions, summarize
+from clvsim.data.amounts import Amounts
 from clvsim.data.database import connect
 from clvsim.data.identity import crowd_size, fold_ids, guests, shown
 from clvsim.data.parse import Rules
@@ -474,7 +475,7 @@ def test_orders_have_numbers() -> None:
         "('guest','2024-01-09','-1',NULL)) AS t(customer_id, date, amount, order_id)"
     )
     loaded = Loaded("x", ("x",), (1,), (("customer_id", "who"),), (), False, False, (), 0)
-    rules = Rules("date::DATE", "amount::DECIMAL(18,4)", "")
+    rules = Rules("date::DATE", "amount::DECIMAL(18,4)", "", Amounts(("amount",)), ())
     [line], problems = guests(con, loaded, DataConfig(guests="apart"), rules)
     assert problems == []
     assert line.value == "6 of 7 rows (85.7%) → 3 customers"
