@@ -224,11 +224,13 @@ def guests(
             "SELECT id, n, is_number FROM ids WHERE placeholder AND n > 0 ORDER BY n DESC, id NULLS LAST"
         ).fetchall()
     ]
-    if config.guests is None:
-        found = [p for p in found if p.customer_id is not None and (not p.is_number or p.rows > (most or 0))]
-    elif config.guests == "keep":
+    if config.guests in (None, "keep"):
         found = [p for p in found if p.customer_id is not None]
-    lines, problems = _treat(con, config, rules, found, rows)
+    doubtful = [p for p in found if not p.is_number or p.rows > (most or 0)]
+    if config.guests is None and sum(p.rows for p in doubtful) >= _much(rows):
+        lines, problems = [], [Problem("data.guests", _question(doubtful, rows))]
+    else:
+        lines, problems = _treat(con, config, rules, found, rows)
     lines += _crowded(con, loaded, rows)
     con.execute("DROP TABLE ids")
     return lines, problems
@@ -260,39 +262,50 @@ def _list(words: Sequence[str]) -> str:
     return ", ".join(quoted(word) for word in words)
 
 
+def _much(rows: int) -> float:
+    return max(_LEAST_ROWS, _LEAST_SHARE * rows)
+
+
+def _share(found: list[_Placeholder], rows: int) -> tuple[str, str]:
+    """How many rows the placeholders have, and which these are."""
+    names = ", ".join("missing" if p.customer_id is None else shown(p.customer_id) for p in found[:_QUOTED])
+    names += f" and {len(found) - _QUOTED:,} more" if len(found) > _QUOTED else ""
+    theirs = sum(p.rows for p in found)
+    return f"{theirs:,} of {rows:,} rows ({theirs / rows:.1%})", names
+
+
+def _question(found: list[_Placeholder], rows: int) -> str:
+    what, names = _share(found, rows)
+    return (
+        f"{what} have the id {names}, as guests have who buy without an account; type data.guests=apart (each order is "
+        "a customer of its own), drop (they are left out) or keep (all are one customer)"
+    )
+
+
 def _treat(
     con: duckdb.DuckDBPyConnection, config: DataConfig, rules: Rules, found: list[_Placeholder], rows: int
 ) -> tuple[list[QualityLine], list[Problem]]:
+    """Do what `data.guests` says."""
     label = "Rows under a placeholder instead of a customer"
     if not found:
         none = QualityLine("guests", label, "0", f"data.guests={config.guests} changes nothing")
         return ([none] if config.guests else []), []
     theirs = sum(p.rows for p in found)
-    names = ", ".join("missing" if p.customer_id is None else shown(p.customer_id) for p in found[:_QUOTED])
-    names += f" and {len(found) - _QUOTED:,} more" if len(found) > _QUOTED else ""
-    what = f"{theirs:,} of {rows:,} rows ({theirs / rows:.1%})"
-    is_much = theirs >= max(_LEAST_ROWS, _LEAST_SHARE * rows)
-    if config.guests is None and is_much:
-        ask = (
-            f"{what} have the id {names}, as guests have who buy without an account; type data.guests=apart (each "
-            "order is a customer of its own), drop (they are left out) or keep (all are one customer)"
-        )
-        return [], [Problem("data.guests", ask)]
+    what, names = _share(found, rows)
     if config.guests == "drop" and theirs == rows:
         return [], [Problem("data.guests", f"drop leaves nothing: all {rows:,} rows have the id {names}")]
-    level = "info"
+    level = "warning" if config.guests in ("apart", "keep") and theirs >= _much(rows) else "info"
     if config.guests == "drop":
         con.execute(f"DELETE FROM raw WHERE {_GUESTS}")
         note = "left out: their orders are in no figure"
     elif config.guests == "apart":
         customers, by_number = _part(con, rules)
         what += f" → {customers:,} customers"
-        note = f"each {'order' if by_number else 'row'} is a customer of its own: guests who came back count as new"
+        note = f"each {'order' if by_number else 'row'} is a customer of its own: guests who came back count as new, "
+        note += "which makes customers look less loyal than they are"
         note += "" if by_number else "; data.order_id=COLUMN joins the rows of an order"
-        level = "warning" if is_much else "info"
     else:
         note = "one customer for each; data.guests=apart or drop treats them otherwise"
-        level = "warning" if is_much else "info"
     return [QualityLine("guests", label, what, f"{names}: {note}", level)], []
 
 
@@ -365,7 +378,7 @@ def crowd_size(leaders: Sequence[int], rows: int) -> int:
     """How many of the ids with the most rows, in falling order, stand out; 0 among fewer than 100."""
     if len(leaders) < _FEWEST_IDS:
         return 0
-    least = max(_LEAST_ROWS, _LEAST_SHARE * rows)
+    least = _much(rows)
     steps = enumerate(pairwise(leaders[: _MOST_CROWDED + 1]), 1)
     return max((i for i, (this, then) in steps if this >= max(least, _CROWDED * then)), default=0)
 

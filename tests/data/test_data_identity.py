@@ -393,7 +393,11 @@ def test_customer_number_zero_is_a_customer_where_others_have_as_many_rows() -> 
     table = [
         (str(i), f"2024-{month:02d}-{day:02d}", 1.0) for i in range(20) for month in (1, 2) for day in range(1, 13)
     ]
-    assert len(customers(read_transactions(frame_of(table)))) == 20
+    log = read_transactions(frame_of(table))
+    assert len(customers(log)) == 20
+    [line] = log.facts.readings
+    assert (line.value, line.level) == ("24 of 480 rows (5.0%)", "info")
+    assert line.note.startswith("'0': one customer for each; data.guests=apart or drop")
     with pytest.raises(DataError, match=r"data\.guests: 25 of 481 rows"):
         read_transactions(frame_of([*table, ("0", "2024-05-01", 1.0)]))
 
