@@ -59,6 +59,7 @@ def test_it_holds_what_the_log_does(cdnow_summary: CustomerSummary, tmp_path: Pa
     assert mine[["first_amount", "repeat_log_amount"]].isna().all(axis=None)
     over_time = {"repeat_lag", "repeat_lag_square", "repeat_lag_log", "repeat_amount_today"}
     of_orders = {
+        "breaks",
         "rhythm",
         "recent_frequency",
         "recent_amount",

@@ -34,8 +34,7 @@ from clvsim.models.hazards import (
 from clvsim.models.inference import centre
 from clvsim.models.laws import PACE, Births
 from clvsim.models.retention.bg_bb import Opportunities
-from clvsim.models.retention.contracts import Contracts
-from clvsim.models.retention.survival import log_gamma_ratio, log_kept
+from clvsim.models.retention.survival import Contracts, log_gamma_ratio, log_kept
 from clvsim.models.shocks import Centre, expand
 from clvsim.scenario import BASELINE, Scenario
 from clvsim.simulation import simulate

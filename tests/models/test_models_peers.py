@@ -22,8 +22,8 @@ from clvsim.data.tables.frequencies import read_summary
 from clvsim.models.fitted import FittedModels
 from clvsim.models.retention import bg_bb, bg_nbd, contracts, mbg_nbd, pareto_nbd
 from clvsim.models.retention.bg_nbd import BgNbd
-from clvsim.models.retention.contracts import Contracts
 from clvsim.models.retention.sbg import Sbg
+from clvsim.models.retention.survival import Contracts
 from clvsim.models.spend import gamma_gamma
 from clvsim.models.spend.gamma_gamma import GammaGamma
 from clvsim.types import CustomerSummary, Posterior

@@ -12,7 +12,8 @@ import numpy as np
 
 from clvsim.models.laws import Params
 from clvsim.models.priors import LogNormalPrior
-from clvsim.models.retention.contracts import ContractInputs, ContractModel, ContractRows
+from clvsim.models.retention.contracts import ContractInputs, ContractModel
+from clvsim.models.retention.survival import ContractRows
 
 _LATE = 10  # share of the contracts that a late renewal was due for, inverted
 

@@ -20,8 +20,17 @@ from clvsim.models.around.levels import BY_PLAN, Poolable, Scale, at, odds_times
 from clvsim.models.laws import PACE, LifeLaw, Params, column, rows_by_level
 from clvsim.models.priors import BetaPrior, LogNormalPrior
 from clvsim.models.retention.due import AtIntervals, ByMonths, days_held_back, due_days
+from clvsim.models.retention.pausing import Pausing
 from clvsim.models.retention.remarks import other_lengths, returns
-from clvsim.models.retention.survival import Shapes, log_gamma_ratio, log_kept, log_likelihood, renewals_ahead
+from clvsim.models.retention.survival import (
+    ContractRows,
+    Contracts,
+    Shapes,
+    log_gamma_ratio,
+    log_kept,
+    log_likelihood,
+    renewals_ahead,
+)
 from clvsim.types import DAYS_PER_MONTH, DAYS_PER_YEAR, RENEWAL_DAYS, CustomerSummary
 
 GRACE_DAYS = {"week": 2.0, "month": 7.0, "quarter": 14.0, "year": 30.0}
@@ -29,33 +38,6 @@ GRACE_DAYS = {"week": 2.0, "month": 7.0, "quarter": 14.0, "year": 30.0}
 _CALENDAR_DAYS = 2.0  # by which a calendar month is longer or shorter than a twelfth of a year, whole days included
 _ENOUGH = 20  # payments, of which one in 20 comes later than all that have been seen
 _PIECES = 4  # of the law of those who are lost
-
-
-class Contracts(NamedTuple):
-    """Contracts as of today, each (customer,): `renewals` made, `lost` (1) or going on (0), days to the `next` renewal.
-
-    `seen` is how many of the renewals the likelihood counts. A renewal that may still be paid is left out, paid or not:
-    those who pay at once would be seen and those who do not would not yet be.
-    `outstanding` is the share of those who renew whose payment would not be here yet: 1 unless the renewal is overdue.
-    """
-
-    renewals: np.ndarray
-    seen: np.ndarray
-    lost: np.ndarray
-    next_days: np.ndarray
-    outstanding: np.ndarray
-
-
-class ContractRows(NamedTuple):
-    """Unique (renewals seen, lost) in lexical order, each (row,), and how many contracts have them.
-
-    `level` (int, ascending from 0) says whose parameters apply, where levels of customers have their own.
-    """
-
-    seen: np.ndarray
-    lost: np.ndarray
-    count: np.ndarray
-    level: np.ndarray
 
 
 class ContractInputs(NamedTuple):
@@ -194,8 +176,6 @@ class ContractModel(Poolable):
 
     def with_pauses(self) -> Any:
         """The model whose contracts may pause."""
-        from clvsim.models.retention.pausing import Pausing
-
         return Pausing(self)
 
     @property

@@ -29,9 +29,8 @@ from clvsim.models.around.levels import Poolable
 from clvsim.models.around.wrapper import PoolableWrapper
 from clvsim.models.inputs import containers
 from clvsim.models.laws import LifeLaw, Params, column, unique_rows
-from clvsim.models.retention.contracts import ContractRows, Contracts
 from clvsim.models.retention.due import due_days
-from clvsim.models.retention.survival import log_kept, renewals_ahead
+from clvsim.models.retention.survival import ContractRows, Contracts, log_kept, renewals_ahead
 from clvsim.types import DAYS_PER_YEAR, CustomerSummary
 
 PAUSE, RESUME = "pause", "resume"

@@ -9,7 +9,8 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from clvsim.models.laws import LifeLaw, Params
-from clvsim.models.retention.contracts import ContractModel, Contracts
+from clvsim.models.retention.contracts import ContractModel
+from clvsim.models.retention.survival import Contracts
 
 
 class Sbg(ContractModel):

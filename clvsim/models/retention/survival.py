@@ -1,4 +1,4 @@
-"""Survival of contracts over renewals, and sums over renewals to come: the formulas of sBG and BdW.
+"""Contracts as they stand, their survival over renewals, and sums over renewals to come: the formulas of sBG and BdW.
 
 Papers: `clvsim.models.retention.contracts`. Everything is written for BdW, theta ~ Beta(gamma, delta),
 S(n | theta) = (1 - theta)^(n^c); sBG is BdW with c = 1.
@@ -14,6 +14,33 @@ _CHUNK_CELLS = 1 << 21
 _DIRECT = 64  # terms summed one by one
 _FORGOTTEN = 40.0  # a discount of exp(-40) ends a sum
 FAR = 1e13  # renewals after which an undiscounted sum without end is a power law's tail
+
+
+class Contracts(NamedTuple):
+    """Contracts as of today, each (customer,): `renewals` made, `lost` (1) or going on (0), days to the `next` renewal.
+
+    `seen` is how many of the renewals the likelihood counts. A renewal that may still be paid is left out, paid or not:
+    those who pay at once would be seen and those who do not would not yet be.
+    `outstanding` is the share of those who renew whose payment would not be here yet: 1 unless the renewal is overdue.
+    """
+
+    renewals: np.ndarray
+    seen: np.ndarray
+    lost: np.ndarray
+    next_days: np.ndarray
+    outstanding: np.ndarray
+
+
+class ContractRows(NamedTuple):
+    """Unique (renewals seen, lost) in lexical order, each (row,), and how many contracts have them.
+
+    `level` (int, ascending from 0) says whose parameters apply, where levels of customers have their own.
+    """
+
+    seen: np.ndarray
+    lost: np.ndarray
+    count: np.ndarray
+    level: np.ndarray
 
 
 class Shapes(NamedTuple):
