@@ -48,13 +48,14 @@ class PeriodsSeen(NamedTuple):
 
 
 class QualityLine(NamedTuple):
-    """One row of the data-quality table. `level` is `info` or `warning`."""
+    """One row of the data-quality table. `level` is `info` or `warning`; `remedy` what to type, if anything."""
 
     key: str
     label: str
     value: str
     note: str = ""
     level: str = "info"
+    remedy: tuple[str, ...] = ()
 
 
 class SpendTrend(NamedTuple):

@@ -315,7 +315,8 @@ def trend_lines(summary: CustomerSummary) -> list[QualityLine]:
     beyond_chance = (low > 0 or high < 0) and abs(middle) >= _LEAST_TREND
     note = f"{low:+.1%} to {high:+.1%}: 2 standard errors, over {found.customers:,} customers"
     hint = "; spend.trend=true brings amounts to today's level" if beyond_chance else ""
-    return [QualityLine("trend", label, f"{middle:+.1%} a year", note + hint)]
+    remedy = ("spend.trend=true",) if beyond_chance else ()
+    return [QualityLine("trend", label, f"{middle:+.1%} a year", note + hint, remedy=remedy)]
 
 
 def correlation_line(summary: CustomerSummary) -> QualityLine:

@@ -19,64 +19,29 @@ FILTERS = ("only", "without")  # keys that name columns by their values
 # Tiers of header names, without case, blanks and signs. A guess is the only match of the first tier that has any.
 # Amounts and dates have a single tier on purpose: where both "total" and "revenue" exist, the user has to choose.
 _NAMES: dict[str, tuple[tuple[str, ...], ...]] = {
-    "customer_id": (
-        ("customerid",),
-        ("clientid", "userid", "custid", "buyerid", "accountid", "memberid", "contactid", "cid"),
-        ("customer", "client", "user", "buyer", "account", "member", "cust"),
-        ("email", "customeremail", "emailaddress", "billingemail", "useremail"),
-    ),
-    "date": (
-        (
-            *(
-                "date",
-                "orderdate",
-                "transactiondate",
-                "purchasedate",
-                "invoicedate",
-                "saledate",
-                "createdat",
-                "created",
-            ),
-            *(
-                "createddate",
-                "datecreated",
-                "datecreatedgmt",
-                "orderedat",
-                "purchasedat",
-                "timestamp",
-                "datetime",
-                "day",
-            ),
+    key: tuple(tuple(tier.split()) for tier in tiers)
+    for key, tiers in {
+        "customer_id": (
+            "customerid kundennummer kundennr kundenid numeroclient numéroclient idcliente klantnummer codicecliente",
+            "clientid userid custid buyerid accountid memberid contactid cid",
+            "customer client user buyer account member cust kunde kundin käufer cliente klant acheteur comprador",
+            "email customeremail emailaddress billingemail useremail",
         ),
-    ),
-    "amount": (
-        (
-            *(
-                "amount",
-                "total",
-                "totalamount",
-                "ordertotal",
-                "ordertotalamount",
-                "orderamount",
-                "ordervalue",
-                "grandtotal",
-            ),
-            *(
-                "totalprice",
-                "nettotal",
-                "price",
-                "revenue",
-                "netrevenue",
-                "sales",
-                "netsales",
-                "spend",
-                "value",
-                "dollars",
-            ),
+        "date": (
+            "date orderdate transactiondate purchasedate invoicedate saledate createdat created createddate "
+            "datecreated datecreatedgmt orderedat purchasedat timestamp datetime day "
+            "datum bestelldatum rechnungsdatum kaufdatum buchungsdatum auftragsdatum datecommande datedecommande "
+            "datefacture fecha fechapedido fechafactura dataordine datafattura orderdatum factuurdatum datapedido",
         ),
-    ),
-    "segment": (("segment", "customersegment"),),
-    "channel": (("channel", "acquisitionchannel", "saleschannel"),),
+        "amount": (
+            "amount total totalamount ordertotal ordertotalamount orderamount ordervalue grandtotal totalprice "
+            "nettotal price revenue netrevenue sales netsales spend value dollars "
+            "betrag gesamtbetrag rechnungsbetrag summe gesamtsumme umsatz bestellwert montant montanttotal importe "
+            "importetotal importo bedrag totaalbedrag valor valortotal",
+        ),
+        "segment": ("segment customersegment kundensegment",),
+        "channel": ("channel acquisitionchannel saleschannel kanal",),
+    }.items()
 }
 # Columns that are never passed over: by their names they may say which rows are sales, in which money, what came back.
 _SAYING = {

@@ -24,13 +24,20 @@ _FEW_WEEKS = 3  # median gap, in weeks, up to which weeks would merge too many o
 
 _DUE = {"month": (27, 32), "quarter": (88, 94), "year": (363, 368)}  # days between due days, a day early or late
 _MOST = 0.7  # of the gaps
+_A_PLAN = 0.05  # of the customers, who have a gap of that length
 
 
 class Due(NamedTuple):
-    """What falls due by the calendar: every `renewal`, as `share` of the gaps say."""
+    """What falls due by the calendar: every `renewal`, or `plan` where customers differ in it, as `share` of the gaps
+    say."""
 
     renewal: str
     share: float
+
+    @property
+    def in_words(self) -> str:
+        length = "a month, a quarter or a year" if self.renewal == "plan" else f"a {self.renewal}"
+        return f"{self.share:.0%} of the gaps are {length}"
 
 
 class Regularity(NamedTuple):
@@ -54,12 +61,17 @@ class Regularity(NamedTuple):
 
 def due_days(days: Days) -> Due | None:
     """The period of the calendar that most gaps are, as between payments of contracts; None where they are none."""
-    gaps = np.diff(days.day)[np.diff(days.customer) == 0]
-    for renewal, (least, most) in _DUE.items():
-        share = float(((gaps >= least) & (gaps <= most)).mean()) if gaps.size else 0.0
-        if share > _MOST:
-            return Due(renewal, share)
-    return None
+    same = np.diff(days.customer) == 0
+    gaps, customer = np.diff(days.day)[same], days.customer[1:][same]
+    if not gaps.size:
+        return None
+    of = {renewal: (gaps >= least) & (gaps <= most) for renewal, (least, most) in _DUE.items()}
+    share = float(sum(due.mean() for due in of.values()))
+    if share <= _MOST:
+        return None
+    holders = {renewal: np.unique(customer[due]).size for renewal, due in of.items()}
+    several = [renewal for renewal, number in holders.items() if number >= _A_PLAN * np.unique(customer).size]
+    return Due("plan" if len(several) > 1 else max(holders, key=holders.__getitem__), share)
 
 
 def regularity(days: Days) -> Regularity | None:

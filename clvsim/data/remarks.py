@@ -67,17 +67,20 @@ def remarks(log: TransactionLog, days: Days) -> list[QualityLine]:
                 "customers known by then almost stop, while new ones go on: were ids renewed? Join old and new ids, or "
                 f"keep what came after by data.customers_since={first_after}",
                 "warning",
+                (f"data.customers_since={first_after}",),
             )
         )
     elif (start := mid_life(days)) is not None:
+        since = f"data.customers_since={log.first_date + timedelta(days=start.settled)}"
         lines.append(
             QualityLine(
                 "mid_life",
                 "First orders pile up at the log's start",
                 f"{start.ratio:.1f} times as many first orders a day in its first {_BLOCK} days as some months later",
-                "if the shop is older than its log, these are old customers who count as new: data.customers_since="
-                f"{log.first_date + timedelta(days=start.settled)} leaves out those first seen before that day",
+                "if the shop is older than its log, these are old customers who count as new: "
+                f"{since} leaves out those first seen before that day",
                 "warning",
+                (since,),
             )
         )
     return lines

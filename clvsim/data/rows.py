@@ -235,7 +235,8 @@ def _repeats(con: duckdb.DuckDBPyConnection, loaded: Loaded) -> list[QualityLine
     numbers = [header for name, header in loaded.extra if name.startswith("seen_") and says_what(header) == "order"]
     hint = f"data.order_id={shown(numbers[0])}" if numbers else "data.order_id=COLUMN, the order's number,"
     note = f"files overlap, and these rows count twice: {hint} takes each order from one file"
-    return [QualityLine("overlap", "Rows that repeat a row of another file", f"{repeats:,}", note, "warning")]
+    remedy = (f"data.order_id={numbers[0]}",) if numbers else ()
+    return [QualityLine("overlap", "Rows that repeat a row of another file", f"{repeats:,}", note, "warning", remedy)]
 
 
 def _require_values(con: duckdb.DuckDBPyConnection, loaded: Loaded, typed: DataConfig) -> None:

@@ -37,7 +37,7 @@ def cautions(retention: RetentionModel, material: Material, days_ahead: float) -
     regularity, season, due = material.signs
     lines = unseen_months(retention, material.summary, days_ahead) + far
     clockwork = regularity is not None and regularity.sure and regularity.k > MAX_K
-    seasonal = season is not None and season.sure and not clockwork
+    seasonal = season is not None and season.sure and not clockwork and not due
     by_interval = retention.renewing or bool(retention.opportunity_days)
     if season is not None and seasonal and not has_season(retention) and not by_interval:
         lines.append(_season_line(retention, season))
@@ -51,7 +51,9 @@ def as_found(retention: RetentionModel, material: Material) -> tuple[RetentionMo
     of regular buyers where gaps are regular. Other models, and what was asked for, stay as they are."""
     if not isinstance(retention, Auto) or material.signs is None:
         return retention, ()
-    regularity, season, _ = material.signs
+    regularity, season, due = material.signs
+    if due:  # payments of contracts, which none of the members is a model of
+        return retention, ()
     changed: dict[str, Any] = {}
     said = []
     long_enough = (material.summary.today - material.summary.first_date).days >= TWO_YEARS_DAYS
@@ -92,6 +94,7 @@ def _season_line(retention: RetentionModel, season: Season) -> QualityLine:
         f"they come back from year to year, {season.z:.1f} standard errors beyond chance, and nothing models it: set "
         f"{_season_key(retention)}",
         "warning",
+        tuple(_season_key(retention).split()),
     )
 
 
@@ -109,8 +112,7 @@ def regularity_lines(retention: RetentionModel, found: Regularity, due: Due | No
     if not found.sure or (isinstance(retention, Auto) and any("cnbd" in name for name in retention.members)):
         return []
     if due:
-        which = f"{due.share:.0%} of them are a {due.renewal}: payments of contracts look like that, set "
-        which += contract_keys(due)
+        which = f"{due.in_words}: payments of contracts look like that, set {contract_keys(due)}"
     else:
         contracts = "; payments of contracts look like that: retention=sbg" if found.k > MAX_K else ""
         which = (
@@ -118,7 +120,8 @@ def regularity_lines(retention: RetentionModel, found: Regularity, due: Due | No
             "customer's usual gap for chance: set retention=bg_cnbd" + contracts
         )
     value = f"k = {found.k:.1f}" if found.k < _ENDLESS else f"k above {_ENDLESS}"
-    return [QualityLine("regularity", "Gaps between orders are regular", value, which, "warning")]
+    remedy = tuple(contract_keys(due).split()) if due else ("retention=bg_cnbd",)
+    return [QualityLine("regularity", "Gaps between orders are regular", value, which, "warning", remedy)]
 
 
 def contract_keys(due: Due) -> str:

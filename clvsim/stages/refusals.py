@@ -61,8 +61,7 @@ def require_payments(config: RunConfig, material: Material, summary: CustomerSum
             raise
         where, what = error.problems[0]
         why, _, otherwise = what.partition("; ")
-        share, period = f"{signs.due.share:.0%}", signs.due.renewal
-        contracts = f"{share} of the gaps are a {period}, as between payments of contracts: {contract_keys(signs.due)}"
+        contracts = f"{signs.due.in_words}, as between payments of contracts: {contract_keys(signs.due)}"
         orders = f" (as orders of a shop: {otherwise})" if otherwise else ""
         raise DiagnosticsError([(where, f"{why}. {contracts}{orders}")]) from None
 
