@@ -68,8 +68,8 @@ def filled(config: DataConfig, headers: Sequence[str], label: str) -> tuple[Data
         elif typed == getattr(own, key):
             more[key] = known
     config = _with_headers(config.model_copy(update=more), headers)
-    said = ", ".join(f"{key} = {_said(getattr(config, key))}" for key in more if getattr(config, key))
-    note = f"by its columns: {said}; data.preset=none reads it without"
+    said = [f"data.{key} {_said(getattr(config, key))}" for key in _BY_COLUMN if getattr(config, key)]
+    note = f"{'; '.join(['by its columns', *said])}; data.preset=none reads it without"
     return config, [QualityLine("preset", "Read as", f"data={name}", note)]
 
 

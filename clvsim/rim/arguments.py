@@ -77,15 +77,15 @@ def is_override(word: str) -> bool:
 
 
 def file_overrides(stage: str, files: Sequence[str], overrides: Sequence[str]) -> list[str]:
-    """Overrides for a file name: `data=csv data.path=orders.csv`, or `run=FOLDER` for a stage of finished runs."""
+    """Overrides for file names: `data=csv data.path=orders.csv`, or `run=FOLDER` for a stage of finished runs."""
     if not files:
         return []
     finished = STAGES.get(stage) is Folder.FINISHED
     key = "run" if finished else "data.path"
-    if len(files) > 1:
-        what = f"one at a time, got {len(files)}: {' '.join(files)}"
-        raise ConfigError([(key, what if finished else f"{what}; quote a pattern: 'logs/*.csv'")])
-    value = f"{key}={hydra_quoted(expand_home(files[0]))}"
+    if finished and len(files) > 1:
+        raise ConfigError([(key, f"one at a time, got {len(files)}: {' '.join(files)}")])
+    paths = [hydra_quoted(expand_home(file)) for file in files]
+    value = f"{key}={paths[0] if len(paths) == 1 else '[' + ','.join(paths) + ']'}"
     source_chosen = finished or any(word.startswith("data=") for word in overrides)
     return [value] if source_chosen else ["data=csv", value]
 

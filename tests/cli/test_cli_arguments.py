@@ -62,9 +62,10 @@ def test_home_is_expanded_in_paths_only(monkeypatch):
     assert hydra_words("run", ["~/a.csv", "data.amount=~x"])[1:] == ["data.path='/home/me/a.csv'", "data.amount='~x'"]
 
 
-def test_several_files_are_refused():
-    with pytest.raises(ConfigError, match="quote a pattern"):
-        hydra_words("run", ["a.csv", "b.csv"])
+def test_several_files_are_one_log():
+    assert hydra_words("run", ["a.csv", "b c.csv"]) == ["data=csv", "data.path=['a.csv','b c.csv']"]
+    with pytest.raises(ConfigError, match="one at a time, got 2"):
+        hydra_words("report", ["outputs/a", "outputs/b"])
 
 
 def test_unknown_flags_are_refused_all_at_once():
