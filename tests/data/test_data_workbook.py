@@ -14,9 +14,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clvsim.data import TransactionLog, read_transactions, summarize
+from clvsim.data import DataConfig, TransactionLog, read_transactions, summarize
 from clvsim.data.config import SummaryConfig
 from clvsim.data.database import connect
+from clvsim.data.files import layout_of
+from clvsim.data.scan import scan_source
 from clvsim.data.tables.frequencies import read_summary
 from clvsim.errors import ClvsimError, ConfigError, DataError
 from tests.data.sheets import Cell, archive, ods, protected_xlsx, xls, xlsx, xlsx_row
@@ -127,6 +129,8 @@ def test_the_sheet_is_the_only_table_or_asked_for(read: Read, tmp_path: Path) ->
     assert read(two, sheet="February").data_hash == plain
     with pytest.raises(ConfigError, match=r"data\.sheet: .* has no sheet 'March'; there is 'January & more'"):
         read(two, sheet="March")
+    with pytest.raises(ConfigError, match=r"data\.sheet: 'March' is asked for, and .*orders\.csv is no workbook"):
+        read(PLAIN, sheet="March")
     with pytest.raises(DataError, match="the sheet 'Empty' has no rows"):
         read(one, sheet="Empty")
     with pytest.raises(DataError, match="the workbook has no rows"):
@@ -259,6 +263,12 @@ def test_the_day_of_a_zone() -> None:
     """New Year's Eve in New York is the next year in UTC; as with pandas the local day counts."""
     table = arrow().set_column(1, "date", arrow()["date"].cast(pa.timestamp("us", "America/New_York")))
     assert read_transactions(table).first_date == read_transactions(table.to_pandas()).first_date == date(2023, 12, 31)
+
+    config = DataConfig(time_zone="America/New_York")  # days are then found from UTC, as for the times in a file
+    for source in (table, table.to_pandas()):
+        scan = scan_source(con := connect(), source, layout_of(config), "")[0]
+        moments = con.execute(f"SELECT {scan.fields[1]} FROM {scan.table}").fetchall()
+        assert moments[0] == (datetime(2024, 1, 1, 3),)
 
 
 def test_frames_that_are_none() -> None:
