@@ -10,7 +10,7 @@ from pathlib import Path
 
 import duckdb
 
-_MEMORY_MB = (512, 1024)  # the least and the most for DuckDB, which spills the rest
+_MEMORY_MB = (512, 896)  # the least and the most for DuckDB, which spills the rest
 _NUMBERS = itertools.count()
 
 

@@ -321,8 +321,8 @@ class _Row(NamedTuple):
 def _header(sample: str, whole: bool, layout: Layout) -> tuple[str, int, int, tuple[str, ...]]:
     """Delimiter, lines above the header, lines up to its end, and its fields.
 
-    Unless `skip` says so it is the first line that is not blank, or the line that `header_position` finds with the
-    delimiter by which the table below it has the most columns.
+    Unless `skip` says so it is the first line that is not blank. Where the lines below do not look like it, it is the
+    one that `header_position` finds, with the delimiter by which the table has the most columns.
     """
     lines = list(io.StringIO(sample, newline=""))
     above = layout.skip
@@ -337,7 +337,7 @@ def _header(sample: str, whole: bool, layout: Layout) -> tuple[str, int, int, tu
     found = []
     for candidate in layout.delimiter or _DELIMITERS:
         rows = _rows(lines[above:], whole, candidate, above)
-        if position := header_position([row.fields for row in rows]):
+        if (position := header_position([row.fields for row in rows])) is not None:
             found.append((len(rows[position].fields), candidate, rows[position]))
     if found:
         _, delimiter, header = max(found, key=lambda one: one[0])

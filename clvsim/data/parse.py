@@ -99,6 +99,7 @@ _BROKEN = {
     "TOO MANY COLUMNS": "a value with the delimiter in it needs quotes (12,50 is two values in a comma-separated file)",
     "INVALID ENCODING": 'the file is not UTF-8 text; save it as "CSV UTF-8"',
     "UNQUOTED VALUE": "a quote opens or closes in the wrong place",
+    "LINE SIZE OVER MAXIMUM": "a quote is never closed",
 }
 
 

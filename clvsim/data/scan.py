@@ -59,6 +59,8 @@ def scan_source(con: duckdb.DuckDBPyConnection, source: Source, layout: Layout, 
         scans = [_scan_frame(con, source, layout) if is_pandas else _scan_arrow(con, source, layout)]
     else:
         files, readings = files_of(paths_of(source))
+        if layout.sheet is not None and all(kind_of(file) != "workbook" for file in files):
+            raise ConfigError([("data.sheet", f"{layout.sheet!r} is asked for, and {bounded(files)} is no workbook")])
         scans = [_scan_file(con, file, layout, folder, number) for number, file in enumerate(files)]
         scans[0] = scans[0]._replace(readings=(*readings, *scans[0].readings))
     return [scan._replace(headers=_plain_names(scan.headers)) for scan in scans]

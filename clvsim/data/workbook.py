@@ -6,7 +6,9 @@ A cell has the value with which it was saved: nothing where a formula was never 
 import datetime as dt
 import itertools
 import re
+import struct
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -46,18 +48,18 @@ def read_sheet(path: str, layout: Layout) -> Sheet:
     Raises ConfigError for a sheet that is not there or has to be chosen, and for an archive that is no workbook;
     DataError for a workbook that is protected, broken, too large or empty.
     """
-    from python_calamine import PasswordError
+    from python_calamine import CalamineError, PasswordError
 
     _check_archive(path)
     try:
         with _open(path) as workbook:
             sheet, readings = _choose(workbook, path, layout.sheet)
             return _table(sheet, path, layout.skip, readings)
-    except (ConfigError, DataError, KeyboardInterrupt, SystemExit, MemoryError):
-        raise
     except PasswordError as error:
         raise DataError([(path, _PROTECTED)]) from error
-    except BaseException as error:  # a panic of the library is no Exception
+    except BaseException as error:
+        if not isinstance(error, CalamineError) and type(error).__name__ != "PanicException":  # which is no Exception
+            raise
         what = f"{path} is a workbook that cannot be opened ({bounded(str(error).splitlines()[:1], 100)})"
         raise ConfigError([("data.path", f"{what}; export the sheet as CSV")]) from error
 
@@ -96,7 +98,7 @@ def _check_archive(path: str) -> None:
                     _check_extent(path, _extent(_texts(archive, part)))
                 elif part.filename == "content.xml":
                     _check_extent(path, _extent_of_open_document(_texts(archive, part)))
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError) as error:
+    except (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, OSError, ValueError, struct.error) as error:
         what = f"{path} is a workbook or an archive that cannot be opened; export the sheet as CSV"
         raise ConfigError([("data.path", what)]) from error
 
@@ -159,6 +161,8 @@ def _column_number(letters: bytes) -> int:
 def _choose(
     workbook: "CalamineWorkbook", path: str, wanted: str | None
 ) -> tuple["CalamineSheet", tuple[QualityLine, ...]]:
+    from python_calamine import SheetTypeEnum, SheetVisibleEnum
+
     names = workbook.sheet_names
     listed = bounded(map(repr, names))
     if wanted is not None:
@@ -168,7 +172,7 @@ def _choose(
     visible = {
         sheet.name
         for sheet in workbook.sheets_metadata
-        if (sheet.typ.name, sheet.visible.name) == ("WorkSheet", "Visible")
+        if sheet.typ == SheetTypeEnum.WorkSheet and sheet.visible == SheetVisibleEnum.Visible
     }
     sheets = [workbook.get_sheet_by_name(name) for name in names if name in visible]
     filled = [sheet for sheet in sheets if sheet.height]
