@@ -197,14 +197,12 @@ def _scan_file(con: duckdb.DuckDBPyConnection, path: str, delimiter: str | None)
 def _scan_frame(con: duckdb.DuckDBPyConnection, frame: pd.DataFrame) -> Scan:
     """A data frame as a table. All but numbers and dates becomes text, since DuckDB reads no mixed types.
 
-    Dates with a zone keep their local day.
+    Dates with a zone keep it.
     """
     columns = pd.DataFrame(index=pd.RangeIndex(len(frame)))
     for position in range(frame.shape[1]):
         column = frame.iloc[:, position].reset_index(drop=True)
-        if isinstance(column.dtype, pd.DatetimeTZDtype):
-            column = column.dt.tz_localize(None)
-        elif not (pd.api.types.is_numeric_dtype(column.dtype) or pd.api.types.is_datetime64_dtype(column.dtype)):
+        if not (pd.api.types.is_numeric_dtype(column.dtype) or pd.api.types.is_datetime64_dtype(column.dtype)):
             column = column.astype("string")
         columns[f"c{position}"] = column.copy()  # DuckDB cannot read a reversed view
     con.register("frame", columns)

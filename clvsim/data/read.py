@@ -31,7 +31,7 @@ def read_transactions(
     source
         A CSV or Parquet file, a glob, or a data frame. None: what `config` says (its `path`, or the bundled sample).
     config
-        How to read it; by default columns are guessed and amounts have a decimal point.
+        How to read it; by default columns are guessed, and signs of amounts and the form of dates are found.
     today_date
         Dates after this day are an error. None: the current date.
 
@@ -43,10 +43,12 @@ def read_transactions(
     Raises
     ------
     ConfigError
-        A missing file or column, a `calibration_end` or `customers_since` outside the log.
+        A missing file or column, a `date_format` or `time_zone` that does not exist, a `calibration_end` or
+        `customers_since` outside the log.
     DataError
-        An empty log; unreadable values in more than `max_bad_share` of the rows; day and month that cannot be told
-        apart; dates in the future; refunds under `refunds=error`; fewer than two customers up to today.
+        An empty log; unreadable values in more than `max_bad_share` of the rows; day and month, or thousands and
+        decimals, that cannot be told apart; amounts in several currencies; dates in the future; refunds under
+        `refunds=error`; fewer than two customers up to today.
 
     Notes
     -----

@@ -468,6 +468,14 @@ def test_moments_without_a_zone_of_their_own() -> None:
     assert parsed(dates=["27/03/2024"], date_format="%d/%m/%Y", **zone)[0] == [date(2024, 3, 27)]
 
 
+def test_frames_keep_their_zone() -> None:
+    """As written, the day is that of the frame's zone; the shop's may be another."""
+    moments = pd.to_datetime(["2024-03-05 03:00", "2024-03-06 12:00"]).tz_localize("Europe/Berlin")
+    frame = pd.DataFrame({"customer": ["a", "b"], "date": moments, "amount": [1.5, 2]})
+    assert read_transactions(frame).first_date == date(2024, 3, 5)
+    assert read_transactions(frame, DataConfig(time_zone="America/New_York")).first_date == date(2024, 3, 4)
+
+
 def test_midnight_everywhere_is_no_time() -> None:
     days, _, rules, _ = parsed(dates=["2024-03-05 00:00:00", "2024-03-06 00:00:00"], time_zone="America/New_York")
     assert days == [date(2024, 3, 5), date(2024, 3, 6)]
