@@ -6,6 +6,7 @@ since 1970 and day numbers of a spreadsheet where all values are such. The day i
 time and zone behind it; with `data.time_zone` it is the day of the shop.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import date
 from difflib import get_close_matches
@@ -203,7 +204,8 @@ def _found(con: duckdb.DuckDBPyConnection, loaded: Loaded, found: dict[str, int]
     if numbers:
         reading = _given(numbers)
         earliest = f"{_SPREADSHEET_ZERO} + {_FIRST_SERIAL}"
-        if not count(con, f"coalesce(({reading.day}) NOT BETWEEN {earliest} AND DATE '{today}', true)"):
+        in_range = f"coalesce(({reading.day}) BETWEEN {earliest} AND DATE '{today}', false)"
+        if not count(con, f"date IS NOT NULL AND NOT {in_range}"):
             return reading._replace(is_new=True)
     order, words, problems = _DAYS, ISO, ()
     numeric = [kind for kind in ("local", "short") if kind in found]
@@ -225,8 +227,8 @@ def _found(con: duckdb.DuckDBPyConnection, loaded: Loaded, found: dict[str, int]
     if set(found) == {"strict"}:
         day = days["strict"]
     else:
-        cases = [f"CASE {' '.join(cases)} END"] if cases else []
-        day = f"coalesce({', '.join([*cases, *rest])}, NULL::DATE)"
+        first = [f"CASE {' '.join(cases)} END"] if cases else []
+        day = f"coalesce({', '.join([*first, *rest, 'NULL::DATE'])})"
     if "named" in found:
         words = _NAMED if words == ISO else f"{words}, or {_NAMED}"
     minute, ahead = _written_time()
@@ -363,23 +365,23 @@ def _in_zone(con: duckdb.DuckDBPyConnection, reading: _Reading, day: str, zone: 
 
 def _quiet_at_midday(con: duckdb.DuckDBPyConnection, reading: _Reading, strict: bool) -> tuple[QualityLine, ...]:
     """A hint where the quietest six hours lie in the day as written: the shop is open in another zone."""
-    minute = reading.minute
-    if strict:  # as fast as it has to be for the common case
-        minute = (
-            "CASE WHEN length(date) > 10 "
-            "THEN try_cast(date[12:13] AS BIGINT) * 60 + try_cast(date[15:16] AS BIGINT) END"
-        )
-    rows = con.execute(
-        f"SELECT minute // 60 AS hour, count(*) FROM (SELECT {minute} AS minute FROM raw) "
-        "WHERE minute BETWEEN 1 AND 1439 GROUP BY hour"
-    ).fetchall()
-    hours = dict(rows)
+    if strict:  # as fast as it has to be for the commonest
+        written = con.execute(
+            "SELECT substr(date, 12, 5), count(*) FROM raw WHERE strlen(date) > 10 GROUP BY 1"
+        ).fetchall()
+        minutes = {int(time[:2]) * 60 + int(time[3:]): number for time, number in written}
+    else:
+        minutes = dict(con.execute(f"SELECT {reading.minute} AS minute, count(*) FROM raw GROUP BY minute").fetchall())
+    hours: Counter[int] = Counter()
+    for minute, number in minutes.items():
+        if minute:  # midnight is what exports write that know the day only
+            hours[minute // 60] += number
     total = sum(hours.values())
     if total < _LEAST_TIMES:
         return ()
 
     def around(middle: int, width: int) -> int:
-        return sum(hours.get((middle + i) % 24, 0) for i in range(-width // 2, width // 2))
+        return sum(hours[(middle + i) % 24] for i in range(-width // 2, width // 2))
 
     # Of several that are as quiet, the middle one of the longest quiet time.
     middle = min(range(24), key=lambda m: [around(m, width) for width in range(6, 24, 2)])

@@ -35,7 +35,7 @@ def read_transactions(
         A CSV or Parquet file, a workbook, a glob, a list of them, or a data frame: of pandas, of Polars, or what gives
         a stream of Arrow's. None: what `config` says (its `path`, or the bundled sample).
     config
-        How to read it; by default columns are guessed and amounts have a decimal point.
+        How to read it; by default columns are guessed, and signs of amounts and the form of dates are found.
     today_date
         Dates after this day are an error. None: the current date.
 
@@ -47,11 +47,13 @@ def read_transactions(
     Raises
     ------
     ConfigError
-        A missing file or column, a `calibration_end` or `customers_since` outside the log.
+        A missing file or column, a `date_format` or `time_zone` that does not exist, a `calibration_end` or
+        `customers_since` outside the log.
     DataError
-        An empty log; unreadable values in more than `max_bad_share` of the rows; day and month that cannot be told
-        apart; dates in the future; ids that a spreadsheet has rounded; many rows of guests under one id, with which
-        `guests` does not say what to do; refunds under `refunds=error`; fewer than two customers up to today.
+        An empty log; unreadable values in more than `max_bad_share` of the rows; day and month, or thousands and
+        decimals, that cannot be told apart; dates in the future; several currencies; ids that a spreadsheet has
+        rounded; many rows of guests under one id, with which `guests` does not say what to do; refunds under
+        `refunds=error`; fewer than two customers up to today.
 
     Notes
     -----
