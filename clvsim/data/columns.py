@@ -6,6 +6,7 @@ from difflib import get_close_matches
 from typing import NamedTuple
 
 from clvsim.data.config import DataConfig
+from clvsim.data.files import bounded
 from clvsim.errors import ConfigError, Problem
 from clvsim.types import COVARIATE
 
@@ -100,7 +101,7 @@ def _guesses(key: str, headers: Sequence[str], tiers: Sequence[Sequence[str]]) -
 
 
 def _list_headers(headers: Sequence[str], limit: int = 40) -> str:
-    listed = ", ".join(headers[:limit])
+    listed = bounded((h if len(h) <= 60 else h[:59] + "…" for h in headers[:limit]), 400)
     return listed if len(headers) <= limit else f"{listed}, … ({len(headers)} in all)"
 
 

@@ -30,6 +30,8 @@ _DELIMITERS = ",;\t|"
 _CHUNK = 1 << 20
 _SAMPLE = 1 << 17  # characters in which the header is looked for; no field in them exceeds what `csv` takes
 _ROWS, _NEXT = 1000, 50  # rows in which it is looked for, and rows below it that must be like it
+_SPAN = 10  # lines that it may have
+_OPENS = re.compile(rf'(^|[{_DELIMITERS}])\s*"')
 
 _ASCII = bytes(range(128))
 _NEITHER = bytes([*range(9), *range(14, 32), 0x81, 0x8D, 0x8F, 0x90, 0x9D])  # in no text of Windows-1252
@@ -178,6 +180,8 @@ def examine(path: str, layout: Layout) -> Text:
         raise DataError([(path, f"not {name} text, which its bytes or data.encoding say it is")]) from error
     except (OSError, EOFError, zlib.error) as error:
         raise DataError([(path, f"cannot be unpacked: {error}")]) from error
+    if not sample:
+        raise DataError([(path, "the file is empty")])
     readings = []
     if layout.encoding is None and codec not in ("utf-8", "utf-8-sig"):
         name = "UTF-16" if codec.startswith("utf-16") else "Windows-1252 (Latin-1)"
@@ -327,7 +331,7 @@ def _header(sample: str, whole: bool, layout: Layout) -> tuple[str, int, int, tu
     lines = list(io.StringIO(sample, newline=""))
     above = layout.skip
     if above is None:
-        above = next((i for i, line in enumerate(lines) if line.strip(BLANKS + _DELIMITERS + '"')), 0)
+        above = next((i for i in range(len(lines)) if _may_be_header(lines, i)), 0)
     first = lines[above] if above < len(lines) else ""
     delimiter = layout.delimiter or _delimiter(first)
     rows = _rows(lines[above:], whole, delimiter, above)
@@ -342,6 +346,14 @@ def _header(sample: str, whole: bool, layout: Layout) -> tuple[str, int, int, tu
     if found:
         _, delimiter, header = max(found, key=lambda one: one[0])
     return delimiter, header.above, header.end, header.fields
+
+
+def _may_be_header(lines: Sequence[str], i: int) -> bool:
+    """Whether line `i` holds something, and no quote opens in it that is not closed in the next lines."""
+    if not lines[i].strip(BLANKS + _DELIMITERS + '"'):
+        return False
+    is_open = lines[i].count('"') % 2 == 1 and _OPENS.search(lines[i])
+    return not is_open or any(line.count('"') % 2 for line in lines[i + 1 : i + _SPAN])
 
 
 def _delimiter(line: str) -> str:

@@ -154,6 +154,9 @@ def load(con: duckdb.DuckDBPyConnection, source: Source, config: DataConfig) -> 
         scans = scan_source(con, source, layout_of(config), folder)
         try:
             return _fill(con, scans, source, config)
+        except ConfigError as error:  # a column is not found: it may be spelt as what was found says
+            found = [(scans[0].label, f"{line.label}: {line.value}, {line.note}") for line in readings_of(scans)]
+            raise ConfigError([*error.problems, *found]) from error
         finally:
             for scan in scans:
                 if not scan.parameters:

@@ -193,6 +193,7 @@ TABLE = "customer_id,date,amount,note\n" + "".join(f"c{i % 7},2024-01-{i + 1:02}
         ("Dear all, this is, what you asked for\n", 1),
         ("sep=,\n", 1),
         ('"two\nlines"\n', 2),
+        ('"never closed\n', 1),
         ("5 columns\n" * 60, 60),
     ],
 )
@@ -222,6 +223,7 @@ def test_the_delimiter_is_that_of_the_header(read: Read, delimiter: str) -> None
         TABLE.replace("note", "2024"),  # a name like a number
         TABLE.replace("note", ""),
         TABLE.replace("note", "a;b;c;d;e"),
+        TABLE.replace("note", '5" disc'),
         "customer_id,date,amount,note\na,2024-01-01,1,x\nb,2024-01-02,2,\n",
         "customer_id,date,amount,,,,\n" + "".join(f"c{i},2024-01-01,{i},,,,\n" for i in range(9)),
         '"customer_id\n",date,amount,"no, te"\na,2024-01-01,1,"x\ny"\nb,2024-01-02,2,\n',
@@ -236,6 +238,21 @@ def test_in_doubt_the_first_line_is_the_header(read: Read) -> None:
         read(GOOD)
     with pytest.raises(DataError, match="3 of 3 rows: the line does not fit the header"):
         read("customer_id,date,amount\na,2024-01-01,5,5\nb,2024-01-02,6,5\nb,2024-01-03,6,5\n")
+
+
+def test_a_column_that_is_not_found_may_be_misspelt(read: Read, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as error:
+        read("Заказы\nимя,date,amount\nа,2024-01-01,5\nб,2024-01-02,5\n".encode("cp1251"))
+    said = dict(error.value.problems)[str(tmp_path / "orders.csv")]
+    assert said.startswith("Lines above the header: 1")
+    with pytest.raises(ConfigError, match=r"Encoding: Windows-1252 .* if that is misspelt, save the file as"):
+        read("имя,date,amount\nа,2024-01-01,5\nб,2024-01-02,5\n".encode("cp1251"))
+
+
+def test_names_of_columns_are_listed_within_bounds(read: Read) -> None:
+    with pytest.raises(ConfigError) as error:
+        read(",".join(f"{'very' * i} long {i}" for i in range(90)) + "\n1\n")
+    assert all(len(what) < 450 for _, what in error.value.problems)
 
 
 def test_a_table_of_values_has_no_header() -> None:
