@@ -126,14 +126,14 @@ def find_dates(con: duckdb.DuckDBPyConnection, loaded: Loaded, config: DataConfi
     else:
         found = _census(con)
         reading = _found(con, loaded, found, today)
-    real = f"CASE WHEN ({reading.day}) >= DATE '1900-01-01' THEN {reading.day} END"  # years before are placeholders
-    lines = (_example_line(con, loaded, reading, real),) if reading.is_new and not reading.problems else ()
+    day = reading.day
+    lines = (_example_line(con, loaded, reading),) if reading.is_new and not reading.problems else ()
     if config.time_zone:
-        real, line = _in_zone(con, reading, real, config.time_zone)
+        day, line = _in_zone(con, reading, config.time_zone)
         lines += (line,)
     else:
         lines += _quiet_at_midday(con, reading, strict=set(found) == {"strict"})
-    return Dates(real, reading.words, lines, reading.problems)
+    return Dates(day, reading.words, lines, reading.problems)
 
 
 # --- ways to write a date --------------------------------------------------------------------------------------------
@@ -321,12 +321,12 @@ def _written_time() -> tuple[str, str]:
     return minute, _once(f"upper(regexp_extract(date, {quoted(zone)}, 2))", "z", ahead)
 
 
-def _example_line(con: duckdb.DuckDBPyConnection, loaded: Loaded, reading: _Reading, day: str) -> QualityLine:
+def _example_line(con: duckdb.DuckDBPyConnection, loaded: Loaded, reading: _Reading) -> QualityLine:
     first = (
         f"SELECT * FROM raw WHERE date IS NOT NULL AND NOT {_matches(_PATTERNS['strict'])} ORDER BY file, row LIMIT 50"
     )
     rows = con.execute(
-        f"SELECT file, row, date, {day} AS day FROM ({first}) ORDER BY day IS NULL, file, row"
+        f"SELECT file, row, date, {reading.day} AS day FROM ({first}) ORDER BY day IS NULL, file, row"
     ).fetchall()
     shown = [
         f"e.g. {example(loaded, f, line_in_file(loaded, f, row), text)} is {on}" for f, row, text, on in rows if on
@@ -348,9 +348,9 @@ def date_hint(con: duckdb.DuckDBPyConnection, config: DataConfig, condition: str
 # --- days of another zone --------------------------------------------------------------------------------------------
 
 
-def _in_zone(con: duckdb.DuckDBPyConnection, reading: _Reading, day: str, zone: str) -> tuple[str, QualityLine]:
+def _in_zone(con: duckdb.DuckDBPyConnection, reading: _Reading, zone: str) -> tuple[str, QualityLine]:
     """SQL of the day in a zone, and what it changes. A time without an offset is one of UTC."""
-    minute = f"({reading.minute})"
+    day, minute = reading.day, f"({reading.minute})"
     if not count(con, f"{minute} <> 0"):
         return day, QualityLine("time_zone", "Time zone", zone, "no date has a time of day: days stay as written")
     utc = f"(({day})::TIMESTAMP + to_minutes({minute} - ({reading.ahead})))"

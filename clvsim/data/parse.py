@@ -31,13 +31,18 @@ class Rules(NamedTuple):
 def choose_rules(
     con: duckdb.DuckDBPyConnection, loaded: Loaded, config: DataConfig, today: date | None = None
 ) -> tuple[Rules, list[Problem]]:
-    """Parse `raw`: add the columns `day` and `value`.
+    """Parse `raw`: add the columns `day` and `value`. Years before 1900 count as errors: they are placeholders.
 
     Returns them, and problems where dates or amounts have several readings. `today`: by default the current date.
     """
     dates = find_dates(con, loaded, config, today or date.today())
     amounts = find_amounts(con, loaded, config)
-    con.execute(f"CREATE TABLE parsed AS SELECT *, {dates.day} AS day, {amounts.sql('amount')} AS value FROM raw")
+    con.execute(
+        f"""
+        CREATE TABLE parsed AS SELECT * REPLACE (CASE WHEN day >= DATE '1900-01-01' THEN day END AS day)
+        FROM (SELECT *, {dates.day} AS day, {amounts.sql("amount")} AS value FROM raw)
+        """
+    )
     con.execute("DROP TABLE raw; ALTER TABLE parsed RENAME TO raw")
     rules = Rules("day", "value", dates.reading, amounts, (*dates.lines, *amounts.lines))
     return rules, [*dates.problems, *amounts.problems]
