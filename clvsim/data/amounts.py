@@ -145,7 +145,7 @@ def _decimal_sign(
         "ORDER BY file, row LIMIT 1"
     ).fetchall()[0]
     what = (
-        f"thousands or decimals, no value says which: {text!r} is {as_point:.10g} with data.decimal=. and "
+        f"thousands or decimals, no value says which: {text[:40]!r} is {as_point:.10g} with data.decimal=. and "
         f"{as_comma:.10g} with data.decimal=,; type the right one. E.g. {quote('({1}) <> ({2})', 3)}"
     )
     return ".", Problem("data.amount", what)
@@ -263,7 +263,8 @@ def _lines(
         shape = f"{written}{gap}{shape}" if common.before else f"{shape}{gap}{written}"
     file, row, text = common.longest
     value = con.execute(f"SELECT {_number('$1', amounts.decimal)}", [text]).fetchall()[0][0]
-    note = f"e.g. {example(loaded, file, line_in_file(loaded, file, row), text)} is {value.normalize():f}"
+    read = "too large" if value is None else f"{value.normalize():f}"
+    note = f"e.g. {example(loaded, file, line_in_file(loaded, file, row), text)} is {read}"
     if negatives := sum(one.negative for one in found):
         note += f"; {negatives:,} in brackets or with a minus behind them are negative"
     return (QualityLine("amounts", "Amounts", f"read as {shape}", note),)

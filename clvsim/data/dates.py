@@ -127,14 +127,14 @@ def find_dates(con: duckdb.DuckDBPyConnection, loaded: Loaded, config: DataConfi
     else:
         found = _census(con)
         reading = _found(con, loaded, found, today)
-    real = f"CASE WHEN ({reading.day}) >= DATE '1900-01-01' THEN {reading.day} END"  # years before are placeholders
-    lines = (_example_line(con, loaded, reading, real),) if reading.is_new else ()
+    day = reading.day
+    lines = (_example_line(con, loaded, reading),) if reading.is_new and not reading.problems else ()
     if config.time_zone:
-        real, line = _in_zone(con, reading, real, config.time_zone)
+        day, line = _in_zone(con, reading, config.time_zone)
         lines += (line,)
     else:
         lines += _quiet_at_midday(con, reading, strict=set(found) == {"strict"})
-    return Dates(real, reading.words, lines, reading.problems)
+    return Dates(day, reading.words, lines, reading.problems)
 
 
 # --- ways to write a date --------------------------------------------------------------------------------------------
@@ -312,26 +312,27 @@ def _written_time() -> tuple[str, str]:
         "CASE WHEN t.half = '' THEN t.hour::BIGINT "
         "ELSE t.hour::BIGINT % 12 + CASE WHEN lower(t.half) = 'p' THEN 12 ELSE 0 END END"
     )
-    minute = _once(time, "t", f"CASE WHEN t.hour <> '' THEN ({hour}) * 60 + t.minute::BIGINT END")
+    minute = _once(time, "t", f"({hour}) * 60 + t.minute::BIGINT")
     zone = rf":\d{{2}}[\d:.,]*{half}[^A-Za-z+-]*((?:UTC|GMT)?[+-]\d{{2}}:?\d{{0,2}}|[A-Za-z]+)"
     digits = "rpad(regexp_replace(z, '\\D', '', 'g'), 4, '0')"
     offset = f"({digits}[1:2]::BIGINT * 60 + {digits}[3:4]::BIGINT) * CASE WHEN contains(z, '-') THEN -1 ELSE 1 END"
     names = f"MAP {{{', '.join(f'{quoted(name)}: {ahead}' for name, ahead in ZONES.items())}}}"
     ahead = f"CASE WHEN regexp_matches(z, '\\d') THEN {offset} ELSE coalesce({names}[z], 0) END"
-    minute = f"CASE WHEN contains(date, ':') THEN {minute} END"
+    minute = f"CASE WHEN regexp_matches(date, '(^|[^\\d:])([01]?\\d|2[0-4]):[0-5]\\d') THEN {minute} END"
     return minute, _once(f"upper(regexp_extract(date, {quoted(zone)}, 2))", "z", ahead)
 
 
-def _example_line(con: duckdb.DuckDBPyConnection, loaded: Loaded, reading: _Reading, day: str) -> QualityLine:
-    strict = _matches(_PATTERNS["strict"])
+def _example_line(con: duckdb.DuckDBPyConnection, loaded: Loaded, reading: _Reading) -> QualityLine:
+    first = (
+        f"SELECT * FROM raw WHERE date IS NOT NULL AND NOT {_matches(_PATTERNS['strict'])} ORDER BY file, row LIMIT 50"
+    )
     rows = con.execute(
-        f"SELECT file, row, date, {day} FROM (SELECT * FROM raw WHERE date IS NOT NULL AND NOT {strict} "
-        "ORDER BY file, row LIMIT 1)"
+        f"SELECT file, row, date, {reading.day} AS day FROM ({first}) ORDER BY day IS NULL, file, row"
     ).fetchall()
     shown = [
-        f"e.g. {example(loaded, file, line_in_file(loaded, file, row), text)} is {on}" for file, row, text, on in rows
+        f"e.g. {example(loaded, f, line_in_file(loaded, f, row), text)} is {on}" for f, row, text, on in rows if on
     ]
-    return QualityLine("dates", "Dates", f"read as {reading.words}", "".join(shown))
+    return QualityLine("dates", "Dates", f"read as {reading.words}", "".join(shown[:1]))
 
 
 def date_hint(con: duckdb.DuckDBPyConnection, config: DataConfig, condition: str) -> str:
@@ -348,9 +349,9 @@ def date_hint(con: duckdb.DuckDBPyConnection, config: DataConfig, condition: str
 # --- days of another zone --------------------------------------------------------------------------------------------
 
 
-def _in_zone(con: duckdb.DuckDBPyConnection, reading: _Reading, day: str, zone: str) -> tuple[str, QualityLine]:
+def _in_zone(con: duckdb.DuckDBPyConnection, reading: _Reading, zone: str) -> tuple[str, QualityLine]:
     """SQL of the day in a zone, and what it changes. A time without an offset is one of UTC."""
-    minute = f"({reading.minute})"
+    day, minute = reading.day, f"({reading.minute})"
     if not count(con, f"{minute} <> 0"):
         return day, QualityLine("time_zone", "Time zone", zone, "no date has a time of day: days stay as written")
     utc = f"(({day})::TIMESTAMP + to_minutes({minute} - ({reading.ahead})))"

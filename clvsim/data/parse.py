@@ -41,7 +41,7 @@ def choose_rules(
 ) -> tuple[Rules, list[Problem]]:
     """Parse `raw`: add the columns `day`, `value` and, where the file says what was paid back, `back`.
 
-    A product is rounded to four decimals, and so is what a currency's rate makes of it. Returns the columns, and
+    Years before 1900 count as errors: they are placeholders. A product is rounded to four decimals, and so is what a currency's rate makes of it. Returns the columns, and
     problems where dates or amounts have several readings. `today`: by default the current date.
     """
     dates = find_dates(con, loaded, config, today or date.today())
@@ -51,7 +51,10 @@ def choose_rules(
     back = "back" if "refunded" in amounts.columns else None
     paid_back = f", {_product([f'abs({amounts.sql("refunded")})'] + ['factor'] * rated)} AS back" if back else ""
     con.execute(
-        f"CREATE TABLE parsed AS SELECT *, {dates.day} AS day, {_product(factors)} AS value{paid_back} FROM raw"
+        f"""
+        CREATE TABLE parsed AS SELECT * REPLACE (CASE WHEN day >= DATE '1900-01-01' THEN day END AS day)
+        FROM (SELECT *, {dates.day} AS day, {_product(factors)} AS value{paid_back} FROM raw)
+        """
     )
     con.execute("DROP TABLE raw; ALTER TABLE parsed RENAME TO raw")
     rules = Rules("day", "value", dates.reading, amounts, (*dates.lines, *amounts.lines), back)

@@ -49,7 +49,8 @@ _SHORT = r"kr|zł|kč|ft|lei|fr|sfr|rs|руб"
 BLANK = r"[\s\x{a0}\x{2000}-\x{200a}\x{202f}\x{205f}\x{3000}]"
 CURRENCY_CODE = f"(?i:{_CODES.replace(' ', '|')})"
 CURRENCY = rf"(?:[A-Z]{{0,3}}\p{{Sc}}|{CURRENCY_CODE}|(?i:{_SHORT})\.?)"
-SAME_CURRENCY = {"€": "EUR", "£": "GBP", "₹": "INR", "US$": "USD", "$US": "USD"}
+_SAME = "€ EUR, £ GBP, ₹ INR, US$ USD, $US USD, A$ AUD, AU$ AUD, C$ CAD, CA$ CAD, NZ$ NZD, HK$ HKD, R$ BRL"
+SAME_CURRENCY = {pair[:-4]: pair[-3:] for pair in _SAME.split(", ")}
 
 
 def _any_of(names: str) -> str:

@@ -181,6 +181,15 @@ def test_what_is_not_plain_is_named() -> None:
     )
 
 
+def test_an_example_that_cannot_be_read() -> None:
+    _, amounts, rules, _ = parsed(amounts=["$5", "$99999999999999999999"])
+    assert amounts == [Decimal(5), None]
+    assert lines(rules)["amounts"].endswith("is too large")
+    _, _, rules, _ = parsed(dates=["31 Feb 2024", "1 Mar 2024"])
+    assert lines(rules)["dates"].endswith("e.g. row 3: '1 Mar 2024' is 2024-03-01")
+    assert "dates" not in lines(parsed(dates=["03/04/24", "05/06/24"])[2])  # it is asked
+
+
 def test_several_currencies_are_never_added() -> None:
     amounts = ["$5", "€6", "7 EUR", "8", "$9", "$10"]
     *_, problems = parsed(amounts=amounts)
@@ -443,6 +452,8 @@ def test_local_dates_come_back_or_are_asked_for(wanted: list[date], first: str) 
         ("2024-07-05T04:00:00Z", date(2024, 7, 5)),
         ("2024-03-05 03:00", date(2024, 3, 4)),  # without an offset: UTC
         ("2024-03-05", date(2024, 3, 5)),  # without a time
+        ("2024-03-05T99:00:00Z", date(2024, 3, 5)),
+        ("2024-03-05 03:61", date(2024, 3, 5)),
         ("2024-03-05 03:00 +0100", date(2024, 3, 4)),
         ("2024-03-04 22:00:00-07:00", date(2024, 3, 5)),
         ("2024-03-04 22:00:00.5 -07", date(2024, 3, 5)),
