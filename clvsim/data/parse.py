@@ -41,8 +41,9 @@ def choose_rules(
 ) -> tuple[Rules, list[Problem]]:
     """Parse `raw`: add the columns `day`, `value` and, where the file says what was paid back, `back`.
 
-    Years before 1900 count as errors: they are placeholders. A product is rounded to four decimals, and so is what a currency's rate makes of it. Returns the columns, and
-    problems where dates or amounts have several readings. `today`: by default the current date.
+    Years before 1900 count as errors: they are placeholders. A product is rounded to four decimals, and so is what a
+    currency's rate makes of it. Returns the columns, and problems where dates or amounts have several readings.
+    `today`: by default the current date.
     """
     dates = find_dates(con, loaded, config, today or date.today())
     amounts = find_amounts(con, loaded, config)
