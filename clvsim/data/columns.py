@@ -44,12 +44,28 @@ _NAMES: dict[str, tuple[tuple[str, ...], ...]] = {
         "channel": ("channel acquisitionchannel saleschannel kanal",),
     }.items()
 }
+NO_SALE_IF_FILLED = ("cancelledat", "canceledat", "voidedat", "deletedat", "storniertam")
+NO_SALE_IF_TRUE = (
+    "cancelled",
+    "canceled",
+    "voided",
+    "deleted",
+    "test",
+    "testorder",
+    "istest",
+    "storniert",
+    "isrefunded",
+)
+NO_SALE_IF_FALSE = ("paid", "ispaid", "captured", "bezahlt")
 # Columns that are never passed over: by their names they may say which rows are sales, in which money, what came back.
 _SAYING = {
     "status": (
         *("status", "orderstatus", "paymentstatus", "financialstatus", "transactionstatus", "chargestatus"),
-        *("state", "orderstate", "type", "transactiontype", "ordertype", "eventtype", "recordtype", "typ"),
-        *("zahlungsstatus", "bestellstatus", "statut", "estado", "stato", "situacao", "testorder", "cancelledat"),
+        *("orderstate", "type", "transactiontype", "ordertype", "eventtype", "recordtype", "typ"),
+        *("zahlungsstatus", "bestellstatus", "statut", "estado", "stato", "situacao"),
+        *NO_SALE_IF_FILLED,
+        *NO_SALE_IF_TRUE,
+        *NO_SALE_IF_FALSE,
     ),
     "currency": (
         *("currency", "ordercurrency", "currencycode", "paymentcurrency", "waehrung", "währung", "devise"),
@@ -68,7 +84,8 @@ _ABSENT = {
     "amount": ", or data.amount= where the log has none (clvsim validate then checks its orders; a run needs a "
     "column of amounts, 1 in each row where all orders count the same)"
 }
-_QUANTITY = {"quantity", "qty", "units"}
+_QUANTITY = {"quantity", "qty", "units", "menge", "anzahl"}
+_PRICES = {"price", "unitprice", "itemprice", "preis", "einzelpreis", "stückpreis"}
 
 
 class Columns(NamedTuple):
@@ -98,6 +115,12 @@ def _guesses(key: str, headers: Sequence[str], tiers: Sequence[Sequence[str]]) -
         if matches := [h for h, p in zip(headers, normalised, strict=True) if p in names]:
             return matches
     return []
+
+
+def _product(key: str, headers: Sequence[str]) -> str:
+    """What to type for an amount that is a quantity times a price, where the file has these."""
+    parts = [[h for h in headers if plain(h) in names] for names in (_QUANTITY, _PRICES)]
+    return f", e.g. data.amount='{parts[0][0]}*{parts[1][0]}'" if key == "amount" and all(parts) else ""
 
 
 def _list_headers(headers: Sequence[str], limit: int = 40) -> str:
@@ -177,7 +200,7 @@ def choose(
             used[key] = matches[0]
             guessed.append(key)
         elif key in required:
-            reason, instead = "no column has one of its usual names", _ABSENT.get(key, "")
+            reason, instead = "no column has one of its usual names", _product(key, headers) + _ABSENT.get(key, "")
             if matches:
                 reason, instead = f"{' and '.join(map(repr, matches))} could both be meant", ""
             problems.append(Problem(f"data.{key}", f"{reason}; type data.{key}=COLUMN{instead}"))

@@ -20,23 +20,35 @@ class Source(Frozen):
     time_unit: TimeUnit = "week"  # of reported parameters
 
 
-def _mapping_of_text(value: Any) -> Any:
-    """A YAML flow mapping typed in a shell, as text: `{Status: [paid, 'no']}`; every key and value stays text."""
-    if not isinstance(value, str):
-        return value
+_DEEPEST, _LONGEST = 3, 100_000  # of a mapping of columns to values: levels, characters
+_A_MAPPING = "is no mapping of columns to values, e.g. '{Status: [paid]}'"
+
+
+def _mapping_of_text(text: str) -> Any:
+    """A YAML flow mapping typed in a shell: `{Status: [paid, 'no']}`; every key and value stays text."""
+    if len(text) > _LONGEST:
+        raise ValueError(f"{_A_MAPPING}: it has {len(text):,} characters, at most {_LONGEST:,}")
     try:
-        read = yaml.load(value, Loader=yaml.BaseLoader)
+        depth = 0
+        for event in yaml.parse(text, Loader=yaml.BaseLoader):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > _DEEPEST or isinstance(event, yaml.AliasEvent):
+                raise ValueError(f"{_A_MAPPING}: no deeper, and without aliases")
+        read = yaml.load(text, Loader=yaml.BaseLoader)
     except yaml.YAMLError as error:
-        raise ValueError(f"is no mapping of columns to values, e.g. '{{Status: [paid]}}', got {value!r}") from error
+        raise ValueError(f"{_A_MAPPING}, got {text[:80]!r}") from error
     return {} if read in ("", None) else read
 
 
 def _lists(value: Any) -> Any:
     """One value instead of a list of values is a list of one."""
-    value = _mapping_of_text(value)
+    value = _mapping_of_text(value) if isinstance(value, str) else value
     if not isinstance(value, Mapping):
         return value
-    return {str(k): [str(one) for one in (v if isinstance(v, list | tuple) else [v])] for k, v in value.items()}
+    lists = {str(key): one if isinstance(one, list | tuple) else [one] for key, one in value.items()}
+    if any(isinstance(one, Mapping | list | tuple) for values in lists.values() for one in values):
+        raise ValueError(_A_MAPPING)
+    return {key: ["" if one is None else str(one) for one in values] for key, values in lists.items()}
 
 
 Wanted = Annotated[dict[str, tuple[str, ...]], BeforeValidator(_lists)]
@@ -54,6 +66,7 @@ class DataConfig(Source):
     kind: Literal["bundled", "csv"] = "csv"
     preset: Literal["none"] | None = None  # none: no preset is looked for
     recognise: tuple[str, ...] = ()  # of a preset: columns by which its files are recognised
+    caution: str = ""  # of a preset: what its files do not tell
     path: str | tuple[str, ...] | None = None
     sheet: str | None = None  # of a workbook; None: the only one with rows
     encoding: Literal["utf-8", "utf-16", "cp1252", "latin-1"] | None = None  # None: found

@@ -42,10 +42,10 @@ def filled(config: DataConfig, headers: Sequence[str], label: str) -> tuple[Data
     if config.recognise:
         absent = [column for column in config.recognise if _header(column, headers) is None]
         if absent:
-            listed = ", ".join(repr(column) for column in absent)
+            listed = ", ".join(repr(column.split("|")[0]) for column in absent)
             what = f"{label} is no such export: it has no column {listed}; type data=csv to say yourself what it holds"
             raise ConfigError([("data", what)])
-        return _with_headers(config, headers), []
+        return _with_headers(config, headers), _cautions(config)
     if config.preset == "none":
         return config, []
     fits = {name: one for name, one in presets().items() if all(_header(c, headers) for c in one.recognise)}
@@ -61,16 +61,20 @@ def filled(config: DataConfig, headers: Sequence[str], label: str) -> tuple[Data
     for key in sorted(preset.model_fields_set - _NOT_SAID):
         typed, known = getattr(config, key), getattr(preset, key)
         if key in _BY_COLUMN:
-            named = {_header(column, headers) or column for column in (*config.only, *config.without)}
-            known = {column: v for column, v in known.items() if _header(column, headers) not in named}
-            if any(_header(column, headers) for column in known):
+            named = {None, *(_header(column, headers) or column for column in (*config.only, *config.without))}
+            if known := {column: v for column, v in known.items() if _header(column, headers) not in named}:
                 more[key] = known | typed
         elif typed == getattr(own, key):
             more[key] = known
     config = _with_headers(config.model_copy(update=more), headers)
     said = [f"data.{key} {_said(getattr(config, key))}" for key in _BY_COLUMN if getattr(config, key)]
     note = f"{'; '.join(['by its columns', *said])}; data.preset=none reads it without"
-    return config, [QualityLine("preset", "Read as", f"data={name}", note)]
+    lines = [QualityLine("preset", "Read as", f"data={name}", note)]
+    return config, lines + _cautions(config)
+
+
+def _cautions(config: DataConfig) -> list[QualityLine]:
+    return [QualityLine("caution", "Not in this export", "", config.caution, "warning")] if config.caution else []
 
 
 def _knows_more(other: DataConfig, one: DataConfig) -> bool:
@@ -79,7 +83,7 @@ def _knows_more(other: DataConfig, one: DataConfig) -> bool:
 
 def _said(value: Any) -> str:
     if isinstance(value, Mapping):
-        return "; ".join(f"{column}: {', '.join(values)}" for column, values in value.items())
+        return "; ".join(f"{column}: {', '.join(one or 'empty' for one in values)}" for column, values in value.items())
     return str(value)
 
 
@@ -101,8 +105,9 @@ def _with_headers(config: DataConfig, headers: Sequence[str]) -> DataConfig:
         factors = [_header(factor, headers) for factor in names.split(FACTORS)]
         found = FACTORS.join(factor for factor in factors if factor) if all(factors) else None
         more[key] = found if found or key not in ("refunded", "segment", "channel", "currency") else ""
+    own = {c for one in presets().values() if one.recognise == config.recognise for c in (*one.only, *one.without)}
     for key in _BY_COLUMN:
         columns = getattr(config, key)
-        known = {_header(column, headers) or column: values for column, values in columns.items()}
-        more[key] = {c: v for c, v in known.items() if c in headers or "|" not in c}
+        known = {c: v for c, v in columns.items() if c not in own or _header(c, headers)}
+        more[key] = {_header(column, headers) or column: values for column, values in known.items()}
     return config.model_copy(update=more)

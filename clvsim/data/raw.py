@@ -129,10 +129,11 @@ def broken_lines(con: duckdb.DuckDBPyConnection, number: int, above: int = 0) ->
 
 
 def require_same_columns(scans: Sequence[Scan], used: dict[str, str]) -> None:
-    """Raises ConfigError where a file lacks a column that the first one has."""
+    """Raises ConfigError where a file lacks a column that another one has."""
+    has = {name: next((scan.label for scan in scans if name in scan.headers), "") for name in used.values()}
     problems = [
-        (f"data.{key}", f"{scan.label} has no column {name!r}, unlike {scans[0].label}")
-        for scan in scans[1:]
+        (f"data.{key.split(':')[0]}", f"{scan.label} has no column {name!r}, unlike {has[name]}")
+        for scan in scans
         for key, name in used.items()
         if scan.headers.count(name) != 1
     ]
@@ -164,10 +165,12 @@ def load(con: duckdb.DuckDBPyConnection, source: Source, config: DataConfig) -> 
 
 
 def _fill(con: duckdb.DuckDBPyConnection, scans: Sequence[Scan], source: Source, config: DataConfig) -> Loaded:
-    config, readings = filled(config, scans[0].headers, scans[0].label)
-    columns = choose_columns(scans[0].headers, config, scans[0].label)
+    headers = tuple(dict.fromkeys(header for scan in scans for header in scan.headers))  # whatever the files' order
+    headers = scans[0].headers if len(scans) == 1 else headers
+    config, readings = filled(config, headers, scans[0].label)
+    columns = choose_columns(headers, config, scans[0].label)
     require_same_columns(scans, columns.used)
-    extra = _extra(scans[0].headers, columns.used)
+    extra = _extra(headers, columns.used)
     more_columns = "".join(f", {identifier(key)} VARCHAR" for key in (*covariate_keys(columns.used), *extra))
     con.execute(
         "CREATE TABLE raw (file INTEGER, row BIGINT, customer_id VARCHAR, date VARCHAR, amount VARCHAR, "

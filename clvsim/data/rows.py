@@ -5,7 +5,7 @@ its first row says holds for all of them, and an order that several files have i
 Nothing here depends on the order of rows, except that a first row is the first of its file.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import duckdb
@@ -13,23 +13,14 @@ import duckdb
 from clvsim.data.columns import says_what
 from clvsim.data.config import DataConfig
 from clvsim.data.database import identifier, quoted
+from clvsim.data.passed_over import ALIKE, ORDERS_TO_TELL, alike, choose_currency, passed_over
+from clvsim.data.quoting import SHOWN, flow, folded, listed, shown, values_of
 from clvsim.data.raw import Loaded, covariate_keys
 from clvsim.errors import ConfigError, DataError, Problem
 from clvsim.types import QualityLine
 
-_SHOWN = 8  # values that a message lists
-_WIDE = 40  # characters of a value
-_LONG = 160  # of all values that are to be typed
-_UNPAID = (
-    *("fail", "cancel", "void", "pending", "refund", "declin", "expired", "unpaid", "storn", "abgebroch", "annul"),
-    *("test", "draft", "chargeback", "error", "hold", "reject", "offen", "fehlgeschlagen", "erstatt", "rembours"),
-    *("échou", "echou", "attente", "cancelad", "fallid", "pendiente", "reembols", "withdraw", "fee", "transfer"),
-)
-_ALIKE = 0.95  # share of orders whose rows all have the same amount, from which each may hold the whole order's
-_ORDERS_TO_TELL = 10
-_MOST_KINDS = 100  # values of a column that says what a row is
-
-Counts = list[tuple[str | None, int]]
+_MANY = 1 / 3  # share of the rows, from which leaving them out by a preset is a warning
+_FEW = 0.01  # share of orders that may be odd
 
 
 class Selected(NamedTuple):
@@ -60,10 +51,10 @@ def select_rows(con: duckdb.DuckDBPyConnection, loaded: Loaded, typed: DataConfi
     else:
         readings += _repeats(con, loaded)
     _require_values(con, loaded, typed)
-    readings += _filter(con, loaded)
+    readings += _filter(con, loaded, typed)
     problems, lines = _money(con, loaded)
     readings += lines
-    more, lines = _passed_over(con, loaded)
+    more, lines = passed_over(con, loaded)
     if problems or more:
         raise DataError([*problems, *more])
     for name, _ in loaded.extra:
@@ -74,44 +65,6 @@ def select_rows(con: duckdb.DuckDBPyConnection, loaded: Loaded, typed: DataConfi
 
 def _count(con: duckdb.DuckDBPyConnection, where: str = "true") -> int:
     return con.execute(f"SELECT count(*) FROM raw WHERE {where}").fetchall()[0][0]
-
-
-def shown(value: str | None) -> str:
-    """A value of a file for a message: one line, cut, in quotes where blanks or signs are in it."""
-    if value is None:
-        return "(none)"
-    text = "".join(c if c.isprintable() else "?" for c in value)
-    text = text if len(text) <= _WIDE else text[: _WIDE - 1] + "…"
-    return text if text.replace("_", "").replace("-", "").isalnum() else f"'{text}'"
-
-
-def listed(counts: Iterable[tuple[str | None, int]]) -> str:
-    """Values with their numbers of rows, the first eight."""
-    counts = list(counts)
-    words = [f"{shown(value)} {count:,}" for value, count in counts[:_SHOWN]]
-    return ", ".join(words) + (f", … ({len(counts):,} values)" if len(counts) > _SHOWN else "")
-
-
-def flow(column: str, values: Iterable[str]) -> str:
-    """A column with values as YAML that a shell can be given in single quotes; words for them where they are long."""
-    inner = ", ".join(_yaml(value) for value in values)
-    if len(inner) > _LONG or not inner.isprintable() or "'" in column + inner:
-        inner = "VALUE, ..."
-    return f"'{{{_yaml(column)}: [{inner}]}}'"
-
-
-def _yaml(text: str) -> str:
-    """A word that YAML reads as this text in a flow mapping, of which every value is text."""
-    plain = all(c.isalnum() or c in " _-.#" for c in text) and text.strip() == text and text[:1] not in "-#"
-    return (
-        text
-        if plain and " #" not in text
-        else f'"{text.replace(chr(92), chr(92) * 2).replace(chr(34), chr(92) + chr(34))}"'
-    )
-
-
-def _values(con: duckdb.DuckDBPyConnection, column: str) -> Counts:
-    return con.execute(f"SELECT {column}, count(*) FROM raw GROUP BY 1 ORDER BY 2 DESC, 1").fetchall()
 
 
 def _orders(con: duckdb.DuckDBPyConnection, loaded: Loaded) -> list[QualityLine]:
@@ -136,7 +89,7 @@ def _orders(con: duckdb.DuckDBPyConnection, loaded: Loaded) -> list[QualityLine]
     ).fetchall()[0]
     if not orders:
         return readings
-    _require_one_customer(con, header)
+    readings += _require_one_customer(con, header, orders)
     names = [
         "customer_id",
         "date",
@@ -163,25 +116,36 @@ def _orders(con: duckdb.DuckDBPyConnection, loaded: Loaded) -> list[QualityLine]
     return readings
 
 
-def _require_one_customer(con: duckdb.DuckDBPyConnection, header: str) -> None:
+_ONE_ID = (  # spellings of one id, which are folded later
+    r"regexp_replace(lower(regexp_replace(trim(customer_id), '\s+', ' ', 'g')), '^0*(\d+?)([.,]0)?$', '\1')"
+)
+
+
+def _require_one_customer(con: duckdb.DuckDBPyConnection, header: str, orders: int) -> list[QualityLine]:
+    """A warning about order numbers that stand for several customers. Raises DataError where they are many."""
     several = con.execute(
-        """
-        SELECT order_id, min(lower(customer_id)), max(lower(customer_id)) FROM raw
-        WHERE order_id IS NOT NULL GROUP BY order_id
-        HAVING min(lower(customer_id)) < max(lower(customer_id)) ORDER BY order_id
+        f"""
+        SELECT order_id, min({_ONE_ID}), max({_ONE_ID}) FROM raw
+        WHERE order_id IS NOT NULL GROUP BY order_id HAVING min({_ONE_ID}) < max({_ONE_ID}) ORDER BY order_id
         """
     ).fetchall()
-    if several:
-        number, one, other = several[0]
-        what = (
-            f"{len(several):,} order numbers have several customers, e.g. {shown(number)}: {shown(one)} and "
-            f"{shown(other)}; is {header} the order's number?"
-        )
+    if not several:
+        return []
+    number, one, other = several[0]
+    example = f"e.g. {shown(number)}: {shown(one)} and {shown(other)}"
+    if len(several) > _FEW * orders:
+        what = f"numbers of {len(several):,} orders have several customers, {example}; is {header} the order's number?"
         raise DataError([("data.order_id", what)])
+    note = f"{example}; each row keeps its own customer"
+    return [QualityLine("several_customers", "Orders with several customers", f"{len(several):,}", note, "warning")]
 
 
 def _rows_of_orders(con: duckdb.DuckDBPyConnection, loaded: Loaded) -> bool:
     """Leave the rows of orders that have an amount of their own; whether each row had the whole order's."""
+    if "refunded" in dict(loaded.extra):  # what was paid back may stand in a row of its own
+        con.execute(
+            "UPDATE raw SET amount = '0' WHERE amount IS NULL AND refunded IS NOT NULL AND order_id IS NOT NULL"
+        )
     con.execute(
         """
         DELETE FROM raw USING (
@@ -193,24 +157,24 @@ def _rows_of_orders(con: duckdb.DuckDBPyConnection, loaded: Loaded) -> bool:
     how = loaded.config.order_rows
     if how == "sum" or loaded.config.amount == "":
         return False
-    alike, several = con.execute(
-        """
-        SELECT count(*) FILTER (a = b), count(*) FROM (
-            SELECT min(amount) AS a, max(amount) AS b FROM raw WHERE order_id IS NOT NULL
-            GROUP BY order_id HAVING count(*) > 1)
-        """
-    ).fetchall()[0]
+    same, several = alike(con, "order_id")
     if how is None:
         single = "amount_2" not in dict(loaded.extra)
-        if single and several >= _ORDERS_TO_TELL and alike >= _ALIKE * several:
+        if single and several >= ORDERS_TO_TELL and same >= ALIKE * several:
             what = (
-                f"in {alike:,} of {several:,} orders with several rows each row has the same amount; type "
+                f"in {same:,} of {several:,} orders with several rows each row has the same amount; type "
                 "data.order_rows=once if it is the whole order's, or data.order_rows=sum"
             )
             raise DataError([("data.order_rows", what)])
         return False
-    if alike < several:
-        what = f"{several - alike:,} of {several:,} orders have rows with different amounts; type data.order_rows=sum"
+    if same < several:
+        number = con.execute(
+            "SELECT order_id FROM raw WHERE order_id IS NOT NULL GROUP BY order_id "
+            "HAVING min(amount) < max(amount) ORDER BY order_id LIMIT 1"
+        ).fetchall()[0][0]
+        what = f"{several - same:,} of {several:,} orders have rows with different amounts, e.g. {shown(number)}"
+        if same < ALIKE * several:
+            what += "; if each row holds a part, type data.order_rows=sum"
         raise DataError([("data.order_rows", what)])
     con.execute(
         """
@@ -245,39 +209,35 @@ def _require_values(con: duckdb.DuckDBPyConnection, loaded: Loaded, typed: DataC
     for key in ("only", "without"):
         wanted: Mapping[str, tuple[str, ...]] = getattr(typed, key)
         for header, values in wanted.items():
-            there = _values(con, filters[header])
-            known = {_folded(value) for value, _ in there if value is not None}
-            absent = [value for value in values if _folded(value) not in known]
+            there = values_of(con, filters[header])
+            known = {folded(value) for value, _ in there}
+            absent = [value for value in values if folded(value) not in known]
             if absent:
-                words = ", ".join(map(shown, absent))
+                words = ", ".join(map(shown, absent[:SHOWN])) + (", …" if len(absent) > SHOWN else "")
                 problems.append((f"data.{key}", f"no row has {words} in {header}; it holds {listed(there)}"))
     if problems:
         raise ConfigError(problems)
 
 
-def _folded(value: str) -> str:
-    return value.strip().casefold()
-
-
-def _filter(con: duckdb.DuckDBPyConnection, loaded: Loaded) -> list[QualityLine]:
+def _filter(con: duckdb.DuckDBPyConnection, loaded: Loaded, typed: DataConfig) -> list[QualityLine]:
     """Delete the rows that are no sales, and say how many there are of each value."""
-    readings, filters = [], loaded.filters()
+    readings, filters, rows = [], loaded.filters(), _count(con)
     for key in ("only", "without"):
         wanted: Mapping[str, tuple[str, ...]] = getattr(loaded.config, key)
         for header, values in wanted.items():
             if not values:
                 continue
-            name, folded = filters[header], [_folded(value) for value in values]
-            hit = f"lower(coalesce({name}, '')) IN ({', '.join('?' * len(folded))})"
-            out = f"NOT ({hit})" if key == "only" else hit
-            counts = con.execute(
-                f"SELECT {name}, count(*) FROM raw WHERE {out} GROUP BY 1 ORDER BY 2 DESC, 1", folded
-            ).fetchall()
-            if counts:
-                con.execute(f"DELETE FROM raw WHERE {out}", folded)
-                total = sum(count for _, count in counts)
-                note = f"{header}: {listed(counts)}; data.{key} chooses"
-                readings.append(QualityLine(f"{key}_{name}", "Rows left out as no sales", f"{total:,}", note))
+            name, wanted_values = filters[header], {folded(value) for value in values}
+            counts = [one for one in values_of(con, name) if (folded(one[0]) in wanted_values) != (key == "only")]
+            if not counts:
+                continue
+            out = [value for value, _ in counts]
+            where = f"{name} IN (SELECT unnest(?::VARCHAR[]))" + (f" OR {name} IS NULL" if None in out else "")
+            con.execute(f"DELETE FROM raw WHERE {where}", [[value for value in out if value is not None]])
+            total = sum(count for _, count in counts)
+            level = "info" if header in getattr(typed, key) or total < _MANY * rows else "warning"
+            note = f"{shown(header)}: {listed(counts)}; data.{key} chooses"
+            readings.append(QualityLine(f"{key}_{name}", "Rows left out as no sales", f"{total:,}", note, level))
     return readings
 
 
@@ -296,7 +256,8 @@ def _money(con: duckdb.DuckDBPyConnection, loaded: Loaded) -> tuple[list[Problem
         return [Problem("data.rates", what)], []
     base = [code for code in codes if code not in config.rates]
     if len(base) > 1:
-        return [Problem("data.currency", _choose_currency(header, counts))], []
+        one = flow((header, [code for code in base if code][:1]))
+        return [Problem("data.currency", choose_currency(header, counts).format(only=f"data.only={one}"))], []
     if not config.rates:
         return [], [QualityLine("currency", "Currency", shown(codes[0]), f"by {header}")] if codes else []
     if not base:
@@ -308,68 +269,3 @@ def _money(con: duckdb.DuckDBPyConnection, loaded: Loaded) -> tuple[list[Problem
     rates = ", ".join(f"1 {code} = {rate:g}" for code, rate in config.rates.items())
     note = f"{listed(counts)} rows by {header}; converted at {rates} (data.rates)"
     return [], [QualityLine("currency", "Currency", shown(base[0]), note)]
-
-
-def _choose_currency(header: str, counts: Counts) -> str:
-    most, second = counts[0][0], counts[1][0]
-    one = f"data.only={flow(header, [most or ''])}"
-    rate = f", or give data.rates.{second}=RATE" if second and second.isalpha() else ""
-    return f"{header} holds {listed(counts)}, and currencies are never added: choose one with {one}{rate}"
-
-
-def _passed_over(con: duckdb.DuckDBPyConnection, loaded: Loaded) -> tuple[list[Problem], list[QualityLine]]:
-    """Problems and lines on columns that nobody named and that may say which rows are sales."""
-    problems: list[Problem] = []
-    lines: list[QualityLine] = []
-    for name, header in loaded.extra:
-        look = _LOOKS.get(says_what(header)) if name.startswith("seen_") else None
-        if look:
-            found = look(loaded, header, _values(con, name))
-            problems += [one for one in found if isinstance(one, Problem)]
-            lines += [one for one in found if isinstance(one, QualityLine)]
-    return problems, lines
-
-
-def _look_at_refunds(loaded: Loaded, header: str, counts: Counts) -> list[Problem | QualityLine]:
-    if loaded.config.refunded is not None:
-        return []
-    paid = sum(count for value, count in counts if value is not None and any(c in "123456789" for c in value))
-    if not paid:
-        return []
-    what = f"{header} holds amounts in {paid:,} rows: type data.refunded={shown(header)} to take them off"
-    return [Problem("data.refunded", f"{what}, or data.refunded= to pass over it")]
-
-
-def _look_at_currencies(loaded: Loaded, header: str, counts: Counts) -> list[Problem | QualityLine]:
-    if loaded.config.currency is not None:
-        return []
-    codes: dict[str, int] = {}
-    for value, count in counts:
-        if value is not None:
-            codes[value.upper()] = codes.get(value.upper(), 0) + count
-    if len(codes) > 1:
-        counts = sorted(codes.items(), key=lambda one: (-one[1], one[0]))
-        return [Problem("data.currency", _choose_currency(header, counts))]
-    return [QualityLine("currency", "Currency", shown(code), f"by {header}") for code in codes]
-
-
-def _look_at_status(loaded: Loaded, header: str, counts: Counts) -> list[Problem | QualityLine]:
-    values = [value for value, _ in counts if value is not None]
-    bad = [value for value in values if _is_bad(value)]
-    if len(counts) < 2 or len(values) > _MOST_KINDS:
-        return []
-    if not bad:
-        note = f"{listed(counts)}; all count as sales: data.only={flow(header, values[:1])} chooses"
-        return [QualityLine(f"passed_over_{header}", f"Column {header} is not used", "", note, "warning")]
-    good = [value for value in values if value not in bad]
-    keep = f"data.only={flow(header, good[:_SHOWN])}" if good else f"data.without={flow(header, bad[:_SHOWN])}"
-    what = f"{header} holds {listed(counts)}; which rows are sales? type {keep}"
-    return [Problem("data.only", f"{what}, or data.without={flow(header, [])} for all")]
-
-
-_LOOKS = {"refunded": _look_at_refunds, "currency": _look_at_currencies, "status": _look_at_status}
-
-
-def _is_bad(value: str) -> bool:
-    folded = _folded(value)
-    return any(word in folded for word in _UNPAID)

@@ -112,7 +112,8 @@ def quote_free_text(word: str, multirun: bool) -> str:
     if key not in FREE_TEXT:
         return word
     is_sweep = multirun and "," in value
-    if value in ("", "null") or is_quoted(value) or "${" in value or is_sweep:
+    is_list = key == "data.path" and value.startswith("[") and value.endswith("]") and not os.path.exists(value)
+    if value in ("", "null") or is_quoted(value) or "${" in value or is_sweep or is_list:
         return f"{prefix}{key}={value}"
     return f"{prefix}{key}={hydra_quoted(expand_home(value) if key in PATHS else value)}"
 

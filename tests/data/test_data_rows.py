@@ -78,7 +78,7 @@ def test_names_and_values_of_filters_stay_text(files) -> None:
     [
         ({"only": {"Status": ["payed"]}}, r"data.only: no row has payed in Status; it holds .*Failed 1"),
         ({"without": {"Stat": ["x"]}}, r"data.without: no column 'Stat' \(did you mean 'Status'\?\)"),
-        ({}, r"data.only: Status holds .*; which rows are sales\? type data.only='{Status: \[PAID, paid\]}'"),
+        ({}, r"data.only: Status holds .*; which rows are sales\? type data.only='{Status: \[PAID, paid, ..\]}'"),
         ({"order_id": "Nr"}, "data.order_id: no column 'Nr'"),
         ({"rates": {"CHF": 1.05}, "without": {"Status": []}}, "data.rates: rates need data.currency=COLUMN"),
         ({"amount": "amount*", "without": {"Status": []}}, "data.amount: a product has two or three columns"),
@@ -171,7 +171,7 @@ def test_rows_that_each_hold_the_whole_order(files) -> None:
 def test_an_order_with_two_customers_is_told(files) -> None:
     text = "Order,customer,date,amount\n1,a,2024-01-01,10\n1,b,2024-01-01,20\n2,b,2024-01-02,20\n"
     with pytest.raises(
-        DataError, match=r"1 order numbers have several customers, e\.g\. 1: a and b; is Order the order's"
+        DataError, match=r"numbers of 1 orders have several customers, e\.g\. 1: a and b; is Order the order's"
     ):
         files(text, order_id="Order")
 
@@ -211,3 +211,131 @@ def test_messages_are_bounded_and_printable(files) -> None:
     with pytest.raises(DataError) as refused:
         files(f"customer,date,amount,status\n{rows}")
     assert all(len(problem.what) < 1200 and problem.what.isprintable() for problem in refused.value.problems)
+
+
+# --- several files, and what nobody named -----------------------------------------------------------------------------
+
+
+def test_a_column_that_only_one_file_has_is_seen(files) -> None:
+    """Whatever the order of the files: a status, a currency, what was paid back."""
+    plain = "customer,date,amount\na,2024-01-01,10\nb,2024-01-02,20\n"
+    for more, asked in (("status\n", "failed"), ("Currency\n", "JPY"), ("Refunded\n", "4")):
+        said = f"customer,date,amount,{more}a,2024-02-01,10,{asked}\nb,2024-02-02,20,\n"
+        for texts in ((plain, said), (said, plain)):
+            with pytest.raises(DataError, match=asked if asked != "4" else "holds amounts in 1 rows"):
+                files(*texts)
+
+
+def test_values_fold_alike_in_any_language(files) -> None:
+    text = "customer,date,amount,status\na,2024-01-01,1,Außer Haus\nb,2024-01-02,2,İptal\nc,2024-01-03,3,bezahlt\n"
+    for word in ("Außer Haus", "AUSSER HAUS", "İptal"):
+        log = files(text, without={"status": [word]})
+        assert len(orders(log)) == 2
+        assert reading(log, "without").startswith("1 (status")
+        assert len(orders(files(text, only={"status": [word, "bezahlt"]}))) == 2
+
+
+def test_line_items_without_a_key_are_asked_about(files) -> None:
+    """Each row holds the whole order's total, and nobody said which column has the order's number."""
+    rows = "".join(f"{n},c{n % 4},2024-01-{n + 1:02d},{10 + n}\n" * 2 for n in range(12))
+    with pytest.raises(DataError, match=r"data.order_id=Order with data.order_rows=once"):
+        files(f"Order,customer,date,amount\n{rows}")
+    differing = "".join(f"{n},c{n % 4},2024-01-{n + 1:02d},{10 + n + k}\n" for n in range(12) for k in (0, 1))
+    assert len(orders(files(f"Order,customer,date,amount\n{differing}"))) == 12
+
+
+def test_what_was_paid_back_in_a_row_of_its_own_is_taken_off(files) -> None:
+    text = "Order,customer,date,amount,Refunded\n1,a,2024-01-01,10,\n1,a,2024-01-01,,4\n2,b,2024-01-02,20,\n"
+    log = files(text, order_id="Order", refunded="Refunded")
+    assert orders(log) == [("a", "2024-01-01", 6), ("b", "2024-01-02", 20)]
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "asked"),
+    [
+        ("Cancelled at", ["2024-01-01 10:00", ""], "'Cancelled at' is filled in 1 rows"),
+        ("cancelled", ["true", "false"], "cancelled holds"),
+        ("cancelled", ["yes", "yes"], "cancelled holds yes 2"),
+        ("paid", ["true", "no"], "paid holds"),
+        ("refunded", ["true", "false"], "refunded holds"),
+        ("Type", ["Shipping fee", "Sale"], "Type holds"),
+    ],
+)
+def test_columns_that_say_that_a_row_is_no_sale_are_asked_about(files, column, values, asked) -> None:
+    text = f"customer,date,amount,{column}\n" + "".join(f"c{n},2024-01-0{n + 1},5,{v}\n" for n, v in enumerate(values))
+    with pytest.raises(DataError, match=asked):
+        files(text)
+    assert len(orders(files(text, without={column: []}, refunded=""))) == 2
+
+
+@pytest.mark.parametrize(("column", "values"), [("Type", ["Coffee", "Tea"]), ("Type", ["Household", "Latest"])])
+def test_words_are_whole(files, column, values) -> None:
+    text = f"customer,date,amount,{column}\n" + "".join(f"c{n},2024-01-0{n + 1},5,{v}\n" for n, v in enumerate(values))
+    assert len(orders(files(text))) == 2
+
+
+def test_many_values_are_looked_through(files) -> None:
+    rows = "".join(
+        f"c{n % 7},2024-01-{n % 28 + 1:02d},5,{'failed' if n % 3 == 0 else f'shipped by van {n}'}\n" for n in range(400)
+    )
+    with pytest.raises(DataError, match="which rows are sales"):
+        files(f"customer,date,amount,status\n{rows}")
+
+
+def test_two_questions_have_one_answer(files) -> None:
+    """What is to be typed names both columns, and both are answered by it."""
+    rows = (
+        "a,2024-01-01,1,EUR,paid",
+        "b,2024-01-02,2,CHF,paid",
+        "c,2024-01-03,3,EUR,failed",
+        "d,2024-01-04,4,EUR,paid",
+    )
+    text = "\n".join(["customer,date,amount,Currency,status", *rows]) + "\n"
+    with pytest.raises(DataError) as asked:
+        files(text)
+    both = "data.only='{Currency: [EUR], status: [paid]}'"
+    assert [both in problem.what for problem in asked.value.problems] == [True, True]
+    assert [who for who, *_ in orders(files(text, only="{Currency: [EUR], status: [paid]}"))] == ["a", "d"]
+
+
+def test_empty_currencies_are_asked_about(files) -> None:
+    text = "customer,date,amount,Currency\na,2024-01-01,1,USD\nb,2024-01-02,2,\n"
+    for config in ({}, {"currency": "Currency"}):
+        with pytest.raises(
+            DataError, match=r"holds USD 1, \(none\) 1, and currencies are never added.*data.currency= to"
+        ):
+            files(text, **config)
+    assert len(orders(files(text, currency=""))) == 2
+
+
+def test_a_few_orders_with_two_customers_are_warned_of(files) -> None:
+    rows = "".join(f"{n},c{n},2024-01-{n % 28 + 1:02d},5\n{n},c{n},2024-01-{n % 28 + 1:02d},6\n" for n in range(200))
+    log = files(f"Order,customer,date,amount\n{rows}7,other,2024-02-02,9\n", order_id="Order")
+    assert reading(log, "several_customers").startswith("1 (e.g. 7: c7 and other; each row keeps its own")
+    spelled = rows.replace("c3,", "Acme  Ltd,", 1).replace("c3,", "acme ltd,", 1)
+    assert not [
+        line
+        for line in files(f"Order,customer,date,amount\n{spelled}", order_id="Order").facts.readings
+        if line.key == "several_customers"
+    ]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "{a: {b: c}}",
+        "{a: [[b]]}",
+        "{a: " + "[" * 20_000,
+        "{a: &x [1], b: *x}",
+        "{" + "a: b, " * 30_000 + "}",
+        "{a: [b]} trailing",
+    ],
+    ids=["nested", "lists in lists", "deep", "aliases", "long", "broken"],
+)
+def test_mappings_are_flat_and_small(wrong: str) -> None:
+    with pytest.raises(ValueError, match="is no mapping of columns to values"):
+        DataConfig.model_validate({"only": wrong})
+
+
+def test_a_tag_is_no_type() -> None:
+    assert DataConfig.model_validate({"only": "{a: !!python/object:os.x [b]}"}).only == {"a": ("b",)}
