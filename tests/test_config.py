@@ -1,28 +1,17 @@
 """What an unknown key of the configuration may have meant."""
 
 import pytest
-import yaml
 
 from clvsim.config import RunConfig, unknown_key, validate
 from clvsim.errors import ConfigError
-from clvsim.files import CONFIGS, choices
+from clvsim.files import choices
 from clvsim.models import RETENTION
 from clvsim.schema import nearest_keys, schema_keys
+from tests.shipped import read
 
 GROUPS = ("data", "retention", "spend", "fit", "simulation", "finance", "acquisition", "environment", "report")
 CHOICES = [(group, choice) for group in GROUPS for choice in choices(group)]
 TITLED = {"title": "Mine", "upsell": {"kind": "offer", "take": {"kind": "fixed", "value": 0.1}, "price": 9}}
-
-
-def read(group: str, choice: str) -> dict[str, object]:
-    """The section of a shipped file; one that chooses for other groups too has it below the group's name.
-
-    What a file takes from another of its group is in it.
-    """
-    values = yaml.safe_load((CONFIGS / group / f"{choice}.yaml").read_text()) or {}
-    others = [one for one in values.pop("defaults", []) if isinstance(one, str) and one != "_self_"]
-    below = {key: value for one in others for key, value in read(group, one).items()}
-    return below | values.get(group, values)
 
 
 def composed(**changed: object) -> dict[str, object]:

@@ -23,6 +23,7 @@ from clvsim.models import RETENTION, SPEND
 from clvsim.models.auto import Auto
 from clvsim.stages import STAGES as CONFIGURED_STAGES
 from clvsim.stages import load_stage
+from tests.shipped import read
 
 HEAVY = {"arviz", "duckdb", "hydra", "matplotlib", "nutpie", "pymc", "pytensor"}
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -87,8 +88,7 @@ def test_every_model_has_a_configuration_of_its_name(group, registry):
 
 
 def test_every_kind_of_source_has_a_configuration():
-    found = [yaml.safe_load(path.read_text()) for path in yaml_files(CONFIGS / "data").values()]
-    sections = [section.get("data", section) for section in found]  # one that chooses models too has all in `data`
+    sections = [read("data", name) for name in yaml_files(CONFIGS / "data")]
     assert {section["kind"] for section in sections} == set(SOURCES)
     for section in sections:
         assert set(section) == set(SOURCES[section["kind"]].section.model_fields)

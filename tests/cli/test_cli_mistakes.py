@@ -116,7 +116,7 @@ MISTAKES = {
     "not key=value": (["run", "orders.csv", "seed=[", "a b=3"], ["seed=[: cannot be read", "a b=3: cannot be read"]),
     "unknown flag": (["run", "orders.csv", "--mutirun"], ["--mutirun: no such flag; did you mean --multirun?"]),
     "flags that exclude each other": (["run", "-m", "--cfg", "job"], ["clvsim: flags: Only one of"]),
-    "two files": (["run", "orders.csv", "orders.csv"], ["quote a pattern"]),
+    "two files, one missing": (["run", "orders.csv", "nope.csv"], ["clvsim: data.path: no such file: nope.csv"]),
     "missing file": (["run", "nope.csv"], ["clvsim: data.path: no such file: nope.csv"]),
     "glob without a match": (["check", "nope*.csv"], ["clvsim: data.path: no file matches: nope*.csv"]),
     "output below a file": (["run", "orders.csv", "out=orders.csv/x"], ["clvsim: out: cannot create orders.csv/x"]),

@@ -6,19 +6,17 @@ from decimal import Decimal
 
 import duckdb
 import pytest
-from yaml import safe_load
 
 from clvsim.data import DataConfig
 from clvsim.data.material import Material
 from clvsim.data.raw import BUNDLED
 from clvsim.data.readers import read_material
-from clvsim.files import CONFIGS
+from tests.shipped import read
 
 
 @pytest.fixture(scope="module")
 def master() -> Material:
-    settings = safe_load((CONFIGS / "data" / "cdnow_master.yaml").read_text())
-    del settings["defaults"]
+    settings = read("data", "cdnow_master")
     settings |= {"today": "1998-06-30", "calibration_end": settings["today"]}
     return read_material(DataConfig.model_validate(settings))
 

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
 
 from clvsim.data import DataConfig, TransactionLog, read_transactions, summarize
 from clvsim.models.config import FitConfig
@@ -14,16 +13,15 @@ from clvsim.models.fitted import FittedModels
 from clvsim.models.retention.bg_nbd import BgNbd
 from clvsim.models.spend.gamma_gamma import GammaGamma
 from clvsim.types import CustomerSummary, Posterior
-
-CONFIGS = Path(__file__).parents[2] / "configs"
+from tests.shipped import read
 
 
 @pytest.fixture(scope="session")
 def cdnow_log() -> TransactionLog:
     """As of the end of September 1997, with the published hold-out after it."""
-    settings = yaml.safe_load((CONFIGS / "data" / "cdnow.yaml").read_text())
+    settings = read("data", "cdnow")
     settings |= {"today": "1998-06-30", "calibration_end": settings["today"]}
-    return read_transactions(None, DataConfig(**settings))
+    return read_transactions(None, DataConfig.model_validate(settings))
 
 
 @pytest.fixture(scope="session")

@@ -23,6 +23,7 @@ from clvsim.models.fit import fit
 from clvsim.models.retention.bg_nbd import BgNbd
 from clvsim.models.spend.gamma_gamma import GammaGamma
 from clvsim.types import Diagnostic
+from tests.shipped import read
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 
@@ -300,12 +301,12 @@ def test_cache_folder_follows_the_environment(monkeypatch, tmp_path):
 def test_a_hit_imports_no_sampler(posterior):
     """In a process of its own, on the summary of the bundled log."""
     code = f"""
-import sys, yaml
+import sys
 from clvsim.data import DataConfig, read_transactions, summarize
 from clvsim.models import RETENTION, SPEND
 from clvsim.models.config import FitConfig
 from clvsim.models.fit import fit
-config = DataConfig(**yaml.safe_load(open({str(CONFIGS / "data" / "cdnow.yaml")!r})))
+config = DataConfig.model_validate({read("data", "cdnow")!r})
 found = fit(summarize(read_transactions(None, config)), RETENTION["bg_nbd"](), SPEND["gamma_gamma"](), FitConfig())
 heavy = [m for m in ("pymc", "pytensor", "nutpie", "arviz", "arviz_stats") if m in sys.modules]
 print(found.posterior.from_cache, heavy, float(found.posterior.retention["r"].sum()).hex())
