@@ -98,7 +98,8 @@ def _orders(con: duckdb.DuckDBPyConnection, loaded: Loaded) -> list[QualityLine]
     labels = ["segment", "channel", *map(identifier, covariate_keys(dict(loaded.columns)))]
     first = ", ".join(f"arg_min({n}, (file, row)) FILTER ({n} IS NOT NULL) AS {n}" for n in names)
     first += "".join(f", arg_min({n}, (file, row)) FILTER ({n} <> '') AS {n}" for n in labels)
-    filled = ", ".join(f"coalesce(raw.{n}, o.{n}) AS {n}" for n in names)
+    of_order = {"customer_id": "CASE WHEN raw.date IS NULL THEN o.customer_id END"}  # with a date it is missing
+    filled = ", ".join(f"coalesce(raw.{n}, {of_order.get(n, f'o.{n}')}) AS {n}" for n in names)
     filled += "".join(f", coalesce(nullif(raw.{n}, ''), o.{n}, '') AS {n}" for n in labels)
     con.execute(
         f"""
