@@ -4,6 +4,7 @@ import gc
 import os
 import signal
 import sys
+import textwrap
 from collections.abc import Sequence
 from contextlib import suppress
 
@@ -97,7 +98,8 @@ def overview() -> str:
 
 def stage_help(name: str) -> str:
     """The comment at the head of the stage's primary configuration, and the choices of every group."""
-    groups = [f"  {group:<12} {' | '.join(names)}" for group in GROUPS if (names := choices(group))]
+    lines = (f"  {group:<12} {' | '.join(names)}" for group in GROUPS if (names := choices(group)))
+    groups = [textwrap.fill(line, 100, subsequent_indent=" " * 15, break_on_hyphens=False) for line in lines]
     group_lines = [] if name == "list" else ["", "Groups:", *groups]
     return "\n".join([stage_text(name), *group_lines])
 

@@ -6,6 +6,7 @@ that came lie inside the 90 % interval of simulated futures and near the mean wh
 is not.
 """
 
+import re
 from datetime import date
 from typing import Any, NamedTuple
 
@@ -95,7 +96,7 @@ def test_a_shop_of_two_months_a_year_whose_log_ends_in_september():
     length = 4 * 365 + 1 + 273
     orders = shop(1, length + 366, a_day=2, arrivals=christmas, pace=christmas, mean_gap=500, shape=3, leave=(0.3, 6))
     plain, modelled = forecast(orders, length, 12), forecast(orders, length, 12, BgNbd(season="month"))
-    assert "December has 5." in plain.said["season"]
+    assert re.match(r"(November|December) has 5\.", plain.said["season"])  # 5.1 times a mean month, both of them
     assert "set retention.season=month" in plain.said["season"]
     assert not plain.inside
     assert plain.ratio > 1.2

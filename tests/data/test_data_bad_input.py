@@ -89,11 +89,11 @@ def test_empty_frames() -> None:
 
 def test_columns_without_a_guess_are_all_asked_for(read: Read, tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as error:
-        read("Kunde,Tag,Umsätze\n" + GOOD)
+        read("Wer,Tag,Umsätze\n" + GOOD)
     messages = problems(error)
     assert list(messages) == ["data.customer_id", "data.date", "data.amount", str(tmp_path / "orders.csv")]
     assert "type data.amount=COLUMN" in messages["data.amount"]
-    assert messages[str(tmp_path / "orders.csv")] == "its columns are: Kunde, Tag, Umsätze"
+    assert messages[str(tmp_path / "orders.csv")] == "its columns are: Wer, Tag, Umsätze"
 
 
 @pytest.mark.parametrize("header", ["customer_id,date,total,revenue", "customer_id,date,Total,total"])

@@ -150,6 +150,9 @@ def test_awkward_names(read: Read, tmp_path: Path) -> None:
         ),  # WooCommerce
         ("InvoiceNo,InvoiceDate,CustomerID,Quantity,Revenue", ("CustomerID", "InvoiceDate", "Revenue")),
         ("USER_ID,TimeStamp,Order Value,email", ("USER_ID", "TimeStamp", "Order Value")),
+        ("Bestellung,Kunde,Bestelldatum,Umsatz", ("Kunde", "Bestelldatum", "Umsatz")),
+        ("Numéro client,Date de commande,Montant total", ("Numéro client", "Date de commande", "Montant total")),
+        ("ID cliente,Fecha pedido,Importe total", ("ID cliente", "Fecha pedido", "Importe total")),
     ],
 )
 def test_guesses(read: Read, header: str, columns: tuple[str, ...]) -> None:

@@ -58,5 +58,5 @@ def test_at_one_price_no_correlation_is_shown():
     fitted = FittedModels(Sbg(), FixedPrice(), Posterior(life, money, "month"))
     nothing: Any = SimpleNamespace(variance={"total": 0.0}, evpi=None)
     facts = dict(model_facts(fitted, summary, nothing, config.finance))
-    assert facts["Mean per renewal, in the data"] == "10.00"
+    assert facts["Mean per renewal, in the data"] == "10.0"
     assert not [value for value in facts.values() if "nan" in value]

@@ -206,7 +206,7 @@ def test_every_stage_says_what_the_days_ahead_have_that_the_log_has_not(monkeypa
     check_stage.check(config, shell.context)
     run_stage.run(config, shell.context)
     page = (tmp_path / "report.html").read_text("utf-8")
-    table, _, terminal, *_ = shell.results
+    table, _, _, terminal, *_ = shell.results  # after a line that a run could start, and the command to type next
     for text in (table, terminal, page):
         assert re.search(r"Months ahead that were never seen:? +October to December", text)
         assert re.search(r"The horizon:? +is 4 times what was observed", text)
