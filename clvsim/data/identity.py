@@ -217,7 +217,7 @@ def guests(
     `drop` is typed; otherwise it is unreadable.
     """
     _count_ids(con)
-    rows, most = _row(con, "SELECT sum(n), max(n) FILTER (NOT placeholder) FROM ids")
+    rows, most = _row(con, "SELECT coalesce(sum(n), 0), max(n) FILTER (NOT placeholder) FROM ids")
     found = [
         _Placeholder(*row)
         for row in con.execute(

