@@ -1,5 +1,6 @@
 """The terminal's tables as plain monospace text, at most 100 columns wide."""
 
+import re
 import textwrap
 from collections.abc import Sequence
 
@@ -16,6 +17,8 @@ from clvsim.types import QualityLine, RunResult, ScenarioDescription
 READY = "Ready: this log can be fitted and simulated."
 ALARM = "UNEVEN SPEND: "
 WIDTH = 100
+_WARNINGS = 5  # that the terminal shows
+_NAMES_A_KEY = re.compile(r"\b(data|retention|spend|fit|finance|simulation|environment)\.\w+|\b(retention|spend)=")
 _GAP = 2
 _NAME = 13  # widest scenario heading before it wraps
 _NARROWEST = 15  # room for a lever's name below which money is written short
@@ -42,9 +45,16 @@ def tables(result: RunResult) -> str:
     parts.append("\n".join(_wrapped(sentence) for sentence in first if sentence))
     parts += [table for table in (_metric_table(result), _decision_table(result)) if table]
     parts.append("\n".join(_wrapped(note) for note in _notes(result)))
-    warnings = (*result.warnings, *result.lever_warnings)
-    parts += ["\n".join(_wrapped(f"! {warning}") for warning in warnings)] if warnings else []
+    if warned := shown_warnings((*result.warnings, *result.lever_warnings)):
+        parts.append("\n".join(_wrapped(f"! {warning}") for warning in warned))
     return "\n\n".join(parts).replace(NBSP, " ") + "\n"
+
+
+def shown_warnings(warnings: Sequence[str]) -> list[str]:
+    """At most five, those that name a key to type first, and how many more the report has."""
+    ranked = sorted(warnings, key=lambda warning: not _NAMES_A_KEY.search(warning))
+    more = len(ranked) - _WARNINGS
+    return ranked if more <= 0 else [*ranked[:_WARNINGS], f"{more} more in the report"]
 
 
 def _notes(result: RunResult) -> list[str]:

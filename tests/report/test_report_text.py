@@ -14,7 +14,7 @@ from clvsim.models.retention.bg_nbd import BgNbd
 from clvsim.models.spend.gamma_gamma import GammaGamma
 from clvsim.report import format as fmt
 from clvsim.report.config import ReportConfig
-from clvsim.report.text import WIDTH, posterior_table, tables
+from clvsim.report.text import WIDTH, posterior_table, shown_warnings, tables
 from clvsim.types import Posterior, RunResult
 
 
@@ -191,3 +191,10 @@ def test_missing_numbers_read_not_available() -> None:
 def test_text_loads_neither_matplotlib_nor_jinja() -> None:
     code = "import sys, clvsim.report.text; sys.exit(bool({'matplotlib', 'jinja2'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_five_warnings_are_shown_those_with_a_remedy_first() -> None:
+    said = [f"Remark {n}" for n in range(4)] + [f"Set data.fold=false, {n}" for n in range(3)]
+    assert shown_warnings(said) == [*said[4:], *said[:2], "2 more in the report"]
+    assert shown_warnings(said[:5]) == [said[4], *said[:4]]
+    assert shown_warnings([]) == []
