@@ -73,9 +73,7 @@ def test_a_sheet_of_texts_and_of_everything(read: Read) -> None:
         ["x y", datetime(2024, 1, 3, 10), "=A1*2", None, None],
         ["x y", datetime(2024, 1, 4, 10), 8, None, "<b>"],
     ]
-    log = read(
-        xlsx({"Sheet1": rows}), max_bad_share=0.25, fold=False
-    )  # a formula that was never computed is none
+    log = read(xlsx({"Sheet1": rows}), max_bad_share=0.25, fold=False)  # a formula that was never computed is none
     frame = summarize(log).customers
     assert frame[["customer_id", "segment", "channel"]].to_numpy().tolist() == [
         ["007", "True", "3"],
