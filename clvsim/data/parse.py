@@ -77,7 +77,8 @@ def _product(factors: Sequence[str], rate: str | None) -> str:
     decimals = 4 * len(factors) + (int(rate.strip("DECIMAL()").split(",")[1]) if rate and rate != "DOUBLE" else 0)
     exact = rate != "DOUBLE" and decimals <= 38 - 14
     wide = [f"CAST(({factor}) AS {'DECIMAL(38,4)' if exact else 'DOUBLE'})" for factor in factors]
-    return f"TRY(CAST({' * '.join(wide + (['factor'] if rate else []))} AS DECIMAL(18,4)))"
+    product = " * ".join(wide + (["factor"] if rate else []))
+    return f"TRY(CAST(round({product}, 4) AS DECIMAL(18,4)))"  # rounded first: the cast alone takes twice the time
 
 
 def find_bad_rows(
