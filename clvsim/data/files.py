@@ -200,8 +200,11 @@ def examine(path: str, layout: Layout) -> Text:
 
 
 def for_duckdb(text: Text, folder: str, number: int) -> str:
-    """The file itself, or a copy in `folder` that is UTF-8 and starts with the header. Raises DataError."""
-    if text.codec in ("utf-8", "utf-8-sig") and not text.above:
+    """The file itself, or a copy in `folder` that is UTF-8 and starts with a header in one line. Raises DataError.
+
+    DuckDB takes the first end of a line, which may be one inside of a name, for that of all lines.
+    """
+    if text.codec in ("utf-8", "utf-8-sig") and text.header_end == 1:
         return text.path
     copy = Path(folder) / f"{number}.csv"
     try:
@@ -210,8 +213,10 @@ def for_duckdb(text: Text, folder: str, number: int) -> str:
             _decoded(stream, text.codec) as lines,
             copy.open("w", encoding="utf-8", errors="surrogateescape", newline="") as out,
         ):
-            for _ in range(text.above):
-                lines.readline()
+            for _ in range(text.header_end):
+                line = lines.readline()
+            out.write(text.delimiter.join(f"c{i}" for i in range(len(text.headers))))
+            out.write(line[len(line.rstrip("\r\n")) :])
             shutil.copyfileobj(lines, out, _CHUNK)
     except UnicodeError as error:
         raise DataError([(text.path, f"not {text.codec} text ({str(error).splitlines()[0]})")]) from error

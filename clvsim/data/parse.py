@@ -19,6 +19,7 @@ from clvsim.data.raw import Loaded
 from clvsim.errors import Problem
 from clvsim.types import QualityLine
 
+_UNFIT = "amounts have 14 digits at most; is a column no factor, or a rate wrong (data.amount, data.rates)?"
 _NOBODY = "if these are guests, type data.guests=apart (each order is a customer) or drop"
 
 
@@ -34,6 +35,7 @@ class Rules(NamedTuple):
     amounts: Amounts
     readings: tuple[QualityLine, ...]  # what was found about dates and amounts that are not plain
     refunded: str | None = None
+    unfit: str = "false"  # SQL: amounts that can be read, and whose product or conversion is too large
 
 
 def choose_rules(
@@ -41,33 +43,42 @@ def choose_rules(
 ) -> tuple[Rules, list[Problem]]:
     """Parse `raw`: add the columns `day`, `value` and, where the file says what was paid back, `back`.
 
-    Years before 1900 count as errors: they are placeholders. A product is rounded to four decimals, and so is what a
-    currency's rate makes of it. Returns the columns, and problems where dates or amounts have several readings.
-    `today`: by default the current date.
+    Years before 1900 count as errors: they are placeholders. A product is rounded to four decimals, after a currency's
+    rate. Returns the columns, and problems where dates or amounts have several readings. `today`: by default the
+    current date.
     """
     dates = find_dates(con, loaded, config, today or date.today())
     amounts = find_amounts(con, loaded, config)
-    rated = "factor" in {row[0] for row in con.execute("DESCRIBE raw").fetchall()}
-    factors = [amounts.sql(column) for column in PRODUCT if column in amounts.columns] + ["factor"] * rated
+    rate = {str(name): str(kind) for name, kind, *_ in con.execute("DESCRIBE raw").fetchall()}.get("factor")
+    factors = [amounts.sql(column) for column in PRODUCT if column in amounts.columns]
     back = "back" if "refunded" in amounts.columns else None
-    paid_back = f", {_product([f'abs({amounts.sql("refunded")})'] + ['factor'] * rated)} AS back" if back else ""
+    paid_back = f", {_product([f'abs({amounts.sql("refunded")})'], rate)} AS back" if back else ""
     con.execute(
         f"""
         CREATE TABLE parsed AS SELECT * REPLACE (CASE WHEN day >= DATE '1900-01-01' THEN day END AS day)
-        FROM (SELECT *, {dates.day} AS day, {_product(factors)} AS value{paid_back} FROM raw)
+        FROM (SELECT *, {dates.day} AS day, {_product(factors, rate)} AS value{paid_back} FROM raw)
         """
     )
     con.execute("DROP TABLE raw; ALTER TABLE parsed RENAME TO raw")
-    rules = Rules("day", "value", dates.reading, amounts, (*dates.lines, *amounts.lines), back)
+    unfit = f"value IS NULL AND {' AND '.join(f'{factor} IS NOT NULL' for factor in factors)}"
+    if back:
+        unfit = f"({unfit}) OR (back IS NULL AND {amounts.sql('refunded')} IS NOT NULL)"
+    rules = Rules("day", "value", dates.reading, amounts, (*dates.lines, *amounts.lines), back, unfit)
     return rules, [*dates.problems, *amounts.problems]
 
 
-def _product(factors: Sequence[str]) -> str:
-    """SQL of a product, rounded to four decimals after each factor; NULL where it has too many digits."""
-    product = factors[0]
-    for factor in factors[1:]:
-        product = f"try_cast(round(({product}) * ({factor}), 4) AS DECIMAL(18,4))"
-    return product
+def _product(factors: Sequence[str], rate: str | None) -> str:
+    """SQL of a product of DECIMAL(18,4) and, of the type `rate`, a factor; NULL where it is too large for that type.
+
+    It is exact and then rounded, unless the decimals of all leave less than the 14 digits before them.
+    """
+    if len(factors) == 1 and rate is None:
+        return factors[0]
+    decimals = 4 * len(factors) + (int(rate.strip("DECIMAL()").split(",")[1]) if rate and rate != "DOUBLE" else 0)
+    exact = rate != "DOUBLE" and decimals <= 38 - 14
+    wide = [f"CAST(({factor}) AS {'DECIMAL(38,4)' if exact else 'DOUBLE'})" for factor in factors]
+    product = " * ".join(wide + (["factor"] if rate else []))
+    return f"TRY(CAST(round({product}, 4) AS DECIMAL(18,4)))"  # rounded first: the cast alone takes twice the time
 
 
 def find_bad_rows(
@@ -76,11 +87,9 @@ def find_bad_rows(
     """Values of `raw` that are missing or do not parse, and lines that are not rows: one finding per kind."""
     no_day = f"date IS NOT NULL AND ({rules.day}) IS NULL"
     amounts = [column for column in PRODUCT if column in rules.amounts.columns]
-    unread = {
-        column: f"{column} IS NOT NULL AND {rules.amounts.sql(column)} IS NULL" for column in rules.amounts.columns
-    }
-    if amounts == ["amount"]:
-        unread["amount"] = f"amount IS NOT NULL AND ({rules.amount}) IS NULL"
+    unread = {c: f"{c} IS NOT NULL AND {rules.amounts.sql(c)} IS NULL" for c in rules.amounts.columns}
+    if amounts == ["amount"]:  # quickly: what can be read has a value, unless that is too large
+        unread["amount"] = f"({rules.amount}) IS NULL AND {unread['amount']}"
     checks = (
         ("data.customer_id", "customer id is missing", "NULL", "customer_id IS NULL"),
         ("data.date", "date is missing", "NULL", "date IS NULL"),
@@ -88,6 +97,7 @@ def find_bad_rows(
         ("data.amount", "amount is missing", "NULL", " OR ".join(f"{column} IS NULL" for column in amounts)),
         *(("data.amount", "not an amount", column, unread[column]) for column in amounts),
         *(("data.refunded", "not an amount", c, unread[c]) for c in rules.amounts.columns if c == "refunded"),
+        ("data.amount", "too large when multiplied", f"concat_ws(' * ', {', '.join(amounts)})", rules.unfit),
     )
     findings = []
     for where, what, column, condition in checks:
@@ -95,6 +105,7 @@ def find_bad_rows(
             hint = _NOBODY if where == "data.customer_id" else ""
             hint = date_hint(con, config, condition) if condition == no_day else hint
             hint = amount_hint(con, rules.amounts, condition) if column == "amount" else hint
+            hint = _UNFIT if condition == rules.unfit else hint
             findings.append(Finding(where, what, number, examples(con, loaded, column, condition), hint))
     return (*findings, *_broken_lines(loaded))
 

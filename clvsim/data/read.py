@@ -127,7 +127,8 @@ def _require_a_sale(loaded: Loaded, selected: Selected, rows: int) -> None:
 
 
 def _usable(rules: Rules) -> str:
-    return f"customer_id IS NOT NULL AND ({rules.day}) IS NOT NULL AND ({rules.amount}) IS NOT NULL"
+    read = f"customer_id IS NOT NULL AND ({rules.day}) IS NOT NULL AND ({rules.amount}) IS NOT NULL"
+    return f"{read} AND (refunded IS NULL OR ({rules.refunded}) IS NOT NULL)" if rules.refunded else read
 
 
 def _count_unusable(con: duckdb.DuckDBPyConnection, rules: Rules) -> int:

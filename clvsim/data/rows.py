@@ -5,7 +5,8 @@ its first row says holds for all of them, and an order that several files have i
 Nothing here depends on the order of rows, except that a first row is the first of its file.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from typing import NamedTuple
 
 import duckdb
@@ -21,6 +22,7 @@ from clvsim.types import QualityLine
 
 _MANY = 1 / 3  # share of the rows, from which leaving them out by a preset is a warning
 _FEW = 0.01  # share of orders that may be odd
+_DIGITS = 38  # of the widest decimal number
 
 
 class Selected(NamedTuple):
@@ -266,9 +268,18 @@ def _money(con: duckdb.DuckDBPyConnection, loaded: Loaded) -> tuple[list[Problem
     if not base:
         what = f"every currency of {header} has a rate ({listed(counts)}); the one that money is counted in has none"
         return [Problem("data.rates", what)], []
-    cases = " ".join(f"WHEN {quoted(code)} THEN {rate!r}" for code, rate in config.rates.items())
-    con.execute("ALTER TABLE raw ADD COLUMN factor DECIMAL(18,8)")
+    kind = _type_of(config.rates.values())
+    cases = " ".join(f"WHEN {quoted(code)} THEN '{rate!r}'::{kind}" for code, rate in config.rates.items())
+    con.execute(f"ALTER TABLE raw ADD COLUMN factor {kind}")
     con.execute(f"UPDATE raw SET factor = CASE upper(trim(currency)) {cases} ELSE 1 END")
     rates = ", ".join(f"1 {code} = {rate:g}" for code, rate in config.rates.items())
     note = f"{listed(counts)} rows by {header}; converted at {rates} (data.rates)"
     return [], [QualityLine("currency", "Currency", shown(base[0]), note)]
+
+
+def _type_of(rates: Iterable[float]) -> str:
+    """The SQL type that holds rates exactly as they are typed; DOUBLE where no decimal does."""
+    typed = [Decimal(repr(rate)).normalize() for rate in rates]
+    decimals = max(-min(0, int(rate.as_tuple().exponent)) for rate in typed)
+    fits = decimals < _DIGITS and max(typed) < 10 ** (_DIGITS - decimals)
+    return f"DECIMAL({_DIGITS},{decimals})" if fits else "DOUBLE"

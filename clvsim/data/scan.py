@@ -111,7 +111,7 @@ def _scan_csv(path: str, layout: Layout, folder: str, number: int) -> Scan:
         table,
         (glob.escape(file),),
         is_csv=True,
-        above=text.above,
+        above=text.header_end - 1,
         header_end=text.header_end,
         readings=text.readings,
     )

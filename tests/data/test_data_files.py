@@ -146,7 +146,8 @@ def test_any_name_in_any_encoding(names: list[str], codec: str, above: list[str]
         if codec == "cp1252" and not text.encode("cp1252").decode("utf-8", "ignore").isascii():
             return  # some of its bytes are characters of UTF-8 as well
         lines = copied.read_bytes().decode("utf-8-sig").splitlines()
-        assert list(csv.reader(lines)) == rows
+        assert [len(row) for row in csv.reader(lines)] == [3] * len(rows)
+        assert list(csv.reader(lines))[1:] == rows[1:]
 
 
 @given(data=st.binary(max_size=3000))
@@ -231,6 +232,25 @@ def test_the_delimiter_is_that_of_the_header(read: Read, delimiter: str) -> None
 )
 def test_a_header_in_the_first_line_stays(read: Read, text: str) -> None:
     assert "skip" not in readings(read(text))
+
+
+@pytest.mark.parametrize("above", ["", "Our shop\n\n"])
+@pytest.mark.parametrize("inside", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_header_of_two_lines(read: Read, end: str, inside: str, above: str) -> None:
+    """Whatever ends a line inside of a name, rows are read and counted as an editor counts lines."""
+    rows = ["1,a,2024-01-01,5", '2,b,2024-01-02,"6"', "3", "4,a,2024-02-01,7", ""]
+    text = (above.replace("\n", end) + f'"Order{inside}id",customer_id,date,amount{end}' + end.join(rows)).encode()
+    plain = read("customer_id,date,amount\na,2024-01-01,5\nb,2024-01-02,6\na,2024-02-01,7\n")
+    log = read(text, max_bad_share=0.25)
+    assert (log.facts.rows, log.data_hash) == (4, plain.data_hash)
+    assert read(gzip.compress(text), name="orders.csv.gz", max_bad_share=0.25).data_hash == plain.data_hash
+    with pytest.raises(
+        DataError, match=f"1 of 4 rows: the line does not fit the header, e.g. row {7 if above else 5}: '3'"
+    ):
+        read(text)
+    with pytest.raises(DataError, match=f"not a date, e.g. row {8 if above else 6}: 'never'"):
+        read(text.replace(b"2024-02-01", b"never"), max_bad_share=0.25)
 
 
 def test_in_doubt_the_first_line_is_the_header(read: Read) -> None:

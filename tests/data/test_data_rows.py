@@ -1,8 +1,9 @@
 """Which rows are sales, of which order, and in which money."""
 
 from datetime import date
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from itertools import permutations
+from math import prod
 from pathlib import Path
 
 import pytest
@@ -354,3 +355,62 @@ def test_mappings_are_flat_and_small(wrong: str) -> None:
 
 def test_a_tag_is_no_type() -> None:
     assert DataConfig.model_validate({"only": "{a: !!python/object:os.x [b]}"}).only == {"a": ("b",)}
+
+
+def rounded(amount: Decimal) -> Decimal:
+    return amount.quantize(Decimal("0.0001"), ROUND_HALF_UP)
+
+
+@pytest.mark.parametrize("rate", [0.9, 1.0845, 2.4e-8, 1e-9, 1e-300, 0.9523809523809523, 12345.6789, 1e7])
+def test_rates_are_exact(files, rate: float) -> None:
+    """A converted amount has four decimals, and a half of the last one is rounded up."""
+    amounts = ["0", "3", "9.99", "10.5", "10.0005", "2000000.5", "4999999.9999"]
+    assert rounded(Decimal("10.5") * Decimal("1.0845")) == Decimal("11.3873")
+    rows = "".join(f"{n},2024-01-01,{amount},X\n" for n, amount in enumerate(amounts))
+    log = files(f"customer,date,amount,Currency\n{rows}e,2024-01-01,7,EUR\n", currency="Currency", rates={"X": rate})
+    exact = [rounded(Decimal(amount) * Decimal(repr(rate))) for amount in amounts]
+    assert [amount for *_, amount in orders(log)] == [*exact, 7]
+
+
+def test_products_are_exact(files) -> None:
+    """Three factors and a rate are rounded once."""
+    factors = [
+        ("0.0125", "0.005", "4000"),
+        ("2000000", "3000000", "1.5"),
+        ("-1.2345", "0.1", "1"),
+        ("12.3", "3", ".333"),
+    ]
+    rows = "".join(f"{n},2024-01-01,{','.join(row)},X\n" for n, row in enumerate(factors))
+    rows += "2,2024-01-01,1,1,1,EUR\n"
+    log = files(f"customer,date,a,b,c,Currency\n{rows}", amount="a*b*c", currency="Currency", rates={"X": 0.95})
+    values = [rounded(prod(map(Decimal, row)) * Decimal("0.95")) for row in factors]
+    assert values[0] == Decimal("0.2375")
+    values[2] += 1
+    assert [amount for *_, amount in orders(log)] == values
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "config", "shown"),
+    [
+        ("a,b", "20000000000000,30000000000000", {"amount": "a*b"}, "20000000000000 * 30000000000000"),
+        ("a,b,c", "9e13,9e13,9e13", {"amount": "a*b*c"}, "9e13 * 9e13 * 9e13"),
+        ("amount,Currency", "3,X", {"currency": "Currency", "rates": {"X": 1e14}}, "3"),
+        ("amount,Currency", "3,X", {"currency": "Currency", "rates": {"X": 1e40}}, "3"),
+        ("amount,Currency", "3,X", {"currency": "Currency", "rates": {"X": 1e300}}, "3"),
+    ],
+)
+def test_what_is_too_large_is_told(files, header: str, row: str, config: dict[str, object], shown: str) -> None:
+    rest = "1,EUR" if "Currency" in header else "1,1,1"[: len(header)]
+    log = f"customer,date,{header}\nx,2024-01-01,{row}\ny,2024-01-01,{rest}\nz,2024-01-01,{rest}\n"
+    with pytest.raises(DataError) as refused:
+        files(log, **config)
+    assert refused.value.problems[0].where == "data.amount"
+    what = refused.value.problems[0].what
+    assert what.startswith(f"1 of 3 rows: too large when multiplied, e.g. row 2: '{shown}'. amounts have 14 digits")
+    assert len(orders(files(log, **config, max_bad_share=0.5))) == 2
+
+
+def test_what_was_paid_back_has_to_be_readable(files) -> None:
+    text = "customer,date,amount,Refunded\na,2024-01-01,10,some\nb,2024-02-01,6,6\nb,2024-01-01,5,\n"
+    with pytest.raises(DataError, match=r"data\.refunded: 1 of 3 rows: not an amount, e\.g\. row 2: 'some'"):
+        files(text, refunded="Refunded")
