@@ -262,7 +262,7 @@ def _money(con: duckdb.DuckDBPyConnection, loaded: Loaded) -> tuple[list[Problem
     base = [code for code in codes if code not in config.rates]
     if len(base) > 1:
         one = flow((header, [code for code in base if code][:1]))
-        return [Problem("data.currency", choose_currency(header, counts).format(only=f"data.only={one}"))], []
+        return [Problem("data.currency", choose_currency(header, counts).replace("{only}", f"data.only={one}"))], []
     if not config.rates:
         return [], [QualityLine("currency", "Currency", shown(codes[0]), f"by {header}")]
     if not base:

@@ -314,6 +314,12 @@ def test_two_questions_have_one_answer(files) -> None:
     assert [who for who, *_ in orders(files(text, only="{Currency: [EUR], status: [paid]}"))] == ["a", "d"]
 
 
+def test_braces_in_a_name_are_only_signs(files) -> None:
+    text = MONEY.replace("Currency", "{only} {x}")
+    with pytest.raises(DataError, match=r"currencies are never added: choose one with data.only="):
+        files(text, currency="{only} {x}")
+
+
 def test_empty_currencies_are_asked_about(files) -> None:
     text = "customer,date,amount,Currency\na,2024-01-01,1,USD\nb,2024-01-02,2,\n"
     for config in ({}, {"currency": "Currency"}):
