@@ -168,7 +168,7 @@ def _fill(con: duckdb.DuckDBPyConnection, scans: Sequence[Scan], source: Source,
     headers = tuple(dict.fromkeys(header for scan in scans for header in scan.headers))  # whatever the files' order
     headers = scans[0].headers if len(scans) == 1 else headers
     config, readings = filled(config, headers, scans[0].label)
-    columns = choose_columns(headers, config, scans[0].label)
+    columns = choose_columns(scans[0].headers, config, scans[0].label)
     require_same_columns(scans, columns.used)
     extra = _extra(headers, columns.used)
     more_columns = "".join(f", {identifier(key)} VARCHAR" for key in (*covariate_keys(columns.used), *extra))
