@@ -24,7 +24,10 @@ SEEDS, DRAWS, REPLICATES = 100, 200, 3  # 500 worlds are needed for a probabilit
 AD = {"visitors_per_month": 100.0, "conversion": 0.04, "cost_per_visitor": 1.5}
 JUDGED = {"kind": "fixed", "source": "made up"}  # a lever that is only stated has neither a chance nor an EVPI
 ITEM = {
-    **{"kind": "offer", "take": JUDGED | {"value": 0.2}, "price": 8.0, "margin": 0.6},
+    "kind": "offer",
+    "take": JUDGED | {"value": 0.2},
+    "price": 8.0,
+    "margin": 0.6,
     "if_declined": {"hazard": JUDGED | {"value": 0.045}},
 }
 FIGURES = ("difference", "P(better)", "EVPI")
