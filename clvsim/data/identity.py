@@ -14,6 +14,7 @@ import duckdb
 from clvsim.data.config import DataConfig
 from clvsim.data.database import identifier, quoted
 from clvsim.data.parse import Rules
+from clvsim.data.quoting import yaml_word
 from clvsim.data.raw import Loaded, covariate_keys
 from clvsim.errors import Problem
 from clvsim.types import QualityLine
@@ -365,8 +366,8 @@ def _crowded(con: duckdb.DuckDBPyConnection, loaded: Loaded, rows: int) -> list[
     crowd, next_rows = leaders[:number], leaders[number][1]
     value = ", ".join(f"{shown(who)}: {n:,} rows ({n / rows:.1%})" for who, n in crowd[:_QUOTED])
     header = dict(loaded.columns)["customer_id"]
-    ids = ", ".join(_yaml(_cut(who, _LONGEST)) for who, _ in crowd)
-    leave_out = shlex.quote(f"{{{_yaml(_cut(header, _LONGEST_HEADER))}: [{ids}]}}")
+    ids = ", ".join(yaml_word(_cut(who, _LONGEST)) for who, _ in crowd)
+    leave_out = shlex.quote(f"{{{yaml_word(_cut(header, _LONGEST_HEADER))}: [{ids}]}}")
     note = (
         f"no other id has more than {next_rows:,}: a till, a reseller or a test, hardly a customer like others; "
         f"data.without={leave_out} leaves {'it' if len(crowd) == 1 else 'them'} out"
@@ -381,9 +382,3 @@ def crowd_size(leaders: Sequence[int], rows: int) -> int:
     least = _much(rows)
     steps = enumerate(pairwise(leaders[: _MOST_CROWDED + 1]), 1)
     return max((i for i, (this, then) in steps if this >= max(least, _CROWDED * then)), default=0)
-
-
-def _yaml(text: str) -> str:
-    """Text inside a YAML flow mapping, in quotes where it needs them."""
-    plain = text and all(c.isalnum() or c in " _-.@" for c in text) and text[0].isalnum()
-    return text if plain else '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

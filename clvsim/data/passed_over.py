@@ -52,8 +52,7 @@ def passed_over(con: duckdb.DuckDBPyConnection, loaded: Loaded) -> tuple[list[Pr
         elif name.startswith("filter_"):
             lines += _paid_back_unknown(loaded, header, values_of(con, name))
     keep = [one.keep for one in asked if one.keep]
-    typed = [(column, values) for column, values in loaded.config.only.items()]
-    only = f"data.only={flow(*typed, *keep)}" if keep else ""
+    only = f"data.only={flow(*loaded.config.only.items(), *keep)}" if keep else ""
     return [Problem(one.key, one.what.replace("{only}", only)) for one in asked], lines
 
 

@@ -60,18 +60,18 @@ def listed(counts: Iterable[tuple[str | None, int]]) -> str:
 
 def flow(*wanted: tuple[str, Iterable[str]]) -> str:
     """Columns with their values as YAML, quoted for a shell; words for values where they are long."""
-    return shlex.quote("{" + ", ".join(f"{_yaml(column)}: [{_inner(values)}]" for column, values in wanted) + "}")
+    return shlex.quote("{" + ", ".join(f"{yaml_word(column)}: [{_inner(values)}]" for column, values in wanted) + "}")
 
 
 def _inner(values: Iterable[str]) -> str:
-    inner = ", ".join(_yaml(value) for value in values)
+    inner = ", ".join(yaml_word(value) for value in values)
     return inner if len(inner) <= _LONG and inner.isprintable() else "VALUE, ..."
 
 
-def _yaml(text: str) -> str:
+def yaml_word(text: str) -> str:
     """A word that YAML reads as this text in a flow mapping, of which every value is text."""
-    plain = all(c.isalnum() or c in " _-.#" for c in text) and text.strip() == text and text[:1] not in ("-", "#", "")
-    if plain and " #" not in text:
+    plain = all(c.isalnum() or c in " _-.#@" for c in text) and text.strip() == text
+    if plain and text[:1] not in ("-", "#", "@", "") and " #" not in text:
         return text
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'

@@ -15,7 +15,7 @@ from clvsim.data.columns import says_what
 from clvsim.data.config import DataConfig
 from clvsim.data.database import identifier, quoted
 from clvsim.data.passed_over import ALIKE, ORDERS_TO_TELL, alike, choose_currency, passed_over
-from clvsim.data.quoting import SHOWN, flow, folded, listed, shown, values_of
+from clvsim.data.quoting import SHOWN, count, flow, folded, listed, shown, values_of
 from clvsim.data.raw import Loaded, covariate_keys
 from clvsim.errors import ConfigError, DataError, Problem
 from clvsim.types import QualityLine
@@ -46,7 +46,7 @@ def select_rows(con: duckdb.DuckDBPyConnection, loaded: Loaded, typed: DataConfi
         Several currencies without rates, an order with several customers; a column that nobody named and that says
         that some rows are no sales, or what was paid back; all at once.
     """
-    config, before = loaded.config, _count(con)
+    config, before = loaded.config, count(con, "true")
     readings: list[QualityLine] = []
     if config.order_id:
         readings += _orders(con, loaded)
@@ -62,11 +62,7 @@ def select_rows(con: duckdb.DuckDBPyConnection, loaded: Loaded, typed: DataConfi
     for name, _ in loaded.extra:
         if name.startswith(("filter_", "seen_", "currency")):
             con.execute(f"ALTER TABLE raw DROP COLUMN {name}")
-    return Selected((*readings, *lines), before - _count(con))
-
-
-def _count(con: duckdb.DuckDBPyConnection, where: str = "true") -> int:
-    return con.execute(f"SELECT count(*) FROM raw WHERE {where}").fetchall()[0][0]
+    return Selected((*readings, *lines), before - count(con, "true"))
 
 
 def _orders(con: duckdb.DuckDBPyConnection, loaded: Loaded) -> list[QualityLine]:
@@ -224,7 +220,7 @@ def _require_values(con: duckdb.DuckDBPyConnection, loaded: Loaded, typed: DataC
 
 def _filter(con: duckdb.DuckDBPyConnection, loaded: Loaded, typed: DataConfig) -> list[QualityLine]:
     """Delete the rows that are no sales, and say how many there are of each value."""
-    readings, filters, rows = [], loaded.filters(), _count(con)
+    readings, filters, rows = [], loaded.filters(), count(con, "true")
     for key in ("only", "without"):
         wanted: Mapping[str, tuple[str, ...]] = getattr(loaded.config, key)
         for header, values in wanted.items():
@@ -237,7 +233,7 @@ def _filter(con: duckdb.DuckDBPyConnection, loaded: Loaded, typed: DataConfig) -
             out = [value for value, _ in counts]
             where = f"{name} IN (SELECT unnest(?::VARCHAR[]))" + (f" OR {name} IS NULL" if None in out else "")
             con.execute(f"DELETE FROM raw WHERE {where}", [[value for value in out if value is not None]])
-            total = sum(count for _, count in counts)
+            total = sum(n for _, n in counts)
             level = "info" if header in getattr(typed, key) or total < _MANY * rows else "warning"
             note = f"{shown(header)}: {listed(counts)}; data.{key} chooses"
             readings.append(QualityLine(f"{key}_{name}", "Rows left out as no sales", f"{total:,}", note, level))

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from clvsim.data import DataConfig, TransactionLog, quality, read_transactions, summarize
 from clvsim.data.files import LONGEST_LINE, Layout, examine, for_duckdb, header_position
 from clvsim.errors import ClvsimError, ConfigError, DataError
+from tests.data.said import problem, readings
 from tests.data.sheets import archive, xlsx
 
 HEADER = "customer_id,date,amount\n"
@@ -35,17 +36,6 @@ PEOPLE = "Zoë,2024-01-01,5,Müller & Söhne – 5 €\nÅsa,2024-01-02,6,straß
 def orders(log: TransactionLog) -> list[tuple[str, date, float]]:
     rows = log.connection.execute("SELECT customer_id, day, amount::DOUBLE FROM orders ORDER BY ALL").fetchall()
     return [tuple(row) for row in rows]
-
-
-def readings(log: TransactionLog) -> dict[str, tuple[str, str]]:
-    return {line.key: (line.value, line.note) for line in log.facts.readings}
-
-
-def problem(error: pytest.ExceptionInfo[ClvsimError]) -> tuple[str, str]:
-    [(where, what)] = error.value.problems
-    assert what.isprintable()
-    assert len(what) <= 600
-    return where, what
 
 
 # --- encodings -------------------------------------------------------------------------------------------------------

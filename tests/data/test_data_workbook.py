@@ -21,6 +21,7 @@ from clvsim.data.files import layout_of
 from clvsim.data.scan import scan_source
 from clvsim.data.tables.frequencies import read_summary
 from clvsim.errors import ClvsimError, ConfigError, DataError
+from tests.data.said import problem, readings
 from tests.data.sheets import Cell, archive, ods, protected_xlsx, xls, xlsx, xlsx_row
 
 HEADER = ["customer_id", "date", "amount"]
@@ -33,17 +34,6 @@ ROWS: list[list[Cell]] = [
     [7, date(2024, 2, 1), 1234.5],
 ]
 PLAIN = "customer_id,date,amount\n7,2024-01-01,5\n8,2024-01-02,6.25\n7,2024-02-01,1234.5\n"
-
-
-def readings(log: TransactionLog) -> dict[str, tuple[str, str]]:
-    return {line.key: (line.value, line.note) for line in log.facts.readings}
-
-
-def problem(error: pytest.ExceptionInfo[ClvsimError]) -> tuple[str, str]:
-    [(where, what)] = error.value.problems
-    assert what.isprintable()
-    assert len(what) <= 600
-    return where, what
 
 
 # --- workbooks -------------------------------------------------------------------------------------------------------
