@@ -6,13 +6,15 @@ asked for. Data are inputs of both, as in nutpie's `with_data`. PyTensor and nut
 
 import functools
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
 Data = Mapping[str, np.ndarray]  # a table as `inputs.by_name` has it
+_KEPT = 12  # compiled graphs: models of a run, fitted to all of the log and to its first part
+_SHARED: "dict[Hashable, Functions]" = {}
 
 
 class Density(NamedTuple):
@@ -29,12 +31,12 @@ class Density(NamedTuple):
 
 
 class Functions(NamedTuple):
-    """PyTensor's functions of one point (d,) and the arrays of `data`: names of the containers that matter, in order.
+    """PyTensor's functions of the variables and the arrays of `data`: names of the containers that matter, in order.
 
-    `to_free` returns the free variables. `value` compiles a function without gradient.
+    `to_free` takes many points at once and returns the free variables, each (point, ...). `value` compiles a function
+    of points (point, d) without gradient.
     """
 
-    start: np.ndarray
     data: tuple[str, ...]
     value_and_gradient: Callable[..., Any]
     to_free: Callable[..., Any]
@@ -45,11 +47,12 @@ class Functions(NamedTuple):
 class CompiledModel:
     """A posterior of the table `data`; `functions` and `sampler`, nutpie's, compile at the first call.
 
-    `names`: of the free variables.
+    `names`: of the free variables. `start`: where searches start, the unconstrained variables by name.
     """
 
     data: Data
     names: tuple[str, ...]
+    start: Callable[[], Data]
     functions: Callable[[], Functions]
     sampler: Callable[[], Any]
 
@@ -64,18 +67,25 @@ class CompiledModel:
 
     def density(self) -> Density:
         """For searches and weights."""
-        functions = self.functions()
+        functions, start = self.functions(), self.start()
+        ends = np.cumsum([0, *(value.size for value in start.values())])
+        places = [(slice(*pair), v.shape) for pair, v in zip(itertools.pairwise(ends), start.values(), strict=True)]
         arrays = [self.data[name] for name in functions.data]
 
+        def by_variable(at: np.ndarray) -> list[np.ndarray]:
+            """Points (..., d) cut up into the variables, each (..., shape)."""
+            return [at[..., place].reshape((*at.shape[:-1], *shape)) for place, shape in places]
+
         def slope(at: np.ndarray) -> tuple[float, np.ndarray]:
-            log_density, gradient = functions.value_and_gradient(at, *arrays)
-            return float(log_density), np.asarray(gradient, np.float64)
+            log_density, *gradient = functions.value_and_gradient(*by_variable(at), *arrays)
+            return float(log_density), np.concatenate([np.ravel(part) for part in gradient])
 
         def constrain(points: np.ndarray) -> dict[str, np.ndarray]:
-            columns = zip(*(functions.to_free(at, *arrays) for at in points), strict=True)
+            columns = functions.to_free(*by_variable(np.ascontiguousarray(points)), *arrays)
             return {name: np.array(column, np.float64) for name, column in zip(self.names, columns, strict=True)}
 
-        return Density(functions.start, lambda p: _on_all_cores(functions.value(), p, arrays), slope, constrain)
+        begin = np.concatenate([np.ravel(value) for value in start.values()])
+        return Density(begin, lambda p: _on_all_cores(functions.value(), p, arrays), slope, constrain)
 
     def chains(self) -> Any:
         """nutpie's compiled model, to be sampled."""
@@ -84,53 +94,75 @@ class CompiledModel:
         return sampler.with_data(**{name: value for name, value in self.data.items() if name in used})
 
 
-def compile_model(model: Any) -> CompiledModel:
-    """The posterior of a PyMC model, for its own data and, `with_data`, for other tables."""
+def compile_model(model: Any, graph: Hashable = None) -> CompiledModel:
+    """The posterior of a PyMC model, for its own data and, `with_data`, for other tables.
+
+    Models of one `graph` differ in their data only, and share what is compiled for the first of them.
+    """
 
     def sampler() -> Any:
         import nutpie
 
         return nutpie.compile_pymc_model(model)
 
+    def start() -> Data:
+        initial = model.initial_point()
+        return {v.name: np.asarray(initial[v.name], np.float64) for v in model.value_vars}
+
+    def functions() -> Functions:
+        if graph is None:
+            return _functions(model)
+        of = (graph, tuple((data.name, data.type) for data in model.data_vars))
+        if of not in _SHARED:
+            _SHARED[of] = _functions(model)
+            if len(_SHARED) > _KEPT:
+                del _SHARED[next(iter(_SHARED))]
+        return _SHARED[of]
+
     return CompiledModel(
         {data.name: data.get_value() for data in model.data_vars},
         tuple(variable.name for variable in model.free_RVs),
-        functools.cache(lambda: _functions(model)),
+        functools.cache(start),
+        functools.cache(functions),
         functools.cache(sampler),
     )
 
 
 def _functions(model: Any) -> Functions:
-    """The model's own transformed log density, compiled by Numba."""
+    """The model's own transformed log density, compiled by Numba.
+
+    Variables are inputs one by one: to cut a point up, and to put a gradient together, takes longer to compile than the
+    density of many a model. Free variables follow for many points at once, by NumPy, where nothing is compiled.
+    """
     import pytensor
     import pytensor.tensor as pt
     from pymc.pytensorf import join_nonshared_inputs
+    from pytensor.compile.mode import Mode
+    from pytensor.graph.replace import vectorize_graph
     from pytensor.graph.traversal import graph_inputs
 
-    initial = model.initial_point()
-    outputs = [model.logp(), *model.replace_rvs_by_values(model.free_RVs)]
-    (log_density, *constrained), point = join_nonshared_inputs(initial, outputs, model.value_vars)
-    gradient: Any = pt.grad(log_density, point)
+    variables, log_density = model.value_vars, model.logp()
+    constrained = model.replace_rvs_by_values(model.free_RVs)
     used = set(graph_inputs([log_density, *constrained]))
     containers = [data for data in model.data_vars if data in used]
     inputs = [data.type() for data in containers]
+    givens = dict(zip(containers, inputs, strict=True))
 
-    def compiled(outputs: Any) -> Any:
+    def compiled(at: list[Any], outputs: Any, mode: Any = "NUMBA") -> Any:
         return pytensor.function(
-            [point, *inputs],
-            outputs,
-            givens=dict(zip(containers, inputs, strict=True)),
-            mode="NUMBA",
-            trust_input=True,
-            on_unused_input="ignore",
+            [*at, *inputs], outputs, givens=givens, mode=mode, trust_input=True, on_unused_input="ignore"
         )
 
+    def value() -> Callable[..., None]:
+        [whole], point = join_nonshared_inputs(model.initial_point(), [log_density], variables)
+        return _of_points(compiled([point], whole))
+
+    many = {one: pt.tensor(one.name, dtype=one.dtype, shape=(None, *one.type.shape)) for one in variables}
     return Functions(
-        start=np.concatenate([np.ravel(initial[variable.name]) for variable in model.value_vars]).astype(np.float64),
         data=tuple(data.name for data in containers),
-        value_and_gradient=compiled([log_density, gradient]),
-        to_free=compiled(constrained),
-        value=functools.cache(lambda: _of_points(compiled(log_density))),
+        value_and_gradient=compiled(variables, [log_density, *pt.grad(log_density, variables)]),
+        to_free=compiled([*many.values()], vectorize_graph(constrained, many), Mode("py", None)),
+        value=functools.cache(value),
     )
 
 

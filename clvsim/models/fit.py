@@ -19,6 +19,7 @@ from clvsim.models.laws import Params, rows_of
 from clvsim.models.protocol import Correlated, RetentionModel, SpendModel
 from clvsim.models.retention.mbg_nbd import MbgNbd
 from clvsim.models.spend import gamma_gamma, paid
+from clvsim.schema import Frozen
 from clvsim.types import DAYS_PER_UNIT, CustomerSummary, Diagnostic, DrawMethod, Posterior
 
 LARGE_TABLE = 500  # distinct rows from which `auto` tries laplace; docs/models/inference.md says why
@@ -436,7 +437,8 @@ def fit_one(
         standard = np.random.default_rng([config.seed, 3]).standard_normal(config.draws)
         return ModelDraws(natural({"normal": standard * (way != "map")}), (), DrawMethod(OBSERVED))
     say(f"fitting {model.kind} on {len(rows.count):,} distinct histories by {'laplace' if way == 'auto' else way}")
-    compiled = compile_model(built)
+    own = isinstance(model, Frozen)  # a calendar or a design around it shapes the graph by what the log holds
+    compiled = compile_model(built, (model.kind, model.model_dump_json()) if own else None)
 
     def centre() -> shocks.Centre:
         target, mode = inference.centre(compiled, model.kind, config.seed)

@@ -17,8 +17,6 @@ import pytest
 from clvsim.config import RunConfig, validate
 from clvsim.data import DataConfig, read_transactions
 from clvsim.data.material import material_of_log
-from clvsim.models import fit as fit_module
-from clvsim.models.compiled import CompiledModel, compile_model
 from clvsim.progress import progress
 from clvsim.runfolder import RunContext
 from clvsim.scenario import BASELINE, Scenario
@@ -94,23 +92,6 @@ CONFIG: RunConfig = validate(
 
 
 @cache
-def compiled_once() -> Callable[[Any], CompiledModel]:
-    """`compile_model`, which of models of one graph compiles the first only."""
-    known: dict[tuple[str, ...], CompiledModel] = {}
-
-    def compiled(model: Any) -> CompiledModel:
-        own = compile_model(model)
-        first = known.setdefault((*own.names, *own.data), own)
-        return first.with_data(own.data)
-
-    return compiled
-
-
-@pytest.fixture(autouse=True)
-def compiled(monkeypatch):
-    monkeypatch.setattr(fit_module, "compile_model", compiled_once())
-
-
 def position(world: Shop) -> tuple[float, float]:
     """Share of simulated years with fewer orders than came, ties half; and log of the mean over what came."""
     material = material_of_log(read_transactions(world.log, DataConfig(today=(START + (DAYS - 1)).astype(object))))

@@ -11,6 +11,7 @@ from test_models_pooling import told_apart
 
 from clvsim.data import summarize
 from clvsim.models import RETENTION, inference
+from clvsim.models import compiled as compiled_module
 from clvsim.models.around import pooling, season
 from clvsim.models.compiled import compile_model
 from clvsim.models.config import FitConfig
@@ -118,3 +119,31 @@ def test_a_table_with_another_graph_is_refused(tables):
     compiled = compile_model(RETENTION["bg_cnbd"](k=2).build(rows))
     with pytest.raises(ValueError, match="another graph: data_order_stages_2, data_silence_2"):
         compiled.with_data(by_name(RETENTION["bg_cnbd"](k=3).inputs(rows._replace(k=3.0))))
+
+
+@pytest.mark.parametrize("model", [RETENTION["bg_nbd"](), RETENTION["bg_cnbd"](k=2)], ids=lambda model: model.kind)
+def test_models_of_one_graph_share_what_is_compiled_and_nothing_else(model, tables, monkeypatch):
+    """Bit for bit, whichever table was compiled for; another setting of a prior is another graph."""
+    monkeypatch.setattr(compiled_module, "_SHARED", {})
+    first, second = (model.sufficient(table) for table in tables(0.0))
+    alone = compile_model(model.build(second))
+    one, other = (compile_model(model.build(rows), "own") for rows in (first, second))
+    assert other.functions() is one.functions() is not alone.functions()
+    assert compile_model(model.build(first), "other").functions() is not one.functions()
+    found, expected = other.density(), alone.density()
+    np.testing.assert_array_equal(found.start, expected.start)
+    points = expected.start + np.random.default_rng(1).normal(0, 0.3, (5, expected.start.size))
+    for point in points:
+        for a, b in zip(found.slope(point), expected.slope(point), strict=True):
+            np.testing.assert_array_equal(a, b)
+    for name, values in expected.constrain(points).items():
+        np.testing.assert_array_equal(found.constrain(points)[name], values)
+
+
+def test_compiled_graphs_are_not_kept_without_end(tables, monkeypatch):
+    monkeypatch.setattr(compiled_module, "_SHARED", {})
+    monkeypatch.setattr(compiled_module, "_KEPT", 1)
+    rows = Lognormal().sufficient(tables(0.0)[0])
+    for graph in "ab":
+        compile_model(Lognormal().build(rows), graph).functions()
+    assert [graph for graph, _ in compiled_module._SHARED] == ["b"]

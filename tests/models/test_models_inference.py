@@ -15,8 +15,7 @@ from test_models_contracts import cohort, repeated
 
 from clvsim.errors import DiagnosticsError
 from clvsim.models import RETENTION, inference
-from clvsim.models import fit as fit_module
-from clvsim.models.compiled import CompiledModel, Density, compile_model
+from clvsim.models.compiled import Density, compile_model
 from clvsim.models.config import FitConfig
 from clvsim.models.fit import fit, sample
 from clvsim.models.inference import find_mode, proposals, systematic, weighted
@@ -196,26 +195,10 @@ def test_pymcs_density_on_many_points():
 
 
 @pytest.fixture(scope="module")
-def compiled_once():
-    """The two models on CDNOW, for laplace and map alike."""
-    by_names = {}
-
-    def compiled(model: Any) -> CompiledModel:
-        names = tuple(variable.name for variable in model.free_RVs)
-        if names not in by_names:
-            by_names[names] = compile_model(model)
-        return by_names[names]
-
-    return compiled
-
-
-@pytest.fixture(scope="module")
-def laplace_posterior(cdnow, compiled_once):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fit_module, "compile_model", compiled_once)
-        fitted = fit(cdnow, BgNbd(), GammaGamma(), FitConfig(method="laplace", draws=8000))
-        assert fitted.method == "laplace"
-        return fitted.posterior
+def laplace_posterior(cdnow):
+    fitted = fit(cdnow, BgNbd(), GammaGamma(), FitConfig(method="laplace", draws=8000))
+    assert fitted.method == "laplace"
+    return fitted.posterior
 
 
 def unconstrained(posterior):
@@ -347,8 +330,7 @@ def test_many_rows_are_evaluated_without_gradient(normal, monkeypatch, rows, gra
     np.testing.assert_array_equal(inference.laplace(ready(watched), "m", rows, 400, 1)[0]["v"], found)
 
 
-def test_map_is_one_point_without_spread(cdnow, laplace_posterior, compiled_once, monkeypatch):
-    monkeypatch.setattr(fit_module, "compile_model", compiled_once)
+def test_map_is_one_point_without_spread(cdnow, laplace_posterior):
     fitted = fit(cdnow, BgNbd(), GammaGamma(), FitConfig(method="map", draws=10))
     assert fitted.method == "map"
     found = fitted.posterior
