@@ -141,7 +141,8 @@ def _functions(model: Any) -> Functions:
     from pytensor.graph.replace import vectorize_graph
     from pytensor.graph.traversal import graph_inputs
 
-    variables, log_density = model.value_vars, model.logp()
+    variables: list[Any] = model.value_vars
+    log_density: Any = model.logp()
     constrained = model.replace_rvs_by_values(model.free_RVs)
     used = set(graph_inputs([log_density, *constrained]))
     containers = [data for data in model.data_vars if data in used]
@@ -157,11 +158,12 @@ def _functions(model: Any) -> Functions:
         [whole], point = join_nonshared_inputs(model.initial_point(), [log_density], variables)
         return _of_points(compiled([point], whole))
 
-    many = {one: pt.tensor(one.name, dtype=one.dtype, shape=(None, *one.type.shape)) for one in variables}
+    gradient: Any = pt.grad(log_density, variables)
+    many: dict[Any, Any] = {v: pt.tensor(v.name, dtype=v.dtype, shape=(None, *v.type.shape)) for v in variables}
     return Functions(
         data=tuple(data.name for data in containers),
-        value_and_gradient=compiled(variables, [log_density, *pt.grad(log_density, variables)]),
-        to_free=compiled([*many.values()], vectorize_graph(constrained, many), Mode("py", None)),
+        value_and_gradient=compiled(variables, [log_density, *gradient]),
+        to_free=compiled([*many.values()], vectorize_graph(constrained, many), Mode("py", "None")),
         value=functools.cache(value),
     )
 

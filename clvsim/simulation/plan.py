@@ -61,6 +61,12 @@ class RunPlan:
         return any(scenario.levers.contacts for scenario in self.scenarios.values())
 
     @property
+    def has_levers(self) -> bool:
+        """Whether any scenario needs the loop that knows levers; the others then take it too."""
+        levers = (scenario.levers for scenario in self.scenarios.values())
+        return any(own.offers or own.contacts or own.moves_margin for own in levers)
+
+    @property
     def has_monthly_costs(self) -> bool:
         """Whether any scenario has a cost per month."""
         return any(cost.per == "month" for scenario in self.scenarios.values() for cost in scenario.costs)

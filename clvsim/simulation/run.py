@@ -290,7 +290,6 @@ def make_setting(plan: RunPlan, worlds: Worlds, fitted: FittedModels) -> engine.
 def make_jobs(plan: RunPlan, setting: engine.Setting, arrivals: Mapping[str, ArrivalPlan]) -> list[engine.Job]:
     """The scenarios of a plan, each with an empty ledger."""
     layout = plan.layout
-    levered = any(s.levers.offers or s.levers.contacts or s.levers.moves_margin for s in plan.scenarios.values())
     return [
         engine.make_job(
             setting,
@@ -298,7 +297,7 @@ def make_jobs(plan: RunPlan, setting: engine.Setting, arrivals: Mapping[str, Arr
             engine.empty_raw(setting, scenario.levers, layout.months, layout.ages, len(layout.cohorts)),
             arrivals[name].arrivals,
             scenario.costs,
-            beside_levers=levered,
+            beside_levers=plan.has_levers,
         )
         for name, scenario in plan.scenarios.items()
     ]

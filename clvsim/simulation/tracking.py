@@ -32,6 +32,7 @@ def track(
     seed: int = 1,
     jobs: int = 1,
     shard_customers: int = 4096,
+    beside_levers: bool = False,
 ) -> Tracking:
     """Simulate repeat orders per week; bands are 5 to 95 % of realised worlds.
 
@@ -39,6 +40,7 @@ def track(
     `weekly` holds the actual orders (`week_start`, `orders`) of full weeks, laid out around the day after today.
     Calibration starts every customer at the first order with the population's law, so it is not conditioned on what
     they did; the hold-out starts from today with each customer's own law. Nothing is fitted to the hold-out.
+    `beside_levers`: the loop that knows levers posts the same, and where a run needs it anyway no other is compiled.
     """
     draws = min(draws, fitted.draws)
     start = np.datetime64(summary.today.isoformat()) + np.timedelta64(1, "D")
@@ -51,7 +53,9 @@ def track(
 
     def simulate_weeks(blocks: list[Block], first: int, days: float, law: SdLaw, worlds: int) -> np.ndarray:
         season = season_by_week(fitted, worlds, first, int(np.ceil(days / DAYS_PER_WEEK)) + 1)
-        return repeat_orders(blocks, days, environment, worlds, seed, jobs, scale, law, season)
+        return repeat_orders(
+            blocks, days, environment, worlds, seed, jobs, scale, law, season, beside_levers=beside_levers
+        )
 
     length = 7 * (before + 1)
     calibration = calibration_blocks(fitted, summary, before, shard_customers)
@@ -136,6 +140,8 @@ def repeat_orders(
     shocks_sd: SdLaw | None = None,
     season: np.ndarray | None = None,
     on_block: Callable[[engine.CustomerTotals], None] | None = None,
+    *,
+    beside_levers: bool = False,
 ) -> np.ndarray:
     """Repeat orders per week in every world, (w, weeks); `shocks_sd` as in `make_worlds`, `season` by week.
 
@@ -157,7 +163,7 @@ def repeat_orders(
         season=season,
     )
     raw = engine.empty_raw(setting, NO_LEVERS, weeks, 1, 1)
-    job = engine.make_job(setting, NO_LEVERS, raw)
+    job = engine.make_job(setting, NO_LEVERS, raw, beside_levers=beside_levers)
     for block in blocks:
         totals = engine.run_block(block, [job], setting, jobs, per_customer=on_block is not None)
         if on_block is not None and totals is not None:

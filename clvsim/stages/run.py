@@ -39,7 +39,7 @@ def run(config: RunConfig, ctx: RunContext) -> int:
         fits = fit_run(config, material, ctx)
         scores = score_models(config, fits.by_name, summary, config.simulation.horizon_months * DAYS_PER_MONTH)
     with clock("track"), ctx.progress("Comparing predicted and actual orders"):
-        tracking = track_orders(config, material, fits)
+        tracking = track_orders(config, material, fits, beside_levers=plan.has_levers)
         fits = with_discrepancy(fits, config, tracking)
     with clock("simulate"), ctx.progress("Simulating customers and comparing scenarios", total=None) as advance:
         simulation, comparison = simulate_and_compare(
@@ -59,7 +59,7 @@ def run(config: RunConfig, ctx: RunContext) -> int:
     return 0
 
 
-def track_orders(config: RunConfig, material: Material, fits: Fits) -> Tracking:
+def track_orders(config: RunConfig, material: Material, fits: Fits, *, beside_levers: bool = False) -> Tracking:
     """Predicted against actual orders, where the source has dated ones: of the models that are checked, or else of
     those fitted to all of the log, with the reason."""
     from clvsim.simulation.tracking import no_tracking, track
@@ -78,5 +78,6 @@ def track_orders(config: RunConfig, material: Material, fits: Fits) -> Tracking:
         seed=config.seed,
         jobs=config.simulation.jobs,
         shard_customers=config.simulation.shard_customers,
+        beside_levers=beside_levers,
     )
     return replace(tracking, unchecked=fits.unchecked)

@@ -6,7 +6,6 @@ learns from the check, and today's customers are simulated.
 """
 
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -91,7 +90,6 @@ CONFIG: RunConfig = validate(
 )
 
 
-@cache
 def position(world: Shop) -> tuple[float, float]:
     """Share of simulated years with fewer orders than came, ties half; and log of the mean over what came."""
     material = material_of_log(read_transactions(world.log, DataConfig(today=(START + (DAYS - 1)).astype(object))))

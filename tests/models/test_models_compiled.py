@@ -146,4 +146,5 @@ def test_compiled_graphs_are_not_kept_without_end(tables, monkeypatch):
     rows = Lognormal().sufficient(tables(0.0)[0])
     for graph in "ab":
         compile_model(Lognormal().build(rows), graph).functions()
-    assert [graph for graph, _ in compiled_module._SHARED] == ["b"]
+    [kept] = compiled_module._SHARED
+    assert "'b'" in str(kept)
