@@ -25,9 +25,9 @@ from clvsim.data import DataConfig, read_transactions, summarize
 from clvsim.models import inference
 from clvsim.models.compiled import compile_model
 from clvsim.models.config import FitConfig
-from clvsim.models.fit import sample
 from clvsim.models.retention import bg_nbd
 from clvsim.models.retention.bg_nbd import BgNbd
+from clvsim.models.sampling import sample
 from clvsim.models.spend.gamma_gamma import GammaGamma
 from clvsim.types import CustomerSummary
 

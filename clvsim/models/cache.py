@@ -19,14 +19,17 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 import numpy as np
+from pydantic import ValidationError
 
 from clvsim.errors import ConfigError
 from clvsim.models.around import several
-from clvsim.models.fitted import FittedModels, restored
-from clvsim.types import Diagnostic, DrawMethod, Posterior, Seen
+from clvsim.models.fitted import FittedModels, implausible, restored
+from clvsim.models.hdf5 import real_draws, require_plain
+from clvsim.types import DAYS_PER_UNIT, Diagnostic, DrawMethod, Posterior, Seen
 
 _FORMAT = 3
 _IN_ONE_SENTENCE = 2  # the format in which `method` held both models' methods as text
+_LONGEST = 300  # characters of a reason
 _READ = "read from a file"
 _PLAIN = " []()-+&,:;=#!?"  # in names of parameters, which hold names of groups: a slash would make a folder
 _KERNELS = (
@@ -151,6 +154,7 @@ def read_posterior(path: Path | str) -> FittedModels:
     import h5py  # what xarray writes by; xarray itself takes ten times as long to open a file
 
     try:
+        require_plain(path)
         with h5py.File(path, "r") as tree:
             attributes = dict(tree.attrs)
             if attributes["format"] not in (_FORMAT, _IN_ONE_SENTENCE):
@@ -158,19 +162,21 @@ def read_posterior(path: Path | str) -> FittedModels:
             groups = [_draws(tree[group]) for group in ("retention", "spend")]
             if len({v.shape for g in groups for v in g.values()}) != 1 or not all(groups):
                 raise ValueError("parameters are missing or of unequal length")
-            if not all(np.isfinite(v).all() for g in groups for v in g.values()):
-                raise ValueError("some draws are not finite")
+            if (unit := str(attributes["time_unit"])) not in DAYS_PER_UNIT:
+                raise ValueError(f"its unit of time is {unit[:20]!r}, which must be one of {', '.join(DAYS_PER_UNIT)}")
             retention, spend = restored(
                 str(attributes["retention_model"]),
                 json.loads(attributes["retention_config"]),
                 str(attributes["spend_model"]),
                 json.loads(attributes["spend_config"]),
             )
+            if wrong := implausible(retention, spend, *groups):
+                raise ValueError("; ".join(wrong))
             retention_method, spend_method = _methods(attributes)
             posterior = Posterior(
                 retention=groups[0],
                 spend=groups[1],
-                time_unit=str(attributes["time_unit"]),
+                time_unit=unit,
                 diagnostics=tuple(Diagnostic(**d) for d in json.loads(attributes["diagnostics"])),
                 retention_method=retention_method,
                 spend_method=spend_method,
@@ -179,7 +185,20 @@ def read_posterior(path: Path | str) -> FittedModels:
             )
             return FittedModels(retention, spend, posterior)
     except Exception as error:  # HDF5 reports damage through many types
-        raise ConfigError([(str(path), f"cannot be read as a posterior ({type(error).__name__}: {error})")]) from error
+        raise ConfigError([(str(path), f"cannot be read as a posterior ({reason(error)})")]) from error
+
+
+def reason(error: Exception) -> str:
+    """What an exception says, in one line of bounded length; in our own words where it is ours."""
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        text = f"its settings are not a model's: {'.'.join(map(str, first['loc']))}: {first['msg']}"
+    elif isinstance(error, KeyError):
+        text = f"it has no {error.args[0] if error.args else 'such entry'}"
+    else:
+        text = str(error) if type(error) is ValueError else f"{type(error).__name__}: {error}"
+    line = " ".join(text.split())
+    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…"
 
 
 def _seen(told: Mapping[str, Any]) -> Seen:
@@ -197,7 +216,7 @@ def _draws(group: Any) -> dict[str, np.ndarray]:
         if isinstance(part, h5py.Group):
             own |= several.named(name, _draws(part))
         elif part.attrs.get("CLASS") != b"DIMENSION_SCALE":
-            own[unquote(name)] = np.asarray(part[()], np.float64)
+            own[unquote(name)] = real_draws(unquote(name), part)
     return own
 
 

@@ -14,7 +14,9 @@ import numpy as np
 from clvsim.errors import ConfigError
 from clvsim.models import RETENTION, SPEND, cache
 from clvsim.models.diagnostics import diagnose
+from clvsim.models.domain import problems
 from clvsim.models.fitted import FittedModels
+from clvsim.models.hdf5 import MAX_DRAWS, require_plain
 from clvsim.models.protocol import RetentionModel, SpendModel
 from clvsim.types import CustomerSummary, Diagnostic, DrawMethod, Posterior, Seen
 
@@ -64,13 +66,14 @@ def read_parts(path: Path | str, retention: str) -> dict[str, Part]:
     if not path.is_file():
         raise ConfigError([("fit.posterior", f"no such file: {path}")])
     try:
+        require_plain(path)
         parts = _own(path) if _is_own(path) else _foreign(path, retention)
-    except ValueError as error:
-        raise ConfigError([("fit.posterior", f"{path}: {error}")]) from None
     except ConfigError:
         raise
+    except ValueError as error:
+        raise ConfigError([("fit.posterior", f"{path}: {cache.reason(error)}")]) from None
     except Exception as error:  # HDF5 reports damage through many types
-        what = f"{path} cannot be read as a posterior ({type(error).__name__}: {str(error).splitlines()[0]})"
+        what = f"{path} cannot be read as a posterior ({cache.reason(error)})"
         raise ConfigError([("fit.posterior", what)]) from None
     part = parts.get("retention")
     if part and part.kind != retention:
@@ -247,6 +250,8 @@ def _foreign(path: Path | str, retention: str) -> dict[str, Part]:
     params = {RENAMED.get(name, name): values for name, values in drawn.items()}
     part = "spend" if kind in SPEND else "retention"
     model = (RETENTION | SPEND)[kind]()
+    if wrong := problems({name: model.DOMAINS[name] for name in params}, params):
+        raise ValueError("; ".join(wrong))
     diagnostics = diagnose(kind, params, _divergences(path), chains)
     return {part: Part(model, params, diagnostics, None, DrawMethod(from_file=True))}
 
@@ -258,17 +263,15 @@ def _draws(posterior: "xr.Dataset", names: Sequence[str]) -> tuple[int, dict[str
         values = posterior[name]
         if set(values.dims) != {"chain", "draw"}:
             raise ValueError(f"{name} has dimensions {', '.join(map(str, values.dims))}; chain and draw are expected")
+        if values.dtype.kind not in "fiu" or values.size > MAX_DRAWS:
+            raise ValueError(
+                f"{name} must be at most {MAX_DRAWS:,} real numbers, and is {values.size:,} {values.dtype}"
+            )
         array = values.transpose("chain", "draw").to_numpy().astype(np.float64)
         if array.size < MIN_DRAWS:
             raise ValueError(f"holds {array.size} draw; a posterior has many (a point estimate has no uncertainty)")
         if wrong := int((~np.isfinite(array)).sum()):
             raise ValueError(f"{wrong:,} of {array.size:,} draws of {name} are not finite")
-        if wrong := int((array <= 0).sum()):
-            raise ValueError(f"{wrong:,} of {array.size:,} draws of {name} are not above zero")
-        if name == "q" and (wrong := int((array <= 1).sum())):
-            raise ValueError(
-                f"in {wrong:,} of {array.size:,} draws q is not above 1: there the mean spend does not exist"
-            )
         params[name] = array
     chains = next(iter(params.values())).shape[0]
     if chains == 1:

@@ -8,13 +8,13 @@ from typing import Any, NamedTuple, TypeGuard
 import numpy as np
 
 from clvsim.errors import ConfigError, DiagnosticsError, Problem
-from clvsim.models import cache, elsewhere, hazards, inference, shocks
+from clvsim.models import cache, elsewhere, hazards, inference, sampling, shocks
 from clvsim.models.around import plans, pooling, season
 from clvsim.models.around.path import PathPrior
-from clvsim.models.compiled import CompiledModel, compile_model
+from clvsim.models.compiled import compile_model
 from clvsim.models.config import FitConfig
 from clvsim.models.diagnostics import diagnose, failed
-from clvsim.models.fitted import OBSERVED, FittedModels
+from clvsim.models.fitted import OBSERVED, FittedModels, implausible
 from clvsim.models.laws import Params, rows_of
 from clvsim.models.protocol import Correlated, RetentionModel, SpendModel
 from clvsim.models.retention.mbg_nbd import MbgNbd
@@ -32,7 +32,6 @@ _NO_MONTHS = (
     "start from their long-run law, and no drift is known"
 )
 _NOBODY = 0.01  # share of repeat customers
-_TARGET_ACCEPT = 0.9  # small steps: a log with hardly any dropout has a sharp corner at a = 0
 
 
 def fit(
@@ -118,6 +117,8 @@ def fit(
         fitted = replace(cached, posterior=replace(cached.posterior, from_cache=True))
 
     posterior = fitted.posterior
+    if wrong := implausible(fitted.retention, fitted.spend, posterior.retention, posterior.spend):
+        raise DiagnosticsError([("fit", f"draws that no parameter can have: {what}") for what in wrong])
     failures = failed(posterior.diagnostics)
     if failures and not config.allow_poor:
         raise DiagnosticsError(failures)
@@ -437,8 +438,9 @@ def fit_one(
         standard = np.random.default_rng([config.seed, 3]).standard_normal(config.draws)
         return ModelDraws(natural({"normal": standard * (way != "map")}), (), DrawMethod(OBSERVED))
     say(f"fitting {model.kind} on {len(rows.count):,} distinct histories by {'laplace' if way == 'auto' else way}")
-    own = isinstance(model, Frozen)  # a calendar or a design around it shapes the graph by what the log holds
-    compiled = compile_model(built, (model.kind, model.model_dump_json()) if own else None)
+    compiled = compile_model(
+        built, model.model_dump_json() if isinstance(model, Frozen) else None
+    )  # else data shape it
 
     def centre() -> shocks.Centre:
         target, mode = inference.centre(compiled, model.kind, config.seed)
@@ -457,7 +459,7 @@ def fit_one(
             if way == "laplace":
                 raise
             say(f"{error.problems[0].what.split(';')[0]}: sampling by nuts instead")
-    free, divergences = sample(compiled, config)
+    free, divergences = sampling.sample(compiled, config)
     params = natural(free)
     return ModelDraws(params, diagnose(model.kind, params, divergences, config.chains), DrawMethod("nuts"), centre)
 
@@ -479,24 +481,3 @@ def add_derived(
 def one_point(params: Params) -> dict[str, np.ndarray]:
     """Without spread: averaged, since a figure beside the model's own (first orders) has draws of its own."""
     return {name: np.full_like(values, values.mean()) for name, values in params.items()}
-
-
-def sample(compiled: CompiledModel, config: FitConfig) -> tuple[dict[str, np.ndarray], int]:
-    """Draws of the free variables, chain after chain, each (draw, ...), and the number of divergent transitions."""
-    import nutpie
-
-    chains, seed = config.chains, np.random.default_rng(config.seed).spawn(1)[0].integers(1 << 30)  # as PyMC seeds them
-    tree: Any = nutpie.sample(
-        compiled.chains(),
-        draws=config.draws // chains,
-        tune=config.tune,
-        chains=chains,
-        seed=int(seed),
-        target_accept=_TARGET_ACCEPT,
-        adaptation="low_rank",  # parameters are correlated in most models
-        save_warmup=False,
-        progress_bar=False,
-    )
-    by_chain = {name: tree["posterior"][name].to_numpy().astype(np.float64) for name in compiled.names}
-    draws = {name: values.reshape(-1, *values.shape[2:]) for name, values in by_chain.items()}
-    return draws, int(tree["sample_stats"]["diverging"].to_numpy().sum())

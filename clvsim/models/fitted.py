@@ -9,10 +9,14 @@ import numpy as np
 from clvsim.models import RETENTION, SPEND
 from clvsim.models.around import paced, plans, pooling, season, several
 from clvsim.models.around.wrapper import with_pauses
-from clvsim.models.laws import distinct_histories
+from clvsim.models.domain import POSITIVE, problems
+from clvsim.models.laws import Params, distinct_histories
 from clvsim.models.protocol import RetentionModel, SpendModel
+from clvsim.models.spend import paid
+from clvsim.models.spend.trend import LEVEL
 from clvsim.types import DAYS_PER_UNIT, CustomerSummary, Posterior
 
+_OPTIONAL = {**paid.DOMAINS, LEVEL: POSITIVE}  # of money: where some orders are free, where amounts had a trend
 OBSERVED = "observed"  # the method's name of a model in which nothing is inferred
 
 
@@ -53,6 +57,12 @@ class FittedModels:
     def spend_draws(self, draws: slice = slice(None)) -> dict[str, np.ndarray]:
         """Parameters of the spend model in some draws, each (draw,)."""
         return {name: values[draws] for name, values in self.posterior.spend.items()}
+
+
+def implausible(retention: RetentionModel, spend: SpendModel, life: Params, money: Params) -> list[str]:
+    """A sentence for each parameter of the two models that is missing or has draws that it cannot have."""
+    optional = {name: domain for name, domain in _OPTIONAL.items() if name in money}
+    return [*problems(retention.DOMAINS, life), *problems({**spend.DOMAINS, **optional}, money)]
 
 
 def expected_portfolio_orders(fitted: FittedModels, summary: CustomerSummary, horizon_days: float) -> np.ndarray:

@@ -1,9 +1,11 @@
 """What the fit, the simulator and the page ask of a model: the functions that an entry of RETENTION or SPEND offers."""
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
+from clvsim.models.domain import Domain
 from clvsim.models.laws import Births, LifeLaw, LognormalLaw, Params, SpendLaw
 from clvsim.types import CustomerSummary, SharedPeriods
 
@@ -17,6 +19,10 @@ class RetentionModel(Protocol):
 
     WHO_IS_LOST: ClassVar[str]  # a sentence for the page: when a customer counts as lost
     TIMES: ClassVar[tuple[str, ...]]  # parameters that are in the reported unit of time, if the model has them
+
+    @property
+    def DOMAINS(self) -> Mapping[str, Domain]:
+        """The values that each of its parameters can have; draws have them all."""
 
     @property
     def kind(self) -> str: ...
@@ -123,6 +129,9 @@ class RetentionModel(Protocol):
 
 class SpendModel(Protocol):
     """What an entry of SPEND offers; see `RetentionModel`."""
+
+    @property
+    def DOMAINS(self) -> Mapping[str, Domain]: ...
 
     @property
     def kind(self) -> str: ...

@@ -7,9 +7,9 @@ import numpy as np
 from clvsim.errors import DiagnosticsError
 from clvsim.models.compiled import CompiledModel, compile_model
 from clvsim.models.config import FitConfig
-from clvsim.models.fit import sample
 from clvsim.models.inference import laplace
 from clvsim.models.inputs import by_name
+from clvsim.models.sampling import sample
 
 LAPLACE_DRAWS = 1000
 NUTS = FitConfig(draws=500, chains=2, tune=300)

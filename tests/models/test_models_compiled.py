@@ -15,8 +15,8 @@ from clvsim.models import compiled as compiled_module
 from clvsim.models.around import pooling, season
 from clvsim.models.compiled import compile_model
 from clvsim.models.config import FitConfig
-from clvsim.models.fit import sample
 from clvsim.models.inputs import by_name
+from clvsim.models.sampling import sample
 from clvsim.models.spend.gamma_gamma import GammaGamma
 from clvsim.models.spend.lognormal import Lognormal
 from clvsim.models.spend.rates import Scores

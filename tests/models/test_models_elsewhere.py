@@ -118,7 +118,10 @@ def test_draws_of_a_simpler_model_than_asked_for_are_refused(save, cdnow, model,
     ("change", "what"),
     [
         ({"r": np.full(SHAPE, np.nan)}, "2,000 of 2,000 draws of r are not finite"),
-        ({"alpha": np.full(SHAPE, -1.0)}, "2,000 of 2,000 draws of alpha are not above zero"),
+        (
+            {"alpha": np.full(SHAPE, -1.0)},
+            "alpha must be above 0 and at most 1e15, and 2,000 of 2,000 draws are not",
+        ),
         ({"purchase_coefficient": np.ones(SHAPE)}, "holds r, alpha, a, b, purchase_coefficient; what can be read is"),
         (
             {"model_type": "MBG/NBD"},
@@ -140,7 +143,7 @@ def test_files_that_cannot_be_used(save, change, what) -> None:
 def test_a_mean_spend_that_does_not_exist(save) -> None:
     q = np.full(SHAPE, 2.0)
     q[1, :7] = 1.0
-    with pytest.raises(ConfigError, match=r"in 7 of 2,000 draws q is not above 1: there the mean spend does not exist"):
+    with pytest.raises(ConfigError, match=r"q must be above 1, where the mean exists, .* 7 of 2,000 draws"):
         read_parts(save(GG, q=q), "bg_nbd")
 
 

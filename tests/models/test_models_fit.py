@@ -14,7 +14,7 @@ import yaml
 from pydantic import ValidationError
 
 from clvsim.errors import ConfigError, DiagnosticsError
-from clvsim.models import RETENTION, SPEND, cache, inference
+from clvsim.models import RETENTION, SPEND, cache, inference, sampling
 from clvsim.models import fit as fit_module
 from clvsim.models.cache import cache_folder, read_posterior, write_posterior
 from clvsim.models.config import FitConfig
@@ -47,7 +47,7 @@ class FakeSampler:
 @pytest.fixture
 def draws(monkeypatch):
     fake = FakeSampler()
-    monkeypatch.setattr(fit_module, "sample", fake)
+    monkeypatch.setattr(sampling, "sample", fake)
     return fake
 
 
@@ -270,7 +270,7 @@ def test_cached_nan_is_not_used(run, tmp_path):
     write_posterior(replace(fresh, posterior=replace(fresh.posterior, spend=spend)), entry)
     found, notes = run()
     assert not found.posterior.from_cache
-    assert "not finite" in notes[0]
+    assert "p must be above 0 and at most 1e15, and 4,000 of 4,000 draws are not (nan)" in notes[0]
 
 
 def test_unwritable_cache_is_done_without(run, tmp_path):

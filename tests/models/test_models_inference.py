@@ -17,7 +17,7 @@ from clvsim.errors import DiagnosticsError
 from clvsim.models import RETENTION, inference
 from clvsim.models.compiled import Density, compile_model
 from clvsim.models.config import FitConfig
-from clvsim.models.fit import fit, sample
+from clvsim.models.fit import fit
 from clvsim.models.inference import find_mode, proposals, systematic, weighted
 from clvsim.models.retention import bg_nbd
 from clvsim.models.retention.bdw import Bdw
@@ -27,6 +27,7 @@ from clvsim.models.retention.contracts import ContractModel
 from clvsim.models.retention.mbg_nbd import MbgNbd
 from clvsim.models.retention.pareto_nbd import ParetoNbd
 from clvsim.models.retention.sbg import Sbg
+from clvsim.models.sampling import sample
 from clvsim.models.spend.gamma_gamma import GammaGamma
 from clvsim.models.spend.lognormal import Lognormal
 from clvsim.types import DrawMethod

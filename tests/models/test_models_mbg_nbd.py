@@ -11,10 +11,10 @@ from scipy.special import hyp2f1
 from clvsim.models.compiled import compile_model
 from clvsim.models.config import FitConfig
 from clvsim.models.diagnostics import diagnose
-from clvsim.models.fit import sample
 from clvsim.models.laws import Customers
 from clvsim.models.retention import bg_nbd, mbg_nbd
 from clvsim.models.retention.mbg_nbd import MbgNbd
+from clvsim.models.sampling import sample
 
 
 def params(r, alpha, a, b):

@@ -16,11 +16,11 @@ from clvsim.kernels.silence import silent_death
 from clvsim.models.compiled import compile_model
 from clvsim.models.config import FitConfig
 from clvsim.models.diagnostics import diagnose
-from clvsim.models.fit import sample
 from clvsim.models.laws import Customers
 from clvsim.models.retention import pareto_nbd
 from clvsim.models.retention.pareto_nbd import ParetoNbd
 from clvsim.models.retention.purchases import purchase_rows
+from clvsim.models.sampling import sample
 
 
 def params(r, alpha, s, beta):

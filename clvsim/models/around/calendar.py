@@ -4,12 +4,13 @@ A day of a calendar is a number counted from today: 0 is today itself, 1 tomorro
 """
 
 from datetime import date
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from pydantic import model_validator
 
-from clvsim.models.around.path import FRESH_MONTHS, LAST_MONTH
+from clvsim.models.around.path import FRESH_MONTHS, LAST_MONTH, path_domains
+from clvsim.models.domain import LOG, Domain
 from clvsim.schema import Frozen
 from clvsim.types import DAYS_PER_MONTH
 
@@ -50,6 +51,19 @@ class Effect(NamedTuple):
 
 SURE_SLOPE, SURE_WAVE = 2.0, 6.18  # z, and chi-square with two degrees of freedom, beyond which there is a warning
 MEAN_DAY = Effect("season", "any")  # of the days outside promotions, where months are alike
+
+
+class EffectPrior(NamedTuple):
+    """Of an effect on the log rate: Normal(0, scale), or Student's t with so many degrees of freedom."""
+
+    scale: float
+    freedom: float = 0.0
+
+    def variable(self, pm: Any, name: str) -> Any:
+        """A free variable of a PyMC model."""
+        if self.freedom:
+            return pm.StudentT(name, nu=self.freedom, mu=0.0, sigma=self.scale)
+        return pm.Normal(name, 0.0, self.scale)
 
 
 class Path(Frozen):
@@ -146,6 +160,11 @@ class Calendar(Frozen):
     def names(self) -> tuple[str, ...]:
         """Of the parameters, in the order of `effects`."""
         return tuple(effect.label for effect in self.effects)
+
+    @property
+    def domains(self) -> dict[str, Domain]:
+        """Of the parameters, those that say where the path stands included."""
+        return {**dict.fromkeys(self.names, LOG), **(path_domains() if self.path else {})}
 
     @property
     def months(self) -> int:

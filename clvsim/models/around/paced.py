@@ -19,8 +19,9 @@ from typing import Any
 import numpy as np
 
 from clvsim.models.around.calendar import Path
-from clvsim.models.around.path import STATES
+from clvsim.models.around.path import LEVEL_SD, SD, STATES
 from clvsim.models.around.wrapper import PoolableWrapper
+from clvsim.models.domain import NOT_NEGATIVE, POSITIVE, Domain
 from clvsim.models.laws import PACE, Births, LifeLaw, Params
 from clvsim.models.protocol import RetentionModel
 from clvsim.types import CustomerSummary
@@ -31,6 +32,10 @@ class Paced(PoolableWrapper):
     """The section with a pace of each draw after today. `params` are its own, `PACE`, and the sds of shocks."""
 
     path: Path
+
+    @property
+    def beside(self) -> Mapping[str, Domain]:
+        return {PACE: POSITIVE, SD: NOT_NEGATIVE, LEVEL_SD: NOT_NEGATIVE}
 
     def model_dump(self, *, mode: str = "python") -> dict[str, Any]:
         return {**self.section.model_dump(mode=mode), "pace": self.path.model_dump(mode=mode)}

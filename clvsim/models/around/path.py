@@ -20,6 +20,7 @@ from typing import NamedTuple
 import numpy as np
 from pydantic import Field
 
+from clvsim.models.domain import LOG, NOT_NEGATIVE, Domain
 from clvsim.schema import Frozen
 
 SLOPE_MEMORY = 0.9
@@ -31,6 +32,11 @@ _LEVEL_SDS, _WIDEST_LEVEL_SD = 12, 4.0
 _SEASON_MONTHS = 18
 _NOTHING = 1e-6
 _DRAWS = 4  # second word of the seed, after those of permutations, modes and standard normals
+
+
+def path_domains() -> dict[str, Domain]:
+    """Of `STATES`."""
+    return {**dict.fromkeys(STATES, LOG), SD: NOT_NEGATIVE, LEVEL_SD: NOT_NEGATIVE}
 
 
 class PathPrior(Frozen):

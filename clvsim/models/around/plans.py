@@ -21,6 +21,7 @@ from clvsim.models.around.levels import BY_PLAN, MAX_VALUES, NONE
 from clvsim.models.around.merging import merge, merge_columns, with_column
 from clvsim.models.around.several import named, own_of, van_der_corput
 from clvsim.models.around.wrapper import with_pauses
+from clvsim.models.domain import Domain
 from clvsim.models.laws import PACE, LifeLaw, Params, rows_of
 from clvsim.schema import Frozen
 from clvsim.types import COVARIATE, RENEWAL_DAYS, CustomerSummary, QualityLine
@@ -93,6 +94,11 @@ class ByPlan:
     @property
     def WHO_IS_LOST(self) -> str:
         return self.models[0].WHO_IS_LOST
+
+    @property
+    def DOMAINS(self) -> Mapping[str, Domain]:
+        pairs = zip(self.plans, self.models, strict=True)
+        return {key: domain for plan, one in pairs for key, domain in named(plan.name, one.DOMAINS).items()}
 
     @property
     def interval_days(self) -> float:

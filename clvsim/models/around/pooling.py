@@ -24,6 +24,7 @@ from clvsim.models.around.merging import BY_CUSTOMER, OF_THE_MODEL, merge, merge
 from clvsim.models.around.plans import by_plan, plans_of
 from clvsim.models.around.several import Several, merged_laws
 from clvsim.models.around.wrapper import Wrapper, with_pauses
+from clvsim.models.domain import LOG, NOT_NEGATIVE, Domain
 from clvsim.models.inputs import containers
 from clvsim.models.laws import LifeLaw, Params, rows_of
 from clvsim.models.protocol import RetentionModel
@@ -249,6 +250,12 @@ class Pooled(Wrapper):
             ]
             for process, scale in self.scales.items()
         }
+
+    @property
+    def beside(self) -> Mapping[str, Domain]:
+        effects = dict.fromkeys((name for names in self.names().values() for name in names), LOG)
+        sds = [f"sd_{scale.name}" for scale in self.scales.values()] if self.design.groups else []
+        return {**effects, **dict.fromkeys(sds, NOT_NEGATIVE)}
 
     @property
     def scales(self) -> Mapping[str, Scale]:

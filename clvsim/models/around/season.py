@@ -26,9 +26,10 @@ from pydantic import BeforeValidator, Field
 
 from clvsim.errors import ConfigError, Problem
 from clvsim.models.around import arriving
-from clvsim.models.around.calendar import MEAN_DAY, Calendar, Window, months_ahead
+from clvsim.models.around.calendar import MEAN_DAY, Calendar, EffectPrior, Window, months_ahead
 from clvsim.models.around.path import STATES, mean_ahead
 from clvsim.models.around.wrapper import PoolableWrapper
+from clvsim.models.domain import Domain
 from clvsim.models.inputs import containers
 from clvsim.models.laws import Births, Customers, LifeLaw, Params
 from clvsim.models.protocol import RetentionModel
@@ -114,19 +115,6 @@ class Ahead(NamedTuple):
     reached: np.ndarray
 
 
-class EffectPrior(NamedTuple):
-    """Of an effect on the log rate: Normal(0, scale), or Student's t with so many degrees of freedom."""
-
-    scale: float
-    freedom: float = 0.0
-
-    def variable(self, pm: Any, name: str) -> Any:
-        """A free variable of a PyMC model."""
-        if self.freedom:
-            return pm.StudentT(name, nu=self.freedom, mu=0.0, sigma=self.scale)
-        return pm.Normal(name, 0.0, self.scale)
-
-
 class SeasonRows(NamedTuple):
     """`PurchaseRows`, and the number of repeat orders on days of each kind, in the calendar's order."""
 
@@ -197,6 +185,10 @@ class Seasonal(PoolableWrapper):
 
     calendar: Calendar
 
+    @property
+    def beside(self) -> Mapping[str, Domain]:
+        return self.calendar.domains
+
     def model_dump(self, *, mode: str = "python") -> dict[str, Any]:
         return {**self.section.model_dump(mode=mode), "calendar": self.calendar.model_dump(mode=mode)}
 
@@ -263,7 +255,7 @@ class Seasonal(PoolableWrapper):
         clock = Clock(since, inputs.edges, inputs.ago)
         return self.section.log_density(params, inputs.section, clock) + pt.sum(inputs.orders * log_m)
 
-    def _free(self) -> dict[str, "EffectPrior"]:
+    def _free(self) -> dict[str, EffectPrior]:
         """Names and priors of the free variables; without months only the others vary.
 
         A month on fewer than `_SEEN_DAYS` of the log has the season's own prior, whatever the log's length.

@@ -18,6 +18,7 @@ import numpy as np
 from clvsim.models.around.paced import paced_of
 from clvsim.models.around.path import STATES
 from clvsim.models.around.season import seasonal_of
+from clvsim.models.domain import Domain, whole
 from clvsim.models.laws import PACE, LifeLaw, Params
 from clvsim.types import CustomerSummary
 
@@ -89,6 +90,11 @@ class Several:
     @property
     def WHO_IS_LOST(self) -> str:
         return " ".join(dict.fromkeys(one.WHO_IS_LOST for one in self.models))
+
+    @property
+    def DOMAINS(self) -> Mapping[str, Domain]:
+        own = {key: domain for one in self.models for key, domain in named(one.kind, one.DOMAINS).items()}
+        return {MODEL: whole(0, len(self.models) - 1), **own}
 
     @property
     def kinds(self) -> dict[str, float]:
@@ -197,7 +203,7 @@ def own_of(kind: str, params: Params) -> dict[str, np.ndarray]:
     return {name.removeprefix(f"{kind}."): v for name, v in params.items() if name.startswith(f"{kind}.")}
 
 
-def named(kind: str, params: Params) -> dict[str, np.ndarray]:
+def named[Value](kind: str, params: Mapping[str, Value]) -> dict[str, Value]:
     """A model's parameters by their names among those of several."""
     return {f"{kind}.{name}": values for name, values in params.items()}
 

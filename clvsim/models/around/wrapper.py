@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from clvsim.models.domain import Domain
 from clvsim.types import CustomerSummary, SharedPeriods
 
 
@@ -20,6 +21,15 @@ class Wrapper:
     @property
     def WHO_IS_LOST(self) -> str:
         return self.section.WHO_IS_LOST
+
+    @property
+    def DOMAINS(self) -> Mapping[str, Domain]:
+        return {**self.section.DOMAINS, **self.beside}
+
+    @property
+    def beside(self) -> Mapping[str, Domain]:
+        """Domains of the parameters that are its own."""
+        return {}
 
     @property
     def TIMES(self) -> tuple[str, ...]:

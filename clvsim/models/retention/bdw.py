@@ -6,10 +6,12 @@ dependence, Journal of Interactive Marketing 43, 1-16, doi 10.1016/j.intmar.2018
 """
 
 import math
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 
+from clvsim.models.domain import POSITIVE, Domain
 from clvsim.models.laws import Params
 from clvsim.models.priors import LogNormalPrior
 from clvsim.models.retention.contracts import ContractInputs, ContractModel
@@ -51,6 +53,10 @@ class Bdw(ContractModel):
         ridge = log_c_on_ridge(pt, params["gamma"], inputs.survival)
         off = pm.Normal("log_c_off_ridge", math.log(self.c.median) - ridge, self.c.sd_log)
         return {**params, "c": pt.exp(ridge + off)}
+
+    @property
+    def DOMAINS(self) -> Mapping[str, Domain]:
+        return {**super().DOMAINS, "c": POSITIVE}
 
     def natural(self, draws: Params, rows: ContractRows, days_per_unit: float) -> dict[str, np.ndarray]:
         """The paper's gamma, delta and c from the model's variables; they have no unit."""

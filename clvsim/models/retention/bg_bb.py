@@ -17,6 +17,7 @@ import numpy as np
 
 from clvsim.errors import DiagnosticsError
 from clvsim.models.around.levels import LevelRows, Scale, at, level_rows, odds_times
+from clvsim.models.domain import POSITIVE, Domain
 from clvsim.models.laws import PACE, LifeLaw, Params, column, rows_by_level
 from clvsim.models.priors import BetaPrior, LogNormalPrior
 from clvsim.models.retention.opportunities import AtOpportunities, Opportunities
@@ -236,6 +237,7 @@ class BgBb(AtOpportunities):
         "used the latest opportunity counts as present."
     )
     TIMES: ClassVar[tuple[str, ...]] = ()
+    DOMAINS: ClassVar[Mapping[str, Domain]] = dict.fromkeys(_SYMBOLS, POSITIVE)
     SCALES: ClassVar[Mapping[str, Scale]] = {
         "purchase": Scale("logit_purchase", "Odds of buying at an opportunity"),
         "attrition": Scale("logit_dropout", "Odds of leaving before an opportunity"),

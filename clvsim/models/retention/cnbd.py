@@ -19,6 +19,7 @@ from pydantic import Field
 
 from clvsim.errors import DiagnosticsError
 from clvsim.models.around.levels import Poolable, at
+from clvsim.models.domain import Domain, whole
 from clvsim.models.laws import Births, Customers, LifeLaw, Params, column
 from clvsim.models.retention import mbg_nbd
 from clvsim.models.retention.purchases import DropoutPriors, PurchaseRows, in_units, purchase_rows
@@ -273,6 +274,10 @@ class RegularModel(DropoutPriors, Poolable):
         natural_params = super().natural(draws, rows, days_per_unit)
         chosen = {"k": np.full_like(natural_params["alpha"], rows.k)} if self.k == "auto" else {}
         return {**chosen, **natural_params, "alpha": natural_params["alpha"] / rows.k}
+
+    @property
+    def DOMAINS(self) -> Mapping[str, Domain]:
+        return {**super().DOMAINS, "k": whole(1, MAX_K, constant=True)} if self.k == "auto" else super().DOMAINS
 
     def order(self, params: Params) -> int:
         """k: as configured, or the one that the fit chose, the same in every draw."""

@@ -17,6 +17,7 @@ from pydantic import Field, model_validator
 from clvsim.anniversaries import BEFORE_MIDNIGHT
 from clvsim.errors import DiagnosticsError
 from clvsim.models.around.levels import BY_PLAN, Poolable, Scale, at, odds_times
+from clvsim.models.domain import POSITIVE, Domain
 from clvsim.models.laws import PACE, LifeLaw, Params, column, rows_by_level
 from clvsim.models.priors import BetaPrior, LogNormalPrior
 from clvsim.models.retention.due import AtIntervals, ByMonths, days_held_back, due_days
@@ -192,6 +193,10 @@ class ContractModel(Poolable):
         gamma, delta = column(params, *self.SYMBOLS)
         c, pace = (column(params, name)[0] if name in params else np.ones_like(gamma) for name in ("c", PACE))
         return Shapes(gamma, delta, c, pace)
+
+    @property
+    def DOMAINS(self) -> Mapping[str, Domain]:
+        return dict.fromkeys(self.SYMBOLS, POSITIVE)
 
     def graph(self, pm: Any, inputs: Any) -> dict[str, Any]:
         """The parameters of theta's distribution. Free variables: churn_mean, churn_concentration."""

@@ -16,6 +16,7 @@ import numpy as np
 from clvsim.models.around.calendar import Calendar
 from clvsim.models.around.levels import LevelRows, Scale, at, level_rows
 from clvsim.models.around.season import Clock, Seasonable
+from clvsim.models.domain import POSITIVE, Domain
 from clvsim.models.laws import Customers, LifeLaw, Params, column
 from clvsim.models.priors import BetaPrior, LogNormalPrior
 from clvsim.models.retention.purchases import (
@@ -260,6 +261,7 @@ class ParetoNbd(Seasonable, PurchaseModel):
     within one mean observation, 1 - (beta / (beta + 1))^s in that unit.
     """
 
+    DOMAINS: ClassVar[Mapping[str, Domain]] = dict.fromkeys(("r", "alpha", "s", "beta"), POSITIVE)
     WHO_IS_LOST: ClassVar[str] = "Under Pareto/NBD a customer may leave at any time, whether or not they buy."
     SCALES: ClassVar[Mapping[str, Scale]] = {
         "purchase": ORDER_RATE,

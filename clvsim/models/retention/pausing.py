@@ -27,6 +27,7 @@ import numpy as np
 
 from clvsim.models.around.levels import Poolable
 from clvsim.models.around.wrapper import PoolableWrapper
+from clvsim.models.domain import PROBABILITY, Domain
 from clvsim.models.inputs import containers
 from clvsim.models.laws import LifeLaw, Params, column, unique_rows
 from clvsim.models.retention.due import due_days
@@ -92,6 +93,10 @@ class Pausing(PoolableWrapper):
 
     def model_dump_json(self) -> str:
         return self.section.model_dump_json()
+
+    @property
+    def beside(self) -> Mapping[str, Domain]:
+        return {PAUSE: PROBABILITY, RESUME: PROBABILITY}
 
     @property
     def WHO_IS_LOST(self) -> str:

@@ -9,6 +9,7 @@ from clvsim.errors import DiagnosticsError
 from clvsim.models.around import arriving
 from clvsim.models.around.levels import Poolable, Scale, at, odds_times
 from clvsim.models.around.season import Clock, Seasonable
+from clvsim.models.domain import POSITIVE, Domain
 from clvsim.models.laws import Births, Customers, Params, column, customers_of, rows_by_level
 from clvsim.models.priors import BetaPrior, LogNormalPrior
 from clvsim.schema import Frozen
@@ -199,6 +200,10 @@ class DropoutPriors(Frozen):
     rate: LogNormalPrior = LogNormalPrior(median=1.0, sd_log=1.5)
     dropout_mean: BetaPrior = BetaPrior(a=1.0, b=1.0)
     dropout_concentration: LogNormalPrior = LogNormalPrior(median=2.0, sd_log=1.5)
+
+    @property
+    def DOMAINS(self) -> Mapping[str, Domain]:
+        return dict.fromkeys(("r", "alpha", "a", "b"), POSITIVE)
 
     def graph(self, pm: Any, inputs: Any) -> dict[str, Any]:
         """Free variables: r, rate, dropout_mean, dropout_concentration."""

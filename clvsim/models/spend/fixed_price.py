@@ -6,11 +6,13 @@ Money is in any one currency. Parameters have shape (draw,), histories (customer
 """
 
 import math
+from collections.abc import Mapping
 from typing import ClassVar, Literal, NamedTuple
 
 import numpy as np
 
 from clvsim.errors import ConfigError, DiagnosticsError
+from clvsim.models.domain import POSITIVE, Domain
 from clvsim.models.laws import LifeLaw, Params, SpendLaw, column, unique_rows
 from clvsim.models.spend.gamma_gamma import SpendCheck
 from clvsim.schema import Frozen
@@ -52,6 +54,7 @@ class FixedPrice(Frozen):
     kind: Literal["fixed_price"] = "fixed_price"
     correlated: ClassVar[bool] = False
     trend: ClassVar[bool] = False
+    DOMAINS: ClassVar[Mapping[str, Domain]] = dict.fromkeys(("price", "first_order_factor"), POSITIVE)
 
     def histories(self, summary: CustomerSummary) -> Prices:
         """Mean repeat payment above zero; else the first payment; where that is 0 or unknown, the others' mean."""

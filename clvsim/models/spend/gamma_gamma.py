@@ -8,11 +8,13 @@ Money is in any one currency. Parameters have shape (draw,), histories (customer
 """
 
 import math
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 
 import numpy as np
 
 from clvsim.errors import DiagnosticsError
+from clvsim.models.domain import ABOVE_ONE, POSITIVE, Domain
 from clvsim.models.inputs import containers
 from clvsim.models.laws import LifeLaw, Params, SpendHistory, SpendLaw, column, spend_history_of, unique_rows
 from clvsim.models.priors import LogNormalPrior
@@ -324,6 +326,10 @@ class GammaGamma(Frozen):
 
     kind: Literal["gamma_gamma"] = "gamma_gamma"
     correlated: ClassVar[bool] = False
+    DOMAINS: ClassVar[Mapping[str, Domain]] = {
+        **dict.fromkeys(("p", "gamma", "first_order_factor"), POSITIVE),
+        "q": ABOVE_ONE,
+    }
     trend: bool = False
     p: LogNormalPrior = LogNormalPrior(median=2.0, sd_log=1.5)
     mean: LogNormalPrior = LogNormalPrior(median=1.0, sd_log=1.0)

@@ -15,6 +15,7 @@ Money is in any one currency. Parameters have shape (draw,), histories (customer
 """
 
 import math
+from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -22,6 +23,7 @@ import numpy as np
 from clvsim.errors import ConfigError, DiagnosticsError
 from clvsim.models.around.pooling import Pooled
 from clvsim.models.around.several import with_more_shape
+from clvsim.models.domain import CORRELATION, LOG, POSITIVE, Domain
 from clvsim.models.inputs import containers
 from clvsim.models.laws import LifeLaw, LognormalLaw, Params, column, unique_rows
 from clvsim.models.priors import BetaPrior, LogNormalPrior
@@ -184,6 +186,12 @@ class Lognormal(Frozen):
     omega: LogNormalPrior = LogNormalPrior(median=0.5, sd_log=1.0)
     sigma: LogNormalPrior = LogNormalPrior(median=0.5, sd_log=1.0)
     rho: BetaPrior = BetaPrior(a=3.0, b=3.0)
+
+    @property
+    def DOMAINS(self) -> Mapping[str, Domain]:
+        rate = {"rho": CORRELATION, "log_rate_mean": LOG, "log_rate_sd": POSITIVE} if self.correlated else {}
+        names = ("omega", "sigma", "mean_order", "first_order_factor")
+        return {"mu": LOG, **dict.fromkeys(names, POSITIVE), **rate}
 
     def histories(self, summary: CustomerSummary) -> LogSpend:
         """Spend histories, in money."""

@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from clvsim.models.domain import POSITIVE, PROBABILITY
 from clvsim.models.laws import Params, column, unique_rows
 from clvsim.special import betaincinv, expit, gammaln, log_expit, ndtr
 from clvsim.types import CustomerSummary
@@ -66,6 +67,7 @@ class PaidLaw(NamedTuple):
 
 
 ALL = PaidLaw(1.0)
+DOMAINS = {REPEAT: PROBABILITY, FIRST: PROBABILITY, CONCENTRATION: POSITIVE}  # of those parameters that there are
 
 
 def histories(summary: CustomerSummary) -> PaidHistory:

@@ -1,0 +1,259 @@
+"""Files of draws are not believed: whatever is no posterior is refused in one bounded line, in bounded time."""
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+
+from clvsim.errors import ConfigError
+from clvsim.models import RETENTION, SPEND, cache
+from clvsim.models.around import several
+from clvsim.models.domain import LOG, POSITIVE, PROBABILITY, Domain, problems, whole
+from clvsim.models.elsewhere import read_parts
+from clvsim.models.fitted import FittedModels, implausible
+from clvsim.scenario import Scenario
+from clvsim.simulation import simulate
+from clvsim.simulation.config import SimulationConfig
+from clvsim.types import Posterior
+
+DRAWS = 40
+LIFE = {"r": 0.24, "alpha": 4.4, "a": 0.8, "b": 2.4}
+MONEY = {"p": 6.2, "q": 3.7, "gamma": 15.0, "first_order_factor": 1.0}
+
+
+def models(life=LIFE, money=MONEY, retention="bg_nbd", **changes) -> FittedModels:
+    draws = ({k: np.full(DRAWS, v, float) for k, v in group.items()} for group in (life, money))
+    return FittedModels(RETENTION[retention](), SPEND["gamma_gamma"](), Posterior(*draws, time_unit="week", **changes))
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "posterior.nc"
+    cache.write_posterior(models(), path)
+    return path
+
+
+def refusal(path: Path) -> str:
+    """The one line that says what is wrong: by both ways in, the cache's and the user's."""
+    with pytest.raises(ConfigError) as own:
+        cache.read_posterior(path)
+    with pytest.raises(ConfigError) as users:
+        read_parts(path, "bg_nbd")
+    (told,), (problem,) = own.value.problems, users.value.problems
+    for text in (told.what, problem.what):
+        assert len(text) < 600
+        assert text.isprintable()
+    assert str(path) in problem.what or path.name in told.where
+    return problem.what
+
+
+def test_a_posterior_is_read_as_it_was_written(file):
+    found = cache.read_posterior(file)
+    for name, value in (LIFE | MONEY).items():
+        values = {**found.posterior.retention, **found.posterior.spend}[name]
+        np.testing.assert_array_equal(values, np.full(DRAWS, value))
+
+
+@pytest.mark.parametrize(
+    ("group", "name", "value"),
+    [
+        ("retention", "r", -0.24),
+        ("retention", "alpha", 0.0),
+        ("retention", "a", math.nan),
+        ("retention", "b", math.inf),
+        ("retention", "b", 1e300),
+        ("spend", "q", 0.5),
+        ("spend", "q", 1.0),
+        ("spend", "p", -1.0),
+        ("spend", "first_order_factor", -1.0),
+    ],
+)
+def test_one_draw_that_a_parameter_cannot_have_is_enough(file, group, name, value):
+    with h5py.File(file, "a") as tree:
+        tree[group][name][7] = value
+    assert f"{name} must be above" in (said := refusal(file))
+    assert f"1 of {DRAWS} draws are not ({value:g})" in said
+
+
+def test_a_missing_parameter(file):
+    with h5py.File(file, "a") as tree:
+        del tree["retention"]["a"], tree["spend"]["q"]
+    assert "a is missing; q is missing" in refusal(file)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        (np.full(DRAWS, 0.2 + 1j), "r must be real numbers, one per draw, and is complex128"),
+        (np.full((DRAWS, 2), 0.2), r"of shape (40, 2)"),
+        (np.float64(0.2), "of shape ()"),
+        (np.array(["0.2"] * DRAWS, object), "r must be real numbers"),
+        (np.full(DRAWS + 1, 0.2), "unequal length"),
+        (np.full(0, 0.2), "r has 0 draws"),
+    ],
+)
+def test_arrays_that_are_no_draws(file, values, said):
+    with h5py.File(file, "a") as tree:
+        del tree["retention"]["r"]
+        tree["retention"]["r"] = values if values.dtype != object else values.astype(h5py.string_dtype())
+    assert said in refusal(file)
+
+
+def far_too_long(tree: Any) -> None:
+    del tree["retention"]["r"]
+    tree["retention"].create_dataset("r", (2 * 10**8,), "f8", chunks=(10**6,), fillvalue=0.2)
+
+
+def a_little_too_long(tree: Any) -> None:
+    del tree["retention"]["r"]
+    tree["retention"].create_dataset("r", (2 * 10**6,), "f8", chunks=(10**6,), fillvalue=0.2)
+
+
+def in_another_file(tree: Any) -> None:
+    del tree["retention"]["r"]
+    tree["retention"]["r"] = h5py.ExternalLink("/etc/passwd", "r")
+
+
+def of_another_name(tree: Any) -> None:
+    del tree["retention"]["r"]
+    tree["retention"]["r"] = h5py.SoftLink("/spend/p")
+
+
+def stored_elsewhere(tree: Any) -> None:
+    del tree["retention"]["r"]
+    tree["retention"].create_dataset("r", (DRAWS,), "f8", external=[("/etc/passwd", 0, h5py.h5f.UNLIMITED)])
+
+
+def computed_from_elsewhere(tree: Any) -> None:
+    del tree["retention"]["r"]
+    layout = h5py.VirtualLayout((DRAWS,), "f8")
+    layout[:] = h5py.VirtualSource("elsewhere.h5", "r", (DRAWS,))
+    tree["retention"].create_virtual_dataset("r", layout)
+
+
+def in_a_circle(tree: Any) -> None:
+    tree["retention"]["again"] = tree["retention"]
+
+
+def very_deep(tree: Any) -> None:
+    group = tree["retention"]
+    for _ in range(500):
+        group = group.create_group("in")
+
+
+def very_many(tree: Any) -> None:
+    for number in range(21_000):
+        tree["spend"].create_group(str(number))
+
+
+def with_a_type(tree: Any) -> None:
+    tree["retention"]["type"] = np.dtype("f8")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (far_too_long, "holds more than 100,000,000 values, which draws are not"),
+        (a_little_too_long, "r has 2,000,000 draws, and must have 1 to 1,000,000"),
+        (in_another_file, "/retention/r is a link"),
+        (of_another_name, "/retention/r is a link"),
+        (stored_elsewhere, "the values of /retention/r are in another file"),
+        (computed_from_elsewhere, "the values of /retention/r are in another file"),
+        (in_a_circle, "is a group in more than 4 others"),
+        (very_deep, "is a group in more than 4 others"),
+        (very_many, "holds more than 20,000 groups and arrays"),
+        (with_a_type, "/retention/type is neither a group nor an array"),
+    ],
+)
+def test_files_that_are_more_than_draws(file, change: Callable[[Any], None], said):
+    with h5py.File(file, "a") as tree:
+        change(tree)
+    assert said in refusal(file)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("time_unit", "fortnight", "its unit of time is 'fortnight', which must be one of day, week, month"),
+        ("retention_model", "telepathy", "it has no telepathy"),
+        ("retention_config", '{"r": {"median": -1, "sd_log": 1}}', "its settings are not a model's: r.median"),
+        ("retention_config", '{"oracle": true}', "its settings are not a model's: oracle"),
+        ("spend_config", "{", "Expecting property name"),
+        ("format", 99, "format 99, not 3"),
+    ],
+)
+def test_settings_that_no_model_has(file, name, value, said):
+    with h5py.File(file, "a") as tree:
+        tree.attrs[name] = value
+    assert said in refusal(file)
+
+
+@pytest.mark.parametrize("content", [b"", b"not HDF5", b"\x89HDF\r\n\x1a\n" + bytes(64)])
+def test_files_that_are_something_else(tmp_path, content):
+    path = tmp_path / "posterior.nc"
+    path.write_bytes(content)
+    assert "cannot be read as a posterior" in refusal(path)
+
+
+def test_every_truncation_is_refused(file):
+    whole_file = file.read_bytes()
+    for size in range(0, len(whole_file) - 1, 997):
+        file.write_bytes(whole_file[:size])
+        refusal(file)
+
+
+# --- the domains themselves -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("domain", "good", "bad"),
+    [
+        (POSITIVE, [1e-20, 1.0, 1e15], [0.0, -1e-9, 1e16, math.inf, math.nan]),
+        (PROBABILITY, [0.0, 0.5, 1.0], [-1e-9, 1.0001, math.nan]),
+        (LOG, [-100.0, 0.0, 100.0], [-101.0, math.inf]),
+        (whole(1, 20), [1.0, 7.0, 20.0], [0.0, 1.5, 21.0]),
+    ],
+)
+def test_domains_end_where_they_say(domain: Domain, good, bad):
+    for value in good:
+        assert domain.problem("x", np.array([1.0, value])) == ""
+    for value in bad:
+        assert "1 of 2 draws are not" in domain.problem("x", np.array([1.0, value]))
+
+
+def test_what_must_be_the_same_in_every_draw():
+    k = whole(1, 20, constant=True)
+    assert k.problem("k", np.full(5, 3.0)) == ""
+    assert k.problem("k", np.array([3.0, 4.0])) == "k must be the same in every draw, and runs from 3 to 4"
+
+
+def test_of_many_problems_the_first_are_told():
+    domains = dict.fromkeys("abcdefgh", POSITIVE)
+    told = problems(domains, dict.fromkeys("abcdef", np.zeros(2)))
+    assert told[0] == "g, h are missing"
+    assert len(told) == 4
+    assert told[-1] == "and 4 more"
+
+
+def test_several_models_must_say_whose_draw_it_is():
+    both: Any = several.Several((RETENTION["bg_nbd"](), RETENTION["mbg_nbd"]()), (0.5, 0.5))
+    own = {f"{kind}.{name}": np.full(2, value) for kind in both.kinds for name, value in LIFE.items()}
+    money = {name: np.full(2, value) for name, value in MONEY.items()}
+    assert implausible(both, SPEND["gamma_gamma"](), {"model": np.array([0.0, 1.0]), **own}, money) == []
+    for wrong in ([0.0, 2.0], [-1.0, 0.0], [0.5, 0.0]):
+        (said,) = implausible(both, SPEND["gamma_gamma"](), {"model": np.array(wrong), **own}, money)
+        assert said.startswith("model must be a whole number from 0 to 1")
+
+
+def test_draws_of_ones_own_making_are_looked_at_too(cdnow):
+    """`clvsim.simulate` is called with whatever Python made."""
+    good = models()
+    bad = replace(good, posterior=replace(good.posterior, retention={**good.posterior.retention, "r": -np.ones(DRAWS)}))
+    scenarios = {"baseline": Scenario(title="As today")}
+    with pytest.raises(ConfigError, match="r must be above 0"):
+        simulate(bad, cdnow, scenarios, simulation=SimulationConfig(draws=10, horizon_months=1))
