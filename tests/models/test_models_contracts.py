@@ -16,9 +16,8 @@ from clvsim.kernels import rng
 from clvsim.models.fitted import FittedModels
 from clvsim.models.laws import Births
 from clvsim.models.retention.bdw import Bdw
-from clvsim.models.retention.contracts import theta_of_lost
 from clvsim.models.retention.sbg import Sbg
-from clvsim.models.retention.survival import Contracts, Shapes, log_kept, log_likelihood, renewals_ahead
+from clvsim.models.retention.survival import Contracts, Shapes, log_kept, log_likelihood, renewals_ahead, theta_of_lost
 from clvsim.models.spend.fixed_price import FixedPrice
 from clvsim.simulation.config import EnvironmentConfig
 from clvsim.simulation.people import Block, existing_blocks, newcomer_laws, people_of

@@ -74,7 +74,7 @@ class Path(Frozen):
     ) -> tuple[str, ...]:
         """Warnings: months that drift; months that go up and down within a year, where no season is modelled.
 
-        Months are those of the order rate; of the hazard of contracts that are `renewing`, which know no season.
+        Months are those of the order rate; of the hazard of contracts that are `renewing`.
         """
         found = []
         if abs(self.slope_z) > SURE_SLOPE:
@@ -89,7 +89,7 @@ class Path(Frozen):
             found.append(
                 f"Months look like a season: a wave of twelve months, {np.expm1(self.amplitude):.0%} up and down "
                 f"(chi-square {self.harmonic:.1f}; beyond {SURE_WAVE:g} in one log of 22 by chance). Shocks do not "
-                f"stand in for it: {'contracts have no model of one yet' if renewing else f'set {season_key}'}"
+                f"stand in for it: set {season_key}"
             )
         return tuple(found)
 
