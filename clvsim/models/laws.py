@@ -13,6 +13,7 @@ from clvsim.types import CustomerSummary
 Params = Mapping[str, np.ndarray]  # parameter symbol -> (draw,), in natural units
 _CHUNK_CELLS = 1 << 22
 PACE = "path.pace"  # a parameter beside the model's own: what is common to all runs so many times as fast after today
+RECOVERY = "recovery"  # of contracts: the chance that a charge that failed is paid after all
 
 
 class Customers(NamedTuple):

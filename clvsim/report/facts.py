@@ -13,7 +13,7 @@ from clvsim.models.around.path import LEVEL_SD, SD
 from clvsim.models.around.pooling import in_words
 from clvsim.models.around.several import several_of
 from clvsim.models.fitted import FittedModels
-from clvsim.models.laws import PACE
+from clvsim.models.laws import PACE, RECOVERY
 from clvsim.models.protocol import RetentionModel
 from clvsim.models.spend import paid
 from clvsim.models.spend.trend import used
@@ -36,6 +36,7 @@ _STANDING = {
     LEVEL_SD: "sd of the level's slope, a month; 0 in some draws",
     PACE: "order rate after today against the log's, as MBG/NBD's months have it",
 }
+_WHAT_IS = {RECOVERY: f"{RECOVERY}: chance that a charge that failed is paid after all"}
 _LAYERS = {"model": "which model"}
 _OF_HAZARD = {
     SD: "sd of monthly shocks of the log hazard",
@@ -89,7 +90,7 @@ def retention_facts(fitted: FittedModels) -> list[Fact]:
         if name in _STANDING
         else calendar_fact(effects[name], values, renewing=retention.renewing)
         if name in effects
-        else (f"{name} ({retention.kind}{unit if name in times else ''})", spread(values))
+        else (_WHAT_IS.get(name) or f"{name} ({retention.kind}{unit if name in times else ''})", spread(values))
         for name, values in parameters.items()
         if (promoted or name != MEAN_DAY.label)  # else the mean day itself
         and not name.startswith("path[")

@@ -416,7 +416,7 @@ def test_renewals_at_a_pace_are_those_of_a_higher_hazard(kind):
     model, params = paced(kind), params_of(CHURN[kind], PACES)
     gamma, delta, *c = CHURN[kind].values()
     exponent = c[0] if c else 1.0
-    one = Contracts(*np.array([[3.0], [3.0], [0.0], [10.0], [1.0]]))
+    one = Contracts(*np.array([[3.0], [3.0], [0.0], [10.0], [1.0], [0.0]]))
     horizon, yearly = 10 + 4.5 * DAYS_PER_MONTH, 0.2
     orders = model.expected_orders(params, one, horizon, WEEK)
     worth = model.expected_discounted_orders(params, one, horizon, yearly, WEEK)

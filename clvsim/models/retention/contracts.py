@@ -24,6 +24,7 @@ from clvsim.models.priors import BetaPrior, LogNormalPrior
 from clvsim.models.retention.due import AtIntervals, ByMonths, Starts, days_held_back, due_days, renewals_due
 from clvsim.models.retention.due_season import DueSeason, require_comparable
 from clvsim.models.retention.pausing import Pausing
+from clvsim.models.retention.recovery import recovering
 from clvsim.models.retention.remarks import other_lengths, returns
 from clvsim.models.retention.survival import (
     ContractRows,
@@ -83,7 +84,8 @@ class ContractModel(Seasonable, Poolable):
     `renewal`: length of a contract; by the calendar, the end of a month kept; with `plan` each contract has that of its
     plan (`models.around.plans`), which the column `plan` names, or the contract's own payments show; `plan_periods` are
     those of plans whose payments do not show them. `grace_days`: how late a payment may come before the contract counts
-    as lost (null: as late as payments of the log have come, at most 2, 7, 14, 30 days by length). `pauses`: whether a
+    as lost (null: as late as payments of the log have come, at most 2, 7, 14, 30 days by length). `recovery_days`: how
+    long a charge that failed may still be paid (null: as 95 % of the log's took; 0: never). `pauses`: whether a
     contract may miss payments and come back, with `pause_chance` and `return_chance` (`models.retention.pausing`).
     `season`, `promotions`: whether more contracts end at renewals of some months or days
     (`models.retention.due_season`).
@@ -107,6 +109,7 @@ class ContractModel(Seasonable, Poolable):
     plan: str | None = Field(default=None, min_length=1)
     plan_periods: dict[str, Literal["week", "month", "quarter", "year"]] = Field(default_factory=dict)
     grace_days: float | None = Field(default=None, ge=0)
+    recovery_days: float | None = Field(default=None, ge=0)
     pauses: bool = False
     pause_chance: BetaPrior = BetaPrior(a=1.0, b=1.0)
     return_chance: BetaPrior = BetaPrior(a=1.0, b=1.0)
@@ -115,9 +118,10 @@ class ContractModel(Seasonable, Poolable):
 
     @model_validator(mode="after")
     def _grace_is_short(self) -> "ContractModel":
-        if self.renewal != BY_PLAN and 2 * self.grace >= self.interval_days:
-            limit = self.interval_days / 2
-            raise ValueError(f"grace_days must be below half a {self.renewal} ({limit:g} days), got {self.grace:g}")
+        limit = self.interval_days / 2
+        for name, days in (("grace_days", self.grace), ("recovery_days", self.recovery_days or 0.0)):
+            if self.renewal != BY_PLAN and days >= limit:
+                raise ValueError(f"{name} must be below half a {self.renewal} ({limit:g} days), got {days:g}")
         return self
 
     @model_validator(mode="after")
@@ -204,7 +208,8 @@ class ContractModel(Seasonable, Poolable):
         Beside them how many renewals of each are settled, (customer,): paid, or not to be paid any more.
 
         Lost is whose renewal is overdue by more than the grace; where the log has dates and tells how late payments
-        come, by more than the latest of them, or by as much where somebody paid who was due on the same day.
+        come, by more than the latest of them, or by as much where somebody paid who was due on the same day. Not lost
+        is whose charge failed within the window in which such charges are paid after all (`recovery`).
         """
         frame = summary.customers
         t_x, T = (frame[c].to_numpy(np.float64) for c in ("recency_days", "T_days"))
@@ -226,7 +231,10 @@ class ContractModel(Seasonable, Poolable):
             lost, seen = is_lost.astype(np.float64), np.minimum(renewals, settled)
             unbilled = (overdue == 0) & (t_x < T).all()  # of nobody is a payment of today known
             outstanding = np.where(unbilled, 1.0, still_to_come(overdue, late, self.grace))
-        return Contracts(renewals, seen, lost, np.maximum(due.ahead(renewals + 1), 0.0), outstanding), settled
+        failed = recovering(self, summary, due, renewals)
+        lost = np.where(failed > 0, 0.0, lost)
+        ahead = np.maximum(due.ahead(renewals + 1), 0.0)
+        return Contracts(renewals, seen, lost, ahead, outstanding, failed), settled
 
     def lateness(self, due: AtIntervals | ByMonths, renewals: np.ndarray, t_x: np.ndarray) -> np.ndarray:
         """Days by which last payments came late, (payment,), of renewals due so long ago that none is still missing."""
@@ -241,7 +249,8 @@ class ContractModel(Seasonable, Poolable):
         return days_held_back(summary, self.renewal, usual)
 
     def newborn(self) -> Contracts:
-        return Contracts(*np.zeros((3, 1)), next_days=np.full(1, self.first_renewal), outstanding=np.ones(1))
+        first, none = np.full(1, self.first_renewal), np.zeros(1)
+        return Contracts(none, none, none, next_days=first, outstanding=np.ones(1), recovering=none)
 
     def sufficient(self, summary: CustomerSummary, level: np.ndarray | None = None) -> ContractRows:
         """Unique (seen, lost) with counts. Raises DiagnosticsError where no renewal has been due yet."""
@@ -346,9 +355,10 @@ class ContractModel(Seasonable, Poolable):
         There P(the payment still comes) is r w / (1 - r + r w), r = S(n + 1) / S(n) and w the share `outstanding`: of
         those who renew and those who do not, the ones who have not paid. As the law charges for the renewal, which
         leaves r of those alive, P(alive) is the rest of it, w / (1 - r + r w); theta is as if the renewal lay ahead.
+        Where the charge has failed it is P(paid after all) / r, at most 1 (`recovery`).
         """
         ended = -np.expm1(log_kept(self.shapes(params).up_to_today(), histories.renewals, 1.0))
-        return alive_while_due(ended, histories)
+        return alive_while_due(params, ended, histories)
 
     def probability_active(
         self, params: Params, histories: Contracts, horizon_days: float, days_per_unit: float

@@ -45,6 +45,7 @@ class DueContracts(NamedTuple):
     lost: np.ndarray
     next_days: np.ndarray
     outstanding: np.ndarray
+    recovering: np.ndarray
     late: np.ndarray
     start: np.ndarray
     of_month: np.ndarray
@@ -241,7 +242,7 @@ class DueSeason(ByCalendar):
     def probability_alive(self, params: Params, histories: DueContracts, days_per_unit: float) -> np.ndarray:
         """As without a season; r is the chance to renew on the day on which the renewal was due."""
         kept = self.kept(params, histories, np.ones_like(histories.renewals), paced=False)
-        return alive_while_due(1 - kept, histories)
+        return alive_while_due(params, 1 - kept, histories)
 
     def probability_active(
         self, params: Params, histories: DueContracts, horizon_days: float, days_per_unit: float
@@ -380,11 +381,12 @@ class DueSeason(ByCalendar):
     def due_multipliers(self, params: Params, first: int, days: float) -> DueMultipliers:
         """m of renewals that fall due within `days` from the beginning of day number `first` on (1: tomorrow).
 
-        From tomorrow on days are those of the even calendar where contracts are due by months.
+        From tomorrow on days are those of the even calendar where contracts are due by months. Before come as many as
+        a contract may be late by.
         """
         by_months = first == 1 and self.renewal in MONTHS_OF
         step = EVEN_DAY if by_months else 1.0
-        before = int(np.ceil(self.section.grace / step + _SHORT_MONTHS))
+        before = int(np.ceil(self.interval_days / 2 / step + _SHORT_MONTHS))
         number = first - before + np.arange(before + int(np.ceil(days / step)) + 1)
         day = due_on(on_even_calendar(self.today, number), 0) - self.today if by_months else number
         return DueMultipliers(np.exp(self.log_multiplier(params, day)), step, before)

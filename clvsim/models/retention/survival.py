@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from clvsim.models.laws import Params
+from clvsim.models.retention.recovery import chance_to_pay
 from clvsim.special import gammaln
 
 _CHUNK_CELLS = 1 << 21
@@ -23,6 +25,7 @@ class Contracts(NamedTuple):
     `seen` is how many of the renewals the likelihood counts. A renewal that may still be paid is left out, paid or not:
     those who pay at once would be seen and those who do not would not yet be.
     `outstanding` is the share of those who renew whose payment would not be here yet: 1 unless the renewal is overdue.
+    `recovering` is the same of recoveries where the charge has failed and may still be paid; else 0.
     """
 
     renewals: np.ndarray
@@ -30,6 +33,7 @@ class Contracts(NamedTuple):
     lost: np.ndarray
     next_days: np.ndarray
     outstanding: np.ndarray
+    recovering: np.ndarray
 
 
 class ContractRows(NamedTuple):
@@ -74,12 +78,17 @@ def log_survival(gamma: np.ndarray, delta: np.ndarray, served: np.ndarray, end: 
     return log_gamma_ratio(delta + served, gamma) - log_gamma_ratio(delta + end, gamma)
 
 
-def alive_while_due(ended: np.ndarray, histories: Any) -> np.ndarray:
+def alive_while_due(params: Params, ended: np.ndarray, histories: Any) -> np.ndarray:
     """P(alive), (draw, customer), of `Contracts` whose coming renewal ends them with the chance `ended`: see
     `ContractModel.probability_alive`."""
     gone = histories.lost > 0
     waits = np.where(gone, 0.0, histories.outstanding)
-    return waits / (ended + (1 - ended) * np.where(gone, 1.0, waits))
+    alive = waits / (ended + (1 - ended) * np.where(gone, 1.0, waits))
+    failed = np.flatnonzero(histories.recovering > 0)
+    if failed.size:
+        paid = chance_to_pay(params, histories.recovering[failed])
+        alive[:, failed] = np.minimum(paid / (1 - ended[:, failed]), 1.0)
+    return alive
 
 
 def log_kept(shapes: Shapes, n: np.ndarray | float, ahead: np.ndarray | float) -> np.ndarray:
