@@ -19,6 +19,7 @@ from clvsim.types import DAYS_PER_MONTH
 MONTHS_OF = {"month": 1, "quarter": 3, "year": 12}
 BEFORE_MIDNIGHT = 1e-6  # days: what falls due on a day has fallen due when the day is over
 _LONGEST = 31
+EVEN_DAY = DAYS_PER_MONTH / _LONGEST  # length of a day of the even calendar
 
 
 class Anchor(NamedTuple):
@@ -78,13 +79,19 @@ def nearest(anchor: Anchor, period: int, day: np.ndarray) -> np.ndarray:
 
 def even_days(from_day: np.ndarray, to_day: np.ndarray) -> np.ndarray:
     """From the end of one day to the end of another on the even calendar, in days of which a year has 365.25."""
-    return (_even(to_day) - _even(from_day)) * (DAYS_PER_MONTH / _LONGEST)
+    return (_even(to_day) - _even(from_day)) * EVEN_DAY
 
 
 def even_days_until(from_day: np.ndarray, anchor: Anchor, months: np.ndarray | int) -> np.ndarray:
     """From the end of a day to the end of the one that is due after so many months, as `even_days`."""
     due = _LONGEST * (anchor.month + months) + anchor.of_month
-    return (due - _even(from_day)) * (DAYS_PER_MONTH / _LONGEST)
+    return (due - _even(from_day)) * EVEN_DAY
+
+
+def on_even_calendar(from_day: int, days: np.ndarray) -> Anchor:
+    """Month and day of the month so many of its own days after a day on the even calendar, of 31 a month."""
+    number = _even(np.asarray(from_day)) + days - 1
+    return Anchor(number // _LONGEST, number % _LONGEST + 1)
 
 
 def _even(day: np.ndarray) -> np.ndarray:

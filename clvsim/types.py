@@ -58,6 +58,15 @@ class QualityLine(NamedTuple):
     remedy: tuple[str, ...] = ()
 
 
+class FailedCharges(NamedTuple):
+    """Charges that failed after a customer had paid before, up to today; those without a payment between them are one,
+    dated by the first. `customer_id`; `ago`: days before today; `gap`: days to the next payment, nan without one."""
+
+    customer_id: np.ndarray
+    ago: np.ndarray
+    gap: np.ndarray
+
+
 class SpendTrend(NamedTuple):
     """How the logs of customers' amounts change with calendar time: within customers, over paid repeat orders.
 
@@ -115,6 +124,7 @@ class CustomerSummary:
     by_day: "CustomerSummary | None" = None
     periods: PeriodsSeen | None = None
     trend: SpendTrend | None = None  # from a log
+    failed: FailedCharges | None = None  # where the log says which charges failed
     interrupted: bool = False  # by a silence or a break: what months look like says nothing of drift or season
 
     @property

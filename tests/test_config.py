@@ -65,11 +65,11 @@ def test_what_an_unknown_key_may_have_meant(key, meant):
     assert unknown_key(key, composed()) == (key, f"no such key{meant}")
 
 
-def test_a_season_goes_with_models_of_order_rates_by_the_clock():
-    problem = unknown_key("retention.season", composed(retention=read("retention", "sbg")))
+def test_a_season_goes_with_models_of_order_rates_by_the_clock_and_with_contracts():
+    problem = unknown_key("retention.season", composed(retention=read("retention", "bg_bb")))
     seasonal = [name for name, model in RETENTION.items() if "season" in model.model_fields] + ["auto"]
     assert problem.what == f"no such key; it goes with retention={', '.join(seasonal)}"
-    assert {"bg_nbd", "mbg_nbd", "pareto_nbd"} <= set(seasonal)
+    assert {"bg_nbd", "mbg_nbd", "pareto_nbd", "sbg", "bdw"} <= set(seasonal)
 
 
 def test_sections_that_a_stage_lacks_are_not_named():

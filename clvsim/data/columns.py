@@ -15,7 +15,7 @@ REQUIRED = KEYS[:3]
 ROW_KEYS = ("refunded", "order_id", "currency")  # named, never guessed
 FACTORS = "*"  # between the columns of a product
 PRODUCT = ("amount", "amount_2", "amount_3")
-FILTERS = ("only", "without")  # keys that name columns by their values
+FILTERS = ("only", "without", "failed")  # keys that name columns by their values
 
 # Tiers of header names, without case, blanks and signs. A guess is the only match of the first tier that has any.
 # Amounts and dates have a single tier on purpose: where both "total" and "revenue" exist, the user has to choose.

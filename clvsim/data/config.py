@@ -82,6 +82,7 @@ class DataConfig(Source):
     order_rows: Literal["sum", "once"] | None = None  # of several rows of an order; None: sum, or asked where unclear
     only: Wanted = Field(default_factory=dict)  # column: values; all other rows are no sales
     without: Wanted = Field(default_factory=dict)  # column: values; rows with one of them are no sales
+    failed: Wanted = Field(default_factory=dict)  # column: values; rows with one of them are charges that failed
     currency: str | None = None  # column with each row's currency
     rates: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)  # what one unit of a currency is
     date_format: str | None = Field(

@@ -120,19 +120,21 @@ def fold_ids(con: duckdb.DuckDBPyConnection, config: DataConfig) -> tuple[list[Q
     ids, different = _row(con, f"SELECT count(*), count(DISTINCT {_LAST}) FROM spellings")
     lines, problems = _rounded(con, config)
     if different < ids:
-        lines += _merge(con, ids) if config.fold else _apart(con, ids, different)
+        lines += _merge(con, ids, config) if config.fold else _apart(con, ids, different)
     lines += _capitals(con)
     con.execute("DROP TABLE spellings")
     return lines, problems
 
 
-def _merge(con: duckdb.DuckDBPyConnection, ids: int) -> list[QualityLine]:
-    """Write the best spelling to `raw`. Returns the readings."""
+def _merge(con: duckdb.DuckDBPyConnection, ids: int, config: DataConfig) -> list[QualityLine]:
+    """Write the best spelling to `raw`, and to `failed`. Returns the readings."""
     lines = _merges(con, ids)
-    con.execute(
-        f"UPDATE raw SET customer_id = best FROM spellings JOIN (SELECT {_LAST}, arg_min(k0, (-n, k0)) AS best "
-        f"FROM spellings GROUP BY {_LAST} HAVING count(*) > 1) USING ({_LAST}) WHERE customer_id = k0 AND k0 <> best"
-    )
+    for table in ("raw", *(["failed"] if config.failed else [])):
+        con.execute(
+            f"UPDATE {table} SET customer_id = best FROM spellings JOIN (SELECT {_LAST}, arg_min(k0, (-n, k0)) AS best "
+            f"FROM spellings GROUP BY {_LAST} HAVING count(*) > 1) USING ({_LAST}) "
+            "WHERE customer_id = k0 AND k0 <> best"
+        )
     return lines
 
 

@@ -41,7 +41,8 @@ class Rules(NamedTuple):
 def choose_rules(
     con: duckdb.DuckDBPyConnection, loaded: Loaded, config: DataConfig, today: date | None = None
 ) -> tuple[Rules, list[Problem]]:
-    """Parse `raw`: add the columns `day`, `value` and, where the file says what was paid back, `back`.
+    """Parse `raw`: add the columns `day`, `value` and, where the file says what was paid back, `back`. Charges that
+    failed become the table `failed_charges(customer_id, day)`.
 
     Years before 1900 count as errors: they are placeholders. A product is rounded to four decimals, after a currency's
     rate. Returns the columns, and problems where dates or amounts have several readings. `today`: by default the
@@ -60,6 +61,8 @@ def choose_rules(
         """
     )
     con.execute("DROP TABLE raw; ALTER TABLE parsed RENAME TO raw")
+    if config.failed:
+        con.execute(f"CREATE TABLE failed_charges AS SELECT customer_id, {dates.day} AS day FROM failed")
     unfit = f"value IS NULL AND {' AND '.join(f'{factor} IS NOT NULL' for factor in factors)}"
     if back:
         unfit = f"({unfit}) OR (back IS NULL AND {amounts.sql('refunded')} IS NOT NULL)"

@@ -10,14 +10,14 @@ from typing import Any
 
 import yaml
 
-from clvsim.data.columns import FACTORS, plain
+from clvsim.data.columns import FACTORS, FILTERS, plain
 from clvsim.data.config import DataConfig
 from clvsim.errors import ConfigError
 from clvsim.files import CONFIGS, yaml_files
 from clvsim.types import QualityLine
 
 _COLUMNS = ("customer_id", "date", "amount", "refunded", "segment", "channel", "order_id", "currency")
-_BY_COLUMN = ("only", "without")
+_BY_COLUMN = FILTERS
 _NOT_SAID = {"kind", "recognise", "path", "time_unit"}
 
 
@@ -61,7 +61,8 @@ def filled(config: DataConfig, headers: Sequence[str], label: str) -> tuple[Data
     for key in sorted(preset.model_fields_set - _NOT_SAID):
         typed, known = getattr(config, key), getattr(preset, key)
         if key in _BY_COLUMN:
-            named = {None, *(_header(column, headers) or column for column in (*config.only, *config.without))}
+            typed_columns = (*config.only, *config.without, *(config.failed if key == "failed" else ()))
+            named = {None, *(_header(column, headers) or column for column in typed_columns)}
             if known := {column: v for column, v in known.items() if _header(column, headers) not in named}:
                 more[key] = known | typed
         elif typed == getattr(own, key):
@@ -105,7 +106,8 @@ def _with_headers(config: DataConfig, headers: Sequence[str]) -> DataConfig:
         factors = [_header(factor, headers) for factor in names.split(FACTORS)]
         found = FACTORS.join(factor for factor in factors if factor) if all(factors) else None
         more[key] = found if found or key not in ("refunded", "segment", "channel", "currency") else ""
-    own = {c for one in presets().values() if one.recognise == config.recognise for c in (*one.only, *one.without)}
+    same = [one for one in presets().values() if one.recognise == config.recognise]
+    own = {column for one in same for key in _BY_COLUMN for column in getattr(one, key)}
     for key in _BY_COLUMN:
         columns = getattr(config, key)
         known = {c: v for c, v in columns.items() if c not in own or _header(c, headers)}

@@ -48,8 +48,8 @@ class Loaded(NamedTuple):
 
     Values in `raw` are trimmed text, NULL where missing ("" for segment and channel); amounts of a log without are 0.
     Columns of `extra`, by their names in `raw`: `amount_2`, `amount_3`, `refunded`, `order_id`, `currency` where they
-    are named, `filter_0`, ... of `data.only` and `data.without`, and `seen_0`, ... that nobody named and that may say
-    which rows are sales.
+    are named, `filter_0`, ... of `data.only`, `data.without` and `data.failed`, and `seen_0`, ... that nobody named and
+    that may say which rows are sales.
     """
 
     label: str
@@ -66,7 +66,7 @@ class Loaded(NamedTuple):
     extra: tuple[tuple[str, str], ...] = ()  # (column of `raw`, header)
 
     def filters(self) -> dict[str, str]:
-        """Column of `raw` by the header that `data.only` or `data.without` names."""
+        """Column of `raw` by the header that `data.only`, `data.without` or `data.failed` names."""
         return {header: name for name, header in self.extra if name.startswith("filter_")}
 
 

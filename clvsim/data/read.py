@@ -9,6 +9,7 @@ from pathlib import Path
 import duckdb
 
 from clvsim.data import refunds
+from clvsim.data.columns import FILTERS
 from clvsim.data.config import DataConfig
 from clvsim.data.database import connect, identifier
 from clvsim.data.dates import require_formats
@@ -115,12 +116,12 @@ def _source(config: DataConfig) -> str | Path | Sequence[str]:
 
 
 def _require_a_sale(loaded: Loaded, selected: Selected, rows: int) -> None:
-    """Raises DataError where `data.only` and `data.without` leave no row."""
+    """Raises DataError where `data.only`, `data.without` and `data.failed` leave no row."""
     if not selected.left_out or selected.left_out < rows - loaded.broken_rows:
         return
     problems = []
     for line in selected.readings:
-        if (key := line.key.split("_")[0]) in ("only", "without"):
+        if (key := line.key.split("_")[0]) in FILTERS:
             what = f"no row is left: {line.value} of {rows:,} rows are left out by {line.note}"
             problems.append((f"data.{key}", what))
     raise DataError(problems)
@@ -260,7 +261,7 @@ def as_of(log: TransactionLog, day: date) -> TransactionLog:
     facts = log.facts._replace(
         refunds=refunded, customers_after_today=customers_after_today, conflicts=conflicts, left_out=left_out
     )
-    data_hash = _content_hash(con, covariates)
+    data_hash = _content_hash(con, covariates, failed=bool(log.config.failed))
     return replace(log, connection=con, today=day, first_date=first, data_hash=data_hash, facts=facts)
 
 
@@ -330,8 +331,9 @@ def _check_customers(con: duckdb.DuckDBPyConnection, label: str, today: date, si
         raise DataError([(label, f"{count} an order up to {today}{earlier}; {question}")])
 
 
-def _content_hash(con: duckdb.DuckDBPyConnection, covariates: tuple[str, ...]) -> str:
-    """sha256 over customers in the order of their ids: id, labels, orders. It does not depend on row order or format.
+def _content_hash(con: duckdb.DuckDBPyConnection, covariates: tuple[str, ...], *, failed: bool) -> str:
+    """sha256 over customers in the order of their ids: id, labels, orders; and over charges that failed, where a column
+    says so. It does not depend on row order or format.
 
     A customer's orders enter as the exclusive or of their digests: days are unique, so none can cancel, and nothing
     needs sorting. As hex, because the text of a 128-bit integer takes 80 µs each.
@@ -348,4 +350,7 @@ def _content_hash(con: duckdb.DuckDBPyConnection, covariates: tuple[str, ...]) -
         FROM histories LEFT JOIN labels USING (customer_id)
         """
     ).fetchall()[0][0]
+    if failed:
+        text = "string_agg(customer_id || ' ' || day, ' ' ORDER BY customer_id, day)"
+        digests += con.execute(f"SELECT {text} FROM failed_charges").fetchall()[0][0] or ""
     return hashlib.sha256(digests.encode()).hexdigest()

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import duckdb
 
-from clvsim.data.columns import says_what
+from clvsim.data.columns import FILTERS, says_what
 from clvsim.data.config import DataConfig
 from clvsim.data.database import identifier, quoted
 from clvsim.data.passed_over import ALIKE, ORDERS_TO_TELL, alike, choose_currency, passed_over
@@ -205,7 +205,7 @@ def _repeats(con: duckdb.DuckDBPyConnection, loaded: Loaded) -> list[QualityLine
 def _require_values(con: duckdb.DuckDBPyConnection, loaded: Loaded, typed: DataConfig) -> None:
     """Raises ConfigError where a value that somebody typed occurs in no row."""
     problems, filters = [], loaded.filters()
-    for key in ("only", "without"):
+    for key in FILTERS:
         wanted: Mapping[str, tuple[str, ...]] = getattr(typed, key)
         for header, values in wanted.items():
             there = values_of(con, filters[header])
@@ -220,7 +220,7 @@ def _require_values(con: duckdb.DuckDBPyConnection, loaded: Loaded, typed: DataC
 
 def _filter(con: duckdb.DuckDBPyConnection, loaded: Loaded, typed: DataConfig) -> list[QualityLine]:
     """Delete the rows that are no sales, and say how many there are of each value."""
-    readings, filters, rows = [], loaded.filters(), count(con, "true")
+    readings, filters, rows = _set_failed_apart(con, loaded), loaded.filters(), count(con, "true")
     for key in ("only", "without"):
         wanted: Mapping[str, tuple[str, ...]] = getattr(loaded.config, key)
         for header, values in wanted.items():
@@ -237,6 +237,27 @@ def _filter(con: duckdb.DuckDBPyConnection, loaded: Loaded, typed: DataConfig) -
             level = "info" if header in getattr(typed, key) or total < _MANY * rows else "warning"
             note = f"{shown(header)}: {listed(counts)}; data.{key} chooses"
             readings.append(QualityLine(f"{key}_{name}", "Rows left out as no sales", f"{total:,}", note, level))
+    return readings
+
+
+def _set_failed_apart(con: duckdb.DuckDBPyConnection, loaded: Loaded) -> list[QualityLine]:
+    """Move charges that failed to the table `failed` of customers and dates, where a column says which did."""
+    if not loaded.config.failed:
+        return []
+    con.execute("CREATE TABLE failed AS SELECT customer_id, date FROM raw WHERE false")
+    readings = []
+    for header, values in loaded.config.failed.items():
+        name, wanted = loaded.filters()[header], {folded(value) for value in values}
+        counts = [one for one in values_of(con, name) if one[0] is not None and folded(one[0]) in wanted]
+        if not counts:
+            continue
+        out = [[value for value, _ in counts]]
+        where = f"WHERE {name} IN (SELECT unnest(?::VARCHAR[]))"
+        con.execute(f"INSERT INTO failed SELECT customer_id, date FROM raw {where}", out)
+        con.execute(f"DELETE FROM raw {where}", out)
+        note = f"{shown(header)}: {listed(counts)}; no sales, data.failed chooses"
+        total = f"{sum(n for _, n in counts):,}"
+        readings.append(QualityLine(f"failed_{name}", "Charges that failed", total, note))
     return readings
 
 

@@ -12,7 +12,7 @@ from clvsim.data.periods import PeriodsOfLog, last_day, periods_of
 from clvsim.data.raw import covariate_keys, identifier
 from clvsim.data.trend import spend_trend
 from clvsim.errors import DiagnosticsError
-from clvsim.types import DAYS_PER_YEAR, PARTS, CustomerSummary, SharedPeriods, SpendTrend
+from clvsim.types import DAYS_PER_YEAR, PARTS, CustomerSummary, FailedCharges, SharedPeriods, SpendTrend
 
 # `rhythm`: the calendar's period that most gaps are nearest to (in logarithms; a half-year is none of them,
 # nor is the time from a free trial to the first payment).
@@ -193,7 +193,26 @@ def summarize(log: TransactionLog, opportunity_days: float | SharedPeriods = 0.0
         by_day=summarize(log) if period_days else None,
         periods=shared.seen if shared else None,
         trend=trend,
+        failed=failed_charges(log) if log.config.failed else None,
     )
+
+
+def failed_charges(log: TransactionLog) -> FailedCharges:
+    """Charges that failed up to today, and when they were paid after all."""
+    found = log.connection.execute(
+        """
+        WITH known AS (SELECT customer_id, day FROM orders WHERE day <= $today), attempts AS (
+            SELECT f.customer_id, f.day, min(o.day) FILTER (o.day >= f.day) AS paid
+            FROM (SELECT DISTINCT customer_id, day FROM failed_charges WHERE day <= $today) AS f
+            JOIN known AS o USING (customer_id) GROUP BY f.customer_id, f.day HAVING min(o.day) < f.day
+        )
+        SELECT customer_id, $today - min(day) AS ago, paid - min(day) AS gap
+        FROM attempts GROUP BY customer_id, paid ORDER BY customer_id, ago DESC
+        """,
+        {"today": log.today},
+    ).df()
+    ago, gap = (found[name].to_numpy(np.float64, na_value=np.nan) for name in ("ago", "gap"))
+    return FailedCharges(found["customer_id"].to_numpy(str), ago, gap)
 
 
 def _with_trend(

@@ -54,10 +54,17 @@ def season_of(days: Days, first_date: date) -> Season | None:
     orders = np.bincount(month[days.day[again]], minlength=open_days.size).astype(np.float64)
     known = np.searchsorted(np.sort(days.first[~again]), np.arange(days.length + 1), side="right")
     exposure = np.bincount(month[~quiet], known[~quiet], open_days.size)
-    counted = open_days >= _FEWEST_DAYS
-    of_year = (np.arange(open_days.size) + number[0])[counted] % 12
-    curve = np.vander(np.linspace(-1.0, 1.0, open_days.size), 4)[counted]
-    orders, exposure = orders[counted], np.maximum(exposure[counted], 1.0)
+    return season_in(orders, np.maximum(exposure, 1.0), open_days >= _FEWEST_DAYS, int(number[0]))
+
+
+def season_in(events: np.ndarray, exposure: np.ndarray, counted: np.ndarray, first_month: int) -> Season | None:
+    """The season in events by month, (month,), against what they are proportional to, in the months that are `counted`;
+    `first_month` is the number of the first one. None for too few of either."""
+    if events[counted].sum() < _FEWEST_ORDERS:
+        return None
+    of_year = (np.arange(counted.size) + first_month)[counted] % 12
+    curve = np.vander(np.linspace(-1.0, 1.0, counted.size), 4)[counted]
+    orders, exposure = events[counted], exposure[counted]
     names, at = np.unique(of_year, return_inverse=True)
     season = np.hstack([curve[:, :3], np.eye(names.size)[at]])  # months stand for the constant too
     if orders.size < season.shape[1] + _SPARE:

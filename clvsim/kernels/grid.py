@@ -42,6 +42,15 @@ def attrition_at(grid, exits, kept, path, own, budget, served, multiplier):
 
 
 @inline
+def multiplier_due(grid, path, day):
+    """Of the hazard, on the day on which the opportunity that comes on this day falls due."""
+    if grid.due_days == 0:
+        return 1.0
+    at = int((day - grid.late[path.column]) * grid.per_day + grid.before)
+    return grid.due[np.uint64(path.draw * grid.due_days + min(max(at, 0), grid.due_days - 1))]
+
+
+@inline
 def begins_paused(rare, path):
     if rare is None:
         return False
@@ -79,7 +88,8 @@ def at_opportunity(run, weeks, exits, kept, grid, path, life, week):
     at = np.uint64(life.row.week + week)
     before = now.tick - 1 if run.arriving else now.tick
     served = grid.tenure[path.column] + before
-    own, budget = attrition_at(grid, exits, kept, path, own, life.budget, served, weeks.hazard[at])
+    multiplier = weeks.hazard[at] * multiplier_due(grid, path, now.t)
+    own, budget = attrition_at(grid, exits, kept, path, own, life.budget, served, multiplier)
     if not budget.alive:
         return LOST, own, budget
     own, ordered = is_taken(grid, kept.rate, path, own, now, pace_of(life.terms) * weeks.rate[at])

@@ -67,7 +67,7 @@ SIGNATURE = types.void(
             _sample(
                 Laws, stages_done=(1, REAL, True), regularity=(1, REAL, True), birth_charges=(1, WHOLE, True),
                 interval_days=(1, REAL, True), first_days=(1, REAL, True), tenure=(1, REAL, True),
-                paused=(1, REAL, True), rest=(2, REAL, True),
+                paused=(1, REAL, True), late_days=(1, REAL, True), due_steps=(1, REAL, True), rest=(2, REAL, True),
             ),
             _sample(Traits, gap=(3, REAL, False), amount=(3, REAL, False), rest=(2, REAL, False)),
             _sample(
@@ -145,6 +145,11 @@ def rare_of(laws, trace):
             flat(laws.pause),
             flat(laws.resume),
             flat(laws.paused),
+            flat(laws.late_days),
+            flat(laws.due),
+            laws.due.shape[1],
+            1.0 / laws.due_steps[0],
+            laws.due_steps[1],
         ),
         Lognormal(
             laws.order_sd.shape[0] > 0,

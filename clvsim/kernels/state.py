@@ -121,6 +121,11 @@ class Grid(NamedTuple):
     pause: Flat  # chances to pause, and to come back, as `exponent`
     resume: Flat
     paused: Flat  # (columns,) 1: an existing contract has
+    late: Flat  # (columns,) days by which they come after they fall due
+    due: Flat  # (d, due_days) multipliers of η by the day on which they fall due
+    due_days: int
+    per_day: float  # of these days
+    before: float  # how many of them lie before the simulated time
 
 
 class Weeks(NamedTuple):

@@ -67,6 +67,9 @@ class Laws(NamedTuple):
     pause: np.ndarray  # chances that a contract that goes on pauses, and that one in a pause comes back, shaped as the
     resume: np.ndarray  # exponent; (0, 0) where none pauses
     paused: np.ndarray  # (columns,) 1: an existing contract is in a pause
+    late_days: np.ndarray  # (columns,) by which an existing contract's opportunities come after they fall due
+    due: np.ndarray  # (d, days) multiplies η of an opportunity, by the day on which it falls due; (0, 0): none does
+    due_steps: np.ndarray  # (2,) length of these days, and how many of them lie before the simulated time
     birth_charges: np.ndarray  # int64 (d,) times that η is charged at a newcomer's first order
 
 

@@ -13,9 +13,9 @@ import numpy as np
 
 from clvsim.errors import ConfigError, DiagnosticsError, Problem
 from clvsim.models import RETENTION
+from clvsim.models.around.by_calendar import calendar_of
 from clvsim.models.around.path import PathPrior
 from clvsim.models.around.pooling import Pooled
-from clvsim.models.around.season import seasonal_of
 from clvsim.models.auto import Auto, fit_auto
 from clvsim.models.config import FitConfig
 from clvsim.models.fit import ModelDraws, fit
@@ -165,7 +165,7 @@ def without(model: RetentionModel, first: RetentionModel) -> tuple[str, ...]:
     """What the run's own model, `first`, tells apart and this one cannot, in words."""
     words = {
         "groups and covariates": lambda one: isinstance(one, Pooled),
-        "months, promotions and the path of shocks": lambda one: seasonal_of(one) is not None,
+        "months, promotions and the path of shocks": lambda one: calendar_of(one) is not None,
     }
     return tuple(differences for differences, known in words.items() if known(first) and not known(model))
 

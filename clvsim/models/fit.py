@@ -15,8 +15,9 @@ from clvsim.models.compiled import compile_model
 from clvsim.models.config import FitConfig
 from clvsim.models.diagnostics import diagnose, failed
 from clvsim.models.fitted import OBSERVED, FittedModels, implausible
-from clvsim.models.laws import Params, rows_of
+from clvsim.models.laws import RECOVERY, Params, rows_of
 from clvsim.models.protocol import Correlated, RetentionModel, SpendModel
+from clvsim.models.retention import recovery
 from clvsim.models.retention.mbg_nbd import MbgNbd
 from clvsim.models.spend import gamma_gamma, paid
 from clvsim.schema import Frozen
@@ -211,7 +212,7 @@ def _key(
         settings["months"] = [months.model_dump(), str(summary.first_date), str(summary.today)]
         purchases = DatedRows(purchases, rows_beside(retention, summary), summary.dated.repeat_orders_by_day)
     settings |= {name: getattr(config, name) for name in ("draws", "chains", "tune", "seed")}
-    shares = [rows] if (rows := paid.rows(summary)) else []
+    shares = [rows for rows in (paid.rows(summary), recovery.all_charges(retention, summary)) if rows]
     return cache.content_key([purchases, amounts, *shares], [retention, spend], settings)
 
 
@@ -285,6 +286,9 @@ def _draw(
     if unpaid := paid.rows(summary):
         shares = paid.learn(unpaid, draws, config.seed)
         second.params.update((one_point(shares) if config.method == "map" else shares) | second.params)
+    if charges := recovery.all_charges(fitted_model, summary):
+        chance = {RECOVERY: recovery.learn(charges, draws, config.seed)}
+        first.params.update((one_point(chance) if config.method == "map" else chance) | first.params)
     posterior = Posterior(
         retention=first.params,
         spend=second.params,
@@ -396,7 +400,7 @@ def _same_settings(retention: RetentionModel, fitted: RetentionModel) -> None:
         "design": "retention.pool and retention.covariates",
         "calendar": "retention.season and retention.promotions",
         "by_plan": f"retention.renewal={plans.BY_PLAN}",
-        **{name: f"retention.{name}" for name in ("renewal", "grace_days", "pauses", "opportunity")},
+        **{name: f"retention.{name}" for name in ("renewal", "grace_days", "recovery_days", "pauses", "opportunity")},
         **{name: f"retention.{name}" for name in ("opportunity_days", "opportunity_anchor")},
     }
     different = [words for name, words in settings.items() if name in asked and asked[name] != present.get(name)]

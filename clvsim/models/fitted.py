@@ -9,8 +9,8 @@ import numpy as np
 from clvsim.models import RETENTION, SPEND
 from clvsim.models.around import paced, plans, pooling, season, several
 from clvsim.models.around.wrapper import with_pauses
-from clvsim.models.domain import POSITIVE, problems
-from clvsim.models.laws import Params, distinct_histories
+from clvsim.models.domain import POSITIVE, PROBABILITY, problems
+from clvsim.models.laws import RECOVERY, Params, distinct_histories
 from clvsim.models.protocol import RetentionModel, SpendModel
 from clvsim.models.spend import paid
 from clvsim.models.spend.trend import LEVEL
@@ -61,8 +61,9 @@ class FittedModels:
 
 def implausible(retention: RetentionModel, spend: SpendModel, life: Params, money: Params) -> list[str]:
     """A sentence for each parameter of the two models that is missing or has draws that it cannot have."""
+    recovery = {RECOVERY: PROBABILITY} if RECOVERY in life else {}
     optional = {name: domain for name, domain in _OPTIONAL.items() if name in money}
-    return [*problems(retention.DOMAINS, life), *problems({**spend.DOMAINS, **optional}, money)]
+    return [*problems({**retention.DOMAINS, **recovery}, life), *problems({**spend.DOMAINS, **optional}, money)]
 
 
 def expected_portfolio_orders(fitted: FittedModels, summary: CustomerSummary, horizon_days: float) -> np.ndarray:

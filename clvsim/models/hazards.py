@@ -8,7 +8,10 @@ of `models.shocks`, of `HazardSlope` instead of a clock.
 Ahead, all go at one pace in each draw: the multiple of the hazard at which as many of today's contracts are expected
 to last a year as with the path: theta_d + J v_d, exponents E under v_d, and the months' conditional mean.
 
-Not modelled: how the path moves the contracts' own parameters, and months ahead that differ. docs/environment.md.
+With a season (`models.retention.due_season`) what each renewal adds is that of its own day, times e^(v_m).
+
+Not modelled: how the path moves the contracts' own parameters, and months ahead that differ by more than the season.
+docs/environment.md.
 """
 
 from collections.abc import Iterator, Mapping
@@ -25,20 +28,23 @@ from clvsim.models.around.pooling import Pooled
 from clvsim.models.laws import PACE, Params, unique_rows
 from clvsim.models.protocol import RetentionModel
 from clvsim.models.retention.contracts import ContractModel
-from clvsim.models.retention.due import due_days
-from clvsim.models.retention.survival import log_gamma_ratio, log_kept
+from clvsim.models.retention.due import Starts, due_days
+from clvsim.models.retention.due_season import DueContracts, DueSeason
+from clvsim.models.retention.survival import log_survival
 from clvsim.models.shocks import Centre, expand, require_near, shifted
 from clvsim.special import digamma
 from clvsim.types import DAYS_PER_MONTH, DAYS_PER_YEAR, CustomerSummary
 
 _CONTRACTS = 200  # of which the pace is taken
+_DRAWS = 128  # at once
 _SAME = 1e-9  # renewals: one that falls due on the first day of a month belongs to it, whatever the rounding
 _ROUNDS, _STEP = 8, 1e-3  # of Newton's method in log pace
 
 
 class DatedContracts(NamedTuple):
     """Distinct contracts, each (row,): days since the first payment, renewals made, of these seen by the likelihood,
-    ended (1) or not, days to the next renewal, code of the level; and how many have them. See `Contracts`."""
+    ended (1) or not, days to the next renewal, code of the level, `Starts`; and how many have them. See `Contracts`.
+    Starts are 0 where it does not matter when a renewal is due."""
 
     age: np.ndarray
     renewals: np.ndarray
@@ -46,16 +52,23 @@ class DatedContracts(NamedTuple):
     lost: np.ndarray
     next_days: np.ndarray
     level: np.ndarray
+    start: np.ndarray
+    of_month: np.ndarray
     count: np.ndarray
+
+    @property
+    def starts(self) -> Starts:
+        return Starts(self.start, self.of_month)
 
 
 class Due(NamedTuple):
     """Contracts of one level: how many of their renewals had fallen due by the end of each month, (row, month), at most
-    those `made` and, of contracts that ended, with the one they ended at; `count` (row,)."""
+    those `made` and, of contracts that ended, with the one they ended at; `starts` and `count` (row,)."""
 
     made: np.ndarray
     tried: np.ndarray
     lost: np.ndarray
+    starts: Starts
     count: np.ndarray
 
 
@@ -63,7 +76,7 @@ def renews(model: RetentionModel) -> bool:
     """Whether these are contracts whose months can be learned, with levels or without."""
     if plans := plans_of(model):
         return all(map(renews, plans.models))
-    return isinstance(section_of(model), ContractModel)
+    return isinstance(section_of(model), ContractModel | DueSeason)
 
 
 def section_of(model: RetentionModel) -> Any:
@@ -78,8 +91,9 @@ def dated(model: RetentionModel, summary: CustomerSummary) -> DatedContracts:
         return DatedContracts(*map(np.concatenate, zip(*each, strict=True)))
     contracts = section_of(model).histories(summary)
     level = model.design.level(summary) if isinstance(model, Pooled) else np.zeros(len(summary.customers))
-    age = due_days(summary, section_of(model).renewal).age
-    columns = (age, contracts.renewals, contracts.seen, contracts.lost, contracts.next_days, level)
+    due = due_days(summary, section_of(model).renewal)
+    starts = contracts.starts if isinstance(contracts, DueContracts) else np.zeros((2, level.size))
+    columns = (due.age, contracts.renewals, contracts.seen, contracts.lost, contracts.next_days, level, *starts)
     rows, count = unique_rows(columns)
     return DatedContracts(*rows.T, count)
 
@@ -90,11 +104,6 @@ def due_by_month(age: np.ndarray, at_most: np.ndarray, months: int, interval_day
     edge = DAYS_PER_MONTH * np.arange(months - 1, -1, -1)
     due = np.floor((age[:, None] - edge) / interval_days + _SAME)
     return np.clip(due, 0.0, at_most[:, None])
-
-
-def increments(due: np.ndarray, c: float) -> np.ndarray:
-    """What each month's renewals add to the exponent of 1 - theta at v = 0, (row, month)."""
-    return np.diff(due**c, axis=1, prepend=0.0)
 
 
 @dataclass(frozen=True)
@@ -112,19 +121,24 @@ class HazardSlope:
         levels = []
         for code in np.unique(rows.level):
             who = rows.level == code
-            alike = np.column_stack((made[who], tried[who], rows.lost[who]))
+            alike = np.column_stack((made[who], tried[who], rows.lost[who], *(v[who] for v in rows.starts)))
             distinct, place = np.unique(alike, axis=0, return_inverse=True)
             count = np.bincount(place.reshape(-1), rows.count[who])
-            levels.append((int(code), Due(distinct[:, :months], distinct[:, months:-1], distinct[:, -1], count)))
+            lost, *starts = distinct[:, 2 * months :].T
+            due = Due(distinct[:, :months], distinct[:, months : 2 * months], lost, Starts(*starts), count)
+            levels.append((int(code), due))
         return cls(model, tuple(levels), months)
 
     def at(self, params: Params, v: np.ndarray) -> np.ndarray:
         """dl/dv at one draw's parameters, each (1,), and a path (month,): (month,)."""
         found = np.zeros(self.months)
         for code, rows in self.levels:
-            shapes = section_of(self.model).shapes(_own(self.model, params, code))
-            gamma, delta, c = (float(values[0, 0]) for values in shapes[:3])
-            lasted, until = (increments(due, c) * np.exp(v) for due in (rows.made, rows.tried))
+            section, own = section_of(self.model), _own(self.model, params, code)
+            gamma, delta = (float(values[0, 0]) for values in section.shapes(own)[:2])
+            lasted, until = (  # what each month's renewals add to the exponent of 1 - theta
+                np.diff(section.exponents(own, due, rows.starts)[0], axis=1, prepend=0.0) * np.exp(v)
+                for due in (rows.made, rows.tried)
+            )
             E, F = lasted.sum(axis=1), until.sum(axis=1)
             ends = rows.lost > 0
             kept = np.where(ends, np.exp(_log_ratio(gamma, delta, E, F)), 0.0)  # S(F) / S(E)
@@ -185,11 +199,17 @@ def hazard_pace(
     total = sum(part.count.sum() for _, part in parts)
     asked = np.log(-np.log(with_path / total))
 
+    year = []
+    for code, part in parts:
+        own = _own(model, params, code)
+        gamma, delta, *_ = section.shapes(own)
+        served, end = (section.exponents(own, part.renewals + more, part.starts) for more in (0, renewals))
+        year.append((gamma, delta, served, end - served, part.count))
+
     def log_hazard(log_pace: np.ndarray) -> np.ndarray:
-        kept = 0.0
-        for code, part in parts:
-            shapes = section.shapes({**_own(model, params, code), PACE: np.exp(log_pace)})
-            kept = kept + np.exp(log_kept(shapes, part.renewals, renewals)) @ part.count
+        kept, pace = 0.0, np.exp(log_pace)[:, None]
+        for gamma, delta, served, more, count in year:
+            kept = kept + np.exp(log_survival(gamma, delta, served, served + pace * more)) @ count
         return np.log(-np.log(kept / total))
 
     log_pace = np.zeros(v.shape[0])
@@ -201,16 +221,17 @@ def hazard_pace(
 
 class Ahead(NamedTuple):
     """Contracts that go on: their renewals, how many of them were due by the end of each month, (row, month), days to
-    the next one, and how many there are, (row,)."""
+    the next one, `starts`, and how many there are, (row,)."""
 
     renewals: np.ndarray
     due: np.ndarray
     next_days: np.ndarray
+    starts: Starts
     count: np.ndarray
 
 
 def kept_with_path(
-    section: ContractModel,
+    section: Any,
     own: Params,
     states: Mapping[str, np.ndarray],
     v: np.ndarray,
@@ -222,25 +243,28 @@ def kept_with_path(
     B(gamma, delta + E + A) / B(gamma, delta + E): E up to today under v (draw, month), A of a year's renewals ahead,
     each at the conditional mean of its month.
     """
-    gamma, delta, c, _ = section.shapes(own)
-    so_far, before = np.zeros((v.shape[0], part.renewals.size)), 0.0
-    for month in range(v.shape[1]):
-        by_then = part.due[:, month] ** c
-        so_far, before = so_far + np.exp(v[:, [month]]) * (by_then - before), by_then
-    ahead = np.zeros_like(so_far)
-    for j in range(max(1, round(DAYS_PER_YEAR / section.interval_days))):
-        day = part.next_days + j * section.interval_days
-        m = np.exp(mean_ahead(states, np.floor(day / DAYS_PER_MONTH) + 1, autocorrelation))
-        ahead += m * ((part.renewals + j + 1) ** c - (part.renewals + j) ** c)
-    return log_gamma_ratio(delta + so_far, gamma) - log_gamma_ratio(delta + so_far + ahead, gamma)
+    renewal = np.arange(max(1, round(DAYS_PER_YEAR / section.interval_days)) + 1)
+    month_of = np.floor((part.next_days[:, None] + renewal[:-1] * section.interval_days) / DAYS_PER_MONTH) + 1
+    found = []
+    for low in range(0, v.shape[0], _DRAWS):
+        some = slice(low, low + _DRAWS)
+        its, where = ({name: values[some] for name, values in one.items()} for one in (own, states))
+        gamma, delta, *_ = section.shapes(its)
+        past = np.diff(section.exponents(its, part.due, part.starts), axis=2, prepend=0.0)
+        so_far = (np.exp(v[some])[:, None] * past).sum(axis=2)
+        m = np.exp(mean_ahead(where, month_of.reshape(-1), autocorrelation)).reshape(-1, *month_of.shape)
+        coming = np.diff(section.exponents(its, part.renewals[:, None] + renewal, part.starts), axis=2)
+        found.append(log_survival(gamma, delta, so_far, so_far + (m * coming).sum(axis=2)))
+    return np.concatenate(found)
 
 
 def going_on(rows: DatedContracts, interval_days: float) -> DatedContracts:
     """Of those that go on, every k-th, that some hundred are left; a new one where there are none."""
     active = np.flatnonzero(rows.lost == 0)
     if not active.size:
-        new = np.zeros(1)
-        return DatedContracts(new, new, new, new, new + interval_days, rows.level[:1], np.ones(1))
+        new, last = np.zeros(1), slice(-1, None)
+        starts = (rows.start[last], rows.of_month[last])
+        return DatedContracts(new, new, new, new, new + interval_days, rows.level[:1], *starts, np.ones(1))
     chosen = active[:: -(-active.size // _CONTRACTS)]
     return DatedContracts(*(column[chosen] for column in rows))
 
@@ -251,7 +275,8 @@ def _parts(model: RetentionModel, rows: DatedContracts, months: int) -> Iterator
     due[:, -1] = rows.renewals  # one paid before it fell due
     for code in np.unique(rows.level):
         who = rows.level == code
-        yield int(code), Ahead(rows.renewals[who], due[who], rows.next_days[who], rows.count[who])
+        starts = Starts(*(v[who] for v in rows.starts))
+        yield int(code), Ahead(rows.renewals[who], due[who], rows.next_days[who], starts, rows.count[who])
 
 
 def _own(model: RetentionModel, params: Params, code: int) -> Params:
@@ -260,8 +285,7 @@ def _own(model: RetentionModel, params: Params, code: int) -> Params:
 
 def _log_ratio(gamma: float, delta: float, E: np.ndarray, F: np.ndarray) -> np.ndarray:
     """log S(F) / S(E)."""
-    step = np.array(gamma)
-    return log_gamma_ratio(delta + E, step) - log_gamma_ratio(delta + F, step)
+    return log_survival(np.array(gamma), np.array(delta), E, F)
 
 
 def _slope(gamma: float, delta: float, E: np.ndarray) -> np.ndarray:

@@ -13,6 +13,7 @@ from clvsim.types import CustomerSummary
 Params = Mapping[str, np.ndarray]  # parameter symbol -> (draw,), in natural units
 _CHUNK_CELLS = 1 << 22
 PACE = "path.pace"  # a parameter beside the model's own: what is common to all runs so many times as fast after today
+RECOVERY = "recovery"  # of contracts: the chance that a charge that failed is paid after all
 
 
 class Customers(NamedTuple):
@@ -37,6 +38,17 @@ class Births(NamedTuple):
     spread_days: float
 
 
+class DueMultipliers(NamedTuple):
+    """By how much the hazard of an opportunity is multiplied, `by_day` on which it falls due, (draw, day).
+
+    Days are `step` long; the entry number `before` is the day with which the simulated time begins.
+    """
+
+    by_day: np.ndarray
+    step: float
+    before: int
+
+
 class LifeLaw(NamedTuple):
     """Buying and attrition of customers, given their history; the traits are those of somebody who is alive today.
 
@@ -56,6 +68,8 @@ class LifeLaw(NamedTuple):
 
     A contract may pause: one that goes on and paid the last time misses an opportunity with chance `pause`; one in a
     pause, as the `paused` are today, takes it with chance `resume`. Attrition is charged either way.
+
+    Opportunities come `late_days` after the days on which they fall due, whose `DueMultipliers` hold.
     """
 
     p_alive: np.ndarray
@@ -78,6 +92,7 @@ class LifeLaw(NamedTuple):
     pause: np.ndarray | None = None  # as the exponent
     resume: np.ndarray | None = None
     paused: np.ndarray | None = None  # (customer,)
+    late_days: np.ndarray | None = None  # (customer,)
 
 
 class SpendLaw(NamedTuple):

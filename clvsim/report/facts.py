@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from clvsim.models.around.by_calendar import calendar_of
 from clvsim.models.around.calendar import MEAN_DAY, Effect
 from clvsim.models.around.paced import paced_of
 from clvsim.models.around.path import LEVEL_SD, SD
 from clvsim.models.around.pooling import in_words
-from clvsim.models.around.season import seasonal_of
 from clvsim.models.around.several import several_of
 from clvsim.models.fitted import FittedModels
-from clvsim.models.laws import PACE
+from clvsim.models.laws import PACE, RECOVERY
 from clvsim.models.protocol import RetentionModel
 from clvsim.models.spend import paid
 from clvsim.models.spend.trend import used
@@ -36,6 +36,7 @@ _STANDING = {
     LEVEL_SD: "sd of the level's slope, a month; 0 in some draws",
     PACE: "order rate after today against the log's, as MBG/NBD's months have it",
 }
+_WHAT_IS = {RECOVERY: f"{RECOVERY}: chance that a charge that failed is paid after all"}
 _LAYERS = {"model": "which model"}
 _OF_HAZARD = {
     SD: "sd of monthly shocks of the log hazard",
@@ -87,9 +88,9 @@ def retention_facts(fitted: FittedModels) -> list[Fact]:
     facts = [
         path_fact(name, values, renewing=retention.renewing)
         if name in _STANDING
-        else calendar_fact(effects[name], values)
+        else calendar_fact(effects[name], values, renewing=retention.renewing)
         if name in effects
-        else (f"{name} ({retention.kind}{unit if name in times else ''})", spread(values))
+        else (_WHAT_IS.get(name) or f"{name} ({retention.kind}{unit if name in times else ''})", spread(values))
         for name, values in parameters.items()
         if (promoted or name != MEAN_DAY.label)  # else the mean day itself
         and not name.startswith("path[")
@@ -99,8 +100,8 @@ def retention_facts(fitted: FittedModels) -> list[Fact]:
 
 def calendar_effects(retention: RetentionModel) -> tuple[Effect, ...]:
     """Effects of the calendar that a retention model was fitted with."""
-    seasonal = seasonal_of(retention)
-    return seasonal.calendar.effects if seasonal else ()
+    calendar = calendar_of(retention)
+    return calendar.effects if calendar else ()
 
 
 def fitted_kinds(retention: RetentionModel) -> tuple[str, ...]:
@@ -120,15 +121,15 @@ def path_fact(name: str, values: np.ndarray, *, renewing: bool = False) -> Fact:
     return label, spread(values) if name in (SD, LEVEL_SD) else f"×{spread(np.exp(values))}"
 
 
-def calendar_fact(effect: Effect, log_rate: np.ndarray) -> Fact:
-    """Factor by which a month or a promotion multiplies the order rate; `log_rate` is (draw,)."""
-    factor = f"×{spread(np.exp(log_rate))}"
+def calendar_fact(effect: Effect, log_rate: np.ndarray, *, renewing: bool = False) -> Fact:
+    """Factor by which a month or a promotion multiplies the order rate, or the hazard of contracts; (draw,)."""
+    factor, rate = f"×{spread(np.exp(log_rate))}", "hazard of renewals" if renewing else "order rate"
     if effect.kind == "promotion":
-        return f"{effect.label}: order rate against the same days without it", factor
+        return f"{effect.label}: {rate} against the same days without it", factor
     month = "other days against a mean day"
     if effect != MEAN_DAY:
         month = f"{month_name[int(effect.key)]} against a mean month"
-    return f"{effect.label}: order rate, {month}", factor
+    return f"{effect.label}: {rate}, {month}", factor
 
 
 def spend_checks(fitted: FittedModels, summary: CustomerSummary) -> list[Fact]:

@@ -13,6 +13,7 @@ import numpy as np
 from clvsim.interventions.base import CostEntry, Group
 from clvsim.kernels import structs as ks
 from clvsim.kernels.structs import Clock, Ledgers, Trace, scalar, seal
+from clvsim.models.laws import DueMultipliers
 from clvsim.simulation.ledger import Raw, kernel_lines
 from clvsim.simulation.people import Block
 from clvsim.simulation.reuse import Sharing, add_all, add_shared, empty_sums, rest_of, sharing
@@ -51,6 +52,7 @@ class Setting:
     period_days: float
     attrition_clock: str
     season: np.ndarray | None = None  # (draws, weeks) log factor on all purchase rates
+    due: DueMultipliers | None = None  # of all draws, on the hazard of contracts
 
     @property
     def worlds_per_draw(self) -> int:
@@ -237,10 +239,16 @@ def make_slice(block: Block, setting: Setting, draws: slice, scenarios: int) -> 
         rows=rows,
         draw=draw,
         first_draw=draws.start,
-        laws=block.laws(draws),
+        laws=with_due(block.laws(draws), setting.due, draws),
         traits=ks.empty_traits(draw.size, block.people.key.size) if scenarios > 1 else ks.empty_traits(1, 1),
         environment=environment,
     )
+
+
+def with_due(laws: ks.Laws, due: DueMultipliers | None, draws: slice) -> ks.Laws:
+    if due is None:
+        return laws
+    return laws._replace(due=seal(due.by_day[draws]), due_steps=seal(np.array([due.step, due.before])))
 
 
 def make_shared_tables(job: Job, setting: Setting, worlds: WorldSlice, block: Block) -> SharedTables:

@@ -12,6 +12,8 @@ import numpy as np
 from clvsim.models.around.path import LEVEL_SD, SD
 from clvsim.models.around.several import clock_of, several_of
 from clvsim.models.fitted import FittedModels
+from clvsim.models.laws import DueMultipliers
+from clvsim.models.retention.due_season import due_season_of
 from clvsim.models.shocks import path_of
 from clvsim.simulation.config import EnvironmentConfig
 from clvsim.special import ndtri
@@ -55,3 +57,9 @@ def season_by_week(fitted: FittedModels, draws: int, first: int, weeks: int) -> 
     if clock is None:
         return None
     return clock.by_week(fitted.retention_draws(slice(draws)), first, weeks)
+
+
+def due_multipliers(fitted: FittedModels, draws: int, first: int, days: float) -> DueMultipliers | None:
+    """Of the hazard of contracts whose renewals depend on when they are due, from day `first` on; else None."""
+    season = due_season_of(fitted.retention)
+    return season.due_multipliers(fitted.retention_draws(slice(draws)), first, days) if season else None

@@ -197,6 +197,9 @@ def join_laws(
         pause=seal(ABSENT) if life.pause is None else broadcast(life.pause, (draws, exponent.shape[1])),
         resume=seal(ABSENT) if life.resume is None else broadcast(life.resume, (draws, exponent.shape[1])),
         paused=broadcast(life.paused, (customers,)),
+        late_days=broadcast(life.late_days, (customers,)),
+        due=seal(ABSENT),
+        due_steps=seal(np.array([1.0, 0.0])),
         birth_charges=seal(np.broadcast_to(life.birth_charges, (draws,)), np.int64),
     )
 

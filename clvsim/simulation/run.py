@@ -21,7 +21,7 @@ from clvsim.simulation.assumptions import (
     weight_notes,
 )
 from clvsim.simulation.config import AcquisitionConfig, EnvironmentConfig, FinanceConfig, SimulationConfig
-from clvsim.simulation.environment import sd_law, season_by_week
+from clvsim.simulation.environment import due_multipliers, sd_law, season_by_week
 from clvsim.simulation.expected import Activity, ExpectedLevels, customer_table, expected_levels, value_quantiles
 from clvsim.simulation.ledger import Economics, Ledger
 from clvsim.simulation.ledger.assemble import assemble_ledger
@@ -287,6 +287,7 @@ def make_setting(plan: RunPlan, worlds: Worlds, fitted: FittedModels) -> engine.
         period_days=DAYS_PER_MONTH,
         attrition_clock=plan.simulation.attrition_clock,
         season=season_by_week(fitted, worlds.draws, 1, plan.calendar.weeks),
+        due=due_multipliers(fitted, worlds.draws, 1, plan.layout.months * DAYS_PER_MONTH),
     )
 
 

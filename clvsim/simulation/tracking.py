@@ -9,9 +9,10 @@ from clvsim.interventions.base import Group
 from clvsim.kernels import rng
 from clvsim.kernels import structs as ks
 from clvsim.models.fitted import FittedModels
+from clvsim.models.laws import DueMultipliers
 from clvsim.simulation import engine
 from clvsim.simulation.config import EnvironmentConfig
-from clvsim.simulation.environment import SdLaw, sd_law, season_by_week
+from clvsim.simulation.environment import SdLaw, due_multipliers, sd_law, season_by_week
 from clvsim.simulation.ledger import money_scale, typical_amounts
 from clvsim.simulation.people import Block, birth_laws, existing_blocks, people_of
 from clvsim.simulation.tables import Calendar, Levers
@@ -53,8 +54,9 @@ def track(
 
     def simulate_weeks(blocks: list[Block], first: int, days: float, law: SdLaw, worlds: int) -> np.ndarray:
         season = season_by_week(fitted, worlds, first, int(np.ceil(days / DAYS_PER_WEEK)) + 1)
+        due = due_multipliers(fitted, worlds, first, days)
         return repeat_orders(
-            blocks, days, environment, worlds, seed, jobs, scale, law, season, beside_levers=beside_levers
+            blocks, days, environment, worlds, seed, jobs, scale, law, season, due, beside_levers=beside_levers
         )
 
     length = 7 * (before + 1)
@@ -139,11 +141,13 @@ def repeat_orders(
     scale: float,
     shocks_sd: SdLaw | None = None,
     season: np.ndarray | None = None,
+    due: DueMultipliers | None = None,
     on_block: Callable[[engine.CustomerTotals], None] | None = None,
     *,
     beside_levers: bool = False,
 ) -> np.ndarray:
-    """Repeat orders per week in every world, (w, weeks); `shocks_sd` as in `make_worlds`, `season` by week.
+    """Repeat orders per week in every world, (w, weeks); `shocks_sd` as in `make_worlds`, `season` by week,
+    `due` by day.
 
     `on_block` is called with the totals per customer, (w, c), of each block in turn: orders, and as value their money.
     """
@@ -161,6 +165,7 @@ def repeat_orders(
         period_days=DAYS_PER_WEEK,
         attrition_clock="time",
         season=season,
+        due=due,
     )
     raw = engine.empty_raw(setting, NO_LEVERS, weeks, 1, 1)
     job = engine.make_job(setting, NO_LEVERS, raw, beside_levers=beside_levers)

@@ -9,10 +9,13 @@ import numpy as np
 from clvsim.data.material import Material
 from clvsim.data.regularity import Due, Regularity
 from clvsim.data.yearly import Season
-from clvsim.models.around.season import MONTH_SD, Seasonable
+from clvsim.models.around.by_calendar import MONTH_SD
+from clvsim.models.around.season import Seasonable
 from clvsim.models.auto import MEMBERS, Auto
 from clvsim.models.protocol import RetentionModel
 from clvsim.models.retention.cnbd import MAX_K, RegularModel
+from clvsim.models.retention.contracts import ContractModel
+from clvsim.models.retention.remarks import season_of_losses
 from clvsim.scenario import BASELINE
 from clvsim.types import DAYS_PER_MONTH, DAYS_PER_YEAR, TWO_YEARS_DAYS, CustomerSummary, QualityLine
 
@@ -41,6 +44,9 @@ def cautions(retention: RetentionModel, material: Material, days_ahead: float) -
     by_interval = retention.renewing or bool(retention.opportunity_days)
     if season is not None and seasonal and not has_season(retention) and not by_interval:
         lines.append(_season_line(retention, season))
+    if isinstance(retention, ContractModel) and not has_season(retention):
+        losses = season_of_losses(retention, material.summary)
+        lines += [_season_line(retention, losses)] if losses is not None and losses.sure else []
     if regularity is not None and not seasonal and not retention.renewing and not retention.opportunity_days:
         lines += regularity_lines(retention, regularity, due)
     return tuple(lines)
@@ -87,10 +93,11 @@ def _season_key(retention: RetentionModel) -> str:
 
 
 def _season_line(retention: RetentionModel, season: Season) -> QualityLine:
+    of_what = "hazard of ending" if retention.renewing else "repeat orders"
     return QualityLine(
         "season",
         "Months of the year differ",
-        f"{month_name[season.month]} has {season.times:.1f} times a mean month's repeat orders",
+        f"{month_name[season.month]} has {season.times:.1f} times a mean month's {of_what}",
         f"they come back from year to year, {season.z:.1f} standard errors beyond chance, and nothing models it: set "
         f"{_season_key(retention)}",
         "warning",
@@ -140,8 +147,6 @@ def unseen_months(retention: RetentionModel, summary: CustomerSummary, days_ahea
     names = first if len(unseen) == 1 else f"{first} to {last}"
     if has_season(retention):
         note = f"each has the season's prior: no level, and a width of {MONTH_SD:.0%} either way"
-    elif retention.renewing:
-        note = "they are taken to be like the others: contracts have no model of a season"
     else:
         note = (
             "they are taken to be like the others. With retention.season=month each is as wide as a season may be"

@@ -12,12 +12,14 @@ from clvsim.config import RunConfig
 from clvsim.data.material import Material
 from clvsim.data.readers import read_material
 from clvsim.errors import ConfigError
+from clvsim.models.around import plans
 from clvsim.models.around.levels import BY_PLAN
 from clvsim.models.around.plans import plans_line, with_plans
 from clvsim.models.cache import write_posterior
 from clvsim.models.compare import compare_models, fit_all
 from clvsim.models.elsewhere import of_another_log, seen_of
 from clvsim.models.fitted import FittedModels
+from clvsim.models.retention import recovery
 from clvsim.models.spend.trend import used
 from clvsim.provenance import provenance
 from clvsim.runfolder import RunContext
@@ -62,7 +64,18 @@ def read_data(config: RunConfig, ctx: RunContext, *, held_back: bool = False) ->
         days = float(known.summary.holdout_days)
     if used(material.summary, config.spend.trend):
         material = material._replace(quality=tuple(map(trend_used, material.quality)))
-    return material._replace(quality=(*material.quality, *cautions(retention, known, days)))
+    charges = recovery_line(config, material)
+    return material._replace(quality=(*material.quality, *charges, *cautions(retention, known, days)))
+
+
+def recovery_line(config: RunConfig, material: Material) -> tuple[QualityLine, ...]:
+    """Contracts whose charge has failed and may still be paid, where the log says which did."""
+    if not config.retention.renewing or material.summary.failed is None:
+        return ()
+    by_its_plan = getattr(config.retention, "renewal", "") == BY_PLAN
+    model = plans.by_plan(config.retention, material.summary) if by_its_plan else config.retention
+    found = recovery.line(model, material.summary)
+    return (found,) if found else ()
 
 
 def by_plan(config: RunConfig, material: Material) -> Material:

@@ -20,7 +20,7 @@ from clvsim.models.loo import row_of_each
 from clvsim.models.revenue import FittedCustomers, expected_spend_per_order
 from clvsim.simulation.config import EnvironmentConfig
 from clvsim.simulation.engine import CustomerTotals
-from clvsim.simulation.environment import SdLaw, sd_law, season_by_week
+from clvsim.simulation.environment import SdLaw, due_multipliers, sd_law, season_by_week
 from clvsim.simulation.ledger import money_scale
 from clvsim.simulation.people import existing_blocks
 from clvsim.simulation.tracking import position_among, repeat_orders, track
@@ -130,6 +130,7 @@ def simulate_holdout(
         scale,
         shocks_sd,
         season_by_week(fitted, setting.draws, 1, weeks),
+        due_multipliers(fitted, setting.draws, 1, days),
         add_block,
     )
     return SimulatedHoldout(weekly, grouped, revenue, PerCustomer(pit, crps, revenue_crps))

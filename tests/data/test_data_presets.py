@@ -61,6 +61,17 @@ def test_what_is_typed_counts(tmp_path: Path) -> None:
     assert found(euros) == netted(MADE, refunds=True)
 
 
+def test_failed_charges_of_a_preset_give_way_to_what_is_typed(tmp_path: Path) -> None:
+    text = stripe(MADE)
+    as_known = read(tmp_path / "known.csv", text)
+    assert as_known.config.failed == {"Status": ("Failed",)}
+    paid = read(tmp_path / "paid.csv", text, only={"Status": ["Paid", "Failed"]})
+    assert not paid.config.failed
+    own = read(tmp_path / "own.csv", text, failed={"Status": ["Failed", "Requires action"]})
+    assert own.config.only == as_known.config.only
+    assert set(own.config.failed["Status"]) == {"Failed", "Requires action"}
+
+
 def test_a_preset_can_be_left_out(tmp_path: Path) -> None:
     with pytest.raises((ConfigError, DataError)):
         read(tmp_path / "plain.csv", stripe(MADE), preset="none")

@@ -5,10 +5,11 @@ from decimal import ROUND_HALF_UP, Decimal
 from itertools import permutations
 from math import prod
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from clvsim.data import DataConfig, TransactionLog, read_transactions
+from clvsim.data import DataConfig, TransactionLog, read_transactions, summarize
 from clvsim.errors import ConfigError, DataError
 
 NOW = date(2025, 1, 1)
@@ -89,9 +90,31 @@ def test_names_and_values_of_filters_stay_text(files) -> None:
         assert len(orders(files(text + "d,2024-01-01,4,no\n" * 2, only=f"{{Zahlung (EUR): [{value}, no]}}"))) >= 2
 
 
+def test_charges_that_failed_are_kept_apart(files) -> None:
+    """They are no sales, whatever else is chosen, and are known by customer and day; without the key nothing is."""
+    today = {"today": date(2024, 3, 1)}
+    log = files(PAID, failed="{Status: failed}", only={"Status": ["paid", "failed"]}, **today)
+    assert orders(log) == [("a", "2024-01-01", 10), ("b", "2024-01-02", 20)]
+    assert reading(log, "failed") == "1 (Status: Failed 1; no sales, data.failed chooses)"
+    assert reading(log, "only") == "2 (Status: void 1, (none) 1; data.only chooses)"
+    kept = summarize(log).failed
+    assert kept is not None
+    assert (kept.customer_id.tolist(), kept.ago.tolist()) == (["a"], [56.0])
+    spelt = PAID.replace("a,2024-01-05", "A@x.de,2024-01-05").replace("a,2024-01-01", "a@x.de,2024-01-01")
+    again = "A@x.de,2024-01-03,1,paid\n" * 2
+    more = files(spelt + again, failed={"Status": ["failed"]}, only={"Status": ["paid"]}, **today)
+    folded: Any = summarize(more).failed
+    assert folded.customer_id.tolist() == [orders(more)[0][0]]
+    plain = files(PAID, only={"Status": ["paid"]}, **today)
+    assert summarize(plain).failed is None
+    assert plain.data_hash != log.data_hash
+
+
 @pytest.mark.parametrize(
     ("config", "message"),
     [
+        ({"failed": {"Status": ["declined"]}}, r"data.failed: no row has declined in Status; it holds .*Failed 1"),
+        ({"failed": {"Stat": ["x"]}}, r"data.failed: no column 'Stat' \(did you mean 'Status'\?\)"),
         ({"only": {"Status": ["payed"]}}, r"data.only: no row has payed in Status; it holds .*Failed 1"),
         ({"without": {"Stat": ["x"]}}, r"data.without: no column 'Stat' \(did you mean 'Status'\?\)"),
         ({}, r"data.only: Status holds .*; which rows are sales\? type data.only='{Status: \[PAID, paid, ..\]}'"),
@@ -108,8 +131,9 @@ def test_what_cannot_be_is_told(files, config: dict[str, object], message: str) 
 
 @pytest.mark.parametrize("wrong", ["[paid]", "{Status", "paid", "7"])
 def test_a_filter_that_is_no_mapping(wrong: str) -> None:
-    with pytest.raises(ValueError, match="only"):
-        DataConfig.model_validate({"only": wrong})
+    for key in ("only", "failed"):
+        with pytest.raises(ValueError, match=key):
+            DataConfig.model_validate({key: wrong})
 
 
 def test_a_column_of_kinds_that_are_all_sales_is_named(files) -> None:

@@ -77,6 +77,26 @@ def test_contracts_that_pause() -> None:
         assert 10 < len(trace) < 0.8 * len(case.run()[1])
 
 
+@pytest.mark.parametrize("newcomers", [False, True])
+def test_contracts_whose_hazard_depends_on_when_they_are_due(newcomers: bool) -> None:
+    """Days of another length than a week's tables; contracts that are late are charged for the day they missed."""
+    case = random_case(5, opportunities="sure", tables=True, months=24, newcomers=newcomers, customers=60)
+    r, columns, step, before = np.random.default_rng(5), case.laws.first_days.size, 0.98, 40
+    days = before + int(60 * 30.4375 / step)
+    own = {
+        "late_days": ks.seal(r.choice([0.0, 3.2, 35.0], columns) * (not newcomers)),
+        "due": ks.seal(np.repeat(r.choice([0.2, 1.0, 4.0], (1, days // 20 + 1)), 20, axis=1)[:, :days]),
+        "due_steps": ks.seal(np.array([step, before])),
+    }
+    seasonal = replace(case, laws=case.laws._replace(**own))
+    ledgers, trace, _ = seasonal.run()
+    compare(seasonal, simulate(seasonal), ledgers, trace)
+    assert len(trace) != len(case.run()[1])
+    ones = own | {"due": ks.seal(np.ones((1, days)))}
+    unmoved = replace(case, laws=case.laws._replace(**ones)).run()
+    np.testing.assert_array_equal(unmoved[1], case.run()[1])
+
+
 def test_amounts_that_do_not_vary() -> None:
     """With `order_shape` 0 every order is of exactly `nu_rate`, and the other events stay as they were."""
     for kind in ("everything, existing", "everything, newcomers"):

@@ -16,9 +16,8 @@ from clvsim.kernels import rng
 from clvsim.models.fitted import FittedModels
 from clvsim.models.laws import Births
 from clvsim.models.retention.bdw import Bdw
-from clvsim.models.retention.contracts import theta_of_lost
 from clvsim.models.retention.sbg import Sbg
-from clvsim.models.retention.survival import Contracts, Shapes, log_kept, log_likelihood, renewals_ahead
+from clvsim.models.retention.survival import Contracts, Shapes, log_kept, log_likelihood, renewals_ahead, theta_of_lost
 from clvsim.models.spend.fixed_price import FixedPrice
 from clvsim.simulation.config import EnvironmentConfig
 from clvsim.simulation.people import Block, existing_blocks, newcomer_laws, people_of
@@ -51,7 +50,7 @@ def shapes_of(*values) -> Shapes:
 def contracts(renewals, lost=0, next_days=0.0) -> Contracts:
     n = np.atleast_1d(np.asarray(renewals, float))
     lost, next_days = (np.broadcast_to(float(v), n.shape) for v in (lost, next_days))
-    return Contracts(n, n, lost, next_days, np.ones_like(n))
+    return Contracts(n, n, lost, next_days, np.ones_like(n), np.zeros_like(n))
 
 
 def cohort(name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -187,7 +186,7 @@ def by_law(law, customer, periods, force):
 @pytest.mark.parametrize("annual_rate", [0.0, 0.1])
 def test_expected_renewals_follow_from_the_law(model, annual_rate):
     params = dict(zip(SYMBOLS[type(model)], map(np.atleast_1d, (0.4556, 0.7793, 1.2835)), strict=False))
-    some = [0, 3, 3, 9], [0, 3, 2, 9], [0, 0, 1, 0], [0.0, 40.0, 0.0, 91.0], [1.0, 1.0, 0.2, 1.0]
+    some = [0, 3, 3, 9], [0, 3, 2, 9], [0, 0, 1, 0], [0.0, 40.0, 0.0, 91.0], [1.0, 1.0, 0.2, 1.0], [0.0] * 4
     some = Contracts(*(np.array(v, float) for v in some))
     horizon, force = 2 * DAYS_PER_YEAR, np.log1p(annual_rate) / DAYS_PER_YEAR
     law = model.laws(params, some, WEEK)

@@ -34,6 +34,7 @@ from clvsim.models.hazards import (
 from clvsim.models.inference import centre
 from clvsim.models.laws import PACE, Births
 from clvsim.models.retention.bg_bb import Opportunities
+from clvsim.models.retention.due import Starts
 from clvsim.models.retention.survival import Contracts, log_gamma_ratio, log_kept
 from clvsim.models.shocks import Centre, expand
 from clvsim.scenario import BASELINE, Scenario
@@ -349,6 +350,7 @@ def test_lasting_a_year_with_a_path_is_that_of_each_contract(kind, contracts):
         rows.renewals[going],
         due_by_month(rows.age[going], rows.renewals[going], LOG_MONTHS, model.interval_days),
         rows.next_days[going],
+        Starts(rows.start[going], rows.of_month[going]),
         rows.count[going],
     )
     gamma, delta, *c = CHURN[kind].values()
@@ -387,6 +389,7 @@ def test_pace_keeps_as_many_contracts_as_the_path(kind, contracts):
         chosen.renewals,
         due_by_month(chosen.age, chosen.renewals, LOG_MONTHS, model.interval_days),
         chosen.next_days,
+        chosen.starts,
         chosen.count,
     )
     asked = np.exp(kept_with_path(model, moved, where, v, part, 0.5)) @ chosen.count
@@ -413,7 +416,7 @@ def test_renewals_at_a_pace_are_those_of_a_higher_hazard(kind):
     model, params = paced(kind), params_of(CHURN[kind], PACES)
     gamma, delta, *c = CHURN[kind].values()
     exponent = c[0] if c else 1.0
-    one = Contracts(*np.array([[3.0], [3.0], [0.0], [10.0], [1.0]]))
+    one = Contracts(*np.array([[3.0], [3.0], [0.0], [10.0], [1.0], [0.0]]))
     horizon, yearly = 10 + 4.5 * DAYS_PER_MONTH, 0.2
     orders = model.expected_orders(params, one, horizon, WEEK)
     worth = model.expected_discounted_orders(params, one, horizon, yearly, WEEK)

@@ -238,7 +238,7 @@ def test_somebody_who_left_does_not_renew() -> None:
     found, model, params, _, _ = renewed()
     theirs = found["residual_lifetime_of_fit_data"]
     assert theirs["gone"] == theirs["there"]
-    ended, going_on = (Contracts(*array([[1], [1], [lost], [0], [1]])) for lost in (1, 0))
+    ended, going_on = (Contracts(*array([[1], [1], [lost], [0], [1], [0]])) for lost in (1, 0))
     assert not model.expected_orders(params, ended, 36_525.0, 7.0).any()
     assert (model.expected_orders(params, going_on, 36_525.0, 7.0) > 1).all()
 

@@ -13,7 +13,7 @@ from scipy.special import betaln, expit, gammaln, hyp2f1
 
 from clvsim.errors import ConfigError
 from clvsim.models import RETENTION
-from clvsim.models.around import pooling, season
+from clvsim.models.around import by_calendar, pooling
 from clvsim.models.around.calendar import Calendar, Window
 from clvsim.models.around.season import Seasonal, configured, seasonal_of
 from clvsim.models.cache import read_posterior, write_posterior
@@ -662,7 +662,7 @@ def test_recovery(kind, monkeypatch):
 
     With the prior of two years: that of less would keep the months of these 658 days small.
     """
-    monkeypatch.setattr(season, "TWO_YEARS_DAYS", LENGTH)
+    monkeypatch.setattr(by_calendar, "TWO_YEARS_DAYS", LENGTH)
     summary, _ = bought(np.random.default_rng(8), 4000, kind)
     model = seasonal(kind, summary)
     rows = model.sufficient(summary)

@@ -84,7 +84,7 @@ def test_months_that_were_never_seen(material: Material) -> None:
     assert "retention.season=month" in note
     assert lines(material, "bg_nbd", 4000.0)["unseen_months"][0] == "May to December"
     assert "the season's prior" in lines(material, "bg_nbd", 40.0, season="month")["unseen_months"][1]
-    assert "contracts have no model of a season" in lines(material, "sbg", 40.0)["unseen_months"][1]
+    assert "With retention.season=month" in lines(material, "sbg", 40.0)["unseen_months"][1]
     assert "retention=bg_nbd retention.season=month" in lines(material, "bg_cnbd", 40.0)["unseen_months"][1]
 
 

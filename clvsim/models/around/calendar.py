@@ -4,7 +4,7 @@ A day of a calendar is a number counted from today: 0 is today itself, 1 tomorro
 """
 
 from datetime import date
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from pydantic import model_validator
@@ -53,19 +53,6 @@ SURE_SLOPE, SURE_WAVE = 2.0, 6.18  # z, and chi-square with two degrees of freed
 MEAN_DAY = Effect("season", "any")  # of the days outside promotions, where months are alike
 
 
-class EffectPrior(NamedTuple):
-    """Of an effect on the log rate: Normal(0, scale), or Student's t with so many degrees of freedom."""
-
-    scale: float
-    freedom: float = 0.0
-
-    def variable(self, pm: Any, name: str) -> Any:
-        """A free variable of a PyMC model."""
-        if self.freedom:
-            return pm.StudentT(name, nu=self.freedom, mu=0.0, sigma=self.scale)
-        return pm.Normal(name, 0.0, self.scale)
-
-
 class Path(Frozen):
     """Months of the log up to today whose shocks were learned, and what their differences look like.
 
@@ -88,7 +75,7 @@ class Path(Frozen):
     ) -> tuple[str, ...]:
         """Warnings: months that drift; months that go up and down within a year, where no season is modelled.
 
-        Months are those of the order rate; of the hazard of contracts that are `renewing`, which know no season.
+        Months are those of the order rate; of the hazard of contracts that are `renewing`.
         """
         found = []
         if abs(self.slope_z) > SURE_SLOPE:
@@ -103,7 +90,7 @@ class Path(Frozen):
             found.append(
                 f"Months look like a season: a wave of twelve months, {np.expm1(self.amplitude):.0%} up and down "
                 f"(chi-square {self.harmonic:.1f}; beyond {SURE_WAVE:g} in one log of 22 by chance). Shocks do not "
-                f"stand in for it: {'contracts have no model of one yet' if renewing else f'set {season_key}'}"
+                f"stand in for it: set {season_key}"
             )
         return tuple(found)
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from clvsim.models.laws import LifeLaw
 
-BY_CUSTOMER = ("next_opportunity_days", "tenure", "paused")  # of a law: (customer,)
+BY_CUSTOMER = ("next_opportunity_days", "tenure", "paused", "late_days")  # of a law: (customer,)
 OF_THE_MODEL = (  # of all customers
     *("regularity", "birth_charges", "stages_done"),
     *("interval_days", "tenure_exponent", "pause", "resume"),

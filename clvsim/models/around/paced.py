@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from clvsim.models.around.by_calendar import calendar_of
 from clvsim.models.around.calendar import Path
 from clvsim.models.around.path import LEVEL_SD, SD, STATES
 from clvsim.models.around.wrapper import PoolableWrapper
@@ -99,11 +100,13 @@ class Paced(PoolableWrapper):
 
     def warnings(self, summary: CustomerSummary, params: Params) -> tuple[str, ...]:
         """What the months look like, and what the model has to say."""
-        key = "retention=mbg_nbd retention.season=month"
+        calendar = calendar_of(self.section)
+        months = calendar is not None and calendar.monthly
+        key = "retention.season=month" if self.renewing else "retention=mbg_nbd retention.season=month"
         path = (
             ()
             if summary.dated.interrupted
-            else self.path.sentences(has_season=False, season_key=key, renewing=self.renewing)
+            else self.path.sentences(has_season=months, season_key=key, renewing=self.renewing)
         )
         return (*path, *self.section.warnings(summary, self.own(params)))
 

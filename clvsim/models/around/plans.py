@@ -22,7 +22,7 @@ from clvsim.models.around.merging import merge, merge_columns, with_column
 from clvsim.models.around.several import named, own_of, van_der_corput
 from clvsim.models.around.wrapper import with_pauses
 from clvsim.models.domain import Domain
-from clvsim.models.laws import PACE, LifeLaw, Params, rows_of
+from clvsim.models.laws import PACE, RECOVERY, LifeLaw, Params, rows_of
 from clvsim.schema import Frozen
 from clvsim.types import COVARIATE, RENEWAL_DAYS, CustomerSummary, QualityLine
 
@@ -142,9 +142,9 @@ class ByPlan:
                 yield Part(number, model, replace(summary, customers=frame), rows)
 
     def own(self, params: Params, number: int) -> dict[str, np.ndarray]:
-        """A plan's parameters, and the pace of all."""
-        pace = {PACE: params[PACE]} if PACE in params else {}
-        return own_of(self.plans[number].name, params) | pace
+        """A plan's parameters, and those of all: the pace, and the chance that a failed charge is recovered."""
+        common = {name: params[name] for name in (PACE, RECOVERY) if name in params}
+        return own_of(self.plans[number].name, params) | common
 
     def each(self, params: Params) -> Iterator[tuple[Plan, Any, dict[str, np.ndarray]]]:
         """Each plan, its model and its parameters."""
@@ -303,11 +303,11 @@ def by_plan(section: Any, summary: CustomerSummary) -> ByPlan:
         raise ConfigError([("retention.plan", f"{column!r} is neither segment nor among data.covariates")])
     rhythm, names = summary.customers["rhythm"].to_numpy(str), plan_names(summary, column)
     periods, problems = _periods(names, rhythm, section.plan_periods) if column else _rhythms(rhythm)
-    if section.grace_days is not None:
+    for key in ("grace_days", "recovery_days"):
         problems += [
-            Problem("retention.grace_days", f"must be below half a {period} (plan {name}), got {section.grace_days:g}")
+            Problem(f"retention.{key}", f"must be below half a {period} (plan {name}), got {days:g}")
             for name, period in periods.items()
-            if 2 * section.grace_days >= RENEWAL_DAYS[period]
+            if (days := getattr(section, key)) is not None and 2 * days >= RENEWAL_DAYS[period]
         ]
     if problems:
         raise ConfigError(problems)

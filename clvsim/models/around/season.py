@@ -7,38 +7,30 @@ last u days, T becomes S(T) and t_x becomes S(T) - S(T - t_x). Pareto/NBD's cust
 stay rows of (x, t_x, T), and the log m of all orders together need their number per kind of day. Bachmann, Meierer &
 Naef 2021, Marketing Science 40(4), 783-809, treat the Pareto/NBD with covariates that vary with time.
 
-m is e^(effect of the month of the year + effects of the promotions that run), divided by its mean over the days of the
-log up to today. On the log rate effects of months are Student's t with 4 degrees of freedom and scale 0.2 where the log
-has two years or more; Normal(0, 0.05) where it has less, since ageing looks like a season; Normal(0, 0.2), with mean 1
-in the rate, for months that it has not seen. Effects of promotions are Normal(0, 0.5). Beside them, or without them, m
-has the path of the months up to today, learned after the fit (`models.shocks`), and goes on with its conditional mean.
-docs/models/seasonality.md, docs/environment.md.
+m and its priors are those of `models.around.by_calendar`, its mean that over the days of the log up to today. Beside
+effects of the calendar, or without them, m has the path of the months up to today, learned after the fit
+(`models.shocks`), and goes on with its conditional mean. docs/models/seasonality.md, docs/environment.md.
 
 Not modelled: seasons that differ between customers.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 from pydantic import BeforeValidator, Field
 
 from clvsim.errors import ConfigError, Problem
 from clvsim.models.around import arriving
-from clvsim.models.around.calendar import MEAN_DAY, Calendar, EffectPrior, Window, months_ahead
+from clvsim.models.around.by_calendar import ByCalendar
+from clvsim.models.around.calendar import Calendar, Window, months_ahead
 from clvsim.models.around.path import STATES, mean_ahead
-from clvsim.models.around.wrapper import PoolableWrapper
-from clvsim.models.domain import Domain
-from clvsim.models.inputs import containers
 from clvsim.models.laws import Births, Customers, LifeLaw, Params
 from clvsim.models.protocol import RetentionModel
 from clvsim.schema import Frozen
-from clvsim.types import DAYS_PER_YEAR, TWO_YEARS_DAYS, CustomerSummary
+from clvsim.types import DAYS_PER_YEAR, CustomerSummary
 
-MONTH_SD, SHORT_MONTH_SD, PROMOTION_SD = 0.2, 0.05, 0.5
-_TAIL = 4.0  # degrees of freedom, of months that came round twice: some shops sell in December alone
-_SEEN_DAYS = 14
 _AHEAD_DAYS = 3653  # ten years; from then on m is its mean over four years
 _CYCLE_DAYS = 1461
 _BELOW_ROUNDING = 40.0  # what is discounted by exp(-40)
@@ -51,7 +43,7 @@ def _word(value: Any) -> Any:
 
 
 class Seasonable(Frozen):
-    """Settings of a model whose customers may all buy faster on some days; see docs/models/seasonality.md.
+    """Settings of a model whose customers may all buy faster, or renew less, on some days; docs/models/seasonality.md.
 
     `season`: whether months of the year differ; `promotions`: days on which they may.
     """
@@ -66,6 +58,11 @@ class Seasonable(Frozen):
     def by_calendar(self, calendar: Calendar) -> Any:
         """The model by that calendar's clock."""
         return Seasonal(self, calendar)
+
+    def dated_events(self, summary: CustomerSummary) -> np.ndarray:
+        """How many of what effects act on there were on each day from the log's first one to today, (day,)."""
+        daily: Any = summary.repeat_orders_by_day
+        return daily.sum(axis=0)
 
 
 class Clock(NamedTuple):
@@ -145,7 +142,7 @@ def make_calendar(asked: Seasonable, summary: CustomerSummary) -> Calendar:
             problems.append(Problem(f"retention.promotions.{name}", what))
     if problems:
         raise ConfigError(problems)
-    return empty.counted(summary.repeat_orders_by_day.sum(axis=0))
+    return empty.counted(asked.dated_events(summary))
 
 
 def configured(model: RetentionModel, summary: CustomerSummary) -> RetentionModel:
@@ -176,32 +173,25 @@ def seasonal_of(model: RetentionModel) -> "Seasonal | None":
 
 
 @dataclass(frozen=True)
-class Seasonal(PoolableWrapper):
+class Seasonal(ByCalendar):
     """BG/NBD or MBG/NBD by a clock of its own. `params` are the model's own and the calendar's effects, (draw,).
 
-    Effects are reported after division by the mean, so log m of a day is the sum of those it has. What is said of
-    newcomers in general (`expected_orders_new`, `order_pmf`) holds where m is 1: on an average day of the log.
+    What is said of newcomers in general (`expected_orders_new`, `order_pmf`) holds where m is 1: on an average day of
+    the log.
     """
 
-    calendar: Calendar
+    SEEN: ClassVar[float] = 14.0
 
     @property
-    def beside(self) -> Mapping[str, Domain]:
-        return self.calendar.domains
-
-    def model_dump(self, *, mode: str = "python") -> dict[str, Any]:
-        return {**self.section.model_dump(mode=mode), "calendar": self.calendar.model_dump(mode=mode)}
-
-    def model_dump_json(self) -> str:
-        return f"[{self.section.model_dump_json()}, {self.calendar.model_dump_json()}]"
+    def seen(self) -> np.ndarray:
+        """Days of the log."""
+        return np.array(self.calendar.days, np.float64)
 
     # --- fit ----------------------------------------------------------------------------------------------------------
 
     def histories(self, summary: CustomerSummary) -> Customers:
         """The model's own. Raises ConfigError for a summary of another day than that of the fit."""
-        if summary.today != self.calendar.today or summary.first_date < self.calendar.first_date:
-            what = f"was fitted to a log from {self.calendar.first_date} to {self.calendar.today}, not to this one"
-            raise ConfigError([Problem("retention.season", what)])
+        self.require_calendar(summary)
         return self.section.histories(summary)
 
     def sufficient(self, summary: CustomerSummary, level: np.ndarray | None = None) -> SeasonRows:
@@ -211,40 +201,14 @@ class Seasonal(PoolableWrapper):
         calendar, edges = self.calendar, self.calendar.edges()
         return SeasonInputs(
             section=self.section.inputs(rows, rows.unit_days),
-            effects=self._columns(),
-            share=self._share(),
+            effects=self.columns,
+            share=self.share,
             orders=rows.orders,
             kind=np.searchsorted(calendar.codes, calendar.code(-np.arange(calendar.length))),
             edges=edges,
             ago=edges / rows.unit_days,
             unit_days=rows.unit_days,
         )
-
-    def build(self, rows: SeasonRows) -> Any:
-        """The PyMC model on unique rows; its free variables are those of `graph`, its data `inputs`."""
-        import pymc as pm
-
-        with pm.Model() as model:
-            inputs = containers(pm, self.inputs(rows))
-            pm.Potential("log_likelihood", self.log_density(self.graph(pm, inputs), inputs))
-        return model
-
-    def graph(self, pm: Any, inputs: SeasonInputs) -> dict[str, Any]:
-        """The model's own parameters and `log_m` of each kind of day. Free variables: the model's own and one for each
-        effect of the calendar."""
-        import pytensor.tensor as pt
-
-        params = self.section.graph(pm, inputs.section)
-        effects: list[Any] = [prior.variable(pm, name) for name, prior in self._free().items()]
-        raw = sum(effect * inputs.effects[i] for i, effect in enumerate(effects))
-        return {**params, "log_m": raw - log_mean(pt, inputs.share, raw)}
-
-    def informative(self, rows: SeasonRows) -> np.ndarray:
-        return self.section.informative(rows)
-
-    def apply_factors(self, params: Mapping[str, Any], buying: Any, leaving: Any) -> dict[str, Any]:
-        """The model's own; the calendar is the same for all."""
-        return self.section.apply_factors(params, buying, leaving)
 
     def log_density(self, params: Mapping[str, Any], inputs: SeasonInputs) -> Any:
         """Log-likelihood of all rows as a graph; parameters may be (level,)."""
@@ -255,79 +219,25 @@ class Seasonal(PoolableWrapper):
         clock = Clock(since, inputs.edges, inputs.ago)
         return self.section.log_density(params, inputs.section, clock) + pt.sum(inputs.orders * log_m)
 
-    def _free(self) -> dict[str, EffectPrior]:
-        """Names and priors of the free variables; without months only the others vary.
-
-        A month on fewer than `_SEEN_DAYS` of the log has the season's own prior, whatever the log's length.
-        """
-        short = self.calendar.length < TWO_YEARS_DAYS
-        unseen, seen = EffectPrior(MONTH_SD), EffectPrior(SHORT_MONTH_SD) if short else EffectPrior(MONTH_SD, _TAIL)
-        days = self.calendar.features(np.array(self.calendar.codes)).T @ np.array(self.calendar.days)
-        priors = {
-            effect.variable: EffectPrior(PROMOTION_SD)
-            if effect.kind == "promotion"
-            else (unseen if on < _SEEN_DAYS else seen)
-            for effect, on in zip(self.calendar.effects, days, strict=True)
-        }
-        if not self.calendar.monthly:
-            priors.pop(MEAN_DAY.variable, None)
-        return priors
-
-    def _columns(self) -> np.ndarray:
-        """Which of the free variables a kind of day has, (effect, kind)."""
-        columns = self.calendar.features(np.array(self.calendar.codes)).T
-        return columns if self.calendar.monthly else columns[1:]
-
-    def _share(self) -> np.ndarray:
-        """Of the log's days that are of each kind, (kind,)."""
-        return np.array(self.calendar.days) / self.calendar.length
-
-    def natural(self, draws: Params, rows: SeasonRows, days_per_unit: float) -> dict[str, np.ndarray]:
-        """The model's own parameters; effects of months less log of the mean, and the other effects."""
-        natural_params = self.section.natural(draws, rows, days_per_unit)
-        effects = [np.asarray(draws[name])[:, None] for name in self._free()]
-        columns = self._columns()
-        raw = sum(effect * column for effect, column in zip(effects, columns, strict=True))
-        mean = log_mean(np, self._share(), raw)
-        if self.calendar.monthly:  # a month that was never seen has a width, and the mean month's rate in the mean
-            never = ~columns[:12].any(axis=1)
-            effects = [e - MONTH_SD**2 / 2 if i < 12 and never[i] else e for i, e in enumerate(effects)]
-        if not self.calendar.monthly:
-            effects = [np.zeros_like(mean), *effects]
-        return natural_params | {
-            effect.label: (values - (mean if effect.kind == "season" else 0.0))[:, 0]
-            for effect, values in zip(self.calendar.effects, effects, strict=True)
-        }
-
     def warnings(self, summary: CustomerSummary, params: Params) -> tuple[str, ...]:
         """What the model has to say, where months of the year are told from ageing only by the prior, and what the
         path of the months looks like."""
         path = self.calendar.path
         asked = path is not None and not summary.dated.interrupted
         sentences = list(path.sentences(has_season=self.calendar.monthly)) if asked else []
-        if self.calendar.monthly and self.calendar.length < TWO_YEARS_DAYS:
-            sentences.append(
-                f"Seasons from a log of {self.calendar.length:,} days: under two years no month comes round twice, so "
-                "what looks like a season may be customers ageing or a single good month; months are kept close to "
-                f"each other (prior sd {SHORT_MONTH_SD:g} of the log rate)"
-            )
-        return (*sentences, *self.section.warnings(summary, params))
+        short = self.short_warning("customers ageing or a single good month", "rate")
+        return (*sentences, *short, *self.section.warnings(summary, params))
 
     # --- clock --------------------------------------------------------------------------------------------------------
 
     def log_multiplier(self, params: Params, day: np.ndarray) -> np.ndarray:
         """log m of days, told by their number from today, (draw, day); after today the path's conditional mean."""
-        codes, code_of = np.unique(self.calendar.code(day), return_inverse=True)
-        log_m = (self._effects(params) @ self.calendar.features(codes).T)[:, code_of]
+        log_m = super().log_multiplier(params, day)
         if self.calendar.path and (np.asarray(day) > 0).any():
             months, month_of = np.unique(months_ahead(day), return_inverse=True)
             ahead = mean_ahead(params, months, self.calendar.path.autocorrelation)
             log_m = log_m + np.where(months > 0, ahead, 0.0)[:, month_of]
         return log_m
-
-    def _effects(self, params: Params) -> np.ndarray:
-        """Effects of the calendar, (draw, effect)."""
-        return np.stack([np.asarray(params[name], np.float64) for name in self.calendar.names], axis=1)
 
     def by_week(self, params: Params, first: int, weeks: int) -> np.ndarray:
         """log of the mean of m over weeks from day number `first` on, (draw, week)."""
@@ -370,8 +280,7 @@ class Seasonal(PoolableWrapper):
 
     def own(self, params: Params) -> dict[str, np.ndarray]:
         """The parameters of the model underneath."""
-        others = {*self.calendar.names, *STATES}
-        return {name: values for name, values in params.items() if name not in others}
+        return {name: values for name, values in super().own(params).items() if name not in STATES}
 
     # --- quantities ---------------------------------------------------------------------------------------------------
 
@@ -395,7 +304,7 @@ class Seasonal(PoolableWrapper):
 
         The sum over all customers of the log is exact; single ones are off by how their orders' days differ.
         """
-        log_m = self._effects(params) @ self.calendar.features(np.array(self.calendar.codes)).T
+        log_m = self.effects(params) @ self.calendar.features(np.array(self.calendar.codes)).T
         orders = np.array(self.calendar.orders, np.float64)
         by_clock = self.log_likelihood_by_clock(params, histories, days_per_unit)
         return by_clock + (log_m @ orders / orders.sum())[:, None] * histories.x
@@ -485,8 +394,3 @@ class Seasonal(PoolableWrapper):
         stays = self.section.probability_alive(own, self.section.newborn(), days_per_unit)
         daily = arriving.daily_of(self.section.living(own), days_per_unit, "r", "alpha", "a", "b")
         return stays[:, :, None] * arriving.dropout_orders(daily, m, births, horizons_days, force)
-
-
-def log_mean(xp: Any, share: Any, log_m: Any) -> Any:
-    """log of the mean of m over the log's days, (..., 1); `share` of its days is of each kind; `xp` computes."""
-    return xp.log(xp.sum(share * xp.exp(log_m), axis=-1, keepdims=True))

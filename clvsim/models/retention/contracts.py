@@ -14,23 +14,28 @@ from typing import Any, ClassVar, Literal, NamedTuple
 import numpy as np
 from pydantic import Field, model_validator
 
-from clvsim.anniversaries import BEFORE_MIDNIGHT
+from clvsim.anniversaries import BEFORE_MIDNIGHT, day_number
 from clvsim.errors import DiagnosticsError
+from clvsim.models.around.calendar import Calendar
 from clvsim.models.around.levels import BY_PLAN, Poolable, Scale, at, odds_times
+from clvsim.models.around.season import Seasonable
 from clvsim.models.domain import POSITIVE, Domain
 from clvsim.models.laws import PACE, LifeLaw, Params, column, rows_by_level
 from clvsim.models.priors import BetaPrior, LogNormalPrior
-from clvsim.models.retention.due import AtIntervals, ByMonths, days_held_back, due_days
+from clvsim.models.retention.due import AtIntervals, ByMonths, Starts, days_held_back, due_days, renewals_due
+from clvsim.models.retention.due_season import DueSeason, require_comparable
 from clvsim.models.retention.pausing import Pausing
+from clvsim.models.retention.recovery import recovering
 from clvsim.models.retention.remarks import other_lengths, returns
 from clvsim.models.retention.survival import (
     ContractRows,
     Contracts,
     Shapes,
-    log_gamma_ratio,
+    alive_while_due,
     log_kept,
     log_likelihood,
     renewals_ahead,
+    theta_of_lost,
 )
 from clvsim.types import DAYS_PER_MONTH, DAYS_PER_YEAR, RENEWAL_DAYS, CustomerSummary
 
@@ -38,7 +43,6 @@ GRACE_DAYS = {"week": 2.0, "month": 7.0, "quarter": 14.0, "year": 30.0}
 
 _CALENDAR_DAYS = 2.0  # by which a calendar month is longer or shorter than a twelfth of a year, whole days included
 _ENOUGH = 20  # payments, of which one in 20 comes later than all that have been seen
-_PIECES = 4  # of the law of those who are lost
 
 
 class ContractInputs(NamedTuple):
@@ -72,59 +76,20 @@ def latest(late: np.ndarray) -> float:
     return max(float(np.floor(late).max()), 0.0) if late.size >= _ENOUGH else np.inf
 
 
-# --- the law of those who are lost ------------------------------------------------------------------------------------
-
-
-class ThetaMixture(NamedTuple):
-    """Beta(a, b) components of theta and their probabilities, each (draw, customer, component)."""
-
-    weight: np.ndarray
-    a: np.ndarray
-    b: np.ndarray
-
-
-def theta_of_lost(shapes: Shapes, n: np.ndarray) -> ThetaMixture:
-    """theta of contracts that ended instead of renewal n + 1: density prop. to Beta(gamma, delta + n^c) (1 - q^D).
-
-    q = 1 - theta, D = (n + 1)^c - n^c. 1 - q^D = sum of q^s (1 - q^w) over pieces of D that start at s and are w wide;
-    a piece of width 1 is Beta(gamma + 1, delta + n^c + s) exactly, every other one the Beta of the same mean and
-    variance. Exact for c = 1; for c from 0.5 to 2.5 later survival is right within 0.002, mean and variance always.
-    """
-    gamma, delta, c, _ = (v[..., None] for v in shapes)
-    n = np.asarray(n, np.float64)[:, None]
-    served = n**c
-    wide = (n + 1) ** c - served
-    start, end = (np.minimum(np.arange(_PIECES) + i, wide) for i in (0, 1))
-    many = wide > _PIECES
-    start = np.where(many, wide * np.arange(_PIECES) / _PIECES, start)
-    end = np.where(many, wide * (np.arange(_PIECES) + 1) / _PIECES, end)
-    empty = end <= start
-    width = np.where(empty, 1.0, end - start)
-    b = delta + served + start
-
-    def ended(r: int) -> np.ndarray:
-        """E[1 - q^width] under Beta(gamma + r, b): what theta^r takes from Beta(gamma, b)."""
-        return -np.expm1(log_gamma_ratio(b, gamma + r) - log_gamma_ratio(b + width, gamma + r))
-
-    mean = gamma / (gamma + b) * ended(1) / ended(0)
-    ratio = (gamma + 1) / (gamma + b + 1) * ended(2) / ended(1)  # (a + 1) / (a + b + 1) of the Beta(a, b) sought
-    total = (1 - ratio) / (ratio - mean)
-    share = np.exp(log_gamma_ratio(b[..., :1], gamma) - log_gamma_ratio(b, gamma)) * ended(0)
-    weight = np.where(empty, 0.0, share)
-    return ThetaMixture(weight / weight.sum(axis=-1, keepdims=True), total * mean, total * (1 - mean))
-
-
 # --- the model --------------------------------------------------------------------------------------------------------
 
 
-class ContractModel(Poolable):
+class ContractModel(Seasonable, Poolable):
     """Settings, data and laws of both models; times are days, parameters have no unit.
 
     `renewal`: length of a contract; by the calendar, the end of a month kept; with `plan` each contract has that of its
     plan (`models.around.plans`), which the column `plan` names, or the contract's own payments show; `plan_periods` are
     those of plans whose payments do not show them. `grace_days`: how late a payment may come before the contract counts
-    as lost (null: as late as payments of the log have come, at most 2, 7, 14, 30 days by length). `pauses`: whether a
+    as lost (null: as late as payments of the log have come, at most 2, 7, 14, 30 days by length). `recovery_days`: how
+    long a charge that failed may still be paid (null: as 95 % of the log's took; 0: never). `pauses`: whether a
     contract may miss payments and come back, with `pause_chance` and `return_chance` (`models.retention.pausing`).
+    `season`, `promotions`: whether more contracts end at renewals of some months or days
+    (`models.retention.due_season`).
     `churn_mean` = gamma / (gamma + delta): share lost at the first renewal. `churn_concentration` = gamma + delta:
     small where customers differ widely.
     """
@@ -145,6 +110,7 @@ class ContractModel(Poolable):
     plan: str | None = Field(default=None, min_length=1)
     plan_periods: dict[str, Literal["week", "month", "quarter", "year"]] = Field(default_factory=dict)
     grace_days: float | None = Field(default=None, ge=0)
+    recovery_days: float | None = Field(default=None, ge=0)
     pauses: bool = False
     pause_chance: BetaPrior = BetaPrior(a=1.0, b=1.0)
     return_chance: BetaPrior = BetaPrior(a=1.0, b=1.0)
@@ -153,9 +119,10 @@ class ContractModel(Poolable):
 
     @model_validator(mode="after")
     def _grace_is_short(self) -> "ContractModel":
-        if self.renewal != BY_PLAN and 2 * self.grace >= self.interval_days:
-            limit = self.interval_days / 2
-            raise ValueError(f"grace_days must be below half a {self.renewal} ({limit:g} days), got {self.grace:g}")
+        limit = self.interval_days / 2
+        for name, days in (("grace_days", self.grace), ("recovery_days", self.recovery_days or 0.0)):
+            if self.renewal != BY_PLAN and days >= limit:
+                raise ValueError(f"{name} must be below half a {self.renewal} ({limit:g} days), got {days:g}")
         return self
 
     @model_validator(mode="after")
@@ -168,12 +135,25 @@ class ContractModel(Poolable):
             raise ValueError(f"renewal={BY_PLAN} gives each plan parameters of its own; leave out pool and covariates")
         if self.pauses and self.levelled:
             raise ValueError("pauses do not go with pool or covariates; leave these out")
+        if self.seasonal and (self.pauses or self.renewal == BY_PLAN):
+            other = "pauses" if self.pauses else f"renewal={BY_PLAN}"
+            raise ValueError(f"season and promotions of contracts do not go with {other}; leave one of them out")
         return self
 
     @property
     def interval_days(self) -> float:
         """Of a contract; by plan that of a month, before plans are known."""
         return RENEWAL_DAYS.get(self.renewal, DAYS_PER_MONTH)
+
+    def by_calendar(self, calendar: Calendar) -> Any:
+        """The model whose hazard depends on when a renewal is due. Raises as `require_comparable`."""
+        require_comparable(calendar)
+        return DueSeason(self, calendar)
+
+    def dated_events(self, summary: CustomerSummary) -> np.ndarray:
+        """Renewals that the likelihood counts, paid or not, by the day on which they were due, (day,)."""
+        first, days = day_number(summary.first_date), (summary.today - summary.first_date).days + 1
+        return np.bincount(renewals_due(self, summary).day - first, minlength=days)
 
     def with_pauses(self) -> Any:
         """The model whose contracts may pause."""
@@ -197,6 +177,11 @@ class ContractModel(Poolable):
     @property
     def DOMAINS(self) -> Mapping[str, Domain]:
         return dict.fromkeys(self.SYMBOLS, POSITIVE)
+
+    def exponents(self, params: Params, n: np.ndarray, starts: Starts) -> np.ndarray:
+        """Exponents of 1 - theta after n renewals, n (customer, ...): (draw, customer, ...)."""
+        c = self.shapes(params).c
+        return n ** c.reshape(-1, *(1,) * np.ndim(n))
 
     def graph(self, pm: Any, inputs: Any) -> dict[str, Any]:
         """The parameters of theta's distribution. Free variables: churn_mean, churn_concentration."""
@@ -228,7 +213,8 @@ class ContractModel(Poolable):
         Beside them how many renewals of each are settled, (customer,): paid, or not to be paid any more.
 
         Lost is whose renewal is overdue by more than the grace; where the log has dates and tells how late payments
-        come, by more than the latest of them, or by as much where somebody paid who was due on the same day.
+        come, by more than the latest of them, or by as much where somebody paid who was due on the same day. Not lost
+        is whose charge failed within the window in which such charges are paid after all (`recovery`).
         """
         frame = summary.customers
         t_x, T = (frame[c].to_numpy(np.float64) for c in ("recency_days", "T_days"))
@@ -250,7 +236,10 @@ class ContractModel(Poolable):
             lost, seen = is_lost.astype(np.float64), np.minimum(renewals, settled)
             unbilled = (overdue == 0) & (t_x < T).all()  # of nobody is a payment of today known
             outstanding = np.where(unbilled, 1.0, still_to_come(overdue, late, self.grace))
-        return Contracts(renewals, seen, lost, np.maximum(due.ahead(renewals + 1), 0.0), outstanding), settled
+        failed = recovering(self, summary, due, renewals)
+        lost = np.where(failed > 0, 0.0, lost)
+        ahead = np.maximum(due.ahead(renewals + 1), 0.0)
+        return Contracts(renewals, seen, lost, ahead, outstanding, failed), settled
 
     def lateness(self, due: AtIntervals | ByMonths, renewals: np.ndarray, t_x: np.ndarray) -> np.ndarray:
         """Days by which last payments came late, (payment,), of renewals due so long ago that none is still missing."""
@@ -265,7 +254,8 @@ class ContractModel(Poolable):
         return days_held_back(summary, self.renewal, usual)
 
     def newborn(self) -> Contracts:
-        return Contracts(*np.zeros((3, 1)), next_days=np.full(1, self.first_renewal), outstanding=np.ones(1))
+        first, none = np.full(1, self.first_renewal), np.zeros(1)
+        return Contracts(none, none, none, next_days=first, outstanding=np.ones(1), recovering=none)
 
     def sufficient(self, summary: CustomerSummary, level: np.ndarray | None = None) -> ContractRows:
         """Unique (seen, lost) with counts. Raises DiagnosticsError where no renewal has been due yet."""
@@ -331,17 +321,27 @@ class ContractModel(Poolable):
         """`log_likelihood` as a graph."""
         import pytensor.tensor as pt
 
-        symbols, c = [params[name] for name in self.SYMBOLS], params.get("c", 1.0)
+        c = params.get("c", 1.0)
 
-        def log_survival(n: Any, level: Any) -> Any:
+        def served(n: Any) -> Any:
+            return pt.exp(c * pt.log(pt.maximum(n, 1.0))) * (n > 0)
+
+        return self.log_density_at(params, inputs, served(inputs.seen), served(inputs.seen[inputs.lost] + 1))
+
+    def log_density_at(self, params: Mapping[str, Any], inputs: ContractInputs, made: Any, tried: Any) -> Any:
+        """The same where renewals made have the exponents `made` of 1 - theta, (row,), and those with the one that a
+        lost contract ended at `tried`, (lost row,)."""
+        import pytensor.tensor as pt
+
+        symbols, lost = [params[name] for name in self.SYMBOLS], inputs.lost
+
+        def log_survival(served: Any, level: Any) -> Any:
             gamma, delta = (at(symbol, level) for symbol in symbols)
-            served = pt.exp(c * pt.log(pt.maximum(n, 1.0))) * (n > 0)
             end, start = (pt.gammaln(delta + u) - pt.gammaln(gamma + delta + u) for u in (served, 0.0))
             return end - start
 
-        lost = inputs.lost
-        survived = log_survival(inputs.seen, inputs.level)
-        ended = pt.log1mexp(log_survival(inputs.seen[lost] + 1, inputs.level[lost]) - survived[lost])
+        survived = log_survival(made, inputs.level)
+        ended = pt.log1mexp(log_survival(tried, inputs.level[lost]) - survived[lost])
         return pt.sum(inputs.count * survived) + pt.sum(inputs.count[lost] * ended)
 
     def log_likelihood(self, params: Params, histories: Contracts, days_per_unit: float) -> np.ndarray:
@@ -360,10 +360,10 @@ class ContractModel(Poolable):
         There P(the payment still comes) is r w / (1 - r + r w), r = S(n + 1) / S(n) and w the share `outstanding`: of
         those who renew and those who do not, the ones who have not paid. As the law charges for the renewal, which
         leaves r of those alive, P(alive) is the rest of it, w / (1 - r + r w); theta is as if the renewal lay ahead.
+        Where the charge has failed it is P(paid after all) / r, at most 1 (`recovery`).
         """
         ended = -np.expm1(log_kept(self.shapes(params).up_to_today(), histories.renewals, 1.0))
-        waits = np.where(histories.lost > 0, 0.0, histories.outstanding)
-        return waits / (ended + (1 - ended) * np.where(histories.lost > 0, 1.0, waits))
+        return alive_while_due(params, ended, histories)
 
     def probability_active(
         self, params: Params, histories: Contracts, horizon_days: float, days_per_unit: float
@@ -429,7 +429,7 @@ class ContractModel(Poolable):
         now where it is overdue."""
         gamma, delta, c, _ = self.shapes(params)
         served = histories.renewals**c
-        return self._law(
+        return self.law(
             self.probability_alive(params, histories, days_per_unit),
             gamma + np.zeros_like(served),
             delta + served,
@@ -441,7 +441,7 @@ class ContractModel(Poolable):
     def newcomer_laws(self, params: Params, days_per_unit: float) -> LifeLaw:
         """The population's law, (draw, 1): the first payment now, the first renewal one period on."""
         gamma, delta, c, _ = self.shapes(params)
-        return self._law(
+        return self.law(
             np.ones_like(gamma),
             gamma.copy(),
             delta.copy(),
@@ -457,7 +457,7 @@ class ContractModel(Poolable):
         """
         shapes = self.shapes(params)
         theta = theta_of_lost(shapes, histories.renewals)
-        law = self._law(
+        law = self.law(
             np.ones(theta.a.shape[:2]),
             theta.a,
             theta.b,
@@ -467,7 +467,7 @@ class ContractModel(Poolable):
         )
         return law._replace(weight=theta.weight)
 
-    def _law(self, p_alive: np.ndarray, a: np.ndarray, b: np.ndarray, c: np.ndarray, **given: Any) -> LifeLaw:
+    def law(self, p_alive: np.ndarray, a: np.ndarray, b: np.ndarray, c: np.ndarray, **given: Any) -> LifeLaw:
         """Renewals are certain while the contract lasts: neither order rate nor hazard per time."""
         absent = np.zeros_like(a)
         return LifeLaw(

@@ -3,7 +3,8 @@
 Models and simulator know equal distances only: by the calendar these are those of `clvsim.anniversaries`.
 """
 
-from typing import NamedTuple
+from datetime import date
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -76,6 +77,48 @@ class ByMonths(NamedTuple):
 
     def ahead(self, nth: np.ndarray) -> np.ndarray:
         return even_days_until(self.today, self.anchor, self.period * nth.astype(np.int64)) - BEFORE_MIDNIGHT
+
+
+class Starts(NamedTuple):
+    """When contracts began, (customer,): the month and the day of the month on which they fall due, as `Anchor`; of
+    those that fall due at intervals the day number, and 0."""
+
+    start: np.ndarray
+    of_month: np.ndarray
+
+
+def starts_of(due: "AtIntervals | ByMonths", today: date) -> Starts:
+    if isinstance(due, ByMonths):
+        return Starts(*due.anchor)
+    return Starts(day_number(today) - due.T.astype(np.int64), np.zeros(due.T.size, np.int64))
+
+
+def day_due(starts: Starts, renewal: str, nth: np.ndarray) -> np.ndarray:
+    """Day number of the nth renewal of contracts of this length."""
+    start, of_month = (np.asarray(v, np.int64) for v in starts)
+    nth = np.asarray(nth, np.int64)
+    if renewal in MONTHS_OF:
+        return due_on(Anchor(start, of_month), MONTHS_OF[renewal] * nth)
+    return start + int(RENEWAL_DAYS[renewal]) * nth
+
+
+class Renewals(NamedTuple):
+    """Renewals that a likelihood counts, (renewal,): their numbers, from 1; the numbers of the days on which they were
+    due; and whether the contract ended instead."""
+
+    nth: np.ndarray
+    day: np.ndarray
+    ended: np.ndarray
+
+
+def renewals_due(section: Any, summary: CustomerSummary) -> Renewals:
+    """Of all contracts of a model of one length."""
+    found = section.histories(summary)
+    tried = (found.seen + found.lost).astype(np.int64)
+    who = np.repeat(np.arange(tried.size), tried)
+    nth = np.arange(who.size) - np.repeat(np.cumsum(tried) - tried, tried) + 1
+    starts = Starts(*(v[who] for v in starts_of(due_days(summary, section.renewal), summary.today)))
+    return Renewals(nth, day_due(starts, section.renewal, nth), (nth > found.seen[who]).astype(np.float64))
 
 
 def by_calendar(summary: CustomerSummary, renewal: str) -> bool:

@@ -234,7 +234,7 @@ class Pausing(PoolableWrapper):
     def _plain(self, histories: PausedContracts) -> Contracts:
         """As the section has them: going on after all due days that are settled."""
         served, on = histories.renewals + histories.missed, np.zeros_like(histories.lost)
-        return Contracts(served, served, on, histories.next_days, histories.outstanding)
+        return Contracts(served, served, on, histories.next_days, histories.outstanding, on)
 
     def probability_alive(self, params: Params, histories: PausedContracts, days_per_unit: float) -> np.ndarray:
         """P(has not ended): after missed payments of those who have missed as many; else as of contracts that are due

@@ -314,6 +314,9 @@ def random_laws(r: np.random.Generator, asked: Kind, levels: dict[str, np.ndarra
         pause=seal(np.zeros((0, 0))),
         resume=seal(np.zeros((0, 0))),
         paused=seal(np.zeros(asked.columns)),
+        late_days=seal(np.zeros(asked.columns)),
+        due=seal(np.zeros((0, 0))),
+        due_steps=seal(np.array([1.0, 0.0])),
         birth_charges=scalar(asked.birth_charges, np.int64),
     )
 

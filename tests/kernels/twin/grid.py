@@ -19,11 +19,14 @@ def day(case: Case, customer: Customer, life: Life) -> float:
 
 
 def hazard(case: Case, customer: Customer, life: Life) -> float:
-    """Number j charges η (j^c - (j-1)^c), times the multiplier of the week."""
+    """Number j charges η (j^c - (j-1)^c), times the multipliers of the week and of the day on which it falls due."""
     j = float(case.laws.tenure[customer.column]) + number_of(case, life) + 1
     exponent = case.laws.tenure_exponent[0]
     c = float(exponent[customer.column % exponent.size])
     multiplier = case.hazard[customer.w, pace.table_of(case, customer, life), pace.week_of(life.day)]
+    if case.laws.due.size:
+        step, before = case.laws.due_steps
+        multiplier *= case.laws.due[0, int((life.day - case.laws.late_days[customer.column]) / step + before)]
     return life.traits.eta * multiplier * (j**c - (j - 1) ** c)
 
 
