@@ -36,7 +36,7 @@ def assemble(
 
     summary, posterior = material.summary, fitted.posterior
     margin_known = config.finance.gross_margin is not None
-    acquisition = bool(config.acquisition.channels)
+    acquisition = bool(config.acquisition.brings)
     model_facts = facts.model_facts(fitted, summary, comparison, config.finance)
     scenarios = tuple(scenario_description(simulation, name) for name in config.names)
     if scores:
