@@ -1,4 +1,4 @@
-"""Newcomers a month, learned from a log's first orders: a level with a damped slope, months of the year, over-dispersion.
+"""Newcomers a month, learned from a log's first orders: level, damped slope, months of the year, over-dispersion.
 
     n_t ~ NegBin(mean e_t exp(l_t + s_t), size k),   e_t: the part of month t that the log has,
     l_{t+1} = l_t + g_t,   g_t = rho g_{t-1} + N(0, omega^2),   s of 12 months, their mean 0
@@ -103,7 +103,9 @@ class Arriving(NamedTuple):
             )
         ago, times = self.odd
         text += "; below two years of log months of the year are hardly told apart"
-        return text if times < _ODD else f"{text}, so that {times:.1f} times as many from {self._month(-ago)} are chance"
+        return (
+            text if times < _ODD else f"{text}, so that {times:.1f} times as many from {self._month(-ago)} are chance"
+        )
 
     def _month(self, number: int) -> str:
         """The first and the last day of a month, 0 being the one after today."""
@@ -263,9 +265,7 @@ def _covariances(months: int, sizes: Sizes) -> tuple[np.ndarray, np.ndarray, np.
     at = np.arange(-months, 0) % YEAR
     levels = slopes @ steps.T
     K = _LEVEL_SD**2 + steps @ levels + tau**2 * year[np.ix_(at, at)]
-    cross = np.concatenate(
-        [np.full((len(K), 1, months), _LEVEL_SD**2), levels[:, -1:], tau**2 * year[:, at]], axis=1
-    )
+    cross = np.concatenate([np.full((len(K), 1, months), _LEVEL_SD**2), levels[:, -1:], tau**2 * year[:, at]], axis=1)
     own = np.zeros((len(K), YEAR + 2, YEAR + 2))
     own[:, 0, 0], own[:, 1, 1], own[:, 2:, 2:] = _LEVEL_SD**2, slopes[:, -1, -1], tau**2 * year
     return K, cross, own

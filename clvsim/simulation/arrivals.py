@@ -77,7 +77,7 @@ def plan_arrivals(
 ) -> ArrivalPlan:
     """Newcomers of one scenario: visitors × conversion of each cell, and the number of customers.
 
-    Of a log (`arriving`) visitors are those who would come anyway, and a shift of the conversion's odds multiplies them.
+    Of a log (`arriving`) visitors are those who would come anyway, whom a shift of the conversion's odds multiplies.
 
     Where the *baseline* expects more than `cap` newcomers in a cell, `cap` representatives carry the weight of all.
     Those beyond the number that the `baseline` has in the same world and cell (None: this is the baseline) are

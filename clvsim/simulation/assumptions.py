@@ -7,9 +7,9 @@ import pandas as pd
 
 from clvsim import effects
 from clvsim.interventions.base import ContactProgramme, Mechanism, OfferTerms, Shift
-from clvsim.models.arrivals import FROM_LOG, Arriving
 from clvsim.models.around.path import LEVEL_SD, SD, STATES
 from clvsim.models.around.several import MODEL, several_of
+from clvsim.models.arrivals import FROM_LOG, Arriving
 from clvsim.models.fitted import FittedModels
 from clvsim.models.laws import PACE
 from clvsim.scenario import CompiledScenario
@@ -106,7 +106,9 @@ def newcomer_assumptions(acquisition: AcquisitionConfig, arriving: Arriving) -> 
         rows.append(as_configured(path, "Cost per new customer", acquisition.cost_per_customer, "money"))
     else:
         rows.append(
-            Assumption(path, "Cost per new customer", "fixed", "none was given: nothing is taken off", "", 0, 0, 0, "money")
+            Assumption(
+                path, "Cost per new customer", "fixed", "none was given: nothing is taken off", "", 0, 0, 0, "money"
+            )
         )
     return tuple(rows)
 

@@ -6,7 +6,6 @@ from clvsim.effects import Effect, Fixed
 from clvsim.models.around.path import PathPrior
 from clvsim.schema import Frozen
 
-
 LOG = "log"  # name of the channel that stands for the log
 
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from clvsim.kernels import rng
-from clvsim.models.arrivals import Arriving
 from clvsim.models.around.path import level_innovations, level_variance, shock_innovations
+from clvsim.models.arrivals import Arriving
 from clvsim.simulation.config import EnvironmentConfig
 from clvsim.simulation.environment import SdLaw
 from clvsim.special import ndtri
