@@ -31,7 +31,7 @@ FIRST_SLOPE = (1 - 0.9**2) ** -0.5  # sd in omegas: stationary at the mean of rh
 RHO = (18.0, 2.0)
 TWO_YEARS = 24  # months
 FROM_LOG = "acquisition.from_log"
-_ODD = 1.5  # times its expectation, from which a month is named
+_MANY, _FEWEST_DAYS = 1.5, 15  # times a mean month, and days, from which a month is named
 _LEVEL_SD = 3.0  # of the log level today around the log's mean
 _ROUNDS, _POINTS = 6, 80
 _FROM_PRIOR = 0.2  # share of later rounds' points
@@ -57,8 +57,7 @@ class Arriving(NamedTuple):
 
     `mean` (draw, month): expected newcomers of each month from today on, given the draw. `rho`, `omega`, `k` (draw,):
     of the slope's innovations after today, and of single months. `season` (draw, 12): log factors, the month from today
-    on first. `odd`: the past month furthest above its expectation, counted back from today (1: the last), and how many
-    times it.
+    on first.
     """
 
     seen: FirstOrders
@@ -67,7 +66,6 @@ class Arriving(NamedTuple):
     omega: np.ndarray
     k: np.ndarray
     season: np.ndarray
-    odd: tuple[int, float]
 
     def log_shocks(self, world_key: np.ndarray, draw: np.ndarray, months: int) -> np.ndarray:
         """What months after today add to the log mean of their draw, (w, months): the level's innovations and a gamma
@@ -101,11 +99,12 @@ class Arriving(NamedTuple):
                 f"{text}; of the year's months the one from {self._month(best)} is the best, with "
                 f"{season[:, best].mean():.2g} times a mean month's [{low:.2g}, {high:.2g}]"
             )
-        ago, times = self.odd
-        text += "; below two years of log months of the year are hardly told apart"
-        return (
-            text if times < _ODD else f"{text}, so that {times:.1f} times as many from {self._month(-ago)} are chance"
-        )
+        text += "; below two years of log a season is hardly told from growth and chance"
+        rate = np.where(seen.days >= _FEWEST_DAYS, seen.count / seen.exposure, 0.0)
+        best, times = int(rate.argmax()), rate.max() / (seen.total / seen.months)
+        if times < _MANY:
+            return text
+        return f"{text}: from {self._month(best - rate.size)} {times:.1f} times as many came as in a mean month"
 
     def _month(self, number: int) -> str:
         """The first and the last day of a month, 0 being the one after today."""
@@ -115,12 +114,11 @@ class Arriving(NamedTuple):
 
 class _Posterior(NamedTuple):
     """Normal posteriors at each point of the four: log evidence (point,); mean (point, 14) and a root (point, 14, 14)
-    of the covariance of level, slope and months of the year; log means of the log's months, (point, month)."""
+    of the covariance of level, slope and months of the year."""
 
     evidence: np.ndarray
     mean: np.ndarray
     root: np.ndarray
-    fitted: np.ndarray
 
 
 def learn_arrivals(seen: FirstOrders, draw_keys: np.ndarray, months: int) -> Arriving:
@@ -142,8 +140,6 @@ def learn_arrivals(seen: FirstOrders, draw_keys: np.ndarray, months: int) -> Arr
     steps = (1 - rho[:, None] ** ahead) / (1 - rho[:, None])
     unsure = (found.root[point, 1, :] ** 2).sum(axis=1)[:, None]
     grown = np.clip(slope * steps - unsure * steps**2 / 2, -_FARTHEST, _FARTHEST)
-    above = np.log(np.maximum(seen.count, 0.5) / seen.exposure) - weight @ found.fitted
-    odd = int(above.argmax())
     return Arriving(
         seen,
         mean=np.exp(level + grown + season[:, (ahead - 1) % YEAR]),
@@ -151,7 +147,6 @@ def learn_arrivals(seen: FirstOrders, draw_keys: np.ndarray, months: int) -> Arr
         omega=sizes.omega[point],
         k=sizes.k[point],
         season=season,
-        odd=(above.size - odd, float(np.exp(above[odd]))),
     )
 
 
@@ -243,7 +238,7 @@ def _posterior(seen: FirstOrders, sizes: Sizes) -> _Posterior:
     state[:, 0] += centre
     known = np.linalg.solve(inner, root[:, :, None] * cross.transpose(0, 2, 1))
     left = own - known.transpose(0, 2, 1) @ known + _JITTER * np.eye(own.shape[1])
-    return _Posterior(evidence, state, np.linalg.cholesky(left), f)
+    return _Posterior(evidence, state, np.linalg.cholesky(left))
 
 
 def _covariances(months: int, sizes: Sizes) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
