@@ -122,8 +122,9 @@ def _from_log_problems(config: RunConfig) -> list[Problem]:
         what = f"needs a log of dated orders; data={config.data.kind} does not say when customers came"
         problems.append(Problem("acquisition.from_log", what))
     if all(costs.values()):
-        both = " and ".join(f"{value:g}" for value in costs.values())
-        problems.append(Problem(" and ".join(costs), f"would count the same money twice, got {both}; leave one out"))
+        (first, each), (second, spent) = costs.items()
+        what = f"would count the same money twice beside {second}, got {each:g} and {spent:g}; leave one of them out"
+        problems.append(Problem(first, what))
     if config.environment.acquisition_sd:
         what = f"is for visitors that are typed, got {config.environment.acquisition_sd:g}; with {key} it is learned"
         problems.append(Problem("environment.acquisition_sd", what))
