@@ -20,7 +20,7 @@ def summary_of(frame: pd.DataFrame, periods: float | SharedPeriods = 0.0, **keys
 
 
 def of(frame: pd.DataFrame, **keys: object) -> FirstOrders:
-    found = first_orders(summary_of(frame, **keys))
+    found = first_orders(summary_of(frame, 0.0, **keys))
     assert found is not None
     return found
 
