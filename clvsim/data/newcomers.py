@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from clvsim.anniversaries import Anchor, day_number, day_of_month, due_on, month_of
 from clvsim.data.days import Days
 from clvsim.data.remarks import mid_life
 from clvsim.types import DAYS_PER_MONTH, CustomerSummary
@@ -15,7 +16,7 @@ FEWEST_MONTHS, FEWEST_ORDERS = 3, 30
 
 
 class FirstOrders(NamedTuple):
-    """Months of 365.25/12 days, laid out backwards from today, in the order of time; the oldest may be a part of one.
+    """Months that end on today's day of the month, in the order of time; the oldest may be a part of one.
 
     `count` first orders, int64, and `days` that the log has of each, both (month,). `left_out`: first orders before
     `start`, of customers who are older than the log.
@@ -29,7 +30,7 @@ class FirstOrders(NamedTuple):
 
     @property
     def exposure(self) -> np.ndarray:
-        """Days of each month as a share of a month, (month,)."""
+        """Days of each month as a share of a mean one, (month,)."""
         return self.days / DAYS_PER_MONTH
 
     @property
@@ -68,7 +69,8 @@ class FirstOrders(NamedTuple):
 def first_orders(summary: CustomerSummary) -> FirstOrders | None:
     """First orders up to today; None where the source does not date orders.
 
-    The log's first day, which is one because somebody ordered, does not count. Where first orders pile up at its start
+    A month has each day of the month once, so that what falls due by the calendar is spread evenly. The log's first
+    day, which is one because somebody ordered, does not count. Where first orders pile up at its start
     (`remarks.mid_life`) only those after they have settled do.
     """
     dated = summary.dated
@@ -79,12 +81,15 @@ def first_orders(summary: CustomerSummary) -> FirstOrders | None:
     day = length - ago
     pile = mid_life(Days(np.arange(day.size), day, day, length))
     start = pile.settled if pile else 1
-    days = np.bincount((np.arange(max(length - start + 1, 1)) / DAYS_PER_MONTH).astype(np.int64))
-    count = np.bincount((ago[day >= start] / DAYS_PER_MONTH).astype(np.int64), minlength=days.size)
+    today = np.array(day_number(dated.today))
+    back = today - due_on(Anchor(month_of(today), day_of_month(today)), -np.arange(_MOST_MONTHS + 1))
+    first = min(length - start + 1, int(back[-1]))  # days that count
+    months = int(np.searchsorted(back, first))
+    edges = np.append(back[:months], first)
     return FirstOrders(
-        count[:_MOST_MONTHS][::-1].copy(),
-        days[:_MOST_MONTHS][::-1].copy(),
-        dated.first_date + timedelta(days=start),
+        np.histogram(ago[(day >= start) & (ago < first)], np.append(edges[:-1], np.inf))[0][::-1],
+        np.diff(edges)[::-1],
+        dated.today - timedelta(days=first - 1),
         dated.today,
         int((day < start).sum()) if pile else 0,
     )

@@ -14,17 +14,16 @@ importance sampling, from their prior first, then from normals around what was f
 Not modelled: channels, campaigns, and a market that is exhausted. docs/arrivals.md.
 """
 
-import math
-from datetime import timedelta
+from datetime import date, timedelta
 from itertools import product
 from typing import NamedTuple
 
 import numpy as np
 
+from clvsim.anniversaries import Anchor, day_number, day_of_month, due_on, month_of
 from clvsim.data.newcomers import YEAR, FirstOrders
 from clvsim.kernels import rng
 from clvsim.special import betaincinv, gammaincinv, gammaln, ndtr, ndtri
-from clvsim.types import DAYS_PER_MONTH
 
 OMEGA, DISPERSION, SEASON, HARDLY = 0.05, 0.2, 0.3, 0.1  # scales of half-normals
 FIRST_SLOPE = (1 - 0.9**2) ** -0.5  # sd in omegas: stationary at the mean of rho, which may be near 1
@@ -108,8 +107,9 @@ class Arriving(NamedTuple):
 
     def _month(self, number: int) -> str:
         """The first and the last day of a month, 0 being the one after today."""
-        first, last = (math.floor(at * DAYS_PER_MONTH) for at in (number, number + 1))
-        return f"{self.seen.today + timedelta(days=first + 1):%d %B} to {self.seen.today + timedelta(days=last):%d %B}"
+        today = np.array(day_number(self.seen.today))
+        days = due_on(Anchor(month_of(today), day_of_month(today)), np.array([number, number + 1])) + np.array([1, 0])
+        return " to ".join(f"{date(1970, 1, 1) + timedelta(days=int(day)):%d %B}" for day in days)
 
 
 class _Posterior(NamedTuple):

@@ -1,16 +1,16 @@
 """First orders by month, against counting them day by day; which of them are newcomers; what says nothing of any."""
 
-import math
 from datetime import date, timedelta
 
 import numpy as np
 import pandas as pd
 import pytest
+from dateutil.relativedelta import relativedelta
 
 from clvsim.data import DataConfig, read_transactions, summarize
 from clvsim.data.newcomers import FirstOrders, first_orders
 from clvsim.types import CustomerSummary, SharedPeriods
-from tests.data.madeup import as_log, shop
+from tests.data.madeup import START, as_log, shop
 
 MONTH = 365.25 / 12
 
@@ -28,19 +28,23 @@ def of(frame: pd.DataFrame, **keys: object) -> FirstOrders:
 def plainly(frame: pd.DataFrame, since: int) -> tuple[list[int], list[int]]:
     """First orders and days by month back from the last day, of days from `since` on, the oldest month first."""
     last = int(frame["day"].max())
-    by_day = [0] * (last + 1)
-    for _, orders in frame.groupby("customer_id"):
-        by_day[int(orders["day"].min())] += 1
-    months = math.floor((last - since) / MONTH) + 1
-    count, days = [0] * months, [0] * months
-    for day in range(since, last + 1):
-        back = math.floor((last - day) / MONTH)
-        count[months - 1 - back] += by_day[day]
-        days[months - 1 - back] += 1
+    first = frame.groupby("customer_id")["day"].min()
+    count, days, end, number = [], [], last, 0
+    while end >= since:
+        number += 1
+        before = np.datetime64(on(last) - relativedelta(months=number), "D")
+        start = max(int((before - START).astype(int)), since - 1)
+        count.insert(0, int(((first > start) & (first <= end)).sum()))
+        days.insert(0, end - start)
+        end = start
     return count, days
 
 
-@pytest.mark.parametrize("days", [100, 365, 366, 1000])
+def on(day: int) -> date:
+    return (START + np.timedelta64(day, "D")).astype(object)
+
+
+@pytest.mark.parametrize("days", [100, 365, 366, 424, 1000])
 def test_months_are_counted_back_from_today_without_the_first_day(days: int) -> None:
     frame = shop(1, days, a_day=2.0)
     found, since = of(frame), int(frame["day"].min()) + 1
@@ -56,7 +60,7 @@ def test_months_are_counted_back_from_today_without_the_first_day(days: int) -> 
 def test_at_most_five_years_count() -> None:
     found = of(shop(2, 2600, a_day=0.3))
     assert found.count.size == 60
-    assert set(found.days) <= {30, 31}
+    assert 1826 <= found.days.sum() <= 1827
 
 
 def test_units_and_the_order_of_rows_change_nothing() -> None:
@@ -100,6 +104,28 @@ def test_first_payments_count_where_orders_are_merged() -> None:
         merged = first_orders(summary_of(frame, periods))
         assert merged is not None
         np.testing.assert_array_equal(merged.count, plain.count)
+
+
+@pytest.mark.parametrize("today", ["2023-12-01", "2023-12-15", "2024-02-29"])
+def test_payments_that_fall_due_on_the_first_come_evenly(today: str) -> None:
+    """Ten new contracts on each first day of a month, which pay for half a year."""
+    firsts = np.repeat(np.arange("2022-01", today[:7], dtype="datetime64[M]"), 10)
+    who = np.arange(firsts.size)
+    paid = pd.DataFrame(
+        {"customer_id": np.tile(who, 6), "month": np.concatenate([firsts + np.timedelta64(m, "M") for m in range(6)])}
+    )
+    frame = pd.DataFrame(
+        {
+            "customer_id": paid["customer_id"].map("c{:04d}".format),
+            "date": paid["month"].to_numpy().astype("datetime64[D]").astype(str),
+            "amount": 9.0,
+        }
+    )
+    frame = frame[frame["date"] <= today]
+    log = read_transactions(frame, DataConfig.model_validate({"today": today, "calibration_end": "none"}))
+    found = first_orders(summarize(log))
+    assert found is not None
+    assert set(found.count[1:-1]) == {10}
 
 
 def made(count: list[int]) -> FirstOrders:

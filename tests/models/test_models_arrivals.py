@@ -1,10 +1,10 @@
 """Newcomers a month: the prior against its recursion step by step, the evidence against quadrature, recovery of growth
 and season, shocks of mean 1, and how often months to come lie in their intervals."""
 
-import math
-from datetime import date, timedelta
+from datetime import date
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import nbinom
 
@@ -109,8 +109,8 @@ def test_growth_and_season_are_recovered() -> None:
 
 
 def named(found: arrivals.Arriving, month: int) -> str:
-    first, last = (math.floor(at * DAYS_PER_MONTH) for at in (month, month + 1))
-    return f"{found.seen.today + timedelta(first + 1):%d %B} to {found.seen.today + timedelta(last):%d %B}"
+    first, last = (pd.Timestamp(found.seen.today) + pd.DateOffset(months=m) for m in (month, month + 1))
+    return f"{first + pd.Timedelta(days=1):%d %B} to {last:%d %B}"
 
 
 def test_below_two_years_a_season_is_hardly_used_and_named() -> None:
