@@ -68,15 +68,15 @@ class Arriving(NamedTuple):
 
     def log_shocks(self, world_key: np.ndarray, draw: np.ndarray, months: int) -> np.ndarray:
         """What months after today add to the log mean of their draw, (w, months): the level's innovations and a gamma
-        for each month, exponentials of mean 1. `world_key`, `draw` (w,)."""
+        for each month, exponentials of mean 1; 0 where nobody comes any more. `world_key`, `draw` (w,)."""
 
         def uniforms(name: str, month: int) -> np.ndarray:
             return rng.world_uniforms(world_key, f"{FROM_LOG}.{name}", rng.SHOCK, month)
 
         rho, omega, k = self.rho[draw], self.omega[draw], self.k[draw]
-        out = np.empty((draw.size, months))
+        out = np.zeros((draw.size, months))
         level, slope, variance = np.zeros((3, draw.size))
-        for m in range(months):
+        for m in range(min(months, self.mean.shape[1])):
             out[:, m] = level - variance / 2 + np.log(gammaincinv(k, uniforms("month", m)) / k)
             slope = rho * slope + omega * ndtri(uniforms("slope", m))
             level = level + slope
