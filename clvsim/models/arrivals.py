@@ -28,7 +28,7 @@ from clvsim.special import betaincinv, gammaincinv, gammaln, ndtr, ndtri
 OMEGA, DISPERSION, SEASON, HARDLY = 0.05, 0.2, 0.3, 0.1  # scales of half-normals
 FIRST_SLOPE = (1 - 0.9**2) ** -0.5  # sd in omegas: stationary at the mean of rho, which may be near 1
 RHO = (18.0, 2.0)
-TWO_YEARS = 24  # months
+TWO_YEARS = 23.5  # months; the first day of a log does not count
 FROM_LOG = "acquisition.from_log"
 _MANY, _FEWEST_DAYS = 1.5, 15  # times a mean month, and days, from which a month is named
 _LEVEL_SD = 3.0  # of the log level today around the log's mean
@@ -90,7 +90,7 @@ class Arriving(NamedTuple):
         if seen.left_out:
             text += f" (the {seen.left_out:,} before, which pile up at the log's start, are of older customers)"
         text += f": level, growth that fades, and months that vary by {np.mean(self.k**-0.5):.0%} (sd) beyond chance"
-        if seen.count.size >= TWO_YEARS:
+        if seen.months >= TWO_YEARS:
             season = np.exp(self.season)
             best = int(season.mean(axis=0).argmax())
             low, high = np.quantile(season[:, best], [0.05, 0.95])
@@ -156,7 +156,7 @@ def _points(seen: FirstOrders) -> tuple[Sizes, np.ndarray, _Posterior]:
     In rounds, the first from the prior; a point's weight is its posterior density over the mean of all rounds'
     densities there.
     """
-    scale = SEASON if seen.count.size >= TWO_YEARS else HARDLY
+    scale = SEASON if seen.months >= TWO_YEARS else HARDLY
     at, weight = np.zeros((0, 4)), np.zeros(0)
     rounds: list[_Posterior] = []
     prior = _Folded(np.zeros(4), np.eye(4))
