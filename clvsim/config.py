@@ -66,7 +66,7 @@ def validate(raw: Mapping[str, Any]) -> RunConfig:
     except ValidationError as error:
         raise ConfigError(dict.fromkeys(_as_problem(e, sections) for e in error.errors())) from None
     problems = scenarios.problems(config.library) if BASELINE in config.scenario else []
-    problems += _acquisition_problems(config.acquisition)
+    problems += _acquisition_problems(config)
     if config.simulation.draws > config.fit.draws:
         what = f"must be at most fit.draws ({config.fit.draws}), got {config.simulation.draws}; raise fit.draws"
         problems.append(Problem("simulation.draws", what))
@@ -92,14 +92,43 @@ def _survivor_problems(config: RunConfig) -> list[Problem]:
     return problems
 
 
-def _acquisition_problems(acquisition: AcquisitionConfig) -> list[Problem]:
+def _acquisition_problems(config: RunConfig) -> list[Problem]:
     from clvsim import effects
 
-    return [
+    acquisition = config.acquisition
+    return _from_log_problems(config) + [
         problem
         for name, channel in acquisition.channels.items()
         for problem in effects.check(channel.conversion, "probability", f"acquisition.channels.{name}.conversion")
     ]
+
+
+def _from_log_problems(config: RunConfig) -> list[Problem]:
+    """Settings that contradict newcomers who come as in the log, or that need them."""
+    acquisition, key = config.acquisition, "acquisition.from_log=true"
+    costs = {f"acquisition.{name}": getattr(acquisition, name) for name in ("cost_per_customer", "spend_per_month")}
+    if not acquisition.from_log:
+        each = "a channel that is typed has cost_per_visitor"
+        return [Problem(path, f"goes with {key}, got {value:g}; {each}") for path, value in costs.items() if value]
+    problems = [
+        Problem(
+            f"acquisition.channels.{name}",
+            f"types {channel.visitors_per_month:g} visitors a month, where {key} takes newcomers from the log and a "
+            "lever on the conversion multiplies their number; leave one of them out",
+        )
+        for name, channel in acquisition.channels.items()
+    ]
+    if config.data.kind in ("survivors", "summary"):
+        what = f"needs a log of dated orders; data={config.data.kind} does not say when customers came"
+        problems.append(Problem("acquisition.from_log", what))
+    if all(costs.values()):
+        (first, each), (second, spent) = costs.items()
+        what = f"would count the same money twice beside {second}, got {each:g} and {spent:g}; leave one of them out"
+        problems.append(Problem(first, what))
+    if config.environment.acquisition_sd:
+        what = f"is for visitors that are typed, got {config.environment.acquisition_sd:g}; with {key} it is learned"
+        problems.append(Problem("environment.acquisition_sd", what))
+    return problems
 
 
 def _as_problem(error: Any, raw: Mapping[str, Any]) -> Problem:

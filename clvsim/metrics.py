@@ -131,7 +131,7 @@ def pav_per_newcomer(simulation: Simulation, scenario: SimulatedScenario) -> np.
 
 
 def cac(simulation: Simulation, scenario: SimulatedScenario) -> np.ndarray:
-    """Expected cost per acquired customer of the world's visitors."""
+    """Expected cost per acquired customer of the world's visitors, or of those that the log says."""
     return _acquired(scenario).cac
 
 
@@ -247,9 +247,8 @@ def head_and_fixed_costs(simulation: Simulation, scenario: SimulatedScenario) ->
 
 
 def expected_newcomers(simulation: Simulation, scenario: SimulatedScenario) -> np.ndarray:
-    """Visitors × conversion of each world: newcomers without the luck of single visitors."""
-    acquired = _acquired(scenario)
-    return np.where(acquired.visitors > 0, acquired.visitors * acquired.conversion, 0.0)
+    """Visitors × conversion of each world, or what the log says: newcomers without the luck of single ones."""
+    return _acquired(scenario).expected_customers
 
 
 # --- sizes, for differences of what is no sum of money ---------------------------------------------------------------
@@ -358,12 +357,13 @@ METRICS: dict[str, Metric] = {
 PAYBACK = ("payback_months", "payback_undiscounted_months", "p_payback_12_months", "p_payback_never")
 
 
-def applicable(*, acquisition: bool, margin: bool, has_contacts: bool) -> dict[str, Metric]:
-    """Metrics that apply, given whether there are channels, a known margin and contact programmes."""
+def applicable(*, acquisition: bool, visitors: bool, margin: bool, has_contacts: bool) -> dict[str, Metric]:
+    """Metrics that apply, given whether newcomers come, of known visitors, a known margin and contact programmes."""
     return {
         name: metric
         for name, metric in METRICS.items()
         if (acquisition or not metric.newcomers)
+        and (visitors or name != "visitor_value")
         and (margin or not metric.margin)
         and (has_contacts or name not in ("contacts", "opt_outs"))
     }
@@ -373,6 +373,7 @@ def available(simulation: Simulation) -> dict[str, Metric]:
     scenarios = simulation.scenarios.values()
     return applicable(
         acquisition=any(s.acquired for s in scenarios),
+        visitors=any(s.acquired and not np.isnan(s.acquired.visitors).any() for s in scenarios),
         margin=simulation.economics.margin_known,
         has_contacts=any(line.account == "contacts" for s in scenarios for line in s.ledger.lines),
     )

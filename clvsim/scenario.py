@@ -16,7 +16,7 @@ from clvsim.schema import OfKind
 from clvsim.types import Assumption, ScenarioDescription
 
 BASELINE = "baseline"
-NEEDS_ACQUISITION = "needs acquisition.channels"
+NEEDS_ACQUISITION = "needs acquisition.channels or acquisition.from_log"
 RESERVED = {"orders", "acquisition", "contact"}  # causes of the lines that every ledger has
 NEEDS_MARGIN = "needs finance.gross_margin; without it figures are revenue, which no cost moves"
 

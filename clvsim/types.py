@@ -348,6 +348,7 @@ class RunResult:
     model_facts: tuple[tuple[str, str], ...]  # label, value: fitted figures and model checks
     warnings: tuple[str, ...]
     models: str = ""  # sentence on the models that share the draws; "" where there is one
+    arrivals: str = ""  # sentences on newcomers who come as in the log; "" where they do not
     calendar_effects: tuple[str, ...] = ()  # that were fitted: season, promotion, path
     poor_fit: bool = False  # fit.allow_poor let a failed gate pass: red banner
     draft: bool = False  # parameters were not sampled: banner, and no interval contains their uncertainty

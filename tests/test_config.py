@@ -86,6 +86,76 @@ def test_validation_has_a_line_for_each_unknown_key():
     ]
 
 
+FROM_LOG = {"months": 12, "from_log": True, "channels": {}}
+
+
+@pytest.mark.parametrize(
+    ("changed", "problems"),
+    [
+        (
+            {
+                "acquisition": {**FROM_LOG, "channels": {"ads": {"visitors_per_month": 10, "conversion": 0.1}}},
+                "environment": {**read("environment", "default"), "acquisition_sd": 0.2},
+            },
+            {
+                "acquisition.channels.ads": "types 10 visitors a month, where acquisition.from_log=true takes",
+                "environment.acquisition_sd": "is for visitors that are typed, got 0.2; with acquisition.from_log=true",
+            },
+        ),
+        (
+            {
+                "acquisition": {**FROM_LOG, "cost_per_customer": 4, "spend_per_month": 90},
+                "data": {"kind": "summary", "path": "customers.csv", "today": "2024-01-01", "time_unit": "week"},
+            },
+            {
+                "acquisition.cost_per_customer": "would count the same money twice beside acquisition.spend_per_month, "
+                "got 4 and 90",
+                "acquisition.from_log": "needs a log of dated orders; data=summary does not say when customers came",
+            },
+        ),
+        (
+            {"acquisition": {**FROM_LOG, "cost_per_customer": -4, "spend_per_month": -1}},
+            {
+                "acquisition.cost_per_customer": "should be greater than or equal to 0, got -4",
+                "acquisition.spend_per_month": "should be greater than or equal to 0, got -1",
+            },
+        ),
+        (
+            {"acquisition": {"channels": {}, "cost_per_customer": 4, "spend_per_month": 9}},
+            {
+                "acquisition.cost_per_customer": "goes with acquisition.from_log=true, got 4; a channel that is typed",
+                "acquisition.spend_per_month": "goes with acquisition.from_log=true, got 9; a channel that is typed",
+            },
+        ),
+        ({"acquisition": {**FROM_LOG, "from_log": "perhaps"}}, {"acquisition.from_log": "should be a valid boolean"}),
+    ],
+)
+def test_newcomers_of_the_log_contradict_nothing_else(changed, problems):
+    with pytest.raises(ConfigError) as caught:
+        validate(composed(**changed))
+    found = dict(caught.value.problems)
+    assert set(found) == set(problems)
+    for where, what in problems.items():
+        assert found[where].startswith(what)
+
+
+def test_survivors_do_not_say_when_customers_came():
+    survivors = {
+        "data": {"kind": "survivors", "path": "table.csv"},
+        "retention": read("retention", "sbg"),
+        "spend": read("spend", "fixed_price"),
+    }
+    with pytest.raises(ConfigError, match=r"acquisition.from_log: needs a log of dated orders; data=survivors"):
+        validate(composed(**survivors, acquisition=FROM_LOG))
+
+
+def test_newcomers_of_the_log_stand_for_a_channel():
+    config = validate(composed(acquisition={**FROM_LOG, "cost_per_customer": 4}))
+    assert config.acquisition.brings == ("log",)
+    assert list(config.acquisition.resolved.channels) == ["log"]
+    assert validate(composed()).acquisition.resolved == validate(composed()).acquisition
+
+
 def test_at_most_three_are_named():
     keys = [f"{section}.{name}" for section in "abcde" for name in ("own", "draws")]
     assert len(nearest_keys("section.draws", keys)) == 3

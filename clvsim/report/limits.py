@@ -12,6 +12,12 @@ _LAYER_WORDS = {
     "assumption": "what levers do",
 }
 
+_NUMBER_STATED = "Visitors, conversion and cost per visitor are inputs and stay constant"
+_NUMBER_OF_THE_LOG = (
+    "Their number is learned from the log and goes on with a growth that fades: no campaign, and no market that is "
+    "exhausted, is foreseen; their cost is an input and stays constant"
+)
+
 
 def limits(result: RunResult) -> list[tuple[str, str]]:
     """Limits as (heading, sentence or two), only those that touch this run."""
@@ -71,7 +77,7 @@ def limits(result: RunResult) -> list[tuple[str, str]]:
         entries.append(
             (
                 "Newcomers",
-                "Visitors, conversion and cost per visitor are inputs and stay constant; newcomers are taken to behave "
+                f"{_NUMBER_OF_THE_LOG if result.arrivals else _NUMBER_STATED}; newcomers are taken to behave "
                 "like the customers in the log, whichever channel they come from, but for what a lever says of those "
                 "whom it brings in addition.",
             )

@@ -18,7 +18,9 @@ READY = "Ready: this log can be fitted and simulated."
 ALARM = "UNEVEN SPEND: "
 WIDTH = 100
 _WARNINGS = 5  # that the terminal shows
-_NAMES_A_KEY = re.compile(r"\b(data|retention|spend|fit|finance|simulation|environment)\.\w+|\b(retention|spend)=")
+_NAMES_A_KEY = re.compile(
+    r"\b(data|retention|spend|fit|finance|simulation|acquisition|environment)\.\w+|\b(retention|spend)="
+)
 _GAP = 2
 _NAME = 13  # widest scenario heading before it wraps
 _NARROWEST = 15  # room for a lever's name below which money is written short
@@ -41,7 +43,7 @@ def tables(result: RunResult) -> str:
         )
     if result.money_alarm:
         parts.append(_wrapped(f"{ALARM}{result.money_alarm}"))
-    first = (headline(result), second_sentence(result), holdout_in_short(result), result.models)
+    first = (headline(result), second_sentence(result), result.arrivals, holdout_in_short(result), result.models)
     parts.append("\n".join(_wrapped(sentence) for sentence in first if sentence))
     parts += [table for table in (_metric_table(result), _decision_table(result)) if table]
     parts.append("\n".join(_wrapped(note) for note in _notes(result)))

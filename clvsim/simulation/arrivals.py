@@ -13,8 +13,9 @@ from clvsim.interventions.base import Group, Shift
 from clvsim.kernels import rng
 from clvsim.kernels.structs import Arrivals, seal
 from clvsim.models.around.plans import plans_of
+from clvsim.models.arrivals import Arriving
 from clvsim.models.fitted import FittedModels
-from clvsim.simulation.config import AcquisitionConfig
+from clvsim.simulation.config import AcquisitionConfig, Channel
 from clvsim.simulation.layout import Layout
 from clvsim.simulation.people import Block, newcomer_laws, people_of, quarters_of
 from clvsim.simulation.worlds import Worlds
@@ -28,16 +29,16 @@ class ArrivalPlan:
 
     arrivals: Arrivals  # (w, cells)
     number: np.ndarray  # (w, cells) customers, with weights
-    visitors: np.ndarray  # (w, cells)
+    visitors: np.ndarray  # (w, cells); of the log those who would come anyway, whose conversion is 1
     conversion: np.ndarray  # (w, cells)
-    cost: np.ndarray  # (w, cells), money spent on visitors
+    cost: np.ndarray  # (w, cells), money spent on them
 
 
 @dataclass(frozen=True)
 class Acquired:
     """Newcomers of one scenario per world, summed over channels and months."""
 
-    visitors: np.ndarray  # (w,)
+    visitors: np.ndarray  # (w,); nan of the log, which does not say how many they are
     customers: np.ndarray  # (w,) with weights
     cost: np.ndarray  # (w,), undiscounted
     cac: np.ndarray  # (w,) expected cost per acquired customer
@@ -72,8 +73,11 @@ def plan_arrivals(
     conversions: Mapping[str, np.ndarray],
     cap: int,
     baseline: ArrivalPlan | None = None,
+    arriving: Arriving | None = None,
 ) -> ArrivalPlan:
     """Newcomers of one scenario: visitors × conversion of each cell, and the number of customers.
+
+    Of a log (`arriving`) visitors are those who would come anyway, whom a shift of the conversion's odds multiplies.
 
     Where the *baseline* expects more than `cap` newcomers in a cell, `cap` representatives carry the weight of all.
     Those beyond the number that the `baseline` has in the same world and cell (None: this is the baseline) are
@@ -88,11 +92,11 @@ def plan_arrivals(
         base, group = conversions[name][worlds.draw], Group("new", "", name)
         for m in range(months):
             cell = c * months + m
-            visitors[:, cell] = channel.visitors_per_month * np.exp(worlds.log_visitors[:, m])
-            conversion[:, cell] = shifted_conversion(base, shifts, group, worlds.draw, m)
+            mean = channel.visitors_per_month if arriving is None else arriving.mean[worlds.draw, m]
+            visitors[:, cell] = mean * np.exp(worlds.log_visitors[:, m])
+            conversion[:, cell] = shifted_conversion(base, shifts, group, worlds.draw, m, of_log=acquisition.from_log)
             log_quality[:, :, cell] = additional_quality(shifts, group, worlds.draw, m)
-            cost[:, cell] = visitors[:, cell] * channel.cost_per_visitor
-            np.divide(channel.cost_per_visitor, conversion[:, cell], out=cac[:, cell], where=conversion[:, cell] > 0)
+            cost[:, cell], cac[:, cell] = costs_of(acquisition, channel, visitors[:, cell], conversion[:, cell])
             expected, many = visitors[:, cell] * conversion[:, cell], visitors[:, cell] * base > cap
             capped[:, cell] = many
             number[~many, cell] = count_all(name, m, worlds.key[~many], expected[~many])
@@ -113,6 +117,21 @@ def plan_arrivals(
         cac=seal(cac),
     )
     return ArrivalPlan(arrivals, number, visitors, conversion, cost)
+
+
+def costs_of(
+    acquisition: AcquisitionConfig, channel: Channel, visitors: np.ndarray, conversion: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Money spent in a cell, and on each expected customer, inf where none is; all arrays (w,)."""
+    if acquisition.from_log:
+        expected = visitors * conversion
+        each = np.full_like(visitors, np.inf)
+        np.divide(acquisition.spend_per_month, expected, out=each, where=expected > 0)
+        cost = acquisition.cost_per_customer * expected + acquisition.spend_per_month
+        return cost, acquisition.cost_per_customer + each
+    each = np.full_like(visitors, np.inf)
+    np.divide(channel.cost_per_visitor, conversion, out=each, where=conversion > 0)
+    return visitors * channel.cost_per_visitor, each
 
 
 def represented(number: np.ndarray, cap: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -180,13 +199,19 @@ def count_by_inversion(channel: str, month: int, world_key: np.ndarray, expected
 
 
 def shifted_conversion(
-    base: np.ndarray, shifts: tuple[Shift, ...], group: Group, draw: np.ndarray, month: int
+    base: np.ndarray, shifts: tuple[Shift, ...], group: Group, draw: np.ndarray, month: int, *, of_log: bool = False
 ) -> np.ndarray:
-    """Conversion (w,) of a cell after the shifts of its logit; where their sum is exactly 0, `base` bit for bit."""
+    """Conversion (w,) of a cell after the shifts of its logit; where their sum is exactly 0, `base` bit for bit.
+
+    `of_log`: `base` is 1 for those who come anyway, whose conversion is unknown: odds stand for it, as where it is
+    small.
+    """
     add = np.zeros_like(base)
     for shift in shifts:
         if shift.target == "conversion" and shift.who.reaches(group):
             add += shift.size[draw] * shift.when.strength(np.array([month + 0.5]))[0]
+    if of_log:
+        return base * np.exp(add)
     changes = (add != 0) & (base > 0) & (base < 1)
     shifted = base.copy()
     shifted[changes] = expit(logit(base[changes]) + add[changes])
@@ -238,9 +263,9 @@ def newcomer_keys(channels: Sequence[str], months: int, cell: np.ndarray, ordina
         return rng.mix_array(roots[cell] + (ordinal.astype(np.uint64) + np.uint64(1)) * rng.GOLDEN)
 
 
-def sum_acquired(plan: ArrivalPlan) -> Acquired:
-    """Sum a plan over cells; ratios are nan where the expected newcomers or the visitors are 0."""
-    visitors = plan.visitors.sum(axis=1)
+def sum_acquired(plan: ArrivalPlan, *, of_log: bool = False) -> Acquired:
+    """Sum a plan over cells; ratios are nan where the expected newcomers or the visitors are 0, or unknown."""
+    visitors = np.full(len(plan.visitors), np.nan) if of_log else plan.visitors.sum(axis=1)
     customers, weighted = plan.number, (plan.arrivals.weight > 1) | (plan.arrivals.marginal_weight > 1)
     expected = (plan.visitors * plan.conversion).sum(axis=1)
     cost = plan.cost.sum(axis=1)

@@ -9,6 +9,7 @@ from clvsim import effects
 from clvsim.interventions.base import ContactProgramme, Mechanism, OfferTerms, Shift
 from clvsim.models.around.path import LEVEL_SD, SD, STATES
 from clvsim.models.around.several import MODEL, several_of
+from clvsim.models.arrivals import FROM_LOG, Arriving
 from clvsim.models.fitted import FittedModels
 from clvsim.models.laws import PACE
 from clvsim.scenario import CompiledScenario
@@ -20,9 +21,13 @@ from clvsim.types import DAYS_PER_YEAR, Assumption
 
 
 def uncertain_inputs(
-    fitted: FittedModels, worlds: Worlds, conversions: Mapping[str, np.ndarray], scenarios: Sequence[CompiledScenario]
+    fitted: FittedModels,
+    worlds: Worlds,
+    conversions: Mapping[str, np.ndarray],
+    scenarios: Sequence[CompiledScenario],
+    arriving: Arriving | None = None,
 ) -> pd.DataFrame:
-    """Every uncertain number of the run by draw: parameters, conversions, environment, effects.
+    """Every uncertain number of the run by draw: parameters, conversions, newcomers a month, environment, effects.
 
     Of the path of months only where it stands today: single months before act by nothing else.
     """
@@ -30,6 +35,8 @@ def uncertain_inputs(
     columns = {f"retention.{k}": v for k, v in retention_numbers(fitted, n).items() if not is_past(k)}
     columns |= {f"spend.{k}": v for k, v in fitted.spend_draws(slice(n)).items()}
     columns |= {f"acquisition.channels.{k}.conversion": v for k, v in conversions.items()}
+    if arriving is not None:
+        columns[FROM_LOG] = arriving.mean.mean(axis=1)
     columns["environment.sd"], columns["environment.level_sd"] = worlds.environment_sd, worlds.level_sd
     for scenario in scenarios:
         columns |= scenario.inputs
@@ -66,9 +73,11 @@ def is_past(name: str) -> bool:
 
 
 def acquisition_assumptions(
-    acquisition: AcquisitionConfig, conversions: Mapping[str, effects.EffectDraws]
+    acquisition: AcquisitionConfig, conversions: Mapping[str, effects.EffectDraws], arriving: Arriving | None = None
 ) -> tuple[Assumption, ...]:
-    """Visitors, their cost and their conversion, by channel."""
+    """Visitors, their cost and their conversion, by channel; or newcomers as the log has them, and their cost."""
+    if arriving is not None:
+        return newcomer_assumptions(acquisition, arriving)
     assumptions = []
     for name, channel in acquisition.channels.items():
         path, conversion = f"acquisition.channels.{name}", conversions[name]
@@ -80,6 +89,28 @@ def acquisition_assumptions(
             ),
         ]
     return tuple(assumptions)
+
+
+def newcomer_assumptions(acquisition: AcquisitionConfig, arriving: Arriving) -> tuple[Assumption, ...]:
+    """Newcomers a month that the log makes expect, and what they cost."""
+    label = f"New customers a month over the next {acquisition.months}"
+    rows = [_learned(FROM_LOG, label, arriving.in_words(), arriving.mean.mean(axis=1))]
+    path = "acquisition.cost_per_customer"
+    if acquisition.spend_per_month:
+        rows.append(
+            as_configured(
+                "acquisition.spend_per_month", "Spent on new customers a month", acquisition.spend_per_month, "money"
+            )
+        )
+    elif acquisition.cost_per_customer:
+        rows.append(as_configured(path, "Cost per new customer", acquisition.cost_per_customer, "money"))
+    else:
+        rows.append(
+            Assumption(
+                path, "Cost per new customer", "fixed", "none was given: nothing is taken off", "", 0, 0, 0, "money"
+            )
+        )
+    return tuple(rows)
 
 
 def environment_assumptions(

@@ -2,9 +2,11 @@
 
 from pydantic import Field
 
-from clvsim.effects import Effect
+from clvsim.effects import Effect, Fixed
 from clvsim.models.around.path import PathPrior
 from clvsim.schema import Frozen
+
+LOG = "log"  # name of the channel that stands for the log
 
 
 class SimulationConfig(Frozen):
@@ -42,10 +44,30 @@ class Channel(Frozen):
 
 
 class AcquisitionConfig(Frozen):
-    """Channels that bring new customers during the first `months`; without channels there are none."""
+    """New customers of the first `months`: those that `channels` bring, or, with `from_log`, as many as the log's first
+    orders say (`models.arrivals`). Else there are none.
+
+    Of the log each costs `cost_per_customer`, those too whom a lever brings in addition; or all together cost
+    `spend_per_month`, however many come.
+    """
 
     months: int = Field(12, gt=0, le=240)
+    from_log: bool = False
+    cost_per_customer: float = Field(0.0, ge=0)
+    spend_per_month: float = Field(0.0, ge=0)
     channels: dict[str, Channel] = Field(default_factory=dict)
+
+    @property
+    def brings(self) -> tuple[str, ...]:
+        """Names of what brings newcomers; empty where nothing does."""
+        return (LOG,) if self.from_log else tuple(self.channels)
+
+    @property
+    def resolved(self) -> "AcquisitionConfig":
+        """With a channel for the log, whose visitors are those who would come anyway: each is a customer."""
+        if not self.from_log:
+            return self
+        return self.model_copy(update={"channels": {LOG: Channel(visitors_per_month=0, conversion=Fixed(value=1.0))}})
 
 
 class EnvironmentConfig(Frozen):
@@ -58,7 +80,8 @@ class EnvironmentConfig(Frozen):
     σ ~ HalfNormal(`sd_prior`) before the log was seen, κ is 0 with probability 1/2, else HalfNormal(`level_sd_prior`);
     with `learn`, the months up to today are learned in the fit, and the future goes on from where they end. Without it
     shocks come from their stationary law, without a level. An `sd_prior` of 0 turns the layer off, a `level_sd_prior`
-    of 0 the level. `acquisition_sd` is the sd of independent monthly shocks to the number of visitors.
+    of 0 the level. `acquisition_sd` is the sd of independent monthly shocks to the number of visitors of typed
+    channels.
     """
 
     sd_prior: float = Field(0.2, ge=0, le=2)

@@ -64,11 +64,14 @@ def make_layout(summary: CustomerSummary, config: SimulationConfig, acquisition:
     )
 
 
-def refuse(layout: Layout, config: SimulationConfig, scenarios: Sequence[CompiledScenario]) -> None:
-    """Raise ConfigError for interventions that can never act, each once, and ledgers that memory would not hold."""
+def refuse(
+    layout: Layout, config: SimulationConfig, scenarios: Sequence[CompiledScenario], more: Sequence[Problem] = ()
+) -> None:
+    """Raise ConfigError for interventions that can never act, each once, ledgers that memory would not hold, and what
+    else is wrong."""
     never_acting = dict.fromkeys(problem for scenario in scenarios for problem in scenario.problems)
     applying = [scenario for scenario in scenarios if scenario.applies]
-    if problems := [*never_acting, *_too_large(layout, config, applying)]:
+    if problems := [*more, *never_acting, *_too_large(layout, config, applying)]:
         raise ConfigError(problems)
 
 

@@ -110,14 +110,14 @@ def rlv_per_customer(simulation: Simulation) -> np.ndarray:
 
 
 def newcomers_total(simulation: Simulation) -> np.ndarray:
-    """Σ D·n·PAV less the money spent on visitors, which is discounted from the middle of its month.
+    """Σ D·n·PAV less the money spent on newcomers, which is discounted from the middle of its month.
 
     Without a known margin it is revenue, which no cost moves.
     """
     levels, per_month = simulation.expected, simulation.economics.discount_per_day * DAYS_PER_MONTH
     brought = levels.newcomers * levels.arrival_discount * newcomer_value(simulation)
-    middle = np.exp(-per_month * (np.arange(levels.acquisition_cost.shape[1]) + 0.5))
-    cost = (levels.acquisition_cost * middle).sum() if simulation.economics.margin_known else 0.0
+    middle = np.exp(-per_month * (np.arange(levels.acquisition_cost.shape[2]) + 0.5))
+    cost = (levels.acquisition_cost * middle).sum(axis=(1, 2)) if simulation.economics.margin_known else 0.0
     return brought.sum(axis=(1, 2)) - cost
 
 
@@ -156,9 +156,8 @@ def pav_per_newcomer(simulation: Simulation) -> np.ndarray:
 
 
 def cac(simulation: Simulation) -> np.ndarray:
-    """All money spent on visitors over all newcomers."""
-    cost = np.full(simulation.draws, simulation.expected.acquisition_cost.sum())
-    return ratio(cost, newcomers(simulation))
+    """All money spent on newcomers over their number."""
+    return ratio(simulation.expected.acquisition_cost.sum(axis=(1, 2)), newcomers(simulation))
 
 
 def clv_per_newcomer(simulation: Simulation) -> np.ndarray:

@@ -8,9 +8,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from clvsim.data.newcomers import FirstOrders, first_orders
 from clvsim.effects import EffectDraws
+from clvsim.errors import Problem
 from clvsim.interventions.base import ContactProgramme, CostEntry, Mechanism, OfferTerms
 from clvsim.kernels.rng import world_keys
+from clvsim.models.arrivals import Arriving, learn_arrivals
 from clvsim.scenario import BASELINE, CompiledScenario, Scenario, compile_scenario
 from clvsim.simulation.arrivals import base_conversions
 from clvsim.simulation.config import AcquisitionConfig, EnvironmentConfig, FinanceConfig, SimulationConfig
@@ -46,6 +49,7 @@ class RunPlan:
     layout: Layout
     calendar: Calendar
     conversions: Mapping[str, EffectDraws]  # by channel, before any intervention
+    arriving: Arriving | None  # newcomers that the log says, for its channel
     scenarios: Mapping[str, ScenarioPlan]  # those that apply, the baseline first
     skipped: Mapping[str, CompiledScenario]  # those that do not
     notes: tuple[str, ...] = ()  # what of the configuration does not count, and why
@@ -85,9 +89,11 @@ def make_plan(
 ) -> RunPlan:
     """Plan the simulation of `names`, the baseline first; `library` is what `combine` refers to.
 
-    Raises ConfigError when an effect does not fit, an intervention can never act, or the ledgers would be too large.
+    Raises ConfigError when an effect does not fit, an intervention can never act, newcomers cannot be learned from the
+    log, or the ledgers would be too large.
     """
     economics = Economics.from_finance(finance, money_scale(typical_amounts(summary.customers)))
+    acquisition, seen = acquisition.resolved, first_orders(summary) if acquisition.from_log else None
     layout = make_layout(summary, simulation, acquisition)
     keys = world_keys(seed, np.arange(min(simulation.draws, MAX_DRAWS)), 0)  # more are refused below
     compiled = {
@@ -95,7 +101,7 @@ def make_plan(
         for name in dict.fromkeys([BASELINE, *names])
     }
     applying = {name: scenario for name, scenario in compiled.items() if scenario.applies}
-    refuse(layout, simulation, list(compiled.values()))
+    refuse(layout, simulation, list(compiled.values()), from_log_problems(acquisition, seen))
     return RunPlan(
         seed=seed,
         simulation=simulation,
@@ -109,10 +115,19 @@ def make_plan(
             discount_per_day=economics.discount_per_day,
         ),
         conversions=base_conversions(acquisition, keys),
+        arriving=learn_arrivals(seen, keys, acquisition.months) if seen else None,
         scenarios={name: ScenarioPlan.from_compiled(scenario, economics) for name, scenario in applying.items()},
         skipped={name: scenario for name, scenario in compiled.items() if not scenario.applies},
         notes=costs_that_do_not_count(finance, acquisition, list(applying.values())),
     )
+
+
+def from_log_problems(acquisition: AcquisitionConfig, seen: FirstOrders | None) -> list[Problem]:
+    """Why newcomers cannot be learned from the log that was asked for them."""
+    if not acquisition.from_log:
+        return []
+    what = seen.problem() if seen else "needs a log of dated orders; histories and survivors do not say when who came"
+    return [Problem("acquisition.from_log", what)] if what else []
 
 
 def with_costs_that_count(scenario: CompiledScenario, economics: Economics) -> CompiledScenario:
@@ -138,6 +153,7 @@ def costs_that_do_not_count(
     if finance.gross_margin is not None:
         return ()
     named = ["finance.cost_per_order"] if finance.cost_per_order else []
+    named += [f"acquisition.{key}" for key in ("cost_per_customer", "spend_per_month") if getattr(acquisition, key)]
     named += [
         f"acquisition.channels.{c}.cost_per_visitor" for c, v in acquisition.channels.items() if v.cost_per_visitor
     ]

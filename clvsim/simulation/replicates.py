@@ -45,7 +45,7 @@ def add_replicates(
     """
     done, months, draws = simulation.replicates, plan.layout.months, simulation.draws
     sd = sd_law(fitted, summary, plan.environment)
-    new = make_worlds(plan.seed, draws, replicates, months, plan.environment, sd, after=done)
+    new = make_worlds(plan.seed, draws, replicates, months, plan.environment, sd, after=done, arriving=plan.arriving)
     added = simulate_worlds(plan, fitted, summary, new, simulation.expected.activity, progress).scenarios
     scenarios = {}
     for name, scenario in simulation.scenarios.items():
@@ -57,7 +57,7 @@ def add_replicates(
     return replace(
         simulation,
         scenarios=scenarios,
-        worlds=make_worlds(plan.seed, draws, replicates, months, plan.environment, sd),
+        worlds=make_worlds(plan.seed, draws, replicates, months, plan.environment, sd, arriving=plan.arriving),
         notes=notes_of(plan, fitted, scenarios),
     )
 

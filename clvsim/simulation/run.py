@@ -97,7 +97,7 @@ def simulate(
     finance
         Discount rate, margin and cost per order. Without a margin, money is revenue.
     acquisition
-        Channels and how many visitors they bring. Without channels there are no newcomers.
+        Channels and how many visitors they bring, or that newcomers come as in the log. Without, there are none.
     environment
         Shocks common to all customers.
     seed
@@ -177,7 +177,9 @@ def simulate_plan(
     check_draws(plan.simulation, fitted)
     config, layout = plan.simulation, plan.layout
     shocks_sd = sd_law(fitted, summary, plan.environment)
-    worlds = make_worlds(plan.seed, config.draws, config.replicates, layout.months, plan.environment, shocks_sd)
+    worlds = make_worlds(
+        plan.seed, config.draws, config.replicates, layout.months, plan.environment, shocks_sd, arriving=plan.arriving
+    )
     customers = reachable_by_group(plan, fitted, summary)
     means, expected = expected_levels(plan, fitted, summary, people.key_order(summary)[1], customers)
     simulated, quantiles = simulate_worlds(plan, fitted, summary, worlds, expected.activity, progress)
@@ -186,12 +188,12 @@ def simulate_plan(
         scenarios=simulated,
         skipped=plan.skipped,
         worlds=worlds,
-        inputs=uncertain_inputs(fitted, worlds, plan.base_conversions, compiled),
+        inputs=uncertain_inputs(fitted, worlds, plan.base_conversions, compiled, plan.arriving),
         customers=customer_table(summary, means, quantiles),
         expected=expected,
         economics=plan.economics,
         horizon_months=config.horizon_months,
-        assumptions=acquisition_assumptions(plan.acquisition, plan.conversions)
+        assumptions=acquisition_assumptions(plan.acquisition, plan.conversions, plan.arriving)
         + environment_assumptions(
             plan.environment,
             shocks_sd,
@@ -260,6 +262,7 @@ def plan_all_arrivals(plan: RunPlan, worlds: Worlds) -> dict[str, ArrivalPlan]:
             plan.base_conversions,
             plan.simulation.max_newcomers_per_cell,
             plans.get(BASELINE),
+            plan.arriving,
         )
     return plans
 
@@ -338,6 +341,8 @@ def assemble_scenarios(
     for name, scenario in plan.scenarios.items():
         job = jobs.pop(0)  # its sums are freed as soon as they are turned into money
         ledger = assemble_ledger(job.raw, job.contacts, scenario, arrivals[name], plan, draw, customers, activity)
-        acquired = sum_acquired(arrivals[name]) if plan.acquisition.channels else None
+        acquired = None
+        if plan.acquisition.channels:
+            acquired = sum_acquired(arrivals[name], of_log=plan.acquisition.from_log)
         scenarios[name] = SimulatedScenario(scenario.compiled, ledger, acquired)
     return scenarios

@@ -6,6 +6,7 @@ import numpy as np
 
 from clvsim.kernels import rng
 from clvsim.models.around.path import level_innovations, level_variance, shock_innovations
+from clvsim.models.arrivals import Arriving
 from clvsim.simulation.config import EnvironmentConfig
 from clvsim.simulation.environment import SdLaw
 from clvsim.special import ndtri
@@ -24,7 +25,7 @@ class Worlds:
     environment_sd: np.ndarray  # (draws,)
     level_sd: np.ndarray  # (draws,) of the slope of their level, a month
     log_rate: np.ndarray  # (w, months): shock on the log purchase rate; its exponential has mean 1 given the draw
-    log_visitors: np.ndarray  # (w, months)
+    log_visitors: np.ndarray  # (w, months), of the log: newcomers
 
     @property
     def draws(self) -> int:
@@ -49,12 +50,14 @@ def make_worlds(
     shocks_sd: SdLaw | None = None,
     *,
     after: int = 0,
+    arriving: Arriving | None = None,
 ) -> Worlds:
     """All worlds of a run; the first ones stay the same when there are more draws or months.
 
     Of the `replicates` of each draw the first `after` are left out, and the rest keep their random numbers. `shocks_sd`
     is the law of the shocks' sd, the prior of `config` by default. Where it was learned the path up to today is known
-    in each draw, and what is drawn are innovations after today.
+    in each draw, and what is drawn are innovations after today. Newcomers of a log (`arriving`) have shocks of their
+    own, as they were learned, instead of `acquisition_sd`.
     """
     index = np.arange(draws)
     key = np.stack([rng.world_keys(seed, index, r) for r in range(after, replicates)], axis=1).reshape(-1)
@@ -66,12 +69,14 @@ def make_worlds(
     def normals(name: str) -> np.ndarray:
         return np.stack([ndtri(rng.world_uniforms(key, name, rng.SHOCK, m)) for m in range(months)], axis=1)
 
-    visits = normals("environment.visitors")
     log_rate = _mean_one(normals("environment.shock"), sd[draw], config.autocorrelation, known_today=law.months > 0)
     if level_sd.any():
         wide = level_sd[draw, None]
         level = wide * level_innovations(normals("environment.level"))
         log_rate = log_rate + level - 0.5 * wide**2 * level_variance(months)
+    log_visitors = config.acquisition_sd * normals("environment.visitors") - 0.5 * config.acquisition_sd**2
+    if arriving is not None:
+        log_visitors = arriving.log_shocks(key, draw, months)
     return Worlds(
         key=key,
         draw=draw,
@@ -79,7 +84,7 @@ def make_worlds(
         environment_sd=sd,
         level_sd=level_sd,
         log_rate=log_rate,
-        log_visitors=config.acquisition_sd * visits - 0.5 * config.acquisition_sd**2,
+        log_visitors=log_visitors,
     )
 
 

@@ -29,6 +29,7 @@ def assemble(
     tracking: Tracking,
     scores: tuple[ModelScore, ...] = (),
     models: "Words | None" = None,
+    arrivals: str = "",
 ) -> RunResult:
     """Everything that the report shows of a run, in one frozen value."""
     from clvsim.comparison import has_common_shocks, has_sampled_parameters
@@ -36,7 +37,7 @@ def assemble(
 
     summary, posterior = material.summary, fitted.posterior
     margin_known = config.finance.gross_margin is not None
-    acquisition = bool(config.acquisition.channels)
+    acquisition = bool(config.acquisition.brings)
     model_facts = facts.model_facts(fitted, summary, comparison, config.finance)
     scenarios = tuple(scenario_description(simulation, name) for name in config.names)
     if scores:
@@ -76,6 +77,7 @@ def assemble(
         assumptions=facts.finance_assumptions(config.finance) + simulation.assumptions,
         model_facts=model_facts,
         models=models.short if models else "",
+        arrivals=arrivals,
         calendar_effects=facts.fitted_kinds(fitted.retention),
         warnings=facts.quality_warnings(material.quality) + posterior.warnings,
         who_is_lost=fitted.retention.WHO_IS_LOST,

@@ -12,6 +12,7 @@ from clvsim.report import evidence
 from clvsim.report.text import READY, WIDTH, quality_table
 from clvsim.runfolder import RunContext
 from clvsim.scenario import ambiguous_names
+from clvsim.stages.newcomers import with_newcomers
 from clvsim.stages.refusals import plan_run, require_payments
 from clvsim.stages.steps import read_data, with_findings
 from clvsim.types import QualityLine
@@ -22,6 +23,7 @@ def check(config: RunConfig, ctx: RunContext) -> int:
     material = read_data(config, ctx)
     config = with_findings(config, material, ctx)
     plan = plan_run(config, material.summary)
+    material = with_newcomers(material, plan)
     ctx.say(quality_table(material.quality))
     descriptions = [scenario.compiled.description for scenario in plan.scenarios.values()]
     remarks = config.retention.remarks(material.summary)

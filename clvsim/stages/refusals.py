@@ -41,7 +41,8 @@ def plan_run(config: RunConfig, summary: CustomerSummary) -> RunPlan:
     if problems:
         raise ConfigError(problems)
     if config.report.metric not in applicable(
-        acquisition=bool(config.acquisition.channels),
+        acquisition=bool(config.acquisition.brings),
+        visitors=bool(config.acquisition.channels),
         margin=plan.economics.margin_known,
         has_contacts=plan.has_contacts,
     ):
@@ -70,7 +71,7 @@ def unknown_groups(config: RunConfig, summary: CustomerSummary) -> list[Problem]
     """A problem per segment or channel that an intervention names and that has no customers."""
     members = {
         "segments": {s for s in summary.customers["segment"] if s},
-        "channels": {c for c in summary.customers["channel"] if c} | set(config.acquisition.channels),
+        "channels": {c for c in summary.customers["channel"] if c} | set(config.acquisition.brings),
     }
     return [
         Problem(

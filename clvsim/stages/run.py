@@ -9,6 +9,7 @@ from clvsim.runfolder import RunContext
 from clvsim.stages.assembly import assemble
 from clvsim.stages.cautions import with_share_beyond
 from clvsim.stages.fits import Fits, fit_run, models_in_words, with_discrepancy
+from clvsim.stages.newcomers import newcomers_sentence, with_newcomers
 from clvsim.stages.refusals import plan_run, require_payments
 from clvsim.stages.steps import (
     Stopwatch,
@@ -34,6 +35,7 @@ def run(config: RunConfig, ctx: RunContext) -> int:
         config = with_findings(config, material, ctx)
     summary = material.summary
     plan = plan_run(config, summary)
+    material = with_newcomers(material, plan)
     require_payments(config, material, summary)
     with clock("fit"), ctx.progress("Fitting the models"):
         fits = fit_run(config, material, ctx)
@@ -47,7 +49,8 @@ def run(config: RunConfig, ctx: RunContext) -> int:
         )
     material = with_share_beyond(material, fits.own, simulation)
     words = models_in_words(fits, config, summary)
-    result = assemble(config, ctx, material, fits.own, simulation, comparison, tracking, scores, words)
+    arrivals = newcomers_sentence(config, plan, comparison.table)
+    result = assemble(config, ctx, material, fits.own, simulation, comparison, tracking, scores, words, arrivals)
     folder = output_folder(ctx)
     with clock("report"), ctx.progress("Writing the report"):
         write_report(result, folder)

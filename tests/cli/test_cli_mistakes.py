@@ -30,6 +30,14 @@ MISTAKES = {
         ["check", "experiment=demo", "acquisition.channels.search.convrsion=0.1"],
         ["search.convrsion: no such key; did you mean acquisition.channels.search.conversion?"],
     ),
+    "newcomers of the log beside typed visitors": (
+        ["check", "experiment=demo", "acquisition.from_log=true"],
+        ["clvsim: acquisition.channels.search: types 10000 visitors a month, where acquisition.from_log=true takes"],
+    ),
+    "newcomers of a closed group": (
+        ["check", "data=cdnow", "acquisition.from_log=true"],
+        ["clvsim: acquisition.from_log: needs newcomers who still come; the log has 2,"],
+    ),
     "several keys": (["run", "orders.csv", "seeed=1", "fit.drws=3"], ["mean seed?", "fit.drws: no such key"]),
     "keys and values": (
         ["check", "orders.csv", "simulation.drws=10", "simulation.draws=0"],

@@ -433,6 +433,15 @@ def test_a_source_without_dated_orders_has_nothing_to_track(text_of: Text) -> No
     assert "No hold-out" not in text
 
 
+def test_newcomers_of_the_log_have_a_sentence_and_a_limit(text_of: Text) -> None:
+    sentence = "About 100 new customers a month are expected; the log brought 98. Each costs $12."
+    text = text_of(replace(demo(), arrivals=sentence))
+    assert sentence in text
+    assert "Their number is learned from the log and goes on with a growth that fades" in text
+    assert "Visitors, conversion and cost per visitor are inputs" not in text
+    assert "Visitors, conversion and cost per visitor are inputs" in text_of(demo())
+
+
 def test_synthetic_data_are_called_so_first(text_of: Text) -> None:
     result = replace(demo(), synthetic="Simulated <here>.")
     text = text_of(result)

@@ -145,6 +145,12 @@ def test_foreign_logs_get_revenue_examples_and_reasons() -> None:
         assert word not in text
 
 
+def test_newcomers_of_the_log_have_a_sentence_of_their_own() -> None:
+    sentence = "About 100 new customers a month are expected; the log brought 98. Each costs $12."
+    assert sentence in tables(replace(demo(), arrivals=sentence)).replace("\n", " ")
+    assert "the log brought" not in tables(demo())
+
+
 def test_a_draft_is_marked_as_one() -> None:
     assert tables(replace(demo(), draft=True)).startswith("DRAFT: parameter uncertainty is left out")
 

@@ -68,7 +68,7 @@ def test_more_draws_only_add_draws() -> None:
 def test_what_does_not_apply_is_skipped_with_its_reason() -> None:
     plan = plan_of(acquisition=channels().model_copy(update={"channels": {}}))
     assert list(plan.scenarios) == [BASELINE, "upsell"]
-    assert plan.skipped["page"].description.not_applicable == "needs acquisition.channels"
+    assert plan.skipped["page"].description.not_applicable == "needs acquisition.channels or acquisition.from_log"
 
 
 def test_offers_count_with_their_full_price_where_no_margin_is_known() -> None:

@@ -40,8 +40,8 @@ def newcomer_levels(plan: RunPlan, fitted: FittedModels) -> NewcomerLevels:
 
     draws, names = plan.simulation.draws, list(plan.acquisition.channels)
     months, ages = (plan.acquisition.months, plan.simulation.horizon_months) if names else (0, 0)
-    visitors, cost = visitors_of(plan)
     count = expected_newcomers(plan)
+    visitors, cost = visitors_of(plan, count)
     parts = [slice(low, min(draws, low + DRAWS_AT_ONCE)) for low in range(0, draws, DRAWS_AT_ONCE)]
     if names:
         done = Parallel(plan.simulation.jobs, backend="threading")(
@@ -53,24 +53,30 @@ def newcomer_levels(plan: RunPlan, fitted: FittedModels) -> NewcomerLevels:
     return NewcomerLevels(visitors, cost, count, arrival_discount(plan.economics.discount_per_day, months), *fields)
 
 
-def visitors_of(plan: RunPlan) -> tuple[np.ndarray, np.ndarray]:
-    """Expected visitors and the money spent on them, (channels, months) each."""
-    channels = plan.acquisition.channels.values()
+def visitors_of(plan: RunPlan, count: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Expected visitors, (channels, months), and the money spent on them, (draws, channels, months)."""
+    acquisition, draws = plan.acquisition, plan.simulation.draws
+    channels = acquisition.channels.values()
     visitors = np.zeros((len(channels), plan.acquisition.months if channels else 0))
+    if acquisition.from_log:
+        return visitors + np.nan, acquisition.cost_per_customer * count + acquisition.spend_per_month
     visitors += np.array([c.visitors_per_month for c in channels]).reshape(-1, 1)
-    return visitors, visitors * np.array([c.cost_per_visitor for c in channels]).reshape(-1, 1)
+    cost = visitors * np.array([c.cost_per_visitor for c in channels]).reshape(-1, 1)
+    return visitors, np.broadcast_to(cost, (draws, *cost.shape))
 
 
 def expected_newcomers(plan: RunPlan) -> np.ndarray:
-    """Visitors times the baseline's conversion, (draws, channels, months)."""
+    """Visitors times the baseline's conversion, (draws, channels, months); of the log as many as it says."""
     draws, months = plan.simulation.draws, plan.acquisition.months
     shifts, every = plan.scenarios[BASELINE].levers.shifts, np.arange(draws)
     out = np.zeros((draws, len(plan.acquisition.channels), months if plan.acquisition.channels else 0))
     for c, (name, channel) in enumerate(plan.acquisition.channels.items()):
         base = plan.base_conversions[name]
         for m in range(months):
-            conversion = shifted_conversion(base, shifts, Group("new", "", name), every, m)
-            out[:, c, m] = channel.visitors_per_month * conversion
+            group, of_log = Group("new", "", name), plan.arriving is not None
+            conversion = shifted_conversion(base, shifts, group, every, m, of_log=of_log)
+            visitors = plan.arriving.mean[:, m] if plan.arriving else channel.visitors_per_month
+            out[:, c, m] = visitors * conversion
     return out
 
 

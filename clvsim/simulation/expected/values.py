@@ -33,9 +33,9 @@ class ExpectedLevels:
     existing_revenue: np.ndarray  # (draws, groups), discounted to today
     existing_discounted_orders: np.ndarray  # (draws, groups)
     existing_orders: np.ndarray  # (draws, groups), undiscounted
-    visitors: np.ndarray  # (channels, months)
-    acquisition_cost: np.ndarray  # (channels, months), money spent on visitors, undiscounted
-    newcomers: np.ndarray  # (draws, channels, months), visitors times conversion
+    visitors: np.ndarray  # (channels, months); nan of the log
+    acquisition_cost: np.ndarray  # (draws, channels, months), money spent on newcomers, undiscounted
+    newcomers: np.ndarray  # (draws, channels, months), visitors times conversion, or as the log says
     arrival_discount: np.ndarray  # (months,) mean discount of a first order in each month
     first_revenue: np.ndarray  # (draws, channels), of one first order
     newcomer_revenue: np.ndarray  # (draws, channels, months), of one newcomer within the horizon
