@@ -208,7 +208,8 @@ class ByPlan:
         found, guessed = [], 0
         for part in self.parts(summary):
             plan, frame = self.plans[part.number], part.summary.customers
-            active = int((part.model.histories(part.summary).lost == 0).sum())
+            paid = prices(part.summary) > 0
+            active = int(((part.model.histories(part.summary).lost == 0) & paid).sum())
             every = f" (every {plan.period})" if plan.name != plan.period else ""
             found.append(f"{plan.name}{every}: {len(frame):,}, of which {active:,} active")
             guessed += int((plan_names(part.summary, self.column) != plan.name).sum())
