@@ -227,6 +227,28 @@ def test_trials_are_learned_from_those_that_are_over() -> None:
     assert figures(Sbg(), LAW, *log_of([row for row in rows if row[2] > 0])).trials is None
 
 
+def test_after_a_trial_the_day_of_the_payments_counts() -> None:
+    """Trials of 14 days, payments on 28 May the last: due on 28 June, and not on the 14th, or on 14 May."""
+    rows = [row for k in range(5) for row in paid(f"direct{k}", dt.date(2023, 1, 28), 5, 10.0)]
+    for k in range(5):
+        rows += [(f"trial{k}", dt.date(2022, 12, 14 + k), 0.0), *paid(f"trial{k}", dt.date(2022, 12, 28), 6, 10.0)]
+    rows += [("left", dt.date(2023, 1, 14), 0.0), *paid("left", dt.date(2023, 1, 28), 4, 10.0)]
+    summary, payments = log_of(rows)
+    histories = Sbg().histories(summary)
+    renewals = dict(zip(summary.customers["customer_id"], histories.renewals, strict=True))
+    assert renewals == {**{f"direct{k}": 4 for k in range(5)}, **{f"trial{k}": 5 for k in range(5)}, "left": 3}
+    assert np.ptp(histories.next_days[histories.lost == 0]) == 0
+    total = figures(Sbg(), LAW, summary, payments).total
+    assert (total.active, total.unpaid, total.due) == (10, 1, 10)
+    a_year = [
+        ("y", dt.date(2022, 5, 20), 0.0),
+        *paid("y", dt.date(2022, 6, 20), 1, 120.0),
+        *paid("x", dt.date(2022, 1, 1), 2, 1.0, 12),
+    ]
+    yearly = figures(Sbg(renewal="year"), LAW, *log_of(a_year)).total
+    assert (yearly.active, yearly.mrr) == (2, pytest.approx(10 + 1 / 12, rel=1e-12))
+
+
 def test_each_plan_has_its_own_and_all_are_their_sum() -> None:
     rows = [row for k in range(6) for row in paid(f"m{k}", dt.date(2022, 8, 2 + k), 11 - k % 2, 29.0)]
     rows += [row for k in range(5) for row in paid(f"y{k}", dt.date(2020, 7, 1), 3, 290.0, 12)]
