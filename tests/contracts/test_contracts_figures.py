@@ -240,13 +240,23 @@ def test_after_a_trial_the_day_of_the_payments_counts() -> None:
     assert np.ptp(histories.next_days[histories.lost == 0]) == 0
     total = figures(Sbg(), LAW, summary, payments).total
     assert (total.active, total.unpaid, total.due) == (10, 1, 10)
+    assert not [said for said in Sbg().warnings(summary, LAW) if "several payments" in said or "irregular" in said]
     a_year = [
         ("y", dt.date(2022, 5, 20), 0.0),
-        *paid("y", dt.date(2022, 6, 20), 1, 120.0),
+        ("y", dt.date(2022, 6, 20), 120.0),
         *paid("x", dt.date(2022, 1, 1), 2, 1.0, 12),
     ]
     yearly = figures(Sbg(renewal="year"), LAW, *log_of(a_year)).total
     assert (yearly.active, yearly.mrr) == (2, pytest.approx(10 + 1 / 12, rel=1e-12))
+
+
+def test_a_pause_after_a_trial_is_one() -> None:
+    """The trial's payment does not stand for the one that is missing on 28 March."""
+    rows = [("x", dt.date(2022, 12, 14), 0.0), *paid("x", dt.date(2022, 12, 28), 3, 10.0)]
+    rows += [*paid("x", dt.date(2023, 4, 28), 2, 10.0), *paid("y", dt.date(2023, 1, 2), 6, 10.0)]
+    found = Sbg(pauses=True).with_pauses().histories(log_of(rows)[0])
+    assert (found.renewals[0], found.idle[0], found.breaks[0], found.kept[0]) == (5, 1, 1, 3)
+    assert (found.idle[1], found.breaks[1]) == (0, 0)
 
 
 def test_each_plan_has_its_own_and_all_are_their_sum() -> None:

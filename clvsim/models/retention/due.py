@@ -102,6 +102,12 @@ def due_days(summary: CustomerSummary, renewal: str) -> AtIntervals | ByMonths:
     return ByMonths(MONTHS_OF[renewal], T, first, anchor, today)
 
 
+def renewals_paid(summary: CustomerSummary, due: AtIntervals | ByMonths) -> np.ndarray:
+    """Payments of each contract after the one that began it, (customer,): the first, or that which ended a trial."""
+    orders = summary.customers["frequency"].to_numpy(np.float64)
+    return orders - (due.day(np.zeros_like(orders)) > 0)
+
+
 def days_held_back(summary: CustomerSummary, renewal: str, late: int) -> float:
     """Length of the hold-out less the last `late` days, at least one, in the time of `due_days`: what is due on its
     last day lies within it."""
