@@ -115,7 +115,7 @@ def terms(result: RunResult) -> list[tuple[str, str]]:
         (
             "MRR",
             "Monthly recurring revenue: what each active contract last paid for a period, divided by the months of the "
-            "period, summed. Charges between due days are left out.",
+            "period, summed, before any cost. Charges between due days are left out.",
         ),
         ("ARPA", "Average revenue per account: MRR divided by the number of active contracts."),
         (

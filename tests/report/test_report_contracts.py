@@ -30,6 +30,7 @@ def test_lost_contracts_are_not_inferred():
     text = sections["Lost contracts are seen, later losses are forecast"]
     assert text.startswith(RESULT.who_is_lost)
     assert f"1,234 of {RESULT.customers:,} are active" in text
+    assert "80 of 2,357 are active, 7 in a trial; figures" in " ".join(dict(limits(subscriptions())).values())
     everything = " ".join(sections.values())
     assert "silence" not in everything
     assert "buying rate" not in everything
