@@ -135,7 +135,8 @@ def _behaviour_limits(result: RunResult) -> list[tuple[str, str]]:
                 "Lost contracts are seen, later losses are forecast",
                 f"{result.who_is_lost} {fmt.number(result.active_contracts)} of {fmt.number(result.customers)} are "
                 f"active{_in_a_trial(result)}; figures per customer of today are averages over all of them. "
-                "Who will renew is a forecast from how many did so far at the same age; cohorts of different years are taken to be alike.",
+                "Who will renew is a forecast from how many did so far at the same age; cohorts of different years are "
+                "taken to be alike.",
             ),
             (
                 "Behaviour is taken as lasting",
