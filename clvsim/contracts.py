@@ -37,7 +37,12 @@ from clvsim.types import (
 )
 
 YEAR = 12
-_AGES = 60  # renewals that are kept
+_AGES = 24  # renewals that are kept
+_CHUNK_CELLS = 1 << 21
+_STANDS = (  # columns of histories that say how a contract stands, and not which parameters it has
+    *("renewals", "seen", "lost", "missed", "kept", "breaks", "idle"),
+    *("next_days", "outstanding", "recovering", "late"),
+)
 _NOBODY = Range(np.nan, np.nan, np.nan)
 
 
@@ -214,11 +219,14 @@ def ended(standing: Standing, edges: np.ndarray) -> Counted:
     return Counted(count, of)
 
 
+def was_due(histories: Any, number: int) -> np.ndarray:
+    """Whose renewal of that number the likelihood counts, as made or as the one not made, (contract,) of bool."""
+    return (histories.seen >= number) | ((histories.lost > 0) & (histories.seen == number - 1))
+
+
 def renewed(histories: Any, number: int) -> Counted:
-    """How many of those due for a renewal made it, as the likelihood counts them."""
-    made = int((histories.seen >= number).sum())
-    missed = int(((histories.lost > 0) & (histories.seen == number - 1)).sum())
-    return Counted(made, made + missed)
+    """How many of those due for a renewal made it."""
+    return Counted(int((histories.seen >= number).sum()), int(was_due(histories, number).sum()))
 
 
 def trials_of(plans: Sequence[tuple[Part, Standing]], free: np.ndarray) -> Trials | None:
@@ -269,33 +277,31 @@ def in_a_pause(fitted: FittedModels, histories: Any) -> Range | None:
 
 
 def renewals_of(fitted: FittedModels, histories: Any) -> tuple[Renewal, ...]:
-    """The renewals that somebody has been due for: who made them, and S(n) / S(n - 1) of the model, with the parameters
-    of those due where customers differ in them. In the pace of the log, before shocks to come."""
+    """The renewals that somebody has been due for: who made them, and the mean of S(n) / S(n - 1) over those who were
+    due, whose parameters (or days, in a season) may differ. At the log's own pace, before shocks to come."""
     most = min(int((histories.seen + (histories.lost > 0)).max(initial=0)), _AGES)
-    level = histories.level if "level" in histories._fields else np.zeros_like(histories.lost)
+    told_apart = [values for name, values in histories._asdict().items() if name not in _STANDS]
+    table = np.column_stack([np.zeros_like(histories.lost), *told_apart])
+    _, first, group = np.unique(table, axis=0, return_index=True, return_inverse=True)
+    due = np.array([np.bincount(group.reshape(-1), was_due(histories, n + 1), first.size) for n in range(most)])
     expected = np.zeros((fitted.draws, most))
-    due = np.zeros(most)
-    for one in np.unique(level):
-        who = np.flatnonzero(level == one)
-        own = rows_of(histories, who)
-        number = np.array([renewed(own, n + 1).of for n in range(most)])
-        lasts = survival(fitted, rows_of(histories, who[:1]), most)
-        expected += number * lasts[:, 1:] / lasts[:, :-1]
-        due += number
-    return tuple(
-        Renewal(n + 1, renewed(histories, n + 1), range_of(expected[:, n] / due[n])) for n in range(most) if due[n]
-    )
+    step = max(1, _CHUNK_CELLS // (fitted.draws * (most + 1)))
+    for low in range(0, first.size if most else 0, step):
+        lasts = survival(fitted, rows_of(histories, first[low : low + step]), most)
+        expected += np.einsum("dgn,ng->dn", lasts[..., 1:] / lasts[..., :-1], due[:, low : low + step])
+    counted = [renewed(histories, n + 1) for n in range(most)]
+    return tuple(Renewal(n + 1, one, range_of(expected[:, n] / one.of)) for n, one in enumerate(counted) if one.of)
 
 
 def survival(fitted: FittedModels, like: Any, most: int) -> np.ndarray:
-    """S(0), ..., S(most): the model's share of contracts that make so many renewals, of those with the parameters that
-    one history has, (draw, most + 1)."""
-    n = np.arange(most + 1.0)
-    plain = {name: np.repeat(values, n.size) for name, values in like._asdict().items()}
+    """S(0), ..., S(most): the model's share of contracts that make so many renewals, as of histories of the same
+    parameters and days, (draw, history, most + 1)."""
+    n = np.tile(np.arange(most + 1.0), like.lost.size)
+    plain = {name: np.repeat(values, most + 1) for name, values in like._asdict().items()}
     none = {name: np.zeros_like(n) for name in ("lost", "missed", "kept", "breaks", "idle") if name in plain}
     histories = type(like)(**{**plain, **none, "renewals": n, "seen": n})
     found = fitted.retention.log_likelihood(fitted.posterior.retention, histories, fitted.days_per_unit)
-    return np.exp(found)
+    return np.exp(found).reshape(fitted.draws, -1, most + 1)
 
 
 def range_of(draws: np.ndarray) -> Range:

@@ -15,6 +15,7 @@ from clvsim.data import DataConfig, read_transactions, summarize
 from clvsim.data.payments import Payments, payments_of
 from clvsim.models import RETENTION
 from clvsim.models.around.plans import by_plan
+from clvsim.models.around.pooling import configured
 from clvsim.models.fitted import FittedModels
 from clvsim.models.laws import rows_of
 from clvsim.models.retention.pausing import PAUSE, RESUME
@@ -303,6 +304,29 @@ def test_paused_contracts_are_told_apart_from_lost_ones() -> None:
     np.testing.assert_allclose(total.paused, [expected.mean(), *np.quantile(expected, [0.05, 0.95])], rtol=1e-12)
     assert 0 < total.paused.mean < 1
     assert total.renewals[0].expected.mean == pytest.approx((BETA / (ALPHA + BETA)).mean(), rel=1e-10)
+
+
+def test_groups_count_with_their_own_parameters() -> None:
+    """Odds of ending 20 % higher in one group and lower in the other; nine of it and three of that one were due."""
+    rows = [row for k in range(9) for row in paid(f"a{k}", dt.date(2022, 9, 1), 10 if k % 2 else 4, 10.0)]
+    rows += [row for k in range(3) for row in paid(f"b{k}", dt.date(2022, 9, 1), 10, 10.0)]
+    group = [row[0][0] for row in rows]
+    summary, payments = log_of(rows, columns={"segment": group}, segment="segment")
+    model = configured(Sbg(pool="segment"), summary)
+    effects = {"logit_churn[segment a]": np.log(1.2), "logit_churn[segment b]": np.log(0.8)}
+    names = {name for names in model.names().values() for name in names}
+    assert effects.keys() <= names
+    params = LAW | {name: np.full(3, effects.get(name, 0.0)) for name in names} | {"sd_logit_churn": np.ones(3)}
+    total = figures(model, params, summary, payments).total
+    share = {}
+    for name, log_odds in effects.items():
+        odds = ALPHA / BETA * np.exp(log_odds)
+        a = (ALPHA + BETA) * odds / (1 + odds)
+        share[name[-2]] = np.array([(ALPHA + BETA - a + n) / (ALPHA + BETA + n) for n in (0, 4)])
+    assert [total.renewals[n].renewed for n in (0, 4)] == [(12, 12), (7, 7)]
+    first, fifth = (9 * share["a"] + 3 * share["b"]) / 12, (4 * share["a"] + 3 * share["b"]) / 7
+    for n, expected in ((0, first[0]), (4, fifth[1])):
+        assert total.renewals[n].expected.mean == pytest.approx(expected.mean(), rel=1e-10)
 
 
 def test_without_single_payments_prices_are_means() -> None:
