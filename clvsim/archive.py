@@ -17,13 +17,19 @@ from clvsim.simulation.ledger import Ledger
 from clvsim.simulation.run import Simulation
 from clvsim.types import (
     Assumption,
+    ContractFigures,
+    Counted,
     Diagnostic,
     HoldoutCheck,
     PaybackCurve,
+    PlanFigures,
     QualityLine,
+    Range,
+    Renewal,
     RunResult,
     ScenarioDescription,
     Tracking,
+    Trials,
 )
 
 if TYPE_CHECKING:
@@ -90,6 +96,7 @@ def _result(raw: dict[str, Any], table: pd.DataFrame) -> RunResult:
         "quality": parse_rows(QualityLine, raw["quality"]),
         "diagnostics": parse_rows(Diagnostic, raw["diagnostics"]),
         "assumptions": parse_rows(Assumption, raw["assumptions"]),
+        "contracts": _contracts(raw.get("contracts")),
         "model_facts": tuple((a, b) for a, b in raw["model_facts"]),
         **{name: tuple(raw[name]) for name in ("layers", "warnings", "lever_warnings", "calendar_effects", "notes")},
     }
@@ -108,6 +115,27 @@ def _arrays(raw: dict[str, Any]) -> dict[str, Any]:
 
 def _number(value: Any) -> Any:
     return math.nan if value is None else value
+
+
+def _contracts(raw: dict[str, Any] | None) -> ContractFigures | None:
+    if raw is None:
+        return None
+    trials: dict[str, Any] | None = raw["trials"] and {**raw["trials"], "share": _range(raw["trials"]["share"])}
+    plans = tuple(map(_plan, raw["plans"]))
+    return ContractFigures(_plan(raw["total"]), plans, Trials(**trials) if trials else None)
+
+
+def _plan(raw: dict[str, Any]) -> PlanFigures:
+    fields: dict[str, Any] = {**raw, "paused": raw["paused"] and _range(raw["paused"])}
+    fields |= {name: _range(raw[name]) for name in ("churn_month", "churn_year")}
+    fields |= {name: Counted(**raw[name]) for name in ("ended_month", "ended_year")}
+    rows = (Renewal(r["number"], Counted(**r["renewed"]), _range(r["expected"])) for r in raw["renewals"])
+    fields["renewals"] = tuple(rows)
+    return PlanFigures(**fields)
+
+
+def _range(raw: dict[str, Any]) -> Range:
+    return Range(**{name: _number(value) for name, value in raw.items()})
 
 
 def _tracking(raw: dict[str, Any]) -> Tracking:

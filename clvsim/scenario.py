@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from clvsim import effects
 from clvsim.errors import Problem
 from clvsim.interventions import INTERVENTIONS
-from clvsim.interventions.base import Group, Intervention, Mechanism
+from clvsim.interventions.base import CostEntry, Group, Intervention, Mechanism
 from clvsim.interventions.timing import Horizon
 from clvsim.schema import OfKind
 from clvsim.types import Assumption, ScenarioDescription
@@ -19,6 +19,9 @@ BASELINE = "baseline"
 NEEDS_ACQUISITION = "needs acquisition.channels or acquisition.from_log"
 RESERVED = {"orders", "acquisition", "contact"}  # causes of the lines that every ledger has
 NEEDS_MARGIN = "needs finance.gross_margin; without it figures are revenue, which no cost moves"
+NEEDS_ORDER_RATE = (
+    "moves how often customers order, and contracts are paid when they fall due, no sooner and no oftener"
+)
 
 
 AnyIntervention = Annotated[Intervention, OfKind(INTERVENTIONS)]
@@ -170,11 +173,13 @@ def compile_scenario(
     groups: tuple[Group, ...],
     horizon: Horizon,
     margin_known: bool = True,
+    renewing: bool = False,
 ) -> CompiledScenario:
     """Draw every uncertain number, keyed by what it is: scenarios that share an effect share its draws.
 
     `draw_keys` (n,) uint64. Dates are resolved against the horizon's today. Interventions without an object (conversion
-    without acquisition, a segment without customers) are skipped, and their sentences on the page say so.
+    without acquisition, a segment without customers, an order rate where customers hold contracts: `renewing`) are
+    skipped, and their sentences on the page say so. Costs beside levers on an order rate alone are skipped with them.
     """
     from clvsim.kernels.rng import world_uniforms  # compiled: not for those who only read a configuration
 
@@ -188,7 +193,7 @@ def compile_scenario(
     problems: list[Problem] = []
     # By name, so that sums do not depend on the order in which a scenario is written.
     for item in sorted(placed_interventions(name, library), key=lambda p: p.name):
-        reason = _without_object(item.intervention, groups, margin_known)
+        reason = _without_object(item.intervention, groups, margin_known, renewing)
         if reason not in (NEEDS_MARGIN, NEEDS_ACQUISITION) and (
             why_never := item.intervention.never_acts(horizon, groups)
         ):
@@ -204,6 +209,8 @@ def compile_scenario(
             uniforms = world_uniforms(draw_keys, item.effect_key(field))
             draws = effects.draw(effect, uniforms, number.scale, path=path, domain=number.domain)
             values[field] = draws.values
+            if renewing and number.order_rate:
+                continue
             if np.ptp(draws.values) > 0:
                 inputs[path] = draws.values
             if np.any(draws.values != 0):
@@ -224,7 +231,8 @@ def compile_scenario(
                 if is_default and number.drives:
                     defaults.append(number.label)
         mechanisms += item.intervention.compile(item.name, values, item.intervention.when.period(horizon.today))
-    nothing_left = bool(reasons) and not mechanisms and name != BASELINE
+    costs_alone = NEEDS_ORDER_RATE in reasons and all(isinstance(m, CostEntry) for m in mechanisms)
+    nothing_left = bool(reasons) and (costs_alone or not mechanisms) and name != BASELINE
     declared = scenario.illustrative or any(library[p.origin].illustrative for p in placed_interventions(name, library))
     return CompiledScenario(
         name=name,
@@ -235,7 +243,7 @@ def compile_scenario(
             title=scenario.title,
             illustrative=declared or bool(defaults),
             not_applicable=reasons[0] if nothing_left else "",
-            assumptions=tuple(assumptions),
+            assumptions=() if nothing_left else tuple(assumptions),
             interventions=() if nothing_left else tuple(sentences),
             evidence=weakest_evidence(assumptions),
             uncertain=any(a.drives and a.path in inputs for a in assumptions),
@@ -250,11 +258,13 @@ def weakest_evidence(assumptions: Sequence[Assumption]) -> str:
     return max((a.evidence for a in assumptions if a.drives), key=lambda e: effects.EVIDENCE.index(e), default="")
 
 
-def _without_object(intervention: Intervention, groups: tuple[Group, ...], margin_known: bool) -> str:
+def _without_object(intervention: Intervention, groups: tuple[Group, ...], margin_known: bool, renewing: bool) -> str:
     if intervention.needs_margin and not margin_known:
         return NEEDS_MARGIN
     if intervention.needs_acquisition and not any(g.origin == "new" for g in groups):
         return NEEDS_ACQUISITION
+    if intervention.needs_order_rate and renewing:
+        return NEEDS_ORDER_RATE
     if not any(intervention.who.reaches(g) for g in groups):
         return f"reaches nobody ({intervention.who})"
     return ""

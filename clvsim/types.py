@@ -286,6 +286,97 @@ class PaybackCurve:
     p_never: float  # not within the horizon
 
 
+class Range(NamedTuple):
+    """Mean and 90 % interval over draws of the parameters; all three nan where there is nobody to speak of."""
+
+    mean: float
+    p05: float
+    p95: float
+
+
+class Counted(NamedTuple):
+    """How many of so many."""
+
+    count: int
+    of: int
+
+
+class Renewal(NamedTuple):
+    """The `number`th renewal: how many of those due for it by now made it, and the model's share of them."""
+
+    number: int
+    renewed: Counted
+    expected: Range
+
+
+@dataclass(frozen=True)
+class PlanFigures:
+    """Contracts of one plan, or of all, as of today: docs/contracts.md defines each figure.
+
+    `active`, `free`, `never_paid` and `unpaid` are all of `contracts`; `paused` of `unpaid` are expected in a pause,
+    None where pauses are not modelled. `mrr` is money a month of the active, of whom `due` fall due within a month.
+    `churn_*` are chances of the active to end within a month or a year; `ended_*` how many of those who were active
+    before did, in the last `months_seen` months one by one, and in the last year. MRR a year ago was `mrr_year_ago`; of
+    the `stayed` contracts in it it was `mrr_then` and is `mrr_now`.
+    """
+
+    plan: str  # "" where it is the only one, or all
+    period: str  # week, month, quarter or year; "" where there are several
+    contracts: int
+    active: int
+    free: int
+    never_paid: int
+    unpaid: int
+    paused: Range | None
+    mrr: float
+    due: int
+    churn_month: Range
+    churn_year: Range
+    months_seen: int
+    ended_month: Counted
+    ended_year: Counted
+    mrr_year_ago: float
+    stayed: int
+    mrr_then: float
+    mrr_now: float
+    renewals: tuple[Renewal, ...]
+
+    @property
+    def arpa(self) -> float:
+        """MRR of an active contract; nan where there is none."""
+        return self.mrr / self.active if self.active else float("nan")
+
+    @property
+    def retention(self) -> float:
+        """Net revenue retention: what contracts that paid a year ago pay now, over MRR then; nan where nobody did."""
+        return self.mrr_now / self.mrr_year_ago if self.mrr_year_ago else float("nan")
+
+    @property
+    def expansion(self) -> float:
+        """By how much those who stayed pay more than a year ago; nan where nobody did."""
+        return self.mrr_now / self.mrr_then - 1 if self.mrr_then else float("nan")
+
+
+@dataclass(frozen=True)
+class Trials:
+    """Contracts whose first payment was free: how many, still running without a payment, and paid since; `share` of
+    those that do not run any more who paid."""
+
+    contracts: int
+    running: int
+    paid: int
+    share: Range
+
+
+@dataclass(frozen=True)
+class ContractFigures:
+    """Figures of all contracts, of each plan where there are several, and of trials where there are some."""
+
+    total: PlanFigures
+    plans: tuple[PlanFigures, ...] = ()
+    trials: Trials | None = None
+
+
 @dataclass(frozen=True)
 class HoldoutCheck:
     """Actual repeat orders of the hold-out against 90 % predictive intervals and among simulated worlds.
@@ -360,4 +451,5 @@ class RunResult:
     synthetic: str = ""  # sentence on the generator of the data; "" for real data
     metric: str = ""  # that scenarios are decided on; "": the one whose rows have probabilities
     lever_warnings: tuple[str, ...] = ()  # on levers without evidence, and names with several meanings
+    contracts: ContractFigures | None = None  # None unless orders are payments of contracts
     notes: tuple[str, ...] = field(default=())  # on replicates and probabilities, weights of newcomers, pooled groups

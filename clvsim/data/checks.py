@@ -16,10 +16,12 @@ _MANY_GROUPS, _FEW_IN_A_GROUP = 20, 20  # groups, and customers of the middle on
 _LEAST_TREND = 0.005  # a year; below it is rounding
 
 
-def quality(log: TransactionLog, summary: CustomerSummary, days: Days | None = None) -> tuple[QualityLine, ...]:
+def quality(
+    log: TransactionLog, summary: CustomerSummary, days: Days | None = None, *, falls_due: bool = False
+) -> tuple[QualityLine, ...]:
     """The table of `clvsim check`, in reading order, of infos and warnings; errors have been raised before.
 
-    `days`: of the log's orders, where they are known already.
+    `days`: of the log's orders, where they are known already. `falls_due`: whether these are payments of contracts.
     """
     return (
         *_source(log),
@@ -27,11 +29,11 @@ def quality(log: TransactionLog, summary: CustomerSummary, days: Days | None = N
         *_period(log, days),
         *remarks(log, days or days_of(log)),
         *_unreadable(log.facts),
-        *_rows(log.facts),
+        *_rows(log.facts, "trial, where it is the first payment" if falls_due else "free order"),
         *_conflicts(log.facts),
         *_refunds(log),
         *_customers(log, summary),
-        *_money(log.facts, summary),
+        *_money(log.facts, summary, trial_lines(summary) if falls_due else free_lines(summary)),
     )
 
 
@@ -102,7 +104,7 @@ def _count_line(key: str, label: str, count: int, note: str) -> QualityLine:
     return QualityLine(key, label, f"{count:,}", note if count else "", "warning" if count else "info")
 
 
-def _rows(facts: LogFacts) -> list[QualityLine]:
+def _rows(facts: LogFacts, free: str) -> list[QualityLine]:
     merged = "rows of one customer on one day are one order" if facts.same_day_merged else ""
     return [
         QualityLine("merged", "Rows merged into an order of the same day", f"{facts.same_day_merged:,}", merged),
@@ -116,7 +118,7 @@ def _rows(facts: LogFacts) -> list[QualityLine]:
             "zeros",
             "Rows with an amount of zero",
             f"{facts.zero_rows:,}",
-            "a day with nothing else is a free order" if facts.zero_rows else "",
+            f"a day with nothing else is a {free}" if facts.zero_rows else "",
         ),
     ]
 
@@ -264,13 +266,13 @@ def _opportunities_line(log: TransactionLog, summary: CustomerSummary) -> Qualit
     )
 
 
-def _money(facts: LogFacts, summary: CustomerSummary) -> list[QualityLine]:
+def _money(facts: LogFacts, summary: CustomerSummary, free: list[QualityLine]) -> list[QualityLine]:
     frame = summary.customers
     repeats = int(frame["repeat_positive"].sum())
     first = frame.loc[frame["first_amount"] > 0, "first_amount"]
     repeat = f"{frame['repeat_amount'].sum() / repeats:,.2f}" if repeats else "–"
     return [
-        *free_lines(summary),
+        *free,
         QualityLine(
             "first_mean",
             "Mean first order",
@@ -301,6 +303,27 @@ def free_lines(summary: CustomerSummary) -> list[QualityLine]:
         "as often, by each customer's own share, and means are of paid orders. If they are no orders, leave them out"
     )
     return [QualityLine("free", "Free orders", f"{first + again:,} of {len(frame) + repeats:,}", note, "warning")]
+
+
+def trial_lines(summary: CustomerSummary) -> list[QualityLine]:
+    """Contracts whose first payment was free, and free renewals, where there are any."""
+    frame = summary.customers
+    trial, renewals = (frame["first_amount"] == 0).to_numpy(), int(frame["frequency"].sum())
+    number, free = int(trial.sum()), renewals - int(frame["repeat_positive"].sum())
+    if number + free in (0, len(frame) + renewals):
+        return []
+    lines = []
+    if number:
+        paid = int((trial & (frame["repeat_positive"] > 0).to_numpy()).sum())
+        note = f"a first payment of 0; {paid:,} paid later. Newcomers' first payments are free as often"
+        lines.append(QualityLine("trials", "Trials", f"{number:,} of {len(frame):,} contracts", note))
+    if free:
+        note = (
+            "they count as made and bring nothing; renewals to come are free as often, by each contract's own share. "
+            "If they are no payments, leave them out"
+        )
+        lines.append(QualityLine("free", "Free renewals", f"{free:,} of {renewals:,}", note, "warning"))
+    return lines
 
 
 def trend_lines(summary: CustomerSummary) -> list[QualityLine]:

@@ -9,6 +9,7 @@ from clvsim.data.checks import check_line, quality
 from clvsim.data.cut import cut_of
 from clvsim.data.days import days_of
 from clvsim.data.log import TransactionLog
+from clvsim.data.payments import Payments, payments_of
 from clvsim.data.read import as_of
 from clvsim.data.remarks import Signs, interrupted, signs_of
 from clvsim.data.summary import summarize, weekly_repeat_orders
@@ -39,12 +40,14 @@ class Material(NamedTuple):
     untracked: str = ""
     synthetic: str = ""  # the sentence that says how the data were drawn; empty for real data
     signs: Signs | None = None  # of dated orders
+    payments: Payments | None = None  # one by one, where they fall due
 
 
 def material_of_log(
     log: TransactionLog, opportunity_days: float | SharedPeriods = 0.0, interval_days: float = 0.0
 ) -> Material:
     """The data of a run on a log of orders, of those that fall due every `interval_days` where that is not 0."""
+    falls_due = bool(interval_days) and not opportunity_days
     read, log = log, log if log.today == log.last_date else as_of(log, log.last_date)
     days = days_of(log)
     upset = interrupted(days)
@@ -57,12 +60,13 @@ def material_of_log(
     why_not = "" if check else str(cut)
     return Material(
         summary,
-        (*quality(log, summary, days), check_line(log, check and check.summary, why_not)),
+        (*quality(log, summary, days, falls_due=falls_due), check_line(log, check and check.summary, why_not)),
         weekly_repeat_orders(log, opportunity_days),
         check,
         unchecked=why_not,
         guessed=log.guessed,
         signs=signs_of(log, days),
+        payments=payments_of(log) if falls_due else None,
     )
 
 

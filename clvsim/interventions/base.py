@@ -52,7 +52,8 @@ class Uncertain(NamedTuple):
     """One number of an intervention that may be an effect: its scale, label, unit and domain.
 
     `neutral` is the typed value with which it does nothing. `drives`: what the lever brings rests on it, as on a take
-    rate; not so on what the company decides (a price) or on what only takes away (annoyance).
+    rate; not so on what the company decides (a price) or on what only takes away (annoyance). `order_rate`: it says how
+    often customers order, which contracts do not have.
     """
 
     scale: Scale
@@ -61,6 +62,7 @@ class Uncertain(NamedTuple):
     domain: Domain = NON_NEGATIVE
     neutral: float = 0.0
     drives: bool = False
+    order_rate: bool = False
 
 
 # --- mechanisms: the simulator's input; every intervention compiles to some of them ----------------------------------
@@ -186,6 +188,11 @@ class Intervention(Frozen):
     @property
     def needs_margin(self) -> bool:
         """Whether it acts on the gross margin, which must then be known."""
+        return False
+
+    @property
+    def needs_order_rate(self) -> bool:
+        """Whether all that it moves is how often customers order, so that it does nothing to contracts."""
         return False
 
     @abstractmethod

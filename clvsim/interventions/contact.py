@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from clvsim.effects import REAL, Effect, Expert, Prior
+from clvsim.effects import REAL, Effect, Expert, Fixed, Prior
 from clvsim.interventions.base import ContactProgramme, Intervention, Mechanism, Uncertain
 from clvsim.interventions.timing import Period
 
@@ -38,11 +38,18 @@ class ContactIntervention(Intervention):
     goodwill_half_life_weeks: float = Field(8.0, gt=0)
     fatigue_half_life_weeks: float = Field(2.0, gt=0)
     UNCERTAIN: ClassVar[Mapping[str, Uncertain]] = {
-        "goodwill": Uncertain("amount", "Goodwill: largest change of the log purchase rate", domain=REAL, drives=True),
-        "fatigue": Uncertain("amount", "Fatigue: loss in log purchase rate"),
+        "goodwill": Uncertain(
+            "amount", "Goodwill: largest change of the log purchase rate", domain=REAL, drives=True, order_rate=True
+        ),
+        "fatigue": Uncertain("amount", "Fatigue: loss in log purchase rate", order_rate=True),
         "churn": Uncertain("amount", "Hazard of leaving per contact and unit of fatigue"),
         "opt_out": Uncertain("amount", "Opt-out hazard per contact"),
     }
+
+    @property
+    def needs_order_rate(self) -> bool:
+        """Whether nobody has said that messages make customers leave, all that contracts would feel of them."""
+        return self.is_default("churn") or (isinstance(self.churn, Fixed) and not self.churn.value)
 
     def compile(self, name: str, values: Mapping[str, np.ndarray], period: Period) -> tuple[Mechanism, ...]:
         goodwill, fatigue = WEIGHTS[self.type]

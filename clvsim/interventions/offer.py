@@ -57,9 +57,11 @@ class OfferIntervention(Intervention):
         "incentive": Uncertain("amount", "Incentive per taken offer", "money"),
         "refund": Uncertain("probability", "Share of taken offers refunded"),
         "cannibalised": Uncertain("probability", "Share of the price that later orders lose"),
-        "if_accepted.rate": Uncertain("relative", "Change of the purchase rate after taking", drives=True),
+        "if_accepted.rate": Uncertain(
+            "relative", "Change of the purchase rate after taking", drives=True, order_rate=True
+        ),
         "if_declined.hazard": Uncertain("amount", "Hazard of leaving per declined offer"),
-        "if_declined.rate": Uncertain("relative", "Change of the purchase rate per declined offer"),
+        "if_declined.rate": Uncertain("relative", "Change of the purchase rate per declined offer", order_rate=True),
     }
 
     def compile(self, name: str, values: Mapping[str, np.ndarray], period: Period) -> tuple[Mechanism, ...]:

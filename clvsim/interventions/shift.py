@@ -19,14 +19,14 @@ WORDS = {
     "margin": "the gross margin",
 }
 SCALES = {
-    "rate": Uncertain("relative", "Change of the purchase rate", drives=True),
+    "rate": Uncertain("relative", "Change of the purchase rate", drives=True, order_rate=True),
     "spend": Uncertain("relative", "Change of the order amount", drives=True),
     "hazard": Uncertain("relative", "Change of the hazard of leaving", drives=True),
     "conversion": Uncertain("odds", "Change of the conversion", drives=True),
     "margin": Uncertain("amount", "Change of the gross margin, in points", "relative", REAL, drives=True),
 }
 QUALITY = {
-    "rate": Uncertain("relative", "Additional customers' order rate, against those who come anyway"),
+    "rate": Uncertain("relative", "Additional customers' order rate, against those who come anyway", order_rate=True),
     "spend": Uncertain("relative", "Additional customers' amounts, against those who come anyway"),
 }
 SOMEWHAT_WORSE = Prior(kind="prior", dist="normal", mean=float(np.expm1(-0.1)), sd=0.1)
@@ -78,6 +78,10 @@ class ShiftIntervention(Intervention):
     @property
     def needs_margin(self) -> bool:
         return self.target == "margin"
+
+    @property
+    def needs_order_rate(self) -> bool:
+        return self.target == "rate"
 
     def schedule(self, horizon: Horizon, groups: Sequence[Group]) -> Schedule:
         return horizon.arrivals() if self.target == "conversion" else super().schedule(horizon, groups)

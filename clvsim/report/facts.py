@@ -54,7 +54,10 @@ def model_facts(
     spend, draws = fitted.spend, fitted.posterior.spend
     return (
         *retention_facts(fitted),
-        *((spend_label(name, spend.kind), spread(values)) for name, values in draws.items()),
+        *(
+            (spend_label(name, spend.kind, renewing=fitted.retention.renewing), spread(values))
+            for name, values in draws.items()
+        ),
         *spend.facts(draws),
         ("How the posterior was drawn", fitted.method),
         *spend_checks(fitted, summary),
@@ -62,9 +65,16 @@ def model_facts(
     )
 
 
-def spend_label(name: str, kind: str) -> str:
+def spend_label(name: str, kind: str, *, renewing: bool = False) -> str:
     """A parameter of the spend model, or of the share of orders that are paid."""
-    return f"{name}: {paid.LABELS[name]}" if name in paid.LABELS else f"{name} ({kind})"
+    if name not in paid.LABELS:
+        return f"{name} ({kind})"
+    label = paid.LABELS[name]
+    if renewing:
+        label = label.replace("repeat orders", "renewals").replace(
+            "first orders that are paid", "first payments above 0"
+        )
+    return f"{name}: {label}"
 
 
 def retention_facts(fitted: FittedModels) -> list[Fact]:

@@ -104,10 +104,10 @@ def position(share: float) -> str:
         return "below the 1st of 100"
     if place > 99:
         return "above the 99th of 100"
-    return f"at the {_ordinal(place)} of 100"
+    return f"at the {ordinal(place)} of 100"
 
 
-def _ordinal(number: int) -> str:
+def ordinal(number: int) -> str:
     ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
     return f"{number}{ending}"
 

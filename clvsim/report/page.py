@@ -10,7 +10,7 @@ from typing import NamedTuple
 from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
 from markupsafe import Markup, escape
 
-from clvsim.report import display, evidence
+from clvsim.report import contracts, display, evidence
 from clvsim.report import format as fmt
 from clvsim.report.figures import Drawing, drawings, payback_scenarios
 from clvsim.report.headline import best_lever, headline, holdout_in_short, holdout_sentences, second_sentence
@@ -93,7 +93,12 @@ def render(result: RunResult, figures: dict[str, Drawing]) -> str:
         diagnostics=[(d, fmt.number(d.value, fmt.last_place([d.value], digits=4))) for d in result.diagnostics],
         limits=limits(result),
         metrics=_shown_metrics(result),
-        terms=terms(result),
+        terms=[*contracts.terms(result), *terms(result)],
+        contracts=contracts.lines(result),
+        plans=contracts.plans(result),
+        plan_headings=contracts.HEADINGS,
+        ages=contracts.ages(result),
+        contract_notes=contracts.notes(result),
         example=EXAMPLE,
         decision_label=display.wording(result, display.decision_metric(result)).label,
         number=fmt.number,
@@ -163,6 +168,11 @@ def cards(result: RunResult) -> list[Card]:
         if scenario.evidence != "stated" and line.p_better != fmt.MISSING:
             ended = f"ended higher in {line.higher} simulated futures" if line.higher else "share of draws"
             key_figures.append(Card("Sure that it is better on average", line.p_better, ended))
+    figures = [line for line in contracts.lines(result) if line.label.startswith(("MRR", "Churn"))]
+    key_figures += [
+        Card(label, cell.value, f"{cell.interval}; {note}".removeprefix("; "))
+        for label, cell, note in figures[: 4 - len(key_figures)]
+    ]
     for metric in ("ltv_cac", "rlv_per_customer", "customer_equity"):
         if len(key_figures) < 4:
             key_figures += baseline_cards(metric)

@@ -8,7 +8,7 @@ import numpy as np
 
 from clvsim.models.around.several import MODEL, several_of
 from clvsim.models.fitted import FittedModels
-from clvsim.report import display, evidence
+from clvsim.report import contracts, display, evidence
 from clvsim.report.format import NBSP
 from clvsim.report.headline import headline, holdout_in_short, second_sentence
 from clvsim.report.several import shares
@@ -45,6 +45,7 @@ def tables(result: RunResult) -> str:
         parts.append(_wrapped(f"{ALARM}{result.money_alarm}"))
     first = (headline(result), second_sentence(result), result.arrivals, holdout_in_short(result), result.models)
     parts.append("\n".join(_wrapped(sentence) for sentence in first if sentence))
+    parts += [part for part in (_contracts(result),) if part]
     parts += [table for table in (_metric_table(result), _decision_table(result)) if table]
     parts.append("\n".join(_wrapped(note) for note in _notes(result)))
     if warned := shown_warnings((*result.warnings, *result.lever_warnings)):
@@ -82,6 +83,21 @@ def _only_on_average(result: RunResult) -> set[str]:
     if not any(figure.may.basis == "realised" for figure in figures.values()):
         return set()
     return {metric for (_, metric), figure in figures.items() if figure.may.basis == "expected"}
+
+
+def _contracts(result: RunResult) -> str:
+    """The contracts' own figures, by plan where there are several, and what churn means."""
+    found = [*contracts.lines(result), *contracts.ages_in_short(result)]
+    if not found:
+        return ""
+    text = [quality_table([QualityLine("", label, " ".join(cell[:2]).strip(), note) for label, cell, note in found])]
+    rows = [(name, [" ".join(cell[:2]).strip() for cell in cells]) for name, cells in contracts.plans(result)]
+    if rows:
+        rows = [("", list(contracts.HEADINGS)), *rows]
+        widths = [max(len(cells[k]) for _, cells in rows) for k in range(len(contracts.HEADINGS))]
+        label_width = max(len(name) for name, _ in rows)
+        text += ["", *(_line(name, cells, widths, label_width) for name, cells in rows)]
+    return "\n".join((*text, "", *map(_wrapped, contracts.notes(result))))
 
 
 def _metric_table(result: RunResult) -> str:

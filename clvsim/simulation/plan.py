@@ -86,8 +86,11 @@ def make_plan(
     acquisition: AcquisitionConfig,
     environment: EnvironmentConfig,
     seed: int,
+    renewing: bool = False,
 ) -> RunPlan:
     """Plan the simulation of `names`, the baseline first; `library` is what `combine` refers to.
+
+    `renewing`: whether customers hold contracts, which levers on an order rate do nothing to.
 
     Raises ConfigError when an effect does not fit, an intervention can never act, newcomers cannot be learned from the
     log, or the ledgers would be too large.
@@ -97,7 +100,7 @@ def make_plan(
     layout = make_layout(summary, simulation, acquisition)
     keys = world_keys(seed, np.arange(min(simulation.draws, MAX_DRAWS)), 0)  # more are refused below
     compiled = {
-        name: compile_scenario(name, library, keys, layout.groups, layout.horizon, economics.margin_known)
+        name: compile_scenario(name, library, keys, layout.groups, layout.horizon, economics.margin_known, renewing)
         for name in dict.fromkeys([BASELINE, *names])
     }
     applying = {name: scenario for name, scenario in compiled.items() if scenario.applies}

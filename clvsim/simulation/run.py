@@ -162,6 +162,7 @@ def simulate(
         acquisition=acquisition or AcquisitionConfig(),
         environment=environment or EnvironmentConfig(),
         seed=seed,
+        renewing=fitted.retention.renewing,
     )
     return simulate_plan(plan, fitted, summary, progress)
 

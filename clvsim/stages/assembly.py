@@ -11,7 +11,7 @@ from clvsim.report import model_scores, titles
 from clvsim.runfolder import RunContext
 from clvsim.scenario import ambiguous_names
 from clvsim.stages.steps import utc_now, vocabulary
-from clvsim.types import CustomerSummary, ModelScore, RunResult, ScenarioDescription, Tracking
+from clvsim.types import ModelScore, RunResult, ScenarioDescription, Tracking
 
 if TYPE_CHECKING:
     from clvsim.comparison import Comparison
@@ -33,6 +33,7 @@ def assemble(
 ) -> RunResult:
     """Everything that the report shows of a run, in one frozen value."""
     from clvsim.comparison import has_common_shocks, has_sampled_parameters
+    from clvsim.contracts import contract_figures
     from clvsim.report import evidence, facts
 
     summary, posterior = material.summary, fitted.posterior
@@ -40,6 +41,7 @@ def assemble(
     acquisition = bool(config.acquisition.brings)
     model_facts = facts.model_facts(fitted, summary, comparison, config.finance)
     scenarios = tuple(scenario_description(simulation, name) for name in config.names)
+    contracts = contract_figures(fitted, summary, material.payments)
     if scores:
         model_facts += model_scores.facts(scores, config.simulation.horizon_months, vocabulary(config))
     if models:
@@ -81,7 +83,8 @@ def assemble(
         calendar_effects=facts.fitted_kinds(fitted.retention),
         warnings=facts.quality_warnings(material.quality) + posterior.warnings,
         who_is_lost=fitted.retention.WHO_IS_LOST,
-        active_contracts=active_contracts(fitted, summary),
+        active_contracts=contracts.total.active if contracts else None,
+        contracts=contracts,
         merged_days=summary.opportunity_days,
         shared_period=summary.shared_period,
         draft=posterior.is_draft or not has_sampled_parameters(simulation),
@@ -98,10 +101,3 @@ def scenario_description(simulation: "Simulation", name: str) -> ScenarioDescrip
     """What the report shows of a scenario, whether simulated or skipped as not applicable."""
     simulated = simulation.scenarios.get(name)
     return simulated.compiled.description if simulated else simulation.skipped[name].description
-
-
-def active_contracts(fitted: FittedModels, summary: CustomerSummary) -> int | None:
-    """The number of customers who hold a contract today; None where there are no contracts."""
-    if not fitted.retention.renewing:
-        return None
-    return int((fitted.retention.histories(summary).lost == 0).sum())

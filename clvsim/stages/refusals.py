@@ -35,6 +35,7 @@ def plan_run(config: RunConfig, summary: CustomerSummary) -> RunPlan:
             acquisition=config.acquisition,
             environment=config.environment,
             seed=config.seed,
+            renewing=config.retention.renewing,
         )
     except ConfigError as error:
         raise ConfigError([*problems, *error.problems]) from None

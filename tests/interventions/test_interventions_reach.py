@@ -1,6 +1,7 @@
 """Whom interventions reach, when they run, and on which numbers they act."""
 
 from datetime import date
+from typing import Any
 
 import numpy as np
 import pytest
@@ -223,6 +224,48 @@ def test_levers_without_an_object() -> None:
     assert compiled["mixed"].applies
     assert len(compiled["mixed"].mechanisms) == 1
     assert compile_scenario("page", library, keys, GROUPS, HORIZON).applies
+
+
+def test_levers_on_an_order_rate_do_not_apply_to_contracts() -> None:
+    """Nor do costs that stand beside them alone; what contracts can feel stays, and order rates are not assumed."""
+    rate = {"kind": "shift", "target": "rate", "size": 0.1}
+    messages = {"kind": "contact", "per_month": 4, "goodwill": 0.1}
+    cost = {"kind": "cost", "per": "once", "amount": 500.0}
+    offer = {"kind": "offer", "take": 0.1, "price": 5.0, "if_accepted": {"rate": 0.2}}
+    worse = {"kind": "prior", "dist": "normal", "mean": -0.1, "sd": 0.1}
+    page = {"kind": "shift", "target": "conversion", "size": 0.1, "quality": {"rate": worse, "spend": worse}}
+    library = {
+        "rate": Scenario.model_validate({"title": "x", "r": rate}),
+        "paid": Scenario.model_validate({"title": "x", "r": messages, "set_up": cost}),
+        "none": Scenario.model_validate({"title": "x", "r": messages | {"churn": 0.0}}),
+        "annoying": Scenario.model_validate({"title": "x", "r": messages | {"churn": 0.001}}),
+        "offer": Scenario.model_validate({"title": "x", "o": offer, "combine": ["rate"]}),
+        "page": Scenario.model_validate({"title": "x", "lift": page}),
+        "cost": Scenario.model_validate({"title": "x", "c": cost}),
+    }
+    keys = world_keys(1, np.arange(3), 0)
+    orders, contracts = (
+        {name: compile_scenario(name, library, keys, GROUPS, HORIZON, True, renewing) for name in library}
+        for renewing in (False, True)
+    )
+    assert all(scenario.applies for scenario in orders.values())
+    assert {name for name, scenario in contracts.items() if not scenario.applies} == {"rate", "paid", "none"}
+    for name in ("rate", "paid", "none"):
+        assert "how often customers order" in contracts[name].description.not_applicable
+        assert not contracts[name].description.interventions
+        assert not contracts[name].description.assumptions
+    assert [type(m).__name__ for m in contracts["offer"].mechanisms] == ["OfferTerms"]
+    assert "Skipped in this run: it moves how often" in " ".join(contracts["offer"].description.interventions)
+    listed = {
+        name: {a.path.rpartition(f"{name}.")[2] for a in contracts[name].description.assumptions} for name in library
+    }
+    assert listed["annoying"] == {"r.churn", "r.opt_out"}
+    assert listed["offer"] == {"o.take", "o.price"}
+    assert listed["page"] == {"lift.size", "lift.quality.spend"}
+    assert set(contracts["page"].inputs) == {"scenario.page.lift.quality.spend"}
+    assert "scenario.page.lift.quality.rate" in orders["page"].inputs
+    quality: list[Any] = [vars(both["page"].mechanisms[0])["quality"] for both in (orders, contracts)]
+    np.testing.assert_array_equal(*quality)
 
 
 def test_refusals_name_the_key() -> None:

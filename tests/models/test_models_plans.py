@@ -223,6 +223,28 @@ def test_a_single_payment_is_told_by_its_price(many: list[Contract], summary: Cu
     assert [plan.price for plan in model.plans] == pytest.approx([29 / mean, 290 / mean])
 
 
+def test_a_plan_may_have_several_prices() -> None:
+    """99 is a price of monthly contracts, though nearer to the year's 290 than to the 29 that most months cost; where
+    each pays its own, the nearer plan; nothing paid, the plan that most have."""
+    once = {"tier": 99.0, "basic": 29.0, "years": 290.0, "between": 120.0, "trial": 0.0}
+    for spread in (0.0, 0.01):
+        rows = [
+            (f"{plan}{k}", later(dt.date(2021, 3, 5), plan, paid), price * (1 + spread * k))
+            for plan, number, price in (("month", 12, 29.0), ("month", 4, 99.0), ("year", 8, 290.0))
+            for k in range(number) if plan == "year" or (k < 4) == (price == 99.0)
+            for paid in range(3)
+        ]  # fmt: skip
+        rows += [(name, dt.date(2023, 12, 10), price) for name, price in once.items()]
+        frame = pd.DataFrame(rows, columns=["customer_id", "date", "amount"])
+        summary = summarize(read_transactions(frame, DataConfig(today=TODAY)))
+        model = by_plan(RETENTION["sbg"](renewal="plan"), summary)
+        plan = dict(
+            zip(summary.customers["customer_id"], (model.plans[i].name for i in model.codes(summary)), strict=True)
+        )
+        found = {name: plan[name] for name in once}
+        assert found == {"tier": "month", "basic": "month", "years": "year", "between": "month", "trial": "month"}
+
+
 @pytest.mark.parametrize("kind", ["sbg", "bdw"])
 def test_simulated_plans_bring_what_is_expected(kind: str) -> None:
     """Payments and money of today's contracts and of newcomers, who take plans with their periods and prices."""

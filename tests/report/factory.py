@@ -11,13 +11,19 @@ from markupsafe import escape
 from clvsim.report.figures import Drawing
 from clvsim.types import (
     Assumption,
+    ContractFigures,
+    Counted,
     Diagnostic,
     HoldoutCheck,
     PaybackCurve,
+    PlanFigures,
     QualityLine,
+    Range,
+    Renewal,
     RunResult,
     ScenarioDescription,
     Tracking,
+    Trials,
 )
 
 
@@ -283,6 +289,52 @@ def foreign() -> RunResult:
         annual_discount_rate=0.0,
         warnings=(),
     )
+
+
+def plan(name: str, period: str, renewals: tuple[Renewal, ...] = (), **other: Any) -> PlanFigures:
+    """120 contracts, most of them active; `other` fields replace these."""
+    figures = PlanFigures(
+        plan=name,
+        period=period,
+        contracts=120,
+        active=80,
+        free=7,
+        never_paid=11,
+        unpaid=22,
+        paused=None,
+        mrr=3_120.0,
+        due=60,
+        churn_month=Range(0.0312, 0.0247, 0.0399),
+        churn_year=Range(0.284, 0.23, 0.35),
+        months_seen=12,
+        ended_month=Counted(31, 930),
+        ended_year=Counted(22, 71),
+        mrr_year_ago=2_532.0,
+        stayed=49,
+        mrr_then=1_800.0,
+        mrr_now=1_899.0,
+        renewals=renewals,
+    )
+    return replace(figures, **other)
+
+
+def subscriptions() -> RunResult:
+    """Contracts of two plans, some with trials."""
+    renewals = (Renewal(1, Counted(78, 97), Range(0.82, 0.78, 0.86)), Renewal(2, Counted(3, 4), Range(0.9, 0.87, 0.92)))
+    paused: dict[str, Any] = {"paused": Range(6.4, 3.2, 11.1), "unpaid": 22}
+    nobody = Range(float("nan"), float("nan"), float("nan"))
+    empty: dict[str, Any] = {
+        "active": 0,
+        "mrr": 0.0,
+        "mrr_year_ago": 0.0,
+        "stayed": 0,
+        "mrr_then": 0.0,
+        "churn_month": nobody,
+        "churn_year": nobody,
+    }
+    plans = (plan("month", "month", renewals, **paused), plan("year", "year", **empty))
+    trials = Trials(40, 7, 22, Range(0.66, 0.52, 0.79))
+    return replace(foreign(), active_contracts=80, contracts=ContractFigures(plan("", ""), plans, trials))
 
 
 HOSTILE = '<script>alert("x")</script> $\\frac{1}{2}$ & "quoted" \'s {{ 7*7 }} Ünïcödé 顧客'

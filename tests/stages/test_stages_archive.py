@@ -18,7 +18,7 @@ def same(a: object, b: object) -> bool:
     return archive.json_ready(a) == archive.json_ready(b)
 
 
-@pytest.mark.parametrize("make", [factory.demo, factory.foreign])
+@pytest.mark.parametrize("make", [factory.demo, factory.foreign, factory.subscriptions])
 def test_round_trip(make, tmp_path: Path):
     before: RunResult = make()
     archive.write_result(before, tmp_path)

@@ -27,6 +27,7 @@ from clvsim.schema import Frozen
 from clvsim.types import COVARIATE, RENEWAL_DAYS, CustomerSummary, QualityLine
 
 _FEW, _SHARE = 5, 0.01  # contracts, of all that show a period, from which it is a plan
+_PRICES = 33  # at most that stand for a plan's
 _WORDS = {"month": "month", "quarter": "quarter", "week": "week", "year": "year", "annual": "year"}
 _STRANGE = 0.05  # share of a plan's contracts with payments at another period that is warned of
 _APART = 2654435761  # between the seeds of plans, whose draws know nothing of each other
@@ -34,14 +35,14 @@ _GOLDEN = 0.6180339887498949
 
 
 class Plan(Frozen):
-    """A plan: its period, the share of all contracts that have it, its mean price against that of all, and the log of
-    its median price in money."""
+    """A plan: its period, the share of all contracts that have it, its mean price against that of all, and the logs of
+    prices in money that are usual in it."""
 
     name: str
     period: Literal["week", "month", "quarter", "year"]
     share: float
     price: float
-    log_price: float | None
+    log_prices: tuple[float, ...]
 
 
 class Part(NamedTuple):
@@ -123,14 +124,16 @@ class ByPlan:
         return np.where(code < 0, self._nearest(prices(summary)), code).astype(np.int64)
 
     def _nearest(self, price: np.ndarray) -> np.ndarray:
-        """The plan whose median price is nearest, (customer,); the most frequent one of those who paid nothing."""
-        most = int(np.argmax([plan.share for plan in self.plans]))
-        typical = np.array([np.nan if plan.log_price is None else plan.log_price for plan in self.plans])
-        if np.isnan(typical).all():
-            return np.full(price.size, most)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            away = np.abs(np.log(price)[:, None] - np.where(np.isnan(typical), np.inf, typical))
-        return np.where(price > 0, np.argmin(np.nan_to_num(away, nan=np.inf), axis=1), most)
+        """The plan in which the nearest price is usual, (customer,); of several, and for those who paid nothing, the
+        most frequent one."""
+        often = np.argsort([-plan.share for plan in self.plans], kind="stable")
+        away = np.full((price.size, often.size), np.inf)
+        paid = price > 0
+        for column, number in enumerate(often):
+            usual = np.array(self.plans[number].log_prices)
+            if usual.size:
+                away[paid, column] = np.abs(np.log(price[paid])[:, None] - usual).min(axis=1)
+        return often[np.argmin(away, axis=1)]
 
     def parts(self, summary: CustomerSummary) -> Iterator[Part]:
         """The contracts of each plan that has some."""
@@ -214,7 +217,8 @@ class ByPlan:
         found, guessed = [], 0
         for part in self.parts(summary):
             plan, frame = self.plans[part.number], part.summary.customers
-            active = int((part.model.histories(part.summary).lost == 0).sum())
+            paid = prices(part.summary) > 0
+            active = int(((part.model.histories(part.summary).lost == 0) & paid).sum())
             every = f" (every {plan.period})" if plan.name != plan.period else ""
             found.append(f"{plan.name}{every}: {len(frame):,}, of which {active:,} active")
             guessed += int((plan_names(part.summary, self.column) != plan.name).sum())
@@ -312,9 +316,10 @@ def by_plan(section: Any, summary: CustomerSummary) -> ByPlan:
     if problems:
         raise ConfigError(problems)
     price = prices(summary)
-    medians = {name: _median_log(price[(names == name) & (price > 0)]) for name in periods}
+    known = {name: float((names == name).mean()) for name in periods}
+    usual = {name: _usual(price[(names == name) & (price > 0)]) for name in periods}
     apart = [
-        Plan.model_validate({"name": n, "period": p, "share": 1.0, "price": 1.0, "log_price": medians[n]})
+        Plan.model_validate({"name": n, "period": p, "share": known[n], "price": 1.0, "log_prices": usual[n]})
         for n, p in periods.items()
     ]
     alone = {"plan": None, "plan_periods": {}}
@@ -335,8 +340,13 @@ def by_plan(section: Any, summary: CustomerSummary) -> ByPlan:
     return replace(found, plans=tuple(plans))
 
 
-def _median_log(price: np.ndarray) -> float | None:
-    return float(np.median(np.log(price))) if price.size else None
+def _usual(price: np.ndarray) -> tuple[float, ...]:
+    """Logs of prices that several contracts pay; of quantiles where each has its own."""
+    found, count = np.unique(np.log(price), return_counts=True)
+    common = found[count >= max(2, _SHARE * price.size)]
+    if not 0 < common.size <= _PRICES:
+        common = np.unique(np.quantile(found, np.linspace(0, 1, _PRICES))) if found.size else found
+    return tuple(common.tolist())
 
 
 def _rhythms(rhythm: np.ndarray) -> tuple[dict[str, str], list[Problem]]:

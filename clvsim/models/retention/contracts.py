@@ -22,7 +22,15 @@ from clvsim.models.around.season import Seasonable
 from clvsim.models.domain import POSITIVE, Domain
 from clvsim.models.laws import PACE, LifeLaw, Params, column, rows_by_level
 from clvsim.models.priors import BetaPrior, LogNormalPrior
-from clvsim.models.retention.due import AtIntervals, ByMonths, Starts, days_held_back, due_days, renewals_due
+from clvsim.models.retention.due import (
+    AtIntervals,
+    ByMonths,
+    Starts,
+    days_held_back,
+    due_days,
+    renewals_due,
+    renewals_paid,
+)
 from clvsim.models.retention.due_season import DueSeason, require_comparable
 from clvsim.models.retention.pausing import Pausing
 from clvsim.models.retention.recovery import recovering
@@ -287,9 +295,9 @@ class ContractModel(Seasonable, Poolable):
         """Sentences on contracts that do not look like contracts, and on data that leave the prior to speak."""
         frame = summary.customers
         contracts = self.histories(summary)
-        paid = frame["frequency"].to_numpy(np.float64)
-        due = due_days(summary, self.renewal).day(contracts.renewals)
-        off = np.abs(frame["recency_days"].to_numpy(np.float64) - due)
+        due = due_days(summary, self.renewal)
+        paid = renewals_paid(summary, due)
+        off = np.abs(frame["recency_days"].to_numpy(np.float64) - due.day(contracts.renewals))
         tolerated = max(self.grace, _CALENDAR_DAYS)
         odd = (off > tolerated) | (paid < contracts.renewals)
         often = ~odd & (paid > contracts.renewals)

@@ -30,7 +30,7 @@ from clvsim.models.around.wrapper import PoolableWrapper
 from clvsim.models.domain import PROBABILITY, Domain
 from clvsim.models.inputs import containers
 from clvsim.models.laws import LifeLaw, Params, column, unique_rows
-from clvsim.models.retention.due import due_days
+from clvsim.models.retention.due import due_days, renewals_paid
 from clvsim.models.retention.survival import ContractRows, Contracts, log_kept, renewals_ahead
 from clvsim.types import DAYS_PER_YEAR, CustomerSummary
 
@@ -109,15 +109,15 @@ class Pausing(PoolableWrapper):
 
     def histories(self, summary: CustomerSummary) -> PausedContracts:
         found, settled = self.section.judged(summary)
-        frame = summary.customers
-        paid = np.minimum(frame["frequency"].to_numpy(np.float64), found.renewals)
+        frame, due = summary.customers, due_days(summary, self.section.renewal)
+        paid = np.minimum(renewals_paid(summary, due), found.renewals)
         idle = found.renewals - paid
         own = (frame["rhythm"] == self.section.renewal).to_numpy() if "rhythm" in frame else np.zeros(idle.size, bool)
         several = frame["breaks"].to_numpy(np.float64) if "breaks" in frame else np.ones(idle.size)
         breaks = np.where(own, np.clip(several, np.minimum(idle, 1.0), idle), np.minimum(idle, 1.0))
         missed = np.where(found.lost > 0, np.maximum(settled - found.renewals, 1.0), 0.0)
         kept = np.maximum(paid - breaks - (found.renewals - found.seen), 0.0)
-        ahead = np.maximum(due_days(summary, self.section.renewal).ahead(found.renewals + missed + 1), 0.0)
+        ahead = np.maximum(due.ahead(found.renewals + missed + 1), 0.0)
         return PausedContracts(
             found.renewals, found.seen, missed, kept, breaks, idle, found.lost, ahead, found.outstanding
         )
