@@ -6,7 +6,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from clvsim.data.checks import check_line, quality
-from clvsim.data.cut import cut_of
+from clvsim.data.cut import cut_of, repeat_orders
 from clvsim.data.days import days_of
 from clvsim.data.log import TransactionLog
 from clvsim.data.read import as_of
@@ -42,25 +42,34 @@ class Material(NamedTuple):
 
 
 def material_of_log(
-    log: TransactionLog, opportunity_days: float | SharedPeriods = 0.0, interval_days: float = 0.0
+    log: TransactionLog,
+    opportunity_days: float | SharedPeriods = 0.0,
+    interval_days: float = 0.0,
+    *,
+    brief: bool = False,
 ) -> Material:
-    """The data of a run on a log of orders, of those that fall due every `interval_days` where that is not 0."""
+    """The data of a run on a log of orders, of those that fall due every `interval_days` where that is not 0.
+
+    `brief`: without weekly orders, what is held back and the log's hash, with the same lines.
+    """
     read, log = log, log if log.today == log.last_date else as_of(log, log.last_date)
     days = days_of(log)
     upset = interrupted(days)
-    summary = _marked(summarize(log, opportunity_days), upset)
-    cut, check = cut_of(log, interval_days), None
-    if not isinstance(cut, str):
+    summary = _marked(summarize(log, opportunity_days, hashed=not brief), upset)
+    cut, check, held_back = cut_of(log, interval_days), None, 0
+    if brief and not isinstance(cut, str) and not opportunity_days and not log.facts.refunds.rows:
+        held_back = repeat_orders(log, cut)[1]
+    elif not isinstance(cut, str):
         known = read if read.today == cut else as_of(log, cut)
         weekly = weekly_repeat_orders(known, opportunity_days)
         check = HeldBack(_marked(summarize(known, opportunity_days), upset), weekly, log.config.calibration_end is None)
-    why_not = "" if check else str(cut)
+        held_back = int(check.summary.customers["holdout_frequency"].sum())
     return Material(
         summary,
-        (*quality(log, summary, days), check_line(log, check and check.summary, why_not)),
-        weekly_repeat_orders(log, opportunity_days),
+        (*quality(log, summary, days), check_line(log, cut, held_back)),
+        None if brief else weekly_repeat_orders(log, opportunity_days),
         check,
-        unchecked=why_not,
+        unchecked=cut if isinstance(cut, str) else "",
         guessed=log.guessed,
         signs=signs_of(log, days),
     )

@@ -152,8 +152,10 @@ def alike(con: duckdb.DuckDBPyConnection, column: str) -> tuple[int, int]:
     return con.execute(
         f"""
         SELECT count(*) FILTER (a = b), count(*) FROM (
-            SELECT min(amount) AS a, max(amount) AS b FROM raw WHERE {column} IS NOT NULL
-            GROUP BY {column} HAVING count(amount) > 1)
+            SELECT min(amount) AS a, max(amount) AS b FROM raw WHERE hash({column}) IN (
+                SELECT hash({column}) AS h FROM raw WHERE {column} IS NOT NULL AND amount IS NOT NULL
+                GROUP BY h HAVING count(*) > 1)
+            GROUP BY hash({column}))
         """
     ).fetchall()[0]
 

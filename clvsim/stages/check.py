@@ -19,7 +19,7 @@ from clvsim.types import QualityLine
 
 def check(config: RunConfig, ctx: RunContext) -> int:
     """Print the data-quality table and what is missing beside levers; raise what a run raises before it gets slow."""
-    material = read_data(config, ctx)
+    material = read_data(config, ctx, brief=True)
     config = with_findings(config, material, ctx)
     plan = plan_run(config, material.summary)
     ctx.say(quality_table(material.quality))

@@ -44,12 +44,14 @@ def utc_now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
-def read_data(config: RunConfig, ctx: RunContext, *, held_back: bool = False) -> Material:
+def read_data(config: RunConfig, ctx: RunContext, *, held_back: bool = False, brief: bool = False) -> Material:
     """Read and check the data; note which columns were guessed, and warn of what the run's models cannot see in them.
 
-    `held_back`: whether the days ahead are those held back, instead of the simulation's horizon.
+    `held_back`: whether the days ahead are those held back, instead of the simulation's horizon. `brief`: see
+    `read_material`.
     """
-    material = read_material(config.data, config.retention.periods, config.retention.interval_days)
+    brief = brief and not config.fit.posterior  # of which it may not be known what it has seen
+    material = read_material(config.data, config.retention.periods, config.retention.interval_days, brief=brief)
     material = by_plan(config, material)
     if config.fit.posterior and material.check and material.check.chosen:
         material = without_check(material, _FROM_FILE)
