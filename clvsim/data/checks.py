@@ -7,6 +7,7 @@ import numpy as np
 
 from clvsim.data.days import Days, days_of
 from clvsim.data.log import LogFacts, TransactionLog
+from clvsim.data.looks import looks
 from clvsim.data.periods import is_whole_early
 from clvsim.data.remarks import remarks
 from clvsim.types import DAYS_PER_MONTH, DAYS_PER_UNIT, CustomerSummary, QualityLine
@@ -22,16 +23,18 @@ def quality(log: TransactionLog, summary: CustomerSummary, days: Days | None = N
 
     `days`: of the log's orders, where they are known already.
     """
+    known_days, days = days, days or days_of(log)
     return (
         *_source(log),
         *log.facts.readings,
-        *_period(log, days),
-        *remarks(log, days or days_of(log)),
+        *_period(log, known_days),
+        *remarks(log, days),
         *_unreadable(log.facts),
         *_rows(log.facts),
         *_conflicts(log.facts),
         *_refunds(log),
         *_customers(log, summary),
+        *looks(log, summary, days),
         *_money(log.facts, summary),
     )
 

@@ -9,6 +9,7 @@ from clvsim.data.checks import check_line, quality
 from clvsim.data.cut import cut_of, repeat_orders
 from clvsim.data.days import days_of
 from clvsim.data.log import TransactionLog
+from clvsim.data.looks import InShort, in_short, price_changes
 from clvsim.data.read import as_of
 from clvsim.data.remarks import Signs, interrupted, signs_of
 from clvsim.data.summary import summarize, weekly_repeat_orders
@@ -39,6 +40,7 @@ class Material(NamedTuple):
     untracked: str = ""
     synthetic: str = ""  # the sentence that says how the data were drawn; empty for real data
     signs: Signs | None = None  # of dated orders
+    short: InShort | None = None  # of a log
 
 
 def material_of_log(
@@ -64,14 +66,17 @@ def material_of_log(
         weekly = weekly_repeat_orders(known, opportunity_days)
         check = HeldBack(_marked(summarize(known, opportunity_days), upset), weekly, log.config.calibration_end is None)
         held_back = int(check.summary.customers["holdout_frequency"].sum())
+    changes = price_changes(log) if interval_days else None
+    lines = (*quality(log, summary, days), *([changes] if changes else []), check_line(log, cut, held_back))
     return Material(
         summary,
-        (*quality(log, summary, days), check_line(log, cut, held_back)),
+        lines,
         None if brief else weekly_repeat_orders(log, opportunity_days),
         check,
         unchecked=cut if isinstance(cut, str) else "",
         guessed=log.guessed,
         signs=signs_of(log, days),
+        short=in_short(log, summary),
     )
 
 

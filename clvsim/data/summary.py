@@ -32,7 +32,8 @@ WITH {dated}, totals AS (
         sum({lag}) FILTER ({known} AND amount > 0)::BIGINT AS lags,
         sum({lag} * {lag}) FILTER ({known} AND amount > 0)::BIGINT AS lag_squares,
         sum(CASE WHEN amount > 0 AND {known} THEN {lag}::BIGINT * log::DECIMAL(30,15) ELSE 0 END) AS lag_logs
-    FROM (SELECT *, CASE WHEN amount > 0 THEN ln(amount::DOUBLE) END AS log FROM dated) GROUP BY customer HAVING min(first_day) <= $today
+    FROM (SELECT *, CASE WHEN amount > 0 THEN ln(amount::DOUBLE) END AS log FROM dated)
+    GROUP BY customer HAVING min(first_day) <= $today
 ), gaps AS (
     SELECT customer, sum(ln((day - previous)::DOUBLE)::DECIMAL(38,15))::DOUBLE AS log_gaps,
         count(*) FILTER (alike AND day - previous BETWEEN 4 AND 14) AS weeks,

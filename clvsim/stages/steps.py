@@ -103,11 +103,18 @@ def without_check(material: Material, why: str) -> Material:
 
 def with_findings(config: RunConfig, material: Material, ctx: RunContext) -> RunConfig:
     """The configuration with what `retention=auto` takes from the log by itself, which is said, as is a trend used."""
+    config, found = findings(config, material)
+    for sentence in found:
+        ctx.note(sentence)
+    return config
+
+
+def findings(config: RunConfig, material: Material) -> tuple[RunConfig, tuple[str, ...]]:
+    """The same, and what is to be said."""
     retention, found = as_found(config.retention, material)
     trend = used(material.summary, config.spend.trend)
-    for sentence in (*found, *([trend] if trend else [])):
-        ctx.note(sentence)
-    return config.model_copy(update={"retention": retention}) if found else config
+    said = (*found, *([trend] if trend else []))
+    return (config.model_copy(update={"retention": retention}) if found else config), said
 
 
 def fit_models(config: RunConfig, summary: CustomerSummary, ctx: RunContext) -> dict[str, FittedModels]:

@@ -1,0 +1,174 @@
+"""What a log looks like to its owner: how fast customers come, on which days, what they pay, and on whom it hangs.
+
+Shares and counts of orders up to today, without a model; docs/logs.md says from where on each is worth a line.
+"""
+
+from datetime import date, timedelta
+from typing import NamedTuple
+
+import numpy as np
+
+from clvsim.data.days import Days
+from clvsim.data.log import TransactionLog
+from clvsim.data.presets import preset_of
+from clvsim.types import DAYS_PER_MONTH, CustomerSummary, QualityLine
+
+_WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+_FEWEST_ORDERS, _FEWEST_DAYS = 140, 56  # of which weekdays are told
+_CLOSED, _BUSY = 0.1, 2.0  # times a mean weekday's orders
+_YEAR, _HALF = 365, 182
+_FEWEST_NEW = 20  # customers in either of two spans that are compared
+_CHANGED, _SURE = 0.1, 2.0  # of their number, and standard errors
+_FEWEST_CUSTOMERS, _TOP, _HEAVY = 200, 0.01, 0.2  # customers, their best, and the share of the sales that is much
+_SHOWN, _FEW_PRICES, _MOSTLY = 4, 12, 0.95  # prices in a line; so many that make up most of the orders
+
+
+class InShort(NamedTuple):
+    """A log in figures, as of today. `read_as`: the preset that knows its columns, "" where none does."""
+
+    label: str
+    read_as: str
+    rows: int
+    orders: int
+    customers: int
+    ordered_once: int
+    first_day: date
+    last_day: date
+    today: date
+    columns: tuple[tuple[str, str], ...]
+    guessed: tuple[tuple[str, str], ...]
+
+    @property
+    def months(self) -> float:
+        """From the first order to the last, both days included."""
+        return ((self.last_day - self.first_day).days + 1) / DAYS_PER_MONTH
+
+
+def in_short(log: TransactionLog, summary: CustomerSummary) -> InShort:
+    """The figures of a log that is summarised."""
+    frequency = summary.dated.customers["frequency"].to_numpy()
+    return InShort(
+        label=log.label,
+        read_as=preset_of(log.config, log.facts.readings),
+        rows=log.facts.rows,
+        orders=int(frequency.sum()) + frequency.size,
+        customers=frequency.size,
+        ordered_once=int((frequency == 0).sum()),
+        first_day=log.first_date,
+        last_day=log.facts.last_row,
+        today=log.today,
+        columns=log.columns,
+        guessed=log.guessed,
+    )
+
+
+def looks(log: TransactionLog, summary: CustomerSummary, days: Days) -> list[QualityLine]:
+    """Lines on what is striking."""
+    lines = [weekday_line(days, log.first_date), arrivals_line(days), whales_line(summary), prices_line(log)]
+    return [line for line in lines if line is not None]
+
+
+def weekday_line(days: Days, first_date: date) -> QualityLine | None:
+    """Days of the week on which hardly anybody orders, or one on which most do."""
+    if days.day.size < _FEWEST_ORDERS or days.length < _FEWEST_DAYS:
+        return None
+    orders = np.bincount((days.day + first_date.weekday()) % 7, minlength=7)
+    times = orders / orders.mean()
+    closed = [f"{_WEEKDAYS[k]}s" for k in np.flatnonzero(times < _CLOSED)]
+    best = int(times.argmax())
+    if len(closed) == 6:
+        note = "dates seem to be those of weeks: days between orders are known to a week"
+        return QualityLine("weekday", "Weekdays", f"{orders[best] / orders.sum():.0%} on {_WEEKDAYS[best]}s", note)
+    if closed:
+        return QualityLine("weekday", "Weekdays", f"hardly any order on {' and '.join(closed)}")
+    if times[best] >= _BUSY:
+        return QualityLine(
+            "weekday", "Weekdays", f"{_WEEKDAYS[best]}s bring {times[best]:.1f} times a mean day's orders"
+        )
+    return None
+
+
+def arrivals_line(days: Days) -> QualityLine | None:
+    """New customers a month: of the last twelve months beside the twelve before, or of half-years in shorter logs."""
+    born = days.day[days.day == days.first]
+    span, words = (_YEAR, "twelve months") if days.length >= 2 * _YEAR else (_HALF, "half-year")
+    if days.length < 2 * span:
+        return None
+    last = int((born > days.length - span).sum())
+    before = int((born > days.length - 2 * span).sum()) - last
+    if min(last, before) < _FEWEST_NEW:
+        return None
+    change = last / before - 1
+    clear = abs(np.log1p(change)) > _SURE * np.sqrt(1 / last + 1 / before) and abs(change) > _CHANGED
+    trend = ("growing" if change > 0 else "shrinking") if clear else "steady"
+    month = span / DAYS_PER_MONTH
+    return QualityLine(
+        "arrivals",
+        "New customers",
+        f"{trend}: {last / month:,.3g} a month in the last {words}, {before / month:,.3g} in the {words} before",
+        f"{change:+.0%}; what is forecast of new ones is what acquisition.channels says",
+    )
+
+
+def whales_line(summary: CustomerSummary) -> QualityLine | None:
+    """The share of the sales that the top hundredth of the customers brought, where it is large."""
+    frame = summary.customers
+    paid = np.sort((frame["first_amount"] + frame["repeat_amount"]).to_numpy(np.float64))[::-1]
+    if paid.size < _FEWEST_CUSTOMERS or not paid.sum():
+        return None
+    top = max(1, round(_TOP * paid.size))
+    share = paid[:top].sum() / paid.sum()
+    if share < _HEAVY:
+        return None
+    note = "figures hang on these few; if they are resellers or your own tests, leave them out with data.without"
+    value = f"{top:,} of {paid.size:,} customers brought {share:.0%} of the sales"
+    return QualityLine("whales", "The top 1 %:", value, note)
+
+
+def prices_line(log: TransactionLog) -> QualityLine | None:
+    """The prices of a log that has few, as contracts do."""
+    counts = log.connection.execute(
+        "SELECT amount::DOUBLE, count(*) AS orders FROM purchases WHERE day <= $today AND amount > 0 "
+        "GROUP BY amount ORDER BY orders DESC, amount",
+        {"today": log.today},
+    ).fetchmany(_FEW_PRICES + 1)
+    orders = sum(log_orders for _, log_orders in counts)
+    total = log.connection.execute(
+        "SELECT count(*) FROM purchases WHERE day <= $today AND amount > 0", {"today": log.today}
+    ).fetchall()[0][0]
+    common = [(price, n) for price, n in counts[:_FEW_PRICES]]
+    if len(counts) < 2 or total < _FEWEST_ORDERS or sum(n for _, n in common) < _MOSTLY * total or orders < 2:
+        return None
+    listed = ", ".join(f"{price:,.2f} ({n / total:.0%})" for price, n in common[:_SHOWN])
+    more = f" and {len(common) - _SHOWN} more" if len(common) > _SHOWN else ""
+    return QualityLine("prices", "Few prices", f"{listed}{more}", "as of contracts, tickets or packages")
+
+
+def price_changes(log: TransactionLog) -> QualityLine | None:
+    """Contracts of which one payment was another amount than the one before."""
+    changed, contracts = log.connection.execute(
+        """
+        SELECT count(*) FILTER (changes > 0), count(*) FROM (
+            SELECT customer, count(*) FILTER (amount <> before) AS changes FROM (
+                SELECT customer, amount, lag(amount) OVER (PARTITION BY customer ORDER BY day) AS before
+                FROM purchases WHERE day <= $today AND amount > 0)
+            WHERE before IS NOT NULL GROUP BY customer)
+        """,
+        {"today": log.today},
+    ).fetchall()[0]
+    if not changed:
+        return None
+    note = "upgrades, discounts or a rise of the price"
+    value = f"{changed:,} of {contracts:,} contracts paid more than once"
+    return QualityLine("price_changes", "Changes of price", value, note)
+
+
+def day_in_words(day: date) -> str:
+    """1 Jun 2024."""
+    return f"{day.day} {day:%b %Y}"
+
+
+def span_in_words(short: InShort) -> str:
+    """The days of a log, and today where that is later."""
+    later = f", today {day_in_words(short.today)}" if short.today - short.last_day > timedelta(days=0) else ""
+    return f"{day_in_words(short.first_day)} – {day_in_words(short.last_day)}{later}"
