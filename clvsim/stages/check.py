@@ -8,6 +8,7 @@ from clvsim.config import RunConfig
 from clvsim.console import say_json
 from clvsim.data.looks import InShort
 from clvsim.data.material import Material
+from clvsim.errors import ClvsimError
 from clvsim.models.around.pooling import configured
 from clvsim.models.auto import for_each_model
 from clvsim.models.compare import compared_models
@@ -42,15 +43,25 @@ def check(config: RunConfig, ctx: RunContext) -> int:
         whole = material.short is None or "--all" in ctx.flags
         said = whole_table(material.quality, found, warnings)
         ctx.say(said if whole else advice(material.short, material.quality, found, warnings))
-    require_payments(config, material, material.summary)
-    for model in compared_models(config.retention, config.fit.compare).values():
-        for_each_model(model, lambda one: learnable(material.summary, one, config.spend))
+    try:
+        require_learnable(config, material)
+    except ClvsimError:
+        if not as_json and next_words(ctx.command, material.quality)[1]:
+            ctx.say(f"\n{next_step(ctx.command, config, material.quality)}")
+        raise
     if as_json:
         say_json(answer(ctx.command, config, material, found, warnings), ctx.say)
         return 0
     ctx.say(f"\n{READY}")
     ctx.say(next_step(ctx.command, config, material.quality))
     return 0
+
+
+def require_learnable(config: RunConfig, material: Material) -> None:
+    """Raises DiagnosticsError where the models have nothing to learn from."""
+    require_payments(config, material, material.summary)
+    for model in compared_models(config.retention, config.fit.compare).values():
+        for_each_model(model, lambda one: learnable(material.summary, one, config.spend))
 
 
 def whole_table(lines: Sequence[QualityLine], found: Sequence[str], warnings: Sequence[str]) -> str:
