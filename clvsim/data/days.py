@@ -21,6 +21,7 @@ class Days(NamedTuple):
 
 _QUIET_DAYS = 14  # of a silence at least
 _EXPECTED = 30  # orders, by those in as many days before it and after it
+_AS_EVER = 2  # times the usual days between two with orders, as of contracts that are all due on one day
 
 
 def silences(days: Days) -> list[tuple[int, int]]:
@@ -29,10 +30,11 @@ def silences(days: Days) -> list[tuple[int, int]]:
     daily = np.bincount(days.day, minlength=days.length + 1)
     busy = np.flatnonzero(daily)
     found = []
+    as_ever = _AS_EVER * np.median(np.diff(busy)) if busy.size > 1 else 0
     for start, end in zip(busy[:-1] + 1, busy[1:], strict=True):
         long = end - start
         around = daily[max(start - long, 0) : start].sum(), daily[end : end + long].sum()
-        if long < _QUIET_DAYS or min(around) < _EXPECTED:
+        if long < max(_QUIET_DAYS, as_ever) or min(around) < _EXPECTED:
             continue
         years = (daily[max(start + shift, 0) : max(end + shift, 0)] for shift in (-365, 365))
         if not any(year.size == long and (year == 0).mean() > 0.5 for year in years):

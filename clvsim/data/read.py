@@ -94,6 +94,7 @@ def read_transactions(
     if not problems:  # days can be compared
         problems = future_dates(con, loaded, rules, today_date or date.today())
     problems = [*_over_limit(findings, rows, unusable, config), *unclear_ids, *unclear_guests, *problems]
+    problems += _require_an_order(con, loaded, rules)
     if config.refunds == "error":
         problems += _refund_problems(con, loaded, rules)
     if problems:
@@ -143,6 +144,18 @@ def _over_limit(findings: tuple[Finding, ...], rows: int, unusable: int, config:
         "repair the file or raise the limit to leave them out",
     )
     return [*(Problem(f.where, f.sentence(rows)) for f in findings), limit]
+
+
+def _require_an_order(con: duckdb.DuckDBPyConnection, loaded: Loaded, rules: Rules) -> list[Problem]:
+    """Problem of amounts that are all below zero."""
+    orders, below = con.execute(
+        f"SELECT count(*) FILTER (({rules.amount}) >= 0), count(*) FILTER (({rules.amount}) < 0) FROM raw"
+    ).fetchall()[0]
+    if orders or not below:
+        return []
+    some = examples(con, loaded, "amount", f"({rules.amount}) < 0")
+    what = f"all {below:,} amounts are below zero, e.g. {some}, and count as refunds: is there another column of sales?"
+    return [Problem("data.amount", f"{what} Type data.amount=COLUMN, or turn the sign in the file")]
 
 
 def _refund_problems(con: duckdb.DuckDBPyConnection, loaded: Loaded, rules: Rules) -> list[Problem]:

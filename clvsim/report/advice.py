@@ -6,8 +6,9 @@ The lines of the quality table, in few words: those that warn, or name a key, in
 import re
 import textwrap
 from collections.abc import Iterable, Sequence
+from pathlib import PurePath
 
-from clvsim.data.looks import InShort, span_in_words
+from clvsim.data.looks import InShort, rate, span_in_words
 from clvsim.data.presets import title_of
 from clvsim.report.text import WIDTH
 from clvsim.types import QualityLine
@@ -45,7 +46,8 @@ def _calls(line: QualityLine) -> bool:
 
 
 def _title(short: InShort) -> list[str]:
-    name = short.label if len(short.label) <= _LABEL else f"…{short.label[1 - _LABEL :]}"
+    name = ", ".join(PurePath(path).name for path in short.label.split(", "))
+    name = name if len(name) <= _LABEL else f"{name[: _LABEL - 1]}…"
     kind = f"{name}: {title_of(short.read_as)}" if short.read_as else name
     title = f"{kind}: {short.rows:,} rows, {short.orders:,} orders of {short.customers:,} customers"
     columns = ", ".join(f"{key} = {header}" for key, header in short.columns)
@@ -89,7 +91,7 @@ def _merged(line: QualityLine) -> str:
 def _log(short: InShort) -> list[str]:
     months = short.months
     once = short.ordered_once / short.customers
-    rates = f"{short.customers / months:,.3g} new customers and {short.orders / months:,.3g} orders a month"
+    rates = f"{rate(short.customers / months)} new customers and {rate(short.orders / months)} orders a month"
     return [span_in_words(short), rates, f"{once:.0%} ordered once"]
 
 

@@ -126,9 +126,11 @@ def quote_free_text(word: str, multirun: bool) -> str:
     prefix, key, value = split_override(word)
     if key not in FREE_TEXT:
         return word
+    if key in ("data.only", "data.without"):  # values of a file, in which ${ is no reference to another key
+        value = re.sub(r"(?<!\\)\$\{", r"\\${", value)
     is_sweep = multirun and "," in value
     is_list = key == "data.path" and value.startswith("[") and value.endswith("]") and not os.path.exists(value)
-    if value in ("", "null") or is_quoted(value) or "${" in value or is_sweep or is_list:
+    if value in ("", "null") or is_quoted(value) or re.search(r"(?<!\\)\$\{", value) or is_sweep or is_list:
         return f"{prefix}{key}={value}"
     return f"{prefix}{key}={hydra_quoted(expand_home(value) if key in PATHS else value)}"
 

@@ -64,6 +64,10 @@ def read_data(config: RunConfig, ctx: RunContext, *, held_back: bool = False, br
         days = float(known.summary.holdout_days)
     if used(material.summary, config.spend.trend):
         material = material._replace(quality=tuple(map(trend_used, material.quality)))
+    if retention.opportunity_days or retention.renewing:
+        material = material._replace(quality=tuple(line for line in material.quality if line.key != "yearly"))
+    if config.spend.kind == "fixed_price":
+        material = material._replace(quality=tuple(map(without_spread, material.quality)))
     return material._replace(quality=(*material.quality, *cautions(retention, known, days)))
 
 
@@ -84,6 +88,14 @@ def trend_used(line: QualityLine) -> QualityLine:
     if line.key != "trend":
         return line
     return line._replace(note=f"{line.note.partition('; spend.trend')[0]}; spend.trend=true: money is at today's level")
+
+
+def without_spread(line: QualityLine) -> QualityLine:
+    """The line for prices that stay as they are: what a model of amounts assumes does not matter, nor can a trend be
+    modelled."""
+    if line.key == "correlation":
+        return line._replace(level="info")
+    return line._replace(note=line.note.partition("; spend.trend")[0], remedy=()) if line.key == "trend" else line
 
 
 _FROM_FILE = (
