@@ -66,7 +66,7 @@ def material_of_log(
         weekly = weekly_repeat_orders(known, opportunity_days)
         check = HeldBack(_marked(summarize(known, opportunity_days), upset), weekly, log.config.calibration_end is None)
         held_back = int(check.summary.customers["holdout_frequency"].sum())
-    changes = price_changes(log) if interval_days else None
+    changes = price_changes(log) if interval_days and not opportunity_days else None
     lines = (*quality(log, summary, days), *([changes] if changes else []), check_line(log, cut, held_back))
     return Material(
         summary,
