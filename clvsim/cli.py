@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from clvsim import __version__
-from clvsim.console import note, print_internal_error, print_problems, say
+from clvsim.console import note, print_internal_error, say
 from clvsim.errors import ClvsimError, ConfigError
 from clvsim.files import CONFIGS, choices, did_you_mean, leading_comment
 from clvsim.interruption import Interrupted, interruptible
+from clvsim.rim.answers import answer_internal_error, refuse
 from clvsim.rim.arguments import COMPLETION_FLAGS, hydra_words, sort_words
 from clvsim.stages import STAGES as CONFIGURED_STAGES
 
@@ -39,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         with interruptible():
             return dispatch(words)
     except ClvsimError as error:
-        print_problems(error.problems)
+        refuse(error.problems, error.code, words)
         return error.code
     except Interrupted as stop:
         note("interrupted; nothing was written")
@@ -49,6 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 128 + signal.SIGINT
     except Exception:
         print_internal_error()
+        answer_internal_error(words)
         return 1
 
 

@@ -1,9 +1,10 @@
 """Lines on the terminal: results on stdout, problems and remarks on stderr."""
 
+import json
 import os
 import sys
 import traceback
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import TextIO
 
@@ -11,6 +12,12 @@ from typing import TextIO
 def say(text: str) -> None:
     """Print a result on stdout. A closed pipe (`| head`) does not stop the work."""
     write(sys.stdout, text)
+
+
+def say_json(answer: object, say: Callable[[str], None] = say) -> None:
+    """Say an object as JSON in ASCII: control characters are escaped, and what is no character becomes `?`."""
+    text = json.dumps(answer, ensure_ascii=False, indent=2, allow_nan=False).encode("utf-8", "replace").decode("utf-8")
+    say(json.dumps(json.loads(text), indent=2))
 
 
 def note(text: str) -> None:

@@ -35,6 +35,7 @@ class RunContext:
     say: Callable[[str], None]  # a result line, on stdout
     note: Callable[[str], None]  # a remark, on stderr, in one line
     progress: Progress  # on stderr, silent unless stderr is a terminal
+    flags: tuple[str, ...] = ()  # of the stage's own: how it answers
 
 
 @contextmanager

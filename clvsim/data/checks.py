@@ -1,11 +1,13 @@
 """The data-quality table: properties of a log that decide how far its results can be trusted."""
 
 import math
+from datetime import date
 
 import numpy as np
 
 from clvsim.data.days import Days, days_of
 from clvsim.data.log import LogFacts, TransactionLog
+from clvsim.data.looks import looks
 from clvsim.data.periods import is_whole_early
 from clvsim.data.remarks import remarks
 from clvsim.types import DAYS_PER_MONTH, DAYS_PER_UNIT, CustomerSummary, QualityLine
@@ -23,16 +25,18 @@ def quality(
 
     `days`: of the log's orders, where they are known already. `falls_due`: whether these are payments of contracts.
     """
+    known_days, days = days, days or days_of(log)
     return (
         *_source(log),
         *log.facts.readings,
-        *_period(log, days),
-        *remarks(log, days or days_of(log)),
+        *_period(log, known_days),
+        *remarks(log, days),
         *_unreadable(log.facts),
         *_rows(log.facts, "trial, where it is the first payment" if falls_due else "free order"),
         *_conflicts(log.facts),
         *_refunds(log),
         *_customers(log, summary),
+        *looks(log, summary, days),
         *_money(log.facts, summary, trial_lines(summary) if falls_due else free_lines(summary)),
     )
 
@@ -72,16 +76,16 @@ def _period(log: TransactionLog, days: Days | None) -> list[QualityLine]:
 
 def longest_silence(days: Days) -> int:
     """The most days between two on which somebody ordered."""
-    return int(np.diff(np.unique(days.day)).max(initial=1))
+    return int(np.diff(np.flatnonzero(np.bincount(days.day))).max(initial=1))
 
 
-def check_line(log: TransactionLog, check: CustomerSummary | None, why_not: str) -> QualityLine:
-    """What is held back to check the models on, as of the end of their training; or why nothing is."""
-    if check is None:
-        return QualityLine("check", "Held back to check the models", "nothing", why_not)
-    orders = int(check.customers["holdout_frequency"].sum())
+def check_line(log: TransactionLog, cut: date | str, orders: int) -> QualityLine:
+    """How many orders are held back after the cut to check the models on; or why none are, in a sentence."""
+    if isinstance(cut, str):
+        return QualityLine("check", "Held back to check the models", "nothing", cut)
     chosen = "" if log.config.calibration_end else "; data.calibration_end chooses another day, none leaves it out"
-    note = f"in the {check.holdout_days} days after {check.today}: the check is fitted to what came before{chosen}"
+    days = (log.last_date - cut).days
+    note = f"in the {days} days after {cut}: the check is fitted to what came before{chosen}"
     return QualityLine("check", "Repeat orders held back to check", f"{orders:,}", note)
 
 
@@ -251,7 +255,7 @@ def _customers(log: TransactionLog, summary: CustomerSummary) -> list[QualityLin
 
 def _opportunities_line(log: TransactionLog, summary: CustomerSummary) -> QualityLine:
     """How orders were merged for a retention model with one opportunity per period."""
-    row = log.connection.execute("SELECT count(*) FROM orders WHERE day <= $today", {"today": log.today}).fetchone()
+    row = log.connection.execute("SELECT count(*) FROM purchases WHERE day <= $today", {"today": log.today}).fetchone()
     frequency = summary.customers["frequency"]
     repeats = int(row[0] if row else 0) - len(frequency)
     shared, running = summary.periods, "a period that is still running counts when it ends"

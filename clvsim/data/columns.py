@@ -25,18 +25,18 @@ _NAMES: dict[str, tuple[tuple[str, ...], ...]] = {
         "customer_id": (
             "customerid kundennummer kundennr kundenid numeroclient numéroclient idcliente klantnummer codicecliente",
             "clientid userid custid buyerid accountid memberid contactid cid",
-            "customer client user buyer account member cust kunde kundin käufer cliente klant acheteur comprador",
+            "customer client user buyer account member donor cust kunde kundin käufer cliente klant acheteur comprador",
             "email customeremail emailaddress billingemail useremail",
         ),
         "date": (
             "date orderdate transactiondate purchasedate invoicedate saledate createdat created createddate "
-            "datecreated datecreatedgmt orderedat purchasedat timestamp datetime day "
+            "datecreated datecreatedgmt orderedat purchasedat timestamp datetime day giftdate donationdate "
             "datum bestelldatum rechnungsdatum kaufdatum buchungsdatum auftragsdatum datecommande datedecommande "
             "datefacture fecha fechapedido fechafactura dataordine datafattura orderdatum factuurdatum datapedido",
         ),
         "amount": (
             "amount total totalamount ordertotal ordertotalamount orderamount ordervalue grandtotal totalprice "
-            "nettotal price revenue netrevenue sales netsales spend value dollars "
+            "nettotal price revenue netrevenue sales netsales spend value dollars giftamount donationamount "
             "betrag gesamtbetrag rechnungsbetrag summe gesamtsumme umsatz bestellwert montant montanttotal importe "
             "importetotal importo bedrag totaalbedrag valor valortotal",
         ),

@@ -31,7 +31,7 @@ def cut_of(log: TransactionLog, interval_days: float = 0.0) -> date | str:
         cut = _between_due_days(log, cut, interval_days)
     if cut <= log.first_date:
         return f"Nothing was held back to check the models on: the log is too short. {_TYPE}."
-    trained, checked = _repeat_orders(log, cut)
+    trained, checked = repeat_orders(log, cut)
     if trained < TRAINED or checked < CHECKED:
         return (
             f"Nothing was held back to check the models on: up to {cut} the log has {trained:,} repeat orders, after "
@@ -40,12 +40,12 @@ def cut_of(log: TransactionLog, interval_days: float = 0.0) -> date | str:
     return cut
 
 
-def _repeat_orders(log: TransactionLog, cut: date) -> tuple[int, int]:
+def repeat_orders(log: TransactionLog, cut: date) -> tuple[int, int]:
     """Repeat orders up to a day, and later ones of customers who were known on it."""
     before, after = log.connection.execute(
         """
-        WITH firsts AS (SELECT customer_id, min(day) AS first_day FROM orders GROUP BY customer_id)
-        SELECT count(*) FILTER (day <= $cut), count(*) FILTER (day > $cut) FROM orders JOIN firsts USING (customer_id)
+        WITH firsts AS (SELECT customer, min(day) AS first_day FROM purchases GROUP BY customer)
+        SELECT count(*) FILTER (day <= $cut), count(*) FILTER (day > $cut) FROM purchases JOIN firsts USING (customer)
         WHERE day > first_day AND first_day <= $cut
         """,
         {"cut": cut},
@@ -57,7 +57,7 @@ def _between_due_days(log: TransactionLog, latest: date, interval_days: float) -
     """The last day up to `latest` that is half a period after the day on which most fall due."""
     due = log.connection.execute(
         """
-        SELECT count(*) AS orders, (round((day - $first) % $every))::BIGINT AS since FROM orders
+        SELECT count(*) AS orders, (round((day - $first) % $every))::BIGINT AS since FROM purchases
         GROUP BY since ORDER BY orders DESC, since LIMIT 1
         """,
         {"first": log.first_date, "every": float(interval_days)},

@@ -21,18 +21,20 @@ class Days(NamedTuple):
 
 _QUIET_DAYS = 14  # of a silence at least
 _EXPECTED = 30  # orders, by those in as many days before it and after it
+_AS_EVER = 2  # times the usual days between two with orders, as of contracts that are all due on one day
 
 
 def silences(days: Days) -> list[tuple[int, int]]:
     """Days [first, end) without an order of anybody where the days on either side would have brought many; not those
     that come back from year to year, when a shop is closed."""
-    busy = np.unique(days.day)
     daily = np.bincount(days.day, minlength=days.length + 1)
+    busy = np.flatnonzero(daily)
     found = []
+    as_ever = _AS_EVER * np.median(np.diff(busy)) if busy.size > 1 else 0
     for start, end in zip(busy[:-1] + 1, busy[1:], strict=True):
         long = end - start
         around = daily[max(start - long, 0) : start].sum(), daily[end : end + long].sum()
-        if long < _QUIET_DAYS or min(around) < _EXPECTED:
+        if long < max(_QUIET_DAYS, as_ever) or min(around) < _EXPECTED:
             continue
         years = (daily[max(start + shift, 0) : max(end + shift, 0)] for shift in (-365, 365))
         if not any(year.size == long and (year == 0).mean() > 0.5 for year in years):
@@ -44,11 +46,11 @@ def days_of(log: TransactionLog) -> Days:
     """The days of a log's orders."""
     found = log.connection.execute(
         """
-        SELECT (dense_rank() OVER (ORDER BY customer_id) - 1)::INTEGER AS customer, (day - $first)::INTEGER AS day,
-            (min(day) OVER (PARTITION BY customer_id) - $first)::INTEGER AS first_day
-        FROM orders WHERE day <= $today ORDER BY customer, day
+        SELECT customer, (day - $first)::INTEGER AS day FROM purchases WHERE day <= $today ORDER BY customer, day
         """,
         {"first": log.first_date, "today": log.today},
     ).fetchnumpy()
-    columns = (np.asarray(found[name], np.int64) for name in ("customer", "day", "first_day"))
-    return Days(*columns, length=(log.today - log.first_date).days)
+    number, day = (np.asarray(found[name], np.int64) for name in ("customer", "day"))
+    is_first = np.diff(number, prepend=-1) > 0
+    customer = np.cumsum(is_first) - 1
+    return Days(customer, day, day[is_first][customer], length=(log.today - log.first_date).days)

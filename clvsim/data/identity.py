@@ -28,6 +28,11 @@ _NUMBER = r"0*(\d+)([.,]0)?"  # one decimal: 1.000 may be a thousand
 _SCIENTIFIC = r"\d([.,]\d+)?[eE]\+\d{2,3}"  # as spreadsheets write it; 5e12 is an id like others
 
 
+_LONG_NUMBER = r"\d{16,19}"
+_CUT = "regexp_full_match(k0[16:], '0+')"
+_ENOUGH_CUT = 6  # ids, all of which end in a zero by chance once in a million
+
+
 class _Fold(NamedTuple):
     """What spellings of one id differ in. `sql` takes it out of `$id`."""
 
@@ -96,6 +101,13 @@ def _cut(text: str, longest: int) -> str:
 
 def _row(con: duckdb.DuckDBPyConnection, sql: str) -> tuple:
     return con.execute(sql).fetchall()[0]
+
+
+def one_spelling(customer_id: str) -> str:
+    """SQL of what all spellings of an id have in common."""
+    for fold in _FOLDS:
+        customer_id = fold.sql.replace("$id", customer_id)
+    return customer_id
 
 
 # --- spellings -------------------------------------------------------------------------------------------------------
@@ -184,8 +196,12 @@ def _capitals(con: duckdb.DuckDBPyConnection) -> list[QualityLine]:
 
 
 def _rounded(con: duckdb.DuckDBPyConnection, config: DataConfig) -> tuple[list[QualityLine], list[Problem]]:
-    """Ids such as 1.23457E+11 that have several rows: of several customers, for all that is known."""
-    rounded = f"FROM spellings WHERE n > 1 AND regexp_full_match(k0, {quoted(_SCIENTIFIC)})"
+    """Ids such as 1.23457E+11 that have several rows: of several customers, for all that is known. So are ids of more
+    than 15 digits, of which a spreadsheet keeps no more, where all end in zeros."""
+    long = f"regexp_full_match(k0, {quoted(_LONG_NUMBER)})"
+    cut, in_all = _row(con, f"SELECT count(*) FILTER ({_CUT}), count(*) FROM spellings WHERE {long}")
+    also = f" OR ({long})" if cut == in_all >= _ENOUGH_CUT else ""
+    rounded = f"FROM spellings WHERE n > 1 AND (regexp_full_match(k0, {quoted(_SCIENTIFIC)}){also})"
     ids, rows = _row(con, f"SELECT count(*), coalesce(sum(n), 0) {rounded}")
     if not ids:
         return [], []
@@ -194,10 +210,13 @@ def _rounded(con: duckdb.DuckDBPyConnection, config: DataConfig) -> tuple[list[Q
     what = f"{ids:,} {'id' if ids == 1 else 'ids'} in {rows:,} rows"
     why = "a spreadsheet has rounded them, and customers who differ in the lost digits became one: export ids as text"
     if config.fold:
-        notation = f"{'is' if ids == 1 else 'are'} in scientific notation, e.g. {listed}"
+        how = "end in zeros from the 16th digit on" if also else "in scientific notation"
+        notation = how if also else f"{'is' if ids == 1 else 'are'} {how}"
+        notation += f", e.g. {listed}"
         ask = f"{what} {notation}; {why} (data.fold=false takes them as they are)"
         return [], [Problem("data.customer_id", ask)]
-    return [QualityLine("rounded", "Ids in scientific notation", what, f"e.g. {listed}; {why}", "warning")], []
+    label = "Ids that a spreadsheet has rounded"
+    return [QualityLine("rounded", label, what, f"e.g. {listed}; {why}", "warning")], []
 
 
 # --- guests ----------------------------------------------------------------------------------------------------------

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from clvsim.data.config import DataConfig
-from clvsim.types import QualityLine
+from clvsim.data.database import identifier
+from clvsim.types import COVARIATE, QualityLine
 
 if TYPE_CHECKING:
     import duckdb
@@ -73,9 +76,10 @@ class LogFacts(NamedTuple):
 class TransactionLog:
     """Orders, one per customer and day, net of refunds.
 
-    `connection` holds the tables `orders(customer_id VARCHAR, day DATE, amount DECIMAL(38,4))` and
-    `labels(customer_id VARCHAR, segment VARCHAR, channel VARCHAR, ...)` with one column more per covariate. `columns`
-    and `guessed` are pairs (key, header).
+    `connection` holds the tables `purchases(customer INTEGER, day DATE, amount DECIMAL(38,4))` and
+    `labels(customer INTEGER, segment VARCHAR, channel VARCHAR, ...)` with one column more per covariate, both by
+    numbers of customers in the order of their ids, `customers(customer INTEGER, customer_id VARCHAR)`; and the view
+    `orders(customer_id, day, amount)`. `columns` and `guessed` are pairs (key, header).
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -86,5 +90,30 @@ class TransactionLog:
     today: date
     first_date: date
     last_date: date
-    data_hash: str
     facts: LogFacts
+
+    @cached_property
+    def data_hash(self) -> str:
+        """sha256 over customers in the order of their ids: id, labels, orders; and over charges that failed, where a
+        column says which did. It does not depend on row order or format.
+
+        A customer's orders enter as the exclusive or of their digests: days are unique, so none can cancel, and nothing
+        needs sorting. As hex, because the text of a 128-bit integer takes 80 µs each.
+        """
+        covariates = (key for key, _ in self.columns if key.startswith(COVARIATE))
+        covariate_digests = "".join(f"sha256(coalesce({identifier(name)}, '')), " for name in covariates)
+        digests = self.connection.execute(
+            f"""
+            WITH histories AS (
+                SELECT customer, hex(bit_xor(md5_number(day || ' ' || amount))) AS history
+                FROM purchases GROUP BY customer
+            )
+            SELECT string_agg(sha256(concat_ws(' ', sha256(customer_id), sha256(coalesce(segment, '')),
+                sha256(coalesce(channel, '')), {covariate_digests}history)), '' ORDER BY customer)
+            FROM histories JOIN customers USING (customer) LEFT JOIN labels USING (customer)
+            """
+        ).fetchall()[0][0]
+        if self.config.failed:
+            text = "string_agg(customer_id || ' ' || day, ' ' ORDER BY customer_id, day)"
+            digests += self.connection.execute(f"SELECT {text} FROM failed_charges").fetchall()[0][0] or ""
+        return hashlib.sha256(digests.encode()).hexdigest()

@@ -6,9 +6,10 @@ from typing import NamedTuple
 import pandas as pd
 
 from clvsim.data.checks import check_line, quality
-from clvsim.data.cut import cut_of
+from clvsim.data.cut import cut_of, repeat_orders
 from clvsim.data.days import days_of
 from clvsim.data.log import TransactionLog
+from clvsim.data.looks import InShort, in_short, price_changes
 from clvsim.data.payments import Payments, payments_of
 from clvsim.data.read import as_of
 from clvsim.data.remarks import Signs, interrupted, signs_of
@@ -41,32 +42,49 @@ class Material(NamedTuple):
     synthetic: str = ""  # the sentence that says how the data were drawn; empty for real data
     signs: Signs | None = None  # of dated orders
     payments: Payments | None = None  # one by one, where they fall due
+    short: InShort | None = None  # of a log
 
 
 def material_of_log(
-    log: TransactionLog, opportunity_days: float | SharedPeriods = 0.0, interval_days: float = 0.0
+    log: TransactionLog,
+    opportunity_days: float | SharedPeriods = 0.0,
+    interval_days: float = 0.0,
+    *,
+    brief: bool = False,
 ) -> Material:
-    """The data of a run on a log of orders, of those that fall due every `interval_days` where that is not 0."""
+    """The data of a run on a log of orders, of those that fall due every `interval_days` where that is not 0.
+
+    `brief`: without weekly orders, what is held back and the log's hash, with the same lines.
+    """
     falls_due = bool(interval_days) and not opportunity_days
     read, log = log, log if log.today == log.last_date else as_of(log, log.last_date)
     days = days_of(log)
     upset = interrupted(days)
-    summary = _marked(summarize(log, opportunity_days), upset)
-    cut, check = cut_of(log, interval_days), None
-    if not isinstance(cut, str):
+    summary = _marked(summarize(log, opportunity_days, hashed=not brief), upset)
+    cut, check, held_back = cut_of(log, interval_days), None, 0
+    if brief and not isinstance(cut, str) and not opportunity_days and not log.facts.refunds.rows:
+        held_back = repeat_orders(log, cut)[1]
+    elif not isinstance(cut, str):
         known = read if read.today == cut else as_of(log, cut)
         weekly = weekly_repeat_orders(known, opportunity_days)
         check = HeldBack(_marked(summarize(known, opportunity_days), upset), weekly, log.config.calibration_end is None)
-    why_not = "" if check else str(cut)
+        held_back = int(check.summary.customers["holdout_frequency"].sum())
+    changes = price_changes(log) if falls_due else None
+    lines = (
+        *quality(log, summary, days, falls_due=falls_due),
+        *([changes] if changes else []),
+        check_line(log, cut, held_back),
+    )
     return Material(
         summary,
-        (*quality(log, summary, days, falls_due=falls_due), check_line(log, check and check.summary, why_not)),
-        weekly_repeat_orders(log, opportunity_days),
+        lines,
+        None if brief else weekly_repeat_orders(log, opportunity_days),
         check,
-        unchecked=why_not,
+        unchecked=cut if isinstance(cut, str) else "",
         guessed=log.guessed,
         signs=signs_of(log, days),
         payments=payments_of(log) if falls_due else None,
+        short=in_short(log, summary),
     )
 
 

@@ -26,6 +26,7 @@ _TRUE, _FALSE = (
 _MOST_KINDS = 100  # values of a column that says what a row is
 ALIKE = 0.95  # share of orders whose rows all have the same amount, from which each may hold the whole order's
 ORDERS_TO_TELL = 10
+_NOT_NEGATIVE = r"coalesce(NOT regexp_matches(amount, '^\D*[-(\x{2212}\x{2013}]|[-\x{2212}]\D*$'), true)"
 
 
 class Asked(NamedTuple):
@@ -50,7 +51,7 @@ def passed_over(con: duckdb.DuckDBPyConnection, loaded: Loaded) -> tuple[list[Pr
             asked += [one for one in found if isinstance(one, Asked)]
             lines += [one for one in found if isinstance(one, QualityLine)]
         elif name.startswith("filter_"):
-            lines += _paid_back_unknown(loaded, header, values_of(con, name))
+            lines += _paid_back_unknown(loaded, header, values_of(con, name, _NOT_NEGATIVE))
     keep = [one.keep for one in asked if one.keep]
     only = f"data.only={flow(*loaded.config.only.items(), *keep)}" if keep else ""
     return [Problem(one.key, one.what.replace("{only}", only)) for one in asked], lines
@@ -148,12 +149,15 @@ def is_no_sale(header: str, value: str) -> bool:
 
 
 def alike(con: duckdb.DuckDBPyConnection, column: str) -> tuple[int, int]:
-    """Orders with several rows, by a column with their number: those whose rows all have one amount, and all."""
+    """Orders with several rows in a file, by a column with their number: those whose rows all have one amount, and
+    all."""
     return con.execute(
         f"""
         SELECT count(*) FILTER (a = b), count(*) FROM (
-            SELECT min(amount) AS a, max(amount) AS b FROM raw WHERE {column} IS NOT NULL
-            GROUP BY {column} HAVING count(amount) > 1)
+            SELECT min(amount) AS a, max(amount) AS b FROM raw WHERE hash(file, {column}) IN (
+                SELECT hash(file, {column}) AS h FROM raw WHERE {column} IS NOT NULL AND amount IS NOT NULL
+                GROUP BY h HAVING count(*) > 1)
+            GROUP BY hash(file, {column}))
         """
     ).fetchall()[0]
 

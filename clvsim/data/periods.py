@@ -76,7 +76,7 @@ def last_whole(periods: SharedPeriods, days: np.ndarray, orders: np.ndarray, by:
 def periods_of(log: TransactionLog, periods: SharedPeriods) -> PeriodsOfLog:
     """Number the days of a log, and find the last whole periods as of today and of its end."""
     rows = log.connection.execute(
-        "SELECT (day - DATE '1970-01-01')::BIGINT AS day, count(*) AS orders FROM orders GROUP BY day ORDER BY day"
+        "SELECT (day - DATE '1970-01-01')::BIGINT AS day, count(*) AS orders FROM purchases GROUP BY day ORDER BY day"
     ).fetchnumpy()
     days, orders = (np.asarray(rows[name], np.int64) for name in ("day", "orders"))
     first, today, last = (day_number(d) for d in (log.first_date, log.today, log.last_date))

@@ -4,6 +4,7 @@ A preset names the columns by which its files are recognised, and what else it k
 nobody typed. A column of a preset may have several names, as of other languages or versions: `Email|E-Mail`.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
@@ -13,7 +14,7 @@ import yaml
 from clvsim.data.columns import FACTORS, FILTERS, plain
 from clvsim.data.config import DataConfig
 from clvsim.errors import ConfigError
-from clvsim.files import CONFIGS, yaml_files
+from clvsim.files import CONFIGS, leading_comment, yaml_files
 from clvsim.types import QualityLine
 
 _COLUMNS = ("customer_id", "date", "amount", "refunded", "segment", "channel", "order_id", "currency")
@@ -72,6 +73,17 @@ def filled(config: DataConfig, headers: Sequence[str], label: str) -> tuple[Data
     note = f"{'; '.join(['by its columns', *said])}; data.preset=none reads it without"
     lines = [QualityLine("preset", "Read as", f"data={name}", note)]
     return config, lines + _cautions(config)
+
+
+def preset_of(config: DataConfig, readings: Sequence[QualityLine] = ()) -> str:
+    """The name of the preset by which a file is read, chosen or recognised; "" for none."""
+    recognised = next((line.value.removeprefix("data=") for line in readings if line.key == "preset"), "")
+    return recognised or next((n for n, one in presets().items() if one.recognise == config.recognise), "")
+
+
+def title_of(preset: str) -> str:
+    """What kind of file a preset knows: the first words of its comment."""
+    return re.split(r"[:(]", leading_comment(CONFIGS / "data" / f"{preset}.yaml"))[0].strip()
 
 
 def _cautions(config: DataConfig) -> list[QualityLine]:

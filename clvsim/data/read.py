@@ -1,6 +1,5 @@
 """`read_transactions`: from a file, a glob or a data frame to checked orders in DuckDB."""
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import date
@@ -96,6 +95,7 @@ def read_transactions(
     if not problems:  # days can be compared
         problems = future_dates(con, loaded, rules, today_date or date.today())
     problems = [*_over_limit(findings, rows, unusable, config), *unclear_ids, *unclear_guests, *problems]
+    problems += _require_an_order(con, loaded, rules)
     if config.refunds == "error":
         problems += _refund_problems(con, loaded, rules)
     if problems:
@@ -147,6 +147,18 @@ def _over_limit(findings: tuple[Finding, ...], rows: int, unusable: int, config:
     return [*(Problem(f.where, f.sentence(rows)) for f in findings), limit]
 
 
+def _require_an_order(con: duckdb.DuckDBPyConnection, loaded: Loaded, rules: Rules) -> list[Problem]:
+    """Problem of amounts that are all below zero."""
+    orders, below = con.execute(
+        f"SELECT count(*) FILTER (({rules.amount}) >= 0), count(*) FILTER (({rules.amount}) < 0) FROM raw"
+    ).fetchall()[0]
+    if orders or not below:
+        return []
+    some = examples(con, loaded, "amount", f"({rules.amount}) < 0")
+    what = f"all {below:,} amounts are below zero, e.g. {some}, and count as refunds: is there another column of sales?"
+    return [Problem("data.amount", f"{what} Type data.amount=COLUMN, or turn the sign in the file")]
+
+
 def _refund_problems(con: duckdb.DuckDBPyConnection, loaded: Loaded, rules: Rules) -> list[Problem]:
     negative = f"({rules.amount}) < 0"
     count = con.execute(f"SELECT count(*) FROM raw WHERE {negative}").fetchall()[0][0]
@@ -172,29 +184,48 @@ def _build_log(
     unusable: int,
     now: date,
 ) -> TransactionLog:
-    """Keep the checked rows as the table `entries`, collect the facts about them, and make the orders of them."""
-    covariates = covariate_keys(dict(loaded.columns))
-    columns = f"customer_id, ({rules.day}) AS day, {{}} AS amount, segment, channel{_column_list(covariates)}"
-    entries = f"SELECT {columns.format(f'({rules.amount})')} FROM raw WHERE {_usable(rules)}"
+    """Keep the checked rows as the table `entries`, collect the facts about them, and make the orders of them.
+
+    Customers are numbered by the order of their ids: numbers are what everything later groups and sorts by.
+    """
+    columns = f"customer, ({rules.day}) AS day, {{}} AS amount{_column_list(_labels(loaded.columns))}"
+    usable = f"FROM raw JOIN customers USING (customer_id) WHERE {_usable(rules)}"
+    entries = f"SELECT {columns.format(f'({rules.amount})')} {usable}"
     if rules.refunded:
-        entries += f" UNION ALL SELECT {columns.format(f'-({rules.refunded})')} FROM raw WHERE {_usable(rules)} "
+        entries += f" UNION ALL SELECT {columns.format(f'-({rules.refunded})')} {usable} "
         entries += f"AND ({rules.refunded}) > 0 AND ({rules.amount}) >= 0"
+    con.execute(
+        "CREATE TABLE customers AS SELECT (row_number() OVER (ORDER BY customer_id) - 1)::INTEGER AS customer, * "
+        f"FROM (SELECT DISTINCT customer_id FROM raw WHERE {_usable(rules)})"
+    )
     con.execute(f"CREATE TABLE entries AS {entries}")
-    duplicates = con.execute("SELECT count(*) - count(DISTINCT (fingerprint)) FROM raw").fetchall()[0][0]
+    duplicates = con.execute(
+        "SELECT coalesce(sum(n) - count(*), 0) FROM (SELECT count(*) AS n FROM raw GROUP BY fingerprint)"
+    ).fetchall()[0][0]
     con.execute("DROP TABLE raw")
     first, last = con.execute("SELECT min(day), max(day) FROM entries").fetchall()[0]
     if first is None:
         raise DataError([(loaded.label, f"none of the {rows:,} rows can be used")])
     end, calibration_end = today_and_end(config, first, last, now)
     left_out = con.execute(f"DELETE FROM entries WHERE day > DATE '{end}'").fetchall()[0][0]
-    order_rows, zeros, order_days, smallest, largest = con.execute(
+    order_rows, zeros, refunded, total, smallest, largest = con.execute(
         """
         SELECT count(*) FILTER (amount >= 0), count(*) FILTER (amount = 0),
-            count(DISTINCT (customer_id, day)) FILTER (amount >= 0),
+            count(*) FILTER (amount < 0), coalesce(-sum(amount) FILTER (amount < 0), 0),
             min(amount) FILTER (amount > 0)::DOUBLE, max(amount) FILTER (amount > 0)::DOUBLE
         FROM entries
         """
     ).fetchall()[0]
+    con.execute(
+        """
+        CREATE TABLE days AS
+        SELECT customer, day, count(*) FILTER (amount >= 0) AS orders,
+            coalesce(sum(amount) FILTER (amount >= 0), 0)::DECIMAL(38,4) AS ordered,
+            coalesce(-sum(amount) FILTER (amount < 0), 0)::DECIMAL(38,4) AS refunded
+        FROM entries GROUP BY customer, day ORDER BY customer, day
+        """
+    )  # sorted, since what is near each other is grouped faster, whatever is asked
+    order_days = con.execute("SELECT count(*) FROM days WHERE orders > 0").fetchall()[0][0]
     facts = LogFacts(
         rows=rows,
         unusable_rows=unusable,
@@ -208,9 +239,10 @@ def _build_log(
         date_reading=rules.date_reading,
         last_row=min(last, end),
         readings=loaded.readings,
+        refunds=Refunds(refunded, total),
         rows_after_today=left_out,
     )
-    log = TransactionLog(con, loaded.label, config, loaded.columns, loaded.guessed, end, first, end, "", facts)
+    log = TransactionLog(con, loaded.label, config, loaded.columns, loaded.guessed, end, first, end, facts)
     return as_of(log, calibration_end or end)
 
 
@@ -249,50 +281,41 @@ def as_of(log: TransactionLog, day: date) -> TransactionLog:
     con.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
     con.execute(f"CREATE SCHEMA {schema}")
     con.execute(f"SET search_path = '{schema},main'")
-    covariates = covariate_keys(dict(log.columns))
-    refunded = _create_orders(con, log.config, day)
+    refunded = _create_purchases(con, log, day)
     left_out = _leave_out_earlier(con, log.config.customers_since)
-    conflicts = _create_labels(con, day, covariates)
-    _check_customers(con, log.label, day, log.config.customers_since)
-    first = con.execute("SELECT min(day) FROM orders").fetchall()[0][0] if left_out.customers else log.first_date
-    customers_after_today = con.execute(
-        f"SELECT count(*) FROM (SELECT customer_id FROM orders GROUP BY customer_id HAVING min(day) > DATE '{day}')"
-    ).fetchall()[0][0]
-    facts = log.facts._replace(
-        refunds=refunded, customers_after_today=customers_after_today, conflicts=conflicts, left_out=left_out
-    )
-    data_hash = _content_hash(con, covariates, failed=bool(log.config.failed))
-    return replace(log, connection=con, today=day, first_date=first, data_hash=data_hash, facts=facts)
+    con.execute("CREATE VIEW orders AS SELECT customer_id, day, amount FROM purchases JOIN customers USING (customer)")
+    conflicts = _create_labels(con, day, log.columns)
+    customers, later = con.execute(
+        "SELECT count(*) FILTER (first <= $day), count(*) FILTER (first > $day) "
+        "FROM (SELECT min(day) AS first FROM purchases GROUP BY customer)",
+        {"day": day},
+    ).fetchall()[0]
+    _require_customers(customers, log.label, day, log.config.customers_since)
+    first = con.execute("SELECT min(day) FROM purchases").fetchall()[0][0] if left_out.customers else log.first_date
+    facts = log.facts._replace(refunds=refunded, customers_after_today=later, conflicts=conflicts, left_out=left_out)
+    return replace(log, connection=con, today=day, first_date=first, facts=facts)
 
 
 def _leave_out_earlier(con: duckdb.DuckDBPyConnection, since: date | None) -> LeftOut:
     """Delete all orders of customers whose first order lies before `since`."""
     if since is None:
         return LeftOut()
-    earlier = f"SELECT customer_id FROM orders GROUP BY customer_id HAVING min(day) < DATE '{since}'"
+    earlier = f"SELECT customer FROM purchases GROUP BY customer HAVING min(day) < DATE '{since}'"
     counts = con.execute(
-        f"SELECT count(DISTINCT customer_id), count(*) FROM orders WHERE customer_id IN ({earlier})"
+        f"SELECT count(DISTINCT customer), count(*) FROM purchases WHERE customer IN ({earlier})"
     ).fetchall()[0]
-    con.execute(f"DELETE FROM orders WHERE customer_id IN ({earlier})")
+    con.execute(f"DELETE FROM purchases WHERE customer IN ({earlier})")
     return LeftOut(*counts)
 
 
-def _create_orders(con: duckdb.DuckDBPyConnection, config: DataConfig, today: date) -> Refunds:
-    """Create `orders` under the refund policy of `data.refunds`. Returns what refunds changed."""
-    count, total = con.execute("SELECT count(*), coalesce(-sum(amount), 0) FROM entries WHERE amount < 0").fetchall()[0]
-    filter_rows = "WHERE amount >= 0" if config.refunds == "drop" else ""
-    con.execute(
-        f"""
-        CREATE TABLE days AS
-        SELECT customer_id, day, day > DATE '{today}' AS later, count(*) FILTER (amount >= 0) AS orders,
-            coalesce(sum(amount) FILTER (amount >= 0), 0)::DECIMAL(38,4) AS ordered,
-            coalesce(-sum(amount) FILTER (amount < 0), 0)::DECIMAL(38,4) AS refunded
-        FROM entries {filter_rows} GROUP BY customer_id, day
-        """
-    )
-    totals = refunds.net(con)
-    con.execute("DROP TABLE days")
-    return totals._replace(rows=count, total=total)
+def _create_purchases(con: duckdb.DuckDBPyConnection, log: TransactionLog, today: date) -> Refunds:
+    """Create `purchases` under the refund policy of `data.refunds`. Returns what refunds changed."""
+    rows, total = log.facts.refunds[:2]
+    if rows and log.config.refunds != "drop":
+        return refunds.net(con, today)._replace(rows=rows, total=total)
+    kind = "TABLE" if log.config.customers_since else "VIEW"  # some customers are left out of it, or it is no other
+    con.execute(f"CREATE {kind} purchases AS SELECT customer, day, ordered AS amount FROM days WHERE orders > 0")
+    return Refunds(rows, total)
 
 
 def _column_list(columns: Iterable[str]) -> str:
@@ -300,57 +323,37 @@ def _column_list(columns: Iterable[str]) -> str:
     return "".join(f", {identifier(column)}" for column in columns)
 
 
+def _labels(columns: Iterable[tuple[str, str]]) -> tuple[str, ...]:
+    """Columns of labels that a log has: its segment, channel and covariates."""
+    keys = dict(columns)
+    return (*(key for key in ("segment", "channel") if key in keys), *covariate_keys(keys))
+
+
 def _create_labels(
-    con: duckdb.DuckDBPyConnection, today: date, covariates: tuple[str, ...]
+    con: duckdb.DuckDBPyConnection, today: date, columns: Iterable[tuple[str, str]]
 ) -> tuple[tuple[str, int], ...]:
     """Create `labels`: each customer's first non-empty segment, channel and covariates up to today, ties by text.
 
     Refund rows do not count. Returns, per covariate, the number of customers with several values.
     """
-    names = [identifier(name) for name in ("segment", "channel", *covariates)]
-    first = ", ".join(f"coalesce(arg_min({n}, (day, {n})) FILTER ({n} <> ''), '') AS {n}" for n in names)
+    there, covariates = _labels(columns), covariate_keys(dict(columns))
+    names = [identifier(name) for name in there]
+    first = "".join(f", coalesce(arg_min({n}, (day, {n})) FILTER ({n} <> ''), '') AS {n}" for n in names)
+    first += "".join(f", '' AS {key}" for key in ("segment", "channel") if key not in there)
     known = f"FROM entries WHERE amount >= 0 AND day <= DATE '{today}'"
-    labelled = " OR ".join(f"{n} <> ''" for n in names)
-    con.execute(f"CREATE TABLE labels AS SELECT customer_id, {first} {known} AND ({labelled}) GROUP BY customer_id")
+    labelled = " OR ".join(f"{n} <> ''" for n in names) or "false"
+    con.execute(f"CREATE TABLE labels AS SELECT customer{first} {known} AND ({labelled}) GROUP BY customer")
     conflicts = []
     for name in covariates:
         n = identifier(name)
-        several = f"SELECT customer_id {known} AND {n} <> '' GROUP BY customer_id HAVING min({n}) <> max({n})"
+        several = f"SELECT customer {known} AND {n} <> '' GROUP BY customer HAVING min({n}) <> max({n})"
         conflicts.append((name, con.execute(f"SELECT count(*) FROM ({several})").fetchall()[0][0]))
     return tuple(conflicts)
 
 
-def _check_customers(con: duckdb.DuckDBPyConnection, label: str, today: date, since: date | None) -> None:
-    customers = con.execute(f"SELECT count(DISTINCT customer_id) FROM orders WHERE day <= DATE '{today}'").fetchall()[
-        0
-    ][0]
+def _require_customers(customers: int, label: str, today: date, since: date | None) -> None:
     if customers < 2:
         count = "only one customer has" if customers else "no customer has"
         earlier = f" and none before {since} (data.customers_since)" if since else ""
         question = "a customer base needs at least two (is data.customer_id right?)"
         raise DataError([(label, f"{count} an order up to {today}{earlier}; {question}")])
-
-
-def _content_hash(con: duckdb.DuckDBPyConnection, covariates: tuple[str, ...], *, failed: bool) -> str:
-    """sha256 over customers in the order of their ids: id, labels, orders; and over charges that failed, where a column
-    says so. It does not depend on row order or format.
-
-    A customer's orders enter as the exclusive or of their digests: days are unique, so none can cancel, and nothing
-    needs sorting. As hex, because the text of a 128-bit integer takes 80 µs each.
-    """
-    covariate_digests = "".join(f"sha256(coalesce({identifier(name)}, '')), " for name in covariates)
-    digests = con.execute(
-        f"""
-        WITH histories AS (
-            SELECT customer_id, hex(bit_xor(md5_number(day || ' ' || amount))) AS history
-            FROM orders GROUP BY customer_id
-        )
-        SELECT string_agg(sha256(concat_ws(' ', sha256(customer_id), sha256(coalesce(segment, '')),
-            sha256(coalesce(channel, '')), {covariate_digests}history)), '' ORDER BY customer_id)
-        FROM histories LEFT JOIN labels USING (customer_id)
-        """
-    ).fetchall()[0][0]
-    if failed:
-        text = "string_agg(customer_id || ' ' || day, ' ' ORDER BY customer_id, day)"
-        digests += con.execute(f"SELECT {text} FROM failed_charges").fetchall()[0][0] or ""
-    return hashlib.sha256(digests.encode()).hexdigest()

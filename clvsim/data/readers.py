@@ -13,40 +13,46 @@ if TYPE_CHECKING:
     from clvsim.data.material import Material
 
 
-def log(section: DataConfig, opportunity_days: float | SharedPeriods, interval_days: float) -> "Material":
+def log(section: DataConfig, opportunity_days: float | SharedPeriods, interval_days: float, brief: bool) -> "Material":
     """A log of orders, with its weekly orders."""
     from clvsim.data.material import material_of_log
     from clvsim.data.read import read_transactions
 
-    return material_of_log(read_transactions(None, section), opportunity_days, interval_days)
+    return material_of_log(read_transactions(None, section), opportunity_days, interval_days, brief=brief)
 
 
-def survivors(section: SurvivorsConfig, opportunity_days: float | SharedPeriods, interval_days: float) -> "Material":
+def survivors(
+    section: SurvivorsConfig, opportunity_days: float | SharedPeriods, interval_days: float, brief: bool
+) -> "Material":
     """A table of survivors: one row per customer of a cohort, and no orders to track or to merge."""
     from clvsim.data.tables.survivors import material_of_survivors
 
     return material_of_survivors(section)
 
 
-def summary(section: SummaryConfig, opportunity_days: float | SharedPeriods, interval_days: float) -> "Material":
+def summary(
+    section: SummaryConfig, opportunity_days: float | SharedPeriods, interval_days: float, brief: bool
+) -> "Material":
     """A table with one row per customer, and no orders to track."""
     from clvsim.data.tables.frequencies import material_of_table
 
     return material_of_table(section, opportunity_days=opportunity_days)
 
 
-def synthetic(section: SyntheticConfig, opportunity_days: float | SharedPeriods, interval_days: float) -> "Material":
+def synthetic(
+    section: SyntheticConfig, opportunity_days: float | SharedPeriods, interval_days: float, brief: bool
+) -> "Material":
     """A log drawn from a model, read as a user's log is read."""
     from clvsim.data.synthetic import synthetic_material
 
-    return synthetic_material(section, opportunity_days, interval_days)
+    return synthetic_material(section, opportunity_days, interval_days, brief=brief)
 
 
 class Reader(NamedTuple):
-    """`read` takes the section and the retention model's `periods` and `interval_days`."""
+    """`read` takes the section, the retention model's `periods` and `interval_days`, and what `read_material` does."""
 
     section: type[Source]
-    read: Callable[[Any, float | SharedPeriods, float], "Material"]
+    read: Callable[[Any, float | SharedPeriods, float, bool], "Material"]
 
 
 SOURCES: dict[str, Reader] = {
@@ -59,10 +65,12 @@ SOURCES: dict[str, Reader] = {
 
 
 def read_material(
-    section: Source, opportunity_days: float | SharedPeriods = 0.0, interval_days: float = 0.0
+    section: Source, opportunity_days: float | SharedPeriods = 0.0, interval_days: float = 0.0, *, brief: bool = False
 ) -> "Material":
     """Read and check the data of a run; orders are merged by period where `opportunity_days` is not 0.
 
+    `brief`: only what tells about the data, without weekly orders and what is held back.
+
     Raises ConfigError, DataError or DiagnosticsError with every problem.
     """
-    return SOURCES[section.kind].read(section, opportunity_days, interval_days)
+    return SOURCES[section.kind].read(section, opportunity_days, interval_days, brief)

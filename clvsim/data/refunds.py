@@ -11,50 +11,52 @@ in decimals, without a loop. The hold-out has a balance of its own: a refund aft
 today.
 """
 
+from datetime import date
 from decimal import Decimal
 
 import duckdb
 
 from clvsim.data.log import Refunds
 
-# days: customer_id, day, later (day > today), orders (rows >= 0), ordered (their sum), refunded (−sum of rows < 0)
+# days: customer, day, orders (rows >= 0), ordered (their sum), refunded (−sum of rows < 0)
 _NETTED = """
 CREATE TABLE netted AS
 WITH balance AS (
     SELECT *, sum(ordered - refunded) OVER (
-        PARTITION BY customer_id, later ORDER BY day ROWS UNBOUNDED PRECEDING) AS after_day
-    FROM days WHERE customer_id IN (SELECT customer_id FROM days WHERE refunded > 0)
+        PARTITION BY customer, later ORDER BY day ROWS UNBOUNDED PRECEDING) AS after_day
+    FROM (SELECT *, day > $today AS later FROM days)
+    WHERE customer IN (SELECT customer FROM days WHERE refunded > 0)
 ), minima AS (
     SELECT *, after_day - ordered + refunded AS before_day,
         min(after_day) OVER (
-            PARTITION BY customer_id, later ORDER BY day
+            PARTITION BY customer, later ORDER BY day
             ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING) AS lowest_later
     FROM balance
 )
-SELECT customer_id, day, later, orders, ordered, after_day,
+SELECT customer, day, later, orders, ordered, after_day,
     greatest(0::DECIMAL(38,4), least(ordered, lowest_later - before_day)) AS net_amount
 FROM minima
 """
 
 
-def net(con: duckdb.DuckDBPyConnection) -> Refunds:
-    """Create `orders(customer_id, day, amount)` from `days`. Returns the effects of refunds.
+def net(con: duckdb.DuckDBPyConnection, today: date) -> Refunds:
+    """Create `purchases(customer, day, amount)` from `days`. Returns the effects of refunds.
 
     An order that refunds reduce to nothing disappears; one that was zero in the log stays.
     """
-    con.execute(_NETTED)
+    con.execute(_NETTED, {"today": today})
     con.execute(
         """
-        CREATE TABLE orders AS
-        SELECT customer_id, day, ordered AS amount FROM days
-        WHERE orders > 0 AND customer_id NOT IN (SELECT customer_id FROM netted)
+        CREATE TABLE purchases AS
+        SELECT customer, day, ordered AS amount FROM days
+        WHERE orders > 0 AND customer NOT IN (SELECT customer FROM netted)
         UNION ALL
-        SELECT customer_id, day, net_amount AS amount FROM netted WHERE orders > 0 AND (net_amount > 0 OR ordered = 0)
+        SELECT customer, day, net_amount AS amount FROM netted WHERE orders > 0 AND (net_amount > 0 OR ordered = 0)
         """
     )
     orders_removed, unmatched, unmatched_customers, after_today = con.execute(
         """
-        WITH depth AS (SELECT customer_id, later, -least(min(after_day), 0) AS excess FROM netted GROUP BY ALL)
+        WITH depth AS (SELECT customer, later, -least(min(after_day), 0) AS excess FROM netted GROUP BY ALL)
         SELECT (SELECT count(*) FROM netted WHERE net_amount = 0 AND ordered > 0),
             coalesce(sum(excess) FILTER (NOT later), 0), count(*) FILTER (NOT later AND excess > 0),
             coalesce(sum(excess) FILTER (later), 0)
@@ -62,7 +64,7 @@ def net(con: duckdb.DuckDBPyConnection) -> Refunds:
         """
     ).fetchall()[0]
     customers_removed = con.execute(
-        "SELECT count(DISTINCT customer_id) FROM netted WHERE customer_id NOT IN (SELECT customer_id FROM orders)"
+        "SELECT count(DISTINCT customer) FROM netted WHERE customer NOT IN (SELECT customer FROM purchases)"
     ).fetchall()[0][0]
     con.execute("DROP TABLE netted")
     return Refunds(

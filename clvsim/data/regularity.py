@@ -29,14 +29,16 @@ _A_PLAN = 0.05  # of the customers, who have a gap of that length
 
 class Due(NamedTuple):
     """What falls due by the calendar: every `renewal`, or `plan` where customers differ in it, as `share` of the gaps
-    say."""
+    say. `holders`: how many customers have a gap of each length that is common."""
 
     renewal: str
     share: float
+    holders: tuple[tuple[str, int], ...] = ()
 
     @property
     def in_words(self) -> str:
-        length = "a month, a quarter or a year" if self.renewal == "plan" else f"a {self.renewal}"
+        several = " or ".join(f"a {renewal} ({number:,} customers)" for renewal, number in self.holders)
+        length = several if self.renewal == "plan" else f"a {self.renewal}"
         return f"{self.share:.0%} of the gaps are {length}"
 
 
@@ -71,7 +73,8 @@ def due_days(days: Days) -> Due | None:
         return None
     holders = {renewal: np.unique(customer[due]).size for renewal, due in of.items()}
     several = [renewal for renewal, number in holders.items() if number >= _A_PLAN * np.unique(customer).size]
-    return Due("plan" if len(several) > 1 else max(holders, key=holders.__getitem__), share)
+    renewal = "plan" if len(several) > 1 else max(holders, key=holders.__getitem__)
+    return Due(renewal, share, tuple((name, holders[name]) for name in several))
 
 
 def regularity(days: Days) -> Regularity | None:

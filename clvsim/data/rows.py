@@ -5,6 +5,7 @@ its first row says holds for all of them, and an order that several files have i
 Nothing here depends on the order of rows, except that a first row is the first of its file.
 """
 
+import shlex
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import NamedTuple
@@ -14,6 +15,7 @@ import duckdb
 from clvsim.data.columns import FILTERS, says_what
 from clvsim.data.config import DataConfig
 from clvsim.data.database import identifier, quoted
+from clvsim.data.identity import one_spelling
 from clvsim.data.passed_over import ALIKE, ORDERS_TO_TELL, alike, choose_currency, passed_over
 from clvsim.data.quoting import SHOWN, count, flow, folded, listed, shown, values_of
 from clvsim.data.raw import Loaded, covariate_keys
@@ -57,6 +59,8 @@ def select_rows(con: duckdb.DuckDBPyConnection, loaded: Loaded, typed: DataConfi
     problems, lines = _money(con, loaded)
     readings += lines
     more, lines = passed_over(con, loaded)
+    if any(problem.where == "data.rates" for problem in problems):  # which says it all
+        more = [problem for problem in more if problem.where != "data.currency"]
     if problems or more:
         raise DataError([*problems, *more])
     for name, _ in loaded.extra:
@@ -115,17 +119,18 @@ def _orders(con: duckdb.DuckDBPyConnection, loaded: Loaded) -> list[QualityLine]
     return readings
 
 
-_ONE_ID = (  # spellings of one id, which are folded later
-    r"regexp_replace(lower(regexp_replace(trim(customer_id), '\s+', ' ', 'g')), '^0*(\d+?)([.,]0)?$', '\1')"
-)
-
-
 def _require_one_customer(con: duckdb.DuckDBPyConnection, header: str, orders: int) -> list[QualityLine]:
-    """A warning about order numbers that stand for several customers. Raises DataError where they are many."""
+    """A warning about order numbers that stand for several customers. Raises DataError where they are many.
+
+    Spellings of one customer, which are folded later, and capitals count as one.
+    """
     several = con.execute(
         f"""
-        SELECT order_id, min({_ONE_ID}), max({_ONE_ID}) FROM raw
-        WHERE order_id IS NOT NULL GROUP BY order_id HAVING min({_ONE_ID}) < max({_ONE_ID}) ORDER BY order_id
+        SELECT order_id, min(who) AS one, max(who) AS other FROM (
+            SELECT order_id, lower({one_spelling("customer_id")}) AS who FROM raw WHERE order_id IN (
+                SELECT order_id FROM raw WHERE order_id IS NOT NULL
+                GROUP BY order_id HAVING min(customer_id) < max(customer_id)))
+        GROUP BY order_id HAVING one < other ORDER BY order_id
         """
     ).fetchall()
     if not several:
@@ -235,7 +240,8 @@ def _filter(con: duckdb.DuckDBPyConnection, loaded: Loaded, typed: DataConfig) -
             con.execute(f"DELETE FROM raw WHERE {where}", [[value for value in out if value is not None]])
             total = sum(n for _, n in counts)
             level = "info" if header in getattr(typed, key) or total < _MANY * rows else "warning"
-            note = f"{shown(header)}: {listed(counts)}; data.{key} chooses"
+            which = "filled" if key == "only" and wanted_values == {""} else listed(counts)
+            note = f"{shown(header)}: {which}; data.{key} chooses"
             readings.append(QualityLine(f"{key}_{name}", "Rows left out as no sales", f"{total:,}", note, level))
     return readings
 
@@ -266,7 +272,9 @@ def _money(con: duckdb.DuckDBPyConnection, loaded: Loaded) -> tuple[list[Problem
     config = loaded.config
     header = dict(loaded.extra).get("currency")
     if header is None:
-        what = "rates need data.currency=COLUMN, the column that holds each row's currency"
+        seen = [h for name, h in loaded.extra if name.startswith("seen_") and says_what(h) == "currency"]
+        column = shlex.quote(seen[0]) if seen else "COLUMN"
+        what = f"rates need data.currency={column}, the column that holds each row's currency"
         return ([Problem("data.rates", what)] if config.rates else []), []
     counts = con.execute("SELECT upper(trim(currency)), count(*) FROM raw GROUP BY 1 ORDER BY 2 DESC, 1").fetchall()
     if not counts:  # the filters have left nothing, which `read_transactions` says

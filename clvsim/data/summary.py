@@ -20,22 +20,22 @@ from clvsim.types import DAYS_PER_YEAR, PARTS, CustomerSummary, FailedCharges, S
 # order of rows.
 _SUMMARY = """
 WITH {dated}, totals AS (
-    SELECT customer_id, count(*) FILTER ({known}) AS orders, count(*) FILTER ({later}) AS later_orders,
+    SELECT customer, count(*) FILTER ({known}) AS orders, count(*) FILTER ({later}) AS later_orders,
         count(*) FILTER ({recent}) AS recent_orders,
         sum(amount) FILTER ({later}) AS later_total, sum(amount) FILTER ({recent}) AS recent_total,
         min(first_day) AS first_day, {recency} AS recency_days,
         arg_min(amount, {moment}) AS first_amount, sum(amount) FILTER ({known}) AS total,
         count(*) FILTER ({known} AND amount > 0) AS positive,
-        sum(CASE WHEN amount > 0 AND {known} THEN ln(amount::DOUBLE)::DECIMAL(38,15) ELSE 0 END) AS log_total,
-        sum(CASE WHEN amount > 0 AND {known} THEN (ln(amount::DOUBLE)^2)::DECIMAL(38,15) ELSE 0 END) AS log_square,
+        sum(CASE WHEN amount > 0 AND {known} THEN log::DECIMAL(38,15) ELSE 0 END) AS log_total,
+        sum(CASE WHEN amount > 0 AND {known} THEN (log^2)::DECIMAL(38,15) ELSE 0 END) AS log_square,
         arg_min({lag}, {moment})::BIGINT AS first_lag,
         sum({lag}) FILTER ({known} AND amount > 0)::BIGINT AS lags,
         sum({lag} * {lag}) FILTER ({known} AND amount > 0)::BIGINT AS lag_squares,
-        sum(CASE WHEN amount > 0 AND {known} THEN {lag}::BIGINT * ln(amount::DOUBLE)::DECIMAL(30,15) ELSE 0 END)
-            AS lag_logs
-    FROM dated GROUP BY customer_id HAVING min(first_day) <= $today
+        sum(CASE WHEN amount > 0 AND {known} THEN {lag}::BIGINT * log::DECIMAL(30,15) ELSE 0 END) AS lag_logs
+    FROM (SELECT *, CASE WHEN amount > 0 THEN ln(amount::DOUBLE) END AS log FROM dated)
+    GROUP BY customer HAVING min(first_day) <= $today
 ), gaps AS (
-    SELECT customer_id, sum(ln((day - previous)::DOUBLE)::DECIMAL(38,15))::DOUBLE AS log_gaps,
+    SELECT customer, sum(ln((day - previous)::DOUBLE)::DECIMAL(38,15))::DOUBLE AS log_gaps,
         count(*) FILTER (alike AND day - previous BETWEEN 4 AND 14) AS weeks,
         count(*) FILTER (alike AND day - previous BETWEEN 15 AND 52) AS months,
         count(*) FILTER (alike AND day - previous BETWEEN 53 AND 136) AS quarters,
@@ -43,9 +43,9 @@ WITH {dated}, totals AS (
         count(*) FILTER (day - previous > 10) AS week_breaks, count(*) FILTER (day - previous > 46) AS month_breaks,
         count(*) FILTER (day - previous > 137) AS quarter_breaks, count(*) FILTER (day - previous > 548) AS year_breaks
     FROM (
-        SELECT customer_id, day, lag(day) OVER one AS previous, (amount > 0) = (lag(amount) OVER one > 0) AS alike
-        FROM orders WHERE day <= $today WINDOW one AS (PARTITION BY customer_id ORDER BY day)
-    ) WHERE previous IS NOT NULL GROUP BY customer_id
+        SELECT customer, day, lag(day) OVER one AS previous, (amount > 0) = (lag(amount) OVER one > 0) AS alike
+        FROM purchases WHERE day <= $today WINDOW one AS (PARTITION BY customer ORDER BY day)
+    ) WHERE previous IS NOT NULL GROUP BY customer
 )
 SELECT customer_id, orders - 1 AS frequency, recency_days::DOUBLE AS recency_days,
     ($today - first_day)::DOUBLE AS T_days, first_amount::DOUBLE AS first_amount,
@@ -67,10 +67,11 @@ SELECT customer_id, orders - 1 AS frequency, recency_days::DOUBLE AS recency_day
     coalesce(CASE greatest(weeks, months, quarters, years) WHEN 0 THEN 0 WHEN months THEN month_breaks
         WHEN years THEN year_breaks WHEN quarters THEN quarter_breaks WHEN weeks THEN week_breaks END, 0) AS breaks,
     coalesce(segment, '') AS segment, coalesce(channel, '') AS channel{covariates}
-FROM totals LEFT JOIN gaps USING (customer_id) LEFT JOIN labels USING (customer_id) ORDER BY customer_id
+FROM totals JOIN customers USING (customer) LEFT JOIN gaps USING (customer) LEFT JOIN labels USING (customer)
+ORDER BY customer
 """
 _BY_DAY = {
-    "dated": "dated AS (SELECT customer_id, day, day AS first_day, amount FROM orders)",
+    "dated": "dated AS (SELECT customer, day, day AS first_day, amount FROM purchases)",
     "known": "day <= $today",
     "later": "day > $today",
     "recent": "day > $today - $later_days AND day <= $today",
@@ -82,12 +83,12 @@ _BY_DAY = {
 # Period i of a customer holds the orders of the days in ((i-1) every, i every] after the first; period 0 the first. An
 # order's hour is unknown, so it is midday, and today has passed: half a day more than from day to day.
 _PERIODS = """
-firsts AS (SELECT customer_id, min(day) AS first_day FROM orders GROUP BY customer_id),
+firsts AS (SELECT customer, min(day) AS first_day FROM purchases GROUP BY customer),
 dated AS (
-    SELECT customer_id, first_day, ceil((day - first_day) / $every) AS period, sum(amount) AS amount,
+    SELECT customer, first_day, ceil((day - first_day) / $every) AS period, sum(amount) AS amount,
         floor(($today - first_day + 0.5) / $every) AS ended,
         floor(($last - first_day + 0.5) / $every) AS ended_at_last
-    FROM orders JOIN firsts USING (customer_id) GROUP BY ALL
+    FROM purchases JOIN firsts USING (customer) GROUP BY ALL
 )
 """
 _BY_PERIOD = {
@@ -103,23 +104,23 @@ _BY_PERIOD = {
 # The same amounts by a factor that grows with their age, each rounded, as sums must not depend on the order of rows.
 _AT_TODAYS_LEVEL = """
 WITH {dated}
-SELECT customer_id, (
+SELECT customer, (
         sum((amount::DOUBLE * exp($slope * {lag}))::DECIMAL(38,8)) FILTER ({known})
         - arg_min((amount::DOUBLE * exp($slope * {lag}))::DECIMAL(38,8), {moment})
     )::DOUBLE AS repeat_amount_today
-FROM dated GROUP BY customer_id HAVING min(first_day) <= $today ORDER BY customer_id
+FROM dated GROUP BY customer HAVING min(first_day) <= $today ORDER BY customer
 """
 
 
 # Periods that are the same for all. What the period that counts as whole today still brings, is left out.
 _SHARED_PERIODS = """
-firsts AS (SELECT customer_id, min(day) AS first_day FROM orders GROUP BY customer_id),
+firsts AS (SELECT customer, min(day) AS first_day FROM purchases GROUP BY customer),
 numbered AS (
     SELECT *, $numbers[day - $first + 1] AS number, $numbers[first_day - $first + 1] AS first_number
-    FROM orders JOIN firsts USING (customer_id)
+    FROM purchases JOIN firsts USING (customer)
 ),
 dated AS (
-    SELECT customer_id, first_day, first_number, number - first_number AS period, sum(amount) AS amount,
+    SELECT customer, first_day, first_number, number - first_number AS period, sum(amount) AS amount,
         greatest($ended - first_number, 0) AS ended, greatest($at_last - first_number, 0) AS ended_at_last
     FROM numbered WHERE day <= $today OR number > greatest($ended, first_number) GROUP BY ALL
 )
@@ -130,7 +131,9 @@ _BY_SHARED_PERIOD = _BY_PERIOD | {
 }
 
 
-def summarize(log: TransactionLog, opportunity_days: float | SharedPeriods = 0.0) -> CustomerSummary:
+def summarize(
+    log: TransactionLog, opportunity_days: float | SharedPeriods = 0.0, *, hashed: bool = True
+) -> CustomerSummary:
     """Summarize each customer's orders up to today; later ones only check (`holdout_frequency`, `holdout_amount`).
 
     Parameters
@@ -141,6 +144,8 @@ def summarize(log: TransactionLog, opportunity_days: float | SharedPeriods = 0.0
         Length in days of the periods whose orders are merged to one, from each customer's own first order; 0 merges
         only those of one day. Or periods that are the same for all customers. A period that is not over today belongs
         to the hold-out, with all its orders; one that is not over on the last day of the log does not count.
+    hashed
+        Whether the summary has the log's hash, which takes as long as all the rest.
 
     Returns
     -------
@@ -187,10 +192,10 @@ def summarize(log: TransactionLog, opportunity_days: float | SharedPeriods = 0.0
         log.first_date,
         log.last_date,
         unit,
-        log.data_hash,
+        log.data_hash if hashed else "",
         daily,
         opportunity_days=period_days,
-        by_day=summarize(log) if period_days else None,
+        by_day=summarize(log, hashed=hashed) if period_days else None,
         periods=shared.seen if shared else None,
         trend=trend,
         failed=failed_charges(log) if log.config.failed else None,
@@ -243,10 +248,10 @@ def daily_repeat_orders(log: TransactionLog) -> np.ndarray:
     counts = log.connection.execute(
         """
         WITH firsts AS (
-            SELECT customer_id, min(day) AS first_day, (row_number() OVER (ORDER BY customer_id) - 1) % $parts AS part
-            FROM orders GROUP BY customer_id HAVING min(day) <= $today
+            SELECT customer, min(day) AS first_day, (row_number() OVER (ORDER BY customer) - 1) % $parts AS part
+            FROM purchases GROUP BY customer HAVING min(day) <= $today
         )
-        SELECT part, (day - $first)::BIGINT AS since, count(*) AS orders FROM orders JOIN firsts USING (customer_id)
+        SELECT part, (day - $first)::BIGINT AS since, count(*) AS orders FROM purchases JOIN firsts USING (customer)
         WHERE day > first_day AND day <= $today GROUP BY part, since
         """,
         {"first": log.first_date, "today": log.today, "parts": PARTS},
@@ -307,10 +312,10 @@ def weekly_repeat_orders(log: TransactionLog, opportunity_days: float | SharedPe
         counts = log.connection.execute(
             """
             WITH firsts AS (
-                SELECT customer_id, min(day) AS first_day FROM orders GROUP BY customer_id HAVING min(day) < $start
+                SELECT customer, min(day) AS first_day FROM purchases GROUP BY customer HAVING min(day) < $start
             )
             SELECT floor((day - $start) / 7)::BIGINT AS week, count(*) AS orders
-            FROM orders JOIN firsts USING (customer_id) WHERE day > first_day GROUP BY week
+            FROM purchases JOIN firsts USING (customer) WHERE day > first_day GROUP BY week
             """,
             {"start": start},
         ).fetchnumpy()

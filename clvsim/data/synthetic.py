@@ -97,10 +97,14 @@ def read_synthetic(config: SyntheticConfig) -> "TransactionLog":
 
 
 def synthetic_material(
-    config: SyntheticConfig, opportunity_days: float | SharedPeriods = 0.0, interval_days: float = 0.0
+    config: SyntheticConfig,
+    opportunity_days: float | SharedPeriods = 0.0,
+    interval_days: float = 0.0,
+    *,
+    brief: bool = False,
 ) -> Material:
     """The customers of a drawn log, with the sentence by which the report says how it was drawn."""
-    material = material_of_log(read_synthetic(config), opportunity_days, interval_days)
+    material = material_of_log(read_synthetic(config), opportunity_days, interval_days, brief=brief)
     return material._replace(synthetic=_sentence(config))
 
 

@@ -15,7 +15,9 @@ VALUED_FLAGS = (
 )
 PLAIN_FLAGS = ("--help", "-h", "--hydra-help", "--version", "--multirun", "-m", "--run", "-r", "--resolve")
 COMPLETION_FLAGS = ("--shell-completion", "-sc")
-FLAGS = (*VALUED_FLAGS, *PLAIN_FLAGS, *COMPLETION_FLAGS)
+ALL, JSON = "--all", "--json"  # our own, of `check`: the whole table, and an answer for machines
+ANSWER_FLAGS = (ALL, JSON)
+FLAGS = (*VALUED_FLAGS, *PLAIN_FLAGS, *COMPLETION_FLAGS, *ANSWER_FLAGS)
 
 PATHS = ("data.path", "out", "run")
 ALIASES = {"hydra.run.dir": "out", "hydra.sweep.dir": "out"}
@@ -41,12 +43,25 @@ SCENARIO_KEY = re.compile(r"scenario\.(\w+)\.[\w.]+")
 def hydra_words(stage: str, words: Sequence[str]) -> list[str]:
     """The command line after the stage, as Hydra reads it.
 
-    Raises ConfigError on an unknown flag and on more than one file.
+    Raises ConfigError on an unknown flag, on more than one file, and on flags that contradict each other.
     """
     flags, files, overrides = sort_words(words)
+    flags = _without_answer_flags(stage, flags)
     multirun = "-m" in flags or "--multirun" in flags
     marked = [mark_new_key(word, overrides) for word in overrides]
     return [*flags, *file_overrides(stage, files, overrides), *(quote_free_text(word, multirun) for word in marked)]
+
+
+def _without_answer_flags(stage: str, flags: Sequence[str]) -> list[str]:
+    """The flags that Hydra knows."""
+    own = [flag for flag in flags if flag in ANSWER_FLAGS]
+    rest = [flag for flag in flags if flag not in ANSWER_FLAGS]
+    if own and stage != "check":
+        raise ConfigError([(flag, "is a flag of clvsim check") for flag in own])
+    printing = [flag for flag in rest if flag.split("=")[0] in (*PLAIN_FLAGS, "--cfg", "-c", "--info", "-i")]
+    if JSON in own and printing:
+        raise ConfigError([(JSON, f"is one answer to one question, got {' '.join(printing)}")])
+    return rest
 
 
 def sort_words(words: Sequence[str]) -> tuple[list[str], list[str], list[str]]:
@@ -111,9 +126,11 @@ def quote_free_text(word: str, multirun: bool) -> str:
     prefix, key, value = split_override(word)
     if key not in FREE_TEXT:
         return word
+    if key in ("data.only", "data.without"):  # values of a file, in which ${ is no reference to another key
+        value = re.sub(r"(?<!\\)\$\{", r"\\${", value)
     is_sweep = multirun and "," in value
     is_list = key == "data.path" and value.startswith("[") and value.endswith("]") and not os.path.exists(value)
-    if value in ("", "null") or is_quoted(value) or "${" in value or is_sweep or is_list:
+    if value in ("", "null") or is_quoted(value) or re.search(r"(?<!\\)\$\{", value) or is_sweep or is_list:
         return f"{prefix}{key}={value}"
     return f"{prefix}{key}={hydra_quoted(expand_home(value) if key in PATHS else value)}"
 

@@ -12,12 +12,13 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from clvsim.console import note, print_internal_error, print_problems, say
+from clvsim.console import note, print_internal_error, say
 from clvsim.errors import ClvsimError, ConfigError, Problem
 from clvsim.interruption import prefer_interruption
 from clvsim.progress import progress
 from clvsim.rim import finished_runs, folders
-from clvsim.rim.arguments import split_override
+from clvsim.rim.answers import answer_internal_error, refuse
+from clvsim.rim.arguments import ANSWER_FLAGS, split_override
 from clvsim.rim.scenarios import with_library
 from clvsim.runfolder import RunContext, remove_empty, run_folder, sweep_partials
 from clvsim.stages import STAGES, Folder, load_stage
@@ -47,10 +48,11 @@ def hydra_task(name: str, words: tuple[str, ...], outcomes: Outcomes, cfg: DictC
             code = run_job(name, words, cfg)
         outcomes.add(code)
     except ClvsimError as error:
-        print_problems(error.problems, job_name)
+        refuse(error.problems, error.code, words, job_name)
         outcomes.add(error.code)
     except Exception:
         print_internal_error(job_name)
+        answer_internal_error(words)
         outcomes.add(1)
     finally:
         if output_dir() not in folders.states:  # Hydra created it below the folder of a sweep
@@ -131,10 +133,11 @@ def context(name: str, words: tuple[str, ...], folder: Path | None, final: Path)
     return RunContext(
         folder=folder,
         final=relative_to_here(final),
-        command=shlex.join(["clvsim", name, *without_out(overrides)]),
+        command=shlex.join(["clvsim", name, *(word for word in without_out(overrides) if word not in ANSWER_FLAGS)]),
         say=say,
         note=note,
         progress=progress(interactive=not is_sweeping()),
+        flags=tuple(word for word in words if word in ANSWER_FLAGS),
     )
 
 

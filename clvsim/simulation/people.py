@@ -36,7 +36,7 @@ class Block:
 
 def ledger_groups(customers: pd.DataFrame, acquisition: AcquisitionConfig) -> tuple[tuple[Group, ...], np.ndarray, str]:
     """Groups of a run, the group of each existing customer, and a note when small ones had to be pooled."""
-    pairs = list(zip(customers["segment"], customers["channel"], strict=True))
+    pairs = list(zip(*(customers[name].to_numpy(object) for name in ("segment", "channel")), strict=True))
     new = tuple(Group("new", "", channel) for channel in acquisition.channels)
     room = max(1, MAX_GROUPS - len(new))
     by_size = [pair for pair, _ in sorted(Counter(pairs).items(), key=lambda item: (-item[1], item[0]))]

@@ -1,44 +1,112 @@
-"""`clvsim check`: the quality of the data, and whether a run on them could start."""
+"""`clvsim check`: what a log is and what is striking about it, and whether a run on it could start."""
 
 import shlex
-import textwrap
 from collections.abc import Sequence
+from typing import Any
 
 from clvsim.config import RunConfig
+from clvsim.console import say_json
+from clvsim.data.looks import InShort
+from clvsim.data.material import Material
+from clvsim.errors import ClvsimError
+from clvsim.models.around.pooling import configured
 from clvsim.models.auto import for_each_model
 from clvsim.models.compare import compared_models
 from clvsim.models.fit import learnable
 from clvsim.report import evidence
-from clvsim.report.text import READY, WIDTH, quality_table
+from clvsim.report.advice import advice, hanging, sentence
+from clvsim.report.text import READY, quality_table
 from clvsim.runfolder import RunContext
 from clvsim.scenario import ambiguous_names
 from clvsim.stages.newcomers import with_newcomers
 from clvsim.stages.refusals import plan_run, require_payments
-from clvsim.stages.steps import read_data, with_findings
+from clvsim.stages.steps import findings, read_data
 from clvsim.types import QualityLine
 
 
 def check(config: RunConfig, ctx: RunContext) -> int:
-    """Print the data-quality table and what is missing beside levers; raise what a run raises before it gets slow."""
-    material = read_data(config, ctx)
-    config = with_findings(config, material, ctx)
+    """Say what the data are and what is missing beside levers; raise what a run raises before it gets slow.
+
+    `--all` prints the whole table of the data's quality, `--json` all of it for machines.
+    """
+    material = read_data(config, ctx, brief=True)
+    config, found = findings(config, material)
     plan = plan_run(config, material.summary)
     material = with_newcomers(material, plan)
-    ctx.say(quality_table(material.quality))
     descriptions = [scenario.compiled.description for scenario in plan.scenarios.values()]
-    remarks = config.retention.remarks(material.summary)
-    for warning in (*remarks, *evidence.warnings(descriptions), *ambiguous_names(config.library, config.names)):
-        ctx.say(textwrap.fill(f"! {warning}", WIDTH))
-    require_payments(config, material, material.summary)
-    for model in compared_models(config.retention, config.fit.compare).values():
-        for_each_model(model, lambda one: learnable(material.summary, one, config.spend))
+    retention = configured(config.retention, material.summary) if config.retention.renewing else config.retention
+    warnings = (
+        *retention.remarks(material.summary),
+        *evidence.warnings(descriptions),
+        *ambiguous_names(config.library, config.names),
+    )
+    as_json = "--json" in ctx.flags
+    if not as_json:
+        whole = material.short is None or "--all" in ctx.flags
+        said = whole_table(material.quality, found, warnings)
+        ctx.say(said if whole else advice(material.short, material.quality, found, warnings))
+    try:
+        require_learnable(config, material)
+    except ClvsimError:
+        if not as_json and next_words(ctx.command, material.quality)[1]:
+            ctx.say(f"\n{next_step(ctx.command, config, material.quality)}")
+        raise
+    if as_json:
+        say_json(answer(ctx.command, config, material, found, warnings), ctx.say)
+        return 0
     ctx.say(f"\n{READY}")
     ctx.say(next_step(ctx.command, config, material.quality))
     return 0
 
 
-def next_step(command: str, config: RunConfig, lines: Sequence[QualityLine]) -> str:
-    """The command to type next: a run with what warnings advise, quoted for a shell; and the margin, where none is.
+def require_learnable(config: RunConfig, material: Material) -> None:
+    """Raises DiagnosticsError where the models have nothing to learn from."""
+    require_payments(config, material, material.summary)
+    for model in compared_models(config.retention, config.fit.compare).values():
+        for_each_model(model, lambda one: learnable(material.summary, one, config.spend))
+
+
+def whole_table(lines: Sequence[QualityLine], found: Sequence[str], warnings: Sequence[str]) -> str:
+    """The quality table, and below it what is modelled by itself and warnings."""
+    below = [*(hanging(f"  {sentence}", 2) for sentence in found), *(hanging(f"! {text}", 2) for text in warnings)]
+    return "\n".join([quality_table(lines), *below])
+
+
+def answer(
+    command: str, config: RunConfig, material: Material, found: Sequence[str], warnings: Sequence[str]
+) -> dict[str, Any]:
+    """The answer for machines: facts, every line of the table, what is modelled by itself, warnings, what to type."""
+    words, _ = next_words(command, material.quality)
+    warned = [sentence(line) for line in material.quality if line.level == "warning"]
+    return {
+        "exit_code": 0,
+        "problems": [],
+        "facts": facts_of(material.short) if material.short else {"customers": len(material.summary.customers)},
+        "readings": [{**line._asdict(), "remedy": list(line.remedy)} for line in material.quality],
+        "found": list(found),
+        "warnings": [*warned, *warnings],
+        "margin_known": config.finance.gross_margin is not None,
+        "next": {"arguments": words, "line": shlex.join(words)},
+    }
+
+
+def facts_of(short: InShort) -> dict[str, Any]:
+    """A log in figures, days as 2024-01-31."""
+    return {
+        **short._asdict(),
+        "first_day": f"{short.first_day}",
+        "last_day": f"{short.last_day}",
+        "today": f"{short.today}",
+        "columns": dict(short.columns),
+        "guessed": [key for key, _ in short.guessed],
+        "new_customers_a_month": round(short.customers / short.months, 4),
+        "orders_a_month": round(short.orders / short.months, 4),
+        "share_ordered_once": round(short.ordered_once / short.customers, 4),
+    }
+
+
+def next_words(command: str, lines: Sequence[QualityLine]) -> tuple[list[str], list[str]]:
+    """The words of the command to type next, a run with what warnings advise; and those that they advise.
 
     Of two remedies for one key the first counts, and another model makes those for its own keys void; what was typed is
     left as it is.
@@ -51,9 +119,15 @@ def next_step(command: str, config: RunConfig, lines: Sequence[QualityLine]) -> 
         if not keys & taken and not {key.split(".")[0] for key in keys} & remedies.keys():
             remedies |= {word.split("=")[0]: word for word in line.remedy}
             taken |= keys
-    said = f"Next:  {shlex.join([program, 'run', *typed, *remedies.values()])}"
+    return [program, "run", *typed, *remedies.values()], [*remedies.values()]
+
+
+def next_step(command: str, config: RunConfig, lines: Sequence[QualityLine]) -> str:
+    """The command to type next, quoted for a shell; and the margin, where none is."""
+    words, remedies = next_words(command, lines)
+    said = f"Next:  {shlex.join(words)}"
     if remedies:
-        said += f"\n       ({' '.join(remedies.values())}: what the lines marked ! advise)"
+        said += f"\n       ({shlex.join(remedies)}: what the lines marked ! advise)"
     if config.finance.gross_margin is None:
         said += "\n       With finance.gross_margin=0.4, your own share, money is contribution instead of revenue."
     return said

@@ -71,8 +71,8 @@ def require_payments(config: RunConfig, material: Material, summary: CustomerSum
 def unknown_groups(config: RunConfig, summary: CustomerSummary) -> list[Problem]:
     """A problem per segment or channel that an intervention names and that has no customers."""
     members = {
-        "segments": {s for s in summary.customers["segment"] if s},
-        "channels": {c for c in summary.customers["channel"] if c} | set(config.acquisition.brings),
+        "segments": {s for s in summary.customers["segment"].unique() if s},
+        "channels": {c for c in summary.customers["channel"].unique() if c} | set(config.acquisition.brings),
     }
     return [
         Problem(

@@ -46,12 +46,14 @@ def utc_now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
-def read_data(config: RunConfig, ctx: RunContext, *, held_back: bool = False) -> Material:
+def read_data(config: RunConfig, ctx: RunContext, *, held_back: bool = False, brief: bool = False) -> Material:
     """Read and check the data; note which columns were guessed, and warn of what the run's models cannot see in them.
 
-    `held_back`: whether the days ahead are those held back, instead of the simulation's horizon.
+    `held_back`: whether the days ahead are those held back, instead of the simulation's horizon. `brief`: see
+    `read_material`.
     """
-    material = read_material(config.data, config.retention.periods, config.retention.interval_days)
+    brief = brief and not config.fit.posterior  # of which it may not be known what it has seen
+    material = read_material(config.data, config.retention.periods, config.retention.interval_days, brief=brief)
     material = by_plan(config, material)
     if config.fit.posterior and material.check and material.check.chosen:
         material = without_check(material, _FROM_FILE)
@@ -64,6 +66,10 @@ def read_data(config: RunConfig, ctx: RunContext, *, held_back: bool = False) ->
         days = float(known.summary.holdout_days)
     if used(material.summary, config.spend.trend):
         material = material._replace(quality=tuple(map(trend_used, material.quality)))
+    if retention.opportunity_days or retention.renewing:
+        material = material._replace(quality=tuple(line for line in material.quality if line.key != "yearly"))
+    if config.spend.kind == "fixed_price":
+        material = material._replace(quality=tuple(map(without_spread, material.quality)))
     charges = recovery_line(config, material)
     return material._replace(quality=(*material.quality, *charges, *cautions(retention, known, days)))
 
@@ -97,6 +103,14 @@ def trend_used(line: QualityLine) -> QualityLine:
     return line._replace(note=f"{line.note.partition('; spend.trend')[0]}; spend.trend=true: money is at today's level")
 
 
+def without_spread(line: QualityLine) -> QualityLine:
+    """The line for prices that stay as they are: what a model of amounts assumes does not matter, nor can a trend be
+    modelled."""
+    if line.key == "correlation":
+        return line._replace(level="info")
+    return line._replace(note=line.note.partition("; spend.trend")[0], remedy=()) if line.key == "trend" else line
+
+
 _FROM_FILE = (
     "The parameters come from a file, and whether they saw the log's last part is not known "
     "(data.calibration_end=DAY names the day up to which they were fitted)."
@@ -114,11 +128,18 @@ def without_check(material: Material, why: str) -> Material:
 
 def with_findings(config: RunConfig, material: Material, ctx: RunContext) -> RunConfig:
     """The configuration with what `retention=auto` takes from the log by itself, which is said, as is a trend used."""
+    config, found = findings(config, material)
+    for sentence in found:
+        ctx.note(sentence)
+    return config
+
+
+def findings(config: RunConfig, material: Material) -> tuple[RunConfig, tuple[str, ...]]:
+    """The same, and what is to be said."""
     retention, found = as_found(config.retention, material)
     trend = used(material.summary, config.spend.trend)
-    for sentence in (*found, *([trend] if trend else [])):
-        ctx.note(sentence)
-    return config.model_copy(update={"retention": retention}) if found else config
+    said = (*found, *([trend] if trend else []))
+    return (config.model_copy(update={"retention": retention}) if found else config), said
 
 
 def fit_models(config: RunConfig, summary: CustomerSummary, ctx: RunContext) -> dict[str, FittedModels]:

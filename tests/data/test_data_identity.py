@@ -604,3 +604,16 @@ def test_any_ids_in_any_order_give_the_same_log(
     before = result(table, config)
     random.shuffle(table)
     assert result(table, config) == before
+
+
+def test_long_numbers_that_all_end_in_zeros_were_rounded(read: Read) -> None:
+    """A spreadsheet keeps 15 digits; six ids of more that all end so are no chance, and single orders are no proof."""
+    rounded = [f"{123456789012345 + n}0" for n in range(6)]
+    with pytest.raises(DataError) as error:
+        read(rows(*rounded, *rounded))
+    (problem,) = error.value.problems
+    assert problem.where == "data.customer_id"
+    assert "end in zeros from the 16th digit on" in problem.what
+    whole = [f"{1234567890123450 + n}" for n in range(7)]
+    assert customers(read(rows(*whole, *whole))) == whole
+    assert customers(read(rows(*rounded))) == rounded  # one order each: nobody became one with another

@@ -444,3 +444,46 @@ def test_what_was_paid_back_has_to_be_readable(files) -> None:
     text = "customer,date,amount,Refunded\na,2024-01-01,10,some\nb,2024-02-01,6,6\nb,2024-01-01,5,\n"
     with pytest.raises(DataError, match=r"data\.refunded: 1 of 3 rows: not an amount, e\.g\. row 2: 'some'"):
         files(text, refunded="Refunded")
+
+
+def test_files_that_overlap_are_no_line_items(files) -> None:
+    """Rows of one number in two files are the same sale: the number is named, and with it each counts once."""
+    head = "customer,date,amount,Order\n"
+    rows = [f"c{n % 7},2024-01-{n + 1:02},{10 + n},{100 + n}\n" for n in range(28)]
+    first, second = head + "".join(rows[:20]), head + "".join(rows[8:])
+    (line,) = [line for line in files(first, second).facts.readings if line.key == "overlap"]
+    assert (line.value, line.remedy) == ("12", ("data.order_id=Order",))
+    assert orders(files(first, second, order_id="Order")) == orders(files(head + "".join(rows)))
+
+
+def test_rates_without_a_column_are_one_question(files) -> None:
+    text = "customer,date,amount,Currency\na,2024-01-01,1,EUR\na,2024-02-01,1,CHF\nb,2024-01-01,1,EUR\n"
+    with pytest.raises(DataError) as error:
+        files(text, rates={"CHF": 1.05})
+    (problem,) = error.value.problems
+    assert problem.where == "data.rates"
+    assert "data.currency=Currency" in problem.what
+
+
+def test_refunds_in_rows_of_their_own_are_not_unknown(files) -> None:
+    text = "customer,date,amount,type\na,2024-01-01,10,Order\na,2024-01-05,{},Refund\nb,2024-01-02,20,Order\n"
+    for back, warned in (("-4", 0), ("(4)", 0), ("4", 1)):
+        log = files(text.format(back), only={"type": ["Order", "Refund"]})
+        assert sum(line.key == "paid_back" for line in log.facts.readings) == warned
+
+
+def test_spellings_of_a_customer_are_one_for_an_orders_number(files) -> None:
+    text = "customer,date,amount,Order\n" + "".join(
+        f"{who},2024-01-{day:02},5,{day}\n" for day in range(1, 20) for who in (f"00{day}", f"{day}.0", f" {day}\u200b")
+    )
+    log = files(text, order_id="Order")
+    assert not [line for line in log.facts.readings if line.key == "several_customers"]
+    assert len(orders(log)) == 19
+
+
+def test_amounts_that_are_all_below_zero_are_asked_about(files) -> None:
+    with pytest.raises(DataError) as error:
+        files("customer,date,amount\na,2024-01-01,-10\nb,2024-01-05,-11\n")
+    (problem,) = error.value.problems
+    assert problem.where == "data.amount"
+    assert "all 2 amounts are below zero" in problem.what

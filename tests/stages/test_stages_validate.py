@@ -227,7 +227,8 @@ def test_check_names_what_auto_takes_from_the_log(tmp_path):
             check_stage.check(configured(data=data, retention=retention, spend={"kind": "fixed_price"}), shell.context)
             == 0
         )
-        assert sum("are modelled (retention.season=month)" in note for note in shell.notes) == found
+        said = " ".join("\n".join(shell.results).split())
+        assert said.count("are modelled (retention.season=month)") == found
 
 
 def test_the_page_says_that_orders_are_merged(validate_with):

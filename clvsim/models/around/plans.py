@@ -194,9 +194,12 @@ class ByPlan:
         return min(part.model.holdout_days(part.summary) for part in self.parts(summary))
 
     def remarks(self, summary: CustomerSummary) -> tuple[str, ...]:
-        return ()
+        return self._said(summary, lambda part: part.model.remarks(part.summary))
 
     def warnings(self, summary: CustomerSummary, params: Params) -> tuple[str, ...]:
+        return self._said(summary, lambda part: part.model.warnings(part.summary, self.own(params, part.number)))
+
+    def _said(self, summary: CustomerSummary, of: Callable[[Part], tuple[str, ...]]) -> tuple[str, ...]:
         """What each plan's model has to say, and contracts whose payments keep another period than their plan's."""
         said = []
         for part in self.parts(summary):
@@ -208,8 +211,7 @@ class ByPlan:
                     f"Plan {plan.name}: {strange:,} of its {len(frame):,} contracts pay at another rhythm than every "
                     f"{plan.period} (retention.plan, retention.plan_periods)"
                 )
-            own = part.model.warnings(part.summary, self.own(params, part.number))
-            said += [f"Plan {plan.name}: {sentence}" for sentence in own]
+            said += [f"Plan {plan.name}: {sentence}" for sentence in of(part)]
         return tuple(said)
 
     def line(self, summary: CustomerSummary) -> QualityLine:

@@ -287,12 +287,13 @@ class ContractModel(Seasonable, Poolable):
         return rows.seen + rows.lost > 0
 
     def remarks(self, summary: CustomerSummary) -> tuple[str, ...]:
-        """Contracts of another length, and contracts that pause, where nothing models them."""
+        """Contracts of another length, those that pause where nothing models it, and those that are irregular."""
         by_length = () if self.renewal == BY_PLAN else other_lengths(summary, self.renewal)
-        return (*by_length, *(() if self.pauses else returns(summary, self.renewal)))
+        pausing = () if self.pauses else returns(summary, self.renewal)
+        return (*by_length, *pausing, *(() if self.renewal == BY_PLAN else self._irregular(summary)))
 
-    def warnings(self, summary: CustomerSummary, params: Params) -> tuple[str, ...]:
-        """Sentences on contracts that do not look like contracts, and on data that leave the prior to speak."""
+    def _irregular(self, summary: CustomerSummary) -> tuple[str, ...]:
+        """Sentences on contracts that do not look like contracts."""
         frame = summary.customers
         contracts = self.histories(summary)
         due = due_days(summary, self.renewal)
@@ -301,7 +302,7 @@ class ContractModel(Seasonable, Poolable):
         tolerated = max(self.grace, _CALENDAR_DAYS)
         odd = (off > tolerated) | (paid < contracts.renewals)
         often = ~odd & (paid > contracts.renewals)
-        text = list(self.remarks(summary))
+        text = []
         if odd.any() and not self.pauses:
             text.append(
                 f"{odd.sum():,} of {odd.size:,} contracts are irregular: a payment is missing in between, or the last "
@@ -313,6 +314,11 @@ class ContractModel(Seasonable, Poolable):
                 f"{often.sum():,} of {often.size:,} contracts have several payments within one {self.renewal}: they "
                 "count as one renewal"
             )
+        return tuple(text)
+
+    def warnings(self, summary: CustomerSummary, params: Params) -> tuple[str, ...]:
+        """Those of `remarks`, and sentences on data that leave the prior to speak."""
+        contracts, text = self.histories(summary), list(self.remarks(summary))
         if not contracts.lost.any():
             text.append("No contract has been lost yet: how fast they end is the prior's word, not the data's")
         if contracts.lost.all():

@@ -1,0 +1,112 @@
+"""`clvsim check`: a summary, the whole table by --all, and by --json an answer for machines, refusals included."""
+
+import json
+import shlex
+
+import pytest
+
+from tests.cli.shell import ORDERS, tree
+
+QUIET = ("spend=fixed_price",)
+
+
+def answer(done) -> dict:
+    """The only thing on stdout."""
+    assert "Traceback" not in done.stderr
+    assert done.stdout.isascii()
+    assert not [c for c in done.stdout if ord(c) < 32 and c != "\n"]
+    found = json.loads(done.stdout)
+    assert found["exit_code"] == done.returncode
+    return found
+
+
+def test_the_summary_and_the_whole_table(clvsim, here):
+    (here / "orders.csv").write_text(ORDERS)
+    short, whole = clvsim("check", "orders.csv", *QUIET), clvsim("check", "orders.csv", *QUIET, "--all")
+    assert (short.returncode, whole.returncode) == (0, 0)
+    (
+        first,
+        *_,
+    ) = short.stdout.splitlines()
+    assert first == "orders.csv: 9 rows, 9 orders of 5 customers"
+    assert "40% ordered once" in short.stdout
+    assert "Mean time since the first order" in whole.stdout
+    assert "Mean time since the first order" not in short.stdout
+    last = "Next:  clvsim run orders.csv spend=fixed_price"
+    assert last in short.stdout.splitlines()
+    assert last in whole.stdout.splitlines()
+
+
+def test_an_answer_for_machines(clvsim, here):
+    (here / "my orders.csv").write_text(ORDERS)
+    before = tree(here)
+    found = answer(clvsim("check", "my orders.csv", "--json", *QUIET))
+    assert tree(here) == before
+    assert found["problems"] == []
+    facts = found["facts"]
+    assert (facts["rows"], facts["orders"], facts["customers"], facts["ordered_once"]) == (9, 9, 5, 2)
+    assert (facts["first_day"], facts["last_day"], facts["today"]) == ("2024-01-01", "2024-05-03", "2024-05-03")
+    assert facts["columns"] == {"customer_id": "customer_id", "date": "date", "amount": "amount"}
+    assert set(found["readings"][0]) == {"key", "label", "value", "note", "level", "remedy"}
+    levels = {line["key"]: line["level"] for line in found["readings"]}
+    assert levels["horizon"] == "warning"
+    assert any(warning.startswith("The horizon is ") for warning in found["warnings"])
+    assert found["next"]["arguments"] == ["clvsim", "run", "my orders.csv", *QUIET]
+    assert shlex.split(found["next"]["line"]) == found["next"]["arguments"]
+
+
+def test_remedies_are_in_the_next_command(clvsim, here):
+    """Contracts by the month, whose warning names another model."""
+    rows = [f"c{n},{2023 + m // 12}-{m % 12 + 1:02}-{n % 20 + 1:02},{29 + n % 2}" for n in range(40) for m in range(18)]
+    rows += [f"x{n},2023-0{n}-07,31.5" for n in range(1, 9) for _ in range(2)]
+    rows += ["c1,2024-07-09,12.5", "c2,2024-07-09,14.5"]
+    (here / "club.csv").write_text("member,date,amount\n" + "\n".join(rows) + "\n")
+    found = answer(clvsim("check", "club.csv", "--json"))
+    (line,) = [line for line in found["readings"] if line["key"] == "regularity"]
+    assert line["remedy"] == ["retention=sbg", "retention.renewal=month", "spend=fixed_price"]
+    assert found["next"]["arguments"] == ["clvsim", "run", "club.csv", *line["remedy"]]
+
+
+REFUSALS = {
+    "no such file": (["nothing.csv"], 2, "data.path"),
+    "nothing to check": ([], 2, "data.path"),
+    "an unknown key": (["orders.csv", "simulation.drws=10"], 2, "simulation.drws"),
+    "an unknown choice": (["orders.csv", "retention=nope"], 2, "retention"),
+    "an unknown flag": (["orders.csv", "--jsn"], 2, "--jsn"),
+    "a value out of range": (["orders.csv", "simulation.draws=0"], 2, "simulation.draws"),
+    "a sweep": (["orders.csv", "-m", "seed=1,2"], 2, "--json"),
+    "another answer": (["orders.csv", "--cfg", "job"], 2, "--json"),
+    "nothing to learn": (["once.csv"], 3, "data"),
+    "no dates": (["bad.csv"], 4, "data.date"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSALS)
+def test_a_refusal_is_an_answer_too(clvsim, here, case):
+    words, code, where = REFUSALS[case]
+    (here / "orders.csv").write_text(ORDERS)
+    (here / "once.csv").write_text("customer_id,date,amount\na,2024-01-01,3\nb,2024-02-01,4\n")
+    (here / "bad.csv").write_text(ORDERS + "f,so\x1b[31mon\x7f,3\n")
+    done = clvsim("check", *words, "--json")
+    assert done.returncode == code
+    found = answer(done)
+    assert where in {problem["where"] for problem in found["problems"]}
+    assert all(problem["what"] for problem in found["problems"])
+    assert len(done.stderr.splitlines()) >= len(found["problems"])
+
+
+def test_signs_that_are_no_characters_are_escaped(clvsim, here):
+    """Of a name of a file, a column and a value."""
+    text = ORDERS.replace("customer_id", "customer\x07id").replace("a,", "a\u2028b\x1b,")
+    (here / "o\x01.csv").write_text(text)
+    words = ("o\x01.csv", "data.customer_id=customer id", "--json", *QUIET)
+    found = answer(clvsim("check", *words))
+    assert found["exit_code"] == 0
+    assert found["facts"]["columns"]["customer_id"] == "customer id"
+
+
+@pytest.mark.parametrize("stage", ["run", "fit", "validate", "report"])
+def test_the_flags_are_those_of_check(clvsim, here, stage):
+    done = clvsim(stage, "orders.csv", "--all")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--all: is a flag of clvsim check" in done.stderr
