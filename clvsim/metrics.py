@@ -358,8 +358,8 @@ PAYBACK = ("payback_months", "payback_undiscounted_months", "p_payback_12_months
 
 
 def applicable(*, acquisition: bool, visitors: bool, cost: bool, margin: bool, has_contacts: bool) -> dict[str, Metric]:
-    """Metrics that apply, given whether newcomers come, of known visitors and at a cost, whether the margin is known, and
-    whether there are contact programmes."""
+    """Metrics that apply, given whether newcomers come, of known visitors and at a cost, and whether there are a known
+    margin and contact programmes."""
     return {
         name: metric
         for name, metric in METRICS.items()
