@@ -357,13 +357,15 @@ METRICS: dict[str, Metric] = {
 PAYBACK = ("payback_months", "payback_undiscounted_months", "p_payback_12_months", "p_payback_never")
 
 
-def applicable(*, acquisition: bool, visitors: bool, margin: bool, has_contacts: bool) -> dict[str, Metric]:
-    """Metrics that apply, given whether newcomers come, of known visitors, a known margin and contact programmes."""
+def applicable(*, acquisition: bool, visitors: bool, cost: bool, margin: bool, has_contacts: bool) -> dict[str, Metric]:
+    """Metrics that apply, given whether newcomers come, of known visitors and at a cost, and whether there are a known
+    margin and contact programmes."""
     return {
         name: metric
         for name, metric in METRICS.items()
         if (acquisition or not metric.newcomers)
         and (visitors or name != "visitor_value")
+        and (cost or name != "ltv_cac")
         and (margin or not metric.margin)
         and (has_contacts or name not in ("contacts", "opt_outs"))
     }
@@ -374,6 +376,7 @@ def available(simulation: Simulation) -> dict[str, Metric]:
     return applicable(
         acquisition=any(s.acquired for s in scenarios),
         visitors=any(s.acquired and not np.isnan(s.acquired.visitors).any() for s in scenarios),
+        cost=any(s.acquired and s.acquired.cost.any() for s in scenarios),
         margin=simulation.economics.margin_known,
         has_contacts=any(line.account == "contacts" for s in scenarios for line in s.ledger.lines),
     )

@@ -63,6 +63,13 @@ class AcquisitionConfig(Frozen):
         return (LOG,) if self.from_log else tuple(self.channels)
 
     @property
+    def costs_money(self) -> bool:
+        """Whether newcomers cost anything."""
+        if self.from_log:
+            return self.cost_per_customer > 0 or self.spend_per_month > 0
+        return any(channel.cost_per_visitor > 0 for channel in self.channels.values())
+
+    @property
     def resolved(self) -> "AcquisitionConfig":
         """With a channel for the log, whose visitors are those who would come anyway: each is a customer."""
         if not self.from_log:

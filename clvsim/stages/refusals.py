@@ -44,6 +44,7 @@ def plan_run(config: RunConfig, summary: CustomerSummary) -> RunPlan:
     if config.report.metric not in applicable(
         acquisition=bool(config.acquisition.brings),
         visitors=bool(config.acquisition.channels),
+        cost=config.acquisition.costs_money,
         margin=plan.economics.margin_known,
         has_contacts=plan.has_contacts,
     ):

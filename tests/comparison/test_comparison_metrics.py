@@ -77,7 +77,7 @@ def test_halves_and_closed_forms_have_the_shape_that_comparisons_need(simulation
 
 def test_the_shops_show_every_metric() -> None:
     """All that applies with channels, a known margin and contacts, as the profitable shop has them."""
-    assert list(applicable(acquisition=True, visitors=True, margin=True, has_contacts=True)) == list(METRICS)
+    assert list(applicable(acquisition=True, visitors=True, cost=True, margin=True, has_contacts=True)) == list(METRICS)
 
 
 def test_an_exact_metric_has_one_value_per_draw() -> None:

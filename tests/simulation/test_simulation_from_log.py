@@ -115,6 +115,13 @@ def test_visitors_are_unknown_and_have_no_value() -> None:
     assert {"newcomers", "cac", "ltv_cac"} <= set(available(simulation))
 
 
+def test_newcomers_who_cost_nothing_have_no_ratio_to_their_cost() -> None:
+    simulation = simulated(acquisition=from_log())
+    assert "ltv_cac" not in available(simulation)
+    assert {"newcomers", "cac", "clv_per_newcomer"} <= set(available(simulation))
+    assert not simulation.expected.acquisition_cost.any()
+
+
 def test_shocks_to_typed_visitors_do_not_come_on_top() -> None:
     assert_same(simulated(), simulated(environment=CALM.model_copy(update={"acquisition_sd": 0.5})))
 
