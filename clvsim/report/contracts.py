@@ -100,11 +100,15 @@ def ages_in_short(result: RunResult) -> list[Line]:
 
 
 def notes(result: RunResult) -> list[str]:
-    """What churn is, and what its interval contains."""
-    if result.contracts is None or not result.contracts.total.active:
-        return []
-    churn = "Churn: the chance that a contract that is active today ends by then, the mean over all of them."
-    return [churn, *([display.layer_note("expected", ("parameter",))] if "parameter" in result.layers else [])]
+    """What churn is, what its interval contains, and what trials are among renewals."""
+    found = []
+    if result.contracts and result.contracts.total.active:
+        found.append("Churn: the chance that a contract that is active today ends by then, the mean over all of them.")
+        if "parameter" in result.layers:
+            found.append(display.layer_note("expected", ("parameter",)))
+    if result.contracts and result.contracts.trials:
+        found.append("Renewed: a trial that was never paid counts as a contract not renewed the first time.")
+    return found
 
 
 def terms(result: RunResult) -> list[tuple[str, str]]:
