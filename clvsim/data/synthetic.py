@@ -105,7 +105,8 @@ def synthetic_material(
 ) -> Material:
     """The customers of a drawn log, with the sentence by which the report says how it was drawn."""
     material = material_of_log(read_synthetic(config), opportunity_days, interval_days, brief=brief)
-    return material._replace(synthetic=_sentence(config))
+    short = material.short and material.short._replace(label="made-up data")
+    return material._replace(synthetic=_sentence(config), short=short)
 
 
 def _sentence(config: SyntheticConfig) -> str:

@@ -47,8 +47,15 @@ def check(config: RunConfig, ctx: RunContext) -> int:
         ctx.say(said if whole else advice(material.short, material.quality, found, warnings))
     try:
         require_learnable(config, material)
-    except ClvsimError:
-        if not as_json and next_words(ctx.command, material.quality)[1]:
+    except ClvsimError as error:
+        if as_json:
+            for where, what in error.problems:
+                ctx.note(f"{where}: {what}")
+            problems = [problem._asdict() for problem in error.problems]
+            known = answer(ctx.command, config, material, found, warnings)
+            say_json({**known, "exit_code": error.code, "problems": problems}, ctx.say)
+            return error.code
+        if next_words(ctx.command, material.quality)[1]:
             ctx.say(f"\n{next_step(ctx.command, config, material.quality)}")
         raise
     if as_json:

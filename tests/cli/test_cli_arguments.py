@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from clvsim.errors import ConfigError
-from clvsim.rim.arguments import hydra_quoted, hydra_words
+from clvsim.rim.arguments import hydra_quoted, hydra_words, quote_free_text
 
 
 @given(st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")), min_size=1))
@@ -73,3 +73,10 @@ def test_unknown_flags_are_refused_all_at_once():
         hydra_words("run", ["--mutirun", "--resolv", "seed=1"])
     assert [problem.where for problem in caught.value.problems] == ["--mutirun", "--resolv"]
     assert "did you mean --multirun?" in caught.value.problems[0].what
+
+
+def test_values_of_a_file_are_no_references():
+    """`${` in the values of filters is text; in other keys it refers to a key, as Hydra's grammar has it."""
+    assert quote_free_text("data.only={A: [${x}]}", multirun=False) == r"data.only='{A: [\${x}]}'"
+    assert quote_free_text(r"data.without={A: [\${x}]}", multirun=False) == r"data.without='{A: [\${x}]}'"
+    assert quote_free_text("title=${question}", multirun=False) == "title=${question}"

@@ -93,6 +93,7 @@ def test_a_refusal_is_an_answer_too(clvsim, here, case):
     assert where in {problem["where"] for problem in found["problems"]}
     assert all(problem["what"] for problem in found["problems"])
     assert len(done.stderr.splitlines()) >= len(found["problems"])
+    assert ("facts" in found) == (case == "nothing to learn")
 
 
 def test_signs_that_are_no_characters_are_escaped(clvsim, here):

@@ -199,3 +199,16 @@ def test_what_months_look_like_is_not_asked_of_an_interrupted_log() -> None:
         for model in (by_clock, beside):
             assert model.warnings(summary, {}) == ()
             assert len(model.warnings(replace(summary, interrupted=False), {})) == 2
+
+
+def test_days_between_due_days_are_no_silence() -> None:
+    """Contracts that all pay on the first of a month: a month without a row is as ever, one without payments is not."""
+    months = pd.date_range("2022-01-01", periods=24, freq="MS")
+    frame = pd.DataFrame(
+        [(f"c{n}", day, 9) for n in range(60) for day in months], columns=["customer_id", "date", "amount"]
+    )
+    gone = frame[~frame["date"].between("2022-11-15", "2023-01-15")]
+    for rows, silent in ((frame, []), (gone, [("2022-11-02", "2023-01-31")])):
+        log = read_transactions(rows, DataConfig(), today_date=NOW)
+        lines = [line for line in quality(log, summarize(log)) if line.key == "silence"]
+        assert [line.value for line in lines] == [f"from {first} to {last}" for first, last in silent]

@@ -204,7 +204,8 @@ def test_a_free_trial_is_no_rhythm() -> None:
 
 
 def test_other_lengths_name_the_key(summary: CustomerSummary) -> None:
-    (said,) = RETENTION["sbg"](renewal="month").remarks(summary)
+    said, irregular = RETENTION["sbg"](renewal="month").remarks(summary)
+    assert "contracts are irregular" in irregular
     assert "every year instead of every month" in said
     assert "retention.renewal=plan gives each plan its own" in said
     assert RETENTION["sbg"](renewal="plan").remarks(summary) == ()

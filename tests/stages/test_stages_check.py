@@ -1,0 +1,67 @@
+"""What `check` proposes to type next, and what it leaves out where a model does not care."""
+
+from datetime import date
+
+import pytest
+
+from clvsim.data.looks import InShort
+from clvsim.report.advice import advice, sentence
+from clvsim.stages.check import next_words
+from clvsim.stages.steps import without_spread
+from clvsim.types import QualityLine
+
+TREND = QualityLine(
+    "trend", "Amounts", "+9% a year", "over 80 customers; spend.trend=true does it", remedy=("spend.trend=true",)
+)
+CONTRACTS = QualityLine("regularity", "Gaps", "k = 30", "regular", "warning", ("retention=sbg", "spend=fixed_price"))
+SEASON = QualityLine("season", "Months differ", "December", "set it", "warning", ("retention.season=month",))
+
+
+@pytest.fixture
+def short() -> InShort:
+    days = (date(2024, 1, 1), date(2024, 6, 29), date(2024, 7, 31))
+    return InShort("o.csv", "", 300, 250, 80, 20, *days, (("customer_id", "who"),), ())
+
+
+def test_a_model_makes_remedies_for_its_own_keys_void():
+    words, remedies = next_words("clvsim check 'my orders.csv' data.today=2024-01-01", [TREND, SEASON, CONTRACTS])
+    assert words == ["clvsim", "run", "my orders.csv", "data.today=2024-01-01", "retention=sbg", "spend=fixed_price"]
+    assert remedies == ["retention=sbg", "spend=fixed_price"]
+    words, remedies = next_words("clvsim check o.csv spend.trend=false", [TREND, SEASON])
+    assert words[-2:] == ["spend.trend=false", "retention.season=month"]
+
+
+def test_prices_that_stay_have_no_trend_to_model():
+    line = without_spread(TREND)
+    assert (line.remedy, line.note) == ((), "over 80 customers")
+    correlation = QualityLine("correlation", "Correlation", "-0.6", "Gamma-Gamma assumes 0", "warning")
+    assert without_spread(correlation).level == "info"
+    assert without_spread(SEASON) == SEASON
+
+
+def test_lines_are_sentences():
+    assert sentence(SEASON) == "Months differ: December. Set it"
+    assert sentence(QualityLine("horizon", "The horizon", "is 3 times as long")) == "The horizon is 3 times as long"
+    assert sentence(QualityLine("caution", "Not in this export", "", "refunds")) == "Not in this export. Refunds"
+
+
+def test_the_summary_has_infos_in_few_words_and_warnings_in_full(short):
+    lines = [
+        QualityLine(
+            "fold_case", "Addresses that differ in capitals", "5 merged → 80 customers", "e.g. A@b.c and a@b.c"
+        ),
+        QualityLine("only_filter_0", "Rows left out as no sales", "3", "Status: void 3; data.only chooses"),
+        QualityLine("refunds", "Refunds (negative amounts)", "2 worth 12.50", "taken off"),
+        QualityLine("merged", "Rows merged into an order of the same day", "0"),
+        QualityLine("exposure", "Mean time since the first order", "9 weeks"),
+        TREND,
+        SEASON,
+    ]
+    text = " ".join(advice(short, lines, ["bg_cnbd is one"], ["A remark"]).split())
+    assert "left out 3 rows that are no sales (Status: void 3) · 2 refunds, 12.50 taken off" in text
+    assert "merged 5 addresses that differ in capitals → 80 customers" in text
+    assert "log 1 Jan 2024 – 29 Jun 2024, as of 31 Jul 2024 · 13.5 new customers" in text
+    assert "modelled bg_cnbd is one" in text
+    assert text.endswith("! Months differ: December. Set it ! A remark")
+    assert "! Amounts: +9% a year. Over 80 customers; spend.trend=true does it" in text
+    assert "Mean time" not in text
