@@ -105,8 +105,10 @@ def yearly_line(days: Days, first_date: date) -> QualityLine | None:
     month = (np.datetime64(first_date, "D") + days.day).astype("datetime64[M]").astype(np.int64)
     orders = np.bincount(month % 12, minlength=12)
     best = int(orders.argmax())
-    several = 1 - np.unique(days.customer * (month.max() + 1) + month).size / month.size
-    if orders[best] < _MOSTLY * orders.sum() or several > 1 - _MOSTLY:
+    if orders[best] < _MOSTLY * orders.sum():
+        return None
+    only = 1 + np.count_nonzero((np.diff(days.customer) != 0) | (np.diff(month) != 0))  # of its customer in its month
+    if only < _MOSTLY * month.size:
         return None
     name = month_name[best + 1]
     note = "each is one chance a year to order, as of a yearly appeal: set retention=bg_bb retention.opportunity=year"
