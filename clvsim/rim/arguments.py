@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from clvsim.errors import ConfigError
 from clvsim.files import did_you_mean
+from clvsim.rim.allowed import TEXT, require_allowed_words
 from clvsim.stages import STAGES, Folder
 
 # Flags of Hydra that take the next word as their value.
@@ -27,7 +28,7 @@ COLUMNS = (
     *("data.frequency", "data.recency", "data.T", "data.monetary_value"),
 )
 TEXTS = (
-    *("data.date_format", "data.decimal", "data.delimiter", "data.sheet", "data.only", "data.without"),
+    *("data.date_format", "data.decimal", "data.delimiter", "data.sheet", *TEXT),
     *("data.time_zone", "finance.currency", "title", "question"),
 )
 FREE_TEXT = frozenset(PATHS + COLUMNS + TEXTS)
@@ -46,6 +47,7 @@ def hydra_words(stage: str, words: Sequence[str]) -> list[str]:
     Raises ConfigError on an unknown flag, on more than one file, and on flags that contradict each other.
     """
     flags, files, overrides = sort_words(words)
+    require_allowed_words(flags, overrides)
     flags = _without_answer_flags(stage, flags)
     multirun = "-m" in flags or "--multirun" in flags
     marked = [mark_new_key(word, overrides) for word in overrides]
@@ -126,7 +128,7 @@ def quote_free_text(word: str, multirun: bool) -> str:
     prefix, key, value = split_override(word)
     if key not in FREE_TEXT:
         return word
-    if key in ("data.only", "data.without"):  # values of a file, in which ${ is no reference to another key
+    if key in TEXT:  # values of a file, in which ${ is no reference to another key
         value = re.sub(r"(?<!\\)\$\{", r"\\${", value)
     is_sweep = multirun and "," in value
     is_list = key == "data.path" and value.startswith("[") and value.endswith("]") and not os.path.exists(value)

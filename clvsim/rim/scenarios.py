@@ -8,6 +8,7 @@ from omegaconf import OmegaConf
 
 from clvsim.errors import ConfigError, Problem
 from clvsim.files import named_files, unknown_name
+from clvsim.rim.allowed import require_allowed_file
 from clvsim.rim.arguments import split_override
 
 Tree = dict[str, Any]
@@ -70,6 +71,7 @@ def untyped(name: str, tree: Tree, words: Sequence[str]) -> Tree:
 
 def file_tree(path: Path) -> Tree:
     """A scenario's file as plain values, interpolations as they stand, without what is no intervention."""
+    require_allowed_file(path, f"scenario/{path.name}")
     tree = OmegaConf.to_container(OmegaConf.load(path))
     return {str(key): value for key, value in tree.items() if isinstance(value, dict)} if isinstance(tree, dict) else {}
 
@@ -92,6 +94,7 @@ def collect_combined(picked: Tree, unpicked: Tree) -> tuple[Tree, list[Problem]]
         if name not in files:
             problems.append(Problem(f"scenario.{owner}.combine", unknown_name("scenario", name, files)))
             continue
+        require_allowed_file(files[name], f"scenario/{name}.yaml")
         library[name] = OmegaConf.to_container(OmegaConf.merge(OmegaConf.load(files[name]), unpicked.get(name, {})))
         queue += [(name, combined) for combined in combined_names(library[name])]
     return library, problems

@@ -12,6 +12,7 @@ from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import OmegaConf
 
 from clvsim.files import CONFIGS, ROOT, yaml_files
+from clvsim.rim.allowed import require_allowed_file
 
 
 class Group(NamedTuple):
@@ -34,9 +35,11 @@ class NamedFiles(FileConfigSource):
         return "clvsim"
 
     def load_config(self, config_path: str) -> ConfigResult:
-        result = super().load_config(disk_path(config_path))
         group, _, name = config_path.partition("/")
         folder, mount = VIRTUAL[group]
+        path = disk_path(config_path).removesuffix(".yaml")
+        require_allowed_file(Path(self.path) / f"{path}.yaml", f"{folder}/{name.removesuffix('.yaml')}.yaml")
+        result = super().load_config(disk_path(config_path))
         if not OmegaConf.is_dict(result.config):
             raise ConfigLoadError(f"{folder}/{name}: holds no keys")
         if folder == "scenario" and "title" not in result.config:

@@ -34,7 +34,7 @@ def test_quoted_text_survives_hydras_grammar(text):
         (["data.segment=null"], ["data.segment=null"]),
         (["data.decimal=,"], ["data.decimal=','"]),
         (["-m", "data.path=a.csv,b.csv"], ["-m", "data.path=a.csv,b.csv"]),
-        (["data.path=${oc.env:ORDERS}"], ["data.path=${oc.env:ORDERS}"]),
+        (["data.path=${out}/x.csv"], ["data.path=${out}/x.csv"]),
         (["hydra.run.dir=x y"], ["out='x y'"]),
         (["acquisition.channels.paid.conversion=0.02"], ["++acquisition.channels.paid.conversion=0.02"]),
         (["acquisition.channels={paid: {conversion: 0.02}}"], ["++acquisition.channels={paid: {conversion: 0.02}}"]),

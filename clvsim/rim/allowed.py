@@ -1,0 +1,153 @@
+"""What a study may say to Hydra: an allow list, since Hydra's own configuration can run any code.
+
+A study is an experiment, a scenario or a command line that somebody sent. It may choose values and our groups; of Hydra
+itself only where results go, that a sweep runs, and by which launcher that we ship. No resolver reads the environment.
+Files are looked at before anything is made of them: their size, their depth, and that nothing is said twice by aliases.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from clvsim.errors import ConfigError, Problem
+
+LAUNCHERS = ("basic", "joblib", "submitit_local", "submitit_slurm")
+LAUNCHER_KEYS = ("n_jobs", "partition", "timeout_min", "mem_gb", "cpus_per_task")
+HYDRA_KEYS = ("hydra.run.dir", "hydra.sweep.dir", "hydra.sweep.subdir", "hydra.mode", "hydra.verbose")
+CLOSED_FLAGS = ("--experimental-rerun", "--config-dir", "-cd", "--config-path", "-cp", "--config-name", "-cn")
+OUT, OUT_RESOLVERS = ("out", "hydra.run.dir", "hydra.sweep.dir"), ("now", "hydra")
+TEXT = ("data.only", "data.without", "data.failed")  # in which ${ is text
+MAX_BYTES, MAX_DEPTH, MAX_NODES = 1 << 18, 20, 20_000
+
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_RESOLVER = re.compile(r"(?<!\\)\$\{\s*([\w.]+)\s*:")
+_GROUP = re.compile(r"(override\s+|optional\s+)*/?(?P<group>[\w/]+?)(@[\w.]*)?")
+_OURS = "Of Hydra a study chooses hydra/launcher, out and sweeps"
+
+
+def require_allowed_words(flags: Sequence[str], overrides: Sequence[str]) -> None:
+    """Raises ConfigError for words of a command line that could run code, read files as programs or the environment."""
+    closed = [flag for flag in flags if flag.split("=")[0] in CLOSED_FLAGS]
+    problems = [Problem(flag, "is not available: a study is a command, not a folder of Hydra") for flag in closed]
+    for word in overrides:
+        key, _, value = word.partition("=")
+        name = key.lstrip("+~").split("@")[0]
+        what = _of_key(name, value)
+        if not what and name not in TEXT:
+            what = _of_resolvers(value, OUT_RESOLVERS if name in OUT else ())
+        if what:
+            problems.append(Problem(name, what))
+    if problems:
+        raise ConfigError(problems)
+
+
+def require_allowed_file(path: Path | str, name: str) -> None:
+    """Raises ConfigError for a file of a study that is too large or deep, or says more than a study may; `name` is how
+    it is spoken of. A file that cannot be read, or is no YAML, passes: whoever reads it says so."""
+    try:
+        with open(path, "rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except OSError:
+        return
+    if len(content) > MAX_BYTES:
+        raise ConfigError([(name, f"has more than {MAX_BYTES >> 10:,} KB, which no study needs")])
+    try:
+        _require_plain(content, name)
+        tree = yaml.load(content, Loader=_LOADER)
+    except (yaml.YAMLError, UnicodeDecodeError, ValueError):
+        return
+    problems = [Problem(name, what) for what in dict.fromkeys(_of_tree(tree))]
+    if problems:
+        raise ConfigError(problems)
+
+
+def _require_plain(content: bytes, name: str) -> None:
+    """Size and depth by events, which cost nothing: a few lines of aliases make a tree of any size."""
+    depth = 0
+    for nodes, event in enumerate(yaml.parse(content, Loader=_LOADER)):
+        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
+            raise ConfigError([(name, "holds an anchor or an alias (& or *); write it out")])
+        if isinstance(event, yaml.MappingStartEvent | yaml.SequenceStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.MappingEndEvent | yaml.SequenceEndEvent):
+            depth -= 1
+        if depth > MAX_DEPTH or nodes > MAX_NODES:
+            raise ConfigError([(name, f"is deeper than {MAX_DEPTH} levels or has more than {MAX_NODES:,} entries")])
+
+
+def _of_key(name: str, value: str) -> str:
+    """What is wrong with a key that the command line sets; "" if nothing is."""
+    if name == "hydra/launcher":
+        return "" if value.strip("'\"") in LAUNCHERS else f"must be one of {', '.join(LAUNCHERS)}, got {value[:40]!r}"
+    if name.startswith("hydra.launcher."):
+        own = name.removeprefix("hydra.launcher.")
+        return "" if own in LAUNCHER_KEYS else f"is not available; a launcher has {', '.join(LAUNCHER_KEYS)}"
+    if re.match(r"hydra\b", name) and name not in HYDRA_KEYS:
+        return f"is not available. {_OURS}"
+    return "chooses code, which a study does not" if re.search(r"(^|\.)_\w+_$", name) else ""
+
+
+def _of_resolvers(text: str, allowed: Sequence[str] = ()) -> str:
+    found = next((name for name in _RESOLVER.findall(text) if name not in allowed), "")
+    return f"${{{found}:...}} is not available: values come from the study, not from the machine" if found else ""
+
+
+def _of_tree(tree: Any) -> Iterator[str]:
+    """What is wrong with a study's file."""
+    if not isinstance(tree, dict):
+        return
+    yield from _of_defaults(tree.get("defaults"))
+    yield from _of_hydra(tree.get("hydra"))
+    texts = list(_texts({name: value for name, value in tree.items() if name != "hydra"}))
+    if code := [key for key, _ in texts if re.fullmatch(r"_\w+_", key.rpartition(".")[2])]:
+        yield f"{code[0]} chooses code, which a study does not"
+    for key, text in texts:
+        if problem := _of_resolvers(text):
+            yield f"{key}: {problem}"
+
+
+def _of_defaults(defaults: Any) -> Iterator[str]:
+    for entry in defaults if isinstance(defaults, list) else []:
+        for key, value in (entry if isinstance(entry, dict) else {entry: None}).items():
+            said = f"{key}: {value}" if value is not None else str(key)
+            match = _GROUP.fullmatch(str(key))
+            if ".." in said or match is None or re.search(r"[^\w\[\]', .+-]", str(value or "")):
+                yield f"defaults: {said[:60]!r} is no group of ours"
+            elif match["group"].startswith("hydra") and (match["group"] != "hydra/launcher" or value not in LAUNCHERS):
+                yield f"defaults: {said[:60]!r} is not available. {_OURS}"
+
+
+def _of_hydra(node: Any) -> Iterator[str]:
+    """Of Hydra's own node a file may ask for a sweep: `mode`, and `sweeper.params`, each as on the command line."""
+    if node is None:
+        return
+    if not isinstance(node, dict):
+        yield f"hydra is not available. {_OURS}"
+        return
+    for key, value in node.items():
+        params = (
+            value.get("params") if key == "sweeper" and isinstance(value, dict) and set(value) == {"params"} else None
+        )
+        if isinstance(params, dict):
+            for name, swept in params.items():
+                if problem := _of_key(str(name).lstrip("+~"), str(swept)) or _of_resolvers(str(swept)):
+                    yield f"hydra.sweeper.params.{name}: {problem}"
+        elif key != "mode":
+            yield f"hydra.{key} is not available. {_OURS}"
+
+
+def _texts(value: Any, place: str = "") -> Iterator[tuple[str, str]]:
+    """Every text in a tree with its place, keys as texts too."""
+    if isinstance(value, dict):
+        for key, below in value.items():
+            here = f"{place}.{key}" if place else str(key)
+            yield here, str(key)
+            yield from _texts(below, here)
+    elif isinstance(value, list):
+        for below in value:
+            yield from _texts(below, place)
+    elif isinstance(value, str):
+        yield place, value

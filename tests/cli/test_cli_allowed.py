@@ -1,0 +1,125 @@
+"""A study executes nothing and reads nothing of the machine: each way in is tried with a canary that would be seen."""
+
+import pytest
+
+from clvsim.errors import ConfigError
+from clvsim.rim.allowed import MAX_BYTES, require_allowed_file, require_allowed_words
+from tests.cli.shell import ORDERS, assert_refused, tree
+
+SECRET = "swordfish"
+EXECUTED = "canary"
+TOUCH = "{_target_: pathlib.Path.touch, self: {_target_: pathlib.Path, _args_: [canary]}}"
+
+# A study's file, and a text of the one line that refuses it.
+STUDIES = {
+    "a callback": (f"hydra: {{callbacks: {{x: {TOUCH}}}}}", "hydra.callbacks is not available"),
+    "logging": ("hydra: {job_logging: {handlers: {f: {class: logging.FileHandler, filename: canary}}}}", "job_logging"),
+    "Hydra's own logging": ("hydra: {hydra_logging: {version: 1}}", "hydra.hydra_logging is not available"),
+    "a launcher's class": (f"hydra: {{launcher: {TOUCH}}}", "hydra.launcher is not available"),
+    "a launcher's set-up": ("hydra: {launcher: {setup: [touch canary]}}", "hydra.launcher is not available"),
+    "a sweeper's class": (f"hydra: {{sweeper: {TOUCH}}}", "hydra.sweeper is not available"),
+    "environment": ("hydra: {job: {env_set: {PATH: .}}}", "hydra.job is not available"),
+    "a search path": ("hydra: {searchpath: ['pkg://evil']}", "hydra.searchpath is not available"),
+    "a swept callback": (
+        "hydra: {sweeper: {params: {+hydra.callbacks.x._target_: os.abort}}}",
+        "hydra.sweeper.params.+hydra.callbacks.x._target_: is not available",
+    ),
+    "another folder": ("defaults: [/data/../../evil]", "is no group of ours"),
+    "another folder by name": ("defaults: [{/data: ../../evil}]", "is no group of ours"),
+    "a group of Hydra": ("defaults: [{override /hydra/job_logging: default}]", "is not available"),
+    "a launcher of the machine": ("defaults: [{override /hydra/launcher: evil}]", "is not available"),
+    "the environment's secret": ("title: ${oc.env:SECRET}", "${oc.env:...} is not available"),
+    "the same inside a text": ("question: 'Is it ${ oc.env:SECRET }?'", "${oc.env:...} is not available"),
+    "the same as a default": ("title: '${oc.select:x,${oc.env:SECRET}}'", "is not available"),
+    "a class": (f"finance: {TOUCH}", "chooses code, which a study does not"),
+    "an alias bomb": ("a: &a [x, x]\nb: &b [*a, *a]\ntitle: *b", "holds an anchor or an alias"),
+    "a recursive anchor": ("a: &a {b: *a}", "holds an anchor or an alias"),
+    "deep nesting": ("title: " + "[" * 500 + "]" * 500, "is deeper than 20 levels"),
+    "many entries": ("title: [" + "1," * 21_000 + "]", "more than 20,000 entries"),
+    "a book": ("title: " + "x" * MAX_BYTES, "has more than 256 KB"),
+}
+
+
+@pytest.fixture
+def evil(here):
+    """What the canaries would find."""
+    (here / "orders.csv").write_text(ORDERS)
+    (here / "evil.yaml").write_text(f"# @package _global_\nhydra: {{callbacks: {{x: {TOUCH}}}}}\n")
+    (here / "evil.py").write_text("open('canary', 'w')\n")
+    for folder in ("experiments", "scenario"):
+        (here / folder).mkdir()
+    return here
+
+
+@pytest.mark.parametrize(("content", "line"), STUDIES.values(), ids=STUDIES)
+def test_a_study_does_nothing_but_choose(clvsim, evil, content, line):
+    (evil / "experiments" / "study.yaml").write_text(f"{content}\n")
+    before = tree(evil)
+    done = clvsim("check", "orders.csv", "experiment=study", SECRET=SECRET, PYTHONPATH=str(evil))
+    assert_refused(done, 2, line)
+    assert "experiments/study.yaml" in done.stderr
+    assert len(done.stderr) < 400
+    assert SECRET not in done.stderr
+    assert tree(evil) == before
+
+
+@pytest.mark.parametrize(
+    "content", ["title: ${oc.env:SECRET}", "title: x\na: &a {kind: shift}\nb: *a", f"title: x\nlever: {TOUCH}"]
+)
+@pytest.mark.parametrize("combined", [False, True])
+def test_nor_does_a_scenario(clvsim, evil, content, combined):
+    (evil / "scenario" / "own.yaml").write_text(f"{content}\n")
+    (evil / "scenario" / "both.yaml").write_text("title: Both\ncombine: [own]\n")
+    before = tree(evil)
+    done = clvsim("check", "orders.csv", f"scenarios=[{'both' if combined else 'own'}]", SECRET=SECRET)
+    assert_refused(done, 2, "scenario/own.yaml: ")
+    assert tree(evil) == before
+
+
+WORDS = {
+    "a callback": (["+hydra.callbacks.x._target_=os.abort"], "hydra.callbacks.x._target_: is not available"),
+    "a launcher's class": (["hydra.launcher._target_=os.abort"], "hydra.launcher._target_: is not available"),
+    "a launcher's set-up": (["+hydra.launcher.setup=[id]"], "hydra.launcher.setup: is not available; a launcher has"),
+    "a launcher of the machine": (["hydra/launcher=evil"], "hydra/launcher: must be one of basic, joblib"),
+    "a sweeper": (["hydra/sweeper=evil"], "hydra/sweeper: is not available"),
+    "a search path": (["hydra.searchpath=[pkg://evil]"], "hydra.searchpath: is not available"),
+    "environment": (["+hydra.job.env_set.PATH=."], "hydra.job.env_set.PATH: is not available"),
+    "Hydra as a whole": (["~hydra"], "hydra: is not available"),
+    "a package of its own": (["+evil@hydra.callbacks=x"], "evil"),
+    "a pickle": (["--experimental-rerun=evil.pickle"], "--experimental-rerun=evil.pickle: is not available"),
+    "a folder": (["--config-dir", "."], "--config-dir: is not available"),
+    "another configuration": (["-cn", "evil"], "-cn: is not available"),
+    "the environment": (["title=${oc.env:SECRET}"], "title: ${oc.env:...} is not available"),
+    "the clock in a title": (["title=${now:%Y}"], "title: ${now:...} is not available"),
+    "a class": (["+finance._target_=os.abort"], "finance._target_: chooses code"),
+}
+
+
+@pytest.mark.parametrize(("words", "line"), WORDS.values(), ids=WORDS)
+def test_nor_does_a_command(clvsim, evil, words, line):
+    before = tree(evil)
+    assert_refused(clvsim("check", "orders.csv", *words, SECRET=SECRET), 2, line)
+    assert tree(evil) == before
+
+
+def test_what_a_study_may_say(tmp_path):
+    require_allowed_words(
+        ["-m"],
+        ["seed=1,2", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "hydra.mode=MULTIRUN", "out=x/${now:%Y}",
+         "title=${question}", "data.only={A: [${oc.env:X}]}", "scenario.a.b.size=1", "~scenario.a"],
+    )  # fmt: skip
+    path = tmp_path / "study.yaml"
+    path.write_text(
+        "defaults: [{/data: csv}, {override /retention: bg_nbd}, {override /hydra/launcher: joblib}, _self_]\n"
+        "hydra: {mode: MULTIRUN, sweeper: {params: {seed: '5,6'}}}\n"
+        "title: '${question} and more'\nquestion: Why?\nscenario: {a: {b: {size: 1}}}\n"
+    )
+    require_allowed_file(path, "study")
+
+
+def test_all_problems_of_a_file_are_told_at_once(tmp_path):
+    path = tmp_path / "study.yaml"
+    path.write_text("hydra: {callbacks: {}, job: {}}\ntitle: ${oc.env:X}\n")
+    with pytest.raises(ConfigError) as error:
+        require_allowed_file(path, "study")
+    assert len(error.value.problems) == 3
