@@ -10,7 +10,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from clvsim.data.config import DataConfig
-from clvsim.data.database import identifier
 from clvsim.types import COVARIATE, QualityLine
 
 if TYPE_CHECKING:
@@ -100,6 +99,8 @@ class TransactionLog:
         A customer's orders enter as the exclusive or of their digests: days are unique, so none can cancel, and nothing
         needs sorting. As hex, because the text of a 128-bit integer takes 80 µs each.
         """
+        from clvsim.data.database import identifier  # DuckDB: not for those who only know what a log is
+
         covariates = (key for key, _ in self.columns if key.startswith(COVARIATE))
         covariate_digests = "".join(f"sha256(coalesce({identifier(name)}, '')), " for name in covariates)
         digests = self.connection.execute(
