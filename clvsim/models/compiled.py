@@ -4,9 +4,13 @@ Compiled are the log density with its gradient, for searches and weights, and nu
 asked for. Data are inputs of both, as in nutpie's `with_data`. PyTensor and nutpie are imported by what compiles.
 """
 
+import atexit
 import functools
 import itertools
-from collections.abc import Callable, Hashable, Mapping, Sequence
+import shutil
+import tempfile
+from collections.abc import Callable, Generator, Hashable, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -103,10 +107,14 @@ def compile_model(model: Any, graph: Hashable = None) -> CompiledModel:
     def sampler() -> Any:
         import nutpie
 
-        return nutpie.compile_pymc_model(model)
+        with _exactly():
+            return nutpie.compile_pymc_model(model)
 
     def start() -> Data:
-        initial = model.initial_point()
+        import pytensor
+
+        with pytensor.config.change_flags(cxx=""):  # a C compiler would take seconds for a few numbers
+            initial = model.initial_point()
         return {v.name: np.asarray(initial[v.name], np.float64) for v in model.value_vars}
 
     def functions() -> Functions:
@@ -126,6 +134,31 @@ def compile_model(model: Any, graph: Hashable = None) -> CompiledModel:
         functools.cache(functions),
         functools.cache(sampler),
     )
+
+
+@contextmanager
+def _exactly() -> Generator[None]:
+    """Sums in the order in which they are written. Fast mathematics may take another one, which depends on what was
+    compiled together: bits would differ between a first fit on a machine and a second, which finds parts compiled.
+
+    PyTensor leaves the source of what it compiles in temporary files, for good: here they end with the process.
+    """
+    import pytensor
+
+    before, tempfile.tempdir = tempfile.tempdir, _sources()
+    try:
+        with pytensor.config.change_flags(numba__fastmath=False):
+            yield
+    finally:
+        tempfile.tempdir = before
+
+
+@functools.cache
+def _sources() -> str:
+    """A temporary folder of this process."""
+    folder = tempfile.mkdtemp(prefix="clvsim-compiled-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def _functions(model: Any) -> Functions:
@@ -150,9 +183,10 @@ def _functions(model: Any) -> Functions:
     givens = dict(zip(containers, inputs, strict=True))
 
     def compiled(at: list[Any], outputs: Any, mode: Any = "NUMBA") -> Any:
-        return pytensor.function(
-            [*at, *inputs], outputs, givens=givens, mode=mode, trust_input=True, on_unused_input="ignore"
-        )
+        with _exactly():
+            return pytensor.function(
+                [*at, *inputs], outputs, givens=givens, mode=mode, trust_input=True, on_unused_input="ignore"
+            )
 
     def value() -> Callable[..., None]:
         [whole], point = join_nonshared_inputs(model.initial_point(), [log_density], variables)
