@@ -7,11 +7,14 @@ asked for. Data are inputs of both, as in nutpie's `with_data`. PyTensor and nut
 import atexit
 import functools
 import itertools
+import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Generator, Hashable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -155,10 +158,32 @@ def _exactly() -> Generator[None]:
 
 @functools.cache
 def _sources() -> str:
+    return _for_now()
+
+
+def _for_now() -> str:
     """A temporary folder of this process."""
     folder = tempfile.mkdtemp(prefix="clvsim-compiled-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
+
+
+def keep_compiled_in(caches: Path | None) -> None:
+    """Have PyTensor keep what it compiles beside our caches instead of in the user's home, which it would have to be
+    able to write to; in a temporary folder where neither can be written. Nothing where PyTensor is loaded already, or
+    the user says where (PYTENSOR_FLAGS)."""
+    flags = os.environ.get("PYTENSOR_FLAGS", "")
+    if "pytensor" in sys.modules or "compiledir" in flags:
+        return
+    folder = str(caches / "pytensor") if caches else ""
+    try:
+        os.makedirs(folder, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError:
+        folder = ""
+    plain = folder if folder and not set(folder) & set(",=\"'") else _for_now()
+    os.environ["PYTENSOR_FLAGS"] = ",".join(filter(None, [flags, f"base_compiledir={plain}"]))
 
 
 def _functions(model: Any) -> Functions:

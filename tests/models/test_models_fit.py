@@ -453,3 +453,46 @@ def test_priors_must_be_proper():
         BgNbd(r={"median": 0, "sd_log": 1})
     with pytest.raises(ValidationError, match="greater than 0"):
         BgNbd(dropout_mean={"a": 0, "b": 1})
+
+
+FIT = (
+    "import os, sys, clvsim; from clvsim.models import RETENTION, SPEND; from clvsim.models.config import FitConfig; "
+    "from clvsim.data.config import DataConfig; "
+    "log = clvsim.read_transactions(config=DataConfig(kind='bundled', path='cdnow_sample', today='1997-09-30')); "
+    "config = FitConfig(method='laplace', draws=400); "
+    "fitted = clvsim.fit(clvsim.summarize(log), RETENTION['bg_nbd'](), SPEND['gamma_gamma'](), config); "
+    "print(*(float(v.sum()).hex() for v in fitted.posterior.retention.values()))"
+)
+
+
+@pytest.mark.slow
+def test_the_first_fit_on_a_machine_is_the_second_and_neither_leaves_anything(tmp_path):
+    """Bit for bit, with nothing compiled before and with all; nothing in the home or the temporary folder."""
+    home, scratch = tmp_path / "home", tmp_path / "scratch"
+    home.mkdir()
+    scratch.mkdir()
+
+    def fitted(cache_home: Path) -> str:
+        environment = {**os.environ, "HOME": str(home), "TMPDIR": str(scratch), "CLVSIM_CACHE": str(cache_home)}
+        environment.pop("PYTENSOR_FLAGS", None)
+        done = subprocess.run([sys.executable, "-c", FIT], env=environment, capture_output=True, text=True, check=True)
+        for posterior in (cache_home / "posteriors").glob("*"):
+            posterior.unlink()
+        return done.stdout
+
+    first, second = fitted(tmp_path / "cache"), fitted(tmp_path / "cache")
+    assert first == second != ""
+    assert [*home.iterdir(), *scratch.iterdir()] == []
+    assert (tmp_path / "cache" / "pytensor").is_dir()
+
+
+@pytest.mark.slow
+def test_a_fit_needs_no_home_that_can_be_written(tmp_path):
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    nowhere = {"HOME": "/proc/nowhere", "CLVSIM_CACHE": "/proc/nowhere/cache", "TMPDIR": str(scratch)}
+    environment = {**os.environ, **nowhere}
+    environment.pop("PYTENSOR_FLAGS", None)
+    done = subprocess.run([sys.executable, "-c", FIT], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout
+    assert list(scratch.iterdir()) == []
