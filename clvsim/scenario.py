@@ -148,6 +148,9 @@ def _combination_problem(name: str, library: Mapping[str, Scenario], ancestors: 
     return None
 
 
+SKIPPED = "Skipped in this run: it"
+
+
 @dataclass(frozen=True)
 class CompiledScenario:
     """Mechanisms with one value per draw, and the sentences and assumptions that the report prints for them.
@@ -200,7 +203,7 @@ def compile_scenario(
             problems.append(Problem(f"{item.path}.when", why_never))
         if reason:
             reasons.append(reason)
-            sentences.append(f"{item.intervention.sentence()} Skipped in this run: it {reason}.")
+            sentences.append(f"{item.intervention.sentence()} {SKIPPED} {reason}.")
             continue
         sentences.append(item.intervention.sentence())
         values = {}

@@ -35,6 +35,8 @@ class Design:
         """
         usable = np.ones(self.neutral.size, bool) if usable is None else usable
         scale = self.scale if per is None else self.scale * per
+        there = scale > 0  # not so where everybody is lost: nothing is left to be explained
+        scale = np.where(there, scale, scale[there].mean() if there.any() else 1.0)
         key = scale.tobytes() + usable.tobytes() + bytes([money])
         if key not in self._made:
             groups = (usable & ~self.neutral, usable & self.neutral)

@@ -39,6 +39,7 @@ _KERNELS = (
     "hypergeometric",
     "opportunities",
     "quadrature",
+    "rng",
     "regular",
     "seasons",
     "silence",

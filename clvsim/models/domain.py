@@ -13,13 +13,20 @@ _SEVERAL = 3  # problems that are told one by one
 
 
 class Domain(NamedTuple):
-    """Values from `low` to `high`, as `words` say; `whole` numbers only, the same in `every` draw, or any."""
+    """Values from `low` to `high`, as `words` say; where asked `whole` numbers only, or the same in every draw
+    (`constant`). Draws must have the parameter where it is `needed`; others only tell the reader something."""
 
     low: float
     high: float
     words: str
     whole: bool = False
     constant: bool = False
+    needed: bool = True
+
+    @property
+    def told(self) -> "Domain":
+        """The same of a parameter that nothing is computed with."""
+        return self._replace(needed=False)
 
     def problem(self, name: str, draws: np.ndarray) -> str:
         """What is wrong with draws of the parameter, (draw,); "" if nothing is."""
@@ -51,7 +58,7 @@ def problems(domains: Mapping[str, Domain], params: Mapping[str, np.ndarray]) ->
 
     Parameters that nobody declared are nobody's, and pass.
     """
-    absent = [name for name in domains if name not in params]
+    absent = [name for name, domain in domains.items() if domain.needed and name not in params]
     found = [f"{', '.join(absent[:_SEVERAL])} {'is' if len(absent) == 1 else 'are'} missing"] if absent else []
     of_draws = (domain.problem(name, params[name]) for name, domain in domains.items() if name in params)
     found += [problem for problem in of_draws if problem]

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from clvsim.report import display
 from clvsim.report import format as fmt
+from clvsim.scenario import SKIPPED
 from clvsim.types import Assumption, RunResult, ScenarioDescription
 
 WORDS: Mapping[str, str] = {
@@ -65,12 +66,26 @@ def _conversion(result: RunResult, change: float) -> str:
     return f"conversion {verb} from {low} to {fmt.percent(after, place)}"
 
 
+def parts_left_out(scenarios: Sequence[ScenarioDescription]) -> tuple[str, ...]:
+    """A sentence for each scenario that applies, but not with all of its interventions."""
+    sentences = []
+    for scenario in scenarios:
+        reasons = [text.partition(SKIPPED)[2].strip(" .") for text in scenario.interventions if SKIPPED in text]
+        if reasons and not scenario.not_applicable:
+            why = "; ".join(dict.fromkeys(reasons))
+            sentences.append(
+                f"“{scenario.title}” is shown without {len(reasons)} of its {len(scenario.interventions)} "
+                f"interventions, which do nothing here: {why}"
+            )
+    return tuple(sentences)
+
+
 def warnings(scenarios: Sequence[ScenarioDescription]) -> tuple[str, ...]:
     """A sentence for each scenario that rests on nothing but stated numbers, on what was done instead.
 
     Those that their files call examples say so already.
     """
-    sentences = []
+    sentences = [*parts_left_out(scenarios)]
     for scenario in scenarios:
         if scenario.illustrative and not scenario.default:
             continue

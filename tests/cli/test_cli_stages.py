@@ -114,9 +114,9 @@ def test_an_experiments_settings_for_scenarios_that_were_not_picked_are_left_out
 def test_levers_without_evidence_are_warned_of(clvsim):
     """A file that calls itself an example has said so; one that does not is called one where it rests on a default."""
     words = ("check", "experiment=demo", "scenarios=[follow_up,conversion_lift]")
-    assert "\n! “" not in clvsim(*words).stdout
+    assert "! “" not in clvsim(*words).stdout
     done = clvsim(*words, "scenario.follow_up.illustrative=false")
-    (warning,) = [part for part in done.stdout.split("\n! ")[1:] if part.startswith("“")]
+    (warning,) = [part for part in done.stdout.split("\n  ! ")[1:] if part.startswith("“")]
     assert " ".join(warning.split()).startswith(
         "“Follow-up, four messages a month” rests on a default that nobody measured (goodwill): it counts as an example"
     )

@@ -7,7 +7,7 @@ import pytest
 from shop import channels, posterior, run, scenarios  # ty: ignore[import-not-found]
 
 from clvsim.comparison import compare
-from clvsim.comparison.designs import make_designs
+from clvsim.comparison.designs import Design, make_designs
 from clvsim.comparison.expected import expected_values
 from clvsim.comparison.neutral import neutral_draws
 from clvsim.interventions.base import CostEntry, Mechanism, Quality, Shift
@@ -122,3 +122,13 @@ def test_costs_that_follow_orders_are_expected_ones() -> None:
     # Seven parameters and an intercept on 600 draws: √(8/600) = .12 of the luck is left at least.
     assert (delta - exact).std() < 0.25 * (raw - exact).std()
     assert delta.mean() == pytest.approx(raw.mean(), rel=1e-12)
+
+
+def test_nothing_is_explained_where_nobody_is_left():
+    """All contracts lost: a scenario touches no revenue in any draw, and figures that are 0 stay 0."""
+    columns, nothing = np.random.default_rng(1).normal(size=(40, 2)), np.zeros(40)
+    (basis,) = Design(columns, columns, nothing, np.zeros(40, bool)).bases()
+    assert np.isfinite(basis.scale).all()
+    some = np.where(np.arange(40) < 10, 0.0, 2.0)
+    (basis,) = Design(columns, columns, some, np.zeros(40, bool)).bases()
+    np.testing.assert_array_equal(basis.scale, np.ones(40))

@@ -22,13 +22,16 @@ KINDS: dict[str, dict[str, Any]] = {
 RENAMED = {
     "rates": {"shape": "rate_shape", "rate": "rate_rate"},
     "lognormal": {"mean": "level_mean", "sd": "level_sd", "slope": "level_slope"},
-    "grid": {"exponent": "tenure_exponent", "intervals": "interval_days"},
+    "grid": {"exponent": "tenure_exponent", "intervals": "interval_days", "late": "late_days"},
 }
 SCALARS = {
     "rates": ("stages_done",),
     "mixture": ("components",),
     "shares": ("given",),
-    "grid": ("interval", "certain", "interval_columns", "exponent_columns", "pausing"),
+    "grid": (
+        *("interval", "certain", "interval_columns", "exponent_columns", "pausing"),
+        *("due_days", "per_day", "before"),
+    ),
     "lognormal": ("given",),
     "deals": ("count", "numbers"),
     "programmes": ("number",),

@@ -26,7 +26,9 @@ def summary_of(seed: int = 1, cut: int | None = None) -> CustomerSummary:
 
 def fitted_to(summary: CustomerSummary | None) -> FittedModels:
     draws = np.full(10, 1.0)
-    posterior = Posterior(dict.fromkeys(("r", "alpha", "a", "b"), draws), {"price": draws}, time_unit="week")
+    posterior = Posterior(
+        dict.fromkeys(("r", "alpha", "a", "b"), draws), {"price": draws, "first_order_factor": draws}, time_unit="week"
+    )
     return FittedModels(BgNbd(), FixedPrice(), replace(posterior, seen=summary and seen_of(summary)))
 
 

@@ -12,10 +12,11 @@ from factory import DEMO_METRICS, LEVERS, LUCK, decided_on, demo, foreign, hosti
 from clvsim.models.fitted import FittedModels
 from clvsim.models.retention.bg_nbd import BgNbd
 from clvsim.models.spend.gamma_gamma import GammaGamma
+from clvsim.report import evidence
 from clvsim.report import format as fmt
 from clvsim.report.config import ReportConfig
 from clvsim.report.text import WIDTH, posterior_table, shown_warnings, tables
-from clvsim.types import Posterior, RunResult
+from clvsim.types import Posterior, RunResult, ScenarioDescription
 
 
 @pytest.mark.parametrize("make", [demo, foreign, hostile])
@@ -204,3 +205,14 @@ def test_five_warnings_are_shown_those_with_a_remedy_first() -> None:
     assert shown_warnings(said) == [*said[4:], *said[:2], "2 more in the report"]
     assert shown_warnings(said[:5]) == [said[4], *said[:4]]
     assert shown_warnings([]) == []
+
+
+def test_a_lever_that_lost_a_part_says_so():
+    """As the sentences of an intervention without an object say it; one that does not apply at all says it itself."""
+    text = "Raises the rate. Skipped in this run: it moves how often customers order."
+    whole = ScenarioDescription("a", "All", False, "", (), ("Sells more.",))
+    part, gone = replace(whole, interventions=("Sells more.", text)), replace(whole, not_applicable="moves something")
+    assert evidence.parts_left_out([whole, gone]) == ()
+    assert evidence.parts_left_out([part]) == (
+        "“All” is shown without 1 of its 2 interventions, which do nothing here: moves how often customers order",
+    )

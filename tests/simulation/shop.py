@@ -35,6 +35,7 @@ def posterior(
     samples = {name: value * np.exp(spread * r.standard_normal(draws)) for name, value in values.items()}
     samples["alpha"] = samples["alpha"] * {"week": 1, "day": 7}[unit]
     samples["gamma"] = samples["gamma"] * money
+    samples["q"] = np.maximum(samples["q"], 1.01)  # below 1 the mean spend does not exist
     life, spend = ({name: samples[name] for name in names} for names in (BG_NBD, GAMMA_GAMMA))
     return FittedModels(BgNbd(), GammaGamma(), Posterior(life, spend, unit))
 

@@ -190,8 +190,8 @@ class Lognormal(Frozen):
     @property
     def DOMAINS(self) -> Mapping[str, Domain]:
         rate = {"rho": CORRELATION, "log_rate_mean": LOG, "log_rate_sd": POSITIVE} if self.correlated else {}
-        names = ("omega", "sigma", "mean_order", "first_order_factor")
-        return {"mu": LOG, **dict.fromkeys(names, POSITIVE), **rate}
+        own = dict.fromkeys(("omega", "sigma", "first_order_factor"), POSITIVE)
+        return {"mu": LOG, **own, "mean_order": POSITIVE.told, **rate}
 
     def histories(self, summary: CustomerSummary) -> LogSpend:
         """Spend histories, in money."""
