@@ -27,6 +27,10 @@ _MOST = 0.7  # of the gaps
 _A_PLAN = 0.05  # of the customers, who have a gap of that length
 
 
+_RUNS = {"month": (11, 365.25 / 12), "quarter": (5, 365.25 / 4), "year": (4, 365.25)}  # gaps in a row, days of one
+_FEW_RUNS, _ON_DAY, _KEEP = 20, 5, 0.75  # days off that many gaps on; share of runs
+
+
 class Due(NamedTuple):
     """What falls due by the calendar: every `renewal`, or `plan` where customers differ in it, as `share` of the gaps
     say. `holders`: how many customers have a gap of each length that is common."""
@@ -71,10 +75,27 @@ def due_days(days: Days) -> Due | None:
     share = float(sum(due.mean() for due in of.values()))
     if share <= _MOST:
         return None
+    if not _keeps_days(of, gaps, customer):
+        return None
     holders = {renewal: np.unique(customer[due]).size for renewal, due in of.items()}
     several = [renewal for renewal, number in holders.items() if number >= _A_PLAN * np.unique(customer).size]
     renewal = "plan" if len(several) > 1 else max(holders, key=holders.__getitem__)
     return Due(renewal, share, tuple((name, holders[name]) for name in several))
+
+
+def _keeps_days(of: dict[str, np.ndarray], gaps: np.ndarray, customer: np.ndarray) -> bool:
+    """Whether payments come back to their day after many gaps, as what falls due does: where each gap starts at the
+    payment before, as of a package that is used up, days drift away. Also where no customer has that many gaps."""
+    off: list[np.ndarray] = []
+    for renewal, (length, period) in _RUNS.items():
+        if gaps.size < length:
+            continue
+        due = np.convolve(of[renewal], np.ones(length, np.int64), "valid") == length
+        one = customer[length - 1 :] == customer[: gaps.size - length + 1]
+        span = np.convolve(gaps, np.ones(length, np.int64), "valid")
+        off.append(np.abs(span[due & one] - length * period))
+    runs = np.concatenate(off) if off else np.zeros(0)
+    return runs.size < _FEW_RUNS or bool((runs <= _ON_DAY).mean() > _KEEP)
 
 
 def regularity(days: Days) -> Regularity | None:

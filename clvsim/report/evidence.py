@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from clvsim.report import display
 from clvsim.report import format as fmt
-from clvsim.scenario import SKIPPED
+from clvsim.scenario import NEEDS_MARGIN, SKIPPED
 from clvsim.types import Assumption, RunResult, ScenarioDescription
 
 WORDS: Mapping[str, str] = {
@@ -67,10 +67,12 @@ def _conversion(result: RunResult, change: float) -> str:
 
 
 def parts_left_out(scenarios: Sequence[ScenarioDescription]) -> tuple[str, ...]:
-    """A sentence for each scenario that applies, but not with all of its interventions."""
+    """A sentence for each scenario that applies, but not with all of its interventions; costs that wait for a margin
+    are said elsewhere."""
     sentences = []
     for scenario in scenarios:
         reasons = [text.partition(SKIPPED)[2].strip(" .") for text in scenario.interventions if SKIPPED in text]
+        reasons = [reason for reason in reasons if reason != NEEDS_MARGIN]
         if reasons and not scenario.not_applicable:
             why = "; ".join(dict.fromkeys(reasons))
             sentences.append(

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from clvsim.data.days import Days
-from clvsim.data.regularity import Regularity, regularity
+from clvsim.data.regularity import Regularity, due_days, regularity
 from tests.data.madeup import december, shop
 
 LENGTH = 540
@@ -88,3 +88,20 @@ def test_rounded_regular_gaps_are_regular_still() -> None:
 
 def test_nobody_with_three_orders() -> None:
     assert regularity(days(pd.DataFrame({"customer_id": [1, 1, 2], "day": [0, 4, 2]}))) is None
+
+
+def monthly(drift: float, late: float, size: int = 120) -> Days:
+    """Payments of two years, a month apart: each so far from the payment before (`drift`), or from its day (`late`)."""
+    random = np.random.default_rng(5)
+    gaps = 30.4375 + drift * random.standard_normal((size, 20))
+    day = np.round(random.integers(0, 60, (size, 1)) + np.cumsum(gaps, axis=1) + late * random.random((size, 20)))
+    return Days(np.repeat(np.arange(size), 20), day.astype(np.int64).ravel(), np.repeat(day[:, 0], 20), LENGTH)
+
+
+def test_what_comes_back_to_its_day_falls_due_and_what_drifts_does_not() -> None:
+    """Nine in ten gaps are a month in each."""
+    for late in (0.0, 1.0):
+        due = due_days(monthly(0.0, late))
+        assert due is not None
+        assert due.renewal == "month"
+    assert due_days(monthly(1.5, 0.0)) is None
