@@ -101,9 +101,15 @@ def plain(name: str) -> str:
 
 
 def says_what(header: str) -> str:
-    """What a column may say of its rows by its name: status, currency, refunded or order; "" for nothing."""
+    """What a column may say of its rows by its name: status, currency, refunded, order or customer; "" for nothing."""
     name = plain(header)
-    return next((what for what, names in _SAYING.items() if name in names), "")
+    saying = next((what for what, names in _SAYING.items() if name in names), "")
+    return saying or ("customer" if any(name in tier for tier in _NAMES["customer_id"]) else "")
+
+
+def is_address(header: str) -> bool:
+    """Whether a column holds e-mail addresses by its name."""
+    return plain(header) in _NAMES["customer_id"][-1]
 
 
 def _guesses(key: str, headers: Sequence[str], tiers: Sequence[Sequence[str]]) -> list[str]:
