@@ -67,10 +67,13 @@ def _left_out(line: QualityLine) -> str:
     if _calls(line):
         return ""
     if re.match(r"(only|without)_", line.key):
-        return f"{line.value} rows that are no sales ({line.note.partition(';')[0]})"
+        which = "1 row that is no sale" if line.value == "1" else f"{line.value} rows that are no sales"
+        return f"{which} ({line.note.partition(';')[0]})"
+    if line.key.startswith("failed_"):
+        return f"{_count(line.value, 'charge')} that failed ({line.note.partition(';')[0]})"
     if line.key == "refunds" and line.value != "0":
         rows, _, total = line.value.partition(" worth ")
-        return f"{rows} refunds, {total} taken off"
+        return f"{_count(rows, 'refund')}, {total} taken off"
     if line.key in ("after_today", "overlap", "left_out", "late_customers"):
         return f"{_small(line.label)} {line.value}"
     return f"{line.value} {_small(line.label)}" if line.key == "guests" and line.note.endswith("in no figure") else ""
@@ -86,6 +89,10 @@ def _merged(line: QualityLine) -> str:
     if line.key == "merged" and line.value != "0":
         return f"{line.value} rows into another of the same customer and day"
     return ""
+
+
+def _count(number: str, what: str) -> str:
+    return f"{number} {what}{'s' if number != '1' else ''}"
 
 
 def _log(short: InShort) -> list[str]:

@@ -51,6 +51,8 @@ def test_the_summary_has_infos_in_few_words_and_warnings_in_full(short):
             "fold_case", "Addresses that differ in capitals", "5 merged → 80 customers", "e.g. A@b.c and a@b.c"
         ),
         QualityLine("only_filter_0", "Rows left out as no sales", "3", "Status: void 3; data.only chooses"),
+        QualityLine("without_filter_1", "Rows left out as no sales", "1", "Kind: test 1; data.without chooses"),
+        QualityLine("failed_filter_2", "Charges that failed", "68", "Paid: no 68; no sales, data.failed chooses"),
         QualityLine("refunds", "Refunds (negative amounts)", "2 worth 12.50", "taken off"),
         QualityLine("merged", "Rows merged into an order of the same day", "0"),
         QualityLine("exposure", "Mean time since the first order", "9 weeks"),
@@ -58,7 +60,10 @@ def test_the_summary_has_infos_in_few_words_and_warnings_in_full(short):
         SEASON,
     ]
     text = " ".join(advice(short, lines, ["bg_cnbd is one"], ["A remark"]).split())
-    assert "left out 3 rows that are no sales (Status: void 3) · 2 refunds, 12.50 taken off" in text
+    assert (
+        "left out 3 rows that are no sales (Status: void 3) · 1 row that is no sale (Kind: test 1) · "
+        "68 charges that failed (Paid: no 68) · 2 refunds, 12.50 taken off"
+    ) in text
     assert "merged 5 addresses that differ in capitals → 80 customers" in text
     assert "log 1 Jan 2024 – 29 Jun 2024, as of 31 Jul 2024 · 13.5 new customers" in text
     assert "modelled bg_cnbd is one" in text
