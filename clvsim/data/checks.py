@@ -32,7 +32,7 @@ def quality(
         *_period(log, known_days),
         *remarks(log, days),
         *_unreadable(log.facts),
-        *_rows(log.facts, "trial, where it is the first payment" if falls_due else "free order"),
+        *_rows(log, "trial, where it is the first payment" if falls_due else "free order"),
         *_conflicts(log.facts),
         *_refunds(log),
         *_customers(log, summary),
@@ -108,10 +108,11 @@ def _count_line(key: str, label: str, count: int, note: str) -> QualityLine:
     return QualityLine(key, label, f"{count:,}", note if count else "", "warning" if count else "info")
 
 
-def _rows(facts: LogFacts, free: str) -> list[QualityLine]:
-    merged = "rows of one customer on one day are one order" if facts.same_day_merged else ""
+def _rows(log: TransactionLog, free: str) -> list[QualityLine]:
+    facts, what = log.facts, "Orders" if log.config.order_id else "Rows"
+    merged = f"{what.lower()} of one customer on one day are one order" if facts.same_day_merged else ""
     return [
-        QualityLine("merged", "Rows merged into an order of the same day", f"{facts.same_day_merged:,}", merged),
+        QualityLine("merged", f"{what} merged into an order of the same day", f"{facts.same_day_merged:,}", merged),
         _count_line(
             "duplicates",
             "Rows that repeat another row exactly",

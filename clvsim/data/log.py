@@ -56,7 +56,7 @@ class LogFacts(NamedTuple):
     unusable_rows: int  # skipped: a value could not be read
     findings: tuple[Finding, ...]
     order_rows: int  # rows with an amount of zero or more
-    same_day_merged: int
+    same_day_merged: int  # orders, rows of one number being one, into another of the same customer and day
     duplicate_rows: int
     zero_rows: int
     smallest_amount: float  # of the positive ones; nan when there are none

@@ -87,7 +87,8 @@ def _merged(line: QualityLine) -> str:
     if line.key == "line_items":
         return line.value
     if line.key == "merged" and line.value != "0":
-        return f"{line.value} rows into another of the same customer and day"
+        what = line.label.split()[0].lower().removesuffix("s")
+        return f"{_count(line.value, what)} into another of the same customer and day"
     return ""
 
 

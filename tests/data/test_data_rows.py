@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from clvsim.data import DataConfig, TransactionLog, read_transactions, summarize
+from clvsim.data import DataConfig, TransactionLog, quality, read_transactions, summarize
 from clvsim.errors import ConfigError, DataError
 
 NOW = date(2025, 1, 1)
@@ -487,3 +487,15 @@ def test_amounts_that_are_all_below_zero_are_asked_about(files) -> None:
     (problem,) = error.value.problems
     assert problem.where == "data.amount"
     assert "all 2 amounts are below zero" in problem.what
+
+
+def test_orders_of_several_rows_are_merged_once(files) -> None:
+    """Three orders of a on one day are two too many; rows of an order were counted here a second time."""
+    rows = ["1,a,2024-01-01,5", "1,a,2024-01-01,6", "2,a,2024-01-01,7", "2,a,2024-01-01,-1", ",a,2024-01-01,2"]
+    rows += ["3,b,2024-01-01,5", "3,b,2024-01-01,5", "4,b,2024-01-02,1", "5,b,2024-01-03,-1"]
+    text = "\n".join(["number,customer,date,amount", *rows, ""])
+    log = files(text, order_id="number", order_rows="sum")
+    assert log.facts.same_day_merged == 2
+    assert files(text).facts.same_day_merged == 4  # rows
+    labels = {line.key: (line.label, line.value) for line in quality(log, summarize(log))}
+    assert labels["merged"] == ("Orders merged into an order of the same day", "2")

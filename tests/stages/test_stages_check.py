@@ -54,7 +54,7 @@ def test_the_summary_has_infos_in_few_words_and_warnings_in_full(short):
         QualityLine("without_filter_1", "Rows left out as no sales", "1", "Kind: test 1; data.without chooses"),
         QualityLine("failed_filter_2", "Charges that failed", "68", "Paid: no 68; no sales, data.failed chooses"),
         QualityLine("refunds", "Refunds (negative amounts)", "2 worth 12.50", "taken off"),
-        QualityLine("merged", "Rows merged into an order of the same day", "0"),
+        QualityLine("merged", "Orders merged into an order of the same day", "1"),
         QualityLine("exposure", "Mean time since the first order", "9 weeks"),
         TREND,
         SEASON,
@@ -64,7 +64,10 @@ def test_the_summary_has_infos_in_few_words_and_warnings_in_full(short):
         "left out 3 rows that are no sales (Status: void 3) · 1 row that is no sale (Kind: test 1) · "
         "68 charges that failed (Paid: no 68) · 2 refunds, 12.50 taken off"
     ) in text
-    assert "merged 5 addresses that differ in capitals → 80 customers" in text
+    said = (
+        "merged 5 addresses that differ in capitals → 80 customers · 1 order into another of the same customer and day"
+    )
+    assert said in text
     assert "log 1 Jan 2024 – 29 Jun 2024, as of 31 Jul 2024 · 13.5 new customers" in text
     assert "modelled bg_cnbd is one" in text
     assert text.endswith("! Months differ: December. Set it ! A remark")
