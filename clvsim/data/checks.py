@@ -34,6 +34,7 @@ def quality(
         *_unreadable(log.facts),
         *_rows(log, "trial, where it is the first payment" if falls_due else "free order"),
         *_conflicts(log.facts),
+        *_revenue(log),
         *_refunds(log),
         *_customers(log, summary),
         *looks(log, summary, days),
@@ -131,6 +132,15 @@ def _rows(log: TransactionLog, free: str) -> list[QualityLine]:
 def _conflicts(facts: LogFacts) -> list[QualityLine]:
     note = "each customer's first value counts"
     return [_count_line(key, f"Customers with several values of {key}", count, note) for key, count in facts.conflicts]
+
+
+def _revenue(log: TransactionLog) -> list[QualityLine]:
+    if not (revenue := log.facts.revenue):
+        return []
+    note = (
+        f"of {log.facts.sales:,} {'orders' if log.config.order_id else 'sales'}: compare it with the provider's total"
+    )
+    return [QualityLine("revenue", "Revenue before refunds", f"{revenue:,.2f}", note)]
 
 
 def _refunds(log: TransactionLog) -> list[QualityLine]:

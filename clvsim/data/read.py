@@ -209,9 +209,10 @@ def _build_log(
         raise DataError([(loaded.label, f"none of the {rows:,} rows can be used")])
     end, calibration_end = today_and_end(config, first, last, now)
     left_out = con.execute(f"DELETE FROM entries WHERE day > DATE '{end}'").fetchall()[0][0]
-    order_rows, zeros, refunded, total, smallest, largest = con.execute(
+    order_rows, revenue, zeros, refunded, total, smallest, largest = con.execute(
         """
-        SELECT count(*) FILTER (amount >= 0), count(*) FILTER (amount = 0),
+        SELECT count(*) FILTER (amount >= 0), coalesce(sum(amount) FILTER (amount >= 0), 0),
+            count(*) FILTER (amount = 0),
             count(*) FILTER (amount < 0), coalesce(-sum(amount) FILTER (amount < 0), 0),
             min(amount) FILTER (amount > 0)::DOUBLE, max(amount) FILTER (amount > 0)::DOUBLE
         FROM entries
@@ -233,6 +234,8 @@ def _build_log(
         unusable_rows=unusable,
         findings=findings,
         order_rows=order_rows,
+        sales=orders,
+        revenue=revenue,
         same_day_merged=orders - order_days,
         duplicate_rows=duplicates,
         zero_rows=zeros,

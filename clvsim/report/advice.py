@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from pathlib import PurePath
 
-from clvsim.data.looks import InShort, rate, span_in_words
+from clvsim.data.looks import InShort, money_in_words, rate, span_in_words
 from clvsim.data.presets import title_of
 from clvsim.report.text import WIDTH
 from clvsim.types import QualityLine
@@ -25,6 +25,7 @@ def advice(short: InShort, lines: Sequence[QualityLine], found: Sequence[str], r
     out += _listed("read as", _readings(lines))
     out += _listed("left out", [*filter(None, map(_left_out, lines))])
     out += _listed("merged", [*filter(None, map(_merged, lines))])
+    out += _listed("money", _money(short))
     out += _listed("log", _log(short))
     looks = {line.key: line for line in lines if line.key in _LOOKS}
     out += _listed("looks", [f"{_small(line.label)} {line.value}" for key, line in looks.items() if not _calls(line)])
@@ -94,6 +95,14 @@ def _merged(line: QualityLine) -> str:
 
 def _count(number: str, what: str) -> str:
     return f"{number} {what}{'s' if number != '1' else ''}"
+
+
+def _money(short: InShort) -> list[str]:
+    """What can be compared with the provider's totals."""
+    said = [money_in_words(short)]
+    if gone := short.refunded_in_full:
+        said.append(f"{gone:,} {'order' if gone == 1 else 'orders'} refunded in full no longer counted")
+    return [*filter(None, said)]
 
 
 def _log(short: InShort) -> list[str]:

@@ -59,6 +59,8 @@ def test_the_summary_has_infos_in_few_words_and_warnings_in_full(short):
         TREND,
         SEASON,
     ]
+    short = short._replace(columns=(("order_id", "no"),), sales=252, revenue=1500.5, currency="EUR")
+    short = short._replace(refunds=1, refunded=12.5, refunded_in_full=1)
     text = " ".join(advice(short, lines, ["bg_cnbd is one"], ["A remark"]).split())
     assert (
         "left out 3 rows that are no sales (Status: void 3) · 1 row that is no sale (Kind: test 1) · "
@@ -68,6 +70,8 @@ def test_the_summary_has_infos_in_few_words_and_warnings_in_full(short):
         "merged 5 addresses that differ in capitals → 80 customers · 1 order into another of the same customer and day"
     )
     assert said in text
+    money = "money 252 orders, 1,500.50 EUR before 12.50 refunded in 1 row · 1 order refunded in full no longer counted"
+    assert money in text
     assert "log 1 Jan 2024 – 29 Jun 2024, as of 31 Jul 2024 · 13.5 new customers" in text
     assert "modelled bg_cnbd is one" in text
     assert text.endswith("! Months differ: December. Set it ! A remark")
