@@ -59,7 +59,7 @@ def _title(short: InShort) -> list[str]:
 
 def _readings(lines: Sequence[QualityLine]) -> list[str]:
     """How a file is written, where that was found or chosen."""
-    keys = ("encoding", "delimiter", "skip", "sheet", "dates", "amounts", "currency", "time_zone")
+    keys = ("encoding", "delimiter", "skip", "sheet", "dates", "amounts", "currency", "converted", "time_zone")
     said = [line for line in lines if line.key in keys and not _calls(line)]
     return [f"{_small(line.label)} {line.value.removeprefix('read as ')}" for line in said]
 

@@ -231,6 +231,7 @@ def test_currencies_are_never_added(files) -> None:
     log = files(MONEY, currency="Currency", rates={"chf": 1.05})
     assert orders(log) == [("a", "2024-01-01", 10), ("a", "2024-01-05", 105), ("b", "2024-01-02", 20)]
     assert reading(log, "currency").startswith("EUR (EUR 2, CHF 1 rows by Currency; converted at 1 CHF = 1.05")
+    assert reading(log, "converted").startswith("1 row of CHF at 1.05 (data.rates")
     with pytest.raises(DataError, match="no row is in USD"):
         files(MONEY, currency="Currency", rates={"USD": 1.1})
     with pytest.raises(DataError, match="every currency of Currency has a rate"):

@@ -50,6 +50,8 @@ def test_the_summary_has_infos_in_few_words_and_warnings_in_full(short):
         QualityLine(
             "fold_case", "Addresses that differ in capitals", "5 merged → 80 customers", "e.g. A@b.c and a@b.c"
         ),
+        QualityLine("currency", "Currency", "EUR", "by Currency"),
+        QualityLine("converted", "Converted", "72 rows of USD at 0.9", "data.rates"),
         QualityLine("only_filter_0", "Rows left out as no sales", "3", "Status: void 3; data.only chooses"),
         QualityLine("without_filter_1", "Rows left out as no sales", "1", "Kind: test 1; data.without chooses"),
         QualityLine("failed_filter_2", "Charges that failed", "68", "Paid: no 68; no sales, data.failed chooses"),
@@ -70,6 +72,7 @@ def test_the_summary_has_infos_in_few_words_and_warnings_in_full(short):
         "merged 5 addresses that differ in capitals → 80 customers · 1 order into another of the same customer and day"
     )
     assert said in text
+    assert "read as currency EUR · converted 72 rows of USD at 0.9 left out" in text
     money = "money 252 orders, 1,500.50 EUR before 12.50 refunded in 1 row · 1 order refunded in full no longer counted"
     assert money in text
     assert "log 1 Jan 2024 – 29 Jun 2024, as of 31 Jul 2024 · 13.5 new customers" in text
