@@ -5,6 +5,7 @@ from datetime import date
 
 import numpy as np
 
+from clvsim.data.columns import in_words
 from clvsim.data.days import Days, days_of
 from clvsim.data.log import LogFacts, TransactionLog
 from clvsim.data.looks import looks
@@ -45,10 +46,9 @@ def quality(
 def _source(log: TransactionLog) -> list[QualityLine]:
     guessed = ", ".join(key for key, _ in log.guessed)
     note = f"guessed: {guessed}; if wrong, type data.{log.guessed[0][0]}=COLUMN" if guessed else ""
-    columns = ", ".join(f"{key} = {header}" for key, header in log.columns)
     return [
         QualityLine("rows", "Rows in the log", f"{log.facts.rows:,}"),
-        QualityLine("columns", "Columns used", columns, note),
+        QualityLine("columns", "Columns used", in_words(log.columns), note),
     ]
 
 

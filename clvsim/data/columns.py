@@ -161,6 +161,14 @@ def choose_columns(headers: Sequence[str], config: DataConfig, label: str) -> Co
     return choose(headers, named, _NAMES, required, label, config.covariates, more)
 
 
+def in_words(columns: Sequence[tuple[str, str]]) -> str:
+    """Pairs (key, header) as "amount = Quantity × Price, date = Day"."""
+    by_key = dict(columns)
+    product = " × ".join(by_key[key] for key in PRODUCT if key in by_key)
+    said = {key: header for key, header in columns if key not in PRODUCT[1:]} | ({"amount": product} if product else {})
+    return ", ".join(f"{key} = {header}" for key, header in said.items())
+
+
 def factors_of(amount: str | None, headers: Sequence[str]) -> list[str]:
     """The columns whose product is the amount; a header that is called like the product is that column."""
     if not amount or amount in headers or FACTORS not in amount:

@@ -8,6 +8,7 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from pathlib import PurePath
 
+from clvsim.data.columns import in_words
 from clvsim.data.looks import InShort, money_in_words, rate, span_in_words
 from clvsim.data.presets import title_of
 from clvsim.report.text import WIDTH
@@ -51,8 +52,9 @@ def _title(short: InShort) -> list[str]:
     name = name if len(name) <= _LABEL else f"{name[: _LABEL - 1]}…"
     kind = f"{name}: {title_of(short.read_as)}" if short.read_as else name
     title = f"{kind}: {short.rows:,} rows, {short.orders:,} orders of {short.customers:,} customers"
-    columns = ", ".join(f"{key} = {header}" for key, header in short.columns)
-    guessed = f" (guessed; if wrong, type data.{short.guessed[0][0]}=COLUMN)" if short.guessed else ""
+    columns = in_words(short.columns)
+    which = f"{', '.join(key for key, _ in short.guessed)} " if len(short.guessed) < len(short.columns) else ""
+    guessed = f" ({which}guessed; if wrong, type data.{short.guessed[0][0]}=COLUMN)" if short.guessed else ""
     read = f"data={short.read_as} ({columns})" if short.read_as else f"{columns}{guessed}"
     return [hanging(title, 2), *_listed("columns", [read])]
 

@@ -45,6 +45,18 @@ def test_lines_are_sentences():
     assert sentence(QualityLine("caution", "Not in this export", "", "refunds")) == "Not in this export. Refunds"
 
 
+def test_a_product_is_one_column_and_what_was_typed_is_not_guessed(short):
+    product = (("customer_id", "who"), ("date", "Datum"), ("amount", "Menge"), ("order_id", "Nr"))
+    short = short._replace(columns=(*product, ("amount_2", "Einzelpreis")), guessed=product[:2])
+    text = " ".join(advice(short, [], [], []).split())
+    assert (
+        "columns customer_id = who, date = Datum, amount = Menge × Einzelpreis, order_id = Nr "
+        "(customer_id, date guessed; if wrong, type data.customer_id=COLUMN)"
+    ) in text
+    text = " ".join(advice(short._replace(columns=product, guessed=product), [], [], []).split())
+    assert "order_id = Nr (guessed; if wrong, type data.customer_id=COLUMN)" in text
+
+
 def test_the_summary_has_infos_in_few_words_and_warnings_in_full(short):
     lines = [
         QualityLine(
