@@ -224,9 +224,25 @@ def choose(
     for name in dict.fromkeys(covariates):
         problems += _problems_of_named("covariates", name, headers)
         used[COVARIATE + name] = name
+    problems += _in_two_roles(used, guessed, required)
     if problems:
         raise ConfigError([*problems, Problem(label, f"its columns are: {_list_headers(headers)}")])
     return Columns(used, tuple(guessed))
+
+
+def _in_two_roles(used: Mapping[str, str], guessed: Sequence[str], required: Sequence[str]) -> list[Problem]:
+    """Columns that are two of what a log has."""
+    first: dict[str, str] = {}
+    problems = []
+    for key in (*required, *PRODUCT[1:], "refunded"):
+        if key not in used:
+            continue
+        other = first.setdefault(used[key], key)
+        if other != key:
+            typed, also = (other, key) if key in guessed else (key, other)
+            what = f"{used[key]!r} is already data.{_key_of(also)}: one column cannot be both"
+            problems.append(Problem(f"data.{_key_of(typed)}", what))
+    return problems
 
 
 def _key_of(key: str) -> str:

@@ -96,6 +96,23 @@ def test_columns_without_a_guess_are_all_asked_for(read: Read, tmp_path: Path) -
     assert messages[str(tmp_path / "orders.csv")] == "its columns are: Wer, Tag, Umsätze"
 
 
+@pytest.mark.parametrize(
+    ("config", "where", "what"),
+    [
+        ({"customer_id": "amount"}, "data.customer_id", "'amount' is already data.amount"),
+        ({"amount": "customer_id"}, "data.amount", "'customer_id' is already data.customer_id"),
+        ({"date": "amount", "amount": "amount"}, "data.amount", "'amount' is already data.date"),
+        ({"refunded": "amount"}, "data.refunded", "'amount' is already data.amount"),
+        ({"amount": "amount*amount"}, "data.amount", "'amount' is already data.amount"),
+    ],
+)
+def test_a_column_in_two_roles(read: Read, config: dict[str, str], where: str, what: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        read(HEADER + GOOD, **config)
+    assert problems(error)[where] == f"{what}: one column cannot be both"
+    assert len(problems(error)) == 2  # and which columns there are
+
+
 @pytest.mark.parametrize("header", ["customer_id,date,total,revenue", "customer_id,date,Total,total"])
 def test_two_possible_columns(read: Read, header: str) -> None:
     with pytest.raises(ConfigError, match=r"could both be meant; type data\.amount=COLUMN"):
