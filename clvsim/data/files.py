@@ -35,6 +35,8 @@ _OPENS = re.compile(rf'(^|[{_DELIMITERS}])\s*"')
 
 _ASCII = bytes(range(128))
 _NEITHER = bytes([*range(9), *range(14, 32), 0x81, 0x8D, 0x8F, 0x90, 0x9D])  # in no text of Windows-1252
+_CONTROLS = bytes([*range(1, 9), *range(14, 32)])
+_NULS = "it holds NUL characters, as damaged files do; remove them, or export it again"
 _SEQUENCE = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 _OPEN_END = re.compile(rb"[\xc2-\xf4][\x80-\xbf]{0,3}\Z")  # a character of UTF-8 that may go on in the next chunk
 _WORD = re.compile(rb"[A-Za-z\x80-\xff]{0,20}[\x80-\xff][A-Za-z\x80-\xff]{0,20}")
@@ -272,7 +274,7 @@ def _codec(path: str, packed: bool, typed: str | None) -> tuple[str, str, bool]:
         stream.seek(0)
         known = _utf_16(start, typed) or (typed if typed != "utf-8" else None)
         if b"\x00" in start and not known:
-            raise DataError([(path, NOT_TEXT)])
+            raise DataError([(path, NOT_TEXT if _is_binary(start) else _NULS)])
         while chunk := stream.read(_CHUNK):
             line_bytes, lines = _longest(path, chunk, line_bytes, lines)
             ends |= _ends(before + chunk.removesuffix(b"\r"))
@@ -298,6 +300,11 @@ def _codec(path: str, packed: bool, typed: str | None) -> tuple[str, str, bool]:
     if neither:
         raise DataError([(path, NOT_TEXT)])
     return "cp1252", (example or carried).decode("cp1252", "replace"), mixed
+
+
+def _is_binary(start: bytes) -> bool:
+    """Whether there is more than a few stray zeros that is in no text."""
+    return 10 * start.count(0) > len(start) or len(start.translate(None, _CONTROLS)) < len(start)
 
 
 def _ends(chunk: bytes) -> set[bytes]:

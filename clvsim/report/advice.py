@@ -79,7 +79,8 @@ def _left_out(line: QualityLine) -> str:
         return f"{_count(rows, 'refund')}, {total} taken off"
     if line.key in ("after_today", "overlap", "left_out", "late_customers"):
         return f"{_small(line.label)} {line.value}"
-    return f"{line.value} {_small(line.label)}" if line.key == "guests" and line.note.endswith("in no figure") else ""
+    where = _small(line.label).removeprefix("rows ")  # the value is of rows already
+    return f"{line.value} {where}" if line.key == "guests" and line.note.endswith("in no figure") else ""
 
 
 def _merged(line: QualityLine) -> str:

@@ -67,6 +67,7 @@ def test_the_summary_has_infos_in_few_words_and_warnings_in_full(short):
         QualityLine("only_filter_0", "Rows left out as no sales", "3", "Status: void 3; data.only chooses"),
         QualityLine("without_filter_1", "Rows left out as no sales", "1", "Kind: test 1; data.without chooses"),
         QualityLine("failed_filter_2", "Charges that failed", "68", "Paid: no 68; no sales, data.failed chooses"),
+        QualityLine("guests", "Rows without a customer", "7 of 300 rows (2.3%)", "missing: left out: in no figure"),
         QualityLine("refunds", "Refunds (negative amounts)", "2 worth 12.50", "taken off"),
         QualityLine("merged", "Orders merged into an order of the same day", "1"),
         QualityLine("exposure", "Mean time since the first order", "9 weeks"),
@@ -78,7 +79,7 @@ def test_the_summary_has_infos_in_few_words_and_warnings_in_full(short):
     text = " ".join(advice(short, lines, ["bg_cnbd is one"], ["A remark"]).split())
     assert (
         "left out 3 rows that are no sales (Status: void 3) · 1 row that is no sale (Kind: test 1) · "
-        "68 charges that failed (Paid: no 68) · 2 refunds, 12.50 taken off"
+        "68 charges that failed (Paid: no 68) · 7 of 300 rows (2.3%) without a customer · 2 refunds, 12.50 taken off"
     ) in text
     said = (
         "merged 5 addresses that differ in capitals → 80 customers · 1 order into another of the same customer and day"
