@@ -5,6 +5,7 @@ from datetime import date
 
 import numpy as np
 
+from clvsim.data.columns import in_words
 from clvsim.data.days import Days, days_of
 from clvsim.data.log import LogFacts, TransactionLog
 from clvsim.data.looks import looks
@@ -32,8 +33,9 @@ def quality(
         *_period(log, known_days),
         *remarks(log, days),
         *_unreadable(log.facts),
-        *_rows(log.facts, "trial, where it is the first payment" if falls_due else "free order"),
+        *_rows(log, "trial, where it is the first payment" if falls_due else "free order"),
         *_conflicts(log.facts),
+        *_revenue(log),
         *_refunds(log),
         *_customers(log, summary),
         *looks(log, summary, days),
@@ -44,10 +46,9 @@ def quality(
 def _source(log: TransactionLog) -> list[QualityLine]:
     guessed = ", ".join(key for key, _ in log.guessed)
     note = f"guessed: {guessed}; if wrong, type data.{log.guessed[0][0]}=COLUMN" if guessed else ""
-    columns = ", ".join(f"{key} = {header}" for key, header in log.columns)
     return [
         QualityLine("rows", "Rows in the log", f"{log.facts.rows:,}"),
-        QualityLine("columns", "Columns used", columns, note),
+        QualityLine("columns", "Columns used", in_words(log.columns), note),
     ]
 
 
@@ -108,10 +109,11 @@ def _count_line(key: str, label: str, count: int, note: str) -> QualityLine:
     return QualityLine(key, label, f"{count:,}", note if count else "", "warning" if count else "info")
 
 
-def _rows(facts: LogFacts, free: str) -> list[QualityLine]:
-    merged = "rows of one customer on one day are one order" if facts.same_day_merged else ""
+def _rows(log: TransactionLog, free: str) -> list[QualityLine]:
+    facts, what = log.facts, "Orders" if log.config.order_id else "Rows"
+    merged = f"{what.lower()} of one customer on one day are one order" if facts.same_day_merged else ""
     return [
-        QualityLine("merged", "Rows merged into an order of the same day", f"{facts.same_day_merged:,}", merged),
+        QualityLine("merged", f"{what} merged into an order of the same day", f"{facts.same_day_merged:,}", merged),
         _count_line(
             "duplicates",
             "Rows that repeat another row exactly",
@@ -130,6 +132,15 @@ def _rows(facts: LogFacts, free: str) -> list[QualityLine]:
 def _conflicts(facts: LogFacts) -> list[QualityLine]:
     note = "each customer's first value counts"
     return [_count_line(key, f"Customers with several values of {key}", count, note) for key, count in facts.conflicts]
+
+
+def _revenue(log: TransactionLog) -> list[QualityLine]:
+    if not (revenue := log.facts.revenue):
+        return []
+    note = (
+        f"of {log.facts.sales:,} {'orders' if log.config.order_id else 'sales'}: compare it with the provider's total"
+    )
+    return [QualityLine("revenue", "Revenue before refunds", f"{revenue:,.2f}", note)]
 
 
 def _refunds(log: TransactionLog) -> list[QualityLine]:

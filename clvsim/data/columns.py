@@ -101,9 +101,15 @@ def plain(name: str) -> str:
 
 
 def says_what(header: str) -> str:
-    """What a column may say of its rows by its name: status, currency, refunded or order; "" for nothing."""
+    """What a column may say of its rows by its name: status, currency, refunded, order or customer; "" for nothing."""
     name = plain(header)
-    return next((what for what, names in _SAYING.items() if name in names), "")
+    saying = next((what for what, names in _SAYING.items() if name in names), "")
+    return saying or ("customer" if any(name in tier for tier in _NAMES["customer_id"]) else "")
+
+
+def is_address(header: str) -> bool:
+    """Whether a column holds e-mail addresses by its name."""
+    return plain(header) in _NAMES["customer_id"][-1]
 
 
 def _guesses(key: str, headers: Sequence[str], tiers: Sequence[Sequence[str]]) -> list[str]:
@@ -153,6 +159,14 @@ def choose_columns(headers: Sequence[str], config: DataConfig, label: str) -> Co
     more |= dict(zip(PRODUCT[1:], factors[1:], strict=False))
     more |= {f"{key}:{column}": column for key in FILTERS for column in getattr(config, key)}
     return choose(headers, named, _NAMES, required, label, config.covariates, more)
+
+
+def in_words(columns: Sequence[tuple[str, str]]) -> str:
+    """Pairs (key, header) as "amount = Quantity × Price, date = Day"."""
+    by_key = dict(columns)
+    product = " × ".join(by_key[key] for key in PRODUCT if key in by_key)
+    said = {key: header for key, header in columns if key not in PRODUCT[1:]} | ({"amount": product} if product else {})
+    return ", ".join(f"{key} = {header}" for key, header in said.items())
 
 
 def factors_of(amount: str | None, headers: Sequence[str]) -> list[str]:
@@ -210,9 +224,25 @@ def choose(
     for name in dict.fromkeys(covariates):
         problems += _problems_of_named("covariates", name, headers)
         used[COVARIATE + name] = name
+    problems += _in_two_roles(used, guessed, required)
     if problems:
         raise ConfigError([*problems, Problem(label, f"its columns are: {_list_headers(headers)}")])
     return Columns(used, tuple(guessed))
+
+
+def _in_two_roles(used: Mapping[str, str], guessed: Sequence[str], required: Sequence[str]) -> list[Problem]:
+    """Columns that are two of what a log has."""
+    first: dict[str, str] = {}
+    problems = []
+    for key in (*required, *PRODUCT[1:], "refunded"):
+        if key not in used:
+            continue
+        other = first.setdefault(used[key], key)
+        if other != key:
+            typed, also = (other, key) if key in guessed else (key, other)
+            what = f"{used[key]!r} is already data.{_key_of(also)}: one column cannot be both"
+            problems.append(Problem(f"data.{_key_of(typed)}", what))
+    return problems
 
 
 def _key_of(key: str) -> str:

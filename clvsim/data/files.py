@@ -15,7 +15,7 @@ import shutil
 import stat
 import statistics
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -35,6 +35,8 @@ _OPENS = re.compile(rf'(^|[{_DELIMITERS}])\s*"')
 
 _ASCII = bytes(range(128))
 _NEITHER = bytes([*range(9), *range(14, 32), 0x81, 0x8D, 0x8F, 0x90, 0x9D])  # in no text of Windows-1252
+_CONTROLS = bytes([*range(1, 9), *range(14, 32)])
+_NULS = "it holds NUL characters, as damaged files do; remove them, or export it again"
 _SEQUENCE = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 _OPEN_END = re.compile(rb"[\xc2-\xf4][\x80-\xbf]{0,3}\Z")  # a character of UTF-8 that may go on in the next chunk
 _WORD = re.compile(rb"[A-Za-z\x80-\xff]{0,20}[\x80-\xff][A-Za-z\x80-\xff]{0,20}")
@@ -69,6 +71,7 @@ class Text(NamedTuple):
     path: str
     packed: bool  # by gzip
     codec: str  # Python's name for it
+    mixed: bool  # lines end in several ways, or some in quotes do
     headers: tuple[str, ...]
     delimiter: str
     above: int  # lines above the header
@@ -171,7 +174,7 @@ def examine(path: str, layout: Layout) -> Text:
     """
     try:
         packed = _is_packed(path)
-        codec, example = _codec(path, packed, layout.encoding)
+        codec, example, mixed = _codec(path, packed, layout.encoding)
         with _opened(path, packed) as stream, _decoded(stream, codec) as text:
             sample = text.read(_SAMPLE)
             whole = not text.read(1)
@@ -196,15 +199,17 @@ def examine(path: str, layout: Layout) -> Text:
     if above and layout.skip is None:
         note = f"left out: the column names are in line {above + 1}; data.skip=N chooses another one"
         readings.append(QualityLine("skip", "Lines above the header", str(above), note))
-    return Text(path, packed, codec, headers, delimiter, above, header_end, tuple(readings))
+    return Text(path, packed, codec, mixed, headers, delimiter, above, header_end, tuple(readings))
 
 
 def for_duckdb(text: Text, folder: str, number: int) -> str:
-    """The file itself, or a copy in `folder` that is UTF-8 and starts with a header in one line. Raises DataError.
+    """The file itself, or a copy in `folder` that is UTF-8, starts with a header in one line, and ends all alike.
+    Raises DataError.
 
-    DuckDB takes the first end of a line, which may be one inside of a name, for that of all lines.
+    DuckDB takes the first end of a line, which may be one inside of a name, for that of all lines, and gives up at
+    another one outside of quotes.
     """
-    if text.codec in ("utf-8", "utf-8-sig") and text.header_end == 1:
+    if text.codec in ("utf-8", "utf-8-sig") and text.header_end == 1 and not text.mixed:
         return text.path
     copy = Path(folder) / f"{number}.csv"
     try:
@@ -216,13 +221,28 @@ def for_duckdb(text: Text, folder: str, number: int) -> str:
             for _ in range(text.header_end):
                 line = lines.readline()
             out.write(text.delimiter.join(f"c{i}" for i in range(len(text.headers))))
-            out.write(line[len(line.rstrip("\r\n")) :])
-            shutil.copyfileobj(lines, out, _CHUNK)
+            end = line[len(line.rstrip("\r\n")) :]
+            out.write(end)
+            if text.mixed:
+                out.writelines(_ending_alike(lines, end, text.delimiter))
+            else:
+                shutil.copyfileobj(lines, out, _CHUNK)
     except UnicodeError as error:
         raise DataError([(text.path, f"not {text.codec} text ({str(error).splitlines()[0]})")]) from error
     except OSError as error:
         raise DataError([(text.path, f"cannot be copied to {folder}: {error.strerror}")]) from error
     return str(copy)
+
+
+def _ending_alike(lines: Iterable[str], end: str, delimiter: str) -> Iterator[str]:
+    """Lines that all end in `end`, but for those that end inside of quotes: these open where a field begins."""
+    in_quotes = re.compile(rf'(?:^|{re.escape(delimiter)})\s*"(?:[^"]++|"")*+("?)')
+    inside = False
+    for line in lines:
+        if inside or '"' in line:
+            inside = "" in in_quotes.findall(f'"{line}' if inside else line)
+        body = line.rstrip("\r\n")
+        yield line if inside or body == line else body + end
 
 
 def _is_packed(path: str) -> bool:
@@ -240,22 +260,25 @@ def _decoded(stream: gzip.GzipFile | io.BufferedReader, codec: str) -> io.TextIO
     return io.TextIOWrapper(stream, codec, errors, newline="")
 
 
-def _codec(path: str, packed: bool, typed: str | None) -> tuple[str, str]:
-    """The encoding of a file and a word that shows it.
+def _codec(path: str, packed: bool, typed: str | None) -> tuple[str, str, bool]:
+    """The encoding of a file, a word that shows it, and whether its lines may end in several ways.
 
     Text that is not UTF-8 is Windows-1252, which is Latin-1 with signs such as € where that has control characters,
     unless there are more characters of UTF-8 in it than bytes that are none: such a file is damaged.
     """
     strays = sequences = line_bytes = lines = 0
     neither, example, carried = False, b"", b""
+    ends, before = set[bytes](), b""
     with _opened(path, packed) as stream:
         start = stream.read(4096)
         stream.seek(0)
         known = _utf_16(start, typed) or (typed if typed != "utf-8" else None)
         if b"\x00" in start and not known:
-            raise DataError([(path, NOT_TEXT)])
+            raise DataError([(path, NOT_TEXT if _is_binary(start) else _NULS)])
         while chunk := stream.read(_CHUNK):
             line_bytes, lines = _longest(path, chunk, line_bytes, lines)
+            ends |= _ends(before + chunk.removesuffix(b"\r"))
+            before = b"\r" if chunk.endswith(b"\r") else b""
             if known or (chunk.isascii() and not carried):
                 continue
             chunk = carried + chunk
@@ -265,17 +288,31 @@ def _codec(path: str, packed: bool, typed: str | None) -> tuple[str, str]:
             if found[0]:
                 neither = neither or len(chunk.translate(None, _NEITHER)) < len(chunk)
                 example = example or _shown(chunk)
+    mixed = len(ends | _ends(before)) > 1
     if known:
-        return known, ""
+        return known, "", mixed
     found = _strays(carried)
     strays, sequences = strays + found[0], sequences + found[1]
     if start.startswith(codecs.BOM_UTF8):
-        return "utf-8-sig", ""
+        return "utf-8-sig", "", mixed
     if typed or not strays or sequences > strays:
-        return "utf-8", ""
+        return "utf-8", "", mixed
     if neither:
         raise DataError([(path, NOT_TEXT)])
-    return "cp1252", (example or carried).decode("cp1252", "replace")
+    return "cp1252", (example or carried).decode("cp1252", "replace"), mixed
+
+
+def _is_binary(start: bytes) -> bool:
+    """Whether there is more than a few stray zeros that is in no text."""
+    return 10 * start.count(0) > len(start) or len(start.translate(None, _CONTROLS)) < len(start)
+
+
+def _ends(chunk: bytes) -> set[bytes]:
+    """How lines end."""
+    if b"\r" not in chunk:
+        return {b"\n"} if b"\n" in chunk else set()
+    both = chunk.count(b"\r\n")
+    return {end for end in (b"\n", b"\r") if chunk.count(end) > both} | ({b"\r\n"} if both else set())
 
 
 def _shown(chunk: bytes) -> bytes:

@@ -309,6 +309,8 @@ def _treat(
 ) -> tuple[list[QualityLine], list[Problem]]:
     """Do what `data.guests` says."""
     label = "Rows under a placeholder instead of a customer"
+    if missing := [p for p in found if p.customer_id is None]:
+        label = "Rows without a customer" if missing == found else "Rows under a placeholder or without a customer"
     if not found:
         none = QualityLine("guests", label, "0", f"data.guests={config.guests} changes nothing")
         return ([none] if config.guests else []), []

@@ -56,7 +56,9 @@ class LogFacts(NamedTuple):
     unusable_rows: int  # skipped: a value could not be read
     findings: tuple[Finding, ...]
     order_rows: int  # rows with an amount of zero or more
-    same_day_merged: int
+    sales: int  # the same, rows of one order's number on a customer's day being one
+    revenue: Decimal  # theirs, before refunds
+    same_day_merged: int  # of `sales`, into another of the same customer and day
     duplicate_rows: int
     zero_rows: int
     smallest_amount: float  # of the positive ones; nan when there are none

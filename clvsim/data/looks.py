@@ -26,7 +26,11 @@ _SHOWN, _FEW_PRICES, _MOSTLY = 4, 12, 0.95  # prices in a line; so many that mak
 
 
 class InShort(NamedTuple):
-    """A log in figures, as of today. `read_as`: the preset that knows its columns, "" where none does."""
+    """A log in figures, as of today. `read_as`: the preset that knows its columns, "" where none does.
+
+    `sales`, their `revenue`, `refunds`, what they `refunded` and orders `refunded_in_full` are those of the file, as
+    its provider counts: before orders are netted, or merged by the day. `currency`: "" where no column says it.
+    """
 
     label: str
     read_as: str
@@ -39,6 +43,12 @@ class InShort(NamedTuple):
     today: date
     columns: tuple[tuple[str, str], ...]
     guessed: tuple[tuple[str, str], ...]
+    sales: int = 0
+    revenue: float = 0.0
+    refunds: int = 0
+    refunded: float = 0.0
+    refunded_in_full: int = 0
+    currency: str = ""
 
     @property
     def months(self) -> float:
@@ -49,6 +59,7 @@ class InShort(NamedTuple):
 def in_short(log: TransactionLog, summary: CustomerSummary) -> InShort:
     """The figures of a log that is summarised."""
     frequency = summary.dated.customers["frequency"].to_numpy()
+    currency = next((line.value for line in log.facts.readings if line.key == "currency"), "")
     return InShort(
         label=log.label,
         read_as=preset_of(log.config, log.facts.readings),
@@ -61,7 +72,24 @@ def in_short(log: TransactionLog, summary: CustomerSummary) -> InShort:
         today=log.today,
         columns=log.columns,
         guessed=log.guessed,
+        sales=log.facts.sales,
+        revenue=float(log.facts.revenue),
+        refunds=log.facts.refunds.rows,
+        refunded=float(log.facts.refunds.total),
+        refunded_in_full=log.facts.refunds.orders_removed,
+        currency=currency if currency.isalnum() else "",
     )
+
+
+def money_in_words(short: InShort) -> str:
+    """What came in, to be compared with the provider's totals; "" for a log without amounts."""
+    if not short.revenue:
+        return ""
+    sale = "order" if "order_id" in dict(short.columns) else "sale"
+    said = f"{short.sales:,} {sale}{'s' if short.sales != 1 else ''}, {short.revenue:,.2f} {short.currency}".rstrip()
+    if short.refunds:
+        said += f" before {short.refunded:,.2f} refunded in {short.refunds:,} {'row' if short.refunds == 1 else 'rows'}"
+    return said
 
 
 def looks(log: TransactionLog, summary: CustomerSummary, days: Days) -> list[QualityLine]:

@@ -1,4 +1,4 @@
-"""Columns that nobody named and that may say which rows are sales: never passed over in silence."""
+"""Columns that nobody named and that may say which rows are sales, or whose: never passed over in silence."""
 
 import re
 import shlex
@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import duckdb
 
-from clvsim.data.columns import NO_SALE_IF_FALSE, NO_SALE_IF_FILLED, NO_SALE_IF_TRUE, plain, says_what
+from clvsim.data.columns import NO_SALE_IF_FALSE, NO_SALE_IF_FILLED, NO_SALE_IF_TRUE, is_address, plain, says_what
+from clvsim.data.identity import one_spelling
 from clvsim.data.quoting import SHOWN, Counts, flow, folded, listed, shown, values_of
 from clvsim.data.raw import Loaded
 from clvsim.errors import Problem
@@ -26,6 +27,7 @@ _TRUE, _FALSE = (
 _MOST_KINDS = 100  # values of a column that says what a row is
 ALIKE = 0.95  # share of orders whose rows all have the same amount, from which each may hold the whole order's
 ORDERS_TO_TELL = 10
+_MORE = 1.1  # times as many customers by another column, from which it may be the one that is meant
 _NOT_NEGATIVE = r"coalesce(NOT regexp_matches(amount, '^\D*[-(\x{2212}\x{2013}]|[-\x{2212}]\D*$'), true)"
 
 
@@ -46,6 +48,8 @@ def passed_over(con: duckdb.DuckDBPyConnection, loaded: Loaded) -> tuple[list[Pr
         what = says_what(header)
         if name.startswith("seen_") and what == "order":
             asked += _look_at_orders(con, loaded, name, header)
+        elif name.startswith("seen_") and what == "customer":
+            asked += _look_at_customers(con, loaded, name, header)
         elif name.startswith("seen_") and what:
             found = _LOOKS[what](loaded, header, values_of(con, name))
             asked += [one for one in found if isinstance(one, Asked)]
@@ -70,6 +74,22 @@ def _look_at_orders(con: duckdb.DuckDBPyConnection, loaded: Loaded, name: str, h
         "data.order_rows=sum"
     )
     return [Asked("data.order_id", what)]
+
+
+def _look_at_customers(con: duckdb.DuckDBPyConnection, loaded: Loaded, name: str, header: str) -> list[Asked]:
+    """Whether the column that was guessed and another one tell different numbers of customers, in rows that have both.
+
+    Fewer names or numbers than ids are namesakes or groups; fewer addresses are customers with several ids.
+    """
+    ids, others = (f"count(DISTINCT lower({one_spelling(column)}))" for column in ("customer_id", name))
+    both = f"SELECT DISTINCT customer_id, {name} FROM raw WHERE customer_id IS NOT NULL AND {name} IS NOT NULL"
+    mine, theirs = con.execute(f"SELECT {ids}, {others} FROM ({both})").fetchall()[0]
+    if theirs <= _MORE * mine and not (is_address(header) and mine > _MORE * theirs):
+        return []
+    chosen = dict(loaded.columns)["customer_id"]
+    types = " or ".join(f"data.customer_id={shlex.quote(column)}" for column in (chosen, header))
+    what = f"{chosen!r} ({mine:,} different values) and {header!r} ({theirs:,}) could both be meant; type {types}"
+    return [Asked("data.customer_id", what)]
 
 
 def _look_at_refunds(loaded: Loaded, header: str, counts: Counts) -> list[Asked | QualityLine]:

@@ -1,14 +1,14 @@
 """From files or a data frame to one narrow DuckDB table of text. No value is interpreted here."""
 
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import duckdb
 import numpy as np
 
-from clvsim.data.columns import FILTERS, KEYS, PRODUCT, ROW_KEYS, choose_columns, says_what
+from clvsim.data.columns import FILTERS, KEYS, PRODUCT, ROW_KEYS, Columns, choose_columns, says_what
 from clvsim.data.config import DataConfig
 from clvsim.data.database import identifier, quoted
 from clvsim.data.files import BLANKS, bounded, layout_of
@@ -49,7 +49,7 @@ class Loaded(NamedTuple):
     Values in `raw` are trimmed text, NULL where missing ("" for segment and channel); amounts of a log without are 0.
     Columns of `extra`, by their names in `raw`: `amount_2`, `amount_3`, `refunded`, `order_id`, `currency` where they
     are named, `filter_0`, ... of `data.only`, `data.without` and `data.failed`, and `seen_0`, ... that nobody named and
-    that may say which rows are sales.
+    that may say which rows are sales, or whose.
     """
 
     label: str
@@ -183,7 +183,7 @@ def _fill(con: duckdb.DuckDBPyConnection, scans: Sequence[Scan], source: Source,
     config, readings = filled(config, headers, scans[0].label)
     columns = choose_columns(scans[0].headers, config, scans[0].label)
     require_same_columns(scans, columns.used)
-    extra = _extra(headers, columns.used)
+    extra = _extra(headers, columns)
     more_columns = "".join(f", {identifier(key)} VARCHAR" for key in (*covariate_keys(columns.used), *extra))
     con.execute(
         "CREATE TABLE raw (file INTEGER, row BIGINT, customer_id VARCHAR, date VARCHAR, amount VARCHAR, "
@@ -209,13 +209,16 @@ def _fill(con: duckdb.DuckDBPyConnection, scans: Sequence[Scan], source: Source,
     )
 
 
-def _extra(headers: Sequence[str], used: Mapping[str, str]) -> dict[str, str]:
+def _extra(headers: Sequence[str], columns: Columns) -> dict[str, str]:
     """Header by column of `raw`, of columns beside customer, date, amount and labels: see `Loaded`."""
+    used = columns.used
     extra = {key: used[key] for key in (*PRODUCT[1:], *ROW_KEYS) if key in used}
     filters = dict.fromkeys(header for key, header in used.items() if key.split(":")[0] in FILTERS)
     extra |= {f"filter_{i}": header for i, header in enumerate(filters)}
     taken = {*used.values()}
     seen = [header for header in headers if header not in taken and headers.count(header) == 1 and says_what(header)]
+    if "customer_id" not in columns.guessed:
+        seen = [header for header in seen if says_what(header) != "customer"]
     return extra | {f"seen_{i}": header for i, header in enumerate(seen)}
 
 

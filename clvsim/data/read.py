@@ -188,7 +188,8 @@ def _build_log(
 
     Customers are numbered by the order of their ids: numbers are what everything later groups and sorts by.
     """
-    columns = f"customer, ({rules.day}) AS day, {{}} AS amount{_column_list(_labels(loaded.columns))}"
+    number = ("order_id",) if "order_id" in dict(loaded.extra) else ()
+    columns = f"customer, ({rules.day}) AS day, {{}} AS amount{_column_list((*_labels(loaded.columns), *number))}"
     usable = f"FROM raw JOIN customers USING (customer_id) WHERE {_usable(rules)}"
     entries = f"SELECT {columns.format(f'({rules.amount})')} {usable}"
     if rules.refunded:
@@ -208,9 +209,10 @@ def _build_log(
         raise DataError([(loaded.label, f"none of the {rows:,} rows can be used")])
     end, calibration_end = today_and_end(config, first, last, now)
     left_out = con.execute(f"DELETE FROM entries WHERE day > DATE '{end}'").fetchall()[0][0]
-    order_rows, zeros, refunded, total, smallest, largest = con.execute(
+    order_rows, revenue, zeros, refunded, total, smallest, largest = con.execute(
         """
-        SELECT count(*) FILTER (amount >= 0), count(*) FILTER (amount = 0),
+        SELECT count(*) FILTER (amount >= 0), coalesce(sum(amount) FILTER (amount >= 0), 0),
+            count(*) FILTER (amount = 0),
             count(*) FILTER (amount < 0), coalesce(-sum(amount) FILTER (amount < 0), 0),
             min(amount) FILTER (amount > 0)::DOUBLE, max(amount) FILTER (amount > 0)::DOUBLE
         FROM entries
@@ -226,12 +228,15 @@ def _build_log(
         """
     )  # sorted, since what is near each other is grouped faster, whatever is asked
     order_days = con.execute("SELECT count(*) FROM days WHERE orders > 0").fetchall()[0][0]
+    orders = _count_numbered(con) if number else order_rows
     facts = LogFacts(
         rows=rows,
         unusable_rows=unusable,
         findings=findings,
         order_rows=order_rows,
-        same_day_merged=order_rows - order_days,
+        sales=orders,
+        revenue=revenue,
+        same_day_merged=orders - order_days,
         duplicate_rows=duplicates,
         zero_rows=zeros,
         smallest_amount=float("nan") if smallest is None else smallest,
@@ -244,6 +249,16 @@ def _build_log(
     )
     log = TransactionLog(con, loaded.label, config, loaded.columns, loaded.guessed, end, first, end, facts)
     return as_of(log, calibration_end or end)
+
+
+def _count_numbered(con: duckdb.DuckDBPyConnection) -> int:
+    """Orders of `entries`, of which rows of one number on a customer's day are one. The number is then dropped."""
+    orders = con.execute(
+        "SELECT count(*) FILTER (order_id IS NULL) + count(DISTINCT (customer, day, order_id)) "
+        "FILTER (order_id IS NOT NULL) FROM entries WHERE amount >= 0"
+    ).fetchall()[0][0]
+    con.execute("ALTER TABLE entries DROP COLUMN order_id")
+    return orders
 
 
 def today_and_end(config: DataConfig, first: date, last: date, now: date) -> tuple[date, date | None]:

@@ -299,7 +299,14 @@ def _money(con: duckdb.DuckDBPyConnection, loaded: Loaded) -> tuple[list[Problem
     con.execute(f"UPDATE raw SET factor = CASE upper(trim(currency)) {cases} ELSE 1 END")
     rates = ", ".join(f"1 {code} = {rate:g}" for code, rate in config.rates.items())
     note = f"{listed(counts)} rows by {header}; converted at {rates} (data.rates)"
-    return [], [QualityLine("currency", "Currency", shown(base[0]), note)]
+    rows = [
+        f"{n:,} {'row' if n == 1 else 'rows'} of {c} at {config.rates[c]:g}" for c, n in counts if c in config.rates
+    ]
+    lines = [QualityLine("currency", "Currency", shown(base[0]), note)]
+    return [], [
+        *lines,
+        QualityLine("converted", "Converted", ", ".join(rows), "data.rates; one rate holds for all days"),
+    ]
 
 
 def _type_of(rates: Iterable[float]) -> str:

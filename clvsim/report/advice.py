@@ -8,7 +8,8 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from pathlib import PurePath
 
-from clvsim.data.looks import InShort, rate, span_in_words
+from clvsim.data.columns import in_words
+from clvsim.data.looks import InShort, money_in_words, rate, span_in_words
 from clvsim.data.presets import title_of
 from clvsim.report.text import WIDTH
 from clvsim.types import QualityLine
@@ -25,6 +26,7 @@ def advice(short: InShort, lines: Sequence[QualityLine], found: Sequence[str], r
     out += _listed("read as", _readings(lines))
     out += _listed("left out", [*filter(None, map(_left_out, lines))])
     out += _listed("merged", [*filter(None, map(_merged, lines))])
+    out += _listed("money", _money(short))
     out += _listed("log", _log(short))
     looks = {line.key: line for line in lines if line.key in _LOOKS}
     out += _listed("looks", [f"{_small(line.label)} {line.value}" for key, line in looks.items() if not _calls(line)])
@@ -50,15 +52,16 @@ def _title(short: InShort) -> list[str]:
     name = name if len(name) <= _LABEL else f"{name[: _LABEL - 1]}…"
     kind = f"{name}: {title_of(short.read_as)}" if short.read_as else name
     title = f"{kind}: {short.rows:,} rows, {short.orders:,} orders of {short.customers:,} customers"
-    columns = ", ".join(f"{key} = {header}" for key, header in short.columns)
-    guessed = f" (guessed; if wrong, type data.{short.guessed[0][0]}=COLUMN)" if short.guessed else ""
+    columns = in_words(short.columns)
+    which = f"{', '.join(key for key, _ in short.guessed)} " if len(short.guessed) < len(short.columns) else ""
+    guessed = f" ({which}guessed; if wrong, type data.{short.guessed[0][0]}=COLUMN)" if short.guessed else ""
     read = f"data={short.read_as} ({columns})" if short.read_as else f"{columns}{guessed}"
     return [hanging(title, 2), *_listed("columns", [read])]
 
 
 def _readings(lines: Sequence[QualityLine]) -> list[str]:
     """How a file is written, where that was found or chosen."""
-    keys = ("encoding", "delimiter", "skip", "sheet", "dates", "amounts", "currency", "time_zone")
+    keys = ("encoding", "delimiter", "skip", "sheet", "dates", "amounts", "currency", "converted", "time_zone")
     said = [line for line in lines if line.key in keys and not _calls(line)]
     return [f"{_small(line.label)} {line.value.removeprefix('read as ')}" for line in said]
 
@@ -67,13 +70,17 @@ def _left_out(line: QualityLine) -> str:
     if _calls(line):
         return ""
     if re.match(r"(only|without)_", line.key):
-        return f"{line.value} rows that are no sales ({line.note.partition(';')[0]})"
+        which = "1 row that is no sale" if line.value == "1" else f"{line.value} rows that are no sales"
+        return f"{which} ({line.note.partition(';')[0]})"
+    if line.key.startswith("failed_"):
+        return f"{_count(line.value, 'charge')} that failed ({line.note.partition(';')[0]})"
     if line.key == "refunds" and line.value != "0":
         rows, _, total = line.value.partition(" worth ")
-        return f"{rows} refunds, {total} taken off"
+        return f"{_count(rows, 'refund')}, {total} taken off"
     if line.key in ("after_today", "overlap", "left_out", "late_customers"):
         return f"{_small(line.label)} {line.value}"
-    return f"{line.value} {_small(line.label)}" if line.key == "guests" and line.note.endswith("in no figure") else ""
+    where = _small(line.label).removeprefix("rows ")  # the value is of rows already
+    return f"{line.value} {where}" if line.key == "guests" and line.note.endswith("in no figure") else ""
 
 
 def _merged(line: QualityLine) -> str:
@@ -84,8 +91,21 @@ def _merged(line: QualityLine) -> str:
     if line.key == "line_items":
         return line.value
     if line.key == "merged" and line.value != "0":
-        return f"{line.value} rows into another of the same customer and day"
+        what = line.label.split()[0].lower().removesuffix("s")
+        return f"{_count(line.value, what)} into another of the same customer and day"
     return ""
+
+
+def _count(number: str, what: str) -> str:
+    return f"{number} {what}{'s' if number != '1' else ''}"
+
+
+def _money(short: InShort) -> list[str]:
+    """What can be compared with the provider's totals."""
+    said = [money_in_words(short)]
+    if gone := short.refunded_in_full:
+        said.append(f"{gone:,} {'order' if gone == 1 else 'orders'} refunded in full no longer counted")
+    return [*filter(None, said)]
 
 
 def _log(short: InShort) -> list[str]:

@@ -56,6 +56,8 @@ def test_no_path_and_a_useless_path() -> None:
         (b"\n\n", "line 1 is empty; it must hold the column names"),
         (HEADER.encode() + b"\x81\x8d,2024-01-01,3\n" + GOOD.encode(), "not UTF-8 text"),
         ((HEADER + GOOD).encode("utf-32"), "not UTF-8 text"),
+        (("Zoë\0," + HEADER + GOOD).encode(), "it holds NUL characters"),
+        (b"GIF89a\x01\0\x01\0\x80\0\0\xff\xff\xff", "not UTF-8 text"),
         (HEADER.encode("utf-16") + b"\x00\xd8", "not UTF-16 text"),
         (b"PAR1 and nothing else", "not a readable Parquet file"),
     ],
@@ -94,6 +96,23 @@ def test_columns_without_a_guess_are_all_asked_for(read: Read, tmp_path: Path) -
     assert list(messages) == ["data.customer_id", "data.date", "data.amount", str(tmp_path / "orders.csv")]
     assert "type data.amount=COLUMN" in messages["data.amount"]
     assert messages[str(tmp_path / "orders.csv")] == "its columns are: Wer, Tag, Umsätze"
+
+
+@pytest.mark.parametrize(
+    ("config", "where", "what"),
+    [
+        ({"customer_id": "amount"}, "data.customer_id", "'amount' is already data.amount"),
+        ({"amount": "customer_id"}, "data.amount", "'customer_id' is already data.customer_id"),
+        ({"date": "amount", "amount": "amount"}, "data.amount", "'amount' is already data.date"),
+        ({"refunded": "amount"}, "data.refunded", "'amount' is already data.amount"),
+        ({"amount": "amount*amount"}, "data.amount", "'amount' is already data.amount"),
+    ],
+)
+def test_a_column_in_two_roles(read: Read, config: dict[str, str], where: str, what: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        read(HEADER + GOOD, **config)
+    assert problems(error)[where] == f"{what}: one column cannot be both"
+    assert len(problems(error)) == 2  # and which columns there are
 
 
 @pytest.mark.parametrize("header", ["customer_id,date,total,revenue", "customer_id,date,Total,total"])

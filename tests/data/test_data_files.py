@@ -3,6 +3,7 @@
 import csv
 import gzip
 import io
+import itertools
 import os
 import stat
 import subprocess
@@ -108,6 +109,21 @@ def test_a_damaged_byte_among_utf_8_is_a_broken_line(read: Read) -> None:
         read(data)
     log = read(data, max_bad_share=0.3)
     assert summarize(log).customers["customer_id"].tolist() == ["Zoë", "Åsa"]
+
+
+@pytest.mark.parametrize("ends", list(itertools.permutations(["\n", "\r\n", "\r"], 2)))
+@pytest.mark.parametrize("header", ["customer_id,date,amount,note", '"customer_id\n",date,amount,note'])
+def test_lines_may_end_in_several_ways(read: Read, header: str, ends: tuple[str, str]) -> None:
+    """As of exports that were joined. A quote opens where a field begins, and what it holds stays as it is."""
+    rows = [*('a,2024-01-01,5,5" disc', 'b,2024-01-02,6,"1\r\n""2""\r3\n4"', 'a,2024-01-03,7, "x\ny"')]
+    rows += [*("b,2024-02-01,8,", "c,2024-02-02", f"d,2024-03-01,9,{'x' * 70}")]
+    mixed = header + "".join(f"{ends[i % 2]}{row}" for i, row in enumerate(rows * 8_000)) + ends[1]  # chunks of a file
+    plain = "\n".join([header, *rows * 8_000])
+    log = read(mixed, covariates=["note"], max_bad_share=0.2)
+    assert log.facts.rows == 48_000
+    assert log.data_hash == read(plain, covariates=["note"], max_bad_share=0.2).data_hash
+    with pytest.raises(DataError, match=r"8,000 of 48,000 rows: the line does not fit the header, e.g. row [67]: 'c,"):
+        read(mixed)
 
 
 @given(

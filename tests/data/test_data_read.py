@@ -1,5 +1,6 @@
 """The same orders give the same values, whatever the file looks like."""
 
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -23,7 +24,8 @@ from clvsim.data import (
     weekly_repeat_orders,
 )
 from clvsim.data.raw import BUNDLED
-from clvsim.errors import DiagnosticsError
+from clvsim.errors import DataError, DiagnosticsError
+from tests.data.said import problem, readings
 
 Read = Callable[..., TransactionLog]
 HEADER = "customer_id,date,amount\n"
@@ -163,6 +165,55 @@ def test_guesses(read: Read, header: str, columns: tuple[str, ...]) -> None:
     assert log.guessed == log.columns == tuple(zip(("customer_id", "date", "amount"), columns, strict=True))
     lines = {line.key: line for line in quality(log, summarize(log))}
     assert lines["columns"].note.startswith("guessed: customer_id, date, amount")
+
+
+def rows_of(first: str, second: str, customers: int = 60, **cells: Callable[[int], object]) -> str:
+    """Two orders of each customer; `cells` are functions of the customer's number."""
+    one, other = cells["one"], cells["other"]
+    days = ("2024-01-01", "2024-02-01")
+    rows = [f"{one(k)},{other(k)},{day},5" for k in range(1, customers + 1) for day in days]
+    return "\n".join([f"{first},{second},date,amount", *rows, ""])
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "one", "other", "counts"),
+    [
+        ("Kunde", "E-Mail", lambda k: ("Müller", "Schmidt")[k % 2], lambda k: f"k{k}@example.com", (2, 60)),
+        ("Customer", "Email", lambda k: f"Name {k}", lambda k: f"k{(k + 1) // 2}@example.com", (60, 30)),
+        ("Customer ID", "Email", lambda k: 0 if k <= 20 else k, lambda k: f"K{k}@example.com", (41, 60)),
+        ("user_id", "customer", lambda k: k % 3, lambda k: f"c{k}", (3, 60)),
+    ],
+)
+@pytest.mark.parametrize("turned", [False, True])
+def test_two_columns_of_customers_that_disagree_are_asked_about(read, first, second, one, other, counts, turned):
+    text = rows_of(first, second, one=one, other=other)
+    if turned:
+        text = rows_of(second, first, one=other, other=one)
+    with pytest.raises(DataError) as error:
+        read(text)
+    typed = " or ".join(f"data.customer_id={shlex.quote(name)}" for name in (first, second))
+    what = f"{first!r} ({counts[0]} different values) and {second!r} ({counts[1]}) could both be meant; type {typed}"
+    assert problem(error) == ("data.customer_id", what)
+    for name, number in zip((first, second), counts, strict=True):
+        assert len(summarize(read(text, customer_id=name, guests="keep")).customers) == number
+    assert len(summarize(read(text, segment=second, guests="keep")).customers) == counts[0]  # it is something else
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "one", "other"),
+    [
+        ("Customer ID", "Email", lambda k: f"00{k}", lambda k: f"k{k % 56}@example.com"),  # a few have two ids
+        ("Customer ID", "Email", lambda k: k, lambda k: f"k{k}@example.com" if k % 2 else ""),
+        ("Customer ID", "Email", lambda k: k, lambda k: ""),
+        ("Kundennummer", "Kunde", lambda k: k, lambda k: ("Müller", "Schmidt")[k % 2]),  # namesakes, or kinds
+        ("Customer", "Email", lambda k: f"Name {k}", lambda k: f"{'kK'[k % 2]}{k}@example.com"),
+    ],
+)
+def test_of_two_columns_of_customers_that_agree_the_id_is_taken(read, first, second, one, other):
+    log = read(rows_of(first, second, one=one, other=other))
+    assert log.columns[0] == ("customer_id", first)
+    assert len(summarize(log).customers) == 60
+    assert readings(log) == {}
 
 
 def test_an_empty_name_switches_the_segment_guess_off(read: Read) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from clvsim.data import DataConfig, TransactionLog, read_transactions, summarize
+from clvsim.data import DataConfig, TransactionLog, quality, read_transactions, summarize
+from clvsim.data.looks import in_short, money_in_words
 from clvsim.errors import ConfigError, DataError
 
 NOW = date(2025, 1, 1)
@@ -230,6 +231,7 @@ def test_currencies_are_never_added(files) -> None:
     log = files(MONEY, currency="Currency", rates={"chf": 1.05})
     assert orders(log) == [("a", "2024-01-01", 10), ("a", "2024-01-05", 105), ("b", "2024-01-02", 20)]
     assert reading(log, "currency").startswith("EUR (EUR 2, CHF 1 rows by Currency; converted at 1 CHF = 1.05")
+    assert reading(log, "converted").startswith("1 row of CHF at 1.05 (data.rates")
     with pytest.raises(DataError, match="no row is in USD"):
         files(MONEY, currency="Currency", rates={"USD": 1.1})
     with pytest.raises(DataError, match="every currency of Currency has a rate"):
@@ -487,3 +489,32 @@ def test_amounts_that_are_all_below_zero_are_asked_about(files) -> None:
     (problem,) = error.value.problems
     assert problem.where == "data.amount"
     assert "all 2 amounts are below zero" in problem.what
+
+
+def test_orders_of_several_rows_are_merged_once(files) -> None:
+    """Three orders of a on one day are two too many; rows of an order were counted here a second time."""
+    rows = ["1,a,2024-01-01,5", "1,a,2024-01-01,6", "2,a,2024-01-01,7", "2,a,2024-01-01,-1", ",a,2024-01-01,2"]
+    rows += ["3,b,2024-01-01,5", "3,b,2024-01-01,5", "4,b,2024-01-02,1", "5,b,2024-01-03,-1"]
+    text = "\n".join(["number,customer,date,amount", *rows, ""])
+    log = files(text, order_id="number", order_rows="sum")
+    assert log.facts.same_day_merged == 2
+    assert files(text).facts.same_day_merged == 4  # rows
+    labels = {line.key: (line.label, line.value) for line in quality(log, summarize(log))}
+    assert labels["merged"] == ("Orders merged into an order of the same day", "2")
+
+
+def test_revenue_is_that_of_the_provider(files) -> None:
+    """Before refunds and before orders of a day are one, in the currency that has no rate; up to today."""
+    rows = ["1,a,2024-01-01,5,0,EUR", "1,a,2024-01-01,6,2,EUR", "2,a,2024-01-01,7,0,USD", "3,b,2024-01-01,4,4,EUR"]
+    rows += ["4,b,2024-01-03,9,0,EUR", "5,a,2024-01-04,-1,0,EUR", "6,a,2024-01-09,50,0,EUR"]
+    text = "\n".join(["no,customer,date,amount,back,currency", *rows, ""])
+    keys = {"order_id": "no", "order_rows": "sum", "refunded": "back", "currency": "currency", "today": "2024-01-05"}
+    log = files(text, **keys, rates={"USD": 2})
+    short = in_short(log, summarize(log))
+    assert (short.sales, short.revenue, short.refunds, short.refunded) == (4, 5 + 6 + 7 * 2 + 4 + 9, 3, 2 + 4 + 1)
+    assert (short.orders, short.refunded_in_full, short.currency) == (2, 1, "EUR")
+    assert money_in_words(short) == "4 orders, 38.00 EUR before 7.00 refunded in 3 rows"
+    (line,) = [line for line in quality(log, summarize(log)) if line.key == "revenue"]
+    assert (line.value, line.note.partition(":")[0]) == ("38.00", "of 4 orders")
+    log = files("customer,date,amount\na,2024-01-01,5\na,2024-01-01,6\nb,2024-01-02,1\n")
+    assert money_in_words(in_short(log, summarize(log))) == "3 sales, 12.00"

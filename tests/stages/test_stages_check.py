@@ -45,21 +45,49 @@ def test_lines_are_sentences():
     assert sentence(QualityLine("caution", "Not in this export", "", "refunds")) == "Not in this export. Refunds"
 
 
+def test_a_product_is_one_column_and_what_was_typed_is_not_guessed(short):
+    product = (("customer_id", "who"), ("date", "Datum"), ("amount", "Menge"), ("order_id", "Nr"))
+    short = short._replace(columns=(*product, ("amount_2", "Einzelpreis")), guessed=product[:2])
+    text = " ".join(advice(short, [], [], []).split())
+    assert (
+        "columns customer_id = who, date = Datum, amount = Menge × Einzelpreis, order_id = Nr "
+        "(customer_id, date guessed; if wrong, type data.customer_id=COLUMN)"
+    ) in text
+    text = " ".join(advice(short._replace(columns=product, guessed=product), [], [], []).split())
+    assert "order_id = Nr (guessed; if wrong, type data.customer_id=COLUMN)" in text
+
+
 def test_the_summary_has_infos_in_few_words_and_warnings_in_full(short):
     lines = [
         QualityLine(
             "fold_case", "Addresses that differ in capitals", "5 merged → 80 customers", "e.g. A@b.c and a@b.c"
         ),
+        QualityLine("currency", "Currency", "EUR", "by Currency"),
+        QualityLine("converted", "Converted", "72 rows of USD at 0.9", "data.rates"),
         QualityLine("only_filter_0", "Rows left out as no sales", "3", "Status: void 3; data.only chooses"),
+        QualityLine("without_filter_1", "Rows left out as no sales", "1", "Kind: test 1; data.without chooses"),
+        QualityLine("failed_filter_2", "Charges that failed", "68", "Paid: no 68; no sales, data.failed chooses"),
+        QualityLine("guests", "Rows without a customer", "7 of 300 rows (2.3%)", "missing: left out: in no figure"),
         QualityLine("refunds", "Refunds (negative amounts)", "2 worth 12.50", "taken off"),
-        QualityLine("merged", "Rows merged into an order of the same day", "0"),
+        QualityLine("merged", "Orders merged into an order of the same day", "1"),
         QualityLine("exposure", "Mean time since the first order", "9 weeks"),
         TREND,
         SEASON,
     ]
+    short = short._replace(columns=(("order_id", "no"),), sales=252, revenue=1500.5, currency="EUR")
+    short = short._replace(refunds=1, refunded=12.5, refunded_in_full=1)
     text = " ".join(advice(short, lines, ["bg_cnbd is one"], ["A remark"]).split())
-    assert "left out 3 rows that are no sales (Status: void 3) · 2 refunds, 12.50 taken off" in text
-    assert "merged 5 addresses that differ in capitals → 80 customers" in text
+    assert (
+        "left out 3 rows that are no sales (Status: void 3) · 1 row that is no sale (Kind: test 1) · "
+        "68 charges that failed (Paid: no 68) · 7 of 300 rows (2.3%) without a customer · 2 refunds, 12.50 taken off"
+    ) in text
+    said = (
+        "merged 5 addresses that differ in capitals → 80 customers · 1 order into another of the same customer and day"
+    )
+    assert said in text
+    assert "read as currency EUR · converted 72 rows of USD at 0.9 left out" in text
+    money = "money 252 orders, 1,500.50 EUR before 12.50 refunded in 1 row · 1 order refunded in full no longer counted"
+    assert money in text
     assert "log 1 Jan 2024 – 29 Jun 2024, as of 31 Jul 2024 · 13.5 new customers" in text
     assert "modelled bg_cnbd is one" in text
     assert text.endswith("! Months differ: December. Set it ! A remark")
