@@ -197,7 +197,8 @@ def test_plans_of_different_length_are_said() -> None:
     both, model = log_of(monthly + yearly), Sbg(renewal="month")
     paid = both.customers[both.customers["frequency"] > 0]
     of_years = paid["customer_id"].str.startswith("b").sum()
-    (text,) = model.remarks(both)
+    text, irregular = model.remarks(both)
+    assert "contracts are irregular" in irregular
     assert f"of {len(paid):,} contracts paid more than once, {of_years:,} every year instead of every month" in text
     assert model.warnings(both, PARAMS)[0] == text
     assert not model.remarks(log_of(monthly))

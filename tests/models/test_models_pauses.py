@@ -239,7 +239,8 @@ def test_plans_that_pause() -> None:
 
 def test_returns_that_nothing_models_name_the_key() -> None:
     summary = log_of(made_up(200, 3)[0])
-    (said,) = RETENTION["sbg"]().remarks(summary)
+    said, irregular = RETENTION["sbg"]().remarks(summary)
+    assert "contracts are irregular" in irregular
     assert "have come back after missing a due day" in said
     assert "retention.pauses=true" in said
     assert RETENTION["sbg"](pauses=True).remarks(summary) == ()
