@@ -57,14 +57,6 @@ def anchor_of(first: np.ndarray, last: np.ndarray) -> Anchor:
     return Anchor(month_of(first), np.where(ends_month(first), np.maximum(own, later), own))
 
 
-def anchor_by_last(first: np.ndarray, last: np.ndarray, period: int) -> Anchor:
-    """Of something that began on a day of its own and falls due on the `last` day, as a contract after a trial: by
-    whole periods back from there, to the `first` day or less than a period after it."""
-    own = day_of_month(last)
-    since = month_of(last) - month_of(first) - (own < day_of_month(first))  # whole months
-    return Anchor(month_of(last) - since // period * period, own)
-
-
 def due_on(anchor: Anchor, months: np.ndarray | int) -> np.ndarray:
     """The same day of the month so many months later; the last one of a month that is too short."""
     month = anchor.month + months

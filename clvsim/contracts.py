@@ -20,12 +20,11 @@ from clvsim.data.payments import Payments
 from clvsim.models.around.plans import ByPlan, prices
 from clvsim.models.fitted import FittedModels
 from clvsim.models.laws import distinct_histories, rows_of
-from clvsim.models.retention.contracts import GRACE_DAYS
 from clvsim.models.retention.due import due_days
-from clvsim.special import betaincinv
 from clvsim.types import (
     DAYS_PER_MONTH,
     DAYS_PER_YEAR,
+    GRACE_DAYS,
     RENEWAL_DAYS,
     ContractFigures,
     Counted,
@@ -74,21 +73,21 @@ class Part(NamedTuple):
 
 
 def contract_figures(
-    fitted: FittedModels, summary: CustomerSummary, payments: Payments | None
+    fitted: FittedModels, summary: CustomerSummary, payments: Payments | None, trials: Trials | None = None
 ) -> ContractFigures | None:
     """The figures of a log of contracts; None where customers hold none.
 
     Without single `payments`, as of a table of survivors, prices are means, and nothing is said of a year ago.
+    `trials`: of the log, which are none of its contracts unless they paid (`clvsim.data.trials`).
     """
     if not fitted.retention.renewing:
         return None
     histories = fitted.retention.histories(summary)
     parts = parts_of(fitted.retention, summary)
     plans = [(part, standing_of(part, summary, rows_of(histories, part.rows), payments)) for part in parts]
-    free = summary.customers["first_amount"].to_numpy(np.float64) == 0
     each = [figures_of(fitted, [plan], histories, summary) for plan in plans]
     together = figures_of(fitted, plans, histories, summary) if len(plans) > 1 else each[0]
-    return ContractFigures(together, tuple(each) if len(plans) > 1 else (), trials_of(plans, free))
+    return ContractFigures(together, tuple(each) if len(plans) > 1 else (), trials)
 
 
 def parts_of(model: Any, summary: CustomerSummary) -> list[Part]:
@@ -120,8 +119,6 @@ def figures_of(
         period=only.period,
         contracts=paid.size,
         active=int(active.sum()),
-        free=int((~paid & (standing.lost == 0)).sum()),
-        never_paid=int((~paid & (standing.lost > 0)).sum()),
         unpaid=int(unpaid.sum()),
         paused=in_a_pause(fitted, rows_of(own, unpaid)),
         mrr=float(standing.mrr[active].sum()),
@@ -227,24 +224,6 @@ def was_due(histories: Any, number: int) -> np.ndarray:
 def renewed(histories: Any, number: int) -> Counted:
     """How many of those due for a renewal made it."""
     return Counted(int((histories.seen >= number).sum()), int(was_due(histories, number).sum()))
-
-
-def trials_of(plans: Sequence[tuple[Part, Standing]], free: np.ndarray) -> Trials | None:
-    """Of contracts whose first payment was `free`, (customer,) of bool; None where none was.
-
-    The share who pay has a Beta(1, 1) prior, as free orders have, and is learned of those who paid or are lost.
-    """
-    number = running = converted = 0
-    for part, standing in plans:
-        trial, paid = free[part.rows], ~np.isnan(standing.paying)
-        number += int(trial.sum())
-        running += int((trial & ~paid & (standing.lost == 0)).sum())
-        converted += int((trial & paid).sum())
-    if not number:
-        return None
-    a, b = 1.0 + converted, 1.0 + number - running - converted
-    low, high = (float(v) for v in betaincinv(a, b, np.array([0.05, 0.95])))
-    return Trials(number, running, converted, Range(a / (a + b), low, high))
 
 
 # --- what is expected -------------------------------------------------------------------------------------------------

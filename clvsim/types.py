@@ -22,6 +22,7 @@ RENEWAL_DAYS = {
     "quarter": 3 * DAYS_PER_MONTH,
     "year": DAYS_PER_YEAR,
 }
+GRACE_DAYS = {"week": 2.0, "month": 7.0, "quarter": 14.0, "year": 30.0}  # by which payments come late at most
 DAYS_PER_UNIT = {"day": 1.0, "week": DAYS_PER_WEEK, "month": DAYS_PER_MONTH}
 
 
@@ -313,8 +314,8 @@ class Renewal(NamedTuple):
 class PlanFigures:
     """Contracts of one plan, or of all, as of today: docs/contracts.md defines each figure.
 
-    `active`, `free`, `never_paid` and `unpaid` are all of `contracts`; `paused` of `unpaid` are expected in a pause,
-    None where pauses are not modelled. `mrr` is money a month of the active, of whom `due` fall due within a month.
+    `active` and `unpaid` are all of `contracts`; `paused` of `unpaid` are expected in a pause, None where pauses are
+    not modelled. `mrr` is money a month of the active, of whom `due` fall due within a month.
     `churn_*` are chances of the active to end within a month or a year; `ended_*` how many of those who were active
     before did, in the last `months_seen` months one by one, and in the last year. MRR a year ago was `mrr_year_ago`; of
     the `stayed` contracts in it it was `mrr_then` and is `mrr_now`.
@@ -324,8 +325,6 @@ class PlanFigures:
     period: str  # week, month, quarter or year; "" where there are several
     contracts: int
     active: int
-    free: int
-    never_paid: int
     unpaid: int
     paused: Range | None
     mrr: float
@@ -359,13 +358,19 @@ class PlanFigures:
 
 @dataclass(frozen=True)
 class Trials:
-    """Contracts whose first payment was free: how many, still running without a payment, and paid since; `share` of
-    those that do not run any more who paid."""
+    """Contracts that began with a payment of 0: how many, still open today (`running`), and paid since; `share` of
+    those of which it is known that pay; how many of those open will, in the mean. Who has not paid is no customer."""
 
     contracts: int
     running: int
     paid: int
     share: Range
+    to_pay: float
+
+    @property
+    def over(self) -> int:
+        """Never paid, and not open any more."""
+        return self.contracts - self.running - self.paid
 
 
 @dataclass(frozen=True)

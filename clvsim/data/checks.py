@@ -11,7 +11,7 @@ from clvsim.data.log import LogFacts, TransactionLog
 from clvsim.data.looks import looks
 from clvsim.data.periods import is_whole_early
 from clvsim.data.remarks import remarks
-from clvsim.types import DAYS_PER_MONTH, DAYS_PER_UNIT, CustomerSummary, QualityLine
+from clvsim.types import DAYS_PER_MONTH, DAYS_PER_UNIT, CustomerSummary, QualityLine, Trials
 
 _WIDE_RANGE = 1e9
 _SILENCES, _QUIET_DAYS = 3, 14  # times the longest silence before, and days, that are warned of
@@ -20,11 +20,17 @@ _LEAST_TREND = 0.005  # a year; below it is rounding
 
 
 def quality(
-    log: TransactionLog, summary: CustomerSummary, days: Days | None = None, *, falls_due: bool = False
+    log: TransactionLog,
+    summary: CustomerSummary,
+    days: Days | None = None,
+    *,
+    falls_due: bool = False,
+    trials: Trials | None = None,
 ) -> tuple[QualityLine, ...]:
     """The table of `clvsim check`, in reading order, of infos and warnings; errors have been raised before.
 
-    `days`: of the log's orders, where they are known already. `falls_due`: whether these are payments of contracts.
+    `days`: of the log's orders, where they are known already. `falls_due`: whether these are payments of contracts,
+    which began with `trials` that are not in them.
     """
     known_days, days = days, days or days_of(log)
     return (
@@ -33,13 +39,13 @@ def quality(
         *_period(log, known_days),
         *remarks(log, days),
         *_unreadable(log.facts),
-        *_rows(log, "trial, where it is the first payment" if falls_due else "free order"),
+        *_rows(log, "trial, before the first payment above 0" if falls_due else "free order"),
         *_conflicts(log.facts),
         *_revenue(log),
         *_refunds(log),
         *_customers(log, summary),
         *looks(log, summary, days),
-        *_money(log.facts, summary, trial_lines(summary) if falls_due else free_lines(summary)),
+        *_money(log.facts, summary, trial_lines(summary, trials) if falls_due else free_lines(summary)),
     )
 
 
@@ -320,19 +326,18 @@ def free_lines(summary: CustomerSummary) -> list[QualityLine]:
     return [QualityLine("free", "Free orders", f"{first + again:,} of {len(frame) + repeats:,}", note, "warning")]
 
 
-def trial_lines(summary: CustomerSummary) -> list[QualityLine]:
-    """Contracts whose first payment was free, and free renewals, where there are any."""
-    frame = summary.customers
-    trial, renewals = (frame["first_amount"] == 0).to_numpy(), int(frame["frequency"].sum())
-    number, free = int(trial.sum()), renewals - int(frame["repeat_positive"].sum())
-    if number + free in (0, len(frame) + renewals):
-        return []
-    lines = []
-    if number:
-        paid = int((trial & (frame["repeat_positive"] > 0).to_numpy()).sum())
-        note = f"a first payment of 0; {paid:,} paid later. Newcomers' first payments are free as often"
-        lines.append(QualityLine("trials", "Trials", f"{number:,} of {len(frame):,} contracts", note))
-    if free:
+def trial_lines(summary: CustomerSummary, trials: Trials | None) -> list[QualityLine]:
+    """Trials that contracts began with, and free renewals, where there are any."""
+    frame, lines = summary.customers, []
+    renewals = int(frame["frequency"].sum())
+    free = renewals - int(frame["repeat_positive"].sum())
+    if trials:
+        note = (
+            f"a first payment of 0: {trials.paid:,} paid later, {trials.running:,} are open today, {trials.over:,} "
+            "never paid. A contract begins with its first payment above 0; who has not paid is no customer yet"
+        )
+        lines.append(QualityLine("trials", "Trials", f"{trials.contracts:,}", note))
+    if free and frame["first_amount"].any():
         note = (
             "they count as made and bring nothing; renewals to come are free as often, by each contract's own share. "
             "If they are no payments, leave them out"

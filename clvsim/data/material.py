@@ -14,7 +14,8 @@ from clvsim.data.payments import Payments, payments_of
 from clvsim.data.read import as_of
 from clvsim.data.remarks import Signs, interrupted, signs_of
 from clvsim.data.summary import summarize, weekly_repeat_orders
-from clvsim.types import CustomerSummary, QualityLine, SharedPeriods
+from clvsim.data.trials import trials_of, without_trials
+from clvsim.types import CustomerSummary, QualityLine, SharedPeriods, Trials
 
 
 class HeldBack(NamedTuple):
@@ -42,6 +43,7 @@ class Material(NamedTuple):
     synthetic: str = ""  # the sentence that says how the data were drawn; empty for real data
     signs: Signs | None = None  # of dated orders
     payments: Payments | None = None  # one by one, where they fall due
+    trials: Trials | None = None  # what became of those of a log, where payments fall due
     short: InShort | None = None  # of a log
 
 
@@ -54,10 +56,14 @@ def material_of_log(
 ) -> Material:
     """The data of a run on a log of orders, of those that fall due every `interval_days` where that is not 0.
 
+    The latter are payments of contracts, of which each begins with its first one above 0.
+
     `brief`: without weekly orders, what is held back and the log's hash, with the same lines.
     """
     falls_due = bool(interval_days) and not opportunity_days
     read, log = log, log if log.today == log.last_date else as_of(log, log.last_date)
+    trials = trials_of(log, interval_days) if falls_due else None
+    log = without_trials(log) if trials else log
     days = days_of(log)
     upset = interrupted(days)
     summary = _marked(summarize(log, opportunity_days, hashed=not brief), upset)
@@ -66,12 +72,13 @@ def material_of_log(
         held_back = repeat_orders(log, cut)[1]
     elif not isinstance(cut, str):
         known = read if read.today == cut else as_of(log, cut)
+        known = without_trials(known) if trials else known
         weekly = weekly_repeat_orders(known, opportunity_days)
         check = HeldBack(_marked(summarize(known, opportunity_days), upset), weekly, log.config.calibration_end is None)
         held_back = int(check.summary.customers["holdout_frequency"].sum())
     changes = price_changes(log) if falls_due else None
     lines = (
-        *quality(log, summary, days, falls_due=falls_due),
+        *quality(log, summary, days, falls_due=falls_due, trials=trials),
         *([changes] if changes else []),
         check_line(log, cut, held_back),
     )
@@ -84,6 +91,7 @@ def material_of_log(
         guessed=log.guessed,
         signs=signs_of(log, days),
         payments=payments_of(log) if falls_due else None,
+        trials=trials,
         short=in_short(log, summary),
     )
 

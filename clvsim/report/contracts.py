@@ -100,14 +100,20 @@ def ages_in_short(result: RunResult) -> list[Line]:
 
 
 def notes(result: RunResult) -> list[str]:
-    """What churn is, what its interval contains, and what trials are among renewals."""
+    """What churn is, what its interval contains, and what is not counted: trials that are open."""
     found = []
     if result.contracts and result.contracts.total.active:
         found.append("Churn: the chance that a contract that is active today ends by then, the mean over all of them.")
         if "parameter" in result.layers:
             found.append(display.layer_note("expected", ("parameter",)))
-    if result.contracts and result.contracts.trials:
-        found.append("Renewed: a trial that was never paid counts as a contract not renewed the first time.")
+    if result.contracts and result.contracts.trials and result.contracts.trials.running:
+        trials = result.contracts.trials
+        number, to_pay = fmt.number(trials.running), fmt.number(trials.to_pay, 0)
+        verb, pronoun = ("is", "it is no customer") if trials.running == 1 else ("are", "they are no customers")
+        found.append(
+            f"Trials: {number} {verb} open today, of which about {to_pay} will pay; {pronoun} yet, and in no figure of "
+            "today’s customers."
+        )
     return found
 
 
@@ -124,8 +130,8 @@ def terms(result: RunResult) -> list[tuple[str, str]]:
         ("ARPA", "Average revenue per account: MRR divided by the number of active contracts."),
         (
             "Active",
-            "Has paid, and the last due day is paid or may still be. Who has paid nothing so far is in a trial, or "
-            "never paid.",
+            "Has paid, and the last due day is paid or may still be. A contract begins with its first payment above 0: "
+            "who is in a free trial, or never paid after it, is no customer.",
         ),
         (
             "Churn",
@@ -144,8 +150,7 @@ def terms(result: RunResult) -> list[tuple[str, str]]:
         ),
         (
             "Renewed, by age",
-            "Of contracts due for their first, second, … renewal by today, the share that made it, and the model’s. A "
-            "trial that is never paid counts as not renewed.",
+            "Of contracts due for their first, second, … renewal by today, the share that made it, and the model’s.",
         ),
     ]
 
@@ -182,12 +187,8 @@ def _share(counted: Counted) -> str:
 
 
 def _standing(total: PlanFigures) -> str:
-    """How the contracts stand, those that are none left out."""
-    parts = [
-        f"{fmt.number(total.active)} active",
-        f"{fmt.number(total.free)} in a trial" * bool(total.free),
-        f"{fmt.number(total.never_paid)} never paid, their trial is over" * bool(total.never_paid),
-    ]
+    """How the contracts stand."""
+    parts = [f"{fmt.number(total.active)} active"]
     if total.paused is None:
         parts.append(f"{fmt.number(total.unpaid)} lost" * bool(total.unpaid))
     elif total.unpaid:
@@ -223,7 +224,6 @@ def _trials(figures: ContractFigures) -> list[Line]:
     trials = figures.trials
     if trials is None:
         return []
-    over = trials.contracts - trials.running - trials.paid
-    counts = f"{fmt.number(trials.paid)} paid, {fmt.number(over)} did not"
-    running = f", {fmt.number(trials.running)} still run" * bool(trials.running)
+    counts = f"{fmt.number(trials.paid)} paid, {fmt.number(trials.over)} did not"
+    running = f", {fmt.number(trials.running)} are open" * bool(trials.running)
     return [Line("Trials that pay", chance(trials.share), f"of {fmt.number(trials.contracts)}: {counts}{running}")]

@@ -140,7 +140,7 @@ def _behaviour_limits(result: RunResult) -> list[tuple[str, str]]:
             (
                 "Lost contracts are seen, later losses are forecast",
                 f"{result.who_is_lost} {fmt.number(result.active_contracts)} of {fmt.number(result.customers)} are "
-                f"active{_in_a_trial(result)}; figures per customer of today are averages over all of them. "
+                "active; figures per customer of today are averages over all of them. "
                 "Who will renew is a forecast from how many did so far at the same age; cohorts of different years are "
                 "taken to be alike.",
             ),
@@ -162,11 +162,6 @@ def _behaviour_limits(result: RunResult) -> list[tuple[str, str]]:
             + not_modelled,
         ),
     ]
-
-
-def _in_a_trial(result: RunResult) -> str:
-    free = result.contracts.total.free if result.contracts else 0
-    return f", {fmt.number(free)} in a trial" if free else ""
 
 
 def terms(result: RunResult) -> list[tuple[str, str]]:

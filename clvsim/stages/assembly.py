@@ -41,7 +41,7 @@ def assemble(
     acquisition = bool(config.acquisition.brings)
     model_facts = facts.model_facts(fitted, summary, comparison, config.finance)
     scenarios = tuple(scenario_description(simulation, name) for name in config.names)
-    contracts = contract_figures(fitted.first(config.simulation.draws), summary, material.payments)
+    contracts = contract_figures(fitted.first(config.simulation.draws), summary, material.payments, material.trials)
     if scores:
         model_facts += model_scores.facts(scores, config.simulation.horizon_months, vocabulary(config))
     if models:

@@ -12,7 +12,9 @@ from scipy.stats import beta
 
 from clvsim.contracts import contract_figures, ended, months_settled, parts_of, standing_of
 from clvsim.data import DataConfig, read_transactions, summarize
+from clvsim.data.log import TransactionLog
 from clvsim.data.payments import Payments, payments_of
+from clvsim.data.trials import trials_of, without_trials
 from clvsim.models import RETENTION
 from clvsim.models.around.plans import by_plan
 from clvsim.models.around.pooling import configured
@@ -39,9 +41,13 @@ def paid(name: str, start: dt.date, times: int, price: float, every: int = 1) ->
 
 
 def log_of(rows: list[Row], **keys: Any) -> tuple[CustomerSummary, Payments]:
-    frame = pd.DataFrame(rows, columns=["customer_id", "date", "amount"])
-    log = read_transactions(frame.assign(**keys.pop("columns", {})), DataConfig(today=TODAY, **keys))
+    log = without_trials(read_of(rows, **keys))
     return summarize(log), payments_of(log)
+
+
+def read_of(rows: list[Row], **keys: Any) -> TransactionLog:
+    frame = pd.DataFrame(rows, columns=["customer_id", "date", "amount"])
+    return read_transactions(frame.assign(**keys.pop("columns", {})), DataConfig(today=TODAY, **keys))
 
 
 def fitted_to(model: Any, params: dict[str, np.ndarray]) -> FittedModels:
@@ -66,7 +72,7 @@ MONTHLY = [
     ("trial", dt.date(2023, 5, 25), 0.0),
     ("never", dt.date(2023, 2, 1), 0.0),
     ("converted", dt.date(2023, 1, 1), 0.0),
-    *paid("converted", dt.date(2023, 2, 1), 5, 49.0),  # the trial lasts a month: n = 5
+    *paid("converted", dt.date(2023, 2, 1), 5, 49.0),  # begins after the trial: n = 4
     ("later", dt.date(2023, 6, 20), 29.0),
 ]
 
@@ -84,7 +90,7 @@ def test_payments_are_those_of_the_summary() -> None:
 
 def test_how_contracts_stand_and_what_they_pay() -> None:
     total = figures(Sbg(), LAW, *log_of(MONTHLY)).total
-    assert (total.contracts, total.active, total.free, total.never_paid, total.unpaid) == (7, 4, 1, 1, 1)
+    assert (total.contracts, total.active, total.unpaid) == (5, 4, 1)
     assert total.paused is None
     assert total.mrr == pytest.approx(29 + 99 + 29 + 49, rel=1e-12)
     assert total.arpa == pytest.approx(206 / 4, rel=1e-12)
@@ -94,7 +100,7 @@ def test_how_contracts_stand_and_what_they_pay() -> None:
 
 def test_churn_is_the_chance_to_end_at_the_next_due_days() -> None:
     total = figures(Sbg(), LAW, *log_of(MONTHLY)).total
-    renewals = np.array([4.0, 16.0, 0.0, 5.0])[:, None]
+    renewals = np.array([4.0, 16.0, 0.0, 4.0])[:, None]
     month = (ALPHA / (ALPHA + BETA + renewals)).mean(axis=0)
     kept = np.exp(log_survival(ALPHA, BETA, renewals + 12) - log_survival(ALPHA, BETA, renewals))
     for found, draws in ((total.churn_month, month), (total.churn_year, 1 - kept.mean(axis=0))):
@@ -214,18 +220,26 @@ def test_net_expansion_is_of_those_who_stayed() -> None:
 
 
 def test_trials_are_learned_from_those_that_are_over() -> None:
+    """Those who pay do so after 31 days: nobody older than that and the grace of 7 is open."""
     rows = [(f"never{k}", later(dt.date(2022, 1, 4), k), 0.0) for k in range(6)]
     rows += [(f"runs{k}", dt.date(2023, 6, 1 + k), 0.0) for k in range(4)]
     for k in range(3):
         rows += [(f"pays{k}", dt.date(2022, 3, 4), 0.0), *paid(f"pays{k}", dt.date(2022, 4, 4), 5 + k, 10.0)]
     rows += paid("direct", dt.date(2022, 3, 4), 10, 10.0)
-    found = figures(Sbg(), LAW, *log_of(rows))
-    trials = found.trials
+    trials = trials_of(read_of(rows), DAYS_PER_MONTH)
     assert trials is not None
-    assert (trials.contracts, trials.running, trials.paid) == (13, 4, 3)
+    assert (trials.contracts, trials.running, trials.paid, trials.over) == (13, 4, 3, 6)
     np.testing.assert_allclose(trials.share, [4 / 11, *beta(4, 7).ppf([0.05, 0.95])], rtol=1e-9)
-    assert (found.total.free, found.total.never_paid) == (4, 6)
-    assert figures(Sbg(), LAW, *log_of([row for row in rows if row[2] > 0])).trials is None
+    assert trials.to_pay == pytest.approx(4 * 4 / 11, rel=1e-9)
+    days = {"last": TODAY - dt.timedelta(days=38), "late": TODAY - dt.timedelta(days=39)}  # 31 and 7
+    waiting = trials_of(read_of([*rows, *((name, day, 0.0) for name, day in days.items())]), DAYS_PER_MONTH)
+    assert waiting is not None
+    assert (waiting.running, waiting.over) == (5, 7)
+    assert waiting.to_pay == pytest.approx(4 * 4 / 12, rel=1e-9)  # nobody has taken more than 31 days
+    found = figures(Sbg(), LAW, *log_of(rows))
+    assert (found.total.contracts, found.trials) == (4, None)
+    assert trials_of(read_of([row for row in rows if row[2] > 0]), DAYS_PER_MONTH) is None
+    assert trials_of(read_of([(name, day, 0.0) for name, day, _ in rows]), DAYS_PER_MONTH) is None
 
 
 def test_after_a_trial_the_day_of_the_payments_counts() -> None:

@@ -298,8 +298,6 @@ def plan(name: str, period: str, renewals: tuple[Renewal, ...] = (), **other: An
         period=period,
         contracts=120,
         active=80,
-        free=7,
-        never_paid=11,
         unpaid=22,
         paused=None,
         mrr=3_120.0,
@@ -333,7 +331,7 @@ def subscriptions() -> RunResult:
         "churn_year": nobody,
     }
     plans = (plan("month", "month", renewals, **paused), plan("year", "year", **empty))
-    trials = Trials(40, 7, 22, Range(0.66, 0.52, 0.79))
+    trials = Trials(40, 7, 22, Range(0.66, 0.52, 0.79), 4.4)
     return replace(foreign(), active_contracts=80, contracts=ContractFigures(plan("", ""), plans, trials))
 
 

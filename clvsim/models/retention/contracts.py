@@ -29,7 +29,6 @@ from clvsim.models.retention.due import (
     days_held_back,
     due_days,
     renewals_due,
-    renewals_paid,
 )
 from clvsim.models.retention.due_season import DueSeason, require_comparable
 from clvsim.models.retention.pausing import Pausing
@@ -45,9 +44,7 @@ from clvsim.models.retention.survival import (
     renewals_ahead,
     theta_of_lost,
 )
-from clvsim.types import DAYS_PER_MONTH, DAYS_PER_YEAR, RENEWAL_DAYS, CustomerSummary
-
-GRACE_DAYS = {"week": 2.0, "month": 7.0, "quarter": 14.0, "year": 30.0}
+from clvsim.types import DAYS_PER_MONTH, DAYS_PER_YEAR, GRACE_DAYS, RENEWAL_DAYS, CustomerSummary
 
 _CALENDAR_DAYS = 2.0  # by which a calendar month is longer or shorter than a twelfth of a year, whole days included
 _ENOUGH = 20  # payments, of which one in 20 comes later than all that have been seen
@@ -297,7 +294,7 @@ class ContractModel(Seasonable, Poolable):
         frame = summary.customers
         contracts = self.histories(summary)
         due = due_days(summary, self.renewal)
-        paid = renewals_paid(summary, due)
+        paid = frame["frequency"].to_numpy(np.float64)
         off = np.abs(frame["recency_days"].to_numpy(np.float64) - due.day(contracts.renewals))
         tolerated = max(self.grace, _CALENDAR_DAYS)
         odd = (off > tolerated) | (paid < contracts.renewals)

@@ -12,7 +12,6 @@ from clvsim.anniversaries import (
     BEFORE_MIDNIGHT,
     MONTHS_OF,
     Anchor,
-    anchor_by_last,
     anchor_of,
     day_number,
     due_on,
@@ -128,27 +127,14 @@ def by_calendar(summary: CustomerSummary, renewal: str) -> bool:
 
 
 def due_days(summary: CustomerSummary, renewal: str) -> AtIntervals | ByMonths:
-    """When contracts of this length are due; tables without dates have equal distances.
-
-    After a first payment of 0, a trial, contracts are due by the day of the last payment. A trial shorter than a period
-    is no period: the payment that ends it begins the contract.
-    """
+    """When contracts of this length are due; tables without dates have equal distances."""
     T = summary.customers["T_days"].to_numpy(np.float64)
     if not by_calendar(summary, renewal):
         return AtIntervals(RENEWAL_DAYS[renewal], T)
     today = np.full(T.shape, day_number(summary.today))
     first = today - T.astype(np.int64)
     last = first + summary.customers["recency_days"].to_numpy(np.int64)
-    anchor, after_trial = anchor_of(first, last), anchor_by_last(first, last, MONTHS_OF[renewal])
-    free = (summary.customers["first_amount"] == 0).to_numpy() & (last > first)
-    anchor = Anchor(*(np.where(free, *pair) for pair in zip(after_trial, anchor, strict=True)))
-    return ByMonths(MONTHS_OF[renewal], T, first, anchor, today)
-
-
-def renewals_paid(summary: CustomerSummary, due: AtIntervals | ByMonths) -> np.ndarray:
-    """Payments of each contract after the one that began it, (customer,): the first, or that which ended a trial."""
-    orders = summary.customers["frequency"].to_numpy(np.float64)
-    return orders - (due.day(np.zeros_like(orders)) > 0)
+    return ByMonths(MONTHS_OF[renewal], T, first, anchor_of(first, last), today)
 
 
 def days_held_back(summary: CustomerSummary, renewal: str, late: int) -> float:

@@ -30,7 +30,7 @@ from clvsim.models.around.wrapper import PoolableWrapper
 from clvsim.models.domain import PROBABILITY, Domain
 from clvsim.models.inputs import containers
 from clvsim.models.laws import LifeLaw, Params, column, unique_rows
-from clvsim.models.retention.due import due_days, renewals_paid
+from clvsim.models.retention.due import due_days
 from clvsim.models.retention.survival import ContractRows, Contracts, log_kept, renewals_ahead
 from clvsim.types import DAYS_PER_YEAR, CustomerSummary
 
@@ -110,7 +110,7 @@ class Pausing(PoolableWrapper):
     def histories(self, summary: CustomerSummary) -> PausedContracts:
         found, settled = self.section.judged(summary)
         frame, due = summary.customers, due_days(summary, self.section.renewal)
-        paid = np.minimum(renewals_paid(summary, due), found.renewals)
+        paid = np.minimum(frame["frequency"].to_numpy(np.float64), found.renewals)
         idle = found.renewals - paid
         own = (frame["rhythm"] == self.section.renewal).to_numpy() if "rhythm" in frame else np.zeros(idle.size, bool)
         several = frame["breaks"].to_numpy(np.float64) if "breaks" in frame else np.ones(idle.size)
