@@ -14,7 +14,7 @@ from clvsim.data.columns import PRODUCT
 from clvsim.data.config import DataConfig
 from clvsim.data.dates import date_hint, find_dates
 from clvsim.data.log import Finding
-from clvsim.data.quoting import EXAMPLES, count, example, examples
+from clvsim.data.quoting import EXAMPLES, count, counted, example, examples
 from clvsim.data.raw import Loaded
 from clvsim.errors import Problem
 from clvsim.types import QualityLine
@@ -135,4 +135,4 @@ def future_dates(con: duckdb.DuckDBPyConnection, loaded: Loaded, rules: Rules, t
     if not (number := count(con, is_future)):
         return []
     shown = examples(con, loaded, "date", is_future)
-    return [Problem("data.date", f"{number:,} rows lie after today ({today}), e.g. {shown}")]
+    return [Problem("data.date", f"{counted(number, 'row lies', 'rows lie')} after today ({today}), e.g. {shown}")]

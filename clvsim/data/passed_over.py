@@ -8,7 +8,7 @@ import duckdb
 
 from clvsim.data.columns import NO_SALE_IF_FALSE, NO_SALE_IF_FILLED, NO_SALE_IF_TRUE, is_address, plain, says_what
 from clvsim.data.identity import one_spelling
-from clvsim.data.quoting import SHOWN, Counts, flow, folded, listed, shown, values_of
+from clvsim.data.quoting import SHOWN, Counts, counted, flow, folded, listed, shown, values_of
 from clvsim.data.raw import Loaded
 from clvsim.errors import Problem
 from clvsim.types import QualityLine
@@ -101,8 +101,8 @@ def _look_at_refunds(loaded: Loaded, header: str, counts: Counts) -> list[Asked 
     paid = sum(count for value, count in counts if value is not None and any(c in "123456789" for c in value))
     if not paid:
         return []
-    what = f"{shown(header)} holds amounts in {paid:,} rows: type data.refunded={shlex.quote(header)} to take them off"
-    return [Asked("data.refunded", f"{what}, or data.refunded= to pass over it")]
+    what = f"{shown(header)} holds amounts in {counted(paid, 'row', 'rows')}: type data.refunded={shlex.quote(header)}"
+    return [Asked("data.refunded", f"{what} to take them off, or data.refunded= to pass over it")]
 
 
 def _look_at_currencies(loaded: Loaded, header: str, counts: Counts) -> list[Asked | QualityLine]:
@@ -123,7 +123,7 @@ def _look_at_currencies(loaded: Loaded, header: str, counts: Counts) -> list[Ask
 def _look_at_status(loaded: Loaded, header: str, counts: Counts) -> list[Asked | QualityLine]:
     if plain(header) in NO_SALE_IF_FILLED:
         filled = sum(count for value, count in counts if value is not None)
-        what = f"{shown(header)} is filled in {filled:,} rows: if these are no sales, type {{only}}"
+        what = f"{shown(header)} is filled in {counted(filled, 'row', 'rows')}: if these are no sales, type {{only}}"
         none = f"data.without={flow((header, []))} for all"
         return [Asked("data.only", f"{what}, or {none}", (header, ("",)))] if filled else []
     values = [value for value, _ in counts if value is not None]

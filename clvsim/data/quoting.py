@@ -33,6 +33,10 @@ def count(con: duckdb.DuckDBPyConnection, where: str) -> int:
     return con.execute(f"SELECT count(*) FROM raw WHERE {where}").fetchall()[0][0]
 
 
+def counted(number: int, one: str, several: str) -> str:
+    return f"{number:,} {one if number == 1 else several}"
+
+
 def values_of(con: duckdb.DuckDBPyConnection, column: str, where: str = "true") -> Counts:
     """The values of a column of `raw` and how many rows have each, the most frequent first."""
     return con.execute(f"SELECT {column}, count(*) FROM raw WHERE {where} GROUP BY 1 ORDER BY 2 DESC, 1").fetchall()

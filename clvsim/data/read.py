@@ -15,6 +15,7 @@ from clvsim.data.dates import require_formats
 from clvsim.data.identity import fold_ids, guests
 from clvsim.data.log import Finding, LeftOut, LogFacts, Refunds, TransactionLog
 from clvsim.data.parse import Rules, choose_rules, examples, find_bad_rows, future_dates
+from clvsim.data.quoting import counted
 from clvsim.data.raw import BUNDLED, Loaded, covariate_keys, load
 from clvsim.data.rows import Selected, select_rows
 from clvsim.data.scan import Source
@@ -168,7 +169,7 @@ def _refund_problems(con: duckdb.DuckDBPyConnection, loaded: Loaded, rules: Rule
     return [
         Problem(
             "data.refunds",
-            f"{count:,} rows are refunds (negative amounts), e.g. {quoted_rows}; "
+            f"{counted(count, 'row is a refund', 'rows are refunds')} (negative amounts), e.g. {quoted_rows}; "
             "type data.refunds=net or data.refunds=drop",
         )
     ]

@@ -17,7 +17,7 @@ from clvsim.data.config import DataConfig
 from clvsim.data.database import identifier, quoted
 from clvsim.data.identity import one_spelling
 from clvsim.data.passed_over import ALIKE, ORDERS_TO_TELL, alike, choose_currency, passed_over
-from clvsim.data.quoting import SHOWN, count, flow, folded, listed, shown, values_of
+from clvsim.data.quoting import SHOWN, count, counted, flow, folded, listed, shown, values_of
 from clvsim.data.raw import Loaded, covariate_keys
 from clvsim.errors import ConfigError, DataError, Problem
 from clvsim.types import QualityLine
@@ -113,7 +113,7 @@ def _orders(con: duckdb.DuckDBPyConnection, loaded: Loaded) -> list[QualityLine]
     )
     con.execute("DROP TABLE raw; ALTER TABLE filled RENAME TO raw")
     once = _rows_of_orders(con, loaded)
-    value = f"{rows:,} rows are {orders:,} orders"
+    value = f"{rows:,} rows are {counted(orders, 'order', 'orders')}"
     how = "each row holds its whole order's amount" if once else "amounts of an order's rows are added"
     readings.append(QualityLine("line_items", "Orders of several rows", value, f"by {header}; {how}"))
     return readings
@@ -226,7 +226,7 @@ def _require_values(con: duckdb.DuckDBPyConnection, loaded: Loaded, typed: DataC
 def _filter(con: duckdb.DuckDBPyConnection, loaded: Loaded, typed: DataConfig) -> list[QualityLine]:
     """Delete the rows that are no sales, and say how many there are of each value."""
     readings, filters, rows = _set_failed_apart(con, loaded), loaded.filters(), count(con, "true")
-    for key in ("only", "without"):
+    for key in ("without", "only"):  # so that a value that is chosen counts as it did where it was asked about
         wanted: Mapping[str, tuple[str, ...]] = getattr(loaded.config, key)
         for header, values in wanted.items():
             if not values:
@@ -299,9 +299,7 @@ def _money(con: duckdb.DuckDBPyConnection, loaded: Loaded) -> tuple[list[Problem
     con.execute(f"UPDATE raw SET factor = CASE upper(trim(currency)) {cases} ELSE 1 END")
     rates = ", ".join(f"1 {code} = {rate:g}" for code, rate in config.rates.items())
     note = f"{listed(counts)} rows by {header}; converted at {rates} (data.rates)"
-    rows = [
-        f"{n:,} {'row' if n == 1 else 'rows'} of {c} at {config.rates[c]:g}" for c, n in counts if c in config.rates
-    ]
+    rows = [f"{counted(n, 'row', 'rows')} of {c} at {config.rates[c]:g}" for c, n in counts if c in config.rates]
     lines = [QualityLine("currency", "Currency", shown(base[0]), note)]
     return [], [
         *lines,

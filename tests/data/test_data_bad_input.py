@@ -291,7 +291,7 @@ def test_date_format_that_is_none(read: Read) -> None:
 
 def test_dates_in_the_future(read: Read) -> None:
     read(HEADER + GOOD + f"a,{NOW},1\n")
-    with pytest.raises(DataError, match=r"1 rows lie after today \(2025-01-01\), e\.g\. row 5: '2025-01-02'"):
+    with pytest.raises(DataError, match=r"1 row lies after today \(2025-01-01\), e\.g\. row 5: '2025-01-02'"):
         read(HEADER + GOOD + "a,2025-01-02,1\n", max_bad_share=1.0)
 
 
@@ -340,7 +340,7 @@ def test_one_customer(read: Read, config: dict[str, str]) -> None:
 
 
 def test_refunds_as_an_error(read: Read) -> None:
-    with pytest.raises(DataError, match=r"data\.refunds: 1 rows are refunds \(negative amounts\), e\.g\. row 5: '-1'"):
+    with pytest.raises(DataError, match=r"data\.refunds: 1 row is a refund \(negative amounts\), e\.g\. row 5: '-1'"):
         read(HEADER + GOOD + "a,2024-02-03,-1\n", refunds="error")
     assert read(HEADER + GOOD, refunds="error").facts.refunds.rows == 0
 

@@ -412,7 +412,7 @@ def test_a_missing_id_is_a_guest_only_where_that_is_typed(read: Read) -> None:
     assert apart.facts.unusable_rows == 1  # the empty line is nobody's order
     (line,) = [line for line in apart.facts.readings if line.key == "guests"]
     assert line.label == "Rows without a customer"
-    (line,) = [line for line in read(text + "-,2024-01-04,1\n", guests="drop", max_bad_share=0.2).facts.readings]
+    (line,) = read(text + "-,2024-01-04,1\n", guests="drop", max_bad_share=0.2).facts.readings
     assert line.label == "Rows under a placeholder or without a customer"
     with pytest.raises(DataError, match="customer id is missing"):
         read(text, guests="keep")
