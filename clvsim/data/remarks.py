@@ -68,6 +68,7 @@ def remarks(log: TransactionLog, days: Days) -> list[QualityLine]:
                 f"keep what came after by data.customers_since={first_after}",
                 "warning",
                 (f"data.customers_since={first_after}",),
+                f"ids were renewed ({_remaining(days, broken + 1)})",
             )
         )
     elif (start := mid_life(days)) is not None:
@@ -81,9 +82,16 @@ def remarks(log: TransactionLog, days: Days) -> list[QualityLine]:
                 f"{since} leaves out those first seen before that day",
                 "warning",
                 (since,),
+                f"the shop is older than its log ({_remaining(days, start.settled)})",
             )
         )
     return lines
+
+
+def _remaining(days: Days, since: int) -> str:
+    """How many customers stay where those first seen before a day are left out."""
+    first = days.day[days.day == days.first]
+    return f"{np.count_nonzero(first >= since):,} of {first.size:,} customers stay"
 
 
 class MidLife(NamedTuple):

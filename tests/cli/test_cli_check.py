@@ -1,11 +1,14 @@
 """`clvsim check`: a summary, the whole table by --all, and by --json an answer for machines, refusals included."""
 
 import json
+import re
 import shlex
 
+import pandas as pd
 import pytest
 
 from tests.cli.shell import ORDERS, tree
+from tests.data.madeup import as_log, shop
 
 QUIET = ("spend=fixed_price",)
 
@@ -47,7 +50,7 @@ def test_an_answer_for_machines(clvsim, here):
     assert (facts["rows"], facts["orders"], facts["customers"], facts["ordered_once"]) == (9, 9, 5, 2)
     assert (facts["first_day"], facts["last_day"], facts["today"]) == ("2024-01-01", "2024-05-03", "2024-05-03")
     assert facts["columns"] == {"customer_id": "customer_id", "date": "date", "amount": "amount"}
-    assert set(found["readings"][0]) == {"key", "label", "value", "note", "level", "remedy"}
+    assert set(found["readings"][0]) == {"key", "label", "value", "note", "level", "remedy", "condition"}
     levels = {line["key"]: line["level"] for line in found["readings"]}
     assert levels["horizon"] == "warning"
     assert any(warning.startswith("The horizon is ") for warning in found["warnings"])
@@ -111,3 +114,59 @@ def test_the_flags_are_those_of_check(clvsim, here, stage):
     done = clvsim(stage, "orders.csv", "--all")
     assert (done.returncode, done.stdout) == (2, "")
     assert "--all: is a flag of clvsim check" in done.stderr
+
+
+def saved(path, frame) -> None:
+    frame.to_csv(path, index=False)
+
+
+def test_a_remedy_under_a_condition_is_a_command_of_its_own(clvsim, here):
+    """A shop in mid-life: whether it is older than its log no log says, so most customers are not left out unasked."""
+    whole = shop(3, 1095 + 365, a_day=1.5)
+    saved(here / "shop.csv", as_log(whole[whole["day"] >= 1095]))
+    found = answer(clvsim("check", "shop.csv", "--json", *QUIET))
+    (line,) = [line for line in found["readings"] if line["key"] == "mid_life"]
+    assert found["next"]["arguments"] == ["clvsim", "run", "shop.csv", *QUIET]
+    (other,) = found["next"]["conditional"]
+    assert other["arguments"] == ["clvsim", "check", "shop.csv", *QUIET, *line["remedy"]]
+    stay, of = (int(n.replace(",", "")) for n in re.findall(r"[\d,]+", other["if"]))
+    assert other["if"] == f"the shop is older than its log ({stay:,} of {of:,} customers stay)"
+    assert of == found["facts"]["customers"]
+    kept = answer(clvsim("check", "shop.csv", "--json", *QUIET, *line["remedy"]))
+    assert kept["facts"]["customers"] == stay
+    text = clvsim("check", "shop.csv", *QUIET).stdout.splitlines()
+    assert "Next:  clvsim run shop.csv spend=fixed_price" in text
+    assert text[-2:] == [f"If {other['if']}:", f"       {other['line']}"]
+
+
+@pytest.mark.parametrize("number", ["order", "voucher"])
+def test_while_rows_count_twice_nothing_else_is_advised(clvsim, here, number):
+    """Two exports that overlap in their second half, where amounts are higher: a trend that is none."""
+    frame = as_log(shop(4, 400, a_day=1.0))
+    frame[number] = range(len(frame))
+    day = frame["date"].rank(method="dense")
+    frame["amount"] = 20 + 6 * (day / day.max())
+    middle = sorted(frame["date"])[len(frame) // 2]
+    saved(here / "1.csv", frame)
+    saved(here / "2.csv", frame[frame["date"] >= middle])
+    found = answer(clvsim("check", "1.csv", "2.csv", "--json"))
+    assert "trend" not in {line["key"] for line in found["readings"]}
+    text = clvsim("check", "1.csv", "2.csv").stdout
+    if number == "order":
+        assert found["next"]["arguments"] == ["clvsim", "check", "1.csv", "2.csv", "data.order_id=order"]
+        assert "look again before a run" in text
+    else:
+        assert found["next"]["arguments"] == ["clvsim", "run", "1.csv", "2.csv"]
+        assert "Rows count twice until data.order_id names the order's number: then check again." in text
+    once = answer(clvsim("check", "1.csv", "2.csv", f"data.order_id={number}", "--json"))
+    assert once["next"]["arguments"][1] == "run"
+    assert "trend" in {line["key"] for line in once["readings"]}
+
+
+def test_contracts_by_the_year_are_not_advised_as_yearly_appeals(clvsim, here):
+    rows = [(f"m{n}", f"{year}-01-15", 600) for n in range(60) for year in range(2017 + n % 4, 2025)]
+    saved(here / "club.csv", pd.DataFrame(rows, columns=["member", "date", "amount"]))
+    found = answer(clvsim("check", "club.csv", "--json"))
+    remedies = [line["remedy"] for line in found["readings"] if line["remedy"]]
+    assert remedies == [["retention=sbg", "retention.renewal=year", "spend=fixed_price"]]
+    assert not any("bg_bb" in warning for warning in found["warnings"])

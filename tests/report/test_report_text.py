@@ -15,7 +15,7 @@ from clvsim.models.spend.gamma_gamma import GammaGamma
 from clvsim.report import format as fmt
 from clvsim.report.config import ReportConfig
 from clvsim.report.text import WIDTH, posterior_table, shown_warnings, tables
-from clvsim.types import Posterior, RunResult
+from clvsim.types import Posterior, QualityLine, RunResult
 
 
 @pytest.mark.parametrize("make", [demo, foreign, hostile])
@@ -204,3 +204,16 @@ def test_five_warnings_are_shown_those_with_a_remedy_first() -> None:
     assert shown_warnings(said) == [*said[4:], *said[:2], "2 more in the report"]
     assert shown_warnings(said[:5]) == [said[4], *said[:4]]
     assert shown_warnings([]) == []
+
+
+def test_customers_left_out_are_said_beside_the_headline() -> None:
+    line = QualityLine(
+        "left_out",
+        "Customers first seen before 2024-02-01",
+        "334 left out",
+        "with 1,500 orders, by data.customers_since",
+    )
+    result = replace(demo(), quality=(*demo().quality, line))
+    said = "Customers first seen before 2024-02-01: 334, with 1,500 orders, are outside all figures"
+    assert said in " ".join(tables(result).splitlines())
+    assert "outside all figures" not in tables(demo())
