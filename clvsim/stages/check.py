@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from clvsim.config import RunConfig
-from clvsim.console import say_json
+from clvsim.console import say_json, shell_line
 from clvsim.data.checks import counts_twice
 from clvsim.data.looks import InShort
 from clvsim.data.material import Material
@@ -100,7 +100,7 @@ def answer(
 
 def typed(words: Sequence[str]) -> dict[str, Any]:
     """A command for machines, and for a shell."""
-    return {"arguments": list(words), "line": shlex.join(words)}
+    return {"arguments": list(words), "line": shell_line(words)}
 
 
 def facts_of(short: InShort) -> dict[str, Any]:
@@ -168,13 +168,13 @@ def _remedies(lines: Sequence[QualityLine]) -> list[str]:
 def next_step(command: str, config: RunConfig, lines: Sequence[QualityLine]) -> str:
     """The commands to type next, quoted for a shell; and the margin, where none is."""
     steps = next_steps(command, lines)
-    said = [f"Next:  {shlex.join(steps.words)}"]
+    said = [f"Next:  {shell_line(steps.words)}"]
     if steps.advised:
         then = "; other rows count then, so look again before a run" if steps.again else ""
-        said.append(f"       ({shlex.join(steps.advised)}: what the lines marked ! advise{then})")
+        said.append(f"       ({shell_line(steps.advised)}: what the lines marked ! advise{then})")
     if steps.doubled:
         said.append("       Rows count twice until data.order_id names the order's number: then check again.")
     if config.finance.gross_margin is None and not steps.again:
         said.append("       With finance.gross_margin=0.4, your own share, money is contribution instead of revenue.")
-    said += [f"If {condition}:\n       {shlex.join(words)}" for condition, words in steps.conditional]
+    said += [f"If {condition}:\n       {shell_line(words)}" for condition, words in steps.conditional]
     return "\n".join(said)

@@ -3,6 +3,9 @@
 import json
 import re
 import shlex
+import subprocess
+import sys
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -170,3 +173,50 @@ def test_contracts_by_the_year_are_not_advised_as_yearly_appeals(clvsim, here):
     remedies = [line["remedy"] for line in found["readings"] if line["remedy"]]
     assert remedies == [["retention=sbg", "retention.renewal=year", "spend=fixed_price"]]
     assert not any("bg_bb" in warning for warning in found["warnings"])
+
+
+def test_a_name_with_controls_is_shown_as_escapes_and_can_be_typed(clvsim, here):
+    name = "es'c\x1b[31m\u202e\n.csv"
+    (here / name).write_text(ORDERS.replace("a,", "a\x1b,"))
+    for flags in ((), ("--all",)):
+        done = clvsim("check", name, *flags, *QUIET)
+        assert done.returncode == 0
+        shown = done.stdout + done.stderr
+        assert not [c for c in shown if (c != "\n" and ord(c) < 32) or c in "\x7f\u202e"]
+        line = next(line for line in done.stdout.splitlines() if line.startswith("Next:"))
+        words = subprocess.run(
+            ["bash", "-c", f"printf '%s\\0' {line.removeprefix('Next:')}"],
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
+        assert words.stdout.split("\0")[:-1] == ["clvsim", "run", name, *QUIET]
+    assert "\\x1b[32m.csv" in clvsim("check", "no\x1b[32m.csv").stderr
+    assert "\x1b" not in clvsim("check", "no\x1b[32m.csv").stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+@pytest.mark.parametrize("flags", [(), ("--json",), ("--json", "data.date=when"), ("--help",)])
+def test_a_full_device_is_a_remark(here, flags):
+    (here / "orders.csv").write_text(ORDERS)
+    command = [sys.executable, "-m", "clvsim.cli", "check", "orders.csv", *QUIET, *flags]
+    full = ["bash", "-c", f"{shlex.join(command)} > /dev/full"]
+    done, plain = (subprocess.run(one, cwd=here, capture_output=True, text=True) for one in (full, command))
+    assert done.returncode == plain.returncode
+    assert "Traceback" not in done.stderr
+    assert done.stderr.count("clvsim: stdout: cannot be written: No space left on device\n") == 1
+
+
+def test_two_currencies_are_refused_with_a_command_to_type(clvsim, here):
+    rows = ORDERS.splitlines()
+    money = [f"{row},{'EUR' if n % 3 else 'CHF'}" for n, row in enumerate(rows[1:])]
+    (here / "two.csv").write_text("\n".join([f"{rows[0]},currency", *money]) + "\n")
+    done = clvsim("check", "two.csv", *QUIET)
+    words = ["clvsim", "check", "two.csv", *QUIET, "data.only={currency: [EUR]}"]
+    assert (done.returncode, done.stdout) == (4, "")
+    assert f"clvsim: Next, or with another choice: {shlex.join(words)}" in done.stderr.splitlines()
+    found = answer(clvsim("check", "two.csv", "--json", *QUIET))
+    assert found["next"] == {"arguments": words, "line": shlex.join(words)}
+    assert answer(clvsim(*words[1:], "--json"))["facts"]["orders"] == 6
+    sweep = clvsim("run", "two.csv", "-m", "seed=1,2", *QUIET)
+    assert "Next" not in sweep.stderr
