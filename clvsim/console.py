@@ -2,11 +2,15 @@
 
 import json
 import os
+import re
+import shlex
 import sys
 import traceback
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import TextIO
+
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
 def say(text: str) -> None:
@@ -23,6 +27,27 @@ def say_json(answer: object, say: Callable[[str], None] = say) -> None:
 def note(text: str) -> None:
     """Print a remark on stderr, in one line."""
     write(sys.stderr, f"clvsim: {one_line(text)}")
+
+
+def shell_line(words: Iterable[str]) -> str:
+    """Words as a shell reads them; those with signs that cannot be printed in the `$'...'` of bash and zsh."""
+    return " ".join(shlex.quote(word) if word.isprintable() else f"$'{''.join(map(_escaped, word))}'" for word in words)
+
+
+def _escaped(sign: str) -> str:
+    code = ord(sign)
+    if sign in "\\'":
+        return f"\\{sign}"
+    if sign.isprintable():
+        return sign
+    if 0xDC80 <= code <= 0xDCFF:  # a byte of a name that is no UTF-8
+        return f"\\x{code - 0xDC00:02x}"
+    return f"\\x{code:02x}" if code < 0x80 else f"\\U{code:08x}"
+
+
+def visible(text: str) -> str:
+    """The text with control characters, and those that turn its direction, as escapes: none reaches a terminal."""
+    return _CONTROLS.sub(lambda match: _escaped(match[0]), text)
 
 
 def print_problems(problems: Iterable[tuple[str, str]], job: str = "") -> None:
@@ -43,12 +68,18 @@ def one_line(text: str) -> str:
 
 
 def write(stream: TextIO, text: str) -> None:
-    """Print a line; characters that the stream cannot encode become `?`, and a closed pipe is ignored."""
+    """Print a line, controls as escapes; characters that the stream cannot encode become `?`.
+
+    A closed pipe is ignored. So is a full device, but for a remark: what was computed is not lost with what is shown.
+    """
+    text = visible(text)
     try:
         print(text, file=stream, flush=True)
     except UnicodeEncodeError:
         encoding = stream.encoding or "ascii"
         print(text.encode(encoding, "replace").decode(encoding), file=stream, flush=True)
-    except BrokenPipeError:
+    except OSError as error:
         with suppress(OSError, ValueError):  # later lines go nowhere, and the interpreter's last flush stays quiet
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        if stream is sys.stdout and not isinstance(error, BrokenPipeError):
+            note(f"stdout: cannot be written: {error.strerror}")

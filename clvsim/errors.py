@@ -12,12 +12,14 @@ class Problem(NamedTuple):
 
 
 class ClvsimError(Exception):
-    """All problems with the input of one stage. `code` is the exit status of the shell."""
+    """All problems with the input of one stage. `code` is the exit status of the shell; `choice` the words that one
+    would type to go on, where there is a choice to make."""
 
     code = 2
 
-    def __init__(self, problems: Iterable[tuple[str, str]]) -> None:
+    def __init__(self, problems: Iterable[tuple[str, str]], choice: Iterable[str] = ()) -> None:
         self.problems = tuple(Problem(*p) for p in problems)
+        self.choice = tuple(choice)
         super().__init__("; ".join(f"{where}: {what}" for where, what in self.problems))
 
 

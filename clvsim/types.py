@@ -49,7 +49,8 @@ class PeriodsSeen(NamedTuple):
 
 
 class QualityLine(NamedTuple):
-    """One row of the data-quality table. `level` is `info` or `warning`; `remedy` what to type, if anything."""
+    """One row of the data-quality table. `level` is `info` or `warning`; `remedy` what to type, if anything, and
+    `condition` what has to be so for it that no log says, "" where nothing has."""
 
     key: str
     label: str
@@ -57,6 +58,7 @@ class QualityLine(NamedTuple):
     note: str = ""
     level: str = "info"
     remedy: tuple[str, ...] = ()
+    condition: str = ""
 
 
 class FailedCharges(NamedTuple):

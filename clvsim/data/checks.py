@@ -205,6 +205,11 @@ def _refunds(log: TransactionLog) -> list[QualityLine]:
     return lines
 
 
+def counts_twice(line: QualityLine) -> bool:
+    """Whether a line says that rows count more than once, so that what is computed from them is wrong."""
+    return line.key == "overlap" and line.level == "warning"
+
+
 def customer_lines(summary: CustomerSummary) -> list[QualityLine]:
     """Lines about the numbers of customers and repeat orders, and the time in which repeat orders can be seen."""
     frame = summary.customers
@@ -302,7 +307,7 @@ def _money(facts: LogFacts, summary: CustomerSummary, free: list[QualityLine]) -
         ),
         QualityLine("repeat_mean", "Mean repeat order", repeat, f"of {repeats:,} with an amount above zero"),
         correlation_line(summary),
-        *trend_lines(summary),
+        *([] if any(map(counts_twice, facts.readings)) else trend_lines(summary)),
         range_line(facts.smallest_amount, facts.largest_amount, "Smallest and largest amount above zero"),
     ]
 

@@ -90,13 +90,18 @@ _LONGEST, _LONGEST_HEADER = 40, 100  # characters of an id and of a column's nam
 
 
 def shown(customer_id: str) -> str:
-    """An id as messages quote it: without control characters, at most 40 characters of it."""
+    """An id as messages quote it: control characters as escapes, at most 40 characters of it."""
     return f"'{_cut(customer_id, _LONGEST)}'"
 
 
 def _cut(text: str, longest: int) -> str:
-    text = "".join(c if c.isprintable() else " " if c.isspace() else "" for c in text)
+    text = "".join(c if c.isprintable() else " " if c.isspace() else _escape(c) for c in text)
     return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+def _escape(sign: str) -> str:
+    """A control character as it can be read, and nothing of other signs that nobody sees."""
+    return f"\\x{ord(sign):02x}" if ord(sign) < 0xA0 else ""
 
 
 def _row(con: duckdb.DuckDBPyConnection, sql: str) -> tuple:

@@ -160,7 +160,7 @@ def arrivals_line(days: Days) -> QualityLine | None:
     trend = ("growing" if change > 0 else "shrinking") if clear else "steady"
     month = _YEAR / DAYS_PER_MONTH
     value = f"{trend}, {rate(last / month)} a month in the last twelve months, {rate(before / month)} in those before"
-    note = f"{change:+.0%}; how many will come is what acquisition.channels says"
+    note = f"{change:+.0%}; how many will come acquisition.channels or acquisition.from_log says"
     return QualityLine("arrivals", "New customers", value, note)
 
 

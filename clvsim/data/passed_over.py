@@ -33,15 +33,16 @@ _NOT_NEGATIVE = r"coalesce(NOT regexp_matches(amount, '^\D*[-(\x{2212}\x{2013}]|
 
 class Asked(NamedTuple):
     """A question about a column. Its `{only}` is what to type of `data.only`: this column with `keep`, and the others
-    that are asked about."""
+    that are asked about. `choice`: other words that one would type."""
 
     key: str
     what: str
     keep: tuple[str, tuple[str, ...]] | None = None
+    choice: tuple[str, ...] = ()
 
 
-def passed_over(con: duckdb.DuckDBPyConnection, loaded: Loaded) -> tuple[list[Problem], list[QualityLine]]:
-    """Problems and lines on columns that nobody named and that may say which rows are sales."""
+def passed_over(con: duckdb.DuckDBPyConnection, loaded: Loaded) -> tuple[list[Problem], list[QualityLine], list[str]]:
+    """Problems and lines on columns that nobody named and that may say which rows are sales, and a choice to type."""
     asked: list[Asked] = []
     lines: list[QualityLine] = []
     for name, header in loaded.extra:
@@ -58,7 +59,8 @@ def passed_over(con: duckdb.DuckDBPyConnection, loaded: Loaded) -> tuple[list[Pr
             lines += _paid_back_unknown(loaded, header, values_of(con, name, _NOT_NEGATIVE))
     keep = [one.keep for one in asked if one.keep]
     only = f"data.only={flow(*loaded.config.only.items(), *keep)}" if keep else ""
-    return [Problem(one.key, one.what.replace("{only}", only)) for one in asked], lines
+    choice = [*shlex.split(only), *(word for one in asked for word in one.choice)]
+    return [Problem(one.key, one.what.replace("{only}", only)) for one in asked], lines, choice
 
 
 def _look_at_orders(con: duckdb.DuckDBPyConnection, loaded: Loaded, name: str, header: str) -> list[Asked]:
@@ -73,7 +75,7 @@ def _look_at_orders(con: duckdb.DuckDBPyConnection, loaded: Loaded, name: str, h
         f"type data.order_id={shlex.quote(header)} with data.order_rows=once if it is the whole order's, or with "
         "data.order_rows=sum"
     )
-    return [Asked("data.order_id", what)]
+    return [Asked("data.order_id", what, choice=(f"data.order_id={header}", "data.order_rows=once"))]
 
 
 def _look_at_customers(con: duckdb.DuckDBPyConnection, loaded: Loaded, name: str, header: str) -> list[Asked]:
@@ -102,7 +104,8 @@ def _look_at_refunds(loaded: Loaded, header: str, counts: Counts) -> list[Asked 
     if not paid:
         return []
     what = f"{shown(header)} holds amounts in {counted(paid, 'row', 'rows')}: type data.refunded={shlex.quote(header)}"
-    return [Asked("data.refunded", f"{what} to take them off, or data.refunded= to pass over it")]
+    pass_over = f"{what} to take them off, or data.refunded= to pass over it"
+    return [Asked("data.refunded", pass_over, choice=(f"data.refunded={header}",))]
 
 
 def _look_at_currencies(loaded: Loaded, header: str, counts: Counts) -> list[Asked | QualityLine]:

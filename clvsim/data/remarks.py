@@ -20,6 +20,7 @@ _FEWEST = 20  # customers, or orders, on either side of a comparison
 _PILED_UP = 2.0  # times as many first orders at the start, at the lower end of their ratio's interval
 _SURE = 2.326  # one in 100, one-sided
 _SETTLED = 1.25
+_SLOWLY, _BENT = 365, 3.0  # days of a log that may fall slowly, and standard errors by which it falls less later on
 _STILL_COMING = 0.25  # share of first orders in the second half of the later days
 _FEWEST_KNOWN = 40  # orders of known customers before a break
 _ALMOST_NONE = 0.2
@@ -68,6 +69,7 @@ def remarks(log: TransactionLog, days: Days) -> list[QualityLine]:
                 f"keep what came after by data.customers_since={first_after}",
                 "warning",
                 (f"data.customers_since={first_after}",),
+                f"ids were renewed ({_remaining(days, broken + 1)})",
             )
         )
     elif (start := mid_life(days)) is not None:
@@ -76,25 +78,33 @@ def remarks(log: TransactionLog, days: Days) -> list[QualityLine]:
             QualityLine(
                 "mid_life",
                 "First orders pile up at the log's start",
-                f"{start.ratio:.1f} times as many first orders a day in its first {_BLOCK} days as some months later",
+                f"{start.ratio:.1f} times as many first orders a day in its first {_BLOCK} days as {start.than}",
                 "if the shop is older than its log, these are old customers who count as new: "
-                f"{since} leaves out those first seen before that day",
+                f"{since} leaves out those first seen before that day. If fewer new ones come than at first, leave it",
                 "warning",
                 (since,),
+                f"the shop is older than its log ({_remaining(days, start.settled)})",
             )
         )
     return lines
 
 
+def _remaining(days: Days, since: int) -> str:
+    """How many customers stay where those first seen before a day are left out."""
+    first = days.day[days.day == days.first]
+    return f"{np.count_nonzero(first >= since):,} of {first.size:,} customers stay"
+
+
 class MidLife(NamedTuple):
     """A start in mid-life.
 
-    `ratio` of first orders a day in the first block to those some months later. `settled`: day from which first orders
-    have come down.
+    `ratio` of first orders a day in the first block to those of later, of when `than` says. `settled`: day from which
+    first orders have come down.
     """
 
     ratio: float
     settled: int
+    than: str = "some months later"
 
 
 def mid_life(days: Days) -> MidLife | None:
@@ -102,10 +112,15 @@ def mid_life(days: Days) -> MidLife | None:
 
     Twice as many a day in the first block as some months later, at the lower end of a 98 % interval, and a quarter more
     in the second: old customers come when their next order falls due, and a good first month is not yet an older shop.
-    Some months later new ones must still come: a closed cohort is none either.
+    Some months later new ones must still come: a closed cohort is none either. Customers who order seldom are first
+    seen over many months: see `_slowly`.
     """
     first = days.day[days.day == days.first]
-    start, end = _LATER[0], min(_LATER[1], days.length + 1)
+    return _at_once(first, days.length) or _slowly(first, days.length)
+
+
+def _at_once(first: np.ndarray, length: int) -> MidLife | None:
+    start, end = _LATER[0], min(_LATER[1], length + 1)
     later = int(((first >= start) & (first < end)).sum())
     blocks = np.bincount(first[first < 2 * _BLOCK] // _BLOCK, minlength=2)
     if end - start < 2 * _BLOCK or min(blocks[0], later) < _FEWEST:
@@ -117,7 +132,31 @@ def mid_life(days: Days) -> MidLife | None:
     least = ratios * np.exp(-_SURE * np.sqrt(1 / np.maximum(blocks, 1) + 1 / later))
     if least[0] < _PILED_UP or least[1] < _SETTLED:
         return None
-    return MidLife(float(ratios[0]), _settled(first, days.length))
+    return MidLife(float(ratios[0]), _settled(first, length))
+
+
+def _slowly(first: np.ndarray, length: int) -> MidLife | None:
+    """The same of first orders that come down over months and then stay: against the second half of a log of a year.
+
+    The first three blocks lie above it, each at the lower end of its ratio's interval. From the first quarter to the
+    second they fall, and by more than from the third to the fourth, beyond chance: where new ones become fewer at one
+    rate they fall alike.
+    """
+    if length < _SLOWLY:
+        return None
+    edges = np.array([0, length // 4, length // 2, 3 * length // 4, length + 1])
+    quarters = np.histogram(first, edges)[0]
+    blocks = np.bincount(first[first < 3 * _BLOCK] // _BLOCK, minlength=3)
+    if min(blocks.min(), quarters[1:].min()) < _FEWEST:
+        return None
+    later = quarters[2] + quarters[3]
+    ratios = blocks / _BLOCK * (edges[4] - edges[2]) / later
+    least = ratios * np.exp(-_SURE * np.sqrt(1 / blocks + 1 / later))
+    falls = -np.diff(np.log(quarters / np.diff(edges)))
+    bent = falls[0] - falls[2] > _BENT * np.sqrt((1 / quarters).sum())
+    if least[0] < _PILED_UP or least[1:].min() < _SETTLED or not bent or falls[2] > np.log(_SETTLED):
+        return None
+    return MidLife(float(ratios[0]), _settled(first, length), "in its second half")
 
 
 def _settled(first: np.ndarray, length: int) -> int:

@@ -56,13 +56,13 @@ def select_rows(con: duckdb.DuckDBPyConnection, loaded: Loaded, typed: DataConfi
         readings += _repeats(con, loaded)
     _require_values(con, loaded, typed)
     readings += _filter(con, loaded, typed)
-    problems, lines = _money(con, loaded)
+    problems, lines, one = _money(con, loaded)
     readings += lines
-    more, lines = passed_over(con, loaded)
+    more, lines, choice = passed_over(con, loaded)
     if any(problem.where == "data.rates" for problem in problems):  # which says it all
         more = [problem for problem in more if problem.where != "data.currency"]
     if problems or more:
-        raise DataError([*problems, *more])
+        raise DataError([*problems, *more], choice or one)
     for name, _ in loaded.extra:
         if name.startswith(("filter_", "seen_", "currency")):
             con.execute(f"ALTER TABLE raw DROP COLUMN {name}")
@@ -267,32 +267,33 @@ def _set_failed_apart(con: duckdb.DuckDBPyConnection, loaded: Loaded) -> list[Qu
     return readings
 
 
-def _money(con: duckdb.DuckDBPyConnection, loaded: Loaded) -> tuple[list[Problem], list[QualityLine]]:
-    """The column `factor` where currencies have rates; problems where amounts in several would be added."""
+def _money(con: duckdb.DuckDBPyConnection, loaded: Loaded) -> tuple[list[Problem], list[QualityLine], list[str]]:
+    """The column `factor` where currencies have rates; problems where amounts in several would be added, and a choice
+    to type."""
     config = loaded.config
     header = dict(loaded.extra).get("currency")
     if header is None:
         seen = [h for name, h in loaded.extra if name.startswith("seen_") and says_what(h) == "currency"]
         column = shlex.quote(seen[0]) if seen else "COLUMN"
         what = f"rates need data.currency={column}, the column that holds each row's currency"
-        return ([Problem("data.rates", what)] if config.rates else []), []
+        return ([Problem("data.rates", what)] if config.rates else []), [], []
     counts = con.execute("SELECT upper(trim(currency)), count(*) FROM raw GROUP BY 1 ORDER BY 2 DESC, 1").fetchall()
     if not counts:  # the filters have left nothing, which `read_transactions` says
-        return [], []
+        return [], [], []
     codes = [code for code, _ in counts]
     unknown = [code for code in config.rates if code not in codes]
     if unknown:
         what = f"no row is in {', '.join(map(shown, unknown))}; {header} holds {listed(counts)}"
-        return [Problem("data.rates", what)], []
+        return [Problem("data.rates", what)], [], []
     base = [code for code in codes if code not in config.rates]
     if len(base) > 1:
-        one = flow((header, [code for code in base if code][:1]))
-        return [Problem("data.currency", choose_currency(header, counts).replace("{only}", f"data.only={one}"))], []
+        one = f"data.only={flow((header, [code for code in base if code][:1]))}"
+        return [Problem("data.currency", choose_currency(header, counts).replace("{only}", one))], [], shlex.split(one)
     if not config.rates:
-        return [], [QualityLine("currency", "Currency", shown(codes[0]), f"by {header}")]
+        return [], [QualityLine("currency", "Currency", shown(codes[0]), f"by {header}")], []
     if not base:
         what = f"every currency of {header} has a rate ({listed(counts)}); the one that money is counted in has none"
-        return [Problem("data.rates", what)], []
+        return [Problem("data.rates", what)], [], []
     kind = _type_of(config.rates.values())
     cases = " ".join(f"WHEN {quoted(code)} THEN '{rate!r}'::{kind}" for code, rate in config.rates.items())
     con.execute(f"ALTER TABLE raw ADD COLUMN factor {kind}")
@@ -300,11 +301,8 @@ def _money(con: duckdb.DuckDBPyConnection, loaded: Loaded) -> tuple[list[Problem
     rates = ", ".join(f"1 {code} = {rate:g}" for code, rate in config.rates.items())
     note = f"{listed(counts)} rows by {header}; converted at {rates} (data.rates)"
     rows = [f"{counted(n, 'row', 'rows')} of {c} at {config.rates[c]:g}" for c, n in counts if c in config.rates]
-    lines = [QualityLine("currency", "Currency", shown(base[0]), note)]
-    return [], [
-        *lines,
-        QualityLine("converted", "Converted", ", ".join(rows), "data.rates; one rate holds for all days"),
-    ]
+    converted = QualityLine("converted", "Converted", ", ".join(rows), "data.rates; one rate holds for all days")
+    return [], [QualityLine("currency", "Currency", shown(base[0]), note), converted], []
 
 
 def _type_of(rates: Iterable[float]) -> str:

@@ -30,6 +30,8 @@ def advice(short: InShort, lines: Sequence[QualityLine], found: Sequence[str], r
     out += _listed("log", _log(short))
     looks = {line.key: line for line in lines if line.key in _LOOKS}
     out += _listed("looks", [f"{_small(line.label)} {line.value}" for key, line in looks.items() if not _calls(line)])
+    expected = [line for line in lines if line.key == "newcomers" and not _calls(line)]
+    out += _listed("newcomers", [f"{_small(line.label)}: {line.value}; {line.note}" for line in expected])
     out += _listed("modelled", found)
     warned = [sentence(line) for line in lines if _calls(line)]
     return "\n".join([*out, *(hanging(f"  ! {text}", 4) for text in (*warned, *remarks))])

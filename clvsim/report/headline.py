@@ -128,6 +128,15 @@ def holdout_in_short(result: RunResult) -> str:
     )
 
 
+def left_out(result: RunResult) -> str:
+    """One sentence on customers whom `data.customers_since` leaves out, "" where it leaves out nobody."""
+    line = next((line for line in result.quality if line.key == "left_out"), None)
+    if line is None:
+        return ""
+    count, orders = line.value.removesuffix(" left out"), line.note.partition(", by ")[0]
+    return f"{line.label}: {count}, {orders}, are outside all figures (data.customers_since)."
+
+
 def _about_today(result: RunResult) -> str:
     figure = display.figures(result).get((display.baseline(result).name, "rlv_total"))
     customers = fmt.number(result.customers)

@@ -10,7 +10,7 @@ from clvsim.models.around.several import MODEL, several_of
 from clvsim.models.fitted import FittedModels
 from clvsim.report import contracts, display, evidence
 from clvsim.report.format import NBSP
-from clvsim.report.headline import headline, holdout_in_short, second_sentence
+from clvsim.report.headline import headline, holdout_in_short, left_out, second_sentence
 from clvsim.report.several import shares
 from clvsim.types import QualityLine, RunResult, ScenarioDescription
 
@@ -43,7 +43,14 @@ def tables(result: RunResult) -> str:
         )
     if result.money_alarm:
         parts.append(_wrapped(f"{ALARM}{result.money_alarm}"))
-    first = (headline(result), second_sentence(result), result.arrivals, holdout_in_short(result), result.models)
+    first = (
+        headline(result),
+        second_sentence(result),
+        left_out(result),
+        result.arrivals,
+        holdout_in_short(result),
+        result.models,
+    )
     parts.append("\n".join(_wrapped(sentence) for sentence in first if sentence))
     parts += [part for part in (_contracts(result),) if part]
     parts += [table for table in (_metric_table(result), _decision_table(result)) if table]

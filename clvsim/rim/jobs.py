@@ -48,7 +48,7 @@ def hydra_task(name: str, words: tuple[str, ...], outcomes: Outcomes, cfg: DictC
             code = run_job(name, words, cfg)
         outcomes.add(code)
     except ClvsimError as error:
-        refuse(error.problems, error.code, words, job_name)
+        refuse(error.problems, error.code, words, job_name, following(name, words, error.choice))
         outcomes.add(error.code)
     except Exception:
         print_internal_error(job_name)
@@ -139,6 +139,15 @@ def context(name: str, words: tuple[str, ...], folder: Path | None, final: Path)
         progress=progress(interactive=not is_sweeping()),
         flags=tuple(word for word in words if word in ANSWER_FLAGS),
     )
+
+
+def following(name: str, words: tuple[str, ...], choice: tuple[str, ...]) -> list[str]:
+    """The command that makes a choice which a stage asked for; empty where it asked for none, or in a sweep."""
+    if not choice or is_sweeping():
+        return []
+    chosen = {word.split("=")[0] for word in choice}
+    kept = [word for word in without_out(words) if word not in ANSWER_FLAGS and word.split("=")[0] not in chosen]
+    return ["clvsim", name, *kept, *choice]
 
 
 def sweep_job() -> str:

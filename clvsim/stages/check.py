@@ -2,10 +2,11 @@
 
 import shlex
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from clvsim.config import RunConfig
-from clvsim.console import say_json
+from clvsim.console import say_json, shell_line
+from clvsim.data.checks import counts_twice
 from clvsim.data.looks import InShort
 from clvsim.data.material import Material
 from clvsim.errors import ClvsimError
@@ -55,7 +56,7 @@ def check(config: RunConfig, ctx: RunContext) -> int:
             known = answer(ctx.command, config, material, found, warnings)
             say_json({**known, "exit_code": error.code, "problems": problems}, ctx.say)
             return error.code
-        if next_words(ctx.command, material.quality)[1]:
+        if next_steps(ctx.command, material.quality).advised:
             ctx.say(f"\n{next_step(ctx.command, config, material.quality)}")
         raise
     if as_json:
@@ -83,7 +84,7 @@ def answer(
     command: str, config: RunConfig, material: Material, found: Sequence[str], warnings: Sequence[str]
 ) -> dict[str, Any]:
     """The answer for machines: facts, every line of the table, what is modelled by itself, warnings, what to type."""
-    words, _ = next_words(command, material.quality)
+    steps = next_steps(command, material.quality)
     warned = [sentence(line) for line in material.quality if line.level == "warning"]
     return {
         "exit_code": 0,
@@ -93,8 +94,13 @@ def answer(
         "found": list(found),
         "warnings": [*warned, *warnings],
         "margin_known": config.finance.gross_margin is not None,
-        "next": {"arguments": words, "line": shlex.join(words)},
+        "next": typed(steps.words) | {"conditional": [{"if": so} | typed(words) for so, words in steps.conditional]},
     }
+
+
+def typed(words: Sequence[str]) -> dict[str, Any]:
+    """A command for machines, and for a shell."""
+    return {"arguments": list(words), "line": shell_line(words)}
 
 
 def facts_of(short: InShort) -> dict[str, Any]:
@@ -112,29 +118,63 @@ def facts_of(short: InShort) -> dict[str, Any]:
     }
 
 
-def next_words(command: str, lines: Sequence[QualityLine]) -> tuple[list[str], list[str]]:
-    """The words of the command to type next, a run with what warnings advise; and those that they advise.
+class Steps(NamedTuple):
+    """What to type next: the words of a command, those that warnings advise, whether rows count twice until somebody
+    says more, and commands that are right only under a condition."""
+
+    words: list[str]
+    advised: list[str]
+    doubled: bool
+    conditional: list[tuple[str, list[str]]]
+
+    @property
+    def again(self) -> bool:
+        """Whether it is a check of other rows, and no run."""
+        return self.words[1] == "check"
+
+
+def next_steps(command: str, lines: Sequence[QualityLine]) -> Steps:
+    """The command to type next: a run with what warnings advise, or another check where that changes which rows count,
+    since what was found on the wrong rows may be gone on the right ones.
 
     Of two remedies for one key the first counts, and another model makes those for its own keys void; what was typed is
     left as it is.
     """
     program, _, *typed = shlex.split(command)
     taken = {word.split("=")[0] for word in typed}
+    free = [line for line in lines if not {word.split("=")[0] for word in line.remedy} & taken]
+    remedies = _remedies([line for line in free if not line.condition])
+    reading = [word for word in remedies if word.startswith("data.")]
+    doubled = any(counts_twice(line) for line in free) and not reading
+    advised = reading or ([] if doubled else remedies)
+    conditional = [
+        (line.condition, [program, "check", *typed, *line.remedy])
+        for line in free
+        if line.condition and not reading and not doubled
+    ]
+    return Steps([program, "check" if reading else "run", *typed, *advised], advised, doubled, conditional)
+
+
+def _remedies(lines: Sequence[QualityLine]) -> list[str]:
+    """What lines advise, that of the longest remedy first."""
     remedies: dict[str, str] = {}
     for line in sorted(lines, key=lambda line: len(line.remedy), reverse=True):
         keys = {word.split("=")[0] for word in line.remedy}
-        if not keys & taken and not {key.split(".")[0] for key in keys} & remedies.keys():
+        if not keys & remedies.keys() and not {key.split(".")[0] for key in keys} & remedies.keys():
             remedies |= {word.split("=")[0]: word for word in line.remedy}
-            taken |= keys
-    return [program, "run", *typed, *remedies.values()], [*remedies.values()]
+    return [*remedies.values()]
 
 
 def next_step(command: str, config: RunConfig, lines: Sequence[QualityLine]) -> str:
-    """The command to type next, quoted for a shell; and the margin, where none is."""
-    words, remedies = next_words(command, lines)
-    said = f"Next:  {shlex.join(words)}"
-    if remedies:
-        said += f"\n       ({shlex.join(remedies)}: what the lines marked ! advise)"
-    if config.finance.gross_margin is None:
-        said += "\n       With finance.gross_margin=0.4, your own share, money is contribution instead of revenue."
-    return said
+    """The commands to type next, quoted for a shell; and the margin, where none is."""
+    steps = next_steps(command, lines)
+    said = [f"Next:  {shell_line(steps.words)}"]
+    if steps.advised:
+        then = "; other rows count then, so look again before a run" if steps.again else ""
+        said.append(f"       ({shell_line(steps.advised)}: what the lines marked ! advise{then})")
+    if steps.doubled:
+        said.append("       Rows count twice until data.order_id names the order's number: then check again.")
+    if config.finance.gross_margin is None and not steps.again:
+        said.append("       With finance.gross_margin=0.4, your own share, money is contribution instead of revenue.")
+    said += [f"If {condition}:\n       {shell_line(words)}" for condition, words in steps.conditional]
+    return "\n".join(said)

@@ -28,7 +28,13 @@ def with_newcomers(material: Material, plan: RunPlan) -> Material:
     if seen is None or seen.problem():
         return material
     line = expected_line(plan) if plan.arriving else stated_line(plan, seen)
-    return material._replace(quality=(*material.quality, line)) if line else material
+    lines = tuple(map(without_channels, material.quality)) if plan.arriving else material.quality
+    return material._replace(quality=(*lines, line)) if line else material
+
+
+def without_channels(line: QualityLine) -> QualityLine:
+    """The line on the newcomers of two years, which names no channels where the log itself says how many come."""
+    return line._replace(note=line.note.partition(";")[0]) if line.key == "arrivals" else line
 
 
 def expected_line(plan: RunPlan) -> QualityLine | None:

@@ -71,7 +71,10 @@ def read_data(config: RunConfig, ctx: RunContext, *, held_back: bool = False, br
     if config.spend.kind == "fixed_price":
         material = material._replace(quality=tuple(map(without_spread, material.quality)))
     charges = recovery_line(config, material)
-    return material._replace(quality=(*material.quality, *charges, *cautions(retention, known, days)))
+    cautioned = cautions(retention, known, days)
+    if any("retention=sbg" in line.remedy for line in cautioned):  # payments of contracts, which advises enough
+        material = material._replace(quality=tuple(line for line in material.quality if line.key != "yearly"))
+    return material._replace(quality=(*material.quality, *charges, *cautioned))
 
 
 def recovery_line(config: RunConfig, material: Material) -> tuple[QualityLine, ...]:

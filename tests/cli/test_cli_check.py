@@ -1,11 +1,17 @@
 """`clvsim check`: a summary, the whole table by --all, and by --json an answer for machines, refusals included."""
 
 import json
+import re
 import shlex
+import subprocess
+import sys
+from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from tests.cli.shell import ORDERS, tree
+from tests.data.madeup import as_log, shop
 
 QUIET = ("spend=fixed_price",)
 
@@ -47,7 +53,7 @@ def test_an_answer_for_machines(clvsim, here):
     assert (facts["rows"], facts["orders"], facts["customers"], facts["ordered_once"]) == (9, 9, 5, 2)
     assert (facts["first_day"], facts["last_day"], facts["today"]) == ("2024-01-01", "2024-05-03", "2024-05-03")
     assert facts["columns"] == {"customer_id": "customer_id", "date": "date", "amount": "amount"}
-    assert set(found["readings"][0]) == {"key", "label", "value", "note", "level", "remedy"}
+    assert set(found["readings"][0]) == {"key", "label", "value", "note", "level", "remedy", "condition"}
     levels = {line["key"]: line["level"] for line in found["readings"]}
     assert levels["horizon"] == "warning"
     assert any(warning.startswith("The horizon is ") for warning in found["warnings"])
@@ -111,3 +117,106 @@ def test_the_flags_are_those_of_check(clvsim, here, stage):
     done = clvsim(stage, "orders.csv", "--all")
     assert (done.returncode, done.stdout) == (2, "")
     assert "--all: is a flag of clvsim check" in done.stderr
+
+
+def saved(path, frame) -> None:
+    frame.to_csv(path, index=False)
+
+
+def test_a_remedy_under_a_condition_is_a_command_of_its_own(clvsim, here):
+    """A shop in mid-life: whether it is older than its log no log says, so most customers are not left out unasked."""
+    whole = shop(3, 1095 + 365, a_day=1.5)
+    saved(here / "shop.csv", as_log(whole[whole["day"] >= 1095]))
+    found = answer(clvsim("check", "shop.csv", "--json", *QUIET))
+    (line,) = [line for line in found["readings"] if line["key"] == "mid_life"]
+    assert found["next"]["arguments"] == ["clvsim", "run", "shop.csv", *QUIET]
+    (other,) = found["next"]["conditional"]
+    assert other["arguments"] == ["clvsim", "check", "shop.csv", *QUIET, *line["remedy"]]
+    stay, of = (int(n.replace(",", "")) for n in re.findall(r"[\d,]+", other["if"]))
+    assert other["if"] == f"the shop is older than its log ({stay:,} of {of:,} customers stay)"
+    assert of == found["facts"]["customers"]
+    kept = answer(clvsim("check", "shop.csv", "--json", *QUIET, *line["remedy"]))
+    assert kept["facts"]["customers"] == stay
+    text = clvsim("check", "shop.csv", *QUIET).stdout.splitlines()
+    assert "Next:  clvsim run shop.csv spend=fixed_price" in text
+    assert text[-2:] == [f"If {other['if']}:", f"       {other['line']}"]
+
+
+@pytest.mark.parametrize("number", ["order", "voucher"])
+def test_while_rows_count_twice_nothing_else_is_advised(clvsim, here, number):
+    """Two exports that overlap in their second half, where amounts are higher: a trend that is none."""
+    frame = as_log(shop(4, 400, a_day=1.0))
+    frame[number] = range(len(frame))
+    day = frame["date"].rank(method="dense")
+    frame["amount"] = 20 + 6 * (day / day.max())
+    middle = sorted(frame["date"])[len(frame) // 2]
+    saved(here / "1.csv", frame)
+    saved(here / "2.csv", frame[frame["date"] >= middle])
+    found = answer(clvsim("check", "1.csv", "2.csv", "--json"))
+    assert "trend" not in {line["key"] for line in found["readings"]}
+    text = clvsim("check", "1.csv", "2.csv").stdout
+    if number == "order":
+        assert found["next"]["arguments"] == ["clvsim", "check", "1.csv", "2.csv", "data.order_id=order"]
+        assert "look again before a run" in text
+    else:
+        assert found["next"]["arguments"] == ["clvsim", "run", "1.csv", "2.csv"]
+        assert "Rows count twice until data.order_id names the order's number: then check again." in text
+    once = answer(clvsim("check", "1.csv", "2.csv", f"data.order_id={number}", "--json"))
+    assert once["next"]["arguments"][1] == "run"
+    assert "trend" in {line["key"] for line in once["readings"]}
+
+
+def test_contracts_by_the_year_are_not_advised_as_yearly_appeals(clvsim, here):
+    rows = [(f"m{n}", f"{year}-01-15", 600) for n in range(60) for year in range(2017 + n % 4, 2025)]
+    saved(here / "club.csv", pd.DataFrame(rows, columns=["member", "date", "amount"]))
+    found = answer(clvsim("check", "club.csv", "--json"))
+    remedies = [line["remedy"] for line in found["readings"] if line["remedy"]]
+    assert remedies == [["retention=sbg", "retention.renewal=year", "spend=fixed_price"]]
+    assert not any("bg_bb" in warning for warning in found["warnings"])
+
+
+def test_a_name_with_controls_is_shown_as_escapes_and_can_be_typed(clvsim, here):
+    name = "es'c\x1b[31m\u202e\n.csv"
+    (here / name).write_text(ORDERS.replace("a,", "a\x1b,"))
+    for flags in ((), ("--all",)):
+        done = clvsim("check", name, *flags, *QUIET)
+        assert done.returncode == 0
+        shown = done.stdout + done.stderr
+        assert not [c for c in shown if (c != "\n" and ord(c) < 32) or c in "\x7f\u202e"]
+        line = next(line for line in done.stdout.splitlines() if line.startswith("Next:"))
+        words = subprocess.run(
+            ["bash", "-c", f"printf '%s\\0' {line.removeprefix('Next:')}"],
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
+        assert words.stdout.split("\0")[:-1] == ["clvsim", "run", name, *QUIET]
+    assert "\\x1b[32m.csv" in clvsim("check", "no\x1b[32m.csv").stderr
+    assert "\x1b" not in clvsim("check", "no\x1b[32m.csv").stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+@pytest.mark.parametrize("flags", [(), ("--json",), ("--json", "data.date=when"), ("--help",)])
+def test_a_full_device_is_a_remark(here, flags):
+    (here / "orders.csv").write_text(ORDERS)
+    command = [sys.executable, "-m", "clvsim.cli", "check", "orders.csv", *QUIET, *flags]
+    full = ["bash", "-c", f"{shlex.join(command)} > /dev/full"]
+    done, plain = (subprocess.run(one, cwd=here, capture_output=True, text=True) for one in (full, command))
+    assert done.returncode == plain.returncode
+    assert "Traceback" not in done.stderr
+    assert done.stderr.count("clvsim: stdout: cannot be written: No space left on device\n") == 1
+
+
+def test_two_currencies_are_refused_with_a_command_to_type(clvsim, here):
+    rows = ORDERS.splitlines()
+    money = [f"{row},{'EUR' if n % 3 else 'CHF'}" for n, row in enumerate(rows[1:])]
+    (here / "two.csv").write_text("\n".join([f"{rows[0]},currency", *money]) + "\n")
+    done = clvsim("check", "two.csv", *QUIET)
+    words = ["clvsim", "check", "two.csv", *QUIET, "data.only={currency: [EUR]}"]
+    assert (done.returncode, done.stdout) == (4, "")
+    assert f"clvsim: Next, or with another choice: {shlex.join(words)}" in done.stderr.splitlines()
+    found = answer(clvsim("check", "two.csv", "--json", *QUIET))
+    assert found["next"] == {"arguments": words, "line": shlex.join(words)}
+    assert answer(clvsim(*words[1:], "--json"))["facts"]["orders"] == 6
+    sweep = clvsim("run", "two.csv", "-m", "seed=1,2", *QUIET)
+    assert "Next" not in sweep.stderr

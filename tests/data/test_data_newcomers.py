@@ -89,6 +89,16 @@ def test_those_who_pile_up_at_the_start_are_not_new() -> None:
     assert abs(named.total - found.total) <= 8  # the first day does not count
 
 
+def test_those_who_are_first_seen_over_months_are_not_new() -> None:
+    """Shops that are four years older, whose customers order every 100 days, and in 540 days come down over months."""
+    for seed in range(3):
+        whole = shop(seed, 2000, mean_gap=100.0)
+        cut = whole[whole["day"] >= 1460]
+        found = of(cut)
+        assert found.left_out > found.total / 2
+        assert 84 <= (found.start - first_date(cut)).days <= 270
+
+
 def first_orders_of(first: pd.Series) -> np.ndarray:
     return np.bincount(first, minlength=2000)
 

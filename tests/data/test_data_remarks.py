@@ -80,6 +80,36 @@ def test_shops_in_mid_life_are_noticed(seed: int) -> None:
     assert "mid_life" in warned(frame[frame["day"] >= 1095])
 
 
+def first_seen(monthly: list[int]) -> pd.DataFrame:
+    """A log of so many first orders a month of 30 days, each followed by another after 40."""
+    days = np.concatenate([np.linspace(30 * m, 30 * m + 29, n).astype(int) for m, n in enumerate(monthly)])
+    first = pd.DataFrame({"customer_id": np.arange(days.size), "day": days})
+    again = first.assign(day=first["day"] + 40)
+    return pd.concat([first, again[again["day"] < 30 * len(monthly)]])
+
+
+SLOWLY = [122, 98, 97, 78, 55, 48, 42, 37, 33, 31, 30, 29, 31, 30, 29, 31, 30, 30]
+
+
+def test_customers_who_are_first_seen_over_months_are_noticed() -> None:
+    """And that the shop may really win fewer is said: no log tells the two apart."""
+    said = warned(first_seen(SLOWLY))["mid_life"]
+    assert "as in its second half" in said
+    assert "If fewer new ones come than at first, leave it" in said
+    start = mid_life(days_of(read(first_seen(SLOWLY))))
+    assert start is not None
+    assert 84 <= start.settled <= 270
+    assert start.ratio == pytest.approx(122 / 30, rel=0.1)
+    halving = [round(122 * 0.5 ** (m / 6)) for m in range(18)]
+    assert "mid_life" not in warned(first_seen(halving))
+
+
+def test_shops_whose_customers_order_seldom_are_noticed() -> None:
+    """18 months of shops that are four years older, whose customers order every 100 days: 41 of 50, and here 4 of 6."""
+    logs = [shop(seed, 1460 + 540, mean_gap=100.0) for seed in range(6)]
+    assert sum("mid_life" in warned(frame[frame["day"] >= 1460]) for frame in logs) >= 4
+
+
 ORDINARY: dict[str, dict[str, Any]] = {
     "steady": {},
     "a launch": {"arrivals": lambda day: np.where(day < 28, 6.0, 1.0)},

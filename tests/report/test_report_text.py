@@ -16,7 +16,7 @@ from clvsim.report import evidence
 from clvsim.report import format as fmt
 from clvsim.report.config import ReportConfig
 from clvsim.report.text import WIDTH, posterior_table, shown_warnings, tables
-from clvsim.types import Posterior, RunResult, ScenarioDescription
+from clvsim.types import Posterior, QualityLine, RunResult, ScenarioDescription
 
 
 @pytest.mark.parametrize("make", [demo, foreign, hostile])
@@ -216,3 +216,16 @@ def test_a_lever_that_lost_a_part_says_so():
     assert evidence.parts_left_out([part]) == (
         "“All” is shown without 1 of its 2 interventions, which do nothing here: moves how often customers order",
     )
+
+
+def test_customers_left_out_are_said_beside_the_headline() -> None:
+    line = QualityLine(
+        "left_out",
+        "Customers first seen before 2024-02-01",
+        "334 left out",
+        "with 1,500 orders, by data.customers_since",
+    )
+    result = replace(demo(), quality=(*demo().quality, line))
+    said = "Customers first seen before 2024-02-01: 334, with 1,500 orders, are outside all figures"
+    assert said in " ".join(tables(result).splitlines())
+    assert "outside all figures" not in tables(demo())

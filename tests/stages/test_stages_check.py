@@ -6,7 +6,7 @@ import pytest
 
 from clvsim.data.looks import InShort
 from clvsim.report.advice import advice, sentence
-from clvsim.stages.check import next_words
+from clvsim.stages.check import next_steps
 from clvsim.stages.steps import without_spread
 from clvsim.types import QualityLine
 
@@ -15,6 +15,10 @@ TREND = QualityLine(
 )
 CONTRACTS = QualityLine("regularity", "Gaps", "k = 30", "regular", "warning", ("retention=sbg", "spend=fixed_price"))
 SEASON = QualityLine("season", "Months differ", "December", "set it", "warning", ("retention.season=month",))
+OVERLAP = QualityLine("overlap", "Rows that repeat", "127", "twice", "warning", ("data.order_id=No",))
+OLDER = QualityLine(
+    "mid_life", "First orders pile up", "3 times", "", "warning", ("data.customers_since=2024-02-01",), "it is older"
+)
 
 
 @pytest.fixture
@@ -24,11 +28,24 @@ def short() -> InShort:
 
 
 def test_a_model_makes_remedies_for_its_own_keys_void():
-    words, remedies = next_words("clvsim check 'my orders.csv' data.today=2024-01-01", [TREND, SEASON, CONTRACTS])
+    words, remedies, *_ = next_steps("clvsim check 'my orders.csv' data.today=2024-01-01", [TREND, SEASON, CONTRACTS])
     assert words == ["clvsim", "run", "my orders.csv", "data.today=2024-01-01", "retention=sbg", "spend=fixed_price"]
     assert remedies == ["retention=sbg", "spend=fixed_price"]
-    words, remedies = next_words("clvsim check o.csv spend.trend=false", [TREND, SEASON])
+    words, *_ = next_steps("clvsim check o.csv spend.trend=false", [TREND, SEASON])
     assert words[-2:] == ["spend.trend=false", "retention.season=month"]
+
+
+def test_what_changes_the_rows_comes_alone_and_a_condition_apart():
+    steps = next_steps("clvsim check a.csv b.csv", [TREND, OVERLAP, OLDER, CONTRACTS])
+    assert steps.words == ["clvsim", "check", "a.csv", "b.csv", "data.order_id=No"]
+    assert steps.conditional == []
+    steps = next_steps("clvsim check a.csv b.csv data.order_id=No", [TREND, OLDER])
+    assert steps.words[1:] == ["run", "a.csv", "b.csv", "data.order_id=No", "spend.trend=true"]
+    assert steps.conditional == [
+        ("it is older", ["clvsim", "check", *steps.words[2:5], "data.customers_since=2024-02-01"])
+    ]
+    steps = next_steps("clvsim check a.csv b.csv", [TREND, OVERLAP._replace(remedy=()), OLDER])
+    assert (steps.advised, steps.doubled, steps.conditional) == ([], True, [])
 
 
 def test_prices_that_stay_have_no_trend_to_model():

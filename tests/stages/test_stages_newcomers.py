@@ -1,5 +1,7 @@
 """What a run says of newcomers: stated numbers beside those of the log, and what the log makes expect."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,6 +9,7 @@ import pytest
 from clvsim.config import RunConfig
 from clvsim.data import DataConfig, read_transactions
 from clvsim.data.material import Material, material_of_log
+from clvsim.report.advice import advice
 from clvsim.scenario import Scenario
 from clvsim.simulation.config import AcquisitionConfig, EnvironmentConfig, FinanceConfig, SimulationConfig
 from clvsim.simulation.plan import RunPlan, make_plan
@@ -43,6 +46,20 @@ def stated(visitors: float, conversion: float = 0.02) -> dict[str, object]:
 
 def line(material: Material, plan: RunPlan) -> QualityLine | None:
     return next((q for q in with_newcomers(material, plan).quality if q.key == "newcomers"), None)
+
+
+def test_the_summary_of_a_log_says_how_many_are_expected(material: Material) -> None:
+    """And no line of it sends to channels, which the log replaces."""
+    assert material.short is not None
+    plain = {q.key: q for q in material.quality}
+    assert "acquisition.channels" in plain["arrivals"].note
+    found = with_newcomers(material, plan(material, from_log=True))
+    text = " ".join(advice(material.short, found.quality, (), ()).split())
+    assert re.search(
+        r" customers a month: [\d.]+ in its last twelve months; about [\d.]+ \([\d.]+ to [\d.]+\) over the next 12",
+        text,
+    )
+    assert not any("acquisition.channels" in q.note for q in found.quality)
 
 
 def test_other_numbers_than_the_log_s_are_warned_of(material: Material) -> None:
