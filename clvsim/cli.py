@@ -14,7 +14,7 @@ from clvsim.errors import ClvsimError, ConfigError
 from clvsim.files import CONFIGS, choices, did_you_mean, leading_comment
 from clvsim.interruption import Interrupted, interruptible
 from clvsim.rim.answers import answer_internal_error, refuse
-from clvsim.rim.arguments import COMPLETION_FLAGS, hydra_words, sort_words
+from clvsim.rim.arguments import COMPLETION_FLAGS, JSON, hydra_words, sort_words
 from clvsim.stages import STAGES as CONFIGURED_STAGES
 
 STAGES = (*CONFIGURED_STAGES, "list")
@@ -72,6 +72,8 @@ def dispatch(words: list[str]) -> int:
 
 def run_stage(name: str, words: list[str]) -> int:
     if "-h" in words or "--help" in words:
+        if JSON in words:
+            raise ConfigError([(JSON, "is one answer to one question, got --help")])
         say(stage_help(name))
         return 0
     if name == "list":

@@ -16,6 +16,7 @@ from clvsim.types import DAYS_PER_MONTH, DAYS_PER_UNIT, CustomerSummary, Quality
 _WIDE_RANGE = 1e9
 _SILENCES, _QUIET_DAYS = 3, 14  # times the longest silence before, and days, that are warned of
 _MANY_GROUPS, _FEW_IN_A_GROUP = 20, 20  # groups, and customers of the middle one, that are warned of together
+_LEAVE_OUT = "data.without='{COLUMN: [VALUE]}', the amount's column and 0 as the file writes it, or another"
 _LEAST_TREND = 0.005  # a year; below it is rounding
 
 
@@ -326,7 +327,8 @@ def free_lines(summary: CustomerSummary) -> list[QualityLine]:
     ]
     note = (
         f"{' and '.join(shares)} have an amount of 0. They count as orders and bring nothing; orders to come are free "
-        "as often, by each customer's own share, and means are of paid orders. If they are no orders, leave them out"
+        "as often, by each customer's own share, and means are of paid orders. If they are no orders, leave them out "
+        f"by {_LEAVE_OUT}"
     )
     return [QualityLine("free", "Free orders", f"{first + again:,} of {len(frame) + repeats:,}", note, "warning")]
 
@@ -345,7 +347,7 @@ def trial_lines(summary: CustomerSummary, trials: Trials | None) -> list[Quality
     if free and frame["first_amount"].any():
         note = (
             "they count as made and bring nothing; renewals to come are free as often, by each contract's own share. "
-            "If they are no payments, leave them out"
+            f"If they are no payments, leave them out by {_LEAVE_OUT}"
         )
         lines.append(QualityLine("free", "Free renewals", f"{free:,} of {renewals:,}", note, "warning"))
     return lines

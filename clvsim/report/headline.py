@@ -128,6 +128,12 @@ def holdout_in_short(result: RunResult) -> str:
     )
 
 
+def discounted(result: RunResult) -> str:
+    """One sentence on the rate at which money that comes later counts less, "" where it does not."""
+    rate = result.annual_discount_rate
+    return f"Money is discounted at {100 * rate:.3g}{fmt.NBSP}% a year (finance.annual_discount_rate)." if rate else ""
+
+
 def left_out(result: RunResult) -> str:
     """One sentence on customers whom `data.customers_since` leaves out, "" where it leaves out nobody."""
     line = next((line for line in result.quality if line.key == "left_out"), None)

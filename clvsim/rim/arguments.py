@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Sequence
 
+from clvsim.console import shell_line
 from clvsim.errors import ConfigError
 from clvsim.files import did_you_mean
 from clvsim.rim.allowed import TEXT, require_allowed_words
@@ -47,6 +48,10 @@ def hydra_words(stage: str, words: Sequence[str]) -> list[str]:
     Raises ConfigError on an unknown flag, on more than one file, and on flags that contradict each other.
     """
     flags, files, overrides = sort_words(words)
+    if named := [word for word in overrides if "=" in word and os.path.isfile(word)]:
+        raise ConfigError(
+            [(word, f"is a file with = in its name; type {shell_line([f'data.path={word}'])}") for word in named]
+        )
     require_allowed_words(flags, overrides)
     flags = _without_answer_flags(stage, flags)
     multirun = "-m" in flags or "--multirun" in flags
@@ -83,6 +88,9 @@ def sort_words(words: Sequence[str]) -> tuple[list[str], list[str], list[str]]:
     unknown = [word for word in flags if word.startswith("-") and word.split("=")[0] not in FLAGS]
     if unknown:
         raise ConfigError([(word, f"no such flag{did_you_mean(word, FLAGS)}") for word in unknown])
+    without_value = (*PLAIN_FLAGS, *ANSWER_FLAGS)
+    if valued := [word for word in flags if "=" in word and word.split("=")[0] in without_value]:
+        raise ConfigError([(word, "takes no value") for word in valued])
     if "-sc" in flags or "--shell-completion" in flags:
         return flags, [], overrides
     return flags, files, overrides

@@ -81,6 +81,9 @@ REFUSALS = {
     "an unknown flag": (["orders.csv", "--jsn"], 2, "--jsn"),
     "a value out of range": (["orders.csv", "simulation.draws=0"], 2, "simulation.draws"),
     "a sweep": (["orders.csv", "-m", "seed=1,2"], 2, "--json"),
+    "help": (["orders.csv", "--help"], 2, "--json"),
+    "a flag with a value": (["orders.csv", "--json=1"], 2, "--json=1"),
+    "a file with = in its name": (["a b=c.csv"], 2, "a b=c.csv"),
     "another answer": (["orders.csv", "--cfg", "job"], 2, "--json"),
     "nothing to learn": (["once.csv"], 3, "data"),
     "no dates": (["bad.csv"], 4, "data.date"),
@@ -91,6 +94,7 @@ REFUSALS = {
 def test_a_refusal_is_an_answer_too(clvsim, here, case):
     words, code, where = REFUSALS[case]
     (here / "orders.csv").write_text(ORDERS)
+    (here / "a b=c.csv").write_text(ORDERS)
     (here / "once.csv").write_text("customer_id,date,amount\na,2024-01-01,3\nb,2024-02-01,4\n")
     (here / "bad.csv").write_text(ORDERS + "f,so\x1b[31mon\x7f,3\n")
     done = clvsim("check", *words, "--json")
@@ -220,3 +224,21 @@ def test_two_currencies_are_refused_with_a_command_to_type(clvsim, here):
     assert answer(clvsim(*words[1:], "--json"))["facts"]["orders"] == 6
     sweep = clvsim("run", "two.csv", "-m", "seed=1,2", *QUIET)
     assert "Next" not in sweep.stderr
+
+
+def test_a_file_with_an_equals_sign_is_refused_with_what_to_type(clvsim, here):
+    (here / "a b=c.csv").write_text(ORDERS)
+    done = clvsim("check", "a b=c.csv", *QUIET)
+    assert done.stderr == "clvsim: a b=c.csv: is a file with = in its name; type 'data.path=a b=c.csv'\n"
+    assert clvsim("check", "data.path=a b=c.csv", *QUIET).returncode == 0
+    for word in ("--json=1", "--all=1", "--help=1"):
+        done = clvsim("check", "orders.csv", word)
+        assert (done.returncode, done.stdout, done.stderr) == (2, "", f"clvsim: {word}: takes no value\n")
+
+
+def test_free_orders_are_left_out_as_is_said(clvsim, here):
+    (here / "free.csv").write_text(ORDERS + "a,2024-06-01,0.00\nb,2024-06-02,0.00\n")
+    said = clvsim("check", "free.csv", *QUIET).stdout
+    assert "data.without='{COLUMN: [VALUE]}'" in " ".join(said.split())
+    paid = answer(clvsim("check", "free.csv", "data.without={amount: [0.00]}", "--json", *QUIET))
+    assert (paid["facts"]["orders"], "free" in {line["key"] for line in paid["readings"]}) == (9, False)

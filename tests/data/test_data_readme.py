@@ -62,4 +62,8 @@ def test_the_lines_of_python_run(tmp_path, monkeypatch, capsys) -> None:
     pd.DataFrame(rows, columns=["customer", "date", "amount"]).to_csv("orders.csv", index=False)
     (code,) = blocks("python")
     exec(compile(code.replace("FitConfig()", 'FitConfig(method="laplace", draws=1000)'), "README.md", "exec"), {})
-    assert len(capsys.readouterr().out.splitlines()) > 10
+    head, *rows = capsys.readouterr().out.splitlines()[-11:]
+    assert head.split() == ["customer_id", "rlv_mean", "p_alive"]
+    values = [float(row.split()[-2]) for row in rows]
+    assert len(values) == 10
+    assert values == sorted(values, reverse=True)

@@ -229,3 +229,8 @@ def test_customers_left_out_are_said_beside_the_headline() -> None:
     said = "Customers first seen before 2024-02-01: 334, with 1,500 orders, are outside all figures"
     assert said in " ".join(tables(result).splitlines())
     assert "outside all figures" not in tables(demo())
+
+
+def test_discounting_is_said_beside_the_headline() -> None:
+    assert "Money is discounted at 7.5 % a year" in tables(replace(demo(), annual_discount_rate=0.075))
+    assert "discounted" not in tables(replace(demo(), annual_discount_rate=0.0))
