@@ -92,7 +92,11 @@ def assemble(
         money_alarm=fitted.spend.alarm(posterior.spend),
         synthetic=material.synthetic,
         metric=config.report.metric,
-        lever_warnings=(*evidence.warnings(scenarios), *ambiguous_names(config.library, config.names)),
+        lever_warnings=(
+            *evidence.parts_left_out(scenarios),
+            *evidence.warnings(scenarios),
+            *ambiguous_names(config.library, config.names),
+        ),
         notes=comparison.notes + simulation.notes,
     )
 

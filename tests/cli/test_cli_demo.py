@@ -100,4 +100,5 @@ def test_an_interruption_leaves_nothing(here, tmp_path, posterior_cache, monkeyp
         process.send_signal(number)
         last = interrupted(process, code, here / "x")
     assert tree(here) == ({"x": None} if last == FORCED_END else {})
-    assert not [path for path in cold.rglob("*") if path.is_file()]
+    left = [path for path in cold.rglob("*") if path.is_file()]
+    assert not [path for path in left if "pytensor" not in path.parts]  # what is compiled belongs to no run
