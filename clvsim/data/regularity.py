@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from clvsim.data.days import Days
+from clvsim.types import RENEWAL_DAYS
 
 _WEEK = 7
 _ROUNDED = 0.5  # share of gaps that are whole weeks; by chance a seventh
@@ -27,7 +28,7 @@ _MOST = 0.7  # of the gaps
 _A_PLAN = 0.05  # of the customers, who have a gap of that length
 
 
-_RUNS = {"month": (11, 365.25 / 12), "quarter": (5, 365.25 / 4), "year": (4, 365.25)}  # gaps in a row, days of one
+_RUNS = {"month": 11, "quarter": 5, "year": 4}  # gaps in a row
 _FEW_RUNS, _ON_DAY, _KEEP = 20, 5, 0.75  # days off that many gaps on; share of runs
 
 
@@ -87,13 +88,13 @@ def _keeps_days(of: dict[str, np.ndarray], gaps: np.ndarray, customer: np.ndarra
     """Whether payments come back to their day after many gaps, as what falls due does: where each gap starts at the
     payment before, as of a package that is used up, days drift away. Also where no customer has that many gaps."""
     off: list[np.ndarray] = []
-    for renewal, (length, period) in _RUNS.items():
+    for renewal, length in _RUNS.items():
         if gaps.size < length:
             continue
         due = np.convolve(of[renewal], np.ones(length, np.int64), "valid") == length
         one = customer[length - 1 :] == customer[: gaps.size - length + 1]
         span = np.convolve(gaps, np.ones(length, np.int64), "valid")
-        off.append(np.abs(span[due & one] - length * period))
+        off.append(np.abs(span[due & one] - length * RENEWAL_DAYS[renewal]))
     runs = np.concatenate(off) if off else np.zeros(0)
     return runs.size < _FEW_RUNS or bool((runs <= _ON_DAY).mean() > _KEEP)
 

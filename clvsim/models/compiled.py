@@ -114,10 +114,7 @@ def compile_model(model: Any, graph: Hashable = None) -> CompiledModel:
             return nutpie.compile_pymc_model(model)
 
     def start() -> Data:
-        import pytensor
-
-        with pytensor.config.change_flags(cxx=""):  # a C compiler would take seconds for a few numbers
-            initial = model.initial_point()
+        initial = _initial_point(model)
         return {v.name: np.asarray(initial[v.name], np.float64) for v in model.value_vars}
 
     def functions() -> Functions:
@@ -137,6 +134,14 @@ def compile_model(model: Any, graph: Hashable = None) -> CompiledModel:
         functools.cache(functions),
         functools.cache(sampler),
     )
+
+
+def _initial_point(model: Any) -> dict[str, np.ndarray]:
+    """Where a model's unconstrained variables start; without the C compiler, which takes seconds for a few numbers."""
+    import pytensor
+
+    with pytensor.config.change_flags(cxx=""):
+        return model.initial_point()
 
 
 @contextmanager
@@ -214,7 +219,7 @@ def _functions(model: Any) -> Functions:
             )
 
     def value() -> Callable[..., None]:
-        [whole], point = join_nonshared_inputs(model.initial_point(), [log_density], variables)
+        [whole], point = join_nonshared_inputs(_initial_point(model), [log_density], variables)
         return _of_points(compiled([point], whole))
 
     gradient: Any = pt.grad(log_density, variables)

@@ -14,7 +14,7 @@ _SEVERAL = 3  # problems that are told one by one
 
 class Domain(NamedTuple):
     """Values from `low` to `high`, as `words` say; where asked `whole` numbers only, or the same in every draw
-    (`constant`). Draws must have the parameter where it is `needed`; others only tell the reader something."""
+    (`constant`). Draws must have the parameter where it is `needed`."""
 
     low: float
     high: float
@@ -24,8 +24,8 @@ class Domain(NamedTuple):
     needed: bool = True
 
     @property
-    def told(self) -> "Domain":
-        """The same of a parameter that nothing is computed with."""
+    def optional(self) -> "Domain":
+        """The same of a parameter that draws may be without."""
         return self._replace(needed=False)
 
     def problem(self, name: str, draws: np.ndarray) -> str:

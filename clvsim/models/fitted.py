@@ -16,7 +16,8 @@ from clvsim.models.spend import paid
 from clvsim.models.spend.trend import LEVEL
 from clvsim.types import DAYS_PER_UNIT, CustomerSummary, Posterior
 
-_OPTIONAL = {**paid.DOMAINS, LEVEL: POSITIVE}  # of money: where some orders are free, where amounts had a trend
+_OF_LIFE = {RECOVERY: PROBABILITY.optional}  # where charges failed
+_OF_MONEY = {**paid.DOMAINS, LEVEL: POSITIVE.optional}  # where some orders are free, where amounts had a trend
 OBSERVED = "observed"  # the method's name of a model in which nothing is inferred
 
 
@@ -61,9 +62,7 @@ class FittedModels:
 
 def implausible(retention: RetentionModel, spend: SpendModel, life: Params, money: Params) -> list[str]:
     """A sentence for each parameter of the two models that is missing or has draws that it cannot have."""
-    recovery = {RECOVERY: PROBABILITY} if RECOVERY in life else {}
-    optional = {name: domain for name, domain in _OPTIONAL.items() if name in money}
-    return [*problems({**retention.DOMAINS, **recovery}, life), *problems({**spend.DOMAINS, **optional}, money)]
+    return [*problems({**retention.DOMAINS, **_OF_LIFE}, life), *problems({**spend.DOMAINS, **_OF_MONEY}, money)]
 
 
 def expected_portfolio_orders(fitted: FittedModels, summary: CustomerSummary, horizon_days: float) -> np.ndarray:

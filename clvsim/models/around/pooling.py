@@ -255,7 +255,7 @@ class Pooled(Wrapper):
     def beside(self) -> Mapping[str, Domain]:
         effects = dict.fromkeys((name for names in self.names().values() for name in names), LOG)
         sds = [f"sd_{scale.name}" for scale in self.scales.values()] if self.design.groups else []
-        return {**effects, **dict.fromkeys(sds, NOT_NEGATIVE.told)}
+        return {**effects, **dict.fromkeys(sds, NOT_NEGATIVE.optional)}
 
     @property
     def scales(self) -> Mapping[str, Scale]:

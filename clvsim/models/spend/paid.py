@@ -67,7 +67,7 @@ class PaidLaw(NamedTuple):
 
 
 ALL = PaidLaw(1.0)
-DOMAINS = {REPEAT: PROBABILITY, FIRST: PROBABILITY, CONCENTRATION: POSITIVE}  # of those parameters that there are
+DOMAINS = {REPEAT: PROBABILITY.optional, FIRST: PROBABILITY.optional, CONCENTRATION: POSITIVE.optional}
 
 
 def histories(summary: CustomerSummary) -> PaidHistory:
