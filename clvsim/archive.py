@@ -105,7 +105,7 @@ def _result(raw: dict[str, Any], table: pd.DataFrame) -> RunResult:
 
 def _description(raw: dict[str, Any], parse_rows: Any) -> ScenarioDescription:
     fields: dict[str, Any] = {**raw, "assumptions": parse_rows(Assumption, raw["assumptions"])}
-    fields["interventions"] = tuple(raw["interventions"])
+    fields |= {name: tuple(raw.get(name, ())) for name in ("interventions", "left_out")}
     return ScenarioDescription(**fields)
 
 

@@ -148,9 +148,6 @@ def _combination_problem(name: str, library: Mapping[str, Scenario], ancestors: 
     return None
 
 
-SKIPPED = "Skipped in this run: it"
-
-
 @dataclass(frozen=True)
 class CompiledScenario:
     """Mechanisms with one value per draw, and the sentences and assumptions that the report prints for them.
@@ -203,7 +200,7 @@ def compile_scenario(
             problems.append(Problem(f"{item.path}.when", why_never))
         if reason:
             reasons.append(reason)
-            sentences.append(f"{item.intervention.sentence()} {SKIPPED} {reason}.")
+            sentences.append(f"{item.intervention.sentence()} Skipped in this run: it {reason}.")
             continue
         sentences.append(item.intervention.sentence())
         values = {}
@@ -251,6 +248,7 @@ def compile_scenario(
             evidence=weakest_evidence(assumptions),
             uncertain=any(a.drives and a.path in inputs for a in assumptions),
             default="" if declared else next(iter(defaults), ""),
+            left_out=() if nothing_left else tuple(reasons),
         ),
         problems=tuple(problems),
     )

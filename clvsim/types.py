@@ -265,6 +265,7 @@ class ScenarioDescription:
     evidence: str = ""  # the weakest of the numbers that it rests on; "" where it has none
     uncertain: bool = True  # whether a number that it rests on differs between draws
     default: str = ""  # label of a default effect that makes it an example, though no file says that it is one
+    left_out: tuple[str, ...] = ()  # why, of each intervention that does nothing in this run
 
     @property
     def is_what_if(self) -> bool:

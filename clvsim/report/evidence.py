@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from clvsim.report import display
 from clvsim.report import format as fmt
-from clvsim.scenario import NEEDS_MARGIN, SKIPPED
+from clvsim.scenario import NEEDS_MARGIN
 from clvsim.types import Assumption, RunResult, ScenarioDescription
 
 WORDS: Mapping[str, str] = {
@@ -71,9 +71,8 @@ def parts_left_out(scenarios: Sequence[ScenarioDescription]) -> tuple[str, ...]:
     are said elsewhere."""
     sentences = []
     for scenario in scenarios:
-        reasons = [text.partition(SKIPPED)[2].strip(" .") for text in scenario.interventions if SKIPPED in text]
-        reasons = [reason for reason in reasons if reason != NEEDS_MARGIN]
-        if reasons and not scenario.not_applicable:
+        reasons = [reason for reason in scenario.left_out if reason != NEEDS_MARGIN]
+        if reasons:
             why = "; ".join(dict.fromkeys(reasons))
             sentences.append(
                 f"“{scenario.title}” is shown without {len(reasons)} of its {len(scenario.interventions)} "

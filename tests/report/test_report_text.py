@@ -208,10 +208,10 @@ def test_five_warnings_are_shown_those_with_a_remedy_first() -> None:
 
 
 def test_a_lever_that_lost_a_part_says_so():
-    """As the sentences of an intervention without an object say it; one that does not apply at all says it itself."""
-    text = "Raises the rate. Skipped in this run: it moves how often customers order."
+    """One that does not apply at all says it itself."""
     whole = ScenarioDescription("a", "All", False, "", (), ("Sells more.",))
-    part, gone = replace(whole, interventions=("Sells more.", text)), replace(whole, not_applicable="moves something")
+    part = replace(whole, interventions=("Sells more.", "Raises it."), left_out=("moves how often customers order",))
+    gone = replace(whole, not_applicable="moves something")
     assert evidence.parts_left_out([whole, gone]) == ()
     assert evidence.parts_left_out([part]) == (
         "“All” is shown without 1 of its 2 interventions, which do nothing here: moves how often customers order",
