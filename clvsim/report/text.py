@@ -45,8 +45,8 @@ def tables(result: RunResult) -> str:
         parts.append(_wrapped(f"{ALARM}{result.money_alarm}"))
     first = (
         headline(result),
-        discounted(result),
         second_sentence(result),
+        discounted(result),
         left_out(result),
         result.arrivals,
         holdout_in_short(result),
