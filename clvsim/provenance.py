@@ -1,12 +1,16 @@
-"""Versions and machine of a run, recorded so that it can be reproduced."""
+"""Versions and machine of a run, and what its files held: recorded so that it can be reproduced, and trusted."""
 
+import hashlib
 import os
 import platform
 import subprocess
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 from clvsim import __version__
 from clvsim.files import ROOT
+from clvsim.runfolder import MARKER
 
 # Packages whose version can change a figure.
 PACKAGES = (
@@ -27,6 +31,34 @@ PACKAGES = (
     "scipy",
     "xarray",
 )
+
+
+SUMMARY, TABLE = "summary.json", "comparison.csv"  # the parts of a run from which its page is made
+# What `clvsim report` writes again, what holds the record, and what a run folder has while it is unfinished.
+UNRECORDED = ("report.html", "figures", "run.json", MARKER)
+
+
+def parts_of(folder: Path) -> dict[str, str]:
+    """sha256 of a run folder's files by name, but for UNRECORDED."""
+    files = (path for path in sorted(folder.iterdir()) if path.is_file() and path.name not in UNRECORDED)
+    return {path.name: sha256(path) for path in files}
+
+
+def sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def changed_parts(folder: Path, recorded: Mapping[str, object]) -> tuple[str, ...]:
+    """What is wrong with the files of a run folder, in a few words each: not there, or not as `recorded`."""
+
+    def wrong(name: str, digest: object) -> str:
+        path = folder / name
+        if Path(name).name != name or path.is_symlink() or not path.is_file():
+            return f"{name} is missing"
+        return "" if sha256(path) == digest else f"{name} is not what the run wrote"
+
+    return tuple(filter(None, (wrong(name, digest) for name, digest in recorded.items())))
 
 
 def provenance() -> dict[str, object]:

@@ -78,7 +78,8 @@ def run_job(name: str, words: tuple[str, ...], cfg: DictConfig) -> int:
 def run_in_folder(name: str, words: tuple[str, ...], action: Callable[[RunContext], int]) -> int:
     """Run `action` in a new folder, which is kept if the code is 0 or a run.json is there, and removed otherwise."""
     final = output_dir()
-    for parent in (final.parent, *folders.other_days(final)):
+    whole = final.parent if is_sweeping() else final
+    for parent in {final.parent, whole.parent, *folders.other_days(whole)}:
         sweep_partials(parent)
     try:
         with run_folder(final) as folder:

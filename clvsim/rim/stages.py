@@ -19,6 +19,7 @@ from clvsim.rim import folders, source
 from clvsim.rim.arguments import COMPLETION_FLAGS, hydra_words
 from clvsim.rim.explain import COMPOSITION_ERRORS, explain_all
 from clvsim.rim.jobs import Outcomes, hydra_task, resolved, validate_all
+from clvsim.runfolder import require_free
 from clvsim.stages import STAGES, Folder
 
 
@@ -55,9 +56,14 @@ def stop_workers() -> None:
 
 def file_problem(error: OSError) -> Problem:
     """The problem of a configuration file that cannot be read, or a folder that Hydra cannot create."""
-    if str(error.filename).endswith(".yaml"):
+    if isinstance(error.filename, str) and error.filename.endswith(".yaml"):
         return Problem("configuration", f"cannot read {error.filename}: {error.strerror}")
-    return Problem("out", f"cannot create {error.filename}: {error.strerror}")
+    if isinstance(error, FileExistsError):  # a file, or a link to one, to nothing or to itself
+        try:
+            require_free(Path(error.filename))
+        except ConfigError as refused:
+            return refused.problems[0]
+    return Problem("out", f"cannot create {error.filename or next(iter(folders.states), 'it')}: {error.strerror}")
 
 
 def all_problems(name: str, words: list[str], error: Exception) -> list[Problem]:
