@@ -10,7 +10,7 @@ from pathlib import Path
 
 from clvsim import __version__
 from clvsim.files import ROOT
-from clvsim.runfolder import MARKER
+from clvsim.marked import MARKER
 
 # Packages whose version can change a figure.
 PACKAGES = (

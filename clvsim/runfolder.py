@@ -5,20 +5,18 @@ MARKER as long as it is unfinished: nothing without one is ever deleted, but for
 """
 
 import errno
-import fcntl
 import os
 import re
-import shutil
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from clvsim.disk import process_exists, sync, sync_tree
+from clvsim.disk import sync, sync_tree
 from clvsim.errors import ConfigError
+from clvsim.marked import MARKER, is_abandoned, lock_folder, remove_marked
 
-MARKER = ".clvsim-unfinished"
 PARTIAL = re.compile(r"\.(?P<name>.+)\.partial-(?P<pid>\d+)")
 
 
@@ -59,7 +57,7 @@ def run_folder(out: Path) -> Generator[Path]:
         with writing(out):
             publish(partial, final)
     except BaseException:
-        remove_partial(partial)
+        remove_marked(partial)
         raise
     finally:
         if lock is not None:
@@ -108,24 +106,11 @@ def occupied_error(final: Path) -> ConfigError:
     return ConfigError([("out", f"{final} already holds files; choose another folder")])
 
 
-def lock_folder(folder: Path) -> int:
-    """Lock a partial folder for as long as this process lives, and mark it. Returns the file descriptor."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    with suppress(OSError):  # on file systems that cannot lock a directory, the process id alone decides
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    try:
-        (folder / MARKER).touch()
-    except OSError:
-        os.close(descriptor)
-        raise
-    return descriptor
-
-
 def sweep_partials(parent: Path) -> list[Path]:
     """Remove partial folders of killed runs from `parent`, and from the sweeps in it. Returns the removed ones."""
-    abandoned = [path for folder in (parent, *sweeps_in(parent)) for path in partials_in(folder) if is_abandoned(path)]
+    abandoned = [path for folder in (parent, *sweeps_in(parent)) for path in abandoned_in(folder)]
     for path in abandoned:
-        remove_partial(path)
+        remove_marked(path)
         remove_empty((final_of(path),))
     return abandoned
 
@@ -137,52 +122,16 @@ def sweeps_in(parent: Path) -> list[Path]:
     return []
 
 
-def partials_in(parent: Path) -> list[Path]:
+def abandoned_in(parent: Path) -> list[Path]:
     with suppress(OSError):
-        found = [path for path in parent.iterdir() if PARTIAL.fullmatch(path.name)]
-        return [path for path in found if path.is_dir() and not path.is_symlink()]
+        matches = [(path, PARTIAL.fullmatch(path.name)) for path in parent.iterdir() if path.is_dir()]
+        return [path for path, match in matches if match and is_abandoned(path, int(match["pid"]))]
     return []
 
 
 def final_of(partial: Path) -> Path:
     """The final folder of a partial one, whose name matches PARTIAL."""
     return partial.with_name(partial.name.removeprefix(".").rpartition(".partial-")[0])
-
-
-def is_abandoned(partial: Path) -> bool:
-    """Whether it is a partial folder of ours that no process writes: its id is gone *and* the lock is free (ids repeat
-    across containers). One with this process's own id is another's, unless it is locked."""
-    match = PARTIAL.fullmatch(partial.name)
-    if match is None or (int(match["pid"]) != os.getpid() and process_exists(int(match["pid"]))):
-        return False
-    try:
-        if not (partial / MARKER).is_file() and any(partial.iterdir()):
-            return False
-        descriptor = os.open(partial, os.O_RDONLY)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:  # a file system that cannot lock
-        return int(match["pid"]) != os.getpid()
-    finally:
-        os.close(descriptor)
-    return True
-
-
-def remove_partial(partial: Path) -> None:
-    """Remove a partial folder, its marker last: who is killed here leaves what the next run removes."""
-    with suppress(OSError):
-        for path in partial.iterdir():
-            if path.name == MARKER:
-                continue
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path, ignore_errors=True)
-            else:
-                path.unlink(missing_ok=True)
-    shutil.rmtree(partial, ignore_errors=True)
 
 
 def missing_folders(path: Path) -> tuple[Path, ...]:

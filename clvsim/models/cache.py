@@ -22,6 +22,7 @@ from urllib.parse import quote, unquote
 import numpy as np
 from pydantic import ValidationError
 
+from clvsim import private
 from clvsim.disk import aside_of, sweep_asides, sync, write_tree, write_whole
 from clvsim.errors import ConfigError
 from clvsim.models.around import several
@@ -50,16 +51,8 @@ _SAMPLERS = ("pymc", "nutpie", "arviz-stats", "clvsim")
 
 
 def cache_folder(cache_dir: Path | str | None = None) -> Path | None:
-    """`cache_dir`, else $CLVSIM_CACHE/posteriors, else the XDG cache; None where not even a home is known."""
-    if cache_dir is not None:
-        return Path(cache_dir)
-    if own := os.environ.get("CLVSIM_CACHE"):
-        return Path(own) / "posteriors"
-    try:
-        root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    except RuntimeError:
-        return None
-    return root / "clvsim" / "posteriors"
+    """`cache_dir`, else the user's (`clvsim.private`); None where that cannot be used."""
+    return private.cache_folder("posteriors") if cache_dir is None else Path(cache_dir)
 
 
 def model_sources() -> list[bytes]:

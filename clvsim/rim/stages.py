@@ -15,6 +15,7 @@ from omegaconf import DictConfig
 from clvsim.console import note
 from clvsim.errors import ClvsimError, ConfigError, Problem
 from clvsim.files import CONFIGS
+from clvsim.private import settle_temporary
 from clvsim.rim import folders, source
 from clvsim.rim.arguments import COMPLETION_FLAGS, hydra_words
 from clvsim.rim.explain import COMPOSITION_ERRORS, explain_all
@@ -29,6 +30,11 @@ def stage(name: str, words: Sequence[str]) -> int:
     source.register()
     folders.register()
     folders.states.clear()
+    try:
+        if remark := settle_temporary():
+            note(remark)
+    except OSError as error:
+        raise ConfigError([("TMPDIR", str(error.strerror))]) from None
     with outcomes_file() as outcomes:
         try:
             call_hydra(name, overrides, partial(hydra_task, name, tuple(words), outcomes))

@@ -8,17 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from clvsim import runfolder
+from clvsim import marked, runfolder
 from clvsim.errors import ConfigError
-from clvsim.runfolder import (
-    MARKER,
-    lock_folder,
-    missing_folders,
-    newest_run,
-    remove_empty,
-    run_folder,
-    sweep_partials,
-)
+from clvsim.marked import MARKER, lock_folder
+from clvsim.runfolder import missing_folders, newest_run, remove_empty, run_folder, sweep_partials
 from tests.cli.shell import tree
 
 
@@ -146,7 +139,7 @@ def test_partials_of_a_killed_sweep_are_swept_by_a_run_beside_it(tmp_path):
 def test_who_is_killed_while_removing_leaves_what_the_next_run_removes(tmp_path, monkeypatch):
     folder = partial_of(tmp_path, dead_pid())
     with monkeypatch.context() as patch:
-        patch.setattr(runfolder.shutil, "rmtree", lambda *words, **options: None)  # as far as it gets
+        patch.setattr(marked.shutil, "rmtree", lambda *words, **options: None)  # as far as it gets
         sweep_partials(tmp_path)
     assert tree(folder) == {MARKER: b""}
     assert sweep_partials(tmp_path) == [folder]
