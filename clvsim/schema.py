@@ -88,7 +88,7 @@ Margin = Annotated[Real, Field(gt=0, le=1), AfterValidator(_not_tiny)]
 LogSd = Annotated[Real, Field(gt=0, le=10), AfterValidator(_not_tiny)]  # of a logarithm or log odds
 Weeks = Annotated[Real, Field(gt=0, le=5200), AfterValidator(_not_tiny)]
 Months = Annotated[Real, Field(ge=0, le=10_000)]
-Day = Annotated[date, BeforeValidator(iso_date), Field(ge=date(1900, 1, 1), le=date(2200, 12, 31))]
+Day = Annotated[date, BeforeValidator(iso_date), Field(ge=date(1900, 1, 1), le=date(2999, 12, 31))]
 Seed = Annotated[Whole, Field(ge=0, lt=2**32)]
 
 
