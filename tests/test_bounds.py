@@ -21,6 +21,7 @@ from clvsim.schema import LONGEST_NAME, LONGEST_TEXT, OfKind
 from clvsim.texts import CONTROLS
 from tests.test_config import composed
 
+ANNOTATED: Any = Annotated
 NUMBERS = (float, int)
 SOON = 0.5  # seconds, on a machine that does something else too
 
@@ -37,7 +38,7 @@ class Leaf(NamedTuple):
 
     @property
     def adapter(self) -> TypeAdapter:
-        return TypeAdapter(Annotated[self.kind, *self.metadata])
+        return TypeAdapter(ANNOTATED[self.kind, *self.metadata])
 
 
 def leaves(section: type[BaseModel], seen: set[type]) -> Iterator[Leaf]:
