@@ -13,6 +13,7 @@ import pandas as pd
 
 from clvsim.comparison import Comparison
 from clvsim.errors import ConfigError
+from clvsim.files import write_csv
 from clvsim.simulation.ledger import Ledger
 from clvsim.simulation.run import Simulation
 from clvsim.types import (
@@ -68,7 +69,7 @@ def write_result(result: RunResult, folder: Path) -> None:
     """Write `summary.json` and `comparison.csv`, from which the report can be rendered again."""
     fields = {name: getattr(result, name) for name in result.__dataclass_fields__ if name != "comparison"}
     write_json(fields, folder / SUMMARY)
-    result.comparison.to_csv(folder / TABLE, index=False, lineterminator="\n")
+    write_csv(result.comparison, folder / TABLE)
 
 
 def read_result(folder: Path) -> RunResult:

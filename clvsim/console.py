@@ -44,7 +44,7 @@ def print_problems(problems: Iterable[tuple[str, str]], job: str = "") -> None:
 def print_internal_error(job: str = "") -> None:
     """Print that the exception being handled is a bug in clvsim, and its traceback."""
     print_problems([("internal error", "this is a bug in clvsim; please report it with what follows")], job)
-    traceback.print_exc()
+    write(sys.stderr, traceback.format_exc().rstrip("\n"))
 
 
 def one_line(text: str) -> str:

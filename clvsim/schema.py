@@ -61,11 +61,11 @@ def _without_controls(text: str) -> str:
     return text
 
 
-A_NAME = f"a name has letters, digits, _ and -, at most {LONGEST_NAME}"
+A_NAME = f"a name has letters, digits, _ and -, at most {LONGEST_NAME}, and no - in front"
 
 
 def is_name(text: str) -> bool:
-    return re.fullmatch(rf"[\w-]{{1,{LONGEST_NAME}}}", text) is not None
+    return re.fullmatch(rf"\w[\w-]{{0,{LONGEST_NAME - 1}}}", text) is not None
 
 
 def _a_name(name: str) -> str:

@@ -4,6 +4,7 @@ import re
 
 LONGEST_LINE = 600  # characters of a message
 
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # with which a spreadsheet begins to compute
 CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
@@ -39,3 +40,8 @@ def short_repr(value: object, longest: int = 80) -> str:
     if isinstance(value, str) and len(value) > longest:
         return f"{short(value, longest)!r} ({len(value):,} characters)"
     return short(repr(value), longest)
+
+
+def spreadsheet_cell(text: object) -> object:
+    """A text of a table, so that no spreadsheet computes it: behind an apostrophe where it begins like a formula."""
+    return f"'{text}" if isinstance(text, str) and text[:1] in FORMULA else text

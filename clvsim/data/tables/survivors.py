@@ -6,12 +6,13 @@ customer becomes one row, `cohort-i`; times count from the start of the cohort.
 
 import hashlib
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from clvsim import clock
 from clvsim.data.config import SurvivorsConfig
 from clvsim.data.files import find_files
 from clvsim.data.material import Material
@@ -173,7 +174,7 @@ def summary_of(table: pd.DataFrame, config: SurvivorsConfig) -> CustomerSummary:
             )
         )
     frame = pd.concat(parts).sort_values("customer_id", ignore_index=True)
-    today = config.today or date.today()
+    today = config.today or clock.today()
     digest = hashlib.sha256(f"{config.renewal} {config.today}".encode())
     digest.update(table.to_csv(index=False).encode())
     first_date = today - timedelta(days=int(np.ceil(frame["T_days"].max())))
