@@ -15,6 +15,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from clvsim.comparison import Comparison
 from clvsim.disk import write_tree
 from clvsim.errors import ConfigError
+from clvsim.files import write_csv
 from clvsim.provenance import SUMMARY, TABLE, parts_of
 from clvsim.simulation.ledger import Ledger
 from clvsim.simulation.run import Simulation
@@ -76,7 +77,7 @@ def write_result(result: RunResult, folder: Path) -> None:
     """Write `summary.json` and `comparison.csv`, from which the report can be rendered again."""
     fields = {name: getattr(result, name) for name in result.__dataclass_fields__ if name != "comparison"}
     write_json(fields, folder / SUMMARY)
-    result.comparison.to_csv(folder / TABLE, index=False, lineterminator="\n")
+    write_csv(result.comparison, folder / TABLE)
 
 
 def read_result(folder: Path) -> RunResult:

@@ -3,10 +3,13 @@
 import hashlib
 import os
 import platform
+import re
+import shlex
 import subprocess
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 from clvsim import __version__
 from clvsim.files import ROOT
@@ -31,6 +34,9 @@ PACKAGES = (
     "scipy",
     "xarray",
 )
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+PATHS = ("data.path", "fit.posterior", "out", "run")  # keys that hold paths
+_ROOTED = re.compile(r"(?:^|(?<=[\[,'\"\s]))/(?:[^,\]'\"]*/)?(?=[^,\]'\"/])")
 
 
 SUMMARY, TABLE = "summary.json", "comparison.csv"  # the parts of a run from which its page is made
@@ -77,13 +83,54 @@ def versions() -> dict[str, str]:
     return releases
 
 
-def machine() -> dict[str, str | int | None]:
+def machine() -> dict[str, Any]:
+    """System, processor and threads: of what a result should not depend on, and of what its speed does."""
     return {
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.release()}",
         "machine": platform.machine(),
+        "processor": processor(),
         "cpus": os.cpu_count(),
+        "threads": {name: os.environ[name] for name in THREADS if name in os.environ},
     }
+
+
+def processor() -> str:
+    """The model of the processor, as the system calls it; "" where it does not say."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return platform.processor()
+    match = re.search(r"^(?:model name|Model|Processor)\s*:\s*(.+)$", text, re.MULTILINE)
+    return match[1].strip() if match else platform.processor()
+
+
+def file_names(command: str) -> str:
+    """A command with the names of files instead of paths from the root, which say where somebody works."""
+    return shlex.join(_without_folders(word) for word in shlex.split(command))
+
+
+def _without_folders(word: str) -> str:
+    key, equals, value = word.partition("=")
+    if not equals or "/" in key:
+        return file_name(word)
+    return f"{key}={_ROOTED.sub('', value)}" if key.lstrip("+") in PATHS else word
+
+
+def file_name(path: str) -> str:
+    """The name of a file, if its path begins at the root; other paths stay."""
+    return Path(path).name or path if Path(path).is_absolute() else path
+
+
+def with_file_names(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A configuration as JSON, in which paths from the root are names of files."""
+    found = {key: dict(value) if isinstance(value, Mapping) else value for key, value in config.items()}
+    for path in PATHS:
+        section, _, key = path.rpartition(".")
+        place = found.get(section) if section else found
+        if isinstance(place, dict) and (value := place.get(key)):
+            place[key] = file_name(value) if isinstance(value, str) else [file_name(one) for one in value]
+    return found
 
 
 def git_revision() -> str | None:

@@ -15,7 +15,19 @@ from clvsim.effects.experiment import Experiment
 from clvsim.effects.expert import Expert
 from clvsim.effects.fixed import Fixed
 from clvsim.effects.prior import Prior
-from clvsim.effects.scales import NON_NEGATIVE, REAL, Domain, Scale, in_words, limits, open_unit, to_reader
+from clvsim.effects.scales import (
+    CHANGES,
+    MOST,
+    NON_NEGATIVE,
+    REAL,
+    Domain,
+    Scale,
+    format_typed,
+    in_words,
+    limits,
+    open_unit,
+    to_reader,
+)
 from clvsim.errors import ConfigError, Problem
 from clvsim.types import Assumption
 
@@ -127,7 +139,9 @@ def assumption(
     p05, p95 = np.quantile(values, [0.05, 0.95])
     text = ("default, which nobody measured; " if is_default else "") + effect.describe(scale)
     if draws.clipped:
-        bounds = in_words(limits(scale, domain))
+        bounds = in_words(domain)
+        if scale in CHANGES:
+            bounds = f"between {format_typed(-1.0, scale)} and {format_typed(MOST[scale], scale)}"
         text += f"; {draws.clipped:,} of {values.size:,} draws set to the nearest value that is {bounds}"
     return Assumption(
         path=path,

@@ -65,6 +65,11 @@ class Uncertain(NamedTuple):
     order_rate: bool = False
 
 
+PER_BUDGET: Domain = (0.0, 100.0)  # hazard in units of the survival budget, of which a life has about one
+LOG_CHANGE: Domain = (-5.0, 5.0)  # of a rate: a factor of 150 at most
+POINTS: Domain = (-1.0, 1.0)  # of a share
+
+
 # --- mechanisms: the simulator's input; every intervention compiles to some of them ----------------------------------
 
 

@@ -1,16 +1,17 @@
 """OFFER: an extra item shown at an order: upsell, cross-sell, order bump."""
 
 from collections.abc import Mapping
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
 from clvsim.effects import Effect, Fixed
-from clvsim.interventions.base import Intervention, Mechanism, OfferTerms, Uncertain
+from clvsim.interventions.base import PER_BUDGET, Intervention, Mechanism, OfferTerms, Uncertain
 from clvsim.interventions.timing import Period
-from clvsim.schema import Frozen
+from clvsim.schema import Frozen, Margin, Weeks, Whole
 
+OrderNumber = Annotated[Whole, Field(ge=1, le=63)]  # the simulator counts no further
 ZERO = Fixed(kind="fixed", value=0.0)
 
 
@@ -20,10 +21,10 @@ class IfDeclined(Frozen):
     Each offer has an `after` of its own. What `rate` does heals: its logarithm halves in `half_life_weeks`.
     """
 
-    after: int = Field(0, ge=0)  # times that this offer is declined without consequence
+    after: Annotated[Whole, Field(ge=0, le=1000)] = 0  # times that this offer is declined without consequence
     hazard: Effect = ZERO
     rate: Effect = ZERO
-    half_life_weeks: float = Field(8.0, gt=0)  # assumed, not measured
+    half_life_weeks: Weeks = 8.0  # assumed, not measured
 
 
 class IfAccepted(Frozen):
@@ -41,10 +42,10 @@ class OfferIntervention(Intervention):
     """
 
     kind: Literal["offer"]
-    on_orders: tuple[int, ...] = ()  # 1 = a customer's first order ever; empty = every order
+    on_orders: tuple[OrderNumber, ...] = ()  # 1 = a customer's first order ever; empty = every order
     take: Effect
     price: Effect
-    margin: float | None = Field(None, gt=0, le=1)
+    margin: Margin | None = None
     incentive: Effect = ZERO  # money spent per taken offer
     refund: Effect = ZERO  # probability that a taken offer is refunded
     goods_return: bool = True  # a refunded item can be sold again
@@ -60,7 +61,7 @@ class OfferIntervention(Intervention):
         "if_accepted.rate": Uncertain(
             "relative", "Change of the purchase rate after taking", drives=True, order_rate=True
         ),
-        "if_declined.hazard": Uncertain("amount", "Hazard of leaving per declined offer"),
+        "if_declined.hazard": Uncertain("amount", "Hazard of leaving per declined offer", domain=PER_BUDGET),
         "if_declined.rate": Uncertain("relative", "Change of the purchase rate per declined offer", order_rate=True),
     }
 

@@ -16,6 +16,7 @@ from clvsim.report import format as fmt
 from clvsim.report.figures import Drawing, drawings, payback_scenarios
 from clvsim.report.headline import best_lever, headline, holdout_in_short, holdout_sentences, second_sentence
 from clvsim.report.limits import limits, terms
+from clvsim.texts import visible
 from clvsim.types import Assumption, RunResult, ScenarioDescription
 
 EXAMPLE = "example effect"
@@ -121,9 +122,17 @@ def template(name: str) -> Template:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=_shown,
         loader=FunctionLoader(lambda part: files("clvsim.report").joinpath(part).read_text(encoding="utf-8")),
     )
     return environment.get_template(name)
+
+
+def _shown(value: object) -> object:
+    """What a page prints of a value: signs that steer a terminal or turn the direction of text are escapes."""
+    if not isinstance(value, str):
+        return value
+    return Markup(visible(value)) if isinstance(value, Markup) else visible(value)
 
 
 def breakable(name: str) -> Markup:

@@ -6,6 +6,7 @@ from clvsim import archive
 from clvsim.config import RunConfig
 from clvsim.data import require_repeat_orders
 from clvsim.errors import DiagnosticsError
+from clvsim.provenance import file_names
 from clvsim.runfolder import RunContext, writing
 from clvsim.stages.refusals import require_holdout
 from clvsim.stages.steps import (
@@ -57,7 +58,7 @@ def validate(config: RunConfig, ctx: RunContext) -> int:
     origin = PageOrigin(
         title=config.title or titles.VALIDATION,
         question=config.question or titles.validation_question(vocabulary(config)),
-        command=ctx.command,
+        command=file_names(ctx.command),
         created=utc_now(),
         seed=config.seed,
     )
