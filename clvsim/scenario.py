@@ -194,9 +194,10 @@ def compile_scenario(
     # By name, so that sums do not depend on the order in which a scenario is written.
     for item in sorted(placed_interventions(name, library), key=lambda p: p.name):
         reason = _without_object(item.intervention, groups, margin_known, renewing)
-        if reason not in (NEEDS_MARGIN, NEEDS_ACQUISITION) and (
-            why_never := item.intervention.never_acts(horizon, groups)
-        ):
+        why_never = ""
+        if reason not in (NEEDS_MARGIN, NEEDS_ACQUISITION):
+            why_never = item.intervention.never_acts(horizon, groups)
+        if why_never:
             problems.append(Problem(f"{item.path}.when", why_never))
         if reason:
             reasons.append(reason)
@@ -230,7 +231,12 @@ def compile_scenario(
                 )
                 if is_default and number.drives:
                     defaults.append(number.label)
-        mechanisms += item.intervention.compile(item.name, values, item.intervention.when.period(horizon.today))
+        if not why_never and (misfit := item.intervention.misfits(values, horizon)):
+            problems.append(Problem(item.path, misfit))
+            continue
+        mechanisms += item.intervention.compile(
+            item.name, values, item.intervention.when.period(horizon.today), horizon
+        )
     costs_alone = NEEDS_ORDER_RATE in reasons and all(isinstance(m, CostEntry) for m in mechanisms)
     nothing_left = bool(reasons) and (costs_alone or not mechanisms) and name != BASELINE
     declared = scenario.illustrative or any(library[p.origin].illustrative for p in placed_interventions(name, library))

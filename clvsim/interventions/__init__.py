@@ -4,10 +4,12 @@ from clvsim.interventions.base import Intervention
 from clvsim.interventions.contact import ContactIntervention
 from clvsim.interventions.cost import CostIntervention
 from clvsim.interventions.offer import OfferIntervention
+from clvsim.interventions.pulse import PulseIntervention
 from clvsim.interventions.shift import ShiftIntervention
 
 INTERVENTIONS: dict[str, type[Intervention]] = {
     "shift": ShiftIntervention,
+    "pulse": PulseIntervention,
     "offer": OfferIntervention,
     "contact": ContactIntervention,
     "cost": CostIntervention,

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from clvsim.effects import Effect, Fixed
 from clvsim.interventions.base import Intervention, Mechanism, OfferTerms, Uncertain
-from clvsim.interventions.timing import Period
+from clvsim.interventions.timing import Horizon, Period
 from clvsim.schema import Frozen
 
 ZERO = Fixed(kind="fixed", value=0.0)
@@ -64,7 +64,9 @@ class OfferIntervention(Intervention):
         "if_declined.rate": Uncertain("relative", "Change of the purchase rate per declined offer", order_rate=True),
     }
 
-    def compile(self, name: str, values: Mapping[str, np.ndarray], period: Period) -> tuple[Mechanism, ...]:
+    def compile(
+        self, name: str, values: Mapping[str, np.ndarray], period: Period, horizon: Horizon
+    ) -> tuple[Mechanism, ...]:
         return (
             OfferTerms(
                 name=name,

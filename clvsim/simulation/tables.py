@@ -79,7 +79,7 @@ def shift_sum(shifts: Sequence[Shift], target: str, group: Group, draw: np.ndarr
     total = np.zeros((draw.size, weeks))
     for shift in shifts:
         if shift.target == target and shift.who.reaches(group):
-            total += shift.size[draw][:, None] * shift.when.weekly(weeks)
+            total += shift.weekly(draw, weeks)
     return total
 
 

@@ -377,6 +377,29 @@ def test_offers_at_the_nth_order() -> None:
     assert shown.sum() > 100
 
 
+def test_a_burst_brings_what_is_not_pulled_forward() -> None:
+    """Loyal customers order for 1 + (1 − π)βW / 52.18 years instead of one; with π = 1 the same orders come sooner."""
+    launch = {"kind": "pulse", "size": 0.8, "weeks": 2, "recovery_weeks": 4, "every_months": 3}
+    pulled = {"gift": 0.0, "half": 0.5, "nothing": 1.0}
+    library = scenarios(**{name: {"launch": launch | {"pulled_forward": share}} for name, share in pulled.items()})
+    sim = run(library, draws=200, fitted=posterior(200, a=1e-9, b=1e3))
+    orders, revenue = (
+        {name: line(ledger(sim, name), account, "orders")[:, 0].sum(axis=2) for name in sim.scenarios}
+        for account in ("orders", "revenue_orders")
+    )
+    before = orders[BASELINE][:, 0]
+    for name, share in pulled.items():
+        more = orders[name][:, 0] - before
+        weeks = 4 * (1 - share) * 0.8 * 2
+        assert (
+            abs(more.mean() - before.mean() * weeks / (365.25 / 7)) < 4 * error(more - before * weeks / 52.18) + 1e-12
+        )
+    np.testing.assert_array_equal(orders["nothing"][:, 0], before)
+    np.testing.assert_allclose(revenue["nothing"][:, 0], revenue[BASELINE][:, 0], rtol=1e-9)
+    sooner = revenue["nothing"][:, 1] / revenue[BASELINE][:, 1]
+    assert 1 < sooner.mean() < 1 + 0.1 / 52.18 * 6  # by some weeks at most, at 10 % a year
+
+
 def test_acquisition_cost_per_customer_falls_with_conversion() -> None:
     """Odds of 2 % times 1.3: conversion 2.5847 %, so 40 cents a visitor are $15.476 per customer."""
     sim = run(scenarios(lift={"page": {"kind": "shift", "target": "conversion", "size": 0.3}}), acquisition=channels())
