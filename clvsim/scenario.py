@@ -22,6 +22,7 @@ NEEDS_MARGIN = "needs finance.gross_margin; without it figures are revenue, whic
 NEEDS_ORDER_RATE = (
     "moves how often customers order, and contracts are paid when they fall due, no sooner and no oftener"
 )
+NEEDS_SILENCE = "waits until customers have not ordered for a while, and contracts are paid when they fall due"
 
 
 AnyIntervention = Annotated[Intervention, OfKind(INTERVENTIONS)]
@@ -272,6 +273,8 @@ def _without_object(intervention: Intervention, groups: tuple[Group, ...], margi
         return NEEDS_ACQUISITION
     if intervention.needs_order_rate and renewing:
         return NEEDS_ORDER_RATE
+    if intervention.needs_silence and renewing:
+        return NEEDS_SILENCE
     if not any(intervention.who.reaches(g) for g in groups):
         return f"reaches nobody ({intervention.who})"
     return ""

@@ -111,11 +111,15 @@ class Quality(NamedTuple):
     spend: np.ndarray
 
 
+Occasion = Literal["orders", "dates", "anniversary", "birthday", "silence"]
+
+
 @dataclass(frozen=True)
 class OfferTerms:
     """An extra item at orders. Arrays (n,); rates are log factors on the purchase rate, hazards in budget units.
 
     What declining does to the rate halves in `half_life_weeks`; with `goods_return` a refund saves the cost of goods.
+    On another `occasion` than orders it is a campaign, which costs `contact_cost` for everybody whom it reaches.
     """
 
     name: str
@@ -134,6 +138,14 @@ class OfferTerms:
     accept_rate: np.ndarray
     who: Who
     when: Period
+    occasion: Occasion = "orders"
+    dates: tuple[float, ...] = ()  # days since today, ascending
+    silent_days: tuple[float, float] = (0.0, np.inf)  # since the last order: at least, and at most
+    contact_cost: np.ndarray | None = None  # of a campaign
+
+    @property
+    def is_campaign(self) -> bool:
+        return self.occasion != "orders"
 
 
 @dataclass(frozen=True)
@@ -223,6 +235,11 @@ class Intervention(Frozen):
     def misfits(self, values: Mapping[str, np.ndarray], horizon: Horizon) -> str:
         """Why it cannot be simulated with the values (n,) of its uncertain numbers; "" where it can."""
         return ""
+
+    @property
+    def needs_silence(self) -> bool:
+        """Whether it waits for customers to stop ordering for a while, which contracts do not."""
+        return False
 
     @abstractmethod
     def compile(

@@ -1,7 +1,7 @@
 """OFFER: an extra item shown at an order: upsell, cross-sell, order bump."""
 
 from collections.abc import Mapping
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -30,7 +30,49 @@ class IfAccepted(Frozen):
     rate: Effect = ZERO  # relative change of the purchase rate from then on
 
 
-class OfferIntervention(Intervention):
+class Sale(Intervention):
+    """One more item, sold at `price` to a share `take` of those to whom it is offered."""
+
+    take: Effect
+    price: Effect
+    margin: float | None = Field(None, gt=0, le=1)
+    incentive: Effect = ZERO  # money spent per taken offer
+    refund: Effect = ZERO  # probability that a taken offer is refunded
+    goods_return: bool = True  # a refunded item can be sold again
+    cannibalised: Effect = ZERO  # share of the price that later orders lose
+    if_accepted: IfAccepted = IfAccepted()
+    UNCERTAIN: ClassVar[Mapping[str, Uncertain]] = {
+        "take": Uncertain("probability", "Share of offers taken", drives=True),
+        "price": Uncertain("amount", "Price of the offer", "money"),
+        "incentive": Uncertain("amount", "Incentive per taken offer", "money"),
+        "refund": Uncertain("probability", "Share of taken offers refunded"),
+        "cannibalised": Uncertain("probability", "Share of the price that later orders lose"),
+        "if_accepted.rate": Uncertain(
+            "relative", "Change of the purchase rate after taking", drives=True, order_rate=True
+        ),
+    }
+
+    def _sold(self, values: Mapping[str, np.ndarray]) -> dict[str, Any]:
+        """The terms of a sale, for the mechanism."""
+        return {
+            "take": values["take"],
+            "price": values["price"],
+            "margin": self.margin,
+            "incentive": values["incentive"],
+            "refund": values["refund"],
+            "goods_return": self.goods_return,
+            "cannibalised": values["cannibalised"],
+            "accept_rate": values["if_accepted.rate"],
+        }
+
+    def _refunds(self) -> str:
+        if self.refund == ZERO:
+            return ""
+        goods = "come back and can be sold again" if self.goods_return else "do not come back"
+        return f" Goods of refunded items {goods}."
+
+
+class OfferIntervention(Sale):
     """Offers one more item at orders: upsell, cross-sell, order bump.
 
     The item costs `price` and is taken with probability `take`, at the given orders of a customer. A refunded one
@@ -42,24 +84,9 @@ class OfferIntervention(Intervention):
 
     kind: Literal["offer"]
     on_orders: tuple[int, ...] = ()  # 1 = a customer's first order ever; empty = every order
-    take: Effect
-    price: Effect
-    margin: float | None = Field(None, gt=0, le=1)
-    incentive: Effect = ZERO  # money spent per taken offer
-    refund: Effect = ZERO  # probability that a taken offer is refunded
-    goods_return: bool = True  # a refunded item can be sold again
-    cannibalised: Effect = ZERO  # share of the price that later orders lose
-    if_accepted: IfAccepted = IfAccepted()
     if_declined: IfDeclined = IfDeclined()
     UNCERTAIN: ClassVar[Mapping[str, Uncertain]] = {
-        "take": Uncertain("probability", "Share of offers taken", drives=True),
-        "price": Uncertain("amount", "Price of the offer", "money"),
-        "incentive": Uncertain("amount", "Incentive per taken offer", "money"),
-        "refund": Uncertain("probability", "Share of taken offers refunded"),
-        "cannibalised": Uncertain("probability", "Share of the price that later orders lose"),
-        "if_accepted.rate": Uncertain(
-            "relative", "Change of the purchase rate after taking", drives=True, order_rate=True
-        ),
+        **Sale.UNCERTAIN,
         "if_declined.hazard": Uncertain("amount", "Hazard of leaving per declined offer"),
         "if_declined.rate": Uncertain("relative", "Change of the purchase rate per declined offer", order_rate=True),
     }
@@ -71,18 +98,11 @@ class OfferIntervention(Intervention):
             OfferTerms(
                 name=name,
                 on_orders=self.on_orders,
-                take=values["take"],
-                price=values["price"],
-                margin=self.margin,
-                incentive=values["incentive"],
-                refund=values["refund"],
-                goods_return=self.goods_return,
-                cannibalised=values["cannibalised"],
+                **self._sold(values),
                 patience=self.if_declined.after,
                 decline_hazard=values["if_declined.hazard"],
                 decline_rate=values["if_declined.rate"],
                 half_life_weeks=self.if_declined.half_life_weeks,
-                accept_rate=values["if_accepted.rate"],
                 who=self.who,
                 when=period,
             ),
@@ -99,9 +119,3 @@ class OfferIntervention(Intervention):
         assumed = "" if "half_life_weeks" in declined.model_fields_set else " (assumed, not measured)"
         weeks = f"{declined.half_life_weeks:g} week{'' if declined.half_life_weeks == 1 else 's'}"
         return f" What declining does to the order rate halves in {weeks}{assumed}."
-
-    def _refunds(self) -> str:
-        if self.refund == ZERO:
-            return ""
-        goods = "come back and can be sold again" if self.goods_return else "do not come back"
-        return f" Goods of refunded items {goods}."
