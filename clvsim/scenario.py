@@ -24,6 +24,7 @@ NEEDS_MARGIN = "needs finance.gross_margin; without it figures are revenue, whic
 NEEDS_ORDER_RATE = (
     "moves how often customers order, and contracts are paid when they fall due, no sooner and no oftener"
 )
+NEEDS_SILENCE = "waits until customers have not ordered for a while, and contracts are paid when they fall due"
 
 
 AnyIntervention = Annotated[Intervention, OfKind(INTERVENTIONS)]
@@ -232,9 +233,10 @@ def compile_scenario(
     # By name, so that sums do not depend on the order in which a scenario is written.
     for item in sorted(placed_interventions(name, library), key=lambda p: p.name):
         reason = _without_object(item.intervention, groups, margin_known, renewing)
-        if reason not in (NEEDS_MARGIN, NEEDS_ACQUISITION) and (
-            why_never := item.intervention.never_acts(horizon, groups)
-        ):
+        why_never = ""
+        if reason not in (NEEDS_MARGIN, NEEDS_ACQUISITION):
+            why_never = item.intervention.never_acts(horizon, groups)
+        if why_never:
             problems.append(Problem(f"{item.path}.when", why_never))
         if reason:
             reasons.append(reason)
@@ -268,7 +270,12 @@ def compile_scenario(
                 )
                 if is_default and number.drives:
                     defaults.append(number.label)
-        mechanisms += item.intervention.compile(item.name, values, item.intervention.when.period(horizon.today))
+        if not why_never and (misfit := item.intervention.misfits(values, horizon)):
+            problems.append(Problem(item.path, misfit))
+            continue
+        mechanisms += item.intervention.compile(
+            item.name, values, item.intervention.when.period(horizon.today), horizon
+        )
     costs_alone = NEEDS_ORDER_RATE in reasons and all(isinstance(m, CostEntry) for m in mechanisms)
     nothing_left = bool(reasons) and (costs_alone or not mechanisms) and name != BASELINE
     declared = scenario.illustrative or any(library[p.origin].illustrative for p in placed_interventions(name, library))
@@ -304,6 +311,8 @@ def _without_object(intervention: Intervention, groups: tuple[Group, ...], margi
         return NEEDS_ACQUISITION
     if intervention.needs_order_rate and renewing:
         return NEEDS_ORDER_RATE
+    if intervention.needs_silence and renewing:
+        return NEEDS_SILENCE
     if not any(intervention.who.reaches(g) for g in groups):
         return f"reaches nobody ({intervention.who})"
     return ""

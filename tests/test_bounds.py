@@ -77,7 +77,9 @@ BOUNDED = [leaf for leaf in LEAVES.values() if leaf.kind is not str]
 def test_the_walk_reaches_every_section():
     names = {where.partition(".")[0] for where in LEAVES}
     assert {"SimulationConfig", "Channel", "LogNormalPrior", "Experiment", "When", "IfDeclined", "DataConfig"} <= names
-    assert {kind.__name__ for kind in INTERVENTIONS.values()} & names == {"OfferIntervention", "ContactIntervention"}
+    assert {kind.__name__ for kind in INTERVENTIONS.values()} & names == {
+        *("OfferIntervention", "ContactIntervention", "CampaignIntervention", "PulseIntervention")
+    }
 
 
 @pytest.mark.parametrize("leaf", BOUNDED, ids=lambda leaf: leaf.where)

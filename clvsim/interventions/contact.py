@@ -8,7 +8,7 @@ from pydantic import Field
 
 from clvsim.effects import Effect, Expert, Fixed, Prior
 from clvsim.interventions.base import LOG_CHANGE, PER_BUDGET, ContactProgramme, Intervention, Mechanism, Uncertain
-from clvsim.interventions.timing import Period
+from clvsim.interventions.timing import Horizon, Period
 from clvsim.schema import Money, Real, Weeks
 
 GOODWILL_PER_CONTACT, FATIGUE_PER_CONTACT = 0.05, 0.2
@@ -56,7 +56,9 @@ class ContactIntervention(Intervention):
         """Whether nobody has said that messages make customers leave, all that contracts would feel of them."""
         return self.is_default("churn") or (isinstance(self.churn, Fixed) and not self.churn.value)
 
-    def compile(self, name: str, values: Mapping[str, np.ndarray], period: Period) -> tuple[Mechanism, ...]:
+    def compile(
+        self, name: str, values: Mapping[str, np.ndarray], period: Period, horizon: Horizon
+    ) -> tuple[Mechanism, ...]:
         goodwill, fatigue = WEIGHTS[self.type]
         return (
             ContactProgramme(

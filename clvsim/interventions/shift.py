@@ -86,7 +86,9 @@ class ShiftIntervention(Intervention):
     def schedule(self, horizon: Horizon, groups: Sequence[Group]) -> Schedule:
         return horizon.arrivals() if self.target == "conversion" else super().schedule(horizon, groups)
 
-    def compile(self, name: str, values: Mapping[str, np.ndarray], period: Period) -> tuple[Mechanism, ...]:
+    def compile(
+        self, name: str, values: Mapping[str, np.ndarray], period: Period, horizon: Horizon
+    ) -> tuple[Mechanism, ...]:
         quality = None
         if "quality.rate" in values:
             quality = Quality(values["quality.rate"], values["quality.spend"])

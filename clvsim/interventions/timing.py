@@ -11,6 +11,11 @@ from clvsim.schema import Day, Frozen, Months, Real
 from clvsim.types import DAYS_PER_MONTH, DAYS_PER_WEEK
 
 
+def in_weeks(months: np.ndarray | float) -> np.ndarray | float:
+    """Weeks since today at times in months."""
+    return months * DAYS_PER_MONTH / DAYS_PER_WEEK
+
+
 @dataclass(frozen=True)
 class Period:
     """Months since the end of today in which a mechanism acts; its strength grows linearly over the ramp.
