@@ -79,7 +79,8 @@ def read_result(folder: Path) -> RunResult:
         table = pd.read_csv(folder / TABLE)
         return _result(raw, table)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ConfigError([("run", f"{folder} cannot be read as a finished run: {error}")]) from None
+        what = f"{SUMMARY} or {TABLE} is missing, damaged, or of another version; clvsim run makes new ones"
+        raise ConfigError([("run", f"{folder} cannot be read as a finished run: {what}")]) from error
 
 
 def _result(raw: dict[str, Any], table: pd.DataFrame) -> RunResult:

@@ -1,6 +1,7 @@
 """The finished run that `clvsim report` works on, and its configuration."""
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,7 @@ def choose_folder(path: str | None) -> Path:
 
 def require_complete(folder: Path) -> Path:
     """The folder. Raises ConfigError unless it exists and holds a run.json."""
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         near = did_you_mean(str(folder), [str(path.parent) for path in RUNS.rglob("run.json")])
         raise ConfigError([("run", f"no such folder: {folder}{near}")])
     if not (folder / "run.json").is_file():
@@ -56,5 +57,6 @@ def read_config(folder: Path) -> dict[str, Any]:
     try:
         config = json.loads((folder / "run.json").read_text(encoding="utf-8"))["config"]
     except (ValueError, KeyError, OSError) as error:
-        raise ConfigError([("run", f"{folder / 'run.json'} cannot be read: {error}")]) from None
+        what = f"{folder / 'run.json'} cannot be read: it is damaged, or not of clvsim; clvsim run makes a new one"
+        raise ConfigError([("run", what)]) from error
     return dict(config)
