@@ -94,7 +94,13 @@ def _reason(error: Exception) -> str:
     if isinstance(error, ValidationError):
         first = error.errors()[0]
         return f"{SUMMARY}: {'.'.join(map(str, first['loc'][1:]))}: {first['msg']}"
-    return f"it has no {error}" if isinstance(error, KeyError) else str(error)
+    if isinstance(error, _Unlike):
+        return str(error)
+    return f"{SUMMARY} or {TABLE} is missing, damaged, or of another version; clvsim run makes new ones"
+
+
+class _Unlike(ValueError):
+    """What was read is no result of a run, for a reason that a reader can understand."""
 
 
 def _as_declared(result: RunResult) -> RunResult:
@@ -108,14 +114,12 @@ def _as_declared(result: RunResult) -> RunResult:
         *(getattr(result.tracking, name) for name in ("actual", "mean", "p05", "p95")),
     ]
     if any(array.dtype.kind not in "fiu" for array in arrays):
-        raise ValueError(f"{SUMMARY} has no numbers where there must be some")
+        raise _Unlike(f"{SUMMARY} has no numbers where there must be some")
     columns = result.comparison.columns.difference(["scenario", "metric", "unit", "basis", "layers"])
     if words := [name for name in columns if result.comparison[name].dtype.kind not in "fiu"]:
-        raise ValueError(f"{TABLE} has no numbers in its column {words[0]}")
+        raise _Unlike(f"{TABLE} has no numbers in its column {words[0]}")
     if unknown := {*result.comparison["scenario"]} ^ {s.name for s in result.scenarios if not s.not_applicable}:
-        raise ValueError(
-            f"{TABLE} and {SUMMARY} do not have the same scenarios: {', '.join(sorted(map(str, unknown)))}"
-        )
+        raise _Unlike(f"{TABLE} and {SUMMARY} do not have the same scenarios: {', '.join(sorted(map(str, unknown)))}")
     return result
 
 

@@ -27,8 +27,8 @@ def named_files(folder: str) -> dict[str, Path]:
 
 
 def yaml_files(folder: Path) -> dict[str, Path]:
-    """The YAML files of a folder by their names without `.yaml`, sorted."""
-    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+    """The YAML files of a folder by their names without `.yaml`, sorted; a pipe, which may never end, is none."""
+    return {path.stem: path for path in sorted(folder.glob("*.yaml")) if path.is_file()}
 
 
 def choices(group: str) -> tuple[str, ...]:

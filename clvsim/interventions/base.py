@@ -75,13 +75,20 @@ POINTS: Domain = (-1.0, 1.0)  # of a share
 
 @dataclass(frozen=True)
 class Shift:
-    """Adds `size` (n,) × strength to a log rate, log spend, log hazard, logit conversion or the gross margin."""
+    """Adds `size` (n,) × strength to a log rate, log spend, log hazard, logit conversion, the log of the number of
+    visitors, or the gross margin.
+    """
 
-    target: Literal["rate", "spend", "hazard", "conversion", "margin"]
+    target: Literal["rate", "spend", "hazard", "conversion", "visitors", "margin"]
     size: np.ndarray
     who: Who
     when: Period
-    quality: "Quality | None" = None  # of the additional customers of a conversion; None: like the others
+    quality: "Quality | None" = None  # of the additional customers whom it brings; None: like the others
+
+    @property
+    def brings_customers(self) -> bool:
+        """Whether it acts on how many come, and on nothing afterwards."""
+        return self.target in ("conversion", "visitors")
 
     def weekly(self, draw: np.ndarray, weeks: int) -> np.ndarray:
         """What it adds in each week since today, for worlds of the draws (w,); (w, weeks)."""

@@ -178,8 +178,8 @@ def test_zero_effect(neutral: Simulation, name: str) -> None:
     costly = any(entry.account == "cost_contact" for entry in book.lines)
     rows = [row for row in range(ks.COHORT_LINES) if not (costly and row == ks.COHORT_CONTRIBUTION)]
     np.testing.assert_array_equal(book.cohort[:, :, rows], base.cohort[:, :, rows])
-    if any(isinstance(m, ContactProgramme) for m in scenario.compiled.mechanisms):
-        assert book.total("contacts").min() > 1000
+    if sent := [m.per_month for m in scenario.compiled.mechanisms if isinstance(m, ContactProgramme)]:
+        assert book.total("contacts").min() > 250 * sum(sent)
     if offers := [m for m in scenario.compiled.mechanisms if isinstance(m, OfferTerms)]:
         account = "contacts" if offers[0].is_campaign else "offers_shown"
         assert book.total(account).min() > 10

@@ -9,6 +9,7 @@ import pytest
 
 from clvsim import archive
 from clvsim.errors import ConfigError
+from clvsim.files import write_csv
 from clvsim.report import write_report
 from clvsim.types import RunResult
 from tests.report import factory
@@ -51,3 +52,12 @@ def test_numbers_that_json_lacks_become_null():
         "b": None,
         "c": "2024-01-02",
     }
+
+
+def test_no_text_of_a_table_is_a_formula_and_numbers_stay_numbers(tmp_path: Path):
+    table = pd.DataFrame({"model": ["=1+1", "+x", "-x", "@x", "\tx", "\rx", "x=1", None], "delta": [-1.5] * 8})
+    write_csv(table, tmp_path / "t.csv")
+    back = pd.read_csv(tmp_path / "t.csv")
+    assert [str(text)[:1] for text in back["model"]] == ["'"] * 6 + ["x", "n"]
+    assert back["delta"].tolist() == [-1.5] * 8
+    assert table["model"][0] == "=1+1"
