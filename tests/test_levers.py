@@ -11,7 +11,7 @@ import yaml
 from pydantic import ValidationError
 
 from clvsim.effects import Fixed
-from clvsim.interventions.base import Group
+from clvsim.interventions.base import Between, Group, Listing
 from clvsim.interventions.offer import OfferIntervention
 from clvsim.interventions.timing import Horizon
 from clvsim.kernels.rng import world_keys
@@ -22,7 +22,8 @@ FILES = sorted((ROOT / "configs" / "scenario").glob("*.yaml"))
 LEVERS = {path.stem: yaml.safe_load(path.read_text(encoding="utf-8")) for path in FILES}
 SINGLE = [name for name, tree in LEVERS.items() if any(isinstance(part, dict) for part in tree.values())]
 KEYS = world_keys(1, np.arange(400), 0)
-GROUPS = (Group("existing"), Group("new", "", "ads"))
+BOUGHT_ONCE = frozenset({Listing(Between(at_most=1), None)})
+GROUPS = (Group("existing"), Group("existing", lists=BOUGHT_ONCE), Group("new", "", "ads"))
 
 
 def compiled(tree: dict[str, Any]) -> Any:

@@ -11,10 +11,10 @@ import numpy as np
 from clvsim.data.newcomers import FirstOrders, first_orders
 from clvsim.effects import EffectDraws
 from clvsim.errors import Problem
-from clvsim.interventions.base import ContactProgramme, CostEntry, Mechanism, OfferTerms
+from clvsim.interventions.base import ContactProgramme, CostEntry, Listing, Mechanism, OfferTerms
 from clvsim.kernels.rng import world_keys
 from clvsim.models.arrivals import Arriving, learn_arrivals
-from clvsim.scenario import BASELINE, CompiledScenario, Scenario, compile_scenario
+from clvsim.scenario import BASELINE, CompiledScenario, Scenario, compile_scenario, placed_interventions
 from clvsim.simulation.arrivals import base_conversions
 from clvsim.simulation.config import AcquisitionConfig, EnvironmentConfig, FinanceConfig, SimulationConfig
 from clvsim.simulation.layout import MAX_DRAWS, Layout, make_layout, refuse
@@ -97,7 +97,7 @@ def make_plan(
     """
     economics = Economics.from_finance(finance, money_scale(typical_amounts(summary.customers)))
     acquisition, seen = acquisition.resolved, first_orders(summary) if acquisition.from_log else None
-    layout = make_layout(summary, simulation, acquisition)
+    layout = make_layout(summary, simulation, acquisition, listings_of(library, [BASELINE, *names]))
     keys = world_keys(seed, np.arange(min(simulation.draws, MAX_DRAWS)), 0)  # more are refused below
     compiled = {
         name: compile_scenario(name, library, keys, layout.groups, layout.horizon, economics.margin_known, renewing)
@@ -123,6 +123,12 @@ def make_plan(
         skipped={name: scenario for name, scenario in compiled.items() if not scenario.applies},
         notes=costs_that_do_not_count(finance, acquisition, list(applying.values())),
     )
+
+
+def listings_of(library: Mapping[str, Scenario], names: Sequence[str]) -> list[Listing]:
+    """Lists of existing customers that the levers of some scenarios reach, each once."""
+    levers = (placed.intervention for name in names for placed in placed_interventions(name, library))
+    return list(dict.fromkeys(listing for lever in levers if (listing := lever.who.listing)))
 
 
 def from_log_problems(acquisition: AcquisitionConfig, seen: FirstOrders | None) -> list[Problem]:
