@@ -18,8 +18,7 @@ from typing import NamedTuple
 from clvsim.marked import is_abandoned, lock_folder, remove_marked
 
 CACHES = ("kernels", "posteriors", "pytensor")
-_PROBE = bytes(1 << 16)
-_ROOM = 16 << 20  # bytes that a place for temporary files must have free
+_ROOM = 16 << 20  # bytes that a place for caches or temporary files must have free
 _OURS = re.compile(r"clvsim-(?P<pid>\d+)-\w+")
 
 
@@ -72,10 +71,10 @@ def _made(folder: Path) -> Path:
 
 
 def _probe(folder: Path | str) -> None:
-    """Raises OSError where a folder cannot be written, or its disk is full."""
-    with tempfile.TemporaryFile(dir=folder) as file:
-        file.write(_PROBE)
-        file.flush()
+    """Raises OSError where a folder cannot be written, or its disk is nearly full."""
+    with tempfile.TemporaryFile(dir=folder):
+        if shutil.disk_usage(folder).free < _ROOM:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def settle_temporary() -> str:
@@ -139,9 +138,9 @@ def _has_room(folder: str) -> bool:
         if mode & (stat.S_IWGRP | stat.S_IWOTH) and not mode & stat.S_ISVTX:
             return False
         _probe(folder)
-        return shutil.disk_usage(folder).free >= _ROOM
     except OSError:
         return False
+    return True
 
 
 def _takes_settings() -> bool:
