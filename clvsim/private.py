@@ -13,7 +13,7 @@ import tempfile
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from clvsim.marked import is_abandoned, lock_folder, remove_marked
 
@@ -100,8 +100,8 @@ class Place(NamedTuple):
 @cache
 def _temporary(process: int) -> Place:
     """The folder of a process, removed when it ends, but not by its forks."""
-    asked = [path for name in ("TMPDIR", "TEMP", "TMP") if (path := os.environ.get(name))]
-    places = [*asked, "/tmp", "/var/tmp", str(cache_root() or ""), os.getcwd()]
+    standard: Any = tempfile
+    places = [*standard._candidate_tempdir_list(), str(cache_root() or "")]  # TMPDIR first, where it is set
     base = next(filter(_has_room, filter(None, places)), None)
     if base is None:
         raise OSError(errno.ENOSPC, f"no room for temporary files in {', '.join(filter(None, places))}; TMPDIR=FOLDER")
@@ -109,25 +109,15 @@ def _temporary(process: int) -> Place:
     folder = Path(tempfile.mkdtemp(prefix=f"clvsim-{process}-", dir=base))
     lock = lock_folder(folder)
     atexit.register(lambda: os.getpid() == process and (remove_marked(folder), os.close(lock)))
-    return Place(
-        str(folder),
-        f"TMPDIR: {asked[0]} is full or cannot be used; temporary files go to {base}"
-        if asked and base != asked[0]
-        else "",
-    )
+    moved = f"TMPDIR: {places[0]} is full or cannot be used; temporary files go to {base}"
+    return Place(str(folder), "" if base == places[0] else moved)
 
 
 def sweep_temporary(base: Path) -> None:
     """Remove the folders of killed processes of this user."""
     with suppress(OSError):
-        for path in base.iterdir():
-            match = _OURS.fullmatch(path.name)
-            if (
-                match
-                and path.lstat().st_uid == os.geteuid()
-                and path.is_dir()
-                and is_abandoned(path, int(match["pid"]))
-            ):
+        for path, match in [(path, _OURS.fullmatch(path.name)) for path in base.iterdir()]:
+            if match and path.is_dir() and path.stat().st_uid == os.geteuid() and is_abandoned(path, int(match["pid"])):
                 remove_marked(path)
 
 
