@@ -89,8 +89,10 @@ def run_in_folder(name: str, words: tuple[str, ...], action: Callable[[RunContex
     whole = final.parent if is_sweeping() else final
     for parent in {final.parent, whole.parent, *folders.other_days(whole)}:
         sweep_partials(parent)
-    if complaint := cache_complaint():
-        note(complaint)
+    if not is_sweeping() or HydraConfig.get().job.num == 0:
+        remark = cache_complaint()
+        if remark:
+            note(remark)
     try:
         with run_folder(final) as folder:
             code = action(context(name, words, folder, final))
