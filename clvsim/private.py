@@ -136,7 +136,8 @@ def _has_room(folder: str) -> bool:
 def _takes_settings() -> bool:
     """Whether Matplotlib finds the folder that it looks for first, or can make it."""
     try:
-        _probe(_made(Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "matplotlib"))
+        wanted = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "matplotlib"
+        _probe(next(folder for folder in (wanted, *wanted.parents) if folder.exists()))
     except (OSError, RuntimeError):
         return False
     return True
