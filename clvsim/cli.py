@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from clvsim import __version__
-from clvsim.console import note, print_internal_error, say
+from clvsim.console import flush_streams, note, open_streams, print_internal_error, say
 from clvsim.errors import ClvsimError, ConfigError
 from clvsim.files import CONFIGS, choices, did_you_mean, leading_comment
 from clvsim.interruption import Interrupted, interruptible
@@ -30,7 +30,10 @@ def start() -> int:
     """
     gc.set_threshold(100_000, 50, 100)
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    return main()
+    open_streams()
+    code = main()
+    flush_streams()
+    return code
 
 
 def main(argv: Sequence[str] | None = None) -> int:
