@@ -16,6 +16,7 @@ from clvsim.errors import ConfigError
 from clvsim.files import write_csv
 from clvsim.simulation.ledger import Ledger
 from clvsim.simulation.run import Simulation
+from clvsim.texts import CONTROLS
 from clvsim.types import (
     Assumption,
     ContractFigures,
@@ -62,7 +63,10 @@ def json_ready(value: Any) -> Any:
 
 
 def write_json(value: Any, path: Path) -> None:
-    path.write_text(json.dumps(json_ready(value), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    """Write JSON as UTF-8; control characters, which stand in texts only, are its escapes."""
+    text = json.dumps(json_ready(value), indent=1, ensure_ascii=False)
+    text = CONTROLS.sub(lambda sign: f"\\u{ord(sign[0]):04x}", text)
+    path.write_text(text + "\n", encoding="utf-8")
 
 
 def write_result(result: RunResult, folder: Path) -> None:
