@@ -139,9 +139,9 @@ def from_log_problems(acquisition: AcquisitionConfig, seen: FirstOrders | None) 
 def far_prices(scenarios: Iterable[CompiledScenario], scale: float) -> Iterator[Problem]:
     """Prices of offers so far above what customers pay (`scale`) that sums of both would not be counted exactly."""
     for scenario in scenarios:
-        for offer in scenario.mechanisms:
-            for key in ("price", "incentive") if isinstance(offer, OfferTerms) else ():
-                if (highest := float(np.max(getattr(offer, key)))) > FAR_ABOVE * scale:
+        for offer in (m for m in scenario.mechanisms if isinstance(m, OfferTerms)):
+            for key, amounts in (("price", offer.price), ("incentive", offer.incentive)):
+                if (highest := float(np.max(amounts))) > FAR_ABOVE * scale:
                     rule = f"must be at most {FAR_ABOVE:,.0f} times what an order is (about {scale:g})"
                     yield Problem(f"scenario.{scenario.name}.{offer.name}.{key}", f"{rule}, got {highest:,.6g}")
 
