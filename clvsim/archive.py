@@ -19,6 +19,7 @@ from clvsim.files import write_csv
 from clvsim.provenance import SUMMARY, TABLE, parts_of
 from clvsim.simulation.ledger import Ledger
 from clvsim.simulation.run import Simulation
+from clvsim.texts import CONTROLS
 from clvsim.types import (
     Assumption,
     ContractFigures,
@@ -65,7 +66,10 @@ def json_ready(value: Any) -> Any:
 
 
 def write_json(value: Any, path: Path) -> None:
-    path.write_text(json.dumps(json_ready(value), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    """Write JSON as UTF-8; control characters, which stand in texts only, are its escapes."""
+    text = json.dumps(json_ready(value), indent=1, ensure_ascii=False)
+    text = CONTROLS.sub(lambda sign: f"\\u{ord(sign[0]):04x}", text)
+    path.write_text(text + "\n", encoding="utf-8")
 
 
 def write_record(record: Mapping[str, Any], folder: Path) -> None:

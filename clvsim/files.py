@@ -60,6 +60,11 @@ def unknown_name(kind: str, name: str, known: Mapping[str, object] | Iterable[st
     return f"no {kind} {name!r}{hint}"
 
 
+def file_name(path: str) -> str:
+    """The name of a file, if its path begins at the root and would say where somebody works; other paths stay."""
+    return Path(path).name or path if Path(path).is_absolute() else path
+
+
 def write_csv(table: "pd.DataFrame", path: Path) -> None:
     """Write a table whose texts no spreadsheet computes; its numbers stay numbers."""
     words = table.select_dtypes(exclude="number").columns

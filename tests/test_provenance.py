@@ -8,7 +8,15 @@ import pytest
 
 from clvsim import clock
 from clvsim.errors import ConfigError
-from clvsim.provenance import PACKAGES, file_names, processor, provenance, with_file_names
+from clvsim.provenance import (
+    PACKAGES,
+    file_names,
+    processor,
+    provenance,
+    quality_with_file_names,
+    with_file_names,
+)
+from clvsim.types import QualityLine
 
 
 @pytest.mark.parametrize(
@@ -38,6 +46,15 @@ def test_so_has_a_configuration():
         "out": None,
     }
     assert config["data"]["path"][0] == "/a/x.csv"
+
+
+def test_so_has_a_quality_table():
+    line = QualityLine("k", "Files", "/a/x.csv 3, /b c/y.csv 1", "first /a/x.csv; e.g. /a/d/z.csv row 3: '/a'")
+    config = {"data": {"path": ["/a/x.csv", "/b c/*.csv", "rel/x.csv"]}}
+    (shown,) = quality_with_file_names([line], config)
+    assert (shown.value, shown.note) == ("x.csv 3, y.csv 1", "first x.csv; e.g. d/z.csv row 3: '/a'")
+    assert quality_with_file_names([line], {"data": {"path": "x.csv"}}) == (line,)
+    assert quality_with_file_names([line], {"data": {"kind": "synthetic"}}) == (line,)
 
 
 def test_the_machine_is_recorded(monkeypatch: pytest.MonkeyPatch):

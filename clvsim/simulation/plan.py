@@ -3,7 +3,7 @@
 Made without Numba, so that `clvsim check` can refuse what a run would refuse.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,6 +21,8 @@ from clvsim.simulation.layout import MAX_DRAWS, Layout, make_layout, refuse
 from clvsim.simulation.ledger import Economics, money_scale, typical_amounts
 from clvsim.simulation.tables import Calendar, Levers
 from clvsim.types import DAYS_PER_MONTH, DAYS_PER_WEEK, CustomerSummary
+
+FAR_ABOVE = 1e5  # the usual order: a month of five million such offers is still counted exactly
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,8 @@ def make_plan(
         for name in dict.fromkeys([BASELINE, *names])
     }
     applying = {name: scenario for name, scenario in compiled.items() if scenario.applies}
-    refuse(layout, simulation, list(compiled.values()), from_log_problems(acquisition, seen))
+    beyond = [*from_log_problems(acquisition, seen), *far_prices(compiled.values(), economics.money_scale)]
+    refuse(layout, simulation, list(compiled.values()), beyond)
     return RunPlan(
         seed=seed,
         simulation=simulation,
@@ -137,6 +140,16 @@ def from_log_problems(acquisition: AcquisitionConfig, seen: FirstOrders | None) 
         return []
     what = seen.problem() if seen else "needs a log of dated orders; histories and survivors do not say when who came"
     return [Problem("acquisition.from_log", what)] if what else []
+
+
+def far_prices(scenarios: Iterable[CompiledScenario], scale: float) -> Iterator[Problem]:
+    """Prices of offers so far above what customers pay (`scale`) that sums of both would not be counted exactly."""
+    for scenario in scenarios:
+        for offer in (m for m in scenario.mechanisms if isinstance(m, OfferTerms)):
+            for key, amounts in (("price", offer.price), ("incentive", offer.incentive)):
+                if (highest := float(np.max(amounts))) > FAR_ABOVE * scale:
+                    rule = f"must be at most {FAR_ABOVE:,.0f} times what an order is (about {scale:g})"
+                    yield Problem(f"scenario.{scenario.name}.{offer.name}.{key}", f"{rule}, got {highest:,.6g}")
 
 
 def with_costs_that_count(scenario: CompiledScenario, economics: Economics) -> CompiledScenario:
