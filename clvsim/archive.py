@@ -10,9 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from clvsim.comparison import Comparison
+from clvsim.disk import write_tree
 from clvsim.errors import ConfigError
+from clvsim.files import write_csv
+from clvsim.provenance import SUMMARY, TABLE, parts_of
 from clvsim.simulation.ledger import Ledger
 from clvsim.simulation.run import Simulation
 from clvsim.types import (
@@ -36,7 +40,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 _PACKED_FROM_BYTES = 1 << 28  # compression reduces it to a third, and takes longer than writing everything else
-SUMMARY, TABLE, LEDGER, CUSTOMERS = "summary.json", "comparison.csv", "ledger.nc", "customers.parquet"
+LEDGER, CUSTOMERS, RECORD = "ledger.nc", "customers.parquet", "run.json"
 
 
 def json_ready(value: Any) -> Any:
@@ -64,11 +68,16 @@ def write_json(value: Any, path: Path) -> None:
     path.write_text(json.dumps(json_ready(value), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
+def write_record(record: Mapping[str, Any], folder: Path) -> None:
+    """Write `run.json`, the last file of a run, with the sha256 of the others but those that `report` writes again."""
+    write_json({**record, "parts": parts_of(folder)}, folder / RECORD)
+
+
 def write_result(result: RunResult, folder: Path) -> None:
     """Write `summary.json` and `comparison.csv`, from which the report can be rendered again."""
     fields = {name: getattr(result, name) for name in result.__dataclass_fields__ if name != "comparison"}
     write_json(fields, folder / SUMMARY)
-    result.comparison.to_csv(folder / TABLE, index=False, lineterminator="\n")
+    write_csv(result.comparison, folder / TABLE)
 
 
 def read_result(folder: Path) -> RunResult:
@@ -76,9 +85,38 @@ def read_result(folder: Path) -> RunResult:
     try:
         raw = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
         table = pd.read_csv(folder / TABLE)
-        return _result(raw, table)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ConfigError([("run", f"{folder} cannot be read as a finished run: {error}")]) from None
+        return _as_declared(_result(raw, table))
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise ConfigError([("run", f"{folder} cannot be read as a finished run: {_reason(error)}")]) from None
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        return f"{SUMMARY}: {'.'.join(map(str, first['loc'][1:]))}: {first['msg']}"
+    return f"it has no {error}" if isinstance(error, KeyError) else str(error)
+
+
+def _as_declared(result: RunResult) -> RunResult:
+    """The result, all fields as declared: lists of JSON become tuples. Raises ValueError for values of other types."""
+    settings = ConfigDict(arbitrary_types_allowed=True, revalidate_instances="always", defer_build=True)
+    adapter = TypeAdapter(tuple[RunResult], config=settings)
+    adapter.rebuild(_types_namespace={"pd": pd})
+    (result,) = adapter.validate_python((result,))
+    arrays = [
+        *result.delta_draws.values(),
+        *(getattr(result.tracking, name) for name in ("actual", "mean", "p05", "p95")),
+    ]
+    if any(array.dtype.kind not in "fiu" for array in arrays):
+        raise ValueError(f"{SUMMARY} has no numbers where there must be some")
+    columns = result.comparison.columns.difference(["scenario", "metric", "unit", "basis", "layers"])
+    if words := [name for name in columns if result.comparison[name].dtype.kind not in "fiu"]:
+        raise ValueError(f"{TABLE} has no numbers in its column {words[0]}")
+    if unknown := {*result.comparison["scenario"]} ^ {s.name for s in result.scenarios if not s.not_applicable}:
+        raise ValueError(
+            f"{TABLE} and {SUMMARY} do not have the same scenarios: {', '.join(sorted(map(str, unknown)))}"
+        )
+    return result
 
 
 def _result(raw: dict[str, Any], table: pd.DataFrame) -> RunResult:
@@ -171,7 +209,7 @@ def write_ledgers(simulation: Simulation, path: Path) -> None:
     is_large = sum(data.nbytes for data in groups.values()) > _PACKED_FROM_BYTES
     packing = {"zlib": True, "complevel": 1, "shuffle": True} if is_large else {}
     encoding = {f"/{name}": dict.fromkeys(data.data_vars, packing) for name, data in groups.items()}
-    xr.DataTree.from_dict(groups).to_netcdf(path, engine="h5netcdf", encoding=encoding)
+    write_tree(xr.DataTree.from_dict(groups), path, encoding)
 
 
 def ledger_dataset(ledger: Ledger) -> "xr.Dataset":
@@ -209,4 +247,4 @@ def write_run(
     write_result(result, folder)
     write_ledgers(simulation, folder / LEDGER)
     write_customers(simulation, folder)
-    write_json({**record, "variance_of_plan_value": dict(comparison.variance)}, folder / "run.json")
+    write_record({**record, "variance_of_plan_value": dict(comparison.variance)}, folder)

@@ -9,7 +9,7 @@ from pydantic import Field, ValidationError
 from clvsim import scenario as scenarios
 from clvsim.data.config import Source, SurvivorsConfig
 from clvsim.data.readers import SOURCES
-from clvsim.errors import ConfigError, Problem
+from clvsim.errors import MOST, ConfigError, Problem
 from clvsim.files import choices
 from clvsim.models import RETENTION, SPEND
 from clvsim.models.around.several import KIND as AUTO
@@ -19,8 +19,9 @@ from clvsim.models.protocol import RetentionModel, SpendModel
 from clvsim.models.spend.fixed_price import FixedPrice
 from clvsim.report.config import ReportConfig
 from clvsim.scenario import BASELINE, Scenario
-from clvsim.schema import Frozen, OfKind, nearest_keys, schema_keys, split_key
+from clvsim.schema import Frozen, Name, OfKind, Text, Whole, nearest_keys, schema_keys, split_key
 from clvsim.simulation.config import AcquisitionConfig, EnvironmentConfig, FinanceConfig, SimulationConfig
+from clvsim.texts import short_repr
 
 
 class RunConfig(Frozen):
@@ -35,11 +36,11 @@ class RunConfig(Frozen):
     acquisition: AcquisitionConfig = AcquisitionConfig()
     environment: EnvironmentConfig = EnvironmentConfig()
     report: ReportConfig = ReportConfig()
-    scenario: dict[str, Scenario]
-    scenario_library: dict[str, Scenario] = Field(default_factory=dict)
-    seed: int = 1
-    title: str | None = None
-    question: str | None = None
+    scenario: dict[Name, Scenario]
+    scenario_library: dict[Name, Scenario] = Field(default_factory=dict)
+    seed: Annotated[Whole, Field(ge=-(2**63), lt=2**63)] = 1
+    title: Text | None = None
+    question: Text | None = None
     out: str | None = None
     run: str | None = None
 
@@ -64,7 +65,11 @@ def validate(raw: Mapping[str, Any]) -> RunConfig:
     try:
         config = RunConfig.model_validate(sections)
     except ValidationError as error:
-        raise ConfigError(dict.fromkeys(_as_problem(e, sections) for e in error.errors())) from None
+        errors = error.errors()
+        found = list(dict.fromkeys(_as_problem(e, sections) for e in errors[: MOST - 1]))
+        if len(errors) >= MOST:
+            found.append(Problem("and", f"{len(errors) - MOST + 1:,} more problems like these"))
+        raise ConfigError(found) from None
     problems = scenarios.problems(config.library) if BASELINE in config.scenario else []
     problems += _acquisition_problems(config)
     if config.simulation.draws > config.fit.draws:
@@ -142,7 +147,7 @@ def _as_problem(error: Any, raw: Mapping[str, Any]) -> Problem:
     what = error["msg"].removeprefix("Value error, ").replace("Input should", "should")
     what = what[0].lower() + what[1:] if not what.startswith("`") else what
     quotes_value = isinstance(value, str | int | float | date | datetime) and "got" not in what
-    return Problem(where, f"{what}, got {value!r}" if quotes_value else what)
+    return Problem(where, f"{what}, got {short_repr(value)}" if quotes_value else what)
 
 
 RETIRED = {

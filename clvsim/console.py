@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import shlex
 import sys
 import traceback
@@ -10,7 +9,9 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import TextIO
 
-_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+from clvsim.texts import escaped, short, visible
+
+LONGEST_REMARK = 4000  # characters, a command to type with the names of its files included
 
 
 def say(text: str) -> None:
@@ -26,28 +27,12 @@ def say_json(answer: object, say: Callable[[str], None] = say) -> None:
 
 def note(text: str) -> None:
     """Print a remark on stderr, in one line."""
-    write(sys.stderr, f"clvsim: {one_line(text)}")
+    write(sys.stderr, short(f"clvsim: {one_line(text)}", LONGEST_REMARK))
 
 
 def shell_line(words: Iterable[str]) -> str:
     """Words as a shell reads them; those with signs that cannot be printed in the `$'...'` of bash and zsh."""
-    return " ".join(shlex.quote(word) if word.isprintable() else f"$'{''.join(map(_escaped, word))}'" for word in words)
-
-
-def _escaped(sign: str) -> str:
-    code = ord(sign)
-    if sign in "\\'":
-        return f"\\{sign}"
-    if sign.isprintable():
-        return sign
-    if 0xDC80 <= code <= 0xDCFF:  # a byte of a name that is no UTF-8
-        return f"\\x{code - 0xDC00:02x}"
-    return f"\\x{code:02x}" if code < 0x80 else f"\\U{code:08x}"
-
-
-def visible(text: str) -> str:
-    """The text with control characters, and those that turn its direction, as escapes: none reaches a terminal."""
-    return _CONTROLS.sub(lambda match: _escaped(match[0]), text)
+    return " ".join(shlex.quote(word) if word.isprintable() else f"$'{''.join(map(escaped, word))}'" for word in words)
 
 
 def print_problems(problems: Iterable[tuple[str, str]], job: str = "") -> None:
@@ -59,7 +44,7 @@ def print_problems(problems: Iterable[tuple[str, str]], job: str = "") -> None:
 def print_internal_error(job: str = "") -> None:
     """Print that the exception being handled is a bug in clvsim, and its traceback."""
     print_problems([("internal error", "this is a bug in clvsim; please report it with what follows")], job)
-    traceback.print_exc()
+    write(sys.stderr, traceback.format_exc().rstrip("\n"))
 
 
 def one_line(text: str) -> str:

@@ -17,9 +17,10 @@ import numpy as np
 
 from clvsim.anniversaries import MONTHS_OF, anchor_of, day_number, due_on, nearest
 from clvsim.data.payments import Payments
-from clvsim.models.around.plans import ByPlan, prices
+from clvsim.models.around.plans import ByPlan
 from clvsim.models.fitted import FittedModels
 from clvsim.models.laws import distinct_histories, rows_of
+from clvsim.models.prices import mean_payments
 from clvsim.models.retention.due import due_days
 from clvsim.types import (
     DAYS_PER_MONTH,
@@ -146,7 +147,7 @@ def standing_of(part: Part, summary: CustomerSummary, histories: Any, payments: 
     unpaid = T - due_days(own, part.period).day(histories.renewals + 1)
     per_month = DAYS_PER_MONTH / RENEWAL_DAYS[part.period]
     if payments is None:
-        price = np.nan_to_num(prices(own))
+        price = np.nan_to_num(mean_payments(own))
         return Standing(np.where(price > 0, T, np.nan), unpaid, histories.lost, price * per_month, np.zeros_like(T))
     size, today = len(summary.customers), day_number(summary.today)
     paid = Payments(*(column[payments.amount > 0] for column in payments))

@@ -3,6 +3,10 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from clvsim.texts import short
+
+LONGEST, MOST = 1000, 30  # characters of a problem, problems
+
 
 class Problem(NamedTuple):
     """`where` is the key as the user types it, or a file; `what` states the rule that is broken, and the value."""
@@ -18,7 +22,11 @@ class ClvsimError(Exception):
     code = 2
 
     def __init__(self, problems: Iterable[tuple[str, str]], choice: Iterable[str] = ()) -> None:
-        self.problems = tuple(Problem(*p) for p in problems)
+        found = [Problem(short(where), short(what, LONGEST)) for where, what in problems]
+        if len(found) > MOST:
+            rest = f"{len(found) - MOST:,} more problems like these"
+            found = [*found[:MOST], Problem("and", rest)]
+        self.problems = tuple(found)
         self.choice = tuple(choice)
         super().__init__("; ".join(f"{where}: {what}" for where, what in self.problems))
 

@@ -1,8 +1,14 @@
-"""Lookup of named files: in the current directory first, then among those that come with clvsim."""
+"""Lookup of named files: in the current directory first, then among those that come with clvsim. Files as written."""
 
 import difflib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from clvsim.texts import spreadsheet_cell
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 PACKAGE = Path(__file__).resolve().parent
 ROOT = PACKAGE if (PACKAGE / "configs").is_dir() else PACKAGE.parent  # a wheel holds configs/, a checkout has it beside
@@ -52,3 +58,10 @@ def unknown_name(kind: str, name: str, known: Mapping[str, object] | Iterable[st
     known = tuple(known)
     hint = did_you_mean(name, known) or f"; there is {', '.join(known)}"
     return f"no {kind} {name!r}{hint}"
+
+
+def write_csv(table: "pd.DataFrame", path: Path) -> None:
+    """Write a table whose texts no spreadsheet computes; its numbers stay numbers."""
+    words = table.select_dtypes(exclude="number").columns
+    table = table.assign(**{name: table[name].map(spreadsheet_cell) for name in words})
+    table.to_csv(path, index=False, lineterminator="\n")

@@ -1,12 +1,19 @@
-"""Versions and machine of a run, recorded so that it can be reproduced."""
+"""Versions and machine of a run, and what its files held: recorded so that it can be reproduced, and trusted."""
 
+import hashlib
 import os
 import platform
+import re
+import shlex
 import subprocess
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
 
 from clvsim import __version__
 from clvsim.files import ROOT
+from clvsim.marked import MARKER
 
 # Packages whose version can change a figure.
 PACKAGES = (
@@ -27,6 +34,37 @@ PACKAGES = (
     "scipy",
     "xarray",
 )
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+PATHS = ("data.path", "fit.posterior", "out", "run")  # keys that hold paths
+_ROOTED = re.compile(r"(?:^|(?<=[\[,'\"\s]))/(?:[^,\]'\"]*/)?(?=[^,\]'\"/])")
+
+
+SUMMARY, TABLE = "summary.json", "comparison.csv"  # the parts of a run from which its page is made
+# What `clvsim report` writes again, what holds the record, and what a run folder has while it is unfinished.
+UNRECORDED = ("report.html", "figures", "run.json", MARKER)
+
+
+def parts_of(folder: Path) -> dict[str, str]:
+    """sha256 of a run folder's files by name, but for UNRECORDED."""
+    files = (path for path in sorted(folder.iterdir()) if path.is_file() and path.name not in UNRECORDED)
+    return {path.name: sha256(path) for path in files}
+
+
+def sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def changed_parts(folder: Path, recorded: Mapping[str, object]) -> tuple[str, ...]:
+    """What is wrong with the files of a run folder, in a few words each: not there, or not as `recorded`."""
+
+    def wrong(name: str, digest: object) -> str:
+        path = folder / name
+        if Path(name).name != name or path.is_symlink() or not path.is_file():
+            return f"{name} is missing"
+        return "" if sha256(path) == digest else f"{name} is not what the run wrote"
+
+    return tuple(filter(None, (wrong(name, digest) for name, digest in recorded.items())))
 
 
 def provenance() -> dict[str, object]:
@@ -45,13 +83,54 @@ def versions() -> dict[str, str]:
     return releases
 
 
-def machine() -> dict[str, str | int | None]:
+def machine() -> dict[str, Any]:
+    """System, processor and threads: of what a result should not depend on, and of what its speed does."""
     return {
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.release()}",
         "machine": platform.machine(),
+        "processor": processor(),
         "cpus": os.cpu_count(),
+        "threads": {name: os.environ[name] for name in THREADS if name in os.environ},
     }
+
+
+def processor() -> str:
+    """The model of the processor, as the system calls it; "" where it does not say."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return platform.processor()
+    match = re.search(r"^(?:model name|Model|Processor)\s*:\s*(.+)$", text, re.MULTILINE)
+    return match[1].strip() if match else platform.processor()
+
+
+def file_names(command: str) -> str:
+    """A command with the names of files instead of paths from the root, which say where somebody works."""
+    return shlex.join(_without_folders(word) for word in shlex.split(command))
+
+
+def _without_folders(word: str) -> str:
+    key, equals, value = word.partition("=")
+    if not equals or "/" in key:
+        return file_name(word)
+    return f"{key}={_ROOTED.sub('', value)}" if key.lstrip("+") in PATHS else word
+
+
+def file_name(path: str) -> str:
+    """The name of a file, if its path begins at the root; other paths stay."""
+    return Path(path).name or path if Path(path).is_absolute() else path
+
+
+def with_file_names(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A configuration as JSON, in which paths from the root are names of files."""
+    found = {key: dict(value) if isinstance(value, Mapping) else value for key, value in config.items()}
+    for path in PATHS:
+        section, _, key = path.rpartition(".")
+        place = found.get(section) if section else found
+        if isinstance(place, dict) and (value := place.get(key)):
+            place[key] = file_name(value) if isinstance(value, str) else [file_name(one) for one in value]
+    return found
 
 
 def git_revision() -> str | None:

@@ -1,20 +1,21 @@
 """The run folder appears complete or not at all.
 
-A stage writes into a hidden sibling `.NAME.partial-PID`, which is renamed at the end and removed on failure.
+A stage writes into a hidden sibling `.NAME.partial-PID`, which is renamed at the end and removed on failure. It holds
+MARKER as long as it is unfinished: nothing without one is ever deleted, but for empty folders.
 """
 
 import errno
-import fcntl
 import os
 import re
-import shutil
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from clvsim.disk import sync, sync_tree
 from clvsim.errors import ConfigError
+from clvsim.marked import MARKER, is_abandoned, lock_folder, remove_marked
 
 PARTIAL = re.compile(r"\.(?P<name>.+)\.partial-(?P<pid>\d+)")
 
@@ -39,97 +40,98 @@ class RunContext:
 
 
 @contextmanager
-def run_folder(final: Path) -> Generator[Path]:
-    """Yield the partial folder; on leaving, rename it to `final`, or remove it after an exception.
+def run_folder(out: Path) -> Generator[Path]:
+    """Yield the partial folder; on leaving, rename it to `out`, or remove it after an exception.
 
-    Raises ConfigError when `final` holds files, is being written by another run, or cannot be created.
+    Raises ConfigError when `out` holds files, is no folder, is being written by another run, or cannot be created.
     """
-    if final.is_dir() and any(final.iterdir()):
-        raise occupied_error(final)
+    final = require_free(out)
     partial = final.with_name(f".{final.name}.partial-{os.getpid()}")
-    try:
-        partial.mkdir(parents=True)
-    except OSError as error:
-        raise ConfigError([("out", f"cannot create {final}: {error.strerror}")]) from None
     lock = None
+    with writing(out, "cannot create"):
+        partial.mkdir(parents=True)
     try:
-        lock = lock_folder(partial)
+        with writing(out):
+            lock = lock_folder(partial)
         yield partial
-        publish(partial, final)
+        with writing(out):
+            publish(partial, final)
     except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
+        remove_marked(partial)
         raise
     finally:
         if lock is not None:
             os.close(lock)
 
 
+def require_free(out: Path) -> Path:
+    """Where `out` is, links followed. Raises ConfigError where it is neither missing nor an empty folder that a rename
+    can replace."""
+    final = Path(os.path.realpath(out))
+    if out.is_symlink() and not out.exists():
+        raise ConfigError([("out", f"{out} is a link to {os.readlink(out)}, which is not there")])
+    if final.exists() and not final.is_dir():
+        raise ConfigError([("out", f"{out} is a file, and must be a folder")])
+    if final.is_dir() and any(final.iterdir()):
+        raise occupied_error(out)
+    if os.path.ismount(final):
+        raise ConfigError([("out", f"{out} is where a disk is mounted; name a folder in it")])
+    return final
+
+
+@contextmanager
+def writing(out: Path, failed: str = "cannot write", key: str = "out") -> Generator[None]:
+    """ConfigError on `key` in place of an OSError: a full disk, a quota, a limit on files, a folder that is gone."""
+    try:
+        yield
+    except OSError as error:
+        raise ConfigError([(key, f"{failed} {out}: {error.strerror or error}")]) from None
+
+
 def publish(partial: Path, final: Path) -> None:
-    """Rename atomically. An empty `final` (Hydra creates it) is replaced; one filled meanwhile is a ConfigError."""
+    """Rename atomically, all files on the disk before. An empty `final` (Hydra creates it) is replaced; one filled
+    meanwhile is a ConfigError."""
+    sync_tree(partial)
     try:
         partial.rename(final)
     except OSError as error:
         if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
             raise
         raise occupied_error(final) from None
+    (final / MARKER).unlink(missing_ok=True)
+    sync(final.parent)
 
 
 def occupied_error(final: Path) -> ConfigError:
     return ConfigError([("out", f"{final} already holds files; choose another folder")])
 
 
-def lock_folder(folder: Path) -> int:
-    """Lock a partial folder for as long as this process lives. Returns the file descriptor."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    with suppress(OSError):  # on file systems that cannot lock a directory, the process id alone decides
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    return descriptor
-
-
 def sweep_partials(parent: Path) -> list[Path]:
-    """Remove partial folders of killed runs from `parent`. Returns the removed ones."""
-    try:
-        candidates = [path for path in parent.iterdir() if PARTIAL.fullmatch(path.name) and path.is_dir()]
-    except OSError:
-        return []
-    abandoned = [path for path in candidates if is_abandoned(path)]
+    """Remove partial folders of killed runs from `parent`, and from the sweeps in it. Returns the removed ones."""
+    abandoned = [path for folder in (parent, *sweeps_in(parent)) for path in abandoned_in(folder)]
     for path in abandoned:
-        shutil.rmtree(path, ignore_errors=True)
+        remove_marked(path)
         remove_empty((final_of(path),))
     return abandoned
+
+
+def sweeps_in(parent: Path) -> list[Path]:
+    """Folders of sweeps, by the record that Hydra keeps there."""
+    with suppress(OSError):
+        return [record.parent for record in parent.glob("*/multirun.yaml") if not record.parent.is_symlink()]
+    return []
+
+
+def abandoned_in(parent: Path) -> list[Path]:
+    with suppress(OSError):
+        matches = [(path, PARTIAL.fullmatch(path.name)) for path in parent.iterdir() if path.is_dir()]
+        return [path for path, match in matches if match and is_abandoned(path, int(match["pid"]))]
+    return []
 
 
 def final_of(partial: Path) -> Path:
     """The final folder of a partial one, whose name matches PARTIAL."""
     return partial.with_name(partial.name.removeprefix(".").rpartition(".partial-")[0])
-
-
-def is_abandoned(partial: Path) -> bool:
-    """Whether no process writes: its id is gone *and* the lock is free (ids repeat across containers)."""
-    match = PARTIAL.fullmatch(partial.name)
-    if match is None or process_exists(int(match["pid"])):
-        return False
-    try:
-        descriptor = os.open(partial, os.O_RDONLY)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    finally:
-        os.close(descriptor)
-    return True
-
-
-def process_exists(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except (PermissionError, OverflowError):
-        return True
-    return True
 
 
 def missing_folders(path: Path) -> tuple[Path, ...]:

@@ -1,5 +1,6 @@
 """A scenario: a title and interventions by name. Compiling draws its uncertain numbers and lists its mechanisms."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, NamedTuple
@@ -12,16 +13,18 @@ from clvsim.errors import Problem
 from clvsim.interventions import INTERVENTIONS
 from clvsim.interventions.base import CostEntry, Group, Intervention, Mechanism
 from clvsim.interventions.timing import Horizon
-from clvsim.schema import OfKind
+from clvsim.schema import A_NAME, LONGEST_NAME, LONGEST_TEXT, Label, Name, OfKind, is_name
 from clvsim.types import Assumption, ScenarioDescription
 
 BASELINE = "baseline"
+MOST_LEVELS, MOST_LEVERS = 20, 200  # that combine one another, of one scenario
 NEEDS_ACQUISITION = "needs acquisition.channels or acquisition.from_log"
 RESERVED = {"orders", "acquisition", "contact"}  # causes of the lines that every ledger has
 NEEDS_MARGIN = "needs finance.gross_margin; without it figures are revenue, which no cost moves"
 NEEDS_ORDER_RATE = (
     "moves how often customers order, and contracts are paid when they fall due, no sooner and no oftener"
 )
+NEEDS_SILENCE = "waits until customers have not ordered for a while, and contracts are paid when they fall due"
 
 
 AnyIntervention = Annotated[Intervention, OfKind(INTERVENTIONS)]
@@ -34,11 +37,11 @@ class Scenario(BaseModel):
     is no file, and the scenario itself is what was written.
     """
 
-    model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False, str_max_length=LONGEST_TEXT)
     __pydantic_extra__: dict[str, AnyIntervention] = Field(init=False)  # ty: ignore[incompatible-mutable-override]
-    title: str = Field(min_length=1)
+    title: Label
     illustrative: bool = False  # the numbers are examples; never the headline on other people's data
-    combine: tuple[str, ...] = ()
+    combine: Annotated[tuple[Name, ...], Field(max_length=MOST_LEVERS)] = ()
     as_written: dict[str, Any] | None = None
 
     @property
@@ -84,16 +87,24 @@ def _in_file(lever: Mapping[str, Any], field: str) -> Any:
 
 
 def placed_interventions(name: str, library: Mapping[str, Scenario]) -> Iterator[PlacedIntervention]:
-    """Interventions of a scenario, those of the scenarios it combines first.
+    """Interventions of a scenario, those of the scenarios it combines first; of one that is reached twice, once.
 
     `problems` must have found no unknown name and no cycle.
     """
-    scenario = library[name]
-    for part in scenario.combine:
-        yield from placed_interventions(part, library)
-    for own_name, intervention in scenario.interventions.items():
-        written = None if scenario.as_written is None else scenario.as_written.get(own_name, {})
-        yield PlacedIntervention(name, own_name, intervention, written)
+    for origin in _reached(name, library, {}):
+        scenario = library[origin]
+        for own_name, intervention in scenario.interventions.items():
+            written = None if scenario.as_written is None else scenario.as_written.get(own_name, {})
+            yield PlacedIntervention(origin, own_name, intervention, written)
+
+
+def _reached(name: str, library: Mapping[str, Scenario], found: dict[str, None]) -> dict[str, None]:
+    """Adds a scenario to `found`, behind all that it combines; each is visited once, by however many ways."""
+    if name not in found:
+        for part in library[name].combine:
+            _reached(part, library, found)
+        found[name] = None
+    return found
 
 
 def ambiguous_names(library: Mapping[str, Scenario], names: Sequence[str]) -> tuple[str, ...]:
@@ -118,14 +129,24 @@ def ambiguous_names(library: Mapping[str, Scenario], names: Sequence[str]) -> tu
 def problems(library: Mapping[str, Scenario]) -> list[Problem]:
     """Wrong combinations and names of the scenarios, and every effect that does not fit its scale."""
     errors: list[Problem] = []
+    depths: dict[str, int] = {}
+    occurrences: dict[str, Counter[str]] = {}
     for name, scenario in library.items():
-        if problem := _combination_problem(name, library):
+        if problem := _combination_problem(name, library, depths):
             errors.append(problem)
             continue
-        names = [p.name for p in placed_interventions(name, library)]
+        levers = _occurrences(name, library, occurrences)
         errors += [
             Problem(f"scenario.{name}.combine", f"two interventions are called {repeated!r}; rename one")
-            for repeated in sorted({n for n in names if names.count(n) > 1})
+            for repeated, times in sorted(levers.items())
+            if times > 1
+        ]
+        if len(levers) > MOST_LEVERS:
+            errors.append(Problem(f"scenario.{name}", f"has {len(levers):,} interventions, at most {MOST_LEVERS}"))
+        errors += [
+            Problem(f"scenario.{name}", f"{own_name[:LONGEST_NAME]!r}: {A_NAME}")
+            for own_name in scenario.interventions
+            if not is_name(own_name)
         ]
         errors += [
             Problem(f"scenario.{name}.{own_name}", "is a cause that every ledger has; choose another name")
@@ -137,14 +158,32 @@ def problems(library: Mapping[str, Scenario]) -> list[Problem]:
     return errors
 
 
-def _combination_problem(name: str, library: Mapping[str, Scenario], ancestors: tuple[str, ...] = ()) -> Problem | None:
+def _occurrences(name: str, library: Mapping[str, Scenario], known: dict[str, Counter[str]]) -> Counter[str]:
+    """How often each lever comes in a scenario with all that it combines, by all ways to it."""
+    if name not in known:
+        count = Counter(library[name].interventions.keys())
+        for part in library[name].combine:
+            count.update(_occurrences(part, library, known))
+        known[name] = count
+    return known[name]
+
+
+def _combination_problem(
+    name: str, library: Mapping[str, Scenario], depths: dict[str, int], ancestors: tuple[str, ...] = ()
+) -> Problem | None:
+    """What is wrong with what a scenario combines; `depths` of those without a problem, each looked at once."""
+    where = f"scenario.{ancestors[0]}.combine" if ancestors else ""
     if name in ancestors:
-        return Problem(f"scenario.{ancestors[0]}.combine", f"goes round in a circle: {' -> '.join((*ancestors, name))}")
+        return Problem(where, f"goes round in a circle: {' -> '.join((*ancestors, name))}")
     if name not in library:
         return Problem(f"scenario.{ancestors[-1]}.combine", f"no such scenario: {name}")
-    for part in library[name].combine:
-        if problem := _combination_problem(part, library, (*ancestors, name)):
-            return problem
+    if len(ancestors) + depths.get(name, 1) > MOST_LEVELS:
+        return Problem(where, f"goes through more than {MOST_LEVELS} scenarios, one combining the next")
+    if name not in depths:
+        for part in library[name].combine:
+            if problem := _combination_problem(part, library, depths, (*ancestors, name)):
+                return problem
+        depths[name] = 1 + max((depths[part] for part in library[name].combine), default=0)
     return None
 
 
@@ -194,9 +233,10 @@ def compile_scenario(
     # By name, so that sums do not depend on the order in which a scenario is written.
     for item in sorted(placed_interventions(name, library), key=lambda p: p.name):
         reason = _without_object(item.intervention, groups, margin_known, renewing)
-        if reason not in (NEEDS_MARGIN, NEEDS_ACQUISITION) and (
-            why_never := item.intervention.never_acts(horizon, groups)
-        ):
+        why_never = ""
+        if reason not in (NEEDS_MARGIN, NEEDS_ACQUISITION):
+            why_never = item.intervention.never_acts(horizon, groups)
+        if why_never:
             problems.append(Problem(f"{item.path}.when", why_never))
         if reason:
             reasons.append(reason)
@@ -230,7 +270,12 @@ def compile_scenario(
                 )
                 if is_default and number.drives:
                     defaults.append(number.label)
-        mechanisms += item.intervention.compile(item.name, values, item.intervention.when.period(horizon.today))
+        if not why_never and (misfit := item.intervention.misfits(values, horizon)):
+            problems.append(Problem(item.path, misfit))
+            continue
+        mechanisms += item.intervention.compile(
+            item.name, values, item.intervention.when.period(horizon.today), horizon
+        )
     costs_alone = NEEDS_ORDER_RATE in reasons and all(isinstance(m, CostEntry) for m in mechanisms)
     nothing_left = bool(reasons) and (costs_alone or not mechanisms) and name != BASELINE
     declared = scenario.illustrative or any(library[p.origin].illustrative for p in placed_interventions(name, library))
@@ -266,6 +311,8 @@ def _without_object(intervention: Intervention, groups: tuple[Group, ...], margi
         return NEEDS_ACQUISITION
     if intervention.needs_order_rate and renewing:
         return NEEDS_ORDER_RATE
+    if intervention.needs_silence and renewing:
+        return NEEDS_SILENCE
     if not any(intervention.who.reaches(g) for g in groups):
         return f"reaches nobody ({intervention.who})"
     return ""

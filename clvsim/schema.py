@@ -1,18 +1,98 @@
-"""Base class of all configuration sections, the keys of a section, and suggestions for unknown keys."""
+"""Base class of all configuration sections, what their values may be, the keys of a section, and suggestions for
+unknown keys."""
 
 import difflib
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, get_args, get_origin, get_type_hints
+from datetime import date, datetime
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
+
+from clvsim.texts import CONTROLS, escaped, short_repr
+
+LONGEST_TEXT = 4096  # characters; no path is longer
+LARGEST = 1e12  # of any number, and of money in the smallest of currencies
+LONGEST_NAME = 64
+TINY = 1e-9  # below it a number above 0 is a slip, and its square is soon no number any more
 
 
 class Frozen(BaseModel):
-    """A section of the configuration: immutable, no unknown keys, finite numbers."""
+    """A section of the configuration: immutable, no unknown keys, finite numbers, texts of a length to be read."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, str_max_length=LONGEST_TEXT)
+
+
+# --- what values may be: wide enough for anything meant, and nothing that takes all memory or all digits ---
+
+
+def _no_switch(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("a number is needed")
+    return value
+
+
+def _not_tiny(value: float) -> float:
+    if value < TINY:
+        raise ValueError(f"should be at least {TINY:g}, got {value:g}")
+    return value
+
+
+def iso_date(value: Any) -> Any:
+    """A date, or its ISO text; numbers, and times of a day, are refused."""
+    if value is None or (isinstance(value, date) and not isinstance(value, datetime)):
+        return value
+    if isinstance(value, datetime) and value == datetime(value.year, value.month, value.day):
+        return value.date()
+    try:
+        day = date.fromisoformat(value)
+    except (TypeError, ValueError):
+        day = None
+    if day is None or str(day) != value:
+        raise ValueError("a date is needed, such as 2026-01-15")
+    return day
+
+
+def _without_controls(text: str) -> str:
+    if found := CONTROLS.search(text):
+        raise ValueError(f"holds a control character ({escaped(found[0])}), which cannot be shown")
+    return text
+
+
+A_NAME = f"a name has letters, digits, _ and -, at most {LONGEST_NAME}, and no - in front"
+
+
+def is_name(text: str) -> bool:
+    return re.fullmatch(rf"\w[\w-]{{0,{LONGEST_NAME - 1}}}", text) is not None
+
+
+def _a_name(name: str) -> str:
+    if not is_name(name):
+        raise ValueError(f"{A_NAME}, got {short_repr(name)}")
+    return name
+
+
+Name = Annotated[str, AfterValidator(_a_name)]  # of a scenario, a lever, a promotion
+Label = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_without_controls)]
+Text = Annotated[str, Field(max_length=2000), AfterValidator(_without_controls)]
+Whole = Annotated[int, BeforeValidator(_no_switch)]
+Real = Annotated[float, BeforeValidator(_no_switch), AfterValidator(lambda value: value + 0.0)]  # no "-0"
+Amount = Annotated[Real, Field(ge=-LARGEST, le=LARGEST)]  # the scale that it is for says more
+Money = Annotated[Real, Field(ge=0, le=LARGEST)]
+Price = Annotated[Real, Field(gt=0, le=LARGEST), AfterValidator(_not_tiny)]
+Positive = Annotated[Real, Field(gt=0, le=1e9), AfterValidator(_not_tiny)]  # a rate, a shape, a ratio
+Share = Annotated[Real, Field(ge=0, le=1)]
+Margin = Annotated[Real, Field(gt=0, le=1), AfterValidator(_not_tiny)]
+LogSd = Annotated[Real, Field(gt=0, le=10), AfterValidator(_not_tiny)]  # of a logarithm or log odds
+Weeks = Annotated[Real, Field(gt=0, le=5200), AfterValidator(_not_tiny)]
+Months = Annotated[Real, Field(ge=0, le=10_000)]
+Day = Annotated[date, BeforeValidator(iso_date), Field(ge=date(1900, 1, 1), le=date(2999, 12, 31))]
+Seed = Annotated[Whole, Field(ge=0, lt=2**32)]
+
+
+# --- the keys of a section -------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)

@@ -95,7 +95,9 @@ class CustomerSummary:
     `repeat_log_amount` (sum of their logs), `repeat_log_square` (sum of the squares of those logs), `repeat_positive`
     (how many they are), only from a log `repeat_lag`, `repeat_lag_square`, `repeat_lag_log` (sums over them of their
     age in years, its square, and its product with the log), and `repeat_amount_today` (the sum of their amounts at
-    today's level, by the slope of `trend`),
+    today's level, by the slope of `trend`), `last_amount` (money of the last order above zero; where payments keep a
+    rhythm, of the last one that fell due, or of what mostly followed such a one: `clvsim.data.prices`; nan where
+    nothing was paid; only from a log),
     `holdout_frequency` (orders after today), `holdout_amount` (what was paid for them, less refunds after today; only
     from a log), `recent_frequency` and `recent_amount` (repeat orders in as many days up to today, and their money;
     only where the log dates them), `log_gaps` (sum of the logs of the days between orders; only from a log), `rhythm`

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 import yaml
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
-from clvsim.schema import Frozen
+from clvsim.schema import Day, Frozen, Positive, Price, Real, Seed, Share, Whole
 from clvsim.types import DAYS_PER_MONTH, DAYS_PER_UNIT, DAYS_PER_WEEK, RENEWAL_DAYS
 
 TimeUnit = Literal["day", "week", "month"]
@@ -70,7 +70,7 @@ class DataConfig(Source):
     path: str | tuple[str, ...] | None = None
     sheet: str | None = None  # of a workbook; None: the only one with rows
     encoding: Literal["utf-8", "utf-16", "cp1252", "latin-1"] | None = None  # None: found
-    skip: int | None = Field(default=None, ge=0, le=1000)  # lines above the header; None: found
+    skip: Annotated[Whole, Field(ge=0, le=1000)] | None = None  # lines above the header; None: found
     customer_id: str | None = None
     date: str | None = None
     amount: str | None = None  # a column, or a product of two or three: "Quantity*Price"
@@ -84,7 +84,7 @@ class DataConfig(Source):
     without: Wanted = Field(default_factory=dict)  # column: values; rows with one of them are no sales
     failed: Wanted = Field(default_factory=dict)  # column: values; rows with one of them are charges that failed
     currency: str | None = None  # column with each row's currency
-    rates: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)  # what one unit of a currency is
+    rates: dict[str, Price] = Field(default_factory=dict)  # what one unit of a currency is
     date_format: str | None = Field(
         default=None, min_length=2
     )  # strptime, serial or epoch; None: whatever can be read in one way only
@@ -93,13 +93,11 @@ class DataConfig(Source):
     delimiter: str | None = Field(default=None, min_length=1, max_length=1)  # None: from the header line
     fold: bool = True  # spellings of one id are one customer
     guests: Literal["apart", "drop", "keep"] | None = None  # rows under a placeholder; None: asked where it matters
-    today: dt.date | None = None  # values are as of this day; None: the day of the log's last order
-    calibration_end: dt.date | Literal["none"] | None = None  # of the check; None: chosen; "none": no check
-    customers_since: dt.date | None = None  # only customers first seen on or after this day; None: all
+    today: Day | None = None  # values are as of this day; None: the day of the log's last order
+    calibration_end: Day | Literal["none"] | None = None  # of the check; None: chosen; "none": no check
+    customers_since: Day | None = None  # only customers first seen on or after this day; None: all
     refunds: Literal["net", "drop", "error"] = "net"
-    max_bad_share: float = Field(
-        default=0.0, ge=0.0, le=1.0
-    )  # share of rows that may be left out because they cannot be read
+    max_bad_share: Share = 0.0  # share of rows that may be left out because they cannot be read
 
     @field_validator("rates", mode="before")
     @classmethod
@@ -118,8 +116,8 @@ class SurvivorsConfig(Source):
     kind: Literal["survivors"] = "survivors"
     path: str | None = None
     renewal: Literal["week", "month", "quarter", "year"] | None = None
-    price: float | None = Field(default=None, gt=0)
-    today: dt.date | None = None  # None: the day of the run
+    price: Price | None = None
+    today: Day | None = None  # None: the day of the run
     time_unit: TimeUnit = "month"
 
 
@@ -143,7 +141,7 @@ class SummaryConfig(Source):
 
     kind: Literal["summary"] = "summary"
     path: str | None = None
-    today: Annotated[dt.date, BeforeValidator(_required)]
+    today: Annotated[Day, BeforeValidator(_required)]
     time_unit: Annotated[TimeUnit, BeforeValidator(_required)]
     customer_id: str | None = None
     frequency: str | None = None
@@ -177,7 +175,6 @@ SYNTHETIC_MODELS = {
     "bdw": SyntheticModel({"gamma": 0.67, "delta": 3.8, "c": 1.3}, renewing=True),
 }
 RATE = "rate"  # key of a segment: a factor of the order rate
-Positive = Annotated[float, Field(gt=0)]
 
 
 class SyntheticSpend(Frozen):
@@ -186,10 +183,10 @@ class SyntheticSpend(Frozen):
     `vary`: whether the amounts of a customer differ; if not, each is p / nu. None: they differ, except for contracts.
     """
 
-    p: float = Field(4.0, gt=0)
-    q: float = Field(4.0, gt=1)  # below, the mean does not exist
-    gamma: float = Field(30.0, gt=0)
-    first_order_factor: float = Field(1.0, gt=0)
+    p: Positive = 4.0
+    q: Annotated[Positive, Field(gt=1)] = 4.0  # below, the mean does not exist
+    gamma: Price = 30.0
+    first_order_factor: Positive = 1.0
     vary: bool | None = None
 
 
@@ -206,18 +203,18 @@ class SyntheticConfig(Source):
     kind: Literal["synthetic"] = "synthetic"
     model: str = "bg_nbd"
     parameters: dict[str, Positive | None] = Field(default_factory=dict, validate_default=True)
-    customers: int = Field(2000, ge=2, le=5_000_000)
-    start: dt.date = dt.date(2023, 1, 2)
-    acquisition_days: int = Field(180, ge=1)
-    span_days: int = Field(730, ge=2)
+    customers: Annotated[Whole, Field(ge=2, le=5_000_000)] = 2000
+    start: Day = dt.date(2023, 1, 2)
+    acquisition_days: Annotated[Whole, Field(ge=1, le=36_525)] = 180
+    span_days: Annotated[Whole, Field(ge=2, le=36_525)] = 730
     renewal: Literal["week", "month", "quarter", "year"] = "month"
-    opportunity_days: float = Field(DAYS_PER_MONTH, ge=1, le=3653)
+    opportunity_days: Annotated[Real, Field(ge=1, le=3653)] = DAYS_PER_MONTH
     season: tuple[Positive, ...] = ()
     segments: dict[str, dict[str, Positive]] = Field(default_factory=dict)
     spend: SyntheticSpend = SyntheticSpend()
-    today: dt.date | None = None  # None: the last day with an order
-    calibration_end: dt.date | Literal["none"] | None = None  # as of a log
-    seed: int = Field(1, ge=0, lt=2**32)
+    today: Day | None = None  # None: the last day with an order
+    calibration_end: Day | Literal["none"] | None = None  # as of a log
+    seed: Seed = 1
 
     @property
     def renewing(self) -> bool:

@@ -9,6 +9,7 @@ import pandas as pd
 from clvsim.anniversaries import day_number
 from clvsim.data.log import TransactionLog
 from clvsim.data.periods import PeriodsOfLog, last_day, periods_of
+from clvsim.data.prices import WITHIN_GRACE, with_prices
 from clvsim.data.raw import covariate_keys, identifier
 from clvsim.data.trend import spend_trend
 from clvsim.errors import DiagnosticsError
@@ -26,6 +27,7 @@ WITH {dated}, totals AS (
         min(first_day) AS first_day, {recency} AS recency_days,
         arg_min(amount, {moment}) AS first_amount, sum(amount) FILTER ({known}) AS total,
         count(*) FILTER ({known} AND amount > 0) AS positive,
+        arg_max(amount, {moment}) FILTER ({known} AND amount > 0) AS last_amount,
         sum(CASE WHEN amount > 0 AND {known} THEN log::DECIMAL(38,15) ELSE 0 END) AS log_total,
         sum(CASE WHEN amount > 0 AND {known} THEN (log^2)::DECIMAL(38,15) ELSE 0 END) AS log_square,
         arg_min({lag}, {moment})::BIGINT AS first_lag,
@@ -40,6 +42,7 @@ WITH {dated}, totals AS (
         count(*) FILTER (alike AND day - previous BETWEEN 15 AND 52) AS months,
         count(*) FILTER (alike AND day - previous BETWEEN 53 AND 136) AS quarters,
         count(*) FILTER (alike AND day - previous >= 258) AS years,
+        count(*) FILTER ({within_grace}) AS due_gaps,
         count(*) FILTER (day - previous > 10) AS week_breaks, count(*) FILTER (day - previous > 46) AS month_breaks,
         count(*) FILTER (day - previous > 137) AS quarter_breaks, count(*) FILTER (day - previous > 548) AS year_breaks
     FROM (
@@ -47,7 +50,7 @@ WITH {dated}, totals AS (
         FROM purchases WHERE day <= $today WINDOW one AS (PARTITION BY customer ORDER BY day)
     ) WHERE previous IS NOT NULL GROUP BY customer
 )
-SELECT customer_id, orders - 1 AS frequency, recency_days::DOUBLE AS recency_days,
+SELECT customer, customer_id, orders - 1 AS frequency, recency_days::DOUBLE AS recency_days,
     ($today - first_day)::DOUBLE AS T_days, first_amount::DOUBLE AS first_amount,
     (total - first_amount)::DOUBLE AS repeat_amount,
     (log_total - CASE WHEN first_amount > 0 THEN ln(first_amount::DOUBLE)::DECIMAL(38,15) ELSE 0 END)::DOUBLE
@@ -58,10 +61,11 @@ SELECT customer_id, orders - 1 AS frequency, recency_days::DOUBLE AS recency_day
     coalesce(lag_squares, 0) - CASE WHEN first_amount > 0 THEN first_lag * first_lag ELSE 0 END AS repeat_lag_square,
     (lag_logs - CASE WHEN first_amount > 0 THEN first_lag * ln(first_amount::DOUBLE)::DECIMAL(30,15)
         ELSE 0 END)::DOUBLE AS repeat_lag_log,
-    positive - (first_amount > 0)::BIGINT AS repeat_positive, later_orders AS holdout_frequency,
+    positive - (first_amount > 0)::BIGINT AS repeat_positive, last_amount::DOUBLE AS last_amount,
+    later_orders AS holdout_frequency,
     coalesce(later_total, 0)::DOUBLE AS holdout_amount, recent_orders - {first_is_recent} AS recent_frequency,
     (coalesce(recent_total, 0) - {first_is_recent} * first_amount)::DOUBLE AS recent_amount,
-    coalesce(log_gaps, 0) AS log_gaps,
+    coalesce(log_gaps, 0) AS log_gaps, coalesce(due_gaps, 0) AS due_gaps,
     CASE greatest(weeks, months, quarters, years) WHEN 0 THEN '' WHEN months THEN 'month' WHEN years THEN 'year'
         WHEN quarters THEN 'quarter' WHEN weeks THEN 'week' ELSE '' END AS rhythm,
     coalesce(CASE greatest(weeks, months, quarters, years) WHEN 0 THEN 0 WHEN months THEN month_breaks
@@ -176,7 +180,9 @@ def summarize(
         values, fragments = values | _period_values(log, period_days), _BY_PERIOD
     covariates = covariate_keys(dict(log.columns))
     covariate_columns = "".join(f", coalesce({identifier(name)}, '') AS {identifier(name)}" for name in covariates)
-    customers = log.connection.execute(_SUMMARY.format(**fragments, covariates=covariate_columns), values).df()
+    more = {"covariates": covariate_columns, "within_grace": WITHIN_GRACE}
+    customers = log.connection.execute(_SUMMARY.format(**fragments, **more), values).df()
+    customers = (customers if period_days else with_prices(customers, log)).drop(columns=["customer", "due_gaps"])
     decimal = log.config.decimal or "."
     customers = customers.assign(**{name: _numbers_or_words(customers[name], decimal) for name in covariates})
     if shared:

@@ -4,7 +4,6 @@
 """
 
 import json
-from collections.abc import Mapping
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
@@ -14,8 +13,22 @@ from clvsim.effects.base import EVIDENCE, EffectKind, Evidence
 from clvsim.effects.experiment import Experiment
 from clvsim.effects.expert import Expert
 from clvsim.effects.fixed import Fixed
+from clvsim.effects.mixture import SIMPLE, Mixture
 from clvsim.effects.prior import Prior
-from clvsim.effects.scales import NON_NEGATIVE, REAL, Domain, Scale, in_words, limits, open_unit, to_reader
+from clvsim.effects.reading import keys_of_kind
+from clvsim.effects.scales import (
+    CHANGES,
+    MOST,
+    NON_NEGATIVE,
+    REAL,
+    Domain,
+    Scale,
+    format_typed,
+    in_words,
+    limits,
+    open_unit,
+    to_reader,
+)
 from clvsim.errors import ConfigError, Problem
 from clvsim.types import Assumption
 
@@ -32,6 +45,7 @@ __all__ = [
     "Experiment",
     "Expert",
     "Fixed",
+    "Mixture",
     "Prior",
     "Scale",
     "assumption",
@@ -40,32 +54,14 @@ __all__ = [
     "draw",
 ]
 
-EFFECTS: dict[str, type[EffectKind]] = {"fixed": Fixed, "prior": Prior, "expert": Expert, "experiment": Experiment}
+EFFECTS: dict[str, type[EffectKind]] = {**SIMPLE, "mixture": Mixture}
 
-_EVERY_KEY = frozenset(key for kind in EFFECTS.values() for key in kind.model_fields)
 _UNITS: dict[Scale, str] = {"relative": "relative", "odds": "relative", "probability": "probability"}
 
 
-def drop_other_keys(value: Any) -> Any:
-    """A bare number is `fixed`; keys that belong only to other kinds are dropped.
-
-    Overriding an effect's `kind` merges the new mapping over the old one, so the old kind's keys are left behind. A
-    key that no kind has stays, and is refused.
-    """
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return {"kind": "fixed", "value": value}
-    if isinstance(value, EffectKind):
-        return value
-    if not isinstance(value, Mapping):
-        raise ValueError(f"a number or an effect {{kind: {' | '.join(EFFECTS)}, ...}} is needed")
-    kind = EFFECTS.get(value.get("kind"))
-    if kind is None:
-        return value
-    own = kind.own_keys(value)
-    return {key: v for key, v in value.items() if key in own or key not in _EVERY_KEY}
-
-
-Effect = Annotated[Fixed | Prior | Expert | Experiment, Field(discriminator="kind"), BeforeValidator(drop_other_keys)]
+Effect = Annotated[
+    Fixed | Prior | Expert | Experiment | Mixture, Field(discriminator="kind"), BeforeValidator(keys_of_kind(EFFECTS))
+]
 
 
 _ANY_EFFECT = TypeAdapter(Effect)
@@ -127,7 +123,9 @@ def assumption(
     p05, p95 = np.quantile(values, [0.05, 0.95])
     text = ("default, which nobody measured; " if is_default else "") + effect.describe(scale)
     if draws.clipped:
-        bounds = in_words(limits(scale, domain))
+        bounds = in_words(domain)
+        if scale in CHANGES:
+            bounds = f"between {format_typed(-1.0, scale)} and {format_typed(MOST[scale], scale)}"
         text += f"; {draws.clipped:,} of {values.size:,} draws set to the nearest value that is {bounds}"
     return Assumption(
         path=path,

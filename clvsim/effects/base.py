@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from clvsim.effects.scales import Domain, Scale
-from clvsim.schema import Frozen
+from clvsim.schema import Frozen, Text
 
 # In the order of their strength. What no test shows and no source backs is stated, however uncertain it is said to be.
 Evidence = Literal["log", "experiment", "judgement", "stated"]
@@ -23,7 +23,7 @@ class EffectKind(Frozen):
     """
 
     kind_name: ClassVar[str]
-    source: str = ""  # the user's own note: where the numbers come from, which makes a stated number a judgement
+    source: Text = ""  # the user's own note: where the numbers come from, which makes a stated number a judgement
 
     @property
     def evidence(self) -> Evidence:

@@ -9,8 +9,11 @@ from pydantic import Field, model_validator
 from clvsim.effects.base import EffectKind, Evidence
 from clvsim.effects.binomial import estimate, exact_log_likelihood, invert_density, is_small
 from clvsim.effects.scales import CHANGES, Domain, Scale, format_typed
+from clvsim.schema import LARGEST, LogSd, Real, Whole
 from clvsim.special import log_ndtr, logsumexp, ndtri
 
+People = Annotated[Whole, Field(ge=1, le=int(LARGEST))]
+Successes = Annotated[Whole, Field(ge=0, le=int(LARGEST))]
 LEARN_SD = 0.05  # scale of the half-normal prior of τ under `prior_sd: learn`
 
 
@@ -29,11 +32,11 @@ class Experiment(EffectKind):
 
     kind_name: ClassVar[str] = "experiment"
     kind: Literal["experiment"] = "experiment"
-    n: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]]
-    x: tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]]
-    prior_sd: Annotated[float, Field(gt=0)] | Literal["learn"] = 0.05
-    tests_run: int = Field(1, ge=1)
-    transport: float = Field(1.0, ge=0)
+    n: tuple[People, People]
+    x: tuple[Successes, Successes]
+    prior_sd: LogSd | Literal["learn"] = 0.05
+    tests_run: Annotated[Whole, Field(ge=1, le=1_000_000)] = 1
+    transport: Annotated[Real, Field(ge=0, le=10)] = 1.0
 
     @property
     def evidence(self) -> Evidence:

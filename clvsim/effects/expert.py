@@ -8,6 +8,7 @@ from pydantic import model_validator
 
 from clvsim.effects.base import EffectKind
 from clvsim.effects.scales import Domain, Scale, format_typed, from_applied, misfit, to_applied
+from clvsim.schema import Amount
 from clvsim.special import ndtri
 
 
@@ -19,9 +20,9 @@ class Expert(EffectKind):
 
     kind_name: ClassVar[str] = "expert"
     kind: Literal["expert"] = "expert"
-    p10: float
-    p50: float
-    p90: float
+    p10: Amount
+    p50: Amount
+    p90: Amount
 
     @model_validator(mode="after")
     def _increasing(self) -> Self:

@@ -7,6 +7,7 @@ import numpy as np
 
 from clvsim.effects.base import EffectKind
 from clvsim.effects.scales import CHANGES, Domain, Scale, format_typed, misfit
+from clvsim.schema import Amount
 
 
 class Fixed(EffectKind):
@@ -17,7 +18,7 @@ class Fixed(EffectKind):
 
     kind_name: ClassVar[str] = "fixed"
     kind: Literal["fixed"] = "fixed"
-    value: float
+    value: Amount
 
     def misfits(self, scale: Scale, domain: Domain) -> Iterator[tuple[str, str]]:
         if reason := misfit(self.value, scale, domain):

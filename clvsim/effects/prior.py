@@ -4,10 +4,21 @@ from collections.abc import Iterator, Mapping
 from typing import ClassVar, Literal, Self
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
 from clvsim.effects.base import EffectKind
-from clvsim.effects.scales import CHANGES, Domain, Scale, format_typed, from_applied, misfit, scale_name, to_applied
+from clvsim.effects.scales import (
+    CHANGES,
+    Domain,
+    Scale,
+    format_typed,
+    from_applied,
+    misfit,
+    misfit_sd,
+    scale_name,
+    to_applied,
+)
+from clvsim.schema import Amount, Positive, Price
 from clvsim.special import betaincinv, ndtri
 
 PARAMETERS: dict[str, tuple[str, ...]] = {
@@ -39,13 +50,13 @@ class Prior(EffectKind):
     kind_name: ClassVar[str] = "prior"
     kind: Literal["prior"] = "prior"
     dist: Literal["normal", "halfnormal", "beta", "lognormal", "uniform"]
-    mean: float | None = None
-    sd: float | None = Field(None, gt=0)
-    alpha: float | None = Field(None, gt=0)
-    beta: float | None = Field(None, gt=0)
-    median: float | None = Field(None, gt=0)
-    low: float | None = None
-    high: float | None = None
+    mean: Amount | None = None
+    sd: Price | None = None
+    alpha: Positive | None = None
+    beta: Positive | None = None
+    median: Price | None = None
+    low: Amount | None = None
+    high: Amount | None = None
 
     @classmethod
     def own_keys(cls, given: Mapping[str, object]) -> frozenset[str]:
@@ -85,6 +96,8 @@ class Prior(EffectKind):
                 reason = misfit(self._value(key), scale, domain, interior=key == "mean")
                 if reason:
                     yield key, reason
+            elif key == "sd" and (reason := misfit_sd(self._value(key), scale, of_log=self.dist == "lognormal")):
+                yield key, reason
 
     def sample(self, uniforms: np.ndarray, scale: Scale) -> np.ndarray:
         value = self._value

@@ -13,6 +13,7 @@ from typing import Literal
 
 import numpy as np
 
+from clvsim.schema import LARGEST
 from clvsim.special import expit, logit
 
 Scale = Literal["relative", "odds", "probability", "amount"]
@@ -21,6 +22,9 @@ Domain = tuple[float, float]
 NON_NEGATIVE: Domain = (0.0, inf)
 REAL: Domain = (-inf, inf)
 CHANGES: tuple[Scale, ...] = ("relative", "odds")  # zero means "nothing happens"
+MOST = {"relative": 100.0, "odds": 10_000.0}  # change: +10,000 % of a rate; odds go further, for a chance stays below 1
+WIDEST_SD = 10.0  # of a logarithm or log odds
+_LEAST_LOG = -100.0  # of a factor: nothing is left
 
 # A uniform of exactly 0 or 1 would be an infinite quantile.
 _SMALLEST, _LARGEST = 2.0**-54, 1.0 - 2.0**-53
@@ -46,8 +50,9 @@ def to_reader(values: np.ndarray, scale: Scale) -> np.ndarray:
 def limits(scale: Scale, domain: Domain) -> Domain:
     """Closed interval in which the values returned by `draw` must lie; `domain` matters for amounts only."""
     if scale in CHANGES:
-        return REAL
-    return (0.0, 1.0) if scale == "probability" else domain
+        return _LEAST_LOG, float(np.log1p(MOST[scale]))
+    low, high = (0.0, 1.0) if scale == "probability" else domain
+    return max(low, -LARGEST), min(high, LARGEST)
 
 
 def misfit(typed: float, scale: Scale, domain: Domain, *, interior: bool = False) -> str | None:
@@ -56,13 +61,24 @@ def misfit(typed: float, scale: Scale, domain: Domain, *, interior: bool = False
     `interior` asks for the inside of (0, 1) where a logit has to be taken.
     """
     if scale in CHANGES:
-        return None if typed > -1 else f"a relative change must be above -1 (0.05 is +5 %), got {typed:g}"
+        if typed <= -1:
+            return f"a relative change must be above -1 (0.05 is +5 %), got {typed:g}"
+        most = MOST[scale]
+        return None if typed <= most else f"a relative change must be at most {most:,.0f} (0.05 is +5 %), got {typed:g}"
     if scale == "probability":
         if 0 < typed < 1 or (not interior and typed in (0, 1)):
             return None
         return f"a probability {'strictly ' if interior else ''}between 0 and 1 is needed, got {typed:g}"
     low, high = domain
     return None if low <= typed <= high else f"must be {in_words(domain)}, got {typed:g}"
+
+
+def misfit_sd(sd: float, scale: Scale, *, of_log: bool = False) -> str | None:
+    """Why a standard deviation is too wide for the scale on which it is measured, or None."""
+    if (scale == "amount" and not of_log) or sd <= WIDEST_SD:
+        return None
+    where = scale_name(scale) or "of the log"
+    return f"should be at most {WIDEST_SD:g} {where}, which is a factor of {np.exp(WIDEST_SD):,.0f}, got {sd:g}"
 
 
 def in_words(domain: Domain) -> str:

@@ -1,14 +1,18 @@
 """Interventions by `kind`. A new one: a module with a frozen class that compiles to mechanisms, and a line here."""
 
 from clvsim.interventions.base import Intervention
+from clvsim.interventions.campaign import CampaignIntervention
 from clvsim.interventions.contact import ContactIntervention
 from clvsim.interventions.cost import CostIntervention
 from clvsim.interventions.offer import OfferIntervention
+from clvsim.interventions.pulse import PulseIntervention
 from clvsim.interventions.shift import ShiftIntervention
 
 INTERVENTIONS: dict[str, type[Intervention]] = {
     "shift": ShiftIntervention,
+    "pulse": PulseIntervention,
     "offer": OfferIntervention,
+    "campaign": CampaignIntervention,
     "contact": ContactIntervention,
     "cost": CostIntervention,
 }

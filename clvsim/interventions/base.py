@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
@@ -65,6 +65,11 @@ class Uncertain(NamedTuple):
     order_rate: bool = False
 
 
+PER_BUDGET: Domain = (0.0, 100.0)  # hazard in units of the survival budget, of which a life has about one
+LOG_CHANGE: Domain = (-5.0, 5.0)  # of a rate: a factor of 150 at most
+POINTS: Domain = (-1.0, 1.0)  # of a share
+
+
 # --- mechanisms: the simulator's input; every intervention compiles to some of them ----------------------------------
 
 
@@ -78,6 +83,31 @@ class Shift:
     when: Period
     quality: "Quality | None" = None  # of the additional customers of a conversion; None: like the others
 
+    def weekly(self, draw: np.ndarray, weeks: int) -> np.ndarray:
+        """What it adds in each week since today, for worlds of the draws (w,); (w, weeks)."""
+        return self.size[draw][:, None] * self.when.weekly(weeks)
+
+
+@dataclass(frozen=True)
+class Pulse(Shift):
+    """Adds `size` to the log rate in `weeks` weeks from each of `starts` on, and `dip` (n,) in `recovery` (n,) weeks
+    after them.
+    """
+
+    dip: np.ndarray = field(kw_only=True)
+    weeks: int = field(kw_only=True)
+    recovery: np.ndarray = field(kw_only=True)
+    starts: tuple[int, ...] = field(kw_only=True)  # weeks since today
+
+    def weekly(self, draw: np.ndarray, weeks: int) -> np.ndarray:
+        total = np.zeros((draw.size, weeks))
+        since = np.arange(weeks) - np.array(self.starts, int)[:, None]
+        for k in since:
+            total[:, (k >= 0) & (k < self.weeks)] = self.size[draw][:, None]
+            late = (k >= self.weeks) & (k < self.weeks + self.recovery[draw][:, None])
+            total = np.where(late, self.dip[draw][:, None], total)
+        return total
+
 
 class Quality(NamedTuple):
     """How additional customers differ from those who come anyway: log factors, (n,) each."""
@@ -86,11 +116,15 @@ class Quality(NamedTuple):
     spend: np.ndarray
 
 
+Occasion = Literal["orders", "dates", "anniversary", "birthday", "silence"]
+
+
 @dataclass(frozen=True)
 class OfferTerms:
     """An extra item at orders. Arrays (n,); rates are log factors on the purchase rate, hazards in budget units.
 
     What declining does to the rate halves in `half_life_weeks`; with `goods_return` a refund saves the cost of goods.
+    On another `occasion` than orders it is a campaign, which costs `contact_cost` for everybody whom it reaches.
     """
 
     name: str
@@ -109,6 +143,14 @@ class OfferTerms:
     accept_rate: np.ndarray
     who: Who
     when: Period
+    occasion: Occasion = "orders"
+    dates: tuple[float, ...] = ()  # days since today, ascending
+    silent_days: tuple[float, float] = (0.0, np.inf)  # since the last order: at least, and at most
+    contact_cost: np.ndarray | None = None  # of a campaign
+
+    @property
+    def is_campaign(self) -> bool:
+        return self.occasion != "orders"
 
 
 @dataclass(frozen=True)
@@ -195,8 +237,19 @@ class Intervention(Frozen):
         """Whether all that it moves is how often customers order, so that it does nothing to contracts."""
         return False
 
+    def misfits(self, values: Mapping[str, np.ndarray], horizon: Horizon) -> str:
+        """Why it cannot be simulated with the values (n,) of its uncertain numbers; "" where it can."""
+        return ""
+
+    @property
+    def needs_silence(self) -> bool:
+        """Whether it waits for customers to stop ordering for a while, which contracts do not."""
+        return False
+
     @abstractmethod
-    def compile(self, name: str, values: Mapping[str, np.ndarray], period: Period) -> tuple[Mechanism, ...]:
+    def compile(
+        self, name: str, values: Mapping[str, np.ndarray], period: Period, horizon: Horizon
+    ) -> tuple[Mechanism, ...]:
         """Mechanisms with one value per draw; `values` has an array (n,) for each uncertain number."""
 
     def schedule(self, horizon: Horizon, groups: Sequence[Group]) -> Schedule:

@@ -1,14 +1,15 @@
 """CONTACT: a programme of regular messages that build goodwill and fatigue."""
 
 from collections.abc import Mapping
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
-from clvsim.effects import REAL, Effect, Expert, Fixed, Prior
-from clvsim.interventions.base import ContactProgramme, Intervention, Mechanism, Uncertain
-from clvsim.interventions.timing import Period
+from clvsim.effects import Effect, Expert, Fixed, Prior
+from clvsim.interventions.base import LOG_CHANGE, PER_BUDGET, ContactProgramme, Intervention, Mechanism, Uncertain
+from clvsim.interventions.timing import Horizon, Period
+from clvsim.schema import Money, Real, Weeks
 
 GOODWILL_PER_CONTACT, FATIGUE_PER_CONTACT = 0.05, 0.2
 WEIGHTS = {"content": (1.0, 0.5), "soft": (1.0, 1.0), "hard": (0.5, 2.0), "appreciation": (1.5, 0.5)}
@@ -28,22 +29,26 @@ class ContactIntervention(Intervention):
 
     kind: Literal["contact"]
     type: Literal["content", "soft", "hard", "appreciation"] = "soft"
-    per_month: float = Field(gt=0, le=200)
-    cost: float = Field(0.0, ge=0)
+    per_month: Annotated[Real, Field(ge=0.001, le=200)]
+    cost: Money = 0.0
     goodwill: Effect = Prior(kind="prior", dist="normal", mean=0.0, sd=0.05)
     fatigue: Effect = Prior(kind="prior", dist="halfnormal", sd=0.064)
     churn: Effect = Prior(kind="prior", dist="halfnormal", sd=0.0002)
     opt_out: Effect = Expert(kind="expert", p10=0.0005, p50=0.001, p90=0.002)
-    opt_out_fatigue: float = Field(0.5, ge=0)
-    goodwill_half_life_weeks: float = Field(8.0, gt=0)
-    fatigue_half_life_weeks: float = Field(2.0, gt=0)
+    opt_out_fatigue: Annotated[Real, Field(ge=0, le=10)] = 0.5
+    goodwill_half_life_weeks: Weeks = 8.0
+    fatigue_half_life_weeks: Weeks = 2.0
     UNCERTAIN: ClassVar[Mapping[str, Uncertain]] = {
         "goodwill": Uncertain(
-            "amount", "Goodwill: largest change of the log purchase rate", domain=REAL, drives=True, order_rate=True
+            "amount",
+            "Goodwill: largest change of the log purchase rate",
+            domain=LOG_CHANGE,
+            drives=True,
+            order_rate=True,
         ),
-        "fatigue": Uncertain("amount", "Fatigue: loss in log purchase rate", order_rate=True),
-        "churn": Uncertain("amount", "Hazard of leaving per contact and unit of fatigue"),
-        "opt_out": Uncertain("amount", "Opt-out hazard per contact"),
+        "fatigue": Uncertain("amount", "Fatigue: loss in log purchase rate", domain=PER_BUDGET, order_rate=True),
+        "churn": Uncertain("amount", "Hazard of leaving per contact and unit of fatigue", domain=PER_BUDGET),
+        "opt_out": Uncertain("amount", "Opt-out hazard per contact", domain=PER_BUDGET),
     }
 
     @property
@@ -51,7 +56,9 @@ class ContactIntervention(Intervention):
         """Whether nobody has said that messages make customers leave, all that contracts would feel of them."""
         return self.is_default("churn") or (isinstance(self.churn, Fixed) and not self.churn.value)
 
-    def compile(self, name: str, values: Mapping[str, np.ndarray], period: Period) -> tuple[Mechanism, ...]:
+    def compile(
+        self, name: str, values: Mapping[str, np.ndarray], period: Period, horizon: Horizon
+    ) -> tuple[Mechanism, ...]:
         goodwill, fatigue = WEIGHTS[self.type]
         return (
             ContactProgramme(

@@ -47,7 +47,9 @@ class CostIntervention(Intervention):
     def schedule(self, horizon: Horizon, groups: Sequence[Group]) -> Schedule:
         return horizon.fixed_costs(self.per) if self.per in ("once", "month") else super().schedule(horizon, groups)
 
-    def compile(self, name: str, values: Mapping[str, np.ndarray], period: Period) -> tuple[Mechanism, ...]:
+    def compile(
+        self, name: str, values: Mapping[str, np.ndarray], period: Period, horizon: Horizon
+    ) -> tuple[Mechanism, ...]:
         return (CostEntry(name, values["amount"], self.per, self.who, period),)
 
     def sentence(self) -> str:

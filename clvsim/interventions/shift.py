@@ -6,8 +6,8 @@ from typing import Literal
 import numpy as np
 from pydantic import model_validator
 
-from clvsim.effects import REAL, Effect, Fixed, Prior
-from clvsim.interventions.base import Group, Intervention, Mechanism, Quality, Shift, Uncertain
+from clvsim.effects import Effect, Fixed, Prior
+from clvsim.interventions.base import POINTS, Group, Intervention, Mechanism, Quality, Shift, Uncertain
 from clvsim.interventions.timing import Horizon, Period, Schedule
 from clvsim.schema import Frozen
 
@@ -23,7 +23,7 @@ SCALES = {
     "spend": Uncertain("relative", "Change of the order amount", drives=True),
     "hazard": Uncertain("relative", "Change of the hazard of leaving", drives=True),
     "conversion": Uncertain("odds", "Change of the conversion", drives=True),
-    "margin": Uncertain("amount", "Change of the gross margin, in points", "relative", REAL, drives=True),
+    "margin": Uncertain("amount", "Change of the gross margin, in points", "relative", POINTS, drives=True),
 }
 QUALITY = {
     "rate": Uncertain("relative", "Additional customers' order rate, against those who come anyway", order_rate=True),
@@ -86,7 +86,9 @@ class ShiftIntervention(Intervention):
     def schedule(self, horizon: Horizon, groups: Sequence[Group]) -> Schedule:
         return horizon.arrivals() if self.target == "conversion" else super().schedule(horizon, groups)
 
-    def compile(self, name: str, values: Mapping[str, np.ndarray], period: Period) -> tuple[Mechanism, ...]:
+    def compile(
+        self, name: str, values: Mapping[str, np.ndarray], period: Period, horizon: Horizon
+    ) -> tuple[Mechanism, ...]:
         quality = None
         if "quality.rate" in values:
             quality = Quality(values["quality.rate"], values["quality.spend"])

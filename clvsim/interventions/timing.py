@@ -1,30 +1,19 @@
 """When interventions run: by months or dates, against the time that a run simulates."""
 
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
-from typing import Annotated, Any, Literal, NamedTuple
+from datetime import date, timedelta
+from typing import Annotated, Literal, NamedTuple
 
 import numpy as np
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
-from clvsim.schema import Frozen
+from clvsim.schema import Day, Frozen, Months, Real
 from clvsim.types import DAYS_PER_MONTH, DAYS_PER_WEEK
 
 
-def iso_date(value: Any) -> Any:
-    """A date, or its ISO text; numbers and datetimes are refused."""
-    if value is None or (isinstance(value, date) and not isinstance(value, datetime)):
-        return value
-    try:
-        day = date.fromisoformat(value)
-    except (TypeError, ValueError):
-        day = None
-    if day is None or str(day) != value:
-        raise ValueError("a date is needed, such as 2026-01-15")
-    return day
-
-
-IsoDate = Annotated[date, BeforeValidator(iso_date)]
+def in_weeks(months: np.ndarray | float) -> np.ndarray | float:
+    """Weeks since today at times in months."""
+    return months * DAYS_PER_MONTH / DAYS_PER_WEEK
 
 
 @dataclass(frozen=True)
@@ -57,11 +46,11 @@ class When(Frozen):
     an end it runs on.
     """
 
-    start_month: float | None = Field(None, ge=0)
-    end_month: float | None = Field(None, gt=0)
-    start_date: IsoDate | None = None
-    end_date: IsoDate | None = None
-    ramp_months: float = Field(0.0, ge=0)
+    start_month: Months | None = None
+    end_month: Annotated[Real, Field(gt=0, le=10_000)] | None = None
+    start_date: Day | None = None
+    end_date: Day | None = None
+    ramp_months: Months = 0.0
 
     @model_validator(mode="after")
     def ordered(self) -> "When":

@@ -12,11 +12,11 @@ from clvsim.kernels import rng
 from clvsim.kernels.amounts import kept_place
 from clvsim.kernels.pace import day_of, operational_excess, pace_of
 from clvsim.kernels.state import Moment
-from clvsim.kernels.structs import constants
+from clvsim.kernels.structs import NEXT, constants
 from clvsim.kernels.traits import at_intervals, keep_value, kept_value
 from clvsim.kernels.variates import address, exponential, gamma, inline
 
-END, ORDER, OPT_OUT, HEAL = constants(4)
+END, ORDER, OPT_OUT, HEAL, CAMPAIGN = constants(5)
 
 
 @inline
@@ -96,6 +96,15 @@ def order_day(run, weeks, rare, life):
 
 
 @inline
+def next_campaign(offers):
+    """Day of the next campaign that reaches the customer at hand."""
+    day = math.inf
+    for o in range(offers.count):
+        day = min(day, offers.memory[NEXT * offers.count + o])
+    return day
+
+
+@inline
 def soonest(run, weeks, offers, contacts, rare, path, life):
     """(kind, day) of what happens next."""
     kind, day = END, path.end
@@ -105,7 +114,12 @@ def soonest(run, weeks, offers, contacts, rare, path, life):
     if contacts is not None:  # noqa: SIM102 (pruned on its own)
         if life.listing.ahead < day:
             kind, day = OPT_OUT, life.listing.ahead
-    if offers is not None:  # noqa: SIM102
+    if offers is not None:
         if life.terms.heals <= day:  # before an order on the first moment of a week
             kind, day = HEAL, life.terms.heals
+        if rare is not None:  # noqa: SIM102
+            if rare.campaigns.running:
+                campaign = next_campaign(offers)
+                if campaign < day:
+                    kind, day = CAMPAIGN, campaign
     return kind, day

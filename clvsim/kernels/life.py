@@ -7,7 +7,7 @@ contribution, with which a newcomer may have repaid; the hazard of the order at 
 import math
 from dataclasses import dataclass
 
-from clvsim.kernels import attrition, books, clocks, grid, orders, paths, payback, rng, trace, traits
+from clvsim.kernels import attrition, books, campaigns, clocks, grid, orders, paths, payback, rng, trace, traits
 from clvsim.kernels import contacts as contacts_room
 from clvsim.kernels import offers as offers_room
 from clvsim.kernels.compiler import njit
@@ -23,7 +23,7 @@ class Mechanisms:
     """What a compiled loop knows. Without a mechanism it has no trace of it; with one it may still be idle."""
 
     levered: bool = False  # offers, contacts, margins that vary
-    special: bool = False  # mixtures, opportunities, lognormal amounts, free orders but first ones, traces
+    special: bool = False  # mixtures, opportunities, lognormal amounts, free orders but first ones, campaigns, traces
 
 
 @room
@@ -63,11 +63,15 @@ def run_life(ground, offers, contacts, rare, path, life):
                     now, listing, row = contacts_room.at_opt_out(contacts, run, weeks, rare, path, life)
                     life = Life(now, life.own, life.budget, life.terms, life.purse, listing, row)
                     continue
-            if offers is not None:  # noqa: SIM102
+            if offers is not None:
                 if kind == clocks.HEAL:
                     now, terms = offers_room.at_healing(offers, run, weeks, rare, path, life)
                     life = Life(now, life.own, life.budget, terms, life.purse, life.listing, life.row)
                     continue
+                if rare is not None:  # noqa: SIM102
+                    if kind == clocks.CAMPAIGN:
+                        life = campaigns.at_campaign(ground, offers, contacts, rare, path, life)
+                        continue
         place = books.place_of(run, path, life.now.t)
         if rare is not None:  # noqa: SIM102
             if rare.grid.interval > 0.0 and not first:
@@ -96,7 +100,7 @@ def build(on: Mechanisms):
         run, book, weeks = ground.run, ground.book, ground.weeks
         deals = deals_of(offers) if levered else None
         contacts = programmes_of(programmes, tables, out) if levered else None
-        rare = rare_of(laws, events) if special else None
+        rare = rare_of(people, laws, offers, events) if special else None
         for w in range(world_key.shape[0]):
             for c in range(people.key.shape[0]):
                 if run.valued:
@@ -114,20 +118,28 @@ def build(on: Mechanisms):
                         contacts_room.post_contacts(contacts, run, book, rare, path, listing.leaves, path.end)
                 if run.valued and ground.rates.p_alive[path.law] > 0.0:  # else a contract that is known to have ended
                     out.value[w, c] -= payback.cost_at_start(weeks, path)
-                if uniform(path.base, rng.ALIVE, 0) >= ground.rates.p_alive[path.law]:
-                    continue
                 if deals is not None:
                     offers_room.forget(deals)
-                life = run_life(ground, deals, contacts, rare, path, begin_life(ground, rare, path, listing))
-                day = path.end if life.budget.alive else life.now.t
-                books.close(run, book, path, day, life.budget.alive)
-                if special:
-                    if not life.budget.alive:
-                        trace.record(rare, path, TRACE_DEATH, day, 0.0)
-                    if listing.listed and run.renewing:  # a contract that ended is known to be lost
-                        contacts_room.post_contacts(contacts, run, book, rare, path, listing.leaves, day)
-                if run.valued:
-                    out.value[w, c] += life.purse.total
-                    out.orders[w, c] = life.now.tick - life.now.skipped
+                    if rare is not None:
+                        campaigns.begin(deals, rare.campaigns, run, path)
+                alive = uniform(path.base, rng.ALIVE, 0) < ground.rates.p_alive[path.law]
+                if alive:
+                    life = run_life(ground, deals, contacts, rare, path, begin_life(ground, rare, path, listing))
+                    alive = life.budget.alive
+                    day = path.end if alive else life.now.t
+                    books.close(run, book, path, day, alive)
+                    if special:
+                        if not alive:
+                            trace.record(rare, path, TRACE_DEATH, day, 0.0)
+                        if listing.listed and run.renewing:  # a contract that ended is known to be lost
+                            contacts_room.post_contacts(contacts, run, book, rare, path, listing.leaves, day)
+                    if run.valued:
+                        out.value[w, c] += life.purse.total
+                        out.orders[w, c] = life.now.tick - life.now.skipped
+                if special:  # noqa: SIM102 (pruned on its own)
+                    if not alive and not run.renewing:
+                        written = campaigns.run_out(ground, deals, rare, path)
+                        if run.valued:
+                            out.value[w, c] -= written
 
     return simulate

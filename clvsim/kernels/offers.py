@@ -47,7 +47,7 @@ def is_shown(offers, o, run, path, week, number):
 
 
 @inline
-def take_offer(offers, o, run, book, rare, path, place, life):
+def take_offer(offers, o, event, run, book, rare, path, place, life):
     """Price and cost now; later orders lose a share of the price. A refund gives back the price, and the goods come
     back; the order that it would have replaced comes all the same.
     """
@@ -55,7 +55,7 @@ def take_offer(offers, o, run, book, rare, path, place, life):
     line, price = BASE_LINES + OFFER_LINES * o, offers.price[at]
     count(run, book, path, place, line + TAKEN)
     gain, owed = price - offers.cost[at], offers.cannibalised[at] * price
-    if uniform(path.base ^ offers.key[o], rng.REFUND, now.tick) < offers.refund[at]:
+    if uniform(path.base ^ offers.key[o], rng.REFUND, event) < offers.refund[at]:
         gain += offers.returned[at] - price
         owed = 0.0
         count(run, book, path, place, line + REFUNDED)
@@ -88,7 +88,7 @@ def at_order(offers, run, book, rare, path, place, life, gain, revenue):
             continue
         count(run, book, path, place, BASE_LINES + OFFER_LINES * o + SHOWN)
         if uniform(path.base ^ offers.key[o], rng.OFFER, life.now.tick) < offers.take[path.w * offers.count + o]:
-            push = take_offer(offers, o, run, book, rare, path, place, life)
+            push = take_offer(offers, o, life.now.tick, run, book, rare, path, place, life)
         else:
             push = decline_offer(offers, o, rare, path, life)
         life = apply_push(life, push)

@@ -2,12 +2,13 @@
 
 import numpy as np
 
+from clvsim.kernels import campaigns as campaigns_room
 from clvsim.kernels import offers as offers_room
 from clvsim.kernels.amounts import amount_of, collect_displaced, first_amount, later_amount
 from clvsim.kernels.attrition import add_hazard, check_limit, order_hazard
 from clvsim.kernels.books import count, earn, post_both
 from clvsim.kernels.clocks import after_order
-from clvsim.kernels.payback import add_contribution
+from clvsim.kernels.payback import add_contribution, cost_of_order
 from clvsim.kernels.state import Life
 from clvsim.kernels.structs import GOODS, ORDERS, REVENUE, TRACE_ORDER
 from clvsim.kernels.trace import record
@@ -64,8 +65,12 @@ def at_order(ground, offers, contacts, rare, path, place, life, first):
         life, gain, amount = offers_room.at_order(
             offers, ground.run, ground.book, rare, path, place, life, gain, amount
         )
+    cost = cost_of_order(ground.weeks, path, amount)
     purse = add_contribution(
-        ground.run, ground.book, contacts, ground.weeks, ground.tolls, path, place, life, gain, amount
+        ground.run, ground.book, contacts, ground.weeks, ground.tolls, path, place, life, gain, cost
     )  # fmt: skip
+    if rare is not None and offers is not None:  # noqa: SIM102 (pruned on its own)
+        if rare.campaigns.running:
+            campaigns_room.after_order(offers, rare.campaigns, ground.run, path, life.now.t)
     own, budget = charge_order(ground, rare, path, place, life, before, first)
     return Life(after_order(life.now), own, budget, life.terms, purse, life.listing, life.row)

@@ -16,7 +16,13 @@ def cost_at_start(weeks, path):
 @inline
 def cost_of_order(weeks, path, revenue):
     """Of the plan per order, and as a share of an order's revenue with its offers."""
-    return weeks.dues[path.dues + PER_ORDER] + weeks.dues[path.dues + OF_REVENUE] * revenue
+    return weeks.dues[path.dues + PER_ORDER] + cost_of_sale(weeks, path, revenue)
+
+
+@inline
+def cost_of_sale(weeks, path, revenue):
+    """Of the plan as a share of revenue."""
+    return weeks.dues[path.dues + OF_REVENUE] * revenue
 
 
 @inline
@@ -38,14 +44,14 @@ def post_repaid(run, book, contacts, tolls, path, place, best, now):
 
 
 @inline
-def add_contribution(run, book, contacts, weeks, tolls, path, place, life, amount, revenue):
-    """The purse with the contribution of an order and its offers, `revenue` theirs.
+def add_contribution(run, book, contacts, weeks, tolls, path, place, life, amount, cost):
+    """The purse with the contribution of an order and its offers, or of a campaign.
 
-    Costs of the plan count for the customer, not for the cohort.
+    What the plan costs for it, `cost`, counts for the customer, not for the cohort.
     """
     purse = life.purse
     post_cohort(run, book, place, COHORT_CONTRIBUTION, units(amount, path.money_unit))  # it may be negative
-    amount -= cost_of_order(weeks, path, revenue)
+    amount -= cost
     total, own, best = purse.total + place.discount * amount, purse.own, purse.best
     if run.arriving:
         own += place.own_discount * amount

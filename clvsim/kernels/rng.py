@@ -34,7 +34,8 @@ STREAM = U64(0xD1342543DE82EF95)
     OPPORTUNITY,
     SHARE_PAID,
     PAID,
-) = range(1, 21)
+    BIRTHDAY,
+) = range(1, 22)
 
 
 def text_key(text: str) -> np.uint64:

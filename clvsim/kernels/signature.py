@@ -7,6 +7,7 @@ import numpy as np
 from clvsim.kernels.compiler import flat, typeof, types
 from clvsim.kernels.state import (
     Books,
+    Campaigns,
     Deals,
     Exits,
     Grid,
@@ -24,6 +25,7 @@ from clvsim.kernels.state import (
     Weeks,
 )
 from clvsim.kernels.structs import (
+    AT_ORDERS,
     MARGINS,
     NEWCOMERS,
     RENEWING,
@@ -41,7 +43,7 @@ from clvsim.kernels.structs import (
     Traits,
     seal,
 )
-from clvsim.kernels.variates import room
+from clvsim.kernels.variates import inline, room
 
 
 def _sample(struct: Any, **shapes: tuple[int, type, bool]) -> Any:
@@ -60,7 +62,8 @@ SIGNATURE = types.void(
         typeof(sample)
         for sample in (
             _sample(
-                People, key=(1, BITS, True), born=(1, REAL, True), spread=(1, REAL, True), rest=(1, WHOLE, True)
+                People, key=(1, BITS, True), born=(1, REAL, True), spread=(1, REAL, True),
+                first_order=(1, REAL, True), last_order=(1, REAL, True), rest=(1, WHOLE, True),
             ),
             seal(np.zeros(0, BITS), BITS),
             seal(np.zeros(0, WHOLE), WHOLE),
@@ -79,7 +82,7 @@ SIGNATURE = types.void(
             ),
             _sample(
                 Offers, key=(1, BITS, True), on_order=(2, FLAG, True), active=(3, FLAG, True),
-                memory=(2, REAL, False), rest=(2, REAL, True),
+                occasion=(1, WHOLE, True), memory=(2, REAL, False), rest=(2, REAL, True),
             ),
             _sample(Contacts, exposed=(1, FLAG, True), cost_discounted=(2, REAL, True), rest=(3, REAL, True)),
             _sample(Clock, flags=(1, WHOLE, True), rest=(1, REAL, True)),
@@ -126,8 +129,30 @@ def run_of(people, laws, kept, tables, clock, out):
     )
 
 
+@inline
+def is_running(occasion):
+    """Whether some offer is a campaign."""
+    running = False
+    for o in range(occasion.shape[0]):
+        running = running or occasion[o] != AT_ORDERS
+    return running
+
+
 @room
-def rare_of(laws, trace):
+def campaigns_of(people, offers):
+    return Campaigns(
+        is_running(offers.occasion),
+        flat(offers.occasion),
+        flat(offers.days),
+        offers.days.shape[1],
+        flat(offers.contact_cost),
+        flat(people.first_order),
+        flat(people.last_order),
+    )
+
+
+@room
+def rare_of(people, laws, offers, trace):
     return Rare(
         Mixture(laws.stages_done.shape[0], flat(laws.weight), flat(laws.stages_done)),
         Grid(
@@ -159,6 +184,7 @@ def rare_of(laws, trace):
             flat(laws.order_sd),
         ),
         Shares(laws.paid_b.shape[0] > 0, flat(laws.paid_a), flat(laws.paid_b)),
+        campaigns_of(people, offers),
         trace,
     )
 

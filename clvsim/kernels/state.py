@@ -207,6 +207,18 @@ class Programmes(NamedTuple):
     value: Flat
 
 
+class Campaigns(NamedTuple):
+    """What offers are shown on other days than those of orders; idle unless `running`. As in `structs.Offers`."""
+
+    running: bool
+    occasion: Flat
+    days: Flat  # (count, slots)
+    slots: int
+    cost: Flat  # (w, count)
+    first_order: Flat  # (customers,)
+    last_order: Flat
+
+
 class Rare(NamedTuple):
     """What few runs need, compiled together."""
 
@@ -214,6 +226,7 @@ class Rare(NamedTuple):
     grid: Grid
     lognormal: Lognormal
     shares: Shares
+    campaigns: Campaigns
     trace: Trace
 
 

@@ -28,6 +28,8 @@ class People(NamedTuple):
     cohort: np.ndarray  # int64, row of the cohort ledger; customers of one row are in one group
     born: np.ndarray  # float64, first day in days since today; newcomers: day is drawn inside [born, born + spread)
     spread: np.ndarray  # float64, 0 for a known first day
+    first_order: np.ndarray  # float64, days since today, of existing customers
+    last_order: np.ndarray
 
 
 class Laws(NamedTuple):
@@ -135,9 +137,12 @@ class Offers(NamedTuple):
 
     key: np.ndarray  # uint64 (o,), hash of the intervention's name
     on_order: np.ndarray  # bool (o, n), shown at order number 1, 2, …; the last entry holds for all later ones
+    occasion: np.ndarray  # int64 (o,) when it is shown: at orders, or as a campaign on another OCCASION
+    days: np.ndarray  # float64 (o, n): dates, ascending; or BEGINS, ENDS, SILENT, MOST of a campaign on other days
     active: np.ndarray  # bool (o, g, k)
     take: np.ndarray
     price: np.ndarray
+    contact_cost: np.ndarray  # of a campaign, for each customer whom it reaches
     cost: np.ndarray  # goods and incentive per taken offer
     refund: np.ndarray  # probability
     returned: np.ndarray  # value of the goods that come back with a refund
@@ -147,7 +152,10 @@ class Offers(NamedTuple):
     decline_rate: np.ndarray  # log factor on the purchase rate, which heals
     healing: np.ndarray  # factor on that log from week to week
     accept_rate: np.ndarray  # factor on the purchase rate
-    memory: np.ndarray  # (MEMORIES, o): times declined, and the present log factor on the purchase rate
+    memory: np.ndarray  # (MEMORIES, o): times declined, the present log factor on the purchase rate, the next campaign
+
+
+OFFERS_SHARED = ("key", "on_order", "active", "occasion", "days")  # by all worlds
 
 
 class Contacts(NamedTuple):
@@ -184,7 +192,9 @@ LEVERED = 32  # another scenario of the run has offers, contacts or a margin tha
 REVENUE, GOODS, ORDERS, ACQUIRED, ACTIVE, REPAID, OPTED_OUT, BASE_LINES = constants(8)
 SHOWN, TAKEN, REFUNDED, OFFER_LINES = constants(4)
 PER_CUSTOMER, PER_ORDER, OF_REVENUE, DUES = constants(4)
-DECLINED, DAMPING, MEMORIES = constants(3)
+DECLINED, DAMPING, NEXT, MEMORIES = constants(4)
+AT_ORDERS, ON_DATES, ANNIVERSARY, BIRTHDAY, SILENCE = constants(5)  # occasions
+BEGINS, ENDS, SILENT, MOST, CAMPAIGN_DAYS = constants(5)  # first and last day, days of silence: at least and at most
 COHORT_REVENUE, COHORT_CONTRIBUTION, COHORT_ACTIVE, COHORT_LINES = constants(4)
 COUNT_UNIT = 2.0**24
 
@@ -218,7 +228,7 @@ class Trace(NamedTuple):
     used: np.ndarray  # int64 (1,)
 
 
-TRACE_ORDER, TRACE_TAKEN, TRACE_DECLINED, TRACE_DEATH, TRACE_OPT_OUT, TRACE_REFUND = constants(6)
+TRACE_ORDER, TRACE_TAKEN, TRACE_DECLINED, TRACE_DEATH, TRACE_OPT_OUT, TRACE_REFUND, TRACE_CAMPAIGN = constants(7)
 
 
 def seal(array: np.ndarray, dtype: type | np.dtype = np.float64) -> np.ndarray:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
-from pydantic import Field, field_validator
+from pydantic import field_validator
 
 from clvsim.errors import ConfigError, DiagnosticsError, Problem
 from clvsim.models import RETENTION, cache, elsewhere
@@ -31,6 +31,7 @@ from clvsim.models.loo import leave_one_out
 from clvsim.models.protocol import RetentionModel, SpendModel
 from clvsim.models.retention.purchases import DropoutPriors
 from clvsim.models.shocks import path_of, without_path
+from clvsim.schema import Share
 from clvsim.special import logsumexp, ndtri
 from clvsim.types import CustomerSummary, HoldoutCheck, Posterior
 
@@ -58,7 +59,7 @@ class Auto(Seasonable, Poolable):
     opportunity_days: ClassVar[float] = 0.0
     kind: Literal["auto"] = KIND
     members: tuple[str, ...] = MEMBERS
-    discrepancy_sd: float = Field(0.05, ge=0, le=1)
+    discrepancy_sd: Share = 0.05
 
     @field_validator("members")
     @classmethod

@@ -6,6 +6,7 @@ be written is not kept, and either is said.
 
 import contextlib
 import hashlib
+import io
 import json
 import os
 import re
@@ -21,6 +22,8 @@ from urllib.parse import quote, unquote
 import numpy as np
 from pydantic import ValidationError
 
+from clvsim import private
+from clvsim.disk import aside_of, sweep_asides, sync, write_tree, write_whole
 from clvsim.errors import ConfigError
 from clvsim.models.around import several
 from clvsim.models.fitted import FittedModels, implausible, restored
@@ -48,16 +51,8 @@ _SAMPLERS = ("pymc", "nutpie", "arviz-stats", "clvsim")
 
 
 def cache_folder(cache_dir: Path | str | None = None) -> Path | None:
-    """`cache_dir`, else $CLVSIM_CACHE/posteriors, else the XDG cache; None where not even a home is known."""
-    if cache_dir is not None:
-        return Path(cache_dir)
-    if own := os.environ.get("CLVSIM_CACHE"):
-        return Path(own) / "posteriors"
-    try:
-        root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    except RuntimeError:
-        return None
-    return root / "clvsim" / "posteriors"
+    """`cache_dir`, else the user's (`clvsim.private`); None where that cannot be used."""
+    return private.cache_folder("posteriors") if cache_dir is None else Path(cache_dir)
 
 
 def model_sources() -> list[bytes]:
@@ -144,7 +139,7 @@ def write_posterior(fitted: FittedModels, path: Path | str) -> None:
             "spend": group(posterior.spend),
         }
     )
-    tree.to_netcdf(Path(path), engine="h5netcdf")
+    write_tree(tree, Path(path))
 
 
 def read_posterior(path: Path | str) -> FittedModels:
@@ -251,11 +246,14 @@ def load(folder: Path, key: str, log: Callable[[str], None]) -> FittedModels | N
 
 def store(fitted: FittedModels, folder: Path, key: str, log: Callable[[str], None]) -> None:
     """Writes aside and replaces, so that other processes see the whole file or none; says so when it cannot."""
-    aside = folder / f".{key}.{os.getpid()}.tmp"
+    path = folder / f"{key}.nc"
+    aside = aside_of(path)
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        sweep_asides(folder)
         write_posterior(fitted, aside)
-        os.replace(aside, folder / f"{key}.nc")
+        sync(aside)
+        os.replace(aside, path)
     except OSError as error:
         log(f"posterior is not cached: {folder} cannot be written ({error.strerror or error})")
     finally:
@@ -277,11 +275,9 @@ def kept_scores(folder: Path | None, key: str, customers: int, compute: Callable
         if scores.dtype == np.float64 and scores.shape == (customers,) and np.isfinite(scores).all():
             return scores
     scores = compute()
-    aside = folder / f".{key}.{os.getpid()}.npy"
+    content = io.BytesIO()
+    np.save(content, scores, allow_pickle=False)
     with contextlib.suppress(OSError):
         folder.mkdir(parents=True, exist_ok=True)
-        np.save(aside, scores, allow_pickle=False)
-        os.replace(aside, path)
-    with contextlib.suppress(OSError):
-        aside.unlink()
+        write_whole(path, content.getvalue())
     return scores

@@ -14,10 +14,11 @@ import tempfile
 from collections.abc import Callable, Generator, Hashable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+
+from clvsim.private import cache_folder
 
 Data = Mapping[str, np.ndarray]  # a table as `inputs.by_name` has it
 _KEPT = 12  # compiled graphs: models of a run, fitted to all of the log and to its first part
@@ -153,6 +154,9 @@ def _exactly() -> Generator[None]:
     """
     import pytensor
 
+    from clvsim.kernels import compiler
+
+    compiler.check_caches()
     before, tempfile.tempdir = tempfile.tempdir, _sources()
     try:
         with pytensor.config.change_flags(numba__fastmath=False):
@@ -173,20 +177,13 @@ def _for_now() -> str:
     return folder
 
 
-def keep_compiled_in(caches: Path | None) -> None:
-    """Have PyTensor keep what it compiles beside our caches instead of in the user's home, which it would have to be
-    able to write to; in a temporary folder where neither can be written. Nothing where PyTensor is loaded already, or
-    the user says where (PYTENSOR_FLAGS)."""
+def keep_compiled() -> None:
+    """Have PyTensor keep what it compiles beside our caches instead of in the user's home; in a temporary folder where
+    they cannot be used. Nothing where PyTensor is loaded already, or the user says where (PYTENSOR_FLAGS)."""
     flags = os.environ.get("PYTENSOR_FLAGS", "")
     if "pytensor" in sys.modules or "compiledir" in flags:
         return
-    folder = str(caches / "pytensor") if caches else ""
-    try:
-        os.makedirs(folder, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError:
-        folder = ""
+    folder = str(cache_folder("pytensor/checked") or "")
     plain = folder if folder and not set(folder) & set(",=\"'") else _for_now()
     os.environ["PYTENSOR_FLAGS"] = ",".join(filter(None, [flags, f"base_compiledir={plain}"]))
 

@@ -1,12 +1,12 @@
 """The `fit` section: how posteriors are drawn."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from clvsim.models import RETENTION
 from clvsim.models.around.several import KIND as AUTO
-from clvsim.schema import Frozen
+from clvsim.schema import Frozen, Seed, Whole
 
 
 class FitConfig(Frozen):
@@ -19,10 +19,10 @@ class FitConfig(Frozen):
     """
 
     method: Literal["nuts", "laplace", "map", "auto"] = "auto"
-    draws: int = Field(4000, ge=1, le=1_000_000)
-    chains: int = Field(4, ge=2, le=64)
-    tune: int = Field(1000, ge=100, le=100_000)
-    seed: int = Field(1, ge=0, lt=2**32)
+    draws: Annotated[Whole, Field(ge=1, le=1_000_000)] = 4000
+    chains: Annotated[Whole, Field(ge=2, le=64)] = 4
+    tune: Annotated[Whole, Field(ge=100, le=100_000)] = 1000
+    seed: Seed = 1
     allow_poor: bool = False
     cache: bool = True
     compare: tuple[str, ...] = ()

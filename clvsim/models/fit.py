@@ -11,7 +11,7 @@ from clvsim.errors import ConfigError, DiagnosticsError, Problem
 from clvsim.models import cache, elsewhere, hazards, inference, sampling, shocks
 from clvsim.models.around import plans, pooling, season
 from clvsim.models.around.path import PathPrior
-from clvsim.models.compiled import compile_model, keep_compiled_in
+from clvsim.models.compiled import compile_model, keep_compiled
 from clvsim.models.config import FitConfig
 from clvsim.models.diagnostics import diagnose, failed
 from clvsim.models.fitted import OBSERVED, FittedModels, implausible
@@ -437,8 +437,7 @@ def fit_one(
 
     `way` is nuts, laplace, map, or `auto`: laplace if its diagnostics allow it, else nuts.
     """
-    posteriors = cache.cache_folder()
-    keep_compiled_in(posteriors and posteriors.parent)
+    keep_compiled()
     built = model.build(rows)
     if built is None:
         standard = np.random.default_rng([config.seed, 3]).standard_normal(config.draws)

@@ -3,16 +3,14 @@
 import math
 from typing import Any
 
-from pydantic import Field
-
-from clvsim.schema import Frozen
+from clvsim.schema import Frozen, LogSd, Positive
 
 
 class LogNormalPrior(Frozen):
     """log of the parameter ~ Normal(log median, sd_log)."""
 
-    median: float = Field(gt=0)
-    sd_log: float = Field(gt=0, le=10)
+    median: Positive
+    sd_log: LogSd
 
     def variable(self, pm: Any, name: str) -> Any:
         """The random variable, inside an open PyMC model."""
@@ -22,8 +20,8 @@ class LogNormalPrior(Frozen):
 class BetaPrior(Frozen):
     """The parameter ~ Beta(a, b)."""
 
-    a: float = Field(gt=0)
-    b: float = Field(gt=0)
+    a: Positive
+    b: Positive
 
     def variable(self, pm: Any, name: str) -> Any:
         """The random variable, inside an open PyMC model."""

@@ -10,11 +10,13 @@ from typing import NamedTuple
 from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
 from markupsafe import Markup, escape
 
+from clvsim.disk import write_all_whole
 from clvsim.report import contracts, display, evidence
 from clvsim.report import format as fmt
 from clvsim.report.figures import Drawing, drawings, payback_scenarios
 from clvsim.report.headline import best_lever, headline, holdout_in_short, holdout_sentences, second_sentence
 from clvsim.report.limits import limits, terms
+from clvsim.texts import visible
 from clvsim.types import Assumption, RunResult, ScenarioDescription
 
 EXAMPLE = "example effect"
@@ -50,18 +52,21 @@ class AssumptionLine(NamedTuple):
 def write_page(result: RunResult, folder: Path) -> Path:
     """See `clvsim.report.write_report`."""
     figures = drawings(result)
-    figure_folder = folder / "figures"
+    page, figure_folder = folder / "report.html", folder / "figures"
+    texts = {figure_folder / f"{drawing.name}.svg": drawing.file for drawing in figures.values()}
+    texts[page] = render(result, figures)
     figure_folder.mkdir(parents=True, exist_ok=True)
-    for drawing in figures.values():
-        write_text(figure_folder / f"{drawing.name}.svg", drawing.file)
-    page = folder / "report.html"
-    write_text(page, render(result, figures))
+    write_all_whole({path: as_bytes(text) for path, text in texts.items()})
     return page
 
 
 def write_text(path: Path, text: str) -> None:
+    path.write_bytes(as_bytes(text))
+
+
+def as_bytes(text: str) -> bytes:
     # A file name from the shell can hold bytes that are no text; they must not stop a page.
-    path.write_bytes(text.encode("utf-8", "replace"))
+    return text.encode("utf-8", "replace")
 
 
 def render(result: RunResult, figures: dict[str, Drawing]) -> str:
@@ -117,9 +122,17 @@ def template(name: str) -> Template:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=_shown,
         loader=FunctionLoader(lambda part: files("clvsim.report").joinpath(part).read_text(encoding="utf-8")),
     )
     return environment.get_template(name)
+
+
+def _shown(value: object) -> object:
+    """What a page prints of a value: signs that steer a terminal or turn the direction of text are escapes."""
+    if not isinstance(value, str):
+        return value
+    return Markup(visible(value)) if isinstance(value, Markup) else visible(value)
 
 
 def breakable(name: str) -> Markup:

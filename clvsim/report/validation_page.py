@@ -8,6 +8,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from clvsim import __version__
+from clvsim.files import write_csv
 from clvsim.report import format as fmt
 from clvsim.report import model_scores
 from clvsim.report import validation_text as text
@@ -35,7 +36,7 @@ def write_validation(validation: Validation, origin: PageOrigin, folder: Path) -
     (folder / "figures").mkdir(parents=True, exist_ok=True)
     for drawing in figures.values():
         write_text(folder / "figures" / f"{drawing.name}.svg", drawing.file)
-    table(validation).to_csv(folder / "validation.csv", index=False, lineterminator="\n")
+    write_csv(table(validation), folder / "validation.csv")
     page = folder / "validation.html"
     write_text(
         page,

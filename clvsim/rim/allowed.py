@@ -5,8 +5,9 @@ itself only where results go, that a sweep runs, and by which launcher that we s
 Files are looked at before anything is made of them: their size, their depth, and that nothing is said twice by aliases.
 """
 
+import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ CLOSED_FLAGS = ("--experimental-rerun", "--config-dir", "-cd", "--config-path", 
 OUT, OUT_RESOLVERS = ("out", "hydra.run.dir", "hydra.sweep.dir"), ("now", "hydra")
 TEXT = ("data.only", "data.without", "data.failed")  # in which ${ is text
 MAX_BYTES, MAX_DEPTH, MAX_NODES = 1 << 18, 20, 20_000
+MAX_WORDS, MAX_TEXT, MAX_VALUES, MAX_DIGITS = 1000, 100_000, 500, 100  # of a command line, a word, a list, a number
+MAX_FILES, MAX_JOBS = 2000, 10_000
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _RESOLVER = re.compile(r"(?<!\\)\$\{\s*([\w.]+)\s*:")
@@ -28,14 +31,17 @@ _GROUP = re.compile(r"(override\s+|optional\s+)*/?(?P<group>[\w/]+?)(@[\w.]*)?")
 _OURS = "Of Hydra a study chooses hydra/launcher, out and sweeps"
 
 
-def require_allowed_words(flags: Sequence[str], overrides: Sequence[str]) -> None:
-    """Raises ConfigError for words of a command line that could run code, read files as programs or the environment."""
+def require_allowed_words(flags: Sequence[str], overrides: Sequence[str], free_text: Collection[str] = ()) -> None:
+    """Raises ConfigError for words of a command line that could run code, read files as programs or the environment,
+    or that take long to read. Values of the keys `free_text` are not read as lists."""
+    if len(overrides) > MAX_WORDS:
+        raise ConfigError([("command", f"has {len(overrides):,} settings, at most {MAX_WORDS:,}; write an experiment")])
     closed = [flag for flag in flags if flag.split("=")[0] in CLOSED_FLAGS]
     problems = [Problem(flag, "is not available: a study is a command, not a folder of Hydra") for flag in closed]
     for word in overrides:
         key, _, value = word.partition("=")
         name = key.lstrip("+~").split("@")[0]
-        what = _of_key(name, value)
+        what = _of_size(name, value, free_text) or _of_key(name, value)
         if not what and name not in TEXT:
             what = _of_resolvers(value, OUT_RESOLVERS if name in OUT else ())
         if what:
@@ -76,6 +82,46 @@ def _require_plain(content: bytes, name: str) -> None:
             depth -= 1
         if depth > MAX_DEPTH or nodes > MAX_NODES:
             raise ConfigError([(name, f"is deeper than {MAX_DEPTH} levels or has more than {MAX_NODES:,} entries")])
+
+
+def _of_size(name: str, value: str, free_text: Collection[str]) -> str:
+    """What is too much of a value, before its grammar is read: that takes the square of a list's length."""
+    if len(value) > MAX_TEXT:
+        return f"has {len(value):,} characters, at most {MAX_TEXT:,}"
+    most = MAX_FILES if name == "data.path" else MAX_VALUES
+    if name in free_text and not value.startswith("["):
+        return ""
+    if value.count(",") >= most:
+        return f"is a list of {value.count(',') + 1:,} values, at most {most:,}"
+    depth = deepest = 0
+    for sign in value:
+        depth += (sign in "[{(") - (sign in "]})")
+        deepest = max(deepest, depth)
+    if deepest > MAX_DEPTH:
+        return f"is deeper than {MAX_DEPTH} levels"
+    return f"holds a number of more than {MAX_DIGITS} digits" if re.search(rf"\d{{{MAX_DIGITS}}}", value) else ""
+
+
+def require_bounded_sweep(words: Sequence[str]) -> None:
+    """Raises ConfigError where a sweep over these overrides has more jobs than anybody reads."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.core.override_parser.types import ChoiceSweep, RangeSweep
+    from hydra.errors import HydraException
+
+    jobs = 1.0
+    for word in words:
+        try:
+            swept = OverridesParser.create().parse_override(word).value()
+        except HydraException:  # told where the word is read
+            continue
+        if isinstance(swept, ChoiceSweep):
+            jobs *= len(swept.list)
+        elif isinstance(swept, RangeSweep):
+            start, stop, step = (float(x or 0) for x in (swept.start, swept.stop, swept.step))
+            jobs *= math.inf if step == 0 else max((stop - start) / step, 1)
+        if jobs > MAX_JOBS:
+            name = word.partition("=")[0].lstrip("+~")
+            raise ConfigError([(name, f"makes a sweep of more than {MAX_JOBS:,} jobs, at most so many")])
 
 
 def _of_key(name: str, value: str) -> str:
@@ -132,8 +178,10 @@ def _of_hydra(node: Any) -> Iterator[str]:
             value.get("params") if key == "sweeper" and isinstance(value, dict) and set(value) == {"params"} else None
         )
         if isinstance(params, dict):
+            require_bounded_sweep([f"{name}={swept}" for name, swept in params.items() if len(str(swept)) < MAX_TEXT])
             for name, swept in params.items():
-                if problem := _of_key(str(name).lstrip("+~"), str(swept)) or _of_resolvers(str(swept)):
+                swept_key, text = str(name).lstrip("+~"), str(swept)
+                if problem := _of_size(swept_key, text, ()) or _of_key(swept_key, text) or _of_resolvers(text):
                     yield f"hydra.sweeper.params.{name}: {problem}"
         elif key != "mode":
             yield f"hydra.{key} is not available. {_OURS}"

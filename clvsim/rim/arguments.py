@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from clvsim.console import shell_line
 from clvsim.errors import ConfigError
 from clvsim.files import did_you_mean
-from clvsim.rim.allowed import TEXT, require_allowed_words
+from clvsim.rim.allowed import MAX_FILES, TEXT, require_allowed_words, require_bounded_sweep
 from clvsim.stages import STAGES, Folder
 
 # Flags of Hydra that take the next word as their value.
@@ -52,11 +52,17 @@ def hydra_words(stage: str, words: Sequence[str]) -> list[str]:
         raise ConfigError(
             [(word, f"is a file with = in its name; type {shell_line([f'data.path={word}'])}") for word in named]
         )
-    require_allowed_words(flags, overrides)
+    require_allowed_words(flags, overrides, FREE_TEXT)
+    if len(files) > MAX_FILES:
+        what = f"{len(files):,} files, at most {MAX_FILES:,}; a pattern in quotes takes more: data.path='FOLDER/*.csv'"
+        raise ConfigError([("data.path", what)])
     flags = _without_answer_flags(stage, flags)
     multirun = "-m" in flags or "--multirun" in flags
     marked = [mark_new_key(word, overrides) for word in overrides]
-    return [*flags, *file_overrides(stage, files, overrides), *(quote_free_text(word, multirun) for word in marked)]
+    quoted = [quote_free_text(word, multirun) for word in marked]
+    if multirun:
+        require_bounded_sweep(quoted)
+    return [*flags, *file_overrides(stage, files, overrides), *quoted]
 
 
 def _without_answer_flags(stage: str, flags: Sequence[str]) -> list[str]:

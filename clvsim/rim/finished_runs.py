@@ -8,6 +8,7 @@ from typing import Any
 from clvsim.console import note
 from clvsim.errors import ConfigError
 from clvsim.files import did_you_mean
+from clvsim.provenance import SUMMARY, TABLE, changed_parts
 from clvsim.rim.arguments import split_override
 from clvsim.runfolder import newest_run
 
@@ -26,7 +27,7 @@ def find_run(composed: Mapping[str, Any], overrides: Sequence[str]) -> tuple[Pat
     if unchangeable:
         raise ConfigError([(key, "is settled in a finished run; only report.* can change") for key in unchangeable])
     fields = {key.removeprefix("report.") for key in keys if key.startswith("report.")}
-    report = composed["report"] if "report" in keys else dict(config.get("report") or {})
+    report = composed["report"] if "report" in keys else config["report"]
     return folder, {**config, "report": {**report, **{field: composed["report"][field] for field in fields}}}
 
 
@@ -52,9 +53,22 @@ def require_complete(folder: Path) -> Path:
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """The configuration in run.json. Raises ConfigError when it cannot be read."""
+    """The configuration in run.json, once the run's files are found to be those that it wrote.
+
+    Raises ConfigError when it cannot be read, when it is no record of `clvsim run`, and for each part of the run that
+    is missing or not what the run wrote.
+    """
+    record = folder / "run.json"
     try:
-        config = json.loads((folder / "run.json").read_text(encoding="utf-8"))["config"]
-    except (ValueError, KeyError, OSError) as error:
-        raise ConfigError([("run", f"{folder / 'run.json'} cannot be read: {error}")]) from None
-    return dict(config)
+        content = json.loads(record.read_text(encoding="utf-8"))
+    except (ValueError, OSError, RecursionError) as error:
+        raise ConfigError([("run", f"{record} cannot be read: {error}")]) from None
+    config, parts = (content.get(key) if isinstance(content, dict) else None for key in ("config", "parts"))
+    if not isinstance(config, dict) or not isinstance(parts, dict):
+        raise ConfigError([("run", f"{record} cannot be read: it is no record of a run by this version of clvsim")])
+    if not {SUMMARY, TABLE} <= parts.keys():
+        raise ConfigError([("run", f"{folder} is not a run that can be shown: it has no {SUMMARY} and no {TABLE}")])
+    if wrong := changed_parts(folder, parts):
+        raise ConfigError([("run", f"{folder} is not as it was written: {part}") for part in wrong])
+    report = config.get("report")
+    return {**config, "report": dict(report) if isinstance(report, dict) else {}}

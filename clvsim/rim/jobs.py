@@ -1,5 +1,6 @@
 """One job, from its composed configuration to its exit code."""
 
+import functools
 import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 from clvsim.console import note, print_internal_error, say
 from clvsim.errors import ClvsimError, ConfigError, Problem
 from clvsim.interruption import prefer_interruption
+from clvsim.private import cache_complaint
 from clvsim.progress import progress
 from clvsim.rim import finished_runs, folders
 from clvsim.rim.answers import answer_internal_error, refuse
@@ -78,8 +80,11 @@ def run_job(name: str, words: tuple[str, ...], cfg: DictConfig) -> int:
 def run_in_folder(name: str, words: tuple[str, ...], action: Callable[[RunContext], int]) -> int:
     """Run `action` in a new folder, which is kept if the code is 0 or a run.json is there, and removed otherwise."""
     final = output_dir()
-    for parent in (final.parent, *folders.other_days(final)):
+    whole = final.parent if is_sweeping() else final
+    for parent in {final.parent, whole.parent, *folders.other_days(whole)}:
         sweep_partials(parent)
+    if complaint := cache_complaint():
+        note(complaint)
     try:
         with run_folder(final) as folder:
             code = action(context(name, words, folder, final))
@@ -135,7 +140,7 @@ def context(name: str, words: tuple[str, ...], folder: Path | None, final: Path)
         final=relative_to_here(final),
         command=shlex.join(["clvsim", name, *(word for word in without_out(overrides) if word not in ANSWER_FLAGS)]),
         say=say,
-        note=note,
+        note=functools.cache(note),  # several models may have the same to say
         progress=progress(interactive=not is_sweeping()),
         flags=tuple(word for word in words if word in ANSWER_FLAGS),
     )

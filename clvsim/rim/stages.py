@@ -15,10 +15,12 @@ from omegaconf import DictConfig
 from clvsim.console import note
 from clvsim.errors import ClvsimError, ConfigError, Problem
 from clvsim.files import CONFIGS
+from clvsim.private import settle_temporary
 from clvsim.rim import folders, source
 from clvsim.rim.arguments import COMPLETION_FLAGS, hydra_words
 from clvsim.rim.explain import COMPOSITION_ERRORS, explain_all
 from clvsim.rim.jobs import Outcomes, hydra_task, resolved, validate_all
+from clvsim.runfolder import require_free
 from clvsim.stages import STAGES, Folder
 
 
@@ -28,6 +30,11 @@ def stage(name: str, words: Sequence[str]) -> int:
     source.register()
     folders.register()
     folders.states.clear()
+    try:
+        if remark := settle_temporary():
+            note(remark)
+    except OSError as error:
+        raise ConfigError([("TMPDIR", str(error.strerror))]) from None
     with outcomes_file() as outcomes:
         try:
             call_hydra(name, overrides, partial(hydra_task, name, tuple(words), outcomes))
@@ -55,9 +62,14 @@ def stop_workers() -> None:
 
 def file_problem(error: OSError) -> Problem:
     """The problem of a configuration file that cannot be read, or a folder that Hydra cannot create."""
-    if str(error.filename).endswith(".yaml"):
+    if isinstance(error.filename, str) and error.filename.endswith(".yaml"):
         return Problem("configuration", f"cannot read {error.filename}: {error.strerror}")
-    return Problem("out", f"cannot create {error.filename}: {error.strerror}")
+    if isinstance(error, FileExistsError):  # a file, or a link to one, to nothing or to itself
+        try:
+            require_free(Path(error.filename))
+        except ConfigError as refused:
+            return refused.problems[0]
+    return Problem("out", f"cannot create {error.filename or next(iter(folders.states), 'it')}: {error.strerror}")
 
 
 def all_problems(name: str, words: list[str], error: Exception) -> list[Problem]:

@@ -1,10 +1,12 @@
 """Sections of the configuration that the simulator reads."""
 
+from typing import Annotated
+
 from pydantic import Field
 
 from clvsim.effects import Effect, Fixed
 from clvsim.models.around.path import PathPrior
-from clvsim.schema import Frozen
+from clvsim.schema import Frozen, Label, Margin, Money, Real, Text, Whole
 
 LOG = "log"  # name of the channel that stands for the log
 
@@ -16,31 +18,31 @@ class SimulationConfig(Frozen):
     mean difference asks for them.
     """
 
-    draws: int = Field(1000, gt=0)
-    replicates: int = Field(1, gt=0, le=1000)
-    max_replicates: int = Field(16, gt=0, le=1000)
-    horizon_months: int = Field(36, gt=0, le=600)
-    jobs: int = Field(2, gt=0, le=256)
-    shard_customers: int = Field(4096, gt=0)
-    max_newcomers_per_cell: int = Field(1000, gt=0)
+    draws: Annotated[Whole, Field(gt=0, le=1_000_000)] = 1000
+    replicates: Annotated[Whole, Field(gt=0, le=1000)] = 1
+    max_replicates: Annotated[Whole, Field(gt=0, le=1000)] = 16
+    horizon_months: Annotated[Whole, Field(gt=0, le=600)] = 36
+    jobs: Annotated[Whole, Field(gt=0, le=256)] = 2
+    shard_customers: Annotated[Whole, Field(gt=0, le=10_000_000)] = 4096
+    max_newcomers_per_cell: Annotated[Whole, Field(gt=0, le=1_000_000)] = 1000
     attrition_clock: str = Field("time", pattern="^(time|orders)$")
 
 
 class FinanceConfig(Frozen):
     """Without `gross_margin` every figure is revenue, and no cost is taken off."""
 
-    annual_discount_rate: float = Field(0.1, ge=0, le=10)
-    gross_margin: float | None = Field(None, gt=0, le=1)
-    cost_per_order: float = Field(0.0, ge=0)
-    currency: str = Field("", max_length=8)  # a label only
+    annual_discount_rate: Annotated[Real, Field(ge=0, le=10)] = 0.1
+    gross_margin: Margin | None = None
+    cost_per_order: Money = 0.0
+    currency: Annotated[Text, Field(max_length=8)] = ""  # a label only
 
 
 class Channel(Frozen):
     """Visitors arrive evenly over a month; `conversion` of them place a first order."""
 
-    visitors_per_month: float = Field(ge=0)
+    visitors_per_month: Annotated[Real, Field(ge=0, le=1e9)]
     conversion: Effect
-    cost_per_visitor: float = Field(0.0, ge=0)
+    cost_per_visitor: Money = 0.0
 
 
 class AcquisitionConfig(Frozen):
@@ -51,11 +53,11 @@ class AcquisitionConfig(Frozen):
     `spend_per_month`, however many come.
     """
 
-    months: int = Field(12, gt=0, le=240)
+    months: Annotated[Whole, Field(gt=0, le=240)] = 12
     from_log: bool = False
-    cost_per_customer: float = Field(0.0, ge=0)
-    spend_per_month: float = Field(0.0, ge=0)
-    channels: dict[str, Channel] = Field(default_factory=dict)
+    cost_per_customer: Money = 0.0
+    spend_per_month: Money = 0.0
+    channels: dict[Label, Channel] = Field(default_factory=dict)
 
     @property
     def brings(self) -> tuple[str, ...]:
@@ -91,11 +93,11 @@ class EnvironmentConfig(Frozen):
     channels.
     """
 
-    sd_prior: float = Field(0.2, ge=0, le=2)
-    level_sd_prior: float = Field(0.02, ge=0, le=0.5)
+    sd_prior: Annotated[Real, Field(ge=0, le=2)] = 0.2
+    level_sd_prior: Annotated[Real, Field(ge=0, le=0.5)] = 0.02
     learn: bool = True
-    autocorrelation: float = Field(0.5, ge=0, lt=1)
-    acquisition_sd: float = Field(0.0, ge=0, le=2)
+    autocorrelation: Annotated[Real, Field(ge=0, lt=1)] = 0.5
+    acquisition_sd: Annotated[Real, Field(ge=0, le=2)] = 0.0
 
     @property
     def path_prior(self) -> PathPrior | None:

@@ -91,6 +91,7 @@ def existing_blocks(
     key, order = key_order(summary)
     customers = FittedCustomers.of(fitted, summary)
     orders = summary.customers["frequency"].to_numpy()
+    age, recency = (summary.customers[name].to_numpy(float) for name in ("T_days", "recency_days"))
     blocks = []
     for low in range(0, order.size, size):
         rows = order[low : low + size]
@@ -99,6 +100,8 @@ def existing_blocks(
             group=group[rows],
             column=np.arange(rows.size),
             orders_before=orders[rows] + 1,
+            first_order=-age[rows],
+            last_order=recency[rows] - age[rows],
             cohort=cohort[rows],
         )
         blocks.append(
@@ -112,7 +115,7 @@ def people_of(key: np.ndarray, **values: np.ndarray) -> People:
     n = key.shape[0]
     neutral = {"cell": np.full(n, -1), "born": np.zeros(n), "spread": np.zeros(n)}
     fields = {f: values.get(f, neutral.get(f, np.zeros(n))) for f in People._fields if f != "key"}
-    as_float = ("born", "spread")
+    as_float = ("born", "spread", "first_order", "last_order")
     return People(
         key=seal(key, np.uint64),
         **{f: seal(v, np.float64 if f in as_float else np.int64) for f, v in fields.items()},

@@ -143,7 +143,8 @@ def with_costs_that_count(scenario: CompiledScenario, economics: Economics) -> C
 def without_costs(mechanism: Mechanism) -> Mechanism:
     match mechanism:
         case OfferTerms():
-            return replace(mechanism, margin=None, incentive=np.zeros_like(mechanism.incentive))
+            free = np.zeros_like(mechanism.incentive)
+            return replace(mechanism, margin=None, incentive=free, contact_cost=free)
         case ContactProgramme():
             return replace(mechanism, cost=0.0)
     return mechanism
@@ -163,6 +164,8 @@ def costs_that_do_not_count(
     for mechanism in (m for scenario in scenarios for m in scenario.mechanisms):
         if isinstance(mechanism, OfferTerms) and mechanism.incentive.any():
             named.append(f"incentives of {mechanism.name}")
+        if isinstance(mechanism, OfferTerms) and mechanism.contact_cost is not None and mechanism.contact_cost.any():
+            named.append(f"messages of {mechanism.name}")
         if isinstance(mechanism, ContactProgramme) and mechanism.cost:
             named.append(f"messages of {mechanism.name}")
     if not named:

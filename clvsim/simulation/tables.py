@@ -12,11 +12,17 @@ import numpy as np
 
 from clvsim.interventions.base import ContactProgramme, CostEntry, Group, OfferTerms, Shift
 from clvsim.kernels.structs import (
+    ANNIVERSARY,
+    AT_ORDERS,
+    BIRTHDAY,
     DUES,
     MEMORIES,
     OF_REVENUE,
+    OFFERS_SHARED,
+    ON_DATES,
     PER_CUSTOMER,
     PER_ORDER,
+    SILENCE,
     Contacts,
     Offers,
     Tables,
@@ -25,6 +31,13 @@ from clvsim.kernels.structs import (
 from clvsim.scenario import CompiledScenario
 from clvsim.types import DAYS_PER_MONTH, DAYS_PER_WEEK
 
+OCCASIONS = {
+    "orders": AT_ORDERS,
+    "dates": ON_DATES,
+    "anniversary": ANNIVERSARY,
+    "birthday": BIRTHDAY,
+    "silence": SILENCE,
+}
 ORDER_NUMBERS = 64  # distinct order numbers of `on_orders`; later orders count as the last
 
 
@@ -79,7 +92,7 @@ def shift_sum(shifts: Sequence[Shift], target: str, group: Group, draw: np.ndarr
     total = np.zeros((draw.size, weeks))
     for shift in shifts:
         if shift.target == target and shift.who.reaches(group):
-            total += shift.size[draw][:, None] * shift.when.weekly(weeks)
+            total += shift.weekly(draw, weeks)
     return total
 
 
@@ -274,17 +287,23 @@ def make_offers(levers: Levers, groups: tuple[Group, ...], draw: np.ndarray, gro
     on_order = np.ones((len(offers), ORDER_NUMBERS), bool)
     active = np.zeros((len(offers), len(groups), weeks), bool)
     for o, offer in enumerate(offers):
-        if offer.on_orders:
+        if offer.is_campaign:
+            on_order[o] = False
+        elif offer.on_orders:
             on_order[o] = np.isin(np.arange(1, ORDER_NUMBERS + 1), offer.on_orders)
         for g, group in enumerate(groups):
-            active[o, g] = offer.who.reaches(group) & (offer.when.weekly(weeks) > 0)
+            in_time = True if offer.is_campaign else offer.when.weekly(weeks) > 0  # a campaign has days of its own
+            active[o, g] = offer.who.reaches(group) & in_time
     goods = [o.price * (1 - (gross_margin if o.margin is None else o.margin)) for o in offers]
     return Offers(
         key=seal(text_keys([o.name for o in offers]), np.uint64),
         on_order=seal(on_order, np.bool_),
         active=seal(active, np.bool_),
+        occasion=seal(np.array([OCCASIONS[o.occasion] for o in offers], np.int64), np.int64),
+        days=seal(campaign_days(offers)),
         take=stack([o.take for o in offers]),
         price=stack([o.price for o in offers]),
+        contact_cost=stack([np.zeros_like(o.take) if o.contact_cost is None else o.contact_cost for o in offers]),
         cost=stack([g + o.incentive for g, o in zip(goods, offers, strict=True)]),
         refund=stack([o.refund for o in offers]),
         returned=stack([g * o.goods_return for g, o in zip(goods, offers, strict=True)]),
@@ -298,10 +317,23 @@ def make_offers(levers: Levers, groups: tuple[Group, ...], draw: np.ndarray, gro
     )
 
 
+def campaign_days(offers: Sequence[OfferTerms]) -> np.ndarray:
+    """Dates, or first and last day and days of silence, of each offer that is a campaign, (o, n); as in the kernel."""
+    rows = []
+    for offer in offers:
+        between = (offer.when.start_month * DAYS_PER_MONTH, offer.when.end_month * DAYS_PER_MONTH)
+        rows.append(
+            offer.dates if offer.occasion == "dates" else (max(0.0, between[0]), between[1], *offer.silent_days)
+        )
+    days = np.full((len(rows), max(map(len, rows), default=0)), np.inf)
+    for row, values in zip(days, rows, strict=True):
+        row[: len(values)] = values
+    return days
+
+
 def slice_offers(offers: Offers, rows: slice) -> Offers:
     """Offers of a slice of worlds, with a memory of their own."""
-    shared = ("key", "on_order", "active")
-    sliced = Offers(*(v if f in shared else seal(v[rows]) for f, v in zip(Offers._fields, offers, strict=True)))
+    sliced = Offers(*(v if f in OFFERS_SHARED else seal(v[rows]) for f, v in zip(Offers._fields, offers, strict=True)))
     return sliced._replace(memory=np.zeros_like(offers.memory))
 
 

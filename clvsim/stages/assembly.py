@@ -7,6 +7,7 @@ from clvsim.config import RunConfig
 from clvsim.data.material import Material
 from clvsim.models.diagnostics import failed
 from clvsim.models.fitted import FittedModels
+from clvsim.provenance import file_names
 from clvsim.report import model_scores, titles
 from clvsim.runfolder import RunContext
 from clvsim.scenario import ambiguous_names
@@ -49,7 +50,7 @@ def assemble(
     return RunResult(
         title=config.title or titles.run_title(margin_known),
         question=config.question or titles.run_question(margin_known),
-        command=ctx.command,
+        command=file_names(ctx.command),
         version=__version__,
         created=utc_now(),
         currency=config.finance.currency,

@@ -6,7 +6,7 @@ from clvsim import archive
 from clvsim.config import RunConfig
 from clvsim.report import model_scores
 from clvsim.report.text import posterior_table
-from clvsim.runfolder import RunContext
+from clvsim.runfolder import RunContext, writing
 from clvsim.stages.refusals import require_payments
 from clvsim.stages.steps import (
     fit_models,
@@ -35,9 +35,10 @@ def fit(config: RunConfig, ctx: RunContext) -> int:
     days = summary.holdout_days or config.simulation.horizon_months * DAYS_PER_MONTH
     scores = score_models(config, by_name, summary, days)
     folder = output_folder(ctx)
-    write_posteriors(by_name, summary, folder)
     found = {"models": scores, "warnings": fitted.posterior.warnings}
-    archive.write_json({**run_record(config, summary, ctx, {}), **found}, folder / "run.json")
+    with writing(ctx.final):
+        write_posteriors(by_name, summary, folder)
+        archive.write_record({**run_record(config, summary, ctx, {}), **found}, folder)
     ctx.say(posterior_table(fitted))
     if scores:
         verdict = textwrap.fill(model_scores.verdict(scores), 100)

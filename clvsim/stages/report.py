@@ -2,8 +2,8 @@
 
 from clvsim import archive
 from clvsim.config import RunConfig
-from clvsim.errors import ConfigError
-from clvsim.runfolder import RunContext
+from clvsim.errors import ClvsimError, ConfigError
+from clvsim.runfolder import RunContext, writing
 from clvsim.stages.steps import output_folder
 
 
@@ -14,10 +14,20 @@ def report(config: RunConfig, ctx: RunContext) -> int:
 
     folder = output_folder(ctx)
     result = archive.read_result(folder)
-    decided = display.decision_metric(result)
-    if config.report.metric != decided:
-        raise ConfigError([("report.metric", f"this run was decided on {decided}; another one needs clvsim run")])
-    write_report(result, folder)
-    ctx.say(tables(result))
+    if (folder / "figures").is_symlink():
+        raise ConfigError([("run", f"{folder / 'figures'} is a link, and must be a folder of the run's own")])
+    try:
+        decided = display.decision_metric(result)
+        if config.report.metric != decided:
+            raise ConfigError([("report.metric", f"this run was decided on {decided}; another one needs clvsim run")])
+        text = tables(result)
+        with writing(folder, "cannot write", "run"):
+            write_report(result, folder)
+    except ClvsimError:
+        raise
+    except Exception as error:  # names that do not fit together, lists that are too short: rendering finds them
+        what = f"{folder} cannot be shown: it holds what no run writes ({type(error).__name__}: {error})"
+        raise ConfigError([("run", what)]) from error
+    ctx.say(text)
     ctx.say(f"\nReport: {folder / 'report.html'}")
     return 0

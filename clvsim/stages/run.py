@@ -5,7 +5,7 @@ from dataclasses import replace
 from clvsim import archive
 from clvsim.config import RunConfig
 from clvsim.data.material import Material
-from clvsim.runfolder import RunContext
+from clvsim.runfolder import RunContext, writing
 from clvsim.stages.assembly import assemble
 from clvsim.stages.cautions import with_share_beyond
 from clvsim.stages.fits import Fits, fit_run, models_in_words, with_discrepancy
@@ -52,9 +52,9 @@ def run(config: RunConfig, ctx: RunContext) -> int:
     arrivals = newcomers_sentence(config, plan, comparison.table)
     result = assemble(config, ctx, material, fits.own, simulation, comparison, tracking, scores, words, arrivals)
     folder = output_folder(ctx)
-    with clock("report"), ctx.progress("Writing the report"):
+    with clock("report"), ctx.progress("Writing the report"), writing(ctx.final):
         write_report(result, folder)
-    with clock("write"), ctx.progress("Writing the results"):
+    with clock("write"), ctx.progress("Writing the results"), writing(ctx.final):
         write_posteriors(fits.by_name, summary, folder)
         archive.write_run(result, simulation, comparison, run_record(config, summary, ctx, clock.seconds), folder)
     ctx.say(tables(result))

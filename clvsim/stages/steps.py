@@ -4,10 +4,10 @@ import time
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from clvsim import clock
 from clvsim.config import RunConfig
 from clvsim.data.material import Material
 from clvsim.data.readers import read_material
@@ -21,7 +21,7 @@ from clvsim.models.elsewhere import of_another_log, seen_of
 from clvsim.models.fitted import FittedModels
 from clvsim.models.retention import recovery
 from clvsim.models.spend.trend import used
-from clvsim.provenance import provenance
+from clvsim.provenance import file_names, provenance, with_file_names
 from clvsim.runfolder import RunContext
 from clvsim.stages.cautions import as_found, cautions
 from clvsim.types import DAYS_PER_MONTH, CustomerSummary, ModelScore, QualityLine
@@ -42,8 +42,8 @@ class Stopwatch:
 
 
 def utc_now() -> str:
-    """The current minute, as `2025-12-31 23:59 UTC`."""
-    return datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    """The current minute, or that of `SOURCE_DATE_EPOCH`, as `2025-12-31 23:59 UTC`."""
+    return clock.now().strftime("%Y-%m-%d %H:%M UTC")
 
 
 def read_data(config: RunConfig, ctx: RunContext, *, held_back: bool = False, brief: bool = False) -> Material:
@@ -185,8 +185,9 @@ def run_record(
 ) -> dict[str, Any]:
     """The contents of run.json, from which the run can be reproduced."""
     return {
-        "command": ctx.command,
-        "config": config.as_json(),
+        "command": file_names(ctx.command),
+        "local": {"command": ctx.command, "folder": str(Path.cwd())},
+        "config": with_file_names(config.as_json()),
         "data": {"sha256": summary.data_hash, "today": str(summary.today), "customers": len(summary.customers)},
         "seeds": {"fit": config.fit.seed, "simulation": config.seed},
         "seconds": dict(seconds),

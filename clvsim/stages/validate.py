@@ -6,7 +6,8 @@ from clvsim import archive
 from clvsim.config import RunConfig
 from clvsim.data import require_repeat_orders
 from clvsim.errors import DiagnosticsError
-from clvsim.runfolder import RunContext
+from clvsim.provenance import file_names
+from clvsim.runfolder import RunContext, writing
 from clvsim.stages.refusals import require_holdout
 from clvsim.stages.steps import (
     Stopwatch,
@@ -57,17 +58,17 @@ def validate(config: RunConfig, ctx: RunContext) -> int:
     origin = PageOrigin(
         title=config.title or titles.VALIDATION,
         question=config.question or titles.validation_question(vocabulary(config)),
-        command=ctx.command,
+        command=file_names(ctx.command),
         created=utc_now(),
         seed=config.seed,
     )
-    with clock("report"), ctx.progress("Writing the page"):
+    with clock("report"), ctx.progress("Writing the page"), writing(ctx.final):
         write_validation(validation, origin, folder)
         write_posteriors(by_name, summary, folder)
         verdict = figures(validation)
         found = {"models": scores, "verdict": verdict, "warnings": validation.warnings, "payments": instead}
         run_json = {**run_record(config, summary, ctx, clock.seconds), **found}
-        archive.write_json(run_json, folder / "run.json")
+        archive.write_record(run_json, folder)
     ctx.say(validation_text.summary(validation))
     ctx.say(f"\nPage: {ctx.final / 'validation.html'}")
     if validation.own_model.fits:

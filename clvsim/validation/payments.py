@@ -28,7 +28,7 @@ def payments_of(summary: CustomerSummary, spend: SpendModel) -> Payments:
     frame = summary.customers
     if not frame["repeat_positive"].to_numpy().any():
         x = frame["frequency"]
-        each_is_one = {"first_amount": 1.0, "repeat_amount": x.astype(float), "repeat_positive": x}
+        each_is_one = {"first_amount": 1.0, "repeat_amount": x.astype(float), "repeat_positive": x, "last_amount": 1.0}
         counted = frame.assign(**each_is_one, repeat_log_amount=0.0, repeat_log_square=0.0)
         counted = counted.drop(columns="holdout_amount", errors="ignore")
         instead = "No repeat order has an amount above zero: orders are checked, revenue is not."

@@ -1,9 +1,12 @@
 """A study executes nothing and reads nothing of the machine: each way in is tried with a canary that would be seen."""
 
+import time
+
 import pytest
 
 from clvsim.errors import ConfigError
 from clvsim.rim.allowed import MAX_BYTES, require_allowed_file, require_allowed_words
+from clvsim.rim.arguments import hydra_words
 from tests.cli.shell import ORDERS, assert_refused, tree
 
 SECRET = "swordfish"
@@ -100,6 +103,40 @@ def test_nor_does_a_command(clvsim, evil, words, line):
     before = tree(evil)
     assert_refused(clvsim("check", "orders.csv", *words, SECRET=SECRET), 2, line)
     assert tree(evil) == before
+
+
+TOO_MUCH = {
+    "a list of 2 MB": (["data.covariates=[" + "1," * 1_000_000 + "1]"], "has 2,000,003 characters, at most 100,000"),
+    "a long list": (["fit.posterior=[" + "a," * 900 + "a]"], "is a list of 901 values, at most 500"),
+    "a title of 2 MB": (["title=" + "x" * 2_000_000], "title: has 2,000,000 characters"),
+    "many settings": ([f"+a.k{n}=1" for n in range(1001)], "has 1,001 settings, at most 1,000; write an experiment"),
+    "deep nesting": (["data.rates=" + "{a:" * 21 + "1" + "}" * 21], "data.rates: is deeper than 20 levels"),
+    "many digits": (["simulation.draws=" + "9" * 5000], "simulation.draws: holds a number of more than 100 digits"),
+    "many files": ([f"{n}.csv" for n in range(2001)], "2,001 files, at most 2,000; a pattern in quotes takes more"),
+    "a sweep": (["-m", "seed=range(1,1000000000)"], "seed: makes a sweep of more than 10,000 jobs"),
+    "a sweep that stands": (["-m", "seed=range(1,5,step=0)"], "seed: makes a sweep of more than 10,000 jobs"),
+    "a product": (
+        ["-m", *(f"{key}=range(0,30)" for key in ("seed", "fit.seed", "simulation.jobs"))],
+        "simulation.jobs: makes a sweep of more than 10,000 jobs",
+    ),
+}
+
+
+@pytest.mark.parametrize(("words", "line"), TOO_MUCH.values(), ids=TOO_MUCH)
+def test_too_much_is_told_before_it_is_read(words, line):
+    start = time.perf_counter()
+    with pytest.raises(ConfigError) as error:
+        hydra_words("check", words)
+    assert time.perf_counter() - start < 0.5
+    (problem,) = error.value.problems
+    assert line in f"{problem.where}: {problem.what}"
+    assert len(problem.what) < 200
+
+
+def test_a_study_sweeps_as_far_as_somebody_reads(clvsim, evil):
+    study = evil / "experiments" / "study.yaml"
+    study.write_text("hydra: {mode: MULTIRUN, sweeper: {params: {seed: 'range(0,100000)'}}}\n")
+    assert_refused(clvsim("check", "orders.csv", "experiment=study"), 2, "seed: makes a sweep of more than 10,000 jobs")
 
 
 def test_what_a_study_may_say(tmp_path):

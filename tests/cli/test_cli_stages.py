@@ -173,11 +173,15 @@ def test_completion_script_is_for_the_program(clvsim, command):
 
 
 def test_report_composes_the_finished_runs_own_configuration(here, monkeypatch):
+    from clvsim.provenance import parts_of
     from clvsim.rim import finished_runs
 
     folder = here / "outputs" / "run" / "a"
     folder.mkdir(parents=True)
-    (folder / "run.json").write_text(json.dumps({"config": {"seed": 7, "report": {"metric": "plan_value"}}}))
+    for part in ("summary.json", "comparison.csv"):
+        (folder / part).write_text("")
+    record = {"config": {"seed": 7, "report": {"metric": "plan_value"}}, "parts": parts_of(folder)}
+    (folder / "run.json").write_text(json.dumps(record))
     composed = {"run": None, "report": {"metric": "ce"}}
     run_folder, config = finished_runs.find_run(composed, ["report.metric=ce"])
     assert run_folder == folder.relative_to(here)

@@ -1,6 +1,7 @@
 """Survivor tables: pseudo-customers that say the same, and one line for everything a table cannot mean."""
 
 import datetime as dt
+import time
 
 import numpy as np
 import pandas as pd
@@ -128,3 +129,27 @@ def test_only_contracts_of_the_same_length_are_for_a_survivor_table():
             validate({**base, "retention": retention})
     with pytest.raises(ConfigError, match="type spend=fixed_price"):
         validate({**base, "spend": {"kind": "gamma_gamma"}, "retention": {"kind": "sbg", "renewal": "year"}})
+
+
+@pytest.mark.parametrize(
+    ("frame", "what"),
+    [
+        (table([10**23, 10]), "1 of 2 rows: above 5,000,000; each customer becomes one row, e.g. row 2: 1"),
+        (table([10**8, 10]), "1 of 2 rows: above 5,000,000; each customer becomes one row, e.g. row 2: 100000000"),
+        (table([10, 3], price=[1e308, 1e308]), "2 of 2 rows: above 1,000,000,000,000, e.g. row 2: 1e+308"),
+        (table([10, 3], price=[1e-300, 1e-300]), "2 of 2 rows: below 1e-09"),
+        (table(["9" * 400, "1"]), "1 of 2 rows: above 5,000,000"),
+        (
+            pd.concat([table([4_000_000, 3]).assign(cohort=name) for name in "ab"]),
+            "8,000,000 customers at the start, at most 5,000,000, since each becomes one row",
+        ),
+        (table(np.ones(100_001)), "more than 100,000 rows: is it a table of survivors"),
+    ],
+)
+def test_more_customers_than_rows_can_hold_are_told_in_an_instant(frame, what):
+    start = time.perf_counter()
+    with pytest.raises(DataError) as caught:
+        material_of_survivors(CONFIG, frame)
+    assert time.perf_counter() - start < 0.5
+    assert what in caught.value.problems[0].what
+    assert len(caught.value.problems[0].what) < 300

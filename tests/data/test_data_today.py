@@ -200,5 +200,5 @@ def test_an_unreadable_day_is_one_line(tmp_path: Path, clvsim: Callable[..., Any
     done = clvsim("check", str(path), "data.today=soon", "data.calibration_end=never")
     assert done.returncode != 0
     assert "data.today" in done.stderr
-    assert "data.calibration_end: should be a valid date" in done.stderr
+    assert "data.calibration_end: a date is needed, such as 2026-01-15, got" in done.stderr
     assert "data.calibration_end." not in done.stderr

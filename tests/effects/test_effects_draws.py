@@ -6,7 +6,7 @@ from pydantic import TypeAdapter
 from scipy import stats
 from scipy.special import logit
 
-from clvsim.effects import REAL, Effect, EffectDraws, Experiment, Expert, Fixed, Prior, assumption, draw
+from clvsim.effects import REAL, Effect, EffectDraws, Experiment, Expert, Fixed, Mixture, Prior, assumption, draw
 from clvsim.errors import ConfigError
 
 UNIFORMS = (np.arange(2_001) + 0.5) / 2_001
@@ -26,6 +26,11 @@ EXAMPLES = {
         (Experiment(n=(1000, 900), x=(100, 120)), ("relative", "odds")),
         (Experiment(n=(100, 90), x=(3, 7), prior_sd=0.3), ("relative", "odds")),
         (Experiment(n=(100, 90), x=(0, 90), prior_sd="learn", tests_run=3), ("relative", "odds")),
+    ],
+    "mixture": [
+        (Mixture(nothing=0.8, effect=Expert(p10=0.02, p50=0.1, p90=0.4)), SCALES),
+        (Mixture(nothing=0.3, effect=Prior(dist="normal", mean=0.3, sd=0.3)), SCALES),
+        (Mixture(nothing=0.5, effect=Experiment(n=(1000, 900), x=(100, 120))), ("relative", "odds")),
     ],
 }
 CASES = [
@@ -71,6 +76,40 @@ class TestContract:
         assert reader[99] <= line.p05 <= reader[101]
         assert reader[1899] <= line.p95 <= reader[1901]
         assert line.unit == {"probability": "probability", "amount": "number"}.get(scale, "relative")
+
+
+def test_a_mixture_is_nothing_as_often_as_stated_and_else_its_effect():
+    inner = Prior(dist="normal", mean=0.3, sd=0.3)
+    values = draw(Mixture(nothing=0.6, effect=inner), UNIFORMS, "relative", path="p").values
+    nothing = values == 0.0
+    np.testing.assert_allclose(nothing.mean(), 0.6, atol=1 / UNIFORMS.size)
+    mean, sd = np.log(1.3), 0.3
+    np.testing.assert_allclose((values < 0).mean(), 0.4 * stats.norm.cdf(0, mean, sd), atol=1 / UNIFORMS.size)
+    something = np.sort(values[~nothing])
+    plotting = (np.arange(something.size) + 0.5) / something.size
+    np.testing.assert_allclose(something, stats.norm.ppf(plotting, mean, sd), atol=0.01 * sd / plotting.min() ** 0.5)
+
+
+@pytest.mark.parametrize(
+    ("inner", "below"), [(Fixed(value=-0.1), 1.0), (Fixed(value=0.1), 0.0), (Prior(dist="halfnormal", sd=0.1), 0.0)]
+)
+def test_a_mixture_with_an_effect_of_one_sign_lies_on_one_side_of_nothing(inner, below):
+    values = draw(Mixture(nothing=0.5, effect=inner), UNIFORMS, "relative", path="p").values
+    np.testing.assert_allclose([(values < 0).mean(), (values > 0).mean()], [below / 2, (1 - below) / 2], atol=1e-3)
+
+
+def test_a_mixture_is_a_judgement_at_most():
+    test = Experiment(n=(1000, 900), x=(100, 120), source="a test")
+    assert test.evidence == "experiment"
+    assert Mixture(nothing=0.5, effect=test).evidence == "judgement"
+    assert Mixture(nothing=0.5, effect=Fixed(value=0.1)).evidence == "stated"
+    assert Mixture(nothing=0.5, effect=Fixed(value=0.1), source="our agency").evidence == "judgement"
+
+
+def test_the_definition_of_a_mixture_leaves_all_sources_out():
+    one = Mixture(nothing=0.5, effect=Fixed(value=0.1, source="a"), source="b")
+    assert one.definition == Mixture(nothing=0.5, effect=Fixed(value=0.1)).definition
+    assert one.definition != Mixture(nothing=0.4, effect=Fixed(value=0.1)).definition
 
 
 def test_a_fixed_zero_is_exactly_zero_in_every_draw():

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from clvsim.effects import EFFECTS, REAL, Effect, Experiment, Expert, Fixed, Prior, check
+from clvsim.effects import EFFECTS, REAL, Effect, Experiment, Expert, Fixed, Mixture, Prior, check
 
 EFFECT: TypeAdapter = TypeAdapter(Effect)
 
@@ -44,6 +44,11 @@ def test_registry_names_are_the_kinds(name):
         ({"kind": "prior", "dist": "normal", "mean": 0.0}, "", "exactly mean and sd, got mean"),
         ({"kind": "prior", "dist": "uniform", "low": 1.0, "high": 1.0}, "", "low < high, got 1 and 1"),
         ({"kind": "prior", "dist": "cauchy"}, "dist", "normal"),
+        ({"kind": "mixture", "nothing": 1.0, "effect": 0.1}, "nothing", "less than or equal to 0.999"),
+        ({"kind": "mixture", "nothing": 0.0, "effect": 0.1}, "nothing", "greater than or equal to 0.001"),
+        ({"kind": "mixture", "nothing": 0.5}, "effect", "required"),
+        ({"kind": "mixture", "nothing": 0.5, "effect": "much"}, "effect", "a number or an effect"),
+        ({"kind": "mixture", "nothing": 0.5, "effect": {"kind": "mixture"}}, "effect", "'fixed', 'prior'"),
         ({"kind": "experiment", "n": [0, 10], "x": [0, 1]}, "n", "greater than or equal to 1"),
         ({"kind": "experiment", "n": [10, 10], "x": [-1, 1]}, "x", "greater than or equal to 0"),
         ({"kind": "experiment", "n": [10, 10], "x": [1, 11]}, "", "got 11 of 10 in the treated arm"),
@@ -81,6 +86,8 @@ def test_what_cannot_be_is_refused_with_key_and_rule(given, where, what):
         (Prior(dist="halfnormal", sd=1.0), "probability", ["p.dist"]),
         (Experiment(n=(10, 10), x=(1, 2)), "probability", ["p.kind"]),
         (Experiment(n=(10, 10), x=(1, 2)), "amount", ["p.kind"]),
+        (Mixture(nothing=0.5, effect=Fixed(value=-2.0)), "relative", ["p.effect"]),
+        (Mixture(nothing=0.5, effect=Prior(dist="beta", alpha=1.0, beta=1.0)), "odds", ["p.effect.dist"]),
     ],
 )
 def test_check_names_every_value_that_does_not_fit(effect, scale, keys):
@@ -105,4 +112,8 @@ def test_check_lets_edges_pass(effect, scale):
 def test_the_domain_of_an_amount_is_the_callers():
     assert check(Fixed(value=-4.0), "amount", "p", REAL) == []
     assert check(Fixed(value=-4.0), "amount", "p")[0].what == "must be at least 0, got -4"
+    at_least_one = check(Mixture(nothing=0.5, effect=Fixed(value=2.0)), "amount", "p", (1.0, 12.0))
+    assert [(p.where, p.what) for p in at_least_one] == [
+        ("p.kind", "a mixture does not suit this number, which is between 1 and 12: nothing would be 0")
+    ]
     assert check(Fixed(value=13.0), "amount", "p", (1.0, 12.0))[0].what == "must be between 1 and 12, got 13"

@@ -12,11 +12,13 @@ from clvsim.effects import REAL, draw
 from clvsim.interventions import INTERVENTIONS
 from clvsim.interventions.base import ContactProgramme, Group
 from clvsim.interventions.contact import WEIGHTS, ContactIntervention
+from clvsim.interventions.timing import Horizon
 from clvsim.kernels import structs as ks
 from clvsim.simulation.tables import Calendar, Levers, make_tables
 from clvsim.types import DAYS_PER_MONTH
 
 NEW = Group("new", "", "ads")
+TODAY = date(2024, 9, 30)
 
 
 def programme(draws: int = 3, per_month: float = 5.0, **changed) -> ContactProgramme:
@@ -26,7 +28,7 @@ def programme(draws: int = 3, per_month: float = 5.0, **changed) -> ContactProgr
         field: draw(effect, uniforms, what.scale, path=field, domain=what.domain).values
         for field, (effect, what) in section.uncertain().items()
     }
-    (mechanism,) = section.compile("email", values, section.when.period(date(2024, 9, 30)))
+    (mechanism,) = section.compile("email", values, section.when.period(TODAY), Horizon(TODAY, 12))
     assert isinstance(mechanism, ContactProgramme)
     return mechanism
 

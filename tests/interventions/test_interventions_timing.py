@@ -110,7 +110,7 @@ def test_dates_and_their_text_are_the_same() -> None:
     "value",
     [
         "2026-1-5", "20260115", "2026-W03-4", "15.01.2026", "01/15/2026", "2026-02-30", "2026-01-15T00:00:00", "soon",
-        "", 20260115, 1768435200, 3.5, True, datetime(2026, 1, 15), ["2026-01-15"], {"day": 1},
+        "", 20260115, 1768435200, 3.5, True, datetime(2026, 1, 15, 12), ["2026-01-15"], {"day": 1},
     ],
     ids=str,
 )  # fmt: skip
@@ -180,6 +180,8 @@ KINDS: dict[str, dict[str, Any]] = {
     "rate": {"kind": "shift", "target": "rate", "size": 0.1},
     "rate of customers": {"kind": "shift", "target": "rate", "size": 0.1, **EXISTING},
     "conversion": {"kind": "shift", "target": "conversion", "size": 0.1},
+    "pulse": {"kind": "pulse", "size": 0.8, "weeks": 2, "pulled_forward": 0.5, "recovery_weeks": 4},
+    "campaign": {"kind": "campaign", "occasion": "birthday", "take": 0.1, "price": 5.0},
     "offer": {"kind": "offer", "take": 0.1, "price": 5.0},
     "contact": {"kind": "contact", "per_month": 1.0, **EXISTING},
     "month": {"kind": "cost", "per": "month", "amount": 5.0},
@@ -202,6 +204,10 @@ NEVER = [
     ("offer", {"start_date": "2026-01-05", "end_date": "2026-01-10"}, "from 2026-01-05 until 2026-01-10 can never act: "
      "it acts by whole weeks, and the middle of none lies in it; customers and newcomers are followed for 9 months"),
     ("offer", {"start_date": "2026-10-03"}, LATE),
+    ("pulse", {"start_month": 5}, "from month 5 can never act: none of its 6 weeks, dip and all, is over in time; "
+     f"customers are followed for 6 months, {FOLLOWED}"),
+    ("pulse", {"start_date": "2025-12-01"}, "from 2025-12-01 can never act: none of its 6 weeks"),
+    ("campaign", {"start_month": 9}, f"{LATE}; customers and newcomers are followed {ALL_FOLLOWED}"),
     ("contact", {"start_month": 6}, f"{LATE}; customers are followed for 6 months, {FOLLOWED}"),
     ("contact", {"start_month": 3, "end_date": "2026-02-01"}, "from month 3 until 2026-02-01 can never act: it ends "
      f"before it starts; customers are followed for 6 months, {FOLLOWED}"),
@@ -218,7 +224,9 @@ ACTING = [
     ("rate of customers", {"start_date": "2026-07-02"}),
     ("conversion", {"start_month": 2.5}),
     ("offer", {"start_date": "2026-01-04", "end_date": "2026-01-04"}),
+    ("campaign", {"start_month": 5}),
     ("contact", {"start_month": 5}),
+    ("pulse", {"start_month": 4.5}),
     ("month", {"start_month": 5.5}),
     ("once", {"start_month": 8.99}),
     ("once", {"start_date": "2026-01-01", "end_date": "2026-01-01"}),

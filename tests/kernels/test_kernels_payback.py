@@ -25,7 +25,7 @@ KINDS: dict[str, dict[str, Any]] = {
 def contributed(
     moment: Moment,
     gain: float,
-    revenue: float = 0.0,
+    cost: float = 0.0,
     *,
     levered: bool = True,
     cac: list[float] | None = None,
@@ -39,7 +39,7 @@ def contributed(
         tolls, path = state.Tolls(len(cac), np.array(cac)), path._replace(cac=0, dues=0)
         weeks = weeks._replace(dues=np.array(dues))
     room = moment.run, ground.book, contacts, weeks, tolls
-    purse = PAYBACK.add_contribution(*room, path, moment.place(), moment.life, gain, revenue)
+    purse = PAYBACK.add_contribution(*room, path, moment.place(), moment.life, gain, cost)
     return moment.life._replace(purse=purse)
 
 
@@ -70,8 +70,13 @@ def test_repaid_is_at_least_the_cost(short: float, repaid: bool) -> None:
     moment.life = moment.life._replace(
         purse=Purse(0.0, 8.0, -np.inf), now=moment.life.now._replace(t=moment.path.start)
     )
-    gain = 2.0 / moment.place().own_discount + 0.5 + 0.1 * 20.0  # per order, and a share of 20
-    purse = contributed(moment, gain, 20.0, cac=[9.0 + short], dues=(1.0, 0.5, 0.1)).purse  # 1 per customer
+    dues = (1.0, 0.5, 0.1)  # per customer, per order, and a share of revenue
+    weeks, path = moment.weeks._replace(dues=np.array(dues)), moment.path._replace(dues=0)
+    cost = PAYBACK.cost_of_order(weeks, path, 20.0)
+    assert cost == pytest.approx(0.5 + 0.1 * 20.0)
+    assert PAYBACK.cost_of_sale(weeks, path, 20.0) == pytest.approx(0.1 * 20.0)
+    gain = 2.0 / moment.place().own_discount + cost
+    purse = contributed(moment, gain, cost, cac=[9.0 + short], dues=dues).purse
     assert purse.own == pytest.approx(10.0)
     assert (purse.best >= 9.0 + short) == repaid
     line = moment.opened.out.age[moment.path.w, moment.path.half, ks.REPAID]

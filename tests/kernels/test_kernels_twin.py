@@ -31,6 +31,7 @@ def test_any_mixture() -> None:
             law=("order", "time", "both")[r.integers(3)],
             tables=bool(r.integers(2)),
             offers=int(r.integers(4)),
+            campaigns=bool(seed % 2),
             contacts=int(r.integers(3)),
             by_order=bool(r.integers(2)),
             birth_charges=int(r.integers(2)),

@@ -23,12 +23,18 @@ PLAN: dict[str, Any] = {
         "kind": "contact", "per_month": 1.0, "cost": 0.3, "type": "hard", "when": {"start_month": 2, "end_month": 5},
     },
 }  # fmt: skip
+MAIL: dict[str, Any] = {
+    "mail": {
+        "kind": "campaign", "occasion": "silence", "silent_days": 45, "cost": 0.7, "take": 0.1, "price": 12.0,
+        "margin": 0.5, "incentive": 1.0,
+    },
+}  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def plan() -> Simulation:
+@pytest.fixture(scope="module", params=["plan", "plan with a campaign"])
+def plan(request: pytest.FixtureRequest) -> Simulation:
     return run(
-        scenarios(plan=PLAN),
+        scenarios(plan=PLAN if request.param == "plan" else PLAN | MAIL),
         draws=30,
         horizon_months=9,
         acquisition=channels(),
@@ -63,6 +69,9 @@ def test_lines_and_signs(plan: Simulation) -> None:
     }
     more = {Line(account, "upsell"): sign for account, sign in offer.items()} | {Line("opt_outs", "contact"): 0}
     more |= {Line(a, name): s for name in ("email", "flyer") for a, s in (("contacts", 0), ("cost_contact", -1))}
+    if Line("contacts", "mail") in ledger(plan, "plan").lines:
+        campaign = {account: sign for account, sign in offer.items() if account != "offers_shown"}
+        more |= {Line(a, "mail"): sign for a, sign in (campaign | {"contacts": 0, "cost_contact": -1}).items()}
     for name, expected in ((BASELINE, base), ("plan", base | more)):
         book = ledger(plan, name)
         assert {entry: entry.sign for entry in book.lines} == expected
@@ -88,6 +97,31 @@ def test_offers_are_priced(plan: Simulation) -> None:
     np.testing.assert_allclose(line(book, "cost_orders", "orders"), 1.5 * line(book, "orders", "orders"), rtol=1e-12)
     goods, revenue = line(book, "cost_goods", "orders"), line(book, "revenue_orders", "orders")
     np.testing.assert_allclose(goods, 0.6 * revenue, atol=100 * UNIT)
+
+
+def test_everybody_written_to_costs(plan: Simulation) -> None:
+    """A campaign: what it costs for each, and what the share that takes it brings."""
+    book = ledger(plan, "plan")
+    if Line("contacts", "mail") not in book.lines:
+        return
+    written, taken = (line(book, account, "mail") for account in ("contacts", "offers_taken"))
+    np.testing.assert_allclose(line(book, "cost_contact", "mail"), 0.7 * written, rtol=1e-12)
+    np.testing.assert_allclose(line(book, "revenue_offers", "mail"), 12 * taken, rtol=1e-12)
+    np.testing.assert_allclose(line(book, "cost_goods", "mail"), 6 * taken, rtol=1e-12)
+    np.testing.assert_allclose(line(book, "cost_incentive", "mail"), taken, rtol=1e-12)
+    assert 0.05 < taken[:, :, 0].sum() / written[:, :, 0].sum() < 0.1  # nobody who has left answers
+
+
+def test_a_campaign_on_dates_reaches_all_who_are_there() -> None:
+    campaign = {"kind": "campaign", "occasion": "dates", "months": [1, 4], "take": 0.0, "price": 0.0, "cost": 0.5}
+    sim = run(scenarios(mail={"mail": campaign}), draws=40)
+    written = line(ledger(sim, "mail"), "contacts", "mail")[:, 0]
+    np.testing.assert_allclose(written[:, 0], [60 * (month in (1, 4)) for month in range(12)] * np.ones((40, 1)))
+    # Noon of the first whole day of each of the two months.
+    days = np.ceil(np.array([1, 4]) * 365.25 / 12) + 0.5
+    np.testing.assert_allclose(
+        written[:, 1, [1, 4]], 60 * discount(days * 12 / 365.25) * np.ones((40, 1)), atol=60 * 2.0**-24
+    )
 
 
 def test_calendar_and_age_ledgers_agree(plan: Simulation) -> None:
@@ -375,6 +409,29 @@ def test_offers_at_the_nth_order() -> None:
     shown = second[:, 0, 0].sum(axis=1)
     assert (shown <= np.minimum(total, 60)).all()
     assert shown.sum() > 100
+
+
+def test_a_burst_brings_what_is_not_pulled_forward() -> None:
+    """Loyal customers order for 1 + (1 − π)βW / 52.18 years instead of one; with π = 1 the same orders come sooner."""
+    launch = {"kind": "pulse", "size": 0.8, "weeks": 2, "recovery_weeks": 4, "every_months": 3}
+    pulled = {"gift": 0.0, "half": 0.5, "nothing": 1.0}
+    library = scenarios(**{name: {"launch": launch | {"pulled_forward": share}} for name, share in pulled.items()})
+    sim = run(library, draws=200, fitted=posterior(200, a=1e-9, b=1e3))
+    orders, revenue = (
+        {name: line(ledger(sim, name), account, "orders")[:, 0].sum(axis=2) for name in sim.scenarios}
+        for account in ("orders", "revenue_orders")
+    )
+    before = orders[BASELINE][:, 0]
+    for name, share in pulled.items():
+        more = orders[name][:, 0] - before
+        weeks = 4 * (1 - share) * 0.8 * 2
+        assert (
+            abs(more.mean() - before.mean() * weeks / (365.25 / 7)) < 4 * error(more - before * weeks / 52.18) + 1e-12
+        )
+    np.testing.assert_array_equal(orders["nothing"][:, 0], before)
+    np.testing.assert_allclose(revenue["nothing"][:, 0], revenue[BASELINE][:, 0], rtol=1e-9)
+    sooner = revenue["nothing"][:, 1] / revenue[BASELINE][:, 1]
+    assert 1 < sooner.mean() < 1 + 0.1 / 52.18 * 6  # by some weeks at most, at 10 % a year
 
 
 def test_acquisition_cost_per_customer_falls_with_conversion() -> None:

@@ -180,8 +180,9 @@ def test_zero_effect(neutral: Simulation, name: str) -> None:
     np.testing.assert_array_equal(book.cohort[:, :, rows], base.cohort[:, :, rows])
     if any(isinstance(m, ContactProgramme) for m in scenario.compiled.mechanisms):
         assert book.total("contacts").min() > 1000
-    if any(isinstance(m, OfferTerms) for m in scenario.compiled.mechanisms):
-        assert book.total("offers_shown").min() > 10
+    if offers := [m for m in scenario.compiled.mechanisms if isinstance(m, OfferTerms)]:
+        account = "contacts" if offers[0].is_campaign else "offers_shown"
+        assert book.total(account).min() > 10
 
 
 @pytest.mark.parametrize("environment", [CALM, STORMY], ids=["calm", "stormy"])

@@ -119,7 +119,7 @@ def test_blocks_and_threads_change_no_figure(log):
 def test_every_order_brings_its_price(log):
     """Where each customer always pays the same, simulated revenue is orders times the price, in every world."""
     summary = few(summarize(log), 300)
-    frame = summary.customers.assign(first_amount=7.25)
+    frame = summary.customers.assign(first_amount=7.25, last_amount=7.25)
     frame = frame.assign(repeat_amount=7.25 * frame["frequency"], repeat_positive=frame["frequency"])
     priced = replace(summary, customers=frame)
     spend = {"price": np.full(20, 7.25), "first_order_factor": np.ones(20)}

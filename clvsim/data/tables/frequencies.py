@@ -15,6 +15,7 @@ import duckdb
 import numpy as np
 import pandas as pd
 
+from clvsim import clock
 from clvsim.data import checks
 from clvsim.data.columns import Columns, choose
 from clvsim.data.config import SummaryConfig
@@ -24,6 +25,8 @@ from clvsim.data.material import Material
 from clvsim.data.raw import broken_lines, column_text, require_same_columns
 from clvsim.data.scan import Scan, scan_source
 from clvsim.errors import ConfigError, DataError, Problem
+from clvsim.schema import LARGEST, TINY
+from clvsim.texts import short
 from clvsim.types import DAYS_PER_UNIT, CustomerSummary, QualityLine, SharedPeriods
 
 NAMES: dict[str, tuple[tuple[str, ...], ...]] = {
@@ -39,6 +42,7 @@ REQUIRED = ("customer_id", "frequency", "recency", "T", "monetary_value")
 NUMBERS = REQUIRED[1:]
 COUNTS = ("weight", "weights", "count", "counts", "n_custs", "customers", "cohort_size")
 _EXAMPLES = 3
+_MOST_A_DAY = 1000  # orders of one customer
 _EARLIEST = date(1900, 1, 1)
 _NUMBER = r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"
 
@@ -187,12 +191,16 @@ def problems_of(table: Table, config: SummaryConfig) -> Iterator[Problem]:
     ids = table.frame["customer_id"]
     n = table.numbers
     x, t_x, T, mean = (n[key] for key in NUMBERS)
+    days = DAYS_PER_UNIT[config.time_unit]
     rules = [
         ("customer_id", ids.isna(), "customer id is missing"),
         ("customer_id", ids.notna() & ids.duplicated(), "the customer is in the table already"),
         *((key, n[key].isna(), "missing, or not a number") for key in ("frequency", "recency", "T")),
         *((key, n[key] < 0, "below zero") for key in NUMBERS),
         ("frequency", (x % 1 != 0) & x.notna(), "not a whole number of repeat orders"),
+        ("frequency", x > _MOST_A_DAY * np.maximum(T * days, 1), f"more than {_MOST_A_DAY:,} repeat orders a day"),
+        ("monetary_value", mean > LARGEST, f"above {LARGEST:,.0f}"),
+        ("monetary_value", (mean > 0) & (mean < TINY), f"below {TINY:g}"),
         ("recency", (x > 0) & (t_x == 0), "0 in spite of repeat orders: the last of them lies after the first order"),
         ("recency", (x == 0) & (t_x > 0), "above 0 without a repeat order: it is the age at the last repeat order"),
         ("recency", t_x > T, "above T: the age at the last order, not the time since then, is needed"),
@@ -202,12 +210,12 @@ def problems_of(table: Table, config: SummaryConfig) -> Iterator[Problem]:
         if rows.any():
             examples = "; ".join(_example(table, key, i) for i in np.flatnonzero(rows.to_numpy())[:_EXAMPLES])
             yield Problem(f"data.{key}", f"{int(rows.sum()):,} of {len(rows):,} rows: {message}, e.g. {examples}")
-    if config.today > date.today():
-        yield Problem("data.today", f"{config.today} lies after today ({date.today()})")
+    if config.today > clock.today():
+        yield Problem("data.today", f"{config.today} lies after today ({clock.today()})")
     if len(n) < 2:
         yield Problem(table.label, "only one customer; a customer base needs at least two")
     longest = float(T.max())
-    if longest * DAYS_PER_UNIT[config.time_unit] > (config.today - _EARLIEST).days:
+    if longest * days > (config.today - _EARLIEST).days:
         message = f"T of {longest:g} {config.time_unit}s reaches back before {_EARLIEST.year}: is data.time_unit right?"
         yield Problem("data.time_unit", message)
 
@@ -215,7 +223,7 @@ def problems_of(table: Table, config: SummaryConfig) -> Iterator[Problem]:
 def _example(table: Table, key: str, row: int) -> str:
     """A row with all its numbers, since rules compare them; or with the customer's id, where that is the problem."""
     keys = (key,) if key == "customer_id" else NUMBERS
-    values = ", ".join(f"{k} {table.frame[k].iloc[row] or 'missing'}" for k in keys)
+    values = ", ".join(f"{k} {short(table.frame[k].iloc[row] or 'missing', 40)}" for k in keys)
     return f"row {table.position[row]}: {values}"
 
 

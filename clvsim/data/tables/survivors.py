@@ -6,19 +6,23 @@ customer becomes one row, `cohort-i`; times count from the start of the cohort.
 
 import hashlib
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from clvsim import clock
 from clvsim.data.config import SurvivorsConfig
 from clvsim.data.files import find_files
 from clvsim.data.material import Material
 from clvsim.errors import ConfigError, DataError, Problem
+from clvsim.schema import LARGEST, TINY
+from clvsim.texts import short
 from clvsim.types import RENEWAL_DAYS, CustomerSummary, QualityLine
 
 COLUMNS = ("cohort", "period", "survivors", "price")
+MOST_CUSTOMERS, MOST_ROWS = 5_000_000, 100_000
 ALL = "all"  # the only cohort of a table without that column
 UNTRACKED = (
     "The data are a table of survivors, without dates of payments: predicted and actual payments cannot be compared "
@@ -47,7 +51,7 @@ def _read(config: SurvivorsConfig) -> pd.DataFrame:
     try:
         if Path(files[0]).suffix == ".parquet":
             return pd.read_parquet(files[0])
-        return pd.read_csv(files[0], dtype=str, sep=None, engine="python", encoding="utf-8-sig")
+        return pd.read_csv(files[0], dtype=str, sep=None, engine="python", encoding="utf-8-sig", nrows=MOST_ROWS + 1)
     except (OSError, ValueError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise DataError([(files[0], f"cannot be read as a table: {str(error).splitlines()[0]}")]) from error
 
@@ -66,6 +70,9 @@ def check_table(frame: pd.DataFrame, config: SurvivorsConfig, label: str) -> pd.
         raise ConfigError([("data.price", f"{label} has a column price already; leave out one of the two")])
     if frame.empty:
         raise DataError([(label, "no rows below the header")])
+    if len(frame) > MOST_ROWS:
+        what = f"more than {MOST_ROWS:,} rows: is it a table of survivors, with a row per cohort and period?"
+        raise DataError([(label, what)])
     table = pd.DataFrame({name: frame[column_of[name]] for name in COLUMNS if name in column_of})
     problems = [p for name in table if name != "cohort" for p in _bad_numbers(table[name], str(name), label)]
     if problems:
@@ -90,14 +97,18 @@ def _bad_numbers(column: pd.Series, name: str, label: str) -> Iterator[Problem]:
     rules = [
         (number.isna(), "missing or not a number"),
         (number < 0, "below zero"),
-        (is_count & (number % 1 != 0) & number.notna(), "not a whole number"),
+        (is_count & (number % 1 != 0) & np.isfinite(number), "not a whole number"),
         ((number == 0) & (not is_count), "not above zero"),
+        (is_count & (number > MOST_CUSTOMERS), f"above {MOST_CUSTOMERS:,}; each customer becomes one row"),
+        ((not is_count) & (number > LARGEST), f"above {LARGEST:,.0f}"),
+        ((not is_count) & (number > 0) & (number < TINY), f"below {TINY:g}"),
     ]
     for bad, message in rules:
         if bad.any():
             first_row = int(np.flatnonzero(bad.to_numpy())[0])
             example = f"e.g. row {first_row + 2}: {column.iloc[first_row]}"
-            yield Problem(f"{label}, {name}", f"{int(bad.sum()):,} of {len(column):,} rows: {message}, {example}")
+            what = f"{int(bad.sum()):,} of {len(column):,} rows: {message}, {short(example, 80)}"
+            yield Problem(f"{label}, {name}", what)
 
 
 def _bad_cohort(rows: pd.DataFrame, where: str) -> Iterator[Problem]:
@@ -123,7 +134,10 @@ def _bad_cohort(rows: pd.DataFrame, where: str) -> Iterator[Problem]:
 def _bad_table(table: pd.DataFrame, label: str) -> Iterator[Problem]:
     """Too few customers or renewals for a fit."""
     start = table.loc[table["period"] == 0, "survivors"].sum()
-    if start < 2:
+    if start > MOST_CUSTOMERS:
+        what = f"{start:,} customers at the start, at most {MOST_CUSTOMERS:,}, since each becomes one row; divide"
+        yield Problem(label, f"{what} every number by the same, and figures of all customers by it too")
+    elif start < 2:
         yield Problem(label, "only one customer; a customer base needs at least two")
     elif table["period"].max() == 0:
         yield Problem(label, "only period 0: no renewal has been due yet")
@@ -160,7 +174,7 @@ def summary_of(table: pd.DataFrame, config: SurvivorsConfig) -> CustomerSummary:
             )
         )
     frame = pd.concat(parts).sort_values("customer_id", ignore_index=True)
-    today = config.today or date.today()
+    today = config.today or clock.today()
     digest = hashlib.sha256(f"{config.renewal} {config.today}".encode())
     digest.update(table.to_csv(index=False).encode())
     first_date = today - timedelta(days=int(np.ceil(frame["T_days"].max())))

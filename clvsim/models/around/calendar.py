@@ -11,15 +11,15 @@ from pydantic import model_validator
 
 from clvsim.models.around.path import FRESH_MONTHS, LAST_MONTH, path_domains
 from clvsim.models.domain import LOG, Domain
-from clvsim.schema import Frozen
+from clvsim.schema import Day, Frozen
 from clvsim.types import DAYS_PER_MONTH
 
 
 class Window(Frozen):
     """Days of a promotion, both ends included."""
 
-    start: date
-    end: date
+    start: Day
+    end: Day
 
     @model_validator(mode="after")
     def _ends_after_it_starts(self) -> "Window":

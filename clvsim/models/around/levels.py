@@ -6,7 +6,7 @@ posterior: the same customer has the same level wherever the posterior is used.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 from pydantic import Field, field_validator
@@ -14,7 +14,7 @@ from pydantic import Field, field_validator
 from clvsim.errors import ConfigError, Problem
 from clvsim.models.inputs import containers
 from clvsim.models.laws import Births, Params
-from clvsim.schema import Frozen
+from clvsim.schema import Frozen, LogSd, Whole
 from clvsim.types import COVARIATE, CustomerSummary, SharedPeriods
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ NONE = "(none)"
 BY_PLAN = "plan"  # as a period of contracts: each one's own, by its plan
 
 By = Literal["segment", "channel", "cohort"]
+GroupSd = Annotated[LogSd, Field(le=5)]
 
 
 class CovariatesConfig(Frozen):
@@ -40,8 +41,8 @@ class CovariatesConfig(Frozen):
 
     purchase: tuple[str, ...] = ()
     attrition: tuple[str, ...] = ()
-    quantiles: int = Field(16, ge=2, le=16)
-    sd: float = Field(0.5, gt=0, le=5)
+    quantiles: Annotated[Whole, Field(ge=2, le=16)] = 16
+    sd: GroupSd = 0.5
 
 
 class Scale(NamedTuple):
@@ -63,7 +64,7 @@ class Poolable(Frozen):
     SCALES: ClassVar[Mapping[str, Scale]]
     renewing: ClassVar[bool] = False
     pool: By | None = None
-    pool_sd: float = Field(0.5, gt=0, le=5)
+    pool_sd: GroupSd = 0.5
     covariates: CovariatesConfig = CovariatesConfig()
 
     @field_validator("covariates")

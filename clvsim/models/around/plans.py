@@ -3,10 +3,10 @@
 A contract's plan is what a column of the log names, or else the period that its own payments keep; a contract that has
 paid once has the plan of the nearest price. Each plan is judged, fitted and simulated as if it were alone, by the same
 model: a plan's draws know nothing of the others', only the months up to today are common to all. Newcomers take plans
-in the shares that the log's contracts have, and pay so much more or less than all. docs/models/plans.md.
+in the shares that the log's latest contracts have, and pay so much more or less than all. docs/models/plans.md.
 
-Not modelled: contracts that change their plan, plans' shares that change with time or by channel, and what one plan's
-renewals say of another's.
+Not modelled: contracts that change their plan, plans' shares that differ by channel, and what one plan's renewals say
+of another's.
 """
 
 from collections import namedtuple
@@ -23,6 +23,7 @@ from clvsim.models.around.several import named, own_of, van_der_corput
 from clvsim.models.around.wrapper import with_pauses
 from clvsim.models.domain import Domain
 from clvsim.models.laws import PACE, RECOVERY, LifeLaw, Params, rows_of
+from clvsim.models.prices import last_payments, latest
 from clvsim.schema import Frozen
 from clvsim.types import COVARIATE, RENEWAL_DAYS, CustomerSummary, QualityLine
 
@@ -35,8 +36,8 @@ _GOLDEN = 0.6180339887498949
 
 
 class Plan(Frozen):
-    """A plan: its period, the share of all contracts that have it, its mean price against that of all, and the logs of
-    prices in money that are usual in it."""
+    """A plan: its period, the share of the latest contracts that have it, its mean price against that of all of them,
+    and the logs of prices in money that are usual in it."""
 
     name: str
     period: Literal["week", "month", "quarter", "year"]
@@ -121,7 +122,7 @@ class ByPlan:
         names = [plan.name for plan in self.plans]
         known = plan_names(summary, self.column)
         code = np.select([known == name for name in names], range(len(names)), -1)
-        return np.where(code < 0, self._nearest(prices(summary)), code).astype(np.int64)
+        return np.where(code < 0, self._nearest(last_payments(summary)), code).astype(np.int64)
 
     def _nearest(self, price: np.ndarray) -> np.ndarray:
         """The plan in which the nearest price is usual, (customer,); of several, and for those who paid nothing, the
@@ -219,7 +220,7 @@ class ByPlan:
         found, guessed = [], 0
         for part in self.parts(summary):
             plan, frame = self.plans[part.number], part.summary.customers
-            paid = prices(part.summary) > 0
+            paid = last_payments(part.summary) > 0
             active = int(((part.model.histories(part.summary).lost == 0) & paid).sum())
             every = f" (every {plan.period})" if plan.name != plan.period else ""
             found.append(f"{plan.name}{every}: {len(frame):,}, of which {active:,} active")
@@ -291,13 +292,6 @@ def plan_names(summary: CustomerSummary, column: str) -> np.ndarray:
     return values.replace("", NONE if column else "").to_numpy(str)
 
 
-def prices(summary: CustomerSummary) -> np.ndarray:
-    """Mean repeat payment above zero of each contract, else its first one, (customer,); 0 or nan where none is."""
-    frame = summary.customers
-    x, total, first = (frame[c].to_numpy(np.float64) for c in ("repeat_positive", "repeat_amount", "first_amount"))
-    return np.divide(total, x, out=first.copy(), where=x > 0)
-
-
 def by_plan(section: Any, summary: CustomerSummary) -> ByPlan:
     """The section with the plans of a summary. Raises ConfigError with every problem: no log, no such column, too many
     values of it, a plan whose period is not known, a grace too long for a plan."""
@@ -317,7 +311,7 @@ def by_plan(section: Any, summary: CustomerSummary) -> ByPlan:
         ]
     if problems:
         raise ConfigError(problems)
-    price = prices(summary)
+    price = last_payments(summary)
     known = {name: float((names == name).mean()) for name in periods}
     usual = {name: _usual(price[(names == name) & (price > 0)]) for name in periods}
     apart = [
@@ -328,8 +322,9 @@ def by_plan(section: Any, summary: CustomerSummary) -> ByPlan:
     models = [with_pauses(section.model_copy(update={"renewal": period, **alone})) for period in periods.values()]
     found = ByPlan(column, tuple(apart), tuple(models))
     code = found.codes(summary)
-    shares = np.bincount(code, minlength=len(apart)) / code.size
-    paying = price > 0
+    came = latest(summary)
+    shares = np.bincount(code[came], minlength=len(apart)) / came.sum()
+    paying = came & (price > 0)
     mean = price[paying].mean() if paying.any() else 1.0
     own = [
         price[paying & (code == i)].mean() / mean if (paying & (code == i)).any() else 1.0 for i in range(len(apart))

@@ -28,7 +28,7 @@ from clvsim.models.around.calendar import Calendar, Window, months_ahead
 from clvsim.models.around.path import STATES, mean_ahead
 from clvsim.models.laws import Births, Customers, LifeLaw, Params
 from clvsim.models.protocol import RetentionModel
-from clvsim.schema import Frozen
+from clvsim.schema import LONGEST_NAME, Frozen
 from clvsim.types import DAYS_PER_YEAR, CustomerSummary
 
 _AHEAD_DAYS = 3653  # ten years; from then on m is its mean over four years
@@ -42,6 +42,9 @@ def _word(value: Any) -> Any:
     return {True: "on", False: "off"}.get(value, value) if isinstance(value, bool) else value
 
 
+PromotionName = Annotated[str, Field(pattern=r"^\w+$", max_length=LONGEST_NAME)]
+
+
 class Seasonable(Frozen):
     """Settings of a model whose customers may all buy faster, or renew less, on some days; docs/models/seasonality.md.
 
@@ -49,7 +52,7 @@ class Seasonable(Frozen):
     """
 
     season: Annotated[Literal["off", "month"], BeforeValidator(_word)] = "off"
-    promotions: dict[Annotated[str, Field(pattern=r"^\w+$")], Window] = Field(default_factory=dict)
+    promotions: dict[PromotionName, Window] = Field(default_factory=dict)
 
     @property
     def seasonal(self) -> bool:

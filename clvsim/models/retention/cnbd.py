@@ -23,6 +23,7 @@ from clvsim.models.domain import Domain, whole
 from clvsim.models.laws import Births, Customers, LifeLaw, Params, column
 from clvsim.models.retention import mbg_nbd
 from clvsim.models.retention.purchases import DropoutPriors, PurchaseRows, in_units, purchase_rows
+from clvsim.schema import Whole
 from clvsim.special import betainc, betaln, expit, gammaln, xlogy
 from clvsim.types import DAYS_PER_YEAR, CustomerSummary
 
@@ -197,7 +198,7 @@ class RegularModel(DropoutPriors, Poolable):
     TIMES: ClassVar[tuple[str, ...]] = ("alpha",)
     interval_days: ClassVar[float] = 0.0
     opportunity_days: ClassVar[float] = 0.0
-    k: Literal["auto"] | Annotated[int, Field(ge=1, le=MAX_K)] = "auto"
+    k: Literal["auto"] | Annotated[Whole, Field(ge=1, le=MAX_K)] = "auto"
 
     def histories(self, summary: CustomerSummary) -> RegularCustomers:
         """Purchase histories, in days. Gaps are nan where the summary has none: then models cannot be compared."""

@@ -9,7 +9,7 @@ Parameters have shape (draw,), histories (customer,), results (draw, customer).
 """
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -44,6 +44,7 @@ from clvsim.models.retention.survival import (
     renewals_ahead,
     theta_of_lost,
 )
+from clvsim.schema import Real
 from clvsim.types import DAYS_PER_MONTH, DAYS_PER_YEAR, GRACE_DAYS, RENEWAL_DAYS, CustomerSummary
 
 _CALENDAR_DAYS = 2.0  # by which a calendar month is longer or shorter than a twelfth of a year, whole days included
@@ -114,8 +115,8 @@ class ContractModel(Seasonable, Poolable):
     renewal: Literal["week", "month", "quarter", "year", "plan"] = "month"
     plan: str | None = Field(default=None, min_length=1)
     plan_periods: dict[str, Literal["week", "month", "quarter", "year"]] = Field(default_factory=dict)
-    grace_days: float | None = Field(default=None, ge=0)
-    recovery_days: float | None = Field(default=None, ge=0)
+    grace_days: Annotated[Real, Field(ge=0, le=366)] | None = None
+    recovery_days: Annotated[Real, Field(ge=0, le=366)] | None = None
     pauses: bool = False
     pause_chance: BetaPrior = BetaPrior(a=1.0, b=1.0)
     return_chance: BetaPrior = BetaPrior(a=1.0, b=1.0)

@@ -1,14 +1,14 @@
 """When customers have an opportunity to order: in which periods, and what of a log is in which."""
 
 from collections.abc import Mapping
-from datetime import date
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 from pydantic import Field, model_validator
 
 from clvsim.anniversaries import BEFORE_MIDNIGHT
 from clvsim.models.around.levels import Poolable
+from clvsim.schema import Day, Real
 from clvsim.types import DAYS_PER_MONTH, RENEWAL_DAYS, CustomerSummary, SharedPeriods
 
 MIDDAY = 0.5  # an order's hour is unknown, and today has passed
@@ -31,8 +31,8 @@ class AtOpportunities(Poolable):
     """
 
     opportunity: Literal["week", "month", "quarter", "year"] | None = None
-    opportunity_days: float = Field(DAYS_PER_MONTH, ge=1, le=3653)
-    opportunity_anchor: date | None = None
+    opportunity_days: Annotated[Real, Field(ge=1, le=3653)] = DAYS_PER_MONTH
+    opportunity_anchor: Day | None = None
 
     @model_validator(mode="before")
     @classmethod

@@ -1,4 +1,4 @@
-"""Fixed price: all payments of a customer are of the same amount, the one observed. For contracts and single plans.
+"""Fixed price: all payments to come of a customer are of one amount, the last one paid. For contracts, single plans.
 
 Nothing is fitted to existing customers, so their prices carry no uncertainty. Limits: docs/models/fixed_price.md.
 
@@ -14,7 +14,9 @@ import numpy as np
 from clvsim.errors import ConfigError, DiagnosticsError
 from clvsim.models.domain import POSITIVE, Domain
 from clvsim.models.laws import LifeLaw, Params, SpendLaw, column, unique_rows
+from clvsim.models.prices import last_payments, latest, mean_payments
 from clvsim.models.spend.gamma_gamma import SpendCheck
+from clvsim.models.spend.trend import price_warnings
 from clvsim.schema import Frozen
 from clvsim.types import CustomerSummary
 
@@ -28,7 +30,8 @@ class Prices(NamedTuple):
 
 
 class PriceRows(NamedTuple):
-    """Distinct prices and how many customers pay them, each (row,); mean first payment above zero, in money."""
+    """Distinct prices of the latest customers and how many pay them, each (row,); their mean first payment above zero,
+    in money."""
 
     price: np.ndarray
     count: np.ndarray
@@ -49,23 +52,26 @@ def newcomer_laws(params: Params) -> SpendLaw:
 
 
 class FixedPrice(Frozen):
-    """Fixed price: each customer goes on paying what they paid so far, newcomers pay the mean of all customers."""
+    """Fixed price: each customer goes on paying what they paid last, newcomers what those of the last year pay.
+
+    `price`: `last` payment that fell due (`clvsim.data.prices`), or the `mean` of repeat payments above zero, which is
+    all there is where single payments are not known.
+    """
 
     kind: Literal["fixed_price"] = "fixed_price"
+    price: Literal["last", "mean"] = "last"
     correlated: ClassVar[bool] = False
     trend: ClassVar[bool] = False
     DOMAINS: ClassVar[Mapping[str, Domain]] = dict.fromkeys(("price", "first_order_factor"), POSITIVE)
 
     def histories(self, summary: CustomerSummary) -> Prices:
-        """Mean repeat payment above zero; else the first payment; where that is 0 or unknown, the others' mean."""
-        frame = summary.customers
-        x, total, first = (frame[c].to_numpy(np.float64) for c in ("repeat_positive", "repeat_amount", "first_amount"))
-        price = np.divide(total, x, out=first.copy(), where=x > 0)
+        """What each one pays; where nothing was paid or is known, the others' mean."""
+        price = last_payments(summary) if self.price == "last" else mean_payments(summary)
         paying = price > 0
         return Prices(np.where(paying, price, price[paying].mean() if paying.any() else 0.0))
 
     def sufficient(self, summary: CustomerSummary) -> PriceRows:
-        """Distinct prices.
+        """Distinct prices of those who came in the last year, or last.
 
         Raises ConfigError where single payments are not known, DiagnosticsError where nobody paid anything.
         """
@@ -75,16 +81,17 @@ class FixedPrice(Frozen):
         (price,) = self.histories(summary)
         if not (price > 0).any():
             raise DiagnosticsError([("spend", "no payment has an amount above zero")])
-        rows, count = unique_rows([price])
+        came = latest(summary)
+        rows, count = unique_rows([price[came]])
         first = summary.customers["first_amount"].to_numpy(np.float64)
-        observed = first[first > 0]
+        observed = first[came & (first > 0)]
         return PriceRows(rows[:, 0], count, math.fsum(observed) / observed.size if observed.size else math.nan)
 
     def build(self, rows: PriceRows) -> None:
         """Nothing to sample: `natural` gets standard normal draws."""
 
     def natural(self, draws: Params, rows: PriceRows, seed: int) -> dict[str, np.ndarray]:
-        """`price`: the mean over customers, lognormal with its standard error; newcomers' paid first payment over it.
+        """`price`: the mean of the rows, lognormal with its standard error; their mean paid first payment over it.
 
         The latter is 1 where no first payment is known, or all were free.
         """
@@ -123,7 +130,7 @@ class FixedPrice(Frozen):
         )
 
     def warnings(self, summary: CustomerSummary, params: Params) -> tuple[str, ...]:
-        """How many customers did not pay one price."""
+        """How many customers did not pay one price, and whether prices change with time."""
         frame = summary.customers
         x, total = (frame[c].to_numpy(np.float64) for c in ("repeat_positive", "repeat_amount"))
         logs = frame["repeat_log_amount"].to_numpy(np.float64)
@@ -133,10 +140,15 @@ class FixedPrice(Frozen):
         varying = int((spread > _SAME).sum())
         if not varying:
             return ()
-        return (
-            f"{varying:,} of {x.size:,} customers did not pay the same amount each time: spend=fixed_price goes on "
-            "with the mean of each customer's repeat payments, as if certain (spend=gamma_gamma lets them vary)",
+        goes_on = (
+            "goes on with each customer's last full payment, as if certain (spend.price=mean: with the mean of their "
+            "repeat payments; spend=gamma_gamma lets them vary)"
+            if self.price == "last"
+            else "goes on with the mean of each customer's repeat payments, as if certain (spend.price=last: with the "
+            "last full one; spend=gamma_gamma lets them vary)"
         )
+        varies = f"{varying:,} of {x.size:,} customers did not pay the same amount each time: spend=fixed_price"
+        return (f"{varies} {goes_on}", *price_warnings(summary, self.price))
 
     @staticmethod
     def alarm(params: Params) -> str:

@@ -80,6 +80,20 @@ def trend_warnings(summary: CustomerSummary, trend: bool) -> tuple[str, ...]:
     )
 
 
+def price_warnings(summary: CustomerSummary, price: str) -> tuple[str, ...]:
+    """What a trend of prices, beyond chance, does to those that stay as they are; `price` is that of `fixed_price`."""
+    found = summary.trend
+    if found is None or found.problem or not abs(found.slope) > _BEYOND_CHANCE * found.se:
+        return ()
+    if price == "last":
+        return (
+            f"{_grow(found)}: prices stay at each customer's last one, and changes to come are not foreseen (a "
+            "lever of spend in a scenario says what they would bring)",
+        )
+    today = math.expm1(found.slope * found.lag)
+    return (f"{_grow(found)}, and prices are means of the log: today's are {today:+.0%} from there (spend.price=last)",)
+
+
 def used(summary: CustomerSummary, trend: bool) -> str:
     """What was done with the trend, in a sentence; "" where amounts stay as they are."""
     found = summary.trend

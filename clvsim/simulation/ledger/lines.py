@@ -218,6 +218,9 @@ def money_lines(kernel: np.ndarray, levers: Levers, draw: np.ndarray, economics:
             Line("offers_shown", offer.name): kernel_line(first + ks.SHOWN),
             Line("offers_taken", offer.name): taken,
         }
+        if offer.contact_cost is not None:
+            lines[Line("cost_contact", offer.name)] = per_world(offer.contact_cost) * kernel_line(first + ks.SHOWN)
+            lines[Line("contacts", offer.name)] = lines.pop(Line("offers_shown", offer.name))
     for p, programme in enumerate(levers.contacts):
         contacts = kernel_line(first_contact_line(levers) + p)
         lines |= {

@@ -211,6 +211,7 @@ class Kind:
     worlds: int = 3
     months: int = 18
     lognormal: bool = False
+    campaigns: bool = False  # offers but for the first are on other days than those of orders
     free: Literal["", "some", "first"] = ""
 
     @property
@@ -383,7 +384,15 @@ def random_people(r: np.random.Generator, seed: int, asked: Kind) -> ks.People:
         cohort=seal(group * 2 + r.integers(0, 2, customers), np.int64),
         born=seal(cell * MONTH if newcomers else np.zeros(customers)),
         spread=seal(np.full(customers, MONTH) if newcomers else np.zeros(customers)),
+        **random_past(seed, asked),
     )
+
+
+def random_past(seed: int, asked: Kind) -> dict[str, np.ndarray]:
+    """Days of the first and of the last order of existing customers."""
+    r = np.random.default_rng([seed, 6])
+    first = -r.uniform(0.0, 900.0, asked.customers) * (not asked.newcomers)
+    return {"first_order": seal(first), "last_order": seal(first * r.uniform(0.0, 1.0, asked.customers))}
 
 
 def random_programme(r: np.random.Generator, asked: Kind) -> np.ndarray:
@@ -442,10 +451,13 @@ def random_offers(r: np.random.Generator, seed: int, asked: Kind) -> ks.Offers:
     shape, more = (asked.worlds, asked.offers), np.random.default_rng([seed, 5])
     on_order = r.random((asked.offers, 64)) < 0.7
     on_order[:1] = True  # the first offer is shown at every order
+    active = r.random((asked.offers, GROUPS, asked.weeks)) < 0.8
+    campaigns = random_campaigns(seed, asked, on_order, active)
     return ks.Offers(
         key=seal(rng.text_keys([f"offer {o}" for o in range(asked.offers)]), np.uint64),
         on_order=seal(on_order, np.bool_),
-        active=seal(r.random((asked.offers, GROUPS, asked.weeks)) < 0.8, np.bool_),
+        active=seal(active, np.bool_),
+        **campaigns,
         take=seal(r.uniform(0.2, 0.7, shape)),
         price=seal(r.uniform(5, 60, shape)),
         cost=seal(r.uniform(1, 20, shape)),
@@ -456,6 +468,29 @@ def random_offers(r: np.random.Generator, seed: int, asked: Kind) -> ks.Offers:
         decline_hazard=seal(r.uniform(0, 0.1, shape)),
         decline_rate=seal(np.log(r.uniform(0.7, 1.0, shape))),
         healing=seal(more.choice([0.5, 0.9, 1.0], shape)),
-        accept_rate=seal(r.uniform(0.9, 1.3, shape)),
+        accept_rate=seal(r.uniform(0.9, 1.3, shape) ** (0.3 if asked.campaigns else 1.0)),  # else rates explode
         memory=np.zeros((ks.MEMORIES, asked.offers)),
     )
+
+
+def random_campaigns(seed: int, asked: Kind, on_order: np.ndarray, active: np.ndarray) -> dict[str, np.ndarray]:
+    """Occasions and days of offers, in whose tables campaigns are marked in place."""
+    r = np.random.default_rng([seed, 7])
+    length = asked.periods * MONTH
+    occasion = (r.integers(1, 5) + np.arange(asked.offers)) % 4 + 1
+    occasion[:1] = ks.AT_ORDERS
+    occasion *= asked.campaigns
+    begins, ends = r.uniform(0, 0.3 * length, asked.offers), r.uniform(0.6, 1.2, asked.offers) * length
+    begins *= r.random(asked.offers) < 0.7
+    least, most = r.uniform(20, 90, asked.offers), r.choice([60.0, 400.0, np.inf], asked.offers)
+    days = np.stack([begins, ends, least, most], axis=1)
+    dates = np.floor(np.sort(r.uniform(0, 1.1 * length, (asked.offers, 4)))) + 0.5
+    days = np.where((occasion == ks.ON_DATES)[:, None], dates, days)
+    for offer in np.flatnonzero(occasion):
+        on_order[offer] = False
+        active[offer] = active[offer, :, :1]
+    return {
+        "occasion": seal(occasion, np.int64),
+        "days": seal(days),
+        "contact_cost": seal(r.uniform(0, 3, (asked.worlds, asked.offers)) * (occasion > 0)),
+    }

@@ -2,7 +2,7 @@
 
 from clvsim.kernels import rng
 from clvsim.kernels.structs import ACQUIRED, TRACE_DEATH
-from twin import attrition, clocks, contacts, grid, offers, orders, pace
+from twin import attrition, campaigns, clocks, contacts, grid, offers, orders, pace
 from twin.books import Records, activate, close, count, record
 from twin.cases import Case
 from twin.paths import customer_of
@@ -29,10 +29,11 @@ def live(case: Case, records: Records, customer: Customer) -> tuple[float, int]:
     # contacts go on whether or not the customer still buys; but contracts are seen to end
     if listed and not case.renews:
         cost = contacts.write_until(case, records, customer, leaves, customer.end)
-    if customer.draws.uniform(rng.ALIVE, 0) >= customer.law["p_alive"]:
-        return -cost - due_at_start(customer), 0
-    activate(case, records, customer)
     life = began(case, customer, leaves)
+    if customer.draws.uniform(rng.ALIVE, 0) >= customer.law["p_alive"]:
+        written = 0.0 if case.renews else campaigns.run_out(case, records, customer, life)
+        return -cost - due_at_start(customer) - written, 0
+    activate(case, records, customer)
     if case.newcomers:
         orders.at_order(case, records, customer, life)
     while not life.lost and life.day < customer.end:
@@ -40,6 +41,8 @@ def live(case: Case, records: Records, customer: Customer) -> tuple[float, int]:
     if life.lost:
         record(records, customer, TRACE_DEATH, life.day)
     close(case, records, customer, life.day, life.lost)
+    if life.lost and not case.renews:
+        cost += campaigns.run_out(case, records, customer, life)
     if listed and case.renews:
         cost = contacts.write_until(case, records, customer, leaves, min(life.day, customer.end))
     return life.value - cost - due_at_start(customer), life.orders
@@ -53,14 +56,23 @@ def due_at_start(customer: Customer) -> float:
 def began(case: Case, customer: Customer, leaves: float) -> Life:
     traits = traits_of(customer.law, case.at_intervals, customer.draws)
     paused = case.pauses and bool(case.laws.paused[customer.column])
-    return Life(traits, day=customer.start, budget=traits.limit, leaves=leaves, pace=customer.rate, paused=paused)
+    return Life(
+        traits,
+        day=customer.start,
+        budget=traits.limit,
+        leaves=leaves,
+        pace=customer.rate,
+        paused=paused,
+        last_order=customer.last_order,
+    )
 
 
 def go_to_next(case: Case, records: Records, customer: Customer, life: Life) -> None:
     """To the next order or opportunity, or to the end of the life or of its window."""
     left = 0.0 if case.at_intervals else clocks.wait(case, customer, life)
     while life.day < customer.end:
-        due, stop = clocks.due(case, customer, life, left), pace.end_of_step(customer, life)
+        due, campaign = clocks.due(case, customer, life, left), campaigns.soonest(case, customer, life)
+        stop = min(pace.end_of_step(customer, life), campaign)
         hazard = attrition.hazard_per_day(case, customer, life)
         loss = attrition.day_of_loss(life, hazard)
         if loss <= min(due, stop):
@@ -81,6 +93,10 @@ def go_to_next(case: Case, records: Records, customer: Customer, life: Life) -> 
         if stop % 7 == 0:
             before = life.speed
             offers.heal(case, customer, life)
+            left *= before / life.speed
+        if stop == campaign < customer.end:
+            before = life.speed
+            campaigns.answer(case, records, customer, life)
             left *= before / life.speed
 
 

@@ -34,20 +34,27 @@ def at_order(case: Case, records: Records, customer: Customer, life: Life) -> Ou
             continue
         count(case, records, customer, ks.BASE_LINES + ks.OFFER_LINES * offer + ks.SHOWN, life.day)
         if customer.draws.uniform(rng.OFFER, life.ticks, case.offers.key[offer]) < case.offers.take[customer.w, offer]:
-            take(case, records, customer, life, offer, outcome)
+            take(case, records, customer, life, offer, life.ticks, outcome)
         else:
             decline(case, records, customer, life, offer, outcome)
     return outcome
 
 
-def take(case: Case, records: Records, customer: Customer, life: Life, offer: int, outcome: Outcome) -> None:
-    terms = {name: getattr(case.offers, name)[customer.w, offer] for name in case.offers._fields[3:-1]}
+def terms_of(case: Case, customer: Customer, offer: int) -> dict[str, float]:
+    names = set(case.offers._fields) - {*ks.OFFERS_SHARED, "memory"}
+    return {name: getattr(case.offers, name)[customer.w, offer] for name in names}
+
+
+def take(
+    case: Case, records: Records, customer: Customer, life: Life, offer: int, event: int, outcome: Outcome
+) -> None:
+    terms = terms_of(case, customer, offer)
     line = ks.BASE_LINES + ks.OFFER_LINES * offer
     count(case, records, customer, line + ks.TAKEN, life.day)
     outcome.gain += terms["price"] - terms["cost"]
     outcome.prices.append(terms["price"])
     owed = terms["cannibalised"] * terms["price"]
-    if customer.draws.uniform(rng.REFUND, life.ticks, case.offers.key[offer]) < terms["refund"]:
+    if customer.draws.uniform(rng.REFUND, event, case.offers.key[offer]) < terms["refund"]:
         count(case, records, customer, line + ks.REFUNDED, life.day)
         outcome.gain -= terms["price"] - terms["returned"]
         owed = 0.0
@@ -58,7 +65,7 @@ def take(case: Case, records: Records, customer: Customer, life: Life, offer: in
 
 
 def decline(case: Case, records: Records, customer: Customer, life: Life, offer: int, outcome: Outcome) -> None:
-    terms = {name: getattr(case.offers, name)[customer.w, offer] for name in case.offers._fields[3:-1]}
+    terms = terms_of(case, customer, offer)
     life.declined[offer] = life.declined.get(offer, 0) + 1
     if life.declined[offer] > terms["patience"]:
         outcome.hazard += terms["decline_hazard"]

@@ -31,7 +31,10 @@ def at_order(case: Case, records: Records, customer: Customer, life: Life) -> No
     outcome = offers.at_order(case, records, customer, life)
     for price in outcome.prices:
         post_cohort(records, customer, ks.COHORT_REVENUE, life.day, price)
-    payback.contribute(case, records, customer, life, gain + outcome.gain, amount + sum(outcome.prices))
+    _, per_order, share = customer.dues
+    cost = per_order + share * (amount + sum(outcome.prices))
+    payback.contribute(case, records, customer, life, gain + outcome.gain, cost)
     attrition.charge(life, outcome.hazard + attrition.order_hazard(case, customer, life, pace_before))
+    life.last_order = life.day
     life.orders += 1
     life.ticks += 1

@@ -47,6 +47,8 @@ def customer_of(case: Case, w: int, c: int) -> Customer | None:
         spend=float(spend),
         dues=(float(case.dues[w, group, 0]), float(case.dues[w, group, 1]), float(case.dues[w, group, 2])),
         orders_before=int(who["orders_before"]),
+        first_order=start if case.newcomers else float(who["first_order"]),
+        last_order=start if case.newcomers else float(who["last_order"]),
         heads=ks.COUNT_UNIT * weight,
         money=ks.COUNT_UNIT / case.money_scale * weight,
     )

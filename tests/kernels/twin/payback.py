@@ -7,11 +7,11 @@ from twin.cases import Case
 from twin.state import Customer, Life
 
 
-def contribute(case: Case, records: Records, customer: Customer, life: Life, gain: float, revenue: float = 0.0) -> None:
-    """The contribution of an order and its offers, whose revenue the plan takes a share of."""
+def contribute(case: Case, records: Records, customer: Customer, life: Life, gain: float, cost: float = 0.0) -> None:
+    """The contribution of an order and its offers, or of a campaign, for which the plan costs `cost`."""
     post_cohort(records, customer, ks.COHORT_CONTRIBUTION, life.day, gain)
-    at_start, per_order, share = customer.dues
-    gain -= per_order + share * revenue
+    at_start = customer.dues[0]
+    gain -= cost
     life.value += discount(case, life.day) * gain
     life.own += discount(case, life.day - customer.start) * gain
     if not case.newcomers or life.repaid:

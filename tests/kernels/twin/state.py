@@ -29,6 +29,8 @@ class Customer:
     spend: float
     dues: tuple[float, float, float]  # of the plan: per customer, per order, share of revenue
     orders_before: int
+    first_order: float
+    last_order: float  # before the life that is simulated
     heads: float  # ledger units for one customer
     money: float  # ledger units for one unit of money
 
@@ -39,6 +41,8 @@ class Life:
     day: float
     budget: float  # hazard left to live through
     leaves: float  # day of opting out
+    last_order: float = -math.inf
+    asked: dict[int, float] = field(default_factory=dict)  # by offer: day of its last campaign
     on_list: bool = True
     lost: bool = False
     ticks: int = 0  # orders, and opportunities without one

@@ -1,0 +1,157 @@
+"""Campaigns: offers on a date, on a customer's own day or after a silence, to all who are not known to be gone.
+
+Whoever has left without a word is written to as well: it costs, and nobody answers. The day of the next campaign stands
+in `Deals.memory`, for the customer at hand.
+"""
+
+import math
+
+import numpy as np
+
+from clvsim.kernels import rng
+from clvsim.kernels.books import count, place_of, post_cohort, units
+from clvsim.kernels.clocks import stretch_due
+from clvsim.kernels.offers import take_offer
+from clvsim.kernels.paths import apply_push
+from clvsim.kernels.payback import add_contribution, cost_of_sale
+from clvsim.kernels.state import Life
+from clvsim.kernels.structs import (
+    AT_ORDERS,
+    BASE_LINES,
+    BEGINS,
+    BIRTHDAY,
+    COHORT_CONTRIBUTION,
+    ENDS,
+    MOST,
+    NEXT,
+    OFFER_LINES,
+    ON_DATES,
+    SHOWN,
+    SILENCE,
+    SILENT,
+    TRACE_CAMPAIGN,
+)
+from clvsim.kernels.trace import record
+from clvsim.kernels.traits import at_intervals
+from clvsim.kernels.variates import inline, leaf, room, uniform
+
+YEAR = 365.25
+
+
+@leaf
+def next_date(dates, first, slots, t):
+    """The first of a campaign's dates after day t; inf: none."""
+    for j in range(first, first + slots):
+        if dates[j] > t:
+            return dates[j]
+    return math.inf
+
+
+@leaf
+def next_year(anchor, t, begins, ends):
+    """The first return of a day after t from `begins` on and before `ends`; inf: none."""
+    day = anchor + YEAR * max(0.0, math.floor((max(t, begins) - anchor) / YEAR))
+    while day <= t or day < begins:
+        day += YEAR
+    return day if day < ends else math.inf
+
+
+@inline
+def first_order_day(campaigns, run, path):
+    return path.start if run.arriving else campaigns.first_order[path.c]
+
+
+@inline
+def day_after(campaigns, o, run, path, t):
+    """Of a campaign on dates or days of one's own, the first after day t."""
+    first = o * campaigns.slots
+    if campaigns.occasion[o] == ON_DATES:
+        return next_date(campaigns.days, first, campaigns.slots, t)
+    begins, ends = campaigns.days[first + BEGINS], campaigns.days[first + ENDS]
+    if campaigns.occasion[o] == BIRTHDAY:
+        return next_year(YEAR * uniform(path.base, rng.BIRTHDAY, 0), t, begins, ends)
+    first_order = first_order_day(campaigns, run, path)
+    return next_year(first_order, max(t, first_order), begins, ends)
+
+
+@inline
+def day_of_silence(campaigns, o, last):
+    """Of a campaign to those who have been silent since day `last`; inf: they are silent for too long by then."""
+    first = o * campaigns.slots
+    day = max(last + campaigns.days[first + SILENT], campaigns.days[first + BEGINS])
+    if day >= campaigns.days[first + ENDS] or day - last > campaigns.days[first + MOST]:
+        return math.inf
+    return day
+
+
+@inline
+def begin(offers, campaigns, run, path):
+    """The first campaigns of a customer."""
+    for o in range(offers.count):
+        day = math.inf
+        reached = offers.active[(o * run.groups + path.group) * (run.last_week + 1)] != 0
+        if reached and campaigns.occasion[o] == SILENCE:
+            day = day_of_silence(campaigns, o, path.start if run.arriving else campaigns.last_order[path.c])
+        elif reached and campaigns.occasion[o] != AT_ORDERS:
+            day = day_after(campaigns, o, run, path, path.start)
+        offers.memory[NEXT * offers.count + o] = day
+
+
+@inline
+def after_order(offers, campaigns, run, path, t):
+    """An order ends a silence."""
+    for o in range(offers.count):
+        if campaigns.occasion[o] == SILENCE:
+            reached = offers.active[(o * run.groups + path.group) * (run.last_week + 1)] != 0
+            offers.memory[NEXT * offers.count + o] = day_of_silence(campaigns, o, t) if reached else math.inf
+
+
+@inline
+def move_on(offers, campaigns, o, run, path, t):
+    """After the campaign of day t: the next one, and after a silence none before another order."""
+    at = NEXT * offers.count + o
+    offers.memory[at] = math.inf if campaigns.occasion[o] == SILENCE else day_after(campaigns, o, run, path, t)
+
+
+@room
+def at_campaign(ground, offers, contacts, rare, path, life):
+    """All campaigns of this day."""
+    run, book, campaigns, now = ground.run, ground.book, rare.campaigns, life.now
+    place = place_of(run, path, now.t)
+    gain, revenue = 0.0, 0.0
+    for o in range(offers.count):
+        if offers.memory[NEXT * offers.count + o] > now.t:
+            continue
+        move_on(offers, campaigns, o, run, path, now.t)
+        count(run, book, path, place, BASE_LINES + OFFER_LINES * o + SHOWN)
+        gain -= campaigns.cost[path.w * offers.count + o]
+        record(rare, path, TRACE_CAMPAIGN, now.t, 0.0)
+        event = np.int64(now.tick) if campaigns.occasion[o] == SILENCE else np.int64(now.t)
+        if uniform(path.base ^ offers.key[o], rng.OFFER, event) < offers.take[path.w * offers.count + o]:
+            push = take_offer(offers, o, event, run, book, rare, path, place, life)
+            if not at_intervals(rare):
+                moment = stretch_due(run, ground.weeks, life, 1.0 / push.factor)
+                life = Life(moment, life.own, life.budget, life.terms, life.purse, life.listing, life.row)
+            life = apply_push(life, push)
+            gain += push.gain
+            revenue += push.sold
+    cost = cost_of_sale(ground.weeks, path, revenue)
+    purse = add_contribution(run, book, contacts, ground.weeks, ground.tolls, path, place, life, gain, cost)
+    return Life(life.now, life.own, life.budget, life.terms, purse, life.listing, life.row)
+
+
+@room
+def run_out(ground, offers, rare, path):
+    """What campaigns still cost for somebody who has left without a word, discounted to today."""
+    run, campaigns, total = ground.run, rare.campaigns, 0.0
+    for o in range(offers.count):
+        cost, t = campaigns.cost[path.w * offers.count + o], offers.memory[NEXT * offers.count + o]
+        while t < path.end:
+            place = place_of(run, path, t)
+            count(run, ground.book, path, place, BASE_LINES + OFFER_LINES * o + SHOWN)
+            post_cohort(run, ground.book, place, COHORT_CONTRIBUTION, -units(cost, path.money_unit))
+            total += place.discount * cost
+            record(rare, path, TRACE_CAMPAIGN, t, 0.0)
+            move_on(offers, campaigns, o, run, path, t)
+            t = offers.memory[NEXT * offers.count + o]
+    return total

@@ -1,0 +1,153 @@
+"""Folders that nobody else can write to: caches, which hold code, and one for all temporary files of a process.
+
+Neither is required. A cache that cannot be used is done without; temporary files go where there is room.
+"""
+
+import atexit
+import errno
+import os
+import re
+import shutil
+import stat
+import tempfile
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+from clvsim.marked import is_abandoned, lock_folder, remove_marked
+
+CACHES = ("kernels", "posteriors", "pytensor")
+_PROBE = bytes(1 << 16)
+_ROOM = 16 << 20  # bytes that a place for temporary files must have free
+_OURS = re.compile(r"clvsim-(?P<pid>\d+)-\w+")
+
+
+def cache_root() -> Path | None:
+    """$CLVSIM_CACHE, else `clvsim` in the XDG cache; None where not even a home is known."""
+    if own := os.environ.get("CLVSIM_CACHE"):
+        return Path(own)
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "clvsim"
+    except RuntimeError:
+        return None
+
+
+def cache_folder(name: str) -> Path | None:
+    """The cache called `name`, made if missing; None where it cannot be written, or others can write to it."""
+    root = cache_root()
+    if root is None or _complaint(root) or _complaint(root / name):
+        return None
+    return root / name
+
+
+def cache_complaint() -> str:
+    """Why a cache is done without, in a sentence; "" where none is."""
+    root = cache_root()
+    if root is None:
+        return "nothing is cached: no home is known"
+    return next((f"nothing is cached: {what}" for name in ("", *CACHES) if (what := _complaint(root / name))), "")
+
+
+def _complaint(folder: Path) -> str:
+    """What is wrong with a folder for a cache, which is made if missing; "" if nothing is."""
+    try:
+        found = _made(folder).stat()
+        if found.st_uid != os.geteuid():
+            return f"{folder} belongs to another user, and caches hold code"
+        if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            return f"others can write to {folder}, and caches hold code (chmod go-w, or another CLVSIM_CACHE)"
+        _probe(folder)
+    except OSError as error:
+        return f"{folder} cannot be written ({error.strerror})"
+    return ""
+
+
+def _made(folder: Path) -> Path:
+    """The folder, made with those above it, for this user alone, whatever the umask."""
+    for path in reversed((folder, *folder.parents)):
+        if not path.is_dir():
+            path.mkdir(mode=0o700, exist_ok=True)
+    return folder
+
+
+def _probe(folder: Path | str) -> None:
+    """Raises OSError where a folder cannot be written, or its disk is full."""
+    with tempfile.TemporaryFile(dir=folder) as file:
+        file.write(_PROBE)
+        file.flush()
+
+
+def settle_temporary() -> str:
+    """Have all temporary files of this process, and of those that it starts, in one folder that ends with it; and what
+    killed processes left removed. Returns what is to be said of it: "" unless TMPDIR cannot be used.
+
+    Raises OSError where there is no room anywhere.
+    """
+    place = _temporary(os.getpid())
+    tempfile.tempdir = os.environ["TMPDIR"] = place.folder
+    if "MPLCONFIGDIR" not in os.environ and not _takes_settings():
+        os.environ["MPLCONFIGDIR"] = place.folder  # Matplotlib would say at length that it looks for another place
+    return place.remark
+
+
+class Place(NamedTuple):
+    """A folder for temporary files, and what is to be said of it."""
+
+    folder: str
+    remark: str
+
+
+@cache
+def _temporary(process: int) -> Place:
+    """The folder of a process, removed when it ends, but not by its forks."""
+    asked = [path for name in ("TMPDIR", "TEMP", "TMP") if (path := os.environ.get(name))]
+    places = [*asked, "/tmp", "/var/tmp", str(cache_root() or ""), os.getcwd()]
+    base = next(filter(_has_room, filter(None, places)), None)
+    if base is None:
+        raise OSError(errno.ENOSPC, f"no room for temporary files in {', '.join(filter(None, places))}; TMPDIR=FOLDER")
+    sweep_temporary(Path(base))
+    folder = Path(tempfile.mkdtemp(prefix=f"clvsim-{process}-", dir=base))
+    lock = lock_folder(folder)
+    atexit.register(lambda: os.getpid() == process and (remove_marked(folder), os.close(lock)))
+    return Place(
+        str(folder),
+        f"TMPDIR: {asked[0]} is full or cannot be used; temporary files go to {base}"
+        if asked and base != asked[0]
+        else "",
+    )
+
+
+def sweep_temporary(base: Path) -> None:
+    """Remove the folders of killed processes of this user."""
+    with suppress(OSError):
+        for path in base.iterdir():
+            match = _OURS.fullmatch(path.name)
+            if (
+                match
+                and path.lstat().st_uid == os.geteuid()
+                and path.is_dir()
+                and is_abandoned(path, int(match["pid"]))
+            ):
+                remove_marked(path)
+
+
+def _has_room(folder: str) -> bool:
+    """Whether a folder takes files, has room for some, and lets nobody else rename what is in it."""
+    try:
+        mode = os.stat(folder).st_mode
+        if mode & (stat.S_IWGRP | stat.S_IWOTH) and not mode & stat.S_ISVTX:
+            return False
+        _probe(folder)
+        return shutil.disk_usage(folder).free >= _ROOM
+    except OSError:
+        return False
+
+
+def _takes_settings() -> bool:
+    """Whether Matplotlib finds the folder that it looks for first, or can make it."""
+    try:
+        _probe(_made(Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "matplotlib"))
+    except (OSError, RuntimeError):
+        return False
+    return True

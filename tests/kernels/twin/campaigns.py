@@ -1,0 +1,81 @@
+"""Campaigns: offers on a date, on a customer's own day or after a silence, to all who are not known to be gone."""
+
+import math
+
+from clvsim.kernels import rng
+from clvsim.kernels import structs as ks
+from twin import offers, payback
+from twin.books import Records, count, discount, post_cohort, record
+from twin.cases import Case
+from twin.state import Customer, Life
+
+YEARS = range(-60, 60)
+
+
+def planned(case: Case, customer: Customer, offer: int) -> list[float]:
+    """All days of a campaign that does not depend on what the customer does, whenever they are."""
+    days = case.offers.days[offer]
+    occasion = case.offers.occasion[offer]
+    if occasion == ks.ON_DATES:
+        return sorted(days)
+    if occasion == ks.BIRTHDAY:
+        day = 365.25 * customer.draws.uniform(rng.BIRTHDAY, 0)
+        own = [day + 365.25 * year for year in YEARS]
+    else:
+        own = [customer.first_order + 365.25 * year for year in YEARS if year > 0]
+    return [day for day in own if days[ks.BEGINS] <= day < days[ks.ENDS]]
+
+
+def next_day(case: Case, customer: Customer, life: Life, offer: int) -> float:
+    """inf where there is none any more."""
+    if case.offers.occasion[offer] == ks.AT_ORDERS or not case.offers.active[offer, customer.group, 0]:
+        return math.inf
+    asked = life.asked.get(offer)
+    if case.offers.occasion[offer] != ks.SILENCE:
+        since = customer.start if asked is None else asked
+        return min((day for day in planned(case, customer, offer) if day > since), default=math.inf)
+    if asked is not None and asked > life.last_order:
+        return math.inf
+    begins, ends, least, most = case.offers.days[offer, :4]
+    day = max(life.last_order + least, begins)
+    return day if day < ends and day - life.last_order <= most else math.inf
+
+
+def soonest(case: Case, customer: Customer, life: Life) -> float:
+    return min((next_day(case, customer, life, offer) for offer in range(case.offers.key.size)), default=math.inf)
+
+
+def write(case: Case, records: Records, customer: Customer, life: Life, offer: int, day: float) -> float:
+    """Count it; returns its cost."""
+    life.asked[offer] = day
+    count(case, records, customer, ks.BASE_LINES + ks.OFFER_LINES * offer + ks.SHOWN, day)
+    record(records, customer, ks.TRACE_CAMPAIGN, day)
+    return case.offers.contact_cost[customer.w, offer]
+
+
+def answer(case: Case, records: Records, customer: Customer, life: Life) -> None:
+    """All campaigns of this day, to somebody who is alive."""
+    outcome, cost = offers.Outcome(), 0.0
+    for offer in range(case.offers.key.size):
+        if next_day(case, customer, life, offer) != life.day:
+            continue
+        silence = case.offers.occasion[offer] == ks.SILENCE
+        cost += write(case, records, customer, life, offer, life.day)
+        event = life.ticks if silence else int(life.day)
+        if customer.draws.uniform(rng.OFFER, event, case.offers.key[offer]) < case.offers.take[customer.w, offer]:
+            offers.take(case, records, customer, life, offer, event, outcome)
+    for price in outcome.prices:
+        post_cohort(records, customer, ks.COHORT_REVENUE, life.day, price)
+    due = customer.dues[2] * sum(outcome.prices)
+    payback.contribute(case, records, customer, life, outcome.gain - cost, due)
+
+
+def run_out(case: Case, records: Records, customer: Customer, life: Life) -> float:
+    """To somebody who has left without a word; returns the discounted cost."""
+    total = 0.0
+    for offer in range(case.offers.key.size):
+        while (day := next_day(case, customer, life, offer)) < customer.end:
+            cost = write(case, records, customer, life, offer, day)
+            post_cohort(records, customer, ks.COHORT_CONTRIBUTION, day, -cost)
+            total += cost * discount(case, day)
+    return total
