@@ -28,9 +28,19 @@ def start() -> int:
     BLAS gets one thread: our systems are small, idle BLAS threads spin, and sums over several threads differ in their
     last bits.
     """
+    open_streams()
     gc.set_threshold(100_000, 50, 100)
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     return main()
+
+
+def open_streams() -> None:
+    """Have nothing take the place of a stream that was closed (`2>&-`): files would get what is said there."""
+    for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            with suppress(OSError):
+                os.open(os.devnull, os.O_RDWR)  # which takes the lowest number that is free
+                setattr(sys, name, open(descriptor, "w" if descriptor else "r", closefd=False))  # noqa: SIM115
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -197,3 +197,12 @@ def test_a_reader_that_goes_away_does_not_stop_the_run(run, here):
     assert process.wait(timeout=30) == 0
     assert names(here / "x") == FILES
     process.stderr.close()
+
+
+@pytest.mark.parametrize("closed", ["2>&-", "<&- 2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_do_not_stop_the_run(here, closed):
+    shell = f'exec "$0" -m clvsim.cli run data=cdnow out=x {closed}'
+    env = {**os.environ, "PYTHONPATH": PATHS}
+    done = subprocess.run(["/bin/sh", "-c", shell, sys.executable], cwd=here, env=env, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "" if ">&- 2" in closed else "done x\n", "")
+    assert names(here / "x") == FILES

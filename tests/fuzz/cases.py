@@ -9,13 +9,15 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
+from clvsim import texts
+from clvsim.errors import LONGEST, MOST
 from tests.fuzz.nursery import Ended
 
 SECRET = "swordfish-7d1f"  # in the environment of every case: no output and no file may hold it
 CANARY = "canary"  # the file that an injected payload would make, wherever it runs
 USERS_ERRORS = frozenset({2, 3, 4})  # `clvsim.errors`
-LONGEST_LINE = 600  # characters
-MOST_LINES = 60
+LONGEST_LINE = LONGEST + texts.LONGEST_LINE + 20  # characters: where, what, and the name of the command
+MOST_LINES = MOST + 10
 PEAK_BYTES = 3 << 29  # 1.5 GB
 WRITES = ("run", "fit", "validate", "report")
 
