@@ -4,10 +4,12 @@ UV := $(shell command -v uv 2>/dev/null)
 BIN := .venv/bin
 STAMP := .venv/.stamp
 
+PINNED := constraints.txt
+
 PEER := .venv-peer
 PEER_PACKAGES := 'pymc-marketing==1.3.0' 'numpy<2.5' nutpie
 
-.PHONY: demo picture env test test-slow calibration check bench peer lock clean help
+.PHONY: demo picture env test test-slow calibration fuzz audit check bench peer lock clean help
 .DEFAULT_GOAL := help
 
 help:
@@ -17,6 +19,8 @@ help:
 	@echo "make test       all tests but the slow ones"
 	@echo "make test-slow  simulation-based calibration, long verification, the demo from a wheel"
 	@echo "make calibration  intervals against what comes, in thousands of made-up worlds; into docs/calibration.md"
+	@echo "make fuzz       thousands of cases of bad input and surroundings, and their totals for docs/reliability.md"
+	@echo "make audit      licences of what is installed, and known vulnerabilities of what is pinned; needs the network"
 	@echo "make check      lint, formatting, types, layers; each problem with its file and line"
 	@echo "make bench      speed, as ratios, each checked for equal results first"
 	@echo "make peer       PyMC-Marketing in an environment of its own, for make bench to compare with"
@@ -47,6 +51,25 @@ calibration: export OPENBLAS_NUM_THREADS = 1
 calibration: $(STAMP)
 	@$(BIN)/python -m tests.calibration.record
 	@$(BIN)/pytest -n 0 -m slow tests/calibration/test_calibration_futures.py tests/calibration/test_calibration_chain.py
+
+fuzz: $(STAMP)
+	@$(BIN)/python -m tests.fuzz
+
+# The scanner is no dependency of ours: it comes into a folder that goes again.
+audit: $(STAMP)
+	@$(BIN)/python -m tests.licences
+	@set -eu; folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; \
+	if [ -n "$(UV)" ]; then \
+	    "$(UV)" venv -q --python $(BIN)/python "$$folder/venv" && \
+	        "$(UV)" pip install -q --python "$$folder/venv/bin/python" pip-audit || unreachable=1; \
+	else \
+	    $(BIN)/python -m venv "$$folder/venv" && \
+	        "$$folder/venv/bin/python" -m pip install -q --disable-pip-version-check pip-audit || unreachable=1; \
+	fi; \
+	if [ -n "$${unreachable:-}" ]; then \
+	    echo "known vulnerabilities: not looked up, since pip-audit cannot be installed; is there a network?" >&2; exit 1; \
+	fi; \
+	"$$folder/venv/bin/pip-audit" --strict --progress-spinner off --no-deps --disable-pip -r $(PINNED)
 
 check: $(STAMP)
 	@$(BIN)/ruff check -q .

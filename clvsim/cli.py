@@ -28,9 +28,9 @@ def start() -> int:
     BLAS gets one thread: our systems are small, idle BLAS threads spin, and sums over several threads differ in their
     last bits.
     """
+    open_streams()
     gc.set_threshold(100_000, 50, 100)
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    open_streams()
     code = main()
     flush_streams()
     return code

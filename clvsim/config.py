@@ -185,7 +185,9 @@ def choices_with(key: str, raw: Mapping[str, Any]) -> list[str]:
         for kind, section_class in item.classes.items()
         if name in section_class.model_fields
     ]
-    return [] if raw.get(section, {}).get("kind") in kinds else [kind for kind in kinds if kind in choices(section)]
+    typed = raw.get(section)
+    own = typed.get("kind") if isinstance(typed, Mapping) else None
+    return [] if own in kinds else [kind for kind in kinds if kind in choices(section)]
 
 
 def typed_key(location: tuple[Any, ...], raw: Any) -> str:

@@ -113,8 +113,8 @@ class OfKind:
         if not isinstance(value, Mapping):
             raise ValueError("must be a section with the keys of its kind")
         kind = value.get("kind")
-        if kind not in self.classes:
-            raise ValueError(f"kind must be one of {', '.join(self.classes)}, got {kind!r}")
+        if not isinstance(kind, str) or kind not in self.classes:
+            raise ValueError(f"kind must be one of {', '.join(self.classes)}, got {short_repr(kind)}")
         return self.classes[kind].model_validate(value)
 
 

@@ -76,6 +76,8 @@ def _require_plain(content: bytes, name: str) -> None:
     for nodes, event in enumerate(yaml.parse(content, Loader=_LOADER)):
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
             raise ConfigError([(name, "holds an anchor or an alias (& or *); write it out")])
+        if getattr(event, "tag", None):
+            raise ConfigError([(name, f"holds a tag ({event.tag[:40]}); values are plain text, numbers and lists")])
         if isinstance(event, yaml.MappingStartEvent | yaml.SequenceStartEvent):
             depth += 1
         elif isinstance(event, yaml.MappingEndEvent | yaml.SequenceEndEvent):
@@ -157,7 +159,7 @@ def _of_tree(tree: Any) -> Iterator[str]:
 
 def _of_defaults(defaults: Any) -> Iterator[str]:
     for entry in defaults if isinstance(defaults, list) else []:
-        for key, value in (entry if isinstance(entry, dict) else {entry: None}).items():
+        for key, value in entry.items() if isinstance(entry, dict) else [(entry, None)]:
             said = f"{key}: {value}" if value is not None else str(key)
             match = _GROUP.fullmatch(str(key))
             if ".." in said or match is None or re.search(r"[^\w\[\]', .+-]", str(value or "")):

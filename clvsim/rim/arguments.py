@@ -3,6 +3,8 @@
 import os
 import re
 from collections.abc import Sequence
+from itertools import pairwise
+from typing import NamedTuple
 
 from clvsim.console import shell_line
 from clvsim.errors import ConfigError
@@ -15,6 +17,17 @@ VALUED_FLAGS = (
     *("--cfg", "-c", "--package", "-p", "--info", "-i", "--experimental-rerun"),
     *("--config-path", "-cp", "--config-name", "-cn", "--config-dir", "-cd"),
 )
+
+
+class Choice(NamedTuple):
+    flags: tuple[str, ...]
+    values: tuple[str, ...]
+
+
+CHOICES = {
+    "--cfg": Choice(("--cfg", "-c"), ("job", "hydra", "all")),
+    "--info": Choice(("--info", "-i"), ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")),
+}
 PLAIN_FLAGS = ("--help", "-h", "--hydra-help", "--version", "--multirun", "-m", "--run", "-r", "--resolve")
 COMPLETION_FLAGS = ("--shell-completion", "-sc")
 ALL, JSON = "--all", "--json"  # our own, of `check`: the whole table, and an answer for machines
@@ -91,6 +104,7 @@ def sort_words(words: Sequence[str]) -> tuple[list[str], list[str], list[str]]:
             overrides.append(word)
         else:
             files.append(word)
+    require_known_values(flags, cut=value_follows)
     unknown = [word for word in flags if word.startswith("-") and word.split("=")[0] not in FLAGS]
     if unknown:
         raise ConfigError([(word, f"no such flag{did_you_mean(word, FLAGS)}") for word in unknown])
@@ -100,6 +114,17 @@ def sort_words(words: Sequence[str]) -> tuple[list[str], list[str], list[str]]:
     if "-sc" in flags or "--shell-completion" in flags:
         return flags, [], overrides
     return flags, files, overrides
+
+
+def require_known_values(flags: Sequence[str], *, cut: bool) -> None:
+    """Raises ConfigError for a flag whose value is none that it takes; `cut`: whether the last one's is missing."""
+    if cut and flags[-1] not in CHOICES["--info"].flags:
+        raise ConfigError([(flags[-1], "needs a value")])
+    words = [part for flag in flags for part in (flag.split("=", 1) if flag.startswith("--") else [flag])]
+    for flag, value in pairwise(words):
+        for choice in CHOICES.values():
+            if flag in choice.flags and value not in choice.values:
+                raise ConfigError([(flag, f"must be one of {', '.join(choice.values)}, got {value!r}")])
 
 
 def is_override(word: str) -> bool:
@@ -115,7 +140,7 @@ def file_overrides(stage: str, files: Sequence[str], overrides: Sequence[str]) -
     key = "run" if finished else "data.path"
     if finished and len(files) > 1:
         raise ConfigError([(key, f"one at a time, got {len(files)}: {' '.join(files)}")])
-    paths = [hydra_quoted(expand_home(file)) for file in files]
+    paths = [hydra_quoted(without_references(expand_home(file))) for file in files]
     value = f"{key}={paths[0] if len(paths) == 1 else '[' + ','.join(paths) + ']'}"
     source_chosen = finished or any(word.startswith("data=") for word in overrides)
     return [value] if source_chosen else ["data=csv", value]
@@ -142,13 +167,18 @@ def quote_free_text(word: str, multirun: bool) -> str:
     prefix, key, value = split_override(word)
     if key not in FREE_TEXT:
         return word
-    if key in TEXT:  # values of a file, in which ${ is no reference to another key
-        value = re.sub(r"(?<!\\)\$\{", r"\\${", value)
+    if key in TEXT:
+        value = without_references(value)
     is_sweep = multirun and "," in value
     is_list = key == "data.path" and value.startswith("[") and value.endswith("]") and not os.path.exists(value)
     if value in ("", "null") or is_quoted(value) or re.search(r"(?<!\\)\$\{", value) or is_sweep or is_list:
         return f"{prefix}{key}={value}"
     return f"{prefix}{key}={hydra_quoted(expand_home(value) if key in PATHS else value)}"
+
+
+def without_references(text: str) -> str:
+    """Text of a file, or its name, in which ${ refers to no other key and asks nothing of the machine."""
+    return re.sub(r"(?<!\\)\$\{", r"\\${", text)
 
 
 def split_override(word: str) -> tuple[str, str, str]:

@@ -43,7 +43,7 @@ def explain_all(stage: str, words: Sequence[str], error: Exception) -> tuple[lis
         try:
             cfg = compose_stage(stage, remaining)
             return problems, cfg if only_unknown_keys else None
-        except COMPOSITION_ERRORS as next_error:
+        except (*COMPOSITION_ERRORS, ValueError) as next_error:  # Hydra's own, of a group that is set to nothing
             error = next_error
 
 

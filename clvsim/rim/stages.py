@@ -46,7 +46,7 @@ def stage(name: str, words: Sequence[str]) -> int:
         except OSError as error:
             raise ConfigError([file_problem(error)]) from None
         except ValueError as error:  # from Hydra's flags; those of a job are caught in `hydra_task`
-            raise ConfigError([("flags", str(error))]) from None
+            raise ConfigError([("flags", str(error).partition("\n")[0])]) from None
         except SystemExit:
             stop_workers()
             if succeeded := outcomes.codes().count(0):

@@ -37,6 +37,13 @@ STUDIES = {
     "a class": (f"finance: {TOUCH}", "chooses code, which a study does not"),
     "an alias bomb": ("a: &a [x, x]\nb: &b [*a, *a]\ntitle: *b", "holds an anchor or an alias"),
     "a recursive anchor": ("a: &a {b: *a}", "holds an anchor or an alias"),
+    "a program by its tag": (
+        f"title: !!python/object/apply:os.system [touch {EXECUTED}]",
+        "holds a tag (tag:yaml.org,2002:pyt",
+    ),
+    "a set": ("title: !!set [a]", "holds a tag (tag:yaml.org,2002:set)"),
+    "a time that is none": ("title: !!timestamp x", "holds a tag (tag:yaml.org,2002:timestamp)"),
+    "a list for a group": ("title: x\ndefaults: [[a]]", "is no group of ours"),
     "deep nesting": ("title: " + "[" * 500 + "]" * 500, "is deeper than 20 levels"),
     "many entries": ("title: [" + "1," * 21_000 + "]", "more than 20,000 entries"),
     "a book": ("title: " + "x" * MAX_BYTES, "has more than 256 KB"),
@@ -95,6 +102,7 @@ WORDS = {
     "the environment": (["title=${oc.env:SECRET}"], "title: ${oc.env:...} is not available"),
     "the clock in a title": (["title=${now:%Y}"], "title: ${now:...} is not available"),
     "a class": (["+finance._target_=os.abort"], "finance._target_: chooses code"),
+    "the environment in a file's name": (["${oc.env:SECRET}.csv"], "data.path: no such file: ${oc.env:SECRET}.csv"),
 }
 
 

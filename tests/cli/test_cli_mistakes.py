@@ -124,6 +124,12 @@ MISTAKES = {
     "not key=value": (["run", "orders.csv", "seed=[", "a b=3"], ["seed=[: cannot be read", "a b=3: cannot be read"]),
     "unknown flag": (["run", "orders.csv", "--mutirun"], ["--mutirun: no such flag; did you mean --multirun?"]),
     "flags that exclude each other": (["run", "-m", "--cfg", "job"], ["clvsim: flags: Only one of"]),
+    "a flag without its value": (["check", "orders.csv", "-c"], ["clvsim: -c: needs a value"]),
+    "a flag's value that is none": (["run", "--cfg", "jobs"], ["--cfg: must be one of job, hydra, all, got 'jobs'"]),
+    "a group that is nothing, and another mistake": (
+        ["check", "orders.csv", "finance=null", "seed={a: 1"],
+        ["seed={a: 1: cannot be read", "clvsim: configuration: Config group override must be a string"],
+    ),
     "two files, one missing": (["run", "orders.csv", "nope.csv"], ["clvsim: data.path: no such file: nope.csv"]),
     "missing file": (["run", "nope.csv"], ["clvsim: data.path: no such file: nope.csv"]),
     "glob without a match": (["check", "nope*.csv"], ["clvsim: data.path: no file matches: nope*.csv"]),
@@ -168,6 +174,18 @@ FILES = {
     ),
     "empty": ("scenario/bad.yaml", b"", ["check", "orders.csv", "scenarios=[bad]"], "scenario/bad: needs a title"),
     "a list": ("scenario/bad.yaml", b"- 1\n", ["check", "orders.csv", "scenarios=[bad]"], "scenario/bad: holds no key"),
+    "a kind that is a list": (
+        "scenario/bad.yaml",
+        b"title: x\nlever: {kind: [shift]}\n",
+        ["check", "orders.csv", "scenarios=[bad]"],
+        "scenario.bad.lever: kind must be one of shift, ",
+    ),
+    "a key that is no section": (
+        "experiments/bad.yaml",
+        b"title: x\nlever: null\n",
+        ["check", "orders.csv", "experiment=bad"],
+        "lever: no such key",
+    ),
     "interpolation": (
         "scenario/bad.yaml",
         b"title: ${nope}\n",

@@ -1,0 +1,246 @@
+"""Damage of what clvsim writes and reads again: files of draws, cached ones, and the folders of finished runs."""
+
+import io
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from hypothesis import strategies as st
+
+from tests.fuzz.cases import CANARY, Case, Room, lay_out
+from tests.fuzz.nasty import damaged, numbers, texts
+from tests.fuzz.nursery import Nursery
+from tests.fuzz.studies import trees
+from tests.fuzz.tables import GOOD
+
+RUN = (
+    *("run", "orders.csv", "retention=bg_nbd", "spend=fixed_price", "data.calibration_end=none", "fit.method=laplace"),
+    *("fit.draws=500", "simulation.draws=40", "simulation.horizon_months=2", "scenarios=[]", "simulation.jobs=1"),
+)
+READ_BY_REPORT = ("run.json", "summary.json", "comparison.csv")
+
+
+@dataclass(frozen=True)
+class Originals:
+    """What an undisturbed run wrote: its folder, and what it left in the cache of posteriors."""
+
+    run: Mapping[str, bytes]
+    cache: Mapping[str, bytes]
+
+    @property
+    def posterior(self) -> bytes:
+        return self.run["posterior.nc"]
+
+
+def originals(nursery: Nursery, parent: Path) -> Originals:
+    room = Room(parent)
+    lay_out({"orders.csv": GOOD}, room.here)
+    caches = room.root / "cache"
+    ended = nursery.run((*RUN, "out=r"), room.here, {**room.env, "CLVSIM_CACHE": str(caches)})
+    assert ended.code == 0, ended.err
+    run, cached = room.here / "r", caches / "posteriors"
+    return Originals(
+        {path.name: path.read_bytes() for path in run.iterdir() if path.is_file()},
+        {path.name: path.read_bytes() for path in cached.iterdir()},
+    )
+
+
+# --- files of draws ---------------------------------------------------------------------------------------------------
+
+ATTRIBUTES = (
+    *("format", "retention_model", "spend_model", "time_unit", "retention_method", "spend_method", "retention_config"),
+    *("spend_config", "diagnostics", "warnings", "log"),
+)
+DRAWS = st.one_of(
+    st.lists(st.floats(), min_size=0, max_size=4).map(lambda v: np.array(v, float)),
+    st.floats().map(lambda v: np.full(500, v)),
+    st.integers(-(2**63), 2**63 - 1).map(lambda v: np.full(500, v)),
+    st.sampled_from(
+        (
+            np.zeros((500, 2)),
+            np.zeros(()),
+            np.full(500, 1 + 1j),
+            np.full(500, True),
+            np.full(500, b"x"),
+            np.zeros(0, "i1"),
+            np.zeros(500, [("a", "f8")]),
+            np.full(500, 0.3, "f2"),
+            np.full(500, 0.3, ">f4"),
+            np.zeros(500, "V8"),
+        )
+    ),
+)
+JSONS = st.one_of(
+    trees.map(lambda tree: json.dumps(tree, default=str)), texts, st.just('{"oracle": true}'), st.just("[" * 9000)
+)
+
+
+def edited(content: bytes, change: Callable[[Any], None]) -> bytes:
+    file = io.BytesIO(content)
+    with h5py.File(file, "a") as root:
+        change(root)
+    return file.getvalue()
+
+
+@st.composite
+def edits(draw: st.DrawFn, content: bytes) -> bytes:
+    """Another value, array, attribute, name or link in a file that is a file of draws otherwise."""
+    kind = draw(st.sampled_from(("one", "one", "array", "attribute", "attribute", "name", "missing", "link", "group")))
+    group = draw(st.sampled_from(("retention", "spend")))
+    name = {"retention": "alpha", "spend": "mean_spend"}[group]
+    new, value, text = draw(texts), draw(st.floats()), draw(JSONS)
+    array, attribute = draw(DRAWS), draw(st.sampled_from(ATTRIBUTES))
+
+    def change(root: Any) -> None:
+        known = [one for one in root[group] if one != "draw"]
+        own = name if name in known else known[0] if known else "draw"
+        match kind:
+            case "one":
+                root[group][own][-1] = value
+            case "array":
+                del root[group][own]
+                root[group][own] = array
+            case "attribute":
+                root.attrs[attribute] = text.encode("utf-8", "replace").replace(b"\0", b"")
+            case "name":
+                root[group].move(own, new.replace("\0", "") or "x")
+            case "missing":
+                del root[group][own]
+            case "link":
+                del root[group][own]
+                root[group][own] = h5py.ExternalLink("orders.csv", new.replace("\0", "") or "/")
+            case _:
+                root[group].create_group(new.replace("\0", "") or "x").attrs["x"] = 1
+
+    try:
+        return edited(content, change)
+    except (OSError, ValueError, TypeError, RuntimeError, KeyError):  # HDF5 itself would not write it
+        return content[:-1]
+
+
+def posteriors(content: bytes) -> st.SearchStrategy[Case]:
+    """Read directly, by both ways in."""
+    files = st.one_of(edits(content), damaged(content))
+    return files.map(lambda file: Case(("p.nc",), {"p.nc": file}, target="posterior"))
+
+
+def used_posteriors(content: bytes) -> st.SearchStrategy[Case]:
+    """By the command that uses them."""
+    files = st.one_of(edits(content), edits(content), damaged(content))
+    words = (*RUN, "fit.posterior=[p.nc]", "out=r")
+    return files.map(lambda file: Case(words, {"orders.csv": GOOD, "p.nc": file}))
+
+
+# --- the cache --------------------------------------------------------------------------------------------------------
+
+
+def _pickle() -> bytes:
+    file = io.BytesIO()
+    np.save(file, np.array([print, CANARY], object), allow_pickle=True)
+    return file.getvalue()
+
+
+def cached(entries: Mapping[str, bytes]) -> st.SearchStrategy[Case]:
+    """A run that finds its cache damaged: it fits again and says so, or uses draws that are draws."""
+    name, content = next((name, content) for name, content in entries.items() if name.endswith(".nc"))
+    files = st.one_of(damaged(content), edits(content), st.binary(max_size=50), st.just(_pickle()), st.none())
+    words = (*RUN, "out=r")
+    return files.map(
+        lambda file: Case(words, {"orders.csv": GOOD, f"cache/posteriors/{name}": file}, {"CLVSIM_CACHE": "cache"})
+    )
+
+
+# --- folders of finished runs -----------------------------------------------------------------------------------------
+
+
+@cache
+def places(text: str) -> tuple[tuple[Any, ...], ...]:
+    """The path to every value of a JSON text."""
+    found: list[tuple[Any, ...]] = []
+
+    def walk(tree: Any, path: tuple[Any, ...]) -> None:
+        found.append(path)
+        children = tree.items() if isinstance(tree, dict) else enumerate(tree) if isinstance(tree, list) else ()
+        for key, below in list(children)[:40]:
+            walk(below, (*path, key))
+
+    walk(json.loads(text), ())
+    return tuple(found)
+
+
+def replaced(tree: Any, path: tuple[Any, ...], value: Any) -> Any:
+    """The tree with `value` at `path`; without that entry where it is Ellipsis."""
+    if not path:
+        return None if value is ... else value
+    head, *rest = path
+    copy = dict(tree) if isinstance(tree, dict) else list(tree)
+    if rest or value is not ...:
+        copy[head] = replaced(tree[head], tuple(rest), value)
+    else:
+        del copy[head]
+    return copy
+
+
+strange = st.one_of(
+    trees,
+    st.just(...),
+    numbers.filter(lambda n: not (isinstance(n, int) and abs(n) > 10**300)),
+    st.sampled_from(
+        (
+            [],
+            {},
+            [[]],
+            {"a": []},
+            "2024-02-30",
+            "<script>alert(1)</script>",
+            "</script><script>",
+            "${oc.env:SECRET}",
+            "x" * 9000,
+            [None] * 50,
+            ["x"] * 500,
+            {"_target_": "os.abort"},
+            -1,
+            math.nan,
+            "baseline",
+            "{{7*7}}",
+            "../../x",
+        )
+    ),
+)
+
+
+@st.composite
+def run_folders(draw: st.DrawFn, run: Mapping[str, bytes]) -> Case:
+    """`report` of a folder in which a file is damaged, missing, or says something else."""
+    files: dict[str, bytes | None] = {f"r/{name}": run[name] for name in READ_BY_REPORT}
+    name = draw(st.sampled_from((*READ_BY_REPORT, "summary.json", "summary.json")))
+    how = draw(st.sampled_from(("values", "values", "values", "bytes", "missing", "folder", "cells")))
+    match how:
+        case "values" if name.endswith(".json"):
+            text = run[name].decode()
+            tree = json.loads(text)
+            for _ in range(draw(st.integers(1, 2))):
+                path = draw(st.sampled_from(places(text)))
+                try:
+                    tree = replaced(tree, path, draw(strange))
+                except (KeyError, IndexError, TypeError):  # what stood there is gone already
+                    continue
+            files[f"r/{name}"] = json.dumps(tree, default=str).encode("utf-8", "replace")
+        case "missing":
+            del files[f"r/{name}"]
+        case "folder":
+            files[f"r/{name}"] = None
+        case "cells":
+            rows = [line.split(",") for line in run["comparison.csv"].decode().splitlines()]
+            row = rows[draw(st.integers(0, len(rows) - 1))]
+            row[draw(st.integers(0, len(row) - 1))] = draw(st.one_of(texts, numbers.map(str)))
+            files["r/comparison.csv"] = "\n".join(map(",".join, rows)).encode("utf-8", "replace")
+        case _:
+            files[f"r/{name}"] = draw(damaged(run[name]))
+    return Case(("report", "r"), files)

@@ -1,0 +1,182 @@
+"""Commands that are killed at random moments: what they leave, and what the next one makes of it."""
+
+import os
+import random
+import shutil
+import signal
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from typing import NamedTuple
+
+from clvsim.errors import ClvsimError
+from clvsim.models.cache import read_posterior
+from tests.fuzz.cases import Room, lay_out, tree
+from tests.fuzz.nursery import Ended, Nursery
+
+SMALL = (
+    *(
+        "orders.csv",
+        "retention=bg_nbd",
+        "fit.method=laplace",
+        "fit.draws=600",
+        "simulation.draws=60",
+        "simulation.jobs=1",
+    ),
+    *("simulation.horizon_months=3", "scenarios=[]", "fit.allow_poor=true"),
+)
+COMMANDS: dict[str, tuple[str, ...]] = {
+    "run": ("run", *SMALL, "out=out/r"),
+    "fit": ("fit", *SMALL, "out=out/r"),
+    "validate": ("validate", *SMALL, "out=out/r"),
+    "sweep": ("run", "-m", *SMALL, "seed=1,2", "out=out/r"),
+}
+WEIGHTS = {"run": 7, "fit": 7, "validate": 3, "sweep": 3}  # the longer ones less often
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
+COMPARED = ("comparison.csv", "validation.csv", "posterior.nc")  # of posteriors the draws, see `results`
+
+
+def orders() -> bytes:
+    """Some 70 customers with gaps and amounts of their own, over a year."""
+    chance = random.Random(5)
+    rows = ["customer_id,date,amount"]
+    for customer in range(70):
+        day, gap = chance.randrange(120), chance.uniform(8, 60)
+        while day < 360 and chance.random() > 0.12:
+            rows.append(f"c{customer:02},{date_of(day)},{chance.uniform(5, 80):.2f}")
+            day += 1 + int(chance.expovariate(1 / gap))
+    return "\n".join([*rows, f"c99,{date_of(363)},20.00", ""]).encode()
+
+
+def date_of(day: int) -> str:
+    return str(date(2023, 1, 1) + timedelta(day))
+
+
+class Kill(NamedTuple):
+    command: str
+    signal: signal.Signals
+    share: float  # of the undisturbed duration
+
+
+def kills(number: int, commands: Sequence[str] = tuple(COMMANDS), seed: int = 1) -> list[Kill]:
+    """All signals in turn, each to a random command at a random moment."""
+    chance = random.Random(seed)
+    names = chance.choices(commands, [WEIGHTS[name] for name in commands], k=number)
+    return [Kill(name, SIGNALS[i % 3], chance.uniform(0, 1.05)) for i, name in enumerate(names)]
+
+
+@dataclass(frozen=True)
+class Undisturbed:
+    """What a command writes, and how long it takes."""
+
+    seconds: float
+    results: Mapping[str, bytes]
+    names: frozenset[str]
+
+
+def results(folder: Path) -> dict[str, bytes]:
+    """Tables byte for byte, and draws of posteriors, by path below a folder."""
+    found: dict[str, bytes] = {}
+    for path in sorted(folder.rglob("*")):
+        place = str(path.relative_to(folder))
+        if path.name == "posterior.nc" and path.is_file():
+            draws = read_posterior(path).posterior
+            found[place] = b"".join(v.tobytes() for group in (draws.retention, draws.spend) for v in group.values())
+        elif path.name in COMPARED:
+            found[place] = path.read_bytes()
+    return found
+
+
+class Killing:
+    """A room for one command after the other, with a cache of posteriors of its own."""
+
+    def __init__(self, nursery: Nursery, parent: Path, commands: Iterable[str] = COMMANDS) -> None:
+        self.nursery, self.parent = nursery, parent
+        self.codes = Counter[int]()
+        self.undisturbed = {name: self._undisturbed(name) for name in commands}
+
+    def _room(self) -> Room:
+        room = Room(self.parent)
+        lay_out({"orders.csv": orders()}, room.here)
+        return room
+
+    def _env(self, room: Room) -> dict[str, str]:
+        return {**room.env, "CLVSIM_CACHE": str(room.root / "cache")}
+
+    def _undisturbed(self, name: str) -> Undisturbed:
+        room = self._room()
+        start = time.monotonic()
+        ended = self.nursery.run(COMMANDS[name], room.here, self._env(room))
+        seconds = time.monotonic() - start
+        assert ended.code == 0, ended.err
+        out = room.here / "out"
+        return Undisturbed(seconds, results(out), frozenset(tree(out)))
+
+    def faults(self, kill: Kill) -> Iterator[str]:
+        """What is wrong after a kill, and after the same command once more, undisturbed."""
+        expected, room = self.undisturbed[kill.command], self._room()
+        child = self.nursery.begin(COMMANDS[kill.command], room.here, self._env(room))
+        time.sleep(kill.share * expected.seconds)
+        os.kill(child, kill.signal)  # a child that has ended is not waited for yet, so the id is its own
+        ended = self.nursery.finish()
+        self.codes[ended.code] += 1
+        out = room.here / "out"
+        if ended.code == 0:
+            yield from self._compared(out, expected, "what was finished before the signal")
+        else:
+            yield from self._of_the_end(kill, ended, room, expected)
+        yield from self._of_the_cache(room, "after the signal")
+        if ended.code == 0:
+            return
+        if kill.command == "sweep":  # jobs that are finished are kept, and a folder is used once
+            for record in (out / "r").glob("[0-9]/run.json"):
+                shutil.rmtree(record.parent)
+        again = self.nursery.run(COMMANDS[kill.command], room.here, self._env(room))
+        if again.code:
+            yield f"the next one ends with {again.code}: {again.err[-300:]!r}"
+            return
+        yield from self._compared(out, expected, "the next one")
+        yield from self._of_the_cache(room, "after the next one")
+        if left := [name for name in tree(room.root / "cache" / "posteriors") if name.endswith((".tmp", ".npy.tmp"))]:
+            yield f"the next one leaves in the cache: {left}"
+
+    def _of_the_end(self, kill: Kill, ended: Ended, room: Room, expected: Undisturbed) -> Iterator[str]:
+        codes = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGKILL: -signal.SIGKILL}
+        if ended.code != codes[kill.signal]:
+            yield f"exit code {ended.code}, not {codes[kill.signal]}: {ended.err[-300:]!r}"
+        if "Traceback" in ended.out + ended.err:
+            yield f"a traceback: {ended.err[-600:]!r}"
+        forced = kill.signal == signal.SIGKILL or "ended at once" in ended.err
+        left = tree(room.here / "out") if (room.here / "out").exists() else {}
+        whole = [name for name in left if name == "r" or name.startswith("r/")]
+        if kill.command == "sweep":  # jobs that finished before are kept, and said
+            whole = [
+                name for name in whole if Path(name).name in ("run.json", "comparison.csv") and ".partial-" not in name
+            ]
+            found = results(room.here / "out")
+            if wrong := [name for name in whole if name in expected.results and found[name] != expected.results[name]]:
+                yield f"jobs that look finished have other results: {wrong}"
+        elif whole and set(whole) != {"r"}:
+            yield f"half a folder looks like a result: {sorted(whole)[:6]}"
+        if not forced and kill.command != "sweep" and left:
+            yield f"left behind: {sorted(left)[:6]}"
+        if not forced and (temporary := sorted(tree(room.temporary))):
+            yield f"temporary files: {temporary[:5]}"
+
+    def _compared(self, out: Path, expected: Undisturbed, who: str) -> Iterator[str]:
+        found = tree(out)
+        if set(found) != expected.names:
+            yield f"{who} has {sorted(set(found) ^ expected.names)[:6]} more or less than an undisturbed one"
+            return
+        if wrong := [name for name, content in results(out).items() if content != expected.results[name]]:
+            yield f"{who} differs from an undisturbed one in {wrong}"
+
+    def _of_the_cache(self, room: Room, when: str) -> Iterator[str]:
+        for path in (room.root / "cache" / "posteriors").glob("*.nc"):
+            try:
+                read_posterior(path)
+            except ClvsimError as error:
+                yield f"{when} the cache holds half a file: {error}"

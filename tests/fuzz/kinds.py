@@ -1,0 +1,54 @@
+"""The kinds of cases, with how many of each a short campaign and the long one run."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from hypothesis.strategies import SearchStrategy
+
+from tests.fuzz import artefacts, studies, surroundings, tables, words
+from tests.fuzz.campaign import Tally, campaign, generated, in_nursery
+from tests.fuzz.cases import Case
+from tests.fuzz.nursery import Nursery
+
+Cases = list[Case] | SearchStrategy[Case]
+
+
+class Kind(NamedTuple):
+    cases: Callable[[artefacts.Originals], Cases]
+    short: int
+    long: int
+
+    def some(self, number: int, originals: artefacts.Originals) -> Iterable[Case]:
+        cases = self.cases(originals)
+        return cases[:: -(-len(cases) // number)] if isinstance(cases, list) else generated(cases, number)
+
+
+KINDS: dict[str, Kind] = {
+    "logs, by hand": Kind(lambda _: tables.log_cases(), 10, 1000),
+    "logs": Kind(lambda _: tables.logs(), 8, 200),
+    "logs, read only": Kind(lambda _: tables.logs(through="log"), 30, 200),
+    "workbooks, Parquet and gzip": Kind(lambda _: tables.packed(), 20, 200),
+    "tables of counts": Kind(lambda _: tables.counts(), 8, 120),
+    "studies, by hand": Kind(lambda _: studies.study_cases(), 16, 1000),
+    "studies": Kind(lambda _: studies.studies(), 8, 250),
+    "command lines": Kind(lambda _: words.commands(), 16, 350),
+    "files of draws, read only": Kind(lambda o: artefacts.posteriors(o.posterior), 40, 300),
+    "files of draws": Kind(lambda o: artefacts.used_posteriors(o.posterior), 2, 40),
+    "cached draws": Kind(lambda o: artefacts.cached(o.cache), 2, 30),
+    "folders of runs": Kind(lambda o: artefacts.run_folders(o.run), 12, 200),
+}
+LOG, PRACTICE = tables.GOOD, [(*artefacts.RUN, "out=r")]
+
+
+def of_kind(name: str, nursery: Nursery, originals: artefacts.Originals, parent: Path, *, long: bool) -> Tally:
+    kind = KINDS[name]
+    return campaign(kind.some(kind.long if long else kind.short, originals), in_nursery(nursery), parent)
+
+
+def of_surroundings(cache: Path, parent: Path, *, long: bool) -> Tally:
+    """Each in a process from scratch: a check in all of them, a run in those that matter to one."""
+    tally = Tally()
+    for one, command in surroundings.cases(long=long):
+        tally += campaign([Case(command, surroundings.FILES)], surroundings.run_in(one, command, cache), parent)
+    return tally

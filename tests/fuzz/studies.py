@@ -1,0 +1,281 @@
+"""Files of experiments and scenarios: trees of real keys with strange values, and texts that no YAML is."""
+
+from collections.abc import Mapping
+from functools import cache
+
+import yaml
+from hypothesis import strategies as st
+
+from clvsim.files import CONFIGS, SHIPPED, yaml_files
+from tests.fuzz.cases import CANARY, Case
+from tests.fuzz.nasty import damaged, numbers, texts
+from tests.fuzz.tables import BRIEF, GOOD
+from tests.fuzz.words import keys
+
+TOUCH = f"[touch {CANARY}]"
+TAGS = (
+    *(
+        "!!python/object/apply:os.system",
+        "!!python/object/new:subprocess.Popen",
+        "!!python/name:os.system",
+        "!!python/none",
+    ),
+    *(
+        "!!python/module:os",
+        "!!binary",
+        "!!set",
+        "!!omap",
+        "!!timestamp",
+        "!!float",
+        "!!int",
+        "!evil",
+        "!!str",
+        "!!null",
+    ),
+)
+# Texts as wholes, each tried as an experiment and as a scenario.
+CORPUS = (
+    *(f"title: {tag} {TOUCH}" for tag in TAGS),
+    *(f"title: {tag} x" for tag in TAGS),
+    *(
+        "",
+        " ",
+        "---\n",
+        "---\n---\n",
+        "--- a\n--- b\n",
+        "...\n",
+        "%YAML 9.9\n---\ntitle: x",
+        "%TAG ! tag:x,2000:\n---\ntitle: !a x",
+    ),
+    *(
+        "- 1",
+        "1",
+        "title",
+        "null",
+        "~",
+        "[]",
+        "{}",
+        "title: [",
+        "title: {",
+        'title: "',
+        "title: 'x",
+        "title: |\n",
+        "\ttitle: x",
+    ),
+    *(
+        "title: x\ntitle: y",
+        "title: x\n<<: {a: 1}",
+        "title: x\n? [a, b]\n: c",
+        "title: x\n1: 2",
+        "title: x\nnull: 2",
+        "title: x\n1.5: 2",
+    ),
+    *(
+        "title: x\ntrue: 2",
+        "title: x\n2024-01-01: 2",
+        "title: 2024-13-45",
+        "title: 1e999999",
+        "title: 0o99",
+        "title: 1:99:99",
+    ),
+    *(
+        "title: .nan",
+        "title: .inf",
+        "title: 9" + "9" * 5000,
+        "title: 0x" + "f" * 5000,
+        "title: " + "x" * 100_000,
+        "? " + "k" * 2000,
+    ),
+    *(
+        "title: " + "[" * 25 + "]" * 25,
+        "title: " + "{a: " * 25 + "}" * 25,
+        "- " * 3000 + "1",
+        "title: " + "a: " * 200 + "b",
+    ),
+    *(
+        "a: &a [x]\ntitle: *a",
+        "title: *none",
+        "title: &a x",
+        "a: &a {<<: *a}",
+        "title: x\nb: !!merge x",
+        "title: x #" + "c" * 5000,
+    ),
+    *(
+        "title: ${oc.env:SECRET}",
+        "title: ${oc.env:NOPE,x}",
+        "title: \\${oc.env:SECRET}",
+        "title: ${oc.create:${oc.env:SECRET}}",
+    ),
+    *(
+        "title: ${${title}}",
+        "title: ${title}",
+        "title: ${.title}",
+        "title: ${..title}",
+        "title: ${title",
+        "title: ${}",
+        "title: ${:}",
+    ),
+    *(
+        "title: ${oc.dict.keys:hydra}",
+        "title: ${hydra:runtime.cwd}",
+        "title: ${now:%Y}",
+        "title: ${folder:x}",
+        "title: ${os:x}",
+    ),
+    *(
+        f"title: x\nhydra: {{callbacks: {{x: {{_target_: os.system, command: touch {CANARY}}}}}}}",
+        "title: x\nhydra: evil",
+    ),
+    *(
+        "title: x\nhydra: {sweeper: {params: {seed: '1,2'}}}",
+        "title: x\nhydra: {mode: MULTIRUN}",
+        "title: x\nhydra: {mode: evil}",
+    ),
+    *(
+        "title: x\ndefaults: evil",
+        "title: x\ndefaults: [evil]",
+        "title: x\ndefaults: [../x]",
+        "title: x\ndefaults: [{/data: csv}]",
+    ),
+    *(
+        "title: x\ndefaults: [_self_, _self_]",
+        "title: x\ndefaults: [{override /hydra/launcher: evil}]",
+        "title: x\ndefaults: [[a]]",
+    ),
+    *(
+        "title: x\ndefaults: [{a: b, c: d}]",
+        "title: x\ndefaults: [experiment: own]",
+        "title: x\ndefaults: {a: b}",
+        "defaults: [null]",
+    ),
+    *(
+        "title: x\ncombine: [own]",
+        "title: x\ncombine: [own, own]",
+        "title: x\ncombine: own",
+        "title: x\ncombine: [baseline]",
+    ),
+    *(
+        "title: x\ncombine: {a: b}",
+        "title: x\ncombine: [[a]]",
+        "title: x\ncombine: [../x]",
+        "title: x\ncombine: [null]",
+    ),
+    *(
+        "title: x\n_target_: os.abort",
+        "title: x\n_self_: 1",
+        "title: x\n_recursive_: 1",
+        "title: x\nlever: {_target_: os.abort}",
+    ),
+    *(
+        "title: x\nlever: {kind: evil}",
+        "title: x\nlever: {kind: [shift]}",
+        "title: x\nlever: {}",
+        "title: x\nlever: [1]",
+        "title: x\nlever: null",
+    ),
+    *(
+        "# @package hydra\ntitle: x",
+        "# @package _global_.hydra.callbacks\nx: {_target_: os.abort}",
+        "# @package a.b\ntitle: x",
+    ),
+    *(
+        "title: \ufeffx",
+        "\ufefftitle: x",
+        "title: \u202ex",
+        "title: \x85x",
+        "title: \u2028x",
+        'title: "\\x1b[2J"',
+        'title: "\\0"',
+        'title: "\\ud800"',
+    ),
+    *(
+        '"\\x1b[2J": 1',
+        '"a\\nb": 1',
+        "'': 1",
+        '" ": 1',
+        '"a.b": 1',
+        '"a=b": 1',
+        '"${x}": 1',
+        '"' + "k" * 5000 + '": 1',
+        "__class__: 1",
+    ),
+)
+
+
+def case_of(content: bytes, scenario: bool, *words: str) -> Case:
+    path, word = ("scenario/own.yaml", "scenarios=[own]") if scenario else ("experiments/own.yaml", "experiment=own")
+    brief = tuple(one for one in BRIEF if scenario is False or not one.startswith("scenarios"))
+    return Case(("check", "o.csv", word, *brief, *words), {path: content, "o.csv": GOOD})
+
+
+def study_cases() -> list[Case]:
+    whole = [case_of(text.encode("utf-8", "surrogatepass"), scenario) for text in CORPUS for scenario in (False, True)]
+    odd = {
+        "a folder": {"experiments/own.yaml": None, "o.csv": GOOD},
+        "UTF-16": {"experiments/own.yaml": "title: x\n".encode("utf-16"), "o.csv": GOOD},
+        "Latin-1": {"experiments/own.yaml": b"title: \xe4\n", "o.csv": GOOD},
+        "NUL": {"experiments/own.yaml": b"title: a\0b\n", "o.csv": GOOD},
+        "a program": {"experiments/own.yaml": b"\x7fELF" + bytes(300), "o.csv": GOOD},
+        "no file": {"experiments": b"", "o.csv": GOOD},
+        "a configuration of ours": {
+            "configs/data/csv.yaml": b"kind: evil\n",
+            "data/csv.yaml": b"kind: evil\n",
+            "o.csv": GOOD,
+        },
+    }
+    return whole + [Case(("check", "o.csv", "experiment=own", *BRIEF), files) for files in odd.values()]
+
+
+@cache
+def shipped() -> tuple[tuple[bytes, bool], ...]:
+    files = [(path.read_bytes(), True) for path in yaml_files(SHIPPED["scenario"]).values()]
+    return (*files, *((path.read_bytes(), False) for path in yaml_files(SHIPPED["experiments"]).values()))
+
+
+scalars = st.one_of(texts, numbers, st.none(), st.booleans(), st.dates())
+trees = st.recursive(
+    scalars,
+    lambda below: st.one_of(
+        st.lists(below, max_size=3),
+        st.dictionaries(
+            st.one_of(
+                st.sampled_from(("kind", "value", "p10", "p50", "p90", "source", "who", "when", "n", "x")), texts
+            ),
+            below,
+            max_size=3,
+        ),
+    ),
+    max_leaves=6,
+)
+
+
+def planted(tree: dict[str, object], key: str, value: object) -> dict[str, object]:
+    """The tree with a value at a dotted key, whatever stood there or above."""
+    head, _, rest = key.partition(".")
+    if not rest:
+        return {**tree, head: value}
+    below = tree.get(head)
+    return {**tree, head: planted(dict(below) if isinstance(below, Mapping) else {}, rest, value)}
+
+
+@st.composite
+def of_keys(draw: st.DrawFn) -> Case:
+    """A shipped scenario or an empty experiment with a few keys of ours set to anything."""
+    scenario = draw(st.booleans())
+    tree: dict[str, object] = {"title": "x"}
+    if scenario:
+        path = draw(st.sampled_from(sorted(yaml_files(CONFIGS / "scenario"))))
+        tree = yaml.safe_load((CONFIGS / "scenario" / f"{path}.yaml").read_text())
+        own = [key.split(".", 2)[2] for key in keys() if key.startswith(f"scenario.{path}.")]
+    else:
+        own = [key for key in keys() if not key.startswith("scenario")]
+    for _ in range(draw(st.integers(1, 3))):
+        tree = planted(tree, draw(st.sampled_from(own)) if draw(st.integers(0, 7)) else draw(texts), draw(trees))
+    return case_of(yaml.safe_dump(tree, allow_unicode=True).encode("utf-8", "replace"), scenario)
+
+
+def studies() -> st.SearchStrategy[Case]:
+    broken = st.sampled_from(shipped()).flatmap(
+        lambda one: damaged(one[0]).map(lambda content: case_of(content, one[1]))
+    )
+    return st.one_of(of_keys(), of_keys(), of_keys(), broken)

@@ -1,0 +1,156 @@
+"""Command lines: every key with every strange value, marks of Hydra's grammar, and words that are nothing."""
+
+from functools import cache
+
+import yaml
+from hypothesis import strategies as st
+
+from clvsim.files import CONFIGS, choices, yaml_files
+from tests.fuzz.cases import CANARY, Case
+from tests.fuzz.nasty import numbers, texts
+from tests.fuzz.tables import BRIEF, GOOD
+
+STAGES = ("check", "check", "check", "run", "fit", "validate", "report", "list", "chek", "")
+GROUPS = ("data", "retention", "spend", "fit", "simulation", "finance", "acquisition", "environment", "report")
+FLAGS = (
+    *(
+        "-m",
+        "--multirun",
+        "--cfg",
+        "--cfg=job",
+        "-c",
+        "job",
+        "--info",
+        "--resolve",
+        "--package",
+        "-p",
+        "--json",
+        "--all",
+    ),
+    *(
+        "--help",
+        "-h",
+        "--version",
+        "--hydra-help",
+        "-sc",
+        "--config-dir=.",
+        "-cn=x",
+        "--experimental-rerun=x",
+        "--",
+        "-",
+    ),
+)
+# Of Hydra's and our own: none may do anything but choose a value.
+PAYLOADS = (
+    *("+hydra.callbacks.x._target_=os.system", f"+hydra.callbacks.x={{_target_: os.system, command: touch {CANARY}}}"),
+    *("hydra.job_logging.root._target_=os.abort", "+hydra.job.env_set.X=1", "hydra.launcher._target_=os.abort"),
+    *("hydra/launcher=joblib", "hydra/launcher=evil", "hydra/sweeper=evil", "hydra.searchpath=[pkg://os]", "~hydra"),
+    *("hydra.sweep.dir=/proc/x", "out=/proc/x", "out=/dev/null", "out=", "out=.", "out=..", "out=${oc.env:SECRET}"),
+    *("+_target_=os.abort", "++scenario.x._target_=os.abort", "data._target_=os.abort", "+data@hydra.callbacks=csv"),
+    *(
+        "title=${oc.env:SECRET}",
+        "question=${oc.decode:${oc.env:SECRET}}",
+        "seed=${oc.env:SECRET}",
+        "title=${hydra:job}",
+    ),
+    *("title=${title}", "title=${question}", "fit.posterior=[/etc/passwd]", "data.path=/dev/zero"),
+    *("data.path=/proc/self/mem", "data.path=/", "data.path=[]", "data.path={}", "data.path=[[]]", "data.path=[null]"),
+    *("data.path=**", "scenarios=[[baseline]]", "scenarios={a: b}", "scenarios=../x"),
+    *(
+        "experiment=../../x",
+        "experiment=/etc/passwd",
+        "scenarios=[../scenario/plan]",
+        "experiment=[]",
+        "+experiment=demo",
+    ),
+    *(
+        "simulation.draws=1,2,3",
+        "seed=range(1,4)",
+        "seed=choice(1,2)",
+        "seed=glob(*)",
+        "seed=int('1')",
+        "seed=interval(0,1)",
+    ),
+    *(
+        "seed=shuffle(1,2)",
+        "seed=tag(a,1)",
+        "seed=cast(1)",
+        "seed=sort(2,1)",
+        "seed=extend_list(1)",
+        "seed=str(${oc.env:HOME})",
+    ),
+)
+
+
+@cache
+def keys() -> tuple[str, ...]:
+    """Every key that ships, as typed."""
+    found: dict[str, None] = {}
+    for group in (*GROUPS, "scenario"):
+        for name, path in yaml_files(CONFIGS / group).items():
+            tree = yaml.safe_load(path.read_text())
+            found |= dict.fromkeys(_leaves(tree, f"scenario.{name}" if group == "scenario" else group))
+    return tuple(key for key in found if ".defaults" not in key and "@" not in key)
+
+
+def _leaves(tree: object, place: str) -> list[str]:
+    if not isinstance(tree, dict) or not tree:
+        return [place]
+    return [leaf for key, below in tree.items() for leaf in [f"{place}.{key}", *_leaves(below, f"{place}.{key}")]]
+
+
+values = st.one_of(
+    texts,
+    numbers.map(str),
+    st.lists(st.one_of(texts, numbers.map(str)), max_size=4).map(lambda items: f"[{','.join(items)}]"),
+    st.builds(lambda key, value: f"{{{key}: {value}}}", texts, st.one_of(texts, numbers.map(str))),
+    st.sampled_from(
+        (
+            "{kind: fixed, value: 1}",
+            "{kind: expert, p10: 3, p50: 2, p90: 1, source: x}",
+            "{kind: expert}",
+            "{kind: evil}",
+            "{kind: prior, dist: beta, alpha: -1, beta: 0, source: x}",
+            "{kind: experiment, n: [0,0], x: [1,1], source: x}",
+            "{kind: prior, dist: eval, source: x}",
+            "{p10: .inf, p50: .nan, p90: 1}",
+            "[baseline,plan,plan]",
+            "{}",
+            "[]",
+            "[[[]]]",
+        )
+    ),
+)
+
+
+@st.composite
+def words(draw: st.DrawFn) -> str:
+    match draw(st.sampled_from(("key", "key", "key", "key", "group", "near", "payload", "flag", "junk"))):
+        case "key":
+            mark = draw(st.sampled_from(("", "", "", "", "+", "++", "~")))
+            return f"{mark}{draw(st.sampled_from(keys()))}={draw(values)}"
+        case "group":
+            group = draw(st.sampled_from((*GROUPS, "scenarios", "experiment")))
+            name = draw(st.one_of(st.sampled_from(choices(group) or ("demo",)), texts))
+            return f"{draw(st.sampled_from(('', '', '+', '~', '/', 'override ')))}{group}={name}"
+        case "near":
+            key = draw(st.sampled_from(keys()))
+            at = draw(st.integers(0, len(key) - 1))
+            return f"{key[:at]}{draw(texts)}{key[at + draw(st.integers(0, 2)) :]}={draw(values)}"
+        case "payload":
+            return draw(st.sampled_from(PAYLOADS))
+        case "flag":
+            return draw(st.sampled_from(FLAGS))
+        case _:
+            return draw(texts)
+
+
+@st.composite
+def commands(draw: st.DrawFn) -> Case:
+    """A stage of `check` most of the time; stages that work are given an impossible seed, so that they stop early."""
+    stage = draw(st.sampled_from(STAGES))
+    more = tuple(word.replace("\0", "") for word in draw(st.lists(words(), min_size=1, max_size=3)))
+    halt = ("fit.draws=never",) if stage in ("run", "fit", "validate") else ()
+    log = ("orders.csv",) if stage != "report" and draw(st.integers(0, 9)) else ()
+    brief = BRIEF if stage == "check" and draw(st.booleans()) else ()
+    return Case((stage, *log, *brief, *halt, *more), {"orders.csv": GOOD})
