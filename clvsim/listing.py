@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -10,7 +11,8 @@ from clvsim.files import CONFIGS, SHIPPED, leading_comment, named_files, yaml_fi
 from clvsim.report.glossary import GLOSSARY, Metric
 
 WIDTH = 100
-LONGEST = 1 << 18  # characters of a file
+LONGEST, DEEPEST = 1 << 18, 20  # characters of a file, levels
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def listing() -> list[str]:
@@ -58,8 +60,14 @@ def stage_rows() -> list[tuple[str, str]]:
 def scenario_title(path: Path) -> str:
     try:
         with path.open(encoding="utf-8") as file:
-            tree = yaml.safe_load(file.read(LONGEST))
-    except (yaml.YAMLError, OSError, UnicodeDecodeError, RecursionError, ValueError):
+            text = file.read(LONGEST)
+        depth = 0
+        for event in yaml.parse(text, Loader=_LOADER):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > DEEPEST:
+                return "(not readable as YAML)"
+        tree = yaml.load(text, Loader=_LOADER)
+    except (yaml.YAMLError, OSError, ValueError):
         return "(not readable as YAML)"
     if not isinstance(tree, dict):
         return "(no keys)"

@@ -1,5 +1,6 @@
 """Whatever can be typed has bounds: wide enough for anything meant, and told in milliseconds where they are passed."""
 
+import os
 import time
 from collections.abc import Iterator
 from datetime import date
@@ -14,8 +15,10 @@ from pydantic.fields import FieldInfo
 from clvsim.config import RunConfig, validate
 from clvsim.effects import Expert, Fixed, Prior, check, draw
 from clvsim.errors import MOST, ConfigError
+from clvsim.files import yaml_files
 from clvsim.interventions import INTERVENTIONS
 from clvsim.interventions.base import Uncertain
+from clvsim.listing import scenario_title
 from clvsim.scenario import MOST_LEVELS, MOST_LEVERS, Scenario, placed_interventions, problems
 from clvsim.schema import LONGEST_NAME, LONGEST_TEXT, OfKind
 from clvsim.texts import CONTROLS
@@ -276,3 +279,22 @@ def test_no_message_is_a_book_or_steers_a_terminal():
     assert max(len(problem.where) + len(problem.what) for problem in error.problems) < 2000
     assert CONTROLS.search("\x1b")
     assert not CONTROLS.search("Käse 3,50 €\t")
+
+
+def test_a_listing_of_scenarios_shows_titles_and_unfolds_no_aliases(tmp_path):
+    bomb = "\n".join([
+        "a0: &a0 [x, x]",
+        *(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 9)),
+        "title: *a8",
+    ])  # fmt: skip
+    for content, title in ((bomb, "(its title is no text)"), ("[" * 5000, "(not readable as YAML)"), ("title: x", "x")):
+        (tmp_path / "s.yaml").write_text(content)
+        start = time.perf_counter()
+        assert scenario_title(tmp_path / "s.yaml") == title
+        assert time.perf_counter() - start < SOON
+
+
+def test_a_pipe_is_no_scenario(tmp_path):
+    os.mkfifo(tmp_path / "pipe.yaml")
+    (tmp_path / "own.yaml").write_text("title: x")
+    assert list(yaml_files(tmp_path)) == ["own"]
