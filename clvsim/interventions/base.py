@@ -263,6 +263,9 @@ class Intervention(Frozen):
     """One action of the company. Subclasses declare their uncertain numbers and compile to mechanisms."""
 
     UNCERTAIN: ClassVar[Mapping[str, Uncertain]] = {}
+    HAS_STRENGTH: ClassVar[bool] = (
+        True  # whether it can act more or less, so that a ramp and wearing off mean something
+    )
     kind: str
     who: Who = Who()
     when: When = When()
@@ -274,6 +277,12 @@ class Intervention(Frozen):
         if number is not None and (misfits := check(value, number.scale, "", number.domain)):
             raise ValueError("; ".join(f"{field.lstrip('.')} {rule}".strip() for field, rule in misfits))
         return value
+
+    @model_validator(mode="after")
+    def _has_a_strength(self) -> "Intervention":
+        if self.when.varies and not self.HAS_STRENGTH:
+            raise ValueError(f"when: ramp_months and half_life_months do nothing to kind {self.kind}")
+        return self
 
     def uncertain(self) -> dict[str, tuple[Effect, Uncertain]]:
         """Uncertain numbers that are set, by dotted field."""

@@ -63,8 +63,6 @@ class CampaignIntervention(Sale):
                 f"silent_at_most_days must be at least silent_days {self.silent_days:g}, got "
                 f"{self.silent_at_most_days:g}"
             )
-        if self.when.ramp_months:
-            errors.append("a campaign has no ramp")
         if errors:
             raise ValueError("; ".join(errors))
         return self

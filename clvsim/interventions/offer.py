@@ -34,6 +34,7 @@ class IfAccepted(Frozen):
 class Sale(Intervention):
     """One more item, sold at `price` to a share `take` of those to whom it is offered."""
 
+    HAS_STRENGTH: ClassVar[bool] = False
     take: Effect
     price: Effect
     margin: Margin | None = None

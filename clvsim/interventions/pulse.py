@@ -25,6 +25,7 @@ class PulseIntervention(Intervention):
     modelled: a dip that only those feel who ordered in the burst, or bursts that wear off.
     """
 
+    HAS_STRENGTH: ClassVar[bool] = False
     kind: Literal["pulse"]
     size: Effect
     weeks: Annotated[Whole, Field(ge=1, le=52)]

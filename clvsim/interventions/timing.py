@@ -18,7 +18,8 @@ def in_weeks(months: np.ndarray | float) -> np.ndarray | float:
 
 @dataclass(frozen=True)
 class Period:
-    """Months since the end of today in which a mechanism acts; its strength grows linearly over the ramp.
+    """Months since the end of today in which a mechanism acts; its strength grows linearly over the ramp, and then
+    halves in each half-life.
 
     A mechanism that began before today has a negative `start_month`.
     """
@@ -26,13 +27,17 @@ class Period:
     start_month: float = 0.0
     end_month: float = np.inf
     ramp_months: float = 0.0
+    half_life_months: float = np.inf
 
     def strength(self, months: np.ndarray) -> np.ndarray:
-        """0 outside the period, growing to 1 over the ramp; at times `months` (n,) since today."""
-        ramp = np.ones_like(months)
+        """0 outside the period, at most 1 inside; at times `months` (n,) since today."""
+        strength = np.ones_like(months)
         if self.ramp_months > 0:
-            ramp = np.clip(months - self.start_month, 0.0, self.ramp_months) / self.ramp_months
-        return np.where((months >= self.start_month) & (months < self.end_month), ramp, 0.0)
+            strength = np.clip(months - self.start_month, 0.0, self.ramp_months) / self.ramp_months
+        if self.half_life_months < np.inf:
+            grown = np.maximum(months - self.start_month - self.ramp_months, 0.0)
+            strength = strength * 0.5 ** (grown / self.half_life_months)
+        return np.where((months >= self.start_month) & (months < self.end_month), strength, 0.0)
 
     def weekly(self, weeks: int) -> np.ndarray:
         """Strength in each week since today, at the middle of the week, shape (weeks,)."""
@@ -40,7 +45,8 @@ class Period:
 
 
 class When(Frozen):
-    """When an intervention runs, by months since today or by dates; its effect grows linearly over the ramp.
+    """When an intervention runs, by months since today or by dates; its effect grows linearly over the ramp, and wears
+    off with the half-life.
 
     It runs on both dates. Without a start it runs from the first simulated day, which is the day after today; without
     an end it runs on.
@@ -51,6 +57,7 @@ class When(Frozen):
     start_date: Day | None = None
     end_date: Day | None = None
     ramp_months: Months = 0.0
+    half_life_months: Annotated[Real, Field(ge=0.1, le=10_000)] | None = None
 
     @model_validator(mode="after")
     def ordered(self) -> "When":
@@ -73,7 +80,12 @@ class When(Frozen):
     def always(self) -> bool:
         """Whether it equals the default: all the time, at full strength from the start."""
         ends = (self.start_month or None, self.end_month, self.start_date, self.end_date)
-        return self.ramp_months == 0 and all(end is None for end in ends)
+        return not self.varies and all(end is None for end in ends)
+
+    @property
+    def varies(self) -> bool:
+        """Whether its strength changes while it runs."""
+        return self.ramp_months > 0 or self.half_life_months is not None
 
     def period(self, today: date) -> Period:
         """The period in months since the end of today."""
@@ -82,7 +94,7 @@ class When(Frozen):
             start = ((self.start_date - today).days - 1) / DAYS_PER_MONTH
         if self.end_date is not None:
             end = (self.end_date - today).days / DAYS_PER_MONTH
-        return Period(start, end, self.ramp_months)
+        return Period(start, end, self.ramp_months, self.half_life_months or np.inf)
 
     def __str__(self) -> str:
         words = []
@@ -96,6 +108,9 @@ class When(Frozen):
             words.append(f"until {self.end_date}")
         if self.ramp_months:
             words.append(f"growing over {self.ramp_months:g} months")
+        if self.half_life_months:
+            months = "month" if self.half_life_months == 1 else f"{self.half_life_months:g} months"
+            words.append(f"wearing off by half every {months}")
         return " ".join(words)
 
 

@@ -72,7 +72,10 @@ def test_days_as_the_kernel_reads_them() -> None:
             {"occasion": "silence", "silent_days": 90, "silent_at_most_days": 60},
             "must be at least silent_days 90, got 60",
         ),
-        ({"occasion": "birthday", "when": {"ramp_months": 1}}, "a campaign has no ramp"),
+        (
+            {"occasion": "birthday", "when": {"ramp_months": 1}},
+            "ramp_months and half_life_months do nothing to kind campaign",
+        ),
         ({"occasion": "dates", "dates": ["1.3.2026"]}, "a date is needed, such as 2026-01-15"),
         ({"occasion": "dates", "months": [-1]}, "greater than or equal to 0"),
         ({"occasion": "silence", "silent_days": 0}, "greater than or equal to 1"),

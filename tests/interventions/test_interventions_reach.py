@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from clvsim.interventions import INTERVENTIONS
 from clvsim.interventions.base import Group, Shift, Who
 from clvsim.interventions.cost import CostIntervention
 from clvsim.interventions.offer import OfferIntervention
@@ -58,6 +59,8 @@ def test_who(who: dict, reached: list[bool]) -> None:
         ({"start_month": 2, "end_month": 4}, [1.9, 2, 3.9, 4.1], [0, 1, 1, 0]),
         ({"ramp_months": 4}, [0, 1, 2, 4, 8], [0, 0.25, 0.5, 1, 1]),
         ({"start_month": 2, "ramp_months": 4, "end_month": 5}, [1, 2, 3, 4, 5], [0, 0, 0.25, 0.5, 0]),
+        ({"start_month": 2, "half_life_months": 3}, [1, 2, 5, 8], [0, 1, 0.5, 0.25]),
+        ({"ramp_months": 2, "half_life_months": 1, "end_month": 5}, [1, 2, 3, 4, 5], [0.5, 1, 0.5, 0.25, 0]),
     ],
     ids=str,
 )
@@ -108,8 +111,30 @@ def test_weeks_are_judged_at_their_middle() -> None:
     np.testing.assert_array_equal(np.flatnonzero(weekly), [4, 5, 6, 7, 8])
 
 
+def test_an_effect_that_wears_off_is_said() -> None:
+    words = "from month 2 growing over 3 months wearing off by half every 6 months"
+    assert str(When(start_month=2, ramp_months=3, half_life_months=6)) == words
+    assert not When(half_life_months=6).always
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [{"kind": "offer", "take": 0.1, "price": 5}, {"kind": "pulse", "size": 0.1, "weeks": 2, "pulled_forward": 0.5}],
+)
+@pytest.mark.parametrize("when", [{"ramp_months": 2}, {"half_life_months": 2}])
+def test_what_runs_or_does_not_has_no_strength(kind: dict, when: dict) -> None:
+    with pytest.raises(ValidationError, match=f"ramp_months and half_life_months do nothing to kind {kind['kind']}"):
+        INTERVENTIONS[kind["kind"]].model_validate(kind | {"when": when})
+
+
 def test_when_must_be_in_order() -> None:
-    for when in ({"start_month": 3, "end_month": 3}, {"start_month": -1}, {"ramp_months": -1}, {"begin": 2}):
+    for when in (
+        {"half_life_months": 0},
+        {"start_month": 3, "end_month": 3},
+        {"start_month": -1},
+        {"ramp_months": -1},
+        {"begin": 2},
+    ):
         with pytest.raises(ValidationError):
             When.model_validate(when)
 
