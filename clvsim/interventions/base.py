@@ -263,9 +263,7 @@ class Intervention(Frozen):
     """One action of the company. Subclasses declare their uncertain numbers and compile to mechanisms."""
 
     UNCERTAIN: ClassVar[Mapping[str, Uncertain]] = {}
-    HAS_STRENGTH: ClassVar[bool] = (
-        True  # whether it can act more or less, so that a ramp and wearing off mean something
-    )
+    HAS_STRENGTH: ClassVar[bool] = True  # whether it can act more or less: by a ramp, or wearing off
     kind: str
     who: Who = Who()
     when: When = When()
