@@ -112,12 +112,13 @@ class CampaignIntervention(Sale):
         )
 
     def sentence(self) -> str:
-        return f"Writes to customers {self._on()} ({self._reach()}), with an offer.{self._refunds()}"
+        offer = "" if self.take == ZERO else ", with an offer"
+        return f"Writes to customers {self._on()} ({self._reach()}){offer}.{self._refunds()}"
 
     def _on(self) -> str:
         if self.occasion == "silence":
-            most = f", but for at most {self.silent_at_most_days:g}" if self.silent_at_most_days else ""
-            return f"who have not ordered for {self.silent_days:g} days{most}"
+            most = f" to {self.silent_at_most_days:g}" if self.silent_at_most_days else ""
+            return f"who have not ordered for {self.silent_days:g}{most} days"
         if self.occasion == "dates":
             first, *more = sorted(map(str, self.dates)) or [f"in month {month:g}" for month in sorted(self.months)]
             later = f" and {len(more)} later dates" if len(more) > 1 else "".join(f" and {day}" for day in more)

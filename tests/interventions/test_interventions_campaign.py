@@ -100,7 +100,7 @@ def test_what_is_refused(typed: dict[str, Any], rule: str) -> None:
         ({"occasion": "silence", "silent_days": 90}, "who have not ordered for 90 days"),
         (
             {"occasion": "silence", "silent_days": 90, "silent_at_most_days": 400},
-            "who have not ordered for 90 days, but for at most 400",
+            "who have not ordered for 90 to 400 days",
         ),
     ],
     ids=str,
@@ -115,3 +115,7 @@ def test_dates_that_can_never_act() -> None:
         assert line in campaign(occasion="dates", **typed).never_acts(HORIZON, (Group("existing"),))
     for typed in ({"dates": ["2025-12-31", "2026-07-01"]}, {"months": [0]}):
         assert campaign(occasion="dates", **typed).never_acts(HORIZON, (Group("existing"),)) == ""
+
+
+def test_a_card_that_sells_nothing_is_no_offer() -> None:
+    assert campaign(occasion="birthday", take=0).sentence() == "Writes to customers on their birthday (all customers)."
