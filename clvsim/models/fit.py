@@ -24,6 +24,7 @@ from clvsim.schema import Frozen
 from clvsim.types import DAYS_PER_UNIT, CustomerSummary, Diagnostic, DrawMethod, Posterior
 
 LARGE_TABLE = 500  # distinct rows from which `auto` tries laplace; docs/models/inference.md says why
+FEW_ROWS, LONGER = 500, 4  # up to so many rows, chains that have not mixed are sampled again, so many times as long
 _DRAFT = (
     "Draft, fitted by fit.method=map: parameter uncertainty is left out, so every interval is too narrow and every "
     "decision looks surer than it is"
@@ -464,9 +465,16 @@ def fit_one(
             if way == "laplace":
                 raise
             say(f"{error.problems[0].what.split(';')[0]}: sampling by nuts instead")
-    free, divergences = sampling.sample(compiled, config)
-    params = natural(free)
-    return ModelDraws(params, diagnose(model.kind, params, divergences, config.chains), DrawMethod("nuts"), centre)
+    few = len(rows.count) <= FEW_ROWS and not config.allow_poor
+    for longer in (1, LONGER) if few else (1,):
+        free, divergences = sampling.sample(compiled, config, longer)
+        params = natural(free)
+        diagnostics = diagnose(model.kind, params, divergences, config.chains)
+        if not failed(diagnostics):
+            break
+        if few and longer == 1:
+            say(f"{failed(diagnostics)[0].what.split(';')[0]}: sampling {LONGER} times as long")
+    return ModelDraws(params, diagnostics, DrawMethod("nuts"), centre)
 
 
 def add_derived(

@@ -33,14 +33,19 @@ class FakeSampler:
 
     def __init__(self):
         self.shift, self.divergences = 0.0, 0
+        self.longer: list[int] = []  # by call: factor on the chains
+        self.cure = 10**9  # factor from which chains agree
         self.calls: list[FitConfig] = []
 
-    def __call__(self, model, config):
+    def __call__(self, model, config, longer=1):
+        self.longer.append(longer)
         self.calls.append(config)
         rng = np.random.default_rng(config.seed)
         chain = np.repeat(np.arange(config.chains), config.draws // config.chains)
         normal = rng.standard_normal
-        values = {n: 0.5 * np.exp(0.1 * normal(config.draws) + self.shift * chain) for n in model.names}
+        values = {
+            n: 0.5 * np.exp(0.1 * normal(config.draws) + self.shift * chain * (longer < self.cure)) for n in model.names
+        }
         return {n: v / (1 + v) if n == "dropout_mean" else v for n, v in values.items()}, self.divergences
 
 
@@ -334,6 +339,25 @@ def test_chains_that_disagree_stop_the_run(run, draws, tmp_path):
     for figure in ("bg_nbd: R-hat (", "gamma_gamma: bulk ESS (", "bg_nbd: divergences is 3, must be 0"):
         assert any(figure in line for line in lines), figure
     assert not list((tmp_path / "cache").glob("*"))
+
+
+def test_chains_of_few_rows_that_have_not_mixed_are_sampled_again_for_longer(run, draws, monkeypatch):
+    draws.shift, draws.cure = 0.2, 4
+    with pytest.raises(DiagnosticsError, match="R-hat"):
+        run()
+    assert draws.longer == [1, 1]  # CDNOW has more rows than that
+    monkeypatch.setattr(fit_module, "FEW_ROWS", 5000)
+    found, notes = run()
+    assert draws.longer[2:] == [1, 4, 1, 4]
+    assert all(d.ok for d in found.posterior.diagnostics)
+    assert found.draws == 4000
+    assert "sampling 4 times as long" in " ".join(notes)
+    draws.shift = 0.0
+    run(seed=2)
+    assert draws.longer[6:] == [1, 1]  # those that agree are not
+    draws.shift = 0.2
+    run(seed=3, allow_poor=True)
+    assert draws.longer[8:] == [1, 1]
 
 
 def test_few_draws_stop_the_run(run):
