@@ -4,6 +4,7 @@ Columns `period` (0, 1, 2, ...) and `survivors`, and if there are several cohort
 customer becomes one row, `cohort-i`; times count from the start of the cohort.
 """
 
+import csv
 import hashlib
 from collections.abc import Iterator
 from datetime import timedelta
@@ -52,7 +53,7 @@ def _read(config: SurvivorsConfig) -> pd.DataFrame:
         if Path(files[0]).suffix == ".parquet":
             return pd.read_parquet(files[0])
         return pd.read_csv(files[0], dtype=str, sep=None, engine="python", encoding="utf-8-sig", nrows=MOST_ROWS + 1)
-    except (OSError, ValueError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+    except (OSError, ValueError, pd.errors.ParserError, pd.errors.EmptyDataError, csv.Error) as error:
         raise DataError([(files[0], f"cannot be read as a table: {str(error).splitlines()[0]}")]) from error
 
 
