@@ -19,6 +19,7 @@ from clvsim.files import write_csv
 from clvsim.provenance import SUMMARY, TABLE, parts_of
 from clvsim.simulation.ledger import Ledger
 from clvsim.simulation.run import Simulation
+from clvsim.texts import CONTROLS
 from clvsim.types import (
     Assumption,
     ContractFigures,
@@ -65,7 +66,10 @@ def json_ready(value: Any) -> Any:
 
 
 def write_json(value: Any, path: Path) -> None:
-    path.write_text(json.dumps(json_ready(value), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    """Write JSON as UTF-8; control characters, which stand in texts only, are its escapes."""
+    text = json.dumps(json_ready(value), indent=1, ensure_ascii=False)
+    text = CONTROLS.sub(lambda sign: f"\\u{ord(sign[0]):04x}", text)
+    path.write_text(text + "\n", encoding="utf-8")
 
 
 def write_record(record: Mapping[str, Any], folder: Path) -> None:
@@ -94,7 +98,13 @@ def _reason(error: Exception) -> str:
     if isinstance(error, ValidationError):
         first = error.errors()[0]
         return f"{SUMMARY}: {'.'.join(map(str, first['loc'][1:]))}: {first['msg']}"
-    return f"it has no {error}" if isinstance(error, KeyError) else str(error)
+    if isinstance(error, _Unlike):
+        return str(error)
+    return f"{SUMMARY} or {TABLE} is missing, damaged, or of another version; clvsim run makes new ones"
+
+
+class _Unlike(ValueError):
+    """What was read is no result of a run, for a reason that a reader can understand."""
 
 
 def _as_declared(result: RunResult) -> RunResult:
@@ -108,14 +118,12 @@ def _as_declared(result: RunResult) -> RunResult:
         *(getattr(result.tracking, name) for name in ("actual", "mean", "p05", "p95")),
     ]
     if any(array.dtype.kind not in "fiu" for array in arrays):
-        raise ValueError(f"{SUMMARY} has no numbers where there must be some")
+        raise _Unlike(f"{SUMMARY} has no numbers where there must be some")
     columns = result.comparison.columns.difference(["scenario", "metric", "unit", "basis", "layers"])
     if words := [name for name in columns if result.comparison[name].dtype.kind not in "fiu"]:
-        raise ValueError(f"{TABLE} has no numbers in its column {words[0]}")
+        raise _Unlike(f"{TABLE} has no numbers in its column {words[0]}")
     if unknown := {*result.comparison["scenario"]} ^ {s.name for s in result.scenarios if not s.not_applicable}:
-        raise ValueError(
-            f"{TABLE} and {SUMMARY} do not have the same scenarios: {', '.join(sorted(map(str, unknown)))}"
-        )
+        raise _Unlike(f"{TABLE} and {SUMMARY} do not have the same scenarios: {', '.join(sorted(map(str, unknown)))}")
     return result
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from clvsim import __version__
-from clvsim.console import note, print_internal_error, say
+from clvsim.console import flush_streams, note, open_streams, print_internal_error, say
 from clvsim.errors import ClvsimError, ConfigError
 from clvsim.files import CONFIGS, choices, did_you_mean, leading_comment
 from clvsim.interruption import Interrupted, interruptible
@@ -31,16 +31,9 @@ def start() -> int:
     open_streams()
     gc.set_threshold(100_000, 50, 100)
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    return main()
-
-
-def open_streams() -> None:
-    """Have nothing take the place of a stream that was closed (`2>&-`): files would get what is said there."""
-    for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
-        if getattr(sys, name) is None:
-            with suppress(OSError):
-                os.open(os.devnull, os.O_RDWR)  # which takes the lowest number that is free
-                setattr(sys, name, open(descriptor, "w" if descriptor else "r", closefd=False))  # noqa: SIM115
+    code = main()
+    flush_streams()
+    return code
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -194,6 +194,8 @@ def typed_key(location: tuple[Any, ...], raw: Any) -> str:
     """The key as the user types it: without kinds of effects and forms of a value, which Pydantic adds to the path."""
     parts = []
     for i, part in enumerate(location):
+        if part == "[key]":  # the name itself is wrong
+            break
         if parts and isinstance(raw, str | int | float):
             break
         if (isinstance(raw, Mapping) and part in raw) or (

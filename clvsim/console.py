@@ -44,7 +44,7 @@ def print_problems(problems: Iterable[tuple[str, str]], job: str = "") -> None:
 def print_internal_error(job: str = "") -> None:
     """Print that the exception being handled is a bug in clvsim, and its traceback."""
     print_problems([("internal error", "this is a bug in clvsim; please report it with what follows")], job)
-    write(sys.stderr, traceback.format_exc().rstrip("\n"))
+    write(sys.stderr, traceback.format_exc().rstrip())
 
 
 def one_line(text: str) -> str:
@@ -64,7 +64,33 @@ def write(stream: TextIO, text: str) -> None:
         encoding = stream.encoding or "ascii"
         print(text.encode(encoding, "replace").decode(encoding), file=stream, flush=True)
     except OSError as error:
-        with suppress(OSError, ValueError):  # later lines go nowhere, and the interpreter's last flush stays quiet
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        give_up(stream)
         if stream is sys.stdout and not isinstance(error, BrokenPipeError):
             note(f"stdout: cannot be written: {error.strerror}")
+
+
+def give_up(stream: TextIO) -> None:
+    """Later lines go nowhere, and the interpreter's last flush stays quiet."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def open_streams() -> None:
+    """Have stdin, stdout and stderr where the process was started without: a file of results that gets the number of a
+    closed one would hold what libraries print."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # takes the lowest number that is free
+    sys.stdout = sys.stdout or os.fdopen(1, "w", closefd=False)
+    sys.stderr = sys.stderr or os.fdopen(2, "w", closefd=False)
+
+
+def flush_streams() -> None:
+    """Print what libraries left unprinted. What cannot be printed is given up: it does not change the exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            give_up(stream)

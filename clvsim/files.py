@@ -27,8 +27,8 @@ def named_files(folder: str) -> dict[str, Path]:
 
 
 def yaml_files(folder: Path) -> dict[str, Path]:
-    """The YAML files of a folder by their names without `.yaml`, sorted."""
-    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+    """The YAML files of a folder by their names without `.yaml`, sorted; a pipe, which may never end, is none."""
+    return {path.stem: path for path in sorted(folder.glob("*.yaml")) if path.is_file()}
 
 
 def choices(group: str) -> tuple[str, ...]:
@@ -58,6 +58,11 @@ def unknown_name(kind: str, name: str, known: Mapping[str, object] | Iterable[st
     known = tuple(known)
     hint = did_you_mean(name, known) or f"; there is {', '.join(known)}"
     return f"no {kind} {name!r}{hint}"
+
+
+def file_name(path: str) -> str:
+    """The name of a file, if its path begins at the root and would say where somebody works; other paths stay."""
+    return Path(path).name or path if Path(path).is_absolute() else path
 
 
 def write_csv(table: "pd.DataFrame", path: Path) -> None:

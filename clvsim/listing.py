@@ -10,6 +10,7 @@ from clvsim.files import CONFIGS, SHIPPED, leading_comment, named_files, yaml_fi
 from clvsim.report.glossary import GLOSSARY, Metric
 
 WIDTH = 100
+LONGEST = 1 << 18  # characters of a file
 
 
 def listing() -> list[str]:
@@ -56,10 +57,14 @@ def stage_rows() -> list[tuple[str, str]]:
 
 def scenario_title(path: Path) -> str:
     try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, OSError, UnicodeDecodeError):
+        with path.open(encoding="utf-8") as file:
+            tree = yaml.safe_load(file.read(LONGEST))
+    except (yaml.YAMLError, OSError, UnicodeDecodeError, RecursionError, ValueError):
         return "(not readable as YAML)"
-    return str(tree.get("title", "(no title)")) if isinstance(tree, dict) else "(no keys)"
+    if not isinstance(tree, dict):
+        return "(no keys)"
+    title = tree.get("title", "(no title)")
+    return title if isinstance(title, str) else "(its title is no text)"
 
 
 def experiment_question(path: Path) -> str:

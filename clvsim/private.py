@@ -13,13 +13,12 @@ import tempfile
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from clvsim.marked import is_abandoned, lock_folder, remove_marked
 
 CACHES = ("kernels", "posteriors", "pytensor")
-_PROBE = bytes(1 << 16)
-_ROOM = 16 << 20  # bytes that a place for temporary files must have free
+_ROOM = 16 << 20  # bytes that a place for caches or temporary files must have free
 _OURS = re.compile(r"clvsim-(?P<pid>\d+)-\w+")
 
 
@@ -72,10 +71,10 @@ def _made(folder: Path) -> Path:
 
 
 def _probe(folder: Path | str) -> None:
-    """Raises OSError where a folder cannot be written, or its disk is full."""
-    with tempfile.TemporaryFile(dir=folder) as file:
-        file.write(_PROBE)
-        file.flush()
+    """Raises OSError where a folder cannot be written, or its disk is nearly full."""
+    with tempfile.TemporaryFile(dir=folder):
+        if shutil.disk_usage(folder).free < _ROOM:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def settle_temporary() -> str:
@@ -101,8 +100,8 @@ class Place(NamedTuple):
 @cache
 def _temporary(process: int) -> Place:
     """The folder of a process, removed when it ends, but not by its forks."""
-    asked = [path for name in ("TMPDIR", "TEMP", "TMP") if (path := os.environ.get(name))]
-    places = [*asked, "/tmp", "/var/tmp", str(cache_root() or ""), os.getcwd()]
+    standard: Any = tempfile
+    places = [*standard._candidate_tempdir_list(), str(cache_root() or "")]  # TMPDIR first, where it is set
     base = next(filter(_has_room, filter(None, places)), None)
     if base is None:
         raise OSError(errno.ENOSPC, f"no room for temporary files in {', '.join(filter(None, places))}; TMPDIR=FOLDER")
@@ -110,25 +109,15 @@ def _temporary(process: int) -> Place:
     folder = Path(tempfile.mkdtemp(prefix=f"clvsim-{process}-", dir=base))
     lock = lock_folder(folder)
     atexit.register(lambda: os.getpid() == process and (remove_marked(folder), os.close(lock)))
-    return Place(
-        str(folder),
-        f"TMPDIR: {asked[0]} is full or cannot be used; temporary files go to {base}"
-        if asked and base != asked[0]
-        else "",
-    )
+    moved = f"TMPDIR: {places[0]} is full or cannot be used; temporary files go to {base}"
+    return Place(str(folder), "" if base == places[0] else moved)
 
 
 def sweep_temporary(base: Path) -> None:
     """Remove the folders of killed processes of this user."""
     with suppress(OSError):
-        for path in base.iterdir():
-            match = _OURS.fullmatch(path.name)
-            if (
-                match
-                and path.lstat().st_uid == os.geteuid()
-                and path.is_dir()
-                and is_abandoned(path, int(match["pid"]))
-            ):
+        for path, match in [(path, _OURS.fullmatch(path.name)) for path in base.iterdir()]:
+            if match and path.is_dir() and path.stat().st_uid == os.geteuid() and is_abandoned(path, int(match["pid"])):
                 remove_marked(path)
 
 
@@ -139,15 +128,16 @@ def _has_room(folder: str) -> bool:
         if mode & (stat.S_IWGRP | stat.S_IWOTH) and not mode & stat.S_ISVTX:
             return False
         _probe(folder)
-        return shutil.disk_usage(folder).free >= _ROOM
     except OSError:
         return False
+    return True
 
 
 def _takes_settings() -> bool:
     """Whether Matplotlib finds the folder that it looks for first, or can make it."""
     try:
-        _probe(_made(Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "matplotlib"))
+        wanted = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "matplotlib"
+        _probe(next(folder for folder in (wanted, *wanted.parents) if folder.exists()))
     except (OSError, RuntimeError):
         return False
     return True

@@ -6,14 +6,15 @@ import platform
 import re
 import shlex
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from clvsim import __version__
-from clvsim.files import ROOT
+from clvsim.files import ROOT, file_name
 from clvsim.marked import MARKER
+from clvsim.types import QualityLine
 
 # Packages whose version can change a figure.
 PACKAGES = (
@@ -117,9 +118,15 @@ def _without_folders(word: str) -> str:
     return f"{key}={_ROOTED.sub('', value)}" if key.lstrip("+") in PATHS else word
 
 
-def file_name(path: str) -> str:
-    """The name of a file, if its path begins at the root; other paths stay."""
-    return Path(path).name or path if Path(path).is_absolute() else path
+def quality_with_file_names(lines: Sequence[QualityLine], config: Mapping[str, Any]) -> tuple[QualityLine, ...]:
+    """A quality table that names the files of a configuration as JSON without the folders in which they lie."""
+    paths = (config.get("data") or {}).get("path") or ()
+    typed = [os.path.expanduser(path) for path in ([paths] if isinstance(paths, str) else paths)]
+    folders = {os.path.dirname(re.split(r"[*?\[]", path)[0]) for path in typed if os.path.isabs(path)} - {"", "/"}
+    if not folders:
+        return tuple(lines)
+    pattern = re.compile("|".join(re.escape(f"{folder}/") for folder in sorted(folders, key=len, reverse=True)))
+    return tuple(line._replace(value=pattern.sub("", line.value), note=pattern.sub("", line.note)) for line in lines)
 
 
 def with_file_names(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -45,7 +45,8 @@ def run_folder(out: Path) -> Generator[Path]:
 
     Raises ConfigError when `out` holds files, is no folder, is being written by another run, or cannot be created.
     """
-    final = require_free(out)
+    with writing(out, "cannot use"):
+        final = require_free(out)
     partial = final.with_name(f".{final.name}.partial-{os.getpid()}")
     lock = None
     with writing(out, "cannot create"):
@@ -150,6 +151,7 @@ def remove_empty(folders: tuple[Path, ...]) -> None:
 
 def newest_run(root: Path) -> Path | None:
     """The complete run folder below `root` that was finished last; None when there is none."""
-    runs = (path for path in root.rglob("run.json") if not any(part.startswith(".") for part in path.parts))
+    records = (path for path in root.rglob("run.json") if path.is_file())
+    runs = (path for path in records if not any(part.startswith(".") for part in path.parts))
     newest = max(runs, key=lambda path: path.stat().st_mtime, default=None)
     return newest and newest.parent

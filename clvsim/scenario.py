@@ -3,22 +3,23 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from clvsim import effects
 from clvsim.errors import Problem
 from clvsim.interventions import INTERVENTIONS
 from clvsim.interventions.base import CostEntry, Group, Intervention, Mechanism
 from clvsim.interventions.timing import Horizon
-from clvsim.schema import A_NAME, LONGEST_NAME, LONGEST_TEXT, Label, Name, OfKind, is_name
+from clvsim.schema import A_NAME, LONGEST_NAME, LONGEST_TEXT, Label, Name, OfKind, Text, is_name
 from clvsim.types import Assumption, ScenarioDescription
 
 BASELINE = "baseline"
 MOST_LEVELS, MOST_LEVERS = 20, 200  # that combine one another, of one scenario
 NEEDS_ACQUISITION = "needs acquisition.channels or acquisition.from_log"
+OPTIMIST, AS_PROMISED = "optimist", ", as promised"
 RESERVED = {"orders", "acquisition", "contact"}  # causes of the lines that every ledger has
 NEEDS_MARGIN = "needs finance.gross_margin; without it figures are revenue, which no cost moves"
 NEEDS_ORDER_RATE = (
@@ -34,15 +35,34 @@ class Scenario(BaseModel):
     """`title`, flags, and every other key an intervention: `scenario.upsell_soft.upsell.take`.
 
     `as_written` holds the interventions as the scenario's file has them, before overrides and sweeps; None where there
-    is no file, and the scenario itself is what was written.
+    is no file, and the scenario itself is what was written. `optimist` holds, by lever, the numbers that its vendors
+    promise; with `variant: optimist` they replace those of the file, and the scenario is an example whatever it says.
+    What the user typed stays.
     """
 
     model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False, str_max_length=LONGEST_TEXT)
     __pydantic_extra__: dict[str, AnyIntervention] = Field(init=False)  # ty: ignore[incompatible-mutable-override]
     title: Label
     illustrative: bool = False  # the numbers are examples; never the headline on other people's data
+    note: Text = ""  # what is known of the lever, and from where
     combine: Annotated[tuple[Name, ...], Field(max_length=MOST_LEVERS)] = ()
+    variant: Literal["", "optimist"] = ""
+    optimist: dict[str, Any] | None = None
     as_written: dict[str, Any] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_promised(cls, raw: Any) -> Any:
+        if not isinstance(raw, Mapping) or raw.get("variant") != OPTIMIST:
+            return raw
+        promises, written = raw.get(OPTIMIST), raw.get("as_written") or raw
+        if not isinstance(promises, Mapping) or not promises:
+            raise ValueError("variant optimist needs a block `optimist` with numbers by lever")
+        if strangers := [str(lever) for lever in promises if not isinstance(raw.get(lever), Mapping)]:
+            raise ValueError(f"optimist names {', '.join(strangers)}, which is no lever of the scenario")
+        levers = {lever: _replaced(raw[lever], fields, written.get(lever)) for lever, fields in promises.items()}
+        title = str(raw.get("title", ""))
+        return {**raw, **levers, "title": title if title.endswith(AS_PROMISED) else title + AS_PROMISED}
 
     @property
     def interventions(self) -> dict[str, Intervention]:
@@ -76,6 +96,14 @@ class PlacedIntervention(NamedTuple):
             definition = "" if default is None else default.definition
             definition = definition if written is None else effects.definition_of(written)
         return f"{self.name}.{field} {self.intervention.kind} {definition}"
+
+
+def _replaced(now: Any, promised: Any, written: Any) -> Any:
+    """A lever's section with what is promised, where it still is what its file has."""
+    if not (isinstance(now, Mapping) and isinstance(promised, Mapping)) or "kind" in promised:
+        return promised if now == written else now
+    written = written if isinstance(written, Mapping) else {}
+    return {**now, **{key: _replaced(now.get(key), value, written.get(key)) for key, value in promised.items()}}
 
 
 def _in_file(lever: Mapping[str, Any], field: str) -> Any:
@@ -278,7 +306,10 @@ def compile_scenario(
         )
     costs_alone = NEEDS_ORDER_RATE in reasons and all(isinstance(m, CostEntry) for m in mechanisms)
     nothing_left = bool(reasons) and (costs_alone or not mechanisms) and name != BASELINE
-    declared = scenario.illustrative or any(library[p.origin].illustrative for p in placed_interventions(name, library))
+    if scenario.note:
+        sentences.append(scenario.note)
+    parts = [scenario, *(library[placed.origin] for placed in placed_interventions(name, library))]
+    declared = any(part.illustrative or part.variant for part in parts)
     return CompiledScenario(
         name=name,
         mechanisms=tuple(mechanisms),

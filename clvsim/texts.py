@@ -43,5 +43,7 @@ def short_repr(value: object, longest: int = 80) -> str:
 
 
 def spreadsheet_cell(text: object) -> object:
-    """A text of a table, so that no spreadsheet computes it: behind an apostrophe where it begins like a formula."""
-    return f"'{text}" if isinstance(text, str) and text[:1] in FORMULA else text
+    """A text of a table that no spreadsheet computes: behind an apostrophe where it begins like a formula."""
+    if not isinstance(text, str):
+        return text
+    return ("'" if text[:1] in FORMULA else "") + visible(text)

@@ -129,6 +129,14 @@ EXTREMES: dict[str, tuple[dict[str, Any], str]] = {
     "a switch": ({"simulation": {"draws": True}}, "a number is needed, got True"),
     "a title": ({"title": "a\x1b[31mb"}, "holds a control character (\\x1b), which cannot be shown"),
     "a book": ({"question": "x" * 9000}, "should have at most 2000 characters"),
+    "made-up orders": (
+        {"data": {"kind": "synthetic", "parameters": {"r": 1e9, "alpha": 1e-9}}},
+        "orders would be made up if nobody stopped, at most 2e+08",
+    ),
+    "a busy segment": (
+        {"data": {"kind": "synthetic", "segments": {"x": {"rate": 1e9}}}},
+        "orders would be made up if nobody stopped, at most 2e+08",
+    ),
     "a tiny sd": (
         {"acquisition": {"channels": {"a": {"visitors_per_month": 1, "conversion": {
             "kind": "experiment", "n": [10, 10], "x": [1, 1], "prior_sd": 1e-300}}}}},
@@ -246,6 +254,7 @@ def test_a_scenarios_name_has_letters_digits_and_two_signs(name):
     with pytest.raises(ConfigError) as caught:
         validate(composed(scenario={"baseline": {"title": "As it is"}, name: {"title": "x"}}))
     (problem,) = caught.value.problems
+    assert problem.where == f"scenario.{name}"
     assert f"a name has letters, digits, _ and -, at most {LONGEST_NAME}" in problem.what
     with pytest.raises(ConfigError) as caught:
         validate(composed(scenario={"baseline": {"title": "As it is", name: lever()}}))

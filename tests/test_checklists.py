@@ -74,7 +74,9 @@ def kinds_declared(package: str) -> set[str]:
 def kinds_shipped() -> set[str]:
     """Kinds of all interventions in shipped scenarios."""
     trees = [yaml.safe_load(file.read_text(encoding="utf-8")) for file in ROOT.glob("configs/scenario/*.yaml")]
-    return {str(part.get("kind")) for tree in trees for part in tree.values() if isinstance(part, dict)}
+    return {
+        str(part.get("kind")) for tree in trees for part in tree.values() if isinstance(part, dict) and "kind" in part
+    }
 
 
 def is_declared(package: str) -> Callable[[str], bool]:

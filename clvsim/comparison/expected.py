@@ -39,7 +39,7 @@ def has_shocks_on(simulation: Simulation, metric: Metric) -> bool:
 def has_levers(scenario: SimulatedScenario) -> bool:
     """Whether a scenario changes what customers do after they came, so that no closed form holds its levels."""
     return any(
-        not isinstance(m, CostEntry) and not (isinstance(m, Shift) and m.target == "conversion")
+        not isinstance(m, CostEntry) and not (isinstance(m, Shift) and m.brings_customers)
         for m in scenario.compiled.mechanisms
     )
 

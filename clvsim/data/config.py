@@ -174,6 +174,7 @@ SYNTHETIC_MODELS = {
     "sbg": SyntheticModel({"alpha": 0.67, "beta": 3.8}, renewing=True),
     "bdw": SyntheticModel({"gamma": 0.67, "delta": 3.8, "c": 1.3}, renewing=True),
 }
+MOST_ORDERS = 2e8
 RATE = "rate"  # key of a segment: a factor of the order rate
 
 
@@ -286,7 +287,20 @@ class SyntheticConfig(Source):
         if self.span_days <= self.acquisition_days:
             what = f"span_days ({self.span_days}) must be above acquisition_days ({self.acquisition_days})"
             raise ValueError(what)
+        if self._most_orders > MOST_ORDERS:
+            what = f"about {self._most_orders:.2g} orders would be made up if nobody stopped, at most {MOST_ORDERS:.2g}"
+            raise ValueError(f"{what}; take fewer customers, fewer days or a lower rate")
         return self
+
+    @property
+    def _most_orders(self) -> float:
+        """The mean number of orders if nobody ever stopped, in the busiest month and segment all the time."""
+        if self.by_interval:
+            return self.customers * (1 + self.span_days / self.interval_days)
+        each = [{**self.parameters, **segment} for segment in self.segments.values()] or [self.parameters]
+        rates = [(s.get(RATE) or 1.0) * (s["r"] or 0.0) / (s["alpha"] or 1.0) for s in each]
+        per_day = max(rates) * max(self.season, default=1.0) / DAYS_PER_UNIT[self.time_unit]
+        return self.customers * (1 + per_day * self.span_days)
 
 
 def _check_names(model: str, parameters: Mapping[str, float], *extra_names: str) -> None:

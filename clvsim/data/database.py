@@ -3,6 +3,7 @@
 import atexit
 import itertools
 import os
+import re
 import shutil
 import tempfile
 from functools import cache
@@ -48,6 +49,25 @@ def _spill_folder(process: int) -> str:
     folder = tempfile.mkdtemp(prefix="clvsim-duckdb-")
     atexit.register(lambda: os.getpid() == process and shutil.rmtree(folder, ignore_errors=True))
     return folder
+
+
+_CAUSES = (  # what DuckDB says, and what it means for whoever has the file
+    ("memory", "it takes more memory than is free; divide it into several files"),
+    ("no space left", "the disk on which it is unpacked is full"),
+    ("not implemented", "a column is of a type that is no text, number or date"),
+    ("quote", "a quote opens that is never closed, or something stands behind a closing one"),
+    ("state machine", "a quote opens that is never closed, or something stands behind a closing one"),
+    ("maximum line size", "a line is longer than any row of a table; is a quote never closed?"),
+    ("decompress", "the archive is damaged, or cut off; pack it again"),
+)
+
+
+def in_our_words(error: Exception) -> str:
+    """Why a table cannot be read, for whoever has the file, and in which line where that is known."""
+    text = str(error).casefold()
+    cause = next((words for sign, words in _CAUSES if sign in text), "it is damaged, or no table; export it again")
+    line = re.search(r"\bline:? (\d+)", text)
+    return f"line {line[1]}: {cause}" if line else cause
 
 
 def identifier(text: str) -> str:

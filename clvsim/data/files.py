@@ -21,6 +21,7 @@ from typing import Any, Literal, NamedTuple
 
 from clvsim.data.config import Source
 from clvsim.errors import ConfigError, DataError
+from clvsim.texts import short
 from clvsim.types import QualityLine
 
 LONGEST_LINE = 2_097_152  # bytes; DuckDB's own limit
@@ -37,6 +38,7 @@ _ASCII = bytes(range(128))
 _NEITHER = bytes([*range(9), *range(14, 32), 0x81, 0x8D, 0x8F, 0x90, 0x9D])  # in no text of Windows-1252
 _CONTROLS = bytes([*range(1, 9), *range(14, 32)])
 _NULS = "it holds NUL characters, as damaged files do; remove them, or export it again"
+_LONGEST_NAME, _LONGEST_PATH = 255, 4096  # bytes, of all file systems in use
 _SEQUENCE = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 _OPEN_END = re.compile(rb"[\xc2-\xf4][\x80-\xbf]{0,3}\Z")  # a character of UTF-8 that may go on in the next chunk
 _WORD = re.compile(rb"[A-Za-z\x80-\xff]{0,20}[\x80-\xff][A-Za-z\x80-\xff]{0,20}")
@@ -88,6 +90,9 @@ def find_files(path: str) -> tuple[str, ...]:
     Raises ConfigError for a folder or a pipe, and where there is no such file.
     """
     literal = Path(path).expanduser()
+    if max(len(os.fsencode(part)) for part in (*literal.parts, "")) > _LONGEST_NAME or len(path) > _LONGEST_PATH:
+        what = f"no such file: {short(path, 60)} has {len(path):,} characters, which no file's name has"
+        raise ConfigError([("data.path", what)])
     if literal.is_dir():
         raise ConfigError(
             [("data.path", f"{path} is a folder; several files are read with a glob such as {path.rstrip('/')}/*.csv")]
@@ -182,7 +187,7 @@ def examine(path: str, layout: Layout) -> Text:
         name = layout.encoding or "UTF-16"
         raise DataError([(path, f"not {name} text, which its bytes or data.encoding say it is")]) from error
     except (OSError, EOFError, zlib.error) as error:
-        raise DataError([(path, f"cannot be unpacked: {error}")]) from error
+        raise DataError([(path, "cannot be unpacked: the archive is damaged, or cut off; pack it again")]) from error
     if not sample:
         raise DataError([(path, "the file is empty")])
     readings = []
@@ -193,7 +198,8 @@ def examine(path: str, layout: Layout) -> Text:
     try:
         delimiter, above, header_end, headers = _header(sample, whole, layout)
     except csv.Error as error:
-        raise DataError([(path, NOT_TEXT)]) from error
+        what = _NULS if "\0" in sample else "its first lines are no table; is a quote never closed?"
+        raise DataError([(path, what)]) from error
     if not any(h.strip(BLANKS) for h in headers):
         raise DataError([(path, f"line {above + 1} is empty; it must hold the column names")])
     if above and layout.skip is None:
@@ -228,7 +234,7 @@ def for_duckdb(text: Text, folder: str, number: int) -> str:
             else:
                 shutil.copyfileobj(lines, out, _CHUNK)
     except UnicodeError as error:
-        raise DataError([(text.path, f"not {text.codec} text ({str(error).splitlines()[0]})")]) from error
+        raise DataError([(text.path, f"not {text.codec} text, which its bytes or data.encoding say it is")]) from error
     except OSError as error:
         raise DataError([(text.path, f"cannot be copied to {folder}: {error.strerror}")]) from error
     return str(copy)

@@ -19,6 +19,7 @@ _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday",
 _FEWEST_ORDERS, _FEWEST_DAYS = 140, 56  # of which weekdays are told
 _CLOSED, _BUSY = 0.1, 2.0  # times a mean weekday's orders
 _YEAR, _THREE_TIMES = 365, 2 * 365 + 28  # days in which a month comes three times
+_LONGEST_SEASON, _IN_SEASON = 3, 0.7  # months of the year in which orders come once a year, and share of the orders
 _FEWEST_NEW = 20  # customers in either of two spans that are compared
 _CHANGED, _SURE = 0.1, 2.0  # of their number, and standard errors
 _FEWEST_CUSTOMERS, _TOP, _HEAVY = 200, 0.01, 0.2  # customers, their best, and the share of the sales that is much
@@ -127,23 +128,30 @@ def weekday_line(days: Days, first_date: date) -> QualityLine | None:
 
 
 def yearly_line(days: Days, first_date: date) -> QualityLine | None:
-    """Orders of one month of the year, in which each customer orders once, as gifts to a yearly appeal."""
+    """Orders of a season of one to three months, of which each customer has one a year, as gifts to a yearly appeal or
+    presents at the end of the year."""
     if days.length < _THREE_TIMES or days.day.size < _FEWEST_ORDERS:
         return None
     month = (np.datetime64(first_date, "D") + days.day).astype("datetime64[M]").astype(np.int64)
-    orders = np.bincount(month % 12, minlength=12)
-    best = int(orders.argmax())
-    if orders[best] < _MOSTLY * orders.sum():
+    of_year = np.bincount(month % 12, minlength=12)
+    for length in range(1, _LONGEST_SEASON + 1):  # inside a calendar year
+        orders = np.convolve(of_year, np.ones(length, np.int64), "valid")
+        best = int(orders.argmax())
+        if orders[best] >= _IN_SEASON * of_year.sum():
+            break
+    else:
         return None
-    only = 1 + np.count_nonzero((np.diff(days.customer) != 0) | (np.diff(month) != 0))  # of its customer in its month
+    only = 1 + np.count_nonzero((np.diff(days.customer) != 0) | (np.diff(month // 12) != 0))  # of its customer's year
     if only < _MOSTLY * month.size:
         return None
-    name = month_name[best + 1]
-    note = "each is one chance a year to order, as of a yearly appeal: set retention=bg_bb retention.opportunity=year"
-    remedy = ("retention=bg_bb", "retention.opportunity=year")
-    return QualityLine(
-        "yearly", "Orders once a year", f"{orders[best] / orders.sum():.0%} in {name}", note, "warning", remedy
+    name = month_name[best + 1] + (f" to {month_name[best + length]}" if length > 1 else "")
+    note = (
+        "and hardly anybody orders twice in a year: each year is one chance, as of a yearly appeal or presents at its "
+        "end: set retention=bg_bb retention.opportunity=year"
     )
+    remedy = ("retention=bg_bb", "retention.opportunity=year")
+    value = f"{orders[best] / of_year.sum():.0%} in {name}"
+    return QualityLine("yearly", "Orders once a year", value, note, "warning", remedy)
 
 
 def arrivals_line(days: Days) -> QualityLine | None:

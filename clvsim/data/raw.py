@@ -10,7 +10,7 @@ import numpy as np
 
 from clvsim.data.columns import FILTERS, KEYS, PRODUCT, ROW_KEYS, Columns, choose_columns, says_what
 from clvsim.data.config import DataConfig
-from clvsim.data.database import identifier, quoted
+from clvsim.data.database import identifier, in_our_words, quoted
 from clvsim.data.files import BLANKS, bounded, layout_of
 from clvsim.data.presets import filled
 from clvsim.data.scan import Scan, Source, paths_of, readings_of, scan_source
@@ -123,7 +123,7 @@ def _insert(
     try:
         con.execute(f"INSERT INTO raw {select}", list(scan.parameters))
     except duckdb.Error as error:
-        raise DataError([(scan.label, f"cannot be read: {str(error).splitlines()[0]}")]) from error
+        raise DataError([(scan.label, f"cannot be read: {in_our_words(error)}")]) from error
     return broken_lines(con, number, scan.above) if scan.is_csv else ([], 0)
 
 

@@ -17,7 +17,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from clvsim.data.database import quoted
+from clvsim.data.database import in_our_words, quoted
 from clvsim.data.files import BLANKS, Layout, bounded, examine, files_of, for_duckdb, kind_of
 from clvsim.data.workbook import read_sheet
 from clvsim.errors import ConfigError, DataError
@@ -133,7 +133,7 @@ def _scan_file(con: duckdb.DuckDBPyConnection, path: str, layout: Layout, folder
     try:
         return _scan_table(con, path, "read_parquet([?])", (glob.escape(path),))
     except duckdb.Error as error:
-        raise DataError([(path, f"not a readable Parquet file ({str(error).splitlines()[0]})")]) from error
+        raise DataError([(path, "not a readable Parquet file: it is damaged, or cut off; export it again")]) from error
 
 
 def _scan_sheet(con: duckdb.DuckDBPyConnection, path: str, layout: Layout, number: int) -> Scan:
@@ -182,7 +182,7 @@ def _scan_arrow(con: duckdb.DuckDBPyConnection, source: object, layout: Layout) 
         con.register("frame", pa.table(columns, [f"c{i}" for i in range(len(columns))]))
         scan = _scan_table(con, "data frame", "frame", ())
     except (duckdb.Error, pa.ArrowException, TypeError) as error:
-        raise DataError([("data frame", f"cannot be read: {str(error).splitlines()[0]}")]) from error
+        raise DataError([("data frame", f"cannot be read: {in_our_words(error)}")]) from error
     return scan._replace(headers=tuple(table.column_names))
 
 

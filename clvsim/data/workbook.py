@@ -60,7 +60,7 @@ def read_sheet(path: str, layout: Layout) -> Sheet:
     except BaseException as error:
         if not isinstance(error, CalamineError) and type(error).__name__ != "PanicException":  # which is no Exception
             raise
-        what = f"{path} is a workbook that cannot be opened ({bounded(str(error).splitlines()[:1], 100)})"
+        what = f"{path} is a workbook that cannot be opened"
         raise ConfigError([("data.path", f"{what}; export the sheet as CSV")]) from error
 
 

@@ -3,44 +3,109 @@
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
-from pydantic import ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from clvsim.effects import NON_NEGATIVE, Domain, Effect, EffectKind, Scale, check
 from clvsim.interventions.timing import Horizon, Period, Schedule, When
-from clvsim.schema import Frozen
+from clvsim.schema import Frozen, Real
+
+
+class Between(Frozen):
+    """A range, both ends included."""
+
+    at_least: Annotated[Real, Field(ge=0, le=1e6)] | None = None
+    at_most: Annotated[Real, Field(ge=0, le=1e6)] | None = None
+
+    @model_validator(mode="after")
+    def _a_range(self) -> "Between":
+        if self.at_least is None and self.at_most is None:
+            raise ValueError("needs at_least, at_most, or both")
+        if self.at_least is not None and self.at_most is not None and self.at_least > self.at_most:
+            raise ValueError(f"at_least must not be above at_most {self.at_most:g}, got {self.at_least:g}")
+        return self
+
+    def holds(self, values: np.ndarray) -> np.ndarray:
+        """Which of the values (n,) lie in it."""
+        low = -np.inf if self.at_least is None else self.at_least
+        high = np.inf if self.at_most is None else self.at_most
+        return (values >= low) & (values <= high)
+
+    def __str__(self) -> str:
+        if self.at_least == self.at_most:
+            return f"{self.at_least:g}"
+        words = (("at least", self.at_least), ("at most", self.at_most))
+        return " and ".join(f"{word} {value:g}" for word, value in words if value is not None)
+
+
+class Listing(NamedTuple):
+    """A list of existing customers, made today: by their orders so far, and by days since the last one."""
+
+    orders: Between | None
+    silent_days: Between | None
+
+    def holds(self, orders: np.ndarray, silent_days: np.ndarray) -> np.ndarray:
+        """Who is on it, (c,)."""
+        on = np.ones(orders.size, bool)
+        for ends, values in ((self.orders, orders), (self.silent_days, silent_days)):
+            if ends is not None:
+                on &= ends.holds(values)
+        return on
 
 
 class Group(NamedTuple):
-    """Existing customers of one segment and channel, newcomers of one channel, or the company itself."""
+    """Existing customers of one segment, channel and set of lists, newcomers of one channel, or the company itself."""
 
     origin: Literal["existing", "new", "company"]
     segment: str = ""
     channel: str = ""
+    lists: frozenset[Listing] = frozenset()  # on which all of them are
 
     @property
     def label(self) -> str:
-        return " / ".join(part for part in self if part)
+        return " / ".join(part for part in (self.origin, self.segment, self.channel) if part)
 
 
 class Who(Frozen):
-    """Customers that an intervention reaches, by what a company can observe of them; no latent trait."""
+    """Customers that an intervention reaches, by what a company can observe of them; no latent trait.
+
+    Orders so far and silence are those of today: they make a list of existing customers, which stays as it is.
+    """
 
     customers: Literal["all", "existing", "new"] = "all"
     segments: tuple[str, ...] = ()  # empty: every segment
     channels: tuple[str, ...] = ()
+    orders: Between | None = None  # so far
+    silent_days: Between | None = None  # since the last order
+
+    @model_validator(mode="after")
+    def _newcomers_have_no_past(self) -> "Who":
+        if self.listing and self.customers == "new":
+            raise ValueError("orders and silent_days are those of today's customers; customers is new")
+        return self
+
+    @property
+    def listing(self) -> Listing | None:
+        """The list that it needs; None where it needs none."""
+        return Listing(self.orders, self.silent_days) if self.orders or self.silent_days else None
 
     def reaches(self, group: Group) -> bool:
         return (
             self.customers in ("all", group.origin)
             and (not self.segments or group.segment in self.segments)
             and (not self.channels or group.channel in self.channels)
+            and (self.listing is None or self.listing in group.lists)
         )
 
     def __str__(self) -> str:
-        words = [{"all": "all customers", "existing": "existing customers", "new": "new customers"}[self.customers]]
+        origin = "existing" if self.listing else self.customers
+        words = [{"all": "all customers", "existing": "existing customers", "new": "new customers"}[origin]]
+        if self.orders:
+            words.append(f"with {self.orders} order{'' if str(self.orders).split()[-1] == '1' else 's'} so far")
+        if self.silent_days:
+            words.append(f"silent for {self.silent_days} days")
         if self.segments:
             words.append("segment " + " or ".join(self.segments))
         if self.channels:
@@ -75,13 +140,20 @@ POINTS: Domain = (-1.0, 1.0)  # of a share
 
 @dataclass(frozen=True)
 class Shift:
-    """Adds `size` (n,) × strength to a log rate, log spend, log hazard, logit conversion or the gross margin."""
+    """Adds `size` (n,) × strength to a log rate, log spend, log hazard, logit conversion, the log of the number of
+    visitors, or the gross margin.
+    """
 
-    target: Literal["rate", "spend", "hazard", "conversion", "margin"]
+    target: Literal["rate", "spend", "hazard", "conversion", "visitors", "margin"]
     size: np.ndarray
     who: Who
     when: Period
-    quality: "Quality | None" = None  # of the additional customers of a conversion; None: like the others
+    quality: "Quality | None" = None  # of the additional customers whom it brings; None: like the others
+
+    @property
+    def brings_customers(self) -> bool:
+        """Whether it acts on how many come, and on nothing afterwards."""
+        return self.target in ("conversion", "visitors")
 
     def weekly(self, draw: np.ndarray, weeks: int) -> np.ndarray:
         """What it adds in each week since today, for worlds of the draws (w,); (w, weeks)."""

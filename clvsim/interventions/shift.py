@@ -1,4 +1,4 @@
-"""SHIFT: a lever that moves a rate, the spend, the hazard of leaving, a conversion or the margin."""
+"""SHIFT: a lever that moves a rate, the spend, the hazard of leaving, a conversion, visitors or the margin."""
 
 from collections.abc import Mapping, Sequence
 from typing import Literal
@@ -16,6 +16,7 @@ WORDS = {
     "spend": "the amount of an order",
     "hazard": "the risk of losing a customer",
     "conversion": "the share of visitors who become customers",
+    "visitors": "the number of visitors",
     "margin": "the gross margin",
 }
 SCALES = {
@@ -23,6 +24,7 @@ SCALES = {
     "spend": Uncertain("relative", "Change of the order amount", drives=True),
     "hazard": Uncertain("relative", "Change of the hazard of leaving", drives=True),
     "conversion": Uncertain("odds", "Change of the conversion", drives=True),
+    "visitors": Uncertain("relative", "Change of the number of visitors", drives=True),
     "margin": Uncertain("amount", "Change of the gross margin, in points", "relative", POINTS, drives=True),
 }
 QUALITY = {
@@ -33,31 +35,34 @@ SOMEWHAT_WORSE = Prior(kind="prior", dist="normal", mean=float(np.expm1(-0.1)), 
 
 
 class AdditionalCustomers(Frozen):
-    """How those who come only because of a better conversion differ: relative changes (-0.1 = 10 % less)."""
+    """How those whom only the lever brings differ from those who come anyway: relative changes (-0.1 = 10 % less)."""
 
     rate: Effect = SOMEWHAT_WORSE
     spend: Effect = SOMEWHAT_WORSE
 
 
 class ShiftIntervention(Intervention):
-    """Moves a rate, the spend, the hazard of leaving, a conversion or the margin.
+    """Moves a rate, the spend, the hazard of leaving, a conversion, the number of visitors or the margin.
 
     `size` is a relative change (0.05 = +5 %; of the odds for a conversion, points for a margin).
 
-    `quality` of a conversion: customers beyond the baseline's number order and spend differently, by default somewhat
-    less; null: like all others. A conversion that falls takes away average customers. Not modelled: customers who come
-    anyway changing with the conversion.
+    `quality` of a conversion or of visitors: customers beyond the baseline's number order and spend differently, by
+    default somewhat less; null: like all others. Fewer take away average customers. Visitors cost what a visitor of
+    their channel costs. Not modelled: customers who come anyway changing with the conversion, or a channel that
+    saturates.
     """
 
     kind: Literal["shift"]
-    target: Literal["rate", "spend", "hazard", "conversion", "margin"]
+    target: Literal["rate", "spend", "hazard", "conversion", "visitors", "margin"]
     size: Effect
     quality: AdditionalCustomers | None = AdditionalCustomers()
 
     @model_validator(mode="after")
     def of_a_conversion(self) -> "ShiftIntervention":
-        if self.target != "conversion" and "quality" in self.model_fields_set:
-            raise ValueError(f"quality is that of the additional customers of a conversion; target is {self.target}")
+        if not self._is_about_arrivals and "quality" in self.model_fields_set:
+            raise ValueError(
+                f"quality is that of the additional customers of a conversion or of visitors; target is {self.target}"
+            )
         return self
 
     def uncertain(self) -> dict[str, tuple[Effect, Uncertain]]:
@@ -69,11 +74,15 @@ class ShiftIntervention(Intervention):
     def _adds_customers(self) -> bool:
         """Whether there may be more customers than without it."""
         never = isinstance(self.size, Fixed) and self.size.value <= 0
-        return self.target == "conversion" and not never
+        return self._is_about_arrivals and not never
+
+    @property
+    def _is_about_arrivals(self) -> bool:
+        return self.target in ("conversion", "visitors")
 
     @property
     def needs_acquisition(self) -> bool:
-        return self.target == "conversion" or super().needs_acquisition
+        return self._is_about_arrivals or super().needs_acquisition
 
     @property
     def needs_margin(self) -> bool:
@@ -84,7 +93,7 @@ class ShiftIntervention(Intervention):
         return self.target == "rate"
 
     def schedule(self, horizon: Horizon, groups: Sequence[Group]) -> Schedule:
-        return horizon.arrivals() if self.target == "conversion" else super().schedule(horizon, groups)
+        return horizon.arrivals() if self._is_about_arrivals else super().schedule(horizon, groups)
 
     def compile(
         self, name: str, values: Mapping[str, np.ndarray], period: Period, horizon: Horizon
@@ -95,5 +104,5 @@ class ShiftIntervention(Intervention):
         return (Shift(self.target, values["size"], self.who, period, quality),)
 
     def sentence(self) -> str:
-        reach = str(self.when) if self.target == "conversion" else self._reach()
+        reach = str(self.when) if self._is_about_arrivals and not self.who.channels else self._reach()
         return f"Changes {WORDS[self.target]}" + (f" ({reach})." if reach else ".")

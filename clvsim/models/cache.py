@@ -191,8 +191,14 @@ def reason(error: Exception) -> str:
         text = f"its settings are not a model's: {'.'.join(map(str, first['loc']))}: {first['msg']}"
     elif isinstance(error, KeyError):
         text = f"it has no {error.args[0] if error.args else 'such entry'}"
+    elif type(error) is ValueError:
+        text = str(error)
+    elif isinstance(error, json.JSONDecodeError):
+        text = "its settings are not JSON"
+    elif isinstance(error, OSError):
+        text = "it is no HDF5 file, or is damaged" if error.errno is None else os.strerror(error.errno).lower()
     else:
-        text = str(error) if type(error) is ValueError else f"{type(error).__name__}: {error}"
+        text = "what it holds is not what a file of draws holds there"
     line = " ".join(text.split())
     return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…"
 

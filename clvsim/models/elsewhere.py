@@ -4,6 +4,7 @@ PyMC-Marketing's `model.save` writes an InferenceData file: group `posterior` wi
 in the root attribute `model_type`. Its parameters are the papers', but for Gamma-Gamma's gamma, which it calls v.
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
@@ -63,7 +64,7 @@ def read_parts(path: Path | str, retention: str) -> dict[str, Part]:
     posterior, another model's, or has draws that no parameter can have.
     """
     path = Path(path).expanduser()
-    if not path.is_file():
+    if not os.path.isfile(path):  # which a name that no file can have is not, either
         raise ConfigError([("fit.posterior", f"no such file: {path}")])
     try:
         require_plain(path)

@@ -134,6 +134,18 @@ def discounted(result: RunResult) -> str:
     return f"Money is discounted at {100 * rate:.3g}{fmt.NBSP}% a year (finance.annual_discount_rate)." if rate else ""
 
 
+def whose_months(result: RunResult) -> str:
+    """One sentence on when a figure's months begin and end, which differs between customers; "" without new ones."""
+    horizon, coming = result.horizon_months, result.arrival_months
+    if not result.acquisition_known or not coming:
+        return ""
+    return (
+        f"“Over {fmt.months(horizon)}” counts from today for customers of today, and for each new customer from the "
+        f"day they come; new ones come for {fmt.months(coming)}, so the last of the money comes "
+        f"up to {fmt.months(coming + horizon)} from today."
+    )
+
+
 def left_out(result: RunResult) -> str:
     """One sentence on customers whom `data.customers_since` leaves out, "" where it leaves out nobody."""
     line = next((line for line in result.quality if line.key == "left_out"), None)

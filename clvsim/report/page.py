@@ -14,7 +14,14 @@ from clvsim.disk import write_all_whole
 from clvsim.report import contracts, display, evidence
 from clvsim.report import format as fmt
 from clvsim.report.figures import Drawing, drawings, payback_scenarios
-from clvsim.report.headline import best_lever, headline, holdout_in_short, holdout_sentences, second_sentence
+from clvsim.report.headline import (
+    best_lever,
+    headline,
+    holdout_in_short,
+    holdout_sentences,
+    second_sentence,
+    whose_months,
+)
 from clvsim.report.limits import limits, terms
 from clvsim.texts import visible
 from clvsim.types import Assumption, RunResult, ScenarioDescription
@@ -145,8 +152,7 @@ def _basis_note(result: RunResult) -> str:
     sentences = [
         "Intervals come first with all that may happen in them: how customers behave, what levers do, who happens to "
         "buy and shocks common to all. On average, luck and shocks are averaged out: that is what decisions rest on.",
-        f"Every customer is followed for {fmt.months(result.horizon_months)} of their own life"
-        + (f"; newcomers arrive over {result.arrival_months} months." if result.acquisition_known else "."),
+        whose_months(result) or f"Every customer is followed for {fmt.months(result.horizon_months)} from today.",
     ]
     if result.margin_known:
         sentences.append(f"Money is contribution, discounted at {discount} a year.")

@@ -10,7 +10,7 @@ from clvsim.models.around.several import MODEL, several_of
 from clvsim.models.fitted import FittedModels
 from clvsim.report import contracts, display, evidence
 from clvsim.report.format import NBSP
-from clvsim.report.headline import discounted, headline, holdout_in_short, left_out, second_sentence
+from clvsim.report.headline import discounted, headline, holdout_in_short, left_out, second_sentence, whose_months
 from clvsim.report.several import shares
 from clvsim.types import QualityLine, RunResult, ScenarioDescription
 
@@ -49,6 +49,7 @@ def tables(result: RunResult) -> str:
         discounted(result),
         left_out(result),
         result.arrivals,
+        whose_months(result),
         holdout_in_short(result),
         result.models,
     )

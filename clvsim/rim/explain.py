@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, cast
 
 import yaml
@@ -62,7 +63,7 @@ def explain(stage: str, overrides: Sequence[str], error: Exception) -> tuple[Pro
     """The problem, and the overrides that cause it."""
     text = str(error).split("\nConfig search path")[0].strip()
     if isinstance(error, yaml.YAMLError):
-        return Problem("configuration", f"not YAML: {' '.join(text.split())}"), []
+        return Problem("configuration", f"not YAML: {_of_yaml(error)}"), []
     if isinstance(error, UnicodeDecodeError):
         return Problem("configuration", "a YAML file is not in UTF-8"), []
     if isinstance(error, OverrideParseException):
@@ -72,6 +73,15 @@ def explain(stage: str, overrides: Sequence[str], error: Exception) -> tuple[Pro
     if match := NO_CHOICE.search(text):
         return unknown_choice(match[1], match[2]), overrides_of(match[1], overrides)
     return Problem("configuration", text.splitlines()[0] if text else type(error).__name__), []
+
+
+def _of_yaml(error: yaml.YAMLError) -> str:
+    """Where a file stops being YAML, in our words."""
+    mark = getattr(error, "problem_mark", None)
+    if mark is None:
+        return "it holds signs that YAML does not have"
+    hint = "is a bracket or a quote never closed, or a line indented by tabs?"
+    return f"{Path(mark.name).name}, line {mark.line + 1}, column {mark.column + 1} cannot be read; {hint}"
 
 
 def overrides_of(key: str, overrides: Sequence[str]) -> list[str]:

@@ -1,6 +1,7 @@
 """The finished run that `clvsim report` works on, and its configuration."""
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,7 @@ def choose_folder(path: str | None) -> Path:
 
 def require_complete(folder: Path) -> Path:
     """The folder. Raises ConfigError unless it exists and holds a run.json."""
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         near = did_you_mean(str(folder), [str(path.parent) for path in RUNS.rglob("run.json")])
         raise ConfigError([("run", f"no such folder: {folder}{near}")])
     if not (folder / "run.json").is_file():
@@ -62,7 +63,8 @@ def read_config(folder: Path) -> dict[str, Any]:
     try:
         content = json.loads(record.read_text(encoding="utf-8"))
     except (ValueError, OSError, RecursionError) as error:
-        raise ConfigError([("run", f"{record} cannot be read: {error}")]) from None
+        what = "it is damaged, or not of clvsim; clvsim run makes a new one"
+        raise ConfigError([("run", f"{record} cannot be read: {what}")]) from error
     config, parts = (content.get(key) if isinstance(content, dict) else None for key in ("config", "parts"))
     if not isinstance(config, dict) or not isinstance(parts, dict):
         raise ConfigError([("run", f"{record} cannot be read: it is no record of a run by this version of clvsim")])

@@ -1,9 +1,10 @@
 """One job, from its composed configuration to its exit code."""
 
 import functools
+import os
 import shlex
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -30,16 +31,21 @@ NO_ORDERS = "which orders? clvsim {stage} orders.csv, or the demo: clvsim {stage
 
 @dataclass(frozen=True)
 class Outcomes:
-    """Exit codes of one command's jobs, in a file: a parallel launcher runs jobs in other processes."""
+    """Exit codes of one command's jobs; of those that a parallel launcher runs in other processes, in a file."""
 
     path: Path
+    process: int = field(default_factory=os.getpid)
+    own: list[int] = field(default_factory=list)
 
     def add(self, code: int) -> None:
+        if os.getpid() == self.process:
+            self.own.append(code)
+            return
         with self.path.open("a") as file:
             file.write(f"{code}\n")
 
     def codes(self) -> list[int]:
-        return [int(line) for line in self.path.read_text().split()]
+        return [*self.own, *map(int, self.path.read_text().split())]
 
 
 def hydra_task(name: str, words: tuple[str, ...], outcomes: Outcomes, cfg: DictConfig) -> None:
@@ -83,8 +89,10 @@ def run_in_folder(name: str, words: tuple[str, ...], action: Callable[[RunContex
     whole = final.parent if is_sweeping() else final
     for parent in {final.parent, whole.parent, *folders.other_days(whole)}:
         sweep_partials(parent)
-    if complaint := cache_complaint():
-        note(complaint)
+    if not is_sweeping() or HydraConfig.get().job.num == 0:
+        remark = cache_complaint()
+        if remark:
+            note(remark)
     try:
         with run_folder(final) as folder:
             code = action(context(name, words, folder, final))

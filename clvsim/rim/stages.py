@@ -1,18 +1,19 @@
 """One stage, from its command line to its exit code."""
 
+import io
 import multiprocessing
 import os
 import sys
 import tempfile
 from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from functools import partial
 from pathlib import Path
 
 import hydra
 from omegaconf import DictConfig
 
-from clvsim.console import note
+from clvsim.console import note, say
 from clvsim.errors import ClvsimError, ConfigError, Problem
 from clvsim.files import CONFIGS
 from clvsim.private import settle_temporary
@@ -22,6 +23,8 @@ from clvsim.rim.explain import COMPOSITION_ERRORS, explain_all
 from clvsim.rim.jobs import Outcomes, hydra_task, resolved, validate_all
 from clvsim.runfolder import require_free
 from clvsim.stages import STAGES, Folder
+
+PRINTING = {"--cfg", "-c", "--info", "-i", "--hydra-help"}
 
 
 def stage(name: str, words: Sequence[str]) -> int:
@@ -89,7 +92,13 @@ def call_hydra(name: str, overrides: list[str], task: Callable[[DictConfig], Non
     completing = any(word in COMPLETION_FLAGS for word in overrides)
     sys.argv = ["clvsim" if completing else f"clvsim {name}", *overrides]
     os.environ["HYDRA_FULL_ERROR"] = "1"  # exceptions reach us; we print them
-    hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name=name)(task)()
+    start = hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name=name)(task)
+    if not completing and not PRINTING & {word.split("=")[0] for word in overrides}:
+        start()
+        return
+    with redirect_stdout(io.StringIO()) as printed:  # Hydra would fail where it cannot print
+        start()
+    say(printed.getvalue().removesuffix("\n"))
 
 
 @contextmanager

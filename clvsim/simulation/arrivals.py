@@ -93,10 +93,13 @@ def plan_arrivals(
         for m in range(months):
             cell = c * months + m
             mean = channel.visitors_per_month if arriving is None else arriving.mean[worlds.draw, m]
-            visitors[:, cell] = mean * np.exp(worlds.log_visitors[:, m])
+            more = arrival_shift("visitors", shifts, group, worlds.draw, m)
+            visitors[:, cell] = mean * np.exp(worlds.log_visitors[:, m] + more)
             conversion[:, cell] = shifted_conversion(base, shifts, group, worlds.draw, m, of_log=acquisition.from_log)
             log_quality[:, :, cell] = additional_quality(shifts, group, worlds.draw, m)
-            cost[:, cell], cac[:, cell] = costs_of(acquisition, channel, visitors[:, cell], conversion[:, cell])
+            cost[:, cell], cac[:, cell] = costs_of(
+                acquisition, channel, visitors[:, cell], conversion[:, cell], np.exp(more)
+            )
             expected, many = visitors[:, cell] * conversion[:, cell], visitors[:, cell] * base > cap
             capped[:, cell] = many
             number[~many, cell] = count_all(name, m, worlds.key[~many], expected[~many])
@@ -120,14 +123,18 @@ def plan_arrivals(
 
 
 def costs_of(
-    acquisition: AcquisitionConfig, channel: Channel, visitors: np.ndarray, conversion: np.ndarray
+    acquisition: AcquisitionConfig, channel: Channel, visitors: np.ndarray, conversion: np.ndarray, more: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Money spent in a cell, and on each expected customer, inf where none is; all arrays (w,)."""
+    """Money spent in a cell, and on each expected customer, inf where none is; all arrays (w,).
+
+    `more`: factor of levers on visitors, with which what is spent a month goes.
+    """
     if acquisition.from_log:
         expected = visitors * conversion
         each = np.full_like(visitors, np.inf)
-        np.divide(acquisition.spend_per_month, expected, out=each, where=expected > 0)
-        cost = acquisition.cost_per_customer * expected + acquisition.spend_per_month
+        spend = acquisition.spend_per_month * more
+        np.divide(spend, expected, out=each, where=expected > 0)
+        cost = acquisition.cost_per_customer * expected + spend
         return cost, acquisition.cost_per_customer + each
     each = np.full_like(visitors, np.inf)
     np.divide(channel.cost_per_visitor, conversion, out=each, where=conversion > 0)
@@ -165,12 +172,12 @@ def additional_quality(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Log factors on the rate and on the amounts of a cell's additional customers, (w,) each.
 
-    With several levers, a mean of theirs weighted by how far each raises the logit; one without a quality brings
-    customers like all others.
+    With several levers, a mean of theirs weighted by how far each raises the logit or the log of visitors; one without
+    a quality brings customers like all others.
     """
     gain, rate, spend = np.zeros((3, draw.size))
     for shift in shifts:
-        if shift.target == "conversion" and shift.who.reaches(group):
+        if shift.brings_customers and shift.who.reaches(group):
             own = np.maximum(shift.size[draw] * shift.when.strength(np.array([month + 0.5]))[0], 0.0)
             gain += own
             if shift.quality is not None:
@@ -198,6 +205,15 @@ def count_by_inversion(channel: str, month: int, world_key: np.ndarray, expected
     return np.ceil(pdtrik(u, expected)).clip(0)
 
 
+def arrival_shift(target: str, shifts: tuple[Shift, ...], group: Group, draw: np.ndarray, month: int) -> np.ndarray:
+    """Sum of the shifts of one target that reach a cell, (w,); exactly 0 without any."""
+    add = np.zeros(draw.size)
+    for shift in shifts:
+        if shift.target == target and shift.who.reaches(group):
+            add += shift.size[draw] * shift.when.strength(np.array([month + 0.5]))[0]
+    return add
+
+
 def shifted_conversion(
     base: np.ndarray, shifts: tuple[Shift, ...], group: Group, draw: np.ndarray, month: int, *, of_log: bool = False
 ) -> np.ndarray:
@@ -206,10 +222,7 @@ def shifted_conversion(
     `of_log`: `base` is 1 for those who come anyway, whose conversion is unknown: odds stand for it, as where it is
     small.
     """
-    add = np.zeros_like(base)
-    for shift in shifts:
-        if shift.target == "conversion" and shift.who.reaches(group):
-            add += shift.size[draw] * shift.when.strength(np.array([month + 0.5]))[0]
+    add = arrival_shift("conversion", shifts, group, draw, month)
     if of_log:
         return base * np.exp(add)
     changes = (add != 0) & (base > 0) & (base < 1)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from clvsim.errors import ConfigError, Problem
-from clvsim.interventions.base import Group
+from clvsim.interventions.base import Group, Listing
 from clvsim.interventions.timing import Horizon
 from clvsim.kernels import structs as ks
 from clvsim.scenario import CompiledScenario
@@ -47,8 +47,14 @@ class Layout:
         return int(self.cohort.max()) + 1
 
 
-def make_layout(summary: CustomerSummary, config: SimulationConfig, acquisition: AcquisitionConfig) -> Layout:
-    groups, group, note = people.ledger_groups(summary.customers, acquisition)
+def make_layout(
+    summary: CustomerSummary,
+    config: SimulationConfig,
+    acquisition: AcquisitionConfig,
+    listings: Sequence[Listing] = (),
+) -> Layout:
+    """`listings` of existing customers that some lever reaches. Raises ConfigError where they cut them too often."""
+    groups, group, note = people.ledger_groups(summary.customers, acquisition, listings)
     cohort, cohorts = people.existing_cohorts(summary, group)
     first_new = len(groups) - len(acquisition.channels)
     horizon = Horizon(summary.today, config.horizon_months, acquisition.months if acquisition.channels else 0)

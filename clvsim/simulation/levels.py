@@ -216,7 +216,7 @@ def touched_revenue(simulation: Simulation, scenario: SimulatedScenario) -> np.n
     """
     levels = simulation.expected
     levers = [m for m in scenario.compiled.mechanisms if not isinstance(m, CostEntry)]
-    moving = [m for m in levers if not (isinstance(m, Shift) and m.target == "conversion")]
+    moving = [m for m in levers if not (isinstance(m, Shift) and m.brings_customers)]
     shares = _shares_by_month(simulation)
     total = np.zeros(simulation.draws)
     existing, new = groups_of(simulation, "existing"), groups_of(simulation, "new")

@@ -1,13 +1,14 @@
 """Simulated customers: existing ones with their history, newcomers by channel, month and ordinal; their groups."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from clvsim.interventions.base import Group
+from clvsim.errors import ConfigError
+from clvsim.interventions.base import Group, Listing
 from clvsim.kernels import rng
 from clvsim.kernels.structs import Laws, People, seal
 from clvsim.models.around.plans import plans_of
@@ -20,7 +21,7 @@ from clvsim.simulation.config import AcquisitionConfig
 from clvsim.simulation.ledger import Cohort
 from clvsim.types import CustomerSummary
 
-MAX_GROUPS = 16
+MAX_GROUPS, MAX_LISTED = 16, 8
 OTHER = "other"
 
 
@@ -34,25 +35,48 @@ class Block:
     renewing: bool  # whether they hold contracts, which only end
 
 
-def ledger_groups(customers: pd.DataFrame, acquisition: AcquisitionConfig) -> tuple[tuple[Group, ...], np.ndarray, str]:
-    """Groups of a run, the group of each existing customer, and a note when small ones had to be pooled."""
+def ledger_groups(
+    customers: pd.DataFrame, acquisition: AcquisitionConfig, listings: Sequence[Listing] = ()
+) -> tuple[tuple[Group, ...], np.ndarray, str]:
+    """Groups of a run, the group of each existing customer, and a note when small ones had to be pooled.
+
+    Raises ConfigError where the lists that levers need cut the customers into too many parts.
+    """
     pairs = list(zip(*(customers[name].to_numpy(object) for name in ("segment", "channel")), strict=True))
     new = tuple(Group("new", "", channel) for channel in acquisition.channels)
-    room = max(1, MAX_GROUPS - len(new))
+    on_lists, lists = listed(customers, listings)
+    if len(lists) > MAX_LISTED:
+        what = f"orders and silent_days of the levers' `who` cut the customers into {len(lists)} parts"
+        raise ConfigError([("scenario", f"{what}; at most {MAX_LISTED} fit")])
+    room = max(1, (MAX_GROUPS - len(new)) // len(lists))
     by_size = [pair for pair, _ in sorted(Counter(pairs).items(), key=lambda item: (-item[1], item[0]))]
     pooled = by_size[room - 1 :] if len(by_size) > room else []
     own_group = sorted(by_size[: len(by_size) - len(pooled)])
-    existing = tuple(Group("existing", *pair) for pair in own_group)
+    combinations = tuple(Group("existing", *pair) for pair in own_group)
     note = ""
     if pooled:
-        existing += (Group("existing", OTHER),)
+        combinations += (Group("existing", OTHER),)
         note = (
             f"{len(pooled)} combinations of segment and channel, the smallest, are pooled as '{OTHER}': "
             f"a ledger holds at most {MAX_GROUPS} groups."
         )
     index = {pair: i for i, pair in enumerate(own_group)}
-    group = np.array([index.get(pair, len(own_group)) for pair in pairs], np.int64)
-    return existing + new, group, note
+    combination = np.array([index.get(pair, len(own_group)) for pair in pairs], np.int64)
+    there, group = np.unique(combination * len(lists) + on_lists, return_inverse=True)
+    existing = tuple(combinations[i // len(lists)]._replace(lists=lists[i % len(lists)]) for i in there.tolist())
+    return existing + new, group.astype(np.int64), note
+
+
+def listed(customers: pd.DataFrame, listings: Sequence[Listing]) -> tuple[np.ndarray, list[frozenset[Listing]]]:
+    """Of each customer the set of lists on which they are, (c,), as a place in the sets that occur."""
+    if not listings:
+        return np.zeros(len(customers), np.int64), [frozenset()]
+    orders = customers["frequency"].to_numpy(float) + 1
+    silent = (customers["T_days"] - customers["recency_days"]).to_numpy(float)
+    on = np.array([listing.holds(orders, silent) for listing in listings], bool).reshape(len(listings), len(customers))
+    patterns, place = np.unique(on, axis=1, return_inverse=True)
+    sets = [frozenset(listing for listing, is_on in zip(listings, p, strict=True) if is_on) for p in patterns.T]
+    return place.reshape(-1), sets
 
 
 def existing_cohorts(summary: CustomerSummary, group: np.ndarray) -> tuple[np.ndarray, tuple[Cohort, ...]]:

@@ -3,7 +3,7 @@
 Made without Numba, so that `clvsim check` can refuse what a run would refuse.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,16 +11,18 @@ import numpy as np
 from clvsim.data.newcomers import FirstOrders, first_orders
 from clvsim.effects import EffectDraws
 from clvsim.errors import Problem
-from clvsim.interventions.base import ContactProgramme, CostEntry, Mechanism, OfferTerms
+from clvsim.interventions.base import ContactProgramme, CostEntry, Listing, Mechanism, OfferTerms
 from clvsim.kernels.rng import world_keys
 from clvsim.models.arrivals import Arriving, learn_arrivals
-from clvsim.scenario import BASELINE, CompiledScenario, Scenario, compile_scenario
+from clvsim.scenario import BASELINE, CompiledScenario, Scenario, compile_scenario, placed_interventions
 from clvsim.simulation.arrivals import base_conversions
 from clvsim.simulation.config import AcquisitionConfig, EnvironmentConfig, FinanceConfig, SimulationConfig
 from clvsim.simulation.layout import MAX_DRAWS, Layout, make_layout, refuse
 from clvsim.simulation.ledger import Economics, money_scale, typical_amounts
 from clvsim.simulation.tables import Calendar, Levers
 from clvsim.types import DAYS_PER_MONTH, DAYS_PER_WEEK, CustomerSummary
+
+FAR_ABOVE = 1e5  # the usual order: a month of five million such offers is still counted exactly
 
 
 @dataclass(frozen=True)
@@ -97,14 +99,15 @@ def make_plan(
     """
     economics = Economics.from_finance(finance, money_scale(typical_amounts(summary.customers)))
     acquisition, seen = acquisition.resolved, first_orders(summary) if acquisition.from_log else None
-    layout = make_layout(summary, simulation, acquisition)
+    layout = make_layout(summary, simulation, acquisition, listings_of(library, [BASELINE, *names]))
     keys = world_keys(seed, np.arange(min(simulation.draws, MAX_DRAWS)), 0)  # more are refused below
     compiled = {
         name: compile_scenario(name, library, keys, layout.groups, layout.horizon, economics.margin_known, renewing)
         for name in dict.fromkeys([BASELINE, *names])
     }
     applying = {name: scenario for name, scenario in compiled.items() if scenario.applies}
-    refuse(layout, simulation, list(compiled.values()), from_log_problems(acquisition, seen))
+    beyond = [*from_log_problems(acquisition, seen), *far_prices(compiled.values(), economics.money_scale)]
+    refuse(layout, simulation, list(compiled.values()), beyond)
     return RunPlan(
         seed=seed,
         simulation=simulation,
@@ -125,12 +128,28 @@ def make_plan(
     )
 
 
+def listings_of(library: Mapping[str, Scenario], names: Sequence[str]) -> list[Listing]:
+    """Lists of existing customers that the levers of some scenarios reach, each once."""
+    levers = (placed.intervention for name in names for placed in placed_interventions(name, library))
+    return list(dict.fromkeys(listing for lever in levers if (listing := lever.who.listing)))
+
+
 def from_log_problems(acquisition: AcquisitionConfig, seen: FirstOrders | None) -> list[Problem]:
     """Why newcomers cannot be learned from the log that was asked for them."""
     if not acquisition.from_log:
         return []
     what = seen.problem() if seen else "needs a log of dated orders; histories and survivors do not say when who came"
     return [Problem("acquisition.from_log", what)] if what else []
+
+
+def far_prices(scenarios: Iterable[CompiledScenario], scale: float) -> Iterator[Problem]:
+    """Prices of offers so far above what customers pay (`scale`) that sums of both would not be counted exactly."""
+    for scenario in scenarios:
+        for offer in (m for m in scenario.mechanisms if isinstance(m, OfferTerms)):
+            for key, amounts in (("price", offer.price), ("incentive", offer.incentive)):
+                if (highest := float(np.max(amounts))) > FAR_ABOVE * scale:
+                    rule = f"must be at most {FAR_ABOVE:,.0f} times what an order is (about {scale:g})"
+                    yield Problem(f"scenario.{scenario.name}.{offer.name}.{key}", f"{rule}, got {highest:,.6g}")
 
 
 def with_costs_that_count(scenario: CompiledScenario, economics: Economics) -> CompiledScenario:

@@ -65,7 +65,7 @@ class Levers:
 
     def schedule(self) -> tuple[Hashable, ...]:
         """Key of the tables: scenarios with equal schedules share them."""
-        mechanisms = [m for m in (*self.shifts, *self.contacts) if getattr(m, "target", "") != "conversion"]
+        mechanisms = [*(s for s in self.shifts if not s.brings_customers), *self.contacts]
         return tuple(map(key_of, mechanisms))
 
 

@@ -7,7 +7,7 @@ from clvsim.config import RunConfig
 from clvsim.data.material import Material
 from clvsim.models.diagnostics import failed
 from clvsim.models.fitted import FittedModels
-from clvsim.provenance import file_names
+from clvsim.provenance import file_names, quality_with_file_names
 from clvsim.report import model_scores, titles
 from clvsim.runfolder import RunContext
 from clvsim.scenario import ambiguous_names
@@ -38,6 +38,7 @@ def assemble(
     from clvsim.report import evidence, facts
 
     summary, posterior = material.summary, fitted.posterior
+    material = material._replace(quality=quality_with_file_names(material.quality, config.as_json()))
     margin_known = config.finance.gross_margin is not None
     acquisition = bool(config.acquisition.brings)
     model_facts = facts.model_facts(fitted, summary, comparison, config.finance)

@@ -6,7 +6,7 @@ from clvsim import archive
 from clvsim.config import RunConfig
 from clvsim.data import require_repeat_orders
 from clvsim.errors import DiagnosticsError
-from clvsim.provenance import file_names
+from clvsim.provenance import file_names, quality_with_file_names
 from clvsim.runfolder import RunContext, writing
 from clvsim.stages.refusals import require_holdout
 from clvsim.stages.steps import (
@@ -51,7 +51,8 @@ def validate(config: RunConfig, ctx: RunContext) -> int:
         validation = holdout.validate(by_name, summary, weekly, setting, scores)
     validation = replace(
         validation,
-        warnings=facts.quality_warnings(material.quality) + validation.warnings,
+        warnings=facts.quality_warnings(quality_with_file_names(material.quality, config.as_json()))
+        + validation.warnings,
         currency=config.finance.currency,
     )
     folder = output_folder(ctx)

@@ -23,9 +23,9 @@ FILES = {"figures", "half", "run.json"}
 def run(clvsim, command) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Forked, unless the launcher starts processes of its own."""
 
-    def shell(*words: str, stage: str = "run") -> subprocess.CompletedProcess[str]:
+    def shell(*words: str, stage: str = "run", **extra: str) -> subprocess.CompletedProcess[str]:
         start_command = command if set(JOBLIB) & set(words) else clvsim
-        return start_command(stage, "data=cdnow", *words, PYTHONPATH=PATHS)
+        return start_command(stage, "data=cdnow", *words, PYTHONPATH=PATHS, **extra)
 
     return shell
 
@@ -199,10 +199,113 @@ def test_a_reader_that_goes_away_does_not_stop_the_run(run, here):
     process.stderr.close()
 
 
-@pytest.mark.parametrize("closed", ["2>&-", "<&- 2>&-", "<&- >&- 2>&-"])
-def test_closed_streams_do_not_stop_the_run(here, closed):
-    shell = f'exec "$0" -m clvsim.cli run data=cdnow out=x {closed}'
+CLOSED = {
+    "nothing": "",
+    "stdout closed": ">&-",
+    "stderr closed": "2>&-",
+    "all closed": "<&- >&- 2>&-",
+    "stdout full": ">/dev/full",
+    "stderr full": "2>/dev/full",
+    "both full": ">/dev/full 2>/dev/full",
+}
+
+
+@pytest.mark.parametrize(
+    ("streams", "title", "code"),
+    [(name, "fine", 0) for name in CLOSED]
+    + [(name, *end) for name in ("all closed", "both full") for end in (("bug", 1), ("poor", 3))],
+)
+def test_no_stream_that_is_closed_or_full_changes_code_or_folder(here, streams, title, code):
+    line = f'"{sys.executable}" -m clvsim.cli run data=cdnow out=x title={title} {CLOSED[streams]}'
     env = {**os.environ, "PYTHONPATH": PATHS}
-    done = subprocess.run(["/bin/sh", "-c", shell, sys.executable], cwd=here, env=env, capture_output=True, text=True)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "" if ">&- 2" in closed else "done x\n", "")
-    assert names(here / "x") == FILES
+    assert subprocess.run(["sh", "-c", line], cwd=here, env=env, capture_output=True, timeout=60).returncode == code
+    assert (names(here / "x") if code == 0 else tree(here)) == (FILES if code == 0 else {})
+
+
+def test_a_listing_that_cannot_be_printed_is_no_failure(here):
+    line = f'"{sys.executable}" -m clvsim.cli run data=cdnow --cfg job >/dev/full'
+    assert subprocess.run(["sh", "-c", line], cwd=here, capture_output=True, timeout=60).returncode == 0
+
+
+FULL = """
+import os, resource, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv.pop(1)),) * 2)
+from clvsim.cli import start
+sys.exit(start())
+"""
+
+
+@pytest.mark.parametrize("bytes_left", [0, 10])
+def test_a_disk_that_takes_no_file_is_said_of_out_and_left_as_it_was(here, bytes_left):
+    words = [sys.executable, "-c", FULL, str(bytes_left), "run", "data=cdnow", "out=a/b", "title=fill"]
+    env = {**os.environ, "PYTHONPATH": PATHS}
+    done = subprocess.run(words, cwd=here, env=env, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.splitlines()[-1] == "clvsim: out: cannot write a/b: File too large"
+    assert tree(here) == {}
+
+
+def test_an_out_that_is_no_folder_is_refused_before_the_run(run, here):
+    (here / "file").write_text("mine")
+    targets = {"dangling": "nowhere", "loop": "loop", "to_file": "file"}
+    for link, target in targets.items():
+        (here / link).symlink_to(target)
+    before = tree(here)
+    assert_refused(run("out=file"), 2, "clvsim: out: file is a file, and must be a folder")
+    assert_refused(run("out=dangling"), 2, "clvsim: out: dangling is a link to nowhere, which is not there")
+    assert_refused(run("out=loop"), 2, "clvsim: out: loop is a link to loop, which is not there")
+    assert_refused(run("out=to_file"), 2, "clvsim: out: to_file is a file, and must be a folder")
+    assert_refused(run("-m", "seed=1,2", "out=dangling"), 2, "clvsim: out: dangling is a link to nowhere")
+    assert tree(here) == before
+
+
+def test_an_out_that_links_to_an_empty_folder_is_filled(run, here):
+    (here / "disk").mkdir()
+    (here / "out").symlink_to("disk")
+    assert run("out=out").returncode == 0
+    assert (here / "out").is_symlink()
+    assert names(here / "disk") == FILES
+
+
+def test_a_killed_sweeps_remains_are_swept_by_a_run_beside_it(run, here):
+    with started(here, "title=sleep", "-m", "seed=1,2", "out=s") as process:
+        process.kill()
+        process.wait()
+    assert list(here.rglob(".*.partial-*"))
+    assert run("out=other").returncode == 0
+    assert not list(here.rglob(".*.partial-*"))
+    assert names(here / "s") == {"multirun.yaml"}
+
+
+def test_temporary_files_end_with_the_process_or_are_removed_by_the_next(run, here, tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
+    (tmp_path / "tmp").mkdir()
+    with started(here, "title=sleep") as process:
+        assert len(names(tmp_path / "tmp")) == 1
+        process.kill()
+        process.wait()
+    assert len(names(tmp_path / "tmp")) == 1
+    assert run("out=other").returncode == 0
+    assert names(tmp_path / "tmp") == set()
+
+
+def test_a_place_for_temporary_files_that_cannot_be_used_is_one_remark(run, here):
+    done = run("out=x", TMPDIR="/proc/nowhere")
+    assert done.returncode == 0
+    first, *rest = done.stderr.splitlines()
+    assert first.startswith("clvsim: TMPDIR: /proc/nowhere is full or cannot be used; temporary files go to /")
+    assert rest == ["clvsim: two lines"]
+
+
+def test_caches_that_others_can_write_to_are_one_remark(run, here, tmp_path):
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    cache.chmod(0o777)
+    done = run("out=x", CLVSIM_CACHE=str(cache))
+    assert done.returncode == 0
+    assert done.stderr.splitlines() == [
+        f"clvsim: nothing is cached: others can write to {cache}, and caches hold code "
+        "(chmod go-w, or another CLVSIM_CACHE)",
+        "clvsim: two lines",
+    ]
+    assert tree(cache) == {}

@@ -168,6 +168,16 @@ def test_a_link_to_an_empty_folder_is_followed(tmp_path):
     assert tree(tmp_path / "disk") == {"here": None, "here/run.json": b"{}"}
 
 
+def test_a_folder_that_cannot_be_looked_into_is_a_mistake_of_configuration(tmp_path, monkeypatch):
+    def closed(folder: Path) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    (tmp_path / "run").mkdir()
+    monkeypatch.setattr(Path, "iterdir", closed)
+    with pytest.raises(ConfigError, match=r"^out: cannot use .*: Permission denied"), run_folder(tmp_path / "run"):
+        pass
+
+
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS])
 @pytest.mark.parametrize("place", ["lock_folder", "publish"])
 def test_a_disk_that_is_full_at_the_first_or_last_step_is_said_of_out(tmp_path, monkeypatch, place, code):
@@ -210,5 +220,7 @@ def test_the_newest_run_is_the_one_finished_last(tmp_path):
         record.parent.mkdir(parents=True)
         record.write_text("{}")
         os.utime(record, (finished, finished))
+    (tmp_path / "2024-01-01" / "z").mkdir()
+    (tmp_path / "2024-01-01" / "z" / "run.json").symlink_to("nowhere")
     assert newest_run(tmp_path) == tmp_path / "2024-01-01" / "y"
     assert newest_run(tmp_path / "none") is None

@@ -1,15 +1,20 @@
 """Errors in a log are reported in full, with key, rule and value, and with the right exit code."""
 
 import gzip
+import os
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 from pydantic import ValidationError
 
 from clvsim.data import DataConfig, TransactionLog, quality, read_transactions, require_repeat_orders, summarize
+from clvsim.data.config import SurvivorsConfig
+from clvsim.data.database import in_our_words
+from clvsim.data.readers import SOURCES, read_material
 from clvsim.errors import ClvsimError, ConfigError, DataError, DiagnosticsError
 
 HEADER = "customer_id,date,amount\n"
@@ -355,3 +360,57 @@ def test_no_repeat_buyers(read: Read) -> None:
 def test_repeat_orders_without_money(read: Read) -> None:
     with pytest.raises(DiagnosticsError, match="no repeat order has an amount above zero"):
         require_repeat_orders(summarize(read(HEADER + "a,2024-01-01,5\na,2024-01-02,0\nb,2024-03-01,5\n")))
+
+
+# --- names and files that are none -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["csv", "survivors", "summary"])
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [
+        ("n" * 300, "has 300 characters, which no file's name has"),
+        ("a/" * 3000 + "b.csv", "characters, which no file's name has"),
+        ("folder", "is a folder; several files are read with a glob"),
+        ("pipe.csv", "is a pipe, and a file is read twice; write it to a file first"),
+        ("/dev/zero", "is a pipe, and a file is read twice; write it to a file first"),
+        ("a\0b", "no such file: a\0b"),
+        ("empty.csv", "the file is empty"),
+        ("nul.csv", "it holds NUL characters, as damaged files do"),
+        ("damaged.parquet", "not a readable Parquet file: it is damaged, or cut off; export it again"),
+    ],
+)
+def test_what_is_no_file_is_told_and_never_waited_for(tmp_path: Path, monkeypatch, kind, name, what) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("folder").mkdir()
+    os.mkfifo("pipe.csv")
+    Path("empty.csv").write_text("")
+    Path("nul.csv").write_text("period,survivors\n0,1\0\n")
+    Path("damaged.parquet").write_bytes(b"PAR1" + bytes(100))
+    kinds: Any = SOURCES[kind].section
+    section = kinds(today=NOW, time_unit="week").model_copy(update={"path": name})
+    with pytest.raises(ClvsimError) as refused:
+        read_material(section)
+    (problem,) = refused.value.problems
+    assert what in problem.what
+    assert len(problem.what) < 300
+
+
+def test_what_duckdb_says_is_told_in_our_words() -> None:
+    said = {
+        "Invalid Input Error: CSV Error on Line: 7\nThe CSV state machine reached an invalid state.": "line 7: a quote",
+        "Out of Memory Error: could not allocate block": "it takes more memory than is free",
+        "Conversion Error: ... when casting, reached type DOUBLE": "it is damaged, or no table; export it again",
+        "Not implemented Error: Unsupported type": "a column is of a type that is no text, number or date",
+    }
+    for text, words in said.items():
+        assert in_our_words(ValueError(text)).startswith(words)
+        assert "state machine" not in in_our_words(ValueError(text))
+        assert "Error" not in in_our_words(ValueError(text))
+
+
+def test_a_table_of_survivors_whose_lines_do_not_fit(tmp_path: Path) -> None:
+    (tmp_path / "s.csv").write_text("period,survivors\n0,10\n1,5,7,8\n")
+    section = SurvivorsConfig(path=str(tmp_path / "s.csv"), renewal="month", today=NOW)
+    with pytest.raises(DataError, match=r"1 lines do not fit the header, e\.g\. row 3: '1,5,7,8'"):
+        read_material(section)

@@ -1,6 +1,6 @@
 """What is striking about a log, against counts made here; and nothing where nothing is."""
 
-from datetime import date
+from datetime import date, timedelta
 
 import numpy as np
 import pandas as pd
@@ -57,6 +57,32 @@ def test_payments_on_one_day_a_year_are_no_opening_hours() -> None:
     found = table(read(pd.DataFrame(rows, columns=["customer_id", "date", "amount"])))
     assert "weekday" not in found
     assert found["yearly"].startswith("100% in January (")
+
+
+def presents(seed: int, years: int, customers: int = 150) -> pd.DataFrame:
+    """Orders of a shop of presents, each customer's at most one a year: six of seven in November or December."""
+    draw, rows = np.random.default_rng(seed), []
+    for c, chance in enumerate(draw.beta(1.5, 2.0, customers)):
+        first = int(draw.integers(years))
+        for year in range(first, years):
+            if year == first or draw.random() < chance:
+                day = int(draw.integers(304, 365) if draw.random() < 0.86 else draw.integers(304))
+                rows.append((f"c{c}", str(date(2019 + year, 1, 1) + timedelta(day)), 25.0))
+    return pd.DataFrame(rows, columns=["customer_id", "date", "amount"])
+
+
+def test_presents_of_a_season_of_two_months_are_one_chance_a_year() -> None:
+    """Also where the log ends in September; not where the same season has several orders of a customer in a year, nor
+    where orders once a year come in all months."""
+    frame = presents(1, 5)
+    for rows in (frame, frame[frame["date"] < "2023-10-01"]):
+        line = table(read(rows))["yearly"]
+        assert " in November to December (and hardly anybody orders twice in a year" in line
+    again = frame.assign(date=(pd.to_datetime(frame["date"]) + pd.to_timedelta(9, unit="D")).astype(str))
+    assert "yearly" not in table(read(pd.concat([frame, again])))
+    day = np.random.default_rng(1).integers(365, size=len(frame))
+    years = pd.to_datetime(frame["date"].str[:4] + "-01-01") + pd.to_timedelta(day, unit="D")
+    assert "yearly" not in table(read(frame.assign(date=years.astype(str))))
 
 
 @pytest.mark.parametrize(("second", "word"), [(2.0, "growing"), (0.5, "shrinking"), (1.0, "steady")])

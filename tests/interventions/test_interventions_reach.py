@@ -66,6 +66,42 @@ def test_when(when: dict, months: list[float], strength: list[float]) -> None:
     np.testing.assert_allclose(period.strength(np.array(months, float)), strength, atol=1e-12)
 
 
+ONCE = Who.model_validate({"orders": {"at_most": 1}})
+SILENT = Who.model_validate({"silent_days": {"at_least": 90, "at_most": 400}})
+
+
+def test_a_list_of_today_reaches_the_groups_that_are_on_it() -> None:
+    assert ONCE.listing is not None
+    assert SILENT.listing is not None
+    both = Group("existing", "gold", "", frozenset({ONCE.listing, SILENT.listing}))
+    once = Group("existing", "gold", "", frozenset({ONCE.listing}))
+    other = Group("existing", "gold")
+    assert [ONCE.reaches(group) for group in (both, once, other, Group("new", "", "ads"))] == [True, True, False, False]
+    assert [SILENT.reaches(group) for group in (both, once, other)] == [True, False, False]
+    assert both.label == once.label == "existing / gold"
+    assert str(ONCE) == "existing customers, with at most 1 order so far"
+    assert str(SILENT) == "existing customers, silent for at least 90 and at most 400 days"
+    again = Who.model_validate({"orders": {"at_least": 2, "at_most": 2}})
+    assert str(again) == "existing customers, with 2 orders so far"
+
+
+@pytest.mark.parametrize(
+    ("who", "line"),
+    [
+        ({"orders": {}}, "needs at_least, at_most, or both"),
+        ({"orders": {"at_least": 3, "at_most": 2}}, "at_least must not be above at_most 2, got 3"),
+        ({"orders": {"at_least": -1}}, "greater than or equal to 0"),
+        ({"silent_days": 90}, "valid dictionary or instance"),
+        ({"customers": "new", "orders": {"at_most": 1}}, "those of today's customers; customers is new"),
+    ],
+    ids=str,
+)
+def test_lists_that_cannot_be(who: dict, line: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        Who.model_validate(who)
+    assert any(line in error["msg"] for error in caught.value.errors()), caught.value.errors()
+
+
 def test_weeks_are_judged_at_their_middle() -> None:
     """Month 1 starts at day 30.4: week 4 (days 28 to 35, middle 31.5) is the first one inside."""
     weekly = Period(start_month=1.0, end_month=2.0).weekly(12)

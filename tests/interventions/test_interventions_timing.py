@@ -180,6 +180,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "rate": {"kind": "shift", "target": "rate", "size": 0.1},
     "rate of customers": {"kind": "shift", "target": "rate", "size": 0.1, **EXISTING},
     "conversion": {"kind": "shift", "target": "conversion", "size": 0.1},
+    "visitors": {"kind": "shift", "target": "visitors", "size": 0.1},
     "pulse": {"kind": "pulse", "size": 0.8, "weeks": 2, "pulled_forward": 0.5, "recovery_weeks": 4},
     "campaign": {"kind": "campaign", "occasion": "birthday", "take": 0.1, "price": 5.0},
     "offer": {"kind": "offer", "take": 0.1, "price": 5.0},
@@ -199,6 +200,7 @@ NEVER = [
      f"followed for 6 months, {FOLLOWED}"),
     ("conversion", {"start_month": 3}, f"from month 3 can never act: {LATE}; newcomers arrive for 3 months, 2026-01-01 "
      "to 2026-04-02 (acquisition.months)"),
+    ("visitors", {"start_month": 3}, "from month 3 can never act: that starts after the last simulated day; newcomers"),
     ("conversion", {"start_month": 1.6, "end_month": 2.4}, "it acts by whole months, and the middle of none lies in "
      "it; newcomers arrive for 3 months"),
     ("offer", {"start_date": "2026-01-05", "end_date": "2026-01-10"}, "from 2026-01-05 until 2026-01-10 can never act: "
@@ -223,6 +225,7 @@ ACTING = [
     ("rate of customers", {"start_date": "2020-01-01", "end_date": "2026-01-04"}),
     ("rate of customers", {"start_date": "2026-07-02"}),
     ("conversion", {"start_month": 2.5}),
+    ("visitors", {"start_month": 2.5}),
     ("offer", {"start_date": "2026-01-04", "end_date": "2026-01-04"}),
     ("campaign", {"start_month": 5}),
     ("contact", {"start_month": 5}),

@@ -199,7 +199,7 @@ def test_density_is_the_likelihood_times_the_priors(case) -> None:
         point = {"churn_mean_logodds__": np.log(mean / (1 - mean)), "churn_concentration_log__": np.log(total)}
         point |= {name: value[0] for name, value in free.items() if not name.startswith("churn")}
         params = model.natural(free, rows, WEEK)
-        log_prior = np.log(mean * (1 - mean)) - (np.log(total) - np.log(2)) ** 2 / (2 * 1.5**2)
+        log_prior = np.log(mean * (1 - mean)) - (np.log(total) - np.log(2)) ** 2 / (2 * 2.0**2)
         log_prior -= np.log(params["c"][0]) ** 2 / (2 * 0.5**2) if "c" in params else 0.0
         for name, prior in priors.items():
             square = (free[name][0] / prior.scale) ** 2

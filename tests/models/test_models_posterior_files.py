@@ -1,6 +1,7 @@
 """Files of draws are not believed: whatever is no posterior is refused in one bounded line, in bounded time."""
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -183,7 +184,7 @@ def test_files_that_are_more_than_draws(file, change: Callable[[Any], None], sai
         ("retention_model", "telepathy", "it has no telepathy"),
         ("retention_config", '{"r": {"median": -1, "sd_log": 1}}', "its settings are not a model's: r.median"),
         ("retention_config", '{"oracle": true}', "its settings are not a model's: oracle"),
-        ("spend_config", "{", "Expecting property name"),
+        ("spend_config", "{", "its settings are not JSON"),
         ("format", 99, "format 99, not 3"),
     ],
 )
@@ -257,3 +258,25 @@ def test_draws_of_ones_own_making_are_looked_at_too(cdnow):
     scenarios = {"baseline": Scenario(title="As today")}
     with pytest.raises(ConfigError, match="r must be above 0"):
         simulate(bad, cdnow, scenarios, simulation=SimulationConfig(draws=10, horizon_months=1))
+
+
+@pytest.mark.parametrize("damage", ["not HDF5", "an empty file", "another attribute", "no attribute", "no JSON"])
+def test_no_refusal_speaks_python(file, damage):
+    if damage in ("not HDF5", "an empty file"):
+        file.write_bytes(b"" if damage == "an empty file" else b"x" * 999)
+    else:
+        with h5py.File(file, "r+") as root:
+            for name in ("retention_config", "spend_config", "diagnostics"):
+                if damage == "no attribute":
+                    del root.attrs[name]
+                else:
+                    root.attrs[name] = "[1, 2]" if damage == "another attribute" else "{"
+    said = refusal(file)
+    assert not re.search(r"Error|Traceback|object has no|NoneType|synchronously|signature|expecting", said), said
+
+
+@pytest.mark.parametrize("name", ["n" * 300, "folder", "a\0b"])
+def test_a_file_of_draws_that_is_no_file(tmp_path, name):
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(ConfigError, match=r"fit\.posterior: no such file: "):
+        read_parts(tmp_path / name, "bg_nbd")

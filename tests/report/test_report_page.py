@@ -22,7 +22,8 @@ from clvsim.report.glossary import GLOSSARY, words
 from clvsim.report.headline import headline
 from clvsim.report.text import tables
 from clvsim.simulation.tracking import no_tracking
-from clvsim.types import RunResult
+from clvsim.texts import CONTROLS
+from clvsim.types import QualityLine, RunResult
 
 Text = Callable[[RunResult], str]
 MAKE: dict[str, Callable[[], RunResult]] = {"demo": demo, "foreign": foreign, "hostile": hostile}
@@ -453,3 +454,24 @@ def test_synthetic_data_are_called_so_first(text_of: Text) -> None:
 def test_models_that_share_the_draws_are_named_with_their_weights(text_of: Text) -> None:
     sentence = "The models share the draws by how they predicted the log's last part: Pareto/NBD 57 %, BG/NBD 43 %."
     assert sentence in text_of(replace(demo(), models=sentence))
+
+
+def test_when_the_months_of_a_figure_end_is_said_once(pages: dict[str, str]) -> None:
+    """Beside newcomers, on the page as on the terminal; "over 36 months" reaches 48 months ahead."""
+    said = (
+        "“Over 36 months” counts from today for customers of today, and for each new customer from the day they come; "
+        "new ones come for 12 months, so the last of the money comes up to 48 months from today."
+    )
+    assert visible_text(pages["demo"]).replace(fmt.NBSP, " ").count(said) == 1
+    assert " ".join(tables(demo()).split()).count(said) == 1
+    assert "for each new customer" not in visible_text(pages["foreign"])
+    assert "for each new customer" not in tables(foreign())
+
+
+def test_signs_that_steer_a_terminal_or_turn_text_are_escapes(tmp_path: Path) -> None:
+    evil = "a\x1b[31m\u202eb\x00\x9b"
+    warned = QualityLine("k", evil, evil, evil, "warning")
+    result = replace(demo(), title=evil, question=evil, command=evil, quality=(warned,), warnings=(evil,))
+    page = page_of(result, tmp_path)
+    assert not CONTROLS.search(page)
+    assert page.count("a\\x1b[31m\\U0000202eb\\x00\\U0000009b") >= 5

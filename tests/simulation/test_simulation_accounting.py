@@ -434,6 +434,31 @@ def test_a_burst_brings_what_is_not_pulled_forward() -> None:
     assert 1 < sooner.mean() < 1 + 0.1 / 52.18 * 6  # by some weeks at most, at 10 % a year
 
 
+@pytest.mark.parametrize("change", [-0.9, 1.0])
+def test_visitors_bring_their_share_and_cost_theirs(change: float) -> None:
+    """Of 400 visitors a month at 40 cents; additional ones order as `quality` says, and the rest are as before."""
+    worse = {"rate": -0.5, "spend": 0.0}
+    ads = {"kind": "shift", "target": "visitors", "size": change, **({"quality": worse} if change > 0 else {})}
+    sim = run(scenarios(ads={"ads": ads}), acquisition=channels(), draws=200, fitted=posterior(200, a=1e-9, b=1e3))
+    base, more = sim.scenarios[BASELINE], sim.scenarios["ads"]
+    cost = [line(ledger(sim, name), "cost_acquisition", "ads")[:, 1, 0].sum(axis=1) for name in (BASELINE, "ads")]
+    np.testing.assert_allclose(cost[0], 3 * 160.0, rtol=1e-12)
+    np.testing.assert_allclose(cost[1], 3 * 160.0 * (1 + change), rtol=1e-12)
+    np.testing.assert_allclose(metrics.cac(sim, more), metrics.cac(sim, base), rtol=1e-12)
+    came, coming = (
+        line(ledger(sim, name), "customers_acquired", "acquisition")[:, 1, 0].sum(axis=1) for name in sim.scenarios
+    )
+    assert abs(came.mean() - 24) < 4 * np.sqrt(24 / 200)
+    assert abs(coming.mean() - 24 * (1 + change)) < 4 * np.sqrt(24 * (1 + change) / 200)
+    if change > 0:
+        repeat = [
+            line(ledger(sim, name), "orders", "orders")[:, 1, 0].sum(axis=1) - n
+            for name, n in ((BASELINE, came), ("ads", coming))
+        ]
+        added = repeat[1] - repeat[0]
+        assert abs(added.mean() - 0.5 * repeat[0].mean()) < 4 * error(added - 0.5 * repeat[0])
+
+
 def test_acquisition_cost_per_customer_falls_with_conversion() -> None:
     """Odds of 2 % times 1.3: conversion 2.5847 %, so 40 cents a visitor are $15.476 per customer."""
     sim = run(scenarios(lift={"page": {"kind": "shift", "target": "conversion", "size": 0.3}}), acquisition=channels())

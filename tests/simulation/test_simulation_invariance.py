@@ -22,12 +22,13 @@ from shop import (
 )
 
 from clvsim.errors import ConfigError
-from clvsim.interventions.base import ContactProgramme, OfferTerms
+from clvsim.interventions.base import Between, ContactProgramme, Group, Listing, OfferTerms, Who
 from clvsim.kernels import structs as ks
 from clvsim.scenario import BASELINE, Scenario, placed_interventions
 from clvsim.simulation import Simulation
-from clvsim.simulation.config import EnvironmentConfig
+from clvsim.simulation.config import AcquisitionConfig, EnvironmentConfig
 from clvsim.simulation.ledger import Ledger, Line
+from clvsim.simulation.people import ledger_groups
 
 STORMY = EnvironmentConfig(sd_prior=0.2, acquisition_sd=0.2)
 OFFER = {"kind": "offer", "take": 0.3, "price": 15.0, "refund": 0.05}
@@ -178,8 +179,8 @@ def test_zero_effect(neutral: Simulation, name: str) -> None:
     costly = any(entry.account == "cost_contact" for entry in book.lines)
     rows = [row for row in range(ks.COHORT_LINES) if not (costly and row == ks.COHORT_CONTRIBUTION)]
     np.testing.assert_array_equal(book.cohort[:, :, rows], base.cohort[:, :, rows])
-    if any(isinstance(m, ContactProgramme) for m in scenario.compiled.mechanisms):
-        assert book.total("contacts").min() > 1000
+    if sent := [m.per_month for m in scenario.compiled.mechanisms if isinstance(m, ContactProgramme)]:
+        assert book.total("contacts").min() > 250 * sum(sent)
     if offers := [m for m in scenario.compiled.mechanisms if isinstance(m, OfferTerms)]:
         account = "contacts" if offers[0].is_campaign else "offers_shown"
         assert book.total(account).min() > 10
@@ -353,6 +354,59 @@ def test_too_many_cells() -> None:
         run(draws=2000, replicates=4, horizon_months=600)
     for key in ("simulation.draws", "simulation.replicates", "simulation.horizon_months", "scenarios", "groups"):
         assert key in str(caught.value)
+
+
+# --- lists of customers ----------------------------------------------------------------------------------------------
+
+ONCE = Who.model_validate({"orders": {"at_most": 1}})
+SILENT = Who.model_validate({"silent_days": {"at_least": 90, "at_most": 400}})
+
+
+def test_customers_are_grouped_by_the_lists_they_are_on() -> None:
+    summary = shop(400, segments=2)
+    orders = summary.customers["frequency"].to_numpy() + 1
+    silent = (summary.customers["T_days"] - summary.customers["recency_days"]).to_numpy()
+    listings = [who.listing for who in (ONCE, SILENT) if who.listing is not None]
+    groups, group, note = ledger_groups(summary.customers, AcquisitionConfig(), listings)
+    assert note == ""
+    on = {ONCE: orders <= 1, SILENT: (silent >= 90) & (silent <= 400)}
+    for who, expected in on.items():
+        reached = np.array([who.reaches(g) for g in groups])
+        np.testing.assert_array_equal(reached[group], expected)
+        assert 0 < expected.sum() < 400
+    segments = np.array([g.segment for g in groups])
+    np.testing.assert_array_equal(segments[group], summary.customers["segment"])
+    assert len(set(groups)) == len(groups) == len(np.unique(group))
+    plain = ledger_groups(summary.customers, AcquisitionConfig())
+    assert plain[0] == (Group("existing", "s0"), Group("existing", "s1"))
+
+
+def test_lists_that_cut_the_customers_too_often_are_refused() -> None:
+    many = [Listing(None, Between(at_least=20.0 * n)) for n in range(1, 10)]
+    with pytest.raises(ConfigError, match="cut the customers into 10 parts; at most 8 fit"):
+        ledger_groups(shop(400).customers, AcquisitionConfig(), many)
+
+
+def test_a_lever_on_a_list_leaves_all_others_as_they_were() -> None:
+    lever = {"kind": "shift", "target": "rate", "size": 0.5, "who": {"orders": {"at_most": 1}}}
+    sim = run(scenarios(more={"it": lever}), summary=shop(300), acquisition=channels())
+    groups = ledger(sim).groups
+    reached = [ONCE.reaches(group) for group in groups]
+    assert sorted(reached) == [False] * (len(groups) - 1) + [True]
+    base, more = (line(ledger(sim, name), "revenue_orders", "orders") for name in (BASELINE, "more"))
+    for g, on_it in enumerate(reached):
+        assert np.array_equal(base[:, g], more[:, g]) != on_it
+    orders = [line(ledger(sim, name), "orders", "orders")[:, reached, 0].sum() for name in (BASELINE, "more")]
+    assert orders[1] > 1.2 * orders[0]
+    alone = run(scenarios(more={"it": lever | {"who": {}}}), summary=shop(300), acquisition=channels())
+    np.testing.assert_allclose(ledger(sim).total("orders"), ledger(alone).total("orders"), rtol=1e-12)
+
+
+def test_a_list_with_nobody_on_it_is_told() -> None:
+    lever = {"kind": "shift", "target": "rate", "size": 0.5, "who": {"orders": {"at_least": 1000}}}
+    sim = run(scenarios(more={"it": lever}), draws=2)
+    told = sim.skipped["more"].description.not_applicable
+    assert told == "reaches nobody (existing customers, with at least 1000 orders so far)"
 
 
 def test_segments_are_groups() -> None:

@@ -14,6 +14,7 @@ from clvsim.scenario import BASELINE
 from clvsim.simulation import simulate
 from clvsim.simulation.config import FinanceConfig, SimulationConfig
 from clvsim.simulation.layout import MAX_CELLS
+from clvsim.simulation.ledger.lines import natural_units
 from clvsim.simulation.plan import RunPlan, make_plan
 from clvsim.simulation.run import simulate_plan
 
@@ -80,7 +81,35 @@ def test_offers_count_with_their_full_price_where_no_margin_is_known() -> None:
 def test_any_number_of_draws_is_refused_in_words() -> None:
     """Not by running out of memory."""
     with pytest.raises(ConfigError, match=f"ledger cells are more than {MAX_CELLS:,}"):
-        plan_of("page", draws=10**12, horizon_months=1)
+        plan_of("page", draws=10**6, horizon_months=600)
+
+
+def test_a_price_far_from_what_customers_pay_is_told_before_a_ledger_overflows() -> None:
+    far = scenarios(far={"upsell": {"kind": "offer", "take": 0.3, "price": 1e9, "incentive": 1e12}})
+    with pytest.raises(ConfigError) as caught:
+        make_plan(
+            shop(),
+            far,
+            tuple(far),
+            simulation=SimulationConfig(draws=4, horizon_months=3, jobs=1),
+            finance=FinanceConfig(gross_margin=0.4),
+            acquisition=channels(),
+            environment=CALM,
+            seed=3,
+        )
+    assert [problem.where for problem in caught.value.problems] == [
+        "scenario.far.upsell.price",
+        "scenario.far.upsell.incentive",
+    ]
+    rule = "must be at most 100,000 times what an order is (about 32), got 1e+09"
+    assert caught.value.problems[0].what == rule
+
+
+def test_a_ledger_that_overflows_is_no_bug() -> None:
+    raw = np.zeros((1, 2, 8, 3))
+    raw[0, 0, 0, 0] = 2.0**62
+    with pytest.raises(ConfigError, match=r"scenario: the sum of a month grows beyond .* a million times too high"):
+        natural_units(raw, 32.0, None)
 
 
 def test_a_plan_needs_no_compiled_code() -> None:

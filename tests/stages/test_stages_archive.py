@@ -1,5 +1,6 @@
 """A finished run is read back as it was."""
 
+import json
 from dataclasses import fields
 from pathlib import Path
 
@@ -9,7 +10,9 @@ import pytest
 
 from clvsim import archive
 from clvsim.errors import ConfigError
+from clvsim.files import write_csv
 from clvsim.report import write_report
+from clvsim.texts import CONTROLS
 from clvsim.types import RunResult
 from tests.report import factory
 
@@ -51,3 +54,21 @@ def test_numbers_that_json_lacks_become_null():
         "b": None,
         "c": "2024-01-02",
     }
+
+
+def test_no_text_of_a_table_is_a_formula_and_numbers_stay_numbers(tmp_path: Path):
+    table = pd.DataFrame({"model": ["=1+1", "+x", "-x", "@x", "\tx", "\rx", "x=1", None], "delta": [-1.5] * 8})
+    write_csv(table, tmp_path / "t.csv")
+    back = pd.read_csv(tmp_path / "t.csv")
+    assert [str(text)[:1] for text in back["model"]] == ["'"] * 6 + ["x", "n"]
+    assert back["delta"].tolist() == [-1.5] * 8
+    assert table["model"][0] == "=1+1"
+
+
+def test_controls_are_escapes_of_json(tmp_path: Path):
+    text = "a\x1b\x9b\u202e\x00ü\n"
+    archive.write_json({"title": text}, tmp_path / "x.json")
+    written = (tmp_path / "x.json").read_text(encoding="utf-8")
+    assert not CONTROLS.search(written)
+    assert "ü" in written
+    assert json.loads(written) == {"title": text}

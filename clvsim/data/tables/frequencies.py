@@ -19,7 +19,7 @@ from clvsim import clock
 from clvsim.data import checks
 from clvsim.data.columns import Columns, choose
 from clvsim.data.config import SummaryConfig
-from clvsim.data.database import connect, quoted
+from clvsim.data.database import connect, in_our_words, quoted
 from clvsim.data.files import layout_of
 from clvsim.data.material import Material
 from clvsim.data.raw import broken_lines, column_text, require_same_columns
@@ -145,7 +145,7 @@ def _texts(con: duckdb.DuckDBPyConnection, scan: Scan, used: dict[str, str]) -> 
     try:
         frame = con.execute(f"SELECT {values} FROM {scan.table}", list(scan.parameters)).df()
     except duckdb.Error as error:
-        raise DataError([(scan.label, f"cannot be read: {str(error).splitlines()[0]}")]) from error
+        raise DataError([(scan.label, f"cannot be read: {in_our_words(error)}")]) from error
     if scan.is_csv and (broken := broken_lines(con, 0, scan.above)[0]):
         first = broken[0]
         raise DataError(

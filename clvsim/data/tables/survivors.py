@@ -4,19 +4,22 @@ Columns `period` (0, 1, 2, ...) and `survivors`, and if there are several cohort
 customer becomes one row, `cohort-i`; times count from the start of the cohort.
 """
 
-import csv
 import hashlib
+import tempfile
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
+import duckdb
 import numpy as np
 import pandas as pd
 
 from clvsim import clock
 from clvsim.data.config import SurvivorsConfig
-from clvsim.data.files import find_files
+from clvsim.data.database import connect, identifier, in_our_words
+from clvsim.data.files import layout_of
 from clvsim.data.material import Material
+from clvsim.data.raw import broken_lines, column_text
+from clvsim.data.scan import scan_source
 from clvsim.errors import ConfigError, DataError, Problem
 from clvsim.schema import LARGEST, TINY
 from clvsim.texts import short
@@ -43,18 +46,25 @@ def material_of_survivors(config: SurvivorsConfig, source: pd.DataFrame | None =
 
 
 def _read(config: SurvivorsConfig) -> pd.DataFrame:
-    """The table of `config.path`, its values as text; a Parquet file keeps its types."""
+    """The table of `config.path`, its values as text."""
     if not config.path:
         raise ConfigError([("data.path", "no file given; type data.path=survivors.csv")])
-    files = find_files(config.path)
-    if len(files) > 1:
-        raise ConfigError([("data.path", f"one table at a time, {config.path} matches {len(files)} files")])
-    try:
-        if Path(files[0]).suffix == ".parquet":
-            return pd.read_parquet(files[0])
-        return pd.read_csv(files[0], dtype=str, sep=None, engine="python", encoding="utf-8-sig", nrows=MOST_ROWS + 1)
-    except (OSError, ValueError, pd.errors.ParserError, pd.errors.EmptyDataError, csv.Error) as error:
-        raise DataError([(files[0], f"cannot be read as a table: {str(error).splitlines()[0]}")]) from error
+    con = connect()
+    with tempfile.TemporaryDirectory(prefix="clvsim-") as folder:
+        first, *others = scan_source(con, config.path, layout_of(config), folder)
+        if others:
+            raise ConfigError([("data.path", f"one table at a time, {config.path} matches {1 + len(others)} files")])
+        values = ", ".join(f"{column_text(first, name)} AS {identifier(name)}" for name in dict.fromkeys(first.headers))
+        try:
+            rows = con.execute(f"SELECT {values} FROM {first.table} LIMIT {MOST_ROWS + 1}", list(first.parameters))
+            frame = rows.df()
+        except duckdb.Error as error:
+            raise DataError([(first.label, f"cannot be read: {in_our_words(error)}")]) from error
+        broken, count = broken_lines(con, 0, first.above) if first.is_csv else ([], 0)
+    if count:
+        what = f"{count:,} lines do not fit the header, e.g. row {broken[0].line}: {short(broken[0].text, 80)!r}"
+        raise DataError([(first.label, what)])
+    return frame.astype(object).where(frame.notna(), None)
 
 
 def check_table(frame: pd.DataFrame, config: SurvivorsConfig, label: str) -> pd.DataFrame:

@@ -85,6 +85,11 @@ def latest(late: np.ndarray) -> float:
 # --- the model --------------------------------------------------------------------------------------------------------
 
 
+def shapes_of(mean: Any, concentration: Any) -> tuple[Any, Any]:
+    """gamma and delta, arrays or graphs, of `churn_mean` and `churn_concentration`."""
+    return concentration / 2, concentration / 2 * (1 - mean) / mean
+
+
 class ContractModel(Seasonable, Poolable):
     """Settings, data and laws of both models; times are days, parameters have no unit.
 
@@ -96,8 +101,9 @@ class ContractModel(Seasonable, Poolable):
     contract may miss payments and come back, with `pause_chance` and `return_chance` (`models.retention.pausing`).
     `season`, `promotions`: whether more contracts end at renewals of some months or days
     (`models.retention.due_season`).
-    `churn_mean` = gamma / (gamma + delta): share lost at the first renewal. `churn_concentration` = gamma + delta:
-    small where customers differ widely.
+    `churn_mean` = gamma / (gamma + delta): share lost at the first renewal. `churn_concentration` = 2 gamma, which is
+    gamma + delta where half are lost: small where customers differ widely. The squared ratio of theta's sd to its mean
+    is about 1 / gamma where few are lost, so the prior says of little and of much churn alike how customers differ.
     """
 
     renewing: ClassVar[bool] = True
@@ -121,7 +127,7 @@ class ContractModel(Seasonable, Poolable):
     pause_chance: BetaPrior = BetaPrior(a=1.0, b=1.0)
     return_chance: BetaPrior = BetaPrior(a=1.0, b=1.0)
     churn_mean: BetaPrior = BetaPrior(a=1.0, b=1.0)
-    churn_concentration: LogNormalPrior = LogNormalPrior(median=2.0, sd_log=1.5)
+    churn_concentration: LogNormalPrior = LogNormalPrior(median=2.0, sd_log=2.0)
 
     @model_validator(mode="after")
     def _grace_is_short(self) -> "ContractModel":
@@ -192,8 +198,8 @@ class ContractModel(Seasonable, Poolable):
     def graph(self, pm: Any, inputs: Any) -> dict[str, Any]:
         """The parameters of theta's distribution. Free variables: churn_mean, churn_concentration."""
         mean = self.churn_mean.variable(pm, "churn_mean")
-        total = self.churn_concentration.variable(pm, "churn_concentration")
-        return dict(zip(self.SYMBOLS, (total * mean, total * (1 - mean)), strict=True))
+        concentration = self.churn_concentration.variable(pm, "churn_concentration")
+        return dict(zip(self.SYMBOLS, shapes_of(mean, concentration), strict=True))
 
     def apply_factors(self, params: Mapping[str, Any], buying: Any, leaving: Any) -> dict[str, Any]:
         """The odds of theta's mean times `leaving`, at the same sum of both parameters. Nothing to buy in between."""
@@ -202,8 +208,7 @@ class ContractModel(Seasonable, Poolable):
 
     def natural(self, draws: Params, rows: ContractRows, days_per_unit: float) -> dict[str, np.ndarray]:
         """The paper's parameters from the model's variables; they have no unit."""
-        mean, total = draws["churn_mean"], draws["churn_concentration"]
-        return dict(zip(self.SYMBOLS, (total * mean, total * (1 - mean)), strict=True))
+        return dict(zip(self.SYMBOLS, shapes_of(draws["churn_mean"], draws["churn_concentration"]), strict=True))
 
     # data
 

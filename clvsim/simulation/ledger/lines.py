@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import pandas as pd
 
+from clvsim.errors import ConfigError
 from clvsim.interventions.base import CostEntry, Group
 from clvsim.kernels import structs as ks
 from clvsim.kernels.structs import COUNT_UNIT
@@ -233,12 +234,15 @@ def money_lines(kernel: np.ndarray, levers: Levers, draw: np.ndarray, economics:
 
 
 def natural_units(raw: np.ndarray, scale: float, margin: float | None) -> np.ndarray:
-    """Ledger (w, 2g, k, …) in natural units: money lines by the money scale, counts by 2^-24. Refuses overflow.
+    """Ledger (w, 2g, k, …) in natural units: money lines by the money scale, counts by 2^-24. Raises
+    ConfigError where a cell outgrows an integer: what is typed is far from what customers pay.
 
     With a constant `margin` goods were not posted and follow from revenue; None: they were.
     """
     if raw.size and (raw.max() >= 2**62 or raw.min() <= -(2**62)):
-        raise OverflowError("a ledger cell reached 2^62 units")
+        most = 2**62 / COUNT_UNIT * scale
+        what = f"the sum of a month grows beyond {most:.1g}, to which money is counted exactly here"
+        raise ConfigError([("scenario", f"{what}: is a price, a cost or a rate of a lever a million times too high?")])
     out = raw / COUNT_UNIT
     out[:, :, [ks.REVENUE, ks.GOODS]] *= scale
     if margin is not None:

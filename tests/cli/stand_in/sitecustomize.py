@@ -13,7 +13,12 @@ def run(config, ctx):
     from clvsim.errors import DiagnosticsError
 
     (ctx.folder / "figures").mkdir()
-    (ctx.folder / "half").write_text("x")
+    (ctx.folder / "half").touch() if config.title == "fill" else (ctx.folder / "half").write_text("x")
+    if config.title == "fill":
+        from clvsim.runfolder import writing
+
+        with writing(ctx.final):
+            (ctx.folder / "much").write_bytes(bytes(1000))
     if config.title == "sleep":
         time.sleep(60)
     if config.title == "wrapped":

@@ -1,0 +1,89 @@
+"""What a run says of its time, its machine and its files: the same twice, and nothing of who works where."""
+
+import json
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from clvsim import clock
+from clvsim.errors import ConfigError
+from clvsim.provenance import (
+    PACKAGES,
+    file_names,
+    processor,
+    provenance,
+    quality_with_file_names,
+    with_file_names,
+)
+from clvsim.types import QualityLine
+
+
+@pytest.mark.parametrize(
+    ("command", "shown"),
+    [
+        ("clvsim run /home/ann/shop/orders.csv seed=2", "clvsim run orders.csv seed=2"),
+        ("clvsim run orders.csv", "clvsim run orders.csv"),
+        ("clvsim run ../2024/orders.csv", "clvsim run ../2024/orders.csv"),
+        ("clvsim run data.path=/home/ann/orders.csv", "clvsim run data.path=orders.csv"),
+        ("clvsim run 'data.path=[/a/x.csv,/a b/y.csv]'", "clvsim run 'data.path=[x.csv,y.csv]'"),
+        ("clvsim run fit.posterior=/a/p.nc run=/a/r", "clvsim run fit.posterior=p.nc run=r"),
+        ("clvsim run 'data.path=/a/*.csv'", "clvsim run 'data.path=*.csv'"),
+        ("clvsim run 'data.only={Page: [/home]}' title=/x/y", "clvsim run 'data.only={Page: [/home]}' title=/x/y"),
+    ],
+)
+def test_a_command_has_names_of_files_instead_of_paths_from_the_root(command, shown):
+    assert file_names(command) == shown
+
+
+def test_so_has_a_configuration():
+    config = {"data": {"path": ["/a/x.csv", "y.csv"]}, "fit": {"posterior": ["/a/p.nc"]}, "out": "/a/r", "run": None}
+    shown = {"data": {"path": ["x.csv", "y.csv"]}, "fit": {"posterior": ["p.nc"]}, "out": "r", "run": None}
+    assert with_file_names(config) == shown
+    assert with_file_names({"data": {"kind": "synthetic"}, "fit": {"posterior": []}, "out": None}) == {
+        "data": {"kind": "synthetic"},
+        "fit": {"posterior": []},
+        "out": None,
+    }
+    assert config["data"]["path"][0] == "/a/x.csv"
+
+
+def test_so_has_a_quality_table():
+    line = QualityLine("k", "Files", "/a/x.csv 3, /b c/y.csv 1", "first /a/x.csv; e.g. /a/d/z.csv row 3: '/a'")
+    config = {"data": {"path": ["/a/x.csv", "/b c/*.csv", "rel/x.csv"]}}
+    (shown,) = quality_with_file_names([line], config)
+    assert (shown.value, shown.note) == ("x.csv 3, y.csv 1", "first x.csv; e.g. d/z.csv row 3: '/a'")
+    assert quality_with_file_names([line], {"data": {"path": "x.csv"}}) == (line,)
+    assert quality_with_file_names([line], {"data": {"kind": "synthetic"}}) == (line,)
+
+
+def test_the_machine_is_recorded(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "3")
+    record = json.loads(json.dumps(provenance()))
+    assert record["platform"]["threads"]["OPENBLAS_NUM_THREADS"] == "3"
+    assert record["platform"]["processor"] == processor()
+    assert record["platform"]["cpus"] >= 1
+    assert {"numpy", "pymc", "duckdb", "scipy"} <= set(record["versions"]) <= set(PACKAGES)
+
+
+def test_a_processor_that_the_system_does_not_name_is_no_error(monkeypatch: pytest.MonkeyPatch):
+    def missing(*_: object, **__: object) -> str:
+        raise FileNotFoundError
+
+    monkeypatch.setattr(Path, "read_text", missing)
+    assert isinstance(processor(), str)
+
+
+def test_time_can_be_set(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv(clock.VARIABLE, "1704067199")
+    assert str(clock.now()) == "2023-12-31 23:59:59+00:00"
+    assert clock.today() == date(2023, 12, 31)
+    monkeypatch.setenv(clock.VARIABLE, "")
+    assert clock.today() == date.today()
+
+
+@pytest.mark.parametrize("stated", ["soon", "-1", "1.5", "1" * 30, "²"])
+def test_a_time_that_is_none_is_told(monkeypatch: pytest.MonkeyPatch, stated):
+    monkeypatch.setenv(clock.VARIABLE, stated)
+    with pytest.raises(ConfigError, match="SOURCE_DATE_EPOCH: must be a whole number of seconds since 1970, got '"):
+        clock.now()
