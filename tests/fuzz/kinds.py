@@ -33,7 +33,7 @@ KINDS: dict[str, Kind] = {
     "studies, by hand": Kind(lambda _: studies.study_cases(), 16, 1000),
     "studies": Kind(lambda _: studies.studies(), 8, 250),
     "command lines": Kind(lambda _: words.commands(), 16, 350),
-    "files of draws, read only": Kind(lambda o: artefacts.posteriors(o.posterior), 40, 300),
+    "files of draws, read only": Kind(lambda o: artefacts.posteriors(o.posterior), 10, 150),
     "files of draws": Kind(lambda o: artefacts.used_posteriors(o.posterior), 2, 40),
     "cached draws": Kind(lambda o: artefacts.cached(o.cache), 2, 30),
     "folders of runs": Kind(lambda o: artefacts.run_folders(o.run), 12, 200),
