@@ -38,12 +38,22 @@ KINDS: dict[str, Kind] = {
     "cached draws": Kind(lambda o: artefacts.cached(o.cache), 2, 30),
     "folders of runs": Kind(lambda o: artefacts.run_folders(o.run), 12, 200),
 }
+COMPILE_SECONDS = 60
 LOG, PRACTICE = tables.GOOD, [(*artefacts.RUN, "out=r")]
 
 
 def of_kind(name: str, nursery: Nursery, originals: artefacts.Originals, parent: Path, *, long: bool) -> Tally:
     kind = KINDS[name]
     return campaign(kind.some(kind.long if long else kind.short, originals), in_nursery(nursery), parent)
+
+
+def of_compiled(cache: Path, parent: Path) -> Tally:
+    """Runs that find what Numba compiled damaged: it is compiled again, and nothing in it is executed."""
+    tally = Tally()
+    for damage in surroundings.DAMAGES.values():
+        runner = surroundings.run_damaged(damage, cache)
+        tally += campaign([Case(surroundings.RUN, surroundings.FILES)], runner, parent, COMPILE_SECONDS)
+    return tally
 
 
 def of_surroundings(cache: Path, parent: Path, *, long: bool) -> Tally:
