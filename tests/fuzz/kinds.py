@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from hypothesis.strategies import SearchStrategy
 
-from tests.fuzz import artefacts, studies, surroundings, tables, words
+from tests.fuzz import artefacts, kills, studies, surroundings, tables, words
 from tests.fuzz.campaign import Tally, campaign, generated, in_nursery
 from tests.fuzz.cases import Case
 from tests.fuzz.nursery import Nursery
@@ -25,21 +25,21 @@ class Kind(NamedTuple):
 
 
 KINDS: dict[str, Kind] = {
-    "logs, by hand": Kind(lambda _: tables.log_cases(), 10, 1000),
-    "logs": Kind(lambda _: tables.logs(), 8, 200),
-    "logs, read only": Kind(lambda _: tables.logs(through="log"), 30, 200),
-    "workbooks, Parquet and gzip": Kind(lambda _: tables.packed(), 20, 200),
-    "tables of counts": Kind(lambda _: tables.counts(), 8, 120),
-    "studies, by hand": Kind(lambda _: studies.study_cases(), 16, 1000),
-    "studies": Kind(lambda _: studies.studies(), 8, 250),
-    "command lines": Kind(lambda _: words.commands(), 16, 350),
-    "files of draws, read only": Kind(lambda o: artefacts.posteriors(o.posterior), 10, 150),
-    "files of draws": Kind(lambda o: artefacts.used_posteriors(o.posterior), 2, 40),
+    "logs, by hand": Kind(lambda _: tables.log_cases(), 6, 1000),
+    "logs": Kind(lambda _: tables.logs(), 6, 200),
+    "logs, read only": Kind(lambda _: tables.logs(through="log"), 40, 200),
+    "workbooks, Parquet and gzip": Kind(lambda _: tables.packed(), 40, 200),
+    "tables of counts": Kind(lambda _: tables.counts(), 6, 120),
+    "studies, by hand": Kind(lambda _: studies.study_cases(), 12, 1000),
+    "studies": Kind(lambda _: studies.studies(), 6, 250),
+    "command lines": Kind(lambda _: words.commands(), 12, 350),
+    "files of draws, read only": Kind(lambda o: artefacts.posteriors(o.posterior), 6, 150),
+    "files of draws": Kind(lambda o: artefacts.used_posteriors(o.posterior), 1, 40),
     "cached draws": Kind(lambda o: artefacts.cached(o.cache), 2, 30),
-    "folders of runs": Kind(lambda o: artefacts.run_folders(o.run), 12, 200),
+    "folders of runs": Kind(lambda o: artefacts.run_folders(o.run), 8, 200),
 }
 COMPILE_SECONDS = 60
-LOG, PRACTICE = tables.GOOD, [(*artefacts.RUN, "out=r")]
+LOG, PRACTICE = kills.orders(), [(*artefacts.RUN, "out=r"), kills.COMMANDS["fit"]]
 
 
 def of_kind(name: str, nursery: Nursery, originals: artefacts.Originals, parent: Path, *, long: bool) -> Tally:

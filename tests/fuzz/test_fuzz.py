@@ -9,6 +9,7 @@ from tests.fuzz import words
 from tests.fuzz.artefacts import Originals, originals
 from tests.fuzz.campaign import a_nursery, campaign, generated
 from tests.fuzz.cases import SECRET, Case, Room
+from tests.fuzz.kills import Killing
 from tests.fuzz.kinds import KINDS, LOG, PRACTICE, of_compiled, of_kind, of_surroundings
 from tests.fuzz.nursery import Ended, Nursery
 
@@ -33,6 +34,13 @@ def test_some(kind, nursery, original, tmp_path):
 
 def test_some_surroundings(posterior_cache, tmp_path):
     of_surroundings(posterior_cache, tmp_path, long=False).require_fine()
+
+
+def test_a_few_signals(nursery, tmp_path):
+    """Many: `test_fuzz_kills.py`."""
+    killing = Killing(nursery, tmp_path, ("fit",))
+    assert killing.failures(4) == []
+    assert killing.codes[0] < 3
 
 
 @pytest.mark.slow
