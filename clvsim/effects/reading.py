@@ -21,7 +21,7 @@ def keys_of_kind(kinds: Mapping[str, type[EffectKind]]) -> Callable[[Any], Any]:
             return value
         if not isinstance(value, Mapping):
             raise ValueError(f"a number or an effect {{kind: {' | '.join(kinds)}, ...}} is needed")
-        kind = kinds.get(value.get("kind"))
+        kind = kinds.get(str(value.get("kind")))
         if kind is None:
             return value
         own = kind.own_keys(value)

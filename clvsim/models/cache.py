@@ -32,6 +32,7 @@ from clvsim.types import DAYS_PER_UNIT, Diagnostic, DrawMethod, Posterior, Seen
 
 _FORMAT = 3
 _IN_ONE_SENTENCE = 2  # the format in which `method` held both models' methods as text
+_SEAL = 32  # bytes of a digest
 _LONGEST = 300  # characters of a reason
 _READ = "read from a file"
 _PLAIN = " []()-+&,:;=#!?"  # in names of parameters, which hold names of groups: a slash would make a folder
@@ -244,10 +245,29 @@ def load(folder: Path, key: str, log: Callable[[str], None]) -> FittedModels | N
     if not os.path.isfile(path):
         return None
     try:
+        require_sealed(path)
         return read_posterior(path)
     except ConfigError as error:
         log(f"cached posterior is unreadable and will be fitted again: {error}")
         return None
+
+
+def seal(path: Path) -> None:
+    """Append the digest of a file, which HDF5 does not look at: one bit that turned over would be another result, or
+    send HDF5 round in circles."""
+    content = path.read_bytes()
+    with path.open("ab") as file:
+        file.write(hashlib.sha256(content).digest())
+
+
+def require_sealed(path: Path) -> None:
+    """Raises ConfigError for a file that is not as it was sealed."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ConfigError([(str(path), f"cannot be read ({error.strerror})")]) from None
+    if hashlib.sha256(content[:-_SEAL]).digest() != content[-_SEAL:]:
+        raise ConfigError([(str(path), "is not as it was written")])
 
 
 def store(fitted: FittedModels, folder: Path, key: str, log: Callable[[str], None]) -> None:
@@ -258,6 +278,7 @@ def store(fitted: FittedModels, folder: Path, key: str, log: Callable[[str], Non
         folder.mkdir(parents=True, exist_ok=True)
         sweep_asides(folder)
         write_posterior(fitted, aside)
+        seal(aside)
         sync(aside)
         os.replace(aside, path)
     except OSError as error:

@@ -17,7 +17,7 @@ from clvsim.models import RETENTION, SPEND, cache
 from clvsim.models.diagnostics import diagnose
 from clvsim.models.domain import problems
 from clvsim.models.fitted import FittedModels
-from clvsim.models.hdf5 import MAX_DRAWS, require_plain
+from clvsim.models.hdf5 import MAX_DRAWS, require_bearable, require_plain
 from clvsim.models.protocol import RetentionModel, SpendModel
 from clvsim.types import CustomerSummary, Diagnostic, DrawMethod, Posterior, Seen
 
@@ -67,6 +67,7 @@ def read_parts(path: Path | str, retention: str) -> dict[str, Part]:
     if not os.path.isfile(path):  # which a name that no file can have is not, either
         raise ConfigError([("fit.posterior", f"no such file: {path}")])
     try:
+        require_bearable(path)
         require_plain(path)
         parts = _own(path) if _is_own(path) else _foreign(path, retention)
     except ConfigError:

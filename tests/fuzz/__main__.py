@@ -3,16 +3,19 @@
 import os
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 from tests.fuzz.artefacts import originals
 from tests.fuzz.campaign import Tally, a_nursery
-from tests.fuzz.kinds import KINDS, LOG, PRACTICE, of_kind, of_surroundings
+from tests.fuzz.kinds import KINDS, LOG, PRACTICE, of_compiled, of_kind, of_surroundings
 
 HEAD = (
     "| kind | cases | passed | configuration (2) | diagnostics (3) | data (4) | failed | slowest | most memory |\n"
     "|---|--:|--:|--:|--:|--:|--:|--:|--:|"
 )
+
+FROM_SCRATCH = {"compiled kernels": of_compiled, "surroundings": partial(of_surroundings, long=True)}
 
 
 def row(name: str, tally: Tally) -> str:
@@ -22,7 +25,7 @@ def row(name: str, tally: Tally) -> str:
 
 def main() -> int:
     """Prints each kind's row as it is done; failures go to stderr. The exit code is 1 where there are any."""
-    kinds = sys.argv[1:] or [*KINDS, "surroundings"]
+    kinds = sys.argv[1:] or [*KINDS, *FROM_SCRATCH]
     total = Tally()
     print(HEAD, flush=True)
     with tempfile.TemporaryDirectory() as folder:
@@ -30,13 +33,10 @@ def main() -> int:
         with a_nursery(cache, LOG, PRACTICE) as nursery:
             original = originals(nursery, Path(folder))
             for name in kinds:
-                of_these = name == "surroundings"
-                parent = Path(folder)
-                tally = (
-                    of_surroundings(cache, parent, long=True)
-                    if of_these
-                    else of_kind(name, nursery, original, parent, long=True)
-                )
+                if name in FROM_SCRATCH:
+                    tally = FROM_SCRATCH[name](cache, Path(folder))
+                else:
+                    tally = of_kind(name, nursery, original, Path(folder), long=True)
                 print(row(name, tally), flush=True)
                 print("\n\n".join(tally.failures), file=sys.stderr, flush=True)
                 total += tally

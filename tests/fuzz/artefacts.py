@@ -1,5 +1,6 @@
 """Damage of what clvsim writes and reads again: files of draws, cached ones, and the folders of finished runs."""
 
+import hashlib
 import io
 import json
 import math
@@ -217,7 +218,8 @@ strange = st.one_of(
 
 @st.composite
 def run_folders(draw: st.DrawFn, run: Mapping[str, bytes]) -> Case:
-    """`report` of a folder in which a file is damaged, missing, or says something else."""
+    """`report` of a folder in which a file is damaged, missing, or says something else; of half of them the record says
+    that this is what the run wrote, since whoever changes a file can change that too."""
     files: dict[str, bytes | None] = {f"r/{name}": run[name] for name in READ_BY_REPORT}
     name = draw(st.sampled_from((*READ_BY_REPORT, "summary.json", "summary.json")))
     how = draw(st.sampled_from(("values", "values", "values", "bytes", "missing", "folder", "cells")))
@@ -243,4 +245,19 @@ def run_folders(draw: st.DrawFn, run: Mapping[str, bytes]) -> Case:
             files["r/comparison.csv"] = "\n".join(map(",".join, rows)).encode("utf-8", "replace")
         case _:
             files[f"r/{name}"] = draw(damaged(run[name]))
+    if draw(st.booleans()):
+        signed_record = signed(files)
+        files = {**files, "r/run.json": signed_record} if signed_record is not None else files
     return Case(("report", "r"), files)
+
+
+def signed(files: Mapping[str, bytes | None]) -> bytes | None:
+    """The record of a run folder with the digests of the files that are there; as it is where it is no record."""
+    record = files.get("r/run.json")
+    try:
+        content = json.loads(record or b"")
+        parts = {place.removeprefix("r/"): part for place, part in files.items() if place != "r/run.json"}
+        content["parts"] = {name: hashlib.sha256(part).hexdigest() for name, part in parts.items() if part is not None}
+    except (ValueError, TypeError):
+        return record
+    return json.dumps(content).encode()

@@ -24,6 +24,7 @@ class Tally:
 
     codes: Counter[int] = field(default_factory=Counter)
     failures: list[str] = field(default_factory=list)
+    failed: list[Case] = field(default_factory=list)
     slowest: float = 0.0
     peak: int = 0
     cpu_seconds: float = 0.0
@@ -40,6 +41,7 @@ class Tally:
     def __iadd__(self, other: "Tally") -> "Tally":
         self.codes += other.codes
         self.failures += other.failures
+        self.failed += other.failed
         self.slowest, self.peak = max(self.slowest, other.slowest), max(self.peak, other.peak)
         self.cpu_seconds += other.cpu_seconds
         return self
@@ -69,7 +71,8 @@ def generated(strategy: SearchStrategy[Case], number: int) -> Iterator[Case]:
     yield from cases[:number]
 
 
-def campaign(cases: Iterable[Case], run: Run, parent: Path) -> Tally:
+def campaign(cases: Iterable[Case], run: Run, parent: Path, seconds: float = CPU_SECONDS) -> Tally:
+    """`seconds`: of one core that a case may take."""
     tally = Tally()
     for case in cases:
         room = Room(parent)
@@ -78,9 +81,10 @@ def campaign(cases: Iterable[Case], run: Run, parent: Path) -> Tally:
         ended = run(case, room)
         tally.add(ended)
         found = list(faults(case, ended, before, room))
-        if ended.cpu_seconds > CPU_SECONDS:
+        if ended.cpu_seconds > seconds:
             found.append(f"{ended.cpu_seconds:.0f} s")
         if found:
+            tally.failed.append(case)
             tally.failures.append(f"{'; '.join(found)}\n  {case}\n  code {ended.code}, stderr {ended.err[-600:]!r}")
     return tally
 

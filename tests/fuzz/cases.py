@@ -19,6 +19,7 @@ USERS_ERRORS = frozenset({2, 3, 4})  # `clvsim.errors`
 LONGEST_LINE = LONGEST + texts.LONGEST_LINE + 20  # characters: where, what, and the name of the command
 MOST_LINES = MOST + 10
 PEAK_BYTES = 3 << 29  # 1.5 GB
+OF_MATPLOTLIB = re.compile(r"\.(config|cache)(/matplotlib(/fontlist.*)?)?")  # which it makes where it is imported
 WRITES = ("run", "fit", "validate", "report")
 
 Files = Mapping[str, bytes | None]  # by path; None: a folder
@@ -91,7 +92,7 @@ def faults(case: Case, ended: Ended, before: Files, room: Room) -> Iterator[str]
         yield f"unfinished files: {partial[:5]}"
     if left := sorted(tree(room.temporary)):
         yield f"temporary files: {left[:5]}"
-    if left := sorted(tree(room.home)):
+    if left := sorted(name for name in tree(room.home) if not OF_MATPLOTLIB.fullmatch(name)):
         yield f"files at home: {left[:5]}"
 
 

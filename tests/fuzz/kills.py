@@ -115,6 +115,11 @@ class Killing:
         out = room.here / "out"
         return Undisturbed(seconds, results(out), frozenset(tree(out)))
 
+    def failures(self, number: int) -> list[str]:
+        """A text for each of so many kills after which something is wrong."""
+        found = {kill: list(self.faults(kill)) for kill in kills(number, tuple(self.undisturbed))}
+        return [f"{kill}: {'; '.join(faults)}" for kill, faults in found.items() if faults]
+
     def faults(self, kill: Kill) -> Iterator[str]:
         """What is wrong after a kill, and after the same command once more, undisturbed."""
         expected, room = self.undisturbed[kill.command], self._room()

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from hypothesis.strategies import SearchStrategy
 
-from tests.fuzz import artefacts, studies, surroundings, tables, words
+from tests.fuzz import artefacts, kills, studies, surroundings, tables, words
 from tests.fuzz.campaign import Tally, campaign, generated, in_nursery
 from tests.fuzz.cases import Case
 from tests.fuzz.nursery import Nursery
@@ -25,25 +25,35 @@ class Kind(NamedTuple):
 
 
 KINDS: dict[str, Kind] = {
-    "logs, by hand": Kind(lambda _: tables.log_cases(), 10, 1000),
-    "logs": Kind(lambda _: tables.logs(), 8, 200),
-    "logs, read only": Kind(lambda _: tables.logs(through="log"), 30, 200),
-    "workbooks, Parquet and gzip": Kind(lambda _: tables.packed(), 20, 200),
-    "tables of counts": Kind(lambda _: tables.counts(), 8, 120),
-    "studies, by hand": Kind(lambda _: studies.study_cases(), 16, 1000),
-    "studies": Kind(lambda _: studies.studies(), 8, 250),
-    "command lines": Kind(lambda _: words.commands(), 16, 350),
-    "files of draws, read only": Kind(lambda o: artefacts.posteriors(o.posterior), 40, 300),
-    "files of draws": Kind(lambda o: artefacts.used_posteriors(o.posterior), 2, 40),
+    "logs, by hand": Kind(lambda _: tables.log_cases(), 6, 1000),
+    "logs": Kind(lambda _: tables.logs(), 6, 200),
+    "logs, read only": Kind(lambda _: tables.logs(through="log"), 40, 200),
+    "workbooks, Parquet and gzip": Kind(lambda _: tables.packed(), 40, 200),
+    "tables of counts": Kind(lambda _: tables.counts(), 6, 120),
+    "studies, by hand": Kind(lambda _: studies.study_cases(), 12, 1000),
+    "studies": Kind(lambda _: studies.studies(), 6, 250),
+    "command lines": Kind(lambda _: words.commands(), 12, 350),
+    "files of draws, read only": Kind(lambda o: artefacts.posteriors(o.posterior), 6, 150),
+    "files of draws": Kind(lambda o: artefacts.used_posteriors(o.posterior), 1, 40),
     "cached draws": Kind(lambda o: artefacts.cached(o.cache), 2, 30),
-    "folders of runs": Kind(lambda o: artefacts.run_folders(o.run), 12, 200),
+    "folders of runs": Kind(lambda o: artefacts.run_folders(o.run), 8, 200),
 }
-LOG, PRACTICE = tables.GOOD, [(*artefacts.RUN, "out=r")]
+COMPILE_SECONDS = 60
+LOG, PRACTICE = kills.orders(), [(*artefacts.RUN, "out=r"), kills.COMMANDS["fit"]]
 
 
 def of_kind(name: str, nursery: Nursery, originals: artefacts.Originals, parent: Path, *, long: bool) -> Tally:
     kind = KINDS[name]
     return campaign(kind.some(kind.long if long else kind.short, originals), in_nursery(nursery), parent)
+
+
+def of_compiled(cache: Path, parent: Path) -> Tally:
+    """Runs that find what Numba compiled damaged: it is compiled again, and nothing in it is executed."""
+    tally = Tally()
+    for damage in surroundings.DAMAGES.values():
+        runner = surroundings.run_damaged(damage, cache)
+        tally += campaign([Case(surroundings.RUN, surroundings.FILES)], runner, parent, COMPILE_SECONDS)
+    return tally
 
 
 def of_surroundings(cache: Path, parent: Path, *, long: bool) -> Tally:

@@ -2,6 +2,7 @@
 
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import threading
@@ -9,7 +10,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.fuzz.cases import Case, Room
+from tests.fuzz.cases import CANARY, Case, Room
+from tests.fuzz.nasty import flipped
 from tests.fuzz.nursery import WALL_SECONDS, Ended
 from tests.fuzz.tables import BRIEF, GOOD
 
@@ -129,6 +131,34 @@ def cases(*, long: bool) -> Iterator[tuple[Surrounding, tuple[str, ...]]]:
     yield from ((one, CHECK) for one in (everything if long else everything[:: len(everything) // 2]))
     if long:
         yield from ((one, RUN) for one in everything if one.name in IN_A_RUN)
+
+
+DAMAGES: dict[str, Callable[[bytes], bytes]] = {
+    "cut": lambda content: content[: len(content) // 2],
+    "a bit turned over": lambda content: flipped(content, [len(content) // 2]),
+    "a pickle that acts, behind what stood there": lambda content: (
+        content[:32] + f"cposix\nsystem\n(S'touch {CANARY}'\ntR.".encode()
+    ),
+}
+
+
+def run_damaged(damage: Callable[[bytes], bytes], cache: Path) -> Callable[[Case, Room], Ended]:
+    """A runner of a whole run that finds each file of compiled kernels damaged."""
+    from clvsim.kernels.compiler import source_hash
+
+    own = Surrounding("", {"CLVSIM_CACHE": "{root}/cache", "PYTENSOR_FLAGS": f"base_compiledir={cache}/pytensor"})
+
+    def run(case: Case, room: Room) -> Ended:
+        kernels = Path("kernels") / source_hash()
+        copy = room.root / "cache" / kernels
+        shutil.copytree(cache / kernels, copy)
+        for folder in (room.root / "cache", copy.parent, *copy.rglob("*/")):
+            folder.chmod(0o700)
+        for path in copy.rglob("*.nb*"):
+            path.write_bytes(damage(path.read_bytes()))
+        return run_in(own, RUN, cache)(case, room)
+
+    return run
 
 
 def run_in(one: Surrounding, words: tuple[str, ...], cache: Path) -> Callable[[Case, Room], Ended]:

@@ -9,7 +9,8 @@ from tests.fuzz import words
 from tests.fuzz.artefacts import Originals, originals
 from tests.fuzz.campaign import a_nursery, campaign, generated
 from tests.fuzz.cases import SECRET, Case, Room
-from tests.fuzz.kinds import KINDS, LOG, PRACTICE, of_kind, of_surroundings
+from tests.fuzz.kills import Killing
+from tests.fuzz.kinds import KINDS, LOG, PRACTICE, of_compiled, of_kind, of_surroundings
 from tests.fuzz.nursery import Ended, Nursery
 
 
@@ -35,12 +36,24 @@ def test_some_surroundings(posterior_cache, tmp_path):
     of_surroundings(posterior_cache, tmp_path, long=False).require_fine()
 
 
+def test_a_few_signals(nursery, tmp_path):
+    """Many: `test_fuzz_kills.py`."""
+    killing = Killing(nursery, tmp_path, ("fit",))
+    assert killing.failures(4) == []
+    assert killing.codes[0] < 3
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_many(kind, nursery, original, tmp_path, record_property):
     tally = of_kind(kind, nursery, original, tmp_path, long=True)
     record_property("cases", tally.cases)
     tally.require_fine()
+
+
+@pytest.mark.slow
+def test_damaged_kernels(posterior_cache, tmp_path):
+    of_compiled(posterior_cache, tmp_path).require_fine()
 
 
 @pytest.mark.slow

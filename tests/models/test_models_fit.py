@@ -273,6 +273,7 @@ def test_cached_nan_is_not_used(run, tmp_path):
     (entry,) = (tmp_path / "cache").iterdir()
     spend = {**fresh.posterior.spend, "p": np.full(4000, np.nan)}
     write_posterior(replace(fresh, posterior=replace(fresh.posterior, spend=spend)), entry)
+    cache.seal(entry)
     found, notes = run()
     assert not found.posterior.from_cache
     assert "p must be above 0 and at most 1e15, and 4,000 of 4,000 draws are not (nan)" in notes[0]

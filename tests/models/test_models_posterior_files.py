@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from clvsim.errors import ConfigError
-from clvsim.models import RETENTION, SPEND, cache
+from clvsim.models import RETENTION, SPEND, cache, elsewhere, hdf5
 from clvsim.models.around import several
 from clvsim.models.domain import LOG, POSITIVE, PROBABILITY, Domain, problems, whole
 from clvsim.models.elsewhere import read_parts
@@ -30,6 +30,12 @@ MONEY = {"p": 6.2, "q": 3.7, "gamma": 15.0, "first_order_factor": 1.0}
 def models(life=LIFE, money=MONEY, retention="bg_nbd", **changes) -> FittedModels:
     draws = ({k: np.full(DRAWS, v, float) for k, v in group.items()} for group in (life, money))
     return FittedModels(RETENTION[retention](), SPEND["gamma_gamma"](), Posterior(*draws, time_unit="week", **changes))
+
+
+@pytest.fixture(autouse=True)
+def here_at_once(monkeypatch):
+    """Without the process that reads a file first, but in the tests that are about it: it takes half a second."""
+    monkeypatch.setattr(elsewhere, "require_bearable", lambda path: None)
 
 
 @pytest.fixture
@@ -206,6 +212,46 @@ def test_every_truncation_is_refused(file):
     for size in range(0, len(whole_file) - 1, 997):
         file.write_bytes(whole_file[:size])
         refusal(file)
+
+
+FALLS = "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)"
+
+
+@pytest.mark.parametrize(
+    ("program", "said"),
+    [
+        ("import time; time.sleep(60)", "reading it takes HDF5 more than 1 seconds: it is damaged"),
+        (FALLS, "HDF5 falls over it (signal 11): it is damaged"),
+    ],
+)
+def test_hdf5_that_never_ends_or_falls_does_so_elsewhere(file, tmp_path, monkeypatch, program, said):
+    (tmp_path / "program.py").write_text(program)
+    monkeypatch.setattr(hdf5, "__file__", str(tmp_path / "program.py"))
+    monkeypatch.setattr(hdf5, "_PATIENCE_SECONDS", 1)
+    monkeypatch.setattr(elsewhere, "require_bearable", hdf5.require_bearable)
+    with pytest.raises(ConfigError) as error:
+        read_parts(file, "bg_nbd")
+    assert said in error.value.problems[0].what
+
+
+def test_what_reads_first_finds_nothing_wrong_with_a_good_file(file, monkeypatch):
+    monkeypatch.setattr(elsewhere, "require_bearable", hdf5.require_bearable)
+    assert set(read_parts(file, "bg_nbd")) == {"retention", "spend"}
+
+
+def test_a_cached_posterior_is_believed_only_as_it_was_written(tmp_path):
+    said: list[str] = []
+    cache.store(models(), tmp_path, "key", said.append)
+    assert cache.load(tmp_path, "key", said.append) is not None
+    assert said == []
+    whole_file = (tmp_path / "key.nc").read_bytes()
+    for place in range(0, len(whole_file), 4999):
+        damaged = bytearray(whole_file)
+        damaged[place] ^= 1
+        (tmp_path / "key.nc").write_bytes(damaged)
+        assert cache.load(tmp_path, "key", said.append) is None
+        assert "will be fitted again" in said.pop()
+        assert not said
 
 
 # --- the domains themselves -------------------------------------------------------------------------------------------
