@@ -139,12 +139,13 @@ def marginal_cac(simulation: Simulation, scenario: SimulatedScenario) -> np.ndar
     """Cost of one more customer, dC/dN: what the channels cost more than in the baseline, per additional customer.
 
     Both are exact given the world's visitors. Where a scenario brings the baseline's number, the baseline itself
-    included, one more customer costs what more visitors cost, who convert as the present ones do (constant returns).
+    included, one more customer costs what more visitors cost, who convert as the present ones do: as much as the
+    present ones, or more where a channel saturates.
     Not included: what a lever costs, and costs per month.
     """
     acquired, base = _acquired(scenario), _acquired(simulation.scenarios[BASELINE])
     more = acquired.expected_customers - base.expected_customers
-    return np.divide(acquired.cost - base.cost, more, out=acquired.cac.copy(), where=more != 0) + 0.0
+    return np.divide(acquired.cost - base.cost, more, out=acquired.next_cac.copy(), where=more != 0) + 0.0
 
 
 def clv_per_newcomer(simulation: Simulation, scenario: SimulatedScenario) -> np.ndarray:

@@ -138,13 +138,16 @@ POINTS: Domain = (-1.0, 1.0)  # of a share
 # --- mechanisms: the simulator's input; every intervention compiles to some of them ----------------------------------
 
 
+ARRIVAL_TARGETS = ("conversion", "visitors", "ad_spend")  # how many come
+
+
 @dataclass(frozen=True)
 class Shift:
     """Adds `size` (n,) × strength to a log rate, log spend, log hazard, logit conversion, the log of the number of
-    visitors, or the gross margin.
+    visitors or of what is spent on them, or the gross margin.
     """
 
-    target: Literal["rate", "spend", "hazard", "conversion", "visitors", "margin"]
+    target: Literal["rate", "spend", "hazard", "conversion", "visitors", "ad_spend", "margin"]
     size: np.ndarray
     who: Who
     when: Period
@@ -153,7 +156,7 @@ class Shift:
     @property
     def brings_customers(self) -> bool:
         """Whether it acts on how many come, and on nothing afterwards."""
-        return self.target in ("conversion", "visitors")
+        return self.target in ARRIVAL_TARGETS
 
     def weekly(self, draw: np.ndarray, weeks: int) -> np.ndarray:
         """What it adds in each week since today, for worlds of the draws (w,); (w, weeks)."""

@@ -7,7 +7,7 @@ import numpy as np
 from pydantic import model_validator
 
 from clvsim.effects import Effect, Fixed, Prior
-from clvsim.interventions.base import POINTS, Group, Intervention, Mechanism, Quality, Shift, Uncertain
+from clvsim.interventions.base import ARRIVAL_TARGETS, POINTS, Group, Intervention, Mechanism, Quality, Shift, Uncertain
 from clvsim.interventions.timing import Horizon, Period, Schedule
 from clvsim.schema import Frozen
 
@@ -16,7 +16,8 @@ WORDS = {
     "spend": "the amount of an order",
     "hazard": "the risk of losing a customer",
     "conversion": "the share of visitors who become customers",
-    "visitors": "the number of visitors",
+    "visitors": "the number of visitors, at no cost of theirs",
+    "ad_spend": "what is spent on visitors, and with it their number",
     "margin": "the gross margin",
 }
 SCALES = {
@@ -25,6 +26,7 @@ SCALES = {
     "hazard": Uncertain("relative", "Change of the hazard of leaving", drives=True),
     "conversion": Uncertain("odds", "Change of the conversion", drives=True),
     "visitors": Uncertain("relative", "Change of the number of visitors", drives=True),
+    "ad_spend": Uncertain("relative", "Change of what is spent on visitors", drives=True),
     "margin": Uncertain("amount", "Change of the gross margin, in points", "relative", POINTS, drives=True),
 }
 QUALITY = {
@@ -42,18 +44,18 @@ class AdditionalCustomers(Frozen):
 
 
 class ShiftIntervention(Intervention):
-    """Moves a rate, the spend, the hazard of leaving, a conversion, the number of visitors or the margin.
+    """Moves a rate, the spend, the hazard of leaving, a conversion, visitors, what is spent on them, or the margin.
 
     `size` is a relative change (0.05 = +5 %; of the odds for a conversion, points for a margin).
 
-    `quality` of a conversion or of visitors: customers beyond the baseline's number order and spend differently, by
-    default somewhat less; null: like all others. Fewer take away average customers. Visitors cost what a visitor of
-    their channel costs. Not modelled: customers who come anyway changing with the conversion, or a channel that
-    saturates.
+    `quality` of a conversion, visitors or `ad_spend`: customers beyond the baseline's number order and spend
+    differently, by default somewhat less; null: like all others. Fewer take away average customers. `visitors` cost
+    nothing by themselves; `ad_spend` brings visitors in proportion, or along the curve of a channel that saturates. Not
+    modelled: customers who come anyway changing with the conversion.
     """
 
     kind: Literal["shift"]
-    target: Literal["rate", "spend", "hazard", "conversion", "visitors", "margin"]
+    target: Literal["rate", "spend", "hazard", "conversion", "visitors", "ad_spend", "margin"]
     size: Effect
     quality: AdditionalCustomers | None = AdditionalCustomers()
 
@@ -61,7 +63,7 @@ class ShiftIntervention(Intervention):
     def of_a_conversion(self) -> "ShiftIntervention":
         if not self._is_about_arrivals and "quality" in self.model_fields_set:
             raise ValueError(
-                f"quality is that of the additional customers of a conversion or of visitors; target is {self.target}"
+                f"quality is that of additional customers, by {', '.join(ARRIVAL_TARGETS)}; target is {self.target}"
             )
         return self
 
@@ -78,7 +80,7 @@ class ShiftIntervention(Intervention):
 
     @property
     def _is_about_arrivals(self) -> bool:
-        return self.target in ("conversion", "visitors")
+        return self.target in ARRIVAL_TARGETS
 
     @property
     def needs_acquisition(self) -> bool:

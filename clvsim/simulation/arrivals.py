@@ -15,7 +15,7 @@ from clvsim.kernels.structs import Arrivals, seal
 from clvsim.models.around.plans import plans_of
 from clvsim.models.arrivals import Arriving
 from clvsim.models.fitted import FittedModels
-from clvsim.simulation.config import AcquisitionConfig, Channel
+from clvsim.simulation.config import AcquisitionConfig
 from clvsim.simulation.layout import Layout
 from clvsim.simulation.people import Block, newcomer_laws, people_of, quarters_of
 from clvsim.simulation.worlds import Worlds
@@ -32,6 +32,7 @@ class ArrivalPlan:
     visitors: np.ndarray  # (w, cells); of the log those who would come anyway, whose conversion is 1
     conversion: np.ndarray  # (w, cells)
     cost: np.ndarray  # (w, cells), money spent on them
+    responding: np.ndarray  # (w, cells) customers more for each 100 % of spend more, at the present spend
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class Acquired:
     customers: np.ndarray  # (w,) with weights
     cost: np.ndarray  # (w,), undiscounted
     cac: np.ndarray  # (w,) expected cost per acquired customer
+    next_cac: np.ndarray  # (w,) that of one more, where all channels spend more in proportion
     conversion: np.ndarray  # (w,) expected, over visitors
     expected_customers: np.ndarray  # (w,), given the world's visitors
     represented: np.ndarray  # (w,) customers who are represented with a weight above 1
@@ -87,20 +89,25 @@ def plan_arrivals(
     shape = (worlds.key.size, len(acquisition.channels) * months)
     number, capped = np.zeros(shape), np.zeros(shape, bool)
     visitors, conversion, cac, cost = np.zeros(shape), np.zeros(shape), np.full(shape, np.inf), np.zeros(shape)
-    log_quality = np.zeros((2, *shape))
+    log_quality, responding = np.zeros((2, *shape)), np.zeros(shape)
     for c, (name, channel) in enumerate(acquisition.channels.items()):
         base, group = conversions[name][worlds.draw], Group("new", "", name)
         for m in range(months):
             cell = c * months + m
             mean = channel.visitors_per_month if arriving is None else arriving.mean[worlds.draw, m]
-            more = arrival_shift("visitors", shifts, group, worlds.draw, m)
-            visitors[:, cell] = mean * np.exp(worlds.log_visitors[:, m] + more)
+            present = mean * np.exp(worlds.log_visitors[:, m])
+            spend, free = (np.exp(arrival_shift(t, shifts, group, worlds.draw, m)) for t in ("ad_spend", "visitors"))
+            growth, by_spend = channel.response(spend)
+            visitors[:, cell] = present * growth * free
             conversion[:, cell] = shifted_conversion(base, shifts, group, worlds.draw, m, of_log=acquisition.from_log)
             log_quality[:, :, cell] = additional_quality(shifts, group, worlds.draw, m)
-            cost[:, cell], cac[:, cell] = costs_of(
-                acquisition, channel, visitors[:, cell], conversion[:, cell], np.exp(more)
-            )
-            expected, many = visitors[:, cell] * conversion[:, cell], visitors[:, cell] * base > cap
+            expected, many = visitors[:, cell] * conversion[:, cell], present * base > cap
+            responding[:, cell] = present * by_spend * free * conversion[:, cell]
+            if acquisition.from_log:
+                cost[:, cell], cac[:, cell] = costs_of_log(acquisition, expected, spend)
+            else:
+                cost[:, cell] = present * channel.cost_per_visitor * spend
+                cac[:, cell] = over(channel.cost_per_visitor * spend, conversion[:, cell] * growth * free)
             capped[:, cell] = many
             number[~many, cell] = count_all(name, m, worlds.key[~many], expected[~many])
             if many.any():
@@ -119,26 +126,23 @@ def plan_arrivals(
         marginal_spend=seal(np.exp(log_quality[1])),
         cac=seal(cac),
     )
-    return ArrivalPlan(arrivals, number, visitors, conversion, cost)
+    return ArrivalPlan(arrivals, number, visitors, conversion, cost, responding)
 
 
-def costs_of(
-    acquisition: AcquisitionConfig, channel: Channel, visitors: np.ndarray, conversion: np.ndarray, more: np.ndarray
+def costs_of_log(
+    acquisition: AcquisitionConfig, expected: np.ndarray, spend: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Money spent in a cell, and on each expected customer, inf where none is; all arrays (w,).
+    """Money spent in a cell of the log's newcomers, and on each expected one, inf where none is; all arrays (w,).
 
-    `more`: factor of levers on visitors, with which what is spent a month goes.
+    `spend`: factor on what is spent a month.
     """
-    if acquisition.from_log:
-        expected = visitors * conversion
-        each = np.full_like(visitors, np.inf)
-        spend = acquisition.spend_per_month * more
-        np.divide(spend, expected, out=each, where=expected > 0)
-        cost = acquisition.cost_per_customer * expected + spend
-        return cost, acquisition.cost_per_customer + each
-    each = np.full_like(visitors, np.inf)
-    np.divide(channel.cost_per_visitor, conversion, out=each, where=conversion > 0)
-    return visitors * channel.cost_per_visitor, each
+    monthly = acquisition.spend_per_month * spend
+    return acquisition.cost_per_customer * expected + monthly, acquisition.cost_per_customer + over(monthly, expected)
+
+
+def over(cost: np.ndarray, customers: np.ndarray) -> np.ndarray:
+    """Cost of each customer, inf where there is none."""
+    return np.divide(cost, customers, out=np.full_like(customers, np.inf), where=customers > 0)
 
 
 def represented(number: np.ndarray, cap: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -172,8 +176,8 @@ def additional_quality(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Log factors on the rate and on the amounts of a cell's additional customers, (w,) each.
 
-    With several levers, a mean of theirs weighted by how far each raises the logit or the log of visitors; one without
-    a quality brings customers like all others.
+    With several levers, a mean of theirs weighted by how far each raises the logit, or the log of visitors or
+    spend; one without a quality brings customers like all others.
     """
     gain, rate, spend = np.zeros((3, draw.size))
     for shift in shifts:
@@ -281,12 +285,13 @@ def sum_acquired(plan: ArrivalPlan, *, of_log: bool = False) -> Acquired:
     visitors = np.full(len(plan.visitors), np.nan) if of_log else plan.visitors.sum(axis=1)
     customers, weighted = plan.number, (plan.arrivals.weight > 1) | (plan.arrivals.marginal_weight > 1)
     expected = (plan.visitors * plan.conversion).sum(axis=1)
-    cost = plan.cost.sum(axis=1)
+    cost, responding = plan.cost.sum(axis=1), plan.responding.sum(axis=1)
     return Acquired(
         visitors=visitors,
         customers=customers.sum(axis=1),
         cost=cost,
         cac=np.divide(cost, expected, out=np.full_like(cost, np.nan), where=expected > 0),
+        next_cac=np.divide(cost, responding, out=np.full_like(cost, np.nan), where=responding > 0),
         conversion=np.divide(expected, visitors, out=np.full_like(cost, np.nan), where=visitors > 0),
         expected_customers=expected,
         represented=(customers * weighted).sum(axis=1),

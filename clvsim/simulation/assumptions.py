@@ -84,6 +84,11 @@ def acquisition_assumptions(
         assumptions += [
             as_configured(f"{path}.visitors_per_month", f"Visitors a month, {name}", channel.visitors_per_month),
             as_configured(f"{path}.cost_per_visitor", f"Cost per visitor, {name}", channel.cost_per_visitor, "money"),
+            *(
+                ()
+                if (most := channel.most_visitors_per_month) is None
+                else (as_configured(f"{path}.most_visitors_per_month", f"Most visitors a month, {name}", most),)
+            ),
             effects.assumption(
                 channel.conversion, "probability", conversion, f"{path}.conversion", f"Conversion, {name}"
             ),

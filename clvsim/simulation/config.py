@@ -2,11 +2,12 @@
 
 from typing import Annotated
 
-from pydantic import Field
+import numpy as np
+from pydantic import Field, model_validator
 
 from clvsim.effects import Effect, Fixed
 from clvsim.models.around.path import PathPrior
-from clvsim.schema import Frozen, Label, Margin, Money, Real, Text, Whole
+from clvsim.schema import Frozen, Label, Margin, Money, Positive, Real, Text, Whole
 
 LOG = "log"  # name of the channel that stands for the log
 
@@ -38,11 +39,34 @@ class FinanceConfig(Frozen):
 
 
 class Channel(Frozen):
-    """Visitors arrive evenly over a month; `conversion` of them place a first order."""
+    """Visitors arrive evenly over a month; `conversion` of them place a first order.
+
+    With `most_visitors_per_month` the channel saturates: for S a month V∞(1 − exp(−S/S₀)) visitors come, where V∞ is
+    that number and S₀ such that today's spend, visitors × cost of each, brings today's visitors.
+    """
 
     visitors_per_month: Annotated[Real, Field(ge=0, le=1e9)]
     conversion: Effect
     cost_per_visitor: Money = 0.0
+    most_visitors_per_month: Positive | None = None
+
+    @model_validator(mode="after")
+    def _room_to_grow(self) -> "Channel":
+        most = self.most_visitors_per_month
+        if most is not None and most <= self.visitors_per_month:
+            raise ValueError(
+                f"most_visitors_per_month must be above visitors_per_month {self.visitors_per_month:g}, got {most:g}"
+            )
+        return self
+
+    def response(self, spend: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Factor on visitors where the spend is multiplied, (n,), exactly 1 at 1, and its derivative by log spend."""
+        if self.most_visitors_per_month is None or self.visitors_per_month == 0:
+            return spend, spend
+        share = self.visitors_per_month / self.most_visitors_per_month
+        missing = (1.0 - share) ** spend
+        growth = np.where(spend == 1.0, 1.0, (1.0 - missing) / share)
+        return growth, -missing * np.log1p(-share) * spend / share
 
 
 class AcquisitionConfig(Frozen):

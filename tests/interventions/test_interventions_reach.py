@@ -16,6 +16,7 @@ from clvsim.interventions.timing import Horizon, Period, When
 from clvsim.kernels.rng import world_keys
 from clvsim.scenario import Scenario, compile_scenario, problems
 from clvsim.simulation.arrivals import shifted_conversion
+from clvsim.simulation.config import Channel
 from clvsim.simulation.tables import Calendar, Levers, make_offers, make_tables, shift_sum
 
 GROUPS = (
@@ -343,3 +344,9 @@ def test_refusals_name_the_key() -> None:
     circle = {n: Scenario(title=n, combine=(m,)) for n, m in (("a", "b"), ("b", "a"))}
     assert all("circle" in p.what for p in problems(circle))
     assert len(problems(circle)) == 2
+
+
+@pytest.mark.parametrize("most", [100, 50, 0, -1, float("inf")])
+def test_a_channel_that_saturates_has_room_to_grow(most: float) -> None:
+    with pytest.raises(ValidationError):
+        Channel.model_validate({"visitors_per_month": 100, "conversion": 0.1, "most_visitors_per_month": most})

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from shop import CALM, channels, error, ledger, line, posterior, run, scenarios, shop
+from shop import CALM, assert_same_ledger, channels, error, ledger, line, posterior, run, scenarios, shop
 
 from clvsim import metrics
 from clvsim.scenario import BASELINE, problems
@@ -434,17 +434,19 @@ def test_a_burst_brings_what_is_not_pulled_forward() -> None:
     assert 1 < sooner.mean() < 1 + 0.1 / 52.18 * 6  # by some weeks at most, at 10 % a year
 
 
+@pytest.mark.parametrize("target", ["ad_spend", "visitors"])
 @pytest.mark.parametrize("change", [-0.9, 1.0])
-def test_visitors_bring_their_share_and_cost_theirs(change: float) -> None:
+def test_visitors_bring_their_share_and_cost_what_is_spent(change: float, target: str) -> None:
     """Of 400 visitors a month at 40 cents; additional ones order as `quality` says, and the rest are as before."""
     worse = {"rate": -0.5, "spend": 0.0}
-    ads = {"kind": "shift", "target": "visitors", "size": change, **({"quality": worse} if change > 0 else {})}
+    ads = {"kind": "shift", "target": target, "size": change, **({"quality": worse} if change > 0 else {})}
     sim = run(scenarios(ads={"ads": ads}), acquisition=channels(), draws=200, fitted=posterior(200, a=1e-9, b=1e3))
     base, more = sim.scenarios[BASELINE], sim.scenarios["ads"]
     cost = [line(ledger(sim, name), "cost_acquisition", "ads")[:, 1, 0].sum(axis=1) for name in (BASELINE, "ads")]
     np.testing.assert_allclose(cost[0], 3 * 160.0, rtol=1e-12)
-    np.testing.assert_allclose(cost[1], 3 * 160.0 * (1 + change), rtol=1e-12)
-    np.testing.assert_allclose(metrics.cac(sim, more), metrics.cac(sim, base), rtol=1e-12)
+    spent, brought = (1 + change if target == "ad_spend" else 1.0), 1 + change
+    np.testing.assert_allclose(cost[1], 3 * 160.0 * spent, rtol=1e-12)
+    np.testing.assert_allclose(metrics.cac(sim, more), metrics.cac(sim, base) * spent / brought, rtol=1e-12)
     came, coming = (
         line(ledger(sim, name), "customers_acquired", "acquisition")[:, 1, 0].sum(axis=1) for name in sim.scenarios
     )
@@ -457,6 +459,26 @@ def test_visitors_bring_their_share_and_cost_theirs(change: float) -> None:
         ]
         added = repeat[1] - repeat[0]
         assert abs(added.mean() - 0.5 * repeat[0].mean()) < 4 * error(added - 0.5 * repeat[0])
+
+
+def test_a_channel_that_saturates() -> None:
+    """Today 400 of at most 500 visitors for 160.00: twice the money brings 500 · (1 − .2²) = 480 of them."""
+    shifts = {
+        name: {"ads": {"kind": "shift", "target": "ad_spend", "size": size}}
+        for name, size in (("twice", 1.0), ("slightly", 1e-4))
+    }
+    sim = run(scenarios(**shifts), acquisition=channels(most_visitors_per_month=500))
+    base, twice, slightly = (sim.scenarios[name] for name in (BASELINE, *shifts))
+    for scenario, visitors, cost in ((base, 400.0, 160.0), (twice, 480.0, 320.0)):
+        assert scenario.acquired is not None
+        np.testing.assert_allclose(scenario.acquired.visitors, 3 * visitors, rtol=1e-12)
+        np.testing.assert_allclose(metrics.cac(sim, scenario), cost / (0.02 * visitors), rtol=1e-12)
+    np.testing.assert_allclose(metrics.marginal_cac(sim, twice), 160 / (0.02 * 80), rtol=1e-9)
+    # The slope of the curve at today's spend: dV/dlog S = −500 · .2 · log .2.
+    np.testing.assert_allclose(metrics.marginal_cac(sim, base), 160 / (0.02 * -500 * 0.2 * np.log(0.2)), rtol=1e-12)
+    np.testing.assert_allclose(metrics.marginal_cac(sim, slightly), metrics.marginal_cac(sim, base), rtol=2e-4)
+    plain = run(acquisition=channels())
+    assert_same_ledger(ledger(sim), ledger(plain))
 
 
 def test_acquisition_cost_per_customer_falls_with_conversion() -> None:
