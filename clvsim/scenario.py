@@ -53,13 +53,17 @@ class Scenario(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _as_promised(cls, raw: Any) -> Any:
-        if not isinstance(raw, Mapping) or raw.get("variant") != OPTIMIST:
+        if not isinstance(raw, Mapping):
             return raw
         promises, written = raw.get(OPTIMIST), raw.get("as_written") or raw
+        if isinstance(promises, Mapping):
+            strangers = [str(lever) for lever in promises if lever not in raw or lever in cls.model_fields]
+            if strangers:
+                raise ValueError(f"optimist names {', '.join(strangers)}, which is no lever of the scenario")
+        if raw.get("variant") != OPTIMIST:
+            return raw
         if not isinstance(promises, Mapping) or not promises:
             raise ValueError("variant optimist needs a block `optimist` with numbers by lever")
-        if strangers := [str(lever) for lever in promises if not isinstance(raw.get(lever), Mapping)]:
-            raise ValueError(f"optimist names {', '.join(strangers)}, which is no lever of the scenario")
         levers = {lever: _replaced(raw[lever], fields, written.get(lever)) for lever, fields in promises.items()}
         title = str(raw.get("title", ""))
         return {**raw, **levers, "title": title if title.endswith(AS_PROMISED) else title + AS_PROMISED}

@@ -5,7 +5,8 @@ it lies within the grace of a whole number of periods, so that a change of plan 
 no price. What was paid on a due day is not always a price either, and other payments of the log show it:
 
 - An amount that was of late mostly followed by another one at the same rhythm (the discount of a first period, a
-  payment that was refunded in part, last year's price) is not paid again: that other one is.
+  payment that was refunded in part, last year's price) is not paid again: that other one is, unless it in turn was
+  followed by the first one since (a price that went back).
 - An amount far from the customer's one before, which nobody has paid again at that rhythm, is of another plan (a year
   paid at once by somebody who paid by the month): the one before stays.
 
@@ -50,19 +51,25 @@ WITH begun AS (
     SELECT rhythm, amount, next, next_day FROM due WHERE next IS NOT NULL
     UNION ALL SELECT 'any', amount, next, next_day FROM due WHERE next IS NOT NULL
 ), counted AS (
-    SELECT rhythm, amount, next, count(*) AS number FROM (
+    SELECT rhythm, amount, next, count(*) AS number, max(next_day) AS latest FROM (
         SELECT *, rank() OVER (PARTITION BY rhythm, amount ORDER BY next_day DESC) AS place FROM pairs
     ) WHERE place <= {_LATEST} GROUP BY ALL
 ), followed AS (
-    SELECT rhythm, amount, sum(number) AS number, max(number) AS most, arg_max(next, number) AS follower FROM counted
-    GROUP BY ALL
+    SELECT rhythm, amount, sum(number) AS number, max(number) AS most, arg_max(next, number) AS follower,
+        arg_max(latest, number) AS latest FROM counted GROUP BY ALL
+), gone AS (
+    SELECT a.rhythm, a.amount, a.follower FROM followed AS a
+    LEFT JOIN followed AS b ON b.rhythm = a.rhythm AND b.amount = a.follower
+    WHERE a.number >= {_FEWEST} AND 2 * a.most > a.number
+        AND NOT coalesce(b.follower = a.amount AND 2 * b.most > b.number AND b.latest > a.latest, false)
 )
 SELECT d.customer, (CASE
-    WHEN f.number >= {_FEWEST} AND 2 * f.most > f.number THEN f.follower
+    WHEN g.follower IS NOT NULL THEN g.follower
     WHEN f.number IS NULL AND (d.amount > {_FAR} * d.before OR {_FAR} * d.amount < d.before) THEN d.before
     ELSE d.amount END)::DOUBLE AS price
-FROM due AS d LEFT JOIN followed AS f
-    ON f.amount = d.amount AND f.rhythm = CASE d.rhythm WHEN '' THEN 'any' ELSE d.rhythm END
+FROM due AS d
+LEFT JOIN followed AS f ON f.amount = d.amount AND f.rhythm = CASE d.rhythm WHEN '' THEN 'any' ELSE d.rhythm END
+LEFT JOIN gone AS g ON g.amount = d.amount AND g.rhythm = CASE d.rhythm WHEN '' THEN 'any' ELSE d.rhythm END
 WHERE d.next IS NULL ORDER BY d.customer
 """
 

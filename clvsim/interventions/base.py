@@ -174,13 +174,18 @@ class Pulse(Shift):
     recovery: np.ndarray = field(kw_only=True)
     starts: tuple[int, ...] = field(kw_only=True)  # weeks since today
 
-    def weekly(self, draw: np.ndarray, weeks: int) -> np.ndarray:
+    def weekly(self, draw: np.ndarray, weeks: int, joined: int = 0) -> np.ndarray:
+        """For those who came in week `joined`: of a burst and its dip they have the part that lay ahead."""
         total = np.zeros((draw.size, weeks))
-        since = np.arange(weeks) - np.array(self.starts, int)[:, None]
-        for k in since:
-            total[:, (k >= 0) & (k < self.weeks)] = self.size[draw][:, None]
-            late = (k >= self.weeks) & (k < self.weeks + self.recovery[draw][:, None])
-            total = np.where(late, self.dip[draw][:, None], total)
+        size, recovery = self.size[draw][:, None], self.recovery[draw][:, None]
+        for start in self.starts:
+            since = np.arange(weeks) - start
+            share = np.clip((start + self.weeks - joined) / self.weeks, 0.0, 1.0)
+            dip = self.dip[draw] if share == 1.0 else np.log1p(np.expm1(self.dip[draw]) * share)
+            ahead = np.arange(weeks) >= joined
+            total[:, (since >= 0) & (since < self.weeks) & ahead] = size
+            late = (since >= self.weeks) & (since < self.weeks + recovery)
+            total = np.where(late, dip[:, None], total)
         return total
 
 

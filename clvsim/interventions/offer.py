@@ -41,14 +41,14 @@ class Sale(Intervention):
     incentive: Effect = ZERO  # money spent per taken offer
     refund: Effect = ZERO  # probability that a taken offer is refunded
     goods_return: bool = True  # a refunded item can be sold again
-    cannibalised: Effect = ZERO  # share of the price that later orders lose
+    cannibalised: Effect = ZERO  # share of the price that later orders lose; what none within the horizon pays stays
     if_accepted: IfAccepted = IfAccepted()
     UNCERTAIN: ClassVar[Mapping[str, Uncertain]] = {
         "take": Uncertain("probability", "Share of offers taken", drives=True),
         "price": Uncertain("amount", "Price of the offer", "money"),
         "incentive": Uncertain("amount", "Incentive per taken offer", "money"),
         "refund": Uncertain("probability", "Share of taken offers refunded"),
-        "cannibalised": Uncertain("probability", "Share of the price that later orders lose"),
+        "cannibalised": Uncertain("probability", "Share of the price that later orders lose, as far as there are any"),
         "if_accepted.rate": Uncertain(
             "relative", "Change of the purchase rate after taking", drives=True, order_rate=True
         ),

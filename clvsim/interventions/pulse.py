@@ -21,8 +21,10 @@ class PulseIntervention(Intervention):
     The order rate is 1 + β for W `weeks`, β being `size`, and 1 − πβW/K for K `recovery_weeks` after them, π being
     `pulled_forward`: the sum of what it adds and takes is (1 − π)βW weeks of orders. Where πβW/K would exceed 0.95 the
     dip lasts longer. It begins in the week that is nearest to the start, and again after `every_months`, as often as it
-    is over, dip and all, before the horizon of today's customers ends; what would be over later does not begin. Not
-    modelled: a dip that only those feel who ordered in the burst, or bursts that wear off.
+    is over, dip and all, before the horizon of today's customers ends; what would be over later does not begin. Who
+    comes during a burst has the part that lies ahead, and as much of the dip; who comes later has neither.
+
+    Not modelled: a dip that only those feel who ordered in the burst, or bursts that wear off.
     """
 
     HAS_STRENGTH: ClassVar[bool] = False

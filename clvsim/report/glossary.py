@@ -200,7 +200,9 @@ GLOSSARY: dict[str, Metric] = {
         newcomers=True,
     ),
     "orders": Metric("Orders", "Orders", "count", "Orders of all customers followed, each over {h} months."),
-    "contacts": Metric("Contacts sent", "Contacts", "count", "Messages of contact programmes sent within the horizon."),
+    "contacts": Metric(
+        "Contacts sent", "Contacts", "count", "Messages of contact programmes and campaigns sent within the horizon."
+    ),
     "opt_outs": Metric("Opt-outs", "Opt-outs", "count", "Customers who end all contact within the horizon."),
 }
 

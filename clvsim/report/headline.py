@@ -86,7 +86,7 @@ def best_lever(result: RunResult, *, backed: bool = False) -> tuple[ScenarioDesc
     candidates = [
         (scenario, table[scenario.name])
         for scenario in display.levers(result)
-        if not scenario.illustrative and scenario.name in table and not (backed and scenario.evidence == "stated")
+        if not scenario.illustrative and scenario.name in table and not (backed and scenario.evidence in ("", "stated"))
     ]
     return max(candidates, key=lambda pair: pair[1].best.mean, default=None)
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from clvsim.interventions.base import ContactProgramme, CostEntry, Group, OfferTerms, Shift
+from clvsim.interventions.base import ContactProgramme, CostEntry, Group, OfferTerms, Pulse, Shift
 from clvsim.kernels.structs import (
     ANNIVERSARY,
     AT_ORDERS,
@@ -96,6 +96,16 @@ def shift_sum(shifts: Sequence[Shift], target: str, group: Group, draw: np.ndarr
     return total
 
 
+def rate_sum(shifts: Sequence[Shift], group: Group, draw: np.ndarray, weeks: int, first_weeks: int) -> np.ndarray:
+    """Log rate of a group's shifts, (w, first_weeks, weeks), or (w, 1, weeks) where that does not matter."""
+    steady = shift_sum([s for s in shifts if not isinstance(s, Pulse)], "rate", group, draw, weeks)[:, None]
+    bursts = [s for s in shifts if isinstance(s, Pulse) and s.who.reaches(group)]
+    if not bursts:
+        return steady
+    own = [sum(burst.weekly(draw, weeks, joined) for burst in bursts) for joined in range(first_weeks)]
+    return steady + np.stack(own, axis=1)
+
+
 def weekly_contacts(programme: ContactProgramme, group: Group, weeks: int) -> np.ndarray:
     """Contacts per week since today, (weeks,)."""
     if not programme.who.reaches(group):
@@ -150,8 +160,9 @@ def cumulative(weekly: np.ndarray) -> np.ndarray:
 
 
 def arrival_tables(levers: Levers, group: Group, calendar: Calendar) -> int:
-    """Tables of a group: one for each arrival week where contacts run on the customer's own clock."""
-    return calendar.arrival_weeks if group.origin == "new" and levers.contacts else 1
+    """Tables of a group: one for each arrival week where contacts or bursts run on the customer's own clock."""
+    by_arrival = levers.contacts or any(isinstance(s, Pulse) and s.who.reaches(group) for s in levers.shifts)
+    return calendar.arrival_weeks if group.origin == "new" and by_arrival else 1
 
 
 Responses = tuple[tuple[Response, ...], ...]  # [group][programme]
@@ -204,7 +215,7 @@ def make_tables(
     common_rate, common_hazard = (ones, shocks) if renewing else (shocks, ones)
     for group, start, n, group_responses in zip(groups, first_tables, table_counts, responses_by_group, strict=True):
         own_hazard = np.exp(shift_sum(levers.shifts, "hazard", group, draw, weeks))[:, None] * common_hazard
-        log_rate = shift_sum(levers.shifts, "rate", group, draw, weeks)[:, None]
+        log_rate = rate_sum(levers.shifts, group, draw, weeks, n)
         on_list_rows, off_list_rows = slice(start, start + n), slice(off_list + start, off_list + start + n)
         for rows in (on_list_rows, off_list_rows) if off_list else (on_list_rows,):
             hazard[:, rows] = own_hazard
@@ -253,8 +264,9 @@ def fill_rate(
 def on_list_log_rate(
     log_rate: np.ndarray, levers: Levers, group_responses: tuple[Response, ...], draw: np.ndarray
 ) -> np.ndarray:
-    """`log_rate` (w, 1, weeks) plus the response of customers on the list to contacts, (w, first weeks, weeks)."""
-    out = np.repeat(log_rate, group_responses[0].goodwill.shape[0], axis=1)
+    """`log_rate` (w, 1 or first weeks, weeks) plus what contacts do on the list, (w, first weeks, weeks)."""
+    first_weeks = group_responses[0].goodwill.shape[0]
+    out = np.broadcast_to(log_rate, (len(log_rate), first_weeks, log_rate.shape[2])).copy()
     for programme, contact_response in zip(levers.contacts, group_responses, strict=True):
         out += per_world(programme.goodwill, draw) * contact_response.goodwill
         out -= per_world(programme.fatigue, draw) * contact_response.fatigue

@@ -115,3 +115,15 @@ def test_later_payments_and_the_order_of_rows_do_not_matter() -> None:
     assert list(known.items()) == list(mixed.items())
     future = [("x1", TODAY + dt.timedelta(5), 500.0), ("o290", TODAY + dt.timedelta(3), 1.0)]
     assert prices([*rows, *future]) == known
+
+
+def test_a_price_that_went_back_is_the_price() -> None:
+    """From 20 to 24 at New Year and back in June: 20 was followed by 24, and 24 by 20 since."""
+    starts = [dt.date(2023, 9, 3 + k) for k in range(12)]
+    paying = [20.0] * 4 + [24.0] * 5 + [20.0]
+    found = prices([row for k, start in enumerate(starts) for row in paid(f"c{k:02d}", start, paying)])
+    assert set(found.values()) == {20.0}
+    risen = [20.0] * 4 + [24.0] * 6
+    late = [20.0] * 4 + [24.0] * 5 + [20.0]  # one of twelve: refunded in part
+    one = prices([row for k, day in enumerate(starts) for row in paid(f"c{k:02d}", day, risen if k else late)])
+    assert set(one.values()) == {24.0}

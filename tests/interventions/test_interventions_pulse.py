@@ -76,6 +76,25 @@ def test_bursts_begin_as_often_as_they_are_over_in_time() -> None:
     np.testing.assert_array_equal(np.flatnonzero(begun > 1), [6, 7, 19, 20, 32, 33, 45, 46])
 
 
+def test_who_comes_in_a_burst_has_the_rest_of_it_and_as_much_of_the_dip() -> None:
+    """Tables of newcomers by the week in which they come; the burst in weeks 4 and 5, its dip in weeks 6 to 9."""
+    (pulse,) = burst(when={"start_month": 1}).compile(
+        "l", values(), burst(when={"start_month": 1}).when.period(TODAY), YEAR
+    )
+    assert isinstance(pulse, Pulse)
+    for joined, more, dip in ((0, [4, 5], 0.2), (4, [4, 5], 0.2), (5, [5], 0.1), (6, [], 0.0), (8, [], 0.0)):
+        weekly = np.exp(pulse.weekly(np.array([0]), 20, joined)[0])
+        np.testing.assert_array_equal(np.flatnonzero(weekly > 1), more)
+        np.testing.assert_allclose(weekly[6:10], 1 - dip, rtol=1e-12)
+    levers, calendar = Levers("s", (pulse,), (), ()), Calendar(20, 9, 0.0)
+    groups = (Group("existing"), Group("new", "", "ads"))
+    tables = make_tables(levers, groups, np.array([0]), np.zeros((1, 20)), 0.4, calendar, "time")
+    np.testing.assert_array_equal(tables.first, [0, 1])
+    np.testing.assert_array_equal(tables.per_arrival_week, [0, 1])
+    for joined in range(9):
+        np.testing.assert_allclose(tables.rate[0, 1 + joined], np.exp(pulse.weekly(np.array([0]), 20, joined)[0]))
+
+
 @pytest.mark.parametrize(
     ("typed", "drawn", "line"),
     [

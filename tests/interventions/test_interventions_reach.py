@@ -350,3 +350,10 @@ def test_refusals_name_the_key() -> None:
 def test_a_channel_that_saturates_has_room_to_grow(most: float) -> None:
     with pytest.raises(ValidationError):
         Channel.model_validate({"visitors_per_month": 100, "conversion": 0.1, "most_visitors_per_month": most})
+
+
+@pytest.mark.parametrize("target", ["conversion", "visitors", "ad_spend"])
+@pytest.mark.parametrize("who", [{"customers": "existing"}, {"orders": {"at_most": 1}}, {"segments": ["gold"]}])
+def test_who_is_here_already_does_not_come(target: str, who: dict) -> None:
+    with pytest.raises(ValidationError, match=f"target {target} is about those who come; who takes channels alone"):
+        ShiftIntervention.model_validate({"kind": "shift", "target": target, "size": 0.1, "who": who})

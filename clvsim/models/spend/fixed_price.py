@@ -141,11 +141,12 @@ class FixedPrice(Frozen):
         if not varying:
             return ()
         goes_on = (
-            "goes on with each customer's last full payment, as if certain (spend.price=mean: with the mean of their "
+            "goes on with each customer's last price, as if certain: the last full payment, or what followed it where "
+            "others paid the same (a discount that ended, a rise since; spend.price=mean: the mean of their "
             "repeat payments; spend=gamma_gamma lets them vary)"
             if self.price == "last"
             else "goes on with the mean of each customer's repeat payments, as if certain (spend.price=last: with the "
-            "last full one; spend=gamma_gamma lets them vary)"
+            "last one; spend=gamma_gamma lets them vary)"
         )
         varies = f"{varying:,} of {x.size:,} customers did not pay the same amount each time: spend=fixed_price"
         return (f"{varies} {goes_on}", *price_warnings(summary, self.price))
