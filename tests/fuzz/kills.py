@@ -61,11 +61,15 @@ class Kill(NamedTuple):
     share: float  # of the undisturbed duration
 
 
-def kills(number: int, commands: Sequence[str] = tuple(COMMANDS), seed: int = 1) -> list[Kill]:
-    """All signals in turn, each to a random command at a random moment."""
+def kills(number: int, commands: Sequence[str] = tuple(COMMANDS), seed: int = 1) -> list[list[Kill]]:
+    """Three kills of a random command by each signal, at random moments, the earliest first; and so on."""
     chance = random.Random(seed)
-    names = chance.choices(commands, [WEIGHTS[name] for name in commands], k=number)
-    return [Kill(name, SIGNALS[i % 3], chance.uniform(0, 1.05)) for i, name in enumerate(names)]
+    batches = []
+    for command in chance.choices(commands, [WEIGHTS[name] for name in commands], k=-(-number // len(SIGNALS))):
+        moments = sorted(chance.uniform(0, 1) for _ in SIGNALS)
+        signals = chance.sample(SIGNALS, len(SIGNALS))
+        batches.append([Kill(command, *pair) for pair in zip(signals, moments, strict=True)])
+    return batches
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,9 @@ class Undisturbed:
 def results(folder: Path) -> dict[str, bytes]:
     """Tables byte for byte, and draws of posteriors, by path below a folder."""
     found: dict[str, bytes] = {}
-    for path in sorted(folder.rglob("*")):
+    for path in sorted(folder.rglob("*")) if folder.exists() else []:
+        if ".partial-" in str(path.relative_to(folder)):
+            continue
         place = str(path.relative_to(folder))
         if path.name == "posterior.nc" and path.is_file():
             draws = read_posterior(path).posterior
@@ -115,61 +121,62 @@ class Killing:
         out = room.here / "out"
         return Undisturbed(seconds, results(out), frozenset(tree(out)))
 
-    def failures(self, number: int) -> list[str]:
-        """A text for each of so many kills after which something is wrong."""
-        found = {kill: list(self.faults(kill)) for kill in kills(number, tuple(self.undisturbed))}
-        return [f"{kill}: {'; '.join(faults)}" for kill, faults in found.items() if faults]
+    def failures(self, number: int, seed: int = 1) -> list[str]:
+        """A text for each three kills after which something is wrong."""
+        found = {str(batch): list(self.faults(batch)) for batch in kills(number, tuple(self.undisturbed), seed)}
+        return [f"{batch}: {'; '.join(faults)}" for batch, faults in found.items() if faults]
 
-    def faults(self, kill: Kill) -> Iterator[str]:
-        """What is wrong after a kill, and after the same command once more, undisturbed."""
-        expected, room = self.undisturbed[kill.command], self._room()
+    def faults(self, batch: Sequence[Kill]) -> Iterator[str]:
+        """What is wrong after each kill in one folder, and after the same command once more, undisturbed."""
+        room = self._room()
+        for kill in batch:
+            yield from self._of_a_kill(kill, room)
+        command = batch[0].command
+        again = self.nursery.run(COMMANDS[command], room.here, self._env(room))
+        if again.code:
+            yield f"the next one ends with {again.code}: {again.err[-300:]!r}"
+            return
+        yield from self._compared(room.here / "out", self.undisturbed[command], "the next one")
+        yield from self._of_the_cache(room)
+        if left := [name for name in tree(room.root / "cache" / "posteriors") if name.endswith(".tmp")]:
+            yield f"the next one leaves in the cache: {left}"
+
+    def _of_a_kill(self, kill: Kill, room: Room) -> Iterator[str]:
+        out, expected = room.here / "out", self.undisturbed[kill.command]
+        before = {*tree(out), *tree(room.temporary)} if out.exists() else {*tree(room.temporary)}
         child = self.nursery.begin(COMMANDS[kill.command], room.here, self._env(room))
         time.sleep(kill.share * expected.seconds)
         os.kill(child, kill.signal)  # a child that has ended is not waited for yet, so the id is its own
         ended = self.nursery.finish()
         self.codes[ended.code] += 1
-        out = room.here / "out"
         if ended.code == 0:
             yield from self._compared(out, expected, "what was finished before the signal")
+            shutil.rmtree(out)
         else:
-            yield from self._of_the_end(kill, ended, room, expected)
-        yield from self._of_the_cache(room, "after the signal")
-        if ended.code == 0:
-            return
-        if kill.command == "sweep":  # jobs that are finished are kept, and a folder is used once
-            for record in (out / "r").glob("[0-9]/run.json"):
-                shutil.rmtree(record.parent)
-        again = self.nursery.run(COMMANDS[kill.command], room.here, self._env(room))
-        if again.code:
-            yield f"the next one ends with {again.code}: {again.err[-300:]!r}"
-            return
-        yield from self._compared(out, expected, "the next one")
-        yield from self._of_the_cache(room, "after the next one")
-        if left := [name for name in tree(room.root / "cache" / "posteriors") if name.endswith((".tmp", ".npy.tmp"))]:
-            yield f"the next one leaves in the cache: {left}"
+            yield from self._of_the_end(kill, ended, room, before)
+        yield from self._of_the_cache(room)
+        for record in (out / "r").glob("[0-9]/run.json"):  # jobs of a sweep that are kept: a folder is used once
+            shutil.rmtree(record.parent)
 
-    def _of_the_end(self, kill: Kill, ended: Ended, room: Room, expected: Undisturbed) -> Iterator[str]:
+    def _of_the_end(self, kill: Kill, ended: Ended, room: Room, before: set[str]) -> Iterator[str]:
         codes = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGKILL: -signal.SIGKILL}
         if ended.code != codes[kill.signal]:
             yield f"exit code {ended.code}, not {codes[kill.signal]}: {ended.err[-300:]!r}"
         if "Traceback" in ended.out + ended.err:
             yield f"a traceback: {ended.err[-600:]!r}"
-        forced = kill.signal == signal.SIGKILL or "ended at once" in ended.err
-        left = tree(room.here / "out") if (room.here / "out").exists() else {}
-        whole = [name for name in left if name == "r" or name.startswith("r/")]
+        out = room.here / "out"
+        left = {name for name in tree(out) if ".partial-" not in name} if out.exists() else set()
         if kill.command == "sweep":  # jobs that finished before are kept, and said
-            whole = [
-                name for name in whole if Path(name).name in ("run.json", "comparison.csv") and ".partial-" not in name
-            ]
-            found = results(room.here / "out")
-            if wrong := [name for name in whole if name in expected.results and found[name] != expected.results[name]]:
+            expected, found = self.undisturbed["sweep"].results, results(out)
+            if wrong := [name for name, content in found.items() if content != expected[name]]:
                 yield f"jobs that look finished have other results: {wrong}"
-        elif whole and set(whole) != {"r"}:
-            yield f"half a folder looks like a result: {sorted(whole)[:6]}"
-        if not forced and kill.command != "sweep" and left:
-            yield f"left behind: {sorted(left)[:6]}"
-        if not forced and (temporary := sorted(tree(room.temporary))):
-            yield f"temporary files: {temporary[:5]}"
+        elif left - {"r"}:
+            yield f"half a folder looks like a result: {sorted(left)[:6]}"
+        forced = kill.signal == signal.SIGKILL or "ended at once" in ended.err
+        if not forced and kill.command != "sweep" and (more := {*tree(out)} - before if out.exists() else set()):
+            yield f"left behind: {sorted(more)[:6]}"
+        if not forced and (more := {*tree(room.temporary)} - before):
+            yield f"temporary files: {sorted(more)[:5]}"
 
     def _compared(self, out: Path, expected: Undisturbed, who: str) -> Iterator[str]:
         found = tree(out)
@@ -179,9 +186,9 @@ class Killing:
         if wrong := [name for name, content in results(out).items() if content != expected.results[name]]:
             yield f"{who} differs from an undisturbed one in {wrong}"
 
-    def _of_the_cache(self, room: Room, when: str) -> Iterator[str]:
+    def _of_the_cache(self, room: Room) -> Iterator[str]:
         for path in (room.root / "cache" / "posteriors").glob("*.nc"):
             try:
                 read_posterior(path)
             except ClvsimError as error:
-                yield f"{when} the cache holds half a file: {error}"
+                yield f"the cache holds half a file: {error}"
