@@ -134,7 +134,10 @@ MISTAKES = {
     "missing file": (["run", "nope.csv"], ["clvsim: data.path: no such file: nope.csv"]),
     "glob without a match": (["check", "nope*.csv"], ["clvsim: data.path: no file matches: nope*.csv"]),
     "output below a file": (["run", "orders.csv", "out=orders.csv/x"], ["clvsim: out: cannot create orders.csv/x"]),
-    "output is a file": (["run", "orders.csv", "out=orders.csv"], ["clvsim: out: cannot create orders.csv"]),
+    "output is a file": (
+        ["run", "orders.csv", "out=orders.csv"],
+        ["clvsim: out: orders.csv is a file, and must be a folder"],
+    ),
     "output is full": (["run", "orders.csv", "out=full"], ["full already holds files; choose another folder"]),
     "mistake, output to be made": (["run", "orders.csv", "out=new/a/b", "seed=x"], ["clvsim: seed: "]),
     "mistake, output there": (["run", "orders.csv", "out=empty", "seed=x"], ["clvsim: seed: "]),
