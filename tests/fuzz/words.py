@@ -110,6 +110,8 @@ values = st.one_of(
             "{kind: expert, p10: 3, p50: 2, p90: 1, source: x}",
             "{kind: expert}",
             "{kind: evil}",
+            "{kind: mixture, nothing: 2, effect: 0.1}",
+            "{kind: mixture, nothing: 0.5, effect: {kind: mixture, nothing: 0.5, effect: 1}}",
             "{kind: prior, dist: beta, alpha: -1, beta: 0, source: x}",
             "{kind: experiment, n: [0,0], x: [1,1], source: x}",
             "{kind: prior, dist: eval, source: x}",
