@@ -14,7 +14,7 @@ from clvsim.errors import Problem
 from clvsim.interventions.base import ContactProgramme, CostEntry, Listing, Mechanism, OfferTerms
 from clvsim.kernels.rng import world_keys
 from clvsim.models.arrivals import Arriving, learn_arrivals
-from clvsim.scenario import BASELINE, CompiledScenario, Scenario, compile_scenario, placed_interventions
+from clvsim.scenario import BASELINE, NEEDS_MARGIN, CompiledScenario, Scenario, compile_scenario, placed_interventions
 from clvsim.simulation.arrivals import base_conversions
 from clvsim.simulation.config import AcquisitionConfig, EnvironmentConfig, FinanceConfig, SimulationConfig
 from clvsim.simulation.layout import MAX_DRAWS, Layout, make_layout, refuse
@@ -180,14 +180,35 @@ def costs_that_do_not_count(
     named += [
         f"acquisition.channels.{c}.cost_per_visitor" for c, v in acquisition.channels.items() if v.cost_per_visitor
     ]
-    for mechanism in (m for scenario in scenarios for m in scenario.mechanisms):
+    named += [cost for scenario in scenarios for cost in costs_of_levers(scenario)]
+    if not named:
+        return ()
+    costs = ", ".join(dict.fromkeys(named))
+    return (f"{costs}: needs finance.gross_margin; without it figures are revenue, which no cost moves.",)
+
+
+def costs_of_levers(scenario: CompiledScenario) -> list[str]:
+    """Names of what offers, campaigns and messages of a scenario cost; empty where they are free."""
+    named = []
+    for mechanism in scenario.mechanisms:
         if isinstance(mechanism, OfferTerms) and mechanism.incentive.any():
             named.append(f"incentives of {mechanism.name}")
         if isinstance(mechanism, OfferTerms) and mechanism.contact_cost is not None and mechanism.contact_cost.any():
             named.append(f"messages of {mechanism.name}")
         if isinstance(mechanism, ContactProgramme) and mechanism.cost:
             named.append(f"messages of {mechanism.name}")
-    if not named:
+    return named
+
+
+def cost_warnings(scenarios: Sequence[CompiledScenario], *, margin_known: bool) -> tuple[str, ...]:
+    """A sentence on the scenarios whose costs an unknown margin leaves out; empty where there are none."""
+    if margin_known:
         return ()
-    costs = ", ".join(dict.fromkeys(named))
-    return (f"{costs}: needs finance.gross_margin; without it figures are revenue, which no cost moves.",)
+    left_out = [s for s in scenarios if costs_of_levers(s) or NEEDS_MARGIN in s.description.left_out]
+    if not left_out:
+        return ()
+    titles = ", ".join(f"“{scenario.description.title}”" for scenario in left_out)
+    return (
+        f"What these cost is left out: {titles}. Figures are revenue without finance.gross_margin, so a lever that "
+        "costs more than it brings can look good",
+    )

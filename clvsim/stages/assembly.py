@@ -36,6 +36,7 @@ def assemble(
     from clvsim.comparison import has_common_shocks, has_sampled_parameters
     from clvsim.contracts import contract_figures
     from clvsim.report import evidence, facts
+    from clvsim.simulation.plan import cost_warnings
 
     summary, posterior = material.summary, fitted.posterior
     material = material._replace(quality=quality_with_file_names(material.quality, config.as_json()))
@@ -95,6 +96,7 @@ def assemble(
         synthetic=material.synthetic,
         metric=config.report.metric,
         lever_warnings=(
+            *cost_warnings([s.compiled for s in simulation.scenarios.values()], margin_known=margin_known),
             *evidence.parts_left_out(scenarios),
             *evidence.warnings(scenarios),
             *ambiguous_names(config.library, config.names),

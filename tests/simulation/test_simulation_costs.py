@@ -14,6 +14,7 @@ from clvsim.scenario import BASELINE
 from clvsim.simulation import Simulation, levels
 from clvsim.simulation.expected import Activity
 from clvsim.simulation.ledger.lines import fixed_lines, followed_shares
+from clvsim.simulation.plan import cost_warnings
 from clvsim.types import DAYS_PER_MONTH
 
 COSTLY: dict[str, Any] = {
@@ -64,6 +65,10 @@ def test_costs_that_do_not_count_are_named() -> None:
     assert "which no cost moves" in note
     told = " ".join(sim.scenarios["plan"].compiled.description.interventions)
     assert told.count("needs finance.gross_margin; without it figures are revenue, which no cost moves") == 4
+    compiled = [scenario.compiled for scenario in sim.scenarios.values()]
+    (warning,) = cost_warnings(compiled, margin_known=False)
+    assert warning.startswith("What these cost is left out: “plan”. Figures are revenue without finance.gross_margin")
+    assert cost_warnings(compiled, margin_known=True) == cost_warnings(compiled[:1], margin_known=False) == ()
     assert not any("gross_margin" in n for n in run(margin=None, cost_per_order=0.0, draws=4).notes)
     assert not any("gross_margin" in n for n in run(scenarios(plan=COSTLY), draws=4, acquisition=channels()).notes)
 
@@ -174,7 +179,7 @@ def test_damping_heals() -> None:
         declined: dict[str, Any] = {"rate": -0.5} | ({} if weeks is None else {"half_life_weeks": weeks})
         return {"bump": {"kind": "offer", "take": 0.0, "price": 9.0, "if_declined": declined}}
 
-    library = scenarios(soon=offer(0.5), usual=offer(None), late=offer(1e6))
+    library = scenarios(soon=offer(0.5), usual=offer(None), late=offer(5200))
     sim = run(library, draws=60, fitted=posterior(60, r=4.0, a=0.1))
     orders = {name: ledger(sim, name).total("orders").sum() for name in sim.scenarios}
     assert orders["late"] < 0.9 * orders["usual"]
