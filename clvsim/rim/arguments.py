@@ -178,7 +178,7 @@ def quote_free_text(word: str, multirun: bool) -> str:
 
 def without_references(text: str) -> str:
     """Text of a file, or its name, in which ${ refers to no other key and asks nothing of the machine."""
-    return re.sub(r"(?<!\\)\$\{", r"\\${", text)
+    return re.sub(r"(\\*)\$\{", r"\1\1\\${", text)
 
 
 def split_override(word: str) -> tuple[str, str, str]:

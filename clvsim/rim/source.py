@@ -1,5 +1,6 @@
 """Three virtual groups by which Hydra finds experiments and scenarios on the search path of `clvsim.files`."""
 
+import re
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -11,8 +12,10 @@ from hydra.plugins.config_source import ConfigLoadError, ConfigResult
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import OmegaConf
 
+from clvsim.errors import ConfigError
 from clvsim.files import CONFIGS, ROOT, yaml_files
 from clvsim.rim.allowed import require_allowed_file
+from clvsim.schema import A_NAME, is_name
 
 
 class Group(NamedTuple):
@@ -44,7 +47,10 @@ class NamedFiles(FileConfigSource):
             raise ConfigLoadError(f"{folder}/{name}: holds no keys")
         if folder == "scenario" and "title" not in result.config:
             raise ConfigLoadError(f"{folder}/{name}: needs a title")
-        result.header["package"] = mount.format(name=PurePosixPath(name).stem)
+        own = PurePosixPath(name.removesuffix(".yaml")).name
+        if folder == "scenario" and (not is_name(own) or re.fullmatch(r"_.*_", own)):  # such as Hydra's _global_
+            raise ConfigError([(f"scenario/{own}.yaml", f"{A_NAME}; and not _ at both ends")])
+        result.header["package"] = mount.format(name=own)
         return result
 
     def is_group(self, config_path: str) -> bool:
