@@ -48,6 +48,8 @@ def stage(name: str, words: Sequence[str]) -> int:
         except OSError as error:
             raise ConfigError([file_problem(error)]) from None
         except ValueError as error:  # from Hydra's flags; those of a job are caught in `hydra_task`
+            if "null byte" in str(error):
+                raise ConfigError([("out", "holds a character that no path has, NUL")]) from None
             raise ConfigError([("flags", str(error).partition("\n")[0])]) from None
         except SystemExit:
             stop_workers()

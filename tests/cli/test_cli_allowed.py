@@ -7,7 +7,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from clvsim.errors import ConfigError
-from clvsim.files import CONFIGS
+from clvsim.files import CONFIGS, ROOT
 from clvsim.rim.allowed import MAX_BYTES, close_resolvers, require_allowed_file, require_allowed_words
 from clvsim.rim.arguments import hydra_words
 from tests.cli.shell import ORDERS, assert_refused, tree
@@ -230,6 +230,17 @@ def test_what_a_study_may_say(tmp_path):
         "title: '${question} and more'\nquestion: Why?\nscenario: {a: {b: {size: 1}}}\n"
     )
     require_allowed_file(path, "study")
+
+
+@pytest.mark.parametrize("package", ["hydra_plugins/evil", "hydra"])
+def test_nor_does_a_folder_of_python(command, evil, package):
+    """Hydra imports all plugins that it finds, and Python what lies in the current folder."""
+    (evil / package).mkdir(parents=True)
+    (evil / package / "__init__.py").write_text("open('canary', 'w')\n")
+    before = tree(evil)
+    done = command("check", "orders.csv", "seed=x", PYTHONPATH=str(ROOT), PYTHONDONTWRITEBYTECODE="1")
+    assert_refused(done, 2, "seed: ")
+    assert tree(evil) == before
 
 
 def test_should_a_reference_pass_there_is_nobody_to_ask():
