@@ -18,6 +18,12 @@ from clvsim.errors import ConfigError, Problem
 from clvsim.files import CONFIGS
 
 LAUNCHERS = ("basic", "joblib", "submitit_local", "submitit_slurm")
+LAUNCHER_CLASSES = (
+    "hydra._internal.core_plugins.basic_launcher.BasicLauncher",
+    "hydra_plugins.hydra_joblib_launcher.joblib_launcher.JoblibLauncher",
+    "hydra_plugins.hydra_submitit_launcher.submitit_launcher.LocalLauncher",
+    "hydra_plugins.hydra_submitit_launcher.submitit_launcher.SlurmLauncher",
+)
 LAUNCHER_KEYS = ("n_jobs", "partition", "timeout_min", "mem_gb", "cpus_per_task")
 HYDRA_KEYS = ("hydra.run.dir", "hydra.sweep.dir", "hydra.sweep.subdir", "hydra.mode", "hydra.verbose")
 CLOSED_FLAGS = ("--experimental-rerun", "--config-dir", "-cd", "--config-path", "-cp", "--config-name", "-cn")
@@ -61,6 +67,23 @@ def close_resolvers() -> None:
 
     for name in CLOSED_RESOLVERS:
         OmegaConf.clear_resolver(name)
+
+
+def require_our_hydra(node: Any) -> None:
+    """Raises ConfigError where Hydra's composed node would run or log what neither Hydra nor we ship."""
+    quiet = {"version": 1, "root": None, "disable_existing_loggers": False}
+    launcher, sweeper = node["launcher"], node["sweeper"]
+    wrong = {
+        "hydra.job_logging": node["job_logging"] != quiet,
+        "hydra.hydra_logging": node["hydra_logging"] != quiet,
+        "hydra.callbacks": node["callbacks"],
+        "hydra.searchpath": node["searchpath"],
+        "hydra.job": node["job"]["env_set"] or node["job"]["env_copy"],
+        "hydra.launcher": launcher["_target_"] not in LAUNCHER_CLASSES or launcher.get("setup"),
+        "hydra.sweeper": sweeper["_target_"] != "hydra._internal.core_plugins.basic_sweeper.BasicSweeper",
+    }
+    if problems := [Problem(key, f"is not available. {_OURS}") for key, is_wrong in wrong.items() if is_wrong]:
+        raise ConfigError(problems)
 
 
 def require_allowed_file(path: Path | str, name: str) -> None:
@@ -146,7 +169,7 @@ def _of_word(name: str, value: str, free_text: Collection[str]) -> str:
         return what
     if name not in TEXT:
         return _of_references(value, OUT_RESOLVERS if name in OUT else ())
-    return "holds a backslash before ${; type ${ as it stands, which is text here" if r"\${" in value else ""
+    return r"holds \\${; type ${ as it stands, which is text here" if r"\\${" in value else ""
 
 
 def _of_key(name: str, value: str) -> str:

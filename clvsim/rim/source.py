@@ -2,19 +2,21 @@
 
 import re
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import hydra._internal.hydra
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.core_plugins.file_config_source import FileConfigSource
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.object_type import ObjectType
 from hydra.core.plugins import Plugins
 from hydra.plugins.config_source import ConfigLoadError, ConfigResult
 from hydra.plugins.search_path_plugin import SearchPathPlugin
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from clvsim.errors import ConfigError
 from clvsim.files import CONFIGS, ROOT, yaml_files
-from clvsim.rim.allowed import require_allowed_file
+from clvsim.rim.allowed import require_allowed_file, require_our_hydra
 from clvsim.schema import A_NAME, is_name
 
 
@@ -81,6 +83,16 @@ class NamedFilesPath(SearchPathPlugin):
             search_path.append("clvsim", f"clvsim://{root}")
 
 
+class Loader(ConfigLoaderImpl):
+    """Hydra's own, whose result is looked at before Hydra does what it says: by whatever way something came there."""
+
+    def load_configuration(self, *words: Any, **options: Any) -> DictConfig:
+        composed = super().load_configuration(*words, **options)
+        require_our_hydra(OmegaConf.to_container(composed.hydra))
+        return composed
+
+
 def register() -> None:
+    vars(hydra._internal.hydra).update(ConfigLoaderImpl=Loader)
     Plugins.instance().register(NamedFiles)
     Plugins.instance().register(NamedFilesPath)

@@ -8,8 +8,10 @@ from omegaconf import OmegaConf
 
 from clvsim.errors import ConfigError
 from clvsim.files import CONFIGS, ROOT
+from clvsim.rim import source
 from clvsim.rim.allowed import MAX_BYTES, close_resolvers, require_allowed_file, require_allowed_words
 from clvsim.rim.arguments import hydra_words
+from clvsim.rim.explain import compose_stage
 from tests.cli.shell import ORDERS, assert_refused, tree
 
 SECRET = "swordfish"
@@ -157,7 +159,7 @@ WORDS = {
     "the environment": (["title=${oc.env:SECRET}"], "title: ${oc.env:...} is not available"),
     "the environment behind a backslash": ([r"title=\\${oc.env:SECRET}"], "title: ${oc.env:...} is not available"),
     "the same, escaped once": ([r"title=\${oc.env:SECRET}"], "title: ${oc.env:...} is not available"),
-    "the same as text": ([r'data.only={A: ["\\${oc.env:SECRET}"]}'], "data.only: holds a backslash before ${"),
+    "the same as text": ([r'data.only={A: ["\\${oc.env:SECRET}"]}'], r"data.only: holds \\${"),
     "a resolver's name in parts": (
         ["question=env", "title=${oc.${question}:SECRET}"],
         "title: ${ stands before no key",
@@ -241,6 +243,24 @@ def test_nor_does_a_folder_of_python(command, evil, package):
     done = command("check", "orders.csv", "seed=x", PYTHONPATH=str(ROOT), PYTHONDONTWRITEBYTECODE="1")
     assert_refused(done, 2, "seed: ")
     assert tree(evil) == before
+
+
+@pytest.mark.parametrize(
+    ("word", "key"),
+    [
+        ("scenarios@hydra.job_logging=evil", "hydra.job_logging"),
+        ("scenarios@hydra.hydra_logging=evil", "hydra.hydra_logging"),
+        ("scenarios@hydra.callbacks.x=evil", "hydra.callbacks"),
+        ("hydra.job.env_set.PATH=.", "hydra.job"),
+        ("hydra.launcher.setup=[id]", "hydra.launcher"),
+        ("hydra.sweeper._target_=os.abort", "hydra.sweeper"),
+    ],
+)
+def test_should_a_word_pass_hydra_is_looked_at_once_more(evil, word, key):
+    source.register()
+    with pytest.raises(ConfigError) as error:
+        compose_stage("check", [f"++{word}" if word.startswith("hydra") else f"+{word}"])
+    assert [problem.where for problem in error.value.problems] == [key]
 
 
 def test_should_a_reference_pass_there_is_nobody_to_ask():
