@@ -7,11 +7,12 @@ import sys
 import textwrap
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 
 from clvsim import __version__
 from clvsim.console import flush_streams, note, open_streams, print_internal_error, say
 from clvsim.errors import ClvsimError, ConfigError
-from clvsim.files import CONFIGS, choices, did_you_mean, leading_comment
+from clvsim.files import CONFIGS, PACKAGE, choices, did_you_mean, leading_comment
 from clvsim.interruption import Interrupted, interruptible
 from clvsim.rim.answers import answer_internal_error, refuse
 from clvsim.rim.arguments import COMPLETION_FLAGS, JSON, hydra_words, sort_words
@@ -29,11 +30,21 @@ def start() -> int:
     last bits.
     """
     open_streams()
+    close_search_path()
     gc.set_threshold(100_000, 50, 100)
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     code = main()
     flush_streams()
     return code
+
+
+def close_search_path() -> None:
+    """Take the current folder, which `python -m` searches first, from Python's path, unless clvsim itself lies there:
+    Hydra imports each package `hydra_plugins` that it finds, and libraries what they can do without."""
+    with suppress(OSError):  # a folder that was removed
+        here = Path.cwd()
+        if here != PACKAGE.parent:
+            sys.path[:] = [path for path in sys.path if Path(path).absolute() != here]
 
 
 def main(argv: Sequence[str] | None = None) -> int:

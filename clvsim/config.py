@@ -19,7 +19,7 @@ from clvsim.models.protocol import RetentionModel, SpendModel
 from clvsim.models.spend.fixed_price import FixedPrice
 from clvsim.report.config import ReportConfig
 from clvsim.scenario import BASELINE, Scenario
-from clvsim.schema import Frozen, Name, OfKind, Text, Whole, nearest_keys, schema_keys, split_key
+from clvsim.schema import Frozen, Name, OfKind, Text, Whole, nearest_keys, rule_in_words, schema_keys, split_key
 from clvsim.simulation.config import AcquisitionConfig, EnvironmentConfig, FinanceConfig, SimulationConfig
 from clvsim.texts import short_repr
 
@@ -144,7 +144,7 @@ def _as_problem(error: Any, raw: Mapping[str, Any]) -> Problem:
         return unknown_key(where, raw)
     if error["type"] == "missing":
         return Problem(where, "is needed and missing")
-    what = error["msg"].removeprefix("Value error, ").replace("Input should", "should")
+    what = rule_in_words(error).removeprefix("Value error, ").replace("Input should", "should")
     what = what[0].lower() + what[1:] if not what.startswith("`") else what
     quotes_value = isinstance(value, str | int | float | date | datetime) and "got" not in what
     return Problem(where, f"{what}, got {short_repr(value)}" if quotes_value else what)

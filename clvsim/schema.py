@@ -186,3 +186,28 @@ def split_key(key: str) -> tuple[str, str]:
     """`a.b.c` to ("a.b", "c")."""
     section, _, name = key.rpartition(".")
     return section, name
+
+
+def rule_in_words(error: Any) -> str:
+    """The rule that a value breaks, in Pydantic's words but where people slip: decimal commas, percent, lengths."""
+    kind, value, limits = error["type"], error["input"], error.get("ctx") or {}
+    if kind == "float_parsing":
+        if comma := re.fullmatch(r"\s*([+-]?\d+),(\d+)\s*", value):
+            return f"a number is needed, with a decimal point, as {comma[1]}.{comma[2]}"
+        percent = re.fullmatch(r"\s*([+-]?\d+(?:\.\d+)?)\s*%\s*", value)
+        return (
+            f"a number is needed, as {float(percent[1]) / 100:g} for {percent[1]} %"
+            if percent
+            else "a number is needed"
+        )
+    if kind == "less_than_equal" and limits["le"] == 1:
+        example = value if isinstance(value, int | float) and 1 < value <= 100 else 40
+        return f"should be between 0 and 1, as {example / 100:g} for {example:g} %"
+    if kind in ("string_too_long", "too_long") and isinstance(value, str):
+        return f"should have at most {limits['max_length']} characters"
+    if kind in ("string_too_short", "too_short") and isinstance(value, str):
+        return f"should have at least {limits['min_length']} character"
+    limit = next((limits[name] for name in ("lt", "le", "gt", "ge") if name in limits), 0)
+    if isinstance(limit, int | float) and abs(limit) >= 2**53:  # of which Pydantic shows a rounded one
+        return f"{error['msg'].rpartition(' ')[0]} {int(limit)}"
+    return error["msg"]

@@ -1,7 +1,8 @@
 """What a study may say to Hydra: an allow list, since Hydra's own configuration can run any code.
 
 A study is an experiment, a scenario or a command line that somebody sent. It may choose values and our groups; of Hydra
-itself only where results go, that a sweep runs, and by which launcher that we ship. No resolver reads the environment.
+itself only where results go, that a sweep runs, and by which launcher that we ship. No file is put anywhere else in the
+configuration than where its kind belongs, and no resolver reads the environment.
 Files are looked at before anything is made of them: their size, their depth, and that nothing is said twice by aliases.
 """
 
@@ -14,8 +15,15 @@ from typing import Any
 import yaml
 
 from clvsim.errors import ConfigError, Problem
+from clvsim.files import CONFIGS
 
 LAUNCHERS = ("basic", "joblib", "submitit_local", "submitit_slurm")
+LAUNCHER_CLASSES = (
+    "hydra._internal.core_plugins.basic_launcher.BasicLauncher",
+    "hydra_plugins.hydra_joblib_launcher.joblib_launcher.JoblibLauncher",
+    "hydra_plugins.hydra_submitit_launcher.submitit_launcher.LocalLauncher",
+    "hydra_plugins.hydra_submitit_launcher.submitit_launcher.SlurmLauncher",
+)
 LAUNCHER_KEYS = ("n_jobs", "partition", "timeout_min", "mem_gb", "cpus_per_task")
 HYDRA_KEYS = ("hydra.run.dir", "hydra.sweep.dir", "hydra.sweep.subdir", "hydra.mode", "hydra.verbose")
 CLOSED_FLAGS = ("--experimental-rerun", "--config-dir", "-cd", "--config-path", "-cp", "--config-name", "-cn")
@@ -26,8 +34,14 @@ MAX_WORDS, MAX_TEXT, MAX_VALUES, MAX_DIGITS = 1000, 100_000, 500, 100  # of a co
 MAX_FILES, MAX_JOBS = 2000, 10_000
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_RESOLVER = re.compile(r"(?<!\\)\$\{\s*([\w.]+)\s*:")
-_GROUP = re.compile(r"(override\s+|optional\s+)*/?(?P<group>[\w/]+?)(@[\w.]*)?")
+OWN_FILES = ("experiment", "scenarios", "always")  # groups whose files are the user's, beside those in configs/
+# What OmegaConf offers to every configuration, but for oc.select, which our own need.
+CLOSED_RESOLVERS = ("oc.env", "oc.create", "oc.decode", "oc.deprecated", "oc.dict.keys", "oc.dict.values")
+
+_REFERENCE = re.compile(r"\$\{(\s*[\w.]+\s*\}|\s*(?P<resolver>[\w.]+)\s*:(?P<plain>[^${}\\]*\})?)?")
+_GROUP = re.compile(r"(override\s+|optional\s+)*/*(?P<group>[\w/]+)")
+_PACKAGE = re.compile(rb"^\s*#\s*@\s*package\s+(?!_global_\s*$)(.*)$", re.MULTILINE)
+_NO_PACKAGE = "is not available: a file goes where its kind belongs, without @"
 _OURS = "Of Hydra a study chooses hydra/launcher, out and sweeps"
 
 
@@ -40,13 +54,35 @@ def require_allowed_words(flags: Sequence[str], overrides: Sequence[str], free_t
     problems = [Problem(flag, "is not available: a study is a command, not a folder of Hydra") for flag in closed]
     for word in overrides:
         key, _, value = word.partition("=")
-        name = key.lstrip("+~").split("@")[0]
-        what = _of_size(name, value, free_text) or _of_key(name, value)
-        if not what and name not in TEXT:
-            what = _of_resolvers(value, OUT_RESOLVERS if name in OUT else ())
-        if what:
+        name = key.lstrip("+~")
+        if what := _of_word(name, value, free_text):
             problems.append(Problem(name, what))
     if problems:
+        raise ConfigError(problems)
+
+
+def close_resolvers() -> None:
+    """Take from OmegaConf what no configuration of ours uses and a value could ask the machine by, should one pass."""
+    from omegaconf import OmegaConf
+
+    for name in CLOSED_RESOLVERS:
+        OmegaConf.clear_resolver(name)
+
+
+def require_our_hydra(node: Any) -> None:
+    """Raises ConfigError where Hydra's composed node would run or log what neither Hydra nor we ship."""
+    quiet = {"version": 1, "root": None, "disable_existing_loggers": False}
+    launcher, sweeper = node["launcher"], node["sweeper"]
+    wrong = {
+        "hydra.job_logging": node["job_logging"] != quiet,
+        "hydra.hydra_logging": node["hydra_logging"] != quiet,
+        "hydra.callbacks": node["callbacks"],
+        "hydra.searchpath": node["searchpath"],
+        "hydra.job": node["job"]["env_set"] or node["job"]["env_copy"],
+        "hydra.launcher": launcher["_target_"] not in LAUNCHER_CLASSES or launcher.get("setup"),
+        "hydra.sweeper": sweeper["_target_"] != "hydra._internal.core_plugins.basic_sweeper.BasicSweeper",
+    }
+    if problems := [Problem(key, f"is not available. {_OURS}") for key, is_wrong in wrong.items() if is_wrong]:
         raise ConfigError(problems)
 
 
@@ -65,7 +101,8 @@ def require_allowed_file(path: Path | str, name: str) -> None:
         tree = yaml.load(content, Loader=_LOADER)
     except (yaml.YAMLError, UnicodeDecodeError, ValueError):
         return
-    problems = [Problem(name, what) for what in dict.fromkeys(_of_tree(tree))]
+    header = [f"# @package {found[:40].decode(errors='replace')}: {_NO_PACKAGE}" for found in _PACKAGE.findall(content)]
+    problems = [Problem(name, what) for what in dict.fromkeys([*header, *_of_tree(tree)])]
     if problems:
         raise ConfigError(problems)
 
@@ -126,21 +163,48 @@ def require_bounded_sweep(words: Sequence[str]) -> None:
             raise ConfigError([(name, f"makes a sweep of more than {MAX_JOBS:,} jobs, at most so many")])
 
 
+def _of_word(name: str, value: str, free_text: Collection[str]) -> str:
+    """What is wrong with a setting `name=value`; "" if nothing is."""
+    if what := _of_size(name, value, free_text) or _of_key(name, value):
+        return what
+    if name not in TEXT:
+        return _of_references(value, OUT_RESOLVERS if name in OUT else ())
+    return r"holds \\${; type ${ as it stands, which is text here" if r"\\${" in value else ""
+
+
 def _of_key(name: str, value: str) -> str:
-    """What is wrong with a key that the command line sets; "" if nothing is."""
+    """What is wrong with a key, or with the file that it chooses."""
+    if "@" in name:
+        return _NO_PACKAGE
     if name == "hydra/launcher":
         return "" if value.strip("'\"") in LAUNCHERS else f"must be one of {', '.join(LAUNCHERS)}, got {value[:40]!r}"
     if name.startswith("hydra.launcher."):
         own = name.removeprefix("hydra.launcher.")
         return "" if own in LAUNCHER_KEYS else f"is not available; a launcher has {', '.join(LAUNCHER_KEYS)}"
-    if re.match(r"hydra\b", name) and name not in HYDRA_KEYS:
+    if re.match(r"\W*hydra\b", name) and name not in HYDRA_KEYS:
         return f"is not available. {_OURS}"
+    if _is_group(name) and (".." in value or "${" in value):
+        return f"{value[:60]!r} is no name of a file of its folder"
     return "chooses code, which a study does not" if re.search(r"(^|\.)_\w+_$", name) else ""
 
 
-def _of_resolvers(text: str, allowed: Sequence[str] = ()) -> str:
-    found = next((name for name in _RESOLVER.findall(text) if name not in allowed), "")
-    return f"${{{found}:...}} is not available: values come from the study, not from the machine" if found else ""
+def _is_group(name: str) -> bool:
+    """Whether a value of this key is the name of a file."""
+    return "/" in name or name in OWN_FILES or (re.fullmatch(r"\w+", name) is not None and (CONFIGS / name).is_dir())
+
+
+def _of_references(text: str, allowed: Sequence[str] = ()) -> str:
+    """What is wrong with the `${` in a text: each is a key, `${a.b}`, or an `allowed` resolver with a plain argument.
+
+    What stands before it does not matter: a backslash may be escaped itself.
+    """
+    for found in _REFERENCE.finditer(text):
+        resolver = found["resolver"]
+        if resolver is None and found[1] is None:
+            return "${ stands before no key; a reference is as ${question}: letters, digits, _ and ."
+        if resolver is not None and (resolver not in allowed or found["plain"] is None):
+            return f"${{{resolver}:...}} is not available: values come from the study, not from the machine"
+    return ""
 
 
 def _of_tree(tree: Any) -> Iterator[str]:
@@ -153,7 +217,7 @@ def _of_tree(tree: Any) -> Iterator[str]:
     if code := [key for key, _ in texts if re.fullmatch(r"_\w+_", key.rpartition(".")[2])]:
         yield f"{code[0]} chooses code, which a study does not"
     for key, text in texts:
-        if problem := _of_resolvers(text):
+        if problem := _of_references(text):
             yield f"{key}: {problem}"
 
 
@@ -162,7 +226,9 @@ def _of_defaults(defaults: Any) -> Iterator[str]:
         for key, value in entry.items() if isinstance(entry, dict) else [(entry, None)]:
             said = f"{key}: {value}" if value is not None else str(key)
             match = _GROUP.fullmatch(str(key))
-            if ".." in said or match is None or re.search(r"[^\w\[\]', .+-]", str(value or "")):
+            if "@" in said:
+                yield f"defaults: {said[:60]!r} {_NO_PACKAGE}"
+            elif ".." in said or match is None or re.search(r"[^\w\[\]', .+-]", str(value or "")):
                 yield f"defaults: {said[:60]!r} is no group of ours"
             elif match["group"].startswith("hydra") and (match["group"] != "hydra/launcher" or value not in LAUNCHERS):
                 yield f"defaults: {said[:60]!r} is not available. {_OURS}"
@@ -182,8 +248,10 @@ def _of_hydra(node: Any) -> Iterator[str]:
         if isinstance(params, dict):
             require_bounded_sweep([f"{name}={swept}" for name, swept in params.items() if len(str(swept)) < MAX_TEXT])
             for name, swept in params.items():
-                swept_key, text = str(name).lstrip("+~"), str(swept)
-                if problem := _of_size(swept_key, text, ()) or _of_key(swept_key, text) or _of_resolvers(text):
+                word = f"{name}={swept}"  # as Hydra reads it; a reference would be read twice, its text as one more
+                key, _, text = word.lstrip("+~").partition("=")
+                problem = _of_word(key, text, ()) or ("holds ${; write the values out" if "${" in word else "")
+                if problem:
                     yield f"hydra.sweeper.params.{name}: {problem}"
         elif key != "mode":
             yield f"hydra.{key} is not available. {_OURS}"

@@ -168,7 +168,7 @@ def quote_free_text(word: str, multirun: bool) -> str:
     if key not in FREE_TEXT:
         return word
     if key in TEXT:
-        value = without_references(value)
+        value = re.sub(r"(?<!\\)\$\{", r"\\${", value)  # one that is escaped stays so; `allowed` refuses more
     is_sweep = multirun and "," in value
     is_list = key == "data.path" and value.startswith("[") and value.endswith("]") and not os.path.exists(value)
     if value in ("", "null") or is_quoted(value) or re.search(r"(?<!\\)\$\{", value) or is_sweep or is_list:
@@ -177,8 +177,8 @@ def quote_free_text(word: str, multirun: bool) -> str:
 
 
 def without_references(text: str) -> str:
-    """Text of a file, or its name, in which ${ refers to no other key and asks nothing of the machine."""
-    return re.sub(r"(?<!\\)\$\{", r"\\${", text)
+    """The name of a file, in which ${ refers to no other key and asks nothing of the machine, whatever precedes it."""
+    return re.sub(r"(\\*)\$\{", r"\1\1\\${", text)
 
 
 def split_override(word: str) -> tuple[str, str, str]:

@@ -1,7 +1,7 @@
 """Hydra's errors as problems of one line each, all unknown keys at once."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
@@ -14,12 +14,15 @@ from hydra.errors import HydraException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from clvsim.errors import Problem
+from clvsim.errors import MOST, Problem
 from clvsim.files import CONFIGS, choices, named_files, unknown_name
+from clvsim.rim.allowed import OWN_FILES
 from clvsim.rim.arguments import sort_words, split_override
+from clvsim.texts import short_repr
 
 COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, yaml.YAMLError, UnicodeDecodeError)
 NO_KEY = re.compile(r"Could not override '([^']+)'")
+AMBIGUOUS = re.compile(r"Ambiguous value for argument '")
 NO_CHOICE = re.compile(r"Could not (?:find|load) '([^']+)/([^/']+)'")
 FILES_OF = {"experiment": ("experiments", "experiment"), "scenarios": ("scenario", "scenario")}
 
@@ -27,15 +30,16 @@ FILES_OF = {"experiment": ("experiments", "experiment"), "scenarios": ("scenario
 def explain_all(stage: str, words: Sequence[str], error: Exception) -> tuple[list[Problem], DictConfig | None]:
     """Every problem of composition, and the configuration without the unknown keys.
 
-    Composition stops at its first error, so it is repeated without the overrides that cause it. The configuration is
-    None after any other error than an unknown key: what a missing file would have set cannot be checked.
+    Composition, which takes its time, stops at its first error, so it is repeated without all overrides that have the
+    same one. The configuration is None after any other error than an unknown key: what a missing file would have set
+    cannot be checked.
     """
     problems: list[Problem] = []
     remaining = override_words(words)
     only_unknown_keys = True
     while True:
-        problem, causes = explain(stage, remaining, error)
-        problems.append(problem)
+        found, causes = explain(stage, remaining, error)
+        problems += found
         only_unknown_keys = only_unknown_keys and NO_KEY.search(str(error)) is not None
         if not causes:
             return problems, None
@@ -52,6 +56,42 @@ def override_words(words: Sequence[str]) -> list[str]:
     return overrides
 
 
+def is_readable(word: str) -> bool:
+    try:
+        OverridesParser.create().parse_override(word)
+    except HydraException:
+        return False
+    return True
+
+
+def not_swept(word: str) -> Problem:
+    """The problem of a value that is a sweep, where nobody sweeps."""
+    _, key, value = split_override(word)
+    decimal = re.fullmatch(r"([+-]?\d+),(\d+)", value)
+    point = f"a decimal point is needed: {decimal[1]}.{decimal[2]}; " if decimal else ""
+    return Problem(key, f"{point}values with a comma are a sweep, which -m runs, got {short_repr(value)}")
+
+
+def keys_not_in(raw: Mapping[str, Any], overrides: Sequence[str]) -> Iterator[str]:
+    """Keys of overrides that set what is not there: no choices of files, and nothing below what another one sets."""
+    words = [split_override(word) for word in overrides]
+    typed = {key for _, key, _ in words}
+    for prefix, key, _ in words:
+        parts = key.split(".")
+        above = {".".join(parts[:n]) for n in range(1, len(parts))}
+        chooses = "/" in key or key in OWN_FILES or parts[0] == "hydra" or choices(key)
+        if not prefix and not chooses and not above & typed and not has_key(raw, parts):
+            yield key
+
+
+def has_key(tree: Any, parts: Sequence[str]) -> bool:
+    for part in parts:
+        if not isinstance(tree, dict) or part not in tree:
+            return False
+        tree = tree[part]
+    return True
+
+
 def is_sweep(word: str) -> bool:
     try:
         return OverridesParser.create().parse_override(word).is_sweep_override()
@@ -59,17 +99,34 @@ def is_sweep(word: str) -> bool:
         return False
 
 
-def explain(stage: str, overrides: Sequence[str], error: Exception) -> tuple[Problem, list[str]]:
-    """The problem, and the overrides that cause it."""
+def explain(stage: str, overrides: Sequence[str], error: Exception) -> tuple[list[Problem], list[str]]:
+    """The problem, once for each override that has it, and those overrides."""
+    text = str(error)
+    if isinstance(error, OverrideParseException):
+        unread = [word for word in overrides if not is_readable(word)] or [error.override]
+        return [
+            Problem(word, "cannot be read as key=value; quote what is text: key=\"'…'\"") for word in unread
+        ], unread
+    if AMBIGUOUS.match(text):
+        swept = [word for word in overrides if is_sweep(word)]
+        return [not_swept(word) for word in swept], swept
+    if match := NO_KEY.search(text):
+        raw = composable_config(stage, overrides)
+        keys = list(dict.fromkeys([match[1], *keys_not_in(raw, overrides)]))
+        told = [unknown_key(stage, key, raw) for key in keys[:MOST]]  # each is compared with all keys that there are
+        told += [Problem(key, "no such key") for key in keys[MOST:]]
+        return told, [word for word in overrides if split_override(word)[1] in keys]
+    problem, causes = explain_one(overrides, error)
+    return [problem], causes
+
+
+def explain_one(overrides: Sequence[str], error: Exception) -> tuple[Problem, list[str]]:
+    """The problem of a file or of a choice, and the overrides that cause it."""
     text = str(error).split("\nConfig search path")[0].strip()
     if isinstance(error, yaml.YAMLError):
         return Problem("configuration", f"not YAML: {_of_yaml(error)}"), []
     if isinstance(error, UnicodeDecodeError):
         return Problem("configuration", "a YAML file is not in UTF-8"), []
-    if isinstance(error, OverrideParseException):
-        return Problem(error.override, "cannot be read as key=value; quote what is text: key=\"'…'\""), [error.override]
-    if match := NO_KEY.search(text):
-        return unknown_key(stage, match[1], overrides), overrides_of(match[1], overrides)
     if match := NO_CHOICE.search(text):
         return unknown_choice(match[1], match[2]), overrides_of(match[1], overrides)
     return Problem("configuration", text.splitlines()[0] if text else type(error).__name__), []
@@ -95,11 +152,10 @@ def unknown_choice(group: str, name: str) -> Problem:
     return Problem(group, unknown_name(kind or "choice", name, known) if known else f"no choice {name!r}")
 
 
-def unknown_key(stage: str, key: str, overrides: Sequence[str]) -> Problem:
+def unknown_key(stage: str, key: str, raw: Mapping[str, Any]) -> Problem:
     from clvsim import config
 
     _, name, *_ = [*key.split("."), ""]
-    raw = composable_config(stage, overrides)
     if key.startswith("scenario.") and name in named_files("scenario") and name not in raw.get("scenario", {}):
         return Problem(key, f"changed but not picked; add {name} to scenarios=[...]")
     problem = config.unknown_key(key, raw, tuple(FILES_OF))

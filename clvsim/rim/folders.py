@@ -1,6 +1,7 @@
 """Output folders that Hydra creates before our code runs: recorded, so that unused ones can be removed again."""
 
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,7 +23,8 @@ states: dict[Path, FolderState] = {}  # by output folder, before Hydra created i
 def remember_folder(path: str) -> str:
     """Resolver `${folder:PATH}`: return PATH, and record which of its folders exist before Hydra creates them."""
     folder = Path(path).absolute()
-    states.setdefault(folder, FolderState(missing_folders(folder), (folder / "multirun.yaml").exists()))
+    with suppress(OSError, ValueError):  # a path that cannot be: who creates it says so
+        states.setdefault(folder, FolderState(missing_folders(folder), (folder / "multirun.yaml").exists()))
     return path
 
 

@@ -20,6 +20,7 @@ from clvsim.interruption import prefer_interruption
 from clvsim.private import cache_complaint
 from clvsim.progress import progress
 from clvsim.rim import finished_runs, folders
+from clvsim.rim.allowed import close_resolvers
 from clvsim.rim.answers import answer_internal_error, refuse
 from clvsim.rim.arguments import ANSWER_FLAGS, split_override
 from clvsim.rim.scenarios import with_library
@@ -50,6 +51,7 @@ class Outcomes:
 
 def hydra_task(name: str, words: tuple[str, ...], outcomes: Outcomes, cfg: DictConfig) -> None:
     """Run a job as Hydra's task; only interruptions propagate, so that a failing job does not stop a sweep."""
+    close_resolvers()  # once more: a parallel launcher's worker has OmegaConf's own
     job_name = sweep_job()
     try:
         with prefer_interruption():

@@ -1,18 +1,23 @@
 """Three virtual groups by which Hydra finds experiments and scenarios on the search path of `clvsim.files`."""
 
+import re
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import hydra._internal.hydra
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.core_plugins.file_config_source import FileConfigSource
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.object_type import ObjectType
 from hydra.core.plugins import Plugins
 from hydra.plugins.config_source import ConfigLoadError, ConfigResult
 from hydra.plugins.search_path_plugin import SearchPathPlugin
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
+from clvsim.errors import ConfigError
 from clvsim.files import CONFIGS, ROOT, yaml_files
-from clvsim.rim.allowed import require_allowed_file
+from clvsim.rim.allowed import require_allowed_file, require_our_hydra
+from clvsim.schema import A_NAME, is_name
 
 
 class Group(NamedTuple):
@@ -44,7 +49,10 @@ class NamedFiles(FileConfigSource):
             raise ConfigLoadError(f"{folder}/{name}: holds no keys")
         if folder == "scenario" and "title" not in result.config:
             raise ConfigLoadError(f"{folder}/{name}: needs a title")
-        result.header["package"] = mount.format(name=PurePosixPath(name).stem)
+        own = PurePosixPath(name.removesuffix(".yaml")).name
+        if folder == "scenario" and (not is_name(own) or re.fullmatch(r"_.*_", own)):  # such as Hydra's _global_
+            raise ConfigError([(f"scenario/{own}.yaml", f"{A_NAME}; and not _ at both ends")])
+        result.header["package"] = mount.format(name=own)
         return result
 
     def is_group(self, config_path: str) -> bool:
@@ -75,6 +83,16 @@ class NamedFilesPath(SearchPathPlugin):
             search_path.append("clvsim", f"clvsim://{root}")
 
 
+class Loader(ConfigLoaderImpl):
+    """Hydra's own, whose result is looked at before Hydra does what it says: by whatever way something came there."""
+
+    def load_configuration(self, *words: Any, **options: Any) -> DictConfig:
+        composed = super().load_configuration(*words, **options)
+        require_our_hydra(OmegaConf.to_container(composed.hydra))
+        return composed
+
+
 def register() -> None:
+    vars(hydra._internal.hydra).update(ConfigLoaderImpl=Loader)
     Plugins.instance().register(NamedFiles)
     Plugins.instance().register(NamedFilesPath)

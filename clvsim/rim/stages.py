@@ -18,6 +18,7 @@ from clvsim.errors import ClvsimError, ConfigError, Problem
 from clvsim.files import CONFIGS
 from clvsim.private import settle_temporary
 from clvsim.rim import folders, source
+from clvsim.rim.allowed import close_resolvers
 from clvsim.rim.arguments import COMPLETION_FLAGS, hydra_words
 from clvsim.rim.explain import COMPOSITION_ERRORS, explain_all
 from clvsim.rim.jobs import Outcomes, hydra_task, resolved, validate_all
@@ -30,6 +31,7 @@ PRINTING = {"--cfg", "-c", "--info", "-i", "--hydra-help"}
 def stage(name: str, words: Sequence[str]) -> int:
     """Run one stage. Returns the exit code; raises ClvsimError for a command line that cannot be read."""
     overrides = hydra_words(name, words)
+    close_resolvers()
     source.register()
     folders.register()
     folders.states.clear()
@@ -46,6 +48,8 @@ def stage(name: str, words: Sequence[str]) -> int:
         except OSError as error:
             raise ConfigError([file_problem(error)]) from None
         except ValueError as error:  # from Hydra's flags; those of a job are caught in `hydra_task`
+            if "null byte" in str(error):
+                raise ConfigError([("out", "holds a character that no path has, NUL")]) from None
             raise ConfigError([("flags", str(error).partition("\n")[0])]) from None
         except SystemExit:
             stop_workers()

@@ -1,17 +1,27 @@
 """A study executes nothing and reads nothing of the machine: each way in is tried with a canary that would be seen."""
 
+import os
 import time
 
 import pytest
+from omegaconf import OmegaConf
 
 from clvsim.errors import ConfigError
-from clvsim.rim.allowed import MAX_BYTES, require_allowed_file, require_allowed_words
+from clvsim.files import CONFIGS, ROOT
+from clvsim.rim import source
+from clvsim.rim.allowed import MAX_BYTES, close_resolvers, require_allowed_file, require_allowed_words
 from clvsim.rim.arguments import hydra_words
+from clvsim.rim.explain import compose_stage
 from tests.cli.shell import ORDERS, assert_refused, tree
 
 SECRET = "swordfish"
 EXECUTED = "canary"
 TOUCH = "{_target_: pathlib.Path.touch, self: {_target_: pathlib.Path, _args_: [canary]}}"
+LOGGING = """title: x
+version: 1
+handlers: {c: {class: logging.FileHandler, filename: canary, mode: w}}
+root: {handlers: [c]}
+"""
 
 # A study's file, and a text of the one line that refuses it.
 STUDIES = {
@@ -34,6 +44,38 @@ STUDIES = {
     "the environment's secret": ("title: ${oc.env:SECRET}", "${oc.env:...} is not available"),
     "the same inside a text": ("question: 'Is it ${ oc.env:SECRET }?'", "${oc.env:...} is not available"),
     "the same as a default": ("title: '${oc.select:x,${oc.env:SECRET}}'", "is not available"),
+    "the secret behind a backslash": (r"title: '\\${oc.env:SECRET}'", "${oc.env:...} is not available"),
+    "the secret behind three": (r"title: '\\\${oc.env:SECRET}'", "${oc.env:...} is not available"),
+    "a resolver's name in parts": ("question: env\ntitle: '${oc.${question}:SECRET}'", "${ stands before no key"),
+    "a key in brackets": ("title: '${finance[currency]}'", "title: ${ stands before no key"),
+    "a reference that never ends": ("title: '${question'", "title: ${ stands before no key"),
+    "the secret in parts, swept": (
+        "question: $\nhydra: {mode: MULTIRUN, sweeper: {params: {title: '${question}{oc.env:SECRET}'}}}",
+        "hydra.sweeper.params.title: holds ${; write the values out",
+    ),
+    "a scenario as logging": ("defaults: [{/scenarios@hydra.job_logging: evil}, _self_]", "without @"),
+    "the same by its file": ("defaults: [/scenarios/evil@hydra.job_logging, _self_]", "without @"),
+    "the same as an override": ("defaults: [{override /scenarios@hydra.job_logging: evil}]", "without @"),
+    "the same, swept": (
+        "hydra: {mode: MULTIRUN, sweeper: {params: {+scenarios@hydra.job_logging: evil}}}",
+        "hydra.sweeper.params.+scenarios@hydra.job_logging: is not available: a file goes where its kind belongs",
+    ),
+    "a callback by a package": ("defaults: [{/scenarios@hydra.callbacks.x: evil}]", "without @"),
+    "a package in a list": ("defaults: [{override /scenarios: ['evil@hydra.job_logging']}]", "without @"),
+    "a scenario that is Hydra's by its name": (
+        "defaults: [{override /scenarios: [_global_.hydra.job_logging.x]}]",
+        "scenario/_global_.hydra.job_logging.x.yaml: a name has letters",
+    ),
+    "a header": ("# @package hydra.job_logging\ntitle: x", "# @package hydra.job_logging: is not available"),
+    "another folder, swept": ("hydra: {mode: MULTIRUN, sweeper: {params: {data: ../../evil}}}", "is no name of a file"),
+    "another folder, swept by reference": (
+        "question: ../../evil\nhydra: {mode: MULTIRUN, sweeper: {params: {data: '${question}'}}}",
+        "is no name of a file",
+    ),
+    "a class by a longer key": (
+        "hydra: {mode: MULTIRUN, sweeper: {params: {+finance._target_=os.abort: x}}}",
+        "chooses code",
+    ),
     "a class": (f"finance: {TOUCH}", "chooses code, which a study does not"),
     "an alias bomb": ("a: &a [x, x]\nb: &b [*a, *a]\ntitle: *b", "holds an anchor or an alias"),
     "a recursive anchor": ("a: &a {b: *a}", "holds an anchor or an alias"),
@@ -58,6 +100,9 @@ def evil(here):
     (here / "evil.py").write_text("open('canary', 'w')\n")
     for folder in ("experiments", "scenario"):
         (here / folder).mkdir()
+    for name in ("evil", "_global_.hydra.job_logging.x", "_global_"):
+        (here / "scenario" / f"{name}.yaml").write_text(LOGGING)
+    (here / "logging.yaml").write_text(f"# @package hydra.job_logging\n{LOGGING}")
     return here
 
 
@@ -67,7 +112,7 @@ def test_a_study_does_nothing_but_choose(clvsim, evil, content, line):
     before = tree(evil)
     done = clvsim("check", "orders.csv", "experiment=study", SECRET=SECRET, PYTHONPATH=str(evil))
     assert_refused(done, 2, line)
-    assert "experiments/study.yaml" in done.stderr
+    assert "experiments/study.yaml" in done.stderr or "scenario/" in done.stderr
     assert len(done.stderr) < 400
     assert SECRET not in done.stderr
     assert tree(evil) == before
@@ -96,12 +141,36 @@ WORDS = {
     "environment": (["+hydra.job.env_set.PATH=."], "hydra.job.env_set.PATH: is not available"),
     "Hydra as a whole": (["~hydra"], "hydra: is not available"),
     "a package of its own": (["+evil@hydra.callbacks=x"], "evil"),
+    "a scenario as logging": (["+scenarios@hydra.job_logging=evil"], "without @"),
+    "the same, swept": (["-m", "+scenarios@hydra.job_logging=evil"], "scenarios@hydra.job_logging: is not available"),
+    "a scenario as a callback": (
+        ["+scenarios@hydra.callbacks.x=evil"],
+        "scenarios@hydra.callbacks.x: is not available",
+    ),
+    "a scenario's package changed": (["scenarios@scenario:hydra.job_logging=evil"], "without @"),
+    "a scenario that is Hydra's by its name": (["scenarios=[_global_.hydra.job_logging.x]"], "a name has letters"),
+    "a scenario at the root": (["scenarios=[_global_]"], "and not _ at both ends"),
+    "a file of the machine": (["data={up}logging"], "is no name of a file of its folder"),
+    "the same in a list": (["+fit=['{up}logging']"], "is no name of a file of its folder"),
+    "the same by reference": (["data=${title}", "title={up}logging"], "is no name of a file of its folder"),
     "a pickle": (["--experimental-rerun=evil.pickle"], "--experimental-rerun=evil.pickle: is not available"),
     "a folder": (["--config-dir", "."], "--config-dir: is not available"),
     "another configuration": (["-cn", "evil"], "-cn: is not available"),
     "the environment": (["title=${oc.env:SECRET}"], "title: ${oc.env:...} is not available"),
+    "the environment behind a backslash": ([r"title=\\${oc.env:SECRET}"], "title: ${oc.env:...} is not available"),
+    "the same, escaped once": ([r"title=\${oc.env:SECRET}"], "title: ${oc.env:...} is not available"),
+    "the same as text": ([r'data.only={A: ["\\${oc.env:SECRET}"]}'], r"data.only: holds \\${"),
+    "a resolver's name in parts": (
+        ["question=env", "title=${oc.${question}:SECRET}"],
+        "title: ${ stands before no key",
+    ),
+    "the environment in a folder's name": (["out=${now:${oc.env:SECRET}}"], "out: ${now:...} is not available"),
     "the clock in a title": (["title=${now:%Y}"], "title: ${now:...} is not available"),
     "a class": (["+finance._target_=os.abort"], "finance._target_: chooses code"),
+    "the environment in a file's name, behind a backslash": (
+        [r"\\${oc.env:SECRET}.csv"],
+        r"data.path: no such file: \\${oc.env:SECRET}.csv",
+    ),
     "the environment in a file's name": (["${oc.env:SECRET}.csv"], "data.path: no such file: ${oc.env:SECRET}.csv"),
 }
 
@@ -109,7 +178,10 @@ WORDS = {
 @pytest.mark.parametrize(("words", "line"), WORDS.values(), ids=WORDS)
 def test_nor_does_a_command(clvsim, evil, words, line):
     before = tree(evil)
-    assert_refused(clvsim("check", "orders.csv", *words, SECRET=SECRET), 2, line)
+    up = os.path.relpath(evil, CONFIGS / "data") + os.sep
+    done = clvsim("check", "orders.csv", *(word.replace("{up}", up) for word in words), SECRET=SECRET)
+    assert_refused(done, 2, line)
+    assert SECRET not in done.stderr
     assert tree(evil) == before
 
 
@@ -160,6 +232,41 @@ def test_what_a_study_may_say(tmp_path):
         "title: '${question} and more'\nquestion: Why?\nscenario: {a: {b: {size: 1}}}\n"
     )
     require_allowed_file(path, "study")
+
+
+@pytest.mark.parametrize("package", ["hydra_plugins/evil", "hydra"])
+def test_nor_does_a_folder_of_python(command, evil, package):
+    """Hydra imports all plugins that it finds, and Python what lies in the current folder."""
+    (evil / package).mkdir(parents=True)
+    (evil / package / "__init__.py").write_text("open('canary', 'w')\n")
+    before = tree(evil)
+    done = command("check", "orders.csv", "seed=x", PYTHONPATH=str(ROOT), PYTHONDONTWRITEBYTECODE="1")
+    assert_refused(done, 2, "seed: ")
+    assert tree(evil) == before
+
+
+@pytest.mark.parametrize(
+    ("word", "key"),
+    [
+        ("scenarios@hydra.job_logging=evil", "hydra.job_logging"),
+        ("scenarios@hydra.hydra_logging=evil", "hydra.hydra_logging"),
+        ("scenarios@hydra.callbacks.x=evil", "hydra.callbacks"),
+        ("hydra.job.env_set.PATH=.", "hydra.job"),
+        ("hydra.launcher.setup=[id]", "hydra.launcher"),
+        ("hydra.sweeper._target_=os.abort", "hydra.sweeper"),
+    ],
+)
+def test_should_a_word_pass_hydra_is_looked_at_once_more(evil, word, key):
+    source.register()
+    with pytest.raises(ConfigError) as error:
+        compose_stage("check", [f"++{word}" if word.startswith("hydra") else f"+{word}"])
+    assert [problem.where for problem in error.value.problems] == [key]
+
+
+def test_should_a_reference_pass_there_is_nobody_to_ask():
+    close_resolvers()
+    for name in ("oc.env", "oc.decode", "oc.create", "oc.dict.keys", "oc.dict.values"):
+        assert not OmegaConf.has_resolver(name)
 
 
 def test_all_problems_of_a_file_are_told_at_once(tmp_path):

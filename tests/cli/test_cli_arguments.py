@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from clvsim.errors import ConfigError
-from clvsim.rim.arguments import hydra_quoted, hydra_words, quote_free_text
+from clvsim.rim.arguments import hydra_quoted, hydra_words, quote_free_text, without_references
 
 
 @given(st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")), min_size=1))
@@ -78,5 +78,6 @@ def test_unknown_flags_are_refused_all_at_once():
 def test_values_of_a_file_are_no_references():
     """`${` in the values of filters is text; in other keys it refers to a key, as Hydra's grammar has it."""
     assert quote_free_text("data.only={A: [${x}]}", multirun=False) == r"data.only='{A: [\${x}]}'"
+    assert without_references(r"${x} \${x} \\${x}") == r"\${x} \\\${x} \\\\\${x}"  # a file's name
     assert quote_free_text(r"data.without={A: [\${x}]}", multirun=False) == r"data.without='{A: [\${x}]}'"
     assert quote_free_text("title=${question}", multirun=False) == "title=${question}"

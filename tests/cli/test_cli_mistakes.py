@@ -1,5 +1,7 @@
 """Exit code 2: every mistake in a line of its own, all at once, and nothing written."""
 
+import time
+
 import pytest
 
 from tests.cli.shell import ORDERS, assert_refused, tree
@@ -42,6 +44,34 @@ MISTAKES = {
     "keys and values": (
         ["check", "orders.csv", "simulation.drws=10", "simulation.draws=0"],
         ["simulation.drws: no such key", "simulation.draws: "],
+    ),
+    "a decimal comma, and nobody sweeps": (
+        ["check", "orders.csv", "finance.gross_margin=0,4", "retention=bg_nbd,sbg"],
+        [
+            "finance.gross_margin: a decimal point is needed: 0.4; values with a comma are a sweep, which -m runs, got",
+            "retention: values with a comma are a sweep, which -m runs, got 'bg_nbd,sbg'",
+        ],
+    ),
+    "slips in numbers": (
+        ["check", "orders.csv", "finance.gross_margin=40", "finance.cost_per_order='1,5'", "data.max_bad_share=4.5%"],
+        [
+            "finance.gross_margin: should be between 0 and 1, as 0.4 for 40 %, got 40",
+            "finance.cost_per_order: a number is needed, with a decimal point, as 1.5, got '1,5'",
+            "data.max_bad_share: a number is needed, as 0.045 for 4.5 %, got '4.5%'",
+        ],
+    ),
+    "no number, no seed, no end": (
+        ["check", "orders.csv", "finance.cost_per_order=a", f"seed={10**20}", f"title={'x' * 2001}"],
+        [
+            "finance.cost_per_order: a number is needed, got 'a'",
+            f"seed: should be less than {2**63}, got {10**20}",
+            "title: should have at most 2000 characters, got 'xxx",
+        ],
+    ),
+    "a name that no disk takes": (["fit", "orders.csv", f"out={'x' * 300}"], ["clvsim: out: cannot create xxx"]),
+    "words that cannot be read, at once": (
+        ["check", "orders.csv", "seed=[", "fit.seed=["],
+        ["clvsim: seed=[: cannot be read as key=value", "clvsim: fit.seed=[: cannot be read as key=value"],
     ),
     "values": (
         ["check", "orders.csv", "simulation.draws=0", "finance.gross_margin=1.3"],
@@ -196,6 +226,16 @@ FILES = {
         "scenario.bad.title: Interpolation key 'nope' not found",
     ),
 }
+
+
+def test_many_unknown_keys_cost_no_composition_each(clvsim, here):
+    (here / "orders.csv").write_text(ORDERS)
+    start = time.perf_counter()
+    words = [f"{section}x{n}=1" for n in range(25) for section in ("", "finance.", "simulation.")]
+    done = clvsim("check", "orders.csv", *words)
+    assert time.perf_counter() - start < 15  # a second per key before
+    lines = [f"{word.split('=')[0]}: no such key" for word in words[:30]]
+    assert_refused(done, 2, *lines, "clvsim: and: 45 more problems like these")
 
 
 @pytest.mark.parametrize(("path", "content", "words", "line"), FILES.values(), ids=FILES)
