@@ -239,6 +239,69 @@ def test_what_a_file_says_of_its_draws_has_one_schema(file, name, value, said):
     assert said in refusal(file)
 
 
+def calendar(**path: Any) -> dict[str, Any]:
+    told = {"months": 3, "today": "2024-03-31", "autocorrelation": 0.5, **path}
+    return {"first_date": "2024-01-01", "today": "2024-03-31", "monthly": False, "promotions": {}, "path": told}
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"calendar": calendar(months=10**9)}, "path.months: Input should be less than or equal to 13200"),
+        ({"calendar": calendar(months=1200)}, "path.months must be at most the 4 of the log, got 1200"),
+        ({"calendar": calendar(months=0)}, "path.months: Input should be greater than or equal to 1"),
+        ({"calendar": calendar(autocorrelation=1e300)}, "path.autocorrelation: Input should be less than 1"),
+        ({"calendar": calendar(slope=1e300)}, "path.slope: Input should be less than or equal to 100"),
+        ({"calendar": {**calendar(), "today": "9999-12-31"}}, "today: Input should be less than"),
+        ({"calendar": {**calendar(), "first_date": "2025-01-01"}}, "must not be before first_date"),
+        ({"calendar": {**calendar(), "codes": [99], "days": [9], "orders": [1]}}, "codes must be kinds of days"),
+        ({"calendar": {**calendar(), "codes": [1] * 10**5}}, "codes, days and orders must be equally many"),
+        ({"pace": {"months": 10**9, "today": "2024-01-01", "autocorrelation": 0.5}}, "months: Input should be less"),
+        (
+            {
+                "design": {
+                    "group": None,
+                    "covariates": [],
+                    "purchase": [],
+                    "attrition": [],
+                    "levels": [7],
+                    "shares": [1],
+                }
+            },
+            "levels must be below 1, got 7",
+        ),
+        ({"by_plan": {"column": "", "plans": [], "models": []}}, "plans: Tuple should have at least 1 item"),
+    ],
+)
+def test_numbers_of_settings_have_bounds(file, more, said):
+    with h5py.File(file, "a") as tree:
+        tree.attrs["retention_config"] = json.dumps({**json.loads(tree.attrs["retention_config"]), **more})
+    assert said in refusal(file)
+
+
+@pytest.mark.parametrize(
+    ("weights", "said"),
+    [
+        ([], "weights: Tuple should have at least 1 item"),
+        ([-5.0, 6.0], "weights.0: Input should be greater than or equal to 0"),
+        ([1.0], "must be different models and a weight for each, got 1 weights"),
+        ([0.5, 0.2], "weights must sum to 1, got 0.7"),
+        ([math.nan, 1.0], "weights.0: Input should be"),
+    ],
+)
+def test_weights_of_several_models_are_shares(tmp_path, weights, said):
+    both: Any = several.Several((RETENTION["bg_nbd"](), RETENTION["mbg_nbd"]()), (0.5, 0.5))
+    own = {f"{kind}.{name}": np.full(DRAWS, value) for kind in both.kinds for name, value in LIFE.items()}
+    life = {"model": np.arange(DRAWS) % 2.0, **own}
+    path, good = tmp_path / "posterior.nc", models()
+    cache.write_posterior(replace(good, retention=both, posterior=replace(good.posterior, retention=life)), path)
+    assert cache.read_posterior(path).retention == both
+    with h5py.File(path, "a") as tree:
+        settings = json.loads(tree.attrs["retention_config"])
+        tree.attrs["retention_config"] = json.dumps({**settings, "weights": weights})
+    assert said in refusal(path)
+
+
 def test_figures_that_could_not_be_computed_are_read_again(tmp_path):
     figures = tuple(Diagnostic("bg_nbd", "R-hat (r)", value, "<= 1.01", False) for value in (math.nan, math.inf))
     cache.write_posterior(models(diagnostics=figures), tmp_path / "posterior.nc")
