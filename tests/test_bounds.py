@@ -1,6 +1,8 @@
 """Whatever can be typed has bounds: wide enough for anything meant, and told in milliseconds where they are passed."""
 
+import importlib
 import os
+import pkgutil
 import time
 from collections.abc import Iterator
 from datetime import date
@@ -12,6 +14,7 @@ import pytest
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
+from clvsim import models
 from clvsim.config import RunConfig, validate
 from clvsim.effects import Expert, Fixed, Prior, check, draw
 from clvsim.errors import MOST, ConfigError
@@ -20,7 +23,7 @@ from clvsim.interventions import INTERVENTIONS
 from clvsim.interventions.base import Uncertain
 from clvsim.listing import scenario_title
 from clvsim.scenario import MOST_LEVELS, MOST_LEVERS, Scenario, placed_interventions, problems
-from clvsim.schema import LONGEST_NAME, LONGEST_TEXT, OfKind
+from clvsim.schema import LONGEST_NAME, LONGEST_TEXT, Frozen, OfKind
 from clvsim.texts import CONTROLS
 from tests.test_config import composed
 
@@ -73,8 +76,22 @@ def below(annotation: Any, metadata: tuple[Any, ...], where: str, seen: set[type
             yield from below(part, () if container else flat, where + ("[]" if container else ""), seen)
 
 
-LEAVES = {leaf.where: leaf for leaf in leaves(RunConfig, set())}
-BOUNDED = [leaf for leaf in LEAVES.values() if leaf.kind is not str]
+def of_files() -> list[type[Frozen]]:
+    """Every class of `clvsim.models` whose values a file of draws can hold, a new one as soon as it is written."""
+    for module in pkgutil.walk_packages(models.__path__, f"{models.__name__}."):
+        importlib.import_module(module.name)
+    rest: list[type[Frozen]] = [Frozen]
+    for section in rest:  # which grows
+        rest.extend(section.__subclasses__())
+    own = {section for section in rest if section.__module__.startswith(models.__name__)}
+    return sorted(own, key=lambda section: (section.__module__, section.__name__))
+
+
+OF_FILES = of_files()
+SEEN: set[type] = set()
+LEAVES = {leaf.where: leaf for section in (RunConfig, *OF_FILES) for leaf in leaves(section, SEEN)}
+NO_BOUNDS = {"_Figure.value"}  # of a diagnostic, which may be nan, and of which nothing is made but a text
+BOUNDED = [leaf for leaf in LEAVES.values() if leaf.kind is not str and leaf.where not in NO_BOUNDS]
 
 
 def test_the_walk_reaches_every_section():
@@ -91,6 +108,21 @@ def test_a_number_and_a_day_have_a_lower_and_an_upper_bound(leaf):
     assert low, f"{leaf.where} has no lower bound: use a type of clvsim.schema"
     assert high, f"{leaf.where} has no upper bound: use a type of clvsim.schema"
     assert min(high) > max(low)
+
+
+def test_the_walk_reaches_what_files_of_draws_hold():
+    assert {"Path", "Calendar", "Window", "Plan", "Numbers", "Words", "Group", "Design", "Metadata", "PathPrior"} <= {
+        section.__name__ for section in OF_FILES
+    }
+    assert {"Path.months", "Calendar.codes[]", "Plan.share", "Design.levels[]", "_Log.customers"} <= set(LEAVES)
+
+
+@pytest.mark.parametrize("section", OF_FILES, ids=lambda section: section.__name__)
+def test_what_a_file_of_draws_holds_is_not_longer_than_it_can_be(section):
+    for name, field in section.model_fields.items():
+        if get_origin(field.annotation) in (tuple, dict, list):
+            longest = [most for m in field.metadata if (most := getattr(m, "max_length", None)) is not None]
+            assert longest, f"{section.__name__}.{name} has no greatest length"
 
 
 BEYOND = (nan, inf, -inf, 1e308, -1e308, 10**400, True, False, "1e999", "nan", "-inf", "9" * 5000)

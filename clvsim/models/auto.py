@@ -12,10 +12,10 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
-from pydantic import field_validator
+from pydantic import Field, field_validator
 
 from clvsim.errors import ConfigError, DiagnosticsError, Problem
 from clvsim.models import RETENTION, cache, elsewhere
@@ -58,7 +58,7 @@ class Auto(Seasonable, Poolable):
     interval_days: ClassVar[float] = 0.0
     opportunity_days: ClassVar[float] = 0.0
     kind: Literal["auto"] = KIND
-    members: tuple[str, ...] = MEMBERS
+    members: Annotated[tuple[str, ...], Field(max_length=32)] = MEMBERS
     discrepancy_sd: Share = 0.05
 
     @field_validator("members")

@@ -11,7 +11,6 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
-from datetime import date
 from importlib.metadata import version
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -26,9 +25,11 @@ from clvsim import private
 from clvsim.disk import aside_of, sweep_asides, sync, write_tree, write_whole
 from clvsim.errors import ConfigError
 from clvsim.models.around import several
+from clvsim.models.asked import Asked
 from clvsim.models.fitted import FittedModels, implausible, restored
 from clvsim.models.hdf5 import real_draws, require_plain
-from clvsim.types import DAYS_PER_UNIT, Diagnostic, DrawMethod, Posterior, Seen
+from clvsim.models.metadata import read_metadata
+from clvsim.types import Posterior
 
 _FORMAT = 3
 _IN_ONE_SENTENCE = 2  # the format in which `method` held both models' methods as text
@@ -159,8 +160,7 @@ def read_posterior(path: Path | str) -> FittedModels:
             groups = [_draws(tree[group]) for group in ("retention", "spend")]
             if len({v.shape for g in groups for v in g.values()}) != 1 or not all(groups):
                 raise ValueError("parameters are missing or of unequal length")
-            if (unit := str(attributes["time_unit"])) not in DAYS_PER_UNIT:
-                raise ValueError(f"its unit of time is {unit[:20]!r}, which must be one of {', '.join(DAYS_PER_UNIT)}")
+            told = read_metadata(attributes, _methods(attributes))
             retention, spend = restored(
                 str(attributes["retention_model"]),
                 json.loads(attributes["retention_config"]),
@@ -169,18 +169,7 @@ def read_posterior(path: Path | str) -> FittedModels:
             )
             if wrong := implausible(retention, spend, *groups):
                 raise ValueError("; ".join(wrong))
-            retention_method, spend_method = _methods(attributes)
-            posterior = Posterior(
-                retention=groups[0],
-                spend=groups[1],
-                time_unit=unit,
-                diagnostics=tuple(Diagnostic(**d) for d in json.loads(attributes["diagnostics"])),
-                retention_method=retention_method,
-                spend_method=spend_method,
-                warnings=tuple(json.loads(attributes["warnings"])),
-                seen=_seen(json.loads(attributes["log"])) if "log" in attributes else None,
-            )
-            return FittedModels(retention, spend, posterior)
+            return FittedModels(retention, spend, Posterior(retention=groups[0], spend=groups[1], **told))
     except Exception as error:  # HDF5 reports damage through many types
         raise ConfigError([(str(path), f"cannot be read as a posterior ({reason(error)})")]) from error
 
@@ -189,7 +178,8 @@ def reason(error: Exception) -> str:
     """What an exception says, in one line of bounded length; in our own words where it is ours."""
     if isinstance(error, ValidationError):
         first = error.errors()[0]
-        text = f"its settings are not a model's: {'.'.join(map(str, first['loc']))}: {first['msg']}"
+        what = "what it says of its draws is wrong" if error.title == "Metadata" else "its settings are not a model's"
+        text = f"{what}: {'.'.join(map(str, first['loc']))}: {first['msg']}"
     elif isinstance(error, KeyError):
         text = f"it has no {error.args[0] if error.args else 'such entry'}"
     elif type(error) is ValueError:
@@ -202,12 +192,6 @@ def reason(error: Exception) -> str:
         text = "what it holds is not what a file of draws holds there"
     line = " ".join(text.split())
     return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…"
-
-
-def _seen(told: Mapping[str, Any]) -> Seen:
-    """What `write_posterior` wrote of the log."""
-    days = {name: date.fromisoformat(told[name]) for name in ("first_date", "today")}
-    return Seen(int(told["customers"]), int(told["repeat_orders"]), **days)
 
 
 def _draws(group: Any) -> dict[str, np.ndarray]:
@@ -223,51 +207,58 @@ def _draws(group: Any) -> dict[str, np.ndarray]:
     return own
 
 
-def _methods(attributes: Mapping[Any, Any]) -> tuple[DrawMethod, DrawMethod]:
-    """How the retention and the spend model of a file were drawn."""
+def _methods(attributes: Mapping[Any, Any]) -> dict[str, Any]:
+    """How the retention and the spend model of a file were drawn, by the names of those attributes."""
+    names = {"retention_method": "retention_model", "spend_method": "spend_model"}
     if attributes["format"] == _FORMAT:
-        life, money = (DrawMethod(**json.loads(attributes[f"{part}_method"])) for part in ("retention", "spend"))
-        return life, money
+        return {name: json.loads(attributes[name]) for name in names}
     text = str(attributes["method"])  # "laplace", or "map, read from a file (bg_nbd), nuts (gamma_gamma)"
     by_model = {kind: words for words, kind in re.findall(r"(.+?) \((\w+)\)(?:, |$)", text)}
 
-    def method(kind: str) -> DrawMethod:
+    def method(kind: str) -> dict[str, Any]:
         words = by_model.get(kind, text)
-        name = words.removesuffix(_READ).removesuffix(", ")
-        return DrawMethod(name, from_file=words.endswith(_READ))
+        return {"name": words.removesuffix(_READ).removesuffix(", "), "from_file": words.endswith(_READ)}
 
-    return method(str(attributes["retention_model"])), method(str(attributes["spend_model"]))
+    return {name: method(str(attributes[model])) for name, model in names.items()}
 
 
-def load(folder: Path, key: str, log: Callable[[str], None]) -> FittedModels | None:
-    """What is cached, or None; says so when there is one that cannot be read."""
+def load(folder: Path, key: str, asked: Asked, log: Callable[[str], None]) -> FittedModels | None:
+    """What is cached under the key, or None; says so when there is one that cannot be read, or is not what is asked."""
     path = folder / f"{key}.nc"
     if not os.path.isfile(path):
         return None
     try:
-        require_sealed(path)
-        return read_posterior(path)
+        require_sealed(path, key)
+        found = read_posterior(path)
     except ConfigError as error:
         log(f"cached posterior is unreadable and will be fitted again: {error}")
         return None
+    if different := asked.differences(found):
+        log(f"cached posterior has another {', '.join(different)} than is asked for and will be fitted again: {path}")
+        return None
+    return found
 
 
-def seal(path: Path) -> None:
-    """Append the digest of a file, which HDF5 does not look at: one bit that turned over would be another result, or
-    send HDF5 round in circles."""
-    content = path.read_bytes()
+def seal(path: Path, key: str) -> None:
+    """Append the digest of a file and of the key that it is kept under, which HDF5 does not look at: one bit that
+    turned over, or another name, would be another result, or send HDF5 round in circles."""
+    digest = _digest(path.read_bytes(), key)
     with path.open("ab") as file:
-        file.write(hashlib.sha256(content).digest())
+        file.write(digest)
 
 
-def require_sealed(path: Path) -> None:
+def require_sealed(path: Path, key: str) -> None:
     """Raises ConfigError for a file that is not as it was sealed."""
     try:
         content = path.read_bytes()
     except OSError as error:
         raise ConfigError([(str(path), f"cannot be read ({error.strerror})")]) from None
-    if hashlib.sha256(content[:-_SEAL]).digest() != content[-_SEAL:]:
+    if _digest(content[:-_SEAL], key) != content[-_SEAL:]:
         raise ConfigError([(str(path), "is not as it was written")])
+
+
+def _digest(content: bytes, key: str) -> bytes:
+    return hashlib.sha256(content + key.encode()).digest()
 
 
 def store(fitted: FittedModels, folder: Path, key: str, log: Callable[[str], None]) -> None:
@@ -278,7 +269,7 @@ def store(fitted: FittedModels, folder: Path, key: str, log: Callable[[str], Non
         folder.mkdir(parents=True, exist_ok=True)
         sweep_asides(folder)
         write_posterior(fitted, aside)
-        seal(aside)
+        seal(aside, key)
         sync(aside)
         os.replace(aside, path)
     except OSError as error:

@@ -25,8 +25,8 @@ class FitConfig(Frozen):
     seed: Seed = 1
     allow_poor: bool = False
     cache: bool = True
-    compare: tuple[str, ...] = ()
-    posterior: tuple[str, ...] = ()
+    compare: Annotated[tuple[str, ...], Field(max_length=100)] = ()
+    posterior: Annotated[tuple[str, ...], Field(max_length=32)] = ()
     posterior_time_unit: Literal["day", "week", "month"] | None = None
 
     @field_validator("posterior", mode="before")

@@ -11,6 +11,7 @@ from clvsim.errors import ConfigError, DiagnosticsError, Problem
 from clvsim.models import cache, elsewhere, hazards, inference, sampling, shocks
 from clvsim.models.around import plans, pooling, season
 from clvsim.models.around.path import PathPrior
+from clvsim.models.asked import Asked
 from clvsim.models.compiled import compile_model, keep_compiled
 from clvsim.models.config import FitConfig
 from clvsim.models.diagnostics import diagnose, failed
@@ -111,7 +112,8 @@ def fit(
     folder = cache.cache_folder(cache_dir) if config.cache and not config.posterior else None
     months = months if summary.dated.repeat_orders_by_day is not None and learns_months(retention) else None
     key = _key(purchases, amounts, retention, spend, config, summary, months) if folder else ""
-    cached = cache.load(folder, key, say) if folder else None
+    asked = Asked(retention, spend, summary, months, config.draws, _ways(config, purchases, amounts))
+    cached = cache.load(folder, key, asked, say) if folder else None
     if cached is None:
         spend_draws = [] if amounts_fitted is None else amounts_fitted
         fitted = _draw(purchases, amounts, retention, spend, config, summary, months, say, spend_draws)

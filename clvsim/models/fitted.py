@@ -83,9 +83,9 @@ def restored(
     """
     money = SPEND[spend].model_validate(spend_settings)
     if retention == several.KIND:
-        members = [dict(settings) for settings in retention_settings["models"]]
-        models = tuple(_restored_life(str(settings.pop("kind")), settings) for settings in members)
-        together: Any = several.Several(models, tuple(map(float, retention_settings["weights"])))
+        told = several.Settings.model_validate(retention_settings)
+        models = tuple(_restored_life(str(own["kind"]), own) for own in told.models)
+        together: Any = several.Several(models, told.weights)
         return together, money
     return _restored_life(retention, retention_settings), money
 
@@ -96,8 +96,8 @@ def _restored_life(retention: str, retention_settings: Mapping[str, Any]) -> Ret
     section = {name: value for name, value in retention_settings.items() if name not in no_more}
     calendar, pace, design = (retention_settings.get(name) for name in wrappers)
     if by_plan := retention_settings.get("by_plan"):
-        members = tuple(_restored_life(retention, settings) for settings in by_plan["models"])
-        found = (plans.Plan.model_validate(plan) for plan in by_plan["plans"])
-        return paced.restored(cast(RetentionModel, plans.ByPlan(by_plan["column"], tuple(found), members)), pace)
+        told = plans.Settings.model_validate(by_plan)
+        members = tuple(_restored_life(retention, settings) for settings in told.models)
+        return paced.restored(cast(RetentionModel, plans.ByPlan(told.column, told.plans, members)), pace)
     model = paced.restored(season.restored(RETENTION[retention].model_validate(section), calendar), pace)
     return pooling.restored(with_pauses(model), design)

@@ -8,6 +8,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 import yaml
@@ -20,7 +21,9 @@ from clvsim.models.cache import cache_folder, read_posterior, write_posterior
 from clvsim.models.config import FitConfig
 from clvsim.models.diagnostics import diagnose
 from clvsim.models.fit import fit
+from clvsim.models.priors import LogNormalPrior
 from clvsim.models.retention.bg_nbd import BgNbd
+from clvsim.models.retention.mbg_nbd import MbgNbd
 from clvsim.models.spend.gamma_gamma import GammaGamma
 from clvsim.types import Diagnostic
 from tests.shipped import read
@@ -273,10 +276,58 @@ def test_cached_nan_is_not_used(run, tmp_path):
     (entry,) = (tmp_path / "cache").iterdir()
     spend = {**fresh.posterior.spend, "p": np.full(4000, np.nan)}
     write_posterior(replace(fresh, posterior=replace(fresh.posterior, spend=spend)), entry)
-    cache.seal(entry)
+    cache.seal(entry, entry.stem)
     found, notes = run()
     assert not found.posterior.from_cache
     assert "p must be above 0 and at most 1e15, and 4,000 of 4,000 draws are not (nan)" in notes[0]
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"time_unit": "month"}, "another unit of time than is asked for"),
+        (
+            {"retention_model": "mbg_nbd", "retention_config": MbgNbd().model_dump_json()},
+            "another retention model than",
+        ),
+        (
+            {"retention_config": BgNbd(r=LogNormalPrior(median=2.0, sd_log=1.0)).model_dump_json()},
+            "retention model than",
+        ),
+        ({"spend_config": GammaGamma(trend=True).model_dump_json()}, "another spend model than is asked for"),
+        ({"retention_method": '{"name": "map"}'}, "another method than is asked for"),
+        ({"spend_method": '{"name": "nuts", "from_file": true}'}, "another method than is asked for"),
+        ({"diagnostics": '[{"model": "bg_nbd", "name": "x", "value": "a", "limit": "0", "ok": true}]'}, "unreadable"),
+        ({"warnings": "{}"}, "unreadable"),
+        ({"log": '{"customers": "many"}'}, "unreadable"),
+    ],
+)
+def test_an_entry_that_is_not_what_its_key_asks_for_is_fitted_again(run, tmp_path, changed, said):
+    fresh, _ = run()
+    (entry,) = (tmp_path / "cache").iterdir()
+    write_posterior(fresh, entry)
+    with h5py.File(entry, "a") as tree:
+        tree.attrs.update(changed)
+    cache.seal(entry, entry.stem)
+    found, notes = run()
+    assert not found.posterior.from_cache
+    assert said in notes[0]
+    assert sum("will be fitted again" in note for note in notes) == 1
+    assert run()[0].posterior.from_cache  # replaced
+
+
+def test_an_entry_with_fewer_draws_or_of_another_seed_is_fitted_again(run, tmp_path):
+    fresh, _ = run()
+    (entry,) = (tmp_path / "cache").iterdir()
+    write_posterior(fresh.first(100), entry)
+    cache.seal(entry, entry.stem)
+    assert "another number of draws than is asked for" in run()[1][0]
+    run(seed=2)
+    (other,) = set((tmp_path / "cache").iterdir()) - {entry}
+    entry.write_bytes(other.read_bytes())
+    found, notes = run()
+    assert not found.posterior.from_cache
+    assert "is not as it was written" in notes[0]
 
 
 def test_unwritable_cache_is_done_without(run, tmp_path):

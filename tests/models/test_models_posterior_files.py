@@ -1,10 +1,12 @@
 """Files of draws are not believed: whatever is no posterior is refused in one bounded line, in bounded time."""
 
+import json
 import math
 import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import h5py
@@ -20,10 +22,11 @@ from clvsim.models.fitted import FittedModels, implausible
 from clvsim.scenario import Scenario
 from clvsim.simulation import simulate
 from clvsim.simulation.config import SimulationConfig
-from clvsim.types import Posterior
+from clvsim.types import Diagnostic, Posterior
 
 DRAWS = 40
 LIFE = {"r": 0.24, "alpha": 4.4, "a": 0.8, "b": 2.4}
+ANYTHING: Any = SimpleNamespace(differences=lambda found: [])  # is what was asked for
 MONEY = {"p": 6.2, "q": 3.7, "gamma": 15.0, "first_order_factor": 1.0}
 
 
@@ -186,7 +189,7 @@ def test_files_that_are_more_than_draws(file, change: Callable[[Any], None], sai
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        ("time_unit", "fortnight", "its unit of time is 'fortnight', which must be one of day, week, month"),
+        ("time_unit", "fortnight", "time_unit: Input should be 'day', 'week' or 'month'"),
         ("retention_model", "telepathy", "it has no telepathy"),
         ("retention_config", '{"r": {"median": -1, "sd_log": 1}}', "its settings are not a model's: r.median"),
         ("retention_config", '{"oracle": true}', "its settings are not a model's: oracle"),
@@ -198,6 +201,112 @@ def test_settings_that_no_model_has(file, name, value, said):
     with h5py.File(file, "a") as tree:
         tree.attrs[name] = value
     assert said in refusal(file)
+
+
+FIGURE = {"model": "bg_nbd", "name": "R-hat (r)", "value": 1.0, "limit": "<= 1.01", "ok": True}
+SEEN = {"customers": 9, "repeat_orders": 20, "first_date": "2024-01-01", "today": "2024-12-31"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("diagnostics", [{**FIGURE, "value": "NaN"}] * 2000, "diagnostics.0.value: Input should be a valid number"),
+        ("diagnostics", [{**FIGURE, "value": True}], "diagnostics.0.value: Input should be a valid number"),
+        ("diagnostics", [{**FIGURE, "ok": "no"}], "diagnostics.0.ok: Input should be a valid boolean"),
+        ("diagnostics", [{**FIGURE, "name": "\x1b[31m"}], "holds a control character"),
+        ("diagnostics", [{**FIGURE, "model": "<script>"}], "diagnostics.0.model: Value error, a name has letters"),
+        ("diagnostics", [{**FIGURE, "limit": "x" * 999}], "diagnostics.0.limit: String should have at most 200"),
+        ("diagnostics", [{**FIGURE, "more": 1}], "diagnostics.0.more: Extra inputs are not permitted"),
+        ("diagnostics", [FIGURE] * 3000, "diagnostics: Tuple should have at most 2000 items"),
+        ("diagnostics", 7, "diagnostics: Input should be a valid tuple"),
+        ("warnings", {"a": 1}, "warnings: Input should be a valid tuple"),
+        ("warnings", [1], "warnings.0: Input should be a valid string"),
+        ("warnings", ["x" * 5000], "warnings.0: String should have at most 2000"),
+        ("warnings", ["x"] * 500, "warnings: Tuple should have at most 200 items"),
+        ("retention_method", {"name": "telepathy"}, "retention_method.name: Input should be 'nuts'"),
+        ("spend_method", {"name": "nuts", "from_file": "yes"}, "spend_method.from_file: Input should be a valid bool"),
+        ("spend_method", [], "spend_method: Input should be a valid dictionary"),
+        ("log", {**SEEN, "customers": -(10**400)}, "log.customers: Input should be greater than or equal to 0"),
+        ("log", {**SEEN, "customers": 10**400}, "log.customers: Input should be less than or equal to 1"),
+        ("log", {**SEEN, "customers": 9.0}, "log.customers: Input should be a valid integer"),
+        ("log", {**SEEN, "today": "1990-01-01"}, "log: Value error, today (1990-01-01) must not be before first_date"),
+        ("log", {**SEEN, "today": "9999-12-31"}, "log.today: Input should be less than"),
+    ],
+)
+def test_what_a_file_says_of_its_draws_has_one_schema(file, name, value, said):
+    with h5py.File(file, "a") as tree:
+        tree.attrs[name] = json.dumps(value)
+    assert said in refusal(file)
+
+
+def calendar(**path: Any) -> dict[str, Any]:
+    told = {"months": 3, "today": "2024-03-31", "autocorrelation": 0.5, **path}
+    return {"first_date": "2024-01-01", "today": "2024-03-31", "monthly": False, "promotions": {}, "path": told}
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"calendar": calendar(months=10**9)}, "path.months: Input should be less than or equal to 13200"),
+        ({"calendar": calendar(months=1200)}, "path.months must be at most the 4 of the log, got 1200"),
+        ({"calendar": calendar(months=0)}, "path.months: Input should be greater than or equal to 1"),
+        ({"calendar": calendar(autocorrelation=1e300)}, "path.autocorrelation: Input should be less than 1"),
+        ({"calendar": calendar(slope=1e300)}, "path.slope: Input should be less than or equal to 100"),
+        ({"calendar": {**calendar(), "today": "9999-12-31"}}, "today: Input should be less than"),
+        ({"calendar": {**calendar(), "first_date": "2025-01-01"}}, "must not be before first_date"),
+        ({"calendar": {**calendar(), "codes": [99], "days": [9], "orders": [1]}}, "codes must be kinds of days"),
+        ({"calendar": {**calendar(), "codes": [1] * 10**5}}, "codes, days and orders must be equally many"),
+        ({"pace": {"months": 10**9, "today": "2024-01-01", "autocorrelation": 0.5}}, "months: Input should be less"),
+        (
+            {
+                "design": {
+                    "group": None,
+                    "covariates": [],
+                    "purchase": [],
+                    "attrition": [],
+                    "levels": [7],
+                    "shares": [1],
+                }
+            },
+            "levels must be below 1, got 7",
+        ),
+        ({"by_plan": {"column": "", "plans": [], "models": []}}, "plans: Tuple should have at least 1 item"),
+    ],
+)
+def test_numbers_of_settings_have_bounds(file, more, said):
+    with h5py.File(file, "a") as tree:
+        tree.attrs["retention_config"] = json.dumps({**json.loads(tree.attrs["retention_config"]), **more})
+    assert said in refusal(file)
+
+
+@pytest.mark.parametrize(
+    ("weights", "said"),
+    [
+        ([], "weights: Tuple should have at least 1 item"),
+        ([-5.0, 6.0], "weights.0: Input should be greater than or equal to 0"),
+        ([1.0], "must be different models and a weight for each, got 1 weights"),
+        ([0.5, 0.2], "weights must sum to 1, got 0.7"),
+        ([math.nan, 1.0], "weights.0: Input should be"),
+    ],
+)
+def test_weights_of_several_models_are_shares(tmp_path, weights, said):
+    both: Any = several.Several((RETENTION["bg_nbd"](), RETENTION["mbg_nbd"]()), (0.5, 0.5))
+    own = {f"{kind}.{name}": np.full(DRAWS, value) for kind in both.kinds for name, value in LIFE.items()}
+    life = {"model": np.arange(DRAWS) % 2.0, **own}
+    path, good = tmp_path / "posterior.nc", models()
+    cache.write_posterior(replace(good, retention=both, posterior=replace(good.posterior, retention=life)), path)
+    assert cache.read_posterior(path).retention == both
+    with h5py.File(path, "a") as tree:
+        settings = json.loads(tree.attrs["retention_config"])
+        tree.attrs["retention_config"] = json.dumps({**settings, "weights": weights})
+    assert said in refusal(path)
+
+
+def test_figures_that_could_not_be_computed_are_read_again(tmp_path):
+    figures = tuple(Diagnostic("bg_nbd", "R-hat (r)", value, "<= 1.01", False) for value in (math.nan, math.inf))
+    cache.write_posterior(models(diagnostics=figures), tmp_path / "posterior.nc")
+    found = cache.read_posterior(tmp_path / "posterior.nc").posterior.diagnostics
+    np.testing.assert_array_equal([figure.value for figure in found], [math.nan, math.inf])
 
 
 @pytest.mark.parametrize("content", [b"", b"not HDF5", b"\x89HDF\r\n\x1a\n" + bytes(64)])
@@ -242,14 +351,14 @@ def test_what_reads_first_finds_nothing_wrong_with_a_good_file(file, monkeypatch
 def test_a_cached_posterior_is_believed_only_as_it_was_written(tmp_path):
     said: list[str] = []
     cache.store(models(), tmp_path, "key", said.append)
-    assert cache.load(tmp_path, "key", said.append) is not None
+    assert cache.load(tmp_path, "key", ANYTHING, said.append) is not None
     assert said == []
     whole_file = (tmp_path / "key.nc").read_bytes()
     for place in range(0, len(whole_file), 4999):
         damaged = bytearray(whole_file)
         damaged[place] ^= 1
         (tmp_path / "key.nc").write_bytes(damaged)
-        assert cache.load(tmp_path, "key", said.append) is None
+        assert cache.load(tmp_path, "key", ANYTHING, said.append) is None
         assert "will be fitted again" in said.pop()
         assert not said
 

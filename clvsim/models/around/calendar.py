@@ -3,16 +3,20 @@
 A day of a calendar is a number counted from today: 0 is today itself, 1 tomorrow.
 """
 
-from datetime import date
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import numpy as np
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
-from clvsim.models.around.path import FRESH_MONTHS, LAST_MONTH, path_domains
+from clvsim.models.around.path import FRESH_MONTHS, LAST_MONTH, STEEPEST, Autocorrelation, path_domains
 from clvsim.models.domain import LOG, Domain
-from clvsim.schema import Day, Frozen
+from clvsim.schema import LARGEST, Amount, Day, Frozen, Real, Whole
 from clvsim.types import DAYS_PER_MONTH
+
+_MOST_DAYS = 402_000  # from the first day of `Day` to its last
+MOST_MONTHS = 13_200
+MOST_PROMOTIONS = 40  # a bit each of a day's code
+_MOST_KINDS, _MOST_CELLS = 100_000, 10**8
 
 
 class Window(Frozen):
@@ -62,13 +66,13 @@ class Path(Frozen):
     `amplitude` its height in log rate; both 0 where the log is too short to ask.
     """
 
-    months: int
-    today: date
-    autocorrelation: float
-    slope: float = 0.0
-    slope_z: float = 0.0
-    harmonic: float = 0.0
-    amplitude: float = 0.0
+    months: Annotated[Whole, Field(ge=1, le=MOST_MONTHS)]
+    today: Day
+    autocorrelation: Autocorrelation
+    slope: Annotated[Real, Field(ge=-STEEPEST, le=STEEPEST)] = 0.0
+    slope_z: Amount = 0.0
+    harmonic: Annotated[Real, Field(ge=0, le=LARGEST)] = 0.0
+    amplitude: Annotated[Real, Field(ge=0, le=STEEPEST)] = 0.0
 
     def sentences(
         self, *, has_season: bool, season_key: str = "retention.season=month", renewing: bool = False
@@ -120,14 +124,28 @@ class Calendar(Frozen):
     orders. Days are told by their number from today, 0 being today itself and 1 tomorrow.
     """
 
-    first_date: date
-    today: date
+    first_date: Day
+    today: Day
     monthly: bool
-    promotions: dict[str, Window]
+    promotions: Annotated[dict[str, Window], Field(max_length=MOST_PROMOTIONS)]
     path: Path | None = None
-    codes: tuple[int, ...] = ()
-    days: tuple[int, ...] = ()
-    orders: tuple[int, ...] = ()
+    codes: Annotated[tuple[Annotated[Whole, Field(ge=0, lt=2**62)], ...], Field(max_length=_MOST_KINDS)] = ()
+    days: Annotated[tuple[Annotated[Whole, Field(ge=1, le=_MOST_DAYS)], ...], Field(max_length=_MOST_KINDS)] = ()
+    orders: Annotated[tuple[Annotated[Whole, Field(ge=0, le=10**12)], ...], Field(max_length=_MOST_KINDS)] = ()
+
+    @model_validator(mode="after")
+    def _is_of_one_log(self) -> "Calendar":
+        if self.today < self.first_date:
+            raise ValueError(f"today ({self.today}) must not be before first_date ({self.first_date})")
+        if self.path and self.path.months > (longest := months_of(self.length) + 1):
+            raise ValueError(f"path.months must be at most the {longest} of the log, got {self.path.months}")
+        if not len(self.codes) == len(self.days) == len(self.orders):
+            raise ValueError("codes, days and orders must be equally many")
+        if self.codes and max(self.codes) >= 12 * (self.months + 1) << len(self.promotions):
+            raise ValueError(f"codes must be kinds of days that there are, got {max(self.codes)}")
+        if len(self.codes) * len(self.effects) > _MOST_CELLS:
+            raise ValueError(f"has {len(self.codes):,} kinds of days, too many for {len(self.effects):,} effects")
+        return self
 
     @property
     def length(self) -> int:

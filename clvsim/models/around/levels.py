@@ -5,24 +5,27 @@ of one level remain one row. Everything here is learned from the summary that a 
 posterior: the same customer has the same level wherever the posterior is used.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from clvsim.errors import ConfigError, Problem
 from clvsim.models.inputs import containers
 from clvsim.models.laws import Births, Params
-from clvsim.schema import Frozen, LogSd, Whole
+from clvsim.schema import Frozen, LogSd, Real, Share, Whole
 from clvsim.types import COVARIATE, CustomerSummary, SharedPeriods
 
 if TYPE_CHECKING:
     import pandas as pd
 
 MAX_GROUPS = 200
+MAX_COVARIATES = 60  # numbers of levels are below 2^63
 MAX_VALUES = 32  # of a covariate in words
 MAX_LEVELS = 512
+_CLASSES = 16  # of a covariate in numbers
 _FEW_MISSING = 0.05
 _SAME = 1e-6  # share of a covariate's variance that others must leave unexplained
 NONE = "(none)"
@@ -30,6 +33,9 @@ BY_PLAN = "plan"  # as a period of contracts: each one's own, by its plan
 
 By = Literal["segment", "channel", "cohort"]
 GroupSd = Annotated[LogSd, Field(le=5)]
+Names = Annotated[tuple[str, ...], Field(max_length=MAX_COVARIATES)]
+_Number = Annotated[Real, Field(ge=-1e300, le=1e300)]  # as the column has it
+_Deviation = Annotated[Real, Field(ge=-1e9, le=1e9)]  # in sds
 
 
 class CovariatesConfig(Frozen):
@@ -39,9 +45,9 @@ class CovariatesConfig(Frozen):
     different values are cut into that many classes of about equal size, each represented by its mean.
     """
 
-    purchase: tuple[str, ...] = ()
-    attrition: tuple[str, ...] = ()
-    quantiles: Annotated[Whole, Field(ge=2, le=16)] = 16
+    purchase: Names = ()
+    attrition: Names = ()
+    quantiles: Annotated[Whole, Field(ge=2, le=_CLASSES)] = _CLASSES
     sd: GroupSd = 0.5
 
 
@@ -187,8 +193,14 @@ class Numbers(Frozen):
     """A covariate in numbers. Class i holds values up to `ends[i]`; `values` are standard deviations from the mean."""
 
     name: str
-    ends: tuple[float, ...]  # ascending; the last class has no end
-    values: tuple[float, ...]
+    ends: Annotated[tuple[_Number, ...], Field(max_length=_CLASSES)]  # ascending; the last class has no end
+    values: Annotated[tuple[_Deviation, ...], Field(min_length=1, max_length=_CLASSES)]
+
+    @model_validator(mode="after")
+    def _classes_follow_each_other(self) -> "Numbers":
+        if len(self.values) != len(self.ends) + 1 or list(self.ends) != sorted(set(self.ends)):
+            raise ValueError("ends must ascend, and be one fewer than values")
+        return self
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -217,8 +229,14 @@ class Words(Frozen):
     """A covariate in words, the most frequent value first: the others are compared with it."""
 
     name: str
-    values: tuple[str, ...]
-    shares: tuple[float, ...]
+    values: Annotated[tuple[str, ...], Field(min_length=1, max_length=MAX_VALUES)]
+    shares: Annotated[tuple[Share, ...], Field(min_length=1, max_length=MAX_VALUES)]
+
+    @model_validator(mode="after")
+    def _values_have_a_share_each(self) -> "Words":
+        if len(self.values) != len(self.shares):
+            raise ValueError(f"must have a share for each of {len(self.values)} values, got {len(self.shares)}")
+        return self
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -247,7 +265,7 @@ class Group(Frozen):
     """What is pooled over, and its groups in the order of their names."""
 
     by: By
-    names: tuple[str, ...]
+    names: Annotated[tuple[str, ...], Field(min_length=1, max_length=MAX_GROUPS)]
 
     def codes(self, summary: CustomerSummary) -> np.ndarray:
         """Group of each customer; the last but one more for a group that the model has not seen."""
@@ -264,11 +282,19 @@ class Design(Frozen):
     """
 
     group: Group | None
-    covariates: tuple[Numbers | Words, ...]
-    purchase: tuple[str, ...]  # covariates by name
-    attrition: tuple[str, ...]
-    levels: tuple[int, ...] = ()
-    shares: tuple[float, ...] = ()
+    covariates: Annotated[tuple[Numbers | Words, ...], Field(max_length=2 * MAX_COVARIATES)]
+    purchase: Names  # covariates by name
+    attrition: Names
+    levels: Annotated[tuple[Annotated[Whole, Field(ge=0, lt=2**63)], ...], Field(max_length=MAX_LEVELS)] = ()
+    shares: Annotated[tuple[Share, ...], Field(max_length=MAX_LEVELS)] = ()
+
+    @model_validator(mode="after")
+    def _levels_are_its_own(self) -> "Design":
+        if len(self.levels) != len(self.shares):
+            raise ValueError(f"must have a share for each of {len(self.levels)} levels, got {len(self.shares)}")
+        if self.levels and max(self.levels) >= (most := min(math.prod(self._sizes()), 2**63)):
+            raise ValueError(f"levels must be below {most}, got {max(self.levels)}")
+        return self
 
     def covariates_of(self, process: str) -> tuple[str, ...]:
         """Names of those that act on `purchase` or on `attrition`."""

@@ -15,18 +15,19 @@ Arrays of months are in the order of time, the last one ends with today.
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 from pydantic import Field
 
 from clvsim.models.domain import LOG, NOT_NEGATIVE, Domain
-from clvsim.schema import Frozen
+from clvsim.schema import Frozen, LogSd, Real
 
 SLOPE_MEMORY = 0.9
 SD, LEVEL_SD = "path.sd", "path.level_sd"
 STATES = ("path.shock", "path.level", "path.slope", SD, LEVEL_SD)  # parameters that say where the path stands today
 FRESH_MONTHS, LAST_MONTH = 6, 60  # ahead: shocks have faded; the path's conditional mean has settled
+STEEPEST = 100.0  # change of a log rate that is told; more is no number any more
 _SDS, _WIDEST_SD = 41, 5.0  # points of sigma, up to so many of its prior's scale
 _LEVEL_SDS, _WIDEST_LEVEL_SD = 12, 4.0
 _SEASON_MONTHS = 18
@@ -39,12 +40,15 @@ def path_domains() -> dict[str, Domain]:
     return {**dict.fromkeys(STATES, LOG), SD: NOT_NEGATIVE, LEVEL_SD: NOT_NEGATIVE}
 
 
+Autocorrelation = Annotated[Real, Field(ge=0, lt=1)]
+
+
 class PathPrior(Frozen):
     """Scales of the half-normal priors on sigma and, where there is a level, on kappa; phi."""
 
-    sd: float = Field(gt=0)
-    level_sd: float = Field(ge=0)
-    autocorrelation: float = Field(ge=0, lt=1)
+    sd: LogSd
+    level_sd: Annotated[Real, Field(ge=0, le=10)]
+    autocorrelation: Autocorrelation
 
 
 class Evidence(NamedTuple):
@@ -213,14 +217,14 @@ def signs(evidence: Evidence, prior: PathPrior) -> Signs:
     if months < 3 or not tells(evidence, line):
         return Signs(0.0, 0.0, 0.0, 0.0)
     mean, var = contrast(evidence, prior, line)
-    slope, z = float(mean[0]), float(mean[0] / np.sqrt(var[0, 0]))
+    slope, z = float(np.clip(mean[0], -STEEPEST, STEEPEST)), float(mean[0] / np.sqrt(var[0, 0]))
     wave = np.stack([np.cos(2 * np.pi * time), np.sin(2 * np.pi * time)], axis=1)
     both = np.hstack([wave, line])
     if months < _SEASON_MONTHS or not tells(evidence, both):
         return Signs(slope, z, 0.0, 0.0)
     mean, var = contrast(evidence, prior, both)
     chi_square = float(mean[:2] @ np.linalg.solve(var[:2, :2], mean[:2]))
-    return Signs(slope, z, chi_square, float(np.hypot(*mean[:2])))
+    return Signs(slope, z, chi_square, min(float(np.hypot(*mean[:2])), STEEPEST))
 
 
 # --- months ahead -----------------------------------------------------------------------------------------------------

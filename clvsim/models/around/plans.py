@@ -12,9 +12,10 @@ of another's.
 from collections import namedtuple
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
+from pydantic import Field, model_validator
 
 from clvsim.errors import ConfigError, DiagnosticsError, Problem
 from clvsim.models.around.levels import BY_PLAN, MAX_VALUES, NONE
@@ -24,7 +25,7 @@ from clvsim.models.around.wrapper import with_pauses
 from clvsim.models.domain import Domain
 from clvsim.models.laws import PACE, RECOVERY, LifeLaw, Params, rows_of
 from clvsim.models.prices import last_payments, latest
-from clvsim.schema import Frozen
+from clvsim.schema import Frozen, Money, Real, Share
 from clvsim.types import COVARIATE, RENEWAL_DAYS, CustomerSummary, QualityLine
 
 _FEW, _SHARE = 5, 0.01  # contracts, of all that show a period, from which it is a plan
@@ -34,6 +35,8 @@ _STRANGE = 0.05  # share of a plan's contracts with payments at another period t
 _APART = 2654435761  # between the seeds of plans, whose draws know nothing of each other
 _GOLDEN = 0.6180339887498949
 
+LogPrice = Annotated[Real, Field(ge=-100, le=100)]
+
 
 class Plan(Frozen):
     """A plan: its period, the share of the latest contracts that have it, its mean price against that of all of them,
@@ -41,9 +44,23 @@ class Plan(Frozen):
 
     name: str
     period: Literal["week", "month", "quarter", "year"]
-    share: float
-    price: float
-    log_prices: tuple[float, ...]
+    share: Share
+    price: Money
+    log_prices: Annotated[tuple[LogPrice, ...], Field(max_length=2 * _PRICES)]
+
+
+class Settings(Frozen):
+    """What a file holds of `ByPlan`: `column`, the plans, and the settings of the model of each."""
+
+    column: str
+    plans: Annotated[tuple[Plan, ...], Field(min_length=1, max_length=MAX_VALUES + 1)]
+    models: Annotated[tuple[dict[str, Any], ...], Field(min_length=1, max_length=MAX_VALUES + 1)]
+
+    @model_validator(mode="after")
+    def _are_a_model_each(self) -> "Settings":
+        if len(self.plans) != len(self.models) or len({plan.name for plan in self.plans}) != len(self.plans):
+            raise ValueError("must be plans of different names and one model for each")
+        return self
 
 
 class Part(NamedTuple):

@@ -24,7 +24,7 @@ from pydantic import BeforeValidator, Field
 from clvsim.errors import ConfigError, Problem
 from clvsim.models.around import arriving
 from clvsim.models.around.by_calendar import ByCalendar
-from clvsim.models.around.calendar import Calendar, Window, months_ahead
+from clvsim.models.around.calendar import MOST_PROMOTIONS, Calendar, Window, months_ahead
 from clvsim.models.around.path import STATES, mean_ahead
 from clvsim.models.laws import Births, Customers, LifeLaw, Params
 from clvsim.models.protocol import RetentionModel
@@ -52,7 +52,7 @@ class Seasonable(Frozen):
     """
 
     season: Annotated[Literal["off", "month"], BeforeValidator(_word)] = "off"
-    promotions: dict[PromotionName, Window] = Field(default_factory=dict)
+    promotions: Annotated[dict[PromotionName, Window], Field(max_length=MOST_PROMOTIONS)] = Field(default_factory=dict)
 
     @property
     def seasonal(self) -> bool:

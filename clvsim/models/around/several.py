@@ -11,20 +11,41 @@ from collections import namedtuple
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any, ClassVar, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
+from pydantic import Field, model_validator
 
 from clvsim.models.around.paced import paced_of
 from clvsim.models.around.path import STATES
 from clvsim.models.around.season import seasonal_of
 from clvsim.models.domain import Domain, whole
 from clvsim.models.laws import PACE, LifeLaw, Params
+from clvsim.schema import Frozen
+from clvsim.schema import Share as Weight
 from clvsim.types import CustomerSummary
 
 KIND = "auto"
 MODEL = "model"  # a parameter: the number of the model that a draw uses
+_MOST, _ROUNDING = 32, 1e-6
 _BY_CUSTOMER = ("next_opportunity_days", "tenure")  # of a law: (customer,)
+
+
+class Settings(Frozen):
+    """What a file holds of `Several`: settings of each model with its kind, and their weights, which sum to 1."""
+
+    kind: Literal["auto"]
+    models: Annotated[tuple[dict[str, Any], ...], Field(min_length=1, max_length=_MOST)]
+    weights: Annotated[tuple[Weight, ...], Field(min_length=1, max_length=_MOST)]
+
+    @model_validator(mode="after")
+    def _are_different_models_with_a_weight_each(self) -> "Settings":
+        kinds = [str(settings.get("kind")) for settings in self.models]
+        if len(self.weights) != len(kinds) or len(set(kinds)) != len(kinds):
+            raise ValueError(f"must be different models and a weight for each, got {len(self.weights)} weights")
+        if abs(sum(self.weights) - 1) > _ROUNDING:
+            raise ValueError(f"weights must sum to 1, got {sum(self.weights):g}")
+        return self
 
 
 def van_der_corput(count: int) -> np.ndarray:

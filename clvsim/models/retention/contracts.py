@@ -120,7 +120,7 @@ class ContractModel(Seasonable, Poolable):
     )
     renewal: Literal["week", "month", "quarter", "year", "plan"] = "month"
     plan: str | None = Field(default=None, min_length=1)
-    plan_periods: dict[str, Literal["week", "month", "quarter", "year"]] = Field(default_factory=dict)
+    plan_periods: dict[str, Literal["week", "month", "quarter", "year"]] = Field(default_factory=dict, max_length=1000)
     grace_days: Annotated[Real, Field(ge=0, le=366)] | None = None
     recovery_days: Annotated[Real, Field(ge=0, le=366)] | None = None
     pauses: bool = False
