@@ -1,7 +1,6 @@
 """The whole configuration of a stage as one frozen value; all its errors are reported at once."""
 
 from collections.abc import Mapping
-from datetime import date, datetime
 from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
@@ -19,9 +18,8 @@ from clvsim.models.protocol import RetentionModel, SpendModel
 from clvsim.models.spend.fixed_price import FixedPrice
 from clvsim.report.config import ReportConfig
 from clvsim.scenario import BASELINE, Scenario
-from clvsim.schema import Frozen, Name, OfKind, Text, Whole, nearest_keys, schema_keys, split_key
+from clvsim.schema import Frozen, Name, OfKind, Text, Whole, broken_rule, nearest_keys, schema_keys, split_key
 from clvsim.simulation.config import AcquisitionConfig, EnvironmentConfig, FinanceConfig, SimulationConfig
-from clvsim.texts import short_repr
 
 
 class RunConfig(Frozen):
@@ -137,17 +135,9 @@ def _from_log_problems(config: RunConfig) -> list[Problem]:
 
 
 def _as_problem(error: Any, raw: Mapping[str, Any]) -> Problem:
-    """A Pydantic error as a line of ours: the rule, then the value that breaks it."""
+    """A Pydantic error as a line of ours."""
     where = typed_key(error["loc"], raw)
-    value = error["input"]
-    if error["type"] == "extra_forbidden":
-        return unknown_key(where, raw)
-    if error["type"] == "missing":
-        return Problem(where, "is needed and missing")
-    what = error["msg"].removeprefix("Value error, ").replace("Input should", "should")
-    what = what[0].lower() + what[1:] if not what.startswith("`") else what
-    quotes_value = isinstance(value, str | int | float | date | datetime) and "got" not in what
-    return Problem(where, f"{what}, got {short_repr(value)}" if quotes_value else what)
+    return unknown_key(where, raw) if error["type"] == "extra_forbidden" else Problem(where, broken_rule(error))
 
 
 RETIRED = {

@@ -28,6 +28,7 @@ from clvsim.errors import ConfigError
 from clvsim.models.around import several
 from clvsim.models.fitted import FittedModels, implausible, restored
 from clvsim.models.hdf5 import real_draws, require_plain
+from clvsim.schema import broken_rule
 from clvsim.types import DAYS_PER_UNIT, Diagnostic, DrawMethod, Posterior, Seen
 
 _FORMAT = 3
@@ -189,7 +190,7 @@ def reason(error: Exception) -> str:
     """What an exception says, in one line of bounded length; in our own words where it is ours."""
     if isinstance(error, ValidationError):
         first = error.errors()[0]
-        text = f"its settings are not a model's: {'.'.join(map(str, first['loc']))}: {first['msg']}"
+        text = f"its settings are not a model's: {'.'.join(map(str, first['loc']))}: {broken_rule(first)}"
     elif isinstance(error, KeyError):
         text = f"it has no {error.args[0] if error.args else 'such entry'}"
     elif type(error) is ValueError:
