@@ -1,6 +1,6 @@
 """The whole configuration of a stage as one frozen value; all its errors are reported at once."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
@@ -64,7 +64,7 @@ def validate(raw: Mapping[str, Any]) -> RunConfig:
         config = RunConfig.model_validate(sections)
     except ValidationError as error:
         errors = error.errors()
-        found = list(dict.fromkeys(_as_problem(e, sections) for e in errors[: MOST - 1]))
+        found = _one_each(_as_problem(e, sections) for e in errors[: MOST - 1])
         if len(errors) >= MOST:
             found.append(Problem("and", f"{len(errors) - MOST + 1:,} more problems like these"))
         raise ConfigError(found) from None
@@ -134,6 +134,15 @@ def _from_log_problems(config: RunConfig) -> list[Problem]:
     return problems
 
 
+def _one_each(problems: Iterable[Problem]) -> list[Problem]:
+    """One problem per key: of a value that may have several forms, what is wrong with the first of them, or with an
+    entry of it."""
+    found: dict[str, Problem] = {}
+    for problem in problems:
+        found.setdefault(problem.where, problem)
+    return [problem for key, problem in found.items() if not any(other.startswith(f"{key}.") for other in found)]
+
+
 def _as_problem(error: Any, raw: Mapping[str, Any]) -> Problem:
     """A Pydantic error as a line of ours."""
     where = typed_key(error["loc"], raw)
@@ -192,7 +201,11 @@ def typed_key(location: tuple[Any, ...], raw: Any) -> str:
             isinstance(raw, list | tuple) and isinstance(part, int) and part < len(raw)
         ):
             raw = raw[part]
-        elif i < len(location) - 1 or (isinstance(raw, Mapping) and raw.get("kind") == part):
+        elif (
+            i < len(location) - 1
+            or (isinstance(raw, Mapping) and raw.get("kind") == part)
+            or (isinstance(part, str) and not part.isidentifier())  # a form, such as tuple[str, ...]
+        ):
             continue
         parts.append(str(part))
     return ".".join(parts).replace("scenario_library.", "scenario.", 1)

@@ -98,6 +98,7 @@ def broken_rule(error: Any) -> str:
         return plain
     what = error["msg"].removeprefix("Value error, ").replace("Input should", "should").replace("valid tuple", "list")
     what = what[0].lower() + what[1:] if not what.startswith("`") else what
+    what = re.sub(r"datetime\.date\((\d+), (\d+), (\d+)\)", lambda day: str(date(*map(int, day.groups()))), what)
     quotes_value = isinstance(error["input"], str | int | float | date | datetime) and "got" not in what
     return f"{what}, got {short_repr(error['input'])}" if quotes_value else what
 
