@@ -16,7 +16,9 @@ from clvsim.comparison import Comparison
 from clvsim.disk import write_tree
 from clvsim.errors import ConfigError
 from clvsim.files import write_csv
+from clvsim.plausible import Unlike, frozen, read_table, require_size
 from clvsim.provenance import SUMMARY, TABLE, parts_of
+from clvsim.schema import broken_rule
 from clvsim.simulation.ledger import Ledger
 from clvsim.simulation.run import Simulation
 from clvsim.texts import CONTROLS
@@ -87,9 +89,9 @@ def write_result(result: RunResult, folder: Path) -> None:
 def read_result(folder: Path) -> RunResult:
     """The result that `write_result` wrote. Raises ConfigError naming the file when it cannot be read."""
     try:
-        raw = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
-        table = pd.read_csv(folder / TABLE)
-        return _as_declared(_result(raw, table))
+        require_size(folder / SUMMARY)
+        raw = frozen(json.loads((folder / SUMMARY).read_text(encoding="utf-8")))
+        return _as_declared(_result(raw, read_table(folder / TABLE)))
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise ConfigError([("run", f"{folder} cannot be read as a finished run: {_reason(error)}")]) from None
 
@@ -97,44 +99,42 @@ def read_result(folder: Path) -> RunResult:
 def _reason(error: Exception) -> str:
     if isinstance(error, ValidationError):
         first = error.errors()[0]
-        return f"{SUMMARY}: {'.'.join(map(str, first['loc'][1:]))}: {first['msg']}"
-    if isinstance(error, _Unlike):
+        return f"{SUMMARY}: {'.'.join(map(str, first['loc'][1:]))}: {broken_rule(first)}"
+    if isinstance(error, Unlike):
         return str(error)
     return f"{SUMMARY} or {TABLE} is missing, damaged, or of another version; clvsim run makes new ones"
 
 
-class _Unlike(ValueError):
-    """What was read is no result of a run, for a reason that a reader can understand."""
-
-
 def _as_declared(result: RunResult) -> RunResult:
-    """The result, all fields as declared: lists of JSON become tuples. Raises ValueError for values of other types."""
-    settings = ConfigDict(arbitrary_types_allowed=True, revalidate_instances="always", defer_build=True)
+    """The result, all fields as declared. Raises ValueError for values of other types."""
+    settings = ConfigDict(strict=True, arbitrary_types_allowed=True, revalidate_instances="always", defer_build=True)
     adapter = TypeAdapter(tuple[RunResult], config=settings)
     adapter.rebuild(_types_namespace={"pd": pd})
     (result,) = adapter.validate_python((result,))
-    arrays = [
-        *result.delta_draws.values(),
-        *(getattr(result.tracking, name) for name in ("actual", "mean", "p05", "p95")),
-    ]
-    if any(array.dtype.kind not in "fiu" for array in arrays):
-        raise _Unlike(f"{SUMMARY} has no numbers where there must be some")
-    columns = result.comparison.columns.difference(["scenario", "metric", "unit", "basis", "layers"])
-    if words := [name for name in columns if result.comparison[name].dtype.kind not in "fiu"]:
-        raise _Unlike(f"{TABLE} has no numbers in its column {words[0]}")
+    track, names = result.tracking, {scenario.name for scenario in result.scenarios}
+    together = (
+        *([result.delta_draws[name]] for name in result.delta_draws),
+        [getattr(track, name) for name in ("week_start", "actual", "mean", "p05", "p95")],
+        *([curve.months, curve.mean, curve.p05, curve.p95] for curve in result.payback.values()),
+    )
+    for arrays in together:
+        if any(array.ndim != 1 or array.dtype.kind not in "fiuM" or array.size != arrays[0].size for array in arrays):
+            raise Unlike(f"{SUMMARY} has no numbers where there must be some, or not as many as of what they belong to")
+    if len(names) < len(result.scenarios) or not names.issuperset((*result.delta_draws, *result.payback)):
+        raise Unlike(f"{SUMMARY} has several scenarios of one name, or figures of one that it does not have")
     if unknown := {*result.comparison["scenario"]} ^ {s.name for s in result.scenarios if not s.not_applicable}:
-        raise _Unlike(f"{TABLE} and {SUMMARY} do not have the same scenarios: {', '.join(sorted(map(str, unknown)))}")
+        raise Unlike(f"{TABLE} and {SUMMARY} do not have the same scenarios: {', '.join(sorted(map(str, unknown)))}")
     return result
 
 
 def _result(raw: dict[str, Any], table: pd.DataFrame) -> RunResult:
-    def parse_rows(kind: Any, rows: list[dict[str, Any]]) -> tuple:
-        return tuple(kind(**{k: _number(v) for k, v in row.items()}) for row in rows)
+    def parse_rows(kind: Any, rows: tuple[dict[str, Any], ...]) -> tuple:
+        return tuple(kind(**{k: _number(v) for k, v in row.items()}) for row in _listed(rows))
 
     fields: dict[str, Any] = {
         **raw,
         "today": date.fromisoformat(raw["today"]),
-        "scenarios": tuple(_description(scenario, parse_rows) for scenario in raw["scenarios"]),
+        "scenarios": tuple(_description(scenario, parse_rows) for scenario in _listed(raw["scenarios"])),
         "comparison": table,
         "delta_draws": _arrays(raw["delta_draws"]),
         "payback": {name: PaybackCurve(**_arrays(curve)) for name, curve in raw["payback"].items()},
@@ -143,20 +143,23 @@ def _result(raw: dict[str, Any], table: pd.DataFrame) -> RunResult:
         "diagnostics": parse_rows(Diagnostic, raw["diagnostics"]),
         "assumptions": parse_rows(Assumption, raw["assumptions"]),
         "contracts": _contracts(raw.get("contracts")),
-        "model_facts": tuple((a, b) for a, b in raw["model_facts"]),
-        **{name: tuple(raw[name]) for name in ("layers", "warnings", "lever_warnings", "calendar_effects", "notes")},
     }
     return RunResult(**fields)
 
 
 def _description(raw: dict[str, Any], parse_rows: Any) -> ScenarioDescription:
     fields: dict[str, Any] = {**raw, "assumptions": parse_rows(Assumption, raw["assumptions"])}
-    fields |= {name: tuple(raw.get(name, ())) for name in ("interventions", "left_out")}
     return ScenarioDescription(**fields)
 
 
 def _arrays(raw: dict[str, Any]) -> dict[str, Any]:
-    return {name: np.array(v) if isinstance(v, list) else _number(v) for name, v in raw.items()}
+    return {name: np.array(v) if isinstance(v, tuple) else _number(v) for name, v in raw.items()}
+
+
+def _listed(rows: Any) -> tuple[Any, ...]:
+    if not isinstance(rows, tuple):
+        raise TypeError("an object where a list belongs")
+    return rows
 
 
 def _number(value: Any) -> Any:
@@ -167,7 +170,7 @@ def _contracts(raw: dict[str, Any] | None) -> ContractFigures | None:
     if raw is None:
         return None
     trials: dict[str, Any] | None = raw["trials"] and {**raw["trials"], "share": _range(raw["trials"]["share"])}
-    plans = tuple(map(_plan, raw["plans"]))
+    plans = tuple(map(_plan, _listed(raw["plans"])))
     return ContractFigures(_plan(raw["total"]), plans, Trials(**trials) if trials else None)
 
 
@@ -175,7 +178,7 @@ def _plan(raw: dict[str, Any]) -> PlanFigures:
     fields: dict[str, Any] = {**raw, "paused": raw["paused"] and _range(raw["paused"])}
     fields |= {name: _range(raw[name]) for name in ("churn_month", "churn_year")}
     fields |= {name: Counted(**raw[name]) for name in ("ended_month", "ended_year")}
-    rows = (Renewal(r["number"], Counted(**r["renewed"]), _range(r["expected"])) for r in raw["renewals"])
+    rows = (Renewal(r["number"], Counted(**r["renewed"]), _range(r["expected"])) for r in _listed(raw["renewals"]))
     fields["renewals"] = tuple(rows)
     return PlanFigures(**fields)
 
@@ -185,9 +188,7 @@ def _range(raw: dict[str, Any]) -> Range:
 
 
 def _tracking(raw: dict[str, Any]) -> Tracking:
-    check: dict[str, Any] | None = raw["holdout"] and {
-        k: tuple(v) if isinstance(v, list) else v for k, v in raw["holdout"].items()
-    }
+    check: dict[str, Any] | None = raw["holdout"]
     first_holdout_day = raw["holdout_from"]
     return Tracking(
         week_start=np.array(raw["week_start"], "datetime64[D]"),

@@ -23,5 +23,8 @@ def now() -> datetime:
 
 
 def today() -> date:
-    """The day of the run: of the machine's own time, or of `SOURCE_DATE_EPOCH` in UTC."""
+    """The day of the run: of the machine's own time, or of `SOURCE_DATE_EPOCH` in UTC.
+
+    What a log says of its own days is held to the machine's: they are in the future or not, whenever a page is made.
+    """
     return now().date() if os.environ.get(VARIABLE) else date.today()

@@ -1,7 +1,6 @@
 """The whole configuration of a stage as one frozen value; all its errors are reported at once."""
 
-from collections.abc import Mapping
-from datetime import date, datetime
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
@@ -19,9 +18,8 @@ from clvsim.models.protocol import RetentionModel, SpendModel
 from clvsim.models.spend.fixed_price import FixedPrice
 from clvsim.report.config import ReportConfig
 from clvsim.scenario import BASELINE, Scenario
-from clvsim.schema import Frozen, Name, OfKind, Text, Whole, nearest_keys, rule_in_words, schema_keys, split_key
+from clvsim.schema import Frozen, Name, OfKind, Text, Whole, broken_rule, nearest_keys, schema_keys, split_key
 from clvsim.simulation.config import AcquisitionConfig, EnvironmentConfig, FinanceConfig, SimulationConfig
-from clvsim.texts import short_repr
 
 
 class RunConfig(Frozen):
@@ -66,7 +64,7 @@ def validate(raw: Mapping[str, Any]) -> RunConfig:
         config = RunConfig.model_validate(sections)
     except ValidationError as error:
         errors = error.errors()
-        found = list(dict.fromkeys(_as_problem(e, sections) for e in errors[: MOST - 1]))
+        found = _one_each(_as_problem(e, sections) for e in errors[: MOST - 1])
         if len(errors) >= MOST:
             found.append(Problem("and", f"{len(errors) - MOST + 1:,} more problems like these"))
         raise ConfigError(found) from None
@@ -136,18 +134,19 @@ def _from_log_problems(config: RunConfig) -> list[Problem]:
     return problems
 
 
+def _one_each(problems: Iterable[Problem]) -> list[Problem]:
+    """One problem per key: of a value that may have several forms, what is wrong with the first of them, or with an
+    entry of it."""
+    found: dict[str, Problem] = {}
+    for problem in problems:
+        found.setdefault(problem.where, problem)
+    return [problem for key, problem in found.items() if not any(other.startswith(f"{key}.") for other in found)]
+
+
 def _as_problem(error: Any, raw: Mapping[str, Any]) -> Problem:
-    """A Pydantic error as a line of ours: the rule, then the value that breaks it."""
+    """A Pydantic error as a line of ours."""
     where = typed_key(error["loc"], raw)
-    value = error["input"]
-    if error["type"] == "extra_forbidden":
-        return unknown_key(where, raw)
-    if error["type"] == "missing":
-        return Problem(where, "is needed and missing")
-    what = rule_in_words(error).removeprefix("Value error, ").replace("Input should", "should")
-    what = what[0].lower() + what[1:] if not what.startswith("`") else what
-    quotes_value = isinstance(value, str | int | float | date | datetime) and "got" not in what
-    return Problem(where, f"{what}, got {short_repr(value)}" if quotes_value else what)
+    return unknown_key(where, raw) if error["type"] == "extra_forbidden" else Problem(where, broken_rule(error))
 
 
 RETIRED = {
@@ -202,7 +201,11 @@ def typed_key(location: tuple[Any, ...], raw: Any) -> str:
             isinstance(raw, list | tuple) and isinstance(part, int) and part < len(raw)
         ):
             raw = raw[part]
-        elif i < len(location) - 1 or (isinstance(raw, Mapping) and raw.get("kind") == part):
+        elif (
+            i < len(location) - 1
+            or (isinstance(raw, Mapping) and raw.get("kind") == part)
+            or (isinstance(part, str) and not part.isidentifier())  # a form, such as tuple[str, ...]
+        ):
             continue
         parts.append(str(part))
     return ".".join(parts).replace("scenario_library.", "scenario.", 1)

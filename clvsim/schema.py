@@ -92,6 +92,22 @@ Day = Annotated[date, BeforeValidator(iso_date), Field(ge=date(1900, 1, 1), le=d
 Seed = Annotated[Whole, Field(ge=0, lt=2**32)]
 
 
+def broken_rule(error: Any) -> str:
+    """An error of Pydantic in our words: the rule, then the value that breaks it where that is short."""
+    if plain := {"missing": "is needed and missing", "extra_forbidden": "no such key"}.get(error["type"]):
+        return plain
+    what = (
+        rule_in_words(error)
+        .removeprefix("Value error, ")
+        .replace("Input should", "should")
+        .replace("valid tuple", "list")
+    )
+    what = what[0].lower() + what[1:] if not what.startswith("`") else what
+    what = re.sub(r"datetime\.date\((\d+), (\d+), (\d+)\)", lambda day: str(date(*map(int, day.groups()))), what)
+    quotes_value = isinstance(error["input"], str | int | float | date | datetime) and "got" not in what
+    return f"{what}, got {short_repr(error['input'])}" if quotes_value else what
+
+
 # --- the keys of a section -------------------------------------------------------------------------------------------
 
 

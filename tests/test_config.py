@@ -139,6 +139,26 @@ def test_newcomers_of_the_log_contradict_nothing_else(changed, problems):
         assert found[where].startswith(what)
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "where", "said"),
+    [
+        ("calibration_end", 20240101, "", "a date is needed, such as 2026-01-15, got 20240101"),
+        ("calibration_end", "soon", "", "a date is needed, such as 2026-01-15, got 'soon'"),
+        ("calibration_end", [1], "", "a date is needed, such as 2026-01-15"),
+        ("calibration_end", "1850-01-01", "", "should be greater than or equal to 1900-01-01, got '1850-01-01'"),
+        ("today", 20240101, "", "a date is needed, such as 2026-01-15, got 20240101"),
+        ("customers_since", 20240101, "", "a date is needed, such as 2026-01-15, got 20240101"),
+        ("path", 5, "", "should be a valid string, got 5"),
+        ("path", {"a": 1}, "", "should be a valid string"),
+        ("path", [1, "a.csv"], ".0", "should be a valid string, got 1"),
+    ],
+)
+def test_bad_input_is_one_line_where_a_value_may_have_several_forms(key, value, where, said):
+    with pytest.raises(ConfigError) as refused:
+        validate(composed(data={**read("data", "csv"), key: value}))
+    assert refused.value.problems == ((f"data.{key}{where}", said),)
+
+
 def test_survivors_do_not_say_when_customers_came():
     survivors = {
         "data": {"kind": "survivors", "path": "table.csv"},

@@ -4,9 +4,11 @@ import json
 from datetime import date
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
-from clvsim import clock
+from clvsim import clock, read_transactions
+from clvsim.data.config import DataConfig
 from clvsim.errors import ConfigError
 from clvsim.provenance import (
     PACKAGES,
@@ -16,6 +18,7 @@ from clvsim.provenance import (
     quality_with_file_names,
     with_file_names,
 )
+from clvsim.rim import stages
 from clvsim.types import QualityLine
 
 
@@ -87,3 +90,19 @@ def test_a_time_that_is_none_is_told(monkeypatch: pytest.MonkeyPatch, stated):
     monkeypatch.setenv(clock.VARIABLE, stated)
     with pytest.raises(ConfigError, match="SOURCE_DATE_EPOCH: must be a whole number of seconds since 1970, got '"):
         clock.now()
+
+
+@pytest.mark.parametrize("stage", ["run", "report", "check", "fit", "validate"])
+@pytest.mark.parametrize("stated", ["abc", "1e9", str(10**20)])
+def test_a_time_that_is_none_is_told_by_every_stage_before_it_reads_anything(monkeypatch, stage, stated):
+    monkeypatch.setenv(clock.VARIABLE, stated)
+    with pytest.raises(ConfigError) as refused:
+        stages.stage(stage, ["run=nowhere" if stage == "report" else "nowhere.csv"])
+    assert [problem.where for problem in refused.value.problems] == [clock.VARIABLE]
+
+
+def test_the_time_of_a_page_does_not_make_orders_lie_in_the_future(monkeypatch: pytest.MonkeyPatch):
+    orders = pd.DataFrame({"customer_id": [*"abab"], "date": ["2024-01-01", "2024-02-11"] * 2, "amount": [1.0] * 4})
+    monkeypatch.setenv(clock.VARIABLE, "1700000000")  # November 2023
+    assert str(read_transactions(orders).today) == "2024-02-11"
+    assert str(read_transactions(orders, DataConfig(today=date(2024, 2, 12))).today) == "2024-02-12"

@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import duckdb
 
-from clvsim import clock
 from clvsim.data.amounts import Amounts, amount_hint, find_amounts
 from clvsim.data.columns import PRODUCT
 from clvsim.data.config import DataConfig
@@ -49,7 +48,7 @@ def choose_rules(
     rate. Returns the columns, and problems where dates or amounts have several readings. `today`: by default the
     current date.
     """
-    dates = find_dates(con, loaded, config, today or clock.today())
+    dates = find_dates(con, loaded, config, today or date.today())
     amounts = find_amounts(con, loaded, config)
     rate = {str(name): str(kind) for name, kind, *_ in con.execute("DESCRIBE raw").fetchall()}.get("factor")
     factors = [amounts.sql(column) for column in PRODUCT if column in amounts.columns]

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import duckdb
 
-from clvsim import clock
 from clvsim.data import refunds
 from clvsim.data.columns import FILTERS
 from clvsim.data.config import DataConfig
@@ -95,14 +94,14 @@ def read_transactions(
     findings = find_bad_rows(con, loaded, rules, config)
     unusable = _count_unusable(con, rules) + loaded.broken_rows
     if not problems:  # days can be compared
-        problems = future_dates(con, loaded, rules, today_date or clock.today())
+        problems = future_dates(con, loaded, rules, today_date or date.today())
     problems = [*_over_limit(findings, rows, unusable, config), *unclear_ids, *unclear_guests, *problems]
     problems += _require_an_order(con, loaded, rules)
     if config.refunds == "error":
         problems += _refund_problems(con, loaded, rules)
     if problems:
         raise DataError(problems)
-    return _build_log(con, loaded, config, rules, findings, rows, unusable, today_date or clock.today())
+    return _build_log(con, loaded, config, rules, findings, rows, unusable, today_date or date.today())
 
 
 def _source(config: DataConfig) -> str | Path | Sequence[str]:

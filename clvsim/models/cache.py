@@ -29,6 +29,7 @@ from clvsim.models.asked import Asked
 from clvsim.models.fitted import FittedModels, implausible, restored
 from clvsim.models.hdf5 import real_draws, require_plain
 from clvsim.models.metadata import read_metadata
+from clvsim.schema import broken_rule
 from clvsim.types import Posterior
 
 _FORMAT = 3
@@ -179,7 +180,7 @@ def reason(error: Exception) -> str:
     if isinstance(error, ValidationError):
         first = error.errors()[0]
         what = "what it says of its draws is wrong" if error.title == "Metadata" else "its settings are not a model's"
-        text = f"{what}: {'.'.join(map(str, first['loc']))}: {first['msg']}"
+        text = f"{what}: {'.'.join(map(str, first['loc']))}: {broken_rule(first)}"
     elif isinstance(error, KeyError):
         text = f"it has no {error.args[0] if error.args else 'such entry'}"
     elif type(error) is ValueError:

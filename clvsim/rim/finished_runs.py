@@ -14,6 +14,7 @@ from clvsim.rim.arguments import split_override
 from clvsim.runfolder import newest_run
 
 RUNS = Path("outputs/run")
+_MOST_BYTES = 1 << 28  # of a record, which holds a configuration
 
 
 def find_run(composed: Mapping[str, Any], overrides: Sequence[str]) -> tuple[Path, dict[str, Any]]:
@@ -61,6 +62,8 @@ def read_config(folder: Path) -> dict[str, Any]:
     """
     record = folder / "run.json"
     try:
+        if (size := record.stat().st_size) > _MOST_BYTES:
+            raise ConfigError([("run", f"{record} cannot be read: it has {size:,} bytes, at most {_MOST_BYTES:,}")])
         content = json.loads(record.read_text(encoding="utf-8"))
     except (ValueError, OSError, RecursionError) as error:
         what = "it is damaged, or not of clvsim; clvsim run makes a new one"

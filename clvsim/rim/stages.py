@@ -13,6 +13,7 @@ from pathlib import Path
 import hydra
 from omegaconf import DictConfig
 
+from clvsim import clock
 from clvsim.console import note, say
 from clvsim.errors import ClvsimError, ConfigError, Problem
 from clvsim.files import CONFIGS
@@ -32,6 +33,7 @@ def stage(name: str, words: Sequence[str]) -> int:
     """Run one stage. Returns the exit code; raises ClvsimError for a command line that cannot be read."""
     overrides = hydra_words(name, words)
     close_resolvers()
+    clock.now()  # libraries would stumble over a wrong SOURCE_DATE_EPOCH, in their own words, at the end of a run
     source.register()
     folders.register()
     folders.states.clear()

@@ -191,8 +191,12 @@ def test_files_that_are_more_than_draws(file, change: Callable[[Any], None], sai
     [
         ("time_unit", "fortnight", "time_unit: Input should be 'day', 'week' or 'month'"),
         ("retention_model", "telepathy", "it has no telepathy"),
-        ("retention_config", '{"r": {"median": -1, "sd_log": 1}}', "its settings are not a model's: r.median"),
-        ("retention_config", '{"oracle": true}', "its settings are not a model's: oracle"),
+        (
+            "retention_config",
+            '{"r": {"median": -1, "sd_log": 1}}',
+            "its settings are not a model's: r.median: should be greater than 0, got -1",
+        ),
+        ("retention_config", '{"oracle": true}', "its settings are not a model's: oracle: no such key"),
         ("spend_config", "{", "its settings are not JSON"),
         ("format", 99, "format 99, not 3"),
     ],

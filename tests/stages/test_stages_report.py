@@ -2,15 +2,17 @@
 
 import errno
 import json
+import math
 import os
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
-from clvsim import archive, disk
+from clvsim import archive, disk, plausible
 from clvsim.config import validate
 from clvsim.errors import ConfigError
 from clvsim.provenance import parts_of
@@ -143,11 +145,45 @@ def forged(folder: Path, edit: Callable[[dict[str, Any]], object]) -> None:
         lambda s: s.update(unheard=1),
         lambda s: s["scenarios"][1].update(name="another"),
         lambda s: s["scenarios"][1].update(assumptions=3),
+        *(
+            lambda s, name=name: s.update({name: {"a": 1}})
+            for name in ("layers", "warnings", "lever_warnings", "calendar_effects", "notes", "delta_draws", "quality")
+        ),
+        lambda s: s["scenarios"][1].update(interventions={"a": 1}),
+        lambda s: s["scenarios"][1].update(left_out="text"),
+        lambda s: s.update(assumptions={}),
+        lambda s: s.update(margin_known=1),
+        lambda s: s.update(customers="200"),
+        lambda s: s.update(customers=-200),
+        lambda s: s.update(customers=10**30),
+        lambda s: s.update(annual_discount_rate=1e300),
+        lambda s: s.update(annual_discount_rate=math.inf),
+        lambda s: s.update(warnings=["w" * 10_001]),
+        lambda s: s.update(warnings=["w" * 1000] * 101),
+        lambda s: s.update(notes=[""] * 10_001),
+        lambda s: s.update(question="?" * 20_000),
+        lambda s: s["scenarios"].append(s["scenarios"][1]),
+        lambda s: s["delta_draws"].update(another=[1.0]),
+        lambda s: s["payback"]["baseline"].update(p_never=1.5),
+        lambda s: s["payback"]["baseline"]["mean"].pop(),
+        lambda s: s["payback"]["baseline"].update(p05=s["payback"]["baseline"]["p95"], p95=[0.0] * 37),
+        lambda s: s["tracking"]["actual"].pop(),
+        lambda s: s["tracking"].update(actual=[-1.0] * len(s["tracking"]["actual"])),
+        lambda s: s["tracking"]["holdout"].update(with_environment=[9, 1]),
+        lambda s: s["tracking"]["holdout"].update(position=2),
+        lambda s: s["assumptions"][0].update(p05=3.0, p95=2.0),
     ],
 )
 def test_a_summary_that_no_run_writes(folder, edit):
     forged(folder, edit)
-    refusal(folder)
+    assert "Input should" not in refusal(folder)
+
+
+def test_a_wrong_type_is_told_in_our_words(folder):
+    forged(folder, lambda s: s.update(title=5))
+    assert refusal(folder).endswith("summary.json: title: should be a valid string, got 5")
+    forged(folder, lambda s: s.update(title="", warnings={}))
+    assert refusal(folder).endswith("summary.json: warnings: should be a list")
 
 
 @pytest.mark.parametrize(
@@ -158,6 +194,71 @@ def test_a_table_that_no_run_writes(folder, table):
     (folder / "comparison.csv").write_text(table)
     forged(folder, lambda summary: None)
     refusal(folder)
+
+
+def changed(name: str, factor: float | str, metric: str = "") -> Callable[[pd.DataFrame], pd.DataFrame]:
+    """The table with one column multiplied or replaced, in the rows of a metric or in all."""
+
+    def edit(table: pd.DataFrame) -> pd.DataFrame:
+        rows = table["metric"].eq(metric) if metric else slice(None)
+        new = table.astype({name: object})
+        new.loc[rows, name] = factor if isinstance(factor, str) else table.loc[rows, name] * factor
+        return new
+
+    return edit
+
+
+@pytest.mark.parametrize(
+    ("edit", "said"),
+    [
+        (changed("mean", 1e300), "a number in its column mean that is not finite, or beyond ±1e+18"),
+        (changed("delta_p05", "-inf"), "a number in its column delta_p05 that is not finite, or beyond ±1e+18"),
+        (changed("mean", -1.0, "newcomers"), "as mean of newcomers, which is out of its range"),
+        (changed("p50", -1.0, "orders"), "as p50 of orders, which is out of its range"),
+        (changed("p95", 9.0, "share_repaying"), "as p95 of share_repaying, which is out of its range"),
+        (changed("mean", -1.0, "payback_months"), "as mean of payback_months, which is out of its range"),
+        (changed("p_better", -1.0), "as p_better of plan_value, which is out of its range"),
+        (changed("mean_mcse", -1.0, "plan_value"), "as mean_mcse of plan_value, which is out of its range"),
+        (changed("p05", 3.0, "plan_value"), "a p05 above its p50, of plan_value"),
+        (changed("delta_p95", -1.0, "plan_value"), "a delta_p50 above its delta_p95, of plan_value"),
+        (changed("mean", "many"), "no numbers in its column mean"),
+        (changed("metric", "clv"), "a metric that no run writes, 'clv'"),
+        (changed("unit", "kg"), "a unit that no run writes, 'kg'"),
+        (changed("basis", "hoped"), "a basis that no run writes, 'hoped'"),
+        (changed("layers", "parameter+luck"), "layers that no run writes, 'parameter+luck'"),
+        (lambda table: pd.concat([table, table]), "two rows of baseline, plan_value, expected"),
+        (lambda table: table.assign(more=1), "a column that no run writes, 'more'"),
+        (lambda table: table.drop(columns="p50"), "no column p50"),
+        (lambda table: pd.concat([table] * 1000), "more than 50,000 rows"),
+    ],
+)
+def test_figures_that_no_run_writes(folder, edit, said):
+    edit(pd.read_csv(folder / "comparison.csv")).to_csv(folder / "comparison.csv", index=False)
+    forged(folder, lambda summary: None)
+    assert said in refusal(folder)
+
+
+def test_rows_that_are_none_are_refused_without_a_remark_of_pandas(folder):
+    with (folder / "comparison.csv").open("a") as table:
+        table.writelines(f"x,{i}\n" for i in range(300_000))
+    forged(folder, lambda summary: None)
+    assert "more than 50,000 rows" in refusal(folder)
+
+
+def test_files_larger_than_those_of_a_run_are_not_read(folder, monkeypatch):
+    for name in ("comparison.csv", "summary.json"):
+        monkeypatch.setitem(plausible.MOST_BYTES, name, 1000)
+        assert f"{name} has " in refusal(folder)
+        monkeypatch.setitem(plausible.MOST_BYTES, name, 1 << 26)
+    monkeypatch.setattr(finished_runs, "_MOST_BYTES", 1000)
+    assert "run.json cannot be read: it has " in refusal(folder)
+
+
+def test_payback_may_be_never(folder):
+    edit = changed("p95", "inf", "payback_months")
+    edit(pd.read_csv(folder / "comparison.csv")).to_csv(folder / "comparison.csv", index=False)
+    forged(folder, lambda summary: None)
+    again(folder)
 
 
 def test_a_page_behind_a_link_is_replaced_and_not_what_it_points_to(folder):

@@ -15,7 +15,6 @@ import duckdb
 import numpy as np
 import pandas as pd
 
-from clvsim import clock
 from clvsim.data import checks
 from clvsim.data.columns import Columns, choose
 from clvsim.data.config import SummaryConfig
@@ -210,8 +209,8 @@ def problems_of(table: Table, config: SummaryConfig) -> Iterator[Problem]:
         if rows.any():
             examples = "; ".join(_example(table, key, i) for i in np.flatnonzero(rows.to_numpy())[:_EXAMPLES])
             yield Problem(f"data.{key}", f"{int(rows.sum()):,} of {len(rows):,} rows: {message}, e.g. {examples}")
-    if config.today > clock.today():
-        yield Problem("data.today", f"{config.today} lies after today ({clock.today()})")
+    if config.today > date.today():
+        yield Problem("data.today", f"{config.today} lies after today ({date.today()})")
     if len(n) < 2:
         yield Problem(table.label, "only one customer; a customer base needs at least two")
     longest = float(T.max())
