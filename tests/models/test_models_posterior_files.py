@@ -16,9 +16,9 @@ import pytest
 from clvsim.errors import ConfigError
 from clvsim.models import RETENTION, SPEND, cache, elsewhere, hdf5
 from clvsim.models.around import several
-from clvsim.models.domain import LOG, POSITIVE, PROBABILITY, Domain, problems, whole
+from clvsim.models.domain import LOG_FACTOR, POSITIVE, PROBABILITY, Domain, joint_problems, problems, whole
 from clvsim.models.elsewhere import read_parts
-from clvsim.models.fitted import FittedModels, implausible
+from clvsim.models.fitted import FittedModels, implausible, implausible_draws
 from clvsim.scenario import Scenario
 from clvsim.simulation import simulate
 from clvsim.simulation.config import SimulationConfig
@@ -369,9 +369,9 @@ def test_a_cached_posterior_is_believed_only_as_it_was_written(tmp_path):
 @pytest.mark.parametrize(
     ("domain", "good", "bad"),
     [
-        (POSITIVE, [1e-20, 1.0, 1e15], [0.0, -1e-9, 1e16, math.inf, math.nan]),
+        (POSITIVE, [1e-9, 1.0, 1e9], [0.0, -1e-9, 1e-10, 1e10, math.inf, math.nan]),
         (PROBABILITY, [0.0, 0.5, 1.0], [-1e-9, 1.0001, math.nan]),
-        (LOG, [-100.0, 0.0, 100.0], [-101.0, math.inf]),
+        (LOG_FACTOR, [-100.0, 0.0, 10.0], [-101.0, 10.1, math.inf]),
         (whole(1, 20), [1.0, 7.0, 20.0], [0.0, 1.5, 21.0]),
     ],
 )
@@ -380,6 +380,33 @@ def test_domains_end_where_they_say(domain: Domain, good, bad):
         assert domain.problem("x", np.array([1.0, value])) == ""
     for value in bad:
         assert "1 of 2 draws are not" in domain.problem("x", np.array([1.0, value]))
+
+
+@pytest.mark.parametrize(
+    ("life", "money", "said"),
+    [
+        ({"r": 1e9, "alpha": 1e-9}, {}, "r, alpha: mean order rate a day must be at most 1000"),
+        ({"r": 7.1e3, "alpha": 1.0}, {}, "in 40 of 40 draws it is not (1014.29)"),
+        ({"r": 6.9e3, "alpha": 1.0}, {}, ""),
+        ({}, {"q": np.nextafter(1.0, 2.0)}, "p, gamma, q: mean amount p gamma / (q - 1) must be at most 1e+15"),
+        ({}, {"gamma": 1e14, "p": 1e3}, "mean amount p gamma / (q - 1) must be at most 1e+15"),
+        ({"a": 1e6}, {}, "a must be above 0: from 1e-9 to 100,000, and 40 of 40 draws are not (1e+06)"),
+    ],
+)
+def test_parameters_mean_something_together(life, money, said):
+    drawn = models(LIFE | life, MONEY | money)
+    found = "; ".join(implausible_draws(drawn))
+    assert said in found
+    assert bool(said) == bool(found)
+
+
+@pytest.mark.parametrize("prefix", ["", "bg_nbd.", "plan a."])
+def test_months_ahead_count_for_the_order_rate(prefix):
+    slow = {"r": 1.0, "alpha": 1.0, "path.shock": 0.0, "path.level": 0.0, "path.slope": 0.0, "path.sd": 0.2}
+    for fast in ({"path.level": 10.0}, {"path.slope": 1.0}, {"path.sd": 5.0}):
+        for more, wrong in (({}, False), (fast, True)):
+            params = {prefix + name: np.full(3, value) for name, value in {**slow, **more}.items()}
+            assert bool(joint_problems(params, 7.0)) == wrong
 
 
 def test_what_must_be_the_same_in_every_draw():
@@ -400,9 +427,9 @@ def test_several_models_must_say_whose_draw_it_is():
     both: Any = several.Several((RETENTION["bg_nbd"](), RETENTION["mbg_nbd"]()), (0.5, 0.5))
     own = {f"{kind}.{name}": np.full(2, value) for kind in both.kinds for name, value in LIFE.items()}
     money = {name: np.full(2, value) for name, value in MONEY.items()}
-    assert implausible(both, SPEND["gamma_gamma"](), {"model": np.array([0.0, 1.0]), **own}, money) == []
+    assert implausible(both, SPEND["gamma_gamma"](), {"model": np.array([0.0, 1.0]), **own}, money, 7.0) == []
     for wrong in ([0.0, 2.0], [-1.0, 0.0], [0.5, 0.0]):
-        (said,) = implausible(both, SPEND["gamma_gamma"](), {"model": np.array(wrong), **own}, money)
+        (said,) = implausible(both, SPEND["gamma_gamma"](), {"model": np.array(wrong), **own}, money, 7.0)
         assert said.startswith("model must be a whole number from 0 to 1")
 
 
