@@ -30,7 +30,7 @@ from clvsim.models.fitted import FittedModels, implausible, restored
 from clvsim.models.hdf5 import real_draws, require_plain
 from clvsim.models.metadata import read_metadata
 from clvsim.schema import broken_rule
-from clvsim.types import Posterior
+from clvsim.types import DAYS_PER_UNIT, Posterior
 
 _FORMAT = 3
 _IN_ONE_SENTENCE = 2  # the format in which `method` held both models' methods as text
@@ -168,7 +168,7 @@ def read_posterior(path: Path | str) -> FittedModels:
                 str(attributes["spend_model"]),
                 json.loads(attributes["spend_config"]),
             )
-            if wrong := implausible(retention, spend, *groups):
+            if wrong := implausible(retention, spend, *groups, DAYS_PER_UNIT[told["time_unit"]]):
                 raise ValueError("; ".join(wrong))
             return FittedModels(retention, spend, Posterior(retention=groups[0], spend=groups[1], **told))
     except Exception as error:  # HDF5 reports damage through many types

@@ -15,7 +15,7 @@ from clvsim.models.asked import Asked
 from clvsim.models.compiled import compile_model, keep_compiled
 from clvsim.models.config import FitConfig
 from clvsim.models.diagnostics import diagnose, failed
-from clvsim.models.fitted import OBSERVED, FittedModels, implausible
+from clvsim.models.fitted import OBSERVED, FittedModels, implausible_draws
 from clvsim.models.laws import RECOVERY, Params, rows_of
 from clvsim.models.protocol import Correlated, RetentionModel, SpendModel
 from clvsim.models.retention import recovery
@@ -121,7 +121,7 @@ def fit(
         fitted = replace(cached, posterior=replace(cached.posterior, from_cache=True))
 
     posterior = fitted.posterior
-    if wrong := implausible(fitted.retention, fitted.spend, posterior.retention, posterior.spend):
+    if wrong := implausible_draws(fitted):
         raise DiagnosticsError([("fit", f"draws that no parameter can have: {what}") for what in wrong])
     failures = failed(posterior.diagnostics)
     if failures and not config.allow_poor:

@@ -9,7 +9,7 @@ import numpy as np
 from clvsim.models import RETENTION, SPEND
 from clvsim.models.around import paced, plans, pooling, season, several
 from clvsim.models.around.wrapper import with_pauses
-from clvsim.models.domain import POSITIVE, PROBABILITY, problems
+from clvsim.models.domain import POSITIVE, PROBABILITY, joint_problems, problems
 from clvsim.models.laws import RECOVERY, Params, distinct_histories
 from clvsim.models.protocol import RetentionModel, SpendModel
 from clvsim.models.spend import paid
@@ -60,9 +60,19 @@ class FittedModels:
         return {name: values[draws] for name, values in self.posterior.spend.items()}
 
 
-def implausible(retention: RetentionModel, spend: SpendModel, life: Params, money: Params) -> list[str]:
-    """A sentence for each parameter of the two models that is missing or has draws that it cannot have."""
-    return [*problems({**retention.DOMAINS, **_OF_LIFE}, life), *problems({**spend.DOMAINS, **_OF_MONEY}, money)]
+def implausible(
+    retention: RetentionModel, spend: SpendModel, life: Params, money: Params, days_per_unit: float
+) -> list[str]:
+    """A sentence for each parameter of the two models that is missing or has draws that it cannot have; where none is,
+    for those that together mean what cannot be."""
+    own = [*problems({**retention.DOMAINS, **_OF_LIFE}, life), *problems({**spend.DOMAINS, **_OF_MONEY}, money)]
+    return own or [*joint_problems(life, days_per_unit), *joint_problems(money, days_per_unit)]
+
+
+def implausible_draws(fitted: FittedModels) -> list[str]:
+    """The same of models with their draws."""
+    posterior = fitted.posterior
+    return implausible(fitted.retention, fitted.spend, posterior.retention, posterior.spend, fitted.days_per_unit)
 
 
 def expected_portfolio_orders(fitted: FittedModels, summary: CustomerSummary, horizon_days: float) -> np.ndarray:

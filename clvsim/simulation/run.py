@@ -9,7 +9,7 @@ import pandas as pd
 
 from clvsim.errors import ConfigError
 from clvsim.models.diagnostics import effective_draws
-from clvsim.models.fitted import FittedModels, implausible
+from clvsim.models.fitted import FittedModels, implausible_draws
 from clvsim.scenario import BASELINE, CompiledScenario, Scenario
 from clvsim.simulation import engine, people
 from clvsim.simulation.arrivals import Acquired, ArrivalPlan, newcomer_blocks, plan_arrivals, sum_acquired
@@ -270,7 +270,7 @@ def plan_all_arrivals(plan: RunPlan, worlds: Worlds) -> dict[str, ArrivalPlan]:
 
 def check_draws(config: SimulationConfig, fitted: FittedModels) -> None:
     """Raises ConfigError for draws that no parameter can have, whatever they came from, and where there are too few."""
-    if wrong := implausible(fitted.retention, fitted.spend, fitted.posterior.retention, fitted.posterior.spend):
+    if wrong := implausible_draws(fitted):
         raise ConfigError([("fit.posterior", what) for what in wrong])
     if config.draws > fitted.draws:
         text = f"must be at most the {fitted.draws} draws of the posterior, got {config.draws}; raise fit.draws"

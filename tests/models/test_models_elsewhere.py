@@ -120,7 +120,7 @@ def test_draws_of_a_simpler_model_than_asked_for_are_refused(save, cdnow, model,
         ({"r": np.full(SHAPE, np.nan)}, "2,000 of 2,000 draws of r are not finite"),
         (
             {"alpha": np.full(SHAPE, -1.0)},
-            "alpha must be above 0 and at most 1e15, and 2,000 of 2,000 draws are not",
+            "alpha must be above 0: from 1e-9 to 1e9, and 2,000 of 2,000 draws are not",
         ),
         ({"purchase_coefficient": np.ones(SHAPE)}, "holds r, alpha, a, b, purchase_coefficient; what can be read is"),
         (

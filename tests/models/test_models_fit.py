@@ -279,7 +279,7 @@ def test_cached_nan_is_not_used(run, tmp_path):
     cache.seal(entry, entry.stem)
     found, notes = run()
     assert not found.posterior.from_cache
-    assert "p must be above 0 and at most 1e15, and 4,000 of 4,000 draws are not (nan)" in notes[0]
+    assert "p must be above 0: from 1e-9 to 1e9, and 4,000 of 4,000 draws are not (nan)" in notes[0]
 
 
 @pytest.mark.parametrize(

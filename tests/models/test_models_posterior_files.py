@@ -16,9 +16,9 @@ import pytest
 from clvsim.errors import ConfigError
 from clvsim.models import RETENTION, SPEND, cache, elsewhere, hdf5
 from clvsim.models.around import several
-from clvsim.models.domain import LOG, POSITIVE, PROBABILITY, Domain, problems, whole
+from clvsim.models.domain import LOG_FACTOR, POSITIVE, PROBABILITY, Domain, joint_problems, problems, whole
 from clvsim.models.elsewhere import read_parts
-from clvsim.models.fitted import FittedModels, implausible
+from clvsim.models.fitted import FittedModels, implausible, implausible_draws
 from clvsim.scenario import Scenario
 from clvsim.simulation import simulate
 from clvsim.simulation.config import SimulationConfig
@@ -189,7 +189,7 @@ def test_files_that_are_more_than_draws(file, change: Callable[[Any], None], sai
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        ("time_unit", "fortnight", "time_unit: Input should be 'day', 'week' or 'month'"),
+        ("time_unit", "fortnight", "time_unit: should be 'day', 'week' or 'month'"),
         ("retention_model", "telepathy", "it has no telepathy"),
         (
             "retention_config",
@@ -214,27 +214,27 @@ SEEN = {"customers": 9, "repeat_orders": 20, "first_date": "2024-01-01", "today"
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        ("diagnostics", [{**FIGURE, "value": "NaN"}] * 2000, "diagnostics.0.value: Input should be a valid number"),
-        ("diagnostics", [{**FIGURE, "value": True}], "diagnostics.0.value: Input should be a valid number"),
-        ("diagnostics", [{**FIGURE, "ok": "no"}], "diagnostics.0.ok: Input should be a valid boolean"),
+        ("diagnostics", [{**FIGURE, "value": "NaN"}] * 2000, "diagnostics.0.value: should be a valid number"),
+        ("diagnostics", [{**FIGURE, "value": True}], "diagnostics.0.value: should be a valid number"),
+        ("diagnostics", [{**FIGURE, "ok": "no"}], "diagnostics.0.ok: should be a valid boolean"),
         ("diagnostics", [{**FIGURE, "name": "\x1b[31m"}], "holds a control character"),
         ("diagnostics", [{**FIGURE, "model": "<script>"}], "diagnostics.0.model: Value error, a name has letters"),
         ("diagnostics", [{**FIGURE, "limit": "x" * 999}], "diagnostics.0.limit: String should have at most 200"),
         ("diagnostics", [{**FIGURE, "more": 1}], "diagnostics.0.more: Extra inputs are not permitted"),
         ("diagnostics", [FIGURE] * 3000, "diagnostics: Tuple should have at most 2000 items"),
-        ("diagnostics", 7, "diagnostics: Input should be a valid tuple"),
-        ("warnings", {"a": 1}, "warnings: Input should be a valid tuple"),
-        ("warnings", [1], "warnings.0: Input should be a valid string"),
+        ("diagnostics", 7, "diagnostics: should be a valid tuple"),
+        ("warnings", {"a": 1}, "warnings: should be a valid tuple"),
+        ("warnings", [1], "warnings.0: should be a valid string"),
         ("warnings", ["x" * 5000], "warnings.0: String should have at most 2000"),
         ("warnings", ["x"] * 500, "warnings: Tuple should have at most 200 items"),
-        ("retention_method", {"name": "telepathy"}, "retention_method.name: Input should be 'nuts'"),
-        ("spend_method", {"name": "nuts", "from_file": "yes"}, "spend_method.from_file: Input should be a valid bool"),
-        ("spend_method", [], "spend_method: Input should be a valid dictionary"),
-        ("log", {**SEEN, "customers": -(10**400)}, "log.customers: Input should be greater than or equal to 0"),
-        ("log", {**SEEN, "customers": 10**400}, "log.customers: Input should be less than or equal to 1"),
-        ("log", {**SEEN, "customers": 9.0}, "log.customers: Input should be a valid integer"),
+        ("retention_method", {"name": "telepathy"}, "retention_method.name: should be 'nuts'"),
+        ("spend_method", {"name": "nuts", "from_file": "yes"}, "spend_method.from_file: should be a valid bool"),
+        ("spend_method", [], "spend_method: should be a valid dictionary"),
+        ("log", {**SEEN, "customers": -(10**400)}, "log.customers: should be greater than or equal to 0"),
+        ("log", {**SEEN, "customers": 10**400}, "log.customers: should be less than or equal to 1"),
+        ("log", {**SEEN, "customers": 9.0}, "log.customers: should be a valid integer"),
         ("log", {**SEEN, "today": "1990-01-01"}, "log: Value error, today (1990-01-01) must not be before first_date"),
-        ("log", {**SEEN, "today": "9999-12-31"}, "log.today: Input should be less than"),
+        ("log", {**SEEN, "today": "9999-12-31"}, "log.today: should be less than"),
     ],
 )
 def test_what_a_file_says_of_its_draws_has_one_schema(file, name, value, said):
@@ -251,16 +251,16 @@ def calendar(**path: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        ({"calendar": calendar(months=10**9)}, "path.months: Input should be less than or equal to 13200"),
+        ({"calendar": calendar(months=10**9)}, "path.months: should be less than or equal to 13200"),
         ({"calendar": calendar(months=1200)}, "path.months must be at most the 4 of the log, got 1200"),
-        ({"calendar": calendar(months=0)}, "path.months: Input should be greater than or equal to 1"),
-        ({"calendar": calendar(autocorrelation=1e300)}, "path.autocorrelation: Input should be less than 1"),
-        ({"calendar": calendar(slope=1e300)}, "path.slope: Input should be less than or equal to 100"),
-        ({"calendar": {**calendar(), "today": "9999-12-31"}}, "today: Input should be less than"),
+        ({"calendar": calendar(months=0)}, "path.months: should be greater than or equal to 1"),
+        ({"calendar": calendar(autocorrelation=1e300)}, "path.autocorrelation: should be less than 1"),
+        ({"calendar": calendar(slope=1e300)}, "path.slope: should be less than or equal to 100"),
+        ({"calendar": {**calendar(), "today": "9999-12-31"}}, "today: should be less than"),
         ({"calendar": {**calendar(), "first_date": "2025-01-01"}}, "must not be before first_date"),
         ({"calendar": {**calendar(), "codes": [99], "days": [9], "orders": [1]}}, "codes must be kinds of days"),
         ({"calendar": {**calendar(), "codes": [1] * 10**5}}, "codes, days and orders must be equally many"),
-        ({"pace": {"months": 10**9, "today": "2024-01-01", "autocorrelation": 0.5}}, "months: Input should be less"),
+        ({"pace": {"months": 10**9, "today": "2024-01-01", "autocorrelation": 0.5}}, "months: should be less"),
         (
             {
                 "design": {
@@ -274,7 +274,7 @@ def calendar(**path: Any) -> dict[str, Any]:
             },
             "levels must be below 1, got 7",
         ),
-        ({"by_plan": {"column": "", "plans": [], "models": []}}, "plans: Tuple should have at least 1 item"),
+        ({"by_plan": {"column": "", "plans": [], "models": []}}, "plans: tuple should have at least 1 item"),
     ],
 )
 def test_numbers_of_settings_have_bounds(file, more, said):
@@ -286,11 +286,11 @@ def test_numbers_of_settings_have_bounds(file, more, said):
 @pytest.mark.parametrize(
     ("weights", "said"),
     [
-        ([], "weights: Tuple should have at least 1 item"),
-        ([-5.0, 6.0], "weights.0: Input should be greater than or equal to 0"),
+        ([], "weights: tuple should have at least 1 item"),
+        ([-5.0, 6.0], "weights.0: should be greater than or equal to 0"),
         ([1.0], "must be different models and a weight for each, got 1 weights"),
         ([0.5, 0.2], "weights must sum to 1, got 0.7"),
-        ([math.nan, 1.0], "weights.0: Input should be"),
+        ([math.nan, 1.0], "weights.0: should be"),
     ],
 )
 def test_weights_of_several_models_are_shares(tmp_path, weights, said):
@@ -373,9 +373,9 @@ def test_a_cached_posterior_is_believed_only_as_it_was_written(tmp_path):
 @pytest.mark.parametrize(
     ("domain", "good", "bad"),
     [
-        (POSITIVE, [1e-20, 1.0, 1e15], [0.0, -1e-9, 1e16, math.inf, math.nan]),
+        (POSITIVE, [1e-9, 1.0, 1e9], [0.0, -1e-9, 1e-10, 1e10, math.inf, math.nan]),
         (PROBABILITY, [0.0, 0.5, 1.0], [-1e-9, 1.0001, math.nan]),
-        (LOG, [-100.0, 0.0, 100.0], [-101.0, math.inf]),
+        (LOG_FACTOR, [-100.0, 0.0, 10.0], [-101.0, 10.1, math.inf]),
         (whole(1, 20), [1.0, 7.0, 20.0], [0.0, 1.5, 21.0]),
     ],
 )
@@ -384,6 +384,33 @@ def test_domains_end_where_they_say(domain: Domain, good, bad):
         assert domain.problem("x", np.array([1.0, value])) == ""
     for value in bad:
         assert "1 of 2 draws are not" in domain.problem("x", np.array([1.0, value]))
+
+
+@pytest.mark.parametrize(
+    ("life", "money", "said"),
+    [
+        ({"r": 1e9, "alpha": 1e-9}, {}, "r, alpha: mean order rate a day must be at most 1000"),
+        ({"r": 7.1e3, "alpha": 1.0}, {}, "in 40 of 40 draws it is not (1014.29)"),
+        ({"r": 6.9e3, "alpha": 1.0}, {}, ""),
+        ({}, {"q": np.nextafter(1.0, 2.0)}, "p, gamma, q: mean amount p gamma / (q - 1) must be at most 1e+15"),
+        ({}, {"gamma": 1e14, "p": 1e3}, "mean amount p gamma / (q - 1) must be at most 1e+15"),
+        ({"a": 1e6}, {}, "a must be above 0: from 1e-9 to 100,000, and 40 of 40 draws are not (1e+06)"),
+    ],
+)
+def test_parameters_mean_something_together(life, money, said):
+    drawn = models(LIFE | life, MONEY | money)
+    found = "; ".join(implausible_draws(drawn))
+    assert said in found
+    assert bool(said) == bool(found)
+
+
+@pytest.mark.parametrize("prefix", ["", "bg_nbd.", "plan a."])
+def test_months_ahead_count_for_the_order_rate(prefix):
+    slow = {"r": 1.0, "alpha": 1.0, "path.shock": 0.0, "path.level": 0.0, "path.slope": 0.0, "path.sd": 0.2}
+    for fast in ({"path.level": 10.0}, {"path.slope": 1.0}, {"path.sd": 5.0}):
+        for more, wrong in (({}, False), (fast, True)):
+            params = {prefix + name: np.full(3, value) for name, value in {**slow, **more}.items()}
+            assert bool(joint_problems(params, 7.0)) == wrong
 
 
 def test_what_must_be_the_same_in_every_draw():
@@ -404,9 +431,9 @@ def test_several_models_must_say_whose_draw_it_is():
     both: Any = several.Several((RETENTION["bg_nbd"](), RETENTION["mbg_nbd"]()), (0.5, 0.5))
     own = {f"{kind}.{name}": np.full(2, value) for kind in both.kinds for name, value in LIFE.items()}
     money = {name: np.full(2, value) for name, value in MONEY.items()}
-    assert implausible(both, SPEND["gamma_gamma"](), {"model": np.array([0.0, 1.0]), **own}, money) == []
+    assert implausible(both, SPEND["gamma_gamma"](), {"model": np.array([0.0, 1.0]), **own}, money, 7.0) == []
     for wrong in ([0.0, 2.0], [-1.0, 0.0], [0.5, 0.0]):
-        (said,) = implausible(both, SPEND["gamma_gamma"](), {"model": np.array(wrong), **own}, money)
+        (said,) = implausible(both, SPEND["gamma_gamma"](), {"model": np.array(wrong), **own}, money, 7.0)
         assert said.startswith("model must be a whole number from 0 to 1")
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from clvsim.models.around.path import FRESH_MONTHS, LAST_MONTH, STEEPEST, Autocorrelation, path_domains
-from clvsim.models.domain import LOG, Domain
+from clvsim.models.domain import LOG_FACTOR, Domain
 from clvsim.schema import LARGEST, Amount, Day, Frozen, Real, Whole
 from clvsim.types import DAYS_PER_MONTH
 
@@ -169,7 +169,7 @@ class Calendar(Frozen):
     @property
     def domains(self) -> dict[str, Domain]:
         """Of the parameters, those that say where the path stands included."""
-        return {**dict.fromkeys(self.names, LOG), **(path_domains() if self.path else {})}
+        return {**dict.fromkeys(self.names, LOG_FACTOR), **(path_domains() if self.path else {})}
 
     @property
     def months(self) -> int:

@@ -22,7 +22,7 @@ from clvsim.models.around.by_calendar import calendar_of
 from clvsim.models.around.calendar import Path
 from clvsim.models.around.path import LEVEL_SD, SD, STATES
 from clvsim.models.around.wrapper import PoolableWrapper
-from clvsim.models.domain import NOT_NEGATIVE, POSITIVE, Domain
+from clvsim.models.domain import POSITIVE, SHOCK_SD, Domain
 from clvsim.models.laws import PACE, Births, LifeLaw, Params
 from clvsim.models.protocol import RetentionModel
 from clvsim.types import CustomerSummary
@@ -36,7 +36,7 @@ class Paced(PoolableWrapper):
 
     @property
     def beside(self) -> Mapping[str, Domain]:
-        return {PACE: POSITIVE, SD: NOT_NEGATIVE, LEVEL_SD: NOT_NEGATIVE}
+        return {PACE: POSITIVE._replace(high=1e4, words="from 1e-9 to 10,000"), SD: SHOCK_SD, LEVEL_SD: SHOCK_SD}
 
     def model_dump(self, *, mode: str = "python") -> dict[str, Any]:
         return {**self.section.model_dump(mode=mode), "pace": self.path.model_dump(mode=mode)}

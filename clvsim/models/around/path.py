@@ -20,7 +20,7 @@ from typing import Annotated, NamedTuple
 import numpy as np
 from pydantic import Field
 
-from clvsim.models.domain import LOG, NOT_NEGATIVE, Domain
+from clvsim.models.domain import LOG_FACTOR, SHOCK_SD, Domain
 from clvsim.schema import Frozen, LogSd, Real
 
 SLOPE_MEMORY = 0.9
@@ -37,7 +37,7 @@ _DRAWS = 4  # second word of the seed, after those of permutations, modes and st
 
 def path_domains() -> dict[str, Domain]:
     """Of `STATES`."""
-    return {**dict.fromkeys(STATES, LOG), SD: NOT_NEGATIVE, LEVEL_SD: NOT_NEGATIVE}
+    return {**dict.fromkeys(STATES, LOG_FACTOR), SD: SHOCK_SD, LEVEL_SD: SHOCK_SD}
 
 
 Autocorrelation = Annotated[Real, Field(ge=0, lt=1)]

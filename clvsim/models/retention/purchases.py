@@ -9,7 +9,7 @@ from clvsim.errors import DiagnosticsError
 from clvsim.models.around import arriving
 from clvsim.models.around.levels import Poolable, Scale, at, odds_times
 from clvsim.models.around.season import Clock, Seasonable
-from clvsim.models.domain import POSITIVE, Domain
+from clvsim.models.domain import DROPOUT, POSITIVE, Domain
 from clvsim.models.laws import Births, Customers, Params, column, customers_of, rows_by_level
 from clvsim.models.priors import BetaPrior, LogNormalPrior
 from clvsim.schema import Frozen
@@ -203,7 +203,7 @@ class DropoutPriors(Frozen):
 
     @property
     def DOMAINS(self) -> Mapping[str, Domain]:
-        return dict.fromkeys(("r", "alpha", "a", "b"), POSITIVE)
+        return {"r": POSITIVE, "alpha": POSITIVE, "a": DROPOUT, "b": DROPOUT}
 
     def graph(self, pm: Any, inputs: Any) -> dict[str, Any]:
         """Free variables: r, rate, dropout_mean, dropout_concentration."""

@@ -12,7 +12,7 @@ from typing import ClassVar, Literal, NamedTuple
 import numpy as np
 
 from clvsim.errors import ConfigError, DiagnosticsError
-from clvsim.models.domain import POSITIVE, Domain
+from clvsim.models.domain import MONEY, POSITIVE, Domain
 from clvsim.models.laws import LifeLaw, Params, SpendLaw, column, unique_rows
 from clvsim.models.prices import last_payments, latest, mean_payments
 from clvsim.models.spend.gamma_gamma import SpendCheck
@@ -62,7 +62,7 @@ class FixedPrice(Frozen):
     price: Literal["last", "mean"] = "last"
     correlated: ClassVar[bool] = False
     trend: ClassVar[bool] = False
-    DOMAINS: ClassVar[Mapping[str, Domain]] = dict.fromkeys(("price", "first_order_factor"), POSITIVE)
+    DOMAINS: ClassVar[Mapping[str, Domain]] = {"price": MONEY, "first_order_factor": POSITIVE}
 
     def histories(self, summary: CustomerSummary) -> Prices:
         """What each one pays; where nothing was paid or is known, the others' mean."""

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 import numpy as np
 
 from clvsim.errors import DiagnosticsError
-from clvsim.models.domain import ABOVE_ONE, POSITIVE, Domain
+from clvsim.models.domain import ABOVE_ONE, MONEY, POSITIVE, Domain
 from clvsim.models.inputs import containers
 from clvsim.models.laws import LifeLaw, Params, SpendHistory, SpendLaw, column, spend_history_of, unique_rows
 from clvsim.models.priors import LogNormalPrior
@@ -327,7 +327,8 @@ class GammaGamma(Frozen):
     kind: Literal["gamma_gamma"] = "gamma_gamma"
     correlated: ClassVar[bool] = False
     DOMAINS: ClassVar[Mapping[str, Domain]] = {
-        **dict.fromkeys(("p", "gamma", "first_order_factor"), POSITIVE),
+        **dict.fromkeys(("p", "first_order_factor"), POSITIVE),
+        "gamma": MONEY,
         "q": ABOVE_ONE,
     }
     trend: bool = False

@@ -23,7 +23,7 @@ import numpy as np
 from clvsim.errors import ConfigError, DiagnosticsError
 from clvsim.models.around.pooling import Pooled
 from clvsim.models.around.several import with_more_shape
-from clvsim.models.domain import CORRELATION, LOG, POSITIVE, Domain
+from clvsim.models.domain import CORRELATION, LOG, MONEY, POSITIVE, Domain
 from clvsim.models.inputs import containers
 from clvsim.models.laws import LifeLaw, LognormalLaw, Params, column, unique_rows
 from clvsim.models.priors import BetaPrior, LogNormalPrior
@@ -191,7 +191,7 @@ class Lognormal(Frozen):
     def DOMAINS(self) -> Mapping[str, Domain]:
         rate = {"rho": CORRELATION, "log_rate_mean": LOG, "log_rate_sd": POSITIVE} if self.correlated else {}
         own = dict.fromkeys(("omega", "sigma", "first_order_factor"), POSITIVE)
-        return {"mu": LOG, **own, "mean_order": POSITIVE.optional, **rate}
+        return {"mu": LOG, **own, "mean_order": MONEY.optional, **rate}
 
     def histories(self, summary: CustomerSummary) -> LogSpend:
         """Spend histories, in money."""
