@@ -133,8 +133,9 @@ def files_of(paths: Sequence[object]) -> tuple[tuple[str, ...], tuple[QualityLin
             continue
         try:
             for file in find_files(os.fspath(path)):
-                if files.setdefault(os.path.realpath(file), file) is not file:
+                if (real := os.path.realpath(file)) in files:
                     again[file] = None
+                files.setdefault(real, file)
         except ConfigError as error:
             problems += error.problems
     if not paths:

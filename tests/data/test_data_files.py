@@ -396,6 +396,13 @@ def test_files_of_all_kinds_in_one_list(tmp_path: Path, read: Read) -> None:
     assert said["skip"][0] == "1"
 
 
+def test_one_name_twice_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("o.csv").write_text(NAMES + PEOPLE)
+    name = "o.csv"  # one string, as the configuration has it
+    assert readings(read_transactions([name, name], today_date=NOW))["twice"] == ("1", "read once: o.csv")
+
+
 def test_rows_are_named_by_their_file(tmp_path: Path) -> None:
     (tmp_path / "1.csv").write_text(HEADER + GOOD)
     (tmp_path / "2.csv").write_text("A report\n" + HEADER + "a,2024-01-01,free\n" + GOOD)
