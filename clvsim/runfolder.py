@@ -70,7 +70,8 @@ def require_free(out: Path) -> Path:
     can replace."""
     final = Path(os.path.realpath(out))
     if out.is_symlink() and not out.exists():
-        raise ConfigError([("out", f"{out} is a link to {os.readlink(out)}, which is not there")])
+        what = "itself" if _is_circular(out) else f"{os.readlink(out)}, which is not there"
+        raise ConfigError([("out", f"{out} is a link to {what}")])
     if final.exists() and not final.is_dir():
         raise ConfigError([("out", f"{out} is a file, and must be a folder")])
     if final.is_dir() and any(final.iterdir()):
@@ -78,6 +79,14 @@ def require_free(out: Path) -> Path:
     if os.path.ismount(final):
         raise ConfigError([("out", f"{out} is where a disk is mounted; name a folder in it")])
     return final
+
+
+def _is_circular(link: Path) -> bool:
+    try:
+        link.stat()
+    except OSError as error:
+        return error.errno == errno.ELOOP
+    return False
 
 
 @contextmanager

@@ -16,6 +16,7 @@ import stat
 import statistics
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -29,7 +30,7 @@ BLANKS = " \t\r\n\u00a0\ufeff"
 NOT_TEXT = "not UTF-8 text; save it as “CSV UTF-8”"
 _DELIMITERS = ",;\t|"
 _CHUNK = 1 << 20
-_SAMPLE = 1 << 17  # characters in which the header is looked for; no field in them exceeds what `csv` takes
+_SAMPLE = 1 << 17  # characters in which the header is looked for, and to the end of that line
 _ROWS, _NEXT = 1000, 50  # rows in which it is looked for, and rows below it that must be like it
 _SPAN = 10  # lines that it may have
 _OPENS = re.compile(rf'(^|[{_DELIMITERS}])\s*"')
@@ -132,8 +133,9 @@ def files_of(paths: Sequence[object]) -> tuple[tuple[str, ...], tuple[QualityLin
             continue
         try:
             for file in find_files(os.fspath(path)):
-                if files.setdefault(os.path.realpath(file), file) is not file:
+                if (real := os.path.realpath(file)) in files:
                     again[file] = None
+                files.setdefault(real, file)
         except ConfigError as error:
             problems += error.problems
     if not paths:
@@ -141,7 +143,8 @@ def files_of(paths: Sequence[object]) -> tuple[tuple[str, ...], tuple[QualityLin
     if problems:
         raise ConfigError(problems)
     note = f"read once: {bounded(again)}"
-    return tuple(files.values()), (QualityLine("twice", "Files given twice", str(len(again)), note),) if again else ()
+    line = QualityLine("twice", "Files given twice", str(len(again)), note, "warning")
+    return tuple(files.values()), (line,) if again else ()
 
 
 def bounded(texts: Iterable[str], limit: int = 300) -> str:
@@ -182,6 +185,7 @@ def examine(path: str, layout: Layout) -> Text:
         codec, example, mixed = _codec(path, packed, layout.encoding)
         with _opened(path, packed) as stream, _decoded(stream, codec) as text:
             sample = text.read(_SAMPLE)
+            sample += text.readline(LONGEST_LINE)  # a header may be longer
             whole = not text.read(1)
     except UnicodeError as error:
         name = layout.encoding or "UTF-16"
@@ -280,7 +284,7 @@ def _codec(path: str, packed: bool, typed: str | None) -> tuple[str, str, bool]:
         stream.seek(0)
         known = _utf_16(start, typed) or (typed if typed != "utf-8" else None)
         if b"\x00" in start and not known:
-            raise DataError([(path, NOT_TEXT if _is_binary(start) else _NULS)])
+            raise DataError([(path, _with_nuls(start))])
         while chunk := stream.read(_CHUNK):
             line_bytes, lines = _longest(path, chunk, line_bytes, lines)
             ends |= _ends(before + chunk.removesuffix(b"\r"))
@@ -306,6 +310,13 @@ def _codec(path: str, packed: bool, typed: str | None) -> tuple[str, str, bool]:
     if neither:
         raise DataError([(path, NOT_TEXT)])
     return "cp1252", (example or carried).decode("cp1252", "replace"), mixed
+
+
+def _with_nuls(start: bytes) -> str:
+    """What is wrong with a file that starts so, with zeros in it."""
+    if not start.strip(b"\0"):
+        return f"it begins with {len(start):,} NUL characters and no text, as damaged files do; export it again"
+    return NOT_TEXT if _is_binary(start) and _strays(start)[0] else _NULS
 
 
 def _is_binary(start: bytes) -> bool:
@@ -388,9 +399,10 @@ def _header(sample: str, whole: bool, layout: Layout) -> tuple[str, int, int, tu
         return delimiter, header.above, header.end, header.fields
     found = []
     for candidate in layout.delimiter or _DELIMITERS:
-        rows = _rows(lines[above:], whole, candidate, above)
-        if (position := header_position([row.fields for row in rows])) is not None:
-            found.append((len(rows[position].fields), candidate, rows[position]))
+        with suppress(csv.Error):  # a line without it is one field, which may be too long
+            rows = _rows(lines[above:], whole, candidate, above)
+            if (position := header_position([row.fields for row in rows])) is not None:
+                found.append((len(rows[position].fields), candidate, rows[position]))
     if found:
         _, delimiter, header = max(found, key=lambda one: one[0])
     return delimiter, header.above, header.end, header.fields

@@ -147,7 +147,7 @@ def test_who_is_killed_while_removing_leaves_what_the_next_run_removes(tmp_path,
 
 @pytest.mark.parametrize(
     ("target", "said"),
-    [("nowhere", "is a link to nowhere, which is not there"), ("out", "is a link to out"), ("file", "is a file")],
+    [("nowhere", "is a link to nowhere, which is not there"), ("out", "is a link to itself"), ("file", "is a file")],
     ids=["dangling", "loop", "file"],
 )
 def test_a_link_that_is_no_folder_is_refused_at_once(tmp_path, target, said):

@@ -62,6 +62,8 @@ def test_no_path_and_a_useless_path() -> None:
         (HEADER.encode() + b"\x81\x8d,2024-01-01,3\n" + GOOD.encode(), "not UTF-8 text"),
         ((HEADER + GOOD).encode("utf-32"), "not UTF-8 text"),
         (("Zoë\0," + HEADER + GOOD).encode(), "it holds NUL characters"),
+        (b"\0" * 5000, "it begins with 4,096 NUL characters and no text"),
+        (b"abc\0\0\0\x01def" + HEADER.encode(), "it holds NUL characters"),
         (b"GIF89a\x01\0\x01\0\x80\0\0\xff\xff\xff", "not UTF-8 text"),
         (HEADER.encode("utf-16") + b"\x00\xd8", "not UTF-16 text"),
         (b"PAR1 and nothing else", "not a readable Parquet file"),

@@ -368,6 +368,15 @@ def test_columns_of_one_name(read: Read) -> None:
     assert [amount for _, _, amount in orders(read(text, amount="amount (2)"))] == [6, 7]
 
 
+def test_a_header_longer_than_the_sample_is_whole(read: Read) -> None:
+    names = ",".join(f"column {i} with a long name" for i in range(6000))
+    with pytest.raises(ConfigError) as refused:
+        read(f"{names}\n" + f"{',' * 5999}\n" * 2)
+    assert "… (6000 in all)" in str(refused.value)
+    rows = "".join(f"{',' * 6000}{row}\n" for row in PEOPLE.splitlines())
+    assert read(f"{names},{NAMES}{rows}").data_hash == read(NAMES + PEOPLE).data_hash
+
+
 # --- lists of files --------------------------------------------------------------------------------------------------
 
 
@@ -382,8 +391,16 @@ def test_files_of_all_kinds_in_one_list(tmp_path: Path, read: Read) -> None:
     assert log.data_hash == read(NAMES + PEOPLE + "b,2024-03-01,9,x\n").data_hash
     said = readings(log)
     assert said["twice"][0] == "2"
+    assert {line.level for line in log.facts.readings if line.key == "twice"} == {"warning"}
     assert said["encoding"][1].startswith(f"in 1 of 4 files, first {files[0]}; e.g. 'Zoë'")
     assert said["skip"][0] == "1"
+
+
+def test_one_name_twice_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("o.csv").write_text(NAMES + PEOPLE)
+    name = "o.csv"  # one string, as the configuration has it
+    assert readings(read_transactions([name, name], today_date=NOW))["twice"] == ("1", "read once: o.csv")
 
 
 def test_rows_are_named_by_their_file(tmp_path: Path) -> None:
