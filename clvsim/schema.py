@@ -101,6 +101,8 @@ def broken_rule(error: Any) -> str:
         .removeprefix("Value error, ")
         .replace("Input should", "should")
         .replace("valid tuple", "list")
+        .removeprefix("Tuple ")
+        .replace(" after validation", "")
     )
     what = what[0].lower() + what[1:] if not what.startswith("`") else what
     what = re.sub(r"datetime\.date\((\d+), (\d+), (\d+)\)", lambda day: str(date(*map(int, day.groups()))), what)
