@@ -62,6 +62,7 @@ def test_it_holds_what_the_log_does(cdnow_summary: CustomerSummary, tmp_path: Pa
         "breaks",
         "rhythm",
         "recent_frequency",
+        "last_amount",
         "recent_amount",
         "holdout_amount",
         "log_gaps",

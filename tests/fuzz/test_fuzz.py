@@ -95,7 +95,7 @@ def test_the_campaign_sees_how_a_command_ends_badly(change, said, tmp_path):
         ("here/o.csv", "it left something behind, or changed it: ['o.csv']"),
         ("here/.r.partial-7", "unfinished files"),
         ("tmp/x", "temporary files: ['x']"),
-        ("home/.cache", "files at home: ['.cache']"),
+        ("home/x", "files at home: ['x']"),
     ],
 )
 def test_the_campaign_sees_what_a_command_leaves(place, said, tmp_path):

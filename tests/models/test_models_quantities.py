@@ -107,7 +107,7 @@ def test_values_of_contracts_at_one_price(cdnow):
     """Those who are lost are worth nothing, even where the others renew without end (alpha below 1)."""
     life = {"alpha": np.full(3, 0.7), "beta": np.full(3, 1.8)}
     money = {"price": np.full(3, 20.0), "first_order_factor": np.ones(3)}
-    contracts = FittedModels(Sbg(), FixedPrice(), Posterior(life, money, "week"))
+    contracts = FittedModels(Sbg(), FixedPrice(price="mean"), Posterior(life, money, "week"))
     lost = Sbg().histories(cdnow).lost > 0
     paid, times = spend_history_of(cdnow).total, spend_history_of(cdnow).x
     found = clvsim.expected_rlv(contracts, cdnow, **TERMS).values
