@@ -13,7 +13,7 @@ from clvsim import __version__
 from clvsim.console import flush_streams, note, open_streams, print_internal_error, say
 from clvsim.errors import ClvsimError, ConfigError
 from clvsim.files import CONFIGS, PACKAGE, choices, did_you_mean, leading_comment
-from clvsim.interruption import Interrupted, interruptible
+from clvsim.interruption import Interrupted, interruptible, leave
 from clvsim.rim.answers import answer_internal_error, refuse
 from clvsim.rim.arguments import COMPLETION_FLAGS, JSON, hydra_words, sort_words
 from clvsim.stages import STAGES as CONFIGURED_STAGES
@@ -35,7 +35,7 @@ def start() -> int:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     code = main()
     flush_streams()
-    return code
+    return leave(code)
 
 
 def close_search_path() -> None:

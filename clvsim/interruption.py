@@ -4,6 +4,7 @@ The exception lets `with` and `finally` remove unfinished files. It can get lost
 swallow it, and libraries catch it. `clvsim.runfolder` removes what a forced end leaves behind, at the next run.
 """
 
+import atexit
 import os
 import signal
 import sys
@@ -69,3 +70,14 @@ def end_process() -> None:
     with suppress(OSError):
         os.write(2, FORCED_END)
     os._exit(128 + (_first_signal or 0))
+
+
+def leave(code: int) -> int:
+    """The exit code of a process; after a signal it ends here, once temporary files are gone.
+
+    A library that was caught in the middle of its work (LLVM, compiling) may crash when the interpreter takes it down.
+    """
+    if code in (128 + signal.SIGINT, 128 + signal.SIGTERM):
+        atexit._run_exitfuncs()
+        os._exit(code)
+    return code

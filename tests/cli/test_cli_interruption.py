@@ -23,6 +23,7 @@ import ctypes, signal, sys, time
 from contextlib import suppress
 from pathlib import Path
 from clvsim import cli
+from clvsim.interruption import leave
 from clvsim.runfolder import run_folder
 
 def work(words):
@@ -31,7 +32,7 @@ def work(words):
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
 cli.dispatch = work
-sys.exit(cli.main(["run"]))
+sys.exit(leave(cli.main(["run"])))
 """
 LOST = """
         with suppress(BaseException):

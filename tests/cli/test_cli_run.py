@@ -253,7 +253,7 @@ def test_an_out_that_is_no_folder_is_refused_before_the_run(run, here):
     before = tree(here)
     assert_refused(run("out=file"), 2, "clvsim: out: file is a file, and must be a folder")
     assert_refused(run("out=dangling"), 2, "clvsim: out: dangling is a link to nowhere, which is not there")
-    assert_refused(run("out=loop"), 2, "clvsim: out: loop is a link to loop, which is not there")
+    assert_refused(run("out=loop"), 2, "clvsim: out: loop is a link to itself")
     assert_refused(run("out=to_file"), 2, "clvsim: out: to_file is a file, and must be a folder")
     assert_refused(run("-m", "seed=1,2", "out=dangling"), 2, "clvsim: out: dangling is a link to nowhere")
     assert tree(here) == before
