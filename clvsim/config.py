@@ -8,7 +8,7 @@ from pydantic import Field, ValidationError
 from clvsim import scenario as scenarios
 from clvsim.data.config import Source, SurvivorsConfig
 from clvsim.data.readers import SOURCES
-from clvsim.errors import MOST, ConfigError, Problem
+from clvsim.errors import MOST, ConfigError, Problem, more_problems
 from clvsim.files import choices
 from clvsim.models import RETENTION, SPEND
 from clvsim.models.around.several import KIND as AUTO
@@ -66,7 +66,7 @@ def validate(raw: Mapping[str, Any]) -> RunConfig:
         errors = error.errors()
         found = _one_each(_as_problem(e, sections) for e in errors[: MOST - 1])
         if len(errors) >= MOST:
-            found.append(Problem("and", f"{len(errors) - MOST + 1:,} more problems like these"))
+            found.append(more_problems(len(errors) - MOST + 1))
         raise ConfigError(found) from None
     problems = scenarios.problems(config.library) if BASELINE in config.scenario else []
     problems += _acquisition_problems(config)

@@ -15,6 +15,10 @@ class Problem(NamedTuple):
     what: str
 
 
+def more_problems(number: int) -> Problem:
+    return Problem("and", f"{number:,} more problems like these")
+
+
 class ClvsimError(Exception):
     """All problems with the input of one stage. `code` is the exit status of the shell; `choice` the words that one
     would type to go on, where there is a choice to make."""
@@ -23,10 +27,8 @@ class ClvsimError(Exception):
 
     def __init__(self, problems: Iterable[tuple[str, str]], choice: Iterable[str] = ()) -> None:
         found = [Problem(short(where), short(what, LONGEST)) for where, what in problems]
-        if len(found) > MOST:
-            rest = f"{len(found) - MOST:,} more problems like these"
-            found = [*found[:MOST], Problem("and", rest)]
-        self.problems = tuple(found)
+        rest = [more_problems(len(found) - MOST)] if len(found) > MOST else []
+        self.problems = (*found[:MOST], *rest)
         self.choice = tuple(choice)
         super().__init__("; ".join(f"{where}: {what}" for where, what in self.problems))
 

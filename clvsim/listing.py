@@ -3,16 +3,14 @@
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from clvsim.files import CONFIGS, SHIPPED, leading_comment, named_files, yaml_files
+from clvsim.foreign_yaml import MAX_BYTES, MAX_DEPTH, SAFE_LOADER, events_with_depth
 from clvsim.report.glossary import GLOSSARY, Metric
 
 WIDTH = 100
-LONGEST, DEEPEST = 1 << 18, 20  # characters of a file, levels
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def listing() -> list[str]:
@@ -60,13 +58,10 @@ def stage_rows() -> list[tuple[str, str]]:
 def scenario_title(path: Path) -> str:
     try:
         with path.open(encoding="utf-8") as file:
-            text = file.read(LONGEST)
-        depth = 0
-        for event in yaml.parse(text, Loader=_LOADER):
-            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-            if depth > DEEPEST:
-                return "(not readable as YAML)"
-        tree = yaml.load(text, Loader=_LOADER)
+            text = file.read(MAX_BYTES)
+        if any(depth > MAX_DEPTH for _, depth in events_with_depth(text)):
+            return "(not readable as YAML)"
+        tree = yaml.load(text, Loader=SAFE_LOADER)
     except (yaml.YAMLError, OSError, ValueError):
         return "(not readable as YAML)"
     if not isinstance(tree, dict):

@@ -92,12 +92,19 @@ Day = Annotated[date, BeforeValidator(iso_date), Field(ge=date(1900, 1, 1), le=d
 Seed = Annotated[Whole, Field(ge=0, lt=2**32)]
 
 
+def require_in_order(section: Frozen, first: str, last: str) -> None:
+    """Raises ValueError where the day `last` of a section lies before its day `first`."""
+    start, end = getattr(section, first), getattr(section, last)
+    if end < start:
+        raise ValueError(f"{last} ({end}) must not be before {first} ({start})")
+
+
 def broken_rule(error: Any) -> str:
     """An error of Pydantic in our words: the rule, then the value that breaks it where that is short."""
     if plain := {"missing": "is needed and missing", "extra_forbidden": "no such key"}.get(error["type"]):
         return plain
     what = (
-        rule_in_words(error)
+        _rule_in_words(error)
         .removeprefix("Value error, ")
         .replace("Input should", "should")
         .replace("valid tuple", "list")
@@ -108,6 +115,31 @@ def broken_rule(error: Any) -> str:
     what = re.sub(r"datetime\.date\((\d+), (\d+), (\d+)\)", lambda day: str(date(*map(int, day.groups()))), what)
     quotes_value = isinstance(error["input"], str | int | float | date | datetime) and "got" not in what
     return f"{what}, got {short_repr(error['input'])}" if quotes_value else what
+
+
+def _rule_in_words(error: Any) -> str:
+    """The rule that a value breaks, in Pydantic's words but where people slip: decimal commas, percent, lengths."""
+    kind, value, limits = error["type"], error["input"], error.get("ctx") or {}
+    if kind == "float_parsing":
+        if comma := re.fullmatch(r"\s*([+-]?\d+),(\d+)\s*", value):
+            return f"a number is needed, with a decimal point, as {comma[1]}.{comma[2]}"
+        percent = re.fullmatch(r"\s*([+-]?\d+(?:\.\d+)?)\s*%\s*", value)
+        return (
+            f"a number is needed, as {float(percent[1]) / 100:g} for {percent[1]} %"
+            if percent
+            else "a number is needed"
+        )
+    if kind == "less_than_equal" and limits["le"] == 1:
+        example = value if isinstance(value, int | float) and 1 < value <= 100 else 40
+        return f"should be between 0 and 1, as {example / 100:g} for {example:g} %"
+    if kind in ("string_too_long", "too_long") and isinstance(value, str):
+        return f"should have at most {limits['max_length']} characters"
+    if kind in ("string_too_short", "too_short") and isinstance(value, str):
+        return f"should have at least {limits['min_length']} character"
+    limit = next((limits[name] for name in ("lt", "le", "gt", "ge") if name in limits), 0)
+    if isinstance(limit, int | float) and abs(limit) >= 2**53:  # of which Pydantic shows a rounded one
+        return f"{error['msg'].rpartition(' ')[0]} {int(limit)}"
+    return error["msg"]
 
 
 # --- the keys of a section -------------------------------------------------------------------------------------------
@@ -204,28 +236,3 @@ def split_key(key: str) -> tuple[str, str]:
     """`a.b.c` to ("a.b", "c")."""
     section, _, name = key.rpartition(".")
     return section, name
-
-
-def rule_in_words(error: Any) -> str:
-    """The rule that a value breaks, in Pydantic's words but where people slip: decimal commas, percent, lengths."""
-    kind, value, limits = error["type"], error["input"], error.get("ctx") or {}
-    if kind == "float_parsing":
-        if comma := re.fullmatch(r"\s*([+-]?\d+),(\d+)\s*", value):
-            return f"a number is needed, with a decimal point, as {comma[1]}.{comma[2]}"
-        percent = re.fullmatch(r"\s*([+-]?\d+(?:\.\d+)?)\s*%\s*", value)
-        return (
-            f"a number is needed, as {float(percent[1]) / 100:g} for {percent[1]} %"
-            if percent
-            else "a number is needed"
-        )
-    if kind == "less_than_equal" and limits["le"] == 1:
-        example = value if isinstance(value, int | float) and 1 < value <= 100 else 40
-        return f"should be between 0 and 1, as {example / 100:g} for {example:g} %"
-    if kind in ("string_too_long", "too_long") and isinstance(value, str):
-        return f"should have at most {limits['max_length']} characters"
-    if kind in ("string_too_short", "too_short") and isinstance(value, str):
-        return f"should have at least {limits['min_length']} character"
-    limit = next((limits[name] for name in ("lt", "le", "gt", "ge") if name in limits), 0)
-    if isinstance(limit, int | float) and abs(limit) >= 2**53:  # of which Pydantic shows a rounded one
-        return f"{error['msg'].rpartition(' ')[0]} {int(limit)}"
-    return error["msg"]

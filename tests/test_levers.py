@@ -1,6 +1,5 @@
 """Shipped levers: sceptical numbers, what is known, what is promised; and the README's table of them."""
 
-import importlib.util
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,6 +15,7 @@ from clvsim.interventions.offer import OfferIntervention
 from clvsim.interventions.timing import Horizon
 from clvsim.kernels.rng import world_keys
 from clvsim.scenario import Scenario, compile_scenario, problems
+from tests.shipped import script
 
 ROOT = Path(__file__).parents[1]
 FILES = sorted((ROOT / "configs" / "scenario").glob("*.yaml"))
@@ -36,12 +36,7 @@ def compiled(tree: dict[str, Any]) -> Any:
 
 @pytest.fixture(scope="module")
 def writer() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("levers", ROOT / "docs" / "levers.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return script("levers")
 
 
 def test_the_table_of_the_readme_is_that_of_the_files(writer: ModuleType) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 import yaml
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
+from clvsim.foreign_yaml import events_with_depth
 from clvsim.schema import Day, Frozen, Positive, Price, Real, Seed, Share, Whole
 from clvsim.types import DAYS_PER_MONTH, DAYS_PER_UNIT, DAYS_PER_WEEK, RENEWAL_DAYS
 
@@ -29,9 +30,7 @@ def _mapping_of_text(text: str) -> Any:
     if len(text) > _LONGEST:
         raise ValueError(f"{_A_MAPPING}: it has {len(text):,} characters, at most {_LONGEST:,}")
     try:
-        depth = 0
-        for event in yaml.parse(text, Loader=yaml.BaseLoader):
-            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        for event, depth in events_with_depth(text, yaml.BaseLoader):
             if depth > _DEEPEST or isinstance(event, yaml.AliasEvent):
                 raise ValueError(f"{_A_MAPPING}: no deeper, and without aliases")
         read = yaml.load(text, Loader=yaml.BaseLoader)

@@ -1,12 +1,13 @@
 """From files or a data frame to one narrow DuckDB table of text. No value is interpreted here."""
 
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import duckdb
 import numpy as np
+import pandas as pd
 
 from clvsim.data.columns import FILTERS, KEYS, PRODUCT, ROW_KEYS, Columns, choose_columns, says_what
 from clvsim.data.config import DataConfig
@@ -15,6 +16,7 @@ from clvsim.data.files import BLANKS, bounded, layout_of
 from clvsim.data.presets import filled
 from clvsim.data.scan import Scan, Source, paths_of, readings_of, scan_source
 from clvsim.errors import ConfigError, DataError
+from clvsim.texts import short
 from clvsim.types import COVARIATE, QualityLine
 
 BUNDLED = {name: Path(__file__).parent / "bundled" / f"{name}.parquet" for name in ("cdnow_sample", "cdnow_master")}
@@ -139,6 +141,23 @@ def broken_lines(con: duckdb.DuckDBPyConnection, number: int, above: int = 0) ->
     count = con.execute("SELECT count(DISTINCT line) FROM reject_errors").fetchall()[0][0]
     con.execute("DROP TABLE reject_errors; DROP TABLE reject_scans")
     return [BrokenLine(number, int(line), kind, str(text).strip(BLANKS)) for line, kind, text in rows], count
+
+
+def text_table(con: duckdb.DuckDBPyConnection, scan: Scan, columns: Mapping[str, str], limit: str = "") -> pd.DataFrame:
+    """A table of which each row counts: for each name the column with that header as trimmed text, None where missing.
+
+    Raises DataError for a broken line. `limit`: SQL, as `LIMIT 3`.
+    """
+    values = ", ".join(f"{column_text(scan, header)} AS {identifier(name)}" for name, header in columns.items())
+    try:
+        frame = con.execute(f"SELECT {values} FROM {scan.table} {limit}", list(scan.parameters)).df()
+    except duckdb.Error as error:
+        raise DataError([(scan.label, f"cannot be read: {in_our_words(error)}")]) from error
+    broken, count = broken_lines(con, 0, scan.above) if scan.is_csv else ([], 0)
+    if count:
+        what = f"{count:,} lines do not fit the header, e.g. row {broken[0].line}: {short(broken[0].text, 80)!r}"
+        raise DataError([(scan.label, what)])
+    return frame.astype(object).where(frame.notna(), None)
 
 
 def require_same_columns(scans: Sequence[Scan], used: dict[str, str]) -> None:

@@ -45,10 +45,9 @@ class PulseIntervention(Intervention):
 
     def starts(self, period: Period, horizon: Horizon, lasts: int) -> tuple[int, ...]:
         """Weeks since today in which it begins; `lasts`: weeks with the dip."""
-        every = self.every_months or np.inf
-        times = 1 if self.every_months is None else int((horizon.months - period.start_month) / every) + 1
-        months = period.start_month + np.arange(1, times) * every if times > 1 else np.zeros(0)
-        begins = np.rint(in_weeks(np.append(period.start_month, months))).astype(int)
+        again = int((horizon.months - period.start_month) / self.every_months) if self.every_months else 0
+        months = period.start_month + np.arange(max(again, 0) + 1) * (self.every_months or 0.0)
+        begins = np.rint(in_weeks(months)).astype(int)
         last = in_weeks(min(period.end_month, horizon.months))
         fits = (begins >= 0) & (begins < last) & (begins + lasts <= in_weeks(horizon.months))
         return tuple(begins[fits].tolist())

@@ -57,11 +57,6 @@ def next_year(anchor, t, begins, ends):
 
 
 @inline
-def first_order_day(campaigns, run, path):
-    return path.start if run.arriving else campaigns.first_order[path.c]
-
-
-@inline
 def day_after(campaigns, o, run, path, t):
     """Of a campaign on dates or days of one's own, the first after day t."""
     first = o * campaigns.slots
@@ -70,7 +65,7 @@ def day_after(campaigns, o, run, path, t):
     begins, ends = campaigns.days[first + BEGINS], campaigns.days[first + ENDS]
     if campaigns.occasion[o] == BIRTHDAY:
         return next_year(YEAR * uniform(path.base, rng.BIRTHDAY, 0), t, begins, ends)
-    first_order = first_order_day(campaigns, run, path)
+    first_order = path.start if run.arriving else campaigns.first_order[path.c]
     return next_year(first_order, max(t, first_order), begins, ends)
 
 
@@ -85,11 +80,16 @@ def day_of_silence(campaigns, o, last):
 
 
 @inline
+def reaches(offers, o, run, path):
+    return offers.active[(o * run.groups + path.group) * (run.last_week + 1)] != 0
+
+
+@inline
 def begin(offers, campaigns, run, path):
     """The first campaigns of a customer."""
     for o in range(offers.count):
         day = math.inf
-        reached = offers.active[(o * run.groups + path.group) * (run.last_week + 1)] != 0
+        reached = reaches(offers, o, run, path)
         if reached and campaigns.occasion[o] == SILENCE:
             day = day_of_silence(campaigns, o, path.start if run.arriving else campaigns.last_order[path.c])
         elif reached and campaigns.occasion[o] != AT_ORDERS:
@@ -102,8 +102,8 @@ def after_order(offers, campaigns, run, path, t):
     """An order ends a silence."""
     for o in range(offers.count):
         if campaigns.occasion[o] == SILENCE:
-            reached = offers.active[(o * run.groups + path.group) * (run.last_week + 1)] != 0
-            offers.memory[NEXT * offers.count + o] = day_of_silence(campaigns, o, t) if reached else math.inf
+            day = day_of_silence(campaigns, o, t) if reaches(offers, o, run, path) else math.inf
+            offers.memory[NEXT * offers.count + o] = day
 
 
 @inline

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from clvsim.schema import LARGEST, Day, Frozen, Label, Name, Text
+from clvsim.schema import LARGEST, Day, Frozen, Label, Name, Text, require_in_order
 from clvsim.types import Diagnostic, DrawMethod, Seen
 
 MOST_FIGURES, MOST_WARNINGS = 2000, 200  # plans times models times figures of each; far more than a page shows
@@ -41,8 +41,7 @@ class _Log(Frozen):
 
     @model_validator(mode="after")
     def _ends_after_it_starts(self) -> "_Log":
-        if self.today < self.first_date:
-            raise ValueError(f"today ({self.today}) must not be before first_date ({self.first_date})")
+        require_in_order(self, "first_date", "today")
         return self
 
 

@@ -16,6 +16,7 @@ import yaml
 
 from clvsim.errors import ConfigError, Problem
 from clvsim.files import CONFIGS
+from clvsim.foreign_yaml import MAX_BYTES, MAX_DEPTH, SAFE_LOADER, events_with_depth
 
 LAUNCHERS = ("basic", "joblib", "submitit_local", "submitit_slurm")
 LAUNCHER_CLASSES = (
@@ -29,11 +30,10 @@ HYDRA_KEYS = ("hydra.run.dir", "hydra.sweep.dir", "hydra.sweep.subdir", "hydra.m
 CLOSED_FLAGS = ("--experimental-rerun", "--config-dir", "-cd", "--config-path", "-cp", "--config-name", "-cn")
 OUT, OUT_RESOLVERS = ("out", "hydra.run.dir", "hydra.sweep.dir"), ("now", "hydra")
 TEXT = ("data.only", "data.without", "data.failed")  # in which ${ is text
-MAX_BYTES, MAX_DEPTH, MAX_NODES = 1 << 18, 20, 20_000
+MAX_NODES = 20_000  # events of a file
 MAX_WORDS, MAX_TEXT, MAX_VALUES, MAX_DIGITS = 1000, 100_000, 500, 100  # of a command line, a word, a list, a number
 MAX_FILES, MAX_JOBS = 2000, 10_000
 
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 OWN_FILES = ("experiment", "scenarios", "always")  # groups whose files are the user's, beside those in configs/
 # What OmegaConf offers to every configuration, but for oc.select, which our own need.
 CLOSED_RESOLVERS = ("oc.env", "oc.create", "oc.decode", "oc.deprecated", "oc.dict.keys", "oc.dict.values")
@@ -98,7 +98,7 @@ def require_allowed_file(path: Path | str, name: str) -> None:
         raise ConfigError([(name, f"has more than {MAX_BYTES >> 10:,} KB, which no study needs")])
     try:
         _require_plain(content, name)
-        tree = yaml.load(content, Loader=_LOADER)
+        tree = yaml.load(content, Loader=SAFE_LOADER)
     except (yaml.YAMLError, UnicodeDecodeError, ValueError):
         return
     header = [f"# @package {found[:40].decode(errors='replace')}: {_NO_PACKAGE}" for found in _PACKAGE.findall(content)]
@@ -108,17 +108,12 @@ def require_allowed_file(path: Path | str, name: str) -> None:
 
 
 def _require_plain(content: bytes, name: str) -> None:
-    """Size and depth by events, which cost nothing: a few lines of aliases make a tree of any size."""
-    depth = 0
-    for nodes, event in enumerate(yaml.parse(content, Loader=_LOADER)):
+    """Raises ConfigError for aliases, tags, and more levels or entries than a study needs."""
+    for nodes, (event, depth) in enumerate(events_with_depth(content)):
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
             raise ConfigError([(name, "holds an anchor or an alias (& or *); write it out")])
         if getattr(event, "tag", None):
             raise ConfigError([(name, f"holds a tag ({event.tag[:40]}); values are plain text, numbers and lists")])
-        if isinstance(event, yaml.MappingStartEvent | yaml.SequenceStartEvent):
-            depth += 1
-        elif isinstance(event, yaml.MappingEndEvent | yaml.SequenceEndEvent):
-            depth -= 1
         if depth > MAX_DEPTH or nodes > MAX_NODES:
             raise ConfigError([(name, f"is deeper than {MAX_DEPTH} levels or has more than {MAX_NODES:,} entries")])
 

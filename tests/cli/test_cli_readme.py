@@ -3,7 +3,6 @@
 After a change of results: `make demo`, put the new figures into README's Limits, and `make picture`.
 """
 
-import importlib.util
 import json
 import re
 import subprocess
@@ -15,6 +14,7 @@ import pytest
 
 from clvsim.files import ROOT
 from clvsim.report import format as fmt
+from tests.shipped import script
 
 pytestmark = pytest.mark.slow
 
@@ -33,13 +33,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 
 @pytest.fixture(scope="module")
 def picture() -> ModuleType:
-    """docs/picture.py, which is no module of a package."""
-    spec = importlib.util.spec_from_file_location("picture", ROOT / "docs" / "picture.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return script("picture")
 
 
 def test_readme_tells_how_the_demos_check_went(demo: tuple[Path, str]) -> None:

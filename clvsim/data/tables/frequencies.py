@@ -11,18 +11,17 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
-import duckdb
 import numpy as np
 import pandas as pd
 
 from clvsim.data import checks
 from clvsim.data.columns import Columns, choose
 from clvsim.data.config import SummaryConfig
-from clvsim.data.database import connect, in_our_words, quoted
+from clvsim.data.database import connect, quoted
 from clvsim.data.files import layout_of
 from clvsim.data.material import Material
-from clvsim.data.raw import broken_lines, column_text, require_same_columns
-from clvsim.data.scan import Scan, scan_source
+from clvsim.data.raw import require_same_columns, text_table
+from clvsim.data.scan import scan_source
 from clvsim.errors import ConfigError, DataError, Problem
 from clvsim.schema import LARGEST, TINY
 from clvsim.texts import short
@@ -121,7 +120,7 @@ def read_table(source: str | Path | pd.DataFrame | None, config: SummaryConfig) 
         named = {key: getattr(config, key) for key in NAMES}
         columns = choose(scans[0].headers, named, NAMES, REQUIRED, scans[0].label)
         require_same_columns(scans, columns.used)
-        frames = [_texts(con, scan, columns.used) for scan in scans]
+        frames = [text_table(con, scan, columns.used).reindex(columns=[*NAMES], fill_value="") for scan in scans]
     label = scans[0].label if len(scans) == 1 else str(source)
     frame = pd.concat(frames, ignore_index=True)
     if frame.empty:
@@ -136,21 +135,6 @@ def read_table(source: str | Path | pd.DataFrame | None, config: SummaryConfig) 
     )
     numbers = con.execute(f"SELECT {parsed} FROM texts").df().astype(float)
     return Table(frame, numbers, position, label, columns, scans[0].headers)
-
-
-def _texts(con: duckdb.DuckDBPyConnection, scan: Scan, used: dict[str, str]) -> pd.DataFrame:
-    """The columns used, as text. Raises DataError for a broken line, since every row is a customer."""
-    values = ", ".join(f"{column_text(scan, used[k])} AS {k}" if k in used else f"'' AS {k}" for k in NAMES)
-    try:
-        frame = con.execute(f"SELECT {values} FROM {scan.table}", list(scan.parameters)).df()
-    except duckdb.Error as error:
-        raise DataError([(scan.label, f"cannot be read: {in_our_words(error)}")]) from error
-    if scan.is_csv and (broken := broken_lines(con, 0, scan.above)[0]):
-        first = broken[0]
-        raise DataError(
-            [(scan.label, f"{len(broken):,} lines do not fit the header, e.g. row {first.line}: {first.text!r}")]
-        )
-    return frame.astype(object).where(frame.notna(), None)
 
 
 def summary_of(table: Table, config: SummaryConfig) -> CustomerSummary:

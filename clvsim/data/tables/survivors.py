@@ -9,16 +9,15 @@ import tempfile
 from collections.abc import Iterator
 from datetime import timedelta
 
-import duckdb
 import numpy as np
 import pandas as pd
 
 from clvsim import clock
 from clvsim.data.config import SurvivorsConfig
-from clvsim.data.database import connect, identifier, in_our_words
+from clvsim.data.database import connect
 from clvsim.data.files import layout_of
 from clvsim.data.material import Material
-from clvsim.data.raw import broken_lines, column_text
+from clvsim.data.raw import text_table
 from clvsim.data.scan import scan_source
 from clvsim.errors import ConfigError, DataError, Problem
 from clvsim.schema import LARGEST, TINY
@@ -54,17 +53,7 @@ def _read(config: SurvivorsConfig) -> pd.DataFrame:
         first, *others = scan_source(con, config.path, layout_of(config), folder)
         if others:
             raise ConfigError([("data.path", f"one table at a time, {config.path} matches {1 + len(others)} files")])
-        values = ", ".join(f"{column_text(first, name)} AS {identifier(name)}" for name in dict.fromkeys(first.headers))
-        try:
-            rows = con.execute(f"SELECT {values} FROM {first.table} LIMIT {MOST_ROWS + 1}", list(first.parameters))
-            frame = rows.df()
-        except duckdb.Error as error:
-            raise DataError([(first.label, f"cannot be read: {in_our_words(error)}")]) from error
-        broken, count = broken_lines(con, 0, first.above) if first.is_csv else ([], 0)
-    if count:
-        what = f"{count:,} lines do not fit the header, e.g. row {broken[0].line}: {short(broken[0].text, 80)!r}"
-        raise DataError([(first.label, what)])
-    return frame.astype(object).where(frame.notna(), None)
+        return text_table(con, first, {name: name for name in first.headers}, f"LIMIT {MOST_ROWS + 1}")
 
 
 def check_table(frame: pd.DataFrame, config: SurvivorsConfig, label: str) -> pd.DataFrame:

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from clvsim.models.around.path import FRESH_MONTHS, LAST_MONTH, STEEPEST, Autocorrelation, path_domains
 from clvsim.models.domain import LOG_FACTOR, Domain
-from clvsim.schema import LARGEST, Amount, Day, Frozen, Real, Whole
+from clvsim.schema import LARGEST, Amount, Day, Frozen, Real, Whole, require_in_order
 from clvsim.types import DAYS_PER_MONTH
 
 _MOST_DAYS = 402_000  # from the first day of `Day` to its last
@@ -27,8 +27,7 @@ class Window(Frozen):
 
     @model_validator(mode="after")
     def _ends_after_it_starts(self) -> "Window":
-        if self.end < self.start:
-            raise ValueError(f"end ({self.end}) must not be before start ({self.start})")
+        require_in_order(self, "start", "end")
         return self
 
 
@@ -135,8 +134,7 @@ class Calendar(Frozen):
 
     @model_validator(mode="after")
     def _is_of_one_log(self) -> "Calendar":
-        if self.today < self.first_date:
-            raise ValueError(f"today ({self.today}) must not be before first_date ({self.first_date})")
+        require_in_order(self, "first_date", "today")
         if self.path and self.path.months > (longest := months_of(self.length) + 1):
             raise ValueError(f"path.months must be at most the {longest} of the log, got {self.path.months}")
         if not len(self.codes) == len(self.days) == len(self.orders):
