@@ -57,10 +57,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         refuse(error.problems, error.code, words)
         return error.code
     except Interrupted as stop:
-        note("interrupted; nothing was written")
+        note(f"interrupted; {stop.outcome}")
         return int(stop.code or 0)
     except KeyboardInterrupt:
-        note("interrupted; nothing was written")
+        note(f"interrupted; {Interrupted.outcome}")
         return 128 + signal.SIGINT
     except Exception:
         print_internal_error()

@@ -22,6 +22,8 @@ _first_signal: int | None = None  # since `interruptible` began
 class Interrupted(SystemExit):
     """SIGINT or SIGTERM. Not a KeyboardInterrupt: samplers catch that and return half a posterior."""
 
+    outcome = "nothing was written"
+
 
 @contextmanager
 def interruptible() -> Generator[None]:

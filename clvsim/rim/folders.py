@@ -11,10 +11,11 @@ from clvsim.runfolder import missing_folders, remove_empty, sweep_partials
 
 
 class FolderState(NamedTuple):
-    """Which folders were missing before Hydra created an output folder, and whether a sweep's record existed."""
+    """What there was before Hydra created an output folder: missing folders, a sweep's record, finished results."""
 
     missing_folders: tuple[Path, ...]
     had_multirun_yaml: bool
+    results: frozenset[Path]
 
 
 states: dict[Path, FolderState] = {}  # by output folder, before Hydra created it
@@ -24,8 +25,28 @@ def remember_folder(path: str) -> str:
     """Resolver `${folder:PATH}`: return PATH, and record which of its folders exist before Hydra creates them."""
     folder = Path(path).absolute()
     with suppress(OSError, ValueError):  # a path that cannot be: who creates it says so
-        states.setdefault(folder, FolderState(missing_folders(folder), (folder / "multirun.yaml").exists()))
+        had_multirun_yaml = (folder / "multirun.yaml").exists()
+        states.setdefault(folder, FolderState(missing_folders(folder), had_multirun_yaml, results_in(folder)))
     return path
+
+
+def results_in(folder: Path) -> frozenset[Path]:
+    """The folder of a finished run, or those of a sweep's finished jobs: each appears whole."""
+    with suppress(OSError):
+        children = [path for path in folder.iterdir() if not path.name.startswith(".")]
+        if any(path.name == "run.json" for path in children):
+            return frozenset({folder})
+        return frozenset(path for path in children if path.name.isdigit() and (path / "run.json").is_file())
+    return frozenset()
+
+
+def outcome() -> str:
+    """What an interruption found finished, as the disk has it: a signal may come after the last rename."""
+    finished = sorted(path for folder, state in states.items() for path in results_in(folder) - state.results)
+    if not finished:
+        return ""
+    several = f"{len(finished)} results in {relative_to_here(finished[0].parent)}"
+    return f"finished before, and kept: {several if len(finished) > 1 else relative_to_here(finished[0])}"
 
 
 def register() -> None:
@@ -60,3 +81,8 @@ def other_days(final: Path) -> list[Path]:
     if root.parent.name != "outputs":
         return []
     return [path for path in root.iterdir() if path.is_dir()]
+
+
+def relative_to_here(path: Path) -> Path:
+    """The path relative to the current directory when it lies below, else unchanged."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

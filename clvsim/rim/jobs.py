@@ -147,7 +147,7 @@ def context(name: str, words: tuple[str, ...], folder: Path | None, final: Path)
     overrides = HydraConfig.get().overrides.task if is_sweeping() else words
     return RunContext(
         folder=folder,
-        final=relative_to_here(final),
+        final=folders.relative_to_here(final),
         command=shlex.join(["clvsim", name, *(word for word in without_out(overrides) if word not in ANSWER_FLAGS)]),
         say=say,
         note=functools.cache(note),  # several models may have the same to say
@@ -182,8 +182,3 @@ def without_out(words: Sequence[str]) -> list[str]:
 
 def output_dir() -> Path:
     return Path(HydraConfig.get().runtime.output_dir)
-
-
-def relative_to_here(path: Path) -> Path:
-    """The path relative to the current directory when it lies below, else unchanged."""
-    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

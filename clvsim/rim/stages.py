@@ -17,6 +17,7 @@ from clvsim import clock
 from clvsim.console import note, say
 from clvsim.errors import ClvsimError, ConfigError, Problem
 from clvsim.files import CONFIGS
+from clvsim.interruption import Interrupted
 from clvsim.private import settle_temporary
 from clvsim.rim import folders, source
 from clvsim.rim.allowed import close_resolvers
@@ -53,10 +54,10 @@ def stage(name: str, words: Sequence[str]) -> int:
             if "null byte" in str(error):
                 raise ConfigError([("out", "holds a character that no path has, NUL")]) from None
             raise ConfigError([("flags", str(error).partition("\n")[0])]) from None
-        except SystemExit:
+        except SystemExit as stop:
             stop_workers()
-            if succeeded := outcomes.codes().count(0):
-                note(f"jobs that finished before the interruption, and whose results are kept: {succeeded}")
+            if isinstance(stop, Interrupted):
+                stop.outcome = folders.outcome() or stop.outcome
             raise
         finally:
             folders.remove_unused_folders()

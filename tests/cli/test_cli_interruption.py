@@ -15,6 +15,7 @@ import pytest
 
 from clvsim import cli, runfolder
 from clvsim.interruption import GRACE_SECONDS, Interrupted, interruptible
+from clvsim.rim import jobs
 from tests.cli.shell import FORCED_END, STOPPED, interrupted, tree
 
 # A command that works while its run folder is unfinished.
@@ -139,3 +140,32 @@ def test_a_folder_just_made_goes_again(words, here, monkeypatch, capfd):
     assert cli.main(["fit", "data=cdnow", *words]) == 143
     assert capfd.readouterr() == ("", STOPPED)
     assert tree(here) == {}
+
+
+@pytest.mark.parametrize(
+    ("words", "kept"),
+    [(("out=x/y",), "x/y"), (("-m", "seed=1,2", "out=x"), "x/0"), (("-m", "seed=1,2", "out=x"), "2 results in x")],
+    ids=["run", "first of a sweep", "last of a sweep"],
+)
+def test_what_was_finished_before_a_signal_is_kept_and_said(words, kept, here, monkeypatch, capfd):
+    synced = runfolder.sync
+    last = kept.startswith("2")
+
+    def sync(folder: Path) -> None:
+        synced(folder)
+        if not last or ((here / "x/0").is_dir() and (here / "x/1").is_dir()):
+            signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(runfolder, "sync", sync)
+    monkeypatch.setattr(jobs, "load_stage", lambda name: write_a_record)
+    assert cli.main(["fit", "data=cdnow", *words]) == 143
+    assert capfd.readouterr() == ("", f"clvsim: interrupted; finished before, and kept: {kept}\n")
+    assert {name for name in tree(here) if name.endswith("run.json")} == (
+        {"x/0/run.json", "x/1/run.json"} if last else {f"{kept}/run.json"}
+    )
+
+
+def write_a_record(config: object, ctx: runfolder.RunContext) -> int:
+    assert ctx.folder is not None
+    (ctx.folder / "run.json").write_text("{}")
+    return 0

@@ -165,14 +165,21 @@ class Killing:
         if "Traceback" in ended.out + ended.err:
             yield f"a traceback: {ended.err[-600:]!r}"
         out = room.here / "out"
-        left = {name for name in tree(out) if ".partial-" not in name} if out.exists() else set()
-        if kill.command == "sweep":  # jobs that finished before are kept, and said
-            expected, found = self.undisturbed["sweep"].results, results(out)
-            if wrong := [name for name, content in found.items() if content != expected[name]]:
-                yield f"jobs that look finished have other results: {wrong}"
-        elif left - {"r"}:
-            yield f"half a folder looks like a result: {sorted(left)[:6]}"
+        expected, found = self.undisturbed[kill.command], results(out)
+        if wrong := [name for name, content in found.items() if content != expected.results[name]]:
+            yield f"what looks finished has other results: {wrong}"
         forced = kill.signal == signal.SIGKILL or "ended at once" in ended.err
+        said = "finished before, and kept" in ended.err
+        if not forced and said != bool(found):
+            yield f"{sorted(found)} are there, and it says {ended.err[-300:]!r}"
+        if kill.command == "sweep":
+            pass  # jobs that finished before are kept
+        elif found:
+            if missing := expected.names - {*tree(out)}:
+                yield f"what looks finished misses {sorted(missing)[:6]}"
+            shutil.rmtree(out)
+        elif left := {name for name in tree(out) if ".partial-" not in name} - {"r"} if out.exists() else set():
+            yield f"half a folder looks like a result: {sorted(left)[:6]}"
         if not forced and kill.command != "sweep" and (more := {*tree(out)} - before if out.exists() else set()):
             yield f"left behind: {sorted(more)[:6]}"
         if not forced and (more := {*tree(room.temporary)} - before):
