@@ -98,7 +98,8 @@ def test_the_walk_reaches_every_section():
     names = {where.partition(".")[0] for where in LEAVES}
     assert {"SimulationConfig", "Channel", "LogNormalPrior", "Experiment", "When", "IfDeclined", "DataConfig"} <= names
     assert {kind.__name__ for kind in INTERVENTIONS.values()} & names == {
-        *("OfferIntervention", "ContactIntervention", "CampaignIntervention", "PulseIntervention")
+        *("OfferIntervention", "ContactIntervention", "CampaignIntervention", "PulseIntervention"),
+        "MembershipIntervention",
     }
 
 

@@ -4,6 +4,7 @@ from clvsim.interventions.base import Intervention
 from clvsim.interventions.campaign import CampaignIntervention
 from clvsim.interventions.contact import ContactIntervention
 from clvsim.interventions.cost import CostIntervention
+from clvsim.interventions.membership import MembershipIntervention
 from clvsim.interventions.offer import OfferIntervention
 from clvsim.interventions.pulse import PulseIntervention
 from clvsim.interventions.shift import ShiftIntervention
@@ -13,6 +14,7 @@ INTERVENTIONS: dict[str, type[Intervention]] = {
     "pulse": PulseIntervention,
     "offer": OfferIntervention,
     "campaign": CampaignIntervention,
+    "membership": MembershipIntervention,
     "contact": ContactIntervention,
     "cost": CostIntervention,
 }

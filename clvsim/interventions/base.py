@@ -196,7 +196,20 @@ class Quality(NamedTuple):
     spend: np.ndarray
 
 
-Occasion = Literal["orders", "dates", "anniversary", "birthday", "silence"]
+Occasion = Literal["orders", "dates", "anniversary", "birthday", "silence", "membership"]
+
+
+class MembershipTerms(NamedTuple):
+    """A trial that starts at an order, and charges of the price afterwards. Arrays (n,)."""
+
+    trial_days: float
+    period_days: float  # between charges
+    trial_cost: np.ndarray  # money per trial
+    convert: np.ndarray  # share of trials that are paid for
+    churn: np.ndarray  # mean chance to leave at a renewal
+    polarisation: float  # ψ = 1 / (a + b + 1) of Beta(a, b), from which each member has the own chance; 0: all alike
+    card_loss: np.ndarray  # chance that a charge fails for good
+    order_cost: np.ndarray  # money per order of a member
 
 
 @dataclass(frozen=True)
@@ -204,7 +217,9 @@ class OfferTerms:
     """An extra item at orders. Arrays (n,); rates are log factors on the purchase rate, hazards in budget units.
 
     What declining does to the rate halves in `half_life_weeks`; with `goods_return` a refund saves the cost of goods.
-    On another `occasion` than orders it is a campaign, which costs `contact_cost` for everybody whom it reaches.
+    On another `occasion` than orders it is a campaign, which costs `contact_cost` for everybody whom it reaches, or
+    with `membership` terms one, which is offered at orders and charged when it falls due; `accept_rate` holds as long
+    as the customer is a member.
     """
 
     name: str
@@ -227,10 +242,11 @@ class OfferTerms:
     dates: tuple[float, ...] = ()  # days since today, ascending
     silent_days: tuple[float, float] = (0.0, np.inf)  # since the last order: at least, and at most
     contact_cost: np.ndarray | None = None  # of a campaign
+    membership: MembershipTerms | None = None
 
     @property
     def is_campaign(self) -> bool:
-        return self.occasion != "orders"
+        return self.contact_cost is not None
 
 
 @dataclass(frozen=True)

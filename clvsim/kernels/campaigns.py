@@ -8,20 +8,20 @@ import math
 
 import numpy as np
 
-from clvsim.kernels import rng
+from clvsim.kernels import membership, rng
 from clvsim.kernels.books import count, place_of, post_cohort, units
 from clvsim.kernels.clocks import stretch_due
 from clvsim.kernels.offers import take_offer
 from clvsim.kernels.paths import apply_push
 from clvsim.kernels.payback import add_contribution, cost_of_sale
-from clvsim.kernels.state import Life
+from clvsim.kernels.state import Life, Push
 from clvsim.kernels.structs import (
-    AT_ORDERS,
     BASE_LINES,
     BEGINS,
     BIRTHDAY,
     COHORT_CONTRIBUTION,
     ENDS,
+    MEMBERSHIP,
     MOST,
     NEXT,
     OFFER_LINES,
@@ -92,7 +92,7 @@ def begin(offers, campaigns, run, path):
         reached = reaches(offers, o, run, path)
         if reached and campaigns.occasion[o] == SILENCE:
             day = day_of_silence(campaigns, o, path.start if run.arriving else campaigns.last_order[path.c])
-        elif reached and campaigns.occasion[o] != AT_ORDERS:
+        elif reached and ON_DATES <= campaigns.occasion[o] <= BIRTHDAY:
             day = day_after(campaigns, o, run, path, path.start)
         offers.memory[NEXT * offers.count + o] = day
 
@@ -113,28 +113,39 @@ def move_on(offers, campaigns, o, run, path, t):
     offers.memory[at] = math.inf if campaigns.occasion[o] == SILENCE else day_after(campaigns, o, run, path, t)
 
 
+@inline
+def write(offers, campaigns, o, run, book, rare, path, place, life):
+    """One campaign's message, and the answer."""
+    now, cost = life.now, campaigns.cost[path.w * offers.count + o]
+    move_on(offers, campaigns, o, run, path, now.t)
+    count(run, book, path, place, BASE_LINES + OFFER_LINES * o + SHOWN)
+    record(rare, path, TRACE_CAMPAIGN, now.t, 0.0)
+    event = np.int64(now.tick) if campaigns.occasion[o] == SILENCE else np.int64(now.t)
+    if uniform(path.base ^ offers.key[o], rng.OFFER, event) < offers.take[path.w * offers.count + o]:
+        push = take_offer(offers, o, event, run, book, rare, path, place, life)
+        return Push(push.gain - cost, push.sold, push.hazard, push.factor, push.damping, push.owed)
+    return Push(-cost, 0.0, 0.0, 1.0, 0.0, 0.0)
+
+
 @room
 def at_campaign(ground, offers, contacts, rare, path, life):
-    """All campaigns of this day."""
+    """All campaigns and charges of memberships of this day."""
     run, book, campaigns, now = ground.run, ground.book, rare.campaigns, life.now
     place = place_of(run, path, now.t)
     gain, revenue = 0.0, 0.0
     for o in range(offers.count):
         if offers.memory[NEXT * offers.count + o] > now.t:
             continue
-        move_on(offers, campaigns, o, run, path, now.t)
-        count(run, book, path, place, BASE_LINES + OFFER_LINES * o + SHOWN)
-        gain -= campaigns.cost[path.w * offers.count + o]
-        record(rare, path, TRACE_CAMPAIGN, now.t, 0.0)
-        event = np.int64(now.tick) if campaigns.occasion[o] == SILENCE else np.int64(now.t)
-        if uniform(path.base ^ offers.key[o], rng.OFFER, event) < offers.take[path.w * offers.count + o]:
-            push = take_offer(offers, o, event, run, book, rare, path, place, life)
-            if not at_intervals(rare):
-                moment = stretch_due(run, ground.weeks, life, 1.0 / push.factor)
-                life = Life(moment, life.own, life.budget, life.terms, life.purse, life.listing, life.row)
-            life = apply_push(life, push)
-            gain += push.gain
-            revenue += push.sold
+        if campaigns.occasion[o] == MEMBERSHIP:
+            push = membership.charge(offers, campaigns, o, run, book, rare, path, place, now.t)
+        else:
+            push = write(offers, campaigns, o, run, book, rare, path, place, life)
+        if push.factor != 1.0 and not at_intervals(rare):
+            moment = stretch_due(run, ground.weeks, life, 1.0 / push.factor)
+            life = Life(moment, life.own, life.budget, life.terms, life.purse, life.listing, life.row)
+        life = apply_push(life, push)
+        gain += push.gain
+        revenue += push.sold
     cost = cost_of_sale(ground.weeks, path, revenue)
     purse = add_contribution(run, book, contacts, ground.weeks, ground.tolls, path, place, life, gain, cost)
     return Life(life.now, life.own, life.budget, life.terms, purse, life.listing, life.row)
@@ -145,6 +156,8 @@ def run_out(ground, offers, rare, path):
     """What campaigns still cost for somebody who has left without a word, discounted to today."""
     run, campaigns, total = ground.run, rare.campaigns, 0.0
     for o in range(offers.count):
+        if campaigns.occasion[o] == MEMBERSHIP:
+            continue
         cost, t = campaigns.cost[path.w * offers.count + o], offers.memory[NEXT * offers.count + o]
         while t < path.end:
             place = place_of(run, path, t)

@@ -7,7 +7,20 @@ contribution, with which a newcomer may have repaid; the hazard of the order at 
 import math
 from dataclasses import dataclass
 
-from clvsim.kernels import attrition, books, campaigns, clocks, grid, orders, paths, payback, rng, trace, traits
+from clvsim.kernels import (
+    attrition,
+    books,
+    campaigns,
+    clocks,
+    grid,
+    membership,
+    orders,
+    paths,
+    payback,
+    rng,
+    trace,
+    traits,
+)
 from clvsim.kernels import contacts as contacts_room
 from clvsim.kernels import offers as offers_room
 from clvsim.kernels.compiler import njit
@@ -133,6 +146,9 @@ def build(on: Mechanisms):
                             trace.record(rare, path, TRACE_DEATH, day, 0.0)
                         if listing.listed and run.renewing:  # a contract that ended is known to be lost
                             contacts_room.post_contacts(contacts, run, book, rare, path, listing.leaves, day)
+                    if special:  # noqa: SIM102 (pruned on its own)
+                        if not alive and not run.renewing:
+                            life = membership.run_out(ground, deals, contacts, rare, path, life)
                     if run.valued:
                         out.value[w, c] += life.purse.total
                         out.orders[w, c] = life.now.tick - life.now.skipped

@@ -17,6 +17,7 @@ from clvsim.kernels.structs import (
     COHORT_REVENUE,
     DAMPING,
     DECLINED,
+    MEMBERSHIP,
     MEMORIES,
     OFFER_LINES,
     REFUNDED,
@@ -84,6 +85,9 @@ def at_order(offers, run, book, rare, path, place, life, gain, revenue):
     """All offers that an order meets, one after the other; -> (life, contribution and revenue with them)."""
     number = min(path.orders_before + life.now.tick - life.now.skipped, offers.numbers - 1)
     for o in range(offers.count):
+        if rare is not None:  # noqa: SIM102 (pruned on its own)
+            if rare.campaigns.occasion[o] == MEMBERSHIP:
+                continue
         if not is_shown(offers, o, run, path, place.week, number):
             continue
         count(run, book, path, place, BASE_LINES + OFFER_LINES * o + SHOWN)

@@ -3,6 +3,7 @@
 import numpy as np
 
 from clvsim.kernels import campaigns as campaigns_room
+from clvsim.kernels import membership
 from clvsim.kernels import offers as offers_room
 from clvsim.kernels.amounts import amount_of, collect_displaced, first_amount, later_amount
 from clvsim.kernels.attrition import add_hazard, check_limit, order_hazard
@@ -65,6 +66,12 @@ def at_order(ground, offers, contacts, rare, path, place, life, first):
         life, gain, amount = offers_room.at_order(
             offers, ground.run, ground.book, rare, path, place, life, gain, amount
         )
+        if rare is not None:  # noqa: SIM102 (pruned on its own)
+            if rare.campaigns.running:
+                life, spent = membership.at_order(
+                    offers, rare.campaigns, ground.run, ground.book, rare, path, place, life
+                )  # fmt: skip
+                gain -= spent
     cost = cost_of_order(ground.weeks, path, amount)
     purse = add_contribution(
         ground.run, ground.book, contacts, ground.weeks, ground.tolls, path, place, life, gain, cost

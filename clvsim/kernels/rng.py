@@ -35,7 +35,11 @@ STREAM = U64(0xD1342543DE82EF95)
     SHARE_PAID,
     PAID,
     BIRTHDAY,
-) = range(1, 22)
+    MEMBER_CHURN,
+    CONVERSION,
+    RENEWAL,
+    CARD,
+) = range(1, 26)
 
 
 def text_key(text: str) -> np.uint64:

@@ -131,7 +131,7 @@ def run_of(people, laws, kept, tables, clock, out):
 
 @inline
 def is_running(occasion):
-    """Whether some offer is a campaign."""
+    """Whether some offer is a campaign or a membership."""
     running = False
     for o in range(occasion.shape[0]):
         running = running or occasion[o] != AT_ORDERS
@@ -146,6 +146,11 @@ def campaigns_of(people, offers):
         flat(offers.days),
         offers.days.shape[1],
         flat(offers.contact_cost),
+        flat(offers.convert),
+        flat(offers.churn_a),
+        flat(offers.churn_b),
+        flat(offers.card_loss),
+        flat(offers.perk),
         flat(people.first_order),
         flat(people.last_order),
     )

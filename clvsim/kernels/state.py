@@ -208,13 +208,18 @@ class Programmes(NamedTuple):
 
 
 class Campaigns(NamedTuple):
-    """What offers are shown on other days than those of orders; idle unless `running`. As in `structs.Offers`."""
+    """Offers that act on other days than those of orders; idle unless `running`. As in `structs.Offers`."""
 
     running: bool
     occasion: Flat
     days: Flat  # (count, slots)
     slots: int
-    cost: Flat  # (w, count)
+    cost: Flat  # (w, count), as the following
+    convert: Flat
+    churn_a: Flat
+    churn_b: Flat
+    card_loss: Flat
+    perk: Flat
     first_order: Flat  # (customers,)
     last_order: Flat
 

@@ -137,12 +137,13 @@ class Offers(NamedTuple):
 
     key: np.ndarray  # uint64 (o,), hash of the intervention's name
     on_order: np.ndarray  # bool (o, n), shown at order number 1, 2, …; the last entry holds for all later ones
-    occasion: np.ndarray  # int64 (o,) when it is shown: at orders, or as a campaign on another OCCASION
-    days: np.ndarray  # float64 (o, n): dates, ascending; or BEGINS, ENDS, SILENT, MOST of a campaign on other days
+    occasion: np.ndarray  # int64 (o,) when it is shown: at orders, as a campaign, or as a membership
+    days: np.ndarray  # float64 (o, n): dates, ascending; BEGINS, ENDS, SILENT, MOST of a campaign on other days; TRIAL
+    # and EVERY, lengths of a membership
     active: np.ndarray  # bool (o, g, k)
     take: np.ndarray
     price: np.ndarray
-    contact_cost: np.ndarray  # of a campaign, for each customer whom it reaches
+    contact_cost: np.ndarray  # of a campaign, for each customer whom it reaches; of a membership, per trial
     cost: np.ndarray  # goods and incentive per taken offer
     refund: np.ndarray  # probability
     returned: np.ndarray  # value of the goods that come back with a refund
@@ -152,7 +153,15 @@ class Offers(NamedTuple):
     decline_rate: np.ndarray  # log factor on the purchase rate, which heals
     healing: np.ndarray  # factor on that log from week to week
     accept_rate: np.ndarray  # factor on the purchase rate
-    memory: np.ndarray  # (MEMORIES, o): times declined, the present log factor on the purchase rate, the next campaign
+    convert: np.ndarray  # of a membership: share of trials that are paid for
+    churn_a: np.ndarray  # own chance to leave at a renewal ~ Beta(a, b); a for all where b is 0
+    churn_b: np.ndarray
+    card_loss: np.ndarray  # chance that a charge fails for good
+    perk: np.ndarray  # cost of a member's order
+    memory: (
+        np.ndarray
+    )  # (MEMORIES, o): times declined, the present log factor on the purchase rate, the day of the next
+    # campaign or charge, 1 + the charges so far, the member's chance to leave
 
 
 OFFERS_SHARED = ("key", "on_order", "active", "occasion", "days")  # by all worlds
@@ -191,10 +200,12 @@ LEVERED = 32  # another scenario of the run has offers, contacts or a margin tha
 # Under more than one tariff, a line for those who repay each of the others stands before those of the programmes.
 REVENUE, GOODS, ORDERS, ACQUIRED, ACTIVE, REPAID, OPTED_OUT, BASE_LINES = constants(8)
 SHOWN, TAKEN, REFUNDED, OFFER_LINES = constants(4)
+SERVED = REFUNDED  # orders of members: charges are not refunded
 PER_CUSTOMER, PER_ORDER, OF_REVENUE, DUES = constants(4)
-DECLINED, DAMPING, NEXT, MEMORIES = constants(4)
-AT_ORDERS, ON_DATES, ANNIVERSARY, BIRTHDAY, SILENCE = constants(5)  # occasions
+DECLINED, DAMPING, NEXT, CHARGES, CHURN, MEMORIES = constants(6)
+AT_ORDERS, ON_DATES, ANNIVERSARY, BIRTHDAY, SILENCE, MEMBERSHIP = constants(6)  # occasions
 BEGINS, ENDS, SILENT, MOST, CAMPAIGN_DAYS = constants(5)  # first and last day, days of silence: at least and at most
+TRIAL, EVERY, MEMBERSHIP_DAYS = constants(3)
 COHORT_REVENUE, COHORT_CONTRIBUTION, COHORT_ACTIVE, COHORT_LINES = constants(4)
 COUNT_UNIT = 2.0**24
 
@@ -228,7 +239,10 @@ class Trace(NamedTuple):
     used: np.ndarray  # int64 (1,)
 
 
-TRACE_ORDER, TRACE_TAKEN, TRACE_DECLINED, TRACE_DEATH, TRACE_OPT_OUT, TRACE_REFUND, TRACE_CAMPAIGN = constants(7)
+(
+    TRACE_ORDER, TRACE_TAKEN, TRACE_DECLINED, TRACE_DEATH, TRACE_OPT_OUT, TRACE_REFUND, TRACE_CAMPAIGN, TRACE_JOINED,
+    TRACE_LEFT,
+) = constants(9)  # fmt: skip
 
 
 def seal(array: np.ndarray, dtype: type | np.dtype = np.float64) -> np.ndarray:

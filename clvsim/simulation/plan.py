@@ -146,7 +146,10 @@ def far_prices(scenarios: Iterable[CompiledScenario], scale: float) -> Iterator[
     """Prices of offers so far above what customers pay (`scale`) that sums of both would not be counted exactly."""
     for scenario in scenarios:
         for offer in (m for m in scenario.mechanisms if isinstance(m, OfferTerms)):
-            for key, amounts in (("price", offer.price), ("incentive", offer.incentive)):
+            amounts_by_key = {"price": offer.price, "incentive": offer.incentive}
+            if offer.membership is not None:
+                amounts_by_key |= {"trial_cost": offer.membership.trial_cost, "order_cost": offer.membership.order_cost}
+            for key, amounts in amounts_by_key.items():
                 if (highest := float(np.max(amounts))) > FAR_ABOVE * scale:
                     rule = f"must be at most {FAR_ABOVE:,.0f} times what an order is (about {scale:g})"
                     yield Problem(f"scenario.{scenario.name}.{offer.name}.{key}", f"{rule}, got {highest:,.6g}")
@@ -163,7 +166,9 @@ def without_costs(mechanism: Mechanism) -> Mechanism:
     match mechanism:
         case OfferTerms():
             free = np.zeros_like(mechanism.incentive)
-            return replace(mechanism, margin=None, incentive=free, contact_cost=free)
+            contact_cost = None if mechanism.contact_cost is None else free
+            member = mechanism.membership and mechanism.membership._replace(trial_cost=free, order_cost=free)
+            return replace(mechanism, margin=None, incentive=free, contact_cost=contact_cost, membership=member)
         case ContactProgramme():
             return replace(mechanism, cost=0.0)
     return mechanism
@@ -195,6 +200,9 @@ def costs_of_levers(scenario: CompiledScenario) -> list[str]:
             named.append(f"incentives of {mechanism.name}")
         if isinstance(mechanism, OfferTerms) and mechanism.contact_cost is not None and mechanism.contact_cost.any():
             named.append(f"messages of {mechanism.name}")
+        if isinstance(mechanism, OfferTerms) and (member := mechanism.membership) is not None:
+            named += [f"trials of {mechanism.name}"] if member.trial_cost.any() else []
+            named += [f"orders of members of {mechanism.name}"] if member.order_cost.any() else []
         if isinstance(mechanism, ContactProgramme) and mechanism.cost:
             named.append(f"messages of {mechanism.name}")
     return named

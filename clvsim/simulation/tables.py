@@ -6,16 +6,25 @@ arrival week; the second half of the table axis is for customers who have opted 
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from clvsim.interventions.base import ContactProgramme, CostEntry, Group, OfferTerms, Pulse, Shift
+from clvsim.interventions.base import (
+    ContactProgramme,
+    CostEntry,
+    Group,
+    MembershipTerms,
+    OfferTerms,
+    Pulse,
+    Shift,
+)
 from clvsim.kernels.structs import (
     ANNIVERSARY,
     AT_ORDERS,
     BIRTHDAY,
     DUES,
+    MEMBERSHIP,
     MEMORIES,
     OF_REVENUE,
     OFFERS_SHARED,
@@ -37,6 +46,7 @@ OCCASIONS = {
     "anniversary": ANNIVERSARY,
     "birthday": BIRTHDAY,
     "silence": SILENCE,
+    "membership": MEMBERSHIP,
 }
 ORDER_NUMBERS = 64  # distinct order numbers of `on_orders`; later orders count as the last
 
@@ -71,7 +81,13 @@ class Levers:
 
 def key_of(mechanism: Shift | OfferTerms | ContactProgramme) -> tuple[Hashable, ...]:
     """All that a mechanism holds."""
-    return tuple(v.tobytes() if isinstance(v, np.ndarray) else v for v in vars(mechanism).values())
+    return tuple(map(_key_of_value, vars(mechanism).values()))
+
+
+def _key_of_value(value: Any) -> Hashable:
+    if isinstance(value, np.ndarray):
+        return value.tobytes()
+    return tuple(map(_key_of_value, value)) if isinstance(value, tuple) else value
 
 
 @dataclass(frozen=True)
@@ -312,10 +328,10 @@ def make_offers(levers: Levers, groups: tuple[Group, ...], draw: np.ndarray, gro
         on_order=seal(on_order, np.bool_),
         active=seal(active, np.bool_),
         occasion=seal(np.array([OCCASIONS[o.occasion] for o in offers], np.int64), np.int64),
-        days=seal(campaign_days(offers)),
+        days=seal(days_of(offers)),
         take=stack([o.take for o in offers]),
         price=stack([o.price for o in offers]),
-        contact_cost=stack([np.zeros_like(o.take) if o.contact_cost is None else o.contact_cost for o in offers]),
+        contact_cost=stack([cost_of_reaching(o) for o in offers]),
         cost=stack([g + o.incentive for g, o in zip(goods, offers, strict=True)]),
         refund=stack([o.refund for o in offers]),
         returned=stack([g * o.goods_return for g, o in zip(goods, offers, strict=True)]),
@@ -325,14 +341,47 @@ def make_offers(levers: Levers, groups: tuple[Group, ...], draw: np.ndarray, gro
         decline_rate=stack([o.decline_rate for o in offers]),
         healing=stack([np.full_like(o.take, 0.5 ** (1 / o.half_life_weeks)) for o in offers]),
         accept_rate=stack([np.exp(o.accept_rate) for o in offers]),
+        **{name: stack(values) for name, values in membership_terms(offers).items()},
         memory=np.zeros((MEMORIES, len(offers))),
     )
 
 
-def campaign_days(offers: Sequence[OfferTerms]) -> np.ndarray:
-    """Dates, or first and last day and days of silence, of each offer that is a campaign, (o, n); as in the kernel."""
+def cost_of_reaching(offer: OfferTerms) -> np.ndarray:
+    """Of each customer whom a campaign reaches, or who starts a trial; 0 of an offer at orders, (n,)."""
+    if offer.membership is not None:
+        return offer.membership.trial_cost
+    return np.zeros_like(offer.take) if offer.contact_cost is None else offer.contact_cost
+
+
+def membership_terms(offers: Sequence[OfferTerms]) -> dict[str, list[np.ndarray]]:
+    """What the kernel needs of memberships, (n,) for each offer; 0 for those that are none."""
+    terms: dict[str, list[np.ndarray]] = {name: [] for name in ("convert", "churn_a", "churn_b", "card_loss", "perk")}
+    for offer in offers:
+        own = offer.membership
+        a, b = (np.zeros_like(offer.take),) * 2 if own is None else churn_law(own)
+        values = (own.convert, a, b, own.card_loss, own.order_cost) if own else (np.zeros_like(a),) * 5
+        for rows, value in zip(terms.values(), values, strict=True):
+            rows.append(value)
+    return terms
+
+
+def churn_law(terms: MembershipTerms) -> tuple[np.ndarray, np.ndarray]:
+    """Parameters (n,) of Beta(a, b) with the mean and the polarisation of a member's churn; b is 0 where all members
+    have the same, a: Fader & Hardie 2007, J. Interactive Marketing 21(1).
+    """
+    alike = (terms.churn <= 0) | (terms.churn >= 1) | (terms.polarisation == 0)
+    total = 1 / terms.polarisation - 1 if terms.polarisation else 1.0
+    return np.where(alike, terms.churn, terms.churn * total), np.where(alike, 0.0, (1 - terms.churn) * total)
+
+
+def days_of(offers: Sequence[OfferTerms]) -> np.ndarray:
+    """Dates, or first and last day and days of silence, of each offer that is a campaign, or lengths of a membership,
+    (o, n); as in the kernel."""
     rows = []
     for offer in offers:
+        if offer.membership is not None:
+            rows.append((offer.membership.trial_days, offer.membership.period_days))
+            continue
         between = (offer.when.start_month * DAYS_PER_MONTH, offer.when.end_month * DAYS_PER_MONTH)
         rows.append(
             offer.dates if offer.occasion == "dates" else (max(0.0, between[0]), between[1], *offer.silent_days)

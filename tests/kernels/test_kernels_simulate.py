@@ -46,6 +46,7 @@ def enough(case: Case, *, traced: bool = False) -> list[Mechanisms]:
         ({"opportunities": "chance"}, False, SPECIAL),
         ({"opportunities": "sure"}, False, SPECIAL),
         ({"offers": 2, "campaigns": True}, False, SPECIAL),
+        ({"offers": 2, "memberships": 1}, False, SPECIAL),
         ({"newcomers": True}, False, PLAIN),
         ({"newcomers": True, "offers": 2, "contacts": 1}, False, LEVERS),
         ({"newcomers": True, "components": 2}, False, SPECIAL),

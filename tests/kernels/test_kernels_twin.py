@@ -32,6 +32,7 @@ def test_any_mixture() -> None:
             tables=bool(r.integers(2)),
             offers=int(r.integers(4)),
             campaigns=bool(seed % 2),
+            memberships=int(seed % 3 == 0),
             contacts=int(r.integers(3)),
             by_order=bool(r.integers(2)),
             birth_charges=int(r.integers(2)),

@@ -124,6 +124,25 @@ def test_a_campaign_on_dates_reaches_all_who_are_there() -> None:
     )
 
 
+def test_a_membership_is_priced_by_trials_charges_and_orders() -> None:
+    club = {
+        "kind": "membership", "on_orders": [1], "take": 1.0, "price": 30.0, "margin": 0.8, "churn": 0.2,
+        "who": {"customers": "new"}, "trial_days": 30, "trial_cost": 2.0, "convert": 0.5, "order_cost": 1.5,
+    }  # fmt: skip
+    sim = run(scenarios(club={"club": club}), draws=40, acquisition=channels())
+    book = ledger(sim, "club")
+    newcomers, trials = line(book, "customers_acquired", "acquisition"), line(book, "trials", "club")
+    np.testing.assert_allclose(trials[:, :, 0].sum(axis=-1), newcomers[:, :, 0].sum(axis=-1), rtol=1e-9)
+    paid = line(book, "charges", "club")
+    np.testing.assert_allclose(line(book, "revenue_offers", "club"), 30 * paid, rtol=1e-12)
+    np.testing.assert_allclose(line(book, "cost_goods", "club"), 6 * paid, rtol=1e-9)
+    orders = (line(book, "cost_incentive", "club") - 2.0 * trials) / 1.5
+    ordered = line(book, "orders", "orders")
+    assert np.all(orders[:, 1:, 0] >= -1e-6)
+    assert np.all(orders[:, :, 0].sum(axis=-1) <= ordered[:, :, 0].sum(axis=-1) + 1e-6)
+    assert orders[:, :, 0].sum() > 1.05 * newcomers[:, :, 0].sum()  # the first order, and some of those after it
+
+
 def test_calendar_and_age_ledgers_agree(plan: Simulation) -> None:
     """Undiscounted, newcomers' lines have the same total in both: everybody is followed to the same age."""
     for name in plan.scenarios:

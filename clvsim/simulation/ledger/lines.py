@@ -1,6 +1,6 @@
 """The ledger of a scenario, and its lines of money: accounts, causes, and what follows from counts and prices."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from clvsim.errors import ConfigError
-from clvsim.interventions.base import CostEntry, Group
+from clvsim.interventions.base import CostEntry, Group, MembershipTerms, OfferTerms
 from clvsim.kernels import structs as ks
 from clvsim.kernels.structs import COUNT_UNIT
 from clvsim.simulation.config import FinanceConfig
@@ -207,6 +207,10 @@ def money_lines(kernel: np.ndarray, levers: Levers, draw: np.ndarray, economics:
     }
     for o, offer in enumerate(levers.offers):
         first = ks.BASE_LINES + ks.OFFER_LINES * o
+        if offer.membership is not None:
+            counts = (kernel_line(first + i) for i in (ks.SHOWN, ks.TAKEN, ks.SERVED))
+            lines |= membership_lines(offer, offer.membership, *counts, per_world, economics)
+            continue
         taken, refunded = kernel_line(first + ks.TAKEN), kernel_line(first + ks.REFUNDED)
         margin = economics.gross_margin if offer.margin is None else offer.margin
         goods = taken - refunded if offer.goods_return else taken
@@ -231,6 +235,27 @@ def money_lines(kernel: np.ndarray, levers: Levers, draw: np.ndarray, economics:
     if levers.contacts:
         lines[Line("opt_outs", "contact")] = kernel_line(ks.OPTED_OUT)
     return lines
+
+
+def membership_lines(
+    offer: OfferTerms,
+    terms: MembershipTerms,
+    trials: np.ndarray,
+    charges: np.ndarray,
+    orders: np.ndarray,
+    per_world: Callable[[np.ndarray], np.ndarray],
+    economics: Economics,
+) -> dict[Line, np.ndarray]:
+    """Lines of a membership, from the numbers of its trials, charges and members' orders."""
+    margin = economics.gross_margin if offer.margin is None else offer.margin
+    price = per_world(offer.price)
+    return {
+        Line("revenue_offers", offer.name): price * charges,
+        Line("cost_goods", offer.name): price * (1 - margin) * charges,
+        Line("cost_incentive", offer.name): per_world(terms.trial_cost) * trials + per_world(terms.order_cost) * orders,
+        Line("trials", offer.name): trials,
+        Line("charges", offer.name): charges,
+    }
 
 
 def natural_units(raw: np.ndarray, scale: float, margin: float | None) -> np.ndarray:

@@ -4,7 +4,7 @@ import math
 
 from clvsim.kernels import rng
 from clvsim.kernels import structs as ks
-from twin import offers, payback
+from twin import membership, offers, payback
 from twin.books import Records, count, discount, post_cohort, record
 from twin.cases import Case
 from twin.state import Customer, Life
@@ -28,7 +28,7 @@ def planned(case: Case, customer: Customer, offer: int) -> list[float]:
 
 def next_day(case: Case, customer: Customer, life: Life, offer: int) -> float:
     """inf where there is none any more."""
-    if case.offers.occasion[offer] == ks.AT_ORDERS or not case.offers.active[offer, customer.group, 0]:
+    if case.offers.occasion[offer] in (ks.AT_ORDERS, ks.MEMBERSHIP) or not case.offers.active[offer, customer.group, 0]:
         return math.inf
     asked = life.asked.get(offer)
     if case.offers.occasion[offer] != ks.SILENCE:
@@ -42,7 +42,8 @@ def next_day(case: Case, customer: Customer, life: Life, offer: int) -> float:
 
 
 def soonest(case: Case, customer: Customer, life: Life) -> float:
-    return min((next_day(case, customer, life, offer) for offer in range(case.offers.key.size)), default=math.inf)
+    days = (next_day(case, customer, life, offer) for offer in range(case.offers.key.size))
+    return min(membership.soonest(life), *days, math.inf)
 
 
 def write(case: Case, records: Records, customer: Customer, life: Life, offer: int, day: float) -> float:
@@ -54,7 +55,7 @@ def write(case: Case, records: Records, customer: Customer, life: Life, offer: i
 
 
 def answer(case: Case, records: Records, customer: Customer, life: Life) -> None:
-    """All campaigns of this day, to somebody who is alive."""
+    """All campaigns of this day, to somebody who is alive, and charges of memberships."""
     outcome, cost = offers.Outcome(), 0.0
     for offer in range(case.offers.key.size):
         if next_day(case, customer, life, offer) != life.day:
@@ -66,8 +67,9 @@ def answer(case: Case, records: Records, customer: Customer, life: Life) -> None
             offers.take(case, records, customer, life, offer, event, outcome)
     for price in outcome.prices:
         post_cohort(records, customer, ks.COHORT_REVENUE, life.day, price)
-    due = customer.dues[2] * sum(outcome.prices)
-    payback.contribute(case, records, customer, life, outcome.gain - cost, due)
+    gain, revenue = membership.charge(case, records, customer, life)
+    due = customer.dues[2] * (sum(outcome.prices) + revenue)
+    payback.contribute(case, records, customer, life, outcome.gain + gain - cost, due)
 
 
 def run_out(case: Case, records: Records, customer: Customer, life: Life) -> float:

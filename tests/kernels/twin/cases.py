@@ -212,6 +212,7 @@ class Kind:
     months: int = 18
     lognormal: bool = False
     campaigns: bool = False  # offers but for the first are on other days than those of orders
+    memberships: int = 0  # so many of the last offers
     free: Literal["", "some", "first"] = ""
 
     @property
@@ -453,11 +454,13 @@ def random_offers(r: np.random.Generator, seed: int, asked: Kind) -> ks.Offers:
     on_order[:1] = True  # the first offer is shown at every order
     active = r.random((asked.offers, GROUPS, asked.weeks)) < 0.8
     campaigns = random_campaigns(seed, asked, on_order, active)
+    members = random_memberships(seed, asked, campaigns, on_order, active)
     return ks.Offers(
         key=seal(rng.text_keys([f"offer {o}" for o in range(asked.offers)]), np.uint64),
         on_order=seal(on_order, np.bool_),
         active=seal(active, np.bool_),
         **campaigns,
+        **members,
         take=seal(r.uniform(0.2, 0.7, shape)),
         price=seal(r.uniform(5, 60, shape)),
         cost=seal(r.uniform(1, 20, shape)),
@@ -494,3 +497,26 @@ def random_campaigns(seed: int, asked: Kind, on_order: np.ndarray, active: np.nd
         "days": seal(days),
         "contact_cost": seal(r.uniform(0, 3, (asked.worlds, asked.offers)) * (occasion > 0)),
     }
+
+
+def random_memberships(
+    seed: int, asked: Kind, campaigns: dict[str, np.ndarray], on_order: np.ndarray, active: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Terms of memberships, which the last offers are made in place: shown at orders, charged on days of their own."""
+    r = np.random.default_rng([seed, 8])
+    shape, member = (asked.worlds, asked.offers), np.arange(asked.offers) >= asked.offers - asked.memberships
+    for offer in np.flatnonzero(member):
+        on_order[offer], active[offer] = r.random(64) < 0.7, r.random((GROUPS, asked.weeks)) < 0.8
+    occasion, days = campaigns["occasion"].copy(), campaigns["days"].copy()
+    occasion[member] = ks.MEMBERSHIP
+    days[member, :2] = np.stack([r.choice([0.0, 14.0, 30.0], member.sum()), r.choice([30.4375, 91.0], member.sum())], 1)
+    cost = np.where(member, r.uniform(0, 5, shape), campaigns["contact_cost"])
+    campaigns |= {"occasion": seal(occasion, np.int64), "days": seal(days), "contact_cost": seal(cost)}
+    terms = {
+        "convert": r.uniform(0.3, 1.0, shape),
+        "churn_a": r.uniform(0.1, 0.9, shape),
+        "churn_b": r.uniform(0.5, 4.0, shape) * (r.random(shape) < 0.6),
+        "card_loss": r.uniform(0, 0.1, shape),
+        "perk": r.uniform(0, 4, shape),
+    }
+    return {name: seal(values) for name, values in terms.items()}

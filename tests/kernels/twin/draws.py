@@ -39,5 +39,6 @@ class Draws:
     def normal(self, stream: int, event: int) -> float:
         return compiled.normal(np.uint64(compiled.address(self.base, stream, event)))[0]
 
-    def gamma(self, stream: int, event: int, shape: float) -> float:
-        return compiled.gamma(np.uint64(compiled.address(self.base, stream, event)), shape)
+    def gamma(self, stream: int, event: int, shape: float, salt: np.uint64 = NO_SALT) -> float:
+        base = np.uint64(int(self.base) ^ int(salt))
+        return compiled.gamma(np.uint64(compiled.address(base, stream, event)), shape)

@@ -2,7 +2,7 @@
 
 from clvsim.kernels import rng
 from clvsim.kernels.structs import ACQUIRED, TRACE_DEATH
-from twin import attrition, campaigns, clocks, contacts, grid, offers, orders, pace
+from twin import attrition, campaigns, clocks, contacts, grid, membership, offers, orders, pace
 from twin.books import Records, activate, close, count, record
 from twin.cases import Case
 from twin.paths import customer_of
@@ -42,6 +42,7 @@ def live(case: Case, records: Records, customer: Customer) -> tuple[float, int]:
         record(records, customer, TRACE_DEATH, life.day)
     close(case, records, customer, life.day, life.lost)
     if life.lost and not case.renews:
+        membership.run_out(case, records, customer, life)
         cost += campaigns.run_out(case, records, customer, life)
     if listed and case.renews:
         cost = contacts.write_until(case, records, customer, leaves, min(life.day, customer.end))

@@ -1,7 +1,7 @@
 """What follows an order: its amount, offers, what it repays, and its hazard."""
 
 from clvsim.kernels import structs as ks
-from twin import amounts, attrition, offers, pace, payback
+from twin import amounts, attrition, membership, offers, pace, payback
 from twin.books import Records, count, post, post_cohort, record
 from twin.cases import Case
 from twin.state import Customer, Life
@@ -33,7 +33,8 @@ def at_order(case: Case, records: Records, customer: Customer, life: Life) -> No
         post_cohort(records, customer, ks.COHORT_REVENUE, life.day, price)
     _, per_order, share = customer.dues
     cost = per_order + share * (amount + sum(outcome.prices))
-    payback.contribute(case, records, customer, life, gain + outcome.gain, cost)
+    spent = membership.at_order(case, records, customer, life)
+    payback.contribute(case, records, customer, life, gain + outcome.gain - spent, cost)
     attrition.charge(life, outcome.hazard + attrition.order_hazard(case, customer, life, pace_before))
     life.last_order = life.day
     life.orders += 1

@@ -36,6 +36,14 @@ class Customer:
 
 
 @dataclass
+class Member:
+    churn: float  # chance to leave at a renewal
+    due: float  # day of the next charge; inf when there is none
+    charges: int = 0
+    left: bool = False
+
+
+@dataclass
 class Life:
     traits: Traits
     day: float
@@ -52,6 +60,7 @@ class Life:
     damping: dict[int, float] = field(default_factory=dict)  # by offer: log factor on it that heals
     owed: float = 0.0  # money that later orders lose
     declined: dict[int, int] = field(default_factory=dict)  # by offer
+    members: dict[int, Member] = field(default_factory=dict)  # by offer
     value: float = 0.0  # contribution discounted to today
     own: float = 0.0  # the same discounted to the own first order
     repaid: bool = False
