@@ -5,6 +5,7 @@ Neither is required. A cache that cannot be used is done without; temporary file
 
 import atexit
 import errno
+import logging
 import os
 import re
 import shutil
@@ -85,9 +86,18 @@ def settle_temporary() -> str:
     """
     place = _temporary(os.getpid())
     tempfile.tempdir = os.environ["TMPDIR"] = place.folder
-    if "MPLCONFIGDIR" not in os.environ and not _takes_settings():
-        os.environ["MPLCONFIGDIR"] = place.folder  # Matplotlib would say at length that it looks for another place
+    _settle_matplotlib(place.folder)
     return place.remark
+
+
+def _settle_matplotlib(temporary: str) -> None:
+    """Figures are files, whatever shows them elsewhere; where it keeps its fonts is not worth a word."""
+    os.environ["MPLBACKEND"] = "agg"
+    named = os.environ.get("MPLCONFIGDIR")
+    usable = _takes_settings() if named is None else Path(named).is_dir() and os.access(named, os.W_OK)
+    if not usable:
+        os.environ["MPLCONFIGDIR"] = temporary
+    logging.getLogger("matplotlib").setLevel(logging.CRITICAL)
 
 
 class Place(NamedTuple):

@@ -196,7 +196,7 @@ def _sections(annotation: Any, metadata: Sequence[Any], kind: Any) -> list[type[
     """The classes that a field's value can have; only that of `kind` where it is given."""
     for item in metadata:
         if isinstance(item, OfKind):
-            return [item.classes[kind]] if kind in item.classes else []
+            return [item.classes[kind]] if isinstance(kind, str) and kind in item.classes else []
     matches = [a for a in get_args(annotation) or (annotation,) if isinstance(a, type) and issubclass(a, BaseModel)]
     return [a for a in matches if kind is None or "kind" not in a.model_fields or kind in _kinds(a)]
 

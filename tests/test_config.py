@@ -179,3 +179,24 @@ def test_newcomers_of_the_log_stand_for_a_channel():
 def test_at_most_three_are_named():
     keys = [f"{section}.{name}" for section in "abcde" for name in ("own", "draws")]
     assert len(nearest_keys("section.draws", keys)) == 3
+
+
+@pytest.mark.parametrize("kind", [{"a": 1}, ["fixed"], None, 3, "fixd"], ids=str)
+@pytest.mark.parametrize("section", ["data", "retention", "spend", "lever", "effect", "effect of a mixture"])
+def test_a_kind_that_is_none_is_one_line(section, kind):
+    """Whatever stands there: other keys beside it are looked up by it."""
+    effect = {"kind": kind, "x": 1}
+    values = {
+        **{name: {name: {"kind": kind, "x": 1}} for name in ("data", "retention", "spend")},
+        "lever": {"scenario": {"a": {"title": "x", "l": {"kind": kind, "x": 1}}}},
+        "effect": {"scenario": {"a": {"title": "x", "l": {"kind": "cost", "per": "once", "amount": effect}}}},
+    }
+    mixture = {"kind": "mixture", "nothing": 0.5, "effect": effect}
+    values["effect of a mixture"] = {
+        "scenario": {"a": {"title": "x", "l": {"kind": "cost", "per": "once", "amount": mixture}}}
+    }
+    with pytest.raises(ConfigError) as refused:
+        validate(values[section])
+    said = [problem.what for problem in refused.value.problems if "kind must be" in problem.what]
+    assert len(said) == 1
+    assert said[0].endswith(f"got {kind!r}")

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from clvsim.effects.base import EffectKind
+from clvsim.texts import short_repr
 
 
 def keys_of_kind(kinds: Mapping[str, type[EffectKind]]) -> Callable[[Any], Any]:
@@ -21,10 +22,10 @@ def keys_of_kind(kinds: Mapping[str, type[EffectKind]]) -> Callable[[Any], Any]:
             return value
         if not isinstance(value, Mapping):
             raise ValueError(f"a number or an effect {{kind: {' | '.join(kinds)}, ...}} is needed")
-        kind = kinds.get(str(value.get("kind")))
-        if kind is None:
-            return value
-        own = kind.own_keys(value)
+        named = value.get("kind")
+        if not isinstance(named, str) or named not in kinds:
+            raise ValueError(f"kind must be one of {', '.join(kinds)}, got {short_repr(named)}")
+        own = kinds[named].own_keys(value)
         return {key: v for key, v in value.items() if key in own or key not in every_key}
 
     return own_keys

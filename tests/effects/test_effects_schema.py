@@ -48,7 +48,7 @@ def test_registry_names_are_the_kinds(name):
         ({"kind": "mixture", "nothing": 0.0, "effect": 0.1}, "nothing", "greater than or equal to 0.001"),
         ({"kind": "mixture", "nothing": 0.5}, "effect", "required"),
         ({"kind": "mixture", "nothing": 0.5, "effect": "much"}, "effect", "a number or an effect"),
-        ({"kind": "mixture", "nothing": 0.5, "effect": {"kind": "mixture"}}, "effect", "'fixed', 'prior'"),
+        ({"kind": "mixture", "nothing": 0.5, "effect": {"kind": "mixture"}}, "effect", "fixed, prior"),
         ({"kind": "experiment", "n": [0, 10], "x": [0, 1]}, "n", "greater than or equal to 1"),
         ({"kind": "experiment", "n": [10, 10], "x": [-1, 1]}, "x", "greater than or equal to 0"),
         ({"kind": "experiment", "n": [10, 10], "x": [1, 11]}, "", "got 11 of 10 in the treated arm"),

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from hypothesis.strategies import SearchStrategy
 
 from tests.fuzz import artefacts, kills, studies, surroundings, tables, words
-from tests.fuzz.campaign import Tally, campaign, generated, in_nursery
+from tests.fuzz.campaign import CPU_SECONDS, Tally, campaign, generated, in_nursery
 from tests.fuzz.cases import Case
 from tests.fuzz.nursery import Nursery
 
@@ -60,5 +60,7 @@ def of_surroundings(cache: Path, parent: Path, *, long: bool) -> Tally:
     """Each in a process from scratch: a check in all of them, a run in those that matter to one."""
     tally = Tally()
     for one, command in surroundings.cases(long=long):
-        tally += campaign([Case(command, surroundings.FILES)], surroundings.run_in(one, command, cache), parent)
+        runner = surroundings.run_in(one, command, cache)
+        seconds = CPU_SECONDS if command == surroundings.CHECK else COMPILE_SECONDS  # some runs find no cache
+        tally += campaign([Case(command, surroundings.FILES)], runner, parent, seconds)
     return tally

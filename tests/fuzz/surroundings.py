@@ -55,7 +55,7 @@ VARIABLES: dict[str, dict[str, str]] = {
     "a temporary folder by odd name": {"TMPDIR": '{root}/tmp/it\'s, a "day"'},
     "a cache that is a file": {"CLVSIM_CACHE": "{root}/here/o.csv"},
     "a cache that cannot be made": {"CLVSIM_CACHE": "/proc/nowhere"},
-    "a cache by odd name": {"CLVSIM_CACHE": "{root}/tmp/c,a='b'"},
+    "a cache by odd name": {"CLVSIM_CACHE": "{root}/c,a='b'"},
     "no cache's name": {"CLVSIM_CACHE": ""},
     "an XDG cache that is a file": {"XDG_CACHE_HOME": "{root}/here/o.csv", "CLVSIM_CACHE": ""},
     "the C locale": {"LC_ALL": "C", "LANG": "C"},
