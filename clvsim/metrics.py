@@ -14,7 +14,7 @@ import numpy as np
 
 from clvsim.effects import NON_NEGATIVE, REAL, Domain
 from clvsim.errors import ConfigError
-from clvsim.interventions.base import CostEntry
+from clvsim.interventions.base import REFERRED, CostEntry
 from clvsim.scenario import BASELINE
 from clvsim.simulation import levels
 from clvsim.simulation.levels import ratio
@@ -117,7 +117,9 @@ def newcomers_total(simulation: Simulation, scenario: SimulatedScenario) -> np.n
 
 
 def customer_equity(simulation: Simulation, scenario: SimulatedScenario) -> np.ndarray:
-    return rlv_total(simulation, scenario) + newcomers_total(simulation, scenario)
+    """Of those of today, of newcomers, and of those whom customers refer."""
+    own = rlv_total(simulation, scenario) + newcomers_total(simulation, scenario)
+    return own + origin_value(scenario, "referred")
 
 
 def plan_value(simulation: Simulation, scenario: SimulatedScenario) -> np.ndarray:
@@ -170,6 +172,14 @@ def visitor_value(simulation: Simulation, scenario: SimulatedScenario) -> np.nda
 
 def newcomers(simulation: Simulation, scenario: SimulatedScenario) -> np.ndarray:
     return _acquired(scenario).customers
+
+
+def referred(simulation: Simulation, scenario: SimulatedScenario) -> np.ndarray:
+    """Customers whom customers brought, all generations."""
+    ledger = scenario.ledger
+    groups = [g for g, group in enumerate(ledger.groups) if group.origin == "referred"]
+    line = [i for i, line in enumerate(ledger.lines) if line.account == "customers_acquired"]
+    return ledger.calendar[:, groups][:, :, line, 0].sum(axis=(1, 2, 3))
 
 
 def orders(simulation: Simulation, scenario: SimulatedScenario) -> np.ndarray:
@@ -351,6 +361,7 @@ METRICS: dict[str, Metric] = {
     "newcomers": Metric(
         newcomers, "count", NON_NEGATIVE, newcomers=True, closed_form=levels.newcomers, calm=expected_newcomers
     ),
+    "referred": Metric(referred, "count", NON_NEGATIVE),
     "orders": Metric(orders, "count", NON_NEGATIVE, closed_form=levels.orders, per=per_spend),
     "contacts": Metric(contacts, "count", NON_NEGATIVE),
     "opt_outs": Metric(opt_outs, "count", NON_NEGATIVE),
@@ -358,9 +369,11 @@ METRICS: dict[str, Metric] = {
 PAYBACK = ("payback_months", "payback_undiscounted_months", "p_payback_12_months", "p_payback_never")
 
 
-def applicable(*, acquisition: bool, visitors: bool, cost: bool, margin: bool, has_contacts: bool) -> dict[str, Metric]:
+def applicable(
+    *, acquisition: bool, visitors: bool, cost: bool, margin: bool, has_contacts: bool, referring: bool
+) -> dict[str, Metric]:
     """Metrics that apply, given whether newcomers come, of known visitors and at a cost, and whether there are a known
-    margin and contact programmes."""
+    margin, contact programmes and referrals."""
     return {
         name: metric
         for name, metric in METRICS.items()
@@ -369,6 +382,7 @@ def applicable(*, acquisition: bool, visitors: bool, cost: bool, margin: bool, h
         and (cost or name != "ltv_cac")
         and (margin or not metric.margin)
         and (has_contacts or name not in ("contacts", "opt_outs"))
+        and (referring or name != "referred")
     }
 
 
@@ -380,6 +394,7 @@ def available(simulation: Simulation) -> dict[str, Metric]:
         cost=any(s.acquired and s.acquired.cost.any() for s in scenarios),
         margin=simulation.economics.margin_known,
         has_contacts=any(line.account == "contacts" for s in scenarios for line in s.ledger.lines),
+        referring=any(REFERRED in s.ledger.groups for s in scenarios),
     )
 
 

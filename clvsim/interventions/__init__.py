@@ -7,6 +7,7 @@ from clvsim.interventions.cost import CostIntervention
 from clvsim.interventions.membership import MembershipIntervention
 from clvsim.interventions.offer import OfferIntervention
 from clvsim.interventions.pulse import PulseIntervention
+from clvsim.interventions.referral import ReferralIntervention
 from clvsim.interventions.shift import ShiftIntervention
 
 INTERVENTIONS: dict[str, type[Intervention]] = {
@@ -15,6 +16,7 @@ INTERVENTIONS: dict[str, type[Intervention]] = {
     "offer": OfferIntervention,
     "campaign": CampaignIntervention,
     "membership": MembershipIntervention,
+    "referral": ReferralIntervention,
     "contact": ContactIntervention,
     "cost": CostIntervention,
 }

@@ -56,9 +56,11 @@ class Listing(NamedTuple):
 
 
 class Group(NamedTuple):
-    """Existing customers of one segment, channel and set of lists, newcomers of one channel, or the company itself."""
+    """Existing customers of one segment, channel and set of lists, newcomers of one channel, all whom customers refer,
+    or the company itself.
+    """
 
-    origin: Literal["existing", "new", "company"]
+    origin: Literal["existing", "new", "referred", "company"]
     segment: str = ""
     channel: str = ""
     lists: frozenset[Listing] = frozenset()  # on which all of them are
@@ -66,6 +68,9 @@ class Group(NamedTuple):
     @property
     def label(self) -> str:
         return " / ".join(part for part in (self.origin, self.segment, self.channel) if part)
+
+
+REFERRED = Group("referred")
 
 
 class Who(Frozen):
@@ -93,7 +98,7 @@ class Who(Frozen):
 
     def reaches(self, group: Group) -> bool:
         return (
-            self.customers in ("all", group.origin)
+            (self.customers in ("all", group.origin) or (self.customers == "new" and group == REFERRED))
             and (not self.segments or group.segment in self.segments)
             and (not self.channels or group.channel in self.channels)
             and (self.listing is None or self.listing in group.lists)
@@ -212,6 +217,13 @@ class MembershipTerms(NamedTuple):
     order_cost: np.ndarray  # money per order of a member
 
 
+class ReferralTerms(NamedTuple):
+    """How those who are referred differ from other newcomers: log factors, (n,) each."""
+
+    rate: np.ndarray
+    spend: np.ndarray
+
+
 @dataclass(frozen=True)
 class OfferTerms:
     """An extra item at orders. Arrays (n,); rates are log factors on the purchase rate, hazards in budget units.
@@ -219,7 +231,7 @@ class OfferTerms:
     What declining does to the rate halves in `half_life_weeks`; with `goods_return` a refund saves the cost of goods.
     On another `occasion` than orders it is a campaign, which costs `contact_cost` for everybody whom it reaches, or
     with `membership` terms one, which is offered at orders and charged when it falls due; `accept_rate` holds as long
-    as the customer is a member.
+    as the customer is a member. With `referral` terms what is taken is a new customer whom the order brings.
     """
 
     name: str
@@ -243,6 +255,7 @@ class OfferTerms:
     silent_days: tuple[float, float] = (0.0, np.inf)  # since the last order: at least, and at most
     contact_cost: np.ndarray | None = None  # of a campaign
     membership: MembershipTerms | None = None
+    referral: ReferralTerms | None = None
 
     @property
     def is_campaign(self) -> bool:
@@ -345,6 +358,11 @@ class Intervention(Frozen):
         return ""
 
     @property
+    def refers(self) -> bool:
+        """Whether customers bring others."""
+        return False
+
+    @property
     def needs_silence(self) -> bool:
         """Whether it waits for customers to stop ordering for a while, which contracts do not."""
         return False
@@ -357,7 +375,7 @@ class Intervention(Frozen):
 
     def schedule(self, horizon: Horizon, groups: Sequence[Group]) -> Schedule:
         """Times at which the simulator reads its strength: by default the weeks in which it reaches customers."""
-        newcomers = any(group.origin == "new" and self.who.reaches(group) for group in groups)
+        newcomers = any(group.origin in ("new", "referred") and self.who.reaches(group) for group in groups)
         return horizon.weeks(newcomers=newcomers)
 
     def never_acts(self, horizon: Horizon, groups: Sequence[Group]) -> str:

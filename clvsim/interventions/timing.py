@@ -1,6 +1,6 @@
 """When interventions run: by months or dates, against the time that a run simulates."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Annotated, Literal, NamedTuple
 
@@ -38,6 +38,10 @@ class Period:
             grown = np.maximum(months - self.start_month - self.ramp_months, 0.0)
             strength = strength * 0.5 ** (grown / self.half_life_months)
         return np.where((months >= self.start_month) & (months < self.end_month), strength, 0.0)
+
+    def until(self, month: float) -> "Period":
+        """The same, over by that month."""
+        return replace(self, end_month=min(self.end_month, month))
 
     def weekly(self, weeks: int) -> np.ndarray:
         """Strength in each week since today, at the middle of the week, shape (weeks,)."""

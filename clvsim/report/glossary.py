@@ -199,6 +199,13 @@ GLOSSARY: dict[str, Metric] = {
         "Customers whose first order falls in the {arrivals} months of acquisition.",
         newcomers=True,
     ),
+    "referred": Metric(
+        "Customers referred",
+        "Referred",
+        "count",
+        "Customers whom customers bring in the {arrivals} months of acquisition, and whom those bring. They are not "
+        "among newcomers.",
+    ),
     "orders": Metric("Orders", "Orders", "count", "Orders of all customers followed, each over {h} months."),
     "contacts": Metric(
         "Contacts sent", "Contacts", "count", "Messages of contact programmes and campaigns sent within the horizon."

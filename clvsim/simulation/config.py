@@ -25,6 +25,7 @@ class SimulationConfig(Frozen):
     horizon_months: Annotated[Whole, Field(gt=0, le=600)] = 36
     jobs: Annotated[Whole, Field(gt=0, le=256)] = 2
     shard_customers: Annotated[Whole, Field(gt=0, le=10_000_000)] = 4096
+    max_people: Annotated[Whole, Field(gt=0, le=10_000_000)] = 100_000  # in a world, where customers refer others
     max_newcomers_per_cell: Annotated[Whole, Field(gt=0, le=1_000_000)] = 1000
     attrition_clock: str = Field("time", pattern="^(time|orders)$")
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from clvsim.errors import ConfigError, Problem
-from clvsim.interventions.base import Group, Listing
+from clvsim.interventions.base import REFERRED, Group, Listing
 from clvsim.interventions.timing import Horizon
 from clvsim.kernels import structs as ks
 from clvsim.scenario import CompiledScenario
@@ -52,20 +52,30 @@ def make_layout(
     config: SimulationConfig,
     acquisition: AcquisitionConfig,
     listings: Sequence[Listing] = (),
+    *,
+    referring: bool = False,
 ) -> Layout:
-    """`listings` of existing customers that some lever reaches. Raises ConfigError where they cut them too often."""
+    """`listings` of existing customers that some lever reaches; `referring`: some lever has customers bring others.
+
+    Raises ConfigError where lists cut the customers too often.
+    """
     groups, group, note = people.ledger_groups(summary.customers, acquisition, listings)
     cohort, cohorts = people.existing_cohorts(summary, group)
     first_new = len(groups) - len(acquisition.channels)
-    horizon = Horizon(summary.today, config.horizon_months, acquisition.months if acquisition.channels else 0)
+    arriving = bool(acquisition.channels) or referring
+    horizon = Horizon(summary.today, config.horizon_months, acquisition.months if arriving else 0)
+    newcomers = people.newcomer_cohorts(acquisition, first_new)
+    if referring:
+        groups += (REFERRED,)
+        newcomers += people.cohorts_by_quarter(len(groups) - 1, acquisition)
     return Layout(
         groups=groups,
         group=group,
-        cohorts=cohorts + people.newcomer_cohorts(acquisition, first_new),
+        cohorts=cohorts + newcomers,
         cohort=cohort,
         horizon=horizon,
         months=horizon.months + horizon.arrival_months,
-        ages=config.horizon_months if acquisition.channels else 1,
+        ages=config.horizon_months if arriving else 1,
         note=note,
     )
 

@@ -90,12 +90,14 @@ def existing_cohorts(summary: CustomerSummary, group: np.ndarray) -> tuple[np.nd
 
 def newcomer_cohorts(acquisition: AcquisitionConfig, first_group: int) -> tuple[Cohort, ...]:
     """Cohorts of newcomers: channel × quarter since today."""
+    channels = range(len(acquisition.channels))
+    return tuple(cohort for c in channels for cohort in cohorts_by_quarter(first_group + c, acquisition))
+
+
+def cohorts_by_quarter(group: int, acquisition: AcquisitionConfig) -> tuple[Cohort, ...]:
+    """Of newcomers of one group, by quarter since today."""
     quarters = range(quarters_of(acquisition))
-    return tuple(
-        Cohort(first_group + c, f"arriving in months {3 * q}-{3 * q + 2}")
-        for c in range(len(acquisition.channels))
-        for q in quarters
-    )
+    return tuple(Cohort(group, f"arriving in months {3 * q}-{3 * q + 2}") for q in quarters)
 
 
 def quarters_of(acquisition: AcquisitionConfig) -> int:

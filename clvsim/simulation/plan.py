@@ -11,7 +11,7 @@ import numpy as np
 from clvsim.data.newcomers import FirstOrders, first_orders
 from clvsim.effects import EffectDraws
 from clvsim.errors import Problem
-from clvsim.interventions.base import ContactProgramme, CostEntry, Listing, Mechanism, OfferTerms
+from clvsim.interventions.base import ContactProgramme, CostEntry, Intervention, Listing, Mechanism, OfferTerms
 from clvsim.kernels.rng import world_keys
 from clvsim.models.arrivals import Arriving, learn_arrivals
 from clvsim.scenario import BASELINE, NEEDS_MARGIN, CompiledScenario, Scenario, compile_scenario, placed_interventions
@@ -99,7 +99,10 @@ def make_plan(
     """
     economics = Economics.from_finance(finance, money_scale(typical_amounts(summary.customers)))
     acquisition, seen = acquisition.resolved, first_orders(summary) if acquisition.from_log else None
-    layout = make_layout(summary, simulation, acquisition, listings_of(library, [BASELINE, *names]))
+    levers = levers_of(library, [BASELINE, *names])
+    layout = make_layout(
+        summary, simulation, acquisition, listings_of(levers), referring=any(lever.refers for lever in levers)
+    )
     keys = world_keys(seed, np.arange(min(simulation.draws, MAX_DRAWS)), 0)  # more are refused below
     compiled = {
         name: compile_scenario(name, library, keys, layout.groups, layout.horizon, economics.margin_known, renewing)
@@ -128,9 +131,12 @@ def make_plan(
     )
 
 
-def listings_of(library: Mapping[str, Scenario], names: Sequence[str]) -> list[Listing]:
-    """Lists of existing customers that the levers of some scenarios reach, each once."""
-    levers = (placed.intervention for name in names for placed in placed_interventions(name, library))
+def levers_of(library: Mapping[str, Scenario], names: Sequence[str]) -> list[Intervention]:
+    return [placed.intervention for name in names for placed in placed_interventions(name, library)]
+
+
+def listings_of(levers: Iterable[Intervention]) -> list[Listing]:
+    """Lists of existing customers that some levers reach, each once."""
     return list(dict.fromkeys(listing for lever in levers if (listing := lever.who.listing)))
 
 

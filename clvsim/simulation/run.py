@@ -26,6 +26,7 @@ from clvsim.simulation.expected import Activity, ExpectedLevels, customer_table,
 from clvsim.simulation.ledger import Economics, Ledger
 from clvsim.simulation.ledger.assemble import assemble_ledger
 from clvsim.simulation.plan import RunPlan, make_plan
+from clvsim.simulation.referrals import referral_notes, run_referrals
 from clvsim.simulation.worlds import Worlds, make_worlds
 from clvsim.types import DAYS_PER_MONTH, Assumption, CustomerSummary
 
@@ -233,6 +234,8 @@ def simulate_worlds(
     quantiles = np.empty((order.size, 3))
     quantiles[order] = run_blocks([*existing, *newcomers], jobs, setting, config.jobs, progress)
     customers = reachable_by_group(plan, fitted, summary)
+    newcomers_by_world = np.mean([sum_acquired(own).customers.mean() for own in arrivals.values()])
+    run_referrals(plan, fitted, setting, jobs, order.size + int(newcomers_by_world))
     return Simulated(assemble_scenarios(plan, jobs, arrivals, worlds.draw, customers, activity), quantiles)
 
 
@@ -242,6 +245,7 @@ def notes_of(plan: RunPlan, fitted: FittedModels, scenarios: Mapping[str, Simula
         *plan.notes,
         *((plan.layout.note,) if plan.layout.note else ()),
         *weight_notes(scenario.acquired for scenario in scenarios.values()),
+        *referral_notes(scenarios.values()),
         *(rate_notes(s.compiled for s in scenarios.values()) if fitted.retention.renewing else ()),
     )
 

@@ -178,7 +178,7 @@ def cumulative(weekly: np.ndarray) -> np.ndarray:
 def arrival_tables(levers: Levers, group: Group, calendar: Calendar) -> int:
     """Tables of a group: one for each arrival week where contacts or bursts run on the customer's own clock."""
     by_arrival = levers.contacts or any(isinstance(s, Pulse) and s.who.reaches(group) for s in levers.shifts)
-    return calendar.arrival_weeks if group.origin == "new" and by_arrival else 1
+    return calendar.arrival_weeks if group.origin in ("new", "referred") and by_arrival else 1
 
 
 Responses = tuple[tuple[Response, ...], ...]  # [group][programme]

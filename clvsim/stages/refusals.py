@@ -6,6 +6,7 @@ from clvsim.config import RunConfig
 from clvsim.data import require_repeat_orders
 from clvsim.data.material import HeldBack, Material
 from clvsim.errors import ConfigError, DiagnosticsError, Problem
+from clvsim.interventions.base import REFERRED
 from clvsim.metrics import applicable, require_expectation
 from clvsim.models.around.pooling import configured
 from clvsim.models.auto import for_each_model
@@ -47,6 +48,7 @@ def plan_run(config: RunConfig, summary: CustomerSummary) -> RunPlan:
         cost=config.acquisition.costs_money,
         margin=plan.economics.margin_known,
         has_contacts=plan.has_contacts,
+        referring=REFERRED in plan.layout.groups,
     ):
         raise ConfigError([("report.metric", f"{config.report.metric} does not apply to this run")])
     require_expectation(config.report.metric)

@@ -31,6 +31,7 @@ from clvsim.simulation.config import EnvironmentConfig
 
 EVERYTHING: dict[str, Any] = {
     "upsell": {"kind": "offer", "take": 0.3, "price": 15.0, "margin": 0.1, "incentive": 9.0, "refund": 0.5},
+    "friends": {"kind": "referral", "per_order": 0.1, "reward": 3.0},
     "email": {"kind": "contact", "per_month": 4.0, "cost": 0.5, "opt_out": 0.02},
     "lift": {"kind": "shift", "target": "conversion", "size": 0.5},
     "wages": {"kind": "cost", "per": "month", "amount": 1000.0},
@@ -77,7 +78,8 @@ def test_halves_and_closed_forms_have_the_shape_that_comparisons_need(simulation
 
 def test_the_shops_show_every_metric() -> None:
     """All that applies with channels, a known margin and contacts, as the profitable shop has them."""
-    assert list(applicable(acquisition=True, visitors=True, cost=True, margin=True, has_contacts=True)) == list(METRICS)
+    keys = ("acquisition", "visitors", "cost", "margin", "has_contacts", "referring")
+    assert list(applicable(**dict.fromkeys(keys, True))) == list(METRICS)
 
 
 def test_an_exact_metric_has_one_value_per_draw() -> None:
@@ -118,7 +120,7 @@ def test_all_contradictions_are_reported_at_once() -> None:
 
 def test_what_is_realised_only_has_no_expectation() -> None:
     realised_only = {name for name, metric in METRICS.items() if not metric.has_expectation}
-    assert realised_only == {"share_repaying", "contacts", "opt_outs"}
+    assert realised_only == {"share_repaying", "referred", "contacts", "opt_outs"}
     table = compare(run(draws=20, acquisition=channels(), fitted=posterior(20, spread=0.2))).table
     bases = table.groupby("metric")["basis"].agg(set)
     for name in set(bases.index) - set(PAYBACK):

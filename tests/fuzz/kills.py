@@ -159,9 +159,9 @@ class Killing:
             shutil.rmtree(record.parent)
 
     def _of_the_end(self, kill: Kill, ended: Ended, room: Room, before: set[str]) -> Iterator[str]:
-        codes = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGKILL: -signal.SIGKILL}
-        if ended.code != codes[kill.signal]:
-            yield f"exit code {ended.code}, not {codes[kill.signal]}: {ended.err[-300:]!r}"
+        codes = {128 + kill.signal, -kill.signal}  # to a shell the same; the latter where nothing has begun yet
+        if ended.code not in codes:
+            yield f"exit code {ended.code}, not {128 + kill.signal}: {ended.err[-300:]!r}"
         if "Traceback" in ended.out + ended.err:
             yield f"a traceback: {ended.err[-600:]!r}"
         out = room.here / "out"

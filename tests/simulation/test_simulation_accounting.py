@@ -143,6 +143,22 @@ def test_a_membership_is_priced_by_trials_charges_and_orders() -> None:
     assert orders[:, :, 0].sum() > 1.05 * newcomers[:, :, 0].sum()  # the first order, and some of those after it
 
 
+def test_a_referral_costs_its_reward_and_brings_a_customer() -> None:
+    """`referred` once more from the cohorts: who came is active on the day of the first order."""
+    lever = {"kind": "referral", "per_order": 0.2, "reward": 3.0}
+    sim = run(scenarios(friends={"friends": lever}), draws=30, acquisition=channels())
+    book = ledger(sim, "friends")
+    brought = line(book, "referrals", "friends")
+    np.testing.assert_allclose(line(book, "cost_incentive", "friends"), 3 * brought, rtol=1e-12)
+    come = metrics.referred(sim, sim.scenarios["friends"])
+    np.testing.assert_allclose(brought[:, :, 0].sum(axis=(1, 2)), come, atol=1e-6)
+    cohorts = [c for c, cohort in enumerate(book.cohorts) if book.groups[cohort.group].origin == "referred"]
+    active = line(book, "active_customers", "orders")[:, [cohort.group for cohort in book.cohorts][cohorts[0]], 0]
+    assert (active.max(axis=1) <= come + 1e-6).all()
+    np.testing.assert_allclose(book.cohort[:, cohorts, 2].sum(axis=1), active, atol=1e-6)
+    assert come.mean() > 10
+
+
 def test_calendar_and_age_ledgers_agree(plan: Simulation) -> None:
     """Undiscounted, newcomers' lines have the same total in both: everybody is followed to the same age."""
     for name in plan.scenarios:

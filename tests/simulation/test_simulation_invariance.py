@@ -182,7 +182,7 @@ def test_zero_effect(neutral: Simulation, name: str) -> None:
     if sent := [m.per_month for m in scenario.compiled.mechanisms if isinstance(m, ContactProgramme)]:
         assert book.total("contacts").min() > 250 * sum(sent)
     offers = [m for m in scenario.compiled.mechanisms if isinstance(m, OfferTerms)]
-    if offers and offers[0].membership is None:  # else nobody joins, and nothing is counted
+    if offers and not (offers[0].membership or offers[0].referral):  # else nobody joins or comes: nothing is counted
         account = "contacts" if offers[0].is_campaign else "offers_shown"
         assert book.total(account).min() > 10
 

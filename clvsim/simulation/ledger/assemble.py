@@ -71,7 +71,7 @@ def assemble_ledger(
     age, first = (
         customer_lines(book, scenario, plan, draw, np.zeros_like(sizes)) for book in (sums.age, sums.first)
     )  # fmt: skip
-    halves, age_halves = half_totals(calendar, layout.is_new), age_half_totals(age, layout.is_new)
+    halves, age_halves = half_totals(calendar, layout), age_half_totals(age, layout)
     lines = {line: with_company(add_halves(values)) for line, values in calendar.items()}
     lines |= acquisition_lines(arrivals, plan) | company_lines(scenario, plan, draw, activity)
     return Ledger(
@@ -176,16 +176,21 @@ def company_lines(
     return lines
 
 
-def half_totals(lines: Lines, is_new: np.ndarray) -> np.ndarray:
-    """Discounted contribution of each half of the customers, (w, 2, [existing, new]); `is_new` (g,)."""
+def half_totals(lines: Lines, layout: Layout) -> np.ndarray:
+    """Discounted contribution of each half of the customers, (w, 2, [existing, new, referred])."""
     total = sum(line.sign * values[:, :, DISCOUNTED].sum(axis=-1) for line, values in lines.items())
-    by_half = np.asarray(total).reshape(-1, is_new.size, 2).transpose(0, 2, 1)
-    return np.stack([by_half[:, :, ~is_new].sum(axis=2), by_half[:, :, is_new].sum(axis=2)], axis=2)
+    by_half = by_origin(np.asarray(total), layout)
+    return np.stack([by_half[origin] for origin in ("existing", "new", "referred")], axis=2)
 
 
-def age_half_totals(lines: Lines, is_new: np.ndarray) -> np.ndarray:
+def age_half_totals(lines: Lines, layout: Layout) -> np.ndarray:
     """Of newcomers: discounted contribution and number, (w, 2, 2)."""
-    value = half_totals(lines, is_new)[:, :, 1]
     acquired = lines[Line("customers_acquired", "acquisition")][:, :, PLAIN].sum(axis=-1)
-    by_half = acquired.reshape(-1, is_new.size, 2).transpose(0, 2, 1)[:, :, is_new].sum(axis=2)
-    return np.stack([value, by_half], axis=2)
+    return np.stack([half_totals(lines, layout)[:, :, 1], by_origin(acquired, layout)["new"]], axis=2)
+
+
+def by_origin(values: np.ndarray, layout: Layout) -> dict[str, np.ndarray]:
+    """Sums over the groups of each origin, (w, 2) by half, of values (w, 2g)."""
+    by_half = values.reshape(-1, len(layout.groups), 2).transpose(0, 2, 1)
+    origins = np.array([group.origin for group in layout.groups])
+    return {origin: by_half[:, :, origins == origin].sum(axis=2) for origin in ("existing", "new", "referred")}

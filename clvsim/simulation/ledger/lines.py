@@ -66,7 +66,7 @@ class Ledger:
     first: np.ndarray  # (w, newcomer groups, l, 2) the part of the first month that falls on the first order itself
     cohort: np.ndarray  # (w, cohorts, 3, months): revenue, contribution before cost entries, active; undiscounted
     cohorts: tuple[Cohort, ...]
-    halves: np.ndarray  # (w, 2, [existing, new]) discounted contribution of two halves of the customers
+    halves: np.ndarray  # (w, 2, [existing, new, referred]) discounted contribution of two halves of the customers
     age_halves: np.ndarray  # (w, 2, [contribution, customers]) of newcomers over their own horizon, discounted
     horizon_months: int  # everybody is followed in the calendar's months before it; later only newcomers are
 
@@ -207,6 +207,13 @@ def money_lines(kernel: np.ndarray, levers: Levers, draw: np.ndarray, economics:
     }
     for o, offer in enumerate(levers.offers):
         first = ks.BASE_LINES + ks.OFFER_LINES * o
+        if offer.referral is not None:
+            brought = kernel_line(first + ks.TAKEN)
+            lines |= {
+                Line("cost_incentive", offer.name): per_world(offer.incentive) * brought,
+                Line("referrals", offer.name): brought,
+            }
+            continue
         if offer.membership is not None:
             counts = (kernel_line(first + i) for i in (ks.SHOWN, ks.TAKEN, ks.SERVED))
             lines |= membership_lines(offer, offer.membership, *counts, per_world, economics)

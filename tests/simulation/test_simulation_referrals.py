@@ -1,0 +1,136 @@
+"""Referrals: children by generations, against the branching formula, and what they leave alone."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from shop import CALM, assert_same_ledger, channels, error, ledger, line, posterior, run, scenarios, shop
+
+from clvsim import metrics
+from clvsim.errors import ConfigError
+from clvsim.scenario import BASELINE
+from clvsim.simulation import Simulation
+from clvsim.simulation.config import AcquisitionConfig, EnvironmentConfig
+
+LEVER: dict[str, Any] = {"kind": "referral", "per_order": 0.2, "reward": 3.0}
+# Orders every ten days or so, of which each is the last one with probability 1/2: lives of some weeks.
+SHORT: dict[str, Any] = {"r": 50.0, "alpha": 70.0, "a": 400.0, "b": 400.0}
+
+
+def refer(draws: int = 40, **changed: Any) -> Simulation:
+    settings: dict[str, Any] = {
+        "horizon_months": 12,
+        "acquisition": channels(months=6),
+        "fitted": posterior(draws),
+    } | changed
+    lever = LEVER | settings.pop("lever", {})
+    return run(scenarios(friends={"friends": lever}), draws=draws, **settings)
+
+
+def people(sim: Simulation) -> np.ndarray:
+    """Customers who were referred, by world."""
+    return metrics.referred(sim, sim.scenarios["friends"])
+
+
+def test_as_many_come_as_the_branching_formula_says() -> None:
+    """Short lives and time for all generations: children = share × orders of the roots / (1 − R), R = share × orders of
+    a life: the first, and repeat orders each of which is the last with probability p ~ Beta(a, b)."""
+    share, draws, a, b = 0.2, 200, SHORT["a"], SHORT["b"]
+    sim = refer(
+        draws,
+        fitted=posterior(draws, **SHORT),
+        acquisition=AcquisitionConfig(months=24),
+        horizon_months=24,
+        lever={"per_order": share},
+    )
+    orders = line(ledger(sim, "friends"), "orders", "orders")[:, :, 0]
+    life, children = 1 + (a + b - 1) / (a - 1), people(sim)
+    assert not orders[:, :, 20:].any()  # everything is over in time
+    of_life = orders[:, -2].sum() / children.sum()
+    assert abs(of_life - life) < 4 * np.sqrt(b / a) * 2 / np.sqrt(children.sum())
+    roots = orders[:, :-2].sum(axis=(1, 2))
+    missed = children - share * roots / (1 - share * life)
+    assert abs(missed.mean()) < 4 * error(missed)
+    assert children.mean() > 20
+
+
+def test_children_change_nobody_else() -> None:
+    """Not even a bit of what parents and newcomers do: only what rewards cost is added."""
+    sim, alone = refer(), run(scenarios(), draws=40, acquisition=channels(months=6), fitted=posterior(40))
+    friends, base = ledger(sim, "friends"), ledger(sim)
+    for account in ("orders", "revenue_orders", "active_customers"):
+        np.testing.assert_array_equal(
+            line(friends, account, "orders")[:, :-2], line(base, account, "orders")[:, :-2], err_msg=account
+        )
+        np.testing.assert_array_equal(
+            line(base, account, "orders")[:, :-2], line(ledger(alone), account, "orders")[:, :-1], err_msg=account
+        )
+    for name in ("newcomers", "cac", "marginal_cac"):
+        query = metrics.METRICS[name].query
+        np.testing.assert_array_equal(query(sim, sim.scenarios["friends"]), query(sim, sim.scenarios[BASELINE]))
+
+
+def test_more_referrals_only_add_people() -> None:
+    """Those of the smaller programme are among those of the larger one, with the lives that they had."""
+    few, many = refer(lever={"per_order": 0.1}), refer(lever={"per_order": 0.3})
+    assert (people(many) >= people(few)).all()
+    ordered = (line(ledger(s, "friends"), "orders", "orders")[:, -2, 0].sum(axis=1) for s in (few, many))
+    np.testing.assert_array_less(next(ordered), next(ordered) + 1e-9)
+
+
+@pytest.mark.parametrize("config", [{"jobs": 2}, {"shard_customers": 7}], ids=str)
+def test_threads_and_blocks_change_no_bit(config: dict[str, Any]) -> None:
+    a, b = refer(), refer(**config)
+    for name in a.scenarios:
+        assert_same_ledger(ledger(a, name), ledger(b, name))
+
+
+def test_money_of_the_referred_is_in_the_plan_and_in_no_figure_of_newcomers() -> None:
+    sim = refer()
+    scenario, base = sim.scenarios["friends"], sim.scenarios[BASELINE]
+    value = metrics.origin_value(scenario, "referred")
+    reward = -(scenario.ledger.total("cost_incentive", discounted=True))
+    others = metrics.origin_value(scenario, "existing") + metrics.origin_value(scenario, "new")
+    own_reward = line(scenario.ledger, "cost_incentive", "friends")[:, -2, 1].sum(axis=1)
+    np.testing.assert_allclose(others - metrics.customer_equity(sim, base), reward + own_reward, rtol=1e-9, atol=1e-6)
+    np.testing.assert_allclose(metrics.customer_equity(sim, scenario), others + value, rtol=1e-12)
+    np.testing.assert_allclose(
+        scenario.ledger.halves.sum(axis=(1, 2)) - base.ledger.halves.sum(axis=(1, 2)),
+        metrics.customer_equity(sim, scenario) - metrics.customer_equity(sim, base),
+        rtol=1e-6,
+        atol=1e-4,
+    )
+
+
+def test_quality_is_that_of_the_referred_alone() -> None:
+    plain, better = refer(draws=80), refer(draws=80, lever={"quality": {"spend": 0.5}})
+    revenue = [line(ledger(s, "friends"), "revenue_orders", "orders")[:, :, 0].sum(axis=2) for s in (plain, better)]
+    np.testing.assert_allclose(revenue[1][:, -2].sum(), 1.5 * revenue[0][:, -2].sum(), rtol=1e-6)
+    np.testing.assert_array_equal(revenue[1][:, :-2], revenue[0][:, :-2])
+
+
+def test_without_channels_customers_of_today_refer() -> None:
+    sim = refer(acquisition=AcquisitionConfig(months=4))
+    assert people(sim).mean() > 1
+    assert "newcomers" not in metrics.available(sim)
+    assert "referred" in metrics.available(sim)
+    come = line(ledger(sim, "friends"), "customers_acquired", "acquisition")[:, -2, 0].sum(axis=0)
+    assert come[:4].all()
+    assert not come[4:].any()
+
+
+def test_a_programme_that_multiplies_is_refused() -> None:
+    """Each brings more than one other: the limit ends it, with what to lower."""
+    with pytest.raises(ConfigError, match="friends multiplies to more than 500 customers in a world") as refused:
+        refer(12, fitted=posterior(12, **SHORT), lever={"per_order": 0.9}, max_people=500)
+    assert refused.value.problems[0].where == "scenario.friends"
+
+
+@pytest.mark.parametrize("environment", [CALM, EnvironmentConfig(sd_prior=0.2)], ids=["calm", "stormy"])
+def test_nobody_referred_is_the_baseline(environment: EnvironmentConfig) -> None:
+    sim = refer(12, lever={"per_order": 0.0}, environment=environment, summary=shop())
+    for account in ("orders", "revenue_orders", "active_customers"):
+        np.testing.assert_array_equal(
+            line(ledger(sim, "friends"), account, "orders"), line(ledger(sim), account, "orders"), err_msg=account
+        )
+    assert not people(sim).any()
