@@ -203,8 +203,7 @@ GLOSSARY: dict[str, Metric] = {
         "Customers referred",
         "Referred",
         "count",
-        "Customers whom customers bring in the {arrivals} months of acquisition, and whom those bring. They are not "
-        "among newcomers.",
+        "Customers whom customers bring, and whom those bring in turn. They are not among newcomers.",
     ),
     "orders": Metric("Orders", "Orders", "count", "Orders of all customers followed, each over {h} months."),
     "contacts": Metric(
