@@ -17,7 +17,7 @@ from clvsim.disk import write_tree
 from clvsim.errors import ConfigError
 from clvsim.files import write_csv
 from clvsim.plausible import Unlike, frozen, read_table, require_size
-from clvsim.provenance import SUMMARY, TABLE, parts_of
+from clvsim.provenance import SUMMARY, TABLE, parts_of, sizes_of
 from clvsim.schema import broken_rule
 from clvsim.simulation.ledger import Ledger
 from clvsim.simulation.run import Simulation
@@ -76,7 +76,8 @@ def write_json(value: Any, path: Path) -> None:
 
 def write_record(record: Mapping[str, Any], folder: Path) -> None:
     """Write `run.json`, the last file of a run, with the sha256 of the others but those that `report` writes again."""
-    write_json({**record, "parts": parts_of(folder)}, folder / RECORD)
+    parts = parts_of(folder)
+    write_json({**record, "parts": parts, "sizes": sizes_of(folder, parts)}, folder / RECORD)
 
 
 def write_result(result: RunResult, folder: Path) -> None:

@@ -13,9 +13,10 @@ from clvsim import __version__
 from clvsim.console import flush_streams, note, open_streams, print_internal_error, say
 from clvsim.errors import ClvsimError, ConfigError
 from clvsim.files import CONFIGS, PACKAGE, choices, did_you_mean, leading_comment
-from clvsim.interruption import Interrupted, interruptible, leave
+from clvsim.interruption import Interrupted, interruptible, leave, outside
 from clvsim.rim.answers import answer_internal_error, refuse
 from clvsim.rim.arguments import COMPLETION_FLAGS, JSON, hydra_words, sort_words
+from clvsim.secluded import seclude
 from clvsim.stages import STAGES as CONFIGURED_STAGES
 
 STAGES = (*CONFIGURED_STAGES, "list")
@@ -29,8 +30,10 @@ def start() -> int:
     BLAS gets one thread: our systems are small, idle BLAS threads spin, and sums over several threads differ in their
     last bits.
     """
+    outside()
     open_streams()
     close_search_path()
+    seclude()
     gc.set_threshold(100_000, 50, 100)
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     code = main()
@@ -40,7 +43,9 @@ def start() -> int:
 
 def close_search_path() -> None:
     """Take the current folder, which `python -m` searches first, from Python's path, unless clvsim itself lies there:
-    Hydra imports each package `hydra_plugins` that it finds, and libraries what they can do without."""
+    Hydra imports each package `hydra_plugins` that it finds, and libraries what they can do without. Processes that
+    libraries start, such as a launcher's workers, do not search it either."""
+    os.environ["PYTHONSAFEPATH"] = "1"
     with suppress(OSError):  # a folder that was removed
         here = Path.cwd()
         if here != PACKAGE.parent:

@@ -17,6 +17,8 @@ GRACE_SECONDS = 2.0
 FORCED_END = b"clvsim: interrupted, and ended at once; the next run removes the unfinished folder\n"
 
 _first_signal: int | None = None  # since `interruptible` began
+_began = False
+_ending: list[int] = []  # signals after it
 
 
 class Interrupted(SystemExit):
@@ -25,10 +27,31 @@ class Interrupted(SystemExit):
     outcome = "nothing was written"
 
 
+def outside() -> None:
+    """Handle signals before and after `interruptible`, unless the process was started to ignore them.
+
+    Before, nothing has begun, and the process ends at once. Afterwards all is done and said: it ends by itself, with
+    its own code, or where something hangs after two seconds.
+    """
+
+    def end(number: int, frame: FrameType | None) -> None:
+        if not _began or _ending:
+            os._exit(128 + number)
+        _ending.append(number)
+        deadline = threading.Timer(GRACE_SECONDS, os._exit, (128 + number,))
+        deadline.daemon = True
+        with suppress(RuntimeError):  # the interpreter is going already
+            deadline.start()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, end)
+
+
 @contextmanager
 def interruptible() -> Generator[None]:
     """Handle SIGINT and SIGTERM inside the block, unless the process was started to ignore them."""
-    global _first_signal
+    global _first_signal, _began
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -45,7 +68,7 @@ def interruptible() -> Generator[None]:
         raise Interrupted(128 + number)
 
     signals = [number for number in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(number) != signal.SIG_IGN]
-    _first_signal = None
+    _first_signal, _began = None, True
     handlers = {number: signal.signal(number, interrupt) for number in signals}
     try:
         with prefer_interruption():

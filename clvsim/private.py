@@ -5,6 +5,7 @@ Neither is required. A cache that cannot be used is done without; temporary file
 
 import atexit
 import errno
+import hashlib
 import logging
 import os
 import re
@@ -13,6 +14,7 @@ import stat
 import tempfile
 from contextlib import suppress
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -41,12 +43,22 @@ def cache_folder(name: str) -> Path | None:
     return root / name
 
 
+@cache
+def source_hash() -> str:
+    """Hash of everything that can change compiled kernels: their sources, and Numba's version."""
+    digest = hashlib.sha256(version("numba").encode())
+    for path in sorted((Path(__file__).parent / "kernels").glob("*.py")):
+        digest.update(path.name.encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
 def cache_complaint() -> str:
     """Why a cache is done without, in a sentence; "" where none is."""
     root = cache_root()
     if root is None:
         return "nothing is cached: no home is known"
-    return next((f"nothing is cached: {what}" for name in ("", *CACHES) if (what := _complaint(root / name))), "")
+    folders = ("", *CACHES, f"kernels/{source_hash()}")
+    return next((f"nothing is cached: {what}" for name in folders if (what := _complaint(root / name))), "")
 
 
 def _complaint(folder: Path) -> str:

@@ -6,7 +6,7 @@ import platform
 import re
 import shlex
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -51,19 +51,29 @@ def parts_of(folder: Path) -> dict[str, str]:
     return {path.name: sha256(path) for path in files}
 
 
+def sizes_of(folder: Path, names: Iterable[str]) -> dict[str, int]:
+    """Bytes of some files of a folder: what is longer than it was is not read to its end."""
+    return {name: (folder / name).stat().st_size for name in names}
+
+
 def sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def changed_parts(folder: Path, recorded: Mapping[str, object]) -> tuple[str, ...]:
-    """What is wrong with the files of a run folder, in a few words each: not there, or not as `recorded`."""
+def changed_parts(folder: Path, recorded: Mapping[str, object], sizes: Mapping[str, object]) -> tuple[str, ...]:
+    """What is wrong with the files of a run folder, in a few words each: not there, or not as `recorded`, by sha256 and
+    size.
+    """
 
     def wrong(name: str, digest: object) -> str:
         path = folder / name
-        if Path(name).name != name or path.is_symlink() or not path.is_file():
+        if path.is_symlink():
+            return f"{name} is a link"
+        if Path(name).name != name or not path.is_file():
             return f"{name} is missing"
-        return "" if sha256(path) == digest else f"{name} is not what the run wrote"
+        same = path.stat().st_size == sizes.get(name) and sha256(path) == digest
+        return "" if same else f"{name} is not what the run wrote"
 
     return tuple(filter(None, (wrong(name, digest) for name, digest in recorded.items())))
 

@@ -5,11 +5,13 @@ A cell has the value with which it was saved: nothing where a formula was never 
 
 import datetime as dt
 import itertools
+import os
 import re
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -52,7 +54,7 @@ def read_sheet(path: str, layout: Layout) -> Sheet:
 
     _check_archive(path)
     try:
-        with _open(path) as workbook:
+        with _unheard(), _open(path) as workbook:
             sheet, readings = _choose(workbook, path, layout.sheet)
             return _table(sheet, path, layout.skip, readings)
     except PasswordError as error:
@@ -62,6 +64,20 @@ def read_sheet(path: str, layout: Layout) -> Sheet:
             raise
         what = f"{path} is a workbook that cannot be opened"
         raise ConfigError([("data.path", f"{what}; export the sheet as CSV")]) from error
+
+
+@contextmanager
+def _unheard() -> Generator[None]:
+    """Nothing on stderr: where the reader gives up over a damaged sheet it prints a stack, whatever it is asked."""
+    kept = os.dup(2)
+    silent = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(silent, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(silent)
 
 
 def _open(path: str) -> "CalamineWorkbook":

@@ -17,17 +17,9 @@ from numba import typeof, types
 from numba.core import caching
 from numba.extending import intrinsic
 
-from clvsim.private import cache_folder
+from clvsim.private import cache_folder, source_hash
 
 _SETTINGS: Any = numba.config  # its attributes are made at run time
-
-
-def source_hash() -> str:
-    """Hash of everything that can change the compiled code."""
-    digest = hashlib.sha256(numba.__version__.encode())
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(path.name.encode() + path.read_bytes())
-    return digest.hexdigest()[:16]
 
 
 class _Checked(caching.IndexDataCacheFile):

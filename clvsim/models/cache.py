@@ -30,12 +30,14 @@ from clvsim.models.fitted import FittedModels, implausible, restored
 from clvsim.models.hdf5 import real_draws, require_plain
 from clvsim.models.metadata import read_metadata
 from clvsim.schema import broken_rule
+from clvsim.texts import short_repr
 from clvsim.types import DAYS_PER_UNIT, Posterior
 
 _FORMAT = 3
 _IN_ONE_SENTENCE = 2  # the format in which `method` held both models' methods as text
 _SEAL = 32  # bytes of a digest
 _LONGEST = 300  # characters of a reason
+_MOST_VALUES = 3 * 10**7  # in a group: a million draws of thirty parameters
 _READ = "read from a file"
 _PLAIN = " []()-+&,:;=#!?"  # in names of parameters, which hold names of groups: a slash would make a folder
 _KERNELS = (
@@ -156,17 +158,18 @@ def read_posterior(path: Path | str) -> FittedModels:
         require_plain(path)
         with h5py.File(path, "r") as tree:
             attributes = dict(tree.attrs)
-            if attributes["format"] not in (_FORMAT, _IN_ONE_SENTENCE):
-                raise ValueError(f"format {attributes['format']}, not {_FORMAT}")
+            (found, *more) = np.ravel(attributes["format"]).tolist()
+            if more or found not in (_FORMAT, _IN_ONE_SENTENCE):
+                raise ValueError(f"format {short_repr([found, *more] if more else found)}, not {_FORMAT}")
             groups = [_draws(tree[group]) for group in ("retention", "spend")]
             if len({v.shape for g in groups for v in g.values()}) != 1 or not all(groups):
                 raise ValueError("parameters are missing or of unequal length")
             told = read_metadata(attributes, _methods(attributes))
             retention, spend = restored(
                 str(attributes["retention_model"]),
-                json.loads(attributes["retention_config"]),
+                _from_json(attributes["retention_config"]),
                 str(attributes["spend_model"]),
-                json.loads(attributes["spend_config"]),
+                _from_json(attributes["spend_config"]),
             )
             if wrong := implausible(retention, spend, *groups, DAYS_PER_UNIT[told["time_unit"]]):
                 raise ValueError("; ".join(wrong))
@@ -204,15 +207,28 @@ def _draws(group: Any) -> dict[str, np.ndarray]:
         if isinstance(part, h5py.Group):
             own |= several.named(name, _draws(part))
         elif part.attrs.get("CLASS") != b"DIMENSION_SCALE":
-            own[unquote(name)] = real_draws(unquote(name), part)
+            if (parameter := unquote(name)) in own:
+                raise ValueError(f"holds {parameter} twice")
+            if not parameter.isprintable():
+                raise ValueError(f"{parameter!r} is no parameter's name")
+            own[parameter] = real_draws(parameter, part)
+            if (values := sum(draws.size for draws in own.values())) > _MOST_VALUES:
+                raise ValueError(f"holds more than {_MOST_VALUES:,} values ({values:,} so far), which draws are not")
     return own
+
+
+def _from_json(text: Any) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, TypeError, RecursionError):
+        raise ValueError("its settings are not JSON") from None
 
 
 def _methods(attributes: Mapping[Any, Any]) -> dict[str, Any]:
     """How the retention and the spend model of a file were drawn, by the names of those attributes."""
     names = {"retention_method": "retention_model", "spend_method": "spend_model"}
     if attributes["format"] == _FORMAT:
-        return {name: json.loads(attributes[name]) for name in names}
+        return {name: _from_json(attributes[name]) for name in names}
     text = str(attributes["method"])  # "laplace", or "map, read from a file (bg_nbd), nuts (gamma_gamma)"
     by_model = {kind: words for words, kind in re.findall(r"(.+?) \((\w+)\)(?:, |$)", text)}
 

@@ -18,6 +18,7 @@ MAX_DRAWS = 10**6
 _MAX_DEPTH = 4  # retention/KIND holds arrays
 _MAX_ENTRIES = 20_000
 _MAX_TEXT = 1 << 22  # of an attribute, in bytes
+_MAX_NAME = 300
 
 
 _PATIENCE_SECONDS = 20  # of which a file of the largest size takes one or two
@@ -54,11 +55,13 @@ def require_plain(path: Path | str) -> None:
     import h5py
 
     with h5py.File(path, "r") as root:
-        values = 0
+        values, places = 0, {}
         for number, (name, entry) in enumerate(_entries(h5py, root, "", 0)):
             if number >= _MAX_ENTRIES:
                 raise ValueError(f"holds more than {_MAX_ENTRIES:,} groups and arrays")
             _require_small_attributes(name, entry)
+            if (other := places.setdefault(entry.id, name)) != name:
+                raise ValueError(f"{name} is another name of {other}")
             if isinstance(entry, h5py.Dataset):
                 values += _size(name, entry)
                 if values > MAX_VALUES:
@@ -71,7 +74,8 @@ def real_draws(name: str, array: Any) -> np.ndarray:
         raise ValueError(f"{name} must be real numbers, one per draw, and is {array.dtype} of shape {array.shape}")
     if not 0 < array.size <= MAX_DRAWS:
         raise ValueError(f"{name} has {array.size:,} draws, and must have 1 to {MAX_DRAWS:,}")
-    return np.asarray(array[()], np.float64)
+    with np.errstate(over="ignore"):  # what is too large for a float is infinite, and refused as that
+        return np.asarray(array[()], np.float64)
 
 
 def _entries(h5py: Any, group: Any, path: str, depth: int) -> Iterator[tuple[str, Any]]:
@@ -80,6 +84,8 @@ def _entries(h5py: Any, group: Any, path: str, depth: int) -> Iterator[tuple[str
         raise ValueError(f"{path} is a group in more than {_MAX_DEPTH} others")
     for name in group:
         place = f"{path}/{name}"
+        if not name.isprintable() or len(name) > _MAX_NAME:
+            raise ValueError(f"a name in {path or '/'} is no parameter's: {name[:80]!r}")
         if not isinstance(group.get(name, getlink=True), h5py.HardLink):
             raise ValueError(f"{place} is a link")
         entry = group[name]

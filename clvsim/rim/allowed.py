@@ -17,6 +17,7 @@ import yaml
 from clvsim.errors import ConfigError, Problem
 from clvsim.files import CONFIGS
 from clvsim.foreign_yaml import MAX_BYTES, MAX_DEPTH, SAFE_LOADER, events_with_depth
+from clvsim.texts import short
 
 LAUNCHERS = ("basic", "joblib", "submitit_local", "submitit_slurm")
 LAUNCHER_CLASSES = (
@@ -28,11 +29,13 @@ LAUNCHER_CLASSES = (
 LAUNCHER_KEYS = ("n_jobs", "partition", "timeout_min", "mem_gb", "cpus_per_task")
 HYDRA_KEYS = ("hydra.run.dir", "hydra.sweep.dir", "hydra.sweep.subdir", "hydra.mode", "hydra.verbose")
 CLOSED_FLAGS = ("--experimental-rerun", "--config-dir", "-cd", "--config-path", "-cp", "--config-name", "-cn")
-OUT, OUT_RESOLVERS = ("out", "hydra.run.dir", "hydra.sweep.dir"), ("now", "hydra")
+OUT, OUT_RESOLVERS = ("out", "hydra.run.dir", "hydra.sweep.dir"), ("now",)
 TEXT = ("data.only", "data.without", "data.failed")  # in which ${ is text
 MAX_NODES = 20_000  # events of a file
 MAX_WORDS, MAX_TEXT, MAX_VALUES, MAX_DIGITS = 1000, 100_000, 500, 100  # of a command line, a word, a list, a number
 MAX_FILES, MAX_JOBS = 2000, 10_000
+MAX_KEY = 200  # characters
+MAX_WORKERS = 256
 
 OWN_FILES = ("experiment", "scenarios", "always")  # groups whose files are the user's, beside those in configs/
 # What OmegaConf offers to every configuration, but for oc.select, which our own need.
@@ -56,7 +59,7 @@ def require_allowed_words(flags: Sequence[str], overrides: Sequence[str], free_t
         key, _, value = word.partition("=")
         name = key.lstrip("+~")
         if what := _of_word(name, value, free_text):
-            problems.append(Problem(name, what))
+            problems.append(Problem(short(name, 80), what))
     if problems:
         raise ConfigError(problems)
 
@@ -101,6 +104,8 @@ def require_allowed_file(path: Path | str, name: str) -> None:
         tree = yaml.load(content, Loader=SAFE_LOADER)
     except (yaml.YAMLError, UnicodeDecodeError, ValueError):
         return
+    if tree is not None and not isinstance(tree, dict):
+        raise ConfigError([(name, "holds no keys")])
     header = [f"# @package {found[:40].decode(errors='replace')}: {_NO_PACKAGE}" for found in _PACKAGE.findall(content)]
     problems = [Problem(name, what) for what in dict.fromkeys([*header, *_of_tree(tree)])]
     if problems:
@@ -169,18 +174,35 @@ def _of_word(name: str, value: str, free_text: Collection[str]) -> str:
 
 def _of_key(name: str, value: str) -> str:
     """What is wrong with a key, or with the file that it chooses."""
+    if len(name) > MAX_KEY:
+        return f"is a key of {len(name):,} characters, at most {MAX_KEY}"
     if "@" in name:
         return _NO_PACKAGE
     if name == "hydra/launcher":
         return "" if value.strip("'\"") in LAUNCHERS else f"must be one of {', '.join(LAUNCHERS)}, got {value[:40]!r}"
     if name.startswith("hydra.launcher."):
         own = name.removeprefix("hydra.launcher.")
-        return "" if own in LAUNCHER_KEYS else f"is not available; a launcher has {', '.join(LAUNCHER_KEYS)}"
+        if own not in LAUNCHER_KEYS:
+            return f"is not available; a launcher has {', '.join(LAUNCHER_KEYS)}"
+        return _of_launcher(own, value)
     if re.match(r"\W*hydra\b", name) and name not in HYDRA_KEYS:
         return f"is not available. {_OURS}"
     if _is_group(name) and (".." in value or "${" in value):
         return f"{value[:60]!r} is no name of a file of its folder"
     return "chooses code, which a study does not" if re.search(r"(^|\.)_\w+_$", name) else ""
+
+
+def _of_launcher(own: str, value: str) -> str:
+    """What is wrong with a launcher's own key."""
+    if own == "partition":
+        return "" if re.fullmatch(r"[\w.-]{1,64}", value) else f"must be the name of a partition, got {value[:40]!r}"
+    number = int(value) if re.fullmatch(r"-?[0-9]{1,9}", value) else None
+    most = MAX_WORKERS if own in ("n_jobs", "cpus_per_task") else 1_000_000
+    if own == "n_jobs" and number == -1:  # all cores
+        return ""
+    if number is None or not 1 <= number <= most:
+        return f"must be a whole number from 1 to {most:,}{' or -1' if own == 'n_jobs' else ''}, got {value[:40]!r}"
+    return ""
 
 
 def _is_group(name: str) -> bool:
@@ -195,6 +217,8 @@ def _of_references(text: str, allowed: Sequence[str] = ()) -> str:
     """
     for found in _REFERENCE.finditer(text):
         resolver = found["resolver"]
+        if resolver is None and re.match(r"\$\{\s*hydra\b", found[0]):
+            return f"{found[0][:60]} is not available: values come from the study, not from the machine"
         if resolver is None and found[1] is None:
             return "${ stands before no key; a reference is as ${question}: letters, digits, _ and ."
         if resolver is not None and (resolver not in allowed or found["plain"] is None):
@@ -221,7 +245,9 @@ def _of_defaults(defaults: Any) -> Iterator[str]:
         for key, value in entry.items() if isinstance(entry, dict) else [(entry, None)]:
             said = f"{key}: {value}" if value is not None else str(key)
             match = _GROUP.fullmatch(str(key))
-            if "@" in said:
+            if len(said) > MAX_KEY:
+                yield f"defaults: {said[:60]!r}… has {len(said):,} characters, at most {MAX_KEY}"
+            elif "@" in said:
                 yield f"defaults: {said[:60]!r} {_NO_PACKAGE}"
             elif ".." in said or match is None or re.search(r"[^\w\[\]', .+-]", str(value or "")):
                 yield f"defaults: {said[:60]!r} is no group of ours"

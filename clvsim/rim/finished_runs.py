@@ -68,12 +68,13 @@ def read_config(folder: Path) -> dict[str, Any]:
     except (ValueError, OSError, RecursionError) as error:
         what = "it is damaged, or not of clvsim; clvsim run makes a new one"
         raise ConfigError([("run", f"{record} cannot be read: {what}")]) from error
-    config, parts = (content.get(key) if isinstance(content, dict) else None for key in ("config", "parts"))
-    if not isinstance(config, dict) or not isinstance(parts, dict):
+    keys = ("config", "parts", "sizes")
+    config, parts, sizes = (content.get(key) if isinstance(content, dict) else None for key in keys)
+    if not isinstance(config, dict) or not isinstance(parts, dict) or not isinstance(sizes, dict):
         raise ConfigError([("run", f"{record} cannot be read: it is no record of a run by this version of clvsim")])
     if not {SUMMARY, TABLE} <= parts.keys():
         raise ConfigError([("run", f"{folder} is not a run that can be shown: it has no {SUMMARY} and no {TABLE}")])
-    if wrong := changed_parts(folder, parts):
+    if wrong := changed_parts(folder, parts, sizes):
         raise ConfigError([("run", f"{folder} is not as it was written: {part}") for part in wrong])
     report = config.get("report")
     return {**config, "report": dict(report) if isinstance(report, dict) else {}}

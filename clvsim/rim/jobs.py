@@ -25,6 +25,7 @@ from clvsim.rim.answers import answer_internal_error, refuse
 from clvsim.rim.arguments import ANSWER_FLAGS, split_override
 from clvsim.rim.scenarios import with_library
 from clvsim.runfolder import RunContext, remove_empty, run_folder, sweep_partials
+from clvsim.secluded import seclude
 from clvsim.stages import STAGES, Folder, load_stage
 
 NO_ORDERS = "which orders? clvsim {stage} orders.csv, or the demo: clvsim {stage} experiment=demo"
@@ -51,7 +52,8 @@ class Outcomes:
 
 def hydra_task(name: str, words: tuple[str, ...], outcomes: Outcomes, cfg: DictConfig) -> None:
     """Run a job as Hydra's task; only interruptions propagate, so that a failing job does not stop a sweep."""
-    close_resolvers()  # once more: a parallel launcher's worker has OmegaConf's own
+    close_resolvers()  # once more, as the next: a parallel launcher's worker has OmegaConf's own
+    seclude()
     job_name = sweep_job()
     try:
         with prefer_interruption():

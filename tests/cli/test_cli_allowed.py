@@ -1,7 +1,10 @@
 """A study executes nothing and reads nothing of the machine: each way in is tried with a canary that would be seen."""
 
 import os
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 from omegaconf import OmegaConf
@@ -88,6 +91,9 @@ STUDIES = {
     "a list for a group": ("title: x\ndefaults: [[a]]", "is no group of ours"),
     "deep nesting": ("title: " + "[" * 500 + "]" * 500, "is deeper than 20 levels"),
     "many entries": ("title: [" + "1," * 21_000 + "]", "more than 20,000 entries"),
+    "a text": ("API_TOKEN=abcd", "experiments/study.yaml: holds no keys"),
+    "Hydra's own values": ("title: ${hydra.runtime.cwd}", "${hydra.runtime.cwd} is not available"),
+    "a group of 300 letters": ("defaults: [{/" + "a" * 300 + ": x}]", "has 304 characters, at most 200"),
     "a book": ("title: " + "x" * MAX_BYTES, "has more than 256 KB"),
 }
 
@@ -136,6 +142,16 @@ WORDS = {
     "a launcher's class": (["hydra.launcher._target_=os.abort"], "hydra.launcher._target_: is not available"),
     "a launcher's set-up": (["+hydra.launcher.setup=[id]"], "hydra.launcher.setup: is not available; a launcher has"),
     "a launcher of the machine": (["hydra/launcher=evil"], "hydra/launcher: must be one of basic, joblib"),
+    "100,000 workers": (["hydra.launcher.n_jobs=100000"], "n_jobs: must be a whole number from 1 to 256 or -1, got"),
+    "no worker": (["hydra.launcher.n_jobs=0"], "n_jobs: must be a whole number from 1 to 256 or -1, got '0'"),
+    "workers in words": (
+        ["hydra.launcher.n_jobs=abc"],
+        "from 1 to 256 or -1, got 'abc'",
+    ),
+    "a partition that is none": (["hydra.launcher.partition=a b"], "partition: must be the name of a partition"),
+    "a long key": (["a" * 256 + "=1"], "is a key of 256 characters, at most 200"),
+    "many levels": ([".".join("a" * 300) + "=1"], "is a key of 599 characters, at most 200"),
+    "a folder of Hydra's": (["out=${hydra:runtime.cwd}"], "out: ${hydra:...} is not available"),
     "a sweeper": (["hydra/sweeper=evil"], "hydra/sweeper: is not available"),
     "a search path": (["hydra.searchpath=[pkg://evil]"], "hydra.searchpath: is not available"),
     "environment": (["+hydra.job.env_set.PATH=."], "hydra.job.env_set.PATH: is not available"),
@@ -275,3 +291,31 @@ def test_all_problems_of_a_file_are_told_at_once(tmp_path):
     with pytest.raises(ConfigError) as error:
         require_allowed_file(path, "study")
     assert len(error.value.problems) == 3
+
+
+MODULES = ("numpy", "joblib", "logging", "hashlib", "tempfile")
+
+
+def test_modules_beside_a_study_are_not_imported_by_workers(evil):
+    """joblib starts its workers with the current folder on their path. The command is the installed one: `python -m`
+    searches that folder before any of our code runs."""
+    for name in MODULES:
+        (evil / f"{name}.py").write_text(f"open('{EXECUTED}-{name}', 'w')\n")
+    words = ("retention=bg_nbd", "spend=fixed_price", "data.calibration_end=none", "fit.method=map", "fit.draws=8")
+    more = ("simulation.draws=8", "simulation.horizon_months=1", "scenarios=[]", "out=r", "fit.allow_poor=true")
+    program = (Path(sys.executable).with_name("clvsim"), "run", "orders.csv", "-m", "seed=1,2", "hydra/launcher=joblib")
+    done = subprocess.run([*program, *words, *more], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert not [path.name for path in evil.iterdir() if path.name.startswith(EXECUTED)]
+
+
+def test_settings_of_libraries_beside_a_study_are_not_read(command, evil):
+    """A pipe without a writer would be waited for."""
+    (evil / ".numba_config.yaml").write_text("- 1\n")
+    for name in ("matplotlibrc", "arvizrc"):
+        os.mkfifo(evil / name)
+    words = ("retention=bg_nbd", "spend=fixed_price", "data.calibration_end=none", "fit.method=map", "fit.draws=8")
+    more = ("simulation.draws=8", "simulation.horizon_months=1", "scenarios=[]", "out=r", "fit.allow_poor=true")
+    done = command("run", "orders.csv", *words, *more)
+    assert done.returncode == 0, done.stderr
+    assert all(line.startswith("clvsim: ") for line in done.stderr.splitlines()), done.stderr

@@ -169,3 +169,34 @@ def write_a_record(config: object, ctx: runfolder.RunContext) -> int:
     assert ctx.folder is not None
     (ctx.folder / "run.json").write_text("{}")
     return 0
+
+
+AROUND = """
+import atexit, os, signal, sys, time
+from clvsim import cli
+
+cli.dispatch = lambda words: 0
+{when}
+sys.exit(cli.start())
+"""
+MOMENTS = {
+    "before": ("cli.open_streams = lambda: os.kill(os.getpid(), signal.{name})", True),
+    "after": ("cli.flush_streams = lambda: os.kill(os.getpid(), signal.{name})", False),
+    "at the very end": ("atexit.register(lambda: os.kill(os.getpid(), signal.{name}))", False),
+    "after, where something hangs": (
+        "cli.flush_streams = lambda: (os.kill(os.getpid(), signal.{name}), time.sleep(60))",
+        True,
+    ),
+}
+
+
+@pytest.mark.parametrize(("number", "code"), BOTH, ids=["INT", "TERM"])
+@pytest.mark.parametrize(("when", "ends"), MOMENTS.values(), ids=MOMENTS)
+def test_signals_before_and_after_the_work(number, code, when, ends):
+    """Before, nothing has begun; afterwards all is done and said, so the code is the work's own."""
+    shell = AROUND.format(when=when.format(name=number.name))
+    begin = f"import signal; signal.signal(signal.{number.name}, signal.SIG_DFL)\n"
+    done = subprocess.run(
+        [sys.executable, "-c", begin + shell], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (code if ends else 0, "", "")

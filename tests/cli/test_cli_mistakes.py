@@ -206,7 +206,12 @@ FILES = {
         "scenario/bad: needs a ti",
     ),
     "empty": ("scenario/bad.yaml", b"", ["check", "orders.csv", "scenarios=[bad]"], "scenario/bad: needs a title"),
-    "a list": ("scenario/bad.yaml", b"- 1\n", ["check", "orders.csv", "scenarios=[bad]"], "scenario/bad: holds no key"),
+    "a list": (
+        "scenario/bad.yaml",
+        b"- 1\n",
+        ["check", "orders.csv", "scenarios=[bad]"],
+        "bad.yaml: holds no keys",
+    ),
     "a kind that is a list": (
         "scenario/bad.yaml",
         b"title: x\nlever: {kind: [shift]}\n",

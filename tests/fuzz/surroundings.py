@@ -144,7 +144,7 @@ DAMAGES: dict[str, Callable[[bytes], bytes]] = {
 
 def run_damaged(damage: Callable[[bytes], bytes], cache: Path) -> Callable[[Case, Room], Ended]:
     """A runner of a whole run that finds each file of compiled kernels damaged."""
-    from clvsim.kernels.compiler import source_hash
+    from clvsim.private import source_hash
 
     own = Surrounding("", {"CLVSIM_CACHE": "{root}/cache", "PYTENSOR_FLAGS": f"base_compiledir={cache}/pytensor"})
 

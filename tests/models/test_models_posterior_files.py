@@ -150,6 +150,23 @@ def in_a_circle(tree: Any) -> None:
     tree["retention"]["again"] = tree["retention"]
 
 
+def of_one_array(tree: Any) -> None:
+    del tree["retention"]["a"]
+    tree["retention"]["a"] = tree["retention"]["b"]
+
+
+def twice(tree: Any) -> None:
+    tree["retention"]["%72"] = np.full(DRAWS, 0.2)
+
+
+def steering(tree: Any) -> None:
+    tree["retention"]["x%1b[2J"] = np.full(DRAWS, 0.2)
+
+
+def formats(tree: Any) -> None:
+    tree.attrs["format"] = [3, 3]
+
+
 def very_deep(tree: Any) -> None:
     group = tree["retention"]
     for _ in range(500):
@@ -174,7 +191,11 @@ def with_a_type(tree: Any) -> None:
         (of_another_name, "/retention/r is a link"),
         (stored_elsewhere, "the values of /retention/r are in another file"),
         (computed_from_elsewhere, "the values of /retention/r are in another file"),
-        (in_a_circle, "is a group in more than 4 others"),
+        (in_a_circle, "/retention/again is another name of /retention"),
+        (of_one_array, "is another name of /retention/"),
+        (twice, "holds r twice"),
+        (steering, "is no parameter's name"),
+        (formats, "format [3, 3], not 3"),
         (very_deep, "is a group in more than 4 others"),
         (very_many, "holds more than 20,000 groups and arrays"),
         (with_a_type, "/retention/type is neither a group nor an array"),
@@ -198,6 +219,7 @@ def test_files_that_are_more_than_draws(file, change: Callable[[Any], None], sai
         ),
         ("retention_config", '{"oracle": true}', "its settings are not a model's: oracle: no such key"),
         ("spend_config", "{", "its settings are not JSON"),
+        ("spend_config", '{"pool_sd": ' + "9" * 5000 + "}", "its settings are not JSON"),
         ("format", 99, "format 99, not 3"),
     ],
 )

@@ -15,7 +15,7 @@ import pytest
 from clvsim import archive, disk, plausible
 from clvsim.config import validate
 from clvsim.errors import ConfigError
-from clvsim.provenance import parts_of
+from clvsim.provenance import parts_of, sizes_of
 from clvsim.report import figures, write_report
 from clvsim.rim import finished_runs
 from clvsim.runfolder import RunContext
@@ -79,7 +79,7 @@ def test_the_record_has_every_part_but_what_is_rendered_again(folder):
         (lambda path: path.write_text("null"), "is not what the run wrote"),
         (lambda path: path.write_bytes(path.read_bytes() + b" "), "is not what the run wrote"),
         (lambda path: path.unlink(), "is missing"),
-        (lambda path: path.rename(path.with_name("moved")) and path.symlink_to("moved"), "is missing"),
+        (lambda path: path.rename(path.with_name("moved")) and path.symlink_to("moved"), "is a link"),
     ],
     ids=["cut off", "null", "a byte more", "gone", "a link"],
 )
@@ -120,7 +120,8 @@ def forged(folder: Path, edit: Callable[[dict[str, Any]], object]) -> None:
     edit(summary)
     (folder / "summary.json").write_text(json.dumps(summary))
     record = json.loads((folder / "run.json").read_text())
-    (folder / "run.json").write_text(json.dumps({**record, "parts": parts_of(folder)}))
+    parts = parts_of(folder)
+    (folder / "run.json").write_text(json.dumps({**record, "parts": parts, "sizes": sizes_of(folder, parts)}))
 
 
 @pytest.mark.parametrize(

@@ -191,7 +191,7 @@ class Lognormal(Frozen):
     def DOMAINS(self) -> Mapping[str, Domain]:
         rate = {"rho": CORRELATION, "log_rate_mean": LOG, "log_rate_sd": POSITIVE} if self.correlated else {}
         own = dict.fromkeys(("omega", "sigma", "first_order_factor"), POSITIVE)
-        return {"mu": LOG, **own, "mean_order": MONEY.optional, **rate}
+        return {"mu": LOG, **own, "mean_order": MONEY, **rate}
 
     def histories(self, summary: CustomerSummary) -> LogSpend:
         """Spend histories, in money."""
