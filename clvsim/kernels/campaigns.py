@@ -125,7 +125,7 @@ def at_campaign(ground, offers, contacts, rare, path, life):
         move_on(offers, campaigns, o, run, path, now.t)
         count(run, book, path, place, BASE_LINES + OFFER_LINES * o + SHOWN)
         gain -= campaigns.cost[path.w * offers.count + o]
-        record(rare, path, TRACE_CAMPAIGN, now.t, 0.0)
+        record(rare, path, TRACE_CAMPAIGN, now.t, 0.0, o)
         event = np.int64(now.tick) if campaigns.occasion[o] == SILENCE else np.int64(now.t)
         if uniform(path.base ^ offers.key[o], rng.OFFER, event) < offers.take[path.w * offers.count + o]:
             push = take_offer(offers, o, event, run, book, rare, path, place, life)
@@ -151,7 +151,7 @@ def run_out(ground, offers, rare, path):
             count(run, ground.book, path, place, BASE_LINES + OFFER_LINES * o + SHOWN)
             post_cohort(run, ground.book, place, COHORT_CONTRIBUTION, -units(cost, path.money_unit))
             total += place.discount * cost
-            record(rare, path, TRACE_CAMPAIGN, t, 0.0)
+            record(rare, path, TRACE_CAMPAIGN, t, 0.0, o)
             move_on(offers, campaigns, o, run, path, t)
             t = offers.memory[NEXT * offers.count + o]
     return total
