@@ -223,7 +223,8 @@ def _combination_problem(
 class CompiledScenario:
     """Mechanisms with one value per draw, and the sentences and assumptions that the report prints for them.
 
-    `problems`: interventions that can never act within the horizon; a run refuses a scenario that has any.
+    `levers`: the name of the intervention that each mechanism is of. `problems`: interventions that can never act
+    within the horizon; a run refuses a scenario that has any.
     """
 
     name: str
@@ -231,6 +232,7 @@ class CompiledScenario:
     inputs: Mapping[str, np.ndarray]  # applied values (n,) by configuration path, uncertain ones only
     description: ScenarioDescription
     problems: tuple[Problem, ...] = ()
+    levers: tuple[str, ...] = ()
 
     @property
     def applies(self) -> bool:
@@ -256,6 +258,7 @@ def compile_scenario(
 
     scenario = library[name]
     mechanisms: list[Mechanism] = []
+    levers: list[str] = []
     inputs: dict[str, np.ndarray] = {}
     assumptions: list[Assumption] = []
     sentences: list[str] = []
@@ -305,9 +308,9 @@ def compile_scenario(
         if not why_never and (misfit := item.intervention.misfits(values, horizon)):
             problems.append(Problem(item.path, misfit))
             continue
-        mechanisms += item.intervention.compile(
-            item.name, values, item.intervention.when.period(horizon.today), horizon
-        )
+        compiled = item.intervention.compile(item.name, values, item.intervention.when.period(horizon.today), horizon)
+        mechanisms += compiled
+        levers += [item.name] * len(compiled)
     costs_alone = NEEDS_ORDER_RATE in reasons and all(isinstance(m, CostEntry) for m in mechanisms)
     nothing_left = bool(reasons) and (costs_alone or not mechanisms) and name != BASELINE
     if scenario.note:
@@ -331,6 +334,7 @@ def compile_scenario(
             left_out=() if nothing_left else tuple(reasons),
         ),
         problems=tuple(problems),
+        levers=tuple(levers),
     )
 
 

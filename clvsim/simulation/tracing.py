@@ -162,16 +162,12 @@ def roles_of(customers: pd.DataFrame, value: np.ndarray, number: int) -> Iterato
     orders, silent = customers["frequency"].to_numpy(), (customers["T_days"] - customers["recency_days"]).to_numpy()
     ranked = np.argsort(value, kind="stable")
     silent = np.where(orders > 0, silent, -1.0) if orders.any() else silent
-    steps = np.linspace(0, ranked.size - 1, max(number, 2)).round().astype(int)
+    places = [*np.linspace(0, ranked.size - 1, max(number, 2)).round().astype(int), *range(ranked.size)]
     candidates = [
         (ranked[(ranked.size - 1) // 2], "median expected value"),
         *((row, "most orders so far") for row in np.argsort(-orders, kind="stable")[:2]),
         *((row, "silent for longest") for row in np.argsort(-silent, kind="stable")[:3]),
-        *((ranked[step], f"rank {ranked.size - step:,} of {ranked.size:,} by expected value") for step in steps),
-        *(
-            (row, f"rank {ranked.size - step:,} of {ranked.size:,} by expected value")
-            for step, row in enumerate(ranked)
-        ),
+        *((ranked[n], f"rank {ranked.size - n:,} of {ranked.size:,} by expected value") for n in places),
     ]
     found: dict[int, str] = {}
     for row, role in candidates:
