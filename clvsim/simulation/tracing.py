@@ -28,8 +28,9 @@ from clvsim.simulation.plan import RunPlan, ScenarioPlan
 from clvsim.simulation.run import make_setting, plan_all_arrivals
 from clvsim.simulation.tables import stocks, weekly_contacts
 from clvsim.simulation.worlds import make_worlds
-from clvsim.types import DAYS_PER_WEEK, CustomerSummary
+from clvsim.types import DAYS_PER_WEEK, CustomerSummary, TraceLine
 
+CUSTOMERS_SHOWN, LINES_SHOWN = 3, 40  # on the page
 EVENTS_AT_FIRST = 4096  # of one life; a longer one is simulated again with more room
 EVENTS = {
     int(ks.TRACE_ORDER): "order",
@@ -90,6 +91,24 @@ def trace(
     happened = pd.DataFrame([row[5]._asdict() for row in rows], columns=Happening._fields)
     columns = ["event", "number", "revenue", "cost", "cause", "goodwill", "fatigue"]
     return pd.concat([table, happened[columns]], axis=1)
+
+
+def shown(table: pd.DataFrame) -> tuple[TraceLine, ...]:
+    """The first lines of a trace's first customers, for the page: what several scenarios have alike is one line, and so
+    are all messages of a programme, on the day of the first."""
+    scenarios, alike = table["scenario"].nunique(), ["date", "event", "cause", "number", "revenue", "cost"]
+    found: list[TraceLine] = []
+    sent = table[table["event"] == MESSAGES].groupby(["customer", "scenario", "cause"])
+    many, cost = sent["number"].transform("sum"), sent["cost"].transform("sum")
+    first = table.index.isin(sent.head(1).index)
+    table = table.assign(number=many, cost=cost.reindex(table.index).fillna(table["cost"]))
+    table = table[first | (table["event"] != MESSAGES)]
+    for _, own in list(table.groupby("customer", sort=False))[:CUSTOMERS_SHOWN]:
+        lines = own.groupby(alike, sort=False, dropna=False)["scenario"].unique().reset_index()
+        for *what, names in lines.sort_values("date", kind="stable").head(LINES_SHOWN).itertuples(index=False):
+            where = "all" if len(names) == scenarios > 1 else ", ".join(names)
+            found.append(TraceLine(own["role"].iloc[0], *what, where))
+    return tuple(found)
 
 
 def _iso(today: date, day: float) -> str:

@@ -9,6 +9,7 @@ from clvsim.runfolder import RunContext, writing
 from clvsim.stages.assembly import assemble
 from clvsim.stages.cautions import with_share_beyond
 from clvsim.stages.fits import Fits, fit_run, models_in_words, with_discrepancy
+from clvsim.stages.inside import look_inside
 from clvsim.stages.newcomers import newcomers_sentence, with_newcomers
 from clvsim.stages.refusals import plan_run, require_payments
 from clvsim.stages.steps import (
@@ -47,15 +48,20 @@ def run(config: RunConfig, ctx: RunContext) -> int:
         simulation, comparison = simulate_and_compare(
             plan, fits.own, summary, config.report.metric, lambda done, total: advance(1)
         )
+    inside = look_inside(config, plan, fits.own, summary, simulation)
     material = with_share_beyond(material, fits.own, simulation)
     words = models_in_words(fits, config, summary)
     arrivals = newcomers_sentence(config, plan, comparison.table)
     result = assemble(config, ctx, material, fits.own, simulation, comparison, tracking, scores, words, arrivals)
+    if inside:
+        result = replace(result, trace=inside.lines)
     folder = output_folder(ctx)
     with clock("report"), ctx.progress("Writing the report"), writing(ctx.final):
         write_report(result, folder)
     with clock("write"), ctx.progress("Writing the results"), writing(ctx.final):
         write_posteriors(fits.by_name, summary, folder)
+        if inside:
+            archive.write_inside(inside.trace, inside.schedule, folder)
         archive.write_run(result, simulation, comparison, run_record(config, summary, ctx, clock.seconds), folder)
     ctx.say(tables(result))
     ctx.say(f"\nReport: {ctx.final / 'report.html'}")

@@ -10,7 +10,7 @@ from toys import as_toy
 
 from clvsim.scenario import BASELINE, Scenario
 from clvsim.simulation import Simulation, tracing
-from clvsim.simulation.config import EnvironmentConfig, FinanceConfig, SimulationConfig, TraceConfig
+from clvsim.simulation.config import AcquisitionConfig, EnvironmentConfig, FinanceConfig, SimulationConfig, TraceConfig
 from clvsim.simulation.ledger import Ledger
 from clvsim.simulation.plan import RunPlan, make_plan
 from clvsim.types import DAYS_PER_MONTH, CustomerSummary
@@ -69,7 +69,7 @@ def plan_of(
 ) -> RunPlan:
     settings = SimulationConfig.model_validate({"draws": DRAWS, "horizon_months": 12, "jobs": 1} | config)
     finance = FinanceConfig(gross_margin=margin, cost_per_order=1.5, annual_discount_rate=0.1)
-    shared = {name: value for name, value in shared.items() if value is not None}
+    shared = shared | {"acquisition": shared["acquisition"] or AcquisitionConfig()}
     return make_plan(
         summary,
         library,
@@ -77,7 +77,7 @@ def plan_of(
         simulation=settings,
         finance=finance,
         renewing=renewing,
-        **({"acquisition": channels(visitors_per_month=0)} | shared),
+        **shared,
     )
 
 
@@ -99,7 +99,7 @@ def test_the_trace_of_everybody_is_the_ledger_of_the_world(toy: str, draw: int) 
     for name in simulation.scenarios:
         own, book = table[table["scenario"] == name], ledger(simulation, name)
         of_orders = own[own["event"] == "order"]
-        close = {"rtol": 1e-6, "atol": 1e-5}
+        close: dict[str, Any] = {"rtol": 1e-6, "atol": 1e-5}
         np.testing.assert_allclose(len(of_orders), money(book, draw - 1, "orders").sum())
         np.testing.assert_allclose(of_orders["revenue"].sum(), money(book, draw - 1, "revenue_orders").sum(), **close)
         net = money(book, draw - 1, "revenue_orders", "revenue_offers") - money(book, draw - 1, "refunds")
@@ -128,7 +128,7 @@ def test_its_money_falls_into_the_ledgers_months() -> None:
 def test_newcomers_too(toy: str) -> None:
     acquisition = channels(visitors_per_month=200)
     fitted = as_toy(posterior(DRAWS, spread=0.1), toy) if toy else posterior(DRAWS, spread=0.1)
-    shared = {"acquisition": acquisition, "environment": STORMY, "seed": 3}
+    shared: dict[str, Any] = {"acquisition": acquisition, "environment": STORMY, "seed": 3}
     simulation = run(LIBRARY, fitted=fitted, summary=shop(5), draws=DRAWS, **shared)
     plan = plan_of(LIBRARY, shop(5), 0.4, shared, renewing=bool(toy))
     world = tracing.World.of(plan, fitted, shop(5), 1)
@@ -203,6 +203,24 @@ def test_who_is_chosen() -> None:
 @pytest.mark.parametrize("number", [1, 2, 7, 50])
 def test_as_many_as_are_asked_for_as_far_as_there_are_any(number: int) -> None:
     assert traced(customers=number)[1]["customer"].nunique() == min(number, 30)
+
+
+def test_the_page_has_one_line_for_what_scenarios_have_alike() -> None:
+    table = traced(customers=6)[1]
+    lines = tracing.shown(table)
+    roles = ["median expected value", "most orders so far", "silent for longest"]
+    assert list(dict.fromkeys(line.customer for line in lines)) == roles
+    assert "all" in {line.scenarios for line in lines}
+    assert {line.scenarios for line in lines if line.event == "campaign"} == {"plan"}
+    for role in roles:
+        own = table[(table["role"] == role) & (table["event"] == "messages") & (table["cause"] == "letter")]
+        shown = [line for line in lines if (line.customer, line.cause, line.event) == (role, "letter", "messages")]
+        assert [line.date for line in shown] == list(own["date"][:1])
+        np.testing.assert_allclose([line.number for line in shown], own["number"].sum() if len(own) else [])
+        np.testing.assert_allclose([line.cost for line in shown], own["cost"].sum() if len(own) else [])
+    counts = table[table["role"] == roles[1]].groupby("scenario")["event"].size()
+    assert sum(line.customer == roles[1] for line in lines) <= min(tracing.LINES_SHOWN, counts.sum())
+    assert "c0" not in str(lines)
 
 
 def test_a_life_that_outgrows_its_room_is_simulated_again(monkeypatch: pytest.MonkeyPatch) -> None:
