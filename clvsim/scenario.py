@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from clvsim import effects
 from clvsim.errors import Problem
 from clvsim.interventions import INTERVENTIONS
-from clvsim.interventions.base import CostEntry, Group, Intervention, Mechanism
+from clvsim.interventions.base import CostEntry, Group, Intervention, Mechanism, Who
 from clvsim.interventions.timing import Horizon
 from clvsim.schema import A_NAME, LONGEST_NAME, LONGEST_TEXT, Label, Name, OfKind, Text, is_name
 from clvsim.types import Assumption, ScenarioDescription
@@ -26,6 +26,7 @@ NEEDS_ORDER_RATE = (
     "moves how often customers order, and contracts are paid when they fall due, no sooner and no oftener"
 )
 NEEDS_SILENCE = "waits until customers have not ordered for a while, and contracts are paid when they fall due"
+NOBODY = "reaches nobody"
 
 
 AnyIntervention = Annotated[Intervention, OfKind(INTERVENTIONS)]
@@ -247,12 +248,14 @@ def compile_scenario(
     horizon: Horizon,
     margin_known: bool = True,
     renewing: bool = False,
+    sizes: np.ndarray | None = None,
 ) -> CompiledScenario:
     """Draw every uncertain number, keyed by what it is: scenarios that share an effect share its draws.
 
     `draw_keys` (n,) uint64. Dates are resolved against the horizon's today. Interventions without an object (conversion
     without acquisition, a segment without customers, an order rate where customers hold contracts: `renewing`) are
     skipped, and their sentences on the page say so. Costs beside levers on an order rate alone are skipped with them.
+    `sizes` (groups,): today's customers of each group, of whom sentences say how many a list has.
     """
     from clvsim.kernels.rng import world_uniforms  # compiled: not for those who only read a configuration
 
@@ -273,11 +276,13 @@ def compile_scenario(
             why_never = item.intervention.never_acts(horizon, groups)
         if why_never:
             problems.append(Problem(f"{item.path}.when", why_never))
+        if reason.startswith(NOBODY) and item.intervention.who.selects:
+            problems.append(Problem(f"{item.path}.who", reason))
         if reason:
             reasons.append(reason)
             sentences.append(f"{item.intervention.sentence()} Skipped in this run: it {reason}.")
             continue
-        sentences.append(item.intervention.sentence())
+        sentences.append(item.intervention.sentence() + _number_reached(item.intervention.who, groups, sizes))
         values = {}
         for field, (effect, number) in item.intervention.uncertain().items():
             path = f"{item.path}.{field}"
@@ -353,5 +358,15 @@ def _without_object(intervention: Intervention, groups: tuple[Group, ...], margi
     if intervention.needs_silence and renewing:
         return NEEDS_SILENCE
     if not any(intervention.who.reaches(g) for g in groups):
-        return f"reaches nobody ({intervention.who})"
+        return f"{NOBODY} ({intervention.who})"
     return ""
+
+
+def _number_reached(who: Who, groups: tuple[Group, ...], sizes: np.ndarray | None) -> str:
+    """A sentence on how many of today's customers are on a list, and how many are held out of it; else nothing."""
+    if sizes is None or not (who.listing or who.hold_out):
+        return ""
+    everybody = who.model_copy(update={"hold_out": 0.0})
+    meet, reached = (sum(n for g, n in zip(groups, sizes, strict=True) if w.reaches(g)) for w in (everybody, who))
+    held_out = f" {meet - reached:,} more are held out." if who.hold_out else ""
+    return f" Of today's {sizes.sum():,} customers it reaches {reached:,}.{held_out}"

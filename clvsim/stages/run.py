@@ -29,6 +29,7 @@ def run(config: RunConfig, ctx: RunContext) -> int:
     from clvsim.comparison import simulate_and_compare
     from clvsim.report import write_report
     from clvsim.report.text import tables
+    from clvsim.simulation.expected import expected_value
 
     clock = Stopwatch()
     with clock("read"), ctx.progress("Reading the log"):
@@ -44,6 +45,8 @@ def run(config: RunConfig, ctx: RunContext) -> int:
     with clock("track"), ctx.progress("Comparing predicted and actual orders"):
         tracking = track_orders(config, material, fits, beside_levers=plan.has_levers)
         fits = with_discrepancy(fits, config, tracking)
+    if plan.provisional:
+        plan = plan_run(config, summary, expected_value(plan, fits.own, summary))
     with clock("simulate"), ctx.progress("Simulating customers and comparing scenarios", total=None) as advance:
         simulation, comparison = simulate_and_compare(
             plan, fits.own, summary, config.report.metric, lambda done, total: advance(1)
