@@ -50,6 +50,11 @@ class Top(Frozen):
     share: Margin
     by: Literal["expected_value"] = "expected_value"
 
+    @model_validator(mode="before")
+    @classmethod
+    def _a_number_is_the_share(cls, raw: Any) -> Any:
+        return {"share": raw} if isinstance(raw, int | float | str) else raw
+
     def of(self, value: np.ndarray, ids: np.ndarray) -> np.ndarray:
         """Which of the customers with values (n,) are among them, (n,); ties go to the id that comes first."""
         number = int(np.ceil(self.share * value.size - 1e-9))  # 20 % of 5 is 1

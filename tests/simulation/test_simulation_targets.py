@@ -332,6 +332,10 @@ def test_an_empty_list_is_refused_before_anything_is_fitted(who: dict[str, Any],
         ({"customers": "new", **TOP}, "orders, silent_days and top are those of today's customers; customers is new"),
         ({"top": {"share": 0.0}}, "should be greater than 0"),
         ({"top": {"share": 20}}, "less than or equal to 1"),
+        ({"top": 20}, "top.share"),
+        ({"top": "20 %"}, "top.share"),
+        ({"top": True}, "a number is needed"),
+        ({"top": [0.2]}, "valid dictionary"),
         ({"top": {"share": 0.2, "by": "luck"}}, "expected_value"),
         ({"hold_out": 1.0}, "less than or equal to 0.99"),
         ({"hold_out": -0.1}, "greater than or equal to 0"),
@@ -340,6 +344,30 @@ def test_an_empty_list_is_refused_before_anything_is_fitted(who: dict[str, Any],
 def test_what_is_no_target(who: dict[str, Any], what: str) -> None:
     with pytest.raises(ValueError, match=what):
         who_of(**who)
+
+
+def test_a_number_is_the_share_of_a_top() -> None:
+    assert who_of(top=0.2) == who_of(top={"share": 0.2, "by": "expected_value"})
+
+
+def test_a_list_that_the_hold_out_leaves_empty_is_refused_when_it_is_known() -> None:
+    who = {"top": {"share": 0.001}, "hold_out": 0.9}
+    library, summary = aimed({"rate": ACTING["rate"]}, who), shop(60)
+    assert plan_of(library, summary).provisional  # somebody may be the best who is not held out
+    keys = rng.text_keys(summary.customers["customer_id"].tolist())
+    best = np.where(rng.entity_uniforms(keys, rng.HELD_OUT) < 0.9, 2.0, 1.0)
+    with pytest.raises(ConfigError, match=r"scenario\.aimed\.rate\.who: reaches nobody"):
+        make_plan(
+            summary,
+            library,
+            list(library),
+            simulation=SimulationConfig(draws=DRAWS, horizon_months=12),
+            finance=FinanceConfig(),
+            acquisition=channels().model_copy(update={"channels": {}}),
+            environment=CALM,
+            seed=3,
+            value=best,
+        )
 
 
 @pytest.mark.parametrize("who", [TOP, {"hold_out": 0.1}])
