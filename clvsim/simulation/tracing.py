@@ -104,8 +104,9 @@ def shown(table: pd.DataFrame) -> tuple[TraceLine, ...]:
     table = table.assign(number=many, cost=cost.reindex(table.index).fillna(table["cost"]))
     table = table[first | (table["event"] != MESSAGES)]
     for _, own in list(table.groupby("customer", sort=False))[:CUSTOMERS_SHOWN]:
-        lines = own.groupby(alike, sort=False, dropna=False)["scenario"].unique().reset_index()
-        for *what, names in lines.sort_values("date", kind="stable").head(LINES_SHOWN).itertuples(index=False):
+        again = own.groupby(["scenario", *alike], dropna=False).cumcount().rename("again")  # twice on one day
+        lines = own.groupby([*alike, again], sort=False, dropna=False)["scenario"].unique().reset_index()
+        for *what, _, names in lines.sort_values("date", kind="stable").head(LINES_SHOWN).itertuples(index=False):
             where = "all" if len(names) == scenarios > 1 else ", ".join(names)
             found.append(TraceLine(own["role"].iloc[0], *what, where))
     return tuple(found)
@@ -244,9 +245,9 @@ class Lived(NamedTuple):
 def live(world: World, block: Block, name: str, scenario: ScenarioPlan) -> Lived:
     """Simulate a block of one customer in the world under a scenario."""
     setting, layout, rows = world.setting, world.plan.layout, EVENTS_AT_FIRST
+    alone = replace(setting, worlds=replace(setting.worlds, key=setting.worlds.key[world.draws]))
     while True:
-        raw = engine.empty_raw(setting, scenario.levers, layout.months, layout.ages, len(layout.cohorts))
-        own = Raw(*(sums[world.draws].copy() for sums in raw))
+        own = engine.empty_raw(alone, scenario.levers, layout.months, layout.ages, len(layout.cohorts))
         job = engine.make_job(setting, scenario.levers, own, world.arrivals[name].arrivals, scenario.costs)
         worlds = engine.make_slice(block, setting, world.draws, scenarios=1)
         shared = engine.make_shared_tables(job, setting, worlds, block)

@@ -223,6 +223,14 @@ def test_the_page_has_one_line_for_what_scenarios_have_alike() -> None:
     assert "c0" not in str(lines)
 
 
+def test_two_alike_on_one_day_are_two_lines() -> None:
+    table = traced(draw=2, customers=2)[1]
+    table = table[(table["role"] == "most orders so far") & (table["scenario"] == BASELINE)]
+    twice = pd.concat([table, table]).sort_values(["scenario", "date"], kind="stable").reset_index(drop=True)
+    orders = [sum(line.event == "order" for line in tracing.shown(own)) for own in (table, twice)]
+    assert orders[1] == 2 * orders[0] > 0
+
+
 def test_a_life_that_outgrows_its_room_is_simulated_again(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = traced()[1]
     monkeypatch.setattr(tracing, "EVENTS_AT_FIRST", 1)
