@@ -366,7 +366,6 @@ def _number_reached(who: Who, groups: tuple[Group, ...], sizes: np.ndarray | Non
     """A sentence on how many of today's customers are on a list, and how many are held out of it; else nothing."""
     if sizes is None or not (who.listing or who.hold_out):
         return ""
-    everybody = who.model_copy(update={"hold_out": 0.0})
-    meet, reached = (sum(n for g, n in zip(groups, sizes, strict=True) if w.reaches(g)) for w in (everybody, who))
+    meet, reached = (sum(n for g, n in zip(groups, sizes, strict=True) if w.reaches(g)) for w in (who.everybody, who))
     held_out = f" {meet - reached:,} more are held out." if who.hold_out else ""
     return f" Of today's {sizes.sum():,} customers it reaches {reached:,}.{held_out}"

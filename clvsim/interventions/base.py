@@ -135,6 +135,11 @@ class Who(Frozen):
         """Whether it picks single customers, of whom there may be none."""
         return self.top is not None or self.hold_out > 0
 
+    @property
+    def everybody(self) -> "Who":
+        """The same without a hold-out."""
+        return self.model_copy(update={"hold_out": 0.0})
+
     def reaches(self, group: Group) -> bool:
         return (
             self.customers in ("all", group.origin)

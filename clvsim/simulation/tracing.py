@@ -43,6 +43,7 @@ EVENTS = {
     int(ks.TRACE_GONE): "had left before today",
 }
 FIRST_ORDER, COST, MESSAGES, STAYED, NEVER_CAME = "first order", "cost", "messages", "still there", "does not come"
+HELD_OUT = "held out"
 
 
 class Person(NamedTuple):
@@ -268,6 +269,7 @@ def life_of(world: World, block: Block, name: str, scenario: ScenarioPlan) -> li
     events = in_order(lived.events)
     start = float(events[events[:, 2] == ks.TRACE_ORDER][0, 3]) if newcomer else 0.0
     happened = [
+        *held_out(world, scenario, block, start),
         *(what for event in events for what in happenings(world, scenario, block, lived.tables, event)),
         *costs_at_start(world, scenario.costs, block, start),
         *messages(world, scenario, lived, block, start),
@@ -323,6 +325,15 @@ def with_money(what: Happening, offer: OfferTerms, kind: int, world: World) -> H
 
 def reaches(world: World, cost: CostEntry, block: Block) -> bool:
     return cost.who.reaches(world.plan.layout.groups[block.people.group[0]])
+
+
+def held_out(world: World, scenario: ScenarioPlan, block: Block, start: float) -> Iterator[Happening]:
+    """Levers that would reach the customer, who is among those held out of them."""
+    group, compiled = world.plan.layout.groups[block.people.group[0]], scenario.compiled
+    whom = dict(zip(compiled.levers, (mechanism.who for mechanism in compiled.mechanisms), strict=True))
+    for lever, who in whom.items():
+        if who.hold_out in group.held_out and who.everybody.reaches(group):
+            yield Happening(start, HELD_OUT, cause=lever)
 
 
 def costs_at_start(world: World, costs: Sequence[CostEntry], block: Block, start: float) -> Iterator[Happening]:

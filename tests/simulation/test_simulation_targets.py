@@ -240,9 +240,14 @@ def test_line_by_line_nothing_happens_to_those_who_are_held_out() -> None:
     plan = plan_of(aimed(ACTING, who), summary, fitted)
     table = simulate_plan(plan, fitted, summary).customers
     trace = tracing.trace(plan, fitted, summary, table, TraceConfig(customers=50, draw=3))
-    on = set(summary.customers["customer_id"][reached(plan, who_of(**who))])
+    ids = summary.customers["customer_id"]
+    on, meet = (set(ids[reached(plan, one)]) for one in (who_of(**who), who_of(**who).everybody))
+    trace = trace[~trace["role"].str.contains("newcomer")]
+    left_out = trace["event"] == "held out"
+    assert set(trace.loc[left_out, "customer"]) == (meet - on) & set(trace["customer"])
+    assert set(trace.loc[left_out, "cause"]) == set(ACTING)
     changed = set()
-    for customer, own in trace[trace["role"].str.contains("newcomer") == False].groupby("customer"):  # noqa: E712
+    for customer, own in trace[~left_out].groupby("customer"):
         before, after = (own[own["scenario"] == name].drop(columns="scenario") for name in (BASELINE, "aimed"))
         if not before.reset_index(drop=True).equals(after.reset_index(drop=True)):
             changed.add(customer)
