@@ -154,7 +154,8 @@ def chosen(
 
     Today's: of median expected value, with most orders, silent for longest after more than one order, then by expected
     value from the lowest to the highest in equal steps. Newcomers: the first one, the first whom a lever brings in
-    addition, then those after the first. Ties go to the id that comes first as a text.
+    addition, then those after the first. Ties go to the id that comes first as a text. Contracts that are known to have
+    ended are left alone.
     """
     new = chosen_newcomers(world, fitted, number // 3)
     return [*chosen_existing(world.plan, fitted, summary, customers, number - len(new)), *new]
@@ -170,6 +171,7 @@ def chosen_existing(
     place = np.empty(order.size, int)
     place[order] = np.arange(order.size)
     by_id = np.argsort(ids, kind="stable")
+    by_id = by_id[people.reachable(fitted, summary)[by_id]]
     roles = list(roles_of(summary.customers.iloc[by_id], customers["rlv_mean"].to_numpy()[by_id], number))
     size = plan.simulation.shard_customers
     return [

@@ -200,6 +200,15 @@ def test_who_is_chosen() -> None:
     assert set(table.loc[table["customer"] == role.index[5], "event"]) >= {"does not come", "first order"}
 
 
+def test_who_is_known_to_be_lost_is_not_followed(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = traced()[1]
+    lost = np.arange(30) % 3 == 0
+    monkeypatch.setattr(tracing.people, "reachable", lambda fitted, summary: ~lost)
+    table = traced()[1]
+    ids = shop(30).customers["customer_id"]
+    assert set(table["customer"]) == set(ids[~lost]) < set(whole["customer"])
+
+
 @pytest.mark.parametrize("number", [1, 2, 7, 50])
 def test_as_many_as_are_asked_for_as_far_as_there_are_any(number: int) -> None:
     assert traced(customers=number)[1]["customer"].nunique() == min(number, 30)
