@@ -141,10 +141,11 @@ class Who(Frozen):
         return self.model_copy(update={"hold_out": 0.0})
 
     def reaches(self, group: Group) -> bool:
+        by_list = self.top is not None  # which knows segments and channels, those too that the ledger pools
         return (
             self.customers in ("all", group.origin)
-            and (not self.segments or group.segment in self.segments)
-            and (not self.channels or group.channel in self.channels)
+            and (by_list or not self.segments or group.segment in self.segments)
+            and (by_list or not self.channels or group.channel in self.channels)
             and (self.listing is None or self.listing in group.lists)
             and self.hold_out not in group.held_out
         )

@@ -162,7 +162,7 @@ def most_parts(listings: Sequence[Listing], among: Sequence[np.ndarray], stratum
     known = len(fixed) + 1
     parts: set[tuple[int, ...]] = set()
     for kind in kinds.tolist():
-        depths = (range(1 + number * among) for number, among in zip(tops.values(), kind[known:], strict=True))
+        depths = (range(1 + number * can) for number, can in zip(tops.values(), kind[known:], strict=True))
         parts |= {(*kind[:known], *depth) for depth in islice(product(*depths), MANY)}
     return len(parts)
 

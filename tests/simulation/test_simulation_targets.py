@@ -102,6 +102,15 @@ def test_the_top_is_a_plain_ranking_of_the_customers_table(name: str) -> None:
     assert not plan.provisional
 
 
+def test_a_segment_that_the_ledger_pools_has_its_top_all_the_same() -> None:
+    summary, fitted, who = shop(120, segments=30), posterior(DRAWS), {"top": 0.5, "segments": ["s7"]}
+    plan = plan_of(aimed({"rate": ACTING["rate"]}, who), summary, fitted)
+    assert plan.layout.note
+    on = reached(plan, who_of(**who))
+    assert on.sum() == 2
+    assert set(summary.customers["segment"][on]) == {"s7"}
+
+
 def test_ties_go_to_the_id_that_comes_first() -> None:
     value, ids = np.array([2.0, 1.0, 2.0, 2.0, 0.0]), np.array(["e", "a", "c", "d", "b"])
     np.testing.assert_array_equal(Top(share=0.4).of(value, ids), [False, False, True, True, False])
