@@ -86,7 +86,7 @@ def clvsim_program(work: Work) -> Callable[[], ks.Ledgers]:
     )
     none, empty = seal(np.zeros((0, 0)), np.int64), seal(np.zeros((0, 0)))
     nobody = ks.Arrivals(none, none, none, empty, empty, empty, empty, empty)
-    trace = ks.Trace(np.zeros((0, 5)), np.zeros(1, np.int64))
+    trace = ks.Trace.empty(0)
     world_draw = seal(draw, np.int64)
     out, traits = work.ledgers(), ks.empty_traits(1, 1)
 

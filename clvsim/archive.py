@@ -35,6 +35,7 @@ from clvsim.types import (
     Renewal,
     RunResult,
     ScenarioDescription,
+    TraceLine,
     Tracking,
     Trials,
 )
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 
 _PACKED_FROM_BYTES = 1 << 28  # compression reduces it to a third, and takes longer than writing everything else
 LEDGER, CUSTOMERS, RECORD = "ledger.nc", "customers.parquet", "run.json"
+TRACE, SCHEDULE = "trace.csv", "schedule.csv"
 
 
 def json_ready(value: Any) -> Any:
@@ -144,6 +146,7 @@ def _result(raw: dict[str, Any], table: pd.DataFrame) -> RunResult:
         "diagnostics": parse_rows(Diagnostic, raw["diagnostics"]),
         "assumptions": parse_rows(Assumption, raw["assumptions"]),
         "contracts": _contracts(raw.get("contracts")),
+        "trace": parse_rows(TraceLine, raw.get("trace", ())),
     }
     return RunResult(**fields)
 
@@ -248,6 +251,12 @@ def ledger_dataset(ledger: Ledger) -> "xr.Dataset":
 
 def write_customers(simulation: Simulation, folder: Path) -> None:
     simulation.customers.to_parquet(folder / CUSTOMERS, index=False)
+
+
+def write_inside(trace: pd.DataFrame, schedule: pd.DataFrame, folder: Path) -> None:
+    """Write `trace.csv` and `schedule.csv`, numbers with six decimals."""
+    write_csv(trace.round(6), folder / TRACE)
+    write_csv(schedule.round(6), folder / SCHEDULE)
 
 
 def write_run(

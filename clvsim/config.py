@@ -19,7 +19,7 @@ from clvsim.models.spend.fixed_price import FixedPrice
 from clvsim.report.config import ReportConfig
 from clvsim.scenario import BASELINE, Scenario
 from clvsim.schema import Frozen, Name, OfKind, Text, Whole, broken_rule, nearest_keys, schema_keys, split_key
-from clvsim.simulation.config import AcquisitionConfig, EnvironmentConfig, FinanceConfig, SimulationConfig
+from clvsim.simulation.config import AcquisitionConfig, EnvironmentConfig, FinanceConfig, SimulationConfig, TraceConfig
 
 
 class RunConfig(Frozen):
@@ -33,6 +33,7 @@ class RunConfig(Frozen):
     finance: FinanceConfig = FinanceConfig()
     acquisition: AcquisitionConfig = AcquisitionConfig()
     environment: EnvironmentConfig = EnvironmentConfig()
+    trace: TraceConfig = TraceConfig()
     report: ReportConfig = ReportConfig()
     scenario: dict[Name, Scenario]
     scenario_library: dict[Name, Scenario] = Field(default_factory=dict)
@@ -73,6 +74,9 @@ def validate(raw: Mapping[str, Any]) -> RunConfig:
     if config.simulation.draws > config.fit.draws:
         what = f"must be at most fit.draws ({config.fit.draws}), got {config.simulation.draws}; raise fit.draws"
         problems.append(Problem("simulation.draws", what))
+    if config.trace.customers and config.trace.draw > config.simulation.draws:
+        what = f"must be at most simulation.draws ({config.simulation.draws}), got {config.trace.draw}"
+        problems.append(Problem("trace.draw", what))
     problems += _survivor_problems(config)
     if problems:
         raise ConfigError(dict.fromkeys(problems))

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from clvsim import effects
 from clvsim.errors import Problem
 from clvsim.interventions import INTERVENTIONS
-from clvsim.interventions.base import CostEntry, Group, Intervention, Mechanism
+from clvsim.interventions.base import CostEntry, Group, Intervention, Mechanism, Who
 from clvsim.interventions.timing import Horizon
 from clvsim.schema import A_NAME, LONGEST_NAME, LONGEST_TEXT, Label, Name, OfKind, Text, is_name
 from clvsim.types import Assumption, ScenarioDescription
@@ -26,6 +26,7 @@ NEEDS_ORDER_RATE = (
     "moves how often customers order, and contracts are paid when they fall due, no sooner and no oftener"
 )
 NEEDS_SILENCE = "waits until customers have not ordered for a while, and contracts are paid when they fall due"
+NOBODY = "reaches nobody"
 
 
 AnyIntervention = Annotated[Intervention, OfKind(INTERVENTIONS)]
@@ -223,7 +224,8 @@ def _combination_problem(
 class CompiledScenario:
     """Mechanisms with one value per draw, and the sentences and assumptions that the report prints for them.
 
-    `problems`: interventions that can never act within the horizon; a run refuses a scenario that has any.
+    `levers`: the name of the intervention that each mechanism is of. `problems`: interventions that can never act
+    within the horizon; a run refuses a scenario that has any.
     """
 
     name: str
@@ -231,6 +233,7 @@ class CompiledScenario:
     inputs: Mapping[str, np.ndarray]  # applied values (n,) by configuration path, uncertain ones only
     description: ScenarioDescription
     problems: tuple[Problem, ...] = ()
+    levers: tuple[str, ...] = ()
 
     @property
     def applies(self) -> bool:
@@ -245,17 +248,20 @@ def compile_scenario(
     horizon: Horizon,
     margin_known: bool = True,
     renewing: bool = False,
+    sizes: np.ndarray | None = None,
 ) -> CompiledScenario:
     """Draw every uncertain number, keyed by what it is: scenarios that share an effect share its draws.
 
     `draw_keys` (n,) uint64. Dates are resolved against the horizon's today. Interventions without an object (conversion
     without acquisition, a segment without customers, an order rate where customers hold contracts: `renewing`) are
     skipped, and their sentences on the page say so. Costs beside levers on an order rate alone are skipped with them.
+    `sizes` (groups,): today's customers of each group, of whom sentences say how many a list has.
     """
     from clvsim.kernels.rng import world_uniforms  # compiled: not for those who only read a configuration
 
     scenario = library[name]
     mechanisms: list[Mechanism] = []
+    levers: list[str] = []
     inputs: dict[str, np.ndarray] = {}
     assumptions: list[Assumption] = []
     sentences: list[str] = []
@@ -270,11 +276,13 @@ def compile_scenario(
             why_never = item.intervention.never_acts(horizon, groups)
         if why_never:
             problems.append(Problem(f"{item.path}.when", why_never))
+        if reason.startswith(NOBODY) and item.intervention.who.selects:
+            problems.append(Problem(f"{item.path}.who", reason))
         if reason:
             reasons.append(reason)
             sentences.append(f"{item.intervention.sentence()} Skipped in this run: it {reason}.")
             continue
-        sentences.append(item.intervention.sentence())
+        sentences.append(item.intervention.sentence() + _number_reached(item.intervention.who, groups, sizes))
         values = {}
         for field, (effect, number) in item.intervention.uncertain().items():
             path = f"{item.path}.{field}"
@@ -305,9 +313,9 @@ def compile_scenario(
         if not why_never and (misfit := item.intervention.misfits(values, horizon)):
             problems.append(Problem(item.path, misfit))
             continue
-        mechanisms += item.intervention.compile(
-            item.name, values, item.intervention.when.period(horizon.today), horizon
-        )
+        compiled = item.intervention.compile(item.name, values, item.intervention.when.period(horizon.today), horizon)
+        mechanisms += compiled
+        levers += [item.name] * len(compiled)
     costs_alone = NEEDS_ORDER_RATE in reasons and all(isinstance(m, CostEntry) for m in mechanisms)
     nothing_left = bool(reasons) and (costs_alone or not mechanisms) and name != BASELINE
     if scenario.note:
@@ -331,6 +339,7 @@ def compile_scenario(
             left_out=() if nothing_left else tuple(reasons),
         ),
         problems=tuple(problems),
+        levers=tuple(levers),
     )
 
 
@@ -349,5 +358,14 @@ def _without_object(intervention: Intervention, groups: tuple[Group, ...], margi
     if intervention.needs_silence and renewing:
         return NEEDS_SILENCE
     if not any(intervention.who.reaches(g) for g in groups):
-        return f"reaches nobody ({intervention.who})"
+        return f"{NOBODY} ({intervention.who})"
     return ""
+
+
+def _number_reached(who: Who, groups: tuple[Group, ...], sizes: np.ndarray | None) -> str:
+    """A sentence on how many of today's customers are on a list, and how many are held out of it; else nothing."""
+    if sizes is None or not (who.listing or who.hold_out):
+        return ""
+    meet, reached = (sum(n for g, n in zip(groups, sizes, strict=True) if w.reaches(g)) for w in (who.everybody, who))
+    held_out = f" {meet - reached:,} more are held out." if who.hold_out else ""
+    return f" Of today's {sizes.sum():,} customers it reaches {reached:,}.{held_out}"

@@ -254,6 +254,23 @@ class Assumption(NamedTuple):
     drives: bool = False  # what its lever brings rests on it
 
 
+class TraceLine(NamedTuple):
+    """What happens to a simulated customer on a day, and under which scenarios it does so alike.
+
+    `customer`: why this one was chosen, never an id. `number` of messages from that day on, nan of all else;
+    `scenarios`: "all" or names.
+    """
+
+    customer: str
+    date: str  # ISO
+    event: str
+    cause: str
+    number: float
+    revenue: float
+    cost: float
+    scenarios: str
+
+
 @dataclass(frozen=True)
 class ScenarioDescription:
     """The text of one scenario on the page: title, assumptions and a sentence for each intervention."""
@@ -462,4 +479,5 @@ class RunResult:
     metric: str = ""  # that scenarios are decided on; "": the one whose rows have probabilities
     lever_warnings: tuple[str, ...] = ()  # on levers without evidence, and names with several meanings
     contracts: ContractFigures | None = None  # None unless orders are payments of contracts
+    trace: tuple[TraceLine, ...] = ()  # of a few simulated customers, by customer and day
     notes: tuple[str, ...] = field(default=())  # on replicates and probabilities, weights of newcomers, pooled groups

@@ -9,7 +9,7 @@ from clvsim.models import RETENTION
 from clvsim.schema import nearest_keys, schema_keys
 from tests.shipped import read
 
-GROUPS = ("data", "retention", "spend", "fit", "simulation", "finance", "acquisition", "environment", "report")
+GROUPS = ("data", "retention", "spend", "fit", "simulation", "finance", "acquisition", "environment", "trace", "report")
 CHOICES = [(group, choice) for group in GROUPS for choice in choices(group)]
 TITLED = {"title": "Mine", "upsell": {"kind": "offer", "take": {"kind": "fixed", "value": 0.1}, "price": 9}}
 

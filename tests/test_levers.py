@@ -10,7 +10,7 @@ import yaml
 from pydantic import ValidationError
 
 from clvsim.effects import Fixed
-from clvsim.interventions.base import Between, Group, Listing
+from clvsim.interventions.base import Between, Group, Listing, Top
 from clvsim.interventions.offer import OfferIntervention
 from clvsim.interventions.timing import Horizon
 from clvsim.kernels.rng import world_keys
@@ -23,7 +23,11 @@ LEVERS = {path.stem: yaml.safe_load(path.read_text(encoding="utf-8")) for path i
 SINGLE = [name for name, tree in LEVERS.items() if any(isinstance(part, dict) for part in tree.values())]
 KEYS = world_keys(1, np.arange(400), 0)
 BOUGHT_ONCE = frozenset({Listing(Between(at_most=1), None)})
-GROUPS = (Group("existing"), Group("existing", lists=BOUGHT_ONCE), Group("new", "", "ads"))
+BEST = frozenset({Listing(None, None, Top(share=0.1))})
+GROUPS = (
+    *(Group("existing"), Group("existing", lists=BOUGHT_ONCE), Group("existing", lists=BEST)),
+    Group("new", "", "ads"),
+)
 
 
 def compiled(tree: dict[str, Any]) -> Any:

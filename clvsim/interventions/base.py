@@ -10,7 +10,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from clvsim.effects import NON_NEGATIVE, Domain, Effect, EffectKind, Scale, check
 from clvsim.interventions.timing import Horizon, Period, Schedule, When
-from clvsim.schema import Frozen, Real
+from clvsim.schema import Frozen, Margin, Real
 
 
 class Between(Frozen):
@@ -40,14 +40,42 @@ class Between(Frozen):
         return " and ".join(f"{word} {value:g}" for word, value in words if value is not None)
 
 
+class Top(Frozen):
+    """Those of whom most is expected: a share of all who meet the other conditions, one at least.
+
+    `expected_value` is what a customer brings on average from today on, under the baseline: closed form, averaged over
+    draws (`rlv_mean` of customers.parquet).
+    """
+
+    share: Margin
+    by: Literal["expected_value"] = "expected_value"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _a_number_is_the_share(cls, raw: Any) -> Any:
+        return {"share": raw} if isinstance(raw, int | float | str) else raw
+
+    def of(self, value: np.ndarray, ids: np.ndarray) -> np.ndarray:
+        """Which of the customers with values (n,) are among them, (n,); ties go to the id that comes first."""
+        number = int(np.ceil(self.share * value.size - 1e-9))  # 20 % of 5 is 1
+        among = np.zeros(value.size, bool)
+        among[np.lexsort((ids, -value))[:number]] = True
+        return among
+
+
 class Listing(NamedTuple):
-    """A list of existing customers, made today: by their orders so far, and by days since the last one."""
+    """A list of existing customers, made today: by their orders so far, by days since the last one, and of those who
+    meet this the top; of which segments and channels, where it is a top (else groups tell them apart).
+    """
 
     orders: Between | None
     silent_days: Between | None
+    top: Top | None = None
+    segments: tuple[str, ...] = ()
+    channels: tuple[str, ...] = ()
 
     def holds(self, orders: np.ndarray, silent_days: np.ndarray) -> np.ndarray:
-        """Who is on it, (c,)."""
+        """Who meets what it asks of orders and silence, (c,)."""
         on = np.ones(orders.size, bool)
         for ends, values in ((self.orders, orders), (self.silent_days, silent_days)):
             if ends is not None:
@@ -58,16 +86,20 @@ class Listing(NamedTuple):
 class Group(NamedTuple):
     """Existing customers of one segment, channel and set of lists, newcomers of one channel, all whom customers refer,
     or the company itself.
+
+    `held_out`: shares of customers that levers leave out (`Who.hold_out`), in which all of the group are.
     """
 
     origin: Literal["existing", "new", "referred", "company"]
     segment: str = ""
     channel: str = ""
     lists: frozenset[Listing] = frozenset()  # on which all of them are
+    held_out: frozenset[float] = frozenset()
 
     @property
     def label(self) -> str:
-        return " / ".join(part for part in (self.origin, self.segment, self.channel) if part)
+        held_out = f"held out of {min(self.held_out):g}" if self.held_out else ""
+        return " / ".join(part for part in (self.origin, self.segment, self.channel, held_out) if part)
 
 
 REFERRED = Group("referred")
@@ -76,7 +108,9 @@ REFERRED = Group("referred")
 class Who(Frozen):
     """Customers that an intervention reaches, by what a company can observe of them; no latent trait.
 
-    Orders so far and silence are those of today: they make a list of existing customers, which stays as it is.
+    Orders so far, silence and expected value are those of today: they make a list of existing customers, which stays as
+    it is. A random share is held out of it, and of newcomers: by all levers the same customers, those of a smaller
+    share among those of a larger one.
     """
 
     customers: Literal["all", "existing", "new"] = "all"
@@ -84,24 +118,40 @@ class Who(Frozen):
     channels: tuple[str, ...] = ()
     orders: Between | None = None  # so far
     silent_days: Between | None = None  # since the last order
+    top: Top | None = None  # of those who meet all of the above
+    hold_out: Annotated[Real, Field(ge=0, le=0.99)] = 0.0  # share of customers whom it never reaches
 
     @model_validator(mode="after")
     def _newcomers_have_no_past(self) -> "Who":
         if self.listing and self.customers == "new":
-            raise ValueError("orders and silent_days are those of today's customers; customers is new")
+            raise ValueError("orders, silent_days and top are those of today's customers; customers is new")
         return self
 
     @property
     def listing(self) -> Listing | None:
         """The list that it needs; None where it needs none."""
+        if self.top:
+            return Listing(self.orders, self.silent_days, self.top, self.segments, self.channels)
         return Listing(self.orders, self.silent_days) if self.orders or self.silent_days else None
 
+    @property
+    def selects(self) -> bool:
+        """Whether it picks single customers, of whom there may be none."""
+        return self.top is not None or self.hold_out > 0
+
+    @property
+    def everybody(self) -> "Who":
+        """The same without a hold-out."""
+        return self.model_copy(update={"hold_out": 0.0})
+
     def reaches(self, group: Group) -> bool:
+        by_list = self.top is not None  # which knows segments and channels, those too that the ledger pools
         return (
             (self.customers in ("all", group.origin) or (self.customers == "new" and group == REFERRED))
-            and (not self.segments or group.segment in self.segments)
-            and (not self.channels or group.channel in self.channels)
+            and (by_list or not self.segments or group.segment in self.segments)
+            and (by_list or not self.channels or group.channel in self.channels)
             and (self.listing is None or self.listing in group.lists)
+            and self.hold_out not in group.held_out
         )
 
     def __str__(self) -> str:
@@ -115,6 +165,10 @@ class Who(Frozen):
             words.append("segment " + " or ".join(self.segments))
         if self.channels:
             words.append("channel " + " or ".join(self.channels))
+        if self.top:
+            words.append(f"of these the top {100 * self.top.share:g} % by expected value")
+        if self.hold_out:
+            words.append(f"but for {100 * self.hold_out:g} % at random who are held out")
         return ", ".join(words)
 
 

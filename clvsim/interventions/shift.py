@@ -65,7 +65,7 @@ class ShiftIntervention(Intervention):
             raise ValueError(
                 f"quality is that of additional customers, by {', '.join(ARRIVAL_TARGETS)}; target is {self.target}"
             )
-        nobody_yet = self.who.customers == "existing" or self.who.listing or self.who.segments
+        nobody_yet = self.who.customers == "existing" or self.who.listing or self.who.segments or self.who.hold_out
         if self._is_about_arrivals and nobody_yet:
             raise ValueError(f"target {self.target} is about those who come; who takes channels alone, got {self.who}")
         return self

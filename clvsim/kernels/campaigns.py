@@ -119,7 +119,7 @@ def write(offers, campaigns, o, run, book, rare, path, place, life):
     now, cost = life.now, campaigns.cost[path.w * offers.count + o]
     move_on(offers, campaigns, o, run, path, now.t)
     count(run, book, path, place, BASE_LINES + OFFER_LINES * o + SHOWN)
-    record(rare, path, TRACE_CAMPAIGN, now.t, 0.0)
+    record(rare, path, TRACE_CAMPAIGN, now.t, 0.0, o)
     event = np.int64(now.tick) if campaigns.occasion[o] == SILENCE else np.int64(now.t)
     if uniform(path.base ^ offers.key[o], rng.OFFER, event) < offers.take[path.w * offers.count + o]:
         push = take_offer(offers, o, event, run, book, rare, path, place, life)
@@ -164,7 +164,7 @@ def run_out(ground, offers, rare, path):
             count(run, ground.book, path, place, BASE_LINES + OFFER_LINES * o + SHOWN)
             post_cohort(run, ground.book, place, COHORT_CONTRIBUTION, -units(cost, path.money_unit))
             total += place.discount * cost
-            record(rare, path, TRACE_CAMPAIGN, t, 0.0)
+            record(rare, path, TRACE_CAMPAIGN, t, 0.0, o)
             move_on(offers, campaigns, o, run, path, t)
             t = offers.memory[NEXT * offers.count + o]
     return total

@@ -12,7 +12,7 @@ from clvsim.kernels.books import add, month_of_life, post, units
 from clvsim.kernels.clocks import shift_due
 from clvsim.kernels.pace import PER_WEEK, WEEK, cumulative_at, operational_excess, row_of, week_of
 from clvsim.kernels.state import Listing
-from clvsim.kernels.structs import OPTED_OUT, TRACE_OPT_OUT
+from clvsim.kernels.structs import NO_OFFER, OPTED_OUT, TRACE_OPT_OUT
 from clvsim.kernels.trace import record
 from clvsim.kernels.traits import at_intervals
 from clvsim.kernels.variates import exponential, inline
@@ -91,7 +91,7 @@ def post_opt_out(run, book, rare, path, leaves):
     if run.arriving:
         cell = path.age + 2 * OPTED_OUT * run.ages + month_of_life(run, path, leaves)
         post(book.age, cell, run.ages, path.head_unit, discount * path.undiscount)
-    record(rare, path, TRACE_OPT_OUT, leaves, 0.0)
+    record(rare, path, TRACE_OPT_OUT, leaves, 0.0, NO_OFFER)
 
 
 @inline

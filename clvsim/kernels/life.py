@@ -27,7 +27,7 @@ from clvsim.kernels.compiler import njit
 from clvsim.kernels.pace import row_of
 from clvsim.kernels.signature import SIGNATURE, deals_of, ground_of, programmes_of, rare_of
 from clvsim.kernels.state import Budget, Life, Moment, Purse, Terms
-from clvsim.kernels.structs import TRACE_DEATH
+from clvsim.kernels.structs import NO_OFFER, TRACE_DEATH, TRACE_GONE
 from clvsim.kernels.variates import room, uniform
 
 
@@ -143,7 +143,7 @@ def build(on: Mechanisms):
                     books.close(run, book, path, day, alive)
                     if special:
                         if not alive:
-                            trace.record(rare, path, TRACE_DEATH, day, 0.0)
+                            trace.record(rare, path, TRACE_DEATH, day, 0.0, NO_OFFER)
                         if listing.listed and run.renewing:  # a contract that ended is known to be lost
                             contacts_room.post_contacts(contacts, run, book, rare, path, listing.leaves, day)
                     if special:  # noqa: SIM102 (pruned on its own)
@@ -152,6 +152,8 @@ def build(on: Mechanisms):
                     if run.valued:
                         out.value[w, c] += life.purse.total
                         out.orders[w, c] = life.now.tick - life.now.skipped
+                elif special:
+                    trace.record(rare, path, TRACE_GONE, path.start, 0.0, NO_OFFER)
                 if special:  # noqa: SIM102 (pruned on its own)
                     if not alive and not run.renewing:
                         written = campaigns.run_out(ground, deals, rare, path)

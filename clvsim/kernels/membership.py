@@ -30,6 +30,7 @@ from clvsim.kernels.structs import (
     TAKEN,
     TRACE_JOINED,
     TRACE_LEFT,
+    TRACE_SERVED,
     TRACE_TAKEN,
     TRIAL,
 )
@@ -65,7 +66,7 @@ def join(offers, campaigns, o, run, book, rare, path, place, t):
     offers.memory[CHURN * offers.count + o] = churn_of(offers, campaigns, o, path)
     offers.memory[NEXT * offers.count + o] = within(path, t + campaigns.days[o * campaigns.slots + TRIAL])
     count(run, book, path, place, BASE_LINES + OFFER_LINES * o + SHOWN)
-    record(rare, path, TRACE_JOINED, t, 0.0)
+    record(rare, path, TRACE_JOINED, t, 0.0, o)
     return campaigns.cost[path.w * offers.count + o]
 
 
@@ -88,6 +89,7 @@ def at_order(offers, campaigns, run, book, rare, path, place, life):
         if offers.memory[CHARGES * offers.count + o] > 0.0:
             count(run, book, path, place, BASE_LINES + OFFER_LINES * o + SERVED)
             cost += campaigns.perk[at]
+            record(rare, path, TRACE_SERVED, life.now.t, 0.0, o)
     return life, cost
 
 
@@ -113,11 +115,11 @@ def charge(offers, campaigns, o, run, book, rare, path, place, t):
         offers.memory[NEXT * offers.count + o] = within(path, t + campaigns.days[o * campaigns.slots + EVERY])
         count(run, book, path, place, BASE_LINES + OFFER_LINES * o + TAKEN)
         post_cohort(run, book, place, COHORT_REVENUE, units(offers.price[at], path.money_unit))
-        record(rare, path, TRACE_TAKEN, t, offers.price[at])
+        record(rare, path, TRACE_TAKEN, t, offers.price[at], o)
         return Push(offers.price[at] - offers.cost[at], offers.price[at], 0.0, 1.0, 0.0, 0.0)
     offers.memory[CHARGES * offers.count + o] = GONE
     offers.memory[NEXT * offers.count + o] = math.inf
-    record(rare, path, TRACE_LEFT, t, 0.0)
+    record(rare, path, TRACE_LEFT, t, 0.0, o)
     return Push(0.0, 0.0, 0.0, 1.0 / offers.accept_rate[at], 0.0, 0.0)
 
 

@@ -60,9 +60,9 @@ def take_offer(offers, o, event, run, book, rare, path, place, life):
         gain += offers.returned[at] - price
         owed = 0.0
         count(run, book, path, place, line + REFUNDED)
-        record(rare, path, TRACE_REFUND, now.t, price)
+        record(rare, path, TRACE_REFUND, now.t, price, o)
     post_cohort(run, book, place, COHORT_REVENUE, units(price, path.money_unit))
-    record(rare, path, TRACE_TAKEN, now.t, price)
+    record(rare, path, TRACE_TAKEN, now.t, price, o)
     return Push(gain, price, 0.0, offers.accept_rate[at], 0.0, owed)
 
 
@@ -72,7 +72,7 @@ def decline_offer(offers, o, rare, path, life):
     at = path.w * offers.count + o
     times = offers.memory[DECLINED * offers.count + o] + 1.0
     offers.memory[DECLINED * offers.count + o] = times
-    record(rare, path, TRACE_DECLINED, life.now.t, 0.0)
+    record(rare, path, TRACE_DECLINED, life.now.t, 0.0, o)
     if times > offers.patience[at]:
         damping = offers.decline_rate[at]
         offers.memory[DAMPING * offers.count + o] += damping

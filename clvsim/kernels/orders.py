@@ -11,7 +11,7 @@ from clvsim.kernels.books import count, earn, post_both
 from clvsim.kernels.clocks import after_order
 from clvsim.kernels.payback import add_contribution, cost_of_order
 from clvsim.kernels.state import Life
-from clvsim.kernels.structs import GOODS, ORDERS, REVENUE, TRACE_ORDER
+from clvsim.kernels.structs import GOODS, NO_OFFER, ORDERS, REVENUE, TRACE_ORDER
 from clvsim.kernels.trace import record
 from clvsim.kernels.traits import at_intervals, eta_of
 from clvsim.kernels.variates import inline, room
@@ -29,7 +29,7 @@ def sell(ground, rare, path, place, life, first):
     amount, terms = collect_displaced(life.terms, amount)
     earn(ground.run, ground.book, path, place, REVENUE, amount)
     count(ground.run, ground.book, path, place, ORDERS)
-    record(rare, path, TRACE_ORDER, life.now.t, amount)
+    record(rare, path, TRACE_ORDER, life.now.t, amount, NO_OFFER)
     return own, terms, amount
 
 

@@ -39,7 +39,8 @@ STREAM = U64(0xD1342543DE82EF95)
     CONVERSION,
     RENEWAL,
     CARD,
-) = range(1, 26)
+    HELD_OUT,
+) = range(1, 27)
 
 
 def text_key(text: str) -> np.uint64:
@@ -61,6 +62,17 @@ def mix_array(z: np.ndarray) -> np.ndarray:
         return z ^ (z >> U64(31))
 
 
+def entity_uniforms(keys: np.ndarray, stream: int) -> np.ndarray:
+    """Uniform of each entity by its key alone, whatever the seed and the world, (n,)."""
+    with np.errstate(over="ignore"):
+        return unit(mix_array(mix_array(keys) + U64(stream) * STREAM))
+
+
+def unit(z: np.ndarray) -> np.ndarray:
+    """Uniforms strictly between 0 and 1 from mixed bits."""
+    return ((z >> U64(11)).astype(np.float64) + 0.5) / 9007199254740992.0
+
+
 def world_keys(seed: int, draws: np.ndarray, replicate: int) -> np.ndarray:
     """Keys of the worlds (draw, replicate) under one seed, shape of `draws`, uint64."""
     with np.errstate(over="ignore"):
@@ -72,5 +84,4 @@ def world_uniforms(keys: np.ndarray, name: str, stream: int = EFFECT, event: int
     """Uniform of the entity "world" for an effect or shock called `name`, one per world."""
     with np.errstate(over="ignore"):
         base = mix_array(np.asarray(keys, np.uint64) ^ text_key("world " + name))
-        z = mix_array(base + U64(stream) * STREAM + U64(event) * GOLDEN)
-    return ((z >> U64(11)).astype(np.float64) + 0.5) / 9007199254740992.0
+        return unit(mix_array(base + U64(stream) * STREAM + U64(event) * GOLDEN))

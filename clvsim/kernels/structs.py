@@ -233,16 +233,36 @@ def empty_traits(worlds: int, customers: int) -> Traits:
 
 
 class Trace(NamedTuple):
-    """Events of single paths, for tests: rows (world, customer, kind, day, amount); empty arrays record nothing."""
+    """Events of single paths: rows (world, customer, kind, day, amount, offer); empty arrays record nothing.
 
-    rows: np.ndarray  # float64 (n, 5)
+    `offer` is the place of the offer or campaign in `Offers`, `NO_OFFER` of an event that none causes. Whoever has left
+    before the simulation starts is `TRACE_GONE` on the first day.
+    """
+
+    rows: np.ndarray  # float64 (n, TRACE_COLUMNS)
     used: np.ndarray  # int64 (1,)
 
+    @classmethod
+    def empty(cls, rows: int) -> "Trace":
+        """Room for so many events."""
+        return cls(np.zeros((rows, TRACE_COLUMNS)), np.zeros(1, np.int64))
 
+
+TRACE_COLUMNS = 6
 (
-    TRACE_ORDER, TRACE_TAKEN, TRACE_DECLINED, TRACE_DEATH, TRACE_OPT_OUT, TRACE_REFUND, TRACE_CAMPAIGN, TRACE_JOINED,
+    TRACE_ORDER,
+    TRACE_TAKEN,
+    TRACE_DECLINED,
+    TRACE_DEATH,
+    TRACE_OPT_OUT,
+    TRACE_REFUND,
+    TRACE_CAMPAIGN,
+    TRACE_GONE,
+    TRACE_JOINED,
+    TRACE_SERVED,
     TRACE_LEFT,
-) = constants(9)  # fmt: skip
+) = constants(11)
+NO_OFFER = np.int64(-1)
 
 
 def seal(array: np.ndarray, dtype: type | np.dtype = np.float64) -> np.ndarray:

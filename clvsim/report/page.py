@@ -4,6 +4,7 @@ import math
 import re
 from functools import cache
 from importlib.resources import files
+from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,7 +25,7 @@ from clvsim.report.headline import (
 )
 from clvsim.report.limits import limits, terms
 from clvsim.texts import visible
-from clvsim.types import Assumption, RunResult, ScenarioDescription
+from clvsim.types import Assumption, RunResult, ScenarioDescription, TraceLine
 
 EXAMPLE = "example effect"
 WORD_JOINER = "\u2060"  # keeps a minus and its dollar on one line
@@ -106,6 +107,7 @@ def render(result: RunResult, figures: dict[str, Drawing]) -> str:
         limits=limits(result),
         metrics=_shown_metrics(result),
         terms=[*contracts.terms(result), *terms(result)],
+        trace=trace_tables(result),
         contracts=contracts.lines(result),
         plans=contracts.plans(result),
         plan_headings=contracts.HEADINGS,
@@ -305,6 +307,27 @@ def _assumption(result: RunResult, assumption: Assumption) -> AssumptionLine:
         assumption.text,
         assumption.source,
     )
+
+
+class TraceTable(NamedTuple):
+    """What happens to one customer: date, event, lever, money in and out, scenarios."""
+
+    customer: str
+    rows: tuple[tuple[str, ...], ...]
+
+
+def trace_tables(result: RunResult) -> list[TraceTable]:
+    """The customers that the run followed, each a table of lines in words."""
+    tables = []
+    for customer, lines in groupby(result.trace, key=lambda line: line.customer):
+        tables.append(TraceTable(customer.capitalize(), tuple(_trace_row(result, line) for line in lines)))
+    return tables
+
+
+def _trace_row(result: RunResult, line: TraceLine) -> tuple[str, ...]:
+    number = "" if math.isnan(line.number) else f"{fmt.number(line.number, -1)} "
+    money = [fmt.money(value, -2, result.currency) if value else "" for value in (line.revenue, line.cost)]
+    return (line.date, number + line.event, line.cause, *money, line.scenarios)
 
 
 def _shown_metrics(result: RunResult) -> list[tuple[str, str, str]]:

@@ -252,19 +252,21 @@ def newcomer_blocks(
     channel, month = cell // months, cell % months
     by_plan = plans_of(fitted.retention)
     column = by_plan.of_newcomers(cell, ordinal) if by_plan else np.zeros_like(cell)
+    group = np.array([layout.new_group(name) for name in acquisition.channels])[channel] + layout.targets.stratum(key)
+    cohort = layout.first_new_cohort + (group - layout.first_new_group) * quarters_of(acquisition) + month // 3
     blocks = []
-    for c, name in enumerate(acquisition.channels):
-        laws = newcomer_laws(fitted, name)
-        channel_rows = np.flatnonzero(channel == c)
-        for low in range(0, channel_rows.size, size):
-            rows = channel_rows[low : low + size]
+    for g in range(layout.first_new_group, len(layout.groups)):
+        laws = newcomer_laws(fitted, layout.groups[g].channel)
+        group_rows = np.flatnonzero(group == g)
+        for low in range(0, group_rows.size, size):
+            rows = group_rows[low : low + size]
             people = people_of(
                 key=key[rows],
-                group=layout.first_new_group + channel[rows],
+                group=group[rows],
                 column=column[rows],
                 cell=cell[rows],
                 ordinal=ordinal[rows],
-                cohort=layout.first_new_cohort + channel[rows] * quarters_of(acquisition) + month[rows] // 3,
+                cohort=cohort[rows],
                 born=month[rows] * DAYS_PER_MONTH,
                 spread=np.full(rows.size, DAYS_PER_MONTH),
             )

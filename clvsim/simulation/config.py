@@ -30,6 +30,13 @@ class SimulationConfig(Frozen):
     attrition_clock: str = Field("time", pattern="^(time|orders)$")
 
 
+class TraceConfig(Frozen):
+    """How many customers are followed line by line, 0: none; and in the world of which draw, counted from 1."""
+
+    customers: Annotated[Whole, Field(ge=0, le=50)] = 0
+    draw: Annotated[Whole, Field(ge=1, le=1_000_000)] = 1
+
+
 class FinanceConfig(Frozen):
     """Without `gross_margin` every figure is revenue, and no cost is taken off."""
 

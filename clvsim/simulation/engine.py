@@ -32,6 +32,7 @@ from clvsim.simulation.worlds import Worlds, by_week
 
 DRAWS_AT_ONCE = 16  # traits and tables of a slice stay in a core's cache
 WHOLE = ("count", "start", "marginal_from")
+NO_TRACE = Trace.empty(0)
 NO_ARRIVALS = ks.Arrivals(
     *(seal(np.zeros((0, 0)), np.int64 if field in WHOLE else np.float64) for field in ks.Arrivals._fields)
 )
@@ -288,8 +289,9 @@ def run_kernel(
     arrivals: ks.Arrivals,
     raw: Raw,
     totals: CustomerTotals,
+    trace: Trace = NO_TRACE,
 ) -> None:
-    """Simulate one scenario on a slice and add to `raw` and `totals`, which hold the slice's worlds."""
+    """Simulate one scenario on a slice and add to `raw` and `totals`, which hold the slice's worlds, and to `trace`."""
     from clvsim.kernels.simulate import simulate  # compiled: not for those who only check
 
     rows = worlds.rows
@@ -306,5 +308,5 @@ def run_kernel(
         job.contacts,
         setting.clock(flags),
         Ledgers(*raw, *totals),
-        Trace(np.zeros((0, 5)), np.zeros(1, np.int64)),
+        trace,
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from clvsim.errors import ConfigError, Problem
-from clvsim.interventions.base import REFERRED, Group, Listing
+from clvsim.interventions.base import REFERRED, Group
 from clvsim.interventions.timing import Horizon
 from clvsim.kernels import structs as ks
 from clvsim.scenario import CompiledScenario
@@ -32,6 +32,7 @@ class Layout:
     months: int  # of the calendar ledger
     ages: int  # months of the age ledger
     note: str  # on groups that had to be pooled
+    targets: people.Targets = people.NO_TARGETS
 
     @property
     def is_new(self) -> np.ndarray:
@@ -42,6 +43,15 @@ class Layout:
     def first_new_group(self) -> int:
         return sum(g.origin == "existing" for g in self.groups)
 
+    def new_group(self, channel: str) -> int:
+        """The first ledger group of a channel's newcomers; those of `targets.strata` follow one another."""
+        return next(g for g, group in enumerate(self.groups) if group.origin == "new" and group.channel == channel)
+
+    @property
+    def sizes(self) -> np.ndarray:
+        """Existing customers of each group, (g,)."""
+        return np.bincount(self.group, minlength=len(self.groups))
+
     @property
     def first_new_cohort(self) -> int:
         return int(self.cohort.max()) + 1
@@ -51,32 +61,30 @@ def make_layout(
     summary: CustomerSummary,
     config: SimulationConfig,
     acquisition: AcquisitionConfig,
-    listings: Sequence[Listing] = (),
+    targets: people.Targets = people.NO_TARGETS,
     *,
     referring: bool = False,
 ) -> Layout:
-    """`listings` of existing customers that some lever reaches; `referring`: some lever has customers bring others.
+    """`targets` of the levers; `referring`: some lever has customers bring others.
 
-    Raises ConfigError where lists cut the customers too often.
+    Raises ConfigError where targets cut the customers into too many parts.
     """
-    groups, group, note = people.ledger_groups(summary.customers, acquisition, listings)
+    groups, group, note = people.ledger_groups(summary.customers, acquisition, targets)
     cohort, cohorts = people.existing_cohorts(summary, group)
-    first_new = len(groups) - len(acquisition.channels)
     arriving = bool(acquisition.channels) or referring
     horizon = Horizon(summary.today, config.horizon_months, acquisition.months if arriving else 0)
-    newcomers = people.newcomer_cohorts(acquisition, first_new)
     if referring:
         groups += (REFERRED,)
-        newcomers += people.cohorts_by_quarter(len(groups) - 1, acquisition)
     return Layout(
         groups=groups,
         group=group,
-        cohorts=cohorts + newcomers,
+        cohorts=cohorts + people.newcomer_cohorts(acquisition, groups),
         cohort=cohort,
         horizon=horizon,
         months=horizon.months + horizon.arrival_months,
         ages=config.horizon_months if arriving else 1,
         note=note,
+        targets=targets,
     )
 
 

@@ -8,7 +8,7 @@ are left out, but for shifts of a conversion. A ratio is one of expectations. do
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -51,6 +51,27 @@ def groups_of(simulation: Simulation, origin: str) -> list[Group]:
     return [g for g in simulation.scenarios[BASELINE].ledger.groups if g.origin == origin]
 
 
+class NewcomerPart(NamedTuple):
+    """Newcomers of a channel who are held out alike: their ledger group, their share, and the group's place."""
+
+    group: Group
+    share: float
+    place: int
+
+
+def newcomer_parts(simulation: Simulation) -> list[list[NewcomerPart]]:
+    """Of each channel the groups of newcomers, whose shares are known: who is held out is drawn evenly."""
+    groups = simulation.scenarios[BASELINE].ledger.groups
+    new = [(g, group) for g, group in enumerate(groups) if group.origin == "new"]
+    hold_outs = sorted({share for _, group in new for share in group.held_out})
+    by_channel: dict[str, list[NewcomerPart]] = {}
+    for g, group in new:
+        low = max((share for share in hold_outs if share not in group.held_out), default=0.0)
+        part = NewcomerPart(group, min(group.held_out, default=1.0) - low, g)
+        by_channel.setdefault(group.channel, []).append(part)
+    return list(by_channel.values())
+
+
 def existing_value(simulation: Simulation) -> np.ndarray:
     """Contribution of today's customers, discounted to today, (draws, groups)."""
     levels = simulation.expected
@@ -76,8 +97,9 @@ def _of_newcomers(
 ) -> np.ndarray:
     """Contribution by channel, (draws, channels, ...); `customers` is broadcast against (draws, ...)."""
     value = contribution(simulation.economics, revenue, orders)
-    for c, group in enumerate(groups_of(simulation, "new")):
-        value[:, c] -= entered_costs(simulation, group, revenue[:, c], orders[:, c], customers)
+    for c, parts in enumerate(newcomer_parts(simulation)):
+        for group, share, _ in parts:
+            value[:, c] -= share * entered_costs(simulation, group, revenue[:, c], orders[:, c], customers)
     return value
 
 
@@ -219,14 +241,14 @@ def touched_revenue(simulation: Simulation, scenario: SimulatedScenario) -> np.n
     moving = [m for m in levers if not (isinstance(m, Shift) and m.brings_customers)]
     shares = _shares_by_month(simulation)
     total = np.zeros(simulation.draws)
-    existing, new = groups_of(simulation, "existing"), groups_of(simulation, "new")
-    for g, group in enumerate(existing):
+    for g, group in enumerate(groups_of(simulation, "existing")):
         total += levels.existing_revenue[:, g] * _reached_share(moving, group, shares[g])
     brought = levels.newcomers * levels.arrival_discount * levels.newcomer_revenue
-    for c, group in enumerate(new):
-        arriving = _months_reached([m for m in levers if m not in moving], group, brought.shape[2])
-        share = np.where(arriving, 1.0, _reached_share(moving, group, shares[len(existing) + c]))
-        total += (brought[:, c] * share).sum(axis=1)
+    for c, parts in enumerate(newcomer_parts(simulation)):
+        for group, part, g in parts:
+            arriving = _months_reached([m for m in levers if m not in moving], group, brought.shape[2])
+            share = np.where(arriving, 1.0, _reached_share(moving, group, shares[g]))
+            total += part * (brought[:, c] * share).sum(axis=1)
     everything = levels.existing_revenue.sum(axis=1) + brought.sum(axis=(1, 2))
     everything = np.where(everything > 0, everything, 1.0)
     return np.where(total > 0, total, everything)

@@ -3,6 +3,8 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import islice, product
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -22,6 +24,36 @@ from clvsim.simulation.ledger import Cohort
 from clvsim.types import CustomerSummary
 
 MAX_GROUPS, MAX_LISTED = 16, 8
+MANY = 1000  # parts, of which nobody needs to know how many more there are
+
+
+class Targets(NamedTuple):
+    """What levers ask of single customers: lists of today's, and shares of all that are held out, ascending.
+
+    `value` (c,) is what each of today's customers is expected to bring, nan of those who are known to be lost; None as
+    long as nothing is fitted, when other customers stand for those on the lists.
+    """
+
+    listings: tuple[Listing, ...] = ()
+    hold_outs: tuple[float, ...] = ()
+    value: np.ndarray | None = None
+
+    @property
+    def provisional(self) -> bool:
+        """Whether it is not known yet who is on the lists."""
+        return self.value is None and any(listing.top for listing in self.listings)
+
+    @property
+    def strata(self) -> list[frozenset[float]]:
+        """Customers by the shares in which they are, those in all of them first."""
+        return [frozenset(self.hold_outs[number:]) for number in range(len(self.hold_outs) + 1)]
+
+    def stratum(self, key: np.ndarray) -> np.ndarray:
+        """Place of customers in `strata` by their keys, (n,)."""
+        return np.searchsorted(self.hold_outs, rng.entity_uniforms(key, rng.HELD_OUT), side="right")
+
+
+NO_TARGETS = Targets()
 OTHER = "other"
 
 
@@ -36,17 +68,19 @@ class Block:
 
 
 def ledger_groups(
-    customers: pd.DataFrame, acquisition: AcquisitionConfig, listings: Sequence[Listing] = ()
+    customers: pd.DataFrame, acquisition: AcquisitionConfig, targets: Targets = NO_TARGETS
 ) -> tuple[tuple[Group, ...], np.ndarray, str]:
     """Groups of a run, the group of each existing customer, and a note when small ones had to be pooled.
 
     Raises ConfigError where the lists that levers need cut the customers into too many parts.
     """
     pairs = list(zip(*(customers[name].to_numpy(object) for name in ("segment", "channel")), strict=True))
-    new = tuple(Group("new", "", channel) for channel in acquisition.channels)
-    on_lists, lists = listed(customers, listings)
-    if len(lists) > MAX_LISTED:
-        what = f"orders and silent_days of the levers' `who` cut the customers into {len(lists)} parts"
+    new = tuple(
+        Group("new", "", channel, held_out=stratum) for channel in acquisition.channels for stratum in targets.strata
+    )
+    on_lists, lists, most = listed(customers, targets)
+    if most > MAX_LISTED:
+        what = f"orders, silent_days, top and hold_out of the levers' `who` cut the customers into {most} parts"
         raise ConfigError([("scenario", f"{what}; at most {MAX_LISTED} fit")])
     room = max(1, (MAX_GROUPS - len(new)) // len(lists))
     by_size = [pair for pair, _ in sorted(Counter(pairs).items(), key=lambda item: (-item[1], item[0]))]
@@ -63,20 +97,74 @@ def ledger_groups(
     index = {pair: i for i, pair in enumerate(own_group)}
     combination = np.array([index.get(pair, len(own_group)) for pair in pairs], np.int64)
     there, group = np.unique(combination * len(lists) + on_lists, return_inverse=True)
-    existing = tuple(combinations[i // len(lists)]._replace(lists=lists[i % len(lists)]) for i in there.tolist())
+    existing = tuple(combinations[i // len(lists)]._replace(**lists[i % len(lists)]._asdict()) for i in there.tolist())
     return existing + new, group.astype(np.int64), note
 
 
-def listed(customers: pd.DataFrame, listings: Sequence[Listing]) -> tuple[np.ndarray, list[frozenset[Listing]]]:
-    """Of each customer the set of lists on which they are, (c,), as a place in the sets that occur."""
-    if not listings:
-        return np.zeros(len(customers), np.int64), [frozenset()]
+class Part(NamedTuple):
+    """Customers who are on the same lists and in the same shares that are held out."""
+
+    lists: frozenset[Listing] = frozenset()
+    held_out: frozenset[float] = frozenset()
+
+
+def listed(customers: pd.DataFrame, targets: Targets) -> tuple[np.ndarray, list[Part], int]:
+    """Of each customer the part, (c,), as a place among those that occur; and how many may occur whoever is the top."""
+    if not targets.listings and not targets.hold_outs:
+        return np.zeros(len(customers), np.int64), [Part()], 1
+    stratum = targets.stratum(rng.text_keys(customers["customer_id"].tolist()))
+    among = [candidates(customers, listing) for listing in targets.listings]
+    value = -1.0 * (stratum < len(targets.hold_outs)) if targets.value is None else targets.value
+    ids = customers["customer_id"].to_numpy(str)
+    on = [chosen_of(rows, listing, value, ids) for rows, listing in zip(among, targets.listings, strict=True)]
+    parts, place = np.unique(np.array([*on, stratum], np.int64), axis=1, return_inverse=True)
+    found = [
+        Part(
+            frozenset(listing for listing, is_on in zip(targets.listings, part[:-1], strict=True) if is_on),
+            targets.strata[part[-1]],
+        )
+        for part in parts.T
+    ]
+    return place.reshape(-1), found, most_parts(targets.listings, among, stratum)
+
+
+def candidates(customers: pd.DataFrame, listing: Listing) -> np.ndarray:
+    """Who meets all that a list asks but to be among the top, (c,)."""
     orders = customers["frequency"].to_numpy(float) + 1
     silent = (customers["T_days"] - customers["recency_days"]).to_numpy(float)
-    on = np.array([listing.holds(orders, silent) for listing in listings], bool).reshape(len(listings), len(customers))
-    patterns, place = np.unique(on, axis=1, return_inverse=True)
-    sets = [frozenset(listing for listing, is_on in zip(listings, p, strict=True) if is_on) for p in patterns.T]
-    return place.reshape(-1), sets
+    meets = listing.holds(orders, silent)
+    for column, names in (("segment", listing.segments), ("channel", listing.channels)):
+        if names:
+            meets &= customers[column].isin(names).to_numpy()
+    return meets
+
+
+def chosen_of(candidate: np.ndarray, listing: Listing, value: np.ndarray, ids: np.ndarray) -> np.ndarray:
+    """Who of the candidates is on a list, (c,): all of them, or the top of those who are not known to be lost."""
+    if listing.top is None:
+        return candidate
+    rows = np.flatnonzero(candidate & ~np.isnan(value))
+    chosen = np.zeros(candidate.size, bool)
+    chosen[rows[listing.top.of(value[rows], ids[rows])]] = True
+    return chosen
+
+
+def most_parts(listings: Sequence[Listing], among: Sequence[np.ndarray], stratum: np.ndarray) -> int:
+    """Into how many parts lists can cut the customers, whoever is the top; exact as far as it matters.
+
+    Of n tops of the same candidates each lies in the next, so that a candidate is in 0 to n of them. All else is known
+    before anything is fitted.
+    """
+    tops = Counter(listing._replace(top=None) for listing in listings if listing.top)
+    rows = {listing._replace(top=None): rows for listing, rows in zip(listings, among, strict=True) if listing.top}
+    fixed = [rows for listing, rows in zip(listings, among, strict=True) if not listing.top]
+    kinds = np.unique(np.array([*fixed, stratum, *(rows[top] for top in tops)], np.int64), axis=1).T
+    known = len(fixed) + 1
+    parts: set[tuple[int, ...]] = set()
+    for kind in kinds.tolist():
+        depths = (range(1 + number * can) for number, can in zip(tops.values(), kind[known:], strict=True))
+        parts |= {(*kind[:known], *depth) for depth in islice(product(*depths), MANY)}
+    return len(parts)
 
 
 def existing_cohorts(summary: CustomerSummary, group: np.ndarray) -> tuple[np.ndarray, tuple[Cohort, ...]]:
@@ -88,16 +176,14 @@ def existing_cohorts(summary: CustomerSummary, group: np.ndarray) -> tuple[np.nd
     return codes.astype(np.int64), tuple(Cohort(int(g), str(q)) for g, q in unique)
 
 
-def newcomer_cohorts(acquisition: AcquisitionConfig, first_group: int) -> tuple[Cohort, ...]:
-    """Cohorts of newcomers: channel × quarter since today."""
-    channels = range(len(acquisition.channels))
-    return tuple(cohort for c in channels for cohort in cohorts_by_quarter(first_group + c, acquisition))
-
-
-def cohorts_by_quarter(group: int, acquisition: AcquisitionConfig) -> tuple[Cohort, ...]:
-    """Of newcomers of one group, by quarter since today."""
-    quarters = range(quarters_of(acquisition))
-    return tuple(Cohort(group, f"arriving in months {3 * q}-{3 * q + 2}") for q in quarters)
+def newcomer_cohorts(acquisition: AcquisitionConfig, groups: Sequence[Group]) -> tuple[Cohort, ...]:
+    """Cohorts of newcomers, and of those who are referred: ledger group × quarter since today."""
+    return tuple(
+        Cohort(g, f"arriving in months {3 * q}-{3 * q + 2}")
+        for g, group in enumerate(groups)
+        if group.origin in ("new", "referred")
+        for q in range(quarters_of(acquisition))
+    )
 
 
 def quarters_of(acquisition: AcquisitionConfig) -> int:

@@ -11,7 +11,7 @@ import numpy as np
 from clvsim.data.newcomers import FirstOrders, first_orders
 from clvsim.effects import EffectDraws
 from clvsim.errors import Problem
-from clvsim.interventions.base import ContactProgramme, CostEntry, Intervention, Listing, Mechanism, OfferTerms
+from clvsim.interventions.base import ContactProgramme, CostEntry, Intervention, Mechanism, OfferTerms
 from clvsim.kernels.rng import world_keys
 from clvsim.models.arrivals import Arriving, learn_arrivals
 from clvsim.scenario import BASELINE, NEEDS_MARGIN, CompiledScenario, Scenario, compile_scenario, placed_interventions
@@ -19,6 +19,7 @@ from clvsim.simulation.arrivals import base_conversions
 from clvsim.simulation.config import AcquisitionConfig, EnvironmentConfig, FinanceConfig, SimulationConfig
 from clvsim.simulation.layout import MAX_DRAWS, Layout, make_layout, refuse
 from clvsim.simulation.ledger import Economics, money_scale, typical_amounts
+from clvsim.simulation.people import Targets
 from clvsim.simulation.tables import Calendar, Levers
 from clvsim.types import DAYS_PER_MONTH, DAYS_PER_WEEK, CustomerSummary
 
@@ -62,6 +63,11 @@ class RunPlan:
         return {name: draws.values for name, draws in self.conversions.items()}
 
     @property
+    def provisional(self) -> bool:
+        """Whether it is not known yet who is on the levers' lists, so that it cannot be simulated."""
+        return self.layout.targets.provisional
+
+    @property
     def has_contacts(self) -> bool:
         """Whether any scenario has a contact programme."""
         return any(scenario.levers.contacts for scenario in self.scenarios.values())
@@ -89,23 +95,28 @@ def make_plan(
     environment: EnvironmentConfig,
     seed: int,
     renewing: bool = False,
+    value: np.ndarray | None = None,
 ) -> RunPlan:
     """Plan the simulation of `names`, the baseline first; `library` is what `combine` refers to.
 
-    `renewing`: whether customers hold contracts, which levers on an order rate do nothing to.
+    `renewing`: whether customers hold contracts, which levers on an order rate do nothing to. `value` (c,) is what each
+    of today's customers is expected to bring (`expected.expected_value`), nan of those known to be lost: without it a
+    plan with a `who.top` is `provisional`, which says as much as is known before anything is fitted.
 
-    Raises ConfigError when an effect does not fit, an intervention can never act, newcomers cannot be learned from the
-    log, or the ledgers would be too large.
+    Raises ConfigError when an effect does not fit, an intervention can never act or picks nobody, newcomers cannot be
+    learned from the log, or the ledgers would be too large.
     """
     economics = Economics.from_finance(finance, money_scale(typical_amounts(summary.customers)))
     acquisition, seen = acquisition.resolved, first_orders(summary) if acquisition.from_log else None
     levers = levers_of(library, [BASELINE, *names])
     layout = make_layout(
-        summary, simulation, acquisition, listings_of(levers), referring=any(lever.refers for lever in levers)
+        summary, simulation, acquisition, targets_of(levers, value), referring=any(lever.refers for lever in levers)
     )
     keys = world_keys(seed, np.arange(min(simulation.draws, MAX_DRAWS)), 0)  # more are refused below
     compiled = {
-        name: compile_scenario(name, library, keys, layout.groups, layout.horizon, economics.margin_known, renewing)
+        name: compile_scenario(
+            name, library, keys, layout.groups, layout.horizon, economics.margin_known, renewing, layout.sizes
+        )
         for name in dict.fromkeys([BASELINE, *names])
     }
     applying = {name: scenario for name, scenario in compiled.items() if scenario.applies}
@@ -135,9 +146,14 @@ def levers_of(library: Mapping[str, Scenario], names: Sequence[str]) -> list[Int
     return [placed.intervention for name in names for placed in placed_interventions(name, library)]
 
 
-def listings_of(levers: Iterable[Intervention]) -> list[Listing]:
-    """Lists of existing customers that some levers reach, each once."""
-    return list(dict.fromkeys(listing for lever in levers if (listing := lever.who.listing)))
+def targets_of(levers: Iterable[Intervention], value: np.ndarray | None) -> Targets:
+    """What some levers ask of single customers, each list and share once."""
+    asked = [lever.who for lever in levers]
+    return Targets(
+        tuple(dict.fromkeys(who.listing for who in asked if who.listing)),
+        tuple(sorted({who.hold_out for who in asked if who.hold_out})),
+        value,
+    )
 
 
 def from_log_problems(acquisition: AcquisitionConfig, seen: FirstOrders | None) -> list[Problem]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -22,7 +23,14 @@ from clvsim.simulation.assumptions import (
 )
 from clvsim.simulation.config import AcquisitionConfig, EnvironmentConfig, FinanceConfig, SimulationConfig
 from clvsim.simulation.environment import due_multipliers, sd_law, season_by_week
-from clvsim.simulation.expected import Activity, ExpectedLevels, customer_table, expected_levels, value_quantiles
+from clvsim.simulation.expected import (
+    Activity,
+    ExpectedLevels,
+    customer_table,
+    expected_levels,
+    expected_value,
+    value_quantiles,
+)
 from clvsim.simulation.ledger import Economics, Ledger
 from clvsim.simulation.ledger.assemble import assemble_ledger
 from clvsim.simulation.plan import RunPlan, make_plan
@@ -154,7 +162,8 @@ def simulate(
     """
     config = simulation or SimulationConfig()
     check_draws(config, fitted)
-    plan = make_plan(
+    plan_with = partial(
+        make_plan,
         summary,
         scenarios,
         names or list(scenarios),
@@ -165,6 +174,9 @@ def simulate(
         seed=seed,
         renewing=fitted.retention.renewing,
     )
+    plan = plan_with()
+    if plan.provisional:
+        plan = plan_with(value=expected_value(plan, fitted, summary))
     return simulate_plan(plan, fitted, summary, progress)
 
 
@@ -174,8 +186,10 @@ def simulate_plan(
     """Simulate a plan that was made for this summary, `simulation.replicates` of each draw.
 
     Quantiles of single customers are over as many replicates as 500 worlds need. Raises ConfigError when the plan has
-    more draws than the posterior.
+    more draws than the posterior, ValueError for a provisional plan.
     """
+    if plan.provisional:
+        raise ValueError("the plan is provisional: make it with the customers' expected values")
     check_draws(plan.simulation, fitted)
     config, layout = plan.simulation, plan.layout
     shocks_sd = sd_law(fitted, summary, plan.environment)

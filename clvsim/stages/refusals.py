@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+import numpy as np
+
 from clvsim.config import RunConfig
 from clvsim.data import require_repeat_orders
 from clvsim.data.material import HeldBack, Material
@@ -15,8 +17,8 @@ from clvsim.stages.cautions import contract_keys
 from clvsim.types import DAYS_PER_WEEK, CustomerSummary
 
 
-def plan_run(config: RunConfig, summary: CustomerSummary) -> RunPlan:
-    """The plan of a run.
+def plan_run(config: RunConfig, summary: CustomerSummary, value: np.ndarray | None = None) -> RunPlan:
+    """The plan of a run; `value` (c,) as of `make_plan`.
 
     Raises ConfigError for segments and channels without customers, posteriors that cannot be used, effects that cannot
     be drawn, interventions that can never act, ledgers that do not fit into memory, and a metric that does not apply to
@@ -37,6 +39,7 @@ def plan_run(config: RunConfig, summary: CustomerSummary) -> RunPlan:
             environment=config.environment,
             seed=config.seed,
             renewing=config.retention.renewing,
+            value=value,
         )
     except ConfigError as error:
         raise ConfigError([*problems, *error.problems]) from None

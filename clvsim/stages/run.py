@@ -9,6 +9,7 @@ from clvsim.runfolder import RunContext, writing
 from clvsim.stages.assembly import assemble
 from clvsim.stages.cautions import with_share_beyond
 from clvsim.stages.fits import Fits, fit_run, models_in_words, with_discrepancy
+from clvsim.stages.inside import look_inside
 from clvsim.stages.newcomers import newcomers_sentence, with_newcomers
 from clvsim.stages.refusals import plan_run, require_payments
 from clvsim.stages.steps import (
@@ -28,6 +29,7 @@ def run(config: RunConfig, ctx: RunContext) -> int:
     from clvsim.comparison import simulate_and_compare
     from clvsim.report import write_report
     from clvsim.report.text import tables
+    from clvsim.simulation.expected import expected_value
 
     clock = Stopwatch()
     with clock("read"), ctx.progress("Reading the log"):
@@ -43,19 +45,26 @@ def run(config: RunConfig, ctx: RunContext) -> int:
     with clock("track"), ctx.progress("Comparing predicted and actual orders"):
         tracking = track_orders(config, material, fits, beside_levers=plan.has_levers)
         fits = with_discrepancy(fits, config, tracking)
+    if plan.provisional:
+        plan = plan_run(config, summary, expected_value(plan, fits.own, summary))
     with clock("simulate"), ctx.progress("Simulating customers and comparing scenarios", total=None) as advance:
         simulation, comparison = simulate_and_compare(
             plan, fits.own, summary, config.report.metric, lambda done, total: advance(1)
         )
+    inside = look_inside(config, plan, fits.own, summary, simulation)
     material = with_share_beyond(material, fits.own, simulation)
     words = models_in_words(fits, config, summary)
     arrivals = newcomers_sentence(config, plan, comparison.table)
     result = assemble(config, ctx, material, fits.own, simulation, comparison, tracking, scores, words, arrivals)
+    if inside:
+        result = replace(result, trace=inside.lines)
     folder = output_folder(ctx)
     with clock("report"), ctx.progress("Writing the report"), writing(ctx.final):
         write_report(result, folder)
     with clock("write"), ctx.progress("Writing the results"), writing(ctx.final):
         write_posteriors(fits.by_name, summary, folder)
+        if inside:
+            archive.write_inside(inside.trace, inside.schedule, folder)
         archive.write_run(result, simulation, comparison, run_record(config, summary, ctx, clock.seconds), folder)
     ctx.say(tables(result))
     ctx.say(f"\nReport: {ctx.final / 'report.html'}")

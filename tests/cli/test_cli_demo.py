@@ -12,7 +12,7 @@ import pytest
 
 from tests.cli.shell import FORCED_END, INTERRUPTIBLE, interrupted, tree
 
-QUICK = ("experiment=demo", "simulation.draws=200", "simulation.horizon_months=12")
+QUICK = ("experiment=demo", "simulation.draws=200", "simulation.horizon_months=12", "trace.customers=3")
 ARTEFACTS = {
     "comparison.csv",
     "customers.parquet",
@@ -21,7 +21,9 @@ ARTEFACTS = {
     "posterior.nc",
     "report.html",
     "run.json",
+    "schedule.csv",
     "summary.json",
+    "trace.csv",
 }
 COLUMNS = """scenario,metric,unit,basis,layers,mean,mean_mcse,p05,p50,p95,
 delta_mean,delta_mcse,delta_p05,delta_p50,delta_p95,p_better,p_better_mcse,p_best,expected_loss,
@@ -58,6 +60,20 @@ def test_the_comparison_has_the_columns_that_are_promised(demo):
     assert list(rows[0]) == COLUMNS.replace("\n", "").split(",")
     assert rows[0]["scenario"] == "baseline"
     assert {row["scenario"] for row in rows} == {"baseline", "conversion_lift", "upsell_soft", "follow_up", "plan"}
+
+
+def test_three_customers_are_followed_under_every_scenario(demo):
+    here, _ = demo
+    tables = {}
+    for name in ("trace", "schedule"):
+        with (here / f"outputs/run/first/{name}.csv").open() as file:
+            tables[name] = list(csv.DictReader(file))
+    assert len({row["customer"] for row in tables["trace"]}) == 3
+    assert {row["scenario"] for row in tables["trace"]} == {
+        *("baseline", "conversion_lift", "upsell_soft", "follow_up", "plan")
+    }
+    assert {"email", "upsell"} <= {row["lever"] for row in tables["schedule"]}
+    assert "<details><summary>Median expected value" in (here / "outputs/run/first/report.html").read_text()
 
 
 def test_run_json_reproduces_the_run(demo):

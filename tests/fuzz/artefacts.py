@@ -23,6 +23,7 @@ from tests.fuzz.tables import GOOD
 RUN = (
     *("run", "orders.csv", "retention=bg_nbd", "spend=fixed_price", "data.calibration_end=none", "fit.method=laplace"),
     *("fit.draws=500", "simulation.draws=40", "simulation.horizon_months=2", "scenarios=[]", "simulation.jobs=1"),
+    "trace.customers=2",
 )
 READ_BY_REPORT = ("run.json", "summary.json", "comparison.csv")
 

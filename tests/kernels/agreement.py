@@ -30,8 +30,8 @@ def compare_books(case: Case, twin: Records, ledgers: ks.Ledgers) -> None:
 
 def compare_events(twin: Records, trace: np.ndarray) -> None:
     """Order of events within a life; the loop may report an opt-out, known from the start, ahead of the orders."""
-    expected = np.array(sorted(twin.events, key=_by_day)).reshape(-1, 5)
-    traced = np.array(sorted(map(tuple, trace), key=_by_day)).reshape(-1, 5)
+    expected = np.array(sorted(twin.events, key=_by_day)).reshape(-1, ks.TRACE_COLUMNS)
+    traced = np.array(sorted(map(tuple, trace), key=_by_day)).reshape(-1, ks.TRACE_COLUMNS)
     np.testing.assert_array_equal(traced[:, :3], expected[:, :3])
     np.testing.assert_allclose(traced[:, 3:], expected[:, 3:], **CLOSE)
 

@@ -156,7 +156,7 @@ def kernel_life(opened: Opened, path: state.Path, case: Case, customer: twin_sta
     heals = 7.0 * (pace.week_of(life.day) + 1) if any(life.damping.values()) else math.inf
     memory = np.zeros((structs.MEMORIES, case.offers.key.size))
     for offer, times in life.declined.items():
-        memory[:, offer] = times, life.damping.get(offer, 0.0), math.inf
+        memory[:3, offer] = times, life.damping.get(offer, 0.0), math.inf
     opened.deals.memory[...] = memory.reshape(-1)
     table = interpreted("pace").row_of(opened.ground.run, path.w, pace.table_of(case, customer, life))
     return state.Life(
@@ -202,7 +202,7 @@ def agree(moment: Moment, life: state.Life) -> None:
     assert life.budget.alive == (not twin.lost)
     speed = life.terms.pace * life.terms.damping
     np.testing.assert_allclose((life.terms.pace, speed, life.terms.owed), (twin.pace, twin.speed, twin.owed), **CLOSE)
-    declined, damping, _ = moment.opened.deals.memory.reshape(structs.MEMORIES, -1)
+    declined, damping, *_ = moment.opened.deals.memory.reshape(structs.MEMORIES, -1)
     np.testing.assert_array_equal(declined, [twin.declined.get(o, 0) for o in range(declined.size)])
     np.testing.assert_allclose(damping, [twin.damping.get(o, 0.0) for o in range(damping.size)], **CLOSE)
     np.testing.assert_allclose(life.purse.total, twin.value, **CLOSE)

@@ -46,7 +46,7 @@ def days_of(case: Case) -> dict[tuple[int, int], list[float]]:
     out: dict[tuple[int, int], list[float]] = {
         (w, c): [] for w in range(case.worlds.size) for c in range(case.people.key.size)
     }
-    for w, c, _, day, _ in trace[trace[:, 2] == ks.TRACE_CAMPAIGN]:
+    for w, c, _, day in trace[trace[:, 2] == ks.TRACE_CAMPAIGN][:, :4]:
         out[int(w), int(c)].append(day)
     return out
 
@@ -70,7 +70,7 @@ def test_newcomers_are_written_to_after_they_came() -> None:
     case = with_campaign(a_case(newcomers=True), ks.ON_DATES, [3.5, 20.5, 60.5, 700.5])
     _, trace, _ = case.run()
     first: dict[tuple[int, int], float] = {}
-    for w, c, kind, day, _ in trace:
+    for w, c, kind, day in trace[:, :4]:
         if kind == ks.TRACE_ORDER:
             first.setdefault((int(w), int(c)), day)
     for who, days in days_of(case).items():
@@ -104,7 +104,7 @@ def test_silence_is_answered_once(between: tuple[float, float]) -> None:
     case = with_campaign(a_case(), ks.SILENCE, [*between, 60.0, FAR])
     _, trace, _ = case.run()
     orders: dict[tuple[int, int], list[float]] = {}
-    for w, c, kind, day, _ in trace:
+    for w, c, kind, day in trace[:, :4]:
         if kind == ks.TRACE_ORDER:
             orders.setdefault((int(w), int(c)), []).append(day)
     seen = 0
@@ -145,7 +145,7 @@ def test_faster_from_the_campaign_on() -> None:
     def next_orders(trace: np.ndarray) -> dict[tuple[int, int], float]:
         rows = trace[(trace[:, 2] == ks.TRACE_ORDER) & (trace[:, 3] > 50.5)]
         out: dict[tuple[int, int], float] = {}
-        for w, c, _, day, _ in rows:
+        for w, c, _, day in rows[:, :4]:
             out.setdefault((int(w), int(c)), day)
         return out
 

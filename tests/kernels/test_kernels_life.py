@@ -95,7 +95,7 @@ def test_who_is_not_alive_on_day_0_does_nothing() -> None:
     dead = replace(case, laws=case.laws._replace(p_alive=ks.seal(np.zeros_like(case.laws.p_alive))))
     ledgers, trace = run(dead)
     compare(dead, simulate(dead), ledgers, trace)
-    assert (trace[:, 2] == ks.TRACE_OPT_OUT).all()
+    assert set(trace[:, 2]) == {ks.TRACE_GONE, ks.TRACE_OPT_OUT}
     assert not ledgers.calendar[:, :, : ks.OPTED_OUT].any()
     assert not ledgers.orders.any()
     assert ledgers.exposure.any()

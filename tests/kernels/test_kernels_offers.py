@@ -104,7 +104,7 @@ def test_annoyance_begins_beyond_the_patience(declined: int, annoyed: bool) -> N
     patient = replace(case, offers=case.offers._replace(patience=ks.seal(np.full((3, 2), 2.0))))
     moment = next(moments(patient))
     memory = moment.opened.deals.memory.reshape(ks.MEMORIES, 2)
-    memory[...] = [[9.0, declined], [-0.3, -0.1], [np.inf, np.inf]]
+    memory[:3] = [[9.0, declined], [-0.3, -0.1], [np.inf, np.inf]]
     push = OFFERS.decline_offer(moment.opened.deals, 1, moment.opened.rare, moment.path, moment.life)
     at = moment.path.w, 1
     hazard, damping = (case.offers.decline_hazard[at], case.offers.decline_rate[at]) if annoyed else (0.0, 0.0)

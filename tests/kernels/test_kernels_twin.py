@@ -168,7 +168,7 @@ def test_silent_offers_leave_every_other_event(kind: str) -> None:
     case.offers = silent(case.offers)
     trace, bare = case.run()[1], without.run()[1]
     assert of_kind(trace, ks.TRACE_TAKEN).shape[0] > 20
-    others = (ks.TRACE_ORDER, ks.TRACE_DEATH, ks.TRACE_OPT_OUT)
+    others = (ks.TRACE_ORDER, ks.TRACE_DEATH, ks.TRACE_OPT_OUT, ks.TRACE_GONE)
     np.testing.assert_array_equal(of_kind(trace, *others), bare)
 
 

@@ -1,5 +1,6 @@
 """Synthetic runs for the report's tests: plausible numbers, no model behind them."""
 
+import math
 from dataclasses import replace
 from datetime import date
 from typing import Any
@@ -22,6 +23,7 @@ from clvsim.types import (
     Renewal,
     RunResult,
     ScenarioDescription,
+    TraceLine,
     Tracking,
     Trials,
 )
@@ -260,6 +262,13 @@ def demo(levers: dict[str, tuple[str, float, float]] | None = None, *, illustrat
             ("r, α, a, b", "0.24, 4.41, 0.79, 2.43"),
         ),
         warnings=("12 orders have the amount zero.",),
+        trace=(
+            TraceLine("median expected value", "1997-10-04", "order", "", math.nan, 24.5, 17.15, "all"),
+            TraceLine(
+                "median expected value", "1997-10-04", "offer taken", "upsell", math.nan, 15.0, 6.0, "upsell_soft"
+            ),
+            TraceLine("most orders so far", "1997-10-01", "messages", "email", 142.4, 0.0, 1.42, "followup"),
+        ),
         notes=("Simulation noise is 3 % of the variance of differences; raw draws were used.",),
     )
 

@@ -34,6 +34,7 @@ SECTIONS = [
     "What each lever may change",
     "Predicted and actual repeat orders",
     "What was assumed",
+    "A few simulated customers, line by line",
     "Data quality",
     "Diagnostics",
     "Warnings",
@@ -475,3 +476,11 @@ def test_signs_that_steer_a_terminal_or_turn_text_are_escapes(tmp_path: Path) ->
     page = page_of(result, tmp_path)
     assert not CONTROLS.search(page)
     assert page.count("a\\x1b[31m\\U0000202eb\\x00\\U0000009b") >= 5
+
+
+def test_followed_customers_are_folded_tables_with_their_levers(pages: dict[str, str]) -> None:
+    tables = re.findall(r"<details><summary>(.*?)</summary>(.*?)</details>", pages["demo"], flags=re.S)
+    assert [who for who, _ in tables] == ["Median expected value", "Most orders so far"]
+    cells = [re.findall(r"<td[^>]*>(.*?)</td>", rows) for _, rows in tables]
+    assert cells[0][6:] == ["1997-10-04", "offer taken", "upsell", "$15.00", "$6.00", "upsell_soft"]
+    assert cells[1] == ["1997-10-01", "142.4 messages", "email", "", "$1.42", "followup"]

@@ -28,7 +28,7 @@ from clvsim.scenario import BASELINE, Scenario, placed_interventions
 from clvsim.simulation import Simulation
 from clvsim.simulation.config import AcquisitionConfig, EnvironmentConfig
 from clvsim.simulation.ledger import Ledger, Line
-from clvsim.simulation.people import ledger_groups
+from clvsim.simulation.people import Targets, ledger_groups
 
 STORMY = EnvironmentConfig(sd_prior=0.2, acquisition_sd=0.2)
 OFFER = {"kind": "offer", "take": 0.3, "price": 15.0, "refund": 0.05}
@@ -368,7 +368,7 @@ def test_customers_are_grouped_by_the_lists_they_are_on() -> None:
     orders = summary.customers["frequency"].to_numpy() + 1
     silent = (summary.customers["T_days"] - summary.customers["recency_days"]).to_numpy()
     listings = [who.listing for who in (ONCE, SILENT) if who.listing is not None]
-    groups, group, note = ledger_groups(summary.customers, AcquisitionConfig(), listings)
+    groups, group, note = ledger_groups(summary.customers, AcquisitionConfig(), Targets(tuple(listings)))
     assert note == ""
     on = {ONCE: orders <= 1, SILENT: (silent >= 90) & (silent <= 400)}
     for who, expected in on.items():
@@ -385,7 +385,7 @@ def test_customers_are_grouped_by_the_lists_they_are_on() -> None:
 def test_lists_that_cut_the_customers_too_often_are_refused() -> None:
     many = [Listing(None, Between(at_least=20.0 * n)) for n in range(1, 10)]
     with pytest.raises(ConfigError, match="cut the customers into 10 parts; at most 8 fit"):
-        ledger_groups(shop(400).customers, AcquisitionConfig(), many)
+        ledger_groups(shop(400).customers, AcquisitionConfig(), Targets(tuple(many)))
 
 
 def test_a_lever_on_a_list_leaves_all_others_as_they_were() -> None:

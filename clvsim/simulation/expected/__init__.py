@@ -3,6 +3,7 @@
 import numpy as np
 
 from clvsim.models.fitted import FittedModels
+from clvsim.simulation import people
 from clvsim.simulation.expected.activity import expected_activity
 from clvsim.simulation.expected.customers import customer_table, existing_levels, value_quantiles
 from clvsim.simulation.expected.newcomers import newcomer_levels
@@ -10,7 +11,14 @@ from clvsim.simulation.expected.values import Activity, ExpectedLevels
 from clvsim.simulation.plan import RunPlan
 from clvsim.types import CustomerSummary
 
-__all__ = ["Activity", "ExpectedLevels", "customer_table", "expected_levels", "value_quantiles"]
+__all__ = ["Activity", "ExpectedLevels", "customer_table", "expected_levels", "expected_value", "value_quantiles"]
+
+
+def expected_value(plan: RunPlan, fitted: FittedModels, summary: CustomerSummary) -> np.ndarray:
+    """What each of today's customers brings on average under the baseline, (c,): `rlv_mean` of the customers' table;
+    nan of contracts that are known to have ended. A provisional plan is enough."""
+    means, _ = existing_levels(plan, fitted, summary, people.key_order(summary)[1])
+    return np.where(people.reachable(fitted, summary), means[2], np.nan)
 
 
 def expected_levels(

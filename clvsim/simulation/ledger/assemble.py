@@ -154,7 +154,7 @@ def acquisition_lines(arrivals: ArrivalPlan, plan: RunPlan) -> dict[Line, np.nda
         spent = np.zeros((worlds, layout.months))
         spent[:, :months] = arrivals.cost[:, c * months : (c + 1) * months]
         values = np.zeros((worlds, len(layout.groups) + 1, 2, layout.months))
-        group = layout.groups.index(Group("new", "", name))
+        group = layout.new_group(name)
         values[:, group, PLAIN] = spent
         values[:, group, DISCOUNTED] = spent * middle
         lines[Line("cost_acquisition", name)] = values

@@ -34,7 +34,7 @@ class Records:
     cohort: Book = field(default_factory=Book)  # (w, cohort, line, month)
     exposure: Book = field(default_factory=Book)  # (w, cohort and half, week)
     sent: Counter = field(default_factory=Counter)  # contacts by (book, w, half, programme, plain or discounted, month)
-    events: list[tuple[int, int, Number, float, float]] = field(default_factory=list)  # as in `structs.Trace`
+    events: list[tuple[int, int, Number, float, float, Number]] = field(default_factory=list)  # as in `structs.Trace`
     value: dict[tuple[int, int], float] = field(default_factory=dict)
     orders: dict[tuple[int, int], int] = field(default_factory=dict)
 
@@ -52,8 +52,10 @@ def discount(case: Case, days: float) -> float:
     return (1 + case.annual_rate) ** (-days / 365.25)
 
 
-def record(records: Records, customer: Customer, kind: Number, day: float, amount: float = 0.0) -> None:
-    records.events.append((customer.w, customer.c, kind, day, amount))
+def record(
+    records: Records, customer: Customer, kind: Number, day: float, amount: float = 0.0, offer: Number = ks.NO_OFFER
+) -> None:
+    records.events.append((customer.w, customer.c, kind, day, amount, offer))
 
 
 def post_age(case: Case, records: Records, customer: Customer, line: Number, day: float, amount: float, unit: float):

@@ -50,7 +50,7 @@ def write(case: Case, records: Records, customer: Customer, life: Life, offer: i
     """Count it; returns its cost."""
     life.asked[offer] = day
     count(case, records, customer, ks.BASE_LINES + ks.OFFER_LINES * offer + ks.SHOWN, day)
-    record(records, customer, ks.TRACE_CAMPAIGN, day)
+    record(records, customer, ks.TRACE_CAMPAIGN, day, offer=offer)
     return case.offers.contact_cost[customer.w, offer]
 
 

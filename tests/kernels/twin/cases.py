@@ -167,7 +167,7 @@ class Case:
             self.contact_struct(),
             self.clock(self.flags(traced) ^ toggled),
             self.empty_ledgers(),
-            ks.Trace(np.zeros((200_000 * traced, 5)), np.zeros(1, np.int64)),
+            ks.Trace.empty(200_000 * traced),
         )
 
     def run(

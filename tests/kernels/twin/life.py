@@ -1,7 +1,7 @@
 """One life at a time, from event to event and from week to week."""
 
 from clvsim.kernels import rng
-from clvsim.kernels.structs import ACQUIRED, TRACE_DEATH
+from clvsim.kernels.structs import ACQUIRED, TRACE_DEATH, TRACE_GONE
 from twin import attrition, campaigns, clocks, contacts, grid, membership, offers, orders, pace
 from twin.books import Records, activate, close, count, record
 from twin.cases import Case
@@ -31,6 +31,7 @@ def live(case: Case, records: Records, customer: Customer) -> tuple[float, int]:
         cost = contacts.write_until(case, records, customer, leaves, customer.end)
     life = began(case, customer, leaves)
     if customer.draws.uniform(rng.ALIVE, 0) >= customer.law["p_alive"]:
+        record(records, customer, TRACE_GONE, customer.start)
         written = 0.0 if case.renews else campaigns.run_out(case, records, customer, life)
         return -cost - due_at_start(customer) - written, 0
     activate(case, records, customer)

@@ -44,11 +44,12 @@ def at_order(case: Case, records: Records, customer: Customer, life: Life) -> fl
             life.members[offer] = Member(churn_of(terms, customer, key), within(customer, life.day + trial))
             life.pace *= terms["accept_rate"]
             count(case, records, customer, line + ks.SHOWN, life.day)
-            record(records, customer, ks.TRACE_JOINED, life.day)
+            record(records, customer, ks.TRACE_JOINED, life.day, offer=offer)
             cost += terms["contact_cost"]
         if offer in life.members and not life.members[offer].left:
             count(case, records, customer, line + ks.SERVED, life.day)
             cost += terms["perk"]
+            record(records, customer, ks.TRACE_SERVED, life.day, offer=offer)
     return cost
 
 
@@ -77,13 +78,13 @@ def charge(case: Case, records: Records, customer: Customer, life: Life) -> tupl
             member.due = within(customer, life.day + case.offers.days[offer, ks.EVERY])
             count(case, records, customer, ks.BASE_LINES + ks.OFFER_LINES * offer + ks.TAKEN, life.day)
             post_cohort(records, customer, ks.COHORT_REVENUE, life.day, terms["price"])
-            record(records, customer, ks.TRACE_TAKEN, life.day, terms["price"])
+            record(records, customer, ks.TRACE_TAKEN, life.day, terms["price"], offer)
             gain += terms["price"] - terms["cost"]
             revenue += terms["price"]
         else:
             member.due, member.left = math.inf, True
             life.pace /= terms["accept_rate"]
-            record(records, customer, ks.TRACE_LEFT, life.day)
+            record(records, customer, ks.TRACE_LEFT, life.day, offer=offer)
     return gain, revenue
 
 

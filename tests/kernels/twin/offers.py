@@ -58,10 +58,10 @@ def take(
         count(case, records, customer, line + ks.REFUNDED, life.day)
         outcome.gain -= terms["price"] - terms["returned"]
         owed = 0.0
-        record(records, customer, ks.TRACE_REFUND, life.day, terms["price"])
+        record(records, customer, ks.TRACE_REFUND, life.day, terms["price"], offer)
     life.owed += owed
     life.pace *= terms["accept_rate"]
-    record(records, customer, ks.TRACE_TAKEN, life.day, terms["price"])
+    record(records, customer, ks.TRACE_TAKEN, life.day, terms["price"], offer)
 
 
 def decline(case: Case, records: Records, customer: Customer, life: Life, offer: int, outcome: Outcome) -> None:
@@ -70,7 +70,7 @@ def decline(case: Case, records: Records, customer: Customer, life: Life, offer:
     if life.declined[offer] > terms["patience"]:
         outcome.hazard += terms["decline_hazard"]
         life.damping[offer] = life.damping.get(offer, 0.0) + terms["decline_rate"]
-    record(records, customer, ks.TRACE_DECLINED, life.day)
+    record(records, customer, ks.TRACE_DECLINED, life.day, offer=offer)
 
 
 def heal(case: Case, customer: Customer, life: Life) -> None:

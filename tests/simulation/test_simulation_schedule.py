@@ -1,0 +1,99 @@
+"""The schedule of each scenario by month, against what the levers were told."""
+
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from shop import CALM, channels, scenarios, shop
+
+from clvsim.simulation.config import FinanceConfig, SimulationConfig
+from clvsim.simulation.plan import make_plan
+from clvsim.simulation.schedule import schedule
+
+TODAY = date(2024, 9, 30)  # of the shop
+
+
+def by_month(**levers: Any) -> pd.DataFrame:
+    """The schedule of one scenario: a row per lever and quantity, a column per month."""
+    library = scenarios(plan=levers)
+    plan = make_plan(
+        shop(20),
+        library,
+        list(library),
+        simulation=SimulationConfig(draws=4, horizon_months=12),
+        finance=FinanceConfig(gross_margin=0.4),
+        acquisition=channels(),
+        environment=CALM,
+        seed=3,
+    )
+    table = schedule(plan, TODAY)
+    assert list(table) == ["scenario", "lever", "who", "what", "month", "begins", "mean"]
+    assert set(table["scenario"]) <= {"plan"}
+    assert list(table["month"].unique()) == list(range(1, 16))
+    assert list(table["begins"].unique()[:2]) == ["2024-10-01", "2024-10-31"]
+    return table.pivot(index=["lever", "what"], columns="month", values="mean")
+
+
+def test_a_shift_is_a_multiplier_that_grows_on_its_ramp() -> None:
+    table = by_month(
+        more={"kind": "shift", "target": "rate", "size": 0.2, "when": {"start_month": 3, "ramp_months": 4}}
+    )
+    values = table.loc["more", "order rate, times"].to_numpy()
+    np.testing.assert_array_equal(values[:3], 1.0)
+    assert (np.diff(values[3:7]) > 0).all()
+    np.testing.assert_allclose(values[7:], 1.2)
+
+
+def test_margins_add_and_conversions_end_with_the_arrivals() -> None:
+    table = by_month(
+        better={"kind": "shift", "target": "margin", "size": 0.05, "when": {"end_month": 6}},
+        page={"kind": "shift", "target": "conversion", "size": 0.5},
+    )
+    np.testing.assert_allclose(table.loc["better", "gross margin, plus"], [0.05] * 6 + [0.0] * 9, atol=0.011)
+    np.testing.assert_allclose(table.loc["page", "odds of a first order, times"], [1.5] * 3 + [1.0] * 12)
+
+
+def test_a_burst_and_its_dip() -> None:
+    table = by_month(launch={"kind": "pulse", "size": 1.0, "weeks": 4, "pulled_forward": 0.5, "recovery_weeks": 8})
+    values = table.loc["launch", "order rate, times"].to_numpy()
+    assert values[0] > 1.6
+    assert values[1] < 0.9
+    np.testing.assert_array_equal(values[4:], 1.0)
+
+
+def test_days_weeks_messages_and_money() -> None:
+    offer: dict[str, Any] = {"take": 0.1, "price": 5.0}
+    table = by_month(
+        mail={"kind": "campaign", "occasion": "dates", "months": [0, 0.5, 4], **offer},
+        voucher={"kind": "campaign", "occasion": "silence", "silent_days": 60, "when": {"start_month": 6}, **offer},
+        letter={"kind": "contact", "per_month": 2.0, "goodwill": 0.1, "fatigue": 0.0, "when": {"end_month": 6}},
+        wages={"kind": "cost", "per": "month", "amount": 90.0},
+        start={"kind": "cost", "per": "once", "amount": 500.0, "when": {"start_month": 2}},
+        gift={"kind": "cost", "per": "order", "amount": 0.4},
+    )
+    np.testing.assert_array_equal(table.loc["mail", "days of the campaign"], [2, 0, 0, 0, 1] + [0] * 10)
+    np.testing.assert_allclose(table.loc["voucher", "shown, share of the weeks"], [0] * 6 + [1] * 9, atol=0.25)
+    sent = table.loc["letter", "messages to each customer"].to_numpy()
+    np.testing.assert_allclose(sent.sum(), 12.0, rtol=0.05)
+    assert not sent[7:].any()
+    does = table.loc["letter", "order rate, times"].to_numpy()
+    assert does[0] > 1.0
+    assert does[5] == does.max() > does[14] > 1.0
+    np.testing.assert_allclose(table.loc["wages", "money"], [90.0] * 12 + [0.0] * 3)
+    np.testing.assert_allclose(table.loc["start", "money"], [0.0] * 2 + [500.0] + [0.0] * 12)
+    assert "gift" not in table.index.get_level_values("lever")
+
+
+def test_a_baseline_without_levers_has_no_rows() -> None:
+    plan = make_plan(
+        shop(20),
+        scenarios(),
+        ["baseline"],
+        simulation=SimulationConfig(draws=4, horizon_months=12),
+        finance=FinanceConfig(),
+        acquisition=channels(),
+        environment=CALM,
+        seed=3,
+    )
+    assert schedule(plan, TODAY).empty
