@@ -319,7 +319,7 @@ def run_blocks(
     progress: Progress | None,
 ) -> np.ndarray:
     """Simulate all blocks, adding to the jobs' ledgers; return quantiles of each existing customer's value, (c, 3)."""
-    quantiles = []
+    quantiles = [np.empty((0, 3))]
     for number, block in enumerate(blocks):
         totals = engine.run_block(block, jobs, setting, threads, per_customer=not block.newcomers)
         if totals is not None:
