@@ -19,7 +19,10 @@ from clvsim.rim.arguments import COMPLETION_FLAGS, JSON, hydra_words, sort_words
 from clvsim.stages import STAGES as CONFIGURED_STAGES
 
 STAGES = (*CONFIGURED_STAGES, "list")
-GROUPS = ("data", "retention", "spend", "fit", "simulation", "finance", "acquisition", "environment", "report")
+GROUPS = (
+    *("data", "retention", "spend", "business", "fit", "simulation", "finance", "acquisition"),
+    *("environment", "report"),
+)
 USAGE = "usage: clvsim STAGE [FILE] [key=value ...]"
 
 

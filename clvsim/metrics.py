@@ -358,9 +358,11 @@ METRICS: dict[str, Metric] = {
 PAYBACK = ("payback_months", "payback_undiscounted_months", "p_payback_12_months", "p_payback_never")
 
 
-def applicable(*, acquisition: bool, visitors: bool, cost: bool, margin: bool, has_contacts: bool) -> dict[str, Metric]:
+def applicable(
+    *, acquisition: bool, visitors: bool, cost: bool, margin: bool, has_contacts: bool, existing: bool = True
+) -> dict[str, Metric]:
     """Metrics that apply, given whether newcomers come, of known visitors and at a cost, and whether there are a known
-    margin and contact programmes."""
+    margin, contact programmes, and customers of today."""
     return {
         name: metric
         for name, metric in METRICS.items()
@@ -369,6 +371,7 @@ def applicable(*, acquisition: bool, visitors: bool, cost: bool, margin: bool, h
         and (cost or name != "ltv_cac")
         and (margin or not metric.margin)
         and (has_contacts or name not in ("contacts", "opt_outs"))
+        and (existing or name not in ("rlv_total", "rlv_per_customer"))
     }
 
 
@@ -379,6 +382,7 @@ def available(simulation: Simulation) -> dict[str, Metric]:
         visitors=any(s.acquired and not np.isnan(s.acquired.visitors).any() for s in scenarios),
         cost=any(s.acquired and s.acquired.cost.any() for s in scenarios),
         margin=simulation.economics.margin_known,
+        existing=len(simulation.customers) > 0,
         has_contacts=any(line.account == "contacts" for s in scenarios for line in s.ledger.lines),
     )
 

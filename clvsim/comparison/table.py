@@ -265,8 +265,9 @@ def _mean(simulation: Simulation, figure: np.ndarray) -> decision.Estimate:
 
 
 def has_sampled_parameters(simulation: Simulation) -> bool:
-    """Whether parameters vary over draws; not in a draft fitted at a single point."""
-    return any(name.startswith(("retention.", "spend.")) for name in simulation.inputs.columns)
+    """Whether parameters that were learned vary over draws; not in a draft fitted at a single point, nor where they are
+    stated, which makes them assumptions."""
+    return not simulation.stated and any(name.startswith(("retention.", "spend.")) for name in simulation.inputs.columns)
 
 
 # --- precision -------------------------------------------------------------------------------------------------------
@@ -317,7 +318,7 @@ def variance_layers(simulation: Simulation, expected: np.ndarray, design: Design
     model = decision.between(expected, simulation.inputs.filter(regex=f"^retention[.]{MODEL}[.]").to_numpy(float))
     return {
         **({} if model is None else {"model": model}),
-        "parameter": parameter - (model or 0.0),
+        ("assumption" if simulation.stated else "parameter"): parameter - (model or 0.0),
         "process": process,
         "environment": max(0.0, total - parameter - process),
         "total": total,

@@ -244,7 +244,7 @@ def _decision_layers(result: RunResult) -> list[str]:
     if figure is None:
         return []
     rows = (figure.may, figure.best) if figure.on_average else (figure.may,)
-    return [display.layer_note(row.basis, row.layers) for row in rows]
+    return [display.layer_note(row.basis, row.layers, stated=bool(result.no_data)) for row in rows]
 
 
 def _decision_notes(result: RunResult) -> list[str]:
@@ -292,8 +292,9 @@ def _payback_layers(result: RunResult) -> str:
     for metric in ("payback_months", "p_payback_12_months", "pav_per_newcomer"):
         figure = table.get((display.baseline(result).name, metric))
         if figure is not None:
-            return display.layer_note(figure.best.basis, figure.best.layers).replace("interval", "band")
-    return display.layer_note("expected", result.layers).replace("interval", "band")
+            basis, layers = figure.best.basis, figure.best.layers
+            return display.layer_note(basis, layers, stated=bool(result.no_data)).replace("interval", "band")
+    return display.layer_note("expected", result.layers, stated=bool(result.no_data)).replace("interval", "band")
 
 
 def _assumption(result: RunResult, assumption: Assumption) -> AssumptionLine:

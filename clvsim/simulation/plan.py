@@ -89,15 +89,17 @@ def make_plan(
     environment: EnvironmentConfig,
     seed: int,
     renewing: bool = False,
+    prices: np.ndarray | None = None,
 ) -> RunPlan:
     """Plan the simulation of `names`, the baseline first; `library` is what `combine` refers to.
 
-    `renewing`: whether customers hold contracts, which levers on an order rate do nothing to.
+    `renewing`: whether customers hold contracts, which levers on an order rate do nothing to. `prices`: typical ones,
+    which set the scale of money where no customer has paid yet.
 
     Raises ConfigError when an effect does not fit, an intervention can never act, newcomers cannot be learned from the
     log, or the ledgers would be too large.
     """
-    economics = Economics.from_finance(finance, money_scale(typical_amounts(summary.customers)))
+    economics = Economics.from_finance(finance, money_scale(typical_amounts(summary.customers) if prices is None else prices))
     acquisition, seen = acquisition.resolved, first_orders(summary) if acquisition.from_log else None
     layout = make_layout(summary, simulation, acquisition, listings_of(library, [BASELINE, *names]))
     keys = world_keys(seed, np.arange(min(simulation.draws, MAX_DRAWS)), 0)  # more are refused below

@@ -10,6 +10,7 @@ import pandas as pd
 from clvsim.errors import ConfigError
 from clvsim.models.diagnostics import effective_draws
 from clvsim.models.fitted import FittedModels, implausible_draws
+from clvsim.models.stated import is_stated
 from clvsim.scenario import BASELINE, CompiledScenario, Scenario
 from clvsim.simulation import engine, people
 from clvsim.simulation.arrivals import Acquired, ArrivalPlan, newcomer_blocks, plan_arrivals, sum_acquired
@@ -55,6 +56,7 @@ class Simulation:
     horizon_months: int
     assumptions: tuple[Assumption, ...]
     notes: tuple[str, ...]
+    stated: bool  # whether behaviour is, so that what varies of it is an assumption
     effective_draws: float  # independent draws that the posterior's are worth, at most `draws`
 
     @property
@@ -204,6 +206,7 @@ def simulate_plan(
             dated=summary.dated.repeat_orders_by_day is not None,
         ),
         notes=notes_of(plan, fitted, simulated),
+        stated=is_stated(fitted),
         effective_draws=effective_draws(fitted.posterior, worlds.draws),
     )
 

@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING
 from clvsim import __version__
 from clvsim.config import RunConfig
 from clvsim.data.material import Material
+from clvsim.data.tables.stated import NO_DATA
 from clvsim.models.diagnostics import failed
 from clvsim.models.fitted import FittedModels
+from clvsim.models.stated import stated_assumptions
 from clvsim.provenance import file_names, quality_with_file_names
 from clvsim.report import model_scores, titles
 from clvsim.runfolder import RunContext
@@ -44,7 +46,11 @@ def assemble(
     acquisition = bool(config.acquisition.brings)
     model_facts = facts.model_facts(fitted, summary, comparison, config.finance)
     scenarios = tuple(scenario_description(simulation, name) for name in config.names)
-    contracts = contract_figures(fitted.first(config.simulation.draws), summary, material.payments, material.trials)
+    assumptions = facts.finance_assumptions(config.finance) + simulation.assumptions
+    if config.stated:
+        scenarios = tuple(map(evidence.as_stated, scenarios))
+        assumptions = stated_assumptions(config.retention, config.spend, simulation.draws, config.seed) + assumptions
+    contracts = None if config.stated else contract_figures(fitted.first(config.simulation.draws), summary, material.payments, material.trials)
     if scores:
         model_facts += model_scores.facts(scores, config.simulation.horizon_months, vocabulary(config))
     if models:
@@ -79,7 +85,7 @@ def assemble(
         tracking=tracking,
         quality=material.quality,
         diagnostics=posterior.diagnostics,
-        assumptions=facts.finance_assumptions(config.finance) + simulation.assumptions,
+        assumptions=assumptions,
         model_facts=model_facts,
         models=models.short if models else "",
         arrivals=arrivals,
@@ -90,9 +96,10 @@ def assemble(
         contracts=contracts,
         merged_days=summary.opportunity_days,
         shared_period=summary.shared_period,
-        draft=posterior.is_draft or not has_sampled_parameters(simulation),
+        draft=not config.stated and (posterior.is_draft or not has_sampled_parameters(simulation)),
         poor_fit=bool(failed(posterior.diagnostics)),
         money_alarm=fitted.spend.alarm(posterior.spend),
+        no_data=NO_DATA if config.stated else "",
         synthetic=material.synthetic,
         metric=config.report.metric,
         lever_warnings=(

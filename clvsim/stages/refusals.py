@@ -9,6 +9,7 @@ from clvsim.errors import ConfigError, DiagnosticsError, Problem
 from clvsim.metrics import applicable, require_expectation
 from clvsim.models.around.pooling import configured
 from clvsim.models.auto import for_each_model
+from clvsim.models.stated import typical_prices
 from clvsim.simulation.plan import RunPlan, make_plan
 from clvsim.stages.cautions import contract_keys
 from clvsim.types import DAYS_PER_WEEK, CustomerSummary
@@ -36,6 +37,7 @@ def plan_run(config: RunConfig, summary: CustomerSummary) -> RunPlan:
             environment=config.environment,
             seed=config.seed,
             renewing=config.retention.renewing,
+            prices=typical_prices(config.spend) if config.stated else None,
         )
     except ConfigError as error:
         raise ConfigError([*problems, *error.problems]) from None
@@ -46,6 +48,7 @@ def plan_run(config: RunConfig, summary: CustomerSummary) -> RunPlan:
         visitors=bool(config.acquisition.channels),
         cost=config.acquisition.costs_money,
         margin=plan.economics.margin_known,
+        existing=len(summary.customers) > 0,
         has_contacts=plan.has_contacts,
     ):
         raise ConfigError([("report.metric", f"{config.report.metric} does not apply to this run")])
@@ -55,6 +58,8 @@ def plan_run(config: RunConfig, summary: CustomerSummary) -> RunPlan:
 
 def require_payments(config: RunConfig, material: Material, summary: CustomerSummary) -> None:
     """Raises DiagnosticsError where nothing can be learned of repeat orders or of their amounts, with what to type."""
+    if config.stated:
+        return
     signs = material.signs
     require_repeat_orders(summary)
     try:
