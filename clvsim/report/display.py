@@ -375,14 +375,13 @@ def _notes(result: RunResult, basis: str, chosen: Iterable[Row]) -> list[str]:
 
 def people_note(result: RunResult) -> str:
     """How many people a figure per customer is the mean of."""
-    of_today = f"the {fmt.number(result.customers)} customers of today"
+    of_today = [f"Figures per customer are means over the {fmt.number(result.customers)} customers of today"]
     newcomers = figures(result).get((baseline(result).name, "newcomers"))
-    of_newcomers = ""
+    of_newcomers = []
     if newcomers is not None and math.isfinite(newcomers.best.mean):
-        of_newcomers = (
-            f", figures per newcomer or visitor over the plan’s {metric_cell(result, newcomers).value} newcomers"
-        )
-    return (
-        f"Figures per customer are means over {of_today}{of_newcomers}; what a single customer may bring is far less "
-        "sure, and is in customers.parquet."
-    )
+        number = metric_cell(result, newcomers).value
+        means = "" if result.customers else " are means"
+        of_newcomers = [f"figures per newcomer or visitor{means} over the plan’s {number} newcomers"]
+    sentence = ", ".join([*(of_today if result.customers else []), *of_newcomers])
+    where = ", and is in customers.parquet" if result.customers else ""
+    return f"{sentence[:1].upper()}{sentence[1:]}; what a single customer may bring is far less sure{where}."

@@ -17,6 +17,7 @@ from clvsim.models.laws import PACE, RECOVERY
 from clvsim.models.protocol import RetentionModel
 from clvsim.models.spend import paid
 from clvsim.models.spend.trend import used
+from clvsim.models.stated import is_stated
 from clvsim.report import format as fmt
 from clvsim.simulation.config import FinanceConfig
 from clvsim.types import Assumption, CustomerSummary, QualityLine
@@ -59,8 +60,8 @@ def model_facts(
             for name, values in draws.items()
         ),
         *spend.facts(draws),
-        ("How the posterior was drawn", fitted.method),
-        *spend_checks(fitted, summary),
+        ("How the draws came about" if is_stated(fitted) else "How the posterior was drawn", fitted.method),
+        *([] if is_stated(fitted) else spend_checks(fitted, summary)),
         *decision_facts(comparison, finance),
     )
 

@@ -140,9 +140,9 @@ def whose_months(result: RunResult) -> str:
     horizon, coming = result.horizon_months, result.arrival_months
     if not result.acquisition_known or not coming:
         return ""
+    of_today = "from today for customers of today, and " if result.customers else ""
     return (
-        f"“Over {fmt.months(horizon)}” counts from today for customers of today, and for each new customer from the "
-        f"day they come; new ones come for {fmt.months(coming)}, so the last of the money comes "
+        f"“Over {fmt.months(horizon)}” counts {of_today}for each new customer from the day they come; new ones come for {fmt.months(coming)}, so the last of the money comes "
         f"up to {fmt.months(coming + horizon)} from today."
     )
 
@@ -165,7 +165,7 @@ def _about_newcomers(result: RunResult) -> str:
     place = fmt.last_place((best.mean, may.p05, may.p95), display.larger(best.mean_mcse, may.mean_mcse))
     amount, *ends = (fmt.money(v, place, result.currency) for v in (best.mean, may.p05, may.p95, best.p05, best.p95))
     may_be, average = f"{ends[0]} to {ends[1]}", f"{ends[2]} to {ends[3]}"
-    worth = "are worth about {} less what they cost" if result.margin_known else "bring in about {} of revenue"
+    worth = "bring about {} after what they cost" if result.margin_known else "bring in about {} of revenue"
     return (
         f"If the business is as stated, the {display.metric_cell(result, number).value} customers who are to come "
         f"within {fmt.months(result.arrival_months)} {worth.format(amount)}, over {fmt.months(result.horizon_months)} "

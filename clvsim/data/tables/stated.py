@@ -11,7 +11,8 @@ from clvsim.data.config import StatedConfig
 from clvsim.data.material import Material
 from clvsim.types import CustomerSummary, QualityLine
 
-NO_DATA = "There is no data: every number is stated. Nothing was learned, and nothing can be checked against orders."
+NO_DATA = "Every number is stated: nothing was learned, and nothing can be checked against orders."
+UNTRACKED = "There is no data, so nothing predicted can be compared with orders that came."
 
 
 def material_of_stated(config: StatedConfig) -> Material:
@@ -22,7 +23,7 @@ def material_of_stated(config: StatedConfig) -> Material:
         QualityLine("customers", "Customers of today", f"{config.customers:,}", "as stated; data.customers"),
         QualityLine("today", "Today", f"{summary.today}"),
     )
-    return Material(summary, lines, weekly=None, unchecked=NO_DATA, untracked=NO_DATA)
+    return Material(summary, lines, weekly=None, unchecked=UNTRACKED, untracked=UNTRACKED)
 
 
 def summary_of(customers: int, today: date, time_unit: str) -> CustomerSummary:
