@@ -27,6 +27,7 @@ from clvsim.texts import visible
 from clvsim.types import Assumption, RunResult, ScenarioDescription
 
 EXAMPLE = "example effect"
+OF_A_BEGINNER = ("share_repaying", "newcomers", "pav_per_newcomer")  # key figures without customers of today
 WORD_JOINER = "\u2060"  # keeps a minus and its dollar on one line
 
 
@@ -192,10 +193,10 @@ def cards(result: RunResult) -> list[Card]:
         Card(label, cell.value, f"{cell.interval}; {note}".removeprefix("; "))
         for label, cell, note in figures[: 4 - len(key_figures)]
     ]
-    for metric in ("ltv_cac", "rlv_per_customer", "customer_equity"):
+    for metric in ("ltv_cac", "rlv_per_customer", "customer_equity", *(() if result.customers else OF_A_BEGINNER)):
         if len(key_figures) < 4:
             key_figures += baseline_cards(metric)
-    if len(key_figures) < 4:
+    if len(key_figures) < 4 and result.customers:
         key_figures.append(Card("Customers of today", fmt.number(result.customers), f"as of {result.today:%d %B %Y}"))
     return key_figures
 

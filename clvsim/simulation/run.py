@@ -204,6 +204,7 @@ def simulate_plan(
             worlds.level_sd,
             contracts=fitted.retention.renewing,
             dated=summary.dated.repeat_orders_by_day is not None,
+            stated=is_stated(fitted),
         ),
         notes=notes_of(plan, fitted, simulated),
         stated=is_stated(fitted),

@@ -14,7 +14,7 @@ from clvsim.report import model_scores, titles
 from clvsim.runfolder import RunContext
 from clvsim.scenario import ambiguous_names
 from clvsim.stages.steps import utc_now, vocabulary
-from clvsim.types import ModelScore, RunResult, ScenarioDescription, Tracking
+from clvsim.types import ContractFigures, CustomerSummary, ModelScore, RunResult, ScenarioDescription, Tracking
 
 if TYPE_CHECKING:
     from clvsim.comparison import Comparison
@@ -92,7 +92,7 @@ def assemble(
         calendar_effects=facts.fitted_kinds(fitted.retention),
         warnings=facts.quality_warnings(material.quality) + posterior.warnings,
         who_is_lost=fitted.retention.WHO_IS_LOST,
-        active_contracts=contracts.total.active if contracts else None,
+        active_contracts=active_contracts(config, summary, contracts),
         contracts=contracts,
         merged_days=summary.opportunity_days,
         shared_period=summary.shared_period,
@@ -110,6 +110,15 @@ def assemble(
         ),
         notes=comparison.notes + simulation.notes,
     )
+
+
+def active_contracts(
+    config: RunConfig, summary: CustomerSummary, contracts: ContractFigures | None
+) -> int | None:
+    """Contracts of today: all that are stated, or those that the log shows to be active; None where there are none."""
+    if config.stated:
+        return len(summary.customers) if config.retention.renewing else None
+    return contracts.total.active if contracts else None
 
 
 def scenario_description(simulation: "Simulation", name: str) -> ScenarioDescription:
