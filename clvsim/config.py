@@ -114,7 +114,9 @@ def _stated_problems(config: RunConfig) -> list[Problem]:
             what = f"{kind} is learned from orders, and data=stated has none; leave it out, or choose from {choose}"
             problems.append(Problem(section, what))
         elif is_stated and not config.stated:
-            what = f"{kind} is stated, and data={config.data.kind} is there to learn from; leave out the data or business"
+            what = (
+                f"{kind} is stated, and data={config.data.kind} is there to learn from; leave out the data or business"
+            )
             problems.append(Problem(section, what))
         elif is_stated:
             problems += stated.problems(section, getattr(config, section))
@@ -130,10 +132,8 @@ def _without_data(config: RunConfig) -> list[Problem]:
     if isinstance(config.data, StatedConfig) and not config.data.customers and not config.acquisition.brings:
         what = "nobody is there and nobody comes; state a channel, or how many there are today (data.customers)"
         problems.append(Problem("acquisition.channels", what))
-    for key in ("compare", "posterior"):
-        if getattr(config.fit, key):
-            problems.append(Problem(f"fit.{key}", "goes with data to fit models to, and data=stated has none"))
-    return problems
+    what = "goes with data to fit models to, and data=stated has none"
+    return problems + [Problem(f"fit.{key}", what) for key in ("compare", "posterior") if getattr(config.fit, key)]
 
 
 def _acquisition_problems(config: RunConfig) -> list[Problem]:

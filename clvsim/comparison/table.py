@@ -267,7 +267,9 @@ def _mean(simulation: Simulation, figure: np.ndarray) -> decision.Estimate:
 def has_sampled_parameters(simulation: Simulation) -> bool:
     """Whether parameters that were learned vary over draws; not in a draft fitted at a single point, nor where they are
     stated, which makes them assumptions."""
-    return not simulation.stated and any(name.startswith(("retention.", "spend.")) for name in simulation.inputs.columns)
+    return not simulation.stated and any(
+        name.startswith(("retention.", "spend.")) for name in simulation.inputs.columns
+    )
 
 
 # --- precision -------------------------------------------------------------------------------------------------------

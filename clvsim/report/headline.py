@@ -142,8 +142,8 @@ def whose_months(result: RunResult) -> str:
         return ""
     of_today = "from today for customers of today, and " if result.customers else ""
     return (
-        f"“Over {fmt.months(horizon)}” counts {of_today}for each new customer from the day they come; new ones come for {fmt.months(coming)}, so the last of the money comes "
-        f"up to {fmt.months(coming + horizon)} from today."
+        f"“Over {fmt.months(horizon)}” counts {of_today}for each new customer from the day they come; new ones come "
+        f"for {fmt.months(coming)}, so the last of the money comes up to {fmt.months(coming + horizon)} from today."
     )
 
 
@@ -193,8 +193,8 @@ def _about_today(result: RunResult) -> str:
             f"{result.horizon_months} months {interval}."
         )
     return (
-        f"{_if_stated(result)} {customers} customers{of_today} are expected to bring in about {amount} of revenue over the next "
-        f"{fmt.months(result.horizon_months)} {interval}."
+        f"{_if_stated(result)} {customers} customers{of_today} are expected to bring in about {amount} of revenue "
+        f"over the next {fmt.months(result.horizon_months)} {interval}."
     )
 
 

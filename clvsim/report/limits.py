@@ -148,7 +148,9 @@ def _seasons_and_levels(result: RunResult) -> str:
 def _shock_size(result: RunResult) -> str:
     if any(a.kind == "learned" for a in result.assumptions if a.path.startswith("environment.")):
         return "Their size is learned from how far months of the log differ; how fast they fade is assumed."
-    return "Their size and how fast they fade are assumed" + ("." if result.no_data else ", not estimated from the data.")
+    return "Their size and how fast they fade are assumed" + (
+        "." if result.no_data else ", not estimated from the data."
+    )
 
 
 def _behaviour_limits(result: RunResult) -> list[tuple[str, str]]:
@@ -193,8 +195,8 @@ def _as_stated(result: RunResult, not_modelled: str) -> tuple[str, str]:
     )
     return (
         "Behaviour is stated, and lasts",
-        f"{'' if not result.customers else of_today}Each customer’s own way of ordering and paying stays as it is until "
-        f"a lever changes it. Stated numbers are drawn independently of each other. {not_modelled}",
+        f"{of_today if result.customers else ''}Each customer’s own way of ordering and paying stays as it is "
+        f"until a lever changes it. Stated numbers are drawn independently of each other. {not_modelled}",
     )
 
 

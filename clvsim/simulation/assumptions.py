@@ -133,7 +133,9 @@ def environment_assumptions(
     if environment.sd_prior == 0:
         return ()
     memory = f"month-to-month correlation {environment.autocorrelation:g}"
-    text = f"half-normal with sd {environment.sd_prior:g}, {memory}; assumed" + ("" if stated else ", not estimated from the data")
+    text = f"half-normal with sd {environment.sd_prior:g}, {memory}; assumed" + (
+        "" if stated else ", not estimated from the data"
+    )
     if environment.learn and not dated and not stated:
         text += f", which {'do not date renewals' if contracts else 'do not date orders'}"
     moves = "hazard" if contracts else "order rate"

@@ -99,7 +99,8 @@ def make_plan(
     Raises ConfigError when an effect does not fit, an intervention can never act, newcomers cannot be learned from the
     log, or the ledgers would be too large.
     """
-    economics = Economics.from_finance(finance, money_scale(typical_amounts(summary.customers) if prices is None else prices))
+    amounts = typical_amounts(summary.customers) if prices is None else prices
+    economics = Economics.from_finance(finance, money_scale(amounts))
     acquisition, seen = acquisition.resolved, first_orders(summary) if acquisition.from_log else None
     layout = make_layout(summary, simulation, acquisition, listings_of(library, [BASELINE, *names]))
     keys = world_keys(seed, np.arange(min(simulation.draws, MAX_DRAWS)), 0)  # more are refused below

@@ -50,7 +50,10 @@ def assemble(
     if config.stated:
         scenarios = tuple(map(evidence.as_stated, scenarios))
         assumptions = stated_assumptions(config.retention, config.spend, simulation.draws, config.seed) + assumptions
-    contracts = None if config.stated else contract_figures(fitted.first(config.simulation.draws), summary, material.payments, material.trials)
+    contracts = None
+    if not config.stated:
+        first = fitted.first(config.simulation.draws)
+        contracts = contract_figures(first, summary, material.payments, material.trials)
     if scores:
         model_facts += model_scores.facts(scores, config.simulation.horizon_months, vocabulary(config))
     if models:
@@ -112,9 +115,7 @@ def assemble(
     )
 
 
-def active_contracts(
-    config: RunConfig, summary: CustomerSummary, contracts: ContractFigures | None
-) -> int | None:
+def active_contracts(config: RunConfig, summary: CustomerSummary, contracts: ContractFigures | None) -> int | None:
     """Contracts of today: all that are stated, or those that the log shows to be active; None where there are none."""
     if config.stated:
         return len(summary.customers) if config.retention.renewing else None

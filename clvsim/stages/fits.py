@@ -53,7 +53,8 @@ def fit_run(config: RunConfig, material: Material, ctx: RunContext) -> Fits:
     are stated are drawn, and checked by nothing.
     """
     if config.stated:
-        return Fits({config.retention.kind: stated_models(config.retention, config.spend, config.fit.draws, config.seed)})
+        own = stated_models(config.retention, config.spend, config.fit.draws, config.seed)
+        return Fits({own.retention.kind: own})
     if isinstance(config.retention, Auto) and not config.fit.posterior:
         return _fit_several(config, config.retention, material, ctx)
     by_name = fit_models(config, material.summary, ctx)

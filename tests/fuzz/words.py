@@ -11,7 +11,10 @@ from tests.fuzz.nasty import numbers, texts
 from tests.fuzz.tables import BRIEF, GOOD
 
 STAGES = ("check", "check", "check", "run", "fit", "validate", "report", "list", "chek", "")
-GROUPS = ("data", "retention", "spend", "fit", "simulation", "finance", "acquisition", "environment", "report")
+GROUPS = (
+    *("data", "retention", "spend", "business", "fit", "simulation", "finance", "acquisition"),
+    *("environment", "report"),
+)
 FLAGS = (
     *(
         "-m",

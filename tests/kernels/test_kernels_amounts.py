@@ -108,7 +108,8 @@ def after_shares(moment: Moment, tick: int, amount: float) -> float:
     """The amount of an order, or 0, before the factor of first orders."""
     opened, path = moment.opened, moment.path
     if moment.case.newcomers and tick == 0:
-        return AMOUNTS.first_amount(opened.ground.spend, None, path, amount) / opened.ground.spend.first_factor[path.law]
+        spend = opened.ground.spend
+        return AMOUNTS.first_amount(spend, None, path, amount) / spend.first_factor[path.law]
     return AMOUNTS.later_amount(opened.rare.shares, path, tick, amount)
 
 

@@ -140,7 +140,9 @@ class PriceList(Frozen):
         return self.mean(params)[:, None] + np.zeros(history.nothing.size)
 
     def facts(self, params: Params) -> tuple[tuple[str, str], ...]:
-        """What share of the orders each product is."""
+        """What share of the orders each product is, where there are several."""
+        if len(self.products) < 2:
+            return ()
         listed = zip(self.products, self.shares, strict=True)
         return (("Orders after the first", ", ".join(f"{share:.3g} {name}" for name, share in listed)),)
 

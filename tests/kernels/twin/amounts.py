@@ -22,7 +22,7 @@ def amount(case: Case, customer: Customer, life: Life) -> float:
             return law["nu_rate"]
         upto, price = case.laws.product_upto[0], case.laws.product_price[0]
         u = draws.uniform(rng.AMOUNT, life.ticks)
-        return price[min(int((u >= upto).sum()), price.size - 1)]
+        return price[min(sum(u >= one for one in upto), price.size - 1)]
     if not law["order_shape"]:
         return law["nu_rate"]
     nu = draws.gamma(rng.SPEND, 0, law["nu_shape"]) / law["nu_rate"]
