@@ -160,8 +160,8 @@ class Diagnostic(NamedTuple):
 class DrawMethod(NamedTuple):
     """The method that produced one model's draws.
 
-    `name`: `nuts`, `laplace`, `map` (a draft: one point), `observed` where nothing is inferred, "" where a file does
-    not name it. `from_file`: whether they were read rather than fitted.
+    `name`: `nuts`, `laplace`, `map` (a draft: one point), `observed` where nothing is inferred, `stated` where
+    there are no data, "" where a file does not name it. `from_file`: whether they were read rather than fitted.
     """
 
     name: str = ""

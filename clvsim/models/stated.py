@@ -37,6 +37,8 @@ CHURN: effects.Domain = (1e-6, 0.999)  # kept inside, where a hazard exists
 PRICES: effects.Domain = (TINY, LARGEST)
 _ALIKE = 1e-3  # sd over mean below which customers are all alike, as far as digits go
 _MOST_SHAPE = 5e4  # of p ~ Beta(a, b), where customers are alike: `models.domain.DROPOUT`
+_MOST_CONTRACTS = 1e8  # of alpha + beta
+_LONGEST = 5e8  # shape over mean rate: `models.domain.POSITIVE`; beyond, hardly anybody orders or leaves
 _LEAST_EXCESS = 1e-4  # of a over 1, where they differ most
 Spread = Annotated[Real, Field(ge=0, le=10)]  # sd over mean, of customers
 
@@ -63,6 +65,11 @@ class Stated(Protocol):
 
     def parameters(self, values: Params, /) -> dict[str, np.ndarray]:
         """The model's parameters, time in months, from the numbers by their keys, each (draw,)."""
+
+
+def shape_of(cv: float, rate: np.ndarray) -> np.ndarray:
+    """Of a gamma distribution of rates with that sd over mean, (draw,)."""
+    return np.minimum(max(cv, _ALIKE) ** -2, _LONGEST * rate)
 
 
 # --- how customers order and leave ------------------------------------------------------------------------------------
@@ -123,7 +130,7 @@ class StatedOrders(StatedLife):
         """r = 1/cv², r/alpha the mean rate; s = 1/cv², and (beta/(beta + 1))^s = 1 - churn in months."""
         rate = values["orders_per_year"] * DAYS_PER_MONTH / DAYS_PER_YEAR
         kept = -np.log1p(-np.clip(values["monthly_churn"], *CHURN))
-        r, s = (np.full_like(rate, max(cv, _ALIKE) ** -2) for cv in (self.orders_vary, self.churn_varies))
+        r, s = shape_of(self.orders_vary, rate), shape_of(self.churn_varies, kept)
         return {"r": r, "alpha": r / rate, "s": s, "beta": 1 / np.expm1(kept / s)}
 
 
@@ -162,7 +169,7 @@ class StatedRepeats(StatedLife):
         once = 1 / (1 + later) if self.ordered_once is None else np.maximum(self.ordered_once, 1 / (1 + later))
         d = (once * (1 + later) - 1) / np.maximum(1 - once, _LEAST_EXCESS)
         d = np.clip(d, np.maximum(later, 1) / _MOST_SHAPE, 1 / _LEAST_EXCESS)
-        r = np.full_like(rate, max(self.orders_vary, _ALIKE) ** -2)
+        r = shape_of(self.orders_vary, rate)
         return {"r": r, "alpha": r / rate, "a": 1 + 1 / d, "b": later / d}
 
 
@@ -190,7 +197,7 @@ class StatedContracts(StatedLife):
     def parameters(self, values: Params) -> dict[str, np.ndarray]:
         """alpha/(alpha + beta) = m; the squared sd over mean is (1 - m)/(m (alpha + beta + 1))."""
         m = np.clip(values["churn"], *CHURN)
-        sum_ = np.clip((1 - m) / (m * max(self.churn_varies, _ALIKE) ** 2) - 1, 1e-2, 1e7)
+        sum_ = np.clip((1 - m) / (m * max(self.churn_varies, _ALIKE) ** 2) - 1, 1e-2, _MOST_CONTRACTS)
         return {"alpha": m * sum_, "beta": (1 - m) * sum_}
 
 
@@ -293,7 +300,7 @@ def stated_assumptions(retention: Any, spend: Any, draws: int, seed: int) -> tup
 
 
 def is_stated(models: FittedModels) -> bool:
-    return models.posterior.retention_method == STATED
+    return models.posterior.retention_method.name == STATED.name
 
 
 def typical_prices(spend: Any) -> np.ndarray:

@@ -49,7 +49,9 @@ def premise(result: RunResult, scenario: ScenarioDescription) -> str:
     phrases = [_phrase(result, a) for a in stated[:_MOST_PREMISES]]
     if len(stated) > _MOST_PREMISES:
         phrases.append(f"{len(stated) - _MOST_PREMISES} more numbers are as stated")
-    return " and ".join([*of_business, *phrases])
+    if not phrases:
+        return " and ".join(of_business)
+    return f"{' and '.join([*of_business, *phrases])} (stated, not tested)"
 
 
 def _phrase(result: RunResult, assumption: Assumption) -> str:
