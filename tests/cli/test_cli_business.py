@@ -11,7 +11,10 @@ from tests.simulation.shop import CONFIGS
 
 BUSINESSES = choices("business")
 SMALL = ("simulation.draws=500", "simulation.horizon_months=4", "simulation.max_replicates=1", "acquisition.months=2")
-FROM_DATA = re.compile(r"\b(your|the) log\b(?! (scale|odds|purchase|hazard))|\bthis log\b|fitted|posterior|how customers behave \(", re.IGNORECASE)
+FROM_DATA = re.compile(
+    r"\b(your|the) log\b(?! (scale|odds|purchase|hazard))|\bthis log\b|fitted|posterior|how customers behave \(",
+    re.IGNORECASE,
+)
 
 
 def words_of(page: str) -> str:
@@ -130,7 +133,9 @@ def test_a_log_beside_a_business_is_refused(clvsim, here):
     )
 
 
-@pytest.mark.parametrize(("stage", "said"), [("fit", "data: fit needs data"), ("validate", "data: validate needs dated")])
+@pytest.mark.parametrize(
+    ("stage", "said"), [("fit", "data: fit needs data"), ("validate", "data: validate needs dated")]
+)
 def test_there_is_nothing_to_fit_or_to_validate(clvsim, here, stage, said):
     assert_refused(clvsim(stage, "business=store"), 2, said)
     assert list(here.iterdir()) == []
