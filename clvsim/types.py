@@ -459,6 +459,7 @@ class RunResult:
     merged_days: float = 0.0  # all orders of a customer in a period of that length are one; 0: each order is one
     shared_period: str = ""  # such a period in words, where periods are the same for all customers
     no_data: str = ""  # sentence that says so of a business that is stated; "" where there are data
+    single: str = ""  # sentence on how newcomers of a stated business differ; "" where nobody comes, or data are there
     synthetic: str = ""  # sentence on the generator of the data; "" for real data
     metric: str = ""  # that scenarios are decided on; "": the one whose rows have probabilities
     lever_warnings: tuple[str, ...] = ()  # on levers without evidence, and names with several meanings

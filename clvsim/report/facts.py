@@ -15,6 +15,7 @@ from clvsim.models.around.several import several_of
 from clvsim.models.fitted import FittedModels
 from clvsim.models.laws import PACE, RECOVERY
 from clvsim.models.protocol import RetentionModel
+from clvsim.models.single import Single
 from clvsim.models.spend import paid
 from clvsim.models.spend.trend import used
 from clvsim.models.stated import is_stated
@@ -176,6 +177,17 @@ def decision_facts(comparison: "Comparison", finance: FinanceConfig) -> list[Fac
             amount = fmt.money(evpi, fmt.last_place([evpi], comparison.evpi.mcse), finance.currency)
         facts.append(("The most that perfect information could add to the choice", amount))
     return facts
+
+
+def single_newcomers(single: Single, months: int, currency: str, *, renewing: bool) -> str:
+    """A sentence on what the mean over newcomers hides."""
+    median, top = (
+        fmt.money(value, fmt.last_place([value], digits=2), currency) for value in (single.median, single.top)
+    )
+    return (
+        f"Of new customers {fmt.share(single.once)} {'pay' if renewing else 'order'} once; half bring at most {median} of revenue within "
+        f"{fmt.months(months)}, and one in ten at least {top}."
+    )
 
 
 def spread(values: np.ndarray) -> str:

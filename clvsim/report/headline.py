@@ -33,8 +33,7 @@ def _about_lever(result: RunResult, scenario: ScenarioDescription, figure: Figur
         effect = words.more if best.delta_mean > 0 else words.less
         subject = name if result.no_data else "that"
         return (
-            f"If {evidence.premise(result, scenario)}, {subject} {effect.format(size)} {span} "
-            f"({INTERVAL} {intervals})."
+            f"If {evidence.premise(result, scenario)}, {subject} {effect.format(size)} {span} ({INTERVAL} {intervals})."
         )
     sure = _sure(result, figure)
     if best.delta_p05 > 0:

@@ -52,6 +52,7 @@ def tables(result: RunResult) -> str:
         discounted(result),
         left_out(result),
         result.arrivals,
+        result.single,
         whose_months(result),
         holdout_in_short(result),
         result.models,

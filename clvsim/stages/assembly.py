@@ -8,13 +8,22 @@ from clvsim.data.material import Material
 from clvsim.data.tables.stated import NO_DATA
 from clvsim.models.diagnostics import failed
 from clvsim.models.fitted import FittedModels
+from clvsim.models.single import sample_single
 from clvsim.models.stated import stated_assumptions
 from clvsim.provenance import file_names, quality_with_file_names
 from clvsim.report import model_scores, titles
 from clvsim.runfolder import RunContext
 from clvsim.scenario import ambiguous_names
 from clvsim.stages.steps import utc_now, vocabulary
-from clvsim.types import ContractFigures, CustomerSummary, ModelScore, RunResult, ScenarioDescription, Tracking
+from clvsim.types import (
+    DAYS_PER_MONTH,
+    ContractFigures,
+    CustomerSummary,
+    ModelScore,
+    RunResult,
+    ScenarioDescription,
+    Tracking,
+)
 
 if TYPE_CHECKING:
     from clvsim.comparison import Comparison
@@ -102,6 +111,7 @@ def assemble(
         draft=not config.stated and (posterior.is_draft or not has_sampled_parameters(simulation)),
         poor_fit=bool(failed(posterior.diagnostics)),
         money_alarm=fitted.spend.alarm(posterior.spend),
+        single=single_newcomers(config, fitted),
         no_data=NO_DATA if config.stated else "",
         synthetic=material.synthetic,
         metric=config.report.metric,
@@ -113,6 +123,17 @@ def assemble(
         ),
         notes=comparison.notes + simulation.notes,
     )
+
+
+def single_newcomers(config: RunConfig, fitted: FittedModels) -> str:
+    """The sentence on how newcomers of a stated business differ; "" of other runs, and where nobody comes."""
+    from clvsim.report import facts
+
+    if not config.stated or not config.acquisition.brings:
+        return ""
+    months = config.simulation.horizon_months
+    single = sample_single(fitted, months * DAYS_PER_MONTH, config.seed % 2**32)
+    return facts.single_newcomers(single, months, config.finance.currency, renewing=config.retention.renewing)
 
 
 def active_contracts(config: RunConfig, summary: CustomerSummary, contracts: ContractFigures | None) -> int | None:
