@@ -60,6 +60,17 @@ def test_a_tested_lever_is_an_if_in_a_business_that_is_stated(clvsim, here):
     assert "sure that it is better" not in text
 
 
+def test_the_arithmetic_of_the_ebook_funnel_stands_on_the_page(clvsim, here):
+    done = clvsim("run", "business=ebook_funnel", "scenarios=[]", "simulation.draws=500", "out=r")
+    assert done.returncode == 0, done.stderr
+    text = " ".join(done.stdout.split())
+    assert "the 1,200 customers who are to come within 12 months bring about $156,000 after what they cost" in text
+    for figure in ("Value per newcomer $160", "CAC $30.0", "CLV per newcomer $130", "half bring at most $120"):
+        assert figure in text
+    single = "Of new customers 25 % order once"
+    assert single in words_of((here / "r" / "report.html").read_text(encoding="utf-8")).replace("\u00a0", " ")
+
+
 def test_a_business_of_ones_own_is_an_experiment(clvsim, here):
     (here / "experiments").mkdir()
     (here / "experiments" / "mine.yaml").write_text(
@@ -112,7 +123,11 @@ MISTAKES = {
     ),
     "fits": (
         ("business=store", "fit.compare=[bg_nbd]", "acquisition.from_log=true"),
-        ["fit.compare: goes with data to fit models to", "acquisition.from_log: needs a log", "acquisition.channels.ads"],
+        [
+            "fit.compare: goes with data to fit models to",
+            "acquisition.from_log: needs a log",
+            "acquisition.channels.ads: types 4000 visitors",
+        ],
     ),
 }  # fmt: skip
 
