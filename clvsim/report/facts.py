@@ -184,8 +184,9 @@ def single_newcomers(single: Single, months: int, currency: str, *, renewing: bo
     median, top = (
         fmt.money(value, fmt.last_place([value], digits=2), currency) for value in (single.median, single.top)
     )
+    verb = "pay" if renewing else "order"
     return (
-        f"Of new customers {fmt.share(single.once)} {'pay' if renewing else 'order'} once; half bring at most {median} of revenue within "
+        f"Of new customers {fmt.share(single.once)} {verb} once; half bring at most {median} of revenue within "
         f"{fmt.months(months)}, and one in ten at least {top}."
     )
 
