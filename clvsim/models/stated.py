@@ -9,24 +9,25 @@ Not modelled: stated numbers that depend on each other. Numbers have shape (draw
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Protocol
+from typing import Annotated, Any, ClassVar, Literal, Protocol
 
 import numpy as np
 from pydantic import Field
 
 from clvsim import effects
-from clvsim.effects import Effect, EffectDraws, EffectKind
+from clvsim.effects import Effect, EffectDraws
 from clvsim.errors import Problem
 from clvsim.kernels.rng import world_keys, world_uniforms
 from clvsim.models.fitted import FittedModels
 from clvsim.models.laws import Params
+from clvsim.models.numbers import PRICES, Number
 from clvsim.models.protocol import RetentionModel, SpendModel
 from clvsim.models.retention.mbg_nbd import MbgNbd
 from clvsim.models.retention.pareto_nbd import ParetoNbd
 from clvsim.models.retention.sbg import Sbg
 from clvsim.models.spend.gamma_gamma import GammaGamma
 from clvsim.models.spend.price_list import PriceList
-from clvsim.schema import LARGEST, TINY, Frozen, Real, Share
+from clvsim.schema import Frozen, Real, Share
 from clvsim.types import DAYS_PER_MONTH, DAYS_PER_YEAR, Assumption, DrawMethod, Posterior, SharedPeriods
 
 STATED = DrawMethod("stated")
@@ -34,23 +35,12 @@ UNIT = "month"  # of time, in which parameters are reported
 RATES: effects.Domain = (1e-4, 5_000.0)  # orders a year
 COUNTS: effects.Domain = (1e-4, 1e4)
 CHURN: effects.Domain = (1e-6, 0.999)  # kept inside, where a hazard exists
-PRICES: effects.Domain = (TINY, LARGEST)
 _ALIKE = 1e-3  # sd over mean below which customers are all alike, as far as digits go
 _MOST_SHAPE = 5e4  # of p ~ Beta(a, b), where customers are alike: `models.domain.DROPOUT`
 _MOST_CONTRACTS = 1e8  # of alpha + beta
 _LONGEST = 5e8  # shape over mean rate: `models.domain.POSITIVE`; beyond, hardly anybody orders or leaves
 _LEAST_EXCESS = 1e-4  # of a over 1, where they differ most
 Spread = Annotated[Real, Field(ge=0, le=10)]  # sd over mean, of customers
-
-
-class Number(NamedTuple):
-    """One stated number: `label` in words, `unit` as the page has it."""
-
-    effect: EffectKind
-    scale: effects.Scale
-    label: str
-    domain: effects.Domain = effects.NON_NEGATIVE
-    unit: str | None = None
 
 
 class Stated(Protocol):

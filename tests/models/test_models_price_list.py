@@ -1,6 +1,7 @@
 """A price list: the law is the list, in the model, in closed forms and in files."""
 
 from datetime import date
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from clvsim.data.tables.stated import summary_of
 from clvsim.errors import ConfigError
 from clvsim.models.cache import read_posterior, write_posterior
 from clvsim.models.fitted import implausible_draws
-from clvsim.models.laws import scaled
+from clvsim.models.laws import SpendLaw, scaled
 from clvsim.models.protocol import SpendModel
 from clvsim.models.spend.price_list import PriceList
 from clvsim.models.stated import StatedContracts, stated_models
@@ -25,9 +26,17 @@ MEANS = [27.5, 23.0]
 NOBODY, SEVEN = (summary_of(n, date(2026, 1, 1), "month") for n in (0, 7))
 
 
+def of(section: Any, **keys: object) -> Any:
+    """A section from keys as they are typed."""
+    return section.model_validate(keys)
+
+
 def test_the_law_is_the_list():
     model: SpendModel = MODEL
     law = model.newcomer_laws(PARAMS)
+    assert isinstance(law, SpendLaw)
+    assert law.product_price is not None
+    assert law.product_upto is not None
     np.testing.assert_allclose(law.product_price, [[5, 20, 80], [6, 20, 60]])
     np.testing.assert_allclose(law.product_upto, [[0.5, 0.75, 1.0]] * 2)
     assert law.order_shape.tolist() == [[0], [0]]
@@ -47,7 +56,8 @@ def test_all_customers_have_the_same(summary):
 
 def test_without_a_first_price_first_orders_cost_the_mean():
     model = PriceList.model_validate({"products": THREE})
-    values = {key: np.array([number.effect.value]) for key, number in model.numbers.items()}
+    assert list(model.numbers) == [f"products.{name}.price" for name in THREE]
+    values = {f"products.{name}.price": np.array([float(product["price"])]) for name, product in THREE.items()}
     assert model.parameters(values)["first_order_factor"].tolist() == [1.0]
 
 
@@ -78,7 +88,7 @@ def test_a_list_of_plans_is_refused():
 
 
 def test_draws_come_back_from_a_file(tmp_path):
-    fitted = stated_models(StatedContracts(churn=0.1), MODEL, 40, 1)
+    fitted = stated_models(of(StatedContracts, churn=0.1), MODEL, 40, 1)
     write_posterior(fitted, tmp_path / "posterior.nc")
     again = read_posterior(tmp_path / "posterior.nc")
     assert again.spend == MODEL

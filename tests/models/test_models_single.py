@@ -1,5 +1,7 @@
 """Single newcomers against what their laws say of them."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -14,6 +16,11 @@ BOOKS = PriceList.model_validate(
 N = 20_000
 
 
+def of(section: Any, **keys: object) -> Any:
+    """A section from keys as they are typed."""
+    return section.model_validate(keys)
+
+
 def test_the_ebook_funnel_in_closed_form():
     """N geometric with mean 3, each later order 20 or 100: P(20) is 1/4, and P(at most 100) < 1/2 < P(at most 120)."""
     chances = {20: 0.25}
@@ -26,14 +33,16 @@ def test_the_ebook_funnel_in_closed_form():
     upto = np.cumsum([chances[total] for total in sorted(chances)])
     median, top = (sorted(chances)[int(np.searchsorted(upto, q))] for q in (0.5, 0.9))
     assert median == 120
-    single = sample_single(stated_models(StatedRepeats(later_orders=3, orders_per_year=26), BOOKS, 300, 1), 1096.0, 1)
+    single = sample_single(
+        stated_models(of(StatedRepeats, later_orders=3, orders_per_year=26), BOOKS, 300, 1), 1096.0, 1
+    )
     assert single.median == median
     assert abs(single.top - top) <= 20
     assert abs(single.once - 0.25) <= 4 * np.sqrt(0.25 * 0.75 / N)
 
 
 @pytest.mark.parametrize(
-    "life", [StatedOrders(orders_per_year=7, monthly_churn=0.05), StatedContracts(churn=0.05, churn_varies=1.0)]
+    "life", [of(StatedOrders, orders_per_year=7, monthly_churn=0.05), of(StatedContracts, churn=0.05, churn_varies=1.0)]
 )
 def test_later_orders_have_the_models_mean(life):
     fitted = stated_models(life, BOOKS, 200, 1)
@@ -42,9 +51,9 @@ def test_later_orders_have_the_models_mean(life):
     assert abs(later.mean() - expected) <= 4 * later.std() / np.sqrt(later.size)
 
 
-@pytest.mark.parametrize("spend", [BOOKS, StatedAmounts(order_value=60, orders_vary=0.4, customers_vary=0.3)])
+@pytest.mark.parametrize("spend", [BOOKS, of(StatedAmounts, order_value=60, orders_vary=0.4, customers_vary=0.3)])
 def test_amounts_have_their_mean(spend):
-    fitted = stated_models(StatedContracts(churn=0.05), spend, 1, 1)
+    fitted = stated_models(of(StatedContracts, churn=0.05), spend, 1, 1)
     law = spend.model.newcomer_laws(fitted.posterior.spend)
     later = np.arange(N) % 4
     first, rest = sample_amounts(law, np.zeros(N, int), later, np.random.default_rng(2))

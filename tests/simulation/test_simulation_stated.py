@@ -9,6 +9,7 @@ import yaml
 from clvsim import metrics
 from clvsim.comparison import compare
 from clvsim.config import RunConfig
+from clvsim.data.config import StatedConfig
 from clvsim.data.tables.stated import summary_of
 from clvsim.models.stated import stated_models
 from clvsim.scenario import BASELINE, Scenario
@@ -23,6 +24,12 @@ CERTAIN = {
     "retention": {"orders_per_year": 7, "monthly_churn": 0.05, "orders_vary": 0.0, "churn_varies": 0.0},
     "spend": {"order_value": 60},
 }
+
+
+def of_today(config: RunConfig) -> int:
+    """Customers that are stated."""
+    assert isinstance(config.data, StatedConfig)
+    return config.data.customers
 
 
 def business(name: str, **changed: dict) -> RunConfig:
@@ -41,7 +48,7 @@ def run(
 ) -> Simulation:
     return simulate(
         stated_models(config.retention, config.spend, draws, 1),
-        summary_of(config.data.customers, TODAY, "month"),
+        summary_of(of_today(config), TODAY, "month"),
         library or scenarios(),
         simulation=SimulationConfig.model_validate({"draws": draws, "horizon_months": months, "jobs": 1} | more),
         finance=FinanceConfig.model_validate(config.finance),
@@ -115,7 +122,7 @@ def test_customers_of_today_are_simulated_as_their_formula_has_them(name):
     simulation = run(business(name), draws=200, months=12)
     difference = realised(simulation, "rlv_total") - levels.rlv_total(simulation)
     assert abs(difference.mean()) <= 4 * error(difference)
-    assert len(simulation.customers) == business(name).data.customers
+    assert len(simulation.customers) == of_today(business(name))
 
 
 @pytest.mark.parametrize("name", ["ebook_funnel", "agency_retainer"])

@@ -15,18 +15,17 @@ from typing import Annotated, ClassVar, Literal, NamedTuple, NoReturn
 import numpy as np
 from pydantic import Field, field_validator
 
-from clvsim import effects
-from clvsim.effects import Effect, EffectKind
+from clvsim.effects import Effect
 from clvsim.errors import ConfigError
 from clvsim.models.domain import MONEY, POSITIVE, Domain
 from clvsim.models.laws import LifeLaw, Params, SpendLaw
+from clvsim.models.numbers import PRICES, Number
 from clvsim.models.spend.gamma_gamma import SpendCheck
-from clvsim.schema import LARGEST, TINY, Frozen, Name, Share
+from clvsim.schema import Frozen, Name, Share
 from clvsim.types import CustomerSummary
 
 MOST_PRODUCTS = 32
 _ADD_UP = 1e-6
-_PRICES: effects.Domain = (TINY, LARGEST)
 
 
 class Product(Frozen):
@@ -40,16 +39,6 @@ class Rows(NamedTuple):
     """Of each customer nothing is known but that there is one, (customer,)."""
 
     nothing: np.ndarray
-
-
-class StatedPrice(NamedTuple):
-    """A price as stated; the fields of `models.stated.Number`."""
-
-    effect: EffectKind
-    scale: effects.Scale
-    label: str
-    domain: effects.Domain
-    unit: str
 
 
 class PriceList(Frozen):
@@ -81,14 +70,14 @@ class PriceList(Frozen):
         return self
 
     @property
-    def numbers(self) -> dict[str, StatedPrice]:
+    def numbers(self) -> dict[str, Number]:
         """The prices by their keys, as `models.stated.Stated` has them."""
         prices = {
-            f"products.{name}.price": StatedPrice(product.price, "amount", f"Price of {name}", _PRICES, "money")
+            f"products.{name}.price": Number(product.price, "amount", f"Price of {name}", PRICES, "money")
             for name, product in self.products.items()
         }
         if self.first is not None:
-            prices["first"] = StatedPrice(self.first, "amount", "Price of the first order", _PRICES, "money")
+            prices["first"] = Number(self.first, "amount", "Price of the first order", PRICES, "money")
         return prices
 
     @property
