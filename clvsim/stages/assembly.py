@@ -108,7 +108,7 @@ def assemble(
         contracts=contracts,
         merged_days=summary.opportunity_days,
         shared_period=summary.shared_period,
-        draft=not config.stated and (posterior.is_draft or not has_sampled_parameters(simulation)),
+        draft=not simulation.stated and (posterior.is_draft or not has_sampled_parameters(simulation)),
         poor_fit=bool(failed(posterior.diagnostics)),
         money_alarm=fitted.spend.alarm(posterior.spend),
         single=single_newcomers(config, fitted),
