@@ -129,7 +129,8 @@ def _stated_problems(config: RunConfig) -> list[Problem]:
 def _without_data(config: RunConfig) -> list[Problem]:
     """Customers whom nothing brings, and settings of a fit that nobody makes."""
     problems = []
-    if isinstance(config.data, StatedConfig) and not config.data.customers and not config.acquisition.brings:
+    comes = any(channel.visitors_per_month for channel in config.acquisition.channels.values())
+    if isinstance(config.data, StatedConfig) and not (config.data.customers or comes or config.acquisition.from_log):
         what = "nobody is there and nobody comes; state a channel, or how many there are today (data.customers)"
         problems.append(Problem("acquisition.channels", what))
     what = "goes with data to fit models to, and data=stated has none"

@@ -139,8 +139,8 @@ def compare(simulation: Simulation, metric: str = HEADLINE) -> Comparison:
     curves = {
         name: payback_of(simulation, name, designs)
         for name, scenario in simulation.scenarios.items()
-        if scenario.acquired and simulation.economics.margin_known
-    }
+        if scenario.acquired and simulation.economics.margin_known and np.isfinite(scenario.acquired.cac).any()
+    }  # somebody comes
     for name, (_, month) in curves.items():
         _, undiscounted = payback_of(simulation, name, designs, discounted=False)
         rows += payback_rows(simulation, name, month, undiscounted, layers(simulation, "expected"))

@@ -69,7 +69,7 @@ def ledger_groups(
 
 def listed(customers: pd.DataFrame, listings: Sequence[Listing]) -> tuple[np.ndarray, list[frozenset[Listing]]]:
     """Of each customer the set of lists on which they are, (c,), as a place in the sets that occur."""
-    if not listings:
+    if not listings or customers.empty:
         return np.zeros(len(customers), np.int64), [frozenset()]
     orders = customers["frequency"].to_numpy(float) + 1
     silent = (customers["T_days"] - customers["recency_days"]).to_numpy(float)

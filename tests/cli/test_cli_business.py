@@ -71,6 +71,23 @@ def test_the_arithmetic_of_the_ebook_funnel_stands_on_the_page(clvsim, here):
     assert single in words_of((here / "r" / "report.html").read_text(encoding="utf-8")).replace("\u00a0", " ")
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("business=agency_retainer", "acquisition.channels.talks.visitors_per_month=0", "scenarios=[]"),
+        ("business=ebook_funnel", "acquisition.channels.ads.conversion=0", "scenarios=[conversion_lift]"),
+        ("business=ebook_funnel", "scenarios=[silent,second_order]"),
+        ("business=store", "finance.gross_margin=null", "scenarios=[]"),
+        ("business=relationship_seller", "retention.monthly_churn=0", "spend.customers_vary=5", "scenarios=[]"),
+    ],
+    ids=["no newcomers", "no conversion", "levers on customers of today", "no margin", "nobody leaves"],
+)
+def test_what_is_empty_is_simulated_all_the_same(clvsim, here, words):
+    done = clvsim("run", *words, *SMALL)
+    assert done.returncode == 0, done.stderr
+    assert not re.search(r"\bnan\b", done.stdout)
+
+
 def test_a_business_of_ones_own_is_an_experiment(clvsim, here):
     (here / "experiments").mkdir()
     (here / "experiments" / "mine.yaml").write_text(
@@ -91,6 +108,10 @@ MISTAKES = {
     "unknown": (("business=stor",), ["business: no choice 'stor'; did you mean store?"]),
     "nobody": (
         ("business=store", "~acquisition.channels.ads"),
+        ["acquisition.channels: nobody is there and nobody comes"],
+    ),
+    "no visitors": (
+        ("business=store", "acquisition.channels.ads.visitors_per_month=0"),
         ["acquisition.channels: nobody is there and nobody comes"],
     ),
     "a negative price": (
