@@ -20,7 +20,10 @@ from clvsim.secluded import seclude
 from clvsim.stages import STAGES as CONFIGURED_STAGES
 
 STAGES = (*CONFIGURED_STAGES, "list")
-GROUPS = ("data", "retention", "spend", "fit", "simulation", "finance", "acquisition", "environment", "trace", "report")
+GROUPS = (
+    *("data", "retention", "spend", "business", "fit", "simulation", "finance", "acquisition"),
+    *("environment", "trace", "report"),
+)
 USAGE = "usage: clvsim STAGE [FILE] [key=value ...]"
 
 

@@ -6,16 +6,17 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError
 
 from clvsim import scenario as scenarios
-from clvsim.data.config import Source, SurvivorsConfig
+from clvsim.data.config import Source, StatedConfig, SurvivorsConfig
 from clvsim.data.readers import SOURCES
 from clvsim.errors import MOST, ConfigError, Problem, more_problems
 from clvsim.files import choices
-from clvsim.models import RETENTION, SPEND
+from clvsim.models import RETENTION, SPEND, stated
 from clvsim.models.around.several import KIND as AUTO
 from clvsim.models.auto import Auto
 from clvsim.models.config import FitConfig
 from clvsim.models.protocol import RetentionModel, SpendModel
 from clvsim.models.spend.fixed_price import FixedPrice
+from clvsim.models.spend.price_list import PriceList
 from clvsim.report.config import ReportConfig
 from clvsim.scenario import BASELINE, Scenario
 from clvsim.schema import Frozen, Name, OfKind, Text, Whole, broken_rule, nearest_keys, schema_keys, split_key
@@ -26,8 +27,8 @@ class RunConfig(Frozen):
     """Sections of a run. `scenario_library` holds scenarios that others combine and that are not run themselves."""
 
     data: Annotated[Source, OfKind({kind: reader.section for kind, reader in SOURCES.items()})]
-    retention: Annotated[RetentionModel, OfKind({**RETENTION, AUTO: Auto})]
-    spend: Annotated[SpendModel, OfKind(SPEND)]
+    retention: Annotated[RetentionModel, OfKind({**RETENTION, AUTO: Auto, **stated.LIVES})]
+    spend: Annotated[SpendModel, OfKind({**SPEND, **stated.AMOUNTS})]
     fit: FitConfig = FitConfig()
     simulation: SimulationConfig = SimulationConfig()
     finance: FinanceConfig = FinanceConfig()
@@ -47,6 +48,11 @@ class RunConfig(Frozen):
     def library(self) -> dict[str, Scenario]:
         """All scenarios by name, those that are only combined too."""
         return {**self.scenario_library, **self.scenario}
+
+    @property
+    def stated(self) -> bool:
+        """Whether there is no data, and the laws of retention and spend are stated."""
+        return isinstance(self.data, StatedConfig)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -77,7 +83,7 @@ def validate(raw: Mapping[str, Any]) -> RunConfig:
     if config.trace.customers and config.trace.draw > config.simulation.draws:
         what = f"must be at most simulation.draws ({config.simulation.draws}), got {config.trace.draw}"
         problems.append(Problem("trace.draw", what))
-    problems += _survivor_problems(config)
+    problems += _survivor_problems(config) + _stated_problems(config)
     if problems:
         raise ConfigError(dict.fromkeys(problems))
     return config
@@ -97,6 +103,42 @@ def _survivor_problems(config: RunConfig) -> list[Problem]:
     if not isinstance(config.spend, FixedPrice):
         problems.append(Problem("spend", "data=survivors has one price per cohort; type spend=fixed_price"))
     return problems
+
+
+def _stated_problems(config: RunConfig) -> list[Problem]:
+    """Laws that are stated beside data to learn them from, or learned where there are none; and what is missing, or no
+    number, of a business without a log."""
+    problems = []
+    sections = {"retention": isinstance(config.retention, stated.StatedLife)}
+    sections["spend"] = isinstance(config.spend, stated.STATED_SPEND)
+    for section, is_stated in sections.items():
+        kind = getattr(config, section).kind
+        if config.stated and not is_stated:
+            choose = ", ".join(stated.LIVES if section == "retention" else (*stated.AMOUNTS, "price_list"))
+            what = f"{kind} is learned from orders, and data=stated has none; leave it out, or choose from {choose}"
+            problems.append(Problem(section, what))
+        elif is_stated and not config.stated:
+            what = (
+                f"{kind} is stated, and data={config.data.kind} is there to learn from; leave out the data or business"
+            )
+            problems.append(Problem(section, what))
+        elif is_stated:
+            problems += stated.problems(section, getattr(config, section))
+    if isinstance(config.spend, PriceList) and not config.spend.products:
+        what = "needs a product, e.g. spend.products.book='{price: 20, share: 1}'"
+        problems.append(Problem("spend.products", what))
+    return problems + (_without_data(config) if config.stated else [])
+
+
+def _without_data(config: RunConfig) -> list[Problem]:
+    """Customers whom nothing brings, and settings of a fit that nobody makes."""
+    problems = []
+    comes = any(channel.visitors_per_month for channel in config.acquisition.channels.values())
+    if isinstance(config.data, StatedConfig) and not (config.data.customers or comes or config.acquisition.from_log):
+        what = "nobody is there and nobody comes; state a channel, or how many there are today (data.customers)"
+        problems.append(Problem("acquisition.channels", what))
+    what = "goes with data to fit models to, and data=stated has none"
+    return problems + [Problem(f"fit.{key}", what) for key in ("compare", "posterior") if getattr(config.fit, key)]
 
 
 def _acquisition_problems(config: RunConfig) -> list[Problem]:
@@ -125,7 +167,7 @@ def _from_log_problems(config: RunConfig) -> list[Problem]:
         )
         for name, channel in acquisition.channels.items()
     ]
-    if config.data.kind in ("survivors", "summary"):
+    if config.data.kind in ("survivors", "summary", "stated"):
         what = f"needs a log of dated orders; data={config.data.kind} does not say when customers came"
         problems.append(Problem("acquisition.from_log", what))
     if all(costs.values()):

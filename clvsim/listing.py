@@ -23,7 +23,8 @@ def listing() -> list[str]:
     return [
         *section("stages", "clvsim STAGE", stage_rows()),
         *section("scenarios", "scenarios=[NAME,...]", file_rows("scenario", scenario_title)),
-        *section("data", "data=NAME", source_rows()),
+        *section("data", "data=NAME", first_lines("data")),
+        *section("businesses without a log", "business=NAME", first_lines("business")),
         *section("experiments", "experiment=NAME", file_rows("experiments", experiment_question)),
         *section("retention models", "retention=NAME", registry_rows(RETENTION)),
         *section("spend models", "spend=NAME", registry_rows(SPEND)),
@@ -75,9 +76,9 @@ def experiment_question(path: Path) -> str:
     return (leading_comment(path).splitlines() or ["(no question in its first line)"])[0]
 
 
-def source_rows() -> list[tuple[str, str]]:
-    """Each configuration of the data section with the first line of its leading comment."""
-    return [(name, leading_comment(path).splitlines()[0]) for name, path in yaml_files(CONFIGS / "data").items()]
+def first_lines(group: str) -> list[tuple[str, str]]:
+    """Each configuration of a group with the first line of its leading comment."""
+    return [(name, leading_comment(path).splitlines()[0]) for name, path in yaml_files(CONFIGS / group).items()]
 
 
 def registry_rows(entries: Mapping[str, object]) -> list[tuple[str, str]]:

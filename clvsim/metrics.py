@@ -370,10 +370,17 @@ PAYBACK = ("payback_months", "payback_undiscounted_months", "p_payback_12_months
 
 
 def applicable(
-    *, acquisition: bool, visitors: bool, cost: bool, margin: bool, has_contacts: bool, referring: bool
+    *,
+    acquisition: bool,
+    visitors: bool,
+    cost: bool,
+    margin: bool,
+    has_contacts: bool,
+    referring: bool,
+    existing: bool = True,
 ) -> dict[str, Metric]:
     """Metrics that apply, given whether newcomers come, of known visitors and at a cost, and whether there are a known
-    margin, contact programmes and referrals."""
+    margin, contact programmes, referrals, and customers of today."""
     return {
         name: metric
         for name, metric in METRICS.items()
@@ -383,6 +390,7 @@ def applicable(
         and (margin or not metric.margin)
         and (has_contacts or name not in ("contacts", "opt_outs"))
         and (referring or name != "referred")
+        and (existing or name not in ("rlv_total", "rlv_per_customer"))
     }
 
 
@@ -393,6 +401,7 @@ def available(simulation: Simulation) -> dict[str, Metric]:
         visitors=any(s.acquired and not np.isnan(s.acquired.visitors).any() for s in scenarios),
         cost=any(s.acquired and s.acquired.cost.any() for s in scenarios),
         margin=simulation.economics.margin_known,
+        existing=len(simulation.customers) > 0,
         has_contacts=any(line.account == "contacts" for s in scenarios for line in s.ledger.lines),
         referring=any(REFERRED in s.ledger.groups for s in scenarios),
     )

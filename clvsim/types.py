@@ -160,8 +160,8 @@ class Diagnostic(NamedTuple):
 class DrawMethod(NamedTuple):
     """The method that produced one model's draws.
 
-    `name`: `nuts`, `laplace`, `map` (a draft: one point), `observed` where nothing is inferred, "" where a file does
-    not name it. `from_file`: whether they were read rather than fitted.
+    `name`: `nuts`, `laplace`, `map` (a draft: one point), `observed` where nothing is inferred, `stated` where
+    there are no data, "" where a file does not name it. `from_file`: whether they were read rather than fitted.
     """
 
     name: str = ""
@@ -475,6 +475,8 @@ class RunResult:
     active_contracts: int | None = None  # their number; None unless orders are payments of contracts
     merged_days: float = 0.0  # all orders of a customer in a period of that length are one; 0: each order is one
     shared_period: str = ""  # such a period in words, where periods are the same for all customers
+    no_data: str = ""  # sentence that says so of a business that is stated; "" where there are data
+    single: str = ""  # sentence on how newcomers of a stated business differ; "" where nobody comes, or data are there
     synthetic: str = ""  # sentence on the generator of the data; "" for real data
     metric: str = ""  # that scenarios are decided on; "": the one whose rows have probabilities
     lever_warnings: tuple[str, ...] = ()  # on levers without evidence, and names with several meanings

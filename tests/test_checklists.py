@@ -180,7 +180,7 @@ SPEND_MODEL_WITH_PARAMETERS = (
         has("docs/calibration.md", r"^\| `NAME`(?:.*\n)(?:.*\n)*?^\| `NAME`"),
     ),
 )
-WITHOUT_PARAMETERS = {"fixed_price"}  # of which nothing is inferred
+WITHOUT_PARAMETERS = {"fixed_price", "price_list"}  # of which nothing is inferred
 
 
 def section_of(kind: str) -> str:

@@ -21,6 +21,7 @@ from clvsim.data.readers import SOURCES
 from clvsim.files import CONFIGS, ROOT, SHIPPED, choices, leading_comment, yaml_files
 from clvsim.models import RETENTION, SPEND
 from clvsim.models.auto import Auto
+from clvsim.models.stated import AMOUNTS, LIVES
 from clvsim.stages import STAGES as CONFIGURED_STAGES
 from clvsim.stages import load_stage
 from tests.shipped import read
@@ -81,7 +82,9 @@ def test_an_unknown_name_is_an_attribute_error():
     assert set(clvsim.__all__) <= set(dir(clvsim))
 
 
-@pytest.mark.parametrize(("group", "registry"), [("retention", {**RETENTION, "auto": Auto}), ("spend", SPEND)])
+@pytest.mark.parametrize(
+    ("group", "registry"), [("retention", {**RETENTION, "auto": Auto, **LIVES}), ("spend", {**SPEND, **AMOUNTS})]
+)
 def test_every_model_has_a_configuration_of_its_name(group, registry):
     kinds = {name: yaml.safe_load(path.read_text())["kind"] for name, path in yaml_files(CONFIGS / group).items()}
     assert kinds == {name: name for name in registry}

@@ -139,8 +139,8 @@ def compare(simulation: Simulation, metric: str = HEADLINE) -> Comparison:
     curves = {
         name: payback_of(simulation, name, designs)
         for name, scenario in simulation.scenarios.items()
-        if scenario.acquired and simulation.economics.margin_known
-    }
+        if scenario.acquired and simulation.economics.margin_known and np.isfinite(scenario.acquired.cac).any()
+    }  # somebody comes
     for name, (_, month) in curves.items():
         _, undiscounted = payback_of(simulation, name, designs, discounted=False)
         rows += payback_rows(simulation, name, month, undiscounted, layers(simulation, "expected"))
@@ -265,8 +265,11 @@ def _mean(simulation: Simulation, figure: np.ndarray) -> decision.Estimate:
 
 
 def has_sampled_parameters(simulation: Simulation) -> bool:
-    """Whether parameters vary over draws; not in a draft fitted at a single point."""
-    return any(name.startswith(("retention.", "spend.")) for name in simulation.inputs.columns)
+    """Whether parameters that were learned vary over draws; not in a draft fitted at a single point, nor where they are
+    stated, which makes them assumptions."""
+    return not simulation.stated and any(
+        name.startswith(("retention.", "spend.")) for name in simulation.inputs.columns
+    )
 
 
 # --- precision -------------------------------------------------------------------------------------------------------
@@ -317,7 +320,7 @@ def variance_layers(simulation: Simulation, expected: np.ndarray, design: Design
     model = decision.between(expected, simulation.inputs.filter(regex=f"^retention[.]{MODEL}[.]").to_numpy(float))
     return {
         **({} if model is None else {"model": model}),
-        "parameter": parameter - (model or 0.0),
+        ("assumption" if simulation.stated else "parameter"): parameter - (model or 0.0),
         "process": process,
         "environment": max(0.0, total - parameter - process),
         "total": total,

@@ -153,6 +153,15 @@ class SummaryConfig(Source):
     delimiter: str | None = Field(default=None, min_length=1, max_length=1)
 
 
+class StatedConfig(Source):
+    """No data: a business that states how its customers behave, and how many of them there are today."""
+
+    kind: Literal["stated"] = "stated"
+    customers: Annotated[Whole, Field(ge=0, le=1_000_000)] = 0
+    today: Day | None = None  # None: the day of the run
+    time_unit: TimeUnit = "month"
+
+
 class SyntheticModel(NamedTuple):
     """A model from which logs can be drawn: example parameters, and the names of those that are times, in weeks."""
 

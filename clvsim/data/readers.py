@@ -6,7 +6,7 @@ Readers import their modules when they are called, so that sections are checked 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from clvsim.data.config import DataConfig, Source, SummaryConfig, SurvivorsConfig, SyntheticConfig
+from clvsim.data.config import DataConfig, Source, StatedConfig, SummaryConfig, SurvivorsConfig, SyntheticConfig
 from clvsim.types import SharedPeriods
 
 if TYPE_CHECKING:
@@ -39,6 +39,15 @@ def summary(
     return material_of_table(section, opportunity_days=opportunity_days)
 
 
+def stated(
+    section: StatedConfig, opportunity_days: float | SharedPeriods, interval_days: float, brief: bool
+) -> "Material":
+    """No data, and as many customers as are stated."""
+    from clvsim.data.tables.stated import material_of_stated
+
+    return material_of_stated(section)
+
+
 def synthetic(
     section: SyntheticConfig, opportunity_days: float | SharedPeriods, interval_days: float, brief: bool
 ) -> "Material":
@@ -60,6 +69,7 @@ SOURCES: dict[str, Reader] = {
     "bundled": Reader(DataConfig, log),
     "survivors": Reader(SurvivorsConfig, survivors),
     "summary": Reader(SummaryConfig, summary),
+    "stated": Reader(StatedConfig, stated),
     "synthetic": Reader(SyntheticConfig, synthetic),
 }
 

@@ -118,9 +118,13 @@ def p_best(values: np.ndarray) -> np.ndarray:
 
 
 def shares_of_best(values: np.ndarray) -> np.ndarray:
-    """1 where an option is the best of its draw, shared where several are; options on the last axis."""
-    winners = values == values.max(axis=-1, keepdims=True)
-    return winners / winners.sum(axis=-1, keepdims=True)
+    """1 where an option is the best of its draw, shared where several are; options on the last axis.
+
+    nan in a draw without a best: where an option is nan, as a figure per newcomer is where nobody comes.
+    """
+    winners = (values == values.max(axis=-1, keepdims=True)).astype(np.float64)
+    number = winners.sum(axis=-1, keepdims=True)
+    return np.divide(winners, number, out=np.full_like(winners, np.nan), where=number > 0)
 
 
 def losses(values: np.ndarray) -> np.ndarray:

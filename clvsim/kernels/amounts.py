@@ -1,4 +1,5 @@
-"""What an order is worth before any lever: Gamma or lognormal around the customer's level, or always the same."""
+"""What an order is worth before any lever: Gamma or lognormal around the customer's level, always the same, or one of
+a list of prices."""
 
 import math
 
@@ -61,11 +62,24 @@ def lognormal_amount(laws, kept_nu, path, own, tick):
 
 
 @inline
+def listed_amount(products, path, tick):
+    """The price of one of the products, by their shares."""
+    first = np.uint64(path.draw * products.number)
+    u = uniform(path.base, rng.AMOUNT, tick)
+    j = 0
+    while j < products.number - 1 and u >= products.upto[first + np.uint64(j)]:
+        j += 1
+    return products.price[first + np.uint64(j)]
+
+
+@inline
 def new_amount(spend, kept_nu, rare, path, own, tick):
     if rare is None:
         return gamma_amount(spend, kept_nu, path, own, tick)
     if rare.lognormal.given:
         return lognormal_amount(rare.lognormal, kept_nu, path, own, tick)
+    if rare.products.given:
+        return listed_amount(rare.products, path, tick), own
     return gamma_amount(spend, kept_nu, path, own, tick)
 
 
@@ -89,8 +103,18 @@ def amount_of(spend, kept, rare, path, own, tick):
 
 
 @inline
-def first_amount(spend, path, amount):
+def basis_of_first(spend, rare, path, amount):
+    """What a newcomer's first order is a multiple of: an own amount, but of a list the mean price, so that all pay the
+    same."""
+    if rare is None:
+        return amount
+    return spend.nu_rate[path.law] if rare.products.given else amount
+
+
+@inline
+def first_amount(spend, rare, path, amount):
     """Of a newcomer's first order: of another size, and free with a chance that is common to all."""
+    amount = basis_of_first(spend, rare, path, amount)
     share = spend.first_paid[path.law]
     if share < 1.0 and uniform(path.base, rng.PAID, 0) >= share:
         return 0.0

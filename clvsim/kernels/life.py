@@ -36,7 +36,7 @@ class Mechanisms:
     """What a compiled loop knows. Without a mechanism it has no trace of it; with one it may still be idle."""
 
     levered: bool = False  # offers, contacts, margins that vary
-    special: bool = False  # mixtures, opportunities, lognormal amounts, free orders but first ones, campaigns, traces
+    special: bool = False  # mixtures, opportunities, lognormal or listed amounts, free later orders, campaigns, traces
 
 
 @room

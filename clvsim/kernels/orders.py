@@ -22,7 +22,7 @@ def sell(ground, rare, path, place, life, first):
     """The order itself; -> (traits, terms, amount)."""
     amount, own = amount_of(ground.spend, ground.kept, rare, path, life.own, life.now.tick)
     if first:
-        amount = first_amount(ground.spend, path, amount)
+        amount = first_amount(ground.spend, rare, path, amount)
     elif rare is not None:
         amount = later_amount(rare.shares, path, life.now.tick, amount)
     amount *= ground.weeks.spend[np.uint64(path.own_weeks + place.week)] * path.spend

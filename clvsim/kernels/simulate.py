@@ -52,6 +52,7 @@ def mechanisms_of(laws: Laws, offers: Offers, contacts: Contacts, clock: Clock, 
     flags = int(clock.flags[0])
     at_a_rate = laws.interval_days[0] == 0.0 and laws.stages_done.size == 1 and laws.order_sd.size == 0
     special = not at_a_rate or trace.rows.size > 0 or laws.paid_b.size > 0 or bool(offers.occasion.any())
+    special = special or laws.product_upto.size > 0
     levered = bool(flags & (MARGINS | LEVERED)) or offers.key.size > 0 or bool(contacts.exposed.any())
     return Mechanisms(levered or special, special)
 

@@ -96,6 +96,15 @@ class Lognormal(NamedTuple):
     order_sd: Flat
 
 
+class Products(NamedTuple):
+    """The same of amounts that are one of a list of prices, (d, number); idle unless `given`."""
+
+    given: bool
+    number: int
+    price: Flat
+    upto: Flat  # cumulative shares
+
+
 class Shares(NamedTuple):
     """Laws of the share of orders after the first that are paid, (d, columns); idle unless `given`."""
 
@@ -230,6 +239,7 @@ class Rare(NamedTuple):
     mixture: Mixture
     grid: Grid
     lognormal: Lognormal
+    products: Products
     shares: Shares
     campaigns: Campaigns
     trace: Trace

@@ -56,7 +56,9 @@ class Laws(NamedTuple):
     level_sd: np.ndarray  # level ~ Normal(level_mean + level_slope log λ, level_sd)
     level_slope: np.ndarray
     order_sd: np.ndarray  # all four are (0, 0) where amounts are not lognormal, else the three before
-    first_factor: np.ndarray  # a newcomer's first order = factor × a draw from the own spend law
+    product_price: np.ndarray  # (d, products) or an order is one of a list of prices, each up to its cumulative share;
+    product_upto: np.ndarray  # nu_rate is then their mean, and both are (0, 0) where there is no list
+    first_factor: np.ndarray  # a newcomer's first order = factor × a draw from the own spend law; of a list × its mean
     first_paid: np.ndarray  # chance that a newcomer's first order is paid; else its amount is 0
     paid_a: np.ndarray  # that of a customer's other orders ~ Beta(a, b); (0, 0) where all of them are paid
     paid_b: np.ndarray

@@ -15,6 +15,7 @@ from clvsim.models.retention.sbg import Sbg
 from clvsim.models.spend.fixed_price import FixedPrice
 from clvsim.models.spend.gamma_gamma import GammaGamma
 from clvsim.models.spend.lognormal import Lognormal
+from clvsim.models.spend.price_list import PriceList
 
 RETENTION: dict[str, Any] = {
     "bg_nbd": BgNbd,
@@ -26,4 +27,9 @@ RETENTION: dict[str, Any] = {
     "sbg": Sbg,
     "bdw": Bdw,
 }
-SPEND: dict[str, Any] = {"gamma_gamma": GammaGamma, "lognormal": Lognormal, "fixed_price": FixedPrice}
+SPEND: dict[str, Any] = {
+    "gamma_gamma": GammaGamma,
+    "lognormal": Lognormal,
+    "fixed_price": FixedPrice,
+    "price_list": PriceList,
+}

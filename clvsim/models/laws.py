@@ -98,13 +98,17 @@ class LifeLaw(NamedTuple):
 class SpendLaw(NamedTuple):
     """Amounts of orders: Gamma(order_shape, rate=nu), nu ~ Gamma(nu_shape, rate=nu_rate per unit of money).
 
-    Where `order_shape` is 0 amounts do not vary: each is of exactly `nu_rate` money.
+    Where `order_shape` is 0 amounts do not vary: each is of exactly `nu_rate` money. With `product_price` and
+    `product_upto`, each (draw, product), an order is of the first price whose cumulative share is above a uniform
+    number, and `nu_rate` is their mean; a newcomer's first order is `first_order_factor` times that mean.
     `order_shape` has shape (draw, 1), the others (draw, customer).
     """
 
     order_shape: np.ndarray
     nu_shape: np.ndarray
     nu_rate: np.ndarray
+    product_price: np.ndarray | None = None
+    product_upto: np.ndarray | None = None
 
 
 class LognormalLaw(NamedTuple):
@@ -124,6 +128,8 @@ def scaled(law: SpendLaw | LognormalLaw, factor: np.ndarray) -> SpendLaw | Logno
     """The same amounts times a factor of each customer, (customer,)."""
     if isinstance(law, LognormalLaw):
         return law._replace(level_mean=law.level_mean + np.log(factor))
+    if law.product_price is not None:
+        raise ValueError("a list of products has the same prices for all customers")
     return law._replace(nu_rate=law.nu_rate * factor)
 
 

@@ -19,7 +19,7 @@ _Switch = Annotated[bool, Field(strict=True)]
 
 
 class _Method(Frozen):
-    name: Literal["nuts", "laplace", "map", "observed", ""] = ""
+    name: Literal["nuts", "laplace", "map", "observed", "stated", ""] = ""
     from_file: _Switch = False
 
 

@@ -21,6 +21,7 @@ _LAYER_WORDS = {
     "process": "who happens to buy",
     "environment": "shocks common to all",
 }
+_STATED_WORDS = _LAYER_WORDS | {"assumption": "what is stated of customers, channels and levers"}
 _MAY_BE_AVERAGED = ("process", "environment")
 WHAT_IF = "what if"  # in the place of a probability, where what a lever rests on is stated and certain
 
@@ -325,20 +326,23 @@ def split_layers(text: str | Iterable[str]) -> tuple[str, ...]:
     return tuple(layer for layer in LAYERS if layer in present)
 
 
-def in_layers(layers: str | Iterable[str]) -> str:
-    """The layers of uncertainty in words: "how customers behave, what levers do and who happens to buy"."""
+def in_layers(layers: str | Iterable[str], *, stated: bool = False) -> str:
+    """The layers of uncertainty in words: "how customers behave, what levers do and who happens to buy".
+
+    `stated`: whether behaviour is, too."""
     present = split_layers(layers)
-    *first, last = [words for layer, words in _LAYER_WORDS.items() if layer in present] or ["nothing"]
+    all_words = _STATED_WORDS if stated else _LAYER_WORDS
+    *first, last = [words for layer, words in all_words.items() if layer in present] or ["nothing"]
     return f"{', '.join(first)} and {last}" if first else last
 
 
-def layer_note(basis: str, layers: str | Iterable[str]) -> str:
-    """Sentence on what a 90 % interval allows for and, on average, on what is averaged out."""
+def layer_note(basis: str, layers: str | Iterable[str], *, stated: bool = False) -> str:
+    """Sentence on what a 90 % interval allows for and, on average, on what is averaged out; `stated` as above."""
     present = split_layers(layers)
     if basis == "realised":
-        return f"90{fmt.NBSP}% interval of what may happen: it allows for {in_layers(present)}."
+        return f"90{fmt.NBSP}% interval of what may happen: it allows for {in_layers(present, stated=stated)}."
     averaged = [layer for layer in _MAY_BE_AVERAGED if layer not in present]
-    note = f"90{fmt.NBSP}% interval on average: it allows for {in_layers(present)}"
+    note = f"90{fmt.NBSP}% interval on average: it allows for {in_layers(present, stated=stated)}"
     return f"{note}, and averages out {in_layers(averaged)}." if averaged else f"{note}."
 
 
@@ -354,7 +358,7 @@ def average_notes(result: RunResult) -> list[str]:
 
 def _notes(result: RunResult, basis: str, chosen: Iterable[Row]) -> list[str]:
     groups: dict[tuple[str, ...], list[str]] = {}
-    has_levers = bool(levers(result)) or result.acquisition_known
+    has_levers = bool(levers(result)) or result.acquisition_known or bool(result.no_data)
     for row in chosen:
         layers = (layer for layer in split_layers(row.layers) if has_levers or layer != "assumption")
         names = groups.setdefault(tuple(layers), [])
@@ -362,20 +366,22 @@ def _notes(result: RunResult, basis: str, chosen: Iterable[Row]) -> list[str]:
         if label not in names:
             names.append(label)
     if len(groups) == 1:
-        return [layer_note(basis, next(iter(groups)))]
-    return [f"{', '.join(names)}: {layer_note(basis, layers)}" for layers, names in groups.items()]
+        return [layer_note(basis, next(iter(groups)), stated=bool(result.no_data))]
+    return [
+        f"{', '.join(names)}: {layer_note(basis, layers, stated=bool(result.no_data))}"
+        for layers, names in groups.items()
+    ]
 
 
 def people_note(result: RunResult) -> str:
     """How many people a figure per customer is the mean of."""
-    of_today = f"the {fmt.number(result.customers)} customers of today"
+    of_today = [f"Figures per customer are means over the {fmt.number(result.customers)} customers of today"]
     newcomers = figures(result).get((baseline(result).name, "newcomers"))
-    of_newcomers = ""
+    of_newcomers = []
     if newcomers is not None and math.isfinite(newcomers.best.mean):
-        of_newcomers = (
-            f", figures per newcomer or visitor over the plan’s {metric_cell(result, newcomers).value} newcomers"
-        )
-    return (
-        f"Figures per customer are means over {of_today}{of_newcomers}; what a single customer may bring is far less "
-        "sure, and is in customers.parquet."
-    )
+        number = metric_cell(result, newcomers).value
+        means = "" if result.customers else " are means"
+        of_newcomers = [f"figures per newcomer or visitor{means} over the plan’s {number} newcomers"]
+    sentence = ", ".join([*(of_today if result.customers else []), *of_newcomers])
+    where = ", and is in customers.parquet" if result.customers else ""
+    return f"{sentence[:1].upper()}{sentence[1:]}; what a single customer may bring is far less sure{where}."

@@ -1,6 +1,7 @@
 """Where numbers come from, in words: four kinds of evidence, the question that each answers, and warnings."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from clvsim.report import display
 from clvsim.report import format as fmt
@@ -26,6 +27,11 @@ def of(assumption: Assumption) -> str:
     return "log" if assumption.kind == "learned" else assumption.evidence
 
 
+def as_stated(scenario: ScenarioDescription) -> ScenarioDescription:
+    """A lever of a business that is stated: whatever is known of the lever, what it brings rests on stated numbers."""
+    return replace(scenario, evidence="stated") if scenario.interventions else scenario
+
+
 def beside(scenario: ScenarioDescription) -> str:
     """The evidence that stands beside a lever: the weakest of the numbers on which it rests what the lever brings."""
     return WORDS.get(scenario.evidence, "")
@@ -37,12 +43,15 @@ def question(scenario: ScenarioDescription) -> str:
 
 
 def premise(result: RunResult, scenario: ScenarioDescription) -> str:
-    """The stated numbers that a scenario rests on, as what comes after "If"."""
+    """The stated numbers that a scenario rests on, as what comes after "If"; those of a stated business first."""
+    of_business = ["the business is as stated"] if result.no_data else []
     stated = [a for a in scenario.assumptions if a.drives and of(a) == "stated"]
     phrases = [_phrase(result, a) for a in stated[:_MOST_PREMISES]]
     if len(stated) > _MOST_PREMISES:
         phrases.append(f"{len(stated) - _MOST_PREMISES} more numbers are as stated")
-    return " and ".join(phrases)
+    if not phrases:
+        return " and ".join(of_business)
+    return f"{' and '.join([*of_business, *phrases])} (stated, not tested)"
 
 
 def _phrase(result: RunResult, assumption: Assumption) -> str:

@@ -15,8 +15,10 @@ from clvsim.models.around.several import several_of
 from clvsim.models.fitted import FittedModels
 from clvsim.models.laws import PACE, RECOVERY
 from clvsim.models.protocol import RetentionModel
+from clvsim.models.single import Single
 from clvsim.models.spend import paid
 from clvsim.models.spend.trend import used
+from clvsim.models.stated import is_stated
 from clvsim.report import format as fmt
 from clvsim.simulation.config import FinanceConfig
 from clvsim.types import Assumption, CustomerSummary, QualityLine
@@ -59,8 +61,8 @@ def model_facts(
             for name, values in draws.items()
         ),
         *spend.facts(draws),
-        ("How the posterior was drawn", fitted.method),
-        *spend_checks(fitted, summary),
+        ("How the draws came about" if is_stated(fitted) else "How the posterior was drawn", fitted.method),
+        *([] if is_stated(fitted) else spend_checks(fitted, summary)),
         *decision_facts(comparison, finance),
     )
 
@@ -175,6 +177,18 @@ def decision_facts(comparison: "Comparison", finance: FinanceConfig) -> list[Fac
             amount = fmt.money(evpi, fmt.last_place([evpi], comparison.evpi.mcse), finance.currency)
         facts.append(("The most that perfect information could add to the choice", amount))
     return facts
+
+
+def single_newcomers(single: Single, months: int, currency: str, *, renewing: bool) -> str:
+    """A sentence on what the mean over newcomers hides."""
+    median, top = (
+        fmt.money(value, fmt.last_place([value], digits=2), currency) for value in (single.median, single.top)
+    )
+    verb = "pay" if renewing else "order"
+    return (
+        f"Of new customers {fmt.share(single.once)} {verb} once; half bring at most {median} of revenue within "
+        f"{fmt.months(months)}, and one in ten at least {top}."
+    )
 
 
 def spread(values: np.ndarray) -> str:

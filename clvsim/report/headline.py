@@ -31,9 +31,9 @@ def _about_lever(result: RunResult, scenario: ScenarioDescription, figure: Figur
         return f"{name} makes no difference {span}: {words.same} in every simulated future."
     if scenario.evidence == "stated":
         effect = words.more if best.delta_mean > 0 else words.less
+        subject = name if result.no_data else "that"
         return (
-            f"If {evidence.premise(result, scenario)} (stated, not tested), that {effect.format(size)} {span} "
-            f"({INTERVAL} {intervals})."
+            f"If {evidence.premise(result, scenario)}, {subject} {effect.format(size)} {span} ({INTERVAL} {intervals})."
         )
     sure = _sure(result, figure)
     if best.delta_p05 > 0:
@@ -139,10 +139,10 @@ def whose_months(result: RunResult) -> str:
     horizon, coming = result.horizon_months, result.arrival_months
     if not result.acquisition_known or not coming:
         return ""
+    of_today = "from today for customers of today, and " if result.customers else ""
     return (
-        f"“Over {fmt.months(horizon)}” counts from today for customers of today, and for each new customer from the "
-        f"day they come; new ones come for {fmt.months(coming)}, so the last of the money comes "
-        f"up to {fmt.months(coming + horizon)} from today."
+        f"“Over {fmt.months(horizon)}” counts {of_today}for each new customer from the day they come; new ones come "
+        f"for {fmt.months(coming)}, so the last of the money comes up to {fmt.months(coming + horizon)} from today."
     )
 
 
@@ -155,7 +155,26 @@ def left_out(result: RunResult) -> str:
     return f"{line.label}: {count}, {orders}, are outside all figures (data.customers_since)."
 
 
+def _about_newcomers(result: RunResult) -> str:
+    """Of a business without customers: what those who are to come bring, their cost taken off where a margin is
+    known."""
+    figures, base = display.figures(result), display.baseline(result).name
+    brought, number = figures[base, "customer_equity"], figures[base, "newcomers"]
+    best, may = brought
+    place = fmt.last_place((best.mean, may.p05, may.p95), display.larger(best.mean_mcse, may.mean_mcse))
+    amount, *ends = (fmt.money(v, place, result.currency) for v in (best.mean, may.p05, may.p95, best.p05, best.p95))
+    may_be, average = f"{ends[0]} to {ends[1]}", f"{ends[2]} to {ends[3]}"
+    worth = "bring about {} after what they cost" if result.margin_known else "bring in about {} of revenue"
+    return (
+        f"If the business is as stated, the {display.metric_cell(result, number).value} customers who are to come "
+        f"within {fmt.months(result.arrival_months)} {worth.format(amount)}, over {fmt.months(result.horizon_months)} "
+        f"of each one’s life ({INTERVAL} {may_be}{_if_other(average, may_be)})."
+    )
+
+
 def _about_today(result: RunResult) -> str:
+    if not result.customers:
+        return _about_newcomers(result)
     figure = display.figures(result).get((display.baseline(result).name, "rlv_total"))
     customers = fmt.number(result.customers)
     active = result.active_contracts
@@ -169,13 +188,17 @@ def _about_today(result: RunResult) -> str:
     interval = f"({INTERVAL} {may_be}{_if_other(average, may_be)})"
     if result.margin_known:
         return (
-            f"The {customers} customers{of_today} are worth about {amount} over the next {result.horizon_months} "
-            f"months {interval}."
+            f"{_if_stated(result)} {customers} customers{of_today} are worth about {amount} over the next "
+            f"{result.horizon_months} months {interval}."
         )
     return (
-        f"The {customers} customers{of_today} are expected to bring in about {amount} of revenue over the next "
-        f"{fmt.months(result.horizon_months)} {interval}."
+        f"{_if_stated(result)} {customers} customers{of_today} are expected to bring in about {amount} of revenue "
+        f"over the next {fmt.months(result.horizon_months)} {interval}."
     )
+
+
+def _if_stated(result: RunResult) -> str:
+    return "If the business is as stated, the" if result.no_data else "The"
 
 
 class _Phrases(NamedTuple):

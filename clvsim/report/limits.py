@@ -12,6 +12,8 @@ _LAYER_WORDS = {
     "assumption": "what levers do",
 }
 
+_STATED_WORDS = _LAYER_WORDS | {"assumption": "what is stated of customers, channels and levers"}
+
 _NUMBER_STATED = "Visitors, conversion and cost per visitor are inputs and stay constant"
 _NUMBER_OF_THE_LOG = (
     "Their number is learned from the log and goes on with a growth that fades: no campaign, and no market that is "
@@ -22,11 +24,13 @@ _NUMBER_OF_THE_LOG = (
 def limits(result: RunResult) -> list[tuple[str, str]]:
     """Limits as (heading, sentence or two), only those that touch this run."""
     present = split_layers(result.layers)
-    missing = [_LAYER_WORDS[layer] for layer in _LAYER_WORDS if layer not in present]
+    words = _STATED_WORDS if result.no_data else _LAYER_WORDS
+    known = [layer for layer in words if not (result.no_data and layer == "parameter")]
+    missing = [words[layer] for layer in known if layer not in present]
     entries = [
         (
             "What intervals contain",
-            f"This run varies {', '.join(_LAYER_WORDS[layer] for layer in present)}."
+            f"This run varies {', '.join(words[layer] for layer in present)}."
             + (f" It does not vary {', '.join(missing)}." if missing else "")
             + (" What the models that share the draws disagree about is in it, and no more." if result.models else "")
             + f" No interval covers {'what none of them knows' if result.models else 'a wrong model'}"
@@ -39,13 +43,7 @@ def limits(result: RunResult) -> list[tuple[str, str]]:
             "the evidence leaves open: they scatter less, and no single future need lie among them. Scenarios are "
             "compared on the same people with the same luck.",
         ),
-        (
-            "Effects are not in the log",
-            "The log says how customers behave today. How a lever changes that comes from an experiment, a judgement "
-            "with a source or a number that somebody stated, each listed above; if it is wrong, so is the difference. "
-            "What follows if a number is right, and what a test showed, are two questions. Effects of combined levers "
-            "multiply; that they neither help nor hinder each other is itself an assumption.",
-        ),
+        _effects(result),
         *_behaviour_limits(result),
         (
             "Shocks to all customers",
@@ -77,9 +75,7 @@ def limits(result: RunResult) -> list[tuple[str, str]]:
         entries.append(
             (
                 "Newcomers",
-                f"{_NUMBER_OF_THE_LOG if result.arrivals else _NUMBER_STATED}; newcomers are taken to behave "
-                "like the customers in the log, whichever channel they come from, but for what a lever says of those "
-                "whom it brings in addition.",
+                _newcomers(result),
             )
         )
     if not result.margin_known:
@@ -110,6 +106,29 @@ def limits(result: RunResult) -> list[tuple[str, str]]:
     return entries
 
 
+def _effects(result: RunResult) -> tuple[str, str]:
+    if result.no_data:
+        known, heading = "How customers behave is stated and not learned, like what they pay", "Nothing is learned"
+    else:
+        known, heading = "The log says how customers behave today", "Effects are not in the log"
+    return (
+        heading,
+        f"{known}. How a lever changes that comes from an experiment, a judgement "
+        "with a source or a number that somebody stated, each listed above; if it is wrong, so is the difference. "
+        "What follows if a number is right, and what a test showed, are two questions. Effects of combined levers "
+        "multiply; that they neither help nor hinder each other is itself an assumption.",
+    )
+
+
+def _newcomers(result: RunResult) -> str:
+    number = _NUMBER_OF_THE_LOG if result.arrivals else _NUMBER_STATED
+    whom = "as stated" if result.no_data else "like the customers in the log"
+    return (
+        f"{number}; newcomers are taken to behave {whom}, whichever channel they come from, but for what a lever says "
+        "of those whom it brings in addition."
+    )
+
+
 def _seasons_and_levels(result: RunResult) -> str:
     """What the fitted calendar is taken to do, and what no model contains."""
     recurring = {"season", "promotion"} & set(result.calendar_effects)
@@ -129,12 +148,16 @@ def _seasons_and_levels(result: RunResult) -> str:
 def _shock_size(result: RunResult) -> str:
     if any(a.kind == "learned" for a in result.assumptions if a.path.startswith("environment.")):
         return "Their size is learned from how far months of the log differ; how fast they fade is assumed."
-    return "Their size and how fast they fade are assumed, not estimated from the data."
+    return "Their size and how fast they fade are assumed" + (
+        "." if result.no_data else ", not estimated from the data."
+    )
 
 
 def _behaviour_limits(result: RunResult) -> list[tuple[str, str]]:
     """Limits on staying and buying: lost customers, and what stays as it is."""
     not_modelled = _seasons_and_levels(result)
+    if result.no_data:
+        return [_as_stated(result, not_modelled)]
     if result.active_contracts is not None:
         return [
             (
@@ -162,6 +185,19 @@ def _behaviour_limits(result: RunResult) -> list[tuple[str, str]]:
             + not_modelled,
         ),
     ]
+
+
+def _as_stated(result: RunResult, not_modelled: str) -> tuple[str, str]:
+    """How the customers of a business that is stated live; those of today are as if they had just come."""
+    of_today = (
+        "Customers of today are taken to have just placed their first order, which understates them where customers "
+        "differ: those who have stayed are better than those who come. "
+    )
+    return (
+        "Behaviour is stated, and lasts",
+        f"{of_today if result.customers else ''}Each customer’s own way of ordering and paying stays as it is "
+        f"until a lever changes it. Stated numbers are drawn independently of each other. {not_modelled}",
+    )
 
 
 def terms(result: RunResult) -> list[tuple[str, str]]:
@@ -196,5 +232,9 @@ def terms(result: RunResult) -> list[tuple[str, str]]:
             if result.margin_known
             else f"How much {metric} one forgoes on average by choosing this scenario when another turns out better.",
         ),
-        ("Today", f"{result.today:%d %B %Y}, the last day the model was fitted on."),
+        (
+            "Today",
+            f"{result.today:%d %B %Y}, the "
+            + ("day on which the simulation starts." if result.no_data else "last day the model was fitted on."),
+        ),
     ]

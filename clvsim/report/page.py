@@ -28,6 +28,7 @@ from clvsim.texts import visible
 from clvsim.types import Assumption, RunResult, ScenarioDescription, TraceLine
 
 EXAMPLE = "example effect"
+OF_A_BEGINNER = ("share_repaying", "newcomers", "pav_per_newcomer")  # key figures without customers of today
 WORD_JOINER = "\u2060"  # keeps a minus and its dollar on one line
 
 
@@ -194,10 +195,10 @@ def cards(result: RunResult) -> list[Card]:
         Card(label, cell.value, f"{cell.interval}; {note}".removeprefix("; "))
         for label, cell, note in figures[: 4 - len(key_figures)]
     ]
-    for metric in ("ltv_cac", "rlv_per_customer", "customer_equity"):
+    for metric in ("ltv_cac", "rlv_per_customer", "customer_equity", *(() if result.customers else OF_A_BEGINNER)):
         if len(key_figures) < 4:
             key_figures += baseline_cards(metric)
-    if len(key_figures) < 4:
+    if len(key_figures) < 4 and result.customers:
         key_figures.append(Card("Customers of today", fmt.number(result.customers), f"as of {result.today:%d %B %Y}"))
     return key_figures
 
@@ -246,7 +247,7 @@ def _decision_layers(result: RunResult) -> list[str]:
     if figure is None:
         return []
     rows = (figure.may, figure.best) if figure.on_average else (figure.may,)
-    return [display.layer_note(row.basis, row.layers) for row in rows]
+    return [display.layer_note(row.basis, row.layers, stated=bool(result.no_data)) for row in rows]
 
 
 def _decision_notes(result: RunResult) -> list[str]:
@@ -294,8 +295,9 @@ def _payback_layers(result: RunResult) -> str:
     for metric in ("payback_months", "p_payback_12_months", "pav_per_newcomer"):
         figure = table.get((display.baseline(result).name, metric))
         if figure is not None:
-            return display.layer_note(figure.best.basis, figure.best.layers).replace("interval", "band")
-    return display.layer_note("expected", result.layers).replace("interval", "band")
+            basis, layers = figure.best.basis, figure.best.layers
+            return display.layer_note(basis, layers, stated=bool(result.no_data)).replace("interval", "band")
+    return display.layer_note("expected", result.layers, stated=bool(result.no_data)).replace("interval", "band")
 
 
 def _assumption(result: RunResult, assumption: Assumption) -> AssumptionLine:

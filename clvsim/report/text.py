@@ -15,6 +15,7 @@ from clvsim.report.several import shares
 from clvsim.types import QualityLine, RunResult, ScenarioDescription
 
 READY = "Ready: this log can be fitted and simulated."
+READY_WITHOUT_DATA = "Ready: this business can be simulated. There is no data: every number is stated."
 ALARM = "UNEVEN SPEND: "
 WIDTH = 100
 _WARNINGS = 5  # that the terminal shows
@@ -35,6 +36,8 @@ def tables(result: RunResult) -> str:
         if result.synthetic
         else []
     )
+    if result.no_data:
+        parts.append(_wrapped(f"NO DATA: {result.no_data}"))
     if result.poor_fit:
         parts.append(_wrapped("POOR FIT: convergence checks failed and were overridden; do not rely on these figures."))
     elif result.draft:
@@ -49,6 +52,7 @@ def tables(result: RunResult) -> str:
         discounted(result),
         left_out(result),
         result.arrivals,
+        result.single,
         whose_months(result),
         holdout_in_short(result),
         result.models,

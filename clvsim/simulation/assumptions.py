@@ -126,14 +126,17 @@ def environment_assumptions(
     *,
     contracts: bool,
     dated: bool,
+    stated: bool = False,
 ) -> tuple[Assumption, ...]:
     """The size of shocks common to all customers, `sd`, and of their level's slope, `level_sd`, each (draws,); nothing
-    where they are turned off. `dated`: whether the data say when orders were."""
+    where they are turned off. `dated`: whether the data say when orders were; `stated`: whether there are none."""
     if environment.sd_prior == 0:
         return ()
     memory = f"month-to-month correlation {environment.autocorrelation:g}"
-    text = f"half-normal with sd {environment.sd_prior:g}, {memory}; assumed, not estimated from the data"
-    if environment.learn and not dated:
+    text = f"half-normal with sd {environment.sd_prior:g}, {memory}; assumed" + (
+        "" if stated else ", not estimated from the data"
+    )
+    if environment.learn and not dated and not stated:
         text += f", which {'do not date renewals' if contracts else 'do not date orders'}"
     moves = "hazard" if contracts else "order rate"
     level: tuple[Assumption, ...] = ()

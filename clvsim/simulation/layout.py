@@ -54,7 +54,7 @@ class Layout:
 
     @property
     def first_new_cohort(self) -> int:
-        return int(self.cohort.max()) + 1
+        return int(self.cohort.max(initial=-1)) + 1  # a business that begins has no customers yet
 
 
 def make_layout(

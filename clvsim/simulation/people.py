@@ -110,7 +110,7 @@ class Part(NamedTuple):
 
 def listed(customers: pd.DataFrame, targets: Targets) -> tuple[np.ndarray, list[Part], int]:
     """Of each customer the part, (c,), as a place among those that occur; and how many may occur whoever is the top."""
-    if not targets.listings and not targets.hold_outs:
+    if (not targets.listings and not targets.hold_outs) or customers.empty:
         return np.zeros(len(customers), np.int64), [Part()], 1
     stratum = targets.stratum(rng.text_keys(customers["customer_id"].tolist()))
     among = [candidates(customers, listing) for listing in targets.listings]
@@ -268,6 +268,8 @@ def _newcomer_laws(fitted: FittedModels, life_laws: Callable[[Params, float], Li
 
 
 BY_COMPONENT = ("weight", "rate_shape", "rate_rate", "mu_shape", "mu_rate", "drop_a", "drop_b", "buy_a", "buy_b")
+PRODUCTS = ("product_price", "product_upto")
+GAMMA = tuple(name for name in SpendLaw._fields if name not in PRODUCTS)
 ABSENT = np.zeros((0, 0))
 
 
@@ -291,8 +293,10 @@ def join_laws(
     def by_component(value: np.ndarray | None) -> np.ndarray:
         return seal(ABSENT) if value is None else broadcast(value, people + components).reshape(draws, -1)
 
-    scalars = {"p_alive": life.p_alive, "first_factor": first_factor, "first_paid": shares.first, **spend._asdict()}
-    absent = (SpendLaw if isinstance(spend, LognormalLaw) else LognormalLaw)._fields
+    amounts = {name: value for name, value in spend._asdict().items() if name not in PRODUCTS}
+    scalars = {"p_alive": life.p_alive, "first_factor": first_factor, "first_paid": shares.first, **amounts}
+    absent = (*GAMMA, *PRODUCTS) if isinstance(spend, LognormalLaw) else LognormalLaw._fields
+    listed = {} if isinstance(spend, LognormalLaw) else {name: getattr(spend, name) for name in PRODUCTS}
     if shares.a is None:
         absent = (*absent, "paid_a", "paid_b")
     else:
@@ -300,6 +304,7 @@ def join_laws(
     return Laws(
         **{f: broadcast(v, people) for f, v in scalars.items()},
         **{f: seal(ABSENT) for f in absent},
+        **{f: seal(ABSENT if v is None else v) for f, v in listed.items()},
         **{f: by_component(getattr(life, f)) for f in BY_COMPONENT},
         stages_done=broadcast(life.stages_done, components or (1,)),
         regularity=seal(np.broadcast_to(np.asarray(life.regularity, np.float64), (draws,))),

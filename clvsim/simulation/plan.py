@@ -96,17 +96,20 @@ def make_plan(
     seed: int,
     renewing: bool = False,
     value: np.ndarray | None = None,
+    prices: np.ndarray | None = None,
 ) -> RunPlan:
     """Plan the simulation of `names`, the baseline first; `library` is what `combine` refers to.
 
     `renewing`: whether customers hold contracts, which levers on an order rate do nothing to. `value` (c,) is what each
     of today's customers is expected to bring (`expected.expected_value`), nan of those known to be lost: without it a
-    plan with a `who.top` is `provisional`, which says as much as is known before anything is fitted.
+    plan with a `who.top` is `provisional`, which says as much as is known before anything is fitted. `prices`: typical
+    ones, which set the scale of money where no customer has paid yet.
 
     Raises ConfigError when an effect does not fit, an intervention can never act or picks nobody, newcomers cannot be
     learned from the log, or the ledgers would be too large.
     """
-    economics = Economics.from_finance(finance, money_scale(typical_amounts(summary.customers)))
+    amounts = typical_amounts(summary.customers) if prices is None else prices
+    economics = Economics.from_finance(finance, money_scale(amounts))
     acquisition, seen = acquisition.resolved, first_orders(summary) if acquisition.from_log else None
     levers = levers_of(library, [BASELINE, *names])
     layout = make_layout(

@@ -11,6 +11,7 @@ import pandas as pd
 from clvsim.errors import ConfigError
 from clvsim.models.diagnostics import effective_draws
 from clvsim.models.fitted import FittedModels, implausible_draws
+from clvsim.models.stated import is_stated
 from clvsim.scenario import BASELINE, CompiledScenario, Scenario
 from clvsim.simulation import engine, people
 from clvsim.simulation.arrivals import Acquired, ArrivalPlan, newcomer_blocks, plan_arrivals, sum_acquired
@@ -64,6 +65,7 @@ class Simulation:
     horizon_months: int
     assumptions: tuple[Assumption, ...]
     notes: tuple[str, ...]
+    stated: bool  # whether behaviour is, so that what varies of it is an assumption
     effective_draws: float  # independent draws that the posterior's are worth, at most `draws`
 
     @property
@@ -217,8 +219,10 @@ def simulate_plan(
             worlds.level_sd,
             contracts=fitted.retention.renewing,
             dated=summary.dated.repeat_orders_by_day is not None,
+            stated=is_stated(fitted),
         ),
         notes=notes_of(plan, fitted, simulated),
+        stated=is_stated(fitted),
         effective_draws=effective_draws(fitted.posterior, worlds.draws),
     )
 
@@ -337,7 +341,7 @@ def run_blocks(
     progress: Progress | None,
 ) -> np.ndarray:
     """Simulate all blocks, adding to the jobs' ledgers; return quantiles of each existing customer's value, (c, 3)."""
-    quantiles = []
+    quantiles = [np.empty((0, 3))]
     for number, block in enumerate(blocks):
         totals = engine.run_block(block, jobs, setting, threads, per_customer=not block.newcomers)
         if totals is not None:

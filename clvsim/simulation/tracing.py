@@ -154,13 +154,16 @@ class World(NamedTuple):
 def chosen(
     world: World, fitted: FittedModels, summary: CustomerSummary, customers: pd.DataFrame, number: int
 ) -> list[Person]:
-    """The customers to follow: of three one is a newcomer, where there are any. No random number decides.
+    """The customers to follow: of three one is a newcomer, where there are any; all are where nobody is a customer
+    today. No random number decides.
 
     Today's: of median expected value, with most orders, silent for longest after more than one order, then by expected
     value from the lowest to the highest in equal steps. Newcomers: the first one, the first whom a lever brings in
     addition, then those after the first. Ties go to the id that comes first as a text. Contracts that are known to have
     ended are left alone.
     """
+    if summary.customers.empty:
+        return chosen_newcomers(world, fitted, number)
     new = chosen_newcomers(world, fitted, number // 3)
     return [*chosen_existing(world.plan, fitted, summary, customers, number - len(new)), *new]
 

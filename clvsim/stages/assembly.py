@@ -5,14 +5,25 @@ from typing import TYPE_CHECKING
 from clvsim import __version__
 from clvsim.config import RunConfig
 from clvsim.data.material import Material
+from clvsim.data.tables.stated import NO_DATA
 from clvsim.models.diagnostics import failed
 from clvsim.models.fitted import FittedModels
+from clvsim.models.single import sample_single
+from clvsim.models.stated import stated_assumptions
 from clvsim.provenance import file_names, quality_with_file_names
 from clvsim.report import model_scores, titles
 from clvsim.runfolder import RunContext
 from clvsim.scenario import ambiguous_names
 from clvsim.stages.steps import utc_now, vocabulary
-from clvsim.types import ModelScore, RunResult, ScenarioDescription, Tracking
+from clvsim.types import (
+    DAYS_PER_MONTH,
+    ContractFigures,
+    CustomerSummary,
+    ModelScore,
+    RunResult,
+    ScenarioDescription,
+    Tracking,
+)
 
 if TYPE_CHECKING:
     from clvsim.comparison import Comparison
@@ -44,7 +55,14 @@ def assemble(
     acquisition = bool(config.acquisition.brings)
     model_facts = facts.model_facts(fitted, summary, comparison, config.finance)
     scenarios = tuple(scenario_description(simulation, name) for name in config.names)
-    contracts = contract_figures(fitted.first(config.simulation.draws), summary, material.payments, material.trials)
+    assumptions = facts.finance_assumptions(config.finance) + simulation.assumptions
+    if config.stated:
+        scenarios = tuple(map(evidence.as_stated, scenarios))
+        assumptions = stated_assumptions(config.retention, config.spend, simulation.draws, config.seed) + assumptions
+    contracts = None
+    if not config.stated:
+        first = fitted.first(config.simulation.draws)
+        contracts = contract_figures(first, summary, material.payments, material.trials)
     if scores:
         model_facts += model_scores.facts(scores, config.simulation.horizon_months, vocabulary(config))
     if models:
@@ -79,20 +97,22 @@ def assemble(
         tracking=tracking,
         quality=material.quality,
         diagnostics=posterior.diagnostics,
-        assumptions=facts.finance_assumptions(config.finance) + simulation.assumptions,
+        assumptions=assumptions,
         model_facts=model_facts,
         models=models.short if models else "",
         arrivals=arrivals,
         calendar_effects=facts.fitted_kinds(fitted.retention),
         warnings=facts.quality_warnings(material.quality) + posterior.warnings,
         who_is_lost=fitted.retention.WHO_IS_LOST,
-        active_contracts=contracts.total.active if contracts else None,
+        active_contracts=active_contracts(config, summary, contracts),
         contracts=contracts,
         merged_days=summary.opportunity_days,
         shared_period=summary.shared_period,
-        draft=posterior.is_draft or not has_sampled_parameters(simulation),
+        draft=not simulation.stated and (posterior.is_draft or not has_sampled_parameters(simulation)),
         poor_fit=bool(failed(posterior.diagnostics)),
         money_alarm=fitted.spend.alarm(posterior.spend),
+        single=single_newcomers(config, fitted),
+        no_data=NO_DATA if config.stated else "",
         synthetic=material.synthetic,
         metric=config.report.metric,
         lever_warnings=(
@@ -103,6 +123,24 @@ def assemble(
         ),
         notes=comparison.notes + simulation.notes,
     )
+
+
+def single_newcomers(config: RunConfig, fitted: FittedModels) -> str:
+    """The sentence on how newcomers of a stated business differ; "" of other runs, and where nobody comes."""
+    from clvsim.report import facts
+
+    if not config.stated or not config.acquisition.brings:
+        return ""
+    months = config.simulation.horizon_months
+    single = sample_single(fitted, months * DAYS_PER_MONTH, config.seed % 2**32)
+    return facts.single_newcomers(single, months, config.finance.currency, renewing=config.retention.renewing)
+
+
+def active_contracts(config: RunConfig, summary: CustomerSummary, contracts: ContractFigures | None) -> int | None:
+    """Contracts of today: all that are stated, or those that the log shows to be active; None where there are none."""
+    if config.stated:
+        return len(summary.customers) if config.retention.renewing else None
+    return contracts.total.active if contracts else None
 
 
 def scenario_description(simulation: "Simulation", name: str) -> ScenarioDescription:

@@ -16,7 +16,7 @@ from clvsim.models.compare import compared_models
 from clvsim.models.fit import learnable
 from clvsim.report import evidence
 from clvsim.report.advice import advice, hanging, sentence
-from clvsim.report.text import READY, quality_table
+from clvsim.report.text import READY, READY_WITHOUT_DATA, quality_table
 from clvsim.runfolder import RunContext
 from clvsim.scenario import ambiguous_names
 from clvsim.stages.newcomers import with_newcomers
@@ -35,9 +35,8 @@ def check(config: RunConfig, ctx: RunContext) -> int:
     plan = plan_run(config, material.summary)
     material = with_newcomers(material, plan)
     descriptions = [scenario.compiled.description for scenario in plan.scenarios.values()]
-    retention = configured(config.retention, material.summary) if config.retention.renewing else config.retention
     warnings = (
-        *retention.remarks(material.summary),
+        *remarks(config, material),
         *evidence.warnings(descriptions),
         *ambiguous_names(config.library, config.names),
     )
@@ -62,13 +61,23 @@ def check(config: RunConfig, ctx: RunContext) -> int:
     if as_json:
         say_json(answer(ctx.command, config, material, found, warnings), ctx.say)
         return 0
-    ctx.say(f"\n{READY}")
+    ctx.say(f"\n{READY_WITHOUT_DATA if config.stated else READY}")
     ctx.say(next_step(ctx.command, config, material.quality))
     return 0
 
 
+def remarks(config: RunConfig, material: Material) -> tuple[str, ...]:
+    """What the retention model can say before anything is fitted; nothing of one that is stated."""
+    if config.stated:
+        return ()
+    retention = configured(config.retention, material.summary) if config.retention.renewing else config.retention
+    return retention.remarks(material.summary)
+
+
 def require_learnable(config: RunConfig, material: Material) -> None:
     """Raises DiagnosticsError where the models have nothing to learn from."""
+    if config.stated:
+        return
     require_payments(config, material, material.summary)
     for model in compared_models(config.retention, config.fit.compare).values():
         for_each_model(model, lambda one: learnable(material.summary, one, config.spend))

@@ -4,6 +4,7 @@ import textwrap
 
 from clvsim import archive
 from clvsim.config import RunConfig
+from clvsim.errors import ConfigError
 from clvsim.report import model_scores
 from clvsim.report.text import posterior_table
 from clvsim.runfolder import RunContext, writing
@@ -24,8 +25,10 @@ from clvsim.types import DAYS_PER_MONTH
 def fit(config: RunConfig, ctx: RunContext) -> int:
     """Fit both models, print the posterior, write `posterior.nc` and `run.json`; compare those of `fit.compare`.
 
-    Up to `data.calibration_end` where it is given, else up to today.
+    Up to `data.calibration_end` where it is given, else up to today. Raises ConfigError where there is no data.
     """
+    if config.stated:
+        raise ConfigError([("data", "fit needs data; a business that is stated has nothing to fit: clvsim run")])
     material = read_data(config, ctx)
     config = with_findings(config, material, ctx)
     summary = material.check.summary if material.check and not material.check.chosen else material.summary

@@ -20,6 +20,7 @@ from clvsim.models.auto import (
 )
 from clvsim.models.compare import fit_all, with_others
 from clvsim.models.fitted import FittedModels
+from clvsim.models.stated import stated_models
 from clvsim.report import several
 from clvsim.runfolder import RunContext
 from clvsim.stages.steps import enough_draws, fit_models
@@ -48,8 +49,12 @@ class Fits:
 def fit_run(config: RunConfig, material: Material, ctx: RunContext) -> Fits:
     """Fit the run's models to the log as of today, and to what was known where it is cut to check them.
 
-    The values of the run rest on the former only; of models that share the draws the weights rest on both.
+    The values of the run rest on the former only; of models that share the draws the weights rest on both. Laws that
+    are stated are drawn, and checked by nothing.
     """
+    if config.stated:
+        own = stated_models(config.retention, config.spend, config.fit.draws, config.seed)
+        return Fits({own.retention.kind: own})
     if isinstance(config.retention, Auto) and not config.fit.posterior:
         return _fit_several(config, config.retention, material, ctx)
     by_name = fit_models(config, material.summary, ctx)

@@ -12,6 +12,7 @@ from clvsim.interventions.base import REFERRED
 from clvsim.metrics import applicable, require_expectation
 from clvsim.models.around.pooling import configured
 from clvsim.models.auto import for_each_model
+from clvsim.models.stated import typical_prices
 from clvsim.simulation.plan import RunPlan, make_plan
 from clvsim.stages.cautions import contract_keys
 from clvsim.types import DAYS_PER_WEEK, CustomerSummary
@@ -40,6 +41,7 @@ def plan_run(config: RunConfig, summary: CustomerSummary, value: np.ndarray | No
             seed=config.seed,
             renewing=config.retention.renewing,
             value=value,
+            prices=typical_prices(config.spend) if config.stated else None,
         )
     except ConfigError as error:
         raise ConfigError([*problems, *error.problems]) from None
@@ -50,6 +52,7 @@ def plan_run(config: RunConfig, summary: CustomerSummary, value: np.ndarray | No
         visitors=bool(config.acquisition.channels),
         cost=config.acquisition.costs_money,
         margin=plan.economics.margin_known,
+        existing=len(summary.customers) > 0,
         has_contacts=plan.has_contacts,
         referring=REFERRED in plan.layout.groups,
     ):
@@ -60,6 +63,8 @@ def plan_run(config: RunConfig, summary: CustomerSummary, value: np.ndarray | No
 
 def require_payments(config: RunConfig, material: Material, summary: CustomerSummary) -> None:
     """Raises DiagnosticsError where nothing can be learned of repeat orders or of their amounts, with what to type."""
+    if config.stated:
+        return
     signs = material.signs
     require_repeat_orders(summary)
     try:

@@ -52,7 +52,8 @@ def run(config: RunConfig, ctx: RunContext) -> int:
             plan, fits.own, summary, config.report.metric, lambda done, total: advance(1)
         )
     inside = look_inside(config, plan, fits.own, summary, simulation)
-    material = with_share_beyond(material, fits.own, simulation)
+    if not config.stated:
+        material = with_share_beyond(material, fits.own, simulation)
     words = models_in_words(fits, config, summary)
     arrivals = newcomers_sentence(config, plan, comparison.table)
     result = assemble(config, ctx, material, fits.own, simulation, comparison, tracking, scores, words, arrivals)

@@ -52,6 +52,8 @@ def read_data(config: RunConfig, ctx: RunContext, *, held_back: bool = False, br
     `held_back`: whether the days ahead are those held back, instead of the simulation's horizon. `brief`: see
     `read_material`.
     """
+    if config.stated:  # nothing to guess, to warn of or to hold back
+        return read_material(config.data)
     brief = brief and not config.fit.posterior  # of which it may not be known what it has seen
     material = read_material(config.data, config.retention.periods, config.retention.interval_days, brief=brief)
     material = by_plan(config, material)

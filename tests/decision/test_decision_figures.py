@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from clvsim.decision import between, estimate, evpi, expected_loss, p_best, p_better, summary
+from clvsim.decision import between, estimate, evpi, expected_loss, p_best, p_better, shares_of_best, summary
 
 DRAWS = 200_000
 
@@ -127,3 +127,8 @@ def test_few_draws_of_a_group_say_nothing():
     assert between(values, np.zeros((40, 1))) is None
     assert between(values, (np.arange(40.0) < 9)[:, None]) is None
     assert between(values, (np.arange(40.0) < 10)[:, None]) is not None
+
+
+def test_a_draw_without_figures_has_no_best_option():
+    shares = shares_of_best(np.array([[1.0, 2.0], [np.nan, np.nan], [3.0, 3.0]]))
+    np.testing.assert_array_equal(shares, [[0, 1], [np.nan, np.nan], [0.5, 0.5]])

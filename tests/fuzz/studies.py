@@ -10,7 +10,7 @@ from clvsim.files import CONFIGS, SHIPPED, yaml_files
 from tests.fuzz.cases import CANARY, Case
 from tests.fuzz.nasty import damaged, numbers, texts
 from tests.fuzz.tables import BRIEF, GOOD
-from tests.fuzz.words import keys
+from tests.fuzz.words import keys, stated_keys
 
 TOUCH = f"[touch {CANARY}]"
 TAGS = (
@@ -274,8 +274,19 @@ def of_keys(draw: st.DrawFn) -> Case:
     return case_of(yaml.safe_dump(tree, allow_unicode=True).encode("utf-8", "replace"), scenario)
 
 
+@st.composite
+def of_businesses(draw: st.DrawFn) -> Case:
+    """A shipped business as an experiment of one's own, with a few keys of its sections set to anything."""
+    path = draw(st.sampled_from(sorted(yaml_files(CONFIGS / "business"))))
+    tree: dict[str, object] = yaml.safe_load((CONFIGS / "business" / f"{path}.yaml").read_text())
+    for _ in range(draw(st.integers(1, 3))):
+        tree = planted(tree, draw(st.sampled_from(stated_keys())), draw(trees))
+    content = yaml.safe_dump(tree, allow_unicode=True).encode("utf-8", "replace")
+    return Case(("check", "experiment=own", *BRIEF), {"experiments/own.yaml": content})
+
+
 def studies() -> st.SearchStrategy[Case]:
     broken = st.sampled_from(shipped()).flatmap(
         lambda one: damaged(one[0]).map(lambda content: case_of(content, one[1]))
     )
-    return st.one_of(of_keys(), of_keys(), of_keys(), broken)
+    return st.one_of(of_keys(), of_keys(), of_keys(), of_businesses(), broken)

@@ -11,7 +11,10 @@ from tests.fuzz.nasty import numbers, texts
 from tests.fuzz.tables import BRIEF, GOOD
 
 STAGES = ("check", "check", "check", "run", "fit", "validate", "report", "list", "chek", "")
-GROUPS = ("data", "retention", "spend", "fit", "simulation", "finance", "acquisition", "environment", "trace", "report")
+GROUPS = (
+    *("data", "retention", "spend", "business", "fit", "simulation", "finance", "acquisition"),
+    *("environment", "trace", "report"),
+)
 FLAGS = (
     *(
         "-m",
@@ -89,14 +92,30 @@ def keys() -> tuple[str, ...]:
     for group in (*GROUPS, "scenario"):
         for name, path in yaml_files(CONFIGS / group).items():
             tree = yaml.safe_load(path.read_text())
-            found |= dict.fromkeys(_leaves(tree, f"scenario.{name}" if group == "scenario" else group))
-    return tuple(key for key in found if ".defaults" not in key and "@" not in key)
+            place = {"scenario": f"scenario.{name}", "business": ""}.get(group, group)
+            found |= dict.fromkeys(_leaves(tree, place))
+    return tuple(key for key in found if "defaults" not in key.split(".") and "@" not in key)
+
+
+@cache
+def stated_keys() -> tuple[str, ...]:
+    """Those of businesses without a log, and what their sections hold beside."""
+    sections = ("retention.stated_", "spend.stated_", "spend.price_list", "data.stated")
+    found: dict[str, None] = {}
+    for path in yaml_files(CONFIGS / "business").values():
+        found |= dict.fromkeys(_leaves(yaml.safe_load(path.read_text()), ""))
+    for group, name in (one.split(".") for one in sections):
+        for file, path in yaml_files(CONFIGS / group).items():
+            if file.startswith(name):
+                found |= dict.fromkeys(_leaves(yaml.safe_load(path.read_text()), group))
+    return tuple(key for key in found if "defaults" not in key.split("."))
 
 
 def _leaves(tree: object, place: str) -> list[str]:
     if not isinstance(tree, dict) or not tree:
         return [place]
-    return [leaf for key, below in tree.items() for leaf in [f"{place}.{key}", *_leaves(below, f"{place}.{key}")]]
+    below = {f"{place}.{key}" if place else str(key): value for key, value in tree.items()}
+    return [leaf for key, value in below.items() for leaf in [key, *_leaves(value, key)]]
 
 
 values = st.one_of(
@@ -156,3 +175,21 @@ def commands(draw: st.DrawFn) -> Case:
     log = ("orders.csv",) if stage != "report" and draw(st.integers(0, 9)) else ()
     brief = BRIEF if stage == "check" and draw(st.booleans()) else ()
     return Case((stage, *log, *brief, *halt, *more), {"orders.csv": GOOD})
+
+
+@st.composite
+def businesses(draw: st.DrawFn) -> Case:
+    """A shipped business, or stated laws without one, with a few of their keys set to anything, and other words."""
+    laws = st.tuples(
+        st.sampled_from([name for name in choices("retention") if name.startswith("stated")]),
+        st.sampled_from(("price_list", "stated_amounts")),
+    ).map(lambda two: ("data=stated", f"retention={two[0]}", f"spend={two[1]}"))
+    named = st.sampled_from(choices("business")).map(lambda name: (f"business={name}",))
+    chosen = draw(st.one_of(named, named, named, laws))
+    marks = st.sampled_from(("", "", "", "", "+", "++", "~"))
+    own = st.builds(lambda mark, key, value: f"{mark}{key}={value}", marks, st.sampled_from(stated_keys()), values)
+    typed = draw(st.lists(st.one_of(own, own, own, words()), min_size=1, max_size=3))
+    log = ("orders.csv",) if not draw(st.integers(0, 7)) else ()
+    brief = BRIEF if draw(st.booleans()) else ()
+    more = tuple(word.replace("\0", "") for word in typed)
+    return Case(("check", *log, *chosen, *brief, *more), {"orders.csv": GOOD})

@@ -73,6 +73,23 @@ def test_amounts_that_do_not_vary(newcomers: bool) -> None:
         assert own is moment.life.own
 
 
+def test_amounts_of_a_list() -> None:
+    """By their shares; one that is never sold is not sold, and all first orders of newcomers are alike."""
+    case = random_case(42, products=3, newcomers=True, customers=800, worlds=1)
+    price, upto = case.laws.product_price[0], case.laws.product_upto[0]
+    sold = []
+    for moment in moments(case):
+        amount, own = amount_of(moment, moment.life.own, 5)
+        assert own is moment.life.own
+        assert amount == twin.amount(case, moment.customer, replace(moment.twin, ticks=5))
+        sold.append(amount)
+        opened, path = moment.opened, moment.path
+        first = AMOUNTS.first_amount(opened.ground.spend, opened.rare, path, amount)
+        assert first == case.laws.nu_rate[0, 0] * case.laws.first_factor[0, 0]
+    for one, share in zip(price, np.diff(upto, prepend=0.0), strict=True):
+        assert abs(np.mean(np.array(sold) == one) - share) <= 4 * np.sqrt(share * (1 - share) / len(sold))
+
+
 @pytest.mark.parametrize("lognormal", [False, True])
 def test_amounts_of_the_first_orders_are_kept(lognormal: bool) -> None:
     for moment in moments(random_case(33, lognormal=lognormal)):
@@ -91,7 +108,8 @@ def after_shares(moment: Moment, tick: int, amount: float) -> float:
     """The amount of an order, or 0, before the factor of first orders."""
     opened, path = moment.opened, moment.path
     if moment.case.newcomers and tick == 0:
-        return AMOUNTS.first_amount(opened.ground.spend, path, amount) / opened.ground.spend.first_factor[path.law]
+        spend = opened.ground.spend
+        return AMOUNTS.first_amount(spend, None, path, amount) / spend.first_factor[path.law]
     return AMOUNTS.later_amount(opened.rare.shares, path, tick, amount)
 
 

@@ -43,6 +43,7 @@ def enough(case: Case, *, traced: bool = False) -> list[Mechanisms]:
         ({"offers": 1, "contacts": 2}, True, SPECIAL),
         ({"components": 2}, False, SPECIAL),
         ({"lognormal": True}, False, SPECIAL),
+        ({"products": 2}, False, SPECIAL),
         ({"opportunities": "chance"}, False, SPECIAL),
         ({"opportunities": "sure"}, False, SPECIAL),
         ({"offers": 2, "campaigns": True}, False, SPECIAL),

@@ -10,13 +10,19 @@ LEAST_RATE = 1e-12  # orders per day, for a logarithm
 
 
 def amount(case: Case, customer: Customer, life: Life) -> float:
-    """Gamma or normal logarithms around what is the customer's own, or always the same; of a paid order."""
+    """Gamma or normal logarithms around what is the customer's own, always the same, or of a list; of a paid order."""
     law, draws = customer.law, customer.draws
     if case.laws.order_sd.size:
         level = law["level_mean"] + law["level_sd"] * draws.normal(rng.SPEND, 0)
         if law["level_slope"]:
             level += law["level_slope"] * math.log(max(life.traits.rate, LEAST_RATE))
         return math.exp(level + law["order_sd"] * draws.normal(rng.AMOUNT, life.ticks))
+    if case.laws.product_upto.size:
+        if case.newcomers and life.ticks == 0:
+            return law["nu_rate"]
+        upto, price = case.laws.product_upto[0], case.laws.product_price[0]
+        u = draws.uniform(rng.AMOUNT, life.ticks)
+        return price[min(sum(u >= one for one in upto), price.size - 1)]
     if not law["order_shape"]:
         return law["nu_rate"]
     nu = draws.gamma(rng.SPEND, 0, law["nu_shape"]) / law["nu_rate"]

@@ -211,6 +211,7 @@ class Kind:
     worlds: int = 3
     months: int = 18
     lognormal: bool = False
+    products: int = 0
     campaigns: bool = False  # offers but for the first are on other days than those of orders
     memberships: int = 0  # so many of the last offers
     free: Literal["", "some", "first"] = ""
@@ -250,7 +251,7 @@ def random_case(seed: int, **kind: Any) -> Case:
     """
     asked = Kind(**kind)
     r = np.random.default_rng(seed)
-    laws = random_laws(r, asked, random_levels(seed, asked) | random_shares(seed, asked))
+    laws = random_laws(r, asked, random_levels(seed, asked) | random_shares(seed, asked) | random_products(seed, asked))
     people = random_people(r, seed, asked)
     exposed = np.array([asked.contacts > 0, asked.contacts > 1])  # a single programme reaches the first group only
     programme = random_programme(r, asked) * exposed[:, None]
@@ -368,6 +369,15 @@ def random_shares(seed: int, asked: Kind) -> dict[str, np.ndarray]:
     shares = {name: r.uniform(*ends, (1 if columns else 0, columns)) for name, ends in low_high.items()}
     shares["first_paid"] = r.uniform(0.2, 0.9, (1, asked.columns)) if asked.free else np.ones((1, asked.columns))
     return {name: seal(values) for name, values in shares.items()}
+
+
+def random_products(seed: int, asked: Kind) -> dict[str, np.ndarray]:
+    """Prices and cumulative shares of a list; (0, 0) without one. The second product is never sold."""
+    r = np.random.default_rng([seed, 7])
+    share = r.random((1 if asked.products else 0, asked.products))
+    share[:, 1:2] = 0.0
+    upto = np.cumsum(share, axis=1) / share.sum(axis=1, keepdims=True)
+    return {"product_price": seal(r.uniform(5.0, 100.0, share.shape)), "product_upto": seal(upto)}
 
 
 def random_people(r: np.random.Generator, seed: int, asked: Kind) -> ks.People:

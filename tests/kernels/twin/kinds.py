@@ -67,6 +67,11 @@ KINDS: dict[str, dict[str, Any]] = {
     "lognormal, everything": {
         "lognormal": True, "contacts": 2, "offers": 3, "tables": True, "law": "both", "newcomers": True,
     },
+    "products": {"products": 3},
+    "products, everything": {
+        "products": 4, "contacts": 2, "offers": 3, "tables": True, "law": "both", "newcomers": True, "free": "some",
+    },
+    "products, renewals": {"products": 3, "opportunities": "sure", "newcomers": True},
     "free orders": {"free": "some"},
     "free orders, newcomers": {"free": "some", "newcomers": True, "tables": True},
     "free first orders": {"free": "first", "newcomers": True, "law": "both"},
