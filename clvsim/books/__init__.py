@@ -1,0 +1,26 @@
+"""Books over time: what customers bring by age, cohort and month, as one tidy table. docs/books.md defines each.
+
+Each book is a query on the ledgers of a finished simulation; nothing is simulated for it.
+"""
+
+import pandas as pd
+
+from clvsim.books.ages import value_by_age
+from clvsim.books.cohorts import cohort_revenue
+from clvsim.books.table import BOOKS, COLUMNS, MOST_SCENARIOS, joined
+from clvsim.comparison.designs import make_designs
+from clvsim.simulation.run import Simulation
+
+__all__ = ["BOOKS", "COLUMNS", "keep_books"]
+
+
+def keep_books(simulation: Simulation) -> pd.DataFrame:
+    """All books of a simulation, with the columns of books.csv, the baseline first.
+
+    At most `MOST_SCENARIOS` scenarios have books: the size of the table is bounded, whatever was simulated.
+    """
+    designs = make_designs(simulation)
+    parts = []
+    for name in list(simulation.scenarios)[:MOST_SCENARIOS]:
+        parts += [value_by_age(simulation, name, designs), cohort_revenue(simulation, name)]
+    return joined(parts)

@@ -1,0 +1,65 @@
+"""Revenue by cohort and calendar month: who started when, and what they order for from today on."""
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from clvsim.books.table import MOST_COHORTS, MOST_MONTHS, joined, rows
+from clvsim.comparison.table import layers
+from clvsim.kernels.structs import COHORT_REVENUE
+from clvsim.simulation.ledger import Ledger
+from clvsim.simulation.run import Simulation
+
+BOOK = "cohort_revenue"
+
+
+def cohort_revenue(simulation: Simulation, name: str) -> pd.DataFrame:
+    """Rows of a scenario: revenue of each cohort in each month since today, `at` 0 being the first one.
+
+    Undiscounted; orders and what offers sell, refunds not taken off. Only months before the horizon, in which everybody
+    is followed: the sum over cohorts is then the revenue of the month. At most `MOST_MONTHS` of them.
+    """
+    ledger = simulation.scenarios[name].ledger
+    months = min(ledger.horizon_months, MOST_MONTHS)
+    labels, place = merged(cohort_labels(ledger))
+    parts = []
+    for number, label in enumerate(labels):
+        of_cohort = ledger.cohort[:, place == number, COHORT_REVENUE, :months].sum(axis=1)
+        head = ("realised", layers(simulation, "realised"))
+        parts.append(rows(BOOK, "revenue", name, label, range(months), of_cohort, *head))
+    return joined(parts)
+
+
+def cohort_labels(ledger: Ledger) -> list[tuple[str, str]]:
+    """Origin (existing or new) and start of each cohort of the ledger, (cohorts,)."""
+    return [(ledger.groups[cohort.group].origin, cohort.quarter) for cohort in ledger.cohorts]
+
+
+def merged(labels: Sequence[tuple[str, str]]) -> tuple[list[str], np.ndarray]:
+    """Rows of the book and the row of each cohort, (cohorts,): segments and channels together.
+
+    Of more than `MOST_COHORTS` / 2 quarters of an origin the oldest of today's customers are one row, and the latest of
+    the newcomers.
+    """
+    room = MOST_COHORTS // 2
+    existing = sorted({start for origin, start in labels if origin == "existing"})
+    new = sorted({start for origin, start in labels if origin == "new"}, key=first_month)
+    names = {("existing", start): f"existing {start}" for start in existing}
+    names |= {("new", start): f"new {start}" for start in new}
+    if len(existing) > room:
+        last = existing[-room]
+        names |= {("existing", start): f"existing until {last}" for start in existing if start <= last}
+    if len(new) > room:
+        first = first_month(new[room - 1])
+        names |= {("new", start): f"new arriving from month {first} on" for start in new if first_month(start) >= first}
+    shown = list(dict.fromkeys(names.values()))
+    return shown, np.array([shown.index(names[label]) for label in labels])
+
+
+def first_month(start: str) -> int:
+    """Of a cohort of newcomers, the month since today in which it begins."""
+    found = re.search(r"\d+", start)
+    assert found is not None
+    return int(found[0])
