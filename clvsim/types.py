@@ -462,4 +462,5 @@ class RunResult:
     metric: str = ""  # that scenarios are decided on; "": the one whose rows have probabilities
     lever_warnings: tuple[str, ...] = ()  # on levers without evidence, and names with several meanings
     contracts: ContractFigures | None = None  # None unless orders are payments of contracts
+    books: "pd.DataFrame | None" = None  # columns of books.csv
     notes: tuple[str, ...] = field(default=())  # on replicates and probabilities, weights of newcomers, pooled groups

@@ -6,12 +6,12 @@ Each book is a query on the ledgers of a finished simulation; nothing is simulat
 import pandas as pd
 
 from clvsim.books.ages import value_by_age
-from clvsim.books.cohorts import cohort_revenue
-from clvsim.books.table import BOOKS, COLUMNS, MOST_SCENARIOS, joined
+from clvsim.books.cohorts import revenue_by_month
+from clvsim.books.table import BASES, BOOKS, COLUMNS, MOST_ROWS, MOST_SCENARIOS, NO_LAYERS, joined
 from clvsim.comparison.designs import make_designs
 from clvsim.simulation.run import Simulation
 
-__all__ = ["BOOKS", "COLUMNS", "keep_books"]
+__all__ = ["BASES", "BOOKS", "COLUMNS", "MOST_ROWS", "NO_LAYERS", "keep_books"]
 
 
 def keep_books(simulation: Simulation) -> pd.DataFrame:
@@ -22,5 +22,5 @@ def keep_books(simulation: Simulation) -> pd.DataFrame:
     designs = make_designs(simulation)
     parts = []
     for name in list(simulation.scenarios)[:MOST_SCENARIOS]:
-        parts += [value_by_age(simulation, name, designs), cohort_revenue(simulation, name)]
+        parts += [value_by_age(simulation, name, designs), revenue_by_month(simulation, name)]
     return joined(parts)

@@ -12,24 +12,35 @@ from clvsim.kernels.structs import COHORT_REVENUE
 from clvsim.simulation.ledger import Ledger
 from clvsim.simulation.run import Simulation
 
-BOOK = "cohort_revenue"
+ALL = "all"
 
 
-def cohort_revenue(simulation: Simulation, name: str) -> pd.DataFrame:
-    """Rows of a scenario: revenue of each cohort in each month since today, `at` 0 being the first one.
+def revenue_by_month(simulation: Simulation, name: str) -> pd.DataFrame:
+    """Rows of a scenario: revenue in each month since today, `at` 0 being the first one; of all customers, of those of
+    today and of newcomers (book `revenue_by_month`), and of each cohort (`cohort_revenue`).
 
     Undiscounted; orders and what offers sell, refunds not taken off. Only months before the horizon, in which everybody
     is followed: the sum over cohorts is then the revenue of the month. At most `MOST_MONTHS` of them.
     """
     ledger = simulation.scenarios[name].ledger
     months = min(ledger.horizon_months, MOST_MONTHS)
-    labels, place = merged(cohort_labels(ledger))
-    parts = []
-    for number, label in enumerate(labels):
-        of_cohort = ledger.cohort[:, place == number, COHORT_REVENUE, :months].sum(axis=1)
-        head = ("realised", layers(simulation, "realised"))
-        parts.append(rows(BOOK, "revenue", name, label, range(months), of_cohort, *head))
-    return joined(parts)
+    revenue = ledger.cohort[:, :, COHORT_REVENUE, :months]
+    labels = cohort_labels(ledger)
+    origins = np.array([origin for origin, _ in labels])
+    shown, place = merged(labels)
+    books = {("revenue_by_month", ALL): np.ones(len(labels), bool)}
+    books |= {("revenue_by_month", origin): origins == origin for origin in dict.fromkeys(origins.tolist())}
+    books |= {("cohort_revenue", label): place == number for number, label in enumerate(shown)}
+    return joined(
+        [
+            rows(book, "revenue", name, group, range(months), revenue[:, of_group].sum(axis=1), *_basis(simulation))
+            for (book, group), of_group in books.items()
+        ]
+    )
+
+
+def _basis(simulation: Simulation) -> tuple[str, str]:
+    return "realised", layers(simulation, "realised")
 
 
 def cohort_labels(ledger: Ledger) -> list[tuple[str, str]]:

@@ -13,6 +13,7 @@ COLUMNS = ("book", "scenario", "group", "at", "metric", "unit", "basis", "layers
 BASES = ("realised", "expected", "observed")
 NO_LAYERS = "none"  # of what was counted in the log
 MOST_SCENARIOS, MOST_MONTHS, MOST_COHORTS = 16, 60, 24  # bounds of the table's size
+MOST_ROWS = MOST_SCENARIOS * (MOST_COHORTS + 20) * (MOST_MONTHS + 60)  # what a reader accepts; a run writes fewer
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class Kind:
 
 BOOKS: dict[str, dict[str, Kind]] = {
     "value_by_age": {"newcomer_value": Kind("money", REAL), "visitor_value": Kind("money", REAL)},
+    "revenue_by_month": {"revenue": Kind("money", NON_NEGATIVE)},
     "cohort_revenue": {"revenue": Kind("money", NON_NEGATIVE)},
 }
 

@@ -33,6 +33,7 @@ def assemble(
     arrivals: str = "",
 ) -> RunResult:
     """Everything that the report shows of a run, in one frozen value."""
+    from clvsim.books import keep_books
     from clvsim.comparison import has_common_shocks, has_sampled_parameters
     from clvsim.contracts import contract_figures
     from clvsim.report import evidence, facts
@@ -88,6 +89,7 @@ def assemble(
         who_is_lost=fitted.retention.WHO_IS_LOST,
         active_contracts=contracts.total.active if contracts else None,
         contracts=contracts,
+        books=keep_books(simulation),
         merged_days=summary.opportunity_days,
         shared_period=summary.shared_period,
         draft=posterior.is_draft or not has_sampled_parameters(simulation),

@@ -63,6 +63,11 @@ def test_cohorts_add_up_to_the_revenue_of_each_month(sim: Simulation, books: pd.
     months = ledger.by_month("revenue_orders") + ledger.by_month("revenue_offers")
     found = of(books, book="cohort_revenue", scenario=name).groupby("at")["mean"].sum()
     assert list(found.index) == list(range(9))
+    total = of(books, book="revenue_by_month", scenario=name, group="all").set_index("at")
+    by_origin = of(books, book="revenue_by_month", scenario=name).query("group != 'all'").groupby("at")["mean"].sum()
+    np.testing.assert_allclose(total["mean"], found, rtol=1e-12)
+    np.testing.assert_allclose(by_origin, found, rtol=1e-12)
+    np.testing.assert_allclose(total["p95"], np.quantile(months, 0.95, axis=0), rtol=1e-6)
     np.testing.assert_allclose(found, months.mean(axis=0), rtol=1e-6)  # prices of offers are rounded to a ledger unit
 
 
@@ -148,7 +153,7 @@ def test_threads_blocks_and_the_order_of_rows_change_nothing(sim: Simulation, bo
 
 
 def test_without_newcomers_there_is_no_book_of_ages_and_without_margin_it_is_revenue() -> None:
-    assert set(keep_books(run(draws=4, horizon_months=3)).book) == {"cohort_revenue"}
+    assert set(keep_books(run(draws=4, horizon_months=3)).book) == {"revenue_by_month", "cohort_revenue"}
     sim = run(draws=4, horizon_months=3, acquisition=channels(), margin=None, rate=0.0)
     ours = of(keep_books(sim), metric="newcomer_value", basis="realised", at=3.0)["mean"].iloc[0]
     ledger = sim.scenarios[BASELINE].ledger

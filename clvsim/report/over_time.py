@@ -1,0 +1,134 @@
+"""The books over time in words: tables of the page, and the sentences that say what their figures are."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import pandas as pd
+
+from clvsim.report import display
+from clvsim.report import format as fmt
+from clvsim.report.display import Cell
+from clvsim.types import RunResult
+
+_AGES = (0, 1, 3, 6, 12, 24, 36, 60)  # months
+
+
+class Table(NamedTuple):
+    """Headings of the columns, and rows of a label and a cell for each of them."""
+
+    headings: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[Cell, ...]], ...]
+    notes: tuple[str, ...]
+
+
+def book(result: RunResult, name: str, **chosen: str) -> pd.DataFrame:
+    """The baseline's rows of a book with the `chosen` values of columns; empty where there are none."""
+    books = result.books
+    if books is None:
+        return pd.DataFrame(columns=["at"])
+    fits = (books["book"] == name) & (books["scenario"] == display.baseline(result).name)
+    for column, value in chosen.items():
+        fits &= books[column] == value
+    return books[fits].sort_values("at", kind="stable")
+
+
+def money_cell(result: RunResult, row: pd.Series) -> Cell:
+    return display.format_cell("money", row["mean"], row["p05"], row["p95"], float("nan"), result.currency)
+
+
+def layers_of(table: pd.DataFrame) -> str:
+    """What the intervals of a book allow for, in a sentence."""
+    row = table.iloc[0]
+    return display.layer_note(row["basis"], row["layers"])
+
+
+# --- by age ------------------------------------------------------------------------------------------------------------
+
+
+def ages(result: RunResult) -> Table | None:
+    """What a newcomer, and a visitor, has brought by some ages; None without newcomers."""
+    found = {
+        heading: book(result, "value_by_age", metric=metric, basis="realised").set_index("at")
+        for heading, metric in (("A new customer", "newcomer_value"), ("A visitor", "visitor_value"))
+    }
+    found = {heading: table for heading, table in found.items() if len(table)}
+    if not found:
+        return None
+    first = next(iter(found.values()))
+    shown = [age for age in _AGES if age in first.index and age < first.index[-1]] + [int(first.index[-1])]
+    lines = tuple(
+        (_age(age), tuple(money_cell(result, table.loc[age]) for table in found.values()))  # ty: ignore[invalid-argument-type]
+        for age in shown
+    )
+    money = "Contribution" if result.margin_known else "Revenue"
+    notes = (
+        f"{money} so far, the mean over all new customers, those who never come back included; discounted to the first "
+        "order, what acquiring them cost not taken off.",
+        *(("A visitor brings the share of visitors who become customers times that.",) if len(found) > 1 else ()),
+        layers_of(first),
+    )
+    return Table(tuple(found), lines, notes)
+
+
+def _age(months: int) -> str:
+    return f"after {fmt.months(months)}" if months else "with the first order"
+
+
+# --- by calendar month -------------------------------------------------------------------------------------------------
+
+
+def months_note(result: RunResult) -> str:
+    """What stands below the figure of the months ahead."""
+    total = book(result, "revenue_by_month", group="all")
+    new = "newcomers" in origins(result)
+    who = "today’s customers, a shade for each quarter in which they started" + (
+        ", and new customers, by the quarter in which they arrive" if new else ""
+    )
+    return (
+        f"Revenue per month, before any cost and not discounted: {who}. Shades are means; the band is of their sum. "
+        "Months are counted from today and end with the horizon, beyond which not everybody is followed. "
+        + layers_of(total).replace("interval", "band")
+    )
+
+
+def origins(result: RunResult) -> Iterable[str]:
+    """Who has revenue in the months ahead: `today’s customers`, `newcomers`."""
+    groups = set(book(result, "revenue_by_month")["group"])
+    return [words for origin, words in (("existing", "today’s customers"), ("new", "newcomers")) if origin in groups]
+
+
+def quarters(result: RunResult) -> Table | None:
+    """Revenue of each cohort in the coming years of twelve months, means; None without books.
+
+    Of means alone: intervals of months do not add up to that of a year.
+    """
+    table = book(result, "cohort_revenue")
+    if not len(table):
+        return None
+    years = sorted({int(at // 12) for at in table["at"]})
+    sums = table.assign(year=table["at"] // 12).groupby(["group", "year"], sort=False)["mean"].sum()
+    lines = []
+    for group in dict.fromkeys(table["group"]):
+        values = [float(sums[group, year]) for year in years]
+        place = fmt.last_place(values)
+        lines.append((cohort_words(str(group)), tuple(Cell(fmt.money(v, place, result.currency), "") for v in values)))
+    months = int(table["at"].max()) + 1
+    headings = tuple(f"months {12 * year + 1}–{min(12 * year + 12, months)}" for year in years)
+    notes = ("Mean over simulated futures; the interval of each single month is in books.csv.",)
+    return Table(headings, tuple(lines), notes)
+
+
+def cohort_words(group: str) -> str:
+    """A cohort's row label: `existing 2024Q3` reads "started in 2024 Q3"."""
+    origin, _, start = group.partition(" ")
+    if origin == "existing":
+        before, start = ("started until", start.removeprefix("until ")) if start.startswith("until") else (
+            "started in",
+            start,
+        )
+        return f"{before} {start.replace('Q', f'{fmt.NBSP}Q')}"
+    words = start.removeprefix("arriving ")
+    if words.startswith("from month "):
+        return f"new, from month {int(words.removeprefix('from month ').removesuffix(' on')) + 1} on"
+    first, last = words.removeprefix("in months ").split("-")
+    return f"new, in months {int(first) + 1}–{int(last) + 1}"
