@@ -36,13 +36,14 @@ def money_cell(result: RunResult, row: pd.Series) -> Cell:
     return display.format_cell("money", row["mean"], row["p05"], row["p95"], float("nan"), result.currency)
 
 
-def layers_of(table: pd.DataFrame) -> str:
+def layers_of(result: RunResult, table: pd.DataFrame) -> str:
     """What the intervals of a book allow for, in a sentence."""
-    row = table.iloc[0]
-    return display.layer_note(row["basis"], row["layers"])
+    row, has_levers = table.iloc[0], bool(display.levers(result)) or result.acquisition_known
+    present = [layer for layer in display.split_layers(row["layers"]) if has_levers or layer != "assumption"]
+    return display.layer_note(row["basis"], present)
 
 
-# --- by age ------------------------------------------------------------------------------------------------------------
+# --- by age ----------------------------------------------------------------------------------------------------------
 
 
 def ages(result: RunResult) -> Table | None:
@@ -65,7 +66,7 @@ def ages(result: RunResult) -> Table | None:
         f"{money} so far, the mean over all new customers, those who never come back included; discounted to the first "
         "order, what acquiring them cost not taken off.",
         *(("A visitor brings the share of visitors who become customers times that.",) if len(found) > 1 else ()),
-        layers_of(first),
+        layers_of(result, first),
     )
     return Table(tuple(found), lines, notes)
 
@@ -74,7 +75,7 @@ def _age(months: int) -> str:
     return f"after {fmt.months(months)}" if months else "with the first order"
 
 
-# --- by calendar month -------------------------------------------------------------------------------------------------
+# --- by calendar month -----------------------------------------------------------------------------------------------
 
 
 def months_note(result: RunResult) -> str:
@@ -87,7 +88,7 @@ def months_note(result: RunResult) -> str:
     return (
         f"Revenue per month, before any cost and not discounted: {who}. Shades are means; the band is of their sum. "
         "Months are counted from today and end with the horizon, beyond which not everybody is followed. "
-        + layers_of(total).replace("interval", "band")
+        + layers_of(result, total).replace("interval", "band")
     )
 
 
@@ -97,7 +98,7 @@ def origins(result: RunResult) -> Iterable[str]:
     return [words for origin, words in (("existing", "today’s customers"), ("new", "newcomers")) if origin in groups]
 
 
-def quarters(result: RunResult) -> Table | None:
+def years(result: RunResult) -> Table | None:
     """Revenue of each cohort in the coming years of twelve months, means; None without books.
 
     Of means alone: intervals of months do not add up to that of a year.
@@ -105,15 +106,15 @@ def quarters(result: RunResult) -> Table | None:
     table = book(result, "cohort_revenue")
     if not len(table):
         return None
-    years = sorted({int(at // 12) for at in table["at"]})
+    numbers = sorted({int(at // 12) for at in table["at"]})
     sums = table.assign(year=table["at"] // 12).groupby(["group", "year"], sort=False)["mean"].sum()
     lines = []
     for group in dict.fromkeys(table["group"]):
-        values = [float(sums[group, year]) for year in years]
+        values = [float(sums[group, year]) for year in numbers]
         place = fmt.last_place(values)
         lines.append((cohort_words(str(group)), tuple(Cell(fmt.money(v, place, result.currency), "") for v in values)))
     months = int(table["at"].max()) + 1
-    headings = tuple(f"months {12 * year + 1}–{min(12 * year + 12, months)}" for year in years)
+    headings = tuple(f"months {12 * year + 1}–{min(12 * year + 12, months)}" for year in numbers)
     notes = ("Mean over simulated futures; the interval of each single month is in books.csv.",)
     return Table(headings, tuple(lines), notes)
 
@@ -122,9 +123,13 @@ def cohort_words(group: str) -> str:
     """A cohort's row label: `existing 2024Q3` reads "started in 2024 Q3"."""
     origin, _, start = group.partition(" ")
     if origin == "existing":
-        before, start = ("started until", start.removeprefix("until ")) if start.startswith("until") else (
-            "started in",
-            start,
+        before, start = (
+            ("started until", start.removeprefix("until "))
+            if start.startswith("until")
+            else (
+                "started in",
+                start,
+            )
         )
         return f"{before} {start.replace('Q', f'{fmt.NBSP}Q')}"
     words = start.removeprefix("arriving ")
