@@ -1,26 +1,28 @@
 """Books over time: what customers bring by age, cohort and month, as one tidy table. docs/books.md defines each.
 
-Each book is a query on the ledgers of a finished simulation; nothing is simulated for it.
+Each book is a query on what a finished simulation and the log hold; nothing is simulated for it.
 """
 
 import pandas as pd
 
 from clvsim.books.ages import value_by_age
 from clvsim.books.cohorts import revenue_by_month
+from clvsim.books.spread import concentration
 from clvsim.books.table import BASES, BOOKS, COLUMNS, MOST_ROWS, MOST_SCENARIOS, NO_LAYERS, joined
 from clvsim.comparison.designs import make_designs
 from clvsim.simulation.run import Simulation
+from clvsim.types import CustomerSummary
 
 __all__ = ["BASES", "BOOKS", "COLUMNS", "MOST_ROWS", "NO_LAYERS", "keep_books"]
 
 
-def keep_books(simulation: Simulation) -> pd.DataFrame:
-    """All books of a simulation, with the columns of books.csv, the baseline first.
+def keep_books(simulation: Simulation, summary: CustomerSummary) -> pd.DataFrame:
+    """All books of a simulation of the customers of `summary`, with the columns of books.csv, the baseline first.
 
     At most `MOST_SCENARIOS` scenarios have books: the size of the table is bounded, whatever was simulated.
     """
     designs = make_designs(simulation)
-    parts = []
+    parts = [concentration(simulation, summary)]
     for name in list(simulation.scenarios)[:MOST_SCENARIOS]:
         parts += [value_by_age(simulation, name, designs), revenue_by_month(simulation, name)]
     return joined(parts)

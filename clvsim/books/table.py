@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 
 from clvsim.effects import NON_NEGATIVE, REAL, Domain
-from clvsim.metrics import Unit
+from clvsim.metrics import SHARE, Unit
+from clvsim.scenario import BASELINE
 
 COLUMNS = ("book", "scenario", "group", "at", "metric", "unit", "basis", "layers", "mean", "p05", "p50", "p95")
 BASES = ("realised", "expected", "observed")
@@ -28,6 +29,11 @@ BOOKS: dict[str, dict[str, Kind]] = {
     "value_by_age": {"newcomer_value": Kind("money", REAL), "visitor_value": Kind("money", REAL)},
     "revenue_by_month": {"revenue": Kind("money", NON_NEGATIVE)},
     "cohort_revenue": {"revenue": Kind("money", NON_NEGATIVE)},
+    "concentration": {
+        "buyers": Kind("count", NON_NEGATIVE),
+        "share_of_largest": Kind("share", SHARE),
+        "gini": Kind("share", SHARE),
+    },
 }
 
 
@@ -54,6 +60,12 @@ def rows(
         *(values.mean(axis=0), p05, p50, p95),
     )
     return pd.DataFrame(dict(zip(COLUMNS, columns, strict=True)))
+
+
+def counted(book: str, metric: str, group: str, at: Sequence[float] | np.ndarray, values: np.ndarray) -> pd.DataFrame:
+    """Rows of what the log holds, one value for each place `at`, (n,): no interval, and the same in all scenarios."""
+    table = rows(book, metric, BASELINE, group, at, values[None, :], "observed", NO_LAYERS)
+    return table.assign(**dict.fromkeys(("p05", "p50", "p95"), np.nan))
 
 
 def joined(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:

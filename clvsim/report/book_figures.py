@@ -2,6 +2,7 @@
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from clvsim.report import format as fmt
 from clvsim.report import over_time
@@ -15,7 +16,7 @@ def months_figure(result: RunResult, width: float = WIDE) -> Figure:
     table, total = over_time.book(result, "cohort_revenue"), over_time.book(result, "revenue_by_month", group="all")
     groups = list(dict.fromkeys(table["group"]))
     stack = np.array([table["mean"][table["group"] == group].to_numpy(float) for group in groups])
-    edges = np.arange(stack.shape[1] + 1) + 1.0
+    edges = np.arange(stack.shape[1] + 1.0)
     figure = Figure(figsize=(width, 2.9), layout="constrained")
     axes = figure.subplots()
     upper = np.vstack([np.zeros(stack.shape[1]), np.cumsum(stack, axis=0)])
@@ -34,9 +35,11 @@ def months_figure(result: RunResult, width: float = WIDE) -> Figure:
     axes.set_yticks(*money_ticks(0.0, high, 4, result.currency))
     axes.set_ylabel("Revenue per month")
     axes.set_xlabel("Months from today")
-    axes.text(0, 1.03, "■ today’s customers", transform=axes.transAxes, color=GAIN, va="bottom", ha="left")
+    axes.xaxis.set_major_locator(MaxNLocator(6 if width > 5 else 4, integer=True))
+    old, coming = ("■ today’s customers", "■ new customers") if width > 5 else ("■ today’s", "■ new")
+    axes.text(0, 1.03, old, transform=axes.transAxes, color=GAIN, va="bottom", ha="left")
     if new.any():
-        axes.text(0.5, 1.03, "■ new customers", transform=axes.transAxes, color=LOSS, va="bottom", ha="center")
+        axes.text(0.5, 1.03, coming, transform=axes.transAxes, color=LOSS, va="bottom", ha="center")
     axes.text(1, 1.03, "╌ 90 % band", transform=axes.transAxes, color=MUTED, va="bottom", ha="right")
     return figure
 
@@ -50,3 +53,41 @@ def months_alternative_text(result: RunResult) -> str:
         cell = over_time.money_cell(result, row)
         words.append(f"month {fmt.number(row['at'] + 1)}: {cell.value} {cell.interval}")
     return f"Revenue per month from today on, by quarter in which customers started. {', '.join(words)}."
+
+
+def spread_figure(result: RunResult, width: float = WIDE) -> Figure:
+    """Share of revenue of the largest customers, by how many they are: the log, and the months ahead with a band."""
+    figure = Figure(figsize=(width, 2.9), layout="constrained")
+    axes = figure.subplots()
+    for group, colour, dashes in (("existing", GAIN, "-"), ("log", INK, (0, (4, 2)))):
+        table = over_time.book(result, "concentration", group=group, metric="share_of_largest")
+        if not len(table):
+            continue
+        at, mean, low, high = (
+            100 * np.concatenate([[0.0], table[name].to_numpy(float), [1.0]]) for name in ("at", "mean", "p05", "p95")
+        )
+        if group == "existing":
+            axes.fill_between(at, low, high, color=colour, alpha=0.25, lw=0, gid="band")
+        axes.plot(at, mean, color=colour, lw=1.6, ls=dashes, gid=group)
+    axes.plot([0, 100], [0, 100], color=MUTED, lw=0.7, gid="even")
+    axes.set_xlim(0, 100)
+    axes.set_ylim(0, 100)
+    ticks = [0, 20, 40, 60, 80, 100]
+    axes.set_xticks(ticks, [f"{tick} %" for tick in ticks])
+    axes.set_yticks(ticks, [f"{tick} %" for tick in ticks])
+    axes.set_xlabel("Of the customers, those who bring most first")
+    axes.set_ylabel("Of the revenue")
+    axes.text(0, 1.03, "━ ahead, 90 % band", transform=axes.transAxes, color=GAIN, va="bottom", ha="left")
+    if len(over_time.book(result, "concentration", group="log")):
+        axes.text(1, 1.03, "╌ log so far", transform=axes.transAxes, color=INK, va="bottom", ha="right")
+    return figure
+
+
+def spread_alternative_text(result: RunResult) -> str:
+    table = over_time.spread(result)
+    assert table is not None
+    shares = [
+        f"{label} {', '.join(f'{cell.value} {name.lower()}' for name, cell in zip(table.headings, cells, strict=True))}"
+        for label, cells in table.rows[1:]
+    ]
+    return f"Share of revenue of the largest customers. {'. '.join(shares)}."

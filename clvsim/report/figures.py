@@ -63,6 +63,9 @@ def drawings(result: RunResult) -> dict[str, Drawing]:
     if len(over_time.book(result, "cohort_revenue")):
         alternative_text = book_figures.months_alternative_text(result)
         figures["months"] = make_drawing("months", book_figures.months_figure, result, alternative_text)
+    if over_time.spread(result):
+        alternative_text = book_figures.spread_alternative_text(result)
+        figures["spread"] = make_drawing("spread", book_figures.spread_figure, result, alternative_text)
     return figures
 
 

@@ -33,7 +33,7 @@ def book(result: RunResult, name: str, **chosen: str) -> pd.DataFrame:
 
 
 def money_cell(result: RunResult, row: pd.Series) -> Cell:
-    return display.format_cell("money", row["mean"], row["p05"], row["p95"], float("nan"), result.currency)
+    return _cell(result, "money", row)
 
 
 def layers_of(result: RunResult, table: pd.DataFrame) -> str:
@@ -137,3 +137,39 @@ def cohort_words(group: str) -> str:
         return f"new, from month {int(words.removeprefix('from month ').removesuffix(' on')) + 1} on"
     first, last = words.removeprefix("in months ").split("-")
     return f"new, in months {int(first) + 1}–{int(last) + 1}"
+
+
+# --- concentration ---------------------------------------------------------------------------------------------------
+
+_SPREAD = (
+    ("Customers who pay anything", "buyers", 0.0, "count"),
+    (f"The top 1{fmt.NBSP}% bring", "share_of_largest", 0.01, "share"),
+    (f"The top 10{fmt.NBSP}% bring", "share_of_largest", 0.1, "share"),
+    (f"The top 20{fmt.NBSP}% bring", "share_of_largest", 0.2, "share"),
+    ("Gini coefficient", "gini", 0.0, "ratio"),
+)
+
+
+def spread(result: RunResult) -> Table | None:
+    """How much of the revenue the largest customers bring; None without revenue."""
+    ahead, log = (book(result, "concentration", group=group) for group in ("existing", "log"))
+    if not len(ahead) or "gini" not in set(ahead["metric"]):
+        return None
+    columns = {"In the log so far": log} if len(log) else {}
+    columns[f"In the next {fmt.months(result.horizon_months)}"] = ahead
+    lines = []
+    for label, metric, at, unit in _SPREAD:
+        rows = [table[(table["metric"] == metric) & (table["at"] == at)].iloc[0] for table in columns.values()]
+        lines.append((label, tuple(_cell(result, unit, row) for row in rows)))
+    notes = (
+        "Revenue of those who pay anything in that time, of today’s customers only. The log is another length of time "
+        "than the months ahead, and everybody in it has bought: these are two looks at how even customers are, and no "
+        "trend.",
+        "Gini: 0 where all bring the same, near 1 where few bring everything.",
+        layers_of(result, ahead) + (" What the log holds was counted." if len(log) else ""),
+    )
+    return Table(tuple(columns), tuple(lines), notes)
+
+
+def _cell(result: RunResult, unit: str, row: pd.Series) -> Cell:
+    return display.format_cell(unit, row["mean"], row["p05"], row["p95"], float("nan"), result.currency)

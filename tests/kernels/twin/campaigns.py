@@ -5,7 +5,7 @@ import math
 from clvsim.kernels import rng
 from clvsim.kernels import structs as ks
 from twin import offers, payback
-from twin.books import Records, count, discount, post_cohort, record
+from twin.books import Records, count, discount, post_cohort, post_revenue, record
 from twin.cases import Case
 from twin.state import Customer, Life
 
@@ -65,7 +65,7 @@ def answer(case: Case, records: Records, customer: Customer, life: Life) -> None
         if customer.draws.uniform(rng.OFFER, event, case.offers.key[offer]) < case.offers.take[customer.w, offer]:
             offers.take(case, records, customer, life, offer, event, outcome)
     for price in outcome.prices:
-        post_cohort(records, customer, ks.COHORT_REVENUE, life.day, price)
+        post_revenue(records, customer, life.day, price)
     due = customer.dues[2] * sum(outcome.prices)
     payback.contribute(case, records, customer, life, outcome.gain - cost, due)
 
