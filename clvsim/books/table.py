@@ -29,6 +29,11 @@ BOOKS: dict[str, dict[str, Kind]] = {
     "value_by_age": {"newcomer_value": Kind("money", REAL), "visitor_value": Kind("money", REAL)},
     "revenue_by_month": {"revenue": Kind("money", NON_NEGATIVE)},
     "cohort_revenue": {"revenue": Kind("money", NON_NEGATIVE)},
+    "contract_retention": {
+        "contracts_kept": Kind("share", SHARE),
+        "gross_revenue_retention": Kind("share", SHARE),
+        "net_revenue_retention": Kind("ratio", NON_NEGATIVE),
+    },
     "concentration": {
         "buyers": Kind("count", NON_NEGATIVE),
         "share_of_largest": Kind("share", SHARE),

@@ -45,7 +45,8 @@ def assemble(
     acquisition = bool(config.acquisition.brings)
     model_facts = facts.model_facts(fitted, summary, comparison, config.finance)
     scenarios = tuple(scenario_description(simulation, name) for name in config.names)
-    contracts = contract_figures(fitted.first(config.simulation.draws), summary, material.payments, material.trials)
+    own = fitted.first(config.simulation.draws)
+    contracts = contract_figures(own, summary, material.payments, material.trials)
     if scores:
         model_facts += model_scores.facts(scores, config.simulation.horizon_months, vocabulary(config))
     if models:
@@ -89,7 +90,7 @@ def assemble(
         who_is_lost=fitted.retention.WHO_IS_LOST,
         active_contracts=contracts.total.active if contracts else None,
         contracts=contracts,
-        books=keep_books(simulation, summary),
+        books=keep_books(simulation, own, summary, material.payments),
         merged_days=summary.opportunity_days,
         shared_period=summary.shared_period,
         draft=posterior.is_draft or not has_sampled_parameters(simulation),

@@ -39,7 +39,7 @@ def sim() -> Simulation:
 
 @pytest.fixture(scope="module")
 def books(sim: Simulation) -> pd.DataFrame:
-    return keep_books(sim, shop(segments=2))
+    return keep_books(sim, posterior(1), shop(segments=2))
 
 
 def of(books: pd.DataFrame, **chosen: object) -> pd.DataFrame:
@@ -97,7 +97,7 @@ def test_the_last_age_is_the_value_of_a_newcomer(sim: Simulation, books: pd.Data
 
 def test_on_average_without_shocks_it_is_the_closed_form() -> None:
     calm = run(draws=20, horizon_months=9, acquisition=channels(months=2), fitted=posterior(20, spread=0.2))
-    books, expected = keep_books(calm, shop()), levels.pav_per_newcomer(calm)
+    books, expected = keep_books(calm, posterior(1), shop()), levels.pav_per_newcomer(calm)
     last = of(books, metric="newcomer_value", basis="expected", at=9.0).iloc[0]
     np.testing.assert_allclose(last[["mean", "p05"]].astype(float), [expected.mean(), np.quantile(expected, 0.05)])
     visitors = of(books, metric="visitor_value", basis="expected", at=9.0)["mean"].iloc[0]
@@ -124,7 +124,7 @@ def test_ages_without_noise_are_sums_over_single_months() -> None:
         first = (signs * ledger.first[w, 0, :, 1]).sum()
         later = [(signs[:, None] * ledger.age[w, 0, :, 1, :k]).sum() for k in range(1, 5)]
         values.append(np.array([first, *later]) / people)
-    ours = of(keep_books(sim, shop()), metric="newcomer_value", basis="realised")
+    ours = of(keep_books(sim, posterior(1), shop()), metric="newcomer_value", basis="realised")
     np.testing.assert_allclose(ours["mean"], np.mean(values, axis=0), rtol=1e-12)
 
 
@@ -151,17 +151,19 @@ def test_threads_blocks_and_the_order_of_rows_change_nothing(sim: Simulation, bo
         jobs=2,
         shard_customers=7,
     )
-    pd.testing.assert_frame_equal(keep_books(again, replace(summary, customers=shuffled)), books, check_exact=True)
+    pd.testing.assert_frame_equal(
+        keep_books(again, posterior(1), replace(summary, customers=shuffled)), books, check_exact=True
+    )
 
 
 def test_without_newcomers_there_is_no_book_of_ages_and_without_margin_it_is_revenue() -> None:
-    assert set(keep_books(run(draws=4, horizon_months=3), shop()).book) == {
+    assert set(keep_books(run(draws=4, horizon_months=3), posterior(1), shop()).book) == {
         "revenue_by_month",
         "cohort_revenue",
         "concentration",
     }
     sim = run(draws=4, horizon_months=3, acquisition=channels(), margin=None, rate=0.0)
-    ours = of(keep_books(sim, shop()), metric="newcomer_value", basis="realised", at=3.0)["mean"].iloc[0]
+    ours = of(keep_books(sim, posterior(1), shop()), metric="newcomer_value", basis="realised", at=3.0)["mean"].iloc[0]
     ledger = sim.scenarios[BASELINE].ledger
     revenue, people = (ledger.total(a, age=True) for a in ("revenue_orders", "customers_acquired"))
     assert ours == pytest.approx((revenue / people).mean(), rel=1e-12)

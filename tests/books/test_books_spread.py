@@ -98,7 +98,11 @@ def test_single_customers_add_up_to_the_ledger(levers: dict, monkeypatch: pytest
     existing = [cohort.group == 0 for cohort in ledger.cohorts]
     np.testing.assert_allclose(revenue.sum(axis=1) / COUNT_UNIT * scale, ledger.cohort[:, existing, 0].sum(axis=(1, 2)))
     worlds = [plainly(world) for world in revenue]
-    books = keep_books(sim, shop()).query("book == 'concentration' and group == 'existing'").set_index(["metric", "at"])
+    books = (
+        keep_books(sim, posterior(1), shop())
+        .query("book == 'concentration' and group == 'existing'")
+        .set_index(["metric", "at"])
+    )
     assert books["mean"]["buyers", 0.0] == np.mean([buyers for buyers, _, _ in worlds])
     assert books["p95"]["gini", 0.0] == pytest.approx(np.quantile([gini for _, gini, _ in worlds], 0.95), abs=2e-3)
     np.testing.assert_allclose(books["mean"]["share_of_largest"], np.mean([s for *_, s in worlds], axis=0), atol=2e-3)
@@ -108,13 +112,17 @@ def test_the_log_is_counted_as_it_is() -> None:
     summary = shop()
     paid = (summary.customers.first_amount + summary.customers.repeat_amount).to_numpy()
     buyers, gini, shares = plainly(paid)
-    books = keep_books(run(draws=4, horizon_months=3), summary).query("group == 'log'").set_index(["metric", "at"])
+    books = (
+        keep_books(run(draws=4, horizon_months=3), posterior(1), summary)
+        .query("group == 'log'")
+        .set_index(["metric", "at"])
+    )
     assert books["mean"]["buyers", 0.0] == buyers == 60
     assert books["mean"]["gini", 0.0] == pytest.approx(gini, rel=1e-12)
     np.testing.assert_allclose(books["mean"]["share_of_largest"], shares, rtol=1e-12)
     assert books[["p05", "p50", "p95"]].isna().all(axis=None)
     unknown = summary.customers.assign(first_amount=np.nan)
-    none = keep_books(run(draws=4, horizon_months=3), replace(summary, customers=unknown))
+    none = keep_books(run(draws=4, horizon_months=3), posterior(1), replace(summary, customers=unknown))
     assert "log" not in set(none.group)
 
 
