@@ -1,6 +1,7 @@
 """The page's sections on the limits of a run and on the terms that are not metrics."""
 
 from clvsim.report import format as fmt
+from clvsim.report import over_time
 from clvsim.report.display import decision_metric, split_layers, vocabulary, wording
 from clvsim.report.facts import AMOUNTS_OVER_TIME
 from clvsim.types import RunResult
@@ -197,4 +198,5 @@ def terms(result: RunResult) -> list[tuple[str, str]]:
             else f"How much {metric} one forgoes on average by choosing this scenario when another turns out better.",
         ),
         ("Today", f"{result.today:%d %B %Y}, the last day the model was fitted on."),
+        *over_time.terms(result),
     ]

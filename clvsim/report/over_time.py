@@ -57,10 +57,7 @@ def ages(result: RunResult) -> Table | None:
         return None
     first = next(iter(found.values()))
     shown = [age for age in _AGES if age in first.index and age < first.index[-1]] + [int(first.index[-1])]
-    lines = tuple(
-        (_age(age), tuple(money_cell(result, table.loc[age]) for table in found.values()))  # ty: ignore[invalid-argument-type]
-        for age in shown
-    )
+    lines = tuple((_age(age), tuple(money_cell(result, table.loc[age]) for table in found.values())) for age in shown)
     money = "Contribution" if result.margin_known else "Revenue"
     notes = (
         f"{money} so far, the mean over all new customers, those who never come back included; discounted to the first "
@@ -139,6 +136,53 @@ def cohort_words(group: str) -> str:
     return f"new, in months {int(first) + 1}–{int(last) + 1}"
 
 
+# --- contracts -------------------------------------------------------------------------------------------------------
+
+
+def contracts_left(result: RunResult) -> Table | None:
+    """What is left of today's contracts by month, and was of those of a year ago; None where there are none."""
+    ahead = book(result, "contract_retention", group="existing")
+    if not len(ahead):
+        return None
+    columns = {
+        "Contracts": ("contracts_kept", "realised"),
+        "Contracts, on average": ("contracts_kept", "expected"),
+        "MRR kept (gross), on average": ("gross_revenue_retention", "expected"),
+    }
+    tables = [
+        ahead[(ahead["metric"] == metric) & (ahead["basis"] == basis)].set_index("at")
+        for metric, basis in columns.values()
+    ]
+    months = [int(month) for month in tables[0].index]
+    lines = [
+        (f"after {fmt.months(month)}", tuple(_cell(result, "share", table.loc[month]) for table in tables))
+        for month in [m for m in _AGES[1:] if m < months[-1]] + months[-1:]
+    ]
+    notes = (
+        *_year_ago(result),
+        "Ahead every contract keeps the price that it has: what is lost are contracts that end. Contracts that begin "
+        "later are not counted.",
+        *(layers_of(result, table) for table in tables[:2]),
+    )
+    return Table(tuple(columns), tuple(lines), notes)
+
+
+def _year_ago(result: RunResult) -> tuple[str, ...]:
+    """Gross and net revenue retention of the last twelve months, as counted."""
+    log = book(result, "contract_retention", group="log").set_index("metric")
+    if not len(log):
+        return ()
+    kept, gross, net = (
+        fmt.percent(float(log["mean"][name]), -3)
+        for name in ("contracts_kept", "gross_revenue_retention", "net_revenue_retention")
+    )
+    return (
+        f"Over the last 12 months, counted: of the contracts that paid a year ago {kept} still do. Of the MRR of then "
+        f"they pay {gross}, increases left out (gross revenue retention), and {net} with increases (net revenue "
+        "retention).",
+    )
+
+
 # --- concentration ---------------------------------------------------------------------------------------------------
 
 _SPREAD = (
@@ -173,3 +217,32 @@ def spread(result: RunResult) -> Table | None:
 
 def _cell(result: RunResult, unit: str, row: pd.Series) -> Cell:
     return display.format_cell(unit, row["mean"], row["p05"], row["p95"], float("nan"), result.currency)
+
+
+# --- words -----------------------------------------------------------------------------------------------------------
+
+
+def terms(result: RunResult) -> list[tuple[str, str]]:
+    """Words of the books that stand on the page, with one line each."""
+    found = []
+    if len(book(result, "cohort_revenue")):
+        found.append(("Cohort", "Customers who started, or will start, in the same quarter."))
+    if ages(result):
+        found.append(("Age", "Time since a customer’s own first order, not since today."))
+    if spread(result):
+        found.append(
+            (
+                "Gini coefficient",
+                "Half of the mean difference between two customers’ revenue, over the mean revenue of one: 0 where all "
+                "bring the same, near 1 where few bring everything.",
+            )
+        )
+    if contracts_left(result):
+        found.append(
+            (
+                "Gross and net revenue retention",
+                "MRR of the same contracts at two times, the later over the earlier, contracts that began in between "
+                "left out. Gross: of each contract at most what it paid before. Net: as it is, increases counted in.",
+            )
+        )
+    return found

@@ -53,7 +53,8 @@ class Tally:
 
     def concentration(self) -> Concentration:
         """Within a class customers count with its mean: of a Gini coefficient that hides some thousandths at most."""
-        found = [concentration_of(*world) for world in zip(self.count[:, ::-1], self.units[:, ::-1], strict=True)]
+        descending = slice(None, None, -1)
+        found = [concentration_of(self.count[w, descending], self.units[w, descending]) for w in range(len(self.count))]
         buyers, gini, shares = zip(*found, strict=True)
         return Concentration(np.array(buyers), np.array(gini), np.array(shares))
 
