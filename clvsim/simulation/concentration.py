@@ -13,14 +13,15 @@ from clvsim.kernels.structs import COUNT_UNIT
 
 TOP = np.array([0.01, 0.05, *np.arange(1, 10) / 10])  # shares of the customers, the largest first
 _PER_OCTAVE = 16  # classes between an amount and its double
-_LOWEST, _OCTAVES = -12, 40  # powers of two of the money scale, a typical order: what is beyond joins the outer classes
+_LOWEST, _OCTAVES = -10, 28  # powers of two of the money scale, a typical order: what is beyond joins the outer classes
 CLASSES = _PER_OCTAVE * _OCTAVES
 _CELLS_AT_ONCE = 1 << 18
+MOST_WORLDS = 10_000  # more of them move a quantile by less than is printed
 
 
 @dataclass(frozen=True)
 class Concentration:
-    """Of each world, among customers who bring revenue at all; nan where nobody does.
+    """Of each of some worlds, among customers who bring revenue at all; nan where nobody does.
 
     `shares` of revenue of the largest `TOP` of them, the last customer counted in part.
     """
@@ -34,7 +35,7 @@ class Tally:
     """Customers and their revenue by size, added up block by block."""
 
     def __init__(self, worlds: int) -> None:
-        self.count = np.zeros((worlds, CLASSES), np.int64)
+        self.count = np.zeros((worlds, CLASSES), np.int32)
         self.units = np.zeros((worlds, CLASSES), np.int64)
 
     def add(self, revenue: np.ndarray) -> None:

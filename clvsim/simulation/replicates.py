@@ -46,8 +46,7 @@ def add_replicates(
     done, months, draws = simulation.replicates, plan.layout.months, simulation.draws
     sd = sd_law(fitted, summary, plan.environment)
     new = make_worlds(plan.seed, draws, replicates, months, plan.environment, sd, after=done, arriving=plan.arriving)
-    more = simulate_worlds(plan, fitted, summary, new, simulation.expected.activity, progress)
-    added = more.scenarios
+    added = simulate_worlds(plan, fitted, summary, new, simulation.expected.activity, progress).scenarios
     scenarios = {}
     for name, scenario in simulation.scenarios.items():
         ledger = interleave(scenario.ledger, added[name].ledger, draws)
@@ -58,7 +57,6 @@ def add_replicates(
     return replace(
         simulation,
         scenarios=scenarios,
-        concentration=interleave(simulation.concentration, more.concentration, draws),
         worlds=make_worlds(plan.seed, draws, replicates, months, plan.environment, sd, arriving=plan.arriving),
         notes=notes_of(plan, fitted, scenarios),
     )

@@ -20,7 +20,7 @@ from clvsim.simulation.assumptions import (
     uncertain_inputs,
     weight_notes,
 )
-from clvsim.simulation.concentration import Concentration, Tally
+from clvsim.simulation.concentration import MOST_WORLDS, Concentration, Tally
 from clvsim.simulation.config import AcquisitionConfig, EnvironmentConfig, FinanceConfig, SimulationConfig
 from clvsim.simulation.environment import due_multipliers, sd_law, season_by_week
 from clvsim.simulation.expected import Activity, ExpectedLevels, customer_table, expected_levels, value_quantiles
@@ -236,7 +236,7 @@ def simulate_worlds(
     newcomers = newcomer_blocks(plan.acquisition, fitted, list(arrivals.values()), layout, config.shard_customers)
     jobs = make_jobs(plan, setting, arrivals)
     quantiles = np.empty((order.size, 3))
-    tally = Tally(worlds.draw.size)
+    tally = Tally(worlds_of_tally(worlds).size)
     quantiles[order] = run_blocks([*existing, *newcomers], jobs, setting, config.jobs, tally, progress)
     customers = reachable_by_group(plan, fitted, summary)
     scenarios = assemble_scenarios(plan, jobs, arrivals, worlds.draw, customers, activity)
@@ -318,6 +318,11 @@ def make_jobs(plan: RunPlan, setting: engine.Setting, arrivals: Mapping[str, Arr
     ]
 
 
+def worlds_of_tally(worlds: Worlds) -> np.ndarray:
+    """Worlds in which concentration is measured: those of the customers' quantiles, `MOST_WORLDS` at most."""
+    return np.flatnonzero(worlds.for_quantiles)[:MOST_WORLDS]
+
+
 def run_blocks(
     blocks: Sequence[people.Block],
     jobs: Sequence[engine.Job],
@@ -333,7 +338,7 @@ def run_blocks(
         totals = engine.run_block(block, jobs, setting, threads, per_customer=not block.newcomers)
         if totals is not None:
             quantiles.append(value_quantiles(totals.value[setting.worlds.for_quantiles]))
-            tally.add(totals.revenue)
+            tally.add(totals.revenue[worlds_of_tally(setting.worlds)])
         if progress:
             progress(number + 1, len(blocks))
     return np.concatenate(quantiles)

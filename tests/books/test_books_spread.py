@@ -129,4 +129,13 @@ def test_the_log_is_counted_as_it_is() -> None:
 def test_nobody_is_remembered() -> None:
     """Memory: totals of single customers are of one block."""
     assert engine.CustomerTotals.zeros(3, 4).revenue.shape == (3, 4)
-    assert Tally(3).count.nbytes == 3 * CLASSES * 8
+    assert Tally(3).count.nbytes + Tally(3).units.nbytes == 3 * CLASSES * 12
+
+
+def test_more_replicates_change_nothing_of_it() -> None:
+    """It is measured in as many as make 500 worlds, whether or not more of them were simulated."""
+    once = run(draws=500, horizon_months=3, fitted=posterior(500)).concentration
+    twice = run(draws=500, replicates=2, horizon_months=3, fitted=posterior(500)).concentration
+    np.testing.assert_array_equal(once.shares, twice.shares)
+    np.testing.assert_array_equal(once.buyers, twice.buyers)
+    assert run(draws=30, replicates=3, horizon_months=3, fitted=posterior(30)).concentration.gini.shape == (90,)
