@@ -111,9 +111,13 @@ def years(result: RunResult) -> Table | None:
         place = fmt.last_place(values)
         lines.append((cohort_words(str(group)), tuple(Cell(fmt.money(v, place, result.currency), "") for v in values)))
     months = int(table["at"].max()) + 1
-    headings = tuple(f"months {12 * year + 1}–{min(12 * year + 12, months)}" for year in numbers)
+    headings = tuple(_span(12 * year + 1, min(12 * year + 12, months)) for year in numbers)
     notes = ("Mean over simulated futures; the interval of each single month is in books.csv.",)
     return Table(headings, tuple(lines), notes)
+
+
+def _span(first: int, last: int) -> str:
+    return f"months {first}–{last}" if first < last else f"month {first}"
 
 
 def cohort_words(group: str) -> str:
@@ -185,6 +189,7 @@ def _year_ago(result: RunResult) -> tuple[str, ...]:
 
 # --- concentration ---------------------------------------------------------------------------------------------------
 
+_FEW = 10  # customers, of whom a tenth is one
 _SPREAD = (
     ("Customers who pay anything", "buyers", 0.0, "count"),
     (f"The top 1{fmt.NBSP}% bring", "share_of_largest", 0.01, "share"),
@@ -195,20 +200,26 @@ _SPREAD = (
 
 
 def spread(result: RunResult) -> Table | None:
-    """How much of the revenue the largest customers bring; None without revenue."""
+    """How much of the revenue the largest customers bring; None where fewer than `_FEW` are expected to pay."""
     ahead, log = (book(result, "concentration", group=group) for group in ("existing", "log"))
-    if not len(ahead) or "gini" not in set(ahead["metric"]):
+    if not len(ahead) or ahead["mean"][ahead["metric"] == "buyers"].iloc[0] < _FEW:
         return None
     columns = {"In the log so far": log} if len(log) else {}
-    columns[f"In the next {fmt.months(result.horizon_months)}"] = ahead
+    columns["In the next month" if result.horizon_months == 1 else f"In the next {result.horizon_months} months"] = (
+        ahead
+    )
     lines = []
     for label, metric, at, unit in _SPREAD:
         rows = [table[(table["metric"] == metric) & (table["at"] == at)].iloc[0] for table in columns.values()]
         lines.append((label, tuple(_cell(result, unit, row) for row in rows)))
     notes = (
-        "Revenue of those who pay anything in that time, of today’s customers only. The log is another length of time "
-        "than the months ahead, and everybody in it has bought: these are two looks at how even customers are, and no "
-        "trend.",
+        "Revenue of those who pay anything in that time, of today’s customers only."
+        + (
+            " The log is another length of time than the months ahead, and everybody in it has bought: these are two "
+            "looks at how even customers are, and no trend."
+            if len(log)
+            else ""
+        ),
         "Gini: 0 where all bring the same, near 1 where few bring everything.",
         layers_of(result, ahead) + (" What the log holds was counted." if len(log) else ""),
     )

@@ -64,6 +64,19 @@ def test_concentration_beside_the_log(result: RunResult) -> None:
     assert table.rows[0][1][0].interval == ""  # counted
 
 
+def test_few_customers_and_a_month_are_said_as_such(result: RunResult) -> None:
+    books = factory.books(months=1)
+    short = replace(result, books=books[books.group != "log"], horizon_months=1)
+    years, spread = over_time.years(short), over_time.spread(short)
+    assert years is not None
+    assert spread is not None
+    assert years.headings == ("month 1",)
+    assert spread.headings == ("In the next month",)
+    assert "log" not in spread.notes[0]
+    few = books.assign(mean=books["mean"].mask(books.metric == "buyers", 9.0))
+    assert over_time.spread(replace(short, books=few)) is None
+
+
 def test_contracts_say_what_gross_and_net_are(result: RunResult) -> None:
     table = over_time.contracts_left(result)
     assert table is not None
