@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from clvsim.books.table import MOST_MONTHS, joined, rows
-from clvsim.comparison.designs import Design
+from clvsim.comparison.designs import make_designs
 from clvsim.comparison.expected import per_draw
 from clvsim.comparison.payback import expected_curve
 from clvsim.comparison.table import layers
@@ -16,12 +16,13 @@ from clvsim.simulation.run import Simulation
 BOOK = "value_by_age"
 
 
-def value_by_age(simulation: Simulation, name: str, designs: Mapping[str, Design]) -> pd.DataFrame:
+def value_by_age(simulation: Simulation, name: str, curves: Mapping[str, np.ndarray]) -> pd.DataFrame:
     """Rows of a scenario: cumulative contribution (revenue without a known margin) per newcomer and per visitor.
 
     `at` is the age in months, 0 the first order itself; discounted to the first order, acquisition cost not deducted,
     newcomers who are lost count 0. A visitor brings the conversion times that, as metric `visitor_value` does; none
-    where nobody knows how many visitors there are. No row without newcomers. Not modelled: the time from a visit to the
+    where nobody knows how many visitors there are. No row without newcomers. `curves` are those of a comparison, by
+    scenario; others are worked out. Not modelled: the time from a visit to the
     first order.
     """
     scenario = simulation.scenarios[name]
@@ -30,7 +31,7 @@ def value_by_age(simulation: Simulation, name: str, designs: Mapping[str, Design
         return joined([])
     people = scenario.ledger.total("customers_acquired", age=True)
     realised = ratio(scenario.ledger.contribution_by_age(), people[:, None])
-    expected = expected_curve(simulation, name, designs)
+    expected = curves[name] if name in curves else expected_curve(simulation, name, make_designs(simulation))
     ages = shown_ages(realised.shape[1] - 1)
     parts = []
     for basis, curve, conversion in (

@@ -90,7 +90,7 @@ def assemble(
         who_is_lost=fitted.retention.WHO_IS_LOST,
         active_contracts=contracts.total.active if contracts else None,
         contracts=contracts,
-        books=keep_books(simulation, own, summary, material.payments),
+        books=keep_books(simulation, own, summary, material.payments, comparison.curves),
         merged_days=summary.opportunity_days,
         shared_period=summary.shared_period,
         draft=posterior.is_draft or not has_sampled_parameters(simulation),

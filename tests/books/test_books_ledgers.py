@@ -112,6 +112,11 @@ def test_value_by_age_is_the_curve_of_payback(sim: Simulation, books: pd.DataFra
         np.testing.assert_array_equal(ours["at"], curve.months)
 
 
+def test_a_comparison_has_the_curves_that_are_worked_out_without_it(sim: Simulation, books: pd.DataFrame) -> None:
+    found = keep_books(sim, posterior(1), shop(segments=2), None, compare(sim).curves)
+    pd.testing.assert_frame_equal(found, books, check_exact=True)
+
+
 def test_ages_without_noise_are_sums_over_single_months() -> None:
     """Worked out from the age ledger's lines, one world at a time."""
     sim = run(draws=5, horizon_months=4, acquisition=channels())
