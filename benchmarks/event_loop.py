@@ -58,6 +58,7 @@ class Work:
             age_exit=np.zeros((w, 0, 1, 2, 1), np.int64),
             value=np.zeros((w, n)),
             orders=np.zeros((w, n), np.int64),
+            revenue=np.zeros((w, n), np.int64),
         )
 
 

@@ -16,8 +16,8 @@ from clvsim.comparison import Comparison
 from clvsim.disk import write_tree
 from clvsim.errors import ConfigError
 from clvsim.files import write_csv
-from clvsim.plausible import Unlike, frozen, read_table, require_size
-from clvsim.provenance import SUMMARY, TABLE, parts_of, sizes_of
+from clvsim.plausible import Unlike, frozen, read_books, read_table, require_size
+from clvsim.provenance import BOOKS, SUMMARY, TABLE, parts_of, sizes_of
 from clvsim.schema import broken_rule
 from clvsim.simulation.ledger import Ledger
 from clvsim.simulation.run import Simulation
@@ -83,10 +83,13 @@ def write_record(record: Mapping[str, Any], folder: Path) -> None:
 
 
 def write_result(result: RunResult, folder: Path) -> None:
-    """Write `summary.json` and `comparison.csv`, from which the report can be rendered again."""
-    fields = {name: getattr(result, name) for name in result.__dataclass_fields__ if name != "comparison"}
+    """Write `summary.json`, `comparison.csv` and `books.csv`, from which the report can be rendered again."""
+    tables = ("comparison", "books")
+    fields = {name: getattr(result, name) for name in result.__dataclass_fields__ if name not in tables}
     write_json(fields, folder / SUMMARY)
     write_csv(result.comparison, folder / TABLE)
+    if result.books is not None:
+        write_csv(result.books, folder / BOOKS)
 
 
 def read_result(folder: Path) -> RunResult:
@@ -94,7 +97,8 @@ def read_result(folder: Path) -> RunResult:
     try:
         require_size(folder / SUMMARY)
         raw = frozen(json.loads((folder / SUMMARY).read_text(encoding="utf-8")))
-        return _as_declared(_result(raw, read_table(folder / TABLE)))
+        books = read_books(folder / BOOKS) if (folder / BOOKS).exists() else None
+        return _as_declared(_result(raw, read_table(folder / TABLE), books))
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise ConfigError([("run", f"{folder} cannot be read as a finished run: {_reason(error)}")]) from None
 
@@ -105,7 +109,7 @@ def _reason(error: Exception) -> str:
         return f"{SUMMARY}: {'.'.join(map(str, first['loc'][1:]))}: {broken_rule(first)}"
     if isinstance(error, Unlike):
         return str(error)
-    return f"{SUMMARY} or {TABLE} is missing, damaged, or of another version; clvsim run makes new ones"
+    return f"{SUMMARY}, {TABLE} or {BOOKS} is missing, damaged, or of another version; clvsim run makes new ones"
 
 
 def _as_declared(result: RunResult) -> RunResult:
@@ -127,10 +131,13 @@ def _as_declared(result: RunResult) -> RunResult:
         raise Unlike(f"{SUMMARY} has several scenarios of one name, or figures of one that it does not have")
     if unknown := {*result.comparison["scenario"]} ^ {s.name for s in result.scenarios if not s.not_applicable}:
         raise Unlike(f"{TABLE} and {SUMMARY} do not have the same scenarios: {', '.join(sorted(map(str, unknown)))}")
+    books = () if result.books is None else result.books["scenario"]
+    if unknown := {*books} - {*result.comparison["scenario"]}:
+        raise Unlike(f"{BOOKS} has scenarios that {TABLE} has not: {', '.join(sorted(map(str, unknown)))}")
     return result
 
 
-def _result(raw: dict[str, Any], table: pd.DataFrame) -> RunResult:
+def _result(raw: dict[str, Any], table: pd.DataFrame, books: pd.DataFrame | None) -> RunResult:
     def parse_rows(kind: Any, rows: tuple[dict[str, Any], ...]) -> tuple:
         return tuple(kind(**{k: _number(v) for k, v in row.items()}) for row in _listed(rows))
 
@@ -139,6 +146,7 @@ def _result(raw: dict[str, Any], table: pd.DataFrame) -> RunResult:
         "today": date.fromisoformat(raw["today"]),
         "scenarios": tuple(_description(scenario, parse_rows) for scenario in _listed(raw["scenarios"])),
         "comparison": table,
+        "books": books,
         "delta_draws": _arrays(raw["delta_draws"]),
         "payback": {name: PaybackCurve(**_arrays(curve)) for name, curve in raw["payback"].items()},
         "tracking": _tracking(raw["tracking"]),

@@ -73,6 +73,19 @@ class Part(NamedTuple):
     rows: np.ndarray
 
 
+class Retained(NamedTuple):
+    """What is left of contracts. `contracts`, `money`: expected shares of today's active ones and of their MRR ahead,
+    (draw, months). Of those that paid a year ago: how many still do (`kept`), their MRR then, and now: of each at most
+    what it was (`gross`), and as it is (`net`); 0 where nobody paid a year ago, or single payments are unknown."""
+
+    contracts: np.ndarray
+    money: np.ndarray
+    kept: Counted
+    mrr_then: float
+    gross: float
+    net: float
+
+
 def contract_figures(
     fitted: FittedModels, summary: CustomerSummary, payments: Payments | None, trials: Trials | None = None
 ) -> ContractFigures | None:
@@ -83,12 +96,19 @@ def contract_figures(
     """
     if not fitted.retention.renewing:
         return None
-    histories = fitted.retention.histories(summary)
-    parts = parts_of(fitted.retention, summary)
-    plans = [(part, standing_of(part, summary, rows_of(histories, part.rows), payments)) for part in parts]
+    histories, plans = standings(fitted, summary, payments)
     each = [figures_of(fitted, [plan], histories, summary) for plan in plans]
     together = figures_of(fitted, plans, histories, summary) if len(plans) > 1 else each[0]
     return ContractFigures(together, tuple(each) if len(plans) > 1 else (), trials)
+
+
+def standings(
+    fitted: FittedModels, summary: CustomerSummary, payments: Payments | None
+) -> tuple[Any, list[tuple[Part, Standing]]]:
+    """Histories of all customers, and how the contracts of each plan stand."""
+    histories = fitted.retention.histories(summary)
+    parts = parts_of(fitted.retention, summary)
+    return histories, [(part, standing_of(part, summary, rows_of(histories, part.rows), payments)) for part in parts]
 
 
 def parts_of(model: Any, summary: CustomerSummary) -> list[Part]:
@@ -244,6 +264,53 @@ def churn(fitted: FittedModels, active: Any) -> np.ndarray:
             total[row] += (1 - alive * model.probability_staying(draws, distinct, horizon, unit)) @ count
         number += float(count.sum())
     return total / number if number else np.full_like(total, np.nan)
+
+
+def retained(
+    fitted: FittedModels, summary: CustomerSummary, payments: Payments | None, months: Sequence[int]
+) -> Retained | None:
+    """What is left of today's contracts after so many `months`, and was left of those of a year ago; None where
+    customers hold none, or nobody is active.
+
+    Ahead each contract keeps its price, so that money leaves with contracts only: chances of the parameters alone, at
+    the log's own pace, without shocks to come, newcomers, changes of prices or of plans.
+    """
+    if not fitted.retention.renewing:
+        return None
+    histories, plans = standings(fitted, summary, payments)
+    rows = np.concatenate([part.rows for part, _ in plans])
+    standing = Standing(*(np.concatenate(column) for column in zip(*(one for _, one in plans), strict=True)))
+    active, then = standing.active, standing.mrr_then
+    now = np.where(active, standing.mrr, 0.0)
+    if not active.any():
+        return None
+    ahead = staying(fitted, rows_of(histories, rows[active]), standing.mrr[active], months)
+    return Retained(
+        ahead[0],
+        ahead[1],
+        Counted(int((active & (then > 0)).sum()), int((then > 0).sum())),
+        float(then.sum()),
+        float(np.minimum(now, then).sum()),
+        float(now[then > 0].sum()),
+    )
+
+
+def staying(fitted: FittedModels, active: Any, money: np.ndarray, months: Sequence[int]) -> np.ndarray:
+    """Share of `active` histories expected to be there after so many months, and of their `money` (contract,),
+    (2, draw, months); nan where there is none of either."""
+    model, draws, unit = fitted.retention, fitted.posterior.retention, fitted.days_per_unit
+    rows, place = np.unique(np.column_stack(active), axis=0, return_inverse=True)
+    weights = np.stack([np.bincount(place.reshape(-1), w, len(rows)) for w in (np.ones_like(money), money)])
+    total = np.zeros((2, fitted.draws, len(months)))
+    step = max(1, _CHUNK_CELLS // fitted.draws)
+    for low in range(0, len(rows), step):
+        part = type(active)(*rows[low : low + step].T)
+        alive = model.probability_alive(draws, part, unit)
+        for m, month in enumerate(months):
+            chance = alive * model.probability_staying(draws, part, month * DAYS_PER_MONTH, unit)
+            total[:, :, m] += weights[:, low : low + step] @ chance.T
+    whole = weights.sum(axis=1)[:, None, None]
+    return np.divide(total, whole, out=np.full_like(total, np.nan), where=whole > 0)
 
 
 def in_a_pause(fitted: FittedModels, histories: Any) -> Range | None:

@@ -9,10 +9,11 @@ from typing import Any, get_args
 import numpy as np
 import pandas as pd
 
+from clvsim import books
 from clvsim.comparison import COLUMNS
 from clvsim.effects import NON_NEGATIVE, REAL, Domain
 from clvsim.metrics import METRICS, PAYBACK, SHARE, Unit
-from clvsim.provenance import SUMMARY, TABLE
+from clvsim.provenance import BOOKS, SUMMARY, TABLE
 from clvsim.texts import short, short_repr
 
 LARGEST = 1e18  # of any number
@@ -20,7 +21,7 @@ LONGEST_TEXT, LONGEST_COMMAND = 10_000, 1 << 21  # characters; systems take no l
 LONGEST_TEXTS = 100_000  # characters of a list of texts
 MOST_ENTRIES, MOST_NUMBERS = 10_000, 10**6  # of a list; simulation.draws has the same bound
 MOST_ROWS = 50_000  # of the table: 500 scenarios, each with some 40
-MOST_BYTES = {SUMMARY: 1 << 30, TABLE: 1 << 26}
+MOST_BYTES = {SUMMARY: 1 << 30, TABLE: 1 << 26, BOOKS: 1 << 26}
 
 _TEXTS, _LEVEL = COLUMNS[:5], ("mean", "p05", "p50", "p95")
 _RANGES: dict[str, Domain] = {name: metric.range for name, metric in METRICS.items()} | {
@@ -28,6 +29,7 @@ _RANGES: dict[str, Domain] = {name: metric.range for name, metric in METRICS.ite
 }
 _BASES, _LAYERS = {"expected", "realised"}, {"parameter", "process", "environment", "assumption"}
 _KEY = ["scenario", "metric", "basis"]
+_BOOK_KEY = ["book", "scenario", "group", "at", "metric", "basis"]
 _CHANCES = {"p_better", "p_best", "p_equal"}
 _ORDERS = (("p05", "p50", "p95"), ("delta_p05", "delta_p50", "delta_p95"))
 _SHARES = {"position", "p_within_12_months", "p_never", "share", "churn_month", "churn_year", "expected"}
@@ -145,13 +147,22 @@ def _complaints(table: pd.DataFrame) -> Iterator[str]:
 def _unknown_words(table: pd.DataFrame) -> Iterator[str]:
     for name, known in (("metric", _RANGES), ("unit", get_args(Unit)), ("basis", _BASES)):
         yield from (f"a {name} that no run writes, {short_repr(word)}" for word in table[name] if word not in known)
+    yield from _unknown_layers(table, _LAYERS)
+
+
+def _unknown_layers(table: pd.DataFrame, known: set[str]) -> Iterator[str]:
     for layers in table["layers"].unique():
-        if not isinstance(layers, str) or not _LAYERS.issuperset(layers.split("+")):
+        if not isinstance(layers, str) or not known.issuperset(layers.split("+")):
             yield f"layers that no run writes, {short_repr(layers)}"
 
 
 def _out_of_range(table: pd.DataFrame) -> Iterator[str]:
-    low, high = np.array([_RANGES[metric] for metric in table["metric"]], float).reshape(-1, 2).T
+    yield from _beyond(table, np.array([_RANGES[metric] for metric in table["metric"]], float).reshape(-1, 2))
+
+
+def _beyond(table: pd.DataFrame, ranges: np.ndarray) -> Iterator[str]:
+    """Figures outside of `ranges` (rows, 2), chances and errors outside of theirs, intervals in the wrong order."""
+    low, high = ranges.T
     shares = [name for name in table if name in _CHANCES]
     errors = [name for name in table if name.endswith("mcse") or name == "expected_loss"]
     bounds = (*((name, low, high) for name in _LEVEL), *((name, *SHARE) for name in shares))
@@ -163,6 +174,51 @@ def _out_of_range(table: pd.DataFrame) -> Iterator[str]:
         for lower, upper in pairwise(name for name in ends if name in table):
             if (above := _above(table[lower].to_numpy(float), table[upper].to_numpy(float))).any():
                 yield f"a {lower} above its {upper}, of {table[above].iloc[0]['metric']}"
+
+
+# --- the books -------------------------------------------------------------------------------------------------------
+
+
+def read_books(path: Path) -> pd.DataFrame:
+    """books.csv. Raises Unlike for rows, names and numbers that no run writes."""
+    require_size(path)
+    table = pd.read_csv(path, nrows=books.MOST_ROWS + 1, low_memory=False, dtype={"group": str})
+    for complaint in _book_complaints(table):
+        raise Unlike(f"{BOOKS} has {complaint}")
+    return table
+
+
+def _book_complaints(table: pd.DataFrame) -> Iterator[str]:
+    """What is wrong with the books; each looks at what those before it leave."""
+    if len(table) > books.MOST_ROWS:
+        yield f"more than {books.MOST_ROWS:,} rows"
+    if tuple(table.columns) != books.COLUMNS:
+        yield f"other columns than {', '.join(books.COLUMNS)}"
+    known = {(book, metric): kind for book, kinds in books.BOOKS.items() for metric, kind in kinds.items()}
+    for row in zip(*(table[name] for name in ("book", "metric", "unit", "basis")), strict=True):
+        if row[:2] not in known or row[2] != known[row[:2]].unit or row[3] not in books.BASES:
+            yield f"a row that no run writes, of {', '.join(map(short_repr, row))}"
+    for name in ("scenario", "group"):
+        yield from (f"no text as {name}" for text in table[name].unique() if not isinstance(text, str))
+        longest = max(map(len, table[name].unique()), default=0)
+        if longest > LONGEST_TEXT:
+            yield f"a {name} of {longest:,} characters"
+    yield from _unknown_layers(table, {*_LAYERS, books.NO_LAYERS})
+    twice = table.loc[table.duplicated(_BOOK_KEY), _BOOK_KEY].values
+    if len(twice):
+        yield f"two rows of {', '.join(map(short, map(str, twice[0])))}"
+    counted = (table["basis"] == "observed").to_numpy()
+    for name in ("at", *_LEVEL):
+        if table[name].dtype.kind not in "fiu":
+            yield f"no numbers in its column {name}"
+        figures = table[name].to_numpy(float)
+        absent = np.isnan(figures) & ~(counted & (name not in ("at", "mean")))
+        if (_outside(figures, -LARGEST, LARGEST) | absent).any():
+            yield f"a number in its column {name} that is not finite, or beyond ±{LARGEST:g}"
+    if _outside(table["at"].to_numpy(float), *NON_NEGATIVE).any():
+        yield "a number below 0 in its column at"
+    rows = zip(table["book"], table["metric"], strict=True)
+    yield from _beyond(table, np.array([known[row].range for row in rows], float).reshape(-1, 2))
 
 
 def _outside(figures: np.ndarray, low: Any, high: Any) -> np.ndarray:

@@ -40,7 +40,7 @@ PATHS = ("data.path", "fit.posterior", "out", "run")  # keys that hold paths
 _ROOTED = re.compile(r"(?:^|(?<=[\[,'\"\s]))/(?:[^,\]'\"]*/)?(?=[^,\]'\"/])")
 
 
-SUMMARY, TABLE = "summary.json", "comparison.csv"  # the parts of a run from which its page is made
+SUMMARY, TABLE, BOOKS = "summary.json", "comparison.csv", "books.csv"  # parts of a run, from which its page is made
 # What `clvsim report` writes again, what holds the record, and what a run folder has while it is unfinished.
 UNRECORDED = ("report.html", "figures", "run.json", MARKER)
 

@@ -482,4 +482,5 @@ class RunResult:
     lever_warnings: tuple[str, ...] = ()  # on levers without evidence, and names with several meanings
     contracts: ContractFigures | None = None  # None unless orders are payments of contracts
     trace: tuple[TraceLine, ...] = ()  # of a few simulated customers, by customer and day
+    books: "pd.DataFrame | None" = None  # columns of books.csv
     notes: tuple[str, ...] = field(default=())  # on replicates and probabilities, weights of newcomers, pooled groups

@@ -21,11 +21,16 @@ def payback_of(
 
     Raises ValueError without acquisition channels.
     """
+    cost = cost_of_one(simulation, name)
+    return payback_curve(expected_curve(simulation, name, designs, discounted=discounted), cost)
+
+
+def cost_of_one(simulation: Simulation, name: str) -> np.ndarray:
+    """Acquisition cost of a newcomer, (draws,). Raises ValueError without acquisition channels."""
     acquired = simulation.scenarios[name].acquired
     if acquired is None:
         raise ValueError("payback needs acquisition channels")
-    curve = expected_curve(simulation, name, designs, discounted=discounted)
-    return payback_curve(curve, per_draw(simulation, acquired.cac))
+    return per_draw(simulation, acquired.cac)
 
 
 def payback_curve(curve: np.ndarray, cost: np.ndarray) -> tuple[PaybackCurve, np.ndarray]:

@@ -10,7 +10,7 @@ import pandas as pd
 from clvsim import decision
 from clvsim.comparison.designs import Design, make_designs
 from clvsim.comparison.expected import Expected, expected_values, has_common_shocks, per_draw
-from clvsim.comparison.payback import payback_of, payback_rows
+from clvsim.comparison.payback import cost_of_one, expected_curve, payback_curve, payback_of, payback_rows
 from clvsim.decision import Expectation
 from clvsim.metrics import METRICS, Metric, available, require_expectation
 from clvsim.models.around.several import MODEL
@@ -55,6 +55,7 @@ class Comparison:
     deltas: Mapping[str, np.ndarray]  # (draws,) by scenario, baseline excluded
     evpi: decision.InformationValue | None
     payback: Mapping[str, PaybackCurve]
+    curves: Mapping[str, np.ndarray]  # behind it, expected value of a newcomer by age, (draws, ages + 1)
     variance: Mapping[str, float]  # of the baseline's realised plan value: model, parameter, process, environment
     notes: tuple[str, ...]
 
@@ -137,11 +138,12 @@ def compare(simulation: Simulation, metric: str = HEADLINE) -> Comparison:
             rows += expected_rows(simulation, name, definition, expected, contest)
         rows += realised_rows(simulation, name, definition, contest if name == metric else [])
     curves = {
-        name: payback_of(simulation, name, designs)
+        name: expected_curve(simulation, name, designs)
         for name, scenario in simulation.scenarios.items()
         if scenario.acquired and simulation.economics.margin_known and np.isfinite(scenario.acquired.cac).any()
     }  # somebody comes
-    for name, (_, month) in curves.items():
+    paybacks = {name: payback_curve(curve, cost_of_one(simulation, name)) for name, curve in curves.items()}
+    for name, (_, month) in paybacks.items():
         _, undiscounted = payback_of(simulation, name, designs, discounted=False)
         rows += payback_rows(simulation, name, month, undiscounted, layers(simulation, "expected"))
     values = {name: value.values for name, value in decided.values.items()}
@@ -150,7 +152,8 @@ def compare(simulation: Simulation, metric: str = HEADLINE) -> Comparison:
         values=values,
         deltas={name: delta.values for name, delta in decided.deltas.items()},
         evpi=ranked.evpi if ranked else None,
-        payback={name: curve for name, (curve, _) in curves.items()},
+        payback={name: curve for name, (curve, _) in paybacks.items()},
+        curves=curves,
         variance=variance_layers(simulation, values[BASELINE], designs[BASELINE]),
         notes=tuple(dict.fromkeys(notes)),
     )

@@ -80,10 +80,18 @@ def post_cohort(run, book, place, line, amount):
 
 
 @inline
+def post_revenue(run, book, path, place, amount):
+    """Ledger units of revenue of the cohort, and of the customer where single ones are wanted."""
+    post_cohort(run, book, place, COHORT_REVENUE, amount)
+    if run.valued:
+        add(book.revenue, path.w * run.customers + path.c, amount)
+
+
+@inline
 def earn(run, book, path, place, line, amount):
-    """Revenue >= 0 on a line, and of the cohort."""
+    """Revenue >= 0 on a line, of the cohort and of the customer."""
     post_both(run, book, place, line, amount, path.money_unit)
-    post_cohort(run, book, place, COHORT_REVENUE, np.int64(amount * path.money_unit + 0.5))
+    post_revenue(run, book, path, place, np.int64(amount * path.money_unit + 0.5))
 
 
 @inline

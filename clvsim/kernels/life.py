@@ -119,6 +119,7 @@ def build(on: Mechanisms):
                 if run.valued:
                     out.value[w, c] = 0.0
                     out.orders[w, c] = 0
+                    out.revenue[w, c] = 0
                 cell = people.cell[c]  # newcomers are there by number: a better conversion only adds some
                 if not paths.is_there(arrivals, w, cell, people.ordinal[c]):
                     continue

@@ -10,7 +10,7 @@ import math
 import numpy as np
 
 from clvsim.kernels import rng
-from clvsim.kernels.books import count, place_of, post_cohort, units
+from clvsim.kernels.books import count, place_of, post_revenue, units
 from clvsim.kernels.clocks import move_to
 from clvsim.kernels.offers import is_shown
 from clvsim.kernels.paths import apply_push
@@ -20,7 +20,6 @@ from clvsim.kernels.structs import (
     BASE_LINES,
     CHARGES,
     CHURN,
-    COHORT_REVENUE,
     EVERY,
     MEMBERSHIP,
     NEXT,
@@ -114,7 +113,7 @@ def charge(offers, campaigns, o, run, book, rare, path, place, t):
         offers.memory[CHARGES * offers.count + o] = charges + 1.0
         offers.memory[NEXT * offers.count + o] = within(path, t + campaigns.days[o * campaigns.slots + EVERY])
         count(run, book, path, place, BASE_LINES + OFFER_LINES * o + TAKEN)
-        post_cohort(run, book, place, COHORT_REVENUE, units(offers.price[at], path.money_unit))
+        post_revenue(run, book, path, place, units(offers.price[at], path.money_unit))
         record(rare, path, TRACE_TAKEN, t, offers.price[at], o)
         return Push(offers.price[at] - offers.cost[at], offers.price[at], 0.0, 1.0, 0.0, 0.0)
     offers.memory[CHARGES * offers.count + o] = GONE

@@ -7,14 +7,13 @@ does not fit into a struct of few fields: it stands in `Deals.memory`, for the c
 import math
 
 from clvsim.kernels import rng
-from clvsim.kernels.books import count, post_cohort, units
+from clvsim.kernels.books import count, post_revenue, units
 from clvsim.kernels.clocks import stretch_due
 from clvsim.kernels.pace import WEEK
 from clvsim.kernels.paths import apply_push
 from clvsim.kernels.state import Push, Terms
 from clvsim.kernels.structs import (
     BASE_LINES,
-    COHORT_REVENUE,
     DAMPING,
     DECLINED,
     MEMBERSHIP,
@@ -61,7 +60,7 @@ def take_offer(offers, o, event, run, book, rare, path, place, life):
         owed = 0.0
         count(run, book, path, place, line + REFUNDED)
         record(rare, path, TRACE_REFUND, now.t, price, o)
-    post_cohort(run, book, place, COHORT_REVENUE, units(price, path.money_unit))
+    post_revenue(run, book, path, place, units(price, path.money_unit))
     record(rare, path, TRACE_TAKEN, now.t, price, o)
     return Push(gain, price, 0.0, offers.accept_rate[at], 0.0, owed)
 

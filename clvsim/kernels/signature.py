@@ -90,7 +90,7 @@ SIGNATURE = types.void(
             _sample(
                 Ledgers, calendar=(5, WHOLE, False), age=(5, WHOLE, False), cohort=(4, WHOLE, False),
                 exposure=(3, WHOLE, False), age_exit=(5, WHOLE, False), value=(2, REAL, False),
-                orders=(2, WHOLE, False),
+                orders=(2, WHOLE, False), revenue=(2, WHOLE, False),
             ),
             _sample(Trace, rows=(2, REAL, False), used=(1, WHOLE, False)),
         )
@@ -283,5 +283,5 @@ def ground_of(people, laws, kept, arrivals, tables, clock, out):
             flat(kept.gap),
             flat(kept.amount),
         ),
-        Books(flat(out.calendar), flat(out.age), flat(out.cohort)),
+        Books(flat(out.calendar), flat(out.age), flat(out.cohort), flat(out.revenue)),
     )

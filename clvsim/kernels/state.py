@@ -178,6 +178,7 @@ class Books(NamedTuple):
     calendar: Flat
     age: Flat
     cohort: Flat
+    revenue: Flat  # of single customers, (w, c) where they are valued
 
 
 class Deals(NamedTuple):

@@ -227,6 +227,7 @@ class Ledgers(NamedTuple):
     # counted as 1 and as 1 / discount of the own first order
     value: np.ndarray  # float64 (w, c) contribution per customer discounted to today; (w, 0): not kept
     orders: np.ndarray  # int64 (w, c)
+    revenue: np.ndarray  # int64 (w, c) ledger units, undiscounted, with what offers sell; refunds are not taken off
 
 
 def empty_traits(worlds: int, customers: int) -> Traits:

@@ -169,10 +169,10 @@ def metric_cell(result: RunResult, figure: Figure, *, short: bool = False) -> Ce
         low, middle, high = (_months(q, result.horizon_months) for q in (best.p05, best.p50, best.p95))
         return Cell(middle, "" if middle == fmt.MISSING else f"[{low}, {high}]")
     mcse = larger(best.mean_mcse, may.mean_mcse)
-    cell = _format_cell(unit, best.mean, may.p05, may.p95, mcse, result.currency, short=short)
+    cell = format_cell(unit, best.mean, may.p05, may.p95, mcse, result.currency, short=short)
     if not figure.on_average:
         return cell
-    average = _format_cell(unit, best.mean, best.p05, best.p95, mcse, result.currency, short=short)
+    average = format_cell(unit, best.mean, best.p05, best.p95, mcse, result.currency, short=short)
     return cell._replace(average=average.interval)
 
 
@@ -196,11 +196,11 @@ def delta_cell(result: RunResult, figure: Figure, *, short: bool = False) -> Cel
     best, may = figure
     unit, mcse = wording(result, best.metric).unit, larger(best.delta_mcse, may.delta_mcse)
     numbers = (best.delta_mean, may.delta_p05, may.delta_p95)
-    cell = _format_cell(unit, *numbers, mcse, result.currency, signed=True, short=short)
+    cell = format_cell(unit, *numbers, mcse, result.currency, signed=True, short=short)
     if not figure.on_average:
         return cell
     numbers = (best.delta_mean, best.delta_p05, best.delta_p95)
-    return cell._replace(average=_format_cell(unit, *numbers, mcse, result.currency, signed=True, short=short).interval)
+    return cell._replace(average=format_cell(unit, *numbers, mcse, result.currency, signed=True, short=short).interval)
 
 
 def number_text(result: RunResult, figure: Figure, value: float) -> str:
@@ -217,12 +217,12 @@ def assumption_cell(result: RunResult, assumption: Assumption) -> Cell:
     unit = {"relative": "change", "probability": "fine share", "money": "money"}.get(assumption.unit, "ratio")
     if assumption.kind == "fixed" or assumption.p05 == assumption.p95:
         return Cell(
-            _format_cell(unit, assumption.mean, math.nan, math.nan, math.nan, result.currency, exact=True).value, ""
+            format_cell(unit, assumption.mean, math.nan, math.nan, math.nan, result.currency, exact=True).value, ""
         )
-    return _format_cell(unit, assumption.mean, assumption.p05, assumption.p95, math.nan, result.currency)
+    return format_cell(unit, assumption.mean, assumption.p05, assumption.p95, math.nan, result.currency)
 
 
-def _format_cell(
+def format_cell(
     unit: str,
     mean: float,
     low: float,
@@ -296,7 +296,7 @@ def _decision(
     result: RunResult, scenario: ScenarioDescription, figure: Figure, unit: str, mcse: float, *, short: bool
 ) -> Decision:
     best, may = figure
-    loss = _format_cell(unit, best.expected_loss, math.nan, math.nan, mcse, result.currency, short=short).value
+    loss = format_cell(unit, best.expected_loss, math.nan, math.nan, mcse, result.currency, short=short).value
     p_best = fmt.share(best.p_best, best.p_best_mcse)
     if scenario.name == baseline(result).name:
         return Decision(scenario, None, "", p_best, loss)

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import blended_transform_factory
 
-from clvsim.report import display
+from clvsim.report import book_figures, display, over_time
 from clvsim.report import format as fmt
 from clvsim.report.drawing import (
     FAINT,
@@ -24,13 +24,13 @@ from clvsim.report.drawing import (
     NORMAL,
     SMALL,
     WIDE,
-    clean,
     inline,
     style,
     svg,
     text_width,
     wrap,
 )
+from clvsim.report.ticks import money_ticks
 from clvsim.types import PaybackCurve, RunResult, ScenarioDescription, Tracking
 from clvsim.validation.vocabulary import ORDERS, Vocabulary
 
@@ -49,7 +49,7 @@ class Drawing(NamedTuple):
 
 
 def drawings(result: RunResult) -> dict[str, Drawing]:
-    """All figures that the run has data for: `difference`, `payback`, `tracking`."""
+    """All figures that the run has data for: `difference`, `payback`, `tracking`, and those of the books."""
     figures = {}
     if not result.tracking.untracked:
         words = display.vocabulary(result)
@@ -60,6 +60,12 @@ def drawings(result: RunResult) -> dict[str, Drawing]:
         figures["difference"] = make_drawing("difference", difference_figure, result, alternative_text)
     if payback_scenarios(result):
         figures["payback"] = make_drawing("payback", payback_figure, result, payback_alternative_text(result))
+    if len(over_time.book(result, "cohort_revenue")):
+        alternative_text = book_figures.months_alternative_text(result)
+        figures["months"] = make_drawing("months", book_figures.months_figure, result, alternative_text)
+    if over_time.spread(result):
+        alternative_text = book_figures.spread_alternative_text(result)
+        figures["spread"] = make_drawing("spread", book_figures.spread_figure, result, alternative_text)
     return figures
 
 
@@ -367,15 +373,3 @@ def tracking_alternative_text(result: HasTracking, words: Vocabulary = ORDERS) -
         f"{fmt.number(float(tracking.actual.sum()))} actual, {fmt.number(float(tracking.mean.sum()))} predicted."
     )
     return text + (" A dashed line marks where the held-back weeks begin." if tracking.holdout_from is not None else "")
-
-
-def money_ticks(low: float, high: float, count: int, currency: str) -> tuple[list[float], list[str]]:
-    """About `count` round positions in [low, high] and their labels, with the digits that their distance needs."""
-    locator = MaxNLocator(count, steps=[1, 2, 2.5, 5, 10])
-    ticks = [float(t) for t in locator.tick_values(low, high) if low <= t <= high]
-    step = ticks[1] - ticks[0] if len(ticks) > 1 else max(abs(low), abs(high), 1.0)
-    place = math.floor(math.log10(step) + 1e-9)
-    if abs(step / 10.0**place - round(step / 10.0**place)) > 1e-6:
-        place -= 1  # a step of 2,500 needs its hundreds
-    scale = max((abs(t) for t in ticks), default=0.0)
-    return ticks, [clean(fmt.compact(t, place, currency, scale=scale)) for t in ticks]

@@ -1,6 +1,7 @@
 """The page's sections on the limits of a run and on the terms that are not metrics."""
 
 from clvsim.report import format as fmt
+from clvsim.report import over_time
 from clvsim.report.display import decision_metric, split_layers, vocabulary, wording
 from clvsim.report.facts import AMOUNTS_OVER_TIME
 from clvsim.types import RunResult
@@ -237,4 +238,5 @@ def terms(result: RunResult) -> list[tuple[str, str]]:
             f"{result.today:%d %B %Y}, the "
             + ("day on which the simulation starts." if result.no_data else "last day the model was fitted on."),
         ),
+        *over_time.terms(result),
     ]

@@ -12,7 +12,7 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
 from markupsafe import Markup, escape
 
 from clvsim.disk import write_all_whole
-from clvsim.report import contracts, display, evidence
+from clvsim.report import contracts, display, evidence, over_time
 from clvsim.report import format as fmt
 from clvsim.report.figures import Drawing, drawings, payback_scenarios
 from clvsim.report.headline import (
@@ -110,6 +110,11 @@ def render(result: RunResult, figures: dict[str, Drawing]) -> str:
         terms=[*contracts.terms(result), *terms(result)],
         trace=trace_tables(result),
         contracts=contracts.lines(result),
+        book_ages=over_time.ages(result),
+        book_contracts=over_time.contracts_left(result),
+        book_spread=over_time.spread(result),
+        book_years=over_time.years(result),
+        months_note=over_time.months_note(result) if "months" in figures else "",
         plans=contracts.plans(result),
         plan_headings=contracts.HEADINGS,
         ages=contracts.ages(result),

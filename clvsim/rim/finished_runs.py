@@ -9,7 +9,7 @@ from typing import Any
 from clvsim.console import note
 from clvsim.errors import ConfigError
 from clvsim.files import did_you_mean
-from clvsim.provenance import SUMMARY, TABLE, changed_parts
+from clvsim.provenance import BOOKS, SUMMARY, TABLE, changed_parts
 from clvsim.rim.arguments import split_override
 from clvsim.runfolder import newest_run
 
@@ -74,6 +74,8 @@ def read_config(folder: Path) -> dict[str, Any]:
         raise ConfigError([("run", f"{record} cannot be read: it is no record of a run by this version of clvsim")])
     if not {SUMMARY, TABLE} <= parts.keys():
         raise ConfigError([("run", f"{folder} is not a run that can be shown: it has no {SUMMARY} and no {TABLE}")])
+    if BOOKS not in parts and (folder / BOOKS).exists():
+        raise ConfigError([("run", f"{folder} is not as it was written: {BOOKS} is not of this run")])
     if wrong := changed_parts(folder, parts, sizes):
         raise ConfigError([("run", f"{folder} is not as it was written: {part}") for part in wrong])
     report = config.get("report")

@@ -96,10 +96,12 @@ class CustomerTotals(NamedTuple):
 
     value: np.ndarray  # float64 (w, c), contribution discounted to today
     orders: np.ndarray  # int64 (w, c)
+    revenue: np.ndarray  # int64 (w, c) ledger units, undiscounted
 
     @classmethod
     def zeros(cls, worlds: int, customers: int) -> "CustomerTotals":
-        return cls(np.zeros((worlds, customers)), np.zeros((worlds, customers), np.int64))
+        orders, revenue = (np.zeros((worlds, customers), np.int64) for _ in range(2))
+        return cls(np.zeros((worlds, customers)), orders, revenue)
 
 
 class WorldSlice(NamedTuple):

@@ -22,6 +22,7 @@ from clvsim.simulation.assumptions import (
     uncertain_inputs,
     weight_notes,
 )
+from clvsim.simulation.concentration import MOST_WORLDS, Concentration, Tally
 from clvsim.simulation.config import AcquisitionConfig, EnvironmentConfig, FinanceConfig, SimulationConfig
 from clvsim.simulation.environment import due_multipliers, sd_law, season_by_week
 from clvsim.simulation.expected import (
@@ -61,6 +62,7 @@ class Simulation:
     inputs: pd.DataFrame  # draw × uncertain number, by configuration path or parameter
     customers: pd.DataFrame  # per existing customer, under the baseline
     expected: ExpectedLevels  # of the baseline, closed forms per draw
+    concentration: Concentration  # of the revenue of existing customers within the horizon, under the baseline
     economics: Economics
     horizon_months: int
     assumptions: tuple[Assumption, ...]
@@ -200,7 +202,7 @@ def simulate_plan(
     )
     customers = reachable_by_group(plan, fitted, summary)
     means, expected = expected_levels(plan, fitted, summary, people.key_order(summary)[1], customers)
-    simulated, quantiles = simulate_worlds(plan, fitted, summary, worlds, expected.activity, progress)
+    simulated, quantiles, concentration = simulate_worlds(plan, fitted, summary, worlds, expected.activity, progress)
     compiled = [scenario.compiled for scenario in plan.scenarios.values()]
     return Simulation(
         scenarios=simulated,
@@ -209,6 +211,7 @@ def simulate_plan(
         inputs=uncertain_inputs(fitted, worlds, plan.base_conversions, compiled, plan.arriving),
         customers=customer_table(summary, means, quantiles),
         expected=expected,
+        concentration=concentration,
         economics=plan.economics,
         horizon_months=config.horizon_months,
         assumptions=acquisition_assumptions(plan.acquisition, plan.conversions, plan.arriving)
@@ -228,10 +231,12 @@ def simulate_plan(
 
 
 class Simulated(NamedTuple):
-    """Scenarios on some worlds, and quantiles of each existing customer's value, (c, 3)."""
+    """Scenarios on some worlds; of existing customers under the baseline quantiles of each one's value, (c, 3), and how
+    revenue is spread over them."""
 
     scenarios: dict[str, SimulatedScenario]
     quantiles: np.ndarray
+    concentration: Concentration
 
 
 def simulate_worlds(
@@ -250,11 +255,13 @@ def simulate_worlds(
     newcomers = newcomer_blocks(plan.acquisition, fitted, list(arrivals.values()), layout, config.shard_customers)
     jobs = make_jobs(plan, setting, arrivals)
     quantiles = np.empty((order.size, 3))
-    quantiles[order] = run_blocks([*existing, *newcomers], jobs, setting, config.jobs, progress)
+    tally = Tally(worlds_of_tally(worlds).size)
+    quantiles[order] = run_blocks([*existing, *newcomers], jobs, setting, config.jobs, tally, progress)
     customers = reachable_by_group(plan, fitted, summary)
     newcomers_by_world = np.mean([sum_acquired(own).customers.mean() for own in arrivals.values()])
     run_referrals(plan, fitted, setting, jobs, order.size + int(newcomers_by_world))
-    return Simulated(assemble_scenarios(plan, jobs, arrivals, worlds.draw, customers, activity), quantiles)
+    scenarios = assemble_scenarios(plan, jobs, arrivals, worlds.draw, customers, activity)
+    return Simulated(scenarios, quantiles, tally.concentration())
 
 
 def notes_of(plan: RunPlan, fitted: FittedModels, scenarios: Mapping[str, SimulatedScenario]) -> tuple[str, ...]:
@@ -333,19 +340,27 @@ def make_jobs(plan: RunPlan, setting: engine.Setting, arrivals: Mapping[str, Arr
     ]
 
 
+def worlds_of_tally(worlds: Worlds) -> np.ndarray:
+    """Worlds in which concentration is measured: those of the customers' quantiles, `MOST_WORLDS` at most."""
+    return np.flatnonzero(worlds.for_quantiles)[:MOST_WORLDS]
+
+
 def run_blocks(
     blocks: Sequence[people.Block],
     jobs: Sequence[engine.Job],
     setting: engine.Setting,
     threads: int,
+    tally: Tally,
     progress: Progress | None,
 ) -> np.ndarray:
-    """Simulate all blocks, adding to the jobs' ledgers; return quantiles of each existing customer's value, (c, 3)."""
+    """Simulate all blocks, adding to the jobs' ledgers and to `tally`; return quantiles of each existing customer's
+    value, (c, 3)."""
     quantiles = [np.empty((0, 3))]
     for number, block in enumerate(blocks):
         totals = engine.run_block(block, jobs, setting, threads, per_customer=not block.newcomers)
         if totals is not None:
             quantiles.append(value_quantiles(totals.value[setting.worlds.for_quantiles]))
+            tally.add(totals.revenue[worlds_of_tally(setting.worlds)])
         if progress:
             progress(number + 1, len(blocks))
     return np.concatenate(quantiles)

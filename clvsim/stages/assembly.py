@@ -44,6 +44,7 @@ def assemble(
     arrivals: str = "",
 ) -> RunResult:
     """Everything that the report shows of a run, in one frozen value."""
+    from clvsim.books import keep_books
     from clvsim.comparison import has_common_shocks, has_sampled_parameters
     from clvsim.contracts import contract_figures
     from clvsim.report import evidence, facts
@@ -59,10 +60,8 @@ def assemble(
     if config.stated:
         scenarios = tuple(map(evidence.as_stated, scenarios))
         assumptions = stated_assumptions(config.retention, config.spend, simulation.draws, config.seed) + assumptions
-    contracts = None
-    if not config.stated:
-        first = fitted.first(config.simulation.draws)
-        contracts = contract_figures(first, summary, material.payments, material.trials)
+    own = fitted.first(config.simulation.draws)
+    contracts = None if config.stated else contract_figures(own, summary, material.payments, material.trials)
     if scores:
         model_facts += model_scores.facts(scores, config.simulation.horizon_months, vocabulary(config))
     if models:
@@ -106,6 +105,7 @@ def assemble(
         who_is_lost=fitted.retention.WHO_IS_LOST,
         active_contracts=active_contracts(config, summary, contracts),
         contracts=contracts,
+        books=keep_books(simulation, own, summary, material.payments, comparison.curves),
         merged_days=summary.opportunity_days,
         shared_period=summary.shared_period,
         draft=not simulation.stated and (posterior.is_draft or not has_sampled_parameters(simulation)),

@@ -14,6 +14,7 @@ from tests.cli.shell import FORCED_END, INTERRUPTIBLE, interrupted, tree
 
 QUICK = ("experiment=demo", "simulation.draws=200", "simulation.horizon_months=12", "trace.customers=3")
 ARTEFACTS = {
+    "books.csv",
     "comparison.csv",
     "customers.parquet",
     "figures",

@@ -10,7 +10,7 @@ import pytest
 from scipy.special import betaln
 from scipy.stats import beta
 
-from clvsim.contracts import contract_figures, ended, months_settled, parts_of, standing_of
+from clvsim.contracts import contract_figures, ended, months_settled, parts_of, retained, standing_of
 from clvsim.data import DataConfig, read_transactions, summarize
 from clvsim.data.log import TransactionLog
 from clvsim.data.payments import Payments, payments_of
@@ -357,3 +357,48 @@ def test_orders_have_none_and_nobody_active_gives_no_share() -> None:
     total = figures(Sbg(), LAW, summary, payments).total
     assert (total.active, total.mrr) == (0, 0.0)
     assert np.isnan([*total.churn_month, total.arpa, total.expansion]).all()
+
+
+# --- what is left of them ---------------------------------------------------------------------------------------------
+
+
+def test_what_is_left_is_sbg_survival_weighted_by_contract_and_by_money() -> None:
+    """Monthly contracts after k months: S(n + k) / S(n) of each, in contracts and in what each pays."""
+    found = retained(fitted_to(Sbg(), LAW), *log_of(MONTHLY), [1, 7, 12])
+    assert found is not None
+    n, price = np.array([4.0, 16.0, 0.0, 4.0])[:, None], np.array([29.0, 99.0, 29.0, 49.0])
+    for column, k in enumerate((1, 7, 12)):
+        kept = np.exp(log_survival(ALPHA, BETA, n + k) - log_survival(ALPHA, BETA, n))
+        np.testing.assert_allclose(found.contracts[:, column], kept.mean(axis=0), rtol=1e-10)
+        np.testing.assert_allclose(found.money[:, column], price @ kept / price.sum(), rtol=1e-10)
+    churn = figures(Sbg(), LAW, *log_of(MONTHLY)).total.churn_year
+    assert 1 - found.contracts[:, 2].mean() == pytest.approx(churn.mean, rel=1e-10)
+
+
+def test_gross_and_net_retention_of_a_year_ago_by_hand() -> None:
+    """A year ago four paid 20 + 30 + 40 + 10; one has left, one pays 25 instead of 20, one 30 instead of 40."""
+    start = dt.date(2022, 1, 5)
+    rows = [
+        *paid("up", start, 6, 20.0), *paid("up", later(start, 6), 12, 25.0),
+        *paid("same", start, 18, 10.0),
+        *paid("down", start, 10, 40.0), *paid("down", later(start, 10), 8, 30.0),
+        *paid("left", start, 9, 30.0),
+        *paid("new", dt.date(2023, 1, 5), 6, 1000.0),
+    ]  # fmt: skip
+    found = retained(fitted_to(Sbg(), LAW), *log_of(rows), [1])
+    assert found is not None
+    assert found.kept == (3, 4)
+    assert found.mrr_then == pytest.approx(100.0)
+    assert found.net == pytest.approx(25 + 10 + 30)
+    assert found.gross == pytest.approx(20 + 10 + 30)
+
+
+def test_nothing_is_retained_where_there_is_no_contract_or_nobody_left() -> None:
+    over = [row for name in ("one", "two") for row in paid(name, dt.date(2022, 1, 3), 9, 29.0)]
+    assert retained(fitted_to(Sbg(), LAW), *log_of(over), [1]) is None
+    summary, payments = log_of(MONTHLY)
+    life = {"r": ALPHA, "alpha": ALPHA, "a": ALPHA, "b": BETA}
+    assert retained(fitted_to(RETENTION["bg_nbd"](), life), summary, payments, [1]) is None
+    found = retained(fitted_to(Sbg(), LAW), replace(summary, repeat_orders_by_day=None), None, [1])
+    assert found is not None
+    assert (found.kept, found.mrr_then) == ((0, 0), 0.0)  # without single payments nothing is known of a year ago

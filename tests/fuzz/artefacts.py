@@ -25,7 +25,7 @@ RUN = (
     *("fit.draws=500", "simulation.draws=40", "simulation.horizon_months=2", "scenarios=[]", "simulation.jobs=1"),
     "trace.customers=2",
 )
-READ_BY_REPORT = ("run.json", "summary.json", "comparison.csv")
+READ_BY_REPORT = ("run.json", "summary.json", "comparison.csv", "books.csv")
 
 
 @dataclass(frozen=True)
@@ -240,10 +240,11 @@ def run_folders(draw: st.DrawFn, run: Mapping[str, bytes]) -> Case:
         case "folder":
             files[f"r/{name}"] = None
         case "cells":
-            rows = [line.split(",") for line in run["comparison.csv"].decode().splitlines()]
+            table = draw(st.sampled_from(("comparison.csv", "books.csv")))
+            rows = [line.split(",") for line in run[table].decode().splitlines()]
             row = rows[draw(st.integers(0, len(rows) - 1))]
             row[draw(st.integers(0, len(row) - 1))] = draw(st.one_of(texts, numbers.map(str)))
-            files["r/comparison.csv"] = "\n".join(map(",".join, rows)).encode("utf-8", "replace")
+            files[f"r/{table}"] = "\n".join(map(",".join, rows)).encode("utf-8", "replace")
         case _:
             files[f"r/{name}"] = draw(damaged(run[name]))
     if draw(st.booleans()):

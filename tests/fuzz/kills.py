@@ -36,7 +36,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
 }
 WEIGHTS = {"run": 7, "fit": 7, "validate": 3, "sweep": 3}  # the longer ones less often
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
-COMPARED = ("comparison.csv", "validation.csv", "posterior.nc")  # of posteriors the draws, see `results`
+COMPARED = ("comparison.csv", "books.csv", "validation.csv", "posterior.nc")  # of posteriors the draws, see `results`
 
 
 def orders() -> bytes:

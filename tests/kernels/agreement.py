@@ -23,7 +23,7 @@ def compare(case: Case, twin: Records, ledgers: ks.Ledgers, trace: np.ndarray) -
 
 
 def compare_books(case: Case, twin: Records, ledgers: ks.Ledgers) -> None:
-    for name in ("calendar", "age", "cohort", "exposure"):
+    for name in ("calendar", "age", "cohort", "exposure", "revenue"):
         compare_book(getattr(twin, name), contactless(case, name, getattr(ledgers, name)), name)
     compare_contacts(case, twin, ledgers)
 

@@ -60,7 +60,7 @@ def test_posts_of_both_ledgers(kind: str) -> None:
         twin.post_cohort(records, customer, ks.COHORT_CONTRIBUTION, day, -amount)
         BOOKS.earn(run, book, path, place, ks.REVENUE, amount)
         twin.post(case, records, customer, ks.REVENUE, day, amount, customer.money)
-        twin.post_cohort(records, customer, ks.COHORT_REVENUE, day, amount)
+        twin.post_revenue(records, customer, day, amount)
     compare_books(replace(case, contacts=case.contacts[:0]), records, customers[0].opened.out)
 
 
@@ -158,3 +158,4 @@ def test_one_ledger_cell_worked_out() -> None:
     assert plain == 96 * 2**19
     assert discounted == math.floor(96 * 2**19 * 1.1 ** (-40 / 365.25) + 0.5)
     assert moment.opened.out.cohort[moment.path.w, moment.path.cohort, ks.COHORT_REVENUE, 1] == plain
+    assert moment.opened.out.revenue[moment.path.w, moment.path.c] == plain

@@ -115,13 +115,16 @@ def test_values_start_from_nothing_and_only_where_they_are_wanted() -> None:
     inputs = case.inputs()
     inputs.out.value[...] = 1e9
     inputs.out.orders[...] = 1_000
+    inputs.out.revenue[...] = 2**61
     loop = LIFE.build(Mechanisms(True, True))
     loop(*inputs)
     expected = simulate(case)
     np.testing.assert_array_equal(inputs.out.orders, [[expected.orders[w, c] for c in range(12)] for w in range(2)])
     assert np.abs(inputs.out.value).max() < 1e6
+    assert inputs.out.revenue.max() < 2**61
     unvalued = case.inputs()
-    nothing = unvalued.out._replace(value=np.zeros((2, 0)), orders=np.zeros((2, 0), np.int64))
+    none = np.zeros((2, 0), np.int64)
+    nothing = unvalued.out._replace(value=np.zeros((2, 0)), orders=none, revenue=none)
     loop(*unvalued._replace(out=nothing))
     np.testing.assert_array_equal(nothing.calendar, inputs.out.calendar)
 

@@ -8,7 +8,7 @@ import pytest
 from agreement import CLOSE, compare, compare_books, compare_events
 from rooms import Moment, agree, interpreted, moments
 from twin import offers as twin
-from twin.books import Records
+from twin.books import Records, post_revenue
 from twin.cases import Case, random_case
 from twin.life import simulate
 
@@ -44,11 +44,7 @@ def test_offers_at_an_order(kind: str) -> None:
         np.testing.assert_allclose(life.budget.spent - moment.life.budget.spent, outcome.hazard, **CLOSE)
         agree(moment, life._replace(budget=moment.life.budget))
         for price in outcome.prices:
-            records.cohort.add(
-                (moment.customer.w, moment.customer.cohort, ks.COHORT_REVENUE, int(moment.twin.day / (365.25 / 12))),
-                price,
-                moment.customer.money,
-            )
+            post_revenue(records, moment.customer, moment.twin.day, price)
     assert opened is not None
     compare_books(case, records, opened.out)
     compare_events(records, opened.trace)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from markupsafe import escape
 
+from clvsim.books import COLUMNS as book_columns
 from clvsim.report.figures import Drawing
 from clvsim.types import (
     Assumption,
@@ -389,3 +390,41 @@ def decided_on(metric: str) -> RunResult:
     share = DEMO_METRICS[metric][0] / DEMO_METRICS["plan_value"][0]
     frame.loc[target, "expected_loss"] *= share
     return replace(run, comparison=frame, delta_draws={k: share * d for k, d in run.delta_draws.items()})
+
+
+def books(months: int = 24, *, contracts: bool = False) -> pd.DataFrame:
+    """Books of the baseline: two cohorts of today and one to come, a newcomer's ages, concentration, contracts."""
+    may, average = "realised", "expected"
+    rows: list[tuple[Any, ...]] = []
+
+    def add(book: str, group: str, at: float, metric: str, unit: str, basis: str, mean: float) -> None:
+        layers = {may: ALL_LAYERS, average: "parameter", "observed": "none"}[basis]
+        ends = (np.nan,) * 3 if basis == "observed" else (0.8 * mean, mean, 1.1 * mean)
+        rows.append((book, "baseline", group, float(at), metric, unit, basis, layers, mean, *ends))
+
+    for k in range(months + 1):
+        add("value_by_age", "newcomers", k, "newcomer_value", "money", may, 15.0 + k)
+        add("value_by_age", "visitors", k, "visitor_value", "money", may, 0.3 + 0.02 * k)
+    for group, start, slope in (
+        ("existing 2024Q2", 500, -9),
+        ("existing until 2023Q4", 900, -20),
+        ("new arriving in months 0-2", 0, 11),
+    ):
+        for k in range(months):
+            add("cohort_revenue", group, k, "revenue", "money", may, start + slope * k)
+    for k in range(months):
+        add("revenue_by_month", "all", k, "revenue", "money", may, 1400.0 - 18 * k)
+    for group, basis in (("existing", may), ("log", "observed")):
+        add("concentration", group, 0, "buyers", "count", basis, 812.0)
+        add("concentration", group, 0, "gini", "share", basis, 0.55)
+        for top, share in ((0.01, 0.1), (0.1, 0.42), (0.2, 0.6), (0.5, 0.85)):
+            add("concentration", group, top, "share_of_largest", "share", basis, share)
+    if contracts:
+        for k in range(1, 13):
+            add("contract_retention", "existing", k, "contracts_kept", "share", may, 0.98**k)
+            add("contract_retention", "existing", k, "contracts_kept", "share", average, 0.98**k)
+            add("contract_retention", "existing", k, "gross_revenue_retention", "share", average, 0.97**k)
+        year = {"contracts_kept": ("share", 0.8), "gross_revenue_retention": ("share", 0.77)}
+        for metric, (unit, mean) in {**year, "net_revenue_retention": ("ratio", 1.04)}.items():
+            add("contract_retention", "log", 12, metric, unit, "observed", mean)
+    return pd.DataFrame(rows, columns=list(book_columns))

@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(figures, "make_drawing", factory.undrawn)
     run = tmp_path / "run"
     run.mkdir()
-    result = factory.demo()
+    result = replace(factory.demo(), books=factory.books())
     write_report(result, run)
     archive.write_result(result, run)
     archive.write_record({"config": composed(report={"metric": "plan_value"})}, run)
@@ -67,11 +68,11 @@ def test_a_run_as_it_was_left_is_shown_again(folder):
 
 
 def test_the_record_has_every_part_but_what_is_rendered_again(folder):
-    assert parts_of(folder).keys() == {"comparison.csv", "summary.json"}
+    assert parts_of(folder).keys() == {"books.csv", "comparison.csv", "summary.json"}
     assert json.loads((folder / "run.json").read_text())["parts"] == parts_of(folder)
 
 
-@pytest.mark.parametrize("part", ["comparison.csv", "summary.json"])
+@pytest.mark.parametrize("part", ["books.csv", "comparison.csv", "summary.json"])
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
@@ -239,6 +240,57 @@ def test_figures_that_no_run_writes(folder, edit, said):
     assert said in refusal(folder)
 
 
+@pytest.mark.parametrize(
+    ("edit", "said"),
+    [
+        (changed("mean", 1e300), "a number in its column mean that is not finite, or beyond ±1e+18"),
+        (changed("mean", "nan", "revenue"), "a number in its column mean that is not finite, or beyond ±1e+18"),
+        (changed("p05", "nan", "newcomer_value"), "a number in its column p05 that is not finite, or beyond ±1e+18"),
+        (changed("at", -1.0, "visitor_value"), "a number below 0 in its column at"),
+        (changed("mean", -1.0, "revenue"), "as mean of revenue, which is out of its range"),
+        (changed("p95", 9.0, "gini"), "as p95 of gini, which is out of its range"),
+        (changed("p05", 3.0, "revenue"), "a p05 above its p50, of revenue"),
+        (changed("mean", "many"), "no numbers in its column mean"),
+        (changed("book", "cash"), "a row that no run writes, of 'cash', 'newcomer_value', 'money', 'realised'"),
+        (changed("metric", "gini", "revenue"), "a row that no run writes, of 'cohort_revenue', 'gini'"),
+        (changed("unit", "share", "revenue"), "a row that no run writes"),
+        (changed("basis", "hoped"), "a row that no run writes"),
+        (changed("layers", "luck"), "layers that no run writes, 'luck'"),
+        (changed("group", "g" * 20_000), "a group of 20,000 characters"),
+        (changed("group", ""), "no text as group"),
+        (changed("scenario", "another"), "scenarios that comparison.csv has not: another"),
+        (lambda table: pd.concat([table, table]), "two rows of value_by_age, baseline, newcomers, 0.0, newcomer_value"),
+        (lambda table: table.assign(more=1), "other columns than book, scenario, group"),
+        (lambda table: table.drop(columns="p50"), "other columns than book, scenario, group"),
+        (lambda table: pd.concat([table] * 1000), "more than 84,480 rows"),
+    ],
+)
+def test_books_that_no_run_writes(folder, edit, said):
+    edit(pd.read_csv(folder / "books.csv")).to_csv(folder / "books.csv", index=False)
+    forged(folder, lambda summary: None)
+    assert said in refusal(folder)
+
+
+@pytest.mark.parametrize("table", ["", "book\n", "null\n", "\0"])
+def test_books_that_are_none(folder, table):
+    (folder / "books.csv").write_text(table)
+    forged(folder, lambda summary: None)
+    refusal(folder)
+
+
+def test_books_that_the_record_does_not_know_are_not_shown(folder):
+    record = json.loads((folder / "run.json").read_text())
+    del record["parts"]["books.csv"]
+    (folder / "run.json").write_text(json.dumps(record))
+    assert refusal(folder).endswith("books.csv is not of this run")
+
+
+def test_books_are_read_as_they_were_written(folder):
+    books = archive.read_result(folder).books
+    assert books is not None
+    pd.testing.assert_frame_equal(books, factory.books())
+
+
 def test_rows_that_are_none_are_refused_without_a_remark_of_pandas(folder):
     with (folder / "comparison.csv").open("a") as table:
         table.writelines(f"x,{i}\n" for i in range(300_000))
@@ -247,7 +299,7 @@ def test_rows_that_are_none_are_refused_without_a_remark_of_pandas(folder):
 
 
 def test_files_larger_than_those_of_a_run_are_not_read(folder, monkeypatch):
-    for name in ("comparison.csv", "summary.json"):
+    for name in ("books.csv", "comparison.csv", "summary.json"):
         monkeypatch.setitem(plausible.MOST_BYTES, name, 1000)
         assert f"{name} has " in refusal(folder)
         monkeypatch.setitem(plausible.MOST_BYTES, name, 1 << 26)

@@ -37,6 +37,7 @@ class Records:
     events: list[tuple[int, int, Number, float, float, Number]] = field(default_factory=list)  # as in `structs.Trace`
     value: dict[tuple[int, int], float] = field(default_factory=dict)
     orders: dict[tuple[int, int], int] = field(default_factory=dict)
+    revenue: Book = field(default_factory=Book)  # (w, customer)
 
 
 def month_of(day: float) -> int:
@@ -82,6 +83,12 @@ def count(case: Case, records: Records, customer: Customer, line: Number, day: f
 
 def post_cohort(records: Records, customer: Customer, line: Number, day: float, amount: float) -> None:
     records.cohort.add((customer.w, customer.cohort, line, month_of(day)), amount, customer.money)
+
+
+def post_revenue(records: Records, customer: Customer, day: float, amount: float) -> None:
+    """Of the cohort, and of the customer."""
+    post_cohort(records, customer, ks.COHORT_REVENUE, day, amount)
+    records.revenue.add((customer.w, customer.c), amount, customer.money)
 
 
 def activate(case: Case, records: Records, customer: Customer) -> None:

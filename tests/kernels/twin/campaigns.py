@@ -5,7 +5,7 @@ import math
 from clvsim.kernels import rng
 from clvsim.kernels import structs as ks
 from twin import membership, offers, payback
-from twin.books import Records, count, discount, post_cohort, record
+from twin.books import Records, count, discount, post_cohort, post_revenue, record
 from twin.cases import Case
 from twin.state import Customer, Life
 
@@ -66,7 +66,7 @@ def answer(case: Case, records: Records, customer: Customer, life: Life) -> None
         if customer.draws.uniform(rng.OFFER, event, case.offers.key[offer]) < case.offers.take[customer.w, offer]:
             offers.take(case, records, customer, life, offer, event, outcome)
     for price in outcome.prices:
-        post_cohort(records, customer, ks.COHORT_REVENUE, life.day, price)
+        post_revenue(records, customer, life.day, price)
     gain, revenue = membership.charge(case, records, customer, life)
     due = customer.dues[2] * (sum(outcome.prices) + revenue)
     payback.contribute(case, records, customer, life, outcome.gain + gain - cost, due)

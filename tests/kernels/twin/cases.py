@@ -113,6 +113,7 @@ class Case:
             age_exit=np.zeros((w, 2 * g, self.arrival_weeks, 2, 1 + self.months), np.int64),
             value=np.zeros((w, c)),
             orders=np.zeros((w, c), np.int64),
+            revenue=np.zeros((w, c), np.int64),
         )
 
     def tables(self) -> ks.Tables:

@@ -7,7 +7,7 @@ import numpy as np
 from clvsim.kernels import rng
 from clvsim.kernels import structs as ks
 from twin import offers, payback
-from twin.books import Records, count, post_cohort, record
+from twin.books import Records, count, post_revenue, record
 from twin.cases import Case
 from twin.state import Customer, Life, Member
 
@@ -77,7 +77,7 @@ def charge(case: Case, records: Records, customer: Customer, life: Life) -> tupl
             member.charges += 1
             member.due = within(customer, life.day + case.offers.days[offer, ks.EVERY])
             count(case, records, customer, ks.BASE_LINES + ks.OFFER_LINES * offer + ks.TAKEN, life.day)
-            post_cohort(records, customer, ks.COHORT_REVENUE, life.day, terms["price"])
+            post_revenue(records, customer, life.day, terms["price"])
             record(records, customer, ks.TRACE_TAKEN, life.day, terms["price"], offer)
             gain += terms["price"] - terms["cost"]
             revenue += terms["price"]

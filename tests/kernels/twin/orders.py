@@ -2,7 +2,7 @@
 
 from clvsim.kernels import structs as ks
 from twin import amounts, attrition, membership, offers, pace, payback
-from twin.books import Records, count, post, post_cohort, record
+from twin.books import Records, count, post, post_revenue, record
 from twin.cases import Case
 from twin.state import Customer, Life
 
@@ -19,7 +19,7 @@ def sell(case: Case, records: Records, customer: Customer, life: Life) -> tuple[
     goods = amount * (1 - case.margin[customer.w, customer.group, week])
     post(case, records, customer, ks.REVENUE, life.day, amount, customer.money)
     post(case, records, customer, ks.GOODS, life.day, goods, customer.money)
-    post_cohort(records, customer, ks.COHORT_REVENUE, life.day, amount)
+    post_revenue(records, customer, life.day, amount)
     count(case, records, customer, ks.ORDERS, life.day)
     record(records, customer, ks.TRACE_ORDER, life.day, amount)
     return amount, amount - goods - case.cost_per_order
@@ -30,7 +30,7 @@ def at_order(case: Case, records: Records, customer: Customer, life: Life) -> No
     amount, gain = sell(case, records, customer, life)
     outcome = offers.at_order(case, records, customer, life)
     for price in outcome.prices:
-        post_cohort(records, customer, ks.COHORT_REVENUE, life.day, price)
+        post_revenue(records, customer, life.day, price)
     _, per_order, share = customer.dues
     cost = per_order + share * (amount + sum(outcome.prices))
     spent = membership.at_order(case, records, customer, life)

@@ -1,0 +1,40 @@
+"""Books over time: what customers bring by age, cohort and month, as one tidy table. docs/books.md defines each.
+
+Each book is a query on what a finished simulation and the log hold; nothing is simulated for it.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from clvsim.books.ages import value_by_age
+from clvsim.books.cohorts import revenue_by_month
+from clvsim.books.retention import contract_retention
+from clvsim.books.spread import concentration
+from clvsim.books.table import BASES, BOOKS, COLUMNS, MOST_ROWS, MOST_SCENARIOS, NO_LAYERS, joined
+from clvsim.data.payments import Payments
+from clvsim.models.fitted import FittedModels
+from clvsim.simulation.run import Simulation
+from clvsim.types import CustomerSummary
+
+__all__ = ["BASES", "BOOKS", "COLUMNS", "MOST_ROWS", "NO_LAYERS", "keep_books"]
+
+
+def keep_books(
+    simulation: Simulation,
+    fitted: FittedModels,
+    summary: CustomerSummary,
+    payments: Payments | None = None,
+    curves: Mapping[str, np.ndarray] | None = None,
+) -> pd.DataFrame:
+    """All books of a simulation of the customers of `summary`, with the columns of books.csv, the baseline first.
+
+    `fitted` are the models that it was simulated with, `payments` the single ones of contracts, `curves` those of its
+    comparison, which are worked out without it. At most `MOST_SCENARIOS` scenarios have books: the size of the table is
+    bounded, whatever was simulated.
+    """
+    parts = [contract_retention(simulation, fitted, summary, payments), concentration(simulation, summary)]
+    for name in list(simulation.scenarios)[:MOST_SCENARIOS]:
+        parts += [value_by_age(simulation, name, curves or {}), revenue_by_month(simulation, name)]
+    return joined(parts)

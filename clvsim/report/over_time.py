@@ -1,0 +1,260 @@
+"""The books over time in words: tables of the page, and the sentences that say what their figures are."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import pandas as pd
+
+from clvsim.report import display
+from clvsim.report import format as fmt
+from clvsim.report.display import Cell
+from clvsim.types import RunResult
+
+_AGES = (0, 1, 3, 6, 12, 24, 36, 60)  # months
+
+
+class Table(NamedTuple):
+    """Headings of the columns, and rows of a label and a cell for each of them."""
+
+    headings: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[Cell, ...]], ...]
+    notes: tuple[str, ...]
+
+
+def book(result: RunResult, name: str, **chosen: str) -> pd.DataFrame:
+    """The baseline's rows of a book with the `chosen` values of columns; empty where there are none."""
+    books = result.books
+    if books is None:
+        return pd.DataFrame(columns=["at"])
+    fits = (books["book"] == name) & (books["scenario"] == display.baseline(result).name)
+    for column, value in chosen.items():
+        fits &= books[column] == value
+    return books[fits].sort_values("at", kind="stable")
+
+
+def money_cell(result: RunResult, row: pd.Series) -> Cell:
+    return _cell(result, "money", row)
+
+
+def layers_of(result: RunResult, table: pd.DataFrame) -> str:
+    """What the intervals of a book allow for, in a sentence."""
+    row, has_levers = table.iloc[0], bool(display.levers(result)) or result.acquisition_known
+    present = [layer for layer in display.split_layers(row["layers"]) if has_levers or layer != "assumption"]
+    return display.layer_note(row["basis"], present)
+
+
+# --- by age ----------------------------------------------------------------------------------------------------------
+
+
+def ages(result: RunResult) -> Table | None:
+    """What a newcomer, and a visitor, has brought by some ages; None without newcomers."""
+    found = {
+        heading: book(result, "value_by_age", metric=metric, basis="realised").set_index("at")
+        for heading, metric in (("A new customer", "newcomer_value"), ("A visitor", "visitor_value"))
+    }
+    found = {heading: table for heading, table in found.items() if len(table)}
+    if not found:
+        return None
+    first = next(iter(found.values()))
+    shown = [age for age in _AGES if age in first.index and age < first.index[-1]] + [int(first.index[-1])]
+    lines = tuple((_age(age), tuple(money_cell(result, table.loc[age]) for table in found.values())) for age in shown)
+    money = "Contribution" if result.margin_known else "Revenue"
+    notes = (
+        f"{money} so far, the mean over all new customers, those who never come back included; discounted to the first "
+        "order, what acquiring them cost not taken off.",
+        *(("A visitor brings the share of visitors who become customers times that.",) if len(found) > 1 else ()),
+        layers_of(result, first),
+    )
+    return Table(tuple(found), lines, notes)
+
+
+def _age(months: int) -> str:
+    return f"after {fmt.months(months)}" if months else "with the first order"
+
+
+# --- by calendar month -----------------------------------------------------------------------------------------------
+
+
+def months_note(result: RunResult) -> str:
+    """What stands below the figure of the months ahead."""
+    total = book(result, "revenue_by_month", group="all")
+    new = "newcomers" in origins(result)
+    who = "today’s customers, a shade for each quarter in which they started" + (
+        ", and new customers, by the quarter in which they arrive" if new else ""
+    )
+    return (
+        f"Revenue per month, before any cost and not discounted: {who}. Shades are means; the band is of their sum. "
+        "Months are counted from today and end with the horizon, beyond which not everybody is followed. "
+        + layers_of(result, total).replace("interval", "band")
+    )
+
+
+def origins(result: RunResult) -> Iterable[str]:
+    """Who has revenue in the months ahead: `today’s customers`, `newcomers`."""
+    groups = set(book(result, "revenue_by_month")["group"])
+    words = {"existing": "today’s customers", "new": "newcomers", "referred": "those who are referred"}
+    return [word for origin, word in words.items() if origin in groups]
+
+
+def years(result: RunResult) -> Table | None:
+    """Revenue of each cohort in the coming years of twelve months, means; None without books.
+
+    Of means alone: intervals of months do not add up to that of a year.
+    """
+    table = book(result, "cohort_revenue")
+    if not len(table):
+        return None
+    numbers = sorted({int(at // 12) for at in table["at"]})
+    sums = table.assign(year=table["at"] // 12).groupby(["group", "year"], sort=False)["mean"].sum()
+    lines = []
+    for group in dict.fromkeys(table["group"]):
+        values = [float(sums[group, year]) for year in numbers]
+        place = fmt.last_place(values)
+        lines.append((cohort_words(str(group)), tuple(Cell(fmt.money(v, place, result.currency), "") for v in values)))
+    months = int(table["at"].max()) + 1
+    headings = tuple(_span(12 * year + 1, min(12 * year + 12, months)) for year in numbers)
+    notes = ("Mean over simulated futures; the interval of each single month is in books.csv.",)
+    return Table(headings, tuple(lines), notes)
+
+
+def _span(first: int, last: int) -> str:
+    return f"months {first}–{last}" if first < last else f"month {first}"
+
+
+def cohort_words(group: str) -> str:
+    """A cohort's row label: `existing 2024Q3` reads "started in 2024 Q3"."""
+    origin, _, start = group.partition(" ")
+    if origin == "existing":
+        before, start = (
+            ("started until", start.removeprefix("until "))
+            if start.startswith("until")
+            else (
+                "started in",
+                start,
+            )
+        )
+        return f"{before} {start.replace('Q', f'{fmt.NBSP}Q')}"
+    words = start.removeprefix("arriving ")
+    if words.startswith("from month "):
+        return f"{origin}, from month {int(words.removeprefix('from month ').removesuffix(' on')) + 1} on"
+    first, last = words.removeprefix("in months ").split("-")
+    return f"{origin}, in months {int(first) + 1}–{int(last) + 1}"
+
+
+# --- contracts -------------------------------------------------------------------------------------------------------
+
+
+def contracts_left(result: RunResult) -> Table | None:
+    """What is left of today's contracts by month, and was of those of a year ago; None where there are none."""
+    ahead = book(result, "contract_retention", group="existing")
+    if not len(ahead):
+        return None
+    columns = {
+        "Contracts": ("contracts_kept", "realised"),
+        "Contracts, on average": ("contracts_kept", "expected"),
+        "MRR kept (gross), on average": ("gross_revenue_retention", "expected"),
+    }
+    tables = [
+        ahead[(ahead["metric"] == metric) & (ahead["basis"] == basis)].set_index("at")
+        for metric, basis in columns.values()
+    ]
+    months = [int(month) for month in tables[0].index]
+    lines = [
+        (f"after {fmt.months(month)}", tuple(_cell(result, "share", table.loc[month]) for table in tables))
+        for month in [m for m in _AGES[1:] if m < months[-1]] + months[-1:]
+    ]
+    notes = (
+        *_year_ago(result),
+        "Ahead every contract keeps the price that it has: what is lost are contracts that end. Contracts that begin "
+        "later are not counted.",
+        *(layers_of(result, table) for table in tables[:2]),
+    )
+    return Table(tuple(columns), tuple(lines), notes)
+
+
+def _year_ago(result: RunResult) -> tuple[str, ...]:
+    """Gross and net revenue retention of the last twelve months, as counted."""
+    log = book(result, "contract_retention", group="log").set_index("metric")
+    if not len(log):
+        return ()
+    kept, gross, net = (
+        fmt.percent(float(log["mean"][name]), -3)
+        for name in ("contracts_kept", "gross_revenue_retention", "net_revenue_retention")
+    )
+    return (
+        f"Over the last 12 months, counted: of the contracts that paid a year ago {kept} still do. Of the MRR of then "
+        f"they pay {gross}, increases left out (gross revenue retention), and {net} with increases (net revenue "
+        "retention).",
+    )
+
+
+# --- concentration ---------------------------------------------------------------------------------------------------
+
+_FEW = 10  # customers, of whom a tenth is one
+_SPREAD = (
+    ("Customers who pay anything", "buyers", 0.0, "count"),
+    (f"The top 1{fmt.NBSP}% bring", "share_of_largest", 0.01, "share"),
+    (f"The top 10{fmt.NBSP}% bring", "share_of_largest", 0.1, "share"),
+    (f"The top 20{fmt.NBSP}% bring", "share_of_largest", 0.2, "share"),
+    ("Gini coefficient", "gini", 0.0, "ratio"),
+)
+
+
+def spread(result: RunResult) -> Table | None:
+    """How much of the revenue the largest customers bring; None where fewer than `_FEW` are expected to pay."""
+    ahead, log = (book(result, "concentration", group=group) for group in ("existing", "log"))
+    if not len(ahead) or ahead["mean"][ahead["metric"] == "buyers"].iloc[0] < _FEW:
+        return None
+    columns = {"In the log so far": log} if len(log) else {}
+    columns["In the next month" if result.horizon_months == 1 else f"In the next {result.horizon_months} months"] = (
+        ahead
+    )
+    lines = []
+    for label, metric, at, unit in _SPREAD:
+        rows = [table[(table["metric"] == metric) & (table["at"] == at)].iloc[0] for table in columns.values()]
+        lines.append((label, tuple(_cell(result, unit, row) for row in rows)))
+    notes = (
+        "Revenue of those who pay anything in that time, of today’s customers only."
+        + (
+            " The log is another length of time than the months ahead, and everybody in it has bought: these are two "
+            "looks at how even customers are, and no trend."
+            if len(log)
+            else ""
+        ),
+        "Gini: 0 where all bring the same, near 1 where few bring everything.",
+        layers_of(result, ahead) + (" What the log holds was counted." if len(log) else ""),
+    )
+    return Table(tuple(columns), tuple(lines), notes)
+
+
+def _cell(result: RunResult, unit: str, row: pd.Series) -> Cell:
+    return display.format_cell(unit, row["mean"], row["p05"], row["p95"], float("nan"), result.currency)
+
+
+# --- words -----------------------------------------------------------------------------------------------------------
+
+
+def terms(result: RunResult) -> list[tuple[str, str]]:
+    """Words of the books that stand on the page, with one line each."""
+    found = []
+    if len(book(result, "cohort_revenue")):
+        found.append(("Cohort", "Customers who started, or will start, in the same quarter."))
+    if ages(result):
+        found.append(("Age", "Time since a customer’s own first order, not since today."))
+    if spread(result):
+        found.append(
+            (
+                "Gini coefficient",
+                "Half of the mean difference between two customers’ revenue, over the mean revenue of one: 0 where all "
+                "bring the same, near 1 where few bring everything.",
+            )
+        )
+    if contracts_left(result):
+        found.append(
+            (
+                "Gross and net revenue retention",
+                "MRR of the same contracts at two times, the later over the earlier, contracts that began in between "
+                "left out. Gross: of each contract at most what it paid before. Net: as it is, increases counted in.",
+            )
+        )
+    return found

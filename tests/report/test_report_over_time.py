@@ -1,0 +1,124 @@
+"""The section of the page on books over time: what it says, draws, and leaves out."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from clvsim.report import book_figures, over_time
+from clvsim.report.drawing import NARROW, WIDE, style
+from clvsim.report.page import render
+from clvsim.types import RunResult
+from tests.report import factory
+
+
+@pytest.fixture
+def result() -> RunResult:
+    return replace(factory.demo(), books=factory.books(contracts=True))
+
+
+def test_without_books_there_is_no_section() -> None:
+    bare = factory.demo()
+    assert bare.books is None
+    assert "Over time" not in render(bare, {})
+    assert over_time.terms(bare) == []
+
+
+def test_ages_of_a_newcomer(result: RunResult) -> None:
+    table = over_time.ages(result)
+    assert table is not None
+    assert table.headings == ("A new customer", "A visitor")
+    assert [label for label, _ in table.rows] == [
+        *("with the first order", "after 1 month", "after 3 months", "after 6 months", "after 12 months"),
+        "after 24 months",
+    ]
+    assert table.rows[-1][1][0] == ("$39.0", "[31.2, 42.9]", "")
+    assert "Contribution so far" in table.notes[0]
+    assert "allows for" in table.notes[-1]
+    as_revenue = over_time.ages(replace(result, margin_known=False))
+    assert as_revenue is not None
+    assert as_revenue.notes[0].startswith("Revenue so far")
+
+
+def test_cohorts_by_year_add_up(result: RunResult) -> None:
+    table = over_time.years(result)
+    assert table is not None
+    assert table.headings == ("months 1–12", "months 13–24")
+    rows = {label.replace("\u00a0", " "): [cell.value for cell in cells] for label, cells in table.rows}
+    assert rows["started in 2024 Q2"] == ["$5,410", "$4,110"]  # 12 × 500 − 9 × 66, and so on
+    assert rows["new, in months 1–3"] == ["$730", "$2,310"]
+    assert "started until 2023 Q4" in rows
+    assert over_time.cohort_words("new arriving from month 33 on") == "new, from month 34 on"
+
+
+def test_concentration_beside_the_log(result: RunResult) -> None:
+    table = over_time.spread(result)
+    assert table is not None
+    assert table.headings == ("In the log so far", "In the next 36 months")
+    rows = {
+        label.replace("\u00a0", " "): [cell.value.replace("\u00a0", " ") for cell in cells]
+        for label, cells in table.rows
+    }
+    assert rows["The top 10 % bring"] == ["42.0 %", "42.0 %"]
+    assert rows["Customers who pay anything"] == ["812", "812"]
+    assert table.rows[0][1][0].interval == ""  # counted
+
+
+def test_few_customers_and_a_month_are_said_as_such(result: RunResult) -> None:
+    books = factory.books(months=1)
+    short = replace(result, books=books[books.group != "log"], horizon_months=1)
+    years, spread = over_time.years(short), over_time.spread(short)
+    assert years is not None
+    assert spread is not None
+    assert years.headings == ("month 1",)
+    assert spread.headings == ("In the next month",)
+    assert "log" not in spread.notes[0]
+    few = books.assign(mean=books["mean"].mask(books.metric == "buyers", 9.0))
+    assert over_time.spread(replace(short, books=few)) is None
+
+
+def test_contracts_say_what_gross_and_net_are(result: RunResult) -> None:
+    table = over_time.contracts_left(result)
+    assert table is not None
+    assert [label for label, _ in table.rows] == [
+        "after 1 month",
+        "after 3 months",
+        "after 6 months",
+        "after 12 months",
+    ]
+    told = table.notes[0].replace("\u00a0", " ")
+    assert "80.0 % still do" in told
+    assert "77.0 %, increases left out (gross revenue retention), and 104.0 % with increases" in told
+    assert "averages out" in table.notes[-1]
+    assert over_time.contracts_left(replace(result, books=factory.books())) is None
+
+
+def test_words_of_the_section_stand_in_the_glossary(result: RunResult) -> None:
+    assert [word for word, _ in over_time.terms(result)] == [
+        *("Cohort", "Age", "Gini coefficient", "Gross and net revenue retention"),
+    ]
+
+
+@pytest.mark.parametrize("width", [WIDE, NARROW])
+def test_the_stack_of_cohorts_reaches_their_sum(result: RunResult, width: float) -> None:
+    with style():
+        (axes,) = book_figures.months_figure(result, width).axes
+    assert result.books is not None
+    cohorts = result.books.query("book == 'cohort_revenue'")
+    top = max(np.asarray(area.get_paths()[0].vertices)[:, 1].max() for area in axes.collections)
+    assert top == pytest.approx(cohorts.groupby("at")["mean"].sum().max())
+    assert len(axes.collections) == 3
+    ends = {line.get_gid(): np.asarray(line.get_ydata()) for line in axes.lines}
+    total = result.books.query("book == 'revenue_by_month'")
+    np.testing.assert_allclose(ends["p95"][:-1], total["p95"])
+
+
+def test_the_curve_of_concentration_goes_through_its_points(result: RunResult) -> None:
+    with style():
+        (axes,) = book_figures.spread_figure(result).axes
+    lines = {line.get_gid(): np.asarray(line.get_xydata()) for line in axes.lines}
+    assert set(lines) == {"existing", "log", "even"}
+    np.testing.assert_allclose(lines["log"][:, 0], [0, 1, 10, 20, 50, 100])
+    np.testing.assert_allclose(lines["log"][:, 1], [0, 10, 42, 60, 85, 100])
+    assert "The top 10\u00a0% bring 42.0\u00a0% in the log so far" in book_figures.spread_alternative_text(result)
+    assert "month 1: $1,400 [1,120, 1,540]" in book_figures.months_alternative_text(result)
