@@ -78,10 +78,10 @@ def _age(months: int) -> str:
 def months_note(result: RunResult) -> str:
     """What stands below the figure of the months ahead."""
     total = book(result, "revenue_by_month", group="all")
-    new = "newcomers" in origins(result)
-    who = "today’s customers, a shade for each quarter in which they started" + (
-        ", and new customers, by the quarter in which they arrive" if new else ""
-    )
+    there = origins(result)
+    today = ["today’s customers, a shade for each quarter in which they started"] * ("today’s customers" in there)
+    new = ["new customers, by the quarter in which they arrive"] * ("newcomers" in there)
+    who = ", and ".join([*today, *new])
     return (
         f"Revenue per month, before any cost and not discounted: {who}. Shades are means; the band is of their sum. "
         "Months are counted from today and end with the horizon, beyond which not everybody is followed. "
@@ -107,7 +107,7 @@ def years(result: RunResult) -> Table | None:
     numbers = sorted({int(at // 12) for at in table["at"]})
     sums = table.assign(year=table["at"] // 12).groupby(["group", "year"], sort=False)["mean"].sum()
     lines = []
-    for group in dict.fromkeys(table["group"]):
+    for group in dict.fromkeys(table["group"][table["mean"] > 0]):  # as things are nobody may be referred
         values = [float(sums[group, year]) for year in numbers]
         place = fmt.last_place(values)
         lines.append((cohort_words(str(group)), tuple(Cell(fmt.money(v, place, result.currency), "") for v in values)))
