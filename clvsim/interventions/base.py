@@ -316,6 +316,15 @@ class OfferTerms:
         return self.contact_cost is not None
 
 
+def offer_terms(name: str, take: np.ndarray, who: Who, when: Period, **given: Any) -> OfferTerms:
+    """An offer of which all that is not given does nothing; shown at every order, sold at the margin of orders."""
+    nothing = np.zeros_like(take)
+    amounts = ("price", "incentive", "refund", "cannibalised", "decline_hazard", "decline_rate", "accept_rate")
+    neutral: dict[str, Any] = {"on_orders": (), "margin": None, "goods_return": True, "patience": 0}
+    fields: dict[str, Any] = {**neutral, "half_life_weeks": 1.0, **dict.fromkeys(amounts, nothing), **given}
+    return OfferTerms(name=name, take=take, who=who, when=when, **fields)
+
+
 @dataclass(frozen=True)
 class ContactProgramme:
     """Regular contacts that build goodwill and fatigue. Arrays (n,)."""

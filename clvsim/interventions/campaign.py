@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from clvsim.effects import Effect
-from clvsim.interventions.base import Group, Mechanism, OfferTerms, Uncertain
+from clvsim.interventions.base import Group, Mechanism, Uncertain, offer_terms
 from clvsim.interventions.offer import ZERO, Sale
 from clvsim.interventions.timing import Horizon, Period
 from clvsim.schema import Day, Real
@@ -89,21 +89,15 @@ class CampaignIntervention(Sale):
     def compile(
         self, name: str, values: Mapping[str, np.ndarray], period: Period, horizon: Horizon
     ) -> tuple[Mechanism, ...]:
-        nothing = np.zeros_like(values["take"])
         days = self.days(horizon.today)
         if days:
             period = Period(days[0] / DAYS_PER_MONTH)
         return (
-            OfferTerms(
-                name=name,
-                on_orders=(),
-                **self._sold(values),
-                patience=0,
-                decline_hazard=nothing,
-                decline_rate=nothing,
-                half_life_weeks=1.0,
+            offer_terms(
+                name,
                 who=self.who,
                 when=period,
+                **self._sold(values),
                 occasion=self.occasion,
                 dates=days,
                 silent_days=(self.silent_days or 0.0, self.silent_at_most_days or np.inf),

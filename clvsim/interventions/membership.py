@@ -7,7 +7,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from clvsim.effects import Effect
-from clvsim.interventions.base import Group, Intervention, Mechanism, MembershipTerms, OfferTerms, Uncertain
+from clvsim.interventions.base import Group, Intervention, Mechanism, MembershipTerms, Uncertain, offer_terms
 from clvsim.interventions.offer import ZERO, OrderNumber
 from clvsim.interventions.timing import Horizon, Period
 from clvsim.schema import Margin, Real
@@ -73,31 +73,22 @@ class MembershipIntervention(Intervention):
     def compile(
         self, name: str, values: Mapping[str, np.ndarray], period: Period, horizon: Horizon
     ) -> tuple[Mechanism, ...]:
-        nothing = np.zeros_like(values["take"])
         return (
-            OfferTerms(
-                name=name,
+            offer_terms(
+                name,
+                values["take"],
+                self.who,
+                period,
                 on_orders=self.on_orders,
-                take=values["take"],
                 price=values["price"],
                 margin=self.margin,
-                incentive=nothing,
-                refund=nothing,
-                goods_return=True,
-                cannibalised=nothing,
-                patience=0,
-                decline_hazard=nothing,
-                decline_rate=nothing,
-                half_life_weeks=1.0,
                 accept_rate=values["rate"],
-                who=self.who,
-                when=period,
                 occasion="membership",
                 membership=MembershipTerms(
                     trial_days=self.trial_days,
                     period_days=self.every_months * DAYS_PER_MONTH,
                     trial_cost=values["trial_cost"],
-                    convert=values.get("convert", np.ones_like(nothing)),
+                    convert=values.get("convert", np.ones_like(values["take"])),
                     churn=values["churn"],
                     polarisation=self.polarisation,
                     card_loss=values["card_failure"] * (1.0 - values["card_recovery"]),

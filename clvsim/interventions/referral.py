@@ -7,7 +7,7 @@ import numpy as np
 from pydantic import Field
 
 from clvsim.effects import Effect
-from clvsim.interventions.base import Group, Intervention, Mechanism, OfferTerms, ReferralTerms, Uncertain
+from clvsim.interventions.base import Group, Intervention, Mechanism, ReferralTerms, Uncertain, offer_terms
 from clvsim.interventions.offer import ZERO, OrderNumber
 from clvsim.interventions.timing import Horizon, Period, Schedule
 from clvsim.schema import Frozen
@@ -54,25 +54,14 @@ class ReferralIntervention(Intervention):
     def compile(
         self, name: str, values: Mapping[str, np.ndarray], period: Period, horizon: Horizon
     ) -> tuple[Mechanism, ...]:
-        nothing = np.zeros_like(values["per_order"])
         return (
-            OfferTerms(
-                name=name,
+            offer_terms(
+                name,
+                values["per_order"],
+                self.who,
+                period.until(horizon.arrival_months),
                 on_orders=self.on_orders,
-                take=values["per_order"],
-                price=nothing,
-                margin=None,
                 incentive=values["reward"],
-                refund=nothing,
-                goods_return=True,
-                cannibalised=nothing,
-                patience=0,
-                decline_hazard=nothing,
-                decline_rate=nothing,
-                half_life_weeks=1.0,
-                accept_rate=nothing,
-                who=self.who,
-                when=period.until(horizon.arrival_months),
                 referral=ReferralTerms(values["quality.rate"], values["quality.spend"]),
             ),
         )
