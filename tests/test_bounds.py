@@ -96,7 +96,16 @@ BOUNDED = [leaf for leaf in LEAVES.values() if leaf.kind is not str and leaf.whe
 
 def test_the_walk_reaches_every_section():
     names = {where.partition(".")[0] for where in LEAVES}
-    assert {"SimulationConfig", "Channel", "LogNormalPrior", "Experiment", "When", "IfDeclined", "DataConfig"} <= names
+    assert {
+        "SimulationConfig",
+        "Channel",
+        "LogNormalPrior",
+        "Experiment",
+        "When",
+        "IfDeclined",
+        "Email",
+        "DataConfig",
+    } <= names
     assert {kind.__name__ for kind in INTERVENTIONS.values()} & names == {
         *("OfferIntervention", "ContactIntervention", "CampaignIntervention", "PulseIntervention"),
         "MembershipIntervention",

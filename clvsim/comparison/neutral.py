@@ -5,7 +5,7 @@ from dataclasses import fields
 
 import numpy as np
 
-from clvsim.interventions.base import ContactProgramme, CostEntry, Mechanism, OfferTerms, Shift
+from clvsim.interventions.base import ContactProgramme, CostEntry, Funnel, Mechanism, OfferTerms, Shift
 
 
 def neutral_draws(mechanisms: Sequence[Mechanism], baseline: Sequence[Mechanism], draws: int) -> np.ndarray:
@@ -26,6 +26,8 @@ def _does_nothing(mechanism: Mechanism, draws: int) -> np.ndarray:
     match mechanism:
         case CostEntry():
             return np.ones(draws, bool)
+        case Funnel():
+            return (mechanism.share == 0) | np.logical_and.reduce([chance == 0 for chance in mechanism.buy])
         case Shift():
             return mechanism.size == 0
         case OfferTerms():

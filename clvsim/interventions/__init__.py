@@ -4,6 +4,7 @@ from clvsim.interventions.base import Intervention
 from clvsim.interventions.campaign import CampaignIntervention
 from clvsim.interventions.contact import ContactIntervention
 from clvsim.interventions.cost import CostIntervention
+from clvsim.interventions.funnel import FunnelIntervention
 from clvsim.interventions.membership import MembershipIntervention
 from clvsim.interventions.offer import OfferIntervention
 from clvsim.interventions.pulse import PulseIntervention
@@ -12,6 +13,7 @@ from clvsim.interventions.shift import ShiftIntervention
 
 INTERVENTIONS: dict[str, type[Intervention]] = {
     "shift": ShiftIntervention,
+    "funnel": FunnelIntervention,
     "pulse": PulseIntervention,
     "offer": OfferIntervention,
     "campaign": CampaignIntervention,

@@ -248,6 +248,27 @@ class Pulse(Shift):
         return total
 
 
+@dataclass(frozen=True)
+class Funnel(Shift):
+    """Leads: of visitors who do not buy, `share` (n,), who cost `cost` (n,) each; of those left, `buy` (n,) after each
+    e-mail, so many days later. It shifts no conversion: its own `size` is 0.
+    """
+
+    name: str = field(kw_only=True)
+    share: np.ndarray = field(kw_only=True)
+    buy: tuple[np.ndarray, ...] = field(kw_only=True)
+    after_days: tuple[float, ...] = field(kw_only=True)
+    cost: np.ndarray = field(kw_only=True)
+
+    def bought(self, draw: np.ndarray) -> list[np.ndarray]:
+        """Share of leads who buy after each e-mail, for worlds of the draws (w,)."""
+        left, shares = np.ones(draw.size), []
+        for chance in self.buy:
+            shares.append(left * chance[draw])
+            left = left * (1.0 - chance[draw])
+        return shares
+
+
 class Quality(NamedTuple):
     """How additional customers differ from those who come anyway: log factors, (n,) each."""
 

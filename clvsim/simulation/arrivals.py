@@ -5,11 +5,12 @@ A cell is a (channel, month); cells are ordered by channel, then month.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from clvsim import effects
-from clvsim.interventions.base import Group, Shift
+from clvsim.interventions.base import Funnel, Group, Shift
 from clvsim.kernels import rng
 from clvsim.kernels.structs import Arrivals, seal
 from clvsim.models.around.plans import plans_of
@@ -33,6 +34,8 @@ class ArrivalPlan:
     conversion: np.ndarray  # (w, cells)
     cost: np.ndarray  # (w, cells), money spent on them
     responding: np.ndarray  # (w, cells) customers more for each 100 % of spend more, at the present spend
+    expected: np.ndarray  # (w, cells) customers, given the visitors: those who convert, and leads who buy
+    leads: np.ndarray  # (w, cells)
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,8 @@ class Acquired:
     conversion: np.ndarray  # (w,) expected, over visitors
     expected_customers: np.ndarray  # (w,), given the world's visitors
     represented: np.ndarray  # (w,) customers who are represented with a weight above 1
+    leads: np.ndarray  # (w,)
+    by_lead: np.ndarray  # (w,) expected customers who were leads
 
     @property
     def weighted_share(self) -> float:
@@ -90,6 +95,7 @@ def plan_arrivals(
     number, capped = np.zeros(shape), np.zeros(shape, bool)
     visitors, conversion, cac, cost = np.zeros(shape), np.zeros(shape), np.full(shape, np.inf), np.zeros(shape)
     log_quality, responding = np.zeros((2, *shape)), np.zeros(shape)
+    expected, leads, many = np.zeros(shape), np.zeros(shape), np.zeros(shape, bool)
     for c, (name, channel) in enumerate(acquisition.channels.items()):
         base, group = conversions[name][worlds.draw], Group("new", "", name)
         for m in range(months):
@@ -100,18 +106,29 @@ def plan_arrivals(
             growth, by_spend = channel.response(spend)
             visitors[:, cell] = present * growth * free
             conversion[:, cell] = shifted_conversion(base, shifts, group, worlds.draw, m, of_log=acquisition.from_log)
-            log_quality[:, :, cell] = additional_quality(shifts, group, worlds.draw, m)
-            expected, many = visitors[:, cell] * conversion[:, cell], present * base > cap
+            expected[:, cell], capped[:, cell] = visitors[:, cell] * conversion[:, cell], present * base > cap
             responding[:, cell] = present * by_spend * free * conversion[:, cell]
             if acquisition.from_log:
-                cost[:, cell], cac[:, cell] = costs_of_log(acquisition, expected, spend)
+                cost[:, cell], cac[:, cell] = costs_of_log(acquisition, expected[:, cell], spend)
             else:
                 cost[:, cell] = present * channel.cost_per_visitor * spend
                 cac[:, cell] = over(channel.cost_per_visitor * spend, conversion[:, cell] * growth * free)
-            capped[:, cell] = many
-            number[~many, cell] = count_all(name, m, worlds.key[~many], expected[~many])
+        own = slice(c * months, (c + 1) * months)
+        found = leads_of(shifts, group, worlds.draw, visitors[:, own] * (1.0 - conversion[:, own]))
+        if found is not None:
+            leads[:, own] = found.leads
+            before, cost[:, own] = expected[:, own].copy(), cost[:, own] + found.cost
+            expected[:, own] += found.customers
+            responding[:, own] *= over(expected[:, own], before, nobody=1.0)
+            cac[:, own] = over(cost[:, own], expected[:, own])
+        for m in range(months):
+            cell = c * months + m
+            gains = {} if found is None else found.gains(expected[:, cell], m)
+            log_quality[:, :, cell] = additional_quality(shifts, group, worlds.draw, m, gains)
+            many = capped[:, cell]
+            number[~many, cell] = count_all(name, m, worlds.key[~many], expected[~many, cell])
             if many.any():
-                number[many, cell] = count_by_inversion(name, m, worlds.key[many], expected[many])
+                number[many, cell] = count_by_inversion(name, m, worlds.key[many], expected[many, cell])
     count, weight = represented(number, np.where(capped, cap, np.inf))
     marginal_from, marginal_weight = count, weight
     if baseline is not None:
@@ -126,7 +143,52 @@ def plan_arrivals(
         marginal_spend=seal(np.exp(log_quality[1])),
         cac=seal(cac),
     )
-    return ArrivalPlan(arrivals, number, visitors, conversion, cost, responding)
+    return ArrivalPlan(arrivals, number, visitors, conversion, cost, responding, expected, leads)
+
+
+class Leads(NamedTuple):
+    """Of one channel by month, (w, months): leads, what they cost, and customers whom they become; by funnel too."""
+
+    leads: np.ndarray
+    cost: np.ndarray
+    by_funnel: dict[str, np.ndarray]
+
+    @property
+    def customers(self) -> np.ndarray:
+        return np.sum(list(self.by_funnel.values()), axis=0)
+
+    def gains(self, expected: np.ndarray, month: int) -> dict[str, np.ndarray]:
+        """How far each funnel raises the log of the customers of a month, (w,) each; `expected` with all of them."""
+        return {
+            name: -np.log1p(-np.minimum(over(customers[:, month], expected, nobody=0.0), 1.0 - 1e-12))
+            for name, customers in self.by_funnel.items()
+        }
+
+
+def leads_of(shifts: tuple[Shift, ...], group: Group, draw: np.ndarray, undecided: np.ndarray) -> Leads | None:
+    """What funnels make of a channel's visitors who do not buy at once, (w, months); None without a funnel.
+
+    Leads come evenly over a month, so those who buy some days later fall into two months; after the last of them
+    nobody is counted.
+    """
+    funnels = [shift for shift in shifts if isinstance(shift, Funnel) and shift.who.reaches(group)]
+    if not funnels:
+        return None
+    months = undecided.shape[1]
+    leads, cost, by_funnel = np.zeros_like(undecided), np.zeros_like(undecided), {}
+    for funnel in funnels:
+        running = funnel.when.strength(np.arange(months) + 0.5) > 0
+        own = undecided * funnel.share[draw][:, None] * running
+        customers = np.zeros((undecided.shape[0], months + 1 + int(366 / DAYS_PER_MONTH) + 1))
+        for share, days in zip(funnel.bought(draw), funnel.after_days, strict=True):
+            later, part = divmod(days / DAYS_PER_MONTH, 1.0)
+            first = int(later)
+            customers[:, first : first + months] += (1.0 - part) * own * share[:, None]
+            customers[:, first + 1 : first + 1 + months] += part * own * share[:, None]
+        leads += own
+        cost += own * funnel.cost[draw][:, None]
+        by_funnel[funnel.name] = customers[:, :months]
+    return Leads(leads, cost, by_funnel)
 
 
 def costs_of_log(
@@ -140,9 +202,9 @@ def costs_of_log(
     return acquisition.cost_per_customer * expected + monthly, acquisition.cost_per_customer + over(monthly, expected)
 
 
-def over(cost: np.ndarray, customers: np.ndarray) -> np.ndarray:
-    """Cost of each customer, inf where there is none."""
-    return np.divide(cost, customers, out=np.full_like(customers, np.inf), where=customers > 0)
+def over(cost: np.ndarray, customers: np.ndarray, nobody: float = np.inf) -> np.ndarray:
+    """Cost of each customer; `nobody` where there is none."""
+    return np.divide(cost, customers, out=np.full_like(customers, nobody), where=customers > 0)
 
 
 def represented(number: np.ndarray, cap: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -172,17 +234,19 @@ def beyond(
 
 
 def additional_quality(
-    shifts: tuple[Shift, ...], group: Group, draw: np.ndarray, month: int
+    shifts: tuple[Shift, ...], group: Group, draw: np.ndarray, month: int, funnels: Mapping[str, np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Log factors on the rate and on the amounts of a cell's additional customers, (w,) each.
 
-    With several levers, a mean of theirs weighted by how far each raises the logit, or the log of visitors or
-    spend; one without a quality brings customers like all others.
+    With several levers, a mean of theirs weighted by how far each raises the logit, or the log of visitors, spend or,
+    by its name in `funnels`, customers; one without a quality brings customers like all others.
     """
     gain, rate, spend = np.zeros((3, draw.size))
     for shift in shifts:
         if shift.brings_customers and shift.who.reaches(group):
             own = np.maximum(shift.size[draw] * shift.when.strength(np.array([month + 0.5]))[0], 0.0)
+            if isinstance(shift, Funnel):
+                own = funnels[shift.name]
             gain += own
             if shift.quality is not None:
                 rate += own * shift.quality.rate[draw]
@@ -286,7 +350,7 @@ def sum_acquired(plan: ArrivalPlan, *, of_log: bool = False) -> Acquired:
     """Sum a plan over cells; ratios are nan where the expected newcomers or the visitors are 0, or unknown."""
     visitors = np.full(len(plan.visitors), np.nan) if of_log else plan.visitors.sum(axis=1)
     customers, weighted = plan.number, (plan.arrivals.weight > 1) | (plan.arrivals.marginal_weight > 1)
-    expected = (plan.visitors * plan.conversion).sum(axis=1)
+    expected = plan.expected.sum(axis=1)
     cost, responding = plan.cost.sum(axis=1), plan.responding.sum(axis=1)
     return Acquired(
         visitors=visitors,
@@ -297,4 +361,6 @@ def sum_acquired(plan: ArrivalPlan, *, of_log: bool = False) -> Acquired:
         conversion=np.divide(expected, visitors, out=np.full_like(cost, np.nan), where=visitors > 0),
         expected_customers=expected,
         represented=(customers * weighted).sum(axis=1),
+        leads=plan.leads.sum(axis=1),
+        by_lead=expected - (plan.visitors * plan.conversion).sum(axis=1),
     )

@@ -11,7 +11,7 @@ import numpy as np
 from clvsim.data.newcomers import FirstOrders, first_orders
 from clvsim.effects import EffectDraws
 from clvsim.errors import Problem
-from clvsim.interventions.base import ContactProgramme, CostEntry, Intervention, Mechanism, OfferTerms
+from clvsim.interventions.base import ContactProgramme, CostEntry, Funnel, Intervention, Mechanism, OfferTerms
 from clvsim.kernels.rng import world_keys
 from clvsim.models.arrivals import Arriving, learn_arrivals
 from clvsim.scenario import BASELINE, NEEDS_MARGIN, CompiledScenario, Scenario, compile_scenario, placed_interventions
@@ -123,7 +123,11 @@ def make_plan(
         for name in dict.fromkeys([BASELINE, *names])
     }
     applying = {name: scenario for name, scenario in compiled.items() if scenario.applies}
-    beyond = [*from_log_problems(acquisition, seen), *far_prices(compiled.values(), economics.money_scale)]
+    beyond = [
+        *from_log_problems(acquisition, seen),
+        *funnels_of_log(acquisition, compiled.values()),
+        *far_prices(compiled.values(), economics.money_scale),
+    ]
     refuse(layout, simulation, list(compiled.values()), beyond)
     return RunPlan(
         seed=seed,
@@ -165,6 +169,14 @@ def from_log_problems(acquisition: AcquisitionConfig, seen: FirstOrders | None) 
         return []
     what = seen.problem() if seen else "needs a log of dated orders; histories and survivors do not say when who came"
     return [Problem("acquisition.from_log", what)] if what else []
+
+
+def funnels_of_log(acquisition: AcquisitionConfig, scenarios: Iterable[CompiledScenario]) -> Iterator[Problem]:
+    """Funnels where nobody knows the visitors, whose others would be the leads."""
+    what = "needs typed acquisition.channels: with acquisition.from_log nobody knows who came and did not buy"
+    for scenario in scenarios if acquisition.from_log else ():
+        for funnel in (m for m in scenario.mechanisms if isinstance(m, Funnel)):
+            yield Problem(f"scenario.{scenario.name}.{funnel.name}", what)
 
 
 def far_prices(scenarios: Iterable[CompiledScenario], scale: float) -> Iterator[Problem]:

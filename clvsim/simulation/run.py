@@ -1,6 +1,6 @@
 """`simulate`: posterior × scenarios → dated ledgers, on shared worlds."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
@@ -270,8 +270,20 @@ def notes_of(plan: RunPlan, fitted: FittedModels, scenarios: Mapping[str, Simula
         *plan.notes,
         *((plan.layout.note,) if plan.layout.note else ()),
         *weight_notes(scenario.acquired for scenario in scenarios.values()),
+        *lead_notes(scenarios.values()),
         *referral_notes(scenarios.values()),
         *(rate_notes(s.compiled for s in scenarios.values()) if fitted.retention.renewing else ()),
+    )
+
+
+def lead_notes(scenarios: Iterable[SimulatedScenario]) -> tuple[str, ...]:
+    """How many leads there are, and which share of them buys: what a lead is worth beside a customer."""
+    return tuple(
+        f"Leads in “{scenario.compiled.description.title}”: {own.leads.mean():,.0f} on average, of whom "
+        f"{own.by_lead.mean() / own.leads.mean():.2%} buy while newcomers arrive; a lead is worth that share of a "
+        "customer."
+        for scenario in scenarios
+        if (own := scenario.acquired) is not None and own.leads.mean() > 0
     )
 
 

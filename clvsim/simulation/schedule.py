@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from clvsim.interventions.base import ContactProgramme, CostEntry, Group, Mechanism, OfferTerms, Shift
+from clvsim.interventions.base import ContactProgramme, CostEntry, Funnel, Group, Mechanism, OfferTerms, Shift
 from clvsim.simulation.ledger.contacts import month_of_week
 from clvsim.simulation.plan import RunPlan
 from clvsim.simulation.tables import response, weekly_contacts
@@ -21,6 +21,7 @@ MULTIPLIED = {
     "visitors": "visitors, times",
     "ad_spend": "money spent on visitors, times",
 }
+LEADS = "share of visitors who do not buy and leave an address"
 MARGIN, SHOWN, DAYS, MESSAGES, MONEY = (
     *("gross margin, plus", "shown, share of the weeks", "days of the campaign"),
     *("messages to each customer", "money"),
@@ -75,6 +76,9 @@ def courses(lever: str, mechanism: Mechanism, plan: RunPlan) -> Iterator[Course]
         return np.bincount(month, weekly, months) / np.maximum(in_month, 1)
 
     match mechanism:
+        case Funnel():
+            strength = mechanism.when.strength(np.arange(months) + 0.5) * (np.arange(months) < plan.acquisition.months)
+            yield Course(lever, LEADS, mechanism.share.mean() * strength)
         case Shift(brings_customers=True):
             strength = mechanism.when.strength(np.arange(months) + 0.5)
             strength[plan.acquisition.months :] = 0.0

@@ -185,6 +185,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "campaign": {"kind": "campaign", "occasion": "birthday", "take": 0.1, "price": 5.0},
     "offer": {"kind": "offer", "take": 0.1, "price": 5.0},
     "referral": {"kind": "referral", "per_order": 0.1},
+    "funnel": {"kind": "funnel", "share": 0.1, "first": {"buy": 0.1}},
     "membership": {"kind": "membership", "take": 0.1, "price": 5.0, "churn": 0.1},
     "contact": {"kind": "contact", "per_month": 1.0, **EXISTING},
     "month": {"kind": "cost", "per": "month", "amount": 5.0},
@@ -209,6 +210,7 @@ NEVER = [
      "it acts by whole weeks, and the middle of none lies in it; customers and newcomers are followed for 9 months"),
     ("offer", {"start_date": "2026-10-03"}, LATE),
     ("membership", {"start_date": "2026-10-03"}, LATE),
+    ("funnel", {"start_month": 3}, f"{LATE}; newcomers arrive for 3 months"),
     ("referral", {"start_month": 3}, f"{LATE}; newcomers arrive for 3 months, 2026-01-01 to 2026-04-02"),
     ("pulse", {"start_month": 5}, "from month 5 can never act: none of its 6 weeks, dip and all, is over in time; "
      f"customers are followed for 6 months, {FOLLOWED}"),

@@ -159,6 +159,16 @@ def test_a_referral_costs_its_reward_and_brings_a_customer() -> None:
     assert come.mean() > 10
 
 
+def test_a_funnel_is_a_cost_of_acquisition() -> None:
+    """400 visitors a month, 2 % of whom buy: a tenth of the others costs 0.3 each, whoever buys."""
+    mail = {"kind": "funnel", "share": 0.1, "cost": 0.3, "first": {"buy": 0.1}, "quality": None}
+    sim = run(scenarios(mails={"mails": mail}), draws=20, acquisition=channels())
+    paid, base = (line(ledger(sim, name), "cost_acquisition", "ads")[:, :, 0].sum() for name in ("mails", BASELINE))
+    np.testing.assert_allclose(paid - base, 20 * 3 * 0.3 * 39.2, rtol=1e-9)
+    come, usual = (line(ledger(sim, name), "customers_acquired", "acquisition").sum() for name in ("mails", BASELINE))
+    assert come > usual
+
+
 def test_calendar_and_age_ledgers_agree(plan: Simulation) -> None:
     """Undiscounted, newcomers' lines have the same total in both: everybody is followed to the same age."""
     for name in plan.scenarios:

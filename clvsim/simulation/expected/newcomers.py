@@ -10,7 +10,7 @@ from clvsim.models.fitted import FittedModels
 from clvsim.models.laws import Births
 from clvsim.models.revenue import Ages, NewcomerValue, expected_of_newcomers
 from clvsim.scenario import BASELINE
-from clvsim.simulation.arrivals import shifted_conversion
+from clvsim.simulation.arrivals import leads_of, shifted_conversion
 from clvsim.simulation.plan import RunPlan
 from clvsim.types import DAYS_PER_MONTH, DAYS_PER_YEAR
 
@@ -71,12 +71,14 @@ def expected_newcomers(plan: RunPlan) -> np.ndarray:
     shifts, every = plan.scenarios[BASELINE].levers.shifts, np.arange(draws)
     out = np.zeros((draws, len(plan.acquisition.channels), months if plan.acquisition.channels else 0))
     for c, (name, channel) in enumerate(plan.acquisition.channels.items()):
-        base = plan.base_conversions[name]
+        base, group = plan.base_conversions[name], Group("new", "", name)
+        undecided = np.zeros((draws, months))
         for m in range(months):
-            group, of_log = Group("new", "", name), plan.arriving is not None
-            conversion = shifted_conversion(base, shifts, group, every, m, of_log=of_log)
+            conversion = shifted_conversion(base, shifts, group, every, m, of_log=plan.arriving is not None)
             visitors = plan.arriving.mean[:, m] if plan.arriving else channel.visitors_per_month
-            out[:, c, m] = visitors * conversion
+            out[:, c, m], undecided[:, m] = visitors * conversion, visitors * (1.0 - conversion)
+        if (found := leads_of(shifts, group, every, undecided)) is not None:
+            out[:, c] += found.customers
     return out
 
 
