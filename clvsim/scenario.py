@@ -367,5 +367,7 @@ def _number_reached(who: Who, groups: tuple[Group, ...], sizes: np.ndarray | Non
     if sizes is None or not (who.listing or who.hold_out):
         return ""
     meet, reached = (sum(n for g, n in zip(groups, sizes, strict=True) if w.reaches(g)) for w in (who.everybody, who))
-    held_out = f" {meet - reached:,} more are held out." if who.hold_out else ""
+    held_out = f" {meet - reached:,} more are held out." if who.hold_out and meet > reached else ""
+    if not sizes.sum():
+        return " There are no customers today whom it could reach."
     return f" Of today's {sizes.sum():,} customers it reaches {reached:,}.{held_out}"

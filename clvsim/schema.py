@@ -136,6 +136,8 @@ def _rule_in_words(error: Any) -> str:
         return f"should have at most {limits['max_length']} characters"
     if kind in ("string_too_short", "too_short") and isinstance(value, str):
         return f"should have at least {limits['min_length']} character"
+    if kind in ("model_type", "model_attributes_type"):
+        return "should be a mapping of keys"
     limit = next((limits[name] for name in ("lt", "le", "gt", "ge") if name in limits), 0)
     if isinstance(limit, int | float) and abs(limit) >= 2**53:  # of which Pydantic shows a rounded one
         return f"{error['msg'].rpartition(' ')[0]} {int(limit)}"

@@ -77,9 +77,21 @@ def columns_of(simulation: Simulation, scenario: SimulatedScenario) -> tuple[np.
         isinstance(m, OfferTerms) or (isinstance(m, CostEntry) and m.per == "order")
         for m in scenario.compiled.mechanisms
     )
-    inputs = simulation.inputs[names].to_numpy(float)
-    of_counts = decision.features(inputs, effects)
-    return of_counts, decision.features(inputs, effects, per_spend(simulation)[:, None]) if by_order else of_counts
+    inputs, growth = simulation.inputs[names].to_numpy(float), referred_by(scenario, simulation.draws)
+    of_counts = decision.features(inputs, effects, growth)
+    if not by_order:
+        return of_counts, of_counts
+    return of_counts, decision.features(inputs, effects, np.column_stack([per_spend(simulation), growth]))
+
+
+def referred_by(scenario: SimulatedScenario, draws: int) -> np.ndarray:
+    """What referrals follow beside logs of inputs: the share of orders that bring somebody, and its square for those
+    whom these bring, (n, 0 or 2)."""
+    shares = [m.take[:draws] for m in scenario.compiled.mechanisms if isinstance(m, OfferTerms) and m.referral]
+    if not shares:
+        return np.empty((draws, 0))
+    share = np.sum(shares, axis=0)
+    return np.column_stack([share, share**2])
 
 
 Designs = Mapping[str, Design]

@@ -320,6 +320,8 @@ def variance_layers(simulation: Simulation, expected: np.ndarray, design: Design
     halves = per_draw(simulation, base.ledger.halves.sum(axis=2))
     process = decision.process_noise(halves, design.bases()) * (realised.size // simulation.draws)
     total, parameter = float(realised.var(ddof=1)), float(expected.var(ddof=1))
+    if not has_common_shocks(simulation):  # how many come is luck, too, and no half of the customers tells
+        process = max(process, total - parameter)
     model = decision.between(expected, simulation.inputs.filter(regex=f"^retention[.]{MODEL}[.]").to_numpy(float))
     return {
         **({} if model is None else {"model": model}),

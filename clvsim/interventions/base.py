@@ -393,7 +393,7 @@ class Intervention(Frozen):
     @classmethod
     def _fits_its_scale(cls, value: Any, info: ValidationInfo) -> Any:
         number = cls.UNCERTAIN.get(info.field_name or "")
-        if number is not None and (misfits := check(value, number.scale, "", number.domain)):
+        if number is not None and value is not None and (misfits := check(value, number.scale, "", number.domain)):
             raise ValueError("; ".join(f"{field.lstrip('.')} {rule}".strip() for field, rule in misfits))
         return value
 

@@ -40,7 +40,9 @@ class ReferralIntervention(Intervention):
     UNCERTAIN: ClassVar[Mapping[str, Uncertain]] = {
         "per_order": Uncertain("probability", "New customers whom an order brings", drives=True),
         "reward": Uncertain("amount", "Rewards per new customer", "money"),
-        "quality.rate": Uncertain("relative", "Referred customers' order rate, against other newcomers"),
+        "quality.rate": Uncertain(
+            "relative", "Referred customers' order rate, against other newcomers", order_rate=True
+        ),
         "quality.spend": Uncertain("relative", "Referred customers' amounts, against other newcomers"),
     }
 

@@ -39,6 +39,8 @@ def beside(scenario: ScenarioDescription) -> str:
 
 def question(scenario: ScenarioDescription) -> str:
     """The question that a scenario answers, given its evidence; "" for one that rests on no number."""
+    if scenario.evidence == "stated" and any(of(a) != "stated" for a in scenario.assumptions if a.drives):
+        return "Part of it rests on numbers without a source; what is asked is what follows if all are right."
     return _QUESTIONS.get(scenario.evidence, "")
 
 
@@ -48,7 +50,8 @@ def premise(result: RunResult, scenario: ScenarioDescription) -> str:
     stated = [a for a in scenario.assumptions if a.drives and of(a) == "stated"]
     phrases = [_phrase(result, a) for a in stated[:_MOST_PREMISES]]
     if len(stated) > _MOST_PREMISES:
-        phrases.append(f"{len(stated) - _MOST_PREMISES} more numbers are as stated")
+        more = len(stated) - _MOST_PREMISES
+        phrases.append("one more number is as stated" if more == 1 else f"{more} more numbers are as stated")
     if not phrases:
         return " and ".join(of_business)
     return f"{' and '.join([*of_business, *phrases])} (stated, not tested)"

@@ -137,11 +137,12 @@ def discounted(result: RunResult) -> str:
 def whose_months(result: RunResult) -> str:
     """One sentence on when a figure's months begin and end, which differs between customers; "" without new ones."""
     horizon, coming = result.horizon_months, result.arrival_months
-    if not result.acquisition_known or not coming:
+    if not coming:
         return ""
     of_today = "from today for customers of today, and " if result.customers else ""
+    new, come = ("new", "new ones") if result.acquisition_known else ("referred", "they")
     return (
-        f"“Over {fmt.months(horizon)}” counts {of_today}for each new customer from the day they come; new ones come "
+        f"“Over {fmt.months(horizon)}” counts {of_today}for each {new} customer from the day they come; {come} come "
         f"for {fmt.months(coming)}, so the last of the money comes up to {fmt.months(coming + horizon)} from today."
     )
 

@@ -58,7 +58,8 @@ def limits(result: RunResult) -> list[tuple[str, str]]:
         ),
         (
             "Independent customers",
-            "Customers do not influence each other: no word of mouth, no stock-outs, no limit to how many are served.",
+            "Customers do not influence each other, but for those whom they refer where a scenario says so: no other "
+            "word of mouth, no stock-outs, no limit to how many are served.",
         ),
     ]
     if result.merged_days:

@@ -57,7 +57,9 @@ def referral_notes(scenarios: Iterable["SimulatedScenario"]) -> tuple[str, ...]:
     """How many others each of those who come brings: whether a programme grows by itself or fades."""
     return tuple(
         f"Referrals in “{scenario.compiled.description.title}”: each customer who comes brings "
-        f"{reproduction(scenario.ledger):.2g} others on average, while newcomers arrive."
+        f"{reproduction(scenario.ledger):.2g} others on average within the months of acquisition. Rewards are taken "
+        "off those who refer, and what the referred bring is not added to them: values per customer fall where the "
+        "plan gains."
         for scenario in scenarios
         if any(line.account == "referrals" for line in scenario.ledger.lines)
     )
@@ -87,8 +89,8 @@ def refuse_too_many(plan: RunPlan, name: str, offers: Sequence[OfferTerms], peop
     if people > most:
         levers = ", ".join(offer.name for offer in offers)
         what = (
-            f"{levers} multiplies to more than {most:,} customers in a world (simulation.max_people), {people:,.0f} "
-            "so far: each brings more than one other; lower per_order or acquisition.months"
+            f"{levers}: a world holds {people:,.0f} customers so far, more than simulation.max_people {most:,}; lower "
+            "per_order or acquisition.months, or raise it"
         )
         raise ConfigError([(f"scenario.{name}", what)])
 

@@ -229,10 +229,15 @@ def chosen_newcomers(world: World, fitted: FittedModels, number: int) -> list[Pe
         Person(
             one_of(*where[cell, ordinal]),
             f"{names[cell // months]}, month {cell % months + 1}, no. {ordinal + 1}",
-            "newcomer whom a lever brings" if (cell, ordinal) in additional else "newcomer",
+            numbered(number) + (", whom a lever brings" if (cell, ordinal) in additional else ""),
         )
-        for cell, ordinal in wanted
+        for number, (cell, ordinal) in enumerate(wanted)
     ]
+
+
+def numbered(number: int) -> str:
+    """A newcomer's role, which tells one from another where no id is shown."""
+    return f"newcomer {number + 1}" if number else "newcomer"
 
 
 def one_of(block: Block, row: int) -> Block:

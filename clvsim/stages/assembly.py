@@ -6,6 +6,7 @@ from clvsim import __version__
 from clvsim.config import RunConfig
 from clvsim.data.material import Material
 from clvsim.data.tables.stated import NO_DATA
+from clvsim.interventions.base import REFERRED
 from clvsim.models.diagnostics import failed
 from clvsim.models.fitted import FittedModels
 from clvsim.models.single import sample_single
@@ -29,6 +30,11 @@ if TYPE_CHECKING:
     from clvsim.comparison import Comparison
     from clvsim.report.several import Words
     from clvsim.simulation.run import Simulation
+
+
+def refers(simulation: "Simulation") -> bool:
+    """Whether some scenario has customers bring others."""
+    return any(REFERRED in scenario.ledger.groups for scenario in simulation.scenarios.values())
 
 
 def assemble(
@@ -76,7 +82,7 @@ def assemble(
         margin_known=margin_known,
         acquisition_known=acquisition,
         horizon_months=config.simulation.horizon_months,
-        arrival_months=config.acquisition.months if acquisition else 0,
+        arrival_months=config.acquisition.months if acquisition or refers(simulation) else 0,
         annual_discount_rate=config.finance.annual_discount_rate,
         draws=config.simulation.draws,
         replicates=simulation.replicates,

@@ -73,8 +73,8 @@ def test_ranks_of_the_truth_are_uniform(name, record_property):
 
 
 def test_every_model_is_calibrated():
-    """But for fixed prices, of which nothing is inferred."""
-    assert {world.model.kind for world in WORLDS.values()} == {*RETENTION, *SPEND} - {"fixed_price"}
+    """But for fixed prices and lists of them, of which nothing is inferred."""
+    assert {world.model.kind for world in WORLDS.values()} == {*RETENTION, *SPEND} - {"fixed_price", "price_list"}
 
 
 def posterior(world: World, data: Data, posteriors: Any, number: int) -> tuple[dict[str, np.ndarray], str]:

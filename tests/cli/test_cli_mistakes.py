@@ -93,15 +93,15 @@ MISTAKES = {
             "finance.gross_margin=0.4",
             f"{UPSELL}.when.start_date=2031-01-01",
             f"{UPSELL}.who.segments=[gold]",
-            "scenario.upsell_soft.set_up.when.start_month=36",
+            "scenario.upsell_soft.upsell_soft_set_up.when.start_month=36",
             "scenario.follow_up.email.when.end_date=2024-05-03",
         ],
         [
             "clvsim: columns guessed: ",
             f"clvsim: {UPSELL}.who.segments: no customer is in 'gold'",
             f"clvsim: {UPSELL}.when: from 2031-01-01 can never act: that starts after the last simulated day; ",
-            "clvsim: scenario.upsell_soft.set_up.when: from month 36 can never act: that starts after the last "
-            "simulated day; fixed costs are counted for 36 months, 2024-05-04 to 2027-05-04 (simulation.horizon_mo",
+            "clvsim: scenario.upsell_soft.upsell_soft_set_up.when: from month 36 can never act: that starts after the "
+            "last simulated day; fixed costs are counted for 36 months, 2024-05-04 to 2027-05-04 (simulation.hori",
             "clvsim: scenario.follow_up.email.when: until 2024-05-03 can never act: that is over before the first "
             "simulated day; customers are followed for 36 months, 2024-05-04 to 2027-05-04 (simulation.horizon_mo",
         ],

@@ -173,14 +173,16 @@ def test_completion_script_is_for_the_program(clvsim, command):
 
 
 def test_report_composes_the_finished_runs_own_configuration(here, monkeypatch):
-    from clvsim.provenance import parts_of
+    from clvsim.provenance import parts_of, sizes_of
     from clvsim.rim import finished_runs
 
     folder = here / "outputs" / "run" / "a"
     folder.mkdir(parents=True)
     for part in ("summary.json", "comparison.csv"):
         (folder / part).write_text("")
-    record = {"config": {"seed": 7, "report": {"metric": "plan_value"}}, "parts": parts_of(folder)}
+    parts = parts_of(folder)
+    config = {"seed": 7, "report": {"metric": "plan_value"}}
+    record = {"config": config, "parts": parts, "sizes": sizes_of(folder, parts)}
     (folder / "run.json").write_text(json.dumps(record))
     composed = {"run": None, "report": {"metric": "ce"}}
     run_folder, config = finished_runs.find_run(composed, ["report.metric=ce"])

@@ -110,7 +110,7 @@ def test_only_the_stated_numbers_are_the_premise() -> None:
     text = headline_text(stated(4_100.0, take, tested))
     assert text.startswith("If the share of offers taken is 12 % (stated, not tested), that adds about $4,100")
     three = headline_text(stated(4_100.0, take, LIFT, LIFT))
-    assert "is 12 % and conversion rises from 2.0 to 2.3 % and 1 more numbers are as stated (stated" in three
+    assert "is 12 % and conversion rises from 2.0 to 2.3 % and one more number is as stated (stated" in three
 
 
 def test_a_tested_number_makes_no_if() -> None:

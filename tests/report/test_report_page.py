@@ -276,7 +276,7 @@ def test_evidence_stands_beside_every_lever(text_of: Text) -> None:
     for name, words_of in zip(LEVERS, ("experiment", "judgement with a source", "stated", "stated"), strict=True):
         assert f"{name} · {words_of} " in text
     assert "A test was run; what is asked is what its result says of the true effect." in text
-    assert "Nothing was tested, and no source is given; what is asked is what follows if the number is right." in text
+    assert "Part of it rests on numbers without a source; what is asked is what follows if all are right." in text
     assert "what if what if $" in text  # the plan, stated and certain, has no chance to be better or best
     assert "“what if”: what the lever rests on is stated as certain" in text
     assert "what if" not in text_of(result)

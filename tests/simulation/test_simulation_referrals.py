@@ -7,6 +7,7 @@ import pytest
 from shop import CALM, assert_same_ledger, channels, error, ledger, line, posterior, run, scenarios, shop
 
 from clvsim import metrics
+from clvsim.comparison import compare
 from clvsim.errors import ConfigError
 from clvsim.scenario import BASELINE
 from clvsim.simulation import Simulation
@@ -121,7 +122,7 @@ def test_without_channels_customers_of_today_refer() -> None:
 
 def test_a_programme_that_multiplies_is_refused() -> None:
     """Each brings more than one other: the limit ends it, with what to lower."""
-    with pytest.raises(ConfigError, match="friends multiplies to more than 500 customers in a world") as refused:
+    with pytest.raises(ConfigError, match=r"friends: a world holds .* more than simulation\.max_people 500") as refused:
         refer(12, fitted=posterior(12, **SHORT), lever={"per_order": 0.9}, max_people=500)
     assert refused.value.problems[0].where == "scenario.friends"
 
@@ -134,3 +135,17 @@ def test_nobody_referred_is_the_baseline(environment: EnvironmentConfig) -> None
             line(ledger(sim, "friends"), account, "orders"), line(ledger(sim), account, "orders"), err_msg=account
         )
     assert not people(sim).any()
+
+
+def test_what_is_expected_of_a_programme_is_what_many_worlds_bring() -> None:
+    """Of a skewed share, with children of children: quantiles and chance against the mean of 30 worlds of each draw."""
+    share = {"kind": "expert", "p10": 0.01, "p50": 0.05, "p90": 0.2, "source": "made up"}
+    cost = {"kind": "cost", "per": "once", "amount": 60.0}
+    library = scenarios(friends={"friends": LEVER | {"per_order": share}, "flyer": cost})
+    sim = run(library, draws=100, replicates=30, acquisition=channels(months=6), fitted=posterior(100))
+    worlds = metrics.plan_value(sim, sim.scenarios["friends"]) - metrics.plan_value(sim, sim.scenarios[BASELINE])
+    brute, found = worlds.reshape(100, 30).mean(axis=1), compare(sim).deltas["friends"]
+    noise = worlds.reshape(100, 30).std(axis=1, ddof=1) / np.sqrt(30)
+    assert np.sqrt(np.mean((found - brute) ** 2)) < 1.5 * np.sqrt(np.mean(noise**2)) + 0.05 * brute.std()
+    assert abs((found > 0).mean() - (brute > 0).mean()) < 0.08
+    assert found.min() > brute.min() - 3 * noise.max()

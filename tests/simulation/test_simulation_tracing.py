@@ -198,7 +198,7 @@ def test_who_is_chosen() -> None:
     assert silence.idxmax() == role.index[2]
     ranks = customers["rlv_mean"].rank(ascending=False)
     assert role.iloc[3] == f"rank {ranks[role.index[3]]:.0f} of 30 by expected value"
-    assert list(role)[4:] == ["newcomer", "newcomer whom a lever brings"]
+    assert list(role)[4:] == ["newcomer", "newcomer 2, whom a lever brings"]
     assert set(table.loc[table["customer"] == role.index[5], "event"]) >= {"does not come", "first order"}
 
 

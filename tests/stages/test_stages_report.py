@@ -262,7 +262,7 @@ def test_figures_that_no_run_writes(folder, edit, said):
         (lambda table: pd.concat([table, table]), "two rows of value_by_age, baseline, newcomers, 0.0, newcomer_value"),
         (lambda table: table.assign(more=1), "other columns than book, scenario, group"),
         (lambda table: table.drop(columns="p50"), "other columns than book, scenario, group"),
-        (lambda table: pd.concat([table] * 1000), "more than 84,480 rows"),
+        (lambda table: pd.concat([table] * 1000), "more than 107,520 rows"),
     ],
 )
 def test_books_that_no_run_writes(folder, edit, said):

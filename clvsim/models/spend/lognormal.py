@@ -191,7 +191,7 @@ class Lognormal(Frozen):
     def DOMAINS(self) -> Mapping[str, Domain]:
         rate = {"rho": CORRELATION, "log_rate_mean": LOG, "log_rate_sd": POSITIVE} if self.correlated else {}
         own = dict.fromkeys(("omega", "sigma", "first_order_factor"), POSITIVE)
-        return {"mu": LOG, **own, "mean_order": MONEY, **rate}
+        return {"mu": LOG, **own, "mean_order": MONEY.optional, **rate}
 
     def histories(self, summary: CustomerSummary) -> LogSpend:
         """Spend histories, in money."""
@@ -335,7 +335,12 @@ class Lognormal(Frozen):
 
     def check(self, summary: CustomerSummary, params: Params) -> SpendCheck:
         """Observed figures beside the fitted mean of repeat orders."""
-        return observed_spend(levelled(summary, self.trend), params["mean_order"])
+        mean = params.get("mean_order")
+        if (
+            mean is None
+        ):  # draws that nobody derived anything from; where levels go with the rate, its mean is not known
+            mean = np.exp(params["mu"] + (params["omega"] ** 2 + params["sigma"] ** 2) / 2)
+        return observed_spend(levelled(summary, self.trend), mean)
 
     def warnings(self, summary: CustomerSummary, params: Params) -> tuple[str, ...]:
         """Sentences for the reader where the log speaks against the model's assumptions."""
