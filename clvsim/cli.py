@@ -49,6 +49,10 @@ def close_search_path() -> None:
     Hydra imports each package `hydra_plugins` that it finds, and libraries what they can do without. Processes that
     libraries start, such as a launcher's workers, do not search it either."""
     os.environ["PYTHONSAFEPATH"] = "1"
+    if named := os.environ.pop("PYTHONPATH", ""):
+        absolute = [path for path in named.split(os.pathsep) if os.path.isabs(path)]  # "" and "." are where one stands
+        if absolute:
+            os.environ["PYTHONPATH"] = os.pathsep.join(absolute)
     with suppress(OSError):  # a folder that was removed
         here = Path.cwd()
         if here != PACKAGE.parent:
@@ -85,11 +89,22 @@ def dispatch(words: list[str]) -> int:
         return 0
     if words[0] in COMPLETION_FLAGS:
         return complete(words)
+    require_here()
     name, *rest = words
     if name not in STAGES:
         hint = did_you_mean(name, STAGES) or f"; one of {', '.join(STAGES)}"
         raise ConfigError([("stage", f"no stage {name!r}{hint}")])
     return run_stage(name, rest)
+
+
+def require_here() -> None:
+    """Raises ConfigError in a folder that was removed."""
+    try:
+        Path.cwd()
+    except OSError as error:
+        raise ConfigError(
+            [("folder", f"the current one cannot be used ({error.strerror}); change to another")]
+        ) from None
 
 
 def run_stage(name: str, words: list[str]) -> int:

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM: the first signal raises `Interrupted`; a second signal, or two seconds, ends the process at once.
+"""SIGINT, SIGTERM and SIGHUP: the first raises `Interrupted`; a second one, or two seconds, ends the process at once.
 
 The exception lets `with` and `finally` remove unfinished files. It can get lost: finalizers and callbacks from C
 swallow it, and libraries catch it. `clvsim.runfolder` removes what a forced end leaves behind, at the next run.
@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 
 GRACE_SECONDS = 2.0
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 FORCED_END = b"clvsim: interrupted, and ended at once; the next run removes the unfinished folder\n"
 
 _first_signal: int | None = None  # since `interruptible` began
@@ -22,7 +23,7 @@ _ending: list[int] = []  # signals after it
 
 
 class Interrupted(SystemExit):
-    """SIGINT or SIGTERM. Not a KeyboardInterrupt: samplers catch that and return half a posterior."""
+    """One of SIGNALS. Not a KeyboardInterrupt: samplers catch that and return half a posterior."""
 
     outcome = "nothing was written"
 
@@ -43,14 +44,14 @@ def outside() -> None:
         with suppress(RuntimeError):  # the interpreter is going already
             deadline.start()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in SIGNALS:
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, end)
 
 
 @contextmanager
 def interruptible() -> Generator[None]:
-    """Handle SIGINT and SIGTERM inside the block, unless the process was started to ignore them."""
+    """Handle SIGNALS inside the block, unless the process was started to ignore them."""
     global _first_signal, _began
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -67,7 +68,7 @@ def interruptible() -> Generator[None]:
         deadline.start()
         raise Interrupted(128 + number)
 
-    signals = [number for number in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(number) != signal.SIG_IGN]
+    signals = [number for number in SIGNALS if signal.getsignal(number) != signal.SIG_IGN]
     _first_signal, _began = None, True
     handlers = {number: signal.signal(number, interrupt) for number in signals}
     try:
@@ -94,15 +95,28 @@ def end_process() -> None:
     """Exit without running `finally`, exit handlers and buffers: any of them may be what hangs."""
     with suppress(OSError):
         os.write(2, FORCED_END)
+    stop_workers()
     os._exit(128 + (_first_signal or 0))
 
 
-def leave(code: int) -> int:
-    """The exit code of a process; after a signal it ends here, once temporary files are gone.
+def stop_workers() -> None:
+    """Kill the processes of a parallel launcher, which would outlive an interruption and hold our output open."""
+    library = sys.modules.get("multiprocessing")  # without it there are none
+    for worker in library.active_children() if library else ():
+        with suppress(OSError):
+            worker.kill()
 
-    A library that was caught in the middle of its work (LLVM, compiling) may crash when the interpreter takes it down.
+
+def leave(code: int) -> int:
+    """The exit code of a process, which ends here once temporary files are gone, unless a launcher's workers are to be
+    waited for.
+
+    Python's own way out gives signals back their default meaning before it is done; and a library that was caught in
+    the middle of its work (LLVM, compiling) may crash when the interpreter takes it down.
     """
-    if code in (128 + signal.SIGINT, 128 + signal.SIGTERM):
+    library = sys.modules.get("multiprocessing")
+    waits = library is not None and bool(library.active_children())
+    if not waits or code in {128 + number for number in SIGNALS}:
         atexit._run_exitfuncs()
         os._exit(code)
     return code

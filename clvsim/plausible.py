@@ -21,7 +21,7 @@ LONGEST_TEXT, LONGEST_COMMAND = 10_000, 1 << 21  # characters; systems take no l
 LONGEST_TEXTS = 100_000  # characters of a list of texts
 MOST_ENTRIES, MOST_NUMBERS = 10_000, 10**6  # of a list; simulation.draws has the same bound
 MOST_ROWS = 50_000  # of the table: 500 scenarios, each with some 40
-MOST_BYTES = {SUMMARY: 1 << 30, TABLE: 1 << 26, BOOKS: 1 << 26}
+MOST_BYTES = {SUMMARY: 200_000_000, TABLE: 1 << 26, BOOKS: 1 << 26}
 
 _TEXTS, _LEVEL = COLUMNS[:5], ("mean", "p05", "p50", "p95")
 _RANGES: dict[str, Domain] = {name: metric.range for name, metric in METRICS.items()} | {

@@ -14,6 +14,7 @@ from typing import Any
 from clvsim import __version__
 from clvsim.files import ROOT, file_name
 from clvsim.marked import MARKER
+from clvsim.texts import short
 from clvsim.types import QualityLine
 
 # Packages whose version can change a figure.
@@ -42,6 +43,7 @@ _ROOTED = re.compile(r"(?:^|(?<=[\[,'\"\s]))/(?:[^,\]'\"]*/)?(?=[^,\]'\"/])")
 
 SUMMARY, TABLE, BOOKS = "summary.json", "comparison.csv", "books.csv"  # parts of a run, from which its page is made
 # What `clvsim report` writes again, what holds the record, and what a run folder has while it is unfinished.
+MOST_BYTES = 1 << 33  # of a part
 UNRECORDED = ("report.html", "figures", "run.json", MARKER)
 
 
@@ -68,11 +70,15 @@ def changed_parts(folder: Path, recorded: Mapping[str, object], sizes: Mapping[s
 
     def wrong(name: str, digest: object) -> str:
         path = folder / name
-        if path.is_symlink():
-            return f"{name} is a link"
-        if Path(name).name != name or not path.is_file():
-            return f"{name} is missing"
-        same = path.stat().st_size == sizes.get(name) and sha256(path) == digest
+        try:
+            if path.is_symlink():
+                return f"{name} is a link"
+            if Path(name).name != name or not path.is_file():
+                return f"{short(name, 80)} is missing"
+            size = path.stat().st_size
+            same = size == sizes.get(name) and size <= MOST_BYTES and sha256(path) == digest
+        except (OSError, ValueError):  # a name that no file can have
+            return f"{short(name, 80)} cannot be read"
         return "" if same else f"{name} is not what the run wrote"
 
     return tuple(filter(None, (wrong(name, digest) for name, digest in recorded.items())))

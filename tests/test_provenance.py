@@ -12,6 +12,7 @@ from clvsim.data.config import DataConfig
 from clvsim.errors import ConfigError
 from clvsim.provenance import (
     PACKAGES,
+    changed_parts,
     file_names,
     processor,
     provenance,
@@ -106,3 +107,15 @@ def test_the_time_of_a_page_does_not_make_orders_lie_in_the_future(monkeypatch: 
     monkeypatch.setenv(clock.VARIABLE, "1700000000")  # November 2023
     assert str(read_transactions(orders).today) == "2024-02-11"
     assert str(read_transactions(orders, DataConfig(today=date(2024, 2, 12))).today) == "2024-02-12"
+
+
+@pytest.mark.parametrize("name", ["a" * 300, "a" * 50_000, "a\0b", "../a", ""])
+def test_a_part_by_a_name_that_no_part_has(name, tmp_path):
+    (wrong,) = changed_parts(tmp_path, {name: "x"}, {name: 1})
+    assert len(wrong) < 120
+
+
+def test_a_part_that_grew_is_not_read(tmp_path, monkeypatch):
+    (tmp_path / "ledger.nc").write_bytes(b"x" * 9)
+    monkeypatch.setattr("clvsim.provenance.sha256", None)
+    assert changed_parts(tmp_path, {"ledger.nc": "x"}, {"ledger.nc": 8}) == ("ledger.nc is not what the run wrote",)

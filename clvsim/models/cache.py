@@ -28,7 +28,7 @@ from clvsim.models.around import several
 from clvsim.models.asked import Asked
 from clvsim.models.fitted import FittedModels, implausible, restored
 from clvsim.models.hdf5 import real_draws, require_plain
-from clvsim.models.metadata import read_metadata
+from clvsim.models.metadata import from_json, read_metadata
 from clvsim.schema import broken_rule
 from clvsim.texts import short_repr
 from clvsim.types import DAYS_PER_UNIT, Posterior
@@ -167,9 +167,9 @@ def read_posterior(path: Path | str) -> FittedModels:
             told = read_metadata(attributes, _methods(attributes))
             retention, spend = restored(
                 str(attributes["retention_model"]),
-                _from_json(attributes["retention_config"]),
+                from_json(attributes["retention_config"]),
                 str(attributes["spend_model"]),
-                _from_json(attributes["spend_config"]),
+                from_json(attributes["spend_config"]),
             )
             if wrong := implausible(retention, spend, *groups, DAYS_PER_UNIT[told["time_unit"]]):
                 raise ValueError("; ".join(wrong))
@@ -191,7 +191,8 @@ def reason(error: Exception) -> str:
     elif isinstance(error, json.JSONDecodeError):
         text = "its settings are not JSON"
     elif isinstance(error, OSError):
-        text = "it is no HDF5 file, or is damaged" if error.errno is None else os.strerror(error.errno).lower()
+        known = isinstance(error.errno, int)  # of libraries it may be a text
+        text = os.strerror(error.errno).lower() if known else "it is no HDF5 file, or is damaged"
     else:
         text = "what it holds is not what a file of draws holds there"
     line = " ".join(text.split())
@@ -217,18 +218,11 @@ def _draws(group: Any) -> dict[str, np.ndarray]:
     return own
 
 
-def _from_json(text: Any) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, TypeError, RecursionError):
-        raise ValueError("its settings are not JSON") from None
-
-
 def _methods(attributes: Mapping[Any, Any]) -> dict[str, Any]:
     """How the retention and the spend model of a file were drawn, by the names of those attributes."""
     names = {"retention_method": "retention_model", "spend_method": "spend_model"}
     if attributes["format"] == _FORMAT:
-        return {name: _from_json(attributes[name]) for name in names}
+        return {name: from_json(attributes[name]) for name in names}
     text = str(attributes["method"])  # "laplace", or "map, read from a file (bg_nbd), nuts (gamma_gamma)"
     by_model = {kind: words for words, kind in re.findall(r"(.+?) \((\w+)\)(?:, |$)", text)}
 

@@ -30,7 +30,7 @@ def require_bearable(path: Path | str) -> None:
     A few damaged bytes can send its C code round in circles, where no signal reaches it, so a process of its own reads
     everything first. What else is wrong is left to whoever reads the file here.
     """
-    command = [sys.executable, __file__, str(path)]
+    command = [sys.executable, "-P", __file__, str(path)]
     try:
         done = subprocess.run(command, capture_output=True, timeout=_PATIENCE_SECONDS, check=False)
     except subprocess.TimeoutExpired:

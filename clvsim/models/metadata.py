@@ -67,12 +67,20 @@ class Metadata(Frozen):
         }
 
 
+def from_json(text: Any) -> Any:
+    """Raises ValueError, in our words, for what is no JSON, or holds a number of thousands of digits."""
+    try:
+        return json.loads(text)
+    except (ValueError, TypeError, RecursionError):
+        raise ValueError("its settings are not JSON") from None
+
+
 def read_metadata(attributes: Mapping[Any, Any], methods: Mapping[str, Any]) -> dict[str, Any]:
     """Fields of a `Posterior` from a file's attributes, and both `methods`, which older files hold as a sentence.
 
     Raises KeyError for an attribute that is missing, ValidationError or ValueError for one that is something else.
     """
-    told = {name: json.loads(attributes[name]) for name in ("diagnostics", "warnings")}
+    told = {name: from_json(attributes[name]) for name in ("diagnostics", "warnings")}
     if "log" in attributes:
-        told["log"] = json.loads(attributes["log"])
+        told["log"] = from_json(attributes["log"])
     return Metadata.model_validate({**told, **methods, "time_unit": str(attributes["time_unit"])}).fields()

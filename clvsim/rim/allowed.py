@@ -42,6 +42,7 @@ OWN_FILES = ("experiment", "scenarios", "always")  # groups whose files are the 
 CLOSED_RESOLVERS = ("oc.env", "oc.create", "oc.decode", "oc.deprecated", "oc.dict.keys", "oc.dict.values")
 
 _REFERENCE = re.compile(r"\$\{(\s*[\w.]+\s*\}|\s*(?P<resolver>[\w.]+)\s*:(?P<plain>[^${}\\]*\})?)?")
+_NO_NAME = re.compile(r"|[+-]?[\d._]+(e[+-]?\d+)?|true|false|null|nan|[+-]?inf|[\[{].*", re.IGNORECASE | re.DOTALL)
 _GROUP = re.compile(r"(override\s+|optional\s+)*/*(?P<group>[\w/]+)")
 _PACKAGE = re.compile(rb"^\s*#\s*@\s*package\s+(?!_global_\s*$)(.*)$", re.MULTILINE)
 _NO_PACKAGE = "is not available: a file goes where its kind belongs, without @"
@@ -187,9 +188,19 @@ def _of_key(name: str, value: str) -> str:
         return _of_launcher(own, value)
     if re.match(r"\W*hydra\b", name) and name not in HYDRA_KEYS:
         return f"is not available. {_OURS}"
-    if _is_group(name) and (".." in value or "${" in value):
-        return f"{value[:60]!r} is no name of a file of its folder"
+    if _is_group(name) and (what := _of_choice(value)):
+        return what
     return "chooses code, which a study does not" if re.search(r"(^|\.)_\w+_$", name) else ""
+
+
+def _of_choice(value: str) -> str:
+    """What is wrong with a name, or a list of names, of files of a group."""
+    if ".." in value or "${" in value:
+        return f"{value[:60]!r} is no name of a file of its folder"
+    listed = value[1:-1] if value.startswith("[") and value.endswith("]") else None
+    names = [value] if listed is None else listed.split(",") if listed.strip() else []
+    wrong = [name.strip() for name in names if _NO_NAME.fullmatch(name.strip())]
+    return f"{wrong[0][:60]!r} is no name of a file" if wrong else ""
 
 
 def _of_launcher(own: str, value: str) -> str:
@@ -230,6 +241,8 @@ def _of_tree(tree: Any) -> Iterator[str]:
     """What is wrong with a study's file."""
     if not isinstance(tree, dict):
         return
+    if not isinstance(tree.get("defaults", []), list):
+        yield "defaults must be a list"
     yield from _of_defaults(tree.get("defaults"))
     yield from _of_hydra(tree.get("hydra"))
     texts = list(_texts({name: value for name, value in tree.items() if name != "hydra"}))

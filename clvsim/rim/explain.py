@@ -23,6 +23,8 @@ from clvsim.texts import short_repr
 COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, yaml.YAMLError, UnicodeDecodeError)
 NO_KEY = re.compile(r"Could not override '([^']+)'")
 AMBIGUOUS = re.compile(r"Ambiguous value for argument '")
+MERGED = re.compile(r"Error merging override (.+?)(?:\n|$)")
+COMPOSED = re.compile(r"In '([\w/.-]+)': ConfigTypeError")
 NO_CHOICE = re.compile(r"Could not (?:find|load) '([^']+)/([^/']+)'")
 FILES_OF = {"experiment": ("experiments", "experiment"), "scenarios": ("scenario", "scenario")}
 
@@ -129,6 +131,11 @@ def explain_one(overrides: Sequence[str], error: Exception) -> tuple[Problem, li
         return Problem("configuration", "a YAML file is not in UTF-8"), []
     if match := NO_CHOICE.search(text):
         return unknown_choice(match[1], match[2]), overrides_of(match[1], overrides)
+    if match := MERGED.search(text):
+        _, key, value = split_override(match[1])
+        return Problem(key, f"is of another form than {short_repr(value)}"), [match[1]]
+    if match := COMPOSED.match(text):
+        return Problem(f"{match[1]}.yaml", "has a list or a text where keys belong"), []
     return Problem("configuration", text.splitlines()[0] if text else type(error).__name__), []
 
 

@@ -14,7 +14,7 @@ from clvsim.rim.arguments import split_override
 from clvsim.runfolder import newest_run
 
 RUNS = Path("outputs/run")
-_MOST_BYTES = 1 << 28  # of a record, which holds a configuration
+_MOST_BYTES = 1 << 25  # of a record, which holds a configuration
 
 
 def find_run(composed: Mapping[str, Any], overrides: Sequence[str]) -> tuple[Path, dict[str, Any]]:
@@ -78,5 +78,7 @@ def read_config(folder: Path) -> dict[str, Any]:
         raise ConfigError([("run", f"{folder} is not as it was written: {BOOKS} is not of this run")])
     if wrong := changed_parts(folder, parts, sizes):
         raise ConfigError([("run", f"{folder} is not as it was written: {part}") for part in wrong])
-    report = config.get("report")
-    return {**config, "report": dict(report) if isinstance(report, dict) else {}}
+    report = config.get("report") or {}
+    if not isinstance(report, dict):
+        raise ConfigError([("run", f"{record} cannot be read: its section report is no mapping")])
+    return {**config, "report": dict(report)}

@@ -1,7 +1,6 @@
 """One stage, from its command line to its exit code."""
 
 import io
-import multiprocessing
 import os
 import sys
 import tempfile
@@ -17,7 +16,7 @@ from clvsim import clock
 from clvsim.console import note, say
 from clvsim.errors import ClvsimError, ConfigError, Problem
 from clvsim.files import CONFIGS
-from clvsim.interruption import Interrupted
+from clvsim.interruption import Interrupted, stop_workers
 from clvsim.private import settle_temporary
 from clvsim.rim import folders, source
 from clvsim.rim.allowed import close_resolvers
@@ -62,12 +61,6 @@ def stage(name: str, words: Sequence[str]) -> int:
         finally:
             folders.remove_unused_folders()
         return max(outcomes.codes(), default=0)
-
-
-def stop_workers() -> None:
-    """Kill the processes of a parallel launcher, which would outlive an interruption and hold our output open."""
-    for worker in multiprocessing.active_children():
-        worker.kill()
 
 
 def file_problem(error: OSError) -> Problem:

@@ -26,7 +26,7 @@ def report(config: RunConfig, ctx: RunContext) -> int:
     except ClvsimError:
         raise
     except Exception as error:  # names that do not fit together, lists that are too short: rendering finds them
-        what = f"{folder} cannot be shown: it holds what no run writes ({type(error).__name__}: {error})"
+        what = f"{folder} cannot be shown: it holds what no run writes"
         raise ConfigError([("run", what)]) from error
     ctx.say(text)
     ctx.say(f"\nReport: {folder / 'report.html'}")

@@ -91,6 +91,7 @@ STUDIES = {
     "a list for a group": ("title: x\ndefaults: [[a]]", "is no group of ours"),
     "deep nesting": ("title: " + "[" * 500 + "]" * 500, "is deeper than 20 levels"),
     "many entries": ("title: [" + "1," * 21_000 + "]", "more than 20,000 entries"),
+    "defaults in a word": ("title: x\ndefaults: x", "defaults must be a list"),
     "a text": ("API_TOKEN=abcd", "experiments/study.yaml: holds no keys"),
     "Hydra's own values": ("title: ${hydra.runtime.cwd}", "${hydra.runtime.cwd} is not available"),
     "a group of 300 letters": ("defaults: [{/" + "a" * 300 + ": x}]", "has 304 characters, at most 200"),
@@ -150,6 +151,9 @@ WORDS = {
     ),
     "a partition that is none": (["hydra.launcher.partition=a b"], "partition: must be the name of a partition"),
     "a long key": (["a" * 256 + "=1"], "is a key of 256 characters, at most 200"),
+    "a list of numbers for a group": (["finance=[1]"], "finance: '1' is no name of a file"),
+    "null for a group": (["trace=null"], "trace: 'null' is no name of a file"),
+    "nothing for a group": (["business="], "business: '' is no name of a file"),
     "many levels": ([".".join("a" * 300) + "=1"], "is a key of 599 characters, at most 200"),
     "a folder of Hydra's": (["out=${hydra:runtime.cwd}"], "out: ${hydra:...} is not available"),
     "a sweeper": (["hydra/sweeper=evil"], "hydra/sweeper: is not available"),
@@ -319,3 +323,23 @@ def test_settings_of_libraries_beside_a_study_are_not_read(command, evil):
     done = command("run", "orders.csv", *words, *more)
     assert done.returncode == 0, done.stderr
     assert all(line.startswith("clvsim: ") for line in done.stderr.splitlines()), done.stderr
+
+
+@pytest.mark.parametrize("named", [":/nonexist", "."])
+def test_nor_by_a_path_that_means_the_current_folder(evil, named):
+    """As `export PYTHONPATH=$PYTHONPATH:/opt/x` leaves it where there was none; libraries' processes inherit it."""
+    (evil / "numpy.py").write_text(f"open('{EXECUTED}', 'w')\n")
+    words = ("retention=bg_nbd", "spend=fixed_price", "data.calibration_end=none", "fit.method=map", "fit.draws=8")
+    more = ("simulation.draws=8", "simulation.horizon_months=1", "scenarios=[]", "out=r", "fit.allow_poor=true")
+    program = (Path(sys.executable).with_name("clvsim"), "run", "orders.csv", "-m", "seed=1,2", "hydra/launcher=joblib")
+    env = {**os.environ, "PYTHONPATH": named}
+    done = subprocess.run([*program, *words, *more], env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert not (evil / EXECUTED).exists()
+
+
+def test_a_folder_that_was_removed(here):
+    (here / "gone").mkdir()
+    shell = f"cd gone && rmdir ../gone && {sys.executable} -m clvsim.cli list"
+    done = subprocess.run(["/bin/sh", "-c", shell], cwd=here, capture_output=True, text=True, check=False)
+    assert_refused(done, 2, "folder: the current one cannot be used (No such file or directory)")

@@ -46,6 +46,7 @@ ENDLESS = {
     "in C": LOST + "ctypes.CDLL(None).sleep(60)",
 }
 BOTH = [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
+ALL = [*BOTH, (signal.SIGHUP, 129)]
 
 
 @pytest.fixture(autouse=True)
@@ -103,7 +104,7 @@ def test_errors_without_a_signal_are_what_they_are(monkeypatch, capfd):
     assert "internal error" in capfd.readouterr().err
 
 
-@pytest.mark.parametrize(("number", "code"), BOTH, ids=["INT", "TERM"])
+@pytest.mark.parametrize(("number", "code"), ALL, ids=["INT", "TERM", "HUP"])
 def test_the_second_signal_ends_the_process(start, here, number, code):
     with start(ENDLESS["in Python"]) as process:
         wait_for(process, here, "a/.x.partial-*/ready")
@@ -190,7 +191,7 @@ MOMENTS = {
 }
 
 
-@pytest.mark.parametrize(("number", "code"), BOTH, ids=["INT", "TERM"])
+@pytest.mark.parametrize(("number", "code"), ALL, ids=["INT", "TERM", "HUP"])
 @pytest.mark.parametrize(("when", "ends"), MOMENTS.values(), ids=MOMENTS)
 def test_signals_before_and_after_the_work(number, code, when, ends):
     """Before, nothing has begun; afterwards all is done and said, so the code is the work's own."""

@@ -251,7 +251,7 @@ SEEN = {"customers": 9, "repeat_orders": 20, "first_date": "2024-01-01", "today"
         ("warnings", ["x"] * 500, "warnings: should have at most 200 items"),
         ("retention_method", {"name": "telepathy"}, "retention_method.name: should be 'nuts'"),
         ("spend_method", {"name": "nuts", "from_file": "yes"}, "spend_method.from_file: should be a valid bool"),
-        ("spend_method", [], "spend_method: should be a valid dictionary"),
+        ("spend_method", [], "spend_method: should be a mapping of keys"),
         ("log", {**SEEN, "customers": -(10**400)}, "log.customers: should be greater than or equal to 0"),
         ("log", {**SEEN, "customers": 10**400}, "log.customers: should be less than or equal to 1"),
         ("log", {**SEEN, "customers": 9.0}, "log.customers: should be a valid integer"),
@@ -488,3 +488,11 @@ def test_a_file_of_draws_that_is_no_file(tmp_path, name):
     (tmp_path / "folder").mkdir()
     with pytest.raises(ConfigError, match=r"fit\.posterior: no such file: "):
         read_parts(tmp_path / name, "bg_nbd")
+
+
+def test_a_file_that_says_no_model_is_no_posterior(file):
+    with h5py.File(file, "a") as tree:
+        del tree.attrs["retention_model"]
+    with pytest.raises(ConfigError, match="cannot be read as a posterior") as refused:
+        read_parts(file, "bg_nbd")
+    assert len(str(refused.value)) < 400
