@@ -42,7 +42,7 @@ OWN_FILES = ("experiment", "scenarios", "always")  # groups whose files are the 
 CLOSED_RESOLVERS = ("oc.env", "oc.create", "oc.decode", "oc.deprecated", "oc.dict.keys", "oc.dict.values")
 
 _REFERENCE = re.compile(r"\$\{(\s*[\w.]+\s*\}|\s*(?P<resolver>[\w.]+)\s*:(?P<plain>[^${}\\]*\})?)?")
-_NO_NAME = re.compile(r"|[+-]?[\d._]+(e[+-]?\d+)?|true|false|null|nan|[+-]?inf|[\[{].*", re.IGNORECASE | re.DOTALL)
+_NO_NAME = re.compile(r"[+-]?[\d._]+(e[+-]?\d+)?|true|false|nan|[+-]?inf|[\[{].*", re.IGNORECASE | re.DOTALL)
 _GROUP = re.compile(r"(override\s+|optional\s+)*/*(?P<group>[\w/]+)")
 _PACKAGE = re.compile(rb"^\s*#\s*@\s*package\s+(?!_global_\s*$)(.*)$", re.MULTILINE)
 _NO_PACKAGE = "is not available: a file goes where its kind belongs, without @"
