@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import Field
 
 from clvsim import effects
-from clvsim.effects import Effect, EffectDraws
+from clvsim.effects import Effect, EffectDraws, Fixed
 from clvsim.errors import Problem
 from clvsim.kernels.rng import world_keys, world_uniforms
 from clvsim.models.fitted import FittedModels
@@ -39,6 +39,7 @@ _ALIKE = 1e-3  # sd over mean below which customers are all alike, as far as dig
 _MOST_SHAPE = 5e4  # of p ~ Beta(a, b), where customers are alike: `models.domain.DROPOUT`
 _MOST_CONTRACTS = 1e8  # of alpha + beta
 _LONGEST = 5e8  # shape over mean rate: `models.domain.POSITIVE`; beyond, hardly anybody orders or leaves
+_LEAST_SUM = 1e-2  # alpha + beta of contracts
 _LEAST_EXCESS = 1e-4  # of a over 1, where they differ most
 Spread = Annotated[Real, Field(ge=0, le=10)]  # sd over mean, of customers
 
@@ -73,6 +74,10 @@ class StatedLife(Frozen):
     @property
     def model(self) -> Any:
         raise NotImplementedError
+
+    def contradictions(self) -> dict[str, str]:
+        """By key, why a number that is no effect cannot go with another; what effects are drawn to is held to bounds."""
+        return {}
 
     @property
     def renewing(self) -> bool:
@@ -150,6 +155,15 @@ class StatedRepeats(StatedLife):
             "orders_per_year": Number(self.orders_per_year, "amount", "Orders a year of an active customer", RATES),
         }
 
+    def contradictions(self) -> dict[str, str]:
+        if self.ordered_once is None or not isinstance(self.later_orders, Fixed):
+            return {}
+        least = 1 / (1 + max(self.later_orders.value, 0.0))
+        if self.ordered_once >= least - 1e-9:
+            return {}
+        what = f"must be at least {least:.4g}, 1/(1 + later_orders), where all customers are alike"
+        return {"ordered_once": f"{what}, got {self.ordered_once:g}"}
+
     def parameters(self, values: Params) -> dict[str, np.ndarray]:
         """p ~ Beta(a, b) with mean b/(a - 1) of the later orders, and a/(a + b) who make none.
 
@@ -184,10 +198,19 @@ class StatedContracts(StatedLife):
     def numbers(self) -> dict[str, Number]:
         return {"churn": Number(self.churn, "probability", "Share of contracts that end at the first renewal")}
 
+    def contradictions(self) -> dict[str, str]:
+        if not isinstance(self.churn, Fixed) or not 0 < self.churn.value < 1:
+            return {}
+        most = ((1 - self.churn.value) / (self.churn.value * (1 + _LEAST_SUM))) ** 0.5
+        if self.churn_varies <= most:
+            return {}
+        what = f"must be at most {most:.3g}, where some never leave and the others do at once"
+        return {"churn_varies": f"{what}, got {self.churn_varies:g}"}
+
     def parameters(self, values: Params) -> dict[str, np.ndarray]:
         """alpha/(alpha + beta) = m; the squared sd over mean is (1 - m)/(m (alpha + beta + 1))."""
         m = np.clip(values["churn"], *CHURN)
-        sum_ = np.clip((1 - m) / (m * max(self.churn_varies, _ALIKE) ** 2) - 1, 1e-2, _MOST_CONTRACTS)
+        sum_ = np.clip((1 - m) / (m * max(self.churn_varies, _ALIKE) ** 2) - 1, _LEAST_SUM, _MOST_CONTRACTS)
         return {"alpha": m * sum_, "beta": (1 - m) * sum_}
 
 
@@ -241,12 +264,14 @@ STATED_SPEND = (StatedAmounts, PriceList)
 
 
 def problems(section: str, stated: Stated) -> list[Problem]:
-    """What of a section's numbers is no such number."""
-    return [
+    """What of a section's numbers is no such number, or cannot go with another."""
+    found = [
         problem
         for key, number in stated.numbers.items()
         for problem in effects.check(number.effect, number.scale, f"{section}.{key}", number.domain)
     ]
+    other = stated.contradictions() if isinstance(stated, StatedLife) else {}
+    return found + [Problem(f"{section}.{key}", what) for key, what in other.items()]
 
 
 def drawn(section: str, stated: Stated, draws: int, seed: int) -> dict[str, EffectDraws]:

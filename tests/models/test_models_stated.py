@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from clvsim.effects import Expert
+from clvsim.models import stated
 from clvsim.models.fitted import implausible_draws
 from clvsim.models.retention.mbg_nbd import MbgNbd
 from clvsim.models.retention.pareto_nbd import ParetoNbd
@@ -127,3 +128,35 @@ def test_each_number_is_an_assumption_with_its_evidence():
     assert churn.p05 < 0.05 < churn.p95
     assert (price.path, price.evidence, price.unit, price.mean) == ("spend.products.book.price", "stated", "money", 20)
     assert typical_prices(BOOK).tolist() == [20]
+
+
+@pytest.mark.parametrize(
+    ("section", "where", "said"),
+    [
+        (
+            {"kind": "stated_repeats", "later_orders": 3, "orders_per_year": 12, "ordered_once": 0.1},
+            "retention.ordered_once",
+            "must be at least 0.25, 1/(1 + later_orders), where all customers are alike, got 0.1",
+        ),
+        (
+            {"kind": "stated_contracts", "churn": 0.08, "churn_varies": 10},
+            "retention.churn_varies",
+            "must be at most 3.37, where some never leave and the others do at once, got 10",
+        ),
+    ],
+)
+def test_numbers_that_contradict_each_other(section, where, said):
+    (problem,) = stated.problems("retention", stated.LIVES[section["kind"]].model_validate(section))
+    assert (problem.where, problem.what) == (where, said)
+
+
+@pytest.mark.parametrize(
+    "section",
+    [
+        {"kind": "stated_repeats", "later_orders": 3, "orders_per_year": 12, "ordered_once": 0.25},
+        {"kind": "stated_repeats", "later_orders": 3, "orders_per_year": 12},
+        {"kind": "stated_contracts", "churn": 0.08, "churn_varies": 3.3},
+    ],
+)
+def test_numbers_that_just_go_together(section):
+    assert not stated.problems("retention", stated.LIVES[section["kind"]].model_validate(section))
