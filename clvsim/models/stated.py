@@ -76,7 +76,7 @@ class StatedLife(Frozen):
         raise NotImplementedError
 
     def contradictions(self) -> dict[str, str]:
-        """By key, why a number that is no effect cannot go with another; what effects are drawn to is held to bounds."""
+        """By key, why a fixed number cannot go with another; what effects are drawn to is held to bounds."""
         return {}
 
     @property
