@@ -146,7 +146,8 @@ def test_each_number_is_an_assumption_with_its_evidence():
     ],
 )
 def test_numbers_that_contradict_each_other(section, where, said):
-    (problem,) = stated.problems("retention", stated.LIVES[section["kind"]].model_validate(section))
+    life: Any = stated.LIVES[section["kind"]].model_validate(section)
+    (problem,) = stated.problems("retention", life)
     assert (problem.where, problem.what) == (where, said)
 
 
@@ -159,4 +160,5 @@ def test_numbers_that_contradict_each_other(section, where, said):
     ],
 )
 def test_numbers_that_just_go_together(section):
-    assert not stated.problems("retention", stated.LIVES[section["kind"]].model_validate(section))
+    life: Any = stated.LIVES[section["kind"]].model_validate(section)
+    assert not stated.problems("retention", life)
