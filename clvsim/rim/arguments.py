@@ -71,6 +71,8 @@ def hydra_words(stage: str, words: Sequence[str]) -> list[str]:
         what = f"{len(files):,} files, at most {MAX_FILES:,}; a pattern in quotes takes more: data.path='FOLDER/*.csv'"
         raise ConfigError([("data.path", what)])
     flags = _without_answer_flags(stage, flags)
+    if flags and flags[-1] in CHOICES["--info"].flags:
+        flags = [*flags, "all"]  # what Hydra takes it for, which would read the next word as its value
     multirun = "-m" in flags or "--multirun" in flags
     marked = [mark_new_key(word, overrides) for word in overrides]
     quoted = [quote_free_text(word, multirun) for word in marked]

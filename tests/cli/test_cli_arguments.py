@@ -81,3 +81,10 @@ def test_values_of_a_file_are_no_references():
     assert without_references(r"${x} \${x} \\${x}") == r"\${x} \\\${x} \\\\\${x}"  # a file's name
     assert quote_free_text(r"data.without={A: [\${x}]}", multirun=False) == r"data.without='{A: [\${x}]}'"
     assert quote_free_text("title=${question}", multirun=False) == "title=${question}"
+
+
+@pytest.mark.parametrize("flag", ["--info", "-i"])
+def test_information_without_a_word_is_all_of_it(flag):
+    """Hydra would read the file's override, which follows, as the word."""
+    assert hydra_words("report", ["job", flag]) == [flag, "all", "run='job'"]
+    assert hydra_words("report", [flag, "plugins"]) == [flag, "plugins"]
