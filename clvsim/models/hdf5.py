@@ -21,7 +21,7 @@ _MAX_TEXT = 1 << 22  # of an attribute, in bytes
 _MAX_NAME = 300
 
 
-_PATIENCE_SECONDS = 20  # of which a file of the largest size takes one or two
+_PATIENCE_SECONDS = 10  # of which a file of the largest size takes one or two
 
 
 def require_bearable(path: Path | str) -> None:

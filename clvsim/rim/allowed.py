@@ -199,7 +199,8 @@ def _of_choice(value: str) -> str:
         return f"{value[:60]!r} is no name of a file of its folder"
     listed = value[1:-1] if value.startswith("[") and value.endswith("]") else None
     names = [value] if listed is None else listed.split(",") if listed.strip() else []
-    wrong = [name.strip() for name in names if _NO_NAME.fullmatch(name.strip())]
+    nothing = () if listed is None else ("null",)
+    wrong = [name.strip() for name in names if _NO_NAME.fullmatch(name.strip()) or name.strip().lower() in nothing]
     return f"{wrong[0][:60]!r} is no name of a file" if wrong else ""
 
 

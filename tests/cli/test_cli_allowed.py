@@ -152,6 +152,7 @@ WORDS = {
     "a partition that is none": (["hydra.launcher.partition=a b"], "partition: must be the name of a partition"),
     "a long key": (["a" * 256 + "=1"], "is a key of 256 characters, at most 200"),
     "a list of numbers for a group": (["finance=[1]"], "finance: '1' is no name of a file"),
+    "a list of nothing for a group": (["finance=[null]"], "finance: 'null' is no name of a file"),
     "a number for a group": (["trace=1.5"], "trace: '1.5' is no name of a file"),
     "many levels": ([".".join("a" * 300) + "=1"], "is a key of 599 characters, at most 200"),
     "a folder of Hydra's": (["out=${hydra:runtime.cwd}"], "out: ${hydra:...} is not available"),
