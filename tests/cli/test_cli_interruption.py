@@ -32,6 +32,7 @@ def work(words):
         {work}
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # which nohup has ignored
 cli.dispatch = work
 sys.exit(leave(cli.main(["run"])))
 """
