@@ -98,11 +98,12 @@ def _cli(words: list[str]) -> int:
 
 
 def _posterior(words: list[str]) -> int:
-    """Each file of draws by both ways in, the cache's and the user's."""
+    """Each file of draws by both ways in: the user's, and the cache's for what passes there, since the cache reads only
+    what it has sealed itself."""
     from clvsim.models.cache import read_posterior
     from clvsim.models.elsewhere import read_parts
 
-    return max(_told(read, path) for path in words for read in (read_posterior, lambda p: read_parts(p, "bg_nbd")))
+    return max(_told(lambda p: read_parts(p, "bg_nbd"), path) or _told(read_posterior, path) for path in words)
 
 
 def _log(words: list[str]) -> int:
