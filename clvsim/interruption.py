@@ -12,6 +12,10 @@ import threading
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from types import FrameType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from multiprocessing.process import BaseProcess
 
 GRACE_SECONDS = 2.0
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -101,10 +105,14 @@ def end_process() -> None:
 
 def stop_workers() -> None:
     """Kill the processes of a parallel launcher, which would outlive an interruption and hold our output open."""
-    library = sys.modules.get("multiprocessing")  # without it there are none
-    for worker in library.active_children() if library else ():
+    for worker in _workers():
         with suppress(OSError):
             worker.kill()
+
+
+def _workers() -> "list[BaseProcess]":
+    library = sys.modules.get("multiprocessing")  # without it there are none
+    return library.active_children() if library else []
 
 
 def leave(code: int) -> int:
@@ -114,9 +122,7 @@ def leave(code: int) -> int:
     Python's own way out gives signals back their default meaning before it is done; and a library that was caught in
     the middle of its work (LLVM, compiling) may crash when the interpreter takes it down.
     """
-    library = sys.modules.get("multiprocessing")
-    waits = library is not None and bool(library.active_children())
-    if not waits or code in {128 + number for number in SIGNALS}:
+    if not _workers() or code in {128 + number for number in SIGNALS}:
         atexit._run_exitfuncs()
         os._exit(code)
     return code

@@ -13,12 +13,11 @@ from clvsim import effects
 from clvsim.interventions.base import Funnel, Group, Shift
 from clvsim.kernels import rng
 from clvsim.kernels.structs import Arrivals, seal
-from clvsim.models.around.plans import plans_of
 from clvsim.models.arrivals import Arriving
 from clvsim.models.fitted import FittedModels
 from clvsim.simulation.config import AcquisitionConfig
 from clvsim.simulation.layout import Layout
-from clvsim.simulation.people import Block, newcomer_laws, people_of, quarters_of
+from clvsim.simulation.people import Block, blocks_of_newcomers, quarters_of
 from clvsim.simulation.worlds import Worlds
 from clvsim.special import expit, logit, pdtrik
 from clvsim.types import DAYS_PER_MONTH
@@ -314,27 +313,13 @@ def newcomer_blocks(
     ordinal = np.concatenate([np.arange(n) for n in ordinals])
     key = newcomer_keys(list(acquisition.channels), months, cell, ordinal)
     channel, month = cell // months, cell % months
-    by_plan = plans_of(fitted.retention)
-    column = by_plan.of_newcomers(cell, ordinal) if by_plan else np.zeros_like(cell)
     group = np.array([layout.new_group(name) for name in acquisition.channels])[channel] + layout.targets.stratum(key)
     cohort = layout.first_new_cohort + (group - layout.first_new_group) * quarters_of(acquisition) + month // 3
-    blocks = []
+    each = {"month": month, "cell": cell, "ordinal": ordinal, "key": key, "group": group, "cohort": cohort}
+    blocks: list[Block] = []
     for g in range(layout.first_new_group, len(layout.groups)):
-        laws = newcomer_laws(fitted, layout.groups[g].channel)
-        group_rows = np.flatnonzero(group == g)
-        for low in range(0, group_rows.size, size):
-            rows = group_rows[low : low + size]
-            people = people_of(
-                key=key[rows],
-                group=group[rows],
-                column=column[rows],
-                cell=cell[rows],
-                ordinal=ordinal[rows],
-                cohort=cohort[rows],
-                born=month[rows] * DAYS_PER_MONTH,
-                spread=np.full(rows.size, DAYS_PER_MONTH),
-            )
-            blocks.append(Block(people, laws, newcomers=True, renewing=fitted.retention.renewing))
+        of_group = {field: values[group == g] for field, values in each.items()}
+        blocks += blocks_of_newcomers(fitted, layout.groups[g].channel, size, **of_group)
     return blocks
 
 

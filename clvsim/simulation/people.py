@@ -21,7 +21,7 @@ from clvsim.models.revenue import FittedCustomers
 from clvsim.models.spend import paid
 from clvsim.simulation.config import AcquisitionConfig
 from clvsim.simulation.ledger import Cohort
-from clvsim.types import CustomerSummary
+from clvsim.types import DAYS_PER_MONTH, CustomerSummary
 
 MAX_GROUPS, MAX_LISTED = 16, 8
 MANY = 1000  # parts, of which nobody needs to know how many more there are
@@ -232,6 +232,33 @@ def people_of(key: np.ndarray, **values: np.ndarray) -> People:
         key=seal(key, np.uint64),
         **{f: seal(v, np.float64 if f in as_float else np.int64) for f, v in fields.items()},
     )
+
+
+def blocks_of_newcomers(
+    fitted: FittedModels,
+    channel: str,
+    size: int,
+    *,
+    month: np.ndarray,
+    cell: np.ndarray,
+    ordinal: np.ndarray,
+    **values: np.ndarray,
+) -> list[Block]:
+    """Blocks of at most `size` newcomers of one channel's laws, who come at a random moment of their `month`.
+
+    `values`: key, group and cohort; all arrays (c,).
+    """
+    plans, laws = plans_of(fitted.retention), newcomer_laws(fitted, channel)
+    values |= {
+        "column": plans.of_newcomers(cell, ordinal) if plans else np.zeros_like(cell),
+        "cell": cell,
+        "ordinal": ordinal,
+        "born": month * DAYS_PER_MONTH,
+        "spread": np.full(cell.size, DAYS_PER_MONTH),
+    }
+    parts = [slice(low, low + size) for low in range(0, cell.size, size)]
+    people = [people_of(**{field: of_all[part] for field, of_all in values.items()}) for part in parts]
+    return [Block(some, laws, newcomers=True, renewing=fitted.retention.renewing) for some in people]
 
 
 def _existing_laws(customers: FittedCustomers) -> Callable[[slice], Laws]:

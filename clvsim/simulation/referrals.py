@@ -17,13 +17,11 @@ from clvsim.interventions.base import REFERRED, OfferTerms
 from clvsim.kernels import rng
 from clvsim.kernels import structs as ks
 from clvsim.kernels.structs import seal
-from clvsim.models.around.plans import plans_of
 from clvsim.models.fitted import FittedModels
 from clvsim.simulation import engine
 from clvsim.simulation.ledger import Ledger
-from clvsim.simulation.people import Block, newcomer_laws, people_of, quarters_of
+from clvsim.simulation.people import Block, blocks_of_newcomers, quarters_of
 from clvsim.simulation.plan import RunPlan
-from clvsim.types import DAYS_PER_MONTH
 
 if TYPE_CHECKING:
     from clvsim.simulation.run import SimulatedScenario
@@ -124,24 +122,17 @@ def blocks_of(
     cell = np.repeat(np.arange(end.size), end - first)
     ordinal = np.concatenate([np.arange(low, high) for low, high in zip(first, end, strict=True)])
     month = cell // 2 % months
-    by_plan = plans_of(fitted.retention)
-    column = by_plan.of_newcomers(cell, ordinal) if by_plan else np.zeros_like(cell)
-    key, laws = keys_of([offer.name for offer in offers], months, cell, ordinal), newcomer_laws(fitted)
-    size, blocks = plan.simulation.shard_customers, []
-    for low in range(0, cell.size, size):
-        rows = slice(low, low + size)
-        people = people_of(
-            key=key[rows],
-            group=np.full(key[rows].size, layout.groups.index(REFERRED)),
-            column=column[rows],
-            cell=cell[rows],
-            ordinal=ordinal[rows],
-            cohort=len(layout.cohorts) - quarters_of(plan.acquisition) + month[rows] // 3,
-            born=month[rows] * DAYS_PER_MONTH,
-            spread=np.full(key[rows].size, DAYS_PER_MONTH),
-        )
-        blocks.append(Block(people, laws, newcomers=True, renewing=fitted.retention.renewing))
-    return blocks
+    return blocks_of_newcomers(
+        fitted,
+        "",
+        plan.simulation.shard_customers,
+        month=month,
+        cell=cell,
+        ordinal=ordinal,
+        key=keys_of([offer.name for offer in offers], months, cell, ordinal),
+        group=np.full(cell.size, layout.groups.index(REFERRED)),
+        cohort=len(layout.cohorts) - quarters_of(plan.acquisition) + month // 3,
+    )
 
 
 def keys_of(levers: Sequence[str], months: int, cell: np.ndarray, ordinal: np.ndarray) -> np.ndarray:
