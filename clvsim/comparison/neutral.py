@@ -31,6 +31,8 @@ def _does_nothing(mechanism: Mechanism, draws: int) -> np.ndarray:
         case Shift():
             return mechanism.size == 0
         case OfferTerms():
+            if mechanism.win_back is not None:  # what it takes is known after the fit
+                return mechanism.win_back.lift == 0
             ignored = mechanism.decline_hazard, mechanism.decline_rate
             return np.logical_and.reduce([values == 0 for values in (mechanism.take, *ignored)])
         case ContactProgramme():

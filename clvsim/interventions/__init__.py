@@ -6,10 +6,12 @@ from clvsim.interventions.contact import ContactIntervention
 from clvsim.interventions.cost import CostIntervention
 from clvsim.interventions.funnel import FunnelIntervention
 from clvsim.interventions.membership import MembershipIntervention
+from clvsim.interventions.next_product import NextProductIntervention
 from clvsim.interventions.offer import OfferIntervention
 from clvsim.interventions.pulse import PulseIntervention
 from clvsim.interventions.referral import ReferralIntervention
 from clvsim.interventions.shift import ShiftIntervention
+from clvsim.interventions.win_back import WinBackIntervention
 
 INTERVENTIONS: dict[str, type[Intervention]] = {
     "shift": ShiftIntervention,
@@ -17,7 +19,9 @@ INTERVENTIONS: dict[str, type[Intervention]] = {
     "pulse": PulseIntervention,
     "offer": OfferIntervention,
     "campaign": CampaignIntervention,
+    "win_back": WinBackIntervention,
     "membership": MembershipIntervention,
+    "next_product": NextProductIntervention,
     "referral": ReferralIntervention,
     "contact": ContactIntervention,
     "cost": CostIntervention,

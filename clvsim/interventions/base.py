@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from clvsim.effects import NON_NEGATIVE, Domain, Effect, EffectKind, Scale, check
+from clvsim.interventions.terms import MembershipTerms, NextProductTerms, ReferralTerms, WinBackTerms
 from clvsim.interventions.timing import Horizon, Period, Schedule, When
 from clvsim.schema import Frozen, Margin, Real
 
@@ -276,27 +277,7 @@ class Quality(NamedTuple):
     spend: np.ndarray
 
 
-Occasion = Literal["orders", "dates", "anniversary", "birthday", "silence", "membership"]
-
-
-class MembershipTerms(NamedTuple):
-    """A trial that starts at an order, and charges of the price afterwards. Arrays (n,)."""
-
-    trial_days: float
-    period_days: float  # between charges
-    trial_cost: np.ndarray  # money per trial
-    convert: np.ndarray  # share of trials that are paid for
-    churn: np.ndarray  # mean chance to leave at a renewal
-    polarisation: float  # ψ = 1 / (a + b + 1) of Beta(a, b), from which each member has the own chance; 0: all alike
-    card_loss: np.ndarray  # chance that a charge fails for good
-    order_cost: np.ndarray  # money per order of a member
-
-
-class ReferralTerms(NamedTuple):
-    """How those who are referred differ from other newcomers: log factors, (n,) each."""
-
-    rate: np.ndarray
-    spend: np.ndarray
+Occasion = Literal["orders", "dates", "anniversary", "birthday", "silence", "win_back", "membership", "outgrown"]
 
 
 @dataclass(frozen=True)
@@ -306,7 +287,9 @@ class OfferTerms:
     What declining does to the rate halves in `half_life_weeks`; with `goods_return` a refund saves the cost of goods.
     On another `occasion` than orders it is a campaign, which costs `contact_cost` for everybody whom it reaches, or
     with `membership` terms one, which is offered at orders and charged when it falls due; `accept_rate` holds as long
-    as the customer is a member. With `referral` terms what is taken is a new customer whom the order brings.
+    as the customer is a member. With `referral` terms what is taken is a new customer whom the order brings. With
+    `win_back` terms `take` is the chance that somebody who has left comes back, which is known after the fit; with
+    `next_product` terms the chance that somebody who would leave goes over to it.
     """
 
     name: str
@@ -331,6 +314,8 @@ class OfferTerms:
     contact_cost: np.ndarray | None = None  # of a campaign
     membership: MembershipTerms | None = None
     referral: ReferralTerms | None = None
+    win_back: WinBackTerms | None = None
+    next_product: NextProductTerms | None = None
 
     @property
     def is_campaign(self) -> bool:
@@ -444,6 +429,11 @@ class Intervention(Frozen):
     @property
     def refers(self) -> bool:
         """Whether customers bring others."""
+        return False
+
+    @property
+    def wins_back(self) -> bool:
+        """Whether it brings back customers who have left."""
         return False
 
     @property

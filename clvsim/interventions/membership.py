@@ -7,8 +7,9 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from clvsim.effects import Effect
-from clvsim.interventions.base import Group, Intervention, Mechanism, MembershipTerms, Uncertain, offer_terms
+from clvsim.interventions.base import Group, Intervention, Mechanism, Uncertain, offer_terms
 from clvsim.interventions.offer import ZERO, OrderNumber
+from clvsim.interventions.terms import MembershipTerms
 from clvsim.interventions.timing import Horizon, Period
 from clvsim.schema import Margin, Real
 from clvsim.types import DAYS_PER_MONTH

@@ -7,8 +7,9 @@ import numpy as np
 from pydantic import Field
 
 from clvsim.effects import Effect
-from clvsim.interventions.base import Group, Intervention, Mechanism, ReferralTerms, Uncertain, offer_terms
+from clvsim.interventions.base import Group, Intervention, Mechanism, Uncertain, offer_terms
 from clvsim.interventions.offer import ZERO, OrderNumber
+from clvsim.interventions.terms import ReferralTerms
 from clvsim.interventions.timing import Horizon, Period, Schedule
 from clvsim.schema import Frozen
 

@@ -136,4 +136,4 @@ def collect_displaced(terms, amount):
     if terms.owed <= 0.0:
         return amount, terms
     lost = min(terms.owed, amount)
-    return amount - lost, Terms(terms.pace, terms.damping, terms.heals, terms.owed - lost)
+    return amount - lost, Terms(terms.pace, terms.damping, terms.heals, terms.owed - lost, terms.size)

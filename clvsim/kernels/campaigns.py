@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from clvsim.kernels import membership, rng
+from clvsim.kernels import again, membership, rng
 from clvsim.kernels.books import count, place_of, post_cohort, units
 from clvsim.kernels.clocks import stretch_due
 from clvsim.kernels.offers import take_offer
@@ -30,6 +30,7 @@ from clvsim.kernels.structs import (
     SILENCE,
     SILENT,
     TRACE_CAMPAIGN,
+    WIN_BACK,
 )
 from clvsim.kernels.trace import record
 from clvsim.kernels.traits import at_intervals
@@ -80,6 +81,11 @@ def day_of_silence(campaigns, o, last):
 
 
 @inline
+def after_silence(occasion):
+    return SILENCE <= occasion <= WIN_BACK
+
+
+@inline
 def reaches(offers, o, run, path):
     return offers.active[(o * run.groups + path.group) * (run.last_week + 1)] != 0
 
@@ -90,7 +96,7 @@ def begin(offers, campaigns, run, path):
     for o in range(offers.count):
         day = math.inf
         reached = reaches(offers, o, run, path)
-        if reached and campaigns.occasion[o] == SILENCE:
+        if reached and after_silence(campaigns.occasion[o]):
             day = day_of_silence(campaigns, o, path.start if run.arriving else campaigns.last_order[path.c])
         elif reached and ON_DATES <= campaigns.occasion[o] <= BIRTHDAY:
             day = day_after(campaigns, o, run, path, path.start)
@@ -101,7 +107,7 @@ def begin(offers, campaigns, run, path):
 def after_order(offers, campaigns, run, path, t):
     """An order ends a silence."""
     for o in range(offers.count):
-        if campaigns.occasion[o] == SILENCE:
+        if after_silence(campaigns.occasion[o]):
             day = day_of_silence(campaigns, o, t) if reaches(offers, o, run, path) else math.inf
             offers.memory[NEXT * offers.count + o] = day
 
@@ -110,16 +116,18 @@ def after_order(offers, campaigns, run, path, t):
 def move_on(offers, campaigns, o, run, path, t):
     """After the campaign of day t: the next one, and after a silence none before another order."""
     at = NEXT * offers.count + o
-    offers.memory[at] = math.inf if campaigns.occasion[o] == SILENCE else day_after(campaigns, o, run, path, t)
+    offers.memory[at] = math.inf if after_silence(campaigns.occasion[o]) else day_after(campaigns, o, run, path, t)
 
 
 @inline
 def write(offers, campaigns, o, run, book, rare, path, place, life):
-    """One campaign's message, and the answer."""
+    """One campaign's message, and the answer; that to a win-back is not given here."""
     now, cost = life.now, campaigns.cost[path.w * offers.count + o]
     move_on(offers, campaigns, o, run, path, now.t)
     count(run, book, path, place, BASE_LINES + OFFER_LINES * o + SHOWN)
     record(rare, path, TRACE_CAMPAIGN, now.t, 0.0, o)
+    if campaigns.occasion[o] == WIN_BACK:
+        return Push(-cost, 0.0, 0.0, 1.0, 0.0, 0.0)
     event = np.int64(now.tick) if campaigns.occasion[o] == SILENCE else np.int64(now.t)
     if uniform(path.base ^ offers.key[o], rng.OFFER, event) < offers.take[path.w * offers.count + o]:
         push = take_offer(offers, o, event, run, book, rare, path, place, life)
@@ -140,6 +148,9 @@ def at_campaign(ground, offers, contacts, rare, path, life):
             push = membership.charge(offers, campaigns, o, run, book, rare, path, place, now.t)
         else:
             push = write(offers, campaigns, o, run, book, rare, path, place, life)
+            if campaigns.occasion[o] == WIN_BACK:
+                moment = again.invite(offers, campaigns, o, run, ground.weeks, rare, path, life)
+                life = Life(moment, life.own, life.budget, life.terms, life.purse, life.listing, life.row)
         if push.factor != 1.0 and not at_intervals(rare):
             moment = stretch_due(run, ground.weeks, life, 1.0 / push.factor)
             life = Life(moment, life.own, life.budget, life.terms, life.purse, life.listing, life.row)
@@ -151,20 +162,36 @@ def at_campaign(ground, offers, contacts, rare, path, life):
     return Life(life.now, life.own, life.budget, life.terms, purse, life.listing, life.row)
 
 
-@room
-def run_out(ground, offers, rare, path):
-    """What campaigns still cost for somebody who has left without a word, discounted to today."""
-    run, campaigns, total = ground.run, rare.campaigns, 0.0
+@inline
+def next_to_the_lost(offers, campaigns, end):
+    """(day, number) of the next campaign to somebody who has left; -1: none before `end`."""
+    day, due = end, np.int64(-1)
     for o in range(offers.count):
-        if campaigns.occasion[o] == MEMBERSHIP:
-            continue
-        cost, t = campaigns.cost[path.w * offers.count + o], offers.memory[NEXT * offers.count + o]
-        while t < path.end:
-            place = place_of(run, path, t)
-            count(run, ground.book, path, place, BASE_LINES + OFFER_LINES * o + SHOWN)
-            post_cohort(run, ground.book, place, COHORT_CONTRIBUTION, -units(cost, path.money_unit))
-            total += place.discount * cost
-            record(rare, path, TRACE_CAMPAIGN, t, 0.0, o)
-            move_on(offers, campaigns, o, run, path, t)
-            t = offers.memory[NEXT * offers.count + o]
-    return total
+        if campaigns.occasion[o] < MEMBERSHIP and offers.memory[NEXT * offers.count + o] < day:
+            day, due = offers.memory[NEXT * offers.count + o], np.int64(o)
+    return day, due
+
+
+@room
+def run_out(ground, offers, rare, path, tick):
+    """What campaigns cost for somebody who has left without a word, to the end of the window or to the day on which one
+    wins the customer back; -> (cost discounted to today, that day or inf, number of the campaign).
+    """
+    run, campaigns, total = ground.run, rare.campaigns, 0.0
+    back, by = math.inf, np.int64(-1)
+    while True:
+        t, o = next_to_the_lost(offers, campaigns, min(path.end, back))
+        if o < 0:
+            break
+        at = path.w * offers.count + o
+        place = place_of(run, path, t)
+        count(run, ground.book, path, place, BASE_LINES + OFFER_LINES * o + SHOWN)
+        post_cohort(run, ground.book, place, COHORT_CONTRIBUTION, -units(campaigns.cost[at], path.money_unit))
+        total += place.discount * campaigns.cost[at]
+        record(rare, path, TRACE_CAMPAIGN, t, 0.0, o)
+        move_on(offers, campaigns, o, run, path, t)
+        if campaigns.occasion[o] == WIN_BACK:
+            day = again.day_of_answer(offers, campaigns, o, path, np.int64(tick), t, offers.take[at])
+            if day < back:
+                back, by = day, o
+    return total, back if back < path.end else math.inf, by

@@ -88,6 +88,22 @@ def stretch_due(run, weeks, life, factor):
 
 
 @inline
+def order_on(run, weeks, row, now, day):
+    """The next order on day `day`, and now the day itself."""
+    due = day + operational_excess(run, weeks, row, day)
+    return Moment(day, due, day, now.tick, now.skipped, False)
+
+
+@inline
+def sooner(run, weeks, rare, path, life, day):
+    """The same order, on an earlier day; orders at opportunities have days of their own."""
+    now = life.now
+    if at_intervals(rare) or day >= path.end or day >= order_day(run, weeks, rare, life):
+        return now
+    return Moment(now.t, day + operational_excess(run, weeks, life.row, day), day, now.tick, now.skipped, now.paused)
+
+
+@inline
 def order_day(run, weeks, rare, life):
     """Days of opportunities do not depend on the rate."""
     if at_intervals(rare):

@@ -7,7 +7,10 @@ contribution, with which a newcomer may have repaid; the hazard of the order at 
 import math
 from dataclasses import dataclass
 
+import numpy as np
+
 from clvsim.kernels import (
+    again,
     attrition,
     books,
     campaigns,
@@ -40,16 +43,20 @@ class Mechanisms:
 
 
 @room
-def begin_life(ground, rare, path, listing):
-    """A living customer on the first day."""
-    heads = books.units(1.0, path.head_unit)
-    books.activate(ground.run, ground.book, path, path.start, heads)
-    books.activate_age(ground.run, ground.book, path, path.start, heads)
+def begin_life(ground, rare, path, listing, alive):
+    """A customer on the first day, if there still."""
+    if alive:
+        heads = books.units(1.0, path.head_unit)
+        books.activate(ground.run, ground.book, path, path.start, heads)
+        books.activate_age(ground.run, ground.book, path, path.start, heads)
+        own = traits.draw_traits(ground, rare, path, False)
+    else:
+        own = traits.not_drawn(path)
     return Life(
         Moment(path.start, -1.0, path.start, 0, 0, grid.begins_paused(rare, path)),
-        traits.draw_traits(ground, rare, path),
-        Budget(0.0, -1.0, True),
-        Terms(path.rate, 1.0, math.inf, 0.0),
+        own,
+        Budget(0.0, -1.0, alive),
+        Terms(path.rate, 1.0, math.inf, 0.0, 1.0),
         Purse(0.0, 0.0, -math.inf),
         listing,
         row_of(ground.run, path.w, path.table),
@@ -137,28 +144,42 @@ def build(on: Mechanisms):
                     if rare is not None:
                         campaigns.begin(deals, rare.campaigns, run, path)
                 alive = uniform(path.base, rng.ALIVE, 0) < ground.rates.p_alive[path.law]
-                if alive:
-                    life = run_life(ground, deals, contacts, rare, path, begin_life(ground, rare, path, listing))
-                    alive = life.budget.alive
-                    day = path.end if alive else life.now.t
-                    books.close(run, book, path, day, alive)
-                    if special:
-                        if not alive:
-                            trace.record(rare, path, TRACE_DEATH, day, 0.0, NO_OFFER)
-                        if listing.listed and run.renewing:  # a contract that ended is known to be lost
-                            contacts_room.post_contacts(contacts, run, book, rare, path, listing.leaves, day)
+                life = begin_life(ground, rare, path, listing, alive)
+                lives = np.int64(0)  # ended so far
+                while True:
+                    if alive:
+                        life = run_life(ground, deals, contacts, rare, path, life)
+                        if special:  # noqa: SIM102 (pruned on its own)
+                            if not life.budget.alive:
+                                life = again.go_on(ground, deals, rare, path, life, lives)
+                                lives += 1
+                                if life.budget.alive:
+                                    continue
+                        alive = life.budget.alive
+                        day = path.end if alive else life.now.t
+                        books.close(run, book, path, day, alive)
+                        if special:
+                            if not alive:
+                                trace.record(rare, path, TRACE_DEATH, day, 0.0, NO_OFFER)
+                            if listing.listed and run.renewing:  # a contract that ended is known to be lost
+                                contacts_room.post_contacts(contacts, run, book, rare, path, listing.leaves, day)
+                    elif special:
+                        lives += 1
+                        trace.record(rare, path, TRACE_GONE, path.start, 0.0, NO_OFFER)
                     if special:  # noqa: SIM102 (pruned on its own)
                         if not alive and not run.renewing:
-                            life = membership.run_out(ground, deals, contacts, rare, path, life)
-                    if run.valued:
-                        out.value[w, c] += life.purse.total
-                        out.orders[w, c] = life.now.tick - life.now.skipped
-                elif special:
-                    trace.record(rare, path, TRACE_GONE, path.start, 0.0, NO_OFFER)
-                if special:  # noqa: SIM102 (pruned on its own)
-                    if not alive and not run.renewing:
-                        written = campaigns.run_out(ground, deals, rare, path)
-                        if run.valued:
-                            out.value[w, c] -= written
+                            written, back, o = campaigns.run_out(ground, deals, rare, path, life.now.tick)
+                            end = min(path.end, back)
+                            life = membership.run_out(ground, deals, contacts, rare, path, life, end)
+                            if run.valued:
+                                out.value[w, c] -= written
+                            if back < path.end:
+                                life = again.come_back(ground, deals, rare, path, life, back, o, lives)
+                                alive = True
+                                continue
+                    break
+                if run.valued:
+                    out.value[w, c] += life.purse.total
+                    out.orders[w, c] = life.now.tick - life.now.skipped
 
     return simulate

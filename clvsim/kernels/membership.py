@@ -123,11 +123,11 @@ def charge(offers, campaigns, o, run, book, rare, path, place, t):
 
 
 @room
-def run_out(ground, offers, contacts, rare, path, life):
-    """Charges that are still to come when the shop's life has ended, up to the end of the window."""
+def run_out(ground, offers, contacts, rare, path, life, end):
+    """Charges that are still to come when the shop's life has ended, up to the end of the window or of the absence."""
     run, book, campaigns = ground.run, ground.book, rare.campaigns
     while True:
-        day, due = path.end, -1
+        day, due = end, -1
         for o in range(offers.count):
             if campaigns.occasion[o] == MEMBERSHIP and offers.memory[NEXT * offers.count + o] < day:
                 day, due = offers.memory[NEXT * offers.count + o], o
@@ -142,5 +142,5 @@ def run_out(ground, offers, contacts, rare, path, life):
         purse = add_contribution(
             run, book, contacts, ground.weeks, ground.tolls, path, place, life, push.gain, cost
         )  # fmt: skip
-        life = Life(life.now, life.own, life.budget, life.terms, purse, life.listing, life.row)
+        life = apply_push(Life(life.now, life.own, life.budget, life.terms, purse, life.listing, life.row), push)
     return life

@@ -85,7 +85,7 @@ def at_order(offers, run, book, rare, path, place, life, gain, revenue):
     number = min(path.orders_before + life.now.tick - life.now.skipped, offers.numbers - 1)
     for o in range(offers.count):
         if rare is not None:  # noqa: SIM102 (pruned on its own)
-            if rare.campaigns.occasion[o] == MEMBERSHIP:
+            if rare.campaigns.occasion[o] >= MEMBERSHIP:  # it has a room of its own
                 continue
         if not is_shown(offers, o, run, path, place.week, number):
             continue
@@ -113,6 +113,6 @@ def at_healing(offers, run, weeks, rare, path, life):
         healed = healed and damping == 0.0
         left += damping
     factor = math.exp(left)
-    terms = Terms(life.terms.pace, factor, math.inf if healed else life.now.t + WEEK, life.terms.owed)
+    terms = Terms(life.terms.pace, factor, math.inf if healed else life.now.t + WEEK, life.terms.owed, life.terms.size)
     now = life.now if at_intervals(rare) else stretch_due(run, weeks, life, life.terms.damping / factor)
     return now, terms

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from clvsim.kernels import again, membership
 from clvsim.kernels import campaigns as campaigns_room
-from clvsim.kernels import membership
 from clvsim.kernels import offers as offers_room
 from clvsim.kernels.amounts import amount_of, collect_displaced, first_amount, later_amount
 from clvsim.kernels.attrition import add_hazard, check_limit, order_hazard
@@ -25,7 +25,7 @@ def sell(ground, rare, path, place, life, first):
         amount = first_amount(ground.spend, rare, path, amount)
     elif rare is not None:
         amount = later_amount(rare.shares, path, life.now.tick, amount)
-    amount *= ground.weeks.spend[np.uint64(path.own_weeks + place.week)] * path.spend
+    amount *= ground.weeks.spend[np.uint64(path.own_weeks + place.week)] * path.spend * life.terms.size
     amount, terms = collect_displaced(life.terms, amount)
     earn(ground.run, ground.book, path, place, REVENUE, amount)
     count(ground.run, ground.book, path, place, ORDERS)
@@ -71,7 +71,9 @@ def at_order(ground, offers, contacts, rare, path, place, life, first):
                 life, spent = membership.at_order(
                     offers, rare.campaigns, ground.run, ground.book, rare, path, place, life
                 )  # fmt: skip
-                gain -= spent
+                gain -= spent + again.redeem(
+                    offers, rare.campaigns, ground.run, ground.book, rare, path, place, life
+                )  # fmt: skip
     cost = cost_of_order(ground.weeks, path, amount)
     purse = add_contribution(
         ground.run, ground.book, contacts, ground.weeks, ground.tolls, path, place, life, gain, cost

@@ -87,6 +87,6 @@ def apply_push(life, push):
     damping, heals = terms.damping, terms.heals
     if push.damping != 0.0:
         damping, heals = damping * math.exp(push.damping), start_of_next_week(life.now.t)
-    terms = Terms(terms.pace * push.factor, damping, heals, owed)
+    terms = Terms(terms.pace * push.factor, damping, heals, owed, terms.size)
     budget = add_hazard(life.budget, push.hazard)
     return Life(life.now, life.own, budget, terms, life.purse, life.listing, life.row)

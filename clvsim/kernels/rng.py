@@ -40,7 +40,9 @@ STREAM = U64(0xD1342543DE82EF95)
     RENEWAL,
     CARD,
     HELD_OUT,
-) = range(1, 27)
+    ANSWER,
+    REDEEM,
+) = range(1, 29)
 
 
 def text_key(text: str) -> np.uint64:

@@ -69,9 +69,10 @@ SIGNATURE = types.void(
             seal(np.zeros(0, BITS), BITS),
             seal(np.zeros(0, WHOLE), WHOLE),
             _sample(
-                Laws, stages_done=(1, REAL, True), regularity=(1, REAL, True), birth_charges=(1, WHOLE, True),
-                interval_days=(1, REAL, True), first_days=(1, REAL, True), tenure=(1, REAL, True),
-                paused=(1, REAL, True), late_days=(1, REAL, True), due_steps=(1, REAL, True), rest=(2, REAL, True),
+                Laws, living=(1, WHOLE, True), stages_done=(1, REAL, True), regularity=(1, REAL, True),
+                birth_charges=(1, WHOLE, True), interval_days=(1, REAL, True), first_days=(1, REAL, True),
+                tenure=(1, REAL, True), paused=(1, REAL, True), late_days=(1, REAL, True), due_steps=(1, REAL, True),
+                rest=(2, REAL, True),
             ),
             _sample(Traits, gap=(3, REAL, False), amount=(3, REAL, False), rest=(2, REAL, False)),
             _sample(
@@ -152,6 +153,9 @@ def campaigns_of(people, offers):
         flat(offers.churn_b),
         flat(offers.card_loss),
         flat(offers.perk),
+        flat(offers.living),
+        flat(offers.redeemed),
+        flat(offers.size),
         flat(people.first_order),
         flat(people.last_order),
     )
@@ -160,7 +164,7 @@ def campaigns_of(people, offers):
 @room
 def rare_of(people, laws, offers, trace):
     return Rare(
-        Mixture(laws.stages_done.shape[0], flat(laws.weight), flat(laws.stages_done)),
+        Mixture(laws.stages_done.shape[0], laws.living[0], flat(laws.weight), flat(laws.stages_done)),
         Grid(
             laws.interval_days[0],
             flat(laws.interval_days),

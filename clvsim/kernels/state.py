@@ -62,6 +62,7 @@ class Mixture(NamedTuple):
     """Components that differ in the laws by component; one is none."""
 
     components: int
+    living: int  # those before are of customers who are there, the others of those who have left
     weight: Flat
     stages_done: Flat  # (components,)
 
@@ -230,6 +231,9 @@ class Campaigns(NamedTuple):
     churn_b: Flat
     card_loss: Flat
     perk: Flat
+    living: Flat
+    redeemed: Flat
+    size: Flat
     first_order: Flat  # (customers,)
     last_order: Flat
 
@@ -350,6 +354,7 @@ class Terms(NamedTuple):
     damping: float  # factor on it that heals
     heals: float  # day on which it does so next; inf: nothing to heal
     owed: float  # money that later orders lose
+    size: float  # factor on amounts
 
 
 class Purse(NamedTuple):

@@ -41,6 +41,7 @@ class Laws(NamedTuple):
 
     p_alive: np.ndarray
     weight: np.ndarray  # (d, columns × components) probabilities of the components; (0, 0) without a mixture
+    living: np.ndarray  # int64 (1,) components of those who are there; the others are of those who have left
     rate_shape: np.ndarray  # λ per day ~ Gamma(shape, rate), by component
     rate_rate: np.ndarray
     mu_shape: np.ndarray  # hazard per day ~ Gamma(shape, rate), by component
@@ -160,10 +161,12 @@ class Offers(NamedTuple):
     churn_b: np.ndarray
     card_loss: np.ndarray  # chance that a charge fails for good
     perk: np.ndarray  # cost of a member's order
-    memory: (
-        np.ndarray
-    )  # (MEMORIES, o): times declined, the present log factor on the purchase rate, the day of the next
-    # campaign or charge, 1 + the charges so far, the member's chance to leave
+    living: np.ndarray  # of a win-back: chance that somebody who is there answers; `take` is that of the lost
+    redeemed: np.ndarray  # share of the others who use its coupon when they order in time
+    size: np.ndarray  # of a next product: factor on amounts
+    memory: np.ndarray  # (MEMORIES, o): times declined, the present log factor on the rate, the day of the next
+    # campaign or charge, 1 + the charges so far (of a next product 1: taken), the member's chance to leave, the last
+    # day of a coupon
 
 
 OFFERS_SHARED = ("key", "on_order", "active", "occasion", "days")  # by all worlds
@@ -203,10 +206,12 @@ LEVERED = 32  # another scenario of the run has offers, contacts or a margin tha
 REVENUE, GOODS, ORDERS, ACQUIRED, ACTIVE, REPAID, OPTED_OUT, BASE_LINES = constants(8)
 SHOWN, TAKEN, REFUNDED, OFFER_LINES = constants(4)
 SERVED = REFUNDED  # orders of members: charges are not refunded
+WON_BACK = REFUNDED  # those who came back: coupons are not refunded
 PER_CUSTOMER, PER_ORDER, OF_REVENUE, DUES = constants(4)
-DECLINED, DAMPING, NEXT, CHARGES, CHURN, MEMORIES = constants(6)
-AT_ORDERS, ON_DATES, ANNIVERSARY, BIRTHDAY, SILENCE, MEMBERSHIP = constants(6)  # occasions
-BEGINS, ENDS, SILENT, MOST, CAMPAIGN_DAYS = constants(5)  # first and last day, days of silence: at least and at most
+DECLINED, DAMPING, NEXT, CHARGES, CHURN, VALID, MEMORIES = constants(7)
+AT_ORDERS, ON_DATES, ANNIVERSARY, BIRTHDAY, SILENCE, WIN_BACK, MEMBERSHIP, OUTGROWN = constants(8)  # occasions
+# First and last day, days of silence: at least and at most, days that an answer takes at most.
+BEGINS, ENDS, SILENT, MOST, WITHIN, CAMPAIGN_DAYS = constants(6)
 TRIAL, EVERY, MEMBERSHIP_DAYS = constants(3)
 COHORT_REVENUE, COHORT_CONTRIBUTION, COHORT_ACTIVE, COHORT_LINES = constants(4)
 COUNT_UNIT = 2.0**24
@@ -264,7 +269,9 @@ TRACE_COLUMNS = 6
     TRACE_JOINED,
     TRACE_SERVED,
     TRACE_LEFT,
-) = constants(11)
+    TRACE_RETURNED,
+    TRACE_MOVED,
+) = constants(13)
 NO_OFFER = np.int64(-1)
 
 

@@ -56,17 +56,17 @@ def limit_of(kept, path):
 
 
 @inline
-def component_of(mixture, path):
+def component_of(mixture, path, lost):
     """Which component of a mixture a path belongs to, the same in every scenario; -> (place in its laws, stages done).
 
-    Stages of the first gap that lie behind an existing customer.
+    Stages of the first gap that lie behind an existing customer. Who is `lost` has components of their own.
     """
     if mixture.components == 1:
         return path.law, mixture.stages_done[0]
     first = path.law * np.uint64(mixture.components)
     u = uniform(path.base, rng.COMPONENT, 0)
-    j = 0
-    while j < mixture.components - 1 and u >= mixture.weight[first + np.uint64(j)]:
+    j, end = (mixture.living, mixture.components) if lost else (0, mixture.living)
+    while j < end - 1 and u >= mixture.weight[first + np.uint64(j)]:
         u -= mixture.weight[first + np.uint64(j)]
         j += 1
     return first + np.uint64(j), mixture.stages_done[j]
@@ -80,13 +80,19 @@ def at_intervals(rare):
     return rare.grid.interval > 0.0
 
 
+@inline
+def not_drawn(path):
+    """Of somebody who had left before the simulation starts, as long as nobody asks."""
+    return Own(path.law, -1.0, -1.0, 0.0, -1.0, -1.0, -1.0)
+
+
 @room
-def draw_traits(ground, rare, path):
-    """Traits that every living customer needs: the component of a mixture, rate and hazard per day."""
+def draw_traits(ground, rare, path, lost):
+    """Traits that every customer needs: the component of a mixture, rate and hazard per day. `lost`: has left."""
     rates, exits = ground.rates, ground.exits
     part, stages_done = path.law, rates.stages_done
     if rare is not None:
-        part, stages_done = component_of(rare.mixture, path)
+        part, stages_done = component_of(rare.mixture, path, lost)
     rate, mu = 1.0, 0.0
     if not at_intervals(rare):
         rate = gamma_trait(ground.kept.rate, path, rng.RATE, rates.shape[part], rates.rate[part])

@@ -197,9 +197,18 @@ def key_order(summary: CustomerSummary) -> tuple[np.ndarray, np.ndarray]:
 
 
 def existing_blocks(
-    summary: CustomerSummary, fitted: FittedModels, group: np.ndarray, cohort: np.ndarray, size: int
+    summary: CustomerSummary,
+    fitted: FittedModels,
+    group: np.ndarray,
+    cohort: np.ndarray,
+    size: int,
+    *,
+    returning: bool = False,
 ) -> tuple[list[Block], np.ndarray]:
-    """Blocks of existing customers in the order of their keys, and that order."""
+    """Blocks of existing customers in the order of their keys, and that order.
+
+    `returning`: their laws hold the traits of those who have left, too.
+    """
     key, order = key_order(summary)
     customers = FittedCustomers.of(fitted, summary)
     orders = summary.customers["frequency"].to_numpy()
@@ -217,7 +226,12 @@ def existing_blocks(
             cohort=cohort[rows],
         )
         blocks.append(
-            Block(people, _existing_laws(customers.part(rows)), newcomers=False, renewing=fitted.retention.renewing)
+            Block(
+                people,
+                _existing_laws(customers.part(rows), returning=returning),
+                newcomers=False,
+                renewing=fitted.retention.renewing,
+            )
         )
     return blocks, order
 
@@ -261,11 +275,15 @@ def blocks_of_newcomers(
     return [Block(some, laws, newcomers=True, renewing=fitted.retention.renewing) for some in people]
 
 
-def _existing_laws(customers: FittedCustomers) -> Callable[[slice], Laws]:
+def _existing_laws(customers: FittedCustomers, *, returning: bool) -> Callable[[slice], Laws]:
     def laws(draws: slice) -> Laws:
         some = customers.part(slice(None), draws)
-        life = some.retention.laws(some.life, some.histories, some.days_per_unit)
-        return join_laws(life, some.spend.laws(some.money, some.spends), 1.0, paid.laws(some.money, some.paids))
+        at = some.life, some.histories, some.days_per_unit
+        life, living = some.retention.laws(*at), None
+        if returning:
+            life, living = with_those_who_left(life, some.retention.laws_given_dead(*at))
+        spend = some.spend.laws(some.money, some.spends)
+        return join_laws(life, spend, 1.0, paid.laws(some.money, some.paids), living)
 
     return laws
 
@@ -294,6 +312,27 @@ def _newcomer_laws(fitted: FittedModels, life_laws: Callable[[Params, float], Li
     return laws
 
 
+def with_those_who_left(life: LifeLaw, lost: LifeLaw) -> tuple[LifeLaw, int]:
+    """Components of customers who are there, and behind them those of customers who have left; how many the first are.
+
+    Only laws of orders at a rate: `rate_shape` to `drop_b` and the weights by component.
+    """
+    people, both = life.p_alive.shape, (life, lost)
+    parts = [1 if law.weight is None else law.weight.shape[-1] for law in both]
+
+    def components(value: np.ndarray | None, number: int) -> np.ndarray:
+        wide = np.asarray(1.0 if value is None else value, np.float64)
+        return np.broadcast_to(wide if wide.ndim == 3 else wide.reshape(*wide.shape, 1), (*people, number))
+
+    joined = {
+        name: np.concatenate([components(getattr(law, name), n) for law, n in zip(both, parts, strict=True)], axis=2)
+        for name in OF_LIVES
+    }
+    stages = [np.zeros(n) if law.stages_done is None else law.stages_done for law, n in zip(both, parts, strict=True)]
+    return life._replace(**joined, stages_done=np.concatenate(stages)), parts[0]
+
+
+OF_LIVES = ("weight", "rate_shape", "rate_rate", "mu_shape", "mu_rate", "drop_a", "drop_b")
 BY_COMPONENT = ("weight", "rate_shape", "rate_rate", "mu_shape", "mu_rate", "drop_a", "drop_b", "buy_a", "buy_b")
 PRODUCTS = ("product_price", "product_upto")
 GAMMA = tuple(name for name in SpendLaw._fields if name not in PRODUCTS)
@@ -305,10 +344,11 @@ def join_laws(
     spend: SpendLaw | LognormalLaw,
     first_factor: np.ndarray | float,
     shares: paid.PaidLaw = paid.ALL,
+    living: int | None = None,
 ) -> Laws:
     """Join the laws of life and spend to the kernel's struct: a column per customer and component of a mixture.
 
-    `shares` of orders that are paid.
+    `shares` of orders that are paid; the first `living` components are of customers who are there, None: all.
     """
     people = draws, customers = life.p_alive.shape
     exponent = np.ones((1, 1)) if life.tenure_exponent is None else life.tenure_exponent
@@ -333,6 +373,7 @@ def join_laws(
         **{f: seal(ABSENT) for f in absent},
         **{f: seal(ABSENT if v is None else v) for f, v in listed.items()},
         **{f: by_component(getattr(life, f)) for f in BY_COMPONENT},
+        living=seal(np.array([living or (components or (1,))[0]]), np.int64),
         stages_done=broadcast(life.stages_done, components or (1,)),
         regularity=seal(np.broadcast_to(np.asarray(life.regularity, np.float64), (draws,))),
         interval_days=seal(np.atleast_1d(life.interval_days)),

@@ -68,6 +68,11 @@ class RunPlan:
         return self.layout.targets.provisional
 
     @property
+    def wins_back(self) -> bool:
+        """Whether any scenario brings back customers who have left."""
+        return any(scenario.levers.win_backs for scenario in self.scenarios.values())
+
+    @property
     def has_contacts(self) -> bool:
         """Whether any scenario has a contact programme."""
         return any(scenario.levers.contacts for scenario in self.scenarios.values())

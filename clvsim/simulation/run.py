@@ -37,6 +37,7 @@ from clvsim.simulation.ledger import Economics, Ledger
 from clvsim.simulation.ledger.assemble import assemble_ledger
 from clvsim.simulation.plan import RunPlan, make_plan
 from clvsim.simulation.referrals import referral_notes, run_referrals
+from clvsim.simulation.win_backs import with_answers
 from clvsim.simulation.worlds import Worlds, make_worlds
 from clvsim.types import DAYS_PER_MONTH, Assumption, CustomerSummary
 
@@ -195,6 +196,7 @@ def simulate_plan(
     if plan.provisional:
         raise ValueError("the plan is provisional: make it with the customers' expected values")
     check_draws(plan.simulation, fitted)
+    plan = with_answers(plan, fitted, summary)
     config, layout = plan.simulation, plan.layout
     shocks_sd = sd_law(fitted, summary, plan.environment)
     worlds = make_worlds(
@@ -251,7 +253,9 @@ def simulate_worlds(
     config, layout = plan.simulation, plan.layout
     setting = make_setting(plan, worlds, fitted)
     arrivals = plan_all_arrivals(plan, worlds)
-    existing, order = people.existing_blocks(summary, fitted, layout.group, layout.cohort, config.shard_customers)
+    existing, order = people.existing_blocks(
+        summary, fitted, layout.group, layout.cohort, config.shard_customers, returning=plan.wins_back
+    )
     newcomers = newcomer_blocks(plan.acquisition, fitted, list(arrivals.values()), layout, config.shard_customers)
     jobs = make_jobs(plan, setting, arrivals)
     quantiles = np.empty((order.size, 3))

@@ -14,11 +14,11 @@ from clvsim.interventions.base import (
     ContactProgramme,
     CostEntry,
     Group,
-    MembershipTerms,
     OfferTerms,
     Pulse,
     Shift,
 )
+from clvsim.interventions.terms import MembershipTerms
 from clvsim.kernels.structs import (
     ANNIVERSARY,
     AT_ORDERS,
@@ -29,9 +29,11 @@ from clvsim.kernels.structs import (
     OF_REVENUE,
     OFFERS_SHARED,
     ON_DATES,
+    OUTGROWN,
     PER_CUSTOMER,
     PER_ORDER,
     SILENCE,
+    WIN_BACK,
     Contacts,
     Offers,
     Tables,
@@ -46,7 +48,9 @@ OCCASIONS = {
     "anniversary": ANNIVERSARY,
     "birthday": BIRTHDAY,
     "silence": SILENCE,
+    "win_back": WIN_BACK,
     "membership": MEMBERSHIP,
+    "outgrown": OUTGROWN,
 }
 ORDER_NUMBERS = 64  # distinct order numbers of `on_orders`; later orders count as the last
 
@@ -68,6 +72,11 @@ class Levers:
             offers=tuple(m for m in scenario.mechanisms if isinstance(m, OfferTerms)),
             contacts=tuple(m for m in scenario.mechanisms if isinstance(m, ContactProgramme)),
         )
+
+    @property
+    def win_backs(self) -> tuple[OfferTerms, ...]:
+        """Those that bring back customers who have left."""
+        return tuple(offer for offer in self.offers if offer.win_back is not None)
 
     @property
     def moves_margin(self) -> bool:
@@ -315,7 +324,7 @@ def make_offers(levers: Levers, groups: tuple[Group, ...], draw: np.ndarray, gro
     on_order = np.ones((len(offers), ORDER_NUMBERS), bool)
     active = np.zeros((len(offers), len(groups), weeks), bool)
     for o, offer in enumerate(offers):
-        if offer.is_campaign:
+        if offer.is_campaign or offer.next_product is not None:
             on_order[o] = False
         elif offer.on_orders:
             on_order[o] = np.isin(np.arange(1, ORDER_NUMBERS + 1), offer.on_orders)
@@ -341,7 +350,7 @@ def make_offers(levers: Levers, groups: tuple[Group, ...], draw: np.ndarray, gro
         decline_rate=stack([o.decline_rate for o in offers]),
         healing=stack([np.full_like(o.take, 0.5 ** (1 / o.half_life_weeks)) for o in offers]),
         accept_rate=stack([np.exp(o.accept_rate) for o in offers]),
-        **{name: stack(values) for name, values in membership_terms(offers).items()},
+        **{name: stack(values) for name, values in (membership_terms(offers) | terms_of_lives(offers)).items()},
         memory=np.zeros((MEMORIES, len(offers))),
     )
 
@@ -365,6 +374,17 @@ def membership_terms(offers: Sequence[OfferTerms]) -> dict[str, list[np.ndarray]
     return terms
 
 
+def terms_of_lives(offers: Sequence[OfferTerms]) -> dict[str, list[np.ndarray]]:
+    """What the kernel needs of win-backs and next products, (n,) for each offer; neutral for those that are none."""
+    terms: dict[str, list[np.ndarray]] = {"living": [], "redeemed": [], "size": []}
+    for offer in offers:
+        nothing = np.zeros_like(offer.take)
+        terms["living"].append(offer.win_back.answers if offer.win_back else nothing)
+        terms["redeemed"].append(offer.win_back.redeemed if offer.win_back else nothing)
+        terms["size"].append(np.exp(offer.next_product.spend if offer.next_product else nothing))
+    return terms
+
+
 def churn_law(terms: MembershipTerms) -> tuple[np.ndarray, np.ndarray]:
     """Parameters (n,) of Beta(a, b) with the mean and the polarisation of a member's churn; b is 0 where all members
     have the same, a: Fader & Hardie 2007, J. Interactive Marketing 21(1).
@@ -383,9 +403,9 @@ def days_of(offers: Sequence[OfferTerms]) -> np.ndarray:
             rows.append((offer.membership.trial_days, offer.membership.period_days))
             continue
         between = (offer.when.start_month * DAYS_PER_MONTH, offer.when.end_month * DAYS_PER_MONTH)
-        rows.append(
-            offer.dates if offer.occasion == "dates" else (max(0.0, between[0]), between[1], *offer.silent_days)
-        )
+        within = (offer.win_back.within_days,) if offer.win_back else ()
+        days = (max(0.0, between[0]), between[1], *offer.silent_days, *within)
+        rows.append(offer.dates if offer.occasion == "dates" else days)
     days = np.full((len(rows), max(map(len, rows), default=0)), np.inf)
     for row, values in zip(days, rows, strict=True):
         row[: len(values)] = values

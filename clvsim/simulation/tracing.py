@@ -27,6 +27,7 @@ from clvsim.simulation.people import Block
 from clvsim.simulation.plan import RunPlan, ScenarioPlan
 from clvsim.simulation.run import make_setting, plan_all_arrivals
 from clvsim.simulation.tables import stocks, weekly_contacts
+from clvsim.simulation.win_backs import with_answers
 from clvsim.simulation.worlds import make_worlds
 from clvsim.types import DAYS_PER_WEEK, CustomerSummary, TraceLine
 
@@ -44,8 +45,10 @@ EVENTS = {
     int(ks.TRACE_JOINED): "joins",
     int(ks.TRACE_SERVED): "order of a member",
     int(ks.TRACE_LEFT): "ends the membership",
+    int(ks.TRACE_RETURNED): "comes back",
+    int(ks.TRACE_MOVED): "goes over to the next product",
 }
-TAKEN_AS = {"membership": "pays for the membership", "referral": "brings a customer"}
+TAKEN_AS = {"membership": "pays for the membership", "referral": "brings a customer", "win_back": "uses the coupon"}
 FIRST_ORDER, COST, MESSAGES, STAYED, NEVER_CAME = "first order", "cost", "messages", "still there", "does not come"
 HELD_OUT = "held out"
 
@@ -85,6 +88,7 @@ def trace(
     less cost adds up to what the ledger holds for these customers in this world, undiscounted, but for fixed costs and
     the cost of acquisition; a newcomer who stands for several (`simulation.max_newcomers_per_cell`) counts once here.
     """
+    plan = with_answers(plan, fitted, summary)
     world = World.of(plan, fitted, summary, config.draw - 1)
     rows = [
         (name, config.draw, person.name, person.role, _iso(summary.today, what.day), what)
@@ -173,7 +177,12 @@ def chosen_existing(
 ) -> list[Person]:
     ids = summary.customers["customer_id"].to_numpy(str)
     blocks, order = people.existing_blocks(
-        summary, fitted, plan.layout.group, plan.layout.cohort, plan.simulation.shard_customers
+        summary,
+        fitted,
+        plan.layout.group,
+        plan.layout.cohort,
+        plan.simulation.shard_customers,
+        returning=plan.wins_back,
     )
     place = np.empty(order.size, int)
     place[order] = np.arange(order.size)
@@ -328,8 +337,8 @@ def happenings(
 
 def event_of(kind: int, offer: OfferTerms | None) -> str:
     """What the event of a kind is called, of an offer by what it sells."""
-    if offer is not None and kind == ks.TRACE_TAKEN and (offer.membership or offer.referral):
-        return TAKEN_AS["membership" if offer.membership else "referral"]
+    if offer is not None and kind == ks.TRACE_TAKEN:
+        return next((words for terms, words in TAKEN_AS.items() if getattr(offer, terms)), EVENTS[kind])
     return EVENTS[kind]
 
 

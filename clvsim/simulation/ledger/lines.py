@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from clvsim.errors import ConfigError
-from clvsim.interventions.base import CostEntry, Group, MembershipTerms, OfferTerms
+from clvsim.interventions.base import CostEntry, Group, OfferTerms
+from clvsim.interventions.terms import MembershipTerms
 from clvsim.kernels import structs as ks
 from clvsim.kernels.structs import COUNT_UNIT
 from clvsim.simulation.config import FinanceConfig
@@ -218,6 +219,9 @@ def money_lines(kernel: np.ndarray, levers: Levers, draw: np.ndarray, economics:
             counts = (kernel_line(first + i) for i in (ks.SHOWN, ks.TAKEN, ks.SERVED))
             lines |= membership_lines(offer, offer.membership, *counts, per_world, economics)
             continue
+        if offer.win_back is not None or offer.next_product is not None:
+            lines |= lives_lines(offer, *(kernel_line(first + i) for i in range(ks.OFFER_LINES)), per_world)
+            continue
         taken, refunded = kernel_line(first + ks.TAKEN), kernel_line(first + ks.REFUNDED)
         margin = economics.gross_margin if offer.margin is None else offer.margin
         goods = taken - refunded if offer.goods_return else taken
@@ -262,6 +266,26 @@ def membership_lines(
         Line("cost_incentive", offer.name): per_world(terms.trial_cost) * trials + per_world(terms.order_cost) * orders,
         Line("trials", offer.name): trials,
         Line("charges", offer.name): charges,
+    }
+
+
+def lives_lines(
+    offer: OfferTerms,
+    shown: np.ndarray,
+    taken: np.ndarray,
+    won_back: np.ndarray,
+    per_world: Callable[[np.ndarray], np.ndarray],
+) -> dict[Line, np.ndarray]:
+    """Lines of a win-back, from the numbers of those written to, of coupons used and of those who came back; of a next
+    product, from the numbers of those who would have left and of those who went over to it."""
+    if offer.contact_cost is None:
+        return {Line("would_have_left", offer.name): shown, Line("moved_on", offer.name): taken}
+    return {
+        Line("cost_incentive", offer.name): per_world(offer.incentive) * taken,
+        Line("cost_contact", offer.name): per_world(offer.contact_cost) * shown,
+        Line("contacts", offer.name): shown,
+        Line("coupons_used", offer.name): taken,
+        Line("won_back", offer.name): won_back,
     }
 
 

@@ -91,11 +91,12 @@ def post_revenue(records: Records, customer: Customer, day: float, amount: float
     records.revenue.add((customer.w, customer.c), amount, customer.money)
 
 
-def activate(case: Case, records: Records, customer: Customer) -> None:
-    """A living customer on the first day."""
-    _count_active(records, customer, customer.start, 1.0)
+def activate(case: Case, records: Records, customer: Customer, day: float) -> None:
+    """A living customer on the first day, or on that of coming back."""
+    _count_active(records, customer, day, 1.0)
     if case.newcomers:
-        records.age.add((customer.w, customer.half, ks.ACTIVE, 0, 0), 1.0, customer.heads)
+        age = age_period(day - customer.start)
+        records.age.add((customer.w, customer.half, ks.ACTIVE, 0, age), 1.0, customer.heads)
 
 
 def close(case: Case, records: Records, customer: Customer, day: float, lost: bool) -> None:

@@ -4,12 +4,13 @@ import math
 
 from clvsim.kernels import rng
 from clvsim.kernels import structs as ks
-from twin import membership, offers, payback
+from twin import again, membership, offers, payback
 from twin.books import Records, count, discount, post_cohort, post_revenue, record
 from twin.cases import Case
 from twin.state import Customer, Life
 
 YEARS = range(-60, 60)
+AFTER_SILENCE = (ks.SILENCE, ks.WIN_BACK)
 
 
 def planned(case: Case, customer: Customer, offer: int) -> list[float]:
@@ -28,10 +29,11 @@ def planned(case: Case, customer: Customer, offer: int) -> list[float]:
 
 def next_day(case: Case, customer: Customer, life: Life, offer: int) -> float:
     """inf where there is none any more."""
-    if case.offers.occasion[offer] in (ks.AT_ORDERS, ks.MEMBERSHIP) or not case.offers.active[offer, customer.group, 0]:
+    is_none = case.offers.occasion[offer] in (ks.AT_ORDERS, ks.MEMBERSHIP, ks.OUTGROWN)
+    if is_none or not case.offers.active[offer, customer.group, 0]:
         return math.inf
     asked = life.asked.get(offer)
-    if case.offers.occasion[offer] != ks.SILENCE:
+    if case.offers.occasion[offer] not in AFTER_SILENCE:
         since = customer.start if asked is None else asked
         return min((day for day in planned(case, customer, offer) if day > since), default=math.inf)
     if asked is not None and asked > life.last_order:
@@ -54,30 +56,46 @@ def write(case: Case, records: Records, customer: Customer, life: Life, offer: i
     return case.offers.contact_cost[customer.w, offer]
 
 
-def answer(case: Case, records: Records, customer: Customer, life: Life) -> None:
-    """All campaigns of this day, to somebody who is alive, and charges of memberships."""
+def answer(case: Case, records: Records, customer: Customer, life: Life, left: float) -> float:
+    """All campaigns of this day, to somebody who is alive, and charges of memberships.
+
+    `left`: days at multiplier 1 to the next order; returns what is left of them.
+    """
     outcome, cost = offers.Outcome(), 0.0
     for offer in range(case.offers.key.size):
         if next_day(case, customer, life, offer) != life.day:
             continue
-        silence = case.offers.occasion[offer] == ks.SILENCE
+        silence, before = case.offers.occasion[offer] == ks.SILENCE, life.speed
         cost += write(case, records, customer, life, offer, life.day)
+        if case.offers.occasion[offer] == ks.WIN_BACK:
+            left = again.invite(case, customer, life, offer, left)
+            continue
         event = life.ticks if silence else int(life.day)
         if customer.draws.uniform(rng.OFFER, event, case.offers.key[offer]) < case.offers.take[customer.w, offer]:
             offers.take(case, records, customer, life, offer, event, outcome)
+        left *= before / life.speed
     for price in outcome.prices:
         post_revenue(records, customer, life.day, price)
+    before = life.speed
     gain, revenue = membership.charge(case, records, customer, life)
+    left *= before / life.speed
     due = customer.dues[2] * (sum(outcome.prices) + revenue)
     payback.contribute(case, records, customer, life, outcome.gain + gain - cost, due)
+    return left
 
 
-def run_out(case: Case, records: Records, customer: Customer, life: Life) -> float:
-    """To somebody who has left without a word; returns the discounted cost."""
-    total = 0.0
-    for offer in range(case.offers.key.size):
-        while (day := next_day(case, customer, life, offer)) < customer.end:
-            cost = write(case, records, customer, life, offer, day)
-            post_cohort(records, customer, ks.COHORT_CONTRIBUTION, day, -cost)
-            total += cost * discount(case, day)
-    return total
+def run_out(case: Case, records: Records, customer: Customer, life: Life) -> tuple[float, float, int]:
+    """To somebody who has left without a word; the discounted cost, and the day on which an offer brings one back."""
+    total, back, by = 0.0, math.inf, -1
+    while True:
+        days = [(next_day(case, customer, life, offer), offer) for offer in range(case.offers.key.size)]
+        day, offer = min(days, default=(math.inf, -1))
+        if day >= min(customer.end, back):
+            break
+        cost = write(case, records, customer, life, offer, day)
+        post_cohort(records, customer, ks.COHORT_CONTRIBUTION, day, -cost)
+        total += cost * discount(case, day)
+        if case.offers.occasion[offer] == ks.WIN_BACK:
+            answer = again.day_of_answer(case, customer, life, offer, day, case.offers.take[customer.w, offer])
+            back, by = min((back, by), (answer, offer))
+    return total, back, by

@@ -215,7 +215,17 @@ class Kind:
     products: int = 0
     campaigns: bool = False  # offers but for the first are on other days than those of orders
     memberships: int = 0  # so many of the last offers
+    win_backs: int = 0  # so many after the first offer
+    next_products: int = 0  # so many after these
+    lost: int = 0  # so many of the components are of customers who have left
     free: Literal["", "some", "first"] = ""
+
+    @property
+    def growth(self) -> float:
+        """Of rates by what is taken: lives that have more occasions, or never end for good, would explode."""
+        if self.win_backs or self.next_products:
+            return 0.05
+        return 0.3 if self.campaigns else 1.0
 
     @property
     def columns(self) -> int:
@@ -294,6 +304,7 @@ def random_laws(r: np.random.Generator, asked: Kind, levels: dict[str, np.ndarra
     return ks.Laws(
         p_alive=seal(np.ones((1, asked.columns)) if asked.newcomers else spread(0.4, 1.0)),
         weight=random_weights(r, asked),
+        living=scalar(asked.components - asked.lost, np.int64),
         rate_shape=seal(spread(0.3, 4.0, asked.entries)),
         rate_rate=seal(spread(30.0, 90.0, asked.entries) / asked.regularity),
         mu_shape=seal(spread(0.4, 2.0, asked.entries) * by_time),
@@ -348,7 +359,10 @@ def random_weights(r: np.random.Generator, asked: Kind) -> np.ndarray:
     shape = (1, asked.columns, asked.components)
     weight = r.random(shape) * (r.random(shape) < 0.7)
     weight[..., -1] += 1e-3
-    return seal((weight / weight.sum(axis=-1, keepdims=True)).reshape(1, -1))
+    weight[..., -1 - asked.lost] += 1e-3
+    living, lost = np.split(weight, [asked.components - asked.lost], axis=-1)
+    parts = [part / part.sum(axis=-1, keepdims=True) for part in (living, lost) if part.size]
+    return seal(np.concatenate(parts, axis=-1).reshape(1, -1))
 
 
 def random_levels(seed: int, asked: Kind) -> dict[str, np.ndarray]:
@@ -466,12 +480,14 @@ def random_offers(r: np.random.Generator, seed: int, asked: Kind) -> ks.Offers:
     active = r.random((asked.offers, GROUPS, asked.weeks)) < 0.8
     campaigns = random_campaigns(seed, asked, on_order, active)
     members = random_memberships(seed, asked, campaigns, on_order, active)
+    lives = random_lives(seed, asked, campaigns, on_order, active)
     return ks.Offers(
         key=seal(rng.text_keys([f"offer {o}" for o in range(asked.offers)]), np.uint64),
         on_order=seal(on_order, np.bool_),
         active=seal(active, np.bool_),
         **campaigns,
         **members,
+        **lives,
         take=seal(r.uniform(0.2, 0.7, shape)),
         price=seal(r.uniform(5, 60, shape)),
         cost=seal(r.uniform(1, 20, shape)),
@@ -482,7 +498,7 @@ def random_offers(r: np.random.Generator, seed: int, asked: Kind) -> ks.Offers:
         decline_hazard=seal(r.uniform(0, 0.1, shape)),
         decline_rate=seal(np.log(r.uniform(0.7, 1.0, shape))),
         healing=seal(more.choice([0.5, 0.9, 1.0], shape)),
-        accept_rate=seal(r.uniform(0.9, 1.3, shape) ** (0.3 if asked.campaigns else 1.0)),  # else rates explode
+        accept_rate=seal(r.uniform(0.9, 1.3, shape) ** asked.growth),
         memory=np.zeros((ks.MEMORIES, asked.offers)),
     )
 
@@ -530,4 +546,28 @@ def random_memberships(
         "card_loss": r.uniform(0, 0.1, shape),
         "perk": r.uniform(0, 4, shape),
     }
+    return {name: seal(values) for name, values in terms.items()}
+
+
+def random_lives(
+    seed: int, asked: Kind, campaigns: dict[str, np.ndarray], on_order: np.ndarray, active: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Terms of win-backs and next products, which offers behind the first are made in place."""
+    r = np.random.default_rng([seed, 9])
+    shape, number = (asked.worlds, asked.offers), np.arange(asked.offers)
+    wins, next_ = 1 + asked.win_backs, 1 + asked.win_backs + asked.next_products
+    won, moved = (number >= 1) & (number < wins), (number >= wins) & (number < next_)
+    occasion, days = campaigns["occasion"].copy(), campaigns["days"]
+    within = np.where(won, r.uniform(5, 60, asked.offers), np.inf)
+    silence = np.stack([np.zeros(asked.offers), np.full(asked.offers, np.inf), r.uniform(20, 90, asked.offers)], axis=1)
+    if won.any():
+        days = np.hstack([days, within[:, None]])
+        days[won, :4] = np.hstack([silence, np.full((asked.offers, 1), np.inf)])[won]
+    for offer in np.flatnonzero(won | moved):
+        on_order[offer] = False
+        active[offer] = active[offer, :, :1] if won[offer] else r.random((GROUPS, asked.weeks)) < 0.8
+    occasion[won], occasion[moved] = ks.WIN_BACK, ks.OUTGROWN
+    cost = np.where(won, r.uniform(0, 3, shape), campaigns["contact_cost"])
+    campaigns |= {"occasion": seal(occasion, np.int64), "days": seal(days), "contact_cost": seal(cost)}
+    terms = {"living": r.uniform(0, 0.6, shape), "redeemed": r.uniform(0, 1, shape), "size": r.uniform(0.7, 1.5, shape)}
     return {name: seal(values) for name, values in terms.items()}

@@ -2,7 +2,7 @@
 
 from clvsim.kernels import rng
 from clvsim.kernels.structs import ACQUIRED, TRACE_DEATH, TRACE_GONE
-from twin import attrition, campaigns, clocks, contacts, grid, membership, offers, orders, pace
+from twin import again, attrition, campaigns, clocks, contacts, grid, membership, offers, orders, pace
 from twin.books import Records, activate, close, count, record
 from twin.cases import Case
 from twin.paths import customer_of
@@ -30,24 +30,36 @@ def live(case: Case, records: Records, customer: Customer) -> tuple[float, int]:
     if listed and not case.renews:
         cost = contacts.write_until(case, records, customer, leaves, customer.end)
     life = began(case, customer, leaves)
-    if customer.draws.uniform(rng.ALIVE, 0) >= customer.law["p_alive"]:
+    gone = customer.draws.uniform(rng.ALIVE, 0) >= customer.law["p_alive"]
+    if gone:
         record(records, customer, TRACE_GONE, customer.start)
-        written = 0.0 if case.renews else campaigns.run_out(case, records, customer, life)
-        return -cost - due_at_start(customer) - written, 0
-    activate(case, records, customer)
-    if case.newcomers:
+        life.lost = True
+    else:
+        activate(case, records, customer, customer.start)
+        if case.newcomers:
+            orders.at_order(case, records, customer, life)
+        live_on(case, records, customer, life)
+    while life.lost and not case.renews:
+        written, back, offer = campaigns.run_out(case, records, customer, life)
+        membership.run_out(case, records, customer, life, min(back, customer.end))
+        cost += written
+        if back >= customer.end:
+            break
+        again.come_back(case, records, customer, life, back, offer)
         orders.at_order(case, records, customer, life)
+        live_on(case, records, customer, life)
+    if listed and case.renews and not gone:
+        cost = contacts.write_until(case, records, customer, leaves, min(life.day, customer.end))
+    return life.value - cost - due_at_start(customer), life.orders
+
+
+def live_on(case: Case, records: Records, customer: Customer, life: Life) -> None:
+    """Until the life or its window ends."""
     while not life.lost and life.day < customer.end:
         go_to_next(case, records, customer, life)
     if life.lost:
         record(records, customer, TRACE_DEATH, life.day)
     close(case, records, customer, life.day, life.lost)
-    if life.lost and not case.renews:
-        membership.run_out(case, records, customer, life)
-        cost += campaigns.run_out(case, records, customer, life)
-    if listed and case.renews:
-        cost = contacts.write_until(case, records, customer, leaves, min(life.day, customer.end))
-    return life.value - cost - due_at_start(customer), life.orders
 
 
 def due_at_start(customer: Customer) -> float:
@@ -78,8 +90,12 @@ def go_to_next(case: Case, records: Records, customer: Customer, life: Life) -> 
         hazard = attrition.hazard_per_day(case, customer, life)
         loss = attrition.day_of_loss(life, hazard)
         if loss <= min(due, stop):
-            life.day, life.lost = loss, True
-            return
+            left -= pace.rate_multiplier(case, customer, life) * (loss - life.day)
+            before, life.day, life.lost = life.speed, loss, True
+            if not again.goes_on(case, records, customer, life):
+                return
+            left *= before / life.speed
+            continue
         if due <= stop and due < customer.end:
             life.budget -= hazard * (due - life.day)
             life.day = due
@@ -97,17 +113,17 @@ def go_to_next(case: Case, records: Records, customer: Customer, life: Life) -> 
             offers.heal(case, customer, life)
             left *= before / life.speed
         if stop == campaign < customer.end:
-            before = life.speed
-            campaigns.answer(case, records, customer, life)
-            left *= before / life.speed
+            left = campaigns.answer(case, records, customer, life, left)
 
 
 def answer(case: Case, records: Records, customer: Customer, life: Life) -> None:
     """An order, or an opportunity for one."""
     if case.at_intervals:
         attrition.charge(life, grid.hazard(case, customer, life))
-        if life.lost:
-            return
+        while life.lost:
+            if not again.goes_on(case, records, customer, life):
+                return
+            attrition.charge(life, grid.hazard(case, customer, life))
         if not grid.is_taken(case, customer, life):
             life.ticks += 1
             life.paused = True

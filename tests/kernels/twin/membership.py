@@ -88,9 +88,9 @@ def charge(case: Case, records: Records, customer: Customer, life: Life) -> tupl
     return gain, revenue
 
 
-def run_out(case: Case, records: Records, customer: Customer, life: Life) -> None:
+def run_out(case: Case, records: Records, customer: Customer, life: Life, end: float) -> None:
     """What still falls due when the shop's life has ended."""
-    while (day := soonest(life)) < customer.end:
+    while (day := soonest(life)) < end:
         life.day = day
         gain, revenue = charge(case, records, customer, life)
         payback.contribute(case, records, customer, life, gain, customer.dues[2] * revenue)

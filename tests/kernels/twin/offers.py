@@ -30,7 +30,7 @@ def is_shown(case: Case, customer: Customer, life: Life, offer: int) -> bool:
 def at_order(case: Case, records: Records, customer: Customer, life: Life) -> Outcome:
     outcome = Outcome()
     for offer in range(case.offers.key.size):
-        if case.offers.occasion[offer] == ks.MEMBERSHIP or not is_shown(case, customer, life, offer):
+        if case.offers.occasion[offer] >= ks.MEMBERSHIP or not is_shown(case, customer, life, offer):
             continue
         count(case, records, customer, ks.BASE_LINES + ks.OFFER_LINES * offer + ks.SHOWN, life.day)
         if customer.draws.uniform(rng.OFFER, life.ticks, case.offers.key[offer]) < case.offers.take[customer.w, offer]:

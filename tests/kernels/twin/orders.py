@@ -1,7 +1,7 @@
 """What follows an order: its amount, offers, what it repays, and its hazard."""
 
 from clvsim.kernels import structs as ks
-from twin import amounts, attrition, membership, offers, pace, payback
+from twin import again, amounts, attrition, membership, offers, pace, payback
 from twin.books import Records, count, post, post_revenue, record
 from twin.cases import Case
 from twin.state import Customer, Life
@@ -15,7 +15,7 @@ def sell(case: Case, records: Records, customer: Customer, life: Life) -> tuple[
         amount = 0.0
     if case.newcomers and life.orders == 0:
         amount *= customer.law["first_factor"]
-    amount = amounts.displaced(life, amount * case.spend[customer.w, customer.group, week] * customer.spend)
+    amount = amounts.displaced(life, amount * case.spend[customer.w, customer.group, week] * customer.spend * life.size)
     goods = amount * (1 - case.margin[customer.w, customer.group, week])
     post(case, records, customer, ks.REVENUE, life.day, amount, customer.money)
     post(case, records, customer, ks.GOODS, life.day, goods, customer.money)
@@ -33,9 +33,11 @@ def at_order(case: Case, records: Records, customer: Customer, life: Life) -> No
         post_revenue(records, customer, life.day, price)
     _, per_order, share = customer.dues
     cost = per_order + share * (amount + sum(outcome.prices))
-    spent = membership.at_order(case, records, customer, life)
+    spent = membership.at_order(case, records, customer, life) + again.redeem(case, records, customer, life)
     payback.contribute(case, records, customer, life, gain + outcome.gain - spent, cost)
     attrition.charge(life, outcome.hazard + attrition.order_hazard(case, customer, life, pace_before))
     life.last_order = life.day
     life.orders += 1
     life.ticks += 1
+    if life.lost:
+        again.goes_on(case, records, customer, life)

@@ -61,6 +61,10 @@ class Life:
     owed: float = 0.0  # money that later orders lose
     declined: dict[int, int] = field(default_factory=dict)  # by offer
     members: dict[int, Member] = field(default_factory=dict)  # by offer
+    coupons: dict[int, float] = field(default_factory=dict)  # by offer: the last day
+    moved: set[int] = field(default_factory=set)  # offers that are next products, and taken
+    size: float = 1.0  # factor on amounts
+    ended: int = 0  # lives so far
     value: float = 0.0  # contribution discounted to today
     own: float = 0.0  # the same discounted to the own first order
     repaid: bool = False

@@ -24,18 +24,20 @@ class Traits:
     limit: float  # survival budget
 
 
-def component_of(laws: Laws, column: int, draws: Draws) -> int:
-    """Which component of a mixture the customer belongs to."""
+def component_of(laws: Laws, column: int, draws: Draws, lost: bool) -> int:
+    """Which component of a mixture the customer belongs to; those of the lost stand behind those of the living."""
     components = laws.stages_done.size
     if components == 1:
         return 0
-    mass = np.cumsum(laws.weight[0, column * components : (column + 1) * components])
-    return int(np.searchsorted(mass, draws.uniform(rng.COMPONENT, 0), side="right"))
+    own = slice(int(laws.living[0]), components) if lost else slice(0, int(laws.living[0]))
+    mass = np.cumsum(laws.weight[0].reshape(-1, components)[column, own])
+    place = int(np.searchsorted(mass, draws.uniform(rng.COMPONENT, 0), side="right"))
+    return own.start + min(place, mass.size - 1)
 
 
-def law_of(laws: Laws, column: int, draws: Draws) -> dict[str, float]:
+def law_of(laws: Laws, column: int, draws: Draws, lost: bool = False) -> dict[str, float]:
     """Parameters of the customer's component, and how many stages of the first gap are over."""
-    component = component_of(laws, column, draws)
+    component = component_of(laws, column, draws, lost)
     entry = column * laws.stages_done.size + component
 
     def at(name: str, place: int) -> float:

@@ -1,0 +1,172 @@
+"""What a win-back's lift means for those who have left and for those who have not, under the fitted models.
+
+An experiment shows the lift among all who are silent, of whom nobody sees who has left: the models say which share has.
+"""
+
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from clvsim.errors import ConfigError, Problem
+from clvsim.interventions.base import OfferTerms
+from clvsim.models.around.several import several_of
+from clvsim.models.fitted import FittedModels
+from clvsim.models.revenue import FittedCustomers
+from clvsim.simulation.people import reachable
+from clvsim.simulation.plan import RunPlan, ScenarioPlan
+from clvsim.types import CustomerSummary
+
+LEAST_LOST = 0.05  # below it a lift among all says nothing of those who have left
+NEVER_LOST = ("bg_nbd", "bg_cnbd")  # models under which nobody has left who ordered once
+
+
+class Silent(NamedTuple):
+    """Customers who have been silent for as long as a win-back asks, per draw: how many, the share who are there, and
+    the share who order within its time anyway, both (draws,). Nobody is silent: the average newcomer who ordered once.
+    """
+
+    customers: int
+    alive: np.ndarray
+    active: np.ndarray
+
+
+class Answers(NamedTuple):
+    """Chances that an invitation brings somebody who has left back, and somebody who is there to the shop, (draws,);
+    and the share of draws in which one of them would have to be above 1."""
+
+    lost: np.ndarray
+    living: np.ndarray
+    clipped: float
+
+
+def answers_of(lift: np.ndarray, living: float, silent: Silent) -> Answers:
+    """Chances with which of all silent customers `lift` more order, of whom a share `living` is there.
+
+    Among those who are there only somebody who would not order in time anyway can be counted in a lift.
+    """
+    lost = _chance(lift * (1.0 - living), 1.0 - silent.alive)
+    there = _chance(lift * living, silent.alive - silent.active)
+    clipped = float(np.mean((lost > 1.0) | (there > 1.0)))
+    return Answers(np.minimum(lost, 1.0), np.minimum(there, 1.0), clipped)
+
+
+def _chance(share: np.ndarray, among: np.ndarray) -> np.ndarray:
+    """share / among; 0 where nothing is shared out."""
+    with np.errstate(divide="ignore"):
+        return np.where(share > 0.0, share / np.maximum(among, 0.0), 0.0)
+
+
+def with_answers(plan: RunPlan, fitted: FittedModels, summary: CustomerSummary) -> RunPlan:
+    """The plan with the chances that the fitted models give its win-backs, and a note on each.
+
+    Raises ConfigError for models that do not say who has left, and where too few of the silent have.
+    """
+    if not any(scenario.levers.win_backs for scenario in plan.scenarios.values()):
+        return plan
+    if wrong := problem_of(fitted.retention):
+        raise ConfigError([("retention", wrong)])
+    problems: list[Problem] = []
+    notes: list[str] = []
+    scenarios = {}
+    for name, scenario in plan.scenarios.items():
+        offers = []
+        for offer in scenario.levers.offers:
+            if offer.win_back is None:
+                offers.append(offer)
+                continue
+            silent = silent_of(offer, plan, fitted, summary)
+            if (lost := 1.0 - silent.alive.mean()) < LEAST_LOST:
+                problems.append(Problem(f"scenario.{name}.{offer.name}.silent_days", _too_few(offer, silent, lost)))
+            answers = answers_of(offer.win_back.lift, offer.win_back.living, silent)
+            terms = offer.win_back._replace(answers=answers.living)
+            offers.append(replace(offer, take=answers.lost, win_back=terms))
+            notes.append(_note(scenario, offer, silent, answers))
+        scenarios[name] = replace(scenario, levers=replace(scenario.levers, offers=tuple(offers)))
+    if problems:
+        raise ConfigError(problems)
+    return replace(plan, scenarios=scenarios, notes=(*plan.notes, *dict.fromkeys(notes)))
+
+
+def problem_of(retention: Any) -> str:
+    """Why win-backs cannot be simulated with a model; "" where they can. Contracts skip them anyway."""
+    shared = several_of(retention)
+    kinds = [one.kind for one in shared.models] if shared else [retention.kind]
+    if never := [kind for kind in kinds if kind in NEVER_LOST]:
+        return (
+            f"under {', '.join(never)} nobody has left who ordered once, so that a win-back has nobody to bring back; "
+            "choose retention=auto, mbg_nbd, mbg_cnbd or pareto_nbd"
+        )
+    if not retention.renewing and retention.interval_days:
+        return f"{retention.kind} has orders at fixed opportunities, to which a win-back cannot bring anybody; drop it"
+    return ""
+
+
+def silent_of(offer: OfferTerms, plan: RunPlan, fitted: FittedModels, summary: CustomerSummary) -> Silent:
+    """As of today; see `Silent`."""
+    assert offer.win_back is not None
+    least, most = offer.silent_days
+    rows = np.flatnonzero(reached(offer, plan, fitted, summary, least, most))
+    draws, days = plan.simulation.draws, offer.win_back.within_days
+    if not rows.size:
+        return newcomers_silent_for(least, days, fitted, draws)
+    customers = FittedCustomers.of(fitted, summary, draws)
+    alive, active = np.zeros(draws), np.zeros(draws)
+    size = plan.simulation.shard_customers
+    for some in (customers.part(rows[low : low + size]) for low in range(0, rows.size, size)):
+        at = some.life, some.histories
+        alive += some.retention.probability_alive(*at, some.days_per_unit).sum(axis=1)
+        active += some.retention.probability_active(*at, days, some.days_per_unit).sum(axis=1)
+    return Silent(rows.size, alive / rows.size, active / rows.size)
+
+
+def reached(
+    offer: OfferTerms, plan: RunPlan, fitted: FittedModels, summary: CustomerSummary, least: float, most: float
+) -> np.ndarray:
+    """Today's customers whom it reaches and who are as silent as it asks, (c,)."""
+    if summary.customers.empty:
+        return np.zeros(0, bool)
+    silent = (summary.customers["T_days"] - summary.customers["recency_days"]).to_numpy(float)
+    groups = np.array([offer.who.reaches(group) for group in plan.layout.groups])
+    return groups[plan.layout.group] & (silent >= least) & (silent <= most) & reachable(fitted, summary)
+
+
+def newcomers_silent_for(days_silent: float, within_days: float, fitted: FittedModels, draws: int) -> Silent:
+    """The average newcomer who ordered once and has been silent ever since."""
+    shared, rows = several_of(fitted.retention), slice(draws)
+    life = fitted.retention_draws(rows)
+    parts = [(share.rows, share.model, share.params) for share in shared.shares(life)] if shared else []
+    alive, active = np.zeros(draws), np.zeros(draws)
+    for where, model, params in parts or [(rows, fitted.retention, life)]:
+        own: Any = model
+        history = own.newborn()._replace(T_days=np.full(1, days_silent))
+        alive[where] = own.probability_alive(params, history, fitted.days_per_unit)[:, 0]
+        active[where] = own.probability_active(params, history, within_days, fitted.days_per_unit)[:, 0]
+    return Silent(0, alive, active)
+
+
+def _too_few(offer: OfferTerms, silent: Silent, lost: float) -> str:
+    whom = f"the {silent.customers:,} customers silent for so long today" if silent.customers else "newcomers"
+    return (
+        f"after {offer.silent_days[0]:g} days of silence only {lost:.1%} of {whom} have left, so that a lift among all "
+        "does not say how many of these come back; wait longer, or use a campaign, whose offer those who are there take"
+    )
+
+
+def _note(scenario: ScenarioPlan, offer: OfferTerms, silent: Silent, answers: Answers) -> str:
+    title, lost = scenario.compiled.description.title, 1.0 - silent.alive.mean()
+    whom = (
+        f"the {silent.customers:,} of today's customers who are silent for so long"
+        if silent.customers
+        else f"newcomers who ordered once and not for {offer.silent_days[0]:g} days (no customer is silent for so long)"
+    )
+    lift = offer.win_back.lift.mean() if offer.win_back else 0.0
+    text = (
+        f"“{title}”, {offer.name}: of {whom}, {lost:.0%} have left for good on average over the draws; a lift of "
+        f"{lift:.1%} of all then means that {answers.lost.mean():.1%} of those who have left come back"
+    )
+    if answers.living.any():
+        text += f", and {answers.living.mean():.1%} of those who are there order sooner"
+    if answers.clipped:
+        text += f". In {answers.clipped:.0%} of the draws the lift is more than the models let come, and all answer"
+    return text + "."
