@@ -171,7 +171,7 @@ def kernel_life(opened: Opened, path: state.Path, case: Case, customer: twin_sta
             -1.0,
         ),
         state.Budget(life.traits.limit - life.budget, life.traits.limit, not life.lost),
-        state.Terms(life.pace, life.speed / life.pace, heals, life.owed),
+        state.Terms(life.pace, life.speed / life.pace, heals, life.owed, life.size),
         state.Purse(life.value, life.own, math.inf if life.repaid else -math.inf),
         state.Listing(listed, life.leaves, life.leaves if life.on_list else math.inf),
         table,

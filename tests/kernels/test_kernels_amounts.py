@@ -171,7 +171,10 @@ def test_deviates() -> None:
     ("owed", "amount", "left", "later"), [(0.0, 10.0, 10.0, 0.0), (4.0, 10.0, 6.0, 0.0), (25.0, 10.0, 0.0, 15.0)]
 )
 def test_later_orders_lose_what_offers_displaced(owed: float, amount: float, left: float, later: float) -> None:
-    assert AMOUNTS.collect_displaced(Terms(0.8, 0.9, 7.0, owed), amount) == (left, Terms(0.8, 0.9, 7.0, later))
+    assert AMOUNTS.collect_displaced(Terms(0.8, 0.9, 7.0, owed, 1.3), amount) == (
+        left,
+        Terms(0.8, 0.9, 7.0, later, 1.3),
+    )
     life = replace(next(moments(random_case(37))).twin, owed=owed)
     assert (twin.displaced(life, amount), life.owed) == (left, later)
 

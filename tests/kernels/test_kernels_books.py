@@ -124,7 +124,7 @@ def test_active_customers(kind: str, lost: bool) -> None:
         heads = BOOKS.units(1.0, path.head_unit)
         BOOKS.activate(run, book, path, path.start, heads)
         BOOKS.activate_age(run, book, path, path.start, heads)
-        twin.activate(case, records, moment.customer)
+        twin.activate(case, records, moment.customer, path.start)
         day = moment.twin.day if lost else path.end
         ended += path.end < run.stop
         BOOKS.close(run, book, path, day, not lost)

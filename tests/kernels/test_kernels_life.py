@@ -62,12 +62,12 @@ def test_a_life_begins(kind: str) -> None:
         opened, path, out = moment.opened, moment.path, moment.opened.out
         for ledger in out:
             ledger[...] = 0
-        life = LIFE.begin_life(opened.ground, opened.rare, path, moment.life.listing)
+        life = LIFE.begin_life(opened.ground, opened.rare, path, moment.life.listing, True)
         assert life == kernel_life(opened, path, moment.case, moment.customer, moment.twin)._replace(budget=life.budget)
         assert life.now == Moment(path.start, -1.0, path.start, 0, 0, False)
         assert life.budget == Budget(0.0, -1.0, True)
         assert (life.terms, life.purse) == (
-            Terms(moment.path.rate, 1.0, math.inf, 0.0),
+            Terms(moment.path.rate, 1.0, math.inf, 0.0, 1.0),
             Purse(0.0, 0.0, -math.inf),
         )
         assert out.calendar[path.w, path.half, ks.ACTIVE, 0, int(path.start * 12 / 365.25)] == round(path.head_unit)

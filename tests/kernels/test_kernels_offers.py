@@ -120,17 +120,19 @@ def test_damping_heals(kind: str) -> None:
         memory = moment.opened.deals.memory.reshape(ks.MEMORIES, count)
         memory[ks.DAMPING] = -0.2
         now, damping = moment.life.now._replace(t=70.0, due=100.0, guess=100.0), np.exp(-0.2 * count)
-        life = moment.life._replace(now=now, terms=moment.life.terms._replace(pace=0.7, damping=damping, heals=70.0))
+        life = moment.life._replace(
+            now=now, terms=moment.life.terms._replace(pace=0.7, damping=damping, heals=70.0, size=1.3)
+        )
         run = moment.run._replace(paced=False)
         after, terms = OFFERS.at_healing(moment.opened.deals, run, moment.weeks, moment.opened.rare, moment.path, life)
         np.testing.assert_allclose(memory[ks.DAMPING], -0.1)
-        assert terms == pytest.approx((0.7, np.exp(-0.1 * count), 77.0, life.terms.owed))
+        assert terms == pytest.approx((0.7, np.exp(-0.1 * count), 77.0, life.terms.owed, 1.3))
         left = 30.0 * np.exp(-0.1 * count)
         assert after.due == (100.0 if case.at_intervals else pytest.approx(70.0 + left))
         memory[ks.DAMPING] = -1.5e-4
         _, terms = OFFERS.at_healing(moment.opened.deals, run, moment.weeks, moment.opened.rare, moment.path, life)
         assert not memory[ks.DAMPING].any()
-        assert terms == (0.7, 1.0, np.inf, life.terms.owed)
+        assert terms == (0.7, 1.0, np.inf, life.terms.owed, 1.3)
 
 
 def all_taken(case: Case, refund: float) -> Case:

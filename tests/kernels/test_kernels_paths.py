@@ -99,10 +99,10 @@ def test_without_room_for_traits_nothing_is_kept() -> None:
 
 def test_a_push_is_applied_once() -> None:
     life = next(moments(random_case(54))).life
-    life = life._replace(terms=life.terms._replace(pace=0.8, damping=0.5, heals=math.inf, owed=5.0))
+    life = life._replace(terms=life.terms._replace(pace=0.8, damping=0.5, heals=math.inf, owed=5.0, size=1.3))
     push = Push(gain=7.0, sold=9.0, hazard=0.25, factor=0.5, damping=0.0, owed=3.0)
-    assert PATHS.apply_push(life, push).terms == (0.4, 0.5, math.inf, 8.0)
+    assert PATHS.apply_push(life, push).terms == (0.4, 0.5, math.inf, 8.0, 1.3)
     after = PATHS.apply_push(life, push._replace(damping=math.log(0.5)))
-    assert after.terms == (0.4, 0.25, 7.0 * (int(life.now.t / 7) + 1), 8.0)
+    assert after.terms == (0.4, 0.25, 7.0 * (int(life.now.t / 7) + 1), 8.0, 1.3)
     assert after.budget == life.budget._replace(spent=life.budget.spent + 0.25)
     assert after._replace(terms=life.terms, budget=life.budget) == life

@@ -26,7 +26,7 @@ RENAMED = {
 }
 SCALARS = {
     "rates": ("stages_done",),
-    "mixture": ("components",),
+    "mixture": ("components", "living"),
     "shares": ("given",),
     "grid": (
         *("interval", "certain", "interval_columns", "exponent_columns", "pausing"),

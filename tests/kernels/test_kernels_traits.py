@@ -28,7 +28,7 @@ def started(kind: dict[str, Any], **options: Any) -> list[Moment]:
 def test_a_living_customer(kind: str) -> None:
     """The twin draws the same; what is drawn when needed is not there yet."""
     for moment in started(KINDS[kind]):
-        own = TRAITS.draw_traits(moment.opened.ground, moment.opened.rare, moment.path)
+        own = TRAITS.draw_traits(moment.opened.ground, moment.opened.rare, moment.path, False)
         assert own == moment.life.own
         assert (own.eta, own.nu, own.chance) == (-1.0, -1.0, -1.0)
 
@@ -37,7 +37,7 @@ def test_without_mixtures_the_first_gap_has_the_stages_of_the_call() -> None:
     """A loop that does not know mixtures reads the number of stages from the rates."""
     case = random_case(6, regularity=3)
     for moment in moments(case):
-        own = TRAITS.draw_traits(moment.opened.ground, None, moment.path)
+        own = TRAITS.draw_traits(moment.opened.ground, None, moment.path, False)
         assert own == moment.life.own
         assert own.first_gap == 3 - case.laws.stages_done[0]
 
@@ -48,7 +48,7 @@ def test_components_have_their_weights() -> None:
     opened, seen = Opened(case), np.zeros((200, 3))
     for customer in customers(case):
         path = opened.path(customer.w, customer.c)
-        part, stages_done = TRAITS.component_of(opened.rare.mixture, path)
+        part, stages_done = TRAITS.component_of(opened.rare.mixture, path, False)
         component = twin.component_of(case.laws, customer.column, customer.draws)
         assert part == 3 * customer.column + component
         assert stages_done == case.laws.stages_done[component]
@@ -80,7 +80,7 @@ def test_what_a_path_draws_is_kept_for_the_other_scenarios() -> None:
     for moment in started({"law": "both"}):
         ground, path = moment.opened.ground, moment.path
         kept, law = ground.kept, moment.customer.law
-        TRAITS.draw_traits(ground, None, path)
+        TRAITS.draw_traits(ground, None, path, False)
         TRAITS.eta_of(ground.exits, kept, path, moment.life.own)
         TRAITS.limit_of(kept.limit, path)
         drawn, traits = moment.twin.traits, moment.opened.inputs.traits
@@ -89,7 +89,7 @@ def test_what_a_path_draws_is_kept_for_the_other_scenarios() -> None:
         assert traits.eta[at] == pytest.approx(drawn.eta, rel=1e-12)
         for array in (traits.rate, traits.mu, traits.eta, traits.limit):
             array[at] = 0.125
-        own = TRAITS.draw_traits(ground, None, path)
+        own = TRAITS.draw_traits(ground, None, path, False)
         assert (own.rate, own.mu) == (0.125, 0.125)
         assert TRAITS.eta_of(ground.exits, kept, path, own).eta == 0.125
         assert TRAITS.limit_of(kept.limit, path) == 0.125

@@ -24,7 +24,7 @@ class Traits:
     limit: float  # survival budget
 
 
-def component_of(laws: Laws, column: int, draws: Draws, lost: bool) -> int:
+def component_of(laws: Laws, column: int, draws: Draws, lost: bool = False) -> int:
     """Which component of a mixture the customer belongs to; those of the lost stand behind those of the living."""
     components = laws.stages_done.size
     if components == 1:
