@@ -12,7 +12,7 @@ from clvsim.errors import MOST, ConfigError, Problem, more_problems
 from clvsim.files import choices
 from clvsim.models import RETENTION, SPEND, stated
 from clvsim.models.around.several import KIND as AUTO
-from clvsim.models.auto import Auto
+from clvsim.models.auto import Auto, win_back_problem
 from clvsim.models.config import FitConfig
 from clvsim.models.protocol import RetentionModel, SpendModel
 from clvsim.models.spend.fixed_price import FixedPrice
@@ -86,6 +86,18 @@ def validate(raw: Mapping[str, Any]) -> RunConfig:
     problems += _survivor_problems(config) + _stated_problems(config)
     if problems:
         raise ConfigError(dict.fromkeys(problems))
+    return _with_who_can_be_lost(config)
+
+
+def _with_who_can_be_lost(config: RunConfig) -> RunConfig:
+    """The configuration with models that have somebody to win back, where a scenario asks for that."""
+    placed = (item for name in config.names for item in scenarios.placed_interventions(name, config.library))
+    if not any(item.intervention.wins_back for item in placed):
+        return config
+    if isinstance(config.retention, Auto):
+        return config.model_copy(update={"retention": config.retention.model_copy(update={"lost_after_one": True})})
+    if what := win_back_problem(config.retention):
+        raise ConfigError([Problem("retention", what)])
     return config
 
 

@@ -22,7 +22,17 @@ from clvsim.models import RETENTION, cache, elsewhere
 from clvsim.models.around.levels import Poolable, Scale
 from clvsim.models.around.path import PathPrior
 from clvsim.models.around.season import Seasonable
-from clvsim.models.around.several import KIND, MODEL, Several, moved, named, own_of, shared_out, van_der_corput
+from clvsim.models.around.several import (
+    KIND,
+    MODEL,
+    Several,
+    moved,
+    named,
+    own_of,
+    several_of,
+    shared_out,
+    van_der_corput,
+)
 from clvsim.models.config import FitConfig
 from clvsim.models.fit import ModelDraws, as_of, fit
 from clvsim.models.fitted import FittedModels, expected_portfolio_orders
@@ -49,7 +59,8 @@ class Auto(Seasonable, Poolable):
 
     `season`, `promotions`, `pool`, `covariates` go to every member; one that does not know a key that is used is left
     out. `discrepancy_sd`: scale of the half-normal prior on how far the log of all orders ahead is off beyond what the
-    models disagree about; 0 switches the layer off.
+    models disagree about; 0 switches the layer off. `lost_after_one` leaves out members under which nobody has left who
+    ordered once: a run with win-backs sets it, which would have nobody to bring back there.
     """
 
     WHO_IS_LOST: ClassVar[str] = ""  # what the models say that have a share
@@ -60,6 +71,7 @@ class Auto(Seasonable, Poolable):
     kind: Literal["auto"] = KIND
     members: Annotated[tuple[str, ...], Field(max_length=32)] = MEMBERS
     discrepancy_sd: Share = 0.05
+    lost_after_one: bool = False
 
     @field_validator("members")
     @classmethod
@@ -86,13 +98,34 @@ class Auto(Seasonable, Poolable):
         sections, out = {}, {}
         for name in self.members:
             unknown = [key for key in self.shared if key not in fields(name)]
-            if unknown:
+            if self.lost_after_one and stays_after_one(name):
+                out[name] = "under it nobody has left who ordered once, and win-backs are for those who have"
+            elif unknown:
                 out[name] = f"it knows no retention.{unknown[0]}"
             else:
                 sections[name] = RETENTION[name](**self.shared)
         if not sections:
             raise ConfigError([("retention.members", f"no member is left: {'; '.join(out.values())}")])
         return sections, out
+
+
+def stays_after_one(name: str) -> bool:
+    """Whether under a model nobody has left who ordered once."""
+    return getattr(RETENTION.get(name), "LOST_AT_BIRTH", 1) == 0
+
+
+def win_back_problem(retention: Any) -> str:
+    """Why win-backs cannot be simulated with a model; "" where they can. Contracts skip them anyway."""
+    shared = several_of(retention)
+    kinds = [one.kind for one in shared.models] if shared else [retention.kind]
+    if never := [kind for kind in kinds if stays_after_one(kind)]:
+        return (
+            f"under {', '.join(never)} nobody has left who ordered once, so that a win-back has nobody to bring back; "
+            "choose retention=auto, mbg_nbd, mbg_cnbd or pareto_nbd"
+        )
+    if not retention.renewing and retention.interval_days:
+        return f"{retention.kind} has orders at fixed opportunities, to which a win-back cannot bring anybody; drop it"
+    return ""
 
 
 def fields(name: str) -> Mapping[str, Any]:

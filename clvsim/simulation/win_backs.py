@@ -11,6 +11,7 @@ import numpy as np
 from clvsim.errors import ConfigError, Problem
 from clvsim.interventions.base import OfferTerms
 from clvsim.models.around.several import several_of
+from clvsim.models.auto import win_back_problem
 from clvsim.models.fitted import FittedModels
 from clvsim.models.revenue import FittedCustomers
 from clvsim.simulation.people import reachable
@@ -18,7 +19,6 @@ from clvsim.simulation.plan import RunPlan, ScenarioPlan
 from clvsim.types import CustomerSummary
 
 LEAST_LOST = 0.05  # below it a lift among all says nothing of those who have left
-NEVER_LOST = ("bg_nbd", "bg_cnbd")  # models under which nobody has left who ordered once
 
 
 class Silent(NamedTuple):
@@ -64,7 +64,7 @@ def with_answers(plan: RunPlan, fitted: FittedModels, summary: CustomerSummary) 
     """
     if not any(scenario.levers.win_backs for scenario in plan.scenarios.values()):
         return plan
-    if wrong := problem_of(fitted.retention):
+    if wrong := win_back_problem(fitted.retention):
         raise ConfigError([("retention", wrong)])
     problems: list[Problem] = []
     notes: list[str] = []
@@ -86,20 +86,6 @@ def with_answers(plan: RunPlan, fitted: FittedModels, summary: CustomerSummary) 
     if problems:
         raise ConfigError(problems)
     return replace(plan, scenarios=scenarios, notes=(*plan.notes, *dict.fromkeys(notes)))
-
-
-def problem_of(retention: Any) -> str:
-    """Why win-backs cannot be simulated with a model; "" where they can. Contracts skip them anyway."""
-    shared = several_of(retention)
-    kinds = [one.kind for one in shared.models] if shared else [retention.kind]
-    if never := [kind for kind in kinds if kind in NEVER_LOST]:
-        return (
-            f"under {', '.join(never)} nobody has left who ordered once, so that a win-back has nobody to bring back; "
-            "choose retention=auto, mbg_nbd, mbg_cnbd or pareto_nbd"
-        )
-    if not retention.renewing and retention.interval_days:
-        return f"{retention.kind} has orders at fixed opportunities, to which a win-back cannot bring anybody; drop it"
-    return ""
 
 
 def silent_of(offer: OfferTerms, plan: RunPlan, fitted: FittedModels, summary: CustomerSummary) -> Silent:

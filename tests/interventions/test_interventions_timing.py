@@ -187,6 +187,8 @@ KINDS: dict[str, dict[str, Any]] = {
     "referral": {"kind": "referral", "per_order": 0.1},
     "funnel": {"kind": "funnel", "share": 0.1, "first": {"buy": 0.1}},
     "membership": {"kind": "membership", "take": 0.1, "price": 5.0, "churn": 0.1},
+    "win_back": {"kind": "win_back", "silent_days": 90, "lift": 0.1},
+    "next_product": {"kind": "next_product", "outgrown": 0.1, "take": 0.1},
     "contact": {"kind": "contact", "per_month": 1.0, **EXISTING},
     "month": {"kind": "cost", "per": "month", "amount": 5.0},
     "once": {"kind": "cost", "per": "once", "amount": 5.0},
@@ -210,6 +212,8 @@ NEVER = [
      "it acts by whole weeks, and the middle of none lies in it; customers and newcomers are followed for 9 months"),
     ("offer", {"start_date": "2026-10-03"}, LATE),
     ("membership", {"start_date": "2026-10-03"}, LATE),
+    ("win_back", {"start_month": 9}, f"{LATE}; customers and newcomers are followed {ALL_FOLLOWED}"),
+    ("next_product", {"start_date": "2026-10-03"}, LATE),
     ("funnel", {"start_month": 3}, f"{LATE}; newcomers arrive for 3 months"),
     ("referral", {"start_month": 3}, f"{LATE}; newcomers arrive for 3 months, 2026-01-01 to 2026-04-02"),
     ("pulse", {"start_month": 5}, "from month 5 can never act: none of its 6 weeks, dip and all, is over in time; "

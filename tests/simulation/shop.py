@@ -12,6 +12,7 @@ import yaml
 
 from clvsim.models.fitted import FittedModels
 from clvsim.models.retention.bg_nbd import BgNbd
+from clvsim.models.retention.mbg_nbd import MbgNbd
 from clvsim.models.spend.gamma_gamma import GammaGamma
 from clvsim.scenario import BASELINE, Scenario
 from clvsim.simulation import Simulation, simulate
@@ -23,13 +24,20 @@ CONFIGS = Path(__file__).parents[2] / "configs"
 # Maximum likelihood on CDNOW: Fader, Hardie & Lee 2005 (Table 2), weeks; Fader & Hardie 2013, dollars.
 BG_NBD = {"r": 0.2426, "alpha": 4.4136, "a": 0.7929, "b": 2.4259}
 GAMMA_GAMMA = {"p": 6.25, "q": 3.74, "gamma": 15.44, "first_order_factor": 0.94}
+BG, MBG = BgNbd(), MbgNbd()
 CALM = EnvironmentConfig(sd_prior=0.0)
 
 
 def posterior(
-    draws: int, spread: float = 0.0, unit: str = "week", money: float = 1.0, **changed: float
+    draws: int,
+    spread: float = 0.0,
+    unit: str = "week",
+    money: float = 1.0,
+    model: BgNbd | MbgNbd = BG,
+    **changed: float,
 ) -> FittedModels:
-    """The published values in every draw; with `spread`, lognormal around them with that sd."""
+    """The published values in every draw; with `spread`, lognormal around them with that sd. `model`: another one with
+    the same parameters."""
     r = np.random.default_rng(20)
     values = {**BG_NBD, **GAMMA_GAMMA, **changed}
     samples = {name: value * np.exp(spread * r.standard_normal(draws)) for name, value in values.items()}
@@ -37,7 +45,7 @@ def posterior(
     samples["gamma"] = samples["gamma"] * money
     samples["q"] = np.maximum(samples["q"], 1.01)  # below 1 the mean spend does not exist
     life, spend = ({name: samples[name] for name in names} for names in (BG_NBD, GAMMA_GAMMA))
-    return FittedModels(BgNbd(), GammaGamma(), Posterior(life, spend, unit))
+    return FittedModels(model, GammaGamma(), Posterior(life, spend, unit))
 
 
 def with_draws(fitted: FittedModels, **changed: Any) -> FittedModels:

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from shop import CALM, assert_same_ledger, channels, error, ledger, line, posterior, run, scenarios, shop
+from shop import CALM, MBG, assert_same_ledger, channels, error, ledger, line, posterior, run, scenarios, shop
 
 from clvsim import metrics
 from clvsim.scenario import BASELINE, problems
@@ -141,6 +141,34 @@ def test_a_membership_is_priced_by_trials_charges_and_orders() -> None:
     assert np.all(orders[:, 1:, 0] >= -1e-6)
     assert np.all(orders[:, :, 0].sum(axis=-1) <= ordered[:, :, 0].sum(axis=-1) + 1e-6)
     assert orders[:, :, 0].sum() > 1.05 * newcomers[:, :, 0].sum()  # the first order, and some of those after it
+
+
+def test_a_win_back_costs_its_messages_and_coupons() -> None:
+    lever = {"kind": "win_back", "silent_days": 60, "lift": 0.2, "cost": 0.7, "coupon": 4.0, "redeemed": 0.5}
+    sim = run(scenarios(back={"back": lever}), draws=40, acquisition=channels(), fitted=posterior(40, model=MBG))
+    book = ledger(sim, "back")
+    written, used, won = (line(book, account, "back") for account in ("contacts", "coupons_used", "won_back"))
+    np.testing.assert_allclose(line(book, "cost_contact", "back"), 0.7 * written, rtol=1e-12)
+    np.testing.assert_allclose(line(book, "cost_incentive", "back"), 4.0 * used, rtol=1e-12)
+    assert 0 < won[:, :, 0].sum() < used[:, :, 0].sum()  # who comes back uses one, and half of the others
+    orders, usual = (line(ledger(sim, name), "orders", "orders")[:, :, 0].sum() for name in ("back", BASELINE))
+    assert orders - usual >= won[:, :, 0].sum() - 1e-6
+
+
+def test_a_next_product_moves_as_many_as_it_keeps() -> None:
+    """Of those who would have left a share of outgrown times take goes over; spend is theirs afterwards."""
+    lever = {"kind": "next_product", "outgrown": 0.5, "take": 0.6, "spend": 1.0}
+    sim = run(scenarios(next={"next": lever}), draws=200, acquisition=channels(), fitted=posterior(200, model=MBG))
+    book = ledger(sim, "next")
+    would, moved = (line(book, account, "next")[:, :, 0].sum() for account in ("would_have_left", "moved_on"))
+    assert abs(moved / would - 0.3) < 4 * np.sqrt(0.21 / would)
+    paid = [
+        np.divide(
+            *(line(ledger(sim, name), account, "orders")[:, :, 0].sum() for account in ("revenue_orders", "orders"))
+        )
+        for name in ("next", BASELINE)
+    ]
+    assert paid[0] > 1.01 * paid[1]
 
 
 def test_a_referral_costs_its_reward_and_brings_a_customer() -> None:

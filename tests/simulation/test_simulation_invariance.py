@@ -9,6 +9,7 @@ import pytest
 from shop import (
     CALM,
     CONFIGS,
+    MBG,
     assert_same,
     assert_same_ledger,
     channels,
@@ -45,14 +46,20 @@ PLAN = {
 }
 
 
+LIVES = {
+    "back": {"kind": "win_back", "silent_days": 60, "lift": 0.1, "living": 0.3, "coupon": 2.0, "cost": 0.1},
+    "next": {"kind": "next_product", "outgrown": 0.5, "take": 0.5, "rate": -0.1, "spend": 0.2},
+}
+
+
 def everything(**config: Any) -> Simulation:
     settings: dict[str, Any] = {
         "draws": 10,
         "acquisition": channels(),
         "environment": STORMY,
-        "fitted": posterior(12, spread=0.1),
+        "fitted": posterior(12, spread=0.1, model=MBG),
     }
-    return run(scenarios(plan=PLAN, email={"email": PLAN["email"]}), **(settings | config))
+    return run(scenarios(plan=PLAN, email={"email": PLAN["email"]}, lives=LIVES), **(settings | config))
 
 
 @pytest.fixture(scope="module")
@@ -105,8 +112,8 @@ def test_first_replicate_is_the_run_without(reference: Simulation) -> None:
 
 
 def test_another_scenario_changes_nothing(reference: Simulation) -> None:
-    library = scenarios(plan=PLAN)
-    alone = run(library, draws=10, acquisition=channels(), environment=STORMY, fitted=posterior(12, spread=0.1))
+    library, fitted = scenarios(plan=PLAN), posterior(12, spread=0.1, model=MBG)
+    alone = run(library, draws=10, acquisition=channels(), environment=STORMY, fitted=fitted)
     for name in (BASELINE, "plan"):
         assert_same_ledger(ledger(alone, name), ledger(reference, name))
 
@@ -155,7 +162,7 @@ def neutral(request: pytest.FixtureRequest) -> Simulation:
     """All shipped scenarios without effect."""
     library = {BASELINE: Scenario(title="x")}
     library |= {name: Scenario.model_validate(without_effect(name)) for name in SHIPPED}
-    return run(library, acquisition=channels(), environment=request.param, fitted=posterior(12, spread=0.1))
+    return run(library, acquisition=channels(), environment=request.param, fitted=posterior(12, spread=0.1, model=MBG))
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -184,6 +191,7 @@ def test_zero_effect(neutral: Simulation, name: str) -> None:
     offers = [m for m in scenario.compiled.mechanisms if isinstance(m, OfferTerms)]
     if offers and not (offers[0].membership or offers[0].referral):  # else nobody joins or comes: nothing is counted
         account = "contacts" if offers[0].is_campaign else "offers_shown"
+        account = "would_have_left" if offers[0].next_product else account
         assert book.total(account).min() > 10
 
 
