@@ -23,9 +23,15 @@ LEVERS = {path.stem: yaml.safe_load(path.read_text(encoding="utf-8")) for path i
 SINGLE = [name for name, tree in LEVERS.items() if any(isinstance(part, dict) for part in tree.values())]
 KEYS = world_keys(1, np.arange(400), 0)
 BOUGHT_ONCE = frozenset({Listing(Between(at_most=1), None)})
+BOUGHT_AGAIN = frozenset({Listing(Between(at_least=2), None)})
 BEST = frozenset({Listing(None, None, Top(share=0.1))})
 GROUPS = (
-    *(Group("existing"), Group("existing", lists=BOUGHT_ONCE), Group("existing", lists=BEST)),
+    *(
+        Group("existing"),
+        Group("existing", lists=BOUGHT_ONCE),
+        Group("existing", lists=BOUGHT_AGAIN),
+        Group("existing", lists=BEST),
+    ),
     Group("new", "", "ads"),
 )
 

@@ -162,13 +162,11 @@ def test_a_next_product_moves_as_many_as_it_keeps() -> None:
     book = ledger(sim, "next")
     would, moved = (line(book, account, "next")[:, :, 0].sum() for account in ("would_have_left", "moved_on"))
     assert abs(moved / would - 0.3) < 4 * np.sqrt(0.21 / would)
-    paid = [
-        np.divide(
-            *(line(ledger(sim, name), account, "orders")[:, :, 0].sum() for account in ("revenue_orders", "orders"))
-        )
-        for name in ("next", BASELINE)
-    ]
-    assert paid[0] > 1.01 * paid[1]
+    revenue, orders = (
+        np.array([line(ledger(sim, name), account, "orders")[:, :, 0].sum() for name in ("next", BASELINE)])
+        for account in ("revenue_orders", "orders")
+    )
+    assert revenue[0] / orders[0] > 1.01 * revenue[1] / orders[1]
 
 
 def test_a_referral_costs_its_reward_and_brings_a_customer() -> None:
