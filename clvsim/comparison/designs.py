@@ -77,21 +77,26 @@ def columns_of(simulation: Simulation, scenario: SimulatedScenario) -> tuple[np.
         isinstance(m, OfferTerms) or (isinstance(m, CostEntry) and m.per == "order")
         for m in scenario.compiled.mechanisms
     )
-    inputs, growth = simulation.inputs[names].to_numpy(float), referred_by(scenario, simulation.draws)
+    inputs, growth = simulation.inputs[names].to_numpy(float), shares_of(scenario, simulation.draws)
     of_counts = decision.features(inputs, effects, growth)
     if not by_order:
         return of_counts, of_counts
     return of_counts, decision.features(inputs, effects, np.column_stack([per_spend(simulation), growth]))
 
 
-def referred_by(scenario: SimulatedScenario, draws: int) -> np.ndarray:
-    """What referrals follow beside logs of inputs: the share of orders that bring somebody, and its square for those
-    whom these bring, (n, 0 or 2)."""
-    shares = [m.take[:draws] for m in scenario.compiled.mechanisms if isinstance(m, OfferTerms) and m.referral]
-    if not shares:
-        return np.empty((draws, 0))
-    share = np.sum(shares, axis=0)
-    return np.column_stack([share, share**2])
+def shares_of(scenario: SimulatedScenario, draws: int) -> np.ndarray:
+    """What is in proportion to a share that varies over orders of magnitude, beside logs of inputs, (n, columns).
+
+    Of referrals the share of orders that bring somebody, and its square for those whom these bring; of a win-back its
+    lift; of a next product the share who go over to it.
+    """
+    offers = [m for m in scenario.compiled.mechanisms if isinstance(m, OfferTerms)]
+    columns = [m.win_back.lift[:draws] for m in offers if m.win_back]
+    columns += [m.take[:draws] for m in offers if m.next_product]
+    if referred := [m.take[:draws] for m in offers if m.referral]:
+        share = np.sum(referred, axis=0)
+        columns += [share, share**2]
+    return np.column_stack(columns) if columns else np.empty((draws, 0))
 
 
 Designs = Mapping[str, Design]

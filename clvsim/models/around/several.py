@@ -275,11 +275,18 @@ def _scattered(parts: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
     return out
 
 
+def _stages_of(law: LifeLaw) -> tuple[float, ...]:
+    """Stages that lie behind, by component: none where a law does not say."""
+    if law.stages_done is None:
+        return (0.0,) * (1 if law.weight is None else law.weight.shape[-1])
+    return tuple(np.asarray(law.stages_done, float))
+
+
 def merged_laws(parts: list[tuple[np.ndarray, LifeLaw]]) -> LifeLaw:
     """One law of all draws. Where some are mixtures, all are: components of equal stages are shared, others side by
     side, and those that a draw does not have weigh nothing."""
     laws = [law for _, law in parts]
-    stages = [(0.0,) if law.stages_done is None else tuple(np.asarray(law.stages_done, float)) for law in laws]
+    stages = [_stages_of(law) for law in laws]
     is_mixture = any(law.weight is not None for law in laws)
     blocks = list(dict.fromkeys(stages)) if is_mixture else []
     start = dict(zip(blocks, np.cumsum([0, *map(len, blocks)])[:-1], strict=True))
