@@ -25,8 +25,8 @@ class CampaignIntervention(Sale):
     Everybody in `who` is written to who is not known to be gone, and costs `cost`: also those who have left without a
     word, who never answer. Contracts are seen to end. The item is sold as that of an offer; taking it is no order.
 
-    Not modelled: a second life of those who have left, an answer that depends on the customer, or people who are put
-    off by what they get (a contact programme has that).
+    Not modelled: a second life of those who have left (a `win_back` has that), an answer that depends on the customer,
+    or people who are put off by what they get (a contact programme has that).
     """
 
     kind: Literal["campaign"]

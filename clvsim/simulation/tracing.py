@@ -300,14 +300,21 @@ def life_of(world: World, block: Block, name: str, scenario: ScenarioPlan) -> li
     if newcomer:
         first = next(i for i, what in enumerate(happened) if what.event == EVENTS[int(ks.TRACE_ORDER)])
         happened[first] = happened[first]._replace(event=FIRST_ORDER)
-    if not np.isin(events[:, 2], (ks.TRACE_DEATH, ks.TRACE_GONE)).any():
+    if is_there_at_the_end(events):
         happened.append(Happening(min(start + world.setting.length_days, world.setting.stop_days), STAYED))
     return sorted(happened, key=lambda what: what.day)
 
 
+def is_there_at_the_end(events: np.ndarray) -> bool:
+    """Whether the last life has not ended, of events by day."""
+    turns = events[np.isin(events[:, 2], (ks.TRACE_DEATH, ks.TRACE_GONE, ks.TRACE_RETURNED)), 2]
+    return turns.size == 0 or bool(turns[-1] == ks.TRACE_RETURNED)
+
+
 def in_order(events: np.ndarray) -> np.ndarray:
     """Events by day; at one moment an order, its offers, each refund behind what it refunds, and at last the loss."""
-    kind, offer = events[:, 2], np.where(events[:, 2] == ks.TRACE_DEATH, np.inf, events[:, 5])
+    kind = events[:, 2]
+    offer = np.select([kind == ks.TRACE_DEATH, kind == ks.TRACE_RETURNED], [np.inf, -np.inf], events[:, 5])
     follows = np.isin(kind, (ks.TRACE_TAKEN, ks.TRACE_DECLINED)) + 2 * (kind == ks.TRACE_REFUND)
     return events[np.lexsort((follows, offer, events[:, 3]))]
 

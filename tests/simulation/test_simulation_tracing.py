@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from shop import channels, ledger, posterior, run, scenarios, shop
+from shop import MBG, channels, ledger, posterior, run, scenarios, shop
 from toys import as_toy
 
 from clvsim.scenario import BASELINE, Scenario
@@ -112,6 +112,34 @@ def test_the_trace_of_everybody_is_the_ledger_of_the_world(toy: str, draw: int) 
         np.testing.assert_allclose(
             own.loc[own["event"] == "opted out"].shape[0], money(book, draw - 1, "opt_outs").sum(), atol=1e-9
         )
+
+
+LIVES: dict[str, dict[str, Any]] = {
+    "back": {"kind": "win_back", "silent_days": 50, "lift": 0.3, "cost": 0.4, "coupon": 3.0, "redeemed": 0.5},
+    "next": {"kind": "next_product", "outgrown": 0.8, "take": 0.7, "rate": 0.5, "spend": 0.4},
+}
+
+
+def test_further_lives_are_followed_too() -> None:
+    """Who comes back and who goes over, with their money; who is there at the end is active in the ledger."""
+    library, fitted, summary = scenarios(lives=LIVES), posterior(DRAWS, spread=0.1, model=MBG), shop(30)
+    shared: dict[str, Any] = {"acquisition": None, "environment": STORMY, "seed": 3}
+    simulation = run(library, fitted=fitted, summary=summary, draws=DRAWS, **shared)
+    plan = plan_of(library, summary, 0.4, shared)
+    table = tracing.trace(plan, fitted, summary, simulation.customers, TraceConfig(customers=50, draw=2))
+    own, book = table[table["scenario"] == "lives"], ledger(simulation, "lives")
+    events = own["event"].value_counts()
+    for event, account in (("comes back", "won_back"), ("uses the coupon", "coupons_used"), ("campaign", "contacts")):
+        np.testing.assert_allclose(events[event], money(book, 1, account).sum())
+        assert events[event] > 2
+    np.testing.assert_allclose(events["goes over to the next product"], money(book, 1, "moved_on").sum())
+    close: dict[str, Any] = {"rtol": 1e-6, "atol": 1e-5}
+    np.testing.assert_allclose(own["revenue"].sum(), money(book, 1, "revenue_orders").sum(), **close)
+    np.testing.assert_allclose(own["cost"].sum(), money(book, 1, *COSTS).sum(), **close)
+    assert events["still there"] == round(money(book, 1, "active_customers")[-1])
+    first = own[own["event"] == "comes back"].iloc[0]
+    same_day = own[(own["customer"] == first["customer"]) & (own["date"] == first["date"])]
+    assert set(same_day["event"]) >= {"comes back", "order", "uses the coupon"}
 
 
 def test_its_money_falls_into_the_ledgers_months() -> None:
