@@ -5,7 +5,7 @@ arrival week; the second half of the table axis is for customers who have opted 
 """
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -145,6 +145,13 @@ def weekly_contacts(programmes: Sequence[ContactProgramme], group: Group, weeks:
         if programme.who.reaches(group):
             sent[:] = programme.per_month * DAYS_PER_WEEK / DAYS_PER_MONTH * programme.when.weekly(weeks)
     return thinned(contacts, programmes[0].cap) if programmes else contacts
+
+
+def left_by_cap(programmes: Sequence[ContactProgramme], groups: tuple[Group, ...], weeks: int) -> dict[str, float]:
+    """By name, the share of what a programme would send to those whom it reaches that its cap leaves it."""
+    free = [replace(programme, cap=None) for programme in programmes]
+    sent, asked = (np.sum([weekly_contacts(p, g, weeks) for g in groups], axis=(0, 2)) for p in (programmes, free))
+    return {p.name: float(a / b) for p, a, b in zip(programmes, sent, asked, strict=True) if b > 0}
 
 
 def stocks(programme: ContactProgramme, contacts: np.ndarray, first_weeks: int) -> tuple[np.ndarray, np.ndarray]:
