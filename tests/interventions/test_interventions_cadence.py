@@ -14,7 +14,7 @@ from clvsim.interventions.cadence import Curve, FrequencyCap
 from clvsim.interventions.contact import ContactIntervention
 from clvsim.interventions.timing import Horizon
 from clvsim.kernels.rng import world_keys
-from clvsim.scenario import CompiledScenario, Scenario, compile_scenario, problems
+from clvsim.scenario import CompiledScenario, Scenario, caps_of, compile_scenario, problems
 from clvsim.simulation.capping import planned, thinned
 from clvsim.simulation.tables import Calendar, Levers, left_by_cap, make_contacts, make_offers, make_tables
 from clvsim.types import DAYS_PER_MONTH
@@ -106,12 +106,21 @@ def test_caps_that_differ_are_refused_and_one_that_caps_nothing() -> None:
 
 def test_a_scenario_is_looked_up_once_by_however_many_ways() -> None:
     """Layers that combine all of the layer below: 2^15 ways to the last one."""
+
+    class Counted(dict[str, Scenario]):
+        looks = 0
+
+        def __getitem__(self, name: str) -> Scenario:
+            self.looks += 1
+            return super().__getitem__(name)
+
     trees: dict[str, Any] = {"n0_0": {"letter": LETTER, "frequency_cap": CAP}, "n0_1": {"sale": SALE}}
     for layer in range(1, 16):
         below = [f"n{layer - 1}_0", f"n{layer - 1}_1"]
         trees |= {f"n{layer}_{i}": {"combine": below} for i in (0, 1)}
-    scenario = compile_scenario("n15_0", library(**trees), KEYS, (OLD, NEW), HORIZON)
-    assert set(caps(scenario).values()) == {FrequencyCap(contacts=4, days=30)}
+    counted = Counted(library(**trees))
+    assert caps_of("n15_0", counted) == {FrequencyCap(contacts=4, days=30)}
+    assert counted.looks < 3 * len(trees)
 
 
 # --- what it leaves of programmes, and what these leave of it --------------------------------------------------------
@@ -126,10 +135,11 @@ def test_programmes_are_thinned_alike_to_the_pace_of_the_cap() -> None:
 
 
 def test_a_programme_at_the_pace_of_its_cap_is_left_as_it_is() -> None:
-    """Rounding takes nothing: every pace with a cap of as many."""
+    """Rounding takes nothing: every pace with a cap of as many, in one programme or in several."""
     for contacts in range(1, 60):
-        weekly = np.full((1, 3), contacts * 7 / DAYS_PER_MONTH)
-        np.testing.assert_array_equal(thinned(weekly, FrequencyCap(contacts=contacts, days=DAYS_PER_MONTH)), weekly)
+        for parts in (1, 3, 7):
+            weekly = np.full((parts, 2), contacts / parts * 7 / DAYS_PER_MONTH)
+            np.testing.assert_array_equal(thinned(weekly, FrequencyCap(contacts=contacts, days=DAYS_PER_MONTH)), weekly)
 
 
 @pytest.mark.parametrize("days", [1.0, 7.0, 10.0, 30.0, 365.0])
@@ -225,6 +235,7 @@ def test_a_curve_shifts_the_rate_by_the_messages_of_the_week() -> None:
     assert tables.budget.any()
     assert tables.opt_out.any()
     assert not programme.fatigue.any()
+    assert programme.goodwill_weight == 0.0  # there is no stock of it
 
 
 def test_a_curve_reads_what_the_cap_leaves() -> None:
