@@ -166,7 +166,7 @@ def _cap_problems(name: str, library: Mapping[str, Scenario]) -> list[Problem]:
     if library[name].frequency_cap and not any(
         item.intervention.kind in WRITING for item in placed_interventions(name, library)
     ):
-        return [Problem(path, f"caps nothing: no lever writes to customers, as kinds {' and '.join(WRITING)} do")]
+        return [Problem(path, f"caps nothing: no lever of kind {', '.join(WRITING)} writes to customers")]
     return []
 
 

@@ -65,10 +65,11 @@ def test_caps_that_are_none(cap: Any) -> None:
 
 def test_it_is_on_all_that_write_to_people_and_on_nothing_else() -> None:
     offer = {"kind": "offer", "take": 0.1, "price": 5.0}
-    levers = {"letter": LETTER, "sale": SALE, "upsell": offer}
+    back = {"kind": "win_back", "silent_days": 200, "lift": 0.02}
+    levers = {"letter": LETTER, "sale": SALE, "upsell": offer, "back": back}
     scenario = compiled(it={"frequency_cap": CAP, **levers})
     cap = FrequencyCap(contacts=4, days=30)
-    assert caps(scenario) == {"letter": cap, "sale": cap, "upsell": None}
+    assert caps(scenario) == {"letter": cap, "sale": cap, "upsell": None, "back": cap}
     assert set(caps(compiled(it=levers)).values()) == {None}
     sentence = "Nobody is written to more than 4 times in 30 days: programmes come first"
     assert sum(sentence in said for said in scenario.description.interventions) == 1
@@ -100,8 +101,10 @@ def test_caps_that_differ_are_refused_and_one_that_caps_nothing() -> None:
     rate = {"kind": "shift", "target": "rate", "size": 0.1}
     (problem,) = problems(library(it={"frequency_cap": CAP, "more": rate}))
     assert problem[0] == "scenario.it.frequency_cap"
-    assert "caps nothing: no lever writes to customers, as kinds contact and campaign do" in problem[1]
+    assert "caps nothing: no lever of kind contact, campaign, win_back writes to customers" in problem[1]
+    back = {"kind": "win_back", "silent_days": 200, "lift": 0.02}
     assert problems(library(it={"frequency_cap": CAP, "combine": ["b"]}, b={"sale": SALE})) == []
+    assert problems(library(it={"frequency_cap": CAP, "back": back})) == []
 
 
 def test_a_scenario_is_looked_up_once_by_however_many_ways() -> None:

@@ -161,7 +161,23 @@ def test_the_window_of_a_ring_that_has_gone_round() -> None:
         assert CAPPING.permits(unplanned, run, path, ON_LIST, sent[-1])
 
 
-@pytest.mark.parametrize("kind", ["campaigns", "campaigns, newcomers", "campaigns, renewals", "campaigns, everything"])
+def test_an_invitation_that_is_withheld_brings_nobody_back() -> None:
+    """Nobody returns by it or uses its coupon, among those who have left and those who have not."""
+    case = random_case(0, **KINDS["win-backs"])
+    kinds = Counter(case.run()[1][:, 2].tolist())
+    assert min(kinds[ks.TRACE_CAMPAIGN], kinds[ks.TRACE_RETURNED], kinds[ks.TRACE_TAKEN]) > 5
+    listed = replace(case, exposed=np.ones(2, bool), contacts=np.ones((1, 2, case.weeks)), contact_price=np.zeros(1))
+    capped = with_cap(listed, 1, 30.0, 1.0)
+    kinds = Counter(capped.run()[1][:, 2].tolist())
+    assert kinds[ks.TRACE_WITHHELD] > 5
+    assert kinds[ks.TRACE_CAMPAIGN] == kinds[ks.TRACE_RETURNED] == 0
+    offered = {int(event[5]) for event in capped.run()[1] if event[2] == ks.TRACE_TAKEN}
+    assert offered <= set(np.flatnonzero(case.offers.occasion == ks.AT_ORDERS).tolist())
+
+
+@pytest.mark.parametrize(
+    "kind", ["campaigns", "campaigns, newcomers", "campaigns, renewals", "campaigns, everything", "win-backs"]
+)
 def test_a_cap_that_never_binds_leaves_every_event(kind: str) -> None:
     case = random_case(3, **KINDS[kind])
     capped = with_cap(case, 1000, 1.0)
