@@ -2,7 +2,8 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
@@ -11,7 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from clvsim import effects
 from clvsim.errors import Problem
 from clvsim.interventions import INTERVENTIONS
-from clvsim.interventions.base import CostEntry, Group, Intervention, Mechanism, Who
+from clvsim.interventions.base import ContactProgramme, CostEntry, Group, Intervention, Mechanism, OfferTerms, Who
+from clvsim.interventions.cadence import WRITING, FrequencyCap
+from clvsim.interventions.contact import ContactIntervention
 from clvsim.interventions.timing import Horizon
 from clvsim.schema import A_NAME, LONGEST_NAME, LONGEST_TEXT, Label, Name, OfKind, Text, is_name
 from clvsim.types import Assumption, ScenarioDescription
@@ -38,7 +41,7 @@ class Scenario(BaseModel):
     `as_written` holds the interventions as the scenario's file has them, before overrides and sweeps; None where there
     is no file, and the scenario itself is what was written. `optimist` holds, by lever, the numbers that its vendors
     promise; with `variant: optimist` they replace those of the file, and the scenario is an example whatever it says.
-    What the user typed stays.
+    What the user typed stays. A `frequency_cap` holds for all levers together, those of combined scenarios too.
     """
 
     model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False, str_max_length=LONGEST_TEXT)
@@ -47,6 +50,7 @@ class Scenario(BaseModel):
     illustrative: bool = False  # the numbers are examples; never the headline on other people's data
     note: Text = ""  # what is known of the lever, and from where
     combine: Annotated[tuple[Name, ...], Field(max_length=MOST_LEVERS)] = ()
+    frequency_cap: FrequencyCap | None = None
     variant: Literal["", "optimist"] = ""
     optimist: dict[str, Any] | None = None
     as_written: dict[str, Any] | None = None
@@ -140,6 +144,32 @@ def _reached(name: str, library: Mapping[str, Scenario], found: dict[str, None])
     return found
 
 
+def caps_of(name: str, library: Mapping[str, Scenario]) -> set[FrequencyCap]:
+    """The cap that a scenario has, or those of the scenarios that it combines, which may differ."""
+    found: set[FrequencyCap] = set()
+    seen: set[str] = set()
+    queue = [name]
+    while queue:
+        if (one := queue.pop()) not in seen:
+            seen.add(one)
+            own = library[one].frequency_cap
+            found |= {own} if own else set()
+            queue += () if own else library[one].combine
+    return found
+
+
+def _cap_problems(name: str, library: Mapping[str, Scenario]) -> list[Problem]:
+    """Caps that differ, and one that caps nothing."""
+    path = f"scenario.{name}.frequency_cap"
+    if len(caps_of(name, library)) > 1:
+        return [Problem(path, "the scenarios that it combines have different ones; state one here for all")]
+    if library[name].frequency_cap and not any(
+        item.intervention.kind in WRITING for item in placed_interventions(name, library)
+    ):
+        return [Problem(path, f"caps nothing: no lever of kind {', '.join(WRITING)} writes to customers")]
+    return []
+
+
 def ambiguous_names(library: Mapping[str, Scenario], names: Sequence[str]) -> tuple[str, ...]:
     """A sentence for each effect of the scenarios `names` whose name stands for more than one definition."""
     found: dict[str, dict[str, str]] = {}
@@ -174,6 +204,7 @@ def problems(library: Mapping[str, Scenario]) -> list[Problem]:
             for repeated, times in sorted(levers.items())
             if times > 1
         ]
+        errors += _cap_problems(name, library)
         if len(levers) > MOST_LEVERS:
             errors.append(Problem(f"scenario.{name}", f"has {len(levers):,} interventions, at most {MOST_LEVERS}"))
         errors += [
@@ -294,21 +325,8 @@ def compile_scenario(
             if np.ptp(draws.values) > 0:
                 inputs[path] = draws.values
             if np.any(draws.values != 0):
-                is_default = item.intervention.is_default(field)
-                assumptions.append(
-                    effects.assumption(
-                        effect,
-                        number.scale,
-                        draws,
-                        path,
-                        number.label,
-                        unit=number.unit or None,
-                        domain=number.domain,
-                        is_default=is_default,
-                        drives=number.drives,
-                    )
-                )
-                if is_default and number.drives:
+                assumptions.append(_assumption(item, field, draws))
+                if item.intervention.is_default(field) and number.drives:
                     defaults.append(number.label)
         if not why_never and (misfit := item.intervention.misfits(values, horizon)):
             problems.append(Problem(item.path, misfit))
@@ -318,13 +336,18 @@ def compile_scenario(
         levers += [item.name] * len(compiled)
     costs_alone = NEEDS_ORDER_RATE in reasons and all(isinstance(m, CostEntry) for m in mechanisms)
     nothing_left = bool(reasons) and (costs_alone or not mechanisms) and name != BASELINE
+    problems += _meeting_curves(name, library, groups)
+    capped = _under_cap(mechanisms, next(iter(caps_of(name, library)), None))
+    sentences += dict.fromkeys(
+        m.cap.sentence() for m in capped if isinstance(m, ContactProgramme | OfferTerms) and m.cap
+    )
     if scenario.note:
         sentences.append(scenario.note)
     parts = [scenario, *(library[placed.origin] for placed in placed_interventions(name, library))]
     declared = any(part.illustrative or part.variant for part in parts)
     return CompiledScenario(
         name=name,
-        mechanisms=tuple(mechanisms),
+        mechanisms=capped,
         inputs=inputs,
         description=ScenarioDescription(
             name=name,
@@ -341,6 +364,48 @@ def compile_scenario(
         problems=tuple(problems),
         levers=tuple(levers),
     )
+
+
+def _assumption(item: PlacedIntervention, field: str, draws: effects.EffectDraws) -> Assumption:
+    """An uncertain number as the page shows it."""
+    effect, number = item.intervention.uncertain()[field]
+    return effects.assumption(
+        effect,
+        number.scale,
+        draws,
+        f"{item.path}.{field}",
+        number.label,
+        unit=number.unit or None,
+        domain=number.domain,
+        is_default=item.intervention.is_default(field),
+        drives=number.drives,
+    )
+
+
+def _under_cap(mechanisms: Sequence[Mechanism], cap: FrequencyCap | None) -> tuple[Mechanism, ...]:
+    """The mechanisms, those that write to people under the cap of their scenario."""
+    return tuple(
+        replace(m, cap=cap) if isinstance(m, ContactProgramme) or (isinstance(m, OfferTerms) and m.is_campaign) else m
+        for m in mechanisms
+    )
+
+
+def _meeting_curves(name: str, library: Mapping[str, Scenario], groups: tuple[Group, ...]) -> list[Problem]:
+    """Programmes with a curve that reach the same people: it is one of all messages, whose gains do not add up."""
+    curves = [
+        item
+        for item in placed_interventions(name, library)
+        if isinstance(item.intervention, ContactIntervention) and item.intervention.curve
+    ]
+    return [
+        Problem(
+            f"{second.path}.curve",
+            f"reaches customers of {first.name}, which has one too: a curve is of all messages that somebody gets, so "
+            "state one programme for them",
+        )
+        for first, second in combinations(curves, 2)
+        if any(first.intervention.who.reaches(g) and second.intervention.who.reaches(g) for g in groups)
+    ]
 
 
 def weakest_evidence(assumptions: Sequence[Assumption]) -> str:

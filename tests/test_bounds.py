@@ -109,7 +109,7 @@ def test_the_walk_reaches_every_section():
     assert {kind.__name__ for kind in INTERVENTIONS.values()} & names == {
         *("OfferIntervention", "ContactIntervention", "CampaignIntervention", "PulseIntervention"),
         "MembershipIntervention",
-        "ReferralIntervention",
+        *("ReferralIntervention", "WinBackIntervention"),
     }
 
 

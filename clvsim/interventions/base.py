@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from clvsim.effects import NON_NEGATIVE, Domain, Effect, EffectKind, Scale, check
+from clvsim.interventions.cadence import Curve, FrequencyCap
 from clvsim.interventions.terms import MembershipTerms, NextProductTerms, ReferralTerms, WinBackTerms
 from clvsim.interventions.timing import Horizon, Period, Schedule, When
 from clvsim.schema import Frozen, Margin, Real
@@ -316,6 +317,7 @@ class OfferTerms:
     referral: ReferralTerms | None = None
     win_back: WinBackTerms | None = None
     next_product: NextProductTerms | None = None
+    cap: FrequencyCap | None = None  # of the scenario, on a campaign
 
     @property
     def is_campaign(self) -> bool:
@@ -349,6 +351,8 @@ class ContactProgramme:
     opt_out_fatigue: float  # ψ
     who: Who
     when: Period
+    curve: Curve | None = None  # κ is then the gain at its peak, and there is no fatigue
+    cap: FrequencyCap | None = None  # of the scenario
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from clvsim.kernels import again, membership, rng
+from clvsim.kernels import again, capping, membership, rng
 from clvsim.kernels.books import count, place_of, post_cohort, units
 from clvsim.kernels.clocks import stretch_due
 from clvsim.kernels.offers import take_offer
@@ -30,6 +30,7 @@ from clvsim.kernels.structs import (
     SILENCE,
     SILENT,
     TRACE_CAMPAIGN,
+    TRACE_WITHHELD,
     WIN_BACK,
 )
 from clvsim.kernels.trace import record
@@ -91,8 +92,10 @@ def reaches(offers, o, run, path):
 
 
 @inline
-def begin(offers, campaigns, run, path):
+def begin(offers, rare, run, path):
     """The first campaigns of a customer."""
+    campaigns = rare.campaigns
+    capping.forget(rare.cap)
     for o in range(offers.count):
         day = math.inf
         reached = reaches(offers, o, run, path)
@@ -120,12 +123,23 @@ def move_on(offers, campaigns, o, run, path, t):
 
 
 @inline
-def write(offers, campaigns, o, run, book, rare, path, place, life):
-    """One campaign's message, and the answer; that to a win-back is not given here."""
-    now, cost = life.now, campaigns.cost[path.w * offers.count + o]
-    move_on(offers, campaigns, o, run, path, now.t)
+def send(offers, o, run, book, rare, path, place, listing, t):
+    """One campaign's message; -> whether it was sent, or else withheld by the cap. Either way the next one is due."""
+    move_on(offers, rare.campaigns, o, run, path, t)
+    if not capping.permits(rare.cap, run, path, listing, t):
+        count(run, book, path, place, BASE_LINES + OFFER_LINES * offers.count)
+        record(rare, path, TRACE_WITHHELD, t, 0.0, o)
+        return False
+    capping.remember(rare.cap, t)
     count(run, book, path, place, BASE_LINES + OFFER_LINES * o + SHOWN)
-    record(rare, path, TRACE_CAMPAIGN, now.t, 0.0, o)
+    record(rare, path, TRACE_CAMPAIGN, t, 0.0, o)
+    return True
+
+
+@inline
+def answer(offers, campaigns, o, run, book, rare, path, place, life):
+    """What one campaign's message costs, and the answer to it; that to a win-back is not given here."""
+    now, cost = life.now, campaigns.cost[path.w * offers.count + o]
     if campaigns.occasion[o] == WIN_BACK:
         return Push(-cost, 0.0, 0.0, 1.0, 0.0, 0.0)
     event = np.int64(now.tick) if campaigns.occasion[o] == SILENCE else np.int64(now.t)
@@ -146,11 +160,13 @@ def at_campaign(ground, offers, contacts, rare, path, life):
             continue
         if campaigns.occasion[o] == MEMBERSHIP:
             push = membership.charge(offers, campaigns, o, run, book, rare, path, place, now.t)
-        else:
-            push = write(offers, campaigns, o, run, book, rare, path, place, life)
+        elif send(offers, o, run, book, rare, path, place, life.listing, now.t):
+            push = answer(offers, campaigns, o, run, book, rare, path, place, life)
             if campaigns.occasion[o] == WIN_BACK:
                 moment = again.invite(offers, campaigns, o, run, ground.weeks, rare, path, life)
                 life = Life(moment, life.own, life.budget, life.terms, life.purse, life.listing, life.row)
+        else:
+            continue
         if push.factor != 1.0 and not at_intervals(rare):
             moment = stretch_due(run, ground.weeks, life, 1.0 / push.factor)
             life = Life(moment, life.own, life.budget, life.terms, life.purse, life.listing, life.row)
@@ -173,7 +189,7 @@ def next_to_the_lost(offers, campaigns, end):
 
 
 @room
-def run_out(ground, offers, rare, path, tick):
+def run_out(ground, offers, rare, path, life):
     """What campaigns cost for somebody who has left without a word, to the end of the window or to the day on which one
     wins the customer back; -> (cost discounted to today, that day or inf, number of the campaign).
     """
@@ -183,15 +199,13 @@ def run_out(ground, offers, rare, path, tick):
         t, o = next_to_the_lost(offers, campaigns, min(path.end, back))
         if o < 0:
             break
-        at = path.w * offers.count + o
-        place = place_of(run, path, t)
-        count(run, ground.book, path, place, BASE_LINES + OFFER_LINES * o + SHOWN)
+        place, at = place_of(run, path, t), path.w * offers.count + o
+        if not send(offers, o, run, ground.book, rare, path, place, life.listing, t):
+            continue
         post_cohort(run, ground.book, place, COHORT_CONTRIBUTION, -units(campaigns.cost[at], path.money_unit))
         total += place.discount * campaigns.cost[at]
-        record(rare, path, TRACE_CAMPAIGN, t, 0.0, o)
-        move_on(offers, campaigns, o, run, path, t)
         if campaigns.occasion[o] == WIN_BACK:
-            day = again.day_of_answer(offers, campaigns, o, path, np.int64(tick), t, offers.take[at])
+            day = again.day_of_answer(offers, campaigns, o, path, np.int64(life.now.tick), t, offers.take[at])
             if day < back:
                 back, by = day, o
     return total, back if back < path.end else math.inf, by

@@ -142,7 +142,7 @@ def build(on: Mechanisms):
                 if deals is not None:
                     offers_room.forget(deals)
                     if rare is not None:
-                        campaigns.begin(deals, rare.campaigns, run, path)
+                        campaigns.begin(deals, rare, run, path)
                 alive = uniform(path.base, rng.ALIVE, 0) < ground.rates.p_alive[path.law]
                 life = begin_life(ground, rare, path, listing, alive)
                 lives = np.int64(0)  # ended so far
@@ -168,7 +168,7 @@ def build(on: Mechanisms):
                         trace.record(rare, path, TRACE_GONE, path.start, 0.0, NO_OFFER)
                     if special:  # noqa: SIM102 (pruned on its own)
                         if not alive and not run.renewing:
-                            written, back, o = campaigns.run_out(ground, deals, rare, path, life.now.tick)
+                            written, back, o = campaigns.run_out(ground, deals, rare, path, life)
                             end = min(path.end, back)
                             life = membership.run_out(ground, deals, contacts, rare, path, life, end)
                             if run.valued:

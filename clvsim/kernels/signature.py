@@ -8,6 +8,7 @@ from clvsim.kernels.compiler import flat, typeof, types
 from clvsim.kernels.state import (
     Books,
     Campaigns,
+    Cap,
     Deals,
     Exits,
     Grid,
@@ -84,7 +85,8 @@ SIGNATURE = types.void(
             ),
             _sample(
                 Offers, key=(1, BITS, True), on_order=(2, FLAG, True), active=(3, FLAG, True),
-                occasion=(1, WHOLE, True), memory=(2, REAL, False), rest=(2, REAL, True),
+                occasion=(1, WHOLE, True), memory=(2, REAL, False), cap=(1, REAL, True), sent=(1, REAL, False),
+                rest=(2, REAL, True),
             ),
             _sample(Contacts, exposed=(1, FLAG, True), cost_discounted=(2, REAL, True), rest=(3, REAL, True)),
             _sample(Clock, flags=(1, WHOLE, True), rest=(1, REAL, True)),
@@ -201,6 +203,7 @@ def rare_of(people, laws, offers, trace):
         ),
         Shares(laws.paid_b.shape[0] > 0, flat(laws.paid_a), flat(laws.paid_b)),
         campaigns_of(people, offers),
+        Cap(offers.cap[0], offers.cap[1], flat(offers.planned), flat(offers.sent)),
         trace,
     )
 

@@ -238,6 +238,15 @@ class Campaigns(NamedTuple):
     last_order: Flat
 
 
+class Cap(NamedTuple):
+    """What one customer is sent at most, by campaigns beside contact programmes; idle where `contacts` is 0."""
+
+    contacts: float
+    days: float
+    planned: Flat  # (groups, weeks)
+    sent: Flat  # of the customer at hand: number, and a ring of days
+
+
 class Rare(NamedTuple):
     """What few runs need, compiled together."""
 
@@ -247,6 +256,7 @@ class Rare(NamedTuple):
     products: Products
     shares: Shares
     campaigns: Campaigns
+    cap: Cap
     trace: Trace
 
 

@@ -135,7 +135,7 @@ class Tables(NamedTuple):
 class Offers(NamedTuple):
     """One column per offer o; numbers that may be uncertain have shape (w, o).
 
-    `memory` is no input: what the customer at hand has declined. A call needs its own.
+    `memory` and `sent` are no input: what the customer at hand has declined, and been sent. A call needs its own.
     """
 
     key: np.ndarray  # uint64 (o,), hash of the intervention's name
@@ -167,9 +167,12 @@ class Offers(NamedTuple):
     memory: np.ndarray  # (MEMORIES, o): times declined, the present log factor on the rate, the day of the next
     # campaign or charge, 1 + the charges so far (of a next product 1: taken), the member's chance to leave, the last
     # day of a coupon
+    cap: np.ndarray  # (2,) most contacts of a customer in so many days; 0: campaigns have no cap
+    planned: np.ndarray  # (g, k) those of contact programmes in the fullest such window around a week; (0, 0) uncapped
+    sent: np.ndarray  # (1 + most,) how many campaigns the customer was sent, and days of the last ones
 
 
-OFFERS_SHARED = ("key", "on_order", "active", "occasion", "days")  # by all worlds
+OFFERS_SHARED = ("key", "on_order", "active", "occasion", "days", "cap", "planned")  # by all worlds
 
 
 class Contacts(NamedTuple):
@@ -202,6 +205,7 @@ STEADY = 16  # all hazard multipliers are 1 and contacts add none: no table need
 LEVERED = 32  # another scenario of the run has offers, contacts or a margin that varies: one loop serves them all
 
 # Lines that every ledger has; offers and contact programmes append theirs.
+# Of a scenario whose campaigns have a cap, a line of those that it withheld stands behind the offers'.
 # Under more than one tariff, a line for those who repay each of the others stands before those of the programmes.
 REVENUE, GOODS, ORDERS, ACQUIRED, ACTIVE, REPAID, OPTED_OUT, BASE_LINES = constants(8)
 SHOWN, TAKEN, REFUNDED, OFFER_LINES = constants(4)
@@ -271,7 +275,8 @@ TRACE_COLUMNS = 6
     TRACE_LEFT,
     TRACE_RETURNED,
     TRACE_MOVED,
-) = constants(13)
+    TRACE_WITHHELD,
+) = constants(14)
 NO_OFFER = np.int64(-1)
 
 

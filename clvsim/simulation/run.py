@@ -33,10 +33,11 @@ from clvsim.simulation.expected import (
     expected_value,
     value_quantiles,
 )
-from clvsim.simulation.ledger import Economics, Ledger
+from clvsim.simulation.ledger import WITHHELD, Economics, Ledger, Line
 from clvsim.simulation.ledger.assemble import assemble_ledger
 from clvsim.simulation.plan import RunPlan, make_plan
 from clvsim.simulation.referrals import referral_notes, run_referrals
+from clvsim.simulation.tables import left_by_cap
 from clvsim.simulation.win_backs import with_answers
 from clvsim.simulation.worlds import Worlds, make_worlds
 from clvsim.types import DAYS_PER_MONTH, Assumption, CustomerSummary
@@ -276,8 +277,25 @@ def notes_of(plan: RunPlan, fitted: FittedModels, scenarios: Mapping[str, Simula
         *weight_notes(scenario.acquired for scenario in scenarios.values()),
         *lead_notes(scenarios.values()),
         *referral_notes(scenarios.values()),
+        *cap_notes(plan, scenarios),
         *(rate_notes(s.compiled for s in scenarios.values()) if fitted.retention.renewing else ()),
     )
+
+
+def cap_notes(plan: RunPlan, scenarios: Mapping[str, SimulatedScenario]) -> tuple[str, ...]:
+    """What a frequency cap takes from programmes, and how many messages of campaigns it withholds."""
+    notes = []
+    for name, scenario in scenarios.items():
+        levers, book = plan.scenarios[name].levers, scenario.ledger
+        left = left_by_cap(levers.contacts, plan.layout.groups, plan.calendar.weeks)
+        does = [f"leaves {lever} {share:.0%} of what it would send" for lever, share in left.items() if share < 1.0]
+        if levers.cap and (withheld := book.total(WITHHELD.account).mean()) > 0:
+            written = [Line("contacts", offer.name) for offer in levers.offers if offer.cap]
+            sent = book.calendar[:, :, [book.lines.index(one) for one in written], 0].sum(axis=(1, 2, 3)).mean()
+            does.append(f"withholds {withheld:,.0f} of {withheld + sent:,.0f} messages of campaigns, on average")
+        if does:
+            notes.append(f"The frequency cap of “{scenario.compiled.description.title}” {', and '.join(does)}.")
+    return tuple(notes)
 
 
 def lead_notes(scenarios: Iterable[SimulatedScenario]) -> tuple[str, ...]:

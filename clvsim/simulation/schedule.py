@@ -1,6 +1,6 @@
 """What each lever of a scenario does from month to month, as the simulator reads it, averaged over draws."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 from typing import NamedTuple
 
@@ -60,14 +60,16 @@ def schedule(plan: RunPlan, today: date) -> pd.DataFrame:
         )
         for name, scenario in plan.scenarios.items()
         for lever, mechanism in zip(scenario.compiled.levers, scenario.compiled.mechanisms, strict=True)
-        for course in courses(lever, mechanism, plan)
+        for course in courses(lever, mechanism, scenario.levers.contacts, plan)
     ]
     columns = ["scenario", "lever", "who", "what", "month", "begins", "mean"]
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
 
 
-def courses(lever: str, mechanism: Mechanism, plan: RunPlan) -> Iterator[Course]:
-    """What a mechanism does by month."""
+def courses(
+    lever: str, mechanism: Mechanism, programmes: Sequence[ContactProgramme], plan: RunPlan
+) -> Iterator[Course]:
+    """What a mechanism does by month, beside the contact programmes of its scenario."""
     weeks, months = plan.calendar.weeks, plan.layout.months
     month = month_of_week(weeks, months)
     in_month = np.bincount(month, minlength=months)
@@ -95,7 +97,7 @@ def courses(lever: str, mechanism: Mechanism, plan: RunPlan) -> Iterator[Course]
         case OfferTerms():
             yield Course(lever, SHOWN, mean_by_month((mechanism.when.weekly(weeks) > 0).astype(float)))
         case ContactProgramme():
-            yield from courses_of_contacts(lever, mechanism, plan, month)
+            yield from courses_of_contacts(lever, mechanism, programmes, plan, month)
         case CostEntry(per="once"):
             yield Course(lever, MONEY, mechanism.amount.mean() * (np.arange(months) == int(mechanism.when.start_month)))
         case CostEntry(per="month"):
@@ -103,11 +105,14 @@ def courses(lever: str, mechanism: Mechanism, plan: RunPlan) -> Iterator[Course]
             yield Course(lever, MONEY, mechanism.amount.mean() * paid)
 
 
-def courses_of_contacts(lever: str, programme: ContactProgramme, plan: RunPlan, month: np.ndarray) -> Iterator[Course]:
+def courses_of_contacts(
+    lever: str, programme: ContactProgramme, programmes: Sequence[ContactProgramme], plan: RunPlan, month: np.ndarray
+) -> Iterator[Course]:
     """Messages by month, and what they do to the order rate of somebody who gets all of them from today on."""
     weeks, months = plan.calendar.weeks, plan.layout.months
     reached = next((group for group in plan.layout.groups if programme.who.reaches(group)), Group("company"))
-    sent, does = weekly_contacts(programme, reached, weeks), response(programme, reached, weeks, 1)
+    by_name = dict(zip((p.name for p in programmes), weekly_contacts(programmes, reached, weeks), strict=True))
+    sent, does = by_name[programme.name], response(programme, by_name[programme.name], 1)
     yield Course(lever, MESSAGES, np.bincount(month, sent, months))
     log_rate = np.outer(programme.goodwill, does.goodwill[0]) - np.outer(programme.fatigue, does.fatigue[0])
     by_month = np.bincount(month, np.exp(log_rate).mean(axis=0), months)

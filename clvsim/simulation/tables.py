@@ -5,7 +5,7 @@ arrival week; the second half of the table axis is for customers who have opted 
 """
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +18,7 @@ from clvsim.interventions.base import (
     Pulse,
     Shift,
 )
+from clvsim.interventions.cadence import FrequencyCap
 from clvsim.interventions.terms import MembershipTerms
 from clvsim.kernels.structs import (
     ANNIVERSARY,
@@ -40,6 +41,7 @@ from clvsim.kernels.structs import (
     seal,
 )
 from clvsim.scenario import CompiledScenario
+from clvsim.simulation.capping import planned, thinned
 from clvsim.types import DAYS_PER_MONTH, DAYS_PER_WEEK
 
 OCCASIONS = {
@@ -77,6 +79,11 @@ class Levers:
     def win_backs(self) -> tuple[OfferTerms, ...]:
         """Those that bring back customers who have left."""
         return tuple(offer for offer in self.offers if offer.win_back is not None)
+
+    @property
+    def cap(self) -> FrequencyCap | None:
+        """On campaigns, None where there are none; programmes are thinned by theirs (`weekly_contacts`)."""
+        return next((offer.cap for offer in self.offers if offer.cap), None)
 
     @property
     def moves_margin(self) -> bool:
@@ -131,11 +138,20 @@ def rate_sum(shifts: Sequence[Shift], group: Group, draw: np.ndarray, weeks: int
     return steady + np.stack(own, axis=1)
 
 
-def weekly_contacts(programme: ContactProgramme, group: Group, weeks: int) -> np.ndarray:
-    """Contacts per week since today, (weeks,)."""
-    if not programme.who.reaches(group):
-        return np.zeros(weeks)
-    return programme.per_month * DAYS_PER_WEEK / DAYS_PER_MONTH * programme.when.weekly(weeks)
+def weekly_contacts(programmes: Sequence[ContactProgramme], group: Group, weeks: int) -> np.ndarray:
+    """Contacts per week since today, within the cap of their scenario, (programmes, weeks)."""
+    contacts = np.zeros((len(programmes), weeks))
+    for sent, programme in zip(contacts, programmes, strict=True):
+        if programme.who.reaches(group):
+            sent[:] = programme.per_month * DAYS_PER_WEEK / DAYS_PER_MONTH * programme.when.weekly(weeks)
+    return thinned(contacts, programmes[0].cap) if programmes else contacts
+
+
+def left_by_cap(programmes: Sequence[ContactProgramme], groups: tuple[Group, ...], weeks: int) -> dict[str, float]:
+    """By name, the share of what a programme would send to those whom it reaches that its cap leaves it."""
+    free = [replace(programme, cap=None) for programme in programmes]
+    sent, asked = (np.sum([weekly_contacts(p, g, weeks) for g in groups], axis=(0, 2)) for p in (programmes, free))
+    return {p.name: float(a / b) for p, a, b in zip(programmes, sent, asked, strict=True) if b > 0}
 
 
 def stocks(programme: ContactProgramme, contacts: np.ndarray, first_weeks: int) -> tuple[np.ndarray, np.ndarray]:
@@ -156,7 +172,8 @@ def stocks(programme: ContactProgramme, contacts: np.ndarray, first_weeks: int) 
 class Response(NamedTuple):
     """Response of a group to one programme's contacts, per unit of the draw's sizes; each (first_weeks, weeks).
 
-    The log rate changes by κ · goodwill - φ · fatigue in each week. Hazards are cumulative, (first_weeks, weeks + 1).
+    The log rate changes by κ · goodwill - φ · fatigue in each week, `goodwill` being what a stated curve has at the
+    contacts of the week where there is one. Hazards are cumulative, (first_weeks, weeks + 1).
     """
 
     goodwill: np.ndarray
@@ -165,12 +182,13 @@ class Response(NamedTuple):
     opt_out: np.ndarray  # times u0
 
 
-def response(programme: ContactProgramme, group: Group, weeks: int, first_weeks: int) -> Response:
-    contacts = weekly_contacts(programme, group, weeks)
+def response(programme: ContactProgramme, contacts: np.ndarray, first_weeks: int) -> Response:
+    """To the programme's `contacts` by week, (weeks,)."""
     g, f = stocks(programme, contacts, first_weeks)
-    received = contacts * (np.arange(weeks)[None, :] >= np.arange(first_weeks)[:, None])
+    received = contacts * (np.arange(contacts.size)[None, :] >= np.arange(first_weeks)[:, None])
+    per_month = received * DAYS_PER_MONTH / DAYS_PER_WEEK
     return Response(
-        goodwill=-np.expm1(-g),
+        goodwill=np.asarray(programme.curve.gain(per_month)) if programme.curve else -np.expm1(-g),
         fatigue=f**2 / (1 + f),
         hazard=cumulative(received * f),
         opt_out=cumulative(received * np.exp(programme.opt_out_fatigue * f)),
@@ -196,7 +214,12 @@ Responses = tuple[tuple[Response, ...], ...]  # [group][programme]
 def responses(levers: Levers, groups: tuple[Group, ...], calendar: Calendar) -> Responses:
     """The part of the tables that no draw changes."""
     return tuple(
-        tuple(response(p, group, calendar.weeks, arrival_tables(levers, group, calendar)) for p in levers.contacts)
+        tuple(
+            response(programme, contacts, arrival_tables(levers, group, calendar))
+            for programme, contacts in zip(
+                levers.contacts, weekly_contacts(levers.contacts, group, calendar.weeks), strict=True
+            )
+        )
         for group in groups
     )
 
@@ -321,6 +344,7 @@ def make_offers(levers: Levers, groups: tuple[Group, ...], draw: np.ndarray, gro
     def stack(values: Sequence[np.ndarray]) -> np.ndarray:
         return seal(np.stack(values, axis=1)[draw] if values else np.zeros((draw.size, 0)))
 
+    cap = levers.cap
     on_order = np.ones((len(offers), ORDER_NUMBERS), bool)
     active = np.zeros((len(offers), len(groups), weeks), bool)
     for o, offer in enumerate(offers):
@@ -352,7 +376,16 @@ def make_offers(levers: Levers, groups: tuple[Group, ...], draw: np.ndarray, gro
         accept_rate=stack([np.exp(o.accept_rate) for o in offers]),
         **{name: stack(values) for name, values in (membership_terms(offers) | terms_of_lives(offers)).items()},
         memory=np.zeros((MEMORIES, len(offers))),
+        cap=seal(np.array([cap.contacts, cap.days] if cap else [0.0, 0.0])),
+        planned=seal(planned_contacts(levers, groups, weeks) if cap else np.zeros((0, 0))),
+        sent=np.zeros(1 + (cap.contacts if cap else 0)),
     )
+
+
+def planned_contacts(levers: Levers, groups: tuple[Group, ...], weeks: int) -> np.ndarray:
+    """What programmes take of a cap on campaigns, (g, weeks); as in the kernel's `Offers`."""
+    days = levers.cap.days if levers.cap else 0.0
+    return np.stack([planned(weekly_contacts(levers.contacts, g, weeks).sum(axis=0), days) for g in groups])
 
 
 def cost_of_reaching(offer: OfferTerms) -> np.ndarray:
@@ -415,7 +448,7 @@ def days_of(offers: Sequence[OfferTerms]) -> np.ndarray:
 def slice_offers(offers: Offers, rows: slice) -> Offers:
     """Offers of a slice of worlds, with a memory of their own."""
     sliced = Offers(*(v if f in OFFERS_SHARED else seal(v[rows]) for f, v in zip(Offers._fields, offers, strict=True)))
-    return sliced._replace(memory=np.zeros_like(offers.memory))
+    return sliced._replace(memory=np.zeros_like(offers.memory), sent=np.zeros_like(offers.sent))
 
 
 def make_dues(costs: Sequence[CostEntry], groups: tuple[Group, ...], draw: np.ndarray) -> np.ndarray:
@@ -433,9 +466,8 @@ def make_contacts(levers: Levers, groups: tuple[Group, ...], calendar: Calendar)
     """Schedules and costs of contacts, the kernel's struct; no draw changes them."""
     weeks = calendar.weeks
     count = np.zeros((len(levers.contacts), len(groups), weeks))
-    for p, programme in enumerate(levers.contacts):
-        for g, group in enumerate(groups):
-            count[p, g] = weekly_contacts(programme, group, weeks)
+    for g, group in enumerate(groups):
+        count[:, g] = weekly_contacts(levers.contacts, group, weeks)
     price = np.array([p.cost for p in levers.contacts]).reshape(-1, 1, 1)
     discount = calendar.discount()
     return Contacts(

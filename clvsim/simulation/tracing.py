@@ -47,6 +47,7 @@ EVENTS = {
     int(ks.TRACE_LEFT): "ends the membership",
     int(ks.TRACE_RETURNED): "comes back",
     int(ks.TRACE_MOVED): "goes over to the next product",
+    int(ks.TRACE_WITHHELD): "campaign withheld",
 }
 TAKEN_AS = {"membership": "pays for the membership", "referral": "brings a customer", "win_back": "uses the coupon"}
 FIRST_ORDER, COST, MESSAGES, STAYED, NEVER_CAME = "first order", "cost", "messages", "still there", "does not come"
@@ -390,10 +391,10 @@ def messages(world: World, scenario: ScenarioPlan, lived: Lived, block: Block, s
     """What contact programmes send, by month, on the day on which the first of its weeks begins."""
     on_list = np.cumsum(lived.raw.exposure[0], axis=-1)[:, :-1].sum(axis=0) > 0
     month, group = month_of_week(on_list.size, world.plan.layout.months), int(block.people.group[0])
-    joined = int(start / DAYS_PER_WEEK)
-    for number, programme in enumerate(scenario.levers.contacts):
+    joined, programmes = int(start / DAYS_PER_WEEK), scenario.levers.contacts
+    by_week = weekly_contacts(programmes, world.plan.layout.groups[group], on_list.size)
+    for number, (programme, weekly) in enumerate(zip(programmes, by_week, strict=True)):
         sent = np.diff(lived.contacts.count[number, group]) * on_list
-        weekly = weekly_contacts(programme, world.plan.layout.groups[group], on_list.size)
         goodwill, fatigue = (stock[joined] for stock in stocks(programme, weekly, joined + 1))
         for m in np.unique(month[sent > 0]):
             weeks = np.flatnonzero((month == m) & (sent > 0))

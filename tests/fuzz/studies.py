@@ -174,6 +174,34 @@ CORPUS = (
         "title: x\nlever: null",
     ),
     *(
+        f"title: x\nfrequency_cap: {cap}\nmail: {{kind: contact, per_month: 4}}"
+        for cap in (
+            *("4", "null", "[]", "{}", "{contacts: 4}", "{contacts: 4, days: 30, hours: 1}", "${title}"),
+            *("{contacts: 0, days: 30}", "{contacts: -0.0, days: 30}", "{contacts: 1e999, days: 30}"),
+            *("{contacts: .nan, days: .inf}", "{contacts: true, days: 30}", "{contacts: 4, days: 1e-9}"),
+            *(
+                "{contacts: 1000, days: 3660}",
+                "{contacts: 1, days: 1}",
+                "{contacts: {kind: fixed, value: 4}, days: 30}",
+            ),
+        )
+    ),
+    *(
+        f"title: x\nmail: {{kind: contact, per_month: 4, curve: {curve}}}"
+        for curve in (
+            *("7", "null", "{}", "{gain: 0.1}", "{peak_per_month: 7, sharpness: 2.7}", "${..per_month}"),
+            *(
+                f"{{peak_per_month: {peak}, sharpness: {sharpness}, gain: {gain}}}"
+                for peak, sharpness, gain in (
+                    *((0, 2.7, 0.1), (".nan", 2.7, 0.1), (0.01, 20, 0.1), (200, 0.1, -5), (7, 1e308, 0.1)),
+                    *((7, 2.7, 6), (7, 2.7, "x"), (7, 2.7, "{kind: prior, dist: normal, mean: 0.0, sd: 0.1}")),
+                )
+            ),
+        )
+    ),
+    "title: x\nfrequency_cap: {contacts: 4, days: 30}",
+    "title: x\ncombine: [capped_mail]\nfrequency_cap: {contacts: 1, days: 3660}",
+    *(
         "# @package hydra\ntitle: x",
         "# @package _global_.hydra.callbacks\nx: {_target_: os.abort}",
         "# @package a.b\ntitle: x",

@@ -62,6 +62,19 @@ def test_a_burst_and_its_dip() -> None:
     np.testing.assert_array_equal(values[4:], 1.0)
 
 
+def test_messages_are_those_that_a_cap_leaves() -> None:
+    """Of 12 a month 3 are left, a quarter of each programme, and the curve reads those."""
+    curve = {"peak_per_month": 2.0, "sharpness": 2.0, "gain": 0.3}
+    table = by_month(
+        frequency_cap={"contacts": 3, "days": 365.25 / 12},
+        letter={"kind": "contact", "per_month": 8.0, "curve": curve},
+        news={"kind": "contact", "per_month": 4.0, "goodwill": 0.0, "fatigue": 0.0},
+    )
+    for lever, per_month in (("letter", 2.0), ("news", 1.0)):
+        np.testing.assert_allclose(table.loc[lever, "messages to each customer"].sum(), 15 * per_month, rtol=0.05)
+    np.testing.assert_allclose(table.loc["letter", "order rate, times"], np.exp(0.3), rtol=1e-9)
+
+
 def test_days_weeks_messages_and_money() -> None:
     offer: dict[str, Any] = {"take": 0.1, "price": 5.0}
     table = by_month(

@@ -142,6 +142,22 @@ def test_further_lives_are_followed_too() -> None:
     assert set(same_day["event"]) >= {"comes back", "order", "uses the coupon"}
 
 
+def test_messages_that_a_cap_withholds_are_in_the_trace_and_cost_nothing() -> None:
+    """Of a letter it says what is left of it: 4 a month under a cap of 2 in 30 days, with nothing for vouchers."""
+    levers = {name: EVERYTHING[name] for name in ("voucher", "letter")}
+    capped = levers | {"frequency_cap": {"contacts": 2, "days": 30}}
+    simulation, table = traced(2, library=scenarios(capped=capped, free=levers))
+    own, free = (table[table["scenario"] == name] for name in ("capped", "free"))
+    book, withheld = ledger(simulation, "capped"), own[own["event"] == "campaign withheld"]
+    assert len(withheld) == round(money(book, 1, "contacts_withheld").sum()) > 5
+    assert (withheld["cause"] == "voucher").all()
+    assert not withheld["cost"].any()
+    np.testing.assert_allclose(own["cost"].sum(), money(book, 1, *COSTS).sum(), rtol=1e-6, atol=1e-5)
+    (fewer, usual) = (one.loc[one["event"] == "messages", ["number", "fatigue"]].max() for one in (own, free))
+    assert fewer["number"] / usual["number"] == pytest.approx(30.4375 / 30 / 2, rel=1e-9)
+    assert fewer["fatigue"] / usual["fatigue"] == pytest.approx(30.4375 / 30 / 2, rel=1e-6)
+
+
 def test_its_money_falls_into_the_ledgers_months() -> None:
     summary = shop(30)
     simulation, table = traced(2, summary=summary)

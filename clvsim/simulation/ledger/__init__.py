@@ -7,6 +7,7 @@ from clvsim.simulation.ledger.contacts import age_contacts, calendar_contacts
 from clvsim.simulation.ledger.lines import (
     DISCOUNTED,
     PLAIN,
+    WITHHELD,
     Cohort,
     Economics,
     Ledger,
@@ -20,6 +21,7 @@ from clvsim.simulation.ledger.lines import (
 __all__ = [
     "DISCOUNTED",
     "PLAIN",
+    "WITHHELD",
     "Cohort",
     "Economics",
     "Ledger",

@@ -44,6 +44,9 @@ class Line(NamedTuple):
         return -1 if self.account.startswith("cost") or self.account == "refunds" else 0
 
 
+WITHHELD = Line("contacts_withheld", "frequency_cap")  # of campaigns
+
+
 class Cohort(NamedTuple):
     """Customers of one ledger group who started in the same quarter."""
 
@@ -180,6 +183,11 @@ def typical_amounts(customers: pd.DataFrame) -> np.ndarray:
 
 def first_contact_line(levers: Levers) -> int:
     """Index of the kernel's first line of contact programmes."""
+    return withheld_line(levers) + (levers.cap is not None)
+
+
+def withheld_line(levers: Levers) -> int:
+    """Index of the kernel's line of messages that a cap withheld, where campaigns have one."""
     return ks.BASE_LINES + ks.OFFER_LINES * len(levers.offers)
 
 
@@ -237,6 +245,8 @@ def money_lines(kernel: np.ndarray, levers: Levers, draw: np.ndarray, economics:
         if offer.contact_cost is not None:
             lines[Line("cost_contact", offer.name)] = per_world(offer.contact_cost) * kernel_line(first + ks.SHOWN)
             lines[Line("contacts", offer.name)] = lines.pop(Line("offers_shown", offer.name))
+    if levers.cap:
+        lines[WITHHELD] = kernel_line(withheld_line(levers))
     for p, programme in enumerate(levers.contacts):
         contacts = kernel_line(first_contact_line(levers) + p)
         lines |= {

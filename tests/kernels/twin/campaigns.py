@@ -4,7 +4,7 @@ import math
 
 from clvsim.kernels import rng
 from clvsim.kernels import structs as ks
-from twin import again, membership, offers, payback
+from twin import again, contacts, membership, offers, payback
 from twin.books import Records, count, discount, post_cohort, post_revenue, record
 from twin.cases import Case
 from twin.state import Customer, Life
@@ -48,9 +48,25 @@ def soonest(case: Case, customer: Customer, life: Life) -> float:
     return min(membership.soonest(life), *days, math.inf)
 
 
-def write(case: Case, records: Records, customer: Customer, life: Life, offer: int, day: float) -> float:
-    """Count it; returns its cost."""
+def is_within_cap(case: Case, customer: Customer, life: Life, day: float) -> bool:
+    """Whether one more message fits beside those of the window, and beside what programmes send in one."""
+    most, length = case.offers.cap
+    if most == 0:
+        return True
+    number = sum(written > day - length for written in life.written)
+    if contacts.is_listed(case, customer) and day < life.leaves + length:
+        number += case.offers.planned[customer.group, int(day // 7)]
+    return number + 1 <= most + 1e-9
+
+
+def write(case: Case, records: Records, customer: Customer, life: Life, offer: int, day: float) -> float | None:
+    """Count it; returns its cost, None where the cap withholds it."""
     life.asked[offer] = day
+    if not is_within_cap(case, customer, life, day):
+        count(case, records, customer, ks.BASE_LINES + ks.OFFER_LINES * case.offers.key.size, day)
+        record(records, customer, ks.TRACE_WITHHELD, day, offer=offer)
+        return None
+    life.written.append(day)
     count(case, records, customer, ks.BASE_LINES + ks.OFFER_LINES * offer + ks.SHOWN, day)
     record(records, customer, ks.TRACE_CAMPAIGN, day, offer=offer)
     return case.offers.contact_cost[customer.w, offer]
@@ -66,7 +82,10 @@ def answer(case: Case, records: Records, customer: Customer, life: Life, left: f
         if next_day(case, customer, life, offer) != life.day:
             continue
         silence, before = case.offers.occasion[offer] == ks.SILENCE, life.speed
-        cost += write(case, records, customer, life, offer, life.day)
+        written = write(case, records, customer, life, offer, life.day)
+        if written is None:
+            continue
+        cost += written
         if case.offers.occasion[offer] == ks.WIN_BACK:
             left = again.invite(case, customer, life, offer, left)
             continue
@@ -93,6 +112,8 @@ def run_out(case: Case, records: Records, customer: Customer, life: Life) -> tup
         if day >= min(customer.end, back):
             break
         cost = write(case, records, customer, life, offer, day)
+        if cost is None:
+            continue
         post_cohort(records, customer, ks.COHORT_CONTRIBUTION, day, -cost)
         total += cost * discount(case, day)
         if case.offers.occasion[offer] == ks.WIN_BACK:

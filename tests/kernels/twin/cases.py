@@ -70,7 +70,8 @@ class Case:
 
     @property
     def lines(self) -> int:
-        return ks.BASE_LINES + ks.OFFER_LINES * self.offers.key.size + self.contacts.shape[0]
+        capped = int(self.offers.cap[0] > 0)
+        return ks.BASE_LINES + ks.OFFER_LINES * self.offers.key.size + capped + self.contacts.shape[0]
 
     @property
     def arrival_weeks(self) -> int:
@@ -218,6 +219,7 @@ class Kind:
     win_backs: int = 0  # so many after the first offer
     next_products: int = 0  # so many after these
     lost: int = 0  # so many of the components are of customers who have left
+    cap: int = 0  # messages of a customer in some weeks
     free: Literal["", "some", "first"] = ""
 
     @property
@@ -500,7 +502,20 @@ def random_offers(r: np.random.Generator, seed: int, asked: Kind) -> ks.Offers:
         healing=seal(more.choice([0.5, 0.9, 1.0], shape)),
         accept_rate=seal(r.uniform(0.9, 1.3, shape) ** asked.growth),
         memory=np.zeros((ks.MEMORIES, asked.offers)),
+        **random_cap(seed, asked),
     )
+
+
+def random_cap(seed: int, asked: Kind) -> dict[str, np.ndarray]:
+    """Most messages in a window of 20 to 120 days, and what programmes take of them: in some weeks all."""
+    r = np.random.default_rng([seed, 10])
+    days = r.uniform(20, 120)
+    planned = r.choice([0.0, 0.7, 1.0, asked.cap - 1.0, asked.cap], (GROUPS, asked.weeks)) * bool(asked.contacts)
+    return {
+        "cap": seal(np.array([asked.cap, days])),
+        "planned": seal(planned if asked.cap else np.zeros((0, 0))),
+        "sent": np.zeros(1 + asked.cap),
+    }
 
 
 def random_campaigns(seed: int, asked: Kind, on_order: np.ndarray, active: np.ndarray) -> dict[str, np.ndarray]:

@@ -25,6 +25,17 @@ KINDS: dict[str, dict[str, Any]] = {
         "offers": 5, "campaigns": True, "contacts": 2, "tables": True, "law": "both", "lognormal": True, "free": "some",
         "regularity": 2, "components": 3, "newcomers": True, "birth_charges": 1,
     },
+    "capped": {"offers": 5, "campaigns": True, "cap": 1},
+    "capped, with programmes": {"offers": 5, "campaigns": True, "contacts": 2, "cap": 2},
+    "capped, newcomers": {"offers": 5, "campaigns": True, "contacts": 1, "cap": 2, "newcomers": True},
+    "capped, renewals": {
+        "offers": 5, "campaigns": True, "contacts": 2, "cap": 1, "opportunities": "sure", "newcomers": True,
+    },
+    "capped, win-backs": {"offers": 5, "campaigns": True, "win_backs": 2, "contacts": 2, "cap": 1, "law": "time"},
+    "capped, everything": {
+        "offers": 8, "campaigns": True, "win_backs": 2, "next_products": 1, "memberships": 1, "contacts": 2, "cap": 2,
+        "tables": True, "law": "both", "regularity": 2, "components": 3, "newcomers": True, "birth_charges": 1,
+    },
     "memberships": {"offers": 3, "memberships": 2},
     "memberships, newcomers": {"offers": 3, "memberships": 2, "newcomers": True, "law": "both"},
     "memberships, opportunities": {"offers": 2, "memberships": 1, "opportunities": "chance"},

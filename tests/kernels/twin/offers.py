@@ -41,7 +41,7 @@ def at_order(case: Case, records: Records, customer: Customer, life: Life) -> Ou
 
 
 def terms_of(case: Case, customer: Customer, offer: int) -> dict[str, float]:
-    names = set(case.offers._fields) - {*ks.OFFERS_SHARED, "memory"}
+    names = set(case.offers._fields) - {*ks.OFFERS_SHARED, "memory", "sent"}
     return {name: getattr(case.offers, name)[customer.w, offer] for name in names}
 
 

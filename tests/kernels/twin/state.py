@@ -60,6 +60,7 @@ class Life:
     damping: dict[int, float] = field(default_factory=dict)  # by offer: log factor on it that heals
     owed: float = 0.0  # money that later orders lose
     declined: dict[int, int] = field(default_factory=dict)  # by offer
+    written: list[float] = field(default_factory=list)  # days of messages of campaigns
     members: dict[int, Member] = field(default_factory=dict)  # by offer
     coupons: dict[int, float] = field(default_factory=dict)  # by offer: the last day
     moved: set[int] = field(default_factory=set)  # offers that are next products, and taken
