@@ -34,6 +34,11 @@ BOOKS: dict[str, dict[str, Kind]] = {
         "gross_revenue_retention": Kind("share", SHARE),
         "net_revenue_retention": Kind("ratio", NON_NEGATIVE),
     },
+    "order_retention": {
+        "share_ordering": Kind("share", SHARE),
+        "revenue_retention": Kind("ratio", NON_NEGATIVE),
+        "customers": Kind("count", NON_NEGATIVE),
+    },
     "concentration": {
         "buyers": Kind("count", NON_NEGATIVE),
         "share_of_largest": Kind("share", SHARE),

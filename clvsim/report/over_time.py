@@ -1,6 +1,6 @@
 """The books over time in words: tables of the page, and the sentences that say what their figures are."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 import pandas as pd
@@ -11,6 +11,7 @@ from clvsim.report.display import Cell
 from clvsim.types import RunResult
 
 _AGES = (0, 1, 3, 6, 12, 24, 36, 60)  # months
+_LATELY_AGES = (3, 6, 9, 12, 18, 24, 36, 48, 60)
 
 
 class Table(NamedTuple):
@@ -141,6 +142,55 @@ def cohort_words(group: str) -> str:
     return f"{origin}, in months {int(first) + 1}–{int(last) + 1}"
 
 
+# --- who still orders ------------------------------------------------------------------------------------------------
+
+_LATELY = {  # heading of a column: metric and group
+    "Ordering, in the log": ("share_ordering", "log"),
+    "Ordering, new customers": ("share_ordering", "newcomers"),
+    "Revenue, in the log": ("revenue_retention", "log"),
+    "Revenue, new customers": ("revenue_retention", "newcomers"),
+}
+_FEW_COUNTED = 10  # customers, of whom a share says nothing
+
+
+def still_ordering(result: RunResult) -> Table | None:
+    """Who ordered lately by age, in the log and of newcomers; None where there is no such book, as of contracts."""
+    followed = book(result, "order_retention", metric="customers", group="log").set_index("at")
+    enough = followed.index[followed["mean"] >= _FEW_COUNTED] if len(followed) else []
+    found = {}
+    for heading, (metric, group) in _LATELY.items():
+        table = book(result, "order_retention", metric=metric, group=group).set_index("at")
+        found[heading] = table[table.index.isin(enough)] if group == "log" else table
+    found = {heading: table for heading, table in found.items() if len(table)}
+    if not found:
+        return None
+    known = sorted({int(age) for table in found.values() for age in table.index})
+    ages = [age for age in _LATELY_AGES if age in known and age < known[-1]] + known[-1:]
+    lines = tuple((_age(age), tuple(_share_at(result, table, age) for table in found.values())) for age in ages)
+    return Table(tuple(found), lines, tuple(_lately_notes(result, found, known[0])))
+
+
+def _share_at(result: RunResult, table: pd.DataFrame, age: int) -> Cell:
+    return _cell(result, "share", table.loc[age]) if age in table.index else Cell("", "")
+
+
+def _lately_notes(result: RunResult, found: Mapping[str, pd.DataFrame], window: int) -> Iterator[str]:
+    yield (
+        f"Ordering: the share of customers who ordered within the last {fmt.months(window)}, at that age. Revenue: "
+        f"theirs in these months, relative to that of their own first {fmt.months(window)}, the first order included."
+    )
+    log = [table for heading, table in found.items() if heading.endswith("log")]
+    new = [table for heading, table in found.items() if heading.endswith("new customers")]
+    if log:
+        yield (
+            "The log: counted, of all customers whom it follows up to that age, so that later rows are of those who "
+            "started earlier. Single quarters are in books.csv."
+        )
+    if new:
+        who = "" if result.acquisition_known else " No new customers are planned: these are people who would come next."
+        yield f"New customers: the model’s, the first order at age 0.{who} " + layers_of(result, new[0])
+
+
 # --- contracts -------------------------------------------------------------------------------------------------------
 
 
@@ -241,6 +291,14 @@ def terms(result: RunResult) -> list[tuple[str, str]]:
         found.append(("Cohort", "Customers who started, or will start, in the same quarter."))
     if ages(result):
         found.append(("Age", "Time since a customer’s own first order, not since today."))
+    if still_ordering(result):
+        found.append(
+            (
+                "Ordering",
+                "Having ordered within the last months. Customers without a contract leave without a word: who has not "
+                "ordered lately may still come back.",
+            )
+        )
     if spread(result):
         found.append(
             (

@@ -113,6 +113,7 @@ def render(result: RunResult, figures: dict[str, Drawing]) -> str:
         book_ages=over_time.ages(result),
         book_contracts=over_time.contracts_left(result),
         book_spread=over_time.spread(result),
+        book_ordering=over_time.still_ordering(result),
         book_years=over_time.years(result),
         months_note=over_time.months_note(result) if "months" in figures else "",
         plans=contracts.plans(result),

@@ -30,6 +30,7 @@ def run(config: RunConfig, ctx: RunContext) -> int:
     from clvsim.report import write_report
     from clvsim.report.text import tables
     from clvsim.simulation.expected import expected_value
+    from clvsim.simulation.returning import follow
 
     clock = Stopwatch()
     with clock("read"), ctx.progress("Reading the log"):
@@ -51,12 +52,16 @@ def run(config: RunConfig, ctx: RunContext) -> int:
         simulation, comparison = simulate_and_compare(
             plan, fits.own, summary, config.report.metric, lambda done, total: advance(1)
         )
+    with clock("follow"), ctx.progress("Following newcomers by age"):
+        ordering = follow(plan, fits.own, summary)
     inside = look_inside(config, plan, fits.own, summary, simulation)
     if not config.stated:
         material = with_share_beyond(material, fits.own, simulation)
     words = models_in_words(fits, config, summary)
     arrivals = newcomers_sentence(config, plan, comparison.table)
-    result = assemble(config, ctx, material, fits.own, simulation, comparison, tracking, scores, words, arrivals)
+    result = assemble(
+        config, ctx, material, fits.own, simulation, comparison, tracking, scores, words, arrivals, ordering
+    )
     if inside:
         result = replace(result, trace=inside.lines)
     folder = output_folder(ctx)

@@ -393,7 +393,8 @@ def decided_on(metric: str) -> RunResult:
 
 
 def books(months: int = 24, *, contracts: bool = False) -> pd.DataFrame:
-    """Books of the baseline: two cohorts of today and one to come, a newcomer's ages, concentration, contracts."""
+    """Books of the baseline: two cohorts of today and one to come, a newcomer's ages, who still orders, concentration;
+    with `contracts` these instead of orders."""
     may, average = "realised", "expected"
     rows: list[tuple[Any, ...]] = []
 
@@ -419,6 +420,13 @@ def books(months: int = 24, *, contracts: bool = False) -> pd.DataFrame:
         add("concentration", group, 0, "gini", "share", basis, 0.55)
         for top, share in ((0.01, 0.1), (0.1, 0.42), (0.2, 0.6), (0.5, 0.85)):
             add("concentration", group, top, "share_of_largest", "share", basis, share)
+    for k in () if contracts else (3, 4, 6, 9, 12):
+        add("order_retention", "newcomers", k, "share_ordering", "share", may, 0.4 - 0.02 * k)
+        add("order_retention", "newcomers", k, "revenue_retention", "ratio", may, 0.5 - 0.02 * k)
+        if k < 9:
+            add("order_retention", "log", k, "share_ordering", "share", "observed", 0.41 - 0.02 * k)
+            add("order_retention", "log", k, "revenue_retention", "ratio", "observed", 0.52 - 0.02 * k)
+            add("order_retention", "log", k, "customers", "count", "observed", 60 - 9.0 * k)
     if contracts:
         for k in range(1, 13):
             add("contract_retention", "existing", k, "contracts_kept", "share", may, 0.98**k)
