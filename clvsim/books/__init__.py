@@ -18,6 +18,7 @@ from clvsim.books.table import BASES, BOOKS, COLUMNS, MOST_ROWS, MOST_SCENARIOS,
 from clvsim.data.payments import Payments
 from clvsim.data.returning import Returning
 from clvsim.models.fitted import FittedModels
+from clvsim.simulation.ledger import Ledger
 from clvsim.simulation.returning import Ordering
 from clvsim.simulation.run import Simulation
 from clvsim.types import CustomerSummary
@@ -33,13 +34,16 @@ def keep_books(
     curves: Mapping[str, np.ndarray] | None = None,
     returning: Returning | None = None,
     ordering: Mapping[str, Ordering] | None = None,
+    leads: Mapping[str, Ledger] | None = None,
 ) -> pd.DataFrame:
     """All books of a simulation of the customers of `summary`, with the columns of books.csv, the baseline first.
 
     `fitted` are the models that it was simulated with, `payments` the single ones of contracts, `curves` those of its
     comparison, which are worked out without it; `returning` who of the log has ordered by age, `ordering` who of each
-    scenario's newcomers has (`simulation.returning.follow`): without these there are no such rows. At most
-    `MOST_SCENARIOS` scenarios have books: the size of the table is bounded, whatever was simulated.
+    scenario's newcomers has (`simulation.returning.follow`): without these there are no such rows. `leads` are
+    ledgers of customers who were leads (`simulation.leads.follow_leads`); without them these are like all newcomers.
+
+    At most `MOST_SCENARIOS` scenarios have books: the size of the table is bounded, whatever was simulated.
     """
     parts = [
         contract_retention(simulation, fitted, summary, payments),
@@ -48,7 +52,7 @@ def keep_books(
     ]
     for name in list(simulation.scenarios)[:MOST_SCENARIOS]:
         parts += [
-            value_by_age(simulation, name, curves or {}),
+            value_by_age(simulation, name, curves or {}, (leads or {}).get(name)),
             revenue_by_month(simulation, name),
             order_retention(simulation, name, (ordering or {}).get(name)),
         ]

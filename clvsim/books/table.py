@@ -26,7 +26,11 @@ class Kind:
 
 
 BOOKS: dict[str, dict[str, Kind]] = {
-    "value_by_age": {"newcomer_value": Kind("money", REAL), "visitor_value": Kind("money", REAL)},
+    "value_by_age": {
+        "newcomer_value": Kind("money", REAL),
+        "visitor_value": Kind("money", REAL),
+        "lead_value": Kind("money", REAL),
+    },
     "revenue_by_month": {"revenue": Kind("money", NON_NEGATIVE)},
     "cohort_revenue": {"revenue": Kind("money", NON_NEGATIVE)},
     "contract_retention": {

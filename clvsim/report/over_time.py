@@ -56,6 +56,8 @@ def ages(result: RunResult) -> Table | None:
     found = {heading: table for heading, table in found.items() if len(table)}
     if not found:
         return None
+    leads, has_visitors = values_of_leads(result), len(found) > 1
+    found |= leads
     first = next(iter(found.values()))
     shown = [age for age in _AGES if age in first.index and age < first.index[-1]] + [int(first.index[-1])]
     lines = tuple((_age(age), tuple(money_cell(result, table.loc[age]) for table in found.values())) for age in shown)
@@ -63,10 +65,29 @@ def ages(result: RunResult) -> Table | None:
     notes = (
         f"{money} so far, the mean over all new customers, those who never come back included; discounted to the first "
         "order, what acquiring them cost not taken off.",
-        *(("A visitor brings the share of visitors who become customers times that.",) if len(found) > 1 else ()),
+        *(("A visitor brings the share of visitors who become customers times that.",) if has_visitors else ()),
+        *((_OF_LEADS,) if leads else ()),
         layers_of(result, first),
     )
     return Table(tuple(found), lines, notes)
+
+
+_OF_LEADS = (
+    "A lead brings what those bring who become customers, shared out over all leads: who never buys counts as 0. What "
+    "leads cost is not taken off."
+)
+_MOST_LEADS = 2  # scenarios with leads that have a column
+
+
+def values_of_leads(result: RunResult) -> dict[str, pd.DataFrame]:
+    """What a lead has brought by age, by heading, of the first scenarios that have leads; all are in books.csv."""
+    books = result.books
+    if books is None:
+        return {}
+    rows = books[(books["metric"] == "lead_value") & (books["basis"] == "realised")]
+    titles = {scenario.name: scenario.title for scenario in result.scenarios}
+    names = [name for name in dict.fromkeys(rows["scenario"]) if name in titles][:_MOST_LEADS]
+    return {f"A lead, “{titles[name]}”": rows[rows["scenario"] == name].set_index("at") for name in names}
 
 
 def _age(months: int) -> str:
@@ -291,6 +312,8 @@ def terms(result: RunResult) -> list[tuple[str, str]]:
         found.append(("Cohort", "Customers who started, or will start, in the same quarter."))
     if ages(result):
         found.append(("Age", "Time since a customer’s own first order, not since today."))
+    if values_of_leads(result):
+        found.append(("Lead", "A visitor who did not buy and left an address; e-mails make some of them customers."))
     if still_ordering(result):
         found.append(
             (

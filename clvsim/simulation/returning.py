@@ -61,10 +61,14 @@ class Cast(NamedTuple):
 
 
 def follow(
-    plan: RunPlan, fitted: FittedModels, summary: CustomerSummary, people: int | None = None
+    plan: RunPlan,
+    fitted: FittedModels,
+    summary: CustomerSummary,
+    people: int | None = None,
+    names: Sequence[str] | None = None,
 ) -> dict[str, Ordering]:
-    """Newcomers of each scenario; without any in the plan, under the baseline, people who come within a month from
-    today, whom no lever reaches. Empty where customers hold contracts.
+    """Newcomers of each scenario, or of some `names`; without any in the plan, under the baseline, people who come
+    within a month from today, whom no lever reaches. Empty where customers hold contracts.
 
     At most `MOST_WORLDS` draws, and at most so many `people` of the newcomers, None: `enough`; by their keys, and so in
     proportion to channels and months.
@@ -76,7 +80,7 @@ def follow(
     return {
         name: ordering_of(cast, ages, window, plan.simulation.jobs)
         for name, cast in casts(plan, fitted, summary, people or enough(plan, fitted))
-        if ages
+        if ages and (names is None or name in names)
     }
 
 

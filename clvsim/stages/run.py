@@ -26,10 +26,12 @@ from clvsim.types import DAYS_PER_MONTH, Tracking
 
 def run(config: RunConfig, ctx: RunContext) -> int:
     """Simulate every scenario and compare them; write page, tables, ledgers and posterior."""
+    from clvsim.books.table import MOST_SCENARIOS
     from clvsim.comparison import simulate_and_compare
     from clvsim.report import write_report
     from clvsim.report.text import tables
     from clvsim.simulation.expected import expected_value
+    from clvsim.simulation.leads import follow_leads
     from clvsim.simulation.returning import follow
 
     clock = Stopwatch()
@@ -53,14 +55,15 @@ def run(config: RunConfig, ctx: RunContext) -> int:
             plan, fits.own, summary, config.report.metric, lambda done, total: advance(1)
         )
     with clock("follow"), ctx.progress("Following newcomers by age"):
-        ordering = follow(plan, fits.own, summary)
+        ordering = follow(plan, fits.own, summary, names=list(plan.scenarios)[:MOST_SCENARIOS])
+        leads = follow_leads(plan, fits.own, simulation)
     inside = look_inside(config, plan, fits.own, summary, simulation)
     if not config.stated:
         material = with_share_beyond(material, fits.own, simulation)
     words = models_in_words(fits, config, summary)
     arrivals = newcomers_sentence(config, plan, comparison.table)
     result = assemble(
-        config, ctx, material, fits.own, simulation, comparison, tracking, scores, words, arrivals, ordering
+        config, ctx, material, fits.own, simulation, comparison, tracking, scores, words, arrivals, ordering, leads
     )
     if inside:
         result = replace(result, trace=inside.lines)

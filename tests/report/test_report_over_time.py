@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from clvsim.report import book_figures, over_time
@@ -39,6 +40,20 @@ def test_ages_of_a_newcomer(result: RunResult) -> None:
     as_revenue = over_time.ages(replace(result, margin_known=False))
     assert as_revenue is not None
     assert as_revenue.notes[0].startswith("Revenue so far")
+
+
+def test_a_lead_has_a_column_for_each_scenario_with_leads(result: RunResult) -> None:
+    assert result.books is not None
+    rows = result.books[result.books.metric == "newcomer_value"]
+    lever = result.scenarios[1]
+    hundredth = {column: rows[column] / 100 for column in ("mean", "p05", "p50", "p95")}
+    leads = rows.assign(metric="lead_value", group="leads", scenario=lever.name, **hundredth)
+    table = over_time.ages(replace(result, books=pd.concat([result.books, leads])))
+    assert table is not None
+    assert table.headings == ("A new customer", "A visitor", f"A lead, “{lever.title}”")
+    assert table.rows[-1][1][2].value == "$0.39"
+    assert any("never buys counts as 0" in note for note in table.notes)
+    assert "Lead" in dict(over_time.terms(replace(result, books=pd.concat([result.books, leads]))))
 
 
 def test_cohorts_by_year_add_up(result: RunResult) -> None:
