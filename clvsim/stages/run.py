@@ -33,6 +33,7 @@ def run(config: RunConfig, ctx: RunContext) -> int:
     from clvsim.simulation.expected import expected_value
     from clvsim.simulation.leads import follow_leads
     from clvsim.simulation.returning import follow
+    from clvsim.simulation.schedule import drawn
 
     clock = Stopwatch()
     with clock("read"), ctx.progress("Reading the log"):
@@ -65,8 +66,7 @@ def run(config: RunConfig, ctx: RunContext) -> int:
     result = assemble(
         config, ctx, material, fits.own, simulation, comparison, tracking, scores, words, arrivals, ordering, leads
     )
-    if inside:
-        result = replace(result, trace=inside.lines)
+    result = replace(result, trace=inside.lines if inside else (), schedule=drawn(plan))
     folder = output_folder(ctx)
     with clock("report"), ctx.progress("Writing the report"), writing(ctx.final):
         write_report(result, folder)

@@ -24,6 +24,7 @@ from clvsim.types import (
     Renewal,
     RunResult,
     ScenarioDescription,
+    ScheduleLine,
     TraceLine,
     Tracking,
     Trials,
@@ -274,6 +275,27 @@ def demo(levers: dict[str, tuple[str, float, float]] | None = None, *, illustrat
     )
 
 
+def schedule(scenario: str) -> tuple[ScheduleLine, ...]:
+    """A burst with its dip, two campaigns, messages and money of one scenario, over a year."""
+    end, new = 365.25, "new customers"
+    return (
+        ScheduleLine(
+            scenario,
+            "launch",
+            "all customers",
+            "order rate, times",
+            False,
+            end,
+            (0.0, 28.0, 42.0, 70.0),
+            (1.0, 1.26, 0.94, 1.0),
+        ),
+        ScheduleLine(scenario, "cards", new, "days of the campaign", True, end, (30.0, 90.0), (1.0, 1.0)),
+        ScheduleLine(scenario, "mail", "all customers", "messages to each customer", False, end, (0.0,), (0.92,)),
+        ScheduleLine(scenario, "wages", "all customers", "money", False, end, (0.0, 182.625), (100.0, 0.0)),
+        ScheduleLine(scenario, "start", "all customers", "money", True, end, (0.0,), (500.0,)),
+    )
+
+
 def foreign() -> RunResult:
     """Somebody's CSV: no margin, no acquisition, the shipped levers as examples, one that cannot apply."""
     levers = {k: v for k, v in LEVERS.items() if k in ("upsell_soft", "followup")}
@@ -376,6 +398,9 @@ def hostile() -> RunResult:
         warnings=(HOSTILE,),
         notes=(HOSTILE,),
         poor_fit=True,
+        schedule=tuple(
+            line._replace(lever=f"{long} {line.lever}", who=HOSTILE) for line in schedule(run.scenarios[-1].name)
+        ),
     )
 
 
