@@ -31,6 +31,7 @@ def run(config: RunConfig, ctx: RunContext) -> int:
     from clvsim.report import write_report
     from clvsim.report.text import tables
     from clvsim.simulation.expected import expected_value
+    from clvsim.simulation.expected.referred import crowded
     from clvsim.simulation.leads import follow_leads
     from clvsim.simulation.returning import follow
     from clvsim.simulation.schedule import drawn
@@ -51,6 +52,8 @@ def run(config: RunConfig, ctx: RunContext) -> int:
         fits = with_discrepancy(fits, config, tracking)
     if plan.provisional:
         plan = plan_run(config, summary, expected_value(plan, fits.own, summary))
+    for sentence in crowded(plan, fits.own, summary):
+        ctx.note(sentence)
     with clock("simulate"), ctx.progress("Simulating customers and comparing scenarios", total=None) as advance:
         simulation, comparison = simulate_and_compare(
             plan, fits.own, summary, config.report.metric, lambda done, total: advance(1)
