@@ -17,6 +17,8 @@ from clvsim.simulation.ledger import Ledger
 from clvsim.simulation.ledger.assemble import assemble_ledger
 from clvsim.simulation.plan import RunPlan
 from clvsim.simulation.run import Simulation, make_setting, plan_all_arrivals
+from clvsim.simulation.win_backs import with_answers
+from clvsim.types import CustomerSummary
 
 
 def has_funnel(mechanisms: Sequence[Mechanism]) -> bool:
@@ -32,7 +34,9 @@ def leads_alone(simulation: Simulation, name: str) -> bool:
     return has_funnel(arriving) and not base and all(isinstance(m, Funnel) for m in arriving)
 
 
-def follow_leads(plan: RunPlan, fitted: FittedModels, simulation: Simulation) -> dict[str, Ledger]:
+def follow_leads(
+    plan: RunPlan, fitted: FittedModels, summary: CustomerSummary, simulation: Simulation
+) -> dict[str, Ledger]:
     """By scenario the ledger of customers who were leads, where these alone are additional customers (`leads_alone`).
 
     In the worlds of the simulation, which was made of this plan, and with its random events.
@@ -40,6 +44,7 @@ def follow_leads(plan: RunPlan, fitted: FittedModels, simulation: Simulation) ->
     wanted = [name for name in simulation.scenarios if leads_alone(simulation, name)]
     if not wanted:
         return {}
+    plan = with_answers(plan, fitted, summary)
     worlds, layout, found = simulation.worlds, plan.layout, {}
     setting, arrivals = make_setting(plan, worlds, fitted), plan_all_arrivals(plan, worlds)
     blocks = newcomer_blocks(

@@ -26,6 +26,7 @@ from clvsim.simulation.plan import RunPlan
 from clvsim.simulation.run import make_setting, plan_all_arrivals
 from clvsim.simulation.tables import Calendar
 from clvsim.simulation.tracking import NO_LEVERS
+from clvsim.simulation.win_backs import with_answers
 from clvsim.simulation.worlds import Worlds, make_worlds
 from clvsim.types import DAYS_PER_MONTH, DAYS_PER_WEEK, CustomerSummary
 
@@ -75,6 +76,7 @@ def follow(
     """
     if fitted.retention.renewing:
         return {}
+    plan = with_answers(plan, fitted, summary)
     window = window_of(fitted.retention.opportunity_days)
     ages = shown_ages(plan.simulation.horizon_months, window)
     return {

@@ -60,7 +60,7 @@ def run(config: RunConfig, ctx: RunContext) -> int:
         )
     with clock("follow"), ctx.progress("Following newcomers by age"):
         ordering = follow(plan, fits.own, summary, names=list(plan.scenarios)[:MOST_SCENARIOS])
-        leads = follow_leads(plan, fits.own, simulation)
+        leads = follow_leads(plan, fits.own, summary, simulation)
     inside = look_inside(config, plan, fits.own, summary, simulation)
     if not config.stated:
         material = with_share_beyond(material, fits.own, simulation)

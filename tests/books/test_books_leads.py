@@ -49,7 +49,7 @@ def of(library: dict[str, Scenario], **changed: Any) -> tuple[Simulation, dict[s
         environment=CALM,
         seed=3,
     )
-    return sim, follow_leads(plan, fitted, sim)
+    return sim, follow_leads(plan, fitted, shop(), sim)
 
 
 def value(sim: Simulation, leads: dict[str, Ledger] | None, basis: str, who: str = "lead") -> pd.DataFrame:

@@ -1,6 +1,7 @@
 """Who still orders: the log against a table counted by hand, simulated newcomers against plain NumPy, both together."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date, timedelta
 
 import numpy as np
@@ -23,15 +24,18 @@ from clvsim.data.config import DataConfig
 from clvsim.data.log import TransactionLog
 from clvsim.data.read import read_transactions
 from clvsim.data.returning import returning_of, shown_ages, window_of
+from clvsim.kernels import structs as ks
 from clvsim.models.fitted import FittedModels
 from clvsim.models.retention.bg_bb import BgBb
+from clvsim.models.retention.mbg_nbd import MbgNbd
 from clvsim.models.retention.sbg import Sbg
 from clvsim.models.spend.fixed_price import FixedPrice
 from clvsim.scenario import BASELINE, Scenario
-from clvsim.simulation import returning
+from clvsim.simulation import engine, returning
 from clvsim.simulation.config import AcquisitionConfig, EnvironmentConfig, FinanceConfig, SimulationConfig
 from clvsim.simulation.plan import RunPlan, make_plan
 from clvsim.simulation.returning import MOST_PEOPLE, Ordering, enough, follow
+from clvsim.simulation.win_backs import with_answers
 from clvsim.types import DAYS_PER_MONTH, Posterior
 
 START = date(2023, 1, 1)
@@ -59,6 +63,12 @@ def plan_of(
         environment=environment,
         seed=3,
     )
+
+
+def mbg(draws: int) -> FittedModels:
+    """MBG/NBD, under which some leave at the first order."""
+    fitted = posterior(draws)
+    return replace(fitted, retention=MbgNbd())
 
 
 def log_of(orders: Mapping[str, list[tuple[int, float]]], today: int, start: date = START) -> TransactionLog:
@@ -230,6 +240,40 @@ def test_blocks_and_threads_change_nothing_and_a_run_does_not_know_of_it() -> No
     before = run(draws=10, acquisition=newcomers)
     follow(plan_of(acquisition=newcomers, draws=10), posterior(10), shop())
     assert_same(before, run(draws=10, acquisition=newcomers))
+
+
+LEVERS = {
+    "upsell": {"kind": "offer", "take": 0.3, "price": 15.0, "if_declined": {"hazard": 0.1, "rate": -0.3}},
+    "mail": {"kind": "contact", "per_month": 4, "goodwill": 0.1, "fatigue": 0.05, "opt_out": 0.01},
+    "card": {"kind": "campaign", "occasion": "silence", "silent_days": 40, "take": 0.2, "price": 9.0},
+    "back": {"kind": "win_back", "silent_days": 60, "lift": 0.1},
+    "club": {"kind": "membership", "take": 0.2, "price": 8.0, "churn": 0.1, "rate": 0.3},
+    "launch": {"kind": "pulse", "size": 0.5, "weeks": 3, "pulled_forward": 0.2},
+}
+
+
+def test_a_life_up_to_an_age_is_the_beginning_of_the_whole_life() -> None:
+    """Whatever levers there are: orders that are summed up to each age are those of the whole life, event by event."""
+    draws, fitted = 6, mbg(6)
+    plan = with_answers(plan_of(scenarios(plan=LEVERS), channels(), draws=draws), fitted, shop())
+    cast = dict(returning.casts(plan, fitted, shop(), 200))["plan"]
+    (block,) = cast.blocks
+    events, setting = ks.Trace.empty(200_000), cast.setting
+    worlds = engine.make_slice(block, setting, slice(0, draws), scenarios=1)
+    shared = engine.make_shared_tables(cast.job, setting, worlds, block)
+    whole = engine.empty_raw(setting, plan.scenarios["plan"].levers, 1, 1, len(plan.layout.cohorts))
+    arrivals = engine.rows_of_arrivals(cast.job, block, worlds.rows)
+    engine.run_kernel(block, cast.job, setting, worlds, shared, arrivals, whole, worlds.no_totals, events)
+    table = pd.DataFrame(events.rows[: events.used[0], :4], columns=["world", "customer", "kind", "day"])
+    assert {ks.TRACE_RETURNED, ks.TRACE_CAMPAIGN, ks.TRACE_TAKEN, ks.TRACE_DEATH} <= set(table["kind"])
+    orders = table[table["kind"] == ks.TRACE_ORDER]
+    age = orders["day"] - orders.groupby(["world", "customer"])["day"].transform("min")
+    for months in (0, 1, 3, 6, 11):
+        until = orders[age <= months * DAYS_PER_MONTH + 0.5]
+        counted = np.zeros((draws, block.people.key.size), np.int64)
+        np.add.at(counted, (until["world"].astype(int), until["customer"].astype(int)), 1)
+        np.testing.assert_array_equal(returning.live(cast, block, months, 1).orders, counted)
+    assert counted.sum() > 200
 
 
 def test_fewer_live_once_more_where_they_order_often() -> None:
