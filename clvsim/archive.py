@@ -35,6 +35,7 @@ from clvsim.types import (
     Renewal,
     RunResult,
     ScenarioDescription,
+    ScheduleLine,
     TraceLine,
     Tracking,
     Trials,
@@ -129,6 +130,10 @@ def _as_declared(result: RunResult) -> RunResult:
             raise Unlike(f"{SUMMARY} has no numbers where there must be some, or not as many as of what they belong to")
     if len(names) < len(result.scenarios) or not names.issuperset((*result.delta_draws, *result.payback)):
         raise Unlike(f"{SUMMARY} has several scenarios of one name, or figures of one that it does not have")
+    for line in result.schedule:
+        steps = len(line.days) == len(line.height) and list(line.days) == sorted(line.days)
+        if line.scenario not in names or not steps or not all(0 <= day < line.end for day in (0.0, *line.days)):
+            raise Unlike(f"{SUMMARY} has a schedule of no scenario that it has, or one that is out of order")
     if unknown := {*result.comparison["scenario"]} ^ {s.name for s in result.scenarios if not s.not_applicable}:
         raise Unlike(f"{TABLE} and {SUMMARY} do not have the same scenarios: {', '.join(sorted(map(str, unknown)))}")
     books = () if result.books is None else result.books["scenario"]
@@ -155,6 +160,7 @@ def _result(raw: dict[str, Any], table: pd.DataFrame, books: pd.DataFrame | None
         "assumptions": parse_rows(Assumption, raw["assumptions"]),
         "contracts": _contracts(raw.get("contracts")),
         "trace": parse_rows(TraceLine, raw.get("trace", ())),
+        "schedule": parse_rows(ScheduleLine, raw.get("schedule", ())),
     }
     return RunResult(**fields)
 

@@ -271,6 +271,21 @@ class TraceLine(NamedTuple):
     scenarios: str
 
 
+class ScheduleLine(NamedTuple):
+    """What a lever does over time: steps of some `height` that begin on these `days` since today, the last of which
+    lasts until the `end`; or what happens on `single` days. Means over draws.
+    """
+
+    scenario: str
+    lever: str
+    who: str
+    what: str
+    single: bool
+    end: float
+    days: tuple[float, ...]
+    height: tuple[float, ...]
+
+
 @dataclass(frozen=True)
 class ScenarioDescription:
     """The text of one scenario on the page: title, assumptions and a sentence for each intervention."""
@@ -482,5 +497,6 @@ class RunResult:
     lever_warnings: tuple[str, ...] = ()  # on levers without evidence, and names with several meanings
     contracts: ContractFigures | None = None  # None unless orders are payments of contracts
     trace: tuple[TraceLine, ...] = ()  # of a few simulated customers, by customer and day
+    schedule: tuple[ScheduleLine, ...] = ()  # of the levers, by scenario
     books: "pd.DataFrame | None" = None  # columns of books.csv
     notes: tuple[str, ...] = field(default=())  # on replicates and probabilities, weights of newcomers, pooled groups

@@ -1,6 +1,7 @@
 """Books over time: what customers bring by age, cohort and month, as one tidy table. docs/books.md defines each.
 
-Each book is a query on what a finished simulation and the log hold; nothing is simulated for it.
+Each book is a query on what a finished simulation and the log hold; nothing is simulated for it, but for lives by age
+(`simulation.returning`), which are handed over.
 """
 
 from collections.abc import Mapping
@@ -11,10 +12,14 @@ import pandas as pd
 from clvsim.books.ages import value_by_age
 from clvsim.books.cohorts import revenue_by_month
 from clvsim.books.retention import contract_retention
+from clvsim.books.returning import observed, order_retention
 from clvsim.books.spread import concentration
 from clvsim.books.table import BASES, BOOKS, COLUMNS, MOST_ROWS, MOST_SCENARIOS, NO_LAYERS, joined
 from clvsim.data.payments import Payments
+from clvsim.data.returning import Returning
 from clvsim.models.fitted import FittedModels
+from clvsim.simulation.ledger import Ledger
+from clvsim.simulation.returning import Ordering
 from clvsim.simulation.run import Simulation
 from clvsim.types import CustomerSummary
 
@@ -27,14 +32,28 @@ def keep_books(
     summary: CustomerSummary,
     payments: Payments | None = None,
     curves: Mapping[str, np.ndarray] | None = None,
+    returning: Returning | None = None,
+    ordering: Mapping[str, Ordering] | None = None,
+    leads: Mapping[str, Ledger] | None = None,
 ) -> pd.DataFrame:
     """All books of a simulation of the customers of `summary`, with the columns of books.csv, the baseline first.
 
     `fitted` are the models that it was simulated with, `payments` the single ones of contracts, `curves` those of its
-    comparison, which are worked out without it. At most `MOST_SCENARIOS` scenarios have books: the size of the table is
-    bounded, whatever was simulated.
+    comparison, which are worked out without it; `returning` who of the log has ordered by age, `ordering` who of each
+    scenario's newcomers has (`simulation.returning.follow`): without these there are no such rows. `leads` are
+    ledgers of customers who were leads (`simulation.leads.follow_leads`); without them these are like all newcomers.
+
+    At most `MOST_SCENARIOS` scenarios have books: the size of the table is bounded, whatever was simulated.
     """
-    parts = [contract_retention(simulation, fitted, summary, payments), concentration(simulation, summary)]
+    parts = [
+        contract_retention(simulation, fitted, summary, payments),
+        concentration(simulation, summary),
+        observed(returning),
+    ]
     for name in list(simulation.scenarios)[:MOST_SCENARIOS]:
-        parts += [value_by_age(simulation, name, curves or {}), revenue_by_month(simulation, name)]
+        parts += [
+            value_by_age(simulation, name, curves or {}, (leads or {}).get(name)),
+            revenue_by_month(simulation, name),
+            order_retention(simulation, name, (ordering or {}).get(name)),
+        ]
     return joined(parts)

@@ -26,13 +26,22 @@ class Kind:
 
 
 BOOKS: dict[str, dict[str, Kind]] = {
-    "value_by_age": {"newcomer_value": Kind("money", REAL), "visitor_value": Kind("money", REAL)},
+    "value_by_age": {
+        "newcomer_value": Kind("money", REAL),
+        "visitor_value": Kind("money", REAL),
+        "lead_value": Kind("money", REAL),
+    },
     "revenue_by_month": {"revenue": Kind("money", NON_NEGATIVE)},
     "cohort_revenue": {"revenue": Kind("money", NON_NEGATIVE)},
     "contract_retention": {
         "contracts_kept": Kind("share", SHARE),
         "gross_revenue_retention": Kind("share", SHARE),
         "net_revenue_retention": Kind("ratio", NON_NEGATIVE),
+    },
+    "order_retention": {
+        "share_ordering": Kind("share", SHARE),
+        "revenue_retention": Kind("ratio", NON_NEGATIVE),
+        "customers": Kind("count", NON_NEGATIVE),
     },
     "concentration": {
         "buyers": Kind("count", NON_NEGATIVE),

@@ -10,7 +10,8 @@ from clvsim.comparison.expected import has_common_shocks, has_levers, per_draw
 from clvsim.metrics import PAYBACK, per_newcomer
 from clvsim.scenario import BASELINE
 from clvsim.simulation import levels
-from clvsim.simulation.run import SimulatedScenario, Simulation
+from clvsim.simulation.ledger import Ledger
+from clvsim.simulation.run import Simulation
 from clvsim.types import PaybackCurve
 
 
@@ -68,19 +69,28 @@ def expected_curve(
     """
     base = simulation.scenarios[BASELINE]
     curve = levels.expected_age_curve(simulation, discounted=discounted)
-    start = by_age(simulation, base, discounted=discounted)
+    start = by_age(simulation, base.ledger, discounted=discounted)
     if has_common_shocks(simulation) or has_levers(base):
         steps = np.diff(curve, axis=1, prepend=0.0)
         curve = curve + _smoothed(simulation, start - steps, designs[BASELINE])
     if name != BASELINE:
-        change = by_age(simulation, simulation.scenarios[name], discounted=discounted) - start
+        change = by_age(simulation, simulation.scenarios[name].ledger, discounted=discounted) - start
         curve = curve + _smoothed(simulation, change, designs[name])
     return curve
 
 
-def by_age(simulation: Simulation, scenario: SimulatedScenario, *, discounted: bool = True) -> np.ndarray:
+def curve_of_others(simulation: Simulation, name: str, designs: Mapping[str, Design], ledger: Ledger) -> np.ndarray:
+    """The same of those newcomers of a scenario whom the baseline does not have, by their own ledger.
+
+    A regression of what the closed form of the baseline's misses: luck is not shared with anybody there.
+    """
+    curve = levels.expected_age_curve(simulation)
+    steps = np.diff(curve, axis=1, prepend=0.0)
+    return curve + _smoothed(simulation, by_age(simulation, ledger) - steps, designs[name])
+
+
+def by_age(simulation: Simulation, ledger: Ledger, *, discounted: bool = True) -> np.ndarray:
     """Simulated contribution per newcomer, (draws, ages + 1): of the first order, then of each month; nan: nobody."""
-    ledger = scenario.ledger
     cumulative = per_draw(simulation, ledger.contribution_by_age(discounted=discounted))
     people = per_draw(simulation, ledger.total("customers_acquired", age=True))
     return np.diff(cumulative, axis=1, prepend=0.0) / np.where(people > 0, people, np.nan)[:, None]

@@ -13,6 +13,7 @@ from clvsim.data.looks import InShort, in_short, price_changes
 from clvsim.data.payments import Payments, payments_of
 from clvsim.data.read import as_of
 from clvsim.data.remarks import Signs, interrupted, signs_of
+from clvsim.data.returning import Returning, returning_of
 from clvsim.data.summary import summarize, weekly_repeat_orders
 from clvsim.data.trials import trials_of, without_trials
 from clvsim.types import CustomerSummary, QualityLine, SharedPeriods, Trials
@@ -45,6 +46,7 @@ class Material(NamedTuple):
     payments: Payments | None = None  # one by one, where they fall due
     trials: Trials | None = None  # what became of those of a log, where payments fall due
     short: InShort | None = None  # of a log
+    returning: Returning | None = None  # of a log in which nothing falls due
 
 
 def material_of_log(
@@ -93,6 +95,7 @@ def material_of_log(
         payments=payments_of(log) if falls_due else None,
         trials=trials,
         short=in_short(log, summary),
+        returning=None if brief or falls_due else returning_of(log, interval_days),
     )
 
 

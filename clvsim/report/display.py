@@ -296,7 +296,7 @@ def _decision(
     result: RunResult, scenario: ScenarioDescription, figure: Figure, unit: str, mcse: float, *, short: bool
 ) -> Decision:
     best, may = figure
-    loss = format_cell(unit, best.expected_loss, math.nan, math.nan, mcse, result.currency, short=short).value
+    loss = loss_in_words(unit, best.expected_loss, mcse, result.currency, short=short)
     p_best = fmt.share(best.p_best, best.p_best_mcse)
     if scenario.name == baseline(result).name:
         return Decision(scenario, None, "", p_best, loss)
@@ -305,6 +305,24 @@ def _decision(
         return Decision(scenario, delta, WHAT_IF, WHAT_IF, loss)
     higher = "" if math.isnan(may.p_better) or may.basis != "realised" else fmt.frequency(may.p_better)
     return Decision(scenario, delta, fmt.share(best.p_better, best.p_better_mcse), p_best, loss, higher)
+
+
+_FINEST = {"money": 0, "count": 0, "share": -3}  # places; others: hundredths
+
+
+def loss_in_words(unit: str, loss: float, mcse: float, currency: str, *, short: bool) -> str:
+    """An expected loss with the digits that the error supports; where these leave nothing of one that is there, with
+    two of its own, or as less than the least that is printed: "less than $1".
+    """
+    finest = _FINEST.get(unit, -2)
+    place = fmt.last_place((loss,), mcse)
+    place = max(place, {"money": -2, "count": 0, "share": -3}.get(unit, place))
+    if not loss > 0 or round(loss, -place) != 0:
+        return format_cell(unit, loss, math.nan, math.nan, mcse, currency, short=short).value
+    least = 10.0**finest
+    if loss < least:
+        return f"less than {_text(unit, least, finest, currency, None)}"
+    return _text(unit, loss, max(fmt.last_place((loss,), digits=2), finest), currency, None)
 
 
 def too_few_draws(result: RunResult) -> str:

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import blended_transform_factory
 
-from clvsim.report import book_figures, display, over_time
+from clvsim.report import book_figures, display, over_time, schedule
 from clvsim.report import format as fmt
 from clvsim.report.drawing import (
     FAINT,
@@ -49,7 +49,7 @@ class Drawing(NamedTuple):
 
 
 def drawings(result: RunResult) -> dict[str, Drawing]:
-    """All figures that the run has data for: `difference`, `payback`, `tracking`, and those of the books."""
+    """All figures that the run has data for: `difference`, `payback`, `tracking`, those of the books, and schedules."""
     figures = {}
     if not result.tracking.untracked:
         words = display.vocabulary(result)
@@ -66,6 +66,9 @@ def drawings(result: RunResult) -> dict[str, Drawing]:
     if over_time.spread(result):
         alternative_text = book_figures.spread_alternative_text(result)
         figures["spread"] = make_drawing("spread", book_figures.spread_figure, result, alternative_text)
+    for number, lines in enumerate(schedule.scheduled(result).values()):
+        name, alternative_text = schedule.name_of(number), schedule.alternative_text(lines, result.currency)
+        figures[name] = make_drawing(name, schedule.schedule_figure, (result, lines), alternative_text)
     return figures
 
 

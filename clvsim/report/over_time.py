@@ -1,6 +1,6 @@
 """The books over time in words: tables of the page, and the sentences that say what their figures are."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 import pandas as pd
@@ -11,6 +11,7 @@ from clvsim.report.display import Cell
 from clvsim.types import RunResult
 
 _AGES = (0, 1, 3, 6, 12, 24, 36, 60)  # months
+_LATELY_AGES = (3, 6, 9, 12, 18, 24, 36, 48, 60)
 
 
 class Table(NamedTuple):
@@ -55,6 +56,8 @@ def ages(result: RunResult) -> Table | None:
     found = {heading: table for heading, table in found.items() if len(table)}
     if not found:
         return None
+    leads, has_visitors = values_of_leads(result), len(found) > 1
+    found |= leads
     first = next(iter(found.values()))
     shown = [age for age in _AGES if age in first.index and age < first.index[-1]] + [int(first.index[-1])]
     lines = tuple((_age(age), tuple(money_cell(result, table.loc[age]) for table in found.values())) for age in shown)
@@ -62,10 +65,29 @@ def ages(result: RunResult) -> Table | None:
     notes = (
         f"{money} so far, the mean over all new customers, those who never come back included; discounted to the first "
         "order, what acquiring them cost not taken off.",
-        *(("A visitor brings the share of visitors who become customers times that.",) if len(found) > 1 else ()),
+        *(("A visitor brings the share of visitors who become customers times that.",) if has_visitors else ()),
+        *((_OF_LEADS,) if leads else ()),
         layers_of(result, first),
     )
     return Table(tuple(found), lines, notes)
+
+
+_OF_LEADS = (
+    "A lead brings what those bring who become customers, shared out over all leads: who never buys counts as 0. What "
+    "leads cost is not taken off."
+)
+_MOST_LEADS = 2  # scenarios with leads that have a column
+
+
+def values_of_leads(result: RunResult) -> dict[str, pd.DataFrame]:
+    """What a lead has brought by age, by heading, of the first scenarios that have leads; all are in books.csv."""
+    books = result.books
+    if books is None:
+        return {}
+    rows = books[(books["metric"] == "lead_value") & (books["basis"] == "realised")]
+    titles = {scenario.name: scenario.title for scenario in result.scenarios}
+    names = [name for name in dict.fromkeys(rows["scenario"]) if name in titles][:_MOST_LEADS]
+    return {f"A lead, “{titles[name]}”": rows[rows["scenario"] == name].set_index("at") for name in names}
 
 
 def _age(months: int) -> str:
@@ -139,6 +161,55 @@ def cohort_words(group: str) -> str:
         return f"{origin}, from month {int(words.removeprefix('from month ').removesuffix(' on')) + 1} on"
     first, last = words.removeprefix("in months ").split("-")
     return f"{origin}, in months {int(first) + 1}–{int(last) + 1}"
+
+
+# --- who still orders ------------------------------------------------------------------------------------------------
+
+_LATELY = {  # heading of a column: metric and group
+    "Ordering, in the log": ("share_ordering", "log"),
+    "Ordering, new customers": ("share_ordering", "newcomers"),
+    "Revenue, in the log": ("revenue_retention", "log"),
+    "Revenue, new customers": ("revenue_retention", "newcomers"),
+}
+_FEW_COUNTED = 10  # customers, of whom a share says nothing
+
+
+def still_ordering(result: RunResult) -> Table | None:
+    """Who ordered lately by age, in the log and of newcomers; None where there is no such book, as of contracts."""
+    followed = book(result, "order_retention", metric="customers", group="log").set_index("at")
+    enough = followed.index[followed["mean"] >= _FEW_COUNTED] if len(followed) else []
+    found = {}
+    for heading, (metric, group) in _LATELY.items():
+        table = book(result, "order_retention", metric=metric, group=group).set_index("at")
+        found[heading] = table[table.index.isin(enough)] if group == "log" else table
+    found = {heading: table for heading, table in found.items() if len(table)}
+    if not found:
+        return None
+    known = sorted({int(age) for table in found.values() for age in table.index})
+    ages = [age for age in _LATELY_AGES if age in known and age < known[-1]] + known[-1:]
+    lines = tuple((_age(age), tuple(_share_at(result, table, age) for table in found.values())) for age in ages)
+    return Table(tuple(found), lines, tuple(_lately_notes(result, found, known[0])))
+
+
+def _share_at(result: RunResult, table: pd.DataFrame, age: int) -> Cell:
+    return _cell(result, "share", table.loc[age]) if age in table.index else Cell("", "")
+
+
+def _lately_notes(result: RunResult, found: Mapping[str, pd.DataFrame], window: int) -> Iterator[str]:
+    yield (
+        f"Ordering: the share of customers who ordered within the last {fmt.months(window)}, at that age. Revenue: "
+        f"theirs in these months, relative to that of their own first {fmt.months(window)}, the first order included."
+    )
+    log = [table for heading, table in found.items() if heading.endswith("log")]
+    new = [table for heading, table in found.items() if heading.endswith("new customers")]
+    if log:
+        yield (
+            "The log: counted, of all customers whom it follows up to that age, so that later rows are of those who "
+            "started earlier. Single quarters are in books.csv."
+        )
+    if new:
+        who = "" if result.acquisition_known else " No new customers are planned: these are people who would come next."
+        yield f"New customers: the model’s, the first order at age 0.{who} " + layers_of(result, new[0])
 
 
 # --- contracts -------------------------------------------------------------------------------------------------------
@@ -241,6 +312,16 @@ def terms(result: RunResult) -> list[tuple[str, str]]:
         found.append(("Cohort", "Customers who started, or will start, in the same quarter."))
     if ages(result):
         found.append(("Age", "Time since a customer’s own first order, not since today."))
+    if values_of_leads(result):
+        found.append(("Lead", "A visitor who did not buy and left an address; e-mails make some of them customers."))
+    if still_ordering(result):
+        found.append(
+            (
+                "Ordering",
+                "Having ordered within the last months. Customers without a contract leave without a word: who has not "
+                "ordered lately may still come back.",
+            )
+        )
     if spread(result):
         found.append(
             (

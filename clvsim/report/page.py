@@ -12,7 +12,7 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
 from markupsafe import Markup, escape
 
 from clvsim.disk import write_all_whole
-from clvsim.report import contracts, display, evidence, over_time
+from clvsim.report import contracts, display, evidence, over_time, schedule
 from clvsim.report import format as fmt
 from clvsim.report.figures import Drawing, drawings, payback_scenarios
 from clvsim.report.headline import (
@@ -109,10 +109,12 @@ def render(result: RunResult, figures: dict[str, Drawing]) -> str:
         metrics=_shown_metrics(result),
         terms=[*contracts.terms(result), *terms(result)],
         trace=trace_tables(result),
+        schedules=schedules(result, figures),
         contracts=contracts.lines(result),
         book_ages=over_time.ages(result),
         book_contracts=over_time.contracts_left(result),
         book_spread=over_time.spread(result),
+        book_ordering=over_time.still_ordering(result),
         book_years=over_time.years(result),
         months_note=over_time.months_note(result) if "months" in figures else "",
         plans=contracts.plans(result),
@@ -141,6 +143,13 @@ def template(name: str) -> Template:
         loader=FunctionLoader(lambda part: files("clvsim.report").joinpath(part).read_text(encoding="utf-8")),
     )
     return environment.get_template(name)
+
+
+def schedules(result: RunResult, figures: dict[str, Drawing]) -> list[tuple[str, ScenarioDescription]]:
+    """Drawings of what levers do over time, each with its scenario."""
+    by_name = {scenario.name: scenario for scenario in result.scenarios}
+    drawn = ((schedule.name_of(number), by_name[name]) for number, name in enumerate(schedule.scheduled(result)))
+    return [(drawing, scenario) for drawing, scenario in drawn if drawing in figures]
 
 
 def _shown(value: object) -> object:

@@ -27,8 +27,12 @@ from clvsim.types import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from clvsim.comparison import Comparison
     from clvsim.report.several import Words
+    from clvsim.simulation.ledger import Ledger
+    from clvsim.simulation.returning import Ordering
     from clvsim.simulation.run import Simulation
 
 
@@ -48,6 +52,8 @@ def assemble(
     scores: tuple[ModelScore, ...] = (),
     models: "Words | None" = None,
     arrivals: str = "",
+    ordering: "Mapping[str, Ordering] | None" = None,
+    leads: "Mapping[str, Ledger] | None" = None,
 ) -> RunResult:
     """Everything that the report shows of a run, in one frozen value."""
     from clvsim.books import keep_books
@@ -111,7 +117,9 @@ def assemble(
         who_is_lost=fitted.retention.WHO_IS_LOST,
         active_contracts=active_contracts(config, summary, contracts),
         contracts=contracts,
-        books=keep_books(simulation, own, summary, material.payments, comparison.curves),
+        books=keep_books(
+            simulation, own, summary, material.payments, comparison.curves, material.returning, ordering, leads
+        ),
         merged_days=summary.opportunity_days,
         shared_period=summary.shared_period,
         draft=not simulation.stated and (posterior.is_draft or not has_sampled_parameters(simulation)),

@@ -26,10 +26,15 @@ from clvsim.types import DAYS_PER_MONTH, Tracking
 
 def run(config: RunConfig, ctx: RunContext) -> int:
     """Simulate every scenario and compare them; write page, tables, ledgers and posterior."""
+    from clvsim.books.table import MOST_SCENARIOS
     from clvsim.comparison import simulate_and_compare
     from clvsim.report import write_report
     from clvsim.report.text import tables
     from clvsim.simulation.expected import expected_value
+    from clvsim.simulation.expected.referred import crowded
+    from clvsim.simulation.leads import follow_leads
+    from clvsim.simulation.returning import follow
+    from clvsim.simulation.schedule import drawn
 
     clock = Stopwatch()
     with clock("read"), ctx.progress("Reading the log"):
@@ -47,18 +52,24 @@ def run(config: RunConfig, ctx: RunContext) -> int:
         fits = with_discrepancy(fits, config, tracking)
     if plan.provisional:
         plan = plan_run(config, summary, expected_value(plan, fits.own, summary))
+    for sentence in crowded(plan, fits.own, summary):
+        ctx.note(sentence)
     with clock("simulate"), ctx.progress("Simulating customers and comparing scenarios", total=None) as advance:
         simulation, comparison = simulate_and_compare(
             plan, fits.own, summary, config.report.metric, lambda done, total: advance(1)
         )
+    with clock("follow"), ctx.progress("Following newcomers by age"):
+        ordering = follow(plan, fits.own, summary, names=list(plan.scenarios)[:MOST_SCENARIOS])
+        leads = follow_leads(plan, fits.own, summary, simulation)
     inside = look_inside(config, plan, fits.own, summary, simulation)
     if not config.stated:
         material = with_share_beyond(material, fits.own, simulation)
     words = models_in_words(fits, config, summary)
     arrivals = newcomers_sentence(config, plan, comparison.table)
-    result = assemble(config, ctx, material, fits.own, simulation, comparison, tracking, scores, words, arrivals)
-    if inside:
-        result = replace(result, trace=inside.lines)
+    result = assemble(
+        config, ctx, material, fits.own, simulation, comparison, tracking, scores, words, arrivals, ordering, leads
+    )
+    result = replace(result, trace=inside.lines if inside else (), schedule=drawn(plan))
     folder = output_folder(ctx)
     with clock("report"), ctx.progress("Writing the report"), writing(ctx.final):
         write_report(result, folder)

@@ -3,6 +3,7 @@
 import re
 from html import unescape
 
+import pandas as pd
 import pytest
 
 from clvsim.files import choices, leading_comment
@@ -69,6 +70,22 @@ def test_the_arithmetic_of_the_ebook_funnel_stands_on_the_page(clvsim, here):
         assert figure in text
     single = "Of new customers 25 % order once"
     assert single in words_of((here / "r" / "report.html").read_text(encoding="utf-8")).replace("\u00a0", " ")
+
+
+def test_a_lead_of_the_ebook_funnel_is_worth_its_share_of_a_customer(clvsim, here):
+    """Of leads 1 − 0.9 × 0.95 buy, and a customer brings $160 in the end, $20 of them at once: $23.20, and $2.90."""
+    lever = ("share=0.5", "first.buy=0.1", "second.buy=0.05", "second.after_days=0", "third=null", "quality=null")
+    words = [f"scenario.email_funnel.funnel.{word}" for word in lever]
+    done = clvsim("run", "business=ebook_funnel", "scenarios=[email_funnel]", "simulation.draws=500", *words, "out=r")
+    assert done.returncode == 0, done.stderr
+    books = pd.read_csv(here / "r" / "books.csv").query("metric == 'lead_value' and scenario == 'email_funnel'")
+    means = books.set_index(["basis", "at"])["mean"]
+    for basis in ("realised", "expected"):
+        assert means[basis, 0.0] == pytest.approx(0.145 * 20, rel=0.01)
+        assert means[basis, 36.0] == pytest.approx(0.145 * 160, rel=0.01)
+    page = words_of((here / "r" / "report.html").read_text(encoding="utf-8"))
+    assert "A lead, “Three e-mails to visitors who did not buy”" in page
+    assert "who never buys counts as 0" in page
 
 
 @pytest.mark.parametrize(

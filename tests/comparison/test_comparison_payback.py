@@ -66,7 +66,7 @@ def toy() -> Simulation:
 def test_toy_by_hand() -> None:
     """Cumulative value per acquired customer: 6, 15, 20, 20, 16, 26; of the second draw .2, .5, 1, 1.5, −2, −1.5."""
     sim = toy()
-    cash = by_age(sim, sim.scenarios[BASELINE]).cumsum(axis=1)
+    cash = by_age(sim, sim.scenarios[BASELINE].ledger).cumsum(axis=1)
     curve, months = payback_curve(cash, np.array([15.0, 15.0, 18.0, 40.0]))
     # CAC 15 is reached in month 1 and kept; 18 is reached in month 2, lost in month 4, reached for good in month 5
     np.testing.assert_array_equal(months, [1, np.inf, 5, np.inf])
@@ -99,7 +99,7 @@ def test_payback_is_not_the_survivors() -> None:
     cash = book.contribution(age=True).sum(axis=1)
     everybody = line(book, "customers_acquired", "acquisition", age=True)[:, 0, 0].sum(axis=1)
     alive = line(book, "active_customers", "orders", age=True)[:, 0, 0]
-    steps = by_age(sim, sim.scenarios[BASELINE])
+    steps = by_age(sim, sim.scenarios[BASELINE].ledger)
     monthly = np.column_stack([steps[:, :2].sum(axis=1), steps[:, 2:]])  # the first order and the rest of its month
     np.testing.assert_allclose(monthly, cash / everybody[:, None], rtol=1e-9, atol=1e-9)
     assert (alive[:, -1] < 0.7 * everybody).mean() > 0.9
@@ -122,11 +122,11 @@ def test_the_baselines_curve_is_its_closed_form_and_a_lever_adds_to_it(discounte
     designs = make_designs(sim)
     curve = expected_curve(sim, BASELINE, designs, discounted=discounted)
     np.testing.assert_array_equal(curve, expected_age_curve(sim, discounted=discounted))
-    gap = by_age(sim, sim.scenarios[BASELINE], discounted=discounted).cumsum(axis=1) - curve
+    gap = by_age(sim, sim.scenarios[BASELINE].ledger, discounted=discounted).cumsum(axis=1) - curve
     assert (np.abs(gap.mean(axis=0)) < 4 * gap.std(axis=0) / np.sqrt(400)).all()
     dearer = expected_curve(sim, "dearer", designs, discounted=discounted)
     ratio = dearer / curve
-    simulated = by_age(sim, sim.scenarios["dearer"], discounted=discounted).cumsum(axis=1) / curve
+    simulated = by_age(sim, sim.scenarios["dearer"].ledger, discounted=discounted).cumsum(axis=1) / curve
     assert ratio.mean() == pytest.approx(1.3, abs=0.01)
     assert ratio[:, -1].std() < simulated[:, -1].std() / 3
     assert ratio[:, 0].mean() == pytest.approx(1.3, abs=0.01)  # the first order is at age 0 and dearer too

@@ -24,6 +24,7 @@ from clvsim.types import (
     Renewal,
     RunResult,
     ScenarioDescription,
+    ScheduleLine,
     TraceLine,
     Tracking,
     Trials,
@@ -274,6 +275,27 @@ def demo(levers: dict[str, tuple[str, float, float]] | None = None, *, illustrat
     )
 
 
+def schedule(scenario: str) -> tuple[ScheduleLine, ...]:
+    """A burst with its dip, two campaigns, messages and money of one scenario, over a year."""
+    end, new = 365.25, "new customers"
+    return (
+        ScheduleLine(
+            scenario,
+            "launch",
+            "all customers",
+            "order rate, times",
+            False,
+            end,
+            (0.0, 28.0, 42.0, 70.0),
+            (1.0, 1.26, 0.94, 1.0),
+        ),
+        ScheduleLine(scenario, "cards", new, "days of the campaign", True, end, (30.0, 90.0), (1.0, 1.0)),
+        ScheduleLine(scenario, "mail", "all customers", "messages to each customer", False, end, (0.0,), (0.92,)),
+        ScheduleLine(scenario, "wages", "all customers", "money", False, end, (0.0, 182.625), (100.0, 0.0)),
+        ScheduleLine(scenario, "start", "all customers", "money", True, end, (0.0,), (500.0,)),
+    )
+
+
 def foreign() -> RunResult:
     """Somebody's CSV: no margin, no acquisition, the shipped levers as examples, one that cannot apply."""
     levers = {k: v for k, v in LEVERS.items() if k in ("upsell_soft", "followup")}
@@ -376,6 +398,9 @@ def hostile() -> RunResult:
         warnings=(HOSTILE,),
         notes=(HOSTILE,),
         poor_fit=True,
+        schedule=tuple(
+            line._replace(lever=f"{long} {line.lever}", who=HOSTILE) for line in schedule(run.scenarios[-1].name)
+        ),
     )
 
 
@@ -393,7 +418,8 @@ def decided_on(metric: str) -> RunResult:
 
 
 def books(months: int = 24, *, contracts: bool = False) -> pd.DataFrame:
-    """Books of the baseline: two cohorts of today and one to come, a newcomer's ages, concentration, contracts."""
+    """Books of the baseline: two cohorts of today and one to come, a newcomer's ages, who still orders, concentration;
+    with `contracts` these instead of orders."""
     may, average = "realised", "expected"
     rows: list[tuple[Any, ...]] = []
 
@@ -419,6 +445,13 @@ def books(months: int = 24, *, contracts: bool = False) -> pd.DataFrame:
         add("concentration", group, 0, "gini", "share", basis, 0.55)
         for top, share in ((0.01, 0.1), (0.1, 0.42), (0.2, 0.6), (0.5, 0.85)):
             add("concentration", group, top, "share_of_largest", "share", basis, share)
+    for k in () if contracts else (3, 4, 6, 9, 12):
+        add("order_retention", "newcomers", k, "share_ordering", "share", may, 0.4 - 0.02 * k)
+        add("order_retention", "newcomers", k, "revenue_retention", "ratio", may, 0.5 - 0.02 * k)
+        if k < 9:
+            add("order_retention", "log", k, "share_ordering", "share", "observed", 0.41 - 0.02 * k)
+            add("order_retention", "log", k, "revenue_retention", "ratio", "observed", 0.52 - 0.02 * k)
+            add("order_retention", "log", k, "customers", "count", "observed", 60 - 9.0 * k)
     if contracts:
         for k in range(1, 13):
             add("contract_retention", "existing", k, "contracts_kept", "share", may, 0.98**k)

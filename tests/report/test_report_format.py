@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+from clvsim.report import display
 from clvsim.report import format as fmt
 
 NBSP = fmt.NBSP
@@ -113,3 +114,25 @@ def test_a_share_that_would_round_to_certainty_is_not_shown_as_such():
     assert [fmt.share(p) for p in (0.005, 0.995, 1.0)] == ["<\N{NO-BREAK SPACE}1\N{NO-BREAK SPACE}%"] + [
         ">\N{NO-BREAK SPACE}99\N{NO-BREAK SPACE}%"
     ] * 2
+
+
+@pytest.mark.parametrize(
+    ("unit", "loss", "mcse", "text"),
+    [
+        ("money", 1234.0, 100.0, "$1,200"),  # as the error says
+        ("money", 0.0, 800.0, "$0"),
+        ("money", 14.3, 800.0, "$14"),  # which would leave nothing
+        ("money", 0.3, 800.0, "less than $1"),
+        ("money", 0.3, math.nan, "$0.30"),
+        ("money", 0.003, math.nan, "less than $1"),
+        ("share", 0.004, 0.1, f"0.4{NBSP}%"),
+        ("share", 0.0002, 0.1, f"less than 0.1{NBSP}%"),
+        ("count", 7.2, 50.0, "7"),
+        ("count", 0.4, 50.0, "less than 1"),
+        ("ratio", 0.0004, 0.1, "less than 0.01"),
+        ("money", math.nan, 1.0, "n/a"),
+    ],
+)
+@pytest.mark.parametrize("short", [False, True])
+def test_a_loss_that_is_there_is_never_nothing(unit: str, loss: float, mcse: float, text: str, short: bool) -> None:
+    assert display.loss_in_words(unit, loss, mcse, "$", short=short) == text

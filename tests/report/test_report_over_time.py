@@ -3,10 +3,12 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from clvsim.report import book_figures, over_time
 from clvsim.report.drawing import NARROW, WIDE, style
+from clvsim.report.figures import drawings
 from clvsim.report.page import render
 from clvsim.types import RunResult
 from tests.report import factory
@@ -38,6 +40,20 @@ def test_ages_of_a_newcomer(result: RunResult) -> None:
     as_revenue = over_time.ages(replace(result, margin_known=False))
     assert as_revenue is not None
     assert as_revenue.notes[0].startswith("Revenue so far")
+
+
+def test_a_lead_has_a_column_for_each_scenario_with_leads(result: RunResult) -> None:
+    assert result.books is not None
+    rows = result.books[result.books.metric == "newcomer_value"]
+    lever = result.scenarios[1]
+    hundredth = {column: rows[column] / 100 for column in ("mean", "p05", "p50", "p95")}
+    leads = rows.assign(metric="lead_value", group="leads", scenario=lever.name, **hundredth)
+    table = over_time.ages(replace(result, books=pd.concat([result.books, leads])))
+    assert table is not None
+    assert table.headings == ("A new customer", "A visitor", f"A lead, “{lever.title}”")
+    assert table.rows[-1][1][2].value == "$0.39"
+    assert any("never buys counts as 0" in note for note in table.notes)
+    assert "Lead" in dict(over_time.terms(replace(result, books=pd.concat([result.books, leads]))))
 
 
 def test_cohorts_by_year_add_up(result: RunResult) -> None:
@@ -122,3 +138,33 @@ def test_the_curve_of_concentration_goes_through_its_points(result: RunResult) -
     np.testing.assert_allclose(lines["log"][:, 1], [0, 10, 42, 60, 85, 100])
     assert "The top 10\u00a0% bring 42.0\u00a0% in the log so far" in book_figures.spread_alternative_text(result)
     assert "month 1: $1,400 [1,120, 1,540]" in book_figures.months_alternative_text(result)
+
+
+def test_who_still_orders_stands_beside_the_log() -> None:
+    """Of six months the log has six customers: of so few no share is shown."""
+    result = replace(factory.demo(), books=factory.books())
+    table = over_time.still_ordering(result)
+    assert table is not None
+    assert table.headings == (
+        *("Ordering, in the log", "Ordering, new customers", "Revenue, in the log", "Revenue, new customers"),
+    )
+    rows = {label: [cell.value.replace("\u00a0", " ") for cell in cells] for label, cells in table.rows}
+    assert rows == {
+        "after 3 months": ["35.0 %", "34.0 %", "46.0 %", "44.0 %"],
+        "after 6 months": ["", "28.0 %", "", "38.0 %"],
+        "after 9 months": ["", "22.0 %", "", "32.0 %"],
+        "after 12 months": ["", "16.0 %", "", "26.0 %"],
+    }
+    assert "within the last 3 months" in table.notes[0]
+    assert "Ordering" in dict(over_time.terms(result))
+    assert "How many still order, by age" in render(result, drawings(result))
+    assert over_time.still_ordering(replace(result, books=factory.books(contracts=True))) is None
+
+
+def test_where_nobody_comes_new_customers_are_those_who_would() -> None:
+    result = replace(factory.demo(), books=factory.books())
+    planned, unplanned = (over_time.still_ordering(replace(result, acquisition_known=known)) for known in (True, False))
+    assert planned is not None
+    assert unplanned is not None
+    assert "who would come" in unplanned.notes[-1]
+    assert "who would come" not in planned.notes[-1]

@@ -1,14 +1,19 @@
 """Memberships against the sBG's closed form (Fader & Hardie 2007), and what they leave alone."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 from scipy.special import betaln
-from shop import channels, error, ledger, line, posterior, run, scenarios
+from shop import channels, error, ledger, line, posterior, run, scenarios, shop
 
+from clvsim.models.fitted import FittedModels
+from clvsim.models.retention.sbg import Sbg
+from clvsim.models.spend.fixed_price import FixedPrice
 from clvsim.scenario import BASELINE
 from clvsim.simulation import Simulation
+from clvsim.types import Posterior
 
 MONTHS = 12
 CLUB: dict[str, Any] = {
@@ -95,3 +100,26 @@ def test_members_order_more_while_they_are_members() -> None:
     assert once[0] - first > 1.5 * (base[0] - first)
     np.testing.assert_allclose(once[1:8].sum(), base[1:8].sum(), rtol=0.1)
     assert forever[1:8].sum() > 1.5 * base[1:8].sum()
+
+
+def test_nobody_ends_a_contract_pays_once_more_than_a_member() -> None:
+    """Whom nobody loses: a new contract pays at once and at twelve renewals, one of today that has just paid at twelve;
+    a member who joins at the first order is charged for each of the twelve months, and not at their end."""
+    draws = 3
+    life, price = {"alpha": np.full(draws, 1e-9), "beta": np.full(draws, 1e3)}, np.full(draws, 10.0)
+    money = {"price": price, "first_order_factor": np.ones(draws)}
+    contracts = FittedModels(Sbg(), FixedPrice(), Posterior(life, money, "month"))
+    customers = shop().customers.assign(frequency=0, recency_days=0.0, T_days=0.0)
+    sim = run(
+        draws=draws,
+        fitted=contracts,
+        summary=replace(shop(), customers=customers),
+        acquisition=channels(),
+        horizon_months=MONTHS,
+    )
+    book = ledger(sim)
+    orders, come = line(book, "orders", "orders"), line(book, "customers_acquired", "acquisition")
+    np.testing.assert_array_equal(orders[:, 0, 0].sum(axis=-1) / len(customers), MONTHS)
+    np.testing.assert_array_equal(orders[:, 1, 0].sum(axis=-1) / come[:, 1, 0].sum(axis=-1), MONTHS + 1)
+    club = with_club(draws, churn=0.0, polarisation=0.0)
+    np.testing.assert_array_equal(charges(club, 0).sum(axis=1), MONTHS)

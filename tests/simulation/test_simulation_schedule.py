@@ -7,27 +7,31 @@ import numpy as np
 import pandas as pd
 from shop import CALM, channels, scenarios, shop
 
+from clvsim.scenario import Scenario
 from clvsim.simulation.config import FinanceConfig, SimulationConfig
-from clvsim.simulation.plan import make_plan
-from clvsim.simulation.schedule import schedule
+from clvsim.simulation.plan import RunPlan, make_plan
+from clvsim.simulation.schedule import MOST_LINES, drawn, schedule
+from clvsim.types import DAYS_PER_MONTH
 
 TODAY = date(2024, 9, 30)  # of the shop
 
 
-def by_month(**levers: Any) -> pd.DataFrame:
-    """The schedule of one scenario: a row per lever and quantity, a column per month."""
-    library = scenarios(plan=levers)
-    plan = make_plan(
+def plan_of(library: dict[str, Scenario], horizon_months: int = 12) -> RunPlan:
+    return make_plan(
         shop(20),
         library,
         list(library),
-        simulation=SimulationConfig(draws=4, horizon_months=12),
+        simulation=SimulationConfig(draws=4, horizon_months=horizon_months),
         finance=FinanceConfig(gross_margin=0.4),
         acquisition=channels(),
         environment=CALM,
         seed=3,
     )
-    table = schedule(plan, TODAY)
+
+
+def by_month(**levers: Any) -> pd.DataFrame:
+    """The schedule of one scenario: a row per lever and quantity, a column per month."""
+    table = schedule(plan_of(scenarios(plan=levers)), TODAY)
     assert list(table) == ["scenario", "lever", "who", "what", "month", "begins", "mean"]
     assert set(table["scenario"]) <= {"plan"}
     assert list(table["month"].unique()) == list(range(1, 16))
@@ -110,3 +114,53 @@ def test_a_baseline_without_levers_has_no_rows() -> None:
         seed=3,
     )
     assert schedule(plan, TODAY).empty
+
+
+# --- what is drawn ---------------------------------------------------------------------------------------------------
+
+
+def test_a_burst_is_drawn_by_week() -> None:
+    """It begins in a week, lasts four, and its dip eight; only steps that change anything are kept."""
+    burst = {"kind": "pulse", "size": 1.0, "weeks": 4, "pulled_forward": 0.5, "recovery_weeks": 8}
+    (line,) = drawn(plan_of(scenarios(plan={"launch": {**burst, "when": {"start_month": 2}}})))
+    assert line[:5] == ("plan", "launch", "all customers", "order rate, times", False)
+    begin = 7.0 * round(2 * DAYS_PER_MONTH / 7)
+    assert line.days == (0.0, begin, begin + 28, begin + 84)
+    np.testing.assert_allclose(line.height, [1.0, 2.0, 0.75, 1.0])
+    assert line.end == 15 * DAYS_PER_MONTH  # the last newcomers come in the third month
+
+
+def test_campaigns_and_payments_are_days_and_arrivals_are_months() -> None:
+    offer: dict[str, Any] = {"take": 0.1, "price": 5.0}
+    lines = {
+        line.lever: line
+        for line in drawn(
+            plan_of(
+                scenarios(
+                    plan={
+                        "mail": {"kind": "campaign", "occasion": "dates", "months": [0, 0.5, 4], **offer},
+                        "page": {"kind": "shift", "target": "conversion", "size": 0.5},
+                        "start": {"kind": "cost", "per": "once", "amount": 500.0, "when": {"start_month": 2}},
+                        "wages": {"kind": "cost", "per": "month", "amount": 90.0},
+                        "gift": {"kind": "cost", "per": "order", "amount": 0.4},
+                    }
+                )
+            )
+        )
+    }
+    assert set(lines) == {"mail", "page", "start", "wages"}
+    assert lines["mail"].single
+    np.testing.assert_allclose(lines["mail"].days, [0, 0.5 * DAYS_PER_MONTH, 4 * DAYS_PER_MONTH], atol=1.5)  # at noon
+    np.testing.assert_allclose(lines["page"].days, [0, 3 * DAYS_PER_MONTH])
+    np.testing.assert_allclose(lines["page"].height, [1.5, 1.0])
+    assert (lines["start"].days, lines["start"].height) == ((2 * DAYS_PER_MONTH,), (500.0,))
+    np.testing.assert_allclose(lines["wages"].days, [0, 12 * DAYS_PER_MONTH])
+    assert lines["wages"].height == (90.0, 0.0)
+
+
+def test_drawings_are_bounded() -> None:
+    """Five years, and some lines of each scenario: those without levers have none."""
+    many = {f"l{n:02}": {"kind": "shift", "target": "spend", "size": 0.1} for n in range(20)}
+    lines = drawn(plan_of(scenarios(plan=many, empty={}), horizon_months=120))
+    assert [line.lever for line in lines] == [f"l{n:02}" for n in range(MOST_LINES)]
+    assert {line.end for line in lines} == {60 * DAYS_PER_MONTH}

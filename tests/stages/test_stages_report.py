@@ -31,7 +31,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(figures, "make_drawing", factory.undrawn)
     run = tmp_path / "run"
     run.mkdir()
-    result = replace(factory.demo(), books=factory.books())
+    result = factory.demo()
+    result = replace(result, books=factory.books(), schedule=factory.schedule(result.scenarios[1].name))
     write_report(result, run)
     archive.write_result(result, run)
     archive.write_record({"config": composed(report={"metric": "plan_value"})}, run)
@@ -174,6 +175,16 @@ def forged(folder: Path, edit: Callable[[dict[str, Any]], object]) -> None:
         lambda s: s["tracking"]["holdout"].update(with_environment=[9, 1]),
         lambda s: s["tracking"]["holdout"].update(position=2),
         lambda s: s["assumptions"][0].update(p05=3.0, p95=2.0),
+        lambda s: s["schedule"][0].update(scenario="another"),
+        lambda s: s["schedule"][0].update(days=[0.0, 70.0, 42.0, 28.0]),
+        lambda s: s["schedule"][0]["height"].pop(),
+        lambda s: s["schedule"][0].update(end=50.0),
+        lambda s: s["schedule"][0].update(end=0.0),
+        lambda s: s["schedule"][0].update(end=None),
+        lambda s: s["schedule"][0].update(height=["a"] * 4),
+        lambda s: s["schedule"][0].update(height=[None] * 4),
+        lambda s: s["schedule"][0].update(single=None),
+        lambda s: s.update(schedule={"a": 1}),
     ],
 )
 def test_a_summary_that_no_run_writes(folder, edit):
