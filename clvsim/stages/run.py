@@ -6,6 +6,7 @@ from clvsim import archive
 from clvsim.config import RunConfig
 from clvsim.data.material import Material
 from clvsim.runfolder import RunContext, writing
+from clvsim.scenario import BASELINE
 from clvsim.stages.assembly import assemble
 from clvsim.stages.cautions import with_share_beyond
 from clvsim.stages.fits import Fits, fit_run, models_in_words, with_discrepancy
@@ -26,7 +27,6 @@ from clvsim.types import DAYS_PER_MONTH, Tracking
 
 def run(config: RunConfig, ctx: RunContext) -> int:
     """Simulate every scenario and compare them; write page, tables, ledgers and posterior."""
-    from clvsim.books.table import MOST_SCENARIOS
     from clvsim.comparison import simulate_and_compare
     from clvsim.report import write_report
     from clvsim.report.text import tables
@@ -59,7 +59,7 @@ def run(config: RunConfig, ctx: RunContext) -> int:
             plan, fits.own, summary, config.report.metric, lambda done, total: advance(1)
         )
     with clock("follow"), ctx.progress("Following newcomers by age"):
-        ordering = follow(plan, fits.own, summary, names=list(plan.scenarios)[:MOST_SCENARIOS])
+        ordering = follow(plan, fits.own, summary, names=[BASELINE])
         leads = follow_leads(plan, fits.own, summary, simulation)
     inside = look_inside(config, plan, fits.own, summary, simulation)
     if not config.stated:
