@@ -5,6 +5,7 @@ from pathlib import Path
 
 import demo
 import event_loop
+import levers
 import peer
 import quantities
 import scaling
@@ -14,6 +15,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="clvsim-bench-") as name:
         print(event_loop.main(Path(name)), flush=True)
         print(scaling.main(), flush=True)
+        print(levers.main(Path(name)), flush=True)
         print(quantities.main(), flush=True)
         print(demo.main(Path(name)), flush=True)
         print(peer.main(), flush=True)

@@ -110,6 +110,42 @@ def run_life(ground, offers, contacts, rare, path, life):
     return life
 
 
+@room
+def run_lives(ground, offers, contacts, rare, path, listing, alive):
+    """All lives of a customer, who may have left before the first; -> (the last life, what campaigns cost meanwhile).
+
+    A life that ends may go on with a next product; somebody who has left without a word may be won back.
+    """
+    run, book = ground.run, ground.book
+    life, lives, written = begin_life(ground, rare, path, listing, alive), np.int64(0), 0.0
+    if not alive:
+        lives += 1
+        trace.record(rare, path, TRACE_GONE, path.start, 0.0, NO_OFFER)
+    while True:
+        if alive:
+            life = run_life(ground, offers, contacts, rare, path, life)
+            alive = life.budget.alive
+            if not alive:
+                life = again.go_on(ground, offers, rare, path, life, lives)
+                lives += 1
+                alive = life.budget.alive
+                if alive:
+                    continue
+                trace.record(rare, path, TRACE_DEATH, life.now.t, 0.0, NO_OFFER)
+            books.close(run, book, path, life.now.t, alive)
+            if listing.listed and run.renewing:  # a contract that ended is known to be lost
+                contacts_room.post_contacts(contacts, run, book, rare, path, listing.leaves, life.now.t)
+        if alive or run.renewing:
+            break
+        cost, back, o = campaigns.run_out(ground, offers, rare, path, life)
+        written += cost
+        life = membership.run_out(ground, offers, contacts, rare, path, life, min(path.end, back))
+        if back >= path.end:
+            break
+        life, alive = again.come_back(ground, offers, rare, path, life, back, o, lives), True
+    return life, written
+
+
 def build(on: Mechanisms):
     """The loop with these mechanisms, cached by itself."""
     levered, special = on.levered, on.special
@@ -144,42 +180,16 @@ def build(on: Mechanisms):
                     if rare is not None:
                         campaigns.begin(deals, rare, run, path)
                 alive = uniform(path.base, rng.ALIVE, 0) < ground.rates.p_alive[path.law]
-                life = begin_life(ground, rare, path, listing, alive)
-                lives = np.int64(0)  # ended so far
-                while True:
-                    if alive:
-                        life = run_life(ground, deals, contacts, rare, path, life)
-                        if special:  # noqa: SIM102 (pruned on its own)
-                            if not life.budget.alive:
-                                life = again.go_on(ground, deals, rare, path, life, lives)
-                                lives += 1
-                                if life.budget.alive:
-                                    continue
-                        alive = life.budget.alive
-                        day = path.end if alive else life.now.t
-                        books.close(run, book, path, day, alive)
-                        if special:
-                            if not alive:
-                                trace.record(rare, path, TRACE_DEATH, day, 0.0, NO_OFFER)
-                            if listing.listed and run.renewing:  # a contract that ended is known to be lost
-                                contacts_room.post_contacts(contacts, run, book, rare, path, listing.leaves, day)
-                    elif special:
-                        lives += 1
-                        trace.record(rare, path, TRACE_GONE, path.start, 0.0, NO_OFFER)
-                    if special:  # noqa: SIM102 (pruned on its own)
-                        if not alive and not run.renewing:
-                            written, back, o = campaigns.run_out(ground, deals, rare, path, life)
-                            end = min(path.end, back)
-                            life = membership.run_out(ground, deals, contacts, rare, path, life, end)
-                            if run.valued:
-                                out.value[w, c] -= written
-                            if back < path.end:
-                                life = again.come_back(ground, deals, rare, path, life, back, o, lives)
-                                alive = True
-                                continue
-                    break
-                if run.valued:
-                    out.value[w, c] += life.purse.total
-                    out.orders[w, c] = life.now.tick - life.now.skipped
+                if special:
+                    life, written = run_lives(ground, deals, contacts, rare, path, listing, alive)
+                    if run.valued:
+                        out.value[w, c] += life.purse.total - written
+                        out.orders[w, c] = life.now.tick - life.now.skipped
+                elif alive:
+                    life = run_life(ground, deals, contacts, rare, path, begin_life(ground, rare, path, listing, True))
+                    books.close(run, book, path, life.now.t, life.budget.alive)
+                    if run.valued:
+                        out.value[w, c] += life.purse.total
+                        out.orders[w, c] = life.now.tick - life.now.skipped
 
     return simulate
