@@ -79,11 +79,11 @@ def block_of(work: Work) -> Block:
 
 
 def program(
-    setting: engine.Setting, block: Block, levers: Levers, months: int = MONTHS, *, beside: bool = False
+    setting: engine.Setting, block: Block, levers: Levers, months: int = MONTHS, *, flags: int = 0
 ) -> Callable[[], Raw]:
     def run() -> Raw:
         raw = engine.empty_raw(setting, levers, months, 1, 1)
-        engine.run_block(block, [engine.make_job(setting, levers, raw, beside_levers=beside)], setting, 1)
+        engine.run_block(block, [engine.make_job(setting, levers, raw, loop_flags=flags)], setting, 1)
         return raw
 
     return run
@@ -109,7 +109,7 @@ def three_against_none(rounds: int = 6) -> str:
     lines = np.arange(ks.BASE_LINES)
     if not np.array_equal(none().calendar, neutral().calendar[:, :, lines]):
         raise AssertionError("three levers without effect do not leave the ledger as it was")
-    idle = program(setting, block, NOTHING, beside=True)
+    idle = program(setting, block, NOTHING, flags=ks.LEVERED)
     if not all(np.array_equal(a, b) for a, b in zip(none(), idle(), strict=True)):
         raise AssertionError("the loop that knows levers gives another ledger")
     three()
@@ -122,7 +122,12 @@ def three_against_none(rounds: int = 6) -> str:
 
 def compilation() -> str:
     """CPU seconds of compilation of each loop, in a process of its own without a cache."""
-    names = {"none": Mechanisms(), "levers": Mechanisms(levered=True), "everything": Mechanisms(True, True)}
+    names = {
+        "none": Mechanisms(),
+        "levers": Mechanisms(levered=True),
+        "rare": Mechanisms(True, True),
+        "everything": Mechanisms(True, True, True),
+    }
     code = "import sys, time; sys.path.insert(0, {folder!r}); import levers; levers.compile_one({name!r})"
     said = []
     for name in names:
@@ -137,7 +142,12 @@ def compilation() -> str:
 
 
 def compile_one(name: str) -> None:
-    on = {"none": Mechanisms(), "levers": Mechanisms(levered=True), "everything": Mechanisms(True, True)}[name]
+    on = {
+        "none": Mechanisms(),
+        "levers": Mechanisms(levered=True),
+        "rare": Mechanisms(True, True),
+        "everything": Mechanisms(True, True, True),
+    }[name]
     start = time.process_time()
     loop_of(on)
     print(time.process_time() - start)

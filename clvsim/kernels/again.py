@@ -131,9 +131,9 @@ def takes_next(offers, campaigns, o, run, book, rare, path, place, t, lives):
 
 
 @room
-def go_on(ground, offers, rare, path, life, lives):
+def go_on(ground, offers, rare, occasions, path, life, lives):
     """Somebody whose life ends now; alive again with a next product, at its rate and its prices."""
-    run, campaigns, t = ground.run, rare.campaigns, life.now.t
+    run, campaigns, t = ground.run, occasions.campaigns, life.now.t
     for o in range(offers.count):
         if life.budget.alive or campaigns.occasion[o] != OUTGROWN:
             continue

@@ -92,10 +92,10 @@ def reaches(offers, o, run, path):
 
 
 @inline
-def begin(offers, rare, run, path):
+def begin(offers, occasions, run, path):
     """The first campaigns of a customer."""
-    campaigns = rare.campaigns
-    capping.forget(rare.cap)
+    campaigns = occasions.campaigns
+    capping.forget(occasions.cap)
     for o in range(offers.count):
         day = math.inf
         reached = reaches(offers, o, run, path)
@@ -123,14 +123,14 @@ def move_on(offers, campaigns, o, run, path, t):
 
 
 @inline
-def send(offers, o, run, book, rare, path, place, listing, t):
+def send(offers, o, run, book, rare, occasions, path, place, listing, t):
     """One campaign's message; -> whether it was sent, or else withheld by the cap. Either way the next one is due."""
-    move_on(offers, rare.campaigns, o, run, path, t)
-    if not capping.permits(rare.cap, run, path, listing, t):
+    move_on(offers, occasions.campaigns, o, run, path, t)
+    if not capping.permits(occasions.cap, run, path, listing, t):
         count(run, book, path, place, BASE_LINES + OFFER_LINES * offers.count)
         record(rare, path, TRACE_WITHHELD, t, 0.0, o)
         return False
-    capping.remember(rare.cap, t)
+    capping.remember(occasions.cap, t)
     count(run, book, path, place, BASE_LINES + OFFER_LINES * o + SHOWN)
     record(rare, path, TRACE_CAMPAIGN, t, 0.0, o)
     return True
@@ -150,9 +150,9 @@ def answer(offers, campaigns, o, run, book, rare, path, place, life):
 
 
 @room
-def at_campaign(ground, offers, contacts, rare, path, life):
+def at_campaign(ground, offers, contacts, rare, occasions, path, life):
     """All campaigns and charges of memberships of this day."""
-    run, book, campaigns, now = ground.run, ground.book, rare.campaigns, life.now
+    run, book, campaigns, now = ground.run, ground.book, occasions.campaigns, life.now
     place = place_of(run, path, now.t)
     gain, revenue = 0.0, 0.0
     for o in range(offers.count):
@@ -160,7 +160,7 @@ def at_campaign(ground, offers, contacts, rare, path, life):
             continue
         if campaigns.occasion[o] == MEMBERSHIP:
             push = membership.charge(offers, campaigns, o, run, book, rare, path, place, now.t)
-        elif send(offers, o, run, book, rare, path, place, life.listing, now.t):
+        elif send(offers, o, run, book, rare, occasions, path, place, life.listing, now.t):
             push = answer(offers, campaigns, o, run, book, rare, path, place, life)
             if campaigns.occasion[o] == WIN_BACK:
                 moment = again.invite(offers, campaigns, o, run, ground.weeks, rare, path, life)
@@ -189,18 +189,18 @@ def next_to_the_lost(offers, campaigns, end):
 
 
 @room
-def run_out(ground, offers, rare, path, life):
+def run_out(ground, offers, rare, occasions, path, life):
     """What campaigns cost for somebody who has left without a word, to the end of the window or to the day on which one
     wins the customer back; -> (cost discounted to today, that day or inf, number of the campaign).
     """
-    run, campaigns, total = ground.run, rare.campaigns, 0.0
+    run, campaigns, total = ground.run, occasions.campaigns, 0.0
     back, by = math.inf, np.int64(-1)
     while True:
         t, o = next_to_the_lost(offers, campaigns, min(path.end, back))
         if o < 0:
             break
         place, at = place_of(run, path, t), path.w * offers.count + o
-        if not send(offers, o, run, ground.book, rare, path, place, life.listing, t):
+        if not send(offers, o, run, ground.book, rare, occasions, path, place, life.listing, t):
             continue
         post_cohort(run, ground.book, place, COHORT_CONTRIBUTION, -units(campaigns.cost[at], path.money_unit))
         total += place.discount * campaigns.cost[at]

@@ -121,7 +121,7 @@ def next_campaign(offers):
 
 
 @inline
-def soonest(run, weeks, offers, contacts, rare, path, life):
+def soonest(run, weeks, offers, contacts, rare, occasions, path, life):
     """(kind, day) of what happens next."""
     kind, day = END, path.end
     order = order_day(run, weeks, rare, life)
@@ -133,9 +133,8 @@ def soonest(run, weeks, offers, contacts, rare, path, life):
     if offers is not None:
         if life.terms.heals <= day:  # before an order on the first moment of a week
             kind, day = HEAL, life.terms.heals
-        if rare is not None:  # noqa: SIM102
-            if rare.campaigns.running:
-                campaign = next_campaign(offers)
-                if campaign < day:
-                    kind, day = CAMPAIGN, campaign
+        if occasions is not None:
+            campaign = next_campaign(offers)
+            if campaign < day:
+                kind, day = CAMPAIGN, campaign
     return kind, day

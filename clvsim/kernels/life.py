@@ -28,7 +28,7 @@ from clvsim.kernels import contacts as contacts_room
 from clvsim.kernels import offers as offers_room
 from clvsim.kernels.compiler import njit
 from clvsim.kernels.pace import row_of
-from clvsim.kernels.signature import SIGNATURE, deals_of, ground_of, programmes_of, rare_of
+from clvsim.kernels.signature import SIGNATURE, deals_of, ground_of, occasions_of, programmes_of, rare_of
 from clvsim.kernels.state import Budget, Life, Moment, Purse, Terms
 from clvsim.kernels.structs import NO_OFFER, TRACE_DEATH, TRACE_GONE
 from clvsim.kernels.variates import room, uniform
@@ -39,7 +39,8 @@ class Mechanisms:
     """What a compiled loop knows. Without a mechanism it has no trace of it; with one it may still be idle."""
 
     levered: bool = False  # offers, contacts, margins that vary
-    special: bool = False  # mixtures, opportunities, lognormal or listed amounts, free later orders, campaigns, traces
+    special: bool = False  # mixtures, opportunities, lognormal or listed amounts, free later orders, traces
+    occasional: bool = False  # campaigns, memberships, further lives; with all of the above
 
 
 @room
@@ -64,7 +65,7 @@ def begin_life(ground, rare, path, listing, alive):
 
 
 @room
-def run_life(ground, offers, contacts, rare, path, life):
+def run_life(ground, offers, contacts, rare, occasions, path, life):
     """The life at its end or at that of its window."""
     run, weeks, kept = ground.run, ground.weeks, ground.kept
     while True:
@@ -72,7 +73,7 @@ def run_life(ground, offers, contacts, rare, path, life):
         if not first:  # a newcomer begins with an order
             now = clocks.with_order(run, ground.rates, weeks, kept.gap, rare, path, life)
             life = Life(now, life.own, life.budget, life.terms, life.purse, life.listing, life.row)
-            kind, day = clocks.soonest(run, weeks, offers, contacts, rare, path, life)
+            kind, day = clocks.soonest(run, weeks, offers, contacts, rare, occasions, path, life)
             budget, day = attrition.charge_step(run, weeks, kept.limit, path, life, day)
             now = clocks.move_to(now, day)
             life = Life(now, life.own, budget, life.terms, life.purse, life.listing, life.row)
@@ -88,9 +89,9 @@ def run_life(ground, offers, contacts, rare, path, life):
                     now, terms = offers_room.at_healing(offers, run, weeks, rare, path, life)
                     life = Life(now, life.own, life.budget, terms, life.purse, life.listing, life.row)
                     continue
-                if rare is not None:  # noqa: SIM102
+                if occasions is not None:  # noqa: SIM102
                     if kind == clocks.CAMPAIGN:
-                        life = campaigns.at_campaign(ground, offers, contacts, rare, path, life)
+                        life = campaigns.at_campaign(ground, offers, contacts, rare, occasions, path, life)
                         continue
         place = books.place_of(run, path, life.now.t)
         if rare is not None:  # noqa: SIM102
@@ -104,14 +105,14 @@ def run_life(ground, offers, contacts, rare, path, life):
                     break
                 if fate == grid.SKIPPED:
                     continue
-        life = orders.at_order(ground, offers, contacts, rare, path, place, life, first)
+        life = orders.at_order(ground, offers, contacts, rare, occasions, path, place, life, first)
         if not life.budget.alive:
             break
     return life
 
 
 @room
-def run_lives(ground, offers, contacts, rare, path, listing, alive):
+def run_lives(ground, offers, contacts, rare, occasions, path, listing, alive):
     """All lives of a customer, who may have left before the first; -> (the last life, what campaigns cost meanwhile).
 
     A life that ends may go on with a next product; somebody who has left without a word may be won back.
@@ -123,10 +124,10 @@ def run_lives(ground, offers, contacts, rare, path, listing, alive):
         trace.record(rare, path, TRACE_GONE, path.start, 0.0, NO_OFFER)
     while True:
         if alive:
-            life = run_life(ground, offers, contacts, rare, path, life)
+            life = run_life(ground, offers, contacts, rare, occasions, path, life)
             alive = life.budget.alive
             if not alive:
-                life = again.go_on(ground, offers, rare, path, life, lives)
+                life = again.go_on(ground, offers, rare, occasions, path, life, lives)
                 lives += 1
                 alive = life.budget.alive
                 if alive:
@@ -137,9 +138,9 @@ def run_lives(ground, offers, contacts, rare, path, listing, alive):
                 contacts_room.post_contacts(contacts, run, book, rare, path, listing.leaves, life.now.t)
         if alive or run.renewing:
             break
-        cost, back, o = campaigns.run_out(ground, offers, rare, path, life)
+        cost, back, o = campaigns.run_out(ground, offers, rare, occasions, path, life)
         written += cost
-        life = membership.run_out(ground, offers, contacts, rare, path, life, min(path.end, back))
+        life = membership.run_out(ground, offers, contacts, rare, occasions, path, life, min(path.end, back))
         if back >= path.end:
             break
         life, alive = again.come_back(ground, offers, rare, path, life, back, o, lives), True
@@ -148,7 +149,7 @@ def run_lives(ground, offers, contacts, rare, path, listing, alive):
 
 def build(on: Mechanisms):
     """The loop with these mechanisms, cached by itself."""
-    levered, special = on.levered, on.special
+    levered, special, occasional = on.levered, on.special, on.occasional
 
     @njit(SIGNATURE, cache=True, nogil=True, _nrt=False)
     def simulate(people, world_key, world_draw, laws, kept, arrivals, tables, offers, programmes, clock, out, events):
@@ -156,7 +157,8 @@ def build(on: Mechanisms):
         run, book, weeks = ground.run, ground.book, ground.weeks
         deals = deals_of(offers) if levered else None
         contacts = programmes_of(programmes, tables, out) if levered else None
-        rare = rare_of(people, laws, offers, events) if special else None
+        rare = rare_of(laws, events) if special else None
+        occasions = occasions_of(people, offers) if occasional else None
         for w in range(world_key.shape[0]):
             for c in range(people.key.shape[0]):
                 if run.valued:
@@ -177,19 +179,28 @@ def build(on: Mechanisms):
                     out.value[w, c] -= payback.cost_at_start(weeks, path)
                 if deals is not None:
                     offers_room.forget(deals)
-                    if rare is not None:
-                        campaigns.begin(deals, rare, run, path)
+                    if occasions is not None:
+                        campaigns.begin(deals, occasions, run, path)
                 alive = uniform(path.base, rng.ALIVE, 0) < ground.rates.p_alive[path.law]
-                if special:
-                    life, written = run_lives(ground, deals, contacts, rare, path, listing, alive)
+                if occasional:
+                    life, written = run_lives(ground, deals, contacts, rare, occasions, path, listing, alive)
                     if run.valued:
                         out.value[w, c] += life.purse.total - written
                         out.orders[w, c] = life.now.tick - life.now.skipped
                 elif alive:
-                    life = run_life(ground, deals, contacts, rare, path, begin_life(ground, rare, path, listing, True))
-                    books.close(run, book, path, life.now.t, life.budget.alive)
+                    life = begin_life(ground, rare, path, listing, True)
+                    life = run_life(ground, deals, contacts, rare, occasions, path, life)
+                    day, alive = life.now.t, life.budget.alive
+                    books.close(run, book, path, day, alive)
+                    if special:
+                        if not alive:
+                            trace.record(rare, path, TRACE_DEATH, day, 0.0, NO_OFFER)
+                        if listing.listed and run.renewing:  # a contract that ended is known to be lost
+                            contacts_room.post_contacts(contacts, run, book, rare, path, listing.leaves, day)
                     if run.valued:
                         out.value[w, c] += life.purse.total
                         out.orders[w, c] = life.now.tick - life.now.skipped
+                elif special:
+                    trace.record(rare, path, TRACE_GONE, path.start, 0.0, NO_OFFER)
 
     return simulate

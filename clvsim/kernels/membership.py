@@ -123,9 +123,9 @@ def charge(offers, campaigns, o, run, book, rare, path, place, t):
 
 
 @room
-def run_out(ground, offers, contacts, rare, path, life, end):
+def run_out(ground, offers, contacts, rare, occasions, path, life, end):
     """Charges that are still to come when the shop's life has ended, up to the end of the window or of the absence."""
-    run, book, campaigns = ground.run, ground.book, rare.campaigns
+    run, book, campaigns = ground.run, ground.book, occasions.campaigns
     while True:
         day, due = end, -1
         for o in range(offers.count):

@@ -80,12 +80,12 @@ def decline_offer(offers, o, rare, path, life):
 
 
 @inline
-def at_order(offers, run, book, rare, path, place, life, gain, revenue):
+def at_order(offers, run, book, rare, occasions, path, place, life, gain, revenue):
     """All offers that an order meets, one after the other; -> (life, contribution and revenue with them)."""
     number = min(path.orders_before + life.now.tick - life.now.skipped, offers.numbers - 1)
     for o in range(offers.count):
-        if rare is not None:  # noqa: SIM102 (pruned on its own)
-            if rare.campaigns.occasion[o] >= MEMBERSHIP:  # it has a room of its own
+        if occasions is not None:  # noqa: SIM102 (pruned on its own)
+            if occasions.campaigns.occasion[o] >= MEMBERSHIP:  # it has a room of its own
                 continue
         if not is_shown(offers, o, run, path, place.week, number):
             continue

@@ -56,7 +56,7 @@ def charge_order(ground, rare, path, place, life, terms, first):
 
 
 @room
-def at_order(ground, offers, contacts, rare, path, place, life, first):
+def at_order(ground, offers, contacts, rare, occasions, path, place, life, first):
     """`first`: a newcomer's, which starts the life."""
     own, terms, amount = sell(ground, rare, path, place, life, first)
     before = terms  # the rate at which this order came: its hazard is charged at that rate
@@ -64,22 +64,20 @@ def at_order(ground, offers, contacts, rare, path, place, life, first):
     life = Life(life.now, own, life.budget, terms, life.purse, life.listing, life.row)
     if offers is not None:
         life, gain, amount = offers_room.at_order(
-            offers, ground.run, ground.book, rare, path, place, life, gain, amount
+            offers, ground.run, ground.book, rare, occasions, path, place, life, gain, amount
         )
-        if rare is not None:  # noqa: SIM102 (pruned on its own)
-            if rare.campaigns.running:
-                life, spent = membership.at_order(
-                    offers, rare.campaigns, ground.run, ground.book, rare, path, place, life
-                )  # fmt: skip
-                gain -= spent + again.redeem(
-                    offers, rare.campaigns, ground.run, ground.book, rare, path, place, life
-                )  # fmt: skip
+        if occasions is not None:
+            life, spent = membership.at_order(
+                offers, occasions.campaigns, ground.run, ground.book, rare, path, place, life
+            )  # fmt: skip
+            gain -= spent + again.redeem(
+                offers, occasions.campaigns, ground.run, ground.book, rare, path, place, life
+            )  # fmt: skip
     cost = cost_of_order(ground.weeks, path, amount)
     purse = add_contribution(
         ground.run, ground.book, contacts, ground.weeks, ground.tolls, path, place, life, gain, cost
     )  # fmt: skip
-    if rare is not None and offers is not None:  # noqa: SIM102 (pruned on its own)
-        if rare.campaigns.running:
-            campaigns_room.after_order(offers, rare.campaigns, ground.run, path, life.now.t)
+    if occasions is not None:
+        campaigns_room.after_order(offers, occasions.campaigns, ground.run, path, life.now.t)
     own, budget = charge_order(ground, rare, path, place, life, before, first)
     return Life(after_order(life.now), own, budget, life.terms, purse, life.listing, life.row)

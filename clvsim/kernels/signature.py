@@ -16,6 +16,7 @@ from clvsim.kernels.state import (
     Kept,
     Lognormal,
     Mixture,
+    Occasions,
     Products,
     Programmes,
     Rare,
@@ -27,7 +28,6 @@ from clvsim.kernels.state import (
     Weeks,
 )
 from clvsim.kernels.structs import (
-    AT_ORDERS,
     MARGINS,
     NEWCOMERS,
     RENEWING,
@@ -45,7 +45,7 @@ from clvsim.kernels.structs import (
     Traits,
     seal,
 )
-from clvsim.kernels.variates import inline, room
+from clvsim.kernels.variates import room
 
 
 def _sample(struct: Any, **shapes: tuple[int, type, bool]) -> Any:
@@ -133,19 +133,16 @@ def run_of(people, laws, kept, tables, clock, out):
     )
 
 
-@inline
-def is_running(occasion):
-    """Whether some offer is a campaign or a membership."""
-    running = False
-    for o in range(occasion.shape[0]):
-        running = running or occasion[o] != AT_ORDERS
-    return running
+@room
+def occasions_of(people, offers):
+    return Occasions(
+        campaigns_of(people, offers), Cap(offers.cap[0], offers.cap[1], flat(offers.planned), flat(offers.sent))
+    )
 
 
 @room
 def campaigns_of(people, offers):
     return Campaigns(
-        is_running(offers.occasion),
         flat(offers.occasion),
         flat(offers.days),
         offers.days.shape[1],
@@ -164,7 +161,7 @@ def campaigns_of(people, offers):
 
 
 @room
-def rare_of(people, laws, offers, trace):
+def rare_of(laws, trace):
     return Rare(
         Mixture(laws.stages_done.shape[0], laws.living[0], flat(laws.weight), flat(laws.stages_done)),
         Grid(
@@ -202,8 +199,6 @@ def rare_of(people, laws, offers, trace):
             flat(laws.product_upto),
         ),
         Shares(laws.paid_b.shape[0] > 0, flat(laws.paid_a), flat(laws.paid_b)),
-        campaigns_of(people, offers),
-        Cap(offers.cap[0], offers.cap[1], flat(offers.planned), flat(offers.sent)),
         trace,
     )
 

@@ -12,6 +12,7 @@ from clvsim.kernels.life import Mechanisms, build
 from clvsim.kernels.structs import (
     LEVERED,
     MARGINS,
+    OCCASIONAL,
     Arrivals,
     Clock,
     Contacts,
@@ -47,14 +48,16 @@ def at_hand(on: Mechanisms) -> Mechanisms:
 def mechanisms_of(laws: Laws, offers: Offers, contacts: Contacts, clock: Clock, trace: Trace) -> Mechanisms:
     """The least of the few loops that know all that a call needs.
 
-    Whatever is rare is compiled together, with levers: more loops would cost more to compile than they save.
+    What is rare is compiled together, with levers, and occasions with all of it: more loops would cost more to compile
+    than they save. So of loops that know what is rare, a run has one.
     """
     flags = int(clock.flags[0])
     at_a_rate = laws.interval_days[0] == 0.0 and laws.stages_done.size == 1 and laws.order_sd.size == 0
-    special = not at_a_rate or trace.rows.size > 0 or laws.paid_b.size > 0 or bool(offers.occasion.any())
-    special = special or laws.product_upto.size > 0
+    occasional = bool(offers.occasion.any())
+    special = occasional or not at_a_rate or trace.rows.size > 0 or laws.paid_b.size > 0 or laws.product_upto.size > 0
+    occasional = occasional or (special and bool(flags & OCCASIONAL))
     levered = bool(flags & (MARGINS | LEVERED)) or offers.key.size > 0 or bool(contacts.exposed.any())
-    return Mechanisms(levered or special, special)
+    return Mechanisms(levered or special, special, occasional)
 
 
 def simulate(

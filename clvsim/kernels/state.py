@@ -3,8 +3,8 @@
 A path is one customer in one world. Its state is split into small structs; only the room that owns one makes a new one.
 Numba has no `_replace`, so each field stands in few places; state in arrays would be 40 % slower.
 
-Arrays are flat (`compiler.flat`); their shapes stand beside them. `Deals`, `Programmes` and `Rare` are None in loops
-that are compiled without them.
+Arrays are flat (`compiler.flat`); their shapes stand beside them. `Deals`, `Programmes`, `Rare` and `Occasions` are
+None in loops that are compiled without them.
 """
 
 from typing import Any, NamedTuple
@@ -219,9 +219,8 @@ class Programmes(NamedTuple):
 
 
 class Campaigns(NamedTuple):
-    """Offers that act on other days than those of orders; idle unless `running`. As in `structs.Offers`."""
+    """What offers on occasions know beyond `Deals`, as in `structs.Offers`: campaigns, memberships, further lives."""
 
-    running: bool
     occasion: Flat
     days: Flat  # (count, slots)
     slots: int
@@ -247,6 +246,13 @@ class Cap(NamedTuple):
     sent: Flat  # of the customer at hand: number, and a ring of days
 
 
+class Occasions(NamedTuple):
+    """Offers that act on other occasions than orders, and how often a customer is written to."""
+
+    campaigns: Campaigns
+    cap: Cap
+
+
 class Rare(NamedTuple):
     """What few runs need, compiled together."""
 
@@ -255,8 +261,6 @@ class Rare(NamedTuple):
     lognormal: Lognormal
     products: Products
     shares: Shares
-    campaigns: Campaigns
-    cap: Cap
     trace: Trace
 
 

@@ -203,6 +203,7 @@ MARGINS = 4  # the margin varies: goods are posted order by order; else they fol
 RENEWING = 8  # contracts, which are seen to end: they get no messages afterwards
 STEADY = 16  # all hazard multipliers are 1 and contacts add none: no table need be read
 LEVERED = 32  # another scenario of the run has offers, contacts or a margin that varies: one loop serves them all
+OCCASIONAL = 64  # another one has offers on occasions: the same, where a loop knows what is rare
 
 # Lines that every ledger has; offers and contact programmes append theirs.
 # Of a scenario whose campaigns have a cap, a line of those that it withheld stands behind the offers'.

@@ -88,7 +88,7 @@ class Job:
     contacts: ks.Contacts
     dues: np.ndarray  # (w, g, DUES), of a plan's costs that follow customers
     responses: Mapping[bool, Responses]  # to contacts, by whether customers are newcomers
-    beside_levers: bool = False  # whether some scenario of the run needs the loop that knows levers
+    loop_flags: int = 0  # of the loop that some scenario of the run needs
 
 
 class CustomerTotals(NamedTuple):
@@ -134,7 +134,7 @@ def make_job(
     arrivals: ks.Arrivals = NO_ARRIVALS,
     costs: Sequence[CostEntry] = (),
     *,
-    beside_levers: bool = False,
+    loop_flags: int = 0,
 ) -> Job:
     groups, calendar = setting.groups, setting.calendar
     return Job(
@@ -146,7 +146,7 @@ def make_job(
         contacts=make_contacts(levers, groups, calendar),
         dues=make_dues(costs, groups, setting.worlds.draw),
         responses={new: responses(levers, groups, setting.calendar_for(newcomers=new)) for new in (False, True)},
-        beside_levers=beside_levers,
+        loop_flags=loop_flags,
     )
 
 
@@ -278,7 +278,7 @@ def kernel_flags(job: Job, shared: SharedTables, *, newcomers: bool, renewing: b
         + ks.STEADY * shared.steady
         + ks.RENEWING * renewing
         + ks.MARGINS * job.levers.moves_margin
-        + ks.LEVERED * job.beside_levers
+        + job.loop_flags
     )
 
 

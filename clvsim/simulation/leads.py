@@ -58,7 +58,7 @@ def follow_leads(
             engine.empty_raw(setting, scenario.levers, layout.months, layout.ages, len(layout.cohorts)),
             own._replace(start=seal(own.marginal_from, np.int64)),
             scenario.costs,
-            beside_levers=plan.has_levers,
+            loop_flags=plan.loop_flags,
         )
         for block in blocks:
             engine.run_block(block, [job], setting, plan.simulation.jobs)

@@ -13,6 +13,7 @@ from clvsim.effects import EffectDraws
 from clvsim.errors import Problem
 from clvsim.interventions.base import ContactProgramme, CostEntry, Funnel, Intervention, Mechanism, OfferTerms
 from clvsim.kernels.rng import world_keys
+from clvsim.kernels.structs import LEVERED, OCCASIONAL
 from clvsim.models.arrivals import Arriving, learn_arrivals
 from clvsim.scenario import BASELINE, NEEDS_MARGIN, CompiledScenario, Scenario, compile_scenario, placed_interventions
 from clvsim.simulation.arrivals import base_conversions
@@ -78,10 +79,12 @@ class RunPlan:
         return any(scenario.levers.contacts for scenario in self.scenarios.values())
 
     @property
-    def has_levers(self) -> bool:
-        """Whether any scenario needs the loop that knows levers; the others then take it too."""
-        levers = (scenario.levers for scenario in self.scenarios.values())
-        return any(own.offers or own.contacts or own.moves_margin for own in levers)
+    def loop_flags(self) -> int:
+        """Flags of the loop that knows what any scenario needs; the others take it too."""
+        levers = [scenario.levers for scenario in self.scenarios.values()]
+        levered = any(own.offers or own.contacts or own.moves_margin for own in levers)
+        occasional = any(offer.occasion != "orders" for own in levers for offer in own.offers)
+        return LEVERED * levered | OCCASIONAL * occasional
 
     @property
     def has_monthly_costs(self) -> bool:

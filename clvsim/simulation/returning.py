@@ -109,7 +109,7 @@ def casts(plan: RunPlan, fitted: FittedModels, summary: CustomerSummary, people:
     for name, scenario in plan.scenarios.items():
         raw = engine.empty_raw(setting, scenario.levers, 1, 1, len(plan.layout.cohorts))
         job = engine.make_job(
-            setting, scenario.levers, raw, arrivals[name].arrivals, scenario.costs, beside_levers=plan.has_levers
+            setting, scenario.levers, raw, arrivals[name].arrivals, scenario.costs, loop_flags=plan.loop_flags
         )
         yield name, Cast(blocks, setting, job)
 
@@ -162,7 +162,7 @@ def anybody(plan: RunPlan, fitted: FittedModels, worlds: Worlds, months: int, pe
         season=season_by_week(fitted, worlds.draws, 1, weeks),
     )
     raw = engine.empty_raw(setting, NO_LEVERS, 1, 1, 1)
-    return Cast(blocks, setting, engine.make_job(setting, NO_LEVERS, raw, beside_levers=plan.has_levers))
+    return Cast(blocks, setting, engine.make_job(setting, NO_LEVERS, raw, loop_flags=plan.loop_flags))
 
 
 def ordering_of(cast: Cast, ages: Sequence[int], window: int, threads: int) -> Ordering:

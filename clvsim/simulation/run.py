@@ -368,7 +368,7 @@ def make_jobs(plan: RunPlan, setting: engine.Setting, arrivals: Mapping[str, Arr
             engine.empty_raw(setting, scenario.levers, layout.months, layout.ages, len(layout.cohorts)),
             arrivals[name].arrivals,
             scenario.costs,
-            beside_levers=plan.has_levers,
+            loop_flags=plan.loop_flags,
         )
         for name, scenario in plan.scenarios.items()
     ]

@@ -33,7 +33,7 @@ def track(
     seed: int = 1,
     jobs: int = 1,
     shard_customers: int = 4096,
-    beside_levers: bool = False,
+    loop_flags: int = 0,
 ) -> Tracking:
     """Simulate repeat orders per week; bands are 5 to 95 % of realised worlds.
 
@@ -41,7 +41,7 @@ def track(
     `weekly` holds the actual orders (`week_start`, `orders`) of full weeks, laid out around the day after today.
     Calibration starts every customer at the first order with the population's law, so it is not conditioned on what
     they did; the hold-out starts from today with each customer's own law. Nothing is fitted to the hold-out.
-    `beside_levers`: the loop that knows levers posts the same, and where a run needs it anyway no other is compiled.
+    `loop_flags`: a loop that knows more posts the same, and where a run needs it anyway no other is compiled.
     """
     draws = min(draws, fitted.draws)
     start = np.datetime64(summary.today.isoformat()) + np.timedelta64(1, "D")
@@ -56,7 +56,7 @@ def track(
         season = season_by_week(fitted, worlds, first, int(np.ceil(days / DAYS_PER_WEEK)) + 1)
         due = due_multipliers(fitted, worlds, first, days)
         return repeat_orders(
-            blocks, days, environment, worlds, seed, jobs, scale, law, season, due, beside_levers=beside_levers
+            blocks, days, environment, worlds, seed, jobs, scale, law, season, due, loop_flags=loop_flags
         )
 
     length = 7 * (before + 1)
@@ -144,7 +144,7 @@ def repeat_orders(
     due: DueMultipliers | None = None,
     on_block: Callable[[engine.CustomerTotals], None] | None = None,
     *,
-    beside_levers: bool = False,
+    loop_flags: int = 0,
 ) -> np.ndarray:
     """Repeat orders per week in every world, (w, weeks); `shocks_sd` as in `make_worlds`, `season` by week,
     `due` by day.
@@ -168,7 +168,7 @@ def repeat_orders(
         due=due,
     )
     raw = engine.empty_raw(setting, NO_LEVERS, weeks, 1, 1)
-    job = engine.make_job(setting, NO_LEVERS, raw, beside_levers=beside_levers)
+    job = engine.make_job(setting, NO_LEVERS, raw, loop_flags=loop_flags)
     for block in blocks:
         totals = engine.run_block(block, [job], setting, jobs, per_customer=on_block is not None)
         if on_block is not None and totals is not None:

@@ -48,7 +48,7 @@ def run(config: RunConfig, ctx: RunContext) -> int:
         fits = fit_run(config, material, ctx)
         scores = score_models(config, fits.by_name, summary, config.simulation.horizon_months * DAYS_PER_MONTH)
     with clock("track"), ctx.progress("Comparing predicted and actual orders"):
-        tracking = track_orders(config, material, fits, beside_levers=plan.has_levers)
+        tracking = track_orders(config, material, fits, loop_flags=plan.loop_flags)
         fits = with_discrepancy(fits, config, tracking)
     if plan.provisional:
         plan = plan_run(config, summary, expected_value(plan, fits.own, summary))
@@ -83,7 +83,7 @@ def run(config: RunConfig, ctx: RunContext) -> int:
     return 0
 
 
-def track_orders(config: RunConfig, material: Material, fits: Fits, *, beside_levers: bool = False) -> Tracking:
+def track_orders(config: RunConfig, material: Material, fits: Fits, *, loop_flags: int = 0) -> Tracking:
     """Predicted against actual orders, where the source has dated ones: of the models that are checked, or else of
     those fitted to all of the log, with the reason."""
     from clvsim.simulation.tracking import no_tracking, track
@@ -102,6 +102,6 @@ def track_orders(config: RunConfig, material: Material, fits: Fits, *, beside_le
         seed=config.seed,
         jobs=config.simulation.jobs,
         shard_customers=config.simulation.shard_customers,
-        beside_levers=beside_levers,
+        loop_flags=loop_flags,
     )
     return replace(tracking, unchecked=fits.unchecked)

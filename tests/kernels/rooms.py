@@ -67,7 +67,8 @@ class Opened:
         self.ground = signature.ground_of(people, laws, keeping, arrivals, tables, clock, self.out)
         self.deals = signature.deals_of(offers)
         self.programmes = signature.programmes_of(programmes, tables, self.out)
-        self.rare = signature.rare_of(people, laws, offers, trace)
+        self.rare = signature.rare_of(laws, trace)
+        self.occasions = signature.occasions_of(people, offers)
 
     @property
     def trace(self) -> np.ndarray:

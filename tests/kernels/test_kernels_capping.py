@@ -130,7 +130,7 @@ def test_what_programmes_take_is_that_of_the_week_and_the_group() -> None:
     opened = Opened(replace(case, offers=case.offers._replace(planned=seal(table))))
     for c, week in itertools.product(range(case.people.key.size), (0, 1, case.weeks - 1)):
         left = CAPPING.left_by_programmes(
-            opened.rare.cap, opened.ground.run, opened.path(0, c), ON_LIST, 7 * week + 6.9
+            opened.occasions.cap, opened.ground.run, opened.path(0, c), ON_LIST, 7 * week + 6.9
         )
         assert left == 5 - table[case.people.group[c], week]
 
@@ -141,7 +141,7 @@ def test_the_window_of_a_ring_that_has_gone_round() -> None:
     for contacts in (1, 2, 5):
         case = with_cap(random_case(5, offers=2, campaigns=True, contacts=2), contacts, 30.0)
         opened = Opened(case)
-        cap, run, path = opened.rare.cap, opened.ground.run, opened.path(0, 0)
+        cap, run, path = opened.occasions.cap, opened.ground.run, opened.path(0, 0)
         CAPPING.forget(cap)
         sent: list[float] = []
         for day in np.cumsum(r.exponential(30.0 / contacts / 2, 60)):

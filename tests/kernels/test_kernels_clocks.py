@@ -142,7 +142,7 @@ def test_the_soonest_clock(order: float, opt_out: float, heals: float, expected:
         terms=moment.life.terms._replace(heals=heals),
     )
     run, opened = moment.run._replace(paced=False), moment.opened
-    soonest = CLOCKS.soonest(run, moment.weeks, opened.deals, opened.programmes, None, path, life)
+    soonest = CLOCKS.soonest(run, moment.weeks, opened.deals, opened.programmes, None, None, path, life)
     assert soonest == (getattr(CLOCKS, expected[0]), expected[1])
 
 
@@ -153,7 +153,7 @@ def test_without_a_mechanism_its_clock_does_not_strike() -> None:
         listing=moment.life.listing._replace(ahead=5.0),
         terms=moment.life.terms._replace(heals=5.0),
     )
-    assert CLOCKS.soonest(moment.run, moment.weeks, None, None, None, moment.path, life) == (CLOCKS.ORDER, 8.0)
+    assert CLOCKS.soonest(moment.run, moment.weeks, None, None, None, None, moment.path, life) == (CLOCKS.ORDER, 8.0)
 
 
 @pytest.mark.parametrize("kind", ["tables", "stages"])

@@ -31,7 +31,7 @@ KINDS: dict[str, dict[str, Any]] = {
 
 
 def run(case: Case, *, traced: bool = True) -> tuple[ks.Ledgers, np.ndarray]:
-    loop = LIFE.build(Mechanisms(True, traced))
+    loop = LIFE.build(Mechanisms(True, traced, traced))
     ledgers, trace, _ = case.run(loop, traced=traced)
     return ledgers, trace
 
@@ -81,7 +81,9 @@ def test_a_life_is_lived_to_its_end() -> None:
         random_case(144, customers=60, law="time"), choose=lambda case, customer, _: at_start(case, customer)
     ):
         opened = moment.opened
-        life = LIFE.run_life(opened.ground, opened.deals, opened.programmes, opened.rare, moment.path, moment.life)
+        life = LIFE.run_life(
+            opened.ground, opened.deals, opened.programmes, opened.rare, None, moment.path, moment.life
+        )
         lost += not life.budget.alive
         assert (life.now.t == moment.path.end) == life.budget.alive
         assert life.now.t <= moment.path.end
@@ -116,7 +118,7 @@ def test_values_start_from_nothing_and_only_where_they_are_wanted() -> None:
     inputs.out.value[...] = 1e9
     inputs.out.orders[...] = 1_000
     inputs.out.revenue[...] = 2**61
-    loop = LIFE.build(Mechanisms(True, True))
+    loop = LIFE.build(Mechanisms(True, True, True))
     loop(*inputs)
     expected = simulate(case)
     np.testing.assert_array_equal(inputs.out.orders, [[expected.orders[w, c] for c in range(12)] for w in range(2)])
@@ -135,7 +137,7 @@ def test_messages_to_contracts_end_with_them() -> None:
     ledgers, trace = run(case)
     assert (trace[:, 2] == ks.TRACE_DEATH).sum() > 3
     weeks_on_list = np.cumsum(ledgers.exposure, axis=-1).sum()
-    unseen = case.run(LIFE.build(Mechanisms(True, True)), toggled=ks.RENEWING)[0]
+    unseen = case.run(LIFE.build(Mechanisms(True, True, True)), toggled=ks.RENEWING)[0]
     assert weeks_on_list < np.cumsum(unseen.exposure, axis=-1).sum()
 
 

@@ -26,7 +26,7 @@ KINDS: dict[str, dict[str, Any]] = {
 
 def at_order(moment: Moment, gain: float, revenue: float = 0.0) -> tuple[Life, float, float]:
     opened = moment.opened
-    room = opened.deals, moment.run, opened.ground.book, opened.rare, moment.path, moment.place()
+    room = opened.deals, moment.run, opened.ground.book, opened.rare, None, moment.path, moment.place()
     return OFFERS.at_order(*room, moment.life, gain, revenue)
 
 

@@ -36,6 +36,7 @@ def at_order(moment: Moment, *, levered: bool = True, special: bool = True) -> L
         opened.deals if levered else None,
         opened.programmes if levered else None,
         opened.rare if special else None,
+        None,
         moment.path,
         moment.place(),
         moment.life,

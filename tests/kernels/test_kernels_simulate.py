@@ -1,6 +1,7 @@
 """Which compiled loop a call runs through: any that knows enough posts the same; and arrivals."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import astuple
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,12 @@ from clvsim.kernels import simulate as simulate_room
 from clvsim.kernels.life import Mechanisms
 from clvsim.kernels.simulate import count_arrivals, loop_of, mechanisms_of, simulate
 
-PLAIN, LEVERS, SPECIAL = LOOPS = (Mechanisms(), Mechanisms(True), Mechanisms(True, True))
+PLAIN, LEVERS, SPECIAL, OCCASIONAL = LOOPS = (
+    Mechanisms(),
+    Mechanisms(True),
+    Mechanisms(True, True),
+    Mechanisms(True, True, True),
+)
 
 
 def least(case: Case, *, traced: bool = False) -> Mechanisms:
@@ -26,7 +32,7 @@ def least(case: Case, *, traced: bool = False) -> Mechanisms:
 def enough(case: Case, *, traced: bool = False) -> list[Mechanisms]:
     """Loops that know all that a call needs, the least first."""
     needs = least(case, traced=traced)
-    return [on for on in LOOPS if on.levered >= needs.levered and on.special >= needs.special]
+    return [on for on in LOOPS if astuple(on) >= astuple(needs)]
 
 
 @pytest.mark.parametrize(
@@ -46,8 +52,10 @@ def enough(case: Case, *, traced: bool = False) -> list[Mechanisms]:
         ({"products": 2}, False, SPECIAL),
         ({"opportunities": "chance"}, False, SPECIAL),
         ({"opportunities": "sure"}, False, SPECIAL),
-        ({"offers": 2, "campaigns": True}, False, SPECIAL),
-        ({"offers": 2, "memberships": 1}, False, SPECIAL),
+        ({"offers": 2, "campaigns": True}, False, OCCASIONAL),
+        ({"offers": 2, "memberships": 1}, False, OCCASIONAL),
+        ({"offers": 2, "win_backs": 1}, True, OCCASIONAL),
+        ({"offers": 2, "next_products": 1, "components": 2}, False, OCCASIONAL),
         ({"newcomers": True}, False, PLAIN),
         ({"newcomers": True, "offers": 2, "contacts": 1}, False, LEVERS),
         ({"newcomers": True, "components": 2}, False, SPECIAL),
@@ -63,7 +71,7 @@ def test_margins_that_vary_are_a_lever() -> None:
     assert mechanisms_of(inputs.laws, inputs.offers, inputs.contacts, inputs.clock, inputs.trace) == LEVERS
 
 
-def test_at_most_three_loops_are_compiled() -> None:
+def test_at_most_four_loops_are_compiled() -> None:
     loops = {least(random_case(131, **kind), traced=traced) for kind in KINDS.values() for traced in (False, True)}
     assert loops == set(LOOPS)
 
@@ -74,7 +82,7 @@ def test_every_loop_that_knows_enough_posts_the_same(kind: str, traced: bool) ->
     case = random_case(132, **KINDS[kind])
     loops = enough(case, traced=traced)
     assert loops[0] == least(case, traced=traced)
-    assert loops[-1] == SPECIAL
+    assert loops[-1] == OCCASIONAL
     ledgers, trace, traits = case.run(loop_of(loops[0]), traced=traced)
     assert ledgers.calendar.any()
     for on in loops[1:]:
@@ -110,6 +118,12 @@ def test_a_loop_that_is_there_and_knows_more_serves(monkeypatch: pytest.MonkeyPa
     assert simulate_room.at_hand(SPECIAL) == SPECIAL
     inputs = random_case(130).inputs(traced=False, toggled=structs.LEVERED)
     assert mechanisms_of(inputs.laws, inputs.offers, inputs.contacts, inputs.clock, inputs.trace) == LEVERS
+    for kind, expected in (
+        ({}, PLAIN),
+        ({"free": "some"}, OCCASIONAL),
+    ):  # of loops that know what is rare, a run has one
+        inputs = random_case(130, **kind).inputs(traced=False, toggled=structs.OCCASIONAL)
+        assert mechanisms_of(inputs.laws, inputs.offers, inputs.contacts, inputs.clock, inputs.trace) == expected
 
 
 def test_threads_compile_a_loop_once(monkeypatch: pytest.MonkeyPatch) -> None:
