@@ -64,7 +64,8 @@ def day_after(campaigns, o, run, path, t):
     first = o * campaigns.slots
     if campaigns.occasion[o] == ON_DATES:
         return next_date(campaigns.days, first, campaigns.slots, t)
-    begins, ends = campaigns.days[first + BEGINS], campaigns.days[first + ENDS]
+    begins = campaigns.days[first + BEGINS]
+    ends = min(campaigns.days[first + ENDS], path.end - membership.ROUNDING)  # so many years on: not the last day
     if campaigns.occasion[o] == BIRTHDAY:
         return next_year(YEAR * uniform(path.base, rng.BIRTHDAY, 0), t, begins, ends)
     first_order = path.start if run.arriving else campaigns.first_order[path.c]

@@ -59,13 +59,15 @@ def limit_of(kept, path):
 def component_of(mixture, path, lost):
     """Which component of a mixture a path belongs to, the same in every scenario; -> (place in its laws, stages done).
 
-    Stages of the first gap that lie behind an existing customer. Who is `lost` has components of their own.
+    Stages of the first gap that lie behind an existing customer. Who is `lost` has components of their own, if there
+    are any.
     """
     if mixture.components == 1:
         return path.law, mixture.stages_done[0]
     first = path.law * np.uint64(mixture.components)
     u = uniform(path.base, rng.COMPONENT, 0)
-    j, end = (mixture.living, mixture.components) if lost else (0, mixture.living)
+    apart = lost and mixture.living < mixture.components
+    j, end = (mixture.living, mixture.components) if apart else (0, mixture.living)
     while j < end - 1 and u >= mixture.weight[first + np.uint64(j)]:
         u -= mixture.weight[first + np.uint64(j)]
         j += 1

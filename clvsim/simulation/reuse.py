@@ -65,10 +65,10 @@ def sharing(block: Block, jobs: Sequence["Job"], groups: Sequence[Group]) -> Sha
 
 
 def lever_key(levers: Levers, group: Group) -> tuple[Hashable, ...]:
-    """What of a scenario's levers a life of the group can notice; a margin that varies decides what is posted."""
+    """What of a scenario's levers a life of the group can notice."""
     shifts = [s for s in levers.shifts if not s.brings_customers]
     reaching = (m for m in (*shifts, *levers.offers, *levers.contacts) if m.who.reaches(group))
-    return (levers.moves_margin, *map(key_of, reaching))
+    return tuple(map(key_of, reaching))
 
 
 def alike(block: Block, job: "Job", base: "Job", group: int) -> np.ndarray:

@@ -87,7 +87,11 @@ class Levers:
 
     @property
     def moves_margin(self) -> bool:
-        return any(s.target == "margin" and bool(s.size.any()) for s in self.shifts)
+        return bool(self.margin_shifts)
+
+    @property
+    def margin_shifts(self) -> tuple[Shift, ...]:
+        return tuple(s for s in self.shifts if s.target == "margin" and bool(s.size.any()))
 
     def schedule(self) -> tuple[Hashable, ...]:
         """Key of the tables: scenarios with equal schedules share them."""

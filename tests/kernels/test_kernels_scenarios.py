@@ -39,7 +39,7 @@ def kinds(draw: st.DrawFn) -> dict[str, Any]:
     }
 
 
-@settings(max_examples=120)
+@settings(max_examples=600)
 @given(kinds(), st.integers(0, 10**6))
 def test_any_scenario_event_by_event(kind: dict[str, Any], seed: int) -> None:
     case = random_case(seed, **kind)

@@ -109,7 +109,7 @@ def test_a_ledger_that_overflows_is_no_bug() -> None:
     raw = np.zeros((1, 2, 8, 3))
     raw[0, 0, 0, 0] = 2.0**62
     with pytest.raises(ConfigError, match=r"scenario: the sum of a month grows beyond .* a million times too high"):
-        natural_units(raw, 32.0, None)
+        natural_units(raw, 32.0, 0.4, np.zeros(raw.shape[1], bool))
 
 
 def test_a_plan_needs_no_compiled_code() -> None:

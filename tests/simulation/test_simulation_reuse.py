@@ -129,7 +129,7 @@ def test_who_is_simulated(lives: list[tuple[str, bool, int]]) -> None:
         ("fixed costs", 0, 0),
         ("costs of newcomers", 0, base),
         ("costs of all", 0, base),
-        ("margin of some", 400, base),
+        ("margin of some", 200, 0),
         ("lift and offer", 400, int(heads["lift_and_offer"].sum())),
     ):
         assert (simulated(name, False), simulated(name, True)) == (old, new), name

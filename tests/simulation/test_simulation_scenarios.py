@@ -15,7 +15,7 @@ from clvsim.simulation.config import EnvironmentConfig
 
 STORMY = EnvironmentConfig(sd_prior=0.2, acquisition_sd=0.2)
 DRAWS = 5
-EXAMPLES = settings(max_examples=25)
+EXAMPLES = settings(max_examples=60)
 
 
 def numbers(low: float, high: float) -> st.SearchStrategy[float]:

@@ -3,7 +3,7 @@
 Axis names: w = worlds, g = ledger groups, 2g = groups by half of the customers, k = the kernel's lines.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -61,7 +61,7 @@ def assemble_ledger(
     `activity` says how many are there after the horizon.
     """
     layout = plan.layout
-    sums = sums_of(raw, scenario.levers, plan.economics)
+    sums = sums_of(raw, scenario.levers, plan.economics, layout.groups)
     if scenario.levers.contacts:
         add_contacts(sums, raw, contacts, scenario.levers, plan)
     for book in (sums.calendar, sums.age):  # the kernel posts arrivals and losses
@@ -95,11 +95,11 @@ def of_newcomers(lines: Lines, order: Iterable[Line], layout: Layout) -> np.ndar
     return np.stack([summed.get(line, zeros) for line in order], axis=2)
 
 
-def sums_of(raw: Raw, levers: Levers, economics: Economics) -> Sums:
+def sums_of(raw: Raw, levers: Levers, economics: Economics, groups: Sequence[Group]) -> Sums:
     """Integer sums in natural units; the cohorts' active customers are counted on from month to month."""
-    scale = economics.money_scale
-    margin = None if levers.moves_margin else economics.gross_margin
-    calendar, by_age = natural_units(raw.calendar, scale, margin), natural_units(raw.age, scale, margin)
+    scale, margin = economics.money_scale, economics.gross_margin
+    moved = np.array([any(shift.who.reaches(group) for shift in levers.margin_shifts) for group in groups], bool)
+    calendar, by_age = (natural_units(book, scale, margin, np.repeat(moved, 2)) for book in (raw.calendar, raw.age))
     first, age = by_age[..., :1], by_age[..., 1:].copy()
     age[..., :1] += first
     cohort = raw.cohort / ks.COUNT_UNIT

@@ -299,11 +299,11 @@ def lives_lines(
     }
 
 
-def natural_units(raw: np.ndarray, scale: float, margin: float | None) -> np.ndarray:
+def natural_units(raw: np.ndarray, scale: float, margin: float, posted: np.ndarray) -> np.ndarray:
     """Ledger (w, 2g, k, …) in natural units: money lines by the money scale, counts by 2^-24. Raises
     ConfigError where a cell outgrows an integer: what is typed is far from what customers pay.
 
-    With a constant `margin` goods were not posted and follow from revenue; None: they were.
+    Where the `margin` is constant goods follow from revenue; `posted` (2g,): where it varies, and orders posted them.
     """
     if raw.size and (raw.max() >= 2**62 or raw.min() <= -(2**62)):
         most = 2**62 / COUNT_UNIT * scale
@@ -311,8 +311,7 @@ def natural_units(raw: np.ndarray, scale: float, margin: float | None) -> np.nda
         raise ConfigError([("scenario", f"{what}: is a price, a cost or a rate of a lever a million times too high?")])
     out = raw / COUNT_UNIT
     out[:, :, [ks.REVENUE, ks.GOODS]] *= scale
-    if margin is not None:
-        out[:, :, ks.GOODS] = (1.0 - margin) * out[:, :, ks.REVENUE]
+    out[:, ~posted, ks.GOODS] = (1.0 - margin) * out[:, ~posted, ks.REVENUE]
     return out
 
 

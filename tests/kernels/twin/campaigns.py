@@ -24,7 +24,7 @@ def planned(case: Case, customer: Customer, offer: int) -> list[float]:
         own = [day + 365.25 * year for year in YEARS]
     else:
         own = [customer.first_order + 365.25 * year for year in YEARS if year > 0]
-    return [day for day in own if days[ks.BEGINS] <= day < days[ks.ENDS]]
+    return [day for day in own if days[ks.BEGINS] <= day < min(days[ks.ENDS], customer.end - 1e-6)]
 
 
 def next_day(case: Case, customer: Customer, life: Life, offer: int) -> float:

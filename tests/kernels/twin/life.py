@@ -98,17 +98,17 @@ def go_to_next(case: Case, records: Records, customer: Customer, life: Life) -> 
             continue
         if due <= stop and due < customer.end:
             life.budget -= hazard * (due - life.day)
-            life.day = due
-            if due % 7 == 0:
+            week_begins, life.day = due % 7 == 0 and due > life.day, due
+            if week_begins:
                 offers.heal(case, customer, life)
             answer(case, records, customer, life)
             return
         left -= pace.rate_multiplier(case, customer, life) * (stop - life.day)
         life.budget -= hazard * (stop - life.day)
-        life.day = stop
+        week_begins, life.day = stop % 7 == 0 and stop > life.day, stop
         if stop == life.leaves:
             life.on_list = False
-        if stop % 7 == 0:
+        if week_begins:
             before = life.speed
             offers.heal(case, customer, life)
             left *= before / life.speed

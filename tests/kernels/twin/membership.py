@@ -69,7 +69,7 @@ def pays(terms: dict[str, float], customer: Customer, member: Member, key: np.ui
 def charge(case: Case, records: Records, customer: Customer, life: Life) -> tuple[float, float]:
     """All charges of this day: what they bring, and their revenue."""
     gain = revenue = 0.0
-    for offer, member in life.members.items():
+    for offer, member in sorted(life.members.items()):
         if member.due != life.day:
             continue
         terms = offers.terms_of(case, customer, offer)

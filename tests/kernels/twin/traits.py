@@ -29,7 +29,8 @@ def component_of(laws: Laws, column: int, draws: Draws, lost: bool = False) -> i
     components = laws.stages_done.size
     if components == 1:
         return 0
-    own = slice(int(laws.living[0]), components) if lost else slice(0, int(laws.living[0]))
+    living = int(laws.living[0])
+    own = slice(living, components) if lost and living < components else slice(0, living)
     mass = np.cumsum(laws.weight[0].reshape(-1, components)[column, own])
     place = int(np.searchsorted(mass, draws.uniform(rng.COMPONENT, 0), side="right"))
     return own.start + min(place, mass.size - 1)
