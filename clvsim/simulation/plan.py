@@ -135,6 +135,7 @@ def make_plan(
         *from_log_problems(acquisition, seen),
         *funnels_of_log(acquisition, compiled.values()),
         *far_prices(compiled.values(), economics.money_scale),
+        *silences_too_long(compiled.values(), layout, summary),
     ]
     refuse(layout, simulation, list(compiled.values()), beyond)
     return RunPlan(
@@ -185,6 +186,29 @@ def funnels_of_log(acquisition: AcquisitionConfig, scenarios: Iterable[CompiledS
     for scenario in scenarios if acquisition.from_log else ():
         for funnel in (m for m in scenario.mechanisms if isinstance(m, Funnel)):
             yield Problem(f"scenario.{scenario.name}.{funnel.name}", what)
+
+
+def silences_too_long(
+    scenarios: Iterable[CompiledScenario], layout: Layout, summary: CustomerSummary
+) -> Iterator[Problem]:
+    """Levers that wait for a silence for which nobody can be followed long enough."""
+    so_far = summary.customers["T_days"].to_numpy(float) - summary.customers["recency_days"].to_numpy(float)
+    followed = layout.horizon.months * DAYS_PER_MONTH
+    for scenario in scenarios:
+        for offer in (m for m in scenario.mechanisms if isinstance(m, OfferTerms) and m.silent_days[0] > 0):
+            least, most = offer.silent_days
+            begins, ends = (month * DAYS_PER_MONTH for month in (offer.when.start_month, offer.when.end_month))
+            begins, ends = max(begins, 0.0), min(ends, followed)
+            reached = np.array([offer.who.reaches(group) for group in layout.groups])
+            silent = so_far[reached[layout.group]]
+            day = np.maximum(least - silent, begins)
+            if max(least, begins) < ends or np.any((day < ends) & (day + silent <= most)):
+                continue
+            longest = (
+                f", and nobody whom it reaches is silent for more than {silent.max():.0f} today" if silent.size else ""
+            )
+            what = f"can never come: customers are followed for {followed:.0f} days from today or their first order"
+            yield Problem(f"scenario.{scenario.name}.{offer.name}.silent_days", f"{least:g} {what}{longest}")
 
 
 def far_prices(scenarios: Iterable[CompiledScenario], scale: float) -> Iterator[Problem]:

@@ -105,6 +105,49 @@ def test_a_price_far_from_what_customers_pay_is_told_before_a_ledger_overflows()
     assert caught.value.problems[0].what == rule
 
 
+@pytest.mark.parametrize(
+    ("silent", "refused"),
+    [
+        ({"silent_days": 80}, False),  # after an order to come
+        ({"silent_days": 100}, False),  # 91 days are followed; some are silent for longer than 9 days today
+        ({"silent_days": 900}, True),
+        ({"silent_days": 100, "when": {"start_month": 2}}, False),
+        ({"silent_days": 100, "silent_at_most_days": 300, "when": {"start_month": 2.9}}, False),
+        ({"silent_days": 330, "silent_at_most_days": 331, "when": {"start_month": 2.9}}, False),
+        ({"silent_days": 345, "silent_at_most_days": 350, "when": {"end_month": 1}}, True),
+    ],
+    ids=str,
+)
+def test_a_silence_that_nobody_reaches_is_refused(silent: dict[str, Any], refused: bool) -> None:
+    """The longest silence of this shop today is 273 days at most."""
+    library = scenarios(
+        back={"it": {"kind": "win_back", "lift": 0.1, **silent}},
+        mail={"it": {"kind": "campaign", "occasion": "silence", "take": 0.1, "price": 5.0, **silent}},
+    )
+
+    def plan() -> RunPlan:
+        return make_plan(
+            shop(),
+            library,
+            tuple(library),
+            simulation=SimulationConfig(draws=4, horizon_months=3, jobs=1),
+            finance=FinanceConfig(gross_margin=0.4),
+            acquisition=channels(),
+            environment=CALM,
+            seed=3,
+        )
+
+    if not refused:
+        assert set(plan().scenarios) == set(library)
+        return
+    with pytest.raises(ConfigError) as caught:
+        plan()
+    first, second = caught.value.problems
+    assert (first.where, second.where) == ("scenario.back.it.silent_days", "scenario.mail.it.silent_days")
+    assert first.what.startswith(f"{silent['silent_days']} can never come: customers are followed for 91 days")
+    assert "nobody whom it reaches is silent for more than 2" in first.what
+
+
 def test_a_ledger_that_overflows_is_no_bug() -> None:
     raw = np.zeros((1, 2, 8, 3))
     raw[0, 0, 0, 0] = 2.0**62
