@@ -183,7 +183,7 @@ def _decided(result: RunResult, lines: list[list[str]]) -> list[str]:
     backing = {s.name: _backing(s) for s in result.scenarios}
     text = []
     for name, *cells in lines:
-        first, *below = textwrap.wrap(name, label, subsequent_indent="  ") or [name]
+        first, *below = _heading(name, label, "  ")
         text += [_line(first, cells, widths, label), *below]
         if backing.get(name):
             text.append(f"  {backing[name]}")
@@ -216,9 +216,11 @@ def _line(label: str, cells: Sequence[str], widths: Sequence[int], label_width: 
     return text.rstrip()
 
 
-def _heading(name: str) -> list[str]:
+def _heading(name: str, width: int = _NAME, indent: str = "") -> list[str]:
     """A scenario's name in pieces that end at an underscore where they can."""
-    pieces = textwrap.wrap(name.replace("_", "_ "), _NAME)
+    if len(name) <= width:
+        return [name]
+    pieces = textwrap.wrap(name.replace("_", "_ "), width, subsequent_indent=indent)
     return [piece.replace("_ ", "_") for piece in pieces] or [""]
 
 
