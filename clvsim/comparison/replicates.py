@@ -14,6 +14,7 @@ from clvsim.models.fitted import FittedModels
 from clvsim.simulation.plan import RunPlan
 from clvsim.simulation.replicates import add_replicates, first_replicates, most_replicates, with_replicates
 from clvsim.simulation.run import Progress, Simulation, simulate_plan
+from clvsim.simulation.win_backs import with_answers
 from clvsim.types import CustomerSummary
 
 SPARE = 1.1  # of replicates, since their number is worked out from an estimate
@@ -32,6 +33,7 @@ def simulate_and_compare(
     `simulation.max_replicates`, while single paths leave a mean difference with an error above 10 % of its spread over
     draws. More than draws alone allow is not asked for. Errors as of `simulate_plan` and `compare`.
     """
+    plan = with_answers(plan, fitted, summary)
     most = most_replicates(plan)
     simulation = simulate_plan(with_replicates(plan, first_replicates(plan)), fitted, summary, progress)
     while (needed := min(needed_replicates(simulation, metric), most)) > simulation.replicates:

@@ -125,5 +125,5 @@ class ContactIntervention(Intervention):
         share = self.curve.shape.gain(self.per_month)
         return (
             f"{sends} What they bring follows a stated curve, with its peak at {self.curve.peak_per_month:g} messages "
-            f"a month; as many as here bring {share:.0%} of that."
+            f"a month; {self.per_month:g} a month bring {share:.0%} of that."
         )

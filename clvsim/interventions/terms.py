@@ -27,15 +27,15 @@ class ReferralTerms(NamedTuple):
 
 class WinBackTerms(NamedTuple):
     """Of those who are written to, `lift` (n,) more order within `within_days` than would without; `living` of it, a
-    share, are customers who have not left. `answers` (n,): chance that one of these orders because of it, which is
-    known after the fit. A share `redeemed` (n,) of their other orders in that time uses the coupon too.
+    share, are customers who have not left. A share `redeemed` (n,) of their other orders in that time uses the coupon
+    too. `answers` (n,): chance that one of these orders because of it, None until the models are fitted.
     """
 
     lift: np.ndarray
     within_days: float
     living: float
     redeemed: np.ndarray
-    answers: np.ndarray
+    answers: np.ndarray | None = None
 
 
 class NextProductTerms(NamedTuple):

@@ -70,11 +70,10 @@ class WinBackIntervention(Intervention):
     def compile(
         self, name: str, values: Mapping[str, np.ndarray], period: Period, horizon: Horizon
     ) -> tuple[Mechanism, ...]:
-        nobody = np.zeros_like(values["lift"])
         return (
             offer_terms(
                 name,
-                nobody,
+                np.zeros_like(values["lift"]),
                 self.who,
                 period,
                 incentive=values["coupon"],
@@ -86,15 +85,19 @@ class WinBackIntervention(Intervention):
                     within_days=self.within_days,
                     living=self.living,
                     redeemed=values["redeemed"],
-                    answers=nobody,
                 ),
             ),
         )
+
+    def _living(self) -> str:
+        return {0.0: "none", 1.0: "all"}.get(self.living, f"{100 * self.living:.3g} %")
 
     def sentence(self) -> str:
         most = f" to {self.silent_at_most_days:g}" if self.silent_at_most_days else ""
         coupon = "" if self.coupon == ZERO else ", with a coupon,"
         return (
             f"Writes{coupon} to customers who have not ordered for {self.silent_days:g}{most} days ({self._reach()}), "
-            "whether or not they have left; who comes back starts again as the customer they were."
+            f"whether or not they have left. Of the orders that it brings, all within {self.within_days:g} days, "
+            f"{self._living()} are taken to be of customers who had not left; who comes back starts again as the "
+            "customer they were."
         )

@@ -9,6 +9,7 @@ import math
 import numpy as np
 
 from clvsim.kernels import rng
+from clvsim.kernels.attrition import CHARGED
 from clvsim.kernels.books import activate, activate_age, count, place_of, units
 from clvsim.kernels.clocks import order_on, sooner, stretch_due
 from clvsim.kernels.pace import row_of, week_of
@@ -38,9 +39,11 @@ DAY = 1.0
 
 
 @inline
-def new_budget(path, lives):
-    """Of a further life; the first one's is event 0 of the stream, and kept."""
-    return Budget(0.0, exponential(path.base, rng.LIFETIME, lives), True)
+def new_budget(path, lives, charged):
+    """Of a further life; the first one's is event 0 of the stream, and kept. `charged`: the hazard of the opportunity
+    at hand has ended the life before, and is charged no second time (`grid.attrition_at`).
+    """
+    return Budget(CHARGED if charged else 0.0, exponential(path.base, rng.LIFETIME, lives), True)
 
 
 # --- win-backs --------------------------------------------------------------------------------------------------------
@@ -108,7 +111,7 @@ def come_back(ground, offers, rare, path, life, day, o, lives):
     listing, off = listing_on(life.listing, day)
     row = row_of(run, path.w, path.table + run.tables // 2) if off else life.row
     now = order_on(run, ground.weeks, row, life.now, day)
-    return Life(now, own, new_budget(path, lives), terms, life.purse, listing, row)
+    return Life(now, own, new_budget(path, lives, False), terms, life.purse, listing, row)
 
 
 # --- the next product -------------------------------------------------------------------------------------------------
@@ -142,10 +145,11 @@ def go_on(ground, offers, rare, occasions, path, life, lives):
             continue
         at = path.w * offers.count + o
         factor, now = offers.accept_rate[at], life.now
+        budget = new_budget(path, lives + 1, at_intervals(rare) and now.due == t)
         if now.due >= 0.0 and not at_intervals(rare):
             now = stretch_due(run, ground.weeks, life, 1.0 / factor)
         pushed = apply_push(life, Push(0.0, 0.0, 0.0, factor, 0.0, 0.0))
         terms = pushed.terms
         terms = Terms(terms.pace, terms.damping, terms.heals, terms.owed, terms.size * campaigns.size[at])
-        life = Life(now, life.own, new_budget(path, lives + 1), terms, life.purse, life.listing, life.row)
+        life = Life(now, life.own, budget, terms, life.purse, life.listing, life.row)
     return life

@@ -10,6 +10,8 @@ from clvsim.kernels.state import Budget
 from clvsim.kernels.traits import limit_of
 from clvsim.kernels.variates import inline, leaf
 
+CHARGED = -1.0  # in the place of hazard so far: the opportunity at hand is charged already
+
 
 @inline
 def with_limit(kept_limit, path, budget):

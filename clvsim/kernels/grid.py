@@ -5,9 +5,9 @@ import math
 import numpy as np
 
 from clvsim.kernels import rng
-from clvsim.kernels.attrition import add_hazard, end_life, with_limit
+from clvsim.kernels.attrition import CHARGED, add_hazard, end_life, with_limit
 from clvsim.kernels.pace import pace_of
-from clvsim.kernels.state import Own
+from clvsim.kernels.state import Budget, Own
 from clvsim.kernels.structs import constants
 from clvsim.kernels.traits import eta_of, keep_value, kept_value
 from clvsim.kernels.variates import address, gamma, inline, uniform
@@ -34,6 +34,8 @@ def attrition_at(grid, exits, kept, path, own, budget, served, multiplier):
     """The hazard of the step from `served` to one more, charged before the opportunity; -> (traits, budget)."""
     if exits.drop_a[own.part] <= 0.0:
         return own, budget
+    if budget.spent == CHARGED:
+        return own, Budget(0.0, budget.limit, budget.alive)
     own = eta_of(exits, kept, path, own)
     c = grid.exponent[path.draw * grid.exponent_columns + path.column % grid.exponent_columns]
     budget = add_hazard(budget, own.eta * multiplier * ((served + 1.0) ** c - served**c))

@@ -137,16 +137,18 @@ def learn_pace(
 
 
 def with_path(model: RetentionModel, summary: CustomerSummary, path: Path) -> RetentionModel:
-    """BG/NBD, MBG/NBD or Pareto/NBD, by a clock already or not, by one with the path of the summary's months."""
+    """BG/NBD, MBG/NBD or Pareto/NBD, by a clock already or not, by one with the path of the summary's months; with the
+    levels that it has."""
     anything: Any = model
-    section = anything.section if isinstance(model, Seasonal) else anything
+    plain: Any = _plain(model)
     calendar = (
-        anything.calendar
-        if isinstance(model, Seasonal)
+        plain.calendar
+        if isinstance(plain, Seasonal)
         else Calendar(first_date=summary.first_date, today=summary.today, monthly=False, promotions={})
     )
     daily: Any = summary.repeat_orders_by_day
-    return section.by_calendar(calendar.model_copy(update={"path": path}).counted(daily.sum(axis=0)))
+    by_clock = _section(model).by_calendar(calendar.model_copy(update={"path": path}).counted(daily.sum(axis=0)))
+    return replace(anything, section=by_clock) if isinstance(model, Pooled) else by_clock
 
 
 def without_path(model: RetentionModel, params: Params) -> tuple[RetentionModel, dict[str, np.ndarray]]:

@@ -87,8 +87,8 @@ def parts_left_out(scenarios: Sequence[ScenarioDescription]) -> tuple[str, ...]:
         if reasons:
             why = "; ".join(dict.fromkeys(reasons))
             sentences.append(
-                f"“{scenario.title}” is shown without {len(reasons)} of its {len(scenario.interventions)} "
-                f"interventions, which do nothing here: {why}"
+                f"“{scenario.title}” is shown without {len(reasons)} of its interventions, which "
+                f"{'does' if len(reasons) == 1 else 'do'} nothing here: {why}"
             )
     return tuple(sentences)
 
@@ -114,6 +114,7 @@ def warnings(scenarios: Sequence[ScenarioDescription]) -> tuple[str, ...]:
             chance = " and gets no chance of being better" if scenario.is_what_if else ""
             sentences.append(
                 f"“{scenario.title}” rests on stated numbers alone ({labels}): it is shown as what follows if they are "
-                f"right{chance}. Give the numbers a source, or a test (kind: experiment)."
+                f"right{chance}. Give the numbers a source, or a test: kind: experiment "
+                "where docs/effects.md lets them be one."
             )
     return tuple(sentences)

@@ -35,6 +35,12 @@ def of_a_file(weights: Mapping[str, float]) -> Words:
     return Words(f"The models share the draws of the file: {by_weight}.", facts)
 
 
+def _why_alone(weighing: Weighing) -> str:
+    """What became of the others."""
+    left = [f"{NAMES.get(name, name)} is left out, {why}" for name, why in weighing.left_out.items()]
+    return f" ({'; '.join(left)})" if left else ""
+
+
 def in_words(
     weighing: Weighing, totals: Mapping[str, float], months: int, beyond: Discrepancy | None, *, checked: bool
 ) -> Words:
@@ -55,7 +61,7 @@ def in_words(
     if len(used) == 1:
         only = NAMES[next(iter(used))]
         short = f"Of {len(totals)} models compared by {how}, {only} has all the weight"
-        short = f"{short}; {apart}." if apart else f"One model could be fitted: {only}."
+        short = f"{short}; {apart}." if apart else f"One model is used: {only}{_why_alone(weighing)}."
     else:
         short = f"The models share the draws by {how}: {by_weight}; {apart}."
     shared = by_weight if len(used) > 1 else f"{NAMES[next(iter(used))]} alone"

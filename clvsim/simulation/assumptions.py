@@ -197,7 +197,7 @@ def rate_notes(scenarios: Iterable[CompiledScenario]) -> tuple[str, ...]:
     return tuple(
         f"{scenario.description.title}: customers pay at every renewal until they cancel, so levers on how "
         "often they buy have no effect here (shifts of the rate, goodwill and fatigue of contacts, an offer's "
-        "effect on the rate). What makes them stay is a shift of the hazard."
+        "effect on the rate). What makes them stay is a shift of the hazard, or a next product."
         for scenario in scenarios
         if any(changes_rate(mechanism) for mechanism in scenario.mechanisms)
     )

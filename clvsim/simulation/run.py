@@ -303,7 +303,7 @@ def lead_notes(scenarios: Iterable[SimulatedScenario]) -> tuple[str, ...]:
     return tuple(
         f"Leads in “{scenario.compiled.description.title}”: {own.leads.mean():,.0f} on average, of whom "
         f"{own.by_lead.mean() / own.leads.mean():.2%} buy while newcomers arrive; a lead is worth that share of a "
-        "customer."
+        "customer who comes by e-mail."
         for scenario in scenarios
         if (own := scenario.acquired) is not None and own.leads.mean() > 0
     )

@@ -412,11 +412,17 @@ def membership_terms(offers: Sequence[OfferTerms]) -> dict[str, list[np.ndarray]
 
 
 def terms_of_lives(offers: Sequence[OfferTerms]) -> dict[str, list[np.ndarray]]:
-    """What the kernel needs of win-backs and next products, (n,) for each offer; neutral for those that are none."""
+    """What the kernel needs of win-backs and next products, (n,) for each offer; neutral for those that are none.
+
+    Raises ValueError before it is known who answers.
+    """
     terms: dict[str, list[np.ndarray]] = {"living": [], "redeemed": [], "size": []}
     for offer in offers:
         nothing = np.zeros_like(offer.take)
-        terms["living"].append(offer.win_back.answers if offer.win_back else nothing)
+        answers = offer.win_back.answers if offer.win_back else nothing
+        if answers is None:
+            raise ValueError(f"{offer.name}: nobody knows yet who answers a win-back; see win_backs.with_answers")
+        terms["living"].append(answers)
         terms["redeemed"].append(offer.win_back.redeemed if offer.win_back else nothing)
         terms["size"].append(np.exp(offer.next_product.spend if offer.next_product else nothing))
     return terms

@@ -10,9 +10,11 @@ import numpy as np
 
 from clvsim.errors import ConfigError, Problem
 from clvsim.interventions.base import OfferTerms
+from clvsim.models.around.pooling import Pooled
 from clvsim.models.around.several import several_of
 from clvsim.models.auto import win_back_problem
 from clvsim.models.fitted import FittedModels
+from clvsim.models.laws import Params
 from clvsim.models.revenue import FittedCustomers
 from clvsim.simulation.people import reachable
 from clvsim.simulation.plan import RunPlan, ScenarioPlan
@@ -62,7 +64,8 @@ def with_answers(plan: RunPlan, fitted: FittedModels, summary: CustomerSummary) 
 
     Raises ConfigError for models that do not say who has left, and where too few of the silent have.
     """
-    if not any(scenario.levers.win_backs for scenario in plan.scenarios.values()):
+    asked = [offer.win_back for scenario in plan.scenarios.values() for offer in scenario.levers.win_backs]
+    if all(terms is None or terms.answers is not None for terms in asked):
         return plan
     if wrong := win_back_problem(fitted.retention):
         raise ConfigError([("retention", wrong)])
@@ -118,17 +121,37 @@ def reached(
 
 
 def newcomers_silent_for(days_silent: float, within_days: float, fitted: FittedModels, draws: int) -> Silent:
-    """The average newcomer who ordered once and has been silent ever since."""
-    shared, rows = several_of(fitted.retention), slice(draws)
-    life = fitted.retention_draws(rows)
-    parts = [(share.rows, share.model, share.params) for share in shared.shares(life)] if shared else []
-    alive, active = np.zeros(draws), np.zeros(draws)
-    for where, model, params in parts or [(rows, fitted.retention, life)]:
-        own: Any = model
-        history = own.newborn()._replace(T_days=np.full(1, days_silent))
-        alive[where] = own.probability_alive(params, history, fitted.days_per_unit)[:, 0]
-        active[where] = own.probability_active(params, history, within_days, fitted.days_per_unit)[:, 0]
+    """The average newcomer who ordered once and has been silent ever since; on average days of the log."""
+    life = fitted.retention_draws(slice(draws))
+    _, alive, active = silent_ones(fitted.retention, life, days_silent, within_days, fitted.days_per_unit)
     return Silent(0, alive, active)
+
+
+def silent_ones(
+    retention: Any, params: Params, days_silent: float, within_days: float, days_per_unit: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """P(silent for so long) of newcomers, and of those who are P(there) and P(orders within a time), each (draws,)."""
+    at = days_silent, within_days, days_per_unit
+    if shared := several_of(retention):
+        found = np.empty((3, len(next(iter(params.values())))))
+        for share in shared.shares(params):
+            found[:, share.rows] = silent_ones(share.model, share.params, *at)
+        return found[0], found[1], found[2]
+    if isinstance(retention, Pooled):
+        levels, shares = retention.levels_of_newcomers()
+        parts = [silent_ones(retention.section, retention.parameters(params, int(level)), *at) for level in levels]
+        silent, alive, active = np.moveaxis(np.array(parts), 0, -1)
+        weight = silent * shares
+        total = weight.sum(axis=-1)
+        return total, (weight * alive).sum(axis=-1) / total, (weight * active).sum(axis=-1) / total
+    if hasattr(retention, "section"):  # by a clock, or beside a pace
+        return silent_ones(retention.section, retention.own(params), *at)
+    history = retention.newborn()._replace(T_days=np.full(1, days_silent))
+    return (
+        retention.order_pmf(params, 0, days_silent / days_per_unit, days_per_unit)[:, 0],
+        retention.probability_alive(params, history, days_per_unit)[:, 0],
+        retention.probability_active(params, history, within_days, days_per_unit)[:, 0],
+    )
 
 
 def _too_few(offer: OfferTerms, silent: Silent, lost: float) -> str:
@@ -152,7 +175,10 @@ def _note(scenario: ScenarioPlan, offer: OfferTerms, silent: Silent, answers: An
         f"{lift:.1%} of all then means that {answers.lost.mean():.1%} of those who have left come back"
     )
     if answers.living.any():
-        text += f", and {answers.living.mean():.1%} of those who are there order sooner"
+        text += f", and {answers.living.mean():.1%} of those who are there and would not order by then do so"
     if answers.clipped:
-        text += f". In {answers.clipped:.0%} of the draws the lift is more than the models let come, and all answer"
+        text += (
+            f". In {answers.clipped:.0%} of the draws there are fewer people than are said to answer: all of them do, "
+            "and less of the lift comes than was stated"
+        )
     return text + "."

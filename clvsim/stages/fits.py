@@ -75,6 +75,8 @@ def _fit_several(config: RunConfig, auto: Auto, material: Material, ctx: RunCont
     """Members fitted to the log up to its cut and up to today: the former are checked, and say how they are weighed."""
     prior = config.environment.path_prior
     members, out = fit_members(auto, material.summary, config.spend, config.fit, prior, ctx.note)
+    for name, why in out.items():
+        ctx.note(f"{name} is left out: {why}")
     before, checked, unchecked = None, None, material.unchecked
     if check := material.check:
         try:

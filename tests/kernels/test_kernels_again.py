@@ -218,6 +218,22 @@ def test_nobody_leaves_before_the_next_product_is_taken(kind: str) -> None:
             assert amount == pytest.approx(usual[w, c, round(day, 9)], rel=1e-12)
 
 
+@pytest.mark.parametrize("opportunities", ["sure", "chance"])
+def test_who_goes_over_at_an_opportunity_is_not_lost_at_it_again(opportunities: str) -> None:
+    """The hazard that ended the first life is not charged to the next one; a contract pays on that day."""
+    case = a_case(opportunities=opportunities, customers=200)
+    _, trace, _ = with_offer(case, ks.OUTGROWN, take=1.0).run()
+    moved = paid = 0
+    for events in lives(trace).values():
+        for day in of_kind(events, ks.TRACE_MOVED):
+            same_day = [kind for kind, when in events if when == day]
+            assert ks.TRACE_DEATH not in same_day
+            moved += 1
+            paid += ks.TRACE_ORDER in same_day
+    assert moved > 100
+    assert (paid == moved) == (opportunities == "sure")
+
+
 def test_the_next_product_multiplies_amounts() -> None:
     """An order amount is its own draw; three times as much after going over, exactly."""
     case = a_case(law="time")
@@ -246,7 +262,7 @@ def test_what_is_left_of_the_gap_goes_by_the_new_rate() -> None:
 
 def test_a_further_budget_is_an_event_of_its_own() -> None:
     path = Opened(a_case()).path(0, 0)
-    first, second = AGAIN.new_budget(path, 1), AGAIN.new_budget(path, 2)
+    first, second = AGAIN.new_budget(path, 1, False), AGAIN.new_budget(path, 2, False)
     assert (first.spent, first.alive) == (0.0, True)
     assert first.limit != second.limit
 

@@ -34,6 +34,7 @@ from clvsim.models.shocks import (
     expand,
     learn,
     learn_pace,
+    path_of,
     require_near,
     with_path,
     without_path,
@@ -486,6 +487,30 @@ def test_fit_gives_each_draw_its_path(large, learned):
     assert (law.months, law.sd is draws["path.sd"]) == (MONTHS, True)
     assert sd_law(learned, large, EnvironmentConfig(learn=False)) == SdLaw(0.2)
     assert sd_law(plain, large, EnvironmentConfig()) == SdLaw(0.2)
+
+
+@pytest.mark.parametrize("kind", ["mbg_nbd", "pareto_nbd"])
+def test_groups_learn_their_months_together(large, learned, kind):
+    """Segments that are alike: the path is that of one group, and everything that a run asks of the model is there."""
+    segment = np.where(np.arange(len(large.customers)) % 2, "one", "two")
+    summary = replace(large, customers=large.customers.assign(segment=segment))
+    found = fit(summary, RETENTION[kind](pool="segment"), SPEND["fixed_price"](), LAPLACE, months=PRIOR)
+    model: Any = found.retention
+    assert isinstance(model, Pooled)
+    assert isinstance(model.section, Seasonal)
+    known = path_of(model)
+    assert known is not None
+    assert known.months == MONTHS
+    paths_of = [
+        np.stack([of.posterior.retention[f"path[{k}]"] for k in range(1, MONTHS + 1)]) for of in (found, learned)
+    ]
+    sd = paths_of[1].std(axis=1)
+    assert np.abs(paths_of[0].mean(axis=1) - paths_of[1].mean(axis=1)).max() < 0.5 * sd.max()
+    assert np.corrcoef(*(one.mean(axis=1) for one in paths_of))[0, 1] > 0.9
+    simulation = simulate(
+        found, summary, {BASELINE: Scenario(title="x")}, simulation=SimulationConfig(draws=10, horizon_months=3, jobs=1)
+    )
+    assert simulation.scenarios[BASELINE].ledger.total("orders").mean() > 0
 
 
 def test_nuts_and_map_have_a_path_too(large):

@@ -1,21 +1,33 @@
 """Win-backs and next products: the lift comes out as it was stated, and further lives are those of their customers."""
 
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from shop import BG, GAMMA_GAMMA, MBG, channels, error, ledger, line, posterior, run, scenarios, shop
+from shop import BG, CALM, GAMMA_GAMMA, MBG, channels, error, ledger, line, posterior, run, scenarios, shop
 
+from clvsim.comparison.replicates import simulate_and_compare
 from clvsim.errors import ConfigError
+from clvsim.interventions.base import Group
+from clvsim.interventions.timing import Period
+from clvsim.interventions.win_back import WinBackIntervention
+from clvsim.models.around.calendar import Calendar
+from clvsim.models.around.pooling import configured
+from clvsim.models.around.several import MODEL, Several, named
 from clvsim.models.fitted import FittedModels
 from clvsim.models.retention.bg_bb import BgBb
+from clvsim.models.retention.mbg_nbd import MbgNbd
 from clvsim.models.retention.pareto_nbd import ParetoNbd
 from clvsim.models.spend.gamma_gamma import GammaGamma
 from clvsim.scenario import BASELINE
 from clvsim.simulation import Simulation
-from clvsim.simulation.win_backs import Silent, answers_of
+from clvsim.simulation.config import AcquisitionConfig, FinanceConfig, SimulationConfig
+from clvsim.simulation.plan import make_plan
+from clvsim.simulation.tables import Levers, make_offers
+from clvsim.simulation.win_backs import Silent, answers_of, silent_ones
 from clvsim.types import CustomerSummary, Posterior
 
 WEEK, MONTH = 7.0, 365.25 / 12
@@ -227,13 +239,67 @@ def test_without_silent_customers_it_is_of_newcomers() -> None:
     assert f"{0.05 / lost:.1%} of those who have left come back" in note
 
 
+def test_newcomers_of_any_model() -> None:
+    """By a clock, of several models, of levels: P(silent), P(there) and P(orders in time) are those of the model."""
+    mbg, at = posterior(4, model=MBG), (60.0, 30.0, WEEK)
+    own = silent_ones(mbg.retention, mbg.posterior.retention, *at)
+    calendar = Calendar(first_date=date(2024, 1, 1), today=date(2024, 9, 30), monthly=True, promotions={})
+    clock: Any = MBG.by_calendar(calendar.counted(np.ones(274, np.int64)))
+    effects = {f"season[{month}]": np.zeros(4) for month in range(1, 13)}
+    np.testing.assert_allclose(silent_ones(clock, {**mbg.posterior.retention, **effects}, *at), own)
+    both = Several((MBG, ParetoNbd()), (0.5, 0.5))
+    params = named("mbg_nbd", mbg.posterior.retention) | named("pareto_nbd", pareto(4).posterior.retention)
+    mixed = silent_ones(both, {**params, MODEL: np.array([0.0, 1.0, 0.0, 1.0])}, *at)
+    alone = silent_ones(ParetoNbd(), pareto(4).posterior.retention, *at)
+    for part, first, second in zip(mixed, own, alone, strict=True):
+        np.testing.assert_allclose(part, [first[0], second[1], first[2], second[3]])
+    summary = shop(40, segments=2)
+    section = MbgNbd(pool="segment")
+    pooled = configured(section, summary)
+    levels = {n: np.zeros(4) for of in pooled.names().values() for n in of}
+    levels |= {f"sd_{scale.name}": np.zeros(4) for scale in pooled.scales.values()}
+    np.testing.assert_allclose(silent_ones(pooled, {**mbg.posterior.retention, **levels}, *at), own)
+
+
+def test_replicates_that_are_added_have_win_backs_too() -> None:
+    """Bit for bit as if all had been asked for at once, with the note."""
+    few, summary = posterior(60, spread=0.05, model=MBG), shop(30)
+    library = scenarios(back={"back": BACK | {"lift": 0.2}})
+    plan = make_plan(
+        summary,
+        library,
+        list(library),
+        simulation=SimulationConfig(draws=60, horizon_months=4, jobs=1),
+        finance=FinanceConfig(gross_margin=0.4),
+        acquisition=AcquisitionConfig(),
+        environment=CALM,
+        seed=3,
+    )
+    simulation, _ = simulate_and_compare(plan, few, summary)
+    assert simulation.replicates > 1
+    won = total(simulation, "back", "won_back", "back").reshape(60, -1)
+    assert (won.sum(axis=0) > 0).all()
+    assert any("of those who have left come back" in note for note in simulation.notes)
+    whole = run(library, fitted=few, summary=summary, draws=60, horizon_months=4, cost_per_order=0.0,
+                replicates=simulation.replicates)  # fmt: skip
+    np.testing.assert_array_equal(won, total(whole, "back", "won_back", "back").reshape(60, -1))
+
+
+def test_a_plan_whose_win_backs_nobody_answers_cannot_be_simulated() -> None:
+    lever = WinBackIntervention.model_validate(BACK)
+    levers = Levers("it", (), lever.compile("it", {"lift": np.zeros(2), "cost": np.zeros(2), "coupon": np.zeros(2),
+                                                   "redeemed": np.zeros(2)}, Period(), None), ())  # fmt: skip
+    with pytest.raises(ValueError, match="nobody knows yet who answers"):
+        make_offers(levers, (Group("existing"),), np.arange(2), 0.4, 5)
+
+
 def test_a_note_says_who_answers() -> None:
     sim = run(scenarios(back={"back": BACK | {"lift": 0.8, "living": 0.5}}), fitted=pareto(12), draws=12)
     (note,) = [note for note in sim.notes if "back" in note]
     assert "today's customers who are silent for so long" in note
     assert "a lift of 80.0% of all then means that" in note
-    assert "of those who are there order sooner" in note
-    assert "the lift is more than the models let come" in note
+    assert "of those who are there and would not order by then do so" in note
+    assert "there are fewer people than are said to answer" in note
 
 
 def test_only_those_whom_it_reaches_are_asked() -> None:

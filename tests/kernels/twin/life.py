@@ -120,10 +120,8 @@ def answer(case: Case, records: Records, customer: Customer, life: Life) -> None
     """An order, or an opportunity for one."""
     if case.at_intervals:
         attrition.charge(life, grid.hazard(case, customer, life))
-        while life.lost:
-            if not again.goes_on(case, records, customer, life):
-                return
-            attrition.charge(life, grid.hazard(case, customer, life))
+        if life.lost and not again.goes_on(case, records, customer, life):
+            return
         if not grid.is_taken(case, customer, life):
             life.ticks += 1
             life.paused = True
