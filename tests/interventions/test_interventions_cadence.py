@@ -283,7 +283,7 @@ def test_a_gain_is_a_log_change_that_drives_the_scenario() -> None:
     assert scenario.description.default == ""  # nothing rests on the default of goodwill, which is not there
     assert compiled(it={"letter": LETTER}).description.default != ""
     (sentence, *_) = scenario.description.interventions
-    assert sentence.endswith("with its peak at 7 messages a month; as many as here bring 70% of that.")
+    assert sentence.endswith("with its peak at 7 messages a month; 4 a month bring 70% of that.")
 
 
 def test_curves_of_the_same_people_do_not_add_up() -> None:

@@ -214,7 +214,7 @@ def test_a_lever_that_lost_a_part_says_so():
     gone = replace(whole, not_applicable="moves something")
     assert evidence.parts_left_out([whole, gone]) == ()
     assert evidence.parts_left_out([part]) == (
-        "“All” is shown without 1 of its 2 interventions, which do nothing here: moves how often customers order",
+        "“All” is shown without 1 of its interventions, which does nothing here: moves how often customers order",
     )
 
 
