@@ -30,8 +30,8 @@ from clvsim.simulation.win_backs import with_answers
 from clvsim.simulation.worlds import Worlds, make_worlds
 from clvsim.types import DAYS_PER_MONTH, DAYS_PER_WEEK, CustomerSummary
 
-MOST_WORLDS, MOST_PEOPLE = 200, 500  # that live once more: of a plan's draws and, in each world, of its newcomers
-FEWEST_PEOPLE, MOST_ORDERS = 100, 5_000  # fewer people where they order often: so many orders in a world, on average
+MOST_WORLDS, MOST_PEOPLE = 200, 250  # that live once more: of a plan's draws and, in each world, of its newcomers
+FEWEST_PEOPLE, MOST_ORDERS = 100, 2_500  # fewer people where they order often: so many orders in a world, on average
 
 
 class Ordering(NamedTuple):

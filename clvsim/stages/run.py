@@ -7,6 +7,7 @@ from clvsim.config import RunConfig
 from clvsim.data.material import Material
 from clvsim.runfolder import RunContext, writing
 from clvsim.scenario import BASELINE
+from clvsim.stages.ahead import compiling, loops_of
 from clvsim.stages.assembly import assemble
 from clvsim.stages.cautions import with_share_beyond
 from clvsim.stages.fits import Fits, fit_run, models_in_words, with_discrepancy
@@ -44,7 +45,7 @@ def run(config: RunConfig, ctx: RunContext) -> int:
     plan = plan_run(config, summary)
     material = with_newcomers(material, plan)
     require_payments(config, material, summary)
-    with clock("fit"), ctx.progress("Fitting the models"):
+    with clock("fit"), ctx.progress("Fitting the models"), compiling(loops_of(config, plan)):
         fits = fit_run(config, material, ctx)
         scores = score_models(config, fits.by_name, summary, config.simulation.horizon_months * DAYS_PER_MONTH)
     with clock("track"), ctx.progress("Comparing predicted and actual orders"):
