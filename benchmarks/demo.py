@@ -6,7 +6,7 @@ import sys
 import time
 from pathlib import Path
 
-COLD, WARM, MEMORY = 25.0, 8.0, 1.5  # limits: seconds, seconds, GB, on two cores with kernels compiled
+COLD, WARM, MEMORY = 35.0, 12.0, 1.5  # limits: seconds, seconds, GB, on two cores with kernels compiled
 PROGRAM = Path(sys.executable).with_name("clvsim")
 
 
