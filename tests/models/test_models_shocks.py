@@ -506,7 +506,8 @@ def test_groups_learn_their_months_together(large, learned, kind):
     ]
     sd = paths_of[1].std(axis=1)
     assert np.abs(paths_of[0].mean(axis=1) - paths_of[1].mean(axis=1)).max() < 0.5 * sd.max()
-    assert np.corrcoef(*(one.mean(axis=1) for one in paths_of))[0, 1] > 0.9
+    ours, theirs = (one.mean(axis=1) for one in paths_of)
+    assert np.corrcoef(ours, theirs)[0, 1] > 0.9
     simulation = simulate(
         found, summary, {BASELINE: Scenario(title="x")}, simulation=SimulationConfig(draws=10, horizon_months=3, jobs=1)
     )

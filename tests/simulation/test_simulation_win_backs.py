@@ -12,7 +12,7 @@ from shop import BG, CALM, GAMMA_GAMMA, MBG, channels, error, ledger, line, post
 from clvsim.comparison.replicates import simulate_and_compare
 from clvsim.errors import ConfigError
 from clvsim.interventions.base import Group
-from clvsim.interventions.timing import Period
+from clvsim.interventions.timing import Horizon, Period
 from clvsim.interventions.win_back import WinBackIntervention
 from clvsim.models.around.calendar import Calendar
 from clvsim.models.around.pooling import configured
@@ -286,11 +286,11 @@ def test_replicates_that_are_added_have_win_backs_too() -> None:
 
 
 def test_a_plan_whose_win_backs_nobody_answers_cannot_be_simulated() -> None:
-    lever = WinBackIntervention.model_validate(BACK)
-    levers = Levers("it", (), lever.compile("it", {"lift": np.zeros(2), "cost": np.zeros(2), "coupon": np.zeros(2),
-                                                   "redeemed": np.zeros(2)}, Period(), None), ())  # fmt: skip
+    nothing = {name: np.zeros(2) for name in ("lift", "cost", "coupon", "redeemed")}
+    horizon = Horizon(date(2024, 9, 30), 12, 3)
+    offers: Any = WinBackIntervention.model_validate(BACK).compile("it", nothing, Period(), horizon)
     with pytest.raises(ValueError, match="nobody knows yet who answers"):
-        make_offers(levers, (Group("existing"),), np.arange(2), 0.4, 5)
+        make_offers(Levers("it", (), offers, ()), (Group("existing"),), np.arange(2), 0.4, 5)
 
 
 def test_a_note_says_who_answers() -> None:

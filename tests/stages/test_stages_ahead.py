@@ -26,7 +26,8 @@ def test_loops_that_a_run_will_need() -> None:
     assert loops() == ["000"]
     assert loops(LEVERED) == ["100"]
     assert loops(LEVERED | OCCASIONAL) == ["100", "111"]
-    for rare in ({"spend": "lognormal"}, {"retention": "bg_cnbd"}, {"interval": 30.4}, {"trace": 3}):
+    some: list[dict[str, Any]] = [{"spend": "lognormal"}, {"retention": "bg_cnbd"}, {"interval": 30.4}, {"trace": 3}]
+    for rare in some:
         assert loops(**rare) == ["110"]
         assert loops(LEVERED | OCCASIONAL, **rare) == ["111"]
     assert loops(LEVERED | OCCASIONAL, wins_back=True) == ["111"]
