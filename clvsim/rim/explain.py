@@ -24,6 +24,7 @@ COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, yaml.YAMLError, Un
 NO_KEY = re.compile(r"Could not override '([^']+)'")
 AMBIGUOUS = re.compile(r"Ambiguous value for argument '")
 MERGED = re.compile(r"Error merging override (.+?)(?:\n|$)")
+TWICE = re.compile(r"duplicate key (.+)")
 COMPOSED = re.compile(r"In '([\w/.-]+)': ConfigTypeError")
 NO_CHOICE = re.compile(r"Could not (?:find|load) '([^']+)/([^/']+)'")
 FILES_OF = {"experiment": ("experiments", "experiment"), "scenarios": ("scenario", "scenario")}
@@ -126,7 +127,7 @@ def explain_one(overrides: Sequence[str], error: Exception) -> tuple[Problem, li
     """The problem of a file or of a choice, and the overrides that cause it."""
     text = str(error).split("\nConfig search path")[0].strip()
     if isinstance(error, yaml.YAMLError):
-        return Problem("configuration", f"not YAML: {_of_yaml(error)}"), []
+        return Problem("configuration", _of_yaml(error)), []
     if isinstance(error, UnicodeDecodeError):
         return Problem("configuration", "a YAML file is not in UTF-8"), []
     if match := NO_CHOICE.search(text):
@@ -143,9 +144,12 @@ def _of_yaml(error: yaml.YAMLError) -> str:
     """Where a file stops being YAML, in our words."""
     mark = getattr(error, "problem_mark", None)
     if mark is None:
-        return "it holds signs that YAML does not have"
+        return "not YAML: it holds signs that YAML does not have"
+    where = f"{Path(mark.name).name}, line {mark.line + 1}"
+    if match := TWICE.search(str(getattr(error, "problem", None) or "")):
+        return f"{where}: {short_repr(match[1])} is there twice"
     hint = "is a bracket or a quote never closed, or a line indented by tabs?"
-    return f"{Path(mark.name).name}, line {mark.line + 1}, column {mark.column + 1} cannot be read; {hint}"
+    return f"not YAML: {where}, column {mark.column + 1} cannot be read; {hint}"
 
 
 def overrides_of(key: str, overrides: Sequence[str]) -> list[str]:
@@ -159,6 +163,16 @@ def unknown_choice(group: str, name: str) -> Problem:
     return Problem(group, unknown_name(kind or "choice", name, known) if known else f"no choice {name!r}")
 
 
+def is_set(raw: Mapping[str, Any], key: str) -> bool:
+    """Whether a configuration has a value at a dotted key."""
+    value: Any = raw
+    for part in key.split("."):
+        if not isinstance(value, Mapping) or part not in value:
+            return False
+        value = value[part]
+    return True
+
+
 def unknown_key(stage: str, key: str, raw: Mapping[str, Any]) -> Problem:
     from clvsim import config
 
@@ -167,6 +181,8 @@ def unknown_key(stage: str, key: str, raw: Mapping[str, Any]) -> Problem:
         return Problem(key, f"changed but not picked; add {name} to scenarios=[...]")
     problem = config.unknown_key(key, raw, tuple(FILES_OF))
     if problem.what.endswith(f"did you mean {key}?"):
+        if is_set(raw, key):
+            return Problem(key, f"is of another form in its file; a + in front replaces it: +{key}=...")
         return Problem(key, f"no file sets it here; a + in front adds it: +{key}=...")
     return problem if ";" in problem.what else Problem(key, f"{problem.what}; clvsim {stage} --help lists them")
 

@@ -151,6 +151,15 @@ MISTAKES = {
         ["check", "orders.csv", "scenarios=[follow_up]", "scenario.follow_up.email.goodwill=0.1"],
         ["scenario.follow_up.email.goodwill: no file sets it here; a + in front adds it: +scenario.follow_up.email."],
     ),
+    "another form than the file's": (
+        [
+            "check",
+            "orders.csv",
+            "scenarios=[upsell_soft]",
+            f"{UPSELL}.take={{kind: prior, dist: beta, alpha: 2, beta: 9}}",
+        ],
+        [f"{UPSELL}.take: is of another form in its file; a + in front replaces it: +{UPSELL}.take=..."],
+    ),
     "not key=value": (["run", "orders.csv", "seed=[", "a b=3"], ["seed=[: cannot be read", "a b=3: cannot be read"]),
     "unknown flag": (["run", "orders.csv", "--mutirun"], ["--mutirun: no such flag; did you mean --multirun?"]),
     "flags that exclude each other": (["run", "-m", "--cfg", "job"], ["clvsim: flags: Only one of"]),
@@ -192,6 +201,12 @@ def test_a_mistake_gets_a_line_and_leaves_nothing(clvsim, here, words, lines):
 
 FILES = {
     "not YAML": ("experiments/bad.yaml", b"a: [\n", ["check", "experiment=bad"], "not YAML"),
+    "a key twice": (
+        "experiments/bad.yaml",
+        b"seed: 1\nseed: 2\n",
+        ["check", "experiment=bad"],
+        "line 2: 'seed' is there",
+    ),
     "not UTF-8": ("experiments/bad.yaml", b"title: \xe4\n", ["check", "experiment=bad"], "not in UTF-8"),
     "unknown group": (
         "experiments/bad.yaml",
