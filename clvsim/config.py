@@ -91,7 +91,8 @@ def validate(raw: Mapping[str, Any]) -> RunConfig:
 
 def _with_who_can_be_lost(config: RunConfig) -> RunConfig:
     """The configuration with models that have somebody to win back, where a scenario asks for that."""
-    placed = (item for name in config.names for item in scenarios.placed_interventions(name, config.library))
+    names = [name for name in config.names if name in config.library]
+    placed = (item for name in names for item in scenarios.placed_interventions(name, config.library))
     if not any(item.intervention.wins_back for item in placed):
         return config
     if isinstance(config.retention, Auto):
