@@ -3,24 +3,17 @@
 Loops by their mechanisms, as `110` for one that knows levers and what is rare; then everything else that is compiled.
 """
 
-import ctypes
 import importlib
 import pkgutil
-import signal
-import sys
 
 from clvsim import kernels
 from clvsim.kernels.life import Mechanisms
 from clvsim.kernels.simulate import loop_of
 from clvsim.private import cache_folder, source_hash
 
-_DIES_WITH_PARENT = 1  # PR_SET_PDEATHSIG of prctl(2)
-
 
 def main(loops: str, marker: str) -> None:
     """Compile, say so on standard output after the loops, and leave a marker beside them when all is done."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_DIES_WITH_PARENT, signal.SIGKILL)
     for loop in loops.split(","):
         loop_of(Mechanisms(*(mechanism == "1" for mechanism in loop)))
     print("loops", flush=True)

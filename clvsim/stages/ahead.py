@@ -6,6 +6,7 @@ rests on it: what was not compiled in time is compiled when it is needed.
 
 import json
 import os
+import select
 import subprocess
 import sys
 from collections.abc import Generator
@@ -16,10 +17,17 @@ from clvsim.kernels.structs import LEVERED, OCCASIONAL
 from clvsim.private import cache_folder, source_hash
 from clvsim.simulation.plan import RunPlan
 
-_CODE = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
-    "from clvsim.kernels.ahead import main; main(sys.argv[2], sys.argv[3])"
-)
+# It ends with whoever started it (PR_SET_PDEATHSIG of prctl(2), where there is that), even if they end right now.
+_CODE = """
+import ctypes, json, os, sys
+if sys.platform == "linux":
+    ctypes.CDLL(None).prctl(1, 9)
+if os.getppid() == int(sys.argv[4]):
+    sys.path[:] = json.loads(sys.argv[1])
+    from clvsim.kernels.ahead import main
+    main(sys.argv[2], sys.argv[3])
+"""
+_PATIENCE_SECONDS = 60.0  # for loops that are not compiled by then, as nobody should wait for
 _ALIKE = ("gamma_gamma", "fixed_price")  # spend that every loop knows
 
 
@@ -46,7 +54,7 @@ def compiling(loops: list[str]) -> Generator[None]:
     try:
         yield
         if process and process.stdout:
-            process.stdout.readline()
+            select.select([process.stdout], [], [], _PATIENCE_SECONDS)  # loops are compiled, or it has ended
     finally:
         if process:
             process.kill()
@@ -59,7 +67,8 @@ def _start(loops: list[str]) -> "subprocess.Popen[bytes] | None":
     marker = f"compiled-{'-'.join(loops)}"
     if folder is None or _cores() < 2 or (folder / marker).exists():
         return None
-    command = [sys.executable, "-I", "-c", _CODE, json.dumps(sys.path), ",".join(loops), marker]
+    arguments = [json.dumps(sys.path), ",".join(loops), marker, str(os.getpid())]
+    command = [sys.executable, "-I", "-c", _CODE, *arguments]
     with suppress(OSError):
         # In a folder of ours: libraries read settings where they start.
         return subprocess.Popen(

@@ -1,5 +1,6 @@
 """Kernels that are compiled while models are fitted: which, where, and that nothing rests on it."""
 
+import json
 import os
 import subprocess
 import sys
@@ -41,7 +42,7 @@ def started(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Any]:
     class Process:
         def __init__(self, command: list[str], **options: Any) -> None:
             self.command, self.options, self.killed = command, options, False
-            self.stdout = SimpleNamespace(readline=lambda: b"loops\n")
+            self.stdout = open(os.devnull, "rb")  # noqa: SIM115 (closed with the process)
             found.append(self)
 
         def kill(self) -> None:
@@ -49,6 +50,7 @@ def started(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Any]:
 
         def communicate(self) -> None:
             assert self.killed
+            self.stdout.close()
 
     monkeypatch.setattr(ahead.subprocess, "Popen", Process)
     monkeypatch.setattr(ahead, "_cores", lambda: 2)
@@ -64,7 +66,7 @@ def test_a_process_of_its_own_in_a_folder_of_ours(started: list[Any], tmp_path: 
         assert not process.killed
     assert process.killed
     assert process.command[:2] == [sys.executable, "-I"]
-    assert process.command[-2:] == ["100,111", "compiled-100-111"]
+    assert process.command[-3:] == ["100,111", "compiled-100-111", str(os.getpid())]
     assert process.options["cwd"] == tmp_path / "cache" / "kernels" / source_hash()
     with pytest.raises(KeyError), ahead.compiling(["000"]):
         raise KeyError
@@ -113,3 +115,13 @@ def test_what_it_compiles_is_in_the_cache(tmp_path: Path) -> None:
     )  # fmt: skip
     assert done.stdout == "loops\n"
     assert (tmp_path / "cache" / "kernels" / source_hash() / "compiled-000").exists()
+
+
+def test_it_does_not_begin_for_somebody_who_has_gone(tmp_path: Path) -> None:
+    environment = {**os.environ, "CLVSIM_CACHE": str(tmp_path / "cache"), "NUMBA_DISABLE_JIT": "1"}
+    for starter, expected in ((os.getpid(), "loops\n"), (1, "")):
+        arguments = [json.dumps(sys.path), "000", "compiled-000", str(starter)]
+        done = subprocess.run(
+            [sys.executable, "-c", ahead._CODE, *arguments], env=environment, capture_output=True, text=True, check=True
+        )
+        assert done.stdout == expected
