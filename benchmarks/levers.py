@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import yaml
+from demo import PROGRAM, timed_run
 from event_loop import MONTHS, Work
 from scaling import DRAWS, NOTHING, setting_of
 
@@ -41,7 +42,6 @@ NEWCOMERS = (
     "acquisition.channels.search.conversion=0.02",
     "acquisition.channels.search.cost_per_visitor=0.4",
 )
-PROGRAM = Path(sys.executable).with_name("clvsim")
 
 
 def three_levers(neutral: bool) -> Levers:
@@ -164,20 +164,9 @@ def all_shipped(folder: Path) -> str:
     parts = [lists, *(others[i :: PARTS - 1] for i in range(PARTS - 1))]
     seconds, memory = 0.0, 0.0
     for number, part in enumerate(parts):
-        start = time.perf_counter()
         words = [f"scenarios=[{','.join(part)}]", "finance.gross_margin=0.4", "simulation.draws=1000", *NEWCOMERS]
-        with subprocess.Popen(
-            [str(PROGRAM), "run", "data=cdnow", *words, f"out={folder / f'all{number}'}"],
-            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-        ) as process:  # fmt: skip
-            assert process.stderr is not None
-            said = process.stderr.read().decode()
-            _, status, usage = os.wait4(process.pid, 0)
-            process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            raise RuntimeError(f"{part} ended with code {process.returncode}: {said[-500:]}")
-        seconds += time.perf_counter() - start
-        memory = max(memory, usage.ru_maxrss * 1024 / 1e9)
+        wall, peak = timed_run(folder / f"all{number}", dict(os.environ), "data=cdnow", *words)
+        seconds, memory = seconds + wall, max(memory, peak)
     return (
         f"all {len(names)} shipped levers on CDNOW, 1,000 draws, in {len(parts)} runs: {seconds:.0f} s = "
         f"{seconds / ALL_SECONDS:.2f} of {ALL_SECONDS:g}; peak memory {memory:.2f} GB = {memory / ALL_GB:.2f} of "
