@@ -19,7 +19,7 @@ import numpy as np
 import yaml
 from demo import PROGRAM, timed_run
 from event_loop import MONTHS, Work
-from scaling import DRAWS, NOTHING, setting_of
+from scaling import DRAWS, NOTHING, block_of, setting_of
 
 from clvsim.interventions.base import Group
 from clvsim.interventions.timing import Horizon
@@ -68,14 +68,6 @@ def three_levers(neutral: bool) -> Levers:
     )
     assert not compiled.problems
     return Levers.from_scenario(compiled)
-
-
-def block_of(work: Work) -> Block:
-    def laws(draws: slice) -> ks.Laws:
-        fields = work.laws._asdict().items()
-        return ks.Laws(**{f: seal(law[draws], law.dtype) if law.ndim == 2 else law for f, law in fields})
-
-    return Block(work.people, laws, newcomers=False, renewing=False)
 
 
 def program(

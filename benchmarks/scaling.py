@@ -45,17 +45,20 @@ def setting_of(work: Work) -> engine.Setting:
     )
 
 
+def block_of(work: Work) -> Block:
+    def laws(draws: slice) -> ks.Laws:
+        fields = work.laws._asdict().items()
+        return ks.Laws(**{f: seal(law[draws], law.dtype) if law.ndim == 2 else law for f, law in fields})
+
+    return Block(work.people, laws, newcomers=False, renewing=False)
+
+
 def main(rounds: int = 6) -> str:
     if (os.cpu_count() or 1) < 2:
         return "two threads against one: skipped, one core only"
     work = Work(DRAWS)
     setting = setting_of(work)
-
-    def laws(draws: slice) -> ks.Laws:
-        fields = work.laws._asdict().items()
-        return ks.Laws(**{f: seal(law[draws], law.dtype) if law.ndim == 2 else law for f, law in fields})
-
-    block = Block(work.people, laws, newcomers=False, renewing=False)
+    block = block_of(work)
 
     def run(threads: int) -> tuple[Raw, float]:
         raw = engine.empty_raw(setting, NOTHING, MONTHS, 1, 1)

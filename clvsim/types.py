@@ -272,9 +272,7 @@ class TraceLine(NamedTuple):
 
 
 class ScheduleLine(NamedTuple):
-    """What a lever does over time: steps of some `height` that begin on these `days` since today, the last of which
-    lasts until the `end`; or what happens on `single` days. Means over draws.
-    """
+    """Steps of a lever's `height` from these `days` since today to the `end`, or `single` days; means over draws."""
 
     scenario: str
     lever: str

@@ -36,6 +36,7 @@ def run(config: RunConfig, ctx: RunContext) -> int:
     from clvsim.simulation.leads import follow_leads
     from clvsim.simulation.returning import follow
     from clvsim.simulation.schedule import drawn
+    from clvsim.simulation.win_backs import with_answers
 
     clock = Stopwatch()
     with clock("read"), ctx.progress("Reading the log"):
@@ -56,6 +57,7 @@ def run(config: RunConfig, ctx: RunContext) -> int:
     for sentence in crowded(plan, fits.own, summary):
         ctx.note(sentence)
     with clock("simulate"), ctx.progress("Simulating customers and comparing scenarios", total=None) as advance:
+        plan = with_answers(plan, fits.own, summary)
         simulation, comparison = simulate_and_compare(
             plan, fits.own, summary, config.report.metric, lambda done, total: advance(1)
         )
