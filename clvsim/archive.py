@@ -13,9 +13,11 @@ import pandas as pd
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from clvsim.comparison import Comparison
+from clvsim.comparison.draws import Draws
 from clvsim.disk import write_tree
 from clvsim.errors import ConfigError
 from clvsim.files import write_csv
+from clvsim.models.hdf5 import require_bearable, require_plain
 from clvsim.plausible import Unlike, frozen, read_books, read_table, require_size
 from clvsim.provenance import BOOKS, SUMMARY, TABLE, parts_of, sizes_of
 from clvsim.schema import broken_rule
@@ -45,7 +47,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 _PACKED_FROM_BYTES = 1 << 28  # compression reduces it to a third, and takes longer than writing everything else
-LEDGER, CUSTOMERS, RECORD = "ledger.nc", "customers.parquet", "run.json"
+LEDGER, CUSTOMERS, DRAWS, RECORD = "ledger.nc", "customers.parquet", "draws.nc", "run.json"
 TRACE, SCHEDULE = "trace.csv", "schedule.csv"
 
 
@@ -263,6 +265,58 @@ def ledger_dataset(ledger: Ledger) -> "xr.Dataset":
     return xr.Dataset(single, labels, {"horizon_months": ledger.horizon_months, "horizon": followed})
 
 
+_DRAWS_OF = {  # dimensions, and bytes of a number
+    "expected": (("metric", "scenario", "draw"), 8),
+    "realised": (("metric", "scenario", "world"), 4),
+    "delta": (("scenario", "draw"), 8),
+    "noise": (("scenario", "draw"), 8),
+    "curve": (("scenario", "draw", "age"), 4),
+    "cash": (("scenario", "draw", "age"), 4),
+    "inputs": (("draw", "input"), 8),
+}
+_NAMES_OF = {"metric": "metrics", "scenario": "scenarios", "input": "input_names"}
+
+
+def write_draws(draws: Draws, folder: Path) -> None:
+    """Write `draws.nc`: figures per draw and per world, of which `clvsim.comparison.draws.Draws` says what they are."""
+    import xarray as xr
+
+    arrays = {name: (dims, getattr(draws, name).astype(f"f{size}")) for name, (dims, size) in _DRAWS_OF.items()}
+    labels = {dimension: list(getattr(draws, field)) for dimension, field in _NAMES_OF.items()}
+    attributes = {"decided": draws.decided, "effective": draws.effective}
+    write_tree(xr.DataTree(xr.Dataset(arrays, labels, attributes)), folder / DRAWS)
+
+
+def read_draws(folder: Path) -> Draws:
+    """The figures that `write_draws` wrote. Raises ConfigError where they cannot be read, or hang together in no way
+    that a run writes."""
+    import xarray as xr
+
+    path = folder / DRAWS
+    if not path.is_file():
+        what = f"{folder} has no {DRAWS}, from which questions are answered; clvsim run makes a new one"
+        raise ConfigError([("run", what)])
+    try:
+        require_bearable(path)
+        require_plain(path)
+        with xr.open_dataset(path, engine="h5netcdf") as found:
+            fields: dict[str, Any] = {name: _numbers(found[name], dims) for name, (dims, _) in _DRAWS_OF.items()}
+            fields |= {field: tuple(map(str, found[key].values.tolist())) for key, field in _NAMES_OF.items()}
+            draws = Draws(decided=str(found.attrs["decided"]), effective=float(found.attrs["effective"]), **fields)
+        if draws.decided not in draws.metrics or not draws.effective > 0 or not np.isfinite(draws.delta).all():
+            raise Unlike(f"{DRAWS} has no differences of the metric that it was decided on")
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        reason = str(error) if isinstance(error, Unlike) else f"{DRAWS} is damaged, or of another version"
+        raise ConfigError([("run", f"{folder} cannot be read as a finished run: {reason}")]) from None
+    return draws
+
+
+def _numbers(array: "xr.DataArray", dims: tuple[str, ...]) -> np.ndarray:
+    if array.dims != dims or array.dtype.kind != "f":
+        raise Unlike(f"{DRAWS} has no numbers by {', '.join(dims)} where there must be some")
+    return array.to_numpy().astype(np.float64)
+
+
 def write_customers(simulation: Simulation, folder: Path) -> None:
     simulation.customers.to_parquet(folder / CUSTOMERS, index=False)
 
@@ -280,4 +334,5 @@ def write_run(
     write_result(result, folder)
     write_ledgers(simulation, folder / LEDGER)
     write_customers(simulation, folder)
+    write_draws(comparison.draws, folder)
     write_record({**record, "variance_of_plan_value": dict(comparison.variance)}, folder)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from clvsim.disk import sync, sync_tree
 from clvsim.errors import ConfigError
@@ -37,6 +37,7 @@ class RunContext:
     note: Callable[[str], None]  # a remark, on stderr, in one line
     progress: Progress  # on stderr, silent unless stderr is a terminal
     flags: tuple[str, ...] = ()  # of the stage's own: how it answers
+    settings: Any = None  # keys of the stage's own, of its class `Settings`
 
 
 @contextmanager

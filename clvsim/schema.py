@@ -8,9 +8,18 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, GetCoreSchemaHandler
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    ValidationError,
+)
 from pydantic_core import CoreSchema, core_schema
 
+from clvsim.errors import MOST, ConfigError
 from clvsim.texts import CONTROLS, escaped, short_repr
 
 LONGEST_TEXT = 4096  # characters; no path is longer
@@ -90,6 +99,15 @@ Weeks = Annotated[Real, Field(gt=0, le=5200), AfterValidator(_not_tiny)]
 Months = Annotated[Real, Field(ge=0, le=10_000)]
 Day = Annotated[date, BeforeValidator(iso_date), Field(ge=date(1900, 1, 1), le=date(2999, 12, 31))]
 Seed = Annotated[Whole, Field(ge=0, lt=2**32)]
+
+
+def validated[Section: Frozen](section: type[Section], values: Mapping[str, Any]) -> Section:
+    """Values as a section. Raises ConfigError with a line for each that breaks a rule."""
+    try:
+        return section.model_validate(values)
+    except ValidationError as error:
+        problems = [(".".join(map(str, one["loc"])) or "configuration", broken_rule(one)) for one in error.errors()]
+        raise ConfigError(problems[:MOST]) from None
 
 
 def require_in_order(section: Frozen, first: str, last: str) -> None:

@@ -212,7 +212,7 @@ def stages_written() -> set[str]:
     return {*functions, *(file.stem for file in ROOT.glob("configs/*.yaml"))} - {"common", "list"}
 
 
-STAGE_FUNCTION = r"^def NAME\(config: RunConfig, ctx: RunContext\) -> int:"
+STAGE_FUNCTION = r"^def NAME\(config: (?:RunConfig|Settings), ctx: RunContext\) -> int:"
 STAGE = (
     Step(
         "clvsim/stages/NAME.py",

@@ -15,17 +15,6 @@ from clvsim.simulation.run import Simulation
 from clvsim.types import PaybackCurve
 
 
-def payback_of(
-    simulation: Simulation, name: str, designs: Mapping[str, Design], *, discounted: bool = True
-) -> tuple[PaybackCurve, np.ndarray]:
-    """A scenario's payback curve, discounted to the first order or not, and each draw's payback month (inf: never).
-
-    Raises ValueError without acquisition channels.
-    """
-    cost = cost_of_one(simulation, name)
-    return payback_curve(expected_curve(simulation, name, designs, discounted=discounted), cost)
-
-
 def cost_of_one(simulation: Simulation, name: str) -> np.ndarray:
     """Acquisition cost of a newcomer, (draws,). Raises ValueError without acquisition channels."""
     acquired = simulation.scenarios[name].acquired

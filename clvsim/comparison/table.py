@@ -9,8 +9,9 @@ import pandas as pd
 
 from clvsim import decision
 from clvsim.comparison.designs import Design, make_designs
+from clvsim.comparison.draws import Draws, stack
 from clvsim.comparison.expected import Expected, expected_values, has_common_shocks, per_draw
-from clvsim.comparison.payback import cost_of_one, expected_curve, payback_curve, payback_of, payback_rows
+from clvsim.comparison.payback import cost_of_one, expected_curve, payback_curve, payback_rows
 from clvsim.decision import Expectation
 from clvsim.metrics import METRICS, Metric, available, require_expectation
 from clvsim.models.around.several import MODEL
@@ -58,6 +59,7 @@ class Comparison:
     curves: Mapping[str, np.ndarray]  # behind it, expected value of a newcomer by age, (draws, ages + 1)
     variance: Mapping[str, float]  # of the baseline's realised plan value: model, parameter, process, environment
     notes: tuple[str, ...]
+    draws: Draws
 
 
 def compare(simulation: Simulation, metric: str = HEADLINE) -> Comparison:
@@ -122,29 +124,30 @@ def compare(simulation: Simulation, metric: str = HEADLINE) -> Comparison:
     [['baseline', 38.7, nan], ['service', 43.9, 5.3]]
     """
     metrics = available(simulation)
-    decisive = metrics[metric]
     require_expectation(metric)
     designs, notes = make_designs(simulation), []
-    decided = expected_values(simulation, decisive, designs, notes)
-    contest = contestants(simulation)
+    expected = {metric: expected_values(simulation, metrics[metric], designs, notes)}
+    decided, contest = expected[metric], contestants(simulation)
     ranked = rank_expected(simulation, decided, contest)
     notes += precision_notes(simulation, decided)
-    rows = []
+    rows, realised = [], {}
     for name, definition in metrics.items():
-        if name == metric:
-            rows += expected_rows(simulation, name, definition, decided, contest, ranked)
-        elif definition.has_expectation:
-            expected = expected_values(simulation, definition, designs, [])
-            rows += expected_rows(simulation, name, definition, expected, contest)
-        rows += realised_rows(simulation, name, definition, contest if name == metric else [])
-    curves = {
-        name: expected_curve(simulation, name, designs)
-        for name, scenario in simulation.scenarios.items()
-        if scenario.acquired and simulation.economics.margin_known and np.isfinite(scenario.acquired.cac).any()
-    }  # somebody comes
-    paybacks = {name: payback_curve(curve, cost_of_one(simulation, name)) for name, curve in curves.items()}
+        if definition.has_expectation and name != metric:
+            expected[name] = expected_values(simulation, definition, designs, [])
+        if name in expected:
+            rows += expected_rows(
+                simulation, name, definition, expected[name], contest, ranked if name == metric else None
+            )
+        realised[name] = {one: definition.query(simulation, found) for one, found in simulation.scenarios.items()}
+        rows += realised_rows(simulation, name, definition, realised[name], contest if name == metric else [])
+    curves, cash = ({}, {})
+    for name in with_newcomers(simulation):
+        curves[name] = expected_curve(simulation, name, designs)
+        cash[name] = expected_curve(simulation, name, designs, discounted=False)
+    costs = {name: cost_of_one(simulation, name) for name in curves}
+    paybacks = {name: payback_curve(curve, costs[name]) for name, curve in curves.items()}
     for name, (_, month) in paybacks.items():
-        _, undiscounted = payback_of(simulation, name, designs, discounted=False)
+        _, undiscounted = payback_curve(cash[name], costs[name])
         rows += payback_rows(simulation, name, month, undiscounted, layers(simulation, "expected"))
     values = {name: value.values for name, value in decided.values.items()}
     return Comparison(
@@ -156,6 +159,49 @@ def compare(simulation: Simulation, metric: str = HEADLINE) -> Comparison:
         curves=curves,
         variance=variance_layers(simulation, values[BASELINE], designs[BASELINE]),
         notes=tuple(dict.fromkeys(notes)),
+        draws=draws_of(simulation, metric, expected, realised, curves, cash),
+    )
+
+
+def with_newcomers(simulation: Simulation) -> list[str]:
+    """Scenarios of which it can be told what a newcomer brings by when: somebody comes, and the margin is known."""
+    return [
+        name
+        for name, scenario in simulation.scenarios.items()
+        if scenario.acquired and simulation.economics.margin_known and np.isfinite(scenario.acquired.cac).any()
+    ]
+
+
+def draws_of(
+    simulation: Simulation,
+    metric: str,
+    expected: Mapping[str, Expected],
+    realised: Mapping[str, Mapping[str, np.ndarray]],
+    curves: Mapping[str, np.ndarray],
+    cash: Mapping[str, np.ndarray],
+) -> Draws:
+    """All figures per draw and per world, stacked by name."""
+    names, metrics, draws = tuple(simulation.scenarios), tuple(realised), (simulation.draws,)
+    levels = {
+        name: stack({one: value.values for one, value in found.values.items()}, names, draws)
+        for name, found in expected.items()
+    }
+    nothing = Expectation.exact(np.zeros(draws))
+    changes = [expected[metric].deltas.get(name, nothing) for name in names]
+    ages = (*draws, simulation.horizon_months + 1)
+    return Draws(
+        decided=metric,
+        metrics=metrics,
+        scenarios=names,
+        expected=stack(levels, metrics, (len(names), *draws)),
+        realised=np.stack([np.stack(list(realised[name].values())) for name in metrics]),
+        delta=np.stack([change.values for change in changes]),
+        noise=np.stack([change.noise for change in changes]),
+        curve=stack(curves, names, ages),
+        cash=stack(cash, names, ages),
+        inputs=simulation.inputs.to_numpy(float),
+        input_names=tuple(simulation.inputs.columns),
+        effective=simulation.effective_draws,
     )
 
 
@@ -208,9 +254,11 @@ def expected_rows(
     return rows
 
 
-def realised_rows(simulation: Simulation, name: str, metric: Metric, contest: Sequence[str]) -> list[dict]:
-    """Rows of what happens in the simulated worlds, luck and shocks included; chances and losses of contestants."""
-    raw = {scenario: metric.query(simulation, simulated) for scenario, simulated in simulation.scenarios.items()}
+def realised_rows(
+    simulation: Simulation, name: str, metric: Metric, raw: Mapping[str, np.ndarray], contest: Sequence[str]
+) -> list[dict]:
+    """Rows of what happens in the simulated worlds, `raw` (w,) by scenario, luck and shocks included; chances and
+    losses of contestants."""
     table = np.column_stack([raw[scenario] for scenario in contest or raw])
     shares = {"p_best": decision.shares_of_best(table), "expected_loss": decision.losses(table)}
     rows = []

@@ -10,7 +10,7 @@ from clvsim.console import shell_line
 from clvsim.errors import ConfigError
 from clvsim.files import did_you_mean
 from clvsim.rim.allowed import MAX_FILES, TEXT, require_allowed_words, require_bounded_sweep
-from clvsim.stages import STAGES, Folder
+from clvsim.stages import STAGES
 
 # Flags of Hydra that take the next word as their value.
 VALUED_FLAGS = (
@@ -136,16 +136,16 @@ def is_override(word: str) -> bool:
 
 
 def file_overrides(stage: str, files: Sequence[str], overrides: Sequence[str]) -> list[str]:
-    """Overrides for file names: `data=csv data.path=orders.csv`, or `run=FOLDER` for a stage of finished runs."""
+    """Overrides for words without `=`: `data=csv data.path=orders.csv`, or the stage's own key, as `run=FOLDER`."""
     if not files:
         return []
-    finished = STAGES.get(stage) is Folder.FINISHED
-    key = "run" if finished else "data.path"
-    if finished and len(files) > 1:
+    key = STAGES[stage].files if stage in STAGES else "data.path"
+    several = key == "data.path"
+    if not several and len(files) > 1:
         raise ConfigError([(key, f"one at a time, got {len(files)}: {' '.join(files)}")])
     paths = [hydra_quoted(without_references(expand_home(file))) for file in files]
     value = f"{key}={paths[0] if len(paths) == 1 else '[' + ','.join(paths) + ']'}"
-    source_chosen = finished or any(word.startswith("data=") for word in overrides)
+    source_chosen = not several or any(word.startswith("data=") for word in overrides)
     return [value] if source_chosen else ["data=csv", value]
 
 

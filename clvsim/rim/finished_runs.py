@@ -1,8 +1,8 @@
-"""The finished run that `clvsim report` works on, and its configuration."""
+"""The finished run that a stage works on, and its configuration."""
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +17,16 @@ RUNS = Path("outputs/run")
 _MOST_BYTES = 1 << 25  # of a record, which holds a configuration
 
 
-def find_run(composed: Mapping[str, Any], overrides: Sequence[str]) -> tuple[Path, dict[str, Any]]:
-    """The run folder and its configuration, with `report.*` as overridden on the command line.
+def find_run(
+    composed: Mapping[str, Any], overrides: Sequence[str], own: Collection[str] = ()
+) -> tuple[Path, dict[str, Any]]:
+    """The run folder and its configuration, with `report.*` as overridden on the command line; `own` are the stage's.
 
     Raises ConfigError when there is no complete run, or when an override would change its numbers.
     """
     folder = choose_folder(composed.get("run"))
     config = read_config(folder)
-    keys = [split_override(word)[1] for word in overrides]
+    keys = [key for key in (split_override(word)[1] for word in overrides) if key.partition(".")[0] not in own]
     unchangeable = [key for key in keys if key != "run" and key != "report" and not key.startswith("report.")]
     if unchangeable:
         raise ConfigError([(key, "is settled in a finished run; only report.* can change") for key in unchangeable])
@@ -39,7 +41,7 @@ def choose_folder(path: str | None) -> Path:
         return require_complete(Path(path))
     newest = newest_run(RUNS)
     if newest is None:
-        raise ConfigError([("run", f"no complete run folder below {RUNS}; name one: clvsim report run=PATH")])
+        raise ConfigError([("run", f"no complete run folder below {RUNS}; name one: run=PATH")])
     note(f"run={newest}, the newest")
     return newest
 

@@ -25,8 +25,9 @@ from clvsim.rim.answers import answer_internal_error, refuse
 from clvsim.rim.arguments import ANSWER_FLAGS, split_override
 from clvsim.rim.scenarios import with_library
 from clvsim.runfolder import RunContext, remove_empty, run_folder, sweep_partials
+from clvsim.schema import validated
 from clvsim.secluded import seclude
-from clvsim.stages import STAGES, Folder, load_stage
+from clvsim.stages import STAGES, Folder, Reads, load_settings, load_stage
 
 NO_ORDERS = "which orders? clvsim {stage} orders.csv, or the demo: clvsim {stage} experiment=demo"
 
@@ -75,19 +76,30 @@ def run_job(name: str, words: tuple[str, ...], cfg: DictConfig) -> int:
     """Validate the configuration and run the stage in its folder. Returns the exit code."""
     from clvsim.config import validate
 
-    raw = resolved(cfg)
-    if STAGES[name] is Folder.FINISHED:
-        folder, raw = finished_runs.find_run(raw, HydraConfig.get().overrides.task)
+    raw, overrides, stage = resolved(cfg), HydraConfig.get().overrides.task, STAGES[name]
+    if stage.reads is Reads.RUN:
+        raw, settings = split_settings(name, raw)
+        folder, raw = finished_runs.find_run(raw, overrides, type(settings).model_fields if stage.own else ())
         config = validate(raw)
-        return load_stage(name)(config, context(name, words, folder, folder))
-    config = validate_all(name, raw, validate, HydraConfig.get().overrides.task)
+        ctx = context(name, words, folder if stage.folder is Folder.FINISHED else None, folder, settings)
+        return load_stage(name)(config, ctx)
+    config, settings = validate_all(name, raw, validate, overrides)
     action = partial(load_stage(name), config)  # a slow import, after errors in the configuration are reported
-    if STAGES[name] is Folder.NONE:
-        return action(context(name, words, None, output_dir()))
-    return run_in_folder(name, words, action)
+    if stage.folder is Folder.NONE:
+        return action(context(name, words, None, output_dir(), settings))
+    return run_in_folder(name, words, action, settings)
 
 
-def run_in_folder(name: str, words: tuple[str, ...], action: Callable[[RunContext], int]) -> int:
+def split_settings(name: str, raw: dict[Any, Any]) -> tuple[dict[Any, Any], Any]:
+    """A composed configuration without the keys of the stage's own, and these, checked; None where it has none."""
+    settings = load_settings(name)
+    if settings is None:
+        return raw, None
+    own = {key: value for key, value in raw.items() if key in settings.model_fields}
+    return {key: value for key, value in raw.items() if key not in own}, validated(settings, own)
+
+
+def run_in_folder(name: str, words: tuple[str, ...], action: Callable[[RunContext], int], settings: Any = None) -> int:
     """Run `action` in a new folder, which is kept if the code is 0 or a run.json is there, and removed otherwise."""
     final = output_dir()
     whole = final.parent if is_sweeping() else final
@@ -99,7 +111,7 @@ def run_in_folder(name: str, words: tuple[str, ...], action: Callable[[RunContex
             note(remark)
     try:
         with run_folder(final) as folder:
-            code = action(context(name, words, folder, final))
+            code = action(context(name, words, folder, final, settings))
             if code and not (folder / "run.json").is_file():
                 raise StageFailed(code)
     except StageFailed as stop:
@@ -117,22 +129,32 @@ class StageFailed(Exception):
 
 def validate_all(
     name: str, raw: dict[Any, Any], validate: Callable[[dict[Any, Any]], Any], words: Sequence[str] = ()
-) -> Any:
-    """The checked configuration; `words` are the overrides as typed.
+) -> tuple[Any, Any]:
+    """The checked configuration, and the keys of the stage's own, None where it has none or they are all.
 
-    Raises ConfigError with all problems, a missing path of the orders included.
+    `words` are the overrides as typed. Raises ConfigError with all problems, a missing path of the orders included.
     """
     problems: list[Problem] = []
+    settings = None
+    try:
+        raw, settings = split_settings(name, raw)
+    except ConfigError as error:
+        problems += error.problems
+    if STAGES[name].reads is Reads.NOTHING:
+        if problems:
+            raise ConfigError(problems)
+        return settings, None
     data = raw.get("data")
     if isinstance(data, dict) and data.get("kind") == "csv" and not data.get("path"):
         problems.append(Problem("data.path", NO_ORDERS.format(stage=name)))
     try:
         config = validate(with_library(raw, words))
     except ConfigError as error:
-        problems += [problem for problem in error.problems if problem.where != "data.path" or not problems]
+        asked_for_orders = any(problem.where == "data.path" for problem in problems)
+        problems += [problem for problem in error.problems if problem.where != "data.path" or not asked_for_orders]
     if problems:
         raise ConfigError(problems)
-    return config
+    return config, settings
 
 
 def resolved(cfg: DictConfig) -> dict[Any, Any]:
@@ -145,7 +167,7 @@ def resolved(cfg: DictConfig) -> dict[Any, Any]:
     return raw
 
 
-def context(name: str, words: tuple[str, ...], folder: Path | None, final: Path) -> RunContext:
+def context(name: str, words: tuple[str, ...], folder: Path | None, final: Path, settings: Any = None) -> RunContext:
     overrides = HydraConfig.get().overrides.task if is_sweeping() else words
     return RunContext(
         folder=folder,
@@ -155,6 +177,7 @@ def context(name: str, words: tuple[str, ...], folder: Path | None, final: Path)
         note=functools.cache(note),  # several models may have the same to say
         progress=progress(interactive=not is_sweeping()),
         flags=tuple(word for word in words if word in ANSWER_FLAGS),
+        settings=settings,
     )
 
 

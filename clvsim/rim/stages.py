@@ -24,7 +24,7 @@ from clvsim.rim.arguments import COMPLETION_FLAGS, hydra_words
 from clvsim.rim.explain import COMPOSITION_ERRORS, explain_all
 from clvsim.rim.jobs import Outcomes, hydra_task, resolved, validate_all
 from clvsim.runfolder import require_free
-from clvsim.stages import STAGES, Folder
+from clvsim.stages import STAGES, Reads
 
 PRINTING = {"--cfg", "-c", "--info", "-i", "--hydra-help"}
 
@@ -80,7 +80,7 @@ def all_problems(name: str, words: list[str], error: Exception) -> list[Problem]
     from clvsim.config import validate
 
     problems, config = explain_all(name, words, error)
-    if config is not None and STAGES[name] is not Folder.FINISHED:
+    if config is not None and STAGES[name].reads is not Reads.RUN:
         try:
             validate_all(name, resolved(config), validate, words)
         except ClvsimError as further:

@@ -10,7 +10,14 @@ from shop import channels, ledger, line, posterior, run, scenarios  # ty: ignore
 from clvsim import metrics
 from clvsim.comparison import compare
 from clvsim.comparison.designs import make_designs
-from clvsim.comparison.payback import by_age, expected_curve, payback_curve, payback_months, payback_of, payback_rows
+from clvsim.comparison.payback import (
+    by_age,
+    cost_of_one,
+    expected_curve,
+    payback_curve,
+    payback_months,
+    payback_rows,
+)
 from clvsim.models import RETENTION
 from clvsim.models.around.several import MODEL, Several, named, shared_out
 from clvsim.models.retention.bg_nbd import BgNbd
@@ -103,7 +110,7 @@ def test_payback_is_not_the_survivors() -> None:
     monthly = np.column_stack([steps[:, :2].sum(axis=1), steps[:, 2:]])  # the first order and the rest of its month
     np.testing.assert_allclose(monthly, cash / everybody[:, None], rtol=1e-9, atol=1e-9)
     assert (alive[:, -1] < 0.7 * everybody).mean() > 0.9
-    curve, _ = payback_of(sim, BASELINE, make_designs(sim))
+    curve, _ = payback_curve(expected_curve(sim, BASELINE, make_designs(sim)), cost_of_one(sim, BASELINE))
     assert curve.mean[-1] < 0.8 * (cash.sum(axis=1) / np.maximum(alive[:, -2], 1)).mean()
 
 
