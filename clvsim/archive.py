@@ -272,9 +272,11 @@ _DRAWS_OF = {  # dimensions, and bytes of a number
     "noise": (("scenario", "draw"), 8),
     "curve": (("scenario", "draw", "age"), 4),
     "cash": (("scenario", "draw", "age"), 4),
+    "lines": (("scenario", "line", "draw"), 4),
+    "there": (("draw", "moment"), 8),
     "inputs": (("draw", "input"), 8),
 }
-_NAMES_OF = {"metric": "metrics", "scenario": "scenarios", "input": "input_names"}
+_NAMES_OF = {"metric": "metrics", "scenario": "scenarios", "line": "line_names", "input": "input_names"}
 
 
 def write_draws(draws: Draws, folder: Path) -> None:

@@ -65,8 +65,13 @@ def file_name(path: str) -> str:
     return Path(path).name or path if Path(path).is_absolute() else path
 
 
-def write_csv(table: "pd.DataFrame", path: Path) -> None:
-    """Write a table whose texts no spreadsheet computes; its numbers stay numbers."""
+def csv_text(table: "pd.DataFrame") -> str:
+    """A table as CSV whose texts no spreadsheet computes; its numbers stay numbers."""
     words = table.select_dtypes(exclude="number").columns
     table = table.assign(**{name: table[name].map(spreadsheet_cell) for name in words})
-    table.to_csv(path, index=False, lineterminator="\n")
+    return table.to_csv(index=False, lineterminator="\n")
+
+
+def write_csv(table: "pd.DataFrame", path: Path) -> None:
+    """Write a table as `csv_text` has it."""
+    path.write_text(csv_text(table), encoding="utf-8")

@@ -16,8 +16,10 @@ class Draws(NamedTuple):
     that scenarios are decided on, `decided`: `delta` (s, draw), expected differences to the baseline, and `noise`
     (s, draw), simulated − expected of each. `curve`, `cash` (s, draw, age + 1): what a newcomer is expected to have
     brought by each month of own age, discounted to the first order and not, acquisition cost not deducted; all nan
-    without newcomers or a margin. `inputs` (draw, input) and their names: uncertain numbers. `effective`: independent
-    draws that these are worth.
+    without newcomers or a margin. `lines` (s, line, draw) and their names, `account/cause`: simulated totals of each
+    line of the ledgers, discounted to today; nan of a line that a scenario does not have. `there` (draw, 2): customers
+    of today who are expected to be still there, today and in a month. `inputs` (draw, input) and their names: uncertain
+    numbers. `effective`: independent draws that these are worth.
     """
 
     decided: str
@@ -29,6 +31,9 @@ class Draws(NamedTuple):
     noise: np.ndarray
     curve: np.ndarray
     cash: np.ndarray
+    lines: np.ndarray
+    line_names: tuple[str, ...]
+    there: np.ndarray
     inputs: np.ndarray
     input_names: tuple[str, ...]
     effective: float
@@ -40,6 +45,12 @@ class Draws(NamedTuple):
     def worlds(self, metric: str, scenario: str) -> np.ndarray:
         """Realised values, (world,). Raises KeyError for a metric or a scenario that there is not."""
         return self.realised[_place(self.metrics, metric), _place(self.scenarios, scenario)]
+
+    def line(self, name: str, scenario: str) -> np.ndarray:
+        """Totals of a line, (draw,), 0 where a scenario does not have it."""
+        if name not in self.line_names:
+            return np.zeros(self.delta.shape[1])
+        return np.nan_to_num(self.lines[_place(self.scenarios, scenario), self.line_names.index(name)])
 
     def change(self, scenario: str) -> Expectation:
         """The decided metric's difference to the baseline. Raises KeyError for a scenario that there is not."""

@@ -16,6 +16,8 @@ from clvsim.decision import Expectation
 from clvsim.metrics import METRICS, Metric, available, require_expectation
 from clvsim.models.around.several import MODEL
 from clvsim.scenario import BASELINE
+from clvsim.simulation.ledger import Ledger
+from clvsim.simulation.ledger.lines import DISCOUNTED
 from clvsim.simulation.run import Simulation
 from clvsim.simulation.worlds import ENOUGH_WORLDS
 from clvsim.types import PaybackCurve
@@ -189,6 +191,8 @@ def draws_of(
     nothing = Expectation.exact(np.zeros(draws))
     changes = [expected[metric].deltas.get(name, nothing) for name in names]
     ages = (*draws, simulation.horizon_months + 1)
+    lines = {name: line_totals(simulation, scenario.ledger) for name, scenario in simulation.scenarios.items()}
+    line_names = tuple(dict.fromkeys(line for found in lines.values() for line in found))
     return Draws(
         decided=metric,
         metrics=metrics,
@@ -199,10 +203,19 @@ def draws_of(
         noise=np.stack([change.noise for change in changes]),
         curve=stack(curves, names, ages),
         cash=stack(cash, names, ages),
+        lines=np.stack([stack(lines[name], line_names, draws) for name in names]),
+        line_names=line_names,
+        there=simulation.expected.existing_there,
         inputs=simulation.inputs.to_numpy(float),
         input_names=tuple(simulation.inputs.columns),
         effective=simulation.effective_draws,
     )
+
+
+def line_totals(simulation: Simulation, ledger: Ledger) -> dict[str, np.ndarray]:
+    """Discounted totals of a ledger's lines over groups and months, (draws,), by `account/cause`."""
+    totals = per_draw(simulation, ledger.calendar[:, :, :, DISCOUNTED].sum(axis=(1, 3)))
+    return {f"{line.account}/{line.cause}": totals[:, number] for number, line in enumerate(ledger.lines)}
 
 
 # --- rows ------------------------------------------------------------------------------------------------------------

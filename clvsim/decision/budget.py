@@ -204,7 +204,8 @@ class _Search(NamedTuple):
 
     def _start(self, subset: np.ndarray) -> np.ndarray:
         spends = np.where(subset, self.most, 0.0) / 2
-        return spends * min(1.0, self.budget / max(float(spends.sum()), np.finfo(np.float64).tiny))
+        total = float(spends.sum())
+        return spends * (self.budget / total if total > self.budget else 1.0)
 
     def _largest(self, found: Sequence[np.ndarray], worst: bool = False) -> np.ndarray:
         def height(spends: np.ndarray) -> float:

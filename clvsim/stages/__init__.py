@@ -49,6 +49,7 @@ STAGES: dict[str, Stage] = {
     "check": Stage(Folder.NONE),
     "fit": Stage(Folder.NEW),
     "validate": Stage(Folder.NEW),
+    "decide": Stage(Folder.FINISHED, Reads.RUN, own=True, files="run"),
     "report": Stage(Folder.FINISHED, Reads.RUN, files="run"),
 }
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from clvsim.models.fitted import FittedModels
 from clvsim.simulation import people
-from clvsim.simulation.expected.activity import expected_activity
+from clvsim.simulation.expected.activity import customers_there, expected_activity
 from clvsim.simulation.expected.customers import customer_table, existing_levels, value_quantiles
 from clvsim.simulation.expected.newcomers import newcomer_levels
 from clvsim.simulation.expected.values import Activity, ExpectedLevels
@@ -33,5 +33,6 @@ def expected_levels(
     activity = None
     if plan.acquisition.channels and plan.has_monthly_costs:
         activity = expected_activity(plan, fitted, summary, order, newcomer.newcomers)
+    there = customers_there(fitted, summary, order, slice(plan.simulation.draws), np.array([0, 1]))
     known = customers[: plan.layout.first_new_group]
-    return means, ExpectedLevels(known, *by_group, *newcomer, activity=activity)
+    return means, ExpectedLevels(known, *by_group, *newcomer, existing_there=there, activity=activity)

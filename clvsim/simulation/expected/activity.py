@@ -74,19 +74,26 @@ def existing_activity(
     fitted: FittedModels, summary: CustomerSummary, order: np.ndarray, draws: slice, months: int
 ) -> np.ndarray:
     """Today's customers expected to be there at the end of each month, (draw, month)."""
-    retention, days, life = fitted.retention, fitted.days_per_unit, fitted.retention_draws(draws)
-    at_all = retention.interval_days > 0 or months <= _KNOTS
+    at_all = fitted.retention.interval_days > 0 or months <= _KNOTS
     ends = np.arange(1, months + 1) if at_all else knots(months)
+    total = customers_there(fitted, summary, order, draws, ends)
+    return total if at_all else in_between(ends, total, months)
+
+
+def customers_there(
+    fitted: FittedModels, summary: CustomerSummary, order: np.ndarray, draws: slice, ends: np.ndarray
+) -> np.ndarray:
+    """Today's customers expected to be there after `ends` (m,) months, (draw, m)."""
+    retention, days, life = fitted.retention, fitted.days_per_unit, fitted.retention_draws(draws)
     histories = retention.histories(summary)
     total = np.zeros((len(next(iter(life.values()))), ends.size))
     for low in range(0, order.size, _CUSTOMERS_AT_ONCE):
         rows = rows_of(histories, order[low : low + _CUSTOMERS_AT_ONCE])
         alive = retention.laws(life, rows, days).p_alive
         for i, end in enumerate(ends):
-            total[:, i] += (alive * retention.probability_staying(life, rows, float(end * DAYS_PER_MONTH), days)).sum(
-                axis=1
-            )
-    return total if at_all else in_between(ends, total, months)
+            staying = retention.probability_staying(life, rows, float(end * DAYS_PER_MONTH), days) if end else 1.0
+            total[:, i] += (alive * staying).sum(axis=1)
+    return total
 
 
 def knots(months: int) -> np.ndarray:

@@ -45,4 +45,5 @@ class ExpectedLevels:
     age_discounted_orders: np.ndarray  # (draws, channels, ages)
     age_revenue_undiscounted: np.ndarray  # (draws, channels, ages)
     age_orders: np.ndarray  # (draws, channels, ages), undiscounted
+    existing_there: np.ndarray  # (draws, 2) of today's customers, those still there today and in a month
     activity: Activity | None  # with channels, and where a scenario has a cost per month
