@@ -50,7 +50,12 @@ class SampleInformation:
 
 
 def evppi(
-    values: np.ndarray, block: np.ndarray, noise: np.ndarray | None = None, ess: float = np.nan
+    values: np.ndarray,
+    block: np.ndarray,
+    noise: np.ndarray | None = None,
+    ess: float = np.nan,
+    *,
+    errors: bool = True,
 ) -> PartialInformation:
     """Mean of max_a ĝ_a(φ) − max of mean: what it is worth to know the block φ before choosing.
 
@@ -61,6 +66,7 @@ def evppi(
             depend on products.
         noise: (n, s) simulated − expected value, as `Expectation` has it.
         ess: how many independent draws they are worth, by default all.
+        errors: False leaves out the bootstrap (mcse nan), which nothing is refused without.
 
     ĝ_a regresses values + noise on splines of φ (Strong, Oakley and Brennan 2014, "Estimating multiparameter partial
     expected value of perfect information from a probabilistic sensitivity analysis sample: a nonparametric regression
@@ -72,7 +78,7 @@ def evppi(
 
     Raises ValueError on arrays whose shapes do not fit or that are not finite.
     """
-    return _information(values, block, noise, ess, (), True)[0]
+    return _information(values, block, noise, ess, (), errors)[0]
 
 
 def evsi(

@@ -68,13 +68,13 @@ def least_loss(run: Finished, found: Contest) -> tuple[float, float]:
 def sentences(run: Finished, found: Contest, value: decision.InformationValue) -> tuple[str, ...]:
     best = found.titles[value.best]
     choice = "Carry on as today" if value.best == 0 else f"Choose “{best}”"
-    if value.value is None and value.estimate < 3 * value.mcse:
+    if value.estimate == 0:
+        return (f"{choice}: it is the best in every draw, so nothing that could be learned would change it.",)
+    if value.value is None:
         return (
             f"{choice}: what being wrong costs cannot be told from chance here (about {money(run, value.estimate)}, "
             f"with an error of {money(run, value.mcse)}): no study of these numbers is worth more than a little.",
         )
-    if value.estimate == 0:
-        return (f"{choice}: it is the best in every draw, so nothing that could be learned would change it.",)
     return (
         f"{choice} if you must choose now. Being wrong about it costs {money(run, value.estimate, value.mcse)} on "
         "average: no test, study or expert is worth more than that, however much it tells.",
