@@ -1,6 +1,7 @@
 """An answer on the terminal, and as files of the run's folder."""
 
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 
 from clvsim.disk import write_all_whole
@@ -8,7 +9,7 @@ from clvsim.files import csv_text
 from clvsim.questions.answer import Answer, Text
 from clvsim.report.format import NBSP
 
-WIDTH, _GAP, _NARROWEST = 100, 2, 14
+WIDTH, _GAP, _NARROWEST, _ENOUGH = 100, 2, 14, 30
 
 
 def answer_text(answer: Answer) -> str:
@@ -19,19 +20,37 @@ def answer_text(answer: Answer) -> str:
 
 
 def table_text(table: Text) -> str:
-    """Columns side by side, the first to the left and wrapped where the others need its room."""
+    """Columns side by side: headings in several lines where they are wider than what they head, and the first column
+    wrapped where the others need its room."""
     if not table.rows:
         return ""
-    columns = list(zip(*[table.headings, *table.rows], strict=True))
-    widths = [max(len(cell) for cell in column) for column in columns]
-    room = WIDTH - sum(widths[1:]) - _GAP * (len(widths) - 1)
-    first = max(min(widths[0], room), _NARROWEST)
-    lines = []
-    for name, *cells in (table.headings, *table.rows):
-        pieces = textwrap.wrap(name, first, break_on_hyphens=False) or [""]
-        tail = "".join(" " * _GAP + cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True))
-        lines += [f"{pieces[0]:<{first}}{tail}".rstrip(), *(f"  {piece}" for piece in pieces[1:])]
+    names, *columns = zip(*table.rows, strict=True)
+    least = [
+        max(map(len, (*cells, *heading.split()))) for heading, cells in zip(table.headings[1:], columns, strict=True)
+    ]
+    widths = [max(width, len(heading)) for width, heading in zip(least, table.headings[1:], strict=True)]
+    wanted = max(map(len, names))
+    if WIDTH - sum(widths) - _GAP * len(widths) < min(wanted, _ENOUGH):
+        widths = least
+    heads = [
+        textwrap.wrap(heading, width, break_on_hyphens=False) or [""]
+        for heading, width in zip(table.headings[1:], widths, strict=True)
+    ]
+    first = max(min(wanted, WIDTH - sum(widths) - _GAP * len(widths)), _NARROWEST)
+    height = max(map(len, heads))
+    lines = [
+        _line("", [([""] * (height - len(head)) + head)[number] for head in heads], first, widths)
+        for number in range(height)
+    ]
+    for name, *cells in table.rows:
+        pieces = textwrap.wrap(name, first, subsequent_indent="  ", break_on_hyphens=False) or [""]
+        lines += [_line(pieces[0], cells, first, widths), *pieces[1:]]
     return "\n".join(lines)
+
+
+def _line(name: str, cells: Sequence[str], first: int, widths: Sequence[int]) -> str:
+    tail = (" " * _GAP + cell.rjust(width) for cell, width in zip(cells, widths, strict=True))
+    return f"{name:<{first}}{''.join(tail)}".rstrip()
 
 
 def _wrapped(sentence: str) -> str:
