@@ -25,7 +25,12 @@ class Side(NamedTuple):
         used = self.basis.rows
         parts = []
         for fit in self.fits:
-            fitted = fit.values[None, used] if signs is None else self.basis.refit(fit, signs[:, used] * fit.noise)
+            if signs is None:
+                fitted = fit.values[None, used]
+            elif fit.noise.any():
+                fitted = self.basis.refit(fit, signs[:, used] * fit.noise)
+            else:  # the baseline's, which are 0
+                fitted = np.repeat(fit.values[None, used], signs.shape[0], axis=0)
             parts.append(self.basis.extend(fitted, rows))
         return np.stack(parts, axis=-1)
 

@@ -29,17 +29,21 @@ class UncertaintyShares:
     """`blocks` by name, largest first; `total`: their sum; `joint`: the share of all blocks in one regression.
 
     1 − `joint` is what no sum of functions of single numbers follows, or comes from numbers that are in no block.
+    `overlap`: whether the sum differs from `joint` beyond Monte Carlo error, because blocks that depend on each other
+    count some of it twice, or cancel out.
     """
 
     blocks: Mapping[str, BlockShare]
     total: Estimate
     joint: Estimate
+    overlap: bool
 
-    @property
-    def overlap(self) -> bool:
-        """Whether blocks that depend on each other count some of it twice, or cancel out, beyond Monte Carlo error."""
-        error = float(np.hypot(self.total.mcse, self.joint.mcse))
-        return abs(self.total.value - self.joint.value) > REFUSED_BELOW * error
+
+class _Explained(NamedTuple):
+    """Products (n,) whose mean is Var E[Y | columns], and the influence (n,) of each draw on that mean."""
+
+    products: np.ndarray
+    influence: np.ndarray
 
 
 def shares_of_uncertainty(
@@ -58,7 +62,8 @@ def shares_of_uncertainty(
 
     The first-order index (Sobol' 1993; Saltelli et al. 2008, "Global Sensitivity Analysis: The Primer", chapter 4). Var
     E[Y | block] is the covariance of values + noise with ĝ of the other folds, within folds: of a block that has
-    nothing to do with Y its mean is 0. The tornado is ĝ of all draws. Errors are those of a mean of products.
+    nothing to do with Y its mean is 0. The tornado is ĝ of all draws. Errors are from
+    the influence of single draws.
 
     Not modelled: products of two columns, in `joint` neither; whether a cause or a companion moves the figure.
 
@@ -75,41 +80,51 @@ def shares_of_uncertainty(
     variance = float(values.var(ddof=1))
     if not arrays or variance == 0:
         nothing = {name: BlockShare(0.0, 0.0, *[float(values.mean())] * 2) for name in arrays}
-        return UncertaintyShares(nothing, Estimate(0.0, 0.0), Estimate(0.0, 0.0))
-    centred = (values - values.mean()) ** 2 / variance
+        return UncertaintyShares(nothing, Estimate(0.0, 0.0), Estimate(0.0, 0.0), overlap=False)
+    figure = figure / np.sqrt(variance)
+    own = (values - values.mean()) ** 2 / variance
     columns = {name: Splines.of(block).columns(block) for name, block in arrays.items()}
-    parts = {name: _explained(figure, of_block) / variance for name, of_block in columns.items()}
-    explained = {name: _ratio(part, centred, ess) for name, part in parts.items()}
-    joint = _ratio(_explained(figure, np.column_stack(list(columns.values()))) / variance, centred, ess)
-    kept = [part for name, part in parts.items() if explained[name].value > 0]
-    total = _ratio(np.sum(kept, axis=0), centred, ess) if kept else Estimate(0.0, 0.0)
-    found = {
-        name: BlockShare(max(0.0, share.value), share.mcse, *_quantiles(figure, columns[name]))
-        for name, share in explained.items()
-    }
-    return UncertaintyShares(dict(sorted(found.items(), key=lambda item: -item[1].share)), total, joint)
+    parts = {name: _explained(figure, of_block) for name, of_block in columns.items()}
+    together = _explained(figure, np.column_stack(list(columns.values())))
+    counted = [part for part in parts.values() if part.products.mean() > 0]
+    total = _Explained(*(np.sum([part[i] for part in counted], axis=0) + np.zeros(figure.size) for i in (0, 1)))
+    difference = _ratio(_Explained(*(a - b for a, b in zip(total, together, strict=True))), own, ess)
+    found = {}
+    for name, part in parts.items():
+        share = _ratio(part, own, ess)
+        found[name] = BlockShare(max(0.0, share.value), share.mcse, *_quantiles(figure, columns[name], variance))
+    return UncertaintyShares(
+        blocks=dict(sorted(found.items(), key=lambda item: -item[1].share)),
+        total=_ratio(total, own, ess),
+        joint=_ratio(together, own, ess),
+        overlap=abs(difference.value) > REFUSED_BELOW * difference.mcse,
+    )
 
 
-def _explained(figure: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """Products (n,) whose mean is Var E[Y | columns]; 0 where no column varies."""
+def _explained(figure: np.ndarray, columns: np.ndarray) -> _Explained:
+    """Covariance of the figure y with ĝ of the other folds; 0 where no column varies.
+
+    The influence on Var E[Y | columns] is 2(y − ȳ)(g − ḡ) − (g − ḡ)²: a draw that moves the figure moves ĝ too.
+    """
+    out = _Explained(np.zeros(figure.size), np.zeros(figure.size))
     if columns.shape[1] == 0:
-        return np.zeros(figure.size)
+        return out
     predicted = CrossFit.make(figure[:, None], columns).predictions()[1][0, 0, :, 0]
-    products = np.empty(figure.size)
     for fold in range(FOLDS):
         rows = slice(fold, None, FOLDS)
         inside, outside = figure[rows] - figure[rows].mean(), predicted[rows] - predicted[rows].mean()
-        products[rows] = inside * outside * inside.size / (inside.size - 1)
-    return products
+        out.products[rows] = inside * outside * inside.size / (inside.size - 1)
+        out.influence[rows] = 2 * inside * outside - outside**2
+    return out
 
 
-def _ratio(products: np.ndarray, centred: np.ndarray, ess: float) -> Estimate:
-    """Mean of products over a variance of 1, whose own draws are `centred`: the error of both together."""
-    share = float(products.mean())
-    spread = (products - share * centred).std(ddof=1)
-    return Estimate(share, float(spread / np.sqrt(products.size if np.isnan(ess) else ess)))
+def _ratio(explained: _Explained, own: np.ndarray, ess: float) -> Estimate:
+    """Share of a variance of 1, which is the mean of `own` (n,): the error of both together."""
+    share = float(explained.products.mean())
+    spread = (explained.influence - share * own).std(ddof=1)
+    return Estimate(share, float(spread / np.sqrt(own.size if np.isnan(ess) else ess)))
 
 
-def _quantiles(figure: np.ndarray, columns: np.ndarray) -> tuple[float, float]:
-    low, high = np.quantile(Basis.make(columns).fit(figure).values, [0.05, 0.95])
+def _quantiles(figure: np.ndarray, columns: np.ndarray, variance: float) -> tuple[float, float]:
+    low, high = np.quantile(Basis.make(columns).fit(figure).values, [0.05, 0.95]) * np.sqrt(variance)
     return float(low), float(high)

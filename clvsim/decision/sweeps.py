@@ -125,7 +125,7 @@ def find_optimum(curve: Curve, ess: float = np.nan) -> Optimum:
     of_draws = values.var(axis=0, ddof=1) / (n if np.isnan(ess) else ess) if n > 1 else np.full(mean.shape, np.nan)
     mcse = np.sqrt(of_draws + (noise**2).sum(axis=0) / n**2)
     top = values.max(axis=1)
-    acts = top > 0
+    acts = top > 1e-9 * np.abs(values).max()  # more than rounding
     per_draw = np.where(acts[:, None], points[values.argmax(axis=1)], np.nan)
     reachable = float(np.maximum(top, 0).mean())
     best = int(mean.argmax())
@@ -155,11 +155,19 @@ def _band(mean: np.ndarray, where: tuple[int, ...], fine: tuple[np.ndarray, ...]
     out = np.empty((len(fine), 2))
     for key, axis in enumerate(fine):
         line = np.moveaxis(mean, key, 0)[(slice(None), *where[:key], *where[key + 1 :])]
-        lost = np.flatnonzero(line < line[where[key]] - TOLERATED_LOSS * abs(line[where[key]]))
-        low = lost[lost < where[key]].max(initial=-1) + 1
-        high = lost[lost > where[key]].min(initial=axis.size) - 1
-        out[key] = axis[low], axis[high]
+        least = line[where[key]] - TOLERATED_LOSS * abs(line[where[key]])
+        down = slice(where[key], None, -1)
+        out[key] = _end(axis[down], line[down], least), _end(axis[where[key] :], line[where[key] :], least)
     return out
+
+
+def _end(axis: np.ndarray, line: np.ndarray, least: float) -> float:
+    """Where a line first falls to its least, straight between points; the last point where it does not."""
+    below = np.flatnonzero(line < least)
+    if below.size == 0:
+        return float(axis[-1])
+    after = int(below[0])
+    return float(np.interp(least, line[[after, after - 1]], axis[[after, after - 1]]))
 
 
 def _product(axes: tuple[np.ndarray, ...]) -> np.ndarray:

@@ -183,3 +183,12 @@ def test_multiplied_columns_come_several_times_closer_to_an_exact_difference() -
     scaled, plain = np.mean(errors, axis=0)
     assert scaled < plain / 3
     assert scaled < 0.1 * exact.std()
+
+
+def test_fitted_values_extend_to_draws_that_were_left_out():
+    rng = np.random.default_rng(17)
+    columns, scale = rng.standard_normal((80, 4)), rng.gamma(5, 1, 80)
+    basis = Basis.make(columns, scale, np.arange(80) < 50)
+    fit = basis.fit(scale * (2 + columns @ [1, 0, -1, 0]) + rng.standard_normal(80))
+    rows = np.array([70, 3, 55])
+    np.testing.assert_allclose(basis.extend(fit.values[None, basis.rows], rows), fit.values[None, rows], rtol=1e-9)
