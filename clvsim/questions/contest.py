@@ -50,7 +50,7 @@ def contest(run: Finished, question: str, only: str | None = None) -> Contest:
     nothing = np.zeros(run.draws.delta.shape[1])
     return Contest(
         names,
-        ("As today", *(one.title for one in able)),
+        ("As today", *(one.title + (" (an example)" if one.illustrative else "") for one in able)),
         np.column_stack([nothing, *(change.values for change in changes)]),
         np.column_stack([nothing, *(change.noise for change in changes)]),
         difference_label(run),

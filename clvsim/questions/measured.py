@@ -104,7 +104,7 @@ def _share(run: Finished, lever: ScenarioDescription, label: str, applied: np.nd
     delta = logit(np.clip(applied, 1e-9, 1 - 1e-9))
     prior = prior_size(1 / (p * (1 - p)), 1.0, delta)
     months = run.result.horizon_months
-    return Measured(label, delta, prior, "to whom it is shown", Population(number, number / months))
+    return Measured(label, delta, prior, "people to whom it is shown", Population(number, number / months))
 
 
 def _rate(run: Finished, label: str, applied: np.ndarray, settings: Settings) -> Measured | None:

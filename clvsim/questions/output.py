@@ -36,7 +36,7 @@ def table_text(table: Text) -> str:
         textwrap.wrap(heading, width, break_on_hyphens=False) or [""]
         for heading, width in zip(table.headings[1:], widths, strict=True)
     ]
-    first = max(min(wanted, WIDTH - sum(widths) - _GAP * len(widths)), _NARROWEST)
+    first = min(wanted, max(WIDTH - sum(widths) - _GAP * len(widths), _NARROWEST))
     height = max(map(len, heads))
     lines = [
         _line("", [([""] * (height - len(head)) + head)[number] for head in heads], first, widths)

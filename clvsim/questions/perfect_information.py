@@ -67,7 +67,7 @@ def least_loss(run: Finished, found: Contest) -> tuple[float, float]:
 
 def sentences(run: Finished, found: Contest, value: decision.InformationValue) -> tuple[str, ...]:
     best = found.titles[value.best]
-    choice = "Carry on as today" if value.best == 0 else f"Choose “{best}”"
+    choice = "Carry on as today" if value.best == 0 else f"Choose “{best}”".replace(" (an example)”", "” (an example)")
     if value.estimate == 0:
         return (f"{choice}: it is the best in every draw, so nothing that could be learned would change it.",)
     if value.value is None:
