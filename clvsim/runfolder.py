@@ -17,13 +17,14 @@ from clvsim.disk import sync, sync_tree
 from clvsim.errors import ConfigError
 from clvsim.marked import MARKER, is_abandoned, lock_folder, remove_marked
 
+RUNS = Path("outputs/run")  # the newest complete one is that which stages work on without `run=`
 PARTIAL = re.compile(r"\.(?P<name>.+)\.partial-(?P<pid>\d+)")
 
 
 class Progress(Protocol):
-    """`with progress("simulate", total=250) as advance: advance(1)`. Without a total, a bar without an end."""
+    """`with progress("simulate") as advance: advance(1, 250)`: so many of so many are done; before, no end."""
 
-    def __call__(self, label: str, total: int | None = None) -> AbstractContextManager[Callable[[int], None]]: ...
+    def __call__(self, label: str) -> AbstractContextManager[Callable[[int, int], None]]: ...
 
 
 @dataclass(frozen=True)
