@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.textpath import TextToPath
 
-WIDE, NARROW = 7.8, 3.6  # inches: the page's column, and a phone held upright
+WIDTH = 4.8  # inches: half of the page on paper, and little more than a phone held upright, where text is still read
 SMALL, NORMAL = 8.0, 9.0  # points
 
 INK, MUTED, FAINT, GAIN, LOSS = "#23282f", "#5d6671", "#c9ced6", "#0072b2", "#d55e00"  # last two: Okabe and Ito

@@ -131,6 +131,17 @@ def _newcomers(result: RunResult) -> str:
     )
 
 
+def not_in_here(result: RunResult) -> str:
+    """What no figure of the page contains, in two sentences."""
+    after = f"what comes after {fmt.months(result.horizon_months)}, a crisis, and customers who influence each other"
+    referred = ", but for those whom they refer" if result.arrival_months and not result.acquisition_known else ""
+    return f"{_unmodelled(result)} Nor are {after}{referred}."
+
+
+def _unmodelled(result: RunResult) -> str:
+    return _seasons_and_levels(result).rpartition(". ")[2]
+
+
 def _seasons_and_levels(result: RunResult) -> str:
     """What the fitted calendar is taken to do, and what no model contains."""
     recurring = {"season", "promotion"} & set(result.calendar_effects)

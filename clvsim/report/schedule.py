@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from clvsim.report import format as fmt
-from clvsim.report.drawing import FAINT, GAIN, INK, MUTED, SMALL, WIDE, wrap
+from clvsim.report.drawing import FAINT, GAIN, INK, MUTED, SMALL, WIDTH, wrap
 from clvsim.simulation.schedule import MOST_LINES, MOST_SCENARIOS
 from clvsim.types import DAYS_PER_MONTH, RunResult, ScheduleLine
 
@@ -72,7 +72,7 @@ def alternative_text(lines: Sequence[ScheduleLine], currency: str) -> str:
     return f"What levers do over time. {'. '.join(f'{label_of(line)}, {extent(line, currency)}' for line in lines)}."
 
 
-def schedule_figure(source: tuple[RunResult, Sequence[ScheduleLine]], width: float = WIDE) -> Figure:
+def schedule_figure(source: tuple[RunResult, Sequence[ScheduleLine]], width: float = WIDTH) -> Figure:
     """Strips below one another, on one axis of months: what nothing changes is a line, what a lever does a hill."""
     result, lines = source
     inner = (width - 0.2) * POINTS
@@ -88,7 +88,7 @@ def schedule_figure(source: tuple[RunResult, Sequence[ScheduleLine]], width: flo
         axes = figure.add_axes((0.1 / width, y / height, 1 - 0.2 / width, _STRIP / height))
         draw_strip(axes, line)
         axes.set_xlim(0, line.end / DAYS_PER_MONTH)
-        axes.set_xticks(month_ticks(line.end / DAYS_PER_MONTH, 8 if width > 5 else 5))
+        axes.set_xticks(month_ticks(line.end / DAYS_PER_MONTH, 6))
         if number < len(lines) - 1:
             axes.set_xticklabels([])
             axes.tick_params(axis="x", length=0)
