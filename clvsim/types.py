@@ -246,7 +246,7 @@ class Assumption(NamedTuple):
     mean: float  # of the draws, on the scale a reader expects (relative change, probability, money)
     p05: float
     p95: float
-    unit: str = "number"  # relative | probability | money | number
+    unit: str = "number"  # relative | probability | money | number | log change | log loss (of orders) | hazard
     evidence: str = "stated"  # log | experiment | judgement (with a source) | stated
     drives: bool = False  # what its lever brings rests on it
 
