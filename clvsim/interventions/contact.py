@@ -65,9 +65,7 @@ class ContactIntervention(Intervention):
             drives=True,
             order_rate=True,
         ),
-        "fatigue": Uncertain(
-            "amount", "Fatigue: loss of orders", unit="log loss", domain=PER_BUDGET, order_rate=True
-        ),
+        "fatigue": Uncertain("amount", "Fatigue: loss of orders", unit="log loss", domain=PER_BUDGET, order_rate=True),
         "curve.gain": Uncertain(
             "amount",
             "Change of orders at the curve's peak",
@@ -76,7 +74,7 @@ class ContactIntervention(Intervention):
             drives=True,
             order_rate=True,
         ),
-        "churn": Uncertain("amount", "Hazard of leaving per contact and unit of fatigue", unit="hazard", domain=PER_BUDGET),
+        "churn": Uncertain("amount", "Hazard of leaving per contact, by fatigue", unit="hazard", domain=PER_BUDGET),
         "opt_out": Uncertain("amount", "Opt-out hazard per contact", unit="hazard", domain=PER_BUDGET),
     }
 

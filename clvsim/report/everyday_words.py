@@ -15,7 +15,7 @@ FORMULA_OF_REVENUE = "monthly revenue of a customer ÷ monthly churn"
 
 
 class FormulaLine(NamedTuple):
-    """One formula with the numbers put in, its result, the model's figure beside it, and sentences on the difference."""
+    """One formula with the numbers put in, its result, the model's figure beside it, and why they differ."""
 
     formula: str
     numbers: str
@@ -71,7 +71,8 @@ def _by_churn(result: RunResult, trade: Trade) -> Iterator[FormulaLine]:
         of = f"today’s customers, {_there(result)}" if who == "today" else "a new customer"
         value, model = _amounts(result, one.value, one.model)
         why = [
-            f"{text[0].upper()}{text[1:]}: {_signed(result, amount, one)}." for amount, text in reasons(result, one, trade)
+            f"{text[0].upper()}{text[1:]}: {_signed(result, amount, one)}."
+            for amount, text in reasons(result, one, trade)
         ]
         yield FormulaLine(f"{name_of(result)}, of {of}", f"{heads}{each}", value, model, tuple(why))
 
@@ -111,7 +112,7 @@ def _by_visitors(result: RunResult, trade: Trade) -> Iterator[FormulaLine]:
         f"{_money(result, trade.order_value)}",
         f"{_money(result, value)} a month",
         model,
-        (f"This{goods} stops at the {display.vocabulary(result).first}: what customers bring afterwards is not in it.",),
+        (f"This{goods} stops at the {display.vocabulary(result).first}: what customers bring later is not in it.",),
     )
 
 

@@ -15,7 +15,6 @@ from matplotlib.transforms import blended_transform_factory
 from clvsim.report import book_figures, display, history_figures, over_time, schedule
 from clvsim.report import format as fmt
 from clvsim.report.drawing import (
-    FAINT,
     GAIN,
     INK,
     LOSS,
@@ -26,7 +25,6 @@ from clvsim.report.drawing import (
     inline,
     style,
     svg,
-    text_width,
     wrap,
 )
 from clvsim.report.ticks import money_ticks

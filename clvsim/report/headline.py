@@ -220,8 +220,8 @@ def about_customers(result: RunResult) -> tuple[str, str]:
         number = display.metric_cell(result, display.figures(result)[display.baseline(result).name, "newcomers"]).value
         after = " after what they cost" if result.margin_known else ""
         sentence = (
-            f"{premise}the {number} customers who are to come within {fmt.months(result.arrival_months)} {bring}{after}, "
-            f"over {months} of each one’s life."
+            f"{premise}the {number} customers who are to come within {fmt.months(result.arrival_months)} {bring}"
+            f"{after}, over {months} of each one’s life."
         )
     luck = "luck and bad months are in it" if "environment" in display.split_layers(may.layers) else "luck is in it"
     if may.basis == "realised":

@@ -1,5 +1,6 @@
 """Figures of how it went so far, and of the months of the year. Each takes a run and a width in inches."""
 
+from calendar import month_name
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -217,8 +218,8 @@ def quarters_note(result: RunResult) -> str:
     kind = "Contribution" if result.margin_known else "Revenue"
     new = f"; “new” is the model’s new customer over {fmt.months(result.horizon_months)}"
     return (
-        f"{kind} per customer by quarter of the first order, not discounted: so far from the log, and expected of today’s "
-        f"customers over the next {fmt.months(result.horizon_months)}"
+        f"{kind} per customer by quarter of the first order, not discounted: so far from the log, and expected over "
+        f"the next {fmt.months(result.horizon_months)}"
         + (new if np.isfinite(newcomer_value(result)) else "")
         + ". Older quarters have had more time."
     )
@@ -249,7 +250,13 @@ def season_text(result: RunResult) -> str:
     assert result.sheet is not None
     what = "hazard of renewals" if result.active_contracts is not None else "order rate"
     months = [
-        f"{pd.Timestamp(2024, number, 1):%B} {fmt.number(m.mean, -2)} [{fmt.number(m.p05, -2)}, {fmt.number(m.p95, -2)}]"
-        for number, m in enumerate(result.sheet.season, start=1)
+        f"{name} {fmt.number(m.mean, -2)} [{fmt.number(m.p05, -2)}, {fmt.number(m.p95, -2)}]"
+        for name, m in zip(month_name[1:], result.sheet.season, strict=True)
     ]
     return f"The {what} by month of the year, times that of a mean month, with 90 % intervals. {', '.join(months)}."
+
+
+def season_note(result: RunResult) -> str:
+    """What stands below the figure."""
+    what = "hazard of renewals" if result.active_contracts is not None else "order rate"
+    return f"The {what} in each month, times that of a mean month; the line is its 90 % interval."

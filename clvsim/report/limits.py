@@ -228,18 +228,21 @@ def terms(result: RunResult) -> list[tuple[str, str]]:
             "The same with luck and shocks averaged out: where the mean over all futures may lie, given how little is "
             "known of customers and levers. Decisions rest on it. In comparison.csv: expected.",
         ),
-        ("Δ", f"Scenario minus baseline in {metric}, draw by draw on the same simulated people."),
         (
-            "P(better)",
+            "Extra value" if result.margin_known else "Extra revenue",
+            f"Scenario minus baseline in {metric}, draw by draw on the same simulated people.",
+        ),
+        (
+            "Better in",
             f"How sure it is that the scenario’s {metric} is above the baseline’s on average: the share of draws of "
             "behaviour and effects in which it is; ties count half.",
         ),
         (
-            "P(best)",
+            "Best in",
             "How sure it is that the scenario beats all others on average, the baseline included; ties share.",
         ),
         (
-            "Expected loss",
+            "Regret if wrong",
             f"How much {metric} one forgoes on average by choosing this scenario when another turns out better. "
             "The smallest of them is what perfect information would be worth at most."
             if result.margin_known

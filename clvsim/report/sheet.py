@@ -96,7 +96,9 @@ def basis(result: RunResult) -> str:
     rate = fmt.percent(result.annual_discount_rate, -3).replace(".0", "")
     discounted = f", discounted at {rate} a year" if result.annual_discount_rate else ""
     kind = (
-        "contribution after goods and fees" if result.margin_known else "revenue, before goods: no gross margin was given"
+        "contribution after goods and fees"
+        if result.margin_known
+        else "revenue, before goods: no gross margin was given"
     )
     who = "as of" if result.no_data else "customers as of"
     return f"{who[0].upper()}{who[1:]} {result.today:%d %b %Y} · all money is {kind}{discounted}"
