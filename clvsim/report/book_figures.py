@@ -1,4 +1,4 @@
-"""Figures of the books over time. Each function takes a run and a width in inches and returns a Matplotlib figure."""
+"""Figures of the books over time. Each function takes a run and returns a Matplotlib figure."""
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -11,13 +11,13 @@ from clvsim.report.ticks import money_ticks
 from clvsim.types import RunResult
 
 
-def months_figure(result: RunResult, width: float = WIDTH) -> Figure:
+def months_figure(result: RunResult) -> Figure:
     """Revenue by calendar month ahead, stacked by cohort, with the band of the sum."""
     table, total = over_time.book(result, "cohort_revenue"), over_time.book(result, "revenue_by_month", group="all")
     groups = list(dict.fromkeys(table["group"]))
     stack = np.array([table["mean"][table["group"] == group].to_numpy(float) for group in groups])
     edges = np.arange(stack.shape[1] + 1.0)
-    figure = Figure(figsize=(width, 2.9), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 2.9), layout="constrained")
     axes = figure.subplots()
     upper = np.vstack([np.zeros(stack.shape[1]), np.cumsum(stack, axis=0)])
     new = np.array([not group.startswith("existing") for group in groups])
@@ -54,9 +54,9 @@ def months_alternative_text(result: RunResult) -> str:
     return f"Revenue per month from today on, by quarter in which customers started. {', '.join(words)}."
 
 
-def spread_figure(result: RunResult, width: float = WIDTH) -> Figure:
+def spread_figure(result: RunResult) -> Figure:
     """Share of revenue of the largest customers, by how many they are: the log, and the months ahead with a band."""
-    figure = Figure(figsize=(width, 2.9), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 2.9), layout="constrained")
     axes = figure.subplots()
     for group, colour, dashes in (("existing", GAIN, "-"), ("log", INK, (0, (4, 2)))):
         table = over_time.book(result, "concentration", group=group, metric="share_of_largest")

@@ -270,7 +270,7 @@ def format_cell(
         place = place if exact else max(place, -2)
     scale = max((abs(v) for v in numbers if math.isfinite(v)), default=0.0) if short else None
     value = _text(unit, mean, place, currency, scale, signed=signed)
-    if math.isnan(low) or math.isnan(high):
+    if math.isnan(low) or math.isnan(high) or low == mean == high:  # nothing varies
         return Cell(value, "")
     if unit == "share" and short:  # no room for three percent signs
         unit, low, high, place = "number", low * 100, high * 100, max(place, -3) + 2

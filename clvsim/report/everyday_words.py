@@ -121,7 +121,7 @@ def reasons(result: RunResult, one: Steps, trade: Trade) -> list[tuple[float, st
     least = _SMALL * max(abs(one.value), abs(one.model))
     steps = [
         (one.costs, "the formula leaves out what each order costs beside its goods"),
-        (one.horizon, f"it counts for ever, the model {fmt.months(result.horizon_months)}"),
+        (one.horizon, f"the formula counts for ever, the model {fmt.months(result.horizon_months)}"),
         (one.discount, "to the formula later money counts as much as today’s"),
         (one.rest, _rest(result, one, trade)),
     ]
@@ -143,7 +143,7 @@ def _rest(result: RunResult, one: Steps, trade: Trade) -> str:
         return f"{due}, and today’s churn is that of contracts of all ages"
     if one.rest > 0:
         if of_today:
-            return "the formula takes everybody who has not ordered for three months for lost, and many still come back"
+            return "the formula counts all who have not ordered for three months as lost, and many still come back"
         return "customers differ: the few who stay order for years, which a mean churn of recent months does not show"
     once = fmt.percent(1 - trade.retention_rate)
     return (
@@ -161,12 +161,12 @@ def _there(result: RunResult) -> str:
 
 
 def _amounts(result: RunResult, *values: float) -> list[str]:
-    place = max(fmt.last_place(values, digits=3), -2)
+    place = max(fmt.last_place(values, digits=2), -2)
     return [fmt.money(value, place, result.currency) for value in values]
 
 
 def _signed(result: RunResult, amount: float, one: Steps) -> str:
-    place = max(fmt.last_place((one.value, one.model), digits=3), -2)
+    place = max(fmt.last_place((one.value, one.model), digits=2), -2)
     return fmt.money(amount, place, result.currency, signed=True)
 
 

@@ -1,4 +1,4 @@
-"""The page's figures. Each function takes a run and a width in inches and returns a Matplotlib figure."""
+"""The page's figures. Each function takes a run and returns a Matplotlib figure."""
 
 import math
 from collections.abc import Callable
@@ -70,12 +70,10 @@ def drawings(result: RunResult) -> dict[str, Drawing]:
     return figures
 
 
-def make_drawing[Source](
-    name: str, draw: Callable[[Source, float], Figure], source: Source, alternative_text: str
-) -> Drawing:
+def make_drawing[Source](name: str, draw: Callable[[Source], Figure], source: Source, alternative_text: str) -> Drawing:
     """Draw `source` once, as wide as a figure is on the page."""
     with style():
-        file = svg(draw(source, WIDTH))
+        file = svg(draw(source))
     return Drawing(name, file, inline(file, name, alternative_text), alternative_text)
 
 
@@ -87,12 +85,12 @@ def difference_scenarios(result: RunResult) -> list[ScenarioDescription]:
     return [s for s in display.levers(result) if s.name in result.delta_draws and s.name in rows]
 
 
-def difference_figure(result: RunResult, width: float = WIDTH) -> Figure:
+def difference_figure(result: RunResult) -> Figure:
     """Each lever's difference: its distribution on average, mean and 90 % intervals, around a common zero line."""
     scenarios = difference_scenarios(result)
     rows = display.decisive(result)
     left, right, top = 0.35, 0.35, 0.05
-    inner = (width - 0.1) * POINTS
+    inner = (WIDTH - 0.1) * POINTS
     label = wrap(f"{_difference_label(result)}, {fmt.months(result.horizon_months)}", inner - 2 * left * POINTS)
     bottom = 0.36 + len(label.splitlines()) * SMALL * _LINE / POINTS
     titles = [wrap(s.title + (" (example effect)" if s.illustrative else ""), inner, NORMAL) for s in scenarios]
@@ -104,9 +102,9 @@ def difference_figure(result: RunResult, width: float = WIDTH) -> Figure:
     ]
     hill, foot = 0.42, 0.22
     height = sum(heads) + len(heads) * (hill + foot)
-    figure = Figure(figsize=(width, height + bottom + top))
+    figure = Figure(figsize=(WIDTH, height + bottom + top))
     axes = figure.add_axes(
-        (left / width, bottom / (height + bottom + top), 1 - (left + right) / width, height / (height + bottom + top))
+        (left / WIDTH, bottom / (height + bottom + top), 1 - (left + right) / WIDTH, height / (height + bottom + top))
     )
     axes.set_ylim(height, 0)
     axes.set_xlim(*difference_range(result))
@@ -210,19 +208,20 @@ def payback_scenarios(result: RunResult) -> list[ScenarioDescription]:
     return [s for s in display.applicable(result) if s.name in result.payback] if result.acquisition_known else []
 
 
-def payback_figure(result: RunResult, width: float = WIDTH) -> Figure:
+def payback_figure(result: RunResult) -> Figure:
     """Cumulative cash by month of age, the first order at 0: the baseline with its band, levers as lines beside it."""
     scenarios = payback_scenarios(result)
     curves = [result.payback[s.name] for s in scenarios]
     first, others = curves[0], curves[1:]
-    figure = Figure(figsize=(width, 2.9), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 2.9), layout="constrained")
     axes = figure.subplots()
     axes.fill_between(first.months, first.p05, first.p95, color=GAIN, alpha=0.2, lw=0)
     for curve in others:
         axes.plot(curve.months, curve.mean, color=MUTED, lw=0.9, ls=(0, (5, 2)), gid="lever")
     axes.plot(first.months, first.mean, color=GAIN, lw=1.8, gid="mean")
-    for cost in sorted({round(curve.cac_mean, 4) for curve in curves}):
-        axes.axhline(cost, color=LOSS, lw=1.1, ls=(0, (4, 2)), gid="cac")
+    for cost in sorted({curve.cac_mean for curve in others} - {first.cac_mean}):
+        axes.axhline(cost, color=LOSS, lw=0.6, ls=(0, (1, 2)), gid="cac of a lever")
+    axes.axhline(first.cac_mean, color=LOSS, lw=1.1, ls=(0, (4, 2)), gid="cac")
     if math.isfinite(first.payback_p50_months):
         axes.plot([first.payback_p50_months], [first.cac_mean], "o", color=LOSS, ms=5, mew=0, zorder=5, gid="payback")
     low, high = _payback_range(curves)
@@ -274,11 +273,11 @@ class HasTracking(Protocol):
     def tracking(self) -> Tracking: ...
 
 
-def tracking_figure(result: HasTracking, width: float = WIDTH, *, words: Vocabulary = ORDERS) -> Figure:
+def tracking_figure(result: HasTracking, *, words: Vocabulary = ORDERS) -> Figure:
     """Actual weekly orders over the predicted mean and band; the weeks held back are marked."""
     tracking = result.tracking
     weeks = tracking.week_start.astype("datetime64[D]").astype(object)
-    figure = Figure(figsize=(width, 2.9), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 2.9), layout="constrained")
     axes = figure.subplots()
     axes.fill_between(weeks, tracking.p05, tracking.p95, color=GAIN, alpha=0.22, lw=0)
     axes.plot(weeks, tracking.mean, color=GAIN, lw=1.8, gid="mean")
@@ -306,7 +305,7 @@ def _mark_holdout(axes: Axes, start: np.datetime64) -> None:
     low, high = axes.get_xlim()
     share = (position - low) / (high - low)
     axes.axvline(position, color=MUTED, lw=0.9, ls=(0, (2, 2)), gid="holdout")
-    room = 0.22  # share of the width that either word needs on a phone
+    room = 0.18  # share of the width that either word needs
     words = [("fitted", -4, "right", share > room), ("held back", 4, "left", 1 - share > room)]
     for word, offset, side, fits in words:
         if fits:

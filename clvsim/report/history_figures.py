@@ -1,4 +1,4 @@
-"""Figures of how it went so far, and of the months of the year. Each takes a run and a width in inches."""
+"""Figures of how it went so far, and of the months of the year. Each function takes a run."""
 
 from calendar import month_name
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from clvsim.types import RunResult
 _MOST_BEHIND, _AHEAD = 24, 12  # months shown
 _HEIGHT = 2.35  # inches
 _MONTHS = ("J", "F", "M", "A", "M", "J", "J", "A", "S", "O", "N", "D")
-Draw = Callable[[RunResult, float], Figure]
+Draw = Callable[[RunResult], Figure]
 
 
 def drawn(result: RunResult) -> dict[str, tuple[Draw, str]]:
@@ -61,12 +61,12 @@ def month_names(result: RunResult, behind: int, ahead: int) -> list[tuple[int, s
     return [(at, f"{today + pd.DateOffset(months=at + 1):%b %y}") for at in places]
 
 
-def sales_figure(result: RunResult, width: float = WIDTH) -> Figure:
+def sales_figure(result: RunResult) -> Figure:
     """Bars of the months so far, new customers' first orders upon repeat orders; the band of the months ahead."""
     found = sales(result)
     assert found is not None
     first, repeat, ahead = found.first[-_MOST_BEHIND:], found.repeat[-_MOST_BEHIND:], found.ahead
-    figure = Figure(figsize=(width, _HEIGHT), layout="constrained")
+    figure = Figure(figsize=(WIDTH, _HEIGHT), layout="constrained")
     axes = figure.subplots()
     at = np.arange(-first.size, 0) + 0.5
     axes.bar(at, repeat, 0.84, color=GAIN, lw=0)
@@ -147,10 +147,10 @@ def quarters(result: RunResult) -> list[Quarter]:
     return found
 
 
-def quarters_figure(result: RunResult, width: float = WIDTH) -> Figure:
+def quarters_figure(result: RunResult) -> Figure:
     """Bars per customer: observed so far, expected on top; a newcomer of the model beside them, and what one costs."""
     found, new, cost = quarters(result), newcomer_value(result), acquisition_cost(result)
-    figure = Figure(figsize=(width, _HEIGHT), layout="constrained")
+    figure = Figure(figsize=(WIDTH, _HEIGHT), layout="constrained")
     axes = figure.subplots()
     so_far = np.array([q.so_far for q in found])
     to_come = np.nan_to_num(np.array([q.to_come for q in found]))
@@ -175,7 +175,8 @@ def quarters_figure(result: RunResult, width: float = WIDTH) -> Figure:
     axes.tick_params(axis="x", length=0)
     axes.set_ylabel(("Contribution" if result.margin_known else "Revenue") + " per customer")
     axes.text(0, 1.03, "■ so far", transform=axes.transAxes, color=GAIN, va="bottom", ha="left")
-    axes.text(0.2, 1.03, "■ expected", transform=axes.transAxes, color=GAIN, alpha=0.6, va="bottom", ha="left")
+    axes.text(0.2, 1.03, "■", transform=axes.transAxes, color=GAIN, alpha=0.35, va="bottom", ha="left")
+    axes.text(0.235, 1.03, "expected", transform=axes.transAxes, color=MUTED, va="bottom", ha="left")
     return figure
 
 
@@ -228,12 +229,12 @@ def quarters_note(result: RunResult) -> str:
 # --- months of the year ----------------------------------------------------------------------------------------------
 
 
-def season_figure(result: RunResult, width: float = WIDTH) -> Figure:
+def season_figure(result: RunResult) -> Figure:
     """Factors of the twelve months as bars from 1, with 90 % intervals."""
     assert result.sheet is not None
     season = result.sheet.season
     mean, low, high = (np.array(values) for values in zip(*season, strict=True))
-    figure = Figure(figsize=(width, 2.1), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 2.1), layout="constrained")
     axes = figure.subplots()
     at = np.arange(12)
     colours = [GAIN if m >= 1 else LOSS for m in mean]

@@ -139,7 +139,8 @@ def not_in_here(result: RunResult) -> str:
 
 
 def _unmodelled(result: RunResult) -> str:
-    return _seasons_and_levels(result).rpartition(". ")[2]
+    sentence = _seasons_and_levels(result).rpartition(". ")[2]
+    return f"{sentence[0].lower()}{sentence[1:]}"
 
 
 def _seasons_and_levels(result: RunResult) -> str:

@@ -26,7 +26,7 @@ def book(result: RunResult, name: str, **chosen: str) -> pd.DataFrame:
     """The baseline's rows of a book with the `chosen` values of columns; empty where there are none."""
     books = result.books
     if books is None:
-        return pd.DataFrame(columns=["at"])
+        return pd.DataFrame(columns=["group", "metric", "at", "mean"])
     fits = (books["book"] == name) & (books["scenario"] == display.baseline(result).name)
     for column, value in chosen.items():
         fits &= books[column] == value
@@ -199,7 +199,7 @@ def _quarter(result: RunResult, table: pd.DataFrame, group: str) -> tuple[Cell, 
     by_age = rows[rows["metric"] == "value_by_age"].set_index("at")
     figures = {metric: rows[rows["metric"] == metric] for metric in ("customers", "value_so_far", "value_to_come")}
     return (
-        _cell(result, "count", figures["customers"].iloc[0]),
+        Cell(fmt.number(float(figures["customers"]["mean"].iloc[0])), ""),
         *(money_cell(result, by_age.loc[age]) if age in by_age.index else Cell("", "") for age in _EARLY),
         money_cell(result, figures["value_so_far"].iloc[0]),
         *(money_cell(result, row) for _, row in figures["value_to_come"].iterrows()),

@@ -72,20 +72,20 @@ def alternative_text(lines: Sequence[ScheduleLine], currency: str) -> str:
     return f"What levers do over time. {'. '.join(f'{label_of(line)}, {extent(line, currency)}' for line in lines)}."
 
 
-def schedule_figure(source: tuple[RunResult, Sequence[ScheduleLine]], width: float = WIDTH) -> Figure:
+def schedule_figure(source: tuple[RunResult, Sequence[ScheduleLine]]) -> Figure:
     """Strips below one another, on one axis of months: what nothing changes is a line, what a lever does a hill."""
     result, lines = source
-    inner = (width - 0.2) * POINTS
+    inner = (WIDTH - 0.2) * POINTS
     heads = [wrap(f"{label_of(line)}, {extent(line, result.currency)}", inner) for line in lines]
     heights = [len(head.splitlines()) * SMALL * _LINE / POINTS + 0.04 for head in heads]
     height = sum(heights) + len(lines) * (_STRIP + _GAP) + _FOOT
-    figure = Figure(figsize=(width, height))
+    figure = Figure(figsize=(WIDTH, height))
     y = height
     for number, (line, head, taken) in enumerate(zip(lines, heads, heights, strict=True)):
         y -= taken
-        figure.text(0.1 / width, (y + taken) / height, head, va="top", ha="left", color=INK, size=SMALL)
+        figure.text(0.1 / WIDTH, (y + taken) / height, head, va="top", ha="left", color=INK, size=SMALL)
         y -= _STRIP
-        axes = figure.add_axes((0.1 / width, y / height, 1 - 0.2 / width, _STRIP / height))
+        axes = figure.add_axes((0.1 / WIDTH, y / height, 1 - 0.2 / WIDTH, _STRIP / height))
         draw_strip(axes, line)
         axes.set_xlim(0, line.end / DAYS_PER_MONTH)
         axes.set_xticks(month_ticks(line.end / DAYS_PER_MONTH, 6))

@@ -1,5 +1,6 @@
 """The page's first sheet: what a template needs of it, in the order in which it is read."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -117,7 +118,8 @@ def headline_hill(result: RunResult) -> Hill | None:
     middle = float(draws.mean())
     if figure is not None:
         ends, middle = (figure.may.p05, figure.may.p95), figure.best.mean
-    place = fmt.last_place((middle, *ends))
+    error = math.nan if figure is None else display.larger(figure.best.mean_mcse, figure.may.mean_mcse)
+    place = fmt.last_place((middle, *ends), error)
     at = [ends[0], middle, ends[1]]
     labels = [fmt.money(v, place, result.currency) for v in at]
     spoken = f"How simulated futures are spread: nine in ten lie between {labels[0]} and {labels[2]}, mean {labels[1]}."
@@ -157,7 +159,8 @@ def worst(result: RunResult) -> str:
         return ""
     figure = display.figures(result).get((display.baseline(result).name, kept.metric))
     about = (kept.worst_tenth,) if figure is None else (kept.worst_tenth, figure.may.p05, figure.may.p95)
-    amount = fmt.money(kept.worst_tenth, fmt.last_place(about, digits=2), result.currency)
+    error = math.nan if figure is None else display.larger(figure.best.mean_mcse, figure.may.mean_mcse)
+    amount = fmt.money(kept.worst_tenth, fmt.last_place(about, error), result.currency)
     who = "today’s customers bring" if result.customers else "those who come bring"
     return f"In the worst tenth of simulated futures {who} {amount} on average, as things are."
 
