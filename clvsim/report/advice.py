@@ -11,12 +11,12 @@ from pathlib import PurePath
 from clvsim.data.columns import in_words
 from clvsim.data.looks import InShort, money_in_words, rate, span_in_words
 from clvsim.data.presets import title_of
+from clvsim.report.alerts import RUN_ON
 from clvsim.report.text import WIDTH
 from clvsim.types import QualityLine
 
 _INDENT = 13
 _LABEL = 60  # characters of a file's name
-RUN_ON = ("horizon", "break", "silence", "whales")  # lines whose value goes on with the label's sentence
 _LOOKS = ("weekday", "arrivals", "whales", "prices", "price_changes")
 
 

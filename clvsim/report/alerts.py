@@ -3,13 +3,15 @@
 import re
 from typing import NamedTuple
 
-from clvsim.report.advice import RUN_ON
 from clvsim.types import QualityLine, RunResult
 
 NAMES_A_KEY = re.compile(
     r"\b(data|retention|spend|fit|finance|simulation|acquisition|environment|scenario)\.\w+|\b(retention|spend|scenarios)="
 )
+RUN_ON = ("horizon", "break", "silence", "whales")  # lines whose value goes on with the label's sentence
 _SHORT = 150  # characters: what is not longer is shown whole
+_LONG = 190  # of which only what to type is shown of a remedy
+_TYPED = re.compile(r"[\w.]+=[\w.]+")
 _MODEL, _LEVERS = "model", "levers"
 # Quality keys and origins by how far what they stand for may move the figures; others come after `_LEVERS`.
 _WORST_FIRST = (
@@ -72,4 +74,6 @@ def _in_short(text: str, line: QualityLine | None) -> str:
     todo = next((part for part in others if NAMES_A_KEY.search(part)), others[0])
     if line is not None and line.remedy and not all(word in todo for word in line.remedy):
         todo = f"type {' '.join(line.remedy)}" + (f" if {line.condition}" if line.condition else "")
+    if len(first) + len(todo) > _LONG and (typed := _TYPED.findall(todo)):
+        todo = f"try {' '.join(typed)}"
     return f"{first}. {todo[:1].upper()}{todo[1:]}".rstrip(".")

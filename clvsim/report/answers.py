@@ -95,7 +95,7 @@ def answers(result: RunResult) -> Answers:
         bid=_bid(result),
         everybody=_everybody(result),
         recurring=_recurring(result),
-        span=span(result),
+        span=display.span(result),
         levers=lever_lines(result),
         do_first=_do_first(result),
         regret=_regret(result, chosen),
@@ -192,7 +192,7 @@ def _everybody(result: RunResult) -> Answer | None:
     if figure is None:
         return None
     cell = display.metric_cell(result, figure, short=True)
-    text = "; ".join(filter(None, (_futures(figure), checked(result))))
+    text = "; ".join(filter(None, (f"as of {fmt.day(result.today)}, {_futures(figure)}", checked(result))))
     return Answer("All customers of today", cell.value, cell.interval, text)
 
 
@@ -260,16 +260,6 @@ def _place(figure: Figure) -> int:
 
 
 # --- levers -----------------------------------------------------------------------------------------------------------
-
-
-def span(result: RunResult) -> str:
-    """What a lever's figure is."""
-    over = f"over {fmt.months(result.horizon_months)}"
-    metric = display.decision_metric(result)
-    if metric == "plan_value":
-        return f"extra {'value' if result.margin_known else 'revenue'} {over}"
-    label = display.wording(result, metric).label
-    return f"change of {label if label.isupper() else label[0].lower() + label[1:]}"
 
 
 def lever_lines(result: RunResult) -> tuple[LeverLine, ...]:

@@ -159,6 +159,16 @@ def wording(result: RunResult, metric: str) -> Words:
     return entry
 
 
+def span(result: RunResult) -> str:
+    """What a lever's figure is."""
+    over = f"over {fmt.months(result.horizon_months)}"
+    metric = decision_metric(result)
+    if metric == "plan_value":
+        return f"extra {'value' if result.margin_known else 'revenue'} {over}"
+    label = wording(result, metric).label
+    return f"change of {label if label.isupper() else label[0].lower() + label[1:]}"
+
+
 def metric_cell(result: RunResult, figure: Figure, *, short: bool = False) -> Cell:
     """Cell of a metric: its mean, and the interval of what may happen, in the metric's unit; `short` writes 104k."""
     best, may = figure

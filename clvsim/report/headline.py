@@ -130,8 +130,13 @@ def holdout_in_short(result: RunResult) -> str:
 
 def discounted(result: RunResult) -> str:
     """One sentence on the rate at which money that comes later counts less, "" where it does not."""
-    rate = result.annual_discount_rate
-    return f"Money is discounted at {100 * rate:.3g}{fmt.NBSP}% a year (finance.annual_discount_rate)." if rate else ""
+    rate = discount(result)
+    return f"Money is discounted at {rate} a year (finance.annual_discount_rate)." if rate else ""
+
+
+def discount(result: RunResult) -> str:
+    """The rate a year, "" where later money counts as much as early."""
+    return f"{100 * result.annual_discount_rate:.3g}{fmt.NBSP}%" if result.annual_discount_rate else ""
 
 
 def whose_months(result: RunResult) -> str:
@@ -190,7 +195,7 @@ def _about_today(result: RunResult) -> str:
     if result.margin_known:
         return (
             f"{_if_stated(result)} {customers} customers{of_today} are worth about {amount} over the next "
-            f"{result.horizon_months} months {interval}."
+            f"{fmt.months(result.horizon_months)} {interval}."
         )
     return (
         f"{_if_stated(result)} {customers} customers{of_today} are expected to bring in about {amount} of revenue "

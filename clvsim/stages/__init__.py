@@ -50,6 +50,8 @@ STAGES: dict[str, Stage] = {
     "fit": Stage(Folder.NEW),
     "validate": Stage(Folder.NEW),
     "report": Stage(Folder.FINISHED, Reads.RUN, files="run"),
+    "show": Stage(Folder.NONE, Reads.RUN, own=True, files="run"),
+    "new": Stage(Folder.NONE, Reads.NOTHING, own=True, files="name"),
 }
 
 
