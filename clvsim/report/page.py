@@ -15,7 +15,7 @@ from clvsim.disk import write_all_whole
 from clvsim.report import contracts, display, everyday_words, evidence, history_figures, over_time, schedule, sheet
 from clvsim.report import format as fmt
 from clvsim.report.alerts import alerts
-from clvsim.report.answers import lever_lines, span
+from clvsim.report.answers import lever_lines
 from clvsim.report.figures import Drawing, drawings, payback_scenarios
 from clvsim.report.headline import headline, holdout_sentences, second_sentence, whose_months
 from clvsim.report.limits import limits, terms
@@ -77,7 +77,7 @@ def render(result: RunResult, figures: dict[str, Drawing]) -> str:
     return template("page.html.j2").render(
         result=result,
         sheet=sheet.sheet(result, frozenset(figures)),
-        span=span(result),
+        span=display.span(result),
         pays=any(line.pays_from for line in lever_lines(result)),
         words=display.vocabulary(result),
         headline=headline(result).replace(fmt.MINUS, fmt.MINUS + WORD_JOINER),

@@ -10,7 +10,7 @@ from clvsim.report import display, everyday_words, hills, history_figures, limit
 from clvsim.report import format as fmt
 from clvsim.report.answers import Answer, Answers, LeverLine, answers
 from clvsim.report.figures import difference_caption, difference_range, difference_scenarios
-from clvsim.report.headline import about_customers, holdout_in_short
+from clvsim.report.headline import about_customers, discount, holdout_in_short
 from clvsim.types import RunResult
 
 MOST_LEVERS = 6  # on the sheet
@@ -94,15 +94,15 @@ def sheet(result: RunResult, drawn: frozenset[str]) -> Sheet:
 
 def basis(result: RunResult) -> str:
     """As of when, and what money is."""
-    rate = fmt.percent(result.annual_discount_rate, -3).replace(".0", "")
-    discounted = f", discounted at {rate} a year" if result.annual_discount_rate else ""
+    rate = discount(result)
+    discounted = f", discounted at {rate} a year" if rate else ""
     kind = (
         "contribution after goods and fees"
         if result.margin_known
         else "revenue, before goods: no gross margin was given"
     )
     who = "as of" if result.no_data else "customers as of"
-    return f"{who[0].upper()}{who[1:]} {result.today:%d %b %Y} · all money is {kind}{discounted}"
+    return f"{who[0].upper()}{who[1:]} {fmt.day(result.today)} · all money is {kind}{discounted}"
 
 
 def headline_hill(result: RunResult) -> Hill | None:
