@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from clvsim.report import display, over_time
 from clvsim.report import format as fmt
@@ -241,6 +242,8 @@ def season_figure(result: RunResult) -> Figure:
     axes.bar(at, mean - 1, 0.7, bottom=1, color=colours, alpha=0.6, lw=0)
     axes.vlines(at, low, high, color=INK, lw=1, gid="interval")
     axes.axhline(1, color=FAINT, lw=1)
+    bottom, top = axes.get_ylim()
+    axes.set_yticks([tick for tick in MaxNLocator(4).tick_values(bottom, top) if bottom <= tick <= top])
     axes.set_xticks(at, _MONTHS)
     axes.tick_params(axis="x", length=0)
     axes.set_ylabel("Times a mean month")

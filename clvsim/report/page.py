@@ -79,6 +79,7 @@ def render(result: RunResult, figures: dict[str, Drawing]) -> str:
         sheet=sheet.sheet(result, frozenset(figures)),
         span=display.span(result),
         pays=any(line.pays_from for line in lever_lines(result)),
+        sure="Sure that it pays" if result.margin_known else "Sure that it is more",
         words=display.vocabulary(result),
         headline=headline(result).replace(fmt.MINUS, fmt.MINUS + WORD_JOINER),
         second=second_sentence(result),

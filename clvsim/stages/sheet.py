@@ -166,8 +166,8 @@ def stated_trade(
     visitors: float,
     conversion: float,
 ) -> Trade:
-    """Means of what is stated; the mean order is that of the simulation."""
-    order_value = mean_order(simulation)
+    """Means of what is stated; of a list of prices the mean order is that of the simulation."""
+    order_value = numbers.get("spend.order_value", mean_order(simulation))
     if config.retention.renewing:
         months = RENEWAL_DAYS[config.retention.renewal] / RENEWAL_DAYS["month"]
         orders, churn = 1 / months, numbers["retention.churn"] / months
