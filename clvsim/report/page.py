@@ -87,7 +87,7 @@ def render(result: RunResult, figures: dict[str, Drawing]) -> str:
         columns=display.applicable(result),
         figures=metric_table(result),
         averages=average_table(result),
-        decisions=display.decisions(result),
+        decisions=_sorted(result),
         decision_notes=_decision_notes(result),
         people_note=display.people_note(result),
         backing=evidence.beside,
@@ -98,6 +98,7 @@ def render(result: RunResult, figures: dict[str, Drawing]) -> str:
         payback_note=_payback_note(result),
         horizon=fmt.months(result.horizon_months),
         formulas=everyday_words.lines(result),
+        joined=lambda text: text.replace(fmt.MINUS, fmt.MINUS + WORD_JOINER),
         tracked_layers=display.in_layers(layer for layer in result.layers if layer != "assumption"),
         holdout=holdout_sentences(result, result.tracking.holdout) if result.tracking.holdout else [],
         assumptions=[(s, [_assumption(result, a) for a in s.assumptions]) for s in result.scenarios],
@@ -213,6 +214,12 @@ def average_table(result: RunResult) -> MetricTable:
         words = display.wording(result, metric)
         lines.append((words.label, words.symbol, cells))
     return MetricTable(tuple(lines), tuple(display.layer_notes(result, "expected")) if lines else ())
+
+
+def _sorted(result: RunResult) -> list[display.Decision]:
+    """The baseline, then levers as on the sheet."""
+    order = [display.baseline(result).name, *(line.scenario for line in lever_lines(result))]
+    return sorted(display.decisions(result), key=lambda line: order.index(line.scenario.name))
 
 
 def _decision_layers(result: RunResult) -> list[str]:
