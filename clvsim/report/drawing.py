@@ -17,10 +17,11 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.textpath import TextToPath
 
-WIDE, NARROW = 7.8, 3.6  # inches: the page's column, and a phone held upright
+WIDTH = 4.8  # inches: half of the page on paper, and little more than a phone held upright, where text is still read
 SMALL, NORMAL = 8.0, 9.0  # points
 
-INK, MUTED, FAINT, GAIN, LOSS = "#23282f", "#5d6671", "#c9ced6", "#0072b2", "#d55e00"  # last two: Okabe and Ito
+# The last two are of Okabe and Ito, the second darker, so that text in it can be read.
+INK, MUTED, FAINT, GAIN, LOSS = "#23282f", "#565f6a", "#c9ced6", "#0072b2", "#c04f00"
 # In the page a colour is a CSS variable, so that a dark screen can lighten it.
 _VARIABLES = {INK: "ink", MUTED: "muted", FAINT: "faint", GAIN: "gain", LOSS: "loss"}
 
@@ -72,8 +73,14 @@ def svg(figure: Figure) -> str:
     figure.savefig(buffer, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
     # Comments repeat every label as text, which nobody sees and an escaping mistake could reach.
     text = re.sub(r"<!-- .*? -->\n?", "", buffer.getvalue(), flags=re.DOTALL)
+    text = re.sub(r' d="[^"]*"|translate\([^)]*\)| [xy]="[^"]*"', _rounded, text)
     used = set(re.findall(r'(?:href="|url\()#([^")]+)', text))
     return re.sub(r' id="([^"]*)"', lambda name: name.group() if name[1] in used else "", text)
+
+
+def _rounded(coordinates: re.Match[str]) -> str:
+    """Coordinates to a hundredth of a point: six decimals are more than half of a file."""
+    return re.sub(r"-?\d+\.\d{3,}", lambda number: f"{float(number[0]):.2f}".rstrip("0").rstrip("."), coordinates[0])
 
 
 def inline(svg_file: str, prefix: str, alternative_text: str) -> str:
@@ -87,9 +94,20 @@ def inline(svg_file: str, prefix: str, alternative_text: str) -> str:
     body = re.sub(r'\bid="', f'id="{prefix}-', body)
     body = re.sub(r'\b(?:xlink:)?href="#', f'href="#{prefix}-', body)
     body = body.replace("url(#", f"url(#{prefix}-")
+    body = _tight(body)
     for colour, name in _VARIABLES.items():
         body = body.replace(colour, f"var(--{name})")
     return f'<svg role="img" aria-label="{escape(alternative_text)}" {view_box.group()}>{body.strip()}'
+
+
+def _tight(body: str) -> str:
+    """The same without what nobody sees: spaces between elements and in paths, and empty groups."""
+    body = re.sub(r">\s+<", "><", body)
+    body = re.sub(r' d="[^"]*"', lambda path: re.sub(r"\s*([MLHVCSQTAz])\s*", r"\1", path[0]), body)
+    body = re.sub(r"(style=\"[^\"]*\")", lambda style: style[0].replace(": ", ":").replace("; ", ";"), body)
+    while (emptied := re.sub(r"<g>(<g/>)*</g>|<g/>", "", body)) != body:
+        body = emptied
+    return body
 
 
 def clean(text: str) -> str:

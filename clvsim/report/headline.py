@@ -203,6 +203,39 @@ def _about_today(result: RunResult) -> str:
     )
 
 
+def about_customers(result: RunResult) -> tuple[str, str]:
+    """The page's first sentence: what today's customers bring, or those who are to come where there are none; and the
+    sentence on what may happen, "" where the run does not say."""
+    has_customers = bool(result.customers)
+    metric = "rlv_total" if has_customers else "customer_equity"
+    figure = display.figures(result).get((display.baseline(result).name, metric))
+    if figure is None:
+        return _about_today(result), ""
+    best, may = figure
+    place = fmt.last_place((best.mean, may.p05, may.p95), display.larger(best.mean_mcse, may.mean_mcse))
+    amount, low, high = (fmt.money(v, place, result.currency) for v in (best.mean, may.p05, may.p95))
+    premise = "If the business is as stated, " if result.no_data else ""
+    bring = f"will bring about {amount}" + ("" if result.margin_known else " of revenue")
+    months = fmt.months(result.horizon_months)
+    if has_customers:
+        active = result.active_contracts
+        paying = "" if active in (None, result.customers) else f" ({fmt.number(active or 0)} with an active contract)"
+        sentence = f"{premise}today’s {fmt.number(result.customers)} customers{paying} {bring} over the next {months}."
+    else:
+        number = display.metric_cell(result, display.figures(result)[display.baseline(result).name, "newcomers"]).value
+        after = " after what they cost" if result.margin_known else ""
+        sentence = (
+            f"{premise}the {number} customers who are to come within {fmt.months(result.arrival_months)} {bring}"
+            f"{after}, over {months} of each one’s life."
+        )
+    luck = "luck and bad months are in it" if "environment" in display.split_layers(may.layers) else "luck is in it"
+    if may.basis == "realised":
+        span = f"What may really happen: {low} to {high} (9 in 10 futures; {luck})."
+    else:
+        span = f"On average between {low} and {high} (9 in 10 draws)."
+    return sentence[0].upper() + sentence[1:], span
+
+
 def _if_stated(result: RunResult) -> str:
     return "If the business is as stated, the" if result.no_data else "The"
 

@@ -10,7 +10,9 @@ import pandas as pd
 from markupsafe import escape
 
 from clvsim.books import COLUMNS as book_columns
+from clvsim.everyday import Trade, steps
 from clvsim.report.figures import Drawing
+from clvsim.sheet import Sheet
 from clvsim.types import (
     Assumption,
     ContractFigures,
@@ -34,7 +36,7 @@ from clvsim.types import (
 def undrawn(name: str, _draw: object, _result: object, text: str) -> Drawing:
     """Replaces `figures.make_drawing` where a test reads text only: the figure is its alternative text."""
     empty = f'<svg role="img" aria-label="{escape(text)}"></svg>'
-    return Drawing(name, empty, empty, empty, text)
+    return Drawing(name, empty, empty, text)
 
 
 ALL_LAYERS = "parameter+process+environment+assumption"
@@ -461,3 +463,61 @@ def books(months: int = 24, *, contracts: bool = False) -> pd.DataFrame:
         for metric, (unit, mean) in {**year, "net_revenue_retention": ("ratio", 1.04)}.items():
             add("contract_retention", "log", 12, metric, unit, "observed", mean)
     return pd.DataFrame(rows, columns=list(book_columns))
+
+
+def history(months: int = 30, quarters: int = 8) -> pd.DataFrame:
+    """Books of how it went so far: sales of so many months, and so many quarters with a newcomer beside them."""
+    rows: list[tuple[Any, ...]] = []
+
+    def add(book: str, group: str, at: float, metric: str, mean: float, *, counted: bool = True) -> None:
+        unit = "count" if metric == "customers" else "money"
+        basis, layers = ("observed", "none") if counted else ("realised", ALL_LAYERS)
+        ends = (np.nan,) * 3 if counted else (0.8 * mean, mean, 1.1 * mean)
+        rows.append((book, "baseline", group, float(at), metric, unit, basis, layers, mean, *ends))
+
+    for k in range(months):
+        add("sales_by_month", "first", k, "revenue", 400.0 + 3 * k)
+        add("sales_by_month", "repeat", k, "revenue", 1_000.0 - 10 * k)
+    for k in range(quarters):
+        group, age = f"log {2022 + k // 4}Q{k % 4 + 1}", 3 * (quarters - k)
+        add("cohort_value", group, 0, "customers", 250.0 + k)
+        for m in (0, 1, 2, 3, 6, 12):
+            if m <= age:
+                add("cohort_value", group, m, "value_by_age", 12.0 + m)
+        add("cohort_value", group, 0, "value_so_far", 12.0 + age)
+        add("cohort_value", group, 36, "value_to_come", 30.0 - k, counted=False)
+    for m in range(37):
+        add("cohort_value", "newcomers", m, "value_by_age", 12.0 + m, counted=False)
+    return pd.DataFrame(rows, columns=list(book_columns))
+
+
+TRADE = Trade(35.0, 0.9, 0.07, 38.0, 0.42, 5_000.0, 0.02, 0.35, 1.5, 900.0)
+
+
+def sheet() -> Sheet:
+    """What the first sheet shows beyond the comparison, of the demonstration."""
+    hill = 61_870.0 + 6_000.0 * np.sort(np.random.default_rng(3).standard_normal(100))
+    months = tuple(Range(1 + 0.4 * math.sin(m), 0.9 + 0.4 * math.sin(m), 1.1 + 0.4 * math.sin(m)) for m in range(12))
+    return Sheet(
+        metric="rlv_total",
+        hill=hill,
+        worst_tenth=51_200.0,
+        shares={"model": 0.004, "parameter": 0.61, "process": 0.15, "environment": 0.236},
+        trade=TRADE,
+        today=steps(TRADE, TRADE.customers, 61_870.0, 36, 0.1),
+        newcomer=steps(TRADE, 1.0, 41.4, 36, 0.1),
+        season=months,
+    )
+
+
+def full() -> RunResult:
+    """The demonstration with everything that a page can show."""
+    run = demo()
+    metrics = DEMO_METRICS | {"cac": (18.5, 0.02, 0.001)}
+    return replace(
+        run,
+        comparison=comparison(delta_draws(LEVERS), metrics),
+        books=pd.concat([books(), history()]),
+        sheet=sheet(),
+        schedule=schedule(run.scenarios[1].name),
+    )

@@ -70,7 +70,7 @@ def test_without_a_lever_nothing_is_said_of_levers() -> None:
 def test_layers_are_named() -> None:
     text = " ".join(tables(demo()).split())
     assert "90 % interval of what may happen: it allows for how customers behave, what levers do, who happens" in text
-    assert "* Payback in months (median), P(payback within 12 months): 90 % interval on average" not in text
+    assert "* Payback in months (median), Sure of payback within 12 months: 90 % interval on average" not in text
     assert "* 90 % interval on average: it allows for how customers behave and what levers do, and averages" in text
     assert "Payback (months)*" in text
     assert "Plan value " in text  # and no mark
