@@ -295,6 +295,7 @@ class ScenarioDescription:
     uncertain: bool = True  # whether a number that it rests on differs between draws
     default: str = ""  # label of a default effect that makes it an example, though no file says that it is one
     left_out: tuple[str, ...] = ()  # why, of each intervention that does nothing in this run
+    pays_from: str = ""  # from which value of its first number on it pays, in a few words; "" where that is not known
 
     @property
     def is_what_if(self) -> bool:

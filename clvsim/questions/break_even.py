@@ -1,5 +1,6 @@
 """From where on a lever pays: break-evens of the numbers on which it rests, and what it may cost."""
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +18,7 @@ from clvsim.questions.costs import Cost, costs_of
 from clvsim.questions.settings import Settings
 from clvsim.report import format as fmt
 from clvsim.report.pictures import Curves, Line
-from clvsim.types import Assumption, ScenarioDescription
+from clvsim.types import Assumption, RunResult, ScenarioDescription
 
 ALWAYS, NEVER = "everywhere", "nowhere"
 _POINTS, _BOOTSTRAPS = 41, 100
@@ -160,14 +161,32 @@ def cost_limits(run: Finished, lever: ScenarioDescription) -> list[CostLimit]:
 
 
 def pays_from(run: Finished, lever: ScenarioDescription) -> str:
-    """A few words for a table: from which value of its first number on the lever pays; "" where nothing is known."""
+    """A few words for a table: from which value of the number that it rests on a lever pays.
+
+    "" where it rests on several, or on none; what it may cost is then asked for by itself.
+    """
     if run.draws.decided != "plan_value":
         return ""
     effects = effects_of(run, lever, errors=False)
-    if effects:
-        return _pays(run, effects[0])
-    limits = cost_limits(run, lever)
-    return f"up to {_price(run, limits[0].limit, limits[0].unit)}" if limits and limits[0].limit > 0 else ""
+    if len(effects) != 1:
+        return ""
+    (effect,) = effects
+    crossings = effect.found.crossings
+    if len(crossings) != 1:
+        return _pays(run, effect)
+    value = _value(run, effect.assumption, crossings[0].at)
+    if _pays(run, effect).startswith("any "):
+        return _pays(run, effect)
+    return value if crossings[0].rising else f"up to {value}"
+
+
+def with_break_evens(run: Finished) -> RunResult:
+    """The result, in which each lever says from where on it pays."""
+    levers = {lever.name for lever in run.levers}
+    described = (
+        replace(one, pays_from=pays_from(run, one)) if one.name in levers else one for one in run.result.scenarios
+    )
+    return replace(run.result, scenarios=tuple(described))
 
 
 def _pays(run: Finished, effect: Effect) -> str:

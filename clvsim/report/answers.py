@@ -286,7 +286,7 @@ def _lever_line(result: RunResult, scenario: ScenarioDescription, figure: Figure
         interval=IF_IT_HAPPENS if scenario.is_what_if else cell.interval,
         hill=hill,
         rests_on=rests_on(scenario),
-        pays_from="",
+        pays_from=scenario.pays_from,
         sure=sure,
     )
 

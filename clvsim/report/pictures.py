@@ -9,10 +9,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from clvsim.report import format as fmt
-from clvsim.report.drawing import FAINT, GAIN, INK, LOSS, MUTED, NORMAL, SMALL, WIDE, style, svg, text_width, wrap
+from clvsim.report.drawing import FAINT, GAIN, INK, LOSS, MUTED, NORMAL, SMALL, style, svg, text_width, wrap
 from clvsim.report.ticks import money_ticks
 
-_ROW = 0.42  # inches
+WIDE, _ROW = 7.8, 0.42  # inches
 
 
 class Span(NamedTuple):

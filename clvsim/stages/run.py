@@ -30,6 +30,8 @@ from clvsim.types import DAYS_PER_MONTH, Tracking
 def run(config: RunConfig, ctx: RunContext) -> int:
     """Simulate every scenario and compare them; write page, tables, ledgers and posterior."""
     from clvsim.comparison import simulate_and_compare
+    from clvsim.questions.answer import Finished
+    from clvsim.questions.break_even import with_break_evens
     from clvsim.report import write_report
     from clvsim.report.screen import first_screen, next_steps
     from clvsim.simulation.expected import expected_value
@@ -71,8 +73,9 @@ def run(config: RunConfig, ctx: RunContext) -> int:
     result = assemble(
         config, ctx, material, fits.own, simulation, comparison, tracking, scores, words, arrivals, ordering, leads
     )
-    result = replace(result, trace=inside.lines if inside else (), schedule=drawn(plan))
     folder = output_folder(ctx)
+    result = replace(result, trace=inside.lines if inside else (), schedule=drawn(plan))
+    result = with_break_evens(Finished(config, result, comparison.draws, folder))
     with clock("report"), ctx.progress("Writing the report"), writing(ctx.final):
         write_report(result, folder)
     with clock("write"), ctx.progress("Writing the results"), writing(ctx.final):
