@@ -8,7 +8,7 @@ import numpy as np
 
 from clvsim.models.around.several import MODEL, several_of
 from clvsim.models.fitted import FittedModels
-from clvsim.report import contracts, display, evidence
+from clvsim.report import contracts, display, evidence, valuation
 from clvsim.report.format import NBSP
 from clvsim.report.headline import discounted, headline, holdout_in_short, left_out, second_sentence, whose_months
 from clvsim.report.several import shares
@@ -56,6 +56,7 @@ def tables(result: RunResult) -> str:
         whose_months(result),
         holdout_in_short(result),
         result.models,
+        *valuation.in_short(result),
     )
     parts.append("\n".join(_wrapped(sentence) for sentence in first if sentence))
     parts += [part for part in (_contracts(result),) if part]
