@@ -133,8 +133,8 @@ def _valuation_problems(config: RunConfig) -> list[Problem]:
     if config.finance.gross_margin is None:
         what = "is needed for a valuation: revenue is no cash flow; type finance.gross_margin=0.4, your own share"
         problems.append(Problem("finance.gross_margin", what))
-    if horizon < 12:
-        what = f"must be at least 12 for a valuation, whose steady year is the horizon's last one, got {horizon}"
+    if not 12 <= horizon <= 240:
+        what = f"must be 12 to 240 for a valuation, with a whole last year, and newcomers in all months, got {horizon}"
         problems.append(Problem("simulation.horizon_months", what))
     return problems + _arrival_problems(config)
 
@@ -145,7 +145,7 @@ def _arrival_problems(config: RunConfig) -> list[Problem]:
     if not acquisition.brings:
         what = "a valuation needs newcomers: type acquisition.from_log=true, or state a channel and its visitors"
         return [Problem("acquisition", what)]
-    if acquisition.months >= horizon:
+    if acquisition.months >= min(horizon, 240):
         return []
     what = f"must be at least simulation.horizon_months ({horizon}) for a valuation, whose newcomers do not end before"
     return [Problem("acquisition.months", f"{what}, got {acquisition.months}; type acquisition.months={horizon}")]

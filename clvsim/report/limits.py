@@ -81,7 +81,7 @@ def limits(result: RunResult) -> list[tuple[str, str]]:
                 _newcomers(result),
             )
         )
-    if result.valuation is None:
+    if result.valuation is None and result.margin_known:
         entries.append(STOPS_AT_CUSTOMERS)
     if not result.margin_known:
         entries.append(

@@ -118,6 +118,7 @@ def render(result: RunResult, figures: dict[str, Drawing]) -> str:
         book_years=over_time.years(result),
         value_bridge=valuation.bridge(result),
         value_in_short=valuation.in_short(result),
+        value_layers=valuation.layers(result),
         value_years=valuation.years(result),
         value_sensitivity=valuation.sensitivity(result),
         value_uncertainty=valuation.uncertainty(result),

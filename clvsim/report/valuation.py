@@ -63,7 +63,15 @@ def in_short(result: RunResult) -> tuple[str, ...]:
 
 def _both(result: RunResult, amount: Amount) -> str:
     cell = money_cell(result, amount)
-    return f"{cell.value} {cell.interval}"
+    return f"{cell.value} (90{fmt.NBSP}% interval {cell.interval[1:-1].replace(', ', ' to ')})"
+
+
+def layers(result: RunResult) -> str:
+    """What intervals of the valuation hold, and what they do not; "" without one."""
+    if result.valuation is None:
+        return ""
+    note = display.layer_note("realised", result.valuation.layers, stated=bool(result.no_data))
+    return f"{note} WACC, growth, tax, investment and debt are stated: no interval contains them."
 
 
 def _beyond(ending: Ending) -> str:
@@ -114,8 +122,6 @@ def _notes(result: RunResult, found: Valuation) -> list[str]:
     """What the figures hold, what both endings are, and what speaks against them."""
     span, growth = fmt.months(found.horizon_months), _rate(found.terminal_growth)
     notes = [
-        display.layer_note("realised", found.layers, stated=bool(result.no_data))
-        + " WACC, growth, tax, investment and debt are stated: no interval contains them.",
         f"All money is discounted at the WACC of {_rate(found.wacc)} a year, and everybody is followed by the calendar "
         "up to the same day; so the lines are not those of customer equity, which follows each customer for the same "
         f"time and is discounted at {_rate(result.annual_discount_rate)}.",
