@@ -494,7 +494,7 @@ def valuation() -> Valuation:
                 shareholders=worth(before + terminal - 35e3),
                 per_share=worth((before + terminal - 35e3) / 1000),
                 below_zero=0.012,
-                uncertainty=tuple(BlockShare(block, share) for block, share in shares),  # ty: ignore[invalid-argument-type]
+                uncertainty=tuple(BlockShare(block, share) for block, share in shares),
             )
             for name, terminal in endings.items()
         ),

@@ -91,6 +91,6 @@ def test_a_model_under_which_nobody_leaves_in_silence_is_refused_by_name(name):
 
 def test_auto_leaves_them_out():
     config = valued(retention=read("retention", "auto"))
-    members, out = config.retention.sections()  # ty: ignore[unresolved-attribute]
+    members, out = config.retention.sections()  # ty: ignore[missing-attribute]
     assert "bg_nbd" in out
     assert list(members) == ["mbg_nbd", "pareto_nbd"]

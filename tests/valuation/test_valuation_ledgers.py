@@ -4,7 +4,6 @@ from functools import cache
 
 import numpy as np
 import pytest
-from shop import channels, ledger, posterior, run, scenarios, shop
 
 from clvsim.models.retention.mbg_nbd import MbgNbd
 from clvsim.scenario import BASELINE, Scenario
@@ -12,6 +11,7 @@ from clvsim.simulation import Simulation
 from clvsim.simulation.config import ValuationConfig
 from clvsim.simulation.levels import rlv_total
 from clvsim.valuation import Flows, flows_of, values_of
+from tests.simulation.shop import channels, ledger, posterior, run, scenarios, shop
 
 RENT = {"kind": "cost", "amount": 25, "per": "month"}
 FAIR = {"kind": "cost", "amount": 300, "per": "once", "when": {"start_month": 4}}

@@ -18,8 +18,8 @@ def terms(**keys: Any) -> ValuationConfig:
 
 def flows(**money: np.ndarray | float) -> Flows:
     """Of 36 months and a run-off of 24, in two worlds, 0 but for `money`, which is broadcast."""
-    horizon = int(money.pop("horizon", 36))  # ty: ignore[invalid-argument-type]
-    months = int(money.pop("months", horizon + 24))  # ty: ignore[invalid-argument-type]
+    horizon = int(money.pop("horizon", 36))
+    months = int(money.pop("months", horizon + 24))
     each = {name: np.broadcast_to(money.get(name, 0.0), (2, months)) + 0.0 for name in Flows._fields[:-1]}
     return Flows(**each, horizon=horizon)
 
