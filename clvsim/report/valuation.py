@@ -63,6 +63,8 @@ def in_short(result: RunResult) -> tuple[str, ...]:
 
 def _both(result: RunResult, amount: Amount) -> str:
     cell = money_cell(result, amount)
+    if not cell.interval:
+        return cell.value
     return f"{cell.value} (90{fmt.NBSP}% interval {cell.interval[1:-1].replace(', ', ' to ')})"
 
 
@@ -83,8 +85,9 @@ def _rate(value: float) -> str:
 
 
 def money_cell(result: RunResult, amount: Amount) -> Cell:
-    """Mean and interval with the digits that the Monte Carlo error supports."""
-    return display.format_cell("money", amount.mean, amount.p05, amount.p95, amount.mcse, result.currency)
+    """Mean and interval with the digits that the Monte Carlo error supports; no interval where nothing varies."""
+    cell = display.format_cell("money", amount.mean, amount.p05, amount.p95, amount.mcse, result.currency)
+    return cell if amount.p95 - amount.p05 > 1e-9 * abs(amount.mean) else Cell(cell.value, "")
 
 
 def bridge(result: RunResult) -> Table | None:
@@ -189,10 +192,14 @@ def sensitivity(result: RunResult) -> Table | None:
     rows = []
     for other in found.sensitivity:
         label = f"WACC {_rate(other.wacc)}, growth {_rate(other.growth)}"
-        values = (other.run_off, other.steady)
-        cells = (Cell(fmt.money(v, max(fmt.last_place((v,)), -2), result.currency), "") for v in values)
+        means = zip((other.run_off, other.steady), found.endings, strict=True)
+        cells = (money_cell(result, ending.shareholders._replace(mean=m, p05=m, p95=m)) for m, ending in means)
         rows.append((label, tuple(cells)))
-    note = f"Means, with the stated numbers and each {_rate(STEP)} lower and higher. Growth counts in the steady year."
+    points = fmt.number(100 * STEP)
+    note = (
+        f"Means, with the stated numbers and each {points} percentage point lower and higher. Growth counts in the "
+        "steady year only."
+    )
     return Table(HEADINGS, tuple(rows), (note,))
 
 

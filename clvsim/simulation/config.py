@@ -47,7 +47,7 @@ class ValuationConfig(Frozen):
     customers at the horizon are followed beyond it. Fixed costs are levers of kind `cost` of the baseline.
     """
 
-    wacc: Annotated[Real, Field(gt=0, le=1)] | None = None
+    wacc: Annotated[Real, Field(ge=0.001, le=1)] | None = None
     terminal_growth: Annotated[Real, Field(ge=-0.5, le=0.5)] = 0.0
     tax_rate: Annotated[Real, Field(ge=0, lt=1)] = 0.0
     losses_carried_forward: Money = 0.0

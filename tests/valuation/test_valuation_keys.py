@@ -43,7 +43,7 @@ def test_wacc_asks_for_a_valuation_and_nothing_else_is_needed():
         ({"revenue_last_year": 100}, "revenue_last_year", "goes with finance.valuation.working_capital, which is 0"),
         ({"tax_rate": 1}, "tax_rate", "should be less than 1, got 1"),
         ({"tax_rate": -0.1}, "tax_rate", "should be greater than or equal to 0"),
-        ({"wacc": 0}, "wacc", "should be greater than 0"),
+        ({"wacc": 0}, "wacc", "should be greater than or equal to 0.001"),
         ({"wacc": 12}, "wacc", "should be between 0 and 1, as 0.12 for 12 %"),
         ({"capex_share": 5}, "capex_share", "should be between 0 and 1, as 0.05 for 5 %"),
         ({"shares": 0}, "shares", "should be greater than 0"),
