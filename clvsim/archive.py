@@ -20,7 +20,7 @@ from clvsim.everyday import Steps, Trade
 from clvsim.files import write_csv
 from clvsim.models.hdf5 import require_bearable, require_plain
 from clvsim.plausible import Unlike, frozen, read_books, read_table, require_size
-from clvsim.provenance import BOOKS, SUMMARY, TABLE, parts_of, sizes_of
+from clvsim.provenance import BOOKS, SUMMARY, TABLE, VALUATION, parts_of, sizes_of
 from clvsim.schema import broken_rule
 from clvsim.sheet import Sheet
 from clvsim.simulation.ledger import Ledger
@@ -44,6 +44,7 @@ from clvsim.types import (
     Tracking,
     Trials,
 )
+from clvsim.valuation import Amount, BlockShare, BridgeLine, Ending, Sensitivity, Valuation, is_whole, table
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -88,13 +89,16 @@ def write_record(record: Mapping[str, Any], folder: Path) -> None:
 
 
 def write_result(result: RunResult, folder: Path) -> None:
-    """Write `summary.json`, `comparison.csv` and `books.csv`, from which the report can be rendered again."""
+    """Write `summary.json`, `comparison.csv` and `books.csv`, from which the report can be rendered again, and what the
+    first of them holds of a valuation as `valuation.csv`."""
     tables = ("comparison", "books")
     fields = {name: getattr(result, name) for name in result.__dataclass_fields__ if name not in tables}
     write_json(fields, folder / SUMMARY)
     write_csv(result.comparison, folder / TABLE)
     if result.books is not None:
         write_csv(result.books, folder / BOOKS)
+    if result.valuation is not None:
+        write_csv(table(result.valuation), folder / VALUATION)
 
 
 def read_result(folder: Path) -> RunResult:
@@ -121,7 +125,7 @@ def _as_declared(result: RunResult) -> RunResult:
     """The result, all fields as declared. Raises ValueError for values of other types."""
     settings = ConfigDict(strict=True, arbitrary_types_allowed=True, revalidate_instances="always", defer_build=True)
     adapter = TypeAdapter(tuple[RunResult], config=settings)
-    adapter.rebuild(_types_namespace={"pd": pd, "Sheet": Sheet})
+    adapter.rebuild(_types_namespace={"pd": pd, "Sheet": Sheet, "Valuation": Valuation})
     (result,) = adapter.validate_python((result,))
     track, names = result.tracking, {scenario.name for scenario in result.scenarios}
     together = (
@@ -141,6 +145,8 @@ def _as_declared(result: RunResult) -> RunResult:
             raise Unlike(f"{SUMMARY} has a schedule of no scenario that it has, or one that is out of order")
     if unknown := {*result.comparison["scenario"]} ^ {s.name for s in result.scenarios if not s.not_applicable}:
         raise Unlike(f"{TABLE} and {SUMMARY} do not have the same scenarios: {', '.join(sorted(map(str, unknown)))}")
+    if (found := result.valuation) and not is_whole(found):
+        raise Unlike(f"{SUMMARY} has a valuation that lacks a part, or has one twice")
     books = () if result.books is None else result.books["scenario"]
     if unknown := {*books} - {*result.comparison["scenario"]}:
         raise Unlike(f"{BOOKS} has scenarios that {TABLE} has not: {', '.join(sorted(map(str, unknown)))}")
@@ -164,6 +170,7 @@ def _result(raw: dict[str, Any], table: pd.DataFrame, books: pd.DataFrame | None
         "diagnostics": parse_rows(Diagnostic, raw["diagnostics"]),
         "assumptions": parse_rows(Assumption, raw["assumptions"]),
         "contracts": _contracts(raw.get("contracts")),
+        "valuation": _valuation(raw.get("valuation")),
         "trace": parse_rows(TraceLine, raw.get("trace", ())),
         "schedule": parse_rows(ScheduleLine, raw.get("schedule", ())),
         "sheet": _sheet(raw.get("sheet")),
@@ -205,6 +212,30 @@ def _contracts(raw: dict[str, Any] | None) -> ContractFigures | None:
     trials: dict[str, Any] | None = raw["trials"] and {**raw["trials"], "share": _range(raw["trials"]["share"])}
     plans = tuple(map(_plan, _listed(raw["plans"])))
     return ContractFigures(_plan(raw["total"]), plans, Trials(**trials) if trials else None)
+
+
+def _valuation(raw: dict[str, Any] | None) -> Valuation | None:
+    if raw is None:
+        return None
+    fields = {name: _number(value) for name, value in raw.items()}
+    bridge = (BridgeLine(line["part"], _amount(line["amount"])) for line in _listed(raw["bridge"]))
+    fields["bridge"] = tuple(bridge)
+    fields["endings"] = tuple(map(_ending, _listed(raw["endings"])))
+    fields["years"] = tuple(map(_amount, _listed(raw["years"])))
+    fields["sensitivity"] = tuple(Sensitivity(**line) for line in _listed(raw["sensitivity"]))
+    return Valuation(**fields)
+
+
+def _ending(raw: dict[str, Any]) -> Ending:
+    fields = {name: _number(value) for name, value in raw.items()}
+    fields |= {name: _amount(raw[name]) for name in ("terminal", "enterprise", "shareholders")}
+    fields["per_share"] = None if raw["per_share"] is None else _amount(raw["per_share"])
+    fields["uncertainty"] = tuple(BlockShare(**line) for line in _listed(raw["uncertainty"]))
+    return Ending(**fields)
+
+
+def _amount(raw: dict[str, Any]) -> Amount:
+    return Amount(**{name: _number(value) for name, value in raw.items()})
 
 
 def _plan(raw: dict[str, Any]) -> PlanFigures:

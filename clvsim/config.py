@@ -12,7 +12,7 @@ from clvsim.errors import MOST, ConfigError, Problem, more_problems
 from clvsim.files import choices
 from clvsim.models import RETENTION, SPEND, stated
 from clvsim.models.around.several import KIND as AUTO
-from clvsim.models.auto import Auto, win_back_problem
+from clvsim.models.auto import Auto, steady_problem, win_back_problem
 from clvsim.models.config import FitConfig
 from clvsim.models.protocol import RetentionModel, SpendModel
 from clvsim.models.spend.fixed_price import FixedPrice
@@ -20,7 +20,14 @@ from clvsim.models.spend.price_list import PriceList
 from clvsim.report.config import ReportConfig
 from clvsim.scenario import BASELINE, Scenario
 from clvsim.schema import Frozen, Name, OfKind, Text, Whole, broken_rule, nearest_keys, schema_keys, split_key
-from clvsim.simulation.config import AcquisitionConfig, EnvironmentConfig, FinanceConfig, SimulationConfig, TraceConfig
+from clvsim.simulation.config import (
+    AcquisitionConfig,
+    EnvironmentConfig,
+    FinanceConfig,
+    SimulationConfig,
+    TraceConfig,
+    ValuationConfig,
+)
 
 
 class RunConfig(Frozen):
@@ -83,23 +90,65 @@ def validate(raw: Mapping[str, Any]) -> RunConfig:
     if config.trace.customers and config.trace.draw > config.simulation.draws:
         what = f"must be at most simulation.draws ({config.simulation.draws}), got {config.trace.draw}"
         problems.append(Problem("trace.draw", what))
-    problems += _survivor_problems(config) + _stated_problems(config)
+    problems += _survivor_problems(config) + _stated_problems(config) + _valuation_problems(config)
     if problems:
         raise ConfigError(dict.fromkeys(problems))
     return _with_who_can_be_lost(config)
 
 
 def _with_who_can_be_lost(config: RunConfig) -> RunConfig:
-    """The configuration with models that have somebody to win back, where a scenario asks for that."""
+    """The configuration with models that have somebody to win back, where a scenario asks for that, and whose years can
+    become steady, where a valuation does."""
     names = [name for name in config.names if name in config.library]
     placed = (item for name in names for item in scenarios.placed_interventions(name, config.library))
-    if not any(item.intervention.wins_back for item in placed):
+    wins_back, valued = any(item.intervention.wins_back for item in placed), config.finance.valuation.asked
+    if not (wins_back or valued):
         return config
     if isinstance(config.retention, Auto):
         return config.model_copy(update={"retention": config.retention.model_copy(update={"lost_after_one": True})})
-    if what := win_back_problem(config.retention):
+    what = (wins_back and win_back_problem(config.retention)) or (valued and steady_problem(config.retention))
+    if what:
         raise ConfigError([Problem("retention", what)])
     return config
+
+
+def _valuation_problems(config: RunConfig) -> list[Problem]:
+    """What a valuation needs and does not have, and what contradicts itself."""
+    section, prefix = config.finance.valuation, "finance.valuation"
+    wacc, growth, horizon = section.wacc, section.terminal_growth, config.simulation.horizon_months
+    if wacc is None:
+        changed = [key for key, value in ValuationConfig() if getattr(section, key) != value]
+        what = f"is needed for a valuation, with which {', '.join(changed)} goes; state it, as {prefix}.wacc=0.12"
+        return [Problem(f"{prefix}.wacc", what)] if changed else []
+    problems = []
+    if growth >= wacc:
+        what = f"must be below wacc ({wacc:g}), got {growth:g}: what grows as fast as it is discounted has no value"
+        problems.append(Problem(f"{prefix}.terminal_growth", what))
+    if section.working_capital and section.revenue_last_year is None:
+        what = "is needed with working_capital, which grows from what last year's revenue tied up; state that revenue"
+        problems.append(Problem(f"{prefix}.revenue_last_year", what))
+    if section.revenue_last_year is not None and not section.working_capital:
+        what = f"goes with {prefix}.working_capital, which is 0; leave it out, or state that share"
+        problems.append(Problem(f"{prefix}.revenue_last_year", what))
+    if config.finance.gross_margin is None:
+        what = "is needed for a valuation: revenue is no cash flow; type finance.gross_margin=0.4, your own share"
+        problems.append(Problem("finance.gross_margin", what))
+    if not 12 <= horizon <= 240:
+        what = f"must be 12 to 240 for a valuation, with a whole last year, and newcomers in all months, got {horizon}"
+        problems.append(Problem("simulation.horizon_months", what))
+    return problems + _arrival_problems(config)
+
+
+def _arrival_problems(config: RunConfig) -> list[Problem]:
+    """Newcomers whom a valuation needs up to its horizon."""
+    acquisition, horizon = config.acquisition, config.simulation.horizon_months
+    if not acquisition.brings:
+        what = "a valuation needs newcomers: type acquisition.from_log=true, or state a channel and its visitors"
+        return [Problem("acquisition", what)]
+    if acquisition.months >= min(horizon, 240):
+        return []
+    what = f"must be at least simulation.horizon_months ({horizon}) for a valuation, whose newcomers do not end before"
+    return [Problem("acquisition.months", f"{what}, got {acquisition.months}; type acquisition.months={horizon}")]
 
 
 def _survivor_problems(config: RunConfig) -> list[Problem]:

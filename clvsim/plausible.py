@@ -32,12 +32,15 @@ _KEY = ["scenario", "metric", "basis"]
 _BOOK_KEY = ["book", "scenario", "group", "at", "metric", "basis"]
 _CHANCES = {"p_better", "p_best", "p_equal"}
 _ORDERS = (("p05", "p50", "p95"), ("delta_p05", "delta_p50", "delta_p95"))
-_SHARES = {"position", "p_within_12_months", "p_never", "share", "churn_month", "churn_year", "expected"}
+_SHARES = {
+    *("position", "p_within_12_months", "p_never", "share", "churn_month", "churn_year", "expected"),
+    *("below_zero", "losing"),
+}
 _NOT_NEGATIVE = {
     *("customers", "draws", "replicates", "horizon_months", "arrival_months", "merged_days", "days", "actual"),
     *("active_contracts", "contracts", "active", "unpaid", "due", "months_seen", "count", "of", "stayed", "running"),
     *("paid", "to_pay", "number", "cac_mean", "payback_p50_months", "months", "with_environment"),
-    *("without_environment", "paused"),
+    *("without_environment", "paused", "run_off_months"),
 }
 
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from clvsim.sheet import Sheet
+    from clvsim.valuation import Valuation
 
 COVARIATE = "covariate "  # prefix of the covariates' columns in a summary
 DAYS_PER_YEAR = 365.25
@@ -305,10 +306,8 @@ class ScenarioDescription:
 
 @dataclass(frozen=True)
 class PaybackCurve:
-    """Cumulative discounted contribution per acquired customer by month of own age (months 0..h), CAC not deducted.
-
-    Month 0 is the first order itself.
-    """
+    """Cumulative discounted contribution per acquired customer by month of own age (0..h; 0 is the first order itself),
+    CAC not deducted."""
 
     months: np.ndarray
     mean: np.ndarray
@@ -419,8 +418,7 @@ class ContractFigures:
 class HoldoutCheck:
     """Actual repeat orders of the hold-out against 90 % predictive intervals and among simulated worlds.
 
-    `position`: share of the worlds, shocks common to all included, with fewer orders; those with as many count half.
-    """
+    `position`: share of the worlds, shocks common to all included, with fewer orders; those with as many count half."""
 
     days: int
     actual: int
@@ -496,4 +494,5 @@ class RunResult:
     schedule: tuple[ScheduleLine, ...] = ()  # of the levers, by scenario
     books: "pd.DataFrame | None" = None  # columns of books.csv
     sheet: "Sheet | None" = None  # of the first sheet, beyond the comparison; None of runs of earlier versions
+    valuation: "Valuation | None" = None  # where finance.valuation asks for one
     notes: tuple[str, ...] = field(default=())  # on replicates and probabilities, weights of newcomers, pooled groups

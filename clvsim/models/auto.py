@@ -60,7 +60,8 @@ class Auto(Seasonable, Poolable):
     `season`, `promotions`, `pool`, `covariates` go to every member; one that does not know a key that is used is left
     out. `discrepancy_sd`: scale of the half-normal prior on how far the log of all orders ahead is off beyond what the
     models disagree about; 0 switches the layer off. `lost_after_one` leaves out members under which nobody has left who
-    ordered once: a run with win-backs sets it, which would have nobody to bring back there.
+    ordered once: a run with win-backs sets it, which would have nobody to bring back there, and one with a valuation,
+    whose years would never become steady.
     """
 
     WHO_IS_LOST: ClassVar[str] = ""  # what the models say that have a share
@@ -99,7 +100,7 @@ class Auto(Seasonable, Poolable):
         for name in self.members:
             unknown = [key for key in self.shared if key not in fields(name)]
             if self.lost_after_one and stays_after_one(name):
-                out[name] = "under it nobody has left who ordered once, and win-backs are for those who have"
+                out[name] = "under it nobody has left who ordered once, however long ago"
             elif unknown:
                 out[name] = f"it knows no retention.{unknown[0]}"
             else:
@@ -114,11 +115,29 @@ def stays_after_one(name: str) -> bool:
     return getattr(RETENTION.get(name), "LOST_AT_BIRTH", 1) == 0
 
 
-def win_back_problem(retention: Any) -> str:
-    """Why win-backs cannot be simulated with a model; "" where they can. Contracts skip them anyway."""
+def never_lost(retention: Any) -> list[str]:
+    """Models of the draws under which nobody has left who ordered once."""
     shared = several_of(retention)
     kinds = [one.kind for one in shared.models] if shared else [retention.kind]
-    if never := [kind for kind in kinds if stays_after_one(kind)]:
+    return [kind for kind in kinds if stays_after_one(kind)]
+
+
+def steady_problem(retention: Any) -> str:
+    """Why a model cannot carry a valuation; "" where it can.
+
+    Who cannot be lost without another order is there for ever, so that customers pile up as newcomers come, and no year
+    repeats the one before.
+    """
+    never = ", ".join(never_lost(retention))
+    return never and (
+        f"under {never} nobody leaves without another order, so that one-time buyers pile up for ever and no year of a "
+        "valuation becomes steady; choose retention=auto, mbg_nbd, mbg_cnbd or pareto_nbd"
+    )
+
+
+def win_back_problem(retention: Any) -> str:
+    """Why win-backs cannot be simulated with a model; "" where they can. Contracts skip them anyway."""
+    if never := never_lost(retention):
         return (
             f"under {', '.join(never)} nobody has left who ordered once, so that a win-back has nobody to bring back; "
             "choose retention=auto, mbg_nbd, mbg_cnbd or pareto_nbd"

@@ -214,7 +214,28 @@ def finance_assumptions(finance: FinanceConfig) -> tuple[Assumption, ...]:
         assumptions.append(
             as_configured("finance.cost_per_order", "Payment and fulfilment per order", finance.cost_per_order, "money")
         )
+    stated = {key: getattr(finance.valuation, key) for key in _OF_VALUATION} if finance.valuation.asked else {}
+    for key, value in stated.items():
+        if value is not None and (value or key in ("wacc", "terminal_growth", "tax_rate", "run_off_months")):
+            label, unit = _OF_VALUATION[key]
+            assumptions.append(as_configured(f"finance.valuation.{key}", label, value, unit))
     return tuple(assumptions)
+
+
+_OF_VALUATION = {
+    "wacc": ("Cost of capital a year (WACC)", "probability"),
+    "terminal_growth": ("Growth of the steady year", "probability"),
+    "tax_rate": ("Tax rate", "probability"),
+    "losses_carried_forward": ("Losses of earlier years that lower tax", "money"),
+    "capex_share": ("Investment, share of revenue", "probability"),
+    "capex_per_month": ("Investment a month", "money"),
+    "working_capital": ("Working capital, share of a year’s revenue", "probability"),
+    "revenue_last_year": ("Revenue of the last twelve months", "money"),
+    "run_off_months": ("Months of the run-off", "number"),
+    "non_operating_assets": ("Assets that no customer needs", "money"),
+    "net_debt": ("Net debt", "money"),
+    "shares": ("Shares", "number"),
+}
 
 
 def quality_warnings(quality: tuple[QualityLine, ...]) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from clvsim.report import format as fmt
 from clvsim.report import over_time
 from clvsim.report.display import decision_metric, split_layers, vocabulary, wording
 from clvsim.report.facts import AMOUNTS_OVER_TIME
+from clvsim.report.valuation import STOPS_AT_CUSTOMERS
 from clvsim.types import RunResult
 
 _LAYER_WORDS = {
@@ -80,6 +81,8 @@ def limits(result: RunResult) -> list[tuple[str, str]]:
                 _newcomers(result),
             )
         )
+    if result.valuation is None and result.margin_known:
+        entries.append(STOPS_AT_CUSTOMERS)
     if not result.margin_known:
         entries.append(
             (

@@ -12,7 +12,17 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
 from markupsafe import Markup, escape
 
 from clvsim.disk import write_all_whole
-from clvsim.report import contracts, display, everyday_words, evidence, history_figures, over_time, schedule, sheet
+from clvsim.report import (
+    contracts,
+    display,
+    everyday_words,
+    evidence,
+    history_figures,
+    over_time,
+    schedule,
+    sheet,
+    valuation,
+)
 from clvsim.report import format as fmt
 from clvsim.report.alerts import alerts
 from clvsim.report.answers import lever_lines
@@ -119,6 +129,12 @@ def render(result: RunResult, figures: dict[str, Drawing]) -> str:
         book_spread=over_time.spread(result),
         book_ordering=over_time.still_ordering(result),
         book_years=over_time.years(result),
+        value_bridge=valuation.bridge(result),
+        value_in_short=valuation.in_short(result),
+        value_layers=valuation.layers(result),
+        value_years=valuation.years(result),
+        value_sensitivity=valuation.sensitivity(result),
+        value_uncertainty=valuation.uncertainty(result),
         months_note=over_time.months_note(result) if "months" in figures else "",
         plans=contracts.plans(result),
         plan_headings=contracts.HEADINGS,

@@ -7,7 +7,7 @@ import numpy as np
 
 from clvsim.models.around.several import MODEL, several_of
 from clvsim.models.fitted import FittedModels
-from clvsim.report import contracts, display, evidence
+from clvsim.report import contracts, display, evidence, valuation
 from clvsim.report.alerts import alerts
 from clvsim.report.format import NBSP
 from clvsim.report.glossary import BEST, REGRET, SURE
@@ -64,6 +64,7 @@ def headline_text(result: RunResult) -> str:
         whose_months(result),
         holdout_in_short(result),
         result.models,
+        *valuation.in_short(result),
     )
     return "\n".join(wrapped(sentence) for sentence in first if sentence)
 

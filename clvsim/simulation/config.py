@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from clvsim.effects import Effect, Fixed
 from clvsim.models.around.path import PathPrior
-from clvsim.schema import Frozen, Label, Margin, Money, Positive, Real, Text, Whole
+from clvsim.schema import Amount, Frozen, Label, Margin, Money, Positive, Real, Share, Text, Whole
 
 LOG = "log"  # name of the channel that stands for the log
 
@@ -37,6 +37,35 @@ class TraceConfig(Frozen):
     draw: Annotated[Whole, Field(ge=1, le=1_000_000)] = 1
 
 
+class ValuationConfig(Frozen):
+    """What the value of the company needs beside its customers; without `wacc` figures end at customer equity.
+
+    `wacc` and `terminal_growth` are a year's. `tax_rate` is of the profit: contribution less acquisition, fixed costs
+    and investment, which is written off as it is paid. `losses_carried_forward`: of years before today. Investment is
+    `capex_share` of revenue and `capex_per_month`; `working_capital` a share of the last twelve months' revenue, below
+    0 where customers pay ahead, for which `revenue_last_year` must be known. `run_off_months`: how long those who are
+    customers at the horizon are followed beyond it. Fixed costs are levers of kind `cost` of the baseline.
+    """
+
+    wacc: Annotated[Real, Field(ge=0.001, le=1)] | None = None
+    terminal_growth: Annotated[Real, Field(ge=-0.5, le=0.5)] = 0.0
+    tax_rate: Annotated[Real, Field(ge=0, lt=1)] = 0.0
+    losses_carried_forward: Money = 0.0
+    capex_share: Share = 0.0
+    capex_per_month: Money = 0.0
+    working_capital: Annotated[Real, Field(ge=-1, le=1)] = 0.0
+    revenue_last_year: Money | None = None
+    run_off_months: Annotated[Whole, Field(ge=12, le=240)] = 60
+    non_operating_assets: Money = 0.0
+    net_debt: Amount = 0.0
+    shares: Positive | None = None
+
+    @property
+    def asked(self) -> bool:
+        """Whether a valuation is to be made."""
+        return self.wacc is not None
+
+
 class FinanceConfig(Frozen):
     """Without `gross_margin` every figure is revenue, and no cost is taken off."""
 
@@ -44,6 +73,7 @@ class FinanceConfig(Frozen):
     gross_margin: Margin | None = None
     cost_per_order: Money = 0.0
     currency: Annotated[Text, Field(max_length=8)] = ""  # a label only
+    valuation: ValuationConfig = ValuationConfig()
 
 
 class Channel(Frozen):

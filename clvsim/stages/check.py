@@ -22,6 +22,7 @@ from clvsim.scenario import ambiguous_names
 from clvsim.stages.newcomers import with_newcomers
 from clvsim.stages.refusals import plan_run, require_payments
 from clvsim.stages.steps import findings, read_data
+from clvsim.stages.valuing import valuation_plan
 from clvsim.types import QualityLine
 
 
@@ -33,6 +34,7 @@ def check(config: RunConfig, ctx: RunContext) -> int:
     material = read_data(config, ctx, brief=True)
     config, found = findings(config, material)
     plan = plan_run(config, material.summary)
+    valuation_plan(config, material.summary)
     material = with_newcomers(material, plan)
     descriptions = [scenario.compiled.description for scenario in plan.scenarios.values()]
     warnings = (

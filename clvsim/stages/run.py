@@ -24,6 +24,7 @@ from clvsim.stages.steps import (
     with_findings,
     write_posteriors,
 )
+from clvsim.stages.valuing import valuation_plan, value_by_customers
 from clvsim.types import DAYS_PER_MONTH, Tracking
 
 
@@ -46,7 +47,7 @@ def run(config: RunConfig, ctx: RunContext) -> int:
         material = read_data(config, ctx)
         config = with_findings(config, material, ctx)
     summary = material.summary
-    plan = plan_run(config, summary)
+    plan, longer = plan_run(config, summary), valuation_plan(config, summary)
     material = with_newcomers(material, plan)
     require_payments(config, material, summary)
     with clock("fit"), ctx.progress("Fitting the models"), compiling(loops_of(config, plan)):
@@ -56,7 +57,8 @@ def run(config: RunConfig, ctx: RunContext) -> int:
         tracking = track_orders(config, material, fits, loop_flags=plan.loop_flags)
         fits = with_discrepancy(fits, config, tracking)
     if plan.provisional:
-        plan = plan_run(config, summary, expected_value(plan, fits.own, summary))
+        value = expected_value(plan, fits.own, summary)
+        plan, longer = plan_run(config, summary, value), valuation_plan(config, summary, value)
     for sentence in crowded(plan, fits.own, summary):
         ctx.note(sentence)
     with clock("simulate"), ctx.progress("Simulating customers and comparing scenarios") as advance:
@@ -65,6 +67,10 @@ def run(config: RunConfig, ctx: RunContext) -> int:
     with clock("follow"), ctx.progress("Following newcomers by age"):
         ordering = follow(plan, fits.own, summary, names=[BASELINE])
         leads = follow_leads(plan, fits.own, summary, simulation)
+    valuation = None
+    if longer:
+        with clock("value"), ctx.progress("Valuing the company"):
+            valuation = value_by_customers(config, longer, fits.own, summary, simulation)
     inside = look_inside(config, plan, fits.own, summary, simulation)
     if not config.stated:
         material = with_share_beyond(material, fits.own, simulation)
@@ -74,7 +80,7 @@ def run(config: RunConfig, ctx: RunContext) -> int:
         config, ctx, material, fits.own, simulation, comparison, tracking, scores, words, arrivals, ordering, leads
     )
     folder = output_folder(ctx)
-    result = replace(result, trace=inside.lines if inside else (), schedule=drawn(plan))
+    result = replace(result, trace=inside.lines if inside else (), schedule=drawn(plan), valuation=valuation)
     result = with_break_evens(Finished(config, result, comparison.draws, folder))
     with clock("report"), ctx.progress("Writing the report"), writing(ctx.final):
         write_report(result, folder)

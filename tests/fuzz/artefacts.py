@@ -14,11 +14,13 @@ import h5py
 import numpy as np
 from hypothesis import strategies as st
 
+from clvsim.archive import json_ready
 from tests.fuzz.cases import CANARY, Case, Room, lay_out
 from tests.fuzz.nasty import damaged, numbers, texts
 from tests.fuzz.nursery import Nursery
 from tests.fuzz.studies import trees
 from tests.fuzz.tables import GOOD
+from tests.report.factory import valuation
 
 RUN = (
     *("run", "orders.csv", "retention=bg_nbd", "spend=fixed_price", "data.calibration_end=none", "fit.method=laplace"),
@@ -253,6 +255,22 @@ def run_folders(draw: st.DrawFn, run: Mapping[str, bytes]) -> Case:
     parts = ("all", "figures", "levers", "assumptions", "months", "warnings", "models")
     shown = st.sampled_from(parts).map(lambda part: ("show", "r", f"what={part}"))
     return Case(draw(st.one_of(st.just(("report", "r")), shown)), files)
+
+
+@st.composite
+def valued_folders(draw: st.DrawFn, run: Mapping[str, bytes]) -> Case:
+    """`report` of a folder whose summary holds a valuation in which something was replaced, with a record that says
+    that the run wrote it so."""
+    summary = json.loads(run["summary.json"].decode())
+    value: Any = json_ready(valuation())
+    for _ in range(draw(st.integers(1, 2))):
+        try:
+            value = replaced(value, draw(st.sampled_from(places(json.dumps(value)))), draw(strange))
+        except (KeyError, IndexError, TypeError):
+            continue
+    files: dict[str, bytes | None] = {f"r/{name}": run[name] for name in READ_BY_REPORT}
+    files["r/summary.json"] = json.dumps({**summary, "valuation": value}, default=str).encode("utf-8", "replace")
+    return Case(("report", "r"), {**files, "r/run.json": signed(files)})
 
 
 def signed(files: Mapping[str, bytes | None]) -> bytes | None:

@@ -35,10 +35,12 @@ KINDS: dict[str, Kind] = {
     "command lines": Kind(lambda _: words.commands(), 12, 350),
     "businesses without a log": Kind(lambda _: words.businesses(), 12, 350),
     "scenarios to fill in": Kind(lambda _: words.new_files(), 12, 200),
+    "valuations": Kind(lambda _: words.valuations(), 12, 250),
     "files of draws, read only": Kind(lambda o: artefacts.posteriors(o.posterior), 6, 150),
     "files of draws": Kind(lambda o: artefacts.used_posteriors(o.posterior), 1, 40),
     "cached draws": Kind(lambda o: artefacts.cached(o.cache), 2, 30),
     "folders of runs": Kind(lambda o: artefacts.run_folders(o.run), 8, 200),
+    "folders of runs with a valuation": Kind(lambda o: artefacts.valued_folders(o.run), 6, 100),
 }
 COMPILE_SECONDS = 60
 LOG, PRACTICE = kills.orders(), [(*artefacts.RUN, "out=r"), kills.COMMANDS["fit"]]

@@ -204,3 +204,32 @@ def new_files(draw: st.DrawFn) -> Case:
     more = tuple(one.replace("\0", "") for one in draw(st.lists(words(), max_size=1)))
     there = draw(st.sampled_from(({}, {"scenario": b"x"}, {"scenario/mine.yaml": b"x"}, {"scenario/mine.yaml": None})))
     return Case(("new", word, *more), there)
+
+
+CONTRADICTIONS = (  # of a valuation, by hand
+    *("finance.valuation.terminal_growth=0.5", "finance.valuation.wacc=null", "finance.valuation.wacc=0"),
+    *("finance.gross_margin=null", "acquisition.channels={}", "acquisition.months=1", "retention=bg_nbd"),
+    *("simulation.horizon_months=2", "simulation.horizon_months=600", "finance.valuation.working_capital=0.5"),
+    *("finance.valuation.revenue_last_year=5", "finance.valuation={}", "finance.valuation=null", "finance=null"),
+    *("finance.valuation.run_off_months=240", "simulation.draws=1000000", "finance.valuation.net_debt=-1e12"),
+    *("finance.valuation=[0.1]", "finance.valuation.shares=1e-300", "+finance.valuation.beta=1"),
+)
+
+
+@st.composite
+def valuations(draw: st.DrawFn) -> Case:
+    """A valuation with everything that it needs, some of whose keys hold anything, or contradict each other."""
+    whole = (
+        *("retention=mbg_nbd", "finance.gross_margin=0.4", "finance.valuation.wacc=0.12", "simulation.draws=40"),
+        *("simulation.horizon_months=12", "acquisition.months=12"),
+        "acquisition.channels={ads: {visitors_per_month: 100, conversion: 0.02}}",
+    )
+    own = st.builds(
+        lambda mark, key, value: f"{mark}{key}={value}",
+        st.sampled_from(("", "", "", "+", "++", "~")),
+        st.sampled_from([key for key in keys() if key.startswith(("finance.valuation", "acquisition.months"))]),
+        values,
+    )
+    typed = draw(st.lists(st.one_of(own, own, st.sampled_from(CONTRADICTIONS)), min_size=1, max_size=3))
+    more = tuple(word.replace("\0", "") for word in typed)
+    return Case(("check", "orders.csv", *BRIEF, *whole, *more), {"orders.csv": GOOD})

@@ -31,6 +31,7 @@ from clvsim.types import (
     Tracking,
     Trials,
 )
+from clvsim.valuation import Amount, BlockShare, BridgeLine, Ending, Sensitivity, Valuation
 
 
 def undrawn(name: str, _draw: object, _result: object, text: str) -> Drawing:
@@ -521,3 +522,51 @@ def full() -> RunResult:
         sheet=sheet(),
         schedule=schedule(run.scenarios[1].name),
     )
+
+
+def worth(mean: float) -> Amount:
+    """An amount with an interval of a quarter to either side."""
+    return Amount(mean, 0.002 * abs(mean), mean - 0.25 * abs(mean), mean + 0.25 * abs(mean))
+
+
+def valuation() -> Valuation:
+    """A company of which shares, debt and tax are stated, whose last year is not steady yet."""
+    parts = {"existing": 62e3, "newcomers": 216e3, "acquisition": -31e3, "fixed": -15e3, "tax": -58e3}
+    parts |= {"capex": -4e3, "working_capital": 0.0}
+    before = sum(parts.values())
+    shares = (("retention", 0.4), ("spend", 0.05), ("environment", 0.35), ("luck", 0.2))
+    endings: dict[Any, float] = {"run_off": 116e3, "steady": 640e3}
+    return Valuation(
+        wacc=0.12,
+        terminal_growth=0.02,
+        horizon_months=36,
+        run_off_months=60,
+        non_operating_assets=5e3,
+        net_debt=40e3,
+        layers=ALL_LAYERS,
+        bridge=tuple(BridgeLine(part, worth(mean)) for part, mean in parts.items()),  # ty: ignore[invalid-argument-type]
+        endings=tuple(
+            Ending(
+                name=name,
+                terminal=worth(terminal),
+                terminal_share=terminal / (before + terminal),
+                enterprise=worth(before + terminal),
+                shareholders=worth(before + terminal - 35e3),
+                per_share=worth((before + terminal - 35e3) / 1000),
+                below_zero=0.012,
+                uncertainty=tuple(BlockShare(block, share) for block, share in shares),
+            )
+            for name, terminal in endings.items()
+        ),
+        years=(worth(55e3), worth(71e3), worth(83e3)),
+        sensitivity=(Sensitivity(0.12, 0.02, 251e3, 775e3), Sensitivity(0.13, 0.02, 243e3, 700e3)),
+        growth=0.144,
+        losing=0.03,
+        left_over=0.1,
+        unstated=("working_capital", "fixed_costs"),
+    )
+
+
+def valued() -> RunResult:
+    """The demonstration with a valuation."""
+    return replace(demo(), valuation=valuation())
