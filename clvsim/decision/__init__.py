@@ -21,6 +21,7 @@ from clvsim.decision.figures import (
     summary,
 )
 from clvsim.decision.regression import Basis, features
+from clvsim.decision.shapley import shapley, value_of_coalitions
 
 __all__ = [
     "TOLERATED_ERROR",
@@ -43,6 +44,8 @@ __all__ = [
     "precision",
     "process_noise",
     "rank",
+    "shapley",
     "shares_of_best",
     "summary",
+    "value_of_coalitions",
 ]

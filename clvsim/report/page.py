@@ -12,7 +12,7 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
 from markupsafe import Markup, escape
 
 from clvsim.disk import write_all_whole
-from clvsim.report import contracts, display, evidence, over_time, schedule
+from clvsim.report import channels, contracts, display, evidence, over_time, schedule
 from clvsim.report import format as fmt
 from clvsim.report.figures import Drawing, drawings, payback_scenarios
 from clvsim.report.headline import (
@@ -116,6 +116,8 @@ def render(result: RunResult, figures: dict[str, Drawing]) -> str:
         book_spread=over_time.spread(result),
         book_ordering=over_time.still_ordering(result),
         book_years=over_time.years(result),
+        book_channels=channels.channels(result),
+        book_emails=channels.emails(result),
         months_note=over_time.months_note(result) if "months" in figures else "",
         plans=contracts.plans(result),
         plan_headings=contracts.HEADINGS,
