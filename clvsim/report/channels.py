@@ -52,7 +52,9 @@ def channels(result: RunResult) -> Table | None:
         f"{fmt.months(result.horizon_months)} of the own first order, discounted to it, those who never come back "
         "included. Cost of one: all that is spent on the channel, over its customers; of one more: what the next one "
         "costs, which is more where a channel saturates.",
-        "A customer counts for the channel that you typed; what other channels did before is not known here.",
+        "A customer counts for the channel that you typed; what other channels did before is not known here. Unless "
+        "the models tell channels apart (retention.pool=channel), customers of all channels are alike, and what they "
+        "bring differs by luck and levers alone.",
         over_time.layers_of(result, table),
     )
     return Table(tuple(shown), lines, notes)
