@@ -57,7 +57,10 @@ def split_cases() -> list[Case]:
         *(named(effect, table) for effect in EFFECTS),
         *(named(of_file("t.csv"), make()) for make in CORPUS.values()),
         *(named(of_file(f"'{name}'"), table, name) for name in quoted),
-        *(named(of_file(f"'{path}'"), table) for path in ("../t.csv", "/etc/passwd", "/dev/zero", "~", "", ".")),
+        *(
+            named(of_file(f"'{path}'"), table)
+            for path in ("../t.csv", "/etc/passwd", "/dev/zero", "~", "", ".", "t.csv/")
+        ),
         named(of_file("t.csv"), None),
     ]
 
