@@ -147,7 +147,12 @@ def marginal_cac(simulation: Simulation, scenario: SimulatedScenario) -> np.ndar
     """
     acquired, base = _acquired(scenario), _acquired(simulation.scenarios[BASELINE])
     more = acquired.expected_customers - base.expected_customers
-    return np.divide(acquired.cost - base.cost, more, out=acquired.next_cac.copy(), where=more != 0) + 0.0
+    return cost_of_more(acquired.cost - base.cost, more, acquired.next_cac)
+
+
+def cost_of_more(cost: np.ndarray, customers: np.ndarray, of_next: np.ndarray) -> np.ndarray:
+    """Cost of each additional customer, or of the next one where there are none."""
+    return np.divide(cost, customers, out=of_next.copy(), where=customers != 0) + 0.0
 
 
 def clv_per_newcomer(simulation: Simulation, scenario: SimulatedScenario) -> np.ndarray:

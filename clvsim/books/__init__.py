@@ -1,4 +1,4 @@
-"""Books over time: what customers bring by age, cohort and month, as one tidy table. docs/books.md defines each.
+"""Books: what customers bring by age, cohort, month and channel, as one tidy table. docs/books.md defines each.
 
 Each book is a query on what a finished simulation and the log hold; nothing is simulated for it, but for lives by age
 (`simulation.returning`), which are handed over.
@@ -10,7 +10,9 @@ import numpy as np
 import pandas as pd
 
 from clvsim.books.ages import value_by_age
+from clvsim.books.channels import channel_table
 from clvsim.books.cohorts import revenue_by_month
+from clvsim.books.emails import email_credit
 from clvsim.books.history import history_rows
 from clvsim.books.retention import contract_retention
 from clvsim.books.returning import observed, order_retention
@@ -59,5 +61,7 @@ def keep_books(
             value_by_age(simulation, name, curves or {}, (leads or {}).get(name)),
             revenue_by_month(simulation, name),
             order_retention(simulation, name, (ordering or {}).get(name)),
+            channel_table(simulation, name),
+            email_credit(simulation, name, curves or {}, (leads or {}).get(name)),
         ]
     return joined(parts)

@@ -50,6 +50,22 @@ BOOKS: dict[str, dict[str, Kind]] = {
         "value_so_far": Kind("money", REAL),
         "value_to_come": Kind("money", REAL),
     },
+    "channels": {
+        "visitors": Kind("count", NON_NEGATIVE),
+        "customers": Kind("count", NON_NEGATIVE),
+        "acquisition_cost": Kind("money", NON_NEGATIVE),
+        "contribution": Kind("money", REAL),
+        "cac": Kind("money", NON_NEGATIVE),
+        "marginal_cac": Kind("money", REAL),
+        "pav": Kind("money", REAL),
+        "clv": Kind("money", REAL),
+        "ltv_cac": Kind("ratio", REAL),
+    },
+    "email_credit": {
+        "customers": Kind("count", NON_NEGATIVE),
+        "customers_after": Kind("count", NON_NEGATIVE),
+        "value": Kind("money", REAL),
+    },
     "concentration": {
         "buyers": Kind("count", NON_NEGATIVE),
         "share_of_largest": Kind("share", SHARE),

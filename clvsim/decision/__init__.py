@@ -41,6 +41,7 @@ from clvsim.decision.information import (
 )
 from clvsim.decision.regression import Basis, features, logs_where_positive
 from clvsim.decision.responses import FittedResponse, Response, fit_response
+from clvsim.decision.shapley import shapley, value_of_coalitions
 from clvsim.decision.shares import BlockShare, UncertaintyShares, shares_of_uncertainty
 from clvsim.decision.split_tests import (
     Costs,
@@ -113,7 +114,9 @@ __all__ = [
     "profit_maximising_size",
     "rank",
     "rate_se2",
+    "shapley",
     "shares_of_best",
     "shares_of_uncertainty",
     "summary",
+    "value_of_coalitions",
 ]

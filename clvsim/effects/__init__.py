@@ -11,10 +11,12 @@ import numpy as np
 from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
 
 from clvsim.effects.base import EVIDENCE, EffectKind, Evidence
+from clvsim.effects.counts import Counts
 from clvsim.effects.experiment import Experiment
 from clvsim.effects.expert import Expert
 from clvsim.effects.fixed import Fixed
 from clvsim.effects.mixture import SIMPLE, Mixture
+from clvsim.effects.money_experiment import MoneyExperiment
 from clvsim.effects.prior import Prior
 from clvsim.effects.reading import keys_of_kind
 from clvsim.effects.scales import (
@@ -30,6 +32,7 @@ from clvsim.effects.scales import (
     open_unit,
     to_reader,
 )
+from clvsim.effects.split_tests import SplitTests
 from clvsim.errors import ConfigError, Problem
 from clvsim.types import Assumption
 
@@ -38,6 +41,7 @@ __all__ = [
     "EVIDENCE",
     "NON_NEGATIVE",
     "REAL",
+    "Counts",
     "Domain",
     "Effect",
     "EffectDraws",
@@ -47,8 +51,10 @@ __all__ = [
     "Expert",
     "Fixed",
     "Mixture",
+    "MoneyExperiment",
     "Prior",
     "Scale",
+    "SplitTests",
     "assumption",
     "check",
     "definition_of",
@@ -61,7 +67,9 @@ _UNITS: dict[Scale, str] = {"relative": "relative", "odds": "relative", "probabi
 
 
 Effect = Annotated[
-    Fixed | Prior | Expert | Experiment | Mixture, Field(discriminator="kind"), BeforeValidator(keys_of_kind(EFFECTS))
+    Fixed | Prior | Expert | Experiment | MoneyExperiment | SplitTests | Counts | Mixture,
+    Field(discriminator="kind"),
+    BeforeValidator(keys_of_kind(EFFECTS)),
 ]
 
 

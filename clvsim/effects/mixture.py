@@ -7,15 +7,26 @@ import numpy as np
 from pydantic import BeforeValidator, Field
 
 from clvsim.effects.base import EffectKind, Evidence
+from clvsim.effects.counts import Counts
 from clvsim.effects.experiment import Experiment
 from clvsim.effects.expert import Expert
 from clvsim.effects.fixed import Fixed
+from clvsim.effects.money_experiment import MoneyExperiment
 from clvsim.effects.prior import Prior
 from clvsim.effects.reading import keys_of_kind
 from clvsim.effects.scales import Domain, Scale, in_words, open_unit
+from clvsim.effects.split_tests import SplitTests
 from clvsim.schema import Real
 
-SIMPLE: dict[str, type[EffectKind]] = {"fixed": Fixed, "prior": Prior, "expert": Expert, "experiment": Experiment}
+SIMPLE: dict[str, type[EffectKind]] = {
+    "fixed": Fixed,
+    "prior": Prior,
+    "expert": Expert,
+    "experiment": Experiment,
+    "money_experiment": MoneyExperiment,
+    "split_tests": SplitTests,
+    "counts": Counts,
+}
 BISECTIONS = 60  # as many as a uniform has digits
 
 
@@ -29,7 +40,9 @@ class Mixture(EffectKind):
     kind: Literal["mixture"] = "mixture"
     nothing: Annotated[Real, Field(ge=0.001, le=0.999)]
     effect: Annotated[
-        Fixed | Prior | Expert | Experiment, Field(discriminator="kind"), BeforeValidator(keys_of_kind(SIMPLE))
+        Fixed | Prior | Expert | Experiment | MoneyExperiment | SplitTests | Counts,
+        Field(discriminator="kind"),
+        BeforeValidator(keys_of_kind(SIMPLE)),
     ]
 
     @property

@@ -1,7 +1,7 @@
 """The page's sections on the limits of a run and on the terms that are not metrics."""
 
+from clvsim.report import channels, over_time
 from clvsim.report import format as fmt
-from clvsim.report import over_time
 from clvsim.report.display import decision_metric, split_layers, vocabulary, wording
 from clvsim.report.facts import AMOUNTS_OVER_TIME
 from clvsim.report.valuation import STOPS_AT_CUSTOMERS
@@ -258,4 +258,5 @@ def terms(result: RunResult) -> list[tuple[str, str]]:
             + ("day on which the simulation starts." if result.no_data else "last day the model was fitted on."),
         ),
         *over_time.terms(result),
+        *channels.terms(result),
     ]

@@ -34,7 +34,7 @@ def book(result: RunResult, name: str, **chosen: str) -> pd.DataFrame:
 
 
 def money_cell(result: RunResult, row: pd.Series) -> Cell:
-    return _cell(result, "money", row)
+    return cell(result, "money", row)
 
 
 def layers_of(result: RunResult, table: pd.DataFrame) -> str:
@@ -236,7 +236,7 @@ def still_ordering(result: RunResult) -> Table | None:
 
 
 def _share_at(result: RunResult, table: pd.DataFrame, age: int) -> Cell:
-    return _cell(result, "share", table.loc[age]) if age in table.index else Cell("", "")
+    return cell(result, "share", table.loc[age]) if age in table.index else Cell("", "")
 
 
 def _lately_notes(result: RunResult, found: Mapping[str, pd.DataFrame], window: int) -> Iterator[str]:
@@ -275,7 +275,7 @@ def contracts_left(result: RunResult) -> Table | None:
     ]
     months = [int(month) for month in tables[0].index]
     lines = [
-        (f"after {fmt.months(month)}", tuple(_cell(result, "share", table.loc[month]) for table in tables))
+        (f"after {fmt.months(month)}", tuple(cell(result, "share", table.loc[month]) for table in tables))
         for month in [m for m in _AGES[1:] if m < months[-1]] + months[-1:]
     ]
     notes = (
@@ -327,7 +327,7 @@ def spread(result: RunResult) -> Table | None:
     lines = []
     for label, metric, at, unit in _SPREAD:
         rows = [table[(table["metric"] == metric) & (table["at"] == at)].iloc[0] for table in columns.values()]
-        lines.append((label, tuple(_cell(result, unit, row) for row in rows)))
+        lines.append((label, tuple(cell(result, unit, row) for row in rows)))
     notes = (
         "Revenue of those who pay anything in that time, of today’s customers only."
         + (
@@ -342,7 +342,8 @@ def spread(result: RunResult) -> Table | None:
     return Table(tuple(columns), tuple(lines), notes)
 
 
-def _cell(result: RunResult, unit: str, row: pd.Series) -> Cell:
+def cell(result: RunResult, unit: str, row: pd.Series) -> Cell:
+    """Mean and interval of a row of the books."""
     return display.format_cell(unit, row["mean"], row["p05"], row["p95"], float("nan"), result.currency)
 
 

@@ -13,6 +13,7 @@ from markupsafe import Markup, escape
 
 from clvsim.disk import write_all_whole
 from clvsim.report import (
+    channels,
     contracts,
     display,
     everyday_words,
@@ -129,6 +130,8 @@ def render(result: RunResult, figures: dict[str, Drawing]) -> str:
         book_spread=over_time.spread(result),
         book_ordering=over_time.still_ordering(result),
         book_years=over_time.years(result),
+        book_channels=channels.channels(result),
+        book_emails=channels.emails(result),
         value_bridge=valuation.bridge(result),
         value_in_short=valuation.in_short(result),
         value_layers=valuation.layers(result),

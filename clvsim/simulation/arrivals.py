@@ -35,11 +35,12 @@ class ArrivalPlan:
     responding: np.ndarray  # (w, cells) customers more for each 100 % of spend more, at the present spend
     expected: np.ndarray  # (w, cells) customers, given the visitors: those who convert, and leads who buy
     leads: np.ndarray  # (w, cells)
+    leads_by_funnel: np.ndarray  # (w, funnels, months), in the order of the scenario's mechanisms
 
 
 @dataclass(frozen=True)
 class Acquired:
-    """Newcomers of one scenario per world, summed over channels and months."""
+    """Newcomers of one scenario per world, summed over months; over channels too, unless it says by channel."""
 
     visitors: np.ndarray  # (w,); nan of the log, which does not say how many they are
     customers: np.ndarray  # (w,) with weights
@@ -51,6 +52,12 @@ class Acquired:
     represented: np.ndarray  # (w,) customers who are represented with a weight above 1
     leads: np.ndarray  # (w,)
     by_lead: np.ndarray  # (w,) expected customers who were leads
+    channel_visitors: np.ndarray  # (w, channels), as those of all; so are the next three
+    channel_customers: np.ndarray
+    channel_cost: np.ndarray
+    channel_expected: np.ndarray
+    channel_responding: np.ndarray  # (w, channels) customers more for each 100 % of spend more
+    leads_by_funnel: np.ndarray  # (w, funnels, months)
 
     @property
     def weighted_share(self) -> float:
@@ -95,6 +102,7 @@ def plan_arrivals(
     visitors, conversion, cac, cost = np.zeros(shape), np.zeros(shape), np.full(shape, np.inf), np.zeros(shape)
     log_quality, responding = np.zeros((2, *shape)), np.zeros(shape)
     expected, leads, many = np.zeros(shape), np.zeros(shape), np.zeros(shape, bool)
+    by_funnel = {shift.name: np.zeros((shape[0], months)) for shift in shifts if isinstance(shift, Funnel)}
     for c, (name, channel) in enumerate(acquisition.channels.items()):
         base, group = conversions[name][worlds.draw], Group("new", "", name)
         for m in range(months):
@@ -116,6 +124,8 @@ def plan_arrivals(
         found = leads_of(shifts, group, worlds.draw, visitors[:, own] * (1.0 - conversion[:, own]))
         if found is not None:
             leads[:, own] = found.leads
+            for funnel, left in found.leads_by_funnel.items():
+                by_funnel[funnel] += left
             before, cost[:, own] = expected[:, own].copy(), cost[:, own] + found.cost
             expected[:, own] += found.customers
             responding[:, own] *= over(expected[:, own], before, nobody=1.0)
@@ -142,7 +152,8 @@ def plan_arrivals(
         marginal_spend=seal(np.exp(log_quality[1])),
         cac=seal(cac),
     )
-    return ArrivalPlan(arrivals, number, visitors, conversion, cost, responding, expected, leads)
+    own_leads = np.stack(list(by_funnel.values()), axis=1) if by_funnel else np.zeros((shape[0], 0, months))
+    return ArrivalPlan(arrivals, number, visitors, conversion, cost, responding, expected, leads, own_leads)
 
 
 class Leads(NamedTuple):
@@ -151,6 +162,7 @@ class Leads(NamedTuple):
     leads: np.ndarray
     cost: np.ndarray
     by_funnel: dict[str, np.ndarray]
+    leads_by_funnel: dict[str, np.ndarray]
 
     @property
     def customers(self) -> np.ndarray:
@@ -174,20 +186,27 @@ def leads_of(shifts: tuple[Shift, ...], group: Group, draw: np.ndarray, undecide
     if not funnels:
         return None
     months = undecided.shape[1]
-    leads, cost, by_funnel = np.zeros_like(undecided), np.zeros_like(undecided), {}
+    leads, cost, by_funnel, leads_by_funnel = np.zeros_like(undecided), np.zeros_like(undecided), {}, {}
     for funnel in funnels:
         running = funnel.when.strength(np.arange(months) + 0.5) > 0
         own = undecided * funnel.share[draw][:, None] * running
-        customers = np.zeros((undecided.shape[0], months + 1 + int(366 / DAYS_PER_MONTH) + 1))
-        for share, days in zip(funnel.bought(draw), funnel.after_days, strict=True):
-            later, part = divmod(days / DAYS_PER_MONTH, 1.0)
-            first = int(later)
-            customers[:, first : first + months] += (1.0 - part) * own * share[:, None]
-            customers[:, first + 1 : first + 1 + months] += part * own * share[:, None]
         leads += own
         cost += own * funnel.cost[draw][:, None]
-        by_funnel[funnel.name] = customers[:, :months]
-    return Leads(leads, cost, by_funnel)
+        by_funnel[funnel.name] = customers_by_month(funnel, own, draw)
+        leads_by_funnel[funnel.name] = own
+    return Leads(leads, cost, by_funnel, leads_by_funnel)
+
+
+def customers_by_month(funnel: Funnel, leads: np.ndarray, draw: np.ndarray) -> np.ndarray:
+    """Customers whom a funnel's e-mails make of leads, in the month in which they buy, both (w, months)."""
+    months = leads.shape[1]
+    customers = np.zeros((leads.shape[0], months + 1 + int(366 / DAYS_PER_MONTH) + 1))
+    for share, days in zip(funnel.bought(draw), funnel.after_days, strict=True):
+        later, part = divmod(days / DAYS_PER_MONTH, 1.0)
+        first = int(later)
+        customers[:, first : first + months] += (1.0 - part) * leads * share[:, None]
+        customers[:, first + 1 : first + 1 + months] += part * leads * share[:, None]
+    return customers[:, :months]
 
 
 def costs_of_log(
@@ -331,10 +350,17 @@ def newcomer_keys(channels: Sequence[str], months: int, cell: np.ndarray, ordina
         return rng.mix_array(roots[cell] + (ordinal.astype(np.uint64) + np.uint64(1)) * rng.GOLDEN)
 
 
-def sum_acquired(plan: ArrivalPlan, *, of_log: bool = False) -> Acquired:
-    """Sum a plan over cells; ratios are nan where the expected newcomers or the visitors are 0, or unknown."""
-    visitors = np.full(len(plan.visitors), np.nan) if of_log else plan.visitors.sum(axis=1)
+def sum_acquired(plan: ArrivalPlan, months: int, *, of_log: bool = False) -> Acquired:
+    """Sum a plan over cells, which are `months` for each channel; ratios are nan where the expected newcomers or the
+    visitors are 0, or unknown.
+    """
+    channels = plan.cost.shape[1] // months
+
+    def by_channel(cells: np.ndarray) -> np.ndarray:
+        return cells.reshape(-1, channels, months).sum(axis=2)
+
     customers, weighted = plan.number, (plan.arrivals.weight > 1) | (plan.arrivals.marginal_weight > 1)
+    visitors = np.full(len(plan.visitors), np.nan) if of_log else plan.visitors.sum(axis=1)
     expected = plan.expected.sum(axis=1)
     cost, responding = plan.cost.sum(axis=1), plan.responding.sum(axis=1)
     return Acquired(
@@ -348,4 +374,10 @@ def sum_acquired(plan: ArrivalPlan, *, of_log: bool = False) -> Acquired:
         represented=(customers * weighted).sum(axis=1),
         leads=plan.leads.sum(axis=1),
         by_lead=expected - (plan.visitors * plan.conversion).sum(axis=1),
+        channel_visitors=by_channel(np.full_like(plan.visitors, np.nan) if of_log else plan.visitors),
+        channel_customers=by_channel(customers),
+        channel_cost=by_channel(plan.cost),
+        channel_expected=by_channel(plan.expected),
+        channel_responding=by_channel(plan.responding),
+        leads_by_funnel=plan.leads_by_funnel,
     )

@@ -263,7 +263,7 @@ def simulate_worlds(
     tally = Tally(worlds_of_tally(worlds).size)
     quantiles[order] = run_blocks([*existing, *newcomers], jobs, setting, config.jobs, tally, progress)
     customers = reachable_by_group(plan, fitted, summary)
-    newcomers_by_world = np.mean([sum_acquired(own).customers.mean() for own in arrivals.values()])
+    newcomers_by_world = np.mean([own.number.sum(axis=1).mean() for own in arrivals.values()])
     run_referrals(plan, fitted, setting, jobs, order.size + int(newcomers_by_world))
     scenarios = assemble_scenarios(plan, jobs, arrivals, worlds.draw, customers, activity)
     return Simulated(scenarios, quantiles, tally.concentration())
@@ -415,6 +415,6 @@ def assemble_scenarios(
         ledger = assemble_ledger(job.raw, job.contacts, scenario, arrivals[name], plan, draw, customers, activity)
         acquired = None
         if plan.acquisition.channels:
-            acquired = sum_acquired(arrivals[name], of_log=plan.acquisition.from_log)
+            acquired = sum_acquired(arrivals[name], plan.acquisition.months, of_log=plan.acquisition.from_log)
         scenarios[name] = SimulatedScenario(scenario.compiled, ledger, acquired)
     return scenarios

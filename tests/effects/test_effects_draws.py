@@ -6,11 +6,35 @@ from pydantic import TypeAdapter
 from scipy import stats
 from scipy.special import logit
 
-from clvsim.effects import REAL, Effect, EffectDraws, Experiment, Expert, Fixed, Mixture, Prior, assumption, draw
+from clvsim.effects import (
+    REAL,
+    Counts,
+    Effect,
+    EffectDraws,
+    Experiment,
+    Expert,
+    Fixed,
+    Mixture,
+    MoneyExperiment,
+    Prior,
+    SplitTests,
+    assumption,
+    draw,
+)
 from clvsim.errors import ConfigError
 
 UNIFORMS = (np.arange(2_001) + 0.5) / 2_001
 SCALES = ("relative", "odds", "probability", "amount")
+LISTED = [
+    {"name": "headline", "n": [1000, 900], "x": [100, 120]},
+    {"name": "photo", "n": [2000, 2100], "x": [90, 84]},
+    {"name": "button", "n": [100, 90], "x": [3, 7]},
+]
+
+
+def listed(name: str, **more: object) -> SplitTests:
+    return SplitTests.model_validate({"tests": LISTED, "name": name, **more})
+
 
 EXAMPLES = {
     "fixed": [(Fixed(value=0.2), SCALES)],
@@ -27,10 +51,24 @@ EXAMPLES = {
         (Experiment(n=(100, 90), x=(3, 7), prior_sd=0.3), ("relative", "odds")),
         (Experiment(n=(100, 90), x=(0, 90), prior_sd="learn", tests_run=3), ("relative", "odds")),
     ],
+    "money_experiment": [
+        (MoneyExperiment(n=(1200, 1180), mean=(42.1, 45.0), sd=(61.0, 66.0)), ("relative",)),
+        (MoneyExperiment(n=(60, 80), mean=(9.0, 12.0), sd=(0.0, 8.0), prior_sd="learn", tests_run=3), ("relative",)),
+    ],
+    "split_tests": [
+        (listed("headline"), ("relative", "odds")),
+        (listed("button", all=True, transport=0.5), ("relative", "odds")),
+    ],
+    "counts": [
+        (Counts(successes=230, trials=10_000), ("probability",)),
+        (Counts(successes=0, trials=7), ("probability",)),
+        (Counts(successes=10**9, trials=10**9), ("probability",)),
+    ],
     "mixture": [
         (Mixture(nothing=0.8, effect=Expert(p10=0.02, p50=0.1, p90=0.4)), SCALES),
         (Mixture(nothing=0.3, effect=Prior(dist="normal", mean=0.3, sd=0.3)), SCALES),
         (Mixture(nothing=0.5, effect=Experiment(n=(1000, 900), x=(100, 120))), ("relative", "odds")),
+        (Mixture(nothing=0.5, effect=Counts(successes=2, trials=9)), ("probability",)),
     ],
 }
 CASES = [
@@ -186,6 +224,26 @@ def test_draw_refuses_what_does_not_fit_naming_the_path():
         draw(Expert(p10=-1.0, p50=0.5, p90=1.5), UNIFORMS, "probability", path="scenario.upsell.take")
 
 
+def test_counts_have_the_posterior_of_jeffreys_prior():
+    values = draw(Counts(successes=3, trials=40), UNIFORMS, "probability", path="p").values
+    np.testing.assert_allclose(values, stats.beta(3.5, 37.5).ppf(UNIFORMS), rtol=1e-9)
+    assert Counts(successes=3, trials=40).evidence == "experiment"
+
+
+def test_intervals_of_counts_hold_the_chances_that_made_them():
+    """Over chances from Jeffreys' prior each tail of 5 % holds 5 %, whatever the number of trials."""
+    rng, size = np.random.default_rng(4), 4_000
+    chance = rng.beta(0.5, 0.5, size)
+    counts = rng.binomial(12, chance)
+    ends = [
+        draw(Counts(successes=s, trials=12), np.array([0.05, 0.95]), "probability", path="p").values for s in range(13)
+    ]
+    low, high = np.array(ends)[counts].T
+    for outside in ((chance < low).sum(), (chance > high).sum()):
+        least, most = stats.binom.ppf([0.0005, 0.9995], size, 0.05)
+        assert least <= outside <= most
+
+
 @pytest.mark.parametrize(
     ("effect", "scale", "text"),
     [
@@ -218,6 +276,25 @@ def test_draw_refuses_what_does_not_fit_naming_the_path():
             "A/B test: 0 of 50 against 3 of 50, shrunk with a prior sd learnt from it, the best of 4 tests; "
             "0.5 of the log effect carried over",
         ),
+        (
+            MoneyExperiment(n=(1200, 1180), mean=(42.1, 45.0), sd=(61.0, 66.0)),
+            "relative",
+            "A/B test of means: 42.1 (sd 61) of 1,200 against 45 (sd 66) of 1,180 (+6.89 % observed), shrunk with "
+            "prior sd 0.05",
+        ),
+        (
+            listed("headline"),
+            "odds",
+            "A/B test “headline”: 100 of 1,000 against 120 of 900 (+38.5 % in the odds observed), shrunk together "
+            "with 2 others towards no effect",
+        ),
+        (
+            listed("photo", all=True, transport=0.5),
+            "relative",
+            "A/B test “photo”: 90 of 2,000 against 84 of 2,100 (-11.1 % observed), shrunk together with 2 others "
+            "towards the mean of all tests that were run; 0.5 of the log effect carried over",
+        ),
+        (Counts(successes=230, trials=10_000), "probability", "counted: 230 of 10,000 (2.3 %)"),
     ],
 )
 def test_provenance_in_plain_words(effect, scale, text):

@@ -3,9 +3,24 @@
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from clvsim.effects import EFFECTS, REAL, Effect, Experiment, Expert, Fixed, Mixture, Prior, check
+from clvsim.effects import (
+    EFFECTS,
+    REAL,
+    Counts,
+    Effect,
+    Experiment,
+    Expert,
+    Fixed,
+    Mixture,
+    MoneyExperiment,
+    Prior,
+    SplitTests,
+    check,
+)
 
 EFFECT: TypeAdapter = TypeAdapter(Effect)
+MONEY = {"kind": "money_experiment", "n": [1200, 1180], "mean": [42.1, 45.0], "sd": [61, 66]}
+TESTS = [{"name": "a", "n": [10, 10], "x": [1, 2]}, {"name": "b", "n": [10, 10], "x": [1, 2]}]
 
 
 def test_a_bare_number_is_fixed():
@@ -18,6 +33,11 @@ def test_an_override_of_kind_leaves_no_keys_of_the_old_kind():
     assert EFFECT.validate_python(merged) == Expert(p10=0.0, p50=0.1, p90=0.2)
     merged = {"kind": "experiment", "n": [100, 100], "x": [1, 2], "dist": "beta", "alpha": 1, "beta": 9}
     assert EFFECT.validate_python(merged) == Experiment(n=(100, 100), x=(1, 2))
+
+
+def test_an_override_by_money_takes_the_place_of_a_prior():
+    merged = {"kind": "money_experiment", "dist": "normal", "x": [1, 2], "value": 0.1} | MONEY
+    assert EFFECT.validate_python(merged) == MoneyExperiment(n=(1200, 1180), mean=(42.1, 45.0), sd=(61.0, 66.0))
 
 
 def test_an_override_of_dist_leaves_no_parameters_of_the_old_distribution():
@@ -60,6 +80,31 @@ def test_registry_names_are_the_kinds(name):
             "transport",
             "greater than or equal to 0",
         ),
+        (MONEY | {"n": [1, 1180]}, "n", "greater than or equal to 2"),
+        (MONEY | {"n": [29, 1180]}, "", "at least 30 for a normal approximation, got 29 in the control arm"),
+        (MONEY | {"sd": [61, -66]}, "sd", "greater than or equal to 0"),
+        (MONEY | {"mean": [0, 45.0]}, "mean", "greater than 0"),
+        (MONEY | {"mean": [-3, 45.0]}, "mean", "greater than 0"),
+        (MONEY | {"sd": [0, 0]}, "", "sd must be above 0 in one arm at least, got 0 and 0"),
+        (MONEY | {"n": [1200, 200]}, "", "the treated arm is too small for a normal approximation: with mean 45 and"),
+        (MONEY | {"n": [1200, 200]}, "", "100 (sd/mean)² = 216, got 200"),
+        (MONEY | {"mean": [42.1]}, "mean", "required"),
+        ({"kind": "money_experiment", "n": [1200, 1180], "x": [1, 2]}, "mean", "required"),
+        ({"kind": "counts", "successes": 11, "trials": 10}, "", "got 11 of 10"),
+        ({"kind": "counts", "successes": -1, "trials": 10}, "successes", "greater than or equal to 0"),
+        ({"kind": "counts", "successes": 0, "trials": 0}, "trials", "greater than or equal to 1"),
+        ({"kind": "counts", "successes": 0.5, "trials": 10}, "successes", "fractional"),
+        ({"kind": "counts", "successes": 1, "trials": 10**10}, "trials", "less than or equal to 1000000000"),
+        ({"kind": "counts", "successes": 1}, "trials", "required"),
+        ({"kind": "split_tests", "tests": TESTS, "name": "c"}, "", "no test 'c'"),
+        ({"kind": "split_tests", "tests": TESTS[:1], "name": "a"}, "tests", "at least 2 items"),
+        ({"kind": "split_tests", "tests": TESTS + TESTS[:1], "name": "a"}, "", "'a' is there more than once"),
+        ({"kind": "split_tests", "tests": 3, "name": "a"}, "tests", "a CSV file or a list of tests"),
+        ({"kind": "split_tests", "tests": {}, "name": "a"}, "tests", "a CSV file or a list of tests"),
+        ({"kind": "split_tests", "tests": [{"name": "a"}] * 2, "name": "a"}, "n", "required"),
+        ({"kind": "split_tests", "tests": [TESTS[0] | {"x": [1, 11]}, TESTS[1]], "name": "a"}, "", "got 11 of 10"),
+        ({"kind": "split_tests", "tests": TESTS * 251, "name": "a"}, "tests", "at most 500 items"),
+        ({"kind": "split_tests", "tests": TESTS, "name": "a", "transport": 11}, "transport", "less than or equal to"),
     ],
 )
 def test_what_cannot_be_is_refused_with_key_and_rule(given, where, what):
@@ -86,6 +131,13 @@ def test_what_cannot_be_is_refused_with_key_and_rule(given, where, what):
         (Prior(dist="halfnormal", sd=1.0), "probability", ["p.dist"]),
         (Experiment(n=(10, 10), x=(1, 2)), "probability", ["p.kind"]),
         (Experiment(n=(10, 10), x=(1, 2)), "amount", ["p.kind"]),
+        (EFFECT.validate_python(MONEY), "odds", ["p.kind"]),
+        (EFFECT.validate_python(MONEY), "probability", ["p.kind"]),
+        (EFFECT.validate_python(MONEY), "amount", ["p.kind"]),
+        (SplitTests.model_validate({"tests": TESTS, "name": "a"}), "probability", ["p.kind"]),
+        (Counts(successes=1, trials=2), "relative", ["p.kind"]),
+        (Counts(successes=1, trials=2), "odds", ["p.kind"]),
+        (Counts(successes=1, trials=2), "amount", ["p.kind"]),
         (Mixture(nothing=0.5, effect=Fixed(value=-2.0)), "relative", ["p.effect"]),
         (Mixture(nothing=0.5, effect=Prior(dist="beta", alpha=1.0, beta=1.0)), "odds", ["p.effect.dist"]),
     ],
