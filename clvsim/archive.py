@@ -45,8 +45,8 @@ if TYPE_CHECKING:
     import xarray as xr
 
 _PACKED_FROM_BYTES = 1 << 28  # compression reduces it to a third, and takes longer than writing everything else
-LEDGER, CUSTOMERS, RECORD = "ledger.nc", "customers.parquet", "run.json"
-TRACE, SCHEDULE = "trace.csv", "schedule.csv"
+LEDGER, CUSTOMERS, CUSTOMERS_CSV, RECORD = "ledger.nc", "customers.parquet", "customers.csv", "run.json"
+TRACE, SCHEDULE, NEWCOMER_VALUE = "trace.csv", "schedule.csv", "newcomer_value.csv"
 
 
 def json_ready(value: Any) -> Any:
@@ -264,7 +264,9 @@ def ledger_dataset(ledger: Ledger) -> "xr.Dataset":
 
 
 def write_customers(simulation: Simulation, folder: Path) -> None:
+    """Write `customers.parquet`, and the same table as `customers.csv`, whose texts no spreadsheet computes."""
     simulation.customers.to_parquet(folder / CUSTOMERS, index=False)
+    write_csv(simulation.customers, folder / CUSTOMERS_CSV)
 
 
 def write_inside(trace: pd.DataFrame, schedule: pd.DataFrame, folder: Path) -> None:
@@ -274,10 +276,18 @@ def write_inside(trace: pd.DataFrame, schedule: pd.DataFrame, folder: Path) -> N
 
 
 def write_run(
-    result: RunResult, simulation: Simulation, comparison: Comparison, record: Mapping[str, Any], folder: Path
+    result: RunResult,
+    simulation: Simulation,
+    comparison: Comparison,
+    newcomers: pd.DataFrame | None,
+    record: Mapping[str, Any],
+    folder: Path,
 ) -> None:
-    """Write all files of a run but the page and the posterior."""
+    """Write all files of a run but what people read and the posterior; `newcomers` are the rows of
+    `newcomer_value.csv`, which is not written without them."""
     write_result(result, folder)
     write_ledgers(simulation, folder / LEDGER)
     write_customers(simulation, folder)
+    if newcomers is not None:
+        write_csv(newcomers, folder / NEWCOMER_VALUE)
     write_record({**record, "variance_of_plan_value": dict(comparison.variance)}, folder)

@@ -67,6 +67,6 @@ def file_name(path: str) -> str:
 
 def write_csv(table: "pd.DataFrame", path: Path) -> None:
     """Write a table whose texts no spreadsheet computes; its numbers stay numbers."""
-    words = table.select_dtypes(exclude="number").columns
+    words = table.select_dtypes(exclude=["number", "datetime"]).columns
     table = table.assign(**{name: table[name].map(spreadsheet_cell) for name in words})
     table.to_csv(path, index=False, lineterminator="\n")

@@ -4,7 +4,7 @@ import re
 
 LONGEST_LINE = 600  # characters of a message
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # with which a spreadsheet begins to compute
+FORMULA = (*"=+-@＝＋－＠", "\t", "\r", "\n")  # with which a spreadsheet begins to compute
 CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 

@@ -255,10 +255,9 @@ class Assumption(NamedTuple):
 
 
 class TraceLine(NamedTuple):
-    """What happens to a simulated customer on a day, and under which scenarios it does so alike.
+    """What happens to a simulated customer on a day, and under which scenarios ("all", or names) it does so alike.
 
-    `customer`: why this one was chosen, never an id. `number` of messages from that day on, nan of all else;
-    `scenarios`: "all" or names.
+    `customer`: why this one was chosen, never an id. `number` of messages from that day on, nan of all else.
     """
 
     customer: str
@@ -497,4 +496,5 @@ class RunResult:
     trace: tuple[TraceLine, ...] = ()  # of a few simulated customers, by customer and day
     schedule: tuple[ScheduleLine, ...] = ()  # of the levers, by scenario
     books: "pd.DataFrame | None" = None  # columns of books.csv
+    exports: tuple[str, ...] = ()  # sentences on what newcomer_value.csv holds
     notes: tuple[str, ...] = field(default=())  # on replicates and probabilities, weights of newcomers, pooled groups

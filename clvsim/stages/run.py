@@ -29,8 +29,10 @@ from clvsim.types import DAYS_PER_MONTH, Tracking
 def run(config: RunConfig, ctx: RunContext) -> int:
     """Simulate every scenario and compare them; write page, tables, ledgers and posterior."""
     from clvsim.comparison import simulate_and_compare
+    from clvsim.exports import newcomer_values
     from clvsim.report import write_report
     from clvsim.report.text import tables
+    from clvsim.report.workbook import write_workbook
     from clvsim.simulation.expected import expected_value
     from clvsim.simulation.expected.referred import crowded
     from clvsim.simulation.leads import follow_leads
@@ -72,15 +74,18 @@ def run(config: RunConfig, ctx: RunContext) -> int:
     result = assemble(
         config, ctx, material, fits.own, simulation, comparison, tracking, scores, words, arrivals, ordering, leads
     )
-    result = replace(result, trace=inside.lines if inside else (), schedule=drawn(plan))
+    newcomers = newcomer_values(fits.own, summary, material.so_far, simulation.economics)
+    result = replace(result, trace=inside.lines if inside else (), schedule=drawn(plan), exports=newcomers.sentences)
     folder = output_folder(ctx)
     with clock("report"), ctx.progress("Writing the report"), writing(ctx.final):
         write_report(result, folder)
+        write_workbook(result, simulation.customers, folder)
     with clock("write"), ctx.progress("Writing the results"), writing(ctx.final):
         write_posteriors(fits.by_name, summary, folder)
         if inside:
             archive.write_inside(inside.trace, inside.schedule, folder)
-        archive.write_run(result, simulation, comparison, run_record(config, summary, ctx, clock.seconds), folder)
+        record = run_record(config, summary, ctx, clock.seconds)
+        archive.write_run(result, simulation, comparison, newcomers.table, record, folder)
     ctx.say(tables(result))
     ctx.say(f"\nReport: {ctx.final / 'report.html'}")
     return 0
