@@ -47,3 +47,8 @@ def spreadsheet_cell(text: object) -> object:
     if not isinstance(text, str):
         return text
     return ("'" if text[:1] in FORMULA else "") + visible(text)
+
+
+def cell_text(cell: str) -> str:
+    """The text of a cell that `spreadsheet_cell` made, its escapes as they are."""
+    return cell[1:] if cell[:1] == "'" and cell[1:2] in FORMULA else cell

@@ -88,7 +88,8 @@ def sentence(table: pd.DataFrame) -> str:
     by = row["by"].replace("+", " and ").replace("_", " ")
     real, low, high = (f"{row[name]:.0%}" for name in ("share_real", "share_real_p05", "share_real_p95"))
     return (
-        f"newcomer_value.csv has what a new customer brings, by {by}: about {real} of the differences between the {len(table)} cells are real "
+        f"newcomer_value.csv has what a new customer brings, by {by}: about {real} of the differences between the "
+        f"{len(table)} cells are real "
         f"(9 in 10: {low} to {high}), the rest is chance in who happened to come. Values are drawn towards their "
         f"common mean by that much; the smallest cell has {few:,} customer{'' if few == 1 else 's'}."
     )
