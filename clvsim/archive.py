@@ -17,11 +17,11 @@ from clvsim.disk import write_tree
 from clvsim.errors import ConfigError
 from clvsim.files import write_csv
 from clvsim.plausible import Unlike, frozen, read_books, read_table, require_size
-from clvsim.provenance import BOOKS, SUMMARY, TABLE, parts_of, sizes_of
+from clvsim.provenance import BOOKS, SCHEMA_VERSION, SUMMARY, TABLE, parts_of, sizes_of
 from clvsim.schema import broken_rule
 from clvsim.simulation.ledger import Ledger
 from clvsim.simulation.run import Simulation
-from clvsim.texts import CONTROLS
+from clvsim.texts import CONTROLS, short_repr
 from clvsim.types import (
     Assumption,
     ContractFigures,
@@ -87,7 +87,7 @@ def write_result(result: RunResult, folder: Path) -> None:
     """Write `summary.json`, `comparison.csv` and `books.csv`, from which the report can be rendered again."""
     tables = ("comparison", "books")
     fields = {name: getattr(result, name) for name in result.__dataclass_fields__ if name not in tables}
-    write_json(fields, folder / SUMMARY)
+    write_json({"schema_version": SCHEMA_VERSION, **fields}, folder / SUMMARY)
     write_csv(result.comparison, folder / TABLE)
     if result.books is not None:
         write_csv(result.books, folder / BOOKS)
@@ -146,6 +146,9 @@ def _result(raw: dict[str, Any], table: pd.DataFrame, books: pd.DataFrame | None
     def parse_rows(kind: Any, rows: tuple[dict[str, Any], ...]) -> tuple:
         return tuple(kind(**{k: _number(v) for k, v in row.items()}) for row in _listed(rows))
 
+    if (version := raw.pop("schema_version", SCHEMA_VERSION)) != SCHEMA_VERSION:
+        what = f"has schema_version {short_repr(version)}, and this version of clvsim reads {SCHEMA_VERSION}"
+        raise Unlike(f"{SUMMARY} {what}")
     fields: dict[str, Any] = {
         **raw,
         "today": date.fromisoformat(raw["today"]),

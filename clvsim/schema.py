@@ -8,7 +8,15 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, GetCoreSchemaHandler
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+)
 from pydantic_core import CoreSchema, core_schema
 
 from clvsim.texts import CONTROLS, escaped, short_repr
@@ -159,6 +167,17 @@ class OfKind:
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_plain_validator_function(self.validate)
 
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """That of one of the classes, in which `kind` says which."""
+        found = {}
+        for kind, section in self.classes.items():
+            found[kind] = {
+                "allOf": [handler(section.__pydantic_core_schema__)],
+                "properties": {"kind": {"const": kind}},
+                "required": ["kind"],
+            }
+        return {"oneOf": list(found.values())}
+
     def validate(self, value: Any) -> Frozen:
         if isinstance(value, tuple(self.classes.values())):
             return value
@@ -168,6 +187,13 @@ class OfKind:
         if not isinstance(kind, str) or kind not in self.classes:
             raise ValueError(f"kind must be one of {', '.join(self.classes)}, got {short_repr(kind)}")
         return self.classes[kind].model_validate(value)
+
+
+class NumberToo:
+    """Annotation of a field whose validator takes a bare number for a section: its JSON schema says so."""
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"anyOf": [{"type": "number"}, handler(schema)]}
 
 
 def schema_keys(section: type[BaseModel], values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:

@@ -30,6 +30,7 @@ from clvsim.effects.scales import (
     to_reader,
 )
 from clvsim.errors import ConfigError, Problem
+from clvsim.schema import NumberToo
 from clvsim.types import Assumption
 
 __all__ = [
@@ -60,7 +61,10 @@ _UNITS: dict[Scale, str] = {"relative": "relative", "odds": "relative", "probabi
 
 
 Effect = Annotated[
-    Fixed | Prior | Expert | Experiment | Mixture, Field(discriminator="kind"), BeforeValidator(keys_of_kind(EFFECTS))
+    Fixed | Prior | Expert | Experiment | Mixture,
+    Field(discriminator="kind"),
+    BeforeValidator(keys_of_kind(EFFECTS)),
+    NumberToo(),
 ]
 
 

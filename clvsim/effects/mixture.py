@@ -13,7 +13,7 @@ from clvsim.effects.fixed import Fixed
 from clvsim.effects.prior import Prior
 from clvsim.effects.reading import keys_of_kind
 from clvsim.effects.scales import Domain, Scale, in_words, open_unit
-from clvsim.schema import Real
+from clvsim.schema import NumberToo, Real
 
 SIMPLE: dict[str, type[EffectKind]] = {"fixed": Fixed, "prior": Prior, "expert": Expert, "experiment": Experiment}
 BISECTIONS = 60  # as many as a uniform has digits
@@ -29,7 +29,10 @@ class Mixture(EffectKind):
     kind: Literal["mixture"] = "mixture"
     nothing: Annotated[Real, Field(ge=0.001, le=0.999)]
     effect: Annotated[
-        Fixed | Prior | Expert | Experiment, Field(discriminator="kind"), BeforeValidator(keys_of_kind(SIMPLE))
+        Fixed | Prior | Expert | Experiment,
+        Field(discriminator="kind"),
+        BeforeValidator(keys_of_kind(SIMPLE)),
+        NumberToo(),
     ]
 
     @property
