@@ -63,9 +63,10 @@ def customer_table(
     """Table of existing customers: expected values, `means` (3, c), `quantiles` (c, 3) of simulated ones, what was
     known of each today, and the `following` order. docs/exports.md defines each column."""
     alive, orders, value = means
+    ids = summary.customers["customer_id"].to_numpy()
     return pd.DataFrame(
         {
-            "customer_id": summary.customers["customer_id"].to_numpy(),
+            "customer_id": ids,
             "p_alive": alive,
             "expected_orders": orders,
             "rlv_mean": value,
@@ -75,7 +76,7 @@ def customer_table(
             **known_today(summary),
             "p_order": np.minimum(following.p_order, alive),  # they are means over as many draws or more
             "next_order": days_from(summary.today, following.days),
-            "decile": deciles(value),
+            "decile": deciles(value, ids),
             "segment": summary.customers["segment"].to_numpy(object),
             "channel": summary.customers["channel"].to_numpy(object),
         }
@@ -104,11 +105,10 @@ def days_from(today: date, days: np.ndarray) -> np.ndarray:
     return np.where(known, found, np.datetime64("NaT", "s"))
 
 
-def deciles(value: np.ndarray) -> np.ndarray:
-    """1 for the tenth of the customers of most value, to 10, (c,) int64; of equals the id that comes first is ahead, as
-    rows are ordered by it."""
+def deciles(value: np.ndarray, ids: np.ndarray) -> np.ndarray:
+    """1 for the tenth of the customers of most value, to 10, (c,) int64; ties go to the id that comes first."""
     rank = np.empty(value.size, np.int64)
-    rank[np.argsort(-value, kind="stable")] = np.arange(value.size)
+    rank[np.lexsort((ids, -value))] = np.arange(value.size)
     return rank * 10 // max(value.size, 1) + 1
 
 
