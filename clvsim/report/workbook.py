@@ -305,8 +305,8 @@ def code_of(number: Number, currency: str) -> str:
     if number.unit in ("share", "change"):
         code = code.replace("#,##0", "0") + "%"
     if number.unit == "money":
-        before, behind = fmt.money(1.0, 0, currency).split("1") if currency.strip() else ("", "")
-        code = _literal(before) + code + _literal(behind)
+        one = fmt.money(1.0, 0, currency)
+        code = code + _literal(one[1:]) if one.startswith("1") else _literal(one[:-1]) + code
     return f"+{code};-{code};{code}" if number.signed or number.unit == "change" else code
 
 

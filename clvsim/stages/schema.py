@@ -53,7 +53,27 @@ def config_schema() -> dict[str, Any]:
     """Of a configuration as `run.json` records it, and as `clvsim run --cfg job` prints it."""
     from clvsim.config import RunConfig
 
-    return _named("config", RunConfig.model_json_schema())
+    return _named("config", _with_bounds(RunConfig.model_json_schema()))
+
+
+_BOUNDS = {"gt": "exclusiveMinimum", "ge": "minimum", "lt": "exclusiveMaximum", "le": "maximum"}
+
+
+def _with_bounds(schema: Any) -> Any:
+    """The schema with bounds as JSON schemas call them: Pydantic leaves its own names where a validator of ours stands
+    before them. Days have none there."""
+    if isinstance(schema, list):
+        return [_with_bounds(part) for part in schema]
+    if not isinstance(schema, Mapping):
+        return schema
+    found = {}
+    for key, value in schema.items():
+        is_bound = key in _BOUNDS and not isinstance(value, Mapping)  # and no section's key of that name
+        if not is_bound:
+            found[key] = _with_bounds(value)
+        elif not isinstance(value, str):
+            found[_BOUNDS[key]] = value
+    return found
 
 
 def summary_schema() -> dict[str, Any]:
@@ -64,12 +84,11 @@ def summary_schema() -> dict[str, Any]:
     adapter = TypeAdapter(tuple[RunResult], config=ConfigDict(arbitrary_types_allowed=True, defer_build=True))
     adapter.rebuild(_types_namespace={"pd": pd})
     parts = adapter.json_schema(mode="serialization", schema_generator=_Summary)["$defs"]
+    parts = {name: part | {"required": list(part["properties"])} for name, part in parts.items()}  # with a default, too
     found = parts.pop(RunResult.__name__)
     fields = {name: field for name, field in found["properties"].items() if name not in _TABLES}
-    required = [name for name in found["required"] if name not in _TABLES]
-    version = {"const": SCHEMA_VERSION}
-    whole = {"properties": {"schema_version": version, **fields}, "required": ["schema_version", *required]}
-    return _named("summary", found | whole | {"$defs": parts})
+    fields = {"schema_version": {"const": SCHEMA_VERSION}, **fields}
+    return _named("summary", found | {"properties": fields, "required": list(fields), "$defs": parts})
 
 
 def _named(name: str, schema: Mapping[str, Any]) -> dict[str, Any]:
