@@ -70,6 +70,15 @@ def test_list_names_everything_registered_and_own_files(clvsim, own_files):
     assert max(map(len, done.stdout.splitlines())) <= 100
 
 
+def test_schemas_are_json_on_stdout_or_a_new_file(clvsim, here):
+    done = clvsim("schema")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert set(json.loads(done.stdout)) == {"config", "summary"}
+    done = clvsim("schema", "summary", "out=s.json")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert json.loads((here / "s.json").read_text())["properties"]["schema_version"]["const"] == 1
+
+
 def test_an_own_file_wins_over_a_shipped_one(clvsim, here):
     (here / "scenario").mkdir()
     (here / "scenario" / "baseline.yaml").write_text("title: As I see it\n")

@@ -38,6 +38,7 @@ KINDS: dict[str, Kind] = {
     "files of draws": Kind(lambda o: artefacts.used_posteriors(o.posterior), 1, 40),
     "cached draws": Kind(lambda o: artefacts.cached(o.cache), 2, 30),
     "folders of runs": Kind(lambda o: artefacts.run_folders(o.run), 8, 200),
+    "folders of runs, loaded": Kind(lambda o: artefacts.loaded_folders(o.run), 12, 200),
 }
 COMPILE_SECONDS = 60
 LOG, PRACTICE = kills.orders(), [(*artefacts.RUN, "out=r"), kills.COMMANDS["fit"]]
