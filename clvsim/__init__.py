@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from clvsim.comparison import compare
     from clvsim.data import read_transactions, summarize
     from clvsim.data.tables.frequencies import read_summary
+    from clvsim.loaded import load
     from clvsim.models.elsewhere import read_posterior
     from clvsim.models.fit import fit
     from clvsim.quantities import (
@@ -33,6 +34,7 @@ HOMES = {
     "expected_rlv": "clvsim.quantities",
     "expected_spend": "clvsim.quantities",
     "fit": "clvsim.models.fit",
+    "load": "clvsim.loaded",
     "probability_active": "clvsim.quantities",
     "probability_alive": "clvsim.quantities",
     "read_posterior": "clvsim.models.elsewhere",
@@ -52,6 +54,7 @@ __all__ = [
     "expected_rlv",
     "expected_spend",
     "fit",
+    "load",
     "probability_active",
     "probability_alive",
     "read_posterior",

@@ -20,12 +20,12 @@ from clvsim.everyday import Steps, Trade
 from clvsim.files import write_csv
 from clvsim.models.hdf5 import require_bearable, require_plain
 from clvsim.plausible import Unlike, frozen, read_books, read_table, require_size
-from clvsim.provenance import BOOKS, SUMMARY, TABLE, VALUATION, parts_of, sizes_of
+from clvsim.provenance import BOOKS, SCHEMA_VERSION, SUMMARY, TABLE, VALUATION, parts_of, sizes_of
 from clvsim.schema import broken_rule
 from clvsim.sheet import Sheet
 from clvsim.simulation.ledger import Ledger
 from clvsim.simulation.run import Simulation
-from clvsim.texts import CONTROLS
+from clvsim.texts import CONTROLS, short_repr
 from clvsim.types import (
     Assumption,
     ContractFigures,
@@ -50,8 +50,9 @@ if TYPE_CHECKING:
     import xarray as xr
 
 _PACKED_FROM_BYTES = 1 << 28  # compression reduces it to a third, and takes longer than writing everything else
-LEDGER, CUSTOMERS, DRAWS, RECORD = "ledger.nc", "customers.parquet", "draws.nc", "run.json"
-TRACE, SCHEDULE = "trace.csv", "schedule.csv"
+LEDGER, CUSTOMERS, CUSTOMERS_CSV = "ledger.nc", "customers.parquet", "customers.csv"
+DRAWS, RECORD = "draws.nc", "run.json"
+TRACE, SCHEDULE, NEWCOMER_VALUE = "trace.csv", "schedule.csv", "newcomer_value.csv"
 
 
 def json_ready(value: Any) -> Any:
@@ -93,7 +94,7 @@ def write_result(result: RunResult, folder: Path) -> None:
     first of them holds of a valuation as `valuation.csv`."""
     tables = ("comparison", "books")
     fields = {name: getattr(result, name) for name in result.__dataclass_fields__ if name not in tables}
-    write_json(fields, folder / SUMMARY)
+    write_json({"schema_version": SCHEMA_VERSION, **fields}, folder / SUMMARY)
     write_csv(result.comparison, folder / TABLE)
     if result.books is not None:
         write_csv(result.books, folder / BOOKS)
@@ -157,6 +158,9 @@ def _result(raw: dict[str, Any], table: pd.DataFrame, books: pd.DataFrame | None
     def parse_rows(kind: Any, rows: tuple[dict[str, Any], ...]) -> tuple:
         return tuple(kind(**{k: _number(v) for k, v in row.items()}) for row in _listed(rows))
 
+    if (version := raw.pop("schema_version", SCHEMA_VERSION)) != SCHEMA_VERSION:
+        what = f"has schema_version {short_repr(version)}, and this version of clvsim reads {SCHEMA_VERSION}"
+        raise Unlike(f"{SUMMARY} {what}")
     fields: dict[str, Any] = {
         **raw,
         "today": date.fromisoformat(raw["today"]),
@@ -364,7 +368,9 @@ def _numbers(array: "xr.DataArray", dims: tuple[str, ...]) -> np.ndarray:
 
 
 def write_customers(simulation: Simulation, folder: Path) -> None:
+    """Write `customers.parquet`, and the same table as `customers.csv`, whose texts no spreadsheet computes."""
     simulation.customers.to_parquet(folder / CUSTOMERS, index=False)
+    write_csv(simulation.customers, folder / CUSTOMERS_CSV)
 
 
 def write_inside(trace: pd.DataFrame, schedule: pd.DataFrame, folder: Path) -> None:
@@ -374,11 +380,19 @@ def write_inside(trace: pd.DataFrame, schedule: pd.DataFrame, folder: Path) -> N
 
 
 def write_run(
-    result: RunResult, simulation: Simulation, comparison: Comparison, record: Mapping[str, Any], folder: Path
+    result: RunResult,
+    simulation: Simulation,
+    comparison: Comparison,
+    newcomers: pd.DataFrame | None,
+    record: Mapping[str, Any],
+    folder: Path,
 ) -> None:
-    """Write all files of a run but the page and the posterior."""
+    """Write all files of a run but what people read and the posterior; `newcomers` are the rows of
+    `newcomer_value.csv`, which is not written without them."""
     write_result(result, folder)
     write_ledgers(simulation, folder / LEDGER)
     write_customers(simulation, folder)
     write_draws(comparison.draws, folder)
+    if newcomers is not None:
+        write_csv(newcomers, folder / NEWCOMER_VALUE)
     write_record({**record, "variance_of_plan_value": dict(comparison.variance)}, folder)

@@ -19,7 +19,8 @@ from clvsim.rim.arguments import COMPLETION_FLAGS, JSON, hydra_words, sort_words
 from clvsim.secluded import seclude
 from clvsim.stages import STAGES as CONFIGURED_STAGES
 
-STAGES = (*CONFIGURED_STAGES, "list")
+UNCONFIGURED = ("list", "schema")  # that read no study
+STAGES = (*CONFIGURED_STAGES, *UNCONFIGURED)
 GROUPS = (
     *("data", "retention", "spend", "business", "fit", "simulation", "finance", "acquisition"),
     *("environment", "trace", "report"),
@@ -115,6 +116,8 @@ def run_stage(name: str, words: list[str]) -> int:
         return 0
     if name == "list":
         return show_list(words)
+    if name == "schema":
+        return show_schema(words)
     from clvsim.rim.stages import stage
 
     return stage(name, words)
@@ -130,6 +133,16 @@ def show_list(words: list[str]) -> int:
     return 0
 
 
+def show_schema(words: list[str]) -> int:
+    from clvsim.stages.schema import write_schemas
+
+    flags, names, overrides = sort_words(words)
+    text = write_schemas(flags, names, overrides)
+    if text:
+        say(text)
+    return 0
+
+
 def overview() -> str:
     """The stages, each with the first line of its help."""
     lines = [f"  {name:<8} {stage_text(name).splitlines()[0]}" for name in STAGES]
@@ -141,7 +154,7 @@ def stage_help(name: str) -> str:
     """The comment at the head of the stage's primary configuration, and the choices of every group."""
     lines = (f"  {group:<12} {' | '.join(names)}" for group in GROUPS if (names := choices(group)))
     groups = [textwrap.fill(line, 100, subsequent_indent=" " * 15, break_on_hyphens=False) for line in lines]
-    group_lines = [] if name == "list" else ["", "Groups:", *groups]
+    group_lines = [] if name in UNCONFIGURED else ["", "Groups:", *groups]
     return "\n".join([stage_text(name), *group_lines])
 
 

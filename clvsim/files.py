@@ -1,11 +1,11 @@
 """Lookup of named files: in the current directory first, then among those that come with clvsim. Files as written."""
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clvsim.texts import spreadsheet_cell
+from clvsim.texts import cell_text, spreadsheet_cell
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,7 +67,7 @@ def file_name(path: str) -> str:
 
 def csv_text(table: "pd.DataFrame") -> str:
     """A table as CSV whose texts no spreadsheet computes; its numbers stay numbers."""
-    words = table.select_dtypes(exclude="number").columns
+    words = table.select_dtypes(exclude=["number", "datetime"]).columns
     table = table.assign(**{name: table[name].map(spreadsheet_cell) for name in words})
     return table.to_csv(index=False, lineterminator="\n")
 
@@ -75,3 +75,14 @@ def csv_text(table: "pd.DataFrame") -> str:
 def write_csv(table: "pd.DataFrame", path: Path) -> None:
     """Write a table as `csv_text` has it."""
     path.write_text(csv_text(table), encoding="utf-8")
+
+
+def read_csv(path: Path, texts: Collection[str]) -> "pd.DataFrame":
+    """A table that `write_csv` wrote, its columns `texts` as they were; of all others what is empty is not a number."""
+    import pandas as pd
+
+    numbers = [name for name in pd.read_csv(path, nrows=0) if name not in texts]
+    table = pd.read_csv(
+        path, dtype=dict.fromkeys(texts, str), keep_default_na=False, na_values={name: [""] for name in numbers}
+    )
+    return table.assign(**{name: table[name].map(cell_text) for name in texts if name in table})

@@ -43,6 +43,7 @@ _ROOTED = re.compile(r"(?:^|(?<=[\[,'\"\s]))/(?:[^,\]'\"]*/)?(?=[^,\]'\"/])")
 
 SUMMARY, TABLE, BOOKS = "summary.json", "comparison.csv", "books.csv"  # parts of a run, from which its page is made
 VALUATION = "valuation.csv"  # what the summary holds of it, as a table
+SCHEMA_VERSION = 1  # of summary.json and of the configuration: a higher one where a reader of the former would stumble
 # What `clvsim report` writes again, what holds the record, and what a run folder has while it is unfinished.
 MOST_BYTES = 1 << 33  # of a part
 UNRECORDED = ("report.html", "figures", "run.json", MARKER)

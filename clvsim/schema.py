@@ -15,6 +15,7 @@ from pydantic import (
     ConfigDict,
     Field,
     GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
     ValidationError,
 )
 from pydantic_core import CoreSchema, core_schema
@@ -177,6 +178,17 @@ class OfKind:
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_plain_validator_function(self.validate)
 
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """That of one of the classes, in which `kind` says which."""
+        found = {}
+        for kind, section in self.classes.items():
+            found[kind] = {
+                "allOf": [handler(section.__pydantic_core_schema__)],
+                "properties": {"kind": {"const": kind}},
+                "required": ["kind"],
+            }
+        return {"oneOf": list(found.values())}
+
     def validate(self, value: Any) -> Frozen:
         if isinstance(value, tuple(self.classes.values())):
             return value
@@ -186,6 +198,13 @@ class OfKind:
         if not isinstance(kind, str) or kind not in self.classes:
             raise ValueError(f"kind must be one of {', '.join(self.classes)}, got {short_repr(kind)}")
         return self.classes[kind].model_validate(value)
+
+
+class NumberToo:
+    """Annotation of a field whose validator takes a bare number for a section: its JSON schema says so."""
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"anyOf": [{"type": "number"}, handler(schema)]}
 
 
 def schema_keys(section: type[BaseModel], values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:

@@ -4,7 +4,7 @@ import re
 
 LONGEST_LINE = 600  # characters of a message
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # with which a spreadsheet begins to compute
+FORMULA = (*"=+-@＝＋－＠", "\t", "\r", "\n")  # with which a spreadsheet begins to compute
 CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
@@ -47,3 +47,8 @@ def spreadsheet_cell(text: object) -> object:
     if not isinstance(text, str):
         return text
     return ("'" if text[:1] in FORMULA else "") + visible(text)
+
+
+def cell_text(cell: str) -> str:
+    """The text of a cell that `spreadsheet_cell` made, its escapes as they are."""
+    return cell[1:] if cell[:1] == "'" and cell[1:2] in FORMULA else cell

@@ -253,10 +253,9 @@ class Assumption(NamedTuple):
 
 
 class TraceLine(NamedTuple):
-    """What happens to a simulated customer on a day, and under which scenarios it does so alike.
+    """What happens to a simulated customer on a day, and under which scenarios ("all", or names) it does so alike.
 
-    `customer`: why this one was chosen, never an id. `number` of messages from that day on, nan of all else;
-    `scenarios`: "all" or names.
+    `customer`: why this one was chosen, never an id. `number` of messages from that day on, nan of all else.
     """
 
     customer: str
@@ -495,4 +494,5 @@ class RunResult:
     books: "pd.DataFrame | None" = None  # columns of books.csv
     sheet: "Sheet | None" = None  # of the first sheet, beyond the comparison; None of runs of earlier versions
     valuation: "Valuation | None" = None  # where finance.valuation asks for one
+    exports: tuple[str, ...] = ()  # sentences on what newcomer_value.csv holds
     notes: tuple[str, ...] = field(default=())  # on replicates and probabilities, weights of newcomers, pooled groups

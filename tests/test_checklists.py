@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, get_args
 import pytest
 import yaml
 
+from clvsim.cli import UNCONFIGURED
 from clvsim.data import synthetic
 from clvsim.data.config import SYNTHETIC_MODELS, Source
 from clvsim.data.readers import SOURCES
@@ -209,7 +210,7 @@ def sources_shipped() -> set[str]:
 def stages_written() -> set[str]:
     """Functions from a configuration to an exit code, and primary configurations, registered or not."""
     functions = re.findall(STAGE_FUNCTION.replace("NAME", r"(\w+)"), text("clvsim/stages/*.py"), flags=re.M)
-    return {*functions, *(file.stem for file in ROOT.glob("configs/*.yaml"))} - {"common", "list"}
+    return {*functions, *(file.stem for file in ROOT.glob("configs/*.yaml"))} - {"common", *UNCONFIGURED}
 
 
 STAGE_FUNCTION = r"^def NAME\(config: (?:RunConfig|Settings), ctx: RunContext\) -> int:"

@@ -15,6 +15,7 @@ from clvsim.data.payments import Payments, payments_of
 from clvsim.data.read import as_of
 from clvsim.data.remarks import Signs, interrupted, signs_of
 from clvsim.data.returning import Returning, returning_of
+from clvsim.data.so_far import SoFar, Span, so_far_of
 from clvsim.data.summary import summarize, weekly_repeat_orders
 from clvsim.data.trials import trials_of, without_trials
 from clvsim.types import CustomerSummary, QualityLine, SharedPeriods, Trials
@@ -49,6 +50,7 @@ class Material(NamedTuple):
     short: InShort | None = None  # of a log
     returning: Returning | None = None  # of a log in which nothing falls due
     history: History | None = None  # of a log
+    so_far: SoFar | None = None  # of a log, where a span was given
 
 
 def material_of_log(
@@ -57,12 +59,14 @@ def material_of_log(
     interval_days: float = 0.0,
     *,
     brief: bool = False,
+    span: Span | None = None,
 ) -> Material:
     """The data of a run on a log of orders, of those that fall due every `interval_days` where that is not 0.
 
     The latter are payments of contracts, of which each begins with its first one above 0.
 
-    `brief`: without weekly orders, what is held back and the log's hash, with the same lines.
+    `brief`: without weekly orders, what is held back and the log's hash, with the same lines. `span`: of own ages up to
+    which it is counted what each customer has brought.
     """
     falls_due = bool(interval_days) and not opportunity_days
     read, log = log, log if log.today == log.last_date else as_of(log, log.last_date)
@@ -99,6 +103,7 @@ def material_of_log(
         short=in_short(log, summary),
         returning=None if brief or falls_due else returning_of(log, interval_days),
         history=None if brief else history_of(log),
+        so_far=so_far_of(log, span) if span else None,
     )
 
 

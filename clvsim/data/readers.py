@@ -11,18 +11,25 @@ from clvsim.types import SharedPeriods
 
 if TYPE_CHECKING:
     from clvsim.data.material import Material
+    from clvsim.data.so_far import Span
 
 
-def log(section: DataConfig, opportunity_days: float | SharedPeriods, interval_days: float, brief: bool) -> "Material":
+def log(
+    section: DataConfig, opportunity_days: float | SharedPeriods, interval_days: float, brief: bool, span: "Span | None"
+) -> "Material":
     """A log of orders, with its weekly orders."""
     from clvsim.data.material import material_of_log
     from clvsim.data.read import read_transactions
 
-    return material_of_log(read_transactions(None, section), opportunity_days, interval_days, brief=brief)
+    return material_of_log(read_transactions(None, section), opportunity_days, interval_days, brief=brief, span=span)
 
 
 def survivors(
-    section: SurvivorsConfig, opportunity_days: float | SharedPeriods, interval_days: float, brief: bool
+    section: SurvivorsConfig,
+    opportunity_days: float | SharedPeriods,
+    interval_days: float,
+    brief: bool,
+    span: "Span | None",
 ) -> "Material":
     """A table of survivors: one row per customer of a cohort, and no orders to track or to merge."""
     from clvsim.data.tables.survivors import material_of_survivors
@@ -31,7 +38,11 @@ def survivors(
 
 
 def summary(
-    section: SummaryConfig, opportunity_days: float | SharedPeriods, interval_days: float, brief: bool
+    section: SummaryConfig,
+    opportunity_days: float | SharedPeriods,
+    interval_days: float,
+    brief: bool,
+    span: "Span | None",
 ) -> "Material":
     """A table with one row per customer, and no orders to track."""
     from clvsim.data.tables.frequencies import material_of_table
@@ -40,7 +51,11 @@ def summary(
 
 
 def stated(
-    section: StatedConfig, opportunity_days: float | SharedPeriods, interval_days: float, brief: bool
+    section: StatedConfig,
+    opportunity_days: float | SharedPeriods,
+    interval_days: float,
+    brief: bool,
+    span: "Span | None",
 ) -> "Material":
     """No data, and as many customers as are stated."""
     from clvsim.data.tables.stated import material_of_stated
@@ -49,19 +64,23 @@ def stated(
 
 
 def synthetic(
-    section: SyntheticConfig, opportunity_days: float | SharedPeriods, interval_days: float, brief: bool
+    section: SyntheticConfig,
+    opportunity_days: float | SharedPeriods,
+    interval_days: float,
+    brief: bool,
+    span: "Span | None",
 ) -> "Material":
     """A log drawn from a model, read as a user's log is read."""
     from clvsim.data.synthetic import synthetic_material
 
-    return synthetic_material(section, opportunity_days, interval_days, brief=brief)
+    return synthetic_material(section, opportunity_days, interval_days, brief=brief, span=span)
 
 
 class Reader(NamedTuple):
     """`read` takes the section, the retention model's `periods` and `interval_days`, and what `read_material` does."""
 
     section: type[Source]
-    read: Callable[[Any, float | SharedPeriods, float, bool], "Material"]
+    read: Callable[[Any, float | SharedPeriods, float, bool, "Span | None"], "Material"]
 
 
 SOURCES: dict[str, Reader] = {
@@ -75,12 +94,18 @@ SOURCES: dict[str, Reader] = {
 
 
 def read_material(
-    section: Source, opportunity_days: float | SharedPeriods = 0.0, interval_days: float = 0.0, *, brief: bool = False
+    section: Source,
+    opportunity_days: float | SharedPeriods = 0.0,
+    interval_days: float = 0.0,
+    *,
+    brief: bool = False,
+    span: "Span | None" = None,
 ) -> "Material":
     """Read and check the data of a run; orders are merged by period where `opportunity_days` is not 0.
 
-    `brief`: only what tells about the data, without weekly orders and what is held back.
+    `brief`: only what tells about the data, without weekly orders and what is held back. `span`: of a log, what each
+    customer has brought within so much of the own age, too.
 
     Raises ConfigError, DataError or DiagnosticsError with every problem.
     """
-    return SOURCES[section.kind].read(section, opportunity_days, interval_days, brief)
+    return SOURCES[section.kind].read(section, opportunity_days, interval_days, brief, span)

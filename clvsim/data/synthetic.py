@@ -17,6 +17,7 @@ from clvsim.anniversaries import MONTHS_OF, Anchor, anchor_of, day_number, due_o
 from clvsim.data.config import RATE, SYNTHETIC_MODELS, DataConfig, SyntheticConfig
 from clvsim.data.material import Material, material_of_log
 from clvsim.data.read import read_transactions
+from clvsim.data.so_far import Span
 from clvsim.types import DAYS_PER_UNIT, SharedPeriods
 
 if TYPE_CHECKING:
@@ -102,9 +103,10 @@ def synthetic_material(
     interval_days: float = 0.0,
     *,
     brief: bool = False,
+    span: Span | None = None,
 ) -> Material:
     """The customers of a drawn log, with the sentence by which the report says how it was drawn."""
-    material = material_of_log(read_synthetic(config), opportunity_days, interval_days, brief=brief)
+    material = material_of_log(read_synthetic(config), opportunity_days, interval_days, brief=brief, span=span)
     short = material.short and material.short._replace(label="made-up data")
     return material._replace(synthetic=_sentence(config), short=short)
 

@@ -34,6 +34,7 @@ from clvsim.effects.scales import (
 )
 from clvsim.effects.split_tests import SplitTests
 from clvsim.errors import ConfigError, Problem
+from clvsim.schema import NumberToo
 from clvsim.types import Assumption
 
 __all__ = [
@@ -70,6 +71,7 @@ Effect = Annotated[
     Fixed | Prior | Expert | Experiment | MoneyExperiment | SplitTests | Counts | Mixture,
     Field(discriminator="kind"),
     BeforeValidator(keys_of_kind(EFFECTS)),
+    NumberToo(),
 ]
 
 

@@ -16,7 +16,7 @@ from clvsim.effects.prior import Prior
 from clvsim.effects.reading import keys_of_kind
 from clvsim.effects.scales import Domain, Scale, in_words, open_unit
 from clvsim.effects.split_tests import SplitTests
-from clvsim.schema import Real
+from clvsim.schema import NumberToo, Real
 
 SIMPLE: dict[str, type[EffectKind]] = {
     "fixed": Fixed,
@@ -43,6 +43,7 @@ class Mixture(EffectKind):
         Fixed | Prior | Expert | Experiment | MoneyExperiment | SplitTests | Counts,
         Field(discriminator="kind"),
         BeforeValidator(keys_of_kind(SIMPLE)),
+        NumberToo(),
     ]
 
     @property

@@ -12,7 +12,7 @@ from clvsim.effects import NON_NEGATIVE, Domain, Effect, EffectKind, Scale, chec
 from clvsim.interventions.cadence import Curve, FrequencyCap
 from clvsim.interventions.terms import MembershipTerms, NextProductTerms, ReferralTerms, WinBackTerms
 from clvsim.interventions.timing import Horizon, Period, Schedule, When
-from clvsim.schema import Frozen, Margin, Real
+from clvsim.schema import Frozen, Margin, NumberToo, Real
 
 
 class Between(Frozen):
@@ -120,7 +120,7 @@ class Who(Frozen):
     channels: tuple[str, ...] = ()
     orders: Between | None = None  # so far
     silent_days: Between | None = None  # since the last order
-    top: Top | None = None  # of those who meet all of the above
+    top: Annotated[Top, NumberToo()] | None = None  # of those who meet all of the above
     hold_out: Annotated[Real, Field(ge=0, le=0.99)] = 0.0  # share of customers whom it never reaches
 
     @model_validator(mode="after")

@@ -50,7 +50,7 @@ def _read_all(path: str) -> None:
                 entry[()]
 
 
-def require_plain(path: Path | str) -> None:
+def require_plain(path: Path | str, most_values: int = MAX_VALUES) -> None:
     """Raises ValueError, in a sentence, where a file is more than groups of arrays with attributes."""
     import h5py
 
@@ -64,8 +64,8 @@ def require_plain(path: Path | str) -> None:
                 raise ValueError(f"{name} is another name of {other}")
             if isinstance(entry, h5py.Dataset):
                 values += _size(name, entry)
-                if values > MAX_VALUES:
-                    raise ValueError(f"holds more than {MAX_VALUES:,} values, which draws are not")
+                if values > most_values:
+                    raise ValueError(f"holds more than {most_values:,} values, which draws are not")
 
 
 def real_draws(name: str, array: Any) -> np.ndarray:

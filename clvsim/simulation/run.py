@@ -31,6 +31,7 @@ from clvsim.simulation.expected import (
     customer_table,
     expected_levels,
     expected_value,
+    next_orders,
     value_quantiles,
 )
 from clvsim.simulation.ledger import WITHHELD, Economics, Ledger, Line
@@ -212,7 +213,7 @@ def simulate_plan(
         skipped=plan.skipped,
         worlds=worlds,
         inputs=uncertain_inputs(fitted, worlds, plan.base_conversions, compiled, plan.arriving),
-        customers=customer_table(summary, means, quantiles),
+        customers=customer_table(summary, means, quantiles, next_orders(plan, fitted, summary)),
         expected=expected,
         concentration=concentration,
         economics=plan.economics,

@@ -31,10 +31,12 @@ from clvsim.types import DAYS_PER_MONTH, Tracking
 def run(config: RunConfig, ctx: RunContext) -> int:
     """Simulate every scenario and compare them; write page, tables, ledgers and posterior."""
     from clvsim.comparison import simulate_and_compare
+    from clvsim.exports import newcomer_values
     from clvsim.questions.answer import Finished
     from clvsim.questions.break_even import with_break_evens
     from clvsim.report import write_report
     from clvsim.report.screen import first_screen, next_steps
+    from clvsim.report.workbook import write_workbook
     from clvsim.simulation.expected import expected_value
     from clvsim.simulation.expected.referred import crowded
     from clvsim.simulation.leads import follow_leads
@@ -79,16 +81,20 @@ def run(config: RunConfig, ctx: RunContext) -> int:
     result = assemble(
         config, ctx, material, fits.own, simulation, comparison, tracking, scores, words, arrivals, ordering, leads
     )
+    newcomers = newcomer_values(fits.own, summary, material.so_far, simulation.economics)
     folder = output_folder(ctx)
-    result = replace(result, trace=inside.lines if inside else (), schedule=drawn(plan), valuation=valuation)
+    traced = inside.lines if inside else ()
+    result = replace(result, trace=traced, schedule=drawn(plan), valuation=valuation, exports=newcomers.sentences)
     result = with_break_evens(Finished(config, result, comparison.draws, folder))
     with clock("report"), ctx.progress("Writing the report"), writing(ctx.final):
         write_report(result, folder)
+        write_workbook(result, simulation.customers, folder)
     with clock("write"), ctx.progress("Writing the results"), writing(ctx.final):
         write_posteriors(fits.by_name, summary, folder)
         if inside:
             archive.write_inside(inside.trace, inside.schedule, folder)
-        archive.write_run(result, simulation, comparison, run_record(config, summary, ctx, clock.seconds), folder)
+        record = run_record(config, summary, ctx, clock.seconds)
+        archive.write_run(result, simulation, comparison, newcomers.table, record, folder)
     ctx.say(first_screen(result))
     ctx.say("\n".join([*next_steps(result), where(ctx.final)]))
     return 0

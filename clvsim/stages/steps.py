@@ -11,6 +11,7 @@ from clvsim import clock
 from clvsim.config import RunConfig
 from clvsim.data.material import Material
 from clvsim.data.readers import read_material
+from clvsim.data.so_far import Span
 from clvsim.errors import ConfigError
 from clvsim.models.around import plans
 from clvsim.models.around.levels import BY_PLAN
@@ -55,7 +56,14 @@ def read_data(config: RunConfig, ctx: RunContext, *, held_back: bool = False, br
     if config.stated:  # nothing to guess, to warn of or to hold back
         return read_material(config.data)
     brief = brief and not config.fit.posterior  # of which it may not be known what it has seen
-    material = read_material(config.data, config.retention.periods, config.retention.interval_days, brief=brief)
+    span = Span(config.simulation.horizon_months * DAYS_PER_MONTH, config.finance.annual_discount_rate)
+    material = read_material(
+        config.data,
+        config.retention.periods,
+        config.retention.interval_days,
+        brief=brief,
+        span=None if brief or held_back else span,
+    )
     material = by_plan(config, material)
     if config.fit.posterior and material.check and material.check.chosen:
         material = without_check(material, _FROM_FILE)

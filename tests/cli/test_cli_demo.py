@@ -16,9 +16,12 @@ QUICK = ("experiment=demo", "simulation.draws=200", "simulation.horizon_months=1
 ARTEFACTS = {
     "books.csv",
     "comparison.csv",
+    "customers.csv",
     "customers.parquet",
     "figures",
+    "figures.xlsx",
     "ledger.nc",
+    "newcomer_value.csv",
     "posterior.nc",
     "report.html",
     "run.json",

@@ -185,6 +185,9 @@ MISTAKES = {
     "report of another folder": (["report", "full"], ["full is not a complete run folder: it holds no run.json"]),
     "report of other numbers": (["report", "seed=3"], ["clvsim: seed: no such key"]),
     "list takes no keys": (["list", "metrics"], ["clvsim: metrics: list takes no keys"]),
+    "no such schema": (["schema", "sumary"], ["clvsim: sumary: no schema 'sumary'; did you mean summary?"]),
+    "a schema into a folder": (["schema", "out=full"], ["clvsim: out: full is there already; name a new file"]),
+    "a schema of keys": (["schema", "seed=1"], ["clvsim: seed=1: schema takes no key but out=FILE"]),
 }
 
 

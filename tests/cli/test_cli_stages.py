@@ -53,7 +53,7 @@ def test_each_stage_has_its_own_help(clvsim, here, stage):
     done = clvsim(stage, "--help")
     assert (done.returncode, done.stderr) == (0, "")
     assert max(map(len, done.stdout.splitlines())) <= 120
-    assert ("| bg_nbd |" in done.stdout) == (stage != "list")
+    assert ("| bg_nbd |" in done.stdout) == (stage not in ("list", "schema"))
     assert tree(here) == {}
 
 
@@ -68,6 +68,15 @@ def test_list_names_everything_registered_and_own_files(clvsim, own_files):
     assert "mine               Mine [scenario/mine.yaml]" in done.stdout
     assert "q3                 Does my offer pay? [experiments/q3.yaml]" in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 100
+
+
+def test_schemas_are_json_on_stdout_or_a_new_file(clvsim, here):
+    done = clvsim("schema")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert set(json.loads(done.stdout)) == {"config", "summary"}
+    done = clvsim("schema", "summary", "out=s.json")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert json.loads((here / "s.json").read_text())["properties"]["schema_version"]["const"] == 1
 
 
 def test_an_own_file_wins_over_a_shipped_one(clvsim, here):

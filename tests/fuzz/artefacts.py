@@ -28,6 +28,7 @@ RUN = (
     "trace.customers=2",
 )
 READ_BY_REPORT = ("run.json", "summary.json", "comparison.csv", "books.csv")
+READ_BY_LOAD = (*READ_BY_REPORT, "customers.parquet", "newcomer_value.csv", "trace.csv", "schedule.csv")
 
 
 @dataclass(frozen=True)
@@ -220,11 +221,11 @@ strange = st.one_of(
 
 
 @st.composite
-def run_folders(draw: st.DrawFn, run: Mapping[str, bytes]) -> Case:
+def run_folders(draw: st.DrawFn, run: Mapping[str, bytes], read: tuple[str, ...] = READ_BY_REPORT) -> Case:
     """`report` or `show` of a folder in which a file is damaged, missing, or says something else; of half of them the
     record says that this is what the run wrote, since whoever changes a file can change that too."""
-    files: dict[str, bytes | None] = {f"r/{name}": run[name] for name in READ_BY_REPORT}
-    name = draw(st.sampled_from((*READ_BY_REPORT, "summary.json", "summary.json")))
+    files: dict[str, bytes | None] = {f"r/{name}": run[name] for name in read}
+    name = draw(st.sampled_from((*read, "summary.json", "summary.json")))
     how = draw(st.sampled_from(("values", "values", "values", "bytes", "missing", "folder", "cells")))
     match how:
         case "values" if name.endswith(".json"):
@@ -242,7 +243,7 @@ def run_folders(draw: st.DrawFn, run: Mapping[str, bytes]) -> Case:
         case "folder":
             files[f"r/{name}"] = None
         case "cells":
-            table = draw(st.sampled_from(("comparison.csv", "books.csv")))
+            table = draw(st.sampled_from([name for name in read if name.endswith(".csv")]))
             rows = [line.split(",") for line in run[table].decode().splitlines()]
             row = rows[draw(st.integers(0, len(rows) - 1))]
             row[draw(st.integers(0, len(row) - 1))] = draw(st.one_of(texts, numbers.map(str)))
@@ -271,6 +272,11 @@ def valued_folders(draw: st.DrawFn, run: Mapping[str, bytes]) -> Case:
     files: dict[str, bytes | None] = {f"r/{name}": run[name] for name in READ_BY_REPORT}
     files["r/summary.json"] = json.dumps({**summary, "valuation": value}, default=str).encode("utf-8", "replace")
     return Case(("report", "r"), {**files, "r/run.json": signed(files)})
+
+
+def loaded_folders(run: Mapping[str, bytes]) -> st.SearchStrategy[Case]:
+    """The same, loaded as in a notebook."""
+    return run_folders(run, READ_BY_LOAD).map(lambda case: case._replace(words=("r",), target="load"))
 
 
 def signed(files: Mapping[str, bytes | None]) -> bytes | None:

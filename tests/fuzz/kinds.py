@@ -43,6 +43,7 @@ KINDS: dict[str, Kind] = {
     "cached draws": Kind(lambda o: artefacts.cached(o.cache), 2, 30),
     "folders of runs": Kind(lambda o: artefacts.run_folders(o.run), 8, 200),
     "folders of runs with a valuation": Kind(lambda o: artefacts.valued_folders(o.run), 6, 100),
+    "folders of runs, loaded": Kind(lambda o: artefacts.loaded_folders(o.run), 12, 200),
 }
 COMPILE_SECONDS = 60
 LOG, PRACTICE = kills.orders(), [(*artefacts.RUN, "out=r"), kills.COMMANDS["fit"]]

@@ -114,6 +114,13 @@ def _log(words: list[str]) -> int:
     return _told(lambda path: read_material(DataConfig(path=path)), words[0])
 
 
+def _load(words: list[str]) -> int:
+    """A folder of a run as a notebook loads it."""
+    from clvsim.loaded import load
+
+    return _told(load, words[0])
+
+
 def _told(read: Callable[[str], object], path: str) -> int:
     from clvsim.console import print_problems
     from clvsim.errors import ClvsimError
@@ -126,7 +133,7 @@ def _told(read: Callable[[str], object], path: str) -> int:
     return 0
 
 
-TARGETS = {"cli": _cli, "posterior": _posterior, "log": _log}
+TARGETS = {"cli": _cli, "posterior": _posterior, "log": _log, "load": _load}
 
 
 def warm(log: str, practice: list[list[str]]) -> None:

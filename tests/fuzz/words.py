@@ -10,7 +10,22 @@ from tests.fuzz.cases import CANARY, Case
 from tests.fuzz.nasty import numbers, texts
 from tests.fuzz.tables import BRIEF, GOOD
 
-STAGES = ("check", "check", "check", "run", "fit", "validate", "report", "show", "new", "list", "chek", "")
+STAGES = (
+    "check",
+    "check",
+    "check",
+    "run",
+    "fit",
+    "validate",
+    "report",
+    "show",
+    "new",
+    "decide",
+    "schema",
+    "list",
+    "chek",
+    "",
+)
 GROUPS = (
     *("data", "retention", "spend", "business", "fit", "simulation", "finance", "acquisition"),
     *("environment", "trace", "report"),

@@ -7,11 +7,20 @@ from clvsim.simulation import people
 from clvsim.simulation.expected.activity import customers_there, expected_activity
 from clvsim.simulation.expected.customers import customer_table, existing_levels, value_quantiles
 from clvsim.simulation.expected.newcomers import newcomer_levels
+from clvsim.simulation.expected.next_order import next_orders
 from clvsim.simulation.expected.values import Activity, ExpectedLevels
 from clvsim.simulation.plan import RunPlan
 from clvsim.types import CustomerSummary
 
-__all__ = ["Activity", "ExpectedLevels", "customer_table", "expected_levels", "expected_value", "value_quantiles"]
+__all__ = [
+    "Activity",
+    "ExpectedLevels",
+    "customer_table",
+    "expected_levels",
+    "expected_value",
+    "next_orders",
+    "value_quantiles",
+]
 
 
 def expected_value(plan: RunPlan, fitted: FittedModels, summary: CustomerSummary) -> np.ndarray:

@@ -1,5 +1,6 @@
 """Table of existing customers: expected values in closed form, and quantiles of simulated values."""
 
+from datetime import date
 from typing import NamedTuple
 
 import numpy as np
@@ -7,6 +8,7 @@ import pandas as pd
 
 from clvsim.models.fitted import FittedModels
 from clvsim.models.revenue import FittedCustomers, expected_spend_per_order
+from clvsim.simulation.expected.next_order import NextOrders
 from clvsim.simulation.plan import RunPlan
 from clvsim.types import DAYS_PER_MONTH, DAYS_PER_YEAR, CustomerSummary
 
@@ -55,20 +57,59 @@ def existing_levels(
     return sums / draws, by_group
 
 
-def customer_table(summary: CustomerSummary, means: np.ndarray, quantiles: np.ndarray) -> pd.DataFrame:
-    """Table of existing customers: expected values, `means` (3, c), and `quantiles` (c, 3) of simulated ones."""
+def customer_table(
+    summary: CustomerSummary, means: np.ndarray, quantiles: np.ndarray, following: NextOrders
+) -> pd.DataFrame:
+    """Table of existing customers: expected values, `means` (3, c), `quantiles` (c, 3) of simulated ones, what was
+    known of each today, and the `following` order. docs/exports.md defines each column."""
     alive, orders, value = means
+    ids = summary.customers["customer_id"].to_numpy()
     return pd.DataFrame(
         {
-            "customer_id": summary.customers["customer_id"].to_numpy(),
+            "customer_id": ids,
             "p_alive": alive,
             "expected_orders": orders,
             "rlv_mean": value,
             "rlv_p05": quantiles[:, 0],
             "rlv_p50": quantiles[:, 1],
             "rlv_p95": quantiles[:, 2],
+            **known_today(summary),
+            "p_order": np.minimum(following.p_order, alive),  # they are means over as many draws or more
+            "next_order": days_from(summary.today, following.days),
+            "decile": deciles(value, ids),
+            "segment": summary.customers["segment"].to_numpy(object),
+            "channel": summary.customers["channel"].to_numpy(object),
         }
     )
+
+
+def known_today(summary: CustomerSummary) -> dict[str, np.ndarray]:
+    """Days of the first and the last order, orders so far, and money paid for them, refunds taken off: nan where single
+    amounts are not known."""
+    dated = summary.dated
+    frame = dated.customers
+    age, recency = (frame[name].to_numpy(float) for name in ("T_days", "recency_days"))
+    return {
+        "first_order": days_from(dated.today, -age),
+        "last_order": days_from(dated.today, recency - age),
+        "orders_so_far": frame["frequency"].to_numpy(np.int64) + 1,
+        "spend_so_far": frame["first_amount"].to_numpy(float) + frame["repeat_amount"].to_numpy(float),
+    }
+
+
+def days_from(today: date, days: np.ndarray) -> np.ndarray:
+    """The nearest calendar days to so many days from today, (c,) datetime64; not a time for nan."""
+    known = np.isfinite(days)
+    whole = np.rint(np.where(known, days, 0.0)).astype(np.int64)
+    found = np.datetime64(today, "s") + whole * np.timedelta64(86_400, "s")
+    return np.where(known, found, np.datetime64("NaT", "s"))
+
+
+def deciles(value: np.ndarray, ids: np.ndarray) -> np.ndarray:
+    """1 for the tenth of the customers of most value, to 10, (c,) int64; ties go to the id that comes first."""
+    rank = np.empty(value.size, np.int64)
+    rank[np.lexsort((ids, -value))] = np.arange(value.size)
+    return rank * 10 // max(value.size, 1) + 1
 
 
 def expected_values(customers: FittedCustomers, plan: RunPlan, group: np.ndarray) -> tuple[np.ndarray, GroupSums]:
