@@ -22,12 +22,14 @@ from clvsim.progress import progress
 from clvsim.rim import finished_runs, folders
 from clvsim.rim.allowed import close_resolvers
 from clvsim.rim.answers import answer_internal_error, refuse
-from clvsim.rim.arguments import ANSWER_FLAGS, split_override
+from clvsim.rim.arguments import ANSWER_FLAGS, split_override, swept_keys
 from clvsim.rim.scenarios import with_library
+from clvsim.rim.sweeping import make_points
 from clvsim.runfolder import RunContext, remove_empty, run_folder, sweep_partials
 from clvsim.schema import validated
 from clvsim.secluded import seclude
 from clvsim.stages import STAGES, Folder, Reads, load_settings, load_stage
+from clvsim.stages.points import Sweep
 
 NO_ORDERS = "which orders? clvsim {stage} orders.csv, or the demo: clvsim {stage} experiment=demo"
 
@@ -76,7 +78,12 @@ def run_job(name: str, words: tuple[str, ...], cfg: DictConfig) -> int:
     """Validate the configuration and run the stage in its folder. Returns the exit code."""
     from clvsim.config import validate
 
-    raw, overrides, stage = resolved(cfg), HydraConfig.get().overrides.task, STAGES[name]
+    overrides, stage = HydraConfig.get().overrides.task, STAGES[name]
+    if stage.sweeps:
+        sweep, settings = points_of(name, words, cfg, overrides, validate)
+        action = partial(load_stage(name), sweep.points[0].config)
+        return run_in_folder(name, words, action, settings, sweep)
+    raw = resolved(cfg)
     if stage.reads is Reads.RUN:
         raw, settings = split_settings(name, raw)
         folder, raw = finished_runs.find_run(raw, overrides, type(settings).model_fields if stage.own else ())
@@ -99,7 +106,29 @@ def split_settings(name: str, raw: dict[Any, Any]) -> tuple[dict[Any, Any], Any]
     return {key: value for key, value in raw.items() if key not in own}, validated(settings, own)
 
 
-def run_in_folder(name: str, words: tuple[str, ...], action: Callable[[RunContext], int], settings: Any = None) -> int:
+def points_of(
+    name: str,
+    words: tuple[str, ...],
+    cfg: DictConfig,
+    overrides: Sequence[str],
+    validate: Callable[[dict[Any, Any]], Any],
+) -> tuple[Sweep, Any]:
+    """The points of a sweep, each checked, and the keys of the stage's own, which all share."""
+    if is_sweeping():
+        raise ConfigError([("hydra.mode", f"{name} is one run over all values; clvsim run -m runs once per value")])
+    settings: list[Any] = []
+
+    def check(point: DictConfig) -> Any:
+        config, own = validate_all(name, resolved(point), validate, overrides)
+        settings.append(own)
+        return config
+
+    return make_points(cfg, swept_keys(name, words), check), settings[0]
+
+
+def run_in_folder(
+    name: str, words: tuple[str, ...], action: Callable[[RunContext], int], settings: Any = None, sweep: Any = None
+) -> int:
     """Run `action` in a new folder, which is kept if the code is 0 or a run.json is there, and removed otherwise."""
     final = output_dir()
     whole = final.parent if is_sweeping() else final
@@ -111,7 +140,7 @@ def run_in_folder(name: str, words: tuple[str, ...], action: Callable[[RunContex
             note(remark)
     try:
         with run_folder(final) as folder:
-            code = action(context(name, words, folder, final, settings))
+            code = action(context(name, words, folder, final, settings, sweep))
             if code and not (folder / "run.json").is_file():
                 raise StageFailed(code)
     except StageFailed as stop:
@@ -167,7 +196,9 @@ def resolved(cfg: DictConfig) -> dict[Any, Any]:
     return raw
 
 
-def context(name: str, words: tuple[str, ...], folder: Path | None, final: Path, settings: Any = None) -> RunContext:
+def context(
+    name: str, words: tuple[str, ...], folder: Path | None, final: Path, settings: Any = None, sweep: Any = None
+) -> RunContext:
     overrides = HydraConfig.get().overrides.task if is_sweeping() else words
     return RunContext(
         folder=folder,
@@ -178,6 +209,7 @@ def context(name: str, words: tuple[str, ...], folder: Path | None, final: Path,
         progress=progress(interactive=not is_sweeping()),
         flags=tuple(word for word in words if word in ANSWER_FLAGS),
         settings=settings,
+        sweep=sweep,
     )
 
 
