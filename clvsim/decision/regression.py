@@ -163,3 +163,10 @@ class Basis:
             best[better], least[better] = fitted[better], press[better]
         centre = float(fit.values[self.rows].sum() / self.scale[self.rows].sum())
         return (best + np.outer(added + centre, self.root)) * self.root
+
+    def extend(self, fitted: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Values (b, rows) at other draws of fitted values (b, m), which lie in the span of the columns."""
+        along = (fitted / self.root) @ self.left
+        level = fitted.sum(axis=1) / self.scale[self.rows].sum()
+        slopes = (along / self.singular) @ self.right.T
+        return (level[:, None] + slopes @ self.columns[rows].T) * self.scale[rows]
