@@ -1,13 +1,14 @@
 """One job, from its composed configuration to its exit code."""
 
 import functools
+import json
 import os
 import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
@@ -34,23 +35,39 @@ from clvsim.stages.points import Sweep
 NO_ORDERS = "which orders? clvsim {stage} orders.csv, or the demo: clvsim {stage} experiment=demo"
 
 
+class Job(NamedTuple):
+    """How one job of a command ended: its number, its overrides, its exit code, and where its results are."""
+
+    number: int
+    words: tuple[str, ...]
+    code: int
+    folder: str
+
+
 @dataclass(frozen=True)
 class Outcomes:
-    """Exit codes of one command's jobs; of those that a parallel launcher runs in other processes, in a file."""
+    """How one command's jobs ended; of those that a parallel launcher runs in other processes, in a file."""
 
     path: Path
     process: int = field(default_factory=os.getpid)
-    own: list[int] = field(default_factory=list)
+    own: list[Job] = field(default_factory=list)
 
     def add(self, code: int) -> None:
+        number = HydraConfig.get().job.num if is_sweeping() else 0
+        job = Job(number, tuple(without_out(HydraConfig.get().overrides.task)), code, str(output_dir()))
         if os.getpid() == self.process:
-            self.own.append(code)
+            self.own.append(job)
             return
         with self.path.open("a") as file:
-            file.write(f"{code}\n")
+            file.write(json.dumps(job) + "\n")
+
+    def jobs(self) -> list[Job]:
+        """By number."""
+        others = [json.loads(line) for line in self.path.read_text().splitlines()]
+        return sorted([*self.own, *(Job(n, tuple(words), code, folder) for n, words, code, folder in others)])
 
     def codes(self) -> list[int]:
-        return [*self.own, *map(int, self.path.read_text().split())]
+        return [job.code for job in self.jobs()]
 
 
 def hydra_task(name: str, words: tuple[str, ...], outcomes: Outcomes, cfg: DictConfig) -> None:

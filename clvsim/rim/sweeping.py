@@ -100,8 +100,8 @@ def require_one_question(swept: Sequence[Swept], of: str) -> None:
 def pick_word(swept: Sequence[Swept], of: str) -> list[str]:
     """`scenarios=[NAME]`: what a sweep needs beside the baseline. Nothing where that has no file, or nothing is
     swept."""
-    names = [of] if of else [one.key.split(".")[1] for one in swept if is_lever(one.key)]
-    names = [name for name in dict.fromkeys(names) if name != "baseline"]
+    names = [of, *(one.key.split(".")[1] for one in swept if is_lever(one.key))]
+    names = [name for name in dict.fromkeys(names) if name not in ("", "baseline")]
     return [f"scenarios=[{','.join(names)}]"] if swept and named_files("scenario").keys() >= set(names) else []
 
 

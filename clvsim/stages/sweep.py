@@ -105,9 +105,12 @@ def scenario_of(asked: Sweep, settings: Settings) -> str:
     """The scenario that is looked at. Raises ConfigError for one that is not there, or that the keys do not touch."""
     levers = [key.split(".")[1] for key in asked.keys if is_lever(key)]
     of = settings.of or (levers[0] if levers else BASELINE)
-    library = asked.points[0].config.library
-    if of not in asked.points[0].config.scenario:
-        raise ConfigError([("of", f"no scenario {of!r} in this sweep; add it to scenarios=[...]")])
+    config = asked.points[0].config
+    library = config.library
+    if of not in config.scenario:
+        within = [name for name in config.scenario if of in reached(name, library)]
+        hint = f"type of={within[0]}, which combines it" if within else "add it to scenarios=[...]"
+        raise ConfigError([("of", f"no scenario {of!r} in this sweep; {hint}")])
     touched = reached(of, library)
     if outside := [key for key in asked.keys if is_lever(key) and key.split(".")[1] not in touched]:
         raise ConfigError([(key, f"does nothing to {of}, which is looked at (of={of})") for key in outside])
@@ -140,7 +143,8 @@ def parts_of(asked: Sweep, of: str) -> list[Part]:
     if any(beside(point.config) != beside(first) for point in asked.points[1:]):
         what = "the baseline or another section refers to it, so its points have no baseline in common; clvsim run -m"
         raise ConfigError([(" and ".join(asked.keys), what)])
-    own, rest = {BASELINE: first.scenario[BASELINE]}, dict(first.library)
+    own = {BASELINE: first.scenario[BASELINE]}
+    rest = {name: first.library[name] for name in reached(BASELINE, first.library) if name != BASELINE}
     for number, point in enumerate(asked.points):
         name, copies = under_own_names(point.config.library, of, number)
         own[name] = copies.pop(name)
@@ -169,10 +173,10 @@ def plan_all(parts: Sequence[Part], asked: Sweep, summary: CustomerSummary, of: 
             except ClvsimError as error:
                 problems, code = list(error.problems), type(error)
             for problem in problems:
-                told, where = of_point(problem, number, asked, of)
-                found.setdefault(told, []).append(asked.points[where].label)
+                told, points = of_points(problem, number, asked, of)
+                found.setdefault(told, []).extend(points)
     if found:
-        raise code(dict.fromkeys(labelled(found, len(asked.points))))
+        raise code(labelled(found, len(asked.points)))
     return plans
 
 
@@ -192,23 +196,24 @@ def in_pieces(part: Part, summary: CustomerSummary) -> list[Part]:
     return [part.only(part.names[start : start + at_once]) for start in range(0, len(part.names), at_once)]
 
 
-def of_point(problem: Problem, number: int, asked: Sweep, of: str) -> tuple[Problem, int]:
-    """A problem as somebody would read it who typed the keys, and the number of the point that has it."""
+def of_points(problem: Problem, number: int, asked: Sweep, of: str) -> tuple[Problem, list[str]]:
+    """A problem as somebody would read it who typed the keys, and the points that have it, of part `number`."""
     from clvsim.comparison.points import MARK
 
     mark = re.search(rf"{MARK}(\d+)", problem.where)
-    where = re.sub(rf"{MARK}\d+", "", problem.where)
+    where, what = (re.sub(rf"{MARK}\d+", "", text) for text in problem)
     if where == of:
-        return Problem(" and ".join(asked.keys), f"{of} does not apply here: it {problem.what}"), int(
-            mark[1] if mark else number
-        )
-    return Problem(where, re.sub(rf"{MARK}\d+", "", problem.what)), int(mark[1]) if mark else number
+        where, what = " and ".join(asked.keys), f"{of} does not apply here: it {what}"
+    points = asked.points if asked.of_levers and not mark else [asked.points[int(mark[1]) if mark else number]]
+    return Problem(where, what), [point.label for point in points]
 
 
 def labelled(found: dict[Problem, list[str]], number: int) -> list[Problem]:
     """Problems, those that not all points have with the values at which they come up."""
     return [
-        problem if len(labels) == number else Problem(problem.where, f"{problem.what} (at {', '.join(labels)})")
+        problem
+        if len(set(labels)) == number
+        else Problem(problem.where, f"{problem.what} (at {', '.join(dict.fromkeys(labels))})")
         for problem, labels in found.items()
     ]
 
