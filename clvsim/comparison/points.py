@@ -20,6 +20,7 @@ from clvsim.simulation.worlds import ENOUGH_WORLDS
 from clvsim.types import ScenarioDescription
 
 FEWEST_FOR_A_CURVE = 5  # values of each key
+TOLERATED_MISFIT = 0.01  # of the largest mean: less than anybody reads off a curve
 MARK = "@"  # between a scenario's name and the number of its point, in names that nobody types
 
 
@@ -176,7 +177,8 @@ def through(swept: Swept, axes: Sequence[Sequence[float]] | None, metric: str) -
     if not np.isfinite(swept.raw).all():
         return None, "In some draws the figure does not exist, so no curve is drawn through the points."
     curve = fit_curve(swept.raw, [np.array(axis, float) for axis in axes], _bases(swept, metric), swept.known)
-    if curve.follows:
+    mean = np.abs(swept.raw.mean(axis=0)).max()
+    if curve.follows or (np.abs(curve.misfit) <= TOLERATED_MISFIT * mean).all():
         return curve, ""
     return None, "The figure jumps between the values, so no curve is drawn: each stands for itself."
 
