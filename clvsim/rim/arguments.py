@@ -4,14 +4,16 @@ import os
 import re
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from clvsim.console import shell_line
 from clvsim.errors import ConfigError
 from clvsim.files import did_you_mean
 from clvsim.rim.allowed import MAX_FILES, TEXT, require_allowed_words, require_bounded_sweep
-from clvsim.rim.sweeping import Swept, pick_word, require_one_question, take_swept
 from clvsim.stages import STAGES
+
+if TYPE_CHECKING:
+    from clvsim.rim.sweeping import Swept
 
 # Flags of Hydra that take the next word as their value.
 VALUED_FLAGS = (
@@ -83,7 +85,7 @@ def hydra_words(stage: str, words: Sequence[str]) -> list[str]:
 
 def points_in(
     stage: str, overrides: Sequence[str], multirun: bool = False
-) -> tuple[list[str], list[str], tuple[Swept, ...]]:
+) -> "tuple[list[str], list[str], tuple[Swept, ...]]":
     """Overrides in Hydra's grammar, before them the choice of scenarios that a sweep makes by itself, and what a stage
     that sweeps finds swept: of that Hydra gets the first value.
 
@@ -95,6 +97,8 @@ def points_in(
     quoted = [quote_free_text(mark_new_key(word, overrides), multirun) for word in overrides]
     if not sweeps:
         return [], quoted, ()
+    from clvsim.rim.sweeping import pick_word, require_one_question, take_swept  # Hydra's grammar, slow to load
+
     quoted, swept = take_swept(quoted)
     of = next((value for _, key, value in map(split_override, overrides) if key == "of"), "")
     require_one_question(swept, of)
@@ -102,7 +106,7 @@ def points_in(
     return [] if chosen else pick_word(swept, of), quoted, swept
 
 
-def swept_keys(stage: str, words: Sequence[str]) -> tuple[Swept, ...]:
+def swept_keys(stage: str, words: Sequence[str]) -> "tuple[Swept, ...]":
     """What is swept on a command line after the stage."""
     return points_in(stage, sort_words(words)[2])[2]
 

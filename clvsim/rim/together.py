@@ -29,6 +29,8 @@ def show_together(jobs: Sequence[Job], words: Sequence[str]) -> None:
         except ClvsimError:  # somebody moved it meanwhile
             result = None
         lines.append(Line(own or f"job {job.number}", result, str(folder)))
+    if not any(line.result for line in lines):
+        return
     say(f"\n{together(lines)}")
     if sweep := sweep_instead(words):
         note(f"one fit and one table with the best value: {shell_line(sweep)}")

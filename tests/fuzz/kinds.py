@@ -33,6 +33,7 @@ KINDS: dict[str, Kind] = {
     "studies, by hand": Kind(lambda _: studies.study_cases(), 12, 1000),
     "studies": Kind(lambda _: studies.studies(), 6, 250),
     "command lines": Kind(lambda _: words.commands(), 12, 350),
+    "sweeps": Kind(lambda _: words.sweeps(), 12, 200),
     "businesses without a log": Kind(lambda _: words.businesses(), 12, 350),
     "files of draws, read only": Kind(lambda o: artefacts.posteriors(o.posterior), 6, 150),
     "files of draws": Kind(lambda o: artefacts.used_posteriors(o.posterior), 1, 40),
