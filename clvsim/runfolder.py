@@ -39,6 +39,7 @@ class RunContext:
     progress: Progress  # on stderr, silent unless stderr is a terminal
     flags: tuple[str, ...] = ()  # of the stage's own: how it answers
     settings: Any = None  # keys of the stage's own, of its class `Settings`
+    sweep: Any = None  # of a stage that sweeps: its keys and points (`stages.points.Sweep`)
 
 
 @contextmanager

@@ -161,11 +161,16 @@ def placed_interventions(name: str, library: Mapping[str, Scenario]) -> Iterator
 
     `problems` must have found no unknown name and no cycle.
     """
-    for origin in _reached(name, library, {}):
+    for origin in reached(name, library):
         scenario = library[origin]
         for own_name, intervention in scenario.interventions.items():
             written = None if scenario.as_written is None else scenario.as_written.get(own_name, {})
             yield PlacedIntervention(origin, own_name, intervention, written)
+
+
+def reached(name: str, library: Mapping[str, Scenario]) -> tuple[str, ...]:
+    """A scenario behind all that it combines, by whatever way."""
+    return tuple(_reached(name, library, {}))
 
 
 def _reached(name: str, library: Mapping[str, Scenario], found: dict[str, None]) -> dict[str, None]:

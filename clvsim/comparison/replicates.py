@@ -27,17 +27,11 @@ def simulate_and_compare(
     metric: str = HEADLINE,
     progress: Progress | None = None,
 ) -> tuple[Simulation, Comparison]:
-    """Simulate a plan that was made for this summary, and compare its scenarios on a metric.
+    """Simulate a plan that was made for this summary, as of `simulate_enough`, and compare its scenarios on a metric.
 
-    Starts with `simulation.replicates` of each draw, or as many as 500 worlds need, and adds more, up to
-    `simulation.max_replicates`, while single paths leave a mean difference with an error above 10 % of its spread over
-    draws. More than draws alone allow is not asked for. Errors as of `simulate_plan` and `compare`.
+    Errors as of `simulate_plan` and `compare`.
     """
-    plan = with_answers(plan, fitted, summary)
-    most = most_replicates(plan)
-    simulation = simulate_plan(with_replicates(plan, first_replicates(plan)), fitted, summary, progress)
-    while (needed := min(needed_replicates(simulation, metric), most)) > simulation.replicates:
-        simulation = add_replicates(simulation, needed, plan, fitted, summary, progress)
+    simulation = simulate_enough(plan, fitted, summary, metric, progress)
     comparison = compare(simulation, metric)
     if simulation.replicates > plan.simulation.replicates:
         note = (
@@ -46,6 +40,27 @@ def simulate_and_compare(
         )
         comparison = replace(comparison, notes=(note, *comparison.notes))
     return simulation, comparison
+
+
+def simulate_enough(
+    plan: RunPlan,
+    fitted: FittedModels,
+    summary: CustomerSummary,
+    metric: str = HEADLINE,
+    progress: Progress | None = None,
+) -> Simulation:
+    """Simulate a plan that was made for this summary, with as many replicates as a metric's mean differences need.
+
+    Starts with `simulation.replicates` of each draw, or as many as 500 worlds need, and adds more, up to
+    `simulation.max_replicates`, while single paths leave a mean difference with an error above 10 % of its spread over
+    draws. More than draws alone allow is not asked for. Errors as of `simulate_plan`.
+    """
+    plan = with_answers(plan, fitted, summary)
+    most = most_replicates(plan)
+    simulation = simulate_plan(with_replicates(plan, first_replicates(plan)), fitted, summary, progress)
+    while (needed := min(needed_replicates(simulation, metric), most)) > simulation.replicates:
+        simulation = add_replicates(simulation, needed, plan, fitted, summary, progress)
+    return simulation
 
 
 def needed_replicates(simulation: Simulation, metric: str) -> int:

@@ -4,13 +4,16 @@ import os
 import re
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from clvsim.console import shell_line
 from clvsim.errors import ConfigError
 from clvsim.files import did_you_mean
 from clvsim.rim.allowed import MAX_FILES, TEXT, require_allowed_words, require_bounded_sweep
 from clvsim.stages import STAGES
+
+if TYPE_CHECKING:
+    from clvsim.rim.sweeping import Swept
 
 # Flags of Hydra that take the next word as their value.
 VALUED_FLAGS = (
@@ -74,11 +77,38 @@ def hydra_words(stage: str, words: Sequence[str]) -> list[str]:
     if flags and flags[-1] in CHOICES["--info"].flags:
         flags = [*flags, "all"]  # what Hydra takes it for, which would read the next word as its value
     multirun = "-m" in flags or "--multirun" in flags
-    marked = [mark_new_key(word, overrides) for word in overrides]
-    quoted = [quote_free_text(word, multirun) for word in marked]
+    picked, quoted, _ = points_in(stage, overrides, multirun)
     if multirun:
         require_bounded_sweep(quoted)
-    return [*flags, *file_overrides(stage, files, overrides), *quoted]
+    return [*flags, *file_overrides(stage, files, overrides), *picked, *quoted]
+
+
+def points_in(
+    stage: str, overrides: Sequence[str], multirun: bool = False
+) -> "tuple[list[str], list[str], tuple[Swept, ...]]":
+    """Overrides in Hydra's grammar, before them the choice of scenarios that a sweep makes by itself, and what a stage
+    that sweeps finds swept: of that Hydra gets the first value.
+
+    Raises ConfigError for jobs of a stage that sweeps, and as `take_swept` and `require_one_question`.
+    """
+    sweeps = stage in STAGES and STAGES[stage].sweeps
+    if sweeps and multirun:
+        raise ConfigError([("-m", f"{stage} is one run over all values; clvsim run -m runs once per value")])
+    quoted = [quote_free_text(mark_new_key(word, overrides), multirun) for word in overrides]
+    if not sweeps:
+        return [], quoted, ()
+    from clvsim.rim.sweeping import pick_word, require_one_question, take_swept  # Hydra's grammar, slow to load
+
+    quoted, swept = take_swept(quoted)
+    of = next((value for _, key, value in map(split_override, overrides) if key == "of"), "")
+    require_one_question(swept, of)
+    chosen = {split_override(word)[1] for word in overrides} & {"scenarios", "experiment"}
+    return [] if chosen else pick_word(swept, of), quoted, swept
+
+
+def swept_keys(stage: str, words: Sequence[str]) -> "tuple[Swept, ...]":
+    """What is swept on a command line after the stage."""
+    return points_in(stage, sort_words(words)[2])[2]
 
 
 def _without_answer_flags(stage: str, flags: Sequence[str]) -> list[str]:

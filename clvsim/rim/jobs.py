@@ -1,13 +1,14 @@
 """One job, from its composed configuration to its exit code."""
 
 import functools
+import json
 import os
 import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
@@ -22,33 +23,51 @@ from clvsim.progress import progress
 from clvsim.rim import finished_runs, folders
 from clvsim.rim.allowed import close_resolvers
 from clvsim.rim.answers import answer_internal_error, refuse
-from clvsim.rim.arguments import ANSWER_FLAGS, split_override
+from clvsim.rim.arguments import ANSWER_FLAGS, split_override, swept_keys
 from clvsim.rim.scenarios import with_library
+from clvsim.rim.sweeping import make_points
 from clvsim.runfolder import RunContext, remove_empty, run_folder, sweep_partials
 from clvsim.schema import validated
 from clvsim.secluded import seclude
 from clvsim.stages import STAGES, Folder, Reads, load_settings, load_stage
+from clvsim.stages.points import Sweep
 
 NO_ORDERS = "which orders? clvsim {stage} orders.csv, or the demo: clvsim {stage} experiment=demo"
 
 
+class Job(NamedTuple):
+    """How one job of a command ended: its number, its overrides, its exit code, and where its results are."""
+
+    number: int
+    words: tuple[str, ...]
+    code: int
+    folder: str
+
+
 @dataclass(frozen=True)
 class Outcomes:
-    """Exit codes of one command's jobs; of those that a parallel launcher runs in other processes, in a file."""
+    """How one command's jobs ended; of those that a parallel launcher runs in other processes, in a file."""
 
     path: Path
     process: int = field(default_factory=os.getpid)
-    own: list[int] = field(default_factory=list)
+    own: list[Job] = field(default_factory=list)
 
     def add(self, code: int) -> None:
+        number = HydraConfig.get().job.num if is_sweeping() else 0
+        job = Job(number, tuple(without_out(HydraConfig.get().overrides.task)), code, str(output_dir()))
         if os.getpid() == self.process:
-            self.own.append(code)
+            self.own.append(job)
             return
         with self.path.open("a") as file:
-            file.write(f"{code}\n")
+            file.write(json.dumps(job) + "\n")
+
+    def jobs(self) -> list[Job]:
+        """By number."""
+        others = [json.loads(line) for line in self.path.read_text().splitlines()]
+        return sorted([*self.own, *(Job(n, tuple(words), code, folder) for n, words, code, folder in others)])
 
     def codes(self) -> list[int]:
-        return [*self.own, *map(int, self.path.read_text().split())]
+        return [job.code for job in self.jobs()]
 
 
 def hydra_task(name: str, words: tuple[str, ...], outcomes: Outcomes, cfg: DictConfig) -> None:
@@ -76,7 +95,12 @@ def run_job(name: str, words: tuple[str, ...], cfg: DictConfig) -> int:
     """Validate the configuration and run the stage in its folder. Returns the exit code."""
     from clvsim.config import validate
 
-    raw, overrides, stage = resolved(cfg), HydraConfig.get().overrides.task, STAGES[name]
+    overrides, stage = HydraConfig.get().overrides.task, STAGES[name]
+    if stage.sweeps:
+        sweep, settings = points_of(name, words, cfg, overrides, validate)
+        action = partial(load_stage(name), sweep.points[0].config)
+        return run_in_folder(name, words, action, settings, sweep)
+    raw = resolved(cfg)
     if stage.reads is Reads.RUN:
         raw, settings = split_settings(name, raw)
         folder, raw = finished_runs.find_run(raw, overrides, type(settings).model_fields if stage.own else ())
@@ -99,7 +123,29 @@ def split_settings(name: str, raw: dict[Any, Any]) -> tuple[dict[Any, Any], Any]
     return {key: value for key, value in raw.items() if key not in own}, validated(settings, own)
 
 
-def run_in_folder(name: str, words: tuple[str, ...], action: Callable[[RunContext], int], settings: Any = None) -> int:
+def points_of(
+    name: str,
+    words: tuple[str, ...],
+    cfg: DictConfig,
+    overrides: Sequence[str],
+    validate: Callable[[dict[Any, Any]], Any],
+) -> tuple[Sweep, Any]:
+    """The points of a sweep, each checked, and the keys of the stage's own, which all share."""
+    if is_sweeping():
+        raise ConfigError([("hydra.mode", f"{name} is one run over all values; clvsim run -m runs once per value")])
+    settings: list[Any] = []
+
+    def check(point: DictConfig) -> Any:
+        config, own = validate_all(name, resolved(point), validate, overrides)
+        settings.append(own)
+        return config
+
+    return make_points(cfg, swept_keys(name, words), check), settings[0]
+
+
+def run_in_folder(
+    name: str, words: tuple[str, ...], action: Callable[[RunContext], int], settings: Any = None, sweep: Any = None
+) -> int:
     """Run `action` in a new folder, which is kept if the code is 0 or a run.json is there, and removed otherwise."""
     final = output_dir()
     whole = final.parent if is_sweeping() else final
@@ -111,7 +157,7 @@ def run_in_folder(name: str, words: tuple[str, ...], action: Callable[[RunContex
             note(remark)
     try:
         with run_folder(final) as folder:
-            code = action(context(name, words, folder, final, settings))
+            code = action(context(name, words, folder, final, settings, sweep))
             if code and not (folder / "run.json").is_file():
                 raise StageFailed(code)
     except StageFailed as stop:
@@ -167,7 +213,9 @@ def resolved(cfg: DictConfig) -> dict[Any, Any]:
     return raw
 
 
-def context(name: str, words: tuple[str, ...], folder: Path | None, final: Path, settings: Any = None) -> RunContext:
+def context(
+    name: str, words: tuple[str, ...], folder: Path | None, final: Path, settings: Any = None, sweep: Any = None
+) -> RunContext:
     overrides = HydraConfig.get().overrides.task if is_sweeping() else words
     return RunContext(
         folder=folder,
@@ -178,6 +226,7 @@ def context(name: str, words: tuple[str, ...], folder: Path | None, final: Path,
         progress=progress(interactive=not is_sweeping()),
         flags=tuple(word for word in words if word in ANSWER_FLAGS),
         settings=settings,
+        sweep=sweep,
     )
 
 

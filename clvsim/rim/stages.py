@@ -23,6 +23,7 @@ from clvsim.rim.allowed import close_resolvers
 from clvsim.rim.arguments import COMPLETION_FLAGS, hydra_words
 from clvsim.rim.explain import COMPOSITION_ERRORS, explain_all
 from clvsim.rim.jobs import Outcomes, hydra_task, resolved, validate_all
+from clvsim.rim.together import show_together
 from clvsim.runfolder import require_free
 from clvsim.stages import STAGES, Reads
 
@@ -60,6 +61,8 @@ def stage(name: str, words: Sequence[str]) -> int:
             raise
         finally:
             folders.remove_unused_folders()
+        if name == "run":
+            show_together(outcomes.jobs(), words)
         return max(outcomes.codes(), default=0)
 
 

@@ -35,18 +35,21 @@ class Stage(NamedTuple):
 
     `own`: whether its module has a class `Settings` with keys of its own, at the top level of its configuration; they
     are `ctx.settings`, or the whole configuration of a stage that reads no study. `files`: the key that words without
-    `=` belong to.
+    `=` belong to. `sweeps`: whether keys may have several values, which are then points of one result (`ctx.sweep`) and
+    not jobs of their own.
     """
 
     folder: Folder
     reads: Reads = Reads.STUDY
     own: bool = False
     files: str = "data.path"
+    sweeps: bool = False
 
 
 STAGES: dict[str, Stage] = {
     "run": Stage(Folder.NEW),
     "check": Stage(Folder.NONE),
+    "sweep": Stage(Folder.NEW, own=True, sweeps=True),
     "fit": Stage(Folder.NEW),
     "validate": Stage(Folder.NEW),
     "decide": Stage(Folder.FINISHED, Reads.RUN, own=True, files="run"),

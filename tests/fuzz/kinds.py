@@ -35,6 +35,7 @@ KINDS: dict[str, Kind] = {
     "tests and counts, by hand": Kind(lambda _: splits.split_cases(), 12, 1000),
     "tables of tests": Kind(lambda _: splits.splits(), 6, 200),
     "command lines": Kind(lambda _: words.commands(), 12, 350),
+    "sweeps": Kind(lambda _: words.sweeps(), 12, 200),
     "businesses without a log": Kind(lambda _: words.businesses(), 12, 350),
     "scenarios to fill in": Kind(lambda _: words.new_files(), 12, 200),
     "valuations": Kind(lambda _: words.valuations(), 12, 250),

@@ -11,21 +11,10 @@ from tests.fuzz.nasty import numbers, texts
 from tests.fuzz.tables import BRIEF, GOOD
 
 STAGES = (
-    "check",
-    "check",
-    "check",
-    "run",
-    "fit",
-    "validate",
-    "report",
-    "show",
-    "new",
-    "decide",
-    "schema",
-    "list",
-    "chek",
-    "",
+    *("check", "check", "check", "run", "sweep", "fit", "validate", "report", "show", "new", "decide"),
+    *("diff", "score", "schema", "list", "chek", ""),
 )
+OF_RUNS = ("report", "show", "new", "decide", "diff", "schema")  # stages that read no orders
 GROUPS = (
     *("data", "retention", "spend", "business", "fit", "simulation", "finance", "acquisition"),
     *("environment", "trace", "report"),
@@ -190,10 +179,43 @@ def commands(draw: st.DrawFn) -> Case:
     """A stage of `check` most of the time; stages that work are given an impossible seed, so that they stop early."""
     stage = draw(st.sampled_from(STAGES))
     more = tuple(word.replace("\0", "") for word in draw(st.lists(words(), min_size=1, max_size=3)))
-    halt = ("fit.draws=never",) if stage in ("run", "fit", "validate") else ()
-    log = ("orders.csv",) if stage not in ("report", "show", "new") and draw(st.integers(0, 9)) else ()
+    halt = ("fit.draws=never",) if stage in ("run", "sweep", "fit", "validate") else ()
+    log = ("orders.csv",) if stage not in OF_RUNS and draw(st.integers(0, 9)) else ()
     brief = BRIEF if stage == "check" and draw(st.booleans()) else ()
     return Case((stage, *log, *brief, *halt, *more), {"orders.csv": GOOD})
+
+
+SWEEPS = (
+    "",
+    "=",
+    ",",
+    "1,1",
+    "range(1,0)",
+    "range(0,1e9)",
+    "choice()",
+    "sort(2,1)",
+    "1,[2],{a: 3}",
+    "null,1",
+    "glob(*)",
+)
+
+
+@st.composite
+def sweeps(draw: st.DrawFn) -> Case:
+    """One to three keys, of which some have several values of any kind; the models are given an impossible number of
+    draws, so that what passes stops before anything is fitted."""
+    several = st.lists(values, min_size=1, max_size=4).map(",".join)
+    own = st.builds(
+        lambda mark, key, value: f"{mark}{key}={value}",
+        st.sampled_from(("", "", "", "", "+", "++", "~")),
+        st.sampled_from(keys()),
+        st.one_of(several, several, st.sampled_from(SWEEPS)),
+    )
+    typed = draw(st.lists(st.one_of(own, own, own, words()), min_size=1, max_size=3))
+    looked_at = draw(st.sampled_from(((), (), ("of=plan",), ("of=1,2",), ("of=../x",))))
+    log = ("orders.csv",) if draw(st.integers(0, 9)) else ()
+    more = tuple(word.replace("\0", "") for word in typed)
+    return Case(("sweep", *log, "fit.draws=never", *looked_at, *more), {"orders.csv": GOOD})
 
 
 @st.composite
