@@ -24,6 +24,7 @@ from clvsim.schema import broken_rule
 from clvsim.simulation.ledger import Ledger
 from clvsim.simulation.run import Simulation
 from clvsim.texts import CONTROLS
+from clvsim.track_record import track_record_of
 from clvsim.types import (
     Assumption,
     ContractFigures,
@@ -163,6 +164,7 @@ def _result(raw: dict[str, Any], table: pd.DataFrame, books: pd.DataFrame | None
         "contracts": _contracts(raw.get("contracts")),
         "trace": parse_rows(TraceLine, raw.get("trace", ())),
         "schedule": parse_rows(ScheduleLine, raw.get("schedule", ())),
+        "track_record": track_record_of(raw["track_record"]) if raw.get("track_record") else None,
     }
     return RunResult(**fields)
 

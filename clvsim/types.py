@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from clvsim.track_record import TrackRecord
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -183,10 +185,8 @@ class Seen(NamedTuple):
     today: date
 
     def __str__(self) -> str:
-        return (
-            f"{self.customers:,} customers with {self.repeat_orders:,} repeat orders from {self.first_date} to "
-            f"{self.today}"
-        )
+        orders = f"{self.customers:,} customers with {self.repeat_orders:,} repeat orders"
+        return f"{orders} from {self.first_date} to {self.today}"
 
 
 @dataclass(frozen=True)
@@ -307,10 +307,8 @@ class ScenarioDescription:
 
 @dataclass(frozen=True)
 class PaybackCurve:
-    """Cumulative discounted contribution per acquired customer by month of own age (months 0..h), CAC not deducted.
-
-    Month 0 is the first order itself.
-    """
+    """Cumulative discounted contribution per acquired customer by month of own age (months 0..h; 0 is the first order),
+    CAC not deducted."""
 
     months: np.ndarray
     mean: np.ndarray
@@ -331,7 +329,7 @@ class Range(NamedTuple):
 
 
 class Counted(NamedTuple):
-    """How many of so many."""
+    """`count` of so many, `of`."""
 
     count: int
     of: int
@@ -497,4 +495,5 @@ class RunResult:
     trace: tuple[TraceLine, ...] = ()  # of a few simulated customers, by customer and day
     schedule: tuple[ScheduleLine, ...] = ()  # of the levers, by scenario
     books: "pd.DataFrame | None" = None  # columns of books.csv
+    track_record: TrackRecord | None = None  # how earlier forecasts fared, where the run was given a score
     notes: tuple[str, ...] = field(default=())  # on replicates and probabilities, weights of newcomers, pooled groups

@@ -35,13 +35,15 @@ class Stage(NamedTuple):
 
     `own`: whether its module has a class `Settings` with keys of its own, at the top level of its configuration; they
     are `ctx.settings`, or the whole configuration of a stage that reads no study. `files`: the key that words without
-    `=` belong to.
+    `=` belong to, unless they name a folder and the stage has keys for those, `folders`: one that lists all, or several
+    that take one each.
     """
 
     folder: Folder
     reads: Reads = Reads.STUDY
     own: bool = False
     files: str = "data.path"
+    folders: tuple[str, ...] = ()
 
 
 STAGES: dict[str, Stage] = {
@@ -49,6 +51,8 @@ STAGES: dict[str, Stage] = {
     "check": Stage(Folder.NONE),
     "fit": Stage(Folder.NEW),
     "validate": Stage(Folder.NEW),
+    "score": Stage(Folder.NEW, own=True, folders=("runs",)),
+    "diff": Stage(Folder.NEW, Reads.NOTHING, own=True, files="b", folders=("a", "b")),
     "report": Stage(Folder.FINISHED, Reads.RUN, files="run"),
 }
 
