@@ -62,10 +62,15 @@ def track_record_of(raw: Mapping[str, Any]) -> TrackRecord:
     score writes; that its values have the declared types is left to who reads it."""
 
     def figure(row: Mapping[str, Any]) -> FigureRecord:
-        return FigureRecord(**{name: math.nan if value is None else value for name, value in row.items()})
+        values: dict[str, Any] = {name: math.nan if value is None else value for name, value in row.items()}
+        return FigureRecord(**values)
 
-    forecasts = (PastForecast(**{**one, "figures": tuple(map(figure, one["figures"]))}) for one in raw["forecasts"])
-    found = TrackRecord(**{**raw, "forecasts": tuple(forecasts)})
+    def forecast(one: Mapping[str, Any]) -> PastForecast:
+        values: dict[str, Any] = {**one, "figures": tuple(map(figure, one["figures"]))}
+        return PastForecast(**values)
+
+    fields: dict[str, Any] = {**raw, "forecasts": tuple(map(forecast, raw["forecasts"]))}
+    found = TrackRecord(**fields)
     for day in (found.until, *(one.today for one in found.forecasts)):
         date.fromisoformat(day)
     for row in (row for one in found.forecasts for row in one.figures):

@@ -11,13 +11,11 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from clvsim.data.config import Source, SyntheticConfig
+from clvsim.data.config import DataConfig, Source, SyntheticConfig
 from clvsim.data.log import TransactionLog
 from clvsim.data.returning import MIDDAY
 from clvsim.errors import ConfigError
 from clvsim.types import DAYS_PER_MONTH
-
-DATED = ("csv", "bundled", "synthetic")  # kinds of sources that are logs
 
 
 class Later(NamedTuple):
@@ -48,10 +46,12 @@ def read_log(section: Source) -> TransactionLog:
     from clvsim.data.read import as_of, read_transactions
     from clvsim.data.synthetic import read_synthetic
 
-    if section.kind not in DATED:
-        what = f"needs a log of dated orders, and data={section.kind} has none"
-        raise ConfigError([("data", what)])
-    log = read_synthetic(section) if isinstance(section, SyntheticConfig) else read_transactions(None, section)
+    if isinstance(section, SyntheticConfig):
+        log = read_synthetic(section)
+    elif isinstance(section, DataConfig):
+        log = read_transactions(None, section)
+    else:
+        raise ConfigError([("data", f"score needs a log of dated orders, and data={section.kind} has none")])
     return log if log.today == log.last_date else as_of(log, log.last_date)
 
 

@@ -12,7 +12,7 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
 from markupsafe import Markup, escape
 
 from clvsim.disk import write_all_whole
-from clvsim.report import contracts, display, evidence, over_time, schedule
+from clvsim.report import contracts, display, evidence, over_time, schedule, track_record
 from clvsim.report import format as fmt
 from clvsim.report.figures import Drawing, drawings, payback_scenarios
 from clvsim.report.headline import (
@@ -126,6 +126,10 @@ def render(result: RunResult, figures: dict[str, Drawing]) -> str:
         number=fmt.number,
         breakable=breakable,
         check=holdout_in_short(result),
+        track_record=track_record.in_short(result.track_record) if result.track_record else "",
+        past_forecasts=track_record.tables(result.track_record) if result.track_record else [],
+        past_headings=track_record.HEADINGS,
+        past_notes=track_record.notes(result.track_record) if result.track_record else [],
         models=result.models,
         warnings=(*result.lever_warnings, *result.warnings),
     )

@@ -8,7 +8,7 @@ import numpy as np
 
 from clvsim.models.around.several import MODEL, several_of
 from clvsim.models.fitted import FittedModels
-from clvsim.report import contracts, display, evidence
+from clvsim.report import contracts, display, evidence, track_record
 from clvsim.report.format import NBSP
 from clvsim.report.headline import discounted, headline, holdout_in_short, left_out, second_sentence, whose_months
 from clvsim.report.several import shares
@@ -55,6 +55,7 @@ def tables(result: RunResult) -> str:
         result.single,
         whose_months(result),
         holdout_in_short(result),
+        track_record.in_short(result.track_record) if result.track_record else "",
         result.models,
     )
     parts.append("\n".join(_wrapped(sentence) for sentence in first if sentence))

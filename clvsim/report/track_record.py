@@ -66,13 +66,16 @@ def biases(record: TrackRecord) -> list[str]:
         actual, mean = (math.fsum(getattr(row, name) for row in rows) for name in ("actual", "mean"))
         if not rows:
             continue
+        verb = "was" if figure == REVENUE else "were"
         if actual <= 0:
-            sentences.append(f"No {words} came, {fmt.number(mean, min(fmt.last_place([mean]), 0))} were expected.")
+            sentences.append(
+                f"No {words} came, where {fmt.number(mean, min(fmt.last_place([mean]), 0))} {verb} expected."
+            )
             continue
         error = mean / actual - 1
         which = "too high" if error > 0 else "too low"
         size = fmt.percent(abs(error)).replace(fmt.NBSP, " ")
-        whole = f"Forecast {words} were {size} {which} in all"
+        whole = f"Forecast {words} {verb} {size} {which} in all"
         inside = sum(row.inside for row in rows)
         sentences.append(f"{whole}; the interval of all months together held in {inside} of {len(rows)}.")
     return sentences
@@ -152,8 +155,8 @@ def day(iso: str) -> str:
 def in_short(record: TrackRecord) -> str:
     """One sentence for the terminal and the page of a later run."""
     number = len(record.forecasts)
-    whose = "the earlier forecast" if number == 1 else f"{number} earlier forecasts"
-    return f"Checked on what came until {day(record.until)}, {whose}: {sentence(record)}"
+    whose = "The earlier forecast" if number == 1 else f"{number} earlier forecasts"
+    return f"{whose}, checked on what came until {day(record.until)}: {sentence(record)}"
 
 
 def notes(record: TrackRecord) -> list[str]:
@@ -162,7 +165,9 @@ def notes(record: TrackRecord) -> list[str]:
         "Sums of the months that have come due; money is revenue, undiscounted. Intervals hold what may happen: luck "
         "and shocks common to all included."
     )
-    return [note for note in (*biases(record), better_than_rule(record), caveat(record), *missing(record), basis) if note]
+    return [
+        note for note in (*biases(record), better_than_rule(record), caveat(record), *missing(record), basis) if note
+    ]
 
 
 def text(record: TrackRecord) -> str:

@@ -1,19 +1,28 @@
 """`clvsim report`: the page of a finished run, rendered again."""
 
+import json
+from dataclasses import replace
+from pathlib import Path
+
 from clvsim import archive
 from clvsim.config import RunConfig
 from clvsim.errors import ClvsimError, ConfigError
 from clvsim.runfolder import RunContext, writing
-from clvsim.stages.steps import output_folder
+from clvsim.stages.steps import earlier_forecasts, output_folder
 
 
 def report(config: RunConfig, ctx: RunContext) -> int:
-    """Render the page of a finished run again. Raises ConfigError for a metric that the run was not decided on."""
+    """Render the page of a finished run again, with a score beside it where `report.track_record` names another.
+
+    Raises ConfigError for a metric that the run was not decided on.
+    """
     from clvsim.report import display, write_report
     from clvsim.report.text import tables
 
     folder = output_folder(ctx)
     result = archive.read_result(folder)
+    if config.report.track_record != recorded_score(folder):
+        result = replace(result, track_record=earlier_forecasts(config))
     if (folder / "figures").is_symlink():
         raise ConfigError([("run", f"{folder / 'figures'} is a link, and must be a folder of the run's own")])
     try:
@@ -31,3 +40,9 @@ def report(config: RunConfig, ctx: RunContext) -> int:
     ctx.say(text)
     ctx.say(f"\nReport: {folder / 'report.html'}")
     return 0
+
+
+def recorded_score(folder: Path) -> str | None:
+    """The score that a run was given, as its record names it: what it held is in the run's own summary."""
+    record = json.loads((folder / archive.RECORD).read_text(encoding="utf-8"))
+    return (record["config"].get("report") or {}).get("track_record")

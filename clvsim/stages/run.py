@@ -16,6 +16,7 @@ from clvsim.stages.newcomers import newcomers_sentence, with_newcomers
 from clvsim.stages.refusals import plan_run, require_payments
 from clvsim.stages.steps import (
     Stopwatch,
+    earlier_forecasts,
     output_folder,
     read_data,
     run_record,
@@ -38,7 +39,7 @@ def run(config: RunConfig, ctx: RunContext) -> int:
     from clvsim.simulation.schedule import drawn
     from clvsim.simulation.win_backs import with_answers
 
-    clock = Stopwatch()
+    clock, record = Stopwatch(), earlier_forecasts(config)
     with clock("read"), ctx.progress("Reading the log"):
         material = read_data(config, ctx)
         config = with_findings(config, material, ctx)
@@ -72,7 +73,8 @@ def run(config: RunConfig, ctx: RunContext) -> int:
     result = assemble(
         config, ctx, material, fits.own, simulation, comparison, tracking, scores, words, arrivals, ordering, leads
     )
-    result = replace(result, trace=inside.lines if inside else (), schedule=drawn(plan))
+    shown = inside.lines if inside else ()
+    result = replace(result, trace=shown, schedule=drawn(plan), track_record=record)
     folder = output_folder(ctx)
     with clock("report"), ctx.progress("Writing the report"), writing(ctx.final):
         write_report(result, folder)
