@@ -110,33 +110,40 @@ def read_forecast(folder: Path, key: str = "runs") -> Forecast:
 
 
 def _worlds(path: Path, horizon: int, arrivals: int) -> dict[str, np.ndarray]:
-    """Figures of the baseline by month, (world, month): of newcomers as long as they come, none where nobody does."""
     import xarray as xr
 
     require_bearable(path)
     require_plain(path)
     with xr.open_dataset(path, group=BASELINE, engine="h5netcdf") as found:
-        calendar = found["calendar"]
-        if calendar.dims != _LEDGER_DIMS or found.attrs["horizon_months"] != horizon or calendar.shape[-1] < horizon:
-            raise Unlike(f"{path.name} has no figures by {', '.join(_LEDGER_DIMS)} over the horizon of the run")
-        plain = calendar.sel(basis="plain").isel(month=slice(0, horizon))
-        worlds = _figures(plain, ("existing",), {ORDERS: "orders", REVENUE: None})
-        newcomers = _figures(plain, ("new", "referred"), {NEWCOMERS: "customers_acquired", NEWCOMER_REVENUE: None})
+        return worlds_of(found, horizon, arrivals)
+
+
+def worlds_of(ledger: "xr.Dataset", horizon: int, arrivals: int) -> dict[str, np.ndarray]:
+    """Figures of a scenario by month, (world, month): of newcomers as long as they come, none where nobody does.
+
+    Raises Unlike for what no run writes.
+    """
+    calendar = ledger["calendar"]
+    if calendar.dims != _LEDGER_DIMS or ledger.attrs["horizon_months"] != horizon or calendar.shape[-1] < horizon:
+        raise Unlike(f"{LEDGER} has no figures by {', '.join(_LEDGER_DIMS)} over the horizon of the run")
+    plain = calendar.sel(basis="plain").isel(month=slice(0, horizon))
+    worlds = _figures(plain, ("existing",), {ORDERS: "orders", REVENUE: None})
+    newcomers = _figures(plain, ("new", "referred"), {NEWCOMERS: "customers_acquired", NEWCOMER_REVENUE: None})
     if newcomers and newcomers[NEWCOMERS].any():
         worlds |= {name: values[:, :arrivals] for name, values in newcomers.items()}
     for values in worlds.values():
         if not (np.isfinite(values).all() and (np.abs(values) <= LARGEST).all() and values.size):
-            raise Unlike(f"{path.name} has numbers that are not finite, or none")
+            raise Unlike(f"{LEDGER} has numbers that are not finite, or none")
     if not worlds:
-        raise Unlike(f"{path.name} has no customers")
+        raise Unlike(f"{LEDGER} has no customers")
     return worlds
 
 
 def _figures(
     plain: "xr.DataArray", origins: tuple[str, ...], accounts: Mapping[str, str | None]
 ) -> dict[str, np.ndarray]:
-    """Sums over the groups of some origins, (world, month), of an account; None: revenue, refunds taken off. Empty where
-    there are no such groups."""
+    """Sums over the groups of some origins, (world, month), of an account; None: revenue less refunds. Empty without
+    such groups."""
     groups = np.array([label.partition(" / ")[0] in origins for label in map(str, plain["group"].values.tolist())])
     if not groups.any():
         return {}

@@ -1,7 +1,6 @@
 """What came after a day: orders by month of the customers who were known then, and of those who came later.
 
-Months have equal length, as in a simulation's ledger, from the end of that day on. An order's hour is unknown, so it
-is midday.
+Months are those of a simulation's ledger, from the end of that day on (`month_ends`).
 """
 
 import math
@@ -11,11 +10,14 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from clvsim.anniversaries import Anchor, day_number, day_of_month, due_on, ends_month, month_of
 from clvsim.data.config import DataConfig, Source, SyntheticConfig
 from clvsim.data.log import TransactionLog
 from clvsim.data.returning import MIDDAY
 from clvsim.errors import ConfigError
 from clvsim.types import DAYS_PER_MONTH
+
+SHORTEST_BY_CALENDAR = 28.0  # days between payments; shorter ones count days, whatever the month
 
 
 class Later(NamedTuple):
@@ -55,14 +57,21 @@ def read_log(section: Source) -> TransactionLog:
     return log if log.today == log.last_date else as_of(log, log.last_date)
 
 
-def months_between(today: date, until: date) -> int:
-    """Whole months that have come to their end: all days whose midday lies in them are over."""
-    return max(math.floor(((until - today).days + MIDDAY) / DAYS_PER_MONTH), 0)
+def month_ends(today: date, months: int, interval_days: float = 0.0) -> np.ndarray:
+    """Days after today of the last day of each of so many months, int64 (month,), as the simulator's ledger has them.
 
-
-def end_of_month(today: date, months: int) -> date:
-    """The last day of the last of so many months after a day."""
-    return today + timedelta(days=math.ceil(months * DAYS_PER_MONTH + MIDDAY) - 1)
+    Months of equal length; an order's hour is unknown, so it is midday, and what falls due on a day every
+    `interval_days` does so at its end. What falls due by the calendar has months that end with today's day of the
+    month, of which the last one stands for all that a month has not.
+    """
+    number = np.arange(1, months + 1)
+    if not interval_days:
+        return np.ceil(number * DAYS_PER_MONTH + MIDDAY).astype(np.int64) - 1
+    if interval_days < SHORTEST_BY_CALENDAR:
+        return np.floor(number * DAYS_PER_MONTH).astype(np.int64)
+    day = np.array(day_number(today))
+    of_month = np.where(ends_month(day), 31, day_of_month(day))
+    return due_on(Anchor(month_of(day), of_month), number) - day
 
 
 _PEOPLE = """
@@ -75,9 +84,10 @@ people AS (
 _AFTER = (
     _PEOPLE
     + """
-SELECT first > $today AS is_new, floor((day - $today - $midday) / $month)::INT AS month, count(*) AS orders,
-    count(*) FILTER (day = first) AS first_orders, sum(amount)::DOUBLE AS revenue
-FROM purchases JOIN people USING (customer) WHERE day > $today AND (first > $today) <> listed GROUP BY ALL ORDER BY ALL
+SELECT first > $today AS is_new, (day - $today)::BIGINT AS day, count(*) AS orders,
+    count(*) FILTER (purchases.day = first) AS first_orders, sum(amount)::DOUBLE AS revenue
+FROM purchases JOIN people USING (customer) WHERE purchases.day > $today AND (first > $today) <> listed
+GROUP BY ALL ORDER BY ALL
 """
 )
 _BEFORE = (
@@ -97,8 +107,8 @@ SELECT count(*) FILTER (listed AND first <= $today), count(*) FILTER (listed AND
 )
 
 
-def later_orders(log: TransactionLog, ids: np.ndarray, today: date, months: int) -> Later:
-    """Orders of a log in so many months after `today`; `ids` (c,) are the customers who were known then.
+def later_orders(log: TransactionLog, ids: np.ndarray, today: date, ends: np.ndarray) -> Later:
+    """Orders of a log in the months after `today` that end as `month_ends` says; `ids` (c,) were known then.
 
     Who is on the list with a first order after the day, or not on it with one before, counts as neither known nor new.
     """
@@ -106,17 +116,15 @@ def later_orders(log: TransactionLog, ids: np.ndarray, today: date, months: int)
     log.connection.register("listed", listed)
     try:
         counts = log.connection.execute(_COUNTS, {"today": today}).fetchall()[0]
-        given = {"today": today, "midday": MIDDAY, "month": DAYS_PER_MONTH}
-        after = log.connection.execute(_AFTER, given).df()
-        before, window = _before(log, today, months)
+        after = log.connection.execute(_AFTER, {"today": today}).df()
+        before, window = _before(log, today, ends.size)
     finally:
         log.connection.unregister("listed")
 
     def by_month(column: str, *, new: bool) -> np.ndarray:
-        rows = after[(after["is_new"] == new) & (after["month"] < months)]
-        found = np.zeros(months)
-        found[rows["month"].to_numpy(int)] = rows[column].to_numpy(float)
-        return found
+        rows = after[after["is_new"] == new]
+        month = np.searchsorted(ends, rows["day"].to_numpy(int))
+        return np.bincount(month, rows[column].to_numpy(float), ends.size + 1)[: ends.size]
 
     known, moved, unlisted = counts
     return Later(

@@ -44,7 +44,8 @@ def sentence(found: Changes, bridge: Bridge | None, then: Side, now: Side) -> st
         since = "Between the two runs"
     if now.result.margin_known != then.result.margin_known:
         money = ["contribution" if side.result.margin_known else "revenue" for side in (then, now)]
-        return f"{since} the money is another: {money[0]} then, {money[1]} now, so that figures cannot be set side by side."
+        another = f"{since} the money is another: {money[0]} then, {money[1]} now"
+        return f"{another}, so that figures cannot be set side by side."
     worth = _worth(now.result, whole=whole)
     if abs(change) < CLEAR * error:
         size = _money(CLEAR * error, now.result)

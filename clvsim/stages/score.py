@@ -2,6 +2,7 @@
 
 import textwrap
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -151,7 +152,7 @@ def score_all(forecasts: "Sequence[Named]", log: "TransactionLog") -> "tuple[lis
 
     Raises ConfigError for forecasts of another log, and where nothing has come due.
     """
-    from clvsim.data.later import end_of_month, later_orders, months_between
+    from clvsim.data.later import later_orders, month_ends
     from clvsim.data.trials import without_trials
     from clvsim.scoring import score as scores_of
 
@@ -166,9 +167,11 @@ def score_all(forecasts: "Sequence[Named]", log: "TransactionLog") -> "tuple[lis
             what = f"the log begins on {log.first_date}, after the today of {name} ({today}): it must reach back"
             problems.append(Problem("data", what))
             continue
-        due = min(months_between(today, until), forecast.months)
-        own = without_trials(log) if config.retention.interval_days else log
-        later = later_orders(own, forecast.ids, today, max(due, 1))
+        interval = config.retention.interval_days
+        ends = month_ends(today, forecast.months, interval)
+        due = int((ends <= (until - today).days).sum())
+        own = without_trials(log) if interval else log
+        later = later_orders(own, forecast.ids, today, ends[: max(due, 1)])
         if forecast.ids.size and not later.known:
             what = (
                 f"none of the {forecast.ids.size:,} customers of {name} has an order up to {today} in this log: "
@@ -176,7 +179,7 @@ def score_all(forecasts: "Sequence[Named]", log: "TransactionLog") -> "tuple[lis
             )
             problems.append(Problem("data.customer_id", what))
         elif not due:
-            first = end_of_month(today, 1)
+            first = today + timedelta(days=int(ends[0]))
             waiting.append(f"{name} has not come due: its first month ends on {first}, the log on {until}")
         else:
             scored.append(scores_of(forecast, later, due))
