@@ -102,7 +102,9 @@ def _row(figure: Figure, then: RunResult, now: RunResult) -> tuple[str, ...]:
     signed = bool(figure.scenario)
     change = figure.now.mean - figure.then.mean
     error = math.hypot(figure.then.mcse, figure.now.mcse)
-    moved = _value(figure, change, _place(figure, [change], error), now, signed=True) if math.isfinite(change) else ""
+    same_money = figure.unit != "money" or then.margin_known == now.margin_known
+    known = math.isfinite(change) and same_money
+    moved = _value(figure, change, _place(figure, [change], error), now, signed=True) if known else ""
     return (name, _cell(figure, figure.then, then, signed=signed), _cell(figure, figure.now, now, signed=signed), moved)
 
 
