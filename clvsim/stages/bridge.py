@@ -24,11 +24,11 @@ from clvsim.stages.steps import by_plan
 from clvsim.types import CustomerSummary
 
 REST = "chance and what hangs together"
-UNREAD = "the data and what follows from them"
+UNREAD = "the data and what follows from it"
 ALL = "everything together"
 _LABELS = {
     "data": "the data (customers and their orders)",
-    "fit": "what was learned from them",
+    "fit": "what was learned from it",
     "finance": "margin, costs and discount",
     "acquisition": "newcomers and their cost",
     "environment": "shocks and drift ahead",

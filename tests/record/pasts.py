@@ -4,13 +4,14 @@ from datetime import date, timedelta
 
 import numpy as np
 
-from clvsim import archive, simulate, summarize
+from clvsim import archive, fit, simulate, summarize
 from clvsim.data.config import SyntheticConfig
 from clvsim.data.later import Later, later_orders, month_ends
 from clvsim.data.read import as_of
 from clvsim.data.synthetic import read_synthetic
 from clvsim.data.trials import without_trials
 from clvsim.models import RETENTION, SPEND
+from clvsim.models.config import FitConfig
 from clvsim.models.fitted import FittedModels
 from clvsim.scenario import BASELINE, Scenario
 from clvsim.scoring import Forecast, Scored, score, worlds_of
@@ -40,8 +41,11 @@ def known_model(config: SyntheticConfig, draws: int) -> FittedModels:
     return FittedModels(model, SPEND["gamma_gamma"](), Posterior(life, spend, time_unit=config.time_unit))
 
 
-def scored_past(config: SyntheticConfig, *, draws: int = 250, known_days: int = KNOWN_DAYS) -> tuple[Scored, Later]:
-    """The forecast of the model that made the log up, as of an early today, against the log."""
+def scored_past(
+    config: SyntheticConfig, *, draws: int = 250, known_days: int = KNOWN_DAYS, learn: bool = False
+) -> tuple[Scored, Later]:
+    """The forecast of the model that made the log up, as of an early today, against the log; its parameters learned
+    from what was known then where `learn` says so."""
     log = read_synthetic(config)
     today = START + timedelta(days=known_days)
     early = as_of(log, today)
@@ -49,6 +53,9 @@ def scored_past(config: SyntheticConfig, *, draws: int = 250, known_days: int = 
     early, whole = (without_trials(one) for one in (early, log)) if interval else (early, log)
     summary = summarize(early)
     fitted = known_model(config, draws)
+    if learn:
+        asked = FitConfig(method="laplace", draws=draws, cache=False, allow_poor=True)
+        fitted = fit(summary, fitted.retention, fitted.spend, asked)
     setting = SimulationConfig(draws=draws, replicates=2, horizon_months=MONTHS, jobs=1)
     simulation = simulate(fitted, summary, BASE, simulation=setting, environment=CALM, seed=config.seed)
     ledger = archive.ledger_dataset(simulation.scenarios[BASELINE].ledger)
