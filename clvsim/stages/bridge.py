@@ -202,7 +202,10 @@ def differs(name: str, then: Side, now: Side, *, same: bool) -> bool:
 def _sections(config: RunConfig, name: str) -> Mapping[str, Any]:
     if name == "baseline":
         return {"scenario": config.scenario[BASELINE]}
-    return {section: getattr(config, section) for section in _SECTIONS.get(name, (name,))}
+    sections = {section: getattr(config, section) for section in _SECTIONS.get(name, (name,))}
+    if name == "finance":  # a currency is a label
+        sections["finance"] = config.finance.model_copy(update={"currency": ""})
+    return sections
 
 
 def with_change(config: RunConfig, other: RunConfig, name: str) -> RunConfig:

@@ -46,10 +46,10 @@ def score(config: RunConfig, ctx: RunContext) -> int:
         forecasts = read_forecasts(ctx.settings.runs, config.finance.currency)
     with ctx.progress("Reading the log"):
         log = read_log(config.data)
-    if log.guessed:
-        ctx.note("columns guessed: " + ", ".join(f"data.{key}='{name}'" for key, name in log.guessed))
     with ctx.progress("Scoring"):
         scored, remarks = score_all(forecasts, log)
+    if log.guessed:
+        ctx.note("columns guessed: " + ", ".join(f"data.{key}='{name}'" for key, name in log.guessed))
     for remark in remarks:
         ctx.note(remark)
     currency = next((one.currency for _, one in forecasts if one.currency), config.finance.currency)
