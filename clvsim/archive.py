@@ -26,6 +26,7 @@ from clvsim.sheet import Sheet
 from clvsim.simulation.ledger import Ledger
 from clvsim.simulation.run import Simulation
 from clvsim.texts import CONTROLS, short_repr
+from clvsim.track_record import track_record_of
 from clvsim.types import (
     Assumption,
     ContractFigures,
@@ -178,6 +179,7 @@ def _result(raw: dict[str, Any], table: pd.DataFrame, books: pd.DataFrame | None
         "trace": parse_rows(TraceLine, raw.get("trace", ())),
         "schedule": parse_rows(ScheduleLine, raw.get("schedule", ())),
         "sheet": _sheet(raw.get("sheet")),
+        "track_record": track_record_of(raw["track_record"]) if raw.get("track_record") else None,
     }
     return RunResult(**fields)
 

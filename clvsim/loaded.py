@@ -13,7 +13,7 @@ from clvsim import archive
 from clvsim.errors import ConfigError
 from clvsim.files import read_csv
 from clvsim.models.hdf5 import require_plain
-from clvsim.record import read_record, require_complete
+from clvsim.recorded import read_record, require_complete
 from clvsim.types import RunResult
 
 if TYPE_CHECKING:
@@ -146,10 +146,11 @@ def load(run: Path | str) -> LoadedRun:
     >>> sorted(shop.ledger.children), dict(shop.posterior["spend"].sizes)
     (['baseline', 'inputs'], {'draw': 16})
     >>> shop.config["simulation"]["draws"], shop.draws is None
-    (16, True)
+    (16, False)
     """
     folder = require_complete(Path(run))
-    config, parts = read_record(folder)
+    record = read_record(folder)
+    config, parts = record["config"], record["parts"].keys()
     result = archive.read_result(folder)
     tables = {name: _table(folder / name, texts) if name in parts else None for name, texts in _LABELS.items()}
     return LoadedRun(

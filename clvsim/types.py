@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from clvsim.track_record import TrackRecord
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -181,10 +183,8 @@ class Seen(NamedTuple):
     today: date
 
     def __str__(self) -> str:
-        return (
-            f"{self.customers:,} customers with {self.repeat_orders:,} repeat orders from {self.first_date} to "
-            f"{self.today}"
-        )
+        orders = f"{self.customers:,} customers with {self.repeat_orders:,} repeat orders"
+        return f"{orders} from {self.first_date} to {self.today}"
 
 
 @dataclass(frozen=True)
@@ -327,7 +327,7 @@ class Range(NamedTuple):
 
 
 class Counted(NamedTuple):
-    """How many of so many."""
+    """`count` of so many, `of`."""
 
     count: int
     of: int
@@ -495,4 +495,5 @@ class RunResult:
     sheet: "Sheet | None" = None  # of the first sheet, beyond the comparison; None of runs of earlier versions
     valuation: "Valuation | None" = None  # where finance.valuation asks for one
     exports: tuple[str, ...] = ()  # sentences on what newcomer_value.csv holds
+    track_record: TrackRecord | None = None  # how earlier forecasts fared, where the run was given a score
     notes: tuple[str, ...] = field(default=())  # on replicates and probabilities, weights of newcomers, pooled groups

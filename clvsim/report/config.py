@@ -10,9 +10,13 @@ DECIDABLE = tuple(name for name in GLOSSARY if "payback" not in name)
 
 
 class ReportConfig(Frozen):
-    """`metric` is what scenarios are decided on: Δ, P(better), P(best), expected loss and the headline."""
+    """`metric` is what scenarios are decided on: Δ, P(better), P(best), expected loss and the headline.
+
+    `track_record`: the folder of a `clvsim score`, which the page then shows.
+    """
 
     metric: str = "plan_value"
+    track_record: str | None = None
 
     @field_validator("metric")
     @classmethod

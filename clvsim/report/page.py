@@ -22,6 +22,7 @@ from clvsim.report import (
     over_time,
     schedule,
     sheet,
+    track_record,
     valuation,
 )
 from clvsim.report import format as fmt
@@ -132,6 +133,10 @@ def render(result: RunResult, figures: dict[str, Drawing]) -> str:
         book_years=over_time.years(result),
         book_channels=channels.channels(result),
         book_emails=channels.emails(result),
+        track_record=track_record.in_short(result.track_record) if result.track_record else "",
+        past_forecasts=track_record.tables(result.track_record) if result.track_record else [],
+        past_headings=track_record.HEADINGS,
+        past_notes=track_record.notes(result.track_record) if result.track_record else [],
         value_bridge=valuation.bridge(result),
         value_in_short=valuation.in_short(result),
         value_layers=valuation.layers(result),

@@ -6,7 +6,7 @@ The full tables are `text.tables`, which `clvsim show` prints.
 import textwrap
 from collections.abc import Sequence
 
-from clvsim.report import display, valuation
+from clvsim.report import display, track_record, valuation
 from clvsim.report.answers import IN_FUTURES, Answer, Answers, LeverLine, answers
 from clvsim.report.format import NBSP
 from clvsim.report.glossary import SURE
@@ -27,6 +27,7 @@ def first_screen(result: RunResult) -> str:
         "\n".join(_block(found)),
         "\n".join(_levers(found)),
         "\n".join(map(wrapped, valuation.in_short(result))),
+        wrapped(track_record.in_short(result.track_record)) if result.track_record else "",
         "\n".join(wrapped(note) for note in _notes(result, found)),
         "\n".join(_alerts(found)),
     ]

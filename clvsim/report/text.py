@@ -7,7 +7,7 @@ import numpy as np
 
 from clvsim.models.around.several import MODEL, several_of
 from clvsim.models.fitted import FittedModels
-from clvsim.report import contracts, display, evidence, valuation
+from clvsim.report import contracts, display, evidence, track_record, valuation
 from clvsim.report.alerts import alerts
 from clvsim.report.format import NBSP
 from clvsim.report.glossary import BEST, REGRET, SURE
@@ -63,6 +63,7 @@ def headline_text(result: RunResult) -> str:
         result.single,
         whose_months(result),
         holdout_in_short(result),
+        track_record.in_short(result.track_record) if result.track_record else "",
         result.models,
         *valuation.in_short(result),
     )

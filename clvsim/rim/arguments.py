@@ -37,7 +37,7 @@ ALL, JSON = "--all", "--json"  # our own, of `check`: the whole table, and an an
 ANSWER_FLAGS = (ALL, JSON)
 FLAGS = (*VALUED_FLAGS, *PLAIN_FLAGS, *COMPLETION_FLAGS, *ANSWER_FLAGS)
 
-PATHS = ("data.path", "out", "run")
+PATHS = ("data.path", "out", "run", "report.track_record", "a", "b")
 ALIASES = {"hydra.run.dir": "out", "hydra.sweep.dir": "out"}
 COLUMNS = (
     *("data.customer_id", "data.date", "data.amount", "data.segment", "data.channel"),
@@ -167,16 +167,40 @@ def is_override(word: str) -> bool:
 
 def file_overrides(stage: str, files: Sequence[str], overrides: Sequence[str]) -> list[str]:
     """Overrides for words without `=`: `data=csv data.path=orders.csv`, or the stage's own key, as `run=FOLDER`."""
+    taken: list[str] = []
+    if stage in STAGES and STAGES[stage].folders:
+        files, taken = folder_overrides(STAGES[stage].folders, files, overrides)
     if not files:
-        return []
+        return taken
     key = STAGES[stage].files if stage in STAGES else "data.path"
     several = key == "data.path"
     if not several and len(files) > 1:
         raise ConfigError([(key, f"one at a time, got {len(files)}: {' '.join(files)}")])
-    paths = [hydra_quoted(without_references(expand_home(file))) for file in files]
+    paths = [hydra_path(file) for file in files]
     value = f"{key}={paths[0] if len(paths) == 1 else '[' + ','.join(paths) + ']'}"
     source_chosen = not several or any(word.startswith("data=") for word in overrides)
-    return [value] if source_chosen else ["data=csv", value]
+    return [*taken, value] if source_chosen else [*taken, "data=csv", value]
+
+
+def folder_overrides(
+    keys: Sequence[str], files: Sequence[str], overrides: Sequence[str]
+) -> tuple[list[str], list[str]]:
+    """The words that are left, and overrides for those that go to the keys of folders: all folders to a single key, or
+    each word to the next key that is not typed."""
+    if len(keys) == 1:
+        folders = [file for file in files if os.path.isdir(expand_home(file))]
+        rest = [file for file in files if file not in folders]
+        return rest, [f"{keys[0]}=[{','.join(map(hydra_path, folders))}]"] if folders else []
+    open_keys = [key for key in keys if not any(split_override(word)[1] == key for word in overrides)]
+    if len(files) > len(open_keys):
+        what = f"{' and '.join(keys)} are one folder each, got {len(files) + len(keys) - len(open_keys)}"
+        raise ConfigError([(keys[-1], what)])
+    return [], [f"{key}={hydra_path(file)}" for key, file in zip(open_keys, files, strict=False)]
+
+
+def hydra_path(file: str) -> str:
+    """A word that names a file, as a value of Hydra's."""
+    return hydra_quoted(without_references(expand_home(file)))
 
 
 def mark_new_key(word: str, overrides: Sequence[str]) -> str:

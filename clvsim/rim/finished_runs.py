@@ -6,7 +6,7 @@ from typing import Any
 
 from clvsim.console import note
 from clvsim.errors import ConfigError
-from clvsim.record import RUNS, read_record, require_complete
+from clvsim.recorded import RECORD, RUNS, read_record, require_complete
 from clvsim.rim.arguments import split_override
 from clvsim.runfolder import newest_run
 
@@ -38,3 +38,15 @@ def choose_folder(path: str | None) -> Path:
         raise ConfigError([("run", f"no complete run folder below {RUNS}; name one: run=PATH")])
     note(f"run={newest}, the newest")
     return newest
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """The configuration in run.json, once the run's files are found to be those that it wrote.
+
+    Raises ConfigError as `read_record`, and where its section `report` is none.
+    """
+    config = read_record(folder)["config"]
+    report = config.get("report") or {}
+    if not isinstance(report, dict):
+        raise ConfigError([("run", f"{folder / RECORD} cannot be read: its section report is no mapping")])
+    return {**config, "report": dict(report)}

@@ -35,8 +35,9 @@ class Stage(NamedTuple):
 
     `own`: whether its module has a class `Settings` with keys of its own, at the top level of its configuration; they
     are `ctx.settings`, or the whole configuration of a stage that reads no study. `files`: the key that words without
-    `=` belong to. `sweeps`: whether keys may have several values, which are then points of one result (`ctx.sweep`) and
-    not jobs of their own.
+    `=` belong to, unless they name a folder and the stage has keys for those, `folders`: one that lists all, or several
+    that take one each. `sweeps`: whether keys may have several values, which are then points of one result
+    (`ctx.sweep`) and not jobs of their own.
     """
 
     folder: Folder
@@ -44,6 +45,7 @@ class Stage(NamedTuple):
     own: bool = False
     files: str = "data.path"
     sweeps: bool = False
+    folders: tuple[str, ...] = ()
 
 
 STAGES: dict[str, Stage] = {
@@ -52,6 +54,8 @@ STAGES: dict[str, Stage] = {
     "sweep": Stage(Folder.NEW, own=True, sweeps=True),
     "fit": Stage(Folder.NEW),
     "validate": Stage(Folder.NEW),
+    "score": Stage(Folder.NEW, own=True, folders=("runs",)),
+    "diff": Stage(Folder.NEW, Reads.NOTHING, own=True, files="b", folders=("a", "b")),
     "decide": Stage(Folder.FINISHED, Reads.RUN, own=True, files="run"),
     "report": Stage(Folder.FINISHED, Reads.RUN, files="run"),
     "show": Stage(Folder.NONE, Reads.RUN, own=True, files="run"),

@@ -1,5 +1,7 @@
 """`clvsim report`: the page of a finished run, rendered again."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 from clvsim import archive
@@ -7,16 +9,21 @@ from clvsim.config import RunConfig
 from clvsim.console import shell_line
 from clvsim.errors import ClvsimError, ConfigError
 from clvsim.runfolder import RUNS, RunContext, writing
-from clvsim.stages.steps import output_folder
+from clvsim.stages.steps import earlier_forecasts, output_folder
 
 
 def report(config: RunConfig, ctx: RunContext) -> int:
-    """Render the page of a finished run again. Raises ConfigError for a metric that the run was not decided on."""
+    """Render the page of a finished run again, with a score beside it where `report.track_record` names another.
+
+    Raises ConfigError for a metric that the run was not decided on.
+    """
     from clvsim.report import display, write_report
     from clvsim.report.screen import first_screen
 
     folder = output_folder(ctx)
     result = archive.read_result(folder)
+    if config.report.track_record != recorded_score(folder):
+        result = replace(result, track_record=earlier_forecasts(config))
     if (folder / "figures").is_symlink():
         raise ConfigError([("run", f"{folder / 'figures'} is a link, and must be a folder of the run's own")])
     try:
@@ -41,3 +48,9 @@ def where(folder: Path) -> str:
     usual = folder.parts[: len(RUNS.parts)] == RUNS.parts
     show = "clvsim show" if usual else f"clvsim show {shell_line([str(folder)])}"
     return f"Report: {folder / 'report.html'}\nEvery figure: {show}"
+
+
+def recorded_score(folder: Path) -> str | None:
+    """The score that a run was given, as its record names it: what it held is in the run's own summary."""
+    record = json.loads((folder / archive.RECORD).read_text(encoding="utf-8"))
+    return (record["config"].get("report") or {}).get("track_record")

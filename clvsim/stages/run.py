@@ -17,6 +17,7 @@ from clvsim.stages.refusals import plan_run, require_payments
 from clvsim.stages.report import where
 from clvsim.stages.steps import (
     Stopwatch,
+    earlier_forecasts,
     output_folder,
     read_data,
     run_record,
@@ -44,7 +45,7 @@ def run(config: RunConfig, ctx: RunContext) -> int:
     from clvsim.simulation.schedule import drawn
     from clvsim.simulation.win_backs import with_answers
 
-    clock = Stopwatch()
+    clock, past = Stopwatch(), earlier_forecasts(config)
     with clock("read"), ctx.progress("Reading the log"):
         material = read_data(config, ctx)
         config = with_findings(config, material, ctx)
@@ -84,7 +85,14 @@ def run(config: RunConfig, ctx: RunContext) -> int:
     newcomers = newcomer_values(fits.own, summary, material.so_far, simulation.economics)
     folder = output_folder(ctx)
     traced = inside.lines if inside else ()
-    result = replace(result, trace=traced, schedule=drawn(plan), valuation=valuation, exports=newcomers.sentences)
+    result = replace(
+        result,
+        trace=traced,
+        schedule=drawn(plan),
+        valuation=valuation,
+        exports=newcomers.sentences,
+        track_record=past,
+    )
     result = with_break_evens(Finished(config, result, comparison.draws, folder))
     with clock("report"), ctx.progress("Writing the report"), writing(ctx.final):
         write_report(result, folder)

@@ -25,6 +25,7 @@ from clvsim.models.spend.trend import used
 from clvsim.provenance import file_names, provenance, with_file_names
 from clvsim.runfolder import RunContext
 from clvsim.stages.cautions import as_found, cautions
+from clvsim.track_record import TrackRecord
 from clvsim.types import DAYS_PER_MONTH, CustomerSummary, ModelScore, QualityLine
 from clvsim.validation.vocabulary import Vocabulary, vocabulary_of
 
@@ -203,6 +204,20 @@ def run_record(
         "seconds": dict(seconds),
         **provenance(),
     }
+
+
+def earlier_forecasts(config: RunConfig) -> TrackRecord | None:
+    """How earlier forecasts fared, of the score that `report.track_record` names. Raises ConfigError where that is
+    none, or one in another currency."""
+    if config.report.track_record is None:
+        return None
+    from clvsim.scoring import read_track_record
+
+    record = read_track_record(Path(config.report.track_record))
+    if record.currency and config.finance.currency and record.currency != config.finance.currency:
+        what = f"is in {record.currency}, and finance.currency is {config.finance.currency}"
+        raise ConfigError([("report.track_record", what)])
+    return record
 
 
 def output_folder(ctx: RunContext) -> Path:

@@ -1,5 +1,6 @@
 """Damage of what clvsim writes and reads again: files of draws, cached ones, and the folders of finished runs."""
 
+import contextlib
 import hashlib
 import io
 import json
@@ -284,8 +285,96 @@ def signed(files: Mapping[str, bytes | None]) -> bytes | None:
     record = files.get("r/run.json")
     try:
         content = json.loads(record or b"")
-        parts = {place.removeprefix("r/"): part for place, part in files.items() if place != "r/run.json"}
+        own = {place.removeprefix("r/"): part for place, part in files.items() if place.startswith("r/")}
+        parts = {name: part for name, part in own.items() if name != "run.json"}
         content["parts"] = {name: hashlib.sha256(part).hexdigest() for name, part in parts.items() if part is not None}
+        content["sizes"] = {name: len(part) for name, part in parts.items() if part is not None}
     except (ValueError, TypeError):
         return record
     return json.dumps(content).encode()
+
+
+# --- runs that are scored and compared --------------------------------------------------------------------------------
+
+READ_BY_RECORD = (*READ_BY_REPORT, "ledger.nc", "draws.nc", "posterior.nc", "customers.parquet")
+LATER = GOOD + b"".join(
+    b"%s,2024-%02d-11,12\n" % (who, month) for who in (b"a", b"b", b"new") for month in range(6, 12)
+)
+
+
+@st.composite
+def past_runs(draw: st.DrawFn, run: Mapping[str, bytes]) -> Case:
+    """`score` and `diff` of a folder in which a file is damaged, missing or says something else; of half of them the
+    record says that this is what the run wrote."""
+    files: dict[str, bytes | None] = {f"r/{name}": run[name] for name in READ_BY_RECORD}
+    name = draw(st.sampled_from((*READ_BY_RECORD, "run.json", "customers.parquet", "ledger.nc")))
+    match draw(st.sampled_from(("values", "bytes", "missing", "folder", "as it was"))):
+        case "values" if name.endswith(".json"):
+            text = run[name].decode()
+            with contextlib.suppress(KeyError, IndexError, TypeError):
+                changed = replaced(json.loads(text), draw(st.sampled_from(places(text))), draw(strange))
+                files[f"r/{name}"] = json.dumps(changed, default=str).encode("utf-8", "replace")
+        case "missing":
+            del files[f"r/{name}"]
+        case "folder":
+            files[f"r/{name}"] = None
+        case "as it was":
+            pass
+        case _:
+            files[f"r/{name}"] = draw(damaged(run[name]))
+    if draw(st.booleans()) and (record := signed(files)) is not None:
+        files["r/run.json"] = record
+    files |= {"orders.csv": draw(st.sampled_from((GOOD, LATER))), **{f"b/{name}": run[name] for name in READ_BY_RECORD}}
+    words = draw(
+        st.sampled_from((("score", "r", "orders.csv"), ("diff", "r", "b", "bridge=false"), ("diff", "b", "r")))
+    )
+    return Case((*words, "out=o"), files)
+
+
+GOOD_SCORE = {
+    "record": {
+        "until": "2024-06-30",
+        "currency": "",
+        "forecasts": [
+            {
+                "today": "2024-01-31",
+                "customers": 12,
+                "missing": 0,
+                "figures": [
+                    {
+                        "figure": "orders",
+                        "months": 4,
+                        "held": 3,
+                        "actual": 9.0,
+                        "mean": 8.0,
+                        "p05": 4.0,
+                        "p95": 13.0,
+                        "crps": 1.0,
+                        "rule_crps": 2.0,
+                    }
+                ],
+            }
+        ],
+    }
+}
+
+
+@st.composite
+def scores(draw: st.DrawFn) -> Case:
+    """A run that is given a score which is damaged, or holds what no score holds."""
+    text = json.dumps(GOOD_SCORE)
+    content = draw(
+        st.one_of(
+            st.builds(
+                lambda path, value: json.dumps(replaced(GOOD_SCORE, path, value), default=str).encode(
+                    "utf-8", "replace"
+                ),
+                st.sampled_from(places(text)),
+                strange,
+            ),
+            damaged(text.encode()),
+        )
+    )
+    files: dict[str, bytes | None] = {"r/run.json": b'{"config": {}}', "r/score.json": content, "orders.csv": GOOD}
+    record = signed(files) if draw(st.booleans()) else files["r/run.json"]
+    return Case((*RUN, "report.track_record=r", "out=o"), {**files, "r/run.json": record})

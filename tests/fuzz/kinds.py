@@ -42,6 +42,8 @@ KINDS: dict[str, Kind] = {
     "files of draws, read only": Kind(lambda o: artefacts.posteriors(o.posterior), 6, 150),
     "files of draws": Kind(lambda o: artefacts.used_posteriors(o.posterior), 1, 40),
     "cached draws": Kind(lambda o: artefacts.cached(o.cache), 2, 30),
+    "runs that are scored and compared": Kind(lambda o: artefacts.past_runs(o.run), 6, 120),
+    "scores on a page": Kind(lambda _: artefacts.scores(), 6, 80),
     "folders of runs": Kind(lambda o: artefacts.run_folders(o.run), 8, 200),
     "folders of runs with a valuation": Kind(lambda o: artefacts.valued_folders(o.run), 6, 100),
     "folders of runs, loaded": Kind(lambda o: artefacts.loaded_folders(o.run), 12, 200),

@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from clvsim import archive, disk, plausible
+from clvsim import archive, disk, plausible, recorded
 from clvsim.config import validate
 from clvsim.errors import ConfigError
 from clvsim.provenance import parts_of, sizes_of
@@ -314,7 +314,7 @@ def test_files_larger_than_those_of_a_run_are_not_read(folder, monkeypatch):
         monkeypatch.setitem(plausible.MOST_BYTES, name, 1000)
         assert f"{name} has " in refusal(folder)
         monkeypatch.setitem(plausible.MOST_BYTES, name, 1 << 26)
-    monkeypatch.setattr(finished_runs, "_MOST_BYTES", 1000)
+    monkeypatch.setattr(recorded, "_MOST_BYTES", 1000)
     assert "run.json cannot be read: it has " in refusal(folder)
 
 
