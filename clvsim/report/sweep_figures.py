@@ -6,11 +6,12 @@ from matplotlib.colors import LinearSegmentedColormap, TwoSlopeNorm
 from matplotlib.figure import Figure
 
 from clvsim.report import format as fmt
-from clvsim.report.drawing import FAINT, GAIN, INK, LOSS, MUTED, SMALL, WIDE, clean, style, svg, wrap
+from clvsim.report.drawing import FAINT, GAIN, INK, LOSS, MUTED, SMALL, clean, style, svg, wrap
 from clvsim.report.figures import POINTS, density
 from clvsim.report.sweep_text import Story, short_name, value_text
 from clvsim.report.ticks import money_ticks
 
+WIDE = 7.8  # inches: a file of its own
 _FEWEST_LEVELS = 5
 
 

@@ -19,7 +19,7 @@ def find_run(
     Raises ConfigError when there is no complete run, or when an override would change its numbers.
     """
     folder = choose_folder(composed.get("run"))
-    config = read_record(folder).config
+    config = read_config(folder)
     keys = [key for key in (split_override(word)[1] for word in overrides) if key.partition(".")[0] not in own]
     unchangeable = [key for key in keys if key != "run" and key != "report" and not key.startswith("report.")]
     if unchangeable:

@@ -58,8 +58,8 @@ def diff(config: Settings, ctx: RunContext) -> int:
     if config.bridge:
         from clvsim.stages.bridge import bridge
 
-        with ctx.progress("Simulating one change at a time", total=None) as advance:
-            bridged = bridge(then, now, lambda: advance(1))
+        with ctx.progress("Simulating one change at a time"):
+            bridged = bridge(then, now, lambda: None)
     from clvsim.stages.diff_text import sentence, text
 
     folder = output_folder(ctx)

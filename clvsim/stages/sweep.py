@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
+from itertools import count
 from typing import TYPE_CHECKING, NamedTuple
 
 from clvsim import archive
@@ -66,8 +67,9 @@ def sweep(config: RunConfig, ctx: RunContext) -> int:
     with clock("track"), ctx.progress("Comparing predicted and actual orders"):
         tracking = track_orders(config, material, fits, loop_flags=first.loop_flags)
         fits = with_discrepancy(fits, config, tracking)
-    with clock("simulate"), ctx.progress("Simulating the points", total=len(plans)) as advance:
-        found = simulate_all(plans, asked, fits.own, summary, of, lambda: advance(1))
+    with clock("simulate"), ctx.progress("Simulating the points") as advance:
+        done = count(1)
+        found = simulate_all(plans, asked, fits.own, summary, of, lambda: advance(next(done), len(plans)))
     with clock("compare"), ctx.progress("Comparing the points"):
         axes = asked.axes if asked.is_ordered else None
         outcome = (
