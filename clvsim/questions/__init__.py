@@ -1,7 +1,8 @@
 """Questions that a finished run answers: `QUESTIONS` by name, each a function from the run and the asker's numbers.
 
 A question is a module with a function `answer(run: Finished, settings: Settings) -> Answer`. It raises ConfigError
-where the run lacks the numbers for it, with the key that gives them.
+where the run lacks the numbers for it, with the key that gives them. That of `targets` gets what `stages.targets` has
+simulated instead of settings.
 """
 
 from collections.abc import Callable

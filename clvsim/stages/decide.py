@@ -1,6 +1,7 @@
 """`clvsim decide`: questions asked of a finished run."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from clvsim.config import RunConfig
 from clvsim.errors import ConfigError
@@ -9,9 +10,12 @@ from clvsim.questions.settings import Settings
 from clvsim.runfolder import RunContext, writing
 from clvsim.stages.steps import output_folder
 
+if TYPE_CHECKING:
+    from clvsim.questions.answer import Answer, Finished
+
 __all__ = ["Settings", "decide"]
 
-FOLDER = "answers"
+FOLDER, SIMULATING = "answers", "targets"
 
 
 def decide(config: RunConfig, ctx: RunContext) -> int:
@@ -39,7 +43,7 @@ def decide(config: RunConfig, ctx: RunContext) -> int:
     for name in dict.fromkeys(settings.ask):
         try:
             with ctx.progress(f"Answering {name}"):
-                answers[name] = load_question(name)(run, settings)
+                answers[name] = _answer(name, run, settings, folder)
         except ConfigError as error:
             problems += error.problems
     if problems:
@@ -49,6 +53,16 @@ def decide(config: RunConfig, ctx: RunContext) -> int:
             files = write_answer(found, name, folder / FOLDER)
         ctx.say(f"{QUESTIONS[name].asks}\n\n{answer_text(found)}\n\n{_named(files, ctx.final)}\n")
     return 0
+
+
+def _answer(name: str, run: "Finished", settings: Settings, folder: Path) -> "Answer":
+    """By the run's draws alone, but for the question that simulates."""
+    if name != SIMULATING:
+        return load_question(name)(run, settings)
+    from clvsim.questions.targets import answer
+    from clvsim.stages.targets import simulate_targets
+
+    return answer(run, simulate_targets(folder, settings))
 
 
 def _named(files: list[Path], folder: Path) -> str:

@@ -34,6 +34,16 @@ def test_every_question_of_a_run_has_a_sentence_a_table_and_a_picture(clvsim, he
     after = tree(here / "run")
     assert {name: after[name] for name in before} == before  # the run itself is as it was, and can be shown again
     assert clvsim("report", "run").returncode == 0
+    whom = clvsim("decide", "run", "ask=targets", "lever=upsell_soft", "top=[0.1,0.4]")
+    assert (whom.returncode, whom.stderr) == (0, "")
+    rows = (here / "run" / "answers" / "targets.csv").read_text().splitlines()
+    assert [row.split(",")[0] for row in rows] == ["share", "0.0", "0.1", "0.4", "1.0"]
+    assert "the best 40 %" in whom.stdout
+    assert_refused(
+        clvsim("decide", "run", "ask=targets"), 2, "lever: targets is about one lever: one of conversion_lift"
+    )
+    arrivals = clvsim("decide", "run", "ask=targets", "lever=conversion_lift")
+    assert_refused(arrivals, 2, "lever: conversion_lift.landing_page is about those who come")
     one = clvsim("decide", "run", "ask=breakeven", "lever=upsell_soft")
     assert "“One gentle upsell”" in one.stdout
     assert "landing page" not in one.stdout
