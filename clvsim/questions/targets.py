@@ -71,7 +71,7 @@ def answer(run: Finished, found: Targeted) -> Answer:
         table=pd.DataFrame(records).assign(lever=found.lever),
         picture=Ranges(spans, f"{difference_label(run)}; bar: 90 % on average", currency=run.currency),
         notes=(
-            "The best: by what each customer is expected to bring as things are, as of today. What the lever does is the "
+            "The best: by what each customer is expected to bring as things are today. What the lever does is the "
             "same for all of them, because nothing here has seen it differ.",
             "Newcomers are not reached in any row. Everything is simulated on the same people and events.",
             average_note(run),
