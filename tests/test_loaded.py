@@ -100,7 +100,7 @@ def test_draws_are_opened_where_a_run_has_them(folder):
     sign(folder)
     draws = clvsim.load(folder).draws
     assert draws is not None
-    assert draws["baseline"]["plan_value"].values.tolist() == [0, 1, 2, 3]
+    assert draws["baseline"].to_dataset()["plan_value"].to_numpy().tolist() == [0, 1, 2, 3]
 
 
 def test_arviz_summarizes_the_draws(written):

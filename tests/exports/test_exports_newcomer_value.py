@@ -59,7 +59,7 @@ def orders_of(
 
 
 def known(orders: pd.DataFrame, months: float, **config: Any) -> tuple[CustomerSummary, SoFar]:
-    columns = {"customer_id": "customer_id", "date": "date", "amount": "amount", "channel": "channel"}
+    columns: dict[str, Any] = {"customer_id": "customer_id", "date": "date", "amount": "amount", "channel": "channel"}
     section = DataConfig(**columns, today=TODAY, time_unit="day", refunds="net", **config)
     log = read_transactions(orders.assign(date=orders["date"].astype(str)), section)
     return summarize(log), so_far_of(log, Span(months * DAYS_PER_MONTH, RATE))

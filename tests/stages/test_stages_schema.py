@@ -25,7 +25,7 @@ STUDIES += [f"business={name}" for name in yaml_files(CONFIGS / "business")]
 
 
 @cache
-def validator(name: str) -> jsonschema.Draft202012Validator:
+def validator(name: str) -> Any:
     schema = SCHEMAS[name]()
     jsonschema.Draft202012Validator.check_schema(schema)
     return jsonschema.Draft202012Validator(schema)
