@@ -3,6 +3,7 @@
 import re
 import textwrap
 from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 
@@ -31,21 +32,7 @@ type _Column = tuple[list[str], list[display.Cell]]  # heading lines, one cell p
 
 def tables(result: RunResult) -> str:
     """Headline, metrics × scenarios (mean over its 90 % interval), then the decision, and what the intervals hold."""
-    parts = (
-        [_wrapped(f"SYNTHETIC DATA: {result.synthetic} Nothing here is about real customers.")]
-        if result.synthetic
-        else []
-    )
-    if result.no_data:
-        parts.append(_wrapped(f"NO DATA: {result.no_data}"))
-    if result.poor_fit:
-        parts.append(_wrapped("POOR FIT: convergence checks failed and were overridden; do not rely on these figures."))
-    elif result.draft:
-        parts.append(
-            _wrapped("DRAFT: parameter uncertainty is left out (fit.method=map); do not decide on these figures.")
-        )
-    if result.money_alarm:
-        parts.append(_wrapped(f"{ALARM}{result.money_alarm}"))
+    parts = banners(result)
     first = (
         headline(result),
         second_sentence(result),
@@ -66,11 +53,42 @@ def tables(result: RunResult) -> str:
     return "\n\n".join(parts).replace(NBSP, " ") + "\n"
 
 
-def shown_warnings(warnings: Sequence[str]) -> list[str]:
+class HasBanners(Protocol):
+    """A run, or a sweep: what stands before all figures."""
+
+    @property
+    def synthetic(self) -> str: ...
+    @property
+    def no_data(self) -> str: ...
+    @property
+    def poor_fit(self) -> bool: ...
+    @property
+    def draft(self) -> bool: ...
+    @property
+    def money_alarm(self) -> str: ...
+
+
+def banners(result: HasBanners) -> list[str]:
+    """Why figures are not about real customers, or not to be relied on, each in one piece."""
+    parts = []
+    if result.synthetic:
+        parts.append(f"SYNTHETIC DATA: {result.synthetic} Nothing here is about real customers.")
+    if result.no_data:
+        parts.append(f"NO DATA: {result.no_data}")
+    if result.poor_fit:
+        parts.append("POOR FIT: convergence checks failed and were overridden; do not rely on these figures.")
+    elif result.draft:
+        parts.append("DRAFT: parameter uncertainty is left out (fit.method=map); do not decide on these figures.")
+    if result.money_alarm:
+        parts.append(f"{ALARM}{result.money_alarm}")
+    return list(map(_wrapped, parts))
+
+
+def shown_warnings(warnings: Sequence[str], report: str = "the report") -> list[str]:
     """At most five, those that name a key to type first, and how many more the report has."""
     ranked = sorted(warnings, key=lambda warning: not _NAMES_A_KEY.search(warning))
     more = len(ranked) - _WARNINGS
-    return ranked if more <= 0 else [*ranked[:_WARNINGS], f"{more} more in the report"]
+    return ranked if more <= 0 else [*ranked[:_WARNINGS], f"{more} more in {report}"]
 
 
 def _notes(result: RunResult) -> list[str]:
