@@ -89,14 +89,15 @@ def _heading(story: Story) -> list[str]:
 
 def _cells(story: Story, number: int) -> list[str]:
     row, levers = story.table.iloc[number], story.kind != "level"
-    place = _place(story)
+    place = _place(story, ("delta_mean", "delta_p05", "delta_p95"), "delta_mcse")
     nothing = levers and number == 0
     if nothing:
         cells = ["nothing", *([""] * (len(story.keys) - 1))]
     else:
         cells = [value_text(value) for value in story.values[number - levers]]
     if not levers:
-        cells += [story.amount(row["mean"], place), interval(story, row["p05"], row["p95"], place)]
+        own = _place(story, ("mean", "p05", "p95"), "mean_mcse")
+        cells += [story.amount(row["mean"], own), interval(story, row["p05"], row["p95"], own)]
     if nothing or (not levers and number == 0):
         cells += ["±0" if nothing else "", "", ""]
     else:
@@ -110,10 +111,9 @@ def _cells(story: Story, number: int) -> list[str]:
     return cells
 
 
-def _place(story: Story) -> int:
-    """One last digit for a whole table, of its largest figures and median error."""
-    names = ("mean", "p05", "p95") if story.kind == "level" else ("delta_mean", "delta_p05", "delta_p95")
-    errors = story.table["mean_mcse" if story.kind == "level" else "delta_mcse"].dropna()
+def _place(story: Story, names: Sequence[str], error: str) -> int:
+    """One last digit for some columns of a whole table, of its largest figures and median error."""
+    errors = story.table[error].dropna()
     numbers = story.table[list(names)].to_numpy(float).ravel()
     return fmt.last_place(numbers[np.isfinite(numbers)], float(errors.median()) if len(errors) else math.nan)
 
