@@ -2,21 +2,18 @@
 
 import json
 import math
-import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from clvsim.comparison.points import COLUMNS, Outcome, Swept
+from clvsim.comparison.points import Outcome, Swept
 from clvsim.decision.figures import REFUSED_BELOW
 from clvsim.interventions.base import Intervention
-from clvsim.report import display
 from clvsim.report import format as fmt
 from clvsim.report.format import NBSP
 from clvsim.report.glossary import words
-from clvsim.report.text import WIDTH
 from clvsim.scenario import Scenario
 
 if TYPE_CHECKING:
@@ -223,14 +220,14 @@ def _inside(story: Story) -> list[str]:
         ]
     )
     told.append(f"With {ends} less than 2{NBSP}% of that is lost.")
-    if not _without_doubt(story):
+    if not without_doubt(story):
         acting = found.per_draw[np.isfinite(found.per_draw[:, 0])]
         spans = [
             f"{story.name(k)} {_rounded(story, k, a)} to {_rounded(story, k, b)}"
             for k, (a, b) in enumerate(np.quantile(acting, [0.05, 0.95], axis=0).T)
         ]
         better = float(np.heaviside(values, 0.5).mean())
-        nothing = f"; doing nothing is best in {_in_100(found.p_nothing)}" if found.p_nothing > 0 else ""
+        nothing = f"; doing nothing is best in {in_100(found.p_nothing)}" if found.p_nothing > 0 else ""
         told.append(
             f"We are {fmt.sure(better)} sure that it is better than doing nothing, on average. What is best is not "
             f"sure: in 9 of 10 cases it lies at {_and(spans)}{nothing}."
@@ -262,7 +259,10 @@ def _nothing(story: Story, best: int) -> list[str]:
     row = story.table.iloc[best]
     where = _at(story, story.values[best - 1])
     rest = f"The best of them, {where}, {_brings(story, row)}"
-    first = f"do nothing: no value tried is expected to bring more than it costs. {rest}"
+    none = "no value tried is expected to bring more than it costs"
+    if row["delta_mean"] > 0:
+        none = "what the best value tried brings is within the error of the simulation (simulation.draws)"
+    first = f"do nothing: {none}. {rest}"
     return [_ifs(story, first), _sure(story, row)]
 
 
@@ -330,7 +330,7 @@ def _brings(story: Story, row: pd.Series) -> str:
 
 
 def _sure(story: Story, row: pd.Series) -> str:
-    if _without_doubt(story):
+    if without_doubt(story):
         return "No chance is given: all that it rests on is stated as certain."
     if not np.isfinite(row["p_better"]):
         return "There are too few simulated worlds to say how sure that is (simulation.draws)."
@@ -338,12 +338,12 @@ def _sure(story: Story, row: pd.Series) -> str:
     told = f"We are {sure} sure that it is better than doing nothing, on average"
     if story.kind == "choice" and np.isfinite(row["p_best"]):
         none = story.table.iloc[0]
-        best, nothing = (_in_100(one["p_best"], one["p_best_mcse"]) for one in (row, none))
+        best, nothing = (in_100(one["p_best"], one["p_best_mcse"]) for one in (row, none))
         told += f"; it is the best of all in {best} simulated cases, and doing nothing in {nothing}"
     return f"{told}."
 
 
-def _without_doubt(story: Story) -> bool:
+def without_doubt(story: Story) -> bool:
     return all(description.is_what_if for description in story.found.descriptions)
 
 
@@ -367,7 +367,7 @@ def _and(parts: Sequence[str]) -> str:
     return " and ".join(parts)
 
 
-def _in_100(share: float, mcse: float = math.nan) -> str:
+def in_100(share: float, mcse: float = math.nan) -> str:
     return fmt.frequency(share, mcse)
 
 
@@ -382,106 +382,7 @@ def _hashable(value: Any) -> Any:
     return value if isinstance(value, int | float | str | type(None)) else value_text(value)
 
 
-# --- tables ----------------------------------------------------------------------------------------------------------
-
-
-def file_table(story: Story) -> pd.DataFrame:
-    """The table of `sweep.csv`: a row per point, before them doing nothing where it is an option, by full precision."""
-    table = story.table
-    levers = story.kind != "level"
-    options = (["nothing"] if levers else []) + ["value"] * len(story.values)
-    columns: dict[str, Any] = {"option": options}
-    for k, key in enumerate(story.keys):
-        own = [values[k] for values in story.values]
-        numbers = all(isinstance(v, int | float) and not isinstance(v, bool) for v in own)
-        shown = [float(v) for v in own] if numbers else [value_text(v) for v in own]
-        columns[key] = ([math.nan if numbers else ""] if levers else []) + shown
-    columns |= {"scenario": story.title, "metric": story.metric, "unit": story.unit}
-    columns |= {"basis": "expected", "layers": story.found.layers}
-    out = pd.DataFrame(columns)
-    return pd.concat([out, table[list(COLUMNS)].reset_index(drop=True)], axis=1)
-
-
-def tables(story: Story) -> str:
-    """What the terminal prints: the sentences, the table, and what its columns are."""
-    parts = ["\n".join(_wrapped(sentence) for sentence in advice(story)), "\n".join(_lines(story))]
-    notes = [story.outcome.no_curve, display.layer_note("expected", story.found.layers, stated=story.stated)]
-    if story.kind == "choice" and np.isfinite(story.table["regret"]).any():
-        notes.append(
-            "Regret: what is lost on average against knowing which value is best, doing nothing included. Best in: in "
-            "how many of 100 simulated cases the value is the best."
-        )
-    parts.append("\n".join(_wrapped(note) for note in notes if note))
-    return "\n\n".join(parts).replace(NBSP, " ")
-
-
-def _lines(story: Story) -> list[str]:
-    rows = [_heading(story), *(_cells(story, number) for number in _order(story))]
-    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
-    texts = 0 if story.ordered else len(story.keys)
-
-    def line(row: list[str]) -> str:
-        cells = [*map(str.ljust, row[:texts], widths[:texts]), *map(str.rjust, row[texts:], widths[texts:])]
-        return "  ".join(cells).rstrip()
-
-    return [line(row) for row in rows]
-
-
-def _order(story: Story) -> list[int]:
-    """Rows as they are where values rise; the best first where they have no order."""
-    numbers = range(len(story.table))
-    if story.ordered or story.kind == "level":
-        return [*numbers]
-    return sorted(numbers, key=lambda k: -story.table["delta_mean"].iloc[k])
-
-
-def _heading(story: Story) -> list[str]:
-    names = [short_name(key) for key in story.keys]
-    change = f"Δ {story.label.lower()}"
-    if story.kind == "level":
-        return [*names, story.label.lower(), f"90{NBSP}% on average", "against the first", f"90{NBSP}%", "P(higher)"]
-    head = [*names, change, f"90{NBSP}% on average", "P(better)"]
-    return [*head, "regret", "best in"] if story.kind == "choice" else head
-
-
-def _cells(story: Story, number: int) -> list[str]:
-    row, levers = story.table.iloc[number], story.kind != "level"
-    place = _place(story)
-    nothing = levers and number == 0
-    if nothing:
-        cells = ["nothing", *([""] * (len(story.keys) - 1))]
-    else:
-        cells = [value_text(value) for value in story.values[number - levers]]
-    if not levers:
-        cells += [story.amount(row["mean"], place), _interval(story, row["p05"], row["p95"], place)]
-    if nothing or (not levers and number == 0):
-        cells += ["±0" if nothing else "", "", ""]
-    else:
-        cells.append(story.amount(row["delta_mean"], place, signed=True))
-        cells.append(_interval(story, row["delta_p05"], row["delta_p95"], place))
-        cells.append(_chance(story, row["p_better"], row["p_better_mcse"]))
-    if story.kind == "choice":
-        cells.append(story.amount(row["regret"], place) if np.isfinite(row["regret"]) else "")
-        best = row["p_best"]
-        cells.append(_in_100(best, row["p_best_mcse"]) if np.isfinite(best) else "")
-    return cells
-
-
-def _place(story: Story) -> int:
-    """One last digit for a whole table, of its largest figures and median error."""
-    names = ("mean", "p05", "p95") if story.kind == "level" else ("delta_mean", "delta_p05", "delta_p95")
-    errors = story.table["mean_mcse" if story.kind == "level" else "delta_mcse"].dropna()
-    numbers = story.table[list(names)].to_numpy(float).ravel()
-    return fmt.last_place(numbers[np.isfinite(numbers)], float(errors.median()) if len(errors) else math.nan)
-
-
-def _chance(story: Story, value: float, mcse: float) -> str:
-    if _without_doubt(story) and story.kind != "level":
-        return display.WHAT_IF
-    return fmt.share(value, mcse) if np.isfinite(value) else ""
-
-
-def _interval(story: Story, low: float, high: float, place: int) -> str:
+def interval(story: Story, low: float, high: float, place: int) -> str:
     return f"[{story.amount(low, place)}, {story.amount(high, place)}]"
 
 
@@ -489,9 +390,5 @@ def _delta(story: Story, row: pd.Series) -> str:
     place = fmt.last_place((row["delta_mean"], row["delta_p05"], row["delta_p95"]), row["delta_mcse"])
     return (
         f"{story.amount(row['delta_mean'], place, signed=True)} "
-        f"{_interval(story, row['delta_p05'], row['delta_p95'], place)}"
+        f"{interval(story, row['delta_p05'], row['delta_p95'], place)}"
     )
-
-
-def _wrapped(text: str) -> str:
-    return textwrap.fill(" ".join(text.replace(NBSP, " ").split()), WIDTH)

@@ -2,6 +2,7 @@
 
 import textwrap
 from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 
@@ -38,7 +39,22 @@ def tables(result: RunResult) -> str:
     return "\n\n".join(parts).replace(NBSP, " ") + "\n"
 
 
-def banners(result: RunResult) -> list[str]:
+class HasBanners(Protocol):
+    """A run, or a sweep: what stands before all figures."""
+
+    @property
+    def synthetic(self) -> str: ...
+    @property
+    def no_data(self) -> str: ...
+    @property
+    def poor_fit(self) -> bool: ...
+    @property
+    def draft(self) -> bool: ...
+    @property
+    def money_alarm(self) -> str: ...
+
+
+def banners(result: HasBanners) -> list[str]:
     """What everybody has to know before any figure, the least real first."""
     said = [f"SYNTHETIC DATA: {result.synthetic} Nothing here is about real customers."] if result.synthetic else []
     if result.no_data:

@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from clvsim import archive
 from clvsim.config import RunConfig
+from clvsim.data.material import Material
+from clvsim.data.tables.stated import NO_DATA
 from clvsim.errors import ClvsimError, ConfigError, Problem
 from clvsim.files import write_csv
+from clvsim.models.diagnostics import failed
 from clvsim.runfolder import RunContext, writing
 from clvsim.scenario import BASELINE, reached
 from clvsim.schema import Frozen, Name
@@ -23,6 +26,7 @@ from clvsim.types import CustomerSummary
 if TYPE_CHECKING:
     from clvsim.comparison.points import Swept
     from clvsim.models.fitted import FittedModels
+    from clvsim.report.sweep_table import Banners
     from clvsim.simulation.plan import RunPlan
 
 
@@ -49,7 +53,7 @@ class Part(NamedTuple):
 def sweep(config: RunConfig, ctx: RunContext) -> int:
     """Compare the points of a sweep on the same worlds; print what to do, write `sweep.csv` and `sweep.svg`."""
     from clvsim.comparison import points as compared
-    from clvsim.report import sweep_figures, sweep_text
+    from clvsim.report import sweep_figures, sweep_table, sweep_text
 
     asked: Sweep = ctx.sweep
     of = scenario_of(asked, ctx.settings)
@@ -89,18 +93,40 @@ def sweep(config: RunConfig, ctx: RunContext) -> int:
     )
     folder = output_folder(ctx)
     with clock("write"), ctx.progress("Writing the results"), writing(ctx.final):
-        write_csv(sweep_text.file_table(story), folder / "sweep.csv")
+        write_csv(sweep_table.file_table(story), folder / "sweep.csv")
         drawing = sweep_figures.draw(story)
         if drawing:
             (folder / "sweep.svg").write_text(drawing, encoding="utf-8")
         record = run_record(config, summary, ctx, clock.seconds)
         record |= {"sweep": {"of": of, "keys": asked.keys, "values": asked.axes, "sentences": sweep_text.advice(story)}}
         archive.write_record(record, folder)
-    ctx.say(sweep_text.tables(story))
-    for warning in fits.own.posterior.warnings:
-        ctx.note(warning)
+    ctx.say(
+        sweep_table.tables(story, banners(config, material, fits.own, found), warnings_of(material, fits.own, found))
+    )
     ctx.say(f"\nFigures: {ctx.final / 'sweep.csv'}{' and sweep.svg' if drawing else ''}")
     return 0
+
+
+def banners(config: RunConfig, material: Material, fitted: "FittedModels", found: "Swept") -> "Banners":
+    """What stands before all figures."""
+    from clvsim.report.sweep_table import Banners
+
+    posterior = fitted.posterior
+    return Banners(
+        synthetic=material.synthetic,
+        no_data=NO_DATA if config.stated else "",
+        poor_fit=bool(failed(posterior.diagnostics)),
+        draft=not config.stated and (posterior.is_draft or "parameter" not in found.layers),
+        money_alarm=fitted.spend.alarm(posterior.spend),
+    )
+
+
+def warnings_of(material: Material, fitted: "FittedModels", found: "Swept") -> tuple[str, ...]:
+    """Of the data, of the models, and of the lever, which is one at all points."""
+    from clvsim.report import evidence, facts
+
+    of_lever = evidence.warnings(found.descriptions[:1])
+    return (*facts.quality_warnings(material.quality), *fitted.posterior.warnings, *of_lever)
 
 
 def scenario_of(asked: Sweep, settings: Settings) -> str:
