@@ -18,6 +18,7 @@ ARTEFACTS = {
     "comparison.csv",
     "customers.csv",
     "customers.parquet",
+    "draws.nc",
     "figures",
     "figures.xlsx",
     "ledger.nc",

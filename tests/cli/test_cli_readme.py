@@ -58,7 +58,9 @@ def test_the_picture_is_the_demos_first_screen(demo: tuple[Path, str], picture: 
 
 
 def test_page_and_terminal_have_one_headline(demo: tuple[Path, str]) -> None:
-    folder, shown = demo
+    folder, _ = demo
+    command = [sys.executable, "-m", "clvsim.cli", "show", str(folder)]
+    shown = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
     page = (folder / "report.html").read_text(encoding="utf-8").replace("\u2060", "").replace(fmt.NBSP, " ")
     headline = re.search(r'<p class="headline">(.*?)</p>', page)
     assert headline is not None
