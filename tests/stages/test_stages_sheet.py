@@ -19,6 +19,7 @@ from clvsim.config import validate
 from clvsim.everyday import Steps, Trade, first_sales, lifetime_value, order_times_retention, steps
 from clvsim.report import everyday_words
 from clvsim.runfolder import RunContext
+from clvsim.stages.priors import changed_priors
 from clvsim.stages.run import run
 from clvsim.stages.sheet import season_of, shares_of, worst_tenth
 from clvsim.types import RunResult
@@ -242,6 +243,26 @@ def test_months_of_the_year_are_factors() -> None:
     assert found[5].p05 == pytest.approx(1.1)
     fitted.posterior.retention = {"season[1]": np.zeros(3)}
     assert season_of(fitted) == ()
+
+
+# --- priors -----------------------------------------------------------------------------------------------------------
+
+
+def test_only_priors_that_were_changed_are_lines_of_the_page() -> None:
+    plain: dict[str, Any] = {
+        "data": {"kind": "synthetic"},
+        "retention": {"kind": "bg_nbd"},
+        "spend": {"kind": "gamma_gamma"},
+        "scenario": {"baseline": {"title": "As today"}},
+    }
+    assert changed_priors(validate(plain)) == ()
+    usual = validate(plain).retention.r
+    changed = {"kind": "bg_nbd", "r": {"median": 2 * usual.median, "sd_log": 0.5}}
+    (line,) = changed_priors(validate(plain | {"retention": changed}))
+    assert (line.path, line.label) == ("retention.r", "Prior of r (bg_nbd)")
+    assert line.mean == 2 * usual.median
+    assert line.p95 / line.mean == pytest.approx(math.exp(1.644854 * 0.5))
+    assert f"by default log-normal with median {usual.median:g}" in line.text
 
 
 # --- words ------------------------------------------------------------------------------------------------------------
