@@ -22,9 +22,9 @@ PARTIAL = re.compile(r"\.(?P<name>.+)\.partial-(?P<pid>\d+)")
 
 
 class Progress(Protocol):
-    """`with progress("simulate", total=250) as advance: advance(1)`. Without a total, a bar without an end."""
+    """`with progress("simulate") as advance: advance(1, 250)`: so many of so many are done; before, no end."""
 
-    def __call__(self, label: str, total: int | None = None) -> AbstractContextManager[Callable[[int], None]]: ...
+    def __call__(self, label: str) -> AbstractContextManager[Callable[[int, int], None]]: ...
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from clvsim.interventions.base import Between, Group, Listing, Top
 from clvsim.interventions.offer import OfferIntervention
 from clvsim.interventions.timing import Horizon
 from clvsim.kernels.rng import world_keys
-from clvsim.scenario import Scenario, compile_scenario, problems
+from clvsim.scenario import Scenario, compile_scenario, problems, title_of
 from tests.shipped import script
 
 ROOT = Path(__file__).parents[1]
@@ -61,7 +61,7 @@ def test_every_lever_says_what_is_known_and_has_what_is_promised(name: str) -> N
     assert tree["note"].strip().endswith(".")
     sceptical, promised = compiled(tree), compiled({**tree, "variant": "optimist"})
     assert sceptical.problems == promised.problems == ()
-    assert promised.description.title == f"{tree['title']}, as promised"
+    assert promised.description.title == f"{title_of(Scenario.model_validate(tree))}, as promised"
     assert promised.description.illustrative
     assert tree["note"].strip() in promised.description.interventions
     driving = [a for a in sceptical.description.assumptions if a.drives]

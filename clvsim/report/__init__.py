@@ -54,7 +54,7 @@ def write_report(result: RunResult, folder: Path) -> Path:
     >>> folder = Path("shop")
     >>> folder.mkdir()
     >>> silent = lambda *words: None
-    >>> progress = lambda label, total=None: nullcontext(silent)
+    >>> progress = lambda label: nullcontext(silent)
     >>> context = RunContext(folder, folder, "clvsim run", say=silent, note=silent, progress=progress)
     >>> run(config, context)
     0

@@ -36,11 +36,11 @@ def next_steps(result: RunResult) -> list[str]:
     """What to type next, a line each: levers to try where none was compared."""
     if display.levers(result):
         return []
-    examples = "birthday, next_product" if result.active_contracts is not None else "upsell_soft, follow_up"
+    examples = "birthday,next_product" if result.active_contracts is not None else "upsell_soft,follow_up"
     if result.acquisition_known:
-        examples = f"conversion_lift, {examples}"
+        examples = f"conversion_lift,{examples}"
     return [
-        f"No lever was compared. Examples to try, whose effects are made up: 'scenarios=[{examples}]'",
+        f"No lever was compared. To try made-up ones: 'scenarios=[{examples}]'",
         "All examples: clvsim list. A lever of your own, with your own numbers: clvsim new NAME",
     ]
 

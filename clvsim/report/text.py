@@ -20,6 +20,7 @@ READY_WITHOUT_DATA = "Ready: this business can be simulated. There is no data: e
 ALARM = "UNEVEN SPEND: "
 WIDTH = 100
 _GAP = 2
+_HEAD = 10  # widest heading of a column of the decision before it wraps
 _NAME = 13  # widest scenario heading before it wraps
 _NARROWEST = 15  # room for a lever's name below which money is written short
 
@@ -172,7 +173,7 @@ def _column_width(column: _Column) -> int:
 
 def decision_table(result: RunResult) -> str:
     """Levers against the baseline, and those that do not apply; without a lever there is nothing to decide."""
-    lines = _decision_lines(result) if display.levers(result) else []
+    lines = _decision_lines(result) if display.levers(result) else []  # the head's first
     text = [display.span(result), *_decided(result, lines)] if lines else []
     text += [
         wrapped(f"{scenario.name}: does not apply: {scenario.not_applicable}")
@@ -203,8 +204,9 @@ def _decision_lines(result: RunResult, *, short: bool = False) -> list[list[str]
     """Heading and one line per scenario; the interval on average has a column where there is one."""
     decisions = display.decisions(result, short=short)
     has_average = any(d.delta and d.delta.average for d in decisions)
-    head = ["", "mean", f"90{NBSP}% interval", "on average", SURE, BEST, REGRET]
-    lines = [head]
+    heads = [_heading(head, _HEAD) for head in ("", "mean", f"90{NBSP}% interval", "on average", SURE, BEST, REGRET)]
+    height = max(map(len, heads))
+    lines = [[([""] * (height - len(head)) + head)[k] for head in heads] for k in range(height)]
     for d in decisions:
         value, interval, average = d.delta or ("", "", "")
         lines.append([d.scenario.name, value, interval, average, d.p_better, d.p_best, d.expected_loss])

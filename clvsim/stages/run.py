@@ -57,11 +57,9 @@ def run(config: RunConfig, ctx: RunContext) -> int:
         plan = plan_run(config, summary, expected_value(plan, fits.own, summary))
     for sentence in crowded(plan, fits.own, summary):
         ctx.note(sentence)
-    with clock("simulate"), ctx.progress("Simulating customers and comparing scenarios", total=None) as advance:
+    with clock("simulate"), ctx.progress("Simulating customers and comparing scenarios") as advance:
         plan = with_answers(plan, fits.own, summary)
-        simulation, comparison = simulate_and_compare(
-            plan, fits.own, summary, config.report.metric, lambda done, total: advance(1)
-        )
+        simulation, comparison = simulate_and_compare(plan, fits.own, summary, config.report.metric, advance)
     with clock("follow"), ctx.progress("Following newcomers by age"):
         ordering = follow(plan, fits.own, summary, names=[BASELINE])
         leads = follow_leads(plan, fits.own, summary, simulation)

@@ -96,6 +96,56 @@ def test_the_report_of_the_newest_run_is_rebuilt_in_place(demo):
     assert {path.name for path in page.parent.iterdir()} == ARTEFACTS
 
 
+def show(here: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "clvsim.cli", "show", *words]
+    return subprocess.run(command, cwd=here, capture_output=True, text=True, timeout=120)
+
+
+def test_the_first_screen_answers_within_forty_lines(demo):
+    _, done = demo
+    assert len(done.stdout.splitlines()) <= 43  # of which three say how to go on
+    for words in ("A customer of today", "A new customer", "May pay per visitor", "New landing page", "clvsim show"):
+        assert words in done.stdout
+    assert "LTV:CAC" not in done.stdout
+    assert "Follow-up, 4 messages" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("what", "words"),
+    [
+        ("all", ("LTV:CAC", "extra value over 12 months", "regret if")),
+        ("figures", ("LTV:CAC", "Payback (months)*")),
+        ("levers", ("conversion_lift", "wrong")),
+        ("assumptions", ("“Follow-up, 4 messages a month” (follow_up)", "(finance.gross_margin)")),
+        ("months", ("month  all", "today’s customers")),
+        ("warnings", ("! ",)),
+        ("models", ("effective draws", "Models that share the draws")),
+    ],
+)
+def test_every_figure_is_shown_and_nothing_written(demo, what, words):
+    here, _ = demo
+    before = {path: path.stat().st_mtime_ns for path in here.rglob("*")}
+    done = show(here, f"what={what}")
+    assert (done.returncode, done.stderr) == (0, "clvsim: run=outputs/run/first, the newest\n")
+    assert max(map(len, done.stdout.splitlines())) <= 100
+    for part in words:
+        assert part in done.stdout
+    assert show(here, "outputs/run/first", f"what={what}").stdout == done.stdout
+    assert {path: path.stat().st_mtime_ns for path in here.rglob("*")} == before
+
+
+def test_what_show_cannot_show_is_refused(demo):
+    here, _ = demo
+    for words, what in (
+        (("what=everything",), "what: should be 'all', "),
+        (("nowhere",), "run: no such folder: nowhere"),
+        (("seed=2",), "seed: "),
+    ):
+        done = show(here, *words)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert what in done.stderr
+
+
 @pytest.mark.parametrize(
     ("number", "code", "seconds"),
     [(signal.SIGINT, 130, 0.0), (signal.SIGINT, 130, 3.0), (signal.SIGTERM, 143, 3.0)],

@@ -118,7 +118,7 @@ def test_levers_without_evidence_are_warned_of(clvsim):
     done = clvsim(*words, "scenario.follow_up.illustrative=false")
     (warning,) = [part for part in done.stdout.split("\n  ! ")[1:] if part.startswith("“")]
     assert " ".join(warning.split()).startswith(
-        "“Follow-up, four messages a month” rests on a default that nobody measured (goodwill): it counts as an example"
+        "“Follow-up, 4 messages a month” rests on a default that nobody measured (goodwill): it counts as an example"
     )
 
 

@@ -219,8 +219,8 @@ strange = st.one_of(
 
 @st.composite
 def run_folders(draw: st.DrawFn, run: Mapping[str, bytes]) -> Case:
-    """`report` of a folder in which a file is damaged, missing, or says something else; of half of them the record says
-    that this is what the run wrote, since whoever changes a file can change that too."""
+    """`report` or `show` of a folder in which a file is damaged, missing, or says something else; of half of them the
+    record says that this is what the run wrote, since whoever changes a file can change that too."""
     files: dict[str, bytes | None] = {f"r/{name}": run[name] for name in READ_BY_REPORT}
     name = draw(st.sampled_from((*READ_BY_REPORT, "summary.json", "summary.json")))
     how = draw(st.sampled_from(("values", "values", "values", "bytes", "missing", "folder", "cells")))
@@ -250,7 +250,9 @@ def run_folders(draw: st.DrawFn, run: Mapping[str, bytes]) -> Case:
     if draw(st.booleans()):
         signed_record = signed(files)
         files = {**files, "r/run.json": signed_record} if signed_record is not None else files
-    return Case(("report", "r"), files)
+    parts = ("all", "figures", "levers", "assumptions", "months", "warnings", "models")
+    shown = st.sampled_from(parts).map(lambda part: ("show", "r", f"what={part}"))
+    return Case(draw(st.one_of(st.just(("report", "r")), shown)), files)
 
 
 def signed(files: Mapping[str, bytes | None]) -> bytes | None:

@@ -20,7 +20,7 @@ LONGEST_LINE = LONGEST + texts.LONGEST_LINE + 20  # characters: where, what, and
 MOST_LINES = MOST + 10
 PEAK_BYTES = 3 << 29  # 1.5 GB
 OF_MATPLOTLIB = re.compile(r"\.(config|cache)(/matplotlib(/fontlist.*)?)?")  # which it makes where it is imported
-WRITES = ("run", "fit", "validate", "report")
+WRITES = ("run", "fit", "validate", "report", "new")
 
 Files = Mapping[str, bytes | None]  # by path; None: a folder
 

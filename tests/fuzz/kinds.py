@@ -34,6 +34,7 @@ KINDS: dict[str, Kind] = {
     "studies": Kind(lambda _: studies.studies(), 6, 250),
     "command lines": Kind(lambda _: words.commands(), 12, 350),
     "businesses without a log": Kind(lambda _: words.businesses(), 12, 350),
+    "scenarios to fill in": Kind(lambda _: words.new_files(), 12, 200),
     "files of draws, read only": Kind(lambda o: artefacts.posteriors(o.posterior), 6, 150),
     "files of draws": Kind(lambda o: artefacts.used_posteriors(o.posterior), 1, 40),
     "cached draws": Kind(lambda o: artefacts.cached(o.cache), 2, 30),

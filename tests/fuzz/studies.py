@@ -174,6 +174,33 @@ CORPUS = (
         "title: x\nlever: null",
     ),
     *(
+        f"title: '{title}'\nmail: {{kind: contact, per_month: 4, cost: {{kind: fixed, value: 0.1}}}}"
+        for title in (
+            *("{", "}", "{}", "{{}}", "{0}", "{mail}", "{mail.per_month}", "{mail.per_month:g}", "{mail.cost:.2f}"),
+            *(
+                "{mail.per_month.__class__}",
+                "{mail.__init__.__globals__}",
+                "{mail[per_month]}",
+                "{mail.kind}",
+                "{mail.x}",
+            ),
+            *(
+                "{mail.per_month!r}",
+                "{mail.per_month:>999999999}",
+                "{mail.per_month:.999999999f}",
+                "{mail.per_month:{x}}",
+            ),
+            *(
+                "{mail.per_month:d}",
+                "{mail.goodwill:+.1%}",
+                "{mail.per_month:0999999999g}",
+                "{ mail.per_month }",
+                "{!r}",
+            ),
+            *("{frequency_cap.days}", "{own.mail.per_month}", "{" * 90, "{mail.cost.value}", "{{{mail.cost}}}"),
+        )
+    ),
+    *(
         f"title: x\nfrequency_cap: {cap}\nmail: {{kind: contact, per_month: 4}}"
         for cap in (
             *("4", "null", "[]", "{}", "{contacts: 4}", "{contacts: 4, days: 30, hours: 1}", "${title}"),

@@ -5,12 +5,12 @@ from functools import cache
 import yaml
 from hypothesis import strategies as st
 
-from clvsim.files import CONFIGS, choices, yaml_files
+from clvsim.files import CONFIGS, SHIPPED, choices, yaml_files
 from tests.fuzz.cases import CANARY, Case
 from tests.fuzz.nasty import numbers, texts
 from tests.fuzz.tables import BRIEF, GOOD
 
-STAGES = ("check", "check", "check", "run", "fit", "validate", "report", "list", "chek", "")
+STAGES = ("check", "check", "check", "run", "fit", "validate", "report", "show", "new", "list", "chek", "")
 GROUPS = (
     *("data", "retention", "spend", "business", "fit", "simulation", "finance", "acquisition"),
     *("environment", "trace", "report"),
@@ -172,7 +172,7 @@ def commands(draw: st.DrawFn) -> Case:
     stage = draw(st.sampled_from(STAGES))
     more = tuple(word.replace("\0", "") for word in draw(st.lists(words(), min_size=1, max_size=3)))
     halt = ("fit.draws=never",) if stage in ("run", "fit", "validate") else ()
-    log = ("orders.csv",) if stage != "report" and draw(st.integers(0, 9)) else ()
+    log = ("orders.csv",) if stage not in ("report", "show", "new") and draw(st.integers(0, 9)) else ()
     brief = BRIEF if stage == "check" and draw(st.booleans()) else ()
     return Case((stage, *log, *brief, *halt, *more), {"orders.csv": GOOD})
 
@@ -193,3 +193,14 @@ def businesses(draw: st.DrawFn) -> Case:
     brief = BRIEF if draw(st.booleans()) else ()
     more = tuple(word.replace("\0", "") for word in typed)
     return Case(("check", *log, *chosen, *brief, *more), {"orders.csv": GOOD})
+
+
+@st.composite
+def new_files(draw: st.DrawFn) -> Case:
+    """`new` with names that are none, beside files, links and folders that stand in its way."""
+    shipped = st.sampled_from([*yaml_files(SHIPPED["scenario"]), "mine", "../x", "/x", "x/y", "-x", "null", "1", "on"])
+    name = draw(st.one_of(shipped, texts, st.integers().map(str), st.text("ab_-.", max_size=70))).replace("\0", "")
+    word = draw(st.sampled_from((name, f"name={name}", f"name=[{name}]", f"name={{a: {name}}}")))
+    more = tuple(one.replace("\0", "") for one in draw(st.lists(words(), max_size=1)))
+    there = draw(st.sampled_from(({}, {"scenario": b"x"}, {"scenario/mine.yaml": b"x"}, {"scenario/mine.yaml": None})))
+    return Case(("new", word, *more), there)

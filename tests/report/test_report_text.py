@@ -15,7 +15,7 @@ from clvsim.models.spend.gamma_gamma import GammaGamma
 from clvsim.report import evidence
 from clvsim.report import format as fmt
 from clvsim.report.config import ReportConfig
-from clvsim.report.text import WIDTH, posterior_table, shown_warnings, tables
+from clvsim.report.text import WIDTH, posterior_table, tables
 from clvsim.types import Posterior, QualityLine, RunResult, ScenarioDescription
 
 
@@ -62,7 +62,7 @@ def test_without_a_lever_nothing_is_said_of_levers() -> None:
     """Neither a decision nor what levers do; those that do not apply are still named."""
     text = tables(replace(demo({}), acquisition_known=False))
     assert "Plan value" in text
-    for words in ("P(better)", "P(best)", "expected loss", "levers do"):
+    for words in ("surer than not", "best in", "regret if wrong", "levers do"):
         assert words not in text
     assert "levers do" in tables(replace(demo(), acquisition_known=False)).replace("\n", " ")
 
@@ -81,8 +81,9 @@ def test_layers_are_named() -> None:
 
 def test_both_intervals_stand_in_the_decision_what_may_happen_first() -> None:
     lines = tables(demo()).splitlines()
-    head = next(line for line in lines if line.lstrip().startswith("Δ plan value"))
-    assert " ".join(head.split()) == "Δ plan value 90 % interval on average P(better) P(best) expected loss"
+    above, head = lines[lines.index("extra value over 36 months") + 1 :][:2]
+    assert " ".join(above.split()) == "90 % surer than regret if"
+    assert " ".join(head.split()) == "mean interval on average not best in wrong"
     rows = demo().comparison.query("metric == 'plan_value' and scenario == 'plan'").set_index("basis")
     intervals = [
         f"[{fmt.number(rows.loc[basis, 'delta_p05'], 2)}, {fmt.number(rows.loc[basis, 'delta_p95'], 2)}]"
@@ -91,7 +92,10 @@ def test_both_intervals_stand_in_the_decision_what_may_happen_first() -> None:
     line = next(line for line in lines if line.startswith("plan "))
     assert line.index(intervals[0]) < line.index(intervals[1])
     only = demo().comparison.query("basis == 'expected'")
-    assert "on average" not in tables(replace(demo(), comparison=only)).split("Δ plan value")[1].splitlines()[0]
+    assert (
+        "on average"
+        not in tables(replace(demo(), comparison=only)).split("extra value over 36 months")[-1].splitlines()[2]
+    )
 
 
 def test_money_that_needs_room_is_written_short() -> None:
@@ -112,7 +116,7 @@ def test_evidence_stands_below_every_lever() -> None:
         for k, (s, kind) in enumerate(zip(result.scenarios, kinds, strict=True))
     ]
     lines = tables(replace(result, scenarios=tuple(scenarios))).splitlines()
-    start = next(k for k, line in enumerate(lines) if line.lstrip().startswith("Δ plan value"))
+    start = lines.index("extra value over 36 months")
     below = {lines[k - 1].split()[0]: line.strip() for k, line in enumerate(lines) if k > start and line[:2] == "  "}
     assert below["conversion"] == "experiment"
     assert below["upsell_soft"] == "judgement with a source"
@@ -175,7 +179,7 @@ def test_a_mean_that_hardly_exists_stands_above_the_figures() -> None:
 def test_the_decision_follows_the_metric_that_was_ranked() -> None:
     text = tables(decided_on("rlv_total"))
     change = LEVERS["plan"][1] / 104_230.0 * DEMO_METRICS["rlv_total"][0]
-    assert "Δ value of today’s customers" in text
+    assert "change of value of today’s customers" in text
     assert f"+${round(change, -2):,.0f}" in text
     text = " ".join(tables(decided_on("ltv_cac")).split())
     assert "changes “lifetime value to acquisition cost” by about +0.28 over 36 months (90 % interval 0.01 to" in text
@@ -198,13 +202,6 @@ def test_missing_numbers_read_not_available() -> None:
 def test_text_loads_neither_matplotlib_nor_jinja() -> None:
     code = "import sys, clvsim.report.text; sys.exit(bool({'matplotlib', 'jinja2'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-
-
-def test_five_warnings_are_shown_those_with_a_remedy_first() -> None:
-    said = [f"Remark {n}" for n in range(4)] + [f"Set data.fold=false, {n}" for n in range(3)]
-    assert shown_warnings(said) == [*said[4:], *said[:2], "2 more in the report"]
-    assert shown_warnings(said[:5]) == [said[4], *said[:4]]
-    assert shown_warnings([]) == []
 
 
 def test_a_lever_that_lost_a_part_says_so():

@@ -1,0 +1,290 @@
+"""What a run answers first: worked out anew from the table, in words that fit what is known."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from factory import DEMO_METRICS, LEVERS, comparison, decided_on, delta_draws, demo, foreign, hostile, subscriptions
+
+from clvsim.report.alerts import alerts
+from clvsim.report.answers import IF_IT_HAPPENS, NO_CHANCE, Answers, answers, hills
+from clvsim.report.format import NBSP
+from clvsim.types import Assumption, QualityLine, RunResult
+
+COSTS = {"cac": (18.5, 0.04, 0.002)}
+
+
+def told(result: RunResult) -> Answers:
+    return answers(result)
+
+
+def with_costs(result: RunResult | None = None, **other: float) -> RunResult:
+    """The demonstration with what newcomers cost; `other` means replace those of its metrics."""
+    metrics = {**DEMO_METRICS, **COSTS}
+    metrics |= {name: (mean, *metrics[name][1:]) for name, mean in other.items()}
+    return replace(result or demo(), comparison=comparison(delta_draws(LEVERS), metrics))
+
+
+def with_payback(month: float, never: float) -> RunResult:
+    result = with_costs()
+    curve = replace(result.payback["baseline"], payback_p50_months=month, p_never=never)
+    return replace(result, payback={**result.payback, "baseline": curve})
+
+
+def channel(cost: float, name: str = "ads") -> Assumption:
+    path = f"acquisition.channels.{name}.cost_per_visitor"
+    return Assumption(path, "Cost per visitor", "fixed", "", "", cost, cost, cost, "money")
+
+
+def test_the_interval_is_that_of_what_may_happen_and_of_the_table() -> None:
+    found = told(demo())
+    rows = demo().comparison.query("scenario == 'baseline' and basis == 'realised'").set_index("metric")
+    assert found.customer is not None
+    assert found.customer.value == "$26.2"
+    assert found.customer.interval == f"[{rows.p05['rlv_per_customer']:.1f}, {rows.p95['rlv_per_customer']:.1f}]"
+    assert found.customer.text == "contribution over 36 months, 9 in 10 futures; the mean of 2,357"
+    assert found.everybody is not None
+    assert found.everybody.value == "$61.9k"
+    assert found.everybody.text == (
+        "as of 30 Sep 1997, 9 in 10 futures; checked on the last 273 days: 1,882 repeat orders came, 1,790 "
+        "[1,530, 2,080] expected"
+    )
+
+
+def test_on_average_is_not_called_futures() -> None:
+    only = demo().comparison.query("basis == 'expected'")
+    customer = told(replace(demo(), comparison=only)).customer
+    assert customer is not None
+    assert "9 in 10 on average" in customer.text
+    assert "futures" not in customer.text
+
+
+@pytest.mark.parametrize(
+    ("month", "never", "words"),
+    [
+        (0.0, 0.0, "pays it back with the first order"),
+        (1.0, 0.0, "pays it back after about 1 month"),
+        (7.0, 0.004, "pays it back after about 7 months"),
+        (7.0, 0.12, f"pays it back after about 7 months, or not within 36 months (12{NBSP}%)"),
+        (float("nan"), 0.96, f"not paid back within 36 months (96{NBSP}% sure)"),
+        (float("inf"), 1.0, f"not paid back within 36 months (more than 99{NBSP}% sure)"),
+    ],
+)
+def test_payback_is_said_in_words(month: float, never: float, words: str) -> None:
+    newcomer = told(with_payback(month, never)).newcomer
+    assert newcomer is not None
+    assert newcomer.text == f"before the $18.5 that winning one costs; {words}"
+
+
+def test_what_may_be_paid_is_the_value_of_a_visitor_and_a_third_of_it() -> None:
+    """0.828 a visitor, 18.5 of 41.4 a customer: 0.37 of what a visitor brings is paid where no channel says it."""
+    result = with_costs()
+    bid = told(result).bid
+    assert bid is not None
+    assert (bid.label, bid.value) == ("May pay per visitor", "$0.83")
+    assert bid.text == "at most; $0.28 keeps value at 3 × cost; you pay $0.37"
+    bid = told(replace(result, assumptions=(channel(0.4),))).bid
+    assert bid is not None
+    assert bid.text.endswith("you pay $0.40")
+    bid = told(replace(result, assumptions=(channel(0.9),))).bid
+    assert bid is not None
+    assert bid.text.endswith("you pay $0.90, which is more")
+    bid = told(replace(result, assumptions=(channel(0.4), channel(0.9, "tv")))).bid
+    assert bid is not None
+    assert bid.text.endswith("you pay $0.37")
+
+
+def test_without_visitors_it_is_a_customer_who_may_cost_something() -> None:
+    result = with_costs()
+    frame = result.comparison
+    bid = told(replace(result, comparison=frame[frame["metric"] != "visitor_value"])).bid
+    assert bid is not None
+    assert (bid.label, bid.value) == ("May pay for a new customer", "$41.4")
+    assert bid.text == "at most; $13.80 keeps value at 3 × cost; you pay $18.5"
+
+
+def test_who_brings_less_than_nothing_may_cost_nothing() -> None:
+    bid = told(with_costs(visitor_value=-0.2)).bid
+    assert bid is not None
+    assert (bid.value, bid.text) == ("nothing", "one brings less than 0")
+
+
+def test_revenue_is_not_what_may_be_paid() -> None:
+    found = told(replace(with_costs(), margin_known=False, payback={}))
+    assert found.bid is not None
+    assert (found.bid.value, found.bid.text[:32]) == ("?", "say what is left of an order aft")
+    assert found.customer is not None
+    assert found.customer.text.startswith("revenue over 36 months")
+    assert found.span == "extra revenue over 36 months"
+
+
+def test_without_newcomers_nothing_is_said_of_them() -> None:
+    found = told(foreign())
+    assert (found.newcomer, found.bid) == (None, None)
+    assert [line.label for line in found.block] == ["A customer of today", "All customers of today"]
+    assert found.everybody is not None
+    assert found.everybody.text.endswith("not checked on orders held back")
+    assert found.not_applicable == ("“Better landing page” does not apply: needs acquisition.channels",)
+
+
+def test_contracts_say_what_they_pay_and_how_many_end() -> None:
+    found = told(subscriptions())
+    assert found.recurring is not None
+    assert found.recurring.text.startswith("a month now, before any cost, from 80 contracts; 3.1")
+    assert found.recurring.text.endswith("of them end within a month")
+    assert found.customer is not None
+    assert found.customer.text.endswith("the mean of 2,357, of whom 80 pay")
+
+
+def test_a_business_without_data_is_an_if() -> None:
+    result = replace(with_costs(), no_data="Every number is stated.", customers=0)
+    found = told(result)
+    assert found.premise == "If the business is as stated, for which there are no data:"
+    assert found.customer is None
+    assert found.everybody is not None
+    assert found.everybody.label == "All new customers"
+    assert found.everybody.text == "the 1,200 who come within 12 months, after what they cost, 9 in 10 futures"
+
+
+# --- levers -----------------------------------------------------------------------------------------------------------
+
+
+def test_levers_are_sorted_by_what_they_bring_and_examples_come_last() -> None:
+    assert [line.scenario for line in told(demo()).levers] == ["plan", "upsell_soft", "conversion", "followup"]
+    result = demo()
+    scenarios = tuple(replace(s, illustrative=s.name in ("plan", "followup")) for s in result.scenarios)
+    lines = told(replace(result, scenarios=scenarios)).levers
+    assert [line.scenario for line in lines] == ["upsell_soft", "conversion", "plan", "followup"]
+    assert [line.rests_on for line in lines] == ["your judgement", "your judgement", "example", "example"]
+
+
+def test_a_lever_has_its_mean_its_interval_and_how_sure_it_is() -> None:
+    line = next(line for line in told(demo()).levers if line.scenario == "conversion")
+    row = demo().comparison.query("scenario == 'conversion' and metric == 'plan_value' and basis == 'realised'").iloc[0]
+    assert line.value == "+$1,900"
+    ends = (round(end / 100) * 100 for end in (row.delta_p05, row.delta_p95))
+    assert line.interval == "[{:,.0f}, {:,.0f}]".format(*ends).replace("-", "−")
+    draws = demo().delta_draws["conversion"]
+    assert line.sure == f"{100 * np.mean(draws > 0):.0f}{NBSP}%"
+    assert line.pays_from == ""
+
+
+def kinds(*evidence: str, uncertain: bool = True) -> RunResult:
+    """The demonstration, its levers with these kinds of evidence."""
+    result = demo()
+    base, *others = result.scenarios
+    pairs = zip(others, evidence, strict=False)
+    changed = tuple(replace(s, evidence=kind, uncertain=uncertain, assumptions=()) for s, kind in pairs)
+    return replace(result, scenarios=(base, *changed, *others[len(evidence) :]))
+
+
+def test_what_if_has_consequences_and_no_chance() -> None:
+    found = told(kinds(*["stated"] * 4, uncertain=False))
+    assert {line.interval for line in found.levers} == {IF_IT_HAPPENS}
+    assert {line.sure for line in found.levers} == {NO_CHANCE}
+    assert {line.rests_on for line in found.levers} == {"stated, untested"}
+    plan = LEVERS["plan"][0]
+    assert found.do_first == f"Nothing is proven. Test before you build: “{plan}” pays only if it happens."
+    assert found.regret == ""
+    assert found.worth_knowing == f"Most worth knowing: what “{plan}” really brings."
+
+
+def test_stated_numbers_never_come_first_as_if_they_were_sure() -> None:
+    found = told(kinds("stated", "stated", "stated", "stated"))
+    assert found.do_first.startswith("If what is stated is right, “The plan")
+    assert "% sure" not in found.do_first
+
+
+def test_the_regret_is_that_of_the_choice() -> None:
+    """The plan has the highest mean, 13,100 ± 7,300; the upsell, 12,340 ± 5,100, is the better one in many draws."""
+    found = told(demo())
+    draws = np.array([*demo().delta_draws.values(), np.zeros(1000)])
+    regret = (draws.max(axis=0) - demo().delta_draws["plan"]).mean()
+    assert found.regret == f"Being wrong now costs about ${round(regret / 100) * 100:,} on average."
+    assert found.do_first.startswith(
+        "Do first: “The plan: conversion, gentle upsell and follow-up together”. We are 96"
+    )
+
+
+def test_a_best_bet_is_not_proven_and_a_loss_is_not_done() -> None:
+    one = {"conversion": ("Better page", 500.0, 2_000.0)}
+    sure = 100 * np.mean(demo(one).delta_draws["conversion"] > 0)
+    assert told(demo(one)).do_first.startswith(
+        f"Nothing is proven. The best bet is “Better page”: we are {sure:.0f}{NBSP}% sure"
+    )
+    bad = {"conversion": ("Better page", -500.0, 2_000.0)}
+    assert told(demo(bad)).do_first == ("Do first: nothing of this. No lever is expected to pay; carry on as today.")
+    assert told(demo({})).do_first == ""
+    assert told(demo(illustrative=True)).do_first.startswith("Every effect here is made up or assumed")
+    assert told(demo(illustrative=True)).regret == ""
+
+
+def test_most_worth_knowing_is_the_lever_whose_own_doubt_changes_the_choice() -> None:
+    """Two levers of the same mean: to know that which varies is worth E|N(0, 5,000)|/2 = 1,995, the other nothing."""
+    levers = {"sure": ("Sure", 1_000.0, 1.0), "unsure": ("Unsure", 1_000.0, 5_000.0)}
+    assert told(demo(levers)).worth_knowing == "Most worth knowing: what “Unsure” really brings."
+    result = demo(levers)
+    drivers = (result.scenarios[1].assumptions[0],)
+    scenarios = tuple(replace(s, assumptions=drivers if s.name == "unsure" else ()) for s in result.scenarios)
+    assert told(replace(result, scenarios=scenarios)).worth_knowing == (
+        "Most worth knowing: the share of customers who take the offer (“Unsure”)."
+    )
+
+
+def test_hills_share_an_axis_that_shows_where_nothing_changes() -> None:
+    up, down = hills([np.linspace(0.5, 6, 1000), np.linspace(-6, -0.5, 1000)])
+    assert len(up) == len(down)
+    assert up.index("│") == down.index("│")
+    assert set(up[: up.index("│")]) == {" "}
+    assert set(down[down.index("│") + 1 :]) <= {" "}
+    assert "█" in up[up.index("│") :]
+    assert hills([np.zeros(10), np.array([])]) == ["│", "│"]
+    assert hills([]) == []
+
+
+def test_a_hill_follows_its_draws() -> None:
+    """Of a uniform all bars are full; of draws all in one place one bar is."""
+    uniform, point = hills([np.linspace(0, 10, 10_001), np.full(100, 5.0)])
+    assert uniform.count("█") >= 13
+    assert point.count("█") == 1
+    assert abs(point.index("█") - len(point) / 2) <= 1
+
+
+def test_another_metric_is_named() -> None:
+    assert told(decided_on("rlv_total")).span == "change of value of today’s customers"
+
+
+def test_hostile_and_empty_runs_have_answers() -> None:
+    assert told(hostile()).block
+    nothing = replace(demo({}), comparison=pd.DataFrame(columns=demo().comparison.columns))
+    assert told(nothing).block == ()
+
+
+# --- warnings ---------------------------------------------------------------------------------------------------------
+
+
+def test_warnings_come_worst_first_each_with_what_to_do() -> None:
+    free = QualityLine("free", "Free orders", "8 of 4,814", "x " * 80 + "; leave them out by data.without=A", "warning")
+    broken = QualityLine("break", "The log breaks", "after 2024-03-01", "join the ids; data.customers_since=2024-03-02",
+                         "warning", ("data.customers_since=2024-03-02",), "ids were renewed")  # fmt: skip
+    season = QualityLine(
+        "season", "Months differ", "December 2.1 times", "y " * 80, "warning", ("retention.season=month",)
+    )
+    said = [f"{line.label}: {line.value} ({line.note})" for line in (free, season, broken)]
+    result = replace(demo(), quality=(free, season, broken), warnings=(*said, "The model fits badly."))
+    found = alerts(replace(result, lever_warnings=("A lever has no source.",)))
+    assert [alert.full for alert in found] == [
+        said[2],
+        said[1],
+        "The model fits badly.",
+        "A lever has no source.",
+        said[0],
+    ]
+    assert [alert.short for alert in found] == [
+        "The log breaks after 2024-03-01. Join the ids; data.customers_since=2024-03-02",
+        "Months differ: December 2.1 times. Type retention.season=month",
+        "The model fits badly.",
+        "A lever has no source.",
+        "Free orders: 8 of 4,814. Leave them out by data.without=A",
+    ]
