@@ -209,7 +209,8 @@ def _sheet(raw: dict[str, Any] | None) -> Sheet | None:
     kinds: dict[str, Any] = {"trade": Trade, "today": Steps, "newcomer": Steps}
     parts: dict[str, Any] = {name: kind(**_arrays(raw[name])) if raw[name] else None for name, kind in kinds.items()}
     parts |= {"hill": np.array(raw["hill"], float), "worst_tenth": _number(raw["worst_tenth"])}
-    return Sheet(**{**raw, **parts, "season": tuple(map(_range, _listed(raw["season"])))})
+    fields: dict[str, Any] = {**raw, **parts, "season": tuple(map(_range, _listed(raw["season"])))}
+    return Sheet(**fields)
 
 
 def _contracts(raw: dict[str, Any] | None) -> ContractFigures | None:

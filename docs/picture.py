@@ -1,4 +1,4 @@
-"""Photograph the first screen of the demo's page into docs/report.png: `make picture`, which needs Chromium.
+"""Photograph the first sheet of the demo's page into docs/report.png: `make picture`, which needs Chromium.
 
 The text of what is photographed goes into the file as well, so that a test can compare the picture's figures with those
 of a run (`tests/cli/test_cli_readme.py`).
@@ -16,13 +16,13 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 PICTURE = Path(__file__).with_name("report.png")
-WIDTH, HEIGHT = 1000, 1180
+WIDTH, HEIGHT = 1000, 1540
 KEY = "First screen"  # of the text in the file
-END = "</table>"  # of the table that decides
+END = '<div class="folded">'  # what follows the sheet
 
 
 def first_screen(page: str) -> str:
-    """What is read on the first screen of a page: text up to the end of the table that decides."""
+    """What is read on the sheet of a page, before what is folded."""
     body = page[page.index("<main>") :]
     text = re.sub(r"<[^>]+>", " ", body[: body.index(END)].replace("<wbr>", ""))
     return " ".join(html.unescape(text).replace("\u2060", "").split())

@@ -121,7 +121,8 @@ class ContactIntervention(Intervention):
         )
 
     def sentence(self) -> str:
-        sends = f"Sends {self.per_month:g} {self.type} messages a month ({self._reach()})."
+        each = f" at {self.cost:g} each" if self.cost else ""
+        sends = f"Sends {self.per_month:g} {self.type} messages a month{each} ({self._reach()})."
         if not self.curve:
             return sends
         share = self.curve.shape.gain(self.per_month)

@@ -15,6 +15,7 @@ from clvsim.provenance import file_names, quality_with_file_names
 from clvsim.report import model_scores, titles
 from clvsim.runfolder import RunContext
 from clvsim.scenario import ambiguous_names
+from clvsim.stages.priors import changed_priors
 from clvsim.stages.sheet import sheet_of
 from clvsim.stages.steps import utc_now, vocabulary
 from clvsim.types import (
@@ -69,7 +70,7 @@ def assemble(
     acquisition = bool(config.acquisition.brings)
     model_facts = facts.model_facts(fitted, summary, comparison, config.finance)
     scenarios = tuple(scenario_description(simulation, name) for name in config.names)
-    assumptions = facts.finance_assumptions(config.finance) + simulation.assumptions
+    assumptions = facts.finance_assumptions(config.finance) + simulation.assumptions + changed_priors(config)
     if config.stated:
         scenarios = tuple(map(evidence.as_stated, scenarios))
         assumptions = stated_assumptions(config.retention, config.spend, simulation.draws, config.seed) + assumptions

@@ -14,7 +14,7 @@ from clvsim.models.around.several import several_of
 from clvsim.models.fitted import FittedModels
 from clvsim.scenario import BASELINE
 from clvsim.sheet import HILL, Sheet
-from clvsim.types import RENEWAL_DAYS, Assumption, ContractFigures, Range
+from clvsim.types import DAYS_PER_MONTH, Assumption, ContractFigures, Range
 
 if TYPE_CHECKING:
     from clvsim.comparison import Comparison
@@ -47,7 +47,7 @@ def sheet_of(
         worst_tenth=worst_tenth(worlds),
         shares=shares_of(comparison.variance),
         trade=trade,
-        today=compared(trade, trade and trade.customers, level(comparison, "rlv_total"), config),
+        today=compared(trade, trade.customers if trade else 0.0, level(comparison, "rlv_total"), config),
         newcomer=compared(trade, 1.0, level(comparison, "pav_per_newcomer"), config),
         season=season_of(fitted),
     )
@@ -93,7 +93,7 @@ def level(comparison: "Comparison", metric: str) -> float:
     return float(values.mean()) if values.size else math.nan
 
 
-def compared(trade: Trade | None, heads: float | None, model: float, config: RunConfig) -> Steps | None:
+def compared(trade: Trade | None, heads: float, model: float, config: RunConfig) -> Steps | None:
     """None where the formula, or the model's figure, does not exist."""
     if trade is None or not heads or not math.isfinite(heads * lifetime_value(trade)) or not math.isfinite(model):
         return None
@@ -169,7 +169,7 @@ def stated_trade(
     """Means of what is stated; of a list of prices the mean order is that of the simulation."""
     order_value = numbers.get("spend.order_value", mean_order(simulation))
     if config.retention.renewing:
-        months = RENEWAL_DAYS[config.retention.renewal] / RENEWAL_DAYS["month"]
+        months = config.retention.interval_days / DAYS_PER_MONTH
         orders, churn = 1 / months, numbers["retention.churn"] / months
         again = 1 - numbers["retention.churn"]
     elif "retention.monthly_churn" in numbers:

@@ -65,7 +65,7 @@ def test_a_log_against_a_loop_over_customers() -> None:
     orders["c0"][0] = (start, 11.0)
     found = history_of(log_of(orders, today))
     assert found.first.size == found.repeat.size == MOST_MONTHS
-    ends = [pd.Timestamp(today) - pd.DateOffset(months=k) for k in range(MOST_MONTHS + 1)]
+    ends = pd.date_range(end=pd.Timestamp(today), periods=MOST_MONTHS + 1, freq=pd.DateOffset(months=1))[::-1]
     rows = [(pd.Timestamp(day), amount, day == own[0][0]) for own in orders.values() for day, amount in own]
     for k in (0, 1, 7, 30, MOST_MONTHS - 1):
         within = [(amount, is_first) for day, amount, is_first in rows if ends[k + 1] < day <= ends[k]]

@@ -1,7 +1,6 @@
 """The figures of the first sheet: the trade's formulas against the model and by hand, and what else is worked out."""
 
 import math
-from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
 from datetime import date, timedelta
@@ -17,8 +16,10 @@ import pytest
 from clvsim.archive import read_result
 from clvsim.config import validate
 from clvsim.everyday import Steps, Trade, first_sales, lifetime_value, order_times_retention, steps
+from clvsim.models.retention.bg_nbd import BgNbd
 from clvsim.report import everyday_words
 from clvsim.runfolder import RunContext
+from clvsim.stages.priors import changed_priors
 from clvsim.stages.run import run
 from clvsim.stages.sheet import season_of, shares_of, worst_tenth
 from clvsim.types import RunResult
@@ -66,7 +67,7 @@ def finished(folder: Path, config: dict[str, Any]) -> RunResult:
     def silent(*_: object) -> None:
         pass
 
-    def progress(_label: str, total: int | None = None) -> Any:
+    def progress(label: str, total: int | None = None) -> Any:
         return nullcontext(silent)
 
     run(validate(config), RunContext(folder, folder, "clvsim run", say=silent, note=silent, progress=progress))
@@ -244,17 +245,38 @@ def test_months_of_the_year_are_factors() -> None:
     assert season_of(fitted) == ()
 
 
+# --- priors -----------------------------------------------------------------------------------------------------------
+
+
+def test_only_priors_that_were_changed_are_lines_of_the_page() -> None:
+    plain: dict[str, Any] = {
+        "data": {"kind": "synthetic"},
+        "retention": {"kind": "bg_nbd"},
+        "spend": {"kind": "gamma_gamma"},
+        "scenario": {"baseline": {"title": "As today"}},
+    }
+    assert changed_priors(validate(plain)) == ()
+    usual: Any = BgNbd().r
+    changed = {"kind": "bg_nbd", "r": {"median": 2 * usual.median, "sd_log": 0.5}}
+    (line,) = changed_priors(validate(plain | {"retention": changed}))
+    assert (line.path, line.label) == ("retention.r", "Prior of r (bg_nbd)")
+    assert line.mean == 2 * usual.median
+    assert line.p95 / line.mean == pytest.approx(math.exp(1.644854 * 0.5))
+    assert f"by default log-normal with median {usual.median:g}" in line.text
+
+
 # --- words ------------------------------------------------------------------------------------------------------------
 
 
 def test_a_reason_is_given_for_each_step_that_matters(shop: tuple[pd.DataFrame, RunResult]) -> None:
     _, result = shop
     assert result.sheet is not None
-    assert result.sheet.trade is not None
-    given: Callable[[Steps], list[str]] = lambda one: [  # noqa: E731
-        text
-        for _, text in everyday_words.reasons(result, one, result.sheet.trade)  # ty: ignore[unresolved-attribute]
-    ]
+    trade = result.sheet.trade
+    assert trade is not None
+
+    def given(one: Steps) -> list[str]:
+        return [text for _, text in everyday_words.reasons(result, one, trade)]
+
     even = Steps(value=100.0, costs=0.0, horizon=0.0, discount=0.0, rest=2.0, model=102.0)
     assert given(even) == []
     (horizon,) = given(replace(even, horizon=-40.0))
