@@ -40,6 +40,7 @@ SECTIONS = [
     "Warnings",
     "Limits",
     "Glossary",
+    "Files beside this page",
     "Reproduce this page",
 ]
 

@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 from clvsim import archive, disk, plausible
+from clvsim import record as run_record
 from clvsim.config import validate
 from clvsim.errors import ConfigError
 from clvsim.provenance import parts_of, sizes_of
@@ -314,7 +315,7 @@ def test_files_larger_than_those_of_a_run_are_not_read(folder, monkeypatch):
         monkeypatch.setitem(plausible.MOST_BYTES, name, 1000)
         assert f"{name} has " in refusal(folder)
         monkeypatch.setitem(plausible.MOST_BYTES, name, 1 << 26)
-    monkeypatch.setattr(finished_runs, "_MOST_BYTES", 1000)
+    monkeypatch.setattr(run_record, "_MOST_BYTES", 1000)
     assert "run.json cannot be read: it has " in refusal(folder)
 
 
