@@ -37,6 +37,7 @@ FOLDED = [
     "Median expected value",
     "Most orders so far",
     "Glossary",
+    "Files beside this page",
     "Reproduce this page",
 ]
 
