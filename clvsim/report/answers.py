@@ -120,6 +120,10 @@ def _customer(result: RunResult) -> Answer | None:
     of = f"the mean of {fmt.number(result.customers)}"
     if result.active_contracts is not None and result.active_contracts < result.customers:
         of += f", of whom {fmt.number(result.active_contracts)} pay"
+        total = _mean(result, "rlv_total")
+        if result.contracts and result.contracts.total.paused is None and total and result.active_contracts:
+            each = total / result.active_contracts  # those who have ended bring nothing
+            of += f", {fmt.money(each, max(fmt.last_place([each]), -2), result.currency)} each"
     text = f"{_money(result)} over {fmt.months(result.horizon_months)}, {_futures(figure)}; {of}"
     return Answer("A customer of today", cell.value, cell.interval, text)
 
@@ -134,7 +138,7 @@ def _newcomer(result: RunResult) -> Answer | None:
         what = f"{_money(result)} over {fmt.months(result.horizon_months)}; no cost of winning one is stated"
     else:
         what = f"before the {display.metric_cell(result, cost, short=True).value} that winning one costs"
-        what += f"; {paid_back}" if (paid_back := payback(result)) else ""
+        what = "; ".join(filter(None, (what, payback(result), _repaying(result))))
     return Answer("A new customer", cell.value, cell.interval, what)
 
 
@@ -152,6 +156,12 @@ def payback(result: RunResult) -> str:
     else:
         sentence = f"pays it back after about {fmt.months(round(month))}"
     return f"{sentence}, or not {within} ({fmt.share(never)})" if never >= _OFTEN_NEVER else sentence
+
+
+def _repaying(result: RunResult) -> str:
+    """How many ever bring in what they cost themselves, which the mean hides."""
+    figure = _figure(result, "share_repaying") if result.margin_known else None
+    return f"{fmt.share(figure.best.mean)} of them ever repay theirs" if figure else ""
 
 
 def _bid(result: RunResult) -> Answer | None:

@@ -17,6 +17,7 @@ ARTEFACTS = {
     "books.csv",
     "comparison.csv",
     "customers.parquet",
+    "draws.nc",
     "figures",
     "ledger.nc",
     "posterior.nc",

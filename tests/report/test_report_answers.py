@@ -10,7 +10,7 @@ from factory import DEMO_METRICS, LEVERS, comparison, decided_on, delta_draws, d
 from clvsim.report.alerts import alerts
 from clvsim.report.answers import IF_IT_HAPPENS, NO_CHANCE, Answers, answers, hills
 from clvsim.report.format import NBSP
-from clvsim.types import Assumption, QualityLine, RunResult
+from clvsim.types import Assumption, QualityLine, Range, RunResult
 
 COSTS = {"cac": (18.5, 0.04, 0.002)}
 
@@ -74,7 +74,7 @@ def test_on_average_is_not_called_futures() -> None:
 def test_payback_is_said_in_words(month: float, never: float, words: str) -> None:
     newcomer = told(with_payback(month, never)).newcomer
     assert newcomer is not None
-    assert newcomer.text == f"before the $18.5 that winning one costs; {words}"
+    assert newcomer.text == f"before the $18.5 that winning one costs; {words}; 41{NBSP}% of them ever repay theirs"
 
 
 def test_what_may_be_paid_is_the_value_of_a_visitor_and_a_third_of_it() -> None:
@@ -134,7 +134,13 @@ def test_contracts_say_what_they_pay_and_how_many_end() -> None:
     assert found.recurring.text.startswith("a month now, before any cost, from 80 contracts; 3.1")
     assert found.recurring.text.endswith("of them end within a month")
     assert found.customer is not None
-    assert found.customer.text.endswith("the mean of 2,357, of whom 80 pay")
+    assert found.customer.text.endswith("the mean of 2,357, of whom 80 pay, 773 each")  # 61,870 / 80
+    figures = subscriptions().contracts
+    assert figures is not None
+    paused = replace(figures, total=replace(figures.total, paused=Range(6.4, 3.2, 11.1)))
+    some_come_back = told(replace(subscriptions(), contracts=paused)).customer
+    assert some_come_back is not None
+    assert some_come_back.text.endswith("of whom 80 pay")
 
 
 def test_a_business_without_data_is_an_if() -> None:
