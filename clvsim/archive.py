@@ -141,6 +141,8 @@ def _as_declared(result: RunResult) -> RunResult:
             raise Unlike(f"{SUMMARY} has no numbers where there must be some, or not as many as of what they belong to")
     if len(names) < len(result.scenarios) or not names.issuperset((*result.delta_draws, *result.payback)):
         raise Unlike(f"{SUMMARY} has several scenarios of one name, or figures of one that it does not have")
+    if result.sheet and (len(result.sheet.season) not in (0, 12) or (np.diff(result.sheet.hill) < 0).any()):
+        raise Unlike(f"{SUMMARY} has a sheet whose quantiles are out of order, or a year of other than twelve months")
     for line in result.schedule:
         steps = len(line.days) == len(line.height) and list(line.days) == sorted(line.days)
         if line.scenario not in names or not steps or not all(0 <= day < line.end for day in (0.0, *line.days)):

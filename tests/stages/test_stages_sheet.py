@@ -1,5 +1,6 @@
 """The figures of the first sheet: the trade's formulas against the model and by hand, and what else is worked out."""
 
+import json
 import math
 from contextlib import nullcontext
 from dataclasses import replace
@@ -13,8 +14,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from clvsim.archive import read_result
+from clvsim.archive import read_result, write_result
 from clvsim.config import validate
+from clvsim.errors import ConfigError
 from clvsim.everyday import Steps, Trade, first_sales, lifetime_value, order_times_retention, steps
 from clvsim.models.retention.bg_nbd import BgNbd
 from clvsim.report import everyday_words
@@ -243,6 +245,43 @@ def test_months_of_the_year_are_factors() -> None:
     assert found[5].p05 == pytest.approx(1.1)
     fitted.posterior.retention = {"season[1]": np.zeros(3)}
     assert season_of(fitted) == ()
+
+
+# --- what somebody else wrote -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"hill": [3.0, 1.0]}, "out of order"),
+        ({"hill": ["a"]}, "damaged"),
+        ({"hill": [[1.0]]}, "numbers"),
+        ({"season": [{"mean": 1.0, "p05": 0.9, "p95": 1.1}]}, "twelve months"),
+        ({"season": [{"mean": 1.0, "p05": 1.9, "p95": 1.1}] * 12}, "p05 above its p95"),
+        ({"metric": 3}, "metric"),
+        ({"shares": {"parameter": "most"}}, "shares"),
+        ({"today": {"value": 1.0}}, "damaged"),
+        ({"trade": [1.0]}, "damaged"),
+        ({"unknown": 1.0}, "damaged"),
+    ],
+)
+def test_a_sheet_that_no_run_writes_is_refused(
+    changes: dict[str, Any], said: str, shop: tuple[pd.DataFrame, RunResult], tmp_path: Path
+) -> None:
+    write_result(shop[1], tmp_path)
+    raw = json.loads((tmp_path / "summary.json").read_text("utf-8"))
+    raw["sheet"] |= changes
+    (tmp_path / "summary.json").write_text(json.dumps(raw), "utf-8")
+    with pytest.raises(ConfigError, match=said):
+        read_result(tmp_path)
+
+
+def test_runs_of_earlier_versions_have_no_sheet(shop: tuple[pd.DataFrame, RunResult], tmp_path: Path) -> None:
+    write_result(shop[1], tmp_path)
+    raw = json.loads((tmp_path / "summary.json").read_text("utf-8"))
+    del raw["sheet"]
+    (tmp_path / "summary.json").write_text(json.dumps(raw), "utf-8")
+    assert read_result(tmp_path).sheet is None
 
 
 # --- priors -----------------------------------------------------------------------------------------------------------
