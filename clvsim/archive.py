@@ -16,11 +16,13 @@ from clvsim.comparison import Comparison
 from clvsim.comparison.draws import Draws
 from clvsim.disk import write_tree
 from clvsim.errors import ConfigError
+from clvsim.everyday import Steps, Trade
 from clvsim.files import write_csv
 from clvsim.models.hdf5 import require_bearable, require_plain
 from clvsim.plausible import Unlike, frozen, read_books, read_table, require_size
 from clvsim.provenance import BOOKS, SUMMARY, TABLE, parts_of, sizes_of
 from clvsim.schema import broken_rule
+from clvsim.sheet import Sheet
 from clvsim.simulation.ledger import Ledger
 from clvsim.simulation.run import Simulation
 from clvsim.texts import CONTROLS
@@ -119,13 +121,14 @@ def _as_declared(result: RunResult) -> RunResult:
     """The result, all fields as declared. Raises ValueError for values of other types."""
     settings = ConfigDict(strict=True, arbitrary_types_allowed=True, revalidate_instances="always", defer_build=True)
     adapter = TypeAdapter(tuple[RunResult], config=settings)
-    adapter.rebuild(_types_namespace={"pd": pd})
+    adapter.rebuild(_types_namespace={"pd": pd, "Sheet": Sheet})
     (result,) = adapter.validate_python((result,))
     track, names = result.tracking, {scenario.name for scenario in result.scenarios}
     together = (
         *([result.delta_draws[name]] for name in result.delta_draws),
         [getattr(track, name) for name in ("week_start", "actual", "mean", "p05", "p95")],
         *([curve.months, curve.mean, curve.p05, curve.p95] for curve in result.payback.values()),
+        *([[result.sheet.hill]] if result.sheet else []),
     )
     for arrays in together:
         if any(array.ndim != 1 or array.dtype.kind not in "fiuM" or array.size != arrays[0].size for array in arrays):
@@ -163,6 +166,7 @@ def _result(raw: dict[str, Any], table: pd.DataFrame, books: pd.DataFrame | None
         "contracts": _contracts(raw.get("contracts")),
         "trace": parse_rows(TraceLine, raw.get("trace", ())),
         "schedule": parse_rows(ScheduleLine, raw.get("schedule", ())),
+        "sheet": _sheet(raw.get("sheet")),
     }
     return RunResult(**fields)
 
@@ -184,6 +188,15 @@ def _listed(rows: Any) -> tuple[Any, ...]:
 
 def _number(value: Any) -> Any:
     return math.nan if value is None else value
+
+
+def _sheet(raw: dict[str, Any] | None) -> Sheet | None:
+    if raw is None:
+        return None
+    kinds: dict[str, Any] = {"trade": Trade, "today": Steps, "newcomer": Steps}
+    parts: dict[str, Any] = {name: kind(**_arrays(raw[name])) if raw[name] else None for name, kind in kinds.items()}
+    parts |= {"hill": np.array(raw["hill"], float), "worst_tenth": _number(raw["worst_tenth"])}
+    return Sheet(**{**raw, **parts, "season": tuple(map(_range, _listed(raw["season"])))})
 
 
 def _contracts(raw: dict[str, Any] | None) -> ContractFigures | None:

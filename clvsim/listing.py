@@ -57,6 +57,8 @@ def stage_rows() -> list[tuple[str, str]]:
 
 
 def scenario_title(path: Path) -> str:
+    from clvsim.scenario import Scenario, title_of
+
     try:
         with path.open(encoding="utf-8") as file:
             text = file.read(MAX_BYTES)
@@ -68,7 +70,12 @@ def scenario_title(path: Path) -> str:
     if not isinstance(tree, dict):
         return "(no keys)"
     title = tree.get("title", "(no title)")
-    return title if isinstance(title, str) else "(its title is no text)"
+    if not isinstance(title, str):
+        return "(its title is no text)"
+    try:
+        return title_of(Scenario.model_validate(tree))
+    except ValueError:  # a run says what is wrong
+        return title
 
 
 def experiment_question(path: Path) -> str:

@@ -17,6 +17,7 @@ from clvsim.disk import sync, sync_tree
 from clvsim.errors import ConfigError
 from clvsim.marked import MARKER, is_abandoned, lock_folder, remove_marked
 
+RUNS = Path("outputs/run")  # the newest complete one is that which stages work on without `run=`
 PARTIAL = re.compile(r"\.(?P<name>.+)\.partial-(?P<pid>\d+)")
 
 

@@ -1,5 +1,6 @@
 """A scenario: a title and interventions by name. Compiling draws its uncertain numbers and lists its mechanisms."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from clvsim import effects
 from clvsim.errors import Problem
-from clvsim.interventions import INTERVENTIONS
+from clvsim.interventions import INTERVENTIONS, titles
 from clvsim.interventions.base import ContactProgramme, CostEntry, Group, Intervention, Mechanism, OfferTerms, Who
 from clvsim.interventions.cadence import WRITING, FrequencyCap
 from clvsim.interventions.contact import ContactIntervention
@@ -37,6 +38,8 @@ AnyIntervention = Annotated[Intervention, OfKind(INTERVENTIONS)]
 
 class Scenario(BaseModel):
     """`title`, flags, and every other key an intervention: `scenario.upsell_soft.upsell.take`.
+
+    The title may name numbers of the levers, `{upsell.price:.2f}`, of uncertain ones the mean.
 
     `as_written` holds the interventions as the scenario's file has them, before overrides and sweeps; None where there
     is no file, and the scenario itself is what was written. `optimist` holds, by lever, the numbers that its vendors
@@ -76,6 +79,36 @@ class Scenario(BaseModel):
     @property
     def interventions(self) -> dict[str, Intervention]:
         return dict(self.__pydantic_extra__ or {})
+
+
+def title_of(scenario: Scenario) -> str:
+    """The title with the numbers that it names. Raises ValueError for a place that names none."""
+    return titles.fill(scenario.title, _numbers(scenario)) if re.search("[{}]", scenario.title) else scenario.title
+
+
+def _numbers(scenario: Scenario) -> dict[str, float]:
+    """Numbers of a scenario by lever and dotted field, as a reader expects them; of uncertain ones the mean."""
+    numbers = (
+        {} if scenario.frequency_cap is None else dict(_leaves("frequency_cap", scenario.frequency_cap.model_dump()))
+    )
+    for name, intervention in scenario.interventions.items():
+        uncertain = intervention.uncertain()
+        typed = {key: value for key, value in intervention.model_dump().items() if key not in uncertain}
+        numbers |= dict(_leaves(name, typed))
+        numbers |= {
+            f"{name}.{field}": effects.mean(effect, number.scale, number.domain)
+            for field, (effect, number) in uncertain.items()
+        }
+    return numbers
+
+
+def _leaves(path: str, value: Any) -> Iterator[tuple[str, float]]:
+    """Numbers of nested mappings by their dotted path."""
+    if isinstance(value, Mapping):
+        for key, part in value.items():
+            yield from _leaves(f"{path}.{key}", part)
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        yield path, float(value)
 
 
 class PlacedIntervention(NamedTuple):
@@ -198,6 +231,8 @@ def problems(library: Mapping[str, Scenario]) -> list[Problem]:
         if problem := _combination_problem(name, library, depths):
             errors.append(problem)
             continue
+        if problem := _title_problem(name, scenario):
+            errors.append(problem)
         levers = _occurrences(name, library, occurrences)
         errors += [
             Problem(f"scenario.{name}.combine", f"two interventions are called {repeated!r}; rename one")
@@ -220,6 +255,14 @@ def problems(library: Mapping[str, Scenario]) -> list[Problem]:
             for field, (effect, number) in intervention.uncertain().items():
                 errors += effects.check(effect, number.scale, f"scenario.{name}.{own_name}.{field}", number.domain)
     return errors
+
+
+def _title_problem(name: str, scenario: Scenario) -> Problem | None:
+    try:
+        title_of(scenario)
+    except ValueError as error:
+        return Problem(f"scenario.{name}.title", str(error))
+    return None
 
 
 def _occurrences(name: str, library: Mapping[str, Scenario], known: dict[str, Counter[str]]) -> Counter[str]:
@@ -351,7 +394,7 @@ def compile_scenario(
         inputs=inputs,
         description=ScenarioDescription(
             name=name,
-            title=scenario.title,
+            title=title_of(scenario),
             illustrative=declared or bool(defaults),
             not_applicable=reasons[0] if nothing_left else "",
             assumptions=() if nothing_left else tuple(assumptions),

@@ -10,18 +10,15 @@ import numpy as np
 if TYPE_CHECKING:
     import pandas as pd
 
+    from clvsim.sheet import Sheet
+
 COVARIATE = "covariate "  # prefix of the covariates' columns in a summary
 DAYS_PER_YEAR = 365.25
 DAYS_PER_MONTH = DAYS_PER_YEAR / 12
 DAYS_PER_WEEK = 7.0
 TWO_YEARS_DAYS = 2 * 365 - 14  # from first to last order of a log of two years; small shops have days without any
 PARTS = 16  # of the customers; differences between them measure the noise of sums over customers
-RENEWAL_DAYS = {
-    "week": DAYS_PER_WEEK,
-    "month": DAYS_PER_MONTH,
-    "quarter": 3 * DAYS_PER_MONTH,
-    "year": DAYS_PER_YEAR,
-}
+RENEWAL_DAYS = {"week": DAYS_PER_WEEK, "month": DAYS_PER_MONTH, "quarter": 3 * DAYS_PER_MONTH, "year": DAYS_PER_YEAR}
 GRACE_DAYS = {"week": 2.0, "month": 7.0, "quarter": 14.0, "year": 30.0}  # by which payments come late at most
 DAYS_PER_UNIT = {"day": 1.0, "week": DAYS_PER_WEEK, "month": DAYS_PER_MONTH}
 
@@ -249,7 +246,7 @@ class Assumption(NamedTuple):
     mean: float  # of the draws, on the scale a reader expects (relative change, probability, money)
     p05: float
     p95: float
-    unit: str = "number"  # relative | probability | money | number
+    unit: str = "number"  # relative | probability | money | number | log change | log loss (of orders) | hazard
     evidence: str = "stated"  # log | experiment | judgement (with a source) | stated
     drives: bool = False  # what its lever brings rests on it
 
@@ -497,4 +494,5 @@ class RunResult:
     trace: tuple[TraceLine, ...] = ()  # of a few simulated customers, by customer and day
     schedule: tuple[ScheduleLine, ...] = ()  # of the levers, by scenario
     books: "pd.DataFrame | None" = None  # columns of books.csv
+    sheet: "Sheet | None" = None  # of the first sheet, beyond the comparison; None of runs of earlier versions
     notes: tuple[str, ...] = field(default=())  # on replicates and probabilities, weights of newcomers, pooled groups

@@ -1,11 +1,13 @@
 """Write the table of shipped scenarios into the README, from their files.
 
-python docs/levers.py
+.venv/bin/python docs/levers.py
 """
 
 from pathlib import Path
 
 import yaml
+
+from clvsim.listing import scenario_title
 
 ROOT = Path(__file__).parents[1]
 BEGIN, END = "<!-- levers: written by docs/levers.py -->", "<!-- end of levers -->"
@@ -20,7 +22,7 @@ def table() -> str:
         if not parts:
             continue
         kinds = dict.fromkeys(" ".join(filter(None, (p["kind"], p.get("target", "")))) for p in parts.values())
-        lines.append(f"| `{path.stem}` | {tree['title']} | {', '.join(kinds)} | {tree['note'].strip()} |")
+        lines.append(f"| `{path.stem}` | {scenario_title(path)} | {', '.join(kinds)} | {tree['note'].strip()} |")
     return "\n".join(lines)
 
 

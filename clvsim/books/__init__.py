@@ -11,10 +11,12 @@ import pandas as pd
 
 from clvsim.books.ages import value_by_age
 from clvsim.books.cohorts import revenue_by_month
+from clvsim.books.history import history_rows
 from clvsim.books.retention import contract_retention
 from clvsim.books.returning import observed, order_retention
 from clvsim.books.spread import concentration
 from clvsim.books.table import BASES, BOOKS, COLUMNS, MOST_ROWS, MOST_SCENARIOS, NO_LAYERS, joined
+from clvsim.data.history import History
 from clvsim.data.payments import Payments
 from clvsim.data.returning import Returning
 from clvsim.models.fitted import FittedModels
@@ -35,6 +37,7 @@ def keep_books(
     returning: Returning | None = None,
     ordering: Mapping[str, Ordering] | None = None,
     leads: Mapping[str, Ledger] | None = None,
+    history: History | None = None,
 ) -> pd.DataFrame:
     """All books of a simulation of the customers of `summary`, with the columns of books.csv, the baseline first.
 
@@ -49,6 +52,7 @@ def keep_books(
         contract_retention(simulation, fitted, summary, payments),
         concentration(simulation, summary),
         observed(returning),
+        history_rows(simulation, history),
     ]
     for name in list(simulation.scenarios)[:MOST_SCENARIOS]:
         parts += [

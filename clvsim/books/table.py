@@ -43,6 +43,13 @@ BOOKS: dict[str, dict[str, Kind]] = {
         "revenue_retention": Kind("ratio", NON_NEGATIVE),
         "customers": Kind("count", NON_NEGATIVE),
     },
+    "sales_by_month": {"revenue": Kind("money", NON_NEGATIVE)},
+    "cohort_value": {
+        "customers": Kind("count", NON_NEGATIVE),
+        "value_by_age": Kind("money", REAL),
+        "value_so_far": Kind("money", REAL),
+        "value_to_come": Kind("money", REAL),
+    },
     "concentration": {
         "buyers": Kind("count", NON_NEGATIVE),
         "share_of_largest": Kind("share", SHARE),

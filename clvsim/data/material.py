@@ -8,6 +8,7 @@ import pandas as pd
 from clvsim.data.checks import check_line, quality
 from clvsim.data.cut import cut_of, repeat_orders
 from clvsim.data.days import days_of
+from clvsim.data.history import History, history_of
 from clvsim.data.log import TransactionLog
 from clvsim.data.looks import InShort, in_short, price_changes
 from clvsim.data.payments import Payments, payments_of
@@ -47,6 +48,7 @@ class Material(NamedTuple):
     trials: Trials | None = None  # what became of those of a log, where payments fall due
     short: InShort | None = None  # of a log
     returning: Returning | None = None  # of a log in which nothing falls due
+    history: History | None = None  # of a log
 
 
 def material_of_log(
@@ -96,6 +98,7 @@ def material_of_log(
         trials=trials,
         short=in_short(log, summary),
         returning=None if brief or falls_due else returning_of(log, interval_days),
+        history=None if brief else history_of(log),
     )
 
 

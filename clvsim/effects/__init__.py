@@ -4,6 +4,7 @@
 """
 
 import json
+import math
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
@@ -100,6 +101,14 @@ def draw(
     low, high = limits(scale, domain)
     outside = int(np.count_nonzero((values < low) | (values > high)))
     return EffectDraws(np.clip(values, low, high) if outside else values, outside)
+
+
+def mean(effect: EffectKind, scale: Scale, domain: Domain = NON_NEGATIVE) -> float:
+    """The mean on the reader's scale, of 1,000 quantiles; nan where the effect does not fit the scale."""
+    if check(effect, scale, "", domain):
+        return math.nan
+    middles = (np.arange(1000) + 0.5) / 1000
+    return float(to_reader(draw(effect, middles, scale, path="", domain=domain).values, scale).mean())
 
 
 def assumption(

@@ -59,21 +59,23 @@ class ContactIntervention(Intervention):
     UNCERTAIN: ClassVar[Mapping[str, Uncertain]] = {
         "goodwill": Uncertain(
             "amount",
-            "Goodwill: largest change of the log purchase rate",
+            "Goodwill: largest change of orders",
+            unit="log change",
             domain=LOG_CHANGE,
             drives=True,
             order_rate=True,
         ),
-        "fatigue": Uncertain("amount", "Fatigue: loss in log purchase rate", domain=PER_BUDGET, order_rate=True),
+        "fatigue": Uncertain("amount", "Fatigue: loss of orders", unit="log loss", domain=PER_BUDGET, order_rate=True),
         "curve.gain": Uncertain(
             "amount",
-            "Change of the log purchase rate at the curve's peak",
+            "Change of orders at the curve's peak",
+            unit="log change",
             domain=LOG_CHANGE,
             drives=True,
             order_rate=True,
         ),
-        "churn": Uncertain("amount", "Hazard of leaving per contact and unit of fatigue", domain=PER_BUDGET),
-        "opt_out": Uncertain("amount", "Opt-out hazard per contact", domain=PER_BUDGET),
+        "churn": Uncertain("amount", "Hazard of leaving per contact, by fatigue", unit="hazard", domain=PER_BUDGET),
+        "opt_out": Uncertain("amount", "Opt-out hazard per contact", unit="hazard", domain=PER_BUDGET),
     }
 
     @model_validator(mode="after")

@@ -89,7 +89,9 @@ class OfferIntervention(Sale):
     if_declined: IfDeclined = IfDeclined()
     UNCERTAIN: ClassVar[Mapping[str, Uncertain]] = {
         **Sale.UNCERTAIN,
-        "if_declined.hazard": Uncertain("amount", "Hazard of leaving per declined offer", domain=PER_BUDGET),
+        "if_declined.hazard": Uncertain(
+            "amount", "Hazard of leaving per declined offer", unit="hazard", domain=PER_BUDGET
+        ),
         "if_declined.rate": Uncertain("relative", "Change of the purchase rate per declined offer", order_rate=True),
     }
 

@@ -11,12 +11,12 @@ from pathlib import PurePath
 from clvsim.data.columns import in_words
 from clvsim.data.looks import InShort, money_in_words, rate, span_in_words
 from clvsim.data.presets import title_of
+from clvsim.report.alerts import RUN_ON
 from clvsim.report.text import WIDTH
 from clvsim.types import QualityLine
 
 _INDENT = 13
 _LABEL = 60  # characters of a file's name
-_RUN_ON = ("horizon", "break", "silence", "whales")  # lines whose value goes on with the label's sentence
 _LOOKS = ("weekday", "arrivals", "whales", "prices", "price_changes")
 
 
@@ -39,7 +39,7 @@ def advice(short: InShort, lines: Sequence[QualityLine], found: Sequence[str], r
 
 def sentence(line: QualityLine) -> str:
     """A line as a sentence or two."""
-    gap = " " if line.key in _RUN_ON else ": "
+    gap = " " if line.key in RUN_ON else ": "
     head = gap.join(filter(None, (line.label, line.value)))
     return f"{head}. {line.note[:1].upper()}{line.note[1:]}" if line.note else head
 

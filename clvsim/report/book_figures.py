@@ -1,4 +1,4 @@
-"""Figures of the books over time. Each function takes a run and a width in inches and returns a Matplotlib figure."""
+"""Figures of the books over time. Each function takes a run and returns a Matplotlib figure."""
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -6,18 +6,18 @@ from matplotlib.ticker import MaxNLocator
 
 from clvsim.report import format as fmt
 from clvsim.report import over_time
-from clvsim.report.drawing import GAIN, INK, LOSS, MUTED, WIDE
+from clvsim.report.drawing import GAIN, INK, LOSS, MUTED, WIDTH
 from clvsim.report.ticks import money_ticks
 from clvsim.types import RunResult
 
 
-def months_figure(result: RunResult, width: float = WIDE) -> Figure:
+def months_figure(result: RunResult) -> Figure:
     """Revenue by calendar month ahead, stacked by cohort, with the band of the sum."""
     table, total = over_time.book(result, "cohort_revenue"), over_time.book(result, "revenue_by_month", group="all")
     groups = list(dict.fromkeys(table["group"]))
     stack = np.array([table["mean"][table["group"] == group].to_numpy(float) for group in groups])
     edges = np.arange(stack.shape[1] + 1.0)
-    figure = Figure(figsize=(width, 2.9), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 2.9), layout="constrained")
     axes = figure.subplots()
     upper = np.vstack([np.zeros(stack.shape[1]), np.cumsum(stack, axis=0)])
     new = np.array([not group.startswith("existing") for group in groups])
@@ -35,11 +35,10 @@ def months_figure(result: RunResult, width: float = WIDE) -> Figure:
     axes.set_yticks(*money_ticks(0.0, high, 4, result.currency))
     axes.set_ylabel("Revenue per month")
     axes.set_xlabel("Months from today")
-    axes.xaxis.set_major_locator(MaxNLocator(6 if width > 5 else 4, integer=True))
-    old, coming = ("■ today’s customers", "■ new customers") if width > 5 else ("■ today’s", "■ new")
-    axes.text(0, 1.03, old, transform=axes.transAxes, color=GAIN, va="bottom", ha="left")
+    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    axes.text(0, 1.03, "■ today’s customers", transform=axes.transAxes, color=GAIN, va="bottom", ha="left")
     if new.any():
-        axes.text(0.5, 1.03, coming, transform=axes.transAxes, color=LOSS, va="bottom", ha="center")
+        axes.text(0.5, 1.03, "■ new customers", transform=axes.transAxes, color=LOSS, va="bottom", ha="center")
     axes.text(1, 1.03, "╌ 90 % band", transform=axes.transAxes, color=MUTED, va="bottom", ha="right")
     return figure
 
@@ -55,9 +54,9 @@ def months_alternative_text(result: RunResult) -> str:
     return f"Revenue per month from today on, by quarter in which customers started. {', '.join(words)}."
 
 
-def spread_figure(result: RunResult, width: float = WIDE) -> Figure:
+def spread_figure(result: RunResult) -> Figure:
     """Share of revenue of the largest customers, by how many they are: the log, and the months ahead with a band."""
-    figure = Figure(figsize=(width, 2.9), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 2.9), layout="constrained")
     axes = figure.subplots()
     for group, colour, dashes in (("existing", GAIN, "-"), ("log", INK, (0, (4, 2)))):
         table = over_time.book(result, "concentration", group=group, metric="share_of_largest")

@@ -159,6 +159,16 @@ def wording(result: RunResult, metric: str) -> Words:
     return entry
 
 
+def span(result: RunResult) -> str:
+    """What a lever's figure is."""
+    over = f"over {fmt.months(result.horizon_months)}"
+    metric = decision_metric(result)
+    if metric == "plan_value":
+        return f"extra {'value' if result.margin_known else 'revenue'} {over}"
+    label = wording(result, metric).label
+    return f"change of {label if label.isupper() else label[0].lower() + label[1:]}"
+
+
 def metric_cell(result: RunResult, figure: Figure, *, short: bool = False) -> Cell:
     """Cell of a metric: its mean, and the interval of what may happen, in the metric's unit; `short` writes 104k."""
     best, may = figure
@@ -213,13 +223,41 @@ def number_text(result: RunResult, figure: Figure, value: float) -> str:
 
 
 def assumption_cell(result: RunResult, assumption: Assumption) -> Cell:
-    """Cell of an assumption on the scale its reader expects; a fixed number has no interval."""
+    """Cell of an assumption on the scale its reader expects; a fixed number has no interval.
+
+    Changes of a log rate are shares of orders, hazards are "1 in 6,000".
+    """
+    if assumption.unit == "hazard":
+        return _hazard_cell(assumption)
+    if assumption.unit in _SHARES_OF_ORDERS:
+        change = _SHARES_OF_ORDERS[assumption.unit]
+        low, high = sorted((change(assumption.p05), change(assumption.p95)))
+        assumption = assumption._replace(unit="relative", mean=change(assumption.mean), p05=low, p95=high)
     unit = {"relative": "change", "probability": "fine share", "money": "money"}.get(assumption.unit, "ratio")
     if assumption.kind == "fixed" or assumption.p05 == assumption.p95:
         return Cell(
             format_cell(unit, assumption.mean, math.nan, math.nan, math.nan, result.currency, exact=True).value, ""
         )
     return format_cell(unit, assumption.mean, assumption.p05, assumption.p95, math.nan, result.currency)
+
+
+_SHARES_OF_ORDERS = {"log change": math.expm1, "log loss": lambda loss: math.expm1(-loss)}
+_LEAST_HAZARD = 1e-7  # below which it is never
+
+
+def _hazard_cell(assumption: Assumption) -> Cell:
+    """Chances as one in so many, the likelier end first."""
+    mean, low, high = (_one_in(value) for value in (assumption.mean, assumption.p05, assumption.p95))
+    fixed = assumption.kind == "fixed" or assumption.p05 == assumption.p95
+    return Cell(mean, "" if fixed else f"[{high}, {low}]")
+
+
+def _one_in(hazard: float) -> str:
+    if hazard < _LEAST_HAZARD:
+        return "never"
+    if hazard >= 1:
+        return f"{fmt.number(hazard, -1)} a life"
+    return f"1 in {fmt.number(1 / hazard, max(0, fmt.last_place([1 / hazard], digits=2)))}"
 
 
 def format_cell(
@@ -242,7 +280,7 @@ def format_cell(
         place = place if exact else max(place, -2)
     scale = max((abs(v) for v in numbers if math.isfinite(v)), default=0.0) if short else None
     value = _text(unit, mean, place, currency, scale, signed=signed)
-    if math.isnan(low) or math.isnan(high):
+    if math.isnan(low) or math.isnan(high) or low == mean == high:  # nothing varies
         return Cell(value, "")
     if unit == "share" and short:  # no room for three percent signs
         unit, low, high, place = "number", low * 100, high * 100, max(place, -3) + 2

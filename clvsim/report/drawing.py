@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.textpath import TextToPath
 
-WIDE, NARROW = 7.8, 3.6  # inches: the page's column, and a phone held upright
+WIDTH = 4.8  # inches: half of the page on paper, and little more than a phone held upright, where text is still read
 SMALL, NORMAL = 8.0, 9.0  # points
 
 INK, MUTED, FAINT, GAIN, LOSS = "#23282f", "#5d6671", "#c9ced6", "#0072b2", "#d55e00"  # last two: Okabe and Ito
@@ -72,8 +72,14 @@ def svg(figure: Figure) -> str:
     figure.savefig(buffer, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
     # Comments repeat every label as text, which nobody sees and an escaping mistake could reach.
     text = re.sub(r"<!-- .*? -->\n?", "", buffer.getvalue(), flags=re.DOTALL)
+    text = re.sub(r' d="[^"]*"|translate\([^)]*\)| [xy]="[^"]*"', _rounded, text)
     used = set(re.findall(r'(?:href="|url\()#([^")]+)', text))
     return re.sub(r' id="([^"]*)"', lambda name: name.group() if name[1] in used else "", text)
+
+
+def _rounded(coordinates: re.Match[str]) -> str:
+    """Coordinates to a hundredth of a point: six decimals are more than half of a file."""
+    return re.sub(r"-?\d+\.\d{3,}", lambda number: f"{float(number[0]):.2f}".rstrip("0").rstrip("."), coordinates[0])
 
 
 def inline(svg_file: str, prefix: str, alternative_text: str) -> str:

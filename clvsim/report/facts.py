@@ -20,6 +20,7 @@ from clvsim.models.spend import paid
 from clvsim.models.spend.trend import used
 from clvsim.models.stated import is_stated
 from clvsim.report import format as fmt
+from clvsim.report.alerts import in_full
 from clvsim.simulation.config import FinanceConfig
 from clvsim.types import Assumption, CustomerSummary, QualityLine
 from clvsim.validation.vocabulary import vocabulary_of
@@ -218,4 +219,4 @@ def finance_assumptions(finance: FinanceConfig) -> tuple[Assumption, ...]:
 
 def quality_warnings(quality: tuple[QualityLine, ...]) -> tuple[str, ...]:
     """The lines of the quality table that are worth a look, each in one piece."""
-    return tuple(f"{q.label}: {q.value}" + (f" ({q.note})" if q.note else "") for q in quality if q.level == "warning")
+    return tuple(in_full(line) for line in quality if line.level == "warning")

@@ -1,4 +1,4 @@
-"""The page's figures. Each function takes a run and a width in inches and returns a Matplotlib figure."""
+"""The page's figures. Each function takes a run and returns a Matplotlib figure."""
 
 import math
 from collections.abc import Callable
@@ -12,22 +12,19 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import blended_transform_factory
 
-from clvsim.report import book_figures, display, over_time, schedule
+from clvsim.report import book_figures, display, history_figures, over_time, schedule
 from clvsim.report import format as fmt
 from clvsim.report.drawing import (
-    FAINT,
     GAIN,
     INK,
     LOSS,
     MUTED,
-    NARROW,
     NORMAL,
     SMALL,
-    WIDE,
+    WIDTH,
     inline,
     style,
     svg,
-    text_width,
     wrap,
 )
 from clvsim.report.ticks import money_ticks
@@ -39,12 +36,11 @@ _LINE = 1.3  # line height in font sizes
 
 
 class Drawing(NamedTuple):
-    """A finished figure: the file, and two elements for the page (wide screens and paper; phones)."""
+    """A finished figure: the file, and the element of the page, in its colours."""
 
     name: str
     file: str
-    wide: str
-    narrow: str
+    element: str
     alternative_text: str
 
 
@@ -60,6 +56,8 @@ def drawings(result: RunResult) -> dict[str, Drawing]:
         figures["difference"] = make_drawing("difference", difference_figure, result, alternative_text)
     if payback_scenarios(result):
         figures["payback"] = make_drawing("payback", payback_figure, result, payback_alternative_text(result))
+    for name, (draw, alternative_text) in history_figures.drawn(result).items():
+        figures[name] = make_drawing(name, draw, result, alternative_text)
     if len(over_time.book(result, "cohort_revenue")):
         alternative_text = book_figures.months_alternative_text(result)
         figures["months"] = make_drawing("months", book_figures.months_figure, result, alternative_text)
@@ -72,19 +70,11 @@ def drawings(result: RunResult) -> dict[str, Drawing]:
     return figures
 
 
-def make_drawing[Source](
-    name: str, draw: Callable[[Source, float], Figure], source: Source, alternative_text: str
-) -> Drawing:
-    """Draw `source` at both widths, for wide screens and for phones."""
+def make_drawing[Source](name: str, draw: Callable[[Source], Figure], source: Source, alternative_text: str) -> Drawing:
+    """Draw `source` once, as wide as a figure is on the page."""
     with style():
-        wide, narrow = (svg(draw(source, width)) for width in (WIDE, NARROW))
-    return Drawing(
-        name,
-        wide,
-        inline(wide, f"{name}-w", alternative_text),
-        inline(narrow, f"{name}-n", alternative_text),
-        alternative_text,
-    )
+        file = svg(draw(source))
+    return Drawing(name, file, inline(file, name, alternative_text), alternative_text)
 
 
 # --- Difference from the baseline, one row per lever ---------------------------------------------------------------
@@ -95,12 +85,12 @@ def difference_scenarios(result: RunResult) -> list[ScenarioDescription]:
     return [s for s in display.levers(result) if s.name in result.delta_draws and s.name in rows]
 
 
-def difference_figure(result: RunResult, width: float = WIDE) -> Figure:
+def difference_figure(result: RunResult) -> Figure:
     """Each lever's difference: its distribution on average, mean and 90 % intervals, around a common zero line."""
     scenarios = difference_scenarios(result)
     rows = display.decisive(result)
     left, right, top = 0.35, 0.35, 0.05
-    inner = (width - 0.1) * POINTS
+    inner = (WIDTH - 0.1) * POINTS
     label = wrap(f"{_difference_label(result)}, {fmt.months(result.horizon_months)}", inner - 2 * left * POINTS)
     bottom = 0.36 + len(label.splitlines()) * SMALL * _LINE / POINTS
     titles = [wrap(s.title + (" (example effect)" if s.illustrative else ""), inner, NORMAL) for s in scenarios]
@@ -112,9 +102,9 @@ def difference_figure(result: RunResult, width: float = WIDE) -> Figure:
     ]
     hill, foot = 0.42, 0.22
     height = sum(heads) + len(heads) * (hill + foot)
-    figure = Figure(figsize=(width, height + bottom + top))
+    figure = Figure(figsize=(WIDTH, height + bottom + top))
     axes = figure.add_axes(
-        (left / width, bottom / (height + bottom + top), 1 - (left + right) / width, height / (height + bottom + top))
+        (left / WIDTH, bottom / (height + bottom + top), 1 - (left + right) / WIDTH, height / (height + bottom + top))
     )
     axes.set_ylim(height, 0)
     axes.set_xlim(*difference_range(result))
@@ -130,7 +120,7 @@ def difference_figure(result: RunResult, width: float = WIDE) -> Figure:
     axes.spines["left"].set_visible(False)
     unit = display.wording(result, display.decision_metric(result)).unit
     currency = result.currency if unit == "money" else ""
-    axes.set_xticks(*money_ticks(*axes.get_xlim(), 7 if width > 5 else 4, currency))
+    axes.set_xticks(*money_ticks(*axes.get_xlim(), 5, currency))
     axes.set_xlabel(label)
     return figure
 
@@ -218,45 +208,35 @@ def payback_scenarios(result: RunResult) -> list[ScenarioDescription]:
     return [s for s in display.applicable(result) if s.name in result.payback] if result.acquisition_known else []
 
 
-def payback_figure(result: RunResult, width: float = WIDE) -> Figure:
-    """One panel per scenario: cumulative cash by month of age against the acquisition cost, the baseline behind it.
-
-    Panels are placed by hand and share their limits: Matplotlib's own layout draws everything twice.
-    """
+def payback_figure(result: RunResult) -> Figure:
+    """Cumulative cash by month of age, the first order at 0: the baseline with its band, levers as lines beside it."""
     scenarios = payback_scenarios(result)
-    columns = min(len(scenarios), 3 if width > 5 else 1)
-    lines = math.ceil(len(scenarios) / columns)
-    low, high = _payback_range([result.payback[s.name] for s in scenarios])
-    ticks, labels = money_ticks(low, high, 4, result.currency)
-    left = 0.34 + max(text_width(label) for label in labels) / POINTS
-    gap, right, bottom, top = 0.24, 0.12, 0.28, 0.05
-    panel = (width - left - right - gap * (columns - 1)) / columns
-    titles = [_payback_title(result, s, panel * POINTS) for s in scenarios]
-    heads = [max(len(t.splitlines()) for t in titles[k : k + columns]) for k in range(0, len(titles), columns)]
-    head_heights = [0.12 + n * SMALL * _LINE / POINTS for n in heads]
-    body = 1.25
-    height = sum(head_heights) + lines * (body + 0.22) + bottom + top
-    figure = Figure(figsize=(width, height))
-    for k, (scenario, title) in enumerate(zip(scenarios, titles, strict=True)):
-        line, column = divmod(k, columns)
-        y = height - top - sum(head_heights[: line + 1]) - body - line * (body + 0.22)
-        x = left + column * (panel + gap)
-        axes = figure.add_axes((x / width, y / height, panel / width, body / height))
-        axes.set_ylim(low, high)
-        axes.set_yticks(ticks, labels if column == 0 else [])
-        _payback_panel(axes, result, scenario.name, panel * POINTS)
-        axes.tick_params(labelbottom=k + columns >= len(scenarios), length=3)
-        axes.set_title(title, loc="left", fontsize=SMALL, color=INK, linespacing=_LINE * 0.9)
-    middle = (left + (width - left - right) / 2) / width
-    figure.text(middle, 0.06 / height, "Months since the first order", ha="center", va="bottom", color=MUTED)
-    vertical = wrap(_cash_label(result), (height - bottom) * POINTS)
-    y = (height + bottom) / 2 / height
-    figure.text(0.03 / width, y, vertical, rotation=90, ha="left", va="center", color=MUTED)
+    curves = [result.payback[s.name] for s in scenarios]
+    first, others = curves[0], curves[1:]
+    figure = Figure(figsize=(WIDTH, 2.9), layout="constrained")
+    axes = figure.subplots()
+    axes.fill_between(first.months, first.p05, first.p95, color=GAIN, alpha=0.2, lw=0)
+    for curve in others:
+        axes.plot(curve.months, curve.mean, color=MUTED, lw=0.9, ls=(0, (5, 2)), gid="lever")
+    axes.plot(first.months, first.mean, color=GAIN, lw=1.8, gid="mean")
+    for cost in sorted({curve.cac_mean for curve in others} - {first.cac_mean}):
+        axes.axhline(cost, color=LOSS, lw=0.6, ls=(0, (1, 2)), gid="cac of a lever")
+    axes.axhline(first.cac_mean, color=LOSS, lw=1.1, ls=(0, (4, 2)), gid="cac")
+    if math.isfinite(first.payback_p50_months):
+        axes.plot([first.payback_p50_months], [first.cac_mean], "o", color=LOSS, ms=5, mew=0, zorder=5, gid="payback")
+    low, high = _payback_range(curves)
+    axes.set_ylim(low, high)
+    axes.set_yticks(*money_ticks(low, high, 4, result.currency))
+    last = float(first.months[-1])
+    axes.set_xlim(0, last)
+    axes.set_xticks(np.arange(0, last + 0.5, next((step for step in (1, 3, 6, 12, 24) if last / step <= 6), 60)))
+    axes.set_xlabel("Months since the first order")
+    axes.set_ylabel(_cash_label(result))
+    axes.text(0, 1.03, "━ as today, 90 % band", transform=axes.transAxes, color=GAIN, va="bottom", ha="left")
+    if others:
+        axes.text(0.5, 1.03, "╌ levers", transform=axes.transAxes, color=MUTED, va="bottom", ha="center")
+    axes.text(1, 1.03, "╌ acquisition cost", transform=axes.transAxes, color=LOSS, va="bottom", ha="right")
     return figure
-
-
-def _payback_title(result: RunResult, scenario: ScenarioDescription, width: float) -> str:
-    return f"{wrap(scenario.title, width)}\n{wrap(payback_phrase(result, scenario.name), width)}"
 
 
 def _payback_range(curves: list[PaybackCurve]) -> tuple[float, float]:
@@ -264,46 +244,18 @@ def _payback_range(curves: list[PaybackCurve]) -> tuple[float, float]:
     return low, 1.06 * max(max(float(c.p95.max()), c.cac_mean) for c in curves)
 
 
-def _payback_panel(axes: Axes, result: RunResult, name: str, width: float) -> None:
-    curve, base = result.payback[name], result.payback.get(display.baseline(result).name)
-    if base is not None and name != display.baseline(result).name:
-        axes.plot(base.months, base.mean, color=FAINT, lw=1.6, gid="baseline")
-    axes.fill_between(curve.months, curve.p05, curve.p95, color=GAIN, alpha=0.2, lw=0)
-    axes.plot(curve.months, curve.mean, color=GAIN, lw=1.8, gid="mean")
-    axes.axhline(curve.cac_mean, color=LOSS, lw=1.1, ls=(0, (4, 2)), gid="cac")
-    if math.isfinite(curve.payback_p50_months):
-        axes.plot([curve.payback_p50_months], [curve.cac_mean], "o", color=LOSS, ms=5, mew=0, zorder=5, gid="payback")
-    above = curve.mean[-1] < curve.cac_mean
-    cost = fmt.money(curve.cac_mean, max(-2, fmt.last_place([curve.cac_mean], digits=4)), result.currency)
-    axes.annotate(
-        wrap(f"acquisition cost {cost}", width),
-        (1, curve.cac_mean),
-        xycoords=axes.get_yaxis_transform(),
-        xytext=(0, 3 if above else -3),
-        textcoords="offset points",
-        ha="right",
-        va="bottom" if above else "top",
-        fontsize=SMALL - 0.5,
-        color=LOSS,
-    )
-    last = float(curve.months[-1])
-    axes.set_xlim(0, last)
-    step = next((step for step in (1, 3, 6, 12, 24) if last / step <= 4), 60)
-    axes.set_xticks(np.arange(0, last + 0.5, step))
-
-
 def payback_phrase(result: RunResult, name: str) -> str:
-    """When the median draw has paid back, in words for a panel's title."""
+    """When the median draw has paid back, in words."""
     months = result.payback[name].payback_p50_months
     verb = "paid back" if result.margin_known else "cost covered"
     if not math.isfinite(months):
         return f"not {verb} within {fmt.months(result.horizon_months)}"
-    return f"{verb} after {fmt.number(months, 0)} months"
+    return f"{verb} after {fmt.months(round(months))}" if months else f"{verb} with the first order"
 
 
 def _cash_label(result: RunResult) -> str:
     kind = "contribution" if result.margin_known else "revenue"
-    return f"Cumulative {kind} per acquired customer"
+    return f"{kind.capitalize()} so far per new customer"
 
 
 def payback_alternative_text(result: RunResult) -> str:
@@ -321,11 +273,11 @@ class HasTracking(Protocol):
     def tracking(self) -> Tracking: ...
 
 
-def tracking_figure(result: HasTracking, width: float = WIDE, *, words: Vocabulary = ORDERS) -> Figure:
+def tracking_figure(result: HasTracking, *, words: Vocabulary = ORDERS) -> Figure:
     """Actual weekly orders over the predicted mean and band; the weeks held back are marked."""
     tracking = result.tracking
     weeks = tracking.week_start.astype("datetime64[D]").astype(object)
-    figure = Figure(figsize=(width, 2.9), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 2.9), layout="constrained")
     axes = figure.subplots()
     axes.fill_between(weeks, tracking.p05, tracking.p95, color=GAIN, alpha=0.22, lw=0)
     axes.plot(weeks, tracking.mean, color=GAIN, lw=1.8, gid="mean")
@@ -338,7 +290,7 @@ def tracking_figure(result: HasTracking, width: float = WIDE, *, words: Vocabula
     axes.set_ylabel(f"{words.repeat.capitalize()} per week")
     high = axes.get_ylim()[1]
     axes.set_yticks([t for t in MaxNLocator(5, integer=True).tick_values(0, high) if 0 <= t <= high])
-    minticks, maxticks = (3, 8) if width > 5 else (2, 5)  # for fewer than 3 years months would be more than 5
+    minticks, maxticks = 2, 6
     locator = mdates.AutoDateLocator(minticks=minticks, maxticks=maxticks)
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(mdates.ConciseDateFormatter(locator))
@@ -353,7 +305,7 @@ def _mark_holdout(axes: Axes, start: np.datetime64) -> None:
     low, high = axes.get_xlim()
     share = (position - low) / (high - low)
     axes.axvline(position, color=MUTED, lw=0.9, ls=(0, (2, 2)), gid="holdout")
-    room = 0.22  # share of the width that either word needs on a phone
+    room = 0.18  # share of the width that either word needs
     words = [("fitted", -4, "right", share > room), ("held back", 4, "left", 1 - share > room)]
     for word, offset, side, fits in words:
         if fits:

@@ -5,6 +5,7 @@ Digits are given as a *place*: the power of ten of the last digit printed (2 pri
 
 import math
 from collections.abc import Iterable
+from datetime import date
 
 MINUS = "−"
 NBSP = "\u00a0"
@@ -136,6 +137,11 @@ def _with_currency(digits: str, currency: str) -> str:
         lead = digits[0] if digits[0] in "+" + MINUS else ""
         return f"{lead}{label}{digits[len(lead) :]}"
     return f"{digits}{NBSP}{label}"
+
+
+def day(one: date) -> str:
+    """30 Jun 1998."""
+    return f"{one.day} {one:%b %Y}"
 
 
 def months(count: int) -> str:

@@ -3,8 +3,13 @@
 Without `finance.gross_margin` all money is revenue, and no label may promise more than that.
 """
 
+import re
 import warnings
 from typing import NamedTuple
+
+# Headings of a decision's columns: how sure it is that a lever is better than today on average, or the best; and what
+# a choice loses on average against the best option.
+SURE, BEST, REGRET = "surer than not", "best in", "regret if wrong"
 
 
 class Metric(NamedTuple):
@@ -238,6 +243,6 @@ def words(metric: str, *, margin_known: bool, horizon_months: int, arrival_month
             entry.revenue_short or entry.short,
             entry.revenue_meaning or entry.meaning,
         )
-    label, short, meaning = (text.format(**fill) for text in wording)
+    label, short, meaning = (re.sub(r"\b1 months\b", "1 month", text.format(**fill)) for text in wording)
     # The papers' symbols stand for contribution, so a revenue page does without them.
     return Words(label, short, entry.unit, meaning, entry.symbol.format(**fill) if margin_known else "")

@@ -130,8 +130,13 @@ def holdout_in_short(result: RunResult) -> str:
 
 def discounted(result: RunResult) -> str:
     """One sentence on the rate at which money that comes later counts less, "" where it does not."""
-    rate = result.annual_discount_rate
-    return f"Money is discounted at {100 * rate:.3g}{fmt.NBSP}% a year (finance.annual_discount_rate)." if rate else ""
+    rate = discount(result)
+    return f"Money is discounted at {rate} a year (finance.annual_discount_rate)." if rate else ""
+
+
+def discount(result: RunResult) -> str:
+    """The rate a year, "" where later money counts as much as early."""
+    return f"{100 * result.annual_discount_rate:.3g}{fmt.NBSP}%" if result.annual_discount_rate else ""
 
 
 def whose_months(result: RunResult) -> str:
@@ -190,12 +195,45 @@ def _about_today(result: RunResult) -> str:
     if result.margin_known:
         return (
             f"{_if_stated(result)} {customers} customers{of_today} are worth about {amount} over the next "
-            f"{result.horizon_months} months {interval}."
+            f"{fmt.months(result.horizon_months)} {interval}."
         )
     return (
         f"{_if_stated(result)} {customers} customers{of_today} are expected to bring in about {amount} of revenue "
         f"over the next {fmt.months(result.horizon_months)} {interval}."
     )
+
+
+def about_customers(result: RunResult) -> tuple[str, str]:
+    """The page's first sentence: what today's customers bring, or those who are to come where there are none; and the
+    sentence on what may happen, "" where the run does not say."""
+    has_customers = bool(result.customers)
+    metric = "rlv_total" if has_customers else "customer_equity"
+    figure = display.figures(result).get((display.baseline(result).name, metric))
+    if figure is None:
+        return _about_today(result), ""
+    best, may = figure
+    place = fmt.last_place((best.mean, may.p05, may.p95), display.larger(best.mean_mcse, may.mean_mcse))
+    amount, low, high = (fmt.money(v, place, result.currency) for v in (best.mean, may.p05, may.p95))
+    premise = "If the business is as stated, " if result.no_data else ""
+    bring = f"will bring about {amount}" + ("" if result.margin_known else " of revenue")
+    months = fmt.months(result.horizon_months)
+    if has_customers:
+        active = result.active_contracts
+        paying = "" if active in (None, result.customers) else f" ({fmt.number(active or 0)} with an active contract)"
+        sentence = f"{premise}today’s {fmt.number(result.customers)} customers{paying} {bring} over the next {months}."
+    else:
+        number = display.metric_cell(result, display.figures(result)[display.baseline(result).name, "newcomers"]).value
+        after = " after what they cost" if result.margin_known else ""
+        sentence = (
+            f"{premise}the {number} customers who are to come within {fmt.months(result.arrival_months)} {bring}"
+            f"{after}, over {months} of each one’s life."
+        )
+    luck = "luck and bad months are in it" if "environment" in display.split_layers(may.layers) else "luck is in it"
+    if may.basis == "realised":
+        span = f"What may really happen: {low} to {high} (9 in 10 futures; {luck})."
+    else:
+        span = f"On average between {low} and {high} (9 in 10 draws)."
+    return sentence[0].upper() + sentence[1:], span
 
 
 def _if_stated(result: RunResult) -> str:

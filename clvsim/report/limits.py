@@ -131,6 +131,18 @@ def _newcomers(result: RunResult) -> str:
     )
 
 
+def not_in_here(result: RunResult) -> str:
+    """What no figure of the page contains, in two sentences."""
+    after = f"what comes after {fmt.months(result.horizon_months)}, a crisis, and customers who influence each other"
+    referred = ", but for those whom they refer" if result.arrival_months and not result.acquisition_known else ""
+    return f"{_unmodelled(result)} Nor are {after}{referred}."
+
+
+def _unmodelled(result: RunResult) -> str:
+    sentence = _seasons_and_levels(result).rpartition(". ")[2]
+    return f"{sentence[0].lower()}{sentence[1:]}"
+
+
 def _seasons_and_levels(result: RunResult) -> str:
     """What the fitted calendar is taken to do, and what no model contains."""
     recurring = {"season", "promotion"} & set(result.calendar_effects)
@@ -217,18 +229,21 @@ def terms(result: RunResult) -> list[tuple[str, str]]:
             "The same with luck and shocks averaged out: where the mean over all futures may lie, given how little is "
             "known of customers and levers. Decisions rest on it. In comparison.csv: expected.",
         ),
-        ("Δ", f"Scenario minus baseline in {metric}, draw by draw on the same simulated people."),
         (
-            "P(better)",
+            "Extra value" if result.margin_known else "Extra revenue",
+            f"Scenario minus baseline in {metric}, draw by draw on the same simulated people.",
+        ),
+        (
+            "Better in",
             f"How sure it is that the scenario’s {metric} is above the baseline’s on average: the share of draws of "
             "behaviour and effects in which it is; ties count half.",
         ),
         (
-            "P(best)",
+            "Best in",
             "How sure it is that the scenario beats all others on average, the baseline included; ties share.",
         ),
         (
-            "Expected loss",
+            "Regret if wrong",
             f"How much {metric} one forgoes on average by choosing this scenario when another turns out better. "
             "The smallest of them is what perfect information would be worth at most."
             if result.margin_known

@@ -26,7 +26,7 @@ def book(result: RunResult, name: str, **chosen: str) -> pd.DataFrame:
     """The baseline's rows of a book with the `chosen` values of columns; empty where there are none."""
     books = result.books
     if books is None:
-        return pd.DataFrame(columns=["at"])
+        return pd.DataFrame(columns=["group", "metric", "at", "mean"])
     fits = (books["book"] == name) & (books["scenario"] == display.baseline(result).name)
     for column, value in chosen.items():
         fits &= books[column] == value
@@ -161,6 +161,50 @@ def cohort_words(group: str) -> str:
         return f"{origin}, from month {int(words.removeprefix('from month ').removesuffix(' on')) + 1} on"
     first, last = words.removeprefix("in months ").split("-")
     return f"{origin}, in months {int(first) + 1}–{int(last) + 1}"
+
+
+# --- by quarter of the first order -----------------------------------------------------------------------------------
+
+_EARLY = (3, 12)  # months of age
+
+
+def quarters(result: RunResult) -> Table | None:
+    """What customers of each quarter of first orders have brought, and are expected to; None without dated orders."""
+    table = book(result, "cohort_value")
+    groups = [group for group in dict.fromkeys(table["group"]) if str(group).startswith("log ")]
+    if not groups:
+        return None
+    lines = [
+        (str(group).removeprefix("log ").replace("Q", f"{fmt.NBSP}Q"), _quarter(result, table, group))
+        for group in groups
+    ]
+    new = table[table["group"] == "newcomers"]
+    if len(new) and result.acquisition_known:
+        by_age = new.set_index("at")
+        early = [money_cell(result, by_age.loc[age]) if age in by_age.index else Cell("", "") for age in _EARLY]
+        lines.append(
+            ("the model’s new customer", (Cell("", ""), *early, Cell("", ""), money_cell(result, new.iloc[-1])))
+        )
+    headings = ("Customers", *(f"in {age} months" for age in _EARLY), "So far", "Expected ahead")
+    kind = "Contribution" if result.margin_known else "Revenue"
+    notes = (
+        f"{kind} per customer, not discounted, what contacts cost not taken off: counted up to an age that all of a "
+        f"quarter have reached and up to today; expected over the next {fmt.months(result.horizon_months)}.",
+    )
+    return Table(headings, tuple(lines), notes)
+
+
+def _quarter(result: RunResult, table: pd.DataFrame, group: str) -> tuple[Cell, ...]:
+    rows = table[table["group"] == group]
+    by_age = rows[rows["metric"] == "value_by_age"].set_index("at")
+    figures = {metric: rows[rows["metric"] == metric] for metric in ("customers", "value_so_far", "value_to_come")}
+    return (
+        Cell(fmt.number(float(figures["customers"]["mean"].iloc[0])), ""),
+        *(money_cell(result, by_age.loc[age]) if age in by_age.index else Cell("", "") for age in _EARLY),
+        money_cell(result, figures["value_so_far"].iloc[0]),
+        *(money_cell(result, row) for _, row in figures["value_to_come"].iterrows()),
+        *([Cell("", "")] * (not len(figures["value_to_come"]))),
+    )
 
 
 # --- who still orders ------------------------------------------------------------------------------------------------

@@ -12,28 +12,22 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
 from markupsafe import Markup, escape
 
 from clvsim.disk import write_all_whole
-from clvsim.report import contracts, display, evidence, over_time, schedule
+from clvsim.report import contracts, display, everyday_words, evidence, history_figures, over_time, schedule, sheet
 from clvsim.report import format as fmt
+from clvsim.report.alerts import alerts
+from clvsim.report.answers import lever_lines
 from clvsim.report.figures import Drawing, drawings, payback_scenarios
-from clvsim.report.headline import (
-    best_lever,
-    headline,
-    holdout_in_short,
-    holdout_sentences,
-    second_sentence,
-    whose_months,
-)
+from clvsim.report.headline import headline, holdout_sentences, second_sentence, whose_months
 from clvsim.report.limits import limits, terms
 from clvsim.texts import visible
 from clvsim.types import Assumption, RunResult, ScenarioDescription, TraceLine
 
 EXAMPLE = "example effect"
-OF_A_BEGINNER = ("share_repaying", "newcomers", "pav_per_newcomer")  # key figures without customers of today
 WORD_JOINER = "\u2060"  # keeps a minus and its dollar on one line
 
 
 class Card(NamedTuple):
-    """A key figure at the top."""
+    """A key figure."""
 
     label: str
     value: str
@@ -82,29 +76,35 @@ def render(result: RunResult, figures: dict[str, Drawing]) -> str:
     """The page as text. Everything is escaped by Jinja but the figures, whose text is drawn as outlines."""
     return template("page.html.j2").render(
         result=result,
+        sheet=sheet.sheet(result, frozenset(figures)),
+        span=display.span(result),
+        pays=any(line.pays_from for line in lever_lines(result)),
         words=display.vocabulary(result),
         headline=headline(result).replace(fmt.MINUS, fmt.MINUS + WORD_JOINER),
         second=second_sentence(result),
         basis_note=_basis_note(result),
-        cards=cards(result),
         columns=display.applicable(result),
         figures=metric_table(result),
         averages=average_table(result),
         decisions=display.decisions(result),
         decision_notes=_decision_notes(result),
-        difference_note=" ".join(_decision_layers(result)),
         people_note=display.people_note(result),
         backing=evidence.beside,
         question=evidence.question,
         not_applicable=[s for s in result.scenarios if s.not_applicable],
-        drawings={name: {"wide": Markup(d.wide), "narrow": Markup(d.narrow)} for name, d in figures.items()},
+        drawings={name: Markup(drawing.element) for name, drawing in figures.items()},
         payback=_payback_lines(result),
         payback_note=_payback_note(result),
+        horizon=fmt.months(result.horizon_months),
+        formulas=everyday_words.lines(result),
         tracked_layers=display.in_layers(layer for layer in result.layers if layer != "assumption"),
         holdout=holdout_sentences(result, result.tracking.holdout) if result.tracking.holdout else [],
         assumptions=[(s, [_assumption(result, a) for a in s.assumptions]) for s in result.scenarios],
         run_assumptions=[_assumption(result, a) for a in result.assumptions],
         diagnostics=[(d, fmt.number(d.value, fmt.last_place([d.value], digits=4))) for d in result.diagnostics],
+        model_facts=_model_facts(result),
+        inner_notes=[*filter(None, [display.too_few_draws(result)]), *result.notes],
+        season_note=history_figures.season_note(result),
         limits=limits(result),
         metrics=_shown_metrics(result),
         terms=[*contracts.terms(result), *terms(result)],
@@ -113,6 +113,7 @@ def render(result: RunResult, figures: dict[str, Drawing]) -> str:
         contracts=contracts.lines(result),
         book_ages=over_time.ages(result),
         book_contracts=over_time.contracts_left(result),
+        book_quarters=over_time.quarters(result),
         book_spread=over_time.spread(result),
         book_ordering=over_time.still_ordering(result),
         book_years=over_time.years(result),
@@ -122,12 +123,11 @@ def render(result: RunResult, figures: dict[str, Drawing]) -> str:
         ages=contracts.ages(result),
         contract_notes=contracts.notes(result),
         example=EXAMPLE,
-        decision_label=display.wording(result, display.decision_metric(result)).label,
         number=fmt.number,
         breakable=breakable,
-        check=holdout_in_short(result),
         models=result.models,
-        warnings=(*result.lever_warnings, *result.warnings),
+        warnings=[alert.full for alert in alerts(result)],
+        personal=bool(result.customers) and not result.no_data,
     )
 
 
@@ -181,47 +181,6 @@ def _basis_note(result: RunResult) -> str:
     return " ".join(sentences)
 
 
-def cards(result: RunResult) -> list[Card]:
-    """Three or four key figures: today's customers, the best lever, how sure it is, and one on acquisition."""
-    table = display.figures(result)
-    base = display.baseline(result).name
-
-    def baseline_cards(metric: str) -> list[Card]:
-        figure = table.get((base, metric))
-        if figure is None:
-            return []
-        cell = display.metric_cell(result, figure)
-        return [Card(display.wording(result, metric).label, cell.value, _both(cell))]
-
-    key_figures = baseline_cards("rlv_total")
-    best = best_lever(result)
-    if best is not None:
-        scenario, figure = best
-        delta = display.delta_cell(result, figure)
-        label = "If what is stated is right" if scenario.evidence == "stated" else "Best lever"
-        key_figures.append(Card(f"{label}: {scenario.title}", delta.value, _both(delta)))
-        line = next(d for d in display.decisions(result) if d.scenario.name == scenario.name)
-        if scenario.evidence != "stated" and line.p_better != fmt.MISSING:
-            ended = f"ended higher in {line.higher} simulated futures" if line.higher else "share of draws"
-            key_figures.append(Card("Sure that it is better on average", line.p_better, ended))
-    figures = [line for line in contracts.lines(result) if line.label.startswith(("MRR", "Churn"))]
-    key_figures += [
-        Card(label, cell.value, f"{cell.interval}; {note}".removeprefix("; "))
-        for label, cell, note in figures[: 4 - len(key_figures)]
-    ]
-    for metric in ("ltv_cac", "rlv_per_customer", "customer_equity", *(() if result.customers else OF_A_BEGINNER)):
-        if len(key_figures) < 4:
-            key_figures += baseline_cards(metric)
-    if len(key_figures) < 4 and result.customers:
-        key_figures.append(Card("Customers of today", fmt.number(result.customers), f"as of {result.today:%d %B %Y}"))
-    return key_figures
-
-
-def _both(cell: display.Cell) -> str:
-    """The interval of what may happen, and the one on average where there is one."""
-    return cell.interval + (f", on average {cell.average}" if cell.average else "")
-
-
 def metric_table(result: RunResult) -> MetricTable:
     """All metrics for every simulated scenario, with the interval of what may happen where there is one."""
     table = display.figures(result)
@@ -267,7 +226,7 @@ def _decision_layers(result: RunResult) -> list[str]:
 def _decision_notes(result: RunResult) -> list[str]:
     notes = _decision_layers(result)
     if few := display.too_few_draws(result):
-        notes.append(few)
+        notes.append(few.partition(" Raise ")[0])
     if any(s.is_what_if for s in display.levers(result)):
         notes.append(
             f"“{display.WHAT_IF}”: what the lever rests on is stated as certain, so its difference is what follows if "
@@ -276,8 +235,14 @@ def _decision_notes(result: RunResult) -> list[str]:
     return notes
 
 
+def _model_facts(result: RunResult) -> list[tuple[str, str]]:
+    """Rows on the model; months of the year have a figure of their own where they were kept."""
+    drawn = bool(result.sheet and result.sheet.season)
+    return [(label, value) for label, value in result.model_facts if not (drawn and label.startswith("season["))]
+
+
 def _payback_lines(result: RunResult) -> list[tuple[ScenarioDescription, str, str, str, str]]:
-    """Scenario, acquisition cost, median payback, P(within 12 months), P(not within the horizon)."""
+    """Scenario, acquisition cost, median payback, how sure it comes within 12 months, and not within the horizon."""
     lines = []
     for scenario in payback_scenarios(result):
         curve = result.payback[scenario.name]
@@ -286,7 +251,7 @@ def _payback_lines(result: RunResult) -> list[tuple[ScenarioDescription, str, st
             (
                 scenario,
                 fmt.money(curve.cac_mean, max(-2, fmt.last_place([curve.cac_mean], digits=4)), result.currency),
-                f"month {fmt.number(months, 0)}" if math.isfinite(months) else f"not within {result.horizon_months}",
+                _payback_month(months) if math.isfinite(months) else f"not within {fmt.months(result.horizon_months)}",
                 fmt.share(curve.p_within_12_months),
                 fmt.share(curve.p_never),
             )
@@ -294,11 +259,15 @@ def _payback_lines(result: RunResult) -> list[tuple[ScenarioDescription, str, st
     return lines
 
 
+def _payback_month(months: float) -> str:
+    return f"after {fmt.months(round(months))}" if months else "with the first order"
+
+
 def _payback_note(result: RunResult) -> str:
     money = "contribution" if result.margin_known else "revenue"
     return (
         f"Expected cumulative {money} per acquired customer by month of age, lost customers counted as zero, "
-        f"discounted to the first order; acquisition cost is not deducted. Grey: the baseline. "
+        f"discounted to the first order, which stands at 0; acquisition cost is not deducted. "
         + _payback_layers(result)
     )
 

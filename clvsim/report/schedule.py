@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from clvsim.report import format as fmt
-from clvsim.report.drawing import FAINT, GAIN, INK, MUTED, SMALL, WIDE, wrap
+from clvsim.report.drawing import FAINT, GAIN, INK, MUTED, SMALL, WIDTH, wrap
 from clvsim.simulation.schedule import MOST_LINES, MOST_SCENARIOS
 from clvsim.types import DAYS_PER_MONTH, RunResult, ScheduleLine
 
@@ -72,23 +72,23 @@ def alternative_text(lines: Sequence[ScheduleLine], currency: str) -> str:
     return f"What levers do over time. {'. '.join(f'{label_of(line)}, {extent(line, currency)}' for line in lines)}."
 
 
-def schedule_figure(source: tuple[RunResult, Sequence[ScheduleLine]], width: float = WIDE) -> Figure:
+def schedule_figure(source: tuple[RunResult, Sequence[ScheduleLine]]) -> Figure:
     """Strips below one another, on one axis of months: what nothing changes is a line, what a lever does a hill."""
     result, lines = source
-    inner = (width - 0.2) * POINTS
+    inner = (WIDTH - 0.2) * POINTS
     heads = [wrap(f"{label_of(line)}, {extent(line, result.currency)}", inner) for line in lines]
     heights = [len(head.splitlines()) * SMALL * _LINE / POINTS + 0.04 for head in heads]
     height = sum(heights) + len(lines) * (_STRIP + _GAP) + _FOOT
-    figure = Figure(figsize=(width, height))
+    figure = Figure(figsize=(WIDTH, height))
     y = height
     for number, (line, head, taken) in enumerate(zip(lines, heads, heights, strict=True)):
         y -= taken
-        figure.text(0.1 / width, (y + taken) / height, head, va="top", ha="left", color=INK, size=SMALL)
+        figure.text(0.1 / WIDTH, (y + taken) / height, head, va="top", ha="left", color=INK, size=SMALL)
         y -= _STRIP
-        axes = figure.add_axes((0.1 / width, y / height, 1 - 0.2 / width, _STRIP / height))
+        axes = figure.add_axes((0.1 / WIDTH, y / height, 1 - 0.2 / WIDTH, _STRIP / height))
         draw_strip(axes, line)
         axes.set_xlim(0, line.end / DAYS_PER_MONTH)
-        axes.set_xticks(month_ticks(line.end / DAYS_PER_MONTH, 8 if width > 5 else 5))
+        axes.set_xticks(month_ticks(line.end / DAYS_PER_MONTH, 6))
         if number < len(lines) - 1:
             axes.set_xticklabels([])
             axes.tick_params(axis="x", length=0)

@@ -1,6 +1,5 @@
 """The terminal's tables as plain monospace text, at most 100 columns wide."""
 
-import re
 import textwrap
 from collections.abc import Sequence
 
@@ -9,7 +8,9 @@ import numpy as np
 from clvsim.models.around.several import MODEL, several_of
 from clvsim.models.fitted import FittedModels
 from clvsim.report import contracts, display, evidence
+from clvsim.report.alerts import alerts
 from clvsim.report.format import NBSP
+from clvsim.report.glossary import BEST, REGRET, SURE
 from clvsim.report.headline import discounted, headline, holdout_in_short, left_out, second_sentence, whose_months
 from clvsim.report.several import shares
 from clvsim.types import QualityLine, RunResult, ScenarioDescription
@@ -18,10 +19,6 @@ READY = "Ready: this log can be fitted and simulated."
 READY_WITHOUT_DATA = "Ready: this business can be simulated. There is no data: every number is stated."
 ALARM = "UNEVEN SPEND: "
 WIDTH = 100
-_WARNINGS = 5  # that the terminal shows
-_NAMES_A_KEY = re.compile(
-    r"\b(data|retention|spend|fit|finance|simulation|acquisition|environment)\.\w+|\b(retention|spend)="
-)
 _GAP = 2
 _NAME = 13  # widest scenario heading before it wraps
 _NARROWEST = 15  # room for a lever's name below which money is written short
@@ -31,21 +28,31 @@ type _Column = tuple[list[str], list[display.Cell]]  # heading lines, one cell p
 
 def tables(result: RunResult) -> str:
     """Headline, metrics × scenarios (mean over its 90 % interval), then the decision, and what the intervals hold."""
-    parts = (
-        [_wrapped(f"SYNTHETIC DATA: {result.synthetic} Nothing here is about real customers.")]
-        if result.synthetic
-        else []
-    )
+    parts = banners(result)
+    parts += [headline_text(result)]
+    parts += [part for part in (contract_text(result), metric_table(result), decision_table(result)) if part]
+    parts.append("\n".join(wrapped(note) for note in (*figure_notes(result), *lever_notes(result))))
+    if result.warnings or result.lever_warnings:
+        parts.append(warning_text(result))
+    return "\n\n".join(parts).replace(NBSP, " ") + "\n"
+
+
+def banners(result: RunResult) -> list[str]:
+    """What everybody has to know before any figure, the least real first."""
+    said = [f"SYNTHETIC DATA: {result.synthetic} Nothing here is about real customers."] if result.synthetic else []
     if result.no_data:
-        parts.append(_wrapped(f"NO DATA: {result.no_data}"))
+        said.append(f"NO DATA: {result.no_data}")
     if result.poor_fit:
-        parts.append(_wrapped("POOR FIT: convergence checks failed and were overridden; do not rely on these figures."))
+        said.append("POOR FIT: convergence checks failed and were overridden; do not rely on these figures.")
     elif result.draft:
-        parts.append(
-            _wrapped("DRAFT: parameter uncertainty is left out (fit.method=map); do not decide on these figures.")
-        )
+        said.append("DRAFT: parameter uncertainty is left out (fit.method=map); do not decide on these figures.")
     if result.money_alarm:
-        parts.append(_wrapped(f"{ALARM}{result.money_alarm}"))
+        said.append(f"{ALARM}{result.money_alarm}")
+    return [wrapped(sentence) for sentence in said]
+
+
+def headline_text(result: RunResult) -> str:
+    """The headline, and the sentences on what its figures are and rest on."""
     first = (
         headline(result),
         second_sentence(result),
@@ -57,34 +64,34 @@ def tables(result: RunResult) -> str:
         holdout_in_short(result),
         result.models,
     )
-    parts.append("\n".join(_wrapped(sentence) for sentence in first if sentence))
-    parts += [part for part in (_contracts(result),) if part]
-    parts += [table for table in (_metric_table(result), _decision_table(result)) if table]
-    parts.append("\n".join(_wrapped(note) for note in _notes(result)))
-    if warned := shown_warnings((*result.warnings, *result.lever_warnings)):
-        parts.append("\n".join(_wrapped(f"! {warning}") for warning in warned))
-    return "\n\n".join(parts).replace(NBSP, " ") + "\n"
+    return "\n".join(wrapped(sentence) for sentence in first if sentence)
 
 
-def shown_warnings(warnings: Sequence[str]) -> list[str]:
-    """At most five, those that name a key to type first, and how many more the report has."""
-    ranked = sorted(warnings, key=lambda warning: not _NAMES_A_KEY.search(warning))
-    more = len(ranked) - _WARNINGS
-    return ranked if more <= 0 else [*ranked[:_WARNINGS], f"{more} more in the report"]
+def warning_text(result: RunResult) -> str:
+    """All warnings in full, the worst first; "" without any."""
+    return "\n".join(wrapped(f"! {alert.full}") for alert in alerts(result))
 
 
-def _notes(result: RunResult) -> list[str]:
-    """What the intervals contain, how many people a mean is over, and what stands in the columns of the decision."""
+def figure_notes(result: RunResult) -> list[str]:
+    """What the intervals contain, and how many people a mean is over."""
     has_average = any(figure.on_average for figure in display.figures(result).values())
     mark = "* " if _only_on_average(result) else ""
     notes = display.layer_notes(result, "realised")
     if has_average or mark:
         notes += [mark + note for note in display.average_notes(result) or display.layer_notes(result, "expected")]
-    notes.append(display.people_note(result))
+    return [*notes, display.people_note(result)]
+
+
+def lever_notes(result: RunResult) -> list[str]:
+    """What stands in the columns of the decision."""
+    notes = []
     if few := display.too_few_draws(result):
         notes.append(few)
     elif display.levers(result):
-        notes.append("P(better), P(best): how sure it is that a lever is better, or the best, on average.")
+        notes.append(
+            f"{SURE}, {BEST}: how sure it is that a lever is better, or the best, on average. {REGRET}: what it then "
+            "loses on average against the best."
+        )
     if any(s.is_what_if for s in display.levers(result)):
         notes.append(f"{display.WHAT_IF}: what the lever rests on is stated as certain, so no chance is given.")
     return notes
@@ -98,7 +105,7 @@ def _only_on_average(result: RunResult) -> set[str]:
     return {metric for (_, metric), figure in figures.items() if figure.may.basis == "expected"}
 
 
-def _contracts(result: RunResult) -> str:
+def contract_text(result: RunResult) -> str:
     """The contracts' own figures, by plan where there are several, and what churn means."""
     found = [*contracts.lines(result), *contracts.ages_in_short(result)]
     if not found:
@@ -110,10 +117,10 @@ def _contracts(result: RunResult) -> str:
         widths = [max(len(cells[k]) for _, cells in rows) for k in range(len(contracts.HEADINGS))]
         label_width = max(len(name) for name, _ in rows)
         text += ["", *(_line(name, cells, widths, label_width) for name, cells in rows)]
-    return "\n".join((*text, "", *map(_wrapped, contracts.notes(result))))
+    return "\n".join((*text, "", *map(wrapped, contracts.notes(result))))
 
 
-def _metric_table(result: RunResult) -> str:
+def metric_table(result: RunResult) -> str:
     """One block per group of scenarios that fits the width; each cell is a mean with its interval beneath."""
     figures, marked = display.figures(result), _only_on_average(result)
     names = display.metrics(figures)
@@ -163,13 +170,15 @@ def _column_width(column: _Column) -> int:
     return max(len(text) for text in (*heading, *(c.value for c in cells), *(c.interval for c in cells)))
 
 
-def _decision_table(result: RunResult) -> str:
+def decision_table(result: RunResult) -> str:
     """Levers against the baseline, and those that do not apply; without a lever there is nothing to decide."""
     lines = _decision_lines(result) if display.levers(result) else []
-    text = _decided(result, lines) if lines else []
-    for scenario in result.scenarios:
-        if scenario.not_applicable:
-            text.append(_wrapped(f"{scenario.name}: does not apply: {scenario.not_applicable}"))
+    text = [display.span(result), *_decided(result, lines)] if lines else []
+    text += [
+        wrapped(f"{scenario.name}: does not apply: {scenario.not_applicable}")
+        for scenario in result.scenarios
+        if scenario.not_applicable
+    ]
     return "\n".join(text)
 
 
@@ -192,10 +201,9 @@ def _decided(result: RunResult, lines: list[list[str]]) -> list[str]:
 
 def _decision_lines(result: RunResult, *, short: bool = False) -> list[list[str]]:
     """Heading and one line per scenario; the interval on average has a column where there is one."""
-    metric = display.wording(result, display.decision_metric(result)).label.lower()
     decisions = display.decisions(result, short=short)
     has_average = any(d.delta and d.delta.average for d in decisions)
-    head = ["", f"Δ {metric}", f"90{NBSP}% interval", "on average", "P(better)", "P(best)", "expected loss"]
+    head = ["", "mean", f"90{NBSP}% interval", "on average", SURE, BEST, REGRET]
     lines = [head]
     for d in decisions:
         value, interval, average = d.delta or ("", "", "")
@@ -224,7 +232,7 @@ def _heading(name: str, width: int = _NAME, indent: str = "") -> list[str]:
     return [piece.replace("_ ", "_") for piece in pieces] or [""]
 
 
-def _wrapped(text: str) -> str:
+def wrapped(text: str) -> str:
     return textwrap.fill(" ".join(text.replace(NBSP, " ").split()), WIDTH)
 
 
@@ -251,9 +259,9 @@ def posterior_table(fitted: FittedModels) -> str:
     posterior = fitted.posterior
     wide = max(28, *(len(name) + 2 for name in posterior.retention))
     alarm = fitted.spend.alarm(posterior.spend)
-    rows = [_wrapped(f"{ALARM}{alarm}"), ""] if alarm else []
+    rows = [wrapped(f"{ALARM}{alarm}"), ""] if alarm else []
     if several := several_of(fitted.retention):
-        rows += [_wrapped(f"The models share the draws: {shares(several.kinds)}."), ""]
+        rows += [wrapped(f"The models share the draws: {shares(several.kinds)}."), ""]
     rows += [f"{'parameter':<{wide}}{'mean':>10}{'5 %':>10}{'95 %':>10}"]
     for group in (posterior.retention, posterior.spend):
         for name, values in group.items():

@@ -1,4 +1,4 @@
-"""Figures of the validation page. Each takes a validation and a width in inches and returns a Matplotlib figure."""
+"""Figures of the validation page. Each takes a validation and returns a Matplotlib figure."""
 
 import math
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from clvsim.report import format as fmt
-from clvsim.report.drawing import FAINT, GAIN, INK, LOSS, MUTED, WIDE, wrap
+from clvsim.report.drawing import FAINT, GAIN, INK, LOSS, MUTED, WIDTH, wrap
 from clvsim.report.figures import POINTS, Drawing, make_drawing, tracking_alternative_text, tracking_figure
 from clvsim.report.validation_text import mean, span
 from clvsim.validation.result import ModelCheck, Validation
@@ -37,18 +37,14 @@ def drawings(validation: Validation) -> dict[str, Drawing]:
     return {**figures, "tracking": make_drawing("tracking", weekly, validation.trusted_model, alternative_text)}
 
 
-def panels(
-    validation: Validation, width: float, height: float, *, square: bool = False
-) -> Iterator[tuple[Axes, ModelCheck]]:
-    """One panel per model with common axes, three abreast where there is room."""
-    across = min(len(validation.models), 3 if width > 5 else 1)
-    if width > 5 and len(validation.models) == 1:
-        across = 1
+def panels(validation: Validation, height: float, *, square: bool = False) -> Iterator[tuple[Axes, ModelCheck]]:
+    """One panel per model with common axes, two abreast."""
+    across = min(len(validation.models), 2)
     lines = math.ceil(len(validation.models) / across)
-    figure = Figure(figsize=(width, lines * height + 0.35), layout="constrained")
+    figure = Figure(figsize=(WIDTH, lines * height + 0.35), layout="constrained")
     axes = figure.subplots(lines, across, sharex=True, sharey=True, squeeze=False).reshape(-1)
     for panel, check in zip(axes, validation.models, strict=False):
-        panel.set_title(wrap(check.model, width / across * POINTS), loc="left", color=INK, fontsize="medium")
+        panel.set_title(wrap(check.model, WIDTH / across * POINTS), loc="left", color=INK, fontsize="medium")
         if square:
             panel.set_aspect("equal")
         yield panel, check
@@ -65,9 +61,9 @@ def _label_axes(axes: list[Axes], x: str, y: str) -> Figure:
     return figure
 
 
-def totals_figure(validation: Validation, width: float = WIDE) -> Figure:
+def totals_figure(validation: Validation) -> Figure:
     """Each model's interval of all orders, one bar per set of layers inside the other, and what came."""
-    figure = Figure(figsize=(width, 0.75 + 0.5 * len(validation.models)), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 0.75 + 0.5 * len(validation.models)), layout="constrained")
     axes = figure.subplots()
     for row, check in enumerate(validation.models):
         forecasts = list(check.total.forecasts.values())
@@ -91,11 +87,11 @@ def totals_figure(validation: Validation, width: float = WIDE) -> Figure:
     axes.set_ylim(len(validation.models) - 0.4, -0.6)
     axes.spines["left"].set_visible(False)
     axes.margins(x=0.12)
-    axes.xaxis.set_major_locator(MaxNLocator(7 if width > 5 else 4, integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     axes.set_xlabel(
         wrap(
             f"{validation.words.many.capitalize()} of all customers in the {validation.holdout_days} days held back",
-            (width - 1) * POINTS,
+            (WIDTH - 1) * POINTS,
         )
     )
     return figure
@@ -107,10 +103,10 @@ def totals_text(validation: Validation) -> str:
     return f"{orders} expected of all customers with 90 % intervals: {'; '.join(lines)}. Actual: {actual}."
 
 
-def cumulative_figure(validation: Validation, width: float = WIDE) -> Figure:
+def cumulative_figure(validation: Validation) -> Figure:
     """Orders since today by week, predicted with its band and actual, one panel per model."""
     used_axes = []
-    for axes, check in panels(validation, width, 2.1):
+    for axes, check in panels(validation, 2.1):
         c, weeks = check.cumulative, np.arange(check.cumulative.actual.size + 1)
         low, middle, high, actual = (np.concatenate([[0], v]) for v in (c.p05, c.mean, c.p95, c.actual))
         axes.fill_between(weeks, low, high, color=GAIN, alpha=0.22, lw=0)
@@ -128,10 +124,10 @@ def cumulative_text(validation: Validation) -> str:
     return f"{orders} added up week by week over the {days} days held back, predicted and actual, by model."
 
 
-def classes_figure(validation: Validation, width: float = WIDE) -> Figure:
+def classes_figure(validation: Validation) -> Figure:
     """Orders per customer by repeat orders in calibration: predicted with its interval, and actual."""
     used_axes = []
-    for axes, check in panels(validation, width, 2.1):
+    for axes, check in panels(validation, 2.1):
         positions = np.arange(len(check.classes))
         n = np.array([g.customers for g in check.classes], float)
         bands = [g.full_forecast for g in check.classes]
@@ -160,10 +156,10 @@ def classes_text(validation: Validation) -> str:
     )
 
 
-def active_figure(validation: Validation, width: float = WIDE) -> Figure:
+def active_figure(validation: Validation) -> Figure:
     """Share of customers who ordered against their predicted chance; a model that is right lies on the diagonal."""
     used_axes = []
-    for axes, check in panels(validation, width, 2.4 if width > 5 else 3.0, square=True):
+    for axes, check in panels(validation, 2.4, square=True):
         bins = check.by_active
         chance, observed = [b.active for b in bins], [b.observed for b in bins]
         axes.plot([0, 1], [0, 1], color=FAINT, lw=1, gid="diagonal")
@@ -184,10 +180,10 @@ def active_text(validation: Validation) -> str:
     return f"Chance to {words.do} in the days held back against the share who did, {check.model}: {'; '.join(lines)}."
 
 
-def pit_figure(validation: Validation, width: float = WIDE) -> Figure:
+def pit_figure(validation: Validation) -> Figure:
     """Where customers fell in what was expected of them: flat for a model that is right."""
     used_axes = []
-    for axes, check in panels(validation, width, 1.7):
+    for axes, check in panels(validation, 1.7):
         share = np.histogram(check.pit, PIT_BINS, (0, 1))[0] / check.pit.size
         even = 1 / PIT_BINS
         half = 1.6449 * math.sqrt(even * (1 - even) / check.pit.size)

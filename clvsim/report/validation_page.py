@@ -47,7 +47,7 @@ def write_validation(validation: Validation, origin: PageOrigin, folder: Path) -
             headline=text.headline(validation),
             sentences=text.sentences(validation),
             cards=cards(validation),
-            drawings={name: {"wide": Markup(d.wide), "narrow": Markup(d.narrow)} for name, d in figures.items()},
+            drawings={name: Markup(d.element) for name, d in figures.items()},
             model_lines=[r if validation.leave_one_out else r[:-1] for r in text.model_rows(validation)],
             score_head=["", *text.SCORE_HEAD],
             score_rows=text.score_rows(validation),

@@ -11,9 +11,8 @@ from clvsim.errors import ConfigError
 from clvsim.files import did_you_mean
 from clvsim.provenance import BOOKS, SUMMARY, TABLE, changed_parts
 from clvsim.rim.arguments import split_override
-from clvsim.runfolder import newest_run
+from clvsim.runfolder import RUNS, newest_run
 
-RUNS = Path("outputs/run")
 _MOST_BYTES = 1 << 25  # of a record, which holds a configuration
 
 

@@ -51,6 +51,8 @@ STAGES: dict[str, Stage] = {
     "validate": Stage(Folder.NEW),
     "decide": Stage(Folder.FINISHED, Reads.RUN, own=True, files="run"),
     "report": Stage(Folder.FINISHED, Reads.RUN, files="run"),
+    "show": Stage(Folder.NONE, Reads.RUN, own=True, files="run"),
+    "new": Stage(Folder.NONE, Reads.NOTHING, own=True, files="name"),
 }
 
 

@@ -15,6 +15,7 @@ from clvsim.provenance import file_names, quality_with_file_names
 from clvsim.report import model_scores, titles
 from clvsim.runfolder import RunContext
 from clvsim.scenario import ambiguous_names
+from clvsim.stages.sheet import sheet_of
 from clvsim.stages.steps import utc_now, vocabulary
 from clvsim.types import (
     DAYS_PER_MONTH,
@@ -118,7 +119,18 @@ def assemble(
         active_contracts=active_contracts(config, summary, contracts),
         contracts=contracts,
         books=keep_books(
-            simulation, own, summary, material.payments, comparison.curves, material.returning, ordering, leads
+            simulation,
+            own,
+            summary,
+            material.payments,
+            comparison.curves,
+            material.returning,
+            ordering,
+            leads,
+            material.history,
+        ),
+        sheet=sheet_of(
+            config, simulation, comparison, own, len(summary.customers), material.history, contracts, assumptions
         ),
         merged_days=summary.opportunity_days,
         shared_period=summary.shared_period,

@@ -14,6 +14,7 @@ from clvsim.stages.fits import Fits, fit_run, models_in_words, with_discrepancy
 from clvsim.stages.inside import look_inside
 from clvsim.stages.newcomers import newcomers_sentence, with_newcomers
 from clvsim.stages.refusals import plan_run, require_payments
+from clvsim.stages.report import where
 from clvsim.stages.steps import (
     Stopwatch,
     output_folder,
@@ -30,7 +31,7 @@ def run(config: RunConfig, ctx: RunContext) -> int:
     """Simulate every scenario and compare them; write page, tables, ledgers and posterior."""
     from clvsim.comparison import simulate_and_compare
     from clvsim.report import write_report
-    from clvsim.report.text import tables
+    from clvsim.report.screen import first_screen, next_steps
     from clvsim.simulation.expected import expected_value
     from clvsim.simulation.expected.referred import crowded
     from clvsim.simulation.leads import follow_leads
@@ -81,8 +82,8 @@ def run(config: RunConfig, ctx: RunContext) -> int:
         if inside:
             archive.write_inside(inside.trace, inside.schedule, folder)
         archive.write_run(result, simulation, comparison, run_record(config, summary, ctx, clock.seconds), folder)
-    ctx.say(tables(result))
-    ctx.say(f"\nReport: {ctx.final / 'report.html'}")
+    ctx.say(first_screen(result))
+    ctx.say("\n".join([*next_steps(result), where(ctx.final)]))
     return 0
 
 

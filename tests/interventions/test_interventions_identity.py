@@ -167,7 +167,7 @@ def test_a_default_makes_an_example() -> None:
     library = {"default": scenario(mail=mail), "stated": scenario(mail=mail | {"goodwill": 0.1})}
     default, stated = (c.description for c in compiled(**library).values())
     assert default.illustrative
-    assert default.default == "Goodwill: largest change of the log purchase rate"
+    assert default.default == "Goodwill: largest change of orders"
     assert not stated.illustrative
     goodwill: Assumption = default.assumptions[0]
     assert goodwill.text.startswith("default, which nobody measured; assumed: normal around 0")

@@ -34,7 +34,7 @@ from clvsim.types import (
 def undrawn(name: str, _draw: object, _result: object, text: str) -> Drawing:
     """Replaces `figures.make_drawing` where a test reads text only: the figure is its alternative text."""
     empty = f'<svg role="img" aria-label="{escape(text)}"></svg>'
-    return Drawing(name, empty, empty, empty, text)
+    return Drawing(name, empty, empty, text)
 
 
 ALL_LAYERS = "parameter+process+environment+assumption"

@@ -18,7 +18,8 @@ from clvsim.report import contracts, figures
 from clvsim.report.display import wording
 from clvsim.report.facts import model_facts
 from clvsim.report.limits import limits
-from clvsim.report.page import cards, render
+from clvsim.report.page import render
+from clvsim.report.sheet import sheet
 from clvsim.report.text import tables
 from clvsim.types import ContractFigures, Posterior, Range
 
@@ -111,7 +112,7 @@ def test_plans_and_renewals_stand_in_the_terminal_and_on_the_page(monkeypatch):
     assert "<h2>The contracts today</h2>" in page
     assert '<tr><th scope="row">1st</th><td class="n">97</td>' in page
     assert "<dt>ARPA</dt>" in page
-    assert [card.label for card in cards(run)][1:3] == ["MRR, monthly recurring revenue", "Churn, next month"]
+    assert "Contracts pay" in [box.label for box in sheet(run, frozenset()).boxes]
     orders = render(foreign(), figures.drawings(foreign()))
     assert not any(word in orders for word in ("The contracts today", "ARPA", "Net expansion"))
 

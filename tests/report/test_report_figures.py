@@ -13,10 +13,10 @@ from matplotlib.lines import Line2D
 from matplotlib.text import Text
 
 from clvsim.report import figures
-from clvsim.report.drawing import NARROW, WIDE, clean, inline, style, svg, text_width, wrap
+from clvsim.report.drawing import clean, inline, style, svg, text_width, wrap
 from clvsim.types import PaybackCurve, RunResult
 
-DRAW: dict[str, Callable[[RunResult, float], Figure]] = {
+DRAW: dict[str, Callable[[RunResult], Figure]] = {
     "difference": figures.difference_figure,
     "payback": figures.payback_figure,
     "tracking": figures.tracking_figure,
@@ -50,23 +50,23 @@ def cut_texts(figure: Figure) -> list[str]:
     return cut
 
 
-CASES = [(f, m, w) for f in DRAW for m in MAKE for w in (WIDE, NARROW) if (f, m) != ("payback", "foreign")]
+CASES = [(f, m) for f in DRAW for m in MAKE if (f, m) != ("payback", "foreign")]
 
 
-@pytest.mark.parametrize(("name", "run", "width"), CASES)
-def test_no_label_is_cut(name: str, run: str, width: float) -> None:
-    assert cut_texts(DRAW[name](MAKE[run](), width)) == []
+@pytest.mark.parametrize(("name", "run"), CASES)
+def test_no_label_is_cut(name: str, run: str) -> None:
+    assert cut_texts(DRAW[name](MAKE[run]())) == []
 
 
 def test_the_check_for_cut_labels_can_fail() -> None:
-    figure = figures.tracking_figure(demo(), WIDE)
+    figure = figures.tracking_figure(demo())
     figure.text(0.99, 0.5, "This sentence runs off the paper")
     assert cut_texts(figure) == ["This sentence runs off the paper"]
 
 
 @pytest.mark.parametrize("name", list(DRAW))
 def test_same_run_same_bytes(name: str) -> None:
-    first, second = (svg(DRAW[name](demo(), WIDE)) for _ in range(2))
+    first, second = (svg(DRAW[name](demo())) for _ in range(2))
     assert first == second
     assert "<!--" not in first
     assert "<dc:date>" not in first
@@ -131,32 +131,45 @@ def test_density_of_equal_draws_is_empty_not_a_crash() -> None:
     assert cut_texts(figures.difference_figure(result)) == []
 
 
-@pytest.mark.parametrize("width", [WIDE, NARROW])
-def test_payback_panels_show_the_curves_they_were_given(width: float) -> None:
+def test_payback_is_one_panel_with_a_line_for_each_scenario() -> None:
     result = demo()
-    figure = figures.payback_figure(result, width)
-    assert len(figure.axes) == len(result.scenarios)
-    for line, scenario in zip(lines(figure, "mean"), result.scenarios, strict=True):
-        assert np.array_equal(line.get_ydata(), result.payback[scenario.name].mean)
-    assert len(lines(figure, "baseline")) == len(result.scenarios) - 1
-    costs = [float(np.asarray(line.get_ydata())[0]) for line in lines(figure, "cac")]
-    assert costs == [result.payback[s.name].cac_mean for s in result.scenarios]
-    months = [float(np.asarray(line.get_xdata())[0]) for line in lines(figure, "payback")]
-    assert months == [result.payback[s.name].payback_p50_months for s in result.scenarios]
+    figure = figures.payback_figure(result)
+    assert len(figure.axes) == 1
+    (mean,) = lines(figure, "mean")
+    curves = [result.payback[s.name] for s in result.scenarios]
+    assert np.array_equal(mean.get_ydata(), curves[0].mean)
+    assert np.asarray(mean.get_xdata())[0] == 0  # the first order itself
+    for line, one in zip(lines(figure, "lever"), curves[1:], strict=True):
+        assert np.array_equal(line.get_ydata(), one.mean)
+    (cost,) = lines(figure, "cac")
+    assert np.asarray(cost.get_ydata())[0] == curves[0].cac_mean
+    assert len(lines(figure, "cac of a lever")) == len({c.cac_mean for c in curves[1:]} - {curves[0].cac_mean})
+    (dot,) = lines(figure, "payback")
+    assert np.asarray(dot.get_xdata())[0] == curves[0].payback_p50_months
     low, high = figure.axes[0].get_ylim()
     assert low <= 0
-    assert high > max(c.p95.max() for c in result.payback.values())
+    assert high > max(c.p95.max() for c in curves)
 
 
 def test_no_payback_is_said_and_not_marked() -> None:
     result = demo()
     never = {name: curve(cac=60.0) for name in result.payback}
-    figure = figures.payback_figure(replace(result, payback=never))
+    result = replace(result, payback=never)
+    figure = figures.payback_figure(result)
     assert math.isnan(never["baseline"].payback_p50_months)
     assert lines(figure, "payback") == []
-    assert all("not paid back within 36 months" in axes.get_title(loc="left") for axes in figure.axes)
+    assert figures.payback_alternative_text(result).count("not paid back within 36 months") == len(never)
     assert figure.axes[0].get_ylim()[1] > 60.0
     assert cut_texts(figure) == []
+
+
+@pytest.mark.parametrize(
+    ("months", "words"), [(0.0, "with the first order"), (1.0, "after 1 month"), (7.0, "7 months")]
+)
+def test_payback_in_words(months: float, words: str) -> None:
+    result = demo()
+    curves = {"baseline": replace(result.payback["baseline"], payback_p50_months=months)}
+    assert figures.payback_phrase(replace(result, payback=curves), "baseline").endswith(words)
 
 
 def test_no_payback_figure_without_acquisition(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,12 +189,11 @@ def test_tracking_shows_actual_and_predicted_weeks() -> None:
 
 
 @pytest.mark.parametrize("weeks", [8, 20, 52, 104, 130, 143, 156, 260, 1000])
-@pytest.mark.parametrize("width", [WIDE, NARROW])
-def test_tracking_has_dates_for_a_log_of_any_length(weeks, width) -> None:
+def test_tracking_has_dates_for_a_log_of_any_length(weeks) -> None:
     """Matplotlib warns, which is an error here, where no ticks fit."""
     week = np.datetime64("2023-01-02") + 7 * np.arange(weeks)
     track = replace(tracking(), week_start=week, **{f: np.ones(weeks) for f in ("actual", "mean", "p05", "p95")})
-    figure = figures.tracking_figure(replace(demo(), tracking=replace(track, holdout_from=None)), width)
+    figure = figures.tracking_figure(replace(demo(), tracking=replace(track, holdout_from=None)))
     figure.canvas.draw()
     assert 1 <= len(figure.axes[0].get_xticks()) <= 8
 
@@ -191,19 +203,18 @@ def test_tracking_without_holdout_has_no_line() -> None:
 
 
 @pytest.mark.parametrize("week", [1, 75])
-@pytest.mark.parametrize("width", [WIDE, NARROW])
-def test_holdout_words_fit_at_either_edge(week: int, width: float) -> None:
+def test_holdout_words_fit_at_either_edge(week: int) -> None:
     track = tracking()
     shifted = replace(track, holdout_from=track.week_start[week])
-    assert cut_texts(figures.tracking_figure(replace(demo(), tracking=shifted), width)) == []
+    assert cut_texts(figures.tracking_figure(replace(demo(), tracking=shifted))) == []
 
 
 def test_axes_carry_units() -> None:
     assert figures.tracking_figure(demo()).axes[0].get_ylabel() == "Repeat orders per week"
     texts = {t.get_text() for t in figures.payback_figure(demo()).findobj(Text)}
-    assert {"Months since the first order", "Cumulative contribution per acquired customer"} <= texts
+    assert {"Months since the first order", "Contribution so far per new customer"} <= texts
     texts = {t.get_text() for t in figures.payback_figure(replace(demo(), margin_known=False)).findobj(Text)}
-    assert "Cumulative revenue per acquired customer" in texts
+    assert "Revenue so far per new customer" in texts
 
 
 @pytest.mark.parametrize(
@@ -233,20 +244,20 @@ def test_what_the_font_lacks_becomes_a_box() -> None:
 
 def test_inline_names_are_the_figures_own() -> None:
     drawing = figures.make_drawing("tracking", figures.tracking_figure, demo(), "words")
-    for element, prefix in ((drawing.wide, "tracking-w"), (drawing.narrow, "tracking-n")):
-        assert f'id="{prefix}-' in element
-        assert element.count(' id="') == element.count(f' id="{prefix}-')
-        assert element.count('href="#') == element.count(f'href="#{prefix}-')
-        assert "xlink" not in element
-        assert "http" not in element
+    element = drawing.element
+    assert 'id="tracking-' in element
+    assert element.count(' id="') == element.count(' id="tracking-')
+    assert element.count('href="#') == element.count('href="#tracking-')
+    assert "xlink" not in element
+    assert "http" not in element
     with pytest.raises(ValueError, match="viewBox"):
         inline("<svg></svg>", "x", "y")
 
 
 def test_alternative_text_is_escaped_and_holds_the_numbers() -> None:
     drawing = figures.drawings(hostile())["difference"]
-    assert "<script" not in drawing.wide
-    assert "&lt;script&gt;" in drawing.wide
+    assert "<script" not in drawing.element
+    assert "&lt;script&gt;" in drawing.element
     assert "+$13,100" in figures.difference_alternative_text(demo())
 
 
@@ -254,6 +265,6 @@ def test_curves_may_have_any_horizon() -> None:
     months = np.arange(4)
     short = PaybackCurve(months, months * 5.0, months * 4.0, months * 6.0, 7.0, 2.0, 1.0, 0.0)
     result = replace(demo(), payback={"baseline": short})
-    figure = figures.payback_figure(result, NARROW)
+    figure = figures.payback_figure(result)
     assert list(figure.axes[0].get_xticks()) == [0, 1, 2, 3]
     assert cut_texts(figure) == []

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from clvsim.report import book_figures, over_time
-from clvsim.report.drawing import NARROW, WIDE, style
+from clvsim.report.drawing import style
 from clvsim.report.figures import drawings
 from clvsim.report.page import render
 from clvsim.types import RunResult
@@ -115,10 +115,9 @@ def test_words_of_the_section_stand_in_the_glossary(result: RunResult) -> None:
     ]
 
 
-@pytest.mark.parametrize("width", [WIDE, NARROW])
-def test_the_stack_of_cohorts_reaches_their_sum(result: RunResult, width: float) -> None:
+def test_the_stack_of_cohorts_reaches_their_sum(result: RunResult) -> None:
     with style():
-        (axes,) = book_figures.months_figure(result, width).axes
+        (axes,) = book_figures.months_figure(result).axes
     assert result.books is not None
     cohorts = result.books.query("book == 'cohort_revenue'")
     top = max(np.asarray(area.get_paths()[0].vertices)[:, 1].max() for area in axes.collections)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from clvsim.report import schedule
-from clvsim.report.drawing import NARROW, WIDE, style
+from clvsim.report.drawing import style
 from clvsim.report.figures import drawings
 from clvsim.report.page import render
 from clvsim.types import RunResult, ScheduleLine
@@ -48,10 +48,9 @@ def test_quantities_in_words(what: str, height: tuple[float, ...], words: str) -
     assert schedule.extent(line, "$") == words
 
 
-@pytest.mark.parametrize("width", [WIDE, NARROW])
-def test_strips_are_steps_around_what_changes_nothing(result: RunResult, width: float) -> None:
+def test_strips_are_steps_around_what_changes_nothing(result: RunResult) -> None:
     with style():
-        axes = schedule.schedule_figure((result, result.schedule), width).axes
+        axes = schedule.schedule_figure((result, result.schedule)).axes
     assert len(axes) == 5
     line = next(line for line in axes[0].lines if len(np.asarray(line.get_xdata())) == 5)
     np.testing.assert_allclose(np.asarray(line.get_ydata(), float), [1.0, 1.26, 0.94, 1.0, 1.0])

@@ -1,0 +1,79 @@
+"""Warnings of a run, the worst first: what each is in short, and what to do about it."""
+
+import re
+from typing import NamedTuple
+
+from clvsim.types import QualityLine, RunResult
+
+NAMES_A_KEY = re.compile(
+    r"\b(data|retention|spend|fit|finance|simulation|acquisition|environment|scenario)\.\w+|\b(retention|spend|scenarios)="
+)
+RUN_ON = ("horizon", "break", "silence", "whales")  # lines whose value goes on with the label's sentence
+_SHORT = 150  # characters: what is not longer is shown whole
+_LONG = 190  # of which only what to type is shown of a remedy
+_TYPED = re.compile(r"[\w.]+=[\w.]+")
+_MODEL, _LEVERS = "model", "levers"
+# Quality keys and origins by how far what they stand for may move the figures; others come after `_LEVERS`.
+_WORST_FIRST = (
+    "break",
+    "silence",
+    "price",
+    "crowded",
+    "several_customers",
+    "refunds",
+    "today",
+    "capitals",
+    "unreadable",
+    "mid_life",
+    "season",
+    "unseen_months",
+    "regularity",
+    "yearly",
+    _MODEL,
+    "horizon",
+    "newcomers",
+    _LEVERS,
+)
+_PARTS = re.compile(r": (?=[A-Za-z])|; |\. (?=[A-Z])")
+
+
+class Alert(NamedTuple):
+    """A warning: in full, as the page has it, and in short: what it is, and the part that names what to do."""
+
+    short: str
+    full: str
+
+
+def alerts(result: RunResult) -> tuple[Alert, ...]:
+    """All warnings of the page, those first that may move the figures most."""
+    lines = {in_full(line): line for line in result.quality if line.level == "warning"}
+    ranked = [(_rank(lines[text].key if text in lines else _MODEL), text) for text in result.warnings]
+    ranked += [(_rank(_LEVERS), text) for text in result.lever_warnings]
+    return tuple(Alert(_in_short(text, lines.get(text)), text) for _, text in sorted(ranked, key=lambda pair: pair[0]))
+
+
+def in_full(line: QualityLine) -> str:
+    """A line of the quality table in one piece."""
+    return f"{line.label}: {line.value}" + (f" ({line.note})" if line.note else "")
+
+
+def _rank(key: str) -> int:
+    return _WORST_FIRST.index(key) if key in _WORST_FIRST else len(_WORST_FIRST)
+
+
+def _in_short(text: str, line: QualityLine | None) -> str:
+    if line is None:
+        first, *others = _PARTS.split(text)
+    else:
+        gap = " " if line.key in RUN_ON else ": "
+        first = gap.join(filter(None, (line.label, line.value)))
+        text = f"{first}. {line.note[:1].upper()}{line.note[1:]}" if line.note else first
+        others = _PARTS.split(line.note)
+    if len(text) <= _SHORT or not others or NAMES_A_KEY.search(first):
+        return text if len(text) <= _SHORT else first
+    todo = next((part for part in others if NAMES_A_KEY.search(part)), others[0])
+    if line is not None and line.remedy and not all(word in todo for word in line.remedy):
+        todo = f"type {' '.join(line.remedy)}" + (f" if {line.condition}" if line.condition else "")
+    if len(first) + len(todo) > _LONG and (typed := _TYPED.findall(todo)):
+        todo = f"try {' '.join(typed)}"
+    return f"{first}. {todo[:1].upper()}{todo[1:]}".rstrip(".")
