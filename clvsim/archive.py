@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, is_dataclass
+from dataclasses import asdict, is_dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ from clvsim.disk import write_tree
 from clvsim.errors import ConfigError
 from clvsim.everyday import Steps, Trade
 from clvsim.files import write_csv
+from clvsim.knobs import POINTS, Effects, Knobs, Lines
 from clvsim.models.hdf5 import require_bearable, require_plain
 from clvsim.plausible import Unlike, frozen, read_books, read_table, require_size
 from clvsim.provenance import BOOKS, SUMMARY, TABLE, parts_of, sizes_of
@@ -89,7 +90,7 @@ def write_record(record: Mapping[str, Any], folder: Path) -> None:
 
 def write_result(result: RunResult, folder: Path) -> None:
     """Write `summary.json`, `comparison.csv` and `books.csv`, from which the report can be rendered again."""
-    tables = ("comparison", "books")
+    tables = ("comparison", "books", "knobs")
     fields = {name: getattr(result, name) for name in result.__dataclass_fields__ if name not in tables}
     write_json(fields, folder / SUMMARY)
     write_csv(result.comparison, folder / TABLE)
@@ -97,15 +98,30 @@ def write_result(result: RunResult, folder: Path) -> None:
         write_csv(result.books, folder / BOOKS)
 
 
-def read_result(folder: Path) -> RunResult:
-    """The result that `write_result` wrote. Raises ConfigError naming the file when it cannot be read."""
+def read_result(folder: Path, *, knobs: bool = True) -> RunResult:
+    """The result that `write_result` wrote, with the `knobs` of `draws.nc` where they are wanted and there.
+
+    Raises ConfigError naming the file when it cannot be read.
+    """
     try:
         require_size(folder / SUMMARY)
         raw = frozen(json.loads((folder / SUMMARY).read_text(encoding="utf-8")))
         books = read_books(folder / BOOKS) if (folder / BOOKS).exists() else None
-        return _as_declared(_result(raw, read_table(folder / TABLE), books))
+        result = _as_declared(_result(raw, read_table(folder / TABLE), books))
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise ConfigError([("run", f"{folder} cannot be read as a finished run: {_reason(error)}")]) from None
+    return replace(result, knobs=_fitting(read_knobs(folder), result, folder)) if knobs else result
+
+
+def _fitting(knobs: Knobs | None, result: RunResult, folder: Path) -> Knobs | None:
+    """The knobs of a result. Raises ConfigError where they are of other scenarios or draws."""
+    if knobs is None:
+        return None
+    named = {*knobs.deltas.names, *knobs.effects.scenarios}
+    if not named <= {*result.delta_draws} or any(x.size != knobs.draws for x in result.delta_draws.values()):
+        what = f"{folder} cannot be read as a finished run: {DRAWS} and {SUMMARY} are not of one run"
+        raise ConfigError([("run", what)])
+    return knobs
 
 
 def _reason(error: Exception) -> str:
@@ -121,7 +137,7 @@ def _as_declared(result: RunResult) -> RunResult:
     """The result, all fields as declared. Raises ValueError for values of other types."""
     settings = ConfigDict(strict=True, arbitrary_types_allowed=True, revalidate_instances="always", defer_build=True)
     adapter = TypeAdapter(tuple[RunResult], config=settings)
-    adapter.rebuild(_types_namespace={"pd": pd, "Sheet": Sheet})
+    adapter.rebuild(_types_namespace={"pd": pd, "Sheet": Sheet, "Knobs": Knobs})
     (result,) = adapter.validate_python((result,))
     track, names = result.tracking, {scenario.name for scenario in result.scenarios}
     together = (
@@ -292,14 +308,19 @@ _DRAWS_OF = {  # dimensions, and bytes of a number
 _NAMES_OF = {"metric": "metrics", "scenario": "scenarios", "line": "line_names", "input": "input_names"}
 
 
-def write_draws(draws: Draws, folder: Path) -> None:
-    """Write `draws.nc`: figures per draw and per world, of which `clvsim.comparison.draws.Draws` says what they are."""
+def write_draws(draws: Draws, folder: Path, knobs: Knobs | None = None) -> None:
+    """Write `draws.nc`: figures per draw and per world, of which `clvsim.comparison.draws.Draws` says what they are; in
+    its group `knobs` what the page's knobs compute with, as of `clvsim.knobs`.
+    """
     import xarray as xr
 
     arrays = {name: (dims, getattr(draws, name).astype(f"f{size}")) for name, (dims, size) in _DRAWS_OF.items()}
     labels = {dimension: list(getattr(draws, field)) for dimension, field in _NAMES_OF.items()}
     attributes = {"decided": draws.decided, "effective": draws.effective}
-    write_tree(xr.DataTree(xr.Dataset(arrays, labels, attributes)), folder / DRAWS)
+    groups = {"/": xr.Dataset(arrays, labels, attributes)}
+    if knobs is not None:
+        groups["/knobs"] = knobs_dataset(knobs)
+    write_tree(xr.DataTree.from_dict(groups), folder / DRAWS)
 
 
 def read_draws(folder: Path) -> Draws:
@@ -332,6 +353,96 @@ def _numbers(array: "xr.DataArray", dims: tuple[str, ...]) -> np.ndarray:
     return array.to_numpy().astype(np.float64)
 
 
+# --- knobs -----------------------------------------------------------------------------------------------------------
+
+_FACTORS = 2  # prices whose product multiplies a size, at most; -1 is none
+_ROWS = ("levels", "deltas", "given")
+
+
+def knobs_dataset(knobs: Knobs) -> "xr.Dataset":
+    """Labelled arrays: `terms` (term, factor) are numbers of `price`; sizes are `*_level` + `*_scale` × `*_steps`."""
+    import xarray as xr
+
+    numbers = [(*term, *[-1] * (_FACTORS - len(term))) for term in knobs.terms]
+    arrays: dict[str, Any] = {"values": ("price", knobs.values), "terms": (("term", "factor"), np.array(numbers, "i2"))}
+    labels: dict[str, Any] = {"price": list(knobs.keys)}
+    effects = knobs.effects
+    for name, lines in zip(_ROWS, (knobs.levels, knobs.deltas, effects.given), strict=True):
+        if not lines.names:  # netCDF has no arrays without entries
+            continue
+        term = "one" if name == "given" else "term"
+        arrays |= {f"{name}_{part}": ((name, term), getattr(lines, part)) for part in ("level", "scale")}
+        arrays[f"{name}_steps"] = ((name, term, "draw"), lines.steps)
+        labels[name] = list(lines.names)
+    if effects.scenarios:
+        arrays |= {f"effect_{part}": (("given", "point"), getattr(effects, part)) for part in ("at", "mean", "mcse")}
+        arrays["effect_scenario"] = ("given", list(effects.scenarios))
+    return xr.Dataset(arrays, labels)
+
+
+def read_knobs(folder: Path) -> Knobs | None:
+    """What `write_draws` wrote of the knobs; None of runs without. Raises ConfigError where they cannot be read, or hang
+    together in no way that a run writes."""
+    import xarray as xr
+
+    path = folder / DRAWS
+    if not path.is_file():
+        return None
+    try:
+        require_bearable(path)
+        require_plain(path)
+        with xr.open_datatree(path, engine="h5netcdf") as tree:
+            if "knobs" not in tree.children:
+                return None
+            return as_knobs({str(name): array for name, array in tree["knobs"].to_dataset(inherit=False).variables.items()})
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        reason = str(error) if isinstance(error, Unlike) else f"{DRAWS} is damaged, or of another version"
+        raise ConfigError([("run", f"{folder} cannot be read as a finished run: {reason}")]) from None
+
+
+def as_knobs(arrays: Mapping[str, Any]) -> Knobs:
+    """Knobs of named arrays with dimensions. Raises ValueError or LookupError where they are none."""
+
+    def numbers(name: str, *dims: str) -> np.ndarray:
+        array = arrays[name]
+        values = array.to_numpy()
+        if array.dims != dims or values.dtype.kind != "f" or not np.isfinite(values).all():
+            raise Unlike(f"{DRAWS} has no numbers by {', '.join(dims)} where there must be some")
+        return values.astype(np.float64)
+
+    def names(name: str) -> tuple[str, ...]:
+        return tuple(map(str, arrays[name].to_numpy().tolist()))
+
+    terms = tuple(tuple(int(n) for n in row if n != -1) for row in arrays["terms"].to_numpy())
+    keys, size = names("price"), len(terms)
+
+    def lines(name: str, term: str, count: int, draws: int) -> Lines:
+        if name not in arrays:
+            return Lines.of((), np.zeros((0, count, draws)))
+        steps = arrays[f"{name}_steps"].to_numpy()
+        found = Lines(names(name), *(numbers(f"{name}_{part}", name, term) for part in ("level", "scale")), steps)
+        if steps.dtype != np.int16 or steps.shape[:2] != found.scale.shape or found.scale.shape != (
+            len(found.names),
+            count,
+        ):
+            raise Unlike(f"{DRAWS} has knobs of which not all have the same lines")
+        return found
+
+    levels = lines("levels", "term", size, 0)
+    draws = levels.steps.shape[2]
+    deltas, given = lines("deltas", "term", size, draws), lines("given", "one", 1, draws)
+    if given.names:
+        curves = tuple(numbers(f"effect_{part}", "given", "point") for part in ("at", "mean", "mcse"))
+        effects = Effects(names("effect_scenario"), *curves, given)
+    else:
+        empty = np.zeros((0, POINTS))
+        effects = Effects((), empty, empty, empty, given)
+    knobs = Knobs(keys, numbers("values", "price"), terms, levels, deltas, effects)
+    if problem := knobs.problem():
+        raise Unlike(f"{DRAWS} has knobs that no run writes: {problem}")
+    return knobs
+
+
 def write_customers(simulation: Simulation, folder: Path) -> None:
     simulation.customers.to_parquet(folder / CUSTOMERS, index=False)
 
@@ -349,5 +460,5 @@ def write_run(
     write_result(result, folder)
     write_ledgers(simulation, folder / LEDGER)
     write_customers(simulation, folder)
-    write_draws(comparison.draws, folder)
+    write_draws(comparison.draws, folder, comparison.knobs)
     write_record({**record, "variance_of_plan_value": dict(comparison.variance)}, folder)

@@ -1,10 +1,15 @@
 """What the page's knobs compute with: plan values as sums of prices times sizes, per draw, as small integers."""
 
+import re
 from typing import NamedTuple
 
 import numpy as np
 
 STEPS = 32_767  # of an int16, to either side of 0
+POINTS = 21  # of the curve of an effect
+MOST_BYTES = 400_000  # of all numbers, as text on a page
+KEY = re.compile(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*")  # of what a command may name
+LEVELS = ("plan_value", "rlv_per_customer", "pav_per_newcomer", "visitor_value")
 
 
 class Lines(NamedTuple):
@@ -19,6 +24,9 @@ class Lines(NamedTuple):
     @classmethod
     def of(cls, names: tuple[str, ...], sizes: np.ndarray) -> "Lines":
         """From sizes (row, term, draw)."""
+        if not names:
+            empty = np.zeros(sizes.shape[:2])
+            return cls(names, empty, empty, np.zeros(sizes.shape, np.int16))
         constant = (sizes == sizes[:, :, :1]).all(axis=2)
         level = np.where(constant, sizes[:, :, 0], 0.0)
         scale = np.where(constant, 0.0, np.abs(sizes).max(axis=2) / STEPS)
@@ -60,3 +68,37 @@ class Knobs(NamedTuple):
     def coefficients(self, prices: np.ndarray) -> np.ndarray:
         """(t,) of prices (k,)."""
         return np.array([np.prod(prices[list(term)]) for term in self.terms])
+
+    @property
+    def draws(self) -> int:
+        return self.levels.steps.shape[2]
+
+    @property
+    def size(self) -> float:
+        """Bytes of all numbers as text: base64 of two bytes each."""
+        stored = sum(int((lines.scale > 0).sum()) for lines in (self.levels, self.deltas, self.effects.given))
+        return 8 / 3 * self.draws * stored
+
+    def problem(self) -> str:
+        """What no run writes, in words; "" where all hangs together."""
+        effects = self.effects
+        together = (self.levels, self.deltas, effects.given)
+        rules = {
+            "it has no levels": not self.levels.names or not set(self.levels.names) <= set(LEVELS),
+            "two rows have one name": any(len(set(one.names)) < len(one.names) for one in together[:2]),
+            "prices without a value": len(self.keys) != self.values.size or len(set(self.keys)) < len(self.keys),
+            "a key that is none": not all(KEY.fullmatch(key) for key in (*self.keys, *effects.given.names)),
+            "a price that is not there": any(not 0 <= n < len(self.keys) for term in self.terms for n in term),
+            "a first size with a price": not self.terms or self.terms[0] != (),
+            "rows of another number of draws": any(one.steps.shape[2] != self.draws for one in together if one.names),
+            "scales below 0": any((one.scale < 0).any() for one in together),
+            "numbers beyond all bounds": any((np.abs(a) > 1e15).any() for one in together for a in one[1:3]),
+            "an effect of no lever": not set(effects.scenarios) <= set(self.deltas.names),
+            "effects without a curve": any(
+                a.shape != (len(effects.given.names), POINTS) for a in (effects.at, effects.mean, effects.mcse)
+            )
+            or len(effects.scenarios) != len(effects.given.names),
+            "a curve that goes back": bool((np.diff(effects.at, axis=1) <= 0).any()),
+            "more than a page may hold": self.size > MOST_BYTES,
+        }
+        return next((rule for rule, broken in rules.items() if broken), "")

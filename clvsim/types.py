@@ -10,6 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     import pandas as pd
 
+    from clvsim.knobs import Knobs
     from clvsim.sheet import Sheet
 
 COVARIATE = "covariate "  # prefix of the covariates' columns in a summary
@@ -495,4 +496,5 @@ class RunResult:
     schedule: tuple[ScheduleLine, ...] = ()  # of the levers, by scenario
     books: "pd.DataFrame | None" = None  # columns of books.csv
     sheet: "Sheet | None" = None  # of the first sheet, beyond the comparison; None of runs of earlier versions
+    knobs: "Knobs | None" = None  # of the page; None where there is nothing to move, or too much
     notes: tuple[str, ...] = field(default=())  # on replicates and probabilities, weights of newcomers, pooled groups

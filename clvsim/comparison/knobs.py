@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from clvsim.comparison.draws import stack
 from clvsim.comparison.expected import Expected, has_levers, has_shocks_on, per_draw
 from clvsim.comparison.prices import (
     COST_PER_ORDER,
@@ -19,7 +18,7 @@ from clvsim.comparison.prices import (
 )
 from clvsim.decision import Expectation
 from clvsim.decision.surrogate import mean_curve
-from clvsim.knobs import Effects, Knobs, Lines
+from clvsim.knobs import LEVELS, MOST_BYTES, POINTS, Effects, Knobs, Lines
 from clvsim.metrics import METRICS, Metric, head_and_fixed_costs
 from clvsim.scenario import BASELINE
 from clvsim.simulation.ledger.lines import DISCOUNTED
@@ -27,15 +26,10 @@ from clvsim.simulation.levels import ratio
 from clvsim.simulation.run import SimulatedScenario, Simulation
 from clvsim.types import DAYS_PER_MONTH
 
-POINTS = 21  # of the curve of an effect
-MOST_BYTES = 400_000  # of all numbers, as text on the page
-LEVELS = ("plan_value", "rlv_per_customer", "pav_per_newcomer", "visitor_value")
 PerDraw = dict[Term, np.ndarray]
 
 
-def knobs_of(
-    simulation: Simulation, metric: str, expected: Mapping[str, Expected], notes: list[str]
-) -> Knobs | None:
+def knobs_of(simulation: Simulation, metric: str, expected: Mapping[str, Expected], notes: list[str]) -> Knobs | None:
     """All draws of the run, or None with a sentence in `notes`: where the plan's value does not decide or no margin is
     known there is nothing to move, and a page holds so many numbers only."""
     if metric != "plan_value" or not simulation.economics.margin_known:
@@ -56,12 +50,10 @@ def knobs_of(
     knobs = Knobs(
         keys, values, numbers, _lines(levels, terms, coefficients), _lines(deltas, terms, coefficients), effects
     )
-    stored = sum(int((lines.scale > 0).sum()) for lines in (knobs.levels, knobs.deltas, effects.given))
-    size = 8 / 3 * simulation.draws * stored
-    if size <= MOST_BYTES:
+    if knobs.size <= MOST_BYTES:
         return knobs
     notes.append(
-        f"The page has no knobs: {simulation.draws:,} draws of {len(deltas)} levers would take {size / 1e3:,.0f} kB, and "
+        f"The page has no knobs: {simulation.draws:,} draws of {len(deltas)} levers would take {knobs.size / 1e3:,.0f} kB, and "
         f"{MOST_BYTES / 1e3:.0f} kB are the most that a page is given. Fewer draws or fewer levers bring them back."
     )
     return None
@@ -71,7 +63,7 @@ def _lines(rows: Mapping[str, PerDraw], terms: tuple[Term, ...], coefficients: n
     """Sizes of rows as small integers. The size that no price moves, the first, takes up what rounding leaves of the
     others, so that with the prices of the run a figure is off by the rounding of one size and not of all."""
     if not rows:
-        return Lines.of((), np.zeros((0, len(terms), 1)))
+        return Lines.of((), np.zeros((0, len(terms), 0)))
     nothing = np.zeros_like(next(iter(rows.values()))[()])
     sizes = np.stack([np.stack([row.get(term, nothing) for term in terms]) for row in rows.values()])
     rounded = Lines.of(tuple(rows), sizes).sizes
@@ -220,7 +212,7 @@ def effects_of(simulation: Simulation, expected: Expected) -> Effects:
             curves.append(curve._replace(at=np.expm1(curve.at) if one.unit == "relative" else curve.at))
     if not curves:
         empty = np.zeros((0, POINTS))
-        return Effects((), empty, empty, empty, Lines.of((), np.zeros((0, 1, 1))))
+        return Effects((), empty, empty, empty, Lines.of((), np.zeros((0, 1, 0))))
     at, mean, mcse = (np.stack([getattr(curve, field) for curve in curves]) for field in ("at", "mean", "mcse"))
     given = Lines.of(tuple(paths), np.stack([curve.at_draws[None] for curve in curves]))
     return Effects(tuple(scenarios), at, mean, mcse, given)

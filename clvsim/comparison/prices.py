@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from clvsim.interventions.base import ContactProgramme, CostEntry, Funnel, Mechanism, OfferTerms, Shift
+from clvsim.knobs import KEY
 from clvsim.scenario import BASELINE
 from clvsim.simulation.ledger import Line
 from clvsim.simulation.ledger.lines import ENTRY_ACCOUNT, FIXED
@@ -15,7 +16,6 @@ from clvsim.simulation.run import SimulatedScenario, Simulation
 MARGIN, COST_PER_ORDER = "finance.gross_margin", "finance.cost_per_order"
 PER_CUSTOMER = "acquisition.cost_per_customer"
 _VISITOR = re.compile(r"acquisition\.channels\.([A-Za-z0-9_]+)\.cost_per_visitor")
-_KEY = re.compile(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*")
 
 Term = tuple[str, ...]  # prices whose product multiplies a size; () is what no price moves
 Sizes = dict[Term, np.ndarray]
@@ -62,7 +62,7 @@ def prices_of(simulation: Simulation) -> dict[str, float]:
             for field, values in _prices(mechanism, scenario).items():
                 key = f"{path}.{field}"
                 of_baseline = path.startswith(f"scenario.{BASELINE}.")
-                if _KEY.fullmatch(key) and not of_baseline and np.ptp(values) == 0:
+                if KEY.fullmatch(key) and not of_baseline and np.ptp(values) == 0:
                     found.setdefault(key, float(values.flat[0]))
     return found
 

@@ -12,7 +12,17 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
 from markupsafe import Markup, escape
 
 from clvsim.disk import write_all_whole
-from clvsim.report import contracts, display, everyday_words, evidence, history_figures, over_time, schedule, sheet
+from clvsim.report import (
+    contracts,
+    display,
+    everyday_words,
+    evidence,
+    history_figures,
+    knobs,
+    over_time,
+    schedule,
+    sheet,
+)
 from clvsim.report import format as fmt
 from clvsim.report.alerts import alerts
 from clvsim.report.answers import lever_lines
@@ -77,6 +87,8 @@ def render(result: RunResult, figures: dict[str, Drawing]) -> str:
     return template("page.html.j2").render(
         result=result,
         sheet=sheet.sheet(result, frozenset(figures)),
+        knobs=knobs.panel(result),
+        script_policy=Markup(knobs.policy()),
         span=display.span(result),
         pays=any(line.pays_from for line in lever_lines(result)),
         words=display.vocabulary(result),

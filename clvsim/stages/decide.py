@@ -34,7 +34,7 @@ def decide(config: RunConfig, ctx: RunContext) -> int:
     if (folder / FOLDER).is_symlink():
         raise ConfigError([("run", f"{folder / FOLDER} is a link, and must be a folder of the run's own")])
     with ctx.progress("Reading the run"):
-        run = Finished(config, read_result(folder), read_draws(folder), folder)
+        run = Finished(config, read_result(folder, knobs=False), read_draws(folder), folder)
     problems, answers = [], {}
     for name in dict.fromkeys(settings.ask):
         try:
