@@ -394,7 +394,9 @@ def read_knobs(folder: Path) -> Knobs | None:
         with xr.open_datatree(path, engine="h5netcdf") as tree:
             if "knobs" not in tree.children:
                 return None
-            return as_knobs({str(name): array for name, array in tree["knobs"].to_dataset(inherit=False).variables.items()})
+            return as_knobs(
+                {str(name): array for name, array in tree["knobs"].to_dataset(inherit=False).variables.items()}
+            )
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         reason = str(error) if isinstance(error, Unlike) else f"{DRAWS} is damaged, or of another version"
         raise ConfigError([("run", f"{folder} cannot be read as a finished run: {reason}")]) from None
@@ -421,9 +423,14 @@ def as_knobs(arrays: Mapping[str, Any]) -> Knobs:
             return Lines.of((), np.zeros((0, count, draws)))
         steps = arrays[f"{name}_steps"].to_numpy()
         found = Lines(names(name), *(numbers(f"{name}_{part}", name, term) for part in ("level", "scale")), steps)
-        if steps.dtype != np.int16 or steps.shape[:2] != found.scale.shape or found.scale.shape != (
-            len(found.names),
-            count,
+        if (
+            steps.dtype != np.int16
+            or steps.shape[:2] != found.scale.shape
+            or found.scale.shape
+            != (
+                len(found.names),
+                count,
+            )
         ):
             raise Unlike(f"{DRAWS} has knobs of which not all have the same lines")
         return found

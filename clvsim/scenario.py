@@ -298,8 +298,8 @@ def _combination_problem(
 class CompiledScenario:
     """Mechanisms with one value per draw, and the sentences and assumptions that the report prints for them.
 
-    `levers`, `paths`: name and configuration path of the intervention that each mechanism is of. `problems`: interventions that can never act
-    within the horizon; a run refuses a scenario that has any.
+    `levers`, `paths`: name and configuration path of the intervention that each mechanism is of. `problems`:
+    interventions that can never act within the horizon; a run refuses a scenario that has any.
     """
 
     name: str

@@ -52,9 +52,10 @@ def knobs_of(simulation: Simulation, metric: str, expected: Mapping[str, Expecte
     )
     if knobs.size <= MOST_BYTES:
         return knobs
+    sizes = f"{simulation.draws:,} draws of {len(deltas)} levers would take {knobs.size / 1e3:,.0f} kB"
     notes.append(
-        f"The page has no knobs: {simulation.draws:,} draws of {len(deltas)} levers would take {knobs.size / 1e3:,.0f} kB, and "
-        f"{MOST_BYTES / 1e3:.0f} kB are the most that a page is given. Fewer draws or fewer levers bring them back."
+        f"The page has no knobs: {sizes}, and {MOST_BYTES / 1e3:.0f} kB are the most that a page is given. Fewer draws "
+        "or fewer levers bring them back."
     )
     return None
 
@@ -153,9 +154,7 @@ def simulated_level(simulation: Simulation, name: str, prices: Mapping[str, floa
         return {term: size[:, existing].sum(axis=1) / people for term, size in sizes.items()}
     book = Book.of(ledger.lines, ledger.age[:, :, :, DISCOUNTED].sum(axis=-1))
     people = ledger.total("customers_acquired", age=True)
-    sizes = {
-        term: ratio(size.sum(axis=1), people) for term, size in sizes_of(simulation, base, prices, book).items()
-    }
+    sizes = {term: ratio(size.sum(axis=1), people) for term, size in sizes_of(simulation, base, prices, book).items()}
     if name == "visitor_value":
         assert base.acquired is not None
         return {term: base.acquired.conversion * size for term, size in sizes.items()}

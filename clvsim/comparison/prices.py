@@ -41,9 +41,12 @@ class Book(NamedTuple):
 
 
 def prices_of(simulation: Simulation) -> dict[str, float]:
-    """Prices by configuration path with their values. Not among them: what is uncertain; what the baseline itself pays; the margin and the cost of an
-    order where lists go by expected value, which would change with them; the price of an offer that displaces later
-    orders or is one's with a cost in proportion to revenue; the cost of a visitor where leads cost money beside it."""
+    """Prices by configuration path with their values.
+
+    Not among them: what is uncertain; what the baseline itself pays; the margin and the cost of an order where lists go
+    by expected value, which would change with them, and the margin where a lever shifts it; the price of an offer that
+    displaces later orders, or beside a cost in proportion to revenue; the cost of a visitor where leads cost money too.
+    """
     found: dict[str, float] = {}
     mechanisms = [m for one in simulation.scenarios.values() for m in one.compiled.mechanisms]
     if not any(m.who.top for m in mechanisms):
@@ -76,10 +79,8 @@ def _prices(mechanism: Mechanism, scenario: SimulatedScenario) -> dict[str, np.n
     if not isinstance(mechanism, OfferTerms) or mechanism.referral or mechanism.next_product:
         return {}
     fields = {} if mechanism.contact_cost is None else {"cost": mechanism.contact_cost}
-    if mechanism.win_back:
-        return {**fields, "coupon": mechanism.incentive}
-    if not mechanism.membership:
-        fields["incentive"] = mechanism.incentive
+    if mechanism.incentive.any():
+        fields["coupon" if mechanism.win_back else "incentive"] = mechanism.incentive
     by_revenue = any(isinstance(m, CostEntry) and m.per == "revenue" for m in scenario.compiled.mechanisms)
     if mechanism.price.all() and not mechanism.cannibalised.any() and not by_revenue:
         fields["price"] = mechanism.price
@@ -158,4 +159,3 @@ def known_sizes(scenario: SimulatedScenario, prices: Mapping[str, float], book: 
             sizes[key,] = -spent / prices[key]
             rest += spent
     return {(): rest, **sizes}
-

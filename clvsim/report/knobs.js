@@ -139,7 +139,8 @@
     sliders.forEach((slider, k) => {
       const effect = data.effects[k], at = slider.valueAsNumber, own = moved !== null && moved.effect === k;
       const out = one('[data-value="' + k + '"]');
-      out.textContent = own ? digits(at * effect.times, effect.place, effect.signed) + effect.unit : effect.now;
+      const read = (effect.log ? Math.expm1(at) : at) * effect.times;
+      out.textContent = own ? digits(read, effect.place, effect.signed) + effect.unit : effect.now;
       slider.setAttribute("aria-valuetext", out.textContent);
       const beyond = own && (at < effect.curves[0].at[0] || at > effect.curves[0].at[effect.curves[0].at.length - 1]);
       one('[data-beyond="' + k + '"]').hidden = !beyond;

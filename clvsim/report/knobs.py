@@ -167,7 +167,7 @@ def _currency(result: RunResult) -> list[Any]:
 def price_inputs(result: RunResult, knobs: Knobs) -> tuple[PriceInput, ...]:
     known = {a.path: a for s in result.scenarios for a in s.assumptions} | {a.path: a for a in result.assumptions}
     titles = {s.name: s.title for s in result.scenarios}
-    inputs = []
+    inputs, sign = [], _currency(result)[0]
     for number, (key, value) in enumerate(zip(knobs.keys, knobs.values, strict=True)):
         one = known.get(key)
         label = _WORDS.get(key) or (one.label if one else _WORDS.get(key.rpartition(".")[2], key))
@@ -175,7 +175,8 @@ def price_inputs(result: RunResult, knobs: Knobs) -> tuple[PriceInput, ...]:
         if key.startswith("scenario."):
             origin, lever = key.split(".")[1:3]
             label = f"{titles.get(origin, origin)} ({lever.replace('_', ' ')}): {label[0].lower()}{label[1:]}"
-            label += ", the share who take it unchanged" if key.endswith(".price") else ""
+            label += ", whatever it is as many take it" if key.endswith(".price") else ""
+        label += f" ({sign})" if sign and not is_share else ""
         inputs.append(PriceInput(number, key, label, _plain(float(value)), "1" if is_share else _plain(MOST)))
     return tuple(inputs)
 
@@ -236,15 +237,21 @@ def _by_path(knobs: Knobs) -> dict[str, list[int]]:
     return rows
 
 
+def _is_log(one: Assumption) -> bool:
+    """Whether a number is a log change of orders, which people read as a change."""
+    return one.unit.startswith("log ")
+
+
 def _in_percent(one: Assumption) -> bool:
-    return one.unit in ("relative", "probability")
+    return one.unit in ("relative", "probability") or _is_log(one)
 
 
 def _now(one: Assumption) -> str:
     """The number of the run, in words."""
     if _in_percent(one):
-        place = min(-3, fmt.last_place((one.mean,), digits=2))
-        return f"{fmt.percent(one.mean, place, signed=one.unit == 'relative')} on average"
+        value = math.expm1(one.mean) if _is_log(one) else one.mean
+        place = min(-3, fmt.last_place((value,), digits=2))
+        return f"{fmt.percent(value, place, signed=one.unit != 'probability')} on average"
     return f"{fmt.number(one.mean, fmt.last_place((one.mean,), digits=2))} on average"
 
 
@@ -299,7 +306,8 @@ def _effect(
         "key": key,
         "times": times,
         "unit": f"{fmt.NBSP}%" if times == 100 else "",
-        "signed": one.unit == "relative",
+        "signed": times == 100 and one.unit != "probability",
+        "log": _is_log(one),
         "place": min(0, math.floor(math.log10(step * times) + 1e-9)),
         "now": _now(one),
         "curves": [
@@ -349,7 +357,8 @@ def position(data: Mapping[str, Any], prices: Sequence[float], moved: tuple[int,
     levels = []
     for row in data["levels"]:
         mean, low, high = _summary(_total(row["lines"], coefficients, draws))
-        levels.append([_money(mean, row["place"], data), f"[{_digits(low, row['place'])}, {_digits(high, row['place'])}]"])
+        place = row["place"]
+        levels.append([_money(mean, place, data), f"[{_digits(low, place)}, {_digits(high, place)}]"])
     deltas = [_total(row["lines"], coefficients, draws) for row in data["levers"]]
     for curve in data["effects"][moved[0]]["curves"] if moved else ():
         assert moved is not None

@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-
 import shop
+
 from clvsim.comparison import compare
 from clvsim.comparison import knobs as parts
 from clvsim.comparison.designs import make_designs
@@ -17,18 +17,22 @@ from clvsim.simulation import Simulation
 from clvsim.simulation.config import EnvironmentConfig
 
 UPSELL = {"kind": "offer", "take": {"kind": "expert", "p10": 0.1, "p50": 0.2, "p90": 0.3}, "refund": 0.1}
+RISE = {"kind": "prior", "dist": "normal", "mean": 0.1, "sd": 0.05}
 LEVERS: dict[str, dict[str, Any]] = {
-    "upsell": {"item": {**UPSELL, "price": 15.0, "incentive": 0.5}, "set_up": {"kind": "cost", "per": "once", "amount": 50}},
+    "upsell": {
+        "item": {**UPSELL, "price": 15.0, "incentive": 0.5},
+        "set_up": {"kind": "cost", "per": "once", "amount": 50},
+    },
     "own_margin": {"thing": {**UPSELL, "price": 9.0, "margin": 0.7, "goods_return": False}},
     "mail": {"post": {"kind": "contact", "per_month": 2.0, "cost": 0.02}},
     "better": {
-        "buy": {"kind": "shift", "target": "rate", "size": {"kind": "prior", "dist": "normal", "mean": 0.1, "sd": 0.05}},
+        "buy": {"kind": "shift", "target": "rate", "size": RISE},
         "team": {"kind": "cost", "per": "month", "amount": 30},
         "heads": {"kind": "cost", "per": "customer", "amount": 0.4},
         "parcels": {"kind": "cost", "per": "order", "amount": 0.2},
     },
     "clicks": {"more": {"kind": "shift", "target": "visitors", "size": 0.2}},
-}  # fmt: skip
+}
 CLICK = "acquisition.channels.ads.cost_per_visitor"
 MOVED = {
     MARGIN: 0.55,
