@@ -381,8 +381,9 @@ def knobs_dataset(knobs: Knobs) -> "xr.Dataset":
 
 
 def read_knobs(folder: Path) -> Knobs | None:
-    """What `write_draws` wrote of the knobs; None of runs without. Raises ConfigError where they cannot be read, or hang
-    together in no way that a run writes."""
+    """What `write_draws` wrote of the knobs; None of runs without. Raises ConfigError where they cannot be read, or
+    hang together in no way that a run writes."""
+    import h5py
     import xarray as xr
 
     path = folder / DRAWS
@@ -391,12 +392,11 @@ def read_knobs(folder: Path) -> Knobs | None:
     try:
         require_bearable(path)
         require_plain(path)
-        with xr.open_datatree(path, engine="h5netcdf") as tree:
-            if "knobs" not in tree.children:
+        with h5py.File(path, "r") as file:
+            if "knobs" not in file:
                 return None
-            return as_knobs(
-                {str(name): array for name, array in tree["knobs"].to_dataset(inherit=False).variables.items()}
-            )
+        with xr.open_dataset(path, group="knobs", engine="h5netcdf") as found:
+            return as_knobs({str(name): array for name, array in found.variables.items()})
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         reason = str(error) if isinstance(error, Unlike) else f"{DRAWS} is damaged, or of another version"
         raise ConfigError([("run", f"{folder} cannot be read as a finished run: {reason}")]) from None

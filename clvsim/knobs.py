@@ -84,7 +84,7 @@ class Knobs(NamedTuple):
         effects = self.effects
         together = (self.levels, self.deltas, effects.given)
         rules = {
-            "it has no levels": not self.levels.names or not set(self.levels.names) <= set(LEVELS),
+            "it has no levels": not self.levels.names or self.draws < 1 or not set(self.levels.names) <= set(LEVELS),
             "two rows have one name": any(len(set(one.names)) < len(one.names) for one in together[:2]),
             "prices without a value": len(self.keys) != self.values.size or len(set(self.keys)) < len(self.keys),
             "a key that is none": not all(KEY.fullmatch(key) for key in (*self.keys, *effects.given.names)),

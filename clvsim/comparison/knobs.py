@@ -111,8 +111,8 @@ def _per_draw(simulation: Simulation, sizes: Mapping[Term, np.ndarray]) -> PerDr
 
 
 def _minus(own: PerDraw, base: PerDraw) -> PerDraw:
-    terms = dict.fromkeys((*own, *base))
-    return {term: own.get(term, np.float64(0.0)) - base.get(term, np.float64(0.0)) for term in terms}
+    nothing = np.zeros_like(own[()])
+    return {term: own.get(term, nothing) - base.get(term, nothing) for term in dict.fromkeys((*own, *base))}
 
 
 # --- levels of the baseline -------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import base64
 import hashlib
 import json
 import math
+import shlex
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
@@ -15,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from markupsafe import Markup
 
+from clvsim.console import shell_line
 from clvsim.knobs import Knobs, Lines
 from clvsim.report import display
 from clvsim.report import format as fmt
@@ -120,7 +122,7 @@ def panel(result: RunResult) -> Panel | None:
         levers=tuple(_lever_row(result, s, row) for s, row in zip(shown(result), data["levers"], strict=True)),
         today=display.baseline(result).title,
         regret=_regret(display.decisive(result)[display.baseline(result).name].best.expected_loss, data),
-        command=result.command,
+        command=data["command"],
         data=Markup(text),
         script=Markup(script()),
     )
@@ -159,6 +161,15 @@ def _currency(result: RunResult) -> list[Any]:
     """Its sign, and whether it stands before the digits."""
     label = fmt.CURRENCY_SIGNS.get(result.currency.upper(), result.currency.strip())
     return [label, len(label) == 1 and not label.isalnum()]
+
+
+def command(result: RunResult) -> str:
+    """The run's command, quoted anew: what is copied from a page of somebody else must hold no other command."""
+    try:
+        words = shlex.split(result.command)
+    except ValueError:
+        words = []
+    return shell_line(words) if words[:2] == ["clvsim", "run"] else "clvsim run"
 
 
 # --- inputs -----------------------------------------------------------------------------------------------------------
@@ -226,7 +237,7 @@ def _ends(begin: float, end: float, one: Assumption) -> tuple[float, float, floa
         low = max(low, 0.0)
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     value = min(max(round(one.mean / step), first), last)
-    return tuple(round(number * step, -place) for number in (first, last, 1, value))  # ty: ignore[invalid-return-type]
+    return round(first * step, -place), round(last * step, -place), step, round(value * step, -place)
 
 
 def _by_path(knobs: Knobs) -> dict[str, list[int]]:
@@ -282,7 +293,7 @@ def page_data(result: RunResult, knobs: Knobs) -> dict[str, Any]:
     return {
         "draws": knobs.draws,
         "currency": _currency(result),
-        "command": result.command,
+        "command": command(result),
         "place": _loss_place(result),
         "chances": not display.too_few_draws(result),
         "words": {"happens": IF_IT_HAPPENS, "none": NO_CHANCE},

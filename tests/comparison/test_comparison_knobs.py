@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import shop
 
 from clvsim.comparison import compare
 from clvsim.comparison import knobs as parts
@@ -15,6 +14,7 @@ from clvsim.metrics import METRICS
 from clvsim.scenario import BASELINE
 from clvsim.simulation import Simulation
 from clvsim.simulation.config import EnvironmentConfig
+from tests.simulation import shop
 
 UPSELL = {"kind": "offer", "take": {"kind": "expert", "p10": 0.1, "p50": 0.2, "p90": 0.3}, "refund": 0.1}
 RISE = {"kind": "prior", "dist": "normal", "mean": 0.1, "sd": 0.05}

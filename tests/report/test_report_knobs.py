@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from factory import DRAWS, demo
 
 from clvsim.knobs import MOST_BYTES, POINTS, Effects, Knobs, Lines
 from clvsim.report import format as fmt
 from clvsim.report import knobs as page
 from clvsim.report import write_report
 from clvsim.types import RunResult
+from tests.report.factory import DRAWS, demo
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = [
@@ -99,7 +99,7 @@ def test_numbers_on_the_page_add_up_to_its_figures(result: RunResult) -> None:
     """At rest, from the stored integers: equal to what is printed, but for the rounding of a size."""
     assert result.knobs
     data = page.page_data(result, result.knobs)
-    found = page.position(data, REST)
+    found = page.position(data, REST.tolist())
     panel = page.panel(result)
     assert panel
     assert [row[0] for row in found.levels] == [row.cells[0] for row in panel.levels]
