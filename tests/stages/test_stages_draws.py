@@ -152,7 +152,7 @@ def test_damaged_knobs_are_refused_in_a_line(draws: Draws, knobs: Knobs, tmp_pat
         del group[name]
         if values is not None:
             group[name] = values
-            for place, label in enumerate(labels):
+            for place, label in enumerate(labels[: values.ndim]):
                 if label and label != f"/knobs/{name}":
                     group[name].dims[place].attach_scale(file[label])
     with pytest.raises(ConfigError, match=r"cannot be read as a finished run: draws\.nc") as refused:
@@ -165,7 +165,10 @@ def test_the_page_with_knobs_of_a_run_read_back_is_the_same(draws: Draws, tmp_pa
     first = write_report(before, tmp_path / "a").read_bytes()
     assert b"knobs-data" in first
     write_result(before, tmp_path)
-    write_draws(draws, tmp_path, before.knobs)
+    repeated = {"expected": 2, "delta": 1, "noise": 1, "curve": 1, "cash": 1, "lines": 2, "there": 0, "inputs": 0}
+    number = np.arange(before.draws) % N
+    arrays = {name: getattr(draws, name).take(number, axis) for name, axis in repeated.items()}
+    write_draws(draws._replace(**arrays), tmp_path, before.knobs)
     assert b"steps" not in (tmp_path / SUMMARY).read_bytes()
     assert write_report(read_result(tmp_path), tmp_path / "b").read_bytes() == first
 
