@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, is_dataclass
+from dataclasses import asdict, is_dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,12 +13,12 @@ import pandas as pd
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from clvsim.comparison import Comparison
-from clvsim.comparison.draws import Draws
 from clvsim.disk import write_tree
+from clvsim.draws_file import DRAWS, read_knobs, write_draws
 from clvsim.errors import ConfigError
 from clvsim.everyday import Steps, Trade
 from clvsim.files import write_csv
-from clvsim.models.hdf5 import require_bearable, require_plain
+from clvsim.knobs import Knobs
 from clvsim.plausible import Unlike, frozen, read_books, read_table, require_size
 from clvsim.provenance import BOOKS, SCHEMA_VERSION, SUMMARY, TABLE, VALUATION, parts_of, sizes_of
 from clvsim.schema import broken_rule
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 
 _PACKED_FROM_BYTES = 1 << 28  # compression reduces it to a third, and takes longer than writing everything else
 LEDGER, CUSTOMERS, CUSTOMERS_CSV = "ledger.nc", "customers.parquet", "customers.csv"
-DRAWS, RECORD = "draws.nc", "run.json"
+RECORD = "run.json"
 TRACE, SCHEDULE, NEWCOMER_VALUE = "trace.csv", "schedule.csv", "newcomer_value.csv"
 
 
@@ -93,7 +93,7 @@ def write_record(record: Mapping[str, Any], folder: Path) -> None:
 def write_result(result: RunResult, folder: Path) -> None:
     """Write `summary.json`, `comparison.csv` and `books.csv`, from which the report can be rendered again, and what the
     first of them holds of a valuation as `valuation.csv`."""
-    tables = ("comparison", "books")
+    tables = ("comparison", "books", "knobs")
     fields = {name: getattr(result, name) for name in result.__dataclass_fields__ if name not in tables}
     write_json({"schema_version": SCHEMA_VERSION, **fields}, folder / SUMMARY)
     write_csv(result.comparison, folder / TABLE)
@@ -103,15 +103,30 @@ def write_result(result: RunResult, folder: Path) -> None:
         write_csv(table(result.valuation), folder / VALUATION)
 
 
-def read_result(folder: Path) -> RunResult:
-    """The result that `write_result` wrote. Raises ConfigError naming the file when it cannot be read."""
+def read_result(folder: Path, *, knobs: bool = True) -> RunResult:
+    """The result that `write_result` wrote, with the `knobs` of `draws.nc` where they are wanted and there.
+
+    Raises ConfigError naming the file when it cannot be read.
+    """
     try:
         require_size(folder / SUMMARY)
         raw = frozen(json.loads((folder / SUMMARY).read_text(encoding="utf-8")))
         books = read_books(folder / BOOKS) if (folder / BOOKS).exists() else None
-        return _as_declared(_result(raw, read_table(folder / TABLE), books))
+        result = _as_declared(_result(raw, read_table(folder / TABLE), books))
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise ConfigError([("run", f"{folder} cannot be read as a finished run: {_reason(error)}")]) from None
+    return replace(result, knobs=_fitting(read_knobs(folder), result, folder)) if knobs else result
+
+
+def _fitting(knobs: Knobs | None, result: RunResult, folder: Path) -> Knobs | None:
+    """The knobs of a result. Raises ConfigError where they are of other scenarios or draws."""
+    if knobs is None:
+        return None
+    named = {*knobs.deltas.names, *knobs.effects.scenarios}
+    if not named <= {*result.delta_draws} or any(x.size != knobs.draws for x in result.delta_draws.values()):
+        what = f"{folder} cannot be read as a finished run: {DRAWS} and {SUMMARY} are not of one run"
+        raise ConfigError([("run", what)])
+    return knobs
 
 
 def _reason(error: Exception) -> str:
@@ -127,7 +142,7 @@ def _as_declared(result: RunResult) -> RunResult:
     """The result, all fields as declared. Raises ValueError for values of other types."""
     settings = ConfigDict(strict=True, arbitrary_types_allowed=True, revalidate_instances="always", defer_build=True)
     adapter = TypeAdapter(tuple[RunResult], config=settings)
-    adapter.rebuild(_types_namespace={"pd": pd, "Sheet": Sheet, "Valuation": Valuation})
+    adapter.rebuild(_types_namespace={"pd": pd, "Sheet": Sheet, "Valuation": Valuation, "Knobs": Knobs})
     (result,) = adapter.validate_python((result,))
     track, names = result.tracking, {scenario.name for scenario in result.scenarios}
     together = (
@@ -318,60 +333,6 @@ def ledger_dataset(ledger: Ledger) -> "xr.Dataset":
     return xr.Dataset(single, labels, {"horizon_months": ledger.horizon_months, "horizon": followed})
 
 
-_DRAWS_OF = {  # dimensions, and bytes of a number
-    "expected": (("metric", "scenario", "draw"), 8),
-    "realised": (("metric", "scenario", "world"), 4),
-    "delta": (("scenario", "draw"), 8),
-    "noise": (("scenario", "draw"), 8),
-    "curve": (("scenario", "draw", "age"), 4),
-    "cash": (("scenario", "draw", "age"), 4),
-    "lines": (("scenario", "line", "draw"), 4),
-    "there": (("draw", "moment"), 8),
-    "inputs": (("draw", "input"), 8),
-}
-_NAMES_OF = {"metric": "metrics", "scenario": "scenarios", "line": "line_names", "input": "input_names"}
-
-
-def write_draws(draws: Draws, folder: Path) -> None:
-    """Write `draws.nc`: figures per draw and per world, of which `clvsim.comparison.draws.Draws` says what they are."""
-    import xarray as xr
-
-    arrays = {name: (dims, getattr(draws, name).astype(f"f{size}")) for name, (dims, size) in _DRAWS_OF.items()}
-    labels = {dimension: list(getattr(draws, field)) for dimension, field in _NAMES_OF.items()}
-    attributes = {"decided": draws.decided, "effective": draws.effective}
-    write_tree(xr.DataTree(xr.Dataset(arrays, labels, attributes)), folder / DRAWS)
-
-
-def read_draws(folder: Path) -> Draws:
-    """The figures that `write_draws` wrote. Raises ConfigError where they cannot be read, or hang together in no way
-    that a run writes."""
-    import xarray as xr
-
-    path = folder / DRAWS
-    if not path.is_file():
-        what = f"{folder} has no {DRAWS}, from which questions are answered; clvsim run makes a new one"
-        raise ConfigError([("run", what)])
-    try:
-        require_bearable(path)
-        require_plain(path)
-        with xr.open_dataset(path, engine="h5netcdf") as found:
-            fields: dict[str, Any] = {name: _numbers(found[name], dims) for name, (dims, _) in _DRAWS_OF.items()}
-            fields |= {field: tuple(map(str, found[key].values.tolist())) for key, field in _NAMES_OF.items()}
-            draws = Draws(decided=str(found.attrs["decided"]), effective=float(found.attrs["effective"]), **fields)
-        if draws.decided not in draws.metrics or not draws.effective > 0 or not np.isfinite(draws.delta).all():
-            raise Unlike(f"{DRAWS} has no differences of the metric that it was decided on")
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-        reason = str(error) if isinstance(error, Unlike) else f"{DRAWS} is damaged, or of another version"
-        raise ConfigError([("run", f"{folder} cannot be read as a finished run: {reason}")]) from None
-    return draws
-
-
-def _numbers(array: "xr.DataArray", dims: tuple[str, ...]) -> np.ndarray:
-    if array.dims != dims or array.dtype.kind != "f":
-        raise Unlike(f"{DRAWS} has no numbers by {', '.join(dims)} where there must be some")
-    return array.to_numpy().astype(np.float64)
-
-
 def write_customers(simulation: Simulation, folder: Path) -> None:
     """Write `customers.parquet`, and the same table as `customers.csv`, whose texts no spreadsheet computes."""
     simulation.customers.to_parquet(folder / CUSTOMERS, index=False)
@@ -397,7 +358,7 @@ def write_run(
     write_result(result, folder)
     write_ledgers(simulation, folder / LEDGER)
     write_customers(simulation, folder)
-    write_draws(comparison.draws, folder)
+    write_draws(comparison.draws, folder, comparison.knobs)
     if newcomers is not None:
         write_csv(newcomers, folder / NEWCOMER_VALUE)
     write_record({**record, "variance_of_plan_value": dict(comparison.variance)}, folder)

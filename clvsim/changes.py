@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from clvsim.archive import CUSTOMERS, read_draws, read_result
+from clvsim.archive import CUSTOMERS, read_result
 from clvsim.comparison.draws import Draws
 from clvsim.config import RunConfig, validate
+from clvsim.draws_file import read_draws
 from clvsim.errors import ConfigError
 from clvsim.models.around.several import MODEL
 from clvsim.models.cache import read_posterior

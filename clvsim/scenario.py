@@ -303,8 +303,8 @@ def _combination_problem(
 class CompiledScenario:
     """Mechanisms with one value per draw, and the sentences and assumptions that the report prints for them.
 
-    `levers`: the name of the intervention that each mechanism is of. `problems`: interventions that can never act
-    within the horizon; a run refuses a scenario that has any.
+    `levers`, `paths`: name and configuration path of the intervention that each mechanism is of. `problems`:
+    interventions that can never act within the horizon; a run refuses a scenario that has any.
     """
 
     name: str
@@ -313,6 +313,7 @@ class CompiledScenario:
     description: ScenarioDescription
     problems: tuple[Problem, ...] = ()
     levers: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
 
     @property
     def applies(self) -> bool:
@@ -341,6 +342,7 @@ def compile_scenario(
     scenario = library[name]
     mechanisms: list[Mechanism] = []
     levers: list[str] = []
+    paths: list[str] = []
     inputs: dict[str, np.ndarray] = {}
     assumptions: list[Assumption] = []
     sentences: list[str] = []
@@ -382,6 +384,7 @@ def compile_scenario(
         compiled = item.intervention.compile(item.name, values, item.intervention.when.period(horizon.today), horizon)
         mechanisms += compiled
         levers += [item.name] * len(compiled)
+        paths += [item.path] * len(compiled)
     costs_alone = NEEDS_ORDER_RATE in reasons and all(isinstance(m, CostEntry) for m in mechanisms)
     nothing_left = bool(reasons) and (costs_alone or not mechanisms) and name != BASELINE
     problems += _meeting_curves(name, library, groups)
@@ -411,6 +414,7 @@ def compile_scenario(
         ),
         problems=tuple(problems),
         levers=tuple(levers),
+        paths=tuple(paths),
     )
 
 

@@ -12,6 +12,7 @@ from clvsim.track_record import TrackRecord
 if TYPE_CHECKING:
     import pandas as pd
 
+    from clvsim.knobs import Knobs
     from clvsim.sheet import Sheet
     from clvsim.valuation import Valuation
 
@@ -29,8 +30,7 @@ DAYS_PER_UNIT = {"day": 1.0, "week": DAYS_PER_WEEK, "month": DAYS_PER_MONTH}
 class SharedPeriods(NamedTuple):
     """Periods that are the same for all customers: the calendar's `unit`, or `days` days each from `anchor` on.
 
-    `unit`: week (from Monday), month, quarter or year; "" with an anchor. `days`: their length, on average.
-    """
+    `unit`: week (from Monday), month, quarter or year; "" with an anchor. `days`: their length, on average."""
 
     days: float
     unit: str = ""
@@ -496,4 +496,5 @@ class RunResult:
     valuation: "Valuation | None" = None  # where finance.valuation asks for one
     exports: tuple[str, ...] = ()  # sentences on what newcomer_value.csv holds
     track_record: TrackRecord | None = None  # how earlier forecasts fared, where the run was given a score
+    knobs: "Knobs | None" = None  # of the page; None where there is nothing to move, or too much
     notes: tuple[str, ...] = field(default=())  # on replicates and probabilities, weights of newcomers, pooled groups

@@ -11,8 +11,10 @@ from clvsim import decision
 from clvsim.comparison.designs import Design, make_designs
 from clvsim.comparison.draws import Draws, stack
 from clvsim.comparison.expected import Expected, expected_values, has_common_shocks, per_draw
+from clvsim.comparison.knobs import knobs_of
 from clvsim.comparison.payback import cost_of_one, expected_curve, payback_curve, payback_rows
 from clvsim.decision import Expectation
+from clvsim.knobs import Knobs
 from clvsim.metrics import METRICS, Metric, available, require_expectation
 from clvsim.models.around.several import MODEL
 from clvsim.scenario import BASELINE
@@ -62,6 +64,7 @@ class Comparison:
     variance: Mapping[str, float]  # of the baseline's realised plan value: model, parameter, process, environment
     notes: tuple[str, ...]
     draws: Draws
+    knobs: Knobs | None = None  # what the page's knobs compute with; None where there is nothing to move, or too much
 
 
 def compare(simulation: Simulation, metric: str = HEADLINE) -> Comparison:
@@ -152,6 +155,7 @@ def compare(simulation: Simulation, metric: str = HEADLINE) -> Comparison:
         _, undiscounted = payback_curve(cash[name], costs[name])
         rows += payback_rows(simulation, name, month, undiscounted, layers(simulation, "expected"))
     values = {name: value.values for name, value in decided.values.items()}
+    knobs = knobs_of(simulation, metric, expected, notes)
     return Comparison(
         table=pd.DataFrame(rows, columns=list(COLUMNS)),
         values=values,
@@ -162,6 +166,7 @@ def compare(simulation: Simulation, metric: str = HEADLINE) -> Comparison:
         variance=variance_layers(simulation, values[BASELINE], designs[BASELINE]),
         notes=tuple(dict.fromkeys(notes)),
         draws=draws_of(simulation, metric, expected, realised, curves, cash),
+        knobs=knobs,
     )
 
 

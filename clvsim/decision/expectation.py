@@ -41,6 +41,15 @@ class Expectation:
     def fitted(self) -> bool:
         return bool(self.fits)
 
+    def smooth(self, parts: np.ndarray) -> np.ndarray:
+        """Parts (p, n) of the raw figure, without what was known of it, as the figure itself was regressed: with its
+        penalties, so that parts which add up to the figure add up to its values. As they are where nothing was fitted.
+        """
+        out = np.array(parts, dtype=np.float64)
+        for basis, fit in self.fits:
+            out[:, basis.rows] = basis.smooth(parts, fit.shrink)[:, basis.rows]
+        return out
+
     def refits(self, signs: np.ndarray) -> np.ndarray:
         """Values (b, n) when each draw's noise comes again with another sign or size, `signs` (b, n), and is fitted."""
         out = np.repeat(self.values[None], signs.shape[0], axis=0)

@@ -143,6 +143,16 @@ class Basis:
             variance=float((residuals**2).sum()) / freedom,
         )
 
+    def smooth(self, figures: np.ndarray, shrink: np.ndarray) -> np.ndarray:
+        """Fitted values (f, n) of figures (f, n) under the penalty that another figure got (`Fit.shrink`): it is linear
+        in the figures, and of that other figure the values are those of its fit.
+        """
+        y = figures[:, self.rows] / self.root
+        intercept = y @ self.root / (self.root @ self.root)
+        projection = (y - np.outer(intercept, self.root)) @ self.left
+        slopes = (shrink * projection / self.singular) @ self.right.T
+        return self.scale * (intercept[:, None] + slopes @ self.columns.T)
+
     def refit(self, fit: Fit, noise: np.ndarray) -> np.ndarray:
         """Fitted values (b, m) of the fitted values with `noise` (b, m) added, each row with a penalty of its own.
 

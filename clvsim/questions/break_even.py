@@ -8,9 +8,7 @@ import pandas as pd
 
 from clvsim import decision
 from clvsim.decision.breakeven import BreakEven, break_even_on_grid
-from clvsim.decision.crossfit import Side
-from clvsim.decision.regression import Basis
-from clvsim.decision.splines import Splines
+from clvsim.decision.surrogate import mean_curve
 from clvsim.errors import ConfigError
 from clvsim.questions.answer import Answer, Finished, Text, money
 from clvsim.questions.contest import difference_label
@@ -21,7 +19,7 @@ from clvsim.report.pictures import Curves, Line
 from clvsim.types import Assumption, RunResult, ScenarioDescription
 
 ALWAYS, NEVER = "everywhere", "nowhere"
-_POINTS, _BOOTSTRAPS = 41, 100
+_POINTS = 41
 _LOG_CHANGES = (".goodwill", ".curve.gain")  # of the purchase rate: shown as a change of orders
 _COUNTED = {  # what a cost is paid for: lines of counts, and one of them in words
     "cost_contact": (("contacts",), "a message"),
@@ -110,18 +108,7 @@ def _read(one: Assumption, applied: np.ndarray) -> np.ndarray:
 
 def _of_uncertain(one: Assumption, applied: np.ndarray, change: decision.Expectation, *, errors: bool) -> Effect:
     """The regression of the difference on the number alone, by splines."""
-    grid = np.linspace(float(np.quantile(applied, 0.01)), float(np.quantile(applied, 0.99)), _POINTS)
-    n = applied.size
-    columns = Splines.of(applied).columns(np.concatenate([applied, grid]))
-    figure = np.concatenate([change.values + change.noise, np.zeros(_POINTS)])
-    basis = Basis.make(columns, rows=np.arange(n + _POINTS) < n)
-    side = Side(basis, (basis.fit(figure),))
-    places = np.arange(n, n + _POINTS)
-    mean, mcse = side.predictions(places)[0, :, 0], np.zeros(_POINTS)
-    if errors:
-        signs = np.zeros((_BOOTSTRAPS, n + _POINTS))
-        signs[:, :n] = np.random.default_rng([n, _POINTS]).standard_normal((_BOOTSTRAPS, n))
-        mcse = side.predictions(places, signs)[:, :, 0].std(axis=0, ddof=1)
+    grid, mean, mcse, _ = mean_curve(applied, change, _POINTS, errors=errors)
     at = _read(one, grid)
     return Effect(one, at, mean, mcse, break_even_on_grid(at, mean, mcse))
 

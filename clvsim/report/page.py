@@ -19,6 +19,7 @@ from clvsim.report import (
     everyday_words,
     evidence,
     history_figures,
+    knobs,
     over_time,
     schedule,
     sheet,
@@ -89,6 +90,8 @@ def render(result: RunResult, figures: dict[str, Drawing]) -> str:
     return template("page.html.j2").render(
         result=result,
         sheet=sheet.sheet(result, frozenset(figures)),
+        knobs=knobs.panel(result),
+        script_policy=Markup(knobs.policy()),
         span=display.span(result),
         pays=any(line.pays_from for line in lever_lines(result)),
         sure="Sure that it pays" if result.margin_known else "Sure that it is more",

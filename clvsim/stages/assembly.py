@@ -133,6 +133,7 @@ def assemble(
         sheet=sheet_of(
             config, simulation, comparison, own, len(summary.customers), material.history, contracts, assumptions
         ),
+        knobs=comparison.knobs,
         merged_days=summary.opportunity_days,
         shared_period=summary.shared_period,
         draft=not simulation.stated and (posterior.is_draft or not has_sampled_parameters(simulation)),

@@ -30,7 +30,8 @@ def decide(config: RunConfig, ctx: RunContext) -> int:
         return 0
     if unknown := [name for name in settings.ask if name not in QUESTIONS]:
         raise ConfigError([("ask", f"must be of {', '.join(QUESTIONS)}, got {name}") for name in unknown])
-    from clvsim.archive import read_draws, read_result
+    from clvsim.archive import read_result
+    from clvsim.draws_file import read_draws
     from clvsim.questions.answer import Finished
     from clvsim.questions.output import answer_text, write_answer
 
@@ -38,7 +39,7 @@ def decide(config: RunConfig, ctx: RunContext) -> int:
     if (folder / FOLDER).is_symlink():
         raise ConfigError([("run", f"{folder / FOLDER} is a link, and must be a folder of the run's own")])
     with ctx.progress("Reading the run"):
-        run = Finished(config, read_result(folder), read_draws(folder), folder)
+        run = Finished(config, read_result(folder, knobs=False), read_draws(folder), folder)
     problems, answers = [], {}
     for name in dict.fromkeys(settings.ask):
         try:

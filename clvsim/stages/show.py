@@ -26,7 +26,7 @@ def show(config: RunConfig, ctx: RunContext) -> int:
 
     Raises ConfigError for a run that cannot be shown.
     """
-    result = archive.read_result(ctx.final)
+    result = archive.read_result(ctx.final, knobs=False)
     try:
         text = _parts()[ctx.settings.what](result)
     except ClvsimError:

@@ -26,9 +26,9 @@ from tests.report.factory import valuation
 RUN = (
     *("run", "orders.csv", "retention=bg_nbd", "spend=fixed_price", "data.calibration_end=none", "fit.method=laplace"),
     *("fit.draws=500", "simulation.draws=40", "simulation.horizon_months=2", "scenarios=[]", "simulation.jobs=1"),
-    "trace.customers=2",
+    *("trace.customers=2", "finance.gross_margin=0.4"),
 )
-READ_BY_REPORT = ("run.json", "summary.json", "comparison.csv", "books.csv")
+READ_BY_REPORT = ("run.json", "summary.json", "comparison.csv", "books.csv", "draws.nc")
 READ_BY_LOAD = (*READ_BY_REPORT, "customers.parquet", "newcomer_value.csv", "trace.csv", "schedule.csv")
 
 
@@ -227,7 +227,7 @@ def run_folders(draw: st.DrawFn, run: Mapping[str, bytes], read: tuple[str, ...]
     record says that this is what the run wrote, since whoever changes a file can change that too."""
     files: dict[str, bytes | None] = {f"r/{name}": run[name] for name in read}
     name = draw(st.sampled_from((*read, "summary.json", "summary.json")))
-    how = draw(st.sampled_from(("values", "values", "values", "bytes", "missing", "folder", "cells")))
+    how = draw(st.sampled_from(("values", "values", "values", "bytes", "missing", "folder", "cells", "knobs")))
     match how:
         case "values" if name.endswith(".json"):
             text = run[name].decode()
@@ -249,6 +249,8 @@ def run_folders(draw: st.DrawFn, run: Mapping[str, bytes], read: tuple[str, ...]
             row = rows[draw(st.integers(0, len(rows) - 1))]
             row[draw(st.integers(0, len(row) - 1))] = draw(st.one_of(texts, numbers.map(str)))
             files[f"r/{table}"] = "\n".join(map(",".join, rows)).encode("utf-8", "replace")
+        case "knobs":
+            files["r/draws.nc"] = draw(damaged_knobs(run["draws.nc"]))
         case _:
             files[f"r/{name}"] = draw(damaged(run[name]))
     if draw(st.booleans()):
@@ -278,6 +280,29 @@ def valued_folders(draw: st.DrawFn, run: Mapping[str, bytes]) -> Case:
 def loaded_folders(run: Mapping[str, bytes]) -> st.SearchStrategy[Case]:
     """The same, loaded as in a notebook."""
     return run_folders(run, READ_BY_LOAD).map(lambda case: case._replace(words=("r",), target="load"))
+
+
+KNOBS = ("values", "terms", "price", "levels", "levels_level", "levels_scale", "levels_steps")
+
+
+@st.composite
+def damaged_knobs(draw: st.DrawFn, original: bytes) -> bytes:
+    """`draws.nc` with knobs of which an array is missing, of another kind or shape, or holds what no run writes."""
+    memory, name = io.BytesIO(original), draw(st.sampled_from(KNOBS))
+    with h5py.File(memory, "r+") as file:
+        group = file["knobs"]
+        values = group[name][()]
+        how = draw(st.sampled_from(("missing", "kind", "shape", "value")))
+        if how == "value" and values.dtype.kind in "fi":
+            strange = (np.nan, np.inf, -1e300, 1e18) if values.dtype.kind == "f" else (-2, 3, 9_999)
+            group[name][(0,) * values.ndim] = draw(st.sampled_from(strange))
+        else:
+            del group[name]
+        if how == "kind":
+            group[name] = np.full(values.shape, 1j) if draw(st.booleans()) else np.zeros(values.shape, "i8")
+        elif how == "shape":
+            group[name] = values.ravel()[:1]
+    return memory.getvalue()
 
 
 def signed(files: Mapping[str, bytes | None]) -> bytes | None:
