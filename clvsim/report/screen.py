@@ -16,7 +16,7 @@ from clvsim.types import RunResult
 
 MOST_ALERTS = 5
 _GAP = 2
-_NARROWEST = 20  # room for a lever's title below which hills are left out
+_NARROWEST = 16  # room for a lever's title below which hills are left out
 
 
 def first_screen(result: RunResult) -> str:
@@ -98,7 +98,8 @@ def _figures(levers: Sequence[LeverLine]) -> list[str]:
 
 
 def _beside(levers: Sequence[LeverLine], line: LeverLine) -> list[str]:
-    return [line.rests_on, *([line.pays_from] if any(other.pays_from for other in levers) else []), line.sure]
+    rests_on = line.rests_on.removeprefix("an ").removeprefix("your ")  # so that hills have room
+    return [rests_on, *([line.pays_from] if any(other.pays_from for other in levers) else []), line.sure]
 
 
 def _row(label: str, cells: Sequence[str], widths: Sequence[int]) -> str:
