@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from html import escape
 from pathlib import Path
 
@@ -99,6 +100,16 @@ def test_everything_folded_opens_by_the_keyboard(tmp_path: Path) -> None:
     assert measured(full, script, tmp_path) == "true"
 
 
+def crowded() -> RunResult:
+    """As many levers as the sheet has room for, with long titles, and a banner."""
+    levers = {f"lever_{k}": (f"Lever {k} with a title that needs two lines", 900.0 * k, 4e3) for k in range(8)}
+    fresh, run = demo(levers), full()
+    return replace(
+        run, scenarios=fresh.scenarios, comparison=fresh.comparison, delta_draws=fresh.delta_draws, draft=True,
+        payback=fresh.payback, schedule=(),
+    )  # fmt: skip
+
+
 def printed(page: Path, profile: Path) -> int:
     """Pages of paper."""
     paper = page.with_suffix(".pdf")
@@ -106,7 +117,7 @@ def printed(page: Path, profile: Path) -> int:
     return len(re.findall(rb"/Type /Page\b", paper.read_bytes()))
 
 
-@pytest.mark.parametrize("make", [demo, full])
+@pytest.mark.parametrize("make", [demo, full, crowded])
 def test_the_sheet_is_one_page_of_paper_and_the_rest_is_folded(make: Callable[[], RunResult], tmp_path: Path) -> None:
     page = write_report(make(), tmp_path / "run")
     assert 2 <= printed(page, tmp_path / "profile") <= 4

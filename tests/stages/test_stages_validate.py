@@ -88,7 +88,7 @@ def test_models_side_by_side_make_one_page_and_one_table(validate_with, tmp_path
     assert "&lt;b&gt;A &amp; B&lt;/b&gt;" in page
     assert "<script" not in page
     assert not re.findall(r'(?:src|href)="(?!#)', page)  # nothing is loaded
-    assert page.count('<svg role="img"') == 12  # six figures, for wide and narrow screens
+    assert page.count('<svg role="img"') == 6
     figures = {"totals", "cumulative", "tracking", "classes", "active", "pit"}
     assert {p.stem for p in (tmp_path / "figures").iterdir()} == figures
     assert "never counts as lost" in page
