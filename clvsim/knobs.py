@@ -92,7 +92,10 @@ class Knobs(NamedTuple):
             "a first size with a price": not self.terms or self.terms[0] != (),
             "rows of another number of draws": any(one.steps.shape[2] != self.draws for one in together if one.names),
             "scales below 0": any((one.scale < 0).any() for one in together),
-            "numbers beyond all bounds": any((np.abs(a) > 1e15).any() for one in together for a in one[1:3]),
+            "numbers beyond all bounds": any(
+                (np.abs(a) > 1e15).any()
+                for a in (self.values, *effects[1:4], *(part for one in together for part in one[1:3]))
+            ),
             "an effect of no lever": not set(effects.scenarios) <= set(self.deltas.names),
             "effects without a curve": any(
                 a.shape != (len(effects.given.names), POINTS) for a in (effects.at, effects.mean, effects.mcse)

@@ -65,7 +65,7 @@ def answer(run: Finished, settings: Settings) -> Answer:
     return Answer(
         sentences=(*_of_returns(run, finding, levers), *_of_losses(run, lost)),
         text=Text(
-            ("", f"a {unit} brings", "90 % on average", "spent in all", "from today’s", "rests on"),
+            ("", f"per {unit}", "90 % on average", "spent in all", "from today’s", "rests on"),
             tuple(_row(run, way) for way in ways),
         ),
         table=table,

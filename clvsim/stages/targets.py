@@ -27,6 +27,8 @@ def simulate_targets(folder: Path, settings: Settings) -> Targeted:
     from clvsim.stages.refusals import plan_run
 
     side = read_side(folder, "run")
+    if not side.result.customers:
+        raise ConfigError([("ask", "targets needs customers of today, and this business has none (data.customers)")])
     name = lever_of(side, settings)
     shares = (*sorted({*settings.top}), EVERYBODY)
     variants = {f"{name}@{number}": aimed(side, name, share) for number, share in enumerate(shares)}

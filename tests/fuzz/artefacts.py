@@ -16,6 +16,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from clvsim.archive import json_ready
+from clvsim.questions import QUESTIONS
 from tests.fuzz.cases import CANARY, Case, Room, lay_out
 from tests.fuzz.nasty import damaged, numbers, texts
 from tests.fuzz.nursery import Nursery
@@ -275,6 +276,37 @@ def valued_folders(draw: st.DrawFn, run: Mapping[str, bytes]) -> Case:
     files: dict[str, bytes | None] = {f"r/{name}": run[name] for name in READ_BY_REPORT}
     files["r/summary.json"] = json.dumps({**summary, "valuation": value}, default=str).encode("utf-8", "replace")
     return Case(("report", "r"), {**files, "r/run.json": signed(files)})
+
+
+HISTORIES = (  # of spend, by hand
+    b"",
+    b"channel,month,spend,customers\n",
+    b"channel,month,spend,customers\nads,1,5,5\nads,1,5,5\n",
+    b"channel,month,spend,customers\n" + b"".join(b"ads,%d,%d,%d\n" % (m, 100 * m, 10 * m) for m in range(1, 7)),
+    b'channel,month,spend,customers\n=1+1,1,nan,inf\n"a,b",2,-1,1e400\n',
+    b"\xff\xfe\0\0channel",
+)
+
+
+@st.composite
+def questions(draw: st.DrawFn, run: Mapping[str, bytes]) -> Case:
+    """`decide` of a run, with keys that hold anything, beside a history of spend that may be none, or of a folder in
+    which one file is damaged."""
+    files: dict[str, bytes | None] = {f"r/{name}": run[name] for name in (*READ_BY_REPORT, "customers.parquet")}
+    files["spend.csv"] = draw(st.one_of(st.sampled_from(HISTORIES), damaged(HISTORIES[3]), st.just(None)))
+    if draw(st.integers(0, 3)) == 0:
+        name = draw(st.sampled_from(("draws.nc", "customers.parquet", "comparison.csv")))
+        files[f"r/{name}"] = draw(damaged(run[name]))
+        files |= {"r/run.json": signed(files)} if draw(st.booleans()) else {}
+    asked = draw(st.lists(st.sampled_from([*QUESTIONS, "x", "1"]), min_size=1, max_size=3))
+    keys = ("lever", "chance_of_loss", "within_months", "per_arm", "visitors_per_month", "test_cost", "watched_months")
+    key = st.sampled_from((*keys, "budget_per_month", "worst_at_least", "top", "ask", "run", "out"))
+    value = st.one_of(
+        numbers.map(str), texts, st.sampled_from(("[0.1,2]", "[]", "null", "{a: 1}", "upsell_soft", "-1"))
+    )
+    own = [f"{one}={value}" for one, value in draw(st.lists(st.tuples(key, value), max_size=3))]
+    typed = (f"ask=[{','.join(asked)}]", "spend_history=spend.csv", *own)
+    return Case(("decide", "r", *(word.replace("\0", "") for word in typed)), files)
 
 
 def loaded_folders(run: Mapping[str, bytes]) -> st.SearchStrategy[Case]:

@@ -46,6 +46,7 @@ KINDS: dict[str, Kind] = {
     "scores on a page": Kind(lambda _: artefacts.scores(), 6, 80),
     "folders of runs": Kind(lambda o: artefacts.run_folders(o.run), 8, 200),
     "folders of runs with a valuation": Kind(lambda o: artefacts.valued_folders(o.run), 6, 100),
+    "questions": Kind(lambda o: artefacts.questions(o.run), 12, 200),
     "folders of runs, loaded": Kind(lambda o: artefacts.loaded_folders(o.run), 12, 200),
 }
 COMPILE_SECONDS = 60
