@@ -118,7 +118,7 @@ def read_knobs(folder: Path) -> Knobs | None:
         with h5py.File(path, "r") as file:
             if "knobs" not in file:
                 return None
-        with xr.open_dataset(path, group="knobs", engine="h5netcdf") as found:
+        with xr.open_dataset(path, group="knobs", engine="h5netcdf", phony_dims="access") as found:
             return as_knobs({str(name): array for name, array in found.variables.items()})
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         reason = str(error) if isinstance(error, Unlike) else f"{DRAWS} is damaged, or of another version"
@@ -138,7 +138,10 @@ def as_knobs(arrays: Mapping[str, Any]) -> Knobs:
     def names(name: str) -> tuple[str, ...]:
         return tuple(map(str, arrays[name].to_numpy().tolist()))
 
-    terms = tuple(tuple(int(n) for n in row if n != -1) for row in arrays["terms"].to_numpy())
+    factors = arrays["terms"].to_numpy()
+    if factors.dtype != np.int16 or factors.ndim != 2:
+        raise Unlike(f"{DRAWS} has knobs whose terms are none")
+    terms = tuple(tuple(int(n) for n in row if n != -1) for row in factors)
     keys, size = names("price"), len(terms)
 
     def lines(name: str, term: str, count: int, draws: int) -> Lines:
