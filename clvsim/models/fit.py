@@ -445,8 +445,8 @@ def fit_one(
     if built is None:
         standard = np.random.default_rng([config.seed, 3]).standard_normal(config.draws)
         return ModelDraws(natural({"normal": standard * (way != "map")}), (), DrawMethod(OBSERVED))
-    how = sampling.with_seconds("laplace" if way == "auto" else way, len(rows.count), config)
-    say(f"fitting {model.kind} on {len(rows.count):,} distinct histories by {how}")
+    how, n = "laplace" if way == "auto" else way, len(rows.count)
+    say(f"fitting {model.kind} on {n:,} distinct histories by {how}{sampling.in_seconds(how, n, config)}")
     compiled = compile_model(
         built, model.model_dump_json() if isinstance(model, Frozen) else None
     )  # else data shape it
@@ -467,8 +467,8 @@ def fit_one(
         except DiagnosticsError as error:
             if way == "laplace":
                 raise
-            how = sampling.with_seconds("nuts", len(rows.count), config)
-            say(f"{error.problems[0].what.split(';')[0]}: sampling by {how}, instead")
+            seconds = sampling.in_seconds("nuts", n, config)
+            say(f"{error.problems[0].what.split(';')[0]}: sampling by nuts instead{seconds}")
     few = len(rows.count) <= FEW_ROWS and not config.allow_poor
     for longer in (1, LONGER) if few else (1,):
         free, divergences = sampling.sample(compiled, config, longer)

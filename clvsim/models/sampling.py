@@ -39,13 +39,14 @@ _LAPLACE_ROWS, _NUTS_ROWS = 50_000, 1_000  # distinct histories that cost a seco
 _NUTS_SECONDS, _NUTS_STEPS = 8.0, 2_000  # of few histories, and tuning and draws of a chain that they are for
 
 
-def with_seconds(way: str, rows: int, config: FitConfig) -> str:
-    """A method with the seconds that it takes on an idle laptop, of which one digit can be relied on."""
+def in_seconds(way: str, rows: int, config: FitConfig) -> str:
+    """`, about 9 s`: what a method takes on an idle laptop, of which one digit can be relied on; "" where it is no
+    time."""
     seconds = 1.0 + rows / _LAPLACE_ROWS
     if way == "nuts":
         steps = (config.tune + config.draws / config.chains) / _NUTS_STEPS
         seconds = (_NUTS_SECONDS + rows / _NUTS_ROWS) * steps
     if way == "map":
-        return way
+        return ""
     place = 10 ** math.floor(math.log10(max(seconds, 1.0)))
-    return f"{way}, about {max(round(seconds / place), 1) * place:,} s"
+    return f", about {max(round(seconds / place), 1) * place:,} s"

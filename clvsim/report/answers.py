@@ -14,6 +14,7 @@ from clvsim.report import contracts, display
 from clvsim.report import format as fmt
 from clvsim.report.alerts import Alert, alerts
 from clvsim.report.display import Figure
+from clvsim.scenario import weakest_evidence
 from clvsim.types import RunResult, ScenarioDescription
 
 IN_FUTURES = "9 in 10 futures"
@@ -28,6 +29,7 @@ RESTS_ON = {
     "judgement": "your judgement",
     "stated": "stated, untested",
 }
+BACKED = ("experiment", "judgement")
 _BARS = "▁▂▃▄▅▆▇█"
 _BINS = 14  # of a hill
 _LEAST = 0.03  # of the highest bar, below which a place of a hill stays empty
@@ -307,7 +309,12 @@ def rests_on(scenario: ScenarioDescription) -> str:
         return ASSUMED
     if scenario.illustrative:
         return EXAMPLE
-    return RESTS_ON.get(scenario.evidence, "its costs")
+    return RESTS_ON.get(own_evidence(scenario), "its costs")
+
+
+def own_evidence(scenario: ScenarioDescription) -> str:
+    """The weakest evidence of a lever's own numbers, whatever the business rests on; as it is said without any."""
+    return weakest_evidence(scenario.assumptions) or scenario.evidence
 
 
 def hills(draws: Sequence[np.ndarray]) -> list[str]:
@@ -359,11 +366,14 @@ def _do_first(result: RunResult) -> str:
         if not ifs:
             return "Do first: nothing of this. No lever is expected to pay; carry on as today."
         return f"Nothing is proven. Test before you build: “{_largest(result, ifs).title}” pays only if it happens."
-    figure, backed = table[best.name], best.evidence not in ("", "stated")
+    figure = table[best.name]
     if math.isnan(figure.best.p_better):
         return f"The best bet is “{best.title}”; there are too few simulated futures to say how sure that is."
     sure = fmt.sure(figure.best.p_better, figure.best.p_better_mcse)
-    if not backed:
+    if result.no_data:
+        tested = "" if own_evidence(best) in BACKED else " It is not tested: test it before you build."
+        return f"If the business is as stated, “{best.title}” comes first.{tested}"
+    if best.evidence not in BACKED:
         return f"If what is stated is right, “{best.title}” comes first; it is not tested, so test it before you build."
     if figure.best.delta_p05 > 0:
         return f"Do first: “{best.title}”. We are {sure} sure that it pays on average."

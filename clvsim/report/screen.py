@@ -122,9 +122,7 @@ def _notes(result: RunResult, found: Answers) -> list[str]:
     if few := display.too_few_draws(result):
         notes.append(few)
     elif found.levers:
-        notes.append(
-            f"Hills (│ is no change), “{SURE}” and the cost of being wrong: on average, without luck and shocks."
-        )
+        notes.append(f"Hills (│: no change), “{SURE}” (that it pays) and the cost of being wrong are on average.")
     return [note for note in notes if note]
 
 

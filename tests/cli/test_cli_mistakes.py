@@ -13,7 +13,7 @@ MISTAKES = {
     "nothing given": (["run"], ["clvsim: data.path: which orders?"]),
     "nothing given to check": (["check"], ["clvsim: data.path: which orders? clvsim check orders.csv"]),
     "unknown stage": (["chek"], ["clvsim: stage: no stage 'chek'; did you mean check?"]),
-    "far from any stage": (["xyzzy"], ["no stage 'xyzzy'; one of run, check, fit, validate, report, list"]),
+    "far from any stage": (["xyzzy"], ["no stage 'xyzzy'; one of run, check, fit, validate, report, show, new, list"]),
     "unknown key": (
         ["check", "orders.csv", "simulation.drws=10"],
         ["simulation.drws: no such key; did you mean simul"],
@@ -83,7 +83,7 @@ MISTAKES = {
     ),
     "text for a number": (["check", "orders.csv", "simulation.draws=many"], ["clvsim: simulation.draws: "]),
     "inside a scenario": (
-        ["check", "orders.csv", f"{UPSELL}.price=-3", f"{UPSELL}.take=1.2"],
+        ["check", "orders.csv", "scenarios=[upsell_soft]", f"{UPSELL}.price=-3", f"{UPSELL}.take=1.2"],
         [f"clvsim: {UPSELL}.price", f"clvsim: {UPSELL}.take"],
     ),
     "levers that can never act": (
@@ -91,6 +91,7 @@ MISTAKES = {
             "check",
             "orders.csv",
             "finance.gross_margin=0.4",
+            "scenarios=[upsell_soft,follow_up]",
             f"{UPSELL}.when.start_date=2031-01-01",
             f"{UPSELL}.who.segments=[gold]",
             "scenario.upsell_soft.upsell_soft_set_up.when.start_month=36",
@@ -117,6 +118,7 @@ MISTAKES = {
         [
             "check",
             "orders.csv",
+            "scenarios=[upsell_soft,follow_up]",
             f"{UPSELL}.when.start_date=1.6.2024",
             f"{UPSELL}.when.end_date=20240901",
             "scenario.follow_up.email.when.start_month=1",
@@ -128,7 +130,10 @@ MISTAKES = {
             "clvsim: scenario.follow_up.email.when: start_month and start_date exclude each other; give one of them",
         ],
     ),
-    "unknown key of a scenario": (["run", "orders.csv", f"{UPSELL}.tkae=0.1"], [f"did you mean {UPSELL}.take?"]),
+    "unknown key of a scenario": (
+        ["run", "orders.csv", "scenarios=[upsell_soft]", f"{UPSELL}.tkae=0.1"],
+        [f"did you mean {UPSELL}.take?"],
+    ),
     "unknown scenario": (
         ["check", "orders.csv", "scenarios=[baseline,upsel_soft]"],
         ["clvsim: scenarios: no scenario 'upsel_soft'; did you mean upsell_soft?"],

@@ -102,6 +102,7 @@ def test_without_an_experiment_nothing_of_the_demo_is_there(clvsim):
     assert composed.data.kind == "csv"
     assert composed.acquisition.channels == {}
     assert composed.finance.gross_margin is None
+    assert list(composed.scenario) == ["baseline"]
 
 
 def test_parts_of_a_picked_scenario_are_loaded_and_overridable(clvsim, own_files):

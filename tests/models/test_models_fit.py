@@ -127,14 +127,14 @@ def test_auto_is_nuts_on_small_tables(run, laplace):
     """CDNOW has 1,016 distinct purchase histories and fewer than 1,000 of spend."""
     found, notes = run()
     assert found.method == "nuts"
-    assert notes[0] == "fitting bg_nbd on 1,016 distinct histories by nuts"
+    assert notes[0] == "fitting bg_nbd on 1,016 distinct histories by nuts, about 9 s"
 
 
 def test_auto_is_laplace_on_large_tables(run, draws, laplace, monkeypatch):
     monkeypatch.setattr(fit_module, "LARGE_TABLE", 1000)
     found, notes = run()
     assert found.method == "laplace (bg_nbd), nuts (gamma_gamma)"
-    assert [note.split(" by ")[-1] for note in notes] == ["laplace", "nuts"]
+    assert [note.split(" by ")[-1] for note in notes] == ["laplace, about 1 s", "nuts, about 9 s"]
     assert len(draws.calls) == 1
     assert {d.model: d.name for d in found.posterior.diagnostics}["bg_nbd"] == "Pareto k"
 
@@ -147,8 +147,23 @@ def test_auto_falls_back_to_nuts_and_says_why(run, draws, laplace, monkeypatch, 
     laplace.pareto_k = pareto_k
     found, notes = run()
     assert found.method == "nuts"
-    assert notes[1] == f"{reason}: sampling by nuts instead"
+    assert notes[1] == f"{reason}: sampling by nuts instead, about 9 s"
     assert len(draws.calls) == 2
+
+
+@pytest.mark.parametrize(
+    ("way", "rows", "settings", "words"),
+    [
+        ("laplace", 300, {}, ", about 1 s"),
+        ("laplace", 1_000_000, {}, ", about 20 s"),
+        ("nuts", 300, {}, ", about 8 s"),
+        ("nuts", 12_000, {}, ", about 20 s"),
+        ("nuts", 300, {"draws": 16_000, "tune": 4_000}, ", about 30 s"),
+        ("map", 1_000_000, {}, ""),
+    ],
+)
+def test_a_fit_says_about_how_long_it_takes(way, rows, settings, words):
+    assert sampling.in_seconds(way, rows, FitConfig(**settings)) == words
 
 
 def test_laplace_is_held_to_its_pareto_k(run, laplace):

@@ -238,6 +238,17 @@ def test_most_worth_knowing_is_the_lever_whose_own_doubt_changes_the_choice() ->
     )
 
 
+def test_in_a_business_that_is_stated_what_comes_first_is_an_if() -> None:
+    result = replace(kinds("stated", "stated", "stated", "stated"), no_data="Every number is stated.")
+    plan = LEVERS["plan"][0]
+    untested = f"If the business is as stated, “{plan}” comes first. It is not tested: test it before you build."
+    assert told(result).do_first == untested
+    tested = tuple(replace(s, assumptions=demo().scenarios[1].assumptions[1:2]) for s in result.scenarios)
+    found = told(replace(result, scenarios=tested))
+    assert found.do_first == f"If the business is as stated, “{plan}” comes first."
+    assert {line.rests_on for line in found.levers} == {"an experiment"}
+
+
 def test_hills_share_an_axis_that_shows_where_nothing_changes() -> None:
     up, down = hills([np.linspace(0.5, 6, 1000), np.linspace(-6, -0.5, 1000)])
     assert len(up) == len(down)

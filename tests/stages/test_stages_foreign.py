@@ -37,12 +37,13 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> Path:
     here = tmp_path_factory.mktemp("foreign")
     orders().to_csv(here / "orders.csv", index=False)
     words = ("run", "orders.csv", "out=result", "simulation.draws=100", "fit.method=laplace", "fit.draws=1000")
-    command, env = [sys.executable, "-m", "clvsim.cli", *words], {**os.environ, "PYTHONWARNINGS": "ignore"}
+    levers = "scenarios=[conversion_lift,upsell_soft,follow_up,plan]"
+    command, env = [sys.executable, "-m", "clvsim.cli", *words, levers], {**os.environ, "PYTHONWARNINGS": "ignore"}
     done = subprocess.run(command, cwd=here, env=env, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     assert "data.customer_id='Client'" in done.stderr
-    assert "example effect" in done.stdout
-    assert "conversion_lift: does not apply: needs acquisition.channels" in done.stdout
+    assert "Every effect here is made up or assumed" in done.stdout
+    assert "“New landing page” does not apply: needs acquisition.channels" in " ".join(done.stdout.split())
     return here / "result"
 
 

@@ -36,8 +36,8 @@ def run(config, ctx):
         (ctx.folder / "run.json").write_text("{}")
         return 3
     (ctx.folder / "run.json").write_text(json.dumps({"seed": config.seed, "command": ctx.command}))
-    with ctx.progress("nobody watches", total=2) as advance:
-        advance(2)
+    with ctx.progress("nobody watches") as advance:
+        advance(2, 2)
     ctx.say(f"done {ctx.final}")
     ctx.note("two\nlines")
     return 0
