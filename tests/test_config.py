@@ -1,10 +1,11 @@
 """What an unknown key of the configuration may have meant."""
 
 import pytest
+import yaml
 
 from clvsim.config import RunConfig, unknown_key, validate
 from clvsim.errors import ConfigError
-from clvsim.files import choices
+from clvsim.files import SHIPPED, choices, yaml_files
 from clvsim.models import RETENTION
 from clvsim.schema import nearest_keys, schema_keys
 from tests.shipped import read
@@ -202,3 +203,19 @@ def test_a_kind_that_is_none_is_one_line(section, kind):
     said = [problem.what for problem in refused.value.problems if "kind must be" in problem.what]
     assert len(said) == 1
     assert said[0].endswith(f"got {kind!r}")
+
+
+@pytest.mark.parametrize("name", sorted(yaml_files(SHIPPED["scenario"])))
+def test_a_recorded_configuration_is_accepted_again(name):
+    """Of every shipped scenario: a record holds all defaults, and stages of finished runs validate it."""
+    files = yaml_files(SHIPPED["scenario"])
+    trees = {one: yaml.safe_load(path.read_text(encoding="utf-8")) for one, path in files.items()}
+    raw = {
+        "data": {"kind": "synthetic"},
+        "retention": {"kind": "mbg_nbd"},
+        "spend": {"kind": "gamma_gamma"},
+        "scenario": {"baseline": {"title": "As today"}, name: trees[name]},
+        "scenario_library": {one: trees[one] for one in trees[name].get("combine", [])},
+    }
+    config = validate(raw)
+    assert validate(config.as_json()) == config

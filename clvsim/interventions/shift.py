@@ -61,7 +61,8 @@ class ShiftIntervention(Intervention):
 
     @model_validator(mode="after")
     def of_a_conversion(self) -> "ShiftIntervention":
-        if not self._is_about_arrivals and "quality" in self.model_fields_set:
+        own = "quality" in self.model_fields_set and self.quality != AdditionalCustomers()  # a record holds defaults
+        if not self._is_about_arrivals and own:
             raise ValueError(
                 f"quality is that of additional customers, by {', '.join(ARRIVAL_TARGETS)}; target is {self.target}"
             )
