@@ -82,8 +82,8 @@ class ContactIntervention(Intervention):
     def one_response(self) -> "ContactIntervention":
         """Refuse a curve beside the stocks whose place it takes."""
         defaults = {key: type(self).model_fields[key].get_default() for key in STOCKS}  # which a record holds
-        given = [key for key in STOCKS if key in self.model_fields_set and getattr(self, key) != defaults[key]]
-        if self.curve and given:
+        given = [key for key in STOCKS if key in self.model_fields_set]
+        if self.curve and any(getattr(self, key) != defaults[key] for key in given):
             raise ValueError(f"curve takes the place of {' and '.join(given)}; give one or the other")
         return self
 

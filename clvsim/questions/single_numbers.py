@@ -7,6 +7,7 @@ from clvsim.decision.information import PartialInformation, evppi
 from clvsim.questions.answer import Answer, Finished, Text, money
 from clvsim.questions.blocks import Block, blocks
 from clvsim.questions.contest import Contest, contest
+from clvsim.questions.measured import measured
 from clvsim.questions.settings import Settings
 from clvsim.report import format as fmt
 from clvsim.report.pictures import Ranges, Span
@@ -35,7 +36,7 @@ def answer(run: Finished, settings: Settings) -> Answer:
     shown = [(block, one) for block, one in worth if one.value]
     spans = tuple(Span(block.label, 0.0, one.estimate, one.estimate) for block, one in shown)
     return Answer(
-        sentences=sentences(run, shown, all_of_it),
+        sentences=sentences(run, shown, all_of_it, settings),
         text=Text(("", "worth knowing", "rests on now"), rows),
         table=table,
         picture=Ranges(spans, "What it is worth to know a number exactly before choosing", currency=run.currency)
@@ -62,7 +63,9 @@ def _worth(run: Finished, one: PartialInformation) -> str:
     return money(run, one.value, one.mcse) if one.value else "nothing"
 
 
-def sentences(run: Finished, shown: list[tuple[Block, PartialInformation]], all_of_it: float) -> tuple[str, ...]:
+def sentences(
+    run: Finished, shown: list[tuple[Block, PartialInformation]], all_of_it: float, settings: Settings
+) -> tuple[str, ...]:
     if not shown:
         return (
             "No single number would change the choice by more than chance shows here: decide, and learn as you go.",
@@ -73,8 +76,11 @@ def sentences(run: Finished, shown: list[tuple[Block, PartialInformation]], all_
         f"{money(run, one.estimate, one.mcse)} on average, of the {money(run, all_of_it, one.mcse)} that knowing "
         "everything would."
     )
-    if block.path.startswith("scenario."):
+    what = measured(run, run.scenario(block.scenario), settings) if block.scenario else None
+    if what is not None and block.label.endswith(what.label[1:]):
         second = "That is a number that a test can show: ask=test says how large, and whether it pays."
+    elif block.scenario:
+        second = "No split test of weeks shows that; a group that is left out for months does."
     elif block.path:
         second = "State it with a source, or count it: the doubt that is stated of it costs that much."
     else:
