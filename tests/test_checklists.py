@@ -20,6 +20,7 @@ from clvsim.effects import EFFECTS, Effect
 from clvsim.interventions import INTERVENTIONS
 from clvsim.metrics import METRICS, PAYBACK
 from clvsim.models import RETENTION, SPEND
+from clvsim.questions import QUESTIONS, load_question
 from clvsim.report.glossary import GLOSSARY
 from clvsim.stages import STAGES
 from tests.calibration.worlds import WORLDS
@@ -339,6 +340,18 @@ METRIC = (
     ),
 )
 
+QUESTION = (
+    Step("clvsim/questions/__init__.py", "a line in QUESTIONS", lambda name: name in QUESTIONS),
+    Step(
+        "clvsim/questions/",
+        "a module with a function `answer`, which QUESTIONS names",
+        lambda name: name in QUESTIONS and callable(load_question(name)),
+    ),
+    Step("configs/decide.yaml", "NAME among the questions", has("configs/decide.yaml", r"^# Questions: .*\bNAME\b")),
+    Step("docs/decide.md", "a row of the table", has("docs/decide.md", r"^\| `NAME` \|")),
+    Step("tests/cli/", "it asked of a run", has("tests/cli/test_cli_decide.py", r"\bNAME\b|in QUESTIONS")),
+)
+
 # Sections of CONTRIBUTING.md by the list that they put into words.
 CHECKLISTS = {
     "Adding a stage": STAGE,
@@ -349,6 +362,11 @@ CHECKLISTS = {
     "Adding an effect": EFFECT,
     "Adding a metric": METRIC,
 }
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_every_question_has_all_its_files(name: str) -> None:
+    assert_complete(QUESTION, name)
 
 
 @pytest.mark.parametrize("name", sorted({*STAGES, *stages_written()}))
