@@ -24,6 +24,7 @@ from clvsim.models.spend import gamma_gamma, paid
 from clvsim.schema import Frozen
 from clvsim.types import DAYS_PER_UNIT, CustomerSummary, Diagnostic, DrawMethod, Posterior
 
+WORTH_SAYING_SECONDS = 3.0  # that a fit takes
 LARGE_TABLE = 500  # distinct rows from which `auto` tries laplace; docs/models/inference.md says why
 FEW_ROWS, LONGER = 500, 4  # up to so many rows, chains that have not mixed are sampled again, so many times as long
 _DRAFT = (
@@ -446,7 +447,8 @@ def fit_one(
         standard = np.random.default_rng([config.seed, 3]).standard_normal(config.draws)
         return ModelDraws(natural({"normal": standard * (way != "map")}), (), DrawMethod(OBSERVED))
     how, n = "laplace" if way == "auto" else way, len(rows.count)
-    say(f"fitting {model.kind} on {n:,} distinct histories by {how}{sampling.in_seconds(how, n, config)}")
+    if how != "map" and sampling.expected_seconds(how, n, config) >= WORTH_SAYING_SECONDS:
+        say(f"fitting {model.kind} on {n:,} distinct histories by {how}{sampling.in_seconds(how, n, config)}")
     compiled = compile_model(
         built, model.model_dump_json() if isinstance(model, Frozen) else None
     )  # else data shape it

@@ -39,14 +39,18 @@ _LAPLACE_ROWS, _NUTS_ROWS = 50_000, 1_000  # distinct histories that cost a seco
 _NUTS_SECONDS, _NUTS_STEPS = 8.0, 2_000  # of few histories, and tuning and draws of a chain that they are for
 
 
-def in_seconds(way: str, rows: int, config: FitConfig) -> str:
-    """`, about 9 s`: what a method takes on an idle laptop, of which one digit can be relied on; "" where it is no
-    time."""
-    seconds = 1.0 + rows / _LAPLACE_ROWS
+def expected_seconds(way: str, rows: int, config: FitConfig) -> float:
+    """What a method takes on an idle laptop, of which one digit can be relied on."""
     if way == "nuts":
         steps = (config.tune + config.draws / config.chains) / _NUTS_STEPS
-        seconds = (_NUTS_SECONDS + rows / _NUTS_ROWS) * steps
+        return (_NUTS_SECONDS + rows / _NUTS_ROWS) * steps
+    return 1.0 + rows / _LAPLACE_ROWS
+
+
+def in_seconds(way: str, rows: int, config: FitConfig) -> str:
+    """`, about 9 s`: the same in words; "" where it is no time."""
     if way == "map":
         return ""
+    seconds = expected_seconds(way, rows, config)
     place = 10 ** math.floor(math.log10(max(seconds, 1.0)))
     return f", about {max(round(seconds / place), 1) * place:,} s"

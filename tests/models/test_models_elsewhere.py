@@ -170,8 +170,7 @@ def test_a_run_uses_the_file_and_fits_what_is_missing(save, cdnow) -> None:
     )
     said: list[str] = []
     found = fit(cdnow, BgNbd(), GammaGamma(), config, log=said.append)
-    assert len(said) == 1
-    assert said[0].startswith("fitting gamma_gamma on")
+    assert said == []  # nothing that takes long
     assert found.draws == found.posterior.spend["p"].size == 1000
     assert found.method == "read from a file (bg_nbd), laplace (gamma_gamma)"
     assert found.posterior.retention["alpha"].mean() == pytest.approx(4.41, rel=0.01)

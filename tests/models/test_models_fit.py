@@ -134,7 +134,7 @@ def test_auto_is_laplace_on_large_tables(run, draws, laplace, monkeypatch):
     monkeypatch.setattr(fit_module, "LARGE_TABLE", 1000)
     found, notes = run()
     assert found.method == "laplace (bg_nbd), nuts (gamma_gamma)"
-    assert [note.split(" by ")[-1] for note in notes] == ["laplace, about 1 s", "nuts, about 9 s"]
+    assert [note.split(" by ")[-1] for note in notes] == ["nuts, about 9 s"]  # a second is nothing to wait for
     assert len(draws.calls) == 1
     assert {d.model: d.name for d in found.posterior.diagnostics}["bg_nbd"] == "Pareto k"
 
@@ -147,7 +147,7 @@ def test_auto_falls_back_to_nuts_and_says_why(run, draws, laplace, monkeypatch, 
     laplace.pareto_k = pareto_k
     found, notes = run()
     assert found.method == "nuts"
-    assert notes[1] == f"{reason}: sampling by nuts instead, about 9 s"
+    assert notes[0] == f"{reason}: sampling by nuts instead, about 9 s"
     assert len(draws.calls) == 2
 
 
