@@ -29,6 +29,7 @@ RESTS_ON = {
     "judgement": "your judgement",
     "stated": "stated, untested",
 }
+TOLD = 3.0  # standard errors, below which a regret is not told from none
 BACKED = ("experiment", "judgement")
 _BARS = "▁▂▃▄▅▆▇█"
 _BINS = 14  # of a hill
@@ -125,7 +126,7 @@ def _customer(result: RunResult) -> Answer | None:
         total = _mean(result, "rlv_total")
         if result.contracts and result.contracts.total.paused is None and total and result.active_contracts:
             each = total / result.active_contracts  # those who have ended bring nothing
-            of += f", {fmt.money(each, max(fmt.last_place([each]), -2), result.currency)} each"
+            of += f", {_amount(each, max(fmt.last_place([each]), -2), result.currency)} each"
     text = f"{_money(result)} over {fmt.months(result.horizon_months)}, {_futures(figure)}; {of}"
     return Answer("A customer of today", cell.value, cell.interval, text)
 
@@ -139,7 +140,7 @@ def _newcomer(result: RunResult) -> Answer | None:
     if cost is None or not cost.best.mean > 0:
         what = f"{_money(result)} over {fmt.months(result.horizon_months)}; no cost of winning one is stated"
     else:
-        what = f"before the {display.metric_cell(result, cost, short=True).value} that winning one costs"
+        what = f"before the {_amount(cost.best.mean, max(_place(cost), -2), result.currency)} that winning one costs"
         what = "; ".join(filter(None, (what, payback(result), _repaying(result))))
     return Answer("A new customer", cell.value, cell.interval, what)
 
@@ -180,10 +181,10 @@ def _bid(result: RunResult) -> Answer | None:
     place = _place(figure)
     if not figure.best.mean > 0:
         return Answer(label, "nothing", cell.interval, f"{'one' if visitor else 'a new customer'} brings less than 0")
-    healthy = fmt.money(figure.best.mean / HEALTHY, max(place - 1, -2), result.currency)
+    healthy = _amount(figure.best.mean / HEALTHY, max(place - 1, -2), result.currency)
     text = f"at most; {healthy} keeps value at {HEALTHY:g} × cost"
     if paid is not None and paid > 0:
-        text += f"; you pay {fmt.money(paid, max(-2, fmt.last_place([paid])), result.currency)}"
+        text += f"; you pay {_amount(paid, max(-2, fmt.last_place([paid])), result.currency)}"
         text += ", which is more" if paid > figure.best.mean else ""
     return Answer(label, cell.value, cell.interval, text)
 
@@ -264,6 +265,13 @@ def _figure(result: RunResult, metric: str) -> Figure | None:
 def _mean(result: RunResult, metric: str) -> float | None:
     figure = _figure(result, metric)
     return figure.best.mean if figure else None
+
+
+def _amount(value: float, place: int, currency: str) -> str:
+    """Money in a sentence: whole units or cents."""
+    if place == -1:
+        place = 0 if round(value, 1) == round(value) else -2
+    return fmt.money(value, place, currency)
 
 
 def _place(figure: Figure) -> int:
@@ -386,20 +394,24 @@ def _largest(result: RunResult, scenarios: Sequence[ScenarioDescription]) -> Sce
 
 
 def _regret(result: RunResult, chosen: ScenarioDescription) -> str:
-    """What the choice loses on average against the best option, known only afterwards; "" without a contest."""
-    table = display.decisive(result)
-    if chosen.name not in table or all(s.is_what_if or s.illustrative for s in display.levers(result)):
+    """What the choice loses on average against the best of today and the levers that have a chance, known only
+    afterwards; made-up effects are no alternative. "" without a contest."""
+    table, draws = display.decisive(result), result.delta_draws
+    options = [s for s in display.levers(result) if not s.illustrative and not s.is_what_if and s.name in draws]
+    if not options or chosen.name not in table:
         return ""
-    row = table[chosen.name].best
-    if not math.isfinite(row.expected_loss):
+    values = np.array([np.zeros_like(draws[options[0].name]), *(draws[s.name] for s in options)])
+    own = draws[chosen.name] if chosen in options else 0.0
+    loss, row = float((values.max(axis=0) - own).mean()), table[chosen.name].best
+    if not math.isfinite(loss):
         return ""
-    if row.expected_loss <= 0:
-        return "Being wrong now costs nothing that can be told."
+    if loss <= 0 or loss < TOLD * row.expected_loss_mcse:
+        return "What being wrong now costs is too little to tell."
     mcse = max((f.best.delta_mcse for f in table.values() if f.best.delta_mcse >= 0), default=0.0)
     unit = display.wording(result, display.decision_metric(result)).unit
-    loss = display.loss_in_words(unit, row.expected_loss, mcse, result.currency, short=False)
-    about = "" if loss.startswith("less") else "about "
-    return f"Being wrong now costs {about}{loss} on average."
+    words = display.loss_in_words(unit, loss, mcse, result.currency, short=False)
+    about = "" if words.startswith("less") else "about "
+    return f"Being wrong now costs {about}{words} on average."
 
 
 def _worth_knowing(result: RunResult, chosen: ScenarioDescription) -> str:

@@ -48,6 +48,7 @@ class Row:
     p_best: float
     p_best_mcse: float
     expected_loss: float
+    expected_loss_mcse: float
 
 
 _NUMBERS = tuple(f.name for f in fields(Row) if f.type is float)

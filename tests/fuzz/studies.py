@@ -174,9 +174,9 @@ CORPUS = (
         "title: x\nlever: null",
     ),
     *(
-        f"title: '{title}'\nmail: {{kind: contact, per_month: 4, cost: {{kind: fixed, value: 0.1}}}}"
+        f"title: '{title}'\nmail: {{kind: contact, per_month: 4, goodwill: {{kind: fixed, value: 0.1}}}}"
         for title in (
-            *("{", "}", "{}", "{{}}", "{0}", "{mail}", "{mail.per_month}", "{mail.per_month:g}", "{mail.cost:.2f}"),
+            *("{", "}", "{}", "{{}}", "{0}", "{mail}", "{mail.per_month}", "{mail.per_month:g}", "{mail.goodwill:.2f}"),
             *(
                 "{mail.per_month.__class__}",
                 "{mail.__init__.__globals__}",
@@ -197,7 +197,7 @@ CORPUS = (
                 "{ mail.per_month }",
                 "{!r}",
             ),
-            *("{frequency_cap.days}", "{own.mail.per_month}", "{" * 90, "{mail.cost.value}", "{{{mail.cost}}}"),
+            *("{frequency_cap.days}", "{own.mail.per_month}", "{" * 90, "{mail.goodwill.value}", "{{{mail.goodwill}}}"),
         )
     ),
     *(

@@ -74,7 +74,7 @@ def test_on_average_is_not_called_futures() -> None:
 def test_payback_is_said_in_words(month: float, never: float, words: str) -> None:
     newcomer = told(with_payback(month, never)).newcomer
     assert newcomer is not None
-    assert newcomer.text == f"before the $18.5 that winning one costs; {words}; 41{NBSP}% of them ever repay theirs"
+    assert newcomer.text == f"before the $18.50 that winning one costs; {words}; 41{NBSP}% of them ever repay theirs"
 
 
 def test_what_may_be_paid_is_the_value_of_a_visitor_and_a_third_of_it() -> None:
@@ -101,7 +101,7 @@ def test_without_visitors_it_is_a_customer_who_may_cost_something() -> None:
     bid = told(replace(result, comparison=frame[frame["metric"] != "visitor_value"])).bid
     assert bid is not None
     assert (bid.label, bid.value) == ("May pay for a new customer", "$41.4")
-    assert bid.text == "at most; $13.80 keeps value at 3 × cost; you pay $18.5"
+    assert bid.text == "at most; $13.80 keeps value at 3 × cost; you pay $18.50"
 
 
 def test_who_brings_less_than_nothing_may_cost_nothing() -> None:
@@ -211,6 +211,18 @@ def test_the_regret_is_that_of_the_choice() -> None:
     assert found.do_first.startswith(
         "Do first: “The plan: conversion, gentle upsell and follow-up together”. We are 96"
     )
+
+
+def test_made_up_effects_are_no_alternative() -> None:
+    result = demo()
+    scenarios = tuple(replace(s, illustrative=s.name == "plan") for s in result.scenarios)
+    draws = np.array([*(d for name, d in result.delta_draws.items() if name != "plan"), np.zeros(1000)])
+    regret = (draws.max(axis=0) - result.delta_draws["upsell_soft"]).mean()
+    assert told(replace(result, scenarios=scenarios)).regret == (
+        f"Being wrong now costs about ${round(regret / 100) * 100:,} on average."
+    )
+    unsure = replace(result, comparison=result.comparison.assign(expected_loss_mcse=5_000.0))
+    assert told(unsure).regret == "What being wrong now costs is too little to tell."
 
 
 def test_a_best_bet_is_not_proven_and_a_loss_is_not_done() -> None:
