@@ -98,11 +98,11 @@ def require_one_question(swept: Sequence[Swept], of: str) -> None:
 
 
 def pick_word(swept: Sequence[Swept], of: str) -> list[str]:
-    """`scenarios=[NAME]`: what a sweep needs beside the baseline. Nothing where that has no file, or nothing is
-    swept."""
-    names = [of, *(one.key.split(".")[1] for one in swept if is_lever(one.key))]
-    names = [name for name in dict.fromkeys(names) if name not in ("", "baseline")]
-    return [f"scenarios=[{','.join(names)}]"] if swept and named_files("scenario").keys() >= set(names) else []
+    """`scenarios=[NAME]`: what a sweep needs beside the baseline. Nothing where a swept scenario has no file, or where
+    nothing is swept."""
+    files, names = named_files("scenario").keys(), [one.key.split(".")[1] for one in swept if is_lever(one.key)]
+    names = [name for name in dict.fromkeys([*([of] if of in files else []), *names]) if name != "baseline"]
+    return [f"scenarios=[{','.join(names)}]"] if swept and files >= set(names) else []
 
 
 def sweepable(keys: Sequence[str]) -> bool:

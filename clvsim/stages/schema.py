@@ -24,7 +24,7 @@ from clvsim.runfolder import writing
 from clvsim.types import RunResult
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
-_TABLES = ("comparison", "books")  # fields of a result that are files of their own
+_TABLES = ("comparison", "books", "knobs")  # fields of a result that are files of their own
 
 
 class _Summary(GenerateJsonSchema):
@@ -80,9 +80,13 @@ def summary_schema() -> dict[str, Any]:
     """Of `summary.json`."""
     import pandas as pd
 
+    from clvsim.knobs import Knobs
+    from clvsim.sheet import Sheet
+    from clvsim.valuation import Valuation
+
     # In a tuple, since a dataclass takes no settings from outside.
     adapter = TypeAdapter(tuple[RunResult], config=ConfigDict(arbitrary_types_allowed=True, defer_build=True))
-    adapter.rebuild(_types_namespace={"pd": pd})
+    adapter.rebuild(_types_namespace={"pd": pd, "Knobs": Knobs, "Sheet": Sheet, "Valuation": Valuation})
     parts = adapter.json_schema(mode="serialization", schema_generator=_Summary)["$defs"]
     parts = {name: part | {"required": list(part["properties"])} for name, part in parts.items()}  # with a default, too
     found = parts.pop(RunResult.__name__)

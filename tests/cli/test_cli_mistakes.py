@@ -13,7 +13,10 @@ MISTAKES = {
     "nothing given": (["run"], ["clvsim: data.path: which orders?"]),
     "nothing given to check": (["check"], ["clvsim: data.path: which orders? clvsim check orders.csv"]),
     "unknown stage": (["chek"], ["clvsim: stage: no stage 'chek'; did you mean check?"]),
-    "far from any stage": (["xyzzy"], ["no stage 'xyzzy'; one of run, check, fit, validate, report, show, new, list"]),
+    "far from any stage": (
+        ["xyzzy"],
+        ["no stage 'xyzzy'; one of run, check, sweep, fit, validate, score, diff, decide, report, show, new, list"],
+    ),
     "unknown key": (
         ["check", "orders.csv", "simulation.drws=10"],
         ["simulation.drws: no such key; did you mean simul"],
