@@ -16,7 +16,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import clvsim
-from clvsim.disk import write_tree
 from clvsim.errors import ConfigError
 from clvsim.files import read_csv, write_csv
 from clvsim.loaded import LoadedRun
@@ -27,7 +26,7 @@ from tests.fuzz.nasty import damaged
 from tests.fuzz.tables import GOOD
 
 PARTS = (
-    *("books.csv", "comparison.csv", "customers.csv", "customers.parquet", "figures.xlsx", "ledger.nc"),
+    *("books.csv", "comparison.csv", "customers.csv", "customers.parquet", "figures.xlsx", "ledger.nc", "draws.nc"),
     *("newcomer_value.csv", "posterior.nc", "schedule.csv", "summary.json", "trace.csv"),
 )
 
@@ -90,17 +89,16 @@ def test_trees_open_when_they_are_asked_for(written):
     assert run.ledger["baseline"]["calendar"].dims == ("world", "group", "line", "basis", "month")
     assert dict(run.posterior["retention"].sizes) == {"draw": 500}
     assert run.ledger is run.ledger
-    assert run.draws is None
 
 
 def test_draws_are_opened_where_a_run_has_them(folder):
-    figures = xr.Dataset({"plan_value": ("draw", np.arange(4.0))})
-    write_tree(xr.DataTree.from_dict({"baseline": figures}), folder / "draws.nc")
-    assert clvsim.load(folder).draws is None  # not of this run
-    sign(folder)
     draws = clvsim.load(folder).draws
     assert draws is not None
-    assert draws["baseline"].to_dataset()["plan_value"].to_numpy().tolist() == [0, 1, 2, 3]
+    assert draws["expected"].dims == ("metric", "scenario", "draw")
+    assert draws["scenario"].to_numpy().tolist() == ["baseline"]
+    (folder / "draws.nc").unlink()
+    sign(folder)
+    assert clvsim.load(folder).draws is None
 
 
 def test_arviz_summarizes_the_draws(written):
