@@ -58,7 +58,7 @@ def test_a_tested_lever_is_an_if_in_a_business_that_is_stated(clvsim, here):
     assert done.returncode == 0, done.stderr
     text = " ".join(done.stdout.split())
     assert "If the business is as stated, “New landing page” comes first." in text
-    assert re.search(r"New landing page \S+ \[.*?\] .* an experiment", text)
+    assert re.search(r"New landing page \S+ \[.*?\] .* experiment", text)
     assert "sure that it" not in text
 
 
