@@ -8,8 +8,8 @@ from typing import Any
 from clvsim.errors import ConfigError
 from clvsim.files import did_you_mean
 from clvsim.provenance import BOOKS, SUMMARY, TABLE, changed_parts
+from clvsim.runfolder import RUNS
 
-RUNS = Path("outputs/run")
 RECORD = "run.json"
 _MOST_BYTES = 1 << 25  # of a record, which holds a configuration
 

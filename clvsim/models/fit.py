@@ -449,9 +449,7 @@ def fit_one(
     how, n = "laplace" if way == "auto" else way, len(rows.count)
     if how != "map" and sampling.expected_seconds(how, n, config) >= WORTH_SAYING_SECONDS:
         say(f"fitting {model.kind} on {n:,} distinct histories by {how}{sampling.in_seconds(how, n, config)}")
-    compiled = compile_model(
-        built, model.model_dump_json() if isinstance(model, Frozen) else None
-    )  # else data shape it
+    compiled = compile_model(built, model.model_dump_json() if isinstance(model, Frozen) else None)  # data shape others
 
     def centre() -> shocks.Centre:
         target, mode = inference.centre(compiled, model.kind, config.seed)

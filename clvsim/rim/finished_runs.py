@@ -6,9 +6,9 @@ from typing import Any
 
 from clvsim.console import note
 from clvsim.errors import ConfigError
-from clvsim.recorded import RECORD, RUNS, read_record, require_complete
+from clvsim.recorded import RECORD, read_record, require_complete
 from clvsim.rim.arguments import split_override
-from clvsim.runfolder import newest_run
+from clvsim.runfolder import RUNS, newest_run
 
 
 def find_run(

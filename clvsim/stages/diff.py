@@ -59,7 +59,7 @@ def diff(config: Settings, ctx: RunContext) -> int:
         from clvsim.stages.bridge import bridge
 
         with ctx.progress("Simulating one change at a time"):
-            bridged = bridge(then, now, lambda: None)
+            bridged = bridge(then, now)
     from clvsim.stages.diff_text import sentence, text
 
     folder = output_folder(ctx)
