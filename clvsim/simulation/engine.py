@@ -31,6 +31,7 @@ from clvsim.simulation.tables import (
 from clvsim.simulation.worlds import Worlds, by_week
 
 DRAWS_AT_ONCE = 16  # traits and tables of a slice stay in a core's cache
+FEW_CUSTOMERS = 512  # of which four times as many draws do, for half the time goes into what a slice needs at all
 WHOLE = ("count", "start", "marginal_from")
 NO_TRACE = Trace.empty(0)
 NO_ARRIVALS = ks.Arrivals(
@@ -167,7 +168,8 @@ def run_block(
 ) -> CustomerTotals | None:
     """Simulate one block under every scenario. With `per_customer`, the first scenario's totals of each customer."""
     draws = setting.worlds.draws
-    at_once = max(1, DRAWS_AT_ONCE // setting.worlds_per_draw)
+    draws_at_once = DRAWS_AT_ONCE * (4 if block.people.key.size <= FEW_CUSTOMERS else 1)
+    at_once = max(1, draws_at_once // setting.worlds_per_draw)
     totals = CustomerTotals.zeros(setting.worlds.key.size, block.people.key.size if per_customer else 0)
     shared = sharing(block, jobs, setting.groups)
     share = -(-draws // (threads * at_once)) * at_once

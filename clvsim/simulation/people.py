@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import islice, product
 from typing import NamedTuple
 
@@ -289,8 +290,11 @@ def _existing_laws(customers: FittedCustomers, *, returning: bool) -> Callable[[
 
 
 def newcomer_laws(fitted: FittedModels, channel: str = "") -> Callable[[slice], Laws]:
-    """The population's laws, one column; those of an acquisition channel where the model has channels."""
-    return _newcomer_laws(fitted, from_channel(fitted.retention, channel).newcomer_laws)
+    """The population's laws, one column; those of an acquisition channel where the model has channels.
+
+    Made once for all blocks: of so few columns that they are no larger than the posterior.
+    """
+    return cache(_newcomer_laws(fitted, from_channel(fitted.retention, channel).newcomer_laws))
 
 
 def birth_laws(fitted: FittedModels, summary: CustomerSummary) -> tuple[Callable[[slice], Laws], np.ndarray]:

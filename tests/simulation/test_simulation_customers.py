@@ -123,7 +123,7 @@ def test_neither_threads_nor_chunks_nor_the_order_of_rows_change_a_bit(monkeypat
     summary = shop(300)
     fitted = posterior(40, 0.2)
     found = next_orders(plan_of(summary, 40), fitted, summary)
-    monkeypatch.setattr(next_order, "_CELLS_AT_ONCE", 128 * 64)
+    monkeypatch.setattr(next_order, "_HISTORIES_AT_ONCE", 64)
     order = np.random.default_rng(1).permutation(300)
     shuffled = replace(summary, customers=summary.customers.iloc[order].reset_index(drop=True))
     again = next_orders(plan_of(shuffled, 40, jobs=2), fitted, shuffled)

@@ -4,7 +4,7 @@ import numpy as np
 
 from clvsim.models.fitted import FittedModels
 from clvsim.simulation import people
-from clvsim.simulation.expected.activity import customers_there, expected_activity
+from clvsim.simulation.expected.activity import expected_activity
 from clvsim.simulation.expected.customers import customer_table, existing_levels, value_quantiles
 from clvsim.simulation.expected.newcomers import newcomer_levels
 from clvsim.simulation.expected.next_order import next_orders
@@ -37,11 +37,10 @@ def expected_levels(
 
     `order` (c,) in which customers are added up, `customers` (groups,) who are not known to be lost.
     """
-    means, by_group = existing_levels(plan, fitted, summary, order)
+    means, existing = existing_levels(plan, fitted, summary, order)
     newcomer = newcomer_levels(plan, fitted)
     activity = None
     if plan.acquisition.channels and plan.has_monthly_costs:
         activity = expected_activity(plan, fitted, summary, order, newcomer.newcomers)
-    there = customers_there(fitted, summary, order, slice(plan.simulation.draws), np.array([0, 1]))
     known = customers[: plan.layout.first_new_group]
-    return means, ExpectedLevels(known, *by_group, *newcomer, existing_there=there, activity=activity)
+    return means, ExpectedLevels(known, **existing._asdict(), **newcomer._asdict(), activity=activity)

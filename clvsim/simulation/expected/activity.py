@@ -91,7 +91,7 @@ def customers_there(
         rows = rows_of(histories, order[low : low + _CUSTOMERS_AT_ONCE])
         alive = retention.laws(life, rows, days).p_alive
         for i, end in enumerate(ends):
-            staying = retention.probability_staying(life, rows, float(end * DAYS_PER_MONTH), days) if end else 1.0
+            staying = retention.probability_staying(life, rows, float(end * DAYS_PER_MONTH), days)
             total[:, i] += (alive * staying).sum(axis=1)
     return total
 

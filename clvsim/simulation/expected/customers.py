@@ -22,18 +22,19 @@ def value_quantiles(value: np.ndarray) -> np.ndarray:
     return np.quantile(ordered, [0.05, 0.5, 0.95], axis=1).T
 
 
-class GroupSums(NamedTuple):
-    """Sums over the customers of each ledger group, (draws, groups): see `ExpectedLevels`."""
+class ExistingSums(NamedTuple):
+    """Sums over the customers of each ledger group, (draws, groups), and over all: see `ExpectedLevels`."""
 
     existing_revenue: np.ndarray
     existing_discounted_orders: np.ndarray
     existing_orders: np.ndarray
+    existing_there: np.ndarray  # (draws, 2)
 
 
 def existing_levels(
     plan: RunPlan, fitted: FittedModels, summary: CustomerSummary, order: np.ndarray
-) -> tuple[np.ndarray, GroupSums]:
-    """Means over draws of `expected_values`, (3, c), and sums over the customers of each group.
+) -> tuple[np.ndarray, ExistingSums]:
+    """Means over draws of `expected_values`, (3, c), and sums over customers.
 
     Closed forms, the environment at its mean. Sums run over customers in `order` (c,), which follows from their ids;
     neither `simulation.jobs` nor the order of rows changes a bit.
@@ -42,7 +43,7 @@ def existing_levels(
 
     draws, groups = plan.simulation.draws, plan.layout.first_new_group
     fitted_customers = FittedCustomers.of(fitted, summary, draws)
-    sums, by_group = np.zeros((3, order.size)), GroupSums(*np.zeros((3, draws, groups)))
+    sums, by_draw = np.zeros((3, order.size)), ExistingSums(*np.zeros((3, draws, groups)), np.zeros((draws, 2)))
     chunks = [slice(low, min(draws, low + DRAWS_AT_ONCE)) for low in range(0, draws, DRAWS_AT_ONCE)]
     for low in range(0, order.size, CUSTOMERS_AT_ONCE):
         rows = order[low : low + CUSTOMERS_AT_ONCE]
@@ -50,11 +51,11 @@ def existing_levels(
             delayed(expected_values)(fitted_customers.part(rows, chunk), plan, plan.layout.group[rows])
             for chunk in chunks
         )
-        for chunk, (by_customer, by_draw) in zip(chunks, expected, strict=True):
+        for chunk, (by_customer, of_chunk) in zip(chunks, expected, strict=True):
             sums[:, rows] += by_customer
-            for total, part in zip(by_group, by_draw, strict=True):
+            for total, part in zip(by_draw, of_chunk, strict=True):
                 total[chunk] += part
-    return sums / draws, by_group
+    return sums / draws, by_draw
 
 
 def customer_table(
@@ -112,8 +113,8 @@ def deciles(value: np.ndarray, ids: np.ndarray) -> np.ndarray:
     return rank * 10 // max(value.size, 1) + 1
 
 
-def expected_values(customers: FittedCustomers, plan: RunPlan, group: np.ndarray) -> tuple[np.ndarray, GroupSums]:
-    """P(alive), expected orders and expected contribution of customers, summed over draws, (3, c); `GroupSums`.
+def expected_values(customers: FittedCustomers, plan: RunPlan, group: np.ndarray) -> tuple[np.ndarray, ExistingSums]:
+    """P(alive), expected orders and expected contribution of customers, summed over draws, (3, c); `ExistingSums`.
 
     `group` (c,) of each customer.
     """
@@ -129,7 +130,9 @@ def expected_values(customers: FittedCustomers, plan: RunPlan, group: np.ndarray
     revenue = discounted * expected_spend_per_order(customers, horizon, rate)
     value = revenue * economics.gross_margin - discounted * economics.cost_per_order
     by_group = (sum_by_group(v, group, plan.layout.first_new_group) for v in (revenue, discounted, orders))
-    return np.stack([alive.sum(axis=0), orders.sum(axis=0), value.sum(axis=0)]), GroupSums(*by_group)
+    in_a_month = alive * retention.probability_staying(life, histories, DAYS_PER_MONTH, days)
+    there = np.stack([alive.sum(axis=1), in_a_month.sum(axis=1)], axis=1)
+    return np.stack([alive.sum(axis=0), orders.sum(axis=0), value.sum(axis=0)]), ExistingSums(*by_group, there)
 
 
 def sum_by_group(values: np.ndarray, group: np.ndarray, groups: int) -> np.ndarray:

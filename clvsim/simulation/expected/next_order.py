@@ -13,7 +13,7 @@ from clvsim.types import DAYS_PER_MONTH, CustomerSummary
 LIKELY = 0.5  # a day is named where an order within the horizon is at least as likely as not
 _KNOTS = 16  # times at which the chance is worked out; in between it is a straight line
 _DRAWS, _DRAWS_OF_SHAPE = 128, 32  # of the chance at the horizon, and of its shape over time, which differs less
-_CELLS_AT_ONCE = 1 << 19  # draws × distinct histories: some MB for each thread
+_HISTORIES_AT_ONCE = 512  # distinct ones: work for each thread in logs of some thousand customers
 
 
 class NextOrders(NamedTuple):
@@ -39,10 +39,9 @@ def next_orders(plan: RunPlan, fitted: FittedModels, summary: CustomerSummary) -
     _, row, row_of = np.unique(np.column_stack(histories), axis=0, return_index=True, return_inverse=True)
     life = fitted.retention_draws(slice(min(plan.simulation.draws, _DRAWS)))
     horizon = plan.simulation.horizon_months * DAYS_PER_MONTH
-    step = _CELLS_AT_ONCE // _DRAWS
     done = Parallel(plan.simulation.jobs, backend="threading")(
-        delayed(_of_histories)(retention, life, rows_of(histories, row[low : low + step]), horizon, unit)
-        for low in range(0, row.size, step)
+        delayed(_of_histories)(retention, life, rows_of(histories, row[low : low + _HISTORIES_AT_ONCE]), horizon, unit)
+        for low in range(0, row.size, _HISTORIES_AT_ONCE)
     )
     p_order, days = (np.concatenate([np.zeros(0), *part]) for part in (zip(*done, strict=True) if done else ((), ())))
     return NextOrders(p_order[row_of.reshape(-1)], days[row_of.reshape(-1)])
