@@ -22,16 +22,14 @@ class Side(NamedTuple):
 
     def predictions(self, rows: np.ndarray, signs: np.ndarray | None = None) -> np.ndarray:
         """(b, rows, s): of the fits, or of fits to their values with noise of other signs (b, n) added."""
-        used = self.basis.rows
+        basis = self.basis
         parts = []
         for fit in self.fits:
-            if signs is None:
-                fitted = fit.values[None, used]
-            elif fit.noise.any():
-                fitted = self.basis.refit(fit, signs[:, used] * fit.noise)
-            else:  # the baseline's, which are 0
-                fitted = np.repeat(fit.values[None, used], signs.shape[0], axis=0)
-            parts.append(self.basis.extend(fitted, rows))
+            if signs is not None and fit.noise.any():
+                parts.append(basis.values(basis.refit(fit, signs[:, basis.rows] * fit.noise), rows))
+            else:  # without noise: the baseline's, which are 0
+                kept = basis.values(basis.coefficients(fit.values[None, basis.rows]), rows)
+                parts.append(kept if signs is None else np.repeat(kept, len(signs), axis=0))
         return np.stack(parts, axis=-1)
 
 

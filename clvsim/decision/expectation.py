@@ -55,7 +55,7 @@ class Expectation:
         out = np.repeat(self.values[None], signs.shape[0], axis=0)
         for basis, fit in self.fits:
             rows = basis.rows
-            out[:, rows] += basis.refit(fit, signs[:, rows] * fit.noise) - fit.values[rows]
+            out[:, rows] += basis.values(basis.refit(fit, signs[:, rows] * fit.noise), rows) - fit.values[rows]
         return out
 
 

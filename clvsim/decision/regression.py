@@ -15,6 +15,7 @@ import numpy as np
 
 PENALTIES = np.append(np.logspace(-8, 4, 37), np.inf)  # times the largest squared singular value
 _LARGEST_LEVERAGE = 0.99
+_SOUGHT = slice(None, None, -3)  # penalties among which a bootstrap looks, infinity first
 
 
 def features(inputs: np.ndarray, effects: np.ndarray, ratios: np.ndarray | None = None) -> np.ndarray:
@@ -75,6 +76,13 @@ class Fit(NamedTuple):
     variance: float
 
 
+class Coefficients(NamedTuple):
+    """Of regressions on one basis: `level` (b,), the mean of y where L is 1, and `along` (b, rank) each direction."""
+
+    level: np.ndarray
+    along: np.ndarray
+
+
 @dataclass(frozen=True)
 class Basis:
     """Orthonormal form of the regression's columns, shared by all figures of a scenario with one scale.
@@ -123,6 +131,16 @@ class Basis:
         """Leverage of each draw under each penalty, (penalties, m)."""
         return self.root**2 / (self.root**2).sum() + self.shrinks @ (self.left**2).T
 
+    @cached_property
+    def _press_terms(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """For Σ w (y − fitted)² with w = 1/(1 − h)² as a form in y and the slopes, under each of the penalties sought:
+        w (sought, m); w times the directions (m, sought × rank), and these times the directions (sought, rank, rank).
+        """
+        weights = 1 / np.square(np.maximum(1 - self.leverages[_SOUGHT], 1e-9))
+        weighed = weights[:, :, None] * self.left  # (sought, m, rank)
+        products = np.matmul(self.left.T, weighed)
+        return weights, weighed.transpose(1, 0, 2).reshape(self.root.size, -1), products
+
     def fit(self, figure: np.ndarray) -> Fit:
         """Regress a figure (n,); values of draws that are not used are not looked at."""
         y = np.asarray(figure, dtype=np.float64)[self.rows] / self.root
@@ -153,30 +171,29 @@ class Basis:
         slopes = (shrink * projection / self.singular) @ self.right.T
         return self.scale * (intercept[:, None] + slopes @ self.columns.T)
 
-    def refit(self, fit: Fit, noise: np.ndarray) -> np.ndarray:
-        """Fitted values (b, m) of the fitted values with `noise` (b, m) added, each row with a penalty of its own.
+    def refit(self, fit: Fit, noise: np.ndarray) -> Coefficients:
+        """Of the fitted values with `noise` (b, m) added, each row with a penalty of its own.
 
-        The penalty is sought on every third point of the grid, infinity first.
+        The penalty is sought on every third point of the grid, of equal ones the largest.
         """
         scaled = noise / self.root
         added = scaled @ self.root / (self.root @ self.root)
         y = scaled - np.outer(added, self.root)
+        kept = self.coefficients(fit.values[None, self.rows])
+        y += kept.along @ self.left.T
         projection = y @ self.left
-        kept = self.left.T @ (fit.values[self.rows] / self.root)  # of the fitted values, which lie in the columns' span
-        y += self.left @ kept
-        projection += kept
-        least, best = np.full(noise.shape[0], np.inf), np.zeros_like(noise)
-        for number in range(len(PENALTIES) - 1, -1, -3):
-            fitted = (self.shrinks[number] * projection) @ self.left.T
-            press = np.square((y - fitted) / np.maximum(1 - self.leverages[number], 1e-9)).sum(axis=1)
-            better = press < least
-            best[better], least[better] = fitted[better], press[better]
-        centre = float(fit.values[self.rows].sum() / self.scale[self.rows].sum())
-        return (best + np.outer(added + centre, self.root)) * self.root
+        weights, weighed, products = self._press_terms
+        along = self.shrinks[_SOUGHT] * projection[:, None]  # (b, sought, rank)
+        cross = np.einsum("bpr,bpr->bp", along, (y @ weighed).reshape(along.shape))
+        squares = np.einsum("bpr,prq,bpq->bp", along, products, along, optimize=True)
+        press = np.square(y) @ weights.T - 2 * cross + squares
+        return Coefficients(added + kept.level, along[np.arange(len(along)), press.argmin(axis=1)])
 
-    def extend(self, fitted: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        """Values (b, rows) at other draws of fitted values (b, m), which lie in the span of the columns."""
-        along = (fitted / self.root) @ self.left
-        level = fitted.sum(axis=1) / self.scale[self.rows].sum()
-        slopes = (along / self.singular) @ self.right.T
-        return (level[:, None] + slopes @ self.columns[rows].T) * self.scale[rows]
+    def coefficients(self, fitted: np.ndarray) -> Coefficients:
+        """Of fitted values (b, m), which lie in the span of the columns."""
+        return Coefficients(fitted.sum(axis=1) / self.scale[self.rows].sum(), (fitted / self.root) @ self.left)
+
+    def values(self, coefficients: Coefficients, rows: np.ndarray) -> np.ndarray:
+        """Fitted values (b, rows) at some of the n draws."""
+        slopes = (coefficients.along / self.singular) @ self.right.T
+        return (coefficients.level[:, None] + slopes @ self.columns[rows].T) * self.scale[rows]

@@ -1,6 +1,7 @@
 """Which number is most worth knowing: the expected value of knowing one block of them before choosing."""
 
 import pandas as pd
+from joblib import Parallel, delayed
 
 from clvsim.decision import evpi
 from clvsim.decision.information import PartialInformation, evppi
@@ -18,7 +19,10 @@ def answer(run: Finished, settings: Settings) -> Answer:
     found = contest(run, "evppi", settings.lever)
     ess = run.draws.effective
     able = [block for block in blocks(run, settings.lever) if not block.scenario or block.scenario in found.names]
-    worth = [(block, _knowing(found, block, ess)) for block in able]
+    known = Parallel(run.config.simulation.jobs, backend="threading")(
+        delayed(_knowing)(found, one, ess) for one in able
+    )
+    worth = list(zip(able, known, strict=True))
     worth.sort(key=lambda pair: -(pair[1].value or 0.0))
     all_of_it = evpi(found.values).estimate
     rows = tuple((block.label, _worth(run, one), block.evidence) for block, one in worth if one.value != 0)

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from joblib import Parallel, delayed
 
 from clvsim.decision.information import evsi
 from clvsim.decision.split_tests import Costs, SplitTest, net_benefit, plan_split_test
@@ -31,9 +32,9 @@ def answer(run: Finished, settings: Settings) -> Answer:
     """Raises ConfigError without a lever that has a chance, and for figures that are not money."""
     run.require_money("test")
     options = contest(run, "test", settings.lever)
-    verdicts = [
-        _verdict(run, options, number, settings) for number in range(1, len(options.names))
-    ]  # each lever against today
+    verdicts = Parallel(run.config.simulation.jobs, backend="threading")(  # each lever against today
+        delayed(_verdict)(run, options, number, settings) for number in range(1, len(options.names))
+    )
     rows = tuple(_row(run, one) for one in verdicts)
     tested = next((one for one in verdicts if one.what and one.found and one.found.verdict == "test"), None)
     return Answer(
