@@ -8,7 +8,7 @@ import numpy as np
 from clvsim.decision.regression import logs_where_positive
 from clvsim.models.around.several import MODEL
 from clvsim.questions.answer import Finished
-from clvsim.report.evidence import WORDS
+from clvsim.report.evidence import EXAMPLE, WORDS
 
 _OF_MODELS = (
     (rf"retention\.{MODEL}\.", "Which model is right"),
@@ -62,5 +62,6 @@ def _place(run: Finished, name: str) -> tuple[str, str, str, str] | None:
         for assumption in described.assumptions if described.name == scenario else ():
             if assumption.path == name:
                 label = f"{described.title}: {assumption.label[0].lower()}{assumption.label[1:]}"
-                return label, name, scenario, WORDS.get(assumption.evidence, assumption.evidence)
+                evidence = WORDS.get(assumption.evidence, assumption.evidence)
+                return label, name, scenario, EXAMPLE if described.illustrative else evidence
     return (name, name, scenario, "") if scenario else None

@@ -11,6 +11,7 @@ from clvsim.questions.answer import Answer, Finished, Text, money
 from clvsim.questions.costs import costs_of
 from clvsim.questions.settings import Settings
 from clvsim.report import format as fmt
+from clvsim.report.evidence import EXAMPLE
 from clvsim.report.pictures import Ranges, Span
 from clvsim.scenario import BASELINE
 
@@ -112,7 +113,7 @@ def returns_of_levers(run: Finished, only: str | None = None) -> list[Return]:
         if run.has("rlv_total"):
             kept = run.draws.level("rlv_total", lever.name) - run.draws.level("rlv_total", BASELINE)
             keeping = float(kept.mean())
-        backing = "example" if lever.illustrative else lever.evidence or "stated"
+        backing = EXAMPLE if lever.illustrative else lever.evidence or "stated"
         returned = (run.draws.change(lever.name).values + spent) / spent
         found.append(Return(lever.name, lever.title, returned, float(spent.mean()), keeping, backing))
     return sorted(found, key=lambda way: -way.mean)
@@ -133,7 +134,7 @@ def _row(run: Finished, way: Return) -> tuple[str, ...]:
 
 def _of_returns(run: Finished, finding: Return | None, levers: list[Return]) -> list[str]:
     unit, found = _unit(run), []
-    firm = [way for way in levers if way.backing != "example"]
+    firm = [way for way in levers if way.backing != EXAMPLE]
     paying = [way for way in firm if way.mean > 1]
 
     def brings(way: Return) -> str:

@@ -14,6 +14,7 @@ from clvsim.report import contracts, display
 from clvsim.report import format as fmt
 from clvsim.report.alerts import Alert, alerts
 from clvsim.report.display import Figure
+from clvsim.report.evidence import EXAMPLE
 from clvsim.scenario import weakest_evidence
 from clvsim.types import RunResult, ScenarioDescription
 
@@ -22,7 +23,7 @@ ON_AVERAGE = "9 in 10 on average"
 IF_IT_HAPPENS = "if it happens"
 NO_CHANCE = "–"
 HEALTHY = 3.0  # times what a customer costs, which many hold to be healthy
-EXAMPLE, ASSUMED = "example", "assumed"
+ASSUMED = "assumed"
 RESTS_ON = {
     "log": "the log",
     "experiment": "an experiment",
@@ -311,6 +312,11 @@ def _lever_line(result: RunResult, scenario: ScenarioDescription, figure: Figure
     )
 
 
+def sure_of(result: RunResult) -> str:
+    """What chances are of, in words."""
+    return "that it pays" if result.margin_known else "that it is more"
+
+
 def rests_on(scenario: ScenarioDescription) -> str:
     """What a lever's effect rests on, in two or three words."""
     if scenario.default:
@@ -384,8 +390,8 @@ def _do_first(result: RunResult) -> str:
     if best.evidence not in BACKED:
         return f"If what is stated is right, “{best.title}” comes first; it is not tested, so test it before you build."
     if figure.best.delta_p05 > 0:
-        return f"Do first: “{best.title}”. We are {sure} sure that it pays on average."
-    return f"Nothing is proven. The best bet is “{best.title}”: we are {sure} sure that it pays on average."
+        return f"Do first: “{best.title}”. We are {sure} sure {sure_of(result)} on average."
+    return f"Nothing is proven. The best bet is “{best.title}”: we are {sure} sure {sure_of(result)} on average."
 
 
 def _largest(result: RunResult, scenarios: Sequence[ScenarioDescription]) -> ScenarioDescription:

@@ -8,6 +8,7 @@ from clvsim.report import format as fmt
 from clvsim.scenario import NEEDS_MARGIN
 from clvsim.types import Assumption, RunResult, ScenarioDescription
 
+EXAMPLE = "example"  # of a scenario that was shipped as one
 WORDS: Mapping[str, str] = {
     "log": "learnt from the log",
     "experiment": "experiment",

@@ -28,8 +28,9 @@ from clvsim.report import (
 )
 from clvsim.report import format as fmt
 from clvsim.report.alerts import alerts
-from clvsim.report.answers import lever_lines
+from clvsim.report.answers import lever_lines, sure_of
 from clvsim.report.figures import Drawing, drawings, payback_scenarios
+from clvsim.report.glossary import SURE
 from clvsim.report.headline import headline, holdout_sentences, second_sentence, whose_months
 from clvsim.report.limits import limits, terms
 from clvsim.texts import visible
@@ -94,7 +95,7 @@ def render(result: RunResult, figures: dict[str, Drawing]) -> str:
         script_policy=Markup(knobs.policy()),
         span=display.span(result),
         pays=any(line.pays_from for line in lever_lines(result)),
-        sure="Sure that it pays" if result.margin_known else "Sure that it is more",
+        sure=f"{SURE} {sure_of(result)}".capitalize(),
         words=display.vocabulary(result),
         headline=headline(result).replace(fmt.MINUS, fmt.MINUS + WORD_JOINER),
         second=second_sentence(result),

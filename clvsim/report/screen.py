@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Sequence
 
 from clvsim.report import display, track_record, valuation
-from clvsim.report.answers import IN_FUTURES, Answer, Answers, LeverLine, answers
+from clvsim.report.answers import IN_FUTURES, Answer, Answers, LeverLine, answers, sure_of
 from clvsim.report.format import NBSP
 from clvsim.report.glossary import SURE
 from clvsim.report.headline import discount, left_out, whose_months
@@ -76,7 +76,7 @@ def _levers(found: Answers) -> list[str]:
 def _lever_table(levers: Sequence[LeverLine], span: str) -> list[str]:
     """A head and a line per lever; hills stay away where they leave titles no room."""
     rows = [[figures, *_beside(levers, line)] for line, figures in zip(levers, _figures(levers), strict=True)]
-    heads = [span, "rests on", *(["pays from"] if any(line.pays_from for line in levers) else []), "sure"]
+    heads = [span, "rests on", *(["pays from"] if any(line.pays_from for line in levers) else []), SURE]
     widths = [max(map(len, cells)) for cells in zip(heads, *rows, strict=True)]
     if WIDTH - sum(widths) - _GAP * len(widths) < _NARROWEST:
         figures = _figures([line._replace(hill="") for line in levers])
@@ -122,7 +122,7 @@ def _notes(result: RunResult, found: Answers) -> list[str]:
     if few := display.too_few_draws(result):
         notes.append(few)
     elif found.levers:
-        notes.append(f"Hills (│: no change), “sure” ({SURE} that it pays) and the cost of being wrong are on average.")
+        notes.append(f"Hills (│: no change), “{SURE}” ({sure_of(result)}) and the cost of being wrong are on average.")
     return [note for note in notes if note]
 
 

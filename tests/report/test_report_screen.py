@@ -57,7 +57,7 @@ def test_uncertainty_is_named_and_levers_only_where_there_are_some() -> None:
     held = "[ , ] holds 9 in 10 futures, which differ in how customers behave, what levers do, who happens to buy and"
     assert held in " ".join(first_screen(demo()).split())
     alone = " ".join(first_screen(replace(demo({}), acquisition_known=False)).split())
-    for words in ("lever", "Hills", "surer than not", "wrong"):
+    for words in ("lever", "Hills", "“sure”", "wrong"):
         assert words not in alone
 
 
