@@ -48,10 +48,16 @@ class FirstOrders(NamedTuple):
         return float(self.count[-YEAR:].sum()) / months, months
 
     @property
-    def is_closed(self) -> bool:
-        """Whether nobody is new any more, as in a log of one group of customers: for a year, or half of the log."""
-        silent = self.count.size - np.flatnonzero(self.count)[-1] - 1 if self.count.any() else self.count.size
-        return silent >= min(YEAR, self.count.size / 2)
+    def closed(self) -> date | None:
+        """Since when nobody is new, for a year or half of the log, as in a log of one group.
+
+        None where some are, or too few ever were to tell.
+        """
+        months = np.flatnonzero(self.count)
+        few = self.months < FEWEST_MONTHS or self.total < FEWEST_ORDERS
+        if few or self.count.size - months[-1] - 1 < min(YEAR, self.count.size / 2):
+            return None
+        return self.today - timedelta(days=int(self.days[months[-1] + 1 :].sum()))
 
     def problem(self) -> str:
         """Why nothing can be learned of newcomers to come, "" where it can."""
@@ -60,8 +66,7 @@ class FirstOrders(NamedTuple):
             return f"needs first orders of at least {FEWEST_MONTHS} months; {span} ({self.months:.1f} months)"
         if self.total < FEWEST_ORDERS:
             return f"needs at least {FEWEST_ORDERS} first orders; {span}"
-        if self.is_closed:
-            last = self.today - timedelta(days=int(self.days[np.flatnonzero(self.count)[-1] + 1 :].sum()))
+        if last := self.closed:
             return f"needs newcomers who still come; {span}, and none since {last}: a group that was closed then"
         return ""
 

@@ -22,6 +22,7 @@ IN_FUTURES = "9 in 10 futures"
 ON_AVERAGE = "9 in 10 on average"
 IF_IT_HAPPENS = "if it happens"
 NO_CHANCE = "–"
+_SURER = 0.05  # more of a chance, which is worth a sentence
 HEALTHY = 3.0  # times what a customer costs, which many hold to be healthy
 ASSUMED = "assumed"
 RESTS_ON = {
@@ -77,7 +78,7 @@ class Answers(NamedTuple):
     span: str  # what the levers' figures are: "extra value over 36 months"
     levers: tuple[LeverLine, ...]  # examples last, each by its mean difference
     do_first: str
-    regret: str  # what being wrong now costs
+    regret: str  # what it would bring to know first what the levers bring
     worth_knowing: str
     not_applicable: tuple[str, ...]
     alerts: tuple[Alert, ...]
@@ -101,7 +102,7 @@ def answers(result: RunResult) -> Answers:
         recurring=_recurring(result),
         span=display.span(result),
         levers=lever_lines(result),
-        do_first=_do_first(result),
+        do_first=" ".join(filter(None, (_do_first(result), _surer(result, chosen), _stated_newcomers(result)))),
         regret=_regret(result, chosen),
         worth_knowing=_worth_knowing(result, chosen),
         not_applicable=tuple(
@@ -120,16 +121,19 @@ def _customer(result: RunResult) -> Answer | None:
     figure = _figure(result, "rlv_per_customer")
     if figure is None or not result.customers:
         return None
+    label, of = "A customer of today", f"the mean of {fmt.number(result.customers)}"
+    active = result.active_contracts
+    if active is None:
+        of += ", who differ far more"
+    elif active < result.customers and result.contracts and result.contracts.total.paused is None and active:
+        label, figure = "A customer who pays", figure.times(result.customers / active)  # others bring nothing
+        ended = fmt.number(result.customers - active)
+        of = f"the mean of {fmt.number(active)}; {ended} more have ended and bring nothing"
+    elif active < result.customers:
+        of += f", of whom {fmt.number(active)} pay"
     cell = display.metric_cell(result, figure, short=True)
-    of = f"the mean of {fmt.number(result.customers)}"
-    if result.active_contracts is not None and result.active_contracts < result.customers:
-        of += f", of whom {fmt.number(result.active_contracts)} pay"
-        total = _mean(result, "rlv_total")
-        if result.contracts and result.contracts.total.paused is None and total and result.active_contracts:
-            each = total / result.active_contracts  # those who have ended bring nothing
-            of += f", {_amount(each, max(fmt.last_place([each]), -2), result.currency)} each"
     text = f"{_money(result)} over {fmt.months(result.horizon_months)}, {_futures(figure)}; {of}"
-    return Answer("A customer of today", cell.value, cell.interval, text)
+    return Answer(label, cell.value, cell.interval, text)
 
 
 def _newcomer(result: RunResult) -> Answer | None:
@@ -154,18 +158,18 @@ def payback(result: RunResult) -> str:
     within = f"within {fmt.months(result.horizon_months)}"
     month, never = curve.payback_p50_months, curve.p_never
     if not math.isfinite(month):
-        return f"not paid back {within} ({fmt.sure(never)} sure)"
+        return f"together they do not repay it {within} ({fmt.sure(never)} sure)"
     if month == 0:
-        sentence = "pays it back with the first order"
+        sentence = "together they repay it with the first order"
     else:
-        sentence = f"pays it back after about {fmt.months(round(month))}"
+        sentence = f"together they repay it in about {fmt.months(round(month))}"
     return f"{sentence}, or not {within} ({fmt.share(never)})" if never >= _OFTEN_NEVER else sentence
 
 
 def _repaying(result: RunResult) -> str:
     """How many ever bring in what they cost themselves, which the mean hides."""
     figure = _figure(result, "share_repaying") if result.margin_known else None
-    return f"{fmt.share(figure.best.mean)} of them ever repay theirs" if figure else ""
+    return f"{fmt.share(figure.best.mean)} ever repay their own" if figure else ""
 
 
 def _bid(result: RunResult) -> Answer | None:
@@ -183,7 +187,7 @@ def _bid(result: RunResult) -> Answer | None:
     if not figure.best.mean > 0:
         return Answer(label, "nothing", cell.interval, f"{'one' if visitor else 'a new customer'} brings less than 0")
     healthy = _amount(figure.best.mean / HEALTHY, max(place - 1, -2), result.currency)
-    text = f"at most; {healthy} keeps value at {HEALTHY:g} × cost"
+    text = f"at most, on average; {healthy} where value is to be {HEALTHY:g} × cost"
     if paid is not None and paid > 0:
         text += f"; you pay {_amount(paid, max(-2, fmt.last_place([paid])), result.currency)}"
         text += ", which is more" if paid > figure.best.mean else ""
@@ -394,6 +398,26 @@ def _do_first(result: RunResult) -> str:
     return f"Nothing is proven. The best bet is “{best.title}”: we are {sure} sure {sure_of(result)} on average."
 
 
+def _surer(result: RunResult, chosen: ScenarioDescription) -> str:
+    """The lever that pays with more certainty than the one of the largest mean, if there is one."""
+    table = display.decisive(result)
+    able = [s for s in display.levers(result) if not s.illustrative and not s.is_what_if and s.name in table]
+    surest = max(able, key=lambda s: table[s.name].best.p_better, default=None)
+    if surest is None or chosen not in able or result.no_data:
+        return ""
+    more, own = table[surest.name].best.p_better, table[chosen.name].best.p_better
+    if not more >= own + _SURER:
+        return ""
+    sure = fmt.sure(more, table[surest.name].best.p_better_mcse)
+    return f"“{surest.title}” is surer to pay ({sure}), and brings less on average."
+
+
+def _stated_newcomers(result: RunResult) -> str:
+    """How many new customers the levers' figures count, where the log brought others."""
+    line = next((one for one in result.quality if one.key == "newcomers" and one.level == "warning"), None)
+    return f"{line.label.replace('You stated', 'All this counts')}, as you stated; {line.value}." if line else ""
+
+
 def _largest(result: RunResult, scenarios: Sequence[ScenarioDescription]) -> ScenarioDescription:
     table = display.decisive(result)
     return max(scenarios, key=lambda s: table[s.name].best.delta_mean)
@@ -412,12 +436,12 @@ def _regret(result: RunResult, chosen: ScenarioDescription) -> str:
     if not math.isfinite(loss):
         return ""
     if loss <= 0 or loss < TOLD * row.expected_loss_mcse:
-        return "What being wrong now costs is too little to tell."
+        return "What it would bring to know for certain first is too little to tell."
     mcse = max((f.best.delta_mcse for f in table.values() if f.best.delta_mcse >= 0), default=0.0)
     unit = display.wording(result, display.decision_metric(result)).unit
     words = display.loss_in_words(unit, loss, mcse, result.currency, short=False)
     about = "" if words.startswith("less") else "about "
-    return f"Being wrong now costs {about}{words} on average."
+    return f"To know for certain first would bring {about}{words}: no test brings more."
 
 
 def _worth_knowing(result: RunResult, chosen: ScenarioDescription) -> str:

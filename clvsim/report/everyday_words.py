@@ -63,6 +63,7 @@ def _by_churn(result: RunResult, trade: Trade) -> Iterator[FormulaLine]:
     assert result.sheet is not None
     margin = f"{fmt.percent(trade.margin)} × " if result.margin_known else ""
     each = f"{margin}{_money(result, trade.revenue_per_month)} ÷ {fmt.percent(trade.churn_per_month, -3)}"
+    each += " (a month of the next year)" * (result.active_contracts is not None)
     whole = {"today": result.sheet.today, "newcomer": result.sheet.newcomer}
     for who, one in whole.items():
         if one is None:

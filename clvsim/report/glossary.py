@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 # Headings of a decision's columns: how sure it is that a lever is better than today on average, or the best; and what
 # a choice loses on average against the best option.
-SURE, BEST, REGRET = "sure", "best in", "regret if wrong"
+SURE, BEST, REGRET = "chance", "best in", "regret if wrong"
 
 
 class Metric(NamedTuple):

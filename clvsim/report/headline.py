@@ -13,6 +13,7 @@ from clvsim.report import format as fmt
 from clvsim.report.display import Figure
 from clvsim.types import HoldoutCheck, RunResult, ScenarioDescription
 
+RIGHT = "Of a right model it is between the 5th and the 95th in nine cases of ten."
 INTERVAL = f"90{fmt.NBSP}% interval"
 
 
@@ -110,7 +111,7 @@ def holdout_sentences(result: RunResult, check: HoldoutCheck) -> list[str]:
         f"model expected {fmt.number(check.mean, place)}, with a 90{fmt.NBSP}% interval of {wide} when shocks "
         f"common to all customers are allowed for, and {narrow} without them.",
         f"The actual number lies {fmt.position(check.position)} simulated futures, shocks included and counted from "
-        "the lowest. A right model has every place as often as any other: near either end, be careful.",
+        f"the lowest. {RIGHT}",
         f"The held-back {words.many} only check the model: nothing on this page was fitted or tuned to them.",
     ]
 
@@ -147,7 +148,7 @@ def whose_months(result: RunResult) -> str:
     of_today = "from today for customers of today, and " if result.customers else ""
     new, come = ("new", "new ones") if result.acquisition_known else ("referred", "they")
     return (
-        f"“Over {fmt.months(horizon)}” counts {of_today}for each {new} customer from the day they come; {come} come "
+        f"The {fmt.months(horizon)} count {of_today}for each {new} customer from the day they come; {come} come "
         f"for {fmt.months(coming)}, so the last of the money comes up to {fmt.months(coming + horizon)} from today."
     )
 

@@ -113,7 +113,12 @@ def sales_text(result: RunResult) -> str:
 
 def sales_note(result: RunResult) -> str:
     """What stands below the figure."""
-    who = "" if result.acquisition_known else " Ahead are today’s customers only: no new ones are planned."
+    who = " Ahead are today’s customers only: no new ones are planned."
+    if result.acquisition_known:
+        count = display.figures(result)[display.baseline(result).name, "newcomers"].best.mean
+        new = fmt.number(count, fmt.last_place([count], digits=2))
+        coming = fmt.months(result.arrival_months)
+        who = f" Ahead are today’s customers and the {new} new ones who are to come within {coming}."
     total = over_time.book(result, "revenue_by_month", group="all")
     band = over_time.layers_of(result, total).replace("interval", "band") if len(total) else ""
     return f"Whole months up to today, refunds taken off, not discounted.{who} {band}".strip()

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from clvsim.report import display, track_record, valuation
 from clvsim.report.answers import IN_FUTURES, Answer, Answers, LeverLine, answers, sure_of
+from clvsim.report.evidence import EXAMPLE
 from clvsim.report.format import NBSP
 from clvsim.report.glossary import SURE
 from clvsim.report.headline import discount, left_out, whose_months
@@ -99,7 +100,7 @@ def _figures(levers: Sequence[LeverLine]) -> list[str]:
 
 def _beside(levers: Sequence[LeverLine], line: LeverLine) -> list[str]:
     rests_on = line.rests_on.removeprefix("an ").removeprefix("your ")  # so that hills have room
-    return [rests_on, *([line.pays_from] if any(other.pays_from for other in levers) else []), line.sure]
+    return [rests_on, *([line.pays_from or "–"] if any(other.pays_from for other in levers) else []), line.sure]
 
 
 def _row(label: str, cells: Sequence[str], widths: Sequence[int]) -> str:
@@ -118,11 +119,16 @@ def _notes(result: RunResult, found: Answers) -> list[str]:
         present = [layer for layer in present if layer != "assumption"]
     if present:
         held = display.in_layers(present, stated=bool(result.no_data))
-        notes.append(f"[ , ] holds {IN_FUTURES}, which differ in {held}.")
+        unsaid = " Whether what is stated is right is in no interval." * bool(result.no_data)
+        notes.append(f"[ , ] holds {IN_FUTURES}, which differ in {held}.{unsaid}")
     if few := display.too_few_draws(result):
         notes.append(few)
     elif found.levers:
-        notes.append(f"Hills (│: no change), “{SURE}” ({sure_of(result)}) and the cost of being wrong are on average.")
+        notes.append(
+            f"Hills (│: no change), “{SURE}” ({sure_of(result)}) and what knowing brings are on average."
+            + " “Pays from”: the least effect that pays." * any(line.pays_from for line in found.levers)
+            + f" “{EXAMPLE}”: the effect is made up." * any(line.rests_on == EXAMPLE for line in found.levers)
+        )
     return [note for note in notes if note]
 
 

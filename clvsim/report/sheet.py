@@ -10,7 +10,7 @@ from clvsim.report import display, everyday_words, hills, history_figures, limit
 from clvsim.report import format as fmt
 from clvsim.report.answers import Answer, Answers, LeverLine, answers
 from clvsim.report.figures import difference_caption, difference_range, difference_scenarios
-from clvsim.report.headline import about_customers, discount, holdout_in_short
+from clvsim.report.headline import RIGHT, about_customers, discount, holdout_in_short
 from clvsim.types import RunResult
 
 MOST_LEVERS = 6  # on the sheet
@@ -179,6 +179,6 @@ def shares(result: RunResult) -> tuple[Share, ...]:
 def check(result: RunResult) -> str:
     """The check on orders held back, or why there was none."""
     if short := holdout_in_short(result):
-        return f"{short} A right model has every place as often as any other: near either end, be careful."
+        return f"{short} {RIGHT}"
     track = result.tracking
     return track.untracked or f"{track.unchecked} So nothing here was compared with orders that the model had not seen."

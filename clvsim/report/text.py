@@ -108,7 +108,7 @@ def lever_notes(result: RunResult) -> list[str]:
         notes.append(few)
     elif display.levers(result):
         notes.append(
-            f"{SURE}, {BEST}: how sure it is that a lever is better, or the best, on average. {REGRET}: what it then "
+            f"{SURE}, {BEST}: how likely it is that a lever is better, or the best, on average. {REGRET}: what it then "
             "loses on average against the best."
         )
     if any(s.is_what_if for s in display.levers(result)):

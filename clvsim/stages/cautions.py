@@ -149,10 +149,11 @@ def unseen_months(retention: RetentionModel, summary: CustomerSummary, days_ahea
         note = f"each has the season's prior: no level, and a width of {MONTH_SD:.0%} either way"
     else:
         note = (
-            "they are taken to be like the others. With retention.season=month each is as wide as a season may be"
+            "with retention.season=month each is as wide as a season may be"
             if isinstance(retention, Seasonable)
-            else f"they are taken to be like the others; {_season_key(retention)} gives each the width of a season"
+            else f"{_season_key(retention)} gives each the width of a season"
         )
+        names += ", taken to be like the others"
     return [QualityLine("unseen_months", "Months ahead that were never seen", names, note, "warning")]
 
 

@@ -25,7 +25,7 @@ def with_newcomers(material: Material, plan: RunPlan) -> Material:
     if not plan.acquisition.channels:
         return material
     seen = plan.arriving.seen if plan.arriving else first_orders(material.summary)
-    if seen is None or seen.problem():
+    if seen is None or (seen.problem() and not (seen.closed and not plan.arriving)):
         return material
     line = expected_line(plan) if plan.arriving else stated_line(plan, seen)
     lines = tuple(map(without_channels, material.quality)) if plan.arriving else material.quality
@@ -57,6 +57,10 @@ def stated_line(plan: RunPlan, seen: FirstOrders) -> QualityLine | None:
     """A warning where visitors and conversions make up other numbers than the log's last year brought."""
     channels = plan.acquisition.channels.items()
     stated = sum(channel.visitors_per_month * plan.conversions[name].values.mean() for name, channel in channels)
+    label = f"You stated {a_month(stated)} new customers a month"
+    if stated > 0 and (last := seen.closed):
+        note = "what new ones bring is taken from a group that was closed then"
+        return QualityLine("newcomers", label, f"the log has none since {fmt.day(last)}", note, "warning")
     brought, months = seen.last_year
     if stated <= 0 or brought <= 0:
         return None
@@ -65,7 +69,7 @@ def stated_line(plan: RunPlan, seen: FirstOrders) -> QualityLine | None:
         return None
     return QualityLine(
         "newcomers",
-        f"You stated {a_month(stated)} new customers a month",
+        label,
         f"the log brought {a_month(brought)}",
         f"in {last_months(months)}: acquisition.from_log=true, without channels, goes on from those",
         "warning",
@@ -112,7 +116,7 @@ def cost_sentence(config: RunConfig) -> str:
 
 
 def a_month(number: float) -> str:
-    return fmt.number(number, fmt.last_place([number], digits=3 if number >= 100 else 2))
+    return fmt.number(number, fmt.last_place([number], digits=2))
 
 
 def last_months(months: float) -> str:

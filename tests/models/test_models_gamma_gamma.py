@@ -202,7 +202,7 @@ def test_a_mean_that_is_off_is_put_down_to_what_the_log_shows():
     """To frequency only where spend goes with it beyond chance, and in the direction of the difference."""
     check = SpendCheck(500, 300, 0.0, 1234.56, 1000.0, 1000.0, 1456.78, 1150.0, 1900.0)
     (open_,) = spend_warnings(check)
-    assert "1,460 simulated, 1,230 actual (+18%)" in open_
+    assert "1,460 each in the model, 1,230 in the log (+18%)" in open_
     assert "between 1,150 and 1,900" in open_
     assert "frequen" not in open_
     (uneven,) = spend_warnings(check._replace(fitted_p05=1400.0))
@@ -222,7 +222,7 @@ def test_correlation_of_spend_with_frequency_warns(cdnow, posterior):
     assert check.correlation == pytest.approx(0.114, abs=5e-4)
     assert check.mean_repeat_order == pytest.approx(38.81, abs=0.005)
     (text,) = posterior.warnings
-    assert "38.8 actual" in text
+    assert "38.8 in the log" in text
     assert f"{check.fitted_mean:.1f} simulated" in text
     assert "orders of frequent buyers do not count for more" in text
     strong = spend_warnings(check._replace(correlation=0.4))

@@ -400,9 +400,9 @@ def test_words(draft, dollars):
     assert Lognormal().facts(found.posterior.spend) == ()
     check = spend.check(dollars, found.posterior.spend)
     far = {**found.posterior.spend, "mean_order": np.full(4, 1.2 * check.mean_repeat_order)}
-    assert "simulated" in spend.warnings(dollars, far)[0]
+    assert "in the model" in spend.warnings(dollars, far)[0]
     assert spend.warnings(dollars, {**far, "mean_order": np.full(4, check.mean_repeat_order)}) == ()
-    assert "simulated" in Lognormal().warnings(dollars, far)[0]
+    assert "in the model" in Lognormal().warnings(dollars, far)[0]
     below = check._replace(fitted_mean=0.8 * check.mean_repeat_order, correlation=0.19, customers=200)
     assert any("spend=lognormal spend.correlated=true" in text for text in spend_warnings(below, "spend=lognormal"))
 

@@ -43,7 +43,7 @@ def test_the_interval_is_that_of_what_may_happen_and_of_the_table() -> None:
     assert found.customer is not None
     assert found.customer.value == "$26.2"
     assert found.customer.interval == f"[{rows.p05['rlv_per_customer']:.1f}, {rows.p95['rlv_per_customer']:.1f}]"
-    assert found.customer.text == "contribution over 36 months, 9 in 10 futures; the mean of 2,357"
+    assert found.customer.text == "contribution over 36 months, 9 in 10 futures; the mean of 2,357, who differ far more"
     assert found.everybody is not None
     assert found.everybody.value == "$61.9k"
     assert found.everybody.text == (
@@ -63,18 +63,18 @@ def test_on_average_is_not_called_futures() -> None:
 @pytest.mark.parametrize(
     ("month", "never", "words"),
     [
-        (0.0, 0.0, "pays it back with the first order"),
-        (1.0, 0.0, "pays it back after about 1 month"),
-        (7.0, 0.004, "pays it back after about 7 months"),
-        (7.0, 0.12, f"pays it back after about 7 months, or not within 36 months (12{NBSP}%)"),
-        (float("nan"), 0.96, f"not paid back within 36 months (96{NBSP}% sure)"),
-        (float("inf"), 1.0, f"not paid back within 36 months (more than 99{NBSP}% sure)"),
+        (0.0, 0.0, "together they repay it with the first order"),
+        (1.0, 0.0, "together they repay it in about 1 month"),
+        (7.0, 0.004, "together they repay it in about 7 months"),
+        (7.0, 0.12, f"together they repay it in about 7 months, or not within 36 months (12{NBSP}%)"),
+        (float("nan"), 0.96, f"together they do not repay it within 36 months (96{NBSP}% sure)"),
+        (float("inf"), 1.0, f"together they do not repay it within 36 months (more than 99{NBSP}% sure)"),
     ],
 )
 def test_payback_is_said_in_words(month: float, never: float, words: str) -> None:
     newcomer = told(with_payback(month, never)).newcomer
     assert newcomer is not None
-    assert newcomer.text == f"before the $18.50 that winning one costs; {words}; 41{NBSP}% of them ever repay theirs"
+    assert newcomer.text == f"before the $18.50 that winning one costs; {words}; 41{NBSP}% ever repay their own"
 
 
 def test_what_may_be_paid_is_the_value_of_a_visitor_and_a_third_of_it() -> None:
@@ -83,7 +83,7 @@ def test_what_may_be_paid_is_the_value_of_a_visitor_and_a_third_of_it() -> None:
     bid = told(result).bid
     assert bid is not None
     assert (bid.label, bid.value) == ("May pay per visitor", "$0.83")
-    assert bid.text == "at most; $0.28 keeps value at 3 × cost; you pay $0.37"
+    assert bid.text == "at most, on average; $0.28 where value is to be 3 × cost; you pay $0.37"
     bid = told(replace(result, assumptions=(channel(0.4),))).bid
     assert bid is not None
     assert bid.text.endswith("you pay $0.40")
@@ -101,7 +101,7 @@ def test_without_visitors_it_is_a_customer_who_may_cost_something() -> None:
     bid = told(replace(result, comparison=frame[frame["metric"] != "visitor_value"])).bid
     assert bid is not None
     assert (bid.label, bid.value) == ("May pay for a new customer", "$41.4")
-    assert bid.text == "at most; $13.80 keeps value at 3 × cost; you pay $18.50"
+    assert bid.text == "at most, on average; $13.80 where value is to be 3 × cost; you pay $18.50"
 
 
 def test_who_brings_less_than_nothing_may_cost_nothing() -> None:
@@ -134,7 +134,8 @@ def test_contracts_say_what_they_pay_and_how_many_end() -> None:
     assert found.recurring.text.startswith("a month now, before any cost, from 80 contracts; 3.1")
     assert found.recurring.text.endswith("of them end within a month")
     assert found.customer is not None
-    assert found.customer.text.endswith("the mean of 2,357, of whom 80 pay, 773 each")  # 61,870 / 80
+    assert (found.customer.label, found.customer.value) == ("A customer who pays", "773")  # 61,870 / 80
+    assert found.customer.text.endswith("the mean of 80; 2,277 more have ended and bring nothing")
     figures = subscriptions().contracts
     assert figures is not None
     paused = replace(figures, total=replace(figures.total, paused=Range(6.4, 3.2, 11.1)))
@@ -207,7 +208,10 @@ def test_the_regret_is_that_of_the_choice() -> None:
     found = told(demo())
     draws = np.array([*demo().delta_draws.values(), np.zeros(1000)])
     regret = (draws.max(axis=0) - demo().delta_draws["plan"]).mean()
-    assert found.regret == f"Being wrong now costs about ${round(regret / 100) * 100:,} on average."
+    assert (
+        found.regret
+        == f"To know for certain first would bring about ${round(regret / 100) * 100:,}: no test brings more."
+    )
     assert found.do_first.startswith(
         "Do first: “The plan: conversion, gentle upsell and follow-up together”. We are 96"
     )
@@ -219,10 +223,10 @@ def test_made_up_effects_are_no_alternative() -> None:
     draws = np.array([*(d for name, d in result.delta_draws.items() if name != "plan"), np.zeros(1000)])
     regret = (draws.max(axis=0) - result.delta_draws["upsell_soft"]).mean()
     assert told(replace(result, scenarios=scenarios)).regret == (
-        f"Being wrong now costs about ${round(regret / 100) * 100:,} on average."
+        f"To know for certain first would bring about ${round(regret / 100) * 100:,}: no test brings more."
     )
     unsure = replace(result, comparison=result.comparison.assign(expected_loss_mcse=5_000.0))
-    assert told(unsure).regret == "What being wrong now costs is too little to tell."
+    assert told(unsure).regret == "What it would bring to know for certain first is too little to tell."
 
 
 def test_a_best_bet_is_not_proven_and_a_loss_is_not_done() -> None:

@@ -469,7 +469,7 @@ def test_models_that_share_the_draws_are_named_with_their_weights(text_of: Text)
 def test_when_the_months_of_a_figure_end_is_said_once(pages: dict[str, str]) -> None:
     """Beside newcomers, on the page as on the terminal; "over 36 months" reaches 48 months ahead."""
     said = (
-        "“Over 36 months” counts from today for customers of today, and for each new customer from the day they come; "
+        "The 36 months count from today for customers of today, and for each new customer from the day they come; "
         "new ones come for 12 months, so the last of the money comes up to 48 months from today."
     )
     assert visible_text(pages["demo"]).replace(fmt.NBSP, " ").count(said) == 1

@@ -34,7 +34,7 @@ def test_its_parts_are_in_order() -> None:
     )
     words += (
         "Do first:",
-        "Being wrong now costs",
+        "To know for certain first",
         "Most worth knowing",
         "Money is contribution",
         "[ , ] holds 9 in 10",

@@ -173,7 +173,7 @@ def test_examples_keep_their_badge(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(figures, "make_drawing", undrawn)
     shown = write_report(foreign(), tmp_path).read_text("utf-8").split('<div class="folded">')[0]
     assert shown.count('<span class="tag">example effect</span>') == 2
-    assert "Sure that it is more" in shown
+    assert "Chance that it is more" in shown
     assert "pays" not in re.sub(r"<style>.*?</style>", "", shown, flags=re.S).replace("which lever pays", "")
 
 

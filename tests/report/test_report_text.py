@@ -62,7 +62,7 @@ def test_without_a_lever_nothing_is_said_of_levers() -> None:
     """Neither a decision nor what levers do; those that do not apply are still named."""
     text = tables(replace(demo({}), acquisition_known=False))
     assert "Plan value" in text
-    for words in ("sure, best in", "regret if wrong", "levers do"):
+    for words in ("chance, best in", "regret if wrong", "levers do"):
         assert words not in text
     assert "levers do" in tables(replace(demo(), acquisition_known=False)).replace("\n", " ")
 
@@ -83,7 +83,7 @@ def test_both_intervals_stand_in_the_decision_what_may_happen_first() -> None:
     lines = tables(demo()).splitlines()
     above, head = lines[lines.index("extra value over 36 months") + 1 :][:2]
     assert " ".join(above.split()) == "90 % regret if"
-    assert " ".join(head.split()) == "mean interval on average sure best in wrong"
+    assert " ".join(head.split()) == "mean interval on average chance best in wrong"
     rows = demo().comparison.query("metric == 'plan_value' and scenario == 'plan'").set_index("basis")
     intervals = [
         f"[{fmt.number(rows.loc[basis, 'delta_p05'], 2)}, {fmt.number(rows.loc[basis, 'delta_p95'], 2)}]"

@@ -80,11 +80,11 @@ def test_months_that_were_never_seen(material: Material) -> None:
     assert date(2019, 4, 1) <= today <= (START + np.timedelta64(99, "D")).astype(object)
     assert "unseen_months" not in lines(material, "bg_nbd", 20.0)
     value, note, level = lines(material, "bg_nbd", 40.0)["unseen_months"]
-    assert (value, level) == ("May", "warning")
+    assert (value, level) == ("May, taken to be like the others", "warning")
     assert "retention.season=month" in note
-    assert lines(material, "bg_nbd", 4000.0)["unseen_months"][0] == "May to December"
+    assert lines(material, "bg_nbd", 4000.0)["unseen_months"][0].startswith("May to December,")
     assert "the season's prior" in lines(material, "bg_nbd", 40.0, season="month")["unseen_months"][1]
-    assert "With retention.season=month" in lines(material, "sbg", 40.0)["unseen_months"][1]
+    assert "with retention.season=month" in lines(material, "sbg", 40.0)["unseen_months"][1]
     assert "retention=bg_nbd retention.season=month" in lines(material, "bg_cnbd", 40.0)["unseen_months"][1]
 
 

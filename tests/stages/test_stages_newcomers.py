@@ -91,11 +91,14 @@ def test_a_log_of_few_says_little() -> None:
     assert line(few, plan(few, **stated(300))) is not None
 
 
-def test_a_closed_group_is_no_measure() -> None:
+def test_of_a_closed_group_it_is_said_that_nobody_came_since() -> None:
     """All came in the first six weeks of a year, as in a study of one cohort."""
     frame = shop(6, 365, a_day=20.0, arrivals=lambda day: (day < 42).astype(float))
     closed = material_of_log(read_transactions(as_log(frame), DataConfig()))
-    assert line(closed, plan(closed, **stated(10_000))) is None
+    found = line(closed, plan(closed, **stated(10_000)))
+    assert found is not None
+    assert (found.level, found.label) == ("warning", "You stated 200 new customers a month")
+    assert found.value.startswith("the log has none since")
 
 
 def test_without_newcomers_nothing_is_said(material: Material) -> None:

@@ -262,7 +262,7 @@ def spend_warnings(check: SpendCheck, model: str = "Gamma-Gamma") -> tuple[str, 
     simulated, observed, low, high = three_digits(
         check.fitted_mean, check.mean_repeat_order, check.fitted_p05, check.fitted_p95
     )
-    actual = f"mean per repeat order {simulated} simulated, {observed} actual"
+    actual = f"repeat orders bring {simulated} each in the model, {observed} in the log"
     n = check.customers
     if not check.customers_twice:
         text.append(

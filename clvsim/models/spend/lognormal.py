@@ -352,8 +352,8 @@ class Lognormal(Frozen):
             return over_time
         simulated, actual = three_digits(check.fitted_mean, check.mean_repeat_order)
         return (
-            f"Mean per repeat order {simulated} simulated, {actual} actual ({gap:+.0%}): amounts are not quite "
-            "lognormal, or do not go with how often customers order as a power of it (spend=lognormal)",
+            f"Repeat orders bring {simulated} each in the model, {actual} in the log ({gap:+.0%}): amounts are not "
+            "quite lognormal, or do not go with how often customers order as a power of it (spend=lognormal)",
             *over_time,
         )
 
