@@ -5,7 +5,7 @@ plan, less what it costs to run.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -129,6 +129,7 @@ def plan_split_test(
     costs: Costs = Costs(),
     mcse: Callable[[float], float] = lambda _: 0.0,
     meanwhile: int | None = None,
+    built: float = 0.0,
 ) -> SplitTest:
     """The best size of a test, and whether to test, to ship the change now, or to forget it.
 
@@ -139,6 +140,8 @@ def plan_split_test(
         costs: of the test.
         mcse: Monte Carlo error of the EVSI of one size.
         meanwhile: what others get until it is read, as of `net_benefit`.
+        built: what the change costs before it can be tested, part of its mean, which no verdict brings back: `evsi` is
+            then that of a choice between the change and today less this.
 
     Sizes from 1 to the most that the plan has time for on a rising grid, refined around the best. "test" where its net
     benefit is above 0 by three Monte Carlo errors, otherwise "ship now" where the change has the larger mean, else
@@ -146,11 +149,14 @@ def plan_split_test(
 
     Not modelled: tests that are looked at before they end, more than two arms, what a test teaches for other plans.
     """
+    now = max(means)
     without: Verdict = "ship now" if means[1] > means[0] else "forget it"
     most = population.most_per_arm
     if most < 1:
         return SplitTest(without, None, 0.0, (0.0, 0.0), 0.0, False)
 
+    means = (means[0] - built, means[1])  # when the test is read
+    costs = replace(costs, fixed=costs.fixed + now - max(means))
     known: dict[float, float] = {}
 
     def parts_of(sizes: np.ndarray) -> NetBenefit:

@@ -61,7 +61,7 @@ def answer(run: Finished, settings: Settings) -> Answer:
     return Answer(
         sentences=sentences(run, bids, settings, title if name != BASELINE else ""),
         text=text(run, bids, settings),
-        table=pd.DataFrame([_record(bid, name) for bid in bids]),
+        table=pd.DataFrame([_record(bid, name) for bid in bids]).assign(within_months=settings.within_months),
         picture=picture(run, bids[0], settings),
         notes=notes(run),
     )
@@ -162,7 +162,7 @@ def _place(bid: Bid) -> int:
 
 
 def text(run: Finished, bids: list[Bid], settings: Settings) -> Text:
-    window = fmt.months(round(settings.within_months))
+    window = months_of(settings)
     headings = (
         *("", "at most", "9 in 10 futures", f"loss in {fmt.percent(settings.chance_of_loss)}"),
         *(f"back in {window}", "a third", "paid today", "one more"),
@@ -177,11 +177,15 @@ def text(run: Finished, bids: list[Bid], settings: Settings) -> Text:
     return Text(headings, tuple(rows))
 
 
+def months_of(settings: Settings) -> str:
+    return f"{settings.within_months:g} month{'' if settings.within_months == 1 else 's'}"
+
+
 def picture(run: Finished, bid: Bid, settings: Settings) -> Ranges:
     rows = (
         Span("What a new customer brings, mean over the plan’s newcomers", bid.p05, bid.average.value, bid.p95),
         Span(f"Loss in {fmt.sure(settings.chance_of_loss)} of futures", _UNKNOWN, bid.safe, _UNKNOWN),
-        Span(f"Back within {fmt.months(round(settings.within_months))}", _UNKNOWN, bid.window, _UNKNOWN),
+        Span(f"Back within {months_of(settings)}", _UNKNOWN, bid.window, _UNKNOWN),
         Span("A third of the value", _UNKNOWN, bid.third, _UNKNOWN),
     )
     marks = ((bid.paid, "paid today"),) if bid.paid > 0 else ()

@@ -7,18 +7,16 @@ import numpy as np
 import pandas as pd
 
 from clvsim.decision.budget import Channel, Split, best_split
-from clvsim.decision.responses import FEWEST_PERIODS, Response, fit_response
+from clvsim.decision.responses import Response, fit_response
 from clvsim.errors import ConfigError, Problem
+from clvsim.kernels.rng import text_key
 from clvsim.questions.answer import Answer, Finished, Text, money
 from clvsim.questions.settings import Settings
+from clvsim.questions.spend_history import FORM, read_history
 from clvsim.report import format as fmt
 from clvsim.report.pictures import Ranges, Span
 from clvsim.scenario import BASELINE
 from clvsim.texts import short_repr
-
-COLUMNS = ("channel", "month", "spend", "customers")
-MOST_BYTES, MOST_ROWS, MOST_CHANNELS = 1 << 20, 5000, 12
-_FORM = "a CSV with the columns channel, month, spend and customers (new ones), a row for each month and channel"
 
 
 class Spending(NamedTuple):
@@ -68,7 +66,7 @@ def from_run(run: Finished, exists: np.ndarray) -> list[Spending]:
         if channel.most_visitors_per_month is None or not spend:
             key = f"acquisition.channels.{name}." + ("most_visitors_per_month" if spend else "cost_per_visitor")
             what = (
-                f"budget needs to know where more spend brings no more: {key} for clvsim run, or spend_history={_FORM}"
+                f"budget needs to know where more spend brings no more: {key} for clvsim run, or spend_history={FORM}"
             )
             problems.append(Problem("ask", what))
             continue
@@ -79,7 +77,7 @@ def from_run(run: Finished, exists: np.ndarray) -> list[Spending]:
     if problems:
         raise ConfigError(problems)
     if not found:
-        raise ConfigError([("ask", f"budget needs spend by channel: spend_history={_FORM}")])
+        raise ConfigError([("ask", f"budget needs spend by channel: spend_history={FORM}")])
     return found
 
 
@@ -95,60 +93,16 @@ def from_history(settings: Settings, draws: int, run: Finished) -> list[Spending
     """Responses learned from months of spend and new customers."""
     table = read_history(Path(str(settings.spend_history)))
     found = []
-    for number, (name, rows) in enumerate(table.groupby("channel", sort=True)):
+    for name, rows in table.groupby("channel", sort=True):
         spend, customers = rows["spend"].to_numpy(float), rows["customers"].to_numpy(float)
         try:
-            fitted = fit_response(spend, customers, draws=draws, seed=run.result.seed % 2**31 + number)
+            fitted = fit_response(spend, customers, draws=draws, seed=int(text_key(f"seed {run.result.seed} {name}")))
         except ValueError as error:
             raise ConfigError([("spend_history", f"channel {short_repr(name)}: {error}")]) from None
         last = rows.sort_values("month")["spend"].to_numpy(float)[-1]
         months = fmt.months(len(rows))
         found.append(Spending(str(name), fitted.response, float(last), f"{months} of spend", fitted.seen))
     return found
-
-
-def read_history(path: Path) -> pd.DataFrame:
-    """Months by channel. Raises ConfigError naming the file, the rule and the row."""
-    key = "spend_history"
-    try:
-        if path.stat().st_size > MOST_BYTES:
-            raise ConfigError(
-                [(key, f"{path.name} has more than {MOST_BYTES >> 10:,} KB, which no history of spend needs")]
-            )
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, nrows=MOST_ROWS + 1)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or f"it is no CSV; it must be {_FORM}"
-        raise ConfigError([(key, f"{path.name} cannot be read: {reason}")]) from None
-    if missing := [name for name in COLUMNS if name not in table]:
-        raise ConfigError([(key, f"{path.name} has no column {', '.join(missing)}; it must be {_FORM}")])
-    problems = []
-    if len(table) > MOST_ROWS:
-        problems.append(Problem(key, f"{path.name} has more than {MOST_ROWS:,} rows"))
-    for name in ("spend", "customers"):
-        numbers = pd.to_numeric(table[name], errors="coerce")
-        wrong = ~(np.isfinite(numbers) & (numbers >= 0) & (numbers <= 1e12))
-        if wrong.any():
-            row = int(np.flatnonzero(wrong)[0])
-            got = short_repr(str(table[name].iloc[row]))
-            problems.append(
-                Problem(key, f"{path.name}, row {row + 2}: {name} must be a number of at least 0, got {got}")
-            )
-        table[name] = numbers
-    if twice := table.duplicated(["channel", "month"]).to_numpy().nonzero()[0].tolist():
-        what = (
-            f"{path.name}, row {twice[0] + 2}: month {table['month'].iloc[twice[0]]} of this channel stands there twice"
-        )
-        problems.append(Problem(key, what))
-    for name, rows in table.groupby("channel"):
-        if len(rows) < FEWEST_PERIODS:
-            got = fmt.months(len(rows))
-            what = f"{path.name}: channel {short_repr(name)} has {got}, at least {FEWEST_PERIODS} are needed"
-            problems.append(Problem(key, what))
-    if table["channel"].nunique() > MOST_CHANNELS:
-        problems.append(Problem(key, f"{path.name} has more than {MOST_CHANNELS} channels"))
-    if problems:
-        raise ConfigError(problems)
-    return table
 
 
 def _sentences(
@@ -158,7 +112,7 @@ def _sentences(
         limit = money(run, settings.worst_at_least or 0.0)
         worst = money(run, split.worst.value, split.worst.mcse)
         safest = f"No split keeps the worst tenth at {limit} or more: the safest has {worst}."
-        return (f"{safest} Spend less, or lower the limit.",)
+        return (f"{safest} Lower the limit.",)
     spends = " and ".join(
         f"{fmt.money(spend, _place(spend), run.currency)} on {channel.name}"
         for spend, channel in zip(split.spends, channels, strict=True)

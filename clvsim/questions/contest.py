@@ -24,20 +24,23 @@ class Contest(NamedTuple):
     layers: str
 
 
-def contest(run: Finished, question: str, only: str | None = None) -> Contest:
-    """All options, or the baseline and one lever.
+def contest(run: Finished, question: str, only: str | None = None, *, choosing: bool = False) -> Contest:
+    """All options, or the baseline and one lever. Of somebody `choosing`, examples are none where there are others.
 
     Raises ConfigError where no lever has a chance: there is none, or all rest on stated numbers that nobody doubts; and
     with too few worlds for a probability.
     """
-    if only is not None:
-        run.scenario(only)
+    if only is not None and only not in [one.name for one in run.levers]:
+        have = ", ".join(one.name for one in run.levers) or "none"
+        raise ConfigError([("lever", f"must be a lever of this run ({have}), got {only}")])
     worlds = run.draws.realised.shape[2]
     if worlds < FEWEST_WORLDS:
         what = f"{question} needs {FEWEST_WORLDS} simulated futures, and this run has {worlds}: raise simulation.draws"
         raise ConfigError([("ask", what)])
     levers = [one for one in run.levers if only in (None, one.name)]
     able = [one for one in levers if not one.is_what_if]
+    if choosing and any(not one.illustrative for one in able):
+        able = [one for one in able if not one.illustrative]
     if not able:
         why = (
             "all rest on stated numbers without any doubt: state one as {kind: expert, p10: …, p50: …, p90: …}"

@@ -21,6 +21,9 @@ _UNITS = {"$": "dollar", "USD": "dollar", "€": "euro", "EUR": "euro", "£": "p
 class Return(NamedTuple):
     """What a unit of money brings back, (draw,), when spent as `title` says.
 
+    Of a lever, which may cost more in one draw than in another, 1 + its difference / the mean spent: on average all
+    that comes back over all that is spent.
+
     `spent`: how much is, discounted; `keeping`: what of the difference comes from today's customers, nan of finding;
     `backing`: what it rests on, in words.
     """
@@ -79,8 +82,8 @@ def answer(run: Finished, settings: Settings) -> Answer:
         notes=(
             f"Brings: contribution over {months}, the {unit} itself included, so that 1 is break-even. Of finding, one "
             f"more {unit} at the margin. Of a lever, on average over all that it costs: it can be spent once.",
-            "From today’s: what of a lever’s difference comes from customers of today, who are kept; the rest comes "
-            "from new ones.",
+            "From today’s: what of a lever’s difference comes from customers of today. The rest comes from new ones, "
+            "less what the lever costs once or by the month, whoever is reached.",
         ),
     )
 
@@ -103,6 +106,8 @@ def returns_of_levers(run: Finished, only: str | None = None) -> list[Return]:
     """Of each lever that costs something, the best first."""
     if only is not None:
         run.scenario(only)
+        if not costs_of(run.draws, only):
+            raise ConfigError([("lever", f"{only} costs nothing in this run, so that no money is spent on it")])
     found = []
     for lever in run.levers:
         costs = costs_of(run.draws, lever.name)
@@ -114,7 +119,7 @@ def returns_of_levers(run: Finished, only: str | None = None) -> list[Return]:
             kept = run.draws.level("rlv_total", lever.name) - run.draws.level("rlv_total", BASELINE)
             keeping = float(kept.mean())
         backing = EXAMPLE if lever.illustrative else lever.evidence or "stated"
-        returned = (run.draws.change(lever.name).values + spent) / spent
+        returned = 1 + run.draws.change(lever.name).values / spent.mean()
         found.append(Return(lever.name, lever.title, returned, float(spent.mean()), keeping, backing))
     return sorted(found, key=lambda way: -way.mean)
 
@@ -141,18 +146,21 @@ def _of_returns(run: Finished, finding: Return | None, levers: list[Return]) -> 
         sure = fmt.sure(float((way.returned > 1).mean()))
         return f"{fmt.money(way.mean, -2, run.currency)} on average, more than itself with {sure} certainty"
 
+    after = bool(paying) and finding is not None and finding.mean > max(1.0, paying[0].mean)  # the lever
     if paying:
         best = paying[0]
-        if_stated = "If what is stated of it is right, " if best.backing == "stated" else ""
-        start = f"{if_stated}“{best.title}” comes first" if if_stated else f"First “{best.title}”"
+        place = ("comes second", "Then") if after else ("comes first", "First")
+        start = f"{place[1]} “{best.title}”"
+        if best.backing == "stated":
+            start = f"If what is stated of it is right, “{best.title}” {place[0]}"
         found.append(f"{start}: each {unit} of the {money(run, best.spent)} that it costs brings {brings(best)}.")
     elif firm:
         found.append("No lever here brings back what it costs.")
     if finding is not None:
-        verdict = "Then find customers" if paying else "Find customers"
+        verdict = "First find customers" if after else "Then find customers" if paying else "Find customers"
         if finding.mean <= 1:
             verdict = "Do not spend more on finding customers"
-        found.append(f"{verdict}: one more {unit} there brings {brings(finding)}.")
+        found.insert(0 if after else len(found), f"{verdict}: one more {unit} there brings {brings(finding)}.")
     return found or ["All levers here that cost something are examples: state what yours cost and do."]
 
 

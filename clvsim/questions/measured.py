@@ -6,9 +6,11 @@ import numpy as np
 
 from clvsim.decision.information import log_odds_se2, prior_size, rate_se2
 from clvsim.decision.split_tests import Population
+from clvsim.errors import ConfigError
 from clvsim.interventions.base import Intervention
 from clvsim.questions.answer import Finished
 from clvsim.questions.settings import Settings
+from clvsim.report import format as fmt
 from clvsim.scenario import BASELINE
 from clvsim.special import expit, logit
 from clvsim.types import Assumption, ScenarioDescription
@@ -82,15 +84,18 @@ def _stated_by(run: Finished, path: str) -> tuple[Intervention | None, str]:
 
 def _conversion(run: Finished, label: str, applied: np.ndarray, settings: Settings) -> Measured | None:
     """Of visitors: the odds in both arms."""
-    channels = run.config.acquisition.channels.values()
-    per_month = settings.visitors_per_month or sum(channel.visitors_per_month for channel in channels)
+    per_month = sum(channel.visitors_per_month for channel in run.config.acquisition.channels.values())
     if not per_month or not run.has("visitor_value"):
         return None
     before = run.draws.level("visitor_value", BASELINE) / run.draws.level("pav_per_newcomer", BASELINE)
     p0 = float(np.nanmean(before))
     p1 = float(expit(logit(p0) + applied.mean()))
     prior = prior_size(log_odds_se2(1.0, p0, p1), 1.0, applied)
-    population = Population(per_month * run.config.acquisition.months, per_month)
+    tested = settings.visitors_per_month or per_month
+    if tested > per_month:
+        what = f"must be at most the {per_month:,g} of the run, whose value is at stake, got {tested:,g}"
+        raise ConfigError([("visitors_per_month", what)])
+    population = Population(per_month * run.config.acquisition.months, per_month, tested / per_month)
     return Measured(label, applied, prior, "visitors", population)
 
 
@@ -113,15 +118,16 @@ def _rate(run: Finished, label: str, applied: np.ndarray, settings: Settings) ->
 
     from clvsim.archive import CUSTOMERS
 
+    window, horizon = settings.watched_months, run.result.horizon_months
+    if window >= horizon:
+        what = f"must be below the {fmt.months(horizon)} of the run, got {window:g}"
+        raise ConfigError([("watched_months", what)])
     path = run.folder / CUSTOMERS
     if not path.is_file() or not run.result.customers:
         return None
     expected = pd.read_parquet(path, columns=["expected_orders"])["expected_orders"].to_numpy(float)
     expected = expected[np.isfinite(expected)]
     if not expected.size or expected.mean() <= 0:
-        return None
-    window, horizon = settings.watched_months, run.result.horizon_months
-    if window >= horizon:
         return None
     cv = float(expected.std() / expected.mean())
     prior = prior_size(rate_se2(1.0, float(expected.mean()) / horizon, window, cv), 1.0, applied)

@@ -16,7 +16,7 @@ def answer(run: Finished, settings: Settings) -> Answer:
     """Raises ConfigError without a lever that has a chance, or with too few worlds for one."""
     if settings.lever is not None:
         raise ConfigError([("lever", "evpi compares all levers of the run; leave it out")])
-    found = contest(run, "evpi")
+    found = contest(run, "evpi", choosing=True)
     loss, mcse = least_loss(run, found)
     value = decision.evpi(found.values, mcse)
     shares, losses = decision.p_best(found.values), decision.expected_loss(found.values)
@@ -53,16 +53,23 @@ def answer(run: Finished, settings: Settings) -> Answer:
             "Regret if wrong: what choosing this option gives away, on average, against whichever option is best in "
             "each draw of what is not known. The least of these is the expected value of perfect information.",
             found.layers,
+            *left_out(run, found),
         ),
     )
 
 
+def left_out(run: Finished, found: Contest) -> tuple[str, ...]:
+    """A note on examples, whose effects are made up and which nobody chooses."""
+    examples = [f"“{one.title}”" for one in run.levers if one.illustrative and one.name not in found.names]
+    return (f"Left out, as examples: {', '.join(examples)}.",) if examples else ()
+
+
 def least_loss(run: Finished, found: Contest) -> tuple[float, float]:
-    """The least expected loss and its Monte Carlo error, as the run's comparison has them."""
-    table = run.result.comparison
-    rows = table[(table["metric"] == run.draws.decided) & (table["basis"] == "expected")]
-    rows = rows[rows["scenario"].isin(found.names)].sort_values("expected_loss")
-    return float(rows["expected_loss"].iloc[0]), float(rows["expected_loss_mcse"].iloc[0])
+    """The least expected loss, and the Monte Carlo error that the run's comparison has of that option's."""
+    losses = decision.expected_loss(found.values)
+    best, table = int(losses.argmin()), run.result.comparison
+    rows = table[(table["metric"] == run.draws.decided) & (table["basis"] == "expected")].set_index("scenario")
+    return float(losses[best]), float(rows.loc[found.names[best], "expected_loss_mcse"])
 
 
 def sentences(run: Finished, found: Contest, value: decision.InformationValue) -> tuple[str, ...]:

@@ -59,16 +59,16 @@ def answer(run: Finished, settings: Settings) -> Answer:
         notes=(
             "Worth: how much better the choice between the lever and today is on average with the test than without. "
             "What it costs is not taken off: ask=test does that.",
-            "“Not seen”: less than three times its Monte Carlo error.",
+            "“Not seen”: less than three times its Monte Carlo error. No test is larger than there are people.",
         ),
     )
 
 
 def sizes_of(what: Measured, settings: Settings) -> np.ndarray:
     """The size that is asked about, or some around what the present doubt is worth, no larger than there are people."""
-    if settings.per_arm:
-        return np.array([float(settings.per_arm)])
     most = max(what.population.most_per_arm, 1.0)
+    if settings.per_arm:
+        return np.array([min(float(settings.per_arm), np.floor(most))])
     return np.unique([min(round_size(times * what.prior), np.floor(most)) for times in _SIZES])
 
 

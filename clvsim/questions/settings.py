@@ -14,7 +14,7 @@ def _listed(value: Any) -> Any:
 class Settings(Frozen):
     """`ask`: questions by name. The rest is for single questions; docs/decide.md says for which."""
 
-    ask: Annotated[tuple[Name, ...], BeforeValidator(_listed), Field(max_length=20)] | None = None
+    ask: Annotated[tuple[Name, ...], BeforeValidator(_listed), Field(min_length=1, max_length=20)] | None = None
     lever: Name | None = None  # a scenario; without it all levers, or the baseline
     chance_of_loss: Annotated[Share, Field(gt=0, lt=1)] = 0.1
     within_months: Annotated[Months, Field(ge=1)] = 12
@@ -25,4 +25,8 @@ class Settings(Frozen):
     budget_per_month: Positive | None = None
     spend_history: Label | None = None  # a CSV
     worst_at_least: Amount | None = None
-    top: Annotated[tuple[Annotated[Share, Field(gt=0, lt=1)], ...], Field(max_length=10)] = (0.1, 0.2, 0.5)
+    top: Annotated[tuple[Annotated[Share, Field(gt=0, lt=1)], ...], Field(min_length=1, max_length=10)] = (
+        0.1,
+        0.2,
+        0.5,
+    )

@@ -16,7 +16,7 @@ from clvsim.report.pictures import Ranges, Span
 
 def answer(run: Finished, settings: Settings) -> Answer:
     """Raises ConfigError without a lever that has a chance, or with too few worlds for one."""
-    found = contest(run, "evppi", settings.lever)
+    found = contest(run, "evppi", settings.lever, choosing=True)
     ess = run.draws.effective
     able = [block for block in blocks(run, settings.lever) if not block.scenario or block.scenario in found.names]
     known = Parallel(run.config.simulation.jobs, backend="threading")(

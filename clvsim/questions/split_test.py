@@ -8,8 +8,10 @@ from joblib import Parallel, delayed
 
 from clvsim.decision.information import evsi
 from clvsim.decision.split_tests import Costs, SplitTest, net_benefit, plan_split_test
+from clvsim.interventions.cost import CostIntervention
 from clvsim.questions.answer import Answer, Finished, Text, money
 from clvsim.questions.contest import Contest, contest
+from clvsim.questions.costs import costs_of
 from clvsim.questions.measured import Measured, measured
 from clvsim.questions.settings import Settings
 from clvsim.report import format as fmt
@@ -45,7 +47,8 @@ def answer(run: Finished, settings: Settings) -> Answer:
         notes=(
             "Worth: how much better the choice between the lever and today is on average with the test than without "
             "(the expected value of sample information). Costs: what the worse arm gives away while it runs, the wait, "
-            "and test_cost. Each lever by itself, over the whole plan.",
+            "test_cost, and what has to be built first, which is spent also if the test then says no. Each lever by "
+            "itself, over the whole plan.",
             "A test shows what it measures: effects that come later, and whatever cannot be seen in it, stay as "
             "uncertain as they are. Of an offer the share who take it; of messages, orders within watched_months.",
         ),
@@ -59,7 +62,8 @@ def _verdict(run: Finished, options: Contest, number: int, settings: Settings) -
     mean = float(values[:, 1].mean())
     if what is None:
         return Verdict(lever, mean, None, None)
-    ess = run.draws.effective
+    ess, built = run.draws.effective, built_first(run, lever)
+    values[:, 0] -= built
 
     def worth(sizes: np.ndarray) -> np.ndarray:
         return evsi(values, what.delta, sizes, what.prior, noise, ess, errors=False).estimate
@@ -67,8 +71,19 @@ def _verdict(run: Finished, options: Contest, number: int, settings: Settings) -
     def error(size: float) -> float:
         return float(evsi(values, what.delta, size, what.prior, noise, ess).mcse[0])
 
-    found = plan_split_test(worth, (0.0, mean), what.population, Costs(settings.test_cost), error)
+    found = plan_split_test(worth, (0.0, mean), what.population, Costs(settings.test_cost), error, built=built)
     return Verdict(lever, mean, what, found)
+
+
+def built_first(run: Finished, lever: ScenarioDescription) -> float:
+    """What a lever costs once, discounted: it is paid before anybody can be shown it, and gone if the test says no."""
+    once = {
+        f"cost_fixed/{name}"
+        for name, one in run.config.library[lever.name].interventions.items()
+        if isinstance(one, CostIntervention) and one.per == "once"
+    }
+    costs = [cost.amount.mean() for cost in costs_of(run.draws, lever.name) if f"{cost.account}/{cost.cause}" in once]
+    return float(sum(costs))
 
 
 def _days(found: SplitTest) -> str:
@@ -146,10 +161,13 @@ def _picture(run: Finished, options: Contest, one: Verdict, settings: Settings) 
         return None
     number = options.names.index(one.lever.name)
     values, noise = options.values[:, [0, number]], options.noise[:, [0, number]]
+    built = built_first(run, one.lever)
+    values[:, 0] -= built
     best = float(one.found.parts.per_arm[0])
     sizes = np.geomspace(max(1.0, best / 100), max(2.0, one.what.population.most_per_arm), _POINTS)
     worth = evsi(values, one.what.delta, sizes, one.what.prior, noise, run.draws.effective, errors=False).estimate
-    parts = net_benefit(sizes, worth, (0.0, one.mean), one.what.population, Costs(settings.test_cost))
+    costs = Costs(settings.test_cost + max(0.0, one.mean) - max(-built, one.mean))
+    parts = net_benefit(sizes, worth, (-built, one.mean), one.what.population, costs)
     lines = (Line("what the test is worth", worth), Line("less what it costs", parts.net))
     marks = ((best, f"2 × {_per_arm(one.found)}"),)
     across = f"{one.what.counted[0].upper()}{one.what.counted[1:]} in each arm"

@@ -9,6 +9,7 @@ from clvsim import decision
 from clvsim.comparison.points import Swept
 from clvsim.questions.answer import Answer, Finished, Text, between, money
 from clvsim.questions.contest import average_note, difference_label
+from clvsim.questions.costs import costs_of
 from clvsim.report import format as fmt
 from clvsim.report.pictures import Ranges, Span
 
@@ -60,10 +61,10 @@ def answer(run: Finished, found: Targeted) -> Answer:
                 "regret_mcse": ranked.loss_mcse[number],
             }
         )
-    best = int(ranked.loss.argmin())
+    best, fixed = int(ranked.loss.argmin()), fixed_costs(run, found.lever)
     spans = tuple(Span(name, *row) for name, row in zip(names[1:], zip(low, means[1:], high, strict=True), strict=True))
     return Answer(
-        sentences=sentences(run, found, names, best, ranked),
+        sentences=(*sentences(run, found, names, best, ranked), *_not_earned(run, float(means[best]), fixed, mcse)),
         text=Text(
             ("", "people", difference_label(run), "90 % on average", "better than everybody", "regret if wrong"),
             tuple(rows),
@@ -74,9 +75,32 @@ def answer(run: Finished, found: Targeted) -> Answer:
             "The best: by what each customer is expected to bring as things are today. What the lever does is the "
             "same for all of them, because nothing here has seen it differ.",
             "Newcomers are not reached in any row. Everything is simulated on the same people and events.",
+            *_fixed_note(run, fixed),
             average_note(run),
         ),
     )
+
+
+def fixed_costs(run: Finished, lever: str) -> float:
+    """What a lever costs once or by the month, discounted, on average."""
+    return float(sum(cost.amount.mean() for cost in costs_of(run.draws, lever) if cost.account == "cost_fixed"))
+
+
+def _not_earned(run: Finished, gain: float, fixed: float, mcse: float) -> tuple[str, ...]:
+    """Where nobody else could earn what a lever costs whoever is reached."""
+    if not 0 < gain < fixed or run.result.acquisition_known:
+        return ()
+    return (
+        f"But its {money(run, fixed)} of costs once or by the month is more than these bring, "
+        f"{money(run, gain, mcse)}: leave it.",
+    )
+
+
+def _fixed_note(run: Finished, fixed: float) -> tuple[str, ...]:
+    if not fixed > 0:
+        return ()
+    others = "; new customers have to earn it, too" if run.result.acquisition_known else ""
+    return (f"What the lever costs once or by the month, {money(run, fixed)}, is in no row{others}.",)
 
 
 def in_words(share: float) -> str:

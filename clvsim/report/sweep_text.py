@@ -34,6 +34,7 @@ class Story(NamedTuple):
     keys: tuple[str, ...]
     values: tuple[tuple[Any, ...], ...]
     kind: str
+    effects: tuple[str, ...]
     title: str
     premise: str
     metric: str
@@ -95,13 +96,12 @@ def make_story(
         horizon_months=config.simulation.horizon_months,
         arrival_months=config.acquisition.months,
     )
-    kind = "level"
-    if levers:
-        kind = "effect" if any(is_of_customers(key, library) for key in keys) else "choice"
+    effects = tuple(key for key in keys if levers and is_of_customers(key, library))
     return Story(
         keys=tuple(keys),
         values=tuple(values),
-        kind=kind,
+        kind="effect" if effects else "choice" if levers else "level",
+        effects=effects,
         title=library[of].title,
         premise=premise(found, stated=config.stated),
         metric=config.report.metric,
@@ -271,7 +271,11 @@ def _of_effect(story: Story) -> list[str]:
     table = story.table.iloc[1:]
     ends = [0, len(table) - 1]
     said = [f"at {_at(story, story.values[k])} it {_brings(story, table.iloc[k])}" for k in ends]
-    told = [_ifs(story, f"{'; '.join(said)}"), f"{_and(story.keys)} is what customers do: no value is recommended."]
+    verb = "are" if len(story.effects) > 1 else "is"
+    told = [
+        _ifs(story, f"{'; '.join(said)}"),
+        f"{_and(story.effects)} {verb} what customers do: no value is recommended.",
+    ]
     if crossings := _crossings(story):
         told.append(f"It pays from about {_and(crossings)}.")
     return told

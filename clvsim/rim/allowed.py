@@ -154,13 +154,15 @@ def require_bounded_sweep(words: Sequence[str]) -> None:
             swept = OverridesParser.create().parse_override(word).value()
         except HydraException:  # told where the word is read
             continue
+        name = word.partition("=")[0].lstrip("+~")
         if isinstance(swept, ChoiceSweep):
             jobs *= len(swept.list)
         elif isinstance(swept, RangeSweep):
             start, stop, step = (float(x or 0) for x in (swept.start, swept.stop, swept.step))
+            if step and (stop - start) / step <= 0:
+                raise ConfigError([(name, "is a range without a value: its end is left out")])
             jobs *= math.inf if step == 0 else max((stop - start) / step, 1)
         if jobs > MAX_JOBS:
-            name = word.partition("=")[0].lstrip("+~")
             raise ConfigError([(name, f"makes a sweep of more than {MAX_JOBS:,} jobs, at most so many")])
 
 

@@ -1,5 +1,6 @@
 """`clvsim new`: a scenario's file to fill in, in the current folder."""
 
+import re
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -13,6 +14,8 @@ from clvsim.runfolder import RunContext
 from clvsim.scenario import BASELINE
 from clvsim.schema import LONGEST_NAME, Frozen, Name
 
+_TYPABLE = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+_NO_TEXT = ("null", "none", "true", "false", "yes", "no", "on", "off", "nan", "inf")
 _OWN = "  # false as soon as the numbers are yours: examples lead no headline"
 _QUESTIONS = """\
 # Four questions before its figures count:
@@ -58,6 +61,9 @@ def new(config: Settings, ctx: RunContext) -> int:
         raise ConfigError([("name", "what is it called? clvsim new NAME, e.g. clvsim new conversion_lift")])
     if name == BASELINE:
         raise ConfigError([("name", f"{BASELINE} is what all others are compared with; choose another name")])
+    if not _TYPABLE.fullmatch(name) or name.lower() in _NO_TEXT:
+        rule = "must be of a to z, digits, _ and -, begin with a letter, and be no word for true, false or nothing"
+        raise ConfigError([("name", f"{rule}, got {name}: 'scenarios=[{name}]' would not be read as a name")])
     path = Path("scenario") / f"{name}.yaml"
     text = scenario_text(name)
     try:

@@ -78,15 +78,13 @@ def aimed(side: Side, name: str, share: float) -> Scenario:
     ]
     if problems:
         raise ConfigError(problems)
-    return scenario.model_copy(update={lever: _aimed(one, share) for lever, one in levers.items() if _has_people(one)})
-
-
-def _has_people(one: Intervention) -> bool:
-    """Whether it reaches single people; costs once and per month do not."""
-    return not (isinstance(one, CostIntervention) and one.per in ("once", "month"))
+    return scenario.model_copy(update={lever: _aimed(one, share) for lever, one in levers.items()})
 
 
 def _aimed(one: Intervention, share: float) -> Intervention:
+    """To the best alone; a cost once or per month, the same whoever is reached, as if it were nothing."""
+    if isinstance(one, CostIntervention) and one.per in ("once", "month"):
+        return type(one).model_validate({**one.model_dump(exclude_unset=True), "amount": 0.0})
     top = None if share == EVERYBODY else Top(share=share)
     who: Who = one.who.model_copy(update={"customers": "existing", "top": top})
     return one.model_copy(update={"who": who})

@@ -28,7 +28,7 @@ def test_every_question_of_a_run_has_a_sentence_a_table_and_a_picture(clvsim, he
         assert f"{QUESTIONS[name].asks}\n\n" in done.stdout
         table, picture = (here / "run" / "answers" / f"{name}.{end}" for end in ("csv", "svg"))
         assert table.read_text().count("\n") > 1
-        assert picture.read_text().startswith("<?xml")
+        assert name == "test" or picture.read_text().startswith("<?xml")  # no lever of these is worth a test
     again = clvsim("decide", "run", f"ask=[{','.join(asked)}]")
     assert again.stdout == done.stdout
     after = tree(here / "run")
@@ -39,6 +39,7 @@ def test_every_question_of_a_run_has_a_sentence_a_table_and_a_picture(clvsim, he
     rows = (here / "run" / "answers" / "targets.csv").read_text().splitlines()
     assert [row.split(",")[0] for row in rows] == ["share", "0.0", "0.1", "0.4", "1.0"]
     assert "the best 40 %" in whom.stdout
+    assert "costs once or by the month, $500, is in no row" in " ".join(whom.stdout.split())
     assert_refused(
         clvsim("decide", "run", "ask=targets"), 2, "lever: targets is about one lever: one of conversion_lift"
     )

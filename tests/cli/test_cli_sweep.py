@@ -155,6 +155,7 @@ REFUSED = {
         [f"{CADENCE}=1,2", "scenario.follow_up.email.cost=1,2", "scenario.follow_up.email.opt_out=0,0.1"],
         ["sweep: takes one key with several values or two, got 3"],
     ),
+    "no value": ([f"{CADENCE}=range(5,5)"], [f"{CADENCE}: is a range without a value: its end is left out"]),
     "too many": ([f"{CADENCE}=range(1,102)"], [f"{CADENCE}: has 101 points, at most 100"]),
     "far too many": ([f"{CADENCE}=range(1,1000000)"], [f"{CADENCE}: makes a sweep of more than 10,000 jobs"]),
     "unknown": (

@@ -281,8 +281,9 @@ def valued_folders(draw: st.DrawFn, run: Mapping[str, bytes]) -> Case:
 HISTORIES = (  # of spend, by hand
     b"",
     b"channel,month,spend,customers\n",
-    b"channel,month,spend,customers\nads,1,5,5\nads,1,5,5\n",
-    b"channel,month,spend,customers\n" + b"".join(b"ads,%d,%d,%d\n" % (m, 100 * m, 10 * m) for m in range(1, 7)),
+    b"channel,month,spend,customers\nads,2025-1,5,5\nads,2025-01,5,5\n",
+    b"channel,month,spend,customers\n" + b"".join(b"ads,2025-%d,%d,%d\n" % (m, 100 * m, 10 * m) for m in range(1, 7)),
+    b"channel,month,spend,customers\n" + b"".join(b",2025-%d,%d,1.000,7\n" % (m, 100 * m) for m in range(1, 7)),
     b'channel,month,spend,customers\n=1+1,1,nan,inf\n"a,b",2,-1,1e400\n',
     b"\xff\xfe\0\0channel",
 )

@@ -223,7 +223,7 @@ def test_correlation_of_spend_with_frequency_warns(cdnow, posterior):
     assert check.mean_repeat_order == pytest.approx(38.81, abs=0.005)
     (text,) = posterior.warnings
     assert "38.8 in the log" in text
-    assert f"{check.fitted_mean:.1f} simulated" in text
+    assert f"{check.fitted_mean:.1f} each in the model" in text
     assert "orders of frequent buyers do not count for more" in text
     strong = spend_warnings(check._replace(correlation=0.4))
     assert len(strong) == 1

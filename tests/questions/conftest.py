@@ -36,7 +36,11 @@ def config(**more: Any) -> Any:
     scenario = {
         "baseline": {"title": "As today"},
         "landing": {"title": "New landing page", "page": {"kind": "shift", "target": "conversion", "size": size}},
-        "offer": {"title": "Gift box", "box": {"kind": "offer", "take": take, "price": 20}},
+        "offer": {
+            "title": "Gift box",
+            "box": {"kind": "offer", "take": take, "price": 20},
+            "set_up": {"kind": "cost", "per": "once", "amount": 1},
+        },
         "mail": {"title": "More mail", "email": {"kind": "contact", "per_month": 2, "cost": 0.01}},
     }
     channel = {"visitors_per_month": VISITORS, "conversion": 0.02, "cost_per_visitor": SPEND_A_MONTH / VISITORS}

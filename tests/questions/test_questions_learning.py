@@ -1,5 +1,7 @@
 """Questions about what is not known: what being wrong costs, what is worth knowing, which test pays, what moves it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -10,7 +12,7 @@ from clvsim.questions import perfect_information, samples, single_numbers, split
 from clvsim.questions.blocks import blocks
 from clvsim.questions.contest import contest
 from clvsim.questions.measured import AllAtOnce, measured
-from tests.questions.conftest import LIFT, VISITORS, N
+from tests.questions.conftest import LIFT, VISITORS, N, quantiles
 
 
 def refusal(ask, run, settings) -> str:
@@ -78,7 +80,12 @@ def test_a_test_of_a_conversion_counts_visitors(finished, asked):
     assert (what.population.units, what.population.per_month) == (12 * VISITORS, VISITORS)
     fewer = measured(run, run.levers[0], asked(visitors_per_month=500))
     assert fewer is not None
-    assert fewer.population.per_month == 500
+    assert (fewer.population.units, fewer.population.share) == (12 * VISITORS, 500 / VISITORS)
+    assert fewer.population.months(250) == pytest.approx(1.0)
+    assert "visitors_per_month: must be at most the 10,000 of the run" in refusal(
+        split_test.answer, run, asked(visitors_per_month=20_000)
+    )
+    assert "watched_months: must be below the 36 months" in refusal(split_test.answer, run, asked(watched_months=36))
 
 
 def test_worth_of_tests_grows_to_that_of_knowing(finished, asked):
@@ -104,6 +111,35 @@ def test_verdicts(finished, asked):
     dear = split_test.answer(run, asked(test_cost=1e6, lever="landing"))
     assert dear.table["verdict"][0] == "ship now"
     assert "no test pays" in dear.sentences[0]
+
+
+def test_what_is_built_first_is_spent_whatever_the_test_says(finished, asked):
+    """Of an offer whose mean is −250 once 3,000 are paid for it, a test could bring back no more than the 2,750 that it
+    then earns: with the 3,000 given back, it would be worth testing."""
+    take = 0.08 + 0.02 * quantiles(1)
+    change = {"offer": 50_000 * (take - 0.085)}
+    shown = {"offers_shown/box": {"offer": np.full(N, 50_000.0)}}
+    free, dear = (
+        split_test.answer(finished(delta=change, lines=lines), asked(lever="offer")).table.iloc[0]
+        for lines in (shown, shown | {"cost_fixed/set_up": {"offer": np.full(N, 3000.0)}})
+    )
+    assert free["verdict"] == "test"
+    assert dear["verdict"] == "forget it"
+
+
+def test_nobody_chooses_an_example(finished, asked):
+    run = finished()
+    scenarios = tuple(replace(one, illustrative=one.name == "landing") for one in run.result.scenarios)
+    some = replace(run, result=replace(run.result, scenarios=scenarios))
+    answer = perfect_information.answer(some, asked())
+    assert list(answer.table["option"]) == ["baseline", "offer", "mail"]
+    assert "Left out, as examples: “New landing page”." in answer.notes
+    table = np.column_stack([np.zeros(N), *(run.draws.delta[k] for k in (2, 3))])
+    assert answer.table["evpi"][0] == pytest.approx((table.max(axis=1, keepdims=True) - table).mean(axis=0).min())
+    every = tuple(replace(one, illustrative=True) for one in run.result.scenarios)
+    assert (
+        len(perfect_information.answer(replace(run, result=replace(run.result, scenarios=every)), asked()).table) == 4
+    )
 
 
 def test_todays_customers_are_all_there_when_a_test_starts():

@@ -147,6 +147,25 @@ def test_returns_per_unit_of_money(finished, asked):
     assert table.loc["mail", "lost_per_month"] == 30
 
 
+def test_what_costs_more_where_it_brings_more_is_weighed_as_a_whole(finished, asked):
+    """Half of the draws 100 spent and 40 lost, half 300 and 80 gained: 440 come back of 400, though the mean of
+    60/100 and 380/300 is below 1."""
+    half = np.arange(N) % 2 == 0
+    spent, change = np.where(half, 100.0, 300.0), np.where(half, -40.0, 80.0)
+    run = finished(delta={"mail": change}, lines={"cost_contact/email": {"mail": spent}})
+    answer = keep_or_find.answer(run, asked(lever="mail"))
+    assert answer.table.set_index("way").loc["mail", "returned_mean"] == pytest.approx(1.1, rel=1e-9)
+    assert "lever: landing costs nothing" in refusal(keep_or_find.answer, run, asked(lever="landing"))
+
+
+@pytest.mark.parametrize(("change", "first"), [(20.0, "First find customers"), (2000.0, "If what is stated")])
+def test_what_brings_more_comes_first(finished, asked, change, first):
+    run = finished(delta={"mail": np.full(N, change)})
+    sentences = keep_or_find.answer(run, asked()).sentences
+    assert sentences[0].startswith(first)
+    assert ("Then find customers" in sentences[1]) == (first != "First find customers")
+
+
 def test_words_on_losses_and_what_replacing_them_costs(finished, asked):
     levers, finding, lost = keep_or_find.answer(finished(), asked()).sentences
     assert levers == "No lever here brings back what it costs."
@@ -178,6 +197,7 @@ def test_best_spend_on_a_channel_that_saturates_has_its_closed_form(finished, as
 def test_a_limit_that_nothing_keeps_is_said(finished, asked):
     answer = budget.answer(finished(), asked(worst_at_least=1e6))
     assert answer.sentences[0].startswith("No split keeps the worst tenth at $1,000,000 or more")
+    assert "Spend less" not in answer.sentences[0]
 
 
 def test_a_channel_without_an_end_asks_for_one(finished, asked):
@@ -210,7 +230,13 @@ def test_a_history_of_spend_is_learned_from(finished, asked, tmp_path: Path):
         (HISTORY.replace("2025-02", "2025-01"), "row 3: month 2025-01 of this channel stands there twice"),
         (HISTORY + "tv,2025-01,5,1\n", "channel 'tv' has 1 month, at least 4 are needed"),
         (HISTORY.replace(",5000,", ",-5000,"), "row 6: spend must be a number of at least 0, got '-5000'"),
-        ("", "cannot be read"),
+        ("", "has no column channel, month, spend, customers"),
+        ("channel,month,spend,customers\n", "has no rows"),
+        (HISTORY + "ads,2025-09,5,1,7\n", "row 10 has more cells than the first row has columns"),
+        (HISTORY.replace("2025-02", "Feb 2025"), "row 3: month must be like 2025-03, got 'Feb 2025'"),
+        (HISTORY.replace("2025-02", "2025-1"), "row 3: month 2025-01 of this channel stands there twice"),
+        (HISTORY.replace("ads,2025-02", ",2025-02"), "row 3: channel must be a name"),
+        (HISTORY.replace(",2000,", ",2.000,"), "row 4: spend can be read in two ways, write 2000 or 2, got '2.000'"),
         ("a\0b", "has no column"),
     ],
 )
