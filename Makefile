@@ -1,5 +1,5 @@
 # PY=/path/to/python3.12 chooses the interpreter; with uv on PATH the installation is quicker.
-CANDIDATES := $(PY) python3.12 python3.13 python3
+CANDIDATES := $(PY) python3.12 python3.13 python3.14 python3
 UV := $(shell command -v uv 2>/dev/null)
 BIN := .venv/bin
 STAMP := .venv/.stamp
@@ -114,7 +114,7 @@ clean:
 	@find clvsim tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Without uv the interpreter needs its venv and ensurepip (Debian packages them apart).
-SUITS := import sys; sys.version_info[:2] in ((3, 12), (3, 13)) or sys.exit(1); $(if $(UV),,import venv, ensurepip)
+SUITS := import sys; sys.version_info[:2] in ((3, 12), (3, 13), (3, 14)) or sys.exit(1); $(if $(UV),,import venv, ensurepip)
 
 $(STAMP): pyproject.toml constraints.txt
 	@set -eu; python=; \
@@ -122,7 +122,7 @@ $(STAMP): pyproject.toml constraints.txt
 	    if "$$one" -c '$(SUITS)' >/dev/null 2>&1; then python=$$one; break; fi; \
 	done; \
 	if [ -z "$$python" ]; then \
-	    echo "clvsim needs Python 3.12 or 3.13 with venv, or uv: make PY=/path/to/python3.12" >&2; exit 1; \
+	    echo "clvsim needs Python 3.12 to 3.14 with venv, or uv: make PY=/path/to/python3.12" >&2; exit 1; \
 	fi; \
 	fresh=; $(BIN)/python -c '$(SUITS)$(if $(UV),,; import pip)' >/dev/null 2>&1 || fresh=--clear; \
 	echo "installing into .venv ($$("$$python" --version))" >&2; \

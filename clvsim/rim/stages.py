@@ -22,6 +22,7 @@ from clvsim.rim import folders, source
 from clvsim.rim.allowed import close_resolvers
 from clvsim.rim.arguments import COMPLETION_FLAGS, hydra_words
 from clvsim.rim.explain import COMPOSITION_ERRORS, explain_all
+from clvsim.rim.help_strings import accept_lazy_help
 from clvsim.rim.jobs import Outcomes, hydra_task, resolved, validate_all
 from clvsim.rim.together import show_together
 from clvsim.runfolder import require_free
@@ -95,6 +96,7 @@ def call_hydra(name: str, overrides: list[str], task: Callable[[DictConfig], Non
     completing = any(word in COMPLETION_FLAGS for word in overrides)
     sys.argv = ["clvsim" if completing else f"clvsim {name}", *overrides]
     os.environ["HYDRA_FULL_ERROR"] = "1"  # exceptions reach us; we print them
+    accept_lazy_help()
     start = hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name=name)(task)
     if not completing and not PRINTING & {word.split("=")[0] for word in overrides}:
         start()
