@@ -18,6 +18,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from platformdirs import user_cache_path
+
 from clvsim.marked import is_abandoned, lock_folder, remove_marked
 
 CACHES = ("kernels", "posteriors", "pytensor")
@@ -26,13 +28,11 @@ _OURS = re.compile(r"clvsim-(?P<pid>\d+)-\w+")
 
 
 def cache_root() -> Path | None:
-    """$CLVSIM_CACHE, else `clvsim` in the XDG cache; None where not even a home is known."""
+    """$CLVSIM_CACHE, else `clvsim` where the system keeps caches; None where not even a home is known."""
     if own := os.environ.get("CLVSIM_CACHE"):
         return Path(own)
-    try:
-        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "clvsim"
-    except RuntimeError:
-        return None
+    folder = user_cache_path("clvsim", appauthor=False)
+    return folder if folder.is_absolute() else None
 
 
 def cache_folder(name: str) -> Path | None:
