@@ -22,6 +22,7 @@ IN_FUTURES = "9 in 10 futures"
 ON_AVERAGE = "9 in 10 on average"
 IF_IT_HAPPENS = "if it happens"
 NO_CHANCE = "–"
+_SHORTENED = 1e5
 _SURER = 0.05  # more of a chance, which is worth a sentence
 HEALTHY = 3.0  # times what a customer costs, which many hold to be healthy
 ASSUMED = "assumed"
@@ -294,14 +295,19 @@ def lever_lines(result: RunResult) -> tuple[LeverLine, ...]:
         (s for s in display.levers(result) if s.name in table),
         key=lambda s: (s.illustrative, -table[s.name].best.delta_mean),
     )
+    ends = [abs(end) for s in shown for end in (table[s.name].may.delta_p05, table[s.name].may.delta_p95)]
+    short = max(ends, default=0.0) >= _SHORTENED  # else all of them in full, so that they can be compared at a glance
     drawn = hills([result.delta_draws.get(s.name, np.empty(0)) for s in shown])
     return tuple(
-        _lever_line(result, scenario, table[scenario.name], hill) for scenario, hill in zip(shown, drawn, strict=True)
+        _lever_line(result, scenario, table[scenario.name], hill, short=short)
+        for scenario, hill in zip(shown, drawn, strict=True)
     )
 
 
-def _lever_line(result: RunResult, scenario: ScenarioDescription, figure: Figure, hill: str) -> LeverLine:
-    cell = display.delta_cell(result, figure, short=True)
+def _lever_line(
+    result: RunResult, scenario: ScenarioDescription, figure: Figure, hill: str, *, short: bool
+) -> LeverLine:
+    cell = display.delta_cell(result, figure, short=short)
     best = figure.best
     sure = NO_CHANCE if scenario.is_what_if else fmt.share(best.p_better, best.p_better_mcse)
     return LeverLine(
