@@ -42,14 +42,16 @@ class Alert(NamedTuple):
 
     short: str
     full: str
+    key: str = ""  # of the line of the quality table
 
 
 def alerts(result: RunResult) -> tuple[Alert, ...]:
     """All warnings of the page, those first that may move the figures most."""
     lines = {in_full(line): line for line in result.quality if line.level == "warning"}
-    ranked = [(_rank(lines[text].key if text in lines else _MODEL), text) for text in result.warnings]
-    ranked += [(_rank(_LEVERS), text) for text in result.lever_warnings]
-    return tuple(Alert(_in_short(text, lines.get(text)), text) for _, text in sorted(ranked, key=lambda pair: pair[0]))
+    keys = [(lines[text].key if text in lines else _MODEL, text) for text in result.warnings]
+    keys += [(_LEVERS, text) for text in result.lever_warnings]
+    ranked = sorted(keys, key=lambda pair: _rank(pair[0]))
+    return tuple(Alert(_in_short(text, lines.get(text)), text, key) for key, text in ranked)
 
 
 def in_full(line: QualityLine) -> str:

@@ -400,8 +400,8 @@ def _do_first(result: RunResult) -> str:
     if best.evidence not in BACKED:
         return f"If what is stated is right, “{best.title}” comes first; it is not tested, so test it before you build."
     if figure.best.delta_p05 > 0:
-        return f"Do first: “{best.title}”. We are {sure} sure {sure_of(result)} on average."
-    return f"Nothing is proven. The best bet is “{best.title}”: we are {sure} sure {sure_of(result)} on average."
+        return f"Do first: “{best.title}”. We are {sure} sure {sure_of(result)}."
+    return f"Nothing is proven. The best bet is “{best.title}”: we are {sure} sure {sure_of(result)}."
 
 
 def _surer(result: RunResult, chosen: ScenarioDescription) -> str:
@@ -415,7 +415,7 @@ def _surer(result: RunResult, chosen: ScenarioDescription) -> str:
     if not more >= own + _SURER:
         return ""
     sure = fmt.sure(more, table[surest.name].best.p_better_mcse)
-    return f"“{surest.title}” is surer to pay ({sure}), and brings less on average."
+    return f"“{surest.title}” is surer to pay ({sure}), and brings less."
 
 
 def _stated_newcomers(result: RunResult) -> str:

@@ -15,7 +15,7 @@ from clvsim.report.headline import discount, left_out, whose_months
 from clvsim.report.text import WIDTH, banners, wrapped
 from clvsim.types import RunResult
 
-MOST_ALERTS = 5
+MOST_ALERTS = 4
 _GAP = 2
 _NARROWEST = 16  # room for a lever's title below which hills are left out
 
@@ -145,6 +145,7 @@ def money_note(result: RunResult) -> str:
 
 def _alerts(found: Answers) -> list[str]:
     """The worst warnings, each with its remedy, and how many more there are."""
-    shown = [hanging("! ", alert.short) for alert in found.alerts[:MOST_ALERTS]]
+    told = [alert for alert in found.alerts if not (found.levers and alert.key == "newcomers")]  # with the levers
+    shown = [hanging("! ", alert.short) for alert in told[:MOST_ALERTS]]
     more = len(found.alerts) - len(shown)
     return [*shown, f"! {more} more, and these in full: clvsim show what=warnings"] if more > 0 else shown

@@ -55,7 +55,7 @@ def test_what_is_missing_is_one_line_with_its_key(clvsim, here, stage):
 
 def test_a_run_that_is_too_long_names_the_run_off(clvsim, here):
     months = ("simulation.horizon_months=120", "acquisition.months=120")
-    long = ("simulation.draws=1500", "fit.draws=1500", *months, "scenarios=[]")
+    long = ("simulation.draws=2248", "fit.draws=2248", *months, "scenarios=[]")
     assert clvsim("check", "business=store", *long).returncode == 0
     done = clvsim("check", "business=store", *long, "finance.valuation={wacc: 0.15, run_off_months: 240}")
     assert_refused(done, 2, "of the valuation, which follows everybody for finance.valuation.run_off_months more")

@@ -82,11 +82,11 @@ def test_a_break_even_has_a_column_and_long_titles_keep_room(monkeypatch: pytest
     assert max(map(len, shown.splitlines())) <= WIDTH
 
 
-def test_five_warnings_are_shown_and_the_others_counted() -> None:
+def test_the_worst_warnings_are_shown_and_the_others_counted() -> None:
     shown = first_screen(replace(demo(), warnings=tuple(f"Remark {n}." for n in range(7))))
     assert [line for line in shown.splitlines() if line.startswith("! ")] == [
         *(f"! Remark {n}." for n in range(MOST_ALERTS)),
-        "! 2 more, and these in full: clvsim show what=warnings",
+        "! 3 more, and these in full: clvsim show what=warnings",
     ]
 
 

@@ -361,7 +361,7 @@ def test_more_draws_than_the_posterior_holds() -> None:
 
 def test_too_many_cells() -> None:
     with pytest.raises(ConfigError) as caught:
-        run(draws=2000, replicates=4, horizon_months=600)
+        run(draws=3000, replicates=4, horizon_months=600)
     for key in ("simulation.draws", "simulation.replicates", "simulation.horizon_months", "scenarios", "groups"):
         assert key in str(caught.value)
 

@@ -65,8 +65,8 @@ def test_draws_that_are_few_start_with_more_replicates() -> None:
 
 
 def test_ledgers_that_would_be_too_large_limit_replicates() -> None:
-    plan = planned(draws=2000)
-    cells = 2000 * cells_per_world(plan.layout, [scenario.compiled for scenario in plan.scenarios.values()])
+    plan = planned(draws=3000)
+    cells = 3000 * cells_per_world(plan.layout, [scenario.compiled for scenario in plan.scenarios.values()])
     most = most_replicates(plan)
     assert 1 <= most < 16
     assert most * cells <= MAX_CELLS < (most + 1) * cells

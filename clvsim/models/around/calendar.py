@@ -85,8 +85,8 @@ class Path(Frozen):
             way = "fallen" if self.slope < 0 else "risen"
             found.append(
                 f"{'The hazard of contracts' if renewing else "Customers' order rate"} has {way} over the log, by "
-                f"{abs(np.expm1(self.slope)):.0%} a year, ageing and losses allowed for. Forecasts start from today's "
-                f"level and let the slope fade ({abs(self.slope_z):.1f} standard errors, environment.level_sd_prior)"
+                f"{abs(np.expm1(self.slope)):.0%} a year; forecasts start at today's level and let the slope fade "
+                f"({abs(self.slope_z):.1f} standard errors, ageing and losses allowed for, environment.level_sd_prior)"
             )
         if self.harmonic > SURE_WAVE and not has_season:
             found.append(
