@@ -1,7 +1,7 @@
 """Errors in the user's input: printed as one line per problem, never as a traceback."""
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from clvsim.texts import short
 
@@ -31,6 +31,9 @@ class ClvsimError(Exception):
         self.problems = (*found[:MOST], *rest)
         self.choice = tuple(choice)
         super().__init__("; ".join(f"{where}: {what}" for where, what in self.problems))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.problems, self.choice)  # an error that is raised in another process arrives here
 
 
 class ConfigError(ClvsimError):

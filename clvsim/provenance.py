@@ -37,7 +37,8 @@ PACKAGES = (
     "xarray",
 )
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
-PATHS = ("data.path", "fit.posterior", "report.track_record", "out", "run")  # keys that hold paths
+# Keys that hold paths.
+PATHS = ("data.path", "fit.posterior", "report.track_record", "simulation.checkpoint", "out", "run")
 _ROOTED = re.compile(r"(?:^|(?<=[\[,'\"\s]))/(?:[^,\]'\"]*/)?(?=[^,\]'\"/])")
 
 

@@ -12,9 +12,11 @@ from clvsim.decision import Expectation, precision
 from clvsim.metrics import available
 from clvsim.models.fitted import FittedModels
 from clvsim.simulation.plan import RunPlan
+from clvsim.simulation.ranges import Progress
 from clvsim.simulation.replicates import add_replicates, first_replicates, most_replicates, with_replicates
-from clvsim.simulation.run import Progress, Simulation, simulate_plan
+from clvsim.simulation.run import Simulation, simulate_plan
 from clvsim.simulation.win_backs import with_answers
+from clvsim.simulation.workers import HERE, Workers
 from clvsim.types import CustomerSummary
 
 SPARE = 1.1  # of replicates, since their number is worked out from an estimate
@@ -26,12 +28,13 @@ def simulate_and_compare(
     summary: CustomerSummary,
     metric: str = HEADLINE,
     progress: Progress | None = None,
+    workers: Workers = HERE,
 ) -> tuple[Simulation, Comparison]:
     """Simulate a plan that was made for this summary, as of `simulate_enough`, and compare its scenarios on a metric.
 
     Errors as of `simulate_plan` and `compare`.
     """
-    simulation = simulate_enough(plan, fitted, summary, metric, progress)
+    simulation = simulate_enough(plan, fitted, summary, metric, progress, workers)
     comparison = compare(simulation, metric)
     if simulation.replicates > plan.simulation.replicates:
         note = (
@@ -48,6 +51,7 @@ def simulate_enough(
     summary: CustomerSummary,
     metric: str = HEADLINE,
     progress: Progress | None = None,
+    workers: Workers = HERE,
 ) -> Simulation:
     """Simulate a plan that was made for this summary, with as many replicates as a metric's mean differences need.
 
@@ -57,9 +61,9 @@ def simulate_enough(
     """
     plan = with_answers(plan, fitted, summary)
     most = most_replicates(plan)
-    simulation = simulate_plan(with_replicates(plan, first_replicates(plan)), fitted, summary, progress)
+    simulation = simulate_plan(with_replicates(plan, first_replicates(plan)), fitted, summary, progress, workers)
     while (needed := min(needed_replicates(simulation, metric), most)) > simulation.replicates:
-        simulation = add_replicates(simulation, needed, plan, fitted, summary, progress)
+        simulation = add_replicates(simulation, needed, plan, fitted, summary, progress, workers)
     return simulation
 
 

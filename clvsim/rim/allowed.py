@@ -8,7 +8,7 @@ Files are looked at before anything is made of them: their size, their depth, an
 
 import math
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +63,18 @@ def require_allowed_words(flags: Sequence[str], overrides: Sequence[str], free_t
             problems.append(Problem(short(name, 80), what))
     if problems:
         raise ConfigError(problems)
+
+
+def require_typed_address(tree: Mapping[Any, Any], words: Sequence[str]) -> None:
+    """Raises ConfigError for a cluster's address that does not stand on the command line: whoever is there sees the
+    customers, and what it answers can run code."""
+    section = tree.get("simulation")
+    where = section.get("cluster") if isinstance(section, Mapping) else None
+    typed = [
+        word.partition("=")[2].strip("'\"") for word in words if word.lstrip("+").startswith("simulation.cluster=")
+    ]
+    if isinstance(where, str) and "://" in where and where not in typed:
+        raise ConfigError([("simulation.cluster", f"an address is typed, and not taken from a file: {where[:200]!r}")])
 
 
 def close_resolvers() -> None:
@@ -288,6 +300,8 @@ def _of_hydra(node: Any) -> Iterator[str]:
                 word = f"{name}={swept}"  # as Hydra reads it; a reference would be read twice, its text as one more
                 key, _, text = word.lstrip("+~").partition("=")
                 problem = _of_word(key, text, ()) or ("holds ${; write the values out" if "${" in word else "")
+                if key == "simulation.cluster" and "://" in text:
+                    problem = "is an address, which is typed and not taken from a file"
                 if problem:
                     yield f"hydra.sweeper.params.{name}: {problem}"
         elif key != "mode":

@@ -37,7 +37,7 @@ ALL, JSON = "--all", "--json"  # our own, of `check`: the whole table, and an an
 ANSWER_FLAGS = (ALL, JSON)
 FLAGS = (*VALUED_FLAGS, *PLAIN_FLAGS, *COMPLETION_FLAGS, *ANSWER_FLAGS)
 
-PATHS = ("data.path", "out", "run", "report.track_record", "a", "b")
+PATHS = ("data.path", "simulation.checkpoint", "out", "run", "report.track_record", "a", "b")
 ALIASES = {"hydra.run.dir": "out", "hydra.sweep.dir": "out"}
 COLUMNS = (
     *("data.customer_id", "data.date", "data.amount", "data.segment", "data.channel"),
@@ -46,7 +46,7 @@ COLUMNS = (
 )
 TEXTS = (
     *("data.date_format", "data.decimal", "data.delimiter", "data.sheet", *TEXT),
-    *("data.time_zone", "finance.currency", "title", "question"),
+    *("data.time_zone", "finance.currency", "simulation.cluster", "title", "question"),
 )
 FREE_TEXT = frozenset(PATHS + COLUMNS + TEXTS)
 

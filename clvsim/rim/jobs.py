@@ -21,7 +21,7 @@ from clvsim.interruption import prefer_interruption
 from clvsim.private import cache_complaint
 from clvsim.progress import progress
 from clvsim.rim import finished_runs, folders
-from clvsim.rim.allowed import close_resolvers
+from clvsim.rim.allowed import close_resolvers, require_typed_address
 from clvsim.rim.answers import answer_internal_error, refuse
 from clvsim.rim.arguments import ANSWER_FLAGS, split_override, swept_keys
 from clvsim.rim.scenarios import with_library
@@ -182,6 +182,7 @@ def validate_all(
     """
     problems: list[Problem] = []
     settings = None
+    require_typed_address(raw, words)
     try:
         raw, settings = split_settings(name, raw)
     except ConfigError as error:

@@ -38,6 +38,13 @@ class Tally:
         self.count = np.zeros((worlds, CLASSES), np.int32)
         self.units = np.zeros((worlds, CLASSES), np.int64)
 
+    @classmethod
+    def holding(cls, count: np.ndarray, units: np.ndarray) -> "Tally":
+        """What was added up elsewhere."""
+        tally = cls(0)
+        tally.count, tally.units = count, units
+        return tally
+
     def add(self, revenue: np.ndarray) -> None:
         """Customers of a block, (w, c) int64 in ledger units."""
         step = max(1, _CELLS_AT_ONCE // max(1, revenue.shape[1]))

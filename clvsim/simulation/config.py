@@ -1,19 +1,35 @@
 """Sections of the configuration that the simulator reads."""
 
+import re
 from typing import Annotated
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from clvsim.effects import Effect, Fixed
 from clvsim.models.around.path import PathPrior
 from clvsim.schema import Amount, Frozen, Label, Margin, Money, Positive, Real, Share, Text, Whole
+from clvsim.texts import short_repr
 
 LOG = "log"  # name of the channel that stands for the log
+ALONE = "none"  # no cluster
+LOCAL = "local:"
+MOST_LOCAL = 256
+_ADDRESS = re.compile(r"(tcp|tls)://([\w.-]{1,253}|\[[0-9a-fA-F:.]{2,45}\]):(?P<port>\d{1,5})", re.ASCII)
+
+
+def _a_cluster(text: str) -> str:
+    local = re.fullmatch(rf"{LOCAL}([1-9]\d{{0,2}})", text, re.ASCII)
+    address = _ADDRESS.fullmatch(text)
+    if text == ALONE or (local and int(local[1]) <= MOST_LOCAL) or (address and 1 <= int(address["port"]) <= 65_535):
+        return text
+    forms = f"{ALONE}, {LOCAL}N with N from 1 to {MOST_LOCAL}, tcp://HOST:PORT or tls://HOST:PORT"
+    raise ValueError(f"must be {forms}, got {short_repr(text)}")
 
 
 class SimulationConfig(Frozen):
-    """Number of worlds, horizon, threads and block size. `jobs` and `shard_customers` never change a result.
+    """Number of worlds, horizon, threads and block size. `jobs`, `shard_customers`, `cluster` and `checkpoint` never
+    change a result.
 
     A run starts with `replicates` of each draw and adds more by itself, up to `max_replicates`, where the error of a
     mean difference asks for them.
@@ -28,6 +44,8 @@ class SimulationConfig(Frozen):
     max_people: Annotated[Whole, Field(gt=0, le=10_000_000)] = 100_000  # in a world, where customers refer others
     max_newcomers_per_cell: Annotated[Whole, Field(gt=0, le=1_000_000)] = 1000
     attrition_clock: str = Field("time", pattern="^(time|orders)$")
+    cluster: Annotated[Text, AfterValidator(_a_cluster)] = ALONE
+    checkpoint: Annotated[Text, Field(min_length=1)] | None = None  # a folder
 
 
 class TraceConfig(Frozen):

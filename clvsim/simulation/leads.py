@@ -16,7 +16,8 @@ from clvsim.simulation.arrivals import newcomer_blocks
 from clvsim.simulation.ledger import Ledger
 from clvsim.simulation.ledger.assemble import assemble_ledger
 from clvsim.simulation.plan import RunPlan
-from clvsim.simulation.run import Simulation, make_setting, plan_all_arrivals
+from clvsim.simulation.ranges import make_setting, plan_all_arrivals
+from clvsim.simulation.run import Simulation
 from clvsim.simulation.win_backs import with_answers
 from clvsim.types import CustomerSummary
 

@@ -8,7 +8,9 @@ from clvsim.models.fitted import FittedModels
 from clvsim.simulation.environment import sd_law
 from clvsim.simulation.layout import MAX_CELLS, cells_per_world
 from clvsim.simulation.plan import RunPlan
-from clvsim.simulation.run import Progress, Simulation, notes_of, simulate_worlds
+from clvsim.simulation.ranges import Progress
+from clvsim.simulation.run import Simulation, notes_of, simulate_worlds
+from clvsim.simulation.workers import HERE, Workers
 from clvsim.simulation.worlds import ENOUGH_WORLDS, make_worlds
 from clvsim.types import CustomerSummary
 
@@ -37,6 +39,7 @@ def add_replicates(
     fitted: FittedModels,
     summary: CustomerSummary,
     progress: Progress | None = None,
+    workers: Workers = HERE,
 ) -> Simulation:
     """The simulation of this plan with `replicates` of each draw, of which those that it lacks are simulated.
 
@@ -46,7 +49,7 @@ def add_replicates(
     done, months, draws = simulation.replicates, plan.layout.months, simulation.draws
     sd = sd_law(fitted, summary, plan.environment)
     new = make_worlds(plan.seed, draws, replicates, months, plan.environment, sd, after=done, arriving=plan.arriving)
-    added = simulate_worlds(plan, fitted, summary, new, simulation.expected.activity, progress).scenarios
+    added = simulate_worlds(plan, fitted, summary, new, simulation.expected.activity, progress, workers).scenarios
     scenarios = {}
     for name, scenario in simulation.scenarios.items():
         ledger = interleave(scenario.ledger, added[name].ledger, draws)

@@ -23,7 +23,7 @@ from clvsim.simulation.arrivals import newcomer_blocks
 from clvsim.simulation.environment import sd_law, season_by_week
 from clvsim.simulation.people import Block, blocks_of_newcomers
 from clvsim.simulation.plan import RunPlan
-from clvsim.simulation.run import make_setting, plan_all_arrivals
+from clvsim.simulation.ranges import make_setting, plan_all_arrivals
 from clvsim.simulation.tables import Calendar
 from clvsim.simulation.tracking import NO_LEVERS
 from clvsim.simulation.win_backs import with_answers

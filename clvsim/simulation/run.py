@@ -1,6 +1,6 @@
 """`simulate`: posterior × scenarios → dated ledgers, on shared worlds."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
@@ -12,9 +12,9 @@ from clvsim.errors import ConfigError
 from clvsim.models.diagnostics import effective_draws
 from clvsim.models.fitted import FittedModels, implausible_draws
 from clvsim.models.stated import is_stated
-from clvsim.scenario import BASELINE, CompiledScenario, Scenario
+from clvsim.scenario import CompiledScenario, Scenario
 from clvsim.simulation import engine, people
-from clvsim.simulation.arrivals import Acquired, ArrivalPlan, newcomer_blocks, plan_arrivals, sum_acquired
+from clvsim.simulation.arrivals import Acquired, ArrivalPlan, sum_acquired
 from clvsim.simulation.assumptions import (
     acquisition_assumptions,
     environment_assumptions,
@@ -22,9 +22,9 @@ from clvsim.simulation.assumptions import (
     uncertain_inputs,
     weight_notes,
 )
-from clvsim.simulation.concentration import MOST_WORLDS, Concentration, Tally
+from clvsim.simulation.concentration import Concentration, Tally
 from clvsim.simulation.config import AcquisitionConfig, EnvironmentConfig, FinanceConfig, SimulationConfig
-from clvsim.simulation.environment import due_multipliers, sd_law, season_by_week
+from clvsim.simulation.environment import sd_law
 from clvsim.simulation.expected import (
     Activity,
     ExpectedLevels,
@@ -32,18 +32,17 @@ from clvsim.simulation.expected import (
     expected_levels,
     expected_value,
     next_orders,
-    value_quantiles,
 )
 from clvsim.simulation.ledger import WITHHELD, Economics, Ledger, Line
 from clvsim.simulation.ledger.assemble import assemble_ledger
 from clvsim.simulation.plan import RunPlan, make_plan
+from clvsim.simulation.ranges import Progress, make_jobs
 from clvsim.simulation.referrals import referral_notes, run_referrals
 from clvsim.simulation.tables import left_by_cap
 from clvsim.simulation.win_backs import with_answers
+from clvsim.simulation.workers import HERE, Workers, workers_of
 from clvsim.simulation.worlds import Worlds, make_worlds
-from clvsim.types import DAYS_PER_MONTH, Assumption, CustomerSummary
-
-Progress = Callable[[int, int], None]  # number of blocks done, number of all blocks
+from clvsim.types import Assumption, CustomerSummary
 
 
 @dataclass(frozen=True)
@@ -108,8 +107,8 @@ def simulate(
     names
         Which of them to simulate; the baseline is simulated anyway. None: all.
     simulation
-        How many draws and replicates, for how many months, on how many threads. None, as for the other sections: all
-        defaults.
+        How many draws and replicates, for how many months, on how many threads or which cluster. None, as for the
+        other sections: all defaults.
     finance
         Discount rate, margin and cost per order. Without a margin, money is revenue.
     acquisition
@@ -130,7 +129,8 @@ def simulate(
     Raises
     ------
     ConfigError
-        More draws than the posterior holds, ledgers that would be too large, an effect that does not fit.
+        More draws than the posterior holds, ledgers that would be too large, an effect that does not fit, a cluster
+        that cannot be reached or differs from this process, a checkpoint of another simulation.
 
     Notes
     -----
@@ -184,11 +184,16 @@ def simulate(
     plan = plan_with()
     if plan.provisional:
         plan = plan_with(value=expected_value(plan, fitted, summary))
-    return simulate_plan(plan, fitted, summary, progress)
+    with workers_of(config) as workers:
+        return simulate_plan(plan, fitted, summary, progress, workers)
 
 
 def simulate_plan(
-    plan: RunPlan, fitted: FittedModels, summary: CustomerSummary, progress: Progress | None = None
+    plan: RunPlan,
+    fitted: FittedModels,
+    summary: CustomerSummary,
+    progress: Progress | None = None,
+    workers: Workers = HERE,
 ) -> Simulation:
     """Simulate a plan that was made for this summary, `simulation.replicates` of each draw.
 
@@ -206,7 +211,9 @@ def simulate_plan(
     )
     customers = reachable_by_group(plan, fitted, summary)
     means, expected = expected_levels(plan, fitted, summary, people.key_order(summary)[1], customers)
-    simulated, quantiles, concentration = simulate_worlds(plan, fitted, summary, worlds, expected.activity, progress)
+    simulated, quantiles, concentration = simulate_worlds(
+        plan, fitted, summary, worlds, expected.activity, progress, workers
+    )
     compiled = [scenario.compiled for scenario in plan.scenarios.values()]
     return Simulation(
         scenarios=simulated,
@@ -250,24 +257,21 @@ def simulate_worlds(
     worlds: Worlds,
     activity: Activity | None,
     progress: Progress | None,
+    workers: Workers = HERE,
 ) -> Simulated:
     """Simulate all scenarios of a plan on some worlds; `activity` is that of the expected levels."""
-    config, layout = plan.simulation, plan.layout
-    setting = make_setting(plan, worlds, fitted)
-    arrivals = plan_all_arrivals(plan, worlds)
-    existing, order = people.existing_blocks(
-        summary, fitted, layout.group, layout.cohort, config.shard_customers, returning=plan.wins_back
-    )
-    newcomers = newcomer_blocks(plan.acquisition, fitted, list(arrivals.values()), layout, config.shard_customers)
-    jobs = make_jobs(plan, setting, arrivals)
+    work, sums = workers.simulate(plan, fitted, summary, worlds, progress)
+    order = work.existing[1]
     quantiles = np.empty((order.size, 3))
-    tally = Tally(worlds_of_tally(worlds).size)
-    quantiles[order] = run_blocks([*existing, *newcomers], jobs, setting, config.jobs, tally, progress)
+    quantiles[order] = sums.quantiles
+    jobs = make_jobs(plan, work.setting, work.arrivals, sums.raws)
     customers = reachable_by_group(plan, fitted, summary)
-    newcomers_by_world = np.mean([own.number.sum(axis=1).mean() for own in arrivals.values()])
-    run_referrals(plan, fitted, setting, jobs, order.size + int(newcomers_by_world))
-    scenarios = assemble_scenarios(plan, jobs, arrivals, worlds.draw, customers, activity)
-    return Simulated(scenarios, quantiles, tally.concentration())
+    newcomers_by_world = np.mean([own.number.sum(axis=1).mean() for own in work.arrivals.values()])
+    run_referrals(plan, fitted, work.setting, jobs, order.size + int(newcomers_by_world))
+    concentration = Tally.holding(sums.count, sums.units).concentration()
+    del sums  # each scenario's are freed as soon as they are turned into money
+    scenarios = assemble_scenarios(plan, jobs, work.arrivals, worlds.draw, customers, activity)
+    return Simulated(scenarios, quantiles, concentration)
 
 
 def notes_of(plan: RunPlan, fitted: FittedModels, scenarios: Mapping[str, SimulatedScenario]) -> tuple[str, ...]:
@@ -316,22 +320,6 @@ def reachable_by_group(plan: RunPlan, fitted: FittedModels, summary: CustomerSum
     return np.bincount(layout.group, people.reachable(fitted, summary), minlength=len(layout.groups))
 
 
-def plan_all_arrivals(plan: RunPlan, worlds: Worlds) -> dict[str, ArrivalPlan]:
-    """Newcomers of every scenario; those beyond the baseline's number are additional customers."""
-    plans: dict[str, ArrivalPlan] = {}
-    for name, scenario in plan.scenarios.items():
-        plans[name] = plan_arrivals(
-            plan.acquisition,
-            scenario.levers.shifts,
-            worlds,
-            plan.base_conversions,
-            plan.simulation.max_newcomers_per_cell,
-            plans.get(BASELINE),
-            plan.arriving,
-        )
-    return plans
-
-
 def check_draws(config: SimulationConfig, fitted: FittedModels) -> None:
     """Raises ConfigError for draws that no parameter can have, whatever they came from, and where there are too few."""
     if wrong := implausible_draws(fitted):
@@ -339,66 +327,6 @@ def check_draws(config: SimulationConfig, fitted: FittedModels) -> None:
     if config.draws > fitted.draws:
         text = f"must be at most the {fitted.draws} draws of the posterior, got {config.draws}; raise fit.draws"
         raise ConfigError([("simulation.draws", text)])
-
-
-def make_setting(plan: RunPlan, worlds: Worlds, fitted: FittedModels) -> engine.Setting:
-    economics = plan.economics
-    return engine.Setting(
-        worlds=worlds,
-        groups=plan.layout.groups,
-        calendar=plan.calendar,
-        gross_margin=economics.gross_margin,
-        cost_per_order=economics.cost_per_order,
-        money_scale=economics.money_scale,
-        length_days=plan.simulation.horizon_months * DAYS_PER_MONTH,
-        stop_days=plan.layout.months * DAYS_PER_MONTH,
-        period_days=DAYS_PER_MONTH,
-        attrition_clock=plan.simulation.attrition_clock,
-        season=season_by_week(fitted, worlds.draws, 1, plan.calendar.weeks),
-        due=due_multipliers(fitted, worlds.draws, 1, plan.layout.months * DAYS_PER_MONTH),
-    )
-
-
-def make_jobs(plan: RunPlan, setting: engine.Setting, arrivals: Mapping[str, ArrivalPlan]) -> list[engine.Job]:
-    """The scenarios of a plan, each with an empty ledger."""
-    layout = plan.layout
-    return [
-        engine.make_job(
-            setting,
-            scenario.levers,
-            engine.empty_raw(setting, scenario.levers, layout.months, layout.ages, len(layout.cohorts)),
-            arrivals[name].arrivals,
-            scenario.costs,
-            loop_flags=plan.loop_flags,
-        )
-        for name, scenario in plan.scenarios.items()
-    ]
-
-
-def worlds_of_tally(worlds: Worlds) -> np.ndarray:
-    """Worlds in which concentration is measured: those of the customers' quantiles, `MOST_WORLDS` at most."""
-    return np.flatnonzero(worlds.for_quantiles)[:MOST_WORLDS]
-
-
-def run_blocks(
-    blocks: Sequence[people.Block],
-    jobs: Sequence[engine.Job],
-    setting: engine.Setting,
-    threads: int,
-    tally: Tally,
-    progress: Progress | None,
-) -> np.ndarray:
-    """Simulate all blocks, adding to the jobs' ledgers and to `tally`; return quantiles of each existing customer's
-    value, (c, 3)."""
-    quantiles = [np.empty((0, 3))]
-    for number, block in enumerate(blocks):
-        totals = engine.run_block(block, jobs, setting, threads, per_customer=not block.newcomers)
-        if totals is not None:
-            quantiles.append(value_quantiles(totals.value[setting.worlds.for_quantiles]))
-            tally.add(totals.revenue[worlds_of_tally(setting.worlds)])
-        if progress:
-            progress(number + 1, len(blocks))
-    return np.concatenate(quantiles)
 
 
 def assemble_scenarios(
@@ -412,7 +340,7 @@ def assemble_scenarios(
     """Turn the jobs' integer sums into ledgers, emptying `jobs`; the last three as in `assemble_ledger`."""
     scenarios = {}
     for name, scenario in plan.scenarios.items():
-        job = jobs.pop(0)  # its sums are freed as soon as they are turned into money
+        job = jobs.pop(0)
         ledger = assemble_ledger(job.raw, job.contacts, scenario, arrivals[name], plan, draw, customers, activity)
         acquired = None
         if plan.acquisition.channels:

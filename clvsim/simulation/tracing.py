@@ -25,7 +25,7 @@ from clvsim.simulation.ledger import Raw
 from clvsim.simulation.ledger.contacts import month_of_week
 from clvsim.simulation.people import Block
 from clvsim.simulation.plan import RunPlan, ScenarioPlan
-from clvsim.simulation.run import make_setting, plan_all_arrivals
+from clvsim.simulation.ranges import make_setting, plan_all_arrivals
 from clvsim.simulation.tables import stocks, weekly_contacts
 from clvsim.simulation.win_backs import with_answers
 from clvsim.simulation.worlds import make_worlds

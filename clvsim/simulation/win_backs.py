@@ -16,6 +16,7 @@ from clvsim.models.auto import win_back_problem
 from clvsim.models.fitted import FittedModels
 from clvsim.models.laws import Params
 from clvsim.models.revenue import FittedCustomers
+from clvsim.simulation.expected.customers import CUSTOMERS_AT_ONCE
 from clvsim.simulation.people import reachable
 from clvsim.simulation.plan import RunPlan, ScenarioPlan
 from clvsim.types import CustomerSummary
@@ -101,7 +102,7 @@ def silent_of(offer: OfferTerms, plan: RunPlan, fitted: FittedModels, summary: C
         return newcomers_silent_for(least, days, fitted, draws)
     customers = FittedCustomers.of(fitted, summary, draws)
     alive, active = np.zeros(draws), np.zeros(draws)
-    size = plan.simulation.shard_customers
+    size = CUSTOMERS_AT_ONCE
     for some in (customers.part(rows[low : low + size]) for low in range(0, rows.size, size)):
         at = some.life, some.histories
         alive += some.retention.probability_alive(*at, some.days_per_unit).sum(axis=1)

@@ -44,6 +44,7 @@ def run(config: RunConfig, ctx: RunContext) -> int:
     from clvsim.simulation.returning import follow
     from clvsim.simulation.schedule import drawn
     from clvsim.simulation.win_backs import with_answers
+    from clvsim.simulation.workers import require_workers, workers_of
 
     clock, past = Stopwatch(), earlier_forecasts(config)
     with clock("read"), ctx.progress("Reading the log"):
@@ -51,6 +52,7 @@ def run(config: RunConfig, ctx: RunContext) -> int:
         config = with_findings(config, material, ctx)
     summary = material.summary
     plan, longer = plan_run(config, summary), valuation_plan(config, summary)
+    require_workers(config.simulation)
     material = with_newcomers(material, plan)
     require_payments(config, material, summary)
     with clock("fit"), ctx.progress("Fitting the models"), compiling(loops_of(config, plan)):
@@ -64,16 +66,18 @@ def run(config: RunConfig, ctx: RunContext) -> int:
         plan, longer = plan_run(config, summary, value), valuation_plan(config, summary, value)
     for sentence in crowded(plan, fits.own, summary):
         ctx.note(sentence)
-    with clock("simulate"), ctx.progress("Simulating customers and comparing scenarios") as advance:
-        plan = with_answers(plan, fits.own, summary)
-        simulation, comparison = simulate_and_compare(plan, fits.own, summary, config.report.metric, advance)
-    with clock("follow"), ctx.progress("Following newcomers by age"):
-        ordering = follow(plan, fits.own, summary, names=[BASELINE])
-        leads = follow_leads(plan, fits.own, summary, simulation)
-    valuation = None
-    if longer:
-        with clock("value"), ctx.progress("Valuing the company"):
-            valuation = value_by_customers(config, longer, fits.own, summary, simulation)
+    with workers_of(config.simulation, ctx.note) as workers:
+        with clock("simulate"), ctx.progress("Simulating customers and comparing scenarios") as advance:
+            plan = with_answers(plan, fits.own, summary)
+            metric = config.report.metric
+            simulation, comparison = simulate_and_compare(plan, fits.own, summary, metric, advance, workers)
+        with clock("follow"), ctx.progress("Following newcomers by age"):
+            ordering = follow(plan, fits.own, summary, names=[BASELINE])
+            leads = follow_leads(plan, fits.own, summary, simulation)
+        valuation = None
+        if longer:
+            with clock("value"), ctx.progress("Valuing the company"):
+                valuation = value_by_customers(config, longer, fits.own, summary, simulation, workers)
     inside = look_inside(config, plan, fits.own, summary, simulation)
     if not config.stated:
         material = with_share_beyond(material, fits.own, simulation)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from clvsim.models.fitted import FittedModels
     from clvsim.report.sweep_table import Banners
     from clvsim.simulation.plan import RunPlan
+    from clvsim.simulation.workers import Workers
 
 
 class Settings(Frozen):
@@ -54,6 +55,7 @@ def sweep(config: RunConfig, ctx: RunContext) -> int:
     """Compare the points of a sweep on the same worlds; print what to do, write `sweep.csv` and `sweep.svg`."""
     from clvsim.comparison import points as compared
     from clvsim.report import sweep_figures, sweep_table, sweep_text
+    from clvsim.simulation.workers import require_workers, workers_of
 
     asked: Sweep = ctx.sweep
     of = scenario_of(asked, ctx.settings)
@@ -64,6 +66,7 @@ def sweep(config: RunConfig, ctx: RunContext) -> int:
     summary = material.summary
     asked = asked._replace(points=tuple(as_found(point, config) for point in asked.points))
     plans = plan_all(parts_of(asked, of), asked, summary, of)
+    require_workers(config.simulation)
     require_payments(config, material, summary)
     first = plans[0][1]
     with clock("fit"), ctx.progress("Fitting the models"), compiling(loops_of(config, first)):
@@ -73,7 +76,8 @@ def sweep(config: RunConfig, ctx: RunContext) -> int:
         fits = with_discrepancy(fits, config, tracking)
     with clock("simulate"), ctx.progress("Simulating the points") as advance:
         done = count(1)
-        found = simulate_all(plans, asked, fits.own, summary, of, lambda: advance(next(done), len(plans)))
+        with workers_of(config.simulation, ctx.note) as workers:
+            found = simulate_all(plans, asked, fits.own, summary, of, lambda: advance(next(done), len(plans)), workers)
     with clock("compare"), ctx.progress("Comparing the points"):
         axes = asked.axes if asked.is_ordered else None
         outcome = (
@@ -253,6 +257,7 @@ def simulate_all(
     summary: CustomerSummary,
     of: str,
     advance: Callable[[], None],
+    workers: "Workers",
 ) -> "Swept":
     """Every point on the same worlds; of each simulation only what is compared is kept."""
     from clvsim.comparison.points import differences, level
@@ -261,13 +266,14 @@ def simulate_all(
     from clvsim.simulation.win_backs import with_answers
 
     found: Swept | None = None
-    for part, plan in plans:
+    for number, (part, plan) in enumerate(plans):
         if plan.provisional:
             plan = plan_run(part.config, summary, expected_value(plan, fitted, summary))
         metric = part.config.report.metric
-        simulation = simulate_enough(with_answers(plan, fitted, summary), fitted, summary, metric)
-        own = differences(simulation, part.names, metric) if asked.of_levers else level(simulation, of, metric)
-        found = found.and_more(own) if found else own
+        own = workers.below(f"simulation-{number}")
+        simulation = simulate_enough(with_answers(plan, fitted, summary), fitted, summary, metric, workers=own)
+        points = differences(simulation, part.names, metric) if asked.of_levers else level(simulation, of, metric)
+        found = found.and_more(points) if found else points
         advance()
     assert found is not None
     return found

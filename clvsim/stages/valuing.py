@@ -16,6 +16,7 @@ from clvsim.types import CustomerSummary
 
 if TYPE_CHECKING:
     from clvsim.simulation.run import Simulation
+    from clvsim.simulation.workers import Workers
     from clvsim.simulation.worlds import Worlds
     from clvsim.valuation import Block, Valuation
 
@@ -46,7 +47,12 @@ def valuation_plan(config: RunConfig, summary: CustomerSummary, value: np.ndarra
 
 
 def value_by_customers(
-    config: RunConfig, plan: RunPlan, fitted: FittedModels, summary: CustomerSummary, simulation: "Simulation"
+    config: RunConfig,
+    plan: RunPlan,
+    fitted: FittedModels,
+    summary: CustomerSummary,
+    simulation: "Simulation",
+    workers: "Workers",
 ) -> "Valuation":
     """Simulate `valuation_plan`, and value what its baseline earns; `simulation` is that of the run.
 
@@ -65,7 +71,8 @@ def value_by_customers(
     plan = with_answers(plan, fitted, summary)
     shocks, months = sd_law(fitted, summary, plan.environment), plan.layout.months
     worlds = make_worlds(plan.seed, plan.simulation.draws, 1, months, plan.environment, shocks, arriving=plan.arriving)
-    baseline = simulate_worlds(plan, fitted, summary, worlds, None, None).scenarios[BASELINE]
+    simulated = simulate_worlds(plan, fitted, summary, worlds, None, None, workers.below("valuation"))
+    baseline = simulated.scenarios[BASELINE]
     costs = [m for m in baseline.compiled.mechanisms if isinstance(m, CostEntry)]
     flows = flows_of(
         baseline.ledger,
