@@ -70,9 +70,8 @@ def require_typed_address(tree: Mapping[Any, Any], words: Sequence[str]) -> None
     customers, and what it answers can run code."""
     section = tree.get("simulation")
     where = section.get("cluster") if isinstance(section, Mapping) else None
-    typed = [
-        word.partition("=")[2].strip("'\"") for word in words if word.lstrip("+").startswith("simulation.cluster=")
-    ]
+    own = [word.partition("=") for word in words]
+    typed = [value.strip("'\"").replace("\\", "") for key, _, value in own if key.lstrip("+") == "simulation.cluster"]
     if isinstance(where, str) and "://" in where and where not in typed:
         raise ConfigError([("simulation.cluster", f"an address is typed, and not taken from a file: {where[:200]!r}")])
 

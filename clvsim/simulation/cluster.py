@@ -6,6 +6,7 @@ What a simulation is made of is sent once to every worker; a worker that is lost
 
 import logging
 import platform
+import signal
 import tempfile
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -139,9 +140,9 @@ def connected(where: str, note: Callable[[str], None] = lambda text: None) -> Ge
                 distributed.Client(address, timeout=PATIENCE_SECONDS, set_as_default=False, heartbeat_interval=5000)
             )
         except (OSError, TimeoutError, ValueError, TypeError, RuntimeError) as error:
-            reason = str(error).strip().splitlines()
-            what = f"no scheduler answers at {where} within {PATIENCE_SECONDS:g} s"
-            raise ConfigError([(KEY, f"{what} ({reason[0]})" if reason else what)]) from None
+            reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+            what = "cannot be started" if where.startswith(LOCAL) else "has no scheduler that answers"
+            raise ConfigError([(KEY, f"{where} {what} ({reason})")]) from None
         threads = workers_at(client, PATIENCE_SECONDS)
         if not threads:
             raise ConfigError([(KEY, f"the scheduler at {where} has no workers")])
@@ -202,18 +203,24 @@ def _require_dask(where: str) -> None:
 
 
 def _local(distributed: Any, number: int) -> Any:
-    return distributed.LocalCluster(
-        n_workers=number,
-        threads_per_worker=1,
-        processes=True,
-        host="127.0.0.1",
-        dashboard_address=None,
-        scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},  # without a dashboard it still answers on some port
-        worker_dashboard_address=None,
-        memory_limit=0,  # as on threads: the machine's
-        local_directory=tempfile.gettempdir(),
-        silence_logs=logging.CRITICAL,
-    )
+    """Processes that end with this one, and not before: a terminal's signals are for this one, which ends them."""
+    signals = (signal.SIGINT, signal.SIGHUP)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)  # as threads and processes that start here inherit it
+    try:
+        return distributed.LocalCluster(
+            n_workers=number,
+            threads_per_worker=1,
+            processes=True,
+            host="127.0.0.1",
+            dashboard_address=None,
+            scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},  # without a dashboard it still answers on some port
+            worker_dashboard_address=None,
+            memory_limit=0,  # as on threads: the machine's
+            local_directory=tempfile.gettempdir(),
+            silence_logs=logging.CRITICAL,
+        )
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from hypothesis.strategies import SearchStrategy
 
-from tests.fuzz import artefacts, kills, splits, studies, surroundings, tables, words
+from tests.fuzz import artefacts, kills, splits, studies, surroundings, tables, words, work
 from tests.fuzz.campaign import CPU_SECONDS, Tally, campaign, generated, in_nursery
 from tests.fuzz.cases import Case
 from tests.fuzz.nursery import Nursery
@@ -35,6 +35,7 @@ KINDS: dict[str, Kind] = {
     "tests and counts, by hand": Kind(lambda _: splits.split_cases(), 12, 1000),
     "tables of tests": Kind(lambda _: splits.splits(), 6, 200),
     "command lines": Kind(lambda _: words.commands(), 12, 350),
+    "clusters and checkpoints": Kind(lambda _: work.cases(), 12, 1000),
     "sweeps": Kind(lambda _: words.sweeps(), 12, 200),
     "businesses without a log": Kind(lambda _: words.businesses(), 12, 350),
     "scenarios to fill in": Kind(lambda _: words.new_files(), 12, 200),
