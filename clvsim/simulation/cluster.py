@@ -204,6 +204,9 @@ def _require_dask(where: str) -> None:
 
 def _local(distributed: Any, number: int) -> Any:
     """Processes that end with this one, and not before: a terminal's signals are for this one, which ends them."""
+    from multiprocessing.resource_tracker import ensure_running
+
+    ensure_running()  # which unblocks signals where it is started
     signals = (signal.SIGINT, signal.SIGHUP)
     before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)  # as threads and processes that start here inherit it
     try:

@@ -77,7 +77,7 @@ def test_nobody_at_a_typed_address(command, here: Path, written: None) -> None:
 
 LONG = (
     *("run", "orders.csv", *SMALL, "scenarios=[follow_up]", "simulation.shard_customers=5"),
-    *("simulation.replicates=20", "simulation.max_replicates=20", "simulation.horizon_months=36"),
+    *("simulation.replicates=4", "simulation.max_replicates=4", "simulation.horizon_months=36"),
 )
 TABLES = ("comparison.csv", "customers.csv", "books.csv")
 
