@@ -71,7 +71,9 @@ def require_usable(counts: Mapping[str, Any], label: str, now: date) -> None:
         raise DataError(problems)
 
 
-def facts_of(counts: Mapping[str, Any], totals: Mapping[str, Any], refunded: Mapping[str, Any], scale: int) -> LogFacts:
+def facts_of(
+    counts: Mapping[str, Any], totals: Mapping[str, Any], refunded: Mapping[str, Any], scale: int, today: date
+) -> LogFacts:
     """Facts of a table all of whose rows can be used; money in units of 1 / `scale`."""
 
     def money(value: Any) -> Decimal:
@@ -93,16 +95,22 @@ def facts_of(counts: Mapping[str, Any], totals: Mapping[str, Any], refunded: Map
         order_rows=orders,
         sales=orders,
         revenue=money(totals["ordered"]),
-        same_day_merged=orders - int(totals["order_days"]),
+        same_day_merged=0,  # until customers are read, see `with_days`
         duplicate_rows=int(totals["duplicates"] or 0),
         zero_rows=int(totals["zeros"]),
         smallest_amount=float("nan") if totals["smallest"] is None else float(totals["smallest"]),
         largest_amount=float("nan") if totals["largest"] is None else float(totals["largest"]),
         date_reading="year-month-day",
-        last_row=day_of(totals["last_day"]),
+        last_row=min(day_of(counts["last_day"]), today),
         refunds=refunds,
         rows_after_today=int(totals["after_today"] or 0),
     )
+
+
+def with_days(facts: LogFacts, orders: int) -> LogFacts:
+    """The facts, where `orders` are left when those of a customer's day are one and refunds are taken off."""
+    days = orders + facts.refunds.orders_removed + facts.left_out.orders
+    return facts._replace(same_day_merged=facts.order_rows - days)
 
 
 def day_of(number: Any) -> date:

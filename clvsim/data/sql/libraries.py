@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
 MISSING = "needs packages that are not installed; type pip install 'clvsim[sql]'"
+_SORTING = "64MB"  # of a server's memory for each sort, which on disk takes twice the time
 SECONDS = 10  # for a server to answer
 _FEW, _MOST_NAMES = 10, 100_000  # names in a message; names that are looked at
 _BATCH = 50_000  # rows at a time
@@ -156,6 +157,7 @@ def _begin(connection: "sa.Connection", dialect: str) -> None:
         return
     connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
     connection.exec_driver_sql("SET LOCAL TIME ZONE 'UTC'")
+    connection.exec_driver_sql(f"SET LOCAL work_mem = '{_SORTING}'")
 
 
 _UNREACHED = (  # what a library says, and what it means; the first that fits

@@ -20,7 +20,7 @@ from clvsim.data.read import require_customers, today_and_end
 from clvsim.data.remarks import Signs
 from clvsim.data.sql import statements
 from clvsim.data.sql.addresses import address_of
-from clvsim.data.sql.answers import Counted, day_of, days_of, facts_of, require_usable, summary_of, weekly_of
+from clvsim.data.sql.answers import Counted, day_of, days_of, facts_of, require_usable, summary_of, weekly_of, with_days
 from clvsim.data.sql.libraries import Reader, reading
 from clvsim.data.sql.statements import AsOf, Source
 from clvsim.data.yearly import season_of
@@ -100,7 +100,7 @@ def _source(table: str, used: dict[str, str], kinds: dict[str, str], dialect: st
 def _facts(reader: Reader, source: Source, counts: dict[str, Any], as_of: AsOf, zoned: bool) -> LogFacts:
     totals = reader.row("totals", statements.totals(source, as_of.today))
     refunded = reader.row("refunds", statements.refunded(source, as_of._replace(since=None))) if as_of.refunds else {}
-    facts = facts_of(counts, totals, refunded, source.way.scale)
+    facts = facts_of(counts, totals, refunded, source.way.scale, day_of(as_of.today))
     days = "days are those of UTC; " if zoned else ""
     note = (
         f"{days}ids are taken as they are: spellings of one customer and guests are not looked for. Not told from "
@@ -116,6 +116,7 @@ def _counted(log: LogHead, source: Source, as_of: AsOf, reader: Reader, *, brief
     at = day_number(cut) if isinstance(cut, date) else as_of.today
     known = _read(reader, source, as_of, at)
     require_customers(known.ids.size, log.label, log.today, log.config.customers_since)
+    log = replace(log, facts=with_days(log.facts, int(known.columns["frequency"].sum()) + known.ids.size))
     if isinstance(cut, date) and not log.config.calibration_end:
         cut = too_few(cut, known.orders_until(at), known.known_after(at)) or cut
     summary = _summary(log, known, source, as_of, reader, whole=not brief)

@@ -63,24 +63,27 @@ def _typed(source: Source) -> str:
     way = source.way
     return f"""
     SELECT {way.id_of(source.customer_id)} AS customer_id, {way.day_of(source.date)} AS day,
-        {way.amount_of(source.amount)} AS amount, {identifier(source.customer_id)} AS written_id,
-        {identifier(source.date)} AS written_date, {identifier(source.amount)} AS written_amount
+        {way.amount_of(source.amount)} AS amount, {identifier(source.date)} AS written_date,
+        {identifier(source.amount)} AS written_amount
     FROM {source.name} AS source"""
 
 
-def _days(source: Source, last: int | None = None) -> str:
-    """Tables `entries`, of rows that can be used, and `days`: amounts, refunds and counts by customer and day."""
+def _entries(source: Source, last: int | None = None) -> str:
+    """Table `entries`, of rows that can be used."""
     until = "" if last is None else f" AND day <= {last}"
     return f"""
 entries AS (
     SELECT customer_id, day, amount FROM ({_typed(source)}) AS typed
     WHERE customer_id IS NOT NULL AND day IS NOT NULL AND amount IS NOT NULL{until}
-), days AS (
+)"""
+
+
+def _days(source: Source, last: int) -> str:
+    """The same and `days`: orders, their amounts and refunds by customer and day."""
+    return f"""{_entries(source, last)}, days AS (
     SELECT customer_id, day, SUM(CASE WHEN amount >= 0 THEN 1 ELSE 0 END) AS orders,
         SUM(CASE WHEN amount >= 0 THEN amount ELSE 0 END) AS ordered,
-        SUM(CASE WHEN amount < 0 THEN -amount ELSE 0 END) AS refunded,
-        SUM(CASE WHEN amount = 0 THEN 1 ELSE 0 END) AS zeros, SUM(CASE WHEN amount < 0 THEN 1 ELSE 0 END) AS refunds,
-        MIN(CASE WHEN amount > 0 THEN amount END) AS smallest, MAX(CASE WHEN amount > 0 THEN amount END) AS largest
+        SUM(CASE WHEN amount < 0 THEN -amount ELSE 0 END) AS refunded
     FROM entries GROUP BY customer_id, day
 )"""
 
@@ -143,17 +146,25 @@ def counts(source: Source, now: int) -> str:
 
 
 def totals(source: Source, today: int) -> str:
-    """One row: sums of the orders up to today, and rows of the table that are there more than once."""
-    sums = ", ".join(f"SUM({name}) AS {name}" for name in ("orders", "ordered", "refunded", "zeros", "refunds"))
+    """One row: sums of the rows up to today, and how many rows of the table are there more than once."""
+
+    def total(value: str, when: str) -> str:
+        return f"SUM(CASE WHEN day <= {today} AND {when} THEN {value} ELSE 0 END)"
+
+    def paid(which: str) -> str:
+        return source.real(f"{which}(CASE WHEN day <= {today} AND amount > 0 THEN amount END)")
+
     return f"""
-WITH {_days(source)}, repeated AS (
-    SELECT COUNT(*) AS number FROM ({_typed(source)}) AS typed GROUP BY written_id, written_date, written_amount
-), known AS (SELECT * FROM days WHERE day <= {today})
-SELECT {sums}, SUM(CASE WHEN orders > 0 THEN 1 ELSE 0 END) AS order_days, MAX(day) AS last_day,
-    {source.real("MIN(smallest)")} AS smallest, {source.real("MAX(largest)")} AS largest,
-    (SELECT SUM(orders + refunds) FROM days WHERE day > {today}) AS after_today,
+WITH {_entries(source)}, repeated AS (
+    SELECT COUNT(*) AS number FROM {source.name} AS source
+    GROUP BY {", ".join(map(identifier, (source.customer_id, source.date, source.amount)))}
+)
+SELECT {total("1", "amount >= 0")} AS orders, {total("amount", "amount >= 0")} AS ordered,
+    {total("1", "amount = 0")} AS zeros, {total("1", "amount < 0")} AS refunds,
+    {total("-amount", "amount < 0")} AS refunded,
+    {paid("MIN")} AS smallest, {paid("MAX")} AS largest, SUM(CASE WHEN day > {today} THEN 1 ELSE 0 END) AS after_today,
     (SELECT SUM(number - 1) FROM repeated) AS duplicates
-FROM known"""
+FROM entries"""
 
 
 def refunded(source: Source, as_of: AsOf) -> str:
@@ -211,7 +222,10 @@ def _dated(source: Source, as_of: AsOf) -> str:
 
 
 def customers(source: Source, as_of: AsOf) -> str:
-    """A row per customer with an order up to today: the columns of a `CustomerSummary`, but for those that follow."""
+    """A row per customer with an order up to today: the columns of a `CustomerSummary`, but for those that follow.
+
+    `monetary_value` is for other tools: what `data=summary` takes for the mean of the repeat orders.
+    """
     later_days = as_of.last - as_of.today
     paid = "CASE WHEN paid = 1 THEN {} ELSE 0 END"
     recent = f"again = 1 AND day > {as_of.today - later_days}"
@@ -236,7 +250,9 @@ def customers(source: Source, as_of: AsOf) -> str:
 {_dated(source, as_of)}
 SELECT customer_id, SUM(again) AS frequency, MAX(CASE WHEN known = 1 THEN day END) - MIN(first_day) AS recency,
     {as_of.today} - MIN(first_day) AS age, {money("day = first_day")} AS first_amount,
-    {money("again = 1")} AS repeat_amount, {whole("log_amount", LOG)} AS repeat_log_amount,
+    {money("again = 1")} AS repeat_amount,
+    CASE WHEN SUM(again) > 0 THEN {money("again = 1")} / SUM(again) ELSE 0 END AS monetary_value,
+    {whole("log_amount", LOG)} AS repeat_log_amount,
     {whole("log_amount * log_amount", SQUARE)} AS repeat_log_square,
     SUM({paid.format("lag_days")}) AS repeat_lag, SUM({paid.format("lag_days * lag_days")}) AS repeat_lag_square,
     {whole("lag_days * log_amount", LAG_LOG)} AS repeat_lag_log, SUM(paid) AS repeat_positive,
