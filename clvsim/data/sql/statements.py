@@ -276,11 +276,14 @@ GROUP BY frequency, recency, age ORDER BY frequency, recency, age"""
 
 def levelled(source: Source, as_of: AsOf, slope: float) -> str:
     """A row per customer: the sum of repeat orders at today's level, by a slope of log amounts a day."""
-    each = f"CAST({source.real('amount')} * EXP({slope!r} * lag_days) AS DECIMAL(36, 8))"
+    each = f"CAST({source.real('amount')} * EXP({slope!r} * ({as_of.today} - day)) AS DECIMAL(36, 8))"
+    again = f"day > first_day AND day <= {as_of.today}"
     return f"""
-{_dated(source, as_of)}
-SELECT customer_id, CAST(SUM(CASE WHEN again = 1 THEN {each} ELSE 0 END) AS DOUBLE PRECISION) AS repeat_amount_today
-FROM dated GROUP BY customer_id HAVING MIN(first_day) <= {as_of.today} ORDER BY customer_id"""
+{_purchases(source, as_of)}, placed AS (
+    SELECT customer_id, day, amount, MIN(day) OVER (PARTITION BY customer_id) AS first_day FROM purchases
+)
+SELECT customer_id, CAST(SUM(CASE WHEN {again} THEN {each} ELSE 0 END) AS DOUBLE PRECISION) AS repeat_amount_today
+FROM placed GROUP BY customer_id HAVING MIN(first_day) <= {as_of.today} ORDER BY customer_id"""
 
 
 def repeats(source: Source, as_of: AsOf, cut: int) -> str:
