@@ -90,6 +90,8 @@ def test_what_makes_no_sense_is_refused_with_the_reason(clvsim, shop):
     }
     assert_refused(clvsim("check", *SHOP, *words), 2, *words.values())
     assert_refused(clvsim("check", *SHOP, "retention=bg_bb"), 2, "models of periods and of contracts need the days")
+    address = "data.url=postgresql://me@127.0.0.1:1/shop?sslmode=disable"
+    assert_refused(clvsim("check", "data=sql", address, "data.table=orders"), 2, "data.url: nobody answers")
     assert_refused(
         clvsim("check", *SHOP, "data.table=nothing"), 2, "no table or view 'nothing'; the database has orders"
     )
