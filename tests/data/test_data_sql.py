@@ -296,6 +296,7 @@ def test_missing_tables_and_columns_name_what_there_is(database):
     assert "data.customer_id: no column 'custmer_id' (did you mean 'customer_id'?)" in found
     assert "orders: its columns are: customer_id, date, amount" in found
     assert "which table" in database.refused(ConfigError, table=None)
+    assert "which table" in database.refused(ConfigError, table="..")
     assert "data.today" in database.refused(ConfigError, today="2020-01-01")
     with pytest.raises(ConfigError, match=BY_PERIOD[:30]):
         material_of_table(database.config(), by_period=True)
@@ -448,6 +449,7 @@ def test_a_table_is_named_by_its_parts():
     assert parts_of("orders") == ("orders",)
     assert parts_of('shop."my.orders"') == ("shop", "my.orders")
     assert parts_of('"a""b".c.d') == ('a"b', "c", "d")
+    assert parts_of(".") == parts_of('a.""') == parts_of("") == ()
 
 
 def test_without_the_extra_one_line_says_what_to_install(monkeypatch, tmp_path):

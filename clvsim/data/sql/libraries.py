@@ -37,7 +37,10 @@ def transpiled(text: str, dialect: str, *, pretty: bool = False) -> str:
     sqlglot = library("sqlglot")
     logging.getLogger("sqlglot").setLevel(logging.CRITICAL)
     raising = sqlglot.ErrorLevel.RAISE
-    (written,) = sqlglot.transpile(text, write=dialect, identify=True, unsupported_level=raising, pretty=pretty)
+    try:
+        (written,) = sqlglot.transpile(text, write=dialect, identify=True, unsupported_level=raising, pretty=pretty)
+    except sqlglot.errors.SqlglotError:
+        raise ConfigError([("data.table", "the names of the table and its columns cannot be written in SQL")]) from None
     return written
 
 

@@ -42,7 +42,7 @@ def material_of_table(config: SqlConfig, *, by_period: bool = False, brief: bool
     """
     if by_period:
         raise ConfigError([("retention", BY_PERIOD)])
-    if not config.table:
+    if not config.table or not statements.parts_of(config.table):
         raise ConfigError([("data.table", "which table or view holds the orders? Type data.table=orders")])
     with reading(address_of(config)) as reader:
         return _material(config, config.table, reader, brief=brief)

@@ -31,6 +31,8 @@ def printed(config: SqlConfig) -> str:
         for key, what in _NEEDED.items()
         if getattr(config, key) is None
     ]
+    if config.table and not statements.parts_of(config.table):
+        problems.append(Problem("data.table", "is no name of a table"))
     if dialect is None:
         problems.append(Problem("data.dialect", f"in which dialect? {', '.join(DIALECTS)}"))
     if problems or dialect is None or config.today is None:

@@ -51,9 +51,10 @@ class AsOf(NamedTuple):
 
 
 def parts_of(table: str) -> tuple[str, ...]:
-    """A table's name by its dots, but for those inside of double quotes."""
+    """A table's name by its dots, but for those inside of double quotes; empty where that is no name."""
     parts = re.findall(r'"((?:[^"]|"")*)"|([^.]+)', table)
-    return tuple(quoted.replace('""', '"') or plain for quoted, plain in parts)
+    names = tuple(quoted.replace('""', '"') or plain for quoted, plain in parts)
+    return names if all(name and "\0" not in name for name in names) else ()
 
 
 # --- what both statements of histories and counts begin with ---------------------------------------------------------
