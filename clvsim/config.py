@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError
 
 from clvsim import scenario as scenarios
-from clvsim.data.config import Source, StatedConfig, SurvivorsConfig
+from clvsim.data.config import NOT_IN_SQL, Source, StatedConfig, SurvivorsConfig
 from clvsim.data.readers import SOURCES
 from clvsim.errors import MOST, ConfigError, Problem, more_problems
 from clvsim.files import choices
@@ -268,6 +268,9 @@ def unknown_key(key: str, raw: Mapping[str, Any], groups: tuple[str, ...] = ()) 
     `groups`."""
     if key in RETIRED:
         return Problem(key, RETIRED[key])
+    section, _, name = key.partition(".")
+    if section == "data" and (raw.get("data") or {}).get("kind") == "sql" and name.partition(".")[0] in NOT_IN_SQL:
+        return Problem(key, NOT_IN_SQL[name.partition(".")[0]])
     library = {**(raw.get("scenario_library") or {}), **(raw.get("scenario") or {})}
     keys = schema_keys(RunConfig, {**raw, "scenario": library, "scenario_library": {}})
     suggestions = nearest_keys(key, [*groups, *(known for known in keys if known.partition(".")[0] in raw)])

@@ -37,9 +37,17 @@ PACKAGES = (
     "xarray",
 )
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
-# Keys that hold paths.
-PATHS = ("data.path", "fit.posterior", "report.track_record", "simulation.checkpoint", "out", "run")
-_ROOTED = re.compile(r"(?:^|(?<=[\[,'\"\s]))/(?:[^,\]'\"]*/)?(?=[^,\]'\"/])")
+PATHS = (
+    "data.path",
+    "data.url",
+    "data.url_file",
+    "fit.posterior",
+    "report.track_record",
+    "simulation.checkpoint",
+    "out",
+    "run",
+)  # keys that hold paths
+_ROOTED = re.compile(r"(?:^|(?<=[\[,'\"\s])|(?<=sqlite:///))/(?:[^,\]'\"]*/)?(?=[^,\]'\"/])")
 
 
 SUMMARY, TABLE, BOOKS = "summary.json", "comparison.csv", "books.csv"  # parts of a run, from which its page is made
@@ -155,8 +163,13 @@ def with_file_names(config: Mapping[str, Any]) -> dict[str, Any]:
         section, _, key = path.rpartition(".")
         place = found.get(section) if section else found
         if isinstance(place, dict) and (value := place.get(key)):
-            place[key] = file_name(value) if isinstance(value, str) else [file_name(one) for one in value]
+            place[key] = _name(value) if isinstance(value, str) else [file_name(one) for one in value]
     return found
+
+
+def _name(path: str) -> str:
+    """The name of a file, also in the address of one of SQLite."""
+    return _ROOTED.sub("", path) if path.startswith("sqlite:") else file_name(path)
 
 
 def git_revision() -> str | None:

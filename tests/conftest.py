@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.data import postgres as postgres_server
 from tests.forks import PATIENCE_SECONDS, Server, fork_server, forked
 
 settings.register_profile("fixed", derandomize=True, database=None, deadline=None)
@@ -50,6 +51,15 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.line(report.nodeid)
         for name, value in report.user_properties:
             terminalreporter.line(f"    {name}: {value}")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[postgres_server.Server]:
+    """A PostgreSQL server, started by the first test that asks for it; without PostgreSQL such tests are skipped."""
+    if not postgres_server.is_there():
+        pytest.skip(postgres_server.ABSENT)
+    with postgres_server.server() as server:
+        yield server
 
 
 @pytest.fixture

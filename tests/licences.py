@@ -20,7 +20,12 @@ PERMISSIVE = (
 )
 _WEAK = "a weak copyleft of its own files, which we neither change nor hand on: it only runs"
 # Packages under any other licence, or under none that they name, each with the reason why it may be there.
-NAMED = {"hypothesis": f"{_WEAK} the tests", "pathspec": f"{_WEAK} the build"}
+NAMED = {
+    "hypothesis": f"{_WEAK} the tests",
+    "pathspec": f"{_WEAK} the build",
+    "psycopg": f"{_WEAK} where somebody installs the extra sql",
+    "psycopg-binary": f"{_WEAK} where somebody installs the extra sql",
+}
 
 
 class Licensed(NamedTuple):

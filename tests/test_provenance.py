@@ -32,6 +32,9 @@ from clvsim.types import QualityLine
         ("clvsim run data.path=/home/ann/orders.csv", "clvsim run data.path=orders.csv"),
         ("clvsim run 'data.path=[/a/x.csv,/a b/y.csv]'", "clvsim run 'data.path=[x.csv,y.csv]'"),
         ("clvsim run fit.posterior=/a/p.nc run=/a/r", "clvsim run fit.posterior=p.nc run=r"),
+        ("clvsim run data.url=sqlite:////a/b/shop.db", "clvsim run data.url=sqlite:///shop.db"),
+        ("clvsim run data.url=sqlite:///b/shop.db", "clvsim run data.url=sqlite:///b/shop.db"),
+        ("clvsim run data.url=postgresql://me@host/shop", "clvsim run data.url=postgresql://me@host/shop"),
         ("clvsim run 'data.path=/a/*.csv'", "clvsim run 'data.path=*.csv'"),
         ("clvsim run 'data.only={Page: [/home]}' title=/x/y", "clvsim run 'data.only={Page: [/home]}' title=/x/y"),
     ],
@@ -44,6 +47,8 @@ def test_so_has_a_configuration():
     config = {"data": {"path": ["/a/x.csv", "y.csv"]}, "fit": {"posterior": ["/a/p.nc"]}, "out": "/a/r", "run": None}
     shown = {"data": {"path": ["x.csv", "y.csv"]}, "fit": {"posterior": ["p.nc"]}, "out": "r", "run": None}
     assert with_file_names(config) == shown
+    databases = {"data": {"url": "sqlite:////a/b/shop.db", "url_file": "/a/address"}}
+    assert with_file_names(databases) == {"data": {"url": "sqlite:///shop.db", "url_file": "address"}}
     assert with_file_names({"data": {"kind": "synthetic"}, "fit": {"posterior": []}, "out": None}) == {
         "data": {"kind": "synthetic"},
         "fit": {"posterior": []},

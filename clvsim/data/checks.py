@@ -2,13 +2,14 @@
 
 import math
 from datetime import date
+from functools import reduce
 
 import numpy as np
 
 from clvsim.data.columns import in_words
 from clvsim.data.days import Days, days_of
-from clvsim.data.log import LogFacts, TransactionLog
-from clvsim.data.looks import looks
+from clvsim.data.log import LogFacts, LogHead, TransactionLog
+from clvsim.data.looks import looks, looks_of_counts
 from clvsim.data.periods import is_whole_early
 from clvsim.data.remarks import remarks
 from clvsim.types import DAYS_PER_MONTH, DAYS_PER_UNIT, CustomerSummary, QualityLine, Trials
@@ -17,6 +18,7 @@ _WIDE_RANGE = 1e9
 _SILENCES, _QUIET_DAYS = 3, 14  # times the longest silence before, and days, that are warned of
 _MANY_GROUPS, _FEW_IN_A_GROUP = 20, 20  # groups, and customers of the middle one, that are warned of together
 _LEAVE_OUT = "data.without='{COLUMN: [VALUE]}', the amount's column and 0 as the file writes it, or another"
+_A_VIEW = "a view (WHERE), data.table=VIEW"
 _LEAST_TREND = 0.005  # a year; below it is rounding
 
 
@@ -50,7 +52,28 @@ def quality(
     )
 
 
-def _source(log: TransactionLog) -> list[QualityLine]:
+def quality_of_counts(log: LogHead, summary: CustomerSummary, days: Days) -> tuple[QualityLine, ...]:
+    """The same of orders that a database has counted, where `days` does not say whose repeat orders are."""
+    lines = (
+        *_source(log),
+        *log.facts.readings,
+        *_period(log, days),
+        *remarks(log, days, paired=False),
+        *_unreadable(log.facts),
+        *_rows(log, "free order"),
+        *_revenue(log),
+        *_refunds(log),
+        *_customers(log, summary),
+        *looks_of_counts(log.first_date, summary, days),
+        *_money(log.facts, summary, free_lines(summary)),
+    )
+    for_files = ((_LEAVE_OUT, _A_VIEW), ("with data.without", f"by {_A_VIEW}"))
+    return tuple(
+        line._replace(note=reduce(lambda note, pair: note.replace(*pair), for_files, line.note)) for line in lines
+    )
+
+
+def _source(log: LogHead) -> list[QualityLine]:
     guessed = ", ".join(key for key, _ in log.guessed)
     note = f"guessed: {guessed}; if wrong, type data.{log.guessed[0][0]}=COLUMN" if guessed else ""
     return [
@@ -59,7 +82,7 @@ def _source(log: TransactionLog) -> list[QualityLine]:
     ]
 
 
-def _period(log: TransactionLog, days: Days | None) -> list[QualityLine]:
+def _period(log: LogHead, days: Days | None) -> list[QualityLine]:
     last = log.facts.last_row
     months = ((last - log.first_date).days + 1) / DAYS_PER_MONTH
     silent = (log.today - last).days
@@ -87,7 +110,7 @@ def longest_silence(days: Days) -> int:
     return int(np.diff(np.flatnonzero(np.bincount(days.day))).max(initial=1))
 
 
-def check_line(log: TransactionLog, cut: date | str, orders: int) -> QualityLine:
+def check_line(log: LogHead, cut: date | str, orders: int) -> QualityLine:
     """How many orders are held back after the cut to check the models on; or why none are, in a sentence."""
     if isinstance(cut, str):
         return QualityLine("check", "Held back to check the models", "nothing", cut)
@@ -116,7 +139,7 @@ def _count_line(key: str, label: str, count: int, note: str) -> QualityLine:
     return QualityLine(key, label, f"{count:,}", note if count else "", "warning" if count else "info")
 
 
-def _rows(log: TransactionLog, free: str) -> list[QualityLine]:
+def _rows(log: LogHead, free: str) -> list[QualityLine]:
     facts, what = log.facts, "Orders" if log.config.order_id else "Rows"
     merged = f"{what.lower()} of one customer on one day are one order" if facts.same_day_merged else ""
     return [
@@ -141,7 +164,7 @@ def _conflicts(facts: LogFacts) -> list[QualityLine]:
     return [_count_line(key, f"Customers with several values of {key}", count, note) for key, count in facts.conflicts]
 
 
-def _revenue(log: TransactionLog) -> list[QualityLine]:
+def _revenue(log: LogHead) -> list[QualityLine]:
     if not (revenue := log.facts.revenue):
         return []
     note = (
@@ -150,7 +173,7 @@ def _revenue(log: TransactionLog) -> list[QualityLine]:
     return [QualityLine("revenue", "Revenue before refunds", f"{revenue:,.2f}", note)]
 
 
-def _refunds(log: TransactionLog) -> list[QualityLine]:
+def _refunds(log: LogHead) -> list[QualityLine]:
     refunds, policy = log.facts.refunds, log.config.refunds
     if not refunds.rows:
         return [QualityLine("refunds", "Refunds (negative amounts)", "0")]
@@ -258,9 +281,9 @@ def _single_customer_groups(summary: CustomerSummary) -> list[QualityLine]:
     return lines
 
 
-def _customers(log: TransactionLog, summary: CustomerSummary) -> list[QualityLine]:
+def _customers(log: LogHead, summary: CustomerSummary) -> list[QualityLine]:
     lines = customer_lines(summary)
-    if summary.opportunity_days:
+    if summary.opportunity_days and isinstance(log, TransactionLog):
         lines.insert(1, _opportunities_line(log, summary))
     if log.facts.left_out.customers:
         left_out, since = log.facts.left_out, log.config.customers_since

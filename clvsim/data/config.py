@@ -153,6 +153,51 @@ class SummaryConfig(Source):
     delimiter: str | None = Field(default=None, min_length=1, max_length=1)
 
 
+class SqlConfig(Source):
+    """A table or view of orders in a database, which counts them; no order leaves it: docs/sql.md.
+
+    One of `url`, without a password, `url_env`, a variable of the environment, and `url_file` is the address.
+    `print_sql`: the statements are printed, in the dialect of the address or of `dialect`, and nothing is read.
+    """
+
+    kind: Literal["sql"] = "sql"
+    url: str | None = Field(default=None, repr=False)
+    url_env: str | None = Field(default=None, min_length=1, max_length=200)
+    url_file: str | None = Field(default=None, min_length=1)
+    table: str | None = Field(default=None, min_length=1, max_length=500)
+    dialect: Literal["sqlite", "postgres", "bigquery", "snowflake", "redshift", "databricks", "duckdb"] | None = None
+    print_sql: bool = False
+    customer_id: str | None = Field(default=None, min_length=1)
+    date: str | None = Field(default=None, min_length=1)
+    amount: str | None = Field(default=None, min_length=1)
+    today: Day | None = None  # this and the next two as of a log
+    calibration_end: Day | Literal["none"] | None = None
+    customers_since: Day | None = None
+
+
+_IN_A_VIEW = "a view does it in SQL: data.table=VIEW"
+NOT_IN_SQL = {
+    "path": "is for files; data=sql reads a table: data.url=… data.table=…",
+    "segment": f"data=sql counts orders by customer alone; {_IN_A_VIEW} for one segment, or data=csv for several",
+    "channel": f"data=sql counts orders by customer alone; {_IN_A_VIEW} for one channel, or data=csv for several",
+    "covariates": "data=sql counts orders by customer alone; data=csv reads more",
+    "order_id": f"rows of one order are one row; {_IN_A_VIEW} (GROUP BY)",
+    "order_rows": f"rows of one order are one row; {_IN_A_VIEW} (GROUP BY)",
+    "refunded": f"what was paid back is a row with a negative amount; {_IN_A_VIEW} (UNION ALL)",
+    **dict.fromkeys(("only", "without"), "which rows are sales is said in SQL; a view has only those: data.table=VIEW"),
+    "failed": "charges that failed belong to contracts; these need data=csv",
+    "currency": f"amounts are in one currency; {_IN_A_VIEW}",
+    "rates": f"amounts are in one currency; {_IN_A_VIEW}",
+    "fold": f"ids of a database are taken as they are; {_IN_A_VIEW} (LOWER, TRIM)",
+    "guests": f"ids of a database are taken as they are; {_IN_A_VIEW} (WHERE)",
+    "refunds": "negative amounts are refunds, taken off as by data.refunds=net; a view leaves them out",
+    "max_bad_share": f"rows with missing values are refused; {_IN_A_VIEW} (WHERE … IS NOT NULL)",
+    "time_zone": f"days are those of UTC; {_IN_A_VIEW} (AT TIME ZONE)",
+    **dict.fromkeys(("date_format", "decimal"), f"a database has dates and numbers; of text {_IN_A_VIEW} (CAST)"),
+    **dict.fromkeys(("sheet", "encoding", "skip", "delimiter", "preset"), "is for files; data=sql reads a table"),
+}  # keys of a log in a file, and why a table in a database has none of them
+
+
 class StatedConfig(Source):
     """No data: a business that states how its customers behave, and how many of them there are today."""
 

@@ -1,8 +1,9 @@
 """Where a log is cut to check the models: they are fitted a second time to what came before, and predict the rest."""
 
+from collections.abc import Callable
 from datetime import date, timedelta
 
-from clvsim.data.log import TransactionLog
+from clvsim.data.log import LogHead, TransactionLog
 from clvsim.types import DAYS_PER_WEEK
 
 SHARE = 0.2  # of a log's days that is held back by itself
@@ -17,6 +18,16 @@ def cut_of(log: TransactionLog, interval_days: float = 0.0) -> date | str:
     periods, with the cut half a period after a due day: those who pay late are not taken for lost, and no due day
     stands on the border. Returns the sentence that says why nothing is held back where nothing is.
     """
+    cut = planned_cut(log, interval_days, lambda latest: _between_due_days(log, latest, interval_days))
+    if isinstance(cut, str) or log.config.calibration_end:
+        return cut
+    return too_few(cut, *repeat_orders(log, cut)) or cut
+
+
+def planned_cut(
+    log: LogHead, interval_days: float = 0.0, between: Callable[[date], date] = lambda latest: latest
+) -> date | str:
+    """The same before it is known whether there are enough orders; `between` moves the cut of what falls due."""
     typed = log.config.calibration_end
     if typed == "none":
         return "Nothing was held back to check the models on (data.calibration_end=none)."
@@ -27,17 +38,20 @@ def cut_of(log: TransactionLog, interval_days: float = 0.0) -> date | str:
     days = (log.last_date - log.first_date).days
     held_back = max(round(SHARE * days), DAYS_PER_WEEK, round(interval_days))
     cut = log.last_date - timedelta(days=held_back)
-    if interval_days:
-        cut = _between_due_days(log, cut, interval_days)
+    cut = between(cut) if interval_days else cut
     if cut <= log.first_date:
         return f"Nothing was held back to check the models on: the log is too short. {_TYPE}."
-    trained, checked = repeat_orders(log, cut)
-    if trained < TRAINED or checked < CHECKED:
-        return (
-            f"Nothing was held back to check the models on: up to {cut} the log has {trained:,} repeat orders, after "
-            f"it {checked:,} by customers known by then, and the check needs {TRAINED} and {CHECKED}. {_TYPE}."
-        )
     return cut
+
+
+def too_few(cut: date, trained: int, checked: int) -> str:
+    """The sentence that says so where there are too few repeat orders before a cut that was chosen, or after it."""
+    if trained >= TRAINED and checked >= CHECKED:
+        return ""
+    return (
+        f"Nothing was held back to check the models on: up to {cut} the log has {trained:,} repeat orders, after "
+        f"it {checked:,} by customers known by then, and the check needs {TRAINED} and {CHECKED}. {_TYPE}."
+    )
 
 
 def repeat_orders(log: TransactionLog, cut: date) -> tuple[int, int]:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from clvsim.anniversaries import Anchor, day_number, day_of_month, due_on, ends_month, month_of
-from clvsim.data.config import DataConfig, Source, SyntheticConfig
+from clvsim.data.config import DataConfig, Source, SqlConfig, SyntheticConfig
 from clvsim.data.log import TransactionLog
 from clvsim.data.returning import MIDDAY
 from clvsim.errors import ConfigError
@@ -52,6 +52,9 @@ def read_log(section: Source) -> TransactionLog:
         log = read_synthetic(section)
     elif isinstance(section, DataConfig):
         log = read_transactions(None, section)
+    elif isinstance(section, SqlConfig):
+        what = "score needs orders one by one, which data=sql leaves in the database; export them and type data=csv"
+        raise ConfigError([("data", what)])
     else:
         raise ConfigError([("data", f"score needs a log of dated orders, and data={section.kind} has none")])
     return log if log.today == log.last_date else as_of(log, log.last_date)

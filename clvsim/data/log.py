@@ -74,16 +74,9 @@ class LogFacts(NamedTuple):
 
 
 @dataclass(frozen=True)
-class TransactionLog:
-    """Orders, one per customer and day, net of refunds.
+class LogHead:
+    """What is known of a log beside its orders; `columns` and `guessed` are pairs (key, header)."""
 
-    `connection` holds the tables `purchases(customer INTEGER, day DATE, amount DECIMAL(38,4))` and
-    `labels(customer INTEGER, segment VARCHAR, channel VARCHAR, ...)` with one column more per covariate, both by
-    numbers of customers in the order of their ids, `customers(customer INTEGER, customer_id VARCHAR)`; and the view
-    `orders(customer_id, day, amount)`. `columns` and `guessed` are pairs (key, header).
-    """
-
-    connection: duckdb.DuckDBPyConnection
     label: str
     config: DataConfig
     columns: tuple[tuple[str, str], ...]
@@ -92,6 +85,19 @@ class TransactionLog:
     first_date: date
     last_date: date
     facts: LogFacts
+
+
+@dataclass(frozen=True)
+class TransactionLog(LogHead):
+    """Orders, one per customer and day, net of refunds.
+
+    `connection` holds the tables `purchases(customer INTEGER, day DATE, amount DECIMAL(38,4))` and
+    `labels(customer INTEGER, segment VARCHAR, channel VARCHAR, ...)` with one column more per covariate, both by
+    numbers of customers in the order of their ids, `customers(customer INTEGER, customer_id VARCHAR)`; and the view
+    `orders(customer_id, day, amount)`.
+    """
+
+    connection: duckdb.DuckDBPyConnection
 
     @cached_property
     def data_hash(self) -> str:

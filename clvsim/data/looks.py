@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from clvsim.data.days import Days
-from clvsim.data.log import TransactionLog
+from clvsim.data.log import LogHead, TransactionLog
 from clvsim.data.presets import preset_of
 from clvsim.data.remarks import mid_life
 from clvsim.types import DAYS_PER_MONTH, CustomerSummary, QualityLine
@@ -57,7 +57,7 @@ class InShort(NamedTuple):
         return ((self.last_day - self.first_day).days + 1) / DAYS_PER_MONTH
 
 
-def in_short(log: TransactionLog, summary: CustomerSummary) -> InShort:
+def in_short(log: LogHead, summary: CustomerSummary) -> InShort:
     """The figures of a log that is summarised."""
     frequency = summary.dated.customers["frequency"].to_numpy()
     currency = next((line.value for line in log.facts.readings if line.key == "currency"), "")
@@ -102,6 +102,12 @@ def looks(log: TransactionLog, summary: CustomerSummary, days: Days) -> list[Qua
         whales_line(summary),
         prices_line(log),
     ]
+    return [line for line in lines if line is not None]
+
+
+def looks_of_counts(first_date: date, summary: CustomerSummary, days: Days) -> list[QualityLine]:
+    """The same as far as days tell that do not say whose repeat orders are."""
+    lines = [weekday_line(days, first_date), arrivals_line(days), whales_line(summary)]
     return [line for line in lines if line is not None]
 
 

@@ -74,7 +74,7 @@ def material_of_log(
     log = without_trials(log) if trials else log
     days = days_of(log)
     upset = interrupted(days)
-    summary = _marked(summarize(log, opportunity_days, hashed=not brief), upset)
+    summary = marked(summarize(log, opportunity_days, hashed=not brief), upset)
     cut, check, held_back = cut_of(log, interval_days), None, 0
     if brief and not isinstance(cut, str) and not opportunity_days and not log.facts.refunds.rows:
         held_back = repeat_orders(log, cut)[1]
@@ -82,7 +82,7 @@ def material_of_log(
         known = read if read.today == cut else as_of(log, cut)
         known = without_trials(known) if trials else known
         weekly = weekly_repeat_orders(known, opportunity_days)
-        check = HeldBack(_marked(summarize(known, opportunity_days), upset), weekly, log.config.calibration_end is None)
+        check = HeldBack(marked(summarize(known, opportunity_days), upset), weekly, log.config.calibration_end is None)
         held_back = int(check.summary.customers["holdout_frequency"].sum())
     changes = price_changes(log) if falls_due else None
     lines = (
@@ -107,7 +107,7 @@ def material_of_log(
     )
 
 
-def _marked(summary: CustomerSummary, upset: bool) -> CustomerSummary:
+def marked(summary: CustomerSummary, upset: bool) -> CustomerSummary:
     """The summary, and the one in which orders have their own days, with whether the log is interrupted."""
     by_day = summary.by_day and replace(summary.by_day, interrupted=upset)
     return replace(summary, interrupted=upset, by_day=by_day)

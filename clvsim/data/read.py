@@ -248,7 +248,7 @@ def _build_log(
         refunds=Refunds(refunded, total),
         rows_after_today=left_out,
     )
-    log = TransactionLog(con, loaded.label, config, loaded.columns, loaded.guessed, end, first, end, facts)
+    log = TransactionLog(loaded.label, config, loaded.columns, loaded.guessed, end, first, end, facts, con)
     return as_of(log, calibration_end or end)
 
 
@@ -306,7 +306,7 @@ def as_of(log: TransactionLog, day: date) -> TransactionLog:
         "FROM (SELECT min(day) AS first FROM purchases GROUP BY customer)",
         {"day": day},
     ).fetchall()[0]
-    _require_customers(customers, log.label, day, log.config.customers_since)
+    require_customers(customers, log.label, day, log.config.customers_since)
     first = con.execute("SELECT min(day) FROM purchases").fetchall()[0][0] if left_out.customers else log.first_date
     facts = log.facts._replace(refunds=refunded, customers_after_today=later, conflicts=conflicts, left_out=left_out)
     return replace(log, connection=con, today=day, first_date=first, facts=facts)
@@ -367,7 +367,8 @@ def _create_labels(
     return tuple(conflicts)
 
 
-def _require_customers(customers: int, label: str, today: date, since: date | None) -> None:
+def require_customers(customers: int, label: str, today: date, since: date | None) -> None:
+    """Raises DataError for fewer than two."""
     if customers < 2:
         count = "only one customer has" if customers else "no customer has"
         earlier = f" and none before {since} (data.customers_since)" if since else ""

@@ -6,7 +6,15 @@ Readers import their modules when they are called, so that sections are checked 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from clvsim.data.config import DataConfig, Source, StatedConfig, SummaryConfig, SurvivorsConfig, SyntheticConfig
+from clvsim.data.config import (
+    DataConfig,
+    Source,
+    SqlConfig,
+    StatedConfig,
+    SummaryConfig,
+    SurvivorsConfig,
+    SyntheticConfig,
+)
 from clvsim.types import SharedPeriods
 
 if TYPE_CHECKING:
@@ -63,6 +71,19 @@ def stated(
     return material_of_stated(section)
 
 
+def sql(
+    section: SqlConfig,
+    opportunity_days: float | SharedPeriods,
+    interval_days: float,
+    brief: bool,
+    span: "Span | None",
+) -> "Material":
+    """A table in a database, which counts its orders."""
+    from clvsim.data.sql.material import material_of_table
+
+    return material_of_table(section, by_period=bool(opportunity_days or interval_days), brief=brief)
+
+
 def synthetic(
     section: SyntheticConfig,
     opportunity_days: float | SharedPeriods,
@@ -89,6 +110,7 @@ SOURCES: dict[str, Reader] = {
     "survivors": Reader(SurvivorsConfig, survivors),
     "summary": Reader(SummaryConfig, summary),
     "stated": Reader(StatedConfig, stated),
+    "sql": Reader(SqlConfig, sql),
     "synthetic": Reader(SyntheticConfig, synthetic),
 }
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from clvsim.data.days import Days, silences
-from clvsim.data.log import TransactionLog
+from clvsim.data.log import LogHead
 from clvsim.data.regularity import Due, Regularity, due_days, regularity
 from clvsim.data.yearly import Season, season_of
 from clvsim.types import QualityLine
@@ -35,7 +35,7 @@ class Signs(NamedTuple):
     due: Due | None = None
 
 
-def signs_of(log: TransactionLog, days: Days) -> Signs:
+def signs_of(log: LogHead, days: Days) -> Signs:
     """Regularity, season and due days of a log's orders up to today."""
     return Signs(regularity(days), season_of(days, log.first_date), due_days(days))
 
@@ -45,8 +45,9 @@ def interrupted(days: Days) -> bool:
     return bool(silences(days)) or break_day(days) is not None
 
 
-def remarks(log: TransactionLog, days: Days) -> list[QualityLine]:
-    """Warnings about silences in a log, about one that begins in mid-life, and about one that breaks."""
+def remarks(log: LogHead, days: Days, *, paired: bool = True) -> list[QualityLine]:
+    """Warnings about silences in a log, about one that begins in mid-life, and about one that breaks; not the last
+    where `days` does not say whose repeat orders are (`paired`)."""
     lines = [
         QualityLine(
             "silence",
@@ -58,7 +59,7 @@ def remarks(log: TransactionLog, days: Days) -> list[QualityLine]:
         )
         for start, end in silences(days)
     ]
-    if (broken := break_day(days)) is not None:
+    if (broken := break_day(days) if paired else None) is not None:
         first_after = log.first_date + timedelta(days=broken + 1)
         lines.append(
             QualityLine(

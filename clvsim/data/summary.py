@@ -231,8 +231,7 @@ def _with_trend(
 ) -> tuple[pd.DataFrame, SpendTrend]:
     """Customers with ages of orders in years, counted in steps so far, and amounts at today's level; and the trend."""
     step = step_days / DAYS_PER_YEAR
-    powers = {"repeat_lag": step, "repeat_lag_square": step**2, "repeat_lag_log": step}
-    customers = customers.assign(**{name: customers[name] * factor for name, factor in powers.items()})
+    customers = in_years(customers, step)
     trend = spend_trend(customers, (log.today - log.first_date).days)
     if trend.problem:
         return customers.assign(repeat_amount_today=np.nan), trend
@@ -240,6 +239,12 @@ def _with_trend(
     used = {name: v for name, v in (values | {"slope": trend.slope * step}).items() if f"${name}" in query}
     levelled = log.connection.execute(query, used).df()
     return customers.assign(repeat_amount_today=levelled["repeat_amount_today"].to_numpy()), trend
+
+
+def in_years(customers: pd.DataFrame, step: float) -> pd.DataFrame:
+    """Customers with ages of orders in years, which are counted in steps of so many years."""
+    powers = {"repeat_lag": step, "repeat_lag_square": step**2, "repeat_lag_log": step}
+    return customers.assign(**{name: customers[name] * factor for name, factor in powers.items()})
 
 
 def _numbers_or_words(column: pd.Series, decimal: str) -> pd.Series:

@@ -46,6 +46,7 @@ COLUMNS = (
 )
 TEXTS = (
     *("data.date_format", "data.decimal", "data.delimiter", "data.sheet", *TEXT),
+    *("data.url", "data.url_env", "data.url_file", "data.table"),
     *("data.time_zone", "finance.currency", "simulation.cluster", "title", "question"),
 )
 FREE_TEXT = frozenset(PATHS + COLUMNS + TEXTS)

@@ -98,6 +98,8 @@ def run_job(name: str, words: tuple[str, ...], cfg: DictConfig) -> int:
     overrides, stage = HydraConfig.get().overrides.task, STAGES[name]
     if stage.sweeps:
         sweep, settings = points_of(name, words, cfg, overrides, validate)
+        if sweep.points and print_statements(sweep.points[0].config):
+            return 0
         action = partial(load_stage(name), sweep.points[0].config)
         return run_in_folder(name, words, action, settings, sweep)
     raw = resolved(cfg)
@@ -108,10 +110,25 @@ def run_job(name: str, words: tuple[str, ...], cfg: DictConfig) -> int:
         ctx = context(name, words, folder if stage.folder is Folder.FINISHED else None, folder, settings)
         return load_stage(name)(config, ctx)
     config, settings = validate_all(name, raw, validate, overrides)
+    if print_statements(config):
+        return 0
     action = partial(load_stage(name), config)  # a slow import, after errors in the configuration are reported
     if stage.folder is Folder.NONE:
         return action(context(name, words, None, output_dir(), settings))
     return run_in_folder(name, words, action, settings)
+
+
+def print_statements(config: Any) -> bool:
+    """Whether only the SQL of the data was asked for, which is then printed."""
+    from clvsim.data.config import SqlConfig
+
+    data = getattr(config, "data", None)
+    if not isinstance(data, SqlConfig) or not data.print_sql:
+        return False
+    from clvsim.data.sql.printed import printed
+
+    say(printed(data))
+    return True
 
 
 def split_settings(name: str, raw: dict[Any, Any]) -> tuple[dict[Any, Any], Any]:

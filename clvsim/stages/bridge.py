@@ -222,7 +222,7 @@ def with_change(config: RunConfig, other: RunConfig, name: str) -> RunConfig:
 def summary_again(side: Side) -> tuple[CustomerSummary | None, str]:
     """The customers of a run from its files, and "", or None and why they are not to be had."""
     config = side.config
-    if not config.stated and config.data.kind not in ("bundled", "synthetic"):
+    if not config.stated and config.data.kind not in ("bundled", "synthetic", "sql"):
         paths = paths_again(side.record)
         if not paths:
             return None, f"the files of {side.folder} are not where they were"

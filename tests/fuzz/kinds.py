@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from hypothesis.strategies import SearchStrategy
 
-from tests.fuzz import artefacts, kills, splits, studies, surroundings, tables, words, work
+from tests.fuzz import artefacts, databases, kills, splits, studies, surroundings, tables, words, work
 from tests.fuzz.campaign import CPU_SECONDS, Tally, campaign, generated, in_nursery
 from tests.fuzz.cases import Case
 from tests.fuzz.nursery import Nursery
@@ -30,6 +30,8 @@ KINDS: dict[str, Kind] = {
     "logs, read only": Kind(lambda _: tables.logs(through="log"), 40, 200),
     "workbooks, Parquet and gzip": Kind(lambda _: tables.packed(), 40, 200),
     "tables of counts": Kind(lambda _: tables.counts(), 6, 120),
+    "databases": Kind(lambda _: databases.databases(), 8, 250),
+    "addresses of databases": Kind(lambda _: databases.addresses(), 8, 150),
     "studies, by hand": Kind(lambda _: studies.study_cases(), 12, 1000),
     "studies": Kind(lambda _: studies.studies(), 6, 250),
     "tests and counts, by hand": Kind(lambda _: splits.split_cases(), 12, 1000),

@@ -1,0 +1,51 @@
+"""What dialects of SQL say in different ways: a day as a number, an amount without rounding errors, the order of texts.
+
+All else is written once (`clvsim.data.sql.statements`) and transpiled.
+"""
+
+from typing import NamedTuple
+
+from clvsim.data.database import identifier
+
+DIALECT_OF = {"postgresql": "postgres", "postgresql+psycopg": "postgres", "sqlite": "sqlite"}
+LARGEST = 99_999_999_999_999  # of amounts, which have 14 digits before four decimals
+
+
+class Dialect(NamedTuple):
+    """`day` and `amount` are expressions of a quoted column, NULL where it holds no such value; an amount counts in
+    units of 1 / `scale`. `collation` orders texts by their bytes, where that has to be asked for."""
+
+    day: str = "DATE_DIFF(CAST({column} AS DATE), CAST('1970-01-01' AS DATE), DAY)"
+    amount: str = (
+        f"CASE WHEN CAST({{column}} AS DOUBLE PRECISION) BETWEEN -{LARGEST} AND {LARGEST} "
+        "THEN ROUND(CAST({column} AS DECIMAL(18, 4)), 4) END"  # BigQuery's numbers have nine decimals
+    )
+    scale: int = 1
+    collation: str = ""
+
+    def id_of(self, column: str) -> str:
+        collated = f" COLLATE {identifier(self.collation)}" if self.collation else ""
+        return f"NULLIF(CAST({identifier(column)} AS TEXT){collated}, '')"
+
+    def day_of(self, column: str) -> str:
+        return self.day.format(column=identifier(column))
+
+    def amount_of(self, column: str) -> str:
+        return self.amount.format(column=identifier(column))
+
+
+_WRITTEN = "SUBSTR(CAST({column} AS TEXT), 1, 10)"  # the day that is written, whatever the time and zone behind it
+_DAY = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]"
+_SQLITE = Dialect(  # which has no type of dates and no decimals, and takes 31 February for a day
+    day=f"CASE WHEN {_WRITTEN} GLOB '{_DAY}' AND DATE({_WRITTEN}, '+0 days') = {_WRITTEN} "
+    f"THEN CAST(JULIANDAY({_WRITTEN}) - 2440587.5 AS BIGINT) END",
+    amount="CASE WHEN TYPEOF({column}) IN ('integer', 'real') AND "
+    f"{{column}} BETWEEN -{LARGEST} AND {LARGEST} THEN CAST(ROUND({{column}} * 10000.0) AS BIGINT) END",
+    scale=10_000,
+    collation="BINARY",
+)
+DIALECTS: dict[str, Dialect] = {
+    "sqlite": _SQLITE,
+    "postgres": Dialect(day="CAST({column} AS DATE) - CAST('1970-01-01' AS DATE)", collation="C"),
+    **{name: Dialect() for name in ("bigquery", "snowflake", "redshift", "databricks", "duckdb")},
+}

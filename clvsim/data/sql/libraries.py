@@ -1,0 +1,224 @@
+"""The one door to SQLAlchemy, sqlglot and psycopg, which only the extra `sql` installs; each is imported when needed.
+
+Their own messages may hold credentials, values or SQL, so they are read for what they mean and never shown.
+"""
+
+import importlib
+import logging
+import sqlite3
+import warnings
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+from clvsim.data.sql.addresses import Address
+from clvsim.errors import ClvsimError, ConfigError, DataError
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+MISSING = "needs packages that are not installed; type pip install 'clvsim[sql]'"
+_SORTING = "64MB"  # of a server's memory for each sort, which on disk takes twice the time
+SECONDS = 10  # for a server to answer
+_FEW, _MOST_NAMES = 10, 100_000  # names in a message; names that are looked at
+_BATCH = 50_000  # rows at a time
+
+
+def library(name: str) -> Any:
+    """One of the packages of the extra. Raises ConfigError where it is not installed."""
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        raise ConfigError([("data=sql", MISSING)]) from None
+
+
+def transpiled(text: str, dialect: str, *, pretty: bool = False) -> str:
+    """A statement in a dialect, all its names quoted; an error of ours where the dialect cannot say it."""
+    sqlglot = library("sqlglot")
+    logging.getLogger("sqlglot").setLevel(logging.CRITICAL)
+    raising = sqlglot.ErrorLevel.RAISE
+    try:
+        (written,) = sqlglot.transpile(text, write=dialect, identify=True, unsupported_level=raising, pretty=pretty)
+    except sqlglot.errors.SqlglotError:
+        raise ConfigError([("data.table", "the names of the table and its columns cannot be written in SQL")]) from None
+    return written
+
+
+class Reader:
+    """A connection in one read-only transaction; `fetched` counts the rows that came through it, by statement."""
+
+    def __init__(self, connection: "sa.Connection", dialect: str) -> None:
+        self._connection, self.dialect = connection, dialect
+        self.fetched: dict[str, int] = {}
+
+    def rows(self, name: str, text: str) -> tuple[Sequence[str], Iterator[Sequence[tuple]]]:
+        """The names of a statement's columns, and its rows in batches."""
+        statement = transpiled(text, self.dialect)
+        if self.dialect == "postgres":
+            statement = statement.replace("%", "%%")  # which psycopg takes for a parameter
+        streaming = self._connection.execution_options(stream_results=True, max_row_buffer=_BATCH)
+        result = streaming.exec_driver_sql(statement)
+        return list(result.keys()), self._batches(name, result)
+
+    def _batches(self, name: str, result: Any) -> Iterator[Sequence[tuple]]:
+        for batch in result.partitions(_BATCH):
+            self.fetched[name] = self.fetched.get(name, 0) + len(batch)
+            yield batch
+
+    def row(self, name: str, text: str) -> dict[str, Any]:
+        """The only row of a statement, by column."""
+        names, batches = self.rows(name, text)
+        return dict(zip(names, next(iter(batches))[0], strict=True))
+
+    def columns(self, table: Sequence[str]) -> dict[str, str]:
+        """What each column of a table or view is, by name: date, time, zoned, number, real, text or other.
+
+        Raises ConfigError, with the names that there are, for a table that is not there.
+        """
+        sa = library("sqlalchemy")
+        look, (*schemas, name) = sa.inspect(self._connection), table
+        schema = schemas[-1] if schemas else None
+        try:
+            found = look.get_columns(name, schema=schema)
+        except sa.exc.NoSuchTableError:
+            found = []
+        if not found:
+            raise ConfigError([("data.table", f"no table or view {'.'.join(table)!r}; {_tables(look, schema)}")])
+        return {str(column["name"]): _kind(sa, column["type"]) for column in found}
+
+
+def _tables(look: Any, schema: str | None) -> str:
+    names = [*look.get_table_names(schema), *look.get_view_names(schema)]
+    with suppress(NotImplementedError):  # by SQLite
+        names += look.get_materialized_view_names(schema)
+    listed = ", ".join(sorted(names[:_MOST_NAMES])[:_FEW])
+    where = f"schema {schema}" if schema else "the database"
+    if not names:
+        return f"{where} has none that this user may see"
+    return f"{where} has {listed}" + (f" and {len(names) - _FEW:,} more" if len(names) > _FEW else "")
+
+
+def _kind(sa: Any, column_type: Any) -> str:
+    types = sa.types
+    if isinstance(column_type, types.DateTime):
+        return "zoned" if column_type.timezone else "time"
+    kinds = ((types.Date, "date"), (types.Float, "real"), (types.Numeric, "number"), (types.Integer, "number"))
+    return next((kind for one, kind in (*kinds, (types.String, "text")) if isinstance(column_type, one)), "other")
+
+
+@contextmanager
+def reading(address: Address) -> Generator[Reader]:
+    """A reader of what an address names, all of whose statements see the same rows.
+
+    Raises ConfigError or DataError, one line each, for whatever the libraries raise.
+    """
+    sa = library("sqlalchemy")
+    if address.dialect == "postgres":
+        library("psycopg")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of types that are not known, in words of theirs
+        connection = None
+        try:
+            engine = _engine(sa, address)
+            connection = engine.connect()
+            _begin(connection, address.dialect)
+        except ClvsimError:
+            raise
+        except Exception as error:
+            if connection is not None:
+                connection.close()
+            raise ConfigError([(address.key, why_not_reached(error, address.dialect))]) from None
+        try:
+            yield Reader(connection, address.dialect)
+        except ClvsimError:
+            raise
+        except (sa.exc.SQLAlchemyError, sqlite3.Error, OSError) as error:
+            raise DataError([("data.table", why_not_read(error))]) from None
+        finally:
+            connection.close()
+            engine.dispose()
+
+
+def _engine(sa: Any, address: Address) -> Any:
+    shared = {"poolclass": sa.pool.NullPool, "hide_parameters": True}
+    if address.dialect == "sqlite":
+        return sa.create_engine(
+            "sqlite://", creator=lambda: sqlite3.connect(address.file_uri, uri=True, timeout=SECONDS), **shared
+        )
+    url = sa.engine.make_url(address.url).set(drivername="postgresql+psycopg")
+    own = {"connect_timeout": SECONDS, "application_name": "clvsim", "client_encoding": "utf8"}
+    args = {key: value for key, value in own.items() if key not in url.query}
+    return sa.create_engine(url, connect_args=args, **shared)
+
+
+def _begin(connection: "sa.Connection", dialect: str) -> None:
+    """Start the transaction: of one moment, and unable to write. A file is opened read-only as well."""
+    if dialect == "sqlite":
+        connection.exec_driver_sql("PRAGMA query_only = ON")
+        connection.exec_driver_sql("BEGIN")
+        connection.exec_driver_sql("SELECT 1 FROM sqlite_master LIMIT 1").fetchall()  # reads the file
+        return
+    connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+    connection.exec_driver_sql("SET LOCAL TIME ZONE 'UTC'")
+    connection.exec_driver_sql(f"SET LOCAL work_mem = '{_SORTING}'")
+
+
+_UNREACHED = (  # what a library says, and what it means; the first that fits
+    ("not a database", "the file is no SQLite database"),
+    ("locked", "the file is being written by somebody else"),
+    ("unable to open", "the file cannot be opened"),
+    ("password authentication failed", "the server refuses the user or the password"),
+    ("no password supplied", "the server asks for a password: by data.url_env, data.url_file, PGPASSWORD or ~/.pgpass"),
+    ("authentication failed", "the server refuses the user or the password"),
+    ("role ", "the server knows no such user"),
+    ("no pg_hba.conf entry", "the server lets this user in from elsewhere only, or with encryption"),
+    ("database ", "the server has no database of that name"),
+    ("too many", "the server has no connection left"),
+    ("ssl", "the server and this machine do not agree on encryption"),
+    ("translate host", "there is no server of that name"),
+    ("resolve host", "there is no server of that name"),
+    ("not known", "there is no server of that name"),
+    ("timeout", "the server does not answer"),
+)
+_SERVER = "nobody answers at this address; is the server running, and are host and port right?"
+
+
+def why_not_reached(error: BaseException, dialect: str) -> str:
+    """Why there is no connection, in our words."""
+    text = str(getattr(error, "orig", None) or error).casefold()
+    text = text.partition("failed: ")[2] or text  # of libpq, before which the host and the port are named
+    unknown = _SERVER if dialect == "postgres" else "the file cannot be read as a SQLite database"
+    return next((words for sign, words in _UNREACHED if sign in text), unknown)
+
+
+_STATES = (  # beginnings of SQLSTATE
+    ("42501", "the user may not read the table"),
+    ("25006", "reading it would write, which a read-only transaction does not"),
+    ("57014", "the server has cancelled a statement that took too long, or somebody has"),
+    ("53", "the server has no memory, disk or connection left for it"),
+    ("54", "a statement is too large for the server"),
+    ("57", "the server is shutting down"),
+    ("08", "the connection was lost"),
+    ("22", "a date or an amount is outside of what these types hold; leave it out in a view"),
+    ("42804", "a column is of a type that is no date or number; convert it in a view"),
+    ("42883", "a column is of a type that is no date or number; convert it in a view"),
+    ("42", "a column or function that is needed is not there; is it a table of orders?"),
+    ("XX", "the server had an internal error"),
+)
+_READ = (
+    ("overflow", "sums of amounts are too large for the database"),
+    ("malformed", "the database file is damaged"),
+    ("not a database", "the file is no SQLite database"),
+    ("locked", "the file is being written by somebody else"),
+    ("closed", "the connection was lost"),
+    ("utf-8", "a text is not UTF-8"),
+)
+
+
+def why_not_read(error: BaseException) -> str:
+    """Why a statement failed, in our words."""
+    cause = getattr(error, "orig", None) or error
+    state = str(getattr(cause, "sqlstate", None) or "")
+    text = str(cause).casefold()
+    found = next((words for begin, words in _STATES if state.startswith(begin)), "") if state else ""
+    return found or next((words for sign, words in _READ if sign in text), "the database could not answer")
