@@ -149,14 +149,12 @@ def plan_split_test(
 
     Not modelled: tests that are looked at before they end, more than two arms, what a test teaches for other plans.
     """
-    now = max(means)
     without: Verdict = "ship now" if means[1] > means[0] else "forget it"
     most = population.most_per_arm
     if most < 1:
         return SplitTest(without, None, 0.0, (0.0, 0.0), 0.0, False)
 
-    means = (means[0] - built, means[1])  # when the test is read
-    costs = replace(costs, fixed=costs.fixed + now - max(means))
+    means, costs = once_built(means, costs, built)
     known: dict[float, float] = {}
 
     def parts_of(sizes: np.ndarray) -> NetBenefit:
@@ -191,6 +189,13 @@ def plan_split_test(
         mcse=error,
         close=0 < net < REFUSED_BELOW * error,
     )
+
+
+def once_built(means: tuple[float, float], costs: Costs, built: float) -> tuple[tuple[float, float], Costs]:
+    """Means and costs as they are once a change is built for `built`, which no verdict brings back: today less this,
+    and a test that costs what building makes of the better option's mean."""
+    later = (means[0] - built, means[1])
+    return later, replace(costs, fixed=costs.fixed + max(means) - max(later))
 
 
 def profit_maximising_size(units: float, prior_sd: float, outcome_sd: float) -> float:

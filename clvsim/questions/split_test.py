@@ -7,7 +7,7 @@ import pandas as pd
 from joblib import Parallel, delayed
 
 from clvsim.decision.information import evsi
-from clvsim.decision.split_tests import Costs, SplitTest, net_benefit, plan_split_test
+from clvsim.decision.split_tests import Costs, SplitTest, net_benefit, once_built, plan_split_test
 from clvsim.interventions.cost import CostIntervention
 from clvsim.questions.answer import Answer, Finished, Text, money
 from clvsim.questions.contest import Contest, contest
@@ -58,12 +58,10 @@ def answer(run: Finished, settings: Settings) -> Answer:
 def _verdict(run: Finished, options: Contest, number: int, settings: Settings) -> Verdict:
     lever = run.scenario(options.names[number])
     what = measured(run, lever, settings)
-    values, noise = options.values[:, [0, number]], options.noise[:, [0, number]]
-    mean = float(values[:, 1].mean())
+    mean = float(options.values[:, number].mean())
     if what is None:
         return Verdict(lever, mean, None, None)
-    ess, built = run.draws.effective, built_first(run, lever)
-    values[:, 0] -= built
+    ess, (values, noise, built) = run.draws.effective, _once_built(run, options, lever)
 
     def worth(sizes: np.ndarray) -> np.ndarray:
         return evsi(values, what.delta, sizes, what.prior, noise, ess, errors=False).estimate
@@ -73,6 +71,12 @@ def _verdict(run: Finished, options: Contest, number: int, settings: Settings) -
 
     found = plan_split_test(worth, (0.0, mean), what.population, Costs(settings.test_cost), error, built=built)
     return Verdict(lever, mean, what, found)
+
+
+def _once_built(run: Finished, options: Contest, lever: ScenarioDescription) -> tuple[np.ndarray, np.ndarray, float]:
+    """Today less what the lever costs first, and the lever: values and noise, (draw, 2), and that cost."""
+    both, built = [0, options.names.index(lever.name)], built_first(run, lever)
+    return options.values[:, both] - [built, 0.0], options.noise[:, both], built
 
 
 def built_first(run: Finished, lever: ScenarioDescription) -> float:
@@ -159,15 +163,12 @@ def _picture(run: Finished, options: Contest, one: Verdict, settings: Settings) 
     """Worth, and worth less cost, by size."""
     if one.what is None or one.found is None or one.found.parts is None:
         return None
-    number = options.names.index(one.lever.name)
-    values, noise = options.values[:, [0, number]], options.noise[:, [0, number]]
-    built = built_first(run, one.lever)
-    values[:, 0] -= built
+    values, noise, built = _once_built(run, options, one.lever)
     best = float(one.found.parts.per_arm[0])
     sizes = np.geomspace(max(1.0, best / 100), max(2.0, one.what.population.most_per_arm), _POINTS)
     worth = evsi(values, one.what.delta, sizes, one.what.prior, noise, run.draws.effective, errors=False).estimate
-    costs = Costs(settings.test_cost + max(0.0, one.mean) - max(-built, one.mean))
-    parts = net_benefit(sizes, worth, (-built, one.mean), one.what.population, costs)
+    means, costs = once_built((0.0, one.mean), Costs(settings.test_cost), built)
+    parts = net_benefit(sizes, worth, means, one.what.population, costs)
     lines = (Line("what the test is worth", worth), Line("less what it costs", parts.net))
     marks = ((best, f"2 × {_per_arm(one.found)}"),)
     across = f"{one.what.counted[0].upper()}{one.what.counted[1:]} in each arm"

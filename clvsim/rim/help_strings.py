@@ -15,12 +15,9 @@ CHECK, MAKER = "_check_help", "get_args_parser"
 
 @contextmanager
 def unchecked_help() -> Generator[None]:
-    """argparse takes help strings as they come, where it would check them."""
+    """An argparse that checks help strings takes them as they come."""
     owner = argparse._ActionsContainer
-    check = getattr(owner, CHECK, None)
-    if check is None:
-        yield
-        return
+    check = getattr(owner, CHECK)
     setattr(owner, CHECK, lambda self, action: None)
     try:
         yield

@@ -64,9 +64,6 @@ def take_swept(words: Sequence[str]) -> tuple[list[str], tuple[Swept, ...]]:
             problems.append(Problem(key, what))
             continue
         own = _values_of(override)
-        if not own.values:
-            problems.append(Problem(key, f"has no value, got {short_repr(_typed(word))}"))
-            continue
         swept.append(own)
         out.append(own.words[0])
         if typed.count(key) > 1:
