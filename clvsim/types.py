@@ -296,6 +296,7 @@ class ScenarioDescription:
     default: str = ""  # label of a default effect that makes it an example, though no file says that it is one
     left_out: tuple[str, ...] = ()  # why, of each intervention that does nothing in this run
     pays_from: str = ""  # from which value of its first number on it pays, in a few words; "" where that is not known
+    expected: str = ""  # that number's mean, in the same words; "" where the former is
 
     @property
     def is_what_if(self) -> bool:

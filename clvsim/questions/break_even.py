@@ -147,33 +147,49 @@ def cost_limits(run: Finished, lever: ScenarioDescription) -> list[CostLimit]:
 # --- words -----------------------------------------------------------------------------------------------------------
 
 
-def pays_from(run: Finished, lever: ScenarioDescription) -> str:
-    """A few words for a table: from which value of the number that it rests on a lever pays.
+class PaysFrom(NamedTuple):
+    """From which value of a number a lever pays, and what is expected of that number; both "" where it is not known."""
 
-    "" where it rests on several, or on none; what it may cost is then asked for by itself.
+    least: str = ""
+    expected: str = ""
+
+
+def pays_from(run: Finished, lever: ScenarioDescription) -> PaysFrom:
+    """A few words for a table, of the number that a lever rests on.
+
+    Empty where it rests on several, or on none; what it may cost is then asked for by itself.
     """
     if run.draws.decided != "plan_value":
-        return ""
+        return PaysFrom()
     effects = effects_of(run, lever, errors=False)
     if len(effects) != 1:
-        return ""
+        return PaysFrom()
     (effect,) = effects
+    expected = effect.assumption.mean
+    if len(effect.found.crossings) == 1:  # no finer than what it is compared with
+        unit = 10.0 ** fmt.last_place((effect.found.crossings[0].at,), digits=2)
+        expected = round(expected / unit) * unit
+    return PaysFrom(_from(run, effect), _value(run, effect.assumption, expected))
+
+
+def _from(run: Finished, effect: Effect) -> str:
     crossings = effect.found.crossings
-    if len(crossings) != 1:
+    if len(crossings) != 1 or _pays(run, effect).startswith("any "):
         return _pays(run, effect)
     value = _value(run, effect.assumption, crossings[0].at)
-    if _pays(run, effect).startswith("any "):
-        return _pays(run, effect)
     return value if crossings[0].rising else f"up to {value}"
 
 
 def with_break_evens(run: Finished) -> RunResult:
     """The result, in which each lever says from where on it pays."""
     levers = {lever.name for lever in run.levers}
-    described = (
-        replace(one, pays_from=pays_from(run, one)) if one.name in levers else one for one in run.result.scenarios
-    )
+    described = (_described(run, one) if one.name in levers else one for one in run.result.scenarios)
     return replace(run.result, scenarios=tuple(described))
+
+
+def _described(run: Finished, lever: ScenarioDescription) -> ScenarioDescription:
+    found = pays_from(run, lever)
+    return replace(lever, pays_from=found.least, expected=found.expected)
 
 
 def _pays(run: Finished, effect: Effect) -> str:

@@ -32,6 +32,7 @@ _WORST_FIRST = (
     _MODEL,
     "horizon",
     "newcomers",
+    "closed",
     _LEVERS,
 )
 _PARTS = re.compile(r": (?=[A-Za-z])|; |\. (?=[A-Z])")

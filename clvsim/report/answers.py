@@ -10,20 +10,20 @@ from typing import NamedTuple
 
 import numpy as np
 
-from clvsim.report import contracts, display
+from clvsim.report import contracts, display, over_time, todo
 from clvsim.report import format as fmt
 from clvsim.report.alerts import Alert, alerts
 from clvsim.report.display import Figure
 from clvsim.report.evidence import EXAMPLE
-from clvsim.scenario import weakest_evidence
 from clvsim.types import RunResult, ScenarioDescription
 
 IN_FUTURES = "9 in 10 futures"
 ON_AVERAGE = "9 in 10 on average"
 IF_IT_HAPPENS = "if it happens"
 NO_CHANCE = "–"
+UNKNOWN = "?"
+_LATELY = 3  # months in which somebody must have come for the first time, if more are to come
 _SHORTENED = 1e5
-_SURER = 0.05  # more of a chance, which is worth a sentence
 HEALTHY = 3.0  # times what a customer costs, which many hold to be healthy
 ASSUMED = "assumed"
 RESTS_ON = {
@@ -32,8 +32,6 @@ RESTS_ON = {
     "judgement": "your judgement",
     "stated": "stated, untested",
 }
-TOLD = 3.0  # standard errors, below which a regret is not told from none
-BACKED = ("experiment", "judgement")
 _BARS = "▁▂▃▄▅▆▇█"
 _BINS = 14  # of a hill
 _LEAST = 0.03  # of the highest bar, below which a place of a hill stays empty
@@ -64,6 +62,7 @@ class LeverLine(NamedTuple):
     hill: str
     rests_on: str
     pays_from: str
+    expected: str  # of the effect that has to reach `pays_from`
     sure: str
 
 
@@ -79,8 +78,8 @@ class Answers(NamedTuple):
     span: str  # what the levers' figures are: "extra value over 36 months"
     levers: tuple[LeverLine, ...]  # examples last, each by its mean difference
     do_first: str
-    regret: str  # what it would bring to know first what the levers bring
-    worth_knowing: str
+    how_sure: str
+    wrong: tuple[str, ...]  # what could go wrong
     not_applicable: tuple[str, ...]
     alerts: tuple[Alert, ...]
 
@@ -93,7 +92,6 @@ class Answers(NamedTuple):
 
 def answers(result: RunResult) -> Answers:
     """Everything that the first screen of a run says."""
-    chosen = best_choice(result)
     return Answers(
         premise="If the business is as stated, for which there are no data:" if result.no_data else "",
         customer=_customer(result),
@@ -103,9 +101,9 @@ def answers(result: RunResult) -> Answers:
         recurring=_recurring(result),
         span=display.span(result),
         levers=lever_lines(result),
-        do_first=" ".join(filter(None, (_do_first(result), _surer(result, chosen), _stated_newcomers(result)))),
-        regret=_regret(result, chosen),
-        worth_knowing=_worth_knowing(result, chosen),
+        do_first=todo.do_first(result) or _bid_in_words(result),
+        how_sure=" ".join(todo.how_sure(result)),
+        wrong=tuple(todo.could_go_wrong(result)),
         not_applicable=tuple(
             f"“{scenario.title}” does not apply: {scenario.not_applicable}"
             for scenario in result.scenarios
@@ -127,24 +125,27 @@ def _customer(result: RunResult) -> Answer | None:
     if active is None:
         of += ", who differ far more"
     elif active < result.customers and result.contracts and result.contracts.total.paused is None and active:
-        label, figure = "A customer who pays", figure.times(result.customers / active)  # others bring nothing
+        label, figure = "A paying customer", figure.times(result.customers / active)  # others bring nothing
         ended = fmt.number(result.customers - active)
         of = f"the mean of {fmt.number(active)}; {ended} more have ended and bring nothing"
     elif active < result.customers:
         of += f", of whom {fmt.number(active)} pay"
     cell = display.metric_cell(result, figure, short=True)
-    text = f"{_money(result)} over {fmt.months(result.horizon_months)}, {_futures(figure)}; {of}"
+    text = f"{_money(result)} in the next {fmt.months(result.horizon_months)}, {_futures(figure)}; {of}"
     return Answer(label, cell.value, cell.interval, text)
 
 
 def _newcomer(result: RunResult) -> Answer | None:
     figure = _figure(result, "pav_per_newcomer")
     if figure is None:
-        return None
+        first = over_time.book(result, "sales_by_month", group="first")
+        come = not result.acquisition_known and first[first["at"] < _LATELY]["mean"].sum() > 0
+        what = "what one brings, and may cost: add acquisition.from_log=true to the command"
+        return Answer("A new customer", UNKNOWN, "", what) if come else None
     cell = display.metric_cell(result, figure, short=True)
     cost = _figure(result, "cac")
     if cost is None or not cost.best.mean > 0:
-        what = f"{_money(result)} over {fmt.months(result.horizon_months)}; no cost of winning one is stated"
+        what = f"{_money(result)} in the first {fmt.months(result.horizon_months)}; no cost of winning one is stated"
     else:
         what = f"before the {_amount(cost.best.mean, max(_place(cost), -2), result.currency)} that winning one costs"
         what = "; ".join(filter(None, (what, payback(result), _repaying(result))))
@@ -170,7 +171,7 @@ def payback(result: RunResult) -> str:
 def _repaying(result: RunResult) -> str:
     """How many ever bring in what they cost themselves, which the mean hides."""
     figure = _figure(result, "share_repaying") if result.margin_known else None
-    return f"{fmt.share(figure.best.mean)} ever repay their own" if figure else ""
+    return f"{fmt.share(figure.best.mean)} by themselves" if figure else ""
 
 
 def _bid(result: RunResult) -> Answer | None:
@@ -181,18 +182,34 @@ def _bid(result: RunResult) -> Answer | None:
         return None
     label = "May pay per visitor" if visitor else "May pay for a new customer"
     if not result.margin_known:
-        return Answer(label, "?", "", "say what is left of an order after its goods: finance.gross_margin=0.5")
+        return Answer(label, UNKNOWN, "", "say what is left of an order after its goods: finance.gross_margin=0.5")
     cell = display.metric_cell(result, figure)
     paid = _cost_of_a_visitor(result) if visitor else _mean(result, "cac")
     place = _place(figure)
     if not figure.best.mean > 0:
         return Answer(label, "nothing", cell.interval, f"{'one' if visitor else 'a new customer'} brings less than 0")
     healthy = _amount(figure.best.mean / HEALTHY, max(place - 1, -2), result.currency)
-    text = f"at most, on average; {healthy} where value is to be {HEALTHY:g} × cost"
+    text = f"at most; {healthy} keeps value at {HEALTHY:g} × cost"
     if paid is not None and paid > 0:
         text += f"; you pay {_amount(paid, max(-2, fmt.last_place([paid])), result.currency)}"
         text += ", which is more" if paid > figure.best.mean else ""
     return Answer(label, cell.value, cell.interval, text)
+
+
+def _bid_in_words(result: RunResult) -> str:
+    """What to pay for a visitor, or a customer, where that is all there is to decide; "" where it is not known."""
+    visitor = _figure(result, "visitor_value")
+    figure = visitor or _figure(result, "pav_per_newcomer")
+    paid = _cost_of_a_visitor(result) if visitor else _mean(result, "cac")
+    if figure is None or not result.margin_known or not figure.best.mean > 0:
+        return ""
+    one, brings = "visitor" if visitor else "new customer", display.metric_cell(result, figure).value
+    if paid is None or not paid > 0:
+        return f"Win new customers where a {one} costs less than {brings}."
+    cost = _amount(paid, max(-2, fmt.last_place([paid])), result.currency)
+    if paid > figure.best.mean:
+        return f"Pay less for a {one}: one costs {cost} and brings {brings}."
+    return f"Go on winning new customers as long as a {one} costs less than {brings}; you pay {cost}."
 
 
 def _cost_of_a_visitor(result: RunResult) -> float | None:
@@ -211,7 +228,7 @@ def _everybody(result: RunResult) -> Answer | None:
     if figure is None:
         return None
     cell = display.metric_cell(result, figure, short=True)
-    text = "; ".join(filter(None, (f"as of {fmt.day(result.today)}, {_futures(figure)}", checked(result))))
+    text = f"together in the next {fmt.months(result.horizon_months)}, as of {fmt.day(result.today)}"
     return Answer("All customers of today", cell.value, cell.interval, text)
 
 
@@ -227,15 +244,15 @@ def _all_who_come(result: RunResult) -> Answer | None:
 
 
 def checked(result: RunResult) -> str:
-    """The check on orders held back in one clause; why there was none, in another."""
+    """The check on orders held back in one sentence, "" without one."""
     check, words = result.tracking.holdout, display.vocabulary(result)
     if check is None:
-        return "" if result.no_data else "not checked on orders held back"
+        return ""
     place = fmt.last_place((check.mean, *check.with_environment))
     mean, low, high = (fmt.number(value, place) for value in (check.mean, *check.with_environment))
     return (
-        f"checked on the last {fmt.number(check.days)} days: {fmt.number(check.actual)} {words.repeat} came, {mean} "
-        f"[{low}, {high}] expected"
+        f"Fitted without the last {fmt.number(check.days)} days, the model expected {mean} [{low}, {high}] "
+        f"{words.repeat} in them; {fmt.number(check.actual)} came."
     )
 
 
@@ -248,11 +265,11 @@ def _recurring(result: RunResult) -> Answer | None:
     if mrr is None:
         return None
     total = result.contracts.total
-    text = f"a month now, before any cost, from {fmt.number(total.active)} contracts"
+    text = f"now, before any cost, from {fmt.number(total.active)} contracts"
     if total.churn_month.p95 > 0:
         churn = contracts.chance(total.churn_month, total.due)
         text += f"; {' '.join(filter(None, churn[:2]))} of them end within a month"
-    return Answer("Contracts pay", mrr.cell.value, mrr.cell.interval, text)
+    return Answer("Monthly revenue", mrr.cell.value, mrr.cell.interval, text)
 
 
 def _money(result: RunResult) -> str:
@@ -318,6 +335,7 @@ def _lever_line(
         hill=hill,
         rests_on=rests_on(scenario),
         pays_from=scenario.pays_from,
+        expected=scenario.expected,
         sure=sure,
     )
 
@@ -333,12 +351,7 @@ def rests_on(scenario: ScenarioDescription) -> str:
         return ASSUMED
     if scenario.illustrative:
         return EXAMPLE
-    return RESTS_ON.get(own_evidence(scenario), "its costs")
-
-
-def own_evidence(scenario: ScenarioDescription) -> str:
-    """The weakest evidence of a lever's own numbers, whatever the business rests on; as it is said without any."""
-    return weakest_evidence(scenario.assumptions) or scenario.evidence
+    return RESTS_ON.get(todo.own_evidence(scenario), "its costs")
 
 
 def hills(draws: Sequence[np.ndarray]) -> list[str]:
@@ -363,119 +376,3 @@ def _bars(counts: np.ndarray, below: int) -> str:
     share = counts / max(counts.max(initial=0), 1)
     bars = [" " if one < _LEAST else _BARS[min(int(one * len(_BARS)), len(_BARS) - 1)] for one in share]
     return "".join((*bars[:below], "│", *bars[below:]))
-
-
-# --- what to do -------------------------------------------------------------------------------------------------------
-
-
-def best_choice(result: RunResult) -> ScenarioDescription:
-    """The option with the highest mean among those that may be chosen: today, and levers that are no examples."""
-    table = display.decisive(result)
-    options = [s for s in display.levers(result) if not s.illustrative and not s.is_what_if and s.name in table]
-    best = max(options, key=lambda s: table[s.name].best.delta_mean, default=None)
-    return best if best and table[best.name].best.delta_mean > 0 else display.baseline(result)
-
-
-def _do_first(result: RunResult) -> str:
-    """One sentence; "" without levers."""
-    levers = display.levers(result)
-    if not levers:
-        return ""
-    own = [s for s in levers if not s.illustrative]
-    if not own:
-        return "Every effect here is made up or assumed: put in your own numbers before you decide (clvsim new NAME)."
-    table, best = display.decisive(result), best_choice(result)
-    if best == display.baseline(result):
-        ifs = [s for s in own if s.is_what_if and s.name in table and table[s.name].best.delta_mean > 0]
-        if not ifs:
-            return "Do first: nothing of this. No lever is expected to pay; carry on as today."
-        return f"Nothing is proven. Test before you build: “{_largest(result, ifs).title}” pays only if it happens."
-    figure = table[best.name]
-    if math.isnan(figure.best.p_better):
-        return f"The best bet is “{best.title}”; there are too few simulated futures to say how sure that is."
-    sure = fmt.sure(figure.best.p_better, figure.best.p_better_mcse)
-    if result.no_data:
-        tested = "" if own_evidence(best) in BACKED else " It is not tested: test it before you build."
-        return f"If the business is as stated, “{best.title}” comes first.{tested}"
-    if best.evidence not in BACKED:
-        return f"If what is stated is right, “{best.title}” comes first; it is not tested, so test it before you build."
-    if figure.best.delta_p05 > 0:
-        return f"Do first: “{best.title}”. We are {sure} sure {sure_of(result)}."
-    return f"Nothing is proven. The best bet is “{best.title}”: we are {sure} sure {sure_of(result)}."
-
-
-def _surer(result: RunResult, chosen: ScenarioDescription) -> str:
-    """The lever that pays with more certainty than the one of the largest mean, if there is one."""
-    table = display.decisive(result)
-    able = [s for s in display.levers(result) if not s.illustrative and not s.is_what_if and s.name in table]
-    surest = max(able, key=lambda s: table[s.name].best.p_better, default=None)
-    if surest is None or chosen not in able or result.no_data:
-        return ""
-    more, own = table[surest.name].best.p_better, table[chosen.name].best.p_better
-    if not more >= own + _SURER:
-        return ""
-    sure = fmt.sure(more, table[surest.name].best.p_better_mcse)
-    return f"“{surest.title}” is surer to pay ({sure}), and brings less."
-
-
-def _stated_newcomers(result: RunResult) -> str:
-    """How many new customers the levers' figures count, where the log brought others."""
-    line = next((one for one in result.quality if one.key == "newcomers" and one.level == "warning"), None)
-    return f"{line.label.replace('You stated', 'All this counts')}, as you stated; {line.value}." if line else ""
-
-
-def _largest(result: RunResult, scenarios: Sequence[ScenarioDescription]) -> ScenarioDescription:
-    table = display.decisive(result)
-    return max(scenarios, key=lambda s: table[s.name].best.delta_mean)
-
-
-def _regret(result: RunResult, chosen: ScenarioDescription) -> str:
-    """What the choice loses on average against the best of today and the levers that have a chance, known only
-    afterwards; made-up effects are no alternative. "" without a contest."""
-    table, draws = display.decisive(result), result.delta_draws
-    options = [s for s in display.levers(result) if not s.illustrative and not s.is_what_if and s.name in draws]
-    if not options or chosen.name not in table:
-        return ""
-    values = np.array([np.zeros_like(draws[options[0].name]), *(draws[s.name] for s in options)])
-    own = draws[chosen.name] if chosen in options else 0.0
-    loss, row = float((values.max(axis=0) - own).mean()), table[chosen.name].best
-    if not math.isfinite(loss):
-        return ""
-    if loss <= 0 or loss < TOLD * row.expected_loss_mcse:
-        return "What it would bring to know for certain first is too little to tell."
-    mcse = max((f.best.delta_mcse for f in table.values() if f.best.delta_mcse >= 0), default=0.0)
-    unit = display.wording(result, display.decision_metric(result)).unit
-    words = display.loss_in_words(unit, loss, mcse, result.currency, short=False)
-    about = "" if words.startswith("less") else "about "
-    return f"To know for certain first would bring {about}{words}: no test brings more."
-
-
-def _worth_knowing(result: RunResult, chosen: ScenarioDescription) -> str:
-    """The lever whose own doubt costs most: with it known, the choice between it and the rest would be right.
-
-    By the value of knowing one lever's difference alone, E[max(own, best other)] − max(means); where nothing competes,
-    the what-if with the largest difference.
-    """
-    levers = [s for s in display.levers(result) if not s.illustrative and s.name in result.delta_draws]
-    ifs = [s for s in levers if s.is_what_if]
-    unsure = [s for s in levers if not s.is_what_if]
-    means = {s.name: float(result.delta_draws[s.name].mean()) for s in unsure} | {display.baseline(result).name: 0.0}
-    gains = {}
-    for scenario in unsure:
-        other = max(mean for name, mean in means.items() if name != scenario.name)
-        own = result.delta_draws[scenario.name]
-        gains[scenario.name] = float(np.maximum(own, other).mean() - max(own.mean(), other))
-    best = max(unsure, key=lambda s: gains[s.name], default=None)
-    if best is None or gains[best.name] <= 0:
-        best = _largest(result, ifs) if ifs else None
-    if best is None:
-        return ""
-    return f"Most worth knowing: {_what_it_rests_on(best)}."
-
-
-def _what_it_rests_on(scenario: ScenarioDescription) -> str:
-    drivers = [a for a in scenario.assumptions if a.drives]
-    labels = {a.label.partition(":")[0] for a in drivers}
-    if len(labels) == 1 and (label := labels.pop()):
-        return f"the {label[0].lower()}{label[1:]} (“{scenario.title}”)"
-    return f"what “{scenario.title}” really brings"

@@ -145,11 +145,11 @@ def whose_months(result: RunResult) -> str:
     horizon, coming = result.horizon_months, result.arrival_months
     if not coming:
         return ""
-    of_today = "from today for customers of today, and " if result.customers else ""
-    new, come = ("new", "new ones") if result.acquisition_known else ("referred", "they")
+    of_today = "from today, and " if result.customers else ""
+    new = "new" if result.acquisition_known else "referred"
     return (
-        f"The {fmt.months(horizon)} count {of_today}for each {new} customer from the day they come; {come} come "
-        f"for {fmt.months(coming)}, so the last of the money comes up to {fmt.months(coming + horizon)} from today."
+        f"The {fmt.months(horizon)} count {of_today}for the {new} customers of the next {fmt.months(coming)} from the "
+        f"day they come, so up to {fmt.months(coming + horizon)} ahead."
     )
 
 

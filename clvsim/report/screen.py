@@ -7,45 +7,36 @@ import textwrap
 from collections.abc import Sequence
 
 from clvsim.report import display, track_record, valuation
-from clvsim.report.answers import IN_FUTURES, Answer, Answers, LeverLine, answers, sure_of
+from clvsim.report import format as fmt
+from clvsim.report.answers import IN_FUTURES, Answer, Answers, LeverLine, answers, checked, sure_of
 from clvsim.report.evidence import EXAMPLE
 from clvsim.report.format import NBSP
 from clvsim.report.glossary import SURE
 from clvsim.report.headline import discount, left_out, whose_months
+from clvsim.report.limits import not_in_here
 from clvsim.report.text import WIDTH, banners, wrapped
+from clvsim.report.todo import STATED, may_be_tested
 from clvsim.types import RunResult
 
-MOST_ALERTS = 4
+MOST_ALERTS = 3
+_WRONG = "What could go wrong"
 _GAP = 2
 _NARROWEST = 16  # room for a lever's title below which hills are left out
 
 
 def first_screen(result: RunResult) -> str:
-    """Banners, answers, levers, what to do first, notes and warnings; ends with a line break."""
+    """Banners, answers, levers, what follows from them with the warnings, notes; ends with a line break."""
     found = answers(result)
     parts = [
         "\n".join(banners(result)),
         "\n".join(_block(found)),
         "\n".join(_levers(found)),
+        "\n".join(_in_words(result, found)),
         "\n".join(map(wrapped, valuation.in_short(result))),
         wrapped(track_record.in_short(result.track_record)) if result.track_record else "",
-        "\n".join(wrapped(note) for note in _notes(result, found)),
-        "\n".join(_alerts(found)),
+        wrapped(" ".join(_notes(result, found))),
     ]
     return "\n\n".join(filter(None, parts)).replace(NBSP, " ") + "\n"
-
-
-def next_steps(result: RunResult) -> list[str]:
-    """What to type next, a line each: levers to try where none was compared."""
-    if display.levers(result):
-        return []
-    examples = "birthday,next_product" if result.active_contracts is not None else "upsell_soft,follow_up"
-    if result.acquisition_known:
-        examples = f"conversion_lift,{examples}"
-    return [
-        f"No lever was compared. To try made-up ones: 'scenarios=[{examples}]'",
-        "All examples: clvsim list. A lever of your own, with your own numbers: clvsim new NAME",
-    ]
 
 
 def _block(found: Answers) -> list[str]:
@@ -68,22 +59,21 @@ def hanging(head: str, text: str) -> str:
 
 
 def _levers(found: Answers) -> list[str]:
-    """The table of levers, sorted; then what to do."""
+    """The table of levers, sorted."""
     lines = _lever_table(found.levers, found.span) if found.levers else []
-    todo = " ".join(filter(None, (found.do_first, found.regret, found.worth_knowing)))
-    return [*lines, *([wrapped(todo)] if todo else []), *map(wrapped, found.not_applicable)]
+    return [*lines, *map(wrapped, found.not_applicable)]
 
 
 def _lever_table(levers: Sequence[LeverLine], span: str) -> list[str]:
-    """A head and a line per lever; hills stay away where they leave titles no room."""
-    rows = [[figures, *_beside(levers, line)] for line, figures in zip(levers, _figures(levers), strict=True)]
-    heads = [span, "rests on", *(["pays from"] if any(line.pays_from for line in levers) else []), SURE]
-    widths = [max(map(len, cells)) for cells in zip(heads, *rows, strict=True)]
-    if WIDTH - sum(widths) - _GAP * len(widths) < _NARROWEST:
-        figures = _figures([line._replace(hill="") for line in levers])
-        rows = [[short, *row[1:]] for short, row in zip(figures, rows, strict=True)]
+    """A head and a line per lever; what is expected, then hills stay away where they leave titles no room."""
+    bare = [line._replace(expected="") for line in levers]
+    for shown in (levers, bare, [line._replace(hill="") for line in bare]):  # the first that leaves room for titles
+        heads = [span, "rests on", *_pays_head(shown), SURE]
+        rows = [[figures, *_beside(shown, line)] for line, figures in zip(shown, _figures(shown), strict=True)]
         widths = [max(map(len, cells)) for cells in zip(heads, *rows, strict=True)]
-    room = max(WIDTH - sum(widths) - _GAP * len(widths), 1)
+        room = max(WIDTH - sum(widths) - _GAP * len(widths), 1)
+        if room >= _NARROWEST:
+            break
     label = min(room, max(len(line.title) for line in levers))
     out = [_row("Lever".ljust(label), heads, widths)]
     for line, cells in zip(levers, rows, strict=True):
@@ -100,7 +90,12 @@ def _figures(levers: Sequence[LeverLine]) -> list[str]:
 
 def _beside(levers: Sequence[LeverLine], line: LeverLine) -> list[str]:
     rests_on = line.rests_on.removeprefix("an ").removeprefix("your ")  # so that hills have room
-    return [rests_on, *([line.pays_from or "–"] if any(other.pays_from for other in levers) else []), line.sure]
+    pays = f"{line.pays_from or '–'}{f' / {line.expected}' * bool(line.expected)}"
+    return [rests_on, *([pays] if _pays_head(levers) else []), line.sure]
+
+
+def _pays_head(levers: Sequence[LeverLine]) -> list[str]:
+    return ["pays from"] if any(line.pays_from for line in levers) else []
 
 
 def _row(label: str, cells: Sequence[str], widths: Sequence[int]) -> str:
@@ -108,26 +103,75 @@ def _row(label: str, cells: Sequence[str], widths: Sequence[int]) -> str:
     return (" " * _GAP).join([label, *columns]).rstrip()
 
 
-# --- notes and warnings -----------------------------------------------------------------------------------------------
+# --- what follows -----------------------------------------------------------------------------------------------------
 
 
-def _notes(result: RunResult, found: Answers) -> list[str]:
-    """What money is, whose months count, what intervals hold; each in a sentence or two."""
-    notes = [money_note(result), whose_months(result), left_out(result), result.arrivals, result.single]
+def _in_words(result: RunResult, found: Answers) -> list[str]:
+    """What to do, how sure that is and what could go wrong, each beside its question; then the worst warnings."""
+    todo = " ".join(filter(None, (found.do_first, _to_ask(result), _to_compare(result, found))))
+    sure = " ".join(filter(None, (found.how_sure, _of_intervals(result, found), checked(result))))
+    told = {"What to do": [todo], "How sure": [sure], _WRONG: [" ".join(found.wrong), *_alerts(found)]}
+    if len(told[_WRONG]) == 1:
+        told[_WRONG].append(f"Not in here: {not_in_here(result)}")
+    width, lines = max(map(len, told)) + _GAP, []
+    for label, texts in told.items():
+        first, *others = filter(None, texts)
+        lines += [hanging(label.ljust(width), first), *(hanging(" " * width, text) for text in others)]
+    return lines
+
+
+def _to_ask(result: RunResult) -> str:
+    return "What a test brings: clvsim decide ask=test." if may_be_tested(result) else ""
+
+
+def _to_compare(result: RunResult, found: Answers) -> str:
+    """Levers to try where none was compared."""
+    if display.levers(result):
+        return ""
+    examples = "birthday,next_product" if result.active_contracts is not None else "upsell_soft,follow_up"
+    if result.acquisition_known:
+        examples = f"conversion_lift,{examples}"
+    compared = "No lever was compared." if found.do_first else "Nothing to decide yet: no lever was compared."
+    return (
+        f"{compared} To try made-up levers: "
+        f"'scenarios=[{examples}]' (clvsim list names all). For your own: clvsim new NAME."
+    )
+
+
+def _of_intervals(result: RunResult, found: Answers) -> str:
+    """What intervals hold, in a sentence."""
     present = [layer for row in display.rows(result, "realised").values() for layer in display.split_layers(row.layers)]
     if not found.levers and not result.acquisition_known and not result.no_data:
         present = [layer for layer in present if layer != "assumption"]
-    if present:
-        held = display.in_layers(present, stated=bool(result.no_data))
-        unsaid = " Whether what is stated is right is in no interval." * bool(result.no_data)
-        notes.append(f"[ , ] holds {IN_FUTURES}, which differ in {held}.{unsaid}")
+    if not present:
+        return ""
+    held = display.in_layers(present, stated=bool(result.no_data))
+    unsaid = " Whether what is stated is right is in no interval." * bool(result.no_data)
+    return f"A range [low, high] holds {IN_FUTURES}, which differ in {held}.{unsaid}"
+
+
+def _alerts(found: Answers) -> list[str]:
+    """The worst warnings, each with its remedy, and how many more there are; what was said above is not said again."""
+    told = [alert for alert in found.alerts if alert.key not in STATED]
+    shown = [f"! {alert.short}" for alert in told[:MOST_ALERTS]]
+    more = len(told) - len(shown)
+    return [*shown, f"! {more} more, and these in full: clvsim show what=warnings"] if more > 0 else shown
+
+
+# --- notes -----------------------------------------------------------------------------------------------
+
+
+def _notes(result: RunResult, found: Answers) -> list[str]:
+    """What money is and whose months count, and how to read the table; each in a sentence or two."""
+    notes = [money_note(result), whose_months(result), left_out(result), result.arrivals, result.single]
     if few := display.too_few_draws(result):
         notes.append(few)
     elif found.levers:
         notes.append(
-            f"Hills (│: no change), “{SURE}” ({sure_of(result)}) and what knowing brings are on average."
-            + " “Pays from”: the least effect that pays." * any(line.pays_from for line in found.levers)
-            + f" “{EXAMPLE}”: the effect is made up." * any(line.rests_on == EXAMPLE for line in found.levers)
+            f"Hills (│: no change) and “{SURE}” ({sure_of(result)}) are on average."
+            + " “Pays from”: the least effect that pays / the one expected; with a sign, a change of today’s."
+            * any(line.pays_from for line in found.levers)
+            + f" “{EXAMPLE}”: made up." * any(line.rests_on == EXAMPLE for line in found.levers)
         )
     return [note for note in notes if note]
 
@@ -136,16 +180,9 @@ def money_note(result: RunResult) -> str:
     """What money figures are, and the rate at which later money counts less."""
     rate = discount(result)
     if result.margin_known:
-        return (
-            f"Money is contribution: what is left after goods and costs{f', discounted at {rate} a year' * bool(rate)}."
-        )
+        margin = next((a.mean for a in result.assumptions if a.path == "finance.gross_margin"), None)
+        left = f" (margin {fmt.percent(margin)})" if margin is not None else ""
+        later = f", discounted at {rate} a year" if rate else ""
+        return f"Money is contribution: what is left after goods{left} and costs{later}."
     known = "before the cost of goods: no margin was given (finance.gross_margin=0.5)"
     return f"Money is revenue{f', discounted at {rate} a year,' * bool(rate)} {known}."
-
-
-def _alerts(found: Answers) -> list[str]:
-    """The worst warnings, each with its remedy, and how many more there are."""
-    told = [alert for alert in found.alerts if not (found.levers and alert.key == "newcomers")]  # with the levers
-    shown = [hanging("! ", alert.short) for alert in told[:MOST_ALERTS]]
-    more = len(found.alerts) - len(shown)
-    return [*shown, f"! {more} more, and these in full: clvsim show what=warnings"] if more > 0 else shown

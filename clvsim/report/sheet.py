@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from clvsim.report import display, everyday_words, hills, history_figures, limits
 from clvsim.report import format as fmt
-from clvsim.report.answers import Answer, Answers, LeverLine, answers
+from clvsim.report.answers import UNKNOWN, Answer, Answers, LeverLine, answers
 from clvsim.report.figures import difference_caption, difference_range, difference_scenarios
 from clvsim.report.headline import RIGHT, about_customers, discount, holdout_in_short
 from clvsim.types import RunResult
@@ -60,7 +60,6 @@ class Sheet(NamedTuple):
     levers: tuple[Lever, ...]
     more_levers: int
     axis: list[tuple[str, str]]
-    worst: str
     shares: tuple[Share, ...]
     check: str
     not_in_here: str
@@ -79,17 +78,21 @@ def sheet(result: RunResult, drawn: frozenset[str]) -> Sheet:
         may_happen=may_happen,
         hill=headline_hill(result),
         everyday=everyday_words.in_short(result),
-        boxes=tuple(line for line in found.block if line is not found.everybody),
+        boxes=tuple(line for line in found.block if line is not found.everybody and not _to_be_asked(found, line)),
         answers=found,
         levers=levers[:MOST_LEVERS],
         more_levers=max(0, len(levers) - MOST_LEVERS),
         axis=lever_axis(result),
-        worst=worst(result),
         shares=shares(result),
         check=check(result),
         not_in_here=limits.not_in_here(result),
         history=tuple((name, note(result)) for name, note in notes.items() if name in drawn),
     )
+
+
+def _to_be_asked(found: Answers, line: Answer) -> bool:
+    """Whether a line only says how to learn about newcomers, which is for whoever types the command."""
+    return line is found.newcomer and line.value == UNKNOWN
 
 
 def basis(result: RunResult) -> str:
@@ -150,19 +153,6 @@ def lever_axis(result: RunResult) -> list[tuple[str, str]]:
         return []
     unit = display.wording(result, display.decision_metric(result)).unit
     return hills.axis(*difference_range(result), 4, result.currency if unit == "money" else "")
-
-
-def worst(result: RunResult) -> str:
-    """The mean of the worst tenth of futures, in a sentence; "" where it was not kept."""
-    kept = result.sheet
-    if kept is None or not np.isfinite(kept.worst_tenth):
-        return ""
-    figure = display.figures(result).get((display.baseline(result).name, kept.metric))
-    about = (kept.worst_tenth,) if figure is None else (kept.worst_tenth, figure.may.p05, figure.may.p95)
-    error = math.nan if figure is None else display.larger(figure.best.mean_mcse, figure.may.mean_mcse)
-    amount = fmt.money(kept.worst_tenth, fmt.last_place(about, error), result.currency)
-    who = "today’s customers bring" if result.customers else "those who come bring"
-    return f"In the worst tenth of simulated futures {who} {amount} on average, as things are."
 
 
 def shares(result: RunResult) -> tuple[Share, ...]:

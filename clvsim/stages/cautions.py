@@ -173,7 +173,7 @@ def horizon_line(summary: CustomerSummary, days_ahead: float, beyond: str = "") 
     value = f"is {days_ahead / observed:.2g} times what was observed"
     note = (
         f"{days_ahead:,.0f} days ahead, and no customer has been seen for more than {observed:,.0f}: what lies beyond"
-        f"{beyond} rests on the model's form (simulation.horizon_months)"
+        f"{beyond} rests on the model's form, which no data have checked (simulation.horizon_months)"
     )
     level = "warning" if days_ahead > _FAR * observed else "info"
     return [QualityLine("horizon", "The horizon", value, note, level)]

@@ -60,7 +60,7 @@ def stated_line(plan: RunPlan, seen: FirstOrders) -> QualityLine | None:
     label = f"You stated {a_month(stated)} new customers a month"
     if stated > 0 and (last := seen.closed):
         note = "what new ones bring is taken from a group that was closed then"
-        return QualityLine("newcomers", label, f"the log has none since {fmt.day(last)}", note, "warning")
+        return QualityLine("closed", label, f"the log has none since {fmt.day(last)}", note, "warning")
     brought, months = seen.last_year
     if stated <= 0 or brought <= 0:
         return None

@@ -36,7 +36,7 @@ def run(config: RunConfig, ctx: RunContext) -> int:
     from clvsim.questions.answer import Finished
     from clvsim.questions.break_even import with_break_evens
     from clvsim.report import write_report
-    from clvsim.report.screen import first_screen, next_steps
+    from clvsim.report.screen import first_screen
     from clvsim.report.workbook import write_workbook
     from clvsim.simulation.expected import expected_value
     from clvsim.simulation.expected.referred import crowded
@@ -108,7 +108,7 @@ def run(config: RunConfig, ctx: RunContext) -> int:
         record = run_record(config, summary, ctx, clock.seconds)
         archive.write_run(result, simulation, comparison, newcomers.table, record, folder)
     ctx.say(first_screen(result))
-    ctx.say("\n".join([*next_steps(result), where(ctx.final)]))
+    ctx.say(where(ctx.final))
     return 0
 
 

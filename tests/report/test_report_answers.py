@@ -8,8 +8,9 @@ import pytest
 from factory import DEMO_METRICS, LEVERS, comparison, decided_on, delta_draws, demo, foreign, hostile, subscriptions
 
 from clvsim.report.alerts import alerts
-from clvsim.report.answers import IF_IT_HAPPENS, NO_CHANCE, Answers, answers, hills
+from clvsim.report.answers import IF_IT_HAPPENS, NO_CHANCE, Answers, answers, checked, hills
 from clvsim.report.format import NBSP
+from clvsim.report.todo import best_choice, regret
 from clvsim.types import Assumption, QualityLine, Range, RunResult
 
 COSTS = {"cac": (18.5, 0.04, 0.002)}
@@ -43,12 +44,14 @@ def test_the_interval_is_that_of_what_may_happen_and_of_the_table() -> None:
     assert found.customer is not None
     assert found.customer.value == "$26.2"
     assert found.customer.interval == f"[{rows.p05['rlv_per_customer']:.1f}, {rows.p95['rlv_per_customer']:.1f}]"
-    assert found.customer.text == "contribution over 36 months, 9 in 10 futures; the mean of 2,357, who differ far more"
+    assert found.customer.text == (
+        "contribution in the next 36 months, 9 in 10 futures; the mean of 2,357, who differ far more"
+    )
     assert found.everybody is not None
     assert found.everybody.value == "$61.9k"
-    assert found.everybody.text == (
-        "as of 30 Sep 1997, 9 in 10 futures; checked on the last 273 days: 1,882 repeat orders came, 1,790 "
-        "[1,530, 2,080] expected"
+    assert found.everybody.text == "together in the next 36 months, as of 30 Sep 1997"
+    assert checked(demo()) == (
+        "Fitted without the last 273 days, the model expected 1,790 [1,530, 2,080] repeat orders in them; 1,882 came."
     )
 
 
@@ -74,7 +77,7 @@ def test_on_average_is_not_called_futures() -> None:
 def test_payback_is_said_in_words(month: float, never: float, words: str) -> None:
     newcomer = told(with_payback(month, never)).newcomer
     assert newcomer is not None
-    assert newcomer.text == f"before the $18.50 that winning one costs; {words}; 41{NBSP}% ever repay their own"
+    assert newcomer.text == f"before the $18.50 that winning one costs; {words}; 41{NBSP}% by themselves"
 
 
 def test_what_may_be_paid_is_the_value_of_a_visitor_and_a_third_of_it() -> None:
@@ -83,7 +86,7 @@ def test_what_may_be_paid_is_the_value_of_a_visitor_and_a_third_of_it() -> None:
     bid = told(result).bid
     assert bid is not None
     assert (bid.label, bid.value) == ("May pay per visitor", "$0.83")
-    assert bid.text == "at most, on average; $0.28 where value is to be 3 × cost; you pay $0.37"
+    assert bid.text == "at most; $0.28 keeps value at 3 × cost; you pay $0.37"
     bid = told(replace(result, assumptions=(channel(0.4),))).bid
     assert bid is not None
     assert bid.text.endswith("you pay $0.40")
@@ -101,7 +104,7 @@ def test_without_visitors_it_is_a_customer_who_may_cost_something() -> None:
     bid = told(replace(result, comparison=frame[frame["metric"] != "visitor_value"])).bid
     assert bid is not None
     assert (bid.label, bid.value) == ("May pay for a new customer", "$41.4")
-    assert bid.text == "at most, on average; $13.80 where value is to be 3 × cost; you pay $18.50"
+    assert bid.text == "at most; $13.80 keeps value at 3 × cost; you pay $18.50"
 
 
 def test_who_brings_less_than_nothing_may_cost_nothing() -> None:
@@ -115,7 +118,7 @@ def test_revenue_is_not_what_may_be_paid() -> None:
     assert found.bid is not None
     assert (found.bid.value, found.bid.text[:32]) == ("?", "say what is left of an order aft")
     assert found.customer is not None
-    assert found.customer.text.startswith("revenue over 36 months")
+    assert found.customer.text.startswith("revenue in the next 36 months")
     assert found.span == "extra revenue over 36 months"
 
 
@@ -124,17 +127,18 @@ def test_without_newcomers_nothing_is_said_of_them() -> None:
     assert (found.newcomer, found.bid) == (None, None)
     assert [line.label for line in found.block] == ["A customer of today", "All customers of today"]
     assert found.everybody is not None
-    assert found.everybody.text.endswith("not checked on orders held back")
+    assert checked(foreign()) == ""
+    assert found.wrong[-1] == "The model was not checked on orders held back."
     assert found.not_applicable == ("“Better landing page” does not apply: needs acquisition.channels",)
 
 
 def test_contracts_say_what_they_pay_and_how_many_end() -> None:
     found = told(subscriptions())
     assert found.recurring is not None
-    assert found.recurring.text.startswith("a month now, before any cost, from 80 contracts; 3.1")
+    assert found.recurring.text.startswith("now, before any cost, from 80 contracts; 3.1")
     assert found.recurring.text.endswith("of them end within a month")
     assert found.customer is not None
-    assert (found.customer.label, found.customer.value) == ("A customer who pays", "773")  # 61,870 / 80
+    assert (found.customer.label, found.customer.value) == ("A paying customer", "773")  # 61,870 / 80
     assert found.customer.text.endswith("the mean of 80; 2,277 more have ended and bring nothing")
     figures = subscriptions().contracts
     assert figures is not None
@@ -192,66 +196,84 @@ def test_what_if_has_consequences_and_no_chance() -> None:
     assert {line.sure for line in found.levers} == {NO_CHANCE}
     assert {line.rests_on for line in found.levers} == {"stated, untested"}
     plan = LEVERS["plan"][0]
-    assert found.do_first == f"Nothing is proven. Test before you build: “{plan}” pays only if it happens."
-    assert found.regret == ""
-    assert found.worth_knowing == f"Most worth knowing: what “{plan}” really brings."
+    assert found.do_first == f"Test “{plan}” before you build it: it pays only if what is stated happens."
+    assert found.how_sure == f"What would help most to know: what “{plan}” really brings."
 
 
 def test_stated_numbers_never_come_first_as_if_they_were_sure() -> None:
     found = told(kinds("stated", "stated", "stated", "stated"))
-    assert found.do_first.startswith("If what is stated is right, “The plan")
-    assert "% sure" not in found.do_first
+    assert (
+        found.do_first == f"Test “{LEVERS['plan'][0]}” before you build it: it comes first if what is stated is right."
+    )
+    assert found.how_sure.startswith("What is stated was not tested, so no chance is given.")
+
+
+def test_what_is_proven_is_done() -> None:
+    found = told(demo())
+    plan = "“The plan: conversion, gentle upsell and follow-up together”"
+    assert found.do_first == f"Do {plan} first."
+    assert found.how_sure.startswith(f"We are 96{NBSP}% sure that {plan} pays. What would help most")
 
 
 def test_the_regret_is_that_of_the_choice() -> None:
     """The plan has the highest mean, 13,100 ± 7,300; the upsell, 12,340 ± 5,100, is the better one in many draws."""
-    found = told(demo())
     draws = np.array([*demo().delta_draws.values(), np.zeros(1000)])
-    regret = (draws.max(axis=0) - demo().delta_draws["plan"]).mean()
-    assert (
-        found.regret
-        == f"To know for certain first would bring about ${round(regret / 100) * 100:,}: no test brings more."
-    )
-    assert found.do_first.startswith(
-        "Do first: “The plan: conversion, gentle upsell and follow-up together”. We are 96"
-    )
+    loss = (draws.max(axis=0) - demo().delta_draws["plan"]).mean()
+    assert regret(demo(), best_choice(demo())) == f"about ${round(loss / 100) * 100:,}"
 
 
 def test_made_up_effects_are_no_alternative() -> None:
     result = demo()
     scenarios = tuple(replace(s, illustrative=s.name == "plan") for s in result.scenarios)
     draws = np.array([*(d for name, d in result.delta_draws.items() if name != "plan"), np.zeros(1000)])
-    regret = (draws.max(axis=0) - result.delta_draws["upsell_soft"]).mean()
-    assert told(replace(result, scenarios=scenarios)).regret == (
-        f"To know for certain first would bring about ${round(regret / 100) * 100:,}: no test brings more."
-    )
+    loss = (draws.max(axis=0) - result.delta_draws["upsell_soft"]).mean()
+    without = replace(result, scenarios=scenarios)
+    assert regret(without, best_choice(without)) == f"about ${round(loss / 100) * 100:,}"
     unsure = replace(result, comparison=result.comparison.assign(expected_loss_mcse=5_000.0))
-    assert told(unsure).regret == "What it would bring to know for certain first is too little to tell."
+    assert regret(unsure, best_choice(unsure)) == ""
 
 
-def test_a_best_bet_is_not_proven_and_a_loss_is_not_done() -> None:
+def test_a_best_bet_is_tested_where_that_is_cheap_and_a_loss_is_not_done() -> None:
     one = {"conversion": ("Better page", 500.0, 2_000.0)}
-    sure = 100 * np.mean(demo(one).delta_draws["conversion"] > 0)
-    assert told(demo(one)).do_first.startswith(
-        f"Nothing is proven. The best bet is “Better page”: we are {sure:.0f}{NBSP}% sure"
+    draws = demo(one).delta_draws["conversion"]
+    loss, sure = np.maximum(draws, 0).mean() - draws.mean(), 100 * np.mean(draws > 0)
+    found = told(demo(one))
+    assert found.do_first == (
+        "The best bet is “Better page”: on average it pays, but it need not. If a test costs less than "
+        f"about ${round(loss / 100) * 100:,}, test it first; if not, start it."
+    )
+    assert found.how_sure.startswith(f"We are {sure:.0f}{NBSP}% sure that “Better page” pays.")
+    low = demo(one).comparison.query("scenario == 'conversion' and basis == 'realised' and metric == 'plan_value'")
+    assert (
+        found.wrong[0]
+        == f"In 1 of 20 futures “Better page” loses ${round(-low.delta_p05.iloc[0] / 100) * 100:,} or more."
     )
     bad = {"conversion": ("Better page", -500.0, 2_000.0)}
-    assert told(demo(bad)).do_first == ("Do first: nothing of this. No lever is expected to pay; carry on as today.")
-    assert told(demo({})).do_first == ""
+    assert told(demo(bad)).do_first == "Carry on as today: none of these levers is expected to pay."
     assert told(demo(illustrative=True)).do_first.startswith("Every effect here is made up or assumed")
-    assert told(demo(illustrative=True)).regret == ""
+
+
+def test_without_levers_it_says_what_to_pay_for_a_visitor() -> None:
+    none = with_costs(demo({}))
+    assert told(demo({})).do_first == "Win new customers where a visitor costs less than $0.83."
+    stated = replace(none, assumptions=(channel(0.4),))
+    assert told(stated).do_first == (
+        "Go on winning new customers as long as a visitor costs less than $0.83; you pay $0.40."
+    )
+    dear = replace(none, assumptions=(channel(0.9),))
+    assert told(dear).do_first == "Pay less for a visitor: one costs $0.90 and brings $0.83."
+    assert told(replace(none, margin_known=False, payback={})).do_first == ""
 
 
 def test_most_worth_knowing_is_the_lever_whose_own_doubt_changes_the_choice() -> None:
     """Two levers of the same mean: to know that which varies is worth E|N(0, 5,000)|/2 = 1,995, the other nothing."""
     levers = {"sure": ("Sure", 1_000.0, 1.0), "unsure": ("Unsure", 1_000.0, 5_000.0)}
-    assert told(demo(levers)).worth_knowing == "Most worth knowing: what “Unsure” really brings."
+    assert "What would help most to know: what “Unsure” really brings." in told(demo(levers)).how_sure
     result = demo(levers)
     drivers = (result.scenarios[1].assumptions[0],)
     scenarios = tuple(replace(s, assumptions=drivers if s.name == "unsure" else ()) for s in result.scenarios)
-    assert told(replace(result, scenarios=scenarios)).worth_knowing == (
-        "Most worth knowing: the share of customers who take the offer (“Unsure”)."
-    )
+    known = told(replace(result, scenarios=scenarios)).how_sure
+    assert "What would help most to know: the share of customers who take the offer with “Unsure”." in known
 
 
 def test_in_a_business_that_is_stated_what_comes_first_is_an_if() -> None:

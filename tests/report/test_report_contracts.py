@@ -112,7 +112,7 @@ def test_plans_and_renewals_stand_in_the_terminal_and_on_the_page(monkeypatch):
     assert "<h2>The contracts today</h2>" in page
     assert '<tr><th scope="row">1st</th><td class="n">97</td>' in page
     assert "<dt>ARPA</dt>" in page
-    assert "Contracts pay" in [box.label for box in sheet(run, frozenset()).boxes]
+    assert "Monthly revenue" in [box.label for box in sheet(run, frozenset()).boxes]
     orders = render(foreign(), figures.drawings(foreign()))
     assert not any(word in orders for word in ("The contracts today", "ARPA", "Net expansion"))
 

@@ -469,13 +469,13 @@ def test_models_that_share_the_draws_are_named_with_their_weights(text_of: Text)
 def test_when_the_months_of_a_figure_end_is_said_once(pages: dict[str, str]) -> None:
     """Beside newcomers, on the page as on the terminal; "over 36 months" reaches 48 months ahead."""
     said = (
-        "The 36 months count from today for customers of today, and for each new customer from the day they come; "
-        "new ones come for 12 months, so the last of the money comes up to 48 months from today."
+        "The 36 months count from today, and for the new customers of the next 12 months from the day they come, so up "
+        "to 48 months ahead."
     )
     assert visible_text(pages["demo"]).replace(fmt.NBSP, " ").count(said) == 1
     assert " ".join(tables(demo()).split()).count(said) == 1
-    assert "for each new customer" not in visible_text(pages["foreign"])
-    assert "for each new customer" not in tables(foreign())
+    assert "for the new customers" not in visible_text(pages["foreign"])
+    assert "for the new customers" not in tables(foreign())
 
 
 def test_signs_that_steer_a_terminal_or_turn_text_are_escapes(tmp_path: Path) -> None:

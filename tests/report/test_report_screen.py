@@ -7,7 +7,7 @@ import pytest
 from factory import demo, foreign, hostile, subscriptions
 
 from clvsim.report.answers import answers
-from clvsim.report.screen import MOST_ALERTS, first_screen, next_steps
+from clvsim.report.screen import MOST_ALERTS, first_screen
 from clvsim.report.text import WIDTH
 from clvsim.types import RunResult
 
@@ -18,7 +18,6 @@ def test_it_fits_a_screen(make: Callable[[], RunResult]) -> None:
     assert max(map(len, lines)) <= WIDTH
     assert all(line == line.rstrip() for line in lines)
     assert len(lines) <= 40 or make is hostile  # whose title alone takes sixteen
-    assert max(map(len, next_steps(make())), default=0) <= WIDTH
 
 
 def test_its_parts_are_in_order() -> None:
@@ -33,13 +32,14 @@ def test_its_parts_are_in_order() -> None:
         "Lever extra value",
     )
     words += (
-        "Do first:",
-        "To know for certain first",
-        "Most worth knowing",
-        "Money is contribution",
-        "[ , ] holds 9 in 10",
+        "What to do",
+        "How sure",
+        "What would help most to know",
+        "A range [low, high] holds 9 in 10",
+        "What could go wrong",
+        "! 12 orders",
     )
-    words += ("Hills", "! 12 orders")
+    words += ("Money is contribution", "Hills")
     places = [text.index(word) for word in words]
     assert places == sorted(places)
 
@@ -54,18 +54,20 @@ def test_every_answer_and_lever_is_there() -> None:
 
 
 def test_uncertainty_is_named_and_levers_only_where_there_are_some() -> None:
-    held = "[ , ] holds 9 in 10 futures, which differ in how customers behave, what levers do, who happens to buy and"
+    held = "A range [low, high] holds 9 in 10 futures, which differ in how customers behave, what levers do"
     assert held in " ".join(first_screen(demo()).split())
     alone = " ".join(first_screen(replace(demo({}), acquisition_known=False)).split())
-    for words in ("lever", "Hills", "“sure”", "wrong"):
+    for words in ("what levers do", "Hills", "“chance”", "sure that"):
         assert words not in alone
 
 
 def test_money_is_said_to_be_what_it_is() -> None:
     shown = first_screen(replace(demo(), annual_discount_rate=0.075))
-    assert "Money is contribution: what is left after goods and costs, discounted at 7.5 % a year." in shown
+    assert (
+        "Money is contribution: what is left after goods (margin 30 %) and costs, discounted at 7.5 % a year." in shown
+    )
     shown = first_screen(replace(demo(), annual_discount_rate=0.0))
-    assert "Money is contribution: what is left after goods and costs." in shown
+    assert "Money is contribution: what is left after goods (margin 30 %) and costs." in shown
     shown = first_screen(foreign())
     assert "Money is revenue before the cost of goods: no margin was given (finance.gross_margin=0.5)." in shown
 
@@ -84,18 +86,31 @@ def test_a_break_even_has_a_column_and_long_titles_keep_room(monkeypatch: pytest
 
 def test_the_worst_warnings_are_shown_and_the_others_counted() -> None:
     shown = first_screen(replace(demo(), warnings=tuple(f"Remark {n}." for n in range(7))))
-    assert [line for line in shown.splitlines() if line.startswith("! ")] == [
+    assert [line.strip() for line in shown.splitlines() if line.startswith(" " * 21 + "! ")] == [
         *(f"! Remark {n}." for n in range(MOST_ALERTS)),
-        "! 3 more, and these in full: clvsim show what=warnings",
+        "! 4 more, and these in full: clvsim show what=warnings",
     ]
 
 
-def test_without_levers_the_next_steps_name_some_that_fit() -> None:
-    assert next_steps(demo()) == []
-    assert "'scenarios=[conversion_lift,upsell_soft,follow_up]'" in next_steps(demo({}))[0]
-    assert "conversion_lift" not in next_steps(replace(demo({}), acquisition_known=False))[0]
+def joined(result: RunResult) -> str:
+    return " ".join(first_screen(result).split())
+
+
+def test_without_levers_it_names_some_that_fit() -> None:
+    assert "lever was compared" not in joined(demo())
+    assert "What to do Nothing to decide yet: no lever was compared." in joined(
+        replace(demo({}), acquisition_known=False)
+    )
+    assert "'scenarios=[conversion_lift,upsell_soft,follow_up]'" in joined(demo({}))
+    assert "conversion_lift" not in joined(replace(demo({}), acquisition_known=False))
     contracts = replace(subscriptions(), scenarios=demo().scenarios[:1])
-    assert "birthday,next_product" in next_steps(contracts)[0]
+    assert "birthday,next_product" in joined(contracts)
+
+
+def test_what_could_go_wrong_is_never_empty() -> None:
+    quiet = replace(demo({}), warnings=(), lever_warnings=())
+    assert "What could go wrong Not in here:" in joined(quiet)
+    assert "Not in here:" not in joined(demo())
 
 
 def test_newcomers_of_the_log_have_a_sentence_of_their_own() -> None:

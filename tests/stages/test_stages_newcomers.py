@@ -45,7 +45,7 @@ def stated(visitors: float, conversion: float = 0.02) -> dict[str, object]:
 
 
 def line(material: Material, plan: RunPlan) -> QualityLine | None:
-    return next((q for q in with_newcomers(material, plan).quality if q.key == "newcomers"), None)
+    return next((q for q in with_newcomers(material, plan).quality if q.key in ("newcomers", "closed")), None)
 
 
 def test_the_summary_of_a_log_says_how_many_are_expected(material: Material) -> None:
