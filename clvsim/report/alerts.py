@@ -35,6 +35,7 @@ _WORST_FIRST = (
     "closed",
     _LEVERS,
 )
+_ASIDE = re.compile(r" \([^()=]*, [^()=]*\)$")  # at the end, with several remarks
 _PARTS = re.compile(r": (?=[A-Za-z])|; |\. (?=[A-Z])")
 
 
@@ -79,4 +80,4 @@ def _in_short(text: str, line: QualityLine | None) -> str:
         todo = f"type {' '.join(line.remedy)}" + (f" if {line.condition}" if line.condition else "")
     if len(first) + len(todo) > _LONG and (typed := _TYPED.findall(todo)):
         todo = f"try {' '.join(typed)}"
-    return f"{first}. {todo[:1].upper()}{todo[1:]}".rstrip(".")
+    return _ASIDE.sub("", f"{first}. {todo[:1].upper()}{todo[1:]}".rstrip("."))

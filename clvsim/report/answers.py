@@ -171,7 +171,7 @@ def payback(result: RunResult) -> str:
 def _repaying(result: RunResult) -> str:
     """How many ever bring in what they cost themselves, which the mean hides."""
     figure = _figure(result, "share_repaying") if result.margin_known else None
-    return f"{fmt.share(figure.best.mean)} by themselves" if figure else ""
+    return f"{fmt.share(figure.best.mean)} repay their own" if figure else ""
 
 
 def _bid(result: RunResult) -> Answer | None:
@@ -189,7 +189,8 @@ def _bid(result: RunResult) -> Answer | None:
     if not figure.best.mean > 0:
         return Answer(label, "nothing", cell.interval, f"{'one' if visitor else 'a new customer'} brings less than 0")
     healthy = _amount(figure.best.mean / HEALTHY, max(place - 1, -2), result.currency)
-    text = f"at most; {healthy} keeps value at {HEALTHY:g} × cost"
+    stated = ", if what you stated holds," if visitor and todo.in_doubt(result) else ""
+    text = f"at most{stated or ';'} {healthy} keeps value at {HEALTHY:g} × cost"
     if paid is not None and paid > 0:
         text += f"; you pay {_amount(paid, max(-2, fmt.last_place([paid])), result.currency)}"
         text += ", which is more" if paid > figure.best.mean else ""

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from clvsim.report import display, track_record, valuation
 from clvsim.report import format as fmt
-from clvsim.report.answers import IN_FUTURES, Answer, Answers, LeverLine, answers, checked, sure_of
+from clvsim.report.answers import IN_FUTURES, UNKNOWN, Answer, Answers, LeverLine, answers, checked, sure_of
 from clvsim.report.evidence import EXAMPLE
 from clvsim.report.format import NBSP
 from clvsim.report.glossary import SURE
@@ -132,9 +132,11 @@ def _to_compare(result: RunResult, found: Answers) -> str:
     if result.acquisition_known:
         examples = f"conversion_lift,{examples}"
     compared = "No lever was compared." if found.do_first else "Nothing to decide yet: no lever was compared."
+    unknown = found.newcomer is not None and found.newcomer.value == UNKNOWN
+    newcomers = " For what a new customer may cost add acquisition.from_log=true to the command." * unknown
     return (
-        f"{compared} To try made-up levers: "
-        f"'scenarios=[{examples}]' (clvsim list names all). For your own: clvsim new NAME."
+        f"{compared}{newcomers} To try made-up levers add 'scenarios=[{examples}]' (clvsim list names all); for your "
+        "own: clvsim new NAME."
     )
 
 
@@ -168,8 +170,8 @@ def _notes(result: RunResult, found: Answers) -> list[str]:
         notes.append(few)
     elif found.levers:
         notes.append(
-            f"Hills (│: no change) and “{SURE}” ({sure_of(result)}) are on average."
-            + " “Pays from”: the least effect that pays / the one expected; with a sign, a change of today’s."
+            f"Hills (│: no change) and “{SURE}” ({sure_of(result)}) leave luck out."
+            + " “Pays from”: the effect from which it pays / the one expected; + and −: changes of today’s."
             * any(line.pays_from for line in found.levers)
             + f" “{EXAMPLE}”: made up." * any(line.rests_on == EXAMPLE for line in found.levers)
         )

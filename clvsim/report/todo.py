@@ -44,8 +44,12 @@ def own_evidence(scenario: ScenarioDescription) -> str:
 def do_first(result: RunResult) -> str:
     """Which lever, and whether to test it before; "" without levers. What was stated and is not seen comes before."""
     told = _which_lever(result)
-    doubtful = any(line.key == STATED[0] and line.level == "warning" for line in result.quality)
-    return f"First check {_IN_DOUBT}: as stated they disagree with the log. {told}" if doubtful else told
+    return f"First check {_IN_DOUBT}: as stated they disagree with the log. {told}" if in_doubt(result) else told
+
+
+def in_doubt(result: RunResult) -> bool:
+    """Whether visitors and conversions make other numbers of new customers than the log brings."""
+    return any(line.key == STATED[0] and line.level == "warning" for line in result.quality)
 
 
 def _which_lever(result: RunResult) -> str:
@@ -86,7 +90,8 @@ def _test_or_start(result: RunResult, chosen: ScenarioDescription) -> str:
     known = regret(result, chosen)
     if not known:
         return "Start it on a part of your customers and look."
-    return f"If a test costs less than {known}, test it first; if not, start it."
+    further = " further" * (own_evidence(chosen) == "experiment")
+    return f"If a test costs less than {known}, test it{further} first; if not, start it."
 
 
 def regret(result: RunResult, chosen: ScenarioDescription) -> str:
@@ -124,7 +129,9 @@ def how_sure(result: RunResult) -> list[str]:
             filter(None, ["What is stated was not tested, so no chance is given.", worth_knowing(result, best)])
         )
     sure = fmt.sure(row.p_better, row.p_better_mcse)
-    said = f"We are {sure} sure that “{best.title}” {'pays' if result.margin_known else 'brings more'}{_surer(result)}."
+    we = "If what you stated holds, we" if in_doubt(result) else "We"
+    pays = "pays" if result.margin_known else "brings more"
+    said = f"{we} are {sure} sure that “{best.title}” {pays}{_surer(result)}."
     return list(filter(None, [said, worth_knowing(result, best)]))
 
 

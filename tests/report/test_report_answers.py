@@ -77,7 +77,7 @@ def test_on_average_is_not_called_futures() -> None:
 def test_payback_is_said_in_words(month: float, never: float, words: str) -> None:
     newcomer = told(with_payback(month, never)).newcomer
     assert newcomer is not None
-    assert newcomer.text == f"before the $18.50 that winning one costs; {words}; 41{NBSP}% by themselves"
+    assert newcomer.text == f"before the $18.50 that winning one costs; {words}; 41{NBSP}% repay their own"
 
 
 def test_what_may_be_paid_is_the_value_of_a_visitor_and_a_third_of_it() -> None:
