@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import pytest
 
+from clvsim.data.objects.libraries import SECONDS
 from clvsim.data.raw import BUNDLED
 from tests.cli.shell import ORDERS, assert_refused, tree
 from tests.installs import beside, environment
@@ -179,9 +180,11 @@ def test_what_goes_wrong_at_a_store_is_a_line(command, here, bucket):
         assert_refused(done, code, said)
         assert SECRET not in done.stderr
         assert "AKIA" not in done.stderr.replace("AWS_ACCESS_KEY_ID", "")
-        assert time.monotonic() - started < 30  # of which the store may take 15
+        assert time.monotonic() - started < SECONDS + 3 * usual + 5
 
+    started = time.monotonic()
     assert command("check", "s3://shop/o.csv", **bucket.env).returncode == 0
+    usual = time.monotonic() - started  # of a machine that may be busy
     assert command("check", "s3://shop/*.csv", FSSPEC_S3_ANON="true", **bucket.env).returncode == 4  # one is empty
     refused("s3://shop/no.csv", 2, "data.path: no such object: s3://shop/no.csv")
     refused("s3://none/no.csv", 2, "data.path: s3://none/no.csv: there is no such bucket")
