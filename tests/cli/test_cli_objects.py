@@ -14,6 +14,7 @@ import pytest
 
 from clvsim.data.objects.libraries import SECONDS
 from clvsim.data.raw import BUNDLED
+from clvsim.stages.bridge import paths_again
 from tests.cli.shell import ORDERS, assert_refused, tree
 from tests.installs import beside, environment
 
@@ -80,6 +81,14 @@ def test_an_address_of_a_studys_sweep_is_not_asked(clvsim, here):
     (here / "experiments" / "own.yaml").write_text(f"# @package _global_\ndefaults: [override /data: csv]\n{sweep}\n")
     done = clvsim("run", "experiment=own")
     assert_refused(done, 2, "hydra.sweeper.params.data.path: is an address, which is typed and not taken from a file")
+
+
+def test_an_address_in_a_record_is_not_asked(here):
+    """Neither one that somebody wrote there, nor that of the command."""
+    local = {"folder": str(here), "command": "clvsim run s3://shop/o.csv"}
+    for path in ("s3://shop/o.csv", "o.csv", ["s3://shop/o.csv", "s3://shop/*.csv"]):
+        assert paths_again({"config": {"data": {"path": path}}, "local": local}) == ""
+        assert paths_again({"config": {"data": {"path": path}}, "local": {**local, "folder": "."}}) == ""
 
 
 # --- a server ---------------------------------------------------------------------------------------------------------
