@@ -118,6 +118,7 @@ def read_transactions_text(folder: Path, text: str) -> str:
         ("memory://shop/o.csv", "memory:// is not read"),
         ("clvsimobject://0", "clvsimobject:// is not read"),
         ("s3a://shop/o.csv", "type s3://"),
+        ("S3://shop/o.csv", "S3:// is not read, only s3:// and files; type s3://"),
         (f"s3://AKIA0000:{SECRET}@shop/o.csv", "holds what may be a key or a secret"),
         (f"s3://AKIA0000:{SECRET}/x@shop/o.csv", "holds what may be a key or a secret"),
         (f"s3://{SECRET}@shop/o.csv", "holds what may be a key or a secret"),

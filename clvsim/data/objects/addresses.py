@@ -15,7 +15,7 @@ _QUERY = re.compile(r"\?[\w.%-]+=")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _INSTEAD = {
     "file": "type the path of the file itself",
-    **dict.fromkeys(("s3a", "s3n"), "type s3://"),
+    **dict.fromkeys(("s3", "s3a", "s3n"), "type s3://"),
     **dict.fromkeys(("http", "https", "ftp", "ftps"), "download it, and type the path of the file"),
     **dict.fromkeys(("postgresql", "postgres", "sqlite"), "a database is read by data=sql data.url=…"),
     **dict.fromkeys(
@@ -53,7 +53,7 @@ def is_address(path: object) -> bool:
 def place_of(address: str) -> Place:
     """Raises ConfigError for a store that is not read, and for an address that is none; no message repeats a secret."""
     scheme, _, rest = address.partition("://")
-    if scheme.casefold() != "s3":
+    if scheme != "s3":
         instead = _INSTEAD.get(scheme.casefold(), "type the path of a file, or s3://BUCKET/KEY")
         raise ConfigError([("data.path", f"{scheme[:20]}:// is not read, only s3:// and files; {instead}")])
     bucket, _, key = rest.partition("/")
