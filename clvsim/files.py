@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 PACKAGE = Path(__file__).resolve().parent
 ROOT = PACKAGE if (PACKAGE / "configs").is_dir() else PACKAGE.parent  # a wheel holds configs/, a checkout has it beside
 CONFIGS = ROOT / "configs"
+OBJECT = "s3://"  # how the address of an object in a store begins
 SHIPPED = {"scenario": CONFIGS / "scenario", "experiments": ROOT / "experiments"}
 
 
@@ -61,7 +62,10 @@ def unknown_name(kind: str, name: str, known: Mapping[str, object] | Iterable[st
 
 
 def file_name(path: str) -> str:
-    """The name of a file, if its path begins at the root and would say where somebody works; other paths stay."""
+    """The name of a file, if its path begins at the root and would say where somebody works, or that of an object in a
+    store; other paths stay."""
+    if path.startswith(OBJECT):
+        return path.rstrip("/").rpartition("/")[2]
     return Path(path).name or path if Path(path).is_absolute() else path
 
 

@@ -51,6 +51,20 @@ class LoadedRun:
     parts: frozenset[str] = field(repr=False)
 
     @cached_property
+    def figures(self) -> "xr.Dataset":
+        """The numbers of `comparison` by name: `figures["mean"].sel(metric="plan_value", basis="expected")`.
+
+        Dimensions scenario, metric and basis, in the order of the table, with the metric's `unit`; nan where the table
+        has no row.
+        """
+        table = self.comparison
+        keys = ["scenario", "metric", "basis"]
+        order = {key: list(dict.fromkeys(table[key])) for key in keys}
+        found = table.set_index(keys).select_dtypes("number").to_xarray().reindex(order)
+        units = table.drop_duplicates("metric").set_index("metric")["unit"]
+        return found.assign_coords(unit=("metric", [units[name] for name in order["metric"]]))
+
+    @cached_property
     def ledger(self) -> "xr.DataTree":
         """A group for each scenario, and `inputs`, as `ledger.nc` has them (docs/books.md). Raises ConfigError where
         the file cannot be read, as the next."""

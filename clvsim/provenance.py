@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from clvsim import __version__
-from clvsim.files import ROOT, file_name
+from clvsim.files import OBJECT, ROOT, file_name
 from clvsim.marked import MARKER
 from clvsim.texts import short
 from clvsim.types import QualityLine
@@ -47,7 +47,7 @@ PATHS = (
     "out",
     "run",
 )  # keys that hold paths
-_ROOTED = re.compile(r"(?:^|(?<=[\[,'\"\s])|(?<=sqlite:///))/(?:[^,\]'\"]*/)?(?=[^,\]'\"/])")
+_ROOTED = re.compile(r"(?:(?:^|(?<=[\[,'\"\s]))(?:s3:/)?|(?<=sqlite:///))/(?:[^,\]'\"]*/)?(?=[^,\]'\"/])")
 
 
 SUMMARY, TABLE, BOOKS = "summary.json", "comparison.csv", "books.csv"  # parts of a run, from which its page is made
@@ -140,7 +140,7 @@ def file_names(command: str) -> str:
 
 def _without_folders(word: str) -> str:
     key, equals, value = word.partition("=")
-    if not equals or "/" in key:
+    if not equals or "/" in key:  # of an address, too, whose key may have one
         return file_name(word)
     return f"{key}={_ROOTED.sub('', value)}" if key.lstrip("+") in PATHS else word
 
@@ -149,7 +149,8 @@ def quality_with_file_names(lines: Sequence[QualityLine], config: Mapping[str, A
     """A quality table that names the files of a configuration as JSON without the folders in which they lie."""
     paths = (config.get("data") or {}).get("path") or ()
     typed = [os.path.expanduser(path) for path in ([paths] if isinstance(paths, str) else paths)]
-    folders = {os.path.dirname(re.split(r"[*?\[]", path)[0]) for path in typed if os.path.isabs(path)} - {"", "/"}
+    rooted = [path for path in typed if os.path.isabs(path) or path.startswith(OBJECT)]
+    folders = {os.path.dirname(re.split(r"[*?\[]", path)[0]) for path in rooted} - {"", "/"}
     if not folders:
         return tuple(lines)
     pattern = re.compile("|".join(re.escape(f"{folder}/") for folder in sorted(folders, key=len, reverse=True)))

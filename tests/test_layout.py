@@ -27,6 +27,7 @@ from clvsim.stages import load_stage
 from tests.shipped import read
 
 HEAVY = {"arviz", "duckdb", "hydra", "matplotlib", "nutpie", "pymc", "pytensor"}
+EXTRAS = {"botocore", "dask", "distributed", "fsspec", "psycopg", "s3fs", "sqlalchemy", "sqlglot"}
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 PINS = dict(line.split("==") for line in (ROOT / "constraints.txt").read_text().splitlines())
 
@@ -43,7 +44,14 @@ def test_importing_the_package_loads_nothing_heavy():
 
 
 def test_the_dispatcher_loads_nothing_heavy():
-    assert not loaded_by("import clvsim.cli") & (HEAVY | {"numpy", "pandas", "pydantic", "numba"})
+    later = HEAVY | EXTRAS | {"numpy", "pandas", "pydantic", "numba", "pyarrow", "scipy", "xarray", "jinja2", "rich"}
+    assert not loaded_by("import clvsim.cli") & later
+
+
+def test_reading_a_file_loads_no_extra():
+    """Nor does a run: what an extra installs is imported where an address or a cluster is met."""
+    code = "import clvsim, clvsim.data.config as c; clvsim.read_transactions(config=c.DataConfig(kind='bundled'))"
+    assert not loaded_by(code) & EXTRAS
 
 
 @pytest.mark.parametrize("module", ["clvsim.models", "clvsim.effects", "clvsim.interventions", "clvsim.metrics"])

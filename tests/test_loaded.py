@@ -91,6 +91,20 @@ def test_trees_open_when_they_are_asked_for(written):
     assert run.ledger is run.ledger
 
 
+def test_figures_are_those_of_the_table_by_name(written):
+    run = clvsim.load(written)
+    assert dict(run.figures.sizes).keys() == {"scenario", "metric", "basis"}
+    assert run.figures["metric"].to_numpy().tolist() == list(dict.fromkeys(run.comparison["metric"]))
+    for row in run.comparison.to_dict("records"):
+        one = run.figures.sel(scenario=row["scenario"], metric=row["metric"], basis=row["basis"])
+        assert str(one["unit"].item()) == row["unit"]
+        for name in ("mean", "p05", "p95", "delta_mean"):
+            np.testing.assert_equal(one[name].item(), row[name])
+    rows = run.comparison.groupby(["scenario", "metric", "basis"]).size()
+    assert rows.max() == 1
+    assert int(run.figures["mean"].count()) == int(run.comparison["mean"].count())
+
+
 def test_draws_are_opened_where_a_run_has_them(folder):
     draws = clvsim.load(folder).draws
     assert draws is not None

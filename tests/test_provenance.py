@@ -36,6 +36,10 @@ from clvsim.types import QualityLine
         ("clvsim run data.url=sqlite:///b/shop.db", "clvsim run data.url=sqlite:///b/shop.db"),
         ("clvsim run data.url=postgresql://me@host/shop", "clvsim run data.url=postgresql://me@host/shop"),
         ("clvsim run 'data.path=/a/*.csv'", "clvsim run 'data.path=*.csv'"),
+        ("clvsim run s3://shop/2024/orders.csv", "clvsim run orders.csv"),
+        ("clvsim run s3://shop/year=2024/orders.csv", "clvsim run orders.csv"),
+        ("clvsim run data.path=s3://shop/orders.csv", "clvsim run data.path=orders.csv"),
+        ("clvsim run 'data.path=[s3://shop/a/x.csv,/b/y.csv]'", "clvsim run 'data.path=[x.csv,y.csv]'"),
         ("clvsim run 'data.only={Page: [/home]}' title=/x/y", "clvsim run 'data.only={Page: [/home]}' title=/x/y"),
     ],
 )
@@ -47,6 +51,8 @@ def test_so_has_a_configuration():
     config = {"data": {"path": ["/a/x.csv", "y.csv"]}, "fit": {"posterior": ["/a/p.nc"]}, "out": "/a/r", "run": None}
     shown = {"data": {"path": ["x.csv", "y.csv"]}, "fit": {"posterior": ["p.nc"]}, "out": "r", "run": None}
     assert with_file_names(config) == shown
+    objects = {"data": {"path": ["s3://shop/2024/x.csv", "s3://shop/*.csv"]}}
+    assert with_file_names(objects) == {"data": {"path": ["x.csv", "*.csv"]}}
     databases = {"data": {"url": "sqlite:////a/b/shop.db", "url_file": "/a/address"}}
     assert with_file_names(databases) == {"data": {"url": "sqlite:///shop.db", "url_file": "address"}}
     assert with_file_names({"data": {"kind": "synthetic"}, "fit": {"posterior": []}, "out": None}) == {

@@ -57,9 +57,9 @@ class DataConfig(Source):
     """A log of orders. A column left out is guessed from its name; a wrong guess is corrected by naming it.
 
     `kind=bundled` reads a log of the package, whose name is `path`; `csv` reads `path`: CSV (also gzipped), Parquet, a
-    workbook, a glob, or a list of files. `segment` and `channel` are optional; `""` switches their guess off. With an
-    `amount` of `""` the log has none, and only its orders can be checked. Where nothing is typed, the first preset
-    whose columns a file has fills what it knows: docs/data.md.
+    workbook, an object in a store (s3://BUCKET/KEY), a glob, or a list of these. `segment` and `channel` are optional;
+    `""` switches their guess off. With an `amount` of `""` the log has none, and only its orders can be checked. Where
+    nothing is typed, the first preset whose columns a file has fills what it knows: docs/data.md.
     """
 
     kind: Literal["bundled", "csv"] = "csv"

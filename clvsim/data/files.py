@@ -15,7 +15,7 @@ import shutil
 import stat
 import statistics
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -118,8 +118,10 @@ def _is_stream(path: Path) -> bool:
     return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or stat.S_ISCHR(mode)
 
 
-def files_of(paths: Sequence[object]) -> tuple[tuple[str, ...], tuple[QualityLine, ...]]:
-    """The files of paths and globs, each once, and a line about those that are named twice.
+def files_of(
+    paths: Sequence[object], find: Callable[[str], tuple[str, ...]] = find_files
+) -> tuple[tuple[str, ...], tuple[QualityLine, ...]]:
+    """The files of paths and globs, each once as `find` has them, and a line about those that are named twice.
 
     Raises ConfigError with every path that is none, or that has no file.
     """
@@ -132,8 +134,8 @@ def files_of(paths: Sequence[object]) -> tuple[tuple[str, ...], tuple[QualityLin
             problems.append(("data.path", f"each item must be the path of a file, one is of the type {kind}"))
             continue
         try:
-            for file in find_files(os.fspath(path)):
-                if (real := os.path.realpath(file)) in files:
+            for file in find(os.fspath(path)):
+                if (real := file if "://" in file else os.path.realpath(file)) in files:
                     again[file] = None
                 files.setdefault(real, file)
         except ConfigError as error:
@@ -160,6 +162,11 @@ def kind_of(path: str) -> Kind:
             start = file.read(64)
     except OSError as error:
         raise ConfigError([("data.path", f"cannot read {path}: {error.strerror}")]) from error
+    return kind_by_start(start, path)
+
+
+def kind_by_start(start: bytes, path: str) -> Kind:
+    """As `kind_of`, of a file's first bytes."""
     if not start:
         raise DataError([(path, "the file is empty")])
     if start.startswith((b"PK\x03\x04", b"PK\x05\x06", b"\xd0\xcf\x11\xe0")):

@@ -1,6 +1,5 @@
 """From files or a data frame to one narrow DuckDB table of text. No value is interpreted here."""
 
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -14,7 +13,7 @@ from clvsim.data.config import DataConfig
 from clvsim.data.database import identifier, in_our_words, quoted
 from clvsim.data.files import BLANKS, bounded, layout_of
 from clvsim.data.presets import filled
-from clvsim.data.scan import Scan, Source, paths_of, readings_of, scan_source
+from clvsim.data.scan import Scan, Source, paths_of, readings_of, scanned
 from clvsim.errors import ConfigError, DataError
 from clvsim.texts import short
 from clvsim.types import COVARIATE, QualityLine
@@ -183,8 +182,7 @@ def load(con: duckdb.DuckDBPyConnection, source: Source, config: DataConfig) -> 
     DataError
         A file that is not what its name says, or empty.
     """
-    with tempfile.TemporaryDirectory(prefix="clvsim-") as folder:  # private; gone also after an error
-        scans = scan_source(con, source, layout_of(config), folder)
+    with scanned(con, source, layout_of(config)) as scans:
         try:
             return _fill(con, scans, source, config)
         except ConfigError as error:  # a column is not found: it may be spelt as what was found says

@@ -33,8 +33,9 @@ def read_transactions(
     Parameters
     ----------
     source
-        A CSV or Parquet file, a workbook, a glob, a list of them, or a data frame: of pandas, of Polars, or what gives
-        a stream of Arrow's. None: what `config` says (its `path`, or the bundled sample).
+        A CSV or Parquet file, a workbook, an object in a store (`s3://bucket/key`), a glob, a list of them, or a data
+        frame: of pandas, of Polars, or what gives a stream of Arrow's. None: what `config` says (its `path`, or the
+        bundled sample).
     config
         How to read it; by default columns are guessed, and signs of amounts and the form of dates are found.
     today_date

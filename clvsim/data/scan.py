@@ -8,8 +8,10 @@ header are collected and counted.
 import glob
 import os
 import re
+import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import duckdb
@@ -18,7 +20,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from clvsim.data.database import in_our_words, quoted
-from clvsim.data.files import BLANKS, Layout, bounded, examine, files_of, for_duckdb, kind_of
+from clvsim.data.files import BLANKS, Kind, Layout, bounded, examine, files_of, for_duckdb
+from clvsim.data.objects.store import Files, reading
 from clvsim.data.workbook import read_sheet
 from clvsim.errors import ConfigError, DataError
 from clvsim.types import QualityLine
@@ -52,16 +55,30 @@ class Scan(NamedTuple):
     readings: tuple[QualityLine, ...] = ()
 
 
-def scan_source(con: duckdb.DuckDBPyConnection, source: Source, layout: Layout, folder: str) -> list[Scan]:
-    """A scan per file of `source`, or of the frame. What DuckDB cannot read is copied to `folder`. Raises as `load`."""
+@contextmanager
+def scanned(con: duckdb.DuckDBPyConnection, source: Source, layout: Layout) -> Generator[list[Scan]]:
+    """A scan per file or object of `source`, or of the frame; they are read inside. Raises as `load`.
+
+    What DuckDB cannot read is copied to a folder that is private, and gone afterwards, also after an error.
+    """
+    with tempfile.TemporaryDirectory(prefix="clvsim-") as folder, reading(con, folder) as files:
+        yield scan_source(con, source, layout, folder, files)
+
+
+def scan_source(
+    con: duckdb.DuckDBPyConnection, source: Source, layout: Layout, folder: str, files: Files
+) -> list[Scan]:
+    """As `scanned`, with `files` that are being read."""
     if isinstance(source, pd.DataFrame | ArrowStream):
         is_pandas = isinstance(source, pd.DataFrame)
         scans = [_scan_frame(con, source, layout) if is_pandas else _scan_arrow(con, source, layout)]
     else:
-        files, readings = files_of(paths_of(source))
-        if layout.sheet is not None and all(kind_of(file) != "workbook" for file in files):
-            raise ConfigError([("data.sheet", f"{layout.sheet!r} is asked for, and {bounded(files)} is no workbook")])
-        scans = [_scan_file(con, file, layout, folder, number) for number, file in enumerate(files)]
+        found, readings = files_of(paths_of(source), files.find)
+        kinds = [files.kind_of(file) for file in found]
+        if layout.sheet is not None and "workbook" not in kinds:
+            raise ConfigError([("data.sheet", f"{layout.sheet!r} is asked for, and {bounded(found)} is no workbook")])
+        listed = enumerate(zip(found, kinds, strict=True))
+        scans = [_scan_file(con, file, kind, layout, folder, number, files) for number, (file, kind) in listed]
         scans[0] = scans[0]._replace(readings=(*readings, *scans[0].readings))
     return [scan._replace(headers=_plain_names(scan.headers)) for scan in scans]
 
@@ -124,14 +141,16 @@ def _scan_table(con: duckdb.DuckDBPyConnection, label: str, table: str, paramete
     return Scan(label, names, fields, tuple(str(r[1]) for r in rows), table, parameters)
 
 
-def _scan_file(con: duckdb.DuckDBPyConnection, path: str, layout: Layout, folder: str, number: int) -> Scan:
-    kind = kind_of(path)
+def _scan_file(
+    con: duckdb.DuckDBPyConnection, path: str, kind: Kind, layout: Layout, folder: str, number: int, files: Files
+) -> Scan:
     if kind == "text":
-        return _scan_csv(path, layout, folder, number)
+        return _scan_csv(files.local(path, kind), layout, folder, number)._replace(label=path)
     if kind == "workbook":
-        return _scan_sheet(con, path, layout, number)
+        return _scan_sheet(con, files.local(path, kind), layout, number)._replace(label=path)
+    table = files.table(path) if files.holds(path) else glob.escape(path)
     try:
-        return _scan_table(con, path, "read_parquet([?])", (glob.escape(path),))
+        return _scan_table(con, path, "read_parquet([?])", (table,))
     except duckdb.Error as error:
         raise DataError([(path, "not a readable Parquet file: it is damaged, or cut off; export it again")]) from error
 

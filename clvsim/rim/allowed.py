@@ -36,6 +36,7 @@ MAX_WORDS, MAX_TEXT, MAX_VALUES, MAX_DIGITS = 1000, 100_000, 500, 100  # of a co
 MAX_FILES, MAX_JOBS = 2000, 10_000
 MAX_KEY = 200  # characters
 MAX_WORKERS = 256
+ADDRESSED = ("simulation.cluster", "data.path")  # keys whose addresses are typed, and never taken from a file
 
 OWN_FILES = ("experiment", "scenarios", "always")  # groups whose files are the user's, beside those in configs/
 # What OmegaConf offers to every configuration, but for oc.select, which our own need.
@@ -66,14 +67,23 @@ def require_allowed_words(flags: Sequence[str], overrides: Sequence[str], free_t
 
 
 def require_typed_address(tree: Mapping[Any, Any], words: Sequence[str]) -> None:
-    """Raises ConfigError for a cluster's address that does not stand on the command line: whoever is there sees the
-    customers, and what it answers can run code."""
-    section = tree.get("simulation")
-    where = section.get("cluster") if isinstance(section, Mapping) else None
+    """Raises ConfigError for the address of a cluster or of an object that does not stand on the command line: whoever
+    is at the one sees the customers, and what it answers can run code; the other is asked with the user's own keys."""
     own = [word.partition("=") for word in words]
-    typed = [value.strip("'\"").replace("\\", "") for key, _, value in own if key.lstrip("+") == "simulation.cluster"]
-    if isinstance(where, str) and "://" in where and where not in typed:
-        raise ConfigError([("simulation.cluster", f"an address is typed, and not taken from a file: {where[:200]!r}")])
+    for name in ADDRESSED:
+        section, _, key = name.partition(".")
+        found = tree.get(section)
+        value = found.get(key) if isinstance(found, Mapping) else None
+        typed = " ".join(text.replace("\\", "") for word, _, text in own if word.lstrip("+") == name)
+        for where in value if isinstance(value, list | tuple) else [value]:
+            if isinstance(where, str) and "://" in where and where.replace("\\", "") not in typed:
+                what = f"an address is typed, and not taken from a file: {_without_secret(where)[:200]!r}"
+                raise ConfigError([(name, what)])
+
+
+def _without_secret(address: str) -> str:
+    """An address of which no more is shown than where it leads, if it may hold more."""
+    return address if re.fullmatch(r"[\w+.-]+://[\w.*/-]*(:\d+)?", address) else f"{address.partition('://')[0]}://…"
 
 
 def close_resolvers() -> None:
@@ -299,7 +309,7 @@ def _of_hydra(node: Any) -> Iterator[str]:
                 word = f"{name}={swept}"  # as Hydra reads it; a reference would be read twice, its text as one more
                 key, _, text = word.lstrip("+~").partition("=")
                 problem = _of_word(key, text, ()) or ("holds ${; write the values out" if "${" in word else "")
-                if key == "simulation.cluster" and "://" in text:
+                if key.split(".")[0] in ("simulation", "data") and "://" in text:
                     problem = "is an address, which is typed and not taken from a file"
                 if problem:
                     yield f"hydra.sweeper.params.{name}: {problem}"

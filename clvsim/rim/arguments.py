@@ -162,7 +162,9 @@ def require_known_values(flags: Sequence[str], *, cut: bool) -> None:
 
 
 def is_override(word: str) -> bool:
-    """`key=value`, or Hydra's `~key`; a path such as `~/orders.csv` is neither."""
+    """`key=value`, or Hydra's `~key`; a path such as `~/orders.csv`, or an address, is neither."""
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", word):
+        return False
     return "=" in word or re.fullmatch(r"~[\w@]+([./@]\w+)*", word) is not None
 
 

@@ -18,7 +18,7 @@ from clvsim.data import DataConfig, TransactionLog, read_transactions, summarize
 from clvsim.data.config import SummaryConfig
 from clvsim.data.database import connect
 from clvsim.data.files import layout_of
-from clvsim.data.scan import scan_source
+from clvsim.data.scan import scanned
 from clvsim.data.tables.frequencies import read_summary
 from clvsim.errors import ClvsimError, ConfigError, DataError
 from tests.data.said import problem, readings
@@ -259,8 +259,8 @@ def test_the_day_of_a_zone() -> None:
 
     config = DataConfig(time_zone="America/New_York")  # days are then found from UTC, as for the times in a file
     for source in (table, table.to_pandas()):
-        scan = scan_source(con := connect(), source, layout_of(config), "")[0]
-        moments = con.execute(f"SELECT {scan.fields[1]} FROM {scan.table}").fetchall()
+        with scanned(con := connect(), source, layout_of(config)) as (scan,):
+            moments = con.execute(f"SELECT {scan.fields[1]} FROM {scan.table}").fetchall()
         assert moments[0] == (datetime(2024, 1, 1, 3),)
 
 

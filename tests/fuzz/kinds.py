@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from hypothesis.strategies import SearchStrategy
 
-from tests.fuzz import artefacts, databases, kills, splits, studies, surroundings, tables, words, work
+from tests.fuzz import artefacts, databases, kills, objects, splits, studies, surroundings, tables, words, work
 from tests.fuzz.campaign import CPU_SECONDS, Tally, campaign, generated, in_nursery
 from tests.fuzz.cases import Case
 from tests.fuzz.nursery import Nursery
@@ -32,6 +32,7 @@ KINDS: dict[str, Kind] = {
     "tables of counts": Kind(lambda _: tables.counts(), 6, 120),
     "databases": Kind(lambda _: databases.databases(), 8, 250),
     "addresses of databases": Kind(lambda _: databases.addresses(), 8, 150),
+    "addresses of objects": Kind(lambda _: objects.cases(), 10, 200),
     "studies, by hand": Kind(lambda _: studies.study_cases(), 12, 1000),
     "studies": Kind(lambda _: studies.studies(), 6, 250),
     "tests and counts, by hand": Kind(lambda _: splits.split_cases(), 12, 1000),

@@ -5,7 +5,6 @@ Columns: customer_id, frequency (repeat orders x), recency (age at the last one,
 """
 
 import hashlib
-import tempfile
 from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
@@ -21,7 +20,7 @@ from clvsim.data.database import connect, quoted
 from clvsim.data.files import layout_of
 from clvsim.data.material import Material
 from clvsim.data.raw import require_same_columns, text_table
-from clvsim.data.scan import scan_source
+from clvsim.data.scan import scanned
 from clvsim.errors import ConfigError, DataError, Problem
 from clvsim.schema import LARGEST, TINY
 from clvsim.texts import short
@@ -115,8 +114,7 @@ def read_table(source: str | Path | pd.DataFrame | None, config: SummaryConfig) 
     if isinstance(source, pd.DataFrame) and source.index.name:
         source = source.reset_index()  # lifetimes has the ids in the index
     con = connect()
-    with tempfile.TemporaryDirectory(prefix="clvsim-") as folder:
-        scans = scan_source(con, source, layout_of(config), folder)
+    with scanned(con, source, layout_of(config)) as scans:
         named = {key: getattr(config, key) for key in NAMES}
         columns = choose(scans[0].headers, named, NAMES, REQUIRED, scans[0].label)
         require_same_columns(scans, columns.used)

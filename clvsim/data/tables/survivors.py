@@ -5,7 +5,6 @@ customer becomes one row, `cohort-i`; times count from the start of the cohort.
 """
 
 import hashlib
-import tempfile
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -18,7 +17,7 @@ from clvsim.data.database import connect
 from clvsim.data.files import layout_of
 from clvsim.data.material import Material
 from clvsim.data.raw import text_table
-from clvsim.data.scan import scan_source
+from clvsim.data.scan import scanned
 from clvsim.errors import ConfigError, DataError, Problem
 from clvsim.schema import LARGEST, TINY
 from clvsim.texts import short
@@ -49,8 +48,7 @@ def _read(config: SurvivorsConfig) -> pd.DataFrame:
     if not config.path:
         raise ConfigError([("data.path", "no file given; type data.path=survivors.csv")])
     con = connect()
-    with tempfile.TemporaryDirectory(prefix="clvsim-") as folder:
-        first, *others = scan_source(con, config.path, layout_of(config), folder)
+    with scanned(con, config.path, layout_of(config)) as (first, *others):
         if others:
             raise ConfigError([("data.path", f"one table at a time, {config.path} matches {1 + len(others)} files")])
         return text_table(con, first, {name: name for name in first.headers}, f"LIMIT {MOST_ROWS + 1}")
