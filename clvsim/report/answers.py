@@ -189,11 +189,11 @@ def _bid(result: RunResult) -> Answer | None:
     if not figure.best.mean > 0:
         return Answer(label, "nothing", cell.interval, f"{'one' if visitor else 'a new customer'} brings less than 0")
     healthy = _amount(figure.best.mean / HEALTHY, max(place - 1, -2), result.currency)
-    stated = ", if what you stated holds," if visitor and todo.in_doubt(result) else ""
-    text = f"at most{stated or ';'} {healthy} keeps value at {HEALTHY:g} × cost"
+    text = f"at most; {healthy} keeps value at {HEALTHY:g} × cost"
     if paid is not None and paid > 0:
         text += f"; you pay {_amount(paid, max(-2, fmt.last_place([paid])), result.currency)}"
         text += ", which is more" if paid > figure.best.mean else ""
+    text += "; holds only if as many of them buy as you stated" if visitor and todo.in_doubt(result) else ""
     return Answer(label, cell.value, cell.interval, text)
 
 

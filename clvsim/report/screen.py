@@ -171,7 +171,7 @@ def _notes(result: RunResult, found: Answers) -> list[str]:
     elif found.levers:
         notes.append(
             f"Hills (│: no change) and “{SURE}” ({sure_of(result)}) leave luck out."
-            + " “Pays from”: the effect from which it pays / the one expected; + and −: changes of today’s."
+            + " “Pays from”: the effect from which it pays / expected; + −: changes of today’s."
             * any(line.pays_from for line in found.levers)
             + f" “{EXAMPLE}”: made up." * any(line.rests_on == EXAMPLE for line in found.levers)
         )

@@ -208,7 +208,7 @@ def worst(result: RunResult) -> str:
     error = math.nan if figure is None else display.larger(figure.best.mean_mcse, figure.may.mean_mcse)
     amount = fmt.money(kept.worst_tenth, fmt.last_place(about, error), result.currency)
     who = "today’s customers bring" if result.customers else "those who come bring"
-    return f"In the worst tenth of futures {who} {amount}."
+    return f"In the worst tenth of futures {who} {amount} on average."
 
 
 def _stated_newcomers(result: RunResult) -> str:
@@ -216,7 +216,8 @@ def _stated_newcomers(result: RunResult) -> str:
     line = next((one for one in result.quality if one.key in STATED and one.level == "warning"), None)
     if line is None:
         return ""
-    return f"{line.label.replace('You stated', 'The visitors and conversions stated make')}; {line.value}."
+    note = f": {line.note}" if line.key == STATED[1] and line.note else ""
+    return f"{line.label.replace('You stated', 'The visitors and conversions stated make')}; {line.value}{note}."
 
 
 def _unchecked(result: RunResult) -> str:

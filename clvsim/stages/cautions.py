@@ -149,9 +149,9 @@ def unseen_months(retention: RetentionModel, summary: CustomerSummary, days_ahea
         note = f"each has the season's prior: no level, and a width of {MONTH_SD:.0%} either way"
     else:
         note = (
-            "with retention.season=month each is as wide as a season may be"
+            "with retention.season=month each may differ as months of a year do"
             if isinstance(retention, Seasonable)
-            else f"{_season_key(retention)} gives each the width of a season"
+            else f"{_season_key(retention)} lets each differ as months of a year do"
         )
         names += ", taken to be like the others"
     return [QualityLine("unseen_months", "Months ahead that were never seen", names, note, "warning")]

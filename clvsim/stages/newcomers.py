@@ -70,7 +70,7 @@ def stated_line(plan: RunPlan, seen: FirstOrders) -> QualityLine | None:
     return QualityLine(
         "newcomers",
         label,
-        f"the log brought {a_month(brought)}",
+        f"the log brought {a_month(brought)} a month",
         f"in {last_months(months)}: acquisition.from_log=true, without channels, goes on from those",
         "warning",
     )

@@ -182,7 +182,7 @@ def test_examples_keep_their_badge(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 def test_what_could_go_wrong_in_sentences(result: RunResult) -> None:
     view = sheets.sheet(result, frozenset())
-    worst = "In the worst tenth of futures today’s customers bring $51,200."
+    worst = "In the worst tenth of futures today’s customers bring $51,200 on average."
     assert todo.worst(result) == worst
     assert worst in view.answers.wrong
     assert [(share.name, share.words) for share in view.shares] == [

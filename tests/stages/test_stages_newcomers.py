@@ -69,7 +69,7 @@ def test_other_numbers_than_the_log_s_are_warned_of(material: Material) -> None:
     assert found is not None
     assert found.level == "warning"
     assert found.label == "You stated 200 new customers a month"
-    assert found.value == f"the log brought {brought:.0f}"
+    assert found.value == f"the log brought {brought:.0f} a month"
     assert "acquisition.from_log=true" in found.note
     few = line(material, plan(material, **stated(2_500)))
     assert few is not None
