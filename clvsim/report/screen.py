@@ -113,7 +113,7 @@ def _row(label: str, cells: Sequence[str], widths: Sequence[int]) -> str:
 
 def _notes(result: RunResult, found: Answers) -> list[str]:
     """What money is, whose months count, what intervals hold; each in a sentence or two."""
-    notes = [money_note(result), whose_months(result), left_out(result), result.arrivals, result.single]
+    notes = [money_note(result), whose_months(result), left_out(result), result.arrivals, result.single, result.sampled]
     present = [layer for row in display.rows(result, "realised").values() for layer in display.split_layers(row.layers)]
     if not found.levers and not result.acquisition_known and not result.no_data:
         present = [layer for layer in present if layer != "assumption"]

@@ -49,7 +49,11 @@ def add_replicates(
     done, months, draws = simulation.replicates, plan.layout.months, simulation.draws
     sd = sd_law(fitted, summary, plan.environment)
     new = make_worlds(plan.seed, draws, replicates, months, plan.environment, sd, after=done, arriving=plan.arriving)
-    added = simulate_worlds(plan, fitted, summary, new, simulation.expected.activity, progress, workers).scenarios
+    sampled = simulation.sampled
+    more = simulate_worlds(
+        plan, fitted, summary, new, simulation.expected.activity, progress, workers, sampled and sampled.sample
+    )
+    added = more.scenarios
     scenarios = {}
     for name, scenario in simulation.scenarios.items():
         ledger = interleave(scenario.ledger, added[name].ledger, draws)
@@ -61,7 +65,8 @@ def add_replicates(
         simulation,
         scenarios=scenarios,
         worlds=make_worlds(plan.seed, draws, replicates, months, plan.environment, sd, arriving=plan.arriving),
-        notes=notes_of(plan, fitted, scenarios),
+        notes=notes_of(plan, fitted, scenarios, sampled and sampled.sample),
+        sampled=sampled and sampled.add(more.sampled),
     )
 
 
