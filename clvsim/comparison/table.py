@@ -355,7 +355,7 @@ def _of_worlds(
     if not exists.size:
         return {}
     p05, p50, p95 = np.quantile(exists, [0.05, 0.5, 0.95])
-    error = float(np.hypot(_mean(simulation, figure).mcse, sampled))
+    error = float(np.hypot(_mean(simulation, figure).mcse, sampled if figure.any() else 0.0))
     quantiles = {f"{prefix}p05": float(p05), f"{prefix}p50": float(p50), f"{prefix}p95": float(p95)}
     return {mean: float(exists.mean()), mcse: error} | quantiles
 

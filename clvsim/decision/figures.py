@@ -85,8 +85,8 @@ class Precision(NamedTuple):
 
     `share`: the error over the standard deviation of the draws, or over the mean where they are all alike. `more`:
     how many times the replicates that would bring it to 10 %; where draws are too few for that, until they are nearly
-    all of the error. At most 1: there are enough. `sampled`: of `share` what simulating some customers only makes, which
-    neither draws nor replicates bring down.
+    all of the error. At most 1: there are enough. `sampled`: of `share` what simulating some customers only makes,
+    which neither draws nor replicates bring down.
     """
 
     share: float

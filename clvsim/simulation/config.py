@@ -41,8 +41,8 @@ class SimulationConfig(Frozen):
     change a result.
 
     Of more existing customers than `max_customers` a sample is simulated, which stands for all of them; of "all"
-    everybody is. A run starts with `replicates` of each draw and adds more by itself, up to `max_replicates`, where the error of a
-    mean difference asks for them.
+    everybody is. A run starts with `replicates` of each draw and adds more by itself, up to `max_replicates`, where the
+    error of a mean difference asks for them.
     """
 
     draws: Annotated[Whole, Field(gt=0, le=1_000_000)] = 1000

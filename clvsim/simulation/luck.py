@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _WORLDS_PER_COLUMN = 10  # of the regression
 _MONTHS_OF_A_SHOCK = 6
+_ERRORS = 2  # standard ones
 _MONEY_OF_ORDERS = ("revenue", "refunds", "cost_goods")
 
 
@@ -93,7 +94,7 @@ def basis_of(worlds: Worlds, inputs: pd.DataFrame) -> np.ndarray:
 
 
 def ledger_of_all(own: Ledger, start: tuple[Ledger, Ledger] | None, luck: Luck, basis: np.ndarray) -> Ledger:
-    """A ledger with the luck of all customers; `start`: the baseline's before and after, to which it is a difference."""
+    """A ledger with the luck of all customers; `start`: the baseline's before and after, from which it differs."""
     groups = np.array([group.origin == "existing" for group in own.groups])
     cohorts = np.array([groups[cohort.group] for cohort in own.cohorts], bool)
     kinds = np.array([kind_of(line) for line in own.lines])
@@ -147,11 +148,12 @@ def totals_of(calendar: np.ndarray, lines: tuple[Line, ...]) -> np.ndarray:
 def shares_kept(totals: np.ndarray, luck: Luck, basis: np.ndarray) -> np.ndarray:
     """Share of what the regression leaves that is kept, (kinds,), so that totals (kinds, w) have the luck of all.
 
-    What it leaves beyond the sample's luck is no luck, and is to stay.
+    What it leaves beyond the sample's luck, and beyond what chance alone does to a variance, is no luck and is to stay.
     """
     left = totals - (totals @ basis) @ basis.T
     freedom = max(totals.shape[1] - basis.shape[1], 1)
-    beyond = np.maximum((left**2).sum(axis=1) / freedom - luck.of_sample, 0.0)
+    most = luck.of_sample * (1.0 + _ERRORS * np.sqrt(2 / freedom))
+    beyond = np.maximum((left**2).sum(axis=1) / freedom - most, 0.0)
     total = luck.of_sample + beyond
     return np.sqrt(np.divide(luck.of_all + beyond, total, out=np.ones_like(total), where=total > 0))
 

@@ -76,6 +76,11 @@ class Simulation:
     sampled: Sampled | None = None  # where not all of today's customers were simulated
 
     @property
+    def sample(self) -> Sample | None:
+        """The customers of today who were simulated; None: all of them."""
+        return self.sampled.sample if self.sampled else None
+
+    @property
     def draws(self) -> int:
         return self.worlds.draws
 

@@ -147,7 +147,7 @@ def _close(lots: list[tuple[int, int]], over: int) -> None:
 
 
 def whole(weights: np.ndarray) -> np.ndarray:
-    """The largest of 1, 2, 3, 4, 6, 8, 12, 16, ... that a number holds, at least 1, int64: few weights make few blocks."""
+    """The largest of 1, 2, 3, 4, 6, 8, 12, ... that a number holds, at least 1, int64: few weights make few blocks."""
     held = np.maximum(weights, 1.0)
     power = 2.0 ** np.floor(np.log2(held))
     power = np.where(power > held, power / 2, power)

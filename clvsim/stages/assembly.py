@@ -149,7 +149,7 @@ def assemble(
             *evidence.warnings(scenarios),
             *ambiguous_names(config.library, config.names),
         ),
-        sampled=simulation.sampled.sample.sentence if simulation.sampled else "",
+        sampled=simulation.sample.sentence if simulation.sample else "",
         notes=comparison.notes + simulation.notes,
     )
 

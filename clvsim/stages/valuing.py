@@ -72,8 +72,8 @@ def value_by_customers(
     plan = with_answers(plan, fitted, summary)
     shocks, months = sd_law(fitted, summary, plan.environment), plan.layout.months
     worlds = make_worlds(plan.seed, plan.simulation.draws, 1, months, plan.environment, shocks, arriving=plan.arriving)
-    sample = simulation.sampled and simulation.sampled.sample
-    simulated = simulate_worlds(plan, fitted, summary, worlds, None, None, workers.below("valuation"), sample)
+    at = workers.below("valuation")
+    simulated = simulate_worlds(plan, fitted, summary, worlds, None, None, at, simulation.sample)
     scenarios = simulated.scenarios
     if simulated.sampled:
         scale = plan.economics.money_scale
