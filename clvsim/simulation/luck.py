@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from clvsim.simulation.run import SimulatedScenario, Simulation
 
 _WORLDS_PER_COLUMN = 10  # of the regression
-_MONTHS_OF_A_SHOCK = 6
 _ERRORS = 2  # standard ones
 _MONEY_OF_ORDERS = ("revenue", "refunds", "cost_goods")
 
@@ -77,10 +76,9 @@ def basis_of(worlds: Worlds, inputs: pd.DataFrame) -> np.ndarray:
     values = inputs.to_numpy(float)
     positive = (values > 0).all(axis=0)
     values = np.where(positive, np.log(np.where(positive, values, 1.0)), values)[worlds.draw]
-    rate = np.exp(worlds.log_rate)
-    shocks = [
-        rate[:, low : low + _MONTHS_OF_A_SHOCK].mean(axis=1) for low in range(0, rate.shape[1], _MONTHS_OF_A_SHOCK)
-    ]
+    rate, most = np.exp(worlds.log_rate), worlds.key.size // _WORLDS_PER_COLUMN
+    months = -(-rate.shape[1] // max(1, most - values.shape[1]))  # of a column: one where there are worlds enough
+    shocks = [rate[:, low : low + months].mean(axis=1) for low in range(0, rate.shape[1], months)]
     columns = np.column_stack([values, *shocks])
     centred = columns - columns.mean(axis=0)
     spread = centred.std(axis=0)
@@ -89,7 +87,7 @@ def basis_of(worlds: Worlds, inputs: pd.DataFrame) -> np.ndarray:
     if not varies.any():
         return constant
     left, singular, _ = np.linalg.svd(centred[:, varies] / spread[varies], full_matrices=False)
-    some = (singular > 1e-8 * singular[0]) & (np.arange(singular.size) < worlds.key.size // _WORLDS_PER_COLUMN)
+    some = (singular > 1e-8 * singular[0]) & (np.arange(singular.size) < most)
     return np.hstack([constant, left[:, some]])
 
 

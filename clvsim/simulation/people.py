@@ -220,7 +220,7 @@ def existing_blocks(
     orders = summary.customers["frequency"].to_numpy()
     age, recency = (summary.customers[name].to_numpy(float) for name in ("T_days", "recency_days"))
     blocks = []
-    for rows in pieces(order, weights[order], size):
+    for rows, weight_of_each in pieces(order, weights[order], size):
         people = people_of(
             key=key[rows],
             group=group[rows],
@@ -236,16 +236,17 @@ def existing_blocks(
                 _existing_laws(customers.part(rows), returning=returning),
                 newcomers=False,
                 renewing=fitted.retention.renewing,
-                weight=int(weights[rows[0]]),
+                weight=weight_of_each,
             )
         )
     return blocks, order
 
 
-def pieces(order: np.ndarray, weights: np.ndarray, size: int) -> Iterator[np.ndarray]:
-    """`order` (c,) in pieces of at most `size` customers of one weight; `weights` (c,) ascending."""
-    for same in np.split(order, np.flatnonzero(np.diff(weights)) + 1):
-        yield from (same[low : low + size] for low in range(0, same.size, size))
+def pieces(order: np.ndarray, weights: np.ndarray, size: int) -> Iterator[tuple[np.ndarray, int]]:
+    """`order` (c,) in pieces of at most `size` customers of one weight, and that weight; `weights` (c,) ascending."""
+    cuts = np.flatnonzero(np.diff(weights)) + 1
+    for same, of in zip(np.split(order, cuts), np.split(weights, cuts), strict=True):
+        yield from ((same[low : low + size], int(of[0])) for low in range(0, same.size, size))
 
 
 def people_of(key: np.ndarray, **values: np.ndarray) -> People:

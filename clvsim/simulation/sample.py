@@ -62,17 +62,25 @@ def draw_sample(
     if most is None or value.size <= most:
         return None
     several = 2 * layout.first_new_cohort * LEAST_OF_A_CELL <= most
-    key = rng.text_keys(summary.customers["customer_id"].tolist())
     cell = 2 * (layout.cohort if several else layout.group) + reachable
-    step = np.rint(_PER_OCTAVE * np.log2(sizes(value))).astype(np.int64)
-    order = np.lexsort((key, np.where(step % 2 == 0, alive, -alive), -step, cell))
+    return sample_of(summary, most, plan.seed, cell, sizes(value), alive)
+
+
+def sample_of(
+    summary: CustomerSummary, most: int, seed: int, cell: np.ndarray, size: np.ndarray, along: np.ndarray
+) -> Sample:
+    """At most so many customers, (c,) of whom `size` is the share of the sample that each asks for; those of a cell and
+    of a size stand in the order of `along`."""
+    key = rng.text_keys(summary.customers["customer_id"].tolist())
+    step = np.rint(_PER_OCTAVE * np.log2(size)).astype(np.int64)
+    order = np.lexsort((key, np.where(step % 2 == 0, along, -along), -step, cell))
     lots = cut(runs_of(cell[order], step[order]), most)
     lot = np.repeat(np.arange(lots.size), lots)
-    uniform = rng.entity_uniforms(key ^ rng.text_key(f"sample of seed {plan.seed}"), rng.SAMPLED)[order]
+    uniform = rng.entity_uniforms(key ^ rng.text_key(f"sample of seed {seed}"), rng.SAMPLED)[order]
     first = np.append(0, np.cumsum(lots)[:-1])
     chosen = order[np.lexsort((uniform, lot))[first]]
     by_weight = np.lexsort((-step[chosen], lots))  # those who stand side by side are to be alike
-    return Sample(chosen[by_weight], lots[by_weight], value.size)
+    return Sample(chosen[by_weight], lots[by_weight], size.size)
 
 
 def sizes(value: np.ndarray) -> np.ndarray:

@@ -62,7 +62,7 @@ def planned(
 
 def small(levers: Mapping[str, Mapping[str, Any]] = MORE, **config: Any) -> Simulation:
     """Few customers, of whom some are simulated, under levers of all kinds, with newcomers."""
-    settings = {
+    settings: dict[str, Any] = {
         "draws": 10,
         "horizon_months": 8,
         "summary": shop(FEW),
@@ -198,7 +198,7 @@ def assert_alike(found: Simulation, reference: Simulation, *, rows: bool = True)
 
 
 @pytest.mark.parametrize("config", [{"jobs": 2}, {"jobs": 3, "shard_customers": 7}, {"shard_customers": 1}], ids=str)
-def test_jobs_and_shards(reference: Simulation, config: dict[str, int]) -> None:
+def test_jobs_and_shards(reference: Simulation, config: dict[str, Any]) -> None:
     assert reference.sample is not None
     assert reference.sample.rows.size < FEW
     assert_alike(small(**config), reference)
@@ -215,7 +215,7 @@ def test_order_of_rows(reference: Simulation) -> None:
 
 @pytest.mark.parametrize("how", ["checkpoint", "cluster"])
 def test_ranges_that_are_kept_or_sent(reference: Simulation, how: str, tmp_path, recwarn) -> None:
-    given = {"checkpoint": str(tmp_path / "kept")} if how == "checkpoint" else {"cluster": "local:2"}
+    given: dict[str, Any] = {"checkpoint": str(tmp_path / "kept")} if how == "checkpoint" else {"cluster": "local:2"}
     for _ in range(2 if how == "checkpoint" else 1):
         assert_alike(small(**given, shard_customers=40), reference)
     assert not [one for one in recwarn if "simulated again" in str(one.message)]
@@ -250,7 +250,8 @@ def test_who_is_simulated_lives_the_same_life(reference: Simulation) -> None:
     assert reference.customers[quantiles][~simulated].isna().all(axis=None)
     closed = [name for name in full if name not in (*quantiles, "simulated", "p_order", "next_order")]
     pd.testing.assert_frame_equal(reference.customers[closed], full[closed], check_exact=True)
-    assert simulated.sum() == reference.sample.rows.size  # ty: ignore[unresolved-attribute]
+    assert reference.sample is not None
+    assert simulated.sum() == reference.sample.rows.size
     assert full.columns[-1] == "simulated"
 
 
