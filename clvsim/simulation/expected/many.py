@@ -17,7 +17,7 @@ from clvsim.simulation.expected.customers import DRAWS_AT_ONCE, ByDraw, Existing
 from clvsim.simulation.plan import RunPlan
 from clvsim.types import CustomerSummary
 
-TRIED, EXTREME = 3072, 1024  # customers of whom all draws are worked out: some, and those with most orders so far
+TRIED, EXTREME = 1536, 512  # customers of whom all draws are worked out: some, and those with most orders so far
 FEWEST_OF_MANY = 4 * (TRIED + EXTREME)  # of fewer customers all draws are worked out, which takes no longer
 MOST_DRAWS = 24  # in which everybody is
 CLOSE_ENOUGH = 2e-4  # root mean square of what is left of the customers tried, beside their own size
@@ -44,9 +44,11 @@ class Chosen(NamedTuple):
 def levels_of_many(
     plan: RunPlan, fitted: FittedModels, summary: CustomerSummary, order: np.ndarray
 ) -> tuple[np.ndarray, ExistingSums]:
-    """As `existing_levels` has it; `order` (c,) is that of the customers' keys."""
+    """As `existing_levels` has it; `order` (c,) is that of the customers' keys, and of equal histories it stays so."""
     customers = FittedCustomers.of(fitted, summary, plan.simulation.draws)
     tried = try_some(plan, customers, summary, order)
+    first, *_, last = customers.histories
+    order = order[np.lexsort((last[order], first[order]))]  # what neighbours have alike is worked out once
     chosen = choose(tried)
     group, groups = plan.layout.group, plan.layout.first_new_group
     means, sums = of_everybody(plan, customers, order, chosen)
@@ -68,7 +70,9 @@ def try_some(plan: RunPlan, customers: FittedCustomers, summary: CustomerSummary
     most = order[np.argsort(-orders[order], kind="stable")[:EXTREME]]
     others = order[~np.isin(order, most)]
     rows = np.concatenate([most, others[:TRIED]])
+    alike = np.lexsort((summary.customers["T_days"].to_numpy()[rows], orders[rows]))
     weight = np.concatenate([np.ones(most.size), np.full(rows.size - most.size, others.size / max(1, TRIED))])
+    rows, weight = rows[alike], weight[alike]
     some, draws = customers.part(rows), plan.simulation.draws
     done = Parallel(plan.simulation.jobs, backend="threading")(
         delayed(by_draw)(some.part(slice(None), slice(low, low + DRAWS_AT_ONCE)), plan)
