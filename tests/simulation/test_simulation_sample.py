@@ -371,12 +371,12 @@ def test_without_luck_an_error_is_smaller_by_that_of_single_lives(
 def test_a_difference_is_as_sure_as_its_error_says(everybody: tuple[RunPlan, Simulation, Sampled]) -> None:
     plan, full, _ = everybody
     summary, fitted = shop(MANY), posterior(40, spread=0.05)
-    theirs = compare(full).table.set_index(["scenario", "metric", "basis"])
+    theirs = compare(full).table.set_index(["scenario", "metric", "basis"]).sort_index()
     for seed in (1, 2, 3):
         limited = replace(plan, seed=seed, simulation=plan.simulation.model_copy(update={"max_customers": MOST}))
         simulation, found = simulate_and_compare(limited, fitted, summary)
         assert simulation.sampled is not None
-        ours = found.table.set_index(["scenario", "metric", "basis"])
+        ours = found.table.set_index(["scenario", "metric", "basis"]).sort_index()
         for name in ("stay", "upsell"):
             for metric in ("plan_value", "rlv_per_customer", "orders"):
                 for basis in ("expected", "realised"):
@@ -392,8 +392,8 @@ def test_the_error_of_a_sample_is_in_every_figure_of_it() -> None:
     summary, fitted = shop(2000), posterior(600, spread=0.05)
     simulation = simulate_plan(planned(summary, draws=600, max_customers=300), fitted, summary)
     everywhere = simulation.sampled
-    table = compare(simulation).table.set_index(["scenario", "metric", "basis"])
-    without = compare(replace(simulation, sampled=None)).table.set_index(["scenario", "metric", "basis"])
+    table = compare(simulation).table.set_index(["scenario", "metric", "basis"]).sort_index()
+    without = compare(replace(simulation, sampled=None)).table.set_index(["scenario", "metric", "basis"]).sort_index()
     assert everywhere is not None
     for name in ("stay", "upsell"):
         for metric in ("plan_value", "customer_equity", "rlv_total", "rlv_per_customer", "orders"):
@@ -431,12 +431,12 @@ def test_the_error_of_a_sample_is_in_chances() -> None:
 
 def test_numbers_that_are_not_known_of_single_customers_have_no_error() -> None:
     simulation = small()
-    table = compare(simulation).table.set_index(["scenario", "metric", "basis"])
+    table = compare(simulation).table.set_index(["scenario", "metric", "basis"]).sort_index()
     row = table.loc[("letter", "contacts", "realised")]
     assert row["delta_mean"] > 0
     assert np.isnan(row["delta_mcse"])
     assert table.loc[("stay", "contacts", "realised")]["delta_mcse"] == 0
-    plain = compare(replace(simulation, sampled=None)).table.set_index(["scenario", "metric", "basis"])
+    plain = compare(replace(simulation, sampled=None)).table.set_index(["scenario", "metric", "basis"]).sort_index()
     newcomers = ("stay", "pav_per_newcomer", "expected")
     assert table.loc[newcomers]["delta_mcse"] == plain.loc[newcomers]["delta_mcse"] > 0
 
