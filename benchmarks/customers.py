@@ -5,6 +5,7 @@ after the number go to the shell, as `simulation.max_customers=20000`.
 """
 
 import json
+import resource
 import subprocess
 import sys
 import tempfile
@@ -80,7 +81,9 @@ def main(customers: int = CUSTOMERS, words: list[str] | None = None) -> str:
         held = max((gb for moment, gb in memory if end - own <= moment <= end or number == len(stages)), default=0.0)
         lines.append(f"{name:<14} {own:7.1f} s  {held:5.2f} GB")
         end -= own
-    total = f"{'all':<14} {took:7.1f} s  {max(gb for _, gb in memory):5.2f} GB"
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    busy = f"{used.ru_utime + used.ru_stime:.0f} s of processors"
+    total = f"{'all':<14} {took:7.1f} s  {max(gb for _, gb in memory):5.2f} GB  {busy}"
     size = f"{customers:,} customers, {len(made):,} orders, {written:,.0f} MB written"
     head = f"{size}; when a stage began is approximate"
     return "\n".join([head, *reversed(lines), total])
