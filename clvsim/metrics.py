@@ -49,6 +49,8 @@ class Metric:
         calm: the figure of each world without the luck of single customers, (w,), where that is known.
         per: what differences are measured in beside the revenue that a scenario reaches, (draws,): where the figure is
             no sum of money, its typical size over that revenue.
+        sampled: what of today's customers it adds up, "" nothing: from single ones the error follows that simulating a
+            sample of them makes. "unknown": a number that is not known of single ones.
 
     A metric that has neither a closed form nor halves, and is not exact, is realised only: the noise of single paths
     cannot be told from its expectation. Raises ValueError for a declaration that contradicts itself.
@@ -65,6 +67,7 @@ class Metric:
     known: Query | None = None
     calm: Query | None = None
     per: Callable[[Simulation], np.ndarray] | None = None
+    sampled: Literal["", "value", "value per customer", "orders", "unknown"] = ""
 
     def __post_init__(self) -> None:
         if contradictions := self._contradictions():
@@ -297,13 +300,31 @@ def _inverse(values: np.ndarray) -> np.ndarray:
 
 METRICS: dict[str, Metric] = {
     "plan_value": Metric(
-        plan_value, "money", REAL, closed_form=levels.plan_value, halves=total_halves, known=head_and_fixed_costs
+        plan_value,
+        "money",
+        REAL,
+        closed_form=levels.plan_value,
+        halves=total_halves,
+        known=head_and_fixed_costs,
+        sampled="value",
     ),
     "customer_equity": Metric(
-        customer_equity, "money", REAL, closed_form=levels.customer_equity, halves=total_halves, known=head_costs
+        customer_equity,
+        "money",
+        REAL,
+        closed_form=levels.customer_equity,
+        halves=total_halves,
+        known=head_costs,
+        sampled="value",
     ),
     "rlv_total": Metric(
-        rlv_total, "money", REAL, closed_form=levels.rlv_total, halves=existing_halves, known=head_costs
+        rlv_total,
+        "money",
+        REAL,
+        closed_form=levels.rlv_total,
+        halves=existing_halves,
+        known=head_costs,
+        sampled="value",
     ),
     "rlv_per_customer": Metric(
         rlv_per_customer,
@@ -312,6 +333,7 @@ METRICS: dict[str, Metric] = {
         closed_form=levels.rlv_per_customer,
         halves=existing_halves_per_customer,
         known=head_costs_per_customer,
+        sampled="value per customer",
     ),
     "newcomers_total": Metric(
         newcomers_total,
@@ -367,9 +389,9 @@ METRICS: dict[str, Metric] = {
         newcomers, "count", NON_NEGATIVE, newcomers=True, closed_form=levels.newcomers, calm=expected_newcomers
     ),
     "referred": Metric(referred, "count", NON_NEGATIVE),
-    "orders": Metric(orders, "count", NON_NEGATIVE, closed_form=levels.orders, per=per_spend),
-    "contacts": Metric(contacts, "count", NON_NEGATIVE),
-    "opt_outs": Metric(opt_outs, "count", NON_NEGATIVE),
+    "orders": Metric(orders, "count", NON_NEGATIVE, closed_form=levels.orders, per=per_spend, sampled="orders"),
+    "contacts": Metric(contacts, "count", NON_NEGATIVE, sampled="unknown"),
+    "opt_outs": Metric(opt_outs, "count", NON_NEGATIVE, sampled="unknown"),
 }
 PAYBACK = ("payback_months", "payback_undiscounted_months", "p_payback_12_months", "p_payback_never")
 

@@ -498,4 +498,5 @@ class RunResult:
     exports: tuple[str, ...] = ()  # sentences on what newcomer_value.csv holds
     track_record: TrackRecord | None = None  # how earlier forecasts fared, where the run was given a score
     knobs: "Knobs | None" = None  # of the page; None where there is nothing to move, or too much
+    sampled: str = ""  # the sentence on a sample of the customers on which levers were simulated
     notes: tuple[str, ...] = field(default=())  # on replicates and probabilities, weights of newcomers, pooled groups

@@ -1,12 +1,14 @@
 """Expected values per draw of every scenario, and of its paired difference to the baseline."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
 from clvsim import decision
 from clvsim.comparison.designs import Design, Designs
+from clvsim.comparison.sampled import sampling_errors
 from clvsim.decision import Expectation
 from clvsim.interventions.base import CostEntry, Shift
 from clvsim.metrics import Metric, Query
@@ -47,6 +49,9 @@ def has_levers(scenario: SimulatedScenario) -> bool:
 def expected_values(simulation: Simulation, metric: Metric, designs: Designs, notes: list[str]) -> Expected:
     """Levels and differences of a metric that has an expectation; sentences for the page are added to `notes`."""
     base = expected_level(simulation, metric, designs[BASELINE])
+    errors = sampling_errors(simulation, metric)
+    known = not base.fitted and metric.closed_form is not None
+    base = replace(base, sampled=errors.level(BASELINE, known=known))
     values, deltas = {BASELINE: base}, {}
     for name, scenario in simulation.scenarios.items():
         if name == BASELINE:
@@ -58,7 +63,8 @@ def expected_values(simulation: Simulation, metric: Metric, designs: Designs, no
         held = np.clip(level, *metric.range)
         if (held != level).any():
             delta = Expectation(np.where(held == level, delta.values, held - base.values), delta.noise, delta.fits)
-        values[name], deltas[name] = Expectation(held, base.noise + delta.noise), delta
+        deltas[name] = replace(delta, sampled=errors.delta(name))
+        values[name] = Expectation(held, base.noise + delta.noise, sampled=errors.level(name, known=known))
     return Expected(values, deltas)
 
 

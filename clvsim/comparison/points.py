@@ -162,7 +162,10 @@ def compare_levers(swept: Swept, axes: Sequence[Sequence[float]] | None, metric:
     """Rank doing nothing and the points; with a curve through them where `axes`, the values of each key, are numbers
     and enough of them."""
     curve, no_curve = through(swept, axes, metric)
-    expected = swept.expected if curve is None or axes is None else on_curve(curve, axes)
+    expected = swept.expected
+    if curve is not None and axes is not None:
+        drawn = on_curve(curve, axes)
+        expected = tuple(replace(one, sampled=own.sampled) for one, own in zip(drawn, expected, strict=True))
     optimum = find_optimum(curve, swept.effective) if curve else None
     return Outcome(_of_differences(swept, expected), curve, optimum, no_curve)
 
@@ -225,7 +228,14 @@ def _of_differences(swept: Swept, expected: Sequence[Expectation]) -> pd.DataFra
 def compare_levels(swept: Swept) -> Outcome:
     """Levels of the points, and each one's difference to the first in the same worlds."""
     first = swept.expected[0]
-    deltas = [Expectation(one.values - first.values, one.noise - first.noise) for one in swept.expected]
+    deltas = [  # errors of a sample are taken to be independent, of which the difference is no surer than that
+        Expectation(
+            one.values - first.values,
+            one.noise - first.noise,
+            sampled=float(np.hypot(one.sampled, first.sampled)) if number else 0.0,
+        )
+        for number, one in enumerate(swept.expected)
+    ]
     rows = []
     for number, (one, delta) in enumerate(zip(swept.expected, deltas, strict=True)):
         row = _levelled(one, swept.effective)
@@ -253,5 +263,5 @@ def _summary(one: Expectation, effective: float) -> dict[str, float]:
     exists = np.isfinite(one.values)
     if not exists.any():
         return {}
-    found = decision.summary(one.values[exists], one.noise[exists], effective)
+    found = decision.summary(one.values[exists], one.noise[exists], effective, one.sampled)
     return {"mean": found.mean, "mcse": found.mcse, "p05": found.p05, "p50": found.p50, "p95": found.p95}

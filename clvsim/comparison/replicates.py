@@ -11,6 +11,7 @@ from clvsim.comparison.table import HEADLINE, Comparison, compare
 from clvsim.decision import Expectation, precision
 from clvsim.metrics import available
 from clvsim.models.fitted import FittedModels
+from clvsim.simulation.luck import with_luck_of_all
 from clvsim.simulation.plan import RunPlan
 from clvsim.simulation.ranges import Progress
 from clvsim.simulation.replicates import add_replicates, first_replicates, most_replicates, with_replicates
@@ -32,6 +33,8 @@ def simulate_and_compare(
 ) -> tuple[Simulation, Comparison]:
     """Simulate a plan that was made for this summary, as of `simulate_enough`, and compare its scenarios on a metric.
 
+    The ledgers vary as those of all customers, where a sample of them was simulated (`simulation.luck`).
+
     Errors as of `simulate_plan` and `compare`.
     """
     simulation = simulate_enough(plan, fitted, summary, metric, progress, workers)
@@ -42,7 +45,7 @@ def simulate_and_compare(
             f"{plan.simulation.replicates}, to average out the luck of single customers (simulation.max_replicates)."
         )
         comparison = replace(comparison, notes=(note, *comparison.notes))
-    return simulation, comparison
+    return with_luck_of_all(simulation), comparison
 
 
 def simulate_enough(

@@ -1,6 +1,6 @@
 """The table of all figures: levels, paired differences, and how scenarios rank."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from clvsim.comparison.draws import Draws, stack
 from clvsim.comparison.expected import Expected, expected_values, has_common_shocks, per_draw
 from clvsim.comparison.knobs import knobs_of
 from clvsim.comparison.payback import cost_of_one, expected_curve, payback_curve, payback_rows
+from clvsim.comparison.sampled import SamplingErrors, sampling_errors
 from clvsim.decision import Expectation
 from clvsim.knobs import Knobs
 from clvsim.metrics import METRICS, Metric, available, require_expectation
@@ -20,7 +21,9 @@ from clvsim.models.around.several import MODEL
 from clvsim.scenario import BASELINE
 from clvsim.simulation.ledger import Ledger
 from clvsim.simulation.ledger.lines import DISCOUNTED
+from clvsim.simulation.luck import luck_of, with_luck_of_all
 from clvsim.simulation.run import Simulation
+from clvsim.simulation.spread import VALUE
 from clvsim.simulation.worlds import ENOUGH_WORLDS
 from clvsim.types import PaybackCurve
 
@@ -128,12 +131,12 @@ def compare(simulation: Simulation, metric: str = HEADLINE) -> Comparison:
     >>> rows[["scenario", "mean", "delta_mean"]].round(1).values.tolist()
     [['baseline', 38.7, nan], ['service', 43.9, 5.3]]
     """
-    metrics = available(simulation)
+    metrics, of_all = available(simulation), with_luck_of_all(simulation)
     require_expectation(metric)
     designs, notes = make_designs(simulation), []
     expected = {metric: expected_values(simulation, metrics[metric], designs, notes)}
     decided, contest = expected[metric], contestants(simulation)
-    ranked = rank_expected(simulation, decided, contest)
+    ranked = rank_expected(simulation, metric, decided, contest)
     notes += precision_notes(simulation, decided)
     rows, realised = [], {}
     for name, definition in metrics.items():
@@ -143,7 +146,7 @@ def compare(simulation: Simulation, metric: str = HEADLINE) -> Comparison:
             rows += expected_rows(
                 simulation, name, definition, expected[name], contest, ranked if name == metric else None
             )
-        realised[name] = {one: definition.query(simulation, found) for one, found in simulation.scenarios.items()}
+        realised[name] = {one: definition.query(of_all, found) for one, found in of_all.scenarios.items()}
         rows += realised_rows(simulation, name, definition, realised[name], contest if name == metric else [])
     curves, cash = ({}, {})
     for name in with_newcomers(simulation):
@@ -163,7 +166,7 @@ def compare(simulation: Simulation, metric: str = HEADLINE) -> Comparison:
         evpi=ranked.evpi if ranked else None,
         payback={name: curve for name, (curve, _) in paybacks.items()},
         curves=curves,
-        variance=variance_layers(simulation, values[BASELINE], designs[BASELINE]),
+        variance=variance_layers(simulation, realised[HEADLINE][BASELINE], values[BASELINE], designs[BASELINE]),
         notes=tuple(dict.fromkeys(notes)),
         draws=draws_of(simulation, metric, expected, realised, curves, cash),
         knobs=knobs,
@@ -205,7 +208,7 @@ def draws_of(
         expected=stack(levels, metrics, (len(names), *draws)),
         realised=np.stack([np.stack(list(realised[name].values())) for name in metrics]),
         delta=np.stack([change.values for change in changes]),
-        noise=np.stack([change.noise for change in changes]),
+        noise=np.stack([noise_of(change) for change in changes]),
         curve=stack(curves, names, ages),
         cash=stack(cash, names, ages),
         lines=np.stack([stack(lines[name], line_names, draws) for name in names]),
@@ -215,6 +218,12 @@ def draws_of(
         input_names=tuple(simulation.inputs.columns),
         effective=simulation.effective_draws,
     )
+
+
+def noise_of(change: Expectation) -> np.ndarray:
+    """Noise by draw, made so much larger that the error of the mean holds what simulating a sample adds."""
+    noise, n = change.noise, change.values.size
+    return noise if not change.sampled else np.sqrt(noise**2 + n * change.sampled**2) * np.where(noise < 0, -1.0, 1.0)
 
 
 def line_totals(simulation: Simulation, ledger: Ledger) -> dict[str, np.ndarray]:
@@ -235,12 +244,17 @@ def contestants(simulation: Simulation) -> list[str]:
     ]
 
 
-def rank_expected(simulation: Simulation, expected: Expected, contest: Sequence[str]) -> decision.Ranking | None:
+def rank_expected(
+    simulation: Simulation, metric: str, expected: Expected, contest: Sequence[str]
+) -> decision.Ranking | None:
     """How the contestants rank on their differences to the baseline; None without any, or where they are nan."""
     deltas = [expected.deltas[name] for name in contest if name != BASELINE]
     if not deltas or not all(np.isfinite(delta.values).all() for delta in deltas):
         return None
-    return decision.rank(deltas, simulation.effective_draws)
+    errors = sampling_errors(simulation, METRICS[metric])
+    places = [errors.names.index(name) - 1 for name in contest if name != BASELINE]
+    sampling = errors.of_deltas[np.ix_(places, places)]
+    return decision.rank(deltas, simulation.effective_draws, sampling=sampling)
 
 
 def probabilities_known(simulation: Simulation) -> bool:
@@ -277,28 +291,48 @@ def realised_rows(
 ) -> list[dict]:
     """Rows of what happens in the simulated worlds, `raw` (w,) by scenario, luck and shocks included; chances and
     losses of contestants."""
-    table = np.column_stack([raw[scenario] for scenario in contest or raw])
-    shares = {"p_best": decision.shares_of_best(table), "expected_loss": decision.losses(table)}
+    errors = sampling_errors(simulation, metric)
     rows = []
     for scenario, figure in raw.items():
-        ranked = scenario in contest
         row = _row(simulation, scenario, name, metric, "realised")
-        row |= _of_worlds(simulation, figure, "mean", "mean_mcse", "")
+        row |= _of_worlds(simulation, figure, "mean", "mean_mcse", "", errors.level(scenario))
         if scenario != BASELINE:
             delta = figure - raw[BASELINE]
-            row |= _of_worlds(simulation, delta, "delta_mean", "delta_mcse", "delta_")
-            if ranked and probabilities_known(simulation):
-                better = _mean(simulation, np.heaviside(delta, 0.5))
-                row |= {"p_better": better.value, "p_better_mcse": better.mcse, "p_equal": float((delta == 0).mean())}
-        if ranked and len(contest) > 1:
-            number = contest.index(scenario)
-            loss = _mean(simulation, shares["expected_loss"][:, number])
-            row |= {"expected_loss": loss.value, "expected_loss_mcse": loss.mcse}
-            if probabilities_known(simulation):
-                best = _mean(simulation, shares["p_best"][:, number])
-                row |= {"p_best": best.value, "p_best_mcse": best.mcse}
-        rows.append(row)
+            row |= _of_worlds(simulation, delta, "delta_mean", "delta_mcse", "delta_", errors.delta(scenario))
+        rows.append(row | (chances(simulation, scenario, raw, contest, errors) if scenario in contest else {}))
     return rows
+
+
+def chances(
+    simulation: Simulation, scenario: str, raw: Mapping[str, np.ndarray], contest: Sequence[str], errors: SamplingErrors
+) -> dict[str, float]:
+    """Over worlds: P(better), P(best) and expected loss of a contestant; its difference is uncertain by `errors`."""
+    figures, by = raw[scenario], errors.delta(scenario)
+    known, row = probabilities_known(simulation), {}
+    others = np.column_stack([raw[one] for one in contest])
+    number = list(contest).index(scenario)
+
+    def moved(shift: float) -> np.ndarray:
+        table = others.copy()
+        table[:, number] += shift
+        return table
+
+    def share(of: Callable[[float], np.ndarray]) -> decision.Estimate:
+        found = _mean(simulation, of(0.0))
+        sampled = abs(float(np.nanmean(of(by)) - np.nanmean(of(-by)))) / 2 if by else 0.0
+        return found._replace(mcse=float(np.hypot(found.mcse, sampled)))
+
+    if scenario != BASELINE and known:
+        delta = figures - raw[BASELINE]
+        better = share(lambda shift: np.heaviside(delta + shift * (delta != 0), 0.5))
+        row |= {"p_better": better.value, "p_better_mcse": better.mcse, "p_equal": float((delta == 0).mean())}
+    if len(contest) > 1:
+        loss = share(lambda shift: decision.losses(moved(shift))[:, number])
+        row |= {"expected_loss": loss.value, "expected_loss_mcse": loss.mcse}
+        if known:
+            best = share(lambda shift: decision.shares_of_best(moved(shift))[:, number])
+            row |= {"p_best": best.value, "p_best_mcse": best.mcse}
+    return row
 
 
 def _row(simulation: Simulation, scenario: str, name: str, metric: Metric, basis: str) -> dict[str, Any]:
@@ -310,16 +344,18 @@ def _summary(simulation: Simulation, of_draws: Expectation, mean: str, mcse: str
     exists = np.isfinite(of_draws.values)
     if not exists.any():
         return {}
-    s = decision.summary(of_draws.values[exists], of_draws.noise[exists], simulation.effective_draws)
+    s = decision.summary(of_draws.values[exists], of_draws.noise[exists], simulation.effective_draws, of_draws.sampled)
     return {mean: s.mean, mcse: s.mcse, f"{prefix}p05": s.p05, f"{prefix}p50": s.p50, f"{prefix}p95": s.p95}
 
 
-def _of_worlds(simulation: Simulation, figure: np.ndarray, mean: str, mcse: str, prefix: str) -> dict[str, float]:
+def _of_worlds(
+    simulation: Simulation, figure: np.ndarray, mean: str, mcse: str, prefix: str, sampled: float = 0.0
+) -> dict[str, float]:
     exists = figure[np.isfinite(figure)]
     if not exists.size:
         return {}
     p05, p50, p95 = np.quantile(exists, [0.05, 0.5, 0.95])
-    error = _mean(simulation, figure).mcse
+    error = float(np.hypot(_mean(simulation, figure).mcse, sampled if figure.any() else 0.0))
     quantiles = {f"{prefix}p05": float(p05), f"{prefix}p50": float(p50), f"{prefix}p95": float(p95)}
     return {mean: float(exists.mean()), mcse: error} | quantiles
 
@@ -356,6 +392,7 @@ def precision_notes(simulation: Simulation, expected: Expected) -> list[str]:
         found = decision.precision(delta, simulation.effective_draws)
         if found.share > decision.TOLERATED_ERROR:
             key = "simulation.max_replicates" if found.more > 1 else "simulation.draws"
+            key = "simulation.max_customers" if found.sampled > found.share / 2 else key
             notes.append(
                 f"{simulation.scenarios[name].compiled.description.title}: with {simulation.draws:,} draws × "
                 f"{simulation.replicates} the mean difference has an error of {found.share:.0%} of its spread over "
@@ -378,13 +415,17 @@ def layers(simulation: Simulation, basis: str) -> str:
 # --- layers ----------------------------------------------------------------------------------------------------------
 
 
-def variance_layers(simulation: Simulation, expected: np.ndarray, design: Design) -> dict[str, float]:
-    """Variance of the baseline's realised plan value: which model (where several share the draws), the other
+def variance_layers(
+    simulation: Simulation, realised: np.ndarray, expected: np.ndarray, design: Design
+) -> dict[str, float]:
+    """Variance of the baseline's `realised` plan value (w,): which model (where several share the draws), the other
     parameters, process (from the halves), environment the rest."""
     base = simulation.scenarios[BASELINE]
-    realised = METRICS[HEADLINE].query(simulation, base)
     halves = per_draw(simulation, base.ledger.halves.sum(axis=2))
     process = decision.process_noise(halves, design.bases()) * (realised.size // simulation.draws)
+    if simulation.sampled:  # of the sample's luck as much as all customers have
+        luck = luck_of(simulation.sampled, simulation.worlds.draw, simulation.economics.money_scale)[0]
+        process -= float(luck.of_sample[VALUE] - luck.of_all[VALUE])
     total, parameter = float(realised.var(ddof=1)), float(expected.var(ddof=1))
     if not has_common_shocks(simulation):  # how many come is luck, too, and no half of the customers tells
         process = max(process, total - parameter)

@@ -23,6 +23,7 @@ class Expectation:
     `share`: process noise, measured from the halves of the customers, over the variance of the raw figure
     less what is known.
     `note`: "" or a sentence for the page.
+    `sampled`: standard error of the mean that all draws share, because not all customers were simulated.
     """
 
     values: np.ndarray
@@ -30,6 +31,7 @@ class Expectation:
     fits: tuple[tuple[Basis, Fit], ...] = ()
     share: float = 0.0
     note: str = ""
+    sampled: float = 0.0
 
     @classmethod
     def exact(cls, values: np.ndarray) -> "Expectation":

@@ -1,7 +1,8 @@
 """Figures from expected values: means, P(better), P(best), expected loss, value of information, with their errors.
 
 NumPy only. Axis 0 is always the draw, axis 1 the option. A Monte Carlo standard error (mcse) has two parts: what single
-paths and shocks leave in a fitted expectation, and that draws are finite in number.
+paths and shocks leave in a fitted expectation, and that draws are finite in number; and a third where not all customers
+are simulated.
 """
 
 from collections.abc import Mapping, Sequence
@@ -58,23 +59,25 @@ class Ranking(NamedTuple):
     evpi: InformationValue
 
 
-def estimate(values: np.ndarray, noise: np.ndarray | float = 0.0, ess: float = np.nan) -> Estimate:
+def estimate(
+    values: np.ndarray, noise: np.ndarray | float = 0.0, ess: float = np.nan, sampled: float = 0.0
+) -> Estimate:
     """Mean of (n,) draws and its Monte Carlo standard error (nan for a single draw).
 
-    `noise` (n,): simulated − expected value of each draw, as `Expectation` has it; `ess`: how many independent draws
-    they are worth, by default all.
+    `noise` (n,): simulated − expected value of each draw, as `Expectation` has it, and so is `sampled`; `ess`: how many
+    independent draws they are worth, by default all.
     """
     if values.size < 2:
         return Estimate(float(values.mean()), np.nan)
     of_draws = values.var(ddof=1) / (values.size if np.isnan(ess) else ess)
     of_paths = float(np.sum(np.square(noise))) / values.size**2
-    return Estimate(float(values.mean()), float(np.sqrt(of_draws + of_paths)))
+    return Estimate(float(values.mean()), float(np.sqrt(of_draws + of_paths + sampled**2)))
 
 
-def summary(values: np.ndarray, noise: np.ndarray | float = 0.0, ess: float = np.nan) -> Summary:
+def summary(values: np.ndarray, noise: np.ndarray | float = 0.0, ess: float = np.nan, sampled: float = 0.0) -> Summary:
     """Mean, its Monte Carlo standard error, median and 90 % interval of (n,) draws; arguments as of `estimate`."""
     p05, p50, p95 = np.quantile(values, [0.05, 0.5, 0.95])
-    return Summary(*estimate(values, noise, ess), float(p05), float(p50), float(p95))
+    return Summary(*estimate(values, noise, ess, sampled), float(p05), float(p50), float(p95))
 
 
 class Precision(NamedTuple):
@@ -82,11 +85,13 @@ class Precision(NamedTuple):
 
     `share`: the error over the standard deviation of the draws, or over the mean where they are all alike. `more`:
     how many times the replicates that would bring it to 10 %; where draws are too few for that, until they are nearly
-    all of the error. At most 1: there are enough.
+    all of the error. At most 1: there are enough. `sampled`: of `share` what simulating some customers only makes,
+    which neither draws nor replicates bring down.
     """
 
     share: float
     more: float
+    sampled: float = 0.0
 
 
 def precision(expected: Expectation, ess: float = np.nan) -> Precision:
@@ -99,12 +104,13 @@ def precision(expected: Expectation, ess: float = np.nan) -> Precision:
     mean, variance = float(values.mean()), float(values.var(ddof=1))
     of_draws = variance / (values.size if np.isnan(ess) else ess)
     spread = variance if variance > 1e-18 * mean**2 else mean**2
-    if spread == 0 or of_paths == 0:
+    if spread == 0 or (of_paths == 0 and not expected.sampled):
         return Precision(0.0, 1.0)
     allowed = max(TOLERATED_ERROR**2 * spread - of_draws, of_draws / 4)
     error = of_paths + of_draws
     more = 1.0 if error <= TOLERATED_ERROR**2 * spread else of_paths / allowed
-    return Precision(float(np.sqrt(error / spread)), more)
+    share = float(np.sqrt((error + expected.sampled**2) / spread))
+    return Precision(share, more, float(expected.sampled / np.sqrt(spread)))
 
 
 def p_better(delta: np.ndarray) -> Estimate:
@@ -151,17 +157,21 @@ def evpi(values: np.ndarray, mcse: float | None = None) -> InformationValue:
     return InformationValue(None if np.isnan(error) or least < REFUSED_BELOW * error else least, least, error, best)
 
 
-def rank(deltas: Sequence[Expectation], ess: float = np.nan, seed: int = 0) -> Ranking:
+def rank(
+    deltas: Sequence[Expectation], ess: float = np.nan, seed: int = 0, sampling: np.ndarray | None = None
+) -> Ranking:
     """Rank the baseline, at 0 in every draw, and options by their differences to it.
 
     Errors are a bootstrap over draws: each time the noise of every draw comes with another sign and size (the wild
     bootstrap; Wu 1986, "Jackknife, bootstrap and other resampling methods in regression analysis", Annals of
     Statistics 14(4)), the regressions are fitted again with their penalties, and draws are weighted anew (the Bayesian
-    bootstrap; Rubin 1981, Annals of Statistics 9(1)), as if there were `ess` of them.
+    bootstrap; Rubin 1981, Annals of Statistics 9(1)), as if there were `ess` of them. Where customers were sampled
+    the differences come with errors of covariance `sampling` (s, s), each the same in all draws but those in which an
+    option does nothing.
     """
     n = deltas[0].values.size
     table = np.column_stack([np.zeros(n), *(delta.values for delta in deltas)])
-    errors = _bootstrap(deltas, n, n if np.isnan(ess) else min(ess, n), seed)
+    errors = _bootstrap(deltas, n, n if np.isnan(ess) else min(ess, n), seed, sampling)
     unknown = np.array([np.nan])
     return Ranking(
         p_better=np.append(unknown, np.heaviside(table[:, 1:], 0.5).mean(axis=0)),
@@ -175,7 +185,9 @@ def rank(deltas: Sequence[Expectation], ess: float = np.nan, seed: int = 0) -> R
     )
 
 
-def _bootstrap(deltas: Sequence[Expectation], n: int, ess: float, seed: int) -> Mapping[str, np.ndarray]:
+def _bootstrap(
+    deltas: Sequence[Expectation], n: int, ess: float, seed: int, sampling: np.ndarray | None = None
+) -> Mapping[str, np.ndarray]:
     """Standard deviations over bootstraps of P(better), P(best), expected loss by option, and of the EVPI."""
     if n < 2:
         return dict.fromkeys(("better", "best", "loss", "evpi"), np.array(np.nan))
@@ -184,6 +196,10 @@ def _bootstrap(deltas: Sequence[Expectation], n: int, ess: float, seed: int) -> 
     weights = rng.gamma(ess / n, size=(BOOTSTRAPS, n))
     weights /= weights.sum(axis=1, keepdims=True)
     values = np.stack([np.zeros((BOOTSTRAPS, n)), *(delta.refits(signs) for delta in deltas)], axis=-1)
+
+    if sampling is not None and sampling.any():
+        acting = np.column_stack([delta.values != 0 for delta in deltas])
+        values[:, :, 1:] += _normals(rng, sampling)[:, None] * acting
 
     def mean(of_draws: np.ndarray) -> np.ndarray:
         return np.einsum("bn,bns->bs", weights, of_draws)
@@ -196,6 +212,12 @@ def _bootstrap(deltas: Sequence[Expectation], n: int, ess: float, seed: int) -> 
         "evpi": regret.min(axis=1),
     }
     return {name: _spread(figure) for name, figure in figures.items()}
+
+
+def _normals(rng: np.random.Generator, covariance: np.ndarray) -> np.ndarray:
+    """Normal errors of this covariance (s, s), (bootstraps, s)."""
+    values, vectors = np.linalg.eigh(covariance)
+    return rng.standard_normal((BOOTSTRAPS, len(values))) @ (vectors * np.sqrt(np.maximum(values, 0.0))).T
 
 
 def _spread(bootstraps: np.ndarray) -> np.ndarray:

@@ -33,6 +33,7 @@ FEW = 20  # customers, below which a cell's own spread says too little
 BANDS = 3  # of first orders, with as many customers each
 _Z90 = 1.6448536269514722  # of a standard normal, for 90 % in between
 _DRAWS, _CUSTOMERS_AT_ONCE = 128, 4096
+_MANY = 50_000  # customers who are worked out by orders and age, because neighbours have much in common then
 
 
 class NewcomerValues(NamedTuple):
@@ -199,6 +200,8 @@ def values(
             cost_per_order=cost,
         )
         same = np.flatnonzero(month == own)
+        if rows.size > _MANY:
+            same = same[np.lexsort((age[same], frame["frequency"].to_numpy()[rows[same]]))]
         for some in np.array_split(same, -(-same.size // _CUSTOMERS_AT_ONCE)):
             ahead = formula(known.part(rows[some])) * worth[some]
             by_customer[some] += ahead.mean(axis=0)

@@ -42,7 +42,8 @@ STREAM = U64(0xD1342543DE82EF95)
     HELD_OUT,
     ANSWER,
     REDEEM,
-) = range(1, 29)
+    SAMPLED,
+) = range(1, 30)
 
 
 def text_key(text: str) -> np.uint64:

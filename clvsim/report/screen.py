@@ -115,8 +115,9 @@ def _in_words(result: RunResult, found: Answers) -> list[str]:
         told[_WRONG].append(f"Not in here: {not_in_here(result)}")
     width, lines = max(map(len, told)) + _GAP, []
     for label, texts in told.items():
-        first, *others = filter(None, texts)
-        lines += [hanging(label.ljust(width), first), *(hanging(" " * width, text) for text in others)]
+        for text in filter(None, texts):
+            lines.append(hanging(label.ljust(width), text))
+            label = ""
     return lines
 
 
@@ -165,7 +166,7 @@ def _alerts(found: Answers) -> list[str]:
 
 def _notes(result: RunResult, found: Answers) -> list[str]:
     """What money is and whose months count, and how to read the table; each in a sentence or two."""
-    notes = [money_note(result), whose_months(result), left_out(result), result.arrivals, result.single]
+    notes = [money_note(result), whose_months(result), left_out(result), result.arrivals, result.single, result.sampled]
     if few := display.too_few_draws(result):
         notes.append(few)
     elif found.levers:

@@ -32,8 +32,8 @@ _REFUSED = {
     r"(scenarios|simulation|finance|acquisition|environment)": "chooses files and is no number of the plan",
 }
 _NOTHING = (
-    r"simulation\.(jobs|shard_customers|cluster|checkpoint|max_people|max_newcomers_per_cell)|finance\.currency|(trace|report)\b.*"
-    r"|title|question|out|run|of|scenario\.[\w-]+\.(title|note|illustrative)|hydra\b.*|always"
+    r"simulation\.(jobs|shard_customers|cluster|checkpoint|max_customers|max_people|max_newcomers_per_cell)"
+    r"|finance\.currency|(trace|report)\b.*|title|question|out|run|of|scenario\.[\w-]+\.(title|note|illustrative)|hydra\b.*|always"
 )
 
 

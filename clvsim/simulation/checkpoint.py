@@ -54,7 +54,8 @@ class Kept:
             place = self.folder / name_of(part)
             if not os.path.lexists(place):
                 continue
-            expected = shapes._replace(quantiles=np.empty((work.customers_of(part), 3)))
+            customers = work.customers_of(part)
+            expected = shapes._replace(quantiles=np.empty((customers, 3)), spread=work.empty_spread(customers))
             try:
                 sums = read_sums(place, self.key, expected)
             except (OSError, ValueError, TypeError, KeyError) as error:
@@ -190,7 +191,12 @@ def arrays_of(sums: Sums) -> dict[str, np.ndarray]:
         for number, raw in enumerate(sums.raws)
         for field, values in raw._asdict().items()
     }
-    return raws | {"quantiles.npy": sums.quantiles, "count.npy": sums.count, "units.npy": sums.units}
+    return raws | {
+        "quantiles.npy": sums.quantiles,
+        "count.npy": sums.count,
+        "units.npy": sums.units,
+        "spread.npy": sums.spread,
+    }
 
 
 def read_sums(place: Path, key: str, expected: Sums) -> Sums:
@@ -204,7 +210,7 @@ def read_sums(place: Path, key: str, expected: Sums) -> Sums:
         Raw(*(arrays[f"scenario-{number}-{field}.npy"] for field in Raw._fields))
         for number in range(len(expected.raws))
     )
-    return Sums(raws, *(arrays[f"{name}.npy"] for name in ("quantiles", "count", "units")))
+    return Sums(raws, *(arrays[f"{name}.npy"] for name in ("quantiles", "count", "units", "spread")))
 
 
 def read_array(path: Path, digest: str, like: np.ndarray) -> np.ndarray:

@@ -45,8 +45,8 @@ class Tally:
         tally.count, tally.units = count, units
         return tally
 
-    def add(self, revenue: np.ndarray) -> None:
-        """Customers of a block, (w, c) int64 in ledger units."""
+    def add(self, revenue: np.ndarray, weight: int = 1) -> None:
+        """Customers of a block, (w, c) int64 in ledger units, each of whom stands for `weight`."""
         step = max(1, _CELLS_AT_ONCE // max(1, revenue.shape[1]))
         for low in range(0, revenue.shape[0], step):
             part = revenue[low : low + step]
@@ -55,9 +55,9 @@ class Tally:
             place = world * CLASSES + class_of(amounts)
             cells = part.shape[0] * CLASSES
             rows = slice(low, low + part.shape[0])
-            self.count[rows] += np.bincount(place, minlength=cells).reshape(-1, CLASSES)
+            self.count[rows] += weight * np.bincount(place, minlength=cells).reshape(-1, CLASSES)
             sums = np.bincount(place, amounts, cells)  # exact: integers below 2^53
-            self.units[rows] += sums.astype(np.int64).reshape(-1, CLASSES)
+            self.units[rows] += weight * sums.astype(np.int64).reshape(-1, CLASSES)
 
     def concentration(self) -> Concentration:
         """Within a class customers count with its mean: of a Gini coefficient that hides some thousandths at most."""

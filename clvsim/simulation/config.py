@@ -1,10 +1,10 @@
 """Sections of the configuration that the simulator reads."""
 
 import re
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from clvsim.effects import Effect, Fixed
 from clvsim.models.around.path import PathPrior
@@ -14,6 +14,8 @@ from clvsim.texts import short_repr
 LOG = "log"  # name of the channel that stands for the log
 ALONE = "none"  # no cluster
 LOCAL = "local:"
+EVERYBODY = "all"
+MOST_SAMPLED = 10_000_000
 MOST_LOCAL = 256
 _ADDRESS = re.compile(r"(tcp|tls)://([\w.-]{1,253}|\[[0-9a-fA-F:.]{2,45}\]):(?P<port>\d{1,5})", re.ASCII)
 
@@ -27,12 +29,20 @@ def _a_cluster(text: str) -> str:
     raise ValueError(f"must be {forms}, got {short_repr(text)}")
 
 
+def _a_limit(value: Any) -> Any:
+    number = int(value) if isinstance(value, str) and re.fullmatch(r"\d{1,9}", value, re.ASCII) else value
+    if value == EVERYBODY or (type(number) is int and 1 <= number <= MOST_SAMPLED):
+        return number
+    raise ValueError(f"must be a whole number from 1 to {MOST_SAMPLED:,}, or {EVERYBODY}, got {short_repr(value)}")
+
+
 class SimulationConfig(Frozen):
     """Number of worlds, horizon, threads and block size. `jobs`, `shard_customers`, `cluster` and `checkpoint` never
     change a result.
 
-    A run starts with `replicates` of each draw and adds more by itself, up to `max_replicates`, where the error of a
-    mean difference asks for them.
+    Of more existing customers than `max_customers` a sample is simulated, which stands for all of them; of "all"
+    everybody is. A run starts with `replicates` of each draw and adds more by itself, up to `max_replicates`, where the
+    error of a mean difference asks for them.
     """
 
     draws: Annotated[Whole, Field(gt=0, le=1_000_000)] = 1000
@@ -41,11 +51,17 @@ class SimulationConfig(Frozen):
     horizon_months: Annotated[Whole, Field(gt=0, le=600)] = 36
     jobs: Annotated[Whole, Field(gt=0, le=256)] = 2
     shard_customers: Annotated[Whole, Field(gt=0, le=10_000_000)] = 4096
+    max_customers: Annotated[int | str, BeforeValidator(_a_limit)] = 50_000
     max_people: Annotated[Whole, Field(gt=0, le=10_000_000)] = 100_000  # in a world, where customers refer others
     max_newcomers_per_cell: Annotated[Whole, Field(gt=0, le=1_000_000)] = 1000
     attrition_clock: str = Field("time", pattern="^(time|orders)$")
     cluster: Annotated[Text, AfterValidator(_a_cluster)] = ALONE
     checkpoint: Annotated[Text, Field(min_length=1)] | None = None  # a folder
+
+    @property
+    def most_customers(self) -> int | None:
+        """How many existing customers are simulated at most; None: everybody."""
+        return self.max_customers if isinstance(self.max_customers, int) else None
 
 
 class TraceConfig(Frozen):

@@ -18,8 +18,16 @@ from clvsim.private import source_hash
 from clvsim.simulation.plan import RunPlan
 from clvsim.types import CustomerSummary
 
-# How often, by whom and in which pieces: no sum of a world depends on it.
-_SETTINGS_OF_WORK = ("replicates", "max_replicates", "jobs", "shard_customers", "cluster", "checkpoint")
+# How often, by whom and in which pieces: no sum of a world depends on it. A sample is part of the layout.
+_SETTINGS_OF_WORK = (
+    "replicates",
+    "max_replicates",
+    "jobs",
+    "shard_customers",
+    "cluster",
+    "checkpoint",
+    "max_customers",
+)
 
 
 def key_of_run(plan: RunPlan, fitted: FittedModels, summary: CustomerSummary) -> str:

@@ -4,8 +4,9 @@ Threads own disjoint worlds, so they add into disjoint rows of the one ledger; b
 Nothing of size worlds × customers × months ever exists.
 """
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from threading import Lock
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +17,8 @@ from clvsim.kernels.structs import Clock, Ledgers, Trace, scalar, seal
 from clvsim.models.laws import DueMultipliers
 from clvsim.simulation.ledger import Raw, kernel_lines
 from clvsim.simulation.people import Block
-from clvsim.simulation.reuse import Sharing, add_all, add_shared, empty_sums, rest_of, sharing
+from clvsim.simulation.reuse import ELSEWHERE, Sharing, add_all, add_shared, empty_sums, rest_of, sharing
+from clvsim.simulation.spread import statistics_of
 from clvsim.simulation.tables import (
     Calendar,
     Levers,
@@ -105,6 +107,17 @@ class CustomerTotals(NamedTuple):
         return cls(np.zeros((worlds, customers)), orders, revenue)
 
 
+class Spread(NamedTuple):
+    """Where it is added up what single customers do under each scenario, by threads in turn."""
+
+    sums: np.ndarray  # (jobs, kinds, statistics, c), as of `simulation.spread`
+    lock: Lock
+
+    def add(self, job: int, statistics: np.ndarray) -> None:
+        with self.lock:
+            self.sums[job] += statistics
+
+
 class WorldSlice(NamedTuple):
     """The worlds of a slice of draws, and the inputs that all scenarios share on them."""
 
@@ -164,9 +177,17 @@ def empty_raw(setting: Setting, levers: Levers, periods: int, ages: int, cohorts
 
 
 def run_block(
-    block: Block, jobs: Sequence[Job], setting: Setting, threads: int, *, per_customer: bool = False
+    block: Block,
+    jobs: Sequence[Job],
+    setting: Setting,
+    threads: int,
+    *,
+    per_customer: bool = False,
+    spread: np.ndarray | None = None,
 ) -> CustomerTotals | None:
-    """Simulate one block under every scenario. With `per_customer`, the first scenario's totals of each customer."""
+    """Simulate one block under every scenario. With `per_customer`, the first scenario's totals of each customer; to a
+    `spread` (jobs, kinds, statistics, c) is added what each does under every scenario.
+    """
     draws = setting.worlds.draws
     draws_at_once = DRAWS_AT_ONCE * (4 if block.people.key.size <= FEW_CUSTOMERS else 1)
     at_once = max(1, draws_at_once // setting.worlds_per_draw)
@@ -175,9 +196,11 @@ def run_block(
     share = -(-draws // (threads * at_once)) * at_once
     spans = [(low, min(draws, low + share)) for low in range(0, draws, share)]
 
+    by_customer = None if spread is None else Spread(spread, Lock())
+
     def run_span(low: int, high: int) -> None:
         for first in range(low, high, at_once):
-            run_slice(block, jobs, setting, slice(first, min(high, first + at_once)), totals, shared)
+            run_slice(block, jobs, setting, slice(first, min(high, first + at_once)), totals, shared, by_customer)
 
     if threads == 1:
         for span in spans:
@@ -190,25 +213,69 @@ def run_block(
 
 
 def run_slice(
-    block: Block, jobs: Sequence[Job], setting: Setting, draws: slice, totals: CustomerTotals, shared: Sharing
+    block: Block,
+    jobs: Sequence[Job],
+    setting: Setting,
+    draws: slice,
+    totals: CustomerTotals,
+    shared: Sharing,
+    spread: Spread | None = None,
 ) -> None:
-    """Simulate all scenarios on a slice of draws, and of each only those lives that differ from the baseline's."""
+    """Simulate all scenarios on a slice of draws, and of each only those lives that differ from the baseline's.
+
+    Sums of customers who stand for several are multiplied when all of the slice's are known.
+    """
     worlds = make_slice(block, setting, draws, scenarios=len(jobs))
     rows = worlds.rows
     tables: dict[tuple[Hashable, ...], SharedTables] = {}
+    of_all = CustomerTotals(*(t[rows] for t in totals))
 
     def run_scenario(number: int, raw: Raw, people: ks.People, arrivals: ks.Arrivals) -> None:
         job = jobs[number]
         if job.schedule not in tables:
             tables[job.schedule] = make_shared_tables(job, setting, worlds, block)
-        customer_totals = CustomerTotals(*(t[rows] for t in totals)) if number == 0 else worlds.no_totals
+        customer_totals = of_all if number == 0 else worlds.no_totals
+        if spread and number:
+            customer_totals = CustomerTotals.zeros(worlds.draw.size, block.people.key.size)
         living = replace(block, people=people)
         run_kernel(living, job, setting, worlds, tables[job.schedule], arrivals, raw, customer_totals)
+        if spread:
+            lives = np.asarray(people.cell) != ELSEWHERE
+            spread.add(number, spread_of(customer_totals, of_all if number else None, lives, setting, worlds))
 
-    base, base_arrivals = rows_of_raw(jobs[0].raw, rows), rows_of_arrivals(jobs[0], block, rows)
+    into = [rows_of_raw(job.raw, rows) for job in jobs]
+    raws = into if block.weight == 1 else [Raw(*map(np.zeros_like, raw)) for raw in into]
+    run_scenarios(block, jobs, shared, rows, raws, run_scenario)
+    if block.weight != 1:
+        for total, raw in zip(into, raws, strict=True):
+            for values, of_sample in zip(total, raw, strict=True):
+                values += block.weight * of_sample
+
+
+def spread_of(
+    totals: CustomerTotals, base: CustomerTotals | None, lives: np.ndarray, setting: Setting, worlds: WorldSlice
+) -> np.ndarray:
+    """What a slice's worlds tell of each customer, less the baseline's totals where there are any; 0 of those whose
+    `lives` (c,) are not simulated, being the baseline's."""
+    value, orders = totals.value, totals.orders
+    if base is not None:
+        value, orders = np.where(lives, value - base.value, 0.0), np.where(lives, orders - base.orders, 0)
+    return statistics_of(value, orders, worlds.draw, setting.money_scale, setting.worlds.key.size)
+
+
+def run_scenarios(
+    block: Block,
+    jobs: Sequence[Job],
+    shared: Sharing,
+    rows: slice,
+    raws: Sequence[Raw],
+    run_scenario: Callable[[int, Raw, ks.People, ks.Arrivals], None],
+) -> None:
+    """Simulate on some worlds, adding to `raws`, the baseline first; what others share with it is not run again."""
+    base, base_arrivals = raws[0], rows_of_arrivals(jobs[0], block, rows)
     if not shared.any:
         for number, job in enumerate(jobs):
-            run_scenario(number, rows_of_raw(job.raw, rows), block.people, rows_of_arrivals(job, block, rows))
+            run_scenario(number, raws[number], block.people, rows_of_arrivals(job, block, rows))
         return
     sums = empty_sums(base, shared.tariffs)
     with_tariffs = base_arrivals
@@ -217,7 +284,7 @@ def run_slice(
     run_scenario(0, sums, block.people, with_tariffs)
     add_all(base, sums)
     for number, job in enumerate(jobs[1:], start=1):
-        raw, same = rows_of_raw(job.raw, rows), shared.same[number, rows]
+        raw, same = raws[number], shared.same[number, rows]
         rest = rest_of(block, rows_of_arrivals(job, block, rows), base_arrivals, same)
         if rest is not None:
             run_scenario(number, raw, *rest)

@@ -33,6 +33,7 @@ class Layout:
     ages: int  # months of the age ledger
     note: str  # on groups that had to be pooled
     targets: people.Targets = people.NO_TARGETS
+    weight: np.ndarray | None = None  # int64 (c,) for how many each existing customer stands, None: for one
 
     @property
     def is_new(self) -> np.ndarray:
@@ -54,7 +55,7 @@ class Layout:
 
     @property
     def first_new_cohort(self) -> int:
-        return int(self.cohort.max(initial=-1)) + 1  # a business that begins has no customers yet
+        return sum(self.groups[cohort.group].origin == "existing" for cohort in self.cohorts)
 
 
 def make_layout(

@@ -1,7 +1,7 @@
 """Simulated customers: existing ones with their history, newcomers by channel, month and ordinal; their groups."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import islice, product
@@ -66,6 +66,7 @@ class Block:
     laws: Callable[[slice], Laws]  # draws -> trait distributions
     newcomers: bool
     renewing: bool  # whether they hold contracts, which only end
+    weight: int = 1  # for how many each of them stands, which the loop does not know
 
 
 def ledger_groups(
@@ -205,18 +206,21 @@ def existing_blocks(
     size: int,
     *,
     returning: bool = False,
+    weight: np.ndarray | None = None,
 ) -> tuple[list[Block], np.ndarray]:
     """Blocks of existing customers in the order of their keys, and that order.
 
-    `returning`: their laws hold the traits of those who have left, too.
+    `returning`: their laws hold the traits of those who have left, too. `weight` (c,): for how many each stands; those
+    of one weight come together.
     """
     key, order = key_order(summary)
+    weights = np.ones(order.size, np.int64) if weight is None else weight
+    order = order[np.argsort(weights[order], kind="stable")]
     customers = FittedCustomers.of(fitted, summary)
     orders = summary.customers["frequency"].to_numpy()
     age, recency = (summary.customers[name].to_numpy(float) for name in ("T_days", "recency_days"))
     blocks = []
-    for low in range(0, order.size, size):
-        rows = order[low : low + size]
+    for rows, weight_of_each in pieces(order, weights[order], size):
         people = people_of(
             key=key[rows],
             group=group[rows],
@@ -232,9 +236,17 @@ def existing_blocks(
                 _existing_laws(customers.part(rows), returning=returning),
                 newcomers=False,
                 renewing=fitted.retention.renewing,
+                weight=weight_of_each,
             )
         )
     return blocks, order
+
+
+def pieces(order: np.ndarray, weights: np.ndarray, size: int) -> Iterator[tuple[np.ndarray, int]]:
+    """`order` (c,) in pieces of at most `size` customers of one weight, and that weight; `weights` (c,) ascending."""
+    cuts = np.flatnonzero(np.diff(weights)) + 1
+    for same, of in zip(np.split(order, cuts), np.split(weights, cuts), strict=True):
+        yield from ((same[low : low + size], int(of[0])) for low in range(0, same.size, size))
 
 
 def people_of(key: np.ndarray, **values: np.ndarray) -> People:

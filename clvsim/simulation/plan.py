@@ -24,6 +24,7 @@ from clvsim.simulation.people import Targets
 from clvsim.simulation.tables import Calendar, Levers
 from clvsim.types import DAYS_PER_MONTH, DAYS_PER_WEEK, CustomerSummary
 
+LEAST_OF_A_GROUP = 50  # simulated customers on average
 FAR_ABOVE = 1e5  # the usual order: a month of five million such offers is still counted exactly
 
 
@@ -120,9 +121,8 @@ def make_plan(
     economics = Economics.from_finance(finance, money_scale(amounts))
     acquisition, seen = acquisition.resolved, first_orders(summary) if acquisition.from_log else None
     levers = levers_of(library, [BASELINE, *names])
-    layout = make_layout(
-        summary, simulation, acquisition, targets_of(levers, value), referring=any(lever.refers for lever in levers)
-    )
+    referring = any(lever.refers for lever in levers)
+    layout = make_layout(summary, simulation, acquisition, targets_of(levers, value), referring=referring)
     keys = world_keys(seed, np.arange(min(simulation.draws, MAX_DRAWS)), 0)  # more are refused below
     compiled = {
         name: compile_scenario(
@@ -136,6 +136,7 @@ def make_plan(
         *funnels_of_log(acquisition, compiled.values()),
         *far_prices(compiled.values(), economics.money_scale),
         *silences_too_long(compiled.values(), layout, summary),
+        *too_few_to_stand_for_all(simulation, layout, referring=referring),
     ]
     refuse(layout, simulation, list(compiled.values()), beyond)
     return RunPlan(
@@ -170,6 +171,21 @@ def targets_of(levers: Iterable[Intervention], value: np.ndarray | None) -> Targ
         tuple(sorted({who.hold_out for who in asked if who.hold_out})),
         value,
     )
+
+
+def too_few_to_stand_for_all(config: SimulationConfig, layout: Layout, *, referring: bool) -> Iterator[Problem]:
+    """Why a sample of today's customers cannot be simulated, where there are more than `simulation.max_customers`."""
+    most, customers = config.most_customers, layout.group.size
+    if most is None or customers <= most:
+        return
+    least, groups = LEAST_OF_A_GROUP * layout.first_new_group, layout.first_new_group
+    if most < least:
+        whom = f"the {groups} groups of customers" if groups > 1 else "all customers"
+        what = f"must be at least {least:,} to stand for {whom}, or all, got {most:,}"
+        yield Problem("simulation.max_customers", what)
+    elif referring:
+        what = f"must be all, or at least {customers:,}, where customers refer others: a few cannot refer for all"
+        yield Problem("simulation.max_customers", f"{what}, got {most:,}")
 
 
 def from_log_problems(acquisition: AcquisitionConfig, seen: FirstOrders | None) -> list[Problem]:

@@ -21,6 +21,7 @@ from clvsim.simulation.environment import due_multipliers, season_by_week
 from clvsim.simulation.expected import value_quantiles
 from clvsim.simulation.ledger import Raw
 from clvsim.simulation.plan import RunPlan
+from clvsim.simulation.spread import empty_spread
 from clvsim.simulation.worlds import Worlds
 from clvsim.types import DAYS_PER_MONTH, CustomerSummary
 
@@ -50,9 +51,10 @@ class Sums(NamedTuple):
     quantiles: np.ndarray  # (c, 3) of the value of each existing customer of these blocks, in their order
     count: np.ndarray  # int32 (w, classes), as of `Tally`
     units: np.ndarray  # int64 (w, classes)
+    spread: np.ndarray  # int64 (scenarios, kinds, statistics, c) of customers who stand for several; c is 0 without
 
     def add(self, other: "Sums") -> None:
-        """Add another range's sums, all but quantiles, in place."""
+        """Add another range's sums, all but quantiles and spread, in place."""
         for own, more in zip(self.raws, other.raws, strict=True):
             for total, values in zip(own, more, strict=True):
                 total += values
@@ -86,7 +88,13 @@ class Work:
         """Blocks of existing customers, and the order in which they stand there."""
         layout, returning = self.plan.layout, self.plan.wins_back
         return people.existing_blocks(
-            self.summary, self.fitted, layout.group, layout.cohort, self.block, returning=returning
+            self.summary,
+            self.fitted,
+            layout.group,
+            layout.cohort,
+            self.block,
+            returning=returning,
+            weight=layout.weight,
         )
 
     @cached_property
@@ -106,7 +114,11 @@ class Work:
     def empty(self, customers: int = 0) -> Sums:
         """Nothing yet, of so many existing customers."""
         tally = Tally(worlds_of_tally(self.worlds).size)
-        return Sums(self.empty_raws(), np.empty((customers, 3)), tally.count, tally.units)
+        spread = self.empty_spread(customers)
+        return Sums(self.empty_raws(), np.empty((customers, 3)), tally.count, tally.units, spread)
+
+    def empty_spread(self, customers: int) -> np.ndarray:
+        return empty_spread(len(self.plan.scenarios), customers if self.plan.layout.weight is not None else 0)
 
     def customers_of(self, part: Range) -> int:
         """How many existing customers a range has."""
@@ -117,14 +129,19 @@ def simulate_range(work: Work, part: Range, threads: int, advance: Callable[[int
     """Simulate a range of blocks under every scenario; `advance` is told of each block that is done."""
     setting, raws, worlds = work.setting, work.empty_raws(), worlds_of_tally(work.worlds)
     jobs, tally, quantiles = make_jobs(work.plan, setting, work.arrivals, raws), Tally(worlds.size), [np.empty((0, 3))]
+    spreads = [work.empty_spread(0)]
     for block in work.blocks[slice(*part)]:
-        totals = engine.run_block(block, jobs, setting, threads, per_customer=not block.newcomers)
+        spread = None
+        if not block.newcomers:
+            spreads.append(work.empty_spread(block.people.key.size))
+            spread = spreads[-1] if spreads[-1].size else None
+        totals = engine.run_block(block, jobs, setting, threads, per_customer=not block.newcomers, spread=spread)
         if totals is not None:
             quantiles.append(value_quantiles(totals.value[setting.worlds.for_quantiles]))
-            tally.add(totals.revenue[worlds])
+            tally.add(totals.revenue[worlds], block.weight)
         if advance:
             advance(1)
-    return Sums(raws, np.concatenate(quantiles), tally.count, tally.units)
+    return Sums(raws, np.concatenate(quantiles), tally.count, tally.units, np.concatenate(spreads, axis=-1))
 
 
 def divide(plan: RunPlan, customers: int, workers: int, *, kept: bool) -> Division:

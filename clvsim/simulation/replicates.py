@@ -49,7 +49,9 @@ def add_replicates(
     done, months, draws = simulation.replicates, plan.layout.months, simulation.draws
     sd = sd_law(fitted, summary, plan.environment)
     new = make_worlds(plan.seed, draws, replicates, months, plan.environment, sd, after=done, arriving=plan.arriving)
-    added = simulate_worlds(plan, fitted, summary, new, simulation.expected.activity, progress, workers).scenarios
+    sampled, sample = simulation.sampled, simulation.sample
+    more = simulate_worlds(plan, fitted, summary, new, simulation.expected.activity, progress, workers, sample)
+    added = more.scenarios
     scenarios = {}
     for name, scenario in simulation.scenarios.items():
         ledger = interleave(scenario.ledger, added[name].ledger, draws)
@@ -61,7 +63,8 @@ def add_replicates(
         simulation,
         scenarios=scenarios,
         worlds=make_worlds(plan.seed, draws, replicates, months, plan.environment, sd, arriving=plan.arriving),
-        notes=notes_of(plan, fitted, scenarios),
+        notes=notes_of(plan, fitted, scenarios, sample),
+        sampled=sampled and sampled.add(more.sampled),
     )
 
 

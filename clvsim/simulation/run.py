@@ -38,6 +38,8 @@ from clvsim.simulation.ledger.assemble import assemble_ledger
 from clvsim.simulation.plan import RunPlan, make_plan
 from clvsim.simulation.ranges import Progress, make_jobs
 from clvsim.simulation.referrals import referral_notes, run_referrals
+from clvsim.simulation.sample import Sample, draw_sample
+from clvsim.simulation.spread import Sampled
 from clvsim.simulation.tables import left_by_cap
 from clvsim.simulation.win_backs import with_answers
 from clvsim.simulation.workers import HERE, Workers, workers_of
@@ -71,6 +73,12 @@ class Simulation:
     notes: tuple[str, ...]
     stated: bool  # whether behaviour is, so that what varies of it is an assumption
     effective_draws: float  # independent draws that the posterior's are worth, at most `draws`
+    sampled: Sampled | None = None  # where not all of today's customers were simulated
+
+    @property
+    def sample(self) -> Sample | None:
+        """The customers of today who were simulated; None: all of them."""
+        return self.sampled.sample if self.sampled else None
 
     @property
     def draws(self) -> int:
@@ -211,8 +219,9 @@ def simulate_plan(
     )
     customers = reachable_by_group(plan, fitted, summary)
     means, expected = expected_levels(plan, fitted, summary, people.key_order(summary)[1], customers)
-    simulated, quantiles, concentration = simulate_worlds(
-        plan, fitted, summary, worlds, expected.activity, progress, workers
+    sample = draw_sample(plan, summary, means[2], means[0], people.reachable(fitted, summary))
+    simulated, quantiles, concentration, sampled = simulate_worlds(
+        plan, fitted, summary, worlds, expected.activity, progress, workers, sample
     )
     compiled = [scenario.compiled for scenario in plan.scenarios.values()]
     return Simulation(
@@ -235,19 +244,21 @@ def simulate_plan(
             dated=summary.dated.repeat_orders_by_day is not None,
             stated=is_stated(fitted),
         ),
-        notes=notes_of(plan, fitted, simulated),
+        notes=notes_of(plan, fitted, simulated, sample),
         stated=is_stated(fitted),
         effective_draws=effective_draws(fitted.posterior, worlds.draws),
+        sampled=sampled,
     )
 
 
 class Simulated(NamedTuple):
-    """Scenarios on some worlds; of existing customers under the baseline quantiles of each one's value, (c, 3), and how
-    revenue is spread over them."""
+    """Scenarios on some worlds; of existing customers under the baseline quantiles of each one's value, (c, 3), nan of
+    those who are not simulated, and how revenue is spread over them."""
 
     scenarios: dict[str, SimulatedScenario]
     quantiles: np.ndarray
     concentration: Concentration
+    sampled: Sampled | None = None
 
 
 def simulate_worlds(
@@ -258,25 +269,35 @@ def simulate_worlds(
     activity: Activity | None,
     progress: Progress | None,
     workers: Workers = HERE,
+    sample: Sample | None = None,
 ) -> Simulated:
-    """Simulate all scenarios of a plan on some worlds; `activity` is that of the expected levels."""
-    work, sums = workers.simulate(plan, fitted, summary, worlds, progress)
-    order = work.existing[1]
-    quantiles = np.empty((order.size, 3))
-    quantiles[order] = sums.quantiles
+    """Simulate all scenarios of a plan on some worlds; `activity` is that of the expected levels. Of today's customers
+    only a `sample`, where there is one."""
+    simulated = sample.part(plan, summary) if sample else (plan, summary)
+    work, sums = workers.simulate(simulated[0], fitted, simulated[1], worlds, progress)
+    order, everybody = work.existing[1], len(summary.customers)
+    quantiles, sampled = np.full((everybody, 3), np.nan), None
+    quantiles[sample.rows[order] if sample else order] = sums.quantiles
+    if sample:
+        spread = np.empty_like(sums.spread)
+        spread[..., order] = sums.spread
+        sampled = Sampled(sample, spread)
     jobs = make_jobs(plan, work.setting, work.arrivals, sums.raws)
     customers = reachable_by_group(plan, fitted, summary)
     newcomers_by_world = np.mean([own.number.sum(axis=1).mean() for own in work.arrivals.values()])
-    run_referrals(plan, fitted, work.setting, jobs, order.size + int(newcomers_by_world))
+    run_referrals(plan, fitted, work.setting, jobs, everybody + int(newcomers_by_world))
     concentration = Tally.holding(sums.count, sums.units).concentration()
     del sums  # each scenario's are freed as soon as they are turned into money
     scenarios = assemble_scenarios(plan, jobs, work.arrivals, worlds.draw, customers, activity)
-    return Simulated(scenarios, quantiles, concentration)
+    return Simulated(scenarios, quantiles, concentration, sampled)
 
 
-def notes_of(plan: RunPlan, fitted: FittedModels, scenarios: Mapping[str, SimulatedScenario]) -> tuple[str, ...]:
-    """Sentences for the page on pooled groups, newcomers with weights, and levers that do nothing."""
+def notes_of(
+    plan: RunPlan, fitted: FittedModels, scenarios: Mapping[str, SimulatedScenario], sample: Sample | None = None
+) -> tuple[str, ...]:
+    """Sentences for the page on a sample, pooled groups, newcomers with weights, and levers that do nothing."""
     return (
+        *((sample.sentence,) if sample else ()),
         *plan.notes,
         *((plan.layout.note,) if plan.layout.note else ()),
         *weight_notes(scenario.acquired for scenario in scenarios.values()),

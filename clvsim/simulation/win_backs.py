@@ -10,12 +10,14 @@ import numpy as np
 
 from clvsim.errors import ConfigError, Problem
 from clvsim.interventions.base import OfferTerms
+from clvsim.kernels.rng import text_keys
 from clvsim.models.around.pooling import Pooled
 from clvsim.models.around.several import several_of
 from clvsim.models.auto import win_back_problem
 from clvsim.models.fitted import FittedModels
 from clvsim.models.laws import Params
 from clvsim.models.revenue import FittedCustomers
+from clvsim.simulation.expected.activity import SOME
 from clvsim.simulation.expected.customers import CUSTOMERS_AT_ONCE
 from clvsim.simulation.people import reachable
 from clvsim.simulation.plan import RunPlan, ScenarioPlan
@@ -100,6 +102,7 @@ def silent_of(offer: OfferTerms, plan: RunPlan, fitted: FittedModels, summary: C
     draws, days = plan.simulation.draws, offer.win_back.within_days
     if not rows.size:
         return newcomers_silent_for(least, days, fitted, draws)
+    count, rows = rows.size, some_of(rows, plan, summary)
     customers = FittedCustomers.of(fitted, summary, draws)
     alive, active = np.zeros(draws), np.zeros(draws)
     size = CUSTOMERS_AT_ONCE
@@ -107,7 +110,16 @@ def silent_of(offer: OfferTerms, plan: RunPlan, fitted: FittedModels, summary: C
         at = some.life, some.histories
         alive += some.retention.probability_alive(*at, some.days_per_unit).sum(axis=1)
         active += some.retention.probability_active(*at, days, some.days_per_unit).sum(axis=1)
-    return Silent(rows.size, alive / rows.size, active / rows.size)
+    return Silent(count, alive / rows.size, active / rows.size)
+
+
+def some_of(rows: np.ndarray, plan: RunPlan, summary: CustomerSummary) -> np.ndarray:
+    """Of more customers than are simulated those with the smallest keys, which is by chance."""
+    most = plan.simulation.most_customers
+    if most is None or rows.size <= max(most, SOME):
+        return rows
+    key = text_keys(summary.customers["customer_id"].to_numpy()[rows].tolist())
+    return rows[np.argsort(key, kind="stable")[:SOME]]
 
 
 def reached(

@@ -50,11 +50,11 @@ class Workers:
         kept = self.checkpoint.of(plan, fitted, summary, worlds, division) if self.checkpoint else None
         work = Work(plan, fitted, summary, worlds, (kept.division if kept else division).block)
         parts = cut(len(work.blocks), (kept.division if kept else division).tasks)
-        total, quantiles, counted = None, {}, _Counted(len(work.blocks), progress)
+        total, by_customer, counted = None, {}, _Counted(len(work.blocks), progress)
 
         def add(part: Range, sums: Sums) -> None:
             nonlocal total
-            quantiles[part] = sums.quantiles
+            by_customer[part] = sums.quantiles, sums.spread
             if total is None:
                 total = sums
             else:
@@ -63,14 +63,15 @@ class Workers:
         for part, sums in kept.read(work, parts) if kept else ():
             add(part, sums)
             counted.advance(part.high - part.low)
-        left = [part for part in parts if part not in quantiles]
+        left = [part for part in parts if part not in by_customer]
         for part, sums in self._simulated(work, left, counted.advance):
             if kept:
                 kept.write(part, sums)
             add(part, sums)
         if total is None:
             return work, work.empty()
-        return work, total._replace(quantiles=np.concatenate([quantiles[part] for part in parts]))
+        quantiles, spreads = zip(*(by_customer[part] for part in parts), strict=True)
+        return work, total._replace(quantiles=np.concatenate(quantiles), spread=np.concatenate(spreads, axis=-1))
 
     def _simulated(
         self, work: Work, parts: Sequence[Range], advance: Callable[[int], None]

@@ -149,6 +149,7 @@ def assemble(
             *evidence.warnings(scenarios),
             *ambiguous_names(config.library, config.names),
         ),
+        sampled=simulation.sample.sentence if simulation.sample else "",
         notes=comparison.notes + simulation.notes,
     )
 

@@ -131,6 +131,7 @@ def track_orders(config: RunConfig, material: Material, fits: Fits, *, loop_flag
         seed=config.seed,
         jobs=config.simulation.jobs,
         shard_customers=config.simulation.shard_customers,
+        most_customers=config.simulation.most_customers,
         loop_flags=loop_flags,
     )
     return replace(tracking, unchecked=fits.unchecked)

@@ -61,6 +61,7 @@ def value_by_customers(
     """
     from clvsim.comparison.table import layers
     from clvsim.simulation.environment import sd_law
+    from clvsim.simulation.luck import scenarios_of_all
     from clvsim.simulation.run import simulate_worlds
     from clvsim.simulation.win_backs import with_answers
     from clvsim.simulation.worlds import make_worlds
@@ -71,8 +72,13 @@ def value_by_customers(
     plan = with_answers(plan, fitted, summary)
     shocks, months = sd_law(fitted, summary, plan.environment), plan.layout.months
     worlds = make_worlds(plan.seed, plan.simulation.draws, 1, months, plan.environment, shocks, arriving=plan.arriving)
-    simulated = simulate_worlds(plan, fitted, summary, worlds, None, None, workers.below("valuation"))
-    baseline = simulated.scenarios[BASELINE]
+    at = workers.below("valuation")
+    simulated = simulate_worlds(plan, fitted, summary, worlds, None, None, at, simulation.sample)
+    scenarios = simulated.scenarios
+    if simulated.sampled:
+        scale = plan.economics.money_scale
+        scenarios = scenarios_of_all(scenarios, simulated.sampled, worlds, simulation.inputs, scale)
+    baseline = scenarios[BASELINE]
     costs = [m for m in baseline.compiled.mechanisms if isinstance(m, CostEntry)]
     flows = flows_of(
         baseline.ledger,

@@ -128,7 +128,7 @@ def test_precision_asks_for_no_more_than_draws_allow() -> None:
     found = precision(noisy)  # of 50 draws alone 14 %
     assert found.share > 0.14
     assert found.more == pytest.approx(9 / 50 / (values.var(ddof=1) / 50 / 4))
-    assert precision(Expectation.exact(values)) == (0.0, 1.0)
+    assert precision(Expectation.exact(values)) == (0.0, 1.0, 0.0)
     alike = Expectation(np.full(50, 2.0), np.full(50, 3.0))
     assert precision(alike).share == pytest.approx(3 / np.sqrt(50) / 2)
     assert precision(alike).more == pytest.approx((3 / np.sqrt(50) / 0.2) ** 2)

@@ -1,4 +1,5 @@
-"""Where a run is simulated and what it keeps: clusters that are none, addresses in studies, folders of others."""
+"""Where a run is simulated, what it keeps and of how many customers: clusters that are none, addresses in studies,
+folders of others, limits that are none."""
 
 from collections.abc import Iterator
 
@@ -33,6 +34,10 @@ KEPT: tuple[Files, ...] = (
     {MARKER: None, "kept/x": b""},
     {MARKER: b"", HEAD: None},
 )
+NO_LIMITS = (
+    *("0", "-1", "1.5", "1e3", "none", "null", "ALL", "everybody", "''", "true", "[1]", "{most: 1}", "10000001"),
+    *("99999999999999999999", "\uff11\uff10", "50\u202e", "all,none", "${oc.env:SECRET}", "0x10", "nan", "inf"),
+)
 PLACES = ("o.csv", "o.csv/kept", "/proc/x", "/dev/null", "/", ".", "", "x" * 300, "${oc.env:SECRET}")
 
 
@@ -44,6 +49,8 @@ def cases() -> list[Case]:
 def _cases() -> Iterator[Case]:
     for where in NO_CLUSTERS:
         yield Case((*RUN, f"simulation.cluster={where}"), FILES, may_pass=False)
+    for most in (*NO_LIMITS, "1"):  # one customer of some cannot stand for all
+        yield Case((*RUN, f"simulation.max_customers={most}"), FILES, may_pass=False)
     for text in AT_ADDRESSES:
         yield Case((*RUN, "experiment=own"), {**FILES, "experiments/own.yaml": text.encode()}, may_pass=False)
     for files in KEPT:

@@ -27,7 +27,7 @@ from tests.stories import STORIES
 FIRST = ("customer_id", "p_alive", "expected_orders", "rlv_mean", "rlv_p05", "rlv_p50", "rlv_p95")
 ADDED = (
     *("first_order", "last_order", "orders_so_far", "spend_so_far"),
-    *("p_order", "next_order", "decile", "segment", "channel"),
+    *("p_order", "next_order", "decile", "segment", "channel", "simulated"),
 )
 HORIZON_DAYS = 12 * DAYS_PER_MONTH
 

@@ -77,3 +77,29 @@ def test_environment_widens_the_bands(log: TransactionLog) -> None:
     assert tracking.holdout is not None
     wide, narrow = (np.ptp(i) for i in (tracking.holdout.with_environment, tracking.holdout.without_environment))
     assert wide > 1.3 * narrow
+
+
+def test_some_stand_for_more_customers_than_are_simulated(log: TransactionLog) -> None:
+    """Bands and means as of everybody, though the luck of few is larger: two-sided, from what worlds differ by."""
+    summary, weekly = summarize(log), weekly_repeat_orders(log)
+    customers = len(summary.customers)
+    everybody, limited, few = (
+        track(posterior(300), summary, weekly, CALM, draws=300, most_customers=most)
+        for most in (None, customers, customers // 5)
+    )
+    for field in ("mean", "p05", "p95"):
+        np.testing.assert_array_equal(getattr(limited, field), getattr(everybody, field))
+    assert everybody.holdout is not None
+    assert few.holdout is not None
+    assert few.holdout.actual == everybody.holdout.actual
+    (low, high), theirs = few.holdout.without_environment, everybody.holdout.without_environment
+    assert abs(np.log((high - low) / (theirs[1] - theirs[0]))) < 0.3  # of two sets of quantiles of 300 worlds
+    assert abs(few.holdout.mean / everybody.holdout.mean - 1) < 0.06
+    past = np.arange(everybody.mean.size) < everybody.mean.size // 2
+    width, other = ((one.p95 - one.p05)[past].sum() for one in (few, everybody))
+    assert abs(np.log(width / other)) < 0.25
+    assert abs(few.mean[past].sum() / everybody.mean[past].sum() - 1) < 0.05
+    assert few.mean.sum() != everybody.mean.sum()
+    cut = {"shard_customers": 7, "jobs": 2}
+    again = track(posterior(300), summary, weekly, CALM, draws=300, most_customers=customers // 5, **cut)
+    np.testing.assert_array_equal(again.p95, few.p95)

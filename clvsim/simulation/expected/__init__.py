@@ -5,7 +5,8 @@ import numpy as np
 from clvsim.models.fitted import FittedModels
 from clvsim.simulation import people
 from clvsim.simulation.expected.activity import expected_activity
-from clvsim.simulation.expected.customers import customer_table, existing_levels, value_quantiles
+from clvsim.simulation.expected.customers import ExistingSums, customer_table, existing_levels, value_quantiles
+from clvsim.simulation.expected.many import FEWEST_OF_MANY, levels_of_many
 from clvsim.simulation.expected.newcomers import newcomer_levels
 from clvsim.simulation.expected.next_order import next_orders
 from clvsim.simulation.expected.values import Activity, ExpectedLevels
@@ -26,8 +27,17 @@ __all__ = [
 def expected_value(plan: RunPlan, fitted: FittedModels, summary: CustomerSummary) -> np.ndarray:
     """What each of today's customers brings on average under the baseline, (c,): `rlv_mean` of the customers' table;
     nan of contracts that are known to have ended. A provisional plan is enough."""
-    means, _ = existing_levels(plan, fitted, summary, people.key_order(summary)[1])
+    means, _ = levels_of(plan, fitted, summary, people.key_order(summary)[1])
     return np.where(people.reachable(fitted, summary), means[2], np.nan)
+
+
+def levels_of(
+    plan: RunPlan, fitted: FittedModels, summary: CustomerSummary, order: np.ndarray
+) -> tuple[np.ndarray, ExistingSums]:
+    """Of today's customers as `existing_levels` has it: of more than are simulated by way of a few draws."""
+    most = plan.simulation.most_customers
+    of = existing_levels if most is None or order.size <= max(most, FEWEST_OF_MANY) else levels_of_many
+    return of(plan, fitted, summary, order)
 
 
 def expected_levels(
@@ -37,7 +47,7 @@ def expected_levels(
 
     `order` (c,) in which customers are added up, `customers` (groups,) who are not known to be lost.
     """
-    means, existing = existing_levels(plan, fitted, summary, order)
+    means, existing = levels_of(plan, fitted, summary, order)
     newcomer = newcomer_levels(plan, fitted)
     activity = None
     if plan.acquisition.channels and plan.has_monthly_costs:

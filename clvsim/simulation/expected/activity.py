@@ -17,6 +17,7 @@ from clvsim.simulation.plan import RunPlan
 from clvsim.types import DAYS_PER_MONTH, CustomerSummary
 
 _KNOTS = 7
+SOME = 8192  # customers, who stand for more than are simulated
 _CUSTOMERS_AT_ONCE, _DRAWS_AT_ONCE = 4096, 64
 
 
@@ -55,7 +56,10 @@ def _of_draws(
         newcomers[:, arrival:] += there
         within = plan.simulation.horizon_months
         followed[:, arrival : arrival + within] += there[:, :within]
-    return existing_activity(fitted, summary, order, draws, months), newcomers, followed
+    most = plan.simulation.most_customers
+    some = order if most is None or order.size <= max(most, SOME) else order[:SOME]  # by their keys, which is by chance
+    existing = existing_activity(fitted, summary, some, draws, months) * (order.size / max(1, some.size))
+    return existing, newcomers, followed
 
 
 def mean_presence(retention: RetentionModel, fitted: FittedModels, draws: slice, months: int) -> np.ndarray:

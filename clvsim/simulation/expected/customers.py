@@ -80,6 +80,7 @@ def customer_table(
             "decile": deciles(value, ids),
             "segment": summary.customers["segment"].to_numpy(object),
             "channel": summary.customers["channel"].to_numpy(object),
+            "simulated": ~np.isnan(quantiles[:, 0]),
         }
     )
 
@@ -113,11 +114,19 @@ def deciles(value: np.ndarray, ids: np.ndarray) -> np.ndarray:
     return rank * 10 // max(value.size, 1) + 1
 
 
-def expected_values(customers: FittedCustomers, plan: RunPlan, group: np.ndarray) -> tuple[np.ndarray, ExistingSums]:
-    """P(alive), expected orders and expected contribution of customers, summed over draws, (3, c); `ExistingSums`.
+class ByDraw(NamedTuple):
+    """Of some customers, in some draws, given what is known of them today, (draws, c) each."""
 
-    `group` (c,) of each customer.
-    """
+    alive: np.ndarray
+    there: np.ndarray  # still, in a month
+    orders: np.ndarray  # within the horizon, and so is all that follows
+    discounted: np.ndarray  # orders
+    revenue: np.ndarray  # discounted
+    value: np.ndarray  # discounted contribution
+
+
+def by_draw(customers: FittedCustomers, plan: RunPlan) -> ByDraw:
+    """The models' closed forms, the environment at its mean."""
     retention, life, histories = customers.retention, customers.life, customers.histories
     days, economics = customers.days_per_unit, plan.economics
     horizon = plan.simulation.horizon_months * DAYS_PER_MONTH
@@ -129,8 +138,17 @@ def expected_values(customers: FittedCustomers, plan: RunPlan, group: np.ndarray
         orders = alive * retention.expected_discounted_orders(life, histories, horizon, 0.0, days)
     revenue = discounted * expected_spend_per_order(customers, horizon, rate)
     value = revenue * economics.gross_margin - discounted * economics.cost_per_order
-    by_group = (sum_by_group(v, group, plan.layout.first_new_group) for v in (revenue, discounted, orders))
     in_a_month = alive * retention.probability_staying(life, histories, DAYS_PER_MONTH, days)
+    return ByDraw(alive, in_a_month, orders, discounted, revenue, value)
+
+
+def expected_values(customers: FittedCustomers, plan: RunPlan, group: np.ndarray) -> tuple[np.ndarray, ExistingSums]:
+    """P(alive), expected orders and expected contribution of customers, summed over draws, (3, c); `ExistingSums`.
+
+    `group` (c,) of each customer.
+    """
+    alive, in_a_month, orders, discounted, revenue, value = by_draw(customers, plan)
+    by_group = (sum_by_group(v, group, plan.layout.first_new_group) for v in (revenue, discounted, orders))
     there = np.stack([alive.sum(axis=1), in_a_month.sum(axis=1)], axis=1)
     return np.stack([alive.sum(axis=0), orders.sum(axis=0), value.sum(axis=0)]), ExistingSums(*by_group, there)
 

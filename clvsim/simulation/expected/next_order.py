@@ -13,6 +13,7 @@ from clvsim.types import DAYS_PER_MONTH, CustomerSummary
 LIKELY = 0.5  # a day is named where an order within the horizon is at least as likely as not
 _KNOTS = 16  # times at which the chance is worked out; in between it is a straight line
 _DRAWS, _DRAWS_OF_SHAPE = 128, 32  # of the chance at the horizon, and of its shape over time, which differs less
+_DRAWS_OF_MANY, _DRAWS_OF_SHAPE_OF_MANY = 16, 8  # where there are more customers than are simulated
 _HISTORIES_AT_ONCE = 512  # distinct ones: work for each thread in logs of some thousand customers
 
 
@@ -37,10 +38,15 @@ def next_orders(plan: RunPlan, fitted: FittedModels, summary: CustomerSummary) -
     retention, unit = fitted.retention, fitted.days_per_unit
     histories = retention.histories(summary)
     _, row, row_of = np.unique(np.column_stack(histories), axis=0, return_index=True, return_inverse=True)
-    life = fitted.retention_draws(slice(min(plan.simulation.draws, _DRAWS)))
+    most = plan.simulation.most_customers
+    many = most is not None and row_of.size > most
+    draws, of_shape = (_DRAWS_OF_MANY, _DRAWS_OF_SHAPE_OF_MANY) if many else (_DRAWS, _DRAWS_OF_SHAPE)
+    life = fitted.retention_draws(slice(min(plan.simulation.draws, draws)))
     horizon = plan.simulation.horizon_months * DAYS_PER_MONTH
     done = Parallel(plan.simulation.jobs, backend="threading")(
-        delayed(_of_histories)(retention, life, rows_of(histories, row[low : low + _HISTORIES_AT_ONCE]), horizon, unit)
+        delayed(_of_histories)(
+            retention, life, rows_of(histories, row[low : low + _HISTORIES_AT_ONCE]), horizon, unit, of_shape
+        )
         for low in range(0, row.size, _HISTORIES_AT_ONCE)
     )
     p_order, days = (np.concatenate([np.zeros(0), *part]) for part in (zip(*done, strict=True) if done else ((), ())))
@@ -48,10 +54,15 @@ def next_orders(plan: RunPlan, fitted: FittedModels, summary: CustomerSummary) -
 
 
 def _of_histories(
-    retention: RetentionModel, life: Params, histories: tuple, horizon_days: float, days_per_unit: float
+    retention: RetentionModel,
+    life: Params,
+    histories: tuple,
+    horizon_days: float,
+    days_per_unit: float,
+    draws_of_shape: int,
 ) -> tuple[np.ndarray, np.ndarray]:
     p_order = retention.probability_active(life, histories, horizon_days, days_per_unit).mean(axis=0)
-    some = {name: values[:_DRAWS_OF_SHAPE] for name, values in life.items()}
+    some = {name: values[:draws_of_shape] for name, values in life.items()}
     law = retention.laws({name: values[:1] for name, values in life.items()}, histories, days_per_unit)
     first = law.next_opportunity_days
     if first is None:
