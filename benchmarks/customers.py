@@ -77,7 +77,7 @@ def timed(place: Path, words: list[str]) -> None:
         )
         place.write_text(json.dumps(stages))
 
-    Stopwatch.__call__ = watched  # ty: ignore[invalid-assignment]
+    Stopwatch.__call__ = watched
     sys.argv = ["clvsim", *words]
     shell()
 

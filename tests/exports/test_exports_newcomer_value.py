@@ -118,6 +118,7 @@ def test_threads_change_no_bit():
     summary, so_far = known(orders_of(600, first_days=(31, 400)), 12)
     one, three = (newcomer_values(fitted(), summary, so_far, economics(), jobs) for jobs in (1, 3))
     assert one.table is not None
+    assert three.table is not None
     pd.testing.assert_frame_equal(one.table, three.table, check_exact=True)
     assert one.sentences == three.sentences
 
