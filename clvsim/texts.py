@@ -5,6 +5,7 @@ import re
 LONGEST_LINE = 600  # characters of a message
 
 FORMULA = (*"=+-@＝＋－＠", "\t", "\r", "\n")  # with which a spreadsheet begins to compute
+LINE_LIKE_A_FORMULA = re.compile(f"(?:\\A|\n)[{re.escape(''.join(FORMULA))}]")
 CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 

@@ -7,6 +7,7 @@ are drawn together. Acquisition costs are not deducted.
 """
 
 from collections import Counter
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -53,14 +54,14 @@ class Cells(NamedTuple):
 
 
 def newcomer_values(
-    fitted: FittedModels, summary: CustomerSummary, so_far: SoFar | None, economics: Economics
+    fitted: FittedModels, summary: CustomerSummary, so_far: SoFar | None, economics: Economics, jobs: int = 1
 ) -> NewcomerValues:
     """By the labels that the log has, and by these and the band of the first order; each where it has two cells.
 
     Customers who are older than the log, whose first order it does not have, are left out (`data.newcomers`). None of
     this without a log of dated orders (`so_far`). The 90 % interval of a cell's mean contains what is not known of the
     models' parameters, and that a cell has so many customers and no more; luck of single customers and shocks that are
-    common to all are averaged out.
+    common to all are averaged out. `jobs` threads, on whose number no bit depends.
     """
     seen = first_orders(summary)
     if so_far is None or seen is None:
@@ -71,7 +72,8 @@ def newcomer_values(
     divisions = [cells for cells in divide(customers) if len(cells.labels) > 1]
     if not divisions:
         return NewcomerValues()
-    by_draw, by_customer = values(fitted, summary, so_far, economics, rows, [cells.number for cells in divisions])
+    numbers = [cells.number for cells in divisions]
+    by_draw, by_customer = values(fitted, summary, so_far, economics, rows, numbers, jobs)
     if not np.isfinite(by_customer).all():
         what = "in some draws of the spend model the mean amount of an order does not exist"
         return NewcomerValues(None, (f"There is no newcomer_value.csv: {what}.",))
@@ -173,12 +175,15 @@ def values(
     economics: Economics,
     rows: np.ndarray,
     divisions: list[np.ndarray],
+    jobs: int = 1,
 ) -> tuple[list[np.ndarray], np.ndarray]:
     """Means over the cells of each division per draw, (draw, cell), and means over draws of each customer, (customer,);
     `rows` of the summary, and for each division the number of their cells.
 
     What is still to come is worked out for all of the same month of age at once, up to the horizon from its middle.
     """
+    from joblib import Parallel, delayed
+
     known = FittedCustomers.of(fitted, summary, _DRAWS)
     frame, span = summary.dated.customers, so_far.span
     age = frame["T_days"].to_numpy(float)[rows]
@@ -188,24 +193,40 @@ def values(
     worth = np.exp(-economics.discount_per_day * age)
     by_customer = brought.copy()
     by_draw = [np.bincount(cell, brought) + np.zeros((fitted.draws, 1))[:_DRAWS] for cell in divisions]
-    month = np.floor(age / DAYS_PER_MONTH).astype(np.int64)
-    for own in np.unique(month):
-        left = span.days / DAYS_PER_MONTH - (own + 0.5)
-        if left <= 0:
-            continue
+
+    def ahead_of(some: np.ndarray, months: float) -> tuple[np.ndarray, list[tuple[np.ndarray, np.ndarray]]]:
+        """Of some customers each one's mean over draws; and of each division their cells and what these get."""
         formula = QUANTITIES["expected_rlv"](
-            horizon_months=left,
+            horizon_months=months,
             annual_discount_rate=float(np.expm1(economics.discount_per_day * DAYS_PER_YEAR)),
             gross_margin=margin,
             cost_per_order=cost,
         )
-        same = np.flatnonzero(month == own)
-        if rows.size > _MANY:
-            same = same[np.lexsort((age[same], frame["frequency"].to_numpy()[rows[same]]))]
-        for some in np.array_split(same, -(-same.size // _CUSTOMERS_AT_ONCE)):
-            ahead = formula(known.part(rows[some])) * worth[some]
-            by_customer[some] += ahead.mean(axis=0)
-            for cell, sums in zip(divisions, by_draw, strict=True):
-                there, place = np.unique(cell[some], return_inverse=True)
-                sums[:, there] += ahead @ (place[:, None] == np.arange(there.size))
+        ahead = formula(known.part(rows[some])) * worth[some]
+        sums = []
+        for cell in divisions:
+            there, place = np.unique(cell[some], return_inverse=True)
+            sums.append((there, ahead @ (place[:, None] == np.arange(there.size))))
+        return ahead.mean(axis=0), sums
+
+    parts = list(_parts(age, frame["frequency"].to_numpy()[rows], span.days / DAYS_PER_MONTH))
+    done = Parallel(jobs, backend="threading", return_as="generator")(delayed(ahead_of)(*part) for part in parts)
+    for (some, _), (mean, found) in zip(parts, done, strict=True):  # the order does not depend on the jobs
+        by_customer[some] += mean
+        for sums, (there, own) in zip(by_draw, found, strict=True):
+            sums[:, there] += own
     return [sums / np.bincount(cell) for cell, sums in zip(divisions, by_draw, strict=True)], by_customer
+
+
+def _parts(age: np.ndarray, orders: np.ndarray, months: float) -> Iterator[tuple[np.ndarray, float]]:
+    """Customers of one month of age, some at a time, and how many of so many months are left from its middle."""
+    month = np.floor(age / DAYS_PER_MONTH).astype(np.int64)
+    for own in np.unique(month):
+        left = months - (own + 0.5)
+        if left <= 0:
+            continue
+        same = np.flatnonzero(month == own)
+        if age.size > _MANY:
+            same = same[np.lexsort((age[same], orders[same]))]
+        for some in np.array_split(same, -(-same.size // _CUSTOMERS_AT_ONCE)):
+            yield some, left

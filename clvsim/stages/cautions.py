@@ -186,27 +186,34 @@ def observed_days(summary: CustomerSummary) -> float:
 
 def with_share_beyond(material: Material, fitted: "FittedModels", simulation: "Simulation") -> Material:
     """The same, whose line on the horizon has the share of value that comes later than anybody was observed for: of
-    today's customers from today on, of newcomers from their first order. Closed forms, of a hundred draws."""
+    today's customers from today on, of newcomers from their first order. Closed forms, of a hundred draws; where only a
+    sample was simulated, of that, weighted."""
     from clvsim.quantities import reduce_draws
     from clvsim.simulation.levels import expected_age_curve
+    from clvsim.simulation.sample import rows_of_summary
 
     days, observed = simulation.horizon_months * DAYS_PER_MONTH, observed_days(material.summary)
     if days <= observed:
         return material
-    prices = simulation.economics
+    prices, sample = simulation.economics, simulation.sample
+    some = rows_of_summary(material.summary, sample.rows) if sample else material.summary
     until_then, in_all = (
         reduce_draws(
             "expected_rlv",
             fitted,
-            material.summary,
+            some,
             draws=min(_FEW_DRAWS, fitted.draws),
             horizon_months=length / DAYS_PER_MONTH,
             annual_discount_rate=float(np.expm1(prices.discount_per_day * DAYS_PER_YEAR)),
             gross_margin=prices.gross_margin,
             cost_per_order=prices.cost_per_order,
-        )["total"].values.mean()
+        )
         for length in (observed, days)
     )
+    if sample:
+        until_then, in_all = (float(reduced["mean"].values @ sample.weight) for reduced in (until_then, in_all))
+    else:
+        until_then, in_all = (reduced["total"].values.mean() for reduced in (until_then, in_all))
     noun = "value" if prices.margin_known else "revenue"
     parts = [f"{1 - until_then / in_all:.0%} of the {noun} of today's customers"] if in_all > 0 else []
     if simulation.scenarios[BASELINE].acquired:

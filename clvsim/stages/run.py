@@ -86,7 +86,7 @@ def run(config: RunConfig, ctx: RunContext) -> int:
     result = assemble(
         config, ctx, material, fits.own, simulation, comparison, tracking, scores, words, arrivals, ordering, leads
     )
-    newcomers = newcomer_values(fits.own, summary, material.so_far, simulation.economics)
+    newcomers = newcomer_values(fits.own, summary, material.so_far, simulation.economics, config.simulation.jobs)
     folder = output_folder(ctx)
     traced = inside.lines if inside else ()
     result = replace(

@@ -114,6 +114,15 @@ def test_young_customers_are_worth_as_much_as_old_ones_of_the_same_law():
     assert error < 0.06 * values[1].mean()
 
 
+def test_threads_change_no_bit():
+    summary, so_far = known(orders_of(600, first_days=(31, 400)), 12)
+    one, three = (newcomer_values(fitted(), summary, so_far, economics(), jobs) for jobs in (1, 3))
+    assert one.table is not None
+    assert three.table is not None
+    pd.testing.assert_frame_equal(one.table, three.table, check_exact=True)
+    assert one.sentences == three.sentences
+
+
 def test_cells_whose_values_differ_are_seen_to_and_equal_ones_are_not():
     """Amounts of four channels times known factors: their spread is the factors', by construction."""
     factor = {"ch0": 0.6, "ch1": 0.9, "ch2": 1.1, "ch3": 1.6}

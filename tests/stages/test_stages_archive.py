@@ -10,9 +10,9 @@ import pytest
 
 from clvsim import archive
 from clvsim.errors import ConfigError
-from clvsim.files import write_csv
+from clvsim.files import csv_text, write_csv
 from clvsim.report import write_report
-from clvsim.texts import CONTROLS
+from clvsim.texts import CONTROLS, FORMULA, spreadsheet_cell
 from clvsim.types import RunResult
 from tests.report import factory
 
@@ -63,6 +63,17 @@ def test_no_text_of_a_table_is_a_formula_and_numbers_stay_numbers(tmp_path: Path
     assert [str(text)[:1] for text in back["model"]] == ["'"] * 6 + ["x", "n"]
     assert back["delta"].tolist() == [-1.5] * 8
     assert table["model"][0] == "=1+1"
+
+
+@pytest.mark.parametrize("sign", [*FORMULA, "\x1b", "\u202e", "a\n=", "a\n\n", "x", ""])
+@pytest.mark.parametrize("place", ["first", "last", "alone"])
+def test_each_cell_is_escaped_whatever_else_is_in_its_column(sign: str, place: str):
+    """Columns that need no escapes are told from others at once; what is written is that of every cell by itself."""
+    others = [] if place == "alone" else ["", "plain", None, 1.5, "a-b"]
+    texts = [f"{sign}1", *others] if place == "first" else [*others, f"{sign}1"]
+    table = pd.DataFrame({"text": pd.Series(texts, dtype=object), "yes": True, "number": 0.1})
+    cells = table.assign(text=table["text"].map(spreadsheet_cell))
+    assert csv_text(table) == cells.to_csv(index=False, lineterminator="\n")
 
 
 def test_controls_are_escapes_of_json(tmp_path: Path):

@@ -123,6 +123,11 @@ def test_the_share_of_value_beyond_what_was_observed_is_that_of_simulated_custom
         error = (later - of * by_month.sum(axis=1)).std() / by_month.sum(axis=1).mean() / np.sqrt(len(later))
         assert share == pytest.approx(of, abs=4 * error + 0.005)
     assert with_share_beyond(known, fitted, simulated_shop.run(horizon_months=6, draws=8, summary=summary)) == known
+    by_sample = simulated_shop.run(fitted=fitted, summary=summary, max_customers=100, **settings)
+    assert by_sample.sample is not None
+    assert by_sample.sample.rows.size < 200
+    (line,) = with_share_beyond(known, fitted, by_sample).quality
+    assert [int(one) / 100 for one in re.findall(r"(\d+)% of", line.note)] == pytest.approx(found, abs=0.03)
 
 
 # --- what retention=auto takes from the log by itself -----------------------------------------------------------------

@@ -68,7 +68,8 @@ class ByCalendar(PoolableWrapper):
 
     def own(self, params: Params) -> dict[str, np.ndarray]:
         """The parameters of the model underneath."""
-        return {name: values for name, values in params.items() if name not in self.calendar.names}
+        effects = frozenset(self.calendar.names)  # made anew each time they are asked for
+        return {name: values for name, values in params.items() if name not in effects}
 
     # --- fit ----------------------------------------------------------------------------------------------------------
 

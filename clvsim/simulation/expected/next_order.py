@@ -15,6 +15,7 @@ _KNOTS = 16  # times at which the chance is worked out; in between it is a strai
 _DRAWS, _DRAWS_OF_SHAPE = 128, 32  # of the chance at the horizon, and of its shape over time, which differs less
 _DRAWS_OF_MANY, _DRAWS_OF_SHAPE_OF_MANY = 16, 8  # where there are more customers than are simulated
 _HISTORIES_AT_ONCE = 512  # distinct ones: work for each thread in logs of some thousand customers
+_HISTORIES_OF_MANY_AT_ONCE = 8192  # in few draws: what is the same for all of them is worked out less often
 
 
 class NextOrders(NamedTuple):
@@ -41,13 +42,12 @@ def next_orders(plan: RunPlan, fitted: FittedModels, summary: CustomerSummary) -
     most = plan.simulation.most_customers
     many = most is not None and row_of.size > most
     draws, of_shape = (_DRAWS_OF_MANY, _DRAWS_OF_SHAPE_OF_MANY) if many else (_DRAWS, _DRAWS_OF_SHAPE)
+    step = _HISTORIES_OF_MANY_AT_ONCE if many else _HISTORIES_AT_ONCE
     life = fitted.retention_draws(slice(min(plan.simulation.draws, draws)))
     horizon = plan.simulation.horizon_months * DAYS_PER_MONTH
     done = Parallel(plan.simulation.jobs, backend="threading")(
-        delayed(_of_histories)(
-            retention, life, rows_of(histories, row[low : low + _HISTORIES_AT_ONCE]), horizon, unit, of_shape
-        )
-        for low in range(0, row.size, _HISTORIES_AT_ONCE)
+        delayed(_of_histories)(retention, life, rows_of(histories, row[low : low + step]), horizon, unit, of_shape)
+        for low in range(0, row.size, step)
     )
     p_order, days = (np.concatenate([np.zeros(0), *part]) for part in (zip(*done, strict=True) if done else ((), ())))
     return NextOrders(p_order[row_of.reshape(-1)], days[row_of.reshape(-1)])
