@@ -14,8 +14,8 @@ LARGEST = 99_999_999_999_999  # of amounts, which have 14 digits before four dec
 
 class Dialect(NamedTuple):
     """`day` and `amount` are expressions of a quoted column, NULL where it holds no such value; an amount counts in
-    units of 1 / `scale`. `amounts` are quicker ones where it is known what the column holds. `collation` orders texts
-    by their bytes, where that has to be asked for."""
+    units of 1 / `scale`, and `total` is the type of a day's sum of them. `amounts` are quicker expressions, by what a
+    column is declared to hold. `collation` orders texts by their bytes, where that has to be asked for."""
 
     day: str = "DATE_DIFF(CAST({column} AS DATE), CAST('1970-01-01' AS DATE), DAY)"
     amount: str = (
@@ -23,6 +23,7 @@ class Dialect(NamedTuple):
         "THEN ROUND(CAST({column} AS DECIMAL(18, 4)), 4) END"  # BigQuery's numbers have nine decimals
     )
     scale: int = 1
+    total: str = "{value}"
     collation: str = ""
     amounts: Mapping[str, str] = {}
 
@@ -53,6 +54,7 @@ _POSTGRES = Dialect(  # whose decimals are several times slower than whole numbe
     amount=f"CASE WHEN CAST({{column}} AS DOUBLE PRECISION) {_BETWEEN} "
     "CAST(CAST({column} AS DECIMAL(18, 4)) * 10000 AS BIGINT) END",
     scale=10_000,
+    total="CAST({value} AS BIGINT)",
     collation="C",
     amounts={
         "whole": f"CASE WHEN {{column}} {_BETWEEN} CAST({{column}} AS BIGINT) * 10000 END",

@@ -81,6 +81,7 @@ def _material(config: SqlConfig, table: str, reader: Reader, *, brief: bool) -> 
     until = day_number(keys.today) if isinstance(keys.today, date) else None
     counts = reader.row("counts", statements.counts(source, day_number(now), until))
     require_usable(counts, table, now)
+    source = source._replace(checked=True)
     first, last = (day_of(counts[name]) for name in ("first_day", "last_day"))
     today, _ = today_and_end(keys, first, last, max(now, last))
     since = day_number(config.customers_since) if config.customers_since else None

@@ -28,6 +28,7 @@ class Source(NamedTuple):
     amount: str
     dialect: str
     holds: str = ""  # what a server's column of amounts is declared to hold, "" where that is not known
+    checked: bool = False  # whether it is known that each row can be used
 
     @property
     def way(self) -> Dialect:
@@ -72,23 +73,25 @@ def _typed(source: Source) -> str:
     FROM {source.name} AS source"""
 
 
-def _entries(source: Source, last: int | None = None) -> str:
+def _entries(source: Source, last: int) -> str:
     """Table `entries`, of rows that can be used."""
-    until = "" if last is None else f" AND day <= {last}"
+    usable = "" if source.checked else "customer_id IS NOT NULL AND day IS NOT NULL AND amount IS NOT NULL AND "
     return f"""
 entries AS (
-    SELECT customer_id, day, amount FROM ({_typed(source)}) AS typed
-    WHERE customer_id IS NOT NULL AND day IS NOT NULL AND amount IS NOT NULL{until}
+    SELECT customer_id, day, amount FROM ({_typed(source)}) AS typed WHERE {usable}day <= {last}
 )"""
 
 
-def _days(source: Source, last: int) -> str:
+def _days(source: Source, as_of: AsOf) -> str:
     """The same and `days`: orders, their amounts and refunds by customer and day."""
-    return f"""{_entries(source, last)}, days AS (
-    SELECT customer_id, day, SUM(CASE WHEN amount >= 0 THEN 1 ELSE 0 END) AS orders,
-        SUM(CASE WHEN amount >= 0 THEN amount ELSE 0 END) AS ordered,
-        SUM(CASE WHEN amount < 0 THEN -amount ELSE 0 END) AS refunded
-    FROM entries GROUP BY customer_id, day
+    total = source.way.total
+    sums = total.format(value="SUM(amount)") + " AS ordered"
+    if as_of.refunds:
+        sums = f"""SUM(CASE WHEN amount >= 0 THEN 1 ELSE 0 END) AS orders,
+        {total.format(value="SUM(CASE WHEN amount >= 0 THEN amount ELSE 0 END)")} AS ordered,
+        {total.format(value="SUM(CASE WHEN amount < 0 THEN -amount ELSE 0 END)")} AS refunded"""
+    return f"""{_entries(source, as_of.last)}, days AS (
+    SELECT customer_id, day, {sums} FROM entries GROUP BY customer_id, day
 )"""
 
 
@@ -115,10 +118,10 @@ def _netted(today: int, suffix: str = "") -> str:
 
 def _purchases(source: Source, as_of: AsOf) -> str:
     """The same and `purchases`: one order per customer and day, refunds taken off, whenever the customer came."""
-    plain = "SELECT customer_id, day, ordered AS amount FROM days WHERE orders > 0"
+    plain = "SELECT customer_id, day, ordered AS amount FROM days"
     net = "SELECT customer_id, day, net AS amount FROM netted WHERE orders > 0 AND (net > 0 OR ordered = 0)"
     netted, select = (_netted(as_of.today), net) if as_of.refunds else ("", plain)
-    return f"WITH {_days(source, as_of.last)}{netted}, purchases AS ({select})"
+    return f"WITH {_days(source, as_of)}{netted}, purchases AS ({select})"
 
 
 # --- the statements --------------------------------------------------------------------------------------------------
@@ -214,9 +217,9 @@ def _placed(source: Source, as_ofs: Sequence[AsOf], columns: str) -> str:
     first = as_ofs[0]
     suffixes = list(dict.fromkeys(own for _, _, own in _versions(as_ofs)))
     if not first.refunds:
-        orders = f"""{_days(source, first.last)}, purchases AS (
+        orders = f"""{_days(source, first)}, purchases AS (
     SELECT customer_id, day, ordered AS amount, day AS order_day,
-        CASE WHEN ordered > 0 THEN day END AS paid_day FROM days WHERE orders > 0
+        CASE WHEN ordered > 0 THEN day END AS paid_day FROM days
 )"""
     else:
         nets = "".join(_netted(as_of.today, own) for as_of, _, own in _versions(as_ofs))
@@ -230,7 +233,7 @@ def _placed(source: Source, as_ofs: Sequence[AsOf], columns: str) -> str:
             f"CASE WHEN amount{own} > 0 THEN day END AS paid_day{own}"
             for own in suffixes
         )
-        orders = f"""{_days(source, first.last)}{nets}, amounts AS (
+        orders = f"""{_days(source, first)}{nets}, amounts AS (
     SELECT customer_id, day, {amounts} FROM {last} WHERE orders > 0
 ), purchases AS (SELECT customer_id, day, {names}, {days} FROM amounts)"""
     chosen = ", ".join(columns.replace("{of}", own) for own in suffixes)
