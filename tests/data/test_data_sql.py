@@ -34,6 +34,7 @@ from clvsim.data.sql.material import BY_PERIOD, material_of_table
 from clvsim.data.sql.printed import printed
 from clvsim.data.sql.statements import AsOf, Source, parts_of
 from clvsim.errors import ClvsimError, ConfigError, DataError
+from tests.data import postgres as server_of_tests
 from tests.data.postgres import Server
 
 Rows = Sequence[tuple[Any, ...]]
@@ -475,3 +476,13 @@ def test_the_reader_holds_no_secret(postgres, monkeypatch):
     with reading(address) as reader:
         assert isinstance(reader, Reader)
         assert postgres.password not in repr(vars(reader))
+
+
+def test_a_server_that_must_be_there_and_is_not_fails(monkeypatch):
+    """As `.ci/run` has it; otherwise such tests are skipped."""
+    monkeypatch.setattr("tests.data.postgres.BINARIES", Path("nowhere"))
+    assert not server_of_tests.is_there()
+    for value, outcome in (("1", pytest.fail.Exception), ("", pytest.skip.Exception)):
+        monkeypatch.setenv("CLVSIM_NEEDS_POSTGRES", value)
+        with pytest.raises(outcome, match="is not installed"):
+            server_of_tests.absent()

@@ -61,12 +61,14 @@ class Reader:
         self._connection, self.dialect = connection, dialect
         self.fetched: dict[str, int] = {}
 
-    def rows(self, name: str, text: str) -> tuple[Sequence[str], Iterator[Sequence[tuple]]]:
-        """The names of a statement's columns, and its rows in batches."""
+    def rows(self, name: str, text: str, *, in_order: bool = False) -> tuple[Sequence[str], Iterator[Sequence[tuple]]]:
+        """The names of a statement's columns, and its rows in batches; `in_order`: whether all of it goes through the
+        customers in their order, so that a server that sorts first, which several workers can do, sorts once."""
         statement = transpiled(text, self.dialect)
         if self.dialect != "postgres":
             result = self._connection.exec_driver_sql(statement)
             return list(result.keys()), self._counted(name, result.partitions(_BATCH))
+        self._connection.exec_driver_sql(f"SET LOCAL enable_hashagg = {'off' if in_order else 'on'}")
         # A cursor of the server's would keep it from planning with several workers.
         cursor = self._connection.connection.cursor()
         rows = cursor.stream(statement, size=_BATCH if _in_chunks() else 1)
@@ -78,9 +80,9 @@ class Reader:
             self.fetched[name] = self.fetched.get(name, 0) + len(batch)
             yield batch
 
-    def row(self, name: str, text: str) -> dict[str, Any]:
+    def row(self, name: str, text: str, *, in_order: bool = False) -> dict[str, Any]:
         """The only row of a statement, by column."""
-        names, batches = self.rows(name, text)
+        names, batches = self.rows(name, text, in_order=in_order)
         return dict(zip(names, next(iter(batches))[0], strict=True))
 
     def columns(self, table: Sequence[str]) -> dict[str, str]:

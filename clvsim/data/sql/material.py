@@ -188,7 +188,7 @@ def _people(
     growth = max((abs(slope or 0.0) for slope in slopes), default=0.0) * (log.last_date - log.first_date).days
     largest = float(log.facts.revenue) * math.exp(growth)  # of one order at another day's level
     unit = 10 ** max(0, min(8, 18 - math.ceil(math.log10(max(largest, 1.0)))))
-    return _columns(reader, "customers", statements.customers(source, as_ofs, slopes, unit))
+    return _columns(reader, "customers", statements.customers(source, as_ofs, slopes, unit), in_order=True)
 
 
 def _known(people: dict[str, np.ndarray], orders: Orders, suffix: str) -> Counted:
@@ -200,9 +200,9 @@ def _known(people: dict[str, np.ndarray], orders: Orders, suffix: str) -> Counte
     return Counted(people["customer_id"][known], columns, orders, levels)
 
 
-def _columns(reader: Reader, name: str, text: str) -> dict[str, np.ndarray]:
+def _columns(reader: Reader, name: str, text: str, *, in_order: bool = False) -> dict[str, np.ndarray]:
     """A statement's answer by column: ids as text, all else as numbers, NULL as nan."""
-    names, batches = reader.rows(name, text)
+    names, batches = reader.rows(name, text, in_order=in_order)
     parts: dict[str, list[np.ndarray]] = {column: [] for column in names}
     for batch in batches:
         for column, values in zip(names, zip(*batch, strict=True), strict=True):
@@ -215,7 +215,7 @@ def _slopes(reader: Reader, source: Source, as_ofs: Sequence[AsOf], log: LogHead
 
     They are asked for before customers, whose amounts at the day's level come with them.
     """
-    found = reader.row("trend", statements.trend(source, as_ofs))
+    found = reader.row("trend", statements.trend(source, as_ofs), in_order=True)
     slopes: list[float | None] = []
     for as_of, suffix in zip(as_ofs, ("", THEN), strict=False):
         days = as_of.today - day_number(log.first_date)
