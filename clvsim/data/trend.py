@@ -16,7 +16,7 @@ from clvsim.types import SpendTrend
 
 SHORTEST_DAYS = 183  # of a log: a trend and a season look alike
 FEWEST_CUSTOMERS = 10  # that errors are clustered by
-_STEEPEST = 10.0  # of log amounts over the log
+STEEPEST = 10.0  # of log amounts over the log
 
 
 def spend_trend(customers: pd.DataFrame, days: int) -> SpendTrend:
@@ -44,6 +44,6 @@ def _problem(slope: float, customers: int, days: int) -> str:
         return f"the log spans {days} days, and a trend cannot be told from a season in less than {SHORTEST_DAYS}"
     if customers < FEWEST_CUSTOMERS:
         return f"only {customers} customers have two paid repeat orders, {FEWEST_CUSTOMERS} are needed"
-    if abs(slope) * days / 365.25 > _STEEPEST:
+    if abs(slope) * days / 365.25 > STEEPEST:
         return "amounts change by many orders of magnitude over the log (are currencies mixed?)"
     return ""

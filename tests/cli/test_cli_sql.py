@@ -1,9 +1,12 @@
 """`data=sql` from the shell: a run without an order in the client, statements to print, and no secret anywhere."""
 
+import datetime as dt
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from tests.cli.shell import ORDERS, assert_refused, tree
@@ -58,6 +61,45 @@ def test_a_run_keeps_nothing_of_a_password(clvsim, here: Path, postgres: Server)
     secret = postgres.password
     assert not [name for name, content in kept.items() if secret.encode() in content]
     assert secret not in done.stdout + done.stderr
+
+
+SMALL = ("fit.method=map", "simulation.draws=40", "simulation.horizon_months=6", "scenarios=[]")
+
+
+def made_up_orders(price: str = "") -> list[tuple[str, str, str]]:
+    """Orders of 120 customers over two years, in cents or of one price; enough that some are held back as a check."""
+    rng = np.random.default_rng(11)
+    rows = []
+    for number in range(120):
+        day = dt.date(2022, 1, 1) + dt.timedelta(days=int(rng.integers(0, 400)))
+        for _ in range(1 + int(rng.geometric(0.25))):
+            rows.append((f"c{number:03d}", str(day), price or f"{int(rng.integers(500, 9000)) / 100:.2f}"))
+            day += dt.timedelta(days=1 + int(rng.exponential(45)))
+    return [row for row in rows if row[1] < "2024-01-01"]
+
+
+@pytest.mark.parametrize("price", ["20", ""], ids=["one price", "amounts"])
+def test_a_run_on_a_server_is_the_run_on_the_file(clvsim, here: Path, postgres: Server, price: str):
+    """The same table of results: byte for byte where models learn from whole numbers, to 1e-6 from sums of logs, which
+    a database rounds."""
+    rows = made_up_orders(price)
+    postgres.fill("orders", "customer_id TEXT, date DATE, amount NUMERIC(10, 2)", rows)
+    lines = (",".join(row) for row in [("customer_id", "date", "amount"), *rows])
+    (here / "orders.csv").write_text("\n".join(lines) + "\n")
+    words = (*COLUMNS, *SMALL, *(["spend=fixed_price"] if price else []))
+    of_file = clvsim("run", "orders.csv", *words, "out=file")
+    assert of_file.returncode == 0, of_file.stderr
+    of_table = ("run", "data=sql", "data.url_env=SHOP", "data.table=orders", *words, "out=table")
+    done = clvsim(*of_table, SHOP=postgres.whole_url)
+    assert done.returncode == 0, done.stderr
+    ours, theirs = (here / f"{name}/comparison.csv" for name in ("table", "file"))
+    if price:
+        assert ours.read_bytes() == theirs.read_bytes()
+    else:
+        pd.testing.assert_frame_equal(pd.read_csv(ours), pd.read_csv(theirs), rtol=1e-6, atol=1e-9)
+    kept = {name: content or b"" for name, content in tree(here / "table").items()}
+    assert {"report.html", "run.json", "posterior.nc"} <= set(kept)
+    assert not [name for name, content in kept.items() if postgres.password.encode() in content]
 
 
 @pytest.mark.parametrize("key", ["data.url", "data.ulr", "+data.url", "data.table"])

@@ -9,7 +9,9 @@ import tempfile
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
+
+import pytest
 
 BINARIES = Path("/usr/lib/postgresql/15/bin")
 USER = "clvsim"
@@ -53,6 +55,13 @@ class Server(NamedTuple):
 
 def is_there() -> bool:
     return (BINARIES / "initdb").is_file() and (os.getuid() != 0 or bool(_other_user()))
+
+
+def absent() -> NoReturn:
+    """Skips a test that needs a server, or fails it where there must be one, as in `.ci/run`."""
+    if os.environ.get("CLVSIM_NEEDS_POSTGRES") == "1":
+        pytest.fail(f"{ABSENT}, and CLVSIM_NEEDS_POSTGRES=1 says that it is", pytrace=False)
+    pytest.skip(ABSENT)
 
 
 def _other_user() -> str:

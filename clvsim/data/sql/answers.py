@@ -25,23 +25,31 @@ _RHYTHMS = ("month", "year", "quarter", "week")  # of equals the first
 _VIEW = "leave them out in a view (WHERE), data.table=VIEW, or repair the table"
 
 
-class Counted(NamedTuple):
-    """Answers as of a day: `columns` by customer, who are ordered by `ids`; of `days` with repeat orders, numbers since
-    1970, `orders`, those of customers `known` at the check's cut, and orders by `parts` of customers (day, part)."""
+class Orders(NamedTuple):
+    """Repeat orders of the customers known as of a day: `days` with some, numbers since 1970, their `number`, those of
+    customers `known` at the check's cut, and by `parts` of customers (day, part)."""
 
-    ids: np.ndarray
-    columns: Mapping[str, np.ndarray]
     days: np.ndarray
-    orders: np.ndarray
+    number: np.ndarray
     known: np.ndarray
     parts: np.ndarray
 
-    def orders_until(self, day: int) -> int:
-        return int(self.orders[self.days <= day].sum())
+    def until(self, day: int) -> int:
+        return int(self.number[self.days <= day].sum())
 
     def known_after(self, day: int) -> int:
         """Repeat orders after the check's cut of customers who were known by then."""
         return int(self.known[self.days > day].sum())
+
+
+class Counted(NamedTuple):
+    """Answers as of a day: `columns` by customer, who are ordered by `ids`, their `orders` by day, and repeat amounts
+    at the day's level, None where they were not asked for."""
+
+    ids: np.ndarray
+    columns: Mapping[str, np.ndarray]
+    orders: Orders
+    levels: np.ndarray | None = None
 
 
 def require_usable(counts: Mapping[str, Any], label: str, now: date) -> None:
@@ -72,14 +80,14 @@ def require_usable(counts: Mapping[str, Any], label: str, now: date) -> None:
 
 
 def facts_of(
-    counts: Mapping[str, Any], totals: Mapping[str, Any], refunded: Mapping[str, Any], scale: int, today: date
+    counts: Mapping[str, Any], duplicates: int, refunded: Mapping[str, Any], scale: int, today: date
 ) -> LogFacts:
     """Facts of a table all of whose rows can be used; money in units of 1 / `scale`."""
 
     def money(value: Any) -> Decimal:
         return Decimal(value or 0) / scale
 
-    refunds = Refunds(int(totals["refunds"]), money(totals["refunded"]))
+    refunds = Refunds(int(counts["refunds"]), money(counts["refunded"]))
     if refunded:
         refunds = refunds._replace(
             orders_removed=int(refunded["orders_removed"]),
@@ -87,23 +95,23 @@ def facts_of(
             unmatched_customers=int(refunded["unmatched_customers"]),
             customers_removed=int(refunded["customers_removed"]),
         )
-    orders = int(totals["orders"])
+    orders = int(counts["orders"])
     return LogFacts(
         rows=int(counts["number"]),
         unusable_rows=0,
         findings=(),
         order_rows=orders,
         sales=orders,
-        revenue=money(totals["ordered"]),
+        revenue=money(counts["ordered"]),
         same_day_merged=0,  # until customers are read, see `with_days`
-        duplicate_rows=int(totals["duplicates"] or 0),
-        zero_rows=int(totals["zeros"]),
-        smallest_amount=float("nan") if totals["smallest"] is None else float(totals["smallest"]),
-        largest_amount=float("nan") if totals["largest"] is None else float(totals["largest"]),
+        duplicate_rows=duplicates,
+        zero_rows=int(counts["zeros"]),
+        smallest_amount=float("nan") if counts["smallest"] is None else float(counts["smallest"]),
+        largest_amount=float("nan") if counts["largest"] is None else float(counts["largest"]),
         date_reading="year-month-day",
         last_row=min(day_of(counts["last_day"]), today),
         refunds=refunds,
-        rows_after_today=int(totals["after_today"] or 0),
+        rows_after_today=int(counts["after_today"] or 0),
     )
 
 
@@ -149,8 +157,8 @@ def summary_of(log: LogHead, found: Counted, *, hashed: bool) -> CustomerSummary
     frame = frame_of(found, log)
     trend = spend_trend(frame, (log.today - log.first_date).days)
     parts = np.zeros((PARTS, (log.today - log.first_date).days + 1), np.int64)
-    until = found.days <= day_number(log.today)
-    parts[:, found.days[until] - day_number(log.first_date)] = found.parts[until].T
+    until = found.orders.days <= day_number(log.today)
+    parts[:, found.orders.days[until] - day_number(log.first_date)] = found.orders.parts[until].T
     return CustomerSummary(
         frame.assign(repeat_amount_today=np.nan),
         log.today,
@@ -169,7 +177,7 @@ def _digest(found: Counted, log: LogHead) -> str:
     digest.update("\0".join(found.ids).encode())
     for name in sorted(found.columns):
         digest.update(f" {name} ".encode() + found.columns[name].tobytes())
-    for values in (found.days, found.orders, found.parts):
+    for values in (found.orders.days, found.orders.number, found.orders.parts):
         digest.update(np.ascontiguousarray(values).tobytes())
     return digest.hexdigest()
 
@@ -179,8 +187,8 @@ def days_of(summary: CustomerSummary, found: Counted) -> Days:
     which is as good wherever repeat orders are counted together."""
     length = (summary.today - summary.first_date).days
     firsts = length - summary.customers["T_days"].to_numpy(np.int64)
-    until = found.days <= day_number(summary.today)
-    later = np.repeat(found.days[until] - day_number(summary.first_date), found.orders[until])
+    until = found.orders.days <= day_number(summary.today)
+    later = np.repeat(found.orders.days[until] - day_number(summary.first_date), found.orders.number[until])
     day = np.concatenate([firsts, later])
     first = np.concatenate([firsts, np.full(later.size, -1)])
     return Days(np.arange(day.size), day, first, length)
@@ -190,9 +198,9 @@ def weekly_of(found: Counted, log: LogHead) -> pd.DataFrame:
     """Repeat orders per full week, as `clvsim.data.summary.weekly_repeat_orders` has them."""
     start = log.today + timedelta(days=1)
     before, after = (start - log.first_date).days // 7, (log.last_date - log.today).days // 7
-    week = (found.days - day_number(start)) // 7
+    week = (found.orders.days - day_number(start)) // 7
     inside = (week >= -before) & (week < after)
-    orders = np.bincount(week[inside] + before, found.orders[inside], before + after).astype(np.int64)
+    orders = np.bincount(week[inside] + before, found.orders.number[inside], before + after).astype(np.int64)
     weeks = np.arange(-before, after)
     starts = np.datetime64(start, "D").astype("datetime64[s]") + weeks * np.timedelta64(7, "D")
     return pd.DataFrame({"week_start": starts, "orders": orders})

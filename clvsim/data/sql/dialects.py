@@ -3,6 +3,7 @@
 All else is written once (`clvsim.data.sql.statements`) and transpiled.
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from clvsim.data.database import identifier
@@ -13,7 +14,8 @@ LARGEST = 99_999_999_999_999  # of amounts, which have 14 digits before four dec
 
 class Dialect(NamedTuple):
     """`day` and `amount` are expressions of a quoted column, NULL where it holds no such value; an amount counts in
-    units of 1 / `scale`. `collation` orders texts by their bytes, where that has to be asked for."""
+    units of 1 / `scale`, and `total` is the type of a day's sum of them. `amounts` are quicker expressions, by what a
+    column is declared to hold. `collation` orders texts by their bytes, where that has to be asked for."""
 
     day: str = "DATE_DIFF(CAST({column} AS DATE), CAST('1970-01-01' AS DATE), DAY)"
     amount: str = (
@@ -21,7 +23,9 @@ class Dialect(NamedTuple):
         "THEN ROUND(CAST({column} AS DECIMAL(18, 4)), 4) END"  # BigQuery's numbers have nine decimals
     )
     scale: int = 1
+    total: str = "{value}"
     collation: str = ""
+    amounts: Mapping[str, str] = {}
 
     def id_of(self, column: str) -> str:
         collated = f" COLLATE {identifier(self.collation)}" if self.collation else ""
@@ -30,8 +34,8 @@ class Dialect(NamedTuple):
     def day_of(self, column: str) -> str:
         return self.day.format(column=identifier(column))
 
-    def amount_of(self, column: str) -> str:
-        return self.amount.format(column=identifier(column))
+    def amount_of(self, column: str, holds: str = "") -> str:
+        return self.amounts.get(holds, self.amount).format(column=identifier(column))
 
 
 _WRITTEN = "SUBSTR(CAST({column} AS TEXT), 1, 10)"  # the day that is written, whatever the time and zone behind it
@@ -44,8 +48,21 @@ _SQLITE = Dialect(  # which has no type of dates and no decimals, and takes 31 F
     scale=10_000,
     collation="BINARY",
 )
+_BETWEEN = f"BETWEEN -{LARGEST} AND {LARGEST} THEN"
+_POSTGRES = Dialect(  # whose decimals are several times slower than whole numbers
+    day="CAST({column} AS DATE) - CAST('1970-01-01' AS DATE)",
+    amount=f"CASE WHEN CAST({{column}} AS DOUBLE PRECISION) {_BETWEEN} "
+    "CAST(CAST({column} AS DECIMAL(18, 4)) * 10000 AS BIGINT) END",
+    scale=10_000,
+    total="CAST({value} AS BIGINT)",
+    collation="C",
+    amounts={
+        "whole": f"CASE WHEN {{column}} {_BETWEEN} CAST({{column}} AS BIGINT) * 10000 END",
+        "number": f"CASE WHEN {{column}} {_BETWEEN} CAST({{column}} * 10000 AS BIGINT) END",
+    },
+)
 DIALECTS: dict[str, Dialect] = {
     "sqlite": _SQLITE,
-    "postgres": Dialect(day="CAST({column} AS DATE) - CAST('1970-01-01' AS DATE)", collation="C"),
+    "postgres": _POSTGRES,
     **{name: Dialect() for name in ("bigquery", "snowflake", "redshift", "databricks", "duckdb")},
 }

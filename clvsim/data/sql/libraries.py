@@ -7,8 +7,9 @@ import importlib
 import logging
 import sqlite3
 import warnings
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from clvsim.data.sql.addresses import Address
@@ -18,7 +19,11 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
 MISSING = "needs packages that are not installed; type pip install 'clvsim[sql]'"
-_SORTING = "64MB"  # of a server's memory for each sort, which on disk takes twice the time
+_SETTINGS = (  # of the one transaction; any user may set them
+    "TIME ZONE 'UTC'",
+    "work_mem = '256MB'",  # for each sort, which on disk takes twice the time
+    "jit = off",  # compiling a statement of a hundred sums takes longer than it saves
+)
 SECONDS = 10  # for a server to answer
 _FEW, _MOST_NAMES = 10, 100_000  # names in a message; names that are looked at
 _BATCH = 50_000  # rows at a time
@@ -33,15 +38,20 @@ def library(name: str) -> Any:
 
 
 def transpiled(text: str, dialect: str, *, pretty: bool = False) -> str:
-    """A statement in a dialect, all its names quoted; an error of ours where the dialect cannot say it."""
+    """A statement in a dialect, all its names quoted; an error of ours where the dialect cannot say it.
+
+    What it is ordered by is never NULL, so that nothing is said of NULL: PostgreSQL would sort the same rows again.
+    """
     sqlglot = library("sqlglot")
     logging.getLogger("sqlglot").setLevel(logging.CRITICAL)
-    raising = sqlglot.ErrorLevel.RAISE
+    small = sqlglot.Dialect.get_or_raise(dialect).NULL_ORDERING == "nulls_are_small"
     try:
-        (written,) = sqlglot.transpile(text, write=dialect, identify=True, unsupported_level=raising, pretty=pretty)
+        parsed = sqlglot.parse_one(text)
+        for ordered in parsed.find_all(sqlglot.expressions.Ordered):
+            ordered.set("nulls_first", small)
+        return parsed.sql(dialect, identify=True, unsupported_level=sqlglot.ErrorLevel.RAISE, pretty=pretty)
     except sqlglot.errors.SqlglotError:
         raise ConfigError([("data.table", "the names of the table and its columns cannot be written in SQL")]) from None
-    return written
 
 
 class Reader:
@@ -51,27 +61,32 @@ class Reader:
         self._connection, self.dialect = connection, dialect
         self.fetched: dict[str, int] = {}
 
-    def rows(self, name: str, text: str) -> tuple[Sequence[str], Iterator[Sequence[tuple]]]:
-        """The names of a statement's columns, and its rows in batches."""
+    def rows(self, name: str, text: str, *, in_order: bool = False) -> tuple[Sequence[str], Iterator[Sequence[tuple]]]:
+        """The names of a statement's columns, and its rows in batches; `in_order`: whether all of it goes through the
+        customers in their order, so that a server that sorts first, which several workers can do, sorts once."""
         statement = transpiled(text, self.dialect)
-        if self.dialect == "postgres":
-            statement = statement.replace("%", "%%")  # which psycopg takes for a parameter
-        streaming = self._connection.execution_options(stream_results=True, max_row_buffer=_BATCH)
-        result = streaming.exec_driver_sql(statement)
-        return list(result.keys()), self._batches(name, result)
+        if self.dialect != "postgres":
+            result = self._connection.exec_driver_sql(statement)
+            return list(result.keys()), self._counted(name, result.partitions(_BATCH))
+        self._connection.exec_driver_sql(f"SET LOCAL enable_hashagg = {'off' if in_order else 'on'}")
+        # A cursor of the server's would keep it from planning with several workers.
+        cursor = self._connection.connection.cursor()
+        rows = cursor.stream(statement, size=_BATCH if _in_chunks() else 1)
+        first = list(islice(rows, _BATCH))
+        return [column[0] for column in cursor.description], self._counted(name, _batches(first, rows))
 
-    def _batches(self, name: str, result: Any) -> Iterator[Sequence[tuple]]:
-        for batch in result.partitions(_BATCH):
+    def _counted(self, name: str, batches: Iterable[Sequence[tuple]]) -> Iterator[Sequence[tuple]]:
+        for batch in batches:
             self.fetched[name] = self.fetched.get(name, 0) + len(batch)
             yield batch
 
-    def row(self, name: str, text: str) -> dict[str, Any]:
+    def row(self, name: str, text: str, *, in_order: bool = False) -> dict[str, Any]:
         """The only row of a statement, by column."""
-        names, batches = self.rows(name, text)
+        names, batches = self.rows(name, text, in_order=in_order)
         return dict(zip(names, next(iter(batches))[0], strict=True))
 
     def columns(self, table: Sequence[str]) -> dict[str, str]:
-        """What each column of a table or view is, by name: date, time, zoned, number, real, text or other.
+        """What each column of a table or view is, by name: date, time, zoned, whole, number, real, text or other.
 
         Raises ConfigError, with the names that there are, for a table that is not there.
         """
@@ -85,6 +100,17 @@ class Reader:
         if not found:
             raise ConfigError([("data.table", f"no table or view {'.'.join(table)!r}; {_tables(look, schema)}")])
         return {str(column["name"]): _kind(sa, column["type"]) for column in found}
+
+
+def _batches(first: Sequence[tuple], rows: Iterator[tuple]) -> Iterator[Sequence[tuple]]:
+    while first:
+        yield first
+        first = list(islice(rows, _BATCH))
+
+
+def _in_chunks() -> bool:
+    """Whether libpq takes several rows at a time, as it does from 17 on."""
+    return library("psycopg").pq.version() >= 170_000
 
 
 def _tables(look: Any, schema: str | None) -> str:
@@ -102,7 +128,7 @@ def _kind(sa: Any, column_type: Any) -> str:
     types = sa.types
     if isinstance(column_type, types.DateTime):
         return "zoned" if column_type.timezone else "time"
-    kinds = ((types.Date, "date"), (types.Float, "real"), (types.Numeric, "number"), (types.Integer, "number"))
+    kinds = ((types.Date, "date"), (types.Float, "real"), (types.Numeric, "number"), (types.Integer, "whole"))
     return next((kind for one, kind in (*kinds, (types.String, "text")) if isinstance(column_type, one)), "other")
 
 
@@ -113,8 +139,7 @@ def reading(address: Address) -> Generator[Reader]:
     Raises ConfigError or DataError, one line each, for whatever the libraries raise.
     """
     sa = library("sqlalchemy")
-    if address.dialect == "postgres":
-        library("psycopg")
+    drivers_own = library("psycopg").Error if address.dialect == "postgres" else sqlite3.Error
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of types that are not known, in words of theirs
         connection = None
@@ -132,7 +157,7 @@ def reading(address: Address) -> Generator[Reader]:
             yield Reader(connection, address.dialect)
         except ClvsimError:
             raise
-        except (sa.exc.SQLAlchemyError, sqlite3.Error, OSError) as error:
+        except (sa.exc.SQLAlchemyError, drivers_own, OSError) as error:
             raise DataError([("data.table", why_not_read(error))]) from None
         finally:
             connection.close()
@@ -159,8 +184,8 @@ def _begin(connection: "sa.Connection", dialect: str) -> None:
         connection.exec_driver_sql("SELECT 1 FROM sqlite_master LIMIT 1").fetchall()  # reads the file
         return
     connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-    connection.exec_driver_sql("SET LOCAL TIME ZONE 'UTC'")
-    connection.exec_driver_sql(f"SET LOCAL work_mem = '{_SORTING}'")
+    for setting in _SETTINGS:
+        connection.exec_driver_sql(f"SET LOCAL {setting}")
 
 
 _UNREACHED = (  # what a library says, and what it means; the first that fits

@@ -1,5 +1,7 @@
 """The data of a run on a table in a database: few statements, whose answers become what a log's orders would."""
 
+import math
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 from typing import Any
@@ -20,12 +22,23 @@ from clvsim.data.read import require_customers, today_and_end
 from clvsim.data.remarks import Signs
 from clvsim.data.sql import statements
 from clvsim.data.sql.addresses import address_of
-from clvsim.data.sql.answers import Counted, day_of, days_of, facts_of, require_usable, summary_of, weekly_of, with_days
+from clvsim.data.sql.answers import (
+    Counted,
+    Orders,
+    day_of,
+    days_of,
+    facts_of,
+    require_usable,
+    summary_of,
+    weekly_of,
+    with_days,
+)
 from clvsim.data.sql.libraries import Reader, reading
-from clvsim.data.sql.statements import AsOf, Source
+from clvsim.data.sql.statements import LAG_LOG, SPREAD, THEN, AsOf, Source
+from clvsim.data.trend import SHORTEST_DAYS, STEEPEST
 from clvsim.data.yearly import season_of
 from clvsim.errors import ConfigError, Problem
-from clvsim.types import DAYS_PER_YEAR, PARTS, CustomerSummary, QualityLine
+from clvsim.types import PARTS, CustomerSummary, QualityLine
 
 BY_PERIOD = (
     "models of periods and of contracts need the days of each customer's orders, which stay in the database; choose "
@@ -65,12 +78,14 @@ def _material(config: SqlConfig, table: str, reader: Reader, *, brief: bool) -> 
     source = _source(table, chosen.used, kinds, reader.dialect)
     guessed = tuple((key, chosen.used[key]) for key in chosen.guessed)
     now = clock.today()
-    counts = reader.row("counts", statements.counts(source, day_number(now)))
+    until = day_number(keys.today) if isinstance(keys.today, date) else None
+    counts = reader.row("counts", statements.counts(source, day_number(now), until))
     require_usable(counts, table, now)
+    source = source._replace(checked=True)
     first, last = (day_of(counts[name]) for name in ("first_day", "last_day"))
     today, _ = today_and_end(keys, first, last, max(now, last))
     since = day_number(config.customers_since) if config.customers_since else None
-    as_of = AsOf(day_number(today), day_number(today), bool(counts["refunds"]), since)
+    as_of = AsOf(day_number(today), day_number(today), bool(counts["negative"]), since)
     facts = _facts(reader, source, counts, as_of, kinds[source.date] == "zoned")
     if since is not None:
         earlier = reader.row("left_out", statements.left_out(source, as_of))
@@ -86,7 +101,10 @@ def _source(table: str, used: dict[str, str], kinds: dict[str, str], dialect: st
     if "amount_2" in used:
         problems.append(Problem("data.amount", "is one column; a view multiplies: data.table=VIEW"))
     elif dialect != "sqlite":
-        wanted = {"date": ("a date or a time", {"date", "time", "zoned"}), "amount": ("a number", {"number", "real"})}
+        wanted = {
+            "date": ("a date or a time", {"date", "time", "zoned"}),
+            "amount": ("a number", {"whole", "number", "real"}),
+        }
         problems = [
             Problem(f"data.{key}", f"{used[key]!r} must be {what}, and {_CAST}")
             for key, (what, fitting) in wanted.items()
@@ -94,13 +112,15 @@ def _source(table: str, used: dict[str, str], kinds: dict[str, str], dialect: st
         ]
     if problems:
         raise ConfigError(problems)
-    return Source(statements.parts_of(table), used["customer_id"], used["date"], used["amount"], dialect)
+    return Source(
+        statements.parts_of(table), used["customer_id"], used["date"], used["amount"], dialect, kinds[used["amount"]]
+    )
 
 
 def _facts(reader: Reader, source: Source, counts: dict[str, Any], as_of: AsOf, zoned: bool) -> LogFacts:
-    totals = reader.row("totals", statements.totals(source, as_of.today))
+    repeated = int(reader.row("duplicates", statements.duplicates(source))["duplicates"] or 0)
     refunded = reader.row("refunds", statements.refunded(source, as_of._replace(since=None))) if as_of.refunds else {}
-    facts = facts_of(counts, totals, refunded, source.way.scale, day_of(as_of.today))
+    facts = facts_of(counts, repeated, refunded, source.way.scale, day_of(as_of.today))
     days = "days are those of UTC; " if zoned else ""
     note = (
         f"{days}ids are taken as they are: spellings of one customer and guests are not looked for. Not told from "
@@ -111,25 +131,32 @@ def _facts(reader: Reader, source: Source, counts: dict[str, Any], as_of: AsOf, 
 
 
 def _counted(log: LogHead, source: Source, as_of: AsOf, reader: Reader, *, brief: bool) -> Material:
-    """The answers to the statements on customers and days, up to today and up to the check's cut."""
+    """The answers to the statements on customers and days, up to today and up to the check's cut, which are asked
+    together: no customer travels twice."""
     cut = planned_cut(log)
     at = day_number(cut) if isinstance(cut, date) else as_of.today
-    known = _read(reader, source, as_of, at)
+    needed = isinstance(cut, date) and (not brief or as_of.refunds)
+    as_ofs = [as_of, as_of._replace(today=at)][: 1 + needed]
+    by_day = _columns(reader, "days", statements.days(source, as_ofs, at))
+    orders = _orders(by_day, "")
+    if isinstance(cut, date) and not log.config.calibration_end:
+        cut = too_few(cut, orders.until(at), orders.known_after(at)) or cut
+        as_ofs = as_ofs if isinstance(cut, date) else as_ofs[:1]
+    slopes = () if brief else _slopes(reader, source, as_ofs, log)
+    people = _people(reader, source, as_ofs, slopes, log)
+    known = _known(people, orders, "")
     require_customers(known.ids.size, log.label, log.today, log.config.customers_since)
     log = replace(log, facts=with_days(log.facts, int(known.columns["frequency"].sum()) + known.ids.size))
-    if isinstance(cut, date) and not log.config.calibration_end:
-        cut = too_few(cut, known.orders_until(at), known.known_after(at)) or cut
-    summary = _summary(log, known, source, as_of, reader, whole=not brief)
+    summary = _summary(log, known, whole=not brief)
     days = days_of(summary, known)
     upset = bool(silences(days))
     check, held_back = None, 0
-    if isinstance(cut, date) and brief and not as_of.refunds:
-        held_back = known.known_after(at)
+    if isinstance(cut, date) and len(as_ofs) == 1:
+        held_back = orders.known_after(at)
     elif isinstance(cut, date):
-        then = as_of._replace(today=at)
-        before = _read(reader, source, then, at)
+        before = _known(people, _orders(by_day, THEN), THEN)
         require_customers(before.ids.size, log.label, cut, log.config.customers_since)
-        earlier = _summary(replace(log, today=cut), before, source, then, reader, whole=not brief)
+        earlier = _summary(replace(log, today=cut), before, whole=not brief)
         weekly = weekly_of(before, replace(log, today=cut))
         check = HeldBack(marked(earlier, upset), weekly, log.config.calibration_end is None)
         held_back = int(earlier.customers["holdout_frequency"].sum())
@@ -138,7 +165,7 @@ def _counted(log: LogHead, source: Source, as_of: AsOf, reader: Reader, *, brief
         summary,
         (*quality_of_counts(log, summary, days), check_line(log, cut, held_back)),
         None if brief else weekly_of(known, log),
-        None if brief and not as_of.refunds else check,
+        check,
         unchecked=cut if isinstance(cut, str) else "",
         guessed=log.guessed,
         signs=Signs(None, season_of(days, log.first_date)),
@@ -146,21 +173,36 @@ def _counted(log: LogHead, source: Source, as_of: AsOf, reader: Reader, *, brief
     )
 
 
-def _read(reader: Reader, source: Source, as_of: AsOf, cut: int) -> Counted:
-    """Customers as of a day, and days with repeat orders."""
-    people = _columns(reader, "customers", statements.customers(source, as_of))
-    ids = people.pop("customer_id")
-    days = _columns(reader, "repeats", statements.repeats(source, as_of, cut))
-    day, orders, known, *parts = (days[name].astype(np.int64) for name in ("day", "orders", "known", *_PARTS))
-    return Counted(ids, people, day, orders, known, np.stack(parts, axis=1))
+def _orders(by_day: dict[str, np.ndarray], suffix: str) -> Orders:
+    """Repeat orders by day, as of one of the days that were asked for."""
+    some = by_day[f"orders{suffix}"] > 0
+    whole = {name: values[some].astype(np.int64) for name, values in by_day.items()}
+    parts = np.stack([whole[f"part_{number}{suffix}"] for number in range(PARTS)], axis=1)
+    return Orders(whole["day"], whole[f"orders{suffix}"], whole["known"], parts)
 
 
-_PARTS = tuple(f"part_{number}" for number in range(PARTS))
+def _people(
+    reader: Reader, source: Source, as_ofs: Sequence[AsOf], slopes: Sequence[float | None], log: LogHead
+) -> dict[str, np.ndarray]:
+    """A row per customer who is known as of any of the days, with the columns of each."""
+    growth = max((abs(slope or 0.0) for slope in slopes), default=0.0) * (log.last_date - log.first_date).days
+    largest = float(log.facts.revenue) * math.exp(growth)  # of one order at another day's level
+    unit = 10 ** max(0, min(8, 18 - math.ceil(math.log10(max(largest, 1.0)))))
+    return _columns(reader, "customers", statements.customers(source, as_ofs, slopes, unit), in_order=True)
 
 
-def _columns(reader: Reader, name: str, text: str) -> dict[str, np.ndarray]:
+def _known(people: dict[str, np.ndarray], orders: Orders, suffix: str) -> Counted:
+    """Those who are known as of one of the days, and the columns of that day."""
+    known = ~np.isnan(people[f"age{suffix}"])
+    names = [name for name in people if name != "customer_id" and name.endswith(THEN) == bool(suffix)]
+    columns = {name.removesuffix(THEN): people[name] if known.all() else people[name][known] for name in names}
+    levels = columns.pop("repeat_amount_today", None)
+    return Counted(people["customer_id"][known], columns, orders, levels)
+
+
+def _columns(reader: Reader, name: str, text: str, *, in_order: bool = False) -> dict[str, np.ndarray]:
     """A statement's answer by column: ids as text, all else as numbers, NULL as nan."""
-    names, batches = reader.rows(name, text)
+    names, batches = reader.rows(name, text, in_order=in_order)
     parts: dict[str, list[np.ndarray]] = {column: [] for column in names}
     for batch in batches:
         for column, values in zip(names, zip(*batch, strict=True), strict=True):
@@ -168,13 +210,26 @@ def _columns(reader: Reader, name: str, text: str) -> dict[str, np.ndarray]:
     return {column: np.concatenate(some) if some else np.zeros(0) for column, some in parts.items()}
 
 
-def _summary(
-    log: LogHead, known: Counted, source: Source, as_of: AsOf, reader: Reader, *, whole: bool
-) -> CustomerSummary:
+def _slopes(reader: Reader, source: Source, as_ofs: Sequence[AsOf], log: LogHead) -> list[float | None]:
+    """Slopes of log amounts a day as of each day, None where amounts are not brought to its level.
+
+    They are asked for before customers, whose amounts at the day's level come with them.
+    """
+    found = reader.row("trend", statements.trend(source, as_ofs), in_order=True)
+    slopes: list[float | None] = []
+    for as_of, suffix in zip(as_ofs, ("", THEN), strict=False):
+        days = as_of.today - day_number(log.first_date)
+        spread = float(found[f"spread{suffix}"] or 0) / SPREAD
+        together = float(found[f"together{suffix}"] or 0) / LAG_LOG
+        slope = together / spread if spread > 0 else math.nan
+        usable = days >= SHORTEST_DAYS and abs(slope) * days <= STEEPEST
+        slopes.append(slope if usable else None)
+    return slopes
+
+
+def _summary(log: LogHead, known: Counted, *, whole: bool) -> CustomerSummary:
     """The summary as of a day; `whole`: with its hash, and amounts at today's level where there is a trend."""
     summary = summary_of(log, known, hashed=whole)
-    if not whole or summary.trend is None or summary.trend.problem:
+    if not whole or summary.trend is None or summary.trend.problem or known.levels is None:
         return summary
-    text = statements.levelled(source, as_of, summary.trend.slope / DAYS_PER_YEAR)
-    amounts = _columns(reader, "levelled", text)["repeat_amount_today"]
-    return replace(summary, customers=summary.customers.assign(repeat_amount_today=amounts))
+    return replace(summary, customers=summary.customers.assign(repeat_amount_today=known.levels))

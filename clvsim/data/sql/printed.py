@@ -41,14 +41,15 @@ def printed(config: SqlConfig) -> str:
     source = Source(statements.parts_of(str(config.table)), *columns, dialect)
     today = day_number(config.today)
     as_of = AsOf(today, today, refunds=True)
-    cut = config.calibration_end if isinstance(config.calibration_end, date) else config.today
+    cut = day_number(config.calibration_end) if isinstance(config.calibration_end, date) else today
+    now = day_number(clock.today())
     texts = {
-        "What is wrong with the rows: one row": statements.counts(source, day_number(clock.today())),
-        "Sums of the orders: one row": statements.totals(source, today),
+        "What is wrong with the rows, and their sums: one row": statements.counts(source, now, today),
+        "Rows that are there more than once: one row": statements.duplicates(source),
         "What refunds change: one row": statements.refunded(source, as_of),
-        "Customers: a row each": statements.customers(source, as_of),
+        "Customers: a row each": statements.customers(source, [as_of]),
         "Distinct histories of orders: no ids": statements.histories(source, as_of),
-        "Repeat orders by day": statements.repeats(source, as_of, day_number(cut)),
+        "Repeat orders by day": statements.days(source, [as_of], cut),
     }
     amounts = f"; amounts are in units of 1/{source.way.scale:,}, but for floating ones" if source.way.scale > 1 else ""
     head = f"-- {dialect}, as of {config.today}; days are counted from 1970-01-01{amounts}"
