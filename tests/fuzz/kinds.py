@@ -13,11 +13,14 @@ from tests.fuzz.nursery import Nursery
 
 Cases = list[Case] | SearchStrategy[Case]
 
+COMPILE_SECONDS = 60
+
 
 class Kind(NamedTuple):
     cases: Callable[[artefacts.Originals], Cases]
     short: int
     long: int
+    seconds: float = CPU_SECONDS  # of one core, of a case
 
     def some(self, number: int, originals: artefacts.Originals) -> Iterable[Case]:
         cases = self.cases(originals)
@@ -45,7 +48,7 @@ KINDS: dict[str, Kind] = {
     "valuations": Kind(lambda _: words.valuations(), 12, 250),
     "files of draws, read only": Kind(lambda o: artefacts.posteriors(o.posterior), 6, 150),
     "files of draws": Kind(lambda o: artefacts.used_posteriors(o.posterior), 1, 40),
-    "cached draws": Kind(lambda o: artefacts.cached(o.cache), 2, 30),
+    "cached draws": Kind(lambda o: artefacts.cached(o.cache), 2, 30, COMPILE_SECONDS),  # into a cache of their own
     "runs that are scored and compared": Kind(lambda o: artefacts.past_runs(o.run), 6, 120),
     "scores on a page": Kind(lambda _: artefacts.scores(), 6, 80),
     "folders of runs": Kind(lambda o: artefacts.run_folders(o.run), 8, 200),
@@ -53,13 +56,13 @@ KINDS: dict[str, Kind] = {
     "questions": Kind(lambda o: artefacts.questions(o.run), 12, 200),
     "folders of runs, loaded": Kind(lambda o: artefacts.loaded_folders(o.run), 12, 200),
 }
-COMPILE_SECONDS = 60
 LOG, PRACTICE = kills.orders(), [(*artefacts.RUN, "out=r"), kills.COMMANDS["fit"]]
 
 
 def of_kind(name: str, nursery: Nursery, originals: artefacts.Originals, parent: Path, *, long: bool) -> Tally:
     kind = KINDS[name]
-    return campaign(kind.some(kind.long if long else kind.short, originals), in_nursery(nursery), parent)
+    cases = kind.some(kind.long if long else kind.short, originals)
+    return campaign(cases, in_nursery(nursery), parent, kind.seconds)
 
 
 def of_compiled(cache: Path, parent: Path) -> Tally:
