@@ -75,8 +75,7 @@ class SpendTrend(NamedTuple):
 
     `slope` and its standard error `se`, clustered by customer, are per year; nan where nobody has two such orders.
     `customers` have two on different days. `lag`: mean age of these orders today, in years. `problem`: why amounts
-    cannot be brought to today's level, "" where they can.
-    """
+    cannot be brought to today's level, "" where they can."""
 
     slope: float
     se: float
@@ -161,8 +160,7 @@ class DrawMethod(NamedTuple):
     """The method that produced one model's draws.
 
     `name`: `nuts`, `laplace`, `map` (a draft: one point), `observed` where nothing is inferred, `stated` where
-    there are no data, "" where a file does not name it. `from_file`: whether they were read rather than fitted.
-    """
+    there are no data, "" where a file does not name it. `from_file`: whether they were read rather than fitted."""
 
     name: str = ""
     from_file: bool = False

@@ -22,6 +22,7 @@ ON_AVERAGE = "9 in 10 on average"
 IF_IT_HAPPENS = "if it happens"
 NO_CHANCE = "–"
 UNKNOWN = "?"
+VISITOR = "visitor"
 _LATELY = 3  # months in which somebody must have come for the first time, if more are to come
 _SHORTENED = 1e5
 HEALTHY = 3.0  # times what a customer costs, which many hold to be healthy
@@ -176,41 +177,49 @@ def _repaying(result: RunResult) -> str:
 
 def _bid(result: RunResult) -> Answer | None:
     """What a visitor may cost at most; where nobody counts visitors, a customer."""
-    visitor = _figure(result, "visitor_value")
-    figure = visitor or _figure(result, "pav_per_newcomer")
-    if figure is None:
+    if (found := _priced(result)) is None:
         return None
-    label = "May pay per visitor" if visitor else "May pay for a new customer"
+    one, figure, paid = found
+    label = "May pay per visitor" if one == VISITOR else "May pay for a new customer"
     if not result.margin_known:
         return Answer(label, UNKNOWN, "", "say what is left of an order after its goods: finance.gross_margin=0.5")
     cell = display.metric_cell(result, figure)
-    paid = _cost_of_a_visitor(result) if visitor else _mean(result, "cac")
-    place = _place(figure)
     if not figure.best.mean > 0:
-        return Answer(label, "nothing", cell.interval, f"{'one' if visitor else 'a new customer'} brings less than 0")
-    healthy = _amount(figure.best.mean / HEALTHY, max(place - 1, -2), result.currency)
+        who = "one" if one == VISITOR else "a new customer"
+        return Answer(label, "nothing", cell.interval, f"{who} brings less than 0")
+    healthy = _amount(figure.best.mean / HEALTHY, max(_place(figure) - 1, -2), result.currency)
     text = f"at most; {healthy} keeps value at {HEALTHY:g} × cost"
     if paid is not None and paid > 0:
-        text += f"; you pay {_amount(paid, max(-2, fmt.last_place([paid])), result.currency)}"
+        text += f"; you pay {_paid(result, paid)}"
         text += ", which is more" if paid > figure.best.mean else ""
-    text += "; holds only if as many of them buy as you stated" if visitor and todo.in_doubt(result) else ""
+    text += "; holds only if as many of them buy as you stated" if one == VISITOR and todo.in_doubt(result) else ""
     return Answer(label, cell.value, cell.interval, text)
 
 
 def _bid_in_words(result: RunResult) -> str:
     """What to pay for a visitor, or a customer, where that is all there is to decide; "" where it is not known."""
-    visitor = _figure(result, "visitor_value")
-    figure = visitor or _figure(result, "pav_per_newcomer")
-    paid = _cost_of_a_visitor(result) if visitor else _mean(result, "cac")
-    if figure is None or not result.margin_known or not figure.best.mean > 0:
+    if (found := _priced(result)) is None or not result.margin_known or not found[1].best.mean > 0:
         return ""
-    one, brings = "visitor" if visitor else "new customer", display.metric_cell(result, figure).value
+    one, figure, paid = found
+    brings = display.metric_cell(result, figure).value
     if paid is None or not paid > 0:
         return f"Win new customers where a {one} costs less than {brings}."
-    cost = _amount(paid, max(-2, fmt.last_place([paid])), result.currency)
+    cost = _paid(result, paid)
     if paid > figure.best.mean:
         return f"Pay less for a {one}: one costs {cost} and brings {brings}."
     return f"Go on winning new customers as long as a {one} costs less than {brings}; you pay {cost}."
+
+
+def _priced(result: RunResult) -> tuple[str, Figure, float | None] | None:
+    """Who is paid for, a visitor or else a new customer, what one brings, and what is paid, where that is stated."""
+    if visitor := _figure(result, "visitor_value"):
+        return VISITOR, visitor, _cost_of_a_visitor(result)
+    customer = _figure(result, "pav_per_newcomer")
+    return ("new customer", customer, _mean(result, "cac")) if customer else None
+
+
+def _paid(result: RunResult, paid: float) -> str:
+    return _amount(paid, max(-2, fmt.last_place([paid])), result.currency)
 
 
 def _cost_of_a_visitor(result: RunResult) -> float | None:

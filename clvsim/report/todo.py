@@ -15,8 +15,10 @@ from clvsim.types import RunResult, ScenarioDescription
 
 BACKED = ("experiment", "judgement")
 TOLD = 3.0  # standard errors, below which a regret is not told from none
-STATED = ("newcomers", "closed")  # keys of the quality table: newcomers were stated, and the log brought others
+_MORE_THAN_SEEN, _CLOSED = "newcomers", "closed"  # keys of the quality table: newcomers stated, others in the log
+STATED = (_MORE_THAN_SEEN, _CLOSED)
 _IN_DOUBT = "visitors and conversions, on which new customers, bids and levers rest"
+_TOO_FEW = "There are too few simulated futures to say how sure that is."
 _SURER = 0.05  # more of a chance, which is worth a sentence
 
 
@@ -49,7 +51,7 @@ def do_first(result: RunResult) -> str:
 
 def in_doubt(result: RunResult) -> bool:
     """Whether visitors and conversions make other numbers of new customers than the log brings."""
-    return any(line.key == STATED[0] and line.level == "warning" for line in result.quality)
+    return any(line.key == _MORE_THAN_SEEN and line.level == "warning" for line in result.quality)
 
 
 def _which_lever(result: RunResult) -> str:
@@ -119,20 +121,23 @@ def regret(result: RunResult, chosen: ScenarioDescription) -> str:
 def how_sure(result: RunResult) -> list[str]:
     """How sure it is that the choice pays, which lever is surer, and what would help most to know."""
     best = best_choice(result)
+    chance = _chance(result, best)
+    return [chance] if chance == _TOO_FEW else list(filter(None, [chance, worth_knowing(result, best)]))
+
+
+def _chance(result: RunResult, best: ScenarioDescription) -> str:
+    """How sure it is that the choice pays; "" of carrying on as today."""
     if best == display.baseline(result):
-        return list(filter(None, [worth_knowing(result, best)]))
+        return ""
     row = display.decisive(result)[best.name].best
     if math.isnan(row.p_better):
-        return ["There are too few simulated futures to say how sure that is."]
+        return _TOO_FEW
     if result.no_data or best.evidence not in BACKED:
-        return list(
-            filter(None, ["What is stated was not tested, so no chance is given.", worth_knowing(result, best)])
-        )
+        return "What is stated was not tested, so no chance is given."
     sure = fmt.sure(row.p_better, row.p_better_mcse)
     we = "If what you stated holds, we" if in_doubt(result) else "We"
     pays = "pays" if result.margin_known else "brings more"
-    said = f"{we} are {sure} sure that “{best.title}” {pays}{_surer(result)}."
-    return list(filter(None, [said, worth_knowing(result, best)]))
+    return f"{we} are {sure} sure that “{best.title}” {pays}{_surer(result)}."
 
 
 def _surer(result: RunResult) -> str:
@@ -216,7 +221,7 @@ def _stated_newcomers(result: RunResult) -> str:
     line = next((one for one in result.quality if one.key in STATED and one.level == "warning"), None)
     if line is None:
         return ""
-    note = f": {line.note}" if line.key == STATED[1] and line.note else ""
+    note = f": {line.note}" if line.key == _CLOSED and line.note else ""
     return f"{line.label.replace('You stated', 'The visitors and conversions stated make')}; {line.value}{note}."
 
 
