@@ -87,7 +87,13 @@ def test_single_customers_add_up_to_the_ledger(levers: dict, monkeypatch: pytest
     """And the book is what sorting every simulated customer gives."""
     seen = []
     add = Tally.add
-    monkeypatch.setattr(Tally, "add", lambda self, revenue: (seen.append(revenue.copy()), add(self, revenue))[1])
+
+    def remembered(self: Tally, revenue: np.ndarray, weight: int) -> None:
+        assert weight == 1
+        seen.append(revenue.copy())
+        add(self, revenue, weight)
+
+    monkeypatch.setattr(Tally, "add", remembered)
     library = scenarios()
     if levers:
         library = {BASELINE: library[BASELINE].model_validate({"title": "With an offer", **levers})}
