@@ -13,6 +13,7 @@ import pandas as pd
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from clvsim.comparison import Comparison
+from clvsim.data.large_csv import write_large_csv
 from clvsim.disk import write_tree
 from clvsim.draws_file import DRAWS, read_knobs, write_draws
 from clvsim.errors import ConfigError
@@ -336,7 +337,7 @@ def ledger_dataset(ledger: Ledger) -> "xr.Dataset":
 def write_customers(simulation: Simulation, folder: Path) -> None:
     """Write `customers.parquet`, and the same table as `customers.csv`, whose texts no spreadsheet computes."""
     simulation.customers.to_parquet(folder / CUSTOMERS, index=False)
-    write_csv(simulation.customers, folder / CUSTOMERS_CSV)
+    write_large_csv(simulation.customers, folder / CUSTOMERS_CSV)
 
 
 def write_inside(trace: pd.DataFrame, schedule: pd.DataFrame, folder: Path) -> None:

@@ -71,9 +71,13 @@ def file_name(path: str) -> str:
 
 def csv_text(table: "pd.DataFrame") -> str:
     """A table as CSV whose texts no spreadsheet computes; its numbers stay numbers."""
+    return with_plain_texts(table).to_csv(index=False, lineterminator="\n")
+
+
+def with_plain_texts(table: "pd.DataFrame") -> "pd.DataFrame":
+    """A table whose texts no spreadsheet computes."""
     words = table.select_dtypes(exclude=["number", "datetime", "bool"]).columns
-    table = table.assign(**{name: table[name].map(spreadsheet_cell) for name in words if not _is_plain(table[name])})
-    return table.to_csv(index=False, lineterminator="\n")
+    return table.assign(**{name: table[name].map(spreadsheet_cell) for name in words if not _is_plain(table[name])})
 
 
 def _is_plain(column: "pd.Series") -> bool:

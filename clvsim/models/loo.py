@@ -13,6 +13,7 @@ import numpy as np
 from clvsim.models.diagnostics import MAX_PARETO_K
 from clvsim.models.fitted import FittedModels
 from clvsim.models.inference import pointwise
+from clvsim.models.laws import distinct_rows
 from clvsim.special import logsumexp
 from clvsim.types import CustomerSummary
 
@@ -71,5 +72,4 @@ def smoothed_weights(log_likelihood: np.ndarray) -> tuple[np.ndarray, np.ndarray
 
 def row_of_each(histories: tuple) -> np.ndarray:
     """Where each customer's history stands among the distinct ones in lexical order, (customer,)."""
-    columns = np.column_stack([np.asarray(c, np.float64) for c in histories])
-    return np.unique(columns, axis=0, return_inverse=True)[1]
+    return distinct_rows(histories)[1]

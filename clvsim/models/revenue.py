@@ -7,7 +7,7 @@ import numpy as np
 from clvsim.models.around.plans import ByPlan, plans_of
 from clvsim.models.around.several import with_more_shape
 from clvsim.models.fitted import FittedModels
-from clvsim.models.laws import Births, LognormalLaw, Params, rows_of
+from clvsim.models.laws import Births, LognormalLaw, Params, distinct_rows, rows_of
 from clvsim.models.protocol import RetentionModel, SpendModel
 from clvsim.models.spend import lognormal, paid
 from clvsim.types import CustomerSummary
@@ -51,9 +51,8 @@ class FittedCustomers(NamedTuple):
         """
         first, *middle, last = self.histories
         shares = self.paids if paid.REPEAT in self.money else ()
-        table = np.column_stack([first, last, *middle, *self.spends, *shares])
-        _, row, row_of = np.unique(table, axis=0, return_index=True, return_inverse=True)
-        return self.part(row), row_of.reshape(-1)
+        row, row_of = distinct_rows([first, last, *middle, *self.spends, *shares])
+        return self.part(row), row_of
 
 
 def mean_order(fitted: FittedCustomers) -> np.ndarray:

@@ -17,7 +17,7 @@ from clvsim.kernels.structs import Laws, People, seal
 from clvsim.models.around.plans import plans_of
 from clvsim.models.around.pooling import at_birth, from_channel
 from clvsim.models.fitted import FittedModels
-from clvsim.models.laws import LifeLaw, LognormalLaw, Params, SpendLaw, scaled
+from clvsim.models.laws import LifeLaw, LognormalLaw, Params, SpendLaw, distinct_rows, scaled
 from clvsim.models.revenue import FittedCustomers
 from clvsim.models.spend import paid
 from clvsim.simulation.config import AcquisitionConfig
@@ -119,15 +119,15 @@ def listed(customers: pd.DataFrame, targets: Targets) -> tuple[np.ndarray, list[
     value = -1.0 * (stratum < len(targets.hold_outs)) if targets.value is None else targets.value
     ids = customers["customer_id"].to_numpy(str)
     on = [chosen_of(rows, listing, value, ids) for rows, listing in zip(among, targets.listings, strict=True)]
-    parts, place = np.unique(np.array([*on, stratum], np.int64), axis=1, return_inverse=True)
+    first, place = distinct_rows([*on, stratum])
     found = [
         Part(
-            frozenset(listing for listing, is_on in zip(targets.listings, part[:-1], strict=True) if is_on),
-            targets.strata[part[-1]],
+            frozenset(listing for listing, is_on in zip(targets.listings, on, strict=True) if is_on[row]),
+            targets.strata[stratum[row]],
         )
-        for part in parts.T
+        for row in first.tolist()
     ]
-    return place.reshape(-1), found, most_parts(targets.listings, among, stratum)
+    return place, found, most_parts(targets.listings, among, stratum)
 
 
 def candidates(customers: pd.DataFrame, listing: Listing) -> np.ndarray:
@@ -160,10 +160,12 @@ def most_parts(listings: Sequence[Listing], among: Sequence[np.ndarray], stratum
     tops = Counter(listing._replace(top=None) for listing in listings if listing.top)
     rows = {listing._replace(top=None): rows for listing, rows in zip(listings, among, strict=True) if listing.top}
     fixed = [rows for listing, rows in zip(listings, among, strict=True) if not listing.top]
-    kinds = np.unique(np.array([*fixed, stratum, *(rows[top] for top in tops)], np.int64), axis=1).T
+    columns = [*fixed, stratum, *(rows[top] for top in tops)]
+    first, _ = distinct_rows(columns)
+    kinds = zip(*(own[first].tolist() for own in columns), strict=True)
     known = len(fixed) + 1
     parts: set[tuple[int, ...]] = set()
-    for kind in kinds.tolist():
+    for kind in kinds:
         depths = (range(1 + number * can) for number, can in zip(tops.values(), kind[known:], strict=True))
         parts |= {(*kind[:known], *depth) for depth in islice(product(*depths), MANY)}
     return len(parts)

@@ -24,6 +24,7 @@ from clvsim.types import DAYS_PER_MONTH, DAYS_PER_WEEK, CustomerSummary, Holdout
 
 NO_LEVERS = Levers("tracking", (), (), ())
 MAX_DRAWS = 400
+ONE_IN, FEW = 4, 10_000  # of the customers who may be simulated; sums over all need no more, single levers do
 
 
 def track(
@@ -45,8 +46,9 @@ def track(
     `weekly` holds the actual orders (`week_start`, `orders`) of full weeks, laid out around the day after today.
     Calibration starts every customer at the first order with the population's law, so it is not conditioned on what
     they did; the hold-out starts from today with each customer's own law. Nothing is fitted to the hold-out.
-    Of more than `most_customers` some stand for all (`simulation.sample`). `loop_flags`: a loop that
-    knows more posts the same, and where a run needs it anyway no other is compiled.
+    Of more than `most_customers` some stand for all (`simulation.sample`), a quarter of as many where these are
+    thousands. `loop_flags`: a loop that knows more posts the same, and where a run needs it anyway no other is
+    compiled.
     """
     draws = min(draws, fitted.draws)
     start = np.datetime64(summary.today.isoformat()) + np.timedelta64(1, "D")
@@ -105,7 +107,7 @@ def sample_for_the_past(summary: CustomerSummary, most: int | None, seed: int) -
     age = summary.customers["T_days"].to_numpy(float)
     if most is None or age.size <= most:
         return None
-    return sample_of(summary, most, seed, np.zeros(age.size, np.int64), np.ones(age.size), age)
+    return sample_of(summary, enough(most), seed, np.zeros(age.size, np.int64), np.ones(age.size), age)
 
 
 def sample_for_a_holdout(summary: CustomerSummary, most: int | None, seed: int) -> Sample | None:
@@ -113,7 +115,12 @@ def sample_for_a_holdout(summary: CustomerSummary, most: int | None, seed: int) 
     if most is None or len(summary.customers) <= most:
         return None
     orders, recency, age = (summary.customers[name].to_numpy(float) for name in ("frequency", "recency_days", "T_days"))
-    return sample_of(summary, most, seed, np.zeros(age.size, np.int64), sizes(orders), age - recency)
+    return sample_of(summary, enough(most), seed, np.zeros(age.size, np.int64), sizes(orders), age - recency)
+
+
+def enough(most: int) -> int:
+    """How many customers of a sample are simulated here."""
+    return max(most // ONE_IN, min(most, FEW))
 
 
 class Alone:

@@ -184,7 +184,7 @@ def observed_days(summary: CustomerSummary) -> float:
     return float(summary.customers["T_days"].max()) + 1
 
 
-def with_share_beyond(material: Material, fitted: "FittedModels", simulation: "Simulation") -> Material:
+def with_share_beyond(material: Material, fitted: "FittedModels", simulation: "Simulation", jobs: int = 1) -> Material:
     """The same, whose line on the horizon has the share of value that comes later than anybody was observed for: of
     today's customers from today on, of newcomers from their first order. Closed forms, of a hundred draws; where only a
     sample was simulated, of that, weighted."""
@@ -203,6 +203,7 @@ def with_share_beyond(material: Material, fitted: "FittedModels", simulation: "S
             fitted,
             some,
             draws=min(_FEW_DRAWS, fitted.draws),
+            jobs=jobs,
             horizon_months=length / DAYS_PER_MONTH,
             annual_discount_rate=float(np.expm1(prices.discount_per_day * DAYS_PER_YEAR)),
             gross_margin=prices.gross_margin,

@@ -80,7 +80,7 @@ def run(config: RunConfig, ctx: RunContext) -> int:
                 valuation = value_by_customers(config, longer, fits.own, summary, simulation, workers)
     inside = look_inside(config, plan, fits.own, summary, simulation)
     if not config.stated:
-        material = with_share_beyond(material, fits.own, simulation)
+        material = with_share_beyond(material, fits.own, simulation, config.simulation.jobs)
     words = models_in_words(fits, config, summary)
     arrivals = newcomers_sentence(config, plan, comparison.table)
     result = assemble(

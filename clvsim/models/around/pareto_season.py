@@ -17,7 +17,7 @@ import numpy as np
 
 from clvsim.models.around import arriving
 from clvsim.models.around.season import Seasonal
-from clvsim.models.laws import Births, Customers, LifeLaw, Params, column
+from clvsim.models.laws import Births, Customers, LifeLaw, Params, column, distinct_rows
 from clvsim.special import expit, gammaln
 from clvsim.types import DAYS_PER_YEAR
 
@@ -145,7 +145,7 @@ def _tabulated(
     kernel: Callable[[tuple[np.ndarray, ...], np.ndarray], None], draws: int, *columns: np.ndarray
 ) -> np.ndarray:
     """A kernel of (columns, out) on distinct rows, (draw, customer)."""
-    rows, row_of = np.unique(np.column_stack(columns), axis=0, return_inverse=True)
-    table = np.empty((draws, len(rows)))
-    kernel(tuple(np.ascontiguousarray(rows.T, np.float64)), table)
-    return table[:, row_of.reshape(-1)]
+    first, row_of = distinct_rows(columns)
+    table = np.empty((draws, first.size))
+    kernel(tuple(np.ascontiguousarray(own[first], np.float64) for own in columns), table)
+    return table[:, row_of]

@@ -26,7 +26,7 @@ from clvsim.models.around import arriving
 from clvsim.models.around.by_calendar import ByCalendar
 from clvsim.models.around.calendar import MOST_PROMOTIONS, Calendar, Window, months_ahead
 from clvsim.models.around.path import STATES, mean_ahead
-from clvsim.models.laws import Births, Customers, LifeLaw, Params
+from clvsim.models.laws import Births, Customers, LifeLaw, Params, distinct_rows
 from clvsim.models.protocol import RetentionModel
 from clvsim.schema import LONGEST_NAME, Frozen
 from clvsim.types import DAYS_PER_YEAR, CustomerSummary
@@ -351,11 +351,11 @@ class Seasonal(ByCalendar):
         reached = np.stack([np.interp(edges, ahead.edges, run) for run in ahead.reached])
         own = self.section.living(self.own(params))
         r, alpha, a, b = (np.ascontiguousarray(own[name], np.float64) for name in ("r", "alpha", "a", "b"))
-        pairs, pair_of = np.unique(np.column_stack([histories.x, histories.T_days]), axis=0, return_inverse=True)
+        first, pair_of = distinct_rows([histories.x, histories.T_days])
         since = self.since(params)
-        of_pairs, ages = np.asarray(pairs[:, 0], np.float64), np.asarray(pairs[:, 1], np.float64)
+        of_pairs, ages = (np.asarray(own[first], np.float64) for own in (histories.x, histories.T_days))
         out = np.empty((r.size, pair_of.size))
-        step = max(1, _CHUNK_CELLS // len(pairs))
+        step = max(1, _CHUNK_CELLS // first.size)
         for i in range(0, r.size, step):
             part = slice(i, i + step)
             age = np.ascontiguousarray(self.ran(since[part], ages)) / days_per_unit
@@ -370,7 +370,7 @@ class Seasonal(ByCalendar):
                 force * days_per_unit,
                 table,
             )
-            out[part] = table[:, pair_of.reshape(-1)]
+            out[part] = table[:, pair_of]
         return out
 
     def expected_discounted_orders_new(

@@ -18,7 +18,7 @@ import numpy as np
 from clvsim.errors import DiagnosticsError
 from clvsim.models.around.levels import LevelRows, Scale, at, level_rows, odds_times
 from clvsim.models.domain import POSITIVE, Domain
-from clvsim.models.laws import PACE, LifeLaw, Params, column, rows_by_level
+from clvsim.models.laws import PACE, LifeLaw, Params, column, distinct_rows, rows_by_level
 from clvsim.models.priors import BetaPrior, LogNormalPrior
 from clvsim.models.retention.opportunities import AtOpportunities, Opportunities
 from clvsim.models.retention.purchases import Tally, classes, tally
@@ -130,7 +130,8 @@ def purchase_at_pace(params: Params, x: np.ndarray, n: np.ndarray, m: np.ndarray
 
 def _first_purchase(params: Params, x: np.ndarray, n: np.ndarray, last: float) -> np.ndarray:
     """Sum of the terms of `purchase_ever` up to k = last, (draw, customer); up to FAR, and of what comes after."""
-    rows, where = np.unique(np.column_stack([x, n]).astype(np.float64), axis=0, return_inverse=True)
+    first, where = distinct_rows([x, n])
+    rows = np.stack([x[first], n[first]], axis=1).astype(np.float64)
     k, weight = summation(last)
     k, weight = np.append(k, last), np.append(weight, 0.0)
     wide = tuple(v[..., None] for v in column(params, *_SYMBOLS))

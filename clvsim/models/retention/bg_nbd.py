@@ -10,7 +10,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from clvsim.models.laws import Customers, LifeLaw, Params, column
+from clvsim.models.laws import Customers, LifeLaw, Params, column, distinct_rows
 from clvsim.models.retention.purchases import DropoutModel, Formulas
 from clvsim.special import betainc, betaln, expit, gammaln, xlogy
 from clvsim.types import DAYS_PER_YEAR
@@ -110,14 +110,14 @@ def orders_given_alive(params: Params, x: np.ndarray, T: np.ndarray, horizon: fl
     """
     from clvsim.kernels.dropout import discounted_orders  # compiled: not for those who only read the registry
 
-    pairs, pair_of = np.unique(np.column_stack([x, T]).astype(np.float64), axis=0, return_inverse=True)
+    first, pair_of = distinct_rows([x, T])
     r, alpha, a, b = (np.ascontiguousarray(params[n], np.float64).reshape(-1) for n in ("r", "alpha", "a", "b"))
-    columns = np.ascontiguousarray(pairs.T)
+    columns = [np.ascontiguousarray(own[first], np.float64) for own in (x, T)]
     out = np.empty((r.size, pair_of.size))
-    step = max(1, _CHUNK_CELLS // len(pairs))
+    step = max(1, _CHUNK_CELLS // first.size)
     for i in range(0, r.size, step):
         part = slice(i, i + step)
-        table = np.empty((r[part].size, len(pairs)))
+        table = np.empty((r[part].size, first.size))
         discounted_orders(r[part], alpha[part], a[part], b[part], columns[0], columns[1], horizon, force, table)
         out[part] = table[:, pair_of]
     return out

@@ -20,7 +20,7 @@ from pydantic import Field
 from clvsim.errors import DiagnosticsError
 from clvsim.models.around.levels import Poolable, at
 from clvsim.models.domain import Domain, whole
-from clvsim.models.laws import Births, Customers, LifeLaw, Params, column
+from clvsim.models.laws import Births, Customers, LifeLaw, Params, column, distinct_rows
 from clvsim.models.retention import mbg_nbd
 from clvsim.models.retention.purchases import DropoutPriors, PurchaseRows, in_units, purchase_rows
 from clvsim.schema import Whole
@@ -159,16 +159,16 @@ def orders_given_alive(
     """
     from clvsim.kernels.regular import regular_orders  # compiled: not for those who only read the registry
 
-    rows, row_of = np.unique(np.column_stack([x, t_x, T]).astype(np.float64), axis=0, return_inverse=True)
+    first, row_of = distinct_rows([x, t_x, T])
     r, alpha, a, b = (np.ascontiguousarray(params[n], np.float64).reshape(-1) for n in ("r", "alpha", "a", "b"))
-    x, t_x, T = np.ascontiguousarray(rows.T)
+    x, t_x, T = (np.ascontiguousarray(own[first], np.float64) for own in (x, t_x, T))
     out = np.empty((r.size, row_of.size))
-    step = max(1, _CHUNK_CELLS // (len(rows) * k))
+    step = max(1, _CHUNK_CELLS // (first.size * k))
     for i in range(0, r.size, step):
         part = slice(i, i + step)
         chunk = {name: np.asarray(params[name])[part] for name in ("r", "alpha")}
         weight = np.ascontiguousarray(stage_weights(k, chunk, x, t_x, T))
-        table = np.empty((r[part].size, len(rows)))
+        table = np.empty((r[part].size, first.size))
         stayed = b[part] + lost_at_birth
         regular_orders(r[part], alpha[part], a[part], stayed, x, T, weight, horizon, force, table)
         out[part] = table[:, row_of]

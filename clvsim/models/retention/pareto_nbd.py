@@ -17,7 +17,7 @@ from clvsim.models.around.calendar import Calendar
 from clvsim.models.around.levels import LevelRows, Scale, at, level_rows
 from clvsim.models.around.season import Clock, Seasonable
 from clvsim.models.domain import POSITIVE, Domain
-from clvsim.models.laws import Customers, LifeLaw, Params, column
+from clvsim.models.laws import Customers, LifeLaw, Params, column, distinct_rows
 from clvsim.models.priors import BetaPrior, LogNormalPrior
 from clvsim.models.retention.purchases import (
     ORDER_RATE,
@@ -55,11 +55,11 @@ def _tabulated(
     kernel: Callable[..., None], params: Params, x: np.ndarray, start: np.ndarray, span: np.ndarray
 ) -> np.ndarray:
     """A kernel of (r, alpha, s, beta, x, start, span, out) on distinct rows, (draw, customer)."""
-    rows, row_of = np.unique(np.column_stack(np.broadcast_arrays(x, start, span)), axis=0, return_inverse=True)
-    columns = np.ascontiguousarray(rows.T, np.float64)
-    table = np.empty((np.size(params["r"]), len(rows)))
-    kernel(*_draws(params), columns[0], columns[1], columns[2], table)
-    return table[:, row_of.reshape(-1)]
+    columns = np.broadcast_arrays(x, start, span)
+    first, row_of = distinct_rows(columns)
+    table = np.empty((np.size(params["r"]), first.size))
+    kernel(*_draws(params), *(np.ascontiguousarray(own[first], np.float64) for own in columns), table)
+    return table[:, row_of]
 
 
 def _draws(params: Params) -> list[np.ndarray]:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from clvsim.models.fitted import FittedModels
-from clvsim.models.laws import Params, rows_of
+from clvsim.models.laws import Params, distinct_rows, rows_of
 from clvsim.models.protocol import RetentionModel
 from clvsim.simulation.plan import RunPlan
 from clvsim.types import DAYS_PER_MONTH, CustomerSummary
@@ -38,7 +38,7 @@ def next_orders(plan: RunPlan, fitted: FittedModels, summary: CustomerSummary) -
 
     retention, unit = fitted.retention, fitted.days_per_unit
     histories = retention.histories(summary)
-    _, row, row_of = np.unique(np.column_stack(histories), axis=0, return_index=True, return_inverse=True)
+    row, row_of = distinct_rows(histories)
     most = plan.simulation.most_customers
     many = most is not None and row_of.size > most
     draws, of_shape = (_DRAWS_OF_MANY, _DRAWS_OF_SHAPE_OF_MANY) if many else (_DRAWS, _DRAWS_OF_SHAPE)
@@ -50,7 +50,7 @@ def next_orders(plan: RunPlan, fitted: FittedModels, summary: CustomerSummary) -
         for low in range(0, row.size, step)
     )
     p_order, days = (np.concatenate([np.zeros(0), *part]) for part in (zip(*done, strict=True) if done else ((), ())))
-    return NextOrders(p_order[row_of.reshape(-1)], days[row_of.reshape(-1)])
+    return NextOrders(p_order[row_of], days[row_of])
 
 
 def _of_histories(
