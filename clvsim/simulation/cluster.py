@@ -20,7 +20,7 @@ from clvsim.errors import ConfigError
 from clvsim.private import source_hash
 from clvsim.secluded import seclude
 from clvsim.simulation.config import LOCAL
-from clvsim.simulation.ranges import Range, Sums, Work, simulate_range
+from clvsim.simulation.ranges import Range, Sums, Work, joined, simulate_range
 
 KEY = "simulation.cluster"
 PATIENCE_SECONDS = 10.0  # for a scheduler to answer, and for its first worker
@@ -67,36 +67,50 @@ class Cluster:
     slots: int  # ranges at the same time
     note: Callable[[str], None]
 
-    def simulate(self, work: Work, parts: Sequence[Range]) -> Iterator[tuple[Range, Sums]]:
-        """Each range with its sums, in the order in which they are done.
+    def simulate(
+        self, work: Work, parts: Sequence[Range], advance: Callable[[int], None], *, apart: bool
+    ) -> Iterator[tuple[Range, Sums]]:
+        """Ranges with their sums: `apart` each as soon as it is done; else what workers have added up themselves, so
+        that one result travels here. `advance` is told of blocks that are done.
 
         Raises ConfigError where workers are lost again and again, none is left, or one differs that came later.
         """
-        left = list(parts)
+        left, told = list(parts), set()
+
+        def tell(part: Range) -> None:
+            if part not in told:
+                told.add(part)
+                advance(part.high - part.low)
+
         for attempt in range(ATTEMPTS):
             if not left:
                 return
             if attempt:
                 self.note(f"{KEY}: workers were lost; {len(left)} of {len(parts)} ranges are simulated again")
-            for part, sums in self._once(work, left.copy()):
-                left.remove(part)
+            for part, sums in self._once(work, left, tell, apart=apart):
+                left = [other for other in left if not part.low <= other.low < part.high]
                 yield part, sums
         if left:
             what = f"workers of {self.where} are lost again and again; do they have enough memory?"
             raise ConfigError([(KEY, what)])
 
-    def _once(self, work: Work, parts: Sequence[Range]) -> Iterator[tuple[Range, Sums]]:
+    def _once(
+        self, work: Work, parts: Sequence[Range], tell: Callable[[Range], None], *, apart: bool
+    ) -> Iterator[tuple[Range, Sums]]:
         """The same, without the ranges that are lost with their workers."""
         self._await_workers()
         scattered = self.client.scatter(work, broadcast=True, hash=False)
         own = fingerprint()
-        waiting = {
-            self.client.submit(simulate_for, scattered, part, own, pure=False, retries=0): part for part in parts
-        }
+        single = {self.client.submit(simulate_for, scattered, part, own, pure=False, retries=0): part for part in parts}
+        wanted = single if apart else self._added_up(single)
+        waiting = single | wanted
         try:
             while waiting:
                 for future in self._done(list(waiting)):
-                    part, sums = waiting.pop(future), result_of(future)
+                    part = waiting.pop(future)
+                    if future in single and future.status == "finished":
+                        tell(part)
+                    sums = result_of(future) if future in wanted else None
                     future.release()
                     if sums is not None:
                         yield part, sums
@@ -104,6 +118,20 @@ class Cluster:
             for future in waiting:
                 with suppress(Exception):  # the scheduler may be gone
                     future.cancel()
+
+    def _added_up(self, single: Mapping[Any, Range]) -> dict[Any, Range]:
+        """A tree over the results of neighbouring ranges, added up before another range is begun: its root."""
+        level = list(single.items())
+        while len(level) > 1:
+            above = [
+                (
+                    self.client.submit(joined, left, right, pure=False, priority=1, retries=0),
+                    Range(low.low, high.high),
+                )
+                for (left, low), (right, high) in zip(level[::2], level[1::2], strict=False)
+            ]
+            level = [*above, *level[2 * len(above) :]]
+        return dict(level)
 
     def _done(self, futures: list[Any]) -> list[Any]:
         """Those that are done, well or badly, at least one."""

@@ -27,6 +27,7 @@ from clvsim.types import DAYS_PER_MONTH, CustomerSummary
 
 Progress = Callable[[int, int], None]  # number of blocks done, number of all blocks
 TASKS_PER_WORKER = 4  # so that those who are done first need not wait long for the last
+BLOCKS_PER_TASK = 2  # at least, so that tasks are about equally long
 TASKS_KEPT = 16  # of a run alone: so much is lost at most when it is killed
 
 
@@ -60,6 +61,16 @@ class Sums(NamedTuple):
                 total += values
         for total, values in ((self.count, other.count), (self.units, other.units)):
             total += values
+
+
+def joined(left: Sums, right: Sums) -> Sums:
+    """Sums of a range and of the one that follows, in arrays of their own."""
+    total = Sums(tuple(Raw(*(values.copy() for values in raw)) for raw in left.raws), *(v.copy() for v in left[1:]))
+    total.add(right)
+    return total._replace(
+        quantiles=np.concatenate([left.quantiles, right.quantiles]),
+        spread=np.concatenate([left.spread, right.spread], axis=-1),
+    )
 
 
 @dataclass(frozen=True)
@@ -151,15 +162,20 @@ def divide(plan: RunPlan, customers: int, workers: int, *, kept: bool) -> Divisi
     if not workers:
         return Division(block, TASKS_KEPT if kept else 1)
     tasks = TASKS_PER_WORKER * workers
-    return Division(min(block, max(engine.FEW_CUSTOMERS, -(-customers // tasks))), tasks)
+    return Division(min(block, max(engine.FEW_CUSTOMERS, -(-customers // (BLOCKS_PER_TASK * tasks)))), tasks)
 
 
-def cut(blocks: int, tasks: int) -> list[Range]:
-    """All blocks in at most so many ranges, of which none has two blocks more than another."""
-    number = min(blocks, tasks)
-    return (
-        [Range(low, high) for low, high in pairwise(blocks * i // number for i in range(number + 1))] if number else []
-    )
+def cut(customers: Sequence[int], tasks: int) -> list[Range]:
+    """All blocks, of so many customers each, in at most so many ranges of about as many customers."""
+    number, total = min(len(customers), tasks), sum(customers)
+    bounds, so_far = [0], 0
+    for block, own in enumerate(customers):
+        later = number - len(bounds)  # ranges that begin after this one
+        full = (2 * so_far + own) * number > 2 * total * len(bounds)  # were this block in it, too
+        if block > bounds[-1] and later and (full or len(customers) - block == later):
+            bounds.append(block)
+        so_far += own
+    return [Range(*ends) for ends in pairwise([*bounds, len(customers)])] if number else []
 
 
 def plan_all_arrivals(plan: RunPlan, worlds: Worlds) -> dict[str, ArrivalPlan]:

@@ -49,7 +49,8 @@ class Workers:
         division = divide(plan, len(summary.customers), slots, kept=self.checkpoint is not None)
         kept = self.checkpoint.of(plan, fitted, summary, worlds, division) if self.checkpoint else None
         work = Work(plan, fitted, summary, worlds, (kept.division if kept else division).block)
-        parts = cut(len(work.blocks), (kept.division if kept else division).tasks)
+        sizes = [block.people.key.size for block in work.blocks]
+        parts = cut(sizes, (kept.division if kept else division).tasks)
         total, by_customer, counted = None, {}, _Counted(len(work.blocks), progress)
 
         def add(part: Range, sums: Sums) -> None:
@@ -70,16 +71,14 @@ class Workers:
             add(part, sums)
         if total is None:
             return work, work.empty()
-        quantiles, spreads = zip(*(by_customer[part] for part in parts), strict=True)
+        quantiles, spreads = zip(*(own for _, own in sorted(by_customer.items())), strict=True)
         return work, total._replace(quantiles=np.concatenate(quantiles), spread=np.concatenate(spreads, axis=-1))
 
     def _simulated(
         self, work: Work, parts: Sequence[Range], advance: Callable[[int], None]
     ) -> Iterator[tuple[Range, Sums]]:
         if self.cluster:
-            for part, sums in self.cluster.simulate(work, parts):
-                advance(part.high - part.low)
-                yield part, sums
+            yield from self.cluster.simulate(work, parts, advance, apart=self.checkpoint is not None)
         else:
             for part in parts:
                 yield part, simulate_range(work, part, work.plan.simulation.jobs, advance)

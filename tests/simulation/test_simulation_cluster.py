@@ -5,8 +5,10 @@ import pickle
 import signal
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import distributed
+import numpy as np
 import psutil
 import pytest
 from shop import MBG, assert_same, channels, posterior, scenarios, shop
@@ -18,7 +20,7 @@ from clvsim.simulation.cluster import Cluster, connected, fingerprint, require_a
 from clvsim.simulation.config import FinanceConfig, SimulationConfig
 from clvsim.simulation.digest import key_of_run
 from clvsim.simulation.plan import RunPlan, make_plan
-from clvsim.simulation.ranges import Division, Progress, Work, cut, divide
+from clvsim.simulation.ranges import Division, Progress, Sums, Work, cut, divide
 from clvsim.simulation.replicates import add_replicates
 from clvsim.simulation.run import simulate_plan
 from clvsim.simulation.win_backs import with_answers
@@ -71,18 +73,36 @@ def two() -> Generator[Cluster]:
 
 @pytest.mark.parametrize(("blocks", "tasks"), [(0, 4), (1, 4), (7, 7), (9, 4), (100, 16), (5, 1)])
 def test_ranges_are_all_blocks_once(blocks: int, tasks: int) -> None:
-    parts = cut(blocks, tasks)
+    parts = cut([7] * blocks, tasks)
     assert [number for part in parts for number in range(*part)] == list(range(blocks))
     assert len(parts) == min(blocks, tasks)
     sizes = {part.high - part.low for part in parts}
     assert not sizes or max(sizes) - min(sizes) <= 1
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_ranges_have_about_as_many_customers(seed: int) -> None:
+    """None differs from an equal share by more than its largest block."""
+    r = np.random.default_rng(seed)
+    sizes = r.integers(1, 10 ** r.integers(1, 5), r.integers(1, 60)).tolist()
+    tasks = int(r.integers(1, 20))
+    parts = cut(sizes, tasks)
+    assert [number for part in parts for number in range(*part)] == list(range(len(sizes)))
+    assert len(parts) == min(len(sizes), tasks)
+    assert all(part.low < part.high for part in parts)
+    ends = np.cumsum([0, *sizes])
+    if len(parts) < len(sizes):
+        for number, part in enumerate(parts[1:], start=1):
+            wanted = sum(sizes) * number / len(parts)
+            forced = len(sizes) - part.low == len(parts) - number or part.low == number
+            assert forced or abs(ends[part.low] - wanted) <= max(sizes)
+
+
 def test_blocks_are_small_enough_for_all_workers_and_no_smaller_than_worth_it() -> None:
     plan = planned(shard_customers=4096)
     assert divide(plan, 100_000, 0, kept=False) == Division(4096, 1)
     assert divide(plan, 100_000, 0, kept=True) == Division(4096, ranges.TASKS_KEPT)
-    assert divide(plan, 20_000, 2, kept=False) == Division(2500, 8)
+    assert divide(plan, 20_000, 2, kept=False) == Division(1250, 8)
     assert divide(plan, 100, 2, kept=True) == Division(512, 8)
     assert divide(planned(), 20_000, 2, kept=False) == Division(7, 8)
 
@@ -121,6 +141,19 @@ def test_two_workers(reference: Simulation, two: Cluster, tasks: int, monkeypatc
     assert told[-1] == (blocks, blocks)
     assert len(told) == min(blocks, 2 * tasks)
     assert [done for done, _ in told] == sorted({done for done, _ in told})
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_what_travels_here(reference: Simulation, two: Cluster, kept: bool, monkeypatch, tmp_path) -> None:
+    """What the workers added up themselves; of a run that can go on after a kill each range."""
+    arrived: list[Sums | None] = []
+    result_of = cluster.result_of
+    monkeypatch.setattr(cluster, "result_of", lambda future: (arrived.append(result_of(future)), arrived[-1])[1])
+    monkeypatch.setattr(ranges, "TASKS_PER_WORKER", 7)
+    with workers_of(SimulationConfig(checkpoint=str(tmp_path / "kept") if kept else None)) as workers:
+        found = replace(workers, cluster=two)
+        assert_same(simulated(found), reference)
+    assert len(arrived) == (14 if kept else 1)
 
 
 def test_more_replicates_of_two_workers(two: Cluster) -> None:
