@@ -7,7 +7,7 @@ import numpy as np
 
 from clvsim.comparison.designs import make_designs
 from clvsim.comparison.expected import expected_values
-from clvsim.comparison.table import HEADLINE, Comparison, compare
+from clvsim.comparison.table import HEADLINE, Comparison, compared
 from clvsim.decision import Expectation, precision
 from clvsim.metrics import available
 from clvsim.models.fitted import FittedModels
@@ -38,14 +38,15 @@ def simulate_and_compare(
     Errors as of `simulate_plan` and `compare`.
     """
     simulation = simulate_enough(plan, fitted, summary, metric, progress, workers)
-    comparison = compare(simulation, metric)
+    of_all = with_luck_of_all(simulation)
+    comparison = compared(simulation, of_all, metric)
     if simulation.replicates > plan.simulation.replicates:
         note = (
             f"Each of the {simulation.draws:,} draws was simulated {simulation.replicates} times instead of "
             f"{plan.simulation.replicates}, to average out the luck of single customers (simulation.max_replicates)."
         )
         comparison = replace(comparison, notes=(note, *comparison.notes))
-    return with_luck_of_all(simulation), comparison
+    return of_all, comparison
 
 
 def simulate_enough(

@@ -131,7 +131,12 @@ def compare(simulation: Simulation, metric: str = HEADLINE) -> Comparison:
     >>> rows[["scenario", "mean", "delta_mean"]].round(1).values.tolist()
     [['baseline', 38.7, nan], ['service', 43.9, 5.3]]
     """
-    metrics, of_all = available(simulation), with_luck_of_all(simulation)
+    return compared(simulation, with_luck_of_all(simulation), metric)
+
+
+def compared(simulation: Simulation, of_all: Simulation, metric: str) -> Comparison:
+    """`compare`, where the simulation `of_all` customers is at hand (`simulation.luck`)."""
+    metrics = available(simulation)
     require_expectation(metric)
     designs, notes = make_designs(simulation), []
     expected = {metric: expected_values(simulation, metrics[metric], designs, notes)}

@@ -63,6 +63,11 @@ class SimulationConfig(Frozen):
         """How many existing customers are simulated at most; None: everybody."""
         return self.max_customers if isinstance(self.max_customers, int) else None
 
+    def are_many(self, customers: int, at_least: int = 0) -> bool:
+        """Whether so many are more than are simulated, and more than `at_least`."""
+        most = self.most_customers
+        return most is not None and customers > max(most, at_least)
+
 
 class TraceConfig(Frozen):
     """How many customers are followed line by line, 0: none; and in the world of which draw, counted from 1."""

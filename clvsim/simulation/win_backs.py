@@ -115,8 +115,7 @@ def silent_of(offer: OfferTerms, plan: RunPlan, fitted: FittedModels, summary: C
 
 def some_of(rows: np.ndarray, plan: RunPlan, summary: CustomerSummary) -> np.ndarray:
     """Of more customers than are simulated those with the smallest keys, which is by chance."""
-    most = plan.simulation.most_customers
-    if most is None or rows.size <= max(most, SOME):
+    if not plan.simulation.are_many(rows.size, SOME):
         return rows
     key = text_keys(summary.customers["customer_id"].to_numpy()[rows].tolist())
     return rows[np.argsort(key, kind="stable")[:SOME]]

@@ -35,8 +35,7 @@ def levels_of(
     plan: RunPlan, fitted: FittedModels, summary: CustomerSummary, order: np.ndarray
 ) -> tuple[np.ndarray, ExistingSums]:
     """Of today's customers as `existing_levels` has it: of more than are simulated by way of a few draws."""
-    most = plan.simulation.most_customers
-    of = existing_levels if most is None or order.size <= max(most, FEWEST_OF_MANY) else levels_of_many
+    of = levels_of_many if plan.simulation.are_many(order.size, FEWEST_OF_MANY) else existing_levels
     return of(plan, fitted, summary, order)
 
 

@@ -56,8 +56,8 @@ def _of_draws(
         newcomers[:, arrival:] += there
         within = plan.simulation.horizon_months
         followed[:, arrival : arrival + within] += there[:, :within]
-    most = plan.simulation.most_customers
-    some = order if most is None or order.size <= max(most, SOME) else order[:SOME]  # by their keys, which is by chance
+    many = plan.simulation.are_many(order.size, SOME)
+    some = order[:SOME] if many else order  # by their keys, which is by chance
     existing = existing_activity(fitted, summary, some, draws, months) * (order.size / max(1, some.size))
     return existing, newcomers, followed
 

@@ -39,8 +39,7 @@ def next_orders(plan: RunPlan, fitted: FittedModels, summary: CustomerSummary) -
     retention, unit = fitted.retention, fitted.days_per_unit
     histories = retention.histories(summary)
     row, row_of = distinct_rows(histories)
-    most = plan.simulation.most_customers
-    many = most is not None and row_of.size > most
+    many = plan.simulation.are_many(row_of.size)
     draws, of_shape = (_DRAWS_OF_MANY, _DRAWS_OF_SHAPE_OF_MANY) if many else (_DRAWS, _DRAWS_OF_SHAPE)
     step = _HISTORIES_OF_MANY_AT_ONCE if many else _HISTORIES_AT_ONCE
     life = fitted.retention_draws(slice(min(plan.simulation.draws, draws)))
