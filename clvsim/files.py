@@ -14,6 +14,7 @@ PACKAGE = Path(__file__).resolve().parent
 ROOT = PACKAGE if (PACKAGE / "configs").is_dir() else PACKAGE.parent  # a wheel holds configs/, a checkout has it beside
 CONFIGS = ROOT / "configs"
 OBJECT = "s3://"  # how the address of an object in a store begins
+FILE_URL = "sqlite:///"  # and that of a database which is a file
 SHIPPED = {"scenario": CONFIGS / "scenario", "experiments": ROOT / "experiments"}
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 
 from clvsim.errors import ConfigError, Problem
-from clvsim.files import CONFIGS
+from clvsim.files import CONFIGS, FILE_URL
 from clvsim.foreign_yaml import MAX_BYTES, MAX_DEPTH, SAFE_LOADER, events_with_depth
 from clvsim.texts import short
 
@@ -36,7 +36,7 @@ MAX_WORDS, MAX_TEXT, MAX_VALUES, MAX_DIGITS = 1000, 100_000, 500, 100  # of a co
 MAX_FILES, MAX_JOBS = 2000, 10_000
 MAX_KEY = 200  # characters
 MAX_WORKERS = 256
-ADDRESSED = ("simulation.cluster", "data.path")  # keys whose addresses are typed, and never taken from a file
+ADDRESSED = ("simulation.cluster", "data.path", "data.url")  # whose addresses are typed, and never taken from a file
 
 OWN_FILES = ("experiment", "scenarios", "always")  # groups whose files are the user's, beside those in configs/
 # What OmegaConf offers to every configuration, but for oc.select, which our own need.
@@ -67,8 +67,9 @@ def require_allowed_words(flags: Sequence[str], overrides: Sequence[str], free_t
 
 
 def require_typed_address(tree: Mapping[Any, Any], words: Sequence[str]) -> None:
-    """Raises ConfigError for the address of a cluster or of an object that does not stand on the command line: whoever
-    is at the one sees the customers, and what it answers can run code; the other is asked with the user's own keys."""
+    """Raises ConfigError for the address of a cluster, an object or a server that does not stand on the command line:
+    whoever is at the first sees the customers, and what it answers can run code; the others are asked with the user's
+    own keys and passwords. A database that is a file is a file like others."""
     own = [word.partition("=") for word in words]
     for name in ADDRESSED:
         section, _, key = name.partition(".")
@@ -76,7 +77,8 @@ def require_typed_address(tree: Mapping[Any, Any], words: Sequence[str]) -> None
         value = found.get(key) if isinstance(found, Mapping) else None
         typed = " ".join(text.replace("\\", "") for word, _, text in own if word.lstrip("+") == name)
         for where in value if isinstance(value, list | tuple) else [value]:
-            if isinstance(where, str) and "://" in where and where.replace("\\", "") not in typed:
+            is_address = isinstance(where, str) and "://" in where and not where.startswith(FILE_URL)
+            if is_address and where.replace("\\", "") not in typed:
                 what = f"an address is typed, and not taken from a file: {_without_secret(where)[:200]!r}"
                 raise ConfigError([(name, what)])
 

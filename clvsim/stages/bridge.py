@@ -15,8 +15,10 @@ import numpy as np
 
 from clvsim.changes import PLAN_VALUE, POSTERIOR, Side
 from clvsim.config import RunConfig
+from clvsim.data.config import SqlConfig
 from clvsim.data.readers import read_material
 from clvsim.errors import ClvsimError
+from clvsim.files import FILE_URL
 from clvsim.models.fitted import FittedModels
 from clvsim.scenario import BASELINE
 from clvsim.stages.refusals import plan_run
@@ -227,6 +229,8 @@ def summary_again(side: Side) -> tuple[CustomerSummary | None, str]:
         if not paths:
             return None, f"the files of {side.folder} are not where they were"
         config = config.model_copy(update={"data": config.data.model_copy(update={"path": paths})})
+    if isinstance(config.data, SqlConfig) and not (config.data.url or FILE_URL).startswith(FILE_URL):
+        return None, f"the server of {side.folder} is not asked: its address comes from a record, not by data.url_env"
     try:
         material = read_material(config.data, config.retention.periods, config.retention.interval_days)
         summary = by_plan(config, material).summary

@@ -4,11 +4,17 @@ import datetime as dt
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from clvsim.changes import Side
+from clvsim.config import RunConfig
+from clvsim.data.config import SqlConfig
+from clvsim.stages.bridge import summary_again
 from tests.cli.shell import ORDERS, assert_refused, tree
 from tests.data.postgres import Server
 
@@ -138,3 +144,37 @@ def test_what_makes_no_sense_is_refused_with_the_reason(clvsim, shop):
         clvsim("check", *SHOP, "data.table=nothing"), 2, "no table or view 'nothing'; the database has orders"
     )
     assert_refused(clvsim("check", *SHOP, "data.url=sqlite:///no.db"), 2, "data.url: no file 'no.db'")
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("postgresql://me@db.example.org/shop", "postgresql://…"),
+        ("postgresql://db.example.org/shop", "postgresql://db.example.org/shop"),
+        ("postgresql:///shop?host=db.example.org", "postgresql://…"),
+        ("postgresql+psycopg://me:secret@db.example.org/shop", "postgresql+psycopg://…"),
+    ],
+)
+def test_a_server_of_a_study_is_not_asked(clvsim, here: Path, url: str, said: str):
+    (here / "experiments").mkdir()
+    data = f"data: {{url: '{url}', table: orders}}"
+    (here / "experiments" / "own.yaml").write_text(f"# @package _global_\ndefaults: [override /data: sql]\n{data}\n")
+    for stage in ("check", "run"):
+        done = clvsim(stage, "experiment=own")
+        assert_refused(done, 2, f"data.url: an address is typed, and not taken from a file: '{said}'")
+
+
+def test_a_file_of_a_study_is_read(clvsim, shop: Path):
+    (shop / "experiments").mkdir()
+    data = "data: {url: 'sqlite:///shop.db', table: orders}"
+    own = shop / "experiments" / "own.yaml"
+    own.write_text(f"# @package _global_\ndefaults: [override /data: sql]\n{data}\n")
+    assert clvsim("check", "experiment=own").returncode == 0
+
+
+def test_the_server_in_a_record_is_not_asked() -> None:
+    data = SqlConfig(url="postgresql://db.example.org/shop", table="orders")
+    side = SimpleNamespace(config=RunConfig.model_construct(data=data), folder="run")
+    summary, why = summary_again(cast(Side, side))
+    assert summary is None
+    assert why.startswith("the server of run is not asked")
