@@ -143,6 +143,9 @@ def _newcomer(result: RunResult) -> Answer | None:
         come = not result.acquisition_known and first[first["at"] < _LATELY]["mean"].sum() > 0
         what = "what one brings, and may cost: add acquisition.from_log=true to the command"
         return Answer("A new customer", UNKNOWN, "", what) if come else None
+    if _hardly_come(result):
+        what = "fewer than one is expected to come, of whom nothing can be told: is acquisition stated as it is?"
+        return Answer("A new customer", UNKNOWN, "", what)
     cell = display.metric_cell(result, figure, short=True)
     cost = _figure(result, "cac")
     if cost is None or not cost.best.mean > 0:
@@ -151,6 +154,12 @@ def _newcomer(result: RunResult) -> Answer | None:
         what = f"before the {_amount(cost.best.mean, max(_place(cost), -2), result.currency)} that winning one costs"
         what = "; ".join(filter(None, (what, payback(result), _repaying(result))))
     return Answer("A new customer", cell.value, cell.interval, what)
+
+
+def _hardly_come(result: RunResult) -> bool:
+    """Whether in most futures nobody comes, so that the mean of a newcomer is one over few futures."""
+    number = _mean(result, "newcomers")
+    return number is not None and number < 1
 
 
 def payback(result: RunResult) -> str:
@@ -211,7 +220,10 @@ def _bid_in_words(result: RunResult) -> str:
 
 
 def _priced(result: RunResult) -> tuple[str, Figure, float | None] | None:
-    """Who is paid for, a visitor or else a new customer, what one brings, and what is paid, where that is stated."""
+    """Who is paid for, a visitor or else a new customer, what one brings, and what is paid, where that is stated; None
+    where hardly anybody comes."""
+    if _hardly_come(result):
+        return None
     if visitor := _figure(result, "visitor_value"):
         return VISITOR, visitor, _cost_of_a_visitor(result)
     customer = _figure(result, "pav_per_newcomer")

@@ -8,6 +8,7 @@ import sqlite3
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import closing
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
@@ -268,7 +269,7 @@ def test_a_view_and_a_schema_are_read(database):
         ([("a", None, 1)], "data.date: 1 of 3 rows: date is missing"),
         ([("a", "1899-12-31", 1)], "data.date: 1 of 3 rows: not a date from 1900 on"),
         ([("a", "2024-01-01", None)], "data.amount: 1 of 3 rows: amount is missing"),
-        ([("a", "2024-01-01", 10**14)], "data.amount: 1 of 3 rows: not a number of at most 14 digits"),
+        ([("a", "2024-01-01", 10**14)], "data.amount: 1 of 3 rows: no number of at most 14 digits"),
         ([("a", "9999-12-31", 1)], "data.date: 1 row lies after today"),
     ],
     ids=lambda value: str(value)[:40],
@@ -279,6 +280,30 @@ def test_rows_that_are_no_orders_are_a_line(database, rows, said):
     found = database.refused(DataError)
     assert said in found
     assert "\n" not in found
+
+
+@pytest.mark.parametrize(
+    ("written", "fits"),
+    [
+        ("2024-01-31", True),
+        ("2024-01-31 ", True),
+        ("2024-01-31 10:30", True),
+        ("2024-01-31T10:30:00.123Z", True),
+        ("2024-01-31 10:30:00+02:00", True),
+        ("2024-01-31 10:30 UTC", True),
+        ("2024-01-31abc", False),
+        ("2024-01-31 junk", False),
+        ("2024-01-311", False),
+        ("2024-01-31 10:30 or later", False),
+        ("2024-02-30", False),
+    ],
+)
+def test_what_stands_behind_a_day_of_sqlite(written: str, fits: bool) -> None:
+    day = transpiled(f"SELECT {DIALECTS['sqlite'].day_of('date')} FROM orders", "sqlite")
+    with closing(sqlite3.connect(":memory:")) as con:
+        con.execute("CREATE TABLE orders (date TEXT)")
+        con.execute("INSERT INTO orders VALUES (?)", [written])
+        assert con.execute(day).fetchall() == [(19_753 if fits else None,)]
 
 
 def test_fewer_than_two_customers_and_refunds_alone_are_a_line(database):

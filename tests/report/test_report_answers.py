@@ -107,6 +107,19 @@ def test_without_visitors_it_is_a_customer_who_may_cost_something() -> None:
     assert bid.text == "at most; $13.80 keeps value at 3 × cost; you pay $18.50"
 
 
+def test_of_fewer_than_one_newcomer_nothing_is_told() -> None:
+    """A mean over the few futures in which somebody comes lies outside of its own interval."""
+    result = with_costs()
+    frame = result.comparison
+    few = frame["metric"] == "newcomers"
+    assert few.any()
+    found = told(replace(result, comparison=frame.assign(mean=frame["mean"].where(~few, 0.6))))
+    assert found.bid is None
+    assert found.newcomer is not None
+    assert (found.newcomer.value, found.newcomer.interval) == ("?", "")
+    assert found.newcomer.text.startswith("fewer than one is expected to come")
+
+
 def test_who_brings_less_than_nothing_may_cost_nothing() -> None:
     bid = told(with_costs(visitor_value=-0.2)).bid
     assert bid is not None

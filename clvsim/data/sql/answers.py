@@ -62,7 +62,10 @@ def require_usable(counts: Mapping[str, Any], label: str, now: date) -> None:
         "no_date": ("data.date", "date is missing"),
         "bad_date": ("data.date", "not a date from 1900 on"),
         "no_amount": ("data.amount", "amount is missing"),
-        "bad_amount": ("data.amount", "not a number of at most 14 digits before four decimals"),
+        "bad_amount": (
+            "data.amount",
+            "no number of at most 14 digits before four decimals (CAST makes one of text)",
+        ),
     }
     problems = [
         Problem(where, f"{counts[name]:,} of {rows:,} rows: {what}; {_VIEW}")

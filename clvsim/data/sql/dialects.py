@@ -40,8 +40,10 @@ class Dialect(NamedTuple):
 
 _WRITTEN = "SUBSTR(CAST({column} AS TEXT), 1, 10)"  # the day that is written, whatever the time and zone behind it
 _DAY = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]"
+_BEHIND = "SUBSTR(RTRIM(CAST({column} AS TEXT)), 11)"  # nothing, or a time and perhaps a zone
+_A_TIME = f"({_BEHIND} = '' OR {_BEHIND} GLOB '[T ][0-9][0-9]:[0-9][0-9]*' AND {_BEHIND} NOT GLOB '*[^-0-9:.+TUCZ ]*')"
 _SQLITE = Dialect(  # which has no type of dates and no decimals, and takes 31 February for a day
-    day=f"CASE WHEN {_WRITTEN} GLOB '{_DAY}' AND DATE({_WRITTEN}, '+0 days') = {_WRITTEN} "
+    day=f"CASE WHEN {_WRITTEN} GLOB '{_DAY}' AND DATE({_WRITTEN}, '+0 days') = {_WRITTEN} AND {_A_TIME} "
     f"THEN CAST(JULIANDAY({_WRITTEN}) - 2440587.5 AS BIGINT) END",
     amount="CASE WHEN TYPEOF({column}) IN ('integer', 'real') AND "
     f"{{column}} BETWEEN -{LARGEST} AND {LARGEST} THEN CAST(ROUND({{column}} * 10000.0) AS BIGINT) END",
