@@ -10,7 +10,7 @@ years, a market that is exhausted. Arrays are (w, months) or (w,), w worlds; mon
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple, get_args
 
 import numpy as np
@@ -351,12 +351,18 @@ UNSTATED = ("tax_rate", "working_capital", "net_debt", "non_operating_assets")
 
 
 def value_company(
-    flows: Flows, terms: ValuationConfig, blocks: Mapping[Block, np.ndarray], layers: str, ess: float = np.nan
+    flows: Flows,
+    terms: ValuationConfig,
+    blocks: Mapping[Block, np.ndarray],
+    layers: str,
+    ess: float = np.nan,
+    sampled: float = 0.0,
 ) -> Valuation:
     """The valuation of a company from its money in each world.
 
     `blocks`: uncertain numbers of each world, as of `nested_shares`; `layers` of uncertainty that worlds contain;
-    `ess`: independent draws that they are worth. Raises ValueError as `values_of`.
+    `ess`: independent draws that they are worth; `sampled`: standard error of what today's customers bring, as a share
+    of it, where a sample stands for them. Raises ValueError as `values_of`.
     """
     values, cash, h = values_of(flows, terms), cash_flows(flows, terms), flows.horizon
     assert terms.wacc is not None
@@ -366,7 +372,7 @@ def value_company(
     tail = (flows.existing + flows.newcomers).mean(axis=0)[h:] * discounts(terms.wacc, revenue.size)[h:]
     nothing = {key: not getattr(terms, key) for key in UNSTATED}
     nothing |= {"capex": not (terms.capex_share or terms.capex_per_month), "fixed_costs": not flows.monthly.any()}
-    return Valuation(
+    found = Valuation(
         wacc=terms.wacc,
         terminal_growth=terms.terminal_growth,
         horizon_months=h,
@@ -382,6 +388,37 @@ def value_company(
         losing=float((steady < 0).mean()),
         left_over=float(tail[-YEAR:].sum() / tail.sum()) if tail.sum() > 0 else float("nan"),
         unstated=tuple(key for key, is_so in nothing.items() if is_so),
+    )
+    if not sampled:
+        return found
+    more = flows._replace(existing=flows.existing * (1.0 + sampled), revenue=flows.revenue * (1.0 + sampled))
+    return with_error_of_sample(found, value_company(more, terms, {}, layers, ess))
+
+
+def with_error_of_sample(own: Valuation, moved: Valuation) -> Valuation:
+    """With what a sample adds to errors: by how much each figure moves where its customers bring a standard error more,
+    in all months alike, and revenue grows with it."""
+
+    def wider(one: Amount, other: Amount) -> Amount:
+        return one._replace(mcse=float(np.hypot(one.mcse, other.mean - one.mean)))
+
+    def wider_ending(one: Ending, other: Ending) -> Ending:
+        per_share = one.per_share and other.per_share and wider(one.per_share, other.per_share)
+        return replace(
+            one,
+            terminal=wider(one.terminal, other.terminal),
+            enterprise=wider(one.enterprise, other.enterprise),
+            shareholders=wider(one.shareholders, other.shareholders),
+            per_share=per_share,
+        )
+
+    return replace(
+        own,
+        bridge=tuple(
+            BridgeLine(a.part, wider(a.amount, b.amount)) for a, b in zip(own.bridge, moved.bridge, strict=True)
+        ),
+        endings=tuple(map(wider_ending, own.endings, moved.endings)),
+        years=tuple(map(wider, own.years, moved.years)),
     )
 
 

@@ -56,6 +56,13 @@ def sampling_errors(simulation: Simulation, metric: Metric) -> SamplingErrors:
     return SamplingErrors(names, scale**2 * covariance_of(sampled, simulation.worlds.draw, kind))
 
 
+def share_in_error(sampled: Sampled, draw: np.ndarray) -> float:
+    """Standard error of what today's customers bring under the baseline, as a share of it."""
+    brought = means_of(sampled.spread, draw)[0, VALUE].mean(axis=0) @ sampled.sample.weight
+    error = np.sqrt(covariance_of(sampled, draw, VALUE)[0, 0])
+    return float(error / abs(brought)) if brought else 0.0
+
+
 def covariance_of(sampled: Sampled, draw: np.ndarray, kind: int, *, with_luck: bool = False) -> np.ndarray:
     """Covariance (s, s) of weighted sums over the sample, around those over all customers, in ledger units.
 

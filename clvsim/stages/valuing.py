@@ -59,6 +59,7 @@ def value_by_customers(
     Up to the horizon these are the lives of the run's first replicates, bit for bit. Raises ConfigError for models
     whose years cannot become steady.
     """
+    from clvsim.comparison.sampled import share_in_error
     from clvsim.comparison.table import layers
     from clvsim.simulation.environment import sd_law
     from clvsim.simulation.luck import scenarios_of_all
@@ -88,7 +89,8 @@ def value_by_customers(
     )
     blocks = blocks_of(simulation, worlds, flows.horizon, frozenset(cost.name for cost in costs))
     terms = config.finance.valuation
-    return value_company(flows, terms, blocks, layers(simulation, "realised"), simulation.effective_draws)
+    sampled = share_in_error(simulated.sampled, worlds.draw) if simulated.sampled else 0.0
+    return value_company(flows, terms, blocks, layers(simulation, "realised"), simulation.effective_draws, sampled)
 
 
 def blocks_of(

@@ -272,6 +272,26 @@ def test_the_figures_are_those_of_the_worlds():
     assert found.unstated == ()
 
 
+def test_a_sample_adds_its_error_and_moves_nothing():
+    """Untaxed, what today's customers bring is uncertain by 2 % of itself, and what adds up to more by as much."""
+    money, stated = shop(400), terms(shares=50)
+    plain, sampled = (value_company(money, stated, {}, "process", sampled=share) for share in (0.0, 0.02))
+    before = 0.0
+    for one, other in zip(plain.bridge, sampled.bridge, strict=True):
+        assert other.amount._replace(mcse=0.0) == one.amount._replace(mcse=0.0)
+        error = 0.02 * one.amount.mean if one.part == "existing" else 0.0
+        assert other.amount.mcse == pytest.approx(np.hypot(one.amount.mcse, error))
+        before += error
+    for one, other in zip(plain.endings, sampled.endings, strict=True):
+        assert other.terminal.mcse > one.terminal.mcse
+        moved = np.sqrt(other.shareholders.mcse**2 - one.shareholders.mcse**2)
+        assert moved == pytest.approx(before + np.sqrt(other.terminal.mcse**2 - one.terminal.mcse**2))
+        assert one.per_share is not None
+        assert other.per_share is not None
+        assert other.per_share.mcse == pytest.approx(other.shareholders.mcse / 50)
+    assert all(other.mcse > one.mcse for one, other in zip(plain.years, sampled.years, strict=True))
+
+
 def test_a_growth_near_wacc_leaves_out_what_would_have_no_value():
     found = value_company(flows(revenue=1.0, existing=1.0), terms(terminal_growth=0.115), {}, "process")
     assert [(round(s.wacc, 3), round(s.growth, 3)) for s in found.sensitivity] == [
