@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from clvsim.changes import PLAN_VALUE, POSTERIOR, Side
 from clvsim.config import RunConfig
@@ -35,7 +36,7 @@ _LABELS = {
     "acquisition": "newcomers and their cost",
     "environment": "shocks and drift ahead",
     "baseline": "levers in the baseline",
-    "simulation": "horizon, seed and draws",
+    "simulation": "horizon, seed, draws and sample",
 }
 _SECTIONS = {"fit": ("retention", "spend", "fit"), "simulation": ("simulation", "seed")}
 
@@ -59,11 +60,14 @@ class Bridge(NamedTuple):
 
 
 class Value(NamedTuple):
-    """Expected plan value per draw, (draw,), with the posterior that its draws are of, and independent draws."""
+    """Expected plan value per draw, (draw,), with the posterior that its draws are of, and independent draws; where a
+    sample stands for more customers, how many are simulated at most, and the standard error that it adds."""
 
     draws: np.ndarray
     posterior: str
     effective: float
+    most: int | None = None
+    sampled: float = 0.0
 
     @property
     def mean(self) -> float:
@@ -149,23 +153,36 @@ def _closed(
 ) -> Bridge:
     """Steps with the rest, which makes them add up: at both `ends`, what was simulated again and what was recorded."""
     missing = last.mean - first.mean - math.fsum(step.mean for step in steps)
-    errors = [_step("", *pair).mcse for pair in (ends or [(first, last)])]
+    errors = [_step("", *pair, apart=True).mcse for pair in (ends or [(first, last)])]
     return Bridge(
         first.mean, last.mean, _step("", first, last).mcse, (*steps, Step(rest, missing, math.hypot(*errors))), notes
     )
 
 
-def _step(label: str, start: Value, end: Value) -> Step:
-    """The difference of two means; of draws that are the same it is that of the draws."""
+def _step(label: str, start: Value, end: Value, *, apart: bool = False) -> Step:
+    """The difference of two means; of draws that are the same it is that of the draws. Samples of different size are
+    different customers, and so may be those of runs with other levers (`apart`)."""
+    variance = start.variance + end.variance
     if start.posterior == end.posterior and start.draws.size == end.draws.size:
-        return Step(label, end.mean - start.mean, math.sqrt(end._replace(draws=end.draws - start.draws).variance))
-    return Step(label, end.mean - start.mean, math.sqrt(start.variance + end.variance))
+        variance = end._replace(draws=end.draws - start.draws).variance
+    if apart or start.most != end.most:
+        variance += start.sampled**2 + end.sampled**2
+    return Step(label, end.mean - start.mean, math.sqrt(variance))
 
 
 def recorded(side: Side) -> Value:
     """The plan value of a run, as it kept it."""
-    draws = side.draws.level(PLAN_VALUE, BASELINE)
-    return Value(draws, str(side.record["parts"].get(POSTERIOR)), side.draws.effective)
+    draws, simulation = side.draws.level(PLAN_VALUE, BASELINE), side.config.simulation
+    value = Value(draws, str(side.record["parts"].get(POSTERIOR)), side.draws.effective)
+    many = simulation.are_many(side.result.customers)
+    return _with_sample(value, simulation.most_customers, side.result.comparison) if many else value
+
+
+def _with_sample(value: Value, most: int | None, table: pd.DataFrame) -> Value:
+    """A value with what its error in a table of comparison has beyond that of the draws."""
+    here = (table["scenario"] == BASELINE) & (table["metric"] == PLAN_VALUE) & (table["basis"] == "expected")
+    error = float(table.loc[here, "mean_mcse"].fillna(0.0).sum())
+    return value._replace(most=most, sampled=math.sqrt(max(error**2 - value.variance, 0.0)))
 
 
 def value_of(state: State) -> Value:
@@ -185,7 +202,8 @@ def value_of(state: State) -> Value:
     if plan.provisional:
         plan = plan_run(config, state.summary, expected_value(plan, state.fitted, state.summary))
     found, comparison = simulate_and_compare(plan, state.fitted, state.summary, PLAN_VALUE)
-    return Value(comparison.values[BASELINE], state.posterior, found.effective_draws)
+    value = Value(comparison.values[BASELINE], state.posterior, found.effective_draws)
+    return _with_sample(value, simulation.most_customers, comparison.table) if found.sample else value
 
 
 # --- what changed -----------------------------------------------------------------------------------------------------

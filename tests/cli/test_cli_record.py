@@ -140,7 +140,7 @@ def test_what_changed_and_what_it_did(clvsim, early, here):
     bridge = found["bridge"]
     assert [step["label"] for step in bridge["steps"]] == [
         "margin, costs and discount",
-        "horizon, seed and draws",
+        "horizon, seed, draws and sample",
         "chance and what hangs together",
     ]
     total = math.fsum(step["mean"] for step in bridge["steps"])
