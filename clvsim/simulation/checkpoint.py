@@ -59,7 +59,7 @@ class Kept:
             try:
                 sums = read_sums(place, self.key, expected)
             except (OSError, ValueError, TypeError, KeyError) as error:
-                self.note(f"{KEY}: {place} is damaged ({error}); that range is simulated again")
+                self.note(f"{KEY}: {place} is damaged ({_why(error)}); that range is simulated again")
                 with writing(place, "cannot remove", KEY):
                     _remove(place)
                 continue
@@ -211,6 +211,13 @@ def read_sums(place: Path, key: str, expected: Sums) -> Sums:
         for number in range(len(expected.raws))
     )
     return Sums(raws, *(arrays[f"{name}.npy"] for name in ("quantiles", "count", "units", "spread")))
+
+
+def _why(error: Exception) -> str:
+    """What is wrong with a range that cannot be read."""
+    if isinstance(error, OSError):
+        return f"{Path(str(error.filename or PART)).name}: {error.strerror or 'it cannot be read'}"
+    return str(error) if isinstance(error, ValueError) else f"{PART} is not what was written"
 
 
 def read_array(path: Path, digest: str, like: np.ndarray) -> np.ndarray:
