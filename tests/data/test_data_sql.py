@@ -354,7 +354,7 @@ def test_text_instead_of_types_is_refused_or_read(database):
         assert "data.date: 'date' must be a date or a time" in found
         assert "data.amount: 'amount' must be a number" in found
         return
-    assert "data.amount: 2 of 2 rows: not a number" in database.refused(DataError)
+    assert "data.amount: 2 of 2 rows: no number" in database.refused(DataError)
     types = "customer_id TEXT, date TEXT, amount REAL"
     for wrong in ("01/02/2024", "2024-02-31", "now", "12:00", "2024-1-1", 45000):
         database.fill([("a", wrong, 1), ("b", "2024-02-01", 2)], types)
@@ -379,7 +379,7 @@ def test_nan_and_infinity_are_no_amounts(postgres, monkeypatch):
     for amount in ("NaN", "Infinity"):
         types = "customer_id TEXT, date DATE, amount DOUBLE PRECISION"
         database.fill([("a", "2024-01-01", amount), ("b", "2024-02-01", 2)], types)
-        assert "data.amount: 1 of 2 rows: not a number" in database.refused(DataError)
+        assert "data.amount: 1 of 2 rows: no number" in database.refused(DataError)
 
 
 def test_nothing_can_be_written(database):
