@@ -65,12 +65,15 @@ class Sums(NamedTuple):
 
 def joined(left: Sums, right: Sums) -> Sums:
     """Sums of a range and of the one that follows, in arrays of their own."""
-    total = Sums(tuple(Raw(*(values.copy() for values in raw)) for raw in left.raws), *(v.copy() for v in left[1:]))
-    total.add(right)
-    return total._replace(
+    total = Sums(
+        raws=tuple(Raw(*(values.copy() for values in raw)) for raw in left.raws),
         quantiles=np.concatenate([left.quantiles, right.quantiles]),
+        count=left.count.copy(),
+        units=left.units.copy(),
         spread=np.concatenate([left.spread, right.spread], axis=-1),
     )
+    total.add(right)
+    return total
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 
 from clvsim.interventions.base import Group
-from clvsim.kernels import rng
 from clvsim.kernels import structs as ks
 from clvsim.models.fitted import FittedModels
 from clvsim.models.laws import DueMultipliers
@@ -16,7 +15,7 @@ from clvsim.simulation.config import EnvironmentConfig
 from clvsim.simulation.environment import SdLaw, due_multipliers, sd_law, season_by_week
 from clvsim.simulation.ledger import money_scale, typical_amounts
 from clvsim.simulation.luck import Luck, basis_of, drawn_in, shares_kept
-from clvsim.simulation.people import Block, birth_laws, existing_blocks, people_of, pieces
+from clvsim.simulation.people import Block, birth_laws, existing_blocks, key_order, people_of, pieces
 from clvsim.simulation.sample import Sample, rows_of_summary, sample_of, sizes
 from clvsim.simulation.tables import Calendar, Levers
 from clvsim.simulation.worlds import Worlds, make_worlds
@@ -179,8 +178,8 @@ def calibration_blocks(
     """All customers from their first orders on, or those of a `sample`; day 0 is one week before the first full week of
     the log."""
     first_day = DAYS_PER_WEEK * (weeks + 1) - 1 - summary.customers["T_days"].to_numpy(float)
-    key = rng.text_keys(summary.customers["customer_id"].tolist())
-    order = np.argsort(key, kind="stable") if sample is None else sample.rows
+    key, everybody = key_order(summary)
+    order = everybody if sample is None else sample.rows
     weights = np.ones(order.size, np.int64) if sample is None else sample.weight
     laws, column = birth_laws(fitted, summary)
     blocks = []

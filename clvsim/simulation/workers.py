@@ -48,9 +48,9 @@ class Workers:
         slots = self.cluster.slots if self.cluster else 0
         division = divide(plan, len(summary.customers), slots, kept=self.checkpoint is not None)
         kept = self.checkpoint.of(plan, fitted, summary, worlds, division) if self.checkpoint else None
-        work = Work(plan, fitted, summary, worlds, (kept.division if kept else division).block)
-        sizes = [block.people.key.size for block in work.blocks]
-        parts = cut(sizes, (kept.division if kept else division).tasks)
+        division = kept.division if kept else division
+        work = Work(plan, fitted, summary, worlds, division.block)
+        parts = cut([block.people.key.size for block in work.blocks], division.tasks)
         total, by_customer, counted = None, {}, _Counted(len(work.blocks), progress)
 
         def add(part: Range, sums: Sums) -> None:
