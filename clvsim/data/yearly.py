@@ -1,7 +1,8 @@
 """Whether repeat orders come and go with the months of the year, told from their number by month, without a model.
 
 Logs of the orders of known customers in each calendar month, per customer known by then and day, are regressed on a
-cubic of time (customers age and leave), with an effect of each month of the year and without. The F test of these
+cubic of time (customers age and leave), and a step where one says far more, with an effect of each month of the year
+and without: a rate that halves at a new year looks like a season otherwise. The F test of these
 effects is by generalised least squares: counts are Poisson, and shocks move months by an AR(1) whose autocorrelation is
 that of `environment.autocorrelation` by default (Seber & Lee 2003, Linear Regression Analysis, sections 3.10 and 4.3).
 Days of a silence in the log count for no month. docs/logs.md has error rates and power.
@@ -21,7 +22,9 @@ _FEWEST_ORDERS = 100
 _STEPS = 30
 _SURE = 1.645  # one in 20, one-sided
 _PHI, _SD = 0.5, 0.1  # autocorrelation and sd of monthly shocks
+_FEWEST_ASIDE = 3  # months before a step, and after it
 _SPARE = 5  # months beyond the number of coefficients
+_STEP = 12.0  # F of the best step, beyond which it is believed: of logs without any one in ten
 _TINY = 1e-300
 
 
@@ -66,20 +69,32 @@ def season_in(events: np.ndarray, exposure: np.ndarray, counted: np.ndarray, fir
     curve = np.vander(np.linspace(-1.0, 1.0, counted.size), 4)[counted]
     orders, exposure = events[counted], exposure[counted]
     names, at = np.unique(of_year, return_inverse=True)
-    season = np.hstack([curve[:, :3], np.eye(names.size)[at]])  # months stand for the constant too
-    if orders.size < season.shape[1] + _SPARE:
+    if orders.size < curve.shape[1] - 1 + names.size + _SPARE:
         return None
     apart = np.abs(np.subtract.outer(np.flatnonzero(counted), np.flatnonzero(counted)))
     noise = _SD**2 * _PHI**apart + np.diag(1 / np.maximum(_smooth(orders, exposure, curve), 0.5))
     white = np.linalg.inv(np.linalg.cholesky(noise))
     target = white @ np.log((orders + 0.5) / exposure)
+    curve = _with_step(curve, white, target)
+    season = np.hstack([np.eye(names.size)[at], curve[:, :3], curve[:, 4:]])  # months stand for the constant too
     (_, without), (effects, rest) = (_least_squares(white @ columns, target) for columns in (curve, season))
-    more, spare = season.shape[1] - curve.shape[1], orders.size - season.shape[1]
+    rank = int(np.linalg.matrix_rank(season))  # months and a line make a step after a whole year, too
+    more, spare = rank - curve.shape[1], orders.size - rank
     chance = betainc(spare / 2, more / 2, rest / max(without, _TINY))  # of so large an F where months are alike
-    height = np.exp(effects[3:])
+    height = np.exp(effects[: names.size])
     return Season(
         float(-ndtri(max(chance, _TINY))), int(names[height.argmax()]) + 1, float(height.max() / height.mean())
     )
+
+
+def _with_step(curve: np.ndarray, white: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """The columns of a curve, and one of a step between two months where the best one says far more than chance."""
+    size = target.size
+    stepped = [np.column_stack([curve, np.arange(size) >= at]) for at in range(_FEWEST_ASIDE + 1, size - _FEWEST_ASIDE)]
+    found = [_least_squares(white @ columns, target)[1] for columns in stepped]
+    best = int(np.argmin(found))
+    fall = _least_squares(white @ curve, target)[1] - found[best]
+    return stepped[best] if fall > _STEP * found[best] / (size - curve.shape[1] - 1) else curve
 
 
 def _least_squares(columns: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, float]:

@@ -16,6 +16,8 @@ def gauss_legendre(size: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 # Nodes by how far the logarithm of the integrand falls, and over which length; each keeps log G to about 1e-13.
+SHORT_DROP, SHORT_LENGTH = 0.5, 0.3  # a month, seen from today
+SHORT_NODES, SHORT_WEIGHTS = gauss_legendre(5)
 FLAT_DROP, FLAT_LENGTH = 4.0, 1.0
 FLAT_NODES, FLAT_WEIGHTS = gauss_legendre(8)
 EASY_DROP, EASY_LENGTH = 12.0, 2.0

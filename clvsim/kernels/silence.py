@@ -17,6 +17,10 @@ from clvsim.kernels.quadrature import (
     FLAT_WEIGHTS,
     NODES,
     READABLE,
+    SHORT_DROP,
+    SHORT_LENGTH,
+    SHORT_NODES,
+    SHORT_WEIGHTS,
     WEIGHTS,
 )
 
@@ -55,7 +59,9 @@ def silent_death(power, rate_a, shape_b, rate_b, span):
     ratio = least / other
     end, drop = reach(first, second, ratio, math.log1p(span / least), _DROP)
     nodes, weights = NODES, WEIGHTS
-    if drop < FLAT_DROP and end < FLAT_LENGTH:
+    if drop < SHORT_DROP and end < SHORT_LENGTH:
+        nodes, weights = SHORT_NODES, SHORT_WEIGHTS
+    elif drop < FLAT_DROP and end < FLAT_LENGTH:
         nodes, weights = FLAT_NODES, FLAT_WEIGHTS
     elif drop < EASY_DROP and end < EASY_LENGTH:
         nodes, weights = EASY_NODES, EASY_WEIGHTS

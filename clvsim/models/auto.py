@@ -21,7 +21,7 @@ from clvsim.errors import ConfigError, DiagnosticsError, Problem
 from clvsim.models import RETENTION, cache, elsewhere
 from clvsim.models.around.levels import Poolable, Scale
 from clvsim.models.around.path import PathPrior
-from clvsim.models.around.season import Seasonable
+from clvsim.models.around.season import Seasonable, Word
 from clvsim.models.around.several import (
     KIND,
     MODEL,
@@ -58,8 +58,9 @@ class Auto(Seasonable, Poolable):
     """Which models share the draws, and what each of them is asked for.
 
     `season`, `promotions`, `pool`, `covariates` go to every member; one that does not know a key that is used is left
-    out. `discrepancy_sd`: scale of the half-normal prior on how far the log of all orders ahead is off beyond what the
-    models disagree about; 0 switches the layer off. `lost_after_one` leaves out members under which nobody has left who
+    out. `season`: `auto` models months of the year where two years of the log show that they differ. `discrepancy_sd`:
+    scale of the half-normal prior on how far the log of all orders ahead is off beyond what the models disagree about;
+    0 switches the layer off. `lost_after_one` leaves out members under which nobody has left who
     ordered once: a run with win-backs sets it, which would have nobody to bring back there, and one with a valuation,
     whose years would never become steady.
     """
@@ -70,6 +71,7 @@ class Auto(Seasonable, Poolable):
     interval_days: ClassVar[float] = 0.0
     opportunity_days: ClassVar[float] = 0.0
     kind: Literal["auto"] = KIND
+    season: Annotated[Literal["auto", "off", "month"], Word] = "auto"  # ty: ignore[incompatible-attribute-override]
     members: Annotated[tuple[str, ...], Field(max_length=32)] = MEMBERS
     discrepancy_sd: Share = 0.05
     lost_after_one: bool = False
@@ -89,7 +91,7 @@ class Auto(Seasonable, Poolable):
     @property
     def shared(self) -> dict[str, Any]:
         """Settings that go to every member, those in use."""
-        keys = {"season": self.season != "off", "promotions": bool(self.promotions), "pool": self.pool is not None}
+        keys = {"season": self.season == "month", "promotions": bool(self.promotions), "pool": self.pool is not None}
         keys |= {"covariates": self.covariates != type(self.covariates)()}
         used = {key: getattr(self, key) for key, used in keys.items() if used}
         return used | ({"pool_sd": self.pool_sd} if self.levelled else {})

@@ -86,6 +86,8 @@ def compared_models(retention: RetentionModel, names: Sequence[str]) -> dict[str
             continue
         fields = RETENTION[name].model_fields
         shared = {key: getattr(retention, key) for key in _SHARED if key in fields and hasattr(retention, key)}
+        if shared.get("season") == "auto":  # no season was found, and only `auto` looks for one
+            del shared["season"]
         try:
             models[name] = RETENTION[name](**shared)
         except ValidationError:

@@ -348,7 +348,8 @@ def with_months(
             beside = months_beside(dated, size, months, days_per_unit, config, lambda note: say(note + why))
             model, params = shocks.learn_pace(retention, draws.params, beside, dated, days_per_unit)
     except DiagnosticsError as error:
-        say(f"{error.problems[0].what.split(';')[0]}: nothing is learned of the months up to today")
+        why = error.problems[0].what.split(";")[0].removeprefix("mbg_nbd: ").removeprefix(f"{retention.kind}: ")
+        say(f"{retention.kind}: {why}: nothing is learned of the months up to today")
         return retention, draws
     return model, draws._replace(params=one_point(params) if draws.method.name == "map" else params)
 

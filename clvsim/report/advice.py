@@ -13,6 +13,7 @@ from clvsim.data.looks import InShort, money_in_words, rate, span_in_words
 from clvsim.data.presets import title_of
 from clvsim.report.alerts import RUN_ON
 from clvsim.report.text import WIDTH
+from clvsim.texts import sentence_case
 from clvsim.types import QualityLine
 
 _INDENT = 13
@@ -41,7 +42,7 @@ def sentence(line: QualityLine) -> str:
     """A line as a sentence or two."""
     gap = " " if line.key in RUN_ON else ": "
     head = gap.join(filter(None, (line.label, line.value)))
-    return f"{head}. {line.note[:1].upper()}{line.note[1:]}" if line.note else head
+    return f"{head}. {sentence_case(line.note)}" if line.note else head
 
 
 def _calls(line: QualityLine) -> bool:

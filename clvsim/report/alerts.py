@@ -3,6 +3,7 @@
 import re
 from typing import NamedTuple
 
+from clvsim.texts import sentence_case
 from clvsim.types import QualityLine, RunResult
 
 NAMES_A_KEY = re.compile(
@@ -11,7 +12,7 @@ NAMES_A_KEY = re.compile(
 RUN_ON = ("horizon", "break", "silence", "whales")  # lines whose value goes on with the label's sentence
 _SHORT = 150  # characters: what is not longer is shown whole
 _LONG = 190  # of which only what to type is shown of a remedy
-_TYPED = re.compile(r"[\w.]+=[\w.]+")
+_TYPED = re.compile(r"[\w.]+=[\w.-]*\w")
 _MODEL, _LEVERS = "model", "levers"
 # Quality keys and origins by how far what they stand for may move the figures; others come after `_LEVERS`.
 _WORST_FIRST = (
@@ -71,7 +72,7 @@ def _in_short(text: str, line: QualityLine | None) -> str:
     else:
         gap = " " if line.key in RUN_ON else ": "
         first = gap.join(filter(None, (line.label, line.value)))
-        text = f"{first}. {line.note[:1].upper()}{line.note[1:]}" if line.note else first
+        text = f"{first}. {sentence_case(line.note)}" if line.note else first
         others = _PARTS.split(line.note)
     if len(text) <= _SHORT or not others or NAMES_A_KEY.search(first):
         return text if len(text) <= _SHORT else first
@@ -80,4 +81,4 @@ def _in_short(text: str, line: QualityLine | None) -> str:
         todo = f"type {' '.join(line.remedy)}" + (f" if {line.condition}" if line.condition else "")
     if len(first) + len(todo) > _LONG and (typed := _TYPED.findall(todo)):
         todo = f"try {' '.join(typed)}"
-    return _ASIDE.sub("", f"{first}. {todo[:1].upper()}{todo[1:]}".rstrip("."))
+    return _ASIDE.sub("", f"{first}. {sentence_case(todo)}".rstrip("."))

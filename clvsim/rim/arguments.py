@@ -54,7 +54,7 @@ FREE_TEXT = frozenset(PATHS + COLUMNS + TEXTS)
 # Names below these keys are the user's, or depend on an effect's kind, so Hydra must accept new ones (`++`).
 OPEN_KEYS = re.compile(
     r"acquisition\.channels(\.\w+)*|scenario\.\w+\.variant|scenario\.\w+\.\w+\.\w+\.\w+|retention\.promotions(\.\w+){0,2}"
-    r"|data\.segments(\.\w+){0,2}|data\.rates\.\w+|spend\.products(\.\w+){1,4}"
+    r"|retention\.plan_periods(\.\w+)?|data\.segments(\.\w+){0,2}|data\.rates(\.\w+)?|spend\.products(\.\w+){1,4}"
     r"|(retention|spend)\.(orders_per_year|monthly_churn|later_orders|churn|first|order_value|first_order)\.\w+(\.\w+)?"
 )
 SCENARIO_KEY = re.compile(r"scenario\.(\w+)\.[\w.]+")

@@ -23,7 +23,7 @@ from clvsim.files import FILE_URL
 from clvsim.models.fitted import FittedModels
 from clvsim.scenario import BASELINE
 from clvsim.stages.refusals import plan_run
-from clvsim.stages.steps import by_plan
+from clvsim.stages.steps import by_plan, wanted_of
 from clvsim.types import CustomerSummary
 
 REST = "chance and what hangs together"
@@ -250,7 +250,7 @@ def summary_again(side: Side) -> tuple[CustomerSummary | None, str]:
     if isinstance(config.data, SqlConfig) and not (config.data.url or FILE_URL).startswith(FILE_URL):
         return None, f"the server of {side.folder} is not asked: its address comes from a record, not by data.url_env"
     try:
-        material = read_material(config.data, config.retention.periods, config.retention.interval_days)
+        material = read_material(config.data, wanted_of(config))
         summary = by_plan(config, material).summary
     except (ClvsimError, OSError):
         return None, f"the files of {side.folder} cannot be read any more as they were"

@@ -63,11 +63,11 @@ def as_found(retention: RetentionModel, material: Material) -> tuple[RetentionMo
     changed: dict[str, Any] = {}
     said = []
     long_enough = (material.summary.today - material.summary.first_date).days >= TWO_YEARS_DAYS
-    if season is not None and season.sure and long_enough and not has_season(retention):
+    if season is not None and season.sure and long_enough and retention.season == "auto":
         changed["season"] = "month"
         said.append(
             f"months of the year differ ({month_name[season.month]} {season.times:.1f} times a mean month's repeat "
-            "orders), and the log has two years of them: they are modelled (retention.season=month)"
+            "orders), and the log has two years of them: they are modelled (retention.season=off leaves it)"
         )
     if (
         regularity is not None

@@ -14,6 +14,7 @@ from clvsim.models.around.pooling import configured
 from clvsim.models.auto import for_each_model
 from clvsim.models.compare import compared_models
 from clvsim.models.fit import learnable
+from clvsim.models.spend.gamma_gamma import ONE_PRICE
 from clvsim.report import evidence
 from clvsim.report.advice import advice, hanging, sentence
 from clvsim.report.text import READY, READY_WITHOUT_DATA, quality_table
@@ -50,18 +51,19 @@ def check(config: RunConfig, ctx: RunContext) -> int:
     try:
         require_learnable(config, material)
     except ClvsimError as error:
+        lines = (*material.quality, *remedies_of(error))
         if as_json:
             for where, what in error.problems:
                 ctx.note(f"{where}: {what}")
             problems = [problem._asdict() for problem in error.problems]
-            known = answer(ctx.command, config, material, found, warnings)
+            known = answer(config, material, found, warnings, next_steps(ctx.command, lines))
             say_json({**known, "exit_code": error.code, "problems": problems}, ctx.say)
             return error.code
-        if next_steps(ctx.command, material.quality).advised:
-            ctx.say(f"\n{next_step(ctx.command, config, material.quality)}")
+        if next_steps(ctx.command, lines).advised:
+            ctx.say(f"\n{next_step(ctx.command, config, lines)}")
         raise
     if as_json:
-        say_json(answer(ctx.command, config, material, found, warnings), ctx.say)
+        say_json(answer(config, material, found, warnings, next_steps(ctx.command, material.quality)), ctx.say)
         return 0
     ctx.say(f"\n{READY_WITHOUT_DATA if config.stated else READY}")
     ctx.say(next_step(ctx.command, config, material.quality))
@@ -74,6 +76,12 @@ def remarks(config: RunConfig, material: Material) -> tuple[str, ...]:
         return ()
     retention = configured(config.retention, material.summary) if config.retention.renewing else config.retention
     return retention.remarks(material.summary)
+
+
+def remedies_of(error: ClvsimError) -> list[QualityLine]:
+    """What a refusal itself says to type, beside what is striking."""
+    named = any(ONE_PRICE in problem.what for problem in error.problems)
+    return [QualityLine("one_price", "Amounts do not vary", "", "", "warning", (ONE_PRICE,))] if named else []
 
 
 def require_learnable(config: RunConfig, material: Material) -> None:
@@ -92,10 +100,9 @@ def whole_table(lines: Sequence[QualityLine], found: Sequence[str], warnings: Se
 
 
 def answer(
-    command: str, config: RunConfig, material: Material, found: Sequence[str], warnings: Sequence[str]
+    config: RunConfig, material: Material, found: Sequence[str], warnings: Sequence[str], steps: "Steps"
 ) -> dict[str, Any]:
     """The answer for machines: facts, every line of the table, what is modelled by itself, warnings, what to type."""
-    steps = next_steps(command, material.quality)
     warned = [sentence(line) for line in material.quality if line.level == "warning"]
     return {
         "exit_code": 0,

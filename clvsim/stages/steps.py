@@ -10,7 +10,7 @@ from typing import Any
 from clvsim import clock
 from clvsim.config import RunConfig
 from clvsim.data.material import Material
-from clvsim.data.readers import read_material
+from clvsim.data.readers import Wanted, read_material
 from clvsim.data.so_far import Span
 from clvsim.errors import ConfigError
 from clvsim.models.around import plans
@@ -52,19 +52,14 @@ def read_data(config: RunConfig, ctx: RunContext, *, held_back: bool = False, br
     """Read and check the data; note which columns were guessed, and warn of what the run's models cannot see in them.
 
     `held_back`: whether the days ahead are those held back, instead of the simulation's horizon. `brief`: see
-    `read_material`.
+    `Wanted`.
     """
     if config.stated:  # nothing to guess, to warn of or to hold back
         return read_material(config.data)
     brief = brief and not config.fit.posterior  # of which it may not be known what it has seen
     span = Span(config.simulation.horizon_months * DAYS_PER_MONTH, config.finance.annual_discount_rate)
-    material = read_material(
-        config.data,
-        config.retention.periods,
-        config.retention.interval_days,
-        brief=brief,
-        span=None if brief or held_back else span,
-    )
+    wanted = wanted_of(config)._replace(brief=brief, span=None if brief or held_back else span)
+    material = read_material(config.data, wanted)
     material = by_plan(config, material)
     if config.fit.posterior and material.check and material.check.chosen:
         material = without_check(material, _FROM_FILE)
@@ -86,6 +81,11 @@ def read_data(config: RunConfig, ctx: RunContext, *, held_back: bool = False, br
     if any("retention=sbg" in line.remedy for line in cautioned):  # payments of contracts, which advises enough
         material = material._replace(quality=tuple(line for line in material.quality if line.key != "yearly"))
     return material._replace(quality=(*material.quality, *charges, *cautioned))
+
+
+def wanted_of(config: RunConfig) -> Wanted:
+    """What the models of a run need of its data."""
+    return Wanted(config.retention.periods, config.retention.interval_days, levels=config.spend.trend)
 
 
 def recovery_line(config: RunConfig, material: Material) -> tuple[QualityLine, ...]:

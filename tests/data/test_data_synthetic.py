@@ -10,7 +10,7 @@ import pytest
 from clvsim.config import validate
 from clvsim.data import synthetic
 from clvsim.data.config import SYNTHETIC_MODELS, SyntheticConfig
-from clvsim.data.readers import read_material
+from clvsim.data.readers import Wanted, read_material
 from clvsim.data.synthetic import make_log, read_synthetic
 from clvsim.errors import ConfigError
 from clvsim.models import RETENTION
@@ -84,7 +84,7 @@ def test_the_models_read_their_own_logs(name: str) -> None:
     model, truth = model_and_truth(name)
     half = {"a": 2 * truth["a"][0]} if "a" in truth else {next(iter(truth)): 0.5 * truth[next(iter(truth))][0]}
     source = config(model=name, customers=4_000, segments={"x": {}, "y": half}, seed=7, calibration_end="2023-12-31")
-    held_back = read_material(source, model.opportunity_days).check
+    held_back = read_material(source, Wanted(model.opportunity_days)).check
     assert held_back is not None
     summary = held_back.summary
     frame = summary.customers

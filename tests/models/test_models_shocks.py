@@ -319,6 +319,8 @@ def test_sentences_name_figure_and_key():
     assert "20% up and down (chi-square 9.5" in season
     assert season.endswith("retention.season=month")
     seasonal = Path(months=20, today=TODAY, autocorrelation=0.5, harmonic=9.5)
+    assert seasonal.sentences(has_season=False)[0].endswith("set retention.season=month")
+    assert "retention.season" not in seasonal.sentences(has_season=False, season_key="")[0]
     assert seasonal.sentences(has_season=True) == ()
     assert Path(months=20, today=TODAY, autocorrelation=0.5, slope=0.3, slope_z=1.9).sentences(has_season=False) == ()
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from factory import DEMO_METRICS, LEVERS, comparison, decided_on, delta_draws, demo, foreign, hostile, subscriptions
 
-from clvsim.report.alerts import alerts
+from clvsim.report.alerts import alerts, in_full
 from clvsim.report.answers import IF_IT_HAPPENS, NO_CHANCE, Answers, answers, checked, hills
 from clvsim.report.format import NBSP
 from clvsim.report.todo import best_choice, regret
@@ -356,3 +356,13 @@ def test_warnings_come_worst_first_each_with_what_to_do() -> None:
         "A lever has no source.",
         "Free orders: 8 of 4,814. Leave them out by data.without=A",
     ]
+
+
+def test_what_to_type_is_never_cut_inside_of_a_date() -> None:
+    note = f"{'old customers ' * 9}: data.customers_since=2023-04-01 leaves out those seen {'long ago and ' * 9}before"
+    line = QualityLine("mid_life", "First orders pile up", "3.2 times", note, "warning")
+    (alert,) = alerts(replace(demo(), quality=(line,), warnings=(in_full(line),), lever_warnings=()))
+    assert alert.short == "First orders pile up: 3.2 times. Try data.customers_since=2023-04-01"
+    short = line._replace(note=note.partition(" seen")[0])
+    (alert,) = alerts(replace(demo(), quality=(short,), warnings=(in_full(short),), lever_warnings=()))
+    assert alert.short == "First orders pile up: 3.2 times. data.customers_since=2023-04-01 leaves out those"

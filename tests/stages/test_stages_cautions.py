@@ -148,10 +148,18 @@ def test_auto_models_a_season_that_two_years_have_shown() -> None:
     assert retention.season == "month"
     assert len(said) == 1
     assert "November 5.2 times" in said[0]
-    assert "retention.season=month" in said[0]
+    assert "retention.season=off leaves it" in said[0]
     assert not {"season"} & {
         line.key for line in cautions(retention, with_signs(long_material(2.1), RANDOM, YEARLY), 30)
     }
+
+
+def test_a_season_that_was_switched_off_is_named_and_not_modelled() -> None:
+    off: Any = Auto(season="off")
+    long = with_signs(long_material(2.1), RANDOM, YEARLY)
+    assert as_found(off, long) == (off, ())
+    assert "season" in {line.key for line in cautions(off, long, 30.0)}
+    assert "season" not in next(iter(off.sections()[0].values())).model_fields_set
 
 
 def test_auto_only_names_a_season_that_one_year_has_shown() -> None:

@@ -5,8 +5,9 @@ from datetime import date
 import pytest
 
 from clvsim.data.looks import InShort
+from clvsim.errors import DiagnosticsError
 from clvsim.report.advice import advice, sentence
-from clvsim.stages.check import next_steps
+from clvsim.stages.check import next_steps, remedies_of
 from clvsim.stages.steps import without_spread
 from clvsim.types import QualityLine
 
@@ -33,6 +34,14 @@ def test_a_model_makes_remedies_for_its_own_keys_void():
     assert remedies == ["retention=sbg", "spend=fixed_price"]
     words, *_ = next_steps("clvsim check o.csv spend.trend=false", [TREND, SEASON])
     assert words[-2:] == ["spend.trend=false", "retention.season=month"]
+
+
+def test_what_a_refusal_says_to_type_is_typed():
+    regular = CONTRACTS._replace(remedy=("retention=bg_cnbd",))
+    refused = DiagnosticsError([("spend", "amounts do not vary; spend=fixed_price goes on with it")])
+    steps = next_steps("clvsim check o.csv", [regular, *remedies_of(refused)])
+    assert steps.words[1:] == ["run", "o.csv", "retention=bg_cnbd", "spend=fixed_price"]
+    assert remedies_of(DiagnosticsError([("data", "nobody came back")])) == []
 
 
 def test_what_changes_the_rows_comes_alone_and_a_condition_apart():

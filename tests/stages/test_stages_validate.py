@@ -230,7 +230,7 @@ def test_check_names_what_auto_takes_from_the_log(tmp_path):
             == 0
         )
         said = " ".join("\n".join(shell.results).split())
-        assert said.count("are modelled (retention.season=month)") == found
+        assert said.count("are modelled (retention.season=off leaves it)") == found
 
 
 def test_the_page_says_that_orders_are_merged(validate_with):

@@ -82,9 +82,7 @@ def require_usable(counts: Mapping[str, Any], label: str, now: date) -> None:
         raise DataError(problems)
 
 
-def facts_of(
-    counts: Mapping[str, Any], duplicates: int, refunded: Mapping[str, Any], scale: int, today: date
-) -> LogFacts:
+def facts_of(counts: Mapping[str, Any], refunded: Mapping[str, Any], scale: int, today: date) -> LogFacts:
     """Facts of a table all of whose rows can be used; money in units of 1 / `scale`."""
 
     def money(value: Any) -> Decimal:
@@ -107,7 +105,7 @@ def facts_of(
         sales=orders,
         revenue=money(counts["ordered"]),
         same_day_merged=0,  # until customers are read, see `with_days`
-        duplicate_rows=duplicates,
+        duplicate_rows=int(counts["duplicates"] or 0),
         zero_rows=int(counts["zeros"]),
         smallest_amount=float("nan") if counts["smallest"] is None else float(counts["smallest"]),
         largest_amount=float("nan") if counts["largest"] is None else float(counts["largest"]),

@@ -15,7 +15,8 @@ LARGEST = 99_999_999_999_999  # of amounts, which have 14 digits before four dec
 class Dialect(NamedTuple):
     """`day` and `amount` are expressions of a quoted column, NULL where it holds no such value; an amount counts in
     units of 1 / `scale`, and `total` is the type of a day's sum of them. `amounts` are quicker expressions, by what a
-    column is declared to hold. `collation` orders texts by their bytes, where that has to be asked for."""
+    column is declared to hold. `collation` orders texts by their bytes, where that has to be asked for; `once` has what
+    a derived table computes computed once, however often it is used."""
 
     day: str = "DATE_DIFF(CAST({column} AS DATE), CAST('1970-01-01' AS DATE), DAY)"
     amount: str = (
@@ -26,6 +27,7 @@ class Dialect(NamedTuple):
     total: str = "{value}"
     collation: str = ""
     amounts: Mapping[str, str] = {}
+    once: str = ""
 
     def id_of(self, column: str) -> str:
         collated = f" COLLATE {identifier(self.collation)}" if self.collation else ""
@@ -58,6 +60,7 @@ _POSTGRES = Dialect(  # whose decimals are several times slower than whole numbe
     scale=10_000,
     total="CAST({value} AS BIGINT)",
     collation="C",
+    once=" OFFSET 0",
     amounts={
         "whole": f"CASE WHEN {{column}} {_BETWEEN} CAST({{column}} AS BIGINT) * 10000 END",
         "number": f"CASE WHEN {{column}} {_BETWEEN} CAST({{column}} * 10000 AS BIGINT) END",

@@ -7,7 +7,8 @@ import importlib
 import logging
 import sqlite3
 import warnings
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ _SETTINGS = (  # of the one transaction; any user may set them
     "TIME ZONE 'UTC'",
     "work_mem = '256MB'",  # for each sort, which on disk takes twice the time
     "jit = off",  # compiling a statement of a hundred sums takes longer than it saves
+    "max_parallel_workers_per_gather = 0",  # groups are almost as many as rows: putting them together costs more
 )
 SECONDS = 10  # for a server to answer
 _FEW, _MOST_NAMES = 10, 100_000  # names in a message; names that are looked at
@@ -55,21 +57,45 @@ def transpiled(text: str, dialect: str, *, pretty: bool = False) -> str:
 
 
 class Reader:
-    """A connection in one read-only transaction; `fetched` counts the rows that came through it, by statement."""
+    """A connection in one read-only transaction, and one `beside` it that sees the same rows, where there is one;
+    `fetched` counts the rows that came through both, by statement."""
 
-    def __init__(self, connection: "sa.Connection", dialect: str) -> None:
+    def __init__(self, connection: "sa.Connection", dialect: str, beside: "sa.Connection | None" = None) -> None:
         self._connection, self.dialect = connection, dialect
-        self.fetched: dict[str, int] = {}
+        self._beside = None if beside is None else Reader(beside, dialect)
+        self.fetched: dict[str, int] = {} if self._beside is None else self._beside.fetched
+
+    def together[A, B](self, first: Callable[["Reader"], A], second: Callable[["Reader"], B]) -> tuple[A, B]:
+        """What each gets from a reader: at the same time where there are two connections."""
+        beside = self._beside
+        if beside is None:
+            return first(self), second(self)
+        with ThreadPoolExecutor(2) as pool:
+            here, there = pool.submit(first, self), pool.submit(second, beside)
+            both: list[Future[Any]] = [here, there]
+            try:
+                for one in wait(both, return_when=FIRST_EXCEPTION).done:
+                    one.result()  # raises what went wrong first
+                return here.result(), there.result()
+            finally:  # the pool waits for both
+                for reader, one in zip((self, beside), both, strict=True):
+                    if not one.done():
+                        reader.cancel()
+
+    def cancel(self) -> None:
+        """Have the server stop what it is answering here."""
+        driver = self._connection.connection.driver_connection
+        if driver is not None:
+            driver.cancel()
 
     def rows(self, name: str, text: str, *, in_order: bool = False) -> tuple[Sequence[str], Iterator[Sequence[tuple]]]:
         """The names of a statement's columns, and its rows in batches; `in_order`: whether all of it goes through the
-        customers in their order, so that a server that sorts first, which several workers can do, sorts once."""
+        customers in their order, so that a server that sorts first sorts once."""
         statement = transpiled(text, self.dialect)
         if self.dialect != "postgres":
             result = self._connection.exec_driver_sql(statement)
             return list(result.keys()), self._counted(name, result.partitions(_BATCH))
         self._connection.exec_driver_sql(f"SET LOCAL enable_hashagg = {'off' if in_order else 'on'}")
-        # A cursor of the server's would keep it from planning with several workers.
         cursor = self._connection.connection.cursor()
         rows = cursor.stream(statement, size=_BATCH if _in_chunks() else 1)
         first = list(islice(rows, _BATCH))
@@ -139,14 +165,15 @@ def reading(address: Address) -> Generator[Reader]:
     Raises ConfigError or DataError, one line each, for whatever the libraries raise.
     """
     sa = library("sqlalchemy")
-    drivers_own = library("psycopg").Error if address.dialect == "postgres" else sqlite3.Error
+    errors = _errors(sa, address.dialect)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of types that are not known, in words of theirs
-        connection = None
+        connection = beside = None
         try:
             engine = _engine(sa, address)
             connection = engine.connect()
             _begin(connection, address.dialect)
+            beside = _beside(connection, errors) if address.dialect == "postgres" else None
         except ClvsimError:
             raise
         except Exception as error:
@@ -154,14 +181,41 @@ def reading(address: Address) -> Generator[Reader]:
                 connection.close()
             raise ConfigError([(address.key, why_not_reached(error, address.dialect))]) from None
         try:
-            yield Reader(connection, address.dialect)
+            yield Reader(connection, address.dialect, beside)
         except ClvsimError:
             raise
-        except (sa.exc.SQLAlchemyError, drivers_own, OSError) as error:
+        except (*errors, OSError) as error:
             raise DataError([("data.table", why_not_read(error))]) from None
         finally:
+            if beside is not None:
+                beside.close()
             connection.close()
             engine.dispose()
+
+
+def _beside(connection: "sa.Connection", errors: tuple[type[Exception], ...]) -> "sa.Connection | None":
+    """Another connection to a server that sees the rows of this transaction, in which nothing was read yet; None where
+    it gives none, which costs time only."""
+    try:
+        snapshot = connection.exec_driver_sql("SELECT pg_export_snapshot()").scalar()
+    except errors:
+        connection.rollback()
+        _begin(connection, "postgres")
+        return None
+    other = None
+    try:
+        other = connection.engine.connect()
+        _begin(other, "postgres", str(snapshot))
+    except errors:
+        if other is not None:
+            other.close()
+        return None
+    return other
+
+
+def _errors(sa: Any, dialect: str) -> tuple[type[Exception], ...]:
+    """What SQLAlchemy and the driver raise."""
+    return sa.exc.SQLAlchemyError, library("psycopg").Error if dialect == "postgres" else sqlite3.Error
 
 
 def _engine(sa: Any, address: Address) -> Any:
@@ -176,14 +230,17 @@ def _engine(sa: Any, address: Address) -> Any:
     return sa.create_engine(url, connect_args=args, **shared)
 
 
-def _begin(connection: "sa.Connection", dialect: str) -> None:
-    """Start the transaction: of one moment, and unable to write. A file is opened read-only as well."""
+def _begin(connection: "sa.Connection", dialect: str, snapshot: str = "") -> None:
+    """Start the transaction: of one moment, that of `snapshot` where there is one, and unable to write. A file is
+    opened read-only as well."""
     if dialect == "sqlite":
         connection.exec_driver_sql("PRAGMA query_only = ON")
         connection.exec_driver_sql("BEGIN")
         connection.exec_driver_sql("SELECT 1 FROM sqlite_master LIMIT 1").fetchall()  # reads the file
         return
     connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+    if snapshot:
+        connection.exec_driver_sql(f"SET TRANSACTION SNAPSHOT '{snapshot}'")
     for setting in _SETTINGS:
         connection.exec_driver_sql(f"SET LOCAL {setting}")
 

@@ -47,8 +47,11 @@ BY_PERIOD = (
 _CAST = "is neither in this table; convert it in a view (CAST), data.table=VIEW"
 
 
-def material_of_table(config: SqlConfig, *, by_period: bool = False, brief: bool = False) -> Material:
-    """The data of a run on `config.table`; `by_period`: whether the model merges orders by period, which is refused.
+def material_of_table(
+    config: SqlConfig, *, by_period: bool = False, brief: bool = False, levels: bool = True
+) -> Material:
+    """The data of a run on `config.table`; `by_period`: whether the model merges orders by period, which is refused;
+    `levels`: with amounts at today's level.
 
     Raises ConfigError for what is wrong with the keys, the address or the columns, DataError for a table that is no log
     or cannot be read.
@@ -58,10 +61,10 @@ def material_of_table(config: SqlConfig, *, by_period: bool = False, brief: bool
     if not config.table or not statements.parts_of(config.table):
         raise ConfigError([("data.table", "which table or view holds the orders? Type data.table=orders")])
     with reading(address_of(config)) as reader:
-        return _material(config, config.table, reader, brief=brief)
+        return _material(config, config.table, reader, brief=brief, levels=levels and not brief)
 
 
-def _material(config: SqlConfig, table: str, reader: Reader, *, brief: bool) -> Material:
+def _material(config: SqlConfig, table: str, reader: Reader, *, brief: bool, levels: bool) -> Material:
     keys = DataConfig(
         customer_id=config.customer_id,
         date=config.date,
@@ -79,20 +82,23 @@ def _material(config: SqlConfig, table: str, reader: Reader, *, brief: bool) -> 
     guessed = tuple((key, chosen.used[key]) for key in chosen.guessed)
     now = clock.today()
     until = day_number(keys.today) if isinstance(keys.today, date) else None
-    counts = reader.row("counts", statements.counts(source, day_number(now), until))
+    counts, repeated = reader.together(
+        lambda one: one.row("counts", statements.counts(source, day_number(now), until)),
+        lambda other: other.row("duplicates", statements.duplicates(source))["duplicates"],
+    )
     require_usable(counts, table, now)
     source = source._replace(checked=True)
     first, last = (day_of(counts[name]) for name in ("first_day", "last_day"))
     today, _ = today_and_end(keys, first, last, max(now, last))
     since = day_number(config.customers_since) if config.customers_since else None
     as_of = AsOf(day_number(today), day_number(today), bool(counts["negative"]), since)
-    facts = _facts(reader, source, counts, as_of, kinds[source.date] == "zoned")
+    facts = _facts(reader, source, {**counts, "duplicates": repeated}, as_of, kinds[source.date] == "zoned")
     if since is not None:
         earlier = reader.row("left_out", statements.left_out(source, as_of))
         facts = facts._replace(left_out=LeftOut(int(earlier["customers"] or 0), int(earlier["orders"] or 0)))
         first = day_of(earlier["first_day"]) if facts.left_out.customers and earlier["first_day"] is not None else first
     log = LogHead(table, keys, tuple(chosen.used.items()), guessed, today, first, today, facts)
-    return _counted(log, source, as_of, reader, brief=brief)
+    return _counted(log, source, as_of, reader, brief=brief, levels=levels)
 
 
 def _source(table: str, used: dict[str, str], kinds: dict[str, str], dialect: str) -> Source:
@@ -118,9 +124,8 @@ def _source(table: str, used: dict[str, str], kinds: dict[str, str], dialect: st
 
 
 def _facts(reader: Reader, source: Source, counts: dict[str, Any], as_of: AsOf, zoned: bool) -> LogFacts:
-    repeated = int(reader.row("duplicates", statements.duplicates(source))["duplicates"] or 0)
     refunded = reader.row("refunds", statements.refunded(source, as_of._replace(since=None))) if as_of.refunds else {}
-    facts = facts_of(counts, repeated, refunded, source.way.scale, day_of(as_of.today))
+    facts = facts_of(counts, refunded, source.way.scale, day_of(as_of.today))
     days = "days are those of UTC; " if zoned else ""
     note = (
         f"{days}ids are taken as they are: spellings of one customer and guests are not looked for. Not told from "
@@ -130,20 +135,21 @@ def _facts(reader: Reader, source: Source, counts: dict[str, Any], as_of: AsOf, 
     return facts._replace(readings=(line,))
 
 
-def _counted(log: LogHead, source: Source, as_of: AsOf, reader: Reader, *, brief: bool) -> Material:
+def _counted(log: LogHead, source: Source, as_of: AsOf, reader: Reader, *, brief: bool, levels: bool) -> Material:
     """The answers to the statements on customers and days, up to today and up to the check's cut, which are asked
     together: no customer travels twice."""
     cut = planned_cut(log)
     at = day_number(cut) if isinstance(cut, date) else as_of.today
     needed = isinstance(cut, date) and (not brief or as_of.refunds)
     as_ofs = [as_of, as_of._replace(today=at)][: 1 + needed]
-    by_day = _columns(reader, "days", statements.days(source, as_ofs, at))
+    slopes = _slopes(reader, source, as_ofs, log) if levels else ()
+    by_day, people = reader.together(
+        lambda one: _columns(one, "days", statements.days(source, as_ofs, at), in_order=True),
+        lambda other: _people(other, source, as_ofs, slopes, log),
+    )
     orders = _orders(by_day, "")
     if isinstance(cut, date) and not log.config.calibration_end:
         cut = too_few(cut, orders.until(at), orders.known_after(at)) or cut
-        as_ofs = as_ofs if isinstance(cut, date) else as_ofs[:1]
-    slopes = () if brief else _slopes(reader, source, as_ofs, log)
-    people = _people(reader, source, as_ofs, slopes, log)
     known = _known(people, orders, "")
     require_customers(known.ids.size, log.label, log.today, log.config.customers_since)
     log = replace(log, facts=with_days(log.facts, int(known.columns["frequency"].sum()) + known.ids.size))
@@ -151,7 +157,7 @@ def _counted(log: LogHead, source: Source, as_of: AsOf, reader: Reader, *, brief
     days = days_of(summary, known)
     upset = bool(silences(days))
     check, held_back = None, 0
-    if isinstance(cut, date) and len(as_ofs) == 1:
+    if isinstance(cut, date) and not needed:
         held_back = orders.known_after(at)
     elif isinstance(cut, date):
         before = _known(people, _orders(by_day, THEN), THEN)

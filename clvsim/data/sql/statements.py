@@ -157,7 +157,8 @@ def counts(source: Source, now: int, today: int | None = None) -> str:
     paid = f"(CASE WHEN {until}amount > 0 THEN amount END)"
     ends = f"{source.real(f'MIN{paid}')} AS smallest, {source.real(f'MAX{paid}')} AS largest"
     days = "MIN(day) AS first_day, MAX(day) AS last_day"
-    return f"SELECT COUNT(*) AS number, {days}, {', '.join(sums)}, {ends} FROM ({_typed(source)}) AS typed"
+    typed = f"({_typed(source)}{source.way.once}) AS typed"
+    return f"SELECT COUNT(*) AS number, {days}, {', '.join(sums)}, {ends} FROM {typed}"
 
 
 def duplicates(source: Source) -> str:
@@ -243,7 +244,11 @@ def _placed(source: Source, as_ofs: Sequence[AsOf], columns: str) -> str:
 _BEFORE = "OVER (PARTITION BY customer_id ORDER BY day ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)"
 
 
-def _sum(when: str, value: str = "1") -> str:
+def _number(when: str) -> str:
+    return f"COUNT(CASE WHEN {when} THEN 1 END)"
+
+
+def _sum(when: str, value: str) -> str:
     return f"SUM(CASE WHEN {when} THEN {value} ELSE 0 END)"
 
 
@@ -277,11 +282,12 @@ def customers(source: Source, as_ofs: Sequence[AsOf], slopes: Sequence[float | N
     alike = (
         f"(amount{{of}} > 0 AND MAX(paid_day{{of}}) {_BEFORE} = {lag}) OR (amount{{of}} <= 0 AND {_nothing_paid(lag)})"
     )
+    before = source.way.total.format(value=f"SUM(amount{{of}}) {_BEFORE}")
     placed = _placed(
         source,
         as_ofs,
         f"""{_log_columns(source)},
-        CASE WHEN amount{{of}} > 0 THEN COALESCE(SUM(amount{{of}}) {_BEFORE}, 0) END AS paid_before{{of}},
+        CASE WHEN amount{{of}} > 0 THEN COALESCE({before}, 0) END AS paid_before{{of}},
         CASE WHEN {alike} THEN day - {lag} END AS alike_gap{{of}}""",
     )
     chosen, firsts = [], []
@@ -308,10 +314,11 @@ def _nothing_paid(lag: str) -> str:
 def _customer_columns(source: Source, as_of: AsOf, own: str, slope: float | None, unit: int) -> dict[str, str]:
     gap, near, amount = f"since_before{own}", f"alike_gap{own}", f"amount{own}"
     until, later_days = _until(as_of), as_of.last - as_of.today
-    again = f"{gap} IS NOT NULL AND {amount} IS NOT NULL{until}"
+    left = f" AND {amount} IS NOT NULL" if as_of.refunds else ""  # by them; each row has a test for each sum
+    again = f"{gap} IS NOT NULL{left}{until}"
     paid, lag = f"log_amount{own} IS NOT NULL{until}", f"({as_of.today} - day)"
-    recent = f"{again} AND day > {as_of.today - later_days}"
-    first = f"{gap} IS NULL AND {amount} IS NOT NULL{until}"
+    recent = f"day > {as_of.today - later_days} AND {again}"
+    first = f"{gap} IS NULL{left}{until}"
 
     def money(when: str) -> str:
         return source.real(_sum(when, amount))
@@ -319,32 +326,33 @@ def _customer_columns(source: Source, as_of: AsOf, own: str, slope: float | None
     repeat, log = money(again), f"log_amount{own}"
     known = f"{amount} IS NOT NULL{until}"
     columns = {
-        "frequency": _sum(again),
+        "frequency": _number(again),
         "recency": f"MAX(CASE WHEN {known} THEN day END) - MIN(order_day{own})",
         "age": f"{as_of.today} - MIN(order_day{own})",
         "first_amount": money(first),
         "repeat_amount": repeat,
-        "monetary_value": f"CASE WHEN {_sum(again)} > 0 THEN {repeat} / {_sum(again)} ELSE 0 END",
+        "monetary_value": f"CASE WHEN {_number(again)} > 0 THEN {repeat} / {_number(again)} ELSE 0 END",
         "repeat_log_amount": _whole(paid, log, LOG),
         "repeat_log_square": _whole(paid, f"{log} * {log}", SQUARE),
         "repeat_lag": _sum(paid, lag),
         "repeat_lag_square": _sum(paid, f"{lag} * {lag}"),
         "repeat_lag_log": _whole(paid, f"{lag} * {log}", LAG_LOG),
-        "repeat_positive": _sum(paid),
+        "repeat_positive": _number(paid),
         "last_amount": source.real(  # all that is known less all before the last paid order
             f"({_sum(known, amount)} - MAX(CASE WHEN {amount} > 0{until} THEN paid_before{own} END))"
         ),
-        "holdout_frequency": _sum(f"{amount} IS NOT NULL AND day > {as_of.today}") if until else "0",
+        "holdout_frequency": _number(f"day > {as_of.today} AND {amount} IS NOT NULL") if until else "0",
         "holdout_amount": money(f"day > {as_of.today} AND {amount} IS NOT NULL") if until else "0",
-        "recent_frequency": _sum(recent) if until else "0",
+        "recent_frequency": _number(recent) if until else "0",
         "recent_amount": money(recent) if until else "0",
         "log_gaps": _whole(again, f"LN(CAST({gap} AS DOUBLE PRECISION))", LOG),
     }
     for name, (fits, longest) in _GAPS.items():
-        columns[f"{name}s"] = _sum(f"{near} {fits}{until}")
-        columns[f"{name}_breaks"] = _sum(f"{again} AND {gap} > {longest}")
+        columns[f"{name}s"] = _number(f"{near} {fits}{until}")
+        columns[f"{name}_breaks"] = _number(f"{gap} > {longest}{left}{until}")
     if slope is not None:
-        columns["repeat_amount_today"] = _whole(again, f"{source.real(amount)} * EXP({slope!r} * {lag})", unit)
+        of_day = f"CAST({slope!r} AS DOUBLE PRECISION)"  # of decimals an EXP takes a hundred times as long
+        columns["repeat_amount_today"] = _whole(again, f"{source.real(amount)} * EXP({of_day} * {lag})", unit)
     return columns
 
 
@@ -360,7 +368,7 @@ def trend(source: Source, as_ofs: Sequence[AsOf]) -> str:
         first = f"MIN(order_day{own})"
         came = f"{first} <= {as_of.today}" + (f" AND {first} >= {as_of.since}" if as_of.since else "")
         paid = f"{log} IS NOT NULL{_until(as_of)}"
-        number = f"CAST(CASE WHEN {came} THEN {_sum(paid)} ELSE 0 END AS DOUBLE PRECISION)"
+        number = f"CAST(CASE WHEN {came} THEN {_number(paid)} ELSE 0 END AS DOUBLE PRECISION)"
         each += [
             f"{number} AS number{suffix}",
             f"CAST({_sum(paid, lag)} AS DOUBLE PRECISION) AS lag{suffix}",
@@ -400,11 +408,11 @@ def days(source: Source, as_ofs: Sequence[AsOf], cut: int) -> str:
         so_far = "OVER (ORDER BY customer_id, day ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)"
         turn = f"SUM(CASE WHEN {order} = {first} AND {came} THEN 1 ELSE 0 END) {so_far}"
         dealt += [f"CASE WHEN {came} AND {order} > {first} THEN MOD({turn} - 1, {PARTS}) END AS part{suffix}"]
-        chosen += [f"{_sum(f'part{suffix} IS NOT NULL')} AS orders{suffix}"]
+        chosen += [f"{_number(f'part{suffix} IS NOT NULL')} AS orders{suffix}"]
         if not suffix:
             dealt += [f"{first} AS first_day"]
-            chosen += [f"{_sum(f'part IS NOT NULL AND first_day <= {cut}')} AS known"]
-        chosen += [f"{_sum(f'part{suffix} = {part}')} AS part_{part}{suffix}" for part in range(PARTS)]
+            chosen += [f"{_number(f'part IS NOT NULL AND first_day <= {cut}')} AS known"]
+        chosen += [f"{_number(f'part{suffix} = {part}')} AS part_{part}{suffix}" for part in range(PARTS)]
     return f"""
 {placed}, dealt AS (SELECT day, {", ".join(dealt)} FROM placed)
 SELECT day, {", ".join(chosen)} FROM dealt GROUP BY day ORDER BY day"""

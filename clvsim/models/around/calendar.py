@@ -78,7 +78,8 @@ class Path(Frozen):
     ) -> tuple[str, ...]:
         """Warnings: months that drift; months that go up and down within a year, where no season is modelled.
 
-        Months are those of the order rate; of the hazard of contracts that are `renewing`.
+        Months are those of the order rate; of the hazard of contracts that are `renewing`. `season_key`: what to type
+        for a season, "" where the model has none.
         """
         found = []
         if abs(self.slope_z) > SURE_SLOPE:
@@ -94,7 +95,7 @@ class Path(Frozen):
             found.append(
                 f"Months look like a season: a wave of twelve months, {np.expm1(self.amplitude):.0%} up and down "
                 f"(chi-square {self.harmonic:.1f}; beyond {SURE_WAVE:g} in one log of 22 by chance). Shocks do not "
-                f"stand in for it: set {season_key}"
+                f"stand in for it{f': set {season_key}' if season_key else ', and nothing here models it'}"
             )
         return tuple(found)
 

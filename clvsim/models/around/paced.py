@@ -103,6 +103,8 @@ class Paced(PoolableWrapper):
         calendar = calendar_of(self.section)
         months = calendar is not None and calendar.monthly
         key = "retention.season=month" if self.renewing else "retention=mbg_nbd retention.season=month"
+        if hasattr(self.section, "plans"):  # whose contracts have a clock for all plans, and no season
+            key = ""
         path = (
             ()
             if summary.dated.interrupted

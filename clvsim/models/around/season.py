@@ -42,6 +42,7 @@ def _word(value: Any) -> Any:
     return {True: "on", False: "off"}.get(value, value) if isinstance(value, bool) else value
 
 
+Word = BeforeValidator(_word)
 PromotionName = Annotated[str, Field(pattern=r"^\w+$", max_length=LONGEST_NAME)]
 
 
@@ -51,12 +52,12 @@ class Seasonable(Frozen):
     `season`: whether months of the year differ; `promotions`: days on which they may.
     """
 
-    season: Annotated[Literal["off", "month"], BeforeValidator(_word)] = "off"
+    season: Annotated[Literal["off", "month"], Word] = "off"
     promotions: Annotated[dict[PromotionName, Window], Field(max_length=MOST_PROMOTIONS)] = Field(default_factory=dict)
 
     @property
     def seasonal(self) -> bool:
-        return self.season != "off" or bool(self.promotions)
+        return self.season == "month" or bool(self.promotions)
 
     def by_calendar(self, calendar: Calendar) -> Any:
         """The model by that calendar's clock."""

@@ -27,6 +27,7 @@ _STRONG_CORRELATION = 0.2
 _NOTABLE_GAP = 0.05  # of model's mean against the orders' mean
 _THIN, _RARELY = 0.1, 0.05  # q - 1, and the share of draws below it
 _REMEDY = "spend=lognormal spend.correlated=true"
+ONE_PRICE = "spend=fixed_price"
 _NO_SPREAD = 1e-10  # mean over repeat orders of log(customer's mean) - log(order): a CV of about 1e-5
 
 
@@ -124,7 +125,7 @@ def spend_rows(history: SpendHistory, log_amount: np.ndarray, first_amount: np.n
                 (
                     "spend",
                     "Gamma-Gamma needs amounts that vary: each customer's repeat orders are all of the same amount; "
-                    "spend=fixed_price goes on with it",
+                    f"{ONE_PRICE} goes on with it",
                 )
             ]
         )

@@ -30,6 +30,7 @@ from clvsim.models.priors import BetaPrior, LogNormalPrior
 from clvsim.models.protocol import RetentionModel
 from clvsim.models.spend import rates
 from clvsim.models.spend.gamma_gamma import (
+    ONE_PRICE,
     SpendCheck,
     first_order_factor,
     first_orders,
@@ -235,7 +236,7 @@ class Lognormal(Frozen):
         if spread < _NO_SPREAD * orders:
             what = (
                 "lognormal needs amounts that vary: each customer's repeat orders are all of the same amount; "
-                "spend=fixed_price goes on with it"
+                f"{ONE_PRICE} goes on with it"
             )
             raise DiagnosticsError([("spend", what)])
         first = first_orders(frame["first_amount"].to_numpy(np.float64))
