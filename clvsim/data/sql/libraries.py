@@ -26,6 +26,7 @@ _SETTINGS = (  # of the one transaction; any user may set them
     "jit = off",  # compiling a statement of a hundred sums takes longer than it saves
     "max_parallel_workers_per_gather = 0",  # groups are almost as many as rows: putting them together costs more
 )
+SNAPSHOT = "SELECT pg_export_snapshot()"
 SECONDS = 10  # for a server to answer
 _FEW, _MOST_NAMES = 10, 100_000  # names in a message; names that are looked at
 _BATCH = 50_000  # rows at a time
@@ -197,7 +198,7 @@ def _beside(connection: "sa.Connection", errors: tuple[type[Exception], ...]) ->
     """Another connection to a server that sees the rows of this transaction, in which nothing was read yet; None where
     it gives none, which costs time only."""
     try:
-        snapshot = connection.exec_driver_sql("SELECT pg_export_snapshot()").scalar()
+        snapshot = connection.exec_driver_sql(SNAPSHOT).scalar()
     except errors:
         connection.rollback()
         _begin(connection, "postgres")
