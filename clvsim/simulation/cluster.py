@@ -101,7 +101,11 @@ class Cluster:
         self._await_workers()
         scattered = self.client.scatter(work, broadcast=True, hash=False)
         own = fingerprint()
-        single = {self.client.submit(simulate_for, scattered, part, own, pure=False, retries=0): part for part in parts}
+        longest_first = sorted(parts, key=lambda part: part.low - part.high)  # so that the last ones wait least
+        single = {
+            self.client.submit(simulate_for, scattered, part, own, pure=False, retries=0): part
+            for part in longest_first
+        }
         wanted = single if apart else self._added_up(single)
         waiting = single | wanted
         try:
@@ -121,7 +125,7 @@ class Cluster:
 
     def _added_up(self, single: Mapping[Any, Range]) -> dict[Any, Range]:
         """A tree over the results of neighbouring ranges, added up before another range is begun: its root."""
-        level = list(single.items())
+        level = sorted(single.items(), key=lambda pair: pair[1])
         while len(level) > 1:
             above = [
                 (
@@ -165,7 +169,13 @@ def connected(where: str, note: Callable[[str], None] = lambda text: None) -> Ge
             if where.startswith(LOCAL):
                 address = stack.enter_context(_local(distributed, int(where.removeprefix(LOCAL))))
             client = stack.enter_context(
-                distributed.Client(address, timeout=PATIENCE_SECONDS, set_as_default=False, heartbeat_interval=5000)
+                distributed.Client(
+                    address,
+                    timeout=PATIENCE_SECONDS,
+                    set_as_default=False,
+                    heartbeat_interval=5000,
+                    direct_to_workers=where.startswith(LOCAL),  # a far one's workers may be beyond reach
+                )
             )
         except (OSError, TimeoutError, ValueError, TypeError, RuntimeError) as error:
             reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
