@@ -46,7 +46,9 @@ def test_a_made_up_log_takes_segments_and_another_model(clvsim, here):
     done = clvsim("check", *words, "data.segments={shops: 1.5, people: 1}", "data.season=[1,1,1,1,1,1,1,1,1,1,2,3]")
     assert lines_of(done, 0) == []
     said = " ".join(done.stdout.split())
-    assert re.search(r"modelled months of the year differ \(December \d\.\d times .*retention\.season=month\)", said)
+    assert re.search(
+        r"modelled months of the year differ \(December \d\.\d times .*retention\.season=off leaves it\)", said
+    )
     assert said.startswith("made-up data: ")
     assert "segment = segment" in said
     (line,) = lines_of(clvsim("check", *words, "data.model=bg_nbd"), 2)

@@ -28,6 +28,7 @@ _SETTINGS = (  # of the one transaction; any user may set them
 )
 SNAPSHOT = "SELECT pg_export_snapshot()"
 SECONDS = 10  # for a server to answer
+_AGAIN_SECONDS = 0.2  # between tries to stop a statement
 _FEW, _MOST_NAMES = 10, 100_000  # names in a message; names that are looked at
 _BATCH = 50_000  # rows at a time
 
@@ -78,16 +79,17 @@ class Reader:
                 for one in wait(both, return_when=FIRST_EXCEPTION).done:
                     one.result()  # raises what went wrong first
                 return here.result(), there.result()
-            finally:  # the pool waits for both
+            finally:  # what has not begun yet, or just then begins another statement, is not stopped by the first try
                 for reader, one in zip((self, beside), both, strict=True):
-                    if not one.done():
+                    while not one.done():
                         reader.cancel()
+                        wait([one], timeout=_AGAIN_SECONDS)
 
     def cancel(self) -> None:
         """Have the server stop what it is answering here."""
-        driver = self._connection.connection.driver_connection
-        if driver is not None:
-            driver.cancel()
+        driver: Any = self._connection.connection.driver_connection
+        with suppress(Exception):  # of a connection that is lost
+            driver.cancel_safe(timeout=SECONDS)
 
     def rows(self, name: str, text: str, *, in_order: bool = False) -> tuple[Sequence[str], Iterator[Sequence[tuple]]]:
         """The names of a statement's columns, and its rows in batches; `in_order`: whether all of it goes through the
