@@ -75,8 +75,9 @@ def season_in(events: np.ndarray, exposure: np.ndarray, counted: np.ndarray, fir
     noise = _SD**2 * _PHI**apart + np.diag(1 / np.maximum(_smooth(orders, exposure, curve), 0.5))
     white = np.linalg.inv(np.linalg.cholesky(noise))
     target = white @ np.log((orders + 0.5) / exposure)
-    curve = _with_step(curve, white, target)
-    season = np.hstack([np.eye(names.size)[at], curve[:, :3], curve[:, 4:]])  # months stand for the constant too
+    months = np.eye(names.size)[at]  # which stand for the constant too
+    curve = _with_step(curve, np.hstack([months, curve[:, :3]]), white, target)
+    season = np.hstack([months, curve[:, :3], curve[:, 4:]])
     (_, without), (effects, rest) = (_least_squares(white @ columns, target) for columns in (curve, season))
     rank = int(np.linalg.matrix_rank(season))  # months and a line make a step after a whole year, too
     more, spare = rank - curve.shape[1], orders.size - rank
@@ -87,14 +88,18 @@ def season_in(events: np.ndarray, exposure: np.ndarray, counted: np.ndarray, fir
     )
 
 
-def _with_step(curve: np.ndarray, white: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """The columns of a curve, and one of a step between two months where the best one says far more than chance."""
+def _with_step(curve: np.ndarray, season: np.ndarray, white: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """The columns of a curve, and one of a step between two months where the best one says far more than chance, and
+    more than a season does by its number of coefficients (BIC)."""
     size = target.size
     stepped = [np.column_stack([curve, np.arange(size) >= at]) for at in range(_FEWEST_ASIDE + 1, size - _FEWEST_ASIDE)]
     found = [_least_squares(white @ columns, target)[1] for columns in stepped]
     best = int(np.argmin(found))
     fall = _least_squares(white @ curve, target)[1] - found[best]
-    return stepped[best] if fall > _STEP * found[best] / (size - curve.shape[1] - 1) else curve
+    more = season.shape[1] - curve.shape[1] - 2  # coefficients, the step's place among them
+    of_season = max(_least_squares(white @ season, target)[1], _TINY) * size ** (more / size)
+    sure = fall > _STEP * found[best] / (size - curve.shape[1] - 1) and found[best] < of_season
+    return stepped[best] if sure else curve
 
 
 def _least_squares(columns: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, float]:
