@@ -6,7 +6,6 @@ LONGEST_LINE = 600  # characters of a message
 
 FORMULA = (*"=+-@＝＋－＠", "\t", "\r", "\n")  # with which a spreadsheet begins to compute
 LINE_LIKE_A_FORMULA = re.compile(f"(?:\\A|\n)[{re.escape(''.join(FORMULA))}]")
-_KEY = re.compile(r"\w+(\.\w+)+\b|\w+=")
 CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
@@ -33,11 +32,6 @@ def short(text: str, longest: int = LONGEST_LINE) -> str:
         return text
     end = longest // 4
     return f"{text[: longest - end - 1]}…{text[-end:]}"
-
-
-def sentence_case(text: str) -> str:
-    """The text with a capital, unless it begins with a key, which is typed as it is."""
-    return text if _KEY.match(text) else text[:1].upper() + text[1:]
 
 
 def short_repr(value: object, longest: int = 80) -> str:

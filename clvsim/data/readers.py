@@ -22,58 +22,6 @@ if TYPE_CHECKING:
     from clvsim.data.so_far import Span
 
 
-def log(section: DataConfig, wanted: "Wanted") -> "Material":
-    """A log of orders, with its weekly orders."""
-    from clvsim.data.material import material_of_log
-    from clvsim.data.read import read_transactions
-
-    return material_of_log(
-        read_transactions(None, section),
-        wanted.opportunity_days,
-        wanted.interval_days,
-        brief=wanted.brief,
-        span=wanted.span,
-    )
-
-
-def survivors(section: SurvivorsConfig, wanted: "Wanted") -> "Material":
-    """A table of survivors: one row per customer of a cohort, and no orders to track or to merge."""
-    from clvsim.data.tables.survivors import material_of_survivors
-
-    return material_of_survivors(section)
-
-
-def summary(section: SummaryConfig, wanted: "Wanted") -> "Material":
-    """A table with one row per customer, and no orders to track."""
-    from clvsim.data.tables.frequencies import material_of_table
-
-    return material_of_table(section, opportunity_days=wanted.opportunity_days)
-
-
-def stated(section: StatedConfig, wanted: "Wanted") -> "Material":
-    """No data, and as many customers as are stated."""
-    from clvsim.data.tables.stated import material_of_stated
-
-    return material_of_stated(section)
-
-
-def sql(section: SqlConfig, wanted: "Wanted") -> "Material":
-    """A table in a database, which counts its orders."""
-    from clvsim.data.sql.material import material_of_table
-
-    by_period = bool(wanted.opportunity_days or wanted.interval_days)
-    return material_of_table(section, by_period=by_period, brief=wanted.brief, levels=wanted.levels)
-
-
-def synthetic(section: SyntheticConfig, wanted: "Wanted") -> "Material":
-    """A log drawn from a model, read as a user's log is read."""
-    from clvsim.data.synthetic import synthetic_material
-
-    return synthetic_material(
-        section, wanted.opportunity_days, wanted.interval_days, brief=wanted.brief, span=wanted.span
-    )
-
-
 class Wanted(NamedTuple):
     """What a run needs of its data.
 
@@ -91,6 +39,58 @@ class Wanted(NamedTuple):
 
 
 _ALL = Wanted()
+
+
+def log(section: DataConfig, wanted: Wanted) -> "Material":
+    """A log of orders, with its weekly orders."""
+    from clvsim.data.material import material_of_log
+    from clvsim.data.read import read_transactions
+
+    return material_of_log(
+        read_transactions(None, section),
+        wanted.opportunity_days,
+        wanted.interval_days,
+        brief=wanted.brief,
+        span=wanted.span,
+    )
+
+
+def survivors(section: SurvivorsConfig, wanted: Wanted) -> "Material":
+    """A table of survivors: one row per customer of a cohort, and no orders to track or to merge."""
+    from clvsim.data.tables.survivors import material_of_survivors
+
+    return material_of_survivors(section)
+
+
+def summary(section: SummaryConfig, wanted: Wanted) -> "Material":
+    """A table with one row per customer, and no orders to track."""
+    from clvsim.data.tables.frequencies import material_of_table
+
+    return material_of_table(section, opportunity_days=wanted.opportunity_days)
+
+
+def stated(section: StatedConfig, wanted: Wanted) -> "Material":
+    """No data, and as many customers as are stated."""
+    from clvsim.data.tables.stated import material_of_stated
+
+    return material_of_stated(section)
+
+
+def sql(section: SqlConfig, wanted: Wanted) -> "Material":
+    """A table in a database, which counts its orders."""
+    from clvsim.data.sql.material import material_of_table
+
+    by_period = bool(wanted.opportunity_days or wanted.interval_days)
+    return material_of_table(section, by_period=by_period, brief=wanted.brief, levels=wanted.levels)
+
+
+def synthetic(section: SyntheticConfig, wanted: Wanted) -> "Material":
+    """A log drawn from a model, read as a user's log is read."""
+    from clvsim.data.synthetic import synthetic_material
+
+    return synthetic_material(
+        section, wanted.opportunity_days, wanted.interval_days, brief=wanted.brief, span=wanted.span
+    )
 
 
 class Reader(NamedTuple):

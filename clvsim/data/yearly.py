@@ -2,9 +2,9 @@
 
 Logs of the orders of known customers in each calendar month, per customer known by then and day, are regressed on a
 cubic of time (customers age and leave), and a step where one says far more, with an effect of each month of the year
-and without: a rate that halves at a new year looks like a season otherwise. The F test of these
-effects is by generalised least squares: counts are Poisson, and shocks move months by an AR(1) whose autocorrelation is
-that of `environment.autocorrelation` by default (Seber & Lee 2003, Linear Regression Analysis, sections 3.10 and 4.3).
+and without: a rate that halves at a new year looks like a season otherwise. The F test of these effects is by
+generalised least squares: counts are Poisson, and shocks move months by an AR(1) whose autocorrelation is that of
+`environment.autocorrelation` by default (Seber & Lee 2003, Linear Regression Analysis, sections 3.10 and 4.3).
 Days of a silence in the log count for no month. docs/logs.md has error rates and power.
 """
 
@@ -24,7 +24,7 @@ _SURE = 1.645  # one in 20, one-sided
 _PHI, _SD = 0.5, 0.1  # autocorrelation and sd of monthly shocks
 _FEWEST_ASIDE = 3  # months before a step, and after it
 _SPARE = 5  # months beyond the number of coefficients
-_STEP = 12.0  # F of the best step, beyond which it is believed: of logs without any one in ten
+_STEP = 12.0  # F of the best step, beyond which it is believed: in fewer than one of ten logs without any
 _TINY = 1e-300
 
 

@@ -60,9 +60,9 @@ class Auto(Seasonable, Poolable):
     `season`, `promotions`, `pool`, `covariates` go to every member; one that does not know a key that is used is left
     out. `season`: `auto` models months of the year where two years of the log show that they differ. `discrepancy_sd`:
     scale of the half-normal prior on how far the log of all orders ahead is off beyond what the models disagree about;
-    0 switches the layer off. `lost_after_one` leaves out members under which nobody has left who
-    ordered once: a run with win-backs sets it, which would have nobody to bring back there, and one with a valuation,
-    whose years would never become steady.
+    0 switches the layer off. `lost_after_one` leaves out members under which nobody has left who ordered once: a run
+    with win-backs sets it, which would have nobody to bring back there, and one with a valuation, whose years would
+    never become steady.
     """
 
     WHO_IS_LOST: ClassVar[str] = ""  # what the models say that have a share

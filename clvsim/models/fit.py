@@ -31,10 +31,6 @@ _DRAFT = (
     "Draft, fitted by fit.method=map: parameter uncertainty is left out, so every interval is too narrow and every "
     "decision looks surer than it is"
 )
-_NO_MONTHS = (
-    "Nothing was learned of the months up to today (out of a file, or too far apart to be shocks): shocks to come "
-    "start from their long-run law, and no drift is known"
-)
 _NOBODY = 0.01  # share of repeat customers
 
 
@@ -132,7 +128,7 @@ def fit(
     poor = tuple(f"Poor fit, allowed by fit.allow_poor: {what}" for _, what in failures)
     draft = (_DRAFT,) if posterior.is_draft else ()
     against_the_data = (
-        *((_NO_MONTHS,) if months and shocks.path_of(fitted.retention) is None else ()),
+        *((shocks.NOTHING_LEARNED,) if months and shocks.path_of(fitted.retention) is None else ()),
         *attrition_warnings(fitted, summary),
         *fitted.retention.warnings(summary, posterior.retention),
         *fitted.spend.warnings(summary, posterior.spend),

@@ -31,6 +31,10 @@ from clvsim.models.retention.purchases import DropoutPriors, Histories
 from clvsim.types import DAYS_PER_YEAR, CustomerSummary
 
 _HISTORIES = 200
+NOTHING_LEARNED = (
+    "Nothing was learned of the months up to today (out of a file, or too far apart to be shocks): shocks to come "
+    "start from their long-run law, and no drift is known"
+)
 _FARTHEST = 5.0  # in logs, that a draw may move: the expansion is of second order, and no shop's months are 150 fold
 _STEP = 1e-3  # of central differences in logs, log odds and log multipliers
 

@@ -11,9 +11,8 @@ from pathlib import PurePath
 from clvsim.data.columns import in_words
 from clvsim.data.looks import InShort, money_in_words, rate, span_in_words
 from clvsim.data.presets import title_of
-from clvsim.report.alerts import RUN_ON
+from clvsim.report.alerts import RUN_ON, sentence_case
 from clvsim.report.text import WIDTH
-from clvsim.texts import sentence_case
 from clvsim.types import QualityLine
 
 _INDENT = 13

@@ -3,7 +3,6 @@
 import re
 from typing import NamedTuple
 
-from clvsim.texts import sentence_case
 from clvsim.types import QualityLine, RunResult
 
 NAMES_A_KEY = re.compile(
@@ -60,6 +59,11 @@ def alerts(result: RunResult) -> tuple[Alert, ...]:
 def in_full(line: QualityLine) -> str:
     """A line of the quality table in one piece."""
     return f"{line.label}: {line.value}" + (f" ({line.note})" if line.note else "")
+
+
+def sentence_case(text: str) -> str:
+    """The text with a capital, unless it begins with a key, which is typed as it is."""
+    return text if NAMES_A_KEY.match(text) else text[:1].upper() + text[1:]
 
 
 def _rank(key: str) -> int:

@@ -14,7 +14,7 @@ from clvsim.models.around.pooling import configured
 from clvsim.models.auto import for_each_model
 from clvsim.models.compare import compared_models
 from clvsim.models.fit import learnable
-from clvsim.models.spend.gamma_gamma import ONE_PRICE
+from clvsim.models.spend.gamma_gamma import GOES_ON, ONE_PRICE
 from clvsim.report import evidence
 from clvsim.report.advice import advice, hanging, sentence
 from clvsim.report.text import READY, READY_WITHOUT_DATA, quality_table
@@ -80,7 +80,7 @@ def remarks(config: RunConfig, material: Material) -> tuple[str, ...]:
 
 def remedies_of(error: ClvsimError) -> list[QualityLine]:
     """What a refusal itself says to type, beside what is striking."""
-    named = any(ONE_PRICE in problem.what for problem in error.problems)
+    named = any(GOES_ON in problem.what for problem in error.problems)
     return [QualityLine("one_price", "Amounts do not vary", "", "", "warning", (ONE_PRICE,))] if named else []
 
 

@@ -42,6 +42,8 @@ def test_what_a_refusal_says_to_type_is_typed():
     steps = next_steps("clvsim check o.csv", [regular, *remedies_of(refused)])
     assert steps.words[1:] == ["run", "o.csv", "retention=bg_cnbd", "spend=fixed_price"]
     assert remedies_of(DiagnosticsError([("data", "nobody came back")])) == []
+    without_amounts = "no amount above zero; give each row one, 1 where each order counts the same (spend=fixed_price)"
+    assert remedies_of(DiagnosticsError([("data.amount", without_amounts)])) == []
 
 
 def test_what_changes_the_rows_comes_alone_and_a_condition_apart():

@@ -314,7 +314,7 @@ def _nothing_paid(lag: str) -> str:
 def _customer_columns(source: Source, as_of: AsOf, own: str, slope: float | None, unit: int) -> dict[str, str]:
     gap, near, amount = f"since_before{own}", f"alike_gap{own}", f"amount{own}"
     until, later_days = _until(as_of), as_of.last - as_of.today
-    left = f" AND {amount} IS NOT NULL" if as_of.refunds else ""  # by them; each row has a test for each sum
+    left = f" AND {amount} IS NOT NULL" if as_of.refunds else ""  # what is tested costs time in every row
     again = f"{gap} IS NOT NULL{left}{until}"
     paid, lag = f"log_amount{own} IS NOT NULL{until}", f"({as_of.today} - day)"
     recent = f"day > {as_of.today - later_days} AND {again}"

@@ -28,6 +28,7 @@ _NOTABLE_GAP = 0.05  # of model's mean against the orders' mean
 _THIN, _RARELY = 0.1, 0.05  # q - 1, and the share of draws below it
 _REMEDY = "spend=lognormal spend.correlated=true"
 ONE_PRICE = "spend=fixed_price"
+GOES_ON = f"{ONE_PRICE} goes on with it"
 _NO_SPREAD = 1e-10  # mean over repeat orders of log(customer's mean) - log(order): a CV of about 1e-5
 
 
@@ -111,6 +112,12 @@ class SpendCheck(NamedTuple):
     fitted_p95: float = math.nan
 
 
+def amounts_alike(model: str) -> DiagnosticsError:
+    """What a model says that learns a spread of amounts, of those without any."""
+    what = f"{model} needs amounts that vary: each customer's repeat orders are all of the same amount; {GOES_ON}"
+    return DiagnosticsError([("spend", what)])
+
+
 def spend_rows(history: SpendHistory, log_amount: np.ndarray, first_amount: np.ndarray) -> SpendRows:
     """Sufficient statistics; `log_amount` and `first_amount` are (customer,). Errors: see `GammaGamma.sufficient`."""
     has, x, total, orders, unit = _positive(history)
@@ -120,15 +127,7 @@ def spend_rows(history: SpendHistory, log_amount: np.ndarray, first_amount: np.n
     if x.max() == 1:
         spread = math.fsum(np.log(total / unit) ** 2)  # nothing to see within customers, so at least between them
     if spread < _NO_SPREAD * orders:
-        raise DiagnosticsError(
-            [
-                (
-                    "spend",
-                    "Gamma-Gamma needs amounts that vary: each customer's repeat orders are all of the same amount; "
-                    f"{ONE_PRICE} goes on with it",
-                )
-            ]
-        )
+        raise amounts_alike("Gamma-Gamma")
     rows, count = unique_rows([x, total])
     return SpendRows(rows[:, 0], rows[:, 1] / unit, count, log_sum, unit, *first_orders(first_amount))
 

@@ -30,8 +30,8 @@ from clvsim.models.priors import BetaPrior, LogNormalPrior
 from clvsim.models.protocol import RetentionModel
 from clvsim.models.spend import rates
 from clvsim.models.spend.gamma_gamma import (
-    ONE_PRICE,
     SpendCheck,
+    amounts_alike,
     first_order_factor,
     first_orders,
     observed_spend,
@@ -234,11 +234,7 @@ class Lognormal(Frozen):
         within, log_unit = math.fsum(squares), math.fsum(log_total) / orders
         spread = within if x.max() > 1 else math.fsum((log_total - log_unit) ** 2)
         if spread < _NO_SPREAD * orders:
-            what = (
-                "lognormal needs amounts that vary: each customer's repeat orders are all of the same amount; "
-                f"{ONE_PRICE} goes on with it"
-            )
-            raise DiagnosticsError([("spend", what)])
+            raise amounts_alike("lognormal")
         first = first_orders(frame["first_amount"].to_numpy(np.float64))
         rows, count = unique_rows([*(column[repeated] for column in histories), x, log_total])
         *history_columns, x, log_total = np.ascontiguousarray(rows.T)
