@@ -20,6 +20,7 @@ from clvsim.types import Assumption, RunResult, ScenarioDescription
 
 ALWAYS, NEVER = "everywhere", "nowhere"
 _POINTS = 41
+_AT_ONCE = 0.03  # of what is expected of an effect, below which it pays from no effect on
 _LOG_CHANGES = (".goodwill", ".curve.gain")  # of the purchase rate: shown as a change of orders
 _COUNTED = {  # what a cost is paid for: lines of counts, and one of them in words
     "cost_contact": (("contacts",), "a message"),
@@ -201,7 +202,7 @@ def _pays(run: Finished, effect: Effect) -> str:
         ends = [_value(run, effect.assumption, crossing.at) for crossing in crossings]
         return f"between {ends[0]} and {ends[1]}" if crossings[0].rising else f"below {ends[0]} or above {ends[-1]}"
     (one,) = crossings
-    if effect.assumption.unit == "relative" and abs(one.at) < 0.0005:
+    if effect.assumption.unit == "relative" and abs(one.at) < max(0.0005, _AT_ONCE * abs(effect.assumption.mean)):
         return "any rise" if one.rising else "any fall"
     return f"at {'least' if one.rising else 'most'} {_value(run, effect.assumption, one.at)}"
 

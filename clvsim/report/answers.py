@@ -53,7 +53,8 @@ class LeverLine(NamedTuple):
 
     `interval` is that of what may happen, or `IF_IT_HAPPENS`. `hill` is the distribution of the difference on average,
     on an axis common to all levers, with │ where it is zero. `sure`: how sure it is that the lever is better on
-    average, `NO_CHANCE` where nothing is uncertain. `pays_from`: from which value of its effect on it pays, "" unknown.
+    average, `NO_CHANCE` where nothing is uncertain, in brackets where the effect is made up. `pays_from`: from which
+    value of its effect on it pays, "" unknown.
     """
 
     scenario: str
@@ -170,18 +171,18 @@ def payback(result: RunResult) -> str:
     within = f"within {fmt.months(result.horizon_months)}"
     month, never = curve.payback_p50_months, curve.p_never
     if not math.isfinite(month):
-        return f"together they do not repay it {within} ({fmt.sure(never)} sure)"
+        return f"as a group they do not repay it {within} ({fmt.sure(never)} sure)"
     if month == 0:
-        sentence = "together they repay it with the first order"
+        sentence = "as a group they repay it with the first order"
     else:
-        sentence = f"together they repay it in about {fmt.months(round(month))}"
+        sentence = f"as a group they repay it in about {fmt.months(round(month))}"
     return f"{sentence}, or not {within} ({fmt.share(never)})" if never >= _OFTEN_NEVER else sentence
 
 
 def _repaying(result: RunResult) -> str:
     """How many ever bring in what they cost themselves, which the mean hides."""
     figure = _figure(result, "share_repaying") if result.margin_known else None
-    return f"{fmt.share(figure.best.mean)} repay their own" if figure else ""
+    return f"one by one, {fmt.share(figure.best.mean)} ever do" if figure else ""
 
 
 def _bid(result: RunResult) -> Answer | None:
@@ -197,7 +198,7 @@ def _bid(result: RunResult) -> Answer | None:
         who = "one" if one == VISITOR else "a new customer"
         return Answer(label, "nothing", cell.interval, f"{who} brings less than 0")
     healthy = _amount(figure.best.mean / HEALTHY, max(_place(figure) - 1, -2), result.currency)
-    text = f"at most; {healthy} keeps value at {HEALTHY:g} × cost"
+    text = f"at most, above it is a loss; at {healthy} one brings {HEALTHY:g} times the cost"
     if paid is not None and paid > 0:
         text += f"; you pay {_paid(result, paid)}"
         text += ", which is more" if paid > figure.best.mean else ""
@@ -273,8 +274,8 @@ def checked(result: RunResult) -> str:
     place = fmt.last_place((check.mean, *check.with_environment))
     mean, low, high = (fmt.number(value, place) for value in (check.mean, *check.with_environment))
     return (
-        f"Fitted without the last {fmt.number(check.days)} days, the model expected {mean} [{low}, {high}] "
-        f"{words.repeat} in them; {fmt.number(check.actual)} came."
+        f"Tried on the last {fmt.number(check.days)} days, which it had not seen, the model expected {mean} "
+        f"[{low}, {high}] {words.repeat}; {fmt.number(check.actual)} came."
     )
 
 
@@ -349,6 +350,8 @@ def _lever_line(
     cell = display.delta_cell(result, figure, short=short)
     best = figure.best
     sure = NO_CHANCE if scenario.is_what_if else fmt.share(best.p_better, best.p_better_mcse)
+    if rests_on(scenario) == EXAMPLE and sure != NO_CHANCE:
+        sure = f"({sure})"
     return LeverLine(
         scenario=scenario.name,
         title=scenario.title,

@@ -20,6 +20,7 @@ from clvsim.types import RunResult
 
 MOST_ALERTS = 3
 _WRONG = "What could go wrong"
+_NEEDS = "needs"
 _GAP = 2
 _NARROWEST = 16  # room for a lever's title below which hills are left out
 
@@ -68,7 +69,7 @@ def _lever_table(levers: Sequence[LeverLine], span: str) -> list[str]:
     """A head and a line per lever; what is expected, then hills stay away where they leave titles no room."""
     bare = [line._replace(expected="") for line in levers]
     for shown in (levers, bare, [line._replace(hill="") for line in bare]):  # the first that leaves room for titles
-        heads = [span, "rests on", *_pays_head(shown), SURE]
+        heads = [span, "rests on", *_needs_head(shown), SURE]
         rows = [[figures, *_beside(shown, line)] for line, figures in zip(shown, _figures(shown), strict=True)]
         widths = [max(map(len, cells)) for cells in zip(heads, *rows, strict=True)]
         room = max(WIDTH - sum(widths) - _GAP * len(widths), 1)
@@ -90,12 +91,14 @@ def _figures(levers: Sequence[LeverLine]) -> list[str]:
 
 def _beside(levers: Sequence[LeverLine], line: LeverLine) -> list[str]:
     rests_on = line.rests_on.removeprefix("an ").removeprefix("your ")  # so that hills have room
-    pays = f"{line.pays_from or '–'}{f' / {line.expected}' * bool(line.expected)}"
-    return [rests_on, *([pays] if _pays_head(levers) else []), line.sure]
+    needs = f"{line.pays_from or '–'}{f' / {line.expected}' * bool(line.expected)}"
+    return [rests_on, *([needs] if _needs_head(levers) else []), line.sure]
 
 
-def _pays_head(levers: Sequence[LeverLine]) -> list[str]:
-    return ["pays from"] if any(line.pays_from for line in levers) else []
+def _needs_head(levers: Sequence[LeverLine]) -> list[str]:
+    if not any(line.pays_from for line in levers):
+        return []
+    return [_NEEDS + " / expected" * any(line.expected for line in levers)]
 
 
 def _row(label: str, cells: Sequence[str], widths: Sequence[int]) -> str:
@@ -171,10 +174,12 @@ def _notes(result: RunResult, found: Answers) -> list[str]:
         notes.append(few)
     elif found.levers:
         notes.append(
-            f"Hills (│: no change) and “{SURE}” ({sure_of(result)}) leave luck out."
-            + " “Pays from”: the effect from which it pays / expected; + −: changes of today’s."
+            f"Hills (│: no change) and “{SURE}” ({sure_of(result)}) are on average; luck comes on top, and is in the "
+            "ranges."
+            + f" “{_NEEDS.title()}”: the effect from which it pays; + − by how much today’s changes, else a share."
             * any(line.pays_from for line in found.levers)
-            + f" “{EXAMPLE}”: made up." * any(line.rests_on == EXAMPLE for line in found.levers)
+            + f" “{EXAMPLE}”: a made-up effect, its chance in brackets."
+            * any(line.rests_on == EXAMPLE for line in found.levers)
         )
     return [note for note in notes if note]
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from clvsim.report import display
 from clvsim.report import format as fmt
+from clvsim.report.display import Figure
 from clvsim.scenario import weakest_evidence
 from clvsim.types import RunResult, ScenarioDescription
 
@@ -46,7 +47,11 @@ def own_evidence(scenario: ScenarioDescription) -> str:
 def do_first(result: RunResult) -> str:
     """Which lever, and whether to test it before; "" without levers. What was stated and is not seen comes before."""
     told = _which_lever(result)
-    return f"First check {_IN_DOUBT}: as stated they disagree with the log. {told}" if in_doubt(result) else told
+    if in_doubt(result):
+        return f"First check {_IN_DOUBT}: as stated they disagree with the log. {told}"
+    if told and any(line.key == _CLOSED for line in result.quality):
+        return f"{told} All of this is right only if the new customers stated come and are like those of the log."
+    return told
 
 
 def in_doubt(result: RunResult) -> bool:
@@ -60,7 +65,9 @@ def _which_lever(result: RunResult) -> str:
         return ""
     own = [s for s in levers if not s.illustrative]
     if not own:
-        return "Every effect here is made up or assumed: put in your own numbers before you decide (clvsim new NAME)."
+        none = " As they stand, none pays." * (not any(row.best.delta_mean > 0 for row in _rows(result, levers)))
+        made_up = "Every effect here is made up or assumed: put in your own numbers before you decide"
+        return f"{made_up} (clvsim new NAME).{none}"
     table, best = display.decisive(result), best_choice(result)
     if best == display.baseline(result):
         ifs = [s for s in own if s.is_what_if and s.name in table and table[s.name].best.delta_mean > 0]
@@ -78,6 +85,11 @@ def _which_lever(result: RunResult) -> str:
     if figure.best.delta_p05 > 0:
         return f"Do “{best.title}” first."
     return f"The best bet is “{best.title}”: on average it pays, but it need not. {_test_or_start(result, best)}"
+
+
+def _rows(result: RunResult, levers: Sequence[ScenarioDescription]) -> list[Figure]:
+    table = display.decisive(result)
+    return [table[s.name] for s in levers if s.name in table]
 
 
 def may_be_tested(result: RunResult) -> bool:
@@ -128,7 +140,9 @@ def how_sure(result: RunResult) -> list[str]:
 def _chance(result: RunResult, best: ScenarioDescription) -> str:
     """How sure it is that the choice pays; "" of carrying on as today."""
     if best == display.baseline(result):
-        return ""
+        examples = [s for s in display.levers(result) if s.illustrative]
+        nothing = "Of levers nothing is sure: their effects are made up. What follows is about your customers."
+        return nothing if examples and examples == list(display.levers(result)) else ""
     row = display.decisive(result)[best.name].best
     if math.isnan(row.p_better):
         return _TOO_FEW

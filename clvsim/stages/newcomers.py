@@ -59,7 +59,7 @@ def stated_line(plan: RunPlan, seen: FirstOrders) -> QualityLine | None:
     stated = sum(channel.visitors_per_month * plan.conversions[name].values.mean() for name, channel in channels)
     label = f"You stated {a_month(stated)} new customers a month"
     if stated > 0 and (last := seen.closed):
-        note = "what new ones bring is taken from a group that was closed then"
+        note = "what new ones bring is taken from those who came before"
         return QualityLine("closed", label, f"the log has none since {fmt.day(last)}", note, "warning")
     brought, months = seen.last_year
     if stated <= 0 or brought <= 0:

@@ -249,3 +249,15 @@ def test_a_history_that_is_none_is_refused_in_a_line(finished, asked, tmp_path: 
     assert line in found
     assert "spend_history: spend.csv" in found
     assert "cannot be read: No such file" in refusal(budget.answer, finished(), asked(spend_history="nowhere.csv"))
+
+
+def test_a_break_even_near_no_effect_is_said_as_any_rise(finished):
+    """Levers without costs pay from no effect on; a regression finds that but for its error."""
+    from clvsim.decision.breakeven import BreakEven, Crossing
+
+    run = finished()
+    (effect,) = break_even.effects_of(run, run.levers[0], errors=False)
+    at = effect._replace(found=BreakEven((Crossing(-0.02 * effect.assumption.mean, 0.0, True),), False, True))
+    assert break_even._pays(run, at) == "any rise"
+    far = effect._replace(found=BreakEven((Crossing(-0.2 * effect.assumption.mean, 0.0, True),), False, True))
+    assert break_even._pays(run, far).startswith("at least \u2212")

@@ -51,7 +51,8 @@ def test_the_interval_is_that_of_what_may_happen_and_of_the_table() -> None:
     assert found.everybody.value == "$61.9k"
     assert found.everybody.text == "together in the next 36 months, as of 30 Sep 1997"
     assert checked(demo()) == (
-        "Fitted without the last 273 days, the model expected 1,790 [1,530, 2,080] repeat orders in them; 1,882 came."
+        "Tried on the last 273 days, which it had not seen, the model expected 1,790 [1,530, 2,080] repeat orders; "
+        "1,882 came."
     )
 
 
@@ -66,18 +67,18 @@ def test_on_average_is_not_called_futures() -> None:
 @pytest.mark.parametrize(
     ("month", "never", "words"),
     [
-        (0.0, 0.0, "together they repay it with the first order"),
-        (1.0, 0.0, "together they repay it in about 1 month"),
-        (7.0, 0.004, "together they repay it in about 7 months"),
-        (7.0, 0.12, f"together they repay it in about 7 months, or not within 36 months (12{NBSP}%)"),
-        (float("nan"), 0.96, f"together they do not repay it within 36 months (96{NBSP}% sure)"),
-        (float("inf"), 1.0, f"together they do not repay it within 36 months (more than 99{NBSP}% sure)"),
+        (0.0, 0.0, "as a group they repay it with the first order"),
+        (1.0, 0.0, "as a group they repay it in about 1 month"),
+        (7.0, 0.004, "as a group they repay it in about 7 months"),
+        (7.0, 0.12, f"as a group they repay it in about 7 months, or not within 36 months (12{NBSP}%)"),
+        (float("nan"), 0.96, f"as a group they do not repay it within 36 months (96{NBSP}% sure)"),
+        (float("inf"), 1.0, f"as a group they do not repay it within 36 months (more than 99{NBSP}% sure)"),
     ],
 )
 def test_payback_is_said_in_words(month: float, never: float, words: str) -> None:
     newcomer = told(with_payback(month, never)).newcomer
     assert newcomer is not None
-    assert newcomer.text == f"before the $18.50 that winning one costs; {words}; 41{NBSP}% repay their own"
+    assert newcomer.text == f"before the $18.50 that winning one costs; {words}; one by one, 41{NBSP}% ever do"
 
 
 def test_what_may_be_paid_is_the_value_of_a_visitor_and_a_third_of_it() -> None:
@@ -86,7 +87,7 @@ def test_what_may_be_paid_is_the_value_of_a_visitor_and_a_third_of_it() -> None:
     bid = told(result).bid
     assert bid is not None
     assert (bid.label, bid.value) == ("May pay per visitor", "$0.83")
-    assert bid.text == "at most; $0.28 keeps value at 3 × cost; you pay $0.37"
+    assert bid.text == "at most, above it is a loss; at $0.28 one brings 3 times the cost; you pay $0.37"
     bid = told(replace(result, assumptions=(channel(0.4),))).bid
     assert bid is not None
     assert bid.text.endswith("you pay $0.40")
@@ -104,7 +105,7 @@ def test_without_visitors_it_is_a_customer_who_may_cost_something() -> None:
     bid = told(replace(result, comparison=frame[frame["metric"] != "visitor_value"])).bid
     assert bid is not None
     assert (bid.label, bid.value) == ("May pay for a new customer", "$41.4")
-    assert bid.text == "at most; $13.80 keeps value at 3 × cost; you pay $18.50"
+    assert bid.text == "at most, above it is a loss; at $13.80 one brings 3 times the cost; you pay $18.50"
 
 
 def test_of_fewer_than_one_newcomer_nothing_is_told() -> None:
@@ -263,7 +264,25 @@ def test_a_best_bet_is_tested_where_that_is_cheap_and_a_loss_is_not_done() -> No
     )
     bad = {"conversion": ("Better page", -500.0, 2_000.0)}
     assert told(demo(bad)).do_first == "Carry on as today: none of these levers is expected to pay."
-    assert told(demo(illustrative=True)).do_first.startswith("Every effect here is made up or assumed")
+
+
+def test_made_up_effects_are_never_sure() -> None:
+    found = told(demo(illustrative=True))
+    assert found.do_first.startswith("Every effect here is made up or assumed")
+    assert "none pays" not in found.do_first
+    assert found.how_sure.startswith("Of levers nothing is sure: their effects are made up.")
+    assert {line.sure[0] + line.sure[-1] for line in found.levers} == {"()"}  # chances of what is made up
+    assert not any(line.sure.startswith("(") for line in told(demo()).levers)
+    bad = {"conversion": ("Better page", -500.0, 2_000.0)}
+    assert told(demo(bad, illustrative=True)).do_first.endswith("As they stand, none pays.")
+
+
+def test_levers_that_rest_on_a_closed_group_are_right_only_if_new_customers_come() -> None:
+    label = "You stated 200 new customers a month"
+    closed = QualityLine("closed", label, "the log has none since March", "", "warning")
+    found = told(replace(demo(), quality=(closed,))).do_first
+    assert found.startswith(told(demo()).do_first)
+    assert found.endswith("right only if the new customers stated come and are like those of the log.")
 
 
 def test_without_levers_it_says_what_to_pay_for_a_visitor() -> None:

@@ -87,8 +87,8 @@ class Path(Frozen):
             wrong = "too low" if (self.slope < 0) == renewing else "too high"  # a hazard is of leaving
             found.append(
                 f"{'The hazard of contracts' if renewing else "Customers' order rate"} has {way} over the log, by "
-                f"{abs(np.expm1(self.slope)):.0%} a year; forecasts start at today's level and let the slope fade, "
-                f"and are {wrong} if it goes on "
+                f"{abs(np.expm1(self.slope)):.0%} a year; forecasts start at today's level and let it slow down, "
+                f"and are {wrong} if it does not "
                 f"({abs(self.slope_z):.1f} standard errors, ageing and losses allowed for, environment.level_sd_prior)"
             )
         if self.harmonic > SURE_WAVE and not has_season:
