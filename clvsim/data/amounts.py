@@ -97,7 +97,7 @@ def find_amounts(con: duckdb.DuckDBPyConnection, loaded: Loaded, config: DataCon
     there = {row[0] for row in con.execute("DESCRIBE raw").fetchall()}
     columns = tuple(c for c in COLUMNS if c in there)
     given = "." if loaded.amounts_typed else config.decimal
-    if _is_plain(con, columns, given):
+    if loaded.read_at_once or _is_plain(con, columns, given):
         return Amounts(columns, given or ".", plain=True)
     decimal, problem = (given, None) if given else _decimal_sign(con, loaded, columns)
     if problem:

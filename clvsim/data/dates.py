@@ -122,7 +122,9 @@ def _unknown_zone(zone: str, names: Sequence[str]) -> str:
 
 def find_dates(con: duckdb.DuckDBPyConnection, loaded: Loaded, config: DataConfig, today: date) -> Dates:
     """How dates are read, decided by all values of the column. Dates after `today` are errors under any reading."""
-    if config.date_format is not None and not loaded.dates_typed:
+    if loaded.read_at_once:
+        reading, found = _typed(con), {}
+    elif config.date_format is not None and not loaded.dates_typed:
         reading, found = _given(config.date_format), {}
     else:
         found = _census(con)
@@ -233,6 +235,13 @@ def _found(con: duckdb.DuckDBPyConnection, loaded: Loaded, found: dict[str, int]
         words = _NAMED if words == ISO else f"{words}, or {_NAMED}"
     minute, ahead = _written_time()
     return _Reading(day, minute, ahead, words, "short" in found or "named" in found, problems)
+
+
+def _typed(con: duckdb.DuckDBPyConnection) -> _Reading:
+    """Of dates that are such in the file."""
+    kind = next(str(row[1]) for row in con.execute("DESCRIBE raw").fetchall() if row[0] == "date")
+    minute = "NULL::BIGINT" if kind == "DATE" else "(hour(date) * 60 + minute(date))"
+    return _Reading("CAST(date AS DATE)", minute, "0", ISO)
 
 
 def _given(form: str) -> _Reading:

@@ -276,13 +276,13 @@ def _count_ids(con: duckdb.DuckDBPyConnection) -> None:
             OR regexp_full_match(word, {quoted(_SIGNS)}) OR {box}, true) AS placeholder, is_number
         FROM (SELECT *, coalesce(regexp_full_match(word, {quoted(_NOTHING)}), false) AS is_number
             FROM (SELECT customer_id, n, strip_accents(lower({clean})) AS word
-                FROM (SELECT customer_id, count(*) FILTER ({_HAS_OWNER}) AS n FROM raw GROUP BY customer_id)))
+                FROM (SELECT customer_id, count(*) AS n FROM raw WHERE customer_id IS NOT NULL GROUP BY customer_id
+                    UNION ALL SELECT NULL, count(*) FROM raw WHERE {_NOBODYS} HAVING count(*) > 0)))
         """
     )
 
 
 _NOBODYS = "customer_id IS NULL AND date IS NOT NULL AND amount IS NOT NULL"
-_HAS_OWNER = f"customer_id IS NOT NULL OR {_NOBODYS}"
 
 
 def _list(words: Sequence[str]) -> str:

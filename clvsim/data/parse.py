@@ -10,6 +10,7 @@ from typing import NamedTuple
 import duckdb
 
 from clvsim.data.amounts import Amounts, amount_hint, find_amounts
+from clvsim.data.cells import EARLIEST
 from clvsim.data.columns import PRODUCT
 from clvsim.data.config import DataConfig
 from clvsim.data.dates import date_hint, find_dates
@@ -54,9 +55,11 @@ def choose_rules(
     factors = [amounts.sql(column) for column in PRODUCT if column in amounts.columns]
     back = "back" if "refunded" in amounts.columns else None
     paid_back = f", {_product([f'abs({amounts.sql("refunded")})'], rate)} AS back" if back else ""
+    if loaded.read_at_once:
+        return Rules(dates.day, "amount", dates.reading, amounts, (*dates.lines, *amounts.lines)), []
     con.execute(
         f"""
-        CREATE TABLE parsed AS SELECT * REPLACE (CASE WHEN day >= DATE '1900-01-01' THEN day END AS day)
+        CREATE TABLE parsed AS SELECT * REPLACE (CASE WHEN day >= DATE '{EARLIEST}' THEN day END AS day)
         FROM (SELECT *, {dates.day} AS day, {_product(factors, rate)} AS value{paid_back} FROM raw)
         """
     )

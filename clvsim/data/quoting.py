@@ -6,6 +6,7 @@ from collections.abc import Iterable
 import duckdb
 
 from clvsim.data.raw import Loaded, line_in_file
+from clvsim.data.typed_rows import text_of
 
 EXAMPLES = 3
 SHOWN = 8  # values that a message lists
@@ -17,7 +18,8 @@ Counts = list[tuple[str | None, int]]
 
 def examples(con: duckdb.DuckDBPyConnection, loaded: Loaded, column: str, where: str, limit: int = EXAMPLES) -> str:
     """The first rows of `raw` that satisfy `where`, as "row 3: '$5'; …"; the file is named when there are several."""
-    rows = con.execute(f"SELECT file, row, {column} FROM raw WHERE {where} ORDER BY file, row LIMIT {limit}").fetchall()
+    value = text_of(column) if loaded.read_at_once else column
+    rows = con.execute(f"SELECT file, row, {value} FROM raw WHERE {where} ORDER BY file, row LIMIT {limit}").fetchall()
     return "; ".join(example(loaded, file, line_in_file(loaded, file, row), value) for file, row, value in rows)
 
 

@@ -8,9 +8,11 @@ import duckdb
 import numpy as np
 import pandas as pd
 
+from clvsim.data import typed_rows
+from clvsim.data.cells import is_date, is_number, present, trimmed
 from clvsim.data.columns import FILTERS, KEYS, PRODUCT, ROW_KEYS, Columns, choose_columns, says_what
 from clvsim.data.config import DataConfig
-from clvsim.data.database import identifier, in_our_words, quoted
+from clvsim.data.database import identifier, in_our_words
 from clvsim.data.files import BLANKS, bounded, layout_of
 from clvsim.data.presets import filled
 from clvsim.data.scan import Scan, Source, paths_of, readings_of, scanned
@@ -19,20 +21,6 @@ from clvsim.texts import short
 from clvsim.types import COVARIATE, QualityLine
 
 BUNDLED = {name: Path(__file__).parent / "bundled" / f"{name}.parquet" for name in ("cdnow_sample", "cdnow_master")}
-_MISSING = ("", "NULL", "null", "None", "NaN", "nan", "NaT", "NA", "N/A", "n/a", "#N/A", "<NA>")
-_NUMBER_TYPES = (
-    "TINYINT",
-    "SMALLINT",
-    "INTEGER",
-    "BIGINT",
-    "HUGEINT",
-    "UTINYINT",
-    "USMALLINT",
-    "UINTEGER",
-    "UBIGINT",
-    "UHUGEINT",
-)
-_FLOAT_TYPES = ("FLOAT", "DOUBLE")
 
 
 class BrokenLine(NamedTuple):
@@ -65,6 +53,7 @@ class Loaded(NamedTuple):
     readings: tuple[QualityLine, ...] = ()  # how the files were read
     config: DataConfig = DataConfig()  # as typed, and as a recognised preset fills it
     extra: tuple[tuple[str, str], ...] = ()  # (column of `raw`, header)
+    read_at_once: bool = False  # dates and amounts of `raw` are no texts: see `typed_rows`
 
     def filters(self) -> dict[str, str]:
         """Column of `raw` by the header that `data.only`, `data.without` or `data.failed` names."""
@@ -76,28 +65,10 @@ def covariate_keys(keys: Iterable[str]) -> tuple[str, ...]:
     return tuple(key for key in keys if key.startswith(COVARIATE))
 
 
-def _trimmed(field: str, kind: str) -> str:
-    """SQL of a column as trimmed text. Whole floats lose their '.0': 7.0 is customer 7."""
-    if kind in _FLOAT_TYPES:
-        whole = f"{field} = floor({field}) AND abs({field}) < 9e15"
-        field = f"CASE WHEN {whole} THEN CAST({field} AS BIGINT)::VARCHAR ELSE {field}::VARCHAR END"
-    text = f"CAST({field} AS VARCHAR)"
-    # Comparisons tell of most texts that a sign begins and ends them; regular expressions are slow.
-    first, last = f"{text} >= '!' AND {text} < '\x7f'", f"{text}[-1] BETWEEN '!' AND '~'"
-    edges = r"^[\s\x{a0}\x{feff}]|[\s\x{a0}\x{feff}]$"  # trim() alone is slower still
-    trim = f"CASE WHEN regexp_matches({text}, {quoted(edges)}) THEN trim({text}, {quoted(BLANKS)}) ELSE {text} END"
-    return f"CASE WHEN {first} AND {last} THEN {text} ELSE {trim} END"
-
-
-def _present(text: str) -> str:
-    """SQL of a text, NULL where it says that a value is missing."""
-    return f"CASE WHEN {text} NOT IN ({', '.join(quoted(m) for m in _MISSING)}) THEN {text} END"
-
-
 def column_text(scan: Scan, header: str) -> str:
     """SQL of the column with that header as trimmed text; NULL where missing."""
     i = scan.headers.index(header)
-    return _present(_trimmed(scan.fields[i], scan.types[i]))
+    return present(trimmed(scan.fields[i], scan.types[i]))
 
 
 def _insert(
@@ -105,20 +76,20 @@ def _insert(
 ) -> tuple[list[BrokenLine], int]:
     """Append one file to `raw`. Returns its first 1,000 broken lines, and the number of all."""
 
-    trimmed: dict[str, str] = {}  # each column once, in a query of its own: SQL would trim wherever one is named
+    texts_of: dict[str, str] = {}  # each column once, in a query of its own: SQL would trim wherever one is named
 
     def text(header: str | None, absent: str = "NULL") -> str:
         if header not in scan.headers:
             return absent
         i = scan.headers.index(header)
-        trimmed[f"t{i}"] = _trimmed(scan.fields[i], scan.types[i])
-        return _present(f"t{i}")
+        texts_of[f"t{i}"] = trimmed(scan.fields[i], scan.types[i])
+        return present(f"t{i}")
 
     required = [text(used.get(key), "'0'" if key == "amount" else "NULL") for key in KEYS[:3]]
     labels = [f"coalesce({text(used.get(key))}, '')" for key in (*KEYS[3:], *covariate_keys(used))]
     values = ", ".join([*required, *labels, *map(text, extra.values())])
     everything = ", ".join(f"{f}::VARCHAR" for f in scan.fields)
-    texts = "".join(f", {sql} AS {name}" for name, sql in trimmed.items())
+    texts = "".join(f", {sql} AS {name}" for name, sql in texts_of.items())
     rows = f"SELECT {scan.row} AS row, hash({everything}) AS fingerprint{texts} FROM {scan.table}"
     select = f"SELECT {number}, row, {values}, fingerprint FROM ({rows})"
     try:
@@ -202,11 +173,14 @@ def _fill(con: duckdb.DuckDBPyConnection, scans: Sequence[Scan], source: Source,
     require_same_columns(scans, columns.used)
     extra = _extra(headers, columns)
     more_columns = "".join(f", {identifier(key)} VARCHAR" for key in (*covariate_keys(columns.used), *extra))
-    con.execute(
-        "CREATE TABLE raw (file INTEGER, row BIGINT, customer_id VARCHAR, date VARCHAR, amount VARCHAR, "
-        f"segment VARCHAR, channel VARCHAR{more_columns}, fingerprint UBIGINT)"
-    )
-    broken = [_insert(con, scan, number, columns.used, extra) for number, scan in enumerate(scans)]
+    read_at_once = not extra and len(scans) == 1 and typed_rows.fill(con, scans[0], columns.used, config)
+    broken: list[tuple[list[BrokenLine], int]] = []
+    if not read_at_once:
+        con.execute(
+            "CREATE TABLE raw (file INTEGER, row BIGINT, customer_id VARCHAR, date VARCHAR, amount VARCHAR, "
+            f"segment VARCHAR, channel VARCHAR{more_columns}, fingerprint UBIGINT)"
+        )
+        broken = [_insert(con, scan, number, columns.used, extra) for number, scan in enumerate(scans)]
     label = scans[0].label if len(scans) == 1 else bounded([str(path) for path in paths_of(source)])
     return Loaded(
         label=label,
@@ -216,13 +190,14 @@ def _fill(con: duckdb.DuckDBPyConnection, scans: Sequence[Scan], source: Source,
             (key, header) for key, header in columns.used.items() if ":" not in key or key.startswith(COVARIATE)
         ),
         guessed=tuple((k, columns.used[k]) for k in columns.guessed),
-        amounts_typed=all(_is_number(_type(s, columns.used["amount"])) for s in scans if "amount" in columns.used),
-        dates_typed=all(_type(s, columns.used["date"]).startswith(("DATE", "TIMESTAMP")) for s in scans),
+        amounts_typed=all(is_number(s.type_of(columns.used["amount"])) for s in scans if "amount" in columns.used),
+        dates_typed=all(is_date(s.type_of(columns.used["date"])) for s in scans),
         broken=tuple(line for lines, _ in broken for line in lines),
         broken_rows=sum(count for _, count in broken),
         readings=(*readings_of(scans), *readings),
         config=config,
         extra=tuple(extra.items()),
+        read_at_once=read_at_once,
     )
 
 
@@ -237,14 +212,6 @@ def _extra(headers: Sequence[str], columns: Columns) -> dict[str, str]:
     if "customer_id" not in columns.guessed:
         seen = [header for header in seen if says_what(header) != "customer"]
     return extra | {f"seen_{i}": header for i, header in enumerate(seen)}
-
-
-def _type(scan: Scan, header: str) -> str:
-    return scan.types[scan.headers.index(header)]
-
-
-def _is_number(kind: str) -> bool:
-    return kind in _NUMBER_TYPES or kind in _FLOAT_TYPES or kind.startswith("DECIMAL")
 
 
 def line_in_file(loaded: Loaded, file: int, row: int) -> int:

@@ -26,6 +26,7 @@ from clvsim.data.workbook import read_sheet
 from clvsim.errors import ConfigError, DataError
 from clvsim.types import QualityLine
 
+_ROW_OF_FILE = "file_row_number"
 _NO_COLUMNS = "it has no columns"
 
 
@@ -53,6 +54,9 @@ class Scan(NamedTuple):
     header_end: int = 0  # lines, or rows of a sheet, up to the end of the header
     row: str = "row_number() OVER ()"  # SQL: number of a row below the header, from 1
     readings: tuple[QualityLine, ...] = ()
+
+    def type_of(self, header: str) -> str:
+        return self.types[self.headers.index(header)]
 
 
 @contextmanager
@@ -150,9 +154,13 @@ def _scan_file(
         return _scan_sheet(con, files.local(path, kind), layout, number)._replace(label=path)
     table = files.table(path) if files.holds(path) else glob.escape(path)
     try:
-        return _scan_table(con, path, "read_parquet([?])", (table,))
+        scan = _scan_table(con, path, "read_parquet([?])", (table,))
     except duckdb.Error as error:
         raise DataError([(path, "not a readable Parquet file: it is damaged, or cut off; export it again")]) from error
+    if _ROW_OF_FILE in map(str.lower, scan.headers):
+        return scan
+    # Rows that the reader numbers can be read by several threads.
+    return scan._replace(table=f"read_parquet([?], {_ROW_OF_FILE}=true)", row=f"{_ROW_OF_FILE} + 1")
 
 
 def _scan_sheet(con: duckdb.DuckDBPyConnection, path: str, layout: Layout, number: int) -> Scan:
