@@ -15,6 +15,8 @@ from clvsim.metrics import Metric, Query
 from clvsim.scenario import BASELINE
 from clvsim.simulation.run import SimulatedScenario, Simulation
 
+_ENOUGH_TO_PREDICT = 50  # draws in which a figure exists, from which those in which it does not are predicted
+
 
 class Expected(NamedTuple):
     """Of one metric, by scenario: levels, and differences to the baseline without the baseline's own."""
@@ -117,13 +119,18 @@ def _regressed(
     known: np.ndarray | None,
     shocks: bool,
 ) -> Expectation:
-    """Draws in which the figure does not exist (nothing to divide by) are left out, and predicted by the regression."""
+    """Where the figure does not exist in some draws (nothing to divide by) a closed form stands as it is: what shocks
+    do to it is less than the luck of the few who come. Without one these draws are left out, and predicted by the
+    regression if it is of enough others, whose error the mean of all then has.
+    """
     parts = {
         "halves": None if halves is None else per_draw(simulation, halves(simulation, scenario)),
         "control": control,
         "known": known,
     }
     exists = np.isfinite(figure)
+    if control is not None and not exists.all():
+        return Expectation.exact(control)
     for values in parts.values():
         if values is not None:
             exists &= np.isfinite(values).reshape(exists.size, -1).all(axis=1)
@@ -133,11 +140,11 @@ def _regressed(
     there = {name: _without(values, exists) for name, values in parts.items()}
     found = decision.expected_per_draw(np.where(exists, figure, 0.0), bases, always=shocks, **there)
     predicted = np.full(exists.size, np.nan)
-    if found.fits:
+    if found.fits and exists.sum() >= _ENOUGH_TO_PREDICT:
         predicted = np.where(design.neutral, 0.0, found.fits[0][1].values)
-        for values in (control, known):
-            predicted = predicted if values is None else predicted + values
-    return Expectation(np.where(exists, found.values, predicted), found.noise, found.fits, found.share, found.note)
+        predicted = predicted if known is None else predicted + known
+        found = replace(found, noise=found.noise * exists.size / exists.sum())
+    return replace(found, values=np.where(exists, found.values, predicted))
 
 
 def _without(values: np.ndarray | None, exists: np.ndarray) -> np.ndarray | None:

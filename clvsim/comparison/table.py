@@ -349,7 +349,8 @@ def _summary(simulation: Simulation, of_draws: Expectation, mean: str, mcse: str
     exists = np.isfinite(of_draws.values)
     if not exists.any():
         return {}
-    s = decision.summary(of_draws.values[exists], of_draws.noise[exists], simulation.effective_draws, of_draws.sampled)
+    effective = simulation.effective_draws * exists.mean()
+    s = decision.summary(of_draws.values[exists], of_draws.noise[exists], effective, of_draws.sampled)
     return {mean: s.mean, mcse: s.mcse, f"{prefix}p05": s.p05, f"{prefix}p50": s.p50, f"{prefix}p95": s.p95}
 
 
@@ -371,7 +372,7 @@ def _mean(simulation: Simulation, figure: np.ndarray) -> decision.Estimate:
     by_draw = by_draw[np.isfinite(by_draw)]
     if not by_draw.size:
         return decision.Estimate(np.nan, np.nan)
-    return decision.estimate(by_draw, ess=simulation.effective_draws)
+    return decision.estimate(by_draw, ess=simulation.effective_draws * by_draw.size / simulation.draws)
 
 
 def has_sampled_parameters(simulation: Simulation) -> bool:

@@ -8,7 +8,7 @@ from shop import channels, posterior, run, scenarios  # ty: ignore[import-not-fo
 
 from clvsim.comparison import compare
 from clvsim.comparison.designs import make_designs
-from clvsim.comparison.expected import expected_values
+from clvsim.comparison.expected import expected_values, per_draw
 from clvsim.effects import NON_NEGATIVE, REAL
 from clvsim.errors import ConfigError
 from clvsim.metrics import (
@@ -177,3 +177,21 @@ def test_a_metric_that_is_realised_only_cannot_decide() -> None:
     sim = run(draws=8, acquisition=channels())
     with pytest.raises(ConfigError, match=r"report.metric: share_repaying is known as simulated only"):
         compare(sim, "share_repaying")
+
+
+def test_where_hardly_anybody_comes_a_newcomer_is_worth_what_the_closed_form_says() -> None:
+    """1.2 newcomers a world: other seeds have others, and their mean says little, as its error does."""
+    stormy, fitted = EnvironmentConfig(sd_prior=0.3, acquisition_sd=0.3), posterior(80, spread=0.2)
+    means, errors = [], []
+    for seed in range(6):
+        acquisition = channels(visitors_per_month=2, conversion=0.05)
+        sim = run(draws=80, replicates=2, acquisition=acquisition, fitted=fitted, environment=stormy, seed=seed)
+        table = compare(sim).table.query("metric == 'pav_per_newcomer'").set_index("basis")
+        closed = METRICS["pav_per_newcomer"].closed_form(sim)
+        assert table["mean"]["expected"] == pytest.approx(closed.mean(), rel=1e-12)
+        assert np.isnan(per_draw(sim, METRICS["pav_per_newcomer"].query(sim, sim.scenarios[BASELINE]))).any()
+        means.append(table["mean"]["realised"])
+        errors.append(table["mean_mcse"]["realised"])
+    off = (np.array(means) - closed.mean()) / errors
+    assert np.sqrt(np.mean(off**2)) < 2  # 6 values of a standard normal are within 1.6 in 99 of 100, luck is skewed
+    assert np.std(means, ddof=1) < 3 * np.mean(errors)
