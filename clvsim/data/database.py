@@ -58,7 +58,7 @@ _CAUSES = (  # what DuckDB says, and what it means for whoever has the file
     ("quote", "a quote opens that is never closed, or something stands behind a closing one"),
     ("state machine", "a quote opens that is never closed, or something stands behind a closing one"),
     ("maximum line size", "a line is longer than any row of a table; is a quote never closed?"),
-    ("decompress", "the archive is damaged, or cut off; pack it again"),
+    ("decompress", "it is damaged, or cut off; pack or export it again"),
 )
 
 

@@ -7,8 +7,9 @@ import duckdb
 
 from clvsim.data.cells import EARLIEST, is_date, is_number, present, trimmed
 from clvsim.data.config import DataConfig
-from clvsim.data.database import identifier
+from clvsim.data.database import identifier, in_our_words
 from clvsim.data.scan import Scan
+from clvsim.errors import DataError
 from clvsim.types import COVARIATE
 
 _AMOUNT = "DECIMAL(18,4)"
@@ -45,8 +46,13 @@ def fill(con: duckdb.DuckDBPyConnection, scan: Scan, used: dict[str, str], confi
     number = f"nullif({amount}, 'nan'::DOUBLE)" if kinds[2] == "DOUBLE" else amount
     there = f"count({date}), count({number}), count(*) FILTER ({_read_alike(amount, kinds[2])})"
     parameters = list(scan.parameters)
-    con.execute(f"CREATE TABLE raw AS SELECT {select} FROM (SELECT {', '.join(read)} FROM {scan.table})", parameters)
-    found = con.execute(f"SELECT {there} FROM {scan.table}", parameters).fetchall()
+    try:
+        con.execute(
+            f"CREATE TABLE raw AS SELECT {select} FROM (SELECT {', '.join(read)} FROM {scan.table})", parameters
+        )
+        found = con.execute(f"SELECT {there} FROM {scan.table}", parameters).fetchall()
+    except duckdb.Error as error:
+        raise DataError([(scan.label, f"cannot be read: {in_our_words(error)}")]) from error
     if found == con.execute("SELECT count(date), count(amount), count(amount) FROM raw").fetchall():
         return True
     con.execute("DROP TABLE raw")

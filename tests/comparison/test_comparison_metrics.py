@@ -26,7 +26,7 @@ from clvsim.metrics import (
     total_halves,
 )
 from clvsim.scenario import BASELINE
-from clvsim.simulation import Simulation
+from clvsim.simulation import Simulation, levels
 from clvsim.simulation.config import EnvironmentConfig
 
 EVERYTHING: dict[str, Any] = {
@@ -187,7 +187,7 @@ def test_where_hardly_anybody_comes_a_newcomer_is_worth_what_the_closed_form_say
         acquisition = channels(visitors_per_month=2, conversion=0.05)
         sim = run(draws=80, replicates=2, acquisition=acquisition, fitted=fitted, environment=stormy, seed=seed)
         table = compare(sim).table.query("metric == 'pav_per_newcomer'").set_index("basis")
-        closed = METRICS["pav_per_newcomer"].closed_form(sim)
+        closed = levels.pav_per_newcomer(sim)
         assert table["mean"]["expected"] == pytest.approx(closed.mean(), rel=1e-12)
         assert np.isnan(per_draw(sim, METRICS["pav_per_newcomer"].query(sim, sim.scenarios[BASELINE]))).any()
         means.append(table["mean"]["realised"])

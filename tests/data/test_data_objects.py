@@ -221,6 +221,7 @@ def answer(code: str, base: type[Exception] = OSError) -> Exception:
         (answer("403", PermissionError), "no access"),
         (answer("InvalidAccessKeyId", PermissionError), "the store refuses the credentials"),
         (answer("ExpiredToken", PermissionError), "the credentials have expired"),
+        (answer("400", OSError), "have the credentials expired"),  # as a HEAD answers, without a body
         (answer("PermanentRedirect"), "the bucket is in another region"),
         (answer("PreconditionFailed"), "it has changed while it was read"),
         (answer("InternalError"), "the store has failed"),
@@ -274,9 +275,48 @@ def test_nothing_is_left_behind(memory):
     assert {name: logging.getLogger(name).level for name in libraries._LOGGERS} == levels
 
 
+def test_no_byte_is_fetched_twice(memory, tmp_path, monkeypatch):
+    """A Parquet object of many row groups, of which DuckDB asks for headers and pages one by one."""
+    path, rows = tmp_path / "o.parquet", 200_000
+    columns = "'c' || (i * 7919 % 5003) AS customer_id, DATE '2024-01-01' + (i % 300)::INT AS date, random() AS amount"
+    copied = f"COPY (SELECT {columns} FROM range({rows}) t(i)) TO '{path}' (FORMAT parquet, ROW_GROUP_SIZE 10_000)"
+    connect().execute(copied)
+    memory.pipe_file("/shop/o.parquet", path.read_bytes())
+    fetched: list[tuple[int, int]] = []
+    plain = libraries.Blocks.__init__
+
+    def counting(self, read, size):
+        def counted(start, end):
+            fetched.append((start, end))
+            return read(start, end)
+
+        plain(self, counted, size)
+
+    monkeypatch.setattr(libraries.Blocks, "__init__", counting)
+    there = read_transactions("s3://shop/o.parquet")
+    assert there.facts.rows == rows
+    assert there.data_hash == read_transactions(str(path)).data_hash
+    size = path.stat().st_size
+    assert size <= sum(end - start for start, end in fetched) <= size + 1
+
+
+def test_a_glob_is_listed_where_a_key_may_not_be_asked_about(memory, monkeypatch):
+    memory.pipe_file("/shop/a.csv", ORDERS.encode())
+    plain = type(memory).info
+
+    def forbidding(self, path, **more):
+        if "*" in path:
+            raise PermissionError("Forbidden")
+        return plain(self, path, **more)
+
+    monkeypatch.setattr(type(memory), "info", forbidding)
+    assert read_transactions("s3://shop/*.csv").facts.rows > 0
+    assert "there is no such bucket" in refused("s3://other/*.csv")
+
+
 def test_threads_share_a_file_and_read_their_own():
     content = bytes(range(256)) * 16_384  # more than a block
-    file = libraries.Opened(lambda start, end: content[start:end], len(content))
+    file = libraries.Opened(libraries.Blocks(lambda start, end: content[start:end], len(content)))
     assert (file.seek(10), file.read(3), file.tell()) == (10, content[10:13], 13)
     assert (file.seek(-2, 2), file.read(), file.read(1)) == (len(content) - 2, content[-2:], b"")
     assert (file.seek(5), file.seek(5, 1), file.read(2 << 20)) == (5, 10, content[10 : 10 + (2 << 20)])

@@ -7,6 +7,7 @@ import errno
 import importlib
 import logging
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -18,7 +19,7 @@ MISSING = "s3:// needs packages that are not installed; type pip install 'clvsim
 SECONDS = 15  # for an answer about an object, or a list
 _CONNECT, _READ = 3, 6  # seconds; each request is tried twice
 PROTOCOL = "clvsimobject"  # under which DuckDB is served what is pinned; no address can name it
-_BLOCK = 1 << 20  # bytes that are read at least, since DuckDB asks for headers of pages one by one
+_BLOCK, _MOST_BLOCKS = 1 << 20, 32  # bytes that are read at least, and how often that is kept
 _LOGGERS = ("fsspec", "s3fs", "botocore", "aiobotocore", "aiohttp", "asyncio", "urllib3")
 
 
@@ -75,14 +76,44 @@ def unheard() -> Generator[None]:
 # --- for DuckDB -------------------------------------------------------------------------------------------------------
 
 
-class Opened:
-    """A file of DuckDB's, whose threads may share it: each has a place of its own, and what it has read last."""
+class Blocks:
+    """Parts of an object that were read last, for all that have it open: DuckDB opens it more than once, and asks for
+    headers of pages one by one. Reading is one at a time."""
 
     def __init__(self, read: Callable[[int, int], bytes], size: int) -> None:
-        self._read, self._size, self._own = read, size, threading.local()
+        self._read, self.size, self._lock = read, size, threading.Lock()
+        self._kept: OrderedDict[int, bytes] = OrderedDict()  # by number
+
+    def between(self, start: int, end: int) -> bytes:
+        """Bytes of a range; what is not there is asked for at once, from its first block to its last."""
+        if end <= start:
+            return b""
+        first, last = start // _BLOCK, (end - 1) // _BLOCK
+        with self._lock:
+            missing = [k for k in range(first, last + 1) if k not in self._kept]
+            fresh = {}
+            if missing:
+                begins = missing[0] * _BLOCK
+                content = self._read(begins, min((missing[-1] + 1) * _BLOCK, self.size))
+                numbers = range(missing[0], missing[-1] + 1)
+                fresh = {k: content[k * _BLOCK - begins : (k + 1) * _BLOCK - begins] for k in numbers}
+            blocks = [fresh[k] if k in fresh else self._kept[k] for k in range(first, last + 1)]
+            for number, block in zip(range(first, last + 1), blocks, strict=True):
+                self._kept[number] = block
+                self._kept.move_to_end(number)
+            while len(self._kept) > _MOST_BLOCKS:
+                self._kept.popitem(last=False)
+        return b"".join(blocks)[start - first * _BLOCK : end - first * _BLOCK]
+
+
+class Opened:
+    """A file of DuckDB's, whose threads may share it: each has a place of its own."""
+
+    def __init__(self, blocks: Blocks) -> None:
+        self._blocks, self._own = blocks, threading.local()
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        self._own.at = offset + (0, self.tell(), self._size)[whence]
+        self._own.at = offset + (0, self.tell(), self._blocks.size)[whence]
         return self._own.at
 
     def tell(self) -> int:
@@ -90,13 +121,9 @@ class Opened:
 
     def read(self, length: int = -1) -> bytes:
         start = self.tell()
-        end = self._size if length < 0 else min(start + length, self._size)
-        begins, block = getattr(self._own, "block", (0, b""))
-        if not begins <= start <= end <= begins + len(block):
-            begins, block = start, self._read(start, min(max(end, start + _BLOCK), self._size)) if end > start else b""
-            self._own.block = (begins, block)
-        self._own.at = end
-        return block[start - begins : end - begins]
+        end = self._blocks.size if length < 0 else min(start + length, self._blocks.size)
+        self._own.at = max(start, end)
+        return self._blocks.between(start, end)
 
     def seekable(self) -> bool:
         return True
@@ -144,6 +171,7 @@ _CODES = {  # of the store's answers
         "the store refuses the credentials",
     ),
     **dict.fromkeys(("ExpiredToken", "InvalidToken", "TokenRefreshRequired"), "the credentials have expired"),
+    "400": "the store refuses the request; have the credentials expired, or is AWS_DEFAULT_REGION another one?",
     "RequestTimeTooSkewed": "the clock of this machine is wrong, and the store refuses it",
     "NoSuchBucket": "there is no such bucket",
     **dict.fromkeys(

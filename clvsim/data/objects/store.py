@@ -5,7 +5,6 @@ Parquet only what it needs. Whatever an object holds when it is looked at first 
 """
 
 import shutil
-import threading
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,6 +38,7 @@ class Files:
         self._con, self._folder = con, folder
         self._store: Any = None
         self._pinned: dict[str, Pinned] = {}
+        self._blocks: dict[str, libraries.Blocks] = {}
         self.copies: dict[str, str] = {}  # an object's address by its copy
         self.problem: ClvsimError | None = None  # what went wrong while DuckDB was reading
 
@@ -48,8 +48,13 @@ class Files:
         """As `find_files`; of an address the object, or those that it matches as a glob."""
         if not is_address(path):
             return find_files(path)
-        place = place_of(path)
-        found = self._info(place)
+        place, _ = place_of(path), self._filesystem()
+        try:
+            found = self._info(place)
+        except ConfigError:  # whoever may list a bucket need not be allowed to ask about each key
+            if not place.is_pattern:
+                raise
+            found = None
         if found is None and place.is_pattern:
             return self._matches(place)
         if found is None:
@@ -92,7 +97,7 @@ class Files:
             raise ConfigError([("data.path", f"{place.address}: {libraries.why(error)}")]) from None
         there = {name.lstrip("/"): one for name, one in listed.items() if one.get("type") == "file" and name[-1] != "/"}
         if not there:
-            raise ConfigError([("data.path", f"no object matches: {place.address}")])
+            raise ConfigError([("data.path", self._missing(place, "no object matches"))])
         if len(there) > MOST_OBJECTS:
             what = f"{place.address} matches {len(there):,} objects, at most {MOST_OBJECTS:,}; join them"
             raise ConfigError([("data.path", what)])
@@ -104,12 +109,12 @@ class Files:
             found.append(one.address)
         return tuple(found)
 
-    def _missing(self, place: Place) -> str:
+    def _missing(self, place: Place, what: str = "no such object") -> str:
         try:
             known = libraries.ask(self._filesystem(), "exists", place.bucket)
         except Exception:  # whoever may read an object need not be allowed to look at its bucket
             known = True
-        return f"no such object: {place.address}" if known else f"{place.address}: there is no such bucket"
+        return f"{what}: {place.address}" if known else f"{place.address}: there is no such bucket"
 
     def _pin(self, place: Place, info: dict[str, Any]) -> None:
         size = int(info.get("size") or 0)
@@ -160,19 +165,20 @@ class Files:
         return list(self._pinned.values())[int(name)]
 
     def _serve(self, name: str) -> libraries.Opened:
-        pinned, lock = self._numbered(name), threading.Lock()
+        pinned = self._numbered(name)
         try:
-            file = self._opened(pinned)
+            if name not in self._blocks:
+                file = self._opened(pinned)
 
-            def read(start: int, end: int) -> bytes:
-                with lock:
+                def read(start: int, end: int) -> bytes:
                     file.seek(start)
                     content = self._tried(pinned, lambda: file.read(end - start))
-                if len(content) != end - start:
-                    raise DataError([(pinned.place.address, libraries.CHANGED)])
-                return content
+                    if len(content) != end - start:
+                        raise DataError([(pinned.place.address, libraries.CHANGED)])
+                    return content
 
-            return libraries.Opened(self._noted(read), pinned.size)
+                self._blocks[name] = libraries.Blocks(self._noted(read), pinned.size)
+            return libraries.Opened(self._blocks[name])
         except ClvsimError as error:
             self.problem = self.problem or error
             raise
