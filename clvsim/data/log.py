@@ -73,6 +73,9 @@ class LogFacts(NamedTuple):
     readings: tuple[QualityLine, ...] = ()  # how the file was read, in reading order
 
 
+_DIGESTS = 50_000  # of customers that are taken at once
+
+
 @dataclass(frozen=True)
 class LogHead:
     """What is known of a log beside its orders; `columns` and `guessed` are pairs (key, header)."""
@@ -117,12 +120,16 @@ class TransactionLog(LogHead):
                 SELECT customer, hex(bit_xor(md5_number(day || ' ' || amount))) AS history
                 FROM purchases GROUP BY customer
             )
-            SELECT string_agg(sha256(concat_ws(' ', sha256(customer_id), sha256(coalesce(segment, '')),
-                sha256(coalesce(channel, '')), {covariate_digests}history)), '' ORDER BY customer)
-            FROM histories JOIN customers USING (customer) LEFT JOIN labels USING (customer)
+            SELECT sha256(concat_ws(' ', sha256(customer_id), sha256(coalesce(segment, '')),
+                sha256(coalesce(channel, '')), {covariate_digests}history))
+            FROM histories JOIN customers USING (customer) LEFT JOIN labels USING (customer) ORDER BY customer
             """
-        ).fetchall()[0][0]
+        )
+        whole = hashlib.sha256()
+        while some := digests.fetchmany(_DIGESTS):  # never all of them as one text
+            whole.update("".join(digest for (digest,) in some).encode())
         if self.config.failed:
             text = "string_agg(customer_id || ' ' || day, ' ' ORDER BY customer_id, day)"
-            digests += self.connection.execute(f"SELECT {text} FROM failed_charges").fetchall()[0][0] or ""
-        return hashlib.sha256(digests.encode()).hexdigest()
+            charges = self.connection.execute(f"SELECT {text} FROM failed_charges").fetchall()[0][0]
+            whole.update((charges or "").encode())
+        return whole.hexdigest()
