@@ -16,7 +16,7 @@ from clvsim.simulation.ledger import Cohort, kernel_lines
 from clvsim.simulation.tables import Levers
 from clvsim.types import CustomerSummary
 
-MAX_CELLS = 15 * 10**7
+MAX_CELLS = 17 * 10**7
 MAX_DRAWS = MAX_CELLS // (4 * ks.BASE_LINES)  # with one group, one scenario and one month
 
 
